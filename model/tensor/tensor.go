@@ -1,0 +1,94 @@
+// Package tensor holds dense float32 arrays with a shape, the numbers that flow
+// through a network.
+//
+// A tensor is plain data in C order (the last index runs fastest). Images are
+// [N, C, H, W], feature vectors [N, F]. The package knows nothing of layers.
+package tensor
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Tensor is a dense array of float32 in C order; len(Data) is the product of Shape.
+type Tensor struct {
+	Shape []int
+	Data  []float32
+}
+
+// New returns a tensor of zeros. It panics on a negative size.
+func New(shape ...int) *Tensor {
+	n := 1
+	for _, d := range shape {
+		if d < 0 {
+			panic("tensor: negative size")
+		}
+		n *= d
+	}
+	return &Tensor{Shape: slices.Clone(shape), Data: make([]float32, n)}
+}
+
+// From wraps data, without copying, in a tensor of the given shape. It panics
+// if the shape does not hold len(data) values.
+func From(data []float32, shape ...int) *Tensor {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	if n != len(data) {
+		panic(fmt.Sprintf("tensor: shape %v holds %d values, got %d", shape, n, len(data)))
+	}
+	return &Tensor{Shape: slices.Clone(shape), Data: data}
+}
+
+// Len is the number of values.
+func (t *Tensor) Len() int { return len(t.Data) }
+
+// Dim returns the size of axis i, or 1 beyond the last axis.
+func (t *Tensor) Dim(i int) int {
+	if i < len(t.Shape) {
+		return t.Shape[i]
+	}
+	return 1
+}
+
+// Clone returns a copy that shares nothing with t.
+func (t *Tensor) Clone() *Tensor {
+	return &Tensor{Shape: slices.Clone(t.Shape), Data: slices.Clone(t.Data)}
+}
+
+// Slice returns elements i..j of the first axis as a view on the same data.
+func (t *Tensor) Slice(i, j int) *Tensor {
+	n := len(t.Data) / max(t.Shape[0], 1)
+	shape := slices.Clone(t.Shape)
+	shape[0] = j - i
+	return &Tensor{Shape: shape, Data: t.Data[i*n : j*n : j*n]}
+}
+
+// Stack joins tensors of equal shape [1, ...] or [k, ...] along the first axis.
+// It panics if the remaining axes differ.
+func Stack(ts ...*Tensor) *Tensor {
+	shape := slices.Clone(ts[0].Shape)
+	shape[0] = 0
+	var data []float32
+	for _, t := range ts {
+		if !slices.Equal(t.Shape[1:], shape[1:]) {
+			panic(fmt.Sprintf("tensor: cannot stack %v on %v", t.Shape, ts[0].Shape))
+		}
+		shape[0] += t.Shape[0]
+		data = append(data, t.Data...)
+	}
+	return &Tensor{Shape: shape, Data: data}
+}
+
+// ArgMax returns the index of the first largest value of x, or -1 if x is empty.
+func ArgMax(x []float32) int {
+	best, at := float32(math.Inf(-1)), -1
+	for i, v := range x {
+		if at < 0 || v > best {
+			best, at = v, i
+		}
+	}
+	return at
+}
