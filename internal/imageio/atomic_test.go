@@ -1,0 +1,174 @@
+package imageio
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+func content(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func names(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s []string
+	for _, e := range entries {
+		s = append(s, e.Name())
+	}
+	return strings.Join(s, " ")
+}
+
+func hello(w io.Writer) error {
+	_, err := io.WriteString(w, "hello")
+	return err
+}
+
+func TestWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.txt")
+	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := WriteFile(path, func(w io.Writer) error {
+		if got := content(t, path); got != "old" {
+			t.Errorf("while writing: %q, want the old content", got)
+		}
+		return hello(w)
+	})
+	if err != nil || content(t, path) != "hello" || names(t, dir) != "a.txt" {
+		t.Errorf("error %v, content %q, files %s", err, content(t, path), names(t, dir))
+	}
+	// A file made the ordinary way shows what the umask leaves of 0644.
+	if err := os.WriteFile(filepath.Join(dir, "b.txt"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	a, _ := os.Stat(path)
+	b, _ := os.Stat(filepath.Join(dir, "b.txt"))
+	if a.Mode() != b.Mode() {
+		t.Errorf("mode %v, want %v", a.Mode(), b.Mode())
+	}
+}
+
+func TestWriteFileFails(t *testing.T) {
+	broken := errors.New("out of ideas")
+	t.Run("write fails", func(t *testing.T) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "a.txt")
+		if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		err := WriteFile(path, func(w io.Writer) error {
+			hello(w)
+			return broken
+		})
+		if !errors.Is(err, broken) || !strings.Contains(err.Error(), path) {
+			t.Errorf("got %v", err)
+		}
+		if content(t, path) != "old" || names(t, dir) != "a.txt" {
+			t.Errorf("content %q, files %s", content(t, path), names(t, dir))
+		}
+	})
+	t.Run("write panics", func(t *testing.T) {
+		dir := t.TempDir()
+		func() {
+			defer func() { recover() }()
+			WriteFile(filepath.Join(dir, "a.txt"), func(io.Writer) error { panic("bug") })
+		}()
+		if names(t, dir) != "" {
+			t.Errorf("left behind: %s", names(t, dir))
+		}
+	})
+	t.Run("no folder", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "none", "a.txt")
+		if err := WriteFile(path, hello); !errors.Is(err, os.ErrNotExist) || strings.Contains(err.Error(), ".part") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("directory", func(t *testing.T) {
+		dir := t.TempDir()
+		if err := WriteFile(dir, hello); err == nil || !strings.Contains(err.Error(), "is a directory") {
+			t.Errorf("got %v", err)
+		}
+		if names(t, dir) != "" {
+			t.Errorf("left behind: %s", names(t, dir))
+		}
+	})
+	t.Run("folder is a file", func(t *testing.T) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "f"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := WriteFile(filepath.Join(dir, "f", "a.txt"), hello); err == nil {
+			t.Error("no error")
+		}
+	})
+	t.Run("unwritable", func(t *testing.T) {
+		if os.Geteuid() == 0 {
+			t.Skip("root may write everywhere")
+		}
+		dir := t.TempDir()
+		if err := os.Chmod(dir, 0o555); err != nil {
+			t.Fatal(err)
+		}
+		if err := WriteFile(filepath.Join(dir, "a.txt"), hello); !errors.Is(err, os.ErrPermission) {
+			t.Errorf("got %v", err)
+		}
+		if names(t, dir) != "" {
+			t.Errorf("left behind: %s", names(t, dir))
+		}
+	})
+}
+
+// A name left by a run that was killed does not stop the next one.
+func TestWriteFileLeftover(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, ".a.txt.0.part"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(filepath.Join(dir, "a.txt"), hello); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, dir); got != ".a.txt.0.part a.txt" {
+		t.Errorf("files %s", got)
+	}
+}
+
+func TestWriteFileSpecial(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs links and /dev/null")
+	}
+	if err := WriteFile("/dev/null", hello); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat("/dev/null"); err != nil || info.Mode().IsRegular() {
+		t.Fatalf("/dev/null is now %v, error %v", info.Mode(), err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "real"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("real", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(filepath.Join(dir, "link"), hello); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Lstat(filepath.Join(dir, "link"))
+	if err != nil || info.Mode()&os.ModeSymlink == 0 || content(t, filepath.Join(dir, "real")) != "hello" {
+		t.Errorf("link is %v, error %v, content %q", info.Mode(), err, content(t, filepath.Join(dir, "real")))
+	}
+}
