@@ -1,0 +1,341 @@
+// Package dataset turns files, or a seed, into labelled images.
+//
+// [Open] is the main call. It reads the CIFAR-10 binary layout, IDX files (MNIST and its likes),
+// folders of images named after their class, and tar archives of any of these; and it draws
+// "shapes", a small generated set where the place of the object is known. [Get] fetches the public
+// sets. Everything that can be checked without decoding pictures is checked by Open, so that a
+// damaged file is reported before an hour of work, with its name and the offset of the damage.
+//
+// The package does not know about networks, tensors, resizing or normalising, and does not shuffle:
+// items stand in the order of their files.
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Item is one labelled image.
+type Item struct {
+	// Image is the decoded picture: *image.Gray for grey data, *image.NRGBA for CIFAR binary and
+	// shapes, whatever the decoder of the format gives for picture files. Bounds may not start at 0,0.
+	Image image.Image
+	// Label is an index into Classes.
+	Label int
+	// Name says where the item is from and is the same each time: "test/17" for the 18th test
+	// record, "train/cat/0001.jpg" for a file.
+	Name string
+	// Object is the tight bounding box of the object, in the coordinates of Image, if the data set
+	// knows it (shapes does); else empty.
+	Object image.Rectangle
+}
+
+// Set is one split of a data set. It never changes and may be used by many goroutines at once.
+// A nil *Set is an empty one.
+type Set struct {
+	name, split string
+	classes     []string
+	labels      []int
+	c, h, w     int
+	// id and draw are called with 0 <= i < len(labels), from any goroutine.
+	id   func(i int) string
+	draw func(i int) (image.Image, image.Rectangle, error)
+}
+
+// Name is the name of the data set the split belongs to, e.g. "cifar10".
+func (s *Set) Name() string {
+	if s == nil {
+		return ""
+	}
+	return s.name
+}
+
+// Split is "train" or "test".
+func (s *Set) Split() string {
+	if s == nil {
+		return ""
+	}
+	return s.split
+}
+
+// Classes returns a copy of the class names; labels are indices into it.
+func (s *Set) Classes() []string {
+	if s == nil {
+		return nil
+	}
+	return slices.Clone(s.classes)
+}
+
+// Len is the number of items.
+func (s *Set) Len() int {
+	if s == nil {
+		return 0
+	}
+	return len(s.labels)
+}
+
+// Label returns the label of item i without decoding its image. It panics unless 0 <= i < Len().
+func (s *Set) Label(i int) int { return s.labels[i] }
+
+// Shape returns channels (1 or 3), height and width of the images, or 0, 0, 0 if they are not all
+// alike. Picture files whose header cannot be read are left out of the comparison.
+func (s *Set) Shape() (c, h, w int) {
+	if s == nil {
+		return 0, 0, 0
+	}
+	return s.c, s.h, s.w
+}
+
+// Item decodes item i. The image belongs to the caller. The error names the file, and for an
+// archive also the member, that cannot be read; an i outside 0..Len()-1 is an error too.
+func (s *Set) Item(i int) (Item, error) {
+	if i < 0 || i >= s.Len() {
+		return Item{}, fmt.Errorf("dataset: item %d: out of range, want 0..%d", i, s.Len()-1)
+	}
+	m, object, err := s.draw(i)
+	if err != nil {
+		return Item{}, err
+	}
+	return Item{Image: m, Label: s.labels[i], Name: s.id(i), Object: object}, nil
+}
+
+// Subset returns the items of s named by index, in that order, as a set of their own with the given
+// split name. Items keep their names and labels. It is how a caller makes a test split for data that
+// comes without one. It panics if an index is outside 0..Len()-1.
+func (s *Set) Subset(split string, index []int) *Set {
+	index = slices.Clone(index)
+	t := *s
+	t.split = split
+	t.labels = make([]int, len(index))
+	for j, i := range index {
+		t.labels[j] = s.labels[i]
+	}
+	t.id = func(j int) string { return s.id(index[j]) }
+	t.draw = func(j int) (image.Image, image.Rectangle, error) { return s.draw(index[j]) }
+	return &t
+}
+
+// Data is a data set with its splits. At least one of Train and Test is there: Test is nil for data
+// without a test split, Train is nil if only test data was found (say, a single test_batch.bin).
+type Data struct {
+	Name        string   // "cifar10", or the name of the folder or file without extension
+	Classes     []string // label -> name
+	Train, Test *Set
+	Source      string // where it came from: a path, or "generated, seed 1"
+}
+
+// Split returns Train for "train" and Test for "test". A split that is not there is an error that
+// says which one is.
+func (d *Data) Split(name string) (*Set, error) {
+	for _, s := range []*Set{d.Train, d.Test} {
+		if s != nil && s.split == name {
+			return s, nil
+		}
+	}
+	var have []string
+	for _, s := range []*Set{d.Train, d.Test} {
+		if s != nil {
+			have = append(have, s.split)
+		}
+	}
+	return nil, fmt.Errorf("dataset: %s: no split %q, want %s", d.Name, name, strings.Join(have, " or "))
+}
+
+// Options of [Open]. The zero value opens files and generates shapes with seed 0.
+type Options struct {
+	// CacheDir is the folder where [Get] stored the public sets, each in CacheDir/NAME.
+	CacheDir string
+	// Seed chooses the pictures of a generated set. Other sets ignore it.
+	Seed uint64
+	// Train and Test are the number of images of a generated set; 0 means 20000 and 2000.
+	Train, Test int
+	// Progress, if not nil, is called from Open's goroutine now and then: bytes read of a file,
+	// or files looked at in a folder.
+	Progress func(done, total int)
+}
+
+func (o *Options) progress(done, total int) {
+	if o.Progress != nil {
+		o.Progress(done, total)
+	}
+}
+
+// Names lists the data sets that [Open] knows by name.
+func Names() []string { return []string{"shapes", "cifar10", "mnist", "fashion-mnist"} }
+
+// Public lists the data sets that [Get] can fetch.
+func Public() []string { return []string{"cifar10", "mnist", "fashion-mnist"} }
+
+// errLayout means that files were readable but nothing in them looks like a data set.
+var errLayout = errors.New("no data set found")
+
+// Open opens a data set. spec is one of
+//
+//   - a name from [Names]; a name wins over a file of that name, which can be given as ./NAME;
+//   - a folder, or a .tar, .tar.gz or .tgz file, that holds, at its top or inside one wrapping folder,
+//     CIFAR-10 binary files (data_batch_*.bin, test_batch.bin, batches.meta.txt), or
+//     IDX files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-...), or
+//     pictures as train/CLASS/FILE and test/CLASS/FILE, or as CLASS/FILE;
+//   - a CIFAR-10 .bin file;
+//   - an IDX file of images, with the labels beside it.
+//
+// .bin and IDX files may be gzipped (.gz). A CIFAR file may have any number of records. Folder names
+// for the splits are train, training, test, testing, val, valid and validation in any case; if there is a
+// test folder, val is ignored. Classes are the sorted folder names that hold at least one picture, by
+// value if all are numbers. IDX files have ten classes "0".."9" unless a classes.txt or
+// batches.meta.txt lies beside them with one name a line.
+//
+// A named set that is not in CacheDir gives an error that is [fs.ErrNotExist]. A damaged CIFAR or IDX
+// file or archive gives an error with the file, the offset in bytes, got and want; a damaged picture
+// gives one when its Item is asked for. Archives stay in memory with their pictures still compressed.
+func Open(ctx context.Context, spec string, o Options) (*Data, error) {
+	if spec == "shapes" {
+		return openShapes(o)
+	}
+	if files, ok := public[spec]; ok {
+		return openCached(ctx, spec, files, o)
+	}
+	return openPath(ctx, spec, setName(spec), o)
+}
+
+// openCached opens a public set from its folder in the cache.
+func openCached(ctx context.Context, name string, set remoteSet, o Options) (*Data, error) {
+	dir := filepath.Join(o.CacheDir, name)
+	missing := fmt.Errorf("dataset: %s: not in %s: \"viz data get %s\" would fetch it: %w", name, dir, name, fs.ErrNotExist)
+	if o.CacheDir == "" {
+		return nil, fmt.Errorf("dataset: %s: no cache folder given, so it cannot be looked up: %w", name, fs.ErrNotExist)
+	}
+	path := dir
+	// CIFAR-10 is fetched as one archive and read from it; somebody may also have unpacked it.
+	if len(set.files) == 1 {
+		if archive := filepath.Join(dir, set.files[0].name); exists(archive) {
+			path = archive
+		}
+	}
+	if !exists(path) {
+		return nil, missing
+	}
+	d, err := openPath(ctx, path, name, o)
+	if errors.Is(err, errLayout) { // an empty folder, or only a download that was broken off
+		return nil, missing
+	}
+	return d, err
+}
+
+func openPath(ctx context.Context, path, name string, o Options) (*Data, error) {
+	fi, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("dataset: %s: no such file or folder, and not one of %s: %w", path, strings.Join(Names(), ", "), fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	var d *Data
+	switch lower := strings.ToLower(path); {
+	case fi.IsDir():
+		src, err := readDir(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		d, err = openLayout(ctx, src, name, &o)
+		if err != nil {
+			return nil, err
+		}
+	case !fi.Mode().IsRegular():
+		return nil, fmt.Errorf("dataset: %s: got a %v, want a file or folder", path, fi.Mode().Type())
+	case hasSuffix(lower, ".tar", ".tar.gz", ".tgz"):
+		src, err := readTarFile(ctx, path, fi.Size(), &o)
+		if err != nil {
+			return nil, err
+		}
+		d, err = openLayout(ctx, src, name, &o)
+		if err != nil {
+			return nil, err
+		}
+	default:
+		d, err = openSingle(ctx, path, fi.Size(), name, &o)
+		if err != nil {
+			return nil, err
+		}
+	}
+	d.Source = path
+	return d, nil
+}
+
+// openLayout recognises what a folder or archive holds.
+func openLayout(ctx context.Context, src *source, name string, o *Options) (*Data, error) {
+	for _, open := range []func(context.Context, *source, string, *Options) (*Data, error){openCIFAR, openIDX, openTree} {
+		d, err := open(ctx, src, name, o)
+		if d != nil || err != nil {
+			return d, err
+		}
+	}
+	return nil, fmt.Errorf("dataset: %s: %w: want CIFAR-10 binary files, IDX files or folders of images named after their class", src.root, errLayout)
+}
+
+// openSingle opens one CIFAR or IDX file. A name that begins with "test" or "t10k" makes it the test
+// split, so that a network is not measured on it as if it were training data.
+func openSingle(ctx context.Context, path string, size int64, name string, o *Options) (*Data, error) {
+	dir, base := filepath.Split(path)
+	src := &source{root: dir, files: []file{{path: base, size: size, disk: path}}}
+	f := src.files[0]
+	split := "train"
+	if l := strings.ToLower(base); strings.HasPrefix(l, "test") || strings.HasPrefix(l, "t10k") {
+		split = "test"
+	}
+	magic, err := src.peek(f, 4)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case string(magic) == "\x00\x00\x08\x03":
+		labels, ok := labelsBeside(dir, base)
+		if !ok {
+			return nil, fmt.Errorf("dataset: %s: no labels beside it, want a file named as it is with labels for images and idx1 for idx3", path)
+		}
+		src.files = append(src.files, labels...)
+		return newIDX(ctx, src, name, map[string][2]file{split: {f, labels[0]}}, o)
+	case string(magic) == "\x00\x00\x08\x01":
+		return nil, fmt.Errorf("dataset: %s: got an IDX file of labels, want the images", path)
+	case hasSuffix(strings.ToLower(base), ".bin", ".bin.gz"):
+		if meta := filepath.Join(dir, metaName); exists(meta) {
+			fi, err := os.Stat(meta)
+			if err != nil {
+				return nil, fmt.Errorf("dataset: %w", err)
+			}
+			src.files = append(src.files, file{path: metaName, size: fi.Size(), disk: meta})
+		}
+		return newCIFAR(ctx, src, name, map[string][]file{split: {f}}, o)
+	}
+	return nil, fmt.Errorf("dataset: %s: %w: file begins with % x: want a CIFAR-10 .bin, an IDX file of images, .tar, .tar.gz or .tgz", path, errLayout, magic)
+}
+
+// setName is the last element of path without its extensions.
+func setName(path string) string {
+	if abs, err := filepath.Abs(path); err == nil { // so that "." has a name
+		path = abs
+	}
+	name := filepath.Base(path)
+	for _, ext := range []string{".gz", ".tgz", ".tar", ".bin"} {
+		if len(name) > len(ext) && hasSuffix(strings.ToLower(name), ext) {
+			name = name[:len(name)-len(ext)]
+		}
+	}
+	return name
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func hasSuffix(s string, suffixes ...string) bool {
+	return slices.ContainsFunc(suffixes, func(x string) bool { return strings.HasSuffix(s, x) })
+}

@@ -1,0 +1,293 @@
+package dataset
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// remoteSet is a public data set: files below one base address.
+type remoteSet struct {
+	base  string
+	files []remoteFile
+}
+
+// remoteFile is known by the MD5 its publisher gives, which guards against damage, not against malice.
+// size is for progress, and twice it is the most that is downloaded.
+type remoteFile struct {
+	name, md5 string
+	size      int64
+}
+
+var public = map[string]remoteSet{
+	"cifar10": {"https://www.cs.toronto.edu/~kriz", []remoteFile{
+		{"cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530", 170052171},
+	}},
+	"mnist": {"https://ossci-datasets.s3.amazonaws.com/mnist", []remoteFile{
+		{"train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873", 9912422},
+		{"train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432", 28881},
+		{"t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3", 1648877},
+		{"t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c", 4542},
+	}},
+	"fashion-mnist": {"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com", []remoteFile{
+		{"train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d", 26421880},
+		{"train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe", 29515},
+		{"t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79", 4422102},
+		{"t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310", 5148},
+	}},
+}
+
+// GetOptions are the options of [Get].
+type GetOptions struct {
+	// CacheDir is the folder that gets a folder for each set. It is made if need be. Required.
+	CacheDir string
+	// Base replaces the address the files are fetched from; "/FILE" is appended. For mirrors and tests.
+	Base string
+	// Client makes the requests; nil means http.DefaultClient, which honours the proxy variables.
+	Client *http.Client
+	// Progress, if not nil, is called from Get's goroutine with the bytes of the set that are there and
+	// the bytes it has in all.
+	Progress func(done, total int64)
+}
+
+// Get fetches a public data set ([Public]) into CacheDir/name, where [Open] finds it. Files that are there
+// and have the right checksum are left alone.
+//
+// A file is loaded to FILE.part, checked, and renamed. When the transfer breaks off or ctx ends, FILE.part
+// stays and the next call goes on from there, if the server says the file is still the same (ETag or
+// Last-Modified, kept in FILE.part.tag). A file with the wrong checksum is removed and is an error.
+// Errors name the address and the status. Two calls at once for the same set spoil each other's download.
+func Get(ctx context.Context, name string, o GetOptions) error {
+	set, ok := public[name]
+	if !ok {
+		return fmt.Errorf("dataset: get: got %q, want one of %s", name, strings.Join(Public(), ", "))
+	}
+	return get(ctx, name, set, o)
+}
+
+func get(ctx context.Context, name string, set remoteSet, o GetOptions) error {
+	if o.CacheDir == "" {
+		return fmt.Errorf("dataset: get %s: no cache folder given", name)
+	}
+	if o.Base != "" {
+		set.base = o.Base
+	}
+	if o.Client == nil {
+		o.Client = http.DefaultClient
+	}
+	dir := filepath.Join(o.CacheDir, name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("dataset: get %s: %w", name, err)
+	}
+	var before, total int64
+	for _, f := range set.files {
+		total += f.size
+	}
+	for _, f := range set.files {
+		d := download{
+			file: f, url: strings.TrimSuffix(set.base, "/") + "/" + f.name, path: filepath.Join(dir, f.name), client: o.Client,
+			progress: func(done int64) {
+				if o.Progress != nil {
+					o.Progress(before+min(done, f.size), total)
+				}
+			},
+		}
+		if err := d.run(ctx); err != nil {
+			return fmt.Errorf("dataset: get %s: %w", name, err)
+		}
+		d.progress(f.size)
+		before += f.size
+	}
+	return nil
+}
+
+// download is the fetching of one file.
+type download struct {
+	file      remoteFile
+	url, path string
+	client    *http.Client
+	progress  func(done int64)
+}
+
+func (d *download) part() string { return d.path + ".part" }
+func (d *download) tag() string  { return d.path + ".part.tag" }
+
+func (d *download) run(ctx context.Context) error {
+	if sum, err := fileMD5(ctx, d.path); err == nil && sum == d.file.md5 {
+		return nil
+	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	// A .part can be complete if the last call ended between the last byte and the rename.
+	if sum, err := fileMD5(ctx, d.part()); err != nil || sum != d.file.md5 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := d.fetch(ctx); err != nil {
+			return err
+		}
+		sum, err := fileMD5(ctx, d.part())
+		if err != nil {
+			return err
+		}
+		if sum != d.file.md5 {
+			d.discard()
+			return fmt.Errorf("%s: checksum: got md5 %s, want %s", d.url, sum, d.file.md5)
+		}
+	}
+	if err := os.Rename(d.part(), d.path); err != nil {
+		return err
+	}
+	os.Remove(d.tag())
+	// The rename itself must reach the disk; systems that cannot sync a folder lose nothing by it.
+	if dir, err := os.Open(filepath.Dir(d.path)); err == nil {
+		dir.Sync()
+		dir.Close()
+	}
+	return nil
+}
+
+func (d *download) discard() {
+	os.Remove(d.part())
+	os.Remove(d.tag())
+}
+
+// fetch completes the .part file, going on from what is there if the server agrees.
+func (d *download) fetch(ctx context.Context) error {
+	var have int64
+	tag, err := os.ReadFile(d.tag())
+	if fi, serr := os.Stat(d.part()); err == nil && serr == nil && len(tag) > 0 {
+		have = fi.Size()
+	}
+	resp, err := d.request(ctx, have, string(tag))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode == http.StatusRequestedRangeNotSatisfiable {
+		// .part is as long as the file or longer, and not the file: begin again.
+		resp.Body.Close()
+		d.discard()
+		have = 0
+		if resp, err = d.request(ctx, 0, ""); err != nil {
+			return err
+		}
+	}
+	defer resp.Body.Close()
+
+	mode := os.O_WRONLY | os.O_CREATE
+	switch {
+	case resp.StatusCode == http.StatusPartialContent && have > 0:
+		want := "bytes " + strconv.FormatInt(have, 10) + "-"
+		if got := resp.Header.Get("Content-Range"); !strings.HasPrefix(got, want) {
+			return fmt.Errorf("%s: content-range: got %q, want %q...", d.url, got, want)
+		}
+		mode |= os.O_APPEND
+	case resp.StatusCode == http.StatusOK:
+		have = 0
+		mode |= os.O_TRUNC
+	default:
+		return fmt.Errorf("%s: got status %s, want 200 OK", d.url, resp.Status)
+	}
+	if t := resp.Header.Get("Content-Type"); strings.HasPrefix(t, "text/html") {
+		return fmt.Errorf("%s: got a web page (status %s, %s), want the file", d.url, resp.Status, t)
+	}
+	limit := 2 * d.file.size
+	if resp.ContentLength > limit-have {
+		return fmt.Errorf("%s: got %d bytes, want at most %d", d.url, have+resp.ContentLength, limit)
+	}
+	if have == 0 {
+		// The tag of an older file must not vouch for the new bytes, whatever happens from here on.
+		os.Remove(d.tag())
+	}
+	w, err := os.OpenFile(d.part(), mode, 0o644)
+	if err != nil {
+		return err
+	}
+	if have == 0 {
+		if tag := validator(resp.Header); tag != "" {
+			if err := os.WriteFile(d.tag(), []byte(tag), 0o644); err != nil {
+				w.Close()
+				return err
+			}
+		}
+	}
+	body := &meter{r: resp.Body, done: have, report: d.progress}
+	n, err := io.Copy(w, io.LimitReader(body, limit-have+1))
+	// What did arrive is kept for the next time, so it is synced also after an error.
+	if serr := w.Sync(); err == nil {
+		err = serr
+	}
+	if cerr := w.Close(); err == nil {
+		err = cerr
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("%s: stopped after %d bytes: %w", d.url, have+n, ctx.Err())
+	case err != nil:
+		return fmt.Errorf("%s: broken off after %d bytes: %w", d.url, have+n, err)
+	case have+n > limit:
+		d.discard()
+		return fmt.Errorf("%s: got more than %d bytes, want at most that", d.url, limit)
+	}
+	return nil
+}
+
+func (d *download) request(ctx context.Context, have int64, tag string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)
+	if err != nil {
+		return nil, err
+	}
+	// The files are gzip; a transport that unpacks them on the way would spoil length and checksum.
+	req.Header.Set("Accept-Encoding", "identity")
+	if have > 0 {
+		req.Header.Set("Range", "bytes="+strconv.FormatInt(have, 10)+"-")
+		req.Header.Set("If-Range", tag)
+	}
+	return d.client.Do(req) // its error names the method and the address
+}
+
+// validator is what If-Range can be asked with: a strong ETag, or else the date (RFC 9110, 13.1.5).
+func validator(h http.Header) string {
+	if e := h.Get("ETag"); e != "" && !strings.HasPrefix(e, "W/") {
+		return e
+	}
+	return h.Get("Last-Modified")
+}
+
+// meter reports each megabyte.
+type meter struct {
+	r          io.Reader
+	done, next int64
+	report     func(done int64)
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	n, err := m.r.Read(p)
+	m.done += int64(n)
+	if m.done >= m.next {
+		m.report(m.done)
+		m.next = m.done + 1<<20
+	}
+	return n, err
+}
+
+func fileMD5(ctx context.Context, path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := md5.New()
+	if _, err := io.Copy(h, &stream{Reader: f, ctx: ctx}); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

@@ -1,0 +1,242 @@
+package dataset
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	_ "image/gif"
+	_ "image/jpeg"
+	_ "image/png"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	_ "golang.org/x/image/bmp"
+	_ "golang.org/x/image/tiff"
+	_ "golang.org/x/image/webp"
+)
+
+// splitOf says which split a folder name means: "train", "test", "val" or "".
+func splitOf(name string) string {
+	switch strings.ToLower(name) {
+	case "train", "training":
+		return "train"
+	case "test", "testing":
+		return "test"
+	case "val", "valid", "validation":
+		return "val"
+	}
+	return ""
+}
+
+// picture is an image file of a class.
+type picture struct {
+	file
+	class string
+	name  string // path below the wrapping folder
+}
+
+// openTree returns nil, nil if src holds no pictures in class folders.
+func openTree(ctx context.Context, src *source, name string, o *Options) (*Data, error) {
+	splits, err := findSplits(src)
+	if splits == nil || err != nil {
+		return nil, err
+	}
+	if splits["test"] == nil {
+		splits["test"] = splits["val"]
+	}
+	delete(splits, "val")
+
+	d := &Data{Name: name}
+	var total int
+	for _, pictures := range splits {
+		total += len(pictures)
+		for _, p := range pictures {
+			d.Classes = append(d.Classes, p.class)
+		}
+	}
+	d.Classes = sortClasses(d.Classes)
+	label := map[string]int{}
+	for i, c := range d.Classes {
+		label[c] = i
+	}
+	done := 0
+	for _, split := range []string{"train", "test"} {
+		pictures := splits[split]
+		if pictures == nil {
+			continue
+		}
+		slices.SortFunc(pictures, func(a, b picture) int {
+			return cmp.Or(cmp.Compare(label[a.class], label[b.class]), cmp.Compare(a.path, b.path))
+		})
+		s := &Set{name: name, split: split, classes: d.Classes, labels: make([]int, len(pictures))}
+		same := true
+		for i, p := range pictures {
+			if err := ctx.Err(); err != nil {
+				return nil, fmt.Errorf("dataset: %s: %w", src.root, err)
+			}
+			s.labels[i] = label[p.class]
+			if same { // once they differ, the others need not be opened
+				same = s.compareShape(src, p.file)
+			}
+			if done++; done%256 == 0 || done == total {
+				o.progress(done, total)
+			}
+		}
+		if !same {
+			s.c, s.h, s.w = 0, 0, 0
+		}
+		s.id = func(i int) string { return pictures[i].name }
+		s.draw = func(i int) (image.Image, image.Rectangle, error) {
+			m, err := src.decode(pictures[i].file)
+			return m, image.Rectangle{}, err
+		}
+		d.put(s)
+	}
+	return d, nil
+}
+
+// findSplits sorts the pictures of src into splits by their paths. The first that fits wins: SPLIT/CLASS/FILE,
+// WRAP/SPLIT/CLASS/FILE, CLASS/FILE, WRAP/CLASS/FILE; the last two are all "train".
+func findSplits(src *source) (map[string][]picture, error) {
+	splits := map[string][]picture{}
+	wrap := ""
+	// inside is where the split (or else the class) stands in the path.
+	collect := func(inside int, split bool) (map[string][]picture, error) {
+		depth := inside + 2 // components of the path
+		if split {
+			depth++
+		}
+		for _, f := range src.files {
+			parts := strings.Split(f.path, "/")
+			if !isPicture(f.path) || len(parts) != depth {
+				continue
+			}
+			key := "train"
+			if split {
+				if key = splitOf(parts[inside]); key == "" {
+					continue
+				}
+			}
+			if inside > 0 {
+				if wrap != "" && wrap != parts[0] {
+					return nil, fmt.Errorf("dataset: %s: got a data set in %s and one in %s, want one: open the folder itself", src.root, wrap, parts[0])
+				}
+				wrap = parts[0]
+			}
+			splits[key] = append(splits[key], picture{f, parts[depth-2], strings.Join(parts[inside:], "/")})
+		}
+		return splits, nil
+	}
+	for _, try := range []struct {
+		inside int
+		split  bool
+	}{{0, true}, {1, true}, {0, false}, {1, false}} {
+		got, err := collect(try.inside, try.split)
+		if err != nil {
+			return nil, err
+		}
+		if len(got) == 0 {
+			continue
+		}
+		if !try.split && !slices.ContainsFunc(got["train"], func(p picture) bool { return splitOf(p.class) == "" }) {
+			return nil, fmt.Errorf("dataset: %s: got images directly in %s, want folders named after their class there", src.root, path.Dir(got["train"][0].path))
+		}
+		return got, nil
+	}
+	return nil, nil
+}
+
+// sortClasses returns the different names, sorted; by value if all are numbers, so that 10 follows 9.
+func sortClasses(names []string) []string {
+	slices.Sort(names)
+	names = slices.Clip(slices.Compact(names))
+	value := map[string]uint64{}
+	for _, n := range names {
+		v, err := strconv.ParseUint(n, 10, 64)
+		if err != nil {
+			return names
+		}
+		value[n] = v
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(value[a], value[b]) })
+	return names
+}
+
+// compareShape sets the shape of s from the first picture and reports whether this one is alike.
+func (s *Set) compareShape(src *source, f file) bool {
+	cfg, err := src.config(f)
+	if err != nil {
+		return true // Item will say what is wrong with it
+	}
+	c := channels(cfg.ColorModel)
+	if s.h == 0 {
+		s.c, s.h, s.w = c, cfg.Height, cfg.Width
+	}
+	return s.c == c && s.h == cfg.Height && s.w == cfg.Width
+}
+
+// config reads the header of a picture.
+func (s *source) config(f file) (image.Config, error) {
+	if f.disk == "" {
+		cfg, _, err := image.DecodeConfig(bytes.NewReader(f.mem))
+		return cfg, err
+	}
+	r, err := os.Open(f.disk)
+	if err != nil {
+		return image.Config{}, err
+	}
+	defer r.Close()
+	cfg, _, err := image.DecodeConfig(io.LimitReader(r, maxPicture))
+	return cfg, err
+}
+
+// channels is 1 for grey pictures and 3 for all others.
+func channels(m color.Model) int {
+	switch m {
+	case color.GrayModel, color.Gray16Model:
+		return 1
+	}
+	if p, ok := m.(color.Palette); ok && !slices.ContainsFunc(p, func(c color.Color) bool {
+		r, g, b, _ := c.RGBA()
+		return r != g || g != b
+	}) {
+		return 1
+	}
+	return 3
+}
+
+// decode reads a picture. Its size is checked first: a header of a few bytes can claim gigabytes.
+func (s *source) decode(f file) (image.Image, error) {
+	b, err := s.read(f, maxPicture)
+	if err != nil {
+		return nil, err
+	}
+	fail := func(err error) error {
+		if errors.Is(err, image.ErrFormat) {
+			return fmt.Errorf("dataset: %s: not a picture in a format that can be read", s.where(f))
+		}
+		return fmt.Errorf("dataset: %s: %w", s.where(f), unexpected(err))
+	}
+	cfg, _, err := image.DecodeConfig(bytes.NewReader(b))
+	if err != nil {
+		return nil, fail(err)
+	}
+	// 4 megapixels are always fine. Above, formats that matter do not reach 4096 pixels a byte.
+	limit := min(1<<26, max(1<<22, 4096*int64(len(b))))
+	if w, h := int64(cfg.Width), int64(cfg.Height); w <= 0 || h <= 0 || w > limit || h > limit || w*h > limit {
+		return nil, fmt.Errorf("dataset: %s: got %dx%d pixels in %d bytes, want 1..%d", s.where(f), w, h, len(b), limit)
+	}
+	m, _, err := image.Decode(bytes.NewReader(b))
+	if err != nil {
+		return nil, fail(err)
+	}
+	return m, nil
+}
