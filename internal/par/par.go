@@ -1,0 +1,240 @@
+// Package par runs loops over an index range on a fixed set of goroutines.
+//
+// A Pool is owned by its caller; there is nothing global. Its helpers spin for
+// a short while after each loop before they park, because waking a goroutine
+// costs about 100 µs and a layer of a small network takes less than that. The
+// package knows nothing about what the loops compute. Results do not depend on
+// the number of workers as long as each index writes only its own output.
+package par
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// spinTime is how long an idle helper watches for the next loop before it
+// parks: longer than the serial parts between two layers, short enough to
+// leave the core to others soon.
+const spinTime = 250 * time.Microsecond
+
+// Pool is a set of workers: the goroutine that calls For and workers-1
+// helpers. It is safe for concurrent use. A nil Pool is a pool of one worker.
+type Pool struct {
+	s *shared
+}
+
+// shared is what the helpers hold on to; they never refer to the Pool itself,
+// so that an abandoned Pool can be collected and stops its helpers.
+type shared struct {
+	workers int
+	spin    bool
+	busy    atomic.Bool
+	stopped atomic.Bool
+
+	// state is epoch<<16 | open<<15 | number of helpers inside the loop.
+	// A helper may touch the fields below only between raising and lowering
+	// that number; For returns once the loop is closed and the number is 0.
+	state atomic.Uint64
+	_     [56]byte
+	next  atomic.Int64
+	_     [56]byte
+	n     int
+	f     func(i, worker int)
+
+	mu       sync.Mutex
+	panicked bool
+	value    any
+
+	helpers []helper
+}
+
+type helper struct {
+	parked atomic.Bool
+	wake   chan struct{}
+	_      [48]byte
+}
+
+const (
+	openBit    = 1 << 15
+	countMask  = openBit - 1
+	epochShift = 16
+)
+
+// New returns a pool of the given number of workers; 0 means GOMAXPROCS.
+func New(workers int) *Pool {
+	procs := runtime.GOMAXPROCS(0)
+	if workers <= 0 {
+		workers = procs
+	}
+	workers = min(workers, countMask)
+	s := &shared{
+		workers: workers,
+		// A spinner without a core of its own would starve the others.
+		spin:    workers <= procs && procs > 1,
+		helpers: make([]helper, workers-1),
+	}
+	for i := range s.helpers {
+		s.helpers[i].wake = make(chan struct{}, 1)
+		go s.help(i)
+	}
+	p := &Pool{s}
+	runtime.AddCleanup(p, (*shared).stop, s)
+	return p
+}
+
+// Workers returns the number of workers, 1 for a nil pool.
+func (p *Pool) Workers() int {
+	if p == nil {
+		return 1
+	}
+	return p.s.workers
+}
+
+// Close stops the helpers. Loops that run or start after it finish all the
+// same, in their callers.
+func (p *Pool) Close() {
+	if p != nil {
+		p.s.stop()
+	}
+}
+
+func (s *shared) stop() {
+	if s.stopped.Swap(true) {
+		return
+	}
+	for i := range s.helpers {
+		s.unpark(i)
+	}
+}
+
+// For calls f(i, worker) for every i in [0, n), each once, and returns when all
+// calls have returned. worker is in [0, Workers()); calls with the same worker
+// never overlap within one For. If the pool is busy with another loop (also one
+// that this call is nested in), the calls run in order in the caller with
+// worker 0. A panic in f stops the loop and is raised again in the caller.
+func (p *Pool) For(n int, f func(i, worker int)) {
+	if n <= 0 {
+		return
+	}
+	if p == nil || n == 1 || len(p.s.helpers) == 0 || p.s.stopped.Load() || !p.s.busy.CompareAndSwap(false, true) {
+		for i := range n {
+			f(i, 0)
+		}
+		return
+	}
+	p.s.run(n, f)
+	runtime.KeepAlive(p)
+}
+
+func (s *shared) run(n int, f func(i, worker int)) {
+	s.n, s.f = n, f
+	s.next.Store(0)
+	epoch := s.state.Load()>>epochShift + 1
+	s.state.Store(epoch<<epochShift | openBit)
+	for i := range min(len(s.helpers), n-1) {
+		s.unpark(i)
+	}
+	s.work(0)
+	// Close the loop, then wait for the helpers that entered it.
+	for {
+		v := s.state.Load()
+		if s.state.CompareAndSwap(v, v&^openBit) {
+			break
+		}
+	}
+	for spins := 0; s.state.Load()&countMask != 0; spins++ {
+		if spins > 1000 {
+			runtime.Gosched()
+		}
+	}
+	s.f = nil
+	panicked, value := s.panicked, s.value
+	s.panicked, s.value = false, nil
+	s.busy.Store(false)
+	if panicked {
+		panic(value)
+	}
+}
+
+// work claims indices until none is left.
+func (s *shared) work(worker int) {
+	done := false
+	defer func() {
+		if done {
+			return
+		}
+		v := recover()
+		s.next.Store(int64(s.n))
+		s.mu.Lock()
+		if !s.panicked {
+			s.panicked, s.value = true, v
+		}
+		s.mu.Unlock()
+	}()
+	for {
+		i := int(s.next.Add(1)) - 1
+		if i >= s.n {
+			break
+		}
+		s.f(i, worker)
+	}
+	done = true
+}
+
+func (s *shared) unpark(i int) {
+	h := &s.helpers[i]
+	if h.parked.Load() && h.parked.CompareAndSwap(true, false) {
+		h.wake <- struct{}{}
+	}
+}
+
+// help is the life of helper i, which is worker i+1.
+func (s *shared) help(i int) {
+	last := uint64(0)
+	for s.wait(i, last) {
+		v := s.state.Load()
+		last = v >> epochShift
+		for v&openBit != 0 && v>>epochShift == last {
+			if s.state.CompareAndSwap(v, v+1) {
+				s.work(i + 1)
+				s.state.Add(^uint64(0))
+				break
+			}
+			v = s.state.Load()
+		}
+	}
+}
+
+// wait returns true when a loop newer than last may be open, false when the
+// pool is stopped.
+func (s *shared) wait(i int, last uint64) bool {
+	ready := func() bool {
+		v := s.state.Load()
+		return v&openBit != 0 && v>>epochShift != last
+	}
+	if s.spin {
+		start := time.Now()
+		for spins := 1; ; spins++ {
+			if s.stopped.Load() {
+				return false
+			}
+			if ready() {
+				return true
+			}
+			if spins&255 == 0 {
+				if time.Since(start) > spinTime {
+					break
+				}
+			}
+		}
+	}
+	h := &s.helpers[i]
+	h.parked.Store(true)
+	if (s.stopped.Load() || ready()) && h.parked.CompareAndSwap(true, false) {
+		return !s.stopped.Load()
+	}
+	<-h.wake
+	return !s.stopped.Load()
+}
