@@ -103,8 +103,8 @@ func (g Conv) OutputBox(in Box, oh, ow int) Box {
 		return Box{}
 	}
 	g = g.norm()
-	y0, y1 := outputRange(in.Y0, in.Y1, g.StrideY, g.PadTop, g.KH, g.DilY)
-	x0, x1 := outputRange(in.X0, in.X1, g.StrideX, g.PadLeft, g.KW, g.DilX)
+	y0, y1 := outputRange(in.Y0, in.Y1, oh, g.StrideY, g.PadTop, g.KH, g.DilY)
+	x0, x1 := outputRange(in.X0, in.X1, ow, g.StrideX, g.PadLeft, g.KW, g.DilX)
 	return Box{y0, x0, y1, x1}.Intersect(Full(oh, ow))
 }
 
@@ -145,12 +145,12 @@ func inputRange(o0, o1, stride, pad, k, dil int) (int, int) {
 	return o0*stride - pad, (o1-1)*stride - pad + (k-1)*dil + 1
 }
 
-// outputRange returns the smallest range of outputs o with a tap in [i0, i1);
-// with dilation some inside it may have none.
-func outputRange(i0, i1, stride, pad, k, dil int) (int, int) {
+// outputRange returns the smallest range that holds the outputs in [0, n) with a
+// tap in [i0, i1); with dilation some inside it may have none.
+func outputRange(i0, i1, n, stride, pad, k, dil int) (int, int) {
 	lo, hi := 0, 0
 	for t := range k {
-		l, h := span(stride, t*dil-pad, i0, i1)
+		l, h := spanIn(stride, t*dil-pad, i0, i1, 0, n)
 		if l >= h {
 			continue
 		}

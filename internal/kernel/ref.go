@@ -25,7 +25,7 @@ func refConvForward(g Conv, w []float32, i, k int, dst []float32, out Box, src [
 				}
 				wk := float64(w[((k*cg+c)*g.KH+ky)*g.KW+kx])
 				for oy := y0; oy < y1; oy++ {
-					a := acc[(oy-out.Y0)*out.W()-out.X0:][x0:x1:x1]
+					a := acc[(oy-out.Y0)*out.W()+x0-out.X0:][:x1-x0]
 					p := (oy*g.StrideY+offY-in.Y0)*in.W() + x0*g.StrideX + offX - in.X0
 					for j := range a {
 						a[j] += float64(wk * float64(x[p]))
