@@ -1,0 +1,44 @@
+package deconv
+
+import (
+	"image"
+
+	"github.com/deconvnet/viz/internal/render"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// MaxAbs is the largest magnitude among the projection's pixels.
+func (p *Projection) MaxAbs() float64 { return render.MaxAbs(p.Pixels) }
+
+// Draw returns the projection as a picture of its box: 0 is mid-grey, +-scale
+// white and black. Scale 0 takes the projection's own largest magnitude.
+// Channels are shown as colours in the order that pre gives them.
+func (p *Projection) Draw(pre model.Preprocess, scale float64) *image.NRGBA {
+	if scale == 0 {
+		scale = p.MaxAbs()
+	}
+	return drawSigned(p.Pixels, p.C, p.Box.H(), p.Box.W(), pre, scale)
+}
+
+func drawSigned(data []float32, c, h, w int, pre model.Preprocess, scale float64) *image.NRGBA {
+	if c != 3 {
+		return render.Signed(data[:h*w], 1, h, w, scale)
+	}
+	if pre.BGR {
+		swapped := make([]float32, 0, len(data))
+		for ch := 2; ch >= 0; ch-- {
+			swapped = append(swapped, data[ch*h*w:(ch+1)*h*w]...)
+		}
+		data = swapped
+	}
+	return render.Signed(data, 3, h, w, scale)
+}
+
+// Crop returns the part of the image x (one or more of [N, C, H, W], network
+// units) that the projection covers, as pixels.
+func (p *Projection) Crop(pre model.Preprocess, in model.Input, x *tensor.Tensor) image.Image {
+	size := in.C * in.H * in.W
+	img := pre.Image(x.Data[p.Image*size:(p.Image+1)*size], in)
+	return img.SubImage(image.Rect(p.Box.X0, p.Box.Y0, p.Box.X1, p.Box.Y1))
+}

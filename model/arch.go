@@ -1,0 +1,148 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// ArchOptions are the choices an architecture leaves open.
+type ArchOptions struct {
+	Input   Input
+	Classes []string
+	Keep    float64 // probability to keep a value in dropout; 0: the architecture's own
+	Width   float64 // scales the numbers of maps; 0: 1
+	Seed    uint64  // of the initial weights
+}
+
+// Arches lists the names that Build knows.
+func Arches() []string { return []string{"lenet5", "small"} }
+
+// Build returns an untrained network of the named architecture, its weights
+// drawn from the seed (He normal: deviation sqrt(2/fan-in); biases 0).
+//
+//	lenet5  the network of [course]: 5x5x32, pool 2, 5x5x64, pool 2, dense 1024,
+//	        dropout, classes; padded so that sizes only halve in the pools
+//	small   five convolutions for small colour images, after the remedies of
+//	        [zeiler14] 4.1: small first filters at stride 1, no early
+//	        subsampling; batch normalisation instead of contrast normalisation
+func Build(arch string, o ArchOptions) (*Network, error) {
+	if len(o.Classes) < 2 {
+		return nil, fmt.Errorf("model: %d classes, want at least 2", len(o.Classes))
+	}
+	if o.Width == 0 {
+		o.Width = 1
+	}
+	if !(o.Width > 0 && o.Width <= 64) || !(o.Keep >= 0 && o.Keep <= 1) {
+		return nil, fmt.Errorf("model: width %g and keep rate %g, want 0 < width <= 64 and 0 < keep <= 1", o.Width, o.Keep)
+	}
+	if o.Input.Name == "" {
+		o.Input.Name = "input"
+	}
+	b := &builder{rng: rand.New(rand.NewPCG(o.Seed, 0x76697a)), width: o.Width,
+		net: &Network{Name: arch, Input: o.Input, Classes: slices.Clone(o.Classes), Origin: Origin{Arch: arch}}, last: o.Input.Name, shape: o.Input.Shape()}
+	keep := func(own float64) float64 {
+		if o.Keep > 0 {
+			return 1 - o.Keep
+		}
+		return 1 - own
+	}
+	switch arch {
+	case "lenet5":
+		for i, maps := range []int{32, 64} {
+			b.conv(i+1, maps, 5, false)
+			b.pool(i + 1)
+		}
+		b.add("flat", &Flatten{})
+		b.dense("fc1", b.maps(1024))
+		b.add("relu3", &ReLU{})
+		b.add("drop", &Dropout{Rate: keep(0.5)})
+		b.dense("fc2", len(o.Classes))
+		b.net.Logits = "fc2"
+	case "small":
+		b.conv(1, 48, 5, true)
+		b.pool(1)
+		b.conv(2, 64, 3, true)
+		b.conv(3, 96, 3, true)
+		b.pool(2)
+		b.conv(4, 128, 3, true)
+		b.conv(5, 128, 3, true)
+		b.pool(3)
+		b.add("flat", &Flatten{})
+		b.dense("fc1", b.maps(128))
+		b.add("relu6", &ReLU{})
+		b.add("drop", &Dropout{Rate: keep(0.6)})
+		b.dense("fc2", len(o.Classes))
+		b.net.Logits = "fc2"
+	default:
+		return nil, fmt.Errorf("model: %w", &UnknownName{What: "architecture", Name: arch, Nearest: nearest(arch, Arches())})
+	}
+	b.add("prob", &Softmax{})
+	if b.err != nil {
+		return nil, b.err
+	}
+	return b.net, b.net.Check()
+}
+
+// builder appends layers one after the other.
+type builder struct {
+	net   *Network
+	rng   *rand.Rand
+	width float64
+	last  string
+	shape Shape
+	err   error
+}
+
+func (b *builder) maps(n int) int { return max(int(math.Round(float64(n)*b.width)), 1) }
+
+func (b *builder) add(name string, l Layer) {
+	if b.err != nil {
+		return
+	}
+	s, err := outShape(l, []Shape{b.shape})
+	if err != nil {
+		b.err = fmt.Errorf("model: layer %s: %w (input images of %v are too small for %s?)", name, err, b.net.Input.Shape(), b.net.Name)
+		return
+	}
+	b.net.Nodes = append(b.net.Nodes, Node{Name: name, Inputs: []string{b.last}, Layer: l})
+	b.last, b.shape = name, s
+}
+
+func (b *builder) he(fanIn int, shape ...int) *tensor.Tensor {
+	t := tensor.New(shape...)
+	std := math.Sqrt(2 / float64(fanIn))
+	for i := range t.Data {
+		t.Data[i] = float32(b.rng.NormFloat64() * std)
+	}
+	return t
+}
+
+// conv adds convolution i of size k with padding that keeps the size, with
+// batch normalisation (which makes a bias pointless) if wanted, and a rectifier.
+func (b *builder) conv(i, maps, k int, norm bool) {
+	maps = b.maps(maps)
+	l := &Conv{Weight: b.he(b.shape.C*k*k, maps, b.shape.C, k, k), Stride: [2]int{1, 1}, Dilation: [2]int{1, 1},
+		Pads: [4]int{k / 2, k / 2, k / 2, k / 2}, Groups: 1}
+	if !norm {
+		l.Bias = make([]float32, maps)
+	}
+	b.add(fmt.Sprintf("conv%d", i), l)
+	if norm {
+		one := slices.Repeat([]float32{1}, maps)
+		b.add(fmt.Sprintf("bn%d", i), &BatchNorm{Scale: one, Shift: make([]float32, maps),
+			Mean: make([]float32, maps), Var: slices.Clone(one), Eps: 1e-5})
+	}
+	b.add(fmt.Sprintf("relu%d", i), &ReLU{})
+}
+
+func (b *builder) pool(i int) {
+	b.add(fmt.Sprintf("pool%d", i), &MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}})
+}
+
+func (b *builder) dense(name string, out int) {
+	b.add(name, &Dense{Weight: b.he(b.shape.C, out, b.shape.C), Bias: make([]float32, out)})
+}

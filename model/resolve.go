@@ -1,0 +1,209 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Unit is one feature detector at one place: channel Channel of the named
+// layer at row Y, column X of its map (both 0 for a layer without space).
+type Unit struct {
+	Layer         string
+	Channel, Y, X int
+}
+
+func (u Unit) String() string { return fmt.Sprintf("%s:%d:%d:%d", u.Layer, u.Channel, u.Y, u.X) }
+
+// UnknownName reports a layer or class that does not exist, with the names that
+// come nearest.
+type UnknownName struct {
+	What    string // "layer" or "class"
+	Name    string
+	Nearest []string
+}
+
+func (e *UnknownName) Error() string {
+	s := fmt.Sprintf("no %s %q", e.What, e.Name)
+	if len(e.Nearest) > 0 {
+		s += ": did you mean " + strings.Join(e.Nearest, ", ") + "?"
+	}
+	return s
+}
+
+// ConvLayers lists the paper-style layers: entry i is the node that "layer i+1"
+// means. That is the rectifier directly after the (i+1)-th convolution, through
+// a batch normalisation if there is one, or else the convolution itself.
+func (net *Network) ConvLayers() []string {
+	var out []string
+	for i := range net.Nodes {
+		if _, ok := net.Nodes[i].Layer.(*Conv); ok {
+			out = append(out, net.rectifierAfter(net.Nodes[i].Name))
+		}
+	}
+	return out
+}
+
+func (net *Network) rectifierAfter(conv string) string {
+	at := conv
+	for range 2 {
+		next := net.Consumers(at)
+		if len(next) != 1 {
+			return conv
+		}
+		switch next[0].Layer.(type) {
+		case *ReLU, *LeakyReLU, *Clip:
+			return next[0].Name
+		case *BatchNorm:
+			at = next[0].Name
+		default:
+			return conv
+		}
+	}
+	return conv
+}
+
+// Resolve finds the node a user means by spec: a number ("2": the second
+// convolution, see ConvLayers), a node's name, or a suffix that only one name
+// has. An *UnknownName error suggests what comes nearest.
+func (net *Network) Resolve(spec string) (string, error) {
+	names := net.names()
+	if slices.Contains(names, spec) {
+		return spec, nil
+	}
+	if k, err := strconv.Atoi(spec); err == nil {
+		convs := net.ConvLayers()
+		if k < 1 || k > len(convs) {
+			return "", fmt.Errorf("no layer %d: the network has %d convolution layers, 1 to %d", k, len(convs), len(convs))
+		}
+		return convs[k-1], nil
+	}
+	var hits []string
+	for _, n := range names {
+		if spec != "" && strings.HasSuffix(n, spec) {
+			hits = append(hits, n)
+		}
+	}
+	switch len(hits) {
+	case 1:
+		return hits[0], nil
+	case 0:
+		return "", &UnknownName{What: "layer", Name: spec, Nearest: nearest(spec, names)}
+	}
+	return "", fmt.Errorf("layer %q is ambiguous: it could be %s", spec, strings.Join(hits, ", "))
+}
+
+// ResolveClass finds a class by name or number.
+func (net *Network) ResolveClass(spec string) (int, error) {
+	if i := slices.Index(net.Classes, spec); i >= 0 {
+		return i, nil
+	}
+	classes := len(net.Classes)
+	if shapes, err := net.Shapes(); err == nil && net.Logits != "" {
+		classes = shapes[net.Logits].C
+	}
+	if k, err := strconv.Atoi(spec); err == nil {
+		if k < 0 || k >= classes {
+			return 0, fmt.Errorf("no class %d: the network has %d classes, 0 to %d", k, classes, classes-1)
+		}
+		return k, nil
+	}
+	var hits []int
+	for i, c := range net.Classes {
+		if strings.Contains(strings.ToLower(c), strings.ToLower(spec)) {
+			hits = append(hits, i)
+		}
+	}
+	if len(hits) == 1 {
+		return hits[0], nil
+	}
+	return 0, &UnknownName{What: "class", Name: spec, Nearest: nearest(spec, net.Classes)}
+}
+
+// ParseUnit reads "layer:channel:y:x", or "layer:channel" for a layer without
+// space, and checks that the unit exists.
+func (net *Network) ParseUnit(spec string) (Unit, error) {
+	fail := fmt.Errorf("unit %q: want layer:channel:y:x, or layer:channel for a layer without space", spec)
+	parts := strings.Split(spec, ":")
+	for _, n := range []int{3, 1} {
+		if len(parts) <= n {
+			continue
+		}
+		at := len(parts) - n
+		nums := make([]int, 3)
+		ok := true
+		for i, p := range parts[at:] {
+			v, err := strconv.Atoi(p)
+			nums[i], ok = v, ok && err == nil
+		}
+		if !ok {
+			continue
+		}
+		name, err := net.Resolve(strings.Join(parts[:at], ":"))
+		if err != nil {
+			return Unit{}, fmt.Errorf("unit %q: %w", spec, err)
+		}
+		u := Unit{Layer: name, Channel: nums[0], Y: nums[1], X: nums[2]}
+		return u, net.CheckUnit(u)
+	}
+	return Unit{}, fail
+}
+
+// CheckUnit reports a unit that is not in the network.
+func (net *Network) CheckUnit(u Unit) error {
+	shapes, err := net.Shapes()
+	if err != nil {
+		return err
+	}
+	s, ok := shapes[u.Layer]
+	if !ok {
+		return &UnknownName{What: "layer", Name: u.Layer, Nearest: nearest(u.Layer, net.names())}
+	}
+	if u.Channel < 0 || u.Channel >= s.C || u.Y < 0 || u.Y >= s.H || u.X < 0 || u.X >= s.W {
+		return fmt.Errorf("unit %v is outside layer %s, which is %v", u, u.Layer, s)
+	}
+	return nil
+}
+
+// nearest returns up to three names closest to spec by edit distance.
+func nearest(spec string, names []string) []string {
+	type scored struct {
+		name string
+		d    int
+	}
+	var all []scored
+	for _, n := range names {
+		d := editDistance(strings.ToLower(spec), strings.ToLower(n))
+		if d <= max(2, len(n)/2) {
+			all = append(all, scored{n, d})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b scored) int { return a.d - b.d })
+	var out []string
+	for _, s := range all[:min(3, len(all))] {
+		out = append(out, s.name)
+	}
+	return out
+}
+
+// editDistance is the Levenshtein distance in bytes.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

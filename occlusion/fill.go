@@ -1,0 +1,158 @@
+package occlusion
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// Fill is what the patch is made of. The zero value is the mean colour of the
+// training data, a grey in the paper.
+type Fill struct {
+	Kind   string    // "mean" (or ""), "value", "image", "blur", "noise"
+	Values []float32 // for "value": one per channel, or one for all, in units of the network's input
+	Pixel  *float32  // for "value", instead of Values: a grey level 0..255
+	Seed   uint64    // for "noise"
+}
+
+// ParseFill reads mean, image, blur, noise:SEED, a grey level 0..255, or
+// input:V[,V...] in units of the network's input.
+func ParseFill(s string) (Fill, error) {
+	switch kind, arg, has := strings.Cut(s, ":"); {
+	case !has && (kind == "mean" || kind == "image" || kind == "blur" || kind == "noise"):
+		return Fill{Kind: kind}, nil
+	case has && kind == "noise":
+		seed, err := strconv.ParseUint(arg, 10, 64)
+		if err != nil {
+			return Fill{}, fmt.Errorf("fill %q: the seed is a number", s)
+		}
+		return Fill{Kind: "noise", Seed: seed}, nil
+	case has && kind == "input":
+		var values []float32
+		for _, p := range strings.Split(arg, ",") {
+			v, err := strconv.ParseFloat(p, 32)
+			if err != nil {
+				return Fill{}, fmt.Errorf("fill %q: %q is no number", s, p)
+			}
+			values = append(values, float32(v))
+		}
+		return Fill{Kind: "value", Values: values}, nil
+	}
+	v, err := strconv.ParseFloat(s, 32)
+	if err != nil || !(v >= 0 && v <= 255) {
+		return Fill{}, fmt.Errorf("fill %q: want mean, image, blur, noise:SEED, a grey level 0..255, or input:V[,V...] in network units", s)
+	}
+	p := float32(v)
+	return Fill{Kind: "value", Pixel: &p}, nil
+}
+
+func (f Fill) String() string {
+	switch {
+	case f.Kind == "":
+		return "mean"
+	case f.Kind == "noise":
+		return fmt.Sprintf("noise:%d", f.Seed)
+	case f.Kind == "value" && f.Pixel != nil:
+		return fmt.Sprint(*f.Pixel)
+	case f.Kind == "value":
+		var parts []string
+		for _, v := range f.Values {
+			parts = append(parts, fmt.Sprint(v))
+		}
+		return "input:" + strings.Join(parts, ",")
+	}
+	return f.Kind
+}
+
+// pixels returns the filler [C, H, W] in network units: the patch shows the
+// part of it that it lies over.
+func (f Fill) pixels(x *tensor.Tensor, net *model.Network, patch [2]int) ([]float32, error) {
+	in := net.Input
+	plane := in.H * in.W
+	out := make([]float32, in.C*plane)
+	level := make([]float32, in.C)
+	switch f.Kind {
+	case "", "mean":
+		level = net.Preprocess.MeanFill(in)
+	case "value":
+		for c := range level {
+			switch {
+			case f.Pixel != nil:
+				level[c] = net.Preprocess.Units(c, *f.Pixel)
+			case len(f.Values) == 1:
+				level[c] = f.Values[0]
+			case len(f.Values) == in.C:
+				level[c] = f.Values[c]
+			default:
+				return nil, fmt.Errorf("occlusion: fill has %d values, the input has %d channels", len(f.Values), in.C)
+			}
+		}
+	case "image", "noise":
+		rng := rand.New(rand.NewPCG(f.Seed, 0x6f63636c))
+		for c := range in.C {
+			mean, dev := moments(x.Data[c*plane : (c+1)*plane])
+			level[c] = float32(mean)
+			if f.Kind == "noise" {
+				for i := range plane {
+					out[c*plane+i] = float32(mean + dev*rng.NormFloat64())
+				}
+			}
+		}
+		if f.Kind == "noise" {
+			return out, nil
+		}
+	case "blur":
+		// Wide enough that nothing the size of the patch survives.
+		sigma := float64(max(patch[0], patch[1])) / 2
+		for c := range in.C {
+			blur(out[c*plane:(c+1)*plane], x.Data[c*plane:(c+1)*plane], in.H, in.W, sigma)
+		}
+		return out, nil
+	default:
+		return nil, fmt.Errorf("occlusion: unknown fill %q", f.Kind)
+	}
+	for i := range out {
+		out[i] = level[i/plane]
+	}
+	return out, nil
+}
+
+func moments(v []float32) (mean, dev float64) {
+	for _, x := range v {
+		mean += float64(x)
+	}
+	mean /= float64(len(v))
+	for _, x := range v {
+		dev += (float64(x) - mean) * (float64(x) - mean)
+	}
+	return mean, math.Sqrt(dev / float64(len(v)))
+}
+
+// blur is a Gaussian of the given deviation in pixels, normalised at the borders.
+func blur(dst, src []float32, h, w int, sigma float64) {
+	r := int(3*sigma + 0.5)
+	weights := make([]float64, r+1)
+	for i := range weights {
+		weights[i] = math.Exp(-float64(i*i) / (2 * sigma * sigma))
+	}
+	rows := make([]float64, len(src))
+	pass := func(n, size int, at func(i, j int) float64, put func(i, j int, v float64)) {
+		for i := range n {
+			for j := range size {
+				var s, total float64
+				for k := max(0, j-r); k <= min(size-1, j+r); k++ {
+					g := weights[max(k-j, j-k)]
+					s, total = s+g*at(i, k), total+g
+				}
+				put(i, j, s/total)
+			}
+		}
+	}
+	pass(h, w, func(y, x int) float64 { return float64(src[y*w+x]) }, func(y, x int, v float64) { rows[y*w+x] = v })
+	pass(w, h, func(x, y int) float64 { return rows[y*w+x] }, func(x, y int, v float64) { dst[y*w+x] = float32(v) })
+}
