@@ -1,0 +1,66 @@
+package model
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/deconvnet/viz/internal/par"
+)
+
+// hashPiece is the number of weights hashed at a time.
+const hashPiece = 1 << 18
+
+// Hash identifies what the network computes: the first 16 hex digits of a
+// SHA-256 over its layers, weights and preprocessing. Its name, classes and
+// origin do not count, nor does the machine. Pictures carry it as provenance.
+//
+// Large networks are hashed by all processors: hashed are the JSON of
+// viz.network (with the name left empty) and of viz.preprocess as in a
+// checkpoint, name and shape of each tensor, each on a line, then the SHA-256 of
+// each piece of 2^18 weights (the last of a tensor may be shorter); tensors
+// sorted by name as in the file.
+//
+// A network that Check refuses may have no hash: "".
+func (net *Network) Hash() string {
+	anonymous := *net
+	anonymous.Name = ""
+	structure, err := encodeNetwork(&anonymous)
+	if err != nil {
+		return ""
+	}
+	preprocess, err := encodeJSON(net.Preprocess)
+	if err != nil {
+		return ""
+	}
+	tensors, err := networkTensors(net)
+	if err != nil {
+		return ""
+	}
+	var pieces [][]float32
+	text := []byte(structure + "\n" + preprocess + "\n")
+	for _, t := range tensors {
+		text = append(appendInts(appendString(text, t.name), t.shape), '\n')
+		for x := t.data; len(x) > 0; {
+			n := min(hashPiece, len(x))
+			pieces, x = append(pieces, x[:n]), x[n:]
+		}
+	}
+	sums := make([][sha256.Size]byte, len(pieces))
+	workers := 1
+	if len(pieces) > 4 {
+		workers = 0 // all
+	}
+	pool := par.New(workers)
+	defer pool.Close()
+	pool.For(len(pieces), func(i, _ int) {
+		h := sha256.New()
+		writeFloats(h, pieces[i]) // a hash takes everything
+		h.Sum(sums[i][:0])
+	})
+	h := sha256.New()
+	h.Write(text)
+	for i := range sums {
+		h.Write(sums[i][:])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
