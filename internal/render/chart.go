@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/draw"
 	"math"
 	"sync"
 
@@ -26,11 +25,12 @@ type Series struct {
 }
 
 // A Chart says what stands around the lines or bars of a chart. The zero value is a
-// chart of 640 x 400 pixels without texts.
+// chart of 640 x 400 pixels without texts. A chart that is too low for its title and
+// legend becomes higher.
 type Chart struct {
 	Title, XLabel, YLabel string
 	Width, Height         int     // pixels; 0: 640 and 400
-	YMin, YMax            float64 // of the axis; equal: from the data
+	YMin, YMax            float64 // of the axis; unless YMin < YMax: from the data
 }
 
 // Curves draws series as lines into a chart of 640 x 400 pixels.
@@ -38,11 +38,12 @@ func Curves(series []Series, title, xlabel, ylabel string) *image.NRGBA {
 	return Chart{Title: title, XLabel: xlabel, YLabel: ylabel}.Lines(series)
 }
 
-// Lines draws each series as a line, with a legend if there is more than one or a
-// single one has a name. A point that has no neighbours to be joined to is drawn
-// as a dot. It panics if X and Y of a series differ in length.
+// Lines draws each series as a line; those with a name are listed above the
+// lines. A point that has no neighbours to be joined to is drawn as a dot. It
+// panics if X and Y of a series differ in length.
 func (o Chart) Lines(series []Series) *image.NRGBA {
 	p := o.plot()
+	var legend []LegendEntry
 	for i, s := range series {
 		if s.X != nil && len(s.X) != len(s.Y) {
 			panic(fmt.Sprintf("render: Chart.Lines: series %d has %d x and %d y", i, len(s.X), len(s.Y)))
@@ -51,19 +52,19 @@ func (o Chart) Lines(series []Series) *image.NRGBA {
 		if col == nil {
 			col = Categorical(i)
 		}
-		style := vgdraw.LineStyle{Color: col, Width: 2}
 		for _, run := range finiteRuns(s) {
 			if len(run) == 1 {
-				p.Add(&plotter.Scatter{XYs: run, GlyphStyle: vgdraw.GlyphStyle{Color: col, Radius: 2.5, Shape: vgdraw.CircleGlyph{}}})
+				dot := vgdraw.GlyphStyle{Color: col, Radius: 2.5, Shape: vgdraw.CircleGlyph{}}
+				p.Add(&plotter.Scatter{XYs: run, GlyphStyle: dot})
 			} else {
-				p.Add(&plotter.Line{XYs: run, LineStyle: style})
+				p.Add(&plotter.Line{XYs: run, LineStyle: vgdraw.LineStyle{Color: col, Width: 2}})
 			}
 		}
 		if s.Name != "" {
-			p.Legend.Add(o.short(s.Name, 3), &plotter.Line{LineStyle: style})
+			legend = append(legend, LegendEntry{col, s.Name})
 		}
 	}
-	return o.draw(p)
+	return o.draw(p, legend)
 }
 
 // finiteRuns are the stretches of s without NaN and infinities.
@@ -97,19 +98,20 @@ func (o Chart) Bars(names []string, values []float64) *image.NRGBA {
 	}
 	p := o.plot()
 	if len(values) == 0 {
-		return o.draw(p)
+		return o.draw(p, nil)
 	}
+	w, _ := o.size()
+	each := float64(w) * 0.75 / float64(len(names)) // pixels from bar to bar, about
 	finite := make(plotter.Values, len(values))
 	short := make([]string, len(names))
-	room := 0.75 / float64(len(names))
+	face := newTypeface(regular(), tickSize)
 	for i, v := range values {
 		if v-v == 0 {
 			finite[i] = v
 		}
-		short[i] = o.short(names[i], 1/room)
+		short[i] = face.shorten(clean(names[i]), int(each))
 	}
-	w, _ := o.size()
-	bars, err := plotter.NewBarChart(finite, vg.Length(float64(w)*room*0.8))
+	bars, err := plotter.NewBarChart(finite, vg.Length(0.7*each))
 	if err != nil {
 		panic("render: Chart.Bars: " + err.Error()) // all values are finite
 	}
@@ -117,7 +119,7 @@ func (o Chart) Bars(names []string, values []float64) *image.NRGBA {
 	bars.LineStyle.Width = 0
 	p.Add(bars)
 	p.NominalX(short...)
-	return o.draw(p)
+	return o.draw(p, nil)
 }
 
 func (o Chart) size() (w, h int) {
@@ -131,18 +133,11 @@ func (o Chart) size() (w, h int) {
 	return w, h
 }
 
-// short cuts s to the given fraction (1/parts) of the chart's width.
-func (o Chart) short(s string, parts float64) string {
-	w, _ := o.size()
-	return newTypeface(regular(), tickSize).shorten(clean(s), int(float64(w)/parts))
-}
-
 // plotFonts holds the Go fonts for gonum/plot, so that charts and figures look
 // alike; it is only read.
 var plotFonts = sync.OnceValue(func() *plotfont.Cache {
 	return plotfont.NewCache(plotfont.Collection{
 		{Font: plotfont.Font{Typeface: "Go", Variant: "Sans"}, Face: regular()},
-		{Font: plotfont.Font{Typeface: "Go", Variant: "Bold"}, Face: bold()},
 	})
 })
 
@@ -150,38 +145,52 @@ var plotFonts = sync.OnceValue(func() *plotfont.Cache {
 func (o Chart) plot() *plot.Plot {
 	p := plot.New()
 	handler := text.Plain{Fonts: plotFonts()}
-	style := func(s *text.Style, variant plotfont.Variant, size vg.Length, c color.Color) {
-		s.Font = plotfont.Font{Typeface: "Go", Variant: variant, Size: size}
+	style := func(s *text.Style, size vg.Length, c color.Color) {
+		s.Font = plotfont.Font{Typeface: "Go", Variant: "Sans", Size: size}
 		s.Handler = handler
 		s.Color = c
 	}
 	p.TextHandler = handler
-	style(&p.Title.TextStyle, "Bold", titleSize-2, ink)
-	style(&p.Legend.TextStyle, "Sans", tickSize, ink)
+	w, _ := o.size()
+	face := newTypeface(regular(), bodySize)
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
-		style(&axis.Label.TextStyle, "Sans", bodySize, ink)
-		style(&axis.Tick.Label, "Sans", tickSize, soft)
+		style(&axis.Label.TextStyle, bodySize, ink)
+		style(&axis.Tick.Label, tickSize, soft)
 		axis.Color, axis.Tick.Color = soft, soft
 		axis.Label.Padding = 6
 	}
-	w, h := o.size()
-	bodyFace := newTypeface(regular(), bodySize)
-	p.Title.Text = newTypeface(bold(), titleSize-2).shorten(clean(o.Title), w-2*margin)
-	p.Title.Padding = 10
-	p.X.Label.Text = bodyFace.shorten(clean(o.XLabel), w-6*margin)
-	p.Y.Label.Text = bodyFace.shorten(clean(o.YLabel), h-6*margin)
-	p.Legend.Top = true
-	p.Legend.Padding = 4
-	p.Legend.ThumbnailWidth = 24
+	p.X.Label.Text = face.shorten(clean(o.XLabel), w-6*margin)
+	p.X.Tick.Marker = plot.TickerFunc(func(lo, hi float64) []plot.Tick { return niceTicks(lo, hi, w/80) })
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{230}, color.Gray{230}
 	p.Add(grid)
 	return p
 }
 
-func (o Chart) draw(p *plot.Plot) *image.NRGBA {
+// niceTicks marks the multiples of a round step in lo..hi, at most about n.
+func niceTicks(lo, hi float64, n int) []plot.Tick {
+	if !(hi > lo) {
+		return []plot.Tick{{Value: lo, Label: number(lo, 6)}}
+	}
+	step := niceStep(hi-lo, max(2, n))
+	var ticks []plot.Tick
+	for i := math.Ceil(lo/step - 1e-9); i*step <= hi+1e-9*step; i++ {
+		ticks = append(ticks, plot.Tick{Value: i * step, Label: number(i*step, 6)})
+	}
+	return ticks
+}
+
+// draw puts title and legend above p, so that they never cover data.
+func (o Chart) draw(p *plot.Plot, legend []LegendEntry) *image.NRGBA {
 	if o.YMin < o.YMax {
 		p.Y.Min, p.Y.Max = o.YMin, o.YMax
+	} else if room := 0.04 * (p.Y.Max - p.Y.Min); room-room == 0 {
+		if p.Y.Min != 0 {
+			p.Y.Min -= room
+		}
+		if p.Y.Max != 0 {
+			p.Y.Max += room
+		}
 	}
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
 		if math.IsInf(axis.Min, 0) || math.IsInf(axis.Max, 0) { // no data
@@ -189,11 +198,28 @@ func (o Chart) draw(p *plot.Plot) *image.NRGBA {
 		}
 	}
 	w, h := o.size()
-	page := image.NewRGBA(image.Rect(0, 0, w, h))
-	fill(page, page.Rect, color.White)
-	canvas := vgimg.NewWith(vgimg.UseDPI(72), vgimg.UseWH(vg.Length(w), vg.Length(h)))
-	p.Draw(vgdraw.Crop(vgdraw.New(canvas), margin, -margin, margin, -margin))
-	img := canvas.Image()
-	draw.Draw(page, page.Rect, img, img.Bounds().Min, draw.Over)
-	return &image.NRGBA{Pix: page.Pix, Stride: page.Stride, Rect: page.Rect}
+	big, body := newTypeface(bold(), titleSize), newTypeface(regular(), bodySize)
+	inner := max(1, w-2*margin)
+	title := big.wrap(o.Title, inner, 2)
+	top := margin
+	if len(title) > 0 {
+		top += len(title)*big.height + 8
+	}
+	legendTop := top
+	if len(legend) > 0 {
+		top = drawLegend(canvas{}, body, legend, margin, top, inner) + 8
+	}
+	plotH := max(120, h-top-margin)
+	axisH := plotH - 45 // the rest is for the numbers and the label of the x axis
+	p.Y.Label.Text = body.shorten(clean(o.YLabel), axisH)
+	p.Y.Tick.Marker = plot.TickerFunc(func(lo, hi float64) []plot.Tick { return niceTicks(lo, hi, axisH/32) })
+	c := newCanvas(inner+2*margin, top+plotH+margin)
+	c.lines(big, title, margin, margin, inner, 0, ink)
+	if len(legend) > 0 {
+		drawLegend(c, body, legend, margin, legendTop, inner)
+	}
+	area := vgimg.NewWith(vgimg.UseDPI(72), vgimg.UseWH(vg.Length(inner), vg.Length(plotH)))
+	p.Draw(vgdraw.New(area))
+	c.picture(area.Image(), margin, top)
+	return c.done()
 }

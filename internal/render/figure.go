@@ -82,7 +82,7 @@ func (f Figure) Draw() *image.NRGBA {
 			laid[i].img = MagnifyTo(p.Image, size)
 			laid[i].size = laid[i].img.Rect.Size()
 		}
-		widths[i%columns] = max(widths[i%columns], laid[i].size.X+2, minPanelW)
+		widths[i%columns] = max(widths[i%columns], laid[i].size.X+2, minPanelW+2) // 2 for the outline
 	}
 	var rows []panelRow
 	for i := range laid {
@@ -243,8 +243,8 @@ func barTicks(lo, hi float64, w int, face typeface) []barTick {
 	span := hi - lo
 	if !(span > 0) || math.IsInf(span, 0) {
 		s := number(lo, 4)
-		if lo != hi && !(lo > hi) || math.IsInf(span, 0) { // NaN or infinite
-			s = number(lo, 4) + " .. " + number(hi, 4)
+		if math.IsNaN(span) || math.IsInf(span, 0) {
+			s += " .. " + number(hi, 4)
 		}
 		return []barTick{{w / 2, (w - face.width(s)) / 2, s}}
 	}
@@ -253,9 +253,10 @@ func barTicks(lo, hi float64, w int, face typeface) []barTick {
 	const gap = 10
 	first, last := number(lo, digits), number(hi, digits)
 	ticks := []barTick{{0, 0, first}}
-	free := face.width(first) + gap        // where the next number may begin
-	end := w - face.width(last) - gap      // where it must end
-	step := niceStep(span, max(2, (w)/56)) // a number takes about 40 pixels
+	free := face.width(first) + gap   // where the next number may begin
+	end := w - face.width(last) - gap // where it must end
+	room := max(face.width(first), face.width(last), 16) + 2*gap
+	step := niceStep(span, max(2, w/room))
 	for i := math.Ceil(lo/step + 1e-6); i*step < hi; i++ {
 		s := number(i*step, digits)
 		at := int((i*step - lo) / span * float64(w))

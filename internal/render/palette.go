@@ -80,9 +80,9 @@ func Diverging(t float64) color.NRGBA {
 		return nan
 	}
 	const (
-		rise   = 0.175 // lightness gained or lost at the ends
-		chroma = 0.165 // at the ends; the largest that sRGB has on both sides
-		blue   = 261 * math.Pi / 180
+		rise   = 0.165 // lightness gained or lost at the ends
+		chroma = 0.162 // at the ends; sRGB has no more at this lightness and orange
+		blue   = 260 * math.Pi / 180
 		orange = 56 * math.Pi / 180
 	)
 	s := 2*clip(t) - 1
@@ -119,8 +119,8 @@ func Categorical(i int) color.NRGBA {
 
 // distinct picks 32 colours out of a lattice over sRGB, beginning with a blue and
 // taking each time the one whose nearest earlier colour is farthest away in
-// OKLab; very dark, very light and greyish ones, which mean other things on a
-// sheet, and the magenta of NaN are left out. The idea is Glasbey et al., Colour
+// OKLab. White (the page) and the magenta of NaN count as taken; dark, light, greyish
+// and glaring colours are left out. The idea is Glasbey et al., Colour
 // displays for categorical images, 2007, doi:10.1002/col.20327.
 var distinct = sync.OnceValue(func() []color.NRGBA {
 	type candidate struct {
@@ -129,13 +129,13 @@ var distinct = sync.OnceValue(func() []color.NRGBA {
 		away float64 // squared distance to the nearest colour taken
 	}
 	var all []candidate
-	avoid := toLab(nan)
+	white, magenta := toLab(color.NRGBA{255, 255, 255, 255}), toLab(nan)
 	const steps = 16
 	for n := range steps * steps * steps {
 		c := color.NRGBA{uint8(n / steps / steps * 17), uint8(n / steps % steps * 17), uint8(n % steps * 17), 255}
 		l := toLab(c)
-		if chroma := math.Hypot(l.a, l.b); l.l >= 0.42 && l.l <= 0.88 && chroma >= 0.07 && chroma <= 0.23 {
-			all = append(all, candidate{c, l, l.distance2(avoid)})
+		if chroma := math.Hypot(l.a, l.b); l.l >= 0.42 && l.l <= 0.84 && chroma >= 0.06 && chroma <= 0.2 {
+			all = append(all, candidate{c, l, min(l.distance2(white), l.distance2(magenta))})
 		}
 	}
 	set := []color.NRGBA{{51, 102, 204, 255}}

@@ -63,12 +63,14 @@ func newTypeface(f *opentype.Font, size float64) typeface {
 // width is the advance of s in pixels, rounded up.
 func (t typeface) width(s string) int { return font.MeasureString(t.face, s).Ceil() }
 
-// clean makes s one line: each run of white space and control characters
-// becomes one space.
+// clean makes s one line: white space and control characters become spaces.
 func clean(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r)
-	}), " ")
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s))
 }
 
 // shorten is s, cut and closed by an ellipsis if it is wider than width.
