@@ -56,7 +56,7 @@ func openCIFAR(ctx context.Context, src *source, name string, o *Options) (*Data
 
 // newCIFAR reads the files of each split, one after the other.
 func newCIFAR(ctx context.Context, src *source, name string, splits map[string][]file, o *Options) (*Data, error) {
-	d := &Data{Name: name, Classes: cifarNames}
+	d := &Data{Name: name, Classes: slices.Clone(cifarNames)}
 	var dir string
 	for _, files := range splits {
 		dir = path.Dir(files[0].path)
@@ -71,7 +71,11 @@ func newCIFAR(ctx context.Context, src *source, name string, splits map[string][
 		}
 		d.Classes = names
 	}
-	for split, files := range splits {
+	for _, split := range []string{"train", "test"} {
+		files := splits[split]
+		if files == nil {
+			continue
+		}
 		var records [][]byte
 		for _, f := range files {
 			st, err := src.open(ctx, f, o)
@@ -85,7 +89,7 @@ func newCIFAR(ctx context.Context, src *source, name string, splits map[string][
 			}
 			records = append(records, r...)
 		}
-		s := &Set{name: name, split: split, classes: d.Classes, c: 3, h: cifarSide, w: cifarSide}
+		s := &Set{name: name, split: split, c: 3, h: cifarSide, w: cifarSide}
 		s.labels = make([]int, len(records))
 		for i, r := range records {
 			s.labels[i] = int(r[0])
@@ -97,14 +101,6 @@ func newCIFAR(ctx context.Context, src *source, name string, splits map[string][
 		d.put(s)
 	}
 	return d, nil
-}
-
-func (d *Data) put(s *Set) {
-	if s.split == "test" {
-		d.Test = s
-	} else {
-		d.Train = s
-	}
 }
 
 // readCIFAR returns the records of a file, each cifarRecord bytes long with a label below classes.

@@ -148,6 +148,16 @@ func (d *Data) Split(name string) (*Set, error) {
 	return nil, fmt.Errorf("dataset: %s: no split %q, want %s", d.Name, name, strings.Join(have, " or "))
 }
 
+// put adds a split, which gets class names of its own because those of d are in the caller's hands.
+func (d *Data) put(s *Set) {
+	s.classes = slices.Clone(d.Classes)
+	if s.split == "test" {
+		d.Test = s
+	} else {
+		d.Train = s
+	}
+}
+
 // Options of [Open]. The zero value opens files and generates shapes with seed 0.
 type Options struct {
 	// CacheDir is the folder where [Get] stored the public sets, each in CacheDir/NAME.
@@ -205,28 +215,37 @@ func Open(ctx context.Context, spec string, o Options) (*Data, error) {
 	return openPath(ctx, spec, setName(spec), o)
 }
 
-// openCached opens a public set from its folder in the cache.
+// openCached opens a public set from its folder in the cache. A set that was fetched in part only is not
+// there: without the test split, say, every later number would be wrong in silence.
 func openCached(ctx context.Context, name string, set remoteSet, o Options) (*Data, error) {
-	dir := filepath.Join(o.CacheDir, name)
-	missing := fmt.Errorf("dataset: %s: not in %s: \"viz data get %s\" would fetch it: %w", name, dir, name, fs.ErrNotExist)
 	if o.CacheDir == "" {
 		return nil, fmt.Errorf("dataset: %s: no cache folder given, so it cannot be looked up: %w", name, fs.ErrNotExist)
 	}
-	path := dir
-	// CIFAR-10 is fetched as one archive and read from it; somebody may also have unpacked it.
-	if len(set.files) == 1 {
-		if archive := filepath.Join(dir, set.files[0].name); exists(archive) {
-			path = archive
-		}
+	dir := filepath.Join(o.CacheDir, name)
+	missing := func(what string) error {
+		return fmt.Errorf("dataset: %s: %s in %s: \"viz data get %s\" would fetch it: %w", name, what, dir, name, fs.ErrNotExist)
 	}
-	if !exists(path) {
-		return nil, missing
+	path, fetched := dir, true
+	for _, f := range set.files {
+		fetched = fetched && exists(filepath.Join(dir, f.name))
+	}
+	if !exists(dir) {
+		return nil, missing("not found")
+	}
+	// CIFAR-10 is fetched as one archive and read from it; somebody may also have unpacked it.
+	if fetched && len(set.files) == 1 {
+		path = filepath.Join(dir, set.files[0].name)
 	}
 	d, err := openPath(ctx, path, name, o)
-	if errors.Is(err, errLayout) { // an empty folder, or only a download that was broken off
-		return nil, missing
+	switch {
+	case errors.Is(err, errLayout) && !fetched: // an empty folder, or only a download that was broken off
+		return nil, missing("not complete")
+	case err != nil:
+		return nil, err
+	case d.Train == nil || d.Test == nil:
+		return nil, missing("not complete")
 	}
-	return d, err
+	return d, nil
 }
 
 func openPath(ctx context.Context, path, name string, o Options) (*Data, error) {

@@ -366,9 +366,21 @@ func TestNamedSets(t *testing.T) {
 	if _, err := Open(ctx, "mnist", Options{CacheDir: cache}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("only .part: got error %v", err)
 	}
-	write(t, filepath.Join(cache, "cifar10/cifar-10-binary.tar.gz"), gz(pack([]member{{"cifar-10-batches-bin/test_batch.bin", records(3)}})))
+	images, labels := gz(idx(make([]byte, 4), 1, 2, 2)), gz(idx([]byte{9}, 1))
+	for _, f := range []member{{"train-images-idx3-ubyte.gz", images}, {"train-labels-idx1-ubyte.gz", labels}, {"t10k-images-idx3-ubyte.gz", images}} {
+		write(t, filepath.Join(cache, "fashion-mnist", f.name), f.data)
+		if _, err := Open(ctx, "fashion-mnist", Options{CacheDir: cache}); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "not complete") {
+			t.Errorf("fetched up to %s: got error %v", f.name, err)
+		}
+	}
+	write(t, filepath.Join(cache, "fashion-mnist/t10k-labels-idx1-ubyte.gz"), labels)
+	if d, err := Open(ctx, "fashion-mnist", Options{CacheDir: cache}); err != nil || d.Name != "fashion-mnist" || d.Test.Classes()[9] != "Ankle boot" {
+		t.Errorf("fashion-mnist: got %+v, %v", d, err)
+	}
+	write(t, filepath.Join(cache, "cifar10/cifar-10-binary.tar.gz"), gz(pack([]member{
+		{"cifar-10-batches-bin/test_batch.bin", records(3)}, {"cifar-10-batches-bin/data_batch_1.bin", records(1, 2)}})))
 	d, err := Open(ctx, "cifar10", Options{CacheDir: cache})
-	if err != nil || d.Name != "cifar10" || d.Test.Len() != 1 || d.Train.Len() != 0 {
+	if err != nil || d.Name != "cifar10" || d.Test.Len() != 1 || d.Train.Len() != 2 {
 		t.Errorf("cifar10: got %+v, %v", d, err)
 	}
 	if _, err := Open(ctx, filepath.Join(cache, "nonsense"), Options{}); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "not one of shapes, cifar10") {

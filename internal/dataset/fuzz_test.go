@@ -9,6 +9,8 @@ import (
 	"testing"
 )
 
+// Run with -fuzzminimizetime 20x: by default go test spends its time shrinking records of 3073 bytes.
+
 // small fails the test if f allocates more than a small file gives reason to.
 func small(t *testing.T, input int, f func()) {
 	var before, after runtime.MemStats
@@ -82,31 +84,30 @@ func FuzzTar(f *testing.F) {
 	f.Add(pack([]member{{"a/1.png", img}})[:700])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, st := range streams(b) {
+			var d *Data
 			small(t, len(b), func() {
 				src, err := readTar(st)
 				if err != nil {
 					return
 				}
 				src.root = "fuzz.tar"
-				d, err := openLayout(context.Background(), src, "fuzz", &Options{})
-				if err != nil {
-					if !strings.HasPrefix(err.Error(), "dataset: ") {
-						t.Errorf("got error %q", err)
-					}
-					return
-				}
-				for _, s := range []*Set{d.Train, d.Test} {
-					for i := range min(s.Len(), 20) {
-						if s.Label(i) < 0 || s.Label(i) >= len(d.Classes) {
-							t.Errorf("item %d: got label %d of %d classes", i, s.Label(i), len(d.Classes))
-						}
-						// Decoders may use megabytes for any picture; what matters is that they return.
-						if c, _, _ := s.Shape(); c != 0 && len(b) < 1<<16 && i == 0 {
-							s.Item(i)
-						}
-					}
+				d, err = openLayout(context.Background(), src, "fuzz", &Options{})
+				if err != nil && !strings.HasPrefix(err.Error(), "dataset: ") {
+					t.Errorf("got error %q", err)
 				}
 			})
+			if d == nil {
+				continue
+			}
+			for _, s := range []*Set{d.Train, d.Test} {
+				for i := range min(s.Len(), 20) {
+					if l := s.Label(i); l < 0 || l >= len(d.Classes) {
+						t.Errorf("item %d: got label %d of %d classes", i, l, len(d.Classes))
+					}
+					// A decoder may use a hundred bytes for each of 4 million pixels before it finds out.
+					s.Item(i)
+				}
+			}
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -53,10 +54,10 @@ func openIDX(ctx context.Context, src *source, name string, o *Options) (*Data, 
 	}
 	for _, pair := range splits {
 		if pair[0].path == "" {
-			return nil, fmt.Errorf("dataset: %s: got labels without images", src.where(pair[1]))
+			return nil, fmt.Errorf("dataset: %s: %w: got labels without images", src.where(pair[1]), errLayout)
 		}
 		if pair[1].path == "" {
-			return nil, fmt.Errorf("dataset: %s: got images without labels", src.where(pair[0]))
+			return nil, fmt.Errorf("dataset: %s: %w: got images without labels", src.where(pair[0]), errLayout)
 		}
 	}
 	return newIDX(ctx, src, name, splits, o)
@@ -77,14 +78,18 @@ func newIDX(ctx context.Context, src *source, name string, splits map[string][2]
 	switch {
 	case names != nil:
 	case name == "fashion-mnist":
-		d.Classes = fashionNames
+		d.Classes = slices.Clone(fashionNames)
 	default:
 		d.Classes = make([]string, 10)
 		for i := range d.Classes {
 			d.Classes[i] = strconv.Itoa(i)
 		}
 	}
-	for split, pair := range splits {
+	for _, split := range []string{"train", "test"} {
+		pair, ok := splits[split]
+		if !ok {
+			continue
+		}
 		s, err := readPair(ctx, src, pair, d.Classes, names == nil, o)
 		if err != nil {
 			return nil, err
@@ -109,7 +114,7 @@ func readPair(ctx context.Context, src *source, pair [2]file, classes []string, 
 	if ldims[0] != n {
 		return nil, fmt.Errorf("dataset: %s: got %d labels, want %d, one for each image of %s", src.where(pair[1]), ldims[0], n, path.Base(pair[0].path))
 	}
-	s := &Set{classes: classes, c: 1, h: h, w: w, labels: make([]int, n)}
+	s := &Set{c: 1, h: h, w: w, labels: make([]int, n)}
 	for i, l := range labels {
 		if int(l) >= len(classes) {
 			hint := ""

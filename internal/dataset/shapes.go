@@ -106,7 +106,7 @@ func openShapes(o Options) (*Data, error) {
 		id   uint64
 		n    int
 	}{{"train", 1, o.Train}, {"test", 2, o.Test}} {
-		s := &Set{name: d.Name, split: sp.name, classes: d.Classes, c: 3, h: shapeSide, w: shapeSide}
+		s := &Set{name: d.Name, split: sp.name, c: 3, h: shapeSide, w: shapeSide}
 		s.labels = make([]int, sp.n)
 		for i := range s.labels {
 			s.labels[i] = i % len(shapes) // so that every beginning of the set is balanced

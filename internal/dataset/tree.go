@@ -76,7 +76,7 @@ func openTree(ctx context.Context, src *source, name string, o *Options) (*Data,
 		slices.SortFunc(pictures, func(a, b picture) int {
 			return cmp.Or(cmp.Compare(label[a.class], label[b.class]), cmp.Compare(a.path, b.path))
 		})
-		s := &Set{name: name, split: split, classes: d.Classes, labels: make([]int, len(pictures))}
+		s := &Set{name: name, split: split, labels: make([]int, len(pictures))}
 		same := true
 		for i, p := range pictures {
 			if err := ctx.Err(); err != nil {
