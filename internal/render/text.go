@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"image/draw"
 	"math"
+	"sort"
 	"strings"
 	"sync"
 	"unicode"
@@ -79,13 +80,13 @@ func (t typeface) shorten(s string, width int) string {
 		return s
 	}
 	r := []rune(s)
-	for len(r) > 0 {
-		r = r[:len(r)-1]
-		if short := strings.TrimRight(string(r), " ") + "…"; t.width(short) <= width {
-			return short
-		}
+	cut := func(n int) string { return strings.TrimRight(string(r[:n]), " ") + "…" }
+	// The smallest number of characters that is too wide; one fewer fits.
+	n := sort.Search(len(r), func(n int) bool { return t.width(cut(n)) > width })
+	if n == 0 {
+		return ""
 	}
-	return ""
+	return cut(n - 1)
 }
 
 // wrap breaks s into lines of at most width pixels, at spaces where it can, and
