@@ -59,6 +59,7 @@ const (
 	noCRC         = "00000000"
 
 	maxAttribute = 1 << 30 // largest size, stride, ... that is read
+	maxInputs    = 1 << 12 // of one node
 )
 
 // State is what training needs to go on where it stopped.
@@ -305,9 +306,7 @@ func (c *container) verify() error {
 		switch key {
 		case keyFormat, keyNetwork, keyPreprocess, keyClasses, keyOrigin, keyState, keyHeaderCRC, keyNetworkCRC, keyStateCRC:
 		default:
-			if strings.HasPrefix(key, "viz.") {
-				return fmt.Errorf("unknown key %.40q in the metadata", key)
-			}
+			return fmt.Errorf("unknown key %.40q in the metadata", key)
 		}
 	}
 	return nil
@@ -715,7 +714,12 @@ func decodeNode(p *scanner) (n Node, wants []slot) {
 				p.fail("%v", err)
 			}
 		case "inputs":
-			p.array(func() { n.Inputs = append(n.Inputs, p.str()) })
+			p.array(func() {
+				if len(n.Inputs) == maxInputs {
+					p.fail("more than %d inputs", maxInputs)
+				}
+				n.Inputs = append(n.Inputs, p.str())
+			})
 		case "attributes":
 			p.object(func(key string) {
 				s, ok := take(key, true)

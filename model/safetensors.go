@@ -25,6 +25,8 @@ import (
 const (
 	maxHeader = 16 << 20 // bytes of JSON that are read; a network of 1000 layers needs 0.3 MB
 	maxDims   = 8
+
+	metaPrefix = "viz." // of metadata keys that mean something here; others may be present
 )
 
 // entry is one tensor on its way to or from a file.
@@ -39,7 +41,7 @@ type container struct {
 	size    int64             // of the file
 	data    int64             // where the data begins
 	text    string            // the JSON, with padding
-	meta    map[string]string // __metadata__
+	meta    map[string]string // what is ours in __metadata__
 	metaAt  map[string]int    // where in text the value of a metadata key begins, after the quote
 	tensors []stored
 }
@@ -148,8 +150,11 @@ func (c *container) parse() error {
 		if name == "__metadata__" {
 			p.object(func(key string) {
 				p.peek()
-				c.metaAt[key] = p.pos + 1
-				c.meta[key] = p.str()
+				at := p.pos + 1
+				text := p.str()
+				if strings.HasPrefix(key, metaPrefix) {
+					c.meta[key], c.metaAt[key] = text, at
+				}
 			})
 			return
 		}
