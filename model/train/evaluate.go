@@ -1,0 +1,88 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// Score is how well a network does on some images.
+type Score struct {
+	Images   int     `json:"images"`
+	Accuracy float64 `json:"accuracy"` // share of images whose class is the most probable one
+	Loss     float64 `json:"loss"`     // mean cross-entropy
+	// Confusion counts images by label (row) and most probable class (column).
+	Confusion [][]int `json:"confusion,omitempty"`
+}
+
+// Evaluate runs the network over the first n images (0: all) as it is used
+// after training: without dropout, batch normalisation with its running
+// statistics.
+func Evaluate(ctx context.Context, e *model.Engine, net *model.Network, images Images, n int) (*Score, error) {
+	if net.Logits == "" {
+		return nil, fmt.Errorf("train: the network names no logits, so there are no classes to compare")
+	}
+	plan, err := e.Compile(net, model.Keep{Layers: []string{net.Logits}})
+	if err != nil {
+		return nil, err
+	}
+	shapes, err := net.Shapes()
+	if err != nil {
+		return nil, err
+	}
+	classes := shapes[net.Logits].Len()
+	if n <= 0 || n > images.Len() {
+		n = images.Len()
+	}
+	size := net.Input.Shape().Len()
+	// Batches of about 8 MB of input at most.
+	batch := min(max(1<<21/size, 1), 100)
+	pixels := make([]uint8, size)
+	x := make([]float32, batch*size)
+	table := units(net)
+	s := &Score{Images: n, Confusion: make([][]int, classes)}
+	for c := range s.Confusion {
+		s.Confusion[c] = make([]int, classes)
+	}
+	right, loss := 0, 0.0
+	for from := 0; from < n; from += batch {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("train: %w", err)
+		}
+		m := min(batch, n-from)
+		for j := range m {
+			if err := images.Pixels(from+j, pixels); err != nil {
+				return nil, fmt.Errorf("train: image %d: %w", from+j, err)
+			}
+			augment{}.apply(x[j*size:(j+1)*size], pixels, net.Input, table)
+		}
+		t, err := plan.Run(tensor.From(x[:m*size], m, net.Input.C, net.Input.H, net.Input.W))
+		if err != nil {
+			return nil, err
+		}
+		logits := t.Value(net.Logits).Data
+		for j := range m {
+			row := logits[j*classes : (j+1)*classes]
+			label, best := images.Label(from+j), tensor.ArgMax(row)
+			if label < 0 || label >= classes {
+				return nil, fmt.Errorf("train: image %d has label %d, the network %d classes", from+j, label, classes)
+			}
+			s.Confusion[label][best]++
+			if best == label {
+				right++
+			}
+			sum := 0.0
+			for _, v := range row {
+				sum += math.Exp(float64(v) - float64(row[best]))
+			}
+			loss += math.Log(sum) + float64(row[best]) - float64(row[label])
+		}
+	}
+	if n > 0 {
+		s.Accuracy, s.Loss = float64(right)/float64(n), loss/float64(n)
+	}
+	return s, nil
+}

@@ -1,0 +1,46 @@
+package train
+
+import (
+	"github.com/deconvnet/viz/internal/kernel"
+	"github.com/deconvnet/viz/model"
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// batchNorm adds batch normalisation with the statistics of the batch
+// [ioffe15], and keeps the layer's running statistics.
+func (b *graph) batchNorm(name string, l *model.BatchNorm, x *G.Node, flows bool, in model.Shape) *G.Node {
+	c, plane := in.C, in.H*in.W
+	gamma := b.param(name+".scale", l.Scale, false, 0, c)
+	beta := b.param(name+".shift", l.Shift, false, 0, c)
+	mean, invstd := make([]float32, c), make([]float32, c)
+	grad := func(ins G.Nodes, y, dy *G.Node) G.Nodes {
+		dgamma, dbeta := make([]float32, c), make([]float32, c)
+		dx := b.buffered(name+" gradient", ins[0].Shape(), G.Nodes{ins[0], ins[1], dy}, nil, nil, func(dx []float32, in [][]float32) {
+			b.k.BatchNormGrad(b.n, c, plane, dx, dgamma, dbeta, in[2], in[0], in[1], mean, invstd)
+		})
+		return G.Nodes{dx, b.also(name+" scale gradient", tensor.Shape{c}, dgamma, dx), b.also(name+" shift gradient", tensor.Shape{c}, dbeta, dx)}
+	}
+	return b.buffered(name, x.Shape(), G.Nodes{x, gamma.node, beta.node}, []bool{flows, true, true}, grad, func(y []float32, in [][]float32) {
+		b.k.BatchNormTrain(b.n, c, plane, y, in[0], in[1], in[2], mean, invstd, l.Eps)
+		m := float64(b.n * plane)
+		for i := range mean {
+			s := 1 / float64(invstd[i])
+			v := (s*s - l.Eps) * m / max(m-1, 1)
+			l.Mean[i] = float32(statMomentum*float64(l.Mean[i]) + (1-statMomentum)*float64(mean[i]))
+			l.Var[i] = float32(statMomentum*float64(l.Var[i]) + (1-statMomentum)*max(v, 0))
+		}
+	})
+}
+
+func (b *graph) avgPool(name string, geo kernel.Pool, pads [4]int, countPad bool, x *G.Node, flows []bool, in, out model.Shape) *G.Node {
+	planes := b.n * in.C
+	grad := func(ins G.Nodes, y, dy *G.Node) G.Nodes {
+		return G.Nodes{b.buffered(name+" gradient", ins[0].Shape(), G.Nodes{dy}, nil, nil, func(dx []float32, in2 [][]float32) {
+			b.k.AvgPoolGrad(geo, planes, dx, in.Box(), in2[0], out.Box(), in.H, in.W, pads[2], pads[3], countPad)
+		})}
+	}
+	return b.buffered(name, out.Batch(b.n), G.Nodes{x}, flows, grad, func(y []float32, in2 [][]float32) {
+		b.k.AvgPool(geo, planes, y, out.Box(), in2[0], in.Box(), in.H, in.W, pads[2], pads[3], countPad)
+	})
+}

@@ -1,0 +1,154 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Options say how to train. The zero value of each field means its default.
+// They are part of a checkpoint's training state.
+type Options struct {
+	Solver   string  `json:"solver,omitempty"`   // one of Solvers(); default adam
+	Rate     float64 `json:"rate,omitempty"`     // learning rate; default 0.001 for adam and rmsprop, else 0.01
+	Momentum float64 `json:"momentum,omitempty"` // of momentum; default 0.9
+	Beta1    float64 `json:"beta1,omitempty"`    // of adam; default 0.9
+	Beta2    float64 `json:"beta2,omitempty"`    // of adam; default 0.999
+	Decay    float64 `json:"decay,omitempty"`    // of rmsprop; default 0.9
+	Epsilon  float64 `json:"epsilon,omitempty"`  // of adam (outside the root), default 1e-8; of rmsprop (inside), default 1e-10
+
+	Batch  int `json:"batch,omitempty"`  // images a step; default 100
+	Steps  int `json:"steps,omitempty"`  // total number of steps; 0: Epochs decides
+	Epochs int `json:"epochs,omitempty"` // passes over the training images; default 10. A batch that reaches the end of one epoch goes on into the next
+
+	WeightDecay    float64 `json:"weight_decay,omitempty"`    // L2: adds WeightDecay*w to the gradient of convolution and dense weights, not of biases and batch normalisation
+	LabelSmoothing float64 `json:"label_smoothing,omitempty"` // spreads this share of the target evenly over all classes
+	Schedule       string  `json:"schedule,omitempty"`        // of the rate, one of Schedules(); default constant
+	DropEvery      int     `json:"drop_every,omitempty"`      // schedule step: every so many steps; default a third of all
+	DropFactor     float64 `json:"drop_factor,omitempty"`     // schedule step: the rate is multiplied by this; default 0.1
+	Warmup         int     `json:"warmup,omitempty"`          // the rate grows linearly over the first so many steps
+	MaxFilterRMS   float64 `json:"max_filter_rms,omitempty"`  // [zeiler14] 3.1: a convolution filter whose RMS exceeds this is rescaled to it after each step; 0: off
+
+	Flip bool `json:"flip,omitempty"` // mirror left and right with probability 1/2
+	Crop int  `json:"crop,omitempty"` // shift by up to so many pixels in each direction; what comes in is 0 in network units, the mean if Preprocess subtracts it
+
+	Seed            uint64 `json:"seed,omitempty"`             // of order, augmentation and dropout
+	LogEvery        int    `json:"log_every,omitempty"`        // steps between reports; default 10
+	EvalEvery       int    `json:"eval_every,omitempty"`       // steps between measurements of accuracy; default one epoch; negative: only at the end
+	EvalTrain       int    `json:"eval_train,omitempty"`       // training images that accuracy is measured on; default 1000; negative: none
+	CheckpointEvery int    `json:"checkpoint_every,omitempty"` // steps between checkpoints; default: only at the end
+}
+
+// Solvers lists the solvers:
+//
+//	sgd           w -= rate*g
+//	momentum      v = momentum*v + g; w -= rate*v
+//	adam          [adam15]
+//	rmsprop       s = decay*s + (1-decay)*g²; w -= rate*g/sqrt(s+epsilon); s starts
+//	              at 1, as in TensorFlow 1's RMSPropOptimizer
+//	rmsprop_zero  the same with s starting at 0
+func Solvers() []string { return []string{"sgd", "momentum", "adam", "rmsprop", "rmsprop_zero"} }
+
+// Schedules lists the schedules of the learning rate: constant, step (times
+// DropFactor every DropEvery steps), cosine (down to 0 over all steps).
+func Schedules() []string { return []string{"constant", "step", "cosine"} }
+
+// Resolve fills in the defaults for a training set of n images and checks the
+// values. In the result Steps is the total number of steps.
+func (o Options) Resolve(n int) (Options, error) {
+	def := func(v *float64, d float64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	count := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	if o.Solver == "" {
+		o.Solver = "adam"
+	}
+	if !slices.Contains(Solvers(), o.Solver) {
+		return o, fmt.Errorf("train: solver %q, want one of %s", o.Solver, strings.Join(Solvers(), ", "))
+	}
+	switch o.Solver {
+	case "adam":
+		def(&o.Rate, 1e-3)
+		def(&o.Epsilon, 1e-8)
+	case "rmsprop", "rmsprop_zero":
+		def(&o.Rate, 1e-3)
+		def(&o.Epsilon, 1e-10)
+	default:
+		def(&o.Rate, 1e-2)
+	}
+	def(&o.Momentum, 0.9)
+	def(&o.Beta1, 0.9)
+	def(&o.Beta2, 0.999)
+	def(&o.Decay, 0.9)
+	count(&o.Batch, 100)
+	if n < 1 {
+		return o, fmt.Errorf("train: no training images")
+	}
+	if o.Batch < 1 || o.Batch > 1<<20 || o.Steps < 0 || o.Epochs < 0 {
+		return o, fmt.Errorf("train: batch %d, steps %d, epochs %d", o.Batch, o.Steps, o.Epochs)
+	}
+	if o.Steps == 0 {
+		count(&o.Epochs, 10)
+		if o.Epochs > math.MaxInt/n {
+			return o, fmt.Errorf("train: %d epochs of %d images", o.Epochs, n)
+		}
+		o.Steps = (o.Epochs*n + o.Batch - 1) / o.Batch
+	}
+	o.Epochs = 0
+	if o.Schedule == "" {
+		o.Schedule = "constant"
+	}
+	if !slices.Contains(Schedules(), o.Schedule) {
+		return o, fmt.Errorf("train: schedule %q, want one of %s", o.Schedule, strings.Join(Schedules(), ", "))
+	}
+	count(&o.DropEvery, max(o.Steps/3, 1))
+	def(&o.DropFactor, 0.1)
+	count(&o.LogEvery, 10)
+	count(&o.EvalEvery, (n+o.Batch-1)/o.Batch)
+	count(&o.EvalTrain, 1000)
+	for _, c := range []struct {
+		name   string
+		v      float64
+		lo, hi float64 // lo < v < hi, or v == lo where 0 means off
+		zero   bool
+	}{
+		{"rate", o.Rate, 0, 1e6, false}, {"momentum", o.Momentum, 0, 1, false}, {"beta1", o.Beta1, 0, 1, false},
+		{"beta2", o.Beta2, 0, 1, false}, {"decay", o.Decay, 0, 1, false}, {"epsilon", o.Epsilon, 0, 1, true},
+		{"weight decay", o.WeightDecay, 0, 1e6, true}, {"label smoothing", o.LabelSmoothing, 0, 1, true},
+		{"drop factor", o.DropFactor, 0, 1e6, false}, {"max filter RMS", o.MaxFilterRMS, 0, 1e6, true},
+	} {
+		if !(c.v > c.lo && c.v < c.hi) && !(c.zero && c.v == 0) {
+			return o, fmt.Errorf("train: %s is %g, want more than %g and less than %g", c.name, c.v, c.lo, c.hi)
+		}
+	}
+	if o.Warmup < 0 || o.Crop < 0 || o.DropEvery < 1 || o.LogEvery < 1 || o.CheckpointEvery < 0 {
+		return o, fmt.Errorf("train: warm-up %d, crop %d, drop every %d, log every %d, checkpoint every %d: none may be negative",
+			o.Warmup, o.Crop, o.DropEvery, o.LogEvery, o.CheckpointEvery)
+	}
+	return o, nil
+}
+
+// rate returns the learning rate of a step (from 0) of resolved options.
+func (o *Options) rate(step int) float64 {
+	r := o.Rate
+	switch o.Schedule {
+	case "step":
+		r *= math.Pow(o.DropFactor, float64(step/o.DropEvery))
+	case "cosine":
+		// From Warmup to the end, so that the first full rate is Rate itself.
+		if step >= o.Warmup && o.Steps > o.Warmup {
+			r *= 0.5 + 0.5*math.Cos(math.Pi*float64(step-o.Warmup)/float64(o.Steps-o.Warmup))
+		}
+	}
+	if step < o.Warmup {
+		r *= float64(step+1) / float64(o.Warmup+1)
+	}
+	return r
+}

@@ -1,0 +1,285 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/deconvnet/viz/model"
+	G "gorgonia.org/gorgonia"
+)
+
+// Hooks are called while Run works, in its goroutine. Both may be nil.
+type Hooks struct {
+	// Progress is called every LogEvery steps, whenever accuracy was measured,
+	// and after the last step.
+	Progress func(Report)
+	// Checkpoint is called every CheckpointEvery steps, after the last step,
+	// and when ctx is cancelled. What it gets is its own. An error ends training.
+	Checkpoint func(net *model.Network, state *model.State) error
+}
+
+// Report is how training stands after a step.
+type Report struct {
+	Step, Steps int     // steps taken of all
+	Epoch       float64 // passes over the training images so far
+	Images      int     // training images seen so far, each as often as it was
+	Rate        float64 // learning rate of the step
+	Loss        float64 // mean over the steps since the last report, with dropout on
+	Train, Test *Score  // nil unless measured now
+}
+
+// Diverged is the error of a loss that is no longer finite. The weights of the
+// step before are in the last checkpoint only if one was taken then.
+type Diverged struct {
+	Step int     // whose loss it is, counted from 1
+	Loss float64 // NaN or an infinity
+	Last float64 // last finite loss, NaN if there was none
+	Rate float64
+}
+
+func (d *Diverged) Error() string {
+	last := "there was no finite one before"
+	if !math.IsNaN(d.Last) {
+		last = fmt.Sprintf("the last finite one was %.4g", d.Last)
+	}
+	return fmt.Sprintf("train: the loss of step %d is %v (%s): the rate %g is too large, try %g", d.Step, d.Loss, last, d.Rate, round1(d.Rate/3))
+}
+
+// round1 rounds to one digit.
+func round1(v float64) float64 {
+	if v <= 0 {
+		return v
+	}
+	p := math.Pow(10, math.Floor(math.Log10(v)))
+	return math.Round(v/p*1e6) / 1e6 * p
+}
+
+// saved is what goes into State.JSON.
+type saved struct {
+	Options Options `json:"options"`
+	Images  int     `json:"images"` // length of the training set: the order depends on it
+}
+
+// Resume reads the options that the training of a state runs with, defaults
+// filled in, so that they can be changed where that makes sense (more steps,
+// another rate) and passed to Run again.
+func Resume(state *model.State) (Options, error) {
+	var s saved
+	if state == nil || len(state.JSON) == 0 {
+		return Options{}, fmt.Errorf("train: the checkpoint holds no training state to go on from")
+	}
+	if err := json.Unmarshal(state.JSON, &s); err != nil {
+		return Options{}, fmt.Errorf("train: state of the training: %w", err)
+	}
+	return s.Options, nil
+}
+
+// Run trains a copy of net on the images and returns it with the state to go on
+// from. test may be nil. With a state from an earlier Run it goes on after that
+// step, up to o.Steps in all; with the same options and images the result is the same,
+// bit for bit, as without the break.
+//
+// If ctx is cancelled, Run finishes the step it is in, gives its work to
+// Hooks.Checkpoint, and returns it with an error that wraps ctx's.
+func Run(ctx context.Context, e *model.Engine, net *model.Network, train, test Images, state *model.State, o Options, h Hooks) (*model.Network, *model.State, error) {
+	o, err := o.Resolve(train.Len())
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := newRun(e, net, train, state, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer r.g.close()
+	if test != nil && test.Len() == 0 {
+		test = nil
+	}
+	return r.run(ctx, train, test, h)
+}
+
+// run is one training.
+type run struct {
+	e      *model.Engine
+	o      Options
+	net    *model.Network // changes with each step
+	g      *graph
+	solver *solver
+	grads  []G.ValueGrad
+	loader *loader
+	step   int // steps taken
+	images int
+}
+
+func newRun(e *model.Engine, net *model.Network, train Images, state *model.State, o Options) (*run, error) {
+	if err := net.Check(); err != nil {
+		return nil, err
+	}
+	r := &run{e: e, o: o, net: clone(net), images: train.Len()}
+	var err error
+	if r.g, err = newGraph(e.Kernel(), r.net, o.Batch, o.Seed, o.LabelSmoothing); err != nil {
+		return nil, err
+	}
+	classes := r.g.shapes[net.Logits].C
+	for i := range r.images {
+		if l := train.Label(i); l < 0 || l >= classes {
+			return nil, fmt.Errorf("train: image %d has label %d, the network %d classes", i, l, classes)
+		}
+	}
+	for _, p := range r.g.params {
+		r.grads = append(r.grads, p)
+	}
+	r.solver = newSolver(e.Kernel(), &r.o, r.g.params)
+	r.loader = newLoader(r.net, train, &r.o)
+	if state != nil {
+		before, err := Resume(state)
+		if err != nil {
+			return nil, err
+		}
+		if before.Solver != o.Solver {
+			return nil, fmt.Errorf("train: the checkpoint was trained with solver %s, cannot go on with %s", before.Solver, o.Solver)
+		}
+		if err := r.solver.load(r.g.params, state); err != nil {
+			return nil, err
+		}
+		r.step = state.Step
+	}
+	return r, nil
+}
+
+func (r *run) run(ctx context.Context, train, test Images, h Hooks) (*model.Network, *model.State, error) {
+	kept := -1
+	sum, count := 0.0, 0
+	last := math.NaN()
+	report := func(measure bool) error {
+		p := Report{Step: r.step, Steps: r.o.Steps, Images: r.step * r.o.Batch, Rate: r.o.rate(max(r.step-1, 0)), Loss: last}
+		p.Epoch = float64(p.Images) / float64(r.images)
+		if count > 0 {
+			p.Loss = sum / float64(count)
+		}
+		if measure {
+			var err error
+			if r.o.EvalTrain > 0 {
+				if p.Train, err = Evaluate(ctx, r.e, r.net, train, r.o.EvalTrain); err != nil {
+					return err
+				}
+			}
+			if test != nil {
+				if p.Test, err = Evaluate(ctx, r.e, r.net, test, 0); err != nil {
+					return err
+				}
+			}
+		}
+		sum, count = 0, 0
+		if h.Progress != nil {
+			h.Progress(p)
+		}
+		return nil
+	}
+	checkpoint := func() error {
+		kept = r.step
+		if h.Checkpoint == nil {
+			return nil
+		}
+		net, state, err := r.snapshot()
+		if err != nil {
+			return err
+		}
+		if err := h.Checkpoint(net, state); err != nil {
+			return fmt.Errorf("train: checkpoint of step %d: %w", r.step, err)
+		}
+		return nil
+	}
+	for r.step < r.o.Steps && ctx.Err() == nil {
+		if err := r.one(&last); err != nil {
+			return nil, nil, err
+		}
+		sum, count = sum+last, count+1
+		measure := r.step == r.o.Steps || r.o.EvalEvery > 0 && r.step%r.o.EvalEvery == 0
+		if measure || r.step%r.o.LogEvery == 0 {
+			if err := report(measure); err != nil && !errors.Is(err, ctx.Err()) {
+				return nil, nil, err
+			}
+		}
+		if r.o.CheckpointEvery > 0 && r.step%r.o.CheckpointEvery == 0 {
+			if err := checkpoint(); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	if kept != r.step {
+		if err := checkpoint(); err != nil {
+			return nil, nil, err
+		}
+	}
+	net, state, err := r.snapshot()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := ctx.Err(); err != nil && r.step < r.o.Steps {
+		return net, state, fmt.Errorf("train: stopped after step %d of %d: %w", r.step, r.o.Steps, err)
+	}
+	return net, state, nil
+}
+
+// one takes one step.
+func (r *run) one(last *float64) error {
+	g := r.g
+	if err := r.loader.fill(r.step, g.x, g.labels); err != nil {
+		return err
+	}
+	if err := g.run(r.step); err != nil {
+		return err
+	}
+	r.solver.rate = r.o.rate(r.step)
+	if math.IsNaN(g.loss) || math.IsInf(g.loss, 0) {
+		return &Diverged{Step: r.step + 1, Loss: g.loss, Last: *last, Rate: r.solver.rate}
+	}
+	*last = g.loss
+	r.solver.t = r.step + 1
+	if err := r.solver.Step(r.grads); err != nil {
+		return err
+	}
+	if r.o.MaxFilterRMS > 0 {
+		limitRMS(g.params, r.o.MaxFilterRMS)
+	}
+	r.step++
+	return nil
+}
+
+// snapshot copies network and state as they are.
+func (r *run) snapshot() (*model.Network, *model.State, error) {
+	text, err := json.Marshal(saved{r.o, r.images})
+	if err != nil {
+		return nil, nil, fmt.Errorf("train: %w", err)
+	}
+	net := clone(r.net)
+	net.Origin.Step = r.step
+	return net, &model.State{Step: r.step, JSON: text, Tensors: r.solver.save(r.g.params)}, nil
+}
+
+// clone copies a network with all that training changes.
+func clone(net *model.Network) *model.Network {
+	out := *net
+	out.Nodes = slices.Clone(net.Nodes)
+	for i := range out.Nodes {
+		n := &out.Nodes[i]
+		switch l := n.Layer.(type) {
+		case *model.Conv:
+			c := *l
+			c.Weight, c.Bias = l.Weight.Clone(), slices.Clone(l.Bias)
+			n.Layer = &c
+		case *model.Dense:
+			c := *l
+			c.Weight, c.Bias = l.Weight.Clone(), slices.Clone(l.Bias)
+			n.Layer = &c
+		case *model.BatchNorm:
+			n.Layer = &model.BatchNorm{Scale: slices.Clone(l.Scale), Shift: slices.Clone(l.Shift),
+				Mean: slices.Clone(l.Mean), Var: slices.Clone(l.Var), Eps: l.Eps}
+		}
+	}
+	return &out
+}
