@@ -37,10 +37,10 @@ import (
 //	viz.state.crc32    CRC-32 of the data of the training tensors; absent without state
 //
 // Checksums are 8 lower-case hex digits of the CRC-32 that zip, PNG and Python's
-// zlib use. They are there to find damage, not forgery: the CRC of 13 MB takes 0.3
-// ms where SHA-256 takes 8 (and Hash tells two networks apart). There are
-// three so that a network is loaded and verified without reading the two or three times
-// larger training state behind it.
+// zlib use. They are there to find damage, not forgery: the CRC of 13 MB takes
+// 0.3 ms where SHA-256 takes 8 (and Hash tells two networks apart). There are
+// three so that a network is loaded and verified without reading the training
+// state behind it, which is two or three times as large.
 //
 // testdata/read_checkpoint.py reads one with nothing but Python's standard library.
 const (

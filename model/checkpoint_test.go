@@ -304,7 +304,7 @@ func TestWriteRefuses(t *testing.T) {
 		"weights":         {func(n *Network, s *State) { conv(n).Weight.Data = nil }, `model: tensor c.weight: shape [1 1 2 2] does not hold 0 values`},
 		"NaN":             {func(n *Network, s *State) { n.Nodes[0].Layer = &LeakyReLU{Alpha: float32(math.NaN())} }, "model: layer c: alpha is not a number"},
 		"NaN preprocess":  {func(n *Network, s *State) { n.Preprocess.Scale = float32(math.NaN()) }, "model: preprocessing: json: unsupported value: NaN"},
-		"large attribute": {func(n *Network, s *State) { n.Nodes[0].Layer = &LRN{Size: 1 << 40} }, "model: layer c: size is 1099511627776, want at most 1073741824"},
+		"large attribute": {func(n *Network, s *State) { n.Nodes[0].Layer = &LRN{Size: 1<<30 + 1} }, "model: layer c: size is 1073741825, want at most 1073741824"},
 		"name":            {func(n *Network, s *State) { n.Nodes[0].Name = "\xff" }, `model: layer "\xff": the name is not UTF-8`},
 		"state name":      {func(n *Network, s *State) { s.Tensors["\xff"] = ramp() }, `model: tensor "train/\xff": the name is not UTF-8`},
 		"nil tensor":      {func(n *Network, s *State) { s.Tensors["m"] = nil }, `model: tensor train/m: nil`},
