@@ -1,0 +1,82 @@
+package viz
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// allowed lists, for each package, which packages of this module its code (not
+// its tests) may import. ARCHITECTURE.md draws the same arrows.
+var allowed = map[string][]string{
+	"":                 {},
+	"model/tensor":     {},
+	"internal/par":     {},
+	"internal/kernel":  {"internal/par"},
+	"internal/imageio": {},
+	"internal/npy":     {"internal/imageio"},
+	"internal/render":  {},
+	"internal/dataset": {"internal/imageio"},
+	"model":            {"model/tensor", "internal/kernel", "internal/imageio"},
+	"model/builtin":    {"model"},
+	"model/onnx":       {"model", "model/tensor"},
+	"model/train":      {"model", "model/tensor", "internal/kernel"},
+	"deconv":           {"model", "model/tensor", "internal/kernel", "internal/render"},
+	"occlusion":        {"model", "model/tensor", "internal/render"},
+	"features":         {"model", "model/tensor"},
+	"internal/viztest": {"model", "model/tensor", "model/onnx", "internal/npy"},
+	"cmd/viz":          {"*"},
+}
+
+const module = "github.com/deconvnet/viz"
+
+// TestArrows holds every package to the imports it is allowed, and gorgonia to
+// model/train.
+func TestArrows(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	seen := map[string]bool{}
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		fields := strings.Fields(line)
+		name := strings.TrimPrefix(strings.TrimPrefix(fields[0], module), "/")
+		seen[name] = true
+		may, known := allowed[name]
+		if !known {
+			t.Errorf("package %q is not in the table of arrows: add it here and to ARCHITECTURE.md", name)
+			continue
+		}
+		for _, imp := range fields[1:] {
+			if strings.HasPrefix(imp, "gorgonia.org/") && name != "model/train" {
+				t.Errorf("%s imports %s: only model/train may", name, imp)
+			}
+			of, ours := strings.CutPrefix(imp, module+"/")
+			if ours && of == "cmd/viz" {
+				t.Errorf("%s imports the command", name)
+			}
+			if ours && !slices.Contains(may, of) && !slices.Contains(may, "*") {
+				t.Errorf("%s imports %s, which its arrows do not allow", name, of)
+			}
+		}
+	}
+	for name := range allowed {
+		if !seen[name] {
+			t.Errorf("package %q is in the table of arrows but does not exist", name)
+		}
+	}
+}
+
+// TestPackageDocs asks every package for a comment that says what it is.
+func TestPackageDocs(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}|{{.Doc}}`, "./...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		if name, doc, _ := strings.Cut(line, "|"); strings.TrimSpace(doc) == "" {
+			t.Errorf("package %s has no package comment", name)
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/deconvnet/viz/internal/dataset"
+	"github.com/deconvnet/viz/model"
+	"github.com/urfave/cli/v2"
+)
+
+func dataCommand() *cli.Command {
+	return &cli.Command{
+		Name: "data", Usage: "download and list data sets",
+		UsageText:   "viz data get NAME... | viz data list [DATA...]",
+		Description: examples("viz data get mnist", "viz data list shapes photos.tar.gz"),
+		Action: func(c *cli.Context) error {
+			if c.NArg() == 0 {
+				return cli.ShowSubcommandHelp(c)
+			}
+			return usage("there is no command data "+c.Args().First(), "there are data get and data list")
+		},
+		Subcommands: []*cli.Command{
+			{Name: "get", Usage: "download public data sets (" + strings.Join(dataset.Public(), ", ") + ") to the user's cache; resumes, checks",
+				UsageText: "viz data get [flags] NAME...",
+				Flags: []cli.Flag{quietFlag,
+					&cli.StringFlag{Name: "base", Usage: "fetch from `URL` instead (a mirror)"},
+					&cli.StringFlag{Name: "cache", Usage: "store under `DIR` instead of the user's cache"}},
+				Description: examples("viz data get cifar10 mnist", "viz data get --base http://localhost:8000/mnist mnist"),
+				Action:      dataGet},
+			{Name: "list", Usage: "list data sets: classes, sizes, images",
+				UsageText: "viz data list [DATA...]", Flags: []cli.Flag{quietFlag, seedFlag},
+				Description: examples("viz data list", "viz data list shapes cifar-10-batches-bin/"),
+				Action:      dataList},
+		},
+	}
+}
+
+func dataGet(c *cli.Context) error {
+	if c.NArg() == 0 {
+		return usage("no data set named", "viz data get "+strings.Join(dataset.Public(), "|"))
+	}
+	dir := c.String("cache")
+	if dir == "" {
+		dir = cacheDir()
+	}
+	for _, name := range c.Args().Slice() {
+		known := false
+		for _, p := range dataset.Public() {
+			known = known || p == name
+		}
+		if !known {
+			return usageErr(&model.UnknownName{What: "public data set", Name: name, Nearest: dataset.Public()})
+		}
+		step, end := progress(c, "fetching "+name)
+		o := dataset.GetOptions{CacheDir: dir, Base: c.String("base")}
+		if step != nil {
+			o.Progress = func(done, total int64) { step(int(done), int(total)) }
+		}
+		err := dataset.Get(c.Context, name, o)
+		end()
+		if err != nil {
+			return hinted(err, "what has arrived is kept: the same command goes on from there")
+		}
+		wrote(c, dir+"/"+name)
+	}
+	return nil
+}
+
+func dataList(c *cli.Context) error {
+	specs := c.Args().Slice()
+	asked := len(specs) > 0
+	if !asked {
+		specs = dataset.Names()
+	}
+	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "data\ttrain\ttest\timages\tclasses\tfrom")
+	for _, spec := range specs {
+		d, err := openData(c, spec)
+		if err != nil && asked {
+			return err
+		}
+		if err != nil {
+			fmt.Fprintf(w, "%s\t-\t-\t-\t-\tnot here: viz data get %s\n", spec, spec)
+			continue
+		}
+		set := d.Train
+		if set == nil {
+			set = d.Test
+		}
+		ch, h, wd := set.Shape()
+		size := fmt.Sprintf("%dx%dx%d", ch, h, wd)
+		if ch == 0 {
+			size = "various"
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%d: %s\t%s\n", spec, d.Train.Len(), d.Test.Len(), size, len(d.Classes), strings.Join(d.Classes, " "), d.Source)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"text/tabwriter"
+
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+	"github.com/urfave/cli/v2"
+)
+
+func evalCommand() *cli.Command {
+	return &cli.Command{
+		Name: "eval", Usage: "measure accuracy, loss and confusion on a labelled data set",
+		UsageText:   "viz eval [flags]",
+		Description: examples("viz eval --model ckpt.bin --data cifar10", "viz eval --model shapes --data shapes --split test --json"),
+		Flags:       []cli.Flag{modelFlag, dataFlag, splitFlag, limitFlag, seedFlag, jsonFlag, quietFlag, workersFlag},
+		Action:      eval,
+	}
+}
+
+// evaluation is the JSON form of viz eval. Dropout is off.
+type evaluation struct {
+	Model     string   `json:"model"`
+	Data      string   `json:"data"`
+	Images    int      `json:"images"`
+	Correct   int      `json:"correct"`
+	Accuracy  float64  `json:"accuracy"`
+	Loss      float64  `json:"loss"` // mean cross entropy, natural logarithm
+	Classes   []string `json:"classes"`
+	Confusion [][]int  `json:"confusion"` // [true][predicted]
+}
+
+func eval(c *cli.Context) error {
+	if c.NArg() > 0 {
+		return usage("viz eval takes no arguments, got "+c.Args().First(), "name the data with --data")
+	}
+	net, _, err := loadModel(c, false)
+	if err != nil {
+		return err
+	}
+	src, err := openSource(c, net, nil)
+	if err != nil {
+		return err
+	}
+	engine := model.NewEngine(c.Int("workers"))
+	defer engine.Close()
+	step, end := progress(c, "evaluating")
+	r, err := evaluate(c.Context, engine, net, src, step)
+	end()
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printJSON(c, r)
+	}
+	fmt.Fprintf(c.App.Writer, "images %d  accuracy %.4f  loss %.4f\n\n", r.Images, r.Accuracy, r.Loss)
+	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 1, ' ', tabwriter.AlignRight)
+	fmt.Fprint(w, "true \\ predicted\t")
+	for i := range r.Confusion[0] {
+		fmt.Fprintf(w, "%d\t", i)
+	}
+	fmt.Fprintln(w, "recall\t")
+	for i, row := range r.Confusion {
+		total := 0
+		fmt.Fprintf(w, "%d %s\t", i, net.Class(i))
+		for _, n := range row {
+			fmt.Fprintf(w, "%d\t", n)
+			total += n
+		}
+		if total > 0 {
+			fmt.Fprintf(w, "%.3f", float64(row[i])/float64(total))
+		}
+		fmt.Fprintln(w, "\t")
+	}
+	return w.Flush()
+}
+
+// evaluate runs all inputs of a labelled source.
+func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src *source, step func(done, total int)) (*evaluation, error) {
+	if net.Logits == "" {
+		return nil, fmt.Errorf("network %s is no classifier: it has no node with class scores", net.Name)
+	}
+	shapes, err := net.Shapes()
+	if err != nil {
+		return nil, err
+	}
+	k := shapes[net.Logits].Len()
+	r := &evaluation{Model: net.Hash(), Data: src.from, Images: src.Len(), Classes: net.Classes}
+	for range k {
+		r.Confusion = append(r.Confusion, make([]int, k))
+	}
+	plan, err := engine.Compile(net, model.Keep{Layers: []string{net.Logits}})
+	if err != nil {
+		return nil, err
+	}
+	const batch = 100
+	in := net.Input
+	size := in.C * in.H * in.W
+	x := tensor.New(batch, in.C, in.H, in.W)
+	var loss float64
+	for at := 0; at < src.Len(); at += batch {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		n := min(batch, src.Len()-at)
+		errs := make([]error, n)
+		engine.Kernel().For(n, func(i int) { errs[i] = src.Input(at+i, x.Data[i*size:(i+1)*size]) })
+		for i, err := range errs {
+			if err != nil {
+				return nil, err
+			}
+			if l := src.labels[at+i]; l < 0 || l >= k {
+				return nil, fmt.Errorf("%s has label %d, the network has %d classes", src.names[at+i], l, k)
+			}
+		}
+		t, err := plan.Run(x.Slice(0, n))
+		if err != nil {
+			return nil, err
+		}
+		for i := range n {
+			scores := t.Value(net.Logits).Data[i*k : (i+1)*k]
+			label, best := src.labels[at+i], tensor.ArgMax(scores)
+			r.Confusion[label][best]++
+			if label == best {
+				r.Correct++
+			}
+			loss += crossEntropy(scores, label)
+		}
+		if step != nil {
+			step(at+n, src.Len())
+		}
+	}
+	r.Accuracy = float64(r.Correct) / float64(r.Images)
+	r.Loss = loss / float64(r.Images)
+	return r, nil
+}
+
+// crossEntropy is -log softmax(scores)[label].
+func crossEntropy(scores []float32, label int) float64 {
+	top := math.Inf(-1)
+	for _, s := range scores {
+		top = max(top, float64(s))
+	}
+	var total float64
+	for _, s := range scores {
+		total += math.Exp(float64(s) - top)
+	}
+	return math.Log(total) + top - float64(scores[label])
+}

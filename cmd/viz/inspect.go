@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/deconvnet/viz/deconv"
+	"github.com/deconvnet/viz/model"
+	"github.com/urfave/cli/v2"
+)
+
+func inspectCommand() *cli.Command {
+	return &cli.Command{
+		Name: "inspect", Usage: "list a network's layers: shapes, weights, receptive fields, multiply-adds, projection rules",
+		UsageText:   "viz inspect [flags] [MODEL]",
+		Description: examples("viz inspect ckpt.bin", "viz inspect --rule guided --json net.onnx"),
+		Flags: []cli.Flag{modelFlag, jsonFlag, quietFlag,
+			&cli.StringFlag{Name: "rule", Value: string(deconv.Paper), Usage: "projection `RULE` to show: deconv, guided, gradient, deconv_lrngrad, deconv_leaky"}},
+		Action: inspect,
+	}
+}
+
+// inspection is the JSON form of viz inspect.
+type inspection struct {
+	Model      string           `json:"model"`
+	Hash       string           `json:"hash"`
+	Input      string           `json:"input"`
+	Logits     string           `json:"logits,omitempty"`
+	Classes    []string         `json:"classes,omitempty"`
+	Preprocess model.Preprocess `json:"preprocess"`
+	Origin     model.Origin     `json:"origin"`
+	Weights    int              `json:"weights"`
+	MACs       int64            `json:"macs"`
+	Layers     []inspectedLayer `json:"layers"`
+}
+
+type inspectedLayer struct {
+	model.LayerSummary
+	Rule string `json:"rule"`
+}
+
+func inspect(c *cli.Context) error {
+	net, err := modelArgument(c)
+	if err != nil {
+		return err
+	}
+	rule, err := deconv.ParseRule(c.String("rule"))
+	if err != nil {
+		return usageErr(err)
+	}
+	layers, err := net.Summary()
+	if err != nil {
+		return err
+	}
+	r := inspection{Model: net.Name, Hash: net.Hash(), Input: net.Input.Shape().String(), Logits: net.Logits, Classes: net.Classes,
+		Preprocess: net.Preprocess, Origin: net.Origin}
+	for i, l := range layers {
+		text, err := rule.Describe(net.Nodes[i].Layer)
+		if err != nil {
+			text = "refused: " + err.Error()
+		}
+		r.Weights += l.Weights
+		r.MACs += l.MACs
+		r.Layers = append(r.Layers, inspectedLayer{l, text})
+	}
+	if c.Bool("json") {
+		return printJSON(c, r)
+	}
+	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s\t%s\tinput %s\t%d classes\n\n", r.Model, r.Hash, r.Input, len(r.Classes))
+	fmt.Fprintf(w, "layer\tname\tkind\tattributes\toutput\tweights\tmultiply-adds\tfield\tstride\trule %s\n", rule)
+	for _, l := range r.Layers {
+		number, field, stride := "", "all", "-"
+		if l.Paper > 0 {
+			number = fmt.Sprint(l.Paper)
+		}
+		if l.Field[0] > 0 {
+			field, stride = pair(l.Field), pair(l.Stride)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", number, l.Name, l.Kind, l.Attributes, l.Output,
+			count(int64(l.Weights)), count(l.MACs), field, stride, l.Rule)
+	}
+	fmt.Fprintf(w, "\ttotal\t\t\t\t%s\t%s\n", count(int64(r.Weights)), count(r.MACs))
+	return w.Flush()
+}
+
+// modelArgument takes the model from the only argument or as every command does.
+func modelArgument(c *cli.Context) (*model.Network, error) {
+	switch {
+	case c.NArg() > 1:
+		return nil, usage(fmt.Sprintf("one model at a time, got %d", c.NArg()), "")
+	case c.NArg() == 1 && c.String("model") != "":
+		return nil, usage("both an argument and --model are given", "")
+	case c.NArg() == 1:
+		return openModel(c.Args().First())
+	}
+	net, _, err := loadModel(c, false)
+	return net, err
+}
+
+func pair(p [2]int) string {
+	if p[0] == p[1] {
+		return fmt.Sprint(p[0])
+	}
+	return fmt.Sprintf("%dx%d", p[0], p[1])
+}
+
+// count writes a number with k, M or G, and nothing for 0.
+func count(n int64) string {
+	switch {
+	case n == 0:
+		return "-"
+	case n < 10_000:
+		return fmt.Sprint(n)
+	case n < 10_000_000:
+		return fmt.Sprintf("%.1fk", float64(n)/1e3)
+	case n < 10_000_000_000:
+		return fmt.Sprintf("%.1fM", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.1fG", float64(n)/1e9)
+}

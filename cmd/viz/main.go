@@ -1,0 +1,107 @@
+// Command viz opens up trained convolutional networks: what features respond to
+// and what decisions rest on.
+//
+// Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the whole program; it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	app := &cli.App{
+		Name:                      "viz",
+		Usage:                     "open up trained convolutional networks",
+		UsageText:                 "viz COMMAND [flags] [arguments]",
+		Version:                   version(),
+		HideHelpCommand:           true,
+		DisableSliceFlagSeparator: true,
+		Writer:                    stdout,
+		ErrWriter:                 stderr,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              onUsageError,
+		Description: "Without --model, viz takes $VIZ_MODEL, else ./ckpt.bin, else a built-in network:\n" +
+			"shapes (with its generated images), or cifar10 when you bring images.\n\n" +
+			"Results go to stdout, everything else to stderr.\n" +
+			"Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.",
+		Commands: []*cli.Command{
+			demoCommand(), trainCommand(), filtersCommand(), deconvCommand(), occludeCommand(),
+			activationsCommand(), evalCommand(), inspectCommand(), pointingCommand(), importCommand(), dataCommand(),
+		},
+		Action: func(c *cli.Context) error {
+			if c.NArg() == 0 {
+				return cli.ShowAppHelp(c)
+			}
+			return usage("there is no command "+c.Args().First(), suggestCommand(c))
+		},
+	}
+	for _, cmd := range app.Commands {
+		manners(cmd)
+	}
+	err := app.RunContext(ctx, args)
+	return report(ctx, stderr, err)
+}
+
+// manners gives a command what every command needs: flags after arguments are
+// refused instead of silently taken as arguments, and a bad flag prints one
+// error instead of the help.
+func manners(cmd *cli.Command) {
+	cmd.OnUsageError = onUsageError
+	cmd.HideHelpCommand = true
+	before := cmd.Before
+	cmd.Before = func(c *cli.Context) error {
+		for i, a := range c.Args().Slice() {
+			if len(a) > 1 && strings.HasPrefix(a, "-") && !isFile(a) {
+				flags := c.Args().Slice()[i:]
+				rest := c.Args().Slice()[:i]
+				return usage("flag "+a+" comes after an argument", "put flags first: "+
+					strings.Join(append(append(append([]string{"viz", cmd.Name}, flags...), "..."), rest...), " "))
+			}
+		}
+		if before != nil {
+			return before(c)
+		}
+		return nil
+	}
+	for _, sub := range cmd.Subcommands {
+		manners(sub)
+	}
+}
+
+func isFile(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// version is the module version or the commit the binary was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "devel-" + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return "devel"
+}

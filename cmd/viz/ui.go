@@ -1,0 +1,155 @@
+package main
+
+// Terminal rules:
+//   - stdout carries results only: tables, JSON, the paths of written files.
+//   - stderr carries everything else: "viz: error: ...", "viz: hint: ...",
+//     "viz: ..." notes and progress.
+//   - On a terminal progress is one line with count, rate and time left, erased
+//     at the end; elsewhere it is a line now and then; with -q there is none.
+//   - Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+//   - Files appear whole or not at all.
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/schollz/progressbar/v3"
+	"github.com/urfave/cli/v2"
+)
+
+// problem is an error with a hint what to try and an exit code.
+type problem struct {
+	err  error
+	hint string
+	code int
+}
+
+func (p *problem) Error() string { return p.err.Error() }
+func (p *problem) Unwrap() error { return p.err }
+
+// usage is a mistake on the command line.
+func usage(msg, hint string) error { return &problem{errors.New(msg), hint, 2} }
+
+// usagef is a mistake on the command line that another error explains.
+func usageErr(err error) error { return &problem{err, "", 2} }
+
+// hinted adds a hint to an error.
+func hinted(err error, hint string) error {
+	if err == nil {
+		return nil
+	}
+	return &problem{err, hint, 1}
+}
+
+func onUsageError(c *cli.Context, err error, _ bool) error {
+	hint := "viz --help lists the flags"
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != "viz" {
+		hint = "viz " + c.Command.Name + " --help lists the flags"
+	}
+	return &problem{err, hint, 2}
+}
+
+// report prints an error and returns the exit code it stands for.
+func report(ctx context.Context, stderr io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		fmt.Fprintln(stderr, "viz: interrupted")
+		return 130
+	}
+	fmt.Fprintln(stderr, "viz: error:", err)
+	var p *problem
+	if !errors.As(err, &p) {
+		return 1
+	}
+	if p.hint != "" {
+		fmt.Fprintln(stderr, "viz: hint:", p.hint)
+	}
+	return p.code
+}
+
+func suggestCommand(c *cli.Context) string {
+	var names []string
+	for _, cmd := range c.App.Commands {
+		names = append(names, cmd.Name)
+	}
+	return "the commands are " + strings.Join(names, ", ")
+}
+
+// note tells the user something on stderr, unless -q.
+func note(c *cli.Context, format string, args ...any) {
+	if !c.Bool("quiet") {
+		fmt.Fprintf(c.App.ErrWriter, "viz: "+format+"\n", args...)
+	}
+}
+
+// wrote names a finished file on stdout.
+func wrote(c *cli.Context, path string) { fmt.Fprintln(c.App.Writer, path) }
+
+// printJSON writes a result to stdout.
+func printJSON(c *cli.Context, v any) error {
+	enc := json.NewEncoder(c.App.Writer)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// progress returns a callback for long work, and a function to call at its end.
+func progress(c *cli.Context, what string) (step func(done, total int), end func()) {
+	if c.Bool("quiet") {
+		return nil, func() {}
+	}
+	w := c.App.ErrWriter
+	if f, ok := w.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+		var bar *progressbar.ProgressBar
+		return func(done, total int) {
+				if bar == nil {
+					bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
+						progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true),
+						progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(24))
+				}
+				bar.Set(done)
+			}, func() {
+				if bar != nil {
+					bar.Finish()
+				}
+			}
+	}
+	start := time.Now()
+	last := start
+	return func(done, total int) {
+		now := time.Now()
+		if done == 0 || done == total || now.Sub(last) < 10*time.Second {
+			return
+		}
+		last = now
+		left := time.Duration(float64(now.Sub(start)) / float64(done) * float64(total-done))
+		fmt.Fprintf(w, "viz: %s: %d of %d, %v left\n", what, done, total, left.Round(time.Second))
+	}, func() {}
+}
+
+// Flags that several commands share.
+var (
+	modelFlag   = &cli.StringFlag{Name: "model", Aliases: []string{"m"}, Usage: "network: a checkpoint, an ONNX `FILE`, or a built-in name (shapes, cifar10)"}
+	outFlag     = &cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `PATH`"}
+	quietFlag   = &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no notes and no progress"}
+	jsonFlag    = &cli.BoolFlag{Name: "json", Usage: "print the result as JSON"}
+	workersFlag = &cli.IntFlag{Name: "workers", Usage: "processors to use, 0: all; results do not depend on it"}
+	dataFlag    = &cli.StringFlag{Name: "data", Usage: "data set: a name (shapes, cifar10, mnist, fashion-mnist), a `DIR` or a FILE"}
+	splitFlag   = &cli.StringFlag{Name: "split", Value: "test", Usage: "part of the data set: test or train"}
+	limitFlag   = &cli.IntFlag{Name: "limit", Usage: "use only the first `N` images, 0: all"}
+	imagesFlag  = &cli.StringSliceFlag{Name: "images", Usage: "image `FILE`s or folders, as arguments are"}
+	seedFlag    = &cli.Uint64Flag{Name: "data-seed", Value: 1, Usage: "seed of generated data sets"}
+)
+
+// examples formats the examples of a command's help.
+func examples(lines ...string) string {
+	return "Examples:\n   " + strings.Join(lines, "\n   ")
+}
