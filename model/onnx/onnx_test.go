@@ -1,0 +1,403 @@
+package onnx_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/deconvnet/viz/internal/viztest"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/onnx"
+)
+
+// count returns first, first+1, ... n numbers.
+func count(first, n int) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(first + i)
+	}
+	return v
+}
+
+// TestOperators runs graphs of one operator (and what it needs) on small inputs
+// whose answers can be worked out by hand. Each reads x and makes y.
+func TestOperators(t *testing.T) {
+	one := floats("w", []int64{1, 1, 2, 2}, 1, 1, 1, 1) // sums windows of 2 x 2
+	twoMaps := []int64{1, 2, 1, 2}                      // x = 1 2 | 3 4
+	square := []int64{1, 1, 3, 3}                       // x = 1..9
+	tests := []struct {
+		name  string
+		opset int64
+		in    []int64
+		graph []part
+		want  []float32
+	}{
+		{"conv", 13, square, []part{one, op("Conv", "x w", "y")}, []float32{12, 16, 24, 28}},
+		{"conv bias", 13, square, []part{one, floats("b", []int64{1}, 100), op("Conv", "x w b", "y")}, []float32{112, 116, 124, 128}},
+		{"conv same upper", 13, square, []part{one, op("Conv", "x w", "y", str("auto_pad", "SAME_UPPER"))},
+			[]float32{12, 16, 9, 24, 28, 15, 15, 17, 9}},
+		{"conv same lower", 13, square, []part{one, op("Conv", "x w", "y", str("auto_pad", "SAME_LOWER"))},
+			[]float32{1, 3, 5, 5, 12, 16, 11, 24, 28}},
+		{"conv same upper, stride 2", 13, square, []part{one, op("Conv", "x w", "y", str("auto_pad", "SAME_UPPER"), ints("strides", 2, 2))},
+			[]float32{12, 9, 15, 9}},
+		{"conv valid", 13, square, []part{one, op("Conv", "x w", "y", str("auto_pad", "VALID"))}, []float32{12, 16, 24, 28}},
+		{"conv dilated", 13, square, []part{one, op("Conv", "x w", "y", ints("dilations", 2, 2))}, []float32{1 + 3 + 7 + 9}},
+		{"conv depthwise", 13, twoMaps, []part{floats("w", []int64{2, 1, 1, 1}, 10, 100), op("Conv", "x w", "y", integer("group", 2))},
+			[]float32{10, 20, 300, 400}},
+		{"conv then bias", 13, twoMaps, []part{floats("w", []int64{1, 2, 1, 1}, 1, 1), floats("b", []int64{1, 1, 1}, 5),
+			op("Conv", "x w", "c"), op("Add", "c b", "y")}, []float32{9, 11}},
+		{"max pool ceil", 13, square, []part{op("MaxPool", "x", "y", ints("kernel_shape", 2, 2), ints("strides", 2, 2), integer("ceil_mode", 1))},
+			[]float32{5, 6, 8, 9}},
+		{"max pool dilated", 13, square, []part{op("MaxPool", "x", "y", ints("kernel_shape", 2, 2), ints("dilations", 2, 2))}, []float32{9}},
+		{"average pool padded", 13, square, []part{op("AveragePool", "x", "y", ints("kernel_shape", 2, 2), ints("strides", 2, 2), ints("pads", 1, 1, 0, 0))},
+			[]float32{1, 2.5, 5.5, 7}},
+		{"average pool counting pads", 13, square, []part{op("AveragePool", "x", "y", ints("kernel_shape", 2, 2), ints("strides", 2, 2), ints("pads", 1, 1, 0, 0), integer("count_include_pad", 1))},
+			[]float32{.25, 1.25, 2.75, 7}},
+		{"average pool ceil", 13, square, []part{op("AveragePool", "x", "y", ints("kernel_shape", 2, 2), ints("strides", 2, 2), integer("ceil_mode", 1))},
+			[]float32{3, 4.5, 7.5, 9}},
+		{"global average", 13, twoMaps, []part{op("GlobalAveragePool", "x", "y")}, []float32{1.5, 3.5}},
+		{"global max", 13, twoMaps, []part{op("GlobalMaxPool", "x", "y")}, []float32{2, 4}},
+		{"mean over space", 13, twoMaps, []part{op("ReduceMean", "x", "y", ints("axes", -1, -2))}, []float32{1.5, 3.5}},
+		{"mean over space, axes as input", 18, twoMaps, []part{longs("a", 2, 3), op("ReduceMean", "x a", "y", integer("keepdims", 0))}, []float32{1.5, 3.5}},
+		{"leaky", 13, twoMaps, []part{floats("s", nil, -1), op("Mul", "x s", "m"), op("LeakyRelu", "m", "y", float("alpha", .5))}, []float32{-.5, -1, -1.5, -2}},
+		{"clip 6", 6, twoMaps, []part{op("Clip", "x", "y", float("min", 2), float("max", 3))}, []float32{2, 2, 3, 3}},
+		{"clip 11", 11, twoMaps, []part{floats("hi", nil, 3), op("Clip", "x - hi", "y")}, []float32{1, 2, 3, 3}},
+		{"batch norm", 9, twoMaps, []part{floats("s", []int64{2}, 1, 2), floats("b", []int64{2}, 0, 1), floats("m", []int64{2}, 1, 3), floats("v", []int64{2}, 4, 1),
+			op("BatchNormalization", "x s b m v", "y", float("epsilon", 0))}, []float32{0, .5, 1, 3}},
+		{"sub, div per channel", 13, twoMaps, []part{floats("m", []int64{1, 2, 1, 1}, 1, 3), floats("d", []int64{2, 1, 1}, 1, 2),
+			op("Sub", "x m", "s"), op("Div", "s d", "y")}, []float32{0, 1, 0, .5}},
+		{"constant minus x", 13, twoMaps, []part{floats("k", nil, 10), op("Sub", "k x", "y")}, []float32{9, 8, 7, 6}},
+		{"add 6 with axis", 6, twoMaps, []part{floats("k", []int64{2}, 10, 20), op("Add", "x k", "y", integer("broadcast", 1), integer("axis", 1))}, []float32{11, 12, 23, 24}},
+		{"add", 13, twoMaps, []part{op("Relu", "x", "r"), op("Add", "x r", "y")}, []float32{2, 4, 6, 8}},
+		{"sum of three", 13, twoMaps, []part{op("Relu", "x", "r"), op("Sum", "x r x", "y")}, []float32{3, 6, 9, 12}},
+		{"concat", 13, twoMaps, []part{op("Relu", "x", "r"), op("Concat", "r x", "y", integer("axis", -3))}, []float32{1, 2, 3, 4, 1, 2, 3, 4}},
+		{"pad 2", 2, []int64{1, 1, 1, 2}, []part{op("Pad", "x", "y", ints("pads", 0, 0, 0, 1, 0, 0, 1, 0), float("value", 9))}, []float32{9, 1, 2, 9, 9, 9}},
+		{"pad 13", 13, []int64{1, 1, 1, 2}, []part{longs("p", 0, 0, 1, 0, 0, 0, 0, 1), op("Pad", "x p", "y")}, []float32{0, 0, 0, 1, 2, 0}},
+		{"pad 18 with axes", 18, []int64{1, 1, 1, 2}, []part{longs("p", 1, 0), longs("a", -1), floats("k", nil, 7), op("Pad", "x p k a", "y")}, []float32{7, 1, 2}},
+		{"gemm", 13, twoMaps, []part{op("Flatten", "x", "f"), floats("w", []int64{4, 2}, 1, 0, 1, 0, 0, 1, 0, 1), floats("b", []int64{1, 2}, 1, 2),
+			op("Gemm", "f w b", "y", float("alpha", 2), float("beta", 10))}, []float32{2*3 + 10, 2*7 + 20}},
+		{"gemm transposed", 13, twoMaps, []part{op("Flatten", "x", "f"), floats("w", []int64{2, 4}, 1, 1, 0, 0, 0, 0, 1, 1), op("Gemm", "f w", "y", integer("transB", 1))}, []float32{3, 7}},
+		{"matmul with bias", 13, twoMaps, []part{longs("s", -1, 4), op("Reshape", "x s", "f"), floats("w", []int64{4, 2}, 1, 0, 1, 0, 0, 1, 0, 1), floats("b", []int64{2}, 1, 2),
+			op("MatMul", "f w", "m"), op("Add", "b m", "y")}, []float32{4, 9}},
+		{"softmax 13", 13, []int64{1, 2, 1, 1}, []part{op("Softmax", "x", "y", integer("axis", 1))}, []float32{1 / (1 + math.E), math.E / (1 + math.E)}},
+		{"softmax 9", 9, []int64{1, 2, 1, 1}, []part{op("Softmax", "x", "y")}, []float32{1 / (1 + math.E), math.E / (1 + math.E)}},
+		{"channels last and back", 13, twoMaps, []part{op("Transpose", "x", "t", ints("perm", 0, 2, 3, 1)), op("Relu", "t", "r"),
+			floats("k", []int64{2}, 10, 20), op("Add", "r k", "a"), op("Transpose", "a", "y", ints("perm", 0, 3, 1, 2))}, []float32{11, 12, 23, 24}},
+		// The graph flattens 1 3 2 4; the weights pick the second of those.
+		{"flattened with channels last", 13, twoMaps, []part{op("Transpose", "x", "t", ints("perm", 0, 2, 3, 1)), longs("s", 1, -1), op("Reshape", "t s", "f"),
+			floats("w", []int64{4, 1}, 0, 1, 0, 0), op("MatMul", "f w", "y")}, []float32{3}},
+	}
+	for _, c := range tests {
+		t.Run(c.name, func(t *testing.T) {
+			net := load(t, file(c.opset, append(c.graph, input("x", c.in...), output("y"))...))
+			got := eval(t, net, count(1, net.Input.Shape().Len())...)
+			viztest.AllClose(t, got, c.want, 1e-6)
+		})
+	}
+}
+
+// TestReshapeChains: however an exporter computes the target of a Reshape, it is a Flatten.
+func TestReshapeChains(t *testing.T) {
+	for name, graph := range map[string][]part{
+		"constant":    {longs("s", -1, 6), op("Reshape", "r s", "f")},
+		"zero":        {longs("s", 0, -1), op("Reshape", "r s", "f")},
+		"attribute":   {op("Reshape", "r", "f", ints("shape", 0, 6))},
+		"batch of 1":  {longs("s", 1, 6), op("Reshape", "r s", "f")},
+		"squeeze":     {op("GlobalMaxPool", "r", "p"), longs("a", 2, 3), op("Squeeze", "p a", "f")},
+		"two squeeze": {op("GlobalMaxPool", "r", "p"), longs("a", 3), op("Squeeze", "p a", "q"), longs("b", 2), op("Squeeze", "q b", "f")},
+		"shape": {op("Shape", "r", "s"), op("Constant", "-", "i", integer("value_int", 0)), op("Gather", "s i", "n", integer("axis", 0)),
+			longs("a", 0), op("Unsqueeze", "n a", "u"), longs("m", -1), op("Concat", "u m", "t", integer("axis", 0)), op("Reshape", "r t", "f")},
+		"sliced shape, product": {op("Shape", "r", "s"), longs("b", 0), longs("e", 1), op("Slice", "s b e", "n"),
+			longs("e9", 9), op("Slice", "s e e9", "chw"), op("ReduceProd", "chw", "p"), op("Concat", "n p", "t", integer("axis", 0)), op("Reshape", "r t", "f")},
+	} {
+		for _, n := range []int64{0, 1, 5} {
+			if n == 5 && name == "batch of 1" {
+				continue
+			}
+			t.Run(fmt.Sprint(name, " ", n), func(t *testing.T) {
+				net := load(t, file(13, append(graph, input("x", n, 2, 1, 3), op("Relu", "x", "r"), op("Softmax", "f", "y"), output("y"))...))
+				f := net.Node("n:f")
+				if f == nil || f.Layer.Kind() != "Flatten" || net.Logits != "n:f" {
+					t.Errorf("%v, logits %q: want a Flatten n:f before the softmax", net, net.Logits)
+				}
+			})
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	// Two nodes share a name, one has none, one's name is another's output.
+	unnamed := msg(nil, 1, text(nil, 1, "b"), text(nil, 2, "c"), text(nil, 4, "Relu"))
+	named := func(name, in, out string) part {
+		return msg(nil, 1, text(nil, 1, in), text(nil, 2, out), text(nil, 3, name), text(nil, 4, "Relu"))
+	}
+	net := load(t, file(13, input("x", 0, 1, 1, 1), named("same", "x", "a"), named("same", "a", "b"), unnamed, named("d", "c", "y0"),
+		named("x", "y0", "d"), op("Relu", "d", "y"), output("y")))
+	if got, want := net.String(), "test: x 1x1x1 -> a -> b -> c -> d -> d.2 -> n:y"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestOrder: nodes need not be sorted, and what no output needs is left out,
+// even if it could not be used.
+func TestOrder(t *testing.T) {
+	net := load(t, file(13, op("Relu", "b", "y"), op("Relu", "a", "b"), op("Quux", "x", "z"), op("Relu", "x", "a"), input("x", 0, 1, 1, 1), output("y")))
+	if got, want := net.String(), "test: x 1x1x1 -> n:a -> n:b -> n:y"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestSharedBias: a bias goes into the weights' layer only if nobody else reads it.
+func TestSharedBias(t *testing.T) {
+	w, b := floats("w", []int64{1, 1, 1, 1}, 2), floats("b", []int64{1}, 5)
+	for _, by := range []string{"c", "i"} { // read once more directly, or under another name
+		net := load(t, file(13, input("x", 1, 1, 1, 1), w, b, op("Conv", "x w", "c"), op("Identity", "c", "i"), op("Add", "i b", "a"), op("Sum", "a "+by, "y"), output("y")))
+		if got := eval(t, net, 10); got[0] != 45 {
+			t.Errorf("read as %s: %v, want 20+5 + 20", by, got)
+		}
+	}
+	net := load(t, file(13, input("x", 1, 1, 1, 1), w, b, op("Conv", "x w", "c"), op("Identity", "c", "i"), op("Add", "i b", "y"), output("y")))
+	if len(net.Nodes) != 1 || eval(t, net, 10)[0] != 25 {
+		t.Errorf("%v, want the convolution alone", net)
+	}
+}
+
+func TestLogits(t *testing.T) {
+	w := floats("w", []int64{1, 1}, 1)
+	for _, c := range []struct {
+		want  string
+		graph []part
+	}{
+		{"n:g", []part{op("Flatten", "x", "f"), w, op("Gemm", "f w", "g"), op("Softmax", "g", "y")}},
+		{"n:g", []part{op("Flatten", "x", "f"), w, op("Gemm", "f w", "g"), op("Softmax", "g", "s"), op("Identity", "s", "i"), op("Dropout", "i", "y")}},
+		{"n:y", []part{op("GlobalAveragePool", "x", "p"), op("Flatten", "p", "y")}},
+		{"n:p", []part{op("GlobalAveragePool", "x", "p"), op("Softmax", "p", "s", integer("axis", 1)), op("Flatten", "s", "y")}},
+		{"", []part{op("Relu", "x", "y")}},
+	} {
+		h := int64(1)
+		if c.want == "" {
+			h = 2
+		}
+		net := load(t, file(13, append(c.graph, input("x", 1, 1, h, h), output("y"))...))
+		if net.Logits != c.want {
+			t.Errorf("%v: logits %q, want %q", net, net.Logits, c.want)
+		}
+	}
+}
+
+// TestInputs: initialisers listed as inputs are none; pictures with their
+// channels last are turned; what cannot be bound is said.
+func TestInputs(t *testing.T) {
+	w := floats("w", []int64{1, 1, 1, 1}, 2)
+	net := load(t, file(7, input("w", 1, 1, 1, 1), input("x", 1, 1, 2, 2), w, op("Conv", "x w", "y"), output("y")))
+	if want := (model.Input{Name: "x", C: 1, H: 2, W: 2}); net.Input != want {
+		t.Errorf("input %+v, want %+v", net.Input, want)
+	}
+	net = load(t, file(13, input("x", 0, 8, 9, 3), op("Transpose", "x", "t", ints("perm", 0, 3, 1, 2)), op("Relu", "t", "y"), output("y")))
+	if want := (model.Input{Name: "x", C: 3, H: 8, W: 9}); net.Input != want {
+		t.Errorf("input %+v, want %+v", net.Input, want)
+	}
+	for want, in := range map[string]part{
+		"sizes cannot be bound yet":         input("x", 0, 3, 0, 0),
+		"want [N, channels, height, width]": input("x", 1, 784),
+		`0 inputs [], want one, a picture`:  nil,
+		`2 inputs ["x" "z"], want one`:      append(input("x", 1, 1, 1, 1), input("z", 1, 1, 1, 1)...),
+		"which is too large":                input("x", 1, 1, 1<<40, 1),
+		"is too large":                      input("x", 1, 1<<12, 1<<12, 1<<12),
+	} {
+		use := op("Relu", "x", "y")
+		if strings.Contains(want, "2 inputs") {
+			use = op("Add", "x z", "y")
+		}
+		_, err := onnx.Read(file(13, in, use, output("y")), "")
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q in it", err, want)
+		}
+	}
+}
+
+func TestMetadata(t *testing.T) {
+	data := file(13, input("x", 1, 1, 1, 1), op("Relu", "x", "y"), output("y"))
+	net := load(t, data)
+	if want := (model.Preprocess{Scale: 1}); !reflect.DeepEqual(net.Preprocess, want) {
+		t.Errorf("preprocessing %+v, want %+v", net.Preprocess, want)
+	}
+	if net.Origin.Source != "test.onnx (test)" || net.Name != "test" {
+		t.Errorf("source %q, name %q", net.Origin.Source, net.Name)
+	}
+	data = append(data, meta("viz.preprocess", `{"scale":0.5,"mean":[3]}`)...)
+	data = append(data, meta("viz.classes", `["cat","dog"]`)...)
+	net = load(t, data)
+	if want := (model.Preprocess{Scale: .5, Mean: []float32{3}}); !reflect.DeepEqual(net.Preprocess, want) || !slices.Equal(net.Classes, []string{"cat", "dog"}) {
+		t.Errorf("preprocessing %+v, classes %v", net.Preprocess, net.Classes)
+	}
+	for _, bad := range []string{`{`, `{"mean":[1,2,3]}`, `{"no":1}`} {
+		if _, err := onnx.Read(append(file(13, input("x", 1, 1, 1, 1), op("Relu", "x", "y"), output("y")), meta("viz.preprocess", bad)...), ""); err == nil {
+			t.Errorf("preprocessing %s: no error", bad)
+		}
+	}
+}
+
+// TestUnsupported: all nodes that are in the way are in one error, those that
+// depend on them only if their own operator is unknown.
+func TestUnsupported(t *testing.T) {
+	_, err := onnx.Read(file(13, input("x", 1, 2, 3, 3), op("Sigmoid", "x", "a"), op("Relu", "a", "b"), op("Mul", "b x", "c"),
+		op("LogSoftmax", "c", "d"), op("Flatten", "x", "e", integer("axis", 2)), op("Mul", "x x", "f"), op("If", "f", "g"), output("d"), output("e"), output("g")), "")
+	u, ok := errors.AsType[*onnx.Unsupported](err)
+	if !ok {
+		t.Fatalf("error %v, want *Unsupported", err)
+	}
+	var got []string
+	for _, o := range u.Ops {
+		got = append(got, o.Node+" "+o.Op)
+		if o.Opset != 13 || o.Reason == "" {
+			t.Errorf("%+v: want opset 13 and a reason", o)
+		}
+	}
+	slices.Sort(got)
+	if want := []string{"n:a Sigmoid", "n:d LogSoftmax", "n:e Flatten", "n:f Mul", "n:g If"}; !slices.Equal(got, want) {
+		t.Errorf("listed %v, want %v", got, want)
+	}
+}
+
+// TestRefusals are single nodes that a layer cannot express, or that are wrong.
+func TestRefusals(t *testing.T) {
+	w := floats("w", []int64{1, 2, 2, 2}, count(0, 8)...)
+	k := floats("k", []int64{1, 1, 3, 3}, count(0, 9)...)
+	for _, c := range []struct {
+		want  string
+		graph []part
+	}{
+		{"n:y (Conv): 2 groups of 1 outputs", []part{w, op("Conv", "x w", "y", integer("group", 2))}},
+		{"pads are [0 0 -1 0]", []part{w, op("Conv", "x w", "y", ints("pads", 0, 0, -1, 0))}},
+		{"only pictures are supported", []part{w, op("Conv", "x w", "y", ints("strides", 1))}},
+		{"strides is [0 1]", []part{w, op("Conv", "x w", "y", ints("strides", 0, 1))}},
+		{"does not fit in 3", []part{w, op("Conv", "x w", "y", ints("dilations", 3, 3))}},
+		{"input z is computed from the picture", []part{op("Relu", "x", "z"), op("Conv", "x z", "y")}},
+		{"some windows would see nothing but padding", []part{op("MaxPool", "x", "y", ints("kernel_shape", 2, 2), ints("pads", 2, 2, 2, 2))}},
+		{"its output i is used", []part{op("MaxPool", "x", "z i", ints("kernel_shape", 2, 2)), op("Sum", "z i", "y")}},
+		{"want one number for all or one per channel", []part{k, op("Add", "x k", "y")}},
+		{"it divides a constant", []part{floats("s", nil, 1), op("Div", "s x", "y")}},
+		{"it adds values of different shapes", []part{op("GlobalAveragePool", "x", "p"), op("Add", "x p", "y")}},
+		{"mode is reflect", []part{longs("p", 0, 0, 1, 1, 0, 0, 1, 1), op("Pad", "x p", "y", str("mode", "reflect"))}},
+		{"none of images and channels", []part{longs("p", 0, 1, 1, 1, 0, 0, 1, 1), op("Pad", "x p", "y")}},
+		{"axis is -1", []part{op("Softmax", "x", "y")}},
+		{"does not keep the images apart", []part{longs("s", 2, 9), op("Reshape", "x s", "y")}},
+		{"it turns axes [3 2 1 0]", []part{op("Transpose", "x", "y")}},
+		{"has its channels last", []part{op("Transpose", "x", "t", ints("perm", 0, 2, 3, 1)), op("GlobalAveragePool", "t", "y")}},
+		{"weights are [4 5], the input has 18 values", []part{op("Flatten", "x", "f"), floats("v", []int64{4, 5}, count(0, 20)...), op("MatMul", "f v", "y")}},
+		{"training mode", []part{floats("s", []int64{2}, 1, 1), op("BatchNormalization", "x s s s s", "y", integer("training_mode", 1))}},
+		{`input "q" is not computed`, []part{op("Add", "x q", "y")}},
+		{"depends on itself", []part{op("Add", "x b", "a"), op("Relu", "a", "b"), op("Relu", "b", "y")}},
+		{`value "y" is made twice`, []part{op("Relu", "x", "y"), op("Relu", "x", "y")}},
+		{"initialiser v: 3 bytes", nil},
+		{"initialiser v: shape [1073741824 1073741824]", nil},
+		{"initialiser v: values are kept in another file", nil},
+	} {
+		graph := c.graph
+		if graph == nil {
+			v := num(text(nil, 8, "v"), 2, 1)
+			switch {
+			case strings.Contains(c.want, "3 bytes"):
+				v = msg(num(v, 1, 1), 9, []byte{1, 2, 3})
+			case strings.Contains(c.want, "shape"):
+				v = num(num(v, 1, 1<<30), 1, 1<<30)
+			default:
+				v = msg(num(v, 1, 1), 13, text(text(nil, 1, "location"), 2, "../../secret"))
+			}
+			graph = []part{msg(nil, 5, v), op("Conv", "x v", "y")}
+		}
+		_, err := onnx.Read(file(13, append(graph, input("x", 1, 2, 3, 3), output("y"))...), "")
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("error %v\nwant %q in it", err, c.want)
+		}
+	}
+	if _, err := onnx.Read(file(99, input("x", 1, 1, 1, 1), op("Relu", "x", "y"), output("y")), ""); err == nil || !strings.Contains(err.Error(), "operator set 99, want 1 to 23") {
+		t.Errorf("operator set 99: error %v", err)
+	}
+}
+
+// TestElementTypes reads the same numbers in every encoding of a tensor.
+func TestElementTypes(t *testing.T) {
+	want := []float32{1, -2, 0.5, 65504}
+	half := []uint16{0x3c00, 0xc000, 0x3800, 0x7bff}
+	tensorOf := func(typ int64) []byte { return num(num(nil, 2, typ), 1, 4) }
+	var rawHalf, rawDouble, rawBrain, packed []byte
+	var typedHalf, typedDouble = tensorOf(10), tensorOf(11)
+	for i, v := range want {
+		rawHalf = binary.LittleEndian.AppendUint16(rawHalf, half[i])
+		rawDouble = binary.LittleEndian.AppendUint64(rawDouble, math.Float64bits(float64(v)))
+		rawBrain = binary.LittleEndian.AppendUint16(rawBrain, uint16(math.Float32bits(v)>>16))
+		packed = binary.LittleEndian.AppendUint32(packed, math.Float32bits(v))
+		typedHalf = num(typedHalf, 5, int64(half[i]))
+	}
+	typedDouble = msg(typedDouble, 10, rawDouble)
+	for name, b := range map[string][]byte{
+		"raw half": msg(tensorOf(10), 9, rawHalf), "typed half": typedHalf, "raw double": msg(tensorOf(11), 9, rawDouble),
+		"typed double": typedDouble, "packed floats": msg(tensorOf(1), 4, packed), "raw floats": msg(tensorOf(1), 9, packed),
+	} {
+		if _, got, err := onnx.Tensor(b); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %v, want %v", name, got, err, want)
+		}
+	}
+	_, got, err := onnx.Tensor(msg(tensorOf(16), 9, rawBrain))
+	if err != nil || !slices.Equal(got[:3], want[:3]) {
+		t.Errorf("bfloat16: %v, %v, want %v", got, err, want)
+	}
+	_, got, err = onnx.Tensor(num(num(num(nil, 2, 10), 1, 1), 5, 0x0001)) // smallest subnormal
+	if err != nil || got[0] != 1./(1<<24) {
+		t.Errorf("half 0x0001: %v, %v, want 2^-24", got, err)
+	}
+}
+
+func TestIsONNX(t *testing.T) {
+	data := file(13, input("x", 1, 1, 1, 1), op("Relu", "x", "y"), output("y"))
+	for n := range data {
+		_ = onnx.IsONNX(data[:n]) // must not panic
+	}
+	if !onnx.IsONNX(data) || !onnx.IsONNX(data[:20]) {
+		t.Error("a model is not recognised")
+	}
+	for _, other := range []string{"", "\x89PNG\r\n\x1a\n\x00\x00", "PK\x03\x04", "{\"a\":1}", "\x08\x00\x00\x00\x00\x00\x00\x00{}", strings.Repeat("\x00", 100)} {
+		if onnx.IsONNX([]byte(other)) {
+			t.Errorf("%q is taken for a model", other)
+		}
+	}
+}
+
+// FuzzRead: whatever the bytes, an error or a network that passes its own check,
+// and memory within a small multiple of the file's size.
+func FuzzRead(f *testing.F) {
+	w := floats("w", []int64{1, 1, 2, 2}, 1, 1, 1, 1)
+	in, out := input("x", 0, 1, 3, 3), output("y")
+	for _, g := range [][]part{
+		{in, out, w, op("Conv", "x w", "c", str("auto_pad", "SAME_UPPER")), op("Relu", "c", "r"), op("MaxPool", "r", "y", ints("kernel_shape", 2, 2))},
+		{in, out, op("Shape", "x", "s"), longs("b", 0), longs("e", 1), op("Slice", "s b e", "n"), longs("m", -1),
+			op("Concat", "n m", "t", integer("axis", 0)), op("Reshape", "x t", "f"), op("Softmax", "f", "y")},
+		{in, out, op("Transpose", "x", "t", ints("perm", 0, 2, 3, 1)), longs("s", 1, -1), op("Reshape", "t s", "f"),
+			floats("v", []int64{9, 1}, count(0, 9)...), op("MatMul", "f v", "m"), floats("k", []int64{1}, 1), op("Add", "m k", "y")},
+		{in, out, longs("s", 2, 3), op("ConstantOfShape", "s", "z"), op("Transpose", "z", "zt"), op("Add", "zt zt", "q"), op("Gather", "q e", "g"), longs("e", 0), op("Mul", "x g", "y")},
+		{in, out, longs("p", 0, 0, 1, 1, 0, 0, 1, 1), op("Pad", "x p", "a"), floats("hi", nil, 6), op("Clip", "a - hi", "b"), op("LRN", "b", "c", integer("size", 3)),
+			op("Concat", "c b", "d", integer("axis", 1)), longs("ax", 2, 3), op("ReduceMean", "d ax", "y", integer("keepdims", 0))},
+	} {
+		f.Add(file(13, g...))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		net, err := onnx.Read(data, "fuzz")
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; took > uint64(1<<20+200*len(data)) {
+			t.Errorf("%d bytes allocated for a file of %d", took, len(data))
+		}
+		if err == nil && net.Check() != nil {
+			t.Error(net.Check())
+		}
+	})
+}

@@ -1,0 +1,480 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// The parts of onnx.proto that viz reads, as plain data. Slices of bytes are
+// views into the file.
+type (
+	file struct {
+		irVersion         int64
+		producer, version string
+		opsets            []opset
+		metadata          []entry
+		graph             *graph
+	}
+	opset struct {
+		domain  string
+		version int64
+	}
+	entry struct{ key, value string }
+	graph struct {
+		name            string
+		nodes           []node
+		tensors         []tensorProto // initialisers
+		inputs, outputs []valueInfo
+		sparse          int // sparse initialisers
+	}
+	node struct {
+		name, op, domain string
+		inputs, outputs  []string
+		attrs            []attribute
+	}
+	attribute struct {
+		name   string
+		typ    int64
+		f      float32
+		i      int64
+		s      []byte
+		tensor *tensorProto
+		floats []float32
+		ints   []int64
+	}
+	// tensorProto keeps its numbers encoded until they are asked for (see decode).
+	tensorProto struct {
+		name     string
+		typ      int64
+		dims     []int64
+		external bool // values are in another file
+		msg      []byte
+	}
+	valueInfo struct {
+		name   string
+		typ    int64 // element type; 0: not a tensor
+		ranked bool
+		dims   []int64 // -1: not fixed
+	}
+)
+
+const maxRank = 16
+
+// decoder reads messages and bounds the number of structs they become, so that
+// a file of empty messages cannot ask for far more memory than it has.
+type decoder struct{ left int }
+
+// field is one field of a message: a number for varints and fixed sizes, bytes else.
+type field struct {
+	num protowire.Number
+	typ protowire.Type
+	u   uint64
+	b   []byte
+}
+
+func (f field) varint(num protowire.Number) bool {
+	return f.num == num && f.typ == protowire.VarintType
+}
+func (f field) bytes(num protowire.Number) bool { return f.num == num && f.typ == protowire.BytesType }
+
+func (f field) string() (string, error) {
+	if !utf8.Valid(f.b) {
+		return "", errors.New("a name is not UTF-8")
+	}
+	return string(f.b), nil
+}
+
+// fields calls do for every field of message b. Fields of an unexpected wire
+// type are the caller's to ignore, as protobuf has it.
+func fields(b []byte, do func(field) error) error {
+	for len(b) > 0 {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return protowire.ParseError(n)
+		}
+		b = b[n:]
+		f := field{num: num, typ: typ}
+		switch typ {
+		case protowire.VarintType:
+			f.u, n = protowire.ConsumeVarint(b)
+		case protowire.Fixed32Type:
+			var v uint32
+			v, n = protowire.ConsumeFixed32(b)
+			f.u = uint64(v)
+		case protowire.Fixed64Type:
+			f.u, n = protowire.ConsumeFixed64(b)
+		case protowire.BytesType:
+			f.b, n = protowire.ConsumeBytes(b)
+		default:
+			n = protowire.ConsumeFieldValue(num, typ, b)
+		}
+		if n < 0 {
+			return protowire.ParseError(n)
+		}
+		b = b[n:]
+		if err := do(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spend counts one more struct.
+func (d *decoder) spend() error {
+	if d.left--; d.left < 0 {
+		return errors.New("too many small messages for the file's size")
+	}
+	return nil
+}
+
+func decodeFile(data []byte) (*file, error) {
+	d := &decoder{left: len(data)/10 + 1000}
+	m := &file{}
+	err := fields(data, func(f field) (err error) {
+		switch {
+		case f.varint(1):
+			m.irVersion = int64(f.u)
+		case f.bytes(2):
+			m.producer, err = f.string()
+		case f.bytes(3):
+			m.version, err = f.string()
+		case f.bytes(7):
+			if m.graph != nil {
+				return errors.New("two graphs")
+			}
+			m.graph, err = d.graph(f.b)
+		case f.bytes(8):
+			var o opset
+			if err = d.spend(); err == nil {
+				o, err = d.opset(f.b)
+				m.opsets = append(m.opsets, o)
+			}
+		case f.bytes(14):
+			var e entry
+			if err = d.spend(); err == nil {
+				e, err = d.entry(f.b)
+				m.metadata = append(m.metadata, e)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("onnx: not a readable ONNX file: %w", err)
+	}
+	if m.graph == nil {
+		return nil, errors.New("onnx: not an ONNX file: it holds no graph")
+	}
+	return m, nil
+}
+
+func (d *decoder) opset(b []byte) (o opset, err error) {
+	err = fields(b, func(f field) (err error) {
+		switch {
+		case f.bytes(1):
+			o.domain, err = f.string()
+		case f.varint(2):
+			o.version = int64(f.u)
+		}
+		return err
+	})
+	return o, err
+}
+
+func (d *decoder) entry(b []byte) (e entry, err error) {
+	err = fields(b, func(f field) (err error) {
+		switch {
+		case f.bytes(1):
+			e.key, err = f.string()
+		case f.bytes(2):
+			e.value, err = f.string()
+		}
+		return err
+	})
+	return e, err
+}
+
+func (d *decoder) graph(b []byte) (*graph, error) {
+	g := &graph{}
+	err := fields(b, func(f field) (err error) {
+		switch {
+		case f.bytes(1), f.bytes(5), f.bytes(11), f.bytes(12):
+			if err := d.spend(); err != nil {
+				return err
+			}
+		}
+		switch {
+		case f.bytes(1):
+			var n node
+			n, err = d.node(f.b)
+			g.nodes = append(g.nodes, n)
+			if err != nil {
+				return fmt.Errorf("node %d (%s): %w", len(g.nodes)-1, n.name, err)
+			}
+		case f.bytes(2):
+			g.name, err = f.string()
+		case f.bytes(5):
+			var t tensorProto
+			t, err = d.tensor(f.b)
+			g.tensors = append(g.tensors, t)
+			if err != nil {
+				return fmt.Errorf("initialiser %d (%s): %w", len(g.tensors)-1, t.name, err)
+			}
+		case f.bytes(11):
+			var v valueInfo
+			v, err = d.valueInfo(f.b)
+			g.inputs = append(g.inputs, v)
+		case f.bytes(12):
+			var v valueInfo
+			v, err = d.valueInfo(f.b)
+			g.outputs = append(g.outputs, v)
+		case f.bytes(15):
+			g.sparse++
+		}
+		return err
+	})
+	return g, err
+}
+
+func (d *decoder) node(b []byte) (n node, err error) {
+	err = fields(b, func(f field) (err error) {
+		var s string
+		switch {
+		case f.bytes(1):
+			s, err = f.string()
+			n.inputs = append(n.inputs, s)
+		case f.bytes(2):
+			s, err = f.string()
+			n.outputs = append(n.outputs, s)
+		case f.bytes(3):
+			n.name, err = f.string()
+		case f.bytes(4):
+			n.op, err = f.string()
+		case f.bytes(5):
+			if err := d.spend(); err != nil {
+				return err
+			}
+			var a attribute
+			a, err = d.attribute(f.b)
+			n.attrs = append(n.attrs, a)
+			if err != nil {
+				return fmt.Errorf("attribute %s: %w", a.name, err)
+			}
+		case f.bytes(7):
+			n.domain, err = f.string()
+		}
+		return err
+	})
+	return n, err
+}
+
+func (d *decoder) attribute(b []byte) (a attribute, err error) {
+	err = fields(b, func(f field) (err error) {
+		switch {
+		case f.bytes(1):
+			a.name, err = f.string()
+		case f.num == 2 && f.typ == protowire.Fixed32Type:
+			a.f = math.Float32frombits(uint32(f.u))
+		case f.varint(3):
+			a.i = int64(f.u)
+		case f.bytes(4):
+			a.s = f.b
+		case f.bytes(5):
+			var t tensorProto
+			if err = d.spend(); err == nil {
+				t, err = d.tensor(f.b)
+				a.tensor = &t
+			}
+		case f.num == 7:
+			err = each32(f, func(v uint32) { a.floats = append(a.floats, math.Float32frombits(v)) })
+		case f.num == 8:
+			err = eachVarint(f, func(v uint64) { a.ints = append(a.ints, int64(v)) })
+		case f.varint(20):
+			a.typ = int64(f.u)
+		}
+		return err
+	})
+	return a, err
+}
+
+func (d *decoder) tensor(b []byte) (t tensorProto, err error) {
+	t.msg = b
+	err = fields(b, func(f field) (err error) {
+		switch {
+		case f.num == 1:
+			err = eachVarint(f, func(v uint64) {
+				if len(t.dims) <= maxRank {
+					t.dims = append(t.dims, int64(v))
+				}
+			})
+		case f.varint(2):
+			t.typ = int64(f.u)
+		case f.bytes(8):
+			t.name, err = f.string()
+		case f.bytes(13):
+			t.external = true
+		case f.varint(14):
+			t.external = t.external || f.u == 1
+		}
+		return err
+	})
+	if err == nil && len(t.dims) > maxRank {
+		err = fmt.Errorf("more than %d axes", maxRank)
+	}
+	return t, err
+}
+
+func (d *decoder) valueInfo(b []byte) (v valueInfo, err error) {
+	dim := func(f field) error {
+		if !f.bytes(1) {
+			return nil
+		}
+		if len(v.dims) == maxRank {
+			return fmt.Errorf("value %s: more than %d axes", v.name, maxRank)
+		}
+		size := int64(-1)
+		err := fields(f.b, func(f field) error {
+			if f.varint(1) && int64(f.u) > 0 {
+				size = int64(f.u)
+			}
+			return nil
+		})
+		v.dims = append(v.dims, size)
+		return err
+	}
+	tensorType := func(f field) error {
+		switch {
+		case f.varint(1):
+			v.typ = int64(f.u)
+		case f.bytes(2):
+			v.ranked, v.dims = true, nil
+			return fields(f.b, dim)
+		}
+		return nil
+	}
+	err = fields(b, func(f field) (err error) {
+		switch {
+		case f.bytes(1):
+			v.name, err = f.string()
+		case f.bytes(2):
+			err = fields(f.b, func(f field) error {
+				if f.bytes(1) {
+					return fields(f.b, tensorType)
+				}
+				return nil
+			})
+		}
+		return err
+	})
+	return v, err
+}
+
+// each32, each64 and eachVarint visit the elements of a repeated field, packed
+// or not; a field of another wire type has none.
+func each32(f field, do func(uint32)) error {
+	if f.typ == protowire.Fixed32Type {
+		do(uint32(f.u))
+	}
+	if f.typ != protowire.BytesType {
+		return nil
+	}
+	for b := f.b; len(b) > 0; {
+		v, n := protowire.ConsumeFixed32(b)
+		if n < 0 {
+			return protowire.ParseError(n)
+		}
+		do(v)
+		b = b[n:]
+	}
+	return nil
+}
+
+func each64(f field, do func(uint64)) error {
+	if f.typ == protowire.Fixed64Type {
+		do(f.u)
+	}
+	if f.typ != protowire.BytesType {
+		return nil
+	}
+	for b := f.b; len(b) > 0; {
+		v, n := protowire.ConsumeFixed64(b)
+		if n < 0 {
+			return protowire.ParseError(n)
+		}
+		do(v)
+		b = b[n:]
+	}
+	return nil
+}
+
+func eachVarint(f field, do func(uint64)) error {
+	if f.typ == protowire.VarintType {
+		do(f.u)
+	}
+	if f.typ != protowire.BytesType {
+		return nil
+	}
+	for b := f.b; len(b) > 0; {
+		v, n := protowire.ConsumeVarint(b)
+		if n < 0 {
+			return protowire.ParseError(n)
+		}
+		do(v)
+		b = b[n:]
+	}
+	return nil
+}
+
+// IsONNX reports whether a file that begins with head (a few hundred bytes are
+// enough) looks like an ONNX model. The format has no magic number; this
+// checks that the bytes are the fields of a model in their types, beginning
+// with a plausible format version.
+func IsONNX(head []byte) bool {
+	want := map[protowire.Number]protowire.Type{1: protowire.VarintType, 2: protowire.BytesType, 3: protowire.BytesType,
+		4: protowire.BytesType, 5: protowire.VarintType, 6: protowire.BytesType, 7: protowire.BytesType,
+		8: protowire.BytesType, 14: protowire.BytesType, 20: protowire.BytesType, 25: protowire.BytesType, 26: protowire.BytesType}
+	version, sure := false, false
+	for b := head; len(b) > 0; {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			break
+		}
+		if t, ok := want[num]; !ok || t != typ {
+			return false
+		}
+		b = b[n:]
+		if typ == protowire.BytesType {
+			size, n := protowire.ConsumeVarint(b)
+			if n < 0 {
+				break
+			}
+			b = b[n:]
+			text := b[:min(uint64(len(b)), size)]
+			if num == 2 && strings.ContainsFunc(string(text), func(r rune) bool { return r < ' ' }) {
+				return false
+			}
+			sure = sure || num == 7 || num == 8 || num == 2
+			if size > uint64(len(b)) {
+				break
+			}
+			b = b[size:]
+			continue
+		}
+		v, n := protowire.ConsumeVarint(b)
+		if n < 0 {
+			break
+		}
+		b = b[n:]
+		if num == 1 {
+			if v < 1 || v > 100 {
+				return false
+			}
+			version = true
+		}
+	}
+	return version && sure
+}
