@@ -144,6 +144,13 @@ func (net *Network) ParseUnit(spec string) (Unit, error) {
 		if err != nil {
 			return Unit{}, fmt.Errorf("unit %q: %w", spec, err)
 		}
+		shapes, err := net.Shapes()
+		if err != nil {
+			return Unit{}, err
+		}
+		if s := shapes[name]; n == 1 && s.H*s.W > 1 {
+			return Unit{}, fmt.Errorf("unit %q: layer %s is %v, say where: %s:%d:y:x", spec, name, s, name, nums[0])
+		}
 		u := Unit{Layer: name, Channel: nums[0], Y: nums[1], X: nums[2]}
 		return u, net.CheckUnit(u)
 	}

@@ -1,0 +1,246 @@
+package model_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/deconvnet/viz/deconv"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// randomTensor holds numbers from a normal distribution.
+func randomTensor(rng *rand.Rand, shape ...int) *tensor.Tensor {
+	t := tensor.New(shape...)
+	for i := range t.Data {
+		t.Data[i] = float32(rng.NormFloat64())
+	}
+	return t
+}
+
+// kinds is a small network for every layer kind: [3, 7, 9] goes in, the kind in
+// question is called "it". A new kind must be added here, and then meets every pass.
+func kinds(rng *rand.Rand) map[string]*model.Network {
+	vector := func(n int, positive bool) []float32 {
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = float32(rng.NormFloat64())
+			if positive {
+				v[i] = v[i]*v[i] + 0.5
+			}
+		}
+		return v
+	}
+	one := [2]int{1, 1}
+	on := func(l model.Layer) *model.Network {
+		return &model.Network{Name: "test", Input: model.Input{Name: "in", C: 3, H: 7, W: 9},
+			Nodes: []model.Node{{Name: "it", Inputs: []string{"in"}, Layer: l}}}
+	}
+	flat := func(l model.Layer) *model.Network {
+		n := on(l)
+		n.Nodes = []model.Node{{Name: "flat", Inputs: []string{"in"}, Layer: &model.Flatten{}}, {Name: "it", Inputs: []string{"flat"}, Layer: l}}
+		return n
+	}
+	two := func(l model.Layer) *model.Network {
+		n := on(l)
+		n.Nodes = []model.Node{{Name: "relu", Inputs: []string{"in"}, Layer: &model.ReLU{}}, {Name: "it", Inputs: []string{"in", "relu"}, Layer: l}}
+		return n
+	}
+	return map[string]*model.Network{
+		"Conv":          on(&model.Conv{Weight: randomTensor(rng, 4, 3, 3, 2), Bias: vector(4, false), Stride: [2]int{2, 1}, Dilation: [2]int{1, 2}, Pads: [4]int{1, 0, 2, 1}, Groups: 1}),
+		"Conv/groups":   on(&model.Conv{Weight: randomTensor(rng, 6, 1, 3, 3), Stride: one, Dilation: one, Pads: [4]int{1, 1, 1, 1}, Groups: 3}),
+		"Dense":         flat(&model.Dense{Weight: randomTensor(rng, 5, 3*7*9), Bias: vector(5, false)}),
+		"MaxPool":       on(&model.MaxPool{Kernel: [2]int{3, 2}, Stride: [2]int{2, 2}, Dilation: one, Pads: [4]int{1, 0, 0, 1}, Ceil: true}),
+		"AvgPool":       on(&model.AvgPool{Kernel: [2]int{3, 2}, Stride: [2]int{1, 2}, Pads: [4]int{1, 1, 1, 1}}),
+		"GlobalAvgPool": on(&model.GlobalAvgPool{}),
+		"ReLU":          on(&model.ReLU{}),
+		"LeakyReLU":     on(&model.LeakyReLU{Alpha: 0.1}),
+		"Clip":          on(&model.Clip{Min: -0.5, Max: 0.7}),
+		"LRN":           on(&model.LRN{Size: 3, Alpha: 0.1, Beta: 0.75, Bias: 2}),
+		"BatchNorm":     on(&model.BatchNorm{Scale: vector(3, false), Shift: vector(3, false), Mean: vector(3, false), Var: vector(3, true), Eps: 1e-5}),
+		"Add":           two(&model.Add{}),
+		"Concat":        two(&model.Concat{}),
+		"Flatten":       on(&model.Flatten{}),
+		"Pad":           on(&model.Pad{Pads: [4]int{1, 2, 0, 1}, Value: 0.5}),
+		"Dropout":       on(&model.Dropout{Rate: 0.5}),
+		"Softmax":       on(&model.Softmax{}),
+	}
+}
+
+// TestPassesMeetEveryKind runs shapes, summary, boxes, forward, checkpoint and
+// projection on every kind of layer.
+func TestPassesMeetEveryKind(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	engine := model.NewEngine(2)
+	defer engine.Close()
+	for name, net := range kinds(rng) {
+		t.Run(name, func(t *testing.T) {
+			shapes, err := net.Shapes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := net.Summary(); err != nil {
+				t.Error(err)
+			}
+			x := randomTensor(rng, 2, 3, 7, 9)
+			base, err := engine.Forward(net, x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkBoxes(t, engine, net, shapes, x, base, rng)
+			checkProjection(t, engine, net, shapes, x, base)
+
+			var file bytes.Buffer
+			if err := model.Write(&file, net, nil); err != nil {
+				t.Fatal(err)
+			}
+			back, _, err := model.Read(bytes.NewReader(file.Bytes()), int64(file.Len()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if back.Hash() != net.Hash() {
+				t.Error("another network comes back from the file")
+			}
+		})
+	}
+}
+
+// checkBoxes changes the input inside a box and demands that the output changes
+// only where BottomUpBoxes says; and changes it outside what ReceptiveBox says a
+// unit sees, which must leave the unit alone.
+func checkBoxes(t *testing.T, engine *model.Engine, net *model.Network, shapes map[string]model.Shape, x *tensor.Tensor, base *model.Trace, rng *rand.Rand) {
+	s := shapes["it"]
+	want := base.Value("it").Data
+	differ := func(box model.Box, outside bool) []float32 {
+		y := x.Clone()
+		for i := range y.Data {
+			r, c := i/9%7, i%9
+			if inside := r >= box.Y0 && r < box.Y1 && c >= box.X0 && c < box.X1; inside != outside {
+				y.Data[i] = float32(rng.NormFloat64())
+			}
+		}
+		tr, err := engine.Forward(net, y)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tr.Value("it").Data
+	}
+	for _, in := range []model.Box{{Y0: 0, X0: 0, Y1: 1, X1: 1}, {Y0: 2, X0: 3, Y1: 4, X1: 5}, {Y0: 6, X0: 7, Y1: 7, X1: 9}} {
+		boxes, err := net.BottomUpBoxes(shapes, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, reach := differ(in, false), boxes["it"]
+		for i := range got {
+			r, c := i/s.W%s.H, i%s.W
+			if (r < reach.Y0 || r >= reach.Y1 || c < reach.X0 || c >= reach.X1) && got[i] != want[i] {
+				t.Errorf("input box %v changed the output at %d,%d, outside %v", in, r, c, reach)
+				return
+			}
+		}
+	}
+	for _, at := range [][2]int{{0, 0}, {s.H / 2, s.W / 2}, {s.H - 1, s.W - 1}} {
+		sees, err := net.ReceptiveBox("it", model.Box{Y0: at[0], X0: at[1], Y1: at[0] + 1, X1: at[1] + 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := differ(sees, true)
+		for i := range got {
+			if i/s.W%s.H == at[0] && i%s.W == at[1] && got[i] != want[i] {
+				t.Errorf("unit at %v changed although the input inside %v did not", at, sees)
+				return
+			}
+		}
+	}
+}
+
+// checkProjection holds the gradient rule to differences of the forward pass:
+// value times d(unit)/d(pixel).
+func checkProjection(t *testing.T, engine *model.Engine, net *model.Network, shapes map[string]model.Shape, x *tensor.Tensor, base *model.Trace) {
+	s := shapes["it"]
+	u := model.Unit{Layer: "it", Channel: s.C / 2, Y: s.H / 2, X: s.W / 2}
+	p, err := deconv.New(engine, net, deconv.Gradient).Project(base, 1, u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := p.Full(7, 9)
+	const step = 1e-2
+	for _, i := range []int{0, 31, 94, 131, 188} {
+		var side [2]float64
+		for k, d := range []float32{step, -step} {
+			y := x.Clone()
+			y.Data[len(full)+i] += d
+			tr, err := engine.Forward(net, y)
+			if err != nil {
+				t.Fatal(err)
+			}
+			side[k] = float64(tr.At(1, u))
+		}
+		want := (side[0] - side[1]) / (2 * step) * float64(p.Value)
+		// Central differences in float32 are good to a few 1e-3 here; kinks would
+		// show as errors of order one and the inputs above stay clear of them.
+		if got := float64(full[i]); got-want > 2e-2 || want-got > 2e-2 {
+			t.Errorf("pixel %d: projection %g, by differences %g", i, got, want)
+		}
+	}
+	for _, rule := range deconv.Rules() {
+		for i := range net.Nodes {
+			text, err := rule.Describe(net.Nodes[i].Layer)
+			if text == "" && err == nil {
+				t.Errorf("rule %s says nothing about %s", rule, net.Nodes[i].Layer.Kind())
+			}
+		}
+		if _, err := deconv.New(engine, net, rule).Project(base, 0, u); err != nil {
+			if _, soft := net.Nodes[0].Layer.(*model.Softmax); !soft {
+				t.Errorf("rule %s: %v", rule, err)
+			}
+		}
+	}
+}
+
+type alien struct{}
+
+func (alien) Kind() string { return "Alien" }
+
+// TestUnknownKind: every pass reports a kind it does not know, naming the node.
+func TestUnknownKind(t *testing.T) {
+	net := &model.Network{Name: "test", Input: model.Input{Name: "in", C: 1, H: 2, W: 2},
+		Nodes: []model.Node{{Name: "it", Inputs: []string{"in"}, Layer: alien{}}}}
+	for name, err := range map[string]error{
+		"shapes":  second(net.Shapes()),
+		"summary": second(net.Summary()),
+		"check":   net.Check(),
+		"write":   model.Write(&bytes.Buffer{}, net, nil),
+	} {
+		if err == nil || !bytes.Contains([]byte(err.Error()), []byte("it")) || !bytes.Contains([]byte(err.Error()), []byte("Alien")) {
+			t.Errorf("%s: error %v does not name node and kind", name, err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// TestShapeErrors: what is wrong is said with the node's name, got and want.
+func TestShapeErrors(t *testing.T) {
+	conv := func(shape ...int) *model.Conv {
+		return &model.Conv{Weight: tensor.New(shape...), Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}
+	}
+	for _, c := range []struct {
+		layer model.Layer
+		want  string
+	}{
+		{conv(4, 2, 3, 3), "model: layer it: weights are [4 2 3 3] in 1 groups, the input has 3 channels"},
+		{conv(4, 3, 9, 3), "model: layer it: a window of 9 does not fit in 7 padded by 0 and 0"},
+		{conv(4, 3), "model: layer it: weights are not [out, in, rows, columns]"},
+		{&model.Dense{Weight: tensor.New(2, 3)}, "model: layer it: input is 3x7x9, want a vector: put a Flatten before it"},
+		{&model.BatchNorm{Scale: make([]float32, 2), Shift: make([]float32, 3), Mean: make([]float32, 3), Var: make([]float32, 3)}, "model: layer it: statistics for 2 channels, the input has 3"},
+		{&model.MaxPool{Kernel: [2]int{2, 2}, Dilation: [2]int{1, 1}}, "model: layer it: kernel 2, stride 0, dilation 1, pads 0 and 0"},
+	} {
+		net := &model.Network{Name: "test", Input: model.Input{Name: "in", C: 3, H: 7, W: 9}, Nodes: []model.Node{{Name: "it", Inputs: []string{"in"}, Layer: c.layer}}}
+		if err := net.Check(); fmt.Sprint(err) != c.want {
+			t.Errorf("got  %v\nwant %s", err, c.want)
+		}
+	}
+}
