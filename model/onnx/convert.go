@@ -436,19 +436,25 @@ func (c *converter) floats(n *node, i int) (*constant, error) {
 }
 
 // integers returns the numbers of input i or, in older operator sets, of an
-// attribute; nil if neither is there.
+// attribute; nil if neither is there. They are about axes, so they are few.
 func (c *converter) integers(n *node, i int, attr string) ([]int64, error) {
+	var v []int64
 	if a := n.attr(attr); a != nil {
-		return append([]int64{}, a.ints...), nil
+		v = append([]int64{}, a.ints...)
+	} else {
+		k, err := c.constant(n, i)
+		if err != nil || k == nil {
+			return nil, err
+		}
+		if k.i == nil {
+			return nil, malformed("input %s is %v, want integers", n.inputs[i], k)
+		}
+		v = k.i
 	}
-	k, err := c.constant(n, i)
-	if err != nil || k == nil {
-		return nil, err
+	if len(v) > 2*maxRank {
+		return nil, malformed("%d numbers for at most %d axes", len(v), maxRank)
 	}
-	if k.i == nil {
-		return nil, malformed("input %s is %v, want integers", n.inputs[i], k)
-	}
-	return k.i, nil
+	return v, nil
 }
 
 // spend takes n numbers from the budget of constants made at import.

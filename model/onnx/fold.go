@@ -250,6 +250,9 @@ func foldGather(c *converter, n *node) (*constant, error) {
 	if err != nil {
 		return nil, err
 	}
+	if count == 0 { // loops over the other axes would do nothing, slowly
+		return out, nil
+	}
 	for o := range outer {
 		for j, v := range at.i {
 			if v < 0 {
@@ -284,9 +287,10 @@ func foldConcat(c *converter, n *node) (*constant, error) {
 		return nil, err
 	}
 	dims := slices.Clone(first.dims)
-	parts := []*constant{first}
-	total := first.len()
-	for i := 1; i < len(n.inputs); i++ {
+	dims[ax] = 0
+	var parts []*constant
+	total := 0
+	for i := range n.inputs {
 		k, err := c.need(n, i)
 		if err != nil {
 			return nil, err
@@ -299,11 +303,13 @@ func foldConcat(c *converter, n *node) (*constant, error) {
 			return nil, c.spend(total)
 		}
 		dims[ax] += k.dims[ax]
-		parts = append(parts, k)
+		if k.len() > 0 {
+			parts = append(parts, k)
+		}
 	}
 	out, err := c.like(first, dims, total)
-	if err != nil {
-		return nil, err
+	if err != nil || total == 0 {
+		return out, err
 	}
 	at := 0
 	for o := range product(dims[:ax]) {
@@ -367,6 +373,9 @@ func foldSlice(c *converter, n *node) (*constant, error) {
 		if err != nil {
 			return nil, err
 		}
+		if out.len() == 0 {
+			return out, nil // what further axes would cut is not there
+		}
 		at := 0
 		for o := range outer {
 			for j := range count {
@@ -400,7 +409,7 @@ func foldReshape(c *converter, n *node) (*constant, error) {
 // reshaped resolves the target of a Reshape: 0 keeps a size, -1 is what is left.
 func reshaped(target []int64, dims []int, count int, allowZero bool) ([]int, error) {
 	var out []int
-	open, known := -1, 1
+	open, known := -1, int64(1)
 	for i, d := range target {
 		if d == 0 && !allowZero && i < len(dims) {
 			d = int64(dims[i])
@@ -412,16 +421,16 @@ func reshaped(target []int64, dims []int, count int, allowZero bool) ([]int, err
 		case d < 0 || d > int64(max(count, 1)):
 			return nil, malformed("shape %v of %d values", target, count)
 		}
-		if known *= int(d); known > count && count > 0 {
+		if known *= d; known > int64(max(count, 1)) {
 			return nil, malformed("shape %v of %d values", target, count)
 		}
 		out = append(out, int(d))
 	}
 	if open >= 0 && known > 0 {
-		out[open] = count / known
-		known *= out[open]
+		out[open] = count / int(known)
+		known *= int64(out[open])
 	}
-	if known != count || len(out) > maxRank {
+	if known != int64(count) || len(out) > maxRank {
 		return nil, malformed("shape %v of %d values", target, count)
 	}
 	return out, nil
@@ -660,7 +669,7 @@ func foldProduct(c *converter, n *node) (*constant, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k.i == nil || len(k.dims) > 1 || slices.Contains(k.i, batch) {
+	if k.i == nil || len(k.dims) > 1 || k.len() > maxRank || slices.Contains(k.i, batch) {
 		return nil, refuse("it takes %v", k)
 	}
 	p := int64(1)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/deconvnet/viz/internal/viztest"
 	"github.com/deconvnet/viz/model"
@@ -74,6 +75,8 @@ func TestOperators(t *testing.T) {
 			op("Sub", "x m", "s"), op("Div", "s d", "y")}, []float32{0, 1, 0, .5}},
 		{"constant minus x", 13, twoMaps, []part{floats("k", nil, 10), op("Sub", "k x", "y")}, []float32{9, 8, 7, 6}},
 		{"add 6 with axis", 6, twoMaps, []part{floats("k", []int64{2}, 10, 20), op("Add", "x k", "y", integer("broadcast", 1), integer("axis", 1))}, []float32{11, 12, 23, 24}},
+		{"lrn of even size", 13, []int64{1, 3, 1, 1}, []part{op("LRN", "x", "y", integer("size", 2), float("alpha", 2), float("beta", 1), float("bias", 1))},
+			[]float32{1. / (1 + 1 + 4), 2. / (1 + 4 + 9), 3. / (1 + 9)}},
 		{"add", 13, twoMaps, []part{op("Relu", "x", "r"), op("Add", "x r", "y")}, []float32{2, 4, 6, 8}},
 		{"sum of three", 13, twoMaps, []part{op("Relu", "x", "r"), op("Sum", "x r x", "y")}, []float32{3, 6, 9, 12}},
 		{"concat", 13, twoMaps, []part{op("Relu", "x", "r"), op("Concat", "r x", "y", integer("axis", -3))}, []float32{1, 2, 3, 4, 1, 2, 3, 4}},
@@ -85,6 +88,15 @@ func TestOperators(t *testing.T) {
 		{"gemm transposed", 13, twoMaps, []part{op("Flatten", "x", "f"), floats("w", []int64{2, 4}, 1, 1, 0, 0, 0, 0, 1, 1), op("Gemm", "f w", "y", integer("transB", 1))}, []float32{3, 7}},
 		{"matmul with bias", 13, twoMaps, []part{longs("s", -1, 4), op("Reshape", "x s", "f"), floats("w", []int64{4, 2}, 1, 0, 1, 0, 0, 1, 0, 1), floats("b", []int64{2}, 1, 2),
 			op("MatMul", "f w", "m"), op("Add", "b m", "y")}, []float32{4, 9}},
+		{"weights turned in the graph", 13, twoMaps, []part{op("Flatten", "x", "f"), floats("w", []int64{2, 4}, 1, 1, 0, 0, 0, 0, 1, 1),
+			op("Transpose", "w", "wt", ints("perm", 1, 0)), op("MatMul", "f wt", "y")}, []float32{3, 7}},
+		{"weights computed in the graph", 13, twoMaps, []part{floats("w", []int64{2, 1}, 4, 9), op("Sqrt", "w", "r"), longs("i", 1, 0), op("Gather", "r i", "g"),
+			floats("d", nil, 2), op("Div", "g d", "h"), op("Neg", "h", "n"), longs("s", 2, 1, 1, 1), op("Reshape", "n s", "k"),
+			op("Conv", "x k", "y", integer("group", 2))}, []float32{-1.5, -3, -3, -4}},
+		{"weights joined and cut in the graph", 13, twoMaps, []part{floats("w", []int64{1, 2, 1, 1}, 1, 10), op("Concat", "w w", "ww", integer("axis", 0)),
+			floats("m", []int64{2, 1, 1, 1}, 1, 2), op("Mul", "ww m", "v"), longs("b", 1), longs("e", 2), longs("a", 0), op("Slice", "v b e a", "k"), op("Conv", "x k", "y")}, []float32{62, 84}},
+		{"bias filled and cast in the graph", 13, []int64{1, 1, 1, 2}, []part{floats("w", []int64{1, 1, 1, 1}, 1), longs("n", 1), op("ConstantOfShape", "n", "z"),
+			longs("t", 3), op("Cast", "t", "f", integer("to", 1)), op("Add", "z f", "b"), op("Conv", "x w b", "y")}, []float32{4, 5}},
 		{"softmax 13", 13, []int64{1, 2, 1, 1}, []part{op("Softmax", "x", "y", integer("axis", 1))}, []float32{1 / (1 + math.E), math.E / (1 + math.E)}},
 		{"softmax 9", 9, []int64{1, 2, 1, 1}, []part{op("Softmax", "x", "y")}, []float32{1 / (1 + math.E), math.E / (1 + math.E)}},
 		{"channels last and back", 13, twoMaps, []part{op("Transpose", "x", "t", ints("perm", 0, 2, 3, 1)), op("Relu", "t", "r"),
@@ -400,4 +412,22 @@ func FuzzRead(f *testing.F) {
 			t.Error(net.Check())
 		}
 	})
+}
+
+// TestHostileSize: constants with an empty axis cost nothing, however long
+// their other axes are and however often they are used.
+func TestHostileSize(t *testing.T) {
+	const n = 200_000
+	// dims [n, 0], with n bytes of another field to make room for the claim.
+	empty := msg(text(num(num(num(nil, 2, 7), 1, n), 1, 0), 8, "e"), 12, make([]byte, n))
+	concat := text(text(nil, 4, "Concat"), 2, "c")
+	for range n {
+		concat = text(concat, 1, "e")
+	}
+	concat = msg(concat, 5, integer("axis", 1))
+	start := time.Now()
+	_, err := onnx.Read(file(13, input("x", 1, 1, 1, 1), msg(nil, 5, empty), msg(nil, 1, concat), op("Reshape", "x c", "y"), output("y")), "")
+	if took := time.Since(start); err == nil || took > 5*time.Second {
+		t.Errorf("%v after %v, want an error at once", err, took)
+	}
 }
