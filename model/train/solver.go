@@ -66,19 +66,24 @@ func (s *solver) Step(params []G.ValueGrad) error {
 		if p.decays && s.o.WeightDecay > 0 {
 			s.decay(g, w)
 		}
-		rate := float32(s.rate)
-		switch s.o.Solver {
-		case "sgd":
-			s.k.SGD(w, g, rate)
-		case "momentum":
-			s.k.Momentum(w, s.memory[0][i], g, rate, float32(s.o.Momentum))
-		case "adam":
-			s.k.Adam(w, s.memory[0][i], s.memory[1][i], g, rate, float32(s.o.Beta1), float32(s.o.Beta2), float32(s.o.Epsilon), s.t)
-		default:
-			s.k.RMSProp(w, s.memory[0][i], g, rate, float32(s.o.Decay), float32(s.o.Epsilon))
-		}
+		s.update(i, w, g)
 	}
 	return nil
+}
+
+// update changes the weights w, parameter i, by their gradient g.
+func (s *solver) update(i int, w, g []float32) {
+	rate := float32(s.rate)
+	switch s.o.Solver {
+	case "sgd":
+		s.k.SGD(w, g, rate)
+	case "momentum":
+		s.k.Momentum(w, s.memory[0][i], g, rate, float32(s.o.Momentum))
+	case "adam":
+		s.k.Adam(w, s.memory[0][i], s.memory[1][i], g, rate, float32(s.o.Beta1), float32(s.o.Beta2), float32(s.o.Epsilon), s.t)
+	default:
+		s.k.RMSProp(w, s.memory[0][i], g, rate, float32(s.o.Decay), float32(s.o.Epsilon))
+	}
 }
 
 // decay adds WeightDecay*w to g.

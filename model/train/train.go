@@ -46,16 +46,7 @@ func (d *Diverged) Error() string {
 	if !math.IsNaN(d.Last) {
 		last = fmt.Sprintf("the last finite one was %.4g", d.Last)
 	}
-	return fmt.Sprintf("train: the loss of step %d is %v (%s): the rate %g is too large, try %g", d.Step, d.Loss, last, d.Rate, round1(d.Rate/3))
-}
-
-// round1 rounds to one digit.
-func round1(v float64) float64 {
-	if v <= 0 {
-		return v
-	}
-	p := math.Pow(10, math.Floor(math.Log10(v)))
-	return math.Round(v/p*1e6) / 1e6 * p
+	return fmt.Sprintf("train: the loss of step %d is %v (%s): the rate %g is too large, try %.1g", d.Step, d.Loss, last, d.Rate, d.Rate/3)
 }
 
 // saved is what goes into State.JSON.
@@ -68,14 +59,18 @@ type saved struct {
 // filled in, so that they can be changed where that makes sense (more steps,
 // another rate) and passed to Run again.
 func Resume(state *model.State) (Options, error) {
-	var s saved
+	s, err := readSaved(state)
+	return s.Options, err
+}
+
+func readSaved(state *model.State) (s saved, err error) {
 	if state == nil || len(state.JSON) == 0 {
-		return Options{}, fmt.Errorf("train: the checkpoint holds no training state to go on from")
+		return s, fmt.Errorf("train: the checkpoint holds no training state to go on from")
 	}
 	if err := json.Unmarshal(state.JSON, &s); err != nil {
-		return Options{}, fmt.Errorf("train: state of the training: %w", err)
+		return s, fmt.Errorf("train: state of the training: %w", err)
 	}
-	return s.Options, nil
+	return s, nil
 }
 
 // Run trains a copy of net on the images and returns it with the state to go on
@@ -135,12 +130,15 @@ func newRun(e *model.Engine, net *model.Network, train Images, state *model.Stat
 	r.solver = newSolver(e.Kernel(), &r.o, r.g.params)
 	r.loader = newLoader(r.net, train, &r.o)
 	if state != nil {
-		before, err := Resume(state)
+		before, err := readSaved(state)
 		if err != nil {
 			return nil, err
 		}
-		if before.Solver != o.Solver {
-			return nil, fmt.Errorf("train: the checkpoint was trained with solver %s, cannot go on with %s", before.Solver, o.Solver)
+		if before.Options.Solver != o.Solver {
+			return nil, fmt.Errorf("train: the checkpoint was trained with solver %s, cannot go on with %s", before.Options.Solver, o.Solver)
+		}
+		if before.Images != r.images {
+			return nil, fmt.Errorf("train: the checkpoint was trained on %d images, these are %d", before.Images, r.images)
 		}
 		if err := r.solver.load(r.g.params, state); err != nil {
 			return nil, err
