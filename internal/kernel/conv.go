@@ -4,29 +4,127 @@ package kernel
 // immutable but for Repack.
 type Filters struct {
 	g    Conv
-	w    []float32
+	lv   *level
 	data bool
+	w    []float32 // as they came, for the reference
+	subs []subConv
+}
+
+// subConv is a part of a pass that has its own set of taps: a forward pass has
+// one, a data gradient one for each phase of the stride.
+type subConv struct {
+	t      *taps
+	phase  tap   // data gradient: computes inputs i with (i+pad) mod stride = phase
+	weight []int // data gradient: the index of each tap in the kernel
+	back   tap   // data gradient: tap offset 0 reads dy at u-back
 }
 
 // PackForward packs w, [Out][In/Groups][KH][KW], for ConvForward.
-func PackForward(g Conv, w []float32) *Filters { return pack(g, w, false) }
+func PackForward(g Conv, w []float32) *Filters {
+	g = g.check()
+	f := &Filters{g: g, lv: current()}
+	if f.lv != refLevel {
+		var list []tap
+		for ky := range g.KH {
+			for kx := range g.KW {
+				list = append(list, tap{ky * g.DilY, kx * g.DilX})
+			}
+		}
+		f.subs = []subConv{{t: newTaps(list, g.Groups, g.Out/g.Groups, g.In/g.Groups, f.lv.lanes)}}
+	}
+	f.Repack(w)
+	return f
+}
 
 // PackData packs w, [Out][In/Groups][KH][KW], for ConvData.
-func PackData(g Conv, w []float32) *Filters { return pack(g, w, true) }
-
-func pack(g Conv, w []float32, data bool) *Filters {
+//
+// An input i gets the sum over the taps t of w[t]*dy[(i+pad-t*dil)/stride] where
+// that is whole. The inputs of one phase, i = stride*u + phase - pad, take part
+// in the same taps, and over u they are a convolution with stride 1: tap t reads
+// dy[u-q], q = (t*dil-phase)/stride.
+func PackData(g Conv, w []float32) *Filters {
 	g = g.check()
-	f := &Filters{g: g, w: make([]float32, g.weights()), data: data}
+	f := &Filters{g: g, lv: current(), data: true}
+	if f.lv != refLevel {
+		for py := range g.StrideY {
+			for px := range g.StrideX {
+				s := subConv{phase: tap{py, px}}
+				var list []tap
+				maxY, maxX := 0, 0
+				for ky := range g.KH {
+					for kx := range g.KW {
+						y, x := ky*g.DilY-py, kx*g.DilX-px
+						if y < 0 || x < 0 || y%g.StrideY != 0 || x%g.StrideX != 0 {
+							continue
+						}
+						q := tap{y / g.StrideY, x / g.StrideX}
+						maxY, maxX = max(maxY, q.y), max(maxX, q.x)
+						list = append(list, q)
+						s.weight = append(s.weight, ky*g.KW+kx)
+					}
+				}
+				for i := range list {
+					list[i].y, list[i].x = maxY-list[i].y, maxX-list[i].x
+				}
+				s.back = tap{maxY, maxX}
+				if len(list) > 0 {
+					s.t = newTaps(list, g.Groups, g.In/g.Groups, g.Out/g.Groups, f.lv.lanes)
+				}
+				f.subs = append(f.subs, s)
+			}
+		}
+	}
 	f.Repack(w)
 	return f
 }
 
 // Repack replaces the weights, without allocating. No pass may be using f.
 func (f *Filters) Repack(w []float32) {
-	if len(w) != f.g.weights() {
+	g := f.g
+	if len(w) != g.weights() {
 		panic("kernel: pack: wrong number of weights")
 	}
-	copy(f.w, w)
+	if f.lv == refLevel {
+		f.w = append(f.w[:0], w...)
+		return
+	}
+	cg, kg, area := g.In/g.Groups, g.Out/g.Groups, g.KH*g.KW
+	for _, s := range f.subs {
+		if s.t == nil {
+			continue
+		}
+		kAll := s.t.k()
+		for group := range g.Groups {
+			a := s.t.a[group*s.t.rows*kAll:]
+			from := w[group*kg*cg*area:][:kg*cg*area]
+			switch {
+			case !f.data:
+				f.lv.packRows(a, kg, kAll, from)
+			case len(s.weight) == area:
+				// Row c, k = (output channel, tap).
+				nb := rowBlocks(cg, f.lv.rows)
+				for i := range nb {
+					r0, r1 := rowStart(cg, nb, i), rowStart(cg, nb, i+1)
+					for k := range kg {
+						f.lv.packBlock(a[r0*kAll:], r1-r0, k*area, from[(k*cg+r0)*area:], area, area)
+					}
+				}
+			default:
+				nb := rowBlocks(cg, f.lv.rows)
+				for i := range nb {
+					r0, r1 := rowStart(cg, nb, i), rowStart(cg, nb, i+1)
+					d := a[r0*kAll:]
+					for k := range kg {
+						for j, at := range s.weight {
+							for r := r0; r < r1; r++ {
+								d[(k*len(s.weight)+j)*(r1-r0)+r-r0] = from[(k*cg+r)*area+at]
+							}
+						}
+					}
+				}
+			}
+		}
+	}
 }
 
 // Epilogue is what is done to the sums of a convolution before they are stored:
@@ -58,9 +156,20 @@ func (e *Engine) ConvForward(f *Filters, n int, dst []float32, out Box, src []fl
 	if n == 0 || out.Empty() {
 		return
 	}
-	e.pool.For(n*g.Out, func(p, worker int) {
-		refConvForward(g, f.w, p/g.Out, p%g.Out, dst, out, src, in, ep)
-	})
+	if f.lv == refLevel {
+		e.pool.For(n*g.Out, func(p, worker int) {
+			refConvForward(g, f.w, p/g.Out, p%g.Out, dst, out, src, in, ep)
+		})
+		return
+	}
+	j := e.getConv()
+	j.lv, j.t, j.ep = f.lv, f.subs[0].t, ep
+	j.n, j.h, j.w, j.dst = n, out.H(), out.W(), dst
+	j.src, j.in = src, in
+	j.y, j.x = out.Y0*g.StrideY-g.PadTop, out.X0*g.StrideX-g.PadLeft
+	j.sy, j.sx = g.StrideY, g.StrideX
+	e.runConv(j)
+	e.putConv(j)
 }
 
 // ConvData computes the transpose of the convolution, which takes gradients (or
@@ -83,9 +192,60 @@ func (e *Engine) ConvData(f *Filters, n int, dx []float32, out Box, dy []float32
 	if n == 0 || out.Empty() {
 		return
 	}
-	e.pool.For(n*g.In, func(p, worker int) {
-		refConvData(g, f.w, p/g.In, p%g.In, dx, out, dy, in)
-	})
+	if f.lv == refLevel {
+		e.pool.For(n*g.In, func(p, worker int) {
+			refConvData(g, f.w, p/g.In, p%g.In, dx, out, dy, in)
+		})
+		return
+	}
+	j := e.getConv()
+	j.lv, j.n, j.src, j.in = f.lv, n, dy, in
+	j.sy, j.sx = 1, 1
+	if g.StrideY == 1 && g.StrideX == 1 {
+		t := f.subs[0].t
+		j.t, j.h, j.w, j.dst = t, out.H(), out.W(), dx
+		j.y, j.x = out.Y0+g.PadTop-f.subs[0].back.y, out.X0+g.PadLeft-f.subs[0].back.x
+		e.runConv(j)
+	} else {
+		e.convPhases(f, j, n, dx, out)
+	}
+	e.putConv(j)
+}
+
+// convPhases computes a data gradient phase by phase and interleaves them.
+func (e *Engine) convPhases(f *Filters, j *convJob, n int, dx []float32, out Box) {
+	g := f.g
+	all := e.floats(n * g.In * out.Area())
+	for _, s := range f.subs {
+		u0, u1 := span(g.StrideY, s.phase.y-g.PadTop, out.Y0, out.Y1)
+		v0, v1 := span(g.StrideX, s.phase.x-g.PadLeft, out.X0, out.X1)
+		h, w := u1-u0, v1-v0
+		if h <= 0 || w <= 0 {
+			continue
+		}
+		part := all[:n*g.In*h*w]
+		if s.t == nil {
+			clear(part)
+		} else {
+			j.t, j.h, j.w, j.dst = s.t, h, w, part
+			j.y, j.x = u0-s.back.y, v0-s.back.x
+			e.runConv(j)
+		}
+		y0 := u0*g.StrideY + s.phase.y - g.PadTop - out.Y0
+		x0 := v0*g.StrideX + s.phase.x - g.PadLeft - out.X0
+		e.pool.For(n*g.In, func(p, worker int) {
+			d := dx[p*out.Area():][:out.Area()]
+			from := part[p*h*w:][:h*w]
+			for y := range h {
+				at := (y0+y*g.StrideY)*out.W() + x0
+				for _, v := range from[y*w:][:w] {
+					d[at] = v
+					at += g.StrideX
+				}
+			}
+		})
+	}
+	e.put(all)
 }
 
 // ConvWeights computes the gradients of weights and biases, summed over images
@@ -107,7 +267,17 @@ func (e *Engine) ConvWeights(g Conv, n int, dw, db []float32, x []float32, in Bo
 	if len(dy) < n*g.Out*out.Area() {
 		panic("kernel: ConvWeights: dy is too short")
 	}
-	e.pool.For(g.Out, func(k, worker int) {
-		refConvWeights(g, k, n, dw, db, x, in, dy, out)
-	})
+	lv := current()
+	if lv == refLevel {
+		e.pool.For(g.Out, func(k, worker int) {
+			refConvWeights(g, k, n, dw, db, x, in, dy, out)
+		})
+		return
+	}
+	if n == 0 || out.Empty() {
+		clear(dw)
+		clear(db)
+		return
+	}
+	e.runWeights(lv, g, n, dw, db, x, in, dy, out)
 }

@@ -93,6 +93,16 @@ func (c convCase) each(f func(i, k, ch, w, y, x int)) {
 	}
 }
 
+// forLevels runs a test on every implementation of this build and processor.
+func forLevels(t *testing.T, f func(t *testing.T)) {
+	for _, name := range Names() {
+		t.Run(name, func(t *testing.T) {
+			defer Force(name)()
+			f(t)
+		})
+	}
+}
+
 // close32 compares with a float64 sum. mag is the sum of the magnitudes of the
 // terms: rounding errors grow with it, not with the result. Float32 chains of k
 // terms stay within k/2 ulp of it; the sums here have at most about 1000 terms
@@ -102,6 +112,10 @@ func close32(got float32, want, mag float64) bool {
 }
 
 func TestConvFormula(t *testing.T) {
+	forLevels(t, testConvFormula)
+}
+
+func testConvFormula(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	e := New(3)
 	defer e.Close()

@@ -1,0 +1,440 @@
+package kernel
+
+const (
+	// kBlock is about how many rows of a packed panel are used at a time: a
+	// panel of the AVX-512 tile then takes 32 KiB.
+	kBlock = 256
+	// panelBlock is the number of columns packed at a time, for L2.
+	panelBlock = 256
+	// scratchLimit is about the number of floats of padded input made at a time.
+	scratchLimit = 2 << 20
+	// fillChunk is about the number of floats copied in one task.
+	fillChunk = 8 << 10
+)
+
+// tap is a place of the kernel: the row and column it reads, relative to the
+// first one that its output reads.
+type tap struct{ y, x int }
+
+// taps is a set of taps with its weights, packed for the tiles of a level. A
+// group has rows output channels and chans input channels; k runs over
+// (channel, tap).
+type taps struct {
+	list                []tap
+	maxY, maxX          int
+	groups, rows, chans int
+	a                   []float32
+}
+
+func (t *taps) k() int { return t.chans * len(t.list) }
+
+// rowBlocks returns into how many blocks of at most limit rows m is cut.
+func rowBlocks(m, limit int) int { return (m + limit - 1) / limit }
+
+// rowStart returns where block i of n begins.
+func rowStart(m, n, i int) int { return m * i / n }
+
+func newTaps(list []tap, groups, rows, chans int, lanes int) *taps {
+	t := &taps{list: list, groups: groups, rows: rows, chans: chans}
+	for _, p := range list {
+		t.maxY, t.maxX = max(t.maxY, p.y), max(t.maxX, p.x)
+	}
+	t.a = make([]float32, groups*rows*t.k()+lanes)
+	return t
+}
+
+// packRows packs an m x k matrix for the rows of tiles: block after block, each
+// with its rows side by side, for k after k.
+func (lv *level) packRows(a []float32, m, k int, src []float32) {
+	nb := rowBlocks(m, lv.rows)
+	for i := range nb {
+		r0, r1 := rowStart(m, nb, i), rowStart(m, nb, i+1)
+		lv.packBlock(a[r0*k:], r1-r0, 0, src[r0*k:], k, k)
+	}
+}
+
+// packBlock packs kn columns of mr rows as columns k0.. of a block; element
+// (r, k) is at src[r*lds+k]. Up to a vector more is written, which the call for
+// the next columns, the next block or the slack at the end makes good: calls must
+// come in the order of the packed values.
+func (lv *level) packBlock(a []float32, mr, k0 int, src []float32, lds, kn int) {
+	for k := 0; k < kn; k += lv.lanes {
+		for r := 0; r < mr; r += lv.lanes {
+			lv.transpose(&a[(k0+k)*mr+r], &src[r*lds+k], 4*mr, 4*lds, min(lv.lanes, mr-r), min(lv.lanes, kn-k))
+		}
+	}
+}
+
+// convJob is one run of a set of taps over a batch: a product of the packed
+// weights with a matrix whose columns are the output positions of all images
+// and which is gathered from the input by offsets. Jobs are kept by the engine.
+type convJob struct {
+	lv  *level
+	t   *taps
+	mat taps // of a plain matrix product
+	ep  Epilogue
+
+	// Output: n images of t.groups*t.rows planes of h x w, dense.
+	n, h, w int
+	dst     []float32
+
+	// Input: src over box in; output (0, 0) at tap (0, 0) reads (y, x).
+	src    []float32
+	in     Box
+	y, x   int
+	sy, sx int
+
+	// Where the product reads: an image chunk of the padded input, or src.
+	base           []float32
+	first          int // byte offset of output (0, 0), tap (0, 0)
+	image0, images int // images in the chunk
+	imageStride    int // floats
+	planeStride    int
+	pitch          int
+	koff           []int64
+
+	// The padded input: per image and channel the phases py x px of the stride
+	// that taps fall on, each hs x ws.
+	phasesY, phasesX []int
+	hs, ws           int
+	fillTask         int
+
+	panels, chunks, splits int
+	workers                []convWorker
+	fill, multiply         func(i, worker int)
+}
+
+type convWorker struct {
+	b     []float32 // packed panels
+	c     []float32 // panels of c that cross images
+	segs  []int64   // (off, mask) pairs
+	index []int     // first segment of each vector; one more at the end
+}
+
+func (e *Engine) getConv() *convJob {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if last := len(e.convs) - 1; last >= 0 {
+		j := e.convs[last]
+		e.convs = e.convs[:last]
+		return j
+	}
+	j := &convJob{workers: make([]convWorker, e.pool.Workers())}
+	j.fill, j.multiply = j.fillPlanes, j.multiplyChunk
+	return j
+}
+
+func (e *Engine) putConv(j *convJob) {
+	j.dst, j.src, j.base, j.t, j.ep = nil, nil, nil, nil, Epilogue{}
+	e.mu.Lock()
+	e.convs = append(e.convs, j)
+	e.mu.Unlock()
+}
+
+// runConv computes the job, whose output and input are set.
+func (e *Engine) runConv(j *convJob) {
+	if j.read() {
+		j.base, j.image0, j.images = j.src, 0, j.n
+		e.product(j)
+		return
+	}
+	chunk := max(1, min(j.n, scratchLimit/j.imageStride))
+	j.base = e.floats(chunk * j.imageStride)
+	for j.image0 = 0; j.image0 < j.n; j.image0 += chunk {
+		j.images = min(chunk, j.n-j.image0)
+		e.pool.For(j.fillTasks(), j.fill)
+		e.product(j)
+	}
+	e.put(j.base)
+}
+
+// read decides how the input is read and fills in the offsets. It returns true
+// if that is in place, false if it needs to be padded or split into the phases
+// of the stride.
+func (j *convJob) read() bool {
+	t := j.t
+	channels := t.groups * t.chans
+	need := Box{j.y, j.x, j.y + (j.h-1)*j.sy + t.maxY + 1, j.x + (j.w-1)*j.sx + t.maxX + 1}
+	j.koff = j.koff[:0]
+	if j.sy == 1 && j.sx == 1 && j.in.Contains(need) {
+		j.pitch, j.planeStride = j.in.W(), j.in.Area()
+		j.imageStride = channels * j.planeStride
+		j.first = 4 * ((j.y-j.in.Y0)*j.pitch + j.x - j.in.X0)
+		for c := range t.chans {
+			for _, p := range t.list {
+				j.koff = append(j.koff, int64(4*(c*j.planeStride+p.y*j.pitch+p.x)))
+			}
+		}
+		return true
+	}
+	j.layout()
+	for c := range t.chans {
+		for _, p := range t.list {
+			ph := index(j.phasesY, p.y%j.sy)*len(j.phasesX) + index(j.phasesX, p.x%j.sx)
+			j.koff = append(j.koff, int64(4*(c*j.planeStride+(ph*j.hs+p.y/j.sy)*j.ws+p.x/j.sx)))
+		}
+	}
+	return false
+}
+
+// fillTasks returns the number of tasks of fillPlanes for the current chunk.
+func (j *convJob) fillTasks() int {
+	j.fillTask = max(1, fillChunk/j.planeStride)
+	return (j.images*j.t.groups*j.t.chans + j.fillTask - 1) / j.fillTask
+}
+
+// layout sets the shape of the padded input.
+func (j *convJob) layout() {
+	t := j.t
+	j.phasesY, j.phasesX = j.phasesY[:0], j.phasesX[:0]
+	for _, p := range t.list {
+		if py := p.y % j.sy; index(j.phasesY, py) < 0 {
+			j.phasesY = append(j.phasesY, py)
+		}
+		if px := p.x % j.sx; index(j.phasesX, px) < 0 {
+			j.phasesX = append(j.phasesX, px)
+		}
+	}
+	j.hs, j.ws = j.h+t.maxY/j.sy, j.w+t.maxX/j.sx
+	j.pitch = j.ws
+	j.planeStride = len(j.phasesY) * len(j.phasesX) * j.hs * j.ws
+	j.imageStride = t.groups * t.chans * j.planeStride
+	j.first = 0
+}
+
+func index(s []int, v int) int {
+	for i, x := range s {
+		if x == v {
+			return i
+		}
+	}
+	return -1
+}
+
+// fillPlanes makes task i of the planes of padded input.
+func (j *convJob) fillPlanes(i, worker int) {
+	channels := j.t.groups * j.t.chans
+	for p := i * j.fillTask; p < min((i+1)*j.fillTask, j.images*channels); p++ {
+		src := j.src[(j.image0*channels+p)*j.in.Area():][:j.in.Area()]
+		j.fillPlane(j.base[p*j.planeStride:][:j.planeStride], src)
+	}
+}
+
+// fillPlane copies a plane into its phases, with 0 outside box in.
+func (j *convJob) fillPlane(dst, src []float32) {
+	both := j.sx == 2 && len(j.phasesX) == 2 && j.phasesX[0] == 0 && j.lv.split2 != nil
+	for iy, py := range j.phasesY {
+		for u := range j.hs {
+			y := j.y + u*j.sy + py
+			var row []float32
+			if j.in.Y0 <= y && y < j.in.Y1 {
+				row = src[(y-j.in.Y0)*j.in.W():][:j.in.W()]
+			}
+			first := (iy*len(j.phasesX)*j.hs + u) * j.ws
+			split0, split1 := 0, 0 // columns done for both phases at once
+			if both && row != nil {
+				lo0, hi0 := spanIn(2, j.x, j.in.X0, j.in.X1, 0, j.ws)
+				lo1, hi1 := spanIn(2, j.x+1, j.in.X0, j.in.X1, 0, j.ws)
+				lo, n := max(lo0, lo1), min(hi0, hi1)-max(lo0, lo1)
+				if n = n / j.lv.lanes * j.lv.lanes; n > 0 {
+					j.lv.split2(&dst[first+lo], &dst[first+j.hs*j.ws+lo], &row[j.x+2*lo-j.in.X0], n)
+					split0, split1 = lo, lo+n
+				}
+			}
+			for ix, px := range j.phasesX {
+				d := dst[first+ix*j.hs*j.ws:][:j.ws]
+				if row == nil {
+					clear(d)
+					continue
+				}
+				lo, hi := spanIn(j.sx, j.x+px, j.in.X0, j.in.X1, 0, j.ws)
+				if lo >= hi {
+					clear(d)
+					continue
+				}
+				clear(d[:lo])
+				clear(d[hi:])
+				if j.sx == 1 {
+					copy(d[lo:hi], row[j.x+px+lo-j.in.X0:])
+					continue
+				}
+				if split1 > split0 {
+					stride(d[lo:split0], row, j.x+px+lo*j.sx-j.in.X0, j.sx)
+					lo = split1
+				}
+				stride(d[lo:hi], row, j.x+px+lo*j.sx-j.in.X0, j.sx)
+			}
+		}
+	}
+}
+
+// stride copies every step-th element of src, from position p on.
+func stride(dst, src []float32, p, step int) {
+	for i := range dst {
+		dst[i] = src[p]
+		p += step
+	}
+}
+
+// product multiplies the weights with the images of the current chunk.
+func (e *Engine) product(j *convJob) {
+	workers := e.pool.Workers()
+	columns := j.images * j.h * j.w
+	j.panels = (columns + j.lv.panel() - 1) / j.lv.panel()
+	// Chunks of panels of equal size, their number a multiple of the workers
+	// unless there are many; then the rows are split if that is not enough.
+	j.chunks = (j.panels*j.lv.panel() + panelBlock - 1) / panelBlock
+	if r := j.chunks * j.t.groups; r < 8*workers && r%workers != 0 {
+		j.chunks = min(j.panels, (j.chunks+workers-1)/workers*workers)
+	}
+	j.splits = 1
+	blocks := rowBlocks(j.t.rows, j.lv.rows)
+	if r := j.chunks * j.t.groups; r < 4*workers && r%workers != 0 {
+		j.splits = min(blocks, workers)
+	}
+	e.pool.For(j.t.groups*j.chunks*j.splits, j.multiply)
+}
+
+func grow[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n+n/4)[:n]
+	}
+	return s[:n]
+}
+
+// multiplyChunk computes task i: rows of a group for a chunk of panels.
+func (j *convJob) multiplyChunk(i, worker int) {
+	lv, t := j.lv, j.t
+	split := i % j.splits
+	chunk := i / j.splits % j.chunks
+	group := i / j.splits / j.chunks
+	p0, p1 := rowStart(j.panels, j.chunks, chunk), rowStart(j.panels, j.chunks, chunk+1)
+	blocks := rowBlocks(t.rows, lv.rows)
+	rb0, rb1 := rowStart(blocks, j.splits, split), rowStart(blocks, j.splits, split+1)
+	if p0 == p1 || rb0 == rb1 {
+		return
+	}
+	ws := &j.workers[worker]
+	panel, area := lv.panel(), j.h*j.w
+	columns := j.images * area
+	kAll := t.k()
+	kBlocks := (kAll + kBlock - 1) / kBlock
+	ws.b = grow(ws.b, (p1-p0)*panel*(kAll/kBlocks+1))
+	j.segments(ws, p0*panel, p1*panel)
+	row0 := rowStart(t.rows, blocks, rb0)
+	rows := rowStart(t.rows, blocks, rb1) - row0
+	crosses := func(p int) bool {
+		l := p * panel
+		return l/area != (min(l+panel, columns)-1)/area
+	}
+	if j.images > 1 {
+		ws.c = grow(ws.c, (p1-p0)*rows*panel)
+	}
+	planes := t.groups * t.rows
+	out := j.dst[j.image0*planes*area:]
+	base := &j.base[group*t.chans*j.planeStride]
+	for kb := range kBlocks {
+		k0, k1 := rowStart(kAll, kBlocks, kb), rowStart(kAll, kBlocks, kb+1)
+		kn := k1 - k0
+		for p := p0; p < p1; p++ {
+			for v := range 2 {
+				s := (p-p0)*2 + v
+				from, n := ws.index[s], ws.index[s+1]-ws.index[s]
+				if n > 0 {
+					lv.pack(&ws.b[(p-p0)*kn*panel+v*lv.lanes], base, &j.koff[k0], kn, &ws.segs[2*from], n)
+				}
+			}
+		}
+		flags := 0
+		if kb > 0 {
+			flags |= tileLoad
+		}
+		if kb == kBlocks-1 && j.ep.ReLU {
+			flags |= tileReLU
+		}
+		for rb := rb0; rb < rb1; rb++ {
+			r0, r1 := rowStart(t.rows, blocks, rb), rowStart(t.rows, blocks, rb+1)
+			mr := r1 - r0
+			a := &t.a[(group*t.rows+r0)*kAll+k0*mr]
+			var bias *float32
+			if j.ep.Bias != nil {
+				bias = &j.ep.Bias[group*t.rows+r0]
+			}
+			for p := p0; p < p1; p++ {
+				l := p * panel
+				width := min(panel, columns-l)
+				nv := 2
+				if width <= lv.lanes {
+					nv = 1
+				}
+				mask := uint64(1)<<width - 1
+				b := &ws.b[(p-p0)*kn*panel]
+				if j.images > 1 && crosses(p) {
+					c := &ws.c[((p-p0)*rows+r0-row0)*panel]
+					lv.tile[nv][mr](kn, a, b, c, bias, 4*panel, flags, mask)
+				} else {
+					c := &out[(l/area*planes+group*t.rows+r0)*area+l%area]
+					lv.tile[nv][mr](kn, a, b, c, bias, 4*area, flags, mask)
+				}
+			}
+		}
+	}
+	if j.images == 1 {
+		return
+	}
+	for p := p0; p < p1; p++ {
+		if crosses(p) {
+			j.scatter(out, ws.c[(p-p0)*rows*panel:], p*panel, min((p+1)*panel, columns), group*t.rows+row0, rows)
+		}
+	}
+}
+
+// segments describes how the vectors of columns [from, to) are gathered.
+func (j *convJob) segments(ws *convWorker, from, to int) {
+	lanes, area := j.lv.lanes, j.h*j.w
+	columns := j.images * area
+	ws.segs, ws.index = ws.segs[:0], ws.index[:0]
+	image := from / area
+	y := from % area / j.w
+	x := from % j.w
+	for l := from; l < to; l += lanes {
+		ws.index = append(ws.index, len(ws.segs)/2)
+		end := min(l+lanes, columns)
+		for p := l; p < end; {
+			run := min(j.w-x, end-p)
+			off := j.first + 4*(image*j.imageStride+y*j.pitch+x-(p-l))
+			mask := (int64(1)<<run - 1) << (p - l)
+			ws.segs = append(ws.segs, int64(off), mask)
+			p += run
+			if x += run; x == j.w {
+				x = 0
+				if y++; y == j.h {
+					y = 0
+					image++
+				}
+			}
+		}
+	}
+	ws.index = append(ws.index, len(ws.segs)/2)
+}
+
+// scatter stores a panel of c, columns [from, to) of rows planes from plane0 on,
+// image by image.
+func (j *convJob) scatter(out, c []float32, from, to, plane0, rows int) {
+	area, panel := j.h*j.w, j.lv.panel()
+	planes := j.t.groups * j.t.rows
+	for l := from; l < to; {
+		run := min(area-l%area, to-l)
+		d := out[(l/area*planes+plane0)*area+l%area:]
+		if run == 1 {
+			for r := range rows {
+				d[r*area] = c[r*panel+l-from]
+			}
+		} else {
+			for r := range rows {
+				copy(d[r*area:][:run], c[r*panel+l-from:])
+			}
+		}
+		l += run
+	}
+}

@@ -1,0 +1,9 @@
+#!/bin/sh
+# Writes the assembly of this package and its Go declarations.
+set -e
+cd "$(dirname "$0")/_asm"
+for level in avx512 avx2; do
+	go run . -level $level -pkg kernel -out ../${level}_amd64.s -stubs ../stubs_${level}_amd64.go
+done
+cd ..
+gofmt -w stubs_*_amd64.go

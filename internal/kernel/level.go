@@ -1,0 +1,69 @@
+package kernel
+
+// level is one implementation of the inner kernels. The drivers around it are
+// the same for all: they cut the work into tiles and put the operands in place.
+//
+// Tiles of a matrix product have up to rows rows and a panel of two vectors of
+// lanes columns; b, the operand along the columns, is packed in panels: row k of
+// a panel holds 2*lanes values. a, the operand along the rows, is packed in
+// blocks of mr rows: k holds mr values.
+//
+//	tile[nv][mr]   c[i][j] = start + sum over k < kn of a[k][i]*b[k][j],
+//	               for mr rows and nv vectors of columns. Rows of c are ldc
+//	               bytes apart, mask has a bit for each column of c that exists.
+//	               start is c with tileLoad, else bias[i], else 0. tileReLU
+//	               stores max(., 0).
+//	pack           kn rows of one vector of a panel, gathered from memory: row k,
+//	               lane l is the value at base+koff[k]+off of the segment
+//	               (off, mask) whose mask has bit l. koff and off are in bytes.
+//	wtile[nv][mr]  c[i][j] (+)= sum over p of x[koff[i]+p]*b[p][j], where p runs
+//	               over the bytes off, off+4, ... < end of each segment (off, end).
+//	transpose      dst[j][i] = src[i][j] for up to lanes x lanes values. Where
+//	               there are fewer rows, whole vectors of dst may be written.
+//	dot            y[i][j] += sum over k < kn of x[i][k]*w[j][k].
+//
+// Each sum is one chain in ascending order of k, with the multiplication fused
+// in assembly, so it does not matter how a product is cut into tiles and blocks.
+// Only dot sums in lanes.
+type level struct {
+	name  string
+	lanes int
+	rows  int
+	wrows int
+
+	tile      [3][]func(kn int, a, b, c, bias *float32, ldc, flags int, mask uint64)
+	pack      func(dst, base *float32, koff *int64, kn int, segs *int64, nseg int)
+	wtile     [3][]func(x *float32, koff, segs *int64, nseg int, b, c *float32, ldc, load int)
+	transpose func(dst, src *float32, ldd, lds, rows, cols int)
+	dots      []dotKernel // largest first, ending with 1x1
+
+	// The elementwise kernels take n, a multiple of block; nil: plain Go.
+	block       int
+	relu        func(dst, src *float32, n int)
+	reluGrad    func(dx, dy, y *float32, n int)
+	add         func(dst, a, b *float32, n int)
+	scaleShift  func(dst, src *float32, n int, scale, shift float32)
+	blend       func(dst, a, b *float32, n int, ka, kb, shift float32)
+	sgd         func(w, g *float32, n int, lr float32)
+	momentum    func(w, v, g *float32, n int, lr, mu float32)
+	adam        func(w, m, v, g *float32, n int, b1, c1, b2, c2, step, root, eps float32)
+	rmsprop     func(w, s, g *float32, n int, lr, decay, c, eps float32)
+	sum         func(x *float32, n int) float32
+	sumSquares  func(x *float32, n int, mean float32) float32
+	sumProducts func(dy, x *float32, n int, mean float32) (float32, float32)
+	maxPool2    func(dst *float32, switches *int32, top, bottom *float32, n int, at, w int32)
+	split2      func(even, odd, src *float32, n int)
+}
+
+const (
+	tileLoad = 1
+	tileReLU = 2
+)
+
+type dotKernel struct {
+	rows, cols int
+	f          func(kn int, x *float32, ldx int, w *float32, ldw int, y *float32, ldy int)
+}
+
+// panel is the number of columns of a tile.
+func (lv *level) panel() int { return 2 * lv.lanes }

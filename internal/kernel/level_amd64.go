@@ -1,0 +1,88 @@
+//go:build amd64 && !purego
+
+package kernel
+
+import "golang.org/x/sys/cpu"
+
+// asmLevels lists the assembly that this processor can run. cpu obeys
+// GODEBUG=cpu.avx512f=off and the like.
+func asmLevels() []*level {
+	var l []*level
+	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL && cpu.X86.HasFMA {
+		l = append(l, avx512Level)
+	}
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+		l = append(l, avx2Level)
+	}
+	return l
+}
+
+var avx512Level = &level{
+	name: "avx512", lanes: 16, rows: 14, wrows: 12, block: 32,
+	pack:      pack_avx512,
+	transpose: transpose_avx512,
+	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
+		1: {nil, tile_avx512_1x16, tile_avx512_2x16, tile_avx512_3x16, tile_avx512_4x16, tile_avx512_5x16, tile_avx512_6x16, tile_avx512_7x16, tile_avx512_8x16, tile_avx512_9x16, tile_avx512_10x16, tile_avx512_11x16, tile_avx512_12x16, tile_avx512_13x16, tile_avx512_14x16},
+		2: {nil, tile_avx512_1x32, tile_avx512_2x32, tile_avx512_3x32, tile_avx512_4x32, tile_avx512_5x32, tile_avx512_6x32, tile_avx512_7x32, tile_avx512_8x32, tile_avx512_9x32, tile_avx512_10x32, tile_avx512_11x32, tile_avx512_12x32, tile_avx512_13x32, tile_avx512_14x32},
+	},
+	wtile: [3][]func(*float32, *int64, *int64, int, *float32, *float32, int, int){
+		1: {nil, wtile_avx512_1x16, wtile_avx512_2x16, wtile_avx512_3x16, wtile_avx512_4x16, wtile_avx512_5x16, wtile_avx512_6x16, wtile_avx512_7x16, wtile_avx512_8x16, wtile_avx512_9x16, wtile_avx512_10x16, wtile_avx512_11x16, wtile_avx512_12x16},
+		2: {nil, wtile_avx512_1x32, wtile_avx512_2x32, wtile_avx512_3x32, wtile_avx512_4x32, wtile_avx512_5x32, wtile_avx512_6x32, wtile_avx512_7x32, wtile_avx512_8x32, wtile_avx512_9x32, wtile_avx512_10x32, wtile_avx512_11x32, wtile_avx512_12x32},
+	},
+	dots: []dotKernel{
+		{4, 6, dot_avx512_4x6},
+		{2, 6, dot_avx512_2x6},
+		{1, 6, dot_avx512_1x6},
+		{4, 1, dot_avx512_4x1},
+		{2, 1, dot_avx512_2x1},
+		{1, 1, dot_avx512_1x1},
+	},
+	relu:        relu_avx512,
+	reluGrad:    reluGrad_avx512,
+	add:         add_avx512,
+	scaleShift:  scaleShift_avx512,
+	blend:       blend_avx512,
+	sgd:         sgd_avx512,
+	momentum:    momentum_avx512,
+	adam:        adam_avx512,
+	rmsprop:     rmsprop_avx512,
+	sum:         sum_avx512,
+	sumSquares:  sumSquares_avx512,
+	sumProducts: sumProducts_avx512,
+	maxPool2:    maxPool2_avx512,
+	split2:      split2_avx512,
+}
+
+var avx2Level = &level{
+	name: "avx2", lanes: 8, rows: 6, wrows: 6, block: 32,
+	pack:      pack_avx2,
+	transpose: transpose_avx2,
+	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
+		1: {nil, tile_avx2_1x8, tile_avx2_2x8, tile_avx2_3x8, tile_avx2_4x8, tile_avx2_5x8, tile_avx2_6x8},
+		2: {nil, tile_avx2_1x16, tile_avx2_2x16, tile_avx2_3x16, tile_avx2_4x16, tile_avx2_5x16, tile_avx2_6x16},
+	},
+	wtile: [3][]func(*float32, *int64, *int64, int, *float32, *float32, int, int){
+		1: {nil, wtile_avx2_1x8, wtile_avx2_2x8, wtile_avx2_3x8, wtile_avx2_4x8, wtile_avx2_5x8, wtile_avx2_6x8},
+		2: {nil, wtile_avx2_1x16, wtile_avx2_2x16, wtile_avx2_3x16, wtile_avx2_4x16, wtile_avx2_5x16, wtile_avx2_6x16},
+	},
+	dots: []dotKernel{
+		{2, 4, dot_avx2_2x4},
+		{1, 4, dot_avx2_1x4},
+		{2, 1, dot_avx2_2x1},
+		{1, 1, dot_avx2_1x1},
+	},
+	relu:        relu_avx2,
+	reluGrad:    reluGrad_avx2,
+	add:         add_avx2,
+	scaleShift:  scaleShift_avx2,
+	blend:       blend_avx2,
+	sgd:         sgd_avx2,
+	momentum:    momentum_avx2,
+	adam:        adam_avx2,
+	rmsprop:     rmsprop_avx2,
+	sum:         sum_avx2,
+	sumSquares:  sumSquares_avx2,
+	sumProducts: sumProducts_avx2,
+	maxPool2:    maxPool2_avx2,
+	split2:      split2_avx2,
+}
