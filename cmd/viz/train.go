@@ -104,6 +104,52 @@ func trainOptions(c *cli.Context, o *train.Options, set func(name string) bool) 
 	}
 }
 
+// dataChoices are the flags that choose among the images of a data set; a
+// training that goes on takes the same ones.
+var dataChoices = []string{"data-seed", "limit", "hold-out"}
+
+// choices are the data choices as text, for the state of the training.
+func choices(c *cli.Context) string {
+	m := map[string]any{}
+	for _, name := range dataChoices {
+		m[name] = c.Value(name)
+	}
+	text, err := json.Marshal(m) // sorts by name
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// recallChoices sets the data choices as they were.
+func recallChoices(c *cli.Context, text string) error {
+	if text == "" {
+		return nil
+	}
+	var m map[string]json.Number
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		return fmt.Errorf("choice of images in the checkpoint: %w", err)
+	}
+	for _, name := range dataChoices {
+		if v, ok := m[name]; ok && !c.IsSet(name) {
+			if err := c.Set(name, v.String()); err != nil {
+				return fmt.Errorf("choice of images in the checkpoint: %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// changed tells whether a flag changes how training goes on.
+func changed(c *cli.Context) bool {
+	var any bool
+	trainOptions(c, new(train.Options), func(name string) bool {
+		any = any || c.IsSet(name)
+		return false
+	})
+	return any || c.IsSet("data") || slices.ContainsFunc(dataChoices, c.IsSet)
+}
+
 func runTrain(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return usage("viz train takes no arguments, got "+c.Args().First(), "name the data with --data, a checkpoint to go on from with --resume")
@@ -111,7 +157,7 @@ func runTrain(c *cli.Context) error {
 	if c.IsSet("steps") && c.IsSet("epochs") {
 		return usage("both --steps and --epochs are given", "use one of them")
 	}
-	resume := c.String("resume")
+	resume, altered := c.String("resume"), changed(c)
 	out := c.String("out")
 	if out == "" {
 		if out = resume; out == "" {
@@ -141,6 +187,9 @@ func runTrain(c *cli.Context) error {
 		trainOptions(c, &o, c.IsSet)
 		if c.IsSet("epochs") {
 			o.Steps = 0
+		}
+		if err := recallChoices(c, o.Note); err != nil {
+			return err
 		}
 		if spec == "" {
 			spec = net.Origin.Data
@@ -184,7 +233,15 @@ func runTrain(c *cli.Context) error {
 	if resume == "" {
 		measure(net, images[0], !c.Bool("plain"))
 	}
-	net.Origin = model.Origin{Arch: net.Origin.Arch, Data: spec, Tool: "viz " + version(), Command: "viz " + strings.Join(os.Args[1:], " ")}
+	command := "viz " + strings.Join(os.Args[1:], " ")
+	if resume != "" {
+		command = net.Origin.Command // what was resumed without a change leaves no trace, as if there had been no break
+		if altered {
+			command += " && viz " + strings.Join(os.Args[1:], " ")
+		}
+	}
+	net.Origin = model.Origin{Arch: net.Origin.Arch, Data: spec, Tool: "viz " + version(), Command: command}
+	o.Note = choices(c)
 	if o, err = o.Resolve(images[0].Len()); err != nil {
 		return usageErr(err)
 	}
@@ -338,12 +395,12 @@ func trainAndLog(c *cli.Context, engine *model.Engine, net *model.Network, image
 		return err
 	}
 	defer log.Close()
-	head := map[string]any{"command": net.Origin.Command, "tool": net.Origin.Tool, "network": net.Name, "data": net.Origin.Data,
+	head := map[string]any{"command": "viz " + strings.Join(os.Args[1:], " "), "tool": net.Origin.Tool, "network": net.Name, "data": net.Origin.Data,
 		"train_images": images[0].Len(), "test_images": images[1].Len(), "from_step": first, "options": o}
 	if err := log.line(head); err != nil {
 		return err
 	}
-	note(c, "training %s on %s: %d images, %d to test on; %d steps of %d", net.Name, net.Origin.Data, images[0].Len(), images[1].Len(), o.Steps, o.Batch)
+	note(c, "training %s on %s: %d images, %d to test on; %d steps of %d images", net.Name, net.Origin.Data, images[0].Len(), images[1].Len(), o.Steps, o.Batch)
 
 	base := strings.TrimSuffix(out, filepath.Ext(out))
 	numbered := func(net *model.Network, step int) error {
@@ -397,7 +454,7 @@ func trainAndLog(c *cli.Context, engine *model.Engine, net *model.Network, image
 		result.TrainAccuracy = &last.Train.Accuracy
 	}
 	if last.Test != nil {
-		result.TestAccuracy, result.TestLoss = &last.Test.Accuracy, &last.Test.Loss
+		result.TestAccuracy, result.TestLoss = &last.Test.Accuracy, finite(last.Test.Loss)
 	}
 	if c.Bool("json") {
 		return printJSON(c, result)
@@ -475,10 +532,18 @@ func (l *trainLog) report(r train.Report, rate float64, elapsed time.Duration) e
 		"images_per_second": math.Round(rate), "seconds": math.Round(elapsed.Seconds()*10) / 10}
 	for name, s := range map[string]*train.Score{"train": r.Train, "test": r.Test} {
 		if s != nil {
-			line[name+"_accuracy"], line[name+"_loss"] = s.Accuracy, s.Loss
+			line[name+"_accuracy"], line[name+"_loss"] = s.Accuracy, finite(s.Loss)
 		}
 	}
 	return l.line(line)
+}
+
+// finite is v as JSON has it: without infinities and NaN.
+func finite(v float64) *float64 {
+	if math.IsInf(v, 0) || math.IsNaN(v) {
+		return nil
+	}
+	return &v
 }
 
 // live shows how training goes: on a terminal one line that changes, elsewhere

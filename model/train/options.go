@@ -37,6 +37,7 @@ type Options struct {
 	LogEvery        int    `json:"log_every,omitempty"`        // steps between reports; default 10
 	EvalEvery       int    `json:"eval_every,omitempty"`       // steps between measurements of accuracy; default one epoch; negative: only at the end
 	EvalTrain       int    `json:"eval_train,omitempty"`       // training images that accuracy is measured on; default 1000; negative: none
+	Note            string `json:"note,omitempty"`             // the caller's own, kept with the state
 	CheckpointEvery int    `json:"checkpoint_every,omitempty"` // steps between checkpoints; default: only at the end
 }
 
@@ -108,8 +109,10 @@ func (o Options) Resolve(n int) (Options, error) {
 	if !slices.Contains(Schedules(), o.Schedule) {
 		return o, fmt.Errorf("train: schedule %q, want one of %s", o.Schedule, strings.Join(Schedules(), ", "))
 	}
-	count(&o.DropEvery, max(o.Steps/3, 1))
-	def(&o.DropFactor, 0.1)
+	if o.Schedule == "step" {
+		count(&o.DropEvery, max(o.Steps/3, 1))
+		def(&o.DropFactor, 0.1)
+	}
 	count(&o.LogEvery, 10)
 	count(&o.EvalEvery, (n+o.Batch-1)/o.Batch)
 	count(&o.EvalTrain, 1000)
@@ -122,13 +125,13 @@ func (o Options) Resolve(n int) (Options, error) {
 		{"rate", o.Rate, 0, 1e6, false}, {"momentum", o.Momentum, 0, 1, false}, {"beta1", o.Beta1, 0, 1, false},
 		{"beta2", o.Beta2, 0, 1, false}, {"decay", o.Decay, 0, 1, false}, {"epsilon", o.Epsilon, 0, 1, true},
 		{"weight decay", o.WeightDecay, 0, 1e6, true}, {"label smoothing", o.LabelSmoothing, 0, 1, true},
-		{"drop factor", o.DropFactor, 0, 1e6, false}, {"max filter RMS", o.MaxFilterRMS, 0, 1e6, true},
+		{"drop factor", o.DropFactor, 0, 1e6, true}, {"max filter RMS", o.MaxFilterRMS, 0, 1e6, true},
 	} {
 		if !(c.v > c.lo && c.v < c.hi) && !(c.zero && c.v == 0) {
 			return o, fmt.Errorf("train: %s is %g, want more than %g and less than %g", c.name, c.v, c.lo, c.hi)
 		}
 	}
-	if o.Warmup < 0 || o.Crop < 0 || o.DropEvery < 1 || o.LogEvery < 1 || o.CheckpointEvery < 0 {
+	if o.Warmup < 0 || o.Crop < 0 || o.DropEvery < 0 || o.LogEvery < 1 || o.CheckpointEvery < 0 {
 		return o, fmt.Errorf("train: warm-up %d, crop %d, drop every %d, log every %d, checkpoint every %d: none may be negative",
 			o.Warmup, o.Crop, o.DropEvery, o.LogEvery, o.CheckpointEvery)
 	}
