@@ -244,12 +244,13 @@ func testNets() map[string]*model.Network {
 			"relu2", &model.ReLU{},
 			"conv3", m.conv(5, 6, 2, 2, func(l *model.Conv) { l.Dilation, l.Bias = [2]int{1, 2}, nil }),
 			"avg", &model.AvgPool{Kernel: [2]int{2, 2}, Stride: [2]int{1, 1}, Pads: [4]int{0, 1, 0, 0}, CountPad: true},
+			"relu3", &model.ReLU{}, "pool3", pool(3, 1, 1),
 			"flat", &model.Flatten{}, "fc1", m.dense(7, 10, true), "relu4", &model.ReLU{}, "drop", &model.Dropout{Rate: 0.4},
 			"fc2", m.dense(3, 7, false), "prob", &model.Softmax{}),
 		"norm": chain(model.Input{Name: "in", C: 1, H: 6, W: 7}, "fc",
 			"conv1", m.conv(3, 1, 3, 3, func(l *model.Conv) { l.Bias = nil }), "bn1", m.norm(3), "relu1", &model.ReLU{}, "pool1", pool(2, 2, 0),
 			"avg", &model.AvgPool{Kernel: [2]int{2, 2}, Stride: [2]int{1, 2}, Pads: [4]int{1, 0, 0, 0}},
-			"flat", &model.Flatten{}, "bn2", m.norm(6), "drop", &model.Dropout{Rate: 0.25}, "fc", m.dense(4, 6, true)),
+			"flat", &model.Flatten{}, "bn2", m.norm(6), "relu2", &model.ReLU{}, "drop", &model.Dropout{Rate: 0.25}, "fc", m.dense(4, 6, true)),
 		"dense": chain(model.Input{Name: "in", C: 1, H: 2, W: 3}, "fc", "flat", &model.Flatten{}, "fc", m.dense(2, 6, true)),
 	}
 	// A value with three readers, one of them twice; a rectifier read by a pool and others.

@@ -291,7 +291,8 @@ func (b *graph) reluPool(relu string, need map[string]bool) bool {
 	return ok
 }
 
-// layer adds one layer, and the rectifier behind a convolution with it.
+// layer adds one layer, and the rectifier behind a convolution or batch
+// normalisation with it.
 func (b *graph) layer(n *model.Node, need map[string]bool) {
 	name, out := n.Name, b.shapes[n.Name]
 	in := b.shapes[n.Inputs[0]]
@@ -316,7 +317,11 @@ func (b *graph) layer(n *model.Node, need map[string]bool) {
 	case *model.Dense:
 		y, needs = b.dense(name, l, x, flows[0], in.C, out.C), true
 	case *model.BatchNorm:
-		y, needs = b.batchNorm(name, l, x, flows[0], in), true
+		relu, pooled := b.soleReLU(name, need)
+		y, needs = b.batchNorm(name, l, x, flows[0], in, relu != nil, pooled), true
+		if relu != nil {
+			name = relu.Name
+		}
 	case *model.ReLU:
 		pooled := b.reluPool(name, need)
 		y = b.buffered(name, shape, xs, flows, func(in G.Nodes, out, dy *G.Node) G.Nodes {

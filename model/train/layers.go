@@ -8,21 +8,30 @@ import (
 )
 
 // batchNorm adds batch normalisation with the statistics of the batch
-// [ioffe15], and keeps the layer's running statistics.
-func (b *graph) batchNorm(name string, l *model.BatchNorm, x *G.Node, flows bool, in model.Shape) *G.Node {
+// [ioffe15], and keeps the layer's running statistics. relu and pooled are as
+// in conv.
+func (b *graph) batchNorm(name string, l *model.BatchNorm, x *G.Node, flows bool, in model.Shape, relu, pooled bool) *G.Node {
 	c, plane := in.C, in.H*in.W
 	gamma := b.param(name+".scale", l.Scale, false, 0, c)
 	beta := b.param(name+".shift", l.Shift, false, 0, c)
 	mean, invstd := make([]float32, c), make([]float32, c)
 	grad := func(ins G.Nodes, y, dy *G.Node) G.Nodes {
 		dgamma, dbeta := make([]float32, c), make([]float32, c)
-		dx := b.buffered(name+" gradient", ins[0].Shape(), G.Nodes{ins[0], ins[1], dy}, nil, nil, func(dx []float32, in [][]float32) {
-			b.k.BatchNormGrad(b.n, c, plane, dx, dgamma, dbeta, in[2], in[0], in[1], mean, invstd)
+		dx := b.buffered(name+" gradient", ins[0].Shape(), G.Nodes{ins[0], ins[1], y, dy}, nil, nil, func(dx []float32, in [][]float32) {
+			x, gamma, y, dy := in[0], in[1], in[2], in[3]
+			if relu && !pooled {
+				b.k.ReLUGrad(dx, dy, y)
+				dy = dx
+			}
+			b.k.BatchNormGrad(b.n, c, plane, dx, dgamma, dbeta, dy, x, gamma, mean, invstd)
 		})
 		return G.Nodes{dx, b.also(name+" scale gradient", tensor.Shape{c}, dgamma, dx), b.also(name+" shift gradient", tensor.Shape{c}, dbeta, dx)}
 	}
 	return b.buffered(name, x.Shape(), G.Nodes{x, gamma.node, beta.node}, []bool{flows, true, true}, grad, func(y []float32, in [][]float32) {
 		b.k.BatchNormTrain(b.n, c, plane, y, in[0], in[1], in[2], mean, invstd, l.Eps)
+		if relu {
+			b.k.ReLU(y, y)
+		}
 		m := float64(b.n * plane)
 		for i := range mean {
 			s := 1 / float64(invstd[i])
