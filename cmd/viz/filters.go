@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"image"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -90,7 +91,7 @@ func convNodes(net *model.Network, spec string) ([]string, error) {
 }
 
 // filterTiles draws the filters of one layer: in colour if they read a colour
-// image, otherwise one grey tile for each pair of map and input.
+// image, otherwise one grey tile for each pair of map and input, a row for each map.
 func filterTiles(net *model.Network, l *model.Conv, most int, scale float64) (tiles []image.Image, columns int) {
 	s := l.Weight.Shape
 	size := s[1] * s[2] * s[3]
@@ -101,7 +102,7 @@ func filterTiles(net *model.Network, l *model.Conv, most int, scale float64) (ti
 		for k := range min(s[0], most) {
 			tiles = append(tiles, tile(l.Weight.Data[k*size:(k+1)*size], s[1]))
 		}
-		return tiles, 0
+		return tiles, int(math.Ceil(math.Sqrt(2 * float64(len(tiles))))) // twice as wide as high
 	}
 	inputs := min(s[1], most)
 	for k := range min(s[0], most) {
@@ -140,14 +141,15 @@ func drawFilters(out *output, style filterStyle, name string, l *model.Conv) err
 	}
 	tiles, columns := filterTiles(net, l, most, shown)
 	s := l.Weight.Shape
+	pairs := s[1] > 1 && len(tiles) > min(s[0], most)
 	what := fmt.Sprintf("%d filters of %dx%dx%d", s[0], s[1], s[2], s[3])
-	if columns > 0 {
+	if pairs {
 		what += fmt.Sprintf("; a row for each map (%d of %d), a column for each input (%d of %d)", min(s[0], most), s[0], columns, s[1])
 	} else if s[0] > most {
 		what += fmt.Sprintf(" (%d shown)", most)
 	}
-	size := 40
-	if columns > 0 {
+	size := 50
+	if pairs {
 		size = 15
 	}
 	grid := render.Grid(tiles, render.GridOptions{Columns: columns, MinTile: size})
@@ -212,14 +214,10 @@ func evolveFilters(c *cli.Context) error {
 	var steps []map[string]any
 	var all []float32
 	for i, l := range layers {
-		tiles, columns := filterTiles(nets[i], l, min(c.Int("max"), 32), shown)
-		if columns == 0 {
-			columns = min(len(tiles), 32)
-		} else {
-			tiles, columns = tiles[:min(len(tiles), 32)], min(len(tiles), 32)
-		}
+		tiles, _ := filterTiles(nets[i], l, min(c.Int("max"), 32), shown)
+		tiles = tiles[:min(len(tiles), 32)]
 		p := render.Panel{Title: fmt.Sprintf("step %d  (%s)", nets[i].Origin.Step, filepath.Base(c.Args().Get(i))),
-			Image: render.Grid(tiles, render.GridOptions{Columns: columns, MinTile: 30})}
+			Image: render.Grid(tiles, render.GridOptions{Columns: len(tiles), MinTile: 30})}
 		if i == len(layers)-1 {
 			p.Bar = signedBar(c.String("scale"), scale)
 		}

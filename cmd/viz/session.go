@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -274,11 +273,6 @@ func inputPaths(c *cli.Context) []string {
 	return append(c.Args().Slice(), c.StringSlice("images")...)
 }
 
-// trace runs one input and keeps everything.
-func trace(e *model.Engine, net *model.Network, x *tensor.Tensor) (*model.Trace, error) {
-	return e.Forward(net, x)
-}
-
 // provenance is what every picture carries in its text chunks.
 func provenance(c *cli.Context, net *model.Network, more ...string) []imageio.Text {
 	text := []imageio.Text{
@@ -299,5 +293,3 @@ func outDir(dir string) error {
 	}
 	return nil
 }
-
-var _ = context.Canceled

@@ -37,7 +37,7 @@ func (p *problem) Unwrap() error { return p.err }
 // usage is a mistake on the command line.
 func usage(msg, hint string) error { return &problem{errors.New(msg), hint, 2} }
 
-// usagef is a mistake on the command line that another error explains.
+// usageErr is a mistake on the command line that another error explains.
 func usageErr(err error) error { return &problem{err, "", 2} }
 
 // hinted adds a hint to an error.

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/deconvnet/viz/internal/npy"
+	"github.com/deconvnet/viz/model"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"viz": func() { os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr)) },
+	})
+}
+
+// TestScripts runs the program as users do; each script in testdata/script says
+// what it is about in its first lines.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("XDG_CACHE_HOME", e.WorkDir+"/cache")
+			e.Setenv("VIZ_MODEL", "")
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %s", cond)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits": exits, "mkimage": mkImage, "mknet": mkNet, "mknpy": mkNPY, "npyshape": npyShape, "pngtext": pngText, "cut": cut, "flipbit": flipBit,
+		},
+	})
+}
+
+// exits CODE PROGRAM ARGS... runs a program that must end with the exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var e *exec.ExitError
+	if errors.As(err, &e) {
+		got = e.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// mkimage FILE WIDTH HEIGHT writes a coloured picture.
+func mkImage(ts *testscript.TestScript, neg bool, args []string) {
+	w, _ := strconv.Atoi(args[1])
+	h, _ := strconv.Atoi(args[2])
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			img.SetNRGBA(x, y, color.NRGBA{uint8(255 * x / w), uint8(255 * y / h), uint8((x * y) % 256), 255})
+		}
+	}
+	ts.Check(imageio.WritePNG(ts.MkAbs(args[0]), img, nil))
+}
+
+// mknet FILE ARCH writes an untrained checkpoint with the classes a to j.
+func mkNet(ts *testscript.TestScript, neg bool, args []string) {
+	in := model.Input{C: 3, H: 32, W: 32}
+	if args[1] == "lenet5" {
+		in = model.Input{C: 1, H: 28, W: 28}
+	}
+	net, err := model.Build(args[1], model.ArchOptions{Input: in, Classes: strings.Split("abcdefghij", ""), Width: 0.25, Seed: 1})
+	ts.Check(err)
+	net.Preprocess.Scale = 1.0 / 255
+	ts.Check(model.Save(ts.MkAbs(args[0]), net, nil))
+}
+
+// mknpy FILE DIM... writes an array of small numbers.
+func mkNPY(ts *testscript.TestScript, neg bool, args []string) {
+	n := 1
+	var shape []int
+	for _, a := range args[1:] {
+		d, err := strconv.Atoi(a)
+		ts.Check(err)
+		n *= d
+		shape = append(shape, d)
+	}
+	data := make([]float32, n)
+	for i := range data {
+		data[i] = float32(i*37%101)/50 - 1
+	}
+	ts.Check(npy.WriteFile(ts.MkAbs(args[0]), shape, data))
+}
+
+// npyshape FILE DIM... checks the shape of an array.
+func npyShape(ts *testscript.TestScript, neg bool, args []string) {
+	a, err := npy.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if got, want := fmt.Sprint(a.Shape), "["+strings.Join(args[1:], " ")+"]"; got != want {
+		ts.Fatalf("%s has shape %s, want %s", args[0], got, want)
+	}
+}
+
+// pngtext FILE KEY checks that a picture carries its provenance.
+func pngText(ts *testscript.TestScript, neg bool, args []string) {
+	text, err := imageio.ReadText(ts.MkAbs(args[0]))
+	ts.Check(err)
+	for _, t := range text {
+		if t.Key == args[1] && t.Value != "" {
+			return
+		}
+	}
+	ts.Fatalf("%s has no text %s", args[0], args[1])
+}
+
+// cut FILE N keeps the first N bytes of a file.
+func cut(ts *testscript.TestScript, neg bool, args []string) {
+	n, _ := strconv.Atoi(args[1])
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), int64(n)))
+}
+
+// flipbit FILE OFFSET flips a bit, counted from the end if negative.
+func flipBit(ts *testscript.TestScript, neg bool, args []string) {
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_RDWR, 0)
+	ts.Check(err)
+	defer f.Close()
+	at, _ := strconv.ParseInt(args[1], 10, 64)
+	if at < 0 {
+		size, err := f.Seek(0, io.SeekEnd)
+		ts.Check(err)
+		at += size
+	}
+	b := []byte{0}
+	_, err = f.ReadAt(b, at)
+	ts.Check(err)
+	b[0] ^= 4
+	_, err = f.WriteAt(b, at)
+	ts.Check(err)
+}
