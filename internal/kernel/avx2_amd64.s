@@ -73,6 +73,7 @@ end:
 	JZ     store
 	VXORPS Y15, Y15, Y15
 	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
 
 store:
 	MOVQ    mask+56(FP), R11
@@ -184,7 +185,9 @@ end:
 	JZ     store
 	VXORPS Y15, Y15, Y15
 	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
 	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
 
 store:
 	MOVQ    mask+56(FP), R11
@@ -304,8 +307,11 @@ end:
 	JZ     store
 	VXORPS Y15, Y15, Y15
 	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
 	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
 	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
 
 store:
 	MOVQ    mask+56(FP), R11
@@ -443,9 +449,13 @@ end:
 	JZ     store
 	VXORPS Y15, Y15, Y15
 	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
 	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
 	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
 	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
 
 store:
 	MOVQ    mask+56(FP), R11
@@ -601,10 +611,15 @@ end:
 	JZ     store
 	VXORPS Y15, Y15, Y15
 	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
 	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
 	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
 	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
 	VMAXPS Y4, Y15, Y4
+	VADDPS Y15, Y4, Y4
 
 store:
 	MOVQ    mask+56(FP), R11
@@ -778,11 +793,17 @@ end:
 	JZ     store
 	VXORPS Y15, Y15, Y15
 	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
 	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
 	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
 	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
 	VMAXPS Y4, Y15, Y4
+	VADDPS Y15, Y4, Y4
 	VMAXPS Y5, Y15, Y5
+	VADDPS Y15, Y5, Y5
 
 store:
 	MOVQ    mask+56(FP), R11
@@ -907,7 +928,9 @@ end:
 	JZ     store
 	VXORPS Y15, Y15, Y15
 	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
 	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
 
 store:
 	MOVQ    mask+56(FP), R11
@@ -1040,9 +1063,13 @@ end:
 	JZ     store
 	VXORPS Y15, Y15, Y15
 	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
 	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
 	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
 	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
 
 store:
 	MOVQ    mask+56(FP), R11
@@ -1203,11 +1230,17 @@ end:
 	JZ     store
 	VXORPS Y15, Y15, Y15
 	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
 	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
 	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
 	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
 	VMAXPS Y4, Y15, Y4
+	VADDPS Y15, Y4, Y4
 	VMAXPS Y5, Y15, Y5
+	VADDPS Y15, Y5, Y5
 
 store:
 	MOVQ    mask+56(FP), R11
@@ -1396,13 +1429,21 @@ end:
 	JZ     store
 	VXORPS Y15, Y15, Y15
 	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
 	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
 	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
 	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
 	VMAXPS Y4, Y15, Y4
+	VADDPS Y15, Y4, Y4
 	VMAXPS Y5, Y15, Y5
+	VADDPS Y15, Y5, Y5
 	VMAXPS Y6, Y15, Y6
+	VADDPS Y15, Y6, Y6
 	VMAXPS Y7, Y15, Y7
+	VADDPS Y15, Y7, Y7
 
 store:
 	MOVQ    mask+56(FP), R11
@@ -1619,15 +1660,25 @@ end:
 	JZ     store
 	VXORPS Y15, Y15, Y15
 	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
 	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
 	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
 	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
 	VMAXPS Y4, Y15, Y4
+	VADDPS Y15, Y4, Y4
 	VMAXPS Y5, Y15, Y5
+	VADDPS Y15, Y5, Y5
 	VMAXPS Y6, Y15, Y6
+	VADDPS Y15, Y6, Y6
 	VMAXPS Y7, Y15, Y7
+	VADDPS Y15, Y7, Y7
 	VMAXPS Y8, Y15, Y8
+	VADDPS Y15, Y8, Y8
 	VMAXPS Y9, Y15, Y9
+	VADDPS Y15, Y9, Y9
 
 store:
 	MOVQ    mask+56(FP), R11
@@ -1872,17 +1923,29 @@ end:
 	JZ     store
 	VXORPS Y15, Y15, Y15
 	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
 	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
 	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
 	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
 	VMAXPS Y4, Y15, Y4
+	VADDPS Y15, Y4, Y4
 	VMAXPS Y5, Y15, Y5
+	VADDPS Y15, Y5, Y5
 	VMAXPS Y6, Y15, Y6
+	VADDPS Y15, Y6, Y6
 	VMAXPS Y7, Y15, Y7
+	VADDPS Y15, Y7, Y7
 	VMAXPS Y8, Y15, Y8
+	VADDPS Y15, Y8, Y8
 	VMAXPS Y9, Y15, Y9
+	VADDPS Y15, Y9, Y9
 	VMAXPS Y10, Y15, Y10
+	VADDPS Y15, Y10, Y10
 	VMAXPS Y11, Y15, Y11
+	VADDPS Y15, Y11, Y11
 
 store:
 	MOVQ    mask+56(FP), R11
@@ -3946,15 +4009,19 @@ TEXT ·relu_avx2(SB), NOSPLIT, $0-24
 loop:
 	VMOVUPS (SI), Y0
 	VMAXPS  Y0, Y15, Y0
+	VADDPS  Y15, Y0, Y0
 	VMOVUPS Y0, (DI)
 	VMOVUPS 32(SI), Y1
 	VMAXPS  Y1, Y15, Y1
+	VADDPS  Y15, Y1, Y1
 	VMOVUPS Y1, 32(DI)
 	VMOVUPS 64(SI), Y2
 	VMAXPS  Y2, Y15, Y2
+	VADDPS  Y15, Y2, Y2
 	VMOVUPS Y2, 64(DI)
 	VMOVUPS 96(SI), Y3
 	VMAXPS  Y3, Y15, Y3
+	VADDPS  Y15, Y3, Y3
 	VMOVUPS Y3, 96(DI)
 	ADDQ    $0x00000080, DI
 	ADDQ    $0x00000080, SI
@@ -4529,41 +4596,106 @@ done:
 	VZEROUPPER
 	RET
 
-// func maxPool2_avx2(dst *float32, switches *int32, top *float32, bottom *float32, n int, at int32, w int32)
+DATA even_avx2<>+0(SB)/4, $0x00000000
+DATA even_avx2<>+4(SB)/4, $0x00000002
+DATA even_avx2<>+8(SB)/4, $0x00000004
+DATA even_avx2<>+12(SB)/4, $0x00000006
+DATA even_avx2<>+16(SB)/4, $0x00000008
+DATA even_avx2<>+20(SB)/4, $0x0000000a
+DATA even_avx2<>+24(SB)/4, $0x0000000c
+DATA even_avx2<>+28(SB)/4, $0x0000000e
+GLOBL even_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA odd_avx2<>+0(SB)/4, $0x00000001
+DATA odd_avx2<>+4(SB)/4, $0x00000003
+DATA odd_avx2<>+8(SB)/4, $0x00000005
+DATA odd_avx2<>+12(SB)/4, $0x00000007
+DATA odd_avx2<>+16(SB)/4, $0x00000009
+DATA odd_avx2<>+20(SB)/4, $0x0000000b
+DATA odd_avx2<>+24(SB)/4, $0x0000000d
+DATA odd_avx2<>+28(SB)/4, $0x0000000f
+GLOBL odd_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA step_avx2<>+0(SB)/4, $0x00000010
+DATA step_avx2<>+4(SB)/4, $0x00000010
+DATA step_avx2<>+8(SB)/4, $0x00000010
+DATA step_avx2<>+12(SB)/4, $0x00000010
+DATA step_avx2<>+16(SB)/4, $0x00000010
+DATA step_avx2<>+20(SB)/4, $0x00000010
+DATA step_avx2<>+24(SB)/4, $0x00000010
+DATA step_avx2<>+28(SB)/4, $0x00000010
+GLOBL step_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA ones_avx2<>+0(SB)/4, $0x00000001
+DATA ones_avx2<>+4(SB)/4, $0x00000001
+DATA ones_avx2<>+8(SB)/4, $0x00000001
+DATA ones_avx2<>+12(SB)/4, $0x00000001
+DATA ones_avx2<>+16(SB)/4, $0x00000001
+DATA ones_avx2<>+20(SB)/4, $0x00000001
+DATA ones_avx2<>+24(SB)/4, $0x00000001
+DATA ones_avx2<>+28(SB)/4, $0x00000001
+GLOBL ones_avx2<>(SB), RODATA|NOPTR, $32
+
+// func maxPool2_avx2(dst *float32, switches *int32, src *float32, rows int, cols int, pitch int, at int32, w int32)
 // Requires: AVX, AVX2
-TEXT ·maxPool2_avx2(SB), NOSPLIT, $0-48
+TEXT ·maxPool2_avx2(SB), NOSPLIT, $0-56
 	MOVQ         dst+0(FP), DI
 	MOVQ         switches+8(FP), SI
-	MOVQ         top+16(FP), DX
-	MOVQ         bottom+24(FP), R8
-	MOVQ         n+32(FP), CX
-	MOVL         at+40(FP), AX
-	VMOVD        AX, X8
-	VPBROADCASTD X8, Y8
-	VPADDD       lanes2_avx2<>+0(SB), Y8, Y8
-	VMOVDQU      lanes2_avx2<>+0(SB), Y12
-	VMOVDQU      lanes2odd_avx2<>+0(SB), Y13
-	VPSUBD       Y12, Y13, Y9
-	MOVL         w+44(FP), AX
+	MOVQ         src+16(FP), DX
+	MOVQ         rows+24(FP), R11
+	MOVQ         pitch+40(FP), R12
+	MOVL         at+48(FP), AX
+	VMOVD        AX, X9
+	VPBROADCASTD X9, Y9
+	VMOVDQU      even_avx2<>+0(SB), Y8
+	VPADDD       Y8, Y9, Y9
+	MOVL         w+52(FP), AX
 	VMOVD        AX, X10
 	VPBROADCASTD X10, Y10
-	VPSLLD       $0x04, Y9, Y11
+	MOVQ         cols+32(FP), CX
+	ANDQ         $0x07, CX
+	MOVQ         $0x00000001, AX
+	SHLQ         CL, AX
+	DECQ         AX
+	VMOVD        AX, X11
+	VPBROADCASTD X11, Y11
+	VPSLLVD      shifts_avx2<>+0(SB), Y11, Y11
+	ADDQ         CX, CX
+	MOVQ         $0x00000001, R13
+	SHLQ         CL, R13
+	DECQ         R13
+	VMOVD        R13, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	SHRQ         $0x08, R13
+	VMOVD        R13, X13
+	VPBROADCASTD X13, Y13
+	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
+
+row:
+	MOVQ    DX, R8
+	LEAQ    (DX)(R12*1), R9
+	LEAQ    (DX)(R12*2), DX
+	VMOVAPS Y9, Y8
+	MOVQ    cols+32(FP), R10
+	SUBQ    $0x08, R10
+	JLT     partial
 
 loop:
-	VMOVUPS   (DX), Y14
-	VMOVUPS   32(DX), Y15
+	VMOVUPS   (R8), Y14
+	VMOVUPS   32(R8), Y15
 	VSHUFPS   $0x88, Y15, Y14, Y0
 	VPERMPD   $0xd8, Y0, Y0
 	VSHUFPS   $0xdd, Y15, Y14, Y1
 	VPERMPD   $0xd8, Y1, Y1
-	VMOVUPS   (R8), Y14
-	VMOVUPS   32(R8), Y15
+	VMOVUPS   (R9), Y14
+	VMOVUPS   32(R9), Y15
 	VSHUFPS   $0x88, Y15, Y14, Y2
 	VPERMPD   $0xd8, Y2, Y2
 	VSHUFPS   $0xdd, Y15, Y14, Y3
 	VPERMPD   $0xd8, Y3, Y3
-	VMOVDQA   Y8, Y4
-	VPADDD    Y9, Y8, Y5
+	VMOVAPS   Y8, Y4
+	VPADDD    ones_avx2<>+0(SB), Y8, Y5
 	VCMPPS    $0x07, Y0, Y0, Y6
 	VCMPPS    $0x06, Y0, Y1, Y7
 	VANDPS    Y6, Y7, Y7
@@ -4575,7 +4707,7 @@ loop:
 	VANDPS    Y6, Y7, Y7
 	VBLENDVPS Y7, Y2, Y0, Y0
 	VBLENDVPS Y7, Y5, Y4, Y4
-	VPADDD    Y9, Y5, Y5
+	VPADDD    ones_avx2<>+0(SB), Y5, Y5
 	VCMPPS    $0x07, Y0, Y0, Y6
 	VCMPPS    $0x06, Y0, Y3, Y7
 	VANDPS    Y6, Y7, Y7
@@ -4583,39 +4715,217 @@ loop:
 	VBLENDVPS Y7, Y5, Y4, Y4
 	VMOVUPS   Y0, (DI)
 	TESTQ     SI, SI
-	JZ        next
+	JZ        skip
 	VMOVUPS   Y4, (SI)
 	ADDQ      $0x20, SI
 
-next:
-	VPADDD Y11, Y8, Y8
+skip:
+	VPADDD step_avx2<>+0(SB), Y8, Y8
 	ADDQ   $0x20, DI
-	ADDQ   $0x00000040, DX
 	ADDQ   $0x00000040, R8
-	SUBQ   $0x08, CX
-	JNZ    loop
+	ADDQ   $0x00000040, R9
+	SUBQ   $0x08, R10
+	JGE    loop
+
+partial:
+	ADDQ       $0x08, R10
+	JZ         next
+	VMASKMOVPS (R8), Y12, Y14
+	VMASKMOVPS 32(R8), Y13, Y15
+	VSHUFPS    $0x88, Y15, Y14, Y0
+	VPERMPD    $0xd8, Y0, Y0
+	VSHUFPS    $0xdd, Y15, Y14, Y1
+	VPERMPD    $0xd8, Y1, Y1
+	VMASKMOVPS (R9), Y12, Y14
+	VMASKMOVPS 32(R9), Y13, Y15
+	VSHUFPS    $0x88, Y15, Y14, Y2
+	VPERMPD    $0xd8, Y2, Y2
+	VSHUFPS    $0xdd, Y15, Y14, Y3
+	VPERMPD    $0xd8, Y3, Y3
+	VMOVAPS    Y8, Y4
+	VPADDD     ones_avx2<>+0(SB), Y8, Y5
+	VCMPPS     $0x07, Y0, Y0, Y6
+	VCMPPS     $0x06, Y0, Y1, Y7
+	VANDPS     Y6, Y7, Y7
+	VBLENDVPS  Y7, Y1, Y0, Y0
+	VBLENDVPS  Y7, Y5, Y4, Y4
+	VPADDD     Y10, Y8, Y5
+	VCMPPS     $0x07, Y0, Y0, Y6
+	VCMPPS     $0x06, Y0, Y2, Y7
+	VANDPS     Y6, Y7, Y7
+	VBLENDVPS  Y7, Y2, Y0, Y0
+	VBLENDVPS  Y7, Y5, Y4, Y4
+	VPADDD     ones_avx2<>+0(SB), Y5, Y5
+	VCMPPS     $0x07, Y0, Y0, Y6
+	VCMPPS     $0x06, Y0, Y3, Y7
+	VANDPS     Y6, Y7, Y7
+	VBLENDVPS  Y7, Y3, Y0, Y0
+	VBLENDVPS  Y7, Y5, Y4, Y4
+	VMASKMOVPS Y0, Y11, (DI)
+	TESTQ      SI, SI
+	JZ         skipPartial
+	VMASKMOVPS Y4, Y11, (SI)
+
+skipPartial:
+	LEAQ  (DI)(R10*4), DI
+	TESTQ SI, SI
+	JZ    next
+	LEAQ  (SI)(R10*4), SI
+
+next:
+	VPADDD Y10, Y9, Y9
+	VPADDD Y10, Y9, Y9
+	SUBQ   $0x01, R11
+	JNZ    row
 	VZEROUPPER
 	RET
 
-DATA lanes2_avx2<>+0(SB)/4, $0x00000000
-DATA lanes2_avx2<>+4(SB)/4, $0x00000002
-DATA lanes2_avx2<>+8(SB)/4, $0x00000004
-DATA lanes2_avx2<>+12(SB)/4, $0x00000006
-DATA lanes2_avx2<>+16(SB)/4, $0x00000008
-DATA lanes2_avx2<>+20(SB)/4, $0x0000000a
-DATA lanes2_avx2<>+24(SB)/4, $0x0000000c
-DATA lanes2_avx2<>+28(SB)/4, $0x0000000e
-GLOBL lanes2_avx2<>(SB), RODATA|NOPTR, $32
+DATA lanes_avx2<>+0(SB)/4, $0x00000000
+DATA lanes_avx2<>+4(SB)/4, $0x00000001
+DATA lanes_avx2<>+8(SB)/4, $0x00000002
+DATA lanes_avx2<>+12(SB)/4, $0x00000003
+DATA lanes_avx2<>+16(SB)/4, $0x00000004
+DATA lanes_avx2<>+20(SB)/4, $0x00000005
+DATA lanes_avx2<>+24(SB)/4, $0x00000006
+DATA lanes_avx2<>+28(SB)/4, $0x00000007
+GLOBL lanes_avx2<>(SB), RODATA|NOPTR, $32
 
-DATA lanes2odd_avx2<>+0(SB)/4, $0x00000001
-DATA lanes2odd_avx2<>+4(SB)/4, $0x00000003
-DATA lanes2odd_avx2<>+8(SB)/4, $0x00000005
-DATA lanes2odd_avx2<>+12(SB)/4, $0x00000007
-DATA lanes2odd_avx2<>+16(SB)/4, $0x00000009
-DATA lanes2odd_avx2<>+20(SB)/4, $0x0000000b
-DATA lanes2odd_avx2<>+24(SB)/4, $0x0000000d
-DATA lanes2odd_avx2<>+28(SB)/4, $0x0000000f
-GLOBL lanes2odd_avx2<>(SB), RODATA|NOPTR, $32
+// func maxTap1_avx2(best *float32, switches *int32, src *float32, n int, at int32)
+// Requires: AVX, AVX2
+TEXT ·maxTap1_avx2(SB), NOSPLIT, $0-36
+	MOVQ         best+0(FP), DI
+	MOVQ         switches+8(FP), SI
+	MOVQ         src+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVL         at+32(FP), AX
+	VMOVD        AX, X8
+	VPBROADCASTD X8, Y8
+	VMOVDQU      lanes_avx2<>+0(SB), Y9
+	VPADDD       Y9, Y8, Y8
+	VMOVDQU      step_avx2<>+0(SB), Y10
+	VPSRLD       $0x01, Y10, Y10
+	SUBQ         $0x08, BX
+	JLT          partial
+
+loop:
+	VMOVUPS   (DX), Y3
+	VMOVAPS   Y3, Y0
+	VMOVUPS   (DI), Y1
+	VMOVUPS   (SI), Y2
+	VCMPPS    $0x07, Y1, Y1, Y6
+	VCMPPS    $0x06, Y1, Y0, Y7
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y0, Y1, Y1
+	VBLENDVPS Y7, Y8, Y2, Y2
+	VMOVUPS   Y1, (DI)
+	VMOVUPS   Y2, (SI)
+	VPADDD    Y10, Y8, Y8
+	ADDQ      $0x20, DI
+	ADDQ      $0x20, SI
+	ADDQ      $0x00000020, DX
+	SUBQ      $0x08, BX
+	JGE       loop
+
+partial:
+	ADDQ         $0x08, BX
+	JZ           done
+	MOVQ         BX, CX
+	MOVQ         $0x00000001, AX
+	SHLQ         CL, AX
+	DECQ         AX
+	VMOVD        AX, X11
+	VPBROADCASTD X11, Y11
+	VPSLLVD      shifts_avx2<>+0(SB), Y11, Y11
+	VMASKMOVPS   (DX), Y11, Y0
+	VMASKMOVPS   (DI), Y11, Y1
+	VMASKMOVPS   (SI), Y11, Y2
+	VCMPPS       $0x07, Y1, Y1, Y6
+	VCMPPS       $0x06, Y1, Y0, Y7
+	VANDPS       Y6, Y7, Y7
+	VBLENDVPS    Y7, Y0, Y1, Y1
+	VBLENDVPS    Y7, Y8, Y2, Y2
+	VMASKMOVPS   Y1, Y11, (DI)
+	VMASKMOVPS   Y2, Y11, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func maxTap2_avx2(best *float32, switches *int32, src *float32, n int, at int32)
+// Requires: AVX, AVX2
+TEXT ·maxTap2_avx2(SB), NOSPLIT, $0-36
+	MOVQ         best+0(FP), DI
+	MOVQ         switches+8(FP), SI
+	MOVQ         src+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVL         at+32(FP), AX
+	VMOVD        AX, X8
+	VPBROADCASTD X8, Y8
+	VMOVDQU      even_avx2<>+0(SB), Y9
+	VPADDD       Y9, Y8, Y8
+	VMOVDQU      step_avx2<>+0(SB), Y10
+	SUBQ         $0x08, BX
+	JLT          partial
+
+loop:
+	VMOVUPS   (DX), Y3
+	VMOVUPS   32(DX), Y4
+	VSHUFPS   $0x88, Y4, Y3, Y0
+	VPERMPD   $0xd8, Y0, Y0
+	VMOVUPS   (DI), Y1
+	VMOVUPS   (SI), Y2
+	VCMPPS    $0x07, Y1, Y1, Y6
+	VCMPPS    $0x06, Y1, Y0, Y7
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y0, Y1, Y1
+	VBLENDVPS Y7, Y8, Y2, Y2
+	VMOVUPS   Y1, (DI)
+	VMOVUPS   Y2, (SI)
+	VPADDD    Y10, Y8, Y8
+	ADDQ      $0x20, DI
+	ADDQ      $0x20, SI
+	ADDQ      $0x00000040, DX
+	SUBQ      $0x08, BX
+	JGE       loop
+
+partial:
+	ADDQ         $0x08, BX
+	JZ           done
+	MOVQ         BX, CX
+	MOVQ         $0x00000001, AX
+	SHLQ         CL, AX
+	DECQ         AX
+	VMOVD        AX, X11
+	VPBROADCASTD X11, Y11
+	VPSLLVD      shifts_avx2<>+0(SB), Y11, Y11
+	LEAQ         -1(CX)(CX*1), CX
+	MOVQ         $0x00000001, AX
+	SHLQ         CL, AX
+	DECQ         AX
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	SHRQ         $0x08, AX
+	VMOVD        AX, X13
+	VPBROADCASTD X13, Y13
+	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
+	VMASKMOVPS   (DX), Y12, Y3
+	VMASKMOVPS   32(DX), Y13, Y4
+	VSHUFPS      $0x88, Y4, Y3, Y0
+	VPERMPD      $0xd8, Y0, Y0
+	VMASKMOVPS   (DI), Y11, Y1
+	VMASKMOVPS   (SI), Y11, Y2
+	VCMPPS       $0x07, Y1, Y1, Y6
+	VCMPPS       $0x06, Y1, Y0, Y7
+	VANDPS       Y6, Y7, Y7
+	VBLENDVPS    Y7, Y0, Y1, Y1
+	VBLENDVPS    Y7, Y8, Y2, Y2
+	VMASKMOVPS   Y1, Y11, (DI)
+	VMASKMOVPS   Y2, Y11, (SI)
+
+done:
+	VZEROUPPER
+	RET
 
 // func split2_avx2(even *float32, odd *float32, src *float32, n int)
 // Requires: AVX, AVX2
@@ -4630,14 +4940,54 @@ loop:
 	VMOVUPS 32(DX), Y1
 	VSHUFPS $0x88, Y1, Y0, Y2
 	VPERMPD $0xd8, Y2, Y2
-	VSHUFPS $0xdd, Y1, Y0, Y0
-	VPERMPD $0xd8, Y0, Y0
+	VSHUFPS $0xdd, Y1, Y0, Y3
+	VPERMPD $0xd8, Y3, Y3
 	VMOVUPS Y2, (DI)
-	VMOVUPS Y0, (SI)
+	VMOVUPS Y3, (SI)
 	ADDQ    $0x20, DI
 	ADDQ    $0x20, SI
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x08, CX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func lrn_avx2(dst *float32, src *float32, first *float32, n int, stride int, count int, scale float32, bias float32)
+// Requires: AVX
+TEXT ·lrn_avx2(SB), NOSPLIT, $0-56
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         first+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVQ         stride+32(FP), R8
+	MOVQ         count+40(FP), R9
+	VBROADCASTSS scale+48(FP), Y8
+	VBROADCASTSS bias+52(FP), Y9
+
+loop:
+	VXORPS Y0, Y0, Y0
+	MOVQ   DX, R10
+	MOVQ   R9, R11
+
+sum:
+	VMOVUPS (R10), Y1
+	VMULPS  Y1, Y1, Y1
+	VADDPS  Y1, Y0, Y0
+	ADDQ    R8, R10
+	SUBQ    $0x01, R11
+	JNZ     sum
+	VMULPS  Y8, Y0, Y0
+	VADDPS  Y9, Y0, Y0
+	VSQRTPS Y0, Y1
+	VSQRTPS Y1, Y0
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS (SI), Y0
+	VDIVPS  Y1, Y0, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, SI
+	ADDQ    $0x20, DI
+	SUBQ    $0x08, BX
 	JNZ     loop
 	VZEROUPPER
 	RET

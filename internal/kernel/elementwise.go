@@ -6,35 +6,54 @@ import "math"
 // loops: 64 KiB of each slice.
 const chunk = 16 << 10
 
+// whole returns how many of n elements an elementwise kernel takes, if there is
+// one.
+func (lv *level) whole(n int) int {
+	if lv.block == 0 {
+		return 0
+	}
+	return n / lv.block * lv.block
+}
+
 // ReLU computes dst = max(src, 0); NaN stays NaN. dst may be src.
 func (e *Engine) ReLU(dst, src []float32) {
 	if len(dst) != len(src) {
 		panic("kernel: ReLU: lengths differ")
 	}
-	e.chunks(len(src), chunk, func(lo, hi int) {
-		s := src[lo:hi]
-		d := dst[lo:hi]
+	e.loop(len(src), chunk, func(j *loopJob, lo, hi int) {
+		d, s := j.s[0][lo:hi], j.s[1][lo:hi]
+		if n := j.lv.whole(len(s)); n > 0 && j.lv.relu != nil {
+			j.lv.relu(&d[0], &s[0], n)
+			d, s = d[n:], s[n:]
+		}
 		for i, v := range s {
 			d[i] = max(v, 0)
 		}
-	})
+	}, noScalars, dst, src)
 }
+
+var noScalars [7]float32
 
 // ReLUGrad computes dx = dy where y > 0, else 0. dx may be dy.
 func (e *Engine) ReLUGrad(dx, dy, y []float32) {
 	if len(dx) != len(dy) || len(dx) != len(y) {
 		panic("kernel: ReLUGrad: lengths differ")
 	}
-	e.chunks(len(dx), chunk, func(lo, hi int) {
-		d, s, y := dx[lo:hi], dy[lo:hi], y[lo:hi]
-		for i, v := range y {
-			bits := uint32(0)
-			if v > 0 {
-				bits = math.Float32bits(s[i])
-			}
-			d[i] = math.Float32frombits(bits)
+	e.loop(len(dx), chunk, func(j *loopJob, lo, hi int) {
+		d, s, y := j.s[0][lo:hi], j.s[1][lo:hi], j.s[2][lo:hi]
+		if n := j.lv.whole(len(s)); n > 0 && j.lv.reluGrad != nil {
+			j.lv.reluGrad(&d[0], &s[0], &y[0], n)
+			d, s, y = d[n:], s[n:], y[n:]
 		}
-	})
+		for i, v := range y {
+			// Selecting bits instead of branching: signs are hard to predict.
+			keep := uint32(0)
+			if v > 0 {
+				keep = ^keep
+			}
+			d[i] = math.Float32frombits(math.Float32bits(s[i]) & keep)
+		}
+	}, noScalars, dx, dy, y)
 }
 
 // Add computes dst = a + b; dst may be a or b.
@@ -42,12 +61,16 @@ func (e *Engine) Add(dst, a, b []float32) {
 	if len(dst) != len(a) || len(dst) != len(b) {
 		panic("kernel: Add: lengths differ")
 	}
-	e.chunks(len(dst), chunk, func(lo, hi int) {
-		d, a, b := dst[lo:hi], a[lo:hi], b[lo:hi]
+	e.loop(len(dst), chunk, func(j *loopJob, lo, hi int) {
+		d, a, b := j.s[0][lo:hi], j.s[1][lo:hi], j.s[2][lo:hi]
+		if n := j.lv.whole(len(d)); n > 0 && j.lv.add != nil {
+			j.lv.add(&d[0], &a[0], &b[0], n)
+			d, a, b = d[n:], a[n:], b[n:]
+		}
 		for i, v := range a {
 			d[i] = v + b[i]
 		}
-	})
+	}, noScalars, dst, a, b)
 }
 
 // ScaleShift computes dst[i][k] = src[i][k]*scale[k] + shift[k] over planes of
@@ -56,13 +79,27 @@ func (e *Engine) ScaleShift(n, c, hw int, dst, src, scale, shift []float32) {
 	if n < 0 || c < 0 || hw < 0 || len(dst) < n*c*hw || len(src) < n*c*hw || len(scale) != c || len(shift) != c {
 		panic("kernel: ScaleShift: wrong lengths")
 	}
-	e.pool.For(n*c, func(p, worker int) {
-		a, b := scale[p%c], shift[p%c]
-		d := dst[p*hw:][:hw]
-		for j, v := range src[p*hw:][:hw] {
-			d[j] = float32(v*a) + b
+	if hw == 0 {
+		return
+	}
+	e.loop(n*c, max(1, chunk/hw), func(j *loopJob, lo, hi int) {
+		hw := len(j.s[0]) / j.n
+		c := len(j.s[2])
+		for p := lo; p < hi; p++ {
+			j.lv.scaleShiftPlane(j.s[0][p*hw:][:hw], j.s[1][p*hw:][:hw], j.s[2][p%c], j.s[3][p%c])
 		}
-	})
+	}, noScalars, dst[:n*c*hw], src, scale, shift)
+}
+
+// scaleShiftPlane computes d = s*scale + shift.
+func (lv *level) scaleShiftPlane(d, s []float32, scale, shift float32) {
+	if n := lv.whole(len(s)); n > 0 && lv.scaleShift != nil {
+		lv.scaleShift(&d[0], &s[0], n, scale, shift)
+		d, s = d[n:], s[n:]
+	}
+	for i, v := range s {
+		d[i] = float32(v*scale) + shift
+	}
 }
 
 // Softmax computes dst[i][j] = exp(src[i][j]) / sum over j of exp(src[i][j]);

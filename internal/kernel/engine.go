@@ -104,7 +104,3 @@ func (e *Engine) loop(n, size int, f func(j *loopJob, lo, hi int), k [7]float32,
 	e.loops = append(e.loops, j)
 	e.mu.Unlock()
 }
-
-func (e *Engine) chunks(n, size int, f func(lo, hi int)) {
-	e.pool.For((n+size-1)/size, func(i, worker int) { f(i*size, min((i+1)*size, n)) })
-}

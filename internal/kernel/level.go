@@ -51,7 +51,9 @@ type level struct {
 	sum         func(x *float32, n int) float32
 	sumSquares  func(x *float32, n int, mean float32) float32
 	sumProducts func(dy, x *float32, n int, mean float32) (float32, float32)
-	maxPool2    func(dst *float32, switches *int32, top, bottom *float32, n int, at, w int32)
+	maxPool2    func(dst *float32, switches *int32, src *float32, rows, cols, pitch int, at, w int32)
+	maxTap      [3]func(best *float32, switches *int32, src *float32, n int, at int32) // by stride
+	lrn         func(dst, src, first *float32, n, stride, count int, scale, bias float32)
 	split2      func(even, odd, src *float32, n int)
 }
 

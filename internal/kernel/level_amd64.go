@@ -51,6 +51,8 @@ var avx512Level = &level{
 	sumProducts: sumProducts_avx512,
 	maxPool2:    maxPool2_avx512,
 	split2:      split2_avx512,
+	lrn:         lrn_avx512,
+	maxTap:      [3]func(*float32, *int32, *float32, int, int32){1: maxTap1_avx512, 2: maxTap2_avx512},
 }
 
 var avx2Level = &level{
@@ -85,4 +87,6 @@ var avx2Level = &level{
 	sumProducts: sumProducts_avx2,
 	maxPool2:    maxPool2_avx2,
 	split2:      split2_avx2,
+	lrn:         lrn_avx2,
+	maxTap:      [3]func(*float32, *int32, *float32, int, int32){1: maxTap1_avx2, 2: maxTap2_avx2},
 }

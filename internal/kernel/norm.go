@@ -1,5 +1,7 @@
 package kernel
 
+import "math"
+
 // checkPlanes panics unless every slice holds n*c*hw values.
 func checkPlanes(n, c, hw int, slices ...[]float32) {
 	if n < 0 || c < 1 || hw < 0 {
@@ -31,10 +33,32 @@ func (e *Engine) LRN(n, c, hw int, dst, src []float32, size int, alpha, beta, bi
 	if size < 1 {
 		panic("kernel: LRN: bad size")
 	}
-	e.pool.For(n, func(i, worker int) {
-		d, s := dst[i*c*hw:][:c*hw], src[i*c*hw:][:c*hw]
-		for p := range hw {
-			refLRN(c, hw, p, d, s, size, alpha, beta, bias)
+	lv := current()
+	if lv.lrn == nil || beta != 0.75 {
+		e.pool.For(n, func(i, worker int) {
+			d, s := dst[i*c*hw:][:c*hw], src[i*c*hw:][:c*hw]
+			for p := range hw {
+				refLRN(c, hw, p, d, s, size, alpha, beta, bias)
+			}
+		})
+		return
+	}
+	whole := hw / lv.lanes * lv.lanes
+	e.pool.For(n*c, func(i, worker int) {
+		k := i % c
+		lo, hi := lrnWindow(k, c, size)
+		first := (i - k + lo) * hw
+		if whole > 0 {
+			lv.lrn(&dst[i*hw], &src[i*hw], &src[first], whole, 4*hw, hi-lo, float32(alpha/float64(size)), float32(bias))
+		}
+		for p := whole; p < hw; p++ {
+			sum := 0.0
+			for j := range hi - lo {
+				v := float64(src[first+j*hw+p])
+				sum += float64(v * v)
+			}
+			t := bias + float64(alpha/float64(size)*sum)
+			dst[i*hw+p] = float32(float64(src[i*hw+p]) / math.Sqrt(t*math.Sqrt(t)))
 		}
 	})
 }
@@ -64,7 +88,12 @@ func (e *Engine) LRNGrad(n, c, hw int, dx, dy, x []float32, size int, alpha, bet
 func (e *Engine) BatchNormTrain(n, c, hw int, y, x, gamma, beta, mean, invstd []float32, eps float64) {
 	checkPlanes(n, c, hw, y, x)
 	checkChannels(c, gamma, beta, mean, invstd)
+	lv := current()
 	e.pool.For(c, func(k, worker int) {
+		if lv != refLevel && n*hw > 0 {
+			lv.batchNormTrain(k, n, c, hw, y, x, gamma, beta, mean, invstd, eps)
+			return
+		}
 		refBatchNormTrain(k, n, c, hw, y, x, gamma, beta, mean, invstd, eps)
 	})
 }
@@ -79,7 +108,75 @@ func (e *Engine) BatchNormTrain(n, c, hw int, y, x, gamma, beta, mean, invstd []
 func (e *Engine) BatchNormGrad(n, c, hw int, dx, dgamma, dbeta, dy, x, gamma, mean, invstd []float32) {
 	checkPlanes(n, c, hw, dx, dy, x)
 	checkChannels(c, dgamma, dbeta, gamma, mean, invstd)
+	lv := current()
 	e.pool.For(c, func(k, worker int) {
+		if lv != refLevel && n*hw > 0 {
+			lv.batchNormGrad(k, n, c, hw, dx, dgamma, dbeta, dy, x, gamma, mean, invstd)
+			return
+		}
 		refBatchNormGrad(k, n, c, hw, dx, dgamma, dbeta, dy, x, gamma, mean, invstd)
 	})
+}
+
+// batchNormTrain computes channel k. Planes are summed in float32 partial sums,
+// the planes of a batch in float64.
+func (lv *level) batchNormTrain(k, n, c, hw int, y, x, gamma, beta, mean, invstd []float32, eps float64) {
+	sum := 0.0
+	for i := range n {
+		sum += float64(lv.sumOf(x[(i*c+k)*hw:][:hw]))
+	}
+	m := float32(sum / float64(n*hw))
+	sum = 0
+	for i := range n {
+		s := x[(i*c+k)*hw:][:hw]
+		if w := lv.whole(hw); w > 0 && lv.sumSquares != nil {
+			sum += float64(lv.sumSquares(&s[0], w, m))
+			s = s[w:]
+		}
+		for _, v := range s {
+			sum += float64((v - m) * (v - m))
+		}
+	}
+	is := 1 / math.Sqrt(sum/float64(n*hw)+eps)
+	mean[k], invstd[k] = m, float32(is)
+	scale := is * float64(gamma[k])
+	shift := float64(beta[k]) - float64(float64(m)*scale)
+	for i := range n {
+		lv.scaleShiftPlane(y[(i*c+k)*hw:][:hw], x[(i*c+k)*hw:][:hw], float32(scale), float32(shift))
+	}
+}
+
+// batchNormGrad computes channel k; dx is a combination of dy, x and 1.
+func (lv *level) batchNormGrad(k, n, c, hw int, dx, dgamma, dbeta, dy, x, gamma, mean, invstd []float32) {
+	m, is := mean[k], float64(invstd[k])
+	db, dg := 0.0, 0.0
+	for i := range n {
+		s, d := x[(i*c+k)*hw:][:hw], dy[(i*c+k)*hw:][:hw]
+		if w := lv.whole(hw); w > 0 && lv.sumProducts != nil {
+			a, b := lv.sumProducts(&d[0], &s[0], w, m)
+			db += float64(a)
+			dg += float64(b)
+			s, d = s[w:], d[w:]
+		}
+		for j, v := range d {
+			db += float64(v)
+			dg += float64(v * (s[j] - m))
+		}
+	}
+	dg *= is
+	dbeta[k], dgamma[k] = float32(db), float32(dg)
+	total := float64(n * hw)
+	kd := float64(gamma[k]) * is
+	kx := -kd * dg / total * is
+	shift := -kd*db/total - float64(kx*float64(m))
+	for i := range n {
+		o, d, s := dx[(i*c+k)*hw:][:hw], dy[(i*c+k)*hw:][:hw], x[(i*c+k)*hw:][:hw]
+		if w := lv.whole(hw); w > 0 && lv.blend != nil {
+			lv.blend(&o[0], &d[0], &s[0], w, float32(kd), float32(kx), float32(shift))
+			o, d, s = o[w:], d[w:], s[w:]
+		}
+		for j, v := range d {
+			o[j] = float32(v*float32(kd)) + float32(s[j]*float32(kx)) + float32(shift)
+		}
+	}
 }

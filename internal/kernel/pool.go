@@ -1,5 +1,7 @@
 package kernel
 
+import "math"
+
 // MaxPool takes the maximum over the window of each output.
 //
 // src is [planes][in.H()][in.W()], box in of h x w planes; dst is
@@ -22,13 +24,91 @@ func (e *Engine) MaxPool(g Pool, planes int, dst []float32, switches []int32, ou
 	if !in.Contains(g.InputBox(out).Intersect(Full(h, w))) {
 		panic("kernel: MaxPool: the windows reach out of the input box")
 	}
-	e.pool.For(planes, func(p, worker int) {
-		var sw []int32
-		if switches != nil {
-			sw = switches[p*out.Area():][:out.Area()]
+	if out.Empty() {
+		return
+	}
+	lv := current()
+	plain := lv.maxTap[min(g.StrideX, 2)] == nil || g.StrideX > 2 || !everyWindow(g, out, h, w)
+	two := lv.maxPool2 != nil && g.KH == 2 && g.KW == 2 && g.StrideY == 2 && g.StrideX == 2 && g.DilY == 1 && g.DilX == 1 &&
+		Full(h, w).Contains(g.InputBox(out))
+	size := max(1, fillChunk/max(1, in.Area()))
+	e.pool.For((planes+size-1)/size, func(i, worker int) {
+		var spare []int32
+		for p := i * size; p < min((i+1)*size, planes); p++ {
+			d, s := dst[p*out.Area():][:out.Area()], src[p*in.Area():][:in.Area()]
+			var sw []int32
+			if switches != nil {
+				sw = switches[p*out.Area():][:out.Area()]
+			}
+			switch {
+			case two:
+				var at *int32
+				if sw != nil {
+					at = &sw[0]
+				}
+				y, x := 2*out.Y0-g.PadTop, 2*out.X0-g.PadLeft
+				lv.maxPool2(&d[0], at, &s[(y-in.Y0)*in.W()+x-in.X0], out.H(), out.W(), 4*in.W(), int32(y*w+x), int32(w))
+			case plain:
+				refMaxPool(g, d, sw, out, s, in, h, w)
+			default:
+				if sw == nil {
+					spare = grow(spare, out.Area())
+					sw = spare
+				}
+				lv.maxPoolRows(g, d, sw, out, s, in, h, w)
+			}
 		}
-		refMaxPool(g, dst[p*out.Area():][:out.Area()], sw, out, src[p*in.Area():][:in.Area()], in, h, w)
 	})
+}
+
+// everyWindow reports whether each window of the box has an element in the plane.
+func everyWindow(g Pool, out Box, h, w int) bool {
+	for y := out.Y0; y < out.Y1; y++ {
+		if poolCount(y, g.StrideY, g.PadTop, g.KH, g.DilY, 0, h) == 0 {
+			return false
+		}
+	}
+	for x := out.X0; x < out.X1; x++ {
+		if poolCount(x, g.StrideX, g.PadLeft, g.KW, g.DilX, 0, w) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// maxPoolRows computes a plane, a row of outputs and a tap at a time. Switches
+// start at the first element of each window, so that windows full of -Inf get
+// it too.
+func (lv *level) maxPoolRows(g Pool, d []float32, sw []int32, out Box, s []float32, in Box, h, w int) {
+	for oy := out.Y0; oy < out.Y1; oy++ {
+		d, sw := d[(oy-out.Y0)*out.W():][:out.W()], sw[(oy-out.Y0)*out.W():][:out.W()]
+		top := oy*g.StrideY - g.PadTop
+		first := 0 // first row of the window in the plane
+		for ; top+first*g.DilY < 0; first++ {
+		}
+		for i := range d {
+			x := (out.X0+i)*g.StrideX - g.PadLeft
+			for x < 0 {
+				x += g.DilX
+			}
+			d[i] = float32(math.Inf(-1))
+			sw[i] = int32((top+first*g.DilY)*w + x)
+		}
+		for ky := first; ky < g.KH; ky++ {
+			y := top + ky*g.DilY
+			if y >= h {
+				break
+			}
+			for kx := range g.KW {
+				off := kx*g.DilX - g.PadLeft
+				x0, x1 := spanIn(g.StrideX, off, 0, w, out.X0, out.X1)
+				if x0 < x1 {
+					x := x0*g.StrideX + off
+					lv.maxTap[g.StrideX](&d[x0-out.X0], &sw[x0-out.X0], &s[(y-in.Y0)*in.W()+x-in.X0], x1-x0, int32(y*w+x))
+				}
+			}
+		}
+	}
 }
 
 // MaxUnpool puts values back where MaxPool found them: dst, [planes][out.H()]

@@ -386,13 +386,31 @@ func sumSquares_avx512(x *float32, n int, mean float32) (s0 float32)
 //go:noescape
 func sumProducts_avx512(dy *float32, x *float32, n int, mean float32) (s0 float32, s1 float32)
 
-// maxPool2 computes n outputs (a multiple of the vector's lanes) of a 2x2 pool with stride 2 from two rows of 2n inputs;
-// at is the switch of the first input, w the distance of the rows. switches may be nil.
+// maxPool2 computes rows x cols outputs of a 2x2 pool with stride 2; rows of the input are pitch bytes apart.
+// at is the switch of the first input, w the width that switches count with. switches may be nil.
 //
 //go:noescape
-func maxPool2_avx512(dst *float32, switches *int32, top *float32, bottom *float32, n int, at int32, w int32)
+func maxPool2_avx512(dst *float32, switches *int32, src *float32, rows int, cols int, pitch int, at int32, w int32)
+
+// maxTap1 replaces best[i] and switches[i] by v = src[1*i] and at+1*i where v > best[i] or v is NaN
+// and best[i] is a number, for i < n, n > 0.
+//
+//go:noescape
+func maxTap1_avx512(best *float32, switches *int32, src *float32, n int, at int32)
+
+// maxTap2 replaces best[i] and switches[i] by v = src[2*i] and at+2*i where v > best[i] or v is NaN
+// and best[i] is a number, for i < n, n > 0.
+//
+//go:noescape
+func maxTap2_avx512(best *float32, switches *int32, src *float32, n int, at int32)
 
 // split2 stores src[2i] at even[i] and src[2i+1] at odd[i] for i < n, a positive multiple of the vector's lanes.
 //
 //go:noescape
 func split2_avx512(even *float32, odd *float32, src *float32, n int)
+
+// lrn computes dst[i] = src[i] / t^(3/4), t = bias + scale * sum over j < count of first[j*stride+i]^2,
+// for i < n, a multiple of the vector's lanes; stride is in bytes.
+//
+//go:noescape
+func lrn_avx512(dst *float32, src *float32, first *float32, n int, stride int, count int, scale float32, bias float32)

@@ -75,6 +75,7 @@ func elementwise() {
 		v := vec(u)
 		VMOVUPS(mem("src"), v)
 		VMAXPS(v, arg("zero"), v)
+		VADDPS(arg("zero"), v, v) // -0 becomes 0
 		VMOVUPS(v, mem("dst"))
 	})
 	loop("reluGrad", "dx[i] = dy[i] where y[i] > 0, else 0", []string{"dx", "dy", "y"}, nil, func(u int, mem memf, arg argf) {
@@ -184,6 +185,7 @@ func elementwise() {
 	})
 	maxPool2()
 	split2()
+	lrn()
 }
 
 // reduce emits a sum over n floats in two vectors of partial sums each.
@@ -254,111 +256,321 @@ func reduce(name, doc string, ptrs, scalars []string, outs int, body func(mem me
 	RET()
 }
 
-// maxPool2 emits the 2x2 pool with stride 2 over one row of outputs.
+// lanesTable returns a constant vector of the values first, first+step, ...
+func lanesTable(name string, first, step int) Mem {
+	m := GLOBL(name+"_"+lv.name, attr.RODATA|attr.NOPTR)
+	for i := range lv.lanes {
+		DATA(4*i, U32(first+step*i))
+	}
+	return m
+}
+
+func broadcastInt(p string, v reg.VecPhysical) {
+	Load(Param(p), reg.EAX)
+	VMOVD(reg.EAX, v.AsX())
+	VPBROADCASTD(v.AsX(), v)
+}
+
+func loadInts(m Op, v reg.VecPhysical) {
+	if lv.zmm {
+		VMOVDQU32(m, v)
+	} else {
+		VMOVDQU(m, v)
+	}
+}
+
+// better replaces best by v and at by cand where v is greater, or NaN and best
+// is a number. t1 and t2 are scratch of avx2.
+func better(v, best, cand, at, t1, t2 reg.VecPhysical) {
+	const ordered, notLessEqual = 7, 6
+	if lv.zmm {
+		VCMPPS(U8(ordered), best, best, reg.K1)
+		VCMPPS(U8(notLessEqual), best, v, reg.K1, reg.K1)
+		VMOVAPS(v, reg.K1, best)
+		VMOVDQA32(cand, reg.K1, at)
+		return
+	}
+	VCMPPS(U8(ordered), best, best, t1)
+	VCMPPS(U8(notLessEqual), best, v, t2)
+	VANDPS(t1, t2, t2)
+	VBLENDVPS(t2, v, best, best)
+	VBLENDVPS(t2, cand, at, at)
+}
+
+// evenOdd splits the two vectors a and b into their even and odd elements; the
+// tables are only used by avx512. odd may be nil.
+func evenOdd(a, b, even, odd, tEven, tOdd reg.VecPhysical) {
+	if lv.zmm {
+		VMOVAPS(a, even)
+		VPERMT2PS(b, tEven, even)
+		if odd != nil {
+			VMOVAPS(a, odd)
+			VPERMT2PS(b, tOdd, odd)
+		}
+		return
+	}
+	VSHUFPS(U8(0x88), b, a, even)
+	VPERMPD(U8(0xd8), even, even)
+	if odd != nil {
+		VSHUFPS(U8(0xdd), b, a, odd)
+		VPERMPD(U8(0xd8), odd, odd)
+	}
+}
+
+// maskedLoad loads the lanes of m that k (avx512) or mask (avx2) has, 0 elsewhere.
+func maskedLoad(m Mem, k reg.OpmaskPhysical, mask, v reg.VecPhysical) {
+	if lv.zmm {
+		VMOVUPS_Z(m, k, v)
+	} else {
+		VMASKMOVPS(m, mask, v)
+	}
+}
+
+func maskedStore(v reg.VecPhysical, k reg.OpmaskPhysical, mask reg.VecPhysical, m Mem) {
+	if lv.zmm {
+		VMOVUPS(v, k, m)
+	} else {
+		VMASKMOVPS(v, mask, m)
+	}
+}
+
+var even, odd, lanesAll, lanesStep, ones Mem
+
+// maxPool2 emits the 2x2 pool with stride 2 over a plane.
 func maxPool2() {
-	fn("maxPool2_"+lv.name, "func(dst *float32, switches *int32, top, bottom *float32, n int, at, w int32)")
-	Doc("maxPool2 computes n outputs (a multiple of the vector's lanes) of a 2x2 pool with stride 2 from two rows of 2n inputs;",
-		"at is the switch of the first input, w the distance of the rows. switches may be nil.")
-	dst, sw, a, b, n := reg.RDI, reg.RSI, reg.RDX, reg.R8, reg.RCX
+	even = lanesTable("even", 0, 2)
+	odd = lanesTable("odd", 1, 2)
+	lanesStep = lanesTable("step", 2*lv.lanes, 0)
+	ones = lanesTable("ones", 1, 0)
+	fn("maxPool2_"+lv.name, "func(dst *float32, switches *int32, src *float32, rows, cols, pitch int, at, w int32)")
+	Doc("maxPool2 computes rows x cols outputs of a 2x2 pool with stride 2; rows of the input are pitch bytes apart.",
+		"at is the switch of the first input, w the width that switches count with. switches may be nil.")
+	dst, sw, src, a, b, n := reg.RDI, reg.RSI, reg.RDX, reg.R8, reg.R9, reg.R10
+	rows, pitch, bits := reg.R11, reg.R12, reg.R13
 	Load(Param("dst"), dst)
 	Load(Param("switches"), sw)
-	Load(Param("top"), a)
-	Load(Param("bottom"), b)
-	Load(Param("n"), n)
-	table := GLOBL("lanes2_"+lv.name, attr.RODATA|attr.NOPTR)
-	for i := range lv.lanes {
-		DATA(4*i, U32(2*i))
-	}
-	odd := GLOBL("lanes2odd_"+lv.name, attr.RODATA|attr.NOPTR)
-	for i := range lv.lanes {
-		DATA(4*i, U32(2*i+1))
-	}
-	idx, one, wv, step := vec(8), vec(9), vec(10), vec(11)
-	broadcast := func(p string, v reg.VecPhysical) {
-		Load(Param(p), reg.EAX)
-		VMOVD(reg.EAX, v.AsX())
-		VPBROADCASTD(v.AsX(), v)
-	}
-	broadcast("at", idx)
+	Load(Param("src"), src)
+	Load(Param("rows"), rows)
+	Load(Param("pitch"), pitch)
+	idx, row, wv := vec(8), vec(9), vec(10)
+	tEven, tOdd := vec(top()), vec(top()-1)
+	broadcastInt("at", row)
+	loadInts(even, idx)
+	VPADDD(idx, row, row)
+	broadcastInt("w", wv)
 	if lv.zmm {
-		VPADDD(table, idx, idx)
-		VMOVDQU32(table, vec(12))
-		VMOVDQU32(odd, vec(13))
-		VPSUBD(vec(12), vec(13), one)
-	} else {
-		VPADDD(table, idx, idx)
-		VMOVDQU(table, vec(12))
-		VMOVDQU(odd, vec(13))
-		VPSUBD(vec(12), vec(13), one)
+		loadInts(even, tEven)
+		loadInts(odd, tOdd)
 	}
-	broadcast("w", wv)
-	// step = 2*lanes
-	if lv.zmm {
-		VPSLLD(U8(5), one, step)
-	} else {
-		VPSLLD(U8(4), one, step)
+	// The last, partial vector of a row: masks of its outputs and inputs.
+	Load(Param("cols"), reg.RCX)
+	ANDQ(U8(lv.lanes-1), reg.RCX)
+	MOVQ(U32(1), reg.RAX)
+	SHLQ(reg.CL, reg.RAX)
+	DECQ(reg.RAX)
+	maskFrom(reg.RAX, 0, reg.K5, vec(11))
+	ADDQ(reg.RCX, reg.RCX)
+	MOVQ(U32(1), bits)
+	SHLQ(reg.CL, bits)
+	DECQ(bits)
+	maskFrom(bits, 0, reg.K3, vec(12))
+	maskFrom(bits, lv.lanes, reg.K4, vec(13))
+
+	outputs := func(partial bool) {
+		var c [4]reg.VecPhysical // the four candidates in row-major order
+		for r, p := range []reg.GPPhysical{a, b} {
+			lo, hi := Mem{Base: p}, Mem{Base: p, Disp: vbytes()}
+			if partial {
+				maskedLoad(lo, reg.K3, vec(12), vec(14))
+				maskedLoad(hi, reg.K4, vec(13), vec(15))
+			} else {
+				VMOVUPS(lo, vec(14))
+				VMOVUPS(hi, vec(15))
+			}
+			c[2*r], c[2*r+1] = vec(2*r), vec(2*r+1)
+			evenOdd(vec(14), vec(15), c[2*r], c[2*r+1], tEven, tOdd)
+		}
+		best, at, cand := c[0], vec(4), vec(5)
+		VMOVAPS(idx, at)
+		VPADDD(ones, idx, cand)
+		better(c[1], best, cand, at, vec(6), vec(7))
+		VPADDD(wv, idx, cand)
+		better(c[2], best, cand, at, vec(6), vec(7))
+		VPADDD(ones, cand, cand)
+		better(c[3], best, cand, at, vec(6), vec(7))
+		skip := "skip"
+		if partial {
+			skip = "skipPartial"
+			maskedStore(best, reg.K5, vec(11), Mem{Base: dst})
+		} else {
+			VMOVUPS(best, Mem{Base: dst})
+		}
+		TESTQ(sw, sw)
+		JZ(LabelRef(skip))
+		if partial {
+			maskedStore(at, reg.K5, vec(11), Mem{Base: sw})
+		} else {
+			VMOVUPS(at, Mem{Base: sw})
+			ADDQ(U8(vbytes()), sw)
+		}
+		Label(skip)
 	}
+
+	Label("row")
+	MOVQ(src, a)
+	LEAQ(Mem{Base: src, Index: pitch, Scale: 1}, b)
+	LEAQ(Mem{Base: src, Index: pitch, Scale: 2}, src)
+	VMOVAPS(row, idx)
+	Load(Param("cols"), n)
+	SUBQ(U8(lv.lanes), n)
+	JLT(LabelRef("partial"))
 	Label("loop")
-	var c [4]reg.VecPhysical // the four candidates in row-major order
-	for r, p := range []reg.GPPhysical{a, b} {
-		lo, hi := Mem{Base: p}, Mem{Base: p, Disp: vbytes()}
-		e, o := vec(2*r), vec(2*r+1)
-		if lv.zmm {
-			VMOVUPS(lo, vec(14))
-			VMOVUPS(hi, vec(15))
-			VMOVAPS(vec(14), e)
-			VPERMT2PS(vec(15), vec(12), e)
-			VMOVAPS(vec(14), o)
-			VPERMT2PS(vec(15), vec(13), o)
-		} else {
-			VMOVUPS(lo, vec(14))
-			VMOVUPS(hi, vec(15))
-			VSHUFPS(U8(0x88), vec(15), vec(14), e)
-			VPERMPD(U8(0xd8), e, e)
-			VSHUFPS(U8(0xdd), vec(15), vec(14), o)
-			VPERMPD(U8(0xd8), o, o)
-		}
-		c[2*r], c[2*r+1] = e, o
-	}
-	best, at, cand := c[0], vec(4), vec(5)
-	if lv.zmm {
-		VMOVDQA32(idx, at)
-	} else {
-		VMOVDQA(idx, at)
-	}
-	for i := 1; i < 4; i++ {
-		switch i {
-		case 1:
-			VPADDD(one, idx, cand)
-		case 2:
-			VPADDD(wv, idx, cand)
-		case 3:
-			VPADDD(one, cand, cand)
-		}
-		// Taken if not (c <= best), and best is a number.
-		if lv.zmm {
-			VCMPPS(U8(7), best, best, reg.K1)
-			VCMPPS(U8(6), best, c[i], reg.K1, reg.K2)
-			VMOVAPS(c[i], reg.K2, best)
-			VMOVDQA32(cand, reg.K2, at)
-		} else {
-			VCMPPS(U8(7), best, best, vec(6))
-			VCMPPS(U8(6), best, c[i], vec(7))
-			VANDPS(vec(6), vec(7), vec(7))
-			VBLENDVPS(vec(7), c[i], best, best)
-			VBLENDVPS(vec(7), cand, at, at)
-		}
-	}
-	VMOVUPS(best, Mem{Base: dst})
-	TESTQ(sw, sw)
-	JZ(LabelRef("next"))
-	VMOVUPS(at, Mem{Base: sw})
-	ADDQ(U8(vbytes()), sw)
-	Label("next")
-	VPADDD(step, idx, idx)
+	outputs(false)
+	VPADDD(lanesStep, idx, idx)
 	ADDQ(U8(vbytes()), dst)
 	ADDQ(U32(2*vbytes()), a)
 	ADDQ(U32(2*vbytes()), b)
+	SUBQ(U8(lv.lanes), n)
+	JGE(LabelRef("loop"))
+	Label("partial")
+	ADDQ(U8(lv.lanes), n)
+	JZ(LabelRef("next"))
+	outputs(true)
+	LEAQ(Mem{Base: dst, Index: n, Scale: 4}, dst)
+	TESTQ(sw, sw)
+	JZ(LabelRef("next"))
+	LEAQ(Mem{Base: sw, Index: n, Scale: 4}, sw)
+	Label("next")
+	VPADDD(wv, row, row)
+	VPADDD(wv, row, row)
+	SUBQ(U8(1), rows)
+	JNZ(LabelRef("row"))
+	VZEROUPPER()
+	RET()
+
+	for stride := 1; stride <= 2; stride++ {
+		maxUpdate(stride)
+	}
+}
+
+// maxUpdate emits one tap of a max pool over a row of outputs.
+func maxUpdate(stride int) {
+	if stride == 1 {
+		lanesAll = lanesTable("lanes", 0, 1)
+	}
+	table := []Mem{lanesAll, even}[stride-1]
+	fn(fmt.Sprintf("maxTap%d_%s", stride, lv.name), "func(best *float32, switches *int32, src *float32, n int, at int32)")
+	Doc(fmt.Sprintf("maxTap%d replaces best[i] and switches[i] by v = src[%d*i] and at+%d*i where v > best[i] or v is NaN", stride, stride, stride),
+		"and best[i] is a number, for i < n, n > 0.")
+	best, sw, src, n := reg.RDI, reg.RSI, reg.RDX, reg.RBX
+	Load(Param("best"), best)
+	Load(Param("switches"), sw)
+	Load(Param("src"), src)
+	Load(Param("n"), n)
+	idx, tEven := vec(8), vec(9)
+	broadcastInt("at", idx)
+	loadInts(table, tEven)
+	VPADDD(tEven, idx, idx)
+	loadInts(lanesStep, vec(10)) // 2*lanes
+	if stride == 1 {
+		VPSRLD(U8(1), vec(10), vec(10))
+	}
+	v, b, at := vec(0), vec(1), vec(2)
+	SUBQ(U8(lv.lanes), n)
+	JLT(LabelRef("partial"))
+	Label("loop")
+	VMOVUPS(Mem{Base: src}, vec(3))
+	if stride == 2 {
+		VMOVUPS(Mem{Base: src, Disp: vbytes()}, vec(4))
+		evenOdd(vec(3), vec(4), v, nil, tEven, nil)
+	} else {
+		VMOVAPS(vec(3), v)
+	}
+	VMOVUPS(Mem{Base: best}, b)
+	VMOVUPS(Mem{Base: sw}, at)
+	better(v, b, idx, at, vec(6), vec(7))
+	VMOVUPS(b, Mem{Base: best})
+	VMOVUPS(at, Mem{Base: sw})
+	VPADDD(vec(10), idx, idx)
+	ADDQ(U8(vbytes()), best)
+	ADDQ(U8(vbytes()), sw)
+	ADDQ(U32(stride*vbytes()), src)
+	SUBQ(U8(lv.lanes), n)
+	JGE(LabelRef("loop"))
+	Label("partial")
+	ADDQ(U8(lv.lanes), n)
+	JZ(LabelRef("done"))
+	MOVQ(n, reg.RCX)
+	MOVQ(U32(1), reg.RAX)
+	SHLQ(reg.CL, reg.RAX)
+	DECQ(reg.RAX)
+	maskFrom(reg.RAX, 0, reg.K5, vec(11))
+	if stride == 2 {
+		// The last output reads one input, not two.
+		LEAQ(Mem{Base: reg.RCX, Index: reg.RCX, Scale: 1, Disp: -1}, reg.RCX)
+		MOVQ(U32(1), reg.RAX)
+		SHLQ(reg.CL, reg.RAX)
+		DECQ(reg.RAX)
+		maskFrom(reg.RAX, 0, reg.K3, vec(12))
+		maskFrom(reg.RAX, lv.lanes, reg.K4, vec(13))
+		maskedLoad(Mem{Base: src}, reg.K3, vec(12), vec(3))
+		maskedLoad(Mem{Base: src, Disp: vbytes()}, reg.K4, vec(13), vec(4))
+		evenOdd(vec(3), vec(4), v, nil, tEven, nil)
+	} else {
+		maskedLoad(Mem{Base: src}, reg.K5, vec(11), v)
+	}
+	maskedLoad(Mem{Base: best}, reg.K5, vec(11), b)
+	maskedLoad(Mem{Base: sw}, reg.K5, vec(11), at)
+	better(v, b, idx, at, vec(6), vec(7))
+	maskedStore(b, reg.K5, vec(11), Mem{Base: best})
+	maskedStore(at, reg.K5, vec(11), Mem{Base: sw})
+	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+// lrn emits local response normalisation for exponent 3/4.
+func lrn() {
+	fn("lrn_"+lv.name, "func(dst, src, first *float32, n, stride, count int, scale, bias float32)")
+	Doc("lrn computes dst[i] = src[i] / t^(3/4), t = bias + scale * sum over j < count of first[j*stride+i]^2,",
+		"for i < n, a multiple of the vector's lanes; stride is in bytes.")
+	dst, src, first, n := reg.RDI, reg.RSI, reg.RDX, reg.RBX
+	stride, count, p, i := reg.R8, reg.R9, reg.R10, reg.R11
+	Load(Param("dst"), dst)
+	Load(Param("src"), src)
+	Load(Param("first"), first)
+	Load(Param("n"), n)
+	Load(Param("stride"), stride)
+	Load(Param("count"), count)
+	for j, s := range []string{"scale", "bias"} {
+		addr, err := Param(s).Resolve()
+		if err != nil {
+			panic(err)
+		}
+		VBROADCASTSS(addr.Addr, vec(8+j))
+	}
+	Label("loop")
+	zero(vec(0))
+	MOVQ(first, p)
+	MOVQ(count, i)
+	Label("sum")
+	VMOVUPS(Mem{Base: p}, vec(1))
+	VMULPS(vec(1), vec(1), vec(1))
+	VADDPS(vec(1), vec(0), vec(0))
+	ADDQ(stride, p)
+	SUBQ(U8(1), i)
+	JNZ(LabelRef("sum"))
+	VMULPS(vec(8), vec(0), vec(0))
+	VADDPS(vec(9), vec(0), vec(0))
+	VSQRTPS(vec(0), vec(1))
+	VSQRTPS(vec(1), vec(0))
+	VMULPS(vec(0), vec(1), vec(1))
+	VMOVUPS(Mem{Base: src}, vec(0))
+	VDIVPS(vec(1), vec(0), vec(0))
+	VMOVUPS(vec(0), Mem{Base: dst})
+	ADDQ(U8(vbytes()), first)
+	ADDQ(U8(vbytes()), src)
+	ADDQ(U8(vbytes()), dst)
 	SUBQ(U8(lv.lanes), n)
 	JNZ(LabelRef("loop"))
 	VZEROUPPER()
@@ -375,24 +587,15 @@ func split2() {
 	Load(Param("src"), s)
 	Load(Param("n"), n)
 	if lv.zmm {
-		VMOVDQU32(NewDataAddr(Symbol{Name: "lanes2_" + lv.name, Static: true}, 0), vec(12))
-		VMOVDQU32(NewDataAddr(Symbol{Name: "lanes2odd_" + lv.name, Static: true}, 0), vec(13))
+		loadInts(even, vec(12))
+		loadInts(odd, vec(13))
 	}
 	Label("loop")
 	VMOVUPS(Mem{Base: s}, vec(0))
 	VMOVUPS(Mem{Base: s, Disp: vbytes()}, vec(1))
-	if lv.zmm {
-		VMOVAPS(vec(0), vec(2))
-		VPERMT2PS(vec(1), vec(12), vec(2))
-		VPERMT2PS(vec(1), vec(13), vec(0))
-	} else {
-		VSHUFPS(U8(0x88), vec(1), vec(0), vec(2))
-		VPERMPD(U8(0xd8), vec(2), vec(2))
-		VSHUFPS(U8(0xdd), vec(1), vec(0), vec(0))
-		VPERMPD(U8(0xd8), vec(0), vec(0))
-	}
+	evenOdd(vec(0), vec(1), vec(2), vec(3), vec(12), vec(13))
 	VMOVUPS(vec(2), Mem{Base: e})
-	VMOVUPS(vec(0), Mem{Base: o})
+	VMOVUPS(vec(3), Mem{Base: o})
 	ADDQ(U8(vbytes()), e)
 	ADDQ(U8(vbytes()), o)
 	ADDQ(U32(2*vbytes()), s)

@@ -257,6 +257,7 @@ func tile(mr, nv int) {
 	for i := range mr {
 		for v := range nv {
 			VMAXPS(acc(i, v), z, acc(i, v)) // a NaN in the accumulator stays
+			VADDPS(z, acc(i, v), acc(i, v)) // -0 becomes 0
 		}
 	}
 	Label("store")

@@ -1,0 +1,430 @@
+package kernel
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// guard returns a slice of n values between canaries, and a function that
+// fails the test if one of those was overwritten.
+func guard(t *testing.T, n int) (s []float32, check func()) {
+	t.Helper()
+	const pad = 40
+	all := make([]float32, n+2*pad)
+	for i := range all {
+		all[i] = float32(math.NaN())
+	}
+	canary := math.Float32frombits(0x7fa5a5a5)
+	for i := range pad {
+		all[i], all[pad+n+i] = canary, canary
+	}
+	return all[pad : pad+n : pad+n], func() {
+		t.Helper()
+		for i := range pad {
+			if math.Float32bits(all[i]) != 0x7fa5a5a5 || math.Float32bits(all[pad+n+i]) != 0x7fa5a5a5 {
+				t.Fatalf("write outside a slice of %d, %d from its ends", n, i)
+			}
+		}
+	}
+}
+
+// strange returns normal values with some NaN, Inf, -Inf, 0 and -0 among them.
+func strange(r *rand.Rand, n int) []float32 {
+	s := randSlice(r, n)
+	odd := []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 0, float32(math.Copysign(0, -1))}
+	for range n/8 + 1 {
+		if n > 0 {
+			s[r.IntN(n)] = odd[r.IntN(len(odd))]
+		}
+	}
+	return s
+}
+
+// same compares bits, but any NaN equals any other.
+func same(a, b []float32) int {
+	for i := range a {
+		if math.Float32bits(a[i]) != math.Float32bits(b[i]) && (a[i] == a[i] || b[i] == b[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+// The elementwise kernels compute the bits of the plain loops, for every length
+// around the block size and more than a chunk.
+func TestElementwise(t *testing.T) {
+	lengths := []int{chunk + 77}
+	for n := range 140 {
+		lengths = append(lengths, n)
+	}
+	forLevels(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(21, 22))
+		e := New(2)
+		defer e.Close()
+		for _, n := range lengths {
+			a, b := strange(r, n), strange(r, n)
+			d, ok := guard(t, n)
+			want := make([]float32, n)
+			check := func(what string) {
+				t.Helper()
+				ok()
+				if i := same(d, want); i >= 0 {
+					t.Fatalf("%s of %d: element %d is %v, want %v (from %v, %v)", what, n, i, d[i], want[i], a[i], b[i])
+				}
+			}
+			e.ReLU(d, a)
+			for i, v := range a {
+				want[i] = max(v, 0)
+			}
+			check("ReLU")
+			e.ReLUGrad(d, b, a)
+			for i, v := range a {
+				want[i] = 0
+				if v > 0 {
+					want[i] = b[i]
+				}
+			}
+			check("ReLUGrad")
+			e.Add(d, a, b)
+			for i, v := range a {
+				want[i] = v + b[i]
+			}
+			check("Add")
+			scale, shift := []float32{0.3, -2, 1}, []float32{0.7, 0, -1}
+			e.ScaleShift(1, 3, n/3, d, a, scale, shift)
+			for i := range n / 3 * 3 {
+				k := i / (n / 3)
+				want[i] = float32(a[i]*scale[k]) + shift[k]
+			}
+			copy(want[n/3*3:], d[n/3*3:])
+			check("ScaleShift")
+		}
+	})
+}
+
+// Solvers: the formulas, in float64. Each step is a handful of roundings.
+func TestSolvers(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(23, 24))
+		e := New(2)
+		defer e.Close()
+		for _, n := range []int{1, 31, 32, 33, 100, chunk + 45} {
+			g := randSlice(r, n)
+			state := func() (s []float32, s64 []float64, check func()) {
+				s, check = guard(t, n)
+				s64 = make([]float64, n)
+				for i := range s {
+					s[i] = float32(r.ExpFloat64())
+					s64[i] = float64(s[i])
+				}
+				return
+			}
+			near := func(what string, got []float32, want []float64) {
+				t.Helper()
+				for i := range got {
+					if d := math.Abs(float64(got[i]) - want[i]); !(d <= 1e-6*(1+math.Abs(want[i]))) {
+						t.Fatalf("%s, %d values: element %d is %v, want %v", what, n, i, got[i], want[i])
+					}
+				}
+			}
+			w, w64, ok := state()
+			e.SGD(w, g, 0.1)
+			for i := range w64 {
+				w64[i] -= 0.1 * float64(g[i])
+			}
+			near("SGD", w, w64)
+			ok()
+
+			w, w64, ok = state()
+			v, v64, ok2 := state()
+			for range 3 {
+				e.Momentum(w, v, g, 0.1, 0.9)
+				for i := range w64 {
+					v64[i] = 0.9*v64[i] + float64(g[i])
+					w64[i] -= 0.1 * v64[i]
+				}
+			}
+			near("Momentum", w, w64)
+			near("Momentum v", v, v64)
+			ok()
+			ok2()
+
+			w, w64, ok = state()
+			m, m64, ok2 := state()
+			v, v64, ok3 := state()
+			clear(m)
+			clear(m64)
+			clear(v)
+			clear(v64)
+			for s := 1; s <= 3; s++ {
+				e.Adam(w, m, v, g, 0.01, 0.9, 0.999, 1e-8, s)
+				for i := range w64 {
+					gi := float64(g[i])
+					m64[i] = 0.9*m64[i] + 0.1*gi
+					v64[i] = 0.999*v64[i] + 0.001*gi*gi
+					w64[i] -= 0.01 * m64[i] / (1 - math.Pow(0.9, float64(s))) / (math.Sqrt(v64[i]/(1-math.Pow(0.999, float64(s)))) + 1e-8)
+				}
+			}
+			near("Adam", w, w64)
+			near("Adam m", m, m64)
+			ok()
+			ok2()
+			ok3()
+
+			w, w64, ok = state()
+			v, v64, ok2 = state()
+			e.RMSProp(w, v, g, 0.01, 0.9, 1e-5)
+			for i := range w64 {
+				gi := float64(g[i])
+				v64[i] = 0.9*v64[i] + 0.1*gi*gi
+				w64[i] -= 0.01 * gi / math.Sqrt(v64[i]+1e-5)
+			}
+			near("RMSProp", w, w64)
+			near("RMSProp s", v, v64)
+			ok()
+			ok2()
+		}
+	})
+}
+
+func TestMaxPool(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(25, 26))
+		e := New(2)
+		defer e.Close()
+		for round := range 400 {
+			g := Pool{KH: 1 + r.IntN(4), StrideY: 1 + r.IntN(3), DilY: 1 + r.IntN(2)}
+			g.KW, g.StrideX, g.DilX = g.KH, g.StrideY, g.DilY
+			if round%3 == 0 {
+				g = Pool{KH: 2, KW: 2, StrideY: 2, StrideX: 2}
+			} else {
+				g.PadTop, g.PadLeft = r.IntN(g.KH), r.IntN(g.KW)
+			}
+			h, w := 8+r.IntN(30), 8+r.IntN(70)
+			n := g.norm()
+			oh := (h+n.PadTop-(n.KH-1)*n.DilY-1)/n.StrideY + 1 + r.IntN(2)*min(g.PadTop, 1)
+			ow := (w+n.PadLeft-(n.KW-1)*n.DilX-1)/n.StrideX + 1 + r.IntN(2)*min(g.PadLeft, 1)
+			out := Full(oh, ow)
+			if r.IntN(2) == 0 {
+				out.Y0, out.X0 = r.IntN(oh), r.IntN(ow)
+			}
+			in := Full(h, w)
+			if r.IntN(2) == 0 {
+				in = g.InputBox(out).Intersect(in)
+			}
+			planes := 1 + r.IntN(4)
+			src := strange(r, planes*in.Area())
+			if r.IntN(3) == 0 {
+				for i := range src {
+					src[i] = float32(r.IntN(2)) // ties
+				}
+			}
+			d, ok := guard(t, planes*out.Area())
+			sw := make([]int32, len(d)+1)
+			sw[len(d)] = 77
+			want, wantSw := make([]float32, len(d)), make([]int32, len(d))
+			for p := range planes {
+				refMaxPool(n, want[p*out.Area():], wantSw[p*out.Area():], out, src[p*in.Area():], in, h, w)
+			}
+			e.MaxPool(g, planes, d, nil, out, src, in, h, w)
+			if i := same(d, want); i >= 0 {
+				t.Fatalf("%+v %dx%d out %v without switches: element %d is %v, want %v", g, h, w, out, i, d[i], want[i])
+			}
+			e.MaxPool(g, planes, d, sw[:len(d)], out, src, in, h, w)
+			ok()
+			if i := same(d, want); i >= 0 || sw[len(d)] != 77 {
+				t.Fatalf("%+v %dx%d out %v: element %d is %v, want %v", g, h, w, out, i, d[i], want[i])
+			}
+			if !slices.Equal(sw[:len(d)], wantSw) {
+				t.Fatalf("%+v %dx%d out %v: switches differ", g, h, w, out)
+			}
+
+			// Unpooling into a box is the whole plane's, cut.
+			up, ok := guard(t, planes*h*w)
+			v := randSlice(r, len(d))
+			e.MaxUnpool(planes, up, Full(h, w), v, sw, w, out.Area())
+			ok()
+			ref := make([]float32, len(up))
+			for p := range planes {
+				for i := range out.Area() {
+					if at := sw[p*out.Area()+i]; at >= 0 {
+						ref[p*h*w+int(at)] += v[p*out.Area()+i]
+					}
+				}
+			}
+			if !equalBits(up, ref) {
+				t.Fatalf("MaxUnpool differs")
+			}
+			b := Box{r.IntN(h) - 1, r.IntN(w) - 1, 0, 0}
+			b.Y1, b.X1 = b.Y0+1+r.IntN(h), b.X0+1+r.IntN(w)
+			part, ok := guard(t, planes*b.Area())
+			e.MaxUnpool(planes, part, b, v, sw, w, out.Area())
+			ok()
+			for p := range planes {
+				for y := b.Y0; y < b.Y1; y++ {
+					for x := b.X0; x < b.X1; x++ {
+						want := float32(0)
+						if y >= 0 && y < h && x >= 0 && x < w {
+							want = ref[(p*h+y)*w+x]
+						}
+						if part[(p*b.H()+y-b.Y0)*b.W()+x-b.X0] != want {
+							t.Fatalf("MaxUnpool into %v differs at %d %d", b, y, x)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestAvgPool(t *testing.T) {
+	e := New(2)
+	defer e.Close()
+	// 3x3 plane 1..9, 2x2 windows, stride 2, ceil mode, padding 1 on all sides.
+	src := []float32{1, 2, 3, 4, 5, 6, 7, 8, 9}
+	g := Pool{KH: 2, KW: 2, StrideY: 2, StrideX: 2, PadTop: 1, PadLeft: 1}
+	d := make([]float32, 4)
+	e.AvgPool(g, 1, d, Full(2, 2), src, Full(3, 3), 3, 3, 1, 1, true)
+	if want := []float32{1. / 4, 5. / 4, 11. / 4, 28. / 4}; !slices.Equal(d, want) {
+		t.Errorf("counting the padding: %v, want %v", d, want)
+	}
+	e.AvgPool(g, 1, d, Full(2, 2), src, Full(3, 3), 3, 3, 1, 1, false)
+	if want := []float32{1, 2.5, 5.5, 7}; !slices.Equal(d, want) {
+		t.Errorf("not counting it: %v, want %v", d, want)
+	}
+	// A third window begins in the last padded row: only that counts.
+	d = make([]float32, 9)
+	e.AvgPool(g, 1, d, Full(3, 3), src, Full(3, 3), 3, 3, 1, 1, true)
+	if d[8] != 0 || d[2] != 0 {
+		t.Errorf("windows in the padding: %v", d)
+	}
+	r := rand.New(rand.NewPCG(27, 28))
+	for range 100 {
+		g := Pool{KH: 1 + r.IntN(3), KW: 1 + r.IntN(3), StrideY: 1 + r.IntN(3), StrideX: 1 + r.IntN(3), PadTop: r.IntN(2), PadLeft: r.IntN(2)}
+		in, out := Box{r.IntN(3), r.IntN(3), 6 + r.IntN(3), 6 + r.IntN(3)}, Box{r.IntN(2), r.IntN(2), 3 + r.IntN(2), 3 + r.IntN(2)}
+		x, dy := randSlice(r, 2*in.Area()), randSlice(r, 2*out.Area())
+		y, dx := make([]float32, len(dy)), make([]float32, len(x))
+		pad := r.IntN(2) == 0
+		e.AvgPool(g, 2, y, out, x, in, 8, 8, 1, 1, pad)
+		e.AvgPoolGrad(g, 2, dx, in, dy, out, 8, 8, 1, 1, pad)
+		if a, b := dot64(y, dy), dot64(x, dx); math.Abs(a-b) > 1e-5 {
+			t.Fatalf("%+v %v %v: <y,dy> = %v, <x,dx> = %v", g, in, out, a, b)
+		}
+	}
+}
+
+// Normalisations against the float64 reference; their results are of unit size
+// and take a few roundings more than the length of a plane's partial sums.
+func TestNorms(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(29, 30))
+		e := New(3)
+		defer e.Close()
+		for _, s := range [][3]int{{1, 1, 2}, {2, 3, 5}, {3, 7, 64}, {2, 10, 49}, {5, 4, 131}, {4, 2, 1000}} {
+			n, c, hw := s[0], s[1], s[2]
+			x, dy := randSlice(r, n*c*hw), randSlice(r, n*c*hw)
+			for i := range x {
+				x[i] += 0.5
+			}
+			gamma, beta := randSlice(r, c), randSlice(r, c)
+			near := func(what string, got, want []float32, tol float64) {
+				t.Helper()
+				for i := range want {
+					if d := math.Abs(float64(got[i]) - float64(want[i])); !(d <= tol*(1+math.Abs(float64(want[i])))) {
+						t.Fatalf("%s %v: element %d is %v, want %v", what, s, i, got[i], want[i])
+					}
+				}
+			}
+			y, ok := guard(t, len(x))
+			want := make([]float32, len(x))
+			mean, is, mean2, is2 := make([]float32, c), make([]float32, c), make([]float32, c), make([]float32, c)
+			e.BatchNormTrain(n, c, hw, y, x, gamma, beta, mean, is, 1e-3)
+			ok()
+			for k := range c {
+				refBatchNormTrain(k, n, c, hw, want, x, gamma, beta, mean2, is2, 1e-3)
+			}
+			near("BatchNormTrain", y, want, 3e-6)
+			near("mean", mean, mean2, 1e-6)
+			near("invstd", is, is2, 1e-6)
+			dx, ok := guard(t, len(x))
+			dg, db, dg2, db2 := make([]float32, c), make([]float32, c), make([]float32, c), make([]float32, c)
+			e.BatchNormGrad(n, c, hw, dx, dg, db, dy, x, gamma, mean, is)
+			ok()
+			for k := range c {
+				refBatchNormGrad(k, n, c, hw, want, dg2, db2, dy, x, gamma, mean, is)
+			}
+			near("BatchNormGrad", dx, want, 2e-5)
+			near("dgamma", dg, dg2, 1e-5)
+			near("dbeta", db, db2, 1e-5)
+
+			for _, size := range []int{1, 2, 5} {
+				for _, b := range []float64{0.75, 0.5} {
+					e.LRN(n, c, hw, y, x, size, 0.2, b, 2)
+					ok()
+					for i := range n {
+						for p := range hw {
+							refLRN(c, hw, p, want[i*c*hw:], x[i*c*hw:], size, 0.2, b, 2)
+						}
+					}
+					near("LRN", y, want, 1e-6)
+				}
+			}
+			// LRNGrad by differences in float64: d/dx of <lrn(x), dy>.
+			e.LRNGrad(n, c, hw, dx, dy, x, 5, 0.2, 0.75, 2)
+			lrn := func(x []float64) float64 {
+				sum := 0.0
+				for i := range c {
+					lo, hi := lrnWindow(i, c, 5)
+					sq := 0.0
+					for j := lo; j < hi; j++ {
+						sq += x[j] * x[j]
+					}
+					sum += x[i] * math.Pow(2+0.2/5*sq, -0.75) * float64(dy[i*hw])
+				}
+				return sum
+			}
+			col := make([]float64, c)
+			for i := range col {
+				col[i] = float64(x[i*hw])
+			}
+			for i := range col {
+				const h = 1e-5
+				v := col[i]
+				col[i] = v + h
+				d := lrn(col)
+				col[i] = v - h
+				d = (d - lrn(col)) / (2 * h)
+				col[i] = v
+				if math.Abs(d-float64(dx[i*hw])) > 1e-5 {
+					t.Fatalf("LRNGrad %v: channel %d is %v, want %v", s, i, dx[i*hw], d)
+				}
+			}
+		}
+	})
+}
+
+func TestSoftmax(t *testing.T) {
+	e := New(2)
+	defer e.Close()
+	x := []float32{0, 0, float32(math.Log(2)), 1000, 999, 0}
+	y := make([]float32, 6)
+	e.Softmax(2, 3, y, x)
+	want := []float32{0.25, 0.25, 0.5, 0.7310586, 0.26894143, 0}
+	for i := range want {
+		if math.Abs(float64(y[i]-want[i])) > 1e-6 {
+			t.Fatalf("softmax %v, want %v", y, want)
+		}
+	}
+	d := make([]float32, 6)
+	loss := SoftmaxCrossEntropy(2, 3, d, x, []int32{2, 0})
+	if w := (math.Ln2 - math.Log(0.7310585786)) / 2; math.Abs(loss-w) > 1e-6 {
+		t.Errorf("loss %v, want %v", loss, w)
+	}
+	for i, v := range []float32{0.125, 0.125, -0.25, -0.1344707, 0.1344707, 0} {
+		if math.Abs(float64(d[i]-v)) > 1e-6 {
+			t.Fatalf("gradient %v", d)
+		}
+	}
+}
