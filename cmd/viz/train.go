@@ -440,7 +440,7 @@ func trainAndLog(c *cli.Context, engine *model.Engine, net *model.Network, image
 	var diverged *train.Diverged
 	switch {
 	case errors.As(err, &diverged):
-		return hinted(err, fmt.Sprintf("try a smaller --rate, or --warmup 100 (this one is %g)", diverged.Rate))
+		return hinted(err, fmt.Sprintf("--rate %g, or --warmup 100", diverged.Lower()))
 	case err != nil:
 		if saved >= 0 && errors.Is(err, context.Canceled) {
 			note(c, "step %d is in %s: viz train --resume %s goes on from there", saved, out, out)

@@ -180,6 +180,32 @@ func (r *reference) layer(node *model.Node, y []float64, out model.Shape, ins []
 		}
 	case *model.Flatten:
 		copy(y, x)
+	case *model.LRN:
+		each(func(i, c, v, u int) float64 {
+			sum := 0.0
+			for d := c - (l.Size-1)/2; d < c-(l.Size-1)/2+l.Size; d++ {
+				if d >= 0 && d < in.C {
+					sum += at(i, d, v, u) * at(i, d, v, u)
+				}
+			}
+			return at(i, c, v, u) / math.Pow(l.Bias+l.Alpha/float64(l.Size)*sum, l.Beta)
+		})
+	case *model.LeakyReLU:
+		for i, v := range x {
+			y[i] = max(v, float64(l.Alpha)*v)
+		}
+	case *model.Clip:
+		for i, v := range x {
+			y[i] = min(max(v, float64(l.Min)), float64(l.Max))
+		}
+	case *model.Pad:
+		each(func(i, c, v, u int) float64 {
+			v, u = v-l.Pads[0], u-l.Pads[1]
+			if v < 0 || u < 0 || v >= in.H || u >= in.W {
+				return float64(l.Value)
+			}
+			return at(i, c, v, u)
+		})
 	case *model.Dropout:
 		for i, v := range x {
 			y[i] = v * float64(r.masks[node.Name][i])
@@ -251,6 +277,10 @@ func testNets() map[string]*model.Network {
 			"conv1", m.conv(3, 1, 3, 3, func(l *model.Conv) { l.Bias = nil }), "bn1", m.norm(3), "relu1", &model.ReLU{}, "pool1", pool(2, 2, 0),
 			"avg", &model.AvgPool{Kernel: [2]int{2, 2}, Stride: [2]int{1, 2}, Pads: [4]int{1, 0, 0, 0}},
 			"flat", &model.Flatten{}, "bn2", m.norm(6), "relu2", &model.ReLU{}, "drop", &model.Dropout{Rate: 0.25}, "fc", m.dense(4, 6, true)),
+		"other": chain(model.Input{Name: "in", C: 1, H: 4, W: 4}, "fc",
+			"pad0", &model.Pad{Pads: [4]int{1, 0, 0, 1}, Value: 0.5}, "conv1", m.conv(4, 1, 2, 2, nil), "lrn", &model.LRN{Size: 3, Alpha: 0.5, Beta: 0.75, Bias: 1},
+			"leaky", &model.LeakyReLU{Alpha: 0.2}, "pad", &model.Pad{Pads: [4]int{0, 1, 2, 0}, Value: -0.3}, "conv2", m.conv(3, 4, 3, 3, nil),
+			"clip", &model.Clip{Min: -0.5, Max: 0.7}, "flat", &model.Flatten{}, "fc", m.dense(3, 3*4*3, true)),
 		"dense": chain(model.Input{Name: "in", C: 1, H: 2, W: 3}, "fc", "flat", &model.Flatten{}, "fc", m.dense(2, 6, true)),
 	}
 	// A value with three readers, one of them twice; a rectifier read by a pool and others.
@@ -276,7 +306,8 @@ func testNets() map[string]*model.Network {
 
 // Every gradient of every layer agrees with central differences of the float64
 // reference. With a step of 1e-5 these are good to about 1e-9; what remains is
-// the float32 arithmetic of the kernels, which loses about 1e-6 on sums this small.
+// the float32 arithmetic of the kernels: up to 2e-5 behind a batch normalisation
+// over five values, whose deviation may be small.
 func TestGradients(t *testing.T) {
 	e := model.NewEngine(2)
 	defer e.Close()
@@ -342,7 +373,7 @@ func TestGradients(t *testing.T) {
 						t.Errorf("%s: the gradient is 0 altogether, which tests nothing", p.name)
 					}
 					for i, got := range p.gradient() {
-						if math.Abs(float64(got)-want[i]) > 1e-5*scale+2e-7 {
+						if math.Abs(float64(got)-want[i]) > 5e-5*scale+2e-7 {
 							t.Errorf("%s[%d]: gradient %v, want %v", p.name, i, got, want[i])
 							break
 						}

@@ -158,7 +158,7 @@ func (b *graph) supported(need map[string]bool) error {
 		}
 		switch l := n.Layer.(type) {
 		case *model.Conv, *model.Dense, *model.MaxPool, *model.AvgPool, *model.GlobalAvgPool, *model.ReLU, *model.BatchNorm,
-			*model.Add, *model.Concat, *model.Flatten:
+			*model.Add, *model.Concat, *model.Flatten, *model.LRN, *model.LeakyReLU, *model.Clip, *model.Pad:
 		case *model.Dropout:
 			if !(l.Rate >= 0 && l.Rate < 1) {
 				return fmt.Errorf("train: layer %s: dropout rate %g, want 0 <= rate < 1", n.Name, l.Rate)
@@ -211,6 +211,9 @@ func (b *graph) apply(o *op, in ...*G.Node) *G.Node {
 	node, err := G.ApplyOp(o, in...)
 	if err != nil {
 		panic(err)
+	}
+	if node.Op() != G.Op(o) {
+		panic("operation " + o.name + " was merged with another of the same hash")
 	}
 	G.WithName(o.name)(node)
 	return node
@@ -351,6 +354,24 @@ func (b *graph) layer(n *model.Node, need map[string]bool) {
 		y = b.alias(name, x, shape, func(in G.Nodes, out, dy *G.Node) G.Nodes {
 			return G.Nodes{b.alias(name+" gradient", dy, in[0].Shape(), nil)}
 		})
+	case *model.LRN:
+		y = b.lrn(name, l, x, flows, in)
+	case *model.LeakyReLU:
+		y = b.pointwise(name, x, flows, func(x float32) (float32, float32) {
+			if x <= 0 {
+				return l.Alpha * x, l.Alpha
+			}
+			return x, 1
+		})
+	case *model.Clip:
+		y = b.pointwise(name, x, flows, func(x float32) (float32, float32) {
+			if l.Min < x && x < l.Max {
+				return x, 1
+			}
+			return min(max(x, l.Min), l.Max), 0
+		})
+	case *model.Pad:
+		y = b.pad(name, l, x, flows, in, out)
 	case *model.Dropout:
 		y = x
 		if l.Rate > 0 {

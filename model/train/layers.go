@@ -53,3 +53,54 @@ func (b *graph) avgPool(name string, geo kernel.Pool, pads [4]int, countPad bool
 		b.k.AvgPool(geo, planes, y, out.Box(), in2[0], in.Box(), in.H, in.W, pads[2], pads[3], countPad)
 	})
 }
+
+func (b *graph) lrn(name string, l *model.LRN, x *G.Node, flows []bool, in model.Shape) *G.Node {
+	plane := in.H * in.W
+	grad := func(ins G.Nodes, y, dy *G.Node) G.Nodes {
+		return G.Nodes{b.buffered(name+" gradient", y.Shape(), G.Nodes{ins[0], dy}, nil, nil, func(dx []float32, in2 [][]float32) {
+			b.k.LRNGrad(b.n, in.C, plane, dx, in2[1], in2[0], l.Size, l.Alpha, l.Beta, l.Bias)
+		})}
+	}
+	return b.buffered(name, x.Shape(), G.Nodes{x}, flows, grad, func(y []float32, in2 [][]float32) {
+		b.k.LRN(b.n, in.C, plane, y, in2[0], l.Size, l.Alpha, l.Beta, l.Bias)
+	})
+}
+
+// pointwise adds a function of single values; f returns value and slope.
+func (b *graph) pointwise(name string, x *G.Node, flows []bool, f func(x float32) (y, slope float32)) *G.Node {
+	grad := func(ins G.Nodes, y, dy *G.Node) G.Nodes {
+		return G.Nodes{b.buffered(name+" gradient", y.Shape(), G.Nodes{ins[0], dy}, nil, nil, func(dx []float32, in [][]float32) {
+			for i, v := range in[0] {
+				_, slope := f(v)
+				dx[i] = slope * in[1][i]
+			}
+		})}
+	}
+	return b.buffered(name, x.Shape(), G.Nodes{x}, flows, grad, func(y []float32, in [][]float32) {
+		for i, v := range in[0] {
+			y[i], _ = f(v)
+		}
+	})
+}
+
+func (b *graph) pad(name string, l *model.Pad, x *G.Node, flows []bool, in, out model.Shape) *G.Node {
+	// rows calls f with the places of each row of the input in both arrays.
+	rows := func(f func(inside, padded int)) {
+		for p := range b.n * in.C {
+			for y := range in.H {
+				f((p*in.H+y)*in.W, (p*out.H+y+l.Pads[0])*out.W+l.Pads[1])
+			}
+		}
+	}
+	grad := func(ins G.Nodes, y, dy *G.Node) G.Nodes {
+		return G.Nodes{b.buffered(name+" gradient", ins[0].Shape(), G.Nodes{dy}, nil, nil, func(dx []float32, in2 [][]float32) {
+			rows(func(i, o int) { copy(dx[i:i+in.W], in2[0][o:]) })
+		})}
+	}
+	return b.buffered(name, out.Batch(b.n), G.Nodes{x}, flows, grad, func(y []float32, in2 [][]float32) {
+		for i := range y {
+			y[i] = l.Value
+		}
+		rows(func(i, o int) { copy(y[o:o+in.W], in2[0][i:]) })
+	})
+}

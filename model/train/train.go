@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/deconvnet/viz/model"
 	G "gorgonia.org/gorgonia"
@@ -46,7 +47,16 @@ func (d *Diverged) Error() string {
 	if !math.IsNaN(d.Last) {
 		last = fmt.Sprintf("the last finite one was %.4g", d.Last)
 	}
-	return fmt.Sprintf("train: the loss of step %d is %v (%s): the rate %g is too large, try %.1g", d.Step, d.Loss, last, d.Rate, d.Rate/3)
+	return fmt.Sprintf("train: the loss of step %d is %v (%s): the rate %g is too large, try %g", d.Step, d.Loss, last, d.Rate, d.Lower())
+}
+
+// Lower is a rate to try instead: a third, rounded to one digit.
+func (d *Diverged) Lower() float64 {
+	v, err := strconv.ParseFloat(strconv.FormatFloat(d.Rate/3, 'g', 1, 64), 64)
+	if err != nil {
+		return d.Rate / 3
+	}
+	return v
 }
 
 // saved is what goes into State.JSON.
