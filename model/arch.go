@@ -22,7 +22,10 @@ type ArchOptions struct {
 func Arches() []string { return []string{"lenet5", "small"} }
 
 // Build returns an untrained network of the named architecture, its weights
-// drawn from the seed (He normal: deviation sqrt(2/fan-in); biases 0).
+// drawn from the seed: He normal (deviation sqrt(2/fan-in)), or a deviation of
+// 0.01 as in [zeiler14] 3 for convolutions under a batch normalisation, which
+// makes scale a matter of looks: what is learnt soon stands out from the noise
+// that filters start as. Biases are 0.
 //
 //	lenet5  the network of [course]: 5x5x32, pool 2, 5x5x64, pool 2, dense 1024,
 //	        dropout, classes; padded so that sizes only halve in the pools
@@ -112,9 +115,10 @@ func (b *builder) add(name string, l Layer) {
 	b.last, b.shape = name, s
 }
 
-func (b *builder) he(fanIn int, shape ...int) *tensor.Tensor {
+func he(fanIn int) float64 { return math.Sqrt(2 / float64(fanIn)) }
+
+func (b *builder) normal(std float64, shape ...int) *tensor.Tensor {
 	t := tensor.New(shape...)
-	std := math.Sqrt(2 / float64(fanIn))
 	for i := range t.Data {
 		t.Data[i] = float32(b.rng.NormFloat64() * std)
 	}
@@ -125,7 +129,11 @@ func (b *builder) he(fanIn int, shape ...int) *tensor.Tensor {
 // batch normalisation (which makes a bias pointless) if wanted, and a rectifier.
 func (b *builder) conv(i, maps, k int, norm bool) {
 	maps = b.maps(maps)
-	l := &Conv{Weight: b.he(b.shape.C*k*k, maps, b.shape.C, k, k), Stride: [2]int{1, 1}, Dilation: [2]int{1, 1},
+	std := he(b.shape.C * k * k)
+	if norm {
+		std = 0.01
+	}
+	l := &Conv{Weight: b.normal(std, maps, b.shape.C, k, k), Stride: [2]int{1, 1}, Dilation: [2]int{1, 1},
 		Pads: [4]int{k / 2, k / 2, k / 2, k / 2}, Groups: 1}
 	if !norm {
 		l.Bias = make([]float32, maps)
@@ -144,5 +152,5 @@ func (b *builder) pool(i int) {
 }
 
 func (b *builder) dense(name string, out int) {
-	b.add(name, &Dense{Weight: b.he(b.shape.C, out, b.shape.C), Bias: make([]float32, out)})
+	b.add(name, &Dense{Weight: b.normal(he(b.shape.C), out, b.shape.C), Bias: make([]float32, out)})
 }
