@@ -268,7 +268,7 @@ func layout(net *model.Network, o Options) (grid, error) {
 			g.stride[a] = max((size[a]*6+112)/224, 1)
 		}
 		if g.patch[a] < 1 || g.stride[a] < 1 {
-			return grid{}, fmt.Errorf("occlusion: patch %v at stride %v: want at least 1", g.patch, g.stride)
+			return grid{}, fmt.Errorf("occlusion: a patch %d pixels %s at stride %d: want at least 1", g.patch[a], axis, g.stride[a])
 		}
 		if g.patch[a] > size[a] {
 			return grid{}, fmt.Errorf("occlusion: a patch %d pixels %s does not fit into an input of %d", g.patch[a], axis, size[a])
