@@ -12619,3 +12619,894 @@ sum:
 	JNZ     loop
 	VZEROUPPER
 	RET
+
+// func split4_avx512(dst *float32, ldd int, src *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·split4_avx512(SB), NOSPLIT, $0-32
+	MOVQ      dst+0(FP), DI
+	MOVQ      ldd+8(FP), R8
+	MOVQ      src+16(FP), SI
+	MOVQ      n+24(FP), CX
+	VMOVDQU32 even_avx512<>+0(SB), Z30
+	VMOVDQU32 odd_avx512<>+0(SB), Z31
+	LEAQ      (R8)(R8*2), DX
+
+loop:
+	VMOVUPS   (SI), Z0
+	VMOVUPS   64(SI), Z1
+	VMOVUPS   128(SI), Z2
+	VMOVUPS   192(SI), Z3
+	VMOVAPS   Z0, Z4
+	VPERMT2PS Z1, Z30, Z4
+	VMOVAPS   Z0, Z5
+	VPERMT2PS Z1, Z31, Z5
+	VMOVAPS   Z2, Z6
+	VPERMT2PS Z3, Z30, Z6
+	VMOVAPS   Z2, Z7
+	VPERMT2PS Z3, Z31, Z7
+	VMOVAPS   Z4, Z8
+	VPERMT2PS Z6, Z30, Z8
+	VMOVAPS   Z4, Z10
+	VPERMT2PS Z6, Z31, Z10
+	VMOVAPS   Z5, Z9
+	VPERMT2PS Z7, Z30, Z9
+	VMOVAPS   Z5, Z11
+	VPERMT2PS Z7, Z31, Z11
+	VMOVUPS   Z8, (DI)
+	VMOVUPS   Z9, (DI)(R8*1)
+	VMOVUPS   Z10, (DI)(R8*2)
+	VMOVUPS   Z11, (DI)(DX*1)
+	ADDQ      $0x00000100, SI
+	ADDQ      $0x40, DI
+	SUBQ      $0x10, CX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
+DATA two<>+0(SB)/4, $0x40000000
+GLOBL two<>(SB), RODATA|NOPTR, $4
+
+DATA four<>+0(SB)/4, $0x40800000
+GLOBL four<>(SB), RODATA|NOPTR, $4
+
+DATA five<>+0(SB)/4, $0x40a00000
+GLOBL five<>(SB), RODATA|NOPTR, $4
+
+DATA eight<>+0(SB)/4, $0x41000000
+GLOBL eight<>(SB), RODATA|NOPTR, $4
+
+// func winogradIn_avx512(dst *float32, src *float32, ldd int, n int)
+// Requires: AVX, AVX512F
+TEXT ·winogradIn_avx512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         ldd+16(FP), R8
+	MOVQ         n+24(FP), CX
+	VBROADCASTSS two<>+0(SB), Z31
+	VBROADCASTSS four<>+0(SB), Z30
+	VBROADCASTSS five<>+0(SB), Z29
+
+channel:
+	VMOVUPS      (SI), Z0
+	VMOVUPS      768(SI), Z1
+	VMOVUPS      1536(SI), Z2
+	VMOVUPS      2304(SI), Z3
+	VMOVUPS      3072(SI), Z4
+	VMOVUPS      3840(SI), Z5
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z29, Z2, Z6
+	VFMADD231PS  Z30, Z0, Z6
+	VMOVAPS      Z5, Z11
+	VFNMADD231PS Z29, Z3, Z11
+	VFMADD231PS  Z30, Z1, Z11
+	VMOVAPS      Z4, Z12
+	VFNMADD231PS Z30, Z2, Z12
+	VMOVAPS      Z3, Z13
+	VFNMADD231PS Z30, Z1, Z13
+	VADDPS       Z13, Z12, Z7
+	VSUBPS       Z13, Z12, Z8
+	VSUBPS       Z2, Z4, Z12
+	VSUBPS       Z1, Z3, Z13
+	VMOVAPS      Z12, Z9
+	VFMADD231PS  Z31, Z13, Z9
+	VMOVAPS      Z12, Z10
+	VFNMADD231PS Z31, Z13, Z10
+	VMOVUPS      Z6, (SI)
+	VMOVUPS      Z7, 768(SI)
+	VMOVUPS      Z8, 1536(SI)
+	VMOVUPS      Z9, 2304(SI)
+	VMOVUPS      Z10, 3072(SI)
+	VMOVUPS      Z11, 3840(SI)
+	VMOVUPS      128(SI), Z14
+	VMOVUPS      896(SI), Z15
+	VMOVUPS      1664(SI), Z16
+	VMOVUPS      2432(SI), Z17
+	VMOVUPS      3200(SI), Z18
+	VMOVUPS      3968(SI), Z19
+	VMOVAPS      Z18, Z20
+	VFNMADD231PS Z29, Z16, Z20
+	VFMADD231PS  Z30, Z14, Z20
+	VMOVAPS      Z19, Z25
+	VFNMADD231PS Z29, Z17, Z25
+	VFMADD231PS  Z30, Z15, Z25
+	VMOVAPS      Z18, Z26
+	VFNMADD231PS Z30, Z16, Z26
+	VMOVAPS      Z17, Z27
+	VFNMADD231PS Z30, Z15, Z27
+	VADDPS       Z27, Z26, Z21
+	VSUBPS       Z27, Z26, Z22
+	VSUBPS       Z16, Z18, Z26
+	VSUBPS       Z15, Z17, Z27
+	VMOVAPS      Z26, Z23
+	VFMADD231PS  Z31, Z27, Z23
+	VMOVAPS      Z26, Z24
+	VFNMADD231PS Z31, Z27, Z24
+	VMOVUPS      Z20, 128(SI)
+	VMOVUPS      Z21, 896(SI)
+	VMOVUPS      Z22, 1664(SI)
+	VMOVUPS      Z23, 2432(SI)
+	VMOVUPS      Z24, 3200(SI)
+	VMOVUPS      Z25, 3968(SI)
+	VMOVUPS      256(SI), Z0
+	VMOVUPS      1024(SI), Z1
+	VMOVUPS      1792(SI), Z2
+	VMOVUPS      2560(SI), Z3
+	VMOVUPS      3328(SI), Z4
+	VMOVUPS      4096(SI), Z5
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z29, Z2, Z6
+	VFMADD231PS  Z30, Z0, Z6
+	VMOVAPS      Z5, Z11
+	VFNMADD231PS Z29, Z3, Z11
+	VFMADD231PS  Z30, Z1, Z11
+	VMOVAPS      Z4, Z12
+	VFNMADD231PS Z30, Z2, Z12
+	VMOVAPS      Z3, Z13
+	VFNMADD231PS Z30, Z1, Z13
+	VADDPS       Z13, Z12, Z7
+	VSUBPS       Z13, Z12, Z8
+	VSUBPS       Z2, Z4, Z12
+	VSUBPS       Z1, Z3, Z13
+	VMOVAPS      Z12, Z9
+	VFMADD231PS  Z31, Z13, Z9
+	VMOVAPS      Z12, Z10
+	VFNMADD231PS Z31, Z13, Z10
+	VMOVUPS      Z6, 256(SI)
+	VMOVUPS      Z7, 1024(SI)
+	VMOVUPS      Z8, 1792(SI)
+	VMOVUPS      Z9, 2560(SI)
+	VMOVUPS      Z10, 3328(SI)
+	VMOVUPS      Z11, 4096(SI)
+	VMOVUPS      384(SI), Z14
+	VMOVUPS      1152(SI), Z15
+	VMOVUPS      1920(SI), Z16
+	VMOVUPS      2688(SI), Z17
+	VMOVUPS      3456(SI), Z18
+	VMOVUPS      4224(SI), Z19
+	VMOVAPS      Z18, Z20
+	VFNMADD231PS Z29, Z16, Z20
+	VFMADD231PS  Z30, Z14, Z20
+	VMOVAPS      Z19, Z25
+	VFNMADD231PS Z29, Z17, Z25
+	VFMADD231PS  Z30, Z15, Z25
+	VMOVAPS      Z18, Z26
+	VFNMADD231PS Z30, Z16, Z26
+	VMOVAPS      Z17, Z27
+	VFNMADD231PS Z30, Z15, Z27
+	VADDPS       Z27, Z26, Z21
+	VSUBPS       Z27, Z26, Z22
+	VSUBPS       Z16, Z18, Z26
+	VSUBPS       Z15, Z17, Z27
+	VMOVAPS      Z26, Z23
+	VFMADD231PS  Z31, Z27, Z23
+	VMOVAPS      Z26, Z24
+	VFNMADD231PS Z31, Z27, Z24
+	VMOVUPS      Z20, 384(SI)
+	VMOVUPS      Z21, 1152(SI)
+	VMOVUPS      Z22, 1920(SI)
+	VMOVUPS      Z23, 2688(SI)
+	VMOVUPS      Z24, 3456(SI)
+	VMOVUPS      Z25, 4224(SI)
+	VMOVUPS      512(SI), Z0
+	VMOVUPS      1280(SI), Z1
+	VMOVUPS      2048(SI), Z2
+	VMOVUPS      2816(SI), Z3
+	VMOVUPS      3584(SI), Z4
+	VMOVUPS      4352(SI), Z5
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z29, Z2, Z6
+	VFMADD231PS  Z30, Z0, Z6
+	VMOVAPS      Z5, Z11
+	VFNMADD231PS Z29, Z3, Z11
+	VFMADD231PS  Z30, Z1, Z11
+	VMOVAPS      Z4, Z12
+	VFNMADD231PS Z30, Z2, Z12
+	VMOVAPS      Z3, Z13
+	VFNMADD231PS Z30, Z1, Z13
+	VADDPS       Z13, Z12, Z7
+	VSUBPS       Z13, Z12, Z8
+	VSUBPS       Z2, Z4, Z12
+	VSUBPS       Z1, Z3, Z13
+	VMOVAPS      Z12, Z9
+	VFMADD231PS  Z31, Z13, Z9
+	VMOVAPS      Z12, Z10
+	VFNMADD231PS Z31, Z13, Z10
+	VMOVUPS      Z6, 512(SI)
+	VMOVUPS      Z7, 1280(SI)
+	VMOVUPS      Z8, 2048(SI)
+	VMOVUPS      Z9, 2816(SI)
+	VMOVUPS      Z10, 3584(SI)
+	VMOVUPS      Z11, 4352(SI)
+	VMOVUPS      640(SI), Z14
+	VMOVUPS      1408(SI), Z15
+	VMOVUPS      2176(SI), Z16
+	VMOVUPS      2944(SI), Z17
+	VMOVUPS      3712(SI), Z18
+	VMOVUPS      4480(SI), Z19
+	VMOVAPS      Z18, Z20
+	VFNMADD231PS Z29, Z16, Z20
+	VFMADD231PS  Z30, Z14, Z20
+	VMOVAPS      Z19, Z25
+	VFNMADD231PS Z29, Z17, Z25
+	VFMADD231PS  Z30, Z15, Z25
+	VMOVAPS      Z18, Z26
+	VFNMADD231PS Z30, Z16, Z26
+	VMOVAPS      Z17, Z27
+	VFNMADD231PS Z30, Z15, Z27
+	VADDPS       Z27, Z26, Z21
+	VSUBPS       Z27, Z26, Z22
+	VSUBPS       Z16, Z18, Z26
+	VSUBPS       Z15, Z17, Z27
+	VMOVAPS      Z26, Z23
+	VFMADD231PS  Z31, Z27, Z23
+	VMOVAPS      Z26, Z24
+	VFNMADD231PS Z31, Z27, Z24
+	VMOVUPS      Z20, 640(SI)
+	VMOVUPS      Z21, 1408(SI)
+	VMOVUPS      Z22, 2176(SI)
+	VMOVUPS      Z23, 2944(SI)
+	VMOVUPS      Z24, 3712(SI)
+	VMOVUPS      Z25, 4480(SI)
+	MOVQ         DI, DX
+	VMOVUPS      (SI), Z0
+	VMOVUPS      128(SI), Z1
+	VMOVUPS      256(SI), Z2
+	VMOVUPS      384(SI), Z3
+	VMOVUPS      512(SI), Z4
+	VMOVUPS      640(SI), Z5
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z29, Z2, Z6
+	VFMADD231PS  Z30, Z0, Z6
+	VMOVAPS      Z5, Z11
+	VFNMADD231PS Z29, Z3, Z11
+	VFMADD231PS  Z30, Z1, Z11
+	VMOVAPS      Z4, Z12
+	VFNMADD231PS Z30, Z2, Z12
+	VMOVAPS      Z3, Z13
+	VFNMADD231PS Z30, Z1, Z13
+	VADDPS       Z13, Z12, Z7
+	VSUBPS       Z13, Z12, Z8
+	VSUBPS       Z2, Z4, Z12
+	VSUBPS       Z1, Z3, Z13
+	VMOVAPS      Z12, Z9
+	VFMADD231PS  Z31, Z13, Z9
+	VMOVAPS      Z12, Z10
+	VFNMADD231PS Z31, Z13, Z10
+	VMOVUPS      Z6, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z7, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z8, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z9, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z10, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z11, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      768(SI), Z14
+	VMOVUPS      896(SI), Z15
+	VMOVUPS      1024(SI), Z16
+	VMOVUPS      1152(SI), Z17
+	VMOVUPS      1280(SI), Z18
+	VMOVUPS      1408(SI), Z19
+	VMOVAPS      Z18, Z20
+	VFNMADD231PS Z29, Z16, Z20
+	VFMADD231PS  Z30, Z14, Z20
+	VMOVAPS      Z19, Z25
+	VFNMADD231PS Z29, Z17, Z25
+	VFMADD231PS  Z30, Z15, Z25
+	VMOVAPS      Z18, Z26
+	VFNMADD231PS Z30, Z16, Z26
+	VMOVAPS      Z17, Z27
+	VFNMADD231PS Z30, Z15, Z27
+	VADDPS       Z27, Z26, Z21
+	VSUBPS       Z27, Z26, Z22
+	VSUBPS       Z16, Z18, Z26
+	VSUBPS       Z15, Z17, Z27
+	VMOVAPS      Z26, Z23
+	VFMADD231PS  Z31, Z27, Z23
+	VMOVAPS      Z26, Z24
+	VFNMADD231PS Z31, Z27, Z24
+	VMOVUPS      Z20, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z21, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z22, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z23, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z24, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z25, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      1536(SI), Z0
+	VMOVUPS      1664(SI), Z1
+	VMOVUPS      1792(SI), Z2
+	VMOVUPS      1920(SI), Z3
+	VMOVUPS      2048(SI), Z4
+	VMOVUPS      2176(SI), Z5
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z29, Z2, Z6
+	VFMADD231PS  Z30, Z0, Z6
+	VMOVAPS      Z5, Z11
+	VFNMADD231PS Z29, Z3, Z11
+	VFMADD231PS  Z30, Z1, Z11
+	VMOVAPS      Z4, Z12
+	VFNMADD231PS Z30, Z2, Z12
+	VMOVAPS      Z3, Z13
+	VFNMADD231PS Z30, Z1, Z13
+	VADDPS       Z13, Z12, Z7
+	VSUBPS       Z13, Z12, Z8
+	VSUBPS       Z2, Z4, Z12
+	VSUBPS       Z1, Z3, Z13
+	VMOVAPS      Z12, Z9
+	VFMADD231PS  Z31, Z13, Z9
+	VMOVAPS      Z12, Z10
+	VFNMADD231PS Z31, Z13, Z10
+	VMOVUPS      Z6, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z7, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z8, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z9, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z10, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z11, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      2304(SI), Z14
+	VMOVUPS      2432(SI), Z15
+	VMOVUPS      2560(SI), Z16
+	VMOVUPS      2688(SI), Z17
+	VMOVUPS      2816(SI), Z18
+	VMOVUPS      2944(SI), Z19
+	VMOVAPS      Z18, Z20
+	VFNMADD231PS Z29, Z16, Z20
+	VFMADD231PS  Z30, Z14, Z20
+	VMOVAPS      Z19, Z25
+	VFNMADD231PS Z29, Z17, Z25
+	VFMADD231PS  Z30, Z15, Z25
+	VMOVAPS      Z18, Z26
+	VFNMADD231PS Z30, Z16, Z26
+	VMOVAPS      Z17, Z27
+	VFNMADD231PS Z30, Z15, Z27
+	VADDPS       Z27, Z26, Z21
+	VSUBPS       Z27, Z26, Z22
+	VSUBPS       Z16, Z18, Z26
+	VSUBPS       Z15, Z17, Z27
+	VMOVAPS      Z26, Z23
+	VFMADD231PS  Z31, Z27, Z23
+	VMOVAPS      Z26, Z24
+	VFNMADD231PS Z31, Z27, Z24
+	VMOVUPS      Z20, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z21, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z22, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z23, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z24, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z25, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      3072(SI), Z0
+	VMOVUPS      3200(SI), Z1
+	VMOVUPS      3328(SI), Z2
+	VMOVUPS      3456(SI), Z3
+	VMOVUPS      3584(SI), Z4
+	VMOVUPS      3712(SI), Z5
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z29, Z2, Z6
+	VFMADD231PS  Z30, Z0, Z6
+	VMOVAPS      Z5, Z11
+	VFNMADD231PS Z29, Z3, Z11
+	VFMADD231PS  Z30, Z1, Z11
+	VMOVAPS      Z4, Z12
+	VFNMADD231PS Z30, Z2, Z12
+	VMOVAPS      Z3, Z13
+	VFNMADD231PS Z30, Z1, Z13
+	VADDPS       Z13, Z12, Z7
+	VSUBPS       Z13, Z12, Z8
+	VSUBPS       Z2, Z4, Z12
+	VSUBPS       Z1, Z3, Z13
+	VMOVAPS      Z12, Z9
+	VFMADD231PS  Z31, Z13, Z9
+	VMOVAPS      Z12, Z10
+	VFNMADD231PS Z31, Z13, Z10
+	VMOVUPS      Z6, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z7, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z8, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z9, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z10, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z11, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      3840(SI), Z14
+	VMOVUPS      3968(SI), Z15
+	VMOVUPS      4096(SI), Z16
+	VMOVUPS      4224(SI), Z17
+	VMOVUPS      4352(SI), Z18
+	VMOVUPS      4480(SI), Z19
+	VMOVAPS      Z18, Z20
+	VFNMADD231PS Z29, Z16, Z20
+	VFMADD231PS  Z30, Z14, Z20
+	VMOVAPS      Z19, Z25
+	VFNMADD231PS Z29, Z17, Z25
+	VFMADD231PS  Z30, Z15, Z25
+	VMOVAPS      Z18, Z26
+	VFNMADD231PS Z30, Z16, Z26
+	VMOVAPS      Z17, Z27
+	VFNMADD231PS Z30, Z15, Z27
+	VADDPS       Z27, Z26, Z21
+	VSUBPS       Z27, Z26, Z22
+	VSUBPS       Z16, Z18, Z26
+	VSUBPS       Z15, Z17, Z27
+	VMOVAPS      Z26, Z23
+	VFMADD231PS  Z31, Z27, Z23
+	VMOVAPS      Z26, Z24
+	VFNMADD231PS Z31, Z27, Z24
+	VMOVUPS      Z20, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z21, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z22, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z23, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z24, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Z25, (DX)
+	ADDQ         R8, DX
+	ADDQ         $0x00001200, SI
+	ADDQ         $0x00000080, DI
+	SUBQ         $0x01, CX
+	JNZ          channel
+	VZEROUPPER
+	RET
+
+// func winogradOut_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+// Requires: AVX, AVX512F
+TEXT ·winogradOut_avx512(SB), NOSPLIT, $0-80
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ lds+16(FP), R8
+	MOVQ n+24(FP), CX
+	MOVQ pitch+40(FP), BX
+	MOVQ bias+64(FP), R11
+
+channel:
+	MOVQ             SI, DX
+	LEAQ             (R8)(R8*2), R12
+	ADDQ             R12, R12
+	VMOVUPS          (DX), Z24
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z25
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z26
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z27
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z28
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z29
+	VADDPS           Z26, Z25, Z30
+	VSUBPS           Z26, Z25, Z31
+	VADDPS           Z28, Z27, Z25
+	VSUBPS           Z28, Z27, Z26
+	VADDPS           Z30, Z24, Z0
+	VADDPS           Z25, Z0, Z0
+	VADDPS           Z31, Z29, Z18
+	VFMADD231PS.BCST eight<>+0(SB), Z26, Z18
+	VMOVAPS          Z31, Z6
+	VFMADD231PS.BCST two<>+0(SB), Z26, Z6
+	VMOVAPS          Z30, Z12
+	VFMADD231PS.BCST four<>+0(SB), Z25, Z12
+	MOVQ             SI, DX
+	ADDQ             R8, DX
+	LEAQ             (R8)(R8*2), R12
+	ADDQ             R12, R12
+	VMOVUPS          (DX), Z24
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z25
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z26
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z27
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z28
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z29
+	VADDPS           Z26, Z25, Z30
+	VSUBPS           Z26, Z25, Z31
+	VADDPS           Z28, Z27, Z25
+	VSUBPS           Z28, Z27, Z26
+	VADDPS           Z30, Z24, Z1
+	VADDPS           Z25, Z1, Z1
+	VADDPS           Z31, Z29, Z19
+	VFMADD231PS.BCST eight<>+0(SB), Z26, Z19
+	VMOVAPS          Z31, Z7
+	VFMADD231PS.BCST two<>+0(SB), Z26, Z7
+	VMOVAPS          Z30, Z13
+	VFMADD231PS.BCST four<>+0(SB), Z25, Z13
+	MOVQ             SI, DX
+	ADDQ             R8, DX
+	ADDQ             R8, DX
+	LEAQ             (R8)(R8*2), R12
+	ADDQ             R12, R12
+	VMOVUPS          (DX), Z24
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z25
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z26
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z27
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z28
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z29
+	VADDPS           Z26, Z25, Z30
+	VSUBPS           Z26, Z25, Z31
+	VADDPS           Z28, Z27, Z25
+	VSUBPS           Z28, Z27, Z26
+	VADDPS           Z30, Z24, Z2
+	VADDPS           Z25, Z2, Z2
+	VADDPS           Z31, Z29, Z20
+	VFMADD231PS.BCST eight<>+0(SB), Z26, Z20
+	VMOVAPS          Z31, Z8
+	VFMADD231PS.BCST two<>+0(SB), Z26, Z8
+	VMOVAPS          Z30, Z14
+	VFMADD231PS.BCST four<>+0(SB), Z25, Z14
+	MOVQ             SI, DX
+	ADDQ             R8, DX
+	ADDQ             R8, DX
+	ADDQ             R8, DX
+	LEAQ             (R8)(R8*2), R12
+	ADDQ             R12, R12
+	VMOVUPS          (DX), Z24
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z25
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z26
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z27
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z28
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z29
+	VADDPS           Z26, Z25, Z30
+	VSUBPS           Z26, Z25, Z31
+	VADDPS           Z28, Z27, Z25
+	VSUBPS           Z28, Z27, Z26
+	VADDPS           Z30, Z24, Z3
+	VADDPS           Z25, Z3, Z3
+	VADDPS           Z31, Z29, Z21
+	VFMADD231PS.BCST eight<>+0(SB), Z26, Z21
+	VMOVAPS          Z31, Z9
+	VFMADD231PS.BCST two<>+0(SB), Z26, Z9
+	VMOVAPS          Z30, Z15
+	VFMADD231PS.BCST four<>+0(SB), Z25, Z15
+	MOVQ             SI, DX
+	ADDQ             R8, DX
+	ADDQ             R8, DX
+	ADDQ             R8, DX
+	ADDQ             R8, DX
+	LEAQ             (R8)(R8*2), R12
+	ADDQ             R12, R12
+	VMOVUPS          (DX), Z24
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z25
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z26
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z27
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z28
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z29
+	VADDPS           Z26, Z25, Z30
+	VSUBPS           Z26, Z25, Z31
+	VADDPS           Z28, Z27, Z25
+	VSUBPS           Z28, Z27, Z26
+	VADDPS           Z30, Z24, Z4
+	VADDPS           Z25, Z4, Z4
+	VADDPS           Z31, Z29, Z22
+	VFMADD231PS.BCST eight<>+0(SB), Z26, Z22
+	VMOVAPS          Z31, Z10
+	VFMADD231PS.BCST two<>+0(SB), Z26, Z10
+	VMOVAPS          Z30, Z16
+	VFMADD231PS.BCST four<>+0(SB), Z25, Z16
+	MOVQ             SI, DX
+	ADDQ             R8, DX
+	ADDQ             R8, DX
+	ADDQ             R8, DX
+	ADDQ             R8, DX
+	ADDQ             R8, DX
+	LEAQ             (R8)(R8*2), R12
+	ADDQ             R12, R12
+	VMOVUPS          (DX), Z24
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z25
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z26
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z27
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z28
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z29
+	VADDPS           Z26, Z25, Z30
+	VSUBPS           Z26, Z25, Z31
+	VADDPS           Z28, Z27, Z25
+	VSUBPS           Z28, Z27, Z26
+	VADDPS           Z30, Z24, Z5
+	VADDPS           Z25, Z5, Z5
+	VADDPS           Z31, Z29, Z23
+	VFMADD231PS.BCST eight<>+0(SB), Z26, Z23
+	VMOVAPS          Z31, Z11
+	VFMADD231PS.BCST two<>+0(SB), Z26, Z11
+	VMOVAPS          Z30, Z17
+	VFMADD231PS.BCST four<>+0(SB), Z25, Z17
+	VPXORD           Z31, Z31, Z31
+	TESTQ            R11, R11
+	JZ               rows
+	VBROADCASTSS     (R11), Z31
+	ADDQ             $0x04, R11
+
+rows:
+	VADDPS           Z2, Z1, Z28
+	VSUBPS           Z2, Z1, Z29
+	VADDPS           Z4, Z3, Z30
+	VSUBPS           Z4, Z3, Z2
+	VADDPS           Z28, Z0, Z24
+	VADDPS           Z30, Z24, Z24
+	VADDPS           Z29, Z5, Z27
+	VFMADD231PS.BCST eight<>+0(SB), Z2, Z27
+	VFMADD231PS.BCST two<>+0(SB), Z2, Z29
+	VMOVAPS          Z29, Z25
+	VFMADD231PS.BCST four<>+0(SB), Z30, Z28
+	VMOVAPS          Z28, Z26
+	VADDPS           Z31, Z24, Z24
+	VADDPS           Z31, Z25, Z25
+	VADDPS           Z31, Z26, Z26
+	VADDPS           Z31, Z27, Z27
+	VUNPCKLPS        Z25, Z24, Z0
+	VUNPCKLPS        Z27, Z26, Z1
+	VUNPCKHPS        Z25, Z24, Z2
+	VUNPCKHPS        Z27, Z26, Z3
+	VUNPCKLPD        Z1, Z0, Z24
+	VUNPCKHPD        Z1, Z0, Z25
+	VUNPCKLPD        Z3, Z2, Z26
+	VUNPCKHPD        Z3, Z2, Z27
+	VSHUFF32X4       $0x44, Z25, Z24, Z0
+	VSHUFF32X4       $0x44, Z27, Z26, Z1
+	VSHUFF32X4       $0xee, Z25, Z24, Z2
+	VSHUFF32X4       $0xee, Z27, Z26, Z3
+	VSHUFF32X4       $0x88, Z1, Z0, Z24
+	VSHUFF32X4       $0xdd, Z1, Z0, Z25
+	VSHUFF32X4       $0x88, Z3, Z2, Z26
+	VSHUFF32X4       $0xdd, Z3, Z2, Z27
+	VMOVAPS          Z24, Z0
+	VMOVAPS          Z25, Z1
+	VMOVAPS          Z26, Z2
+	VMOVAPS          Z27, Z3
+	VADDPS           Z8, Z7, Z28
+	VSUBPS           Z8, Z7, Z29
+	VADDPS           Z10, Z9, Z30
+	VSUBPS           Z10, Z9, Z8
+	VADDPS           Z28, Z6, Z24
+	VADDPS           Z30, Z24, Z24
+	VADDPS           Z29, Z11, Z27
+	VFMADD231PS.BCST eight<>+0(SB), Z8, Z27
+	VFMADD231PS.BCST two<>+0(SB), Z8, Z29
+	VMOVAPS          Z29, Z25
+	VFMADD231PS.BCST four<>+0(SB), Z30, Z28
+	VMOVAPS          Z28, Z26
+	VADDPS           Z31, Z24, Z24
+	VADDPS           Z31, Z25, Z25
+	VADDPS           Z31, Z26, Z26
+	VADDPS           Z31, Z27, Z27
+	VUNPCKLPS        Z25, Z24, Z6
+	VUNPCKLPS        Z27, Z26, Z7
+	VUNPCKHPS        Z25, Z24, Z8
+	VUNPCKHPS        Z27, Z26, Z9
+	VUNPCKLPD        Z7, Z6, Z24
+	VUNPCKHPD        Z7, Z6, Z25
+	VUNPCKLPD        Z9, Z8, Z26
+	VUNPCKHPD        Z9, Z8, Z27
+	VSHUFF32X4       $0x44, Z25, Z24, Z6
+	VSHUFF32X4       $0x44, Z27, Z26, Z7
+	VSHUFF32X4       $0xee, Z25, Z24, Z8
+	VSHUFF32X4       $0xee, Z27, Z26, Z9
+	VSHUFF32X4       $0x88, Z7, Z6, Z24
+	VSHUFF32X4       $0xdd, Z7, Z6, Z25
+	VSHUFF32X4       $0x88, Z9, Z8, Z26
+	VSHUFF32X4       $0xdd, Z9, Z8, Z27
+	VMOVAPS          Z24, Z6
+	VMOVAPS          Z25, Z7
+	VMOVAPS          Z26, Z8
+	VMOVAPS          Z27, Z9
+	VADDPS           Z14, Z13, Z28
+	VSUBPS           Z14, Z13, Z29
+	VADDPS           Z16, Z15, Z30
+	VSUBPS           Z16, Z15, Z14
+	VADDPS           Z28, Z12, Z24
+	VADDPS           Z30, Z24, Z24
+	VADDPS           Z29, Z17, Z27
+	VFMADD231PS.BCST eight<>+0(SB), Z14, Z27
+	VFMADD231PS.BCST two<>+0(SB), Z14, Z29
+	VMOVAPS          Z29, Z25
+	VFMADD231PS.BCST four<>+0(SB), Z30, Z28
+	VMOVAPS          Z28, Z26
+	VADDPS           Z31, Z24, Z24
+	VADDPS           Z31, Z25, Z25
+	VADDPS           Z31, Z26, Z26
+	VADDPS           Z31, Z27, Z27
+	VUNPCKLPS        Z25, Z24, Z12
+	VUNPCKLPS        Z27, Z26, Z13
+	VUNPCKHPS        Z25, Z24, Z14
+	VUNPCKHPS        Z27, Z26, Z15
+	VUNPCKLPD        Z13, Z12, Z24
+	VUNPCKHPD        Z13, Z12, Z25
+	VUNPCKLPD        Z15, Z14, Z26
+	VUNPCKHPD        Z15, Z14, Z27
+	VSHUFF32X4       $0x44, Z25, Z24, Z12
+	VSHUFF32X4       $0x44, Z27, Z26, Z13
+	VSHUFF32X4       $0xee, Z25, Z24, Z14
+	VSHUFF32X4       $0xee, Z27, Z26, Z15
+	VSHUFF32X4       $0x88, Z13, Z12, Z24
+	VSHUFF32X4       $0xdd, Z13, Z12, Z25
+	VSHUFF32X4       $0x88, Z15, Z14, Z26
+	VSHUFF32X4       $0xdd, Z15, Z14, Z27
+	VMOVAPS          Z24, Z12
+	VMOVAPS          Z25, Z13
+	VMOVAPS          Z26, Z14
+	VMOVAPS          Z27, Z15
+	VADDPS           Z20, Z19, Z28
+	VSUBPS           Z20, Z19, Z29
+	VADDPS           Z22, Z21, Z30
+	VSUBPS           Z22, Z21, Z20
+	VADDPS           Z28, Z18, Z24
+	VADDPS           Z30, Z24, Z24
+	VADDPS           Z29, Z23, Z27
+	VFMADD231PS.BCST eight<>+0(SB), Z20, Z27
+	VFMADD231PS.BCST two<>+0(SB), Z20, Z29
+	VMOVAPS          Z29, Z25
+	VFMADD231PS.BCST four<>+0(SB), Z30, Z28
+	VMOVAPS          Z28, Z26
+	VADDPS           Z31, Z24, Z24
+	VADDPS           Z31, Z25, Z25
+	VADDPS           Z31, Z26, Z26
+	VADDPS           Z31, Z27, Z27
+	VUNPCKLPS        Z25, Z24, Z18
+	VUNPCKLPS        Z27, Z26, Z19
+	VUNPCKHPS        Z25, Z24, Z20
+	VUNPCKHPS        Z27, Z26, Z21
+	VUNPCKLPD        Z19, Z18, Z24
+	VUNPCKHPD        Z19, Z18, Z25
+	VUNPCKLPD        Z21, Z20, Z26
+	VUNPCKHPD        Z21, Z20, Z27
+	VSHUFF32X4       $0x44, Z25, Z24, Z18
+	VSHUFF32X4       $0x44, Z27, Z26, Z19
+	VSHUFF32X4       $0xee, Z25, Z24, Z20
+	VSHUFF32X4       $0xee, Z27, Z26, Z21
+	VSHUFF32X4       $0x88, Z19, Z18, Z24
+	VSHUFF32X4       $0xdd, Z19, Z18, Z25
+	VSHUFF32X4       $0x88, Z21, Z20, Z26
+	VSHUFF32X4       $0xdd, Z21, Z20, Z27
+	VMOVAPS          Z24, Z18
+	VMOVAPS          Z25, Z19
+	VMOVAPS          Z26, Z20
+	VMOVAPS          Z27, Z21
+	MOVQ             relu+72(FP), R12
+	TESTQ            R12, R12
+	JZ               store
+	VPXORD           Z31, Z31, Z31
+	VMAXPS           Z0, Z31, Z0
+	VADDPS           Z31, Z0, Z0
+	VMAXPS           Z1, Z31, Z1
+	VADDPS           Z31, Z1, Z1
+	VMAXPS           Z2, Z31, Z2
+	VADDPS           Z31, Z2, Z2
+	VMAXPS           Z3, Z31, Z3
+	VADDPS           Z31, Z3, Z3
+	VMAXPS           Z6, Z31, Z6
+	VADDPS           Z31, Z6, Z6
+	VMAXPS           Z7, Z31, Z7
+	VADDPS           Z31, Z7, Z7
+	VMAXPS           Z8, Z31, Z8
+	VADDPS           Z31, Z8, Z8
+	VMAXPS           Z9, Z31, Z9
+	VADDPS           Z31, Z9, Z9
+	VMAXPS           Z12, Z31, Z12
+	VADDPS           Z31, Z12, Z12
+	VMAXPS           Z13, Z31, Z13
+	VADDPS           Z31, Z13, Z13
+	VMAXPS           Z14, Z31, Z14
+	VADDPS           Z31, Z14, Z14
+	VMAXPS           Z15, Z31, Z15
+	VADDPS           Z31, Z15, Z15
+	VMAXPS           Z18, Z31, Z18
+	VADDPS           Z31, Z18, Z18
+	VMAXPS           Z19, Z31, Z19
+	VADDPS           Z31, Z19, Z19
+	VMAXPS           Z20, Z31, Z20
+	VADDPS           Z31, Z20, Z20
+	VMAXPS           Z21, Z31, Z21
+	VADDPS           Z31, Z21, Z21
+
+store:
+	MOVQ segs+48(FP), R9
+	MOVQ nseg+56(FP), R10
+
+segment:
+	MOVQ    (R9), R13
+	ADDQ    DI, R13
+	KMOVW   8(R9), K1
+	KMOVW   10(R9), K2
+	KMOVW   12(R9), K3
+	KMOVW   14(R9), K4
+	MOVQ    16(R9), R15
+	VMOVUPS Z0, K1, (R13)
+	VMOVUPS Z1, K2, 64(R13)
+	VMOVUPS Z2, K3, 128(R13)
+	VMOVUPS Z3, K4, 192(R13)
+	SUBQ    $0x01, R15
+	JZ      stored
+	ADDQ    BX, R13
+	VMOVUPS Z6, K1, (R13)
+	VMOVUPS Z7, K2, 64(R13)
+	VMOVUPS Z8, K3, 128(R13)
+	VMOVUPS Z9, K4, 192(R13)
+	SUBQ    $0x01, R15
+	JZ      stored
+	ADDQ    BX, R13
+	VMOVUPS Z12, K1, (R13)
+	VMOVUPS Z13, K2, 64(R13)
+	VMOVUPS Z14, K3, 128(R13)
+	VMOVUPS Z15, K4, 192(R13)
+	SUBQ    $0x01, R15
+	JZ      stored
+	ADDQ    BX, R13
+	VMOVUPS Z18, K1, (R13)
+	VMOVUPS Z19, K2, 64(R13)
+	VMOVUPS Z20, K3, 128(R13)
+	VMOVUPS Z21, K4, 192(R13)
+
+stored:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  segment
+	ADDQ $0x00000080, SI
+	MOVQ plane+32(FP), R12
+	ADDQ R12, DI
+	SUBQ $0x01, CX
+	JNZ  channel
+	VZEROUPPER
+	RET

@@ -6,7 +6,8 @@ type Filters struct {
 	g    Conv
 	lv   *level
 	data bool
-	w    []float32 // as they came, for the reference
+	w    []float32    // as they came, for the reference
+	win  *transformed // for Winograd, or nil
 	subs []subConv
 }
 
@@ -21,6 +22,12 @@ type subConv struct {
 
 // PackForward packs w, [Out][In/Groups][KH][KW], for ConvForward.
 func PackForward(g Conv, w []float32) *Filters {
+	f := newForward(g)
+	f.Repack(w)
+	return f
+}
+
+func newForward(g Conv) *Filters {
 	g = g.check()
 	f := &Filters{g: g, lv: current()}
 	if f.lv != refLevel {
@@ -32,7 +39,6 @@ func PackForward(g Conv, w []float32) *Filters {
 		}
 		f.subs = []subConv{{t: newTaps(list, g.Groups, g.Out/g.Groups, g.In/g.Groups, f.lv.lanes)}}
 	}
-	f.Repack(w)
 	return f
 }
 
@@ -43,6 +49,12 @@ func PackForward(g Conv, w []float32) *Filters {
 // in the same taps, and over u they are a convolution with stride 1: tap t reads
 // dy[u-q], q = (t*dil-phase)/stride.
 func PackData(g Conv, w []float32) *Filters {
+	f := newData(g)
+	f.Repack(w)
+	return f
+}
+
+func newData(g Conv) *Filters {
 	g = g.check()
 	f := &Filters{g: g, lv: current(), data: true}
 	if f.lv != refLevel {
@@ -74,7 +86,6 @@ func PackData(g Conv, w []float32) *Filters {
 			}
 		}
 	}
-	f.Repack(w)
 	return f
 }
 
@@ -87,6 +98,9 @@ func (f *Filters) Repack(w []float32) {
 	if f.lv == refLevel {
 		f.w = append(f.w[:0], w...)
 		return
+	}
+	if f.win != nil {
+		f.win.repack(f, w)
 	}
 	cg, kg, area := g.In/g.Groups, g.Out/g.Groups, g.KH*g.KW
 	for _, s := range f.subs {
@@ -162,6 +176,10 @@ func (e *Engine) ConvForward(f *Filters, n int, dst []float32, out Box, src []fl
 		})
 		return
 	}
+	if f.useWinograd(n, out.H(), out.W()) {
+		e.runWinograd(f, n, dst, out, out.Y0-g.PadTop, out.X0-g.PadLeft, src, in, ep)
+		return
+	}
 	j := e.getConv()
 	j.lv, j.t, j.ep = f.lv, f.subs[0].t, ep
 	j.n, j.h, j.w, j.dst = n, out.H(), out.W(), dst
@@ -198,8 +216,13 @@ func (e *Engine) ConvData(f *Filters, n int, dx []float32, out Box, dy []float32
 		})
 		return
 	}
+	if f.useWinograd(n, out.H(), out.W()) {
+		e.runWinograd(f, n, dx, out, out.Y0+g.PadTop-2, out.X0+g.PadLeft-2, dy, in, Epilogue{})
+		return
+	}
 	j := e.getConv()
 	j.lv, j.n, j.src, j.in = f.lv, n, dy, in
+	j.ep = Epilogue{}
 	j.sy, j.sx = 1, 1
 	if g.StrideY == 1 && g.StrideX == 1 {
 		t := f.subs[0].t

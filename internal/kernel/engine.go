@@ -16,6 +16,7 @@ type Engine struct {
 	free  [][]float32
 	convs []*convJob
 	wjobs []*weightJob
+	winos []*winogradJob
 	loops []*loopJob
 }
 

@@ -1,5 +1,7 @@
 package kernel
 
+import "slices"
+
 const (
 	// kBlock is about how many rows of a packed panel are used at a time: a
 	// panel of the AVX-512 tile then takes 32 KiB.
@@ -231,7 +233,15 @@ func (j *convJob) fillPlane(dst, src []float32) {
 				row = src[(y-j.in.Y0)*j.in.W():][:j.in.W()]
 			}
 			first := (iy*len(j.phasesX)*j.hs + u) * j.ws
-			split0, split1 := 0, 0 // columns done for both phases at once
+			split0, split1 := 0, 0 // columns done for all phases at once
+			if j.sx == 4 && slices.Equal(j.phasesX, fourPhases) && j.lv.split4 != nil && row != nil {
+				lo, _ := spanIn(4, j.x, j.in.X0, j.in.X1, 0, j.ws)
+				_, hi := spanIn(4, j.x+3, j.in.X0, j.in.X1, 0, j.ws)
+				if n := (hi - lo) / j.lv.lanes * j.lv.lanes; n > 0 {
+					j.lv.split4(&dst[first+lo], 4*j.hs*j.ws, &row[j.x+4*lo-j.in.X0], n)
+					split0, split1 = lo, lo+n
+				}
+			}
 			if both && row != nil {
 				lo0, hi0 := spanIn(2, j.x, j.in.X0, j.in.X1, 0, j.ws)
 				lo1, hi1 := spanIn(2, j.x+1, j.in.X0, j.in.X1, 0, j.ws)
@@ -267,6 +277,8 @@ func (j *convJob) fillPlane(dst, src []float32) {
 		}
 	}
 }
+
+var fourPhases = []int{0, 1, 2, 3}
 
 // stride copies every step-th element of src, from position p on.
 func stride(dst, src []float32, p, step int) {

@@ -55,6 +55,11 @@ type level struct {
 	maxTap      [3]func(best *float32, switches *int32, src *float32, n int, at int32) // by stride
 	lrn         func(dst, src, first *float32, n, stride, count int, scale, bias float32)
 	split2      func(even, odd, src *float32, n int)
+	split4      func(dst *float32, ldd int, src *float32, n int)
+
+	// Winograd's transforms, or nil.
+	winogradIn  func(dst, src *float32, ldd, n int)
+	winogradOut func(dst, src *float32, lds, n, plane, pitch int, segs *int64, nseg int, bias *float32, relu int)
 }
 
 const (

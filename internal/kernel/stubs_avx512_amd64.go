@@ -414,3 +414,21 @@ func split2_avx512(even *float32, odd *float32, src *float32, n int)
 //
 //go:noescape
 func lrn_avx512(dst *float32, src *float32, first *float32, n int, stride int, count int, scale float32, bias float32)
+
+// split4 stores src[4i+r] at row r of dst, rows ldd bytes apart, for i < n, a positive multiple of 16.
+//
+//go:noescape
+func split4_avx512(dst *float32, ldd int, src *float32, n int)
+
+// winogradIn transforms n channels of 16 tiles: dst[6i+j] = (B' d B)[i][j] for d[i][j] at src[6i+j], which is
+// overwritten. The 36 vectors of src are 128 bytes apart; those of dst ldd bytes, channels of dst 128 bytes.
+//
+//go:noescape
+func winogradIn_avx512(dst *float32, src *float32, ldd int, n int)
+
+// winogradOut transforms n channels of 16 tiles back, A' m A for m[i][j] at src[6i+j], adds bias[k] unless bias is nil,
+// and stores 4 rows of 64 floats at each segment (off, masks, rows): masks has a bit for each of the 64 columns, rows of
+// the output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels 128.
+//
+//go:noescape
+func winogradOut_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)

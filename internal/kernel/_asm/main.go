@@ -64,6 +64,10 @@ func main() {
 		}
 	}
 	elementwise()
+	if lv.zmm {
+		split4()
+		winograd()
+	}
 	Generate()
 }
 

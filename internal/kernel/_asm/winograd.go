@@ -1,0 +1,265 @@
+package main
+
+import (
+	"math"
+
+	"github.com/mmcloughlin/avo/attr"
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// Winograd's F(4x4, 3x3) for avx512: a lane is a tile.
+//
+// [lavin16] Lavin and Gray, Fast algorithms for convolutional neural networks,
+// CVPR 2016, section 4.
+
+func constFloat(name string, v float32) Mem {
+	m := GLOBL(name, attr.RODATA|attr.NOPTR)
+	DATA(0, U32(math.Float32bits(v)))
+	return m
+}
+
+func winograd() {
+	two, four, five, eight := constFloat("two", 2), constFloat("four", 4), constFloat("five", 5), constFloat("eight", 8)
+
+	fn("winogradIn_avx512", "func(dst, src *float32, ldd, n int)")
+	Doc("winogradIn transforms n channels of 16 tiles: dst[6i+j] = (B' d B)[i][j] for d[i][j] at src[6i+j], which is",
+		"overwritten. The 36 vectors of src are 128 bytes apart; those of dst ldd bytes, channels of dst 128 bytes.")
+	dst, src, ldd, n, p := reg.RDI, reg.RSI, reg.R8, reg.RCX, reg.RDX
+	Load(Param("dst"), dst)
+	Load(Param("src"), src)
+	Load(Param("ldd"), ldd)
+	Load(Param("n"), n)
+	k2, k4, k5 := reg.Z31, reg.Z30, reg.Z29
+	VBROADCASTSS(two, k2)
+	VBROADCASTSS(four, k4)
+	VBROADCASTSS(five, k5)
+	z := vec
+	// in1d leaves the transform of registers 0..5 in 6..11.
+	in1d := func(b int) {
+		d := func(i int) reg.VecPhysical { return z(b + i) }
+		t := func(i int) reg.VecPhysical { return z(b + 6 + i) }
+		u, v := z(b+12), z(b+13)
+		VMOVAPS(d(4), t(0)) // 4 d0 - 5 d2 + d4
+		VFNMADD231PS(k5, d(2), t(0))
+		VFMADD231PS(k4, d(0), t(0))
+		VMOVAPS(d(5), t(5)) // 4 d1 - 5 d3 + d5
+		VFNMADD231PS(k5, d(3), t(5))
+		VFMADD231PS(k4, d(1), t(5))
+		VMOVAPS(d(4), u) // d4 - 4 d2
+		VFNMADD231PS(k4, d(2), u)
+		VMOVAPS(d(3), v) // d3 - 4 d1
+		VFNMADD231PS(k4, d(1), v)
+		VADDPS(v, u, t(1))
+		VSUBPS(v, u, t(2))
+		VSUBPS(d(2), d(4), u)
+		VSUBPS(d(1), d(3), v)
+		VMOVAPS(u, t(3))
+		VFMADD231PS(k2, v, t(3))
+		VMOVAPS(u, t(4))
+		VFNMADD231PS(k2, v, t(4))
+	}
+	Label("channel")
+	for j := range 6 {
+		b := 14 * (j & 1)
+		for i := range 6 {
+			VMOVUPS(Mem{Base: src, Disp: 128 * (6*i + j)}, z(b+i))
+		}
+		in1d(b)
+		for i := range 6 {
+			VMOVUPS(z(b+6+i), Mem{Base: src, Disp: 128 * (6*i + j)})
+		}
+	}
+	MOVQ(dst, p)
+	for i := range 6 {
+		b := 14 * (i & 1)
+		for j := range 6 {
+			VMOVUPS(Mem{Base: src, Disp: 128 * (6*i + j)}, z(b+j))
+		}
+		in1d(b)
+		for j := range 6 {
+			VMOVUPS(z(b+6+j), Mem{Base: p})
+			ADDQ(ldd, p)
+		}
+	}
+	ADDQ(U32(36*128), src)
+	ADDQ(U32(128), dst)
+	SUBQ(U8(1), n)
+	JNZ(LabelRef("channel"))
+	VZEROUPPER()
+	RET()
+
+	fn("winogradOut_avx512", "func(dst, src *float32, lds, n, plane, pitch int, segs *int64, nseg int, bias *float32, relu int)")
+	Doc("winogradOut transforms n channels of 16 tiles back, A' m A for m[i][j] at src[6i+j], adds bias[k] unless bias is nil,",
+		"and stores 4 rows of 64 floats at each segment (off, masks, rows): masks has a bit for each of the 64 columns, rows of",
+		"the output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels 128.")
+	segs, nseg, bias, s, c := reg.R9, reg.R10, reg.R11, reg.R12, reg.R13
+	pitch, rows := reg.RBX, reg.R15
+	lds := reg.R8
+	Load(Param("dst"), dst)
+	Load(Param("src"), src)
+	Load(Param("lds"), lds)
+	Load(Param("n"), n)
+	Load(Param("pitch"), pitch)
+	Load(Param("bias"), bias)
+	o := func(i, j int) reg.VecPhysical { return z(6*i + j) }
+	// out1d takes m(0..5) to four sums; t are four scratch registers.
+	out1d := func(m func(int) reg.VecPhysical, out func(int) reg.VecPhysical, t [4]reg.VecPhysical) {
+		VADDPS(m(2), m(1), t[0])
+		VSUBPS(m(2), m(1), t[1])
+		VADDPS(m(4), m(3), t[2])
+		VSUBPS(m(4), m(3), t[3])
+		VADDPS(t[0], m(0), out(0))
+		VADDPS(t[2], out(0), out(0))
+		VADDPS(t[1], m(5), out(3))
+		VFMADD231PS_BCST(eight, t[3], out(3))
+		VFMADD231PS_BCST(two, t[3], t[1])
+		VMOVAPS(t[1], out(1))
+		VFMADD231PS_BCST(four, t[2], t[0])
+		VMOVAPS(t[0], out(2))
+	}
+	Label("channel")
+	// Columns: o[i][j] for 4 rows i, 6 columns j. Column j of m is loaded to
+	// registers 24..29; the scratch registers are 30, 31 and two of the column
+	// itself.
+	for j := range 6 {
+		MOVQ(src, p)
+		if j > 0 {
+			// src + j*lds
+			for range j {
+				ADDQ(lds, p)
+			}
+		}
+		LEAQ(Mem{Base: lds, Index: lds, Scale: 2}, s) // 3 lds
+		ADDQ(s, s)                                    // 6 lds
+		for i := range 6 {
+			VMOVUPS(Mem{Base: p}, z(24+i))
+			if i < 5 {
+				ADDQ(s, p)
+			}
+		}
+		m := func(i int) reg.VecPhysical { return z(24 + i) }
+		VADDPS(m(2), m(1), z(30))
+		VSUBPS(m(2), m(1), z(31))
+		VADDPS(m(4), m(3), m(1)) // m1, m2 are used up
+		VSUBPS(m(4), m(3), m(2))
+		VADDPS(z(30), m(0), o(0, j))
+		VADDPS(m(1), o(0, j), o(0, j))
+		VADDPS(z(31), m(5), o(3, j))
+		VFMADD231PS_BCST(eight, m(2), o(3, j))
+		VMOVAPS(z(31), o(1, j))
+		VFMADD231PS_BCST(two, m(2), o(1, j))
+		VMOVAPS(z(30), o(2, j))
+		VFMADD231PS_BCST(four, m(1), o(2, j))
+	}
+	zero(z(31))
+	TESTQ(bias, bias)
+	JZ(LabelRef("rows"))
+	VBROADCASTSS(Mem{Base: bias}, z(31))
+	ADDQ(U8(4), bias)
+	Label("rows")
+	// Rows: o[i][0..5] become four sums, and those the 64 floats in o[i][0..3].
+	for i := range 4 {
+		m := func(j int) reg.VecPhysical { return o(i, j) }
+		r := func(j int) reg.VecPhysical { return z(24 + j) }
+		out1d(m, r, [4]reg.VecPhysical{z(28), z(29), z(30), m(2)})
+		for j := range 4 {
+			VADDPS(z(31), r(j), r(j))
+		}
+		VUNPCKLPS(r(1), r(0), m(0))
+		VUNPCKLPS(r(3), r(2), m(1))
+		VUNPCKHPS(r(1), r(0), m(2))
+		VUNPCKHPS(r(3), r(2), m(3))
+		VUNPCKLPD(m(1), m(0), r(0)) // tiles 0, 4, 8, 12
+		VUNPCKHPD(m(1), m(0), r(1)) // tiles 1, 5, ...
+		VUNPCKLPD(m(3), m(2), r(2))
+		VUNPCKHPD(m(3), m(2), r(3))
+		// A transpose of quarters.
+		VSHUFF32X4(U8(0x44), r(1), r(0), m(0)) // 0 4 1 5
+		VSHUFF32X4(U8(0x44), r(3), r(2), m(1)) // 2 6 3 7
+		VSHUFF32X4(U8(0xee), r(1), r(0), m(2)) // 8 12 9 13
+		VSHUFF32X4(U8(0xee), r(3), r(2), m(3)) // 10 14 11 15
+		VSHUFF32X4(U8(0x88), m(1), m(0), r(0)) // 0 1 2 3
+		VSHUFF32X4(U8(0xdd), m(1), m(0), r(1)) // 4 5 6 7
+		VSHUFF32X4(U8(0x88), m(3), m(2), r(2))
+		VSHUFF32X4(U8(0xdd), m(3), m(2), r(3))
+		for j := range 4 {
+			VMOVAPS(r(j), m(j))
+		}
+	}
+	Load(Param("relu"), s)
+	TESTQ(s, s)
+	JZ(LabelRef("store"))
+	zero(z(31))
+	for i := range 4 {
+		for j := range 4 {
+			VMAXPS(o(i, j), z(31), o(i, j))
+			VADDPS(z(31), o(i, j), o(i, j))
+		}
+	}
+	Label("store")
+	Load(Param("segs"), segs)
+	Load(Param("nseg"), nseg)
+	Label("segment")
+	MOVQ(Mem{Base: segs}, c)
+	ADDQ(dst, c)
+	KMOVW(Mem{Base: segs, Disp: 8}, reg.K1)
+	KMOVW(Mem{Base: segs, Disp: 10}, reg.K2)
+	KMOVW(Mem{Base: segs, Disp: 12}, reg.K3)
+	KMOVW(Mem{Base: segs, Disp: 14}, reg.K4)
+	MOVQ(Mem{Base: segs, Disp: 16}, rows)
+	for i := range 4 {
+		for j, k := range []reg.OpmaskPhysical{reg.K1, reg.K2, reg.K3, reg.K4} {
+			VMOVUPS(o(i, j), k, Mem{Base: c, Disp: 64 * j})
+		}
+		if i < 3 {
+			SUBQ(U8(1), rows)
+			JZ(LabelRef("stored"))
+			ADDQ(pitch, c)
+		}
+	}
+	Label("stored")
+	ADDQ(U8(24), segs)
+	SUBQ(U8(1), nseg)
+	JNZ(LabelRef("segment"))
+	ADDQ(U32(128), src)
+	Load(Param("plane"), s)
+	ADDQ(s, dst)
+	SUBQ(U8(1), n)
+	JNZ(LabelRef("channel"))
+	VZEROUPPER()
+	RET()
+}
+
+// split4 emits the split of a row into the four residues of its index.
+func split4() {
+	fn("split4_avx512", "func(dst *float32, ldd int, src *float32, n int)")
+	Doc("split4 stores src[4i+r] at row r of dst, rows ldd bytes apart, for i < n, a positive multiple of 16.")
+	dst, ldd, src, n, q := reg.RDI, reg.R8, reg.RSI, reg.RCX, reg.RDX
+	Load(Param("dst"), dst)
+	Load(Param("ldd"), ldd)
+	Load(Param("src"), src)
+	Load(Param("n"), n)
+	loadInts(even, vec(30))
+	loadInts(odd, vec(31))
+	LEAQ(Mem{Base: ldd, Index: ldd, Scale: 2}, q)
+	Label("loop")
+	for i := range 4 {
+		VMOVUPS(Mem{Base: src, Disp: 64 * i}, vec(i))
+	}
+	evenOdd(vec(0), vec(1), vec(4), vec(5), vec(30), vec(31))
+	evenOdd(vec(2), vec(3), vec(6), vec(7), vec(30), vec(31))
+	evenOdd(vec(4), vec(6), vec(8), vec(10), vec(30), vec(31))
+	evenOdd(vec(5), vec(7), vec(9), vec(11), vec(30), vec(31))
+	VMOVUPS(vec(8), Mem{Base: dst})
+	VMOVUPS(vec(9), Mem{Base: dst, Index: ldd, Scale: 1})
+	VMOVUPS(vec(10), Mem{Base: dst, Index: ldd, Scale: 2})
+	VMOVUPS(vec(11), Mem{Base: dst, Index: q, Scale: 1})
+	ADDQ(U32(256), src)
+	ADDQ(U8(64), dst)
+	SUBQ(U8(16), n)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}

@@ -1,0 +1,291 @@
+package kernel
+
+// Winograd's minimal filtering F(4x4, 3x3): a tile of 4x4 outputs of a 3x3
+// convolution with stride 1 takes 36 products per pair of channels instead of
+// 144. With U = G g G' for the weights g and V = B' d B for the tile's 6x6 inputs
+// d, the outputs are A' (sum over channels of U*V, elementwise) A. Over all tiles
+// the 36 elements are 36 independent matrix products.
+//
+// Results differ from the direct sum by about ten times its rounding error (see
+// TestWinograd). They do not depend on the workers, but they do depend on where
+// the tiles begin, that is on the box, and on the batch where its size decides
+// whether Winograd is used at all. An Inf or NaN spreads over its tile.
+//
+// [lavin16] Lavin and Gray, Fast algorithms for convolutional neural networks,
+// CVPR 2016, section 4.
+
+const (
+	tileSize  = 4
+	tileTaps  = 36
+	tileChans = 8  // channels transformed at a time, for L1
+	tileRows  = 16 // output channels transformed back at a time
+	// winogradFloats is about the size of the transformed inputs and outputs
+	// of the panels that are worked on together, per worker.
+	winogradFloats = 768 << 10
+)
+
+// transformed are weights of a 3x3 convolution taken to the 36 products: u holds
+// rows x chans matrices packed for tiles.
+type transformed struct {
+	rows, chans int
+	u           []float32
+}
+
+// PackForwardFast packs w for ConvForward like PackForward, and lets it use
+// Winograd's algorithm where that is possible and faster: 3x3 kernels with
+// stride 1 on boxes that are not small. The results are then less exact, and
+// their bits depend on the box and the size of the batch.
+func PackForwardFast(g Conv, w []float32) *Filters {
+	f := newForward(g)
+	f.addWinograd()
+	f.Repack(w)
+	return f
+}
+
+// PackDataFast is to PackData what PackForwardFast is to PackForward.
+func PackDataFast(g Conv, w []float32) *Filters {
+	f := newData(g)
+	f.addWinograd()
+	f.Repack(w)
+	return f
+}
+
+func (f *Filters) addWinograd() {
+	g := f.g
+	if f.lv.winogradIn == nil || g.KH != 3 || g.KW != 3 || g.StrideY != 1 || g.StrideX != 1 || g.DilY != 1 || g.DilX != 1 ||
+		g.Groups != 1 || g.In < 16 || g.Out < 16 {
+		return
+	}
+	t := &transformed{rows: g.Out, chans: g.In}
+	if f.data {
+		t.rows, t.chans = g.In, g.Out
+	}
+	t.u = make([]float32, tileTaps*t.rows*t.chans)
+	f.win = t
+}
+
+// useWinograd reports whether the tiles of n images of h x w outputs are worth
+// it: at least half a panel of them, and not mostly beyond the edges.
+func (f *Filters) useWinograd(n, h, w int) bool {
+	if f.win == nil {
+		return false
+	}
+	ty, tx := (h+tileSize-1)/tileSize, (w+tileSize-1)/tileSize
+	return n*ty*tx >= 12 && 16*ty*tx <= 2*h*w
+}
+
+// repack transforms the weights; row r, channel c is the 3x3 kernel that f.data
+// reads flipped.
+func (t *transformed) repack(f *Filters, w []float32) {
+	nb := rowBlocks(t.rows, f.lv.rows)
+	for b := range nb {
+		r0, r1 := rowStart(t.rows, nb, b), rowStart(t.rows, nb, b+1)
+		mr := r1 - r0
+		for c := range t.chans {
+			for r := r0; r < r1; r++ {
+				var k [9]float32
+				if f.data {
+					for i, v := range w[(c*t.rows+r)*9:][:9] {
+						k[8-i] = v
+					}
+				} else {
+					copy(k[:], w[(r*t.chans+c)*9:][:9])
+				}
+				at := r0*t.chans + c*mr + r - r0
+				for i, v := range transformKernel(&k) {
+					t.u[i*t.rows*t.chans+at] = v
+				}
+			}
+		}
+	}
+}
+
+// transformKernel returns G g G'.
+func transformKernel(g *[9]float32) (u [tileTaps]float32) {
+	line := func(a, b, c float64) [6]float64 {
+		s, d := a+c, 4*c+a
+		return [6]float64{a / 4, -(s + b) / 6, -(s - b) / 6, (d + 2*b) / 24, (d - 2*b) / 24, c}
+	}
+	var cols [3][6]float64
+	for j := range 3 {
+		cols[j] = line(float64(g[j]), float64(g[3+j]), float64(g[6+j]))
+	}
+	for i := range 6 {
+		for j, v := range line(cols[0][i], cols[1][i], cols[2][i]) {
+			u[6*i+j] = float32(v)
+		}
+	}
+	return u
+}
+
+var winogradTaps = func() (list []tap) {
+	for i := range 6 {
+		for j := range 6 {
+			list = append(list, tap{i, j})
+		}
+	}
+	return list
+}()
+
+// winogradJob is one run: in groups of panels of tiles, the inputs are
+// transformed to v [36][panels][chans][panel], multiplied to c
+// [36][panels][rows][panel] and transformed back.
+type winogradJob struct {
+	read  convJob // gathers the tiles: a 6x6 kernel with stride 4
+	t     taps
+	win   *transformed
+	ep    Epilogue
+	dst   []float32
+	h, w  int // outputs of an image
+	v, c  []float32
+	first int // panel
+	count int // panels of the group
+	split int
+	in    func(i, worker int)
+	mult  func(i, worker int)
+	out   func(i, worker int)
+}
+
+func (e *Engine) runWinograd(f *Filters, n int, dst []float32, out Box, y, x int, src []float32, in Box, ep Epilogue) {
+	e.mu.Lock()
+	var j *winogradJob
+	if last := len(e.winos) - 1; last >= 0 {
+		j = e.winos[last]
+		e.winos = e.winos[:last]
+	}
+	e.mu.Unlock()
+	workers := e.pool.Workers()
+	if j == nil {
+		j = new(winogradJob)
+		j.read.workers = make([]convWorker, workers)
+		j.read.fill = j.read.fillPlanes
+		j.in, j.mult, j.out = j.transformIn, j.multiply, j.transformOut
+	}
+	t := f.win
+	j.win, j.ep, j.dst, j.h, j.w = t, ep, dst, out.H(), out.W()
+	j.t = taps{list: winogradTaps, maxY: 5, maxX: 5, groups: 1, rows: t.rows, chans: t.chans}
+	r := &j.read
+	r.lv, r.t = f.lv, &j.t
+	r.n, r.h, r.w = n, (j.h+tileSize-1)/tileSize, (j.w+tileSize-1)/tileSize
+	r.src, r.in, r.y, r.x, r.sy, r.sx = src, in, y, x, tileSize, tileSize
+	r.read()
+
+	panel := f.lv.panel()
+	perPanel := tileTaps * (t.chans + t.rows) * panel
+	blocks := rowBlocks(t.rows, f.lv.rows)
+	j.split = min(blocks, (4*workers+tileTaps-1)/tileTaps)
+	chunk := max(1, min(n, scratchLimit/r.imageStride))
+	r.base = e.floats(chunk * r.imageStride)
+	total := (chunk*r.h*r.w + panel - 1) / panel
+	group := min(total, max(4, workers*winogradFloats/perPanel))
+	group = (total + (total+group-1)/group - 1) / ((total + group - 1) / group)
+	j.v = e.floats(group * tileTaps * t.chans * panel)
+	j.c = e.floats(group * tileTaps * t.rows * panel)
+	for r.image0 = 0; r.image0 < n; r.image0 += chunk {
+		r.images = min(chunk, n-r.image0)
+		e.pool.For(r.fillTasks(), r.fill)
+		r.panels = (r.images*r.h*r.w + panel - 1) / panel
+		for j.first = 0; j.first < r.panels; j.first += group {
+			j.count = min(group, r.panels-j.first)
+			e.pool.For(j.count*((t.chans+tileChans-1)/tileChans), j.in)
+			e.pool.For(tileTaps*j.split, j.mult)
+			e.pool.For(j.count*((t.rows+tileRows-1)/tileRows), j.out)
+		}
+	}
+	e.put(r.base)
+	e.put(j.v)
+	e.put(j.c)
+	r.src, r.base, j.v, j.c, j.dst, j.ep, j.win = nil, nil, nil, nil, nil, Epilogue{}, nil
+	e.mu.Lock()
+	e.winos = append(e.winos, j)
+	e.mu.Unlock()
+}
+
+func (j *winogradJob) transformIn(i, worker int) {
+	r := &j.read
+	lv, chans := r.lv, j.win.chans
+	panel := lv.panel()
+	ws := &r.workers[worker]
+	p := i % j.count
+	c0 := i / j.count * tileChans
+	n := min(tileChans, chans-c0)
+	ws.b = grow(ws.b, tileChans*tileTaps*panel)
+	from := (j.first + p) * panel
+	r.segments(ws, from, from+panel)
+	for v := range 2 {
+		if nseg := ws.index[v+1] - ws.index[v]; nseg > 0 {
+			lv.pack(&ws.b[v*lv.lanes], &r.base[0], &r.koff[c0*tileTaps], n*tileTaps, &ws.segs[2*ws.index[v]], nseg)
+			lv.winogradIn(&j.v[(p*chans+c0)*panel+v*lv.lanes], &ws.b[v*lv.lanes], 4*j.count*chans*panel, n)
+		}
+	}
+}
+
+func (j *winogradJob) multiply(i, worker int) {
+	r, t := &j.read, j.win
+	lv := r.lv
+	panel := lv.panel()
+	tap, split := i/j.split, i%j.split
+	blocks := rowBlocks(t.rows, lv.rows)
+	rb0, rb1 := rowStart(blocks, j.split, split), rowStart(blocks, j.split, split+1)
+	kBlocks := (t.chans + kBlock - 1) / kBlock
+	u := t.u[tap*t.rows*t.chans:]
+	for kb := range kBlocks {
+		k0, k1 := rowStart(t.chans, kBlocks, kb), rowStart(t.chans, kBlocks, kb+1)
+		flags := 0
+		if kb > 0 {
+			flags = tileLoad
+		}
+		for rb := rb0; rb < rb1; rb++ {
+			r0, r1 := rowStart(t.rows, blocks, rb), rowStart(t.rows, blocks, rb+1)
+			mr := r1 - r0
+			a := &u[r0*t.chans+k0*mr]
+			for p := range j.count {
+				nv := 2
+				if r.images*r.h*r.w-(j.first+p)*panel <= lv.lanes {
+					nv = 1
+				}
+				b := &j.v[((tap*j.count+p)*t.chans+k0)*panel]
+				c := &j.c[((tap*j.count+p)*t.rows+r0)*panel]
+				lv.tile[nv][mr](k1-k0, a, b, c, nil, 4*panel, flags, 1<<(nv*lv.lanes)-1)
+			}
+		}
+	}
+}
+
+func (j *winogradJob) transformOut(i, worker int) {
+	r, t := &j.read, j.win
+	lv := r.lv
+	panel, area := lv.panel(), j.h*j.w
+	ws := &r.workers[worker]
+	p := i % j.count
+	r0 := i / j.count * tileRows
+	n := min(tileRows, t.rows-r0)
+	columns := r.images * r.h * r.w
+	var bias *float32
+	if j.ep.Bias != nil {
+		bias = &j.ep.Bias[r0]
+	}
+	relu := 0
+	if j.ep.ReLU {
+		relu = 1
+	}
+	dst := &j.dst[(r.image0*t.rows+r0)*area]
+	for v := range 2 {
+		from := (j.first+p)*panel + v*lv.lanes
+		to := min(from+lv.lanes, columns)
+		if from >= to {
+			break
+		}
+		ws.segs = ws.segs[:0]
+		for l := from; l < to; {
+			image, ty, tx := l/(r.h*r.w), l/r.w%r.h, l%r.w
+			run := min(r.w-tx, to-l)
+			off := image*t.rows*area + tileSize*(ty*j.w+tx-(l-from))
+			cols := min(tileSize*run, j.w-tileSize*tx)
+			mask := (uint64(1)<<cols - 1) << (tileSize * (l - from))
+			ws.segs = append(ws.segs, int64(4*off), int64(mask), int64(min(tileSize, j.h-tileSize*ty)))
+			l += run
+		}
+		lv.winogradOut(dst, &j.c[(p*t.rows+r0)*panel+v*lv.lanes], 4*j.count*t.rows*panel, n, 4*area, 4*j.w, &ws.segs[0], len(ws.segs)/3, bias, relu)
+	}
+}

@@ -1,0 +1,79 @@
+package kernel
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// Winograd's error: its transforms multiply by up to 8 and 5 and cancel again.
+// For unit normal weights and inputs the outputs are of size 3*sqrt(channels),
+// relative to which the root of the mean square error stays below 4e-6 and the
+// largest below 4e-5 (direct sums: below 2e-6 even at 512 channels).
+func TestWinograd(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(31, 32))
+		e, one := New(3), New(1)
+		defer e.Close()
+		used := 0
+		for round := range 16 {
+			g := Conv{In: 16 + r.IntN(40), Out: 16 + r.IntN(40), KH: 3, KW: 3, PadTop: r.IntN(3), PadLeft: r.IntN(3)}
+			if round == 0 {
+				g.In = 520 // two blocks of k
+			}
+			h, w := 7+r.IntN(30), 7+r.IntN(70)
+			out := Box{0, 0, 4 + r.IntN(h), 4 + r.IntN(w)}.Shift(r.IntN(5)-2, r.IntN(5)-2)
+			in := Full(h, w)
+			n := 1 + r.IntN(5)
+			x, wt, bias := randSlice(r, n*g.In*in.Area()), randSlice(r, g.Out*g.In*9), randSlice(r, g.Out)
+			f := PackForwardFast(g, wt)
+			if f.useWinograd(n, out.H(), out.W()) {
+				used++
+			}
+			check := func(what string, got, want []float32, chans int) {
+				t.Helper()
+				sum, worst := 0.0, 0.0
+				for i := range want {
+					d := math.Abs(float64(got[i]) - float64(want[i]))
+					if math.IsNaN(d) {
+						d = math.Inf(1)
+					}
+					sum += d * d
+					worst = max(worst, d)
+				}
+				size := 3 * math.Sqrt(float64(chans))
+				if rms := math.Sqrt(sum / float64(len(want))); rms > 4e-6*size || worst > 4e-5*size {
+					t.Fatalf("%s %+v n=%d %v to %v: error %.2g rms, %.2g at most, relative to %.3g", what, g, n, in, out, rms/size, worst/size, size)
+				}
+			}
+			y, ok := guard(t, n*g.Out*out.Area())
+			ep := Epilogue{bias, round%2 == 0}
+			e.ConvForward(f, n, y, out, x, in, ep)
+			ok()
+			want := make([]float32, len(y))
+			for p := range n * g.Out {
+				refConvForward(g.norm(), wt, p/g.Out, p%g.Out, want, out, x, in, ep)
+			}
+			check("forward", y, want, g.In)
+			y1 := make([]float32, len(y))
+			one.ConvForward(f, n, y1, out, x, in, ep)
+			if !equalBits(y, y1) {
+				t.Fatalf("%+v: three workers differ from one", g)
+			}
+
+			fd := PackDataFast(g, wt)
+			dx, ok := guard(t, n*g.In*in.Area())
+			dy := randSlice(r, len(y))
+			e.ConvData(fd, n, dx, in, dy, out)
+			ok()
+			want = make([]float32, len(dx))
+			for p := range n * g.In {
+				refConvData(g.norm(), wt, p/g.In, p%g.In, want, in, dy, out)
+			}
+			check("data", dx, want, g.Out)
+		}
+		if Name() == "avx512" && used < 8 {
+			t.Errorf("Winograd was used in %d cases only", used)
+		}
+	})
+}
