@@ -64,6 +64,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func manners(cmd *cli.Command) {
 	cmd.OnUsageError = onUsageError
 	cmd.HideHelpCommand = true
+	for _, sub := range cmd.Subcommands {
+		manners(sub)
+	}
+	if len(cmd.Subcommands) > 0 {
+		return // the arguments are a command of their own
+	}
 	before := cmd.Before
 	cmd.Before = func(c *cli.Context) error {
 		for i, a := range c.Args().Slice() {
@@ -71,16 +77,13 @@ func manners(cmd *cli.Command) {
 				flags := c.Args().Slice()[i:]
 				rest := c.Args().Slice()[:i]
 				return usage("flag "+a+" comes after an argument", "put flags first: "+
-					strings.Join(append(append(append([]string{"viz", cmd.Name}, flags...), "..."), rest...), " "))
+					strings.Join(append(append(append([]string{c.Command.HelpName}, flags...), "..."), rest...), " "))
 			}
 		}
 		if before != nil {
 			return before(c)
 		}
 		return nil
-	}
-	for _, sub := range cmd.Subcommands {
-		manners(sub)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"image"
 	"image/color"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strconv"
@@ -34,6 +36,9 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("XDG_CACHE_HOME", e.WorkDir+"/cache")
 			e.Setenv("VIZ_MODEL", "")
+			server := httptest.NewServer(http.HandlerFunc(brokenMirror))
+			e.Defer(server.Close)
+			e.Setenv("MIRROR", server.URL)
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
@@ -46,6 +51,19 @@ func TestScripts(t *testing.T) {
 			"exits": exits, "mkimage": mkImage, "mknet": mkNet, "mknpy": mkNPY, "npyshape": npyShape, "pngtext": pngText, "cut": cut, "flipbit": flipBit,
 		},
 	})
+}
+
+// brokenMirror answers requests for data sets as bad servers do.
+func brokenMirror(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/wrong/"):
+		fmt.Fprint(w, "these are not the bytes")
+	case strings.HasPrefix(r.URL.Path, "/html/"):
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, "<html>please log in</html>")
+	default:
+		http.NotFound(w, r)
+	}
 }
 
 // exits CODE PROGRAM ARGS... runs a program that must end with the exit code.
