@@ -8,8 +8,9 @@ import (
 
 // Winograd's error: its transforms multiply by up to 8 and 5 and cancel again.
 // For unit normal weights and inputs the outputs are of size 3*sqrt(channels),
-// relative to which the root of the mean square error stays below 4e-6 and the
-// largest below 4e-5 (direct sums: below 2e-6 even at 512 channels).
+// relative to which the root of the mean square error is 1e-6 at 16 channels and
+// 3e-6 at 520, the largest of thousands up to 6e-5 (direct sums: 4e-7 and 2e-6).
+// The bounds are about twice that.
 func TestWinograd(t *testing.T) {
 	forLevels(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(31, 32))
@@ -42,7 +43,7 @@ func TestWinograd(t *testing.T) {
 					worst = max(worst, d)
 				}
 				size := 3 * math.Sqrt(float64(chans))
-				if rms := math.Sqrt(sum / float64(len(want))); rms > 4e-6*size || worst > 4e-5*size {
+				if rms := math.Sqrt(sum / float64(len(want))); rms > 6e-6*size || worst > 1.5e-4*size {
 					t.Fatalf("%s %+v n=%d %v to %v: error %.2g rms, %.2g at most, relative to %.3g", what, g, n, in, out, rms/size, worst/size, size)
 				}
 			}
