@@ -17,7 +17,8 @@ import (
 //	(pixel*Scale - Mean[c]) / Std[c]
 //
 // with pixel in 0..255, channels in the order RGB (BGR if set), or grey by
-// luminance for a network of one channel.
+// luminance for a network of one channel. An image that would have to be
+// enlarged more than eightfold is refused.
 type Preprocess struct {
 	Short int       `json:"short,omitempty"`
 	Scale float32   `json:"scale"`          // usually 1/255
@@ -61,6 +62,14 @@ func (p Preprocess) affine(c int) (mean, std float32) {
 	return mean, std
 }
 
+// maxEnlarge is how many times an image may be enlarged to reach the input's
+// size; beyond, a picture of it would show the resizing, not the image.
+const maxEnlarge = 8
+
+// maxResized bounds the resized image before the crop, in pixels. Only strips
+// exceed it.
+const maxResized = 1 << 24
+
 // Fit returns the image as the network sees it: resized and cropped to h x w
 // pixels. An image that already has that size is returned pixel for pixel.
 func (p Preprocess) Fit(img image.Image, h, w int) *image.NRGBA {
@@ -79,6 +88,12 @@ func (p Preprocess) Fit(img image.Image, h, w int) *image.NRGBA {
 	// The short side becomes `short`, but never so small that the crop would not fit.
 	scale := max(float64(short)/float64(min(b.Dx(), b.Dy())), float64(w)/float64(b.Dx()), float64(h)/float64(b.Dy()))
 	rw, rh := max(int(float64(b.Dx())*scale+0.5), w), max(int(float64(b.Dy())*scale+0.5), h)
+	if rw > maxResized/rh {
+		// A strip, nearly all of which the crop cuts off: most of that goes first.
+		cw, ch := min(b.Dx(), 2*int(float64(w)/scale)+2), min(b.Dy(), 2*int(float64(h)/scale)+2)
+		img = imaging.CropCenter(img, cw, ch)
+		rw, rh = max(int(float64(cw)*scale+0.5), w), max(int(float64(ch)*scale+0.5), h)
+	}
 	return imaging.CropCenter(imaging.Resize(img, rw, rh, imaging.Linear), w, h)
 }
 
@@ -87,8 +102,9 @@ func (p Preprocess) Tensor(img image.Image, in Input) (*tensor.Tensor, error) {
 	if in.C != 1 && in.C != 3 {
 		return nil, fmt.Errorf("model: the input has %d channels; images give 1 or 3: pass a .npy array", in.C)
 	}
-	if img.Bounds().Empty() {
-		return nil, fmt.Errorf("model: image is empty")
+	if b := img.Bounds(); b.Dx()*maxEnlarge < in.W || b.Dy()*maxEnlarge < in.H || b.Empty() {
+		return nil, fmt.Errorf("model: an image of %dx%d pixels is too small for an input of %dx%d: want at least %dx%d",
+			b.Dx(), b.Dy(), in.W, in.H, (in.W+maxEnlarge-1)/maxEnlarge, (in.H+maxEnlarge-1)/maxEnlarge)
 	}
 	x := tensor.New(1, in.C, in.H, in.W)
 	pixels := make([]uint8, in.C*in.H*in.W)

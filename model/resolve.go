@@ -74,6 +74,9 @@ func (net *Network) Resolve(spec string) (string, error) {
 	}
 	if k, err := strconv.Atoi(spec); err == nil {
 		convs := net.ConvLayers()
+		if len(convs) == 0 {
+			return "", fmt.Errorf("no layer %d: the network has no convolution layers", k)
+		}
 		if k < 1 || k > len(convs) {
 			return "", fmt.Errorf("no layer %d: the network has %d convolution layers, 1 to %d", k, len(convs), len(convs))
 		}

@@ -7,7 +7,6 @@ package tensor
 
 import (
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -82,12 +81,13 @@ func Stack(ts ...*Tensor) *Tensor {
 	return &Tensor{Shape: shape, Data: data}
 }
 
-// ArgMax returns the index of the first largest value of x, or -1 if x is empty.
+// ArgMax returns the index of the first largest value of x, or -1 if x is
+// empty. NaN is smaller than any number.
 func ArgMax(x []float32) int {
-	best, at := float32(math.Inf(-1)), -1
+	at := -1
 	for i, v := range x {
-		if at < 0 || v > best {
-			best, at = v, i
+		if at < 0 || v > x[at] || x[at] != x[at] && v == v {
+			at = i
 		}
 	}
 	return at
