@@ -4,7 +4,7 @@
 //
 //	p := deconv.New(engine, net, deconv.Paper)
 //	projection, err := p.Project(trace, 0, unit)
-//	img := projection.Image(0)
+//	img := projection.Draw(net.Preprocess, 0)
 //
 // A projection starts at the output of one unit with the unit's own activation,
 // everything else in its layer 0, and goes down layer by layer: unpooling to

@@ -13,7 +13,8 @@ func (p *Projection) MaxAbs() float64 { return render.MaxAbs(p.Pixels) }
 
 // Draw returns the projection as a picture of its box: 0 is mid-grey, +-scale
 // white and black. Scale 0 takes the projection's own largest magnitude.
-// Channels are shown as colours in the order that pre gives them.
+// Channels are shown as colours in the order that pre gives them; inputs of
+// other than 1 or 3 channels show their first channel.
 func (p *Projection) Draw(pre model.Preprocess, scale float64) *image.NRGBA {
 	if scale == 0 {
 		scale = p.MaxAbs()

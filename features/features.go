@@ -23,8 +23,8 @@ import (
 type Images interface {
 	// Len is the number of images.
 	Len() int
-	// Input writes image i as [C][H][W] in network units. It is called from one
-	// goroutine, for every i in order.
+	// Input writes all of image i to dst, [C][H][W] in network units. It is
+	// called from one goroutine, for every i in order.
 	Input(i int, dst []float32) error
 }
 
@@ -60,7 +60,7 @@ type Layer struct {
 
 // Collect runs every image through the network once and keeps the strongest
 // activations, one for each map and image. An image that cannot be had ends the
-// scan with its error.
+// scan with its error, and so does one that makes an activation NaN.
 func Collect(ctx context.Context, engine *model.Engine, net *model.Network, images Images, o Options) (*Index, error) {
 	if o.Layers == nil {
 		o.Layers = net.ConvLayers()
@@ -104,7 +104,9 @@ func Collect(ctx context.Context, engine *model.Engine, net *model.Network, imag
 			return nil, err
 		}
 		for l := range index.Layers {
-			index.Layers[l].offer(t, at, o.Top)
+			if err := index.Layers[l].offer(t, at, o.Top); err != nil {
+				return nil, err
+			}
 		}
 		if o.Progress != nil {
 			o.Progress(at+n, images.Len())
@@ -114,7 +116,7 @@ func Collect(ctx context.Context, engine *model.Engine, net *model.Network, imag
 }
 
 // offer adds the maxima of a batch whose first image is number first.
-func (l *Layer) offer(t *model.Trace, first, top int) {
+func (l *Layer) offer(t *model.Trace, first, top int) error {
 	s := t.Shapes[l.Name]
 	plane := s.H * s.W
 	v := t.Value(l.Name).Data
@@ -122,9 +124,13 @@ func (l *Layer) offer(t *model.Trace, first, top int) {
 		for c := range s.C {
 			m := v[(i*s.C+c)*plane:][:plane]
 			at := tensor.ArgMax(m)
+			if m[at] != m[at] {
+				return fmt.Errorf("features: image %d: layer %s: map %d is NaN", first+i, l.Name, c)
+			}
 			l.Top[c] = insert(l.Top[c], Hit{Image: first + i, Y: at / s.W, X: at % s.W, Value: m[at]}, top)
 		}
 	}
+	return nil
 }
 
 // insert keeps the k strongest hits, strongest first, equals in order of image.

@@ -2,6 +2,7 @@ package features_test
 
 import (
 	"context"
+	"math"
 	"testing"
 
 	"github.com/deconvnet/viz/features"
@@ -56,5 +57,18 @@ func TestGoldenTop9(t *testing.T) {
 			}
 			viztest.AllClose(t, values, c.Floats(t, want.Value), c.Tolerance.Activations)
 		}
+	}
+}
+
+// TestNaN: an image that makes the network answer NaN is named.
+func TestNaN(t *testing.T) {
+	c := viztest.Golden(t, "lenet_small")
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	in := c.Net.Input
+	src := bytesSource{make([]int32, 2*in.C*in.H*in.W), in.C * in.H * in.W, float32(math.NaN())}
+	_, err := features.Collect(context.Background(), engine, c.Net, src, features.Options{Layers: []string{"conv1"}})
+	if err == nil || err.Error() != "features: image 0: layer conv1: map 0 is NaN" {
+		t.Error(err)
 	}
 }

@@ -29,7 +29,7 @@ type Options struct {
 	Fill     Fill
 	Classes  []int    // classes to map; nil: the most probable one of the clean image
 	Layers   []string // layers whose strongest map is totalled; nil: the last convolution (model.ConvLayers)
-	Batch    int      // positions in a forward pass; 0: chosen to stay within about 256 MiB
+	Batch    int      // positions in a forward pass; 0: as many as stay within about 256 MiB, at most 64
 	Progress func(done, total int)
 }
 
@@ -121,6 +121,9 @@ func Scan(ctx context.Context, engine *model.Engine, net *model.Network, x *tens
 		return nil, err
 	}
 	scores := clean.Value(net.Logits).Data
+	if err := finite(scores); err != nil {
+		return nil, fmt.Errorf("occlusion: clean image: %w", err)
+	}
 	m.CleanBest = tensor.ArgMax(scores)
 	if m.Classes == nil {
 		m.Classes = []int{m.CleanBest}
@@ -157,11 +160,15 @@ func Scan(ctx context.Context, engine *model.Engine, net *model.Network, x *tens
 func (m *Map) brute(ctx context.Context, plan *model.Plan, shapes map[string]model.Shape, o Options) error {
 	batch := o.Batch
 	if batch <= 0 {
-		largest := 1
+		// A pass holds the input, the kept layers, and rarely more than three other values at once.
+		largest, kept := 1, m.Input.Len()
 		for _, s := range shapes {
 			largest = max(largest, s.Len())
 		}
-		batch = min(max((256<<20)/(4*4*largest), 1), 64)
+		for _, l := range m.Totals {
+			kept += shapes[l.Layer].Len()
+		}
+		batch = min(max((256<<20)/(4*(3*largest+kept)), 1), 64)
 	}
 	in := m.Net.Input
 	size := in.C * in.H * in.W
@@ -185,6 +192,9 @@ func (m *Map) brute(ctx context.Context, plan *model.Plan, shapes map[string]mod
 		classes := scores.Len() / len(boxes)
 		for i := range boxes {
 			row := scores.Data[i*classes : (i+1)*classes]
+			if err := finite(row); err != nil {
+				return fmt.Errorf("occlusion: patch at row %d, column %d: %w", boxes[i].Y0, boxes[i].X0, err)
+			}
 			p := softmax(row)
 			for j, c := range m.Classes {
 				m.Prob[j][at+i], m.Logit[j][at+i] = float32(p[c]), row[c]
@@ -288,6 +298,17 @@ func layout(net *model.Network, o Options) (grid, error) {
 		}
 	}
 	return g, nil
+}
+
+// finite reports class scores that say nothing, as of a network whose training
+// ran away.
+func finite(scores []float32) error {
+	for c, s := range scores {
+		if math.IsNaN(float64(s)) || math.IsInf(float64(s), 0) {
+			return fmt.Errorf("the score of class %d is %g", c, s)
+		}
+	}
+	return nil
 }
 
 func softmax(scores []float32) []float64 {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/deconvnet/viz/internal/viztest"
@@ -151,5 +153,23 @@ func TestCancel(t *testing.T) {
 	}})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want the context's", err)
+	}
+}
+
+// TestNotFinite: class scores that are no numbers are an error, not a map.
+func TestNotFinite(t *testing.T) {
+	c := viztest.Golden(t, "lenet_small")
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	x := c.Images(t).Slice(0, 1).Clone()
+	for i := range x.Data {
+		x.Data[i] = float32(math.NaN())
+	}
+	if _, err := occlusion.Scan(context.Background(), engine, c.Net, x, occlusion.Options{}); err == nil || !strings.Contains(err.Error(), "occlusion: clean image: the score of class") {
+		t.Error(err)
+	}
+	fill := occlusion.Fill{Kind: "value", Values: []float32{float32(math.Inf(1))}}
+	if _, err := occlusion.Scan(context.Background(), engine, c.Net, c.Images(t).Slice(0, 1), occlusion.Options{Fill: fill}); err == nil || !strings.Contains(err.Error(), "occlusion: patch at row 0, column 0: the score of class") {
+		t.Error(err)
 	}
 }
