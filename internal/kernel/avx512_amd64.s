@@ -12675,6 +12675,42 @@ GLOBL five<>(SB), RODATA|NOPTR, $4
 DATA eight<>+0(SB)/4, $0x41000000
 GLOBL eight<>(SB), RODATA|NOPTR, $4
 
+DATA zipLow<>+0(SB)/4, $0x00000000
+DATA zipLow<>+4(SB)/4, $0x00000010
+DATA zipLow<>+8(SB)/4, $0x00000001
+DATA zipLow<>+12(SB)/4, $0x00000011
+DATA zipLow<>+16(SB)/4, $0x00000002
+DATA zipLow<>+20(SB)/4, $0x00000012
+DATA zipLow<>+24(SB)/4, $0x00000003
+DATA zipLow<>+28(SB)/4, $0x00000013
+DATA zipLow<>+32(SB)/4, $0x00000004
+DATA zipLow<>+36(SB)/4, $0x00000014
+DATA zipLow<>+40(SB)/4, $0x00000005
+DATA zipLow<>+44(SB)/4, $0x00000015
+DATA zipLow<>+48(SB)/4, $0x00000006
+DATA zipLow<>+52(SB)/4, $0x00000016
+DATA zipLow<>+56(SB)/4, $0x00000007
+DATA zipLow<>+60(SB)/4, $0x00000017
+GLOBL zipLow<>(SB), RODATA|NOPTR, $64
+
+DATA zipHigh<>+0(SB)/4, $0x00000008
+DATA zipHigh<>+4(SB)/4, $0x00000018
+DATA zipHigh<>+8(SB)/4, $0x00000009
+DATA zipHigh<>+12(SB)/4, $0x00000019
+DATA zipHigh<>+16(SB)/4, $0x0000000a
+DATA zipHigh<>+20(SB)/4, $0x0000001a
+DATA zipHigh<>+24(SB)/4, $0x0000000b
+DATA zipHigh<>+28(SB)/4, $0x0000001b
+DATA zipHigh<>+32(SB)/4, $0x0000000c
+DATA zipHigh<>+36(SB)/4, $0x0000001c
+DATA zipHigh<>+40(SB)/4, $0x0000000d
+DATA zipHigh<>+44(SB)/4, $0x0000001d
+DATA zipHigh<>+48(SB)/4, $0x0000000e
+DATA zipHigh<>+52(SB)/4, $0x0000001e
+DATA zipHigh<>+56(SB)/4, $0x0000000f
+DATA zipHigh<>+60(SB)/4, $0x0000001f
+GLOBL zipHigh<>(SB), RODATA|NOPTR, $64
+
 // func winogradIn_avx512(dst *float32, src *float32, ldd int, n int)
 // Requires: AVX, AVX512F
 TEXT ·winogradIn_avx512(SB), NOSPLIT, $0-32
@@ -13091,9 +13127,9 @@ channel:
 	VZEROUPPER
 	RET
 
-// func winogradOut_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+// func winogradOut4_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
 // Requires: AVX, AVX512F
-TEXT ·winogradOut_avx512(SB), NOSPLIT, $0-80
+TEXT ·winogradOut4_avx512(SB), NOSPLIT, $0-80
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ lds+16(FP), R8
@@ -13102,9 +13138,10 @@ TEXT ·winogradOut_avx512(SB), NOSPLIT, $0-80
 	MOVQ bias+64(FP), R11
 
 channel:
-	MOVQ             SI, DX
+	MOVQ             SI, R13
 	LEAQ             (R8)(R8*2), R12
 	ADDQ             R12, R12
+	MOVQ             R13, DX
 	VMOVUPS          (DX), Z24
 	ADDQ             R12, DX
 	VMOVUPS          (DX), Z25
@@ -13116,6 +13153,7 @@ channel:
 	VMOVUPS          (DX), Z28
 	ADDQ             R12, DX
 	VMOVUPS          (DX), Z29
+	ADDQ             R8, R13
 	VADDPS           Z26, Z25, Z30
 	VSUBPS           Z26, Z25, Z31
 	VADDPS           Z28, Z27, Z25
@@ -13128,10 +13166,7 @@ channel:
 	VFMADD231PS.BCST two<>+0(SB), Z26, Z6
 	VMOVAPS          Z30, Z12
 	VFMADD231PS.BCST four<>+0(SB), Z25, Z12
-	MOVQ             SI, DX
-	ADDQ             R8, DX
-	LEAQ             (R8)(R8*2), R12
-	ADDQ             R12, R12
+	MOVQ             R13, DX
 	VMOVUPS          (DX), Z24
 	ADDQ             R12, DX
 	VMOVUPS          (DX), Z25
@@ -13143,6 +13178,7 @@ channel:
 	VMOVUPS          (DX), Z28
 	ADDQ             R12, DX
 	VMOVUPS          (DX), Z29
+	ADDQ             R8, R13
 	VADDPS           Z26, Z25, Z30
 	VSUBPS           Z26, Z25, Z31
 	VADDPS           Z28, Z27, Z25
@@ -13155,11 +13191,7 @@ channel:
 	VFMADD231PS.BCST two<>+0(SB), Z26, Z7
 	VMOVAPS          Z30, Z13
 	VFMADD231PS.BCST four<>+0(SB), Z25, Z13
-	MOVQ             SI, DX
-	ADDQ             R8, DX
-	ADDQ             R8, DX
-	LEAQ             (R8)(R8*2), R12
-	ADDQ             R12, R12
+	MOVQ             R13, DX
 	VMOVUPS          (DX), Z24
 	ADDQ             R12, DX
 	VMOVUPS          (DX), Z25
@@ -13171,6 +13203,7 @@ channel:
 	VMOVUPS          (DX), Z28
 	ADDQ             R12, DX
 	VMOVUPS          (DX), Z29
+	ADDQ             R8, R13
 	VADDPS           Z26, Z25, Z30
 	VSUBPS           Z26, Z25, Z31
 	VADDPS           Z28, Z27, Z25
@@ -13183,12 +13216,7 @@ channel:
 	VFMADD231PS.BCST two<>+0(SB), Z26, Z8
 	VMOVAPS          Z30, Z14
 	VFMADD231PS.BCST four<>+0(SB), Z25, Z14
-	MOVQ             SI, DX
-	ADDQ             R8, DX
-	ADDQ             R8, DX
-	ADDQ             R8, DX
-	LEAQ             (R8)(R8*2), R12
-	ADDQ             R12, R12
+	MOVQ             R13, DX
 	VMOVUPS          (DX), Z24
 	ADDQ             R12, DX
 	VMOVUPS          (DX), Z25
@@ -13200,6 +13228,7 @@ channel:
 	VMOVUPS          (DX), Z28
 	ADDQ             R12, DX
 	VMOVUPS          (DX), Z29
+	ADDQ             R8, R13
 	VADDPS           Z26, Z25, Z30
 	VSUBPS           Z26, Z25, Z31
 	VADDPS           Z28, Z27, Z25
@@ -13212,13 +13241,7 @@ channel:
 	VFMADD231PS.BCST two<>+0(SB), Z26, Z9
 	VMOVAPS          Z30, Z15
 	VFMADD231PS.BCST four<>+0(SB), Z25, Z15
-	MOVQ             SI, DX
-	ADDQ             R8, DX
-	ADDQ             R8, DX
-	ADDQ             R8, DX
-	ADDQ             R8, DX
-	LEAQ             (R8)(R8*2), R12
-	ADDQ             R12, R12
+	MOVQ             R13, DX
 	VMOVUPS          (DX), Z24
 	ADDQ             R12, DX
 	VMOVUPS          (DX), Z25
@@ -13230,6 +13253,7 @@ channel:
 	VMOVUPS          (DX), Z28
 	ADDQ             R12, DX
 	VMOVUPS          (DX), Z29
+	ADDQ             R8, R13
 	VADDPS           Z26, Z25, Z30
 	VSUBPS           Z26, Z25, Z31
 	VADDPS           Z28, Z27, Z25
@@ -13242,14 +13266,7 @@ channel:
 	VFMADD231PS.BCST two<>+0(SB), Z26, Z10
 	VMOVAPS          Z30, Z16
 	VFMADD231PS.BCST four<>+0(SB), Z25, Z16
-	MOVQ             SI, DX
-	ADDQ             R8, DX
-	ADDQ             R8, DX
-	ADDQ             R8, DX
-	ADDQ             R8, DX
-	ADDQ             R8, DX
-	LEAQ             (R8)(R8*2), R12
-	ADDQ             R12, R12
+	MOVQ             R13, DX
 	VMOVUPS          (DX), Z24
 	ADDQ             R12, DX
 	VMOVUPS          (DX), Z25
@@ -13261,6 +13278,7 @@ channel:
 	VMOVUPS          (DX), Z28
 	ADDQ             R12, DX
 	VMOVUPS          (DX), Z29
+	ADDQ             R8, R13
 	VADDPS           Z26, Z25, Z30
 	VSUBPS           Z26, Z25, Z31
 	VADDPS           Z28, Z27, Z25
@@ -13282,16 +13300,16 @@ channel:
 rows:
 	VADDPS           Z2, Z1, Z28
 	VSUBPS           Z2, Z1, Z29
-	VADDPS           Z4, Z3, Z30
+	VADDPS           Z4, Z3, Z1
 	VSUBPS           Z4, Z3, Z2
 	VADDPS           Z28, Z0, Z24
-	VADDPS           Z30, Z24, Z24
+	VADDPS           Z1, Z24, Z24
 	VADDPS           Z29, Z5, Z27
 	VFMADD231PS.BCST eight<>+0(SB), Z2, Z27
-	VFMADD231PS.BCST two<>+0(SB), Z2, Z29
 	VMOVAPS          Z29, Z25
-	VFMADD231PS.BCST four<>+0(SB), Z30, Z28
+	VFMADD231PS.BCST two<>+0(SB), Z2, Z25
 	VMOVAPS          Z28, Z26
+	VFMADD231PS.BCST four<>+0(SB), Z1, Z26
 	VADDPS           Z31, Z24, Z24
 	VADDPS           Z31, Z25, Z25
 	VADDPS           Z31, Z26, Z26
@@ -13318,16 +13336,16 @@ rows:
 	VMOVAPS          Z27, Z3
 	VADDPS           Z8, Z7, Z28
 	VSUBPS           Z8, Z7, Z29
-	VADDPS           Z10, Z9, Z30
+	VADDPS           Z10, Z9, Z7
 	VSUBPS           Z10, Z9, Z8
 	VADDPS           Z28, Z6, Z24
-	VADDPS           Z30, Z24, Z24
+	VADDPS           Z7, Z24, Z24
 	VADDPS           Z29, Z11, Z27
 	VFMADD231PS.BCST eight<>+0(SB), Z8, Z27
-	VFMADD231PS.BCST two<>+0(SB), Z8, Z29
 	VMOVAPS          Z29, Z25
-	VFMADD231PS.BCST four<>+0(SB), Z30, Z28
+	VFMADD231PS.BCST two<>+0(SB), Z8, Z25
 	VMOVAPS          Z28, Z26
+	VFMADD231PS.BCST four<>+0(SB), Z7, Z26
 	VADDPS           Z31, Z24, Z24
 	VADDPS           Z31, Z25, Z25
 	VADDPS           Z31, Z26, Z26
@@ -13354,16 +13372,16 @@ rows:
 	VMOVAPS          Z27, Z9
 	VADDPS           Z14, Z13, Z28
 	VSUBPS           Z14, Z13, Z29
-	VADDPS           Z16, Z15, Z30
+	VADDPS           Z16, Z15, Z13
 	VSUBPS           Z16, Z15, Z14
 	VADDPS           Z28, Z12, Z24
-	VADDPS           Z30, Z24, Z24
+	VADDPS           Z13, Z24, Z24
 	VADDPS           Z29, Z17, Z27
 	VFMADD231PS.BCST eight<>+0(SB), Z14, Z27
-	VFMADD231PS.BCST two<>+0(SB), Z14, Z29
 	VMOVAPS          Z29, Z25
-	VFMADD231PS.BCST four<>+0(SB), Z30, Z28
+	VFMADD231PS.BCST two<>+0(SB), Z14, Z25
 	VMOVAPS          Z28, Z26
+	VFMADD231PS.BCST four<>+0(SB), Z13, Z26
 	VADDPS           Z31, Z24, Z24
 	VADDPS           Z31, Z25, Z25
 	VADDPS           Z31, Z26, Z26
@@ -13390,16 +13408,16 @@ rows:
 	VMOVAPS          Z27, Z15
 	VADDPS           Z20, Z19, Z28
 	VSUBPS           Z20, Z19, Z29
-	VADDPS           Z22, Z21, Z30
+	VADDPS           Z22, Z21, Z19
 	VSUBPS           Z22, Z21, Z20
 	VADDPS           Z28, Z18, Z24
-	VADDPS           Z30, Z24, Z24
+	VADDPS           Z19, Z24, Z24
 	VADDPS           Z29, Z23, Z27
 	VFMADD231PS.BCST eight<>+0(SB), Z20, Z27
-	VFMADD231PS.BCST two<>+0(SB), Z20, Z29
 	VMOVAPS          Z29, Z25
-	VFMADD231PS.BCST four<>+0(SB), Z30, Z28
+	VFMADD231PS.BCST two<>+0(SB), Z20, Z25
 	VMOVAPS          Z28, Z26
+	VFMADD231PS.BCST four<>+0(SB), Z19, Z26
 	VADDPS           Z31, Z24, Z24
 	VADDPS           Z31, Z25, Z25
 	VADDPS           Z31, Z26, Z26
@@ -13498,6 +13516,224 @@ segment:
 	VMOVUPS Z19, K2, 64(R13)
 	VMOVUPS Z20, K3, 128(R13)
 	VMOVUPS Z21, K4, 192(R13)
+
+stored:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  segment
+	ADDQ $0x00000080, SI
+	MOVQ plane+32(FP), R12
+	ADDQ R12, DI
+	SUBQ $0x01, CX
+	JNZ  channel
+	VZEROUPPER
+	RET
+
+// func winogradOut2_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+// Requires: AVX, AVX512F
+TEXT ·winogradOut2_avx512(SB), NOSPLIT, $0-80
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ lds+16(FP), R8
+	MOVQ n+24(FP), CX
+	MOVQ pitch+40(FP), BX
+	MOVQ bias+64(FP), R11
+
+channel:
+	MOVQ             SI, R13
+	LEAQ             (R8)(R8*2), R12
+	ADDQ             R12, R12
+	MOVQ             R13, DX
+	VMOVUPS          (DX), Z24
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z25
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z26
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z27
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z28
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z29
+	ADDQ             R8, R13
+	VADDPS           Z26, Z25, Z30
+	VSUBPS           Z26, Z25, Z31
+	VADDPS           Z28, Z27, Z25
+	VSUBPS           Z28, Z27, Z26
+	VADDPS           Z30, Z24, Z0
+	VADDPS           Z25, Z0, Z0
+	VADDPS           Z31, Z29, Z6
+	VFMADD231PS.BCST two<>+0(SB), Z26, Z6
+	MOVQ             R13, DX
+	VMOVUPS          (DX), Z24
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z25
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z26
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z27
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z28
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z29
+	ADDQ             R8, R13
+	VADDPS           Z26, Z25, Z30
+	VSUBPS           Z26, Z25, Z31
+	VADDPS           Z28, Z27, Z25
+	VSUBPS           Z28, Z27, Z26
+	VADDPS           Z30, Z24, Z1
+	VADDPS           Z25, Z1, Z1
+	VADDPS           Z31, Z29, Z7
+	VFMADD231PS.BCST two<>+0(SB), Z26, Z7
+	MOVQ             R13, DX
+	VMOVUPS          (DX), Z24
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z25
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z26
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z27
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z28
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z29
+	ADDQ             R8, R13
+	VADDPS           Z26, Z25, Z30
+	VSUBPS           Z26, Z25, Z31
+	VADDPS           Z28, Z27, Z25
+	VSUBPS           Z28, Z27, Z26
+	VADDPS           Z30, Z24, Z2
+	VADDPS           Z25, Z2, Z2
+	VADDPS           Z31, Z29, Z8
+	VFMADD231PS.BCST two<>+0(SB), Z26, Z8
+	MOVQ             R13, DX
+	VMOVUPS          (DX), Z24
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z25
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z26
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z27
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z28
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z29
+	ADDQ             R8, R13
+	VADDPS           Z26, Z25, Z30
+	VSUBPS           Z26, Z25, Z31
+	VADDPS           Z28, Z27, Z25
+	VSUBPS           Z28, Z27, Z26
+	VADDPS           Z30, Z24, Z3
+	VADDPS           Z25, Z3, Z3
+	VADDPS           Z31, Z29, Z9
+	VFMADD231PS.BCST two<>+0(SB), Z26, Z9
+	MOVQ             R13, DX
+	VMOVUPS          (DX), Z24
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z25
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z26
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z27
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z28
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z29
+	ADDQ             R8, R13
+	VADDPS           Z26, Z25, Z30
+	VSUBPS           Z26, Z25, Z31
+	VADDPS           Z28, Z27, Z25
+	VSUBPS           Z28, Z27, Z26
+	VADDPS           Z30, Z24, Z4
+	VADDPS           Z25, Z4, Z4
+	VADDPS           Z31, Z29, Z10
+	VFMADD231PS.BCST two<>+0(SB), Z26, Z10
+	MOVQ             R13, DX
+	VMOVUPS          (DX), Z24
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z25
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z26
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z27
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z28
+	ADDQ             R12, DX
+	VMOVUPS          (DX), Z29
+	ADDQ             R8, R13
+	VADDPS           Z26, Z25, Z30
+	VSUBPS           Z26, Z25, Z31
+	VADDPS           Z28, Z27, Z25
+	VSUBPS           Z28, Z27, Z26
+	VADDPS           Z30, Z24, Z5
+	VADDPS           Z25, Z5, Z5
+	VADDPS           Z31, Z29, Z11
+	VFMADD231PS.BCST two<>+0(SB), Z26, Z11
+	VPXORD           Z31, Z31, Z31
+	TESTQ            R11, R11
+	JZ               rows
+	VBROADCASTSS     (R11), Z31
+	ADDQ             $0x04, R11
+
+rows:
+	VADDPS           Z2, Z1, Z28
+	VSUBPS           Z2, Z1, Z29
+	VADDPS           Z4, Z3, Z1
+	VSUBPS           Z4, Z3, Z2
+	VADDPS           Z28, Z0, Z24
+	VADDPS           Z1, Z24, Z24
+	VADDPS           Z29, Z5, Z25
+	VFMADD231PS.BCST two<>+0(SB), Z2, Z25
+	VADDPS           Z31, Z24, Z24
+	VADDPS           Z31, Z25, Z25
+	VMOVDQU32        zipLow<>+0(SB), Z0
+	VMOVDQU32        zipHigh<>+0(SB), Z1
+	VPERMI2PS        Z25, Z24, Z0
+	VPERMI2PS        Z25, Z24, Z1
+	VADDPS           Z8, Z7, Z28
+	VSUBPS           Z8, Z7, Z29
+	VADDPS           Z10, Z9, Z7
+	VSUBPS           Z10, Z9, Z8
+	VADDPS           Z28, Z6, Z24
+	VADDPS           Z7, Z24, Z24
+	VADDPS           Z29, Z11, Z25
+	VFMADD231PS.BCST two<>+0(SB), Z8, Z25
+	VADDPS           Z31, Z24, Z24
+	VADDPS           Z31, Z25, Z25
+	VMOVDQU32        zipLow<>+0(SB), Z6
+	VMOVDQU32        zipHigh<>+0(SB), Z7
+	VPERMI2PS        Z25, Z24, Z6
+	VPERMI2PS        Z25, Z24, Z7
+	MOVQ             relu+72(FP), R12
+	TESTQ            R12, R12
+	JZ               store
+	VPXORD           Z31, Z31, Z31
+	VMAXPS           Z0, Z31, Z0
+	VADDPS           Z31, Z0, Z0
+	VMAXPS           Z1, Z31, Z1
+	VADDPS           Z31, Z1, Z1
+	VMAXPS           Z6, Z31, Z6
+	VADDPS           Z31, Z6, Z6
+	VMAXPS           Z7, Z31, Z7
+	VADDPS           Z31, Z7, Z7
+
+store:
+	MOVQ segs+48(FP), R9
+	MOVQ nseg+56(FP), R10
+
+segment:
+	MOVQ    (R9), R13
+	ADDQ    DI, R13
+	KMOVW   8(R9), K1
+	KMOVW   10(R9), K2
+	MOVQ    16(R9), R15
+	VMOVUPS Z0, K1, (R13)
+	VMOVUPS Z1, K2, 64(R13)
+	SUBQ    $0x01, R15
+	JZ      stored
+	ADDQ    BX, R13
+	VMOVUPS Z6, K1, (R13)
+	VMOVUPS Z7, K2, 64(R13)
 
 stored:
 	ADDQ $0x18, R9

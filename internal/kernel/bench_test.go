@@ -75,6 +75,9 @@ func (c convBench) bench(b *testing.B, what string) {
 			case "fast":
 				f := PackForwardFast(c.g, w)
 				run = func() { e.ConvForward(f, c.n, y, c.out, x, c.in, Epilogue{bias, true}) }
+			case "fastdata":
+				f := PackDataFast(c.g, w)
+				run = func() { e.ConvData(f, c.n, x, c.in, y, c.out) }
 			case "data":
 				f := PackData(c.g, w)
 				run = func() { e.ConvData(f, c.n, x, c.in, y, c.out) }
@@ -103,7 +106,7 @@ func (c convBench) bench(b *testing.B, what string) {
 func BenchmarkForward(b *testing.B) {
 	for _, c := range layers {
 		c.bench(b, "forward")
-		if c.g.KH == 3 && c.g.StrideX == 1 && c.g.In >= 16 {
+		if c.g.KH > 1 && c.g.StrideX == 1 && c.g.In >= 16 {
 			c.bench(b, "fast")
 		}
 	}
@@ -112,6 +115,9 @@ func BenchmarkForward(b *testing.B) {
 func BenchmarkTrain(b *testing.B) {
 	for _, c := range layers[:5] {
 		c.bench(b, "data")
+		if c.g.In >= 16 {
+			c.bench(b, "fastdata")
+		}
 		c.bench(b, "weights")
 	}
 }

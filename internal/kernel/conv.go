@@ -217,7 +217,7 @@ func (e *Engine) ConvData(f *Filters, n int, dx []float32, out Box, dy []float32
 		return
 	}
 	if f.useWinograd(n, out.H(), out.W()) {
-		e.runWinograd(f, n, dx, out, out.Y0+g.PadTop-2, out.X0+g.PadLeft-2, dy, in, Epilogue{})
+		e.runWinograd(f, n, dx, out, out.Y0+g.PadTop-g.KH+1, out.X0+g.PadLeft-g.KW+1, dy, in, Epilogue{})
 		return
 	}
 	j := e.getConv()

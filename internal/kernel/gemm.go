@@ -224,55 +224,52 @@ func (j *convJob) fillPlanes(i, worker int) {
 
 // fillPlane copies a plane into its phases, with 0 outside box in.
 func (j *convJob) fillPlane(dst, src []float32) {
-	both := j.sx == 2 && len(j.phasesX) == 2 && j.phasesX[0] == 0 && j.lv.split2 != nil
+	phase := j.hs * j.ws
+	// Columns [lo, hi) of each phase are inside the box; of these, [split0,
+	// split1) are split for all phases of a row at once.
+	split0, split1 := 0, 0
+	if len(j.phasesX) == j.sx && j.phasesX[0] == 0 {
+		lo, _ := spanIn(j.sx, j.x, j.in.X0, j.in.X1, 0, j.ws)
+		_, hi := spanIn(j.sx, j.x+j.sx-1, j.in.X0, j.in.X1, 0, j.ws)
+		if n := (hi - lo) / j.lv.lanes * j.lv.lanes; n > 0 && (j.sx == 2 && j.lv.split2 != nil ||
+			j.sx == 4 && j.lv.split4 != nil && slices.Equal(j.phasesX, fourPhases)) {
+			split0, split1 = lo, lo+n
+		}
+	}
+	clear(dst)
 	for iy, py := range j.phasesY {
-		for u := range j.hs {
-			y := j.y + u*j.sy + py
-			var row []float32
-			if j.in.Y0 <= y && y < j.in.Y1 {
-				row = src[(y-j.in.Y0)*j.in.W():][:j.in.W()]
+		u0, u1 := spanIn(j.sy, j.y+py, j.in.Y0, j.in.Y1, 0, j.hs)
+		for ix, px := range j.phasesX {
+			lo, hi := spanIn(j.sx, j.x+px, j.in.X0, j.in.X1, 0, j.ws)
+			if lo >= hi {
+				continue
 			}
-			first := (iy*len(j.phasesX)*j.hs + u) * j.ws
-			split0, split1 := 0, 0 // columns done for all phases at once
-			if j.sx == 4 && slices.Equal(j.phasesX, fourPhases) && j.lv.split4 != nil && row != nil {
-				lo, _ := spanIn(4, j.x, j.in.X0, j.in.X1, 0, j.ws)
-				_, hi := spanIn(4, j.x+3, j.in.X0, j.in.X1, 0, j.ws)
-				if n := (hi - lo) / j.lv.lanes * j.lv.lanes; n > 0 {
-					j.lv.split4(&dst[first+lo], 4*j.hs*j.ws, &row[j.x+4*lo-j.in.X0], n)
-					split0, split1 = lo, lo+n
+			first := (iy*len(j.phasesX)+ix)*phase + u0*j.ws
+			at := (j.y+u0*j.sy+py-j.in.Y0)*j.in.W() + j.x + px - j.in.X0
+			for range u1 - u0 {
+				d := dst[first:][:j.ws]
+				row := src[max(at, 0):] // at+lo*sx is inside
+				off := at - max(at, 0)
+				switch {
+				case j.sx == 1:
+					copy(d[lo:hi], row[off+lo:])
+				case split0 == split1:
+					stride(d[lo:hi], row, off+lo*j.sx, j.sx)
+				default:
+					if ix == 0 && j.sx == 2 {
+						j.lv.split2(&d[split0], &dst[first+phase+split0], &row[off+split0*2], split1-split0)
+					} else if ix == 0 {
+						j.lv.split4(&d[split0], 4*phase, &row[off+split0*4], split1-split0)
+					}
+					if lo < split0 {
+						stride(d[lo:split0], row, off+lo*j.sx, j.sx)
+					}
+					if split1 < hi {
+						stride(d[split1:hi], row, off+split1*j.sx, j.sx)
+					}
 				}
-			}
-			if both && row != nil {
-				lo0, hi0 := spanIn(2, j.x, j.in.X0, j.in.X1, 0, j.ws)
-				lo1, hi1 := spanIn(2, j.x+1, j.in.X0, j.in.X1, 0, j.ws)
-				lo, n := max(lo0, lo1), min(hi0, hi1)-max(lo0, lo1)
-				if n = n / j.lv.lanes * j.lv.lanes; n > 0 {
-					j.lv.split2(&dst[first+lo], &dst[first+j.hs*j.ws+lo], &row[j.x+2*lo-j.in.X0], n)
-					split0, split1 = lo, lo+n
-				}
-			}
-			for ix, px := range j.phasesX {
-				d := dst[first+ix*j.hs*j.ws:][:j.ws]
-				if row == nil {
-					clear(d)
-					continue
-				}
-				lo, hi := spanIn(j.sx, j.x+px, j.in.X0, j.in.X1, 0, j.ws)
-				if lo >= hi {
-					clear(d)
-					continue
-				}
-				clear(d[:lo])
-				clear(d[hi:])
-				if j.sx == 1 {
-					copy(d[lo:hi], row[j.x+px+lo-j.in.X0:])
-					continue
-				}
-				if split1 > split0 {
-					stride(d[lo:split0], row, j.x+px+lo*j.sx-j.in.X0, j.sx)
-					lo = split1
-				}
-				stride(d[lo:hi], row, j.x+px+lo*j.sx-j.in.X0, j.sx)
+				first += j.ws
+				at += j.sy * j.in.W()
 			}
 		}
 	}

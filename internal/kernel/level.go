@@ -59,7 +59,7 @@ type level struct {
 
 	// Winograd's transforms, or nil.
 	winogradIn  func(dst, src *float32, ldd, n int)
-	winogradOut func(dst, src *float32, lds, n, plane, pitch int, segs *int64, nseg int, bias *float32, relu int)
+	winogradOut [5]func(dst, src *float32, lds, n, plane, pitch int, segs *int64, nseg int, bias *float32, relu int) // by tile size
 }
 
 const (

@@ -51,7 +51,7 @@ var avx512Level = &level{
 	sumProducts: sumProducts_avx512,
 	maxPool2:    maxPool2_avx512,
 	split2:      split2_avx512,
-	split4:      split4_avx512, winogradIn: winogradIn_avx512, winogradOut: winogradOut_avx512,
+	split4:      split4_avx512, winogradIn: winogradIn_avx512, winogradOut: [5]func(*float32, *float32, int, int, int, int, *int64, int, *float32, int){2: winogradOut2_avx512, 4: winogradOut4_avx512},
 	lrn:    lrn_avx512,
 	maxTap: [3]func(*float32, *int32, *float32, int, int32){1: maxTap1_avx512, 2: maxTap2_avx512},
 }

@@ -426,9 +426,16 @@ func split4_avx512(dst *float32, ldd int, src *float32, n int)
 //go:noescape
 func winogradIn_avx512(dst *float32, src *float32, ldd int, n int)
 
-// winogradOut transforms n channels of 16 tiles back, A' m A for m[i][j] at src[6i+j], adds bias[k] unless bias is nil,
-// and stores 4 rows of 64 floats at each segment (off, masks, rows): masks has a bit for each of the 64 columns, rows of
-// the output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels 128.
+// winogradOut4 transforms n channels of 16 tiles back, A' m A for m[i][j] at src[6i+j], adds bias[k] unless bias is nil,
+// and stores 4 rows of 64 floats at each segment (off, masks, rows): masks has a bit for each column, rows of the
+// output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels 128.
 //
 //go:noescape
-func winogradOut_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+func winogradOut4_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+
+// winogradOut2 transforms n channels of 16 tiles back, A' m A for m[i][j] at src[6i+j], adds bias[k] unless bias is nil,
+// and stores 2 rows of 32 floats at each segment (off, masks, rows): masks has a bit for each column, rows of the
+// output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels 128.
+//
+//go:noescape
+func winogradOut2_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)

@@ -15,7 +15,6 @@ package kernel
 // CVPR 2016, section 4.
 
 const (
-	tileSize  = 4
 	tileTaps  = 36
 	tileChans = 8  // channels transformed at a time, for L1
 	tileRows  = 16 // output channels transformed back at a time
@@ -24,15 +23,17 @@ const (
 	winogradFloats = 768 << 10
 )
 
-// transformed are weights of a 3x3 convolution taken to the 36 products: u holds
-// rows x chans matrices packed for tiles.
+// transformed are weights taken to the 36 products: u holds rows x chans
+// matrices packed for tiles. A tile has size x size outputs; the kernel is
+// (7-size) x (7-size).
 type transformed struct {
+	size        int
 	rows, chans int
 	u           []float32
 }
 
 // PackForwardFast packs w for ConvForward like PackForward, and lets it use
-// Winograd's algorithm where that is possible and faster: 3x3 kernels with
+// Winograd's algorithm where that is possible and faster: 3x3 and 5x5 kernels with
 // stride 1 on boxes that are not small. The results are then less exact, and
 // their bits depend on the box and the size of the batch.
 func PackForwardFast(g Conv, w []float32) *Filters {
@@ -52,11 +53,11 @@ func PackDataFast(g Conv, w []float32) *Filters {
 
 func (f *Filters) addWinograd() {
 	g := f.g
-	if f.lv.winogradIn == nil || g.KH != 3 || g.KW != 3 || g.StrideY != 1 || g.StrideX != 1 || g.DilY != 1 || g.DilX != 1 ||
+	if f.lv.winogradIn == nil || g.KH != g.KW || g.KH != 3 && g.KH != 5 || g.StrideY != 1 || g.StrideX != 1 || g.DilY != 1 || g.DilX != 1 ||
 		g.Groups != 1 || g.In < 16 || g.Out < 16 {
 		return
 	}
-	t := &transformed{rows: g.Out, chans: g.In}
+	t := &transformed{size: 7 - g.KH, rows: g.Out, chans: g.In}
 	if f.data {
 		t.rows, t.chans = g.In, g.Out
 	}
@@ -70,29 +71,34 @@ func (f *Filters) useWinograd(n, h, w int) bool {
 	if f.win == nil {
 		return false
 	}
-	ty, tx := (h+tileSize-1)/tileSize, (w+tileSize-1)/tileSize
-	return n*ty*tx >= 12 && 16*ty*tx <= 2*h*w
+	size := f.win.size
+	ty, tx := (h+size-1)/size, (w+size-1)/size
+	return n*ty*tx >= 12 && 2*size*size*ty*tx <= 3*h*w
 }
 
-// repack transforms the weights; row r, channel c is the 3x3 kernel that f.data
-// reads flipped.
+// repack transforms the weights; the data gradient takes them flipped, with rows
+// and channels exchanged.
 func (t *transformed) repack(f *Filters, w []float32) {
 	nb := rowBlocks(t.rows, f.lv.rows)
+	ks := 7 - t.size
+	var flipped [25]float32
 	for b := range nb {
 		r0, r1 := rowStart(t.rows, nb, b), rowStart(t.rows, nb, b+1)
 		mr := r1 - r0
 		for c := range t.chans {
 			for r := r0; r < r1; r++ {
-				var k [9]float32
-				if f.data {
-					for i, v := range w[(c*t.rows+r)*9:][:9] {
-						k[8-i] = v
-					}
+				var k []float32
+				if !f.data {
+					k = w[(r*t.chans+c)*ks*ks:][:ks*ks]
 				} else {
-					copy(k[:], w[(r*t.chans+c)*9:][:9])
+					k = flipped[:ks*ks]
+					for i, v := range w[(c*t.rows+r)*ks*ks:][:ks*ks] {
+						k[len(k)-1-i] = v
+					}
 				}
 				at := r0*t.chans + c*mr + r - r0
-				for i, v := range transformKernel(&k) {
+				u := transformKernel(k, ks)
+				for i, v := range u {
 					t.u[i*t.rows*t.chans+at] = v
 				}
 			}
@@ -100,18 +106,26 @@ func (t *transformed) repack(f *Filters, w []float32) {
 	}
 }
 
-// transformKernel returns G g G'.
-func transformKernel(g *[9]float32) (u [tileTaps]float32) {
-	line := func(a, b, c float64) [6]float64 {
-		s, d := a+c, 4*c+a
-		return [6]float64{a / 4, -(s + b) / 6, -(s - b) / 6, (d + 2*b) / 24, (d - 2*b) / 24, c}
+// transformKernel returns G g G' for a ks x ks kernel g: rows of G are the powers
+// of a point, scaled.
+func transformKernel(g []float32, ks int) (u [tileTaps]float32) {
+	line := func(v [5]float64) [6]float64 {
+		even, odd := v[0]+v[2]+v[4], v[1]+v[3]            // at 1: even + odd
+		even2, odd2 := v[0]+4*v[2]+16*v[4], 2*v[1]+8*v[3] // at 2
+		return [6]float64{v[0] / 4, -(even + odd) / 6, -(even - odd) / 6, (even2 + odd2) / 24, (even2 - odd2) / 24, v[ks-1]}
 	}
-	var cols [3][6]float64
-	for j := range 3 {
-		cols[j] = line(float64(g[j]), float64(g[3+j]), float64(g[6+j]))
+	var cols [6][5]float64
+	for j := range ks {
+		var v [5]float64
+		for i := range ks {
+			v[i] = float64(g[i*ks+j])
+		}
+		for i, x := range line(v) {
+			cols[i][j] = x
+		}
 	}
 	for i := range 6 {
-		for j, v := range line(cols[0][i], cols[1][i], cols[2][i]) {
+		for j, v := range line(cols[i]) {
 			u[6*i+j] = float32(v)
 		}
 	}
@@ -131,7 +145,7 @@ var winogradTaps = func() (list []tap) {
 // transformed to v [36][panels][chans][panel], multiplied to c
 // [36][panels][rows][panel] and transformed back.
 type winogradJob struct {
-	read  convJob // gathers the tiles: a 6x6 kernel with stride 4
+	read  convJob // gathers the tiles: a 6x6 kernel with their stride
 	t     taps
 	win   *transformed
 	ep    Epilogue
@@ -166,8 +180,8 @@ func (e *Engine) runWinograd(f *Filters, n int, dst []float32, out Box, y, x int
 	j.t = taps{list: winogradTaps, maxY: 5, maxX: 5, groups: 1, rows: t.rows, chans: t.chans}
 	r := &j.read
 	r.lv, r.t = f.lv, &j.t
-	r.n, r.h, r.w = n, (j.h+tileSize-1)/tileSize, (j.w+tileSize-1)/tileSize
-	r.src, r.in, r.y, r.x, r.sy, r.sx = src, in, y, x, tileSize, tileSize
+	r.n, r.h, r.w = n, (j.h+t.size-1)/t.size, (j.w+t.size-1)/t.size
+	r.src, r.in, r.y, r.x, r.sy, r.sx = src, in, y, x, t.size, t.size
 	r.read()
 
 	panel := f.lv.panel()
@@ -280,12 +294,12 @@ func (j *winogradJob) transformOut(i, worker int) {
 		for l := from; l < to; {
 			image, ty, tx := l/(r.h*r.w), l/r.w%r.h, l%r.w
 			run := min(r.w-tx, to-l)
-			off := image*t.rows*area + tileSize*(ty*j.w+tx-(l-from))
-			cols := min(tileSize*run, j.w-tileSize*tx)
-			mask := (uint64(1)<<cols - 1) << (tileSize * (l - from))
-			ws.segs = append(ws.segs, int64(4*off), int64(mask), int64(min(tileSize, j.h-tileSize*ty)))
+			off := image*t.rows*area + t.size*(ty*j.w+tx-(l-from))
+			cols := min(t.size*run, j.w-t.size*tx)
+			mask := (uint64(1)<<cols - 1) << (t.size * (l - from))
+			ws.segs = append(ws.segs, int64(4*off), int64(mask), int64(min(t.size, j.h-t.size*ty)))
 			l += run
 		}
-		lv.winogradOut(dst, &j.c[(p*t.rows+r0)*panel+v*lv.lanes], 4*j.count*t.rows*panel, n, 4*area, 4*j.w, &ws.segs[0], len(ws.segs)/3, bias, relu)
+		lv.winogradOut[t.size](dst, &j.c[(p*t.rows+r0)*panel+v*lv.lanes], 4*j.count*t.rows*panel, n, 4*area, 4*j.w, &ws.segs[0], len(ws.segs)/3, bias, relu)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/mmcloughlin/avo/attr"
@@ -9,19 +10,29 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Winograd's F(4x4, 3x3) for avx512: a lane is a tile.
-//
-// [lavin16] Lavin and Gray, Fast algorithms for convolutional neural networks,
-// CVPR 2016, section 4.
-
 func constFloat(name string, v float32) Mem {
 	m := GLOBL(name, attr.RODATA|attr.NOPTR)
 	DATA(0, U32(math.Float32bits(v)))
 	return m
 }
 
+var two, four, five, eight, zipLow, zipHigh Mem
+
+// Winograd's F(4x4, 3x3) and F(2x2, 5x5) for avx512: a lane is a tile. Both take
+// 6x6 inputs to 36 products, with the same points 0, 1, -1, 2, -2 and infinity.
+//
+// [lavin16] Lavin and Gray, Fast algorithms for convolutional neural networks,
+// CVPR 2016, section 4.
 func winograd() {
-	two, four, five, eight := constFloat("two", 2), constFloat("four", 4), constFloat("five", 5), constFloat("eight", 8)
+	two, four, five, eight = constFloat("two", 2), constFloat("four", 4), constFloat("five", 5), constFloat("eight", 8)
+	zip := func(name string, first int) Mem {
+		m := GLOBL(name, attr.RODATA|attr.NOPTR)
+		for i := range 16 {
+			DATA(4*i, U32(first+i/2+16*(i%2)))
+		}
+		return m
+	}
+	zipLow, zipHigh = zip("zipLow", 0), zip("zipHigh", 8)
 
 	fn("winogradIn_avx512", "func(dst, src *float32, ldd, n int)")
 	Doc("winogradIn transforms n channels of 16 tiles: dst[6i+j] = (B' d B)[i][j] for d[i][j] at src[6i+j], which is",
@@ -90,13 +101,21 @@ func winograd() {
 	VZEROUPPER()
 	RET()
 
-	fn("winogradOut_avx512", "func(dst, src *float32, lds, n, plane, pitch int, segs *int64, nseg int, bias *float32, relu int)")
-	Doc("winogradOut transforms n channels of 16 tiles back, A' m A for m[i][j] at src[6i+j], adds bias[k] unless bias is nil,",
-		"and stores 4 rows of 64 floats at each segment (off, masks, rows): masks has a bit for each of the 64 columns, rows of",
-		"the output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels 128.")
+	winogradOut(4)
+	winogradOut(2)
+}
+
+// winogradOut emits the transform back to tiles of size x size outputs.
+func winogradOut(size int) {
+	z := vec
+	src, dst, n, p := reg.RSI, reg.RDI, reg.RCX, reg.RDX
+	vectors := size // of an output row of 16 tiles
+	fn(fmt.Sprintf("winogradOut%d_avx512", size), "func(dst, src *float32, lds, n, plane, pitch int, segs *int64, nseg int, bias *float32, relu int)")
+	Doc(fmt.Sprintf("winogradOut%d transforms n channels of 16 tiles back, A' m A for m[i][j] at src[6i+j], adds bias[k] unless bias is nil,", size),
+		fmt.Sprintf("and stores %d rows of %d floats at each segment (off, masks, rows): masks has a bit for each column, rows of the", size, 16*size),
+		"output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels 128.")
 	segs, nseg, bias, s, c := reg.R9, reg.R10, reg.R11, reg.R12, reg.R13
-	pitch, rows := reg.RBX, reg.R15
-	lds := reg.R8
+	pitch, rows, lds := reg.RBX, reg.R15, reg.R8
 	Load(Param("dst"), dst)
 	Load(Param("src"), src)
 	Load(Param("lds"), lds)
@@ -104,54 +123,43 @@ func winograd() {
 	Load(Param("pitch"), pitch)
 	Load(Param("bias"), bias)
 	o := func(i, j int) reg.VecPhysical { return z(6*i + j) }
-	// out1d takes m(0..5) to four sums; t are four scratch registers.
-	out1d := func(m func(int) reg.VecPhysical, out func(int) reg.VecPhysical, t [4]reg.VecPhysical) {
-		VADDPS(m(2), m(1), t[0])
-		VSUBPS(m(2), m(1), t[1])
-		VADDPS(m(4), m(3), t[2])
-		VSUBPS(m(4), m(3), t[3])
-		VADDPS(t[0], m(0), out(0))
-		VADDPS(t[2], out(0), out(0))
-		VADDPS(t[1], m(5), out(3))
-		VFMADD231PS_BCST(eight, t[3], out(3))
-		VFMADD231PS_BCST(two, t[3], t[1])
-		VMOVAPS(t[1], out(1))
-		VFMADD231PS_BCST(four, t[2], t[0])
-		VMOVAPS(t[0], out(2))
+	// out1d takes m(0..5), which are overwritten, to size sums in out; t and u
+	// are scratch registers.
+	out1d := func(m, out func(int) reg.VecPhysical, t, u reg.VecPhysical) {
+		VADDPS(m(2), m(1), t)
+		VSUBPS(m(2), m(1), u)
+		VADDPS(m(4), m(3), m(1))
+		VSUBPS(m(4), m(3), m(2))
+		VADDPS(t, m(0), out(0))
+		VADDPS(m(1), out(0), out(0))
+		if size == 2 {
+			VADDPS(u, m(5), out(1))
+			VFMADD231PS_BCST(two, m(2), out(1))
+			return
+		}
+		VADDPS(u, m(5), out(3))
+		VFMADD231PS_BCST(eight, m(2), out(3))
+		VMOVAPS(u, out(1))
+		VFMADD231PS_BCST(two, m(2), out(1))
+		VMOVAPS(t, out(2))
+		VFMADD231PS_BCST(four, m(1), out(2))
 	}
 	Label("channel")
-	// Columns: o[i][j] for 4 rows i, 6 columns j. Column j of m is loaded to
-	// registers 24..29; the scratch registers are 30, 31 and two of the column
-	// itself.
+	// Columns: o[i][j] for size rows i and 6 columns j. Column j of m is loaded
+	// to registers 24..29.
+	MOVQ(src, c)
+	LEAQ(Mem{Base: lds, Index: lds, Scale: 2}, s)
+	ADDQ(s, s) // 6 lds
 	for j := range 6 {
-		MOVQ(src, p)
-		if j > 0 {
-			// src + j*lds
-			for range j {
-				ADDQ(lds, p)
-			}
-		}
-		LEAQ(Mem{Base: lds, Index: lds, Scale: 2}, s) // 3 lds
-		ADDQ(s, s)                                    // 6 lds
+		MOVQ(c, p)
 		for i := range 6 {
 			VMOVUPS(Mem{Base: p}, z(24+i))
 			if i < 5 {
 				ADDQ(s, p)
 			}
 		}
-		m := func(i int) reg.VecPhysical { return z(24 + i) }
-		VADDPS(m(2), m(1), z(30))
-		VSUBPS(m(2), m(1), z(31))
-		VADDPS(m(4), m(3), m(1)) // m1, m2 are used up
-		VSUBPS(m(4), m(3), m(2))
-		VADDPS(z(30), m(0), o(0, j))
-		VADDPS(m(1), o(0, j), o(0, j))
-		VADDPS(z(31), m(5), o(3, j))
-		VFMADD231PS_BCST(eight, m(2), o(3, j))
-		VMOVAPS(z(31), o(1, j))
-		VFMADD231PS_BCST(two, m(2), o(1, j))
-		VMOVAPS(z(30), o(2, j))
-		VFMADD231PS_BCST(four, m(1), o(2, j))
+		ADDQ(lds, c)
+		out1d(func(i int) reg.VecPhysical { return z(24 + i) }, func(i int) reg.VecPhysical { return o(i, j) }, z(30), z(31))
 	}
 	zero(z(31))
 	TESTQ(bias, bias)
@@ -159,13 +167,21 @@ func winograd() {
 	VBROADCASTSS(Mem{Base: bias}, z(31))
 	ADDQ(U8(4), bias)
 	Label("rows")
-	// Rows: o[i][0..5] become four sums, and those the 64 floats in o[i][0..3].
-	for i := range 4 {
+	// Rows: o[i][0..5] become size sums, and those the floats of an output row in
+	// o[i][0..size-1].
+	for i := range size {
 		m := func(j int) reg.VecPhysical { return o(i, j) }
 		r := func(j int) reg.VecPhysical { return z(24 + j) }
-		out1d(m, r, [4]reg.VecPhysical{z(28), z(29), z(30), m(2)})
-		for j := range 4 {
+		out1d(m, r, z(28), z(29))
+		for j := range size {
 			VADDPS(z(31), r(j), r(j))
+		}
+		if size == 2 {
+			loadInts(zipLow, m(0))
+			loadInts(zipHigh, m(1))
+			VPERMI2PS(r(1), r(0), m(0))
+			VPERMI2PS(r(1), r(0), m(1))
+			continue
 		}
 		VUNPCKLPS(r(1), r(0), m(0))
 		VUNPCKLPS(r(3), r(2), m(1))
@@ -192,8 +208,8 @@ func winograd() {
 	TESTQ(s, s)
 	JZ(LabelRef("store"))
 	zero(z(31))
-	for i := range 4 {
-		for j := range 4 {
+	for i := range size {
+		for j := range vectors {
 			VMAXPS(o(i, j), z(31), o(i, j))
 			VADDPS(z(31), o(i, j), o(i, j))
 		}
@@ -204,16 +220,16 @@ func winograd() {
 	Label("segment")
 	MOVQ(Mem{Base: segs}, c)
 	ADDQ(dst, c)
-	KMOVW(Mem{Base: segs, Disp: 8}, reg.K1)
-	KMOVW(Mem{Base: segs, Disp: 10}, reg.K2)
-	KMOVW(Mem{Base: segs, Disp: 12}, reg.K3)
-	KMOVW(Mem{Base: segs, Disp: 14}, reg.K4)
+	ks := []reg.OpmaskPhysical{reg.K1, reg.K2, reg.K3, reg.K4}[:vectors]
+	for j, k := range ks {
+		KMOVW(Mem{Base: segs, Disp: 8 + 2*j}, k)
+	}
 	MOVQ(Mem{Base: segs, Disp: 16}, rows)
-	for i := range 4 {
-		for j, k := range []reg.OpmaskPhysical{reg.K1, reg.K2, reg.K3, reg.K4} {
+	for i := range size {
+		for j, k := range ks {
 			VMOVUPS(o(i, j), k, Mem{Base: c, Disp: 64 * j})
 		}
-		if i < 3 {
+		if i < size-1 {
 			SUBQ(U8(1), rows)
 			JZ(LabelRef("stored"))
 			ADDQ(pitch, c)
