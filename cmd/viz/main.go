@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			"Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.",
 		Commands: []*cli.Command{
 			demoCommand(), trainCommand(), filtersCommand(), deconvCommand(), occludeCommand(),
-			activationsCommand(), evalCommand(), inspectCommand(), pointingCommand(), importCommand(), dataCommand(),
+			activationsCommand(), evalCommand(), inspectCommand(), pointingCommand(), importCommand(), dataCommand(), benchCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() == 0 {
