@@ -2000,6 +2000,387 @@ masked:
 	VZEROUPPER
 	RET
 
+// func direct_avx2_1x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·direct_avx2_1x8(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Y0
+	JMP          start
+
+zero:
+	VXORPS Y0, Y0, Y0
+
+start:
+	MOVQ         (R8), R9
+	VMASKMOVPS   (DI)(R9*1), Y14, Y1
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y1, Y15, Y0
+	ADDQ         $0x08, R8
+	ADDQ         $0x04, SI
+	SUBQ         $0x01, BX
+	JNZ          start
+	MOVQ         flags+56(FP), R9
+	TESTQ        $0x00000002, R9
+	JZ           store
+	VXORPS       Y15, Y15, Y15
+	VMAXPS       Y0, Y15, Y0
+	VADDPS       Y15, Y0, Y0
+
+store:
+	MOVQ       c+32(FP), DX
+	MOVQ       ldc+48(FP), R9
+	VMASKMOVPS Y0, Y14, (DX)
+	ADDQ       R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx2_1x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·direct_avx2_1x16(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
+	SHRQ         $0x08, AX
+	VMOVD        AX, X13
+	VPBROADCASTD X13, Y13
+	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS (R9), Y1
+	JMP          start
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+start:
+	MOVQ         (R8), R9
+	VMASKMOVPS   (DI)(R9*1), Y14, Y2
+	VMASKMOVPS   32(DI)(R9*1), Y13, Y3
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y2, Y15, Y0
+	VFMADD231PS  Y3, Y15, Y1
+	ADDQ         $0x08, R8
+	ADDQ         $0x04, SI
+	SUBQ         $0x01, BX
+	JNZ          start
+	MOVQ         flags+56(FP), R9
+	TESTQ        $0x00000002, R9
+	JZ           store
+	VXORPS       Y15, Y15, Y15
+	VMAXPS       Y0, Y15, Y0
+	VADDPS       Y15, Y0, Y0
+	VMAXPS       Y1, Y15, Y1
+	VADDPS       Y15, Y1, Y1
+
+store:
+	MOVQ       c+32(FP), DX
+	MOVQ       ldc+48(FP), R9
+	VMASKMOVPS Y0, Y14, (DX)
+	VMASKMOVPS Y1, Y13, 32(DX)
+	ADDQ       R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx2_2x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·direct_avx2_2x8(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS 4(R9), Y1
+	JMP          start
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+start:
+	MOVQ         (R8), R9
+	VMASKMOVPS   (DI)(R9*1), Y14, Y2
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y2, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y2, Y15, Y1
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, SI
+	SUBQ         $0x01, BX
+	JNZ          start
+	MOVQ         flags+56(FP), R9
+	TESTQ        $0x00000002, R9
+	JZ           store
+	VXORPS       Y15, Y15, Y15
+	VMAXPS       Y0, Y15, Y0
+	VADDPS       Y15, Y0, Y0
+	VMAXPS       Y1, Y15, Y1
+	VADDPS       Y15, Y1, Y1
+
+store:
+	MOVQ       c+32(FP), DX
+	MOVQ       ldc+48(FP), R9
+	VMASKMOVPS Y0, Y14, (DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y1, Y14, (DX)
+	ADDQ       R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx2_2x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·direct_avx2_2x16(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
+	SHRQ         $0x08, AX
+	VMOVD        AX, X13
+	VPBROADCASTD X13, Y13
+	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS (R9), Y1
+	VBROADCASTSS 4(R9), Y2
+	VBROADCASTSS 4(R9), Y3
+	JMP          start
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+start:
+	MOVQ         (R8), R9
+	VMASKMOVPS   (DI)(R9*1), Y14, Y4
+	VMASKMOVPS   32(DI)(R9*1), Y13, Y5
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y4, Y15, Y0
+	VFMADD231PS  Y5, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y4, Y15, Y2
+	VFMADD231PS  Y5, Y15, Y3
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, SI
+	SUBQ         $0x01, BX
+	JNZ          start
+	MOVQ         flags+56(FP), R9
+	TESTQ        $0x00000002, R9
+	JZ           store
+	VXORPS       Y15, Y15, Y15
+	VMAXPS       Y0, Y15, Y0
+	VADDPS       Y15, Y0, Y0
+	VMAXPS       Y1, Y15, Y1
+	VADDPS       Y15, Y1, Y1
+	VMAXPS       Y2, Y15, Y2
+	VADDPS       Y15, Y2, Y2
+	VMAXPS       Y3, Y15, Y3
+	VADDPS       Y15, Y3, Y3
+
+store:
+	MOVQ       c+32(FP), DX
+	MOVQ       ldc+48(FP), R9
+	VMASKMOVPS Y0, Y14, (DX)
+	VMASKMOVPS Y1, Y13, 32(DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y2, Y14, (DX)
+	VMASKMOVPS Y3, Y13, 32(DX)
+	ADDQ       R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx2_3x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·direct_avx2_3x8(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS 4(R9), Y1
+	VBROADCASTSS 8(R9), Y2
+	JMP          start
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+start:
+	MOVQ         (R8), R9
+	VMASKMOVPS   (DI)(R9*1), Y14, Y3
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y3, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y3, Y15, Y1
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y3, Y15, Y2
+	ADDQ         $0x08, R8
+	ADDQ         $0x0c, SI
+	SUBQ         $0x01, BX
+	JNZ          start
+	MOVQ         flags+56(FP), R9
+	TESTQ        $0x00000002, R9
+	JZ           store
+	VXORPS       Y15, Y15, Y15
+	VMAXPS       Y0, Y15, Y0
+	VADDPS       Y15, Y0, Y0
+	VMAXPS       Y1, Y15, Y1
+	VADDPS       Y15, Y1, Y1
+	VMAXPS       Y2, Y15, Y2
+	VADDPS       Y15, Y2, Y2
+
+store:
+	MOVQ       c+32(FP), DX
+	MOVQ       ldc+48(FP), R9
+	VMASKMOVPS Y0, Y14, (DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y1, Y14, (DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y2, Y14, (DX)
+	ADDQ       R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx2_3x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·direct_avx2_3x16(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
+	SHRQ         $0x08, AX
+	VMOVD        AX, X13
+	VPBROADCASTD X13, Y13
+	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS (R9), Y1
+	VBROADCASTSS 4(R9), Y2
+	VBROADCASTSS 4(R9), Y3
+	VBROADCASTSS 8(R9), Y4
+	VBROADCASTSS 8(R9), Y5
+	JMP          start
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+start:
+	MOVQ         (R8), R9
+	VMASKMOVPS   (DI)(R9*1), Y14, Y6
+	VMASKMOVPS   32(DI)(R9*1), Y13, Y7
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y6, Y15, Y0
+	VFMADD231PS  Y7, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y6, Y15, Y2
+	VFMADD231PS  Y7, Y15, Y3
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y6, Y15, Y4
+	VFMADD231PS  Y7, Y15, Y5
+	ADDQ         $0x08, R8
+	ADDQ         $0x0c, SI
+	SUBQ         $0x01, BX
+	JNZ          start
+	MOVQ         flags+56(FP), R9
+	TESTQ        $0x00000002, R9
+	JZ           store
+	VXORPS       Y15, Y15, Y15
+	VMAXPS       Y0, Y15, Y0
+	VADDPS       Y15, Y0, Y0
+	VMAXPS       Y1, Y15, Y1
+	VADDPS       Y15, Y1, Y1
+	VMAXPS       Y2, Y15, Y2
+	VADDPS       Y15, Y2, Y2
+	VMAXPS       Y3, Y15, Y3
+	VADDPS       Y15, Y3, Y3
+	VMAXPS       Y4, Y15, Y4
+	VADDPS       Y15, Y4, Y4
+	VMAXPS       Y5, Y15, Y5
+	VADDPS       Y15, Y5, Y5
+
+store:
+	MOVQ       c+32(FP), DX
+	MOVQ       ldc+48(FP), R9
+	VMASKMOVPS Y0, Y14, (DX)
+	VMASKMOVPS Y1, Y13, 32(DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y2, Y14, (DX)
+	VMASKMOVPS Y3, Y13, 32(DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y4, Y14, (DX)
+	VMASKMOVPS Y5, Y13, 32(DX)
+	ADDQ       R9, DX
+	VZEROUPPER
+	RET
+
 // func pack_avx2(dst *float32, base *float32, koff *int64, kn int, segs *int64, nseg int)
 // Requires: AVX, AVX2
 TEXT ·pack_avx2(SB), NOSPLIT, $0-48

@@ -6605,6 +6605,663 @@ store:
 	VZEROUPPER
 	RET
 
+// func direct_avx512_1x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX512F
+TEXT ·direct_avx512_1x16(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	KMOVW        AX, K1
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Z0
+	JMP          start
+
+zero:
+	VPXORD Z0, Z0, Z0
+
+start:
+	MOVQ         (R8), R9
+	VMOVUPS.Z    (DI)(R9*1), K1, Z1
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z1, Z31, Z0
+	ADDQ         $0x08, R8
+	ADDQ         $0x04, SI
+	SUBQ         $0x01, BX
+	JNZ          start
+	MOVQ         flags+56(FP), R9
+	TESTQ        $0x00000002, R9
+	JZ           store
+	VPXORD       Z31, Z31, Z31
+	VMAXPS       Z0, Z31, Z0
+	VADDPS       Z31, Z0, Z0
+
+store:
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx512_1x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX512F
+TEXT ·direct_avx512_1x32(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	KMOVW        AX, K1
+	SHRQ         $0x10, AX
+	KMOVW        AX, K2
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Z0
+	VBROADCASTSS (R9), Z1
+	JMP          start
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+start:
+	MOVQ         (R8), R9
+	VMOVUPS.Z    (DI)(R9*1), K1, Z2
+	VMOVUPS.Z    64(DI)(R9*1), K2, Z3
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z2, Z31, Z0
+	VFMADD231PS  Z3, Z31, Z1
+	ADDQ         $0x08, R8
+	ADDQ         $0x04, SI
+	SUBQ         $0x01, BX
+	JNZ          start
+	MOVQ         flags+56(FP), R9
+	TESTQ        $0x00000002, R9
+	JZ           store
+	VPXORD       Z31, Z31, Z31
+	VMAXPS       Z0, Z31, Z0
+	VADDPS       Z31, Z0, Z0
+	VMAXPS       Z1, Z31, Z1
+	VADDPS       Z31, Z1, Z1
+
+store:
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx512_1x64(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX512F
+TEXT ·direct_avx512_1x64(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	KMOVW        AX, K1
+	SHRQ         $0x10, AX
+	KMOVW        AX, K2
+	SHRQ         $0x10, AX
+	KMOVW        AX, K3
+	SHRQ         $0x10, AX
+	KMOVW        AX, K4
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Z0
+	VBROADCASTSS (R9), Z1
+	VBROADCASTSS (R9), Z2
+	VBROADCASTSS (R9), Z3
+	JMP          start
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+start:
+	MOVQ         (R8), R9
+	VMOVUPS.Z    (DI)(R9*1), K1, Z4
+	VMOVUPS.Z    64(DI)(R9*1), K2, Z5
+	VMOVUPS.Z    128(DI)(R9*1), K3, Z6
+	VMOVUPS.Z    192(DI)(R9*1), K4, Z7
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z4, Z31, Z0
+	VFMADD231PS  Z5, Z31, Z1
+	VFMADD231PS  Z6, Z31, Z2
+	VFMADD231PS  Z7, Z31, Z3
+	ADDQ         $0x08, R8
+	ADDQ         $0x04, SI
+	SUBQ         $0x01, BX
+	JNZ          start
+	MOVQ         flags+56(FP), R9
+	TESTQ        $0x00000002, R9
+	JZ           store
+	VPXORD       Z31, Z31, Z31
+	VMAXPS       Z0, Z31, Z0
+	VADDPS       Z31, Z0, Z0
+	VMAXPS       Z1, Z31, Z1
+	VADDPS       Z31, Z1, Z1
+	VMAXPS       Z2, Z31, Z2
+	VADDPS       Z31, Z2, Z2
+	VMAXPS       Z3, Z31, Z3
+	VADDPS       Z31, Z3, Z3
+
+store:
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	VMOVUPS Z2, K3, 128(DX)
+	VMOVUPS Z3, K4, 192(DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx512_2x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX512F
+TEXT ·direct_avx512_2x16(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	KMOVW        AX, K1
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Z0
+	VBROADCASTSS 4(R9), Z1
+	JMP          start
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+start:
+	MOVQ         (R8), R9
+	VMOVUPS.Z    (DI)(R9*1), K1, Z2
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z2, Z31, Z0
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z2, Z31, Z1
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, SI
+	SUBQ         $0x01, BX
+	JNZ          start
+	MOVQ         flags+56(FP), R9
+	TESTQ        $0x00000002, R9
+	JZ           store
+	VPXORD       Z31, Z31, Z31
+	VMAXPS       Z0, Z31, Z0
+	VADDPS       Z31, Z0, Z0
+	VMAXPS       Z1, Z31, Z1
+	VADDPS       Z31, Z1, Z1
+
+store:
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx512_2x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX512F
+TEXT ·direct_avx512_2x32(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	KMOVW        AX, K1
+	SHRQ         $0x10, AX
+	KMOVW        AX, K2
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Z0
+	VBROADCASTSS (R9), Z1
+	VBROADCASTSS 4(R9), Z2
+	VBROADCASTSS 4(R9), Z3
+	JMP          start
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+start:
+	MOVQ         (R8), R9
+	VMOVUPS.Z    (DI)(R9*1), K1, Z4
+	VMOVUPS.Z    64(DI)(R9*1), K2, Z5
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z4, Z31, Z0
+	VFMADD231PS  Z5, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z4, Z31, Z2
+	VFMADD231PS  Z5, Z31, Z3
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, SI
+	SUBQ         $0x01, BX
+	JNZ          start
+	MOVQ         flags+56(FP), R9
+	TESTQ        $0x00000002, R9
+	JZ           store
+	VPXORD       Z31, Z31, Z31
+	VMAXPS       Z0, Z31, Z0
+	VADDPS       Z31, Z0, Z0
+	VMAXPS       Z1, Z31, Z1
+	VADDPS       Z31, Z1, Z1
+	VMAXPS       Z2, Z31, Z2
+	VADDPS       Z31, Z2, Z2
+	VMAXPS       Z3, Z31, Z3
+	VADDPS       Z31, Z3, Z3
+
+store:
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx512_2x64(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX512F
+TEXT ·direct_avx512_2x64(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	KMOVW        AX, K1
+	SHRQ         $0x10, AX
+	KMOVW        AX, K2
+	SHRQ         $0x10, AX
+	KMOVW        AX, K3
+	SHRQ         $0x10, AX
+	KMOVW        AX, K4
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Z0
+	VBROADCASTSS (R9), Z1
+	VBROADCASTSS (R9), Z2
+	VBROADCASTSS (R9), Z3
+	VBROADCASTSS 4(R9), Z4
+	VBROADCASTSS 4(R9), Z5
+	VBROADCASTSS 4(R9), Z6
+	VBROADCASTSS 4(R9), Z7
+	JMP          start
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+start:
+	MOVQ         (R8), R9
+	VMOVUPS.Z    (DI)(R9*1), K1, Z8
+	VMOVUPS.Z    64(DI)(R9*1), K2, Z9
+	VMOVUPS.Z    128(DI)(R9*1), K3, Z10
+	VMOVUPS.Z    192(DI)(R9*1), K4, Z11
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z8, Z31, Z0
+	VFMADD231PS  Z9, Z31, Z1
+	VFMADD231PS  Z10, Z31, Z2
+	VFMADD231PS  Z11, Z31, Z3
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z8, Z31, Z4
+	VFMADD231PS  Z9, Z31, Z5
+	VFMADD231PS  Z10, Z31, Z6
+	VFMADD231PS  Z11, Z31, Z7
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, SI
+	SUBQ         $0x01, BX
+	JNZ          start
+	MOVQ         flags+56(FP), R9
+	TESTQ        $0x00000002, R9
+	JZ           store
+	VPXORD       Z31, Z31, Z31
+	VMAXPS       Z0, Z31, Z0
+	VADDPS       Z31, Z0, Z0
+	VMAXPS       Z1, Z31, Z1
+	VADDPS       Z31, Z1, Z1
+	VMAXPS       Z2, Z31, Z2
+	VADDPS       Z31, Z2, Z2
+	VMAXPS       Z3, Z31, Z3
+	VADDPS       Z31, Z3, Z3
+	VMAXPS       Z4, Z31, Z4
+	VADDPS       Z31, Z4, Z4
+	VMAXPS       Z5, Z31, Z5
+	VADDPS       Z31, Z5, Z5
+	VMAXPS       Z6, Z31, Z6
+	VADDPS       Z31, Z6, Z6
+	VMAXPS       Z7, Z31, Z7
+	VADDPS       Z31, Z7, Z7
+
+store:
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	VMOVUPS Z2, K3, 128(DX)
+	VMOVUPS Z3, K4, 192(DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	VMOVUPS Z5, K2, 64(DX)
+	VMOVUPS Z6, K3, 128(DX)
+	VMOVUPS Z7, K4, 192(DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx512_3x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX512F
+TEXT ·direct_avx512_3x16(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	KMOVW        AX, K1
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Z0
+	VBROADCASTSS 4(R9), Z1
+	VBROADCASTSS 8(R9), Z2
+	JMP          start
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+
+start:
+	MOVQ         (R8), R9
+	VMOVUPS.Z    (DI)(R9*1), K1, Z3
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z3, Z31, Z0
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z3, Z31, Z1
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z3, Z31, Z2
+	ADDQ         $0x08, R8
+	ADDQ         $0x0c, SI
+	SUBQ         $0x01, BX
+	JNZ          start
+	MOVQ         flags+56(FP), R9
+	TESTQ        $0x00000002, R9
+	JZ           store
+	VPXORD       Z31, Z31, Z31
+	VMAXPS       Z0, Z31, Z0
+	VADDPS       Z31, Z0, Z0
+	VMAXPS       Z1, Z31, Z1
+	VADDPS       Z31, Z1, Z1
+	VMAXPS       Z2, Z31, Z2
+	VADDPS       Z31, Z2, Z2
+
+store:
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx512_3x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX512F
+TEXT ·direct_avx512_3x32(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	KMOVW        AX, K1
+	SHRQ         $0x10, AX
+	KMOVW        AX, K2
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Z0
+	VBROADCASTSS (R9), Z1
+	VBROADCASTSS 4(R9), Z2
+	VBROADCASTSS 4(R9), Z3
+	VBROADCASTSS 8(R9), Z4
+	VBROADCASTSS 8(R9), Z5
+	JMP          start
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+start:
+	MOVQ         (R8), R9
+	VMOVUPS.Z    (DI)(R9*1), K1, Z6
+	VMOVUPS.Z    64(DI)(R9*1), K2, Z7
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z6, Z31, Z0
+	VFMADD231PS  Z7, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z6, Z31, Z2
+	VFMADD231PS  Z7, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z6, Z31, Z4
+	VFMADD231PS  Z7, Z31, Z5
+	ADDQ         $0x08, R8
+	ADDQ         $0x0c, SI
+	SUBQ         $0x01, BX
+	JNZ          start
+	MOVQ         flags+56(FP), R9
+	TESTQ        $0x00000002, R9
+	JZ           store
+	VPXORD       Z31, Z31, Z31
+	VMAXPS       Z0, Z31, Z0
+	VADDPS       Z31, Z0, Z0
+	VMAXPS       Z1, Z31, Z1
+	VADDPS       Z31, Z1, Z1
+	VMAXPS       Z2, Z31, Z2
+	VADDPS       Z31, Z2, Z2
+	VMAXPS       Z3, Z31, Z3
+	VADDPS       Z31, Z3, Z3
+	VMAXPS       Z4, Z31, Z4
+	VADDPS       Z31, Z4, Z4
+	VMAXPS       Z5, Z31, Z5
+	VADDPS       Z31, Z5, Z5
+
+store:
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx512_3x64(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX512F
+TEXT ·direct_avx512_3x64(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	KMOVW        AX, K1
+	SHRQ         $0x10, AX
+	KMOVW        AX, K2
+	SHRQ         $0x10, AX
+	KMOVW        AX, K3
+	SHRQ         $0x10, AX
+	KMOVW        AX, K4
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Z0
+	VBROADCASTSS (R9), Z1
+	VBROADCASTSS (R9), Z2
+	VBROADCASTSS (R9), Z3
+	VBROADCASTSS 4(R9), Z4
+	VBROADCASTSS 4(R9), Z5
+	VBROADCASTSS 4(R9), Z6
+	VBROADCASTSS 4(R9), Z7
+	VBROADCASTSS 8(R9), Z8
+	VBROADCASTSS 8(R9), Z9
+	VBROADCASTSS 8(R9), Z10
+	VBROADCASTSS 8(R9), Z11
+	JMP          start
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+start:
+	MOVQ         (R8), R9
+	VMOVUPS.Z    (DI)(R9*1), K1, Z12
+	VMOVUPS.Z    64(DI)(R9*1), K2, Z13
+	VMOVUPS.Z    128(DI)(R9*1), K3, Z14
+	VMOVUPS.Z    192(DI)(R9*1), K4, Z15
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VFMADD231PS  Z14, Z31, Z2
+	VFMADD231PS  Z15, Z31, Z3
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z4
+	VFMADD231PS  Z13, Z31, Z5
+	VFMADD231PS  Z14, Z31, Z6
+	VFMADD231PS  Z15, Z31, Z7
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z12, Z31, Z8
+	VFMADD231PS  Z13, Z31, Z9
+	VFMADD231PS  Z14, Z31, Z10
+	VFMADD231PS  Z15, Z31, Z11
+	ADDQ         $0x08, R8
+	ADDQ         $0x0c, SI
+	SUBQ         $0x01, BX
+	JNZ          start
+	MOVQ         flags+56(FP), R9
+	TESTQ        $0x00000002, R9
+	JZ           store
+	VPXORD       Z31, Z31, Z31
+	VMAXPS       Z0, Z31, Z0
+	VADDPS       Z31, Z0, Z0
+	VMAXPS       Z1, Z31, Z1
+	VADDPS       Z31, Z1, Z1
+	VMAXPS       Z2, Z31, Z2
+	VADDPS       Z31, Z2, Z2
+	VMAXPS       Z3, Z31, Z3
+	VADDPS       Z31, Z3, Z3
+	VMAXPS       Z4, Z31, Z4
+	VADDPS       Z31, Z4, Z4
+	VMAXPS       Z5, Z31, Z5
+	VADDPS       Z31, Z5, Z5
+	VMAXPS       Z6, Z31, Z6
+	VADDPS       Z31, Z6, Z6
+	VMAXPS       Z7, Z31, Z7
+	VADDPS       Z31, Z7, Z7
+	VMAXPS       Z8, Z31, Z8
+	VADDPS       Z31, Z8, Z8
+	VMAXPS       Z9, Z31, Z9
+	VADDPS       Z31, Z9, Z9
+	VMAXPS       Z10, Z31, Z10
+	VADDPS       Z31, Z10, Z10
+	VMAXPS       Z11, Z31, Z11
+	VADDPS       Z31, Z11, Z11
+
+store:
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	VMOVUPS Z2, K3, 128(DX)
+	VMOVUPS Z3, K4, 192(DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	VMOVUPS Z5, K2, 64(DX)
+	VMOVUPS Z6, K3, 128(DX)
+	VMOVUPS Z7, K4, 192(DX)
+	ADDQ    R9, DX
+	VMOVUPS Z8, K1, (DX)
+	VMOVUPS Z9, K2, 64(DX)
+	VMOVUPS Z10, K3, 128(DX)
+	VMOVUPS Z11, K4, 192(DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
 // func pack_avx512(dst *float32, base *float32, koff *int64, kn int, segs *int64, nseg int)
 // Requires: AVX, AVX512F
 TEXT ·pack_avx512(SB), NOSPLIT, $0-48

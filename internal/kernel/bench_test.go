@@ -122,6 +122,115 @@ func BenchmarkTrain(b *testing.B) {
 	}
 }
 
+// BenchmarkWindows compares windows of 12x12 outputs, 16 images in a batch, with
+// the whole map of the layer.
+func BenchmarkWindows(b *testing.B) {
+	for _, c := range []convBench{
+		layer("vgg12", 1, 64, 224, 64, 3, 1),
+		layer("vgg22", 1, 128, 112, 128, 3, 1),
+		layer("vgg32", 1, 256, 56, 256, 3, 1),
+		layer("vgg42", 1, 512, 28, 512, 3, 1),
+		layer("res3", 1, 128, 56, 128, 3, 2),
+		layer("res2b", 1, 64, 56, 256, 1, 1),
+	} {
+		c.bench(b, "forward")
+		c.name += "_window"
+		c.n = 16
+		c.out = Box{3, 5, 15, 17}
+		c.in = c.g.InputBox(c.out)
+		c.bench(b, "forward")
+	}
+}
+
+func BenchmarkDepthwise(b *testing.B) {
+	for _, h := range []int{112, 56, 28, 14} {
+		c := layer("dw", 1, 128, h, 128, 3, 1)
+		c.g.Groups = 128
+		c.bench(b, "forward")
+		c.bench(b, "data")
+		c.bench(b, "weights")
+	}
+}
+
+func BenchmarkDense(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, s := range [][3]int{{1, 9216, 4096}, {100, 3136, 1024}, {128, 1024, 10}} {
+		n, in, out := s[0], s[1], s[2]
+		x, y, w, bias := randSlice(r, n*in), randSlice(r, n*out), randSlice(r, in*out), randSlice(r, out)
+		for _, workers := range []int{1, 2} {
+			e := New(workers)
+			for _, p := range []struct {
+				name string
+				run  func()
+			}{
+				{"forward", func() { e.DenseForward(n, in, out, y, x, w, bias) }},
+				{"data", func() { e.DenseData(n, in, out, x, y, w) }},
+				{"weights", func() { e.DenseWeights(n, in, out, w, bias, x, y) }},
+			} {
+				b.Run(fmt.Sprintf("%dx%dx%d/%s/%d", n, in, out, p.name, workers), func(b *testing.B) {
+					b.ReportAllocs()
+					best := math.Inf(1)
+					for b.Loop() {
+						start := time.Now()
+						p.run()
+						best = min(best, time.Since(start).Seconds())
+					}
+					b.ReportMetric(2*float64(n)*float64(in)*float64(out)/1e9/best, "best-GF/s")
+				})
+			}
+			e.Close()
+		}
+	}
+}
+
+// BenchmarkMemory reports the traffic of what is bound by memory.
+func BenchmarkMemory(b *testing.B) {
+	const n = 3200 * 1024
+	r := rand.New(rand.NewPCG(1, 1))
+	x, y, z, v := randSlice(r, n), make([]float32, n), make([]float32, n), make([]float32, n)
+	sw := make([]int32, n/4)
+	c := make([][]float32, 6)
+	for i := range c {
+		c[i] = randSlice(r, 32)
+	}
+	for _, workers := range []int{1, 2} {
+		e := New(workers)
+		for _, p := range []struct {
+			name  string
+			bytes int
+			run   func()
+		}{
+			{"ReLU", 8 * n, func() { e.ReLU(y, x) }},
+			{"ReLUGrad", 12 * n, func() { e.ReLUGrad(y, z, x) }},
+			{"Add", 12 * n, func() { e.Add(y, z, x) }},
+			{"Adam", 28 * n, func() { e.Adam(x, y, z, v, 0, 0.9, 0.999, 1e-8, 1) }},
+			{"Momentum", 20 * n, func() { e.Momentum(x, y, z, 0, 0.9) }},
+			{"MaxPool2", 6 * n, func() {
+				e.MaxPool(Pool{KH: 2, KW: 2, StrideY: 2, StrideX: 2}, 3200, y[:n/4], sw, Full(16, 16), x, Full(32, 32), 32, 32)
+			}},
+			{"MaxPool3", 6 * n, func() {
+				e.MaxPool(Pool{KH: 3, KW: 3, StrideY: 2, StrideX: 2, PadTop: 1, PadLeft: 1}, 3200, y[:n/4], sw, Full(16, 16), x, Full(32, 32), 32, 32)
+			}},
+			{"MaxUnpool", 6 * n, func() { e.MaxUnpool(3200, y, Full(32, 32), x[:n/4], sw, 32, 256) }},
+			{"BatchNormTrain", 12 * n, func() { e.BatchNormTrain(100, 32, 1024, y, x, c[0], c[1], c[2], c[3], 1e-5) }},
+			{"BatchNormGrad", 20 * n, func() { e.BatchNormGrad(100, 32, 1024, y, c[4], c[5], z, x, c[0], c[2], c[3]) }},
+			{"LRN", 8 * n, func() { e.LRN(100, 32, 1024, y, x, 5, 1e-4, 0.75, 2) }},
+		} {
+			b.Run(fmt.Sprintf("%s/%d", p.name, workers), func(b *testing.B) {
+				b.ReportAllocs()
+				best := math.Inf(1)
+				for b.Loop() {
+					start := time.Now()
+					p.run()
+					best = min(best, time.Since(start).Seconds())
+				}
+				b.ReportMetric(float64(p.bytes)/1e9/best, "best-GB/s")
+			})
+		}
+		e.Close()
+	}
+}
+
 // BenchmarkPeak is the tile on operands in the first-level cache.
 func BenchmarkPeak(b *testing.B) {
 	for _, lv := range levels() {

@@ -9,10 +9,13 @@
 //
 // Results do not depend on the number of workers, and the value of an output
 // element depends neither on the batch it is computed in nor on the box: all
-// sums along the channels and taps run in one fixed order. Padding is never
-// multiplied: a weight that is Inf or NaN has no effect where its tap lies
-// outside the input, or it makes the element NaN; which of the two is not
-// specified. Inf and NaN in the inputs follow IEEE arithmetic.
+// sums along the channels and taps run in one fixed order. (Winograd's algorithm,
+// which has to be asked for, is the exception.)
+//
+// Inf and NaN follow IEEE arithmetic, except in products with the padding, which
+// may be skipped or multiplied: what a weight that is Inf or NaN gives where its
+// tap lies outside the input, or such a gradient where it meets padding, is not
+// specified.
 //
 // The package knows nothing about networks, files or images. Arguments of
 // wrong sizes are mistakes of the caller and panic.

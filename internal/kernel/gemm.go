@@ -12,6 +12,8 @@ const (
 	scratchLimit = 2 << 20
 	// fillChunk is about the number of floats copied in one task.
 	fillChunk = 8 << 10
+	// directFloats is about the number of outputs of a task without packing.
+	directFloats = 2 << 10
 )
 
 // tap is a place of the kernel: the row and column it reads, relative to the
@@ -103,7 +105,8 @@ type convJob struct {
 
 	panels, chunks, splits int
 	workers                []convWorker
-	fill, multiply         func(i, worker int)
+	directRows             int // rows of an image in a task
+	fill, multiply, direct func(i, worker int)
 }
 
 type convWorker struct {
@@ -122,7 +125,7 @@ func (e *Engine) getConv() *convJob {
 		return j
 	}
 	j := &convJob{workers: make([]convWorker, e.pool.Workers())}
-	j.fill, j.multiply = j.fillPlanes, j.multiplyChunk
+	j.fill, j.multiply, j.direct = j.fillPlanes, j.multiplyChunk, j.directChunk
 	return j
 }
 
@@ -287,6 +290,11 @@ func stride(dst, src []float32, p, step int) {
 
 // product multiplies the weights with the images of the current chunk.
 func (e *Engine) product(j *convJob) {
+	if j.t.rows < len(j.lv.direct) && j.lv.direct[j.t.rows][1] != nil && j.w >= j.lv.lanes/2 {
+		j.directRows = max(1, min(j.h, directFloats/j.w))
+		e.pool.For(j.images*j.t.groups*((j.h+j.directRows-1)/j.directRows), j.direct)
+		return
+	}
 	workers := e.pool.Workers()
 	columns := j.images * j.h * j.w
 	j.panels = (columns + j.lv.panel() - 1) / j.lv.panel()
@@ -309,6 +317,43 @@ func grow[T any](s []T, n int) []T {
 		return make([]T, n+n/4)[:n]
 	}
 	return s[:n]
+}
+
+// directChunk computes task i of a product with few rows: a depthwise layer, or
+// one with up to three output channels. It makes the same sums as multiplyChunk.
+func (j *convJob) directChunk(i, worker int) {
+	lv, t := j.lv, j.t
+	perImage := (j.h + j.directRows - 1) / j.directRows
+	y0 := i % perImage * j.directRows
+	group := i / perImage % t.groups
+	image := i / perImage / t.groups
+	area, kAll := j.h*j.w, t.k()
+	widest := 4
+	if lv.direct[t.rows][4] == nil {
+		widest = 2
+	}
+	a := &t.a[group*t.rows*kAll]
+	var bias *float32
+	if j.ep.Bias != nil {
+		bias = &j.ep.Bias[group*t.rows]
+	}
+	flags := 0
+	if j.ep.ReLU {
+		flags = tileReLU
+	}
+	from := image*j.imageStride + group*t.chans*j.planeStride + j.first/4
+	to := ((j.image0+image)*t.groups + group) * t.rows * area
+	for y := y0; y < min(y0+j.directRows, j.h); y++ {
+		for x := 0; x < j.w; {
+			n := min(j.w-x, widest*lv.lanes)
+			nv := (n + lv.lanes - 1) / lv.lanes
+			if nv == 3 {
+				nv = 4
+			}
+			lv.direct[t.rows][nv](kAll, a, &j.base[from+y*j.pitch+x], &j.koff[0], &j.dst[to+y*j.w+x], bias, 4*area, flags, n)
+			x += n
+		}
+	}
 }
 
 // multiplyChunk computes task i: rows of a group for a chunk of panels.

@@ -13,6 +13,8 @@ package kernel
 //	               bytes apart, mask has a bit for each column of c that exists.
 //	               start is c with tileLoad, else bias[i], else 0. tileReLU
 //	               stores max(., 0).
+//	direct[mr][nv] the same product with b in place, row k at base+koff[k], for the
+//	               first n columns and a start from the bias; c is overwritten.
 //	pack           kn rows of one vector of a panel, gathered from memory: row k,
 //	               lane l is the value at base+koff[k]+off of the segment
 //	               (off, mask) whose mask has bit l. koff and off are in bytes.
@@ -32,6 +34,7 @@ type level struct {
 	wrows int
 
 	tile      [3][]func(kn int, a, b, c, bias *float32, ldc, flags int, mask uint64)
+	direct    [4][5]func(kn int, a, base *float32, koff *int64, c, bias *float32, ldc, flags, n int)
 	pack      func(dst, base *float32, koff *int64, kn int, segs *int64, nseg int)
 	wtile     [3][]func(x *float32, koff, segs *int64, nseg int, b, c *float32, ldc, load int)
 	transpose func(dst, src *float32, ldd, lds, rows, cols int)

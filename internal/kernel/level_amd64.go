@@ -19,7 +19,12 @@ func asmLevels() []*level {
 
 var avx512Level = &level{
 	name: "avx512", lanes: 16, rows: 14, wrows: 12, block: 32,
-	pack:      pack_avx512,
+	pack: pack_avx512,
+	direct: [4][5]func(int, *float32, *float32, *int64, *float32, *float32, int, int, int){
+		1: {1: direct_avx512_1x16, 2: direct_avx512_1x32, 4: direct_avx512_1x64},
+		2: {1: direct_avx512_2x16, 2: direct_avx512_2x32, 4: direct_avx512_2x64},
+		3: {1: direct_avx512_3x16, 2: direct_avx512_3x32, 4: direct_avx512_3x64},
+	},
 	transpose: transpose_avx512,
 	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
 		1: {nil, tile_avx512_1x16, tile_avx512_2x16, tile_avx512_3x16, tile_avx512_4x16, tile_avx512_5x16, tile_avx512_6x16, tile_avx512_7x16, tile_avx512_8x16, tile_avx512_9x16, tile_avx512_10x16, tile_avx512_11x16, tile_avx512_12x16, tile_avx512_13x16, tile_avx512_14x16},
@@ -58,7 +63,12 @@ var avx512Level = &level{
 
 var avx2Level = &level{
 	name: "avx2", lanes: 8, rows: 6, wrows: 6, block: 32,
-	pack:      pack_avx2,
+	pack: pack_avx2,
+	direct: [4][5]func(int, *float32, *float32, *int64, *float32, *float32, int, int, int){
+		1: {1: direct_avx2_1x8, 2: direct_avx2_1x16},
+		2: {1: direct_avx2_2x8, 2: direct_avx2_2x16},
+		3: {1: direct_avx2_3x8, 2: direct_avx2_3x16},
+	},
 	transpose: transpose_avx2,
 	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
 		1: {nil, tile_avx2_1x8, tile_avx2_2x8, tile_avx2_3x8, tile_avx2_4x8, tile_avx2_5x8, tile_avx2_6x8},

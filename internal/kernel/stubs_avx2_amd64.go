@@ -64,6 +64,36 @@ func tile_avx2_5x16(kn int, a *float32, b *float32, c *float32, bias *float32, l
 //go:noescape
 func tile_avx2_6x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
 
+// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 8; see direct in level.go.
+//
+//go:noescape
+func direct_avx2_1x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx2_1x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 2 rows and j < n, n at most 8; see direct in level.go.
+//
+//go:noescape
+func direct_avx2_2x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 2 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx2_2x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 3 rows and j < n, n at most 8; see direct in level.go.
+//
+//go:noescape
+func direct_avx2_3x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 3 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx2_3x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
 // pack stores kn rows of one vector at dst, two vectors apart; row k, lane l is the float at base+koff[k]+off
 // for the segment (off, mask) whose mask has bit l, 0 if there is none. Offsets are in bytes.
 //

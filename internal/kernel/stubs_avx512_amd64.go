@@ -144,6 +144,51 @@ func tile_avx512_13x32(kn int, a *float32, b *float32, c *float32, bias *float32
 //go:noescape
 func tile_avx512_14x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
 
+// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_1x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 32; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_1x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 64; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_1x64(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 2 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_2x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 2 rows and j < n, n at most 32; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_2x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 2 rows and j < n, n at most 64; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_2x64(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 3 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_3x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 3 rows and j < n, n at most 32; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_3x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 3 rows and j < n, n at most 64; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_3x64(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
 // pack stores kn rows of one vector at dst, two vectors apart; row k, lane l is the float at base+koff[k]+off
 // for the segment (off, mask) whose mask has bit l, 0 if there is none. Offsets are in bytes.
 //

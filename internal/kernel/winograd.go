@@ -20,7 +20,7 @@ const (
 	tileRows  = 16 // output channels transformed back at a time
 	// winogradFloats is about the size of the transformed inputs and outputs
 	// of the panels that are worked on together, per worker.
-	winogradFloats = 768 << 10
+	winogradFloats = 256 << 10
 )
 
 // transformed are weights taken to the 36 products: u holds rows x chans
@@ -191,7 +191,7 @@ func (e *Engine) runWinograd(f *Filters, n int, dst []float32, out Box, y, x int
 	chunk := max(1, min(n, scratchLimit/r.imageStride))
 	r.base = e.floats(chunk * r.imageStride)
 	total := (chunk*r.h*r.w + panel - 1) / panel
-	group := min(total, max(4, workers*winogradFloats/perPanel))
+	group := min(total, max(2, workers*winogradFloats/perPanel))
 	group = (total + (total+group-1)/group - 1) / ((total + group - 1) / group)
 	j.v = e.floats(group * tileTaps * t.chans * panel)
 	j.c = e.floats(group * tileTaps * t.rows * panel)

@@ -44,6 +44,11 @@ func main() {
 			tile(mr, nv)
 		}
 	}
+	for mr := 1; mr <= 3; mr++ {
+		for _, nv := range []int{1, 2, 4}[:min(3, lv.lanes/4)] {
+			direct(mr, nv)
+		}
+	}
 	pack()
 	for nv := 1; nv <= 2; nv++ {
 		for mr := 1; mr <= lv.wrows; mr++ {
@@ -295,6 +300,87 @@ func tile(mr, nv int) {
 		if i < mr-1 {
 			ADDQ(ldc, c)
 		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// direct is a tile that reads b in place, for products with few rows, where
+// packing would take longer than the product.
+func direct(mr, nv int) {
+	fn(fmt.Sprintf("direct_%s_%dx%d", lv.name, mr, nv*lv.lanes), "func(kn int, a, base *float32, koff *int64, c, bias *float32, ldc, flags, n int)")
+	Doc(fmt.Sprintf("c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for %d rows and j < n, n at most %d; see direct in level.go.", mr, nv*lv.lanes))
+	kn, a, base, koff, c := reg.RBX, reg.RSI, reg.RDI, reg.R8, reg.RDX
+	p := reg.R9
+	Load(Param("kn"), kn)
+	Load(Param("a"), a)
+	Load(Param("base"), base)
+	Load(Param("koff"), koff)
+	acc := func(i, v int) reg.VecPhysical { return vec(i*nv + v) }
+	bv := func(v int) reg.VecPhysical { return vec(mr*nv + v) }
+	mask := func(v int) reg.VecPhysical { return vec(top() - 1 - v) } // avx2
+	km := func(v int) reg.OpmaskPhysical { return []reg.OpmaskPhysical{reg.K1, reg.K2, reg.K3, reg.K4}[v] }
+	bc := vec(top())
+	Load(Param("n"), reg.RCX)
+	MOVQ(I32(-1), reg.RAX)
+	NEGQ(reg.RCX)
+	SHRQ(reg.CL, reg.RAX) // 64-n modulo 64: the low n bits
+	for v := range nv {
+		shift := lv.lanes
+		if v == 0 {
+			shift = 0
+		}
+		maskFrom(reg.RAX, shift, km(v), mask(v))
+	}
+	Load(Param("bias"), p)
+	TESTQ(p, p)
+	JZ(LabelRef("zero"))
+	for i := range mr {
+		for v := range nv {
+			VBROADCASTSS(Mem{Base: p, Disp: 4 * i}, acc(i, v))
+		}
+	}
+	JMP(LabelRef("start"))
+	Label("zero")
+	for i := range mr {
+		for v := range nv {
+			zero(acc(i, v))
+		}
+	}
+	Label("start")
+	MOVQ(Mem{Base: koff}, p)
+	for v := range nv {
+		maskedLoad(Mem{Base: base, Index: p, Scale: 1, Disp: v * vbytes()}, km(v), mask(v), bv(v))
+	}
+	for i := range mr {
+		VBROADCASTSS(Mem{Base: a, Disp: 4 * i}, bc)
+		for v := range nv {
+			VFMADD231PS(bv(v), bc, acc(i, v))
+		}
+	}
+	ADDQ(U8(8), koff)
+	ADDQ(U8(4*mr), a)
+	SUBQ(U8(1), kn)
+	JNZ(LabelRef("start"))
+
+	Load(Param("flags"), p)
+	TESTQ(U32(flagReLU), p)
+	JZ(LabelRef("store"))
+	zero(bc)
+	for i := range mr {
+		for v := range nv {
+			VMAXPS(acc(i, v), bc, acc(i, v))
+			VADDPS(bc, acc(i, v), acc(i, v))
+		}
+	}
+	Label("store")
+	Load(Param("c"), c)
+	Load(Param("ldc"), p)
+	for i := range mr {
+		for v := range nv {
+			maskedStore(acc(i, v), km(v), mask(v), Mem{Base: c, Disp: v * vbytes()})
+		}
+		ADDQ(p, c)
 	}
 	VZEROUPPER()
 	RET()
