@@ -1,7 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -46,11 +50,7 @@ func dataGet(c *cli.Context) error {
 		dir = cacheDir()
 	}
 	for _, name := range c.Args().Slice() {
-		known := false
-		for _, p := range dataset.Public() {
-			known = known || p == name
-		}
-		if !known {
+		if !slices.Contains(dataset.Public(), name) {
 			return usageErr(&model.UnknownName{What: "public data set", Name: name, Nearest: dataset.Public()})
 		}
 		step, end := progress(c, "fetching "+name)
@@ -60,10 +60,13 @@ func dataGet(c *cli.Context) error {
 		}
 		err := dataset.Get(c.Context, name, o)
 		end()
+		if errors.Is(err, fs.ErrPermission) {
+			return hinted(err, "choose another folder with --cache")
+		}
 		if err != nil {
 			return hinted(err, "what has arrived is kept: the same command goes on from there")
 		}
-		wrote(c, dir+"/"+name)
+		wrote(c, filepath.Join(dir, name))
 	}
 	return nil
 }

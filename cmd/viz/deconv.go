@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"image"
 	"image/color"
+	gomaps "maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,8 +50,11 @@ func deconvAction(c *cli.Context) error {
 	if s := c.String("scale"); !slices.Contains([]string{"tile", "map", "layer"}, s) {
 		return usage("--scale "+s+": want tile, map or layer", "")
 	}
-	if c.Int("top") < 1 {
-		return usage("--top must be at least 1", "")
+	if top := c.Int("top"); top < 1 || top > 400 {
+		return usage(fmt.Sprintf("--top %d: want 1 to 400", top), "")
+	}
+	if c.IsSet("index") && c.String("unit") == "" {
+		return usage("--index goes with --unit", "")
 	}
 	paths := inputPaths(c)
 	net, _, err := loadModel(c, len(paths) > 0)
@@ -69,18 +75,29 @@ func deconvAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	src, err := openSource(c, net, paths)
+	src, err := openSource(c, net, paths, false)
 	if err != nil {
 		return err
 	}
-	out, err := openOutput(c, net)
-	if err != nil {
-		return err
+	if path := c.String("npy"); path != "" {
+		if err := outFile(c, path, "--npy"); err != nil {
+			return err
+		}
+	}
+	var out *output // nil: only the array of a unit is asked for
+	if c.String("unit") == "" || c.String("npy") == "" || c.IsSet("out") {
+		if out, err = openOutput(c, net); err != nil {
+			return err
+		}
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
 	if c.String("unit") != "" {
 		return deconvUnit(c, engine, net, rule, src, out)
+	}
+	sheets, err := newSheets(net, rule, layer, c.Int("top"))
+	if err != nil {
+		return usageErr(err)
 	}
 	step, end := progress(c, "scanning")
 	index, err := features.Collect(c.Context, engine, net, src, features.Options{Layers: []string{layer}, Top: c.Int("top"), Progress: step})
@@ -88,17 +105,9 @@ func deconvAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	sheet, err := projectTop(c.Context, engine, net, rule, src, index.Layers[0], maps)
-	if err != nil {
-		return err
-	}
-	if c.String("npy") != "" {
-		if err := sheet.writeNPY(c.String("npy")); err != nil {
-			return err
-		}
-		wrote(c, c.String("npy"))
-	}
-	return sheet.write(c, out, c.String("scale"))
+	sheets.scaling, sheets.npy = c.String("scale"), c.String("npy")
+	_, err = sheets.write(c, engine, src, index.Layers[0], maps, out)
+	return err
 }
 
 // layerAndMaps resolves --layer and --maps; maps is nil for the default choice.
@@ -126,12 +135,17 @@ func layerAndMaps(c *cli.Context, net *model.Network) (string, []int, error) {
 	return layer, maps, nil
 }
 
-// parseMaps reads "0,3,7", "4-11", "all"; "" gives nil.
+// parseMaps reads "0,3,7", "4-11", "all", each map once; "" gives nil.
 func parseMaps(s string, n int) ([]int, error) {
 	if s == "" {
 		return nil, nil
 	}
 	var maps []int
+	add := func(m int) {
+		if !slices.Contains(maps, m) {
+			maps = append(maps, m)
+		}
+	}
 	if s == "all" {
 		for i := range n {
 			maps = append(maps, i)
@@ -148,86 +162,188 @@ func parseMaps(s string, n int) ([]int, error) {
 		if err != nil || b < a {
 			return nil, fmt.Errorf("maps %q: want numbers as in 0,3,7 or 4-11, or all", s)
 		}
-		if a < 0 || b >= n {
-			return nil, fmt.Errorf("no map %d: there are %d, 0 to %d", max(b, -a), n, n-1)
+		if b >= n {
+			return nil, fmt.Errorf("no map %d: there are %d, 0 to %d", b, n, n-1)
 		}
 		for i := a; i <= b; i++ {
-			maps = append(maps, i)
+			add(i)
 		}
 	}
 	return maps, nil
 }
 
-// topSheet is a layer's strongest activations with their projections.
-type topSheet struct {
-	net   *model.Network
-	rule  deconv.Rule
-	src   *source
-	layer string
-	cell  tileCell
-	maps  []topMap
+// sheets draws the strongest activations of a layer with their projections: one
+// picture, or several if there are many maps or large receptive fields.
+type sheets struct {
+	net       *model.Network
+	projector *deconv.Projector
+	keep      model.Keep // what the projector needs of a trace
+	rule      deconv.Rule
+	layer     string
+	cell      tileCell
+	page      int    // maps on a picture
+	scaling   string // what is white and black: the largest magnitude of each "tile", "map", or the "layer"
+	npy       string // file for all projections in full image size; "": none
 }
+
+// maxPage bounds a sheet, in pixels.
+const maxPage = 24_000_000
+
+// newSheets fails if the rule cannot go down from the layer.
+func newSheets(net *model.Network, rule deconv.Rule, layer string, top int) (*sheets, error) {
+	s := &sheets{net: net, projector: deconv.New(nil, net, rule), rule: rule, layer: layer, scaling: "tile"}
+	var err error
+	if s.keep, err = s.projector.Keep(layer); err != nil {
+		return nil, err
+	}
+	if s.cell, err = newTileCell(net, layer); err != nil {
+		return nil, err
+	}
+	side := math.Ceil(math.Sqrt(float64(top))) * float64(max(s.cell.size[0], s.cell.size[1], 64))
+	s.page = max(int(maxPage/(2*side*side)), 1)
+	return s, nil
+}
+
+// write projects the chosen maps (nil: the 16 that fire most), writes pictures
+// and numbers, and returns the pictures' file names.
+func (s *sheets) write(c *cli.Context, engine *model.Engine, src *source, l features.Layer, maps []int, out *output) ([]string, error) {
+	s.projector = deconv.New(engine, s.net, s.rule)
+	if maps == nil {
+		maps = firing(l, 16)
+	}
+	pages := slices.Collect(slices.Chunk(maps, s.page))
+	if err := out.several(len(pages), "sheets of maps"); err != nil {
+		return nil, err
+	}
+	in := s.net.Input
+	n := 0
+	for _, m := range maps {
+		n += len(l.Top[m])
+	}
+	if size := in.C * in.H * in.W; s.npy != "" && size > maxArrays/n {
+		return nil, hinted(fmt.Errorf("%d projections of %dx%dx%d take %.1f GB", n, in.C, in.H, in.W, 4e-9*float64(n)*float64(size)), "name fewer maps with --maps")
+	}
+	plan, err := engine.Compile(s.net, s.keep)
+	if err != nil {
+		return nil, err
+	}
+	step, end := progress(c, "projecting")
+	defer end()
+	done := 0
+	tick := func(k int) {
+		if done += k; step != nil {
+			step(done, n)
+		}
+	}
+	layerMax := 0.0
+	if s.scaling == "layer" && len(pages) > 1 {
+		n *= 2
+		for _, page := range pages {
+			t, err := s.project(c.Context, plan, src, l, page, tick)
+			if err != nil {
+				return nil, err
+			}
+			layerMax = max(layerMax, t.maxAbs())
+		}
+	}
+	var names []string
+	var all []float32
+	for i, page := range pages {
+		t, err := s.project(c.Context, plan, src, l, page, tick)
+		if err != nil {
+			return nil, err
+		}
+		if len(pages) == 1 {
+			layerMax = t.maxAbs()
+		}
+		if s.npy != "" {
+			all = t.appendFull(all, in)
+		}
+		name := fmt.Sprintf("%s-%s", s.rule, s.layer)
+		if len(pages) > 1 {
+			name += fmt.Sprintf("-sheet%d", i+1)
+		}
+		file, err := out.picture(name, s.draw(t, src, layerMax), numbers{json: s.numbers(t, src)},
+			"layer", s.layer, "rule", string(s.rule), "scale", s.scaling, "images", src.from)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, file)
+	}
+	if s.npy != "" {
+		// All projections in full image size, [projections, C, H, W], map by map.
+		if err := npy.WriteFile(s.npy, []int{len(all) / (in.C * in.H * in.W), in.C, in.H, in.W}, all); err != nil {
+			return nil, err
+		}
+		wrote(c, s.npy)
+	}
+	return names, nil
+}
+
+// firing lists the n maps with the strongest activations, in order of number.
+func firing(l features.Layer, n int) []int {
+	maps := make([]int, len(l.Top))
+	for i := range maps {
+		maps[i] = i
+	}
+	slices.SortStableFunc(maps, func(a, b int) int { return cmp.Compare(l.Top[b][0].Value, l.Top[a][0].Value) })
+	maps = maps[:min(n, len(maps))]
+	slices.Sort(maps)
+	return maps
+}
+
+// topMaps are the maps of one picture.
+type topMaps []topMap
 
 type topMap struct {
 	number      int
 	hits        []features.Hit
-	projections []*deconv.Projection // nil where the map did not fire
+	projections []*deconv.Projection
 	crops       []image.Image
 }
 
-// projectTop projects the hits of the chosen maps (nil: the 16 that fire most).
-func projectTop(ctx context.Context, engine *model.Engine, net *model.Network, rule deconv.Rule, src *source, l features.Layer, maps []int) (*topSheet, error) {
-	if maps == nil {
-		for i := range l.Top {
-			maps = append(maps, i)
+func (t topMaps) maxAbs() float64 {
+	m := 0.0
+	for _, tm := range t {
+		m = max(m, tm.maxAbs())
+	}
+	return m
+}
+
+func (t topMap) maxAbs() float64 {
+	m := 0.0
+	for _, p := range t.projections {
+		m = max(m, p.MaxAbs())
+	}
+	return m
+}
+
+// appendFull appends all projections in full image size, map by map.
+func (t topMaps) appendFull(all []float32, in model.Input) []float32 {
+	for _, m := range t {
+		for _, p := range m.projections {
+			all = append(all, p.Full(in.H, in.W)...)
 		}
-		slices.SortStableFunc(maps, func(a, b int) int {
-			if d := l.Top[b][0].Value - l.Top[a][0].Value; d != 0 {
-				if d > 0 {
-					return 1
-				}
-				return -1
-			}
-			return a - b
-		})
-		maps = maps[:min(16, len(maps))]
-		slices.Sort(maps)
 	}
-	cell, err := newTileCell(net, l.Name)
-	if err != nil {
-		return nil, err
-	}
-	s := &topSheet{net: net, rule: rule, src: src, layer: l.Name, cell: cell}
-	// Each image is run once, for all its hits.
+	return all
+}
+
+// project takes the hits of some maps down to pixels. Each image is run once,
+// for all its hits; tick is told how many projections are done.
+func (s *sheets) project(ctx context.Context, plan *model.Plan, src *source, l features.Layer, maps []int, tick func(int)) (topMaps, error) {
 	type place struct{ m, h int }
 	byImage := map[int][]place{}
+	var top topMaps
 	for i, m := range maps {
 		t := topMap{number: m, hits: l.Top[m]}
 		t.projections = make([]*deconv.Projection, len(t.hits))
 		t.crops = make([]image.Image, len(t.hits))
-		s.maps = append(s.maps, t)
+		top = append(top, t)
 		for j, h := range t.hits {
 			byImage[h.Image] = append(byImage[h.Image], place{i, j})
 		}
 	}
-	var images []int
-	for i := range byImage {
-		images = append(images, i)
-	}
-	slices.Sort(images)
-	projector := deconv.New(engine, net, rule)
-	keep, err := projector.Keep(l.Name)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := engine.Compile(net, keep)
-	if err != nil {
-		return nil, err
-	}
-	for len(images) > 0 {
-		n := min(32, len(images))
-		batch := images[:n]
-		images = images[n:]
+	for batch := range slices.Chunk(slices.Sorted(gomaps.Keys(byImage)), 16) {
 		var xs []*tensor.Tensor
 		for _, i := range batch {
 			x, err := src.load(i)
@@ -244,21 +360,22 @@ func projectTop(ctx context.Context, engine *model.Engine, net *model.Network, r
 		var places []place
 		for b, i := range batch {
 			for _, p := range byImage[i] {
-				h := s.maps[p.m].hits[p.h]
-				targets = append(targets, deconv.Target{Image: b, Unit: model.Unit{Layer: l.Name, Channel: s.maps[p.m].number, Y: h.Y, X: h.X}})
+				h := top[p.m].hits[p.h]
+				targets = append(targets, deconv.Target{Image: b, Unit: model.Unit{Layer: l.Name, Channel: top[p.m].number, Y: h.Y, X: h.X}})
 				places = append(places, p)
 			}
 		}
-		projections, err := projector.ProjectAll(ctx, t, targets)
+		projections, err := s.projector.ProjectAll(ctx, t, targets)
 		if err != nil {
 			return nil, err
 		}
 		for k, p := range places {
-			s.maps[p.m].projections[p.h] = projections[k]
-			s.maps[p.m].crops[p.h] = cell.frame(projections[k], projections[k].Crop(net.Preprocess, net.Input, t.Input))
+			top[p.m].projections[p.h] = projections[k]
+			top[p.m].crops[p.h] = s.cell.frame(projections[k], projections[k].Crop(s.net.Preprocess, s.net.Input, t.Input))
 		}
+		tick(len(places))
 	}
-	return s, nil
+	return top, nil
 }
 
 // tileCell gives all tiles of a sheet one size, that of a receptive field away
@@ -306,19 +423,11 @@ func (t tileCell) frame(p *deconv.Projection, img image.Image) image.Image {
 	return imaging.Paste(out, img, image.Pt(x, y))
 }
 
-// draw lays the sheet out: per map a block of projections beside a block of patches.
-func (s *topSheet) draw(scaling string) image.Image {
-	layerMax := 0.0
-	mapMax := make([]float64, len(s.maps))
-	for i, m := range s.maps {
-		for _, p := range m.projections {
-			mapMax[i] = max(mapMax[i], p.MaxAbs())
-		}
-		layerMax = max(layerMax, mapMax[i])
-	}
+// draw lays a sheet out: per map a block of projections beside a block of patches.
+func (s *sheets) draw(top topMaps, src *source, layerMax float64) image.Image {
 	var blocks []render.Block
-	for i, m := range s.maps {
-		scale := map[string]float64{"tile": 0, "map": mapMax[i], "layer": layerMax}[scaling]
+	for _, m := range top {
+		scale := map[string]float64{"tile": 0, "map": m.maxAbs(), "layer": layerMax}[s.scaling]
 		b := render.Block{Label: fmt.Sprintf("map %d  max %.3g", m.number, m.hits[0].Value), Right: m.crops}
 		if m.hits[0].Value <= 0 {
 			b.Label = fmt.Sprintf("map %d  never fires", m.number)
@@ -331,11 +440,11 @@ func (s *topSheet) draw(scaling string) image.Image {
 	text := map[string]string{
 		"tile":  "white and black are each tile's largest magnitude",
 		"map":   "white and black are each map's largest magnitude",
-		"layer": fmt.Sprintf("white and black are +-%.3g", layerMax)}[scaling]
+		"layer": fmt.Sprintf("white and black are +-%.3g", layerMax)}[s.scaling]
 	return render.BlockSheet(blocks, render.BlockOptions{
 		Title: fmt.Sprintf("%s: strongest activations, projected by rule %s", s.layer, s.rule),
 		Caption: []string{fmt.Sprintf("Left of each block: projections, 0 is mid-grey, %s. Right: the patches of the images in the receptive field; grey is outside the image.", text),
-			fmt.Sprintf("%s %s; images: %s (%d)", s.net.Name, s.net.Hash(), s.src.from, s.src.Len())}})
+			fmt.Sprintf("%s %s; images: %s (%d)", s.net.Name, s.net.Hash(), src.from, src.Len())}})
 }
 
 type sheetNumbers struct {
@@ -360,45 +469,23 @@ type hitNumber struct {
 	MaxAbs float64   `json:"max_abs"`
 }
 
-func (s *topSheet) numbers(scaling string) sheetNumbers {
-	n := sheetNumbers{Model: s.net.Hash(), Layer: s.layer, Rule: s.rule, Scale: scaling, Images: s.src.from}
-	for _, m := range s.maps {
-		var top []hitNumber
+func (s *sheets) numbers(top topMaps, src *source) sheetNumbers {
+	n := sheetNumbers{Model: s.net.Hash(), Layer: s.layer, Rule: s.rule, Scale: s.scaling, Images: src.from}
+	for _, m := range top {
+		var hits []hitNumber
 		for i, h := range m.hits {
-			hn := hitNumber{Hit: h, Name: s.src.names[h.Image], Box: m.projections[i].Box, MaxAbs: m.projections[i].MaxAbs()}
-			if l := s.src.labels[h.Image]; l >= 0 && l < len(s.src.classes) {
-				hn.Label = s.src.classes[l]
+			hn := hitNumber{Hit: h, Name: src.names[h.Image], Box: m.projections[i].Box, MaxAbs: m.projections[i].MaxAbs()}
+			if l := src.labels[h.Image]; l >= 0 && l < len(src.classes) {
+				hn.Label = src.classes[l]
 			}
-			top = append(top, hn)
+			hits = append(hits, hn)
 		}
-		n.Maps = append(n.Maps, mapNumbers{m.number, top})
+		n.Maps = append(n.Maps, mapNumbers{m.number, hits})
 	}
 	return n
 }
 
-func (s *topSheet) write(c *cli.Context, out *output, scaling string) error {
-	base := fmt.Sprintf("%s-%s", s.rule, s.layer)
-	if err := out.png(base, s.draw(scaling), "layer", s.layer, "rule", string(s.rule), "scale", scaling, "images", s.src.from); err != nil {
-		return err
-	}
-	return out.json(base, s.numbers(scaling))
-}
-
-// writeNPY writes all projections in full image size, [maps*top, C, H, W], map by map.
-func (s *topSheet) writeNPY(path string) error {
-	in := s.net.Input
-	var all []float32
-	n := 0
-	for _, m := range s.maps {
-		for _, p := range m.projections {
-			all = append(all, p.Full(in.H, in.W)...)
-			n++
-		}
-	}
-	return npy.WriteFile(path, []int{n, in.C, in.H, in.W}, all)
-}
-
-// deconvUnit projects one unit of one image.
+// deconvUnit projects one unit of one image. With out nil it draws nothing.
 func deconvUnit(c *cli.Context, engine *model.Engine, net *model.Network, rule deconv.Rule, src *source, out *output) error {
 	u, err := net.ParseUnit(c.String("unit"))
 	if err != nil {
@@ -426,9 +513,9 @@ func deconvUnit(c *cli.Context, engine *model.Engine, net *model.Network, rule d
 			return err
 		}
 		wrote(c, path)
-		if !c.IsSet("out") {
-			return nil
-		}
+	}
+	if out == nil {
+		return nil
 	}
 	whole := net.Preprocess.Image(x.Data, in)
 	k := max(224/max(in.H, in.W), 1)
@@ -442,11 +529,8 @@ func deconvUnit(c *cli.Context, engine *model.Engine, net *model.Network, rule d
 			Note: fmt.Sprintf("activation %.4g", p.Value)}},
 		Caption: []string{net.Name + " " + net.Hash() + "; 0 is mid-grey"}}
 	base := fmt.Sprintf("%s-%s", rule, strings.ReplaceAll(u.String(), ":", "-"))
-	if err := out.png(base, fig.Draw(), "unit", u.String(), "rule", string(rule), "image", src.names[i]); err != nil {
-		return err
-	}
-	if err := out.json(base, map[string]any{"model": net.Hash(), "unit": u.String(), "rule": rule, "image": src.names[i], "value": p.Value, "box": p.Box, "max_abs": scale}); err != nil {
-		return err
-	}
-	return out.npy(base, []int{in.C, in.H, in.W}, p.Full(in.H, in.W))
+	_, err = out.picture(base, fig.Draw(), numbers{
+		json:  map[string]any{"model": net.Hash(), "unit": u.String(), "rule": rule, "image": src.names[i], "value": p.Value, "box": p.Box, "max_abs": scale},
+		shape: []int{in.C, in.H, in.W}, data: p.Full(in.H, in.W)}, "unit", u.String(), "rule", string(rule), "image", src.names[i])
+	return err
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/features"
@@ -59,6 +58,9 @@ func demo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if out.one != "" {
+		return usage("viz demo writes many files", "give --out a folder")
+	}
 	data, err := openData(c, "shapes")
 	if err != nil {
 		return err
@@ -70,32 +72,30 @@ func demo(c *cli.Context) error {
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
 	p := &page{Title: "viz demo", Model: net.Name, Hash: net.Hash(), Version: version()}
-	add := func(title, text, command string, names ...string) {
-		s := section{Title: title, Text: text, Command: command}
-		for _, n := range names {
-			s.Pictures = append(s.Pictures, fileName(n)+".png")
-		}
-		p.Sections = append(p.Sections, s)
+	add := func(title, text, command string, pictures ...string) {
+		p.Sections = append(p.Sections, section{title, text, command, pictures})
 	}
 
-	samples, err := onePerClass(src, len(net.Classes))
+	samples, which, err := onePerClass(src, len(net.Classes))
 	if err != nil {
 		return err
 	}
-	if err := out.png("images", samples); err != nil {
+	name, err := out.picture("images", samples, numbers{json: map[string]any{"data": src.from, "images": which}})
+	if err != nil {
 		return err
 	}
-	add("The images", "Ten classes of generated pictures; colour, place and size give nothing away.", "viz data list shapes", "images")
+	add("The images", "Ten classes of generated pictures; colour, place and size give nothing away.", "viz data list shapes", name)
 
 	conv, err := convNodes(net, "1")
 	if err != nil {
 		return err
 	}
 	drawOptions := filterStyle{most: 64, scaling: "layer"}
-	if err := drawFilters(out, drawOptions, conv[0], net.Node(conv[0]).Layer.(*model.Conv)); err != nil {
+	name, err = drawFilters(out, drawOptions, conv[0])
+	if err != nil {
 		return err
 	}
-	add("First-layer filters", "What the first convolution looks for: edges, bars and colour contrasts.", "viz filters --model shapes", "filters-"+conv[0])
+	add("First-layer filters", "What the first convolution looks for: edges, bars and colour contrasts.", "viz filters --model shapes", name)
 
 	x, err := src.load(0)
 	if err != nil {
@@ -107,11 +107,11 @@ func demo(c *cli.Context) error {
 	}
 	var names []string
 	for _, layer := range net.ConvLayers() {
-		img := activationFigure(t, 0, layer, 64, src.names[0])
-		if err := out.png("activations-"+layer, img, "layer", layer, "image", src.names[0]); err != nil {
+		name, err := drawActivations(out, t, "activations-"+layer, layer, src.names[0], 64, true)
+		if err != nil {
 			return err
 		}
-		names = append(names, "activations-"+layer)
+		names = append(names, name)
 	}
 	add("Activations", "What the maps of each convolution layer answer to one image.", "viz activations --layer 1 --model shapes --data shapes --limit 1", names...)
 
@@ -122,16 +122,17 @@ func demo(c *cli.Context) error {
 		return err
 	}
 	for i, l := range index.Layers {
-		sheet, err := projectTop(c.Context, engine, net, deconv.Paper, src, l, nil)
+		sheets, err := newSheets(net, deconv.Paper, l.Name, index.TopK)
 		if err != nil {
 			return err
 		}
-		if err := sheet.write(c, out, "tile"); err != nil {
+		names, err := sheets.write(c, engine, src, l, nil, out)
+		if err != nil {
 			return err
 		}
 		add(fmt.Sprintf("Layer %d: what its maps respond to", i+1),
 			fmt.Sprintf("For each map, the nine strongest activations among %d images: projected to pixels by the deconvnet at the left, the image patches at the right.", src.Len()),
-			fmt.Sprintf("viz deconv --layer %d --model shapes", i+1), "deconv-"+l.Name)
+			fmt.Sprintf("viz deconv --layer %d --model shapes", i+1), names...)
 	}
 
 	names = nil
@@ -148,11 +149,8 @@ func demo(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		name := "occlusion-" + net.Class(src.labels[i])
-		if err := out.png(name, m.Figure(occlusion.Style{Name: src.names[i]}), "image", src.names[i]); err != nil {
-			return err
-		}
-		if err := out.json(name, occlusionSummary(m, src.names[i])); err != nil {
+		name, err := drawOcclusion(out, m, "occlusion-"+net.Class(src.labels[i]), src.names[i], 0, false)
+		if err != nil {
 			return err
 		}
 		names = append(names, name)
@@ -171,9 +169,10 @@ func demo(c *cli.Context) error {
 	return nil
 }
 
-// onePerClass is a picture with an image of every class.
-func onePerClass(src *source, classes int) (image.Image, error) {
+// onePerClass is a picture with an image of every class, and their names.
+func onePerClass(src *source, classes int) (image.Image, []string, error) {
 	var panels []render.Panel
+	var which []string
 	for k := range classes {
 		i := slices.Index(src.labels, k)
 		if i < 0 {
@@ -181,10 +180,11 @@ func onePerClass(src *source, classes int) (image.Image, error) {
 		}
 		x, err := src.load(i)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		which = append(which, src.names[i])
 		panels = append(panels, render.Panel{Title: src.net.Class(k), Image: src.net.Preprocess.Image(x.Data, src.net.Input)})
 	}
 	return render.Figure{Title: "One image of each class", Panels: panels, Columns: 5, PanelSize: 128,
-		Caption: []string{strings.TrimSpace(src.from)}}.Draw(), nil
+		Caption: []string{src.from}}.Draw(), which, nil
 }

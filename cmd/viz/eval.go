@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/model"
@@ -41,9 +42,12 @@ func eval(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	src, err := openSource(c, net, nil)
+	src, err := openSource(c, net, nil, true)
 	if err != nil {
 		return err
+	}
+	if len(net.Classes) > 0 && len(src.classes) > 0 && !slices.Equal(net.Classes, src.classes) {
+		note(c, "the data's classes (%s ...) are not the network's (%s ...): they are compared by number", src.classes[0], net.Classes[0])
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
@@ -57,6 +61,10 @@ func eval(c *cli.Context) error {
 		return printJSON(c, r)
 	}
 	fmt.Fprintf(c.App.Writer, "images %d  accuracy %.4f  loss %.4f\n\n", r.Images, r.Accuracy, r.Loss)
+	if len(r.Confusion) > 40 {
+		note(c, "%d classes: --json gives the confusion", len(r.Confusion))
+		return nil
+	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 1, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "true \\ predicted\t")
 	for i := range r.Confusion[0] {

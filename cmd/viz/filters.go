@@ -49,13 +49,16 @@ func filters(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if out.one != "" {
+	if out.one != "" && len(names) > 1 {
+		note(c, "--out names one picture: only %s is drawn", names[0])
 		names = names[:1]
 	}
 	style := filterStyle{c.Int("max"), c.String("scale")}
 	for _, name := range names {
-		l := net.Node(name).Layer.(*model.Conv)
-		if err := drawFilters(out, style, name, l); err != nil {
+		if err := c.Context.Err(); err != nil {
+			return err
+		}
+		if _, err := drawFilters(out, style, name); err != nil {
 			return err
 		}
 	}
@@ -91,18 +94,21 @@ func convNodes(net *model.Network, spec string) ([]string, error) {
 }
 
 // filterTiles draws the filters of one layer: in colour if they read a colour
-// image, otherwise one grey tile for each pair of map and input, a row for each map.
-func filterTiles(net *model.Network, l *model.Conv, most int, scale float64) (tiles []image.Image, columns int) {
+// image, one grey tile for each map if they read one channel, otherwise (pairs) one
+// grey tile for each pair of map and input, a row for each map.
+func filterTiles(net *model.Network, name string, most int, scale float64) (tiles []image.Image, columns int, pairs bool) {
+	node := net.Node(name)
+	l := node.Layer.(*model.Conv)
 	s := l.Weight.Shape
 	size := s[1] * s[2] * s[3]
 	tile := func(data []float32, c int) image.Image {
 		return drawSigned(data, c, s[2], s[3], net, scale)
 	}
-	if s[1] == 3 && net.Input.C == 3 || s[1] == 1 {
+	if s[1] == 3 && readsPixels(net, node) || s[1] == 1 {
 		for k := range min(s[0], most) {
 			tiles = append(tiles, tile(l.Weight.Data[k*size:(k+1)*size], s[1]))
 		}
-		return tiles, int(math.Ceil(math.Sqrt(2 * float64(len(tiles))))) // twice as wide as high
+		return tiles, int(math.Ceil(math.Sqrt(2 * float64(len(tiles))))), false // twice as wide as high
 	}
 	inputs := min(s[1], most)
 	for k := range min(s[0], most) {
@@ -111,9 +117,24 @@ func filterTiles(net *model.Network, l *model.Conv, most int, scale float64) (ti
 			tiles = append(tiles, tile(l.Weight.Data[at:at+s[2]*s[3]], 1))
 		}
 	}
-	return tiles, inputs
+	return tiles, inputs, true
 }
 
+// readsPixels reports whether a node reads the image, at most normalised or padded.
+func readsPixels(net *model.Network, n *model.Node) bool {
+	for n.Inputs[0] != net.Input.Name {
+		n = net.Node(n.Inputs[0])
+		switch n.Layer.(type) {
+		case *model.BatchNorm, *model.Pad, *model.Dropout, *model.LRN:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// drawSigned draws a filter [c][h][w] with 0 as mid-grey; scale 0 takes its own
+// largest magnitude.
 func drawSigned(data []float32, c, h, w int, net *model.Network, scale float64) image.Image {
 	if scale == 0 {
 		scale = render.MaxAbs(data)
@@ -131,17 +152,19 @@ type filterStyle struct {
 	scaling string // "layer" or "tile"
 }
 
-func drawFilters(out *output, style filterStyle, name string, l *model.Conv) error {
+// drawFilters draws the filters of the convolution called name and returns the
+// picture's file name.
+func drawFilters(out *output, style filterStyle, name string) (string, error) {
 	net, most := out.net, style.most
+	l := net.Node(name).Layer.(*model.Conv)
 	scale := render.MaxAbs(l.Weight.Data)
 	shown := scale
 	text := fmt.Sprintf("0 is mid-grey, white and black are +-%.3g, the layer's largest weight", scale)
 	if style.scaling == "tile" {
 		shown, text = 0, "0 is mid-grey, white and black are each tile's largest weight"
 	}
-	tiles, columns := filterTiles(net, l, most, shown)
+	tiles, columns, pairs := filterTiles(net, name, most, shown)
 	s := l.Weight.Shape
-	pairs := s[1] > 1 && len(tiles) > min(s[0], most)
 	what := fmt.Sprintf("%d filters of %dx%dx%d", s[0], s[1], s[2], s[3])
 	if pairs {
 		what += fmt.Sprintf("; a row for each map (%d of %d), a column for each input (%d of %d)", min(s[0], most), s[0], columns, s[1])
@@ -156,13 +179,9 @@ func drawFilters(out *output, style filterStyle, name string, l *model.Conv) err
 	fig := render.Figure{Title: "Filters of " + name, Caption: []string{what + ". " + text + ".", net.Name + " " + net.Hash()}, PanelSize: -1,
 		Panels: []render.Panel{{Image: grid, Bar: signedBar(style.scaling, scale)}}, Columns: 1}
 	base := "filters-" + name
-	if err := out.png(base, fig.Draw(), "layer", name, "scale", text); err != nil {
-		return err
-	}
-	if err := out.json(base, map[string]any{"model": net.Hash(), "layer": name, "shape": s, "scale": scale, "scaling": style.scaling}); err != nil {
-		return err
-	}
-	return out.npy(base, s, l.Weight.Data)
+	return out.picture(base, fig.Draw(), numbers{
+		json:  map[string]any{"model": net.Hash(), "layer": name, "shape": s, "scale": scale, "scaling": style.scaling},
+		shape: s, data: l.Weight.Data}, "layer", name, "scale", text)
 }
 
 func signedBar(scaling string, scale float64) *render.ColorBar {
@@ -183,21 +202,22 @@ func evolveFilters(c *cli.Context) error {
 	}
 	var nets []*model.Network
 	var layers []*model.Conv
+	var names []string
 	var scale float64
 	for _, path := range c.Args().Slice() {
 		net, err := openModel(path)
 		if err != nil {
 			return err
 		}
-		names, err := convNodes(net, spec)
+		conv, err := convNodes(net, spec)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", path, err)
 		}
-		l := net.Node(names[0]).Layer.(*model.Conv)
+		l := net.Node(conv[0]).Layer.(*model.Conv)
 		if len(layers) > 0 && !slices.Equal(l.Weight.Shape, layers[0].Weight.Shape) {
-			return fmt.Errorf("%s: layer %s is %v, but %v in %s", path, names[0], l.Weight.Shape, layers[0].Weight.Shape, c.Args().First())
+			return fmt.Errorf("%s: layer %s is %v, but %v in %s", path, conv[0], l.Weight.Shape, layers[0].Weight.Shape, c.Args().First())
 		}
-		nets, layers = append(nets, net), append(layers, l)
+		nets, layers, names = append(nets, net), append(layers, l), append(names, conv[0])
 		scale = max(scale, render.MaxAbs(l.Weight.Data))
 	}
 	out, err := openOutput(c, nets[0])
@@ -214,8 +234,16 @@ func evolveFilters(c *cli.Context) error {
 	var steps []map[string]any
 	var all []float32
 	for i, l := range layers {
-		tiles, _ := filterTiles(nets[i], l, min(c.Int("max"), 32), shown)
-		tiles = tiles[:min(len(tiles), 32)]
+		most := min(c.Int("max"), 32)
+		tiles, columns, pairs := filterTiles(nets[i], names[i], most, shown)
+		what := fmt.Sprintf("maps 0 to %d of %d; ", len(tiles)-1, l.Weight.Shape[0])
+		if pairs {
+			tiles = tiles[:columns]
+			what = fmt.Sprintf("map 0: its filters of inputs 0 to %d of %d; ", columns-1, l.Weight.Shape[1])
+		}
+		if i == 0 {
+			fig.Caption[0] = what + fig.Caption[0]
+		}
 		p := render.Panel{Title: fmt.Sprintf("step %d  (%s)", nets[i].Origin.Step, filepath.Base(c.Args().Get(i))),
 			Image: render.Grid(tiles, render.GridOptions{Columns: len(tiles), MinTile: 30})}
 		if i == len(layers)-1 {
@@ -226,11 +254,8 @@ func evolveFilters(c *cli.Context) error {
 		all = append(all, l.Weight.Data...)
 	}
 	base := "evolution-layer" + spec
-	if err := out.png(base, fig.Draw(), "layer", spec); err != nil {
-		return err
-	}
-	if err := out.json(base, map[string]any{"layer": spec, "scale": scale, "checkpoints": steps}); err != nil {
-		return err
-	}
-	return out.npy(base, append([]int{len(layers)}, layers[0].Weight.Shape...), all)
+	_, err = out.picture(base, fig.Draw(), numbers{
+		json:  map[string]any{"layer": spec, "scale": scale, "scaling": c.String("scale"), "checkpoints": steps},
+		shape: append([]int{len(layers)}, layers[0].Weight.Shape...), data: all}, "layer", spec)
+	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -28,8 +29,11 @@ func importCommand() *cli.Command {
 			if out == "" {
 				out = strings.TrimSuffix(in, filepath.Ext(in)) + ".bin"
 			}
-			if out == in {
+			if sameFile(in, out) {
 				return usage("output and input are the same file "+in, "choose another with --out")
+			}
+			if err := outFile(c, out, "--out"); err != nil {
+				return err
 			}
 			if err := model.Save(out, net, nil); err != nil {
 				return err
@@ -38,4 +42,10 @@ func importCommand() *cli.Command {
 			return nil
 		},
 	}
+}
+
+func sameFile(a, b string) bool {
+	x, errA := os.Stat(a)
+	y, errB := os.Stat(b)
+	return a == b || errA == nil && errB == nil && os.SameFile(x, y)
 }

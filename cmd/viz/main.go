@@ -25,7 +25,8 @@ func main() {
 
 // run is the whole program; it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	app := &cli.App{
+	var app *cli.App
+	app = &cli.App{
 		Name:                      "viz",
 		Usage:                     "open up trained convolutional networks",
 		UsageText:                 "viz COMMAND [flags] [arguments]",
@@ -45,7 +46,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			activationsCommand(), evalCommand(), inspectCommand(), pointingCommand(), importCommand(), dataCommand(), benchCommand(),
 		},
 		Action: func(c *cli.Context) error {
-			if c.NArg() == 0 {
+			if name := c.Args().Get(1); c.Args().First() == "help" && app.Command(name) != nil {
+				return cli.ShowCommandHelp(c, name)
+			}
+			if c.NArg() == 0 || c.Args().First() == "help" {
 				return cli.ShowAppHelp(c)
 			}
 			return usage("there is no command "+c.Args().First(), suggestCommand(c))
@@ -55,6 +59,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		manners(cmd)
 	}
 	err := app.RunContext(ctx, args)
+	if err != nil {
+		tidy(app)
+	}
 	return report(ctx, stderr, err)
 }
 
@@ -81,9 +88,11 @@ func manners(cmd *cli.Command) {
 			}
 		}
 		if before != nil {
-			return before(c)
+			if err := before(c); err != nil {
+				return err
+			}
 		}
-		return nil
+		return checkCounts(c)
 	}
 }
 

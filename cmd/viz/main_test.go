@@ -1,12 +1,13 @@
 package main
 
 import (
-	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,12 +19,13 @@ import (
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/model"
+	"github.com/disintegration/imaging"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"viz": func() { os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr)) },
+		"viz": main,
 	})
 }
 
@@ -48,7 +50,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %s", cond)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "mkimage": mkImage, "mknet": mkNet, "mknpy": mkNPY, "npyshape": npyShape, "pngtext": pngText, "cut": cut, "flipbit": flipBit,
+			"exits": exits, "mkimage": mkImage, "mknet": mkNet, "mknpy": mkNPY, "mknan": mkNaN, "isjson": isJSON, "npyshape": npyShape, "pngtext": pngText, "cut": cut, "flipbit": flipBit,
 		},
 	})
 }
@@ -83,7 +85,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// mkimage FILE WIDTH HEIGHT writes a coloured picture.
+// mkimage FILE WIDTH HEIGHT writes a coloured picture, PNG or JPEG.
 func mkImage(ts *testscript.TestScript, neg bool, args []string) {
 	w, _ := strconv.Atoi(args[1])
 	h, _ := strconv.Atoi(args[2])
@@ -93,10 +95,14 @@ func mkImage(ts *testscript.TestScript, neg bool, args []string) {
 			img.SetNRGBA(x, y, color.NRGBA{uint8(255 * x / w), uint8(255 * y / h), uint8((x * y) % 256), 255})
 		}
 	}
+	if strings.HasSuffix(args[0], ".jpg") {
+		ts.Check(imaging.Save(img, ts.MkAbs(args[0])))
+		return
+	}
 	ts.Check(imageio.WritePNG(ts.MkAbs(args[0]), img, nil))
 }
 
-// mknet FILE ARCH writes an untrained checkpoint with the classes a to j.
+// mknet FILE ARCH [DATA] writes an untrained checkpoint with the classes a to j.
 func mkNet(ts *testscript.TestScript, neg bool, args []string) {
 	in := model.Input{C: 3, H: 32, W: 32}
 	if args[1] == "lenet5" {
@@ -105,6 +111,9 @@ func mkNet(ts *testscript.TestScript, neg bool, args []string) {
 	net, err := model.Build(args[1], model.ArchOptions{Input: in, Classes: strings.Split("abcdefghij", ""), Width: 0.25, Seed: 1})
 	ts.Check(err)
 	net.Preprocess.Scale = 1.0 / 255
+	if len(args) > 2 {
+		net.Origin.Data = args[2]
+	}
 	ts.Check(model.Save(ts.MkAbs(args[0]), net, nil))
 }
 
@@ -125,6 +134,16 @@ func mkNPY(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(npy.WriteFile(ts.MkAbs(args[0]), shape, data))
 }
 
+// mknan FILE DIM... writes an array of 0 with a NaN in the middle.
+func mkNaN(ts *testscript.TestScript, neg bool, args []string) {
+	mkNPY(ts, neg, args)
+	a, err := npy.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	clear(a.Float32)
+	a.Float32[len(a.Float32)/2] = float32(math.NaN())
+	ts.Check(npy.WriteFile(ts.MkAbs(args[0]), a.Shape, a.Float32))
+}
+
 // npyshape FILE DIM... checks the shape of an array.
 func npyShape(ts *testscript.TestScript, neg bool, args []string) {
 	a, err := npy.ReadFile(ts.MkAbs(args[0]))
@@ -132,6 +151,12 @@ func npyShape(ts *testscript.TestScript, neg bool, args []string) {
 	if got, want := fmt.Sprint(a.Shape), "["+strings.Join(args[1:], " ")+"]"; got != want {
 		ts.Fatalf("%s has shape %s, want %s", args[0], got, want)
 	}
+}
+
+// isjson FILE checks that a file, or stdout, is one JSON value.
+func isJSON(ts *testscript.TestScript, neg bool, args []string) {
+	var v any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &v))
 }
 
 // pngtext FILE KEY checks that a picture carries its provenance.

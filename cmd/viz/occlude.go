@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -75,16 +76,14 @@ func occlusionOptions(c *cli.Context, net *model.Network) (o occlusion.Options, 
 			if err != nil {
 				return o, usageErr(err)
 			}
-			o.Classes = append(o.Classes, k)
+			if !slices.Contains(o.Classes, k) {
+				o.Classes = append(o.Classes, k)
+			}
 		}
 	}
 	if s := c.String("layer"); s != "" {
-		for _, spec := range strings.Split(s, ",") {
-			name, err := net.Resolve(strings.TrimSpace(spec))
-			if err != nil {
-				return o, usageErr(err)
-			}
-			o.Layers = append(o.Layers, name)
+		if o.Layers, err = resolveLayers(net, s); err != nil {
+			return o, err
 		}
 	}
 	o.Batch = c.Int("batch")
@@ -123,7 +122,7 @@ func occlude(c *cli.Context) error {
 	if err != nil {
 		return usageErr(err)
 	}
-	src, err := openSource(c, net, paths)
+	src, err := openSource(c, net, paths, false)
 	if err != nil {
 		return err
 	}
@@ -131,11 +130,11 @@ func occlude(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if out.one != "" && src.Len() > 1 {
-		return usage(fmt.Sprintf("--out %s is one picture, but there are %d images", c.String("out"), src.Len()), "give --out a folder")
+	if err := out.several(src.Len()*max(len(o.Classes), 1), "images and classes"); err != nil {
+		return err
 	}
 	if dir := c.String("npy"); dir != "" {
-		if err := outDir(dir); err != nil {
+		if err := outDir(c, dir, "--npy"); err != nil {
 			return err
 		}
 	}
@@ -155,26 +154,21 @@ func occlude(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		base := "occlusion-" + strings.TrimSuffix(filepath.Base(src.names[i]), filepath.Ext(src.names[i]))
+		base := "occlusion-" + src.stems[i]
 		for j, k := range m.Classes {
 			name := base
 			if len(m.Classes) > 1 {
 				name += "-" + net.Class(k)
 			}
-			img := m.Figure(occlusion.Style{Class: j, Paper: c.Bool("paper"), Name: filepath.Base(src.names[i])})
-			if err := out.png(name, img, "image", src.names[i], "class", net.Class(k)); err != nil {
+			if _, err := drawOcclusion(out, m, name, src.names[i], j, c.Bool("paper")); err != nil {
 				return err
 			}
 		}
-		numbers := occlusionSummary(m, src.names[i])
-		results = append(results, numbers)
-		if err := out.json(base, numbers); err != nil {
-			return err
-		}
+		results = append(results, occlusionSummary(m, src.names[i], m.Classes...))
 		if dir := c.String("npy"); dir != "" {
 			if src.Len() > 1 {
 				dir = filepath.Join(dir, fileName(base))
-				if err := outDir(dir); err != nil {
+				if err := outDir(c, dir, "--npy"); err != nil {
 					return err
 				}
 			}
@@ -190,7 +184,17 @@ func occlude(c *cli.Context) error {
 	return nil
 }
 
-// occlusionNumbers is the JSON beside the picture.
+// drawOcclusion writes the figure of class j (index into m.Classes), with the
+// per-pixel loss as an array [H, W] and everything else as JSON beside it, and
+// returns the picture's file name.
+func drawOcclusion(out *output, m *occlusion.Map, name, image string, j int, paper bool) (string, error) {
+	k := m.Classes[j]
+	img := m.Figure(occlusion.Style{Class: j, Paper: paper, Name: filepath.Base(image)})
+	return out.picture(name, img, numbers{json: occlusionSummary(m, image, k), shape: []int{m.Net.Input.H, m.Net.Input.W}, data: m.PixelDrop[j]},
+		"image", image, "class", m.Net.Class(k), "patch", pair(m.Patch), "stride", pair(m.Stride), "fill", m.FillName)
+}
+
+// occlusionNumbers is the JSON form of an occlusion map.
 type occlusionNumbers struct {
 	Model     string           `json:"model"`
 	Image     string           `json:"image"`
@@ -213,7 +217,8 @@ type occlusionClass struct {
 	CleanProb  float32   `json:"clean_prob"`
 	CleanLogit float32   `json:"clean_logit"`
 	Lowest     model.Box `json:"lowest"` // patch with the smallest probability
-	Prob       []float32 `json:"prob"`
+	Prob       []float32 `json:"prob"`   // by position, row by row
+	Logit      []float32 `json:"logit"`
 }
 
 type occlusionLayer struct {
@@ -223,11 +228,14 @@ type occlusionLayer struct {
 	Total []float32 `json:"total"`
 }
 
-func occlusionSummary(m *occlusion.Map, image string) occlusionNumbers {
+// occlusionSummary lists all numbers by position, of the given classes.
+func occlusionSummary(m *occlusion.Map, image string, classes ...int) occlusionNumbers {
 	n := occlusionNumbers{Model: m.Net.Hash(), Image: image, Patch: m.Patch, Stride: m.Stride, Fill: m.FillName, Rows: m.Rows, Cols: m.Cols,
 		CleanBest: m.Net.Class(m.CleanBest), Passes: m.Passes, MACs: m.MACs, ArgMax: m.ArgMax}
 	for j, k := range m.Classes {
-		n.Classes = append(n.Classes, occlusionClass{k, m.Net.Class(k), m.CleanProb[j], m.CleanLogit[j], m.Lowest(j), m.Prob[j]})
+		if slices.Contains(classes, k) {
+			n.Classes = append(n.Classes, occlusionClass{k, m.Net.Class(k), m.CleanProb[j], m.CleanLogit[j], m.Lowest(j), m.Prob[j], m.Logit[j]})
+		}
 	}
 	for _, t := range m.Totals {
 		n.Layers = append(n.Layers, occlusionLayer{t.Layer, t.Channel, t.Clean, t.Total})

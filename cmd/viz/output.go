@@ -2,11 +2,16 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"image"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/npy"
@@ -16,72 +21,158 @@ import (
 
 // output is where a command's pictures and their numbers go.
 type output struct {
-	c   *cli.Context
-	net *model.Network
-	dir string
-	one string // file name without extension, if --out named a .png
+	c    *cli.Context
+	net  *model.Network
+	dir  string
+	one  string         // file name without extension, if --out named a .png
+	used map[string]int // how often a name was asked for
 }
 
 // openOutput reads --out: a folder, which is made, or the name of a .png. The
 // error comes before any work is done.
 func openOutput(c *cli.Context, net *model.Network) (*output, error) {
-	o := &output{c: c, net: net, dir: c.String("out")}
-	if strings.EqualFold(filepath.Ext(o.dir), ".png") {
+	o := &output{c: c, net: net, dir: c.String("out"), used: map[string]int{}}
+	ext := strings.ToLower(filepath.Ext(o.dir))
+	switch {
+	case isDir(o.dir):
+	case ext == ".png":
 		o.one = strings.TrimSuffix(filepath.Base(o.dir), filepath.Ext(o.dir))
 		o.dir = filepath.Dir(o.dir)
+	case slices.Contains([]string{".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".svg", ".pdf", ".npy", ".json"}, ext):
+		return nil, usage("--out "+o.dir+": pictures are written as PNG", "give --out the name of a .png, or a folder")
 	}
 	if o.dir == "" {
 		o.dir = "."
 	}
-	if err := outDir(o.dir); err != nil {
-		return nil, err
-	}
-	probe, err := os.CreateTemp(o.dir, ".viz-*")
-	if err != nil {
-		return nil, hinted(err, "choose another place with --out")
-	}
-	probe.Close()
-	return o, os.Remove(probe.Name())
+	return o, outDir(c, o.dir, "--out")
 }
 
-// path is the file called name with the given extension.
-func (o *output) path(name, ext string) string {
+// several refuses --out x.png for more than one picture.
+func (o *output) several(n int, what string) error {
+	if o.one == "" || n < 2 {
+		return nil
+	}
+	return usage(fmt.Sprintf("--out %s is one picture, but there are %d %s", o.c.String("out"), n, what), "give --out a folder")
+}
+
+// numbers are what a picture shows: an array (data is nil if there is none) and
+// the rest.
+type numbers struct {
+	json  any
+	shape []int
+	data  []float32
+}
+
+// picture writes a picture with its provenance (more holds keys and values in
+// turn), its numbers beside it as NAME.json and NAME.npy, and names the picture
+// on stdout. A name that was used before gets a number. It returns the name of
+// the picture's file.
+func (o *output) picture(name string, img image.Image, n numbers, more ...string) (string, error) {
 	if o.one != "" {
 		name = o.one
 	}
-	return filepath.Join(o.dir, fileName(name)+ext)
+	name = fileName(name)
+	o.used[name]++
+	if k := o.used[name]; k > 1 {
+		name = fmt.Sprintf("%s-%d", name, k)
+		o.used[name]++
+	}
+	text, err := encodeJSON(n.json)
+	if err != nil {
+		return "", err
+	}
+	base := filepath.Join(o.dir, name)
+	if err := imageio.WritePNG(base+".png", img, provenance(o.c, o.net, more...)); err != nil {
+		return "", err
+	}
+	if n.data != nil {
+		if err := npy.WriteFile(base+".npy", n.shape, n.data); err != nil {
+			return "", err
+		}
+	}
+	err = imageio.WriteFile(base+".json", func(w io.Writer) error { _, err := w.Write(text); return err })
+	if err != nil {
+		return "", err
+	}
+	wrote(o.c, base+".png")
+	return name + ".png", nil
 }
 
-// fileName makes a layer or image name safe as a file name.
+// encodeJSON is the JSON form of a result. Numbers that JSON does not know are an
+// error that says what they mean.
+func encodeJSON(v any) ([]byte, error) {
+	text, err := json.MarshalIndent(v, "", "  ")
+	var u *json.UnsupportedValueError
+	if errors.As(err, &u) {
+		return nil, fmt.Errorf("the numbers are not finite (%s): the weights or the input are damaged", u.Str)
+	}
+	return append(text, '\n'), err
+}
+
+// fileName makes a layer, class or image name safe as a file name.
 func fileName(name string) string {
-	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune(`/\:*?"<>| `, r) || r < ' ' {
+	name = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`/\:*?"<>| `, r) || r < ' ' || r == 0x7f {
 			return '_'
 		}
 		return r
 	}, name)
-}
-
-// png writes a picture with its provenance and names it on stdout.
-func (o *output) png(name string, img image.Image, more ...string) error {
-	p := o.path(name, ".png")
-	if err := imageio.WritePNG(p, img, provenance(o.c, o.net, more...)); err != nil {
-		return err
+	// File systems take 255 bytes, of which extensions and temporary names need some.
+	for len(name) > 200 {
+		_, size := utf8.DecodeLastRuneInString(name)
+		name = name[:len(name)-size]
 	}
-	wrote(o.c, p)
-	return nil
+	return name
 }
 
-// json writes the numbers beside a picture.
-func (o *output) json(name string, v any) error {
-	return imageio.WriteFile(o.path(name, ".json"), func(w io.Writer) error {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(v)
-	})
+func isDir(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
 }
 
-// npy writes an array beside a picture.
-func (o *output) npy(name string, shape []int, data []float32) error {
-	return npy.WriteFile(o.path(name, ".npy"), shape, data)
+// outDir makes a folder to write into and tries it; flag is where the user named
+// it. What it made is remembered for tidy.
+func outDir(c *cli.Context, dir, flag string) error {
+	var made []string
+	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
+		if _, err := os.Stat(d); !errors.Is(err, fs.ErrNotExist) || d == filepath.Dir(d) {
+			break
+		}
+		made = append(made, d)
+	}
+	fail := func(err error) error {
+		var p *fs.PathError
+		if errors.As(err, &p) {
+			err = p.Err
+		}
+		return hinted(fmt.Errorf("output folder %s: %w", dir, err), "choose another with "+flag)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fail(err)
+	}
+	before, _ := c.App.Metadata["made"].([]string)
+	c.App.Metadata["made"] = append(before, made...)
+	probe, err := os.CreateTemp(dir, ".viz-*")
+	if err != nil {
+		return fail(err)
+	}
+	probe.Close()
+	return os.Remove(probe.Name())
+}
+
+// outFile checks, before any work is done, that a file can be written.
+func outFile(c *cli.Context, path, flag string) error {
+	if isDir(path) {
+		return usage(flag+" "+path+" is a directory, want a file name", "")
+	}
+	return outDir(c, filepath.Dir(path), flag)
+}
+
+// tidy takes away the folders that a failed run made and left empty.
+func tidy(app *cli.App) {
+	made, _ := app.Metadata["made"].([]string)
+	slices.SortFunc(made, func(a, b string) int { return len(b) - len(a) })
+	for _, dir := range made {
+		os.Remove(dir) // refuses unless empty
+	}
 }

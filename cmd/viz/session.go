@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -32,30 +33,39 @@ func loadModel(c *cli.Context, images bool) (net *model.Network, from string, er
 	if name == "" && isFile("ckpt.bin") {
 		name = "ckpt.bin"
 	}
-	if name == "" {
-		name = "shapes"
-		if images {
-			name = "cifar10"
+	from = name
+	switch {
+	case name == "" && images:
+		from = "built-in cifar10"
+		net, err = builtin.Load("cifar10")
+	case name == "":
+		from = "built-in shapes"
+		net, err = builtin.Load("shapes")
+	default:
+		if isBuiltin(name) {
+			from = "built-in " + name
 		}
+		net, err = openModel(name)
 	}
-	net, err = openModel(name)
 	if err != nil {
 		return nil, "", err
-	}
-	from = name
-	if !isFile(name) {
-		from = "built-in " + name
 	}
 	note(c, "model: %s (%s)", from, net.Hash())
 	return net, from, nil
 }
 
+// isBuiltin reports whether a model's name means a built-in network: a file of
+// that name goes before it, a folder does not.
+func isBuiltin(name string) bool {
+	return slices.Contains(builtin.Names(), name) && (!isFile(name) || isDir(name))
+}
+
 // openModel reads a checkpoint or an ONNX file, or gives a built-in network.
 func openModel(name string) (*model.Network, error) {
-	head, err := readHead(name)
-	if errors.Is(err, fs.ErrNotExist) && slices.Contains(builtin.Names(), name) {
+	if isBuiltin(name) {
 		return builtin.Load(name)
 	}
+	head, err := readHead(name)
 	if err != nil {
 		return nil, hinted(fmt.Errorf("model %w", err), "built in are "+strings.Join(builtin.Names(), ", ")+
 			"; viz train makes a checkpoint")
@@ -74,8 +84,8 @@ func readHead(name string) ([]byte, error) {
 	}
 	defer f.Close()
 	head := make([]byte, 512)
-	n, err := f.Read(head)
-	if n == 0 && err != nil && err.Error() != "EOF" {
+	n, err := io.ReadFull(f, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, err
 	}
 	return head[:n], nil
@@ -107,7 +117,8 @@ type source struct {
 	from    string
 	net     *model.Network
 	names   []string
-	labels  []int // -1: unknown
+	stems   []string // short names, for files made from an image
+	labels  []int    // -1: unknown
 	classes []string
 	load    func(i int) (*tensor.Tensor, error) // [1, C, H, W]
 	object  func(i int) image.Rectangle         // nil: unknown
@@ -124,8 +135,9 @@ func (s *source) Input(i int, dst []float32) error {
 }
 
 // openSource finds the inputs a command works on: arguments and --images,
-// --data, the data set the network was trained on, or the generated shapes.
-func openSource(c *cli.Context, net *model.Network, paths []string) (*source, error) {
+// --data, or the data set the network was trained on. If that is not here and
+// the command needs no labels, the generated shapes stand in for it.
+func openSource(c *cli.Context, net *model.Network, paths []string, labels bool) (*source, error) {
 	switch {
 	case len(paths) > 0 && c.String("data") != "":
 		return nil, usage("both images and --data are given", "use one of them")
@@ -137,14 +149,13 @@ func openSource(c *cli.Context, net *model.Network, paths []string) (*source, er
 		if spec = net.Origin.Data; spec == "" {
 			return nil, usage("no images given, and the model does not record its data set", "name images as arguments, or use --data")
 		}
-		if data, err := openData(c, spec); err == nil {
-			return dataSource(c, net, data, spec)
-		} else if spec != "shapes" && net.Input.C == 3 && c.Context.Err() == nil {
-			note(c, "the data set it was trained on is not here (%s): using the generated shapes", spec)
-			spec = "shapes"
-		}
 	}
 	data, err := openData(c, spec)
+	if errors.Is(err, fs.ErrNotExist) && c.String("data") == "" && !labels && net.Input.C == 3 && spec != "shapes" {
+		note(c, "the data set it was trained on is not here (%s): using the generated shapes", spec)
+		spec = "shapes"
+		data, err = openData(c, spec)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -176,6 +187,7 @@ func dataSource(c *cli.Context, net *model.Network, data *dataset.Data, spec str
 	s := &source{from: fmt.Sprintf("%s, %s split", spec, set.Split()), net: net, classes: set.Classes()}
 	for _, i := range order {
 		s.names = append(s.names, fmt.Sprintf("%s/%d", set.Split(), i))
+		s.stems = append(s.stems, fmt.Sprintf("%s-%d", set.Split(), i))
 		s.labels = append(s.labels, set.Label(i))
 	}
 	s.load = func(i int) (*tensor.Tensor, error) {
@@ -211,10 +223,12 @@ func imageSource(net *model.Network, paths []string, limit int) (*source, error)
 			}
 			for i := range x.Shape[0] {
 				name := filepath.Base(path)
+				stem := strings.TrimSuffix(name, filepath.Ext(name))
 				if x.Shape[0] > 1 {
 					name = fmt.Sprintf("%s[%d]", name, i)
+					stem = fmt.Sprintf("%s-%d", stem, i)
 				}
-				s.names = append(s.names, name)
+				s.names, s.stems = append(s.names, name), append(s.stems, stem)
 				loads = append(loads, func() (*tensor.Tensor, error) { return x.Slice(i, i+1), nil })
 			}
 			continue
@@ -225,6 +239,7 @@ func imageSource(net *model.Network, paths []string, limit int) (*source, error)
 		}
 		for _, f := range files {
 			s.names = append(s.names, f)
+			s.stems = append(s.stems, strings.TrimSuffix(filepath.Base(f), filepath.Ext(f)))
 			loads = append(loads, func() (*tensor.Tensor, error) {
 				img, err := imageio.Open(f)
 				if err != nil {
@@ -239,12 +254,20 @@ func imageSource(net *model.Network, paths []string, limit int) (*source, error)
 		}
 	}
 	if limit > 0 && limit < len(s.names) {
-		s.names, loads = s.names[:limit], loads[:limit]
+		s.names, s.stems, loads = s.names[:limit], s.stems[:limit], loads[:limit]
 	}
 	if len(s.names) == 0 {
 		return nil, fmt.Errorf("%s: no images found", s.from)
 	}
 	s.labels = slices.Repeat([]int{-1}, len(s.names))
+	// Images of one name from several folders.
+	seen := map[string]bool{}
+	for i, stem := range s.stems {
+		for k := 2; seen[s.stems[i]]; k++ {
+			s.stems[i] = fmt.Sprintf("%s-%d", stem, k)
+		}
+		seen[s.stems[i]] = true
+	}
 	s.load = func(i int) (*tensor.Tensor, error) { return loads[i]() }
 	return s, nil
 }
@@ -265,6 +288,11 @@ func npyInput(path string, in model.Input) (*tensor.Tensor, error) {
 	if a.Float32 == nil {
 		return nil, fmt.Errorf("%s: array holds integers, want float32 in units of the network's input", path)
 	}
+	for i, v := range a.Float32 {
+		if v-v != 0 { // NaN or infinite
+			return nil, fmt.Errorf("%s: value %d is %g, want finite numbers", path, i, v)
+		}
+	}
 	return tensor.From(a.Float32, shape...), nil
 }
 
@@ -284,12 +312,4 @@ func provenance(c *cli.Context, net *model.Network, more ...string) []imageio.Te
 		text = append(text, imageio.Text{Key: "viz." + more[i], Value: more[i+1]})
 	}
 	return text
-}
-
-// outDir makes an output folder.
-func outDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return hinted(fmt.Errorf("output folder: %w", err), "choose another with --out")
-	}
-	return nil
 }

@@ -207,7 +207,7 @@ func runTrain(c *cli.Context) error {
 	if !slices.Contains(model.Arches(), c.String("arch")) {
 		return usageErr(&model.UnknownName{What: "architecture", Name: c.String("arch"), Nearest: model.Arches()})
 	}
-	if err := writable(out); err != nil {
+	if err := outFile(c, out, "--out"); err != nil {
 		return err
 	}
 
@@ -249,20 +249,6 @@ func runTrain(c *cli.Context) error {
 		return usage(fmt.Sprintf("%s is at step %d of %d: nothing is left to do", resume, state.Step, o.Steps), "give more with --steps")
 	}
 	return trainAndLog(c, engine, net, images, state, o, out)
-}
-
-// writable reports, before hours of work, that a file cannot be written.
-func writable(path string) error {
-	dir := filepath.Dir(path)
-	if err := outDir(dir); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".viz-*")
-	if err != nil {
-		return hinted(err, "choose another place with --out")
-	}
-	f.Close()
-	return os.Remove(f.Name())
 }
 
 // trainSets returns training and test set; the latter may be empty.

@@ -11,7 +11,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -91,14 +90,33 @@ func note(c *cli.Context, format string, args ...any) {
 	}
 }
 
-// wrote names a finished file on stdout.
-func wrote(c *cli.Context, path string) { fmt.Fprintln(c.App.Writer, path) }
+// wrote names a finished file on stdout, or on stderr if stdout is for JSON.
+func wrote(c *cli.Context, path string) {
+	if c.Bool("json") {
+		note(c, "wrote %s", path)
+		return
+	}
+	fmt.Fprintln(c.App.Writer, path)
+}
 
 // printJSON writes a result to stdout.
 func printJSON(c *cli.Context, v any) error {
-	enc := json.NewEncoder(c.App.Writer)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	text, err := encodeJSON(v)
+	if err != nil {
+		return err
+	}
+	_, err = c.App.Writer.Write(text)
+	return err
+}
+
+// checkCounts refuses negative numbers where a flag counts something.
+func checkCounts(c *cli.Context) error {
+	for _, name := range []string{"limit", "workers", "batch", "index"} {
+		if n := c.Int(name); n < 0 {
+			return usage(fmt.Sprintf("--%s %d: want no negative number", name, n), "")
+		}
+	}
+	return nil
 }
 
 // progress returns a callback for long work, and a function to call at its end.
@@ -144,7 +162,7 @@ var (
 	workersFlag = &cli.IntFlag{Name: "workers", Usage: "processors to use, 0: all; results do not depend on it"}
 	dataFlag    = &cli.StringFlag{Name: "data", Usage: "data set: a name (shapes, cifar10, mnist, fashion-mnist), a `DIR` or a FILE"}
 	splitFlag   = &cli.StringFlag{Name: "split", Value: "test", Usage: "part of the data set: test or train"}
-	limitFlag   = &cli.IntFlag{Name: "limit", Usage: "use only the first `N` images, 0: all"}
+	limitFlag   = &cli.IntFlag{Name: "limit", Usage: "use only `N` images, of a data set a fixed random choice; 0: all"}
 	imagesFlag  = &cli.StringSliceFlag{Name: "images", Usage: "image `FILE`s or folders, as arguments are"}
 	seedFlag    = &cli.Uint64Flag{Name: "data-seed", Value: 1, Usage: "seed of generated data sets"}
 )
