@@ -5171,108 +5171,106 @@ DATA lanes_avx2<>+24(SB)/4, $0x00000006
 DATA lanes_avx2<>+28(SB)/4, $0x00000007
 GLOBL lanes_avx2<>(SB), RODATA|NOPTR, $32
 
-// func maxTap1_avx2(best *float32, switches *int32, src *float32, n int, at int32)
-// Requires: AVX, AVX2
-TEXT ·maxTap1_avx2(SB), NOSPLIT, $0-36
-	MOVQ         best+0(FP), DI
+// func maxWindow1_avx2(dst *float32, switches *int32, src *float32, n int, kh int, kw int, rowStep int, colStep int, at int32, rowAt int32, colAt int32)
+// Requires: AVX, AVX2, CMOV
+TEXT ·maxWindow1_avx2(SB), NOSPLIT, $0-76
+	MOVQ         dst+0(FP), DI
 	MOVQ         switches+8(FP), SI
 	MOVQ         src+16(FP), DX
 	MOVQ         n+24(FP), BX
-	MOVL         at+32(FP), AX
+	MOVQ         rowStep+48(FP), R10
+	MOVQ         colStep+56(FP), R11
+	MOVL         at+64(FP), AX
 	VMOVD        AX, X8
 	VPBROADCASTD X8, Y8
-	VMOVDQU      lanes_avx2<>+0(SB), Y9
-	VPADDD       Y9, Y8, Y8
-	VMOVDQU      step_avx2<>+0(SB), Y10
-	VPSRLD       $0x01, Y10, Y10
-	SUBQ         $0x08, BX
-	JLT          partial
+	MOVL         rowAt+68(FP), AX
+	VMOVD        AX, X3
+	VPBROADCASTD X3, Y3
+	MOVL         colAt+72(FP), AX
+	VMOVD        AX, X4
+	VPBROADCASTD X4, Y4
+	VMOVDQU      lanes_avx2<>+0(SB), Y5
+	VPADDD       Y5, Y8, Y8
 
-loop:
-	VMOVUPS   (DX), Y3
-	VMOVAPS   Y3, Y0
-	VMOVUPS   (DI), Y1
-	VMOVUPS   (SI), Y2
-	VCMPPS    $0x07, Y1, Y1, Y6
-	VCMPPS    $0x06, Y1, Y0, Y7
-	VANDPS    Y6, Y7, Y7
-	VBLENDVPS Y7, Y0, Y1, Y1
-	VBLENDVPS Y7, Y8, Y2, Y2
-	VMOVUPS   Y1, (DI)
-	VMOVUPS   Y2, (SI)
-	VPADDD    Y10, Y8, Y8
-	ADDQ      $0x20, DI
-	ADDQ      $0x20, SI
-	ADDQ      $0x00000020, DX
-	SUBQ      $0x08, BX
-	JGE       loop
-
-partial:
-	ADDQ         $0x08, BX
-	JZ           done
-	MOVQ         BX, CX
+vector:
+	MOVQ         $0x00000008, CX
+	CMPQ         BX, CX
+	CMOVQLT      BX, CX
 	MOVQ         $0x00000001, AX
 	SHLQ         CL, AX
 	DECQ         AX
 	VMOVD        AX, X11
 	VPBROADCASTD X11, Y11
 	VPSLLVD      shifts_avx2<>+0(SB), Y11, Y11
-	VMASKMOVPS   (DX), Y11, Y0
-	VMASKMOVPS   (DI), Y11, Y1
-	VMASKMOVPS   (SI), Y11, Y2
-	VCMPPS       $0x07, Y1, Y1, Y6
-	VCMPPS       $0x06, Y1, Y0, Y7
-	VANDPS       Y6, Y7, Y7
-	VBLENDVPS    Y7, Y0, Y1, Y1
-	VBLENDVPS    Y7, Y8, Y2, Y2
-	VMASKMOVPS   Y1, Y11, (DI)
-	VMASKMOVPS   Y2, Y11, (SI)
+	MOVQ         DX, R12
+	MOVQ         DX, R13
+	VMOVAPS      Y8, Y9
+	VMOVAPS      Y8, Y2
+	VMASKMOVPS   (R13), Y11, Y1
+	MOVQ         kh+32(FP), R8
 
-done:
+row:
+	MOVQ    R12, R13
+	VMOVAPS Y9, Y10
+	MOVQ    kw+40(FP), R15
+
+tap:
+	VMASKMOVPS (R13), Y11, Y0
+	VCMPPS     $0x07, Y1, Y1, Y6
+	VCMPPS     $0x06, Y1, Y0, Y7
+	VANDPS     Y6, Y7, Y7
+	VBLENDVPS  Y7, Y0, Y1, Y1
+	VBLENDVPS  Y7, Y10, Y2, Y2
+	VPADDD     Y4, Y10, Y10
+	ADDQ       R11, R13
+	SUBQ       $0x01, R15
+	JNZ        tap
+	VPADDD     Y3, Y9, Y9
+	ADDQ       R10, R12
+	SUBQ       $0x01, R8
+	JNZ        row
+	VMASKMOVPS Y1, Y11, (DI)
+	TESTQ      SI, SI
+	JZ         next
+	VMASKMOVPS Y2, Y11, (SI)
+	ADDQ       $0x20, SI
+
+next:
+	ADDQ    $0x20, DI
+	ADDQ    $0x00000020, DX
+	VMOVDQU step_avx2<>+0(SB), Y0
+	VPSRLD  $0x01, Y0, Y0
+	VPADDD  Y0, Y8, Y8
+	SUBQ    $0x08, BX
+	JG      vector
 	VZEROUPPER
 	RET
 
-// func maxTap2_avx2(best *float32, switches *int32, src *float32, n int, at int32)
-// Requires: AVX, AVX2
-TEXT ·maxTap2_avx2(SB), NOSPLIT, $0-36
-	MOVQ         best+0(FP), DI
+// func maxWindow2_avx2(dst *float32, switches *int32, src *float32, n int, kh int, kw int, rowStep int, colStep int, at int32, rowAt int32, colAt int32)
+// Requires: AVX, AVX2, CMOV
+TEXT ·maxWindow2_avx2(SB), NOSPLIT, $0-76
+	MOVQ         dst+0(FP), DI
 	MOVQ         switches+8(FP), SI
 	MOVQ         src+16(FP), DX
 	MOVQ         n+24(FP), BX
-	MOVL         at+32(FP), AX
+	MOVQ         rowStep+48(FP), R10
+	MOVQ         colStep+56(FP), R11
+	MOVL         at+64(FP), AX
 	VMOVD        AX, X8
 	VPBROADCASTD X8, Y8
-	VMOVDQU      even_avx2<>+0(SB), Y9
-	VPADDD       Y9, Y8, Y8
-	VMOVDQU      step_avx2<>+0(SB), Y10
-	SUBQ         $0x08, BX
-	JLT          partial
+	MOVL         rowAt+68(FP), AX
+	VMOVD        AX, X3
+	VPBROADCASTD X3, Y3
+	MOVL         colAt+72(FP), AX
+	VMOVD        AX, X4
+	VPBROADCASTD X4, Y4
+	VMOVDQU      even_avx2<>+0(SB), Y5
+	VPADDD       Y5, Y8, Y8
 
-loop:
-	VMOVUPS   (DX), Y3
-	VMOVUPS   32(DX), Y4
-	VSHUFPS   $0x88, Y4, Y3, Y0
-	VPERMPD   $0xd8, Y0, Y0
-	VMOVUPS   (DI), Y1
-	VMOVUPS   (SI), Y2
-	VCMPPS    $0x07, Y1, Y1, Y6
-	VCMPPS    $0x06, Y1, Y0, Y7
-	VANDPS    Y6, Y7, Y7
-	VBLENDVPS Y7, Y0, Y1, Y1
-	VBLENDVPS Y7, Y8, Y2, Y2
-	VMOVUPS   Y1, (DI)
-	VMOVUPS   Y2, (SI)
-	VPADDD    Y10, Y8, Y8
-	ADDQ      $0x20, DI
-	ADDQ      $0x20, SI
-	ADDQ      $0x00000040, DX
-	SUBQ      $0x08, BX
-	JGE       loop
-
-partial:
-	ADDQ         $0x08, BX
-	JZ           done
-	MOVQ         BX, CX
+vector:
+	MOVQ         $0x00000008, CX
+	CMPQ         BX, CX
+	CMOVQLT      BX, CX
 	MOVQ         $0x00000001, AX
 	SHLQ         CL, AX
 	DECQ         AX
@@ -5290,21 +5288,52 @@ partial:
 	VMOVD        AX, X13
 	VPBROADCASTD X13, Y13
 	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
-	VMASKMOVPS   (DX), Y12, Y3
-	VMASKMOVPS   32(DX), Y13, Y4
-	VSHUFPS      $0x88, Y4, Y3, Y0
-	VPERMPD      $0xd8, Y0, Y0
-	VMASKMOVPS   (DI), Y11, Y1
-	VMASKMOVPS   (SI), Y11, Y2
-	VCMPPS       $0x07, Y1, Y1, Y6
-	VCMPPS       $0x06, Y1, Y0, Y7
-	VANDPS       Y6, Y7, Y7
-	VBLENDVPS    Y7, Y0, Y1, Y1
-	VBLENDVPS    Y7, Y8, Y2, Y2
-	VMASKMOVPS   Y1, Y11, (DI)
-	VMASKMOVPS   Y2, Y11, (SI)
+	MOVQ         DX, R12
+	MOVQ         DX, R13
+	VMOVAPS      Y8, Y9
+	VMOVAPS      Y8, Y2
+	VMASKMOVPS   (R13), Y12, Y14
+	VMASKMOVPS   32(R13), Y13, Y15
+	VSHUFPS      $0x88, Y15, Y14, Y1
+	VPERMPD      $0xd8, Y1, Y1
+	MOVQ         kh+32(FP), R8
 
-done:
+row:
+	MOVQ    R12, R13
+	VMOVAPS Y9, Y10
+	MOVQ    kw+40(FP), R15
+
+tap:
+	VMASKMOVPS (R13), Y12, Y14
+	VMASKMOVPS 32(R13), Y13, Y15
+	VSHUFPS    $0x88, Y15, Y14, Y0
+	VPERMPD    $0xd8, Y0, Y0
+	VCMPPS     $0x07, Y1, Y1, Y6
+	VCMPPS     $0x06, Y1, Y0, Y7
+	VANDPS     Y6, Y7, Y7
+	VBLENDVPS  Y7, Y0, Y1, Y1
+	VBLENDVPS  Y7, Y10, Y2, Y2
+	VPADDD     Y4, Y10, Y10
+	ADDQ       R11, R13
+	SUBQ       $0x01, R15
+	JNZ        tap
+	VPADDD     Y3, Y9, Y9
+	ADDQ       R10, R12
+	SUBQ       $0x01, R8
+	JNZ        row
+	VMASKMOVPS Y1, Y11, (DI)
+	TESTQ      SI, SI
+	JZ         next
+	VMASKMOVPS Y2, Y11, (SI)
+	ADDQ       $0x20, SI
+
+next:
+	ADDQ    $0x20, DI
+	ADDQ    $0x00000040, DX
+	VMOVDQU step_avx2<>+0(SB), Y0
+	VPADDD  Y0, Y8, Y8
+	SUBQ    $0x08, BX
+	JG      vector
 	VZEROUPPER
 	RET
 

@@ -13085,103 +13085,103 @@ DATA lanes_avx512<>+56(SB)/4, $0x0000000e
 DATA lanes_avx512<>+60(SB)/4, $0x0000000f
 GLOBL lanes_avx512<>(SB), RODATA|NOPTR, $64
 
-// func maxTap1_avx512(best *float32, switches *int32, src *float32, n int, at int32)
-// Requires: AVX, AVX512F
-TEXT ·maxTap1_avx512(SB), NOSPLIT, $0-36
-	MOVQ         best+0(FP), DI
+// func maxWindow1_avx512(dst *float32, switches *int32, src *float32, n int, kh int, kw int, rowStep int, colStep int, at int32, rowAt int32, colAt int32)
+// Requires: AVX, AVX512F, CMOV
+TEXT ·maxWindow1_avx512(SB), NOSPLIT, $0-76
+	MOVQ         dst+0(FP), DI
 	MOVQ         switches+8(FP), SI
 	MOVQ         src+16(FP), DX
 	MOVQ         n+24(FP), BX
-	MOVL         at+32(FP), AX
+	MOVQ         rowStep+48(FP), R10
+	MOVQ         colStep+56(FP), R11
+	MOVL         at+64(FP), AX
 	VMOVD        AX, X8
 	VPBROADCASTD X8, Z8
-	VMOVDQU32    lanes_avx512<>+0(SB), Z9
-	VPADDD       Z9, Z8, Z8
-	VMOVDQU32    step_avx512<>+0(SB), Z10
-	VPSRLD       $0x01, Z10, Z10
-	SUBQ         $0x10, BX
-	JLT          partial
+	MOVL         rowAt+68(FP), AX
+	VMOVD        AX, X3
+	VPBROADCASTD X3, Z3
+	MOVL         colAt+72(FP), AX
+	VMOVD        AX, X4
+	VPBROADCASTD X4, Z4
+	VMOVDQU32    lanes_avx512<>+0(SB), Z5
+	VPADDD       Z5, Z8, Z8
 
-loop:
-	VMOVUPS   (DX), Z3
-	VMOVAPS   Z3, Z0
-	VMOVUPS   (DI), Z1
-	VMOVUPS   (SI), Z2
-	VCMPPS    $0x07, Z1, Z1, K1
-	VCMPPS    $0x06, Z1, Z0, K1, K1
-	VMOVAPS   Z0, K1, Z1
-	VMOVDQA32 Z8, K1, Z2
-	VMOVUPS   Z1, (DI)
-	VMOVUPS   Z2, (SI)
-	VPADDD    Z10, Z8, Z8
-	ADDQ      $0x40, DI
-	ADDQ      $0x40, SI
-	ADDQ      $0x00000040, DX
-	SUBQ      $0x10, BX
-	JGE       loop
-
-partial:
-	ADDQ      $0x10, BX
-	JZ        done
-	MOVQ      BX, CX
+vector:
+	MOVQ      $0x00000010, CX
+	CMPQ      BX, CX
+	CMOVQLT   BX, CX
 	MOVQ      $0x00000001, AX
 	SHLQ      CL, AX
 	DECQ      AX
 	KMOVW     AX, K5
-	VMOVUPS.Z (DX), K5, Z0
-	VMOVUPS.Z (DI), K5, Z1
-	VMOVUPS.Z (SI), K5, Z2
+	MOVQ      DX, R12
+	MOVQ      DX, R13
+	VMOVAPS   Z8, Z9
+	VMOVAPS   Z8, Z2
+	VMOVUPS.Z (R13), K5, Z1
+	MOVQ      kh+32(FP), R8
+
+row:
+	MOVQ    R12, R13
+	VMOVAPS Z9, Z10
+	MOVQ    kw+40(FP), R15
+
+tap:
+	VMOVUPS.Z (R13), K5, Z0
 	VCMPPS    $0x07, Z1, Z1, K1
 	VCMPPS    $0x06, Z1, Z0, K1, K1
 	VMOVAPS   Z0, K1, Z1
-	VMOVDQA32 Z8, K1, Z2
+	VMOVDQA32 Z10, K1, Z2
+	VPADDD    Z4, Z10, Z10
+	ADDQ      R11, R13
+	SUBQ      $0x01, R15
+	JNZ       tap
+	VPADDD    Z3, Z9, Z9
+	ADDQ      R10, R12
+	SUBQ      $0x01, R8
+	JNZ       row
 	VMOVUPS   Z1, K5, (DI)
+	TESTQ     SI, SI
+	JZ        next
 	VMOVUPS   Z2, K5, (SI)
+	ADDQ      $0x40, SI
 
-done:
+next:
+	ADDQ      $0x40, DI
+	ADDQ      $0x00000040, DX
+	VMOVDQU32 step_avx512<>+0(SB), Z0
+	VPSRLD    $0x01, Z0, Z0
+	VPADDD    Z0, Z8, Z8
+	SUBQ      $0x10, BX
+	JG        vector
 	VZEROUPPER
 	RET
 
-// func maxTap2_avx512(best *float32, switches *int32, src *float32, n int, at int32)
-// Requires: AVX, AVX512F
-TEXT ·maxTap2_avx512(SB), NOSPLIT, $0-36
-	MOVQ         best+0(FP), DI
+// func maxWindow2_avx512(dst *float32, switches *int32, src *float32, n int, kh int, kw int, rowStep int, colStep int, at int32, rowAt int32, colAt int32)
+// Requires: AVX, AVX512F, CMOV
+TEXT ·maxWindow2_avx512(SB), NOSPLIT, $0-76
+	MOVQ         dst+0(FP), DI
 	MOVQ         switches+8(FP), SI
 	MOVQ         src+16(FP), DX
 	MOVQ         n+24(FP), BX
-	MOVL         at+32(FP), AX
+	MOVQ         rowStep+48(FP), R10
+	MOVQ         colStep+56(FP), R11
+	MOVL         at+64(FP), AX
 	VMOVD        AX, X8
 	VPBROADCASTD X8, Z8
-	VMOVDQU32    even_avx512<>+0(SB), Z9
-	VPADDD       Z9, Z8, Z8
-	VMOVDQU32    step_avx512<>+0(SB), Z10
-	SUBQ         $0x10, BX
-	JLT          partial
+	MOVL         rowAt+68(FP), AX
+	VMOVD        AX, X3
+	VPBROADCASTD X3, Z3
+	MOVL         colAt+72(FP), AX
+	VMOVD        AX, X4
+	VPBROADCASTD X4, Z4
+	VMOVDQU32    even_avx512<>+0(SB), Z5
+	VPADDD       Z5, Z8, Z8
 
-loop:
-	VMOVUPS   (DX), Z3
-	VMOVUPS   64(DX), Z4
-	VMOVAPS   Z3, Z0
-	VPERMT2PS Z4, Z9, Z0
-	VMOVUPS   (DI), Z1
-	VMOVUPS   (SI), Z2
-	VCMPPS    $0x07, Z1, Z1, K1
-	VCMPPS    $0x06, Z1, Z0, K1, K1
-	VMOVAPS   Z0, K1, Z1
-	VMOVDQA32 Z8, K1, Z2
-	VMOVUPS   Z1, (DI)
-	VMOVUPS   Z2, (SI)
-	VPADDD    Z10, Z8, Z8
-	ADDQ      $0x40, DI
-	ADDQ      $0x40, SI
-	ADDQ      $0x00000080, DX
-	SUBQ      $0x10, BX
-	JGE       loop
-
-partial:
-	ADDQ      $0x10, BX
-	JZ        done
-	MOVQ      BX, CX
+vector:
+	MOVQ      $0x00000010, CX
+	CMPQ      BX, CX
+	CMOVQLT   BX, CX
 	MOVQ      $0x00000001, AX
 	SHLQ      CL, AX
 	DECQ      AX
@@ -13193,20 +13193,51 @@ partial:
 	KMOVW     AX, K3
 	SHRQ      $0x10, AX
 	KMOVW     AX, K4
-	VMOVUPS.Z (DX), K3, Z3
-	VMOVUPS.Z 64(DX), K4, Z4
-	VMOVAPS   Z3, Z0
-	VPERMT2PS Z4, Z9, Z0
-	VMOVUPS.Z (DI), K5, Z1
-	VMOVUPS.Z (SI), K5, Z2
+	MOVQ      DX, R12
+	MOVQ      DX, R13
+	VMOVAPS   Z8, Z9
+	VMOVAPS   Z8, Z2
+	VMOVUPS.Z (R13), K3, Z14
+	VMOVUPS.Z 64(R13), K4, Z15
+	VMOVAPS   Z14, Z1
+	VPERMT2PS Z15, Z5, Z1
+	MOVQ      kh+32(FP), R8
+
+row:
+	MOVQ    R12, R13
+	VMOVAPS Z9, Z10
+	MOVQ    kw+40(FP), R15
+
+tap:
+	VMOVUPS.Z (R13), K3, Z14
+	VMOVUPS.Z 64(R13), K4, Z15
+	VMOVAPS   Z14, Z0
+	VPERMT2PS Z15, Z5, Z0
 	VCMPPS    $0x07, Z1, Z1, K1
 	VCMPPS    $0x06, Z1, Z0, K1, K1
 	VMOVAPS   Z0, K1, Z1
-	VMOVDQA32 Z8, K1, Z2
+	VMOVDQA32 Z10, K1, Z2
+	VPADDD    Z4, Z10, Z10
+	ADDQ      R11, R13
+	SUBQ      $0x01, R15
+	JNZ       tap
+	VPADDD    Z3, Z9, Z9
+	ADDQ      R10, R12
+	SUBQ      $0x01, R8
+	JNZ       row
 	VMOVUPS   Z1, K5, (DI)
+	TESTQ     SI, SI
+	JZ        next
 	VMOVUPS   Z2, K5, (SI)
+	ADDQ      $0x40, SI
 
-done:
+next:
+	ADDQ      $0x40, DI
+	ADDQ      $0x00000080, DX
+	VMOVDQU32 step_avx512<>+0(SB), Z0
+	VPADDD    Z0, Z8, Z8
+	SUBQ      $0x10, BX
+	JG        vector
 	VZEROUPPER
 	RET
 

@@ -48,17 +48,26 @@ func denseChunk(j *loopJob, lo, hi int) {
 		}
 		return nil
 	}
-	for k := 0; k < in; k += denseK {
-		kn := min(denseK, in-k)
-		for o := lo; o < hi; {
-			cols := 1
-			for i := 0; i < n; {
-				d := kernel(n-i, hi-o)
-				d.f(kn, &x[i*in+k], 4*in, &w[o*in+k], 4*in, &y[i*out+o], 4*out)
-				i += d.rows
-				cols = d.cols
+	// A few images are bound by reading w, which is best done row after row; many
+	// by reading x, a block of which stays in the cache.
+	step := hi - lo
+	if n <= 8 {
+		step = j.lv.dots[0].cols
+	}
+	for from := lo; from < hi; from += step {
+		to := min(from+step, hi)
+		for k := 0; k < in; k += denseK {
+			kn := min(denseK, in-k)
+			for o := from; o < to; {
+				cols := 1
+				for i := 0; i < n; {
+					d := kernel(n-i, to-o)
+					d.f(kn, &x[i*in+k], 4*in, &w[o*in+k], 4*in, &y[i*out+o], 4*out)
+					i += d.rows
+					cols = d.cols
+				}
+				o += cols
 			}
-			o += cols
 		}
 	}
 }

@@ -108,7 +108,12 @@ func (e *Engine) Softmax(rows, cols int, dst, src []float32) {
 	if rows < 0 || cols < 0 || len(dst) < rows*cols || len(src) < rows*cols {
 		panic("kernel: Softmax: wrong lengths")
 	}
-	e.pool.For(rows, func(i, worker int) { refSoftmax(dst[i*cols:][:cols], src[i*cols:][:cols]) })
+	j := e.newLoop()
+	j.s[0], j.s[1], j.dim[0] = dst, src, cols
+	e.runLoop(j, rows, 1, func(j *loopJob, i, _ int) {
+		cols := j.dim[0]
+		refSoftmax(j.s[0][i*cols:][:cols], j.s[1][i*cols:][:cols])
+	})
 }
 
 // SoftmaxCrossEntropy returns the mean over the rows of -log softmax(logits)

@@ -12,12 +12,40 @@ import (
 type Engine struct {
 	pool *par.Pool
 
-	mu    sync.Mutex
-	free  [][]float32
-	convs []*convJob
-	wjobs []*weightJob
-	winos []*winogradJob
-	loops []*loopJob
+	mu   sync.Mutex
+	free [][]float32
+
+	convs     jobs[convJob]
+	weights   jobs[weightJob]
+	winograds jobs[winogradJob]
+	loops     jobs[loopJob]
+	pools     jobs[poolJob]
+}
+
+// jobs is a list of jobs to use again: a job holds what its tasks share, so that
+// running one allocates nothing.
+type jobs[T any] struct {
+	mu   sync.Mutex
+	list []*T
+}
+
+// get returns a job from the list, or nil.
+func (l *jobs[T]) get() *T {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := len(l.list) - 1
+	if last < 0 {
+		return nil
+	}
+	j := l.list[last]
+	l.list = l.list[:last]
+	return j
+}
+
+func (l *jobs[T]) put(j *T) {
+	l.mu.Lock()
+	l.list = append(l.list, j)
+	l.mu.Unlock()
 }
 
 // New returns an engine with the given number of workers; 0 means GOMAXPROCS.
@@ -72,36 +100,48 @@ func (e *Engine) put(s []float32) {
 	e.mu.Unlock()
 }
 
-// loopJob is an elementwise loop cut into chunks. It exists so that a call does
-// not allocate a closure: f works on what is stored in the job.
+// loopJob is a loop cut into chunks. It exists so that a call does not allocate a
+// closure: f works on what is stored in the job.
 type loopJob struct {
 	lv      *level
 	n, size int
 	f       func(j *loopJob, lo, hi int)
-	s       [4][]float32
-	k       [7]float32
 	run     func(i, worker int)
+
+	// Arguments, with the meaning that f gives them.
+	s       [4][]float32
+	ints    []int32
+	k       [7]float32
+	x       [3]float64
+	dim     [6]int
+	flag    bool
+	pool    Pool
+	out, in Box
 }
 
-// loop runs f over [0, n) in parallel, in chunks of size. The cut does not
-// depend on the number of workers.
-func (e *Engine) loop(n, size int, f func(j *loopJob, lo, hi int), k [7]float32, s ...[]float32) {
-	e.mu.Lock()
-	var j *loopJob
-	if last := len(e.loops) - 1; last >= 0 {
-		j = e.loops[last]
-		e.loops = e.loops[:last]
-	}
-	e.mu.Unlock()
+func (e *Engine) newLoop() *loopJob {
+	j := e.loops.get()
 	if j == nil {
 		j = new(loopJob)
 		j.run = func(i, worker int) { j.f(j, i*j.size, min((i+1)*j.size, j.n)) }
 	}
-	j.lv, j.n, j.size, j.f, j.k = current(), n, size, f, k
-	copy(j.s[:], s)
+	j.lv = current()
+	return j
+}
+
+// runLoop runs f over [0, n) in parallel, in chunks of size, and takes the job
+// back. The cut does not depend on the number of workers.
+func (e *Engine) runLoop(j *loopJob, n, size int, f func(j *loopJob, lo, hi int)) {
+	j.n, j.size, j.f = n, size, f
 	e.pool.For((n+size-1)/size, j.run)
-	j.s = [4][]float32{}
-	e.mu.Lock()
-	e.loops = append(e.loops, j)
-	e.mu.Unlock()
+	j.s, j.ints = [4][]float32{}, nil
+	e.loops.put(j)
+}
+
+// loop is runLoop for slices and scalars.
+func (e *Engine) loop(n, size int, f func(j *loopJob, lo, hi int), k [7]float32, s ...[]float32) {
+	j := e.newLoop()
+	j.k = k
+	copy(j.s[:], s)
+	e.runLoop(j, n, size, f)
 }

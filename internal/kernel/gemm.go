@@ -117,11 +117,7 @@ type convWorker struct {
 }
 
 func (e *Engine) getConv() *convJob {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if last := len(e.convs) - 1; last >= 0 {
-		j := e.convs[last]
-		e.convs = e.convs[:last]
+	if j := e.convs.get(); j != nil {
 		return j
 	}
 	j := &convJob{workers: make([]convWorker, e.pool.Workers())}
@@ -131,9 +127,7 @@ func (e *Engine) getConv() *convJob {
 
 func (e *Engine) putConv(j *convJob) {
 	j.dst, j.src, j.base, j.t, j.ep = nil, nil, nil, nil, Epilogue{}
-	e.mu.Lock()
-	e.convs = append(e.convs, j)
-	e.mu.Unlock()
+	e.convs.put(j)
 }
 
 // runConv computes the job, whose output and input are set.

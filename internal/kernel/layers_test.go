@@ -428,3 +428,52 @@ func TestSoftmax(t *testing.T) {
 		}
 	}
 }
+
+// Once the scratch memory is there, a forward pass and a training step allocate
+// nothing.
+func TestNoAllocations(t *testing.T) {
+	e := New(2)
+	defer e.Close()
+	g := Conv{In: 20, Out: 24, KH: 3, KW: 3, PadTop: 1, PadLeft: 1}
+	g2 := g
+	g2.StrideY, g2.StrideX = 2, 2
+	const n, hw = 4, 16 * 16
+	x, y, w, b := make([]float32, n*24*hw), make([]float32, n*24*hw), make([]float32, 20*24*9), make([]float32, 24)
+	sw := make([]int32, n*24*hw/4)
+	full, half := Full(16, 16), Full(8, 8)
+	f, f2, fast := PackForward(g, w), PackForward(g2, w), PackForwardFast(g, w)
+	d, dFast := PackData(g, w), PackDataFast(g, w)
+	p := Pool{KH: 2, KW: 2, StrideY: 2, StrideX: 2}
+	for name, run := range map[string]func(){
+		"ConvForward":          func() { e.ConvForward(f, n, y, full, x, full, Epilogue{b, true}) },
+		"ConvForward stride 2": func() { e.ConvForward(f2, n, y, half, x, full, Epilogue{b, true}) },
+		"ConvForward Winograd": func() { e.ConvForward(fast, n, y, full, x, full, Epilogue{b, true}) },
+		"ConvData":             func() { e.ConvData(d, n, x, full, y, full) },
+		"ConvData Winograd":    func() { e.ConvData(dFast, n, x, full, y, full) },
+		"ConvWeights":          func() { e.ConvWeights(g, n, w, b, x, full, y, full) },
+		"Repack":               func() { fast.Repack(w); dFast.Repack(w) },
+		"DenseForward":         func() { e.DenseForward(n, 180, 24, y, x, w[:180*24], b) },
+		"DenseData":            func() { e.DenseData(n, 180, 24, x, y, w[:180*24]) },
+		"DenseWeights":         func() { e.DenseWeights(n, 180, 24, w[:180*24], b, x, y) },
+		"MaxPool":              func() { e.MaxPool(p, n*24, y, sw, half, x, full, 16, 16) },
+		"MaxUnpool":            func() { e.MaxUnpool(n*24, y, full, x, sw, 16, 64) },
+		"AvgPool":              func() { e.AvgPool(p, n*24, y, half, x, full, 16, 16, 0, 0, true) },
+		"LRN":                  func() { e.LRN(n, 24, hw, y, x, 5, 1e-4, 0.75, 1) },
+		"ReLU":                 func() { e.ReLU(y, x) },
+		"ReLUGrad":             func() { e.ReLUGrad(y, y, x) },
+		"Add":                  func() { e.Add(y, y, x) },
+		"ScaleShift":           func() { e.ScaleShift(n, 24, hw, y, x, b, b) },
+		"Softmax":              func() { e.Softmax(n, 24, y, x) },
+		"Adam":                 func() { e.Adam(x, y, y, y, 0, 0.9, 0.999, 1e-8, 1) },
+		"Momentum":             func() { e.Momentum(x, y, y, 0, 0.9) },
+	} {
+		run()
+		// Two workers come in any order at first, each with scratch of its own.
+		for range 20 {
+			run()
+		}
+		if a := testing.AllocsPerRun(50, run); a >= 1 && Name() != "ref" {
+			t.Errorf("%s: %v allocations", name, a)
+		}
+	}
+}

@@ -55,7 +55,7 @@ type level struct {
 	sumSquares  func(x *float32, n int, mean float32) float32
 	sumProducts func(dy, x *float32, n int, mean float32) (float32, float32)
 	maxPool2    func(dst *float32, switches *int32, src *float32, rows, cols, pitch int, at, w int32)
-	maxTap      [3]func(best *float32, switches *int32, src *float32, n int, at int32) // by stride
+	maxWindow   [3]func(dst *float32, switches *int32, src *float32, n, kh, kw, rowStep, colStep int, at, rowAt, colAt int32) // by stride
 	lrn         func(dst, src, first *float32, n, stride, count int, scale, bias float32)
 	split2      func(even, odd, src *float32, n int)
 	split4      func(dst *float32, ldd int, src *float32, n int)

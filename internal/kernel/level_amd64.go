@@ -57,8 +57,8 @@ var avx512Level = &level{
 	maxPool2:    maxPool2_avx512,
 	split2:      split2_avx512,
 	split4:      split4_avx512, winogradIn: winogradIn_avx512, winogradOut: [5]func(*float32, *float32, int, int, int, int, *int64, int, *float32, int){2: winogradOut2_avx512, 4: winogradOut4_avx512},
-	lrn:    lrn_avx512,
-	maxTap: [3]func(*float32, *int32, *float32, int, int32){1: maxTap1_avx512, 2: maxTap2_avx512},
+	lrn:       lrn_avx512,
+	maxWindow: [3]func(*float32, *int32, *float32, int, int, int, int, int, int32, int32, int32){1: maxWindow1_avx512, 2: maxWindow2_avx512},
 }
 
 var avx2Level = &level{
@@ -99,5 +99,5 @@ var avx2Level = &level{
 	maxPool2:    maxPool2_avx2,
 	split2:      split2_avx2,
 	lrn:         lrn_avx2,
-	maxTap:      [3]func(*float32, *int32, *float32, int, int32){1: maxTap1_avx2, 2: maxTap2_avx2},
+	maxWindow:   [3]func(*float32, *int32, *float32, int, int, int, int, int, int32, int32, int32){1: maxWindow1_avx2, 2: maxWindow2_avx2},
 }

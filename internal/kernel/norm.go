@@ -33,34 +33,44 @@ func (e *Engine) LRN(n, c, hw int, dst, src []float32, size int, alpha, beta, bi
 	if size < 1 {
 		panic("kernel: LRN: bad size")
 	}
-	lv := current()
-	if lv.lrn == nil || beta != 0.75 {
-		e.pool.For(n, func(i, worker int) {
-			d, s := dst[i*c*hw:][:c*hw], src[i*c*hw:][:c*hw]
-			for p := range hw {
-				refLRN(c, hw, p, d, s, size, alpha, beta, bias)
+	j := e.newLoop()
+	j.s[0], j.s[1] = dst, src
+	j.x = [3]float64{alpha, beta, bias}
+	j.dim = [6]int{c, hw, size}
+	if j.lv.lrn == nil || beta != 0.75 {
+		e.runLoop(j, n*hw, 64, func(j *loopJob, lo, hi int) {
+			c, hw := j.dim[0], j.dim[1]
+			for p := lo; p < hi; p++ {
+				at := p / hw * c * hw
+				refLRN(c, hw, p%hw, j.s[0][at:], j.s[1][at:], j.dim[2], j.x[0], j.x[1], j.x[2])
 			}
 		})
 		return
 	}
+	e.runLoop(j, n*c, 1, func(j *loopJob, i, _ int) { j.lv.lrnPlane(i, j) })
+}
+
+// lrnPlane computes plane i for exponent 3/4.
+func (lv *level) lrnPlane(i int, j *loopJob) {
+	c, hw, size := j.dim[0], j.dim[1], j.dim[2]
+	alpha, bias := j.x[0], j.x[2]
+	dst, src := j.s[0], j.s[1]
 	whole := hw / lv.lanes * lv.lanes
-	e.pool.For(n*c, func(i, worker int) {
-		k := i % c
-		lo, hi := lrnWindow(k, c, size)
-		first := (i - k + lo) * hw
-		if whole > 0 {
-			lv.lrn(&dst[i*hw], &src[i*hw], &src[first], whole, 4*hw, hi-lo, float32(alpha/float64(size)), float32(bias))
+	k := i % c
+	lo, hi := lrnWindow(k, c, size)
+	first := (i - k + lo) * hw
+	if whole > 0 {
+		lv.lrn(&dst[i*hw], &src[i*hw], &src[first], whole, 4*hw, hi-lo, float32(alpha/float64(size)), float32(bias))
+	}
+	for p := whole; p < hw; p++ {
+		sum := 0.0
+		for j := range hi - lo {
+			v := float64(src[first+j*hw+p])
+			sum += float64(v * v)
 		}
-		for p := whole; p < hw; p++ {
-			sum := 0.0
-			for j := range hi - lo {
-				v := float64(src[first+j*hw+p])
-				sum += float64(v * v)
-			}
-			t := bias + float64(alpha/float64(size)*sum)
-			dst[i*hw+p] = float32(float64(src[i*hw+p]) / math.Sqrt(t*math.Sqrt(t)))
-		}
-	})
+		t := bias + float64(alpha/float64(size)*sum)
+		dst[i*hw+p] = float32(float64(src[i*hw+p]) / math.Sqrt(t*math.Sqrt(t)))
+	}
 }
 
 // LRNGrad is the gradient of LRN: dx from dy and the layer's input x, all

@@ -1,7 +1,5 @@
 package kernel
 
-import "math"
-
 // MaxPool takes the maximum over the window of each output.
 //
 // src is [planes][in.H()][in.W()], box in of h x w planes; dst is
@@ -27,87 +25,96 @@ func (e *Engine) MaxPool(g Pool, planes int, dst []float32, switches []int32, ou
 	if out.Empty() {
 		return
 	}
-	lv := current()
-	plain := lv.maxTap[min(g.StrideX, 2)] == nil || g.StrideX > 2 || !everyWindow(g, out, h, w)
-	two := lv.maxPool2 != nil && g.KH == 2 && g.KW == 2 && g.StrideY == 2 && g.StrideX == 2 && g.DilY == 1 && g.DilX == 1 &&
-		Full(h, w).Contains(g.InputBox(out))
-	size := max(1, fillChunk/max(1, in.Area()))
-	e.pool.For((planes+size-1)/size, func(i, worker int) {
-		var spare []int32
-		for p := i * size; p < min((i+1)*size, planes); p++ {
-			d, s := dst[p*out.Area():][:out.Area()], src[p*in.Area():][:in.Area()]
-			var sw []int32
-			if switches != nil {
-				sw = switches[p*out.Area():][:out.Area()]
-			}
-			switch {
-			case two:
-				var at *int32
-				if sw != nil {
-					at = &sw[0]
-				}
-				y, x := 2*out.Y0-g.PadTop, 2*out.X0-g.PadLeft
-				lv.maxPool2(&d[0], at, &s[(y-in.Y0)*in.W()+x-in.X0], out.H(), out.W(), 4*in.W(), int32(y*w+x), int32(w))
-			case plain:
-				refMaxPool(g, d, sw, out, s, in, h, w)
-			default:
-				if sw == nil {
-					spare = grow(spare, out.Area())
-					sw = spare
-				}
-				lv.maxPoolRows(g, d, sw, out, s, in, h, w)
-			}
-		}
-	})
+	j := e.pools.get()
+	if j == nil {
+		j = new(poolJob)
+		j.run = j.task
+	}
+	j.lv, j.g, j.planes, j.h, j.w = current(), g, planes, h, w
+	j.dst, j.switches, j.out, j.src, j.in = dst, switches, out, src, in
+	j.size = max(1, fillChunk/max(1, in.Area()))
+	e.pool.For((planes+j.size-1)/j.size, j.run)
+	j.dst, j.switches, j.src = nil, nil, nil
+	e.pools.put(j)
 }
 
-// everyWindow reports whether each window of the box has an element in the plane.
-func everyWindow(g Pool, out Box, h, w int) bool {
-	for y := out.Y0; y < out.Y1; y++ {
-		if poolCount(y, g.StrideY, g.PadTop, g.KH, g.DilY, 0, h) == 0 {
-			return false
-		}
-	}
-	for x := out.X0; x < out.X1; x++ {
-		if poolCount(x, g.StrideX, g.PadLeft, g.KW, g.DilX, 0, w) == 0 {
-			return false
-		}
-	}
-	return true
+// poolJob is one run of a max pool.
+
+type poolJob struct {
+	lv       *level
+	g        Pool
+	planes   int
+	dst      []float32
+	switches []int32
+	out      Box
+	src      []float32
+	in       Box
+	h, w     int
+	size     int // planes in a task
+	run      func(i, worker int)
 }
 
-// maxPoolRows computes a plane, a row of outputs and a tap at a time. Switches
-// start at the first element of each window, so that windows full of -Inf get
-// it too.
+func (j *poolJob) task(i, worker int) {
+	g, out, in := j.g, j.out, j.in
+	inside := Full(j.h, j.w).Contains(g.InputBox(out))
+	two := inside && j.lv.maxPool2 != nil && g.KH == 2 && g.KW == 2 && g.StrideY == 2 && g.StrideX == 2 && g.DilY == 1 && g.DilX == 1
+	rows := g.StrideX <= 2 && j.lv.maxWindow[g.StrideX] != nil
+	for p := i * j.size; p < min((i+1)*j.size, j.planes); p++ {
+		d, s := j.dst[p*out.Area():][:out.Area()], j.src[p*in.Area():][:in.Area()]
+		var sw []int32
+		if j.switches != nil {
+			sw = j.switches[p*out.Area():][:out.Area()]
+		}
+		switch {
+		case two:
+			var at *int32
+			if sw != nil {
+				at = &sw[0]
+			}
+			y, x := 2*out.Y0-g.PadTop, 2*out.X0-g.PadLeft
+			j.lv.maxPool2(&d[0], at, &s[(y-in.Y0)*in.W()+x-in.X0], out.H(), out.W(), 4*in.W(), int32(y*j.w+x), int32(j.w))
+		case rows:
+			j.lv.maxPoolRows(g, d, sw, out, s, in, j.h, j.w)
+		default:
+			refMaxPool(g, d, sw, out, s, in, j.h, j.w)
+		}
+	}
+}
+
+// maxPoolRows computes a plane row by row: the outputs whose windows lie inside
+// the plane's columns at once, those at its edges one by one.
 func (lv *level) maxPoolRows(g Pool, d []float32, sw []int32, out Box, s []float32, in Box, h, w int) {
+	// Outputs [x0, x1) have all columns of their windows in the plane.
+	x0, _ := spanIn(g.StrideX, -g.PadLeft, 0, w, out.X0, out.X1)
+	_, x1 := spanIn(g.StrideX, (g.KW-1)*g.DilX-g.PadLeft, 0, w, out.X0, out.X1)
+	edge := func(oy, from, to int) {
+		if from >= to {
+			return
+		}
+		at := (oy-out.Y0)*out.W() + from - out.X0
+		var sw1 []int32
+		if sw != nil {
+			sw1 = sw[at:]
+		}
+		refMaxPool(g, d[at:], sw1, Box{oy, from, oy + 1, to}, s, in, h, w)
+	}
 	for oy := out.Y0; oy < out.Y1; oy++ {
-		d, sw := d[(oy-out.Y0)*out.W():][:out.W()], sw[(oy-out.Y0)*out.W():][:out.W()]
 		top := oy*g.StrideY - g.PadTop
-		first := 0 // first row of the window in the plane
-		for ; top+first*g.DilY < 0; first++ {
+		k0, k1 := spanIn(g.DilY, top, 0, h, 0, g.KH)
+		if k0 >= k1 || x0 >= x1 {
+			edge(oy, out.X0, out.X1)
+			continue
 		}
-		for i := range d {
-			x := (out.X0+i)*g.StrideX - g.PadLeft
-			for x < 0 {
-				x += g.DilX
-			}
-			d[i] = float32(math.Inf(-1))
-			sw[i] = int32((top+first*g.DilY)*w + x)
+		edge(oy, out.X0, x0)
+		y, x := top+k0*g.DilY, x0*g.StrideX-g.PadLeft
+		at := (oy-out.Y0)*out.W() + x0 - out.X0
+		var sw1 *int32
+		if sw != nil {
+			sw1 = &sw[at]
 		}
-		for ky := first; ky < g.KH; ky++ {
-			y := top + ky*g.DilY
-			if y >= h {
-				break
-			}
-			for kx := range g.KW {
-				off := kx*g.DilX - g.PadLeft
-				x0, x1 := spanIn(g.StrideX, off, 0, w, out.X0, out.X1)
-				if x0 < x1 {
-					x := x0*g.StrideX + off
-					lv.maxTap[g.StrideX](&d[x0-out.X0], &sw[x0-out.X0], &s[(y-in.Y0)*in.W()+x-in.X0], x1-x0, int32(y*w+x))
-				}
-			}
-		}
+		lv.maxWindow[g.StrideX](&d[at], sw1, &s[(y-in.Y0)*in.W()+x-in.X0], x1-x0, k1-k0, g.KW, 4*in.W()*g.DilY, 4*g.DilX,
+			int32(y*w+x), int32(w*g.DilY), int32(g.DilX))
+		edge(oy, x1, out.X1)
 	}
 }
 
@@ -125,29 +132,37 @@ func (e *Engine) MaxUnpool(planes int, dst []float32, out Box, src []float32, sw
 	if w < 1 {
 		panic("kernel: MaxUnpool: bad width")
 	}
-	e.pool.For(planes, func(p, worker int) {
-		d := dst[p*out.Area():][:out.Area()]
-		clear(d)
-		sw := switches[p*srcLen:][:srcLen]
-		if out.X0 == 0 && out.X1 == w {
-			base := uint(out.Y0 * w)
-			for j, v := range src[p*srcLen:][:srcLen] {
-				if at := uint(sw[j]) - base; at < uint(len(d)) {
-					d[at] += v
-				}
-			}
-			return
-		}
-		for j, v := range src[p*srcLen:][:srcLen] {
-			if sw[j] < 0 {
-				continue
-			}
-			y, x := int(sw[j])/w, int(sw[j])%w
-			if out.Y0 <= y && y < out.Y1 && out.X0 <= x && x < out.X1 {
-				d[(y-out.Y0)*out.W()+x-out.X0] += v
-			}
+	j := e.newLoop()
+	j.s[0], j.s[1], j.ints = dst, src, switches
+	j.out, j.dim[0], j.dim[1] = out, w, srcLen
+	e.runLoop(j, planes, max(1, fillChunk/max(1, out.Area())), func(j *loopJob, lo, hi int) {
+		for p := lo; p < hi; p++ {
+			area, n := j.out.Area(), j.dim[1]
+			unpoolPlane(j.s[0][p*area:][:area], j.out, j.s[1][p*n:][:n], j.ints[p*n:][:n], j.dim[0])
 		}
 	})
+}
+
+func unpoolPlane(d []float32, out Box, src []float32, sw []int32, w int) {
+	clear(d)
+	if out.X0 == 0 && out.X1 == w {
+		base := uint(out.Y0 * w)
+		for j, v := range src {
+			if at := uint(sw[j]) - base; at < uint(len(d)) {
+				d[at] += v
+			}
+		}
+		return
+	}
+	for j, v := range src {
+		if sw[j] < 0 {
+			continue
+		}
+		y, x := int(sw[j])/w, int(sw[j])%w
+		if out.Y0 <= y && y < out.Y1 && out.X0 <= x && x < out.X1 {
+			d[(y-out.Y0)*out.W()+x-out.X0] += v
+		}
+	}
 }
 
 func checkAvgPool(g Pool, planes int, pooled []float32, pooledBox Box, plane []float32, planeBox Box) Pool {
@@ -167,8 +182,14 @@ func checkAvgPool(g Pool, planes int, pooled []float32, pooledBox Box, plane []f
 // A window without any gives 0.
 func (e *Engine) AvgPool(g Pool, planes int, dst []float32, out Box, src []float32, in Box, h, w, padBottom, padRight int, countPad bool) {
 	g = checkAvgPool(g, planes, dst, out, src, in)
-	e.pool.For(planes, func(p, worker int) {
-		refAvgPool(g, dst[p*out.Area():][:out.Area()], out, src[p*in.Area():][:in.Area()], in, h, w, padBottom, padRight, countPad)
+	j := e.newLoop()
+	j.pool, j.s[0], j.out, j.s[1], j.in, j.flag = g, dst, out, src, in, countPad
+	j.dim = [6]int{h, w, padBottom, padRight}
+	e.runLoop(j, planes, max(1, 256/max(1, out.Area())), func(j *loopJob, lo, hi int) {
+		for p := lo; p < hi; p++ {
+			a, b := j.out.Area(), j.in.Area()
+			refAvgPool(j.pool, j.s[0][p*a:][:a], j.out, j.s[1][p*b:][:b], j.in, j.dim[0], j.dim[1], j.dim[2], j.dim[3], j.flag)
+		}
 	})
 }
 
@@ -177,7 +198,13 @@ func (e *Engine) AvgPool(g Pool, planes int, dst []float32, out Box, src []float
 // [planes][in.H()][in.W()], covers box in of the output planes, 0 outside.
 func (e *Engine) AvgPoolGrad(g Pool, planes int, dx []float32, out Box, dy []float32, in Box, h, w, padBottom, padRight int, countPad bool) {
 	g = checkAvgPool(g, planes, dy, in, dx, out)
-	e.pool.For(planes, func(p, worker int) {
-		refAvgPoolGrad(g, dx[p*out.Area():][:out.Area()], out, dy[p*in.Area():][:in.Area()], in, h, w, padBottom, padRight, countPad)
+	j := e.newLoop()
+	j.pool, j.s[0], j.out, j.s[1], j.in, j.flag = g, dx, out, dy, in, countPad
+	j.dim = [6]int{h, w, padBottom, padRight}
+	e.runLoop(j, planes, max(1, 256/max(1, out.Area())), func(j *loopJob, lo, hi int) {
+		for p := lo; p < hi; p++ {
+			a, b := j.out.Area(), j.in.Area()
+			refAvgPoolGrad(j.pool, j.s[0][p*a:][:a], j.out, j.s[1][p*b:][:b], j.in, j.dim[0], j.dim[1], j.dim[2], j.dim[3], j.flag)
+		}
 	})
 }

@@ -270,17 +270,17 @@ func sumProducts_avx2(dy *float32, x *float32, n int, mean float32) (s0 float32,
 //go:noescape
 func maxPool2_avx2(dst *float32, switches *int32, src *float32, rows int, cols int, pitch int, at int32, w int32)
 
-// maxTap1 replaces best[i] and switches[i] by v = src[1*i] and at+1*i where v > best[i] or v is NaN
-// and best[i] is a number, for i < n, n > 0.
+// maxWindow1 computes n > 0 outputs of a pool with stride 1 and kh x kw taps, rowStep and colStep bytes apart; at is
+// the switch of the first input, rowAt and colAt are the steps in switches, which may be nil.
 //
 //go:noescape
-func maxTap1_avx2(best *float32, switches *int32, src *float32, n int, at int32)
+func maxWindow1_avx2(dst *float32, switches *int32, src *float32, n int, kh int, kw int, rowStep int, colStep int, at int32, rowAt int32, colAt int32)
 
-// maxTap2 replaces best[i] and switches[i] by v = src[2*i] and at+2*i where v > best[i] or v is NaN
-// and best[i] is a number, for i < n, n > 0.
+// maxWindow2 computes n > 0 outputs of a pool with stride 2 and kh x kw taps, rowStep and colStep bytes apart; at is
+// the switch of the first input, rowAt and colAt are the steps in switches, which may be nil.
 //
 //go:noescape
-func maxTap2_avx2(best *float32, switches *int32, src *float32, n int, at int32)
+func maxWindow2_avx2(dst *float32, switches *int32, src *float32, n int, kh int, kw int, rowStep int, colStep int, at int32, rowAt int32, colAt int32)
 
 // split2 stores src[2i] at even[i] and src[2i+1] at odd[i] for i < n, a positive multiple of the vector's lanes.
 //

@@ -33,13 +33,7 @@ type weightJob struct {
 }
 
 func (e *Engine) runWeights(lv *level, g Conv, n int, dw, db []float32, x []float32, in Box, dy []float32, out Box) {
-	e.mu.Lock()
-	var j *weightJob
-	if last := len(e.wjobs) - 1; last >= 0 {
-		j = e.wjobs[last]
-		e.wjobs = e.wjobs[:last]
-	}
-	e.mu.Unlock()
+	j := e.weights.get()
 	if j == nil {
 		j = new(weightJob)
 		j.prepare, j.mult, j.finish = j.prepareTask, j.multiplyTask, j.finishTask
@@ -65,6 +59,10 @@ func (e *Engine) runWeights(lv *level, g Conv, n int, dw, db []float32, x []floa
 	inPlace := r.read()
 
 	area, panel, k := r.h*r.w, lv.panel(), j.t.k()
+	if j.t.rows <= 2 && g.Groups > 1 {
+		e.depthWeights(j, inPlace, n, db)
+		return
+	}
 	j.panels = (j.t.rows + panel - 1) / panel
 	perImage := g.Groups * j.panels * panel * area
 	if !inPlace {
@@ -115,10 +113,54 @@ func (e *Engine) runWeights(lv *level, g Conv, n int, dw, db []float32, x []floa
 	e.put(j.dyT)
 	e.put(j.c)
 	e.put(j.sums)
-	r.src, r.base, j.dy, j.dyT, j.c, j.sums, j.dw = nil, nil, nil, nil, nil, nil, nil
-	e.mu.Lock()
-	e.wjobs = append(e.wjobs, j)
-	e.mu.Unlock()
+	e.putWeights(j)
+}
+
+func (e *Engine) putWeights(j *weightJob) {
+	j.read.src, j.read.base, j.dy, j.dyT, j.c, j.sums, j.dw = nil, nil, nil, nil, nil, nil, nil
+	e.weights.put(j)
+}
+
+// depthWeights is runWeights for groups of one or two output channels: each
+// weight is the sum of the dot products of the rows.
+func (e *Engine) depthWeights(j *weightJob, inPlace bool, n int, db []float32) {
+	r, lv, g := &j.read, j.lv, j.g
+	r.image0, r.images = 0, n
+	r.base = r.src
+	if !inPlace {
+		r.base = e.floats(n * r.imageStride)
+		e.pool.For(r.fillTasks(), r.fillPlanes)
+	}
+	dot := lv.dots[len(lv.dots)-1].f
+	k, area := j.t.k(), r.h*r.w
+	e.pool.For(g.Out, func(o, worker int) {
+		s := make([]float32, 1)
+		x := r.base[o/j.t.rows*j.t.chans*r.planeStride+r.first/4:]
+		for i, off := range r.koff {
+			sum := 0.0
+			for image := range n {
+				from := image*r.imageStride + int(off)/4
+				dy := j.dy[(image*g.Out+o)*area:][:area]
+				for y := range r.h {
+					s[0] = 0
+					dot(r.w, &x[from+y*r.pitch], 0, &dy[y*r.w], 0, &s[0], 0)
+					sum += float64(s[0])
+				}
+			}
+			j.dw[o*k+i] = float32(sum)
+		}
+		if db != nil {
+			sum := 0.0
+			for image := range n {
+				sum += float64(lv.sumOf(j.dy[(image*g.Out+o)*area:][:area]))
+			}
+			db[o] = float32(sum)
+		}
+	})
+	if !inPlace {
+		e.put(r.base)
+	}
+	e.putWeights(j)
 }
 
 // prepareTask pads planes of the input or transposes a panel of dy.

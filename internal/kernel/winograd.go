@@ -161,13 +161,7 @@ type winogradJob struct {
 }
 
 func (e *Engine) runWinograd(f *Filters, n int, dst []float32, out Box, y, x int, src []float32, in Box, ep Epilogue) {
-	e.mu.Lock()
-	var j *winogradJob
-	if last := len(e.winos) - 1; last >= 0 {
-		j = e.winos[last]
-		e.winos = e.winos[:last]
-	}
-	e.mu.Unlock()
+	j := e.winograds.get()
 	workers := e.pool.Workers()
 	if j == nil {
 		j = new(winogradJob)
@@ -210,9 +204,7 @@ func (e *Engine) runWinograd(f *Filters, n int, dst []float32, out Box, y, x int
 	e.put(j.v)
 	e.put(j.c)
 	r.src, r.base, j.v, j.c, j.dst, j.ep, j.win = nil, nil, nil, nil, nil, Epilogue{}, nil
-	e.mu.Lock()
-	e.winos = append(e.winos, j)
-	e.mu.Unlock()
+	e.winograds.put(j)
 }
 
 func (j *winogradJob) transformIn(i, worker int) {

@@ -449,82 +449,99 @@ func maxPool2() {
 	RET()
 
 	for stride := 1; stride <= 2; stride++ {
-		maxUpdate(stride)
+		maxWindow(stride)
 	}
 }
 
-// maxUpdate emits one tap of a max pool over a row of outputs.
-func maxUpdate(stride int) {
+// maxWindow emits a max pool over a row of outputs whose windows lie inside.
+func maxWindow(stride int) {
 	if stride == 1 {
 		lanesAll = lanesTable("lanes", 0, 1)
 	}
-	table := []Mem{lanesAll, even}[stride-1]
-	fn(fmt.Sprintf("maxTap%d_%s", stride, lv.name), "func(best *float32, switches *int32, src *float32, n int, at int32)")
-	Doc(fmt.Sprintf("maxTap%d replaces best[i] and switches[i] by v = src[%d*i] and at+%d*i where v > best[i] or v is NaN", stride, stride, stride),
-		"and best[i] is a number, for i < n, n > 0.")
-	best, sw, src, n := reg.RDI, reg.RSI, reg.RDX, reg.RBX
-	Load(Param("best"), best)
+	fn(fmt.Sprintf("maxWindow%d_%s", stride, lv.name), "func(dst *float32, switches *int32, src *float32, n, kh, kw, rowStep, colStep int, at, rowAt, colAt int32)")
+	Doc(fmt.Sprintf("maxWindow%d computes n > 0 outputs of a pool with stride %d and kh x kw taps, rowStep and colStep bytes apart; at is", stride, stride),
+		"the switch of the first input, rowAt and colAt are the steps in switches, which may be nil.")
+	dst, sw, src, n := reg.RDI, reg.RSI, reg.RDX, reg.RBX
+	kh, rowStep, colStep := reg.R8, reg.R10, reg.R11
+	p, q, kx := reg.R12, reg.R13, reg.R15
+	Load(Param("dst"), dst)
 	Load(Param("switches"), sw)
 	Load(Param("src"), src)
 	Load(Param("n"), n)
-	idx, tEven := vec(8), vec(9)
-	broadcastInt("at", idx)
-	loadInts(table, tEven)
-	VPADDD(tEven, idx, idx)
-	loadInts(lanesStep, vec(10)) // 2*lanes
-	if stride == 1 {
-		VPSRLD(U8(1), vec(10), vec(10))
-	}
-	v, b, at := vec(0), vec(1), vec(2)
-	SUBQ(U8(lv.lanes), n)
-	JLT(LabelRef("partial"))
-	Label("loop")
-	VMOVUPS(Mem{Base: src}, vec(3))
-	if stride == 2 {
-		VMOVUPS(Mem{Base: src, Disp: vbytes()}, vec(4))
-		evenOdd(vec(3), vec(4), v, nil, tEven, nil)
-	} else {
-		VMOVAPS(vec(3), v)
-	}
-	VMOVUPS(Mem{Base: best}, b)
-	VMOVUPS(Mem{Base: sw}, at)
-	better(v, b, idx, at, vec(6), vec(7))
-	VMOVUPS(b, Mem{Base: best})
-	VMOVUPS(at, Mem{Base: sw})
-	VPADDD(vec(10), idx, idx)
-	ADDQ(U8(vbytes()), best)
-	ADDQ(U8(vbytes()), sw)
-	ADDQ(U32(stride*vbytes()), src)
-	SUBQ(U8(lv.lanes), n)
-	JGE(LabelRef("loop"))
-	Label("partial")
-	ADDQ(U8(lv.lanes), n)
-	JZ(LabelRef("done"))
-	MOVQ(n, reg.RCX)
+	Load(Param("rowStep"), rowStep)
+	Load(Param("colStep"), colStep)
+	first, rowIdx, cand, rowV, colV, tEven := vec(8), vec(9), vec(10), vec(3), vec(4), vec(5)
+	broadcastInt("at", first)
+	broadcastInt("rowAt", rowV)
+	broadcastInt("colAt", colV)
+	loadInts([]Mem{lanesAll, even}[stride-1], tEven)
+	VPADDD(tEven, first, first)
+	v, best, at := vec(0), vec(1), vec(2)
+
+	Label("vector")
+	// Masks of the outputs and of the inputs they read: stride*m-stride+1 of them
+	// for m outputs.
+	MOVQ(U32(uint32(lv.lanes)), reg.RCX)
+	CMPQ(n, reg.RCX)
+	CMOVQLT(n, reg.RCX)
 	MOVQ(U32(1), reg.RAX)
 	SHLQ(reg.CL, reg.RAX)
 	DECQ(reg.RAX)
 	maskFrom(reg.RAX, 0, reg.K5, vec(11))
 	if stride == 2 {
-		// The last output reads one input, not two.
 		LEAQ(Mem{Base: reg.RCX, Index: reg.RCX, Scale: 1, Disp: -1}, reg.RCX)
 		MOVQ(U32(1), reg.RAX)
 		SHLQ(reg.CL, reg.RAX)
 		DECQ(reg.RAX)
 		maskFrom(reg.RAX, 0, reg.K3, vec(12))
 		maskFrom(reg.RAX, lv.lanes, reg.K4, vec(13))
-		maskedLoad(Mem{Base: src}, reg.K3, vec(12), vec(3))
-		maskedLoad(Mem{Base: src, Disp: vbytes()}, reg.K4, vec(13), vec(4))
-		evenOdd(vec(3), vec(4), v, nil, tEven, nil)
-	} else {
-		maskedLoad(Mem{Base: src}, reg.K5, vec(11), v)
 	}
-	maskedLoad(Mem{Base: best}, reg.K5, vec(11), b)
-	maskedLoad(Mem{Base: sw}, reg.K5, vec(11), at)
-	better(v, b, idx, at, vec(6), vec(7))
-	maskedStore(b, reg.K5, vec(11), Mem{Base: best})
+	load := func(v reg.VecPhysical) {
+		if stride == 1 {
+			maskedLoad(Mem{Base: q}, reg.K5, vec(11), v)
+			return
+		}
+		maskedLoad(Mem{Base: q}, reg.K3, vec(12), vec(14))
+		maskedLoad(Mem{Base: q, Disp: vbytes()}, reg.K4, vec(13), vec(15))
+		evenOdd(vec(14), vec(15), v, nil, tEven, nil)
+	}
+	MOVQ(src, p)
+	MOVQ(src, q)
+	VMOVAPS(first, rowIdx)
+	VMOVAPS(first, at)
+	load(best)
+	Load(Param("kh"), kh)
+	Label("row")
+	MOVQ(p, q)
+	VMOVAPS(rowIdx, cand)
+	Load(Param("kw"), kx)
+	Label("tap")
+	load(v)
+	better(v, best, cand, at, vec(6), vec(7))
+	VPADDD(colV, cand, cand)
+	ADDQ(colStep, q)
+	SUBQ(U8(1), kx)
+	JNZ(LabelRef("tap"))
+	VPADDD(rowV, rowIdx, rowIdx)
+	ADDQ(rowStep, p)
+	SUBQ(U8(1), kh)
+	JNZ(LabelRef("row"))
+
+	maskedStore(best, reg.K5, vec(11), Mem{Base: dst})
+	TESTQ(sw, sw)
+	JZ(LabelRef("next"))
 	maskedStore(at, reg.K5, vec(11), Mem{Base: sw})
-	Label("done")
+	ADDQ(U8(vbytes()), sw)
+	Label("next")
+	ADDQ(U8(vbytes()), dst)
+	ADDQ(U32(stride*vbytes()), src)
+	loadInts(lanesStep, v) // 2*lanes
+	if stride == 1 {
+		VPSRLD(U8(1), v, v)
+	}
+	VPADDD(v, first, first)
+	SUBQ(U8(lv.lanes), n)
+	JG(LabelRef("vector"))
 	VZEROUPPER()
 	RET()
 }
