@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"slices"
 
 	"github.com/deconvnet/viz/internal/render"
 )
@@ -15,6 +16,9 @@ type Style struct {
 	Name  string  // of the image, for the title
 	Alpha float64 // opacity of the overlay; 0: 0.55
 }
+
+// maxLegend is how many classes the legend names.
+const maxLegend = 12
 
 // marks are the colours of the outlined patches.
 var (
@@ -56,28 +60,35 @@ func (m *Map) Figure(s Style) image.Image {
 		panels = append(panels, render.Panel{Title: fmt.Sprintf("(b) %s, map %d", t.Layer, t.Channel),
 			Image: cells(render.Heat(t.Total, m.Rows, m.Cols, lo, hi, heat)),
 			Bar:   &render.ColorBar{Palette: heat, Lo: lo, Hi: hi, Label: "total activity"},
-			Note:  fmt.Sprintf("clean image: %.4g%s", t.Clean, flat(lo, hi))})
+			Note:  fmt.Sprintf("clean image: %s%s", render.Number(float64(t.Clean)), flat(lo, hi))})
 	}
 	lo, hi := render.Range(m.Prob[s.Class])
 	panels = append(panels, render.Panel{Title: "(d) p(" + class + ")",
 		Image: cells(render.Heat(m.Prob[s.Class], m.Rows, m.Cols, 0, 1, heat)),
 		Bar:   &render.ColorBar{Palette: heat, Lo: 0, Hi: 1, Label: "probability"},
-		Note:  fmt.Sprintf("clean image: %.3f; here %.3f to %.3f%s", m.CleanProb[s.Class], lo, hi, flat(lo, hi))})
+		Note:  fmt.Sprintf("clean image: %s; here %s to %s%s", render.Number(float64(m.CleanProb[s.Class])), render.Number(lo), render.Number(hi), flat(lo, hi))})
 
 	values := make([]int, len(m.ArgMax))
-	seen := map[int]bool{}
-	var legend []render.LegendEntry
+	count := map[int]int{}
+	var most []int // classes, the most frequent first
 	for i, c := range m.ArgMax {
 		values[i] = int(c)
-		if !seen[int(c)] {
-			seen[int(c)] = true
-			legend = append(legend, render.LegendEntry{Color: render.Categorical(int(c)), Text: m.Net.Class(int(c))})
+		if count[int(c)]++; count[int(c)] == 1 {
+			most = append(most, int(c))
 		}
 	}
-	panels = append(panels, render.Panel{Title: "(e) most probable class", Image: cells(render.Classes(values, m.Rows, m.Cols)), Legend: legend})
+	slices.SortStableFunc(most, func(a, b int) int { return count[b] - count[a] })
+	e := render.Panel{Title: "(e) most probable class", Image: cells(render.Classes(values, m.Rows, m.Cols))}
+	for _, c := range most[:min(len(most), maxLegend)] {
+		e.Legend = append(e.Legend, render.LegendEntry{Color: render.Categorical(c), Text: m.Net.Class(c)})
+	}
+	if n := len(most) - maxLegend; n > 0 {
+		e.Note = fmt.Sprintf("and %d more classes", n)
+	}
+	panels = append(panels, e)
 
 	drop := m.PixelDrop[s.Class]
-	scale := render.MaxAbs(drop)
+	scale := max(render.MaxAbs(drop), 0.01) // a loss below a hundredth is not blown up
 	over := render.Overlay(render.Magnify(clean, side), render.Heat(drop, in.H, in.W, -scale, scale, render.Diverging), alpha)
 	panels = append(panels, render.Panel{Title: "loss of p(" + class + ")", Image: over,
 		Bar:  &render.ColorBar{Palette: render.Diverging, Lo: -scale, Hi: scale, Label: "mean loss when covered"},

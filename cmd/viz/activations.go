@@ -201,7 +201,7 @@ func writeActivations(c *cli.Context, engine *model.Engine, net *model.Network, 
 func drawActivations(out *output, t *model.Trace, name, layer, image string, most int, array bool) (string, error) {
 	s := t.Shapes[layer]
 	fig := newActivationFigure(t, layer, image, most)
-	n := numbers{json: map[string]any{"model": t.Net.Hash(), "layer": layer, "image": image, "shape": s.Batch(1)[1:], "shown": fig.shown, "lo": fig.lo, "hi": fig.hi}}
+	n := numbers{json: map[string]any{"model": hash(t.Net), "layer": layer, "image": image, "shape": s.Batch(1)[1:], "shown": fig.shown, "lo": fig.lo, "hi": fig.hi}}
 	if array {
 		n.shape, n.data = s.Batch(1)[1:], t.Value(layer).Data[:s.Len()]
 	}
@@ -233,7 +233,7 @@ func newActivationFigure(t *model.Trace, layer, image string, most int) activati
 		f.shown = s.C
 		maps = fmt.Sprintf("%d values, row by row", s.C)
 	}
-	f.what = fmt.Sprintf("%s: %v, %s. %s %s", filepath.Base(image), s, maps, t.Net.Name, t.Net.Hash())
+	f.what = fmt.Sprintf("%s: %v, %s. %s %s", filepath.Base(image), s, maps, t.Net.Name, hash(t.Net))
 	return f
 }
 
@@ -245,14 +245,14 @@ func (f activationFigure) draw() image.Image {
 		for _, v := range f.values {
 			tiles = append(tiles, render.Heat([]float32{v}, 1, 1, f.lo, f.hi, f.palette))
 		}
-		grid = render.Grid(tiles, render.GridOptions{MinTile: 12, Columns: min(s.C, 50)})
+		grid = render.Grid(tiles, render.GridOptions{MinTile: 12, Columns: max(min(s.C, 50), columns(s.C, 2))})
 	} else {
 		var tiles []image.Image
 		plane := s.H * s.W
 		for k := range f.shown {
 			tiles = append(tiles, render.Heat(f.values[k*plane:(k+1)*plane], s.H, s.W, f.lo, f.hi, f.palette))
 		}
-		grid = render.Grid(tiles, render.GridOptions{MinTile: 48, Gap: 2})
+		grid = render.Grid(tiles, render.GridOptions{MinTile: 48, Gap: 2, Columns: columns(f.shown, 1.3*float64(s.H)/float64(s.W))})
 	}
 	return render.Figure{Title: f.title, PanelSize: -1, Columns: 1,
 		Panels:  []render.Panel{{Image: grid, Bar: &render.ColorBar{Palette: f.palette, Lo: f.lo, Hi: f.hi, Label: "activation"}}},

@@ -8,6 +8,7 @@ import (
 	"image/color"
 	gomaps "maps"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -428,7 +429,7 @@ func (s *sheets) draw(top topMaps, src *source, layerMax float64) image.Image {
 	var blocks []render.Block
 	for _, m := range top {
 		scale := map[string]float64{"tile": 0, "map": m.maxAbs(), "layer": layerMax}[s.scaling]
-		b := render.Block{Label: fmt.Sprintf("map %d  max %.3g", m.number, m.hits[0].Value), Right: m.crops}
+		b := render.Block{Label: fmt.Sprintf("map %d  max %s", m.number, render.Number(float64(m.hits[0].Value))), Right: m.crops}
 		if m.hits[0].Value <= 0 {
 			b.Label = fmt.Sprintf("map %d  never fires", m.number)
 		}
@@ -440,11 +441,11 @@ func (s *sheets) draw(top topMaps, src *source, layerMax float64) image.Image {
 	text := map[string]string{
 		"tile":  "white and black are each tile's largest magnitude",
 		"map":   "white and black are each map's largest magnitude",
-		"layer": fmt.Sprintf("white and black are +-%.3g", layerMax)}[s.scaling]
+		"layer": fmt.Sprintf("white and black are ±%s", render.Number(layerMax))}[s.scaling]
 	return render.BlockSheet(blocks, render.BlockOptions{
 		Title: fmt.Sprintf("%s: strongest activations, projected by rule %s", s.layer, s.rule),
 		Caption: []string{fmt.Sprintf("Left of each block: projections, 0 is mid-grey, %s. Right: the patches of the images in the receptive field; grey is outside the image.", text),
-			fmt.Sprintf("%s %s; images: %s (%d)", s.net.Name, s.net.Hash(), src.from, src.Len())}})
+			fmt.Sprintf("%s %s; images: %s (%d)", s.net.Name, hash(s.net), src.from, src.Len())}})
 }
 
 type sheetNumbers struct {
@@ -470,7 +471,7 @@ type hitNumber struct {
 }
 
 func (s *sheets) numbers(top topMaps, src *source) sheetNumbers {
-	n := sheetNumbers{Model: s.net.Hash(), Layer: s.layer, Rule: s.rule, Scale: s.scaling, Images: src.from}
+	n := sheetNumbers{Model: hash(s.net), Layer: s.layer, Rule: s.rule, Scale: s.scaling, Images: src.from}
 	for _, m := range top {
 		var hits []hitNumber
 		for i, h := range m.hits {
@@ -523,14 +524,14 @@ func deconvUnit(c *cli.Context, engine *model.Engine, net *model.Network, rule d
 	render.DrawBox(marked, image.Rect(p.Box.X0*k, p.Box.Y0*k, p.Box.X1*k, p.Box.Y1*k), image.White.C, max(k/2, 1))
 	scale := p.MaxAbs()
 	fig := render.Figure{Title: fmt.Sprintf("Unit %v, rule %s", u, rule), Columns: 3, Panels: []render.Panel{
-		{Title: "image", Image: marked, Note: fmt.Sprintf("%s; box: receptive field, rows %d to %d, columns %d to %d", src.names[i], p.Box.Y0, p.Box.Y1-1, p.Box.X0, p.Box.X1-1)},
+		{Title: "image", Image: marked, Note: fmt.Sprintf("%s; box: receptive field, rows %d to %d, columns %d to %d", filepath.Base(src.names[i]), p.Box.Y0, p.Box.Y1-1, p.Box.X0, p.Box.X1-1)},
 		{Title: "patch", Image: render.MagnifyTo(p.Crop(net.Preprocess, in, x), 224)},
 		{Title: "projection", Image: render.MagnifyTo(p.Draw(net.Preprocess, 0), 224), Bar: &render.ColorBar{Palette: render.Gray, Lo: -scale, Hi: scale, Label: "input units"},
-			Note: fmt.Sprintf("activation %.4g", p.Value)}},
-		Caption: []string{net.Name + " " + net.Hash() + "; 0 is mid-grey"}}
+			Note: fmt.Sprintf("activation %s", render.Number(float64(p.Value)))}},
+		Caption: []string{net.Name + " " + hash(net) + "; 0 is mid-grey"}}
 	base := fmt.Sprintf("%s-%s", rule, strings.ReplaceAll(u.String(), ":", "-"))
 	_, err = out.picture(base, fig.Draw(), numbers{
-		json:  map[string]any{"model": net.Hash(), "unit": u.String(), "rule": rule, "image": src.names[i], "value": p.Value, "box": p.Box, "max_abs": scale},
+		json:  map[string]any{"model": hash(net), "unit": u.String(), "rule": rule, "image": src.names[i], "value": p.Value, "box": p.Box, "max_abs": scale},
 		shape: []int{in.C, in.H, in.W}, data: p.Full(in.H, in.W)}, "unit", u.String(), "rule", string(rule), "image", src.names[i])
 	return err
 }

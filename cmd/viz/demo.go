@@ -53,7 +53,7 @@ func demo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	note(c, "model: built-in shapes (%s)", net.Hash())
+	note(c, "model: built-in shapes (%s)", hash(net))
 	out, err := openOutput(c, net)
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func demo(c *cli.Context) error {
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	p := &page{Title: "viz demo", Model: net.Name, Hash: net.Hash(), Version: version()}
+	p := &page{Title: "viz demo", Model: net.Name, Hash: hash(net), Version: version()}
 	add := func(title, text, command string, pictures ...string) {
 		p.Sections = append(p.Sections, section{title, text, command, pictures})
 	}

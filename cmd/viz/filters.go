@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"image"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -96,7 +95,7 @@ func convNodes(net *model.Network, spec string) ([]string, error) {
 // filterTiles draws the filters of one layer: in colour if they read a colour
 // image, one grey tile for each map if they read one channel, otherwise (pairs) one
 // grey tile for each pair of map and input, a row for each map.
-func filterTiles(net *model.Network, name string, most int, scale float64) (tiles []image.Image, columns int, pairs bool) {
+func filterTiles(net *model.Network, name string, most int, scale float64) (tiles []image.Image, perRow int, pairs bool) {
 	node := net.Node(name)
 	l := node.Layer.(*model.Conv)
 	s := l.Weight.Shape
@@ -108,7 +107,7 @@ func filterTiles(net *model.Network, name string, most int, scale float64) (tile
 		for k := range min(s[0], most) {
 			tiles = append(tiles, tile(l.Weight.Data[k*size:(k+1)*size], s[1]))
 		}
-		return tiles, int(math.Ceil(math.Sqrt(2 * float64(len(tiles))))), false // twice as wide as high
+		return tiles, columns(len(tiles), 2), false
 	}
 	inputs := min(s[1], most)
 	for k := range min(s[0], most) {
@@ -159,7 +158,7 @@ func drawFilters(out *output, style filterStyle, name string) (string, error) {
 	l := net.Node(name).Layer.(*model.Conv)
 	scale := render.MaxAbs(l.Weight.Data)
 	shown := scale
-	text := fmt.Sprintf("0 is mid-grey, white and black are +-%.3g, the layer's largest weight", scale)
+	text := fmt.Sprintf("0 is mid-grey, white and black are ±%s, the layer's largest weight", render.Number(scale))
 	if style.scaling == "tile" {
 		shown, text = 0, "0 is mid-grey, white and black are each tile's largest weight"
 	}
@@ -176,11 +175,11 @@ func drawFilters(out *output, style filterStyle, name string) (string, error) {
 		size = 15
 	}
 	grid := render.Grid(tiles, render.GridOptions{Columns: columns, MinTile: size})
-	fig := render.Figure{Title: "Filters of " + name, Caption: []string{what + ". " + text + ".", net.Name + " " + net.Hash()}, PanelSize: -1,
+	fig := render.Figure{Title: "Filters of " + name, Caption: []string{what + ". " + text + ".", net.Name + " " + hash(net)}, PanelSize: -1,
 		Panels: []render.Panel{{Image: grid, Bar: signedBar(style.scaling, scale)}}, Columns: 1}
 	base := "filters-" + name
 	return out.picture(base, fig.Draw(), numbers{
-		json:  map[string]any{"model": net.Hash(), "layer": name, "shape": s, "scale": scale, "scaling": style.scaling},
+		json:  map[string]any{"model": hash(net), "layer": name, "shape": s, "scale": scale, "scaling": style.scaling},
 		shape: s, data: l.Weight.Data}, "layer", name, "scale", text)
 }
 
@@ -225,7 +224,7 @@ func evolveFilters(c *cli.Context) error {
 		return err
 	}
 	fig := render.Figure{Title: "Filters of layer " + spec + " through training", Columns: 1, PanelSize: -1,
-		Caption: []string{fmt.Sprintf("one scale for all: 0 is mid-grey, white and black are +-%.3g", scale)}}
+		Caption: []string{fmt.Sprintf("one scale for all: 0 is mid-grey, white and black are ±%s", render.Number(scale))}}
 	shown := scale
 	if c.String("scale") == "tile" {
 		shown = 0
@@ -250,7 +249,7 @@ func evolveFilters(c *cli.Context) error {
 			p.Bar = signedBar(c.String("scale"), scale)
 		}
 		fig.Panels = append(fig.Panels, p)
-		steps = append(steps, map[string]any{"file": c.Args().Get(i), "step": nets[i].Origin.Step, "model": nets[i].Hash(), "max": render.MaxAbs(l.Weight.Data)})
+		steps = append(steps, map[string]any{"file": c.Args().Get(i), "step": nets[i].Origin.Step, "model": hash(nets[i]), "max": render.MaxAbs(l.Weight.Data)})
 		all = append(all, l.Weight.Data...)
 	}
 	base := "evolution-layer" + spec

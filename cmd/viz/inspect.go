@@ -52,7 +52,7 @@ func inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	r := inspection{Model: net.Name, Hash: net.Hash(), Input: net.Input.Shape().String(), Logits: net.Logits, Classes: net.Classes,
+	r := inspection{Model: net.Name, Hash: hash(net), Input: net.Input.Shape().String(), Logits: net.Logits, Classes: net.Classes,
 		Preprocess: net.Preprocess, Origin: net.Origin}
 	for i, l := range layers {
 		text, err := rule.Describe(net.Nodes[i].Layer)
@@ -67,7 +67,15 @@ func inspect(c *cli.Context) error {
 		return printJSON(c, r)
 	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s\t%s\tinput %s\t%d classes\n\n", r.Model, r.Hash, r.Input, len(r.Classes))
+	classes := "no class scores"
+	if n := net.Node(net.Logits); n != nil {
+		shapes, err := net.Shapes()
+		if err != nil {
+			return err
+		}
+		classes = fmt.Sprintf("%d classes", shapes[net.Logits].C)
+	}
+	fmt.Fprintf(w, "%s\t%s\tinput %s\t%s\n\n", r.Model, r.Hash, r.Input, classes)
 	fmt.Fprintf(w, "layer\tname\tkind\tattributes\toutput\tweights\tmultiply-adds\tfield\tstride\trule %s\n", rule)
 	for _, l := range r.Layers {
 		number, field, stride := "", "all", "-"

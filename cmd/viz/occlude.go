@@ -230,7 +230,7 @@ type occlusionLayer struct {
 
 // occlusionSummary lists all numbers by position, of the given classes.
 func occlusionSummary(m *occlusion.Map, image string, classes ...int) occlusionNumbers {
-	n := occlusionNumbers{Model: m.Net.Hash(), Image: image, Patch: m.Patch, Stride: m.Stride, Fill: m.FillName, Rows: m.Rows, Cols: m.Cols,
+	n := occlusionNumbers{Model: hash(m.Net), Image: image, Patch: m.Patch, Stride: m.Stride, Fill: m.FillName, Rows: m.Rows, Cols: m.Cols,
 		CleanBest: m.Net.Class(m.CleanBest), Passes: m.Passes, MACs: m.MACs, ArgMax: m.ArgMax}
 	for j, k := range m.Classes {
 		if slices.Contains(classes, k) {

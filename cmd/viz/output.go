@@ -7,6 +7,7 @@ import (
 	"image"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -175,4 +176,18 @@ func tidy(app *cli.App) {
 	for _, dir := range made {
 		os.Remove(dir) // refuses unless empty
 	}
+}
+
+// columns is how many of n tiles to put in a row so that the grid has about the
+// given ratio of columns to rows, with as few empty cells as can be had nearby.
+func columns(n int, ratio float64) int {
+	ideal := math.Sqrt(ratio * float64(n))
+	best, cost := 1, math.Inf(1)
+	for c := 1; c <= n; c++ {
+		empty := (c - n%c) % c
+		if k := math.Abs(math.Log(float64(c)/ideal)) + float64(empty)/float64(c)/3; k < cost {
+			best, cost = c, k
+		}
+	}
+	return best
 }

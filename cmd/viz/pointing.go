@@ -100,7 +100,7 @@ func measurePointing(ctx context.Context, engine *model.Engine, net *model.Netwo
 		return nil, fmt.Errorf("network %s has no convolution layers", net.Name)
 	}
 	last := convs[len(convs)-1]
-	r := &pointingResult{Model: net.Hash(), Data: src.from, Images: src.Len(), Layer: last, Rule: rule}
+	r := &pointingResult{Model: hash(net), Data: src.from, Images: src.Len(), Layer: last, Rule: rule}
 	projector := deconv.New(engine, net, rule)
 	for i := range src.Len() {
 		x, err := src.load(i)

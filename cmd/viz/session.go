@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/deconvnet/viz/internal/dataset"
 	"github.com/deconvnet/viz/internal/imageio"
@@ -50,8 +51,21 @@ func loadModel(c *cli.Context, images bool) (net *model.Network, from string, er
 	if err != nil {
 		return nil, "", err
 	}
-	note(c, "model: %s (%s)", from, net.Hash())
+	note(c, "model: %s (%s)", from, hash(net))
 	return net, from, nil
+}
+
+// hashes holds the hashes of the networks in use, for large ones take their time.
+var hashes sync.Map // *model.Network to string
+
+// hash is the hash of a network that does not change any more.
+func hash(net *model.Network) string {
+	if h, ok := hashes.Load(net); ok {
+		return h.(string)
+	}
+	h := net.Hash()
+	hashes.Store(net, h)
+	return h
 }
 
 // isBuiltin reports whether a model's name means a built-in network: a file of
@@ -306,7 +320,7 @@ func provenance(c *cli.Context, net *model.Network, more ...string) []imageio.Te
 	text := []imageio.Text{
 		{Key: "Software", Value: "viz " + version()},
 		{Key: "viz.command", Value: strings.Join(os.Args[1:], " ")},
-		{Key: "viz.model", Value: net.Name + " " + net.Hash()},
+		{Key: "viz.model", Value: net.Name + " " + hash(net)},
 	}
 	for i := 0; i+1 < len(more); i += 2 {
 		text = append(text, imageio.Text{Key: "viz." + more[i], Value: more[i+1]})

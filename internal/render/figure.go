@@ -283,6 +283,9 @@ func niceStep(span float64, n int) float64 {
 	return 10 * power
 }
 
+// Number writes v for a label: four significant digits, see ColorBar.
+func Number(v float64) string { return number(v, 4) }
+
 // number writes v with at most the given significant digits, without trailing
 // zeros, with a true minus sign, and with an exponent only for very large or very
 // small values.
