@@ -13399,9 +13399,9 @@ DATA zipHigh<>+56(SB)/4, $0x0000000f
 DATA zipHigh<>+60(SB)/4, $0x0000001f
 GLOBL zipHigh<>(SB), RODATA|NOPTR, $64
 
-// func winogradIn_avx512(dst *float32, src *float32, ldd int, n int)
+// func winogradIn6_avx512(dst *float32, src *float32, ldd int, n int)
 // Requires: AVX, AVX512F
-TEXT ·winogradIn_avx512(SB), NOSPLIT, $0-32
+TEXT ·winogradIn6_avx512(SB), NOSPLIT, $0-32
 	MOVQ         dst+0(FP), DI
 	MOVQ         src+8(FP), SI
 	MOVQ         ldd+16(FP), R8
@@ -13815,9 +13815,138 @@ channel:
 	VZEROUPPER
 	RET
 
-// func winogradOut4_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+// func winogradIn4_avx512(dst *float32, src *float32, ldd int, n int)
 // Requires: AVX, AVX512F
-TEXT ·winogradOut4_avx512(SB), NOSPLIT, $0-80
+TEXT ·winogradIn4_avx512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ ldd+16(FP), R8
+	MOVQ n+24(FP), CX
+
+channel:
+	VMOVUPS (SI), Z0
+	VMOVUPS 512(SI), Z1
+	VMOVUPS 1024(SI), Z2
+	VMOVUPS 1536(SI), Z3
+	VSUBPS  Z2, Z0, Z4
+	VADDPS  Z2, Z1, Z5
+	VSUBPS  Z1, Z2, Z6
+	VSUBPS  Z3, Z1, Z7
+	VMOVUPS Z4, (SI)
+	VMOVUPS Z5, 512(SI)
+	VMOVUPS Z6, 1024(SI)
+	VMOVUPS Z7, 1536(SI)
+	VMOVUPS 128(SI), Z14
+	VMOVUPS 640(SI), Z15
+	VMOVUPS 1152(SI), Z16
+	VMOVUPS 1664(SI), Z17
+	VSUBPS  Z16, Z14, Z18
+	VADDPS  Z16, Z15, Z19
+	VSUBPS  Z15, Z16, Z20
+	VSUBPS  Z17, Z15, Z21
+	VMOVUPS Z18, 128(SI)
+	VMOVUPS Z19, 640(SI)
+	VMOVUPS Z20, 1152(SI)
+	VMOVUPS Z21, 1664(SI)
+	VMOVUPS 256(SI), Z0
+	VMOVUPS 768(SI), Z1
+	VMOVUPS 1280(SI), Z2
+	VMOVUPS 1792(SI), Z3
+	VSUBPS  Z2, Z0, Z4
+	VADDPS  Z2, Z1, Z5
+	VSUBPS  Z1, Z2, Z6
+	VSUBPS  Z3, Z1, Z7
+	VMOVUPS Z4, 256(SI)
+	VMOVUPS Z5, 768(SI)
+	VMOVUPS Z6, 1280(SI)
+	VMOVUPS Z7, 1792(SI)
+	VMOVUPS 384(SI), Z14
+	VMOVUPS 896(SI), Z15
+	VMOVUPS 1408(SI), Z16
+	VMOVUPS 1920(SI), Z17
+	VSUBPS  Z16, Z14, Z18
+	VADDPS  Z16, Z15, Z19
+	VSUBPS  Z15, Z16, Z20
+	VSUBPS  Z17, Z15, Z21
+	VMOVUPS Z18, 384(SI)
+	VMOVUPS Z19, 896(SI)
+	VMOVUPS Z20, 1408(SI)
+	VMOVUPS Z21, 1920(SI)
+	MOVQ    DI, DX
+	VMOVUPS (SI), Z0
+	VMOVUPS 128(SI), Z1
+	VMOVUPS 256(SI), Z2
+	VMOVUPS 384(SI), Z3
+	VSUBPS  Z2, Z0, Z4
+	VADDPS  Z2, Z1, Z5
+	VSUBPS  Z1, Z2, Z6
+	VSUBPS  Z3, Z1, Z7
+	VMOVUPS Z4, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Z5, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Z6, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Z7, (DX)
+	ADDQ    R8, DX
+	VMOVUPS 512(SI), Z14
+	VMOVUPS 640(SI), Z15
+	VMOVUPS 768(SI), Z16
+	VMOVUPS 896(SI), Z17
+	VSUBPS  Z16, Z14, Z18
+	VADDPS  Z16, Z15, Z19
+	VSUBPS  Z15, Z16, Z20
+	VSUBPS  Z17, Z15, Z21
+	VMOVUPS Z18, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Z19, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Z20, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Z21, (DX)
+	ADDQ    R8, DX
+	VMOVUPS 1024(SI), Z0
+	VMOVUPS 1152(SI), Z1
+	VMOVUPS 1280(SI), Z2
+	VMOVUPS 1408(SI), Z3
+	VSUBPS  Z2, Z0, Z4
+	VADDPS  Z2, Z1, Z5
+	VSUBPS  Z1, Z2, Z6
+	VSUBPS  Z3, Z1, Z7
+	VMOVUPS Z4, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Z5, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Z6, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Z7, (DX)
+	ADDQ    R8, DX
+	VMOVUPS 1536(SI), Z14
+	VMOVUPS 1664(SI), Z15
+	VMOVUPS 1792(SI), Z16
+	VMOVUPS 1920(SI), Z17
+	VSUBPS  Z16, Z14, Z18
+	VADDPS  Z16, Z15, Z19
+	VSUBPS  Z15, Z16, Z20
+	VSUBPS  Z17, Z15, Z21
+	VMOVUPS Z18, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Z19, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Z20, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Z21, (DX)
+	ADDQ    R8, DX
+	ADDQ    $0x00000800, SI
+	ADDQ    $0x00000080, DI
+	SUBQ    $0x01, CX
+	JNZ     channel
+	VZEROUPPER
+	RET
+
+// func winogradOut6x4_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+// Requires: AVX, AVX512F
+TEXT ·winogradOut6x4_avx512(SB), NOSPLIT, $0-80
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ lds+16(FP), R8
@@ -14217,9 +14346,9 @@ stored:
 	VZEROUPPER
 	RET
 
-// func winogradOut2_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+// func winogradOut6x2_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
 // Requires: AVX, AVX512F
-TEXT ·winogradOut2_avx512(SB), NOSPLIT, $0-80
+TEXT ·winogradOut6x2_avx512(SB), NOSPLIT, $0-80
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ lds+16(FP), R8
@@ -14404,6 +14533,142 @@ rows:
 	VADDPS           Z31, Z6, Z6
 	VMAXPS           Z7, Z31, Z7
 	VADDPS           Z31, Z7, Z7
+
+store:
+	MOVQ segs+48(FP), R9
+	MOVQ nseg+56(FP), R10
+
+segment:
+	MOVQ    (R9), R13
+	ADDQ    DI, R13
+	KMOVW   8(R9), K1
+	KMOVW   10(R9), K2
+	MOVQ    16(R9), R15
+	VMOVUPS Z0, K1, (R13)
+	VMOVUPS Z1, K2, 64(R13)
+	SUBQ    $0x01, R15
+	JZ      stored
+	ADDQ    BX, R13
+	VMOVUPS Z6, K1, (R13)
+	VMOVUPS Z7, K2, 64(R13)
+
+stored:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  segment
+	ADDQ $0x00000080, SI
+	MOVQ plane+32(FP), R12
+	ADDQ R12, DI
+	SUBQ $0x01, CX
+	JNZ  channel
+	VZEROUPPER
+	RET
+
+// func winogradOut4x2_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+// Requires: AVX, AVX512F
+TEXT ·winogradOut4x2_avx512(SB), NOSPLIT, $0-80
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ lds+16(FP), R8
+	MOVQ n+24(FP), CX
+	MOVQ pitch+40(FP), BX
+	MOVQ bias+64(FP), R11
+
+channel:
+	MOVQ         SI, R13
+	LEAQ         (R8)(R8*1), R12
+	ADDQ         R12, R12
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Z24
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Z25
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Z26
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Z27
+	ADDQ         R8, R13
+	VADDPS       Z26, Z25, Z30
+	VSUBPS       Z26, Z25, Z31
+	VADDPS       Z30, Z24, Z0
+	VSUBPS       Z27, Z31, Z6
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Z24
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Z25
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Z26
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Z27
+	ADDQ         R8, R13
+	VADDPS       Z26, Z25, Z30
+	VSUBPS       Z26, Z25, Z31
+	VADDPS       Z30, Z24, Z1
+	VSUBPS       Z27, Z31, Z7
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Z24
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Z25
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Z26
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Z27
+	ADDQ         R8, R13
+	VADDPS       Z26, Z25, Z30
+	VSUBPS       Z26, Z25, Z31
+	VADDPS       Z30, Z24, Z2
+	VSUBPS       Z27, Z31, Z8
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Z24
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Z25
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Z26
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Z27
+	ADDQ         R8, R13
+	VADDPS       Z26, Z25, Z30
+	VSUBPS       Z26, Z25, Z31
+	VADDPS       Z30, Z24, Z3
+	VSUBPS       Z27, Z31, Z9
+	VPXORD       Z31, Z31, Z31
+	TESTQ        R11, R11
+	JZ           rows
+	VBROADCASTSS (R11), Z31
+	ADDQ         $0x04, R11
+
+rows:
+	VADDPS    Z2, Z1, Z28
+	VSUBPS    Z2, Z1, Z29
+	VADDPS    Z28, Z0, Z24
+	VSUBPS    Z3, Z29, Z25
+	VADDPS    Z31, Z24, Z24
+	VADDPS    Z31, Z25, Z25
+	VMOVDQU32 zipLow<>+0(SB), Z0
+	VMOVDQU32 zipHigh<>+0(SB), Z1
+	VPERMI2PS Z25, Z24, Z0
+	VPERMI2PS Z25, Z24, Z1
+	VADDPS    Z8, Z7, Z28
+	VSUBPS    Z8, Z7, Z29
+	VADDPS    Z28, Z6, Z24
+	VSUBPS    Z9, Z29, Z25
+	VADDPS    Z31, Z24, Z24
+	VADDPS    Z31, Z25, Z25
+	VMOVDQU32 zipLow<>+0(SB), Z6
+	VMOVDQU32 zipHigh<>+0(SB), Z7
+	VPERMI2PS Z25, Z24, Z6
+	VPERMI2PS Z25, Z24, Z7
+	MOVQ      relu+72(FP), R12
+	TESTQ     R12, R12
+	JZ        store
+	VPXORD    Z31, Z31, Z31
+	VMAXPS    Z0, Z31, Z0
+	VADDPS    Z31, Z0, Z0
+	VMAXPS    Z1, Z31, Z1
+	VADDPS    Z31, Z1, Z1
+	VMAXPS    Z6, Z31, Z6
+	VADDPS    Z31, Z6, Z6
+	VMAXPS    Z7, Z31, Z7
+	VADDPS    Z31, Z7, Z7
 
 store:
 	MOVQ segs+48(FP), R9

@@ -49,6 +49,7 @@ var layers = []convBench{
 	layer("res2b", 1, 64, 56, 256, 1, 1),
 	layer("res3", 1, 128, 56, 128, 3, 2),
 	layer("res4", 1, 1024, 14, 256, 1, 1),
+	layer("res4b", 1, 256, 14, 256, 3, 1),
 	layer("res5", 1, 512, 7, 512, 3, 1),
 	layer("res5n", 16, 512, 7, 512, 3, 1),
 }

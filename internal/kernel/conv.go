@@ -6,8 +6,8 @@ type Filters struct {
 	g    Conv
 	lv   *level
 	data bool
-	w    []float32    // as they came, for the reference
-	win  *transformed // for Winograd, or nil
+	w    []float32      // as they came, for the reference
+	win  []*transformed // for Winograd, best first
 	subs []subConv
 }
 
@@ -99,8 +99,8 @@ func (f *Filters) Repack(w []float32) {
 		f.w = append(f.w[:0], w...)
 		return
 	}
-	if f.win != nil {
-		f.win.repack(f, w)
+	for _, t := range f.win {
+		t.repack(f, w)
 	}
 	cg, kg, area := g.In/g.Groups, g.Out/g.Groups, g.KH*g.KW
 	for _, s := range f.subs {
@@ -176,8 +176,8 @@ func (e *Engine) ConvForward(f *Filters, n int, dst []float32, out Box, src []fl
 		})
 		return
 	}
-	if f.useWinograd(n, out.H(), out.W()) {
-		e.runWinograd(f, n, dst, out, out.Y0-g.PadTop, out.X0-g.PadLeft, src, in, ep)
+	if t := f.winograd(n, out.H(), out.W()); t != nil {
+		e.runWinograd(f, t, n, dst, out, out.Y0-g.PadTop, out.X0-g.PadLeft, src, in, ep)
 		return
 	}
 	j := e.getConv()
@@ -216,8 +216,8 @@ func (e *Engine) ConvData(f *Filters, n int, dx []float32, out Box, dy []float32
 		})
 		return
 	}
-	if f.useWinograd(n, out.H(), out.W()) {
-		e.runWinograd(f, n, dx, out, out.Y0+g.PadTop-g.KH+1, out.X0+g.PadLeft-g.KW+1, dy, in, Epilogue{})
+	if t := f.winograd(n, out.H(), out.W()); t != nil {
+		e.runWinograd(f, t, n, dx, out, out.Y0+g.PadTop-g.KH+1, out.X0+g.PadLeft-g.KW+1, dy, in, Epilogue{})
 		return
 	}
 	j := e.getConv()

@@ -60,9 +60,9 @@ type level struct {
 	split2      func(even, odd, src *float32, n int)
 	split4      func(dst *float32, ldd int, src *float32, n int)
 
-	// Winograd's transforms, or nil.
-	winogradIn  func(dst, src *float32, ldd, n int)
-	winogradOut [5]func(dst, src *float32, lds, n, plane, pitch int, segs *int64, nseg int, bias *float32, relu int) // by tile size
+	// Winograd's transforms, or nil; see transformed.
+	winogradIn  [7]func(dst, src *float32, ldd, n int)                                                                // by alpha
+	winogradOut [11]func(dst, src *float32, lds, n, plane, pitch int, segs *int64, nseg int, bias *float32, relu int) // by alpha + size
 }
 
 const (

@@ -56,7 +56,7 @@ var avx512Level = &level{
 	sumProducts: sumProducts_avx512,
 	maxPool2:    maxPool2_avx512,
 	split2:      split2_avx512,
-	split4:      split4_avx512, winogradIn: winogradIn_avx512, winogradOut: [5]func(*float32, *float32, int, int, int, int, *int64, int, *float32, int){2: winogradOut2_avx512, 4: winogradOut4_avx512},
+	split4:      split4_avx512, winogradIn: [7]func(*float32, *float32, int, int){4: winogradIn4_avx512, 6: winogradIn6_avx512}, winogradOut: [11]func(*float32, *float32, int, int, int, int, *int64, int, *float32, int){6: winogradOut4x2_avx512, 8: winogradOut6x2_avx512, 10: winogradOut6x4_avx512},
 	lrn:       lrn_avx512,
 	maxWindow: [3]func(*float32, *int32, *float32, int, int, int, int, int, int32, int32, int32){1: maxWindow1_avx512, 2: maxWindow2_avx512},
 }

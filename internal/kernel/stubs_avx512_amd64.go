@@ -465,22 +465,35 @@ func lrn_avx512(dst *float32, src *float32, first *float32, n int, stride int, c
 //go:noescape
 func split4_avx512(dst *float32, ldd int, src *float32, n int)
 
-// winogradIn transforms n channels of 16 tiles: dst[6i+j] = (B' d B)[i][j] for d[i][j] at src[6i+j], which is
+// winogradIn6 transforms n channels of 16 tiles: dst[6i+j] = (B' d B)[i][j] for d[i][j] at src[6i+j], which is
 // overwritten. The 36 vectors of src are 128 bytes apart; those of dst ldd bytes, channels of dst 128 bytes.
 //
 //go:noescape
-func winogradIn_avx512(dst *float32, src *float32, ldd int, n int)
+func winogradIn6_avx512(dst *float32, src *float32, ldd int, n int)
 
-// winogradOut4 transforms n channels of 16 tiles back, A' m A for m[i][j] at src[6i+j], adds bias[k] unless bias is nil,
+// winogradIn4 transforms n channels of 16 tiles: dst[4i+j] = (B' d B)[i][j] for d[i][j] at src[4i+j], which is
+// overwritten. The 16 vectors of src are 128 bytes apart; those of dst ldd bytes, channels of dst 128 bytes.
+//
+//go:noescape
+func winogradIn4_avx512(dst *float32, src *float32, ldd int, n int)
+
+// winogradOut6x4 transforms n channels of 16 tiles back, A' m A for m[i][j] at src[6i+j], adds bias[k] unless bias is nil,
 // and stores 4 rows of 64 floats at each segment (off, masks, rows): masks has a bit for each column, rows of the
 // output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels 128.
 //
 //go:noescape
-func winogradOut4_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+func winogradOut6x4_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
 
-// winogradOut2 transforms n channels of 16 tiles back, A' m A for m[i][j] at src[6i+j], adds bias[k] unless bias is nil,
+// winogradOut6x2 transforms n channels of 16 tiles back, A' m A for m[i][j] at src[6i+j], adds bias[k] unless bias is nil,
 // and stores 2 rows of 32 floats at each segment (off, masks, rows): masks has a bit for each column, rows of the
 // output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels 128.
 //
 //go:noescape
-func winogradOut2_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+func winogradOut6x2_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+
+// winogradOut4x2 transforms n channels of 16 tiles back, A' m A for m[i][j] at src[4i+j], adds bias[k] unless bias is nil,
+// and stores 2 rows of 32 floats at each segment (off, masks, rows): masks has a bit for each column, rows of the
+// output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels 128.
+//
+//go:noescape
+func winogradOut4x2_avx512(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)

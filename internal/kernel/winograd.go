@@ -2,9 +2,9 @@ package kernel
 
 // Winograd's minimal filtering F(4x4, 3x3): a tile of 4x4 outputs of a 3x3
 // convolution with stride 1 takes 36 products per pair of channels instead of
-// 144. With U = G g G' for the weights g and V = B' d B for the tile's 6x6 inputs
+// 144. With U = G g G' for the weights g and V = B' d B for the tile's inputs
 // d, the outputs are A' (sum over channels of U*V, elementwise) A. Over all tiles
-// the 36 elements are 36 independent matrix products.
+// the elements are independent matrix products.
 //
 // Results differ from the direct sum by about ten times its rounding error (see
 // TestWinograd). They do not depend on the workers, but they do depend on where
@@ -15,7 +15,7 @@ package kernel
 // CVPR 2016, section 4.
 
 const (
-	tileTaps  = 36
+	maxTaps   = 36
 	tileChans = 8  // channels transformed at a time, for L1
 	tileRows  = 16 // output channels transformed back at a time
 	// winogradFloats is about the size of the transformed inputs and outputs
@@ -23,11 +23,11 @@ const (
 	winogradFloats = 256 << 10
 )
 
-// transformed are weights taken to the 36 products: u holds rows x chans
-// matrices packed for tiles. A tile has size x size outputs; the kernel is
-// (7-size) x (7-size).
+// transformed are weights taken to the alpha x alpha products of tiles with
+// size x size outputs: u holds a rows x chans matrix packed for the GEMM for each.
+// The kernel is ks x ks, ks = alpha+1-size.
 type transformed struct {
-	size        int
+	alpha, size int
 	rows, chans int
 	u           []float32
 }
@@ -53,34 +53,44 @@ func PackDataFast(g Conv, w []float32) *Filters {
 
 func (f *Filters) addWinograd() {
 	g := f.g
-	if f.lv.winogradIn == nil || g.KH != g.KW || g.KH != 3 && g.KH != 5 || g.StrideY != 1 || g.StrideX != 1 || g.DilY != 1 || g.DilX != 1 ||
+	if f.lv.winogradIn[6] == nil || g.KH != g.KW || g.KH != 3 && g.KH != 5 || g.StrideY != 1 || g.StrideX != 1 || g.DilY != 1 || g.DilX != 1 ||
 		g.Groups != 1 || g.In < 16 || g.Out < 16 {
 		return
 	}
-	t := &transformed{size: 7 - g.KH, rows: g.Out, chans: g.In}
-	if f.data {
-		t.rows, t.chans = g.In, g.Out
+	for _, s := range [][2]int{{6, 4}, {4, 2}, {6, 2}} {
+		if s[0]+1-s[1] != g.KH {
+			continue
+		}
+		t := &transformed{alpha: s[0], size: s[1], rows: g.Out, chans: g.In}
+		if f.data {
+			t.rows, t.chans = g.In, g.Out
+		}
+		t.u = make([]float32, t.taps()*t.rows*t.chans)
+		f.win = append(f.win, t)
 	}
-	t.u = make([]float32, tileTaps*t.rows*t.chans)
-	f.win = t
 }
 
-// useWinograd reports whether the tiles of n images of h x w outputs are worth
-// it: at least half a panel of them, and not mostly beyond the edges.
-func (f *Filters) useWinograd(n, h, w int) bool {
-	if f.win == nil {
-		return false
+func (t *transformed) taps() int { return t.alpha * t.alpha }
+
+// winograd returns the weights for the tiles of n images of h x w outputs, or nil
+// if the direct way is better. Larger tiles save more products, but they need
+// enough of them to fill a panel and must not lie beyond the edges for the most
+// part.
+func (f *Filters) winograd(n, h, w int) *transformed {
+	for _, t := range f.win {
+		ty, tx := (h+t.size-1)/t.size, (w+t.size-1)/t.size
+		if n*ty*tx >= 24 && 2*t.size*t.size*ty*tx <= 3*h*w {
+			return t
+		}
 	}
-	size := f.win.size
-	ty, tx := (h+size-1)/size, (w+size-1)/size
-	return n*ty*tx >= 12 && 2*size*size*ty*tx <= 3*h*w
+	return nil
 }
 
 // repack transforms the weights; the data gradient takes them flipped, with rows
 // and channels exchanged.
 func (t *transformed) repack(f *Filters, w []float32) {
 	nb := rowBlocks(t.rows, f.lv.rows)
-	ks := 7 - t.size
+	ks := t.alpha + 1 - t.size
 	var flipped [25]float32
 	for b := range nb {
 		r0, r1 := rowStart(t.rows, nb, b), rowStart(t.rows, nb, b+1)
@@ -97,8 +107,8 @@ func (t *transformed) repack(f *Filters, w []float32) {
 					}
 				}
 				at := r0*t.chans + c*mr + r - r0
-				u := transformKernel(k, ks)
-				for i, v := range u {
+				u := transformKernel(k, ks, t.alpha)
+				for i, v := range u[:t.taps()] {
 					t.u[i*t.rows*t.chans+at] = v
 				}
 			}
@@ -108,10 +118,13 @@ func (t *transformed) repack(f *Filters, w []float32) {
 
 // transformKernel returns G g G' for a ks x ks kernel g: rows of G are the powers
 // of a point, scaled.
-func transformKernel(g []float32, ks int) (u [tileTaps]float32) {
+func transformKernel(g []float32, ks, alpha int) (u [maxTaps]float32) {
 	line := func(v [5]float64) [6]float64 {
 		even, odd := v[0]+v[2]+v[4], v[1]+v[3]            // at 1: even + odd
 		even2, odd2 := v[0]+4*v[2]+16*v[4], 2*v[1]+8*v[3] // at 2
+		if alpha == 4 {
+			return [6]float64{v[0], (even + odd) / 2, (even - odd) / 2, v[ks-1]}
+		}
 		return [6]float64{v[0] / 4, -(even + odd) / 6, -(even - odd) / 6, (even2 + odd2) / 24, (even2 - odd2) / 24, v[ks-1]}
 	}
 	var cols [6][5]float64
@@ -124,28 +137,33 @@ func transformKernel(g []float32, ks int) (u [tileTaps]float32) {
 			cols[i][j] = x
 		}
 	}
-	for i := range 6 {
+	for i := range alpha {
 		for j, v := range line(cols[i]) {
-			u[6*i+j] = float32(v)
+			if j < alpha {
+				u[alpha*i+j] = float32(v)
+			}
 		}
 	}
 	return u
 }
 
-var winogradTaps = func() (list []tap) {
-	for i := range 6 {
-		for j := range 6 {
+// winogradTaps lists the inputs of a tile, by alpha.
+var winogradTaps = [7][]tap{4: square(4), 6: square(6)}
+
+func square(n int) (list []tap) {
+	for i := range n {
+		for j := range n {
 			list = append(list, tap{i, j})
 		}
 	}
 	return list
-}()
+}
 
 // winogradJob is one run: in groups of panels of tiles, the inputs are
-// transformed to v [36][panels][chans][panel], multiplied to c
-// [36][panels][rows][panel] and transformed back.
+// transformed to v [taps][panels][chans][panel], multiplied to c
+// [taps][panels][rows][panel] and transformed back.
 type winogradJob struct {
-	read  convJob // gathers the tiles: a 6x6 kernel with their stride
+	read  convJob // gathers the tiles: as a kernel with their stride
 	t     taps
 	win   *transformed
 	ep    Epilogue
@@ -160,7 +178,7 @@ type winogradJob struct {
 	out   func(i, worker int)
 }
 
-func (e *Engine) runWinograd(f *Filters, n int, dst []float32, out Box, y, x int, src []float32, in Box, ep Epilogue) {
+func (e *Engine) runWinograd(f *Filters, t *transformed, n int, dst []float32, out Box, y, x int, src []float32, in Box, ep Epilogue) {
 	j := e.winograds.get()
 	workers := e.pool.Workers()
 	if j == nil {
@@ -169,9 +187,8 @@ func (e *Engine) runWinograd(f *Filters, n int, dst []float32, out Box, y, x int
 		j.read.fill = j.read.fillPlanes
 		j.in, j.mult, j.out = j.transformIn, j.multiply, j.transformOut
 	}
-	t := f.win
 	j.win, j.ep, j.dst, j.h, j.w = t, ep, dst, out.H(), out.W()
-	j.t = taps{list: winogradTaps, maxY: 5, maxX: 5, groups: 1, rows: t.rows, chans: t.chans}
+	j.t = taps{list: winogradTaps[t.alpha], maxY: t.alpha - 1, maxX: t.alpha - 1, groups: 1, rows: t.rows, chans: t.chans}
 	r := &j.read
 	r.lv, r.t = f.lv, &j.t
 	r.n, r.h, r.w = n, (j.h+t.size-1)/t.size, (j.w+t.size-1)/t.size
@@ -179,16 +196,16 @@ func (e *Engine) runWinograd(f *Filters, n int, dst []float32, out Box, y, x int
 	r.read()
 
 	panel := f.lv.panel()
-	perPanel := tileTaps * (t.chans + t.rows) * panel
+	perPanel := t.taps() * (t.chans + t.rows) * panel
 	blocks := rowBlocks(t.rows, f.lv.rows)
-	j.split = min(blocks, (4*workers+tileTaps-1)/tileTaps)
+	j.split = min(blocks, (4*workers+t.taps()-1)/t.taps())
 	chunk := max(1, min(n, scratchLimit/r.imageStride))
 	r.base = e.floats(chunk * r.imageStride)
 	total := (chunk*r.h*r.w + panel - 1) / panel
 	group := min(total, max(2, workers*winogradFloats/perPanel))
 	group = (total + (total+group-1)/group - 1) / ((total + group - 1) / group)
-	j.v = e.floats(group * tileTaps * t.chans * panel)
-	j.c = e.floats(group * tileTaps * t.rows * panel)
+	j.v = e.floats(group * t.taps() * t.chans * panel)
+	j.c = e.floats(group * t.taps() * t.rows * panel)
 	for r.image0 = 0; r.image0 < n; r.image0 += chunk {
 		r.images = min(chunk, n-r.image0)
 		e.pool.For(r.fillTasks(), r.fill)
@@ -196,7 +213,7 @@ func (e *Engine) runWinograd(f *Filters, n int, dst []float32, out Box, y, x int
 		for j.first = 0; j.first < r.panels; j.first += group {
 			j.count = min(group, r.panels-j.first)
 			e.pool.For(j.count*((t.chans+tileChans-1)/tileChans), j.in)
-			e.pool.For(tileTaps*j.split, j.mult)
+			e.pool.For(t.taps()*j.split, j.mult)
 			e.pool.For(j.count*((t.rows+tileRows-1)/tileRows), j.out)
 		}
 	}
@@ -209,19 +226,19 @@ func (e *Engine) runWinograd(f *Filters, n int, dst []float32, out Box, y, x int
 
 func (j *winogradJob) transformIn(i, worker int) {
 	r := &j.read
-	lv, chans := r.lv, j.win.chans
+	lv, chans, nt := r.lv, j.win.chans, j.win.taps()
 	panel := lv.panel()
 	ws := &r.workers[worker]
 	p := i % j.count
 	c0 := i / j.count * tileChans
 	n := min(tileChans, chans-c0)
-	ws.b = grow(ws.b, tileChans*tileTaps*panel)
+	ws.b = grow(ws.b, tileChans*nt*panel)
 	from := (j.first + p) * panel
 	r.segments(ws, from, from+panel)
 	for v := range 2 {
 		if nseg := ws.index[v+1] - ws.index[v]; nseg > 0 {
-			lv.pack(&ws.b[v*lv.lanes], &r.base[0], &r.koff[c0*tileTaps], n*tileTaps, &ws.segs[2*ws.index[v]], nseg)
-			lv.winogradIn(&j.v[(p*chans+c0)*panel+v*lv.lanes], &ws.b[v*lv.lanes], 4*j.count*chans*panel, n)
+			lv.pack(&ws.b[v*lv.lanes], &r.base[0], &r.koff[c0*nt], n*nt, &ws.segs[2*ws.index[v]], nseg)
+			lv.winogradIn[j.win.alpha](&j.v[(p*chans+c0)*panel+v*lv.lanes], &ws.b[v*lv.lanes], 4*j.count*chans*panel, n)
 		}
 	}
 }
@@ -292,6 +309,6 @@ func (j *winogradJob) transformOut(i, worker int) {
 			ws.segs = append(ws.segs, int64(4*off), int64(mask), int64(min(t.size, j.h-t.size*ty)))
 			l += run
 		}
-		lv.winogradOut[t.size](dst, &j.c[(p*t.rows+r0)*panel+v*lv.lanes], 4*j.count*t.rows*panel, n, 4*area, 4*j.w, &ws.segs[0], len(ws.segs)/3, bias, relu)
+		lv.winogradOut[t.alpha+t.size](dst, &j.c[(p*t.rows+r0)*panel+v*lv.lanes], 4*j.count*t.rows*panel, n, 4*area, 4*j.w, &ws.segs[0], len(ws.segs)/3, bias, relu)
 	}
 }

@@ -16,29 +16,35 @@ func TestWinograd(t *testing.T) {
 		r := rand.New(rand.NewPCG(31, 32))
 		e, one := New(3), New(1)
 		defer e.Close()
-		used := 0
-		if current().winogradIn == nil {
-			if f := PackForwardFast(Conv{In: 16, Out: 16, KH: 3, KW: 3}, make([]float32, 16*16*9)); f.win != nil {
+		used := map[[2]int]int{}
+		if current().winogradIn[6] == nil {
+			if f := PackForwardFast(Conv{In: 16, Out: 16, KH: 3, KW: 3}, make([]float32, 16*16*9)); len(f.win) > 0 {
 				t.Error("packed for an algorithm that is not there")
 			}
 			return
 		}
-		for round := range 16 {
+		for round := range 18 {
 			g := Conv{In: 16 + r.IntN(40), Out: 16 + r.IntN(40), KH: 3, KW: 3, PadTop: r.IntN(3), PadLeft: r.IntN(3)}
+			h, w := 7+r.IntN(30), 7+r.IntN(70)
 			if round%3 == 2 {
 				g.KH, g.KW = 5, 5
+			}
+			if round%3 == 1 { // few tiles
+				h, w = 14, 14
 			}
 			if round == 0 {
 				g.In = 520 // two blocks of k
 			}
-			h, w := 7+r.IntN(30), 7+r.IntN(70)
 			out := Box{0, 0, 4 + r.IntN(h), 4 + r.IntN(w)}.Shift(r.IntN(5)-2, r.IntN(5)-2)
 			in := Full(h, w)
 			n := 1 + r.IntN(5)
+			if round%3 == 1 {
+				n, out = 1, Full(14, 13)
+			}
 			x, wt, bias := randSlice(r, n*g.In*in.Area()), randSlice(r, g.norm().check().weights()), randSlice(r, g.Out)
 			f := PackForwardFast(g, wt)
-			if f.useWinograd(n, out.H(), out.W()) {
-				used++
+			if w := f.winograd(n, out.H(), out.W()); w != nil {
+				used[[2]int{w.alpha, w.size}]++
 			}
 			check := func(what string, got, want []float32, chans int) {
 				t.Helper()
@@ -82,8 +88,8 @@ func TestWinograd(t *testing.T) {
 			}
 			check("data", dx, want, g.Out)
 		}
-		if Name() == "avx512" && used < 8 {
-			t.Errorf("Winograd was used in %d cases only", used)
+		if len(used) != 3 {
+			t.Errorf("tiles used: %v, want all three kinds", used)
 		}
 	})
 }

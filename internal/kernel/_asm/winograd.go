@@ -18,8 +18,10 @@ func constFloat(name string, v float32) Mem {
 
 var two, four, five, eight, zipLow, zipHigh Mem
 
-// Winograd's F(4x4, 3x3) and F(2x2, 5x5) for avx512: a lane is a tile. Both take
-// 6x6 inputs to 36 products, with the same points 0, 1, -1, 2, -2 and infinity.
+// Winograd's F(4x4, 3x3), F(2x2, 5x5) and F(2x2, 3x3) for avx512: a lane is a
+// tile. The first two take 6x6 inputs to 36 products, with the same points 0, 1,
+// -1, 2, -2 and infinity; the last takes 4x4 inputs, with the points 0, 1, -1 and
+// infinity.
 //
 // [lavin16] Lavin and Gray, Fast algorithms for convolutional neural networks,
 // CVPR 2016, section 4.
@@ -34,23 +36,41 @@ func winograd() {
 	}
 	zipLow, zipHigh = zip("zipLow", 0), zip("zipHigh", 8)
 
-	fn("winogradIn_avx512", "func(dst, src *float32, ldd, n int)")
-	Doc("winogradIn transforms n channels of 16 tiles: dst[6i+j] = (B' d B)[i][j] for d[i][j] at src[6i+j], which is",
-		"overwritten. The 36 vectors of src are 128 bytes apart; those of dst ldd bytes, channels of dst 128 bytes.")
+	winogradIn(6)
+	winogradIn(4)
+	winogradOut(6, 4)
+	winogradOut(6, 2)
+	winogradOut(4, 2)
+}
+
+// winogradIn emits the transform of tiles of alpha x alpha inputs.
+func winogradIn(alpha int) {
+	fn(fmt.Sprintf("winogradIn%d_avx512", alpha), "func(dst, src *float32, ldd, n int)")
+	Doc(fmt.Sprintf("winogradIn%d transforms n channels of 16 tiles: dst[%di+j] = (B' d B)[i][j] for d[i][j] at src[%di+j], which is", alpha, alpha, alpha),
+		fmt.Sprintf("overwritten. The %d vectors of src are 128 bytes apart; those of dst ldd bytes, channels of dst 128 bytes.", alpha*alpha))
 	dst, src, ldd, n, p := reg.RDI, reg.RSI, reg.R8, reg.RCX, reg.RDX
 	Load(Param("dst"), dst)
 	Load(Param("src"), src)
 	Load(Param("ldd"), ldd)
 	Load(Param("n"), n)
 	k2, k4, k5 := reg.Z31, reg.Z30, reg.Z29
-	VBROADCASTSS(two, k2)
-	VBROADCASTSS(four, k4)
-	VBROADCASTSS(five, k5)
+	if alpha == 6 {
+		VBROADCASTSS(two, k2)
+		VBROADCASTSS(four, k4)
+		VBROADCASTSS(five, k5)
+	}
 	z := vec
-	// in1d leaves the transform of registers 0..5 in 6..11.
+	// in1d leaves the transform of registers b.. in b+alpha...
 	in1d := func(b int) {
 		d := func(i int) reg.VecPhysical { return z(b + i) }
-		t := func(i int) reg.VecPhysical { return z(b + 6 + i) }
+		t := func(i int) reg.VecPhysical { return z(b + alpha + i) }
+		if alpha == 4 {
+			VSUBPS(d(2), d(0), t(0))
+			VADDPS(d(2), d(1), t(1))
+			VSUBPS(d(1), d(2), t(2))
+			VSUBPS(d(3), d(1), t(3))
+			return
+		}
 		u, v := z(b+12), z(b+13)
 		VMOVAPS(d(4), t(0)) // 4 d0 - 5 d2 + d4
 		VFNMADD231PS(k5, d(2), t(0))
@@ -72,46 +92,44 @@ func winograd() {
 		VFNMADD231PS(k2, v, t(4))
 	}
 	Label("channel")
-	for j := range 6 {
+	for j := range alpha {
 		b := 14 * (j & 1)
-		for i := range 6 {
-			VMOVUPS(Mem{Base: src, Disp: 128 * (6*i + j)}, z(b+i))
+		for i := range alpha {
+			VMOVUPS(Mem{Base: src, Disp: 128 * (alpha*i + j)}, z(b+i))
 		}
 		in1d(b)
-		for i := range 6 {
-			VMOVUPS(z(b+6+i), Mem{Base: src, Disp: 128 * (6*i + j)})
+		for i := range alpha {
+			VMOVUPS(z(b+alpha+i), Mem{Base: src, Disp: 128 * (alpha*i + j)})
 		}
 	}
 	MOVQ(dst, p)
-	for i := range 6 {
+	for i := range alpha {
 		b := 14 * (i & 1)
-		for j := range 6 {
-			VMOVUPS(Mem{Base: src, Disp: 128 * (6*i + j)}, z(b+j))
+		for j := range alpha {
+			VMOVUPS(Mem{Base: src, Disp: 128 * (alpha*i + j)}, z(b+j))
 		}
 		in1d(b)
-		for j := range 6 {
-			VMOVUPS(z(b+6+j), Mem{Base: p})
+		for j := range alpha {
+			VMOVUPS(z(b+alpha+j), Mem{Base: p})
 			ADDQ(ldd, p)
 		}
 	}
-	ADDQ(U32(36*128), src)
+	ADDQ(U32(uint32(alpha*alpha*128)), src)
 	ADDQ(U32(128), dst)
 	SUBQ(U8(1), n)
 	JNZ(LabelRef("channel"))
 	VZEROUPPER()
 	RET()
-
-	winogradOut(4)
-	winogradOut(2)
 }
 
-// winogradOut emits the transform back to tiles of size x size outputs.
-func winogradOut(size int) {
+// winogradOut emits the transform of alpha x alpha products back to tiles of
+// size x size outputs.
+func winogradOut(alpha, size int) {
 	z := vec
 	src, dst, n, p := reg.RSI, reg.RDI, reg.RCX, reg.RDX
 	vectors := size // of an output row of 16 tiles
-	fn(fmt.Sprintf("winogradOut%d_avx512", size), "func(dst, src *float32, lds, n, plane, pitch int, segs *int64, nseg int, bias *float32, relu int)")
-	Doc(fmt.Sprintf("winogradOut%d transforms n channels of 16 tiles back, A' m A for m[i][j] at src[6i+j], adds bias[k] unless bias is nil,", size),
+	fn(fmt.Sprintf("winogradOut%dx%d_avx512", alpha, size), "func(dst, src *float32, lds, n, plane, pitch int, segs *int64, nseg int, bias *float32, relu int)")
+	Doc(fmt.Sprintf("winogradOut%dx%d transforms n channels of 16 tiles back, A' m A for m[i][j] at src[%di+j], adds bias[k] unless bias is nil,", alpha, size, alpha),
 		fmt.Sprintf("and stores %d rows of %d floats at each segment (off, masks, rows): masks has a bit for each column, rows of the", size, 16*size),
 		"output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels 128.")
 	segs, nseg, bias, s, c := reg.R9, reg.R10, reg.R11, reg.R12, reg.R13
@@ -123,11 +141,16 @@ func winogradOut(size int) {
 	Load(Param("pitch"), pitch)
 	Load(Param("bias"), bias)
 	o := func(i, j int) reg.VecPhysical { return z(6*i + j) }
-	// out1d takes m(0..5), which are overwritten, to size sums in out; t and u
+	// out1d takes m(0..alpha-1), which are overwritten, to size sums in out; t and u
 	// are scratch registers.
 	out1d := func(m, out func(int) reg.VecPhysical, t, u reg.VecPhysical) {
 		VADDPS(m(2), m(1), t)
 		VSUBPS(m(2), m(1), u)
+		if alpha == 4 {
+			VADDPS(t, m(0), out(0))
+			VSUBPS(m(3), u, out(1))
+			return
+		}
 		VADDPS(m(4), m(3), m(1))
 		VSUBPS(m(4), m(3), m(2))
 		VADDPS(t, m(0), out(0))
@@ -145,16 +168,20 @@ func winogradOut(size int) {
 		VFMADD231PS_BCST(four, m(1), out(2))
 	}
 	Label("channel")
-	// Columns: o[i][j] for size rows i and 6 columns j. Column j of m is loaded
-	// to registers 24..29.
+	// Columns: o[i][j] for size rows i and alpha columns j. Column j of m is
+	// loaded to registers 24...
 	MOVQ(src, c)
-	LEAQ(Mem{Base: lds, Index: lds, Scale: 2}, s)
-	ADDQ(s, s) // 6 lds
-	for j := range 6 {
+	if alpha == 6 {
+		LEAQ(Mem{Base: lds, Index: lds, Scale: 2}, s)
+	} else {
+		LEAQ(Mem{Base: lds, Index: lds, Scale: 1}, s)
+	}
+	ADDQ(s, s) // alpha*lds
+	for j := range alpha {
 		MOVQ(c, p)
-		for i := range 6 {
+		for i := range alpha {
 			VMOVUPS(Mem{Base: p}, z(24+i))
-			if i < 5 {
+			if i < alpha-1 {
 				ADDQ(s, p)
 			}
 		}
@@ -167,7 +194,7 @@ func winogradOut(size int) {
 	VBROADCASTSS(Mem{Base: bias}, z(31))
 	ADDQ(U8(4), bias)
 	Label("rows")
-	// Rows: o[i][0..5] become size sums, and those the floats of an output row in
+	// Rows: o[i][0..alpha-1] become size sums, and those the floats of an output row in
 	// o[i][0..size-1].
 	for i := range size {
 		m := func(j int) reg.VecPhysical { return o(i, j) }
