@@ -58,6 +58,7 @@ type Map struct {
 	CleanLogit []float32
 	CleanBest  int           // most probable class of the clean image
 	Prob       [][]float32   // by class, by position (panel d)
+	odds       [][]float64   // by class, by position: log odds, see Lowest
 	Logit      [][]float32   // by class, by position
 	ArgMax     []int32       // most probable class, by position (panel e)
 	Totals     []*LayerTotal // by layer (panel b)
@@ -134,6 +135,7 @@ func Scan(ctx context.Context, engine *model.Engine, net *model.Network, x *tens
 		m.CleanLogit = append(m.CleanLogit, scores[c])
 		m.Prob = append(m.Prob, make([]float32, len(g.boxes)))
 		m.Logit = append(m.Logit, make([]float32, len(g.boxes)))
+		m.odds = append(m.odds, make([]float64, len(g.boxes)))
 	}
 	for _, name := range layers {
 		s := shapes[name]
@@ -160,15 +162,7 @@ func Scan(ctx context.Context, engine *model.Engine, net *model.Network, x *tens
 func (m *Map) brute(ctx context.Context, plan *model.Plan, shapes map[string]model.Shape, o Options) error {
 	batch := o.Batch
 	if batch <= 0 {
-		// A pass holds the input, the kept layers, and rarely more than three other values at once.
-		largest, kept := 1, m.Input.Len()
-		for _, s := range shapes {
-			largest = max(largest, s.Len())
-		}
-		for _, l := range m.Totals {
-			kept += shapes[l.Layer].Len()
-		}
-		batch = min(max((256<<20)/(4*(3*largest+kept)), 1), 64)
+		batch = plan.Batch(256<<20, 64)
 	}
 	in := m.Net.Input
 	size := in.C * in.H * in.W
@@ -198,6 +192,7 @@ func (m *Map) brute(ctx context.Context, plan *model.Plan, shapes map[string]mod
 			p := softmax(row)
 			for j, c := range m.Classes {
 				m.Prob[j][at+i], m.Logit[j][at+i] = float32(p[c]), row[c]
+				m.odds[j][at+i] = logOdds(row, c)
 			}
 			m.ArgMax[at+i] = int32(tensor.ArgMax(row))
 			for _, l := range m.Totals {
@@ -246,16 +241,34 @@ func (m *Map) pixelDrops() {
 	}
 }
 
-// Lowest returns the position where the probability of class j (index into
-// Classes) is smallest, the first of several.
+// Lowest returns the patch under which class j (index into Classes) is least
+// probable, the first of several. It compares log odds, which still tell
+// positions apart where the probability of a sure network rounds to 1.
 func (m *Map) Lowest(j int) model.Box {
 	best := 0
-	for i, p := range m.Prob[j] {
-		if p < m.Prob[j][best] {
+	for i, o := range m.odds[j] {
+		if o < m.odds[j][best] {
 			best = i
 		}
 	}
 	return m.Boxes[best]
+}
+
+// logOdds is log p/(1-p) of class c: its score minus log sum exp of the others'.
+func logOdds(scores []float32, c int) float64 {
+	top := math.Inf(-1)
+	for i, s := range scores {
+		if i != c {
+			top = max(top, float64(s))
+		}
+	}
+	var others float64
+	for i, s := range scores {
+		if i != c {
+			others += math.Exp(float64(s) - top)
+		}
+	}
+	return float64(scores[c]) - top - math.Log(others)
 }
 
 // grid is where the patch goes.
