@@ -32,7 +32,7 @@ type Images interface {
 type Options struct {
 	Layers   []string // nodes to watch; nil: every convolution layer (model.ConvLayers)
 	Top      int      // images to keep for each map; 0: 9
-	Batch    int      // images in a forward pass; 0: 32
+	Batch    int      // images in a forward pass; 0: as many as stay within about 256 MiB, at most 32
 	Progress func(done, total int)
 }
 
@@ -68,15 +68,15 @@ func Collect(ctx context.Context, engine *model.Engine, net *model.Network, imag
 	if o.Top <= 0 {
 		o.Top = 9
 	}
-	if o.Batch <= 0 {
-		o.Batch = 32
-	}
 	if len(o.Layers) == 0 {
 		return nil, fmt.Errorf("features: the network has no convolution layers")
 	}
 	plan, err := engine.Compile(net, model.Keep{Layers: o.Layers})
 	if err != nil {
 		return nil, fmt.Errorf("features: %w", err)
+	}
+	if o.Batch <= 0 {
+		o.Batch = plan.Batch(256<<20, 32)
 	}
 	shapes, err := net.Shapes()
 	if err != nil {

@@ -193,6 +193,31 @@ func (p *Plan) Net() *Network { return p.net }
 // Engine is the engine the plan runs on.
 func (p *Plan) Engine() *Engine { return p.engine }
 
+// Batch returns how many images a pass should take to stay within about the
+// given bytes: the values of the trace and those between, and the input; at least
+// 1, at most most.
+func (p *Plan) Batch(bytes, most int) int {
+	size := p.net.Input.Shape().Len()
+	slots := make([]int, p.slots)
+	for i := range p.steps {
+		s := &p.steps[i]
+		n := p.shapes[s.out].Len()
+		switch {
+		case s.slot >= 0:
+			slots[s.slot] = max(slots[s.slot], n)
+		case !s.alias:
+			size += n
+		}
+		if s.switches {
+			size += n
+		}
+	}
+	for _, n := range slots {
+		size += n
+	}
+	return min(max(bytes/(4*size), 1), most)
+}
+
 // Run computes a batch x [N, C, H, W]. The trace owns its memory.
 func (p *Plan) Run(x *tensor.Tensor) (*Trace, error) {
 	in := p.net.Input

@@ -244,3 +244,35 @@ func TestShapeErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestBatch: the memory of a pass is counted from shapes: input, kept values,
+// switches, and what lies between.
+func TestBatch(t *testing.T) {
+	one := [2]int{1, 1}
+	net := &model.Network{Name: "n", Input: model.Input{Name: "in", C: 1, H: 4, W: 4}, Nodes: []model.Node{
+		{Name: "relu", Inputs: []string{"in"}, Layer: &model.ReLU{}},
+		{Name: "pool", Inputs: []string{"relu"}, Layer: &model.MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: one}},
+		{Name: "flat", Inputs: []string{"pool"}, Layer: &model.Flatten{}},
+	}}
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	for _, c := range []struct {
+		keep  model.Keep
+		bytes int // of one image
+	}{
+		{model.Keep{}, 4 * (16 + 16 + 4 + 4)},                                         // in, relu, pool, its switches; flat is a view
+		{model.Keep{Layers: []string{"flat"}}, 4 * (16 + 16 + 4)},                     // relu between
+		{model.Keep{Layers: []string{"pool"}, Switches: true}, 4 * (16 + 16 + 4 + 4)}, // relu between
+		{model.Keep{Layers: []string{"relu", "pool", "flat"}}, 4 * (16 + 16 + 4)},     // no switches
+	} {
+		plan, err := engine.Compile(net, c.keep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for bytes, want := range map[int]int{0: 1, c.bytes: 1, 2*c.bytes - 1: 1, 2 * c.bytes: 2, 1 << 20: 50} {
+			if got := plan.Batch(bytes, 50); got != want {
+				t.Errorf("keep %v: Batch(%d) = %d, want %d", c.keep, bytes, got, want)
+			}
+		}
+	}
+}

@@ -154,7 +154,7 @@ func writeActivations(c *cli.Context, engine *model.Engine, net *model.Network, 
 	values, switches := map[string][]float32{}, map[string][]int32{}
 	step, end := progress(c, "activations")
 	defer end()
-	const batch = 16
+	batch := plan.Batch(256<<20, 32)
 	for at := 0; at < src.Len(); at += batch {
 		if err := c.Context.Err(); err != nil {
 			return err

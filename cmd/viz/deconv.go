@@ -344,7 +344,7 @@ func (s *sheets) project(ctx context.Context, plan *model.Plan, src *source, l f
 			byImage[h.Image] = append(byImage[h.Image], place{i, j})
 		}
 	}
-	for batch := range slices.Chunk(slices.Sorted(gomaps.Keys(byImage)), 16) {
+	for batch := range slices.Chunk(slices.Sorted(gomaps.Keys(byImage)), plan.Batch(256<<20, 32)) {
 		var xs []*tensor.Tensor
 		for _, i := range batch {
 			x, err := src.load(i)

@@ -104,7 +104,7 @@ func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src
 	if err != nil {
 		return nil, err
 	}
-	const batch = 100
+	batch := plan.Batch(256<<20, 100)
 	in := net.Input
 	size := in.C * in.H * in.W
 	x := tensor.New(batch, in.C, in.H, in.W)
