@@ -397,7 +397,7 @@ func (b *graph) conv(name string, l *model.Conv, x *G.Node, flows bool, in, out 
 	if l.Bias != nil {
 		ins, diff = append(ins, b.param(name+".bias", l.Bias, false, 0, geo.Out).node), append(diff, true)
 	}
-	filters := kernel.PackForward(geo, l.Weight.Data)
+	filters := kernel.PackForwardFast(geo, l.Weight.Data)
 	grad := func(ins G.Nodes, y, dy *G.Node) G.Nodes {
 		if relu && !pooled {
 			dy = b.reluGrad(name+" relu", y, dy)
@@ -411,7 +411,7 @@ func (b *graph) conv(name string, l *model.Conv, x *G.Node, flows bool, in, out 
 		})
 		grads := G.Nodes{nil, dw}
 		if flows {
-			back := kernel.PackData(geo, l.Weight.Data)
+			back := kernel.PackDataFast(geo, l.Weight.Data)
 			grads[0] = b.buffered(name+" data gradient", ins[0].Shape(), G.Nodes{ins[1], dy}, nil, nil, func(dx []float32, in2 [][]float32) {
 				back.Repack(in2[0])
 				b.k.ConvData(back, b.n, dx, in.Box(), in2[1], out.Box())
