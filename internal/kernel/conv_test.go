@@ -93,6 +93,14 @@ func (c convCase) each(f func(i, k, ch, w, y, x int)) {
 	}
 }
 
+// rounds returns how often to repeat a random test: n, less with -short.
+func rounds(n int) int {
+	if testing.Short() {
+		return max(1, n/8)
+	}
+	return n
+}
+
 // forLevels runs a test on every implementation of this build and processor.
 func forLevels(t *testing.T, f func(t *testing.T)) {
 	for _, name := range Names() {
@@ -119,7 +127,7 @@ func testConvFormula(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	e := New(3)
 	defer e.Close()
-	for range 300 {
+	for range rounds(300) {
 		c := randCase(r)
 		g := c.g.norm()
 		x := randSlice(r, c.n*g.In*c.in.Area())
@@ -177,7 +185,7 @@ func testConvFormula(t *testing.T) {
 
 func TestBoxes(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	for range 2000 {
+	for range rounds(2000) {
 		c := randCase(r)
 		g := c.g.norm()
 		oh, ow := c.out.Y1, c.out.X1

@@ -1,7 +1,7 @@
 package kernel
 
 // denseK is the number of inputs of a dense layer that are summed at a time.
-const denseK = 512
+const denseK = 1024
 
 func checkDense(n, in, out int, y, x, w, b []float32) {
 	if n < 0 || in < 1 || out < 1 || len(y) < n*out || len(x) < n*in {

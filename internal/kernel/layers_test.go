@@ -56,7 +56,7 @@ func same(a, b []float32) int {
 // around the block size and more than a chunk.
 func TestElementwise(t *testing.T) {
 	lengths := []int{chunk + 77}
-	for n := range 140 {
+	for n := range rounds(140) {
 		lengths = append(lengths, n)
 	}
 	forLevels(t, func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestMaxPool(t *testing.T) {
 		r := rand.New(rand.NewPCG(25, 26))
 		e := New(2)
 		defer e.Close()
-		for round := range 400 {
+		for round := range rounds(400) {
 			g := Pool{KH: 1 + r.IntN(4), StrideY: 1 + r.IntN(3), DilY: 1 + r.IntN(2)}
 			g.KW, g.StrideX, g.DilX = g.KH, g.StrideY, g.DilY
 			if round%3 == 0 {
