@@ -106,11 +106,17 @@ func (net *Network) ResolveClass(spec string) (int, error) {
 	if shapes, err := net.Shapes(); err == nil && net.Logits != "" {
 		classes = shapes[net.Logits].C
 	}
+	if classes == 0 {
+		return 0, fmt.Errorf("no class %q: the network is no classifier", spec)
+	}
 	if k, err := strconv.Atoi(spec); err == nil {
 		if k < 0 || k >= classes {
 			return 0, fmt.Errorf("no class %d: the network has %d classes, 0 to %d", k, classes, classes-1)
 		}
 		return k, nil
+	}
+	if len(net.Classes) == 0 {
+		return 0, fmt.Errorf("no class %q: the network's classes have no names, only numbers 0 to %d", spec, classes-1)
 	}
 	var hits []int
 	for i, c := range net.Classes {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -69,6 +70,14 @@ func TestResolveClass(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := net.ResolveClass("3"); fmt.Sprint(err) != "no class 3: the network has 3 classes, 0 to 2" {
+		t.Error(err)
+	}
+	net.Classes = nil
+	if _, err := net.ResolveClass("cat"); !strings.Contains(fmt.Sprint(err), `no class "cat": the network's classes have no names`) {
+		t.Error(err)
+	}
+	net.Logits = ""
+	if _, err := net.ResolveClass("0"); fmt.Sprint(err) != `no class "0": the network is no classifier` {
 		t.Error(err)
 	}
 }

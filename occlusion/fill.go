@@ -36,8 +36,8 @@ func ParseFill(s string) (Fill, error) {
 		var values []float32
 		for _, p := range strings.Split(arg, ",") {
 			v, err := strconv.ParseFloat(p, 32)
-			if err != nil {
-				return Fill{}, fmt.Errorf("fill %q: %q is no number", s, p)
+			if err != nil || v-v != 0 { // NaN or infinite
+				return Fill{}, fmt.Errorf("fill %q: %q is no finite number", s, p)
 			}
 			values = append(values, float32(v))
 		}

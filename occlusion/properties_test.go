@@ -115,7 +115,7 @@ func TestFills(t *testing.T) {
 			t.Errorf("ParseFill(%q) = %v, %v; want %s", c.in, f, err, c.want)
 		}
 	}
-	for _, bad := range []string{"", "grey", "256", "-1", "noise:x", "input:", "input:1,b", "mean:3"} {
+	for _, bad := range []string{"", "grey", "256", "-1", "noise:x", "input:", "input:1,b", "input:nan", "input:1,inf", "mean:3"} {
 		if f, err := occlusion.ParseFill(bad); err == nil {
 			t.Errorf("ParseFill(%q) = %v, want an error", bad, f)
 		}

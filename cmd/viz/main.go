@@ -92,7 +92,7 @@ func manners(cmd *cli.Command) {
 				return err
 			}
 		}
-		return checkCounts(c)
+		return checkFlags(c)
 	}
 }
 

@@ -31,7 +31,7 @@ func loadModel(c *cli.Context, images bool) (net *model.Network, from string, er
 	if name == "" {
 		name = os.Getenv("VIZ_MODEL")
 	}
-	if name == "" && isFile("ckpt.bin") {
+	if name == "" && isFile("ckpt.bin") && !isDir("ckpt.bin") {
 		name = "ckpt.bin"
 	}
 	from = name

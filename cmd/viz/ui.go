@@ -109,8 +109,14 @@ func printJSON(c *cli.Context, v any) error {
 	return err
 }
 
-// checkCounts refuses negative numbers where a flag counts something.
-func checkCounts(c *cli.Context) error {
+// checkFlags refuses negative numbers where a flag counts something, and empty
+// texts, as of a shell variable that is not set.
+func checkFlags(c *cli.Context) error {
+	for _, name := range []string{"model", "out", "data", "split", "layer", "class", "maps", "unit", "npy", "size", "stride", "fill", "resume", "log"} {
+		if c.IsSet(name) && c.String(name) == "" {
+			return usage("--"+name+" is empty", "leave it out for the default")
+		}
+	}
 	for _, name := range []string{"limit", "workers", "batch", "index"} {
 		if n := c.Int(name); n < 0 {
 			return usage(fmt.Sprintf("--%s %d: want no negative number", name, n), "")
