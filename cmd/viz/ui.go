@@ -132,16 +132,19 @@ func progress(c *cli.Context, what string) (step func(done, total int), end func
 	}
 	w := c.App.ErrWriter
 	if f, ok := w.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
-		var bar *progressbar.ProgressBar
+		bar := progressbar.NewOptions(1, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
+			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true),
+			progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(24))
+		bar.StartWithoutRender() // its clock
+		shown := false
 		return func(done, total int) {
-				if bar == nil {
-					bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
-						progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true),
-						progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(24))
+				if !shown {
+					shown = true
+					bar.ChangeMax(total)
 				}
 				bar.Set(done)
 			}, func() {
-				if bar != nil {
+				if shown {
 					bar.Finish()
 				}
 			}
