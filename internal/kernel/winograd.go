@@ -21,6 +21,10 @@ const (
 	// winogradFloats is about the size of the transformed inputs and outputs
 	// of the panels that are worked on together, per worker.
 	winogradFloats = 256 << 10
+	// bandFloats is about the size of a band of padded input, per worker, but a
+	// band has at least about bandTiles tiles.
+	bandFloats = 384 << 10
+	bandTiles  = 256
 )
 
 // transformed are weights taken to the alpha x alpha products of tiles with
@@ -169,6 +173,7 @@ type winogradJob struct {
 	ep    Epilogue
 	dst   []float32
 	h, w  int // outputs of an image
+	row0  int // first tile row of the band
 	v, c  []float32
 	first int // panel
 	count int // panels of the group
@@ -206,15 +211,30 @@ func (e *Engine) runWinograd(f *Filters, t *transformed, n int, dst []float32, o
 	group = (total + (total+group-1)/group - 1) / ((total + group - 1) / group)
 	j.v = e.floats(group * t.taps() * t.chans * panel)
 	j.c = e.floats(group * t.taps() * t.rows * panel)
+	// A large image is taken in bands of tile rows, so that what is read again
+	// and again stays in the cache.
+	rows := r.h
+	bands := 1
+	if perRow := r.imageStride / r.hs; chunk == 1 {
+		band := max((bandTiles+r.w-1)/r.w, workers*bandFloats/perRow)
+		bands = (rows + band - 1) / band
+	}
 	for r.image0 = 0; r.image0 < n; r.image0 += chunk {
 		r.images = min(chunk, n-r.image0)
-		e.pool.For(r.fillTasks(), r.fill)
-		r.panels = (r.images*r.h*r.w + panel - 1) / panel
-		for j.first = 0; j.first < r.panels; j.first += group {
-			j.count = min(group, r.panels-j.first)
-			e.pool.For(j.count*((t.chans+tileChans-1)/tileChans), j.in)
-			e.pool.For(t.taps()*j.split, j.mult)
-			e.pool.For(j.count*((t.rows+tileRows-1)/tileRows), j.out)
+		for b := range bands {
+			j.row0 = rowStart(rows, bands, b)
+			if h := rowStart(rows, bands, b+1) - j.row0; bands > 1 {
+				r.h, r.y = h, y+j.row0*t.size
+				r.read()
+			}
+			e.pool.For(r.fillTasks(), r.fill)
+			r.panels = (r.images*r.h*r.w + panel - 1) / panel
+			for j.first = 0; j.first < r.panels; j.first += group {
+				j.count = min(group, r.panels-j.first)
+				e.pool.For(j.count*((t.chans+tileChans-1)/tileChans), j.in)
+				e.pool.For(t.taps()*j.split, j.mult)
+				e.pool.For(j.count*((t.rows+tileRows-1)/tileRows), j.out)
+			}
 		}
 	}
 	e.put(r.base)
@@ -301,7 +321,7 @@ func (j *winogradJob) transformOut(i, worker int) {
 		}
 		ws.segs = ws.segs[:0]
 		for l := from; l < to; {
-			image, ty, tx := l/(r.h*r.w), l/r.w%r.h, l%r.w
+			image, ty, tx := l/(r.h*r.w), j.row0+l/r.w%r.h, l%r.w
 			run := min(r.w-tx, to-l)
 			off := image*t.rows*area + t.size*(ty*j.w+tx-(l-from))
 			cols := min(t.size*run, j.w-t.size*tx)
