@@ -155,7 +155,7 @@ func demo(c *cli.Context) error {
 		}
 		names = append(names, name)
 	}
-	add("What the decision rests on", "A grey patch covers the image, place by place; the network is run on each.", "viz occlude --model shapes img.png", names...)
+	add("What the decision rests on", "A grey patch covers the image, place by place; the network is run on each.", "viz occlude --model shapes --data shapes --limit 3", names...)
 
 	tmpl, err := template.New("demo").Parse(demoPage)
 	if err != nil {
