@@ -441,22 +441,26 @@ func (j *convJob) multiplyChunk(i, worker int) {
 func (j *convJob) segments(ws *convWorker, from, to int) {
 	lanes, area := j.lv.lanes, j.h*j.w
 	columns := j.images * area
+	w, h := j.w, j.h
+	if j.pitch == w { // rows follow each other: a 1x1 kernel
+		w, h = area, 1
+	}
 	ws.segs, ws.index = ws.segs[:0], ws.index[:0]
 	image := from / area
-	y := from % area / j.w
-	x := from % j.w
+	y := from % area / w
+	x := from % w
 	for l := from; l < to; l += lanes {
 		ws.index = append(ws.index, len(ws.segs)/2)
 		end := min(l+lanes, columns)
 		for p := l; p < end; {
-			run := min(j.w-x, end-p)
+			run := min(w-x, end-p)
 			off := j.first + 4*(image*j.imageStride+y*j.pitch+x-(p-l))
 			mask := (int64(1)<<run - 1) << (p - l)
 			ws.segs = append(ws.segs, int64(off), mask)
 			p += run
-			if x += run; x == j.w {
+			if x += run; x == w {
 				x = 0
-				if y++; y == j.h {
+				if y++; y == h {
 					y = 0
 					image++
 				}
