@@ -2629,6 +2629,61 @@ done4:
 	VZEROUPPER
 	RET
 
+// func packRun_avx2(dst *float32, base *float32, koff *int64, kn int, n int, ldp int)
+// Requires: AVX, AVX2
+TEXT ·packRun_avx2(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), DI
+	MOVQ         base+8(FP), SI
+	MOVQ         koff+16(FP), DX
+	MOVQ         kn+24(FP), R8
+	MOVQ         ldp+40(FP), R9
+	MOVQ         n+32(FP), CX
+	ANDQ         $0x0f, CX
+	MOVQ         $0x00000001, AX
+	SHLQ         CL, AX
+	DECQ         AX
+	VMOVD        AX, X4
+	VPBROADCASTD X4, Y4
+	VPSLLVD      shifts_avx2<>+0(SB), Y4, Y4
+	SHRQ         $0x08, AX
+	VMOVD        AX, X5
+	VPBROADCASTD X5, Y5
+	VPSLLVD      shifts_avx2<>+0(SB), Y5, Y5
+
+row:
+	MOVQ (DX), R11
+	ADDQ SI, R11
+	MOVQ DI, R12
+	MOVQ n+32(FP), R10
+	SUBQ $0x10, R10
+	JLT  tail
+
+panel:
+	VMOVUPS (R11), Y0
+	VMOVUPS 32(R11), Y1
+	VMOVUPS Y0, (R12)
+	VMOVUPS Y1, 32(R12)
+	ADDQ    $0x00000040, R11
+	ADDQ    R9, R12
+	SUBQ    $0x10, R10
+	JGE     panel
+
+tail:
+	ADDQ       $0x10, R10
+	JZ         next
+	VMASKMOVPS (R11), Y4, Y0
+	VMASKMOVPS 32(R11), Y5, Y1
+	VMOVUPS    Y0, (R12)
+	VMOVUPS    Y1, 32(R12)
+
+next:
+	ADDQ $0x08, DX
+	ADDQ $0x00000040, DI
+	SUBQ $0x01, R8
+	JNZ  row
+	VZEROUPPER
+	RET
+
 // func wtile_avx2_1x8(x *float32, koff *int64, segs *int64, nseg int, b *float32, c *float32, ldc int, load int)
 // Requires: AVX, FMA3
 TEXT ·wtile_avx2_1x8(SB), NOSPLIT, $16-64

@@ -7469,6 +7469,57 @@ done4:
 	VZEROUPPER
 	RET
 
+// func packRun_avx512(dst *float32, base *float32, koff *int64, kn int, n int, ldp int)
+// Requires: AVX, AVX512F
+TEXT ·packRun_avx512(SB), NOSPLIT, $0-48
+	MOVQ  dst+0(FP), DI
+	MOVQ  base+8(FP), SI
+	MOVQ  koff+16(FP), DX
+	MOVQ  kn+24(FP), R8
+	MOVQ  ldp+40(FP), R9
+	MOVQ  n+32(FP), CX
+	ANDQ  $0x1f, CX
+	MOVQ  $0x00000001, AX
+	SHLQ  CL, AX
+	DECQ  AX
+	KMOVW AX, K1
+	SHRQ  $0x10, AX
+	KMOVW AX, K2
+
+row:
+	MOVQ (DX), R11
+	ADDQ SI, R11
+	MOVQ DI, R12
+	MOVQ n+32(FP), R10
+	SUBQ $0x20, R10
+	JLT  tail
+
+panel:
+	VMOVUPS (R11), Z0
+	VMOVUPS 64(R11), Z1
+	VMOVUPS Z0, (R12)
+	VMOVUPS Z1, 64(R12)
+	ADDQ    $0x00000080, R11
+	ADDQ    R9, R12
+	SUBQ    $0x20, R10
+	JGE     panel
+
+tail:
+	ADDQ      $0x20, R10
+	JZ        next
+	VMOVUPS.Z (R11), K1, Z0
+	VMOVUPS.Z 64(R11), K2, Z1
+	VMOVUPS   Z0, (R12)
+	VMOVUPS   Z1, 64(R12)
+
+next:
+	ADDQ $0x08, DX
+	ADDQ $0x00000080, DI
+	SUBQ $0x01, R8
+	JNZ  row
+	VZEROUPPER
+	RET
+
 // func wtile_avx512_1x16(x *float32, koff *int64, segs *int64, nseg int, b *float32, c *float32, ldc int, load int)
 // Requires: AVX, AVX512F
 TEXT ·wtile_avx512_1x16(SB), NOSPLIT, $16-64

@@ -368,7 +368,6 @@ func (j *convJob) multiplyChunk(i, worker int) {
 	kAll := t.k()
 	kBlocks := (kAll + kBlock - 1) / kBlock
 	ws.b = grow(ws.b, (p1-p0)*panel*(kAll/kBlocks+1))
-	j.segments(ws, p0*panel, p1*panel)
 	row0 := rowStart(t.rows, blocks, rb0)
 	rows := rowStart(t.rows, blocks, rb1) - row0
 	crosses := func(p int) bool {
@@ -380,11 +379,23 @@ func (j *convJob) multiplyChunk(i, worker int) {
 	}
 	planes := t.groups * t.rows
 	out := j.dst[j.image0*planes*area:]
-	base := &j.base[group*t.chans*j.planeStride]
+	base0 := j.base[group*t.chans*j.planeStride:]
+	base := &base0[0]
+	// The columns of a 1x1 kernel on one image are a single run.
+	run := j.images == 1 && j.pitch == j.w && lv.packRun != nil
+	if run {
+		base0 = base0[j.first/4:]
+	} else {
+		j.segments(ws, p0*panel, p1*panel)
+	}
 	for kb := range kBlocks {
 		k0, k1 := rowStart(kAll, kBlocks, kb), rowStart(kAll, kBlocks, kb+1)
 		kn := k1 - k0
-		for p := p0; p < p1; p++ {
+		if run {
+			n := min(p1*panel, columns) - p0*panel
+			lv.packRun(&ws.b[0], &base0[p0*panel], &j.koff[k0], kn, n, 4*kn*panel)
+		}
+		for p := p0; p < p1 && !run; p++ {
 			for v := range 2 {
 				s := (p-p0)*2 + v
 				from, n := ws.index[s], ws.index[s+1]-ws.index[s]

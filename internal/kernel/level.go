@@ -18,6 +18,8 @@ package kernel
 //	pack           kn rows of one vector of a panel, gathered from memory: row k,
 //	               lane l is the value at base+koff[k]+off of the segment
 //	               (off, mask) whose mask has bit l. koff and off are in bytes.
+//	packRun        the same for n columns that follow each other in memory, in
+//	               panels ldp bytes apart.
 //	wtile[nv][mr]  c[i][j] (+)= sum over p of x[koff[i]+p]*b[p][j], where p runs
 //	               over the bytes off, off+4, ... < end of each segment (off, end).
 //	transpose      dst[j][i] = src[i][j] for up to lanes x lanes values. Where
@@ -36,6 +38,7 @@ type level struct {
 	tile      [3][]func(kn int, a, b, c, bias *float32, ldc, flags int, mask uint64)
 	direct    [4][5]func(kn int, a, base *float32, koff *int64, c, bias *float32, ldc, flags, n int)
 	pack      func(dst, base *float32, koff *int64, kn int, segs *int64, nseg int)
+	packRun   func(dst, base *float32, koff *int64, kn, n, ldp int) // or nil
 	wtile     [3][]func(x *float32, koff, segs *int64, nseg int, b, c *float32, ldc, load int)
 	transpose func(dst, src *float32, ldd, lds, rows, cols int)
 	dots      []dotKernel // largest first, ending with 1x1

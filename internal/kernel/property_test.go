@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -239,4 +240,41 @@ func TestDense(t *testing.T) {
 			near(t, "bias gradient", db, rdb, n)
 		}
 	})
+}
+
+// One engine serves many goroutines, with the bits of a single one.
+func TestConcurrent(t *testing.T) {
+	e := New(3)
+	defer e.Close()
+	r := rand.New(rand.NewPCG(13, 14))
+	g := Conv{In: 20, Out: 24, KH: 3, KW: 3, PadTop: 1, PadLeft: 1, Groups: 1}
+	const n, hw = 3, 20 * 20
+	full := Full(20, 20)
+	x, dy, w := randSlice(r, n*g.In*hw), randSlice(r, n*g.Out*hw), randSlice(r, g.weights())
+	f, fast, d := PackForward(g, w), PackForwardFast(g, w), PackData(g, w)
+	run := func() [5][]float32 {
+		y, z, p := make([]float32, len(dy)), make([]float32, len(dy)), make([]float32, len(dy)/4)
+		dx, dw := make([]float32, len(x)), make([]float32, len(w))
+		e.ConvForward(f, n, y, full, x, full, Epilogue{})
+		e.ConvForward(fast, n, z, full, x, full, Epilogue{})
+		e.ConvData(d, n, dx, full, dy, full)
+		e.ConvWeights(g, n, dw, nil, x, full, dy, full)
+		e.MaxPool(Pool{KH: 2, KW: 2, StrideY: 2, StrideX: 2}, n*g.Out, p, nil, Full(10, 10), y, full, 20, 20)
+		e.ReLU(y, y)
+		return [5][]float32{y, z, p, dx, dw}
+	}
+	want := run()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 5 {
+				for i, got := range run() {
+					if !equalBits(got, want[i]) {
+						t.Errorf("result %d differs", i)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

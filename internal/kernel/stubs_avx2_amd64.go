@@ -100,6 +100,12 @@ func direct_avx2_3x16(kn int, a *float32, base *float32, koff *int64, c *float32
 //go:noescape
 func pack_avx2(dst *float32, base *float32, koff *int64, kn int, segs *int64, nseg int)
 
+// packRun stores kn rows of n > 0 columns, base[koff[k]+j] with koff in bytes, in panels ldp bytes apart.
+// The last panel is filled up with 0.
+//
+//go:noescape
+func packRun_avx2(dst *float32, base *float32, koff *int64, kn int, n int, ldp int)
+
 // c[i][j] (+)= sum over p of x[koff[i]+p]*b[p][j] for 1 rows and 8 columns; see tiles in level.go.
 //
 //go:noescape

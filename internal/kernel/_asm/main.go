@@ -50,6 +50,7 @@ func main() {
 		}
 	}
 	pack()
+	packRun()
 	for nv := 1; nv <= 2; nv++ {
 		for mr := 1; mr <= lv.wrows; mr++ {
 			wtile(mr, nv)
@@ -482,6 +483,58 @@ func pack() {
 		VZEROUPPER()
 		RET()
 	}
+}
+
+// packRun packs columns that are one run in memory, a row at a time.
+func packRun() {
+	fn("packRun_"+lv.name, "func(dst, base *float32, koff *int64, kn, n, ldp int)")
+	Doc("packRun stores kn rows of n > 0 columns, base[koff[k]+j] with koff in bytes, in panels ldp bytes apart.",
+		"The last panel is filled up with 0.")
+	dst, base, koff, kn, ldp := reg.RDI, reg.RSI, reg.RDX, reg.R8, reg.R9
+	n, p, q := reg.R10, reg.R11, reg.R12
+	Load(Param("dst"), dst)
+	Load(Param("base"), base)
+	Load(Param("koff"), koff)
+	Load(Param("kn"), kn)
+	Load(Param("ldp"), ldp)
+	Load(Param("n"), reg.RCX)
+	ANDQ(U8(2*lv.lanes-1), reg.RCX)
+	MOVQ(U32(1), reg.RAX)
+	SHLQ(reg.CL, reg.RAX)
+	DECQ(reg.RAX)
+	m0, m1 := vec(4), vec(5)
+	maskFrom(reg.RAX, 0, reg.K1, m0)
+	maskFrom(reg.RAX, lv.lanes, reg.K2, m1)
+	Label("row")
+	MOVQ(Mem{Base: koff}, p)
+	ADDQ(base, p)
+	MOVQ(dst, q)
+	Load(Param("n"), n)
+	SUBQ(U8(2*lv.lanes), n)
+	JLT(LabelRef("tail"))
+	Label("panel")
+	VMOVUPS(Mem{Base: p}, vec(0))
+	VMOVUPS(Mem{Base: p, Disp: vbytes()}, vec(1))
+	VMOVUPS(vec(0), Mem{Base: q})
+	VMOVUPS(vec(1), Mem{Base: q, Disp: vbytes()})
+	ADDQ(U32(2*vbytes()), p)
+	ADDQ(ldp, q)
+	SUBQ(U8(2*lv.lanes), n)
+	JGE(LabelRef("panel"))
+	Label("tail")
+	ADDQ(U8(2*lv.lanes), n)
+	JZ(LabelRef("next"))
+	maskedLoad(Mem{Base: p}, reg.K1, m0, vec(0))
+	maskedLoad(Mem{Base: p, Disp: vbytes()}, reg.K2, m1, vec(1))
+	VMOVUPS(vec(0), Mem{Base: q})
+	VMOVUPS(vec(1), Mem{Base: q, Disp: vbytes()})
+	Label("next")
+	ADDQ(U8(8), koff)
+	ADDQ(U32(2*vbytes()), dst)
+	SUBQ(U8(1), kn)
+	JNZ(LabelRef("row"))
+	VZEROUPPER()
+	RET()
 }
 
 // wtile is the tile of the weight gradient: its rows are read through offsets.
