@@ -18,7 +18,7 @@ var allowed = map[string][]string{
 	"internal/npy":     {"internal/imageio"},
 	"internal/render":  {},
 	"internal/dataset": {"internal/imageio"},
-	"model":            {"model/tensor", "internal/kernel", "internal/imageio"},
+	"model":            {"model/tensor", "internal/kernel", "internal/imageio", "internal/par"},
 	"model/builtin":    {"model"},
 	"model/onnx":       {"model", "model/tensor"},
 	"model/train":      {"model", "model/tensor", "internal/kernel"},
