@@ -67,6 +67,9 @@ func pointing(c *cli.Context) error {
 	if o.Fill, err = occlusion.ParseFill(c.String("fill")); err != nil {
 		return usageErr(err)
 	}
+	if _, _, err := occlusion.Cost(net, o); err != nil {
+		return usageErr(err)
+	}
 	data, err := openData(c, "shapes")
 	if err != nil {
 		return err
