@@ -251,3 +251,73 @@ func BenchmarkPeak(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLeNetStep is a training step of the LeNet of engine tests without its
+// dropout: batch 100, 5x5x32 and 5x5x64 convolutions, 1024 hidden units, Adam.
+func BenchmarkLeNetStep(b *testing.B) {
+	const n = 100
+	r := rand.New(rand.NewPCG(1, 1))
+	rnd := func(n int) []float32 { return randSlice(r, n) }
+	buf := func(n int) []float32 { return make([]float32, n) }
+	g1 := Conv{In: 1, Out: 32, KH: 5, KW: 5, PadTop: 2, PadLeft: 2}
+	g2 := Conv{In: 32, Out: 64, KH: 5, KW: 5, PadTop: 2, PadLeft: 2}
+	p := Pool{KH: 2, KW: 2, StrideY: 2, StrideX: 2}
+	f28, f14, f7 := Full(28, 28), Full(14, 14), Full(7, 7)
+	const a1, a2, a3 = 32 * 784, 64 * 196, 64 * 49
+	x := rnd(n * 784)
+	y1, p1, y2, p2, h, o := buf(n*a1), buf(n*a1/4), buf(n*a2), buf(n*a3), buf(n*1024), buf(n*10)
+	d1, dp1, d2, dp2, dh, do := buf(n*a1), buf(n*a1/4), buf(n*a2), buf(n*a3), buf(n*1024), buf(n*10)
+	s1, s2 := make([]int32, n*a1/4), make([]int32, n*a3)
+	labels := make([]int32, n)
+	sizes := []int{32 * 25, 32, 64 * 32 * 25, 64, 1024 * a3, 1024, 10 * 1024, 10}
+	var w, dw, m, v [8][]float32
+	for i, s := range sizes {
+		w[i], dw[i], m[i], v[i] = rnd(s), buf(s), buf(s), buf(s)
+		for j := range w[i] {
+			w[i][j] *= 0.05
+		}
+	}
+	for _, workers := range []int{1, 2} {
+		b.Run(fmt.Sprint(workers), func(b *testing.B) {
+			e := New(workers)
+			defer e.Close()
+			c1, c2, t2 := PackForward(g1, w[0]), PackForwardFast(g2, w[2]), PackDataFast(g2, w[2])
+			best := math.Inf(1)
+			cpu := cpuClock()
+			step := 0
+			for b.Loop() {
+				step++
+				start := time.Now()
+				c1.Repack(w[0])
+				c2.Repack(w[2])
+				t2.Repack(w[2])
+				e.ConvForward(c1, n, y1, f28, x, f28, Epilogue{w[1], true})
+				e.MaxPool(p, n*32, p1, s1, f14, y1, f28, 28, 28)
+				e.ConvForward(c2, n, y2, f14, p1, f14, Epilogue{w[3], true})
+				e.MaxPool(p, n*64, p2, s2, f7, y2, f14, 14, 14)
+				e.DenseForward(n, a3, 1024, h, p2, w[4], w[5])
+				e.ReLU(h, h)
+				e.DenseForward(n, 1024, 10, o, h, w[6], w[7])
+				SoftmaxCrossEntropy(n, 10, do, o, labels)
+				e.DenseWeights(n, 1024, 10, dw[6], dw[7], h, do)
+				e.DenseData(n, 1024, 10, dh, do, w[6])
+				e.ReLUGrad(dh, dh, h)
+				e.DenseWeights(n, a3, 1024, dw[4], dw[5], p2, dh)
+				e.DenseData(n, a3, 1024, dp2, dh, w[4])
+				e.MaxUnpool(n*64, d2, f14, dp2, s2, 14, 49)
+				e.ReLUGrad(d2, d2, y2)
+				e.ConvWeights(g2, n, dw[2], dw[3], p1, f14, d2, f14)
+				e.ConvData(t2, n, dp1, f14, d2, f14)
+				e.MaxUnpool(n*32, d1, f28, dp1, s1, 28, 196)
+				e.ReLUGrad(d1, d1, y1)
+				e.ConvWeights(g1, n, dw[0], dw[1], x, f28, d1, f28)
+				for i := range w {
+					e.Adam(w[i], m[i], v[i], dw[i], 1e-4, 0.9, 0.999, 1e-8, step)
+				}
+				best = min(best, time.Since(start).Seconds())
+			}
+			b.ReportMetric(best*1e3, "best-ms")
+			b.ReportMetric((cpuClock()-cpu).Seconds()*1e3/float64(b.N), "cpu-ms")
+		})
+	}
+}
