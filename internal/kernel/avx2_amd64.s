@@ -5398,7 +5398,9 @@ TEXT ·split2_avx2(SB), NOSPLIT, $0-32
 	MOVQ even+0(FP), DI
 	MOVQ odd+8(FP), SI
 	MOVQ src+16(FP), DX
-	MOVQ n+24(FP), CX
+	MOVQ n+24(FP), BX
+	SUBQ $0x08, BX
+	JLT  tail
 
 loop:
 	VMOVUPS (DX), Y0
@@ -5412,8 +5414,40 @@ loop:
 	ADDQ    $0x20, DI
 	ADDQ    $0x20, SI
 	ADDQ    $0x00000040, DX
-	SUBQ    $0x08, CX
-	JNZ     loop
+	SUBQ    $0x08, BX
+	JGE     loop
+
+tail:
+	ADDQ         $0x08, BX
+	JZ           done
+	MOVQ         BX, CX
+	MOVQ         $0x00000001, AX
+	SHLQ         CL, AX
+	DECQ         AX
+	VMOVD        AX, X4
+	VPBROADCASTD X4, Y4
+	VPSLLVD      shifts_avx2<>+0(SB), Y4, Y4
+	ADDQ         CX, CX
+	MOVQ         $0x00000001, AX
+	SHLQ         CL, AX
+	DECQ         AX
+	VMOVD        AX, X5
+	VPBROADCASTD X5, Y5
+	VPSLLVD      shifts_avx2<>+0(SB), Y5, Y5
+	SHRQ         $0x08, AX
+	VMOVD        AX, X6
+	VPBROADCASTD X6, Y6
+	VPSLLVD      shifts_avx2<>+0(SB), Y6, Y6
+	VMASKMOVPS   (DX), Y5, Y0
+	VMASKMOVPS   32(DX), Y6, Y1
+	VSHUFPS      $0x88, Y1, Y0, Y2
+	VPERMPD      $0xd8, Y2, Y2
+	VSHUFPS      $0xdd, Y1, Y0, Y3
+	VPERMPD      $0xd8, Y3, Y3
+	VMASKMOVPS   Y2, Y4, (DI)
+	VMASKMOVPS   Y3, Y4, (SI)
+
+done:
 	VZEROUPPER
 	RET
 

@@ -13298,9 +13298,11 @@ TEXT ·split2_avx512(SB), NOSPLIT, $0-32
 	MOVQ      even+0(FP), DI
 	MOVQ      odd+8(FP), SI
 	MOVQ      src+16(FP), DX
-	MOVQ      n+24(FP), CX
+	MOVQ      n+24(FP), BX
 	VMOVDQU32 even_avx512<>+0(SB), Z12
 	VMOVDQU32 odd_avx512<>+0(SB), Z13
+	SUBQ      $0x10, BX
+	JLT       tail
 
 loop:
 	VMOVUPS   (DX), Z0
@@ -13314,8 +13316,34 @@ loop:
 	ADDQ      $0x40, DI
 	ADDQ      $0x40, SI
 	ADDQ      $0x00000080, DX
-	SUBQ      $0x10, CX
-	JNZ       loop
+	SUBQ      $0x10, BX
+	JGE       loop
+
+tail:
+	ADDQ      $0x10, BX
+	JZ        done
+	MOVQ      BX, CX
+	MOVQ      $0x00000001, AX
+	SHLQ      CL, AX
+	DECQ      AX
+	KMOVW     AX, K1
+	ADDQ      CX, CX
+	MOVQ      $0x00000001, AX
+	SHLQ      CL, AX
+	DECQ      AX
+	KMOVW     AX, K3
+	SHRQ      $0x10, AX
+	KMOVW     AX, K4
+	VMOVUPS.Z (DX), K3, Z0
+	VMOVUPS.Z 64(DX), K4, Z1
+	VMOVAPS   Z0, Z2
+	VPERMT2PS Z1, Z12, Z2
+	VMOVAPS   Z0, Z3
+	VPERMT2PS Z1, Z13, Z3
+	VMOVUPS   Z2, K1, (DI)
+	VMOVUPS   Z3, K1, (SI)
+
+done:
 	VZEROUPPER
 	RET
 
@@ -13365,10 +13393,12 @@ TEXT ·split4_avx512(SB), NOSPLIT, $0-32
 	MOVQ      dst+0(FP), DI
 	MOVQ      ldd+8(FP), R8
 	MOVQ      src+16(FP), SI
-	MOVQ      n+24(FP), CX
+	MOVQ      n+24(FP), BX
 	VMOVDQU32 even_avx512<>+0(SB), Z30
 	VMOVDQU32 odd_avx512<>+0(SB), Z31
 	LEAQ      (R8)(R8*2), DX
+	SUBQ      $0x10, BX
+	JLT       tail
 
 loop:
 	VMOVUPS   (SI), Z0
@@ -13397,8 +13427,54 @@ loop:
 	VMOVUPS   Z11, (DI)(DX*1)
 	ADDQ      $0x00000100, SI
 	ADDQ      $0x40, DI
-	SUBQ      $0x10, CX
-	JNZ       loop
+	SUBQ      $0x10, BX
+	JGE       loop
+
+tail:
+	ADDQ      $0x10, BX
+	JZ        done
+	MOVQ      BX, CX
+	MOVQ      $0x00000001, AX
+	SHLQ      CL, AX
+	DECQ      AX
+	KMOVW     AX, K5
+	SHLQ      $0x02, CX
+	MOVQ      $0x00000001, AX
+	SHLQ      CL, AX
+	DECQ      AX
+	KMOVW     AX, K1
+	VMOVUPS.Z (SI), K1, Z0
+	SHRQ      $0x10, AX
+	KMOVW     AX, K2
+	VMOVUPS.Z 64(SI), K2, Z1
+	SHRQ      $0x10, AX
+	KMOVW     AX, K3
+	VMOVUPS.Z 128(SI), K3, Z2
+	SHRQ      $0x10, AX
+	KMOVW     AX, K4
+	VMOVUPS.Z 192(SI), K4, Z3
+	VMOVAPS   Z0, Z4
+	VPERMT2PS Z1, Z30, Z4
+	VMOVAPS   Z0, Z5
+	VPERMT2PS Z1, Z31, Z5
+	VMOVAPS   Z2, Z6
+	VPERMT2PS Z3, Z30, Z6
+	VMOVAPS   Z2, Z7
+	VPERMT2PS Z3, Z31, Z7
+	VMOVAPS   Z4, Z8
+	VPERMT2PS Z6, Z30, Z8
+	VMOVAPS   Z4, Z10
+	VPERMT2PS Z6, Z31, Z10
+	VMOVAPS   Z5, Z9
+	VPERMT2PS Z7, Z30, Z9
+	VMOVAPS   Z5, Z11
+	VPERMT2PS Z7, Z31, Z11
+	VMOVUPS   Z8, K5, (DI)
+	VMOVUPS   Z9, K5, (DI)(R8*1)
+	VMOVUPS   Z10, K5, (DI)(R8*2)
+	VMOVUPS   Z11, K5, (DI)(DX*1)
+
+done:
 	VZEROUPPER
 	RET
 

@@ -228,7 +228,7 @@ func (j *convJob) fillPlane(dst, src []float32) {
 	if len(j.phasesX) == j.sx && j.phasesX[0] == 0 {
 		lo, _ := spanIn(j.sx, j.x, j.in.X0, j.in.X1, 0, j.ws)
 		_, hi := spanIn(j.sx, j.x+j.sx-1, j.in.X0, j.in.X1, 0, j.ws)
-		if n := (hi - lo) / j.lv.lanes * j.lv.lanes; n > 0 && (j.sx == 2 && j.lv.split2 != nil ||
+		if n := hi - lo; n > 0 && (j.sx == 2 && j.lv.split2 != nil ||
 			j.sx == 4 && j.lv.split4 != nil && slices.Equal(j.phasesX, fourPhases)) {
 			split0, split1 = lo, lo+n
 		}

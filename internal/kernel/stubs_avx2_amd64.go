@@ -288,7 +288,7 @@ func maxWindow1_avx2(dst *float32, switches *int32, src *float32, n int, kh int,
 //go:noescape
 func maxWindow2_avx2(dst *float32, switches *int32, src *float32, n int, kh int, kw int, rowStep int, colStep int, at int32, rowAt int32, colAt int32)
 
-// split2 stores src[2i] at even[i] and src[2i+1] at odd[i] for i < n, a positive multiple of the vector's lanes.
+// split2 stores src[2i] at even[i] and src[2i+1] at odd[i] for i < n, n > 0.
 //
 //go:noescape
 func split2_avx2(even *float32, odd *float32, src *float32, n int)

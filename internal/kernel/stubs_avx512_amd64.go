@@ -455,7 +455,7 @@ func maxWindow1_avx512(dst *float32, switches *int32, src *float32, n int, kh in
 //go:noescape
 func maxWindow2_avx512(dst *float32, switches *int32, src *float32, n int, kh int, kw int, rowStep int, colStep int, at int32, rowAt int32, colAt int32)
 
-// split2 stores src[2i] at even[i] and src[2i+1] at odd[i] for i < n, a positive multiple of the vector's lanes.
+// split2 stores src[2i] at even[i] and src[2i+1] at odd[i] for i < n, n > 0.
 //
 //go:noescape
 func split2_avx512(even *float32, odd *float32, src *float32, n int)
@@ -466,7 +466,7 @@ func split2_avx512(even *float32, odd *float32, src *float32, n int)
 //go:noescape
 func lrn_avx512(dst *float32, src *float32, first *float32, n int, stride int, count int, scale float32, bias float32)
 
-// split4 stores src[4i+r] at row r of dst, rows ldd bytes apart, for i < n, a positive multiple of 16.
+// split4 stores src[4i+r] at row r of dst, rows ldd bytes apart, for i < n, n > 0.
 //
 //go:noescape
 func split4_avx512(dst *float32, ldd int, src *float32, n int)

@@ -597,8 +597,8 @@ func lrn() {
 // split2 emits the split of a row into its even and odd elements.
 func split2() {
 	fn("split2_"+lv.name, "func(even, odd, src *float32, n int)")
-	Doc("split2 stores src[2i] at even[i] and src[2i+1] at odd[i] for i < n, a positive multiple of the vector's lanes.")
-	e, o, s, n := reg.RDI, reg.RSI, reg.RDX, reg.RCX
+	Doc("split2 stores src[2i] at even[i] and src[2i+1] at odd[i] for i < n, n > 0.")
+	e, o, s, n := reg.RDI, reg.RSI, reg.RDX, reg.RBX
 	Load(Param("even"), e)
 	Load(Param("odd"), o)
 	Load(Param("src"), s)
@@ -607,6 +607,8 @@ func split2() {
 		loadInts(even, vec(12))
 		loadInts(odd, vec(13))
 	}
+	SUBQ(U8(lv.lanes), n)
+	JLT(LabelRef("tail"))
 	Label("loop")
 	VMOVUPS(Mem{Base: s}, vec(0))
 	VMOVUPS(Mem{Base: s, Disp: vbytes()}, vec(1))
@@ -617,7 +619,27 @@ func split2() {
 	ADDQ(U8(vbytes()), o)
 	ADDQ(U32(2*vbytes()), s)
 	SUBQ(U8(lv.lanes), n)
-	JNZ(LabelRef("loop"))
+	JGE(LabelRef("loop"))
+	Label("tail")
+	ADDQ(U8(lv.lanes), n)
+	JZ(LabelRef("done"))
+	MOVQ(n, reg.RCX)
+	MOVQ(U32(1), reg.RAX)
+	SHLQ(reg.CL, reg.RAX)
+	DECQ(reg.RAX)
+	maskFrom(reg.RAX, 0, reg.K1, vec(4))
+	ADDQ(reg.RCX, reg.RCX)
+	MOVQ(U32(1), reg.RAX)
+	SHLQ(reg.CL, reg.RAX)
+	DECQ(reg.RAX)
+	maskFrom(reg.RAX, 0, reg.K3, vec(5))
+	maskFrom(reg.RAX, lv.lanes, reg.K4, vec(6))
+	maskedLoad(Mem{Base: s}, reg.K3, vec(5), vec(0))
+	maskedLoad(Mem{Base: s, Disp: vbytes()}, reg.K4, vec(6), vec(1))
+	evenOdd(vec(0), vec(1), vec(2), vec(3), vec(12), vec(13))
+	maskedStore(vec(2), reg.K1, vec(4), Mem{Base: e})
+	maskedStore(vec(3), reg.K1, vec(4), Mem{Base: o})
+	Label("done")
 	VZEROUPPER()
 	RET()
 }

@@ -278,8 +278,8 @@ func winogradOut(alpha, size int) {
 // split4 emits the split of a row into the four residues of its index.
 func split4() {
 	fn("split4_avx512", "func(dst *float32, ldd int, src *float32, n int)")
-	Doc("split4 stores src[4i+r] at row r of dst, rows ldd bytes apart, for i < n, a positive multiple of 16.")
-	dst, ldd, src, n, q := reg.RDI, reg.R8, reg.RSI, reg.RCX, reg.RDX
+	Doc("split4 stores src[4i+r] at row r of dst, rows ldd bytes apart, for i < n, n > 0.")
+	dst, ldd, src, n, q := reg.RDI, reg.R8, reg.RSI, reg.RBX, reg.RDX
 	Load(Param("dst"), dst)
 	Load(Param("ldd"), ldd)
 	Load(Param("src"), src)
@@ -287,22 +287,49 @@ func split4() {
 	loadInts(even, vec(30))
 	loadInts(odd, vec(31))
 	LEAQ(Mem{Base: ldd, Index: ldd, Scale: 2}, q)
+	ks := []reg.OpmaskPhysical{reg.K1, reg.K2, reg.K3, reg.K4}
+	rows := []Mem{{Base: dst}, {Base: dst, Index: ldd, Scale: 1}, {Base: dst, Index: ldd, Scale: 2}, {Base: dst, Index: q, Scale: 1}}
+	split := func() {
+		evenOdd(vec(0), vec(1), vec(4), vec(5), vec(30), vec(31))
+		evenOdd(vec(2), vec(3), vec(6), vec(7), vec(30), vec(31))
+		evenOdd(vec(4), vec(6), vec(8), vec(10), vec(30), vec(31))
+		evenOdd(vec(5), vec(7), vec(9), vec(11), vec(30), vec(31))
+	}
+	SUBQ(U8(16), n)
+	JLT(LabelRef("tail"))
 	Label("loop")
 	for i := range 4 {
 		VMOVUPS(Mem{Base: src, Disp: 64 * i}, vec(i))
 	}
-	evenOdd(vec(0), vec(1), vec(4), vec(5), vec(30), vec(31))
-	evenOdd(vec(2), vec(3), vec(6), vec(7), vec(30), vec(31))
-	evenOdd(vec(4), vec(6), vec(8), vec(10), vec(30), vec(31))
-	evenOdd(vec(5), vec(7), vec(9), vec(11), vec(30), vec(31))
-	VMOVUPS(vec(8), Mem{Base: dst})
-	VMOVUPS(vec(9), Mem{Base: dst, Index: ldd, Scale: 1})
-	VMOVUPS(vec(10), Mem{Base: dst, Index: ldd, Scale: 2})
-	VMOVUPS(vec(11), Mem{Base: dst, Index: q, Scale: 1})
+	split()
+	for i, m := range rows {
+		VMOVUPS(vec(8+i), m)
+	}
 	ADDQ(U32(256), src)
 	ADDQ(U8(64), dst)
 	SUBQ(U8(16), n)
-	JNZ(LabelRef("loop"))
+	JGE(LabelRef("loop"))
+	Label("tail")
+	ADDQ(U8(16), n)
+	JZ(LabelRef("done"))
+	MOVQ(n, reg.RCX)
+	MOVQ(U32(1), reg.RAX)
+	SHLQ(reg.CL, reg.RAX)
+	DECQ(reg.RAX)
+	KMOVW(reg.EAX, reg.K5)
+	SHLQ(U8(2), reg.RCX)
+	MOVQ(U32(1), reg.RAX)
+	SHLQ(reg.CL, reg.RAX)
+	DECQ(reg.RAX)
+	for i, k := range ks {
+		maskFrom(reg.RAX, 16*min(i, 1), k, nil)
+		VMOVUPS_Z(Mem{Base: src, Disp: 64 * i}, k, vec(i))
+	}
+	split()
+	for i, m := range rows {
+		VMOVUPS(vec(8+i), reg.K5, m)
+	}
+	Label("done")
 	VZEROUPPER()
 	RET()
 }
