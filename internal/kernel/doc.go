@@ -17,6 +17,13 @@
 // tap lies outside the input, or such a gradient where it meets padding, is not
 // specified.
 //
+// Files: ref.go defines every function by plain loops that sum in float64, and
+// tests compare all else with it. level.go says what an implementation of the
+// inner loops consists of; level_amd64.go lists those in assembly, generic.go is
+// plain Go, dispatch.go chooses. gemm.go (forward, data gradient, dense layers),
+// weights.go (weight gradient) and winograd.go cut the work into tiles for them.
+// The assembly is written by the module in _asm; see generate.sh.
+//
 // The package knows nothing about networks, files or images. Arguments of
 // wrong sizes are mistakes of the caller and panic.
 package kernel
