@@ -14,6 +14,9 @@ const (
 	fillChunk = 8 << 10
 	// directFloats is about the number of outputs of a task without packing.
 	directFloats = 2 << 10
+	// directK is the longest sum made without packing; such a call cannot be
+	// interrupted.
+	directK = 2 << 10
 )
 
 // tap is a place of the kernel: the row and column it reads, relative to the
@@ -284,7 +287,7 @@ func stride(dst, src []float32, p, step int) {
 
 // product multiplies the weights with the images of the current chunk.
 func (e *Engine) product(j *convJob) {
-	if j.t.rows < len(j.lv.direct) && j.lv.direct[j.t.rows][1] != nil && j.w >= j.lv.lanes/2 {
+	if j.t.rows < len(j.lv.direct) && j.lv.direct[j.t.rows][1] != nil && j.w >= j.lv.lanes/2 && j.t.k() <= directK {
 		j.directRows = max(1, min(j.h, directFloats/j.w))
 		e.pool.For(j.images*j.t.groups*((j.h+j.directRows-1)/j.directRows), j.direct)
 		return
