@@ -252,6 +252,9 @@ func imageSource(net *model.Network, paths []string, limit int) (*source, error)
 			return nil, err
 		}
 		for _, f := range files {
+			if info, err := os.Stat(f); err == nil && !info.Mode().IsRegular() {
+				return nil, fmt.Errorf("%s: is not a plain file", f) // reading a pipe could wait for ever
+			}
 			s.names = append(s.names, f)
 			s.stems = append(s.stems, strings.TrimSuffix(filepath.Base(f), filepath.Ext(f)))
 			loads = append(loads, func() (*tensor.Tensor, error) {
