@@ -212,12 +212,18 @@ func (net *Network) Class(i int) string {
 // Check reports the first thing wrong with the network: names missing or taken
 // twice, a node before its inputs, weights that do not fit.
 func (net *Network) Check() error {
-	_, err := net.Shapes()
+	shapes, err := net.Shapes()
 	if err != nil {
 		return err
 	}
-	if net.Logits != "" && net.Node(net.Logits) == nil {
-		return fmt.Errorf("model: logits node %q is not in the network", net.Logits)
+	if net.Logits != "" {
+		s, ok := shapes[net.Logits]
+		switch {
+		case !ok:
+			return fmt.Errorf("model: logits node %q is not in the network", net.Logits)
+		case s.H*s.W > 1:
+			return fmt.Errorf("model: logits node %s is %v, want one score for each class", net.Logits, s)
+		}
 	}
 	return net.Preprocess.check(net.Input)
 }

@@ -233,7 +233,7 @@ func newActivationFigure(t *model.Trace, layer, image string, most int) activati
 		f.shown = s.C
 		maps = fmt.Sprintf("%d values, row by row", s.C)
 	}
-	f.what = fmt.Sprintf("%s: %v, %s. %s %s", filepath.Base(image), s, maps, t.Net.Name, hash(t.Net))
+	f.what = fmt.Sprintf("%s: %v, %s. %s %s", title(image), s, maps, t.Net.Name, hash(t.Net))
 	return f
 }
 

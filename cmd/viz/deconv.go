@@ -8,7 +8,6 @@ import (
 	"image/color"
 	gomaps "maps"
 	"math"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -524,7 +523,7 @@ func deconvUnit(c *cli.Context, engine *model.Engine, net *model.Network, rule d
 	render.DrawBox(marked, image.Rect(p.Box.X0*k, p.Box.Y0*k, p.Box.X1*k, p.Box.Y1*k), image.White.C, max(k/2, 1))
 	scale := p.MaxAbs()
 	fig := render.Figure{Title: fmt.Sprintf("Unit %v, rule %s", u, rule), Columns: 3, Panels: []render.Panel{
-		{Title: "image", Image: marked, Note: fmt.Sprintf("%s; box: receptive field, rows %d to %d, columns %d to %d", filepath.Base(src.names[i]), p.Box.Y0, p.Box.Y1-1, p.Box.X0, p.Box.X1-1)},
+		{Title: "image", Image: marked, Note: fmt.Sprintf("%s; box: receptive field, rows %d to %d, columns %d to %d", title(src.names[i]), p.Box.Y0, p.Box.Y1-1, p.Box.X0, p.Box.X1-1)},
 		{Title: "patch", Image: render.MagnifyTo(p.Crop(net.Preprocess, in, x), 224)},
 		{Title: "projection", Image: render.MagnifyTo(p.Draw(net.Preprocess, 0), 224), Bar: &render.ColorBar{Palette: render.Gray, Lo: -scale, Hi: scale, Label: "input units"},
 			Note: fmt.Sprintf("activation %s", render.Number(float64(p.Value)))}},

@@ -147,7 +147,7 @@ func occlude(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		step, end := progress(c, "occluding "+filepath.Base(src.names[i]))
+		step, end := progress(c, "occluding "+title(src.names[i]))
 		o.Progress = step
 		m, err := occlusion.Scan(c.Context, engine, net, x, o)
 		end()
@@ -189,7 +189,7 @@ func occlude(c *cli.Context) error {
 // returns the picture's file name.
 func drawOcclusion(out *output, m *occlusion.Map, name, image string, j int, paper bool) (string, error) {
 	k := m.Classes[j]
-	img := m.Figure(occlusion.Style{Class: j, Paper: paper, Name: filepath.Base(image)})
+	img := m.Figure(occlusion.Style{Class: j, Paper: paper, Name: title(image)})
 	return out.picture(name, img, numbers{json: occlusionSummary(m, image, k), shape: []int{m.Net.Input.H, m.Net.Input.W}, data: m.PixelDrop[j]},
 		"image", image, "class", m.Net.Class(k), "patch", pair(m.Patch), "stride", pair(m.Stride), "fill", m.FillName)
 }

@@ -140,6 +140,15 @@ type source struct {
 
 func (s *source) Len() int { return len(s.names) }
 
+// title is how pictures call an image: a file without its folder, an item of a
+// data set ("test/26") in full.
+func title(name string) string {
+	if filepath.Ext(name) == "" {
+		return name
+	}
+	return filepath.Base(name)
+}
+
 func (s *source) Input(i int, dst []float32) error {
 	x, err := s.load(i)
 	if err == nil {
