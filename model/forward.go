@@ -14,6 +14,10 @@ import (
 type Keep struct {
 	Layers   []string // values to keep; nil: all
 	Switches bool     // keep the max pools' switches too (always so if Layers is nil)
+	// Fast lets convolutions use Winograd's algorithm where that is faster. Values
+	// are then exact to 1e-4 of a layer's largest instead of 1e-6, and their last
+	// bits depend on the size of the batch: for scores, not for comparing maps.
+	Fast bool
 }
 
 // Plan is a network made ready to run: which nodes are needed, weights packed
@@ -96,7 +100,11 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 					s.out, fused[next.Name] = next.Name, true
 				}
 			}
-			s.filters = kernel.PackForward(l.Geometry(), weight)
+			pack := kernel.PackForward
+			if keep.Fast {
+				pack = kernel.PackForwardFast
+			}
+			s.filters = pack(l.Geometry(), weight)
 			s.epilogue.Bias = bias
 		case *BatchNorm:
 			s.scale, s.shift = l.affine()

@@ -51,7 +51,8 @@ func benchCommand() *cli.Command {
 			return usage("there is no command bench "+c.Args().First(), "there are forward, occlude, deconv, train, scan")
 		},
 		Subcommands: []*cli.Command{
-			sub("forward", "class scores of a batch", "viz bench forward --model vgg16.onnx --batch 8", benchForward, &cli.IntFlag{Name: "batch", Value: 1, Usage: "images"}),
+			sub("forward", "class scores of a batch", "viz bench forward --model vgg16.onnx --batch 8", benchForward, &cli.IntFlag{Name: "batch", Value: 1, Usage: "images"},
+				&cli.BoolFlag{Name: "exact", Usage: "direct convolutions only, no Winograd"}),
 			sub("occlude", "an occlusion map", "viz bench occlude --model alexnet.onnx --patch 16 --stride 4", benchOcclude,
 				&cli.IntFlag{Name: "patch", Value: 16, Usage: "pixels"}, &cli.IntFlag{Name: "stride", Value: 4, Usage: "pixels"},
 				&cli.Float64Flag{Name: "fill", Usage: "value in network units"}),
@@ -160,7 +161,7 @@ func benchForward(c *cli.Context, b *bench) error {
 	if out == "" {
 		out = b.net.Output()
 	}
-	plan, err := b.engine.Compile(b.net, model.Keep{Layers: []string{out}})
+	plan, err := b.engine.Compile(b.net, model.Keep{Layers: []string{out}, Fast: !c.Bool("exact")})
 	if err != nil {
 		return err
 	}
@@ -168,7 +169,7 @@ func benchForward(c *cli.Context, b *bench) error {
 		return usage("--batch must be at least 1", "")
 	}
 	x := b.input(c.Int("batch"))
-	return b.measure("forward", map[string]any{"batch": c.Int("batch")}, func() (float64, error) {
+	return b.measure("forward", map[string]any{"batch": c.Int("batch"), "exact": c.Bool("exact")}, func() (float64, error) {
 		t, err := plan.Run(x)
 		if err != nil {
 			return 0, err

@@ -100,7 +100,7 @@ func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src
 	for range k {
 		r.Confusion = append(r.Confusion, make([]int, k))
 	}
-	plan, err := engine.Compile(net, model.Keep{Layers: []string{net.Logits}})
+	plan, err := engine.Compile(net, model.Keep{Layers: []string{net.Logits}, Fast: true})
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func Evaluate(ctx context.Context, e *model.Engine, net *model.Network, images I
 	if net.Logits == "" {
 		return nil, fmt.Errorf("train: the network names no logits, so there are no classes to compare")
 	}
-	plan, err := e.Compile(net, model.Keep{Layers: []string{net.Logits}})
+	plan, err := e.Compile(net, model.Keep{Layers: []string{net.Logits}, Fast: true})
 	if err != nil {
 		return nil, err
 	}
