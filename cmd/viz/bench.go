@@ -258,6 +258,9 @@ func benchTrain(c *cli.Context, b *bench) error {
 	if steps < 1 {
 		return usage("--steps must be at least 1", "")
 	}
+	// The noise as bytes, and a preprocessing that takes them back to it.
+	root3 := float32(math.Sqrt(3))
+	b.net.Preprocess = model.Preprocess{Scale: root3 / 127.5, Mean: []float32{root3}}
 	in := b.net.Input
 	images := &train.Memory{Size: in.C * in.H * in.W, Bytes: make([]uint8, 100*in.C*in.H*in.W), Labels: make([]int, 100)}
 	for i, v := range b.input(100).Data {
