@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -18,9 +19,9 @@ type Score struct {
 	Confusion [][]int `json:"confusion,omitempty"`
 }
 
-// Evaluate runs the network over the first n images (0: all) as it is used
-// after training: without dropout, batch normalisation with its running
-// statistics.
+// Evaluate runs the network over n of the images (0: all) as it is used after
+// training: without dropout, batch normalisation with its running statistics.
+// Data sets are often sorted by class, so a part is a fixed random choice.
 func Evaluate(ctx context.Context, e *model.Engine, net *model.Network, images Images, n int) (*Score, error) {
 	if net.Logits == "" {
 		return nil, fmt.Errorf("train: the network names no logits, so there are no classes to compare")
@@ -36,6 +37,11 @@ func Evaluate(ctx context.Context, e *model.Engine, net *model.Network, images I
 	classes := shapes[net.Logits].Len()
 	if n <= 0 || n > images.Len() {
 		n = images.Len()
+	}
+	chosen := func(i int) int { return i }
+	if n < images.Len() {
+		choice := rand.New(rand.NewPCG(1, 2)).Perm(images.Len())
+		chosen = func(i int) int { return choice[i] }
 	}
 	size := net.Input.Shape().Len()
 	// Batches of about 8 MB of input at most.
@@ -54,8 +60,8 @@ func Evaluate(ctx context.Context, e *model.Engine, net *model.Network, images I
 		}
 		m := min(batch, n-from)
 		for j := range m {
-			if err := images.Pixels(from+j, pixels); err != nil {
-				return nil, fmt.Errorf("train: image %d: %w", from+j, err)
+			if err := images.Pixels(chosen(from+j), pixels); err != nil {
+				return nil, fmt.Errorf("train: image %d: %w", chosen(from+j), err)
 			}
 			augment{}.apply(x[j*size:(j+1)*size], pixels, net.Input, table)
 		}
@@ -66,9 +72,9 @@ func Evaluate(ctx context.Context, e *model.Engine, net *model.Network, images I
 		logits := t.Value(net.Logits).Data
 		for j := range m {
 			row := logits[j*classes : (j+1)*classes]
-			label, best := images.Label(from+j), tensor.ArgMax(row)
+			label, best := images.Label(chosen(from+j)), tensor.ArgMax(row)
 			if label < 0 || label >= classes {
-				return nil, fmt.Errorf("train: image %d has label %d, the network %d classes", from+j, label, classes)
+				return nil, fmt.Errorf("train: image %d has label %d, the network %d classes", chosen(from+j), label, classes)
 			}
 			s.Confusion[label][best]++
 			if best == label {
