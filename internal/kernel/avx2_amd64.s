@@ -4616,13 +4616,18 @@ done:
 	RET
 
 // func sgd_avx2(w *float32, grad *float32, n int, lr float32)
-// Requires: AVX
-TEXT ·sgd_avx2(SB), NOSPLIT, $0-28
+// Requires: AVX, SSE
+TEXT ·sgd_avx2(SB), NOSPLIT, $8-28
 	MOVQ         w+0(FP), DI
 	MOVQ         grad+8(FP), SI
 	MOVQ         n+16(FP), CX
 	VBROADCASTSS lr+24(FP), Y15
 	VXORPS       Y14, Y14, Y14
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
 	TESTQ        CX, CX
 	JZ           done
 
@@ -4649,12 +4654,13 @@ loop:
 	JNZ     loop
 
 done:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
 // func momentum_avx2(w *float32, v *float32, grad *float32, n int, lr float32, mu float32)
-// Requires: AVX
-TEXT ·momentum_avx2(SB), NOSPLIT, $0-40
+// Requires: AVX, SSE
+TEXT ·momentum_avx2(SB), NOSPLIT, $8-40
 	MOVQ         w+0(FP), DI
 	MOVQ         v+8(FP), SI
 	MOVQ         grad+16(FP), DX
@@ -4662,6 +4668,11 @@ TEXT ·momentum_avx2(SB), NOSPLIT, $0-40
 	VBROADCASTSS lr+32(FP), Y15
 	VBROADCASTSS mu+36(FP), Y14
 	VXORPS       Y13, Y13, Y13
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
 	TESTQ        CX, CX
 	JZ           done
 
@@ -4701,12 +4712,13 @@ loop:
 	JNZ     loop
 
 done:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
 // func adam_avx2(w *float32, m *float32, v *float32, grad *float32, n int, b1 float32, c1 float32, b2 float32, c2 float32, step float32, root float32, eps float32)
-// Requires: AVX
-TEXT ·adam_avx2(SB), NOSPLIT, $0-68
+// Requires: AVX, SSE
+TEXT ·adam_avx2(SB), NOSPLIT, $8-68
 	MOVQ         w+0(FP), DI
 	MOVQ         m+8(FP), SI
 	MOVQ         v+16(FP), DX
@@ -4720,6 +4732,11 @@ TEXT ·adam_avx2(SB), NOSPLIT, $0-68
 	VBROADCASTSS root+60(FP), Y10
 	VBROADCASTSS eps+64(FP), Y9
 	VXORPS       Y8, Y8, Y8
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
 	TESTQ        CX, CX
 	JZ           done
 
@@ -4804,12 +4821,13 @@ loop:
 	JNZ     loop
 
 done:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
 // func rmsprop_avx2(w *float32, s *float32, grad *float32, n int, lr float32, decay float32, c float32, eps float32)
-// Requires: AVX
-TEXT ·rmsprop_avx2(SB), NOSPLIT, $0-48
+// Requires: AVX, SSE
+TEXT ·rmsprop_avx2(SB), NOSPLIT, $8-48
 	MOVQ         w+0(FP), DI
 	MOVQ         s+8(FP), SI
 	MOVQ         grad+16(FP), DX
@@ -4819,6 +4837,11 @@ TEXT ·rmsprop_avx2(SB), NOSPLIT, $0-48
 	VBROADCASTSS c+40(FP), Y13
 	VBROADCASTSS eps+44(FP), Y12
 	VXORPS       Y11, Y11, Y11
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
 	TESTQ        CX, CX
 	JZ           done
 
@@ -4882,6 +4905,7 @@ loop:
 	JNZ     loop
 
 done:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 

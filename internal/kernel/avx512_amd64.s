@@ -12598,13 +12598,18 @@ done:
 	RET
 
 // func sgd_avx512(w *float32, grad *float32, n int, lr float32)
-// Requires: AVX, AVX512F
-TEXT ·sgd_avx512(SB), NOSPLIT, $0-28
+// Requires: AVX, AVX512F, SSE
+TEXT ·sgd_avx512(SB), NOSPLIT, $8-28
 	MOVQ         w+0(FP), DI
 	MOVQ         grad+8(FP), SI
 	MOVQ         n+16(FP), CX
 	VBROADCASTSS lr+24(FP), Z31
 	VPXORD       Z30, Z30, Z30
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
 	TESTQ        CX, CX
 	JZ           done
 
@@ -12623,12 +12628,13 @@ loop:
 	JNZ     loop
 
 done:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
 // func momentum_avx512(w *float32, v *float32, grad *float32, n int, lr float32, mu float32)
-// Requires: AVX, AVX512F
-TEXT ·momentum_avx512(SB), NOSPLIT, $0-40
+// Requires: AVX, AVX512F, SSE
+TEXT ·momentum_avx512(SB), NOSPLIT, $8-40
 	MOVQ         w+0(FP), DI
 	MOVQ         v+8(FP), SI
 	MOVQ         grad+16(FP), DX
@@ -12636,6 +12642,11 @@ TEXT ·momentum_avx512(SB), NOSPLIT, $0-40
 	VBROADCASTSS lr+32(FP), Z31
 	VBROADCASTSS mu+36(FP), Z30
 	VPXORD       Z29, Z29, Z29
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
 	TESTQ        CX, CX
 	JZ           done
 
@@ -12661,12 +12672,13 @@ loop:
 	JNZ     loop
 
 done:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
 // func adam_avx512(w *float32, m *float32, v *float32, grad *float32, n int, b1 float32, c1 float32, b2 float32, c2 float32, step float32, root float32, eps float32)
-// Requires: AVX, AVX512F
-TEXT ·adam_avx512(SB), NOSPLIT, $0-68
+// Requires: AVX, AVX512F, SSE
+TEXT ·adam_avx512(SB), NOSPLIT, $8-68
 	MOVQ         w+0(FP), DI
 	MOVQ         m+8(FP), SI
 	MOVQ         v+16(FP), DX
@@ -12680,6 +12692,11 @@ TEXT ·adam_avx512(SB), NOSPLIT, $0-68
 	VBROADCASTSS root+60(FP), Z26
 	VBROADCASTSS eps+64(FP), Z25
 	VPXORD       Z24, Z24, Z24
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
 	TESTQ        CX, CX
 	JZ           done
 
@@ -12728,12 +12745,13 @@ loop:
 	JNZ     loop
 
 done:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
 // func rmsprop_avx512(w *float32, s *float32, grad *float32, n int, lr float32, decay float32, c float32, eps float32)
-// Requires: AVX, AVX512F
-TEXT ·rmsprop_avx512(SB), NOSPLIT, $0-48
+// Requires: AVX, AVX512F, SSE
+TEXT ·rmsprop_avx512(SB), NOSPLIT, $8-48
 	MOVQ         w+0(FP), DI
 	MOVQ         s+8(FP), SI
 	MOVQ         grad+16(FP), DX
@@ -12743,6 +12761,11 @@ TEXT ·rmsprop_avx512(SB), NOSPLIT, $0-48
 	VBROADCASTSS c+40(FP), Z29
 	VBROADCASTSS eps+44(FP), Z28
 	VPXORD       Z27, Z27, Z27
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
 	TESTQ        CX, CX
 	JZ           done
 
@@ -12780,6 +12803,7 @@ loop:
 	JNZ     loop
 
 done:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
