@@ -26,14 +26,7 @@ func drawSigned(data []float32, c, h, w int, pre model.Preprocess, scale float64
 	if c != 3 {
 		return render.Signed(data[:h*w], 1, h, w, scale)
 	}
-	if pre.BGR {
-		swapped := make([]float32, 0, len(data))
-		for ch := 2; ch >= 0; ch-- {
-			swapped = append(swapped, data[ch*h*w:(ch+1)*h*w]...)
-		}
-		data = swapped
-	}
-	return render.Signed(data, 3, h, w, scale)
+	return render.Signed(pre.RGB(data, 3), 3, h, w, scale)
 }
 
 // Crop returns the part of the image x (one or more of [N, C, H, W], network

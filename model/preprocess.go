@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"slices"
 
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/disintegration/imaging"
@@ -191,4 +192,14 @@ func (p Preprocess) MeanFill(in Input) []float32 {
 		}
 	}
 	return fill
+}
+
+// RGB returns three planes of numbers in the order red, green, blue, whatever
+// order the network has its channels in; other numbers of planes as they are.
+func (p Preprocess) RGB(planes []float32, c int) []float32 {
+	if c != 3 || !p.BGR {
+		return planes
+	}
+	n := len(planes) / 3
+	return slices.Concat(planes[2*n:], planes[n:2*n], planes[:n])
 }

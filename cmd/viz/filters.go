@@ -138,11 +138,7 @@ func drawSigned(data []float32, c, h, w int, net *model.Network, scale float64) 
 	if scale == 0 {
 		scale = render.MaxAbs(data)
 	}
-	if c == 3 && net.Preprocess.BGR {
-		plane := h * w
-		data = slices.Concat(data[2*plane:], data[plane:2*plane], data[:plane])
-	}
-	return render.Signed(data, c, h, w, scale)
+	return render.Signed(net.Preprocess.RGB(data, c), c, h, w, scale)
 }
 
 // filterStyle is how filters are drawn.

@@ -1,5 +1,5 @@
 // Package imageio moves pictures between files and image.Image: it decodes,
-// resizes, crops, lists image files and writes files atomically. PNG files carry
+// lists image files and writes files atomically. PNG files carry
 // text that says how they were made.
 //
 // The main calls are Open and WritePNG. The package knows nothing of networks:
@@ -91,50 +91,6 @@ func decode(r io.ReadSeeker) (image.Image, error) {
 		return nil, fmt.Errorf("broken %s: %w", format, err)
 	}
 	return img, nil
-}
-
-// Resize scales img to w x h pixels with Catmull-Rom bicubic filtering, widened
-// when shrinking so that nothing aliases. It panics unless w and h are positive.
-func Resize(img image.Image, w, h int) *image.NRGBA {
-	if w < 1 || h < 1 {
-		panic(fmt.Sprintf("imageio: resize to %dx%d, want a positive size", w, h))
-	}
-	return imaging.Resize(img, w, h, imaging.CatmullRom)
-}
-
-// FitShort scales img so that its shorter side has short pixels, keeping the
-// aspect ratio (the longer side is rounded to nearest). It is an error if the
-// result would exceed MaxPixels, as for a very long strip; it panics unless
-// short is positive.
-func FitShort(img image.Image, short int) (*image.NRGBA, error) {
-	w, h := img.Bounds().Dx(), img.Bounds().Dy()
-	if w < 1 || h < 1 {
-		return nil, fmt.Errorf("imageio: picture of %dx%d has no pixels", w, h)
-	}
-	if short < 1 {
-		panic(fmt.Sprintf("imageio: shorter side %d, want a positive size", short))
-	}
-	side := min(w, h)
-	nw := int((2*int64(w)*int64(short) + int64(side)) / int64(2*side))
-	nh := int((2*int64(h)*int64(short) + int64(side)) / int64(2*side))
-	if nw > MaxPixels/nh {
-		return nil, fmt.Errorf("imageio: picture of %dx%d becomes %dx%d, want at most %d million pixels",
-			w, h, nw, nh, MaxPixels/1_000_000)
-	}
-	return Resize(img, nw, nh), nil
-}
-
-// CenterCrop cuts w x h pixels out of the middle of img; a side that is shorter
-// than asked for is kept whole. With an odd remainder the extra pixel is lost
-// at the right or bottom. It panics unless w and h are positive.
-func CenterCrop(img image.Image, w, h int) *image.NRGBA {
-	if w < 1 || h < 1 {
-		panic(fmt.Sprintf("imageio: crop to %dx%d, want a positive size", w, h))
-	}
-	b := img.Bounds()
-	w, h = min(w, b.Dx()), min(h, b.Dy())
-	x, y := b.Min.X+(b.Dx()-w)/2, b.Min.Y+(b.Dy()-h)/2
-	return imaging.Crop(img, image.Rect(x, y, x+w, y+h))
 }
 
 // extensions are the names under which List takes a file for an image.

@@ -211,40 +211,6 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-func TestResize(t *testing.T) {
-	sizes := []struct{ w, h, short, nw, nh int }{
-		{100, 50, 10, 20, 10},
-		{50, 100, 10, 10, 20},
-		{33, 10, 5, 17, 5}, // 16.5 rounds up
-		{7, 7, 7, 7, 7},
-		{4, 3, 6, 8, 6},
-	}
-	for _, s := range sizes {
-		img, err := FitShort(halves(s.w, s.h), s.short)
-		if err != nil || img.Bounds() != image.Rect(0, 0, s.nw, s.nh) {
-			t.Errorf("%dx%d to %d: got %v, error %v, want %dx%d", s.w, s.h, s.short, img.Bounds(), err, s.nw, s.nh)
-		}
-	}
-	if _, err := FitShort(image.NewGray(image.Rect(0, 0, 1, 1<<20)), 256); err == nil {
-		t.Error("strip of 1 x 2^20 to 256: no error, want one about the size")
-	}
-	if b := Resize(halves(10, 10), 3, 4).Bounds(); b != image.Rect(0, 0, 3, 4) {
-		t.Errorf("Resize: %v", b)
-	}
-	// One colour stays that colour, also when enlarged and shrunk.
-	grey := image.NewUniform(color.NRGBA{10, 200, 77, 255})
-	for _, n := range []int{3, 50} {
-		img := Resize(crop(grey, 20, 20), n, n)
-		for y := range n {
-			for x := range n {
-				if c := img.NRGBAAt(x, y); c != (color.NRGBA{10, 200, 77, 255}) {
-					t.Fatalf("to %d: pixel %d,%d is %v", n, x, y, c)
-				}
-			}
-		}
-	}
-}
-
 func crop(u *image.Uniform, w, h int) image.Image {
 	img := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
@@ -253,30 +219,6 @@ func crop(u *image.Uniform, w, h int) image.Image {
 		}
 	}
 	return img
-}
-
-func TestCenterCrop(t *testing.T) {
-	img := image.NewNRGBA(image.Rect(5, 5, 10, 9)) // 5x4, not at the origin
-	for y := 5; y < 9; y++ {
-		for x := 5; x < 10; x++ {
-			img.SetNRGBA(x, y, color.NRGBA{uint8(x - 5), uint8(y - 5), 0, 255})
-		}
-	}
-	tests := []struct{ w, h, gw, gh, x, y int }{
-		{2, 2, 2, 2, 1, 1}, // (5-2)/2 = 1, (4-2)/2 = 1
-		{5, 4, 5, 4, 0, 0},
-		{99, 1, 5, 1, 0, 1},
-	}
-	for _, tt := range tests {
-		got := CenterCrop(img, tt.w, tt.h)
-		if got.Bounds() != image.Rect(0, 0, tt.gw, tt.gh) {
-			t.Errorf("%dx%d: bounds %v", tt.w, tt.h, got.Bounds())
-			continue
-		}
-		if c := got.NRGBAAt(0, 0); c.R != uint8(tt.x) || c.G != uint8(tt.y) {
-			t.Errorf("%dx%d: begins at %d,%d, want %d,%d", tt.w, tt.h, c.R, c.G, tt.x, tt.y)
-		}
-	}
 }
 
 func TestList(t *testing.T) {
@@ -351,7 +293,7 @@ func FuzzDecode(f *testing.F) {
 			t.Skip("large")
 		}
 		if img, err := Decode(bytes.NewReader(b), "fuzz"); err == nil {
-			Resize(img, 2, 2)
+			img.At(img.Bounds().Min.X, img.Bounds().Min.Y)
 		}
 	})
 }

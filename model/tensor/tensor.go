@@ -44,14 +44,6 @@ func From(data []float32, shape ...int) *Tensor {
 // Len is the number of values.
 func (t *Tensor) Len() int { return len(t.Data) }
 
-// Dim returns the size of axis i, or 1 beyond the last axis.
-func (t *Tensor) Dim(i int) int {
-	if i < len(t.Shape) {
-		return t.Shape[i]
-	}
-	return 1
-}
-
 // Clone returns a copy that shares nothing with t.
 func (t *Tensor) Clone() *Tensor {
 	return &Tensor{Shape: slices.Clone(t.Shape), Data: slices.Clone(t.Data)}
