@@ -11,6 +11,16 @@ import (
 // MaxAbs is the largest magnitude among the projection's pixels.
 func (p *Projection) MaxAbs() float64 { return render.MaxAbs(p.Pixels) }
 
+// Magnitude is the magnitude that percent % of the projection's pixels do not
+// exceed, or the largest if that would be 0: a scale for Draw that a few strong
+// pixels do not decide.
+func (p *Projection) Magnitude(percent float64) float64 {
+	if m := render.PercentileAbs(p.Pixels, percent); m > 0 {
+		return m
+	}
+	return p.MaxAbs()
+}
+
 // Draw returns the projection as a picture of its box: 0 is mid-grey, +-scale
 // white and black. Scale 0 takes the projection's own largest magnitude.
 // Channels are shown as colours in the order that pre gives them; inputs of

@@ -129,3 +129,24 @@ func TestErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestMagnitude: a few strong pixels do not decide the scale; where almost all
+// are 0, the largest does.
+func TestMagnitude(t *testing.T) {
+	p := &deconv.Projection{Pixels: make([]float32, 1000)}
+	for i := range p.Pixels {
+		p.Pixels[i] = 1
+	}
+	p.Pixels[7] = -50
+	if got := p.Magnitude(99.5); got != 1 {
+		t.Errorf("magnitude %g, want 1", got)
+	}
+	if got := p.Magnitude(100); got != 50 {
+		t.Errorf("magnitude %g, want 50", got)
+	}
+	p.Pixels = make([]float32, 1000)
+	p.Pixels[7] = -50
+	if got := p.Magnitude(99.5); got != 50 {
+		t.Errorf("magnitude of a single pixel %g, want 50", got)
+	}
+}

@@ -36,7 +36,8 @@ func deconvCommand() *cli.Command {
 			&cli.StringFlag{Name: "rule", Value: string(deconv.Paper), Usage: "`RULE`: deconv (the paper's), guided, gradient, deconv_lrngrad, deconv_leaky"},
 			&cli.StringFlag{Name: "unit", Usage: "project one unit, `LAYER:CHANNEL:Y:X` (or LAYER:CHANNEL), of the first image"},
 			&cli.IntFlag{Name: "index", Usage: "with --unit: number of the image among several"},
-			&cli.StringFlag{Name: "scale", Value: "tile", Usage: "what is white and black: largest magnitude of each `tile`, map or layer"},
+			&cli.StringFlag{Name: "scale", Value: "tile", Usage: "what is white and black: the magnitude of each `tile`, map or layer"},
+			&cli.Float64Flag{Name: "clip", Value: defaultClip, Usage: "`PERCENT` of a projection's pixels that its magnitude covers; 100: all"},
 			&cli.StringFlag{Name: "npy", Usage: "write the projections in full image size as an array to `FILE`"}},
 		Action: deconvAction,
 	}
@@ -46,6 +47,9 @@ func deconvAction(c *cli.Context) error {
 	rule, err := deconv.ParseRule(c.String("rule"))
 	if err != nil {
 		return usageErr(err)
+	}
+	if p := c.Float64("clip"); !(p > 0 && p <= 100) {
+		return usage(fmt.Sprintf("--clip %g: want a percentage above 0", p), "")
 	}
 	if s := c.String("scale"); !slices.Contains([]string{"tile", "map", "layer"}, s) {
 		return usage("--scale "+s+": want tile, map or layer", "")
@@ -105,7 +109,7 @@ func deconvAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	sheets.scaling, sheets.npy = c.String("scale"), c.String("npy")
+	sheets.scaling, sheets.clip, sheets.npy = c.String("scale"), c.Float64("clip"), c.String("npy")
 	_, err = sheets.write(c, engine, src, index.Layers[0], maps, out)
 	return err
 }
@@ -181,17 +185,22 @@ type sheets struct {
 	rule      deconv.Rule
 	layer     string
 	cell      tileCell
-	page      int    // maps on a picture
-	scaling   string // what is white and black: the largest magnitude of each "tile", "map", or the "layer"
-	npy       string // file for all projections in full image size; "": none
+	page      int     // maps on a picture
+	scaling   string  // what is white and black: the magnitude of each "tile", "map", or the "layer"
+	clip      float64 // percent of a projection's pixels that this magnitude covers, see deconv.Projection.Magnitude
+	npy       string  // file for all projections in full image size; "": none
 }
+
+// defaultClip leaves out few enough pixels not to show and enough that the
+// strongest do not decide what the others look like.
+const defaultClip = 99.5
 
 // maxPage bounds a sheet, in pixels.
 const maxPage = 24_000_000
 
 // newSheets fails if the rule cannot go down from the layer.
 func newSheets(net *model.Network, rule deconv.Rule, layer string, top int) (*sheets, error) {
-	s := &sheets{net: net, projector: deconv.New(nil, net, rule), rule: rule, layer: layer, scaling: "tile"}
+	s := &sheets{net: net, projector: deconv.New(nil, net, rule), rule: rule, layer: layer, scaling: "tile", clip: defaultClip}
 	var err error
 	if s.keep, err = s.projector.Keep(layer); err != nil {
 		return nil, err
@@ -243,7 +252,7 @@ func (s *sheets) write(c *cli.Context, engine *model.Engine, src *source, l feat
 			if err != nil {
 				return nil, err
 			}
-			layerMax = max(layerMax, t.maxAbs())
+			layerMax = max(layerMax, t.magnitude(s.clip))
 		}
 	}
 	var names []string
@@ -254,7 +263,7 @@ func (s *sheets) write(c *cli.Context, engine *model.Engine, src *source, l feat
 			return nil, err
 		}
 		if len(pages) == 1 {
-			layerMax = t.maxAbs()
+			layerMax = t.magnitude(s.clip)
 		}
 		if s.npy != "" {
 			all = t.appendFull(all, in)
@@ -302,18 +311,19 @@ type topMap struct {
 	crops       []image.Image
 }
 
-func (t topMaps) maxAbs() float64 {
+// magnitude is the largest of the projections' magnitudes.
+func (t topMaps) magnitude(clip float64) float64 {
 	m := 0.0
 	for _, tm := range t {
-		m = max(m, tm.maxAbs())
+		m = max(m, tm.magnitude(clip))
 	}
 	return m
 }
 
-func (t topMap) maxAbs() float64 {
+func (t topMap) magnitude(clip float64) float64 {
 	m := 0.0
 	for _, p := range t.projections {
-		m = max(m, p.MaxAbs())
+		m = max(m, p.Magnitude(clip))
 	}
 	return m
 }
@@ -423,24 +433,38 @@ func (t tileCell) frame(p *deconv.Projection, img image.Image) image.Image {
 	return imaging.Paste(out, img, image.Pt(x, y))
 }
 
+// clipText says in words which magnitude a scale is.
+func clipText(clip float64) string {
+	if clip == 100 {
+		return "largest magnitude"
+	}
+	return fmt.Sprintf("magnitude at the %gth percentile", clip)
+}
+
 // draw lays a sheet out: per map a block of projections beside a block of patches.
 func (s *sheets) draw(top topMaps, src *source, layerMax float64) image.Image {
 	var blocks []render.Block
 	for _, m := range top {
-		scale := map[string]float64{"tile": 0, "map": m.maxAbs(), "layer": layerMax}[s.scaling]
+		scale := layerMax
+		if s.scaling == "map" {
+			scale = m.magnitude(s.clip)
+		}
 		b := render.Block{Label: fmt.Sprintf("map %d  max %s", m.number, render.Number(float64(m.hits[0].Value))), Right: m.crops}
 		if m.hits[0].Value <= 0 {
 			b.Label = fmt.Sprintf("map %d  never fires", m.number)
 		}
 		for _, p := range m.projections {
+			if s.scaling == "tile" {
+				scale = p.Magnitude(s.clip)
+			}
 			b.Left = append(b.Left, s.cell.frame(p, p.Draw(s.net.Preprocess, scale)))
 		}
 		blocks = append(blocks, b)
 	}
 	text := map[string]string{
-		"tile":  "white and black are each tile's largest magnitude",
-		"map":   "white and black are each map's largest magnitude",
-		"layer": fmt.Sprintf("white and black are ±%s", render.Number(layerMax))}[s.scaling]
+		"tile":  "white and black are each tile's " + clipText(s.clip),
+		"map":   "white and black are each map's " + clipText(s.clip),
+		"layer": fmt.Sprintf("white and black are ±%s, the layer's %s", render.Number(layerMax), clipText(s.clip))}[s.scaling]
 	return render.BlockSheet(blocks, render.BlockOptions{
 		Title: fmt.Sprintf("%s: strongest activations, projected by rule %s", s.layer, s.rule),
 		Caption: []string{fmt.Sprintf("Left of each block: projections, 0 is mid-grey, %s. Right: the patches of the images in the receptive field; grey is outside the image.", text),
@@ -452,6 +476,7 @@ type sheetNumbers struct {
 	Layer  string       `json:"layer"`
 	Rule   deconv.Rule  `json:"rule"`
 	Scale  string       `json:"scale"`
+	Clip   float64      `json:"clip"` // percentile of a projection's magnitudes that is white or black
 	Images string       `json:"images"`
 	Maps   []mapNumbers `json:"maps"`
 }
@@ -470,7 +495,7 @@ type hitNumber struct {
 }
 
 func (s *sheets) numbers(top topMaps, src *source) sheetNumbers {
-	n := sheetNumbers{Model: hash(s.net), Layer: s.layer, Rule: s.rule, Scale: s.scaling, Images: src.from}
+	n := sheetNumbers{Model: hash(s.net), Layer: s.layer, Rule: s.rule, Scale: s.scaling, Clip: s.clip, Images: src.from}
 	for _, m := range top {
 		var hits []hitNumber
 		for i, h := range m.hits {
@@ -521,16 +546,24 @@ func deconvUnit(c *cli.Context, engine *model.Engine, net *model.Network, rule d
 	k := max(224/max(in.H, in.W), 1)
 	marked := render.Magnify(whole, k)
 	render.DrawBox(marked, image.Rect(p.Box.X0*k, p.Box.Y0*k, p.Box.X1*k, p.Box.Y1*k), image.White.C, max(k/2, 1))
-	scale := p.MaxAbs()
+	scale := p.Magnitude(c.Float64("clip"))
 	fig := render.Figure{Title: fmt.Sprintf("Unit %v, rule %s", u, rule), Columns: 3, Panels: []render.Panel{
 		{Title: "image", Image: marked, Note: fmt.Sprintf("%s; box: receptive field, rows %d to %d, columns %d to %d", title(src.names[i]), p.Box.Y0, p.Box.Y1-1, p.Box.X0, p.Box.X1-1)},
 		{Title: "patch", Image: render.MagnifyTo(p.Crop(net.Preprocess, in, x), 224)},
-		{Title: "projection", Image: render.MagnifyTo(p.Draw(net.Preprocess, 0), 224), Bar: &render.ColorBar{Palette: render.Gray, Lo: -scale, Hi: scale, Label: "input units"},
-			Note: fmt.Sprintf("activation %s", render.Number(float64(p.Value)))}},
-		Caption: []string{net.Name + " " + hash(net) + "; 0 is mid-grey"}}
+		{Title: "projection", Image: render.MagnifyTo(p.Draw(net.Preprocess, scale), 224), Bar: &render.ColorBar{Palette: render.Gray, Lo: -scale, Hi: scale, Label: "input units"},
+			Note: activationNote(p.Value)}},
+		Caption: []string{net.Name + " " + hash(net) + "; 0 is mid-grey, white and black are the " + clipText(c.Float64("clip"))}}
 	base := fmt.Sprintf("%s-%s", rule, strings.ReplaceAll(u.String(), ":", "-"))
 	_, err = out.picture(base, fig.Draw(), numbers{
-		json:  map[string]any{"model": hash(net), "unit": u.String(), "rule": rule, "image": src.names[i], "value": p.Value, "box": p.Box, "max_abs": scale},
+		json:  map[string]any{"model": hash(net), "unit": u.String(), "rule": rule, "image": src.names[i], "value": p.Value, "box": p.Box, "max_abs": p.MaxAbs(), "scale": scale, "clip": c.Float64("clip")},
 		shape: []int{in.C, in.H, in.W}, data: p.Full(in.H, in.W)}, "unit", u.String(), "rule", string(rule), "image", src.names[i])
 	return err
+}
+
+// activationNote says where a projection started.
+func activationNote(v float32) string {
+	if v == 0 {
+		return "activation 0: the unit does not fire, so there is nothing to project"
+	}
+	return "activation " + render.Number(float64(v))
 }
