@@ -52,6 +52,9 @@ func loadModel(c *cli.Context, images bool) (net *model.Network, from string, er
 		return nil, "", err
 	}
 	note(c, "model: %s (%s)", from, hash(net))
+	if p := net.Preprocess; (p.Scale == 0 || p.Scale == 1) && p.Mean == nil && p.Std == nil && images {
+		note(c, "the model does not say how pixels become its input: they go in as they are, 0..255")
+	}
 	return net, from, nil
 }
 
