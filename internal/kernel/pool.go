@@ -1,5 +1,7 @@
 package kernel
 
+import "math"
+
 // MaxPool takes the maximum over the window of each output.
 //
 // src is [planes][in.H()][in.W()], box in of h x w planes; dst is
@@ -88,15 +90,28 @@ func (lv *level) maxPoolRows(g Pool, d []float32, sw []int32, out Box, s []float
 	x0, _ := spanIn(g.StrideX, -g.PadLeft, 0, w, out.X0, out.X1)
 	_, x1 := spanIn(g.StrideX, (g.KW-1)*g.DilX-g.PadLeft, 0, w, out.X0, out.X1)
 	edge := func(oy, from, to int) {
-		if from >= to {
-			return
+		top := oy*g.StrideY - g.PadTop
+		r0, r1 := spanIn(g.DilY, top, 0, h, 0, g.KH)
+		for ox := from; ox < to; ox++ {
+			left := ox*g.StrideX - g.PadLeft
+			c0, c1 := spanIn(g.DilX, left, 0, w, 0, g.KW)
+			best, at := float32(math.Inf(-1)), int32(-1)
+			for r := r0; r < r1; r++ {
+				y := top + r*g.DilY
+				row := s[(y-in.Y0)*in.W():]
+				for c := c0; c < c1; c++ {
+					x := left + c*g.DilX
+					if v := row[x-in.X0]; at < 0 || v > best || v != v && best == best {
+						best, at = v, int32(y*w+x)
+					}
+				}
+			}
+			q := (oy-out.Y0)*out.W() + ox - out.X0
+			d[q] = best
+			if sw != nil {
+				sw[q] = at
+			}
 		}
-		at := (oy-out.Y0)*out.W() + from - out.X0
-		var sw1 []int32
-		if sw != nil {
-			sw1 = sw[at:]
-		}
-		refMaxPool(g, d[at:], sw1, Box{oy, from, oy + 1, to}, s, in, h, w)
 	}
 	for oy := out.Y0; oy < out.Y1; oy++ {
 		top := oy*g.StrideY - g.PadTop
