@@ -31,7 +31,7 @@ func trainCommand() *cli.Command {
 		Description: "The checkpoint holds the network and all that is needed to go on: Ctrl-C leaves a valid one,\n" +
 			"and --resume continues bit for bit as if there had been no break. Accuracy is measured\n" +
 			"with dropout off. A log of JSON lines is written beside the checkpoint.\n\n" +
-			examples("viz train --arch small --data shapes --epochs 4 --rate 0.002",
+			examples("viz train --arch small --data shapes --epochs 4 --rate 0.002 --schedule cosine",
 				"viz train --arch lenet5 --data mnist --rate 1e-4 --keep 0.5 --epochs 5 --out mnist.bin",
 				"viz train --resume mnist.bin --steps 6000"),
 		Flags: []cli.Flag{
@@ -59,7 +59,7 @@ func trainCommand() *cli.Command {
 			&cli.StringFlag{Name: "schedule", Value: "constant", Usage: "of the rate: " + strings.Join(train.Schedules(), ", ")},
 			&cli.IntFlag{Name: "drop-every", DefaultText: "a third of all", Usage: "schedule step: steps between drops of the rate"},
 			&cli.Float64Flag{Name: "drop-factor", DefaultText: "0.1", Usage: "schedule step: the rate is multiplied by this"},
-			&cli.IntFlag{Name: "warmup", Usage: "steps over which the rate grows from 0"},
+			&cli.IntFlag{Name: "warmup", DefaultText: "small: 100, or a quarter of all; lenet5: 0", Usage: "steps over which the rate grows from 0"},
 			&cli.Float64Flag{Name: "max-filter-rms", Usage: "rescale convolution filters above this root mean square to it (0.1 in Zeiler and Fergus), 0: off"},
 			&cli.BoolFlag{Name: "flip", Usage: "mirror training images at random"},
 			&cli.IntFlag{Name: "crop", Usage: "shift training images by up to so many `PIXELS`"},
@@ -244,6 +244,11 @@ func runTrain(c *cli.Context) error {
 	o.Note = choices(c)
 	if o, err = o.Resolve(images[0].Len()); err != nil {
 		return usageErr(err)
+	}
+	if resume == "" && c.String("arch") == "small" && !c.IsSet("warmup") {
+		// Its first dense layer has thousands of inputs that are all positive: at the
+		// full rate Adam's first steps move them together and the rectifiers die.
+		o.Warmup = min(100, o.Steps/4)
 	}
 	if state != nil && state.Step >= o.Steps {
 		return usage(fmt.Sprintf("%s is at step %d of %d: nothing is left to do", resume, state.Step, o.Steps), "give more with --steps")
@@ -447,6 +452,9 @@ func trainAndLog(c *cli.Context, engine *model.Engine, net *model.Network, image
 	}
 	if last.Test != nil {
 		note(c, "test accuracy %.4f on %d images", last.Test.Accuracy, last.Test.Images)
+		if chance := 1 / float64(len(net.Classes)); last.Test.Accuracy <= 1.1*chance {
+			note(c, "that is no better than chance: have the rectifiers died? Try a smaller --rate, or a longer --warmup")
+		}
 	}
 	wrote(c, out)
 	return nil
