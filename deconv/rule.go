@@ -99,6 +99,9 @@ func (r Rule) rectifierText() string {
 
 // refuses returns why the rule does not go through a layer, or nil.
 func (r Rule) refuses(l model.Layer) error {
+	if _, ok := l.(*model.Recurrent); ok {
+		return fmt.Errorf("no rule leads through a recurrent layer")
+	}
 	if _, ok := l.(*model.Softmax); ok && r != Gradient {
 		return fmt.Errorf("rule %s does not go through a softmax: start at the scores below it", r)
 	}

@@ -19,7 +19,7 @@ type ArchOptions struct {
 }
 
 // Arches lists the names that Build knows.
-func Arches() []string { return []string{"lenet5", "small"} }
+func Arches() []string { return []string{"lenet5", "small", "rnn", "lstm", "gru"} }
 
 // Build returns an untrained network of the named architecture, its weights
 // drawn from the seed: He normal (deviation sqrt(2/fan-in)), or a deviation of
@@ -32,6 +32,8 @@ func Arches() []string { return []string{"lenet5", "small"} }
 //	small   five convolutions for small colour images, after the remedies of
 //	        [zeiler14] 4.1: small first filters at stride 1, no early
 //	        subsampling; batch normalisation instead of contrast normalisation
+//	rnn, lstm, gru  a recurrent layer of 100 units that reads a grey image row
+//	        by row, and a dense layer on its last state ([course], part 2)
 func Build(arch string, o ArchOptions) (*Network, error) {
 	if len(o.Classes) < 2 {
 		return nil, fmt.Errorf("model: %d classes, want at least 2", len(o.Classes))
@@ -80,6 +82,10 @@ func Build(arch string, o ArchOptions) (*Network, error) {
 		b.add("drop", &Dropout{Rate: keep(0.6)})
 		b.dense("fc2", len(o.Classes))
 		b.net.Logits = "fc2"
+	case "rnn", "lstm", "gru":
+		b.recurrent(arch, b.maps(100))
+		b.dense("fc", len(o.Classes))
+		b.net.Logits = "fc"
 	default:
 		return nil, fmt.Errorf("model: %w", &UnknownName{What: "architecture", Name: arch, Nearest: nearest(arch, Arches())})
 	}

@@ -24,7 +24,7 @@ func InputBox(l Layer, in Shape, out Box) (Box, error) {
 		b = windowBox(l.Geometry(), out)
 	case *AvgPool:
 		b = windowBox(l.Geometry(), out)
-	case *GlobalAvgPool, *Dense, *Flatten:
+	case *GlobalAvgPool, *Dense, *Flatten, *Recurrent:
 		return in.Box(), nil
 	case *ReLU, *LeakyReLU, *Clip, *LRN, *BatchNorm, *Add, *Concat, *Dropout, *Softmax:
 		return out, nil
@@ -49,7 +49,7 @@ func OutputBox(l Layer, ins, out Shape, in Box) (Box, error) {
 		return reachedBy(l.Geometry(), in, out), nil
 	case *AvgPool:
 		return reachedBy(l.Geometry(), in, out), nil
-	case *GlobalAvgPool, *Dense, *Flatten:
+	case *GlobalAvgPool, *Dense, *Flatten, *Recurrent:
 		return out.Box(), nil
 	case *ReLU, *LeakyReLU, *Clip, *LRN, *BatchNorm, *Add, *Concat, *Dropout, *Softmax:
 		return in, nil

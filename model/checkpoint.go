@@ -393,7 +393,7 @@ func hex32(v uint32) string { return fmt.Sprintf("%08x", v) }
 
 // layerKinds lists every kind of layer.
 var layerKinds = []Layer{&Conv{}, &Dense{}, &MaxPool{}, &AvgPool{}, &GlobalAvgPool{}, &ReLU{}, &LeakyReLU{}, &Clip{}, &LRN{},
-	&BatchNorm{}, &Add{}, &Concat{}, &Flatten{}, &Pad{}, &Dropout{}, &Softmax{}}
+	&BatchNorm{}, &Add{}, &Concat{}, &Flatten{}, &Pad{}, &Dropout{}, &Recurrent{}, &Softmax{}}
 
 // newLayer returns an empty layer of a kind, or nil.
 func newLayer(kind string) Layer {
@@ -434,6 +434,8 @@ func layerSlots(l Layer) ([]slot, error) {
 		return []slot{{"scale", &l.Scale}, {"shift", &l.Shift}, {"mean", &l.Mean}, {"var", &l.Var}, {"eps", &l.Eps}}, nil
 	case *Pad:
 		return []slot{{"pads", &l.Pads}, {"value", &l.Value}}, nil
+	case *Recurrent:
+		return []slot{{"cell", &l.Cell}, {"weight_x", &l.WeightX}, {"weight_h", &l.WeightH}, {"bias_x", &l.BiasX}, {"bias_h", &l.BiasH}}, nil
 	case *Dropout:
 		return []slot{{"rate", &l.Rate}}, nil
 	case *GlobalAvgPool, *ReLU, *Add, *Concat, *Flatten, *Softmax:
@@ -517,6 +519,8 @@ func (s slot) append(b []byte) ([]byte, error) {
 		return float(float64(*at), 32)
 	case *float64:
 		return float(*at, 64)
+	case *string:
+		return appendString(b, *at), nil
 	}
 	return nil, fmt.Errorf("%s has no text form", s.name)
 }
@@ -536,6 +540,8 @@ func (s slot) read(p *scanner) {
 		*at = float32(p.float(32))
 	case *float64:
 		*at = p.float(64)
+	case *string:
+		*at = p.str()
 	}
 }
 

@@ -319,6 +319,13 @@ func (p *Plan) run(s *step, n int, dst []float32, switches []int32, live map[str
 		padPlanes(dst, src, n*in.C, in, l)
 	case *Softmax:
 		softmax(k, n, in, dst, src)
+	case *Recurrent:
+		geo, err := l.Geometry(in)
+		if err != nil {
+			return err
+		}
+		var s kernel.Recurrence
+		k.RecurrentForward(geo, n, &s, dst, src, l.Weights())
 	case *Flatten, *Dropout:
 	default:
 		return unknownKind(l)

@@ -148,6 +148,16 @@ type (
 	// Dropout does nothing except in training, where it drops a value with
 	// probability Rate and scales the rest by 1/(1-Rate).
 	Dropout struct{ Rate float64 }
+	// Recurrent reads its input, one channel of T rows of F values, as a sequence
+	// of T vectors, and gives its hidden state after the last. Cell is "rnn",
+	// "lstm" or "gru"; equations and order of the gates are at kernel.Cell.
+	Recurrent struct {
+		Cell    string
+		WeightX *tensor.Tensor // [gates*hidden, F]
+		WeightH *tensor.Tensor // [gates*hidden, hidden]
+		BiasX   []float32      // [gates*hidden]
+		BiasH   []float32      // [gates*hidden]
+	}
 	// Softmax is exp(x) / sum exp(x) over the channels.
 	Softmax struct{}
 )
@@ -167,6 +177,7 @@ func (*Concat) Kind() string        { return "Concat" }
 func (*Flatten) Kind() string       { return "Flatten" }
 func (*Pad) Kind() string           { return "Pad" }
 func (*Dropout) Kind() string       { return "Dropout" }
+func (*Recurrent) Kind() string     { return "Recurrent" }
 func (*Softmax) Kind() string       { return "Softmax" }
 
 // Node returns the node called name, or nil.

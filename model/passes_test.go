@@ -48,24 +48,35 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		n.Nodes = []model.Node{{Name: "relu", Inputs: []string{"in"}, Layer: &model.ReLU{}}, {Name: "it", Inputs: []string{"in", "relu"}, Layer: l}}
 		return n
 	}
+	recurrent := func(cell string, gates int) *model.Network {
+		n := on(&model.Recurrent{Cell: cell, WeightX: randomTensor(rng, gates*5, 9), WeightH: randomTensor(rng, gates*5, 5),
+			BiasX: vector(gates*5, false), BiasH: vector(gates*5, false)})
+		grey := &model.Conv{Weight: randomTensor(rng, 1, 3, 1, 1), Stride: one, Dilation: one, Groups: 1}
+		n.Nodes = append([]model.Node{{Name: "grey", Inputs: []string{"in"}, Layer: grey}}, n.Nodes...)
+		n.Nodes[1].Inputs[0] = "grey"
+		return n
+	}
 	return map[string]*model.Network{
-		"Conv":          on(&model.Conv{Weight: randomTensor(rng, 4, 3, 3, 2), Bias: vector(4, false), Stride: [2]int{2, 1}, Dilation: [2]int{1, 2}, Pads: [4]int{1, 0, 2, 1}, Groups: 1}),
-		"Conv/groups":   on(&model.Conv{Weight: randomTensor(rng, 6, 1, 3, 3), Stride: one, Dilation: one, Pads: [4]int{1, 1, 1, 1}, Groups: 3}),
-		"Dense":         flat(&model.Dense{Weight: randomTensor(rng, 5, 3*7*9), Bias: vector(5, false)}),
-		"MaxPool":       on(&model.MaxPool{Kernel: [2]int{3, 2}, Stride: [2]int{2, 2}, Dilation: one, Pads: [4]int{1, 0, 0, 1}, Ceil: true}),
-		"AvgPool":       on(&model.AvgPool{Kernel: [2]int{3, 2}, Stride: [2]int{1, 2}, Pads: [4]int{1, 1, 1, 1}}),
-		"GlobalAvgPool": on(&model.GlobalAvgPool{}),
-		"ReLU":          on(&model.ReLU{}),
-		"LeakyReLU":     on(&model.LeakyReLU{Alpha: 0.1}),
-		"Clip":          on(&model.Clip{Min: -0.5, Max: 0.7}),
-		"LRN":           on(&model.LRN{Size: 3, Alpha: 0.1, Beta: 0.75, Bias: 2}),
-		"BatchNorm":     on(&model.BatchNorm{Scale: vector(3, false), Shift: vector(3, false), Mean: vector(3, false), Var: vector(3, true), Eps: 1e-5}),
-		"Add":           two(&model.Add{}),
-		"Concat":        two(&model.Concat{}),
-		"Flatten":       on(&model.Flatten{}),
-		"Pad":           on(&model.Pad{Pads: [4]int{1, 2, 0, 1}, Value: 0.5}),
-		"Dropout":       on(&model.Dropout{Rate: 0.5}),
-		"Softmax":       on(&model.Softmax{}),
+		"Conv":           on(&model.Conv{Weight: randomTensor(rng, 4, 3, 3, 2), Bias: vector(4, false), Stride: [2]int{2, 1}, Dilation: [2]int{1, 2}, Pads: [4]int{1, 0, 2, 1}, Groups: 1}),
+		"Conv/groups":    on(&model.Conv{Weight: randomTensor(rng, 6, 1, 3, 3), Stride: one, Dilation: one, Pads: [4]int{1, 1, 1, 1}, Groups: 3}),
+		"Dense":          flat(&model.Dense{Weight: randomTensor(rng, 5, 3*7*9), Bias: vector(5, false)}),
+		"MaxPool":        on(&model.MaxPool{Kernel: [2]int{3, 2}, Stride: [2]int{2, 2}, Dilation: one, Pads: [4]int{1, 0, 0, 1}, Ceil: true}),
+		"AvgPool":        on(&model.AvgPool{Kernel: [2]int{3, 2}, Stride: [2]int{1, 2}, Pads: [4]int{1, 1, 1, 1}}),
+		"GlobalAvgPool":  on(&model.GlobalAvgPool{}),
+		"ReLU":           on(&model.ReLU{}),
+		"LeakyReLU":      on(&model.LeakyReLU{Alpha: 0.1}),
+		"Clip":           on(&model.Clip{Min: -0.5, Max: 0.7}),
+		"LRN":            on(&model.LRN{Size: 3, Alpha: 0.1, Beta: 0.75, Bias: 2}),
+		"BatchNorm":      on(&model.BatchNorm{Scale: vector(3, false), Shift: vector(3, false), Mean: vector(3, false), Var: vector(3, true), Eps: 1e-5}),
+		"Add":            two(&model.Add{}),
+		"Concat":         two(&model.Concat{}),
+		"Flatten":        on(&model.Flatten{}),
+		"Pad":            on(&model.Pad{Pads: [4]int{1, 2, 0, 1}, Value: 0.5}),
+		"Dropout":        on(&model.Dropout{Rate: 0.5}),
+		"Softmax":        on(&model.Softmax{}),
+		"Recurrent/rnn":  recurrent("rnn", 1),
+		"Recurrent/lstm": recurrent("lstm", 4),
+		"Recurrent/gru":  recurrent("gru", 3),
 	}
 }
 
@@ -90,7 +101,11 @@ func TestPassesMeetEveryKind(t *testing.T) {
 				t.Fatal(err)
 			}
 			checkBoxes(t, engine, net, shapes, x, base, rng)
-			checkProjection(t, engine, net, shapes, x, base)
+			if _, recurrent := net.Node("it").Layer.(*model.Recurrent); !recurrent {
+				checkProjection(t, engine, net, shapes, x, base)
+			} else if _, err := deconv.New(engine, net, deconv.Paper).Project(base, 0, model.Unit{Layer: "it"}); err == nil {
+				t.Error("a projection went through a recurrent layer")
+			}
 
 			var file bytes.Buffer
 			if err := model.Write(&file, net, nil); err != nil {
@@ -236,6 +251,7 @@ func TestShapeErrors(t *testing.T) {
 		{conv(4, 3), "model: layer it: weights are not [out, in, rows, columns]"},
 		{&model.Dense{Weight: tensor.New(2, 3)}, "model: layer it: input is 3x7x9, want a vector: put a Flatten before it"},
 		{&model.BatchNorm{Scale: make([]float32, 2), Shift: make([]float32, 3), Mean: make([]float32, 3), Var: make([]float32, 3)}, "model: layer it: statistics for 2 channels, the input has 3"},
+		{&model.Recurrent{Cell: "rnn", WeightX: tensor.New(5, 9), WeightH: tensor.New(5, 5)}, "model: layer it: input is 3x7x9, want one channel, whose rows are the steps"},
 		{&model.MaxPool{Kernel: [2]int{2, 2}, Dilation: [2]int{1, 1}}, "model: layer it: kernel 2, stride 0, dilation 1, pads 0 and 0"},
 	} {
 		net := &model.Network{Name: "test", Input: model.Input{Name: "in", C: 3, H: 7, W: 9}, Nodes: []model.Node{{Name: "it", Inputs: []string{"in"}, Layer: c.layer}}}

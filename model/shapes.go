@@ -137,6 +137,9 @@ func outShape(l Layer, ins []Shape) (Shape, error) {
 			s.C += o.C
 		}
 		return s, nil
+	case *Recurrent:
+		geo, err := l.Geometry(s)
+		return Shape{C: geo.Hidden, H: 1, W: 1, Flat: true}, err
 	case *Flatten:
 		return Shape{C: s.Len(), H: 1, W: 1, Flat: true}, nil
 	case *Pad:

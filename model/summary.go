@@ -36,7 +36,7 @@ func (net *Network) Summary() ([]LayerSummary, error) {
 		f := fieldAfter(n.Layer, fields, n.Inputs)
 		fields[n.Name] = f
 		out = append(out, LayerSummary{Name: n.Name, Kind: n.Layer.Kind(), Inputs: n.Inputs, Shape: s, Output: s.String(),
-			Paper: paper[n.Name], Weights: weightCount(n.Layer), MACs: macs(n.Layer, s), Field: f.rf, Stride: f.jump,
+			Paper: paper[n.Name], Weights: weightCount(n.Layer), MACs: macs(n.Layer, shapes[n.Inputs[0]], s), Field: f.rf, Stride: f.jump,
 			Attributes: attributes(n.Layer)})
 	}
 	return out, nil
@@ -72,7 +72,7 @@ func fieldAfter(l Layer, fields map[string]field, inputs []string) field {
 		kernel, stride, dilation = l.Kernel, l.Stride, l.Dilation
 	case *AvgPool:
 		kernel, stride, dilation = l.Kernel, l.Stride, [2]int{1, 1}
-	case *GlobalAvgPool, *Flatten, *Dense:
+	case *GlobalAvgPool, *Flatten, *Dense, *Recurrent:
 		return field{}
 	default:
 		return f
@@ -90,18 +90,22 @@ func weightCount(l Layer) int {
 		return l.Weight.Len() + len(l.Bias)
 	case *Dense:
 		return l.Weight.Len() + len(l.Bias)
+	case *Recurrent:
+		return l.WeightX.Len() + l.WeightH.Len() + len(l.BiasX) + len(l.BiasH)
 	case *BatchNorm:
 		return len(l.Scale) + len(l.Shift)
 	}
 	return 0
 }
 
-func macs(l Layer, out Shape) int64 {
+func macs(l Layer, in, out Shape) int64 {
 	switch l := l.(type) {
 	case *Conv:
 		return int64(out.H*out.W) * int64(l.Weight.Len())
 	case *Dense:
 		return int64(l.Weight.Len())
+	case *Recurrent:
+		return int64(in.H) * int64(l.WeightX.Len()+l.WeightH.Len())
 	}
 	return 0
 }
@@ -118,6 +122,8 @@ func attributes(l Layer) string {
 		return window(l.Kernel, l.Stride, l.Dilation, l.Pads)
 	case *AvgPool:
 		return window(l.Kernel, l.Stride, [2]int{1, 1}, l.Pads)
+	case *Recurrent:
+		return fmt.Sprintf("%s, %d units", l.Cell, l.WeightH.Shape[1])
 	case *LeakyReLU:
 		return fmt.Sprintf("alpha %g", l.Alpha)
 	case *Clip:

@@ -391,3 +391,47 @@ func refBatchNormGrad(k, n, c, hw int, dx, dgamma, dbeta, dy, x, gamma, mean, in
 		}
 	}
 }
+
+// refRecurrent is RecurrentForward for image i of n.
+func refRecurrent(r Recurrent, n, i int, s *Recurrence, w RecurrentWeights) {
+	h := r.Hidden
+	g := r.Cell.Gates() * h
+	sigmoid := func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }
+	for t := range r.Steps {
+		at := t*n + i
+		x, hb, ha := s.x[at*r.In:][:r.In], s.hidden[at*h:][:h], s.hidden[(at+n)*h:][:h]
+		fromX, fromH := make([]float64, g), make([]float64, g)
+		for k := range g {
+			fromX[k], fromH[k] = float64(w.BX[k]), float64(w.BH[k])
+			for j, v := range x {
+				fromX[k] += float64(v) * float64(w.WX[k*r.In+j])
+			}
+			for j, v := range hb {
+				fromH[k] += float64(v) * float64(w.WH[k*h+j])
+			}
+		}
+		gates := s.gates[at*g:][:g]
+		for j := range h {
+			sum := func(gate int) float64 { return fromX[gate*h+j] + fromH[gate*h+j] }
+			var out [4]float64
+			switch r.Cell {
+			case RNN:
+				out[0] = math.Tanh(sum(0))
+				ha[j] = float32(out[0])
+			case LSTM:
+				out = [4]float64{sigmoid(sum(0)), sigmoid(sum(1)), math.Tanh(sum(2)), sigmoid(sum(3))}
+				c := out[1]*float64(s.cell[at*h+j]) + out[0]*out[2]
+				s.cell[(at+n)*h+j] = float32(c)
+				ha[j] = float32(out[3] * math.Tanh(c))
+			case GRU:
+				out[0], out[1] = sigmoid(sum(0)), sigmoid(sum(1))
+				out[2] = math.Tanh(fromX[2*h+j] + out[0]*fromH[2*h+j])
+				s.inner[at*h+j] = float32(fromH[2*h+j])
+				ha[j] = float32((1-out[1])*out[2] + out[1]*float64(hb[j]))
+			}
+			for k := range r.Cell.Gates() {
+				gates[k*h+j] = float32(out[k])
+			}
+		}
+	}
+}

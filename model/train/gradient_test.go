@@ -206,6 +206,42 @@ func (r *reference) layer(node *model.Node, y []float64, out model.Shape, ins []
 			}
 			return at(i, c, v, u)
 		})
+	case *model.Recurrent:
+		wx, wh, bx, bh := r.params[node.Name+".weight_x"], r.params[node.Name+".weight_h"], r.params[node.Name+".bias_x"], r.params[node.Name+".bias_h"]
+		units := out.C
+		sigmoid := func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }
+		for i := range r.n {
+			h, c := make([]float64, units), make([]float64, units)
+			for t := range in.H {
+				dot := func(j int) (fromX, fromH float64) {
+					fromX, fromH = bx[j], bh[j]
+					for k := range in.W {
+						fromX += wx[j*in.W+k] * at(i, 0, t, k)
+					}
+					for k := range units {
+						fromH += wh[j*units+k] * h[k]
+					}
+					return fromX, fromH
+				}
+				sum := func(j int) float64 { a, b := dot(j); return a + b }
+				next := make([]float64, units)
+				for j := range units {
+					switch l.Cell {
+					case "rnn":
+						next[j] = math.Tanh(sum(j))
+					case "lstm":
+						c[j] = sigmoid(sum(units+j))*c[j] + sigmoid(sum(j))*math.Tanh(sum(2*units+j))
+						next[j] = sigmoid(sum(3*units+j)) * math.Tanh(c[j])
+					case "gru":
+						fromX, fromH := dot(2*units + j)
+						keep := sigmoid(sum(units + j))
+						next[j] = (1-keep)*math.Tanh(fromX+sigmoid(sum(j))*fromH) + keep*h[j]
+					}
+				}
+				h = next
+			}
+			copy(y[i*units:], h)
+		}
 	case *model.Dropout:
 		for i, v := range x {
 			y[i] = v * float64(r.masks[node.Name][i])
@@ -286,6 +322,13 @@ func testNets() map[string]*model.Network {
 			"conv3", m.conv(16, 17, 5, 5, func(l *model.Conv) { l.Pads = [4]int{2, 2, 2, 2} }), "relu3", &model.ReLU{}, "pool", pool(2, 2, 0),
 			"flat", &model.Flatten{}, "fc", m.dense(3, 256, true)),
 		"dense": chain(model.Input{Name: "in", C: 1, H: 2, W: 3}, "fc", "flat", &model.Flatten{}, "fc", m.dense(2, 6, true)),
+	}
+	for i, cell := range []string{"rnn", "gru", "lstm"} {
+		units := 4 * []int{1, 3, 4}[i]
+		nets[cell] = chain(model.Input{Name: "in", C: 2, H: 5, W: 6}, "fc", "conv", m.conv(1, 2, 3, 3, same),
+			"it", &model.Recurrent{Cell: cell, WeightX: tensor.From(m.fill(units*6, 0.5), units, 6), WeightH: tensor.From(m.fill(units*4, 0.5), units, 4),
+				BiasX: m.fill(units, 0.3), BiasH: m.fill(units, 0.3)},
+			"fc", m.dense(3, 4, true))
 	}
 	// A value with three readers, one of them twice; a rectifier read by a pool and others.
 	res := chain(model.Input{Name: "in", C: 2, H: 5, W: 5}, "fc")

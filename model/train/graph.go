@@ -158,7 +158,7 @@ func (b *graph) supported(need map[string]bool) error {
 		}
 		switch l := n.Layer.(type) {
 		case *model.Conv, *model.Dense, *model.MaxPool, *model.AvgPool, *model.GlobalAvgPool, *model.ReLU, *model.BatchNorm,
-			*model.Add, *model.Concat, *model.Flatten, *model.LRN, *model.LeakyReLU, *model.Clip, *model.Pad:
+			*model.Add, *model.Concat, *model.Flatten, *model.LRN, *model.LeakyReLU, *model.Clip, *model.Pad, *model.Recurrent:
 		case *model.Dropout:
 			if !(l.Rate >= 0 && l.Rate < 1) {
 				return fmt.Errorf("train: layer %s: dropout rate %g, want 0 <= rate < 1", n.Name, l.Rate)
@@ -319,6 +319,8 @@ func (b *graph) layer(n *model.Node, need map[string]bool) {
 		}
 	case *model.Dense:
 		y, needs = b.dense(name, l, x, flows[0], in.C, out.C), true
+	case *model.Recurrent:
+		y, needs = b.recurrent(name, l, x, flows[0], in), true
 	case *model.BatchNorm:
 		relu, pooled := b.soleReLU(name, need)
 		y, needs = b.batchNorm(name, l, x, flows[0], in, relu != nil, pooled), true

@@ -284,6 +284,9 @@ func clone(net *model.Network) *model.Network {
 			c := *l
 			c.Weight, c.Bias = l.Weight.Clone(), slices.Clone(l.Bias)
 			n.Layer = &c
+		case *model.Recurrent:
+			n.Layer = &model.Recurrent{Cell: l.Cell, WeightX: l.WeightX.Clone(), WeightH: l.WeightH.Clone(),
+				BiasX: slices.Clone(l.BiasX), BiasH: slices.Clone(l.BiasH)}
 		case *model.BatchNorm:
 			n.Layer = &model.BatchNorm{Scale: slices.Clone(l.Scale), Shift: slices.Clone(l.Shift),
 				Mean: slices.Clone(l.Mean), Var: slices.Clone(l.Var), Eps: l.Eps}
