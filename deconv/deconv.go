@@ -84,7 +84,7 @@ func (p *Projector) Keep(layers ...string) (model.Keep, error) {
 			keep.Layers = append(keep.Layers, n.Name)
 		}
 		if in {
-			keep.Layers = append(keep.Layers, n.Inputs[0])
+			keep.Layers = append(keep.Layers, n.Inputs...)
 		}
 	}
 	return keep, nil
@@ -164,6 +164,21 @@ func (p *Projector) down(name string, l *model.Conv) *kernel.Filters {
 	return f
 }
 
+// up returns a transposed convolution's weights packed for the way down, which is
+// the convolution itself.
+func (p *Projector) up(name string, l *model.ConvTranspose) *kernel.Filters {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := p.filters[name]
+	if f == nil {
+		f = kernel.PackForward(l.Geometry(), l.Weight.Data)
+		p.filters[name] = f
+	}
+	return f
+}
+
+var noEpilogue kernel.Epilogue
+
 // descent is one projection on its way down. A signal covers the box of its
 // value that matters; outside it is 0.
 type descent struct {
@@ -183,8 +198,8 @@ func (d *descent) run() error {
 			continue
 		}
 		channel := 0 // Concat: first channel of the input at hand
-		for _, in := range n.Inputs {
-			part, err := d.layer(n, in, channel, g)
+		for which, in := range n.Inputs {
+			part, err := d.layer(n, which, channel, g)
 			if err != nil {
 				return fmt.Errorf("deconv: layer %s: %w", n.Name, err)
 			}
@@ -240,9 +255,10 @@ func (d *descent) value(name string, box model.Box) ([]float32, error) {
 	return cut(v.Data[d.image*s.Len():(d.image+1)*s.Len()], s.Box(), box, s.C), nil
 }
 
-// layer takes signal g at node n's output down to its input called name.
-func (d *descent) layer(n *model.Node, name string, channel int, g []float32) (piece, error) {
+// layer takes signal g at node n's output down to its input number which.
+func (d *descent) layer(n *model.Node, which, channel int, g []float32) (piece, error) {
 	k := d.p.engine.Kernel()
+	name := n.Inputs[which]
 	in, out := d.t.Shapes[name], d.t.Shapes[n.Name]
 	gbox := d.boxes[n.Name]
 	box, err := model.InputBox(n.Layer, in, gbox)
@@ -311,7 +327,9 @@ func (d *descent) layer(n *model.Node, name string, channel int, g []float32) (p
 		}
 		softmaxGrad(dst.data, g, y, in.C, gbox.Area())
 	default:
-		return piece{}, fmt.Errorf("no rule for layer kind %s", l.Kind())
+		if dst.data, err = d.array(n, which, box, g, gbox); err != nil {
+			return piece{}, err
+		}
 	}
 	return dst, nil
 }

@@ -9,7 +9,7 @@ import (
 
 // Rule says how a top-down signal g passes the layers that are not linear.
 // Linear layers (convolution, dense, batch norm, average pools, Add, Concat,
-// Flatten, Pad, Dropout) are transposed and biases dropped under every rule; max
+// Flatten, Pad, Dropout, and what moves numbers about) are transposed and biases dropped under every rule; max
 // pools send g to their switches.
 type Rule string
 
@@ -84,7 +84,7 @@ func (r Rule) Describe(l model.Layer) (string, error) {
 	case *model.Softmax:
 		return "gradient", nil
 	}
-	return "", fmt.Errorf("no rule for layer kind %s", l.Kind())
+	return r.describeArray(l)
 }
 
 func (r Rule) rectifierText() string {
@@ -105,7 +105,7 @@ func (r Rule) refuses(l model.Layer) error {
 	if _, ok := l.(*model.Softmax); ok && r != Gradient {
 		return fmt.Errorf("rule %s does not go through a softmax: start at the scores below it", r)
 	}
-	return nil
+	return r.refusesArray(l)
 }
 
 // reads reports whether the rule needs the layer's input or output value.
@@ -125,7 +125,8 @@ func (r Rule) reads(l model.Layer) (in, out bool, err error) {
 	case *model.Softmax:
 		return false, true, nil
 	}
-	return false, false, nil
+	in, out = r.readsArray(l)
+	return in, out, nil
 }
 
 // rectify writes what the rule makes of g at a rectifier with output y (nil if

@@ -24,9 +24,19 @@ func InputBox(l Layer, in Shape, out Box) (Box, error) {
 		b = windowBox(l.Geometry(), out)
 	case *AvgPool:
 		b = windowBox(l.Geometry(), out)
-	case *GlobalAvgPool, *Dense, *Flatten, *Recurrent:
+	case *WindowPool:
+		b = windowBox(l.Geometry(), out)
+	case *ConvTranspose:
+		b = l.Geometry().OutputBox(out, in.H, in.W)
+	case *GlobalAvgPool, *Dense, *Flatten, *MatMul, *InstanceNorm, *Reduce, *Rearrange, *AlongAxis, *SoftmaxAxis,
+		*Join, *Reshape, *Constant, *Recurrent, *Sequence:
 		return in.Box(), nil
-	case *ReLU, *LeakyReLU, *Clip, *LRN, *BatchNorm, *Add, *Concat, *Dropout, *Softmax:
+	case *ReLU, *LeakyReLU, *Clip, *LRN, *BatchNorm, *Add, *Concat, *Dropout, *Softmax, *Unary:
+		return out, nil
+	case *Binary:
+		if !l.local(in) {
+			return in.Box(), nil
+		}
 		return out, nil
 	case *Pad:
 		b = out.Shift(-l.Pads[0], -l.Pads[1])
@@ -49,9 +59,19 @@ func OutputBox(l Layer, ins, out Shape, in Box) (Box, error) {
 		return reachedBy(l.Geometry(), in, out), nil
 	case *AvgPool:
 		return reachedBy(l.Geometry(), in, out), nil
-	case *GlobalAvgPool, *Dense, *Flatten, *Recurrent:
+	case *WindowPool:
+		return reachedBy(l.Geometry(), in, out), nil
+	case *ConvTranspose:
+		return l.Geometry().InputBox(in).Intersect(out.Box()), nil
+	case *GlobalAvgPool, *Dense, *Flatten, *MatMul, *InstanceNorm, *Reduce, *Rearrange, *AlongAxis, *SoftmaxAxis,
+		*Join, *Reshape, *Constant, *Recurrent, *Sequence:
 		return out.Box(), nil
-	case *ReLU, *LeakyReLU, *Clip, *LRN, *BatchNorm, *Add, *Concat, *Dropout, *Softmax:
+	case *ReLU, *LeakyReLU, *Clip, *LRN, *BatchNorm, *Add, *Concat, *Dropout, *Softmax, *Unary:
+		return in, nil
+	case *Binary:
+		if !l.local(ins) {
+			return out.Box(), nil
+		}
 		return in, nil
 	case *Pad:
 		return in.Shift(l.Pads[0], l.Pads[1]), nil

@@ -393,7 +393,9 @@ func hex32(v uint32) string { return fmt.Sprintf("%08x", v) }
 
 // layerKinds lists every kind of layer.
 var layerKinds = []Layer{&Conv{}, &Dense{}, &MaxPool{}, &AvgPool{}, &GlobalAvgPool{}, &ReLU{}, &LeakyReLU{}, &Clip{}, &LRN{},
-	&BatchNorm{}, &Add{}, &Concat{}, &Flatten{}, &Pad{}, &Dropout{}, &Recurrent{}, &Softmax{}}
+	&BatchNorm{}, &Add{}, &Concat{}, &Flatten{}, &Pad{}, &Dropout{}, &Recurrent{}, &Softmax{},
+	&Unary{}, &Binary{}, &MatMul{}, &ConvTranspose{}, &WindowPool{}, &InstanceNorm{}, &Reduce{}, &Rearrange{}, &AlongAxis{},
+	&SoftmaxAxis{}, &Join{}, &Reshape{}, &Constant{}, &Sequence{}}
 
 // newLayer returns an empty layer of a kind, or nil.
 func newLayer(kind string) Layer {
@@ -440,6 +442,39 @@ func layerSlots(l Layer) ([]slot, error) {
 		return []slot{{"rate", &l.Rate}}, nil
 	case *GlobalAvgPool, *ReLU, *Add, *Concat, *Flatten, *Softmax:
 		return nil, nil
+	case *Unary:
+		return []slot{{"op", &l.Op}, {"alpha", &l.Alpha}, {"beta", &l.Beta}}, nil
+	case *Binary:
+		return []slot{{"op", &l.Op}, {"a", &l.A}, {"b", &l.B}, {"value", &l.Value}, {"first", &l.First}}, nil
+	case *MatMul:
+		return []slot{{"a", &l.A}, {"b", &l.B}, {"value", &l.Value}, {"first", &l.First}}, nil
+	case *ConvTranspose:
+		return []slot{{"weight", &l.Weight}, {"bias", &l.Bias}, {"stride", &l.Stride}, {"dilation", &l.Dilation}, {"pads", &l.Pads},
+			{"output_pad", &l.OutPad}, {"groups", &l.Groups}}, nil
+	case *WindowPool:
+		return []slot{{"op", &l.Op}, {"kernel", &l.Kernel}, {"stride", &l.Stride}, {"dilation", &l.Dilation}, {"pads", &l.Pads}, {"ceil", &l.Ceil},
+			{"count_pad", &l.CountPad}, {"columns", &l.Columns}, {"p", &l.P}}, nil
+	case *InstanceNorm:
+		return []slot{{"scale", &l.Scale}, {"shift", &l.Shift}, {"eps", &l.Eps}}, nil
+	case *Reduce:
+		return []slot{{"op", &l.Op}, {"from", &l.From}, {"axes", &l.Axes}, {"last", &l.Last}}, nil
+	case *Rearrange:
+		return []slot{{"what", &l.What}, {"offset", &l.Offset}, {"to", &l.To}, {"strides", &l.Strides}}, nil
+	case *AlongAxis:
+		return []slot{{"what", &l.What}, {"from", &l.From}, {"axis", &l.Axis}, {"taps", &l.Taps}, {"index", &l.Index}, {"weight", &l.Weight}, {"fill", &l.Fill}}, nil
+	case *SoftmaxAxis:
+		return []slot{{"outer", &l.Outer}, {"size", &l.Size}, {"inner", &l.Inner}, {"log", &l.Log}}, nil
+	case *Join:
+		return []slot{{"axis", &l.Axis}, {"to", &l.To}}, nil
+	case *Reshape:
+		return []slot{{"to", &l.To}}, nil
+	case *Constant:
+		return []slot{{"value", &l.Value}}, nil
+	case *Sequence:
+		return []slot{{"op", &l.Op}, {"steps", &l.Steps}, {"batch", &l.Batch}, {"values", &l.Values}, {"hidden", &l.Hidden}, {"direction", &l.Direction},
+			{"w", &l.W}, {"r", &l.R}, {"b", &l.B}, {"p", &l.P}, {"h0", &l.H0}, {"c0", &l.C0}, {"activations", &l.Activations},
+			{"alpha", &l.Alpha}, {"beta", &l.Beta}, {"clip", &l.Clip}, {"input_forget", &l.InputForget}, {"before_reset", &l.BeforeReset},
+			{"lengths", &l.Lengths}}, nil
 	}
 	return nil, unknownKind(l)
 }
@@ -457,6 +492,12 @@ func (s slot) weights() *entry {
 		}
 	}
 	return nil
+}
+
+// unset reports a list that is not there, which is not the same as an empty one.
+func (s slot) unset() bool {
+	list, ok := s.at.(*[]int)
+	return ok && *list == nil
 }
 
 func (s slot) isAttribute() bool {
@@ -513,14 +554,19 @@ func (s slot) append(b []byte) ([]byte, error) {
 		return ints(at[:])
 	case *[4]int:
 		return ints(at[:])
+	case *[]int:
+		return ints(*at)
+	case *string:
+		if !utf8.ValidString(*at) {
+			return nil, fmt.Errorf("%s is not UTF-8", s.name)
+		}
+		return appendString(b, *at), nil
 	case *bool:
 		return strconv.AppendBool(b, *at), nil
 	case *float32:
 		return float(float64(*at), 32)
 	case *float64:
 		return float(*at, 64)
-	case *string:
-		return appendString(b, *at), nil
 	}
 	return nil, fmt.Errorf("%s has no text form", s.name)
 }
@@ -534,14 +580,17 @@ func (s slot) read(p *scanner) {
 		p.ints(at[:], maxAttribute)
 	case *[4]int:
 		p.ints(at[:], maxAttribute)
+	case *[]int:
+		*at = []int{}
+		p.array(func() { *at = append(*at, int(p.int(-maxAttribute, maxAttribute))) })
+	case *string:
+		*at = p.str()
 	case *bool:
 		*at = p.bool()
 	case *float32:
 		*at = float32(p.float(32))
 	case *float64:
 		*at = p.float(64)
-	case *string:
-		*at = p.str()
 	}
 }
 
@@ -631,6 +680,7 @@ func encodeNetwork(net *Network) (string, error) {
 		var attributes, tensors []byte
 		for _, s := range slots {
 			switch {
+			case s.unset():
 			case s.isAttribute():
 				attributes = append(appendString(append(attributes, ','), s.name), ':')
 				if attributes, err = s.append(attributes); err != nil {
@@ -753,7 +803,7 @@ func decodeNode(p *scanner) (n Node, wants []slot) {
 		p.fail("no kind")
 	}
 	for _, s := range slots {
-		if s.name != "bias" || s.isAttribute() {
+		if s.isAttribute() && !s.unset() || !s.isAttribute() && !optional(n.Layer, s.name) {
 			p.fail("%s is missing", s.name)
 		}
 	}
@@ -761,6 +811,19 @@ func decodeNode(p *scanner) (n Node, wants []slot) {
 		p.err = fmt.Errorf("node %s: %w", n.Name, p.err)
 	}
 	return n, wants
+}
+
+// optional says which arrays a layer may be without.
+func optional(l Layer, name string) bool {
+	switch l.(type) {
+	case *Binary, *MatMul:
+		return name == "value"
+	case *AlongAxis:
+		return name == "weight"
+	case *Sequence:
+		return name != "w" && name != "r"
+	}
+	return name == "bias"
 }
 
 // encodeJSON is json.Marshal without HTML's escapes.

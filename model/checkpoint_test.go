@@ -75,6 +75,38 @@ func everyKind() *Network {
 	}
 }
 
+// arrayKinds has a layer of every kind on arrays.
+func arrayKinds() *Network {
+	one, two := [2]int{1, 1}, [2]int{2, 2}
+	return &Network{
+		Input: Input{Name: "x", C: 2, H: 4, W: 4},
+		Nodes: []Node{
+			{"up", []string{"x"}, &ConvTranspose{Weight: ramp(2, 3, 2, 2), Bias: ramp(3).Data, Stride: two, Dilation: one, Pads: [4]int{0, 1, 1, 0}, OutPad: two, Groups: 1}},
+			{"norm", []string{"up"}, &InstanceNorm{Scale: ramp(3).Data, Shift: ramp(3).Data, Eps: 1e-3}},
+			{"gelu", []string{"norm"}, &Unary{Op: "Elu", Alpha: 0.5, Beta: 2}},
+			{"pool", []string{"gelu"}, &WindowPool{Op: "lp", Kernel: two, Stride: two, Dilation: one, Pads: [4]int{1, 0, 0, 1}, Ceil: true, CountPad: true, Columns: true, P: 3}},
+			{"scale", []string{"x"}, &Binary{Op: "Sub", A: []int{}, B: []int{2, 4, 4}, Value: ramp(), First: true}},
+			{"both", []string{"scale", "x"}, &Binary{Op: "Max", A: []int{2, 4, 4}, B: []int{2, 4, 4}}},
+			{"matmul", []string{"both"}, &MatMul{A: []int{8, 4}, B: []int{4, 3}, Value: ramp(4, 3)}},
+			{"sum", []string{"matmul"}, &Reduce{Op: "argmax", From: []int{8, 3}, Axes: []int{1}, Last: true}},
+			{"all", []string{"matmul"}, &Reduce{Op: "sum", From: []int{8, 3}, Axes: []int{}}},
+			{"flip", []string{"x"}, &Rearrange{What: "Slice", Offset: 31, To: []int{32}, Strides: []int{-1}}},
+			{"edge", []string{"x"}, &AlongAxis{What: "Pad", From: []int{8, 4}, Axis: 0, Taps: 2, Index: []int{-1, 0, 7, 7}, Weight: ramp(4).Data, Fill: 3}},
+			{"take", []string{"x"}, &AlongAxis{From: []int{8, 4}, Axis: 1, Taps: 1, Index: []int{0}}},
+			{"soft", []string{"x"}, &SoftmaxAxis{Outer: 2, Size: 4, Inner: 4, Log: true}},
+			{"join", []string{"x", "soft"}, &Join{Axis: 1, To: []int{2, 8, 4}}},
+			{"view", []string{"join"}, &Reshape{To: []int{4, 4, 4}}},
+			{"rows", []string{"x"}, &Reshape{To: []int{1, 8, 4}}},
+			{"cell", []string{"rows"}, &Recurrent{Cell: "rnn", WeightX: ramp(2, 4), WeightH: ramp(2, 2), BiasX: ramp(2).Data, BiasH: ramp(2).Data}},
+			{"fixed", []string{"view"}, &Constant{Value: ramp(2, 2)}},
+			{"lstm", []string{"x"}, &Sequence{Op: "LSTM", Steps: 4, Batch: 2, Values: 4, Hidden: 1, Direction: "reverse", W: ramp(1, 4, 4), R: ramp(1, 4, 1),
+				B: ramp(1, 8), P: ramp(1, 3), H0: ramp(1, 2, 1), C0: ramp(1, 2, 1), Activations: "Sigmoid,Tanh,HardSigmoid", Alpha: ramp(3).Data,
+				Beta: ramp(3).Data, Clip: 2, InputForget: true, Lengths: []int{0, 4}}},
+			{"rnn", []string{"x"}, &Sequence{Op: "RNN", Steps: 4, Batch: 2, Values: 4, Hidden: 1, Direction: "forward", W: ramp(1, 1, 4), R: ramp(1, 1, 1)}},
+		},
+	}
+}
+
 // tiny is the smallest network with weights worth damaging.
 func tiny() *Network {
 	return &Network{
@@ -115,6 +147,7 @@ func TestCheckpointRoundTrip(t *testing.T) {
 		state *State
 	}{
 		"every kind":       {everyKind(), nil},
+		"arrays":           {arrayKinds(), nil},
 		"with state":       {everyKind(), someState()},
 		"state, no JSON":   {tiny(), &State{Tensors: map[string]*tensor.Tensor{}}},
 		"tiny":             {tiny(), nil},
@@ -160,23 +193,26 @@ func TestCheckpointRoundTrip(t *testing.T) {
 	}
 }
 
-// Every type with a Kind method in network.go can be saved, and everyKind has one of it.
+// Every type with a Kind method in network.go and arrays.go can be saved, and
+// everyKind or arrayKinds has one of it.
 func TestEveryKindIsSaved(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "network.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var kinds []string
-	for _, d := range file.Decls {
-		if f, ok := d.(*ast.FuncDecl); ok && f.Name.Name == "Kind" {
-			kinds = append(kinds, f.Recv.List[0].Type.(*ast.StarExpr).X.(*ast.Ident).Name)
+	for _, name := range []string{"network.go", "arrays.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Name.Name == "Kind" {
+				kinds = append(kinds, f.Recv.List[0].Type.(*ast.StarExpr).X.(*ast.Ident).Name)
+			}
 		}
 	}
 	if len(kinds) < 16 {
 		t.Fatalf("found only %v", kinds)
 	}
 	var tried []string
-	for _, n := range everyKind().Nodes {
+	for _, n := range append(everyKind().Nodes, arrayKinds().Nodes...) {
 		tried = append(tried, n.Layer.Kind())
 	}
 	for _, kind := range kinds {
@@ -197,7 +233,7 @@ func TestEveryKindIsSaved(t *testing.T) {
 		}
 	}
 	if len(layerKinds) != len(kinds) {
-		t.Errorf("layerKinds has %d kinds, network.go %d", len(layerKinds), len(kinds))
+		t.Errorf("layerKinds has %d kinds, the sources %d", len(layerKinds), len(kinds))
 	}
 }
 

@@ -108,8 +108,10 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 			s.epilogue.Bias = bias
 		case *BatchNorm:
 			s.scale, s.shift = l.affine()
-		case *Flatten, *Dropout:
+		case *Flatten, *Dropout, *Reshape:
 			s.alias = true
+		case *ConvTranspose:
+			s.filters = kernel.PackData(l.Geometry(), l.Weight.Data)
 		case *MaxPool:
 			s.switches = all || keep.Switches
 		}
@@ -326,9 +328,16 @@ func (p *Plan) run(s *step, n int, dst []float32, switches []int32, live map[str
 		}
 		var s kernel.Recurrence
 		k.RecurrentForward(geo, n, &s, dst, src, l.Weights())
-	case *Flatten, *Dropout:
+	case *Flatten, *Dropout, *Reshape:
+	case *ConvTranspose:
+		return forwardTranspose(k, l, s.filters, n, dst, out, src, in)
 	default:
-		return unknownKind(l)
+		var srcs [][]float32
+		var ins []Shape
+		for _, name := range s.node.Inputs {
+			srcs, ins = append(srcs, live[name]), append(ins, p.shapes[name])
+		}
+		return ForwardArray(k, l, n, dst, out, srcs, ins)
 	}
 	return nil
 }

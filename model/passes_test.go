@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/deconvnet/viz/deconv"
@@ -77,7 +78,46 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		"Recurrent/rnn":  recurrent("rnn", 1),
 		"Recurrent/lstm": recurrent("lstm", 4),
 		"Recurrent/gru":  recurrent("gru", 3),
+
+		"Unary/Elu":          on(&model.Unary{Op: "Elu", Alpha: 0.7}),
+		"Unary/HardSwish":    on(&model.Unary{Op: "HardSwish"}),
+		"Binary/const":       on(&model.Binary{Op: "Mul", A: []int{3, 1, 9}, B: []int{1, 3, 7, 9}, Value: randomTensor(rng, 3, 1, 9), First: true}),
+		"Binary/two":         two(&model.Binary{Op: "Mul", A: []int{3, 7, 9}, B: []int{3, 7, 9}}),
+		"Binary/gate":        gate(on(nil)),
+		"Binary/PRelu":       on(&model.Binary{Op: "PRelu", A: []int{3, 7, 9}, B: []int{3, 1, 1}, Value: randomTensor(rng, 3, 1, 1)}),
+		"MatMul/const":       on(&model.MatMul{A: []int{3, 7, 9}, B: []int{9, 4}, Value: randomTensor(rng, 9, 4)}),
+		"MatMul/first":       on(&model.MatMul{A: []int{3, 2, 7}, B: []int{3, 7, 9}, Value: randomTensor(rng, 3, 2, 7), First: true}),
+		"ConvTranspose":      on(&model.ConvTranspose{Weight: randomTensor(rng, 3, 4, 3, 2), Bias: vector(4, false), Stride: [2]int{2, 3}, Dilation: [2]int{1, 2}, Pads: [4]int{1, 0, 0, 2}, OutPad: [2]int{1, 0}, Groups: 1}),
+		"ConvTranspose/3":    on(&model.ConvTranspose{Weight: randomTensor(rng, 3, 2, 2, 2), Stride: one, Dilation: one, Groups: 3}),
+		"WindowPool/lp":      on(&model.WindowPool{Op: "lp", P: 2, Kernel: [2]int{3, 2}, Stride: [2]int{2, 1}, Dilation: one, Pads: [4]int{1, 0, 0, 1}}),
+		"WindowPool/average": on(&model.WindowPool{Op: "average", Kernel: [2]int{3, 2}, Stride: [2]int{2, 1}, Dilation: [2]int{1, 2}, Pads: [4]int{1, 0, 0, 1}, CountPad: true}),
+		"WindowPool/argmax":  on(&model.WindowPool{Op: "argmax", Kernel: [2]int{3, 2}, Stride: [2]int{2, 1}, Dilation: one}),
+		"InstanceNorm":       on(&model.InstanceNorm{Scale: vector(3, false), Shift: vector(3, false), Eps: 1e-5}),
+		"Reduce/mean":        on(&model.Reduce{Op: "mean", From: []int{3, 7, 9}, Axes: []int{0, 2}}),
+		"Reduce/max":         on(&model.Reduce{Op: "max", From: []int{3, 7, 9}, Axes: []int{1}}),
+		"Reduce/l2":          on(&model.Reduce{Op: "l2", From: []int{3, 7, 9}, Axes: []int{0}}),
+		"Reduce/argmax":      on(&model.Reduce{Op: "argmax", From: []int{3, 7, 9}, Axes: []int{0}}),
+		"Rearrange":          on(&model.Rearrange{What: "Transpose", To: []int{9, 3, 7}, Strides: []int{1, 63, 9}}),
+		"AlongAxis":          on(&model.AlongAxis{What: "Resize", From: []int{3, 7, 9}, Axis: 1, Taps: 2, Index: []int{0, -1, 3, 4, 6, 6}, Weight: []float32{.5, .5, .25, .75, 1, 0}, Fill: 2}),
+		"SoftmaxAxis":        on(&model.SoftmaxAxis{Outer: 21, Size: 9, Inner: 1}),
+		"SoftmaxAxis/log":    on(&model.SoftmaxAxis{Outer: 3, Size: 7, Inner: 9, Log: true}),
+		"Join":               two(&model.Join{Axis: 1, To: []int{3, 14, 9}}),
+		"Reshape":            on(&model.Reshape{To: []int{7, 3, 9}}),
+		"Constant":           on(&model.Constant{Value: randomTensor(rng, 2, 2)}),
+		"Sequence/LSTM": on(&model.Sequence{Op: "LSTM", Steps: 7, Batch: 3, Values: 9, Hidden: 2, Direction: "bidirectional",
+			W: randomTensor(rng, 2, 8, 9), R: randomTensor(rng, 2, 8, 2), P: randomTensor(rng, 2, 6), Lengths: []int{7, 2, 0}}),
+		"Sequence/GRU": on(&model.Sequence{Op: "GRU", Steps: 7, Batch: 3, Values: 9, Hidden: 2, Direction: "reverse",
+			W: randomTensor(rng, 1, 6, 9), R: randomTensor(rng, 1, 6, 2), B: randomTensor(rng, 1, 12), H0: randomTensor(rng, 1, 3, 2), Clip: 3, BeforeReset: true}),
+		"Sequence/RNN": on(&model.Sequence{Op: "RNN", Steps: 7, Batch: 3, Values: 9, Hidden: 2, Direction: "forward", Activations: "Affine", Alpha: []float32{.5}, Beta: []float32{.1},
+			W: randomTensor(rng, 1, 2, 9), R: randomTensor(rng, 1, 2, 2)}),
 	}
+}
+
+// gate multiplies maps by a number for each of them, as squeeze and excitation does.
+func gate(net *model.Network) *model.Network {
+	net.Nodes = []model.Node{{Name: "pool", Inputs: []string{"in"}, Layer: &model.GlobalAvgPool{}},
+		{Name: "it", Inputs: []string{"in", "pool"}, Layer: &model.Binary{Op: "Mul", A: []int{1, 3, 7, 9}, B: []int{1, 3, 1, 1}}}}
+	return net
 }
 
 // TestPassesMeetEveryKind runs shapes, summary, boxes, forward, checkpoint and
@@ -177,6 +217,12 @@ func checkProjection(t *testing.T, engine *model.Engine, net *model.Network, sha
 	s := shapes["it"]
 	u := model.Unit{Layer: "it", Channel: s.C / 2, Y: s.H / 2, X: s.W / 2}
 	p, err := deconv.New(engine, net, deconv.Gradient).Project(base, 1, u)
+	if _, refused := deconv.Gradient.Describe(net.Node("it").Layer); refused != nil {
+		if err == nil || !strings.Contains(err.Error(), "layer it: ") {
+			t.Errorf("projection through a layer that says %q: error %v", refused, err)
+		}
+		return
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +254,7 @@ func checkProjection(t *testing.T, engine *model.Engine, net *model.Network, sha
 			}
 		}
 		if _, err := deconv.New(engine, net, rule).Project(base, 0, u); err != nil {
-			if _, soft := net.Nodes[0].Layer.(*model.Softmax); !soft {
+			if _, refused := rule.Describe(net.Node("it").Layer); refused == nil {
 				t.Errorf("rule %s: %v", rule, err)
 			}
 		}

@@ -62,7 +62,7 @@ func fits(dims ...int) bool {
 func outShape(l Layer, ins []Shape) (Shape, error) {
 	want := 1
 	switch l.(type) {
-	case *Add, *Concat:
+	case *Add, *Concat, *Join, *Binary, *MatMul:
 		want = -1
 	}
 	if want > 0 && len(ins) != want || len(ins) == 0 {
@@ -148,7 +148,7 @@ func outShape(l Layer, ins []Shape) (Shape, error) {
 		}
 		return Shape{C: s.C, H: s.H + l.Pads[0] + l.Pads[2], W: s.W + l.Pads[1] + l.Pads[3]}, nil
 	}
-	return Shape{}, unknownKind(l)
+	return arrayShape(l, ins)
 }
 
 func unknownKind(l Layer) error {

@@ -1,6 +1,10 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/deconvnet/viz/model/tensor"
+)
 
 // LayerSummary describes one node for a reader.
 type LayerSummary struct {
@@ -36,7 +40,7 @@ func (net *Network) Summary() ([]LayerSummary, error) {
 		f := fieldAfter(n.Layer, fields, n.Inputs)
 		fields[n.Name] = f
 		out = append(out, LayerSummary{Name: n.Name, Kind: n.Layer.Kind(), Inputs: n.Inputs, Shape: s, Output: s.String(),
-			Paper: paper[n.Name], Weights: weightCount(n.Layer), MACs: macs(n.Layer, shapes[n.Inputs[0]], s), Field: f.rf, Stride: f.jump,
+			Paper: paper[n.Name], Weights: weightCount(n.Layer), MACs: macs(n.Layer, shapes[first(n.Inputs)], s), Field: f.rf, Stride: f.jump,
 			Attributes: attributes(n.Layer)})
 	}
 	return out, nil
@@ -72,8 +76,11 @@ func fieldAfter(l Layer, fields map[string]field, inputs []string) field {
 		kernel, stride, dilation = l.Kernel, l.Stride, l.Dilation
 	case *AvgPool:
 		kernel, stride, dilation = l.Kernel, l.Stride, [2]int{1, 1}
-	case *GlobalAvgPool, *Flatten, *Dense, *Recurrent:
-		return field{}
+	case *WindowPool:
+		kernel, stride, dilation = l.Kernel, l.Stride, l.Dilation
+	case *GlobalAvgPool, *Flatten, *Dense, *ConvTranspose, *MatMul, *InstanceNorm, *Reduce, *Rearrange, *AlongAxis, *SoftmaxAxis,
+		*Join, *Reshape, *Constant, *Recurrent, *Sequence:
+		return field{} // what these see depends on the place, or is everything
 	default:
 		return f
 	}
@@ -94,8 +101,27 @@ func weightCount(l Layer) int {
 		return l.WeightX.Len() + l.WeightH.Len() + len(l.BiasX) + len(l.BiasH)
 	case *BatchNorm:
 		return len(l.Scale) + len(l.Shift)
+	case *InstanceNorm:
+		return len(l.Scale) + len(l.Shift)
+	case *ConvTranspose:
+		return l.Weight.Len() + len(l.Bias)
+	case *Binary:
+		return valueCount(l.Value)
+	case *MatMul:
+		return valueCount(l.Value)
+	case *Constant:
+		return valueCount(l.Value)
+	case *Sequence:
+		return valueCount(l.W) + valueCount(l.R) + valueCount(l.B) + valueCount(l.P)
 	}
 	return 0
+}
+
+func valueCount(t *tensor.Tensor) int {
+	if t == nil {
+		return 0
+	}
+	return t.Len()
 }
 
 func macs(l Layer, in, out Shape) int64 {
@@ -106,8 +132,21 @@ func macs(l Layer, in, out Shape) int64 {
 		return int64(l.Weight.Len())
 	case *Recurrent:
 		return int64(in.H) * int64(l.WeightX.Len()+l.WeightH.Len())
+	case *ConvTranspose:
+		return int64(in.H*in.W) * int64(l.Weight.Len())
+	case *MatMul:
+		return int64(out.Len()) * int64(l.A[len(l.A)-1])
+	case *Sequence:
+		return int64(l.Steps*l.Batch) * int64(l.W.Len()+l.R.Len())
 	}
 	return 0
+}
+
+func first(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0]
 }
 
 func attributes(l Layer) string {
@@ -135,7 +174,7 @@ func attributes(l Layer) string {
 	case *Pad:
 		return fmt.Sprintf("pads %v, value %g", l.Pads, l.Value)
 	}
-	return ""
+	return arrayText(l)
 }
 
 func window(kernel, stride, dilation [2]int, pads [4]int) string {

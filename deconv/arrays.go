@@ -1,0 +1,383 @@
+package deconv
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/deconvnet/viz/model"
+)
+
+// describeArray is Describe for the layers on arrays. Linear ones are transposed;
+// functions other than rectifiers multiply the signal by their slope, under every
+// rule, as a leaky rectifier does.
+func (r Rule) describeArray(l model.Layer) (string, error) {
+	switch l := l.(type) {
+	case *model.Unary:
+		return "g times the forward slope", nil
+	case *model.Binary:
+		switch {
+		case l.Op == "Add" || l.Op == "Sub":
+			return "copy to each input", nil
+		case l.Op == "PRelu":
+			return "g times the forward slope", nil
+		}
+		return "g times the slope by each input", nil
+	case *model.MatMul, *model.ConvTranspose, *model.Rearrange, *model.AlongAxis, *model.Join, *model.Reshape:
+		return "transpose", nil
+	case *model.WindowPool:
+		if l.Op == "average" {
+			return "transpose", nil
+		}
+		return "gradient", nil
+	case *model.Reduce:
+		switch l.Op {
+		case "sum", "mean":
+			return "transpose", nil
+		case "max", "min":
+			return "to the first place of the " + l.Op + "imum", nil
+		}
+		return "gradient", nil
+	case *model.InstanceNorm:
+		if r == Gradient {
+			return "gradient", nil
+		}
+		return "times scale/sqrt(var+eps)", nil
+	case *model.SoftmaxAxis:
+		return "gradient", nil
+	case *model.Constant:
+		return "ends here", nil
+	}
+	return "", fmt.Errorf("no rule for layer kind %s", l.Kind())
+}
+
+// refusesArray is refuses for the layers on arrays.
+func (r Rule) refusesArray(l model.Layer) error {
+	switch l := l.(type) {
+	case *model.SoftmaxAxis:
+		if r != Gradient {
+			return fmt.Errorf("rule %s does not go through a softmax: start at the scores below it", r)
+		}
+	case *model.Unary:
+		if _, ok := l.Slope(); !ok {
+			return fmt.Errorf("%s has no slope to take a signal down by", l.Op)
+		}
+	case *model.WindowPool:
+		if l.Op == "argmax" {
+			return fmt.Errorf("places of maxima do not vary smoothly with the input")
+		}
+	case *model.Reduce:
+		if !slices.Contains([]string{"sum", "mean", "max", "min", "l1", "l2", "sumsquare", "logsum", "logsumexp"}, l.Op) {
+			return fmt.Errorf("no rule for the reduction %s", l.Op)
+		}
+	case *model.Sequence:
+		return fmt.Errorf("no rule leads through a recurrent layer")
+	}
+	return nil
+}
+
+// readsArray is reads for the layers on arrays.
+func (r Rule) readsArray(l model.Layer) (in, out bool) {
+	switch l := l.(type) {
+	case *model.Unary:
+		return true, true
+	case *model.Binary:
+		return l.Op != "Add" && l.Op != "Sub", false
+	case *model.MatMul:
+		return l.Value == nil, false
+	case *model.WindowPool:
+		return l.Op == "lp", l.Op == "lp"
+	case *model.Reduce:
+		linear := l.Op == "sum" || l.Op == "mean"
+		return !linear, !linear
+	case *model.InstanceNorm:
+		return true, false
+	case *model.SoftmaxAxis:
+		return false, true
+	}
+	return false, false
+}
+
+// array takes the signal g down through one of the layers on arrays, to its
+// input number which, whose shape is in; box is the part of it that matters. All
+// but functions of single numbers and transposed convolutions work on whole maps.
+func (d *descent) array(n *model.Node, which int, box model.Box, g []float32, gbox model.Box) ([]float32, error) {
+	name := n.Inputs[which]
+	in, out := d.t.Shapes[name], d.t.Shapes[n.Name]
+	dst := make([]float32, in.C*box.Area())
+	switch l := n.Layer.(type) {
+	case *model.Unary:
+		x, err := d.value(name, gbox)
+		if err != nil {
+			return nil, err
+		}
+		y, err := d.value(n.Name, gbox)
+		if err != nil {
+			return nil, err
+		}
+		slope, _ := l.Slope()
+		for i, v := range g {
+			if v != 0 {
+				dst[i] = v * slope(x[i], y[i])
+			}
+		}
+		return dst, nil
+	case *model.ConvTranspose:
+		d.p.engine.Kernel().ConvForward(d.p.up(n.Name, l), 1, dst, box, g, gbox, noEpilogue)
+		return dst, nil
+	case *model.Constant:
+		return dst, nil
+	}
+	full := make([]float32, out.Len())
+	put(full, out.Box(), g, gbox, out.C)
+	whole := make([]float32, in.Len())
+	if err := d.wholeArray(n, which, whole, full); err != nil {
+		return nil, err
+	}
+	put(dst, box, whole, in.Box(), in.C)
+	return dst, nil
+}
+
+func (d *descent) wholeArray(n *model.Node, which int, dst, g []float32) error {
+	all := func(name string) ([]float32, error) { return d.value(name, d.t.Shapes[name].Box()) }
+	in, out := d.t.Shapes[n.Inputs[which]], d.t.Shapes[n.Name]
+	switch l := n.Layer.(type) {
+	case *model.Binary:
+		second := which == 1 || l.Value != nil && l.First
+		first, other := l.Slopes()
+		if l.Op == "Add" || l.Op == "Sub" {
+			l.Visit(func(i, a, b int) {
+				if second {
+					dst[b] += g[i] * other(0, 0)
+				} else {
+					dst[a] += g[i]
+				}
+			})
+			return nil
+		}
+		x, y, err := d.operands(n, l.Value == nil, l.First, func() []float32 { return l.Value.Data })
+		if err != nil {
+			return err
+		}
+		l.Visit(func(i, a, b int) {
+			switch {
+			case g[i] == 0:
+			case second:
+				dst[b] += g[i] * other(x[a], y[b])
+			default:
+				dst[a] += g[i] * first(x[a], y[b])
+			}
+		})
+	case *model.MatMul:
+		second := which == 1 || l.Value != nil && l.First
+		var x, y []float32
+		if l.Value != nil {
+			x, y = l.Value.Data, l.Value.Data
+		} else {
+			var err error
+			if x, y, err = d.operands(n, true, false, nil); err != nil {
+				return err
+			}
+		}
+		l.Visit(func(i, a, b int) {
+			if second {
+				dst[b] += g[i] * x[a]
+			} else {
+				dst[a] += g[i] * y[b]
+			}
+		})
+	case *model.Rearrange:
+		l.Visit(func(i, j int) { dst[j] += g[i] })
+	case *model.AlongAxis:
+		l.Visit(func(i, j int, w float32) {
+			if j >= 0 {
+				dst[j] += g[i] * w
+			}
+		})
+	case *model.Reshape:
+		copy(dst, g)
+	case *model.Join:
+		skip := 0
+		for _, name := range n.Inputs[:which] {
+			skip += d.t.Shapes[name].Len()
+		}
+		outer := 1
+		for _, size := range l.To[:l.Axis] {
+			outer *= size
+		}
+		row, step := len(dst)/outer, out.Len()/outer
+		for o := range outer {
+			copy(dst[o*row:(o+1)*row], g[o*step+skip/outer:])
+		}
+	case *model.Reduce:
+		return d.reduced(n, l, dst, g)
+	case *model.WindowPool:
+		x, y := []float32(nil), []float32(nil)
+		if l.Op == "lp" {
+			var err error
+			if x, err = all(n.Inputs[which]); err != nil {
+				return err
+			}
+			if y, err = all(n.Name); err != nil {
+				return err
+			}
+		}
+		windowGrad(l, dst, g, in, out, x, y)
+	case *model.InstanceNorm:
+		x, err := all(n.Inputs[which])
+		if err != nil {
+			return err
+		}
+		d.instanceNorm(l, dst, g, x, in)
+	case *model.SoftmaxAxis:
+		y, err := all(n.Name)
+		if err != nil {
+			return err
+		}
+		softmaxAxisGrad(l, dst, g, y)
+	default:
+		return fmt.Errorf("no rule for layer kind %s", l.Kind())
+	}
+	return nil
+}
+
+// operands are the values of both operands of a node, one of which may be constant.
+func (d *descent) operands(n *model.Node, two, first bool, constant func() []float32) (a, b []float32, err error) {
+	v := make([][]float32, len(n.Inputs))
+	for i, name := range n.Inputs {
+		if v[i], err = d.value(name, d.t.Shapes[name].Box()); err != nil {
+			return nil, nil, err
+		}
+	}
+	switch {
+	case two:
+		return v[0], v[1], nil
+	case first:
+		return constant(), v[0], nil
+	}
+	return v[0], constant(), nil
+}
+
+func (d *descent) reduced(n *model.Node, l *model.Reduce, dst, g []float32) error {
+	count := float32(len(dst) / len(g))
+	switch l.Op {
+	case "sum":
+		l.Visit(func(i, j int) { dst[j] = g[i] })
+		return nil
+	case "mean":
+		l.Visit(func(i, j int) { dst[j] = g[i] / count })
+		return nil
+	}
+	x, err := d.value(n.Inputs[0], d.t.Shapes[n.Inputs[0]].Box())
+	if err != nil {
+		return err
+	}
+	y, err := d.value(n.Name, d.t.Shapes[n.Name].Box())
+	if err != nil {
+		return err
+	}
+	done := make([]bool, len(g))
+	l.Visit(func(i, j int) {
+		switch l.Op {
+		case "max", "min":
+			if !done[i] && x[j] == y[i] {
+				done[i], dst[j] = true, g[i]
+			}
+		case "l1":
+			dst[j] = float32(math.Copysign(float64(g[i]), float64(g[i])*float64(x[j])))
+		case "l2":
+			if y[i] != 0 {
+				dst[j] = g[i] * x[j] / y[i]
+			}
+		case "sumsquare":
+			dst[j] = 2 * g[i] * x[j]
+		case "logsum":
+			dst[j] = g[i] / float32(math.Exp(float64(y[i])))
+		case "logsumexp":
+			dst[j] = g[i] * float32(math.Exp(float64(x[j]-y[i])))
+		}
+	})
+	return nil
+}
+
+// windowGrad sends each window's signal back to its places.
+func windowGrad(l *model.WindowPool, dst, g []float32, in, out model.Shape, x, y []float32) {
+	at := 0
+	for c := range in.C {
+		for oy := range out.H {
+			for ox := range out.W {
+				v := g[at]
+				at++
+				if v == 0 {
+					continue
+				}
+				count := 0
+				for pass := range 2 {
+					for ky := range l.Kernel[0] {
+						iy := oy*l.Stride[0] - l.Pads[0] + ky*l.Dilation[0]
+						for kx := range l.Kernel[1] {
+							ix := ox*l.Stride[1] - l.Pads[1] + kx*l.Dilation[1]
+							inside := iy >= 0 && iy < in.H && ix >= 0 && ix < in.W
+							j := (c*in.H+iy)*in.W + ix
+							switch {
+							case pass == 0:
+								if inside || l.CountPad && iy < in.H+l.Pads[2] && ix < in.W+l.Pads[3] {
+									count++
+								}
+							case !inside:
+							case l.Op == "average":
+								dst[j] += v / float32(count)
+							case y[at-1] != 0: // d/dx (sum |x|^p)^(1/p) = sign(x) (|x|/y)^(p-1)
+								r := math.Pow(math.Abs(float64(x[j]/y[at-1])), float64(l.P-1))
+								dst[j] += v * float32(math.Copysign(r, float64(x[j])))
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// instanceNorm takes a map's own statistics as they are under the paper's rules
+// and guided backpropagation; the gradient knows that they depend on the map.
+func (d *descent) instanceNorm(l *model.InstanceNorm, dst, g, x []float32, in model.Shape) {
+	mean, scale := l.Moments(x, in)
+	plane := in.H * in.W
+	for c := range in.C {
+		var sum, dot float64
+		for i := c * plane; i < (c+1)*plane; i++ {
+			sum += float64(g[i])
+			dot += float64(g[i]) * (float64(x[i]) - mean[c]) * scale[c]
+		}
+		if d.p.rule != Gradient {
+			sum, dot = 0, 0
+		}
+		for i := c * plane; i < (c+1)*plane; i++ {
+			hat := (float64(x[i]) - mean[c]) * scale[c]
+			dst[i] = float32(float64(l.Scale[c]) * scale[c] * (float64(g[i]) - (sum+hat*dot)/float64(plane)))
+		}
+	}
+}
+
+func softmaxAxisGrad(l *model.SoftmaxAxis, dst, g, y []float32) {
+	outer, size, inner := l.Outer, l.Size, l.Inner
+	for o := range outer {
+		for x := range inner {
+			at := o*size*inner + x
+			var dot, sum float64
+			for i := range size {
+				dot += float64(g[at+i*inner]) * float64(y[at+i*inner])
+				sum += float64(g[at+i*inner])
+			}
+			for i := range size {
+				j := at + i*inner
+				if l.Log {
+					dst[j] = float32(float64(g[j]) - math.Exp(float64(y[j]))*sum)
+				} else {
+					dst[j] = float32(float64(y[j]) * (float64(g[j]) - dot))
+				}
+			}
+		}
+	}
+}
