@@ -2024,20 +2024,38 @@ zero:
 	VXORPS Y0, Y0, Y0
 
 start:
+	SUBQ $0x02, BX
+	JLT  last
+
+pair:
 	MOVQ         (R8), R9
 	VMASKMOVPS   (DI)(R9*1), Y14, Y1
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y1, Y15, Y0
-	ADDQ         $0x08, R8
-	ADDQ         $0x04, SI
-	SUBQ         $0x01, BX
-	JNZ          start
-	MOVQ         flags+56(FP), R9
-	TESTQ        $0x00000002, R9
-	JZ           store
-	VXORPS       Y15, Y15, Y15
-	VMAXPS       Y0, Y15, Y0
-	VADDPS       Y15, Y0, Y0
+	MOVQ         8(R8), R10
+	VMASKMOVPS   (DI)(R10*1), Y14, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y1, Y15, Y0
+	ADDQ         $0x10, R8
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, BX
+	JGE          pair
+
+last:
+	CMPQ         BX, $-1
+	JNE          end
+	MOVQ         (R8), R9
+	VMASKMOVPS   (DI)(R9*1), Y14, Y1
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y1, Y15, Y0
+
+end:
+	MOVQ   flags+56(FP), R9
+	TESTQ  $0x00000002, R9
+	JZ     store
+	VXORPS Y15, Y15, Y15
+	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
 
 store:
 	MOVQ       c+32(FP), DX
@@ -2058,13 +2076,10 @@ TEXT ·direct_avx2_1x16(SB), NOSPLIT, $0-72
 	MOVQ         $-1, AX
 	NEGQ         CX
 	SHRQ         CL, AX
+	SHRQ         $0x08, AX
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
-	SHRQ         $0x08, AX
-	VMOVD        AX, X13
-	VPBROADCASTD X13, Y13
-	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
 	MOVQ         bias+40(FP), R9
 	TESTQ        R9, R9
 	JZ           zero
@@ -2077,30 +2092,52 @@ zero:
 	VXORPS Y1, Y1, Y1
 
 start:
+	SUBQ $0x02, BX
+	JLT  last
+
+pair:
 	MOVQ         (R8), R9
-	VMASKMOVPS   (DI)(R9*1), Y14, Y2
-	VMASKMOVPS   32(DI)(R9*1), Y13, Y3
+	VMOVUPS      (DI)(R9*1), Y2
+	VMASKMOVPS   32(DI)(R9*1), Y14, Y3
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y2, Y15, Y0
 	VFMADD231PS  Y3, Y15, Y1
-	ADDQ         $0x08, R8
-	ADDQ         $0x04, SI
-	SUBQ         $0x01, BX
-	JNZ          start
-	MOVQ         flags+56(FP), R9
-	TESTQ        $0x00000002, R9
-	JZ           store
-	VXORPS       Y15, Y15, Y15
-	VMAXPS       Y0, Y15, Y0
-	VADDPS       Y15, Y0, Y0
-	VMAXPS       Y1, Y15, Y1
-	VADDPS       Y15, Y1, Y1
+	MOVQ         8(R8), R10
+	VMOVUPS      (DI)(R10*1), Y2
+	VMASKMOVPS   32(DI)(R10*1), Y14, Y3
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y2, Y15, Y0
+	VFMADD231PS  Y3, Y15, Y1
+	ADDQ         $0x10, R8
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, BX
+	JGE          pair
+
+last:
+	CMPQ         BX, $-1
+	JNE          end
+	MOVQ         (R8), R9
+	VMOVUPS      (DI)(R9*1), Y2
+	VMASKMOVPS   32(DI)(R9*1), Y14, Y3
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y2, Y15, Y0
+	VFMADD231PS  Y3, Y15, Y1
+
+end:
+	MOVQ   flags+56(FP), R9
+	TESTQ  $0x00000002, R9
+	JZ     store
+	VXORPS Y15, Y15, Y15
+	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
+	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
 
 store:
 	MOVQ       c+32(FP), DX
 	MOVQ       ldc+48(FP), R9
-	VMASKMOVPS Y0, Y14, (DX)
-	VMASKMOVPS Y1, Y13, 32(DX)
+	VMOVUPS    Y0, (DX)
+	VMASKMOVPS Y1, Y14, 32(DX)
 	ADDQ       R9, DX
 	VZEROUPPER
 	RET
@@ -2131,24 +2168,46 @@ zero:
 	VXORPS Y1, Y1, Y1
 
 start:
+	SUBQ $0x02, BX
+	JLT  last
+
+pair:
 	MOVQ         (R8), R9
 	VMASKMOVPS   (DI)(R9*1), Y14, Y2
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y2, Y15, Y0
 	VBROADCASTSS 4(SI), Y15
 	VFMADD231PS  Y2, Y15, Y1
-	ADDQ         $0x08, R8
-	ADDQ         $0x08, SI
-	SUBQ         $0x01, BX
-	JNZ          start
-	MOVQ         flags+56(FP), R9
-	TESTQ        $0x00000002, R9
-	JZ           store
-	VXORPS       Y15, Y15, Y15
-	VMAXPS       Y0, Y15, Y0
-	VADDPS       Y15, Y0, Y0
-	VMAXPS       Y1, Y15, Y1
-	VADDPS       Y15, Y1, Y1
+	MOVQ         8(R8), R10
+	VMASKMOVPS   (DI)(R10*1), Y14, Y2
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y2, Y15, Y0
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y2, Y15, Y1
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, BX
+	JGE          pair
+
+last:
+	CMPQ         BX, $-1
+	JNE          end
+	MOVQ         (R8), R9
+	VMASKMOVPS   (DI)(R9*1), Y14, Y2
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y2, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y2, Y15, Y1
+
+end:
+	MOVQ   flags+56(FP), R9
+	TESTQ  $0x00000002, R9
+	JZ     store
+	VXORPS Y15, Y15, Y15
+	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
+	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
 
 store:
 	MOVQ       c+32(FP), DX
@@ -2171,13 +2230,10 @@ TEXT ·direct_avx2_2x16(SB), NOSPLIT, $0-72
 	MOVQ         $-1, AX
 	NEGQ         CX
 	SHRQ         CL, AX
+	SHRQ         $0x08, AX
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
-	SHRQ         $0x08, AX
-	VMOVD        AX, X13
-	VPBROADCASTD X13, Y13
-	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
 	MOVQ         bias+40(FP), R9
 	TESTQ        R9, R9
 	JZ           zero
@@ -2194,40 +2250,68 @@ zero:
 	VXORPS Y3, Y3, Y3
 
 start:
+	SUBQ $0x02, BX
+	JLT  last
+
+pair:
 	MOVQ         (R8), R9
-	VMASKMOVPS   (DI)(R9*1), Y14, Y4
-	VMASKMOVPS   32(DI)(R9*1), Y13, Y5
+	VMOVUPS      (DI)(R9*1), Y4
+	VMASKMOVPS   32(DI)(R9*1), Y14, Y5
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y4, Y15, Y0
 	VFMADD231PS  Y5, Y15, Y1
 	VBROADCASTSS 4(SI), Y15
 	VFMADD231PS  Y4, Y15, Y2
 	VFMADD231PS  Y5, Y15, Y3
-	ADDQ         $0x08, R8
-	ADDQ         $0x08, SI
-	SUBQ         $0x01, BX
-	JNZ          start
-	MOVQ         flags+56(FP), R9
-	TESTQ        $0x00000002, R9
-	JZ           store
-	VXORPS       Y15, Y15, Y15
-	VMAXPS       Y0, Y15, Y0
-	VADDPS       Y15, Y0, Y0
-	VMAXPS       Y1, Y15, Y1
-	VADDPS       Y15, Y1, Y1
-	VMAXPS       Y2, Y15, Y2
-	VADDPS       Y15, Y2, Y2
-	VMAXPS       Y3, Y15, Y3
-	VADDPS       Y15, Y3, Y3
+	MOVQ         8(R8), R10
+	VMOVUPS      (DI)(R10*1), Y4
+	VMASKMOVPS   32(DI)(R10*1), Y14, Y5
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y4, Y15, Y0
+	VFMADD231PS  Y5, Y15, Y1
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y4, Y15, Y2
+	VFMADD231PS  Y5, Y15, Y3
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, BX
+	JGE          pair
+
+last:
+	CMPQ         BX, $-1
+	JNE          end
+	MOVQ         (R8), R9
+	VMOVUPS      (DI)(R9*1), Y4
+	VMASKMOVPS   32(DI)(R9*1), Y14, Y5
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y4, Y15, Y0
+	VFMADD231PS  Y5, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y4, Y15, Y2
+	VFMADD231PS  Y5, Y15, Y3
+
+end:
+	MOVQ   flags+56(FP), R9
+	TESTQ  $0x00000002, R9
+	JZ     store
+	VXORPS Y15, Y15, Y15
+	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
+	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
+	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
+	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
 
 store:
 	MOVQ       c+32(FP), DX
 	MOVQ       ldc+48(FP), R9
-	VMASKMOVPS Y0, Y14, (DX)
-	VMASKMOVPS Y1, Y13, 32(DX)
+	VMOVUPS    Y0, (DX)
+	VMASKMOVPS Y1, Y14, 32(DX)
 	ADDQ       R9, DX
-	VMASKMOVPS Y2, Y14, (DX)
-	VMASKMOVPS Y3, Y13, 32(DX)
+	VMOVUPS    Y2, (DX)
+	VMASKMOVPS Y3, Y14, 32(DX)
 	ADDQ       R9, DX
 	VZEROUPPER
 	RET
@@ -2260,6 +2344,10 @@ zero:
 	VXORPS Y2, Y2, Y2
 
 start:
+	SUBQ $0x02, BX
+	JLT  last
+
+pair:
 	MOVQ         (R8), R9
 	VMASKMOVPS   (DI)(R9*1), Y14, Y3
 	VBROADCASTSS (SI), Y15
@@ -2268,20 +2356,42 @@ start:
 	VFMADD231PS  Y3, Y15, Y1
 	VBROADCASTSS 8(SI), Y15
 	VFMADD231PS  Y3, Y15, Y2
-	ADDQ         $0x08, R8
-	ADDQ         $0x0c, SI
-	SUBQ         $0x01, BX
-	JNZ          start
-	MOVQ         flags+56(FP), R9
-	TESTQ        $0x00000002, R9
-	JZ           store
-	VXORPS       Y15, Y15, Y15
-	VMAXPS       Y0, Y15, Y0
-	VADDPS       Y15, Y0, Y0
-	VMAXPS       Y1, Y15, Y1
-	VADDPS       Y15, Y1, Y1
-	VMAXPS       Y2, Y15, Y2
-	VADDPS       Y15, Y2, Y2
+	MOVQ         8(R8), R10
+	VMASKMOVPS   (DI)(R10*1), Y14, Y3
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y3, Y15, Y0
+	VBROADCASTSS 16(SI), Y15
+	VFMADD231PS  Y3, Y15, Y1
+	VBROADCASTSS 20(SI), Y15
+	VFMADD231PS  Y3, Y15, Y2
+	ADDQ         $0x10, R8
+	ADDQ         $0x18, SI
+	SUBQ         $0x02, BX
+	JGE          pair
+
+last:
+	CMPQ         BX, $-1
+	JNE          end
+	MOVQ         (R8), R9
+	VMASKMOVPS   (DI)(R9*1), Y14, Y3
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y3, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y3, Y15, Y1
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y3, Y15, Y2
+
+end:
+	MOVQ   flags+56(FP), R9
+	TESTQ  $0x00000002, R9
+	JZ     store
+	VXORPS Y15, Y15, Y15
+	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
+	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
+	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
 
 store:
 	MOVQ       c+32(FP), DX
@@ -2306,13 +2416,10 @@ TEXT ·direct_avx2_3x16(SB), NOSPLIT, $0-72
 	MOVQ         $-1, AX
 	NEGQ         CX
 	SHRQ         CL, AX
+	SHRQ         $0x08, AX
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
-	SHRQ         $0x08, AX
-	VMOVD        AX, X13
-	VPBROADCASTD X13, Y13
-	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
 	MOVQ         bias+40(FP), R9
 	TESTQ        R9, R9
 	JZ           zero
@@ -2333,9 +2440,13 @@ zero:
 	VXORPS Y5, Y5, Y5
 
 start:
+	SUBQ $0x02, BX
+	JLT  last
+
+pair:
 	MOVQ         (R8), R9
-	VMASKMOVPS   (DI)(R9*1), Y14, Y6
-	VMASKMOVPS   32(DI)(R9*1), Y13, Y7
+	VMOVUPS      (DI)(R9*1), Y6
+	VMASKMOVPS   32(DI)(R9*1), Y14, Y7
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y6, Y15, Y0
 	VFMADD231PS  Y7, Y15, Y1
@@ -2345,38 +2456,878 @@ start:
 	VBROADCASTSS 8(SI), Y15
 	VFMADD231PS  Y6, Y15, Y4
 	VFMADD231PS  Y7, Y15, Y5
-	ADDQ         $0x08, R8
-	ADDQ         $0x0c, SI
-	SUBQ         $0x01, BX
-	JNZ          start
-	MOVQ         flags+56(FP), R9
-	TESTQ        $0x00000002, R9
-	JZ           store
-	VXORPS       Y15, Y15, Y15
-	VMAXPS       Y0, Y15, Y0
-	VADDPS       Y15, Y0, Y0
-	VMAXPS       Y1, Y15, Y1
-	VADDPS       Y15, Y1, Y1
-	VMAXPS       Y2, Y15, Y2
-	VADDPS       Y15, Y2, Y2
-	VMAXPS       Y3, Y15, Y3
-	VADDPS       Y15, Y3, Y3
-	VMAXPS       Y4, Y15, Y4
-	VADDPS       Y15, Y4, Y4
-	VMAXPS       Y5, Y15, Y5
-	VADDPS       Y15, Y5, Y5
+	MOVQ         8(R8), R10
+	VMOVUPS      (DI)(R10*1), Y6
+	VMASKMOVPS   32(DI)(R10*1), Y14, Y7
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y6, Y15, Y0
+	VFMADD231PS  Y7, Y15, Y1
+	VBROADCASTSS 16(SI), Y15
+	VFMADD231PS  Y6, Y15, Y2
+	VFMADD231PS  Y7, Y15, Y3
+	VBROADCASTSS 20(SI), Y15
+	VFMADD231PS  Y6, Y15, Y4
+	VFMADD231PS  Y7, Y15, Y5
+	ADDQ         $0x10, R8
+	ADDQ         $0x18, SI
+	SUBQ         $0x02, BX
+	JGE          pair
+
+last:
+	CMPQ         BX, $-1
+	JNE          end
+	MOVQ         (R8), R9
+	VMOVUPS      (DI)(R9*1), Y6
+	VMASKMOVPS   32(DI)(R9*1), Y14, Y7
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y6, Y15, Y0
+	VFMADD231PS  Y7, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y6, Y15, Y2
+	VFMADD231PS  Y7, Y15, Y3
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y6, Y15, Y4
+	VFMADD231PS  Y7, Y15, Y5
+
+end:
+	MOVQ   flags+56(FP), R9
+	TESTQ  $0x00000002, R9
+	JZ     store
+	VXORPS Y15, Y15, Y15
+	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
+	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
+	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
+	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
+	VMAXPS Y4, Y15, Y4
+	VADDPS Y15, Y4, Y4
+	VMAXPS Y5, Y15, Y5
+	VADDPS Y15, Y5, Y5
+
+store:
+	MOVQ       c+32(FP), DX
+	MOVQ       ldc+48(FP), R9
+	VMOVUPS    Y0, (DX)
+	VMASKMOVPS Y1, Y14, 32(DX)
+	ADDQ       R9, DX
+	VMOVUPS    Y2, (DX)
+	VMASKMOVPS Y3, Y14, 32(DX)
+	ADDQ       R9, DX
+	VMOVUPS    Y4, (DX)
+	VMASKMOVPS Y5, Y14, 32(DX)
+	ADDQ       R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx2_4x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·direct_avx2_4x8(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS 4(R9), Y1
+	VBROADCASTSS 8(R9), Y2
+	VBROADCASTSS 12(R9), Y3
+	JMP          start
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+start:
+	SUBQ $0x02, BX
+	JLT  last
+
+pair:
+	MOVQ         (R8), R9
+	VMASKMOVPS   (DI)(R9*1), Y14, Y4
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y4, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y4, Y15, Y1
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y4, Y15, Y2
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y4, Y15, Y3
+	MOVQ         8(R8), R10
+	VMASKMOVPS   (DI)(R10*1), Y14, Y4
+	VBROADCASTSS 16(SI), Y15
+	VFMADD231PS  Y4, Y15, Y0
+	VBROADCASTSS 20(SI), Y15
+	VFMADD231PS  Y4, Y15, Y1
+	VBROADCASTSS 24(SI), Y15
+	VFMADD231PS  Y4, Y15, Y2
+	VBROADCASTSS 28(SI), Y15
+	VFMADD231PS  Y4, Y15, Y3
+	ADDQ         $0x10, R8
+	ADDQ         $0x20, SI
+	SUBQ         $0x02, BX
+	JGE          pair
+
+last:
+	CMPQ         BX, $-1
+	JNE          end
+	MOVQ         (R8), R9
+	VMASKMOVPS   (DI)(R9*1), Y14, Y4
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y4, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y4, Y15, Y1
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y4, Y15, Y2
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y4, Y15, Y3
+
+end:
+	MOVQ   flags+56(FP), R9
+	TESTQ  $0x00000002, R9
+	JZ     store
+	VXORPS Y15, Y15, Y15
+	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
+	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
+	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
+	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
 
 store:
 	MOVQ       c+32(FP), DX
 	MOVQ       ldc+48(FP), R9
 	VMASKMOVPS Y0, Y14, (DX)
-	VMASKMOVPS Y1, Y13, 32(DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y1, Y14, (DX)
 	ADDQ       R9, DX
 	VMASKMOVPS Y2, Y14, (DX)
-	VMASKMOVPS Y3, Y13, 32(DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y3, Y14, (DX)
+	ADDQ       R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx2_4x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·direct_avx2_4x16(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	SHRQ         $0x08, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS (R9), Y1
+	VBROADCASTSS 4(R9), Y2
+	VBROADCASTSS 4(R9), Y3
+	VBROADCASTSS 8(R9), Y4
+	VBROADCASTSS 8(R9), Y5
+	VBROADCASTSS 12(R9), Y6
+	VBROADCASTSS 12(R9), Y7
+	JMP          start
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+start:
+	SUBQ $0x02, BX
+	JLT  last
+
+pair:
+	MOVQ         (R8), R9
+	VMOVUPS      (DI)(R9*1), Y8
+	VMASKMOVPS   32(DI)(R9*1), Y14, Y9
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y8, Y15, Y0
+	VFMADD231PS  Y9, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y8, Y15, Y2
+	VFMADD231PS  Y9, Y15, Y3
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y8, Y15, Y4
+	VFMADD231PS  Y9, Y15, Y5
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y8, Y15, Y6
+	VFMADD231PS  Y9, Y15, Y7
+	MOVQ         8(R8), R10
+	VMOVUPS      (DI)(R10*1), Y8
+	VMASKMOVPS   32(DI)(R10*1), Y14, Y9
+	VBROADCASTSS 16(SI), Y15
+	VFMADD231PS  Y8, Y15, Y0
+	VFMADD231PS  Y9, Y15, Y1
+	VBROADCASTSS 20(SI), Y15
+	VFMADD231PS  Y8, Y15, Y2
+	VFMADD231PS  Y9, Y15, Y3
+	VBROADCASTSS 24(SI), Y15
+	VFMADD231PS  Y8, Y15, Y4
+	VFMADD231PS  Y9, Y15, Y5
+	VBROADCASTSS 28(SI), Y15
+	VFMADD231PS  Y8, Y15, Y6
+	VFMADD231PS  Y9, Y15, Y7
+	ADDQ         $0x10, R8
+	ADDQ         $0x20, SI
+	SUBQ         $0x02, BX
+	JGE          pair
+
+last:
+	CMPQ         BX, $-1
+	JNE          end
+	MOVQ         (R8), R9
+	VMOVUPS      (DI)(R9*1), Y8
+	VMASKMOVPS   32(DI)(R9*1), Y14, Y9
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y8, Y15, Y0
+	VFMADD231PS  Y9, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y8, Y15, Y2
+	VFMADD231PS  Y9, Y15, Y3
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y8, Y15, Y4
+	VFMADD231PS  Y9, Y15, Y5
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y8, Y15, Y6
+	VFMADD231PS  Y9, Y15, Y7
+
+end:
+	MOVQ   flags+56(FP), R9
+	TESTQ  $0x00000002, R9
+	JZ     store
+	VXORPS Y15, Y15, Y15
+	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
+	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
+	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
+	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
+	VMAXPS Y4, Y15, Y4
+	VADDPS Y15, Y4, Y4
+	VMAXPS Y5, Y15, Y5
+	VADDPS Y15, Y5, Y5
+	VMAXPS Y6, Y15, Y6
+	VADDPS Y15, Y6, Y6
+	VMAXPS Y7, Y15, Y7
+	VADDPS Y15, Y7, Y7
+
+store:
+	MOVQ       c+32(FP), DX
+	MOVQ       ldc+48(FP), R9
+	VMOVUPS    Y0, (DX)
+	VMASKMOVPS Y1, Y14, 32(DX)
+	ADDQ       R9, DX
+	VMOVUPS    Y2, (DX)
+	VMASKMOVPS Y3, Y14, 32(DX)
+	ADDQ       R9, DX
+	VMOVUPS    Y4, (DX)
+	VMASKMOVPS Y5, Y14, 32(DX)
+	ADDQ       R9, DX
+	VMOVUPS    Y6, (DX)
+	VMASKMOVPS Y7, Y14, 32(DX)
+	ADDQ       R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx2_5x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·direct_avx2_5x8(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS 4(R9), Y1
+	VBROADCASTSS 8(R9), Y2
+	VBROADCASTSS 12(R9), Y3
+	VBROADCASTSS 16(R9), Y4
+	JMP          start
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+start:
+	SUBQ $0x02, BX
+	JLT  last
+
+pair:
+	MOVQ         (R8), R9
+	VMASKMOVPS   (DI)(R9*1), Y14, Y5
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y5, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y5, Y15, Y1
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y5, Y15, Y2
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y5, Y15, Y3
+	VBROADCASTSS 16(SI), Y15
+	VFMADD231PS  Y5, Y15, Y4
+	MOVQ         8(R8), R10
+	VMASKMOVPS   (DI)(R10*1), Y14, Y5
+	VBROADCASTSS 20(SI), Y15
+	VFMADD231PS  Y5, Y15, Y0
+	VBROADCASTSS 24(SI), Y15
+	VFMADD231PS  Y5, Y15, Y1
+	VBROADCASTSS 28(SI), Y15
+	VFMADD231PS  Y5, Y15, Y2
+	VBROADCASTSS 32(SI), Y15
+	VFMADD231PS  Y5, Y15, Y3
+	VBROADCASTSS 36(SI), Y15
+	VFMADD231PS  Y5, Y15, Y4
+	ADDQ         $0x10, R8
+	ADDQ         $0x28, SI
+	SUBQ         $0x02, BX
+	JGE          pair
+
+last:
+	CMPQ         BX, $-1
+	JNE          end
+	MOVQ         (R8), R9
+	VMASKMOVPS   (DI)(R9*1), Y14, Y5
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y5, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y5, Y15, Y1
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y5, Y15, Y2
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y5, Y15, Y3
+	VBROADCASTSS 16(SI), Y15
+	VFMADD231PS  Y5, Y15, Y4
+
+end:
+	MOVQ   flags+56(FP), R9
+	TESTQ  $0x00000002, R9
+	JZ     store
+	VXORPS Y15, Y15, Y15
+	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
+	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
+	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
+	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
+	VMAXPS Y4, Y15, Y4
+	VADDPS Y15, Y4, Y4
+
+store:
+	MOVQ       c+32(FP), DX
+	MOVQ       ldc+48(FP), R9
+	VMASKMOVPS Y0, Y14, (DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y1, Y14, (DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y2, Y14, (DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y3, Y14, (DX)
 	ADDQ       R9, DX
 	VMASKMOVPS Y4, Y14, (DX)
-	VMASKMOVPS Y5, Y13, 32(DX)
+	ADDQ       R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx2_5x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·direct_avx2_5x16(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	SHRQ         $0x08, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS (R9), Y1
+	VBROADCASTSS 4(R9), Y2
+	VBROADCASTSS 4(R9), Y3
+	VBROADCASTSS 8(R9), Y4
+	VBROADCASTSS 8(R9), Y5
+	VBROADCASTSS 12(R9), Y6
+	VBROADCASTSS 12(R9), Y7
+	VBROADCASTSS 16(R9), Y8
+	VBROADCASTSS 16(R9), Y9
+	JMP          start
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+
+start:
+	SUBQ $0x02, BX
+	JLT  last
+
+pair:
+	MOVQ         (R8), R9
+	VMOVUPS      (DI)(R9*1), Y10
+	VMASKMOVPS   32(DI)(R9*1), Y14, Y11
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y10, Y15, Y0
+	VFMADD231PS  Y11, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y10, Y15, Y2
+	VFMADD231PS  Y11, Y15, Y3
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y10, Y15, Y4
+	VFMADD231PS  Y11, Y15, Y5
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y10, Y15, Y6
+	VFMADD231PS  Y11, Y15, Y7
+	VBROADCASTSS 16(SI), Y15
+	VFMADD231PS  Y10, Y15, Y8
+	VFMADD231PS  Y11, Y15, Y9
+	MOVQ         8(R8), R10
+	VMOVUPS      (DI)(R10*1), Y10
+	VMASKMOVPS   32(DI)(R10*1), Y14, Y11
+	VBROADCASTSS 20(SI), Y15
+	VFMADD231PS  Y10, Y15, Y0
+	VFMADD231PS  Y11, Y15, Y1
+	VBROADCASTSS 24(SI), Y15
+	VFMADD231PS  Y10, Y15, Y2
+	VFMADD231PS  Y11, Y15, Y3
+	VBROADCASTSS 28(SI), Y15
+	VFMADD231PS  Y10, Y15, Y4
+	VFMADD231PS  Y11, Y15, Y5
+	VBROADCASTSS 32(SI), Y15
+	VFMADD231PS  Y10, Y15, Y6
+	VFMADD231PS  Y11, Y15, Y7
+	VBROADCASTSS 36(SI), Y15
+	VFMADD231PS  Y10, Y15, Y8
+	VFMADD231PS  Y11, Y15, Y9
+	ADDQ         $0x10, R8
+	ADDQ         $0x28, SI
+	SUBQ         $0x02, BX
+	JGE          pair
+
+last:
+	CMPQ         BX, $-1
+	JNE          end
+	MOVQ         (R8), R9
+	VMOVUPS      (DI)(R9*1), Y10
+	VMASKMOVPS   32(DI)(R9*1), Y14, Y11
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y10, Y15, Y0
+	VFMADD231PS  Y11, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y10, Y15, Y2
+	VFMADD231PS  Y11, Y15, Y3
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y10, Y15, Y4
+	VFMADD231PS  Y11, Y15, Y5
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y10, Y15, Y6
+	VFMADD231PS  Y11, Y15, Y7
+	VBROADCASTSS 16(SI), Y15
+	VFMADD231PS  Y10, Y15, Y8
+	VFMADD231PS  Y11, Y15, Y9
+
+end:
+	MOVQ   flags+56(FP), R9
+	TESTQ  $0x00000002, R9
+	JZ     store
+	VXORPS Y15, Y15, Y15
+	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
+	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
+	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
+	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
+	VMAXPS Y4, Y15, Y4
+	VADDPS Y15, Y4, Y4
+	VMAXPS Y5, Y15, Y5
+	VADDPS Y15, Y5, Y5
+	VMAXPS Y6, Y15, Y6
+	VADDPS Y15, Y6, Y6
+	VMAXPS Y7, Y15, Y7
+	VADDPS Y15, Y7, Y7
+	VMAXPS Y8, Y15, Y8
+	VADDPS Y15, Y8, Y8
+	VMAXPS Y9, Y15, Y9
+	VADDPS Y15, Y9, Y9
+
+store:
+	MOVQ       c+32(FP), DX
+	MOVQ       ldc+48(FP), R9
+	VMOVUPS    Y0, (DX)
+	VMASKMOVPS Y1, Y14, 32(DX)
+	ADDQ       R9, DX
+	VMOVUPS    Y2, (DX)
+	VMASKMOVPS Y3, Y14, 32(DX)
+	ADDQ       R9, DX
+	VMOVUPS    Y4, (DX)
+	VMASKMOVPS Y5, Y14, 32(DX)
+	ADDQ       R9, DX
+	VMOVUPS    Y6, (DX)
+	VMASKMOVPS Y7, Y14, 32(DX)
+	ADDQ       R9, DX
+	VMOVUPS    Y8, (DX)
+	VMASKMOVPS Y9, Y14, 32(DX)
+	ADDQ       R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx2_6x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·direct_avx2_6x8(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS 4(R9), Y1
+	VBROADCASTSS 8(R9), Y2
+	VBROADCASTSS 12(R9), Y3
+	VBROADCASTSS 16(R9), Y4
+	VBROADCASTSS 20(R9), Y5
+	JMP          start
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+start:
+	SUBQ $0x02, BX
+	JLT  last
+
+pair:
+	MOVQ         (R8), R9
+	VMASKMOVPS   (DI)(R9*1), Y14, Y6
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y6, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y6, Y15, Y1
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y6, Y15, Y2
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y6, Y15, Y3
+	VBROADCASTSS 16(SI), Y15
+	VFMADD231PS  Y6, Y15, Y4
+	VBROADCASTSS 20(SI), Y15
+	VFMADD231PS  Y6, Y15, Y5
+	MOVQ         8(R8), R10
+	VMASKMOVPS   (DI)(R10*1), Y14, Y6
+	VBROADCASTSS 24(SI), Y15
+	VFMADD231PS  Y6, Y15, Y0
+	VBROADCASTSS 28(SI), Y15
+	VFMADD231PS  Y6, Y15, Y1
+	VBROADCASTSS 32(SI), Y15
+	VFMADD231PS  Y6, Y15, Y2
+	VBROADCASTSS 36(SI), Y15
+	VFMADD231PS  Y6, Y15, Y3
+	VBROADCASTSS 40(SI), Y15
+	VFMADD231PS  Y6, Y15, Y4
+	VBROADCASTSS 44(SI), Y15
+	VFMADD231PS  Y6, Y15, Y5
+	ADDQ         $0x10, R8
+	ADDQ         $0x30, SI
+	SUBQ         $0x02, BX
+	JGE          pair
+
+last:
+	CMPQ         BX, $-1
+	JNE          end
+	MOVQ         (R8), R9
+	VMASKMOVPS   (DI)(R9*1), Y14, Y6
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y6, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y6, Y15, Y1
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y6, Y15, Y2
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y6, Y15, Y3
+	VBROADCASTSS 16(SI), Y15
+	VFMADD231PS  Y6, Y15, Y4
+	VBROADCASTSS 20(SI), Y15
+	VFMADD231PS  Y6, Y15, Y5
+
+end:
+	MOVQ   flags+56(FP), R9
+	TESTQ  $0x00000002, R9
+	JZ     store
+	VXORPS Y15, Y15, Y15
+	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
+	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
+	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
+	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
+	VMAXPS Y4, Y15, Y4
+	VADDPS Y15, Y4, Y4
+	VMAXPS Y5, Y15, Y5
+	VADDPS Y15, Y5, Y5
+
+store:
+	MOVQ       c+32(FP), DX
+	MOVQ       ldc+48(FP), R9
+	VMASKMOVPS Y0, Y14, (DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y1, Y14, (DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y2, Y14, (DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y3, Y14, (DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y4, Y14, (DX)
+	ADDQ       R9, DX
+	VMASKMOVPS Y5, Y14, (DX)
+	ADDQ       R9, DX
+	VZEROUPPER
+	RET
+
+// func direct_avx2_6x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·direct_avx2_6x16(SB), NOSPLIT, $0-72
+	MOVQ         kn+0(FP), BX
+	MOVQ         a+8(FP), SI
+	MOVQ         base+16(FP), DI
+	MOVQ         koff+24(FP), R8
+	MOVQ         n+64(FP), CX
+	MOVQ         $-1, AX
+	NEGQ         CX
+	SHRQ         CL, AX
+	SHRQ         $0x08, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
+	MOVQ         bias+40(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Y0
+	VBROADCASTSS (R9), Y1
+	VBROADCASTSS 4(R9), Y2
+	VBROADCASTSS 4(R9), Y3
+	VBROADCASTSS 8(R9), Y4
+	VBROADCASTSS 8(R9), Y5
+	VBROADCASTSS 12(R9), Y6
+	VBROADCASTSS 12(R9), Y7
+	VBROADCASTSS 16(R9), Y8
+	VBROADCASTSS 16(R9), Y9
+	VBROADCASTSS 20(R9), Y10
+	VBROADCASTSS 20(R9), Y11
+	JMP          start
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+start:
+	SUBQ $0x02, BX
+	JLT  last
+
+pair:
+	MOVQ         (R8), R9
+	VMOVUPS      (DI)(R9*1), Y12
+	VMASKMOVPS   32(DI)(R9*1), Y14, Y13
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 16(SI), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 20(SI), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	MOVQ         8(R8), R10
+	VMOVUPS      (DI)(R10*1), Y12
+	VMASKMOVPS   32(DI)(R10*1), Y14, Y13
+	VBROADCASTSS 24(SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VBROADCASTSS 28(SI), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 32(SI), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 36(SI), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 40(SI), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 44(SI), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $0x10, R8
+	ADDQ         $0x30, SI
+	SUBQ         $0x02, BX
+	JGE          pair
+
+last:
+	CMPQ         BX, $-1
+	JNE          end
+	MOVQ         (R8), R9
+	VMOVUPS      (DI)(R9*1), Y12
+	VMASKMOVPS   32(DI)(R9*1), Y14, Y13
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 16(SI), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 20(SI), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+
+end:
+	MOVQ   flags+56(FP), R9
+	TESTQ  $0x00000002, R9
+	JZ     store
+	VXORPS Y15, Y15, Y15
+	VMAXPS Y0, Y15, Y0
+	VADDPS Y15, Y0, Y0
+	VMAXPS Y1, Y15, Y1
+	VADDPS Y15, Y1, Y1
+	VMAXPS Y2, Y15, Y2
+	VADDPS Y15, Y2, Y2
+	VMAXPS Y3, Y15, Y3
+	VADDPS Y15, Y3, Y3
+	VMAXPS Y4, Y15, Y4
+	VADDPS Y15, Y4, Y4
+	VMAXPS Y5, Y15, Y5
+	VADDPS Y15, Y5, Y5
+	VMAXPS Y6, Y15, Y6
+	VADDPS Y15, Y6, Y6
+	VMAXPS Y7, Y15, Y7
+	VADDPS Y15, Y7, Y7
+	VMAXPS Y8, Y15, Y8
+	VADDPS Y15, Y8, Y8
+	VMAXPS Y9, Y15, Y9
+	VADDPS Y15, Y9, Y9
+	VMAXPS Y10, Y15, Y10
+	VADDPS Y15, Y10, Y10
+	VMAXPS Y11, Y15, Y11
+	VADDPS Y15, Y11, Y11
+
+store:
+	MOVQ       c+32(FP), DX
+	MOVQ       ldc+48(FP), R9
+	VMOVUPS    Y0, (DX)
+	VMASKMOVPS Y1, Y14, 32(DX)
+	ADDQ       R9, DX
+	VMOVUPS    Y2, (DX)
+	VMASKMOVPS Y3, Y14, 32(DX)
+	ADDQ       R9, DX
+	VMOVUPS    Y4, (DX)
+	VMASKMOVPS Y5, Y14, 32(DX)
+	ADDQ       R9, DX
+	VMOVUPS    Y6, (DX)
+	VMASKMOVPS Y7, Y14, 32(DX)
+	ADDQ       R9, DX
+	VMOVUPS    Y8, (DX)
+	VMASKMOVPS Y9, Y14, 32(DX)
+	ADDQ       R9, DX
+	VMOVUPS    Y10, (DX)
+	VMASKMOVPS Y11, Y14, 32(DX)
 	ADDQ       R9, DX
 	VZEROUPPER
 	RET
@@ -5250,26 +6201,46 @@ DATA lanes_avx2<>+24(SB)/4, $0x00000006
 DATA lanes_avx2<>+28(SB)/4, $0x00000007
 GLOBL lanes_avx2<>(SB), RODATA|NOPTR, $32
 
-// func maxWindow1_avx2(dst *float32, switches *int32, src *float32, n int, kh int, kw int, rowStep int, colStep int, at int32, rowAt int32, colAt int32)
+DATA negInf_avx2<>+0(SB)/4, $0xff800000
+DATA negInf_avx2<>+4(SB)/4, $0xff800000
+DATA negInf_avx2<>+8(SB)/4, $0xff800000
+DATA negInf_avx2<>+12(SB)/4, $0xff800000
+DATA negInf_avx2<>+16(SB)/4, $0xff800000
+DATA negInf_avx2<>+20(SB)/4, $0xff800000
+DATA negInf_avx2<>+24(SB)/4, $0xff800000
+DATA negInf_avx2<>+28(SB)/4, $0xff800000
+GLOBL negInf_avx2<>(SB), RODATA|NOPTR, $32
+
+// func maxWindow1_avx2(dst *float32, switches *int32, src *float32, rows int, n int, kh int, kw int, rowStep int, colStep int, srcStep int, dstStep int, at int32, rowAt int32, colAt int32, nextAt int32) int
 // Requires: AVX, AVX2, CMOV
-TEXT ·maxWindow1_avx2(SB), NOSPLIT, $0-76
+TEXT ·maxWindow1_avx2(SB), NOSPLIT, $160-112
 	MOVQ         dst+0(FP), DI
+	MOVQ         DI, (SP)
 	MOVQ         switches+8(FP), SI
+	MOVQ         SI, 8(SP)
 	MOVQ         src+16(FP), DX
-	MOVQ         n+24(FP), BX
-	MOVQ         rowStep+48(FP), R10
-	MOVQ         colStep+56(FP), R11
-	MOVL         at+64(FP), AX
+	MOVQ         DX, 16(SP)
+	MOVQ         rows+24(FP), R9
+	MOVQ         R9, 24(SP)
+	MOVQ         rowStep+56(FP), R10
+	MOVQ         colStep+64(FP), R11
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 96(SP)
+	MOVL         at+88(FP), AX
 	VMOVD        AX, X8
 	VPBROADCASTD X8, Y8
-	MOVL         rowAt+68(FP), AX
+	MOVL         rowAt+92(FP), AX
 	VMOVD        AX, X3
 	VPBROADCASTD X3, Y3
-	MOVL         colAt+72(FP), AX
+	MOVL         colAt+96(FP), AX
 	VMOVD        AX, X4
 	VPBROADCASTD X4, Y4
 	VMOVDQU      lanes_avx2<>+0(SB), Y5
 	VPADDD       Y5, Y8, Y8
+
+outputs:
+	MOVQ    n+32(FP), BX
+	VMOVUPS Y8, 32(SP)
 
 vector:
 	MOVQ         $0x00000008, CX
@@ -5283,15 +6254,17 @@ vector:
 	VPSLLVD      shifts_avx2<>+0(SB), Y11, Y11
 	MOVQ         DX, R12
 	MOVQ         DX, R13
+	VMASKMOVPS   (R13), Y11, Y1
+	MOVQ         kh+40(FP), R8
+	TESTQ        SI, SI
+	JZ           valueRow
 	VMOVAPS      Y8, Y9
 	VMOVAPS      Y8, Y2
-	VMASKMOVPS   (R13), Y11, Y1
-	MOVQ         kh+32(FP), R8
 
 row:
 	MOVQ    R12, R13
 	VMOVAPS Y9, Y10
-	MOVQ    kw+40(FP), R15
+	MOVQ    kw+48(FP), R15
 
 tap:
 	VMASKMOVPS (R13), Y11, Y0
@@ -5308,43 +6281,100 @@ tap:
 	ADDQ       R10, R12
 	SUBQ       $0x01, R8
 	JNZ        row
-	VMASKMOVPS Y1, Y11, (DI)
-	TESTQ      SI, SI
-	JZ         next
 	VMASKMOVPS Y2, Y11, (SI)
 	ADDQ       $0x20, SI
+	JMP        next
+
+valueRow:
+	MOVQ R12, R13
+	MOVQ kw+48(FP), R15
+
+valueTap:
+	VMASKMOVPS (R13), Y11, Y0
+	VCMPPS     $0x03, Y0, Y0, Y6
+	VMAXPS     Y1, Y0, Y1
+	VBLENDVPS  Y6, Y0, Y1, Y1
+	ADDQ       R11, R13
+	SUBQ       $0x01, R15
+	JNZ        valueTap
+	ADDQ       R10, R12
+	SUBQ       $0x01, R8
+	JNZ        valueRow
 
 next:
-	ADDQ    $0x20, DI
-	ADDQ    $0x00000020, DX
-	VMOVDQU step_avx2<>+0(SB), Y0
-	VPSRLD  $0x01, Y0, Y0
-	VPADDD  Y0, Y8, Y8
-	SUBQ    $0x08, BX
-	JG      vector
+	VMASKMOVPS Y1, Y11, (DI)
+	VMOVUPS    96(SP), Y0
+	VMINPS     Y0, Y1, Y1
+	VMOVUPS    Y1, 96(SP)
+	ADDQ       $0x20, DI
+	ADDQ       $0x00000020, DX
+	VMOVDQU    step_avx2<>+0(SB), Y0
+	VPSRLD     $0x01, Y0, Y0
+	VPADDD     Y0, Y8, Y8
+	SUBQ       $0x08, BX
+	JG         vector
+	SUBQ       $0x01, 24(SP)
+	JZ         done
+	MOVQ       dstStep+80(FP), R9
+	MOVQ       (SP), DI
+	ADDQ       R9, DI
+	MOVQ       DI, (SP)
+	MOVQ       8(SP), SI
+	TESTQ      SI, SI
+	JZ         inputs
+	ADDQ       R9, SI
+	MOVQ       SI, 8(SP)
+
+inputs:
+	MOVQ         16(SP), DX
+	MOVQ         srcStep+72(FP), R9
+	ADDQ         R9, DX
+	MOVQ         DX, 16(SP)
+	VMOVUPS      32(SP), Y8
+	MOVL         nextAt+100(FP), AX
+	VMOVD        AX, X0
+	VPBROADCASTD X0, Y0
+	VPADDD       Y0, Y8, Y8
+	JMP          outputs
+
+done:
+	VMOVUPS   96(SP), Y0
+	VCMPPS    $0x00, negInf_avx2<>+0(SB), Y0, Y0
+	VMOVMSKPS Y0, AX
+	MOVQ      AX, ret+104(FP)
 	VZEROUPPER
 	RET
 
-// func maxWindow2_avx2(dst *float32, switches *int32, src *float32, n int, kh int, kw int, rowStep int, colStep int, at int32, rowAt int32, colAt int32)
+// func maxWindow2_avx2(dst *float32, switches *int32, src *float32, rows int, n int, kh int, kw int, rowStep int, colStep int, srcStep int, dstStep int, at int32, rowAt int32, colAt int32, nextAt int32) int
 // Requires: AVX, AVX2, CMOV
-TEXT ·maxWindow2_avx2(SB), NOSPLIT, $0-76
+TEXT ·maxWindow2_avx2(SB), NOSPLIT, $160-112
 	MOVQ         dst+0(FP), DI
+	MOVQ         DI, (SP)
 	MOVQ         switches+8(FP), SI
+	MOVQ         SI, 8(SP)
 	MOVQ         src+16(FP), DX
-	MOVQ         n+24(FP), BX
-	MOVQ         rowStep+48(FP), R10
-	MOVQ         colStep+56(FP), R11
-	MOVL         at+64(FP), AX
+	MOVQ         DX, 16(SP)
+	MOVQ         rows+24(FP), R9
+	MOVQ         R9, 24(SP)
+	MOVQ         rowStep+56(FP), R10
+	MOVQ         colStep+64(FP), R11
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 96(SP)
+	MOVL         at+88(FP), AX
 	VMOVD        AX, X8
 	VPBROADCASTD X8, Y8
-	MOVL         rowAt+68(FP), AX
+	MOVL         rowAt+92(FP), AX
 	VMOVD        AX, X3
 	VPBROADCASTD X3, Y3
-	MOVL         colAt+72(FP), AX
+	MOVL         colAt+96(FP), AX
 	VMOVD        AX, X4
 	VPBROADCASTD X4, Y4
 	VMOVDQU      even_avx2<>+0(SB), Y5
 	VPADDD       Y5, Y8, Y8
+
+outputs:
+	MOVQ    n+32(FP), BX
+	VMOVUPS Y8, 32(SP)
 
 vector:
 	MOVQ         $0x00000008, CX
@@ -5369,18 +6399,20 @@ vector:
 	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
 	MOVQ         DX, R12
 	MOVQ         DX, R13
-	VMOVAPS      Y8, Y9
-	VMOVAPS      Y8, Y2
 	VMASKMOVPS   (R13), Y12, Y14
 	VMASKMOVPS   32(R13), Y13, Y15
 	VSHUFPS      $0x88, Y15, Y14, Y1
 	VPERMPD      $0xd8, Y1, Y1
-	MOVQ         kh+32(FP), R8
+	MOVQ         kh+40(FP), R8
+	TESTQ        SI, SI
+	JZ           valueRow
+	VMOVAPS      Y8, Y9
+	VMOVAPS      Y8, Y2
 
 row:
 	MOVQ    R12, R13
 	VMOVAPS Y9, Y10
-	MOVQ    kw+40(FP), R15
+	MOVQ    kw+48(FP), R15
 
 tap:
 	VMASKMOVPS (R13), Y12, Y14
@@ -5400,19 +6432,115 @@ tap:
 	ADDQ       R10, R12
 	SUBQ       $0x01, R8
 	JNZ        row
-	VMASKMOVPS Y1, Y11, (DI)
-	TESTQ      SI, SI
-	JZ         next
 	VMASKMOVPS Y2, Y11, (SI)
 	ADDQ       $0x20, SI
+	JMP        next
+
+valueRow:
+	MOVQ R12, R13
+	MOVQ kw+48(FP), R15
+
+valueTap:
+	VMASKMOVPS (R13), Y12, Y14
+	VMASKMOVPS 32(R13), Y13, Y15
+	VSHUFPS    $0x88, Y15, Y14, Y0
+	VPERMPD    $0xd8, Y0, Y0
+	VCMPPS     $0x03, Y0, Y0, Y6
+	VMAXPS     Y1, Y0, Y1
+	VBLENDVPS  Y6, Y0, Y1, Y1
+	ADDQ       R11, R13
+	SUBQ       $0x01, R15
+	JNZ        valueTap
+	ADDQ       R10, R12
+	SUBQ       $0x01, R8
+	JNZ        valueRow
 
 next:
-	ADDQ    $0x20, DI
-	ADDQ    $0x00000040, DX
-	VMOVDQU step_avx2<>+0(SB), Y0
-	VPADDD  Y0, Y8, Y8
-	SUBQ    $0x08, BX
-	JG      vector
+	VMASKMOVPS Y1, Y11, (DI)
+	VMOVUPS    96(SP), Y0
+	VMINPS     Y0, Y1, Y1
+	VMOVUPS    Y1, 96(SP)
+	ADDQ       $0x20, DI
+	ADDQ       $0x00000040, DX
+	VMOVDQU    step_avx2<>+0(SB), Y0
+	VPADDD     Y0, Y8, Y8
+	SUBQ       $0x08, BX
+	JG         vector
+	SUBQ       $0x01, 24(SP)
+	JZ         done
+	MOVQ       dstStep+80(FP), R9
+	MOVQ       (SP), DI
+	ADDQ       R9, DI
+	MOVQ       DI, (SP)
+	MOVQ       8(SP), SI
+	TESTQ      SI, SI
+	JZ         inputs
+	ADDQ       R9, SI
+	MOVQ       SI, 8(SP)
+
+inputs:
+	MOVQ         16(SP), DX
+	MOVQ         srcStep+72(FP), R9
+	ADDQ         R9, DX
+	MOVQ         DX, 16(SP)
+	VMOVUPS      32(SP), Y8
+	MOVL         nextAt+100(FP), AX
+	VMOVD        AX, X0
+	VPBROADCASTD X0, Y0
+	VPADDD       Y0, Y8, Y8
+	JMP          outputs
+
+done:
+	VMOVUPS   96(SP), Y0
+	VCMPPS    $0x00, negInf_avx2<>+0(SB), Y0, Y0
+	VMOVMSKPS Y0, AX
+	MOVQ      AX, ret+104(FP)
+	VZEROUPPER
+	RET
+
+// func copyRows_avx2(dst *float32, src *float32, rows int, n int, dstStep int, srcStep int)
+// Requires: AVX, AVX2
+TEXT ·copyRows_avx2(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         rows+16(FP), BX
+	MOVQ         dstStep+32(FP), R8
+	MOVQ         srcStep+40(FP), R9
+	MOVQ         n+24(FP), CX
+	ANDQ         $0x07, CX
+	MOVQ         $0x00000001, AX
+	SHLQ         CL, AX
+	DECQ         AX
+	VMOVD        AX, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      shifts_avx2<>+0(SB), Y2, Y2
+
+row:
+	MOVQ DI, R10
+	MOVQ SI, R11
+	MOVQ n+24(FP), R12
+	SUBQ $0x08, R12
+	JLT  tail
+
+vector:
+	VMOVUPS (R11), Y0
+	VMOVUPS Y0, (R10)
+	ADDQ    $0x20, R11
+	ADDQ    $0x20, R10
+	SUBQ    $0x08, R12
+	JGE     vector
+
+tail:
+	CMPQ       R12, $-8
+	JEQ        next
+	VMASKMOVPS (R11), Y2, Y0
+	VMASKMOVPS Y0, Y2, (R10)
+
+next:
+	ADDQ R8, DI
+	ADDQ R9, SI
+	SUBQ $0x01, BX
+	JNZ  row
 	VZEROUPPER
 	RET
 

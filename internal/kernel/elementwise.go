@@ -154,3 +154,18 @@ func SoftmaxCrossEntropy(rows, cols int, dlogits, logits []float32, labels []int
 	}
 	return loss / float64(rows)
 }
+
+// copyBox copies rows x n values between planes of the given pitches.
+func (lv *level) copyBox(dst []float32, dstPitch int, src []float32, srcPitch, rows, n int) {
+	if rows <= 0 || n <= 0 {
+		return
+	}
+	if lv.copyRows != nil && n < 256 {
+		_, _ = dst[(rows-1)*dstPitch+n-1], src[(rows-1)*srcPitch+n-1]
+		lv.copyRows(&dst[0], &src[0], rows, n, 4*dstPitch, 4*srcPitch)
+		return
+	}
+	for y := range rows {
+		copy(dst[y*dstPitch:][:n], src[y*srcPitch:])
+	}
+}

@@ -108,7 +108,7 @@ type convJob struct {
 
 	panels, chunks, splits int
 	workers                []convWorker
-	directRows             int // rows of an image in a task
+	runs, runW, widest     int // in place: runs of columns in memory, vectors of the widest tile
 	fill, multiply, direct func(i, worker int)
 }
 
@@ -246,13 +246,17 @@ func (j *convJob) fillPlane(dst, src []float32) {
 			}
 			first := (iy*len(j.phasesX)+ix)*phase + u0*j.ws
 			at := (j.y+u0*j.sy+py-j.in.Y0)*j.in.W() + j.x + px - j.in.X0
+			if j.sx == 1 {
+				if u0 < u1 {
+					j.lv.copyBox(dst[first+lo:], j.ws, src[at+lo:], j.sy*j.in.W(), u1-u0, hi-lo)
+				}
+				continue
+			}
 			for range u1 - u0 {
 				d := dst[first:][:j.ws]
 				row := src[max(at, 0):] // at+lo*sx is inside
 				off := at - max(at, 0)
 				switch {
-				case j.sx == 1:
-					copy(d[lo:hi], row[off+lo:])
 				case split0 == split1:
 					stride(d[lo:hi], row, off+lo*j.sx, j.sx)
 				default:
@@ -287,9 +291,8 @@ func stride(dst, src []float32, p, step int) {
 
 // product multiplies the weights with the images of the current chunk.
 func (e *Engine) product(j *convJob) {
-	if j.t.rows < len(j.lv.direct) && j.lv.direct[j.t.rows][1] != nil && j.w >= j.lv.lanes/2 && j.t.k() <= directK {
-		j.directRows = max(1, min(j.h, directFloats/j.w))
-		e.pool.For(j.images*j.t.groups*((j.h+j.directRows-1)/j.directRows), j.direct)
+	if j.inPlace() {
+		e.pool.For(j.directTasks(e.pool.Workers()), j.direct)
 		return
 	}
 	workers := e.pool.Workers()
@@ -316,39 +319,92 @@ func grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// directChunk computes task i of a product with few rows: a depthwise layer, or
-// one with up to three output channels. It makes the same sums as multiplyChunk.
+// inPlace decides whether the product reads its columns in place: where packing
+// takes long beside a product with few rows, and the runs of columns in memory
+// fill the vectors.
+func (j *convJob) inPlace() bool {
+	t, lv := j.t, j.lv
+	if lv.direct == nil || t.k() > directK {
+		return false
+	}
+	w, h := j.w, j.h
+	if j.pitch == w { // rows follow each other: a 1x1 kernel
+		w, h = w*h, 1
+	}
+	if t.rows <= 3 {
+		return w >= lv.lanes/2
+	}
+	// The product takes rows steps for each vector, packing about packSteps.
+	vectors := h * ((w + lv.lanes - 1) / lv.lanes)
+	packed := (h*w + lv.lanes - 1) / lv.lanes
+	if j.images > 1 {
+		packed = h * w / lv.lanes
+	}
+	return vectors*t.rows <= packed*(t.rows+packSteps)
+}
+
+// packSteps is about how many steps of a product packing takes for a vector.
+const packSteps = 6
+
+// directTasks cuts the product into tasks: blocks of columns of an image, and of
+// rows where those are too few.
+func (j *convJob) directTasks(workers int) int {
+	t, lv := j.t, j.lv
+	j.runW, j.runs = j.w, j.h
+	if j.pitch == j.w {
+		j.runW, j.runs = j.w*j.h, 1
+	}
+	j.widest = 2
+	if lv.direct[min(t.rows, lv.rows)][4] != nil {
+		j.widest = 4
+	}
+	width := j.widest * lv.lanes
+	j.panels = j.runs * ((j.runW + width - 1) / width)
+	j.chunks = (j.panels*width + directFloats - 1) / directFloats
+	if r := j.chunks * t.groups * j.images; r < 8*workers && r%workers != 0 {
+		j.chunks = min(j.panels, (j.chunks+workers-1)/workers*workers)
+	}
+	j.splits = 1
+	if r := j.chunks * t.groups * j.images; r < 4*workers && r%workers != 0 {
+		j.splits = min(rowBlocks(t.rows, lv.rows), workers)
+	}
+	return j.images * t.groups * j.chunks * j.splits
+}
+
+// directChunk computes task i of a product in place. It makes the same sums as
+// multiplyChunk.
 func (j *convJob) directChunk(i, worker int) {
 	lv, t := j.lv, j.t
-	perImage := (j.h + j.directRows - 1) / j.directRows
-	y0 := i % perImage * j.directRows
-	group := i / perImage % t.groups
-	image := i / perImage / t.groups
+	split := i % j.splits
+	chunk := i / j.splits % j.chunks
+	group := i / j.splits / j.chunks % t.groups
+	image := i / j.splits / j.chunks / t.groups
+	p0, p1 := rowStart(j.panels, j.chunks, chunk), rowStart(j.panels, j.chunks, chunk+1)
+	blocks := rowBlocks(t.rows, lv.rows)
+	rb0, rb1 := rowStart(blocks, j.splits, split), rowStart(blocks, j.splits, split+1)
 	area, kAll := j.h*j.w, t.k()
-	widest := 4
-	if lv.direct[t.rows][4] == nil {
-		widest = 2
-	}
-	a := &t.a[group*t.rows*kAll]
-	var bias *float32
-	if j.ep.Bias != nil {
-		bias = &j.ep.Bias[group*t.rows]
-	}
 	flags := 0
 	if j.ep.ReLU {
 		flags = tileReLU
 	}
+	width := j.widest * lv.lanes
+	perRun := (j.runW + width - 1) / width
 	from := image*j.imageStride + group*t.chans*j.planeStride + j.first/4
 	to := ((j.image0+image)*t.groups + group) * t.rows * area
-	for y := y0; y < min(y0+j.directRows, j.h); y++ {
-		for x := 0; x < j.w; {
-			n := min(j.w-x, widest*lv.lanes)
-			nv := (n + lv.lanes - 1) / lv.lanes
-			if nv == 3 {
-				nv = 4
+	for p := p0; p < p1; p++ {
+		y, x := p/perRun, p%perRun*width
+		n := min(j.runW-x, width)
+		nv := (n + lv.lanes - 1) / lv.lanes
+		if nv == 3 {
+			nv = 4
+		}
+		for rb := rb0; rb < rb1; rb++ {
+			r0, r1 := rowStart(t.rows, blocks, rb), rowStart(t.rows, blocks, rb+1)
+			var bias *float32
+			if j.ep.Bias != nil {
+				bias = &j.ep.Bias[group*t.rows+r0]
 			}
-			lv.direct[t.rows][nv](kAll, a, &j.base[from+y*j.pitch+x], &j.koff[0], &j.dst[to+y*j.w+x], bias, 4*area, flags, n)
-			x += n
+			lv.direct[r1-r0][nv](kAll, &t.a[(group*t.rows+r0)*kAll], &j.base[from+y*j.pitch+x], &j.koff[0], &j.dst[to+r0*area+y*j.w+x], bias, 4*area, flags, n)
 		}
 	}
 }

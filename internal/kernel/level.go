@@ -14,7 +14,8 @@ package kernel
 //	               start is c with tileLoad, else bias[i], else 0. tileReLU
 //	               stores max(., 0).
 //	direct[mr][nv] the same product with b in place, row k at base+koff[k], for the
-//	               first n columns and a start from the bias; c is overwritten.
+//	               first n columns, n > (nv-1)*lanes unless nv is 4, and a start
+//	               from the bias; c is overwritten.
 //	pack           kn rows of one vector of a panel, gathered from memory: row k,
 //	               lane l is the value at base+koff[k]+off of the segment
 //	               (off, mask) whose mask has bit l. koff and off are in bytes.
@@ -36,7 +37,7 @@ type level struct {
 	wrows int
 
 	tile      [3][]func(kn int, a, b, c, bias *float32, ldc, flags int, mask uint64)
-	direct    [4][5]func(kn int, a, base *float32, koff *int64, c, bias *float32, ldc, flags, n int)
+	direct    [][5]func(kn int, a, base *float32, koff *int64, c, bias *float32, ldc, flags, n int) // or nil
 	pack      func(dst, base *float32, koff *int64, kn int, segs *int64, nseg int)
 	packRun   func(dst, base *float32, koff *int64, kn, n, ldp int) // or nil
 	wtile     [3][]func(x *float32, koff, segs *int64, nseg int, b, c *float32, ldc, load int)
@@ -58,8 +59,9 @@ type level struct {
 	sumSquares  func(x *float32, n int, mean float32) float32
 	sumProducts func(dy, x *float32, n int, mean float32) (float32, float32)
 	maxPool2    func(dst *float32, switches *int32, src *float32, rows, cols, pitch int, at, w int32)
-	maxWindow   [3]func(dst *float32, switches *int32, src *float32, n, kh, kw, rowStep, colStep int, at, rowAt, colAt int32) // by stride
+	maxWindow   [3]func(dst *float32, switches *int32, src *float32, rows, n, kh, kw, rowStep, colStep, srcStep, dstStep int, at, rowAt, colAt, nextAt int32) int // by stride
 	lrn         func(dst, src, first *float32, n, stride, count int, scale, bias float32)
+	copyRows    func(dst, src *float32, rows, n, dstStep, srcStep int) // or nil
 	split2      func(even, odd, src *float32, n int)
 	split4      func(dst *float32, ldd int, src *float32, n int)
 

@@ -20,10 +20,21 @@ func asmLevels() []*level {
 var avx512Level = &level{
 	name: "avx512", lanes: 16, rows: 14, wrows: 12, block: 32,
 	pack: pack_avx512, packRun: packRun_avx512,
-	direct: [4][5]func(int, *float32, *float32, *int64, *float32, *float32, int, int, int){
-		1: {1: direct_avx512_1x16, 2: direct_avx512_1x32, 4: direct_avx512_1x64},
-		2: {1: direct_avx512_2x16, 2: direct_avx512_2x32, 4: direct_avx512_2x64},
-		3: {1: direct_avx512_3x16, 2: direct_avx512_3x32, 4: direct_avx512_3x64},
+	direct: [][5]func(int, *float32, *float32, *int64, *float32, *float32, int, int, int){
+		1:  {1: direct_avx512_1x16, 2: direct_avx512_1x32, 4: direct_avx512_1x64},
+		2:  {1: direct_avx512_2x16, 2: direct_avx512_2x32, 4: direct_avx512_2x64},
+		3:  {1: direct_avx512_3x16, 2: direct_avx512_3x32, 4: direct_avx512_3x64},
+		4:  {1: direct_avx512_4x16, 2: direct_avx512_4x32},
+		5:  {1: direct_avx512_5x16, 2: direct_avx512_5x32},
+		6:  {1: direct_avx512_6x16, 2: direct_avx512_6x32},
+		7:  {1: direct_avx512_7x16, 2: direct_avx512_7x32},
+		8:  {1: direct_avx512_8x16, 2: direct_avx512_8x32},
+		9:  {1: direct_avx512_9x16, 2: direct_avx512_9x32},
+		10: {1: direct_avx512_10x16, 2: direct_avx512_10x32},
+		11: {1: direct_avx512_11x16, 2: direct_avx512_11x32},
+		12: {1: direct_avx512_12x16, 2: direct_avx512_12x32},
+		13: {1: direct_avx512_13x16, 2: direct_avx512_13x32},
+		14: {1: direct_avx512_14x16, 2: direct_avx512_14x32},
 	},
 	transpose: transpose_avx512,
 	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
@@ -58,16 +69,20 @@ var avx512Level = &level{
 	split2:      split2_avx512,
 	split4:      split4_avx512, winogradIn: [7]func(*float32, *float32, int, int){4: winogradIn4_avx512, 6: winogradIn6_avx512}, winogradOut: [11]func(*float32, *float32, int, int, int, int, *int64, int, *float32, int){6: winogradOut4x2_avx512, 8: winogradOut6x2_avx512, 10: winogradOut6x4_avx512},
 	lrn:       lrn_avx512,
-	maxWindow: [3]func(*float32, *int32, *float32, int, int, int, int, int, int32, int32, int32){1: maxWindow1_avx512, 2: maxWindow2_avx512},
+	copyRows:  copyRows_avx512,
+	maxWindow: [3]func(*float32, *int32, *float32, int, int, int, int, int, int, int, int, int32, int32, int32, int32) int{1: maxWindow1_avx512, 2: maxWindow2_avx512},
 }
 
 var avx2Level = &level{
 	name: "avx2", lanes: 8, rows: 6, wrows: 6, block: 32,
 	pack: pack_avx2, packRun: packRun_avx2,
-	direct: [4][5]func(int, *float32, *float32, *int64, *float32, *float32, int, int, int){
+	direct: [][5]func(int, *float32, *float32, *int64, *float32, *float32, int, int, int){
 		1: {1: direct_avx2_1x8, 2: direct_avx2_1x16},
 		2: {1: direct_avx2_2x8, 2: direct_avx2_2x16},
 		3: {1: direct_avx2_3x8, 2: direct_avx2_3x16},
+		4: {1: direct_avx2_4x8, 2: direct_avx2_4x16},
+		5: {1: direct_avx2_5x8, 2: direct_avx2_5x16},
+		6: {1: direct_avx2_6x8, 2: direct_avx2_6x16},
 	},
 	transpose: transpose_avx2,
 	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
@@ -99,5 +114,6 @@ var avx2Level = &level{
 	maxPool2:    maxPool2_avx2,
 	split2:      split2_avx2,
 	lrn:         lrn_avx2,
-	maxWindow:   [3]func(*float32, *int32, *float32, int, int, int, int, int, int32, int32, int32){1: maxWindow1_avx2, 2: maxWindow2_avx2},
+	copyRows:    copyRows_avx2,
+	maxWindow:   [3]func(*float32, *int32, *float32, int, int, int, int, int, int, int, int, int32, int32, int32, int32) int{1: maxWindow1_avx2, 2: maxWindow2_avx2},
 }

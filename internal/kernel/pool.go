@@ -29,7 +29,7 @@ func (e *Engine) MaxPool(g Pool, planes int, dst []float32, switches []int32, ou
 	}
 	j := e.pools.get()
 	if j == nil {
-		j = new(poolJob)
+		j = &poolJob{frames: make([][]float32, e.pool.Workers())}
 		j.run = j.task
 	}
 	j.lv, j.g, j.planes, j.h, j.w = current(), g, planes, h, w
@@ -52,15 +52,27 @@ type poolJob struct {
 	src      []float32
 	in       Box
 	h, w     int
-	size     int // planes in a task
+	size     int         // planes in a task
+	frames   [][]float32 // by worker
 	run      func(i, worker int)
 }
 
 func (j *poolJob) task(i, worker int) {
 	g, out, in := j.g, j.out, j.in
-	inside := Full(j.h, j.w).Contains(g.InputBox(out))
+	need := g.InputBox(out)
+	inside := Full(j.h, j.w).Contains(need)
 	two := inside && j.lv.maxPool2 != nil && g.KH == 2 && g.KW == 2 && g.StrideY == 2 && g.StrideX == 2 && g.DilY == 1 && g.DilX == 1
 	rows := g.StrideX <= 2 && j.lv.maxWindow[g.StrideX] != nil
+	// A small plane is copied into a frame of -Inf, as most of its outputs are
+	// at an edge.
+	var frame []float32
+	if rows && !inside && need.Area() <= maxFrame {
+		frame = grow(j.frames[worker], need.Area())
+		j.frames[worker] = frame
+		for i := range frame {
+			frame[i] = float32(math.Inf(-1))
+		}
+	}
 	for p := i * j.size; p < min((i+1)*j.size, j.planes); p++ {
 		d, s := j.dst[p*out.Area():][:out.Area()], j.src[p*in.Area():][:in.Area()]
 		var sw []int32
@@ -73,8 +85,19 @@ func (j *poolJob) task(i, worker int) {
 			if sw != nil {
 				at = &sw[0]
 			}
-			y, x := 2*out.Y0-g.PadTop, 2*out.X0-g.PadLeft
+			y, x := need.Y0, need.X0
 			j.lv.maxPool2(&d[0], at, &s[(y-in.Y0)*in.W()+x-in.X0], out.H(), out.W(), 4*in.W(), int32(y*j.w+x), int32(j.w))
+		case rows && inside:
+			j.lv.maxPoolInside(g, d, sw, out, s, in, j.w)
+		case frame != nil:
+			part := need.Intersect(Full(j.h, j.w))
+			if !part.Empty() {
+				j.lv.copyBox(frame[(part.Y0-need.Y0)*need.W()+part.X0-need.X0:], need.W(), s[(part.Y0-in.Y0)*in.W()+part.X0-in.X0:], in.W(), part.H(), part.W())
+			}
+			if j.lv.maxPoolInside(g, d, sw, out, frame, need, j.w) {
+				// The frame may have been taken for the maximum.
+				refMaxPool(g, d, sw, out, s, in, j.h, j.w)
+			}
 		case rows:
 			j.lv.maxPoolRows(g, d, sw, out, s, in, j.h, j.w)
 		default:
@@ -83,10 +106,28 @@ func (j *poolJob) task(i, worker int) {
 	}
 }
 
-// maxPoolRows computes a plane row by row: the outputs whose windows lie inside
-// the plane's columns at once, those at its edges one by one.
+// maxFrame is the size of the largest plane that is framed.
+const maxFrame = 1 << 10
+
+// maxPoolInside computes a plane whose windows lie inside the input, or in part
+// of it if that has a frame. It returns whether an output is -Inf.
+func (lv *level) maxPoolInside(g Pool, d []float32, sw []int32, out Box, s []float32, in Box, w int) bool {
+	var at *int32
+	if sw != nil {
+		at = &sw[0]
+	}
+	y, x := out.Y0*g.StrideY-g.PadTop, out.X0*g.StrideX-g.PadLeft
+	return lv.maxWindow[g.StrideX](&d[0], at, &s[(y-in.Y0)*in.W()+x-in.X0], out.H(), out.W(), g.KH, g.KW,
+		4*in.W()*g.DilY, 4*g.DilX, 4*in.W()*g.StrideY, 4*out.W(),
+		int32(y*w+x), int32(w*g.DilY), int32(g.DilX), int32(w*g.StrideY)) != 0
+}
+
+// maxPoolRows computes a plane: the outputs whose windows lie inside the plane
+// at once, the rest of the rows and then of the columns apart.
 func (lv *level) maxPoolRows(g Pool, d []float32, sw []int32, out Box, s []float32, in Box, h, w int) {
-	// Outputs [x0, x1) have all columns of their windows in the plane.
+	// Outputs in rows [y0, y1) and columns [x0, x1) have all of their windows in the plane.
+	y0, _ := spanIn(g.StrideY, -g.PadTop, 0, h, out.Y0, out.Y1)
+	_, y1 := spanIn(g.StrideY, (g.KH-1)*g.DilY-g.PadTop, 0, h, out.Y0, out.Y1)
 	x0, _ := spanIn(g.StrideX, -g.PadLeft, 0, w, out.X0, out.X1)
 	_, x1 := spanIn(g.StrideX, (g.KW-1)*g.DilX-g.PadLeft, 0, w, out.X0, out.X1)
 	edge := func(oy, from, to int) {
@@ -113,22 +154,43 @@ func (lv *level) maxPoolRows(g Pool, d []float32, sw []int32, out Box, s []float
 			}
 		}
 	}
-	for oy := out.Y0; oy < out.Y1; oy++ {
-		top := oy*g.StrideY - g.PadTop
-		k0, k1 := spanIn(g.DilY, top, 0, h, 0, g.KH)
-		if k0 >= k1 || x0 >= x1 {
-			edge(oy, out.X0, out.X1)
-			continue
+	// window computes columns [x0, x1) of rows from oy on, whose windows have the
+	// rows [k0, k1) in the plane.
+	window := func(oy, rows, k0, k1 int) {
+		if k0 >= k1 {
+			for y := range rows {
+				edge(oy+y, x0, x1)
+			}
+			return
 		}
-		edge(oy, out.X0, x0)
-		y, x := top+k0*g.DilY, x0*g.StrideX-g.PadLeft
+		y, x := oy*g.StrideY-g.PadTop+k0*g.DilY, x0*g.StrideX-g.PadLeft
 		at := (oy-out.Y0)*out.W() + x0 - out.X0
 		var sw1 *int32
 		if sw != nil {
 			sw1 = &sw[at]
 		}
-		lv.maxWindow[g.StrideX](&d[at], sw1, &s[(y-in.Y0)*in.W()+x-in.X0], x1-x0, k1-k0, g.KW, 4*in.W()*g.DilY, 4*g.DilX,
-			int32(y*w+x), int32(w*g.DilY), int32(g.DilX))
+		lv.maxWindow[g.StrideX](&d[at], sw1, &s[(y-in.Y0)*in.W()+x-in.X0], rows, x1-x0, k1-k0, g.KW,
+			4*in.W()*g.DilY, 4*g.DilX, 4*in.W()*g.StrideY, 4*out.W(),
+			int32(y*w+x), int32(w*g.DilY), int32(g.DilX), int32(w*g.StrideY))
+	}
+	if x0 >= x1 {
+		for oy := out.Y0; oy < out.Y1; oy++ {
+			edge(oy, out.X0, out.X1)
+		}
+		return
+	}
+	for oy := out.Y0; oy < out.Y1; {
+		if rows := y1 - oy; oy >= y0 && rows > 0 {
+			window(oy, rows, 0, g.KH)
+			oy = y1
+			continue
+		}
+		k0, k1 := spanIn(g.DilY, oy*g.StrideY-g.PadTop, 0, h, 0, g.KH)
+		window(oy, 1, k0, k1)
+		oy++
+	}
+	for oy := out.Y0; oy < out.Y1; oy++ {
+		edge(oy, out.X0, x0)
 		edge(oy, x1, out.X1)
 	}
 }
@@ -200,9 +262,16 @@ func (e *Engine) AvgPool(g Pool, planes int, dst []float32, out Box, src []float
 	j := e.newLoop()
 	j.pool, j.s[0], j.out, j.s[1], j.in, j.flag = g, dst, out, src, in, countPad
 	j.dim = [6]int{h, w, padBottom, padRight}
-	e.runLoop(j, planes, max(1, 256/max(1, out.Area())), func(j *loopJob, lo, hi int) {
+	e.runLoop(j, planes, max(1, 1024/max(1, g.KH*g.KW*out.Area())), func(j *loopJob, lo, hi int) {
+		// A single window that is the plane.
+		whole := j.lv != refLevel && j.out == Full(1, 1) && j.in == Full(j.dim[0], j.dim[1]) && j.pool.KH == j.dim[0] && j.pool.KW == j.dim[1] &&
+			j.pool.PadTop == 0 && j.pool.PadLeft == 0 && j.pool.DilY == 1 && j.pool.DilX == 1 && !j.flag
 		for p := lo; p < hi; p++ {
 			a, b := j.out.Area(), j.in.Area()
+			if whole {
+				j.s[0][p] = j.lv.sumOf(j.s[1][p*b:][:b]) / float32(b)
+				continue
+			}
 			refAvgPool(j.pool, j.s[0][p*a:][:a], j.out, j.s[1][p*b:][:b], j.in, j.dim[0], j.dim[1], j.dim[2], j.dim[3], j.flag)
 		}
 	})

@@ -64,35 +64,65 @@ func tile_avx2_5x16(kn int, a *float32, b *float32, c *float32, bias *float32, l
 //go:noescape
 func tile_avx2_6x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
 
-// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 8; see direct in level.go.
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 8; see direct in level.go.
 //
 //go:noescape
 func direct_avx2_1x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
 
-// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 16; see direct in level.go.
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 16; see direct in level.go.
 //
 //go:noescape
 func direct_avx2_1x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
 
-// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 2 rows and j < n, n at most 8; see direct in level.go.
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 2 rows and j < n, n at most 8; see direct in level.go.
 //
 //go:noescape
 func direct_avx2_2x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
 
-// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 2 rows and j < n, n at most 16; see direct in level.go.
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 2 rows and j < n, n at most 16; see direct in level.go.
 //
 //go:noescape
 func direct_avx2_2x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
 
-// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 3 rows and j < n, n at most 8; see direct in level.go.
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 3 rows and j < n, n at most 8; see direct in level.go.
 //
 //go:noescape
 func direct_avx2_3x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
 
-// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 3 rows and j < n, n at most 16; see direct in level.go.
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 3 rows and j < n, n at most 16; see direct in level.go.
 //
 //go:noescape
 func direct_avx2_3x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 4 rows and j < n, n at most 8; see direct in level.go.
+//
+//go:noescape
+func direct_avx2_4x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 4 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx2_4x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 5 rows and j < n, n at most 8; see direct in level.go.
+//
+//go:noescape
+func direct_avx2_5x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 5 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx2_5x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 6 rows and j < n, n at most 8; see direct in level.go.
+//
+//go:noescape
+func direct_avx2_6x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 6 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx2_6x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
 
 // pack stores kn rows of one vector at dst, two vectors apart; row k, lane l is the float at base+koff[k]+off
 // for the segment (off, mask) whose mask has bit l, 0 if there is none. Offsets are in bytes.
@@ -276,17 +306,24 @@ func sumProducts_avx2(dy *float32, x *float32, n int, mean float32) (s0 float32,
 //go:noescape
 func maxPool2_avx2(dst *float32, switches *int32, src *float32, rows int, cols int, pitch int, at int32, w int32)
 
-// maxWindow1 computes n > 0 outputs of a pool with stride 1 and kh x kw taps, rowStep and colStep bytes apart; at is
-// the switch of the first input, rowAt and colAt are the steps in switches, which may be nil.
+// maxWindow1 computes rows > 0 rows of n > 0 outputs of a pool with stride 1 and kh x kw taps, rowStep and colStep bytes
+// apart; rows of inputs are srcStep, of outputs dstStep bytes apart. at is the switch of the first input, rowAt, colAt and nextAt are the
+// steps in switches, which may be nil. It returns 0 if no output is -Inf.
 //
 //go:noescape
-func maxWindow1_avx2(dst *float32, switches *int32, src *float32, n int, kh int, kw int, rowStep int, colStep int, at int32, rowAt int32, colAt int32)
+func maxWindow1_avx2(dst *float32, switches *int32, src *float32, rows int, n int, kh int, kw int, rowStep int, colStep int, srcStep int, dstStep int, at int32, rowAt int32, colAt int32, nextAt int32) int
 
-// maxWindow2 computes n > 0 outputs of a pool with stride 2 and kh x kw taps, rowStep and colStep bytes apart; at is
-// the switch of the first input, rowAt and colAt are the steps in switches, which may be nil.
+// maxWindow2 computes rows > 0 rows of n > 0 outputs of a pool with stride 2 and kh x kw taps, rowStep and colStep bytes
+// apart; rows of inputs are srcStep, of outputs dstStep bytes apart. at is the switch of the first input, rowAt, colAt and nextAt are the
+// steps in switches, which may be nil. It returns 0 if no output is -Inf.
 //
 //go:noescape
-func maxWindow2_avx2(dst *float32, switches *int32, src *float32, n int, kh int, kw int, rowStep int, colStep int, at int32, rowAt int32, colAt int32)
+func maxWindow2_avx2(dst *float32, switches *int32, src *float32, rows int, n int, kh int, kw int, rowStep int, colStep int, srcStep int, dstStep int, at int32, rowAt int32, colAt int32, nextAt int32) int
+
+// copyRows copies rows > 0 rows of n > 0 floats, dstStep and srcStep bytes apart.
+//
+//go:noescape
+func copyRows_avx2(dst *float32, src *float32, rows int, n int, dstStep int, srcStep int)
 
 // split2 stores src[2i] at even[i] and src[2i+1] at odd[i] for i < n, n > 0.
 //

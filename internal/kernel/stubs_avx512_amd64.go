@@ -144,50 +144,160 @@ func tile_avx512_13x32(kn int, a *float32, b *float32, c *float32, bias *float32
 //go:noescape
 func tile_avx512_14x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
 
-// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 16; see direct in level.go.
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 16; see direct in level.go.
 //
 //go:noescape
 func direct_avx512_1x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
 
-// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 32; see direct in level.go.
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 32; see direct in level.go.
 //
 //go:noescape
 func direct_avx512_1x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
 
-// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 64; see direct in level.go.
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 64; see direct in level.go.
 //
 //go:noescape
 func direct_avx512_1x64(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
 
-// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 2 rows and j < n, n at most 16; see direct in level.go.
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 2 rows and j < n, n at most 16; see direct in level.go.
 //
 //go:noescape
 func direct_avx512_2x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
 
-// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 2 rows and j < n, n at most 32; see direct in level.go.
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 2 rows and j < n, n at most 32; see direct in level.go.
 //
 //go:noescape
 func direct_avx512_2x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
 
-// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 2 rows and j < n, n at most 64; see direct in level.go.
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 2 rows and j < n, n at most 64; see direct in level.go.
 //
 //go:noescape
 func direct_avx512_2x64(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
 
-// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 3 rows and j < n, n at most 16; see direct in level.go.
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 3 rows and j < n, n at most 16; see direct in level.go.
 //
 //go:noescape
 func direct_avx512_3x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
 
-// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 3 rows and j < n, n at most 32; see direct in level.go.
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 3 rows and j < n, n at most 32; see direct in level.go.
 //
 //go:noescape
 func direct_avx512_3x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
 
-// c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for 3 rows and j < n, n at most 64; see direct in level.go.
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 3 rows and j < n, n at most 64; see direct in level.go.
 //
 //go:noescape
 func direct_avx512_3x64(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 4 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_4x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 4 rows and j < n, n at most 32; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_4x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 5 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_5x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 5 rows and j < n, n at most 32; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_5x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 6 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_6x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 6 rows and j < n, n at most 32; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_6x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 7 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_7x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 7 rows and j < n, n at most 32; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_7x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 8 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_8x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 8 rows and j < n, n at most 32; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_8x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 9 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_9x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 9 rows and j < n, n at most 32; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_9x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 10 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_10x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 10 rows and j < n, n at most 32; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_10x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 11 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_11x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 11 rows and j < n, n at most 32; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_11x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 12 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_12x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 12 rows and j < n, n at most 32; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_12x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 13 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_13x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 13 rows and j < n, n at most 32; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_13x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 14 rows and j < n, n at most 16; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_14x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
+
+// c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 14 rows and j < n, n at most 32; see direct in level.go.
+//
+//go:noescape
+func direct_avx512_14x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
 
 // pack stores kn rows of one vector at dst, two vectors apart; row k, lane l is the float at base+koff[k]+off
 // for the segment (off, mask) whose mask has bit l, 0 if there is none. Offsets are in bytes.
@@ -443,17 +553,24 @@ func sumProducts_avx512(dy *float32, x *float32, n int, mean float32) (s0 float3
 //go:noescape
 func maxPool2_avx512(dst *float32, switches *int32, src *float32, rows int, cols int, pitch int, at int32, w int32)
 
-// maxWindow1 computes n > 0 outputs of a pool with stride 1 and kh x kw taps, rowStep and colStep bytes apart; at is
-// the switch of the first input, rowAt and colAt are the steps in switches, which may be nil.
+// maxWindow1 computes rows > 0 rows of n > 0 outputs of a pool with stride 1 and kh x kw taps, rowStep and colStep bytes
+// apart; rows of inputs are srcStep, of outputs dstStep bytes apart. at is the switch of the first input, rowAt, colAt and nextAt are the
+// steps in switches, which may be nil. It returns 0 if no output is -Inf.
 //
 //go:noescape
-func maxWindow1_avx512(dst *float32, switches *int32, src *float32, n int, kh int, kw int, rowStep int, colStep int, at int32, rowAt int32, colAt int32)
+func maxWindow1_avx512(dst *float32, switches *int32, src *float32, rows int, n int, kh int, kw int, rowStep int, colStep int, srcStep int, dstStep int, at int32, rowAt int32, colAt int32, nextAt int32) int
 
-// maxWindow2 computes n > 0 outputs of a pool with stride 2 and kh x kw taps, rowStep and colStep bytes apart; at is
-// the switch of the first input, rowAt and colAt are the steps in switches, which may be nil.
+// maxWindow2 computes rows > 0 rows of n > 0 outputs of a pool with stride 2 and kh x kw taps, rowStep and colStep bytes
+// apart; rows of inputs are srcStep, of outputs dstStep bytes apart. at is the switch of the first input, rowAt, colAt and nextAt are the
+// steps in switches, which may be nil. It returns 0 if no output is -Inf.
 //
 //go:noescape
-func maxWindow2_avx512(dst *float32, switches *int32, src *float32, n int, kh int, kw int, rowStep int, colStep int, at int32, rowAt int32, colAt int32)
+func maxWindow2_avx512(dst *float32, switches *int32, src *float32, rows int, n int, kh int, kw int, rowStep int, colStep int, srcStep int, dstStep int, at int32, rowAt int32, colAt int32, nextAt int32) int
+
+// copyRows copies rows > 0 rows of n > 0 floats, dstStep and srcStep bytes apart.
+//
+//go:noescape
+func copyRows_avx512(dst *float32, src *float32, rows int, n int, dstStep int, srcStep int)
 
 // split2 stores src[2i] at even[i] and src[2i+1] at odd[i] for i < n, n > 0.
 //

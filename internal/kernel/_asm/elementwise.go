@@ -350,7 +350,7 @@ func maskedStore(v reg.VecPhysical, k reg.OpmaskPhysical, mask reg.VecPhysical, 
 	}
 }
 
-var even, odd, lanesAll, lanesStep, ones Mem
+var even, odd, lanesAll, lanesStep, ones, negInf Mem
 
 // maxPool2 emits the 2x2 pool with stride 2 over a plane.
 func maxPool2() {
@@ -467,33 +467,59 @@ func maxPool2() {
 	for stride := 1; stride <= 2; stride++ {
 		maxWindow(stride)
 	}
+	copyRows()
 }
 
-// maxWindow emits a max pool over a row of outputs whose windows lie inside.
+// maxWindow emits a max pool over rows of outputs whose windows lie inside.
 func maxWindow(stride int) {
 	if stride == 1 {
 		lanesAll = lanesTable("lanes", 0, 1)
+		negInf = GLOBL("negInf_"+lv.name, attr.RODATA|attr.NOPTR)
+		for i := range lv.lanes {
+			DATA(4*i, U32(0xff800000))
+		}
 	}
-	fn(fmt.Sprintf("maxWindow%d_%s", stride, lv.name), "func(dst *float32, switches *int32, src *float32, n, kh, kw, rowStep, colStep int, at, rowAt, colAt int32)")
-	Doc(fmt.Sprintf("maxWindow%d computes n > 0 outputs of a pool with stride %d and kh x kw taps, rowStep and colStep bytes apart; at is", stride, stride),
-		"the switch of the first input, rowAt and colAt are the steps in switches, which may be nil.")
+	fn(fmt.Sprintf("maxWindow%d_%s", stride, lv.name), "func(dst *float32, switches *int32, src *float32, rows, n, kh, kw, rowStep, colStep, srcStep, dstStep int, at, rowAt, colAt, nextAt int32) int")
+	Doc(fmt.Sprintf("maxWindow%d computes rows > 0 rows of n > 0 outputs of a pool with stride %d and kh x kw taps, rowStep and colStep bytes", stride, stride),
+		"apart; rows of inputs are srcStep, of outputs dstStep bytes apart. at is the switch of the first input, rowAt, colAt and nextAt are the",
+		"steps in switches, which may be nil. It returns 0 if no output is -Inf.")
 	dst, sw, src, n := reg.RDI, reg.RSI, reg.RDX, reg.RBX
-	kh, rowStep, colStep := reg.R8, reg.R10, reg.R11
+	kh, t, rowStep, colStep := reg.R8, reg.R9, reg.R10, reg.R11
 	p, q, kx := reg.R12, reg.R13, reg.R15
+	dstRow, swRow, srcRow, left := AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8)
+	rowFirst, least := AllocLocal(64), AllocLocal(64)
+	first, rowIdx, cand, rowV, colV, tEven := vec(8), vec(9), vec(10), vec(3), vec(4), vec(5)
+	v, best, at := vec(0), vec(1), vec(2)
 	Load(Param("dst"), dst)
+	MOVQ(dst, dstRow)
 	Load(Param("switches"), sw)
+	MOVQ(sw, swRow)
 	Load(Param("src"), src)
-	Load(Param("n"), n)
+	MOVQ(src, srcRow)
+	Load(Param("rows"), t)
+	MOVQ(t, left)
 	Load(Param("rowStep"), rowStep)
 	Load(Param("colStep"), colStep)
-	first, rowIdx, cand, rowV, colV, tEven := vec(8), vec(9), vec(10), vec(3), vec(4), vec(5)
+	zero(v)
+	VMOVUPS(v, least)
 	broadcastInt("at", first)
 	broadcastInt("rowAt", rowV)
 	broadcastInt("colAt", colV)
 	loadInts([]Mem{lanesAll, even}[stride-1], tEven)
 	VPADDD(tEven, first, first)
-	v, best, at := vec(0), vec(1), vec(2)
 
+	load := func(v reg.VecPhysical) {
+		if stride == 1 {
+			maskedLoad(Mem{Base: q}, reg.K5, vec(11), v)
+			return
+		}
+		maskedLoad(Mem{Base: q}, reg.K3, vec(12), vec(14))
+		maskedLoad(Mem{Base: q, Disp: vbytes()}, reg.K4, vec(13), vec(15))
+		evenOdd(vec(14), vec(15), v, nil, tEven, nil)
+	}
+	Label("outputs")
+	Load(Param("n"), n)
+	VMOVUPS(first, rowFirst)
 	Label("vector")
 	// Masks of the outputs and of the inputs they read: stride*m-stride+1 of them
 	// for m outputs.
@@ -512,21 +538,14 @@ func maxWindow(stride int) {
 		maskFrom(reg.RAX, 0, reg.K3, vec(12))
 		maskFrom(reg.RAX, lv.lanes, reg.K4, vec(13))
 	}
-	load := func(v reg.VecPhysical) {
-		if stride == 1 {
-			maskedLoad(Mem{Base: q}, reg.K5, vec(11), v)
-			return
-		}
-		maskedLoad(Mem{Base: q}, reg.K3, vec(12), vec(14))
-		maskedLoad(Mem{Base: q, Disp: vbytes()}, reg.K4, vec(13), vec(15))
-		evenOdd(vec(14), vec(15), v, nil, tEven, nil)
-	}
 	MOVQ(src, p)
 	MOVQ(src, q)
-	VMOVAPS(first, rowIdx)
-	VMOVAPS(first, at)
 	load(best)
 	Load(Param("kh"), kh)
+	TESTQ(sw, sw)
+	JZ(LabelRef("valueRow"))
+	VMOVAPS(first, rowIdx)
+	VMOVAPS(first, at)
 	Label("row")
 	MOVQ(p, q)
 	VMOVAPS(rowIdx, cand)
@@ -542,13 +561,39 @@ func maxWindow(stride int) {
 	ADDQ(rowStep, p)
 	SUBQ(U8(1), kh)
 	JNZ(LabelRef("row"))
-
-	maskedStore(best, reg.K5, vec(11), Mem{Base: dst})
-	TESTQ(sw, sw)
-	JZ(LabelRef("next"))
 	maskedStore(at, reg.K5, vec(11), Mem{Base: sw})
 	ADDQ(U8(vbytes()), sw)
+	JMP(LabelRef("next"))
+
+	// Without switches: the greater value, or v if that is NaN.
+	Label("valueRow")
+	MOVQ(p, q)
+	Load(Param("kw"), kx)
+	Label("valueTap")
+	load(v)
+	// The second source, the best so far, stays if either is NaN.
+	if lv.zmm {
+		VCMPPS(U8(3), v, v, reg.K1)
+		VMAXPS(best, v, best)
+		VMOVAPS(v, reg.K1, best)
+	} else {
+		VCMPPS(U8(3), v, v, vec(6))
+		VMAXPS(best, v, best)
+		VBLENDVPS(vec(6), v, best, best)
+	}
+	ADDQ(colStep, q)
+	SUBQ(U8(1), kx)
+	JNZ(LabelRef("valueTap"))
+	ADDQ(rowStep, p)
+	SUBQ(U8(1), kh)
+	JNZ(LabelRef("valueRow"))
+
 	Label("next")
+	maskedStore(best, reg.K5, vec(11), Mem{Base: dst})
+	// A NaN does not count: the second source, the least so far, stays.
+	VMOVUPS(least, v)
+	VMINPS(v, best, best)
+	VMOVUPS(best, least)
 	ADDQ(U8(vbytes()), dst)
 	ADDQ(U32(stride*vbytes()), src)
 	loadInts(lanesStep, v) // 2*lanes
@@ -558,6 +603,37 @@ func maxWindow(stride int) {
 	VPADDD(v, first, first)
 	SUBQ(U8(lv.lanes), n)
 	JG(LabelRef("vector"))
+
+	SUBQ(U8(1), left)
+	JZ(LabelRef("done"))
+	Load(Param("dstStep"), t)
+	MOVQ(dstRow, dst)
+	ADDQ(t, dst)
+	MOVQ(dst, dstRow)
+	MOVQ(swRow, sw)
+	TESTQ(sw, sw)
+	JZ(LabelRef("inputs"))
+	ADDQ(t, sw)
+	MOVQ(sw, swRow)
+	Label("inputs")
+	MOVQ(srcRow, src)
+	Load(Param("srcStep"), t)
+	ADDQ(t, src)
+	MOVQ(src, srcRow)
+	VMOVUPS(rowFirst, first)
+	broadcastInt("nextAt", v)
+	VPADDD(v, first, first)
+	JMP(LabelRef("outputs"))
+	Label("done")
+	VMOVUPS(least, v)
+	if lv.zmm {
+		VCMPPS(U8(0), negInf, v, reg.K1)
+		KMOVW(reg.K1, reg.EAX)
+	} else {
+		VCMPPS(U8(0), negInf, v, v)
+		VMOVMSKPS(v, reg.EAX)
+	}
+	Store(reg.RAX, ReturnIndex(0))
 	VZEROUPPER()
 	RET()
 }
@@ -656,6 +732,52 @@ func split2() {
 	maskedStore(vec(2), reg.K1, vec(4), Mem{Base: e})
 	maskedStore(vec(3), reg.K1, vec(4), Mem{Base: o})
 	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+// copyRows emits a copy of short rows, for which a call of memmove each takes
+// longer than the copy.
+func copyRows() {
+	fn("copyRows_"+lv.name, "func(dst, src *float32, rows, n, dstStep, srcStep int)")
+	Doc("copyRows copies rows > 0 rows of n > 0 floats, dstStep and srcStep bytes apart.")
+	dst, src, rows, dstStep, srcStep := reg.RDI, reg.RSI, reg.RBX, reg.R8, reg.R9
+	d, s, n := reg.R10, reg.R11, reg.R12
+	Load(Param("dst"), dst)
+	Load(Param("src"), src)
+	Load(Param("rows"), rows)
+	Load(Param("dstStep"), dstStep)
+	Load(Param("srcStep"), srcStep)
+	Load(Param("n"), reg.RCX)
+	ANDQ(U8(lv.lanes-1), reg.RCX)
+	MOVQ(U32(1), reg.RAX)
+	SHLQ(reg.CL, reg.RAX)
+	DECQ(reg.RAX)
+	mask := vec(2)
+	maskFrom(reg.RAX, 0, reg.K1, mask)
+	Label("row")
+	MOVQ(dst, d)
+	MOVQ(src, s)
+	Load(Param("n"), n)
+	SUBQ(U8(lv.lanes), n)
+	JLT(LabelRef("tail"))
+	Label("vector")
+	VMOVUPS(Mem{Base: s}, vec(0))
+	VMOVUPS(vec(0), Mem{Base: d})
+	ADDQ(U8(vbytes()), s)
+	ADDQ(U8(vbytes()), d)
+	SUBQ(U8(lv.lanes), n)
+	JGE(LabelRef("vector"))
+	Label("tail")
+	CMPQ(n, I8(-lv.lanes))
+	JEQ(LabelRef("next"))
+	maskedLoad(Mem{Base: s}, reg.K1, mask, vec(0))
+	maskedStore(vec(0), reg.K1, mask, Mem{Base: d})
+	Label("next")
+	ADDQ(dstStep, dst)
+	ADDQ(srcStep, src)
+	SUBQ(U8(1), rows)
+	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
 }

@@ -44,9 +44,11 @@ func main() {
 			tile(mr, nv)
 		}
 	}
-	for mr := 1; mr <= 3; mr++ {
-		for _, nv := range []int{1, 2, 4}[:min(3, lv.lanes/4)] {
-			direct(mr, nv)
+	for mr := 1; mr <= lv.rows; mr++ {
+		for _, nv := range []int{1, 2, 4} {
+			if nv < 4 || lv.zmm && mr <= 3 {
+				direct(mr, nv)
+			}
 		}
 	}
 	pack()
@@ -306,32 +308,47 @@ func tile(mr, nv int) {
 	RET()
 }
 
-// direct is a tile that reads b in place, for products with few rows, where
-// packing would take longer than the product.
+// direct is a tile that reads b in place, where packing does not pay.
 func direct(mr, nv int) {
 	fn(fmt.Sprintf("direct_%s_%dx%d", lv.name, mr, nv*lv.lanes), "func(kn int, a, base *float32, koff *int64, c, bias *float32, ldc, flags, n int)")
-	Doc(fmt.Sprintf("c[i][j] = start + sum over k < kn of a[k][i]*base[koff[k]+j] for %d rows and j < n, n at most %d; see direct in level.go.", mr, nv*lv.lanes))
+	Doc(fmt.Sprintf("c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for %d rows and j < n, n at most %d; see direct in level.go.", mr, nv*lv.lanes))
 	kn, a, base, koff, c := reg.RBX, reg.RSI, reg.RDI, reg.R8, reg.RDX
-	p := reg.R9
+	p, q := reg.R9, reg.R10
 	Load(Param("kn"), kn)
 	Load(Param("a"), a)
 	Load(Param("base"), base)
 	Load(Param("koff"), koff)
 	acc := func(i, v int) reg.VecPhysical { return vec(i*nv + v) }
 	bv := func(v int) reg.VecPhysical { return vec(mr*nv + v) }
-	mask := func(v int) reg.VecPhysical { return vec(top() - 1 - v) } // avx2
-	km := func(v int) reg.OpmaskPhysical { return []reg.OpmaskPhysical{reg.K1, reg.K2, reg.K3, reg.K4}[v] }
+	mask := vec(top() - 1) // avx2: of the last vector, those before it are whole
+	km := func(v int) reg.OpmaskPhysical {
+		return []reg.OpmaskPhysical{reg.K1, reg.K2, reg.K3, reg.K4}[v]
+	}
 	bc := vec(top())
+	load := func(m Mem, v int, r reg.VecPhysical) {
+		switch {
+		case lv.zmm:
+			VMOVUPS_Z(m, km(v), r)
+		case v == nv-1:
+			VMASKMOVPS(m, mask, r)
+		default:
+			VMOVUPS(m, r)
+		}
+	}
 	Load(Param("n"), reg.RCX)
 	MOVQ(I32(-1), reg.RAX)
 	NEGQ(reg.RCX)
 	SHRQ(reg.CL, reg.RAX) // 64-n modulo 64: the low n bits
-	for v := range nv {
-		shift := lv.lanes
-		if v == 0 {
-			shift = 0
+	if lv.zmm {
+		for v := range nv {
+			shift := lv.lanes
+			if v == 0 {
+				shift = 0
+			}
+			maskFrom(reg.RAX, shift, km(v), nil)
 		}
-		maskFrom(reg.RAX, shift, km(v), mask(v))
+	} else {
+		maskFrom(reg.RAX, (nv-1)*lv.lanes, nil, mask)
 	}
 	Load(Param("bias"), p)
 	TESTQ(p, p)
@@ -349,21 +366,33 @@ func direct(mr, nv int) {
 		}
 	}
 	Label("start")
-	MOVQ(Mem{Base: koff}, p)
-	for v := range nv {
-		maskedLoad(Mem{Base: base, Index: p, Scale: 1, Disp: v * vbytes()}, km(v), mask(v), bv(v))
-	}
-	for i := range mr {
-		VBROADCASTSS(Mem{Base: a, Disp: 4 * i}, bc)
+	step := func(u int) {
+		p := []reg.GPPhysical{p, q}[u]
+		MOVQ(Mem{Base: koff, Disp: 8 * u}, p)
 		for v := range nv {
-			VFMADD231PS(bv(v), bc, acc(i, v))
+			load(Mem{Base: base, Index: p, Scale: 1, Disp: v * vbytes()}, v, bv(v))
+		}
+		for i := range mr {
+			VBROADCASTSS(Mem{Base: a, Disp: 4 * (u*mr + i)}, bc)
+			for v := range nv {
+				VFMADD231PS(bv(v), bc, acc(i, v))
+			}
 		}
 	}
-	ADDQ(U8(8), koff)
-	ADDQ(U8(4*mr), a)
-	SUBQ(U8(1), kn)
-	JNZ(LabelRef("start"))
-
+	SUBQ(U8(2), kn)
+	JLT(LabelRef("last"))
+	Label("pair")
+	step(0)
+	step(1)
+	ADDQ(U8(16), koff)
+	ADDQ(U8(8*mr), a)
+	SUBQ(U8(2), kn)
+	JGE(LabelRef("pair"))
+	Label("last")
+	CMPQ(kn, I8(-1))
+	JNE(LabelRef("end"))
+	step(0)
+	Label("end")
 	Load(Param("flags"), p)
 	TESTQ(U32(flagReLU), p)
 	JZ(LabelRef("store"))
@@ -379,7 +408,15 @@ func direct(mr, nv int) {
 	Load(Param("ldc"), p)
 	for i := range mr {
 		for v := range nv {
-			maskedStore(acc(i, v), km(v), mask(v), Mem{Base: c, Disp: v * vbytes()})
+			m := Mem{Base: c, Disp: v * vbytes()}
+			switch {
+			case lv.zmm:
+				VMOVUPS(acc(i, v), km(v), m)
+			case v == nv-1:
+				VMASKMOVPS(acc(i, v), mask, m)
+			default:
+				VMOVUPS(acc(i, v), m)
+			}
 		}
 		ADDQ(p, c)
 	}
