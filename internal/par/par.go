@@ -38,9 +38,6 @@ type shared struct {
 	// that number; For returns once the loop is closed and the number is 0.
 	state atomic.Uint64
 	_     [56]byte
-	next  atomic.Int64
-	_     [56]byte
-	n     int
 	f     func(i, worker int)
 
 	mu       sync.Mutex
@@ -48,6 +45,42 @@ type shared struct {
 	value    any
 
 	helpers []helper
+	shares  []share // by worker
+}
+
+// share is what is left of a worker's part of the loop: hi<<32 | lo. Its owner
+// takes indices from below, others, when they have nothing left, from above.
+type share struct {
+	left atomic.Uint64
+	_    [56]byte
+}
+
+// takeFirst claims the lowest index.
+func (r *share) takeFirst() (int, bool) {
+	for {
+		v := r.left.Load()
+		lo, hi := uint32(v), uint32(v>>32)
+		if lo >= hi {
+			return 0, false
+		}
+		if r.left.CompareAndSwap(v, v+1) {
+			return int(lo), true
+		}
+	}
+}
+
+// takeLast claims the highest index.
+func (r *share) takeLast() (int, bool) {
+	for {
+		v := r.left.Load()
+		lo, hi := uint32(v), uint32(v>>32)
+		if lo >= hi {
+			return 0, false
+		}
+		if r.left.CompareAndSwap(v, v-1<<32) {
+			return int(hi) - 1, true
+		}
+	}
 }
 
 type helper struct {
@@ -74,6 +107,7 @@ func New(workers int) *Pool {
 		// A spinner without a core of its own would starve the others.
 		spin:    workers <= procs && procs > 1,
 		helpers: make([]helper, workers-1),
+		shares:  make([]share, workers),
 	}
 	for i := range s.helpers {
 		s.helpers[i].wake = make(chan struct{}, 1)
@@ -109,8 +143,10 @@ func (s *shared) stop() {
 	}
 }
 
-// For calls f(i, worker) for every i in [0, n), each once, and returns when all
-// calls have returned. worker is in [0, Workers()); calls with the same worker
+// For calls f(i, worker) for every i in [0, n), n < 1<<31, each once, and returns
+// when all calls have returned. Worker w of k begins with the indices from n*w/k
+// on, so that in loops over the same rows or images it meets what it has in its
+// cache; who is done takes over from others. worker is in [0, Workers()); calls with the same worker
 // never overlap within one For. If the pool is busy with another loop (also one
 // that this call is nested in), the calls run in order in the caller with
 // worker 0. A panic in f stops the loop and is raised again in the caller.
@@ -129,8 +165,11 @@ func (p *Pool) For(n int, f func(i, worker int)) {
 }
 
 func (s *shared) run(n int, f func(i, worker int)) {
-	s.n, s.f = n, f
-	s.next.Store(0)
+	s.f = f
+	for i := range s.shares {
+		lo, hi := n*i/s.workers, n*(i+1)/s.workers
+		s.shares[i].left.Store(uint64(hi)<<32 | uint64(lo))
+	}
 	epoch := s.state.Load()>>epochShift + 1
 	s.state.Store(epoch<<epochShift | openBit)
 	for i := range min(len(s.helpers), n-1) {
@@ -166,19 +205,23 @@ func (s *shared) work(worker int) {
 			return
 		}
 		v := recover()
-		s.next.Store(int64(s.n))
+		for i := range s.shares {
+			s.shares[i].left.Store(0)
+		}
 		s.mu.Lock()
 		if !s.panicked {
 			s.panicked, s.value = true, v
 		}
 		s.mu.Unlock()
 	}()
-	for {
-		i := int(s.next.Add(1)) - 1
-		if i >= s.n {
-			break
-		}
+	for i, ok := s.shares[worker].takeFirst(); ok; i, ok = s.shares[worker].takeFirst() {
 		s.f(i, worker)
+	}
+	for k := 1; k < s.workers; k++ {
+		r := &s.shares[(worker+k)%s.workers]
+		for i, ok := r.takeLast(); ok; i, ok = r.takeLast() {
+			s.f(i, worker)
+		}
 	}
 	done = true
 }
