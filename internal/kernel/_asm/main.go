@@ -16,7 +16,10 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-var levelName = flag.String("level", "avx512", "avx512 or avx2")
+var (
+	levelName = flag.String("level", "avx512", "avx512 or avx2")
+	part      = flag.String("part", "", "empty, or lanes")
+)
 
 // lv is the level being written.
 var lv struct {
@@ -39,6 +42,11 @@ func main() {
 		panic("unknown level")
 	}
 	ConstraintExpr("amd64,!purego")
+	if *part == "lanes" {
+		lanes()
+		Generate()
+		return
+	}
 	for nv := 1; nv <= 2; nv++ {
 		for mr := 1; mr <= lv.rows; mr++ {
 			tile(mr, nv)
@@ -696,6 +704,23 @@ func transpose16() {
 		}
 	}
 	Label("loaded")
+	transposeRegisters()
+	for i := range 16 {
+		VMOVUPS(z(i), Mem{Base: dst})
+		if i < 15 {
+			CMPQ(cols, U8(i+1))
+			JEQ(LabelRef("done"))
+			ADDQ(ldd, dst)
+		}
+	}
+	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+// transposeRegisters transposes the 16 floats of registers 0 to 15, using all others.
+func transposeRegisters() {
+	z := vec
 	// Pairs of floats, then fours, then quarters of the vectors.
 	for i := 0; i < 16; i += 2 {
 		VUNPCKLPS(z(i+1), z(i), z(16+i))
@@ -719,17 +744,6 @@ func transpose16() {
 		VSHUFF32X4(U8(0xdd), z(24+i), z(16+i), z(8+i))
 		VSHUFF32X4(U8(0xdd), z(28+i), z(20+i), z(12+i))
 	}
-	for i := range 16 {
-		VMOVUPS(z(i), Mem{Base: dst})
-		if i < 15 {
-			CMPQ(cols, U8(i+1))
-			JEQ(LabelRef("done"))
-			ADDQ(ldd, dst)
-		}
-	}
-	Label("done")
-	VZEROUPPER()
-	RET()
 }
 
 // transpose8 transposes up to 8x8 floats.

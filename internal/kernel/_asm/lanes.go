@@ -1,0 +1,205 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// lanes emits the kernels of lane buffers, see lanes.go of the package: rows of
+// 32 floats, one for each window.
+func lanes() {
+	laneGather()
+	laneCopy()
+	laneWinogradIn()
+	laneWinogradOut()
+	loop("laneMax", "dst[i] = max(dst[i], src[i])", []string{"dst", "src"}, nil, func(u int, mem memf, arg argf) {
+		v := vec(u)
+		VMOVUPS(mem("dst"), v)
+		VMAXPS(mem("src"), v, v)
+		VMOVUPS(v, mem("dst"))
+	})
+	loop("laneSub", "dst[i] -= src[i]", []string{"dst", "src"}, nil, func(u int, mem memf, arg argf) {
+		v := vec(u)
+		VMOVUPS(mem("dst"), v)
+		VSUBPS(mem("src"), v, v)
+		VMOVUPS(v, mem("dst"))
+	})
+}
+
+// laneGather turns 16 rows of channels into 16 columns of lanes.
+func laneGather() {
+	fn("laneGather_avx512", "func(dst, base *float32, offs *int64, n, relu, sub int, mask uint64)")
+	Doc("laneGather sets dst[32c+l] = base[c] at byte offset offs[l], for c < n and the lanes l < 16 in mask; with relu its maximum with 0,",
+		"with sub it is subtracted from dst instead.")
+	dst, base, offs, n, p := reg.RDI, reg.RSI, reg.RBX, reg.RDX, reg.R8
+	relu, sub := reg.R9, reg.R10
+	Load(Param("dst"), dst)
+	Load(Param("base"), base)
+	Load(Param("offs"), offs)
+	Load(Param("n"), n)
+	Load(Param("relu"), relu)
+	Load(Param("sub"), sub)
+	Load(Param("mask"), p)
+	KMOVW(p.As32(), reg.K2)
+	MOVL(I32(-1), reg.EAX)
+	KMOVW(reg.EAX, reg.K1)
+	z := vec
+	Label("block")
+	CMPQ(n, U8(16))
+	JGE(LabelRef("load"))
+	MOVQ(n, reg.RCX)
+	MOVL(U32(1), reg.EAX)
+	SHLL(reg.CL, reg.EAX)
+	DECL(reg.EAX)
+	KMOVW(reg.EAX, reg.K1)
+	Label("load")
+	for i := range 16 {
+		MOVQ(Mem{Base: offs, Disp: 8 * i}, p)
+		VMOVUPS_Z(Mem{Base: base, Index: p, Scale: 1}, reg.K1, z(i))
+	}
+	transposeRegisters()
+	TESTQ(relu, relu)
+	JZ(LabelRef("raw"))
+	zero(z(16))
+	for i := range 16 {
+		VMAXPS(z(i), z(16), z(i))
+	}
+	Label("raw")
+	TESTQ(sub, sub)
+	JZ(LabelRef("store"))
+	for i := range 16 {
+		CMPQ(n, U8(i))
+		JEQ(LabelRef("store"))
+		VMOVUPS(Mem{Base: dst, Disp: 128 * i}, z(16+i))
+		VSUBPS(z(i), z(16+i), z(i))
+	}
+	Label("store")
+	for i := range 16 {
+		VMOVUPS(z(i), reg.K2, Mem{Base: dst, Disp: 128 * i})
+		if i < 15 {
+			CMPQ(n, U8(i+1))
+			JEQ(LabelRef("done"))
+		}
+	}
+	ADDQ(U32(128*16), dst)
+	ADDQ(U8(64), base)
+	SUBQ(U8(16), n)
+	JG(LabelRef("block"))
+	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+// laneCopy copies some lanes of rows.
+func laneCopy() {
+	fn("laneCopy_avx512", "func(dst, src *float32, n int, mask uint64)")
+	Doc("laneCopy copies the lanes in mask of n rows of 32.")
+	dst, src, n, p := reg.RDI, reg.RSI, reg.RDX, reg.R8
+	Load(Param("dst"), dst)
+	Load(Param("src"), src)
+	Load(Param("n"), n)
+	Load(Param("mask"), p)
+	KMOVW(p.As32(), reg.K1)
+	SHRQ(U8(16), p)
+	KMOVW(p.As32(), reg.K2)
+	Label("row")
+	VMOVUPS_Z(Mem{Base: src}, reg.K1, vec(0))
+	VMOVUPS_Z(Mem{Base: src, Disp: 64}, reg.K2, vec(1))
+	VMOVUPS(vec(0), reg.K1, Mem{Base: dst})
+	VMOVUPS(vec(1), reg.K2, Mem{Base: dst, Disp: 64})
+	ADDQ(U32(128), src)
+	ADDQ(U32(128), dst)
+	SUBQ(U8(1), n)
+	JNZ(LabelRef("row"))
+	VZEROUPPER()
+	RET()
+}
+
+// laneWinogradIn is the transpose of the output transform of F(2x2, 3x3).
+func laneWinogradIn() {
+	fn("laneWinogradIn_avx512", "func(dst, s0, s1, s2, s3 *float32, ldd, n int)")
+	Doc("laneWinogradIn takes n vectors of 2x2 places s to the 4x4 products of a tile, A s A', ldd bytes apart.")
+	dst, ldd, n, p, at := reg.RDI, reg.R8, reg.RCX, reg.RDX, reg.RAX
+	s := []reg.GPPhysical{reg.R9, reg.R10, reg.R11, reg.R12}
+	Load(Param("dst"), dst)
+	for i, name := range []string{"s0", "s1", "s2", "s3"} {
+		Load(Param(name), s[i])
+	}
+	Load(Param("ldd"), ldd)
+	Load(Param("n"), n)
+	XORQ(at, at)
+	z := vec
+	Label("vector")
+	for i := range 4 {
+		VMOVUPS(Mem{Base: s[i], Index: at, Scale: 1}, z(i))
+	}
+	// Rows d0, d0+d1, d0-d1, d1 of both columns.
+	a := [4][2]reg.VecPhysical{{z(0), z(1)}, {z(4), z(5)}, {z(6), z(7)}, {z(2), z(3)}}
+	for j := range 2 {
+		VADDPS(a[3][j], a[0][j], a[1][j])
+		VSUBPS(a[3][j], a[0][j], a[2][j])
+	}
+	LEAQ(Mem{Base: dst, Index: at, Scale: 1}, p)
+	for i := range 4 {
+		x, y := a[i][0], a[i][1]
+		sum, diff := z(8+2*(i&1)), z(9+2*(i&1))
+		VADDPS(y, x, sum)
+		VSUBPS(y, x, diff)
+		for _, v := range []reg.VecPhysical{x, sum, diff, y} {
+			VMOVUPS(v, Mem{Base: p})
+			ADDQ(ldd, p)
+		}
+	}
+	ADDQ(U8(64), at)
+	SUBQ(U8(1), n)
+	JNZ(LabelRef("vector"))
+	VZEROUPPER()
+	RET()
+}
+
+// laneWinogradOut is the transpose of the input transform of F(2x2, 3x3).
+func laneWinogradOut() {
+	fn("laneWinogradOut_avx512", "func(dst *float32, offs *int64, src *float32, lds, n int)")
+	Doc("laneWinogradOut takes n vectors of the 4x4 products of a tile, lds bytes apart, to 4x4 places, B m B', and adds them to dst at",
+		"byte offsets offs.")
+	dst, offs, src, lds, n, p := reg.RDI, reg.RBX, reg.RSI, reg.R8, reg.RCX, reg.RDX
+	Load(Param("dst"), dst)
+	Load(Param("offs"), offs)
+	Load(Param("src"), src)
+	Load(Param("lds"), lds)
+	Load(Param("n"), n)
+	z := vec
+	// out1d: m0, m1-m2-m3, m1+m2-m0, m3, in place.
+	out1d := func(m func(int) reg.VecPhysical, t reg.VecPhysical) {
+		VADDPS(m(2), m(1), t)
+		VSUBPS(m(2), m(1), m(1))
+		VSUBPS(m(3), m(1), m(1))
+		VSUBPS(m(0), t, m(2))
+	}
+	Label("vector")
+	MOVQ(src, p)
+	for i := range 16 {
+		VMOVUPS(Mem{Base: p}, z(i))
+		if i < 15 {
+			ADDQ(lds, p)
+		}
+	}
+	for j := range 4 {
+		out1d(func(i int) reg.VecPhysical { return z(4*i + j) }, z(16+j))
+	}
+	for i := range 4 {
+		out1d(func(j int) reg.VecPhysical { return z(4*i + j) }, z(20+i))
+	}
+	for i := range 16 {
+		MOVQ(Mem{Base: offs, Disp: 8 * i}, p)
+		VADDPS(Mem{Base: dst, Index: p, Scale: 1}, z(i), z(i))
+		VMOVUPS(z(i), Mem{Base: dst, Index: p, Scale: 1})
+	}
+	ADDQ(U8(64), src)
+	ADDQ(U8(64), dst)
+	SUBQ(U8(1), n)
+	JNZ(LabelRef("vector"))
+	VZEROUPPER()
+	RET()
+}

@@ -1,0 +1,153 @@
+package kernel
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// toLanes puts L images [C][H][W] side by side.
+func toLanes(src []float32, c, h, w, lanes int) Lane {
+	b := Lane{Data: make([]float32, (h*w+1)*c*lanes), H: h, W: w, Place: c * lanes, Pitch: w}
+	for l := range lanes {
+		for i := range c {
+			for p := range h * w {
+				b.Data[p*c*lanes+i*lanes+l] = src[(l*c+i)*h*w+p]
+			}
+		}
+	}
+	return b
+}
+
+// TestLaneConv compares convolutions on lanes with ConvForward: the direct way to
+// the bit, the others to rounding.
+func TestLaneConv(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		if current() == refLevel {
+			t.Skip("no lanes in the reference")
+		}
+		r := rand.New(rand.NewPCG(5, 6))
+		e := New(1)
+		defer e.Close()
+		var s LaneScratch
+		lanes := Lanes()
+		for range rounds(60) {
+			g := Conv{In: 1 + r.IntN(20), Out: 1 + r.IntN(40), KH: 1 + r.IntN(4), KW: 1 + r.IntN(4), StrideY: 1 + r.IntN(2), StrideX: 1 + r.IntN(3),
+				DilY: 1 + r.IntN(2), DilX: 1 + r.IntN(2), Groups: 1}
+			switch r.IntN(3) {
+			case 0:
+				g.Groups = 2
+				g.In, g.Out = 2*g.In, 2*g.Out
+			case 1:
+				g.KH, g.KW, g.StrideY, g.StrideX, g.DilY, g.DilX = 3, 3, 1, 1, 1, 1
+			}
+			g.PadTop, g.PadLeft = r.IntN(g.KH), r.IntN(g.KW)
+			w, bias := randSlice(r, g.weights()), randSlice(r, g.Out)
+			// A window of the input, zero outside, and the outputs it reaches.
+			in := Box{0, 0, 1 + r.IntN(7), 1 + r.IntN(7)}
+			out := g.OutputBox(in, 40, 40)
+			if out.Empty() {
+				continue
+			}
+			x := randSlice(r, lanes*g.In*in.Area())
+			want := make([]float32, lanes*g.Out*out.Area())
+			relu := r.IntN(2) == 0
+			check := func(what string, got Lane, tolerance float64) {
+				t.Helper()
+				largest := 0.0
+				for _, v := range want {
+					largest = max(largest, math.Abs(float64(v)))
+				}
+				w := toLanes(want, g.Out, out.H(), out.W(), lanes)
+				for i := range w.Data[:out.Area()*w.Place] {
+					if d := math.Abs(float64(w.Data[i] - got.Data[i])); d > tolerance*largest || d != d {
+						t.Fatalf("%s %+v in %v out %v: element %d is %v, want %v", what, g, in, out, i, got.Data[i], w.Data[i])
+					}
+				}
+			}
+			need := g.InputBox(out)
+			padded := Lane{Data: make([]float32, need.Area()*g.In*lanes), H: need.H(), W: need.W(), Place: g.In * lanes, Pitch: need.W()}
+			src := toLanes(x, g.In, in.H(), in.W(), lanes)
+			for y := in.Y0; y < in.Y1; y++ {
+				for c := in.X0; c < in.X1; c++ {
+					if y >= need.Y0 && y < need.Y1 && c >= need.X0 && c < need.X1 {
+						copy(padded.At(y-need.Y0, c-need.X0)[:g.In*lanes], src.At(y, c))
+					}
+				}
+			}
+			e.ConvForward(PackForward(g, w), lanes, want, out, x, in, Epilogue{Bias: bias, ReLU: relu})
+			dst := toLanes(randSlice(r, len(want)), g.Out, out.H(), out.W(), lanes)
+			PackLanes(g, w, LaneDirect).Run(&s, dst, padded, 0, 0, Epilogue{Bias: bias, ReLU: relu})
+			check("direct", dst, 0)
+			for _, way := range []LaneWay{LaneTaps, LaneWinograd} {
+				if way == LaneWinograd && !g.CanWinograd() {
+					continue
+				}
+				e.ConvForward(PackForward(g, w), lanes, want, out, x, in, Epilogue{})
+				start := toLanes(randSlice(r, len(want)), g.Out, out.H(), out.W(), lanes)
+				dst := start
+				dst.Data = append([]float32(nil), start.Data...)
+				PackLanes(g, w, way).Run(&s, dst, src, need.Y0-in.Y0, need.X0-in.X0, Epilogue{})
+				for i := range start.Data[:out.Area()*dst.Place] {
+					dst.Data[i] -= start.Data[i]
+				}
+				check([]string{LaneTaps: "taps", LaneWinograd: "winograd"}[way], dst, 3e-6)
+			}
+		}
+	})
+}
+
+func TestLaneMoves(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(7, 8))
+		lanes := Lanes()
+		for n := 1; n < 70; n += 1 + n/8 {
+			base := randSlice(r, 4000)
+			offs := make([]int64, lanes)
+			for l := range offs {
+				offs[l] = int64(4 * r.IntN(3900))
+			}
+			mask := r.Uint64()
+			dst, ok := guard(t, n*lanes)
+			copy(dst, randSlice(r, n*lanes))
+			src := randSlice(r, n*lanes)
+			want := append([]float32(nil), dst...)
+			each := func(f func(i, c, l int)) {
+				for c := range n {
+					for l := range lanes {
+						if mask>>l&1 != 0 {
+							f(c*lanes+l, c, l)
+						}
+					}
+				}
+			}
+			check := func(what string) {
+				t.Helper()
+				ok()
+				if i := same(dst, want); i >= 0 {
+					t.Fatalf("%s of %d: element %d is %v, want %v", what, n, i, dst[i], want[i])
+				}
+			}
+			LaneGather(dst, base, offs, n, false, false, mask)
+			each(func(i, c, l int) { want[i] = base[int(offs[l])/4+c] })
+			check("gather")
+			LaneGather(dst, base, offs, n, true, true, mask)
+			each(func(i, c, l int) { want[i] -= max(base[int(offs[l])/4+c], 0) })
+			check("gather relu sub")
+			LaneCopy(dst, src, n, mask)
+			each(func(i, c, l int) { want[i] = src[i] })
+			check("copy")
+			src = randSlice(r, n*lanes)
+			LaneMax(dst, src)
+			for i := range want {
+				want[i] = max(want[i], src[i])
+			}
+			check("max")
+			LaneSub(dst, src)
+			for i := range want {
+				want[i] -= src[i]
+			}
+			check("sub")
+		}
+	})
+}
