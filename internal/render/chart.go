@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"slices"
 	"sync"
 
 	"gonum.org/v1/plot"
@@ -22,6 +23,11 @@ type Series struct {
 	Name  string
 	X, Y  []float64   // of equal length; a nil X stands for 1, 2, 3 ..
 	Color color.Color // nil: Categorical of its place
+	// Lo and Hi, if given, are the edges of a band around the line, such as one
+	// standard deviation to both sides.
+	Lo, Hi []float64
+	Dashed bool
+	Dots   bool // mark every point
 }
 
 // A Chart says what stands around the lines or bars of a chart. The zero value is a
@@ -31,6 +37,11 @@ type Chart struct {
 	Title, XLabel, YLabel string
 	Width, Height         int     // pixels; 0: 640 and 400
 	YMin, YMax            float64 // of the axis; unless YMin < YMax: from the data
+	// Scale enlarges texts and lines, as for charts that will be looked at in half
+	// their size; 0: 1.
+	Scale float64
+	// Errors, one for each value of Bars, are drawn as lines of one to both sides.
+	Errors []float64
 }
 
 // Curves draws series as lines into a chart of 640 x 400 pixels.
@@ -48,16 +59,40 @@ func (o Chart) Lines(series []Series) *image.NRGBA {
 		if s.X != nil && len(s.X) != len(s.Y) {
 			panic(fmt.Sprintf("render: Chart.Lines: series %d has %d x and %d y", i, len(s.X), len(s.Y)))
 		}
+		if s.Lo != nil && (len(s.Lo) != len(s.Y) || len(s.Hi) != len(s.Y)) {
+			panic(fmt.Sprintf("render: Chart.Lines: series %d has %d y and a band of %d and %d", i, len(s.Y), len(s.Lo), len(s.Hi)))
+		}
 		col := s.Color
 		if col == nil {
 			col = Categorical(i)
 		}
+		if s.Lo != nil {
+			r, g, b, _ := col.RGBA()
+			shade := color.NRGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 50}
+			lo, hi := Series{X: s.X, Y: s.Lo}, Series{X: s.X, Y: s.Hi}
+			lows, highs := finiteRuns(lo), finiteRuns(hi)
+			for k := range min(len(lows), len(highs)) {
+				ring := slices.Clone(lows[k])
+				for j := len(highs[k]) - 1; j >= 0; j-- {
+					ring = append(ring, highs[k][j])
+				}
+				if band, err := plotter.NewPolygon(ring); err == nil {
+					band.Color, band.LineStyle.Width = shade, 0
+					p.Add(band)
+				}
+			}
+		}
+		line := vgdraw.LineStyle{Color: col, Width: vg.Length(2 * o.scale())}
+		if s.Dashed {
+			line.Dashes = []vg.Length{vg.Length(6 * o.scale()), vg.Length(4 * o.scale())}
+		}
+		dot := vgdraw.GlyphStyle{Color: col, Radius: vg.Length(2.5 * o.scale()), Shape: vgdraw.CircleGlyph{}}
 		for _, run := range finiteRuns(s) {
-			if len(run) == 1 {
-				dot := vgdraw.GlyphStyle{Color: col, Radius: 2.5, Shape: vgdraw.CircleGlyph{}}
+			if len(run) > 1 {
+				p.Add(&plotter.Line{XYs: run, LineStyle: line})
+			}
+			if len(run) == 1 || s.Dots {
 				p.Add(&plotter.Scatter{XYs: run, GlyphStyle: dot})
-			} else {
-				p.Add(&plotter.Line{XYs: run, LineStyle: vgdraw.LineStyle{Color: col, Width: 2}})
 			}
 		}
 		if s.Name != "" {
@@ -104,7 +139,7 @@ func (o Chart) Bars(names []string, values []float64) *image.NRGBA {
 	each := float64(w) * 0.75 / float64(len(names)) // pixels from bar to bar, about
 	finite := make(plotter.Values, len(values))
 	short := make([]string, len(names))
-	face := newTypeface(regular(), tickSize)
+	face := newTypeface(regular(), tickSize*o.scale())
 	for i, v := range values {
 		if v-v == 0 {
 			finite[i] = v
@@ -118,8 +153,28 @@ func (o Chart) Bars(names []string, values []float64) *image.NRGBA {
 	bars.Color = Categorical(0)
 	bars.LineStyle.Width = 0
 	p.Add(bars)
+	if o.Errors != nil {
+		if len(o.Errors) != len(values) {
+			panic(fmt.Sprintf("render: Chart.Bars: got %d values, %d errors", len(values), len(o.Errors)))
+		}
+		for i, e := range o.Errors {
+			if e-e != 0 || values[i]-values[i] != 0 {
+				continue
+			}
+			line := plotter.XYs{{X: float64(i), Y: values[i] - e}, {X: float64(i), Y: values[i] + e}}
+			p.Add(&plotter.Line{XYs: line, LineStyle: vgdraw.LineStyle{Color: ink, Width: vg.Length(2 * o.scale())}})
+		}
+	}
 	p.NominalX(short...)
 	return o.draw(p, nil)
+}
+
+// scale is o.Scale or 1.
+func (o Chart) scale() float64 {
+	if o.Scale > 0 {
+		return o.Scale
+	}
+	return 1
 }
 
 func (o Chart) size() (w, h int) {
@@ -146,13 +201,13 @@ func (o Chart) plot() *plot.Plot {
 	p := plot.New()
 	handler := text.Plain{Fonts: plotFonts()}
 	style := func(s *text.Style, size vg.Length, c color.Color) {
-		s.Font = plotfont.Font{Typeface: "Go", Variant: "Sans", Size: size}
+		s.Font = plotfont.Font{Typeface: "Go", Variant: "Sans", Size: size * vg.Length(o.scale())}
 		s.Handler = handler
 		s.Color = c
 	}
 	p.TextHandler = handler
 	w, _ := o.size()
-	face := newTypeface(regular(), bodySize)
+	face := newTypeface(regular(), bodySize*o.scale())
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
 		style(&axis.Label.TextStyle, bodySize, ink)
 		style(&axis.Tick.Label, tickSize, soft)
@@ -160,7 +215,7 @@ func (o Chart) plot() *plot.Plot {
 		axis.Label.Padding = 6
 	}
 	p.X.Label.Text = face.shorten(clean(o.XLabel), w-6*margin)
-	p.X.Tick.Marker = plot.TickerFunc(func(lo, hi float64) []plot.Tick { return niceTicks(lo, hi, w/80) })
+	p.X.Tick.Marker = plot.TickerFunc(func(lo, hi float64) []plot.Tick { return niceTicks(lo, hi, int(float64(w)/80/o.scale())) })
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{230}, color.Gray{230}
 	p.Add(grid)
@@ -182,6 +237,11 @@ func niceTicks(lo, hi float64, n int) []plot.Tick {
 
 // draw puts title and legend above p, so that they never cover data.
 func (o Chart) draw(p *plot.Plot, legend []LegendEntry) *image.NRGBA {
+	return o.drawTicks(p, legend, nil)
+}
+
+// drawTicks is draw with given marks at the y axis; nil: round numbers.
+func (o Chart) drawTicks(p *plot.Plot, legend []LegendEntry, marks plot.Ticker) *image.NRGBA {
 	if o.YMin < o.YMax {
 		p.Y.Min, p.Y.Max = o.YMin, o.YMax
 	} else if room := 0.04 * (p.Y.Max - p.Y.Min); room-room == 0 {
@@ -198,7 +258,7 @@ func (o Chart) draw(p *plot.Plot, legend []LegendEntry) *image.NRGBA {
 		}
 	}
 	w, h := o.size()
-	big, body := newTypeface(bold(), titleSize), newTypeface(regular(), bodySize)
+	big, body := newTypeface(bold(), titleSize*o.scale()), newTypeface(regular(), bodySize*o.scale())
 	inner := max(1, w-2*margin)
 	title := big.wrap(o.Title, inner, 2)
 	top := margin
@@ -207,16 +267,18 @@ func (o Chart) draw(p *plot.Plot, legend []LegendEntry) *image.NRGBA {
 	}
 	legendTop := top
 	if len(legend) > 0 {
-		top = drawLegend(canvas{}, body, legend, margin, top, inner) + 8
+		top = drawLegend(canvas{}, body, o.scale(), legend, margin, top, inner) + 8
 	}
 	plotH := max(120, h-top-margin)
-	axisH := plotH - 45 // the rest is for the numbers and the label of the x axis
+	axisH := plotH - int(45*o.scale()) // the rest is for the numbers and the label of the x axis
 	p.Y.Label.Text = body.shorten(clean(o.YLabel), axisH)
-	p.Y.Tick.Marker = plot.TickerFunc(func(lo, hi float64) []plot.Tick { return niceTicks(lo, hi, axisH/32) })
+	if p.Y.Tick.Marker = marks; marks == nil {
+		p.Y.Tick.Marker = plot.TickerFunc(func(lo, hi float64) []plot.Tick { return niceTicks(lo, hi, int(float64(axisH)/32/o.scale())) })
+	}
 	c := newCanvas(inner+2*margin, top+plotH+margin)
 	c.lines(big, title, margin, margin, inner, 0, ink)
 	if len(legend) > 0 {
-		drawLegend(c, body, legend, margin, legendTop, inner)
+		drawLegend(c, body, o.scale(), legend, margin, legendTop, inner)
 	}
 	area := vgimg.NewWith(vgimg.UseDPI(72), vgimg.UseWH(vg.Length(inner), vg.Length(plotH)))
 	p.Draw(vgdraw.New(area))

@@ -183,7 +183,7 @@ func (p laidPanel) texts(c canvas, fonts figureFonts, x, y int) int {
 	}
 	if len(p.Legend) > 0 {
 		y += 8
-		y = drawLegend(c, fonts.body, p.Legend, x, y, p.width)
+		y = drawLegend(c, fonts.body, 1, p.Legend, x, y, p.width)
 	}
 	if len(p.note) > 0 {
 		y += 6
@@ -314,8 +314,9 @@ func number(v float64, digits int) string {
 
 // drawLegend draws entries in rows from (x,y), as many in a row as fit into width,
 // and returns the y below. With a zero canvas it only measures.
-func drawLegend(c canvas, face typeface, entries []LegendEntry, x, y, width int) int {
-	const textGap, entryGap = 6, 14
+func drawLegend(c canvas, face typeface, scale float64, entries []LegendEntry, x, y, width int) int {
+	const entryGap = 14
+	textGap, swatch := int(6*scale), int(swatch*scale)
 	left := 0
 	for _, e := range entries {
 		s := face.shorten(clean(e.Text), width-swatch-textGap-1)

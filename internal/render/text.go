@@ -191,7 +191,12 @@ const margin = 20 // pixels around a page
 // page sets body on a white page with a title above and caption lines below, all
 // wrapped to the body's width (or to 320 pixels if it is narrower).
 func page(title string, caption []string, body image.Image) *image.NRGBA {
-	big, small := newTypeface(bold(), titleSize), newTypeface(regular(), bodySize)
+	return scaledPage(title, caption, body, 1)
+}
+
+// scaledPage is page with texts of another size.
+func scaledPage(title string, caption []string, body image.Image, scale float64) *image.NRGBA {
+	big, small := newTypeface(bold(), titleSize*scale), newTypeface(regular(), bodySize*scale)
 	width := body.Bounds().Dx()
 	if title = clean(title); title != "" || len(caption) > 0 {
 		width = max(width, 320)

@@ -1,0 +1,435 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/deconvnet/viz/internal/dataset"
+	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/deconvnet/viz/internal/render"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/train"
+	"github.com/urfave/cli/v2"
+)
+
+// campaign trains one network after the other and keeps each run in a folder of
+// its own: run.json (settings and curve), ckpt.bin (to go on from). What is
+// finished is not done again, what was broken off goes on.
+type campaign struct {
+	c      *cli.Context
+	engine *model.Engine
+	dir    string
+	data   string // as the user named it
+	images [2]*train.Memory
+}
+
+// curvePoint is how a training stands after a step. Accuracy and loss are
+// measured with dropout off.
+type curvePoint struct {
+	Step          int      `json:"step"`
+	Images        int      `json:"images"`
+	Loss          *float64 `json:"loss,omitempty"` // mean of the steps since the last point, with dropout on
+	TrainAccuracy *float64 `json:"train_accuracy,omitempty"`
+	TrainLoss     *float64 `json:"train_loss,omitempty"`
+	TestAccuracy  *float64 `json:"test_accuracy,omitempty"`
+	TestLoss      *float64 `json:"test_loss,omitempty"`
+}
+
+// trained is a run of a campaign, as in its run.json.
+type trained struct {
+	Name       string        `json:"name"`
+	Initial    string        `json:"initial"` // hash of the network before training
+	Parameters int           `json:"parameters"`
+	MACs       int64         `json:"macs"` // multiply-adds of a forward pass of one image
+	Data       string        `json:"data"`
+	Sizes      [2]int        `json:"images"` // training and test images
+	Options    train.Options `json:"options"`
+	Points     []curvePoint  `json:"points"`
+	Measured   [2]float64    `json:"measured"` // training images and the seconds they took, without what measuring accuracy took
+	Done       bool          `json:"done"`
+	Diverged   string        `json:"diverged,omitempty"` // why it ended before its last step
+}
+
+// speed is training images a second.
+func (r *trained) speed() float64 {
+	if r.Measured[1] <= 0 {
+		return math.NaN()
+	}
+	return r.Measured[0] / r.Measured[1]
+}
+
+// seconds is how long training took up to a point, at the mean speed.
+func (r *trained) seconds(p curvePoint) float64 { return float64(p.Images) / r.speed() }
+
+// final is the last point.
+func (r *trained) final() curvePoint {
+	if len(r.Points) == 0 {
+		return curvePoint{}
+	}
+	return r.Points[len(r.Points)-1]
+}
+
+// best is the point of the best test accuracy, the first of equals.
+func (r *trained) best() curvePoint {
+	var best curvePoint
+	for _, p := range r.Points {
+		if p.TestAccuracy != nil && (best.TestAccuracy == nil || *p.TestAccuracy > *best.TestAccuracy) {
+			best = p
+		}
+	}
+	return best
+}
+
+func orNaN(v *float64) float64 {
+	if v == nil {
+		return math.NaN()
+	}
+	return *v
+}
+
+// series is one of a run's curves over steps or seconds.
+func (r *trained) series(x func(curvePoint) float64, y func(curvePoint) *float64) render.Series {
+	s := render.Series{Name: r.Name, X: []float64{}}
+	for _, p := range r.Points {
+		if v := y(p); v != nil {
+			s.X, s.Y = append(s.X, x(p)), append(s.Y, *v)
+		}
+	}
+	return s
+}
+
+func bySteps(p curvePoint) float64 { return float64(p.Step) }
+
+// openCampaign opens and decodes the data of a campaign for networks with the
+// input in (its zero fields are taken from the images). The campaign's folder
+// is made.
+func openCampaign(c *cli.Context, engine *model.Engine, spec string, net func(set *dataset.Set, classes []string) (*model.Network, error)) (*campaign, *dataset.Data, error) {
+	dir := c.String("out")
+	if err := outDir(c, dir, "--out"); err != nil {
+		return nil, nil, err
+	}
+	data, err := openData(c, spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	sets, err := trainSets(c, data)
+	if err != nil {
+		return nil, nil, err
+	}
+	model, err := net(sets[0], data.Classes)
+	if err != nil {
+		return nil, nil, err
+	}
+	images, err := decodeSets(c, engine, model, sets)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &campaign{c: c, engine: engine, dir: dir, data: spec, images: images}, data, nil
+}
+
+// build makes an untrained network for the images of a set.
+func build(set *dataset.Set, classes []string, arch string, o model.ArchOptions) (*model.Network, error) {
+	ch, h, w := set.Shape()
+	if h == 0 {
+		return nil, usage("the images are of various sizes", "give images of one size")
+	}
+	o.Input, o.Classes = model.Input{C: ch, H: h, W: w}, classes
+	net, err := model.Build(arch, o)
+	if err != nil {
+		return nil, usageErr(err)
+	}
+	net.Preprocess.Scale = 1.0 / 255
+	return net, nil
+}
+
+// evaluations spreads about n measurements over the steps of a run.
+func evaluations(steps, n int) int { return max(steps/max(n, 1), 1) }
+
+// job is a run to do.
+type job struct {
+	name  string
+	net   *model.Network
+	o     train.Options
+	evals int // measurements of accuracy
+	// each, if set, sees the network before the first step and at every
+	// measurement. It must work again for a step it has seen.
+	each func(step int, net *model.Network) error
+}
+
+// resolve fills in the options.
+func (k *campaign) resolve(j *job) error {
+	o, err := j.o.Resolve(k.images[0].Len())
+	if err != nil {
+		return usageErr(err)
+	}
+	o.EvalEvery = evaluations(o.Steps, j.evals)
+	o.CheckpointEvery = o.EvalEvery
+	o.LogEvery = max(1, min(10, o.EvalEvery/4))
+	j.o = o
+	return nil
+}
+
+// plan says on stderr how long jobs will take, from a few steps of each kind. What is
+// finished counts nothing.
+func (k *campaign) plan(jobs []job) error {
+	total := 0.0
+	speeds := map[string]float64{}
+	for i := range jobs {
+		j := &jobs[i]
+		if err := k.resolve(j); err != nil {
+			return err
+		}
+		before, _ := k.recall(j)
+		from := 0
+		if before != nil {
+			from = before.final().Step
+			if before.Done {
+				continue
+			}
+		}
+		macs, err := j.net.MACs()
+		if err != nil {
+			return err
+		}
+		key := fmt.Sprint(macs, j.o.Batch, j.o.Solver)
+		if speeds[key] == 0 {
+			probe := j.o
+			probe.Steps, probe.EvalTrain, probe.EvalEvery, probe.CheckpointEvery, probe.LogEvery = 4, -1, -1, 0, 1
+			var times []time.Time
+			_, _, err := train.Run(k.c.Context, k.engine, j.net, k.images[0], nil, nil, probe, train.Hooks{Progress: func(train.Report) { times = append(times, time.Now()) }})
+			var diverged *train.Diverged
+			if err != nil && !errors.As(err, &diverged) {
+				return err
+			}
+			if len(times) < 3 {
+				continue
+			}
+			// The first step takes in the memory.
+			speeds[key] = float64((len(times)-1)*j.o.Batch) / times[len(times)-1].Sub(times[0]).Seconds()
+		}
+		total += float64((j.o.Steps-from)*j.o.Batch) / speeds[key]
+		note(k.c, "%s: %d steps of %d images at about %.0f images/s, %v", j.name, j.o.Steps, j.o.Batch, speeds[key],
+			roundTime(float64((j.o.Steps-from)*j.o.Batch)/speeds[key]))
+	}
+	if total > 0 {
+		note(k.c, "training takes about %v in all, measuring accuracy not counted", roundTime(total))
+	}
+	return nil
+}
+
+func roundTime(seconds float64) time.Duration {
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second)
+}
+
+func (k *campaign) file(j *job, name string) string {
+	return filepath.Join(k.dir, "runs", fileName(j.name), name)
+}
+
+// recall reads what is known of a job: nil if nothing. A run of the same name with
+// other settings is an error.
+func (k *campaign) recall(j *job) (*trained, error) {
+	path := k.file(j, "run.json")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var r trained
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	want := k.fresh(j)
+	if r.Initial != want.Initial || r.Data != want.Data || r.Sizes != want.Sizes || r.Options != want.Options {
+		return nil, hinted(fmt.Errorf("%s is of a run with other settings", path), "choose another folder with --out, or remove "+filepath.Dir(path))
+	}
+	return &r, nil
+}
+
+func (k *campaign) fresh(j *job) *trained {
+	r := &trained{Name: j.name, Initial: j.net.Hash(), Data: k.data, Sizes: [2]int{k.images[0].Len(), k.images[1].Len()}, Options: j.o}
+	if layers, err := j.net.Summary(); err == nil {
+		for _, l := range layers {
+			r.Parameters += l.Weights
+			r.MACs += l.MACs
+		}
+	}
+	return r
+}
+
+// run does a job, or what is left of it, and returns the run and the trained
+// network.
+func (k *campaign) run(j *job) (*trained, *model.Network, error) {
+	if err := k.resolve(j); err != nil {
+		return nil, nil, err
+	}
+	r, err := k.recall(j)
+	if err != nil {
+		return nil, nil, err
+	}
+	ckpt := k.file(j, "ckpt.bin")
+	var state *model.State
+	net := j.net
+	if r != nil {
+		if net, state, err = model.LoadState(ckpt); err != nil && !(r.Diverged != "" && errors.Is(err, fs.ErrNotExist)) {
+			return nil, nil, err
+		}
+		if net == nil {
+			net = j.net // it diverged before the first measurement
+		}
+		if r.Done {
+			note(k.c, "%s: done before", j.name)
+			return r, net, nil
+		}
+		for len(r.Points) > 0 && r.final().Step > state.Step {
+			r.Points = r.Points[:len(r.Points)-1]
+		}
+	}
+	save := func(r *trained) error {
+		text, err := encodeJSON(r)
+		if err != nil {
+			return err
+		}
+		return imageio.WriteFile(k.file(j, "run.json"), func(w io.Writer) error { _, err := w.Write(text); return err })
+	}
+	if r == nil {
+		r = k.fresh(j)
+		if err := os.MkdirAll(filepath.Dir(ckpt), 0o777); err != nil {
+			return nil, nil, err
+		}
+		first := curvePoint{}
+		for i, s := range []struct {
+			accuracy, loss **float64
+			n              int
+		}{{&first.TrainAccuracy, &first.TrainLoss, max(j.o.EvalTrain, 1)}, {&first.TestAccuracy, &first.TestLoss, 0}} {
+			if k.images[i].Len() == 0 {
+				continue
+			}
+			score, err := train.Evaluate(k.c.Context, k.engine, net, k.images[i], s.n)
+			if err != nil {
+				return nil, nil, err
+			}
+			*s.accuracy, *s.loss = &score.Accuracy, finite(score.Loss)
+		}
+		r.Points = []curvePoint{first}
+		if j.each != nil {
+			if err := j.each(0, net); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	from := r.final().Step
+	note(k.c, "%s: from step %d of %d", j.name, from, j.o.Steps)
+	live := newLive(k.c, from*j.o.Batch)
+	last, images, busy := time.Now(), from*j.o.Batch, true // busy: the time since last is not all training
+	out, _, err := train.Run(k.c.Context, k.engine, net, k.images[0], k.images[1], state, j.o, train.Hooks{
+		Progress: func(p train.Report) {
+			live.show(p)
+			now := time.Now()
+			measured := p.Train != nil || p.Test != nil
+			if !busy && !measured {
+				r.Measured[0] += float64(p.Images - images)
+				r.Measured[1] += now.Sub(last).Seconds()
+			}
+			last, images, busy = now, p.Images, measured
+			if !measured {
+				return
+			}
+			point := curvePoint{Step: p.Step, Images: p.Images, Loss: finite(p.Loss)}
+			if p.Train != nil {
+				point.TrainAccuracy, point.TrainLoss = &p.Train.Accuracy, finite(p.Train.Loss)
+			}
+			if p.Test != nil {
+				point.TestAccuracy, point.TestLoss = &p.Test.Accuracy, finite(p.Test.Loss)
+			}
+			r.Points = append(r.Points, point)
+		},
+		Checkpoint: func(net *model.Network, state *model.State) error {
+			defer func() { last, busy = time.Now(), false }()
+			if j.each != nil && r.final().Step == state.Step {
+				if err := j.each(state.Step, net); err != nil {
+					return err
+				}
+			}
+			if err := model.Save(ckpt, net, state); err != nil {
+				return err
+			}
+			return save(r)
+		},
+	})
+	live.end()
+	var diverged *train.Diverged
+	switch {
+	case errors.As(err, &diverged):
+		note(k.c, "%s: %v", j.name, err)
+		r.Diverged, out = err.Error(), net
+	case err != nil:
+		if errors.Is(err, context.Canceled) {
+			note(k.c, "what is done is in %s: the same command goes on from there", k.dir)
+		}
+		return nil, nil, err
+	}
+	r.Done = true
+	return r, out, save(r)
+}
+
+// writeNumbers writes a result as NAME.json and rows of numbers as NAME.csv.
+func writeNumbers(c *cli.Context, dir, name string, v any, header []string, rows [][]string) error {
+	text, err := encodeJSON(v)
+	if err != nil {
+		return err
+	}
+	base := filepath.Join(dir, fileName(name))
+	if err := imageio.WriteFile(base+".json", func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
+		return err
+	}
+	wrote(c, base+".json")
+	if header == nil {
+		return nil
+	}
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	if err := w.WriteAll(append([][]string{header}, rows...)); err != nil {
+		return err
+	}
+	if err := imageio.WriteFile(base+".csv", func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err }); err != nil {
+		return err
+	}
+	wrote(c, base+".csv")
+	return nil
+}
+
+// writePlate writes a picture that is of no single network.
+func writePlate(c *cli.Context, dir, name string, img image.Image, more ...string) error {
+	text := []imageio.Text{{Key: "Software", Value: "viz " + version()}, {Key: "viz.command", Value: strings.Join(os.Args[1:], " ")}}
+	for i := 0; i+1 < len(more); i += 2 {
+		text = append(text, imageio.Text{Key: "viz." + more[i], Value: more[i+1]})
+	}
+	path := filepath.Join(dir, fileName(name)+".png")
+	if err := imageio.WritePNG(path, img, text); err != nil {
+		return err
+	}
+	wrote(c, path)
+	return nil
+}
+
+// num writes a number for CSV and tables: "" for NaN.
+func num(v float64, digits int) string {
+	if v-v != 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.*f", digits, v)
+}

@@ -1,0 +1,111 @@
+package render
+
+import (
+	"image"
+	"image/color"
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	vgdraw "gonum.org/v1/plot/vg/draw"
+)
+
+// A Plate is a page of finished pictures, such as charts, in rows.
+type Plate struct {
+	Title   string
+	Caption []string      // paragraphs below, wrapped
+	Panels  []image.Image // row by row; nil leaves a place empty
+	Columns int           // 0: near-square
+	Scale   float64       // of the texts; 0: 1
+}
+
+// Draw returns the plate on a white page. Columns and rows are as wide and as high
+// as their largest picture; the others stand in the middle.
+func (p Plate) Draw() *image.NRGBA {
+	columns := max(columnsFor(len(p.Panels), p.Columns), 1)
+	rows := (len(p.Panels) + columns - 1) / columns
+	ws, hs := make([]int, columns), make([]int, rows)
+	for i, m := range p.Panels {
+		if m != nil {
+			ws[i%columns], hs[i/columns] = max(ws[i%columns], m.Bounds().Dx()), max(hs[i/columns], m.Bounds().Dy())
+		}
+	}
+	w, h := 0, 0
+	for _, v := range ws {
+		w += v
+	}
+	for _, v := range hs {
+		h += v
+	}
+	c := newCanvas(max(w, 1), max(h, 1))
+	y := 0
+	for r := range rows {
+		x := 0
+		for k := range columns {
+			if i := r*columns + k; i < len(p.Panels) && p.Panels[i] != nil {
+				b := p.Panels[i].Bounds()
+				c.picture(p.Panels[i], x+(ws[k]-b.Dx())/2, y+(hs[r]-b.Dy())/2)
+			}
+			x += ws[k]
+		}
+		y += hs[r]
+	}
+	scale := p.Scale
+	if scale <= 0 {
+		scale = 1
+	}
+	return scaledPage(p.Title, p.Caption, c.done(), scale)
+}
+
+// Ridges draws histograms over one range below each other, a row for each name
+// (the first at the bottom), all to one scale: the highest bin reaches over two
+// rows. counts are [row][bin], the bins cut lo..hi into equal parts. It panics if
+// names and counts differ in length.
+func (o Chart) Ridges(names []string, counts [][]float64, lo, hi float64) *image.NRGBA {
+	if len(names) != len(counts) {
+		panic("render: Chart.Ridges: names and rows differ in number")
+	}
+	top := 0.0
+	for _, row := range counts {
+		for _, v := range row {
+			top = max(top, v)
+		}
+	}
+	if !(top > 0) {
+		top = 1
+	}
+	p := o.plot()
+	const reach = 2.2 // rows
+	for i := len(counts) - 1; i >= 0; i-- {
+		row := counts[i]
+		ring := plotter.XYs{{X: lo, Y: float64(i)}}
+		for b, v := range row {
+			x := lo + (hi-lo)*(float64(b)+0.5)/float64(len(row))
+			ring = append(ring, plotter.XY{X: x, Y: float64(i) + reach*v/top})
+		}
+		ring = append(ring, plotter.XY{X: hi, Y: float64(i)})
+		area, err := plotter.NewPolygon(ring)
+		if err != nil {
+			continue // no bins
+		}
+		t := 0.5
+		if len(counts) > 1 {
+			t = float64(i) / float64(len(counts)-1)
+		}
+		shade := Viridis(0.15 + 0.7*t)
+		shade.A = 215
+		area.Color = shade
+		area.LineStyle = vgdraw.LineStyle{Color: color.White, Width: vg.Length(o.scale())}
+		p.Add(area)
+	}
+	every := max(1, int(math.Ceil(float64(len(names))/12)))
+	var ticks []plot.Tick
+	for i, s := range names {
+		if i%every == 0 || i == len(names)-1 && i%every > every/2 {
+			ticks = append(ticks, plot.Tick{Value: float64(i), Label: clean(s)})
+		}
+	}
+	o.YMin, o.YMax = -0.2, float64(max(len(counts)-1, 0))+reach+0.2
+	return o.drawTicks(p, nil, plot.ConstantTicks(ticks))
+}
