@@ -6642,3 +6642,108 @@ sum:
 	JNZ     loop
 	VZEROUPPER
 	RET
+
+// func scatter_avx2(dst *float32, w *float32, list *uint64, n int, rows int, vecs int, pitch int)
+// Requires: AVX, FMA3
+TEXT ·scatter_avx2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), DI
+	MOVQ w+8(FP), SI
+	MOVQ list+16(FP), DX
+	MOVQ n+24(FP), CX
+	MOVQ rows+32(FP), R8
+	MOVQ vecs+40(FP), R9
+	MOVQ pitch+48(FP), R10
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         DI, AX
+	MOVQ         SI, BX
+	MOVQ         R8, R11
+
+row:
+	MOVQ AX, R13
+	MOVQ R9, R12
+	SUBQ $0x04, R12
+	JLT  rest
+
+four:
+	VMOVUPS     (R13), Y0
+	VMOVUPS     32(R13), Y1
+	VMOVUPS     64(R13), Y2
+	VMOVUPS     96(R13), Y3
+	VFMADD231PS (BX), Y15, Y0
+	VFMADD231PS 32(BX), Y15, Y1
+	VFMADD231PS 64(BX), Y15, Y2
+	VFMADD231PS 96(BX), Y15, Y3
+	VMOVUPS     Y0, (R13)
+	VMOVUPS     Y1, 32(R13)
+	VMOVUPS     Y2, 64(R13)
+	VMOVUPS     Y3, 96(R13)
+	ADDQ        $0x00000080, R13
+	ADDQ        $0x00000080, BX
+	SUBQ        $0x04, R12
+	JGE         four
+
+rest:
+	ADDQ $0x04, R12
+	JZ   next
+
+one:
+	VMOVUPS     (R13), Y0
+	VFMADD231PS (BX), Y15, Y0
+	VMOVUPS     Y0, (R13)
+	ADDQ        $0x00000020, R13
+	ADDQ        $0x00000020, BX
+	SUBQ        $0x01, R12
+	JNZ         one
+
+next:
+	ADDQ R10, AX
+	SUBQ $0x01, R11
+	JNZ  row
+	ADDQ $0x08, DX
+	SUBQ $0x01, CX
+	JNZ  entry
+	VZEROUPPER
+	RET
+
+// func nonzero_avx2(dst *uint64, src *float32, n int)
+// Requires: AVX
+TEXT ·nonzero_avx2(SB), NOSPLIT, $0-24
+	MOVQ   dst+0(FP), DI
+	MOVQ   src+8(FP), SI
+	MOVQ   n+16(FP), CX
+	VXORPS Y15, Y15, Y15
+
+loop:
+	VCMPPS    $0x04, (SI), Y15, Y0
+	VMOVMSKPS Y0, AX
+	MOVB      AL, (DI)
+	VCMPPS    $0x04, 32(SI), Y15, Y0
+	VMOVMSKPS Y0, AX
+	MOVB      AL, 1(DI)
+	VCMPPS    $0x04, 64(SI), Y15, Y0
+	VMOVMSKPS Y0, AX
+	MOVB      AL, 2(DI)
+	VCMPPS    $0x04, 96(SI), Y15, Y0
+	VMOVMSKPS Y0, AX
+	MOVB      AL, 3(DI)
+	VCMPPS    $0x04, 128(SI), Y15, Y0
+	VMOVMSKPS Y0, AX
+	MOVB      AL, 4(DI)
+	VCMPPS    $0x04, 160(SI), Y15, Y0
+	VMOVMSKPS Y0, AX
+	MOVB      AL, 5(DI)
+	VCMPPS    $0x04, 192(SI), Y15, Y0
+	VMOVMSKPS Y0, AX
+	MOVB      AL, 6(DI)
+	VCMPPS    $0x04, 224(SI), Y15, Y0
+	VMOVMSKPS Y0, AX
+	MOVB      AL, 7(DI)
+	ADDQ      $0x00000100, SI
+	ADDQ      $0x08, DI
+	SUBQ      $0x40, CX
+	JNZ       loop
+	VZEROUPPER
+	RET

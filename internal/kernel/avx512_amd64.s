@@ -18209,6 +18209,99 @@ sum:
 	VZEROUPPER
 	RET
 
+// func scatter_avx512(dst *float32, w *float32, list *uint64, n int, rows int, vecs int, pitch int)
+// Requires: AVX, AVX512F
+TEXT ·scatter_avx512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), DI
+	MOVQ w+8(FP), SI
+	MOVQ list+16(FP), DX
+	MOVQ n+24(FP), CX
+	MOVQ rows+32(FP), R8
+	MOVQ vecs+40(FP), R9
+	MOVQ pitch+48(FP), R10
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Z31
+	ADDQ         DI, AX
+	MOVQ         SI, BX
+	MOVQ         R8, R11
+
+row:
+	MOVQ AX, R13
+	MOVQ R9, R12
+	SUBQ $0x04, R12
+	JLT  rest
+
+four:
+	VMOVUPS     (R13), Z0
+	VMOVUPS     64(R13), Z1
+	VMOVUPS     128(R13), Z2
+	VMOVUPS     192(R13), Z3
+	VFMADD231PS (BX), Z31, Z0
+	VFMADD231PS 64(BX), Z31, Z1
+	VFMADD231PS 128(BX), Z31, Z2
+	VFMADD231PS 192(BX), Z31, Z3
+	VMOVUPS     Z0, (R13)
+	VMOVUPS     Z1, 64(R13)
+	VMOVUPS     Z2, 128(R13)
+	VMOVUPS     Z3, 192(R13)
+	ADDQ        $0x00000100, R13
+	ADDQ        $0x00000100, BX
+	SUBQ        $0x04, R12
+	JGE         four
+
+rest:
+	ADDQ $0x04, R12
+	JZ   next
+
+one:
+	VMOVUPS     (R13), Z0
+	VFMADD231PS (BX), Z31, Z0
+	VMOVUPS     Z0, (R13)
+	ADDQ        $0x00000040, R13
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x01, R12
+	JNZ         one
+
+next:
+	ADDQ R10, AX
+	SUBQ $0x01, R11
+	JNZ  row
+	ADDQ $0x08, DX
+	SUBQ $0x01, CX
+	JNZ  entry
+	VZEROUPPER
+	RET
+
+// func nonzero_avx512(dst *uint64, src *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·nonzero_avx512(SB), NOSPLIT, $0-24
+	MOVQ   dst+0(FP), DI
+	MOVQ   src+8(FP), SI
+	MOVQ   n+16(FP), CX
+	VPXORD Z31, Z31, Z31
+
+loop:
+	VCMPPS $0x04, (SI), Z31, K1
+	KMOVW  K1, AX
+	MOVW   AX, (DI)
+	VCMPPS $0x04, 64(SI), Z31, K1
+	KMOVW  K1, AX
+	MOVW   AX, 2(DI)
+	VCMPPS $0x04, 128(SI), Z31, K1
+	KMOVW  K1, AX
+	MOVW   AX, 4(DI)
+	VCMPPS $0x04, 192(SI), Z31, K1
+	KMOVW  K1, AX
+	MOVW   AX, 6(DI)
+	ADDQ   $0x00000100, SI
+	ADDQ   $0x08, DI
+	SUBQ   $0x40, CX
+	JNZ    loop
+	VZEROUPPER
+	RET
+
 // func split4_avx512(dst *float32, ldd int, src *float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·split4_avx512(SB), NOSPLIT, $0-32

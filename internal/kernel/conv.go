@@ -9,6 +9,8 @@ type Filters struct {
 	w    []float32      // as they came, for the reference
 	win  []*transformed // for Winograd, best first
 	subs []subConv
+
+	sparse *sparseFilters // for ConvDataSparse, or nil
 }
 
 // subConv is a part of a pass that has its own set of taps: a forward pass has
@@ -101,6 +103,9 @@ func (f *Filters) Repack(w []float32) {
 	}
 	for _, t := range f.win {
 		t.repack(f, w)
+	}
+	if f.sparse != nil {
+		f.sparse.repack(f, w)
 	}
 	cg, kg, area := g.In/g.Groups, g.Out/g.Groups, g.KH*g.KW
 	for _, s := range f.subs {

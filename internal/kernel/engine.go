@@ -18,6 +18,7 @@ type Engine struct {
 	convs     jobs[convJob]
 	weights   jobs[weightJob]
 	winograds jobs[winogradJob]
+	sparses   jobs[sparseJob]
 	loops     jobs[loopJob]
 	pools     jobs[poolJob]
 }

@@ -1,6 +1,9 @@
 package kernel
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // genericLevel is the plain Go implementation of the tiles, for processors
 // without assembly. The products are rounded before they are added, so that it
@@ -9,6 +12,8 @@ var genericLevel = &level{
 	name: "generic", lanes: 2, rows: 4, wrows: 4, block: 1,
 	pack:      packGeneric,
 	transpose: transposeGeneric,
+	scatter:   scatterGeneric,
+	nonzero:   nonzeroGeneric,
 	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
 		1: {nil, tileGeneric(1, 2), tileGeneric(2, 2), tileGeneric(3, 2), tileGeneric(4, 2)},
 		2: {nil, tileGeneric(1, 4), tileGeneric(2, 4), tileGeneric(3, 4), tile4x4Generic},
@@ -166,4 +171,28 @@ func dotGeneric(kn int, x *float32, ldx int, w *float32, ldw int, y *float32, ld
 	}
 	s0 = (s0 + s2) + (s1 + s3)
 	*y += s0
+}
+
+func scatterGeneric(dst, w *float32, list *uint64, n, rows, vecs, pitch int) {
+	for _, e := range unsafe.Slice(list, n) {
+		v := math.Float32frombits(uint32(e >> 32))
+		for r := range rows {
+			d := unsafe.Slice(at(dst, int(uint32(e))+r*pitch), 2*vecs)
+			for i, x := range unsafe.Slice(at(w, 8*r*vecs), 2*vecs) {
+				d[i] += float32(v * x)
+			}
+		}
+	}
+}
+
+func nonzeroGeneric(dst *uint64, src *float32, n int) {
+	for i, d := range unsafe.Slice(dst, n/64) {
+		d = 0
+		for j, v := range unsafe.Slice(at(src, 256*i), 64) {
+			if v != 0 {
+				d |= 1 << j
+			}
+		}
+		unsafe.Slice(dst, n/64)[i] = d
+	}
 }

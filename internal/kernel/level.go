@@ -65,6 +65,10 @@ type level struct {
 	split2      func(even, odd, src *float32, n int)
 	split4      func(dst *float32, ldd int, src *float32, n int)
 
+	// For sparse.go: dst += value*w for the entries of a list, and which of n values are not 0.
+	scatter func(dst, w *float32, list *uint64, n, rows, vecs, pitch int)
+	nonzero func(dst *uint64, src *float32, n int)
+
 	// Winograd's transforms, or nil; see transformed.
 	winogradIn  [7]func(dst, src *float32, ldd, n int)                                                                // by alpha
 	winogradOut [11]func(dst, src *float32, lds, n, plane, pitch int, segs *int64, nseg int, bias *float32, relu int) // by alpha + size

@@ -583,6 +583,17 @@ func split2_avx512(even *float32, odd *float32, src *float32, n int)
 //go:noescape
 func lrn_avx512(dst *float32, src *float32, first *float32, n int, stride int, count int, scale float32, bias float32)
 
+// scatter adds, for each of the n entries of list, value*w to dst: rows of vecs vectors, which follow each other in w
+// and are pitch bytes apart in dst, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func scatter_avx512(dst *float32, w *float32, list *uint64, n int, rows int, vecs int, pitch int)
+
+// nonzero sets bit i of dst if src[i] is not 0, for i < n, a multiple of 64.
+//
+//go:noescape
+func nonzero_avx512(dst *uint64, src *float32, n int)
+
 // split4 stores src[4i+r] at row r of dst, rows ldd bytes apart, for i < n, n > 0.
 //
 //go:noescape

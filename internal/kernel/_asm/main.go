@@ -80,6 +80,8 @@ func main() {
 		}
 	}
 	elementwise()
+	scatter()
+	nonzero()
 	if lv.zmm {
 		split4()
 		winograd()

@@ -1,0 +1,117 @@
+package kernel
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// Signals with many zeros give the same numbers by the sparse way as by the
+// product, whatever the share of zeros, the geometry and the boxes. pays is left
+// out: runSparse is called where it would not pay as well.
+func TestConvDataSparse(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 4))
+		e := New(2)
+		defer e.Close()
+		defer func(n int) { sparseFloats = n }(sparseFloats)
+		used := 0
+		for range rounds(400) {
+			c := randCase(r)
+			if r.IntN(3) == 0 {
+				c.g.In, c.g.Groups = 16+r.IntN(40), 1
+				c.g.Out = 1 + r.IntN(6)
+			}
+			g := c.g.norm()
+			w := randSlice(r, g.weights())
+			dy := randSlice(r, c.n*g.Out*c.out.Area())
+			share := r.Float64()
+			for i := range dy {
+				if r.Float64() < share {
+					dy[i] = 0
+				}
+			}
+			f := PackDataSparse(c.g, w)
+			size := c.n * g.In * c.in.Area()
+			want := make([]float32, size)
+			e.ConvData(f, c.n, want, c.in, dy, c.out)
+			got, check := guard(t, size)
+			e.ConvDataSparse(f, c.n, got, c.in, dy, c.out)
+			check()
+			if !slices.Equal(got, want) {
+				t.Fatalf("%v: not the bits of ConvData", c)
+			}
+			if f.sparse == nil || c.in.Empty() || c.out.Empty() {
+				continue
+			}
+			used++
+			for i := range c.n {
+				got, check := guard(t, size/c.n)
+				y := dy[i*len(dy)/c.n:][:len(dy)/c.n]
+				j := new(sparseJob)
+				count := 0
+				for _, v := range y {
+					if v != 0 {
+						count++
+					}
+				}
+				sparseFloats = []int{192 << 10, 300, 1}[r.IntN(3)] // bands of many rows or few
+				if n := j.find(f, y); n != count {
+					t.Fatalf("%v: found %d values of %d", c, n, count)
+				}
+				e.runSparse(f, j, got, c.in, c.out)
+				check()
+				if !slices.Equal(got, want[i*size/c.n:][:size/c.n]) {
+					t.Fatalf("%v image %d, %d values: not the bits of ConvData", c, i, count)
+				}
+			}
+		}
+		if used == 0 && current() != refLevel {
+			t.Error("the sparse way was never taken")
+		}
+	})
+}
+
+func BenchmarkConvDataSparse(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		g    Conv
+		side int // of the signal
+	}{
+		{"alexnet_conv1", Conv{In: 3, Out: 64, KH: 11, KW: 11, StrideY: 4, StrideX: 4}, 23},
+		{"alexnet_conv2", Conv{In: 64, Out: 192, KH: 5, KW: 5}, 15},
+		{"vgg_conv1_2", Conv{In: 64, Out: 64, KH: 3, KW: 3}, 36},
+		{"vgg_conv2_2", Conv{In: 128, Out: 128, KH: 3, KW: 3}, 14},
+		{"vgg_conv2_2_large", Conv{In: 128, Out: 128, KH: 3, KW: 3}, 90},
+		{"vgg_conv3_3", Conv{In: 256, Out: 256, KH: 3, KW: 3}, 48},
+		{"vgg_conv4_3", Conv{In: 512, Out: 512, KH: 3, KW: 3}, 20},
+	} {
+		r := rand.New(rand.NewPCG(1, 2))
+		g := c.g.norm()
+		in := Full(c.side, c.side)
+		out := g.InputBox(in)
+		dy := randSlice(r, g.Out*in.Area())
+		for i := range dy {
+			if r.IntN(8) != 0 {
+				dy[i] = 0
+			}
+		}
+		f := PackDataSparse(g, randSlice(r, g.weights()))
+		dx := make([]float32, g.In*out.Area())
+		e := New(1)
+		j := new(sparseJob)
+		count := j.find(f, dy)
+		b.Run(fmt.Sprintf("%s/sparse_pays_%v", c.name, f.pays(count, out, in)), func(b *testing.B) {
+			for b.Loop() {
+				j.find(f, dy)
+				e.runSparse(f, j, dx, out, in)
+			}
+		})
+		b.Run(c.name+"/dense", func(b *testing.B) {
+			for b.Loop() {
+				e.ConvData(f, 1, dx, out, dy, in)
+			}
+		})
+	}
+}
