@@ -465,8 +465,8 @@ func (l *Sequence) directions() int {
 	return 1
 }
 
-// activations are the names of a cell's activations, for each direction in turn.
-func (l *Sequence) activations() []string {
+// ActivationNames are the names of a cell's activations, for each direction in turn.
+func (l *Sequence) ActivationNames() []string {
 	per := map[string][]string{"RNN": {"Tanh"}, "LSTM": {"Sigmoid", "Tanh", "Tanh"}, "GRU": {"Sigmoid", "Tanh"}}[l.Op]
 	if l.Activations != "" {
 		return strings.Split(l.Activations, ",")
@@ -509,7 +509,7 @@ func (l *Sequence) check(s Shape) (int, error) {
 	if (l.P != nil || l.C0 != nil) && l.Op != "LSTM" {
 		return 0, fmt.Errorf("peepholes or a cell state in a %s", l.Op)
 	}
-	names := l.activations()
+	names := l.ActivationNames()
 	if want := d * map[string]int{"RNN": 1, "LSTM": 3, "GRU": 2}[l.Op]; len(names) != want ||
 		l.Alpha != nil && len(l.Alpha) != want || l.Beta != nil && len(l.Beta) != want {
 		return 0, fmt.Errorf("activations %v, want %d", names, want)

@@ -478,13 +478,13 @@ func (l *Sequence) run(dst, src []float32) {
 	steps, batch, values, h := l.Steps, l.Batch, l.Values, l.Hidden
 	d, g := l.directions(), l.gates()
 	lastH := dst[steps*d*batch*h:]
-	names := l.activations()
+	names := l.ActivationNames()
 	per := len(names) / d
 	for dir := range d {
 		reverse := l.Direction == "reverse" || dir == 1
 		act := make([]func(float64) float64, per)
 		for i := range act {
-			a, b := sequenceDefaults(names[dir*per+i])
+			a, b := ActivationDefaults(names[dir*per+i])
 			if l.Alpha != nil {
 				a = float64(l.Alpha[dir*per+i])
 			}
@@ -609,9 +609,9 @@ func (l *Sequence) run(dst, src []float32) {
 	}
 }
 
-// sequenceDefaults are alpha and beta of activations whose values a recurrent
-// node does not state, as in ONNX.
-func sequenceDefaults(name string) (a, b float64) {
+// ActivationDefaults are alpha and beta of a Sequence's activation if they are
+// not stated, as in ONNX.
+func ActivationDefaults(name string) (a, b float64) {
 	switch name {
 	case "LeakyRelu":
 		return 0.01, 0

@@ -41,23 +41,27 @@ func (n *node) text(name, def string) string {
 	return def
 }
 
-// pair reads an attribute of two sizes, [rows, columns], each from least to 1<<20.
-func (n *node) pair(name string, def [2]int, least int64) ([2]int, error) {
+// maxSize bounds windows, strides and pads.
+const maxSize = 1 << 20
+
+// pair reads an attribute of one size for each of the spatial axes, 1 or 2, as
+// [rows, columns]; of one axis the other is 1 row. Sizes are from least to maxSize.
+func (n *node) pair(name string, axes int, def [2]int, least int64) ([2]int, error) {
 	v := n.ints(name)
 	if v == nil {
 		return def, nil
 	}
-	if len(v) != 2 {
-		return def, refuse("%s is %v, want two sizes: only pictures are supported", name, v)
+	if len(v) != axes {
+		return def, malformed("%s is %v, want %d sizes", name, v, axes)
 	}
 	if slices.Min(v) < least || slices.Max(v) > maxSize {
 		return def, malformed("%s is %v, want sizes from %d to %d", name, v, least, maxSize)
 	}
+	if axes == 1 {
+		return [2]int{int(least), int(v[0])}, nil
+	}
 	return [2]int{int(v[0]), int(v[1])}, nil
 }
-
-// maxSize bounds windows, strides and pads.
-const maxSize = 1 << 20
 
 // window is how a convolution or pool walks over its input.
 type window struct {
@@ -67,32 +71,22 @@ type window struct {
 }
 
 // window reads strides, dilations and pads of a node with the given kernel over
-// an input of h x w, with automatic padding worked out.
-func (n *node) window(kernel [2]int, h, w int) (window, error) {
+// an input of h x w, which are the spatial axes or, of one axis, 1 x w, with
+// automatic padding worked out.
+func (n *node) window(axes int, kernel [2]int, h, w int) (window, error) {
 	var g window
 	var err error
-	if g.stride, err = n.pair("strides", [2]int{1, 1}, 1); err != nil {
+	if g.stride, err = n.pair("strides", axes, [2]int{1, 1}, 1); err != nil {
 		return g, err
 	}
-	if g.dilation, err = n.pair("dilations", [2]int{1, 1}, 1); err != nil {
+	if g.dilation, err = n.pair("dilations", axes, [2]int{1, 1}, 1); err != nil {
 		return g, err
 	}
 	g.ceil = n.int("ceil_mode", 0) != 0
 	switch mode := n.text("auto_pad", "NOTSET"); mode {
 	case "NOTSET", "":
-		pads := n.ints("pads")
-		if pads == nil {
-			return g, nil
-		}
-		if len(pads) != 4 {
-			return g, refuse("pads are %v, want four: only pictures are supported", pads)
-		}
-		for i, p := range pads {
-			if p < 0 || p > maxSize {
-				return g, refuse("pads are %v, want 0 to %d", pads, maxSize)
-			}
-			g.pads[i] = int(p)
-		}
+		g.pads, err = n.pads(axes)
+		return g, err
 	case "VALID":
 	case "SAME_UPPER", "SAME_LOWER":
 		// Output sizes are ceil(size/stride); the odd pixel of padding goes to
@@ -110,4 +104,25 @@ func (n *node) window(kernel [2]int, h, w int) (window, error) {
 		return g, refuse("auto_pad is %q", mode)
 	}
 	return g, nil
+}
+
+// pads reads the attribute pads.
+func (n *node) pads(axes int) (out [4]int, err error) {
+	v := n.ints("pads")
+	if v == nil {
+		return out, nil
+	}
+	if len(v) != 2*axes {
+		return out, malformed("pads are %v, want %d", v, 2*axes)
+	}
+	for i, p := range v {
+		if p < 0 || p > maxSize {
+			return out, refuse("pads are %v, want 0 to %d", v, maxSize)
+		}
+		if axes == 1 {
+			i = 2*i + 1
+		}
+		out[i] = int(p)
+	}
+	return out, nil
 }

@@ -117,6 +117,14 @@ func float(name string, v float32) []byte {
 
 func str(name, v string) []byte { return num(text(text(nil, 1, name), 4, v), 20, 3) }
 
+func strs(name string, v ...string) []byte {
+	b := num(text(nil, 1, name), 20, 8)
+	for _, s := range v {
+		b = text(b, 9, s)
+	}
+	return b
+}
+
 // floats is an initialiser, as raw data.
 func floats(name string, dims []int64, v ...float32) part {
 	t := text(num(nil, 2, 1), 8, name)

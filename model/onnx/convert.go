@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
 )
 
 // value is what a name in the graph stands for: a constant, or the output of a
@@ -18,16 +19,13 @@ type value struct {
 
 	ref   string      // layer, or the network's input
 	shape model.Shape // of that layer's output, for one image
-	dims  []int64     // as the graph sees it; dims[0] counts the images
+	dims  []int64     // as the graph sees it
 	// hwc: the graph sees the layer's maps with the channels last (dims are
 	// [N, H, W, C]), or, if they were flattened, the numbers in that order.
 	// Set only where that is another order.
 	hwc  *model.Shape
 	sole bool // nothing but this name stands for the layer's output
 }
-
-// plain reports whether the graph sees the value just as the layer makes it.
-func (v *value) plain() bool { return v.hwc == nil && slices.Equal(v.dims[1:], perImage(v.shape)) }
 
 // perImage is the shape of one image's value as ONNX writes it.
 func perImage(s model.Shape) []int64 {
@@ -36,6 +34,17 @@ func perImage(s model.Shape) []int64 {
 	}
 	return []int64{int64(s.C), int64(s.H), int64(s.W)}
 }
+
+// batchMode says what the first axis of the input is. Files for one image, or
+// any number, are read for one: every axis is the image's. A file that fixes
+// another number is first read as if its images stayed apart and then, if
+// something mixes them, as one array.
+type batchMode int
+
+const (
+	imagesApart batchMode = iota
+	oneArray
+)
 
 // refusal is the reason why a node is not supported; malformed errors are about
 // files that are wrong.
@@ -49,6 +58,9 @@ func malformed(format string, args ...any) error { return fmt.Errorf(format, arg
 // converter turns a graph into a network.
 type converter struct {
 	graph  *graph
+	src    *source
+	opt    Options
+	mode   batchMode
 	meta   map[string]string
 	opset  int64
 	others map[string]int64 // operator sets of other domains
@@ -61,26 +73,26 @@ type converter struct {
 
 	net    *model.Network
 	layers map[string]int // index in net.Nodes
-	images int64          // size of the first axis: fixed, or batch
+	images int64          // size of the first axis if that counts the images, else 0
 
 	budget  int // numbers that constants computed here may still take
 	refused []UnsupportedOp
 }
 
-func newConverter(f *file, bytes int) (*converter, error) {
-	c := &converter{graph: f.graph, meta: map[string]string{}, others: map[string]int64{},
+func newConverter(f *file, src *source, o Options, mode batchMode) (*converter, error) {
+	c := &converter{graph: f.graph, src: src, opt: o, mode: mode, meta: map[string]string{}, others: map[string]int64{},
 		tensors: map[string]*tensorProto{}, values: map[string]*value{}, uses: map[string]int{},
 		nodeNames: map[string]int{}, layers: map[string]int{},
-		net:    &model.Network{Preprocess: model.Preprocess{Scale: 1}},
-		budget: bytes + 1<<16}
+		net: &model.Network{Preprocess: model.Preprocess{Scale: 1}}}
+	c.budget = int(min(src.size, 1<<40)) + 1<<16
 	for _, e := range f.metadata {
 		c.meta[e.key] = e.value
 	}
-	for _, o := range f.opsets {
-		if o.domain == "" || o.domain == "ai.onnx" {
-			c.opset = o.version
+	for _, op := range f.opsets {
+		if op.domain == "" || op.domain == "ai.onnx" {
+			c.opset = op.version
 		} else {
-			c.others[o.domain] = o.version
+			c.others[op.domain] = op.version
 		}
 	}
 	if c.opset == 0 && f.irVersion < 3 {
@@ -99,12 +111,20 @@ func newConverter(f *file, bytes int) (*converter, error) {
 		}
 		c.tensors[t.name] = t
 	}
+	for name, v := range o.Bind {
+		delete(c.tensors, name)
+		c.values[name] = &value{k: &constant{dims: v.Dims, f: v.F, i: v.I}}
+		c.budget += len(v.F) + len(v.I)
+	}
 	return c, nil
 }
 
-func (c *converter) convert() error {
+// retry reports whether another reading of the batch might do better.
+func (c *converter) retry() bool { return c.mode == imagesApart && c.images > 1 }
+
+func (c *converter) convert() (*Graph, error) {
 	if err := c.order(); err != nil {
-		return err
+		return nil, err
 	}
 	for _, n := range c.nodes {
 		c.nodeNames[n.name]++
@@ -117,16 +137,40 @@ func (c *converter) convert() error {
 		err = c.node(c.nodes[i])
 	}
 	if len(c.refused) > 0 {
-		return &Unsupported{c.refused}
+		return nil, &Unsupported{c.refused}
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if len(c.net.Nodes) == 0 {
-		return errors.New("onnx: the graph has no layers")
+	g := &Graph{Net: c.net}
+	for _, out := range c.graph.outputs {
+		v, err := c.output(out.name)
+		if err != nil {
+			return nil, fmt.Errorf("onnx: output %s: %w", out.name, err)
+		}
+		g.Outputs = append(g.Outputs, Output{Name: out.name, Layer: v.ref, Dims: ints(v.dims)})
+	}
+	if len(c.net.Nodes) == 0 || len(g.Outputs) == 0 {
+		return nil, errors.New("onnx: the graph has no layers")
 	}
 	c.net.Logits = c.logits()
-	return c.metadata()
+	return g, c.metadata()
+}
+
+// output makes a value an output: a layer's, in the graph's order.
+func (c *converter) output(name string) (*value, error) {
+	v, err := c.array(&node{inputs: []string{name}}, 0)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := c.layers[v.ref]; ok {
+		return v, nil
+	}
+	w, err := c.add(c.unique(name), &model.Reshape{To: ints(perImage(v.shape))}, v) // the input itself
+	if err == nil {
+		w.dims = v.dims
+	}
+	return w, err
 }
 
 // order finds the nodes that the outputs depend on, counts readers, and sorts:
@@ -205,9 +249,13 @@ func (c *converter) order() error {
 func (c *converter) input() error {
 	var found []valueInfo
 	for _, v := range c.graph.inputs {
-		if c.tensors[v.name] == nil && c.uses[v.name] > 0 {
+		if c.tensors[v.name] == nil && c.values[v.name] == nil && c.uses[v.name] > 0 {
 			found = append(found, v)
 		}
+	}
+	if len(found) == 0 && len(c.opt.Bind) > 0 { // everything is known: a stand-in
+		c.net.Input = model.Input{Name: "nothing", C: 1, H: 1, W: 1}
+		return nil
 	}
 	if len(found) != 1 {
 		names := []string{}
@@ -222,39 +270,89 @@ func (c *converter) input() error {
 	default:
 		return fmt.Errorf("onnx: input %s has element type %d, want floating point", v.name, v.typ)
 	}
-	shown := slices.Clone(v.dims)
-	if !v.ranked || len(v.dims) != 4 {
-		return fmt.Errorf("onnx: input %s has shape %v, want [N, channels, height, width]", v.name, shown)
+	if v.name == "" {
+		return errors.New("onnx: the input has no name")
 	}
-	if slices.Contains(v.dims[1:], -1) {
-		return fmt.Errorf("onnx: input %s has shape %v (-1: open), want channels, height and width fixed: sizes cannot be bound yet; export with a fixed size", v.name, shown)
+	dims, last, err := c.bindSize(v)
+	if err != nil {
+		return err
 	}
-	for _, d := range v.dims[1:] {
-		if d > 1<<30 {
-			return fmt.Errorf("onnx: input %s has shape %v, which is too large", v.name, shown)
-		}
+	if _, err := elements(dims, 1<<30); err != nil {
+		return fmt.Errorf("onnx: input %s has shape %v, which is too large", v.name, v.dims)
 	}
-	c.images = v.dims[0]
-	if c.images < 0 {
-		c.images = batch
+	rest := dims
+	if len(dims) > 1 && (c.mode == imagesApart || dims[0] == 1) {
+		c.images, rest = dims[0], dims[1:]
 	}
-	in := model.Input{Name: v.name, C: int(v.dims[1]), H: int(v.dims[2]), W: int(v.dims[3])}
-	x := &value{ref: v.name, dims: append([]int64{c.images}, v.dims[1:]...), sole: true}
-	// Keras and its kin put the channels last: 1 to 4 there and not in front.
-	if last := v.dims[3]; last <= 4 && v.dims[1] > 4 && v.dims[2] > 4 {
-		in.C, in.H, in.W = int(v.dims[3]), int(v.dims[1]), int(v.dims[2])
-		if last > 1 {
+	s := model.ArrayShape(ints(rest))
+	in := model.Input{Name: v.name, C: s.C, H: s.H, W: s.W}
+	x := &value{ref: v.name, dims: dims, sole: true}
+	if last {
+		in.C, in.H, in.W = int(dims[3]), int(dims[1]), int(dims[2])
+		if in.C > 1 && in.H*in.W > 1 {
 			s := in.Shape()
 			x.hwc = &s
 		}
-	}
-	if x.ref == "" {
-		return errors.New("onnx: the input has no name")
 	}
 	x.shape = in.Shape()
 	c.net.Input = in
 	c.values[v.name] = x
 	return nil
+}
+
+// bindSize returns the input's dims for one image, with what the file leaves
+// open filled in, and whether the channels are last: Keras and its kin put
+// them there, 1 to 4 and not in front.
+func (c *converter) bindSize(v valueInfo) (dims []int64, last bool, err error) {
+	dims = slices.Clone(v.dims)
+	if !v.ranked {
+		return nil, false, fmt.Errorf("onnx: input %s has no shape, want [N, channels, height, width]", v.name)
+	}
+	if len(dims) > 0 && dims[0] == -1 {
+		dims[0] = 1
+	}
+	if len(dims) != 4 {
+		if slices.Contains(dims, -1) {
+			return nil, false, fmt.Errorf("onnx: input %s has shape %v (-1: open), want [N, channels, height, width] or all sizes fixed", v.name, v.dims)
+		}
+		return dims, false, nil
+	}
+	last = dims[3] > 0 && dims[3] <= 4 && (dims[1] > 4 || dims[1] == -1) && (dims[2] > 4 || dims[2] == -1)
+	h, w, ch := 2, 3, 1
+	if last {
+		h, w, ch = 1, 2, 3
+	}
+	if dims[ch] == -1 {
+		if dims[ch] = c.channels(v.name); dims[ch] == 0 {
+			return nil, false, fmt.Errorf("onnx: input %s has shape %v (-1: open), want the channels fixed", v.name, v.dims)
+		}
+	}
+	for i, axis := range []int{h, w} {
+		size := []int{c.opt.Height, c.opt.Width}[i]
+		switch {
+		case dims[axis] == -1 && size > 0:
+			dims[axis] = int64(size)
+		case dims[axis] != -1 && size > 0 && dims[axis] != int64(size):
+			return nil, false, fmt.Errorf("onnx: input %s has shape %v: it cannot become %dx%d", v.name, v.dims, c.opt.Height, c.opt.Width)
+		}
+	}
+	if slices.Contains(dims, -1) {
+		return nil, false, &OpenSize{Input: v.name, Shape: v.dims}
+	}
+	return dims, last, nil
+}
+
+// channels is the number of channels that a convolution of the input wants.
+func (c *converter) channels(input string) int64 {
+	for _, n := range c.nodes {
+		if n.op != "Conv" || len(n.inputs) < 2 || n.inputs[0] != input {
+			continue
+		}
+		if t := c.tensors[n.inputs[1]]; t != nil && len(t.dims) == 4 && t.dims[1] > 0 && t.dims[1] < maxSize {
+			return t.dims[1] * min(max(n.int("group", 1), 1), maxSize)
+		}
+	}
+	return 0
 }
 
 // unknown says why a node's operator is out of the question, "" if it is not.
@@ -293,7 +391,7 @@ func (c *converter) title(n *node) string {
 // node computes one node: folds it, makes a layer of it, or refuses it.
 func (c *converter) node(n *node) error {
 	fail := func(err error) error { return fmt.Errorf("onnx: node %s (%s): %w", c.title(n), n.op, err) }
-	if len(n.outputs) == 0 || n.outputs[0] == "" {
+	if n.output() == "" {
 		return fail(errors.New("it has no output"))
 	}
 	constants, bad := true, c.unknown(n) != ""
@@ -309,28 +407,7 @@ func (c *converter) node(n *node) error {
 	}
 	var err error
 	if !bad {
-		fold, foldable := foldOps[n.op]
-		layer, known := layerOps[n.op]
-		switch {
-		case constants && foldable || n.op == "Shape":
-			var k *constant
-			if k, err = fold(c, n); err == nil {
-				c.values[n.outputs[0]] = &value{k: k}
-			}
-		case constants:
-			err = refuse("its inputs are constants")
-		case known:
-			for _, out := range n.outputs[1:] {
-				if out != "" && c.uses[out] > 0 {
-					err = refuse("its output %s is used, only the first is supported", out)
-				}
-			}
-			if err == nil {
-				err = layer(c, n)
-			}
-		default:
-			err = refuse("the operator is supported on constants only")
-		}
+		err = c.compute(n, constants)
 	}
 	if r, ok := errors.AsType[*refusal](err); ok {
 		c.refuse(n, r.reason)
@@ -338,12 +415,108 @@ func (c *converter) node(n *node) error {
 	} else if err != nil {
 		return fail(err)
 	}
-	if bad {
-		for _, out := range n.outputs {
-			c.values[out] = &value{bad: true}
+	for _, out := range n.outputs {
+		if out == "" || c.values[out] != nil && !bad {
+			continue
 		}
+		if !bad && c.uses[out] > 0 {
+			c.refuse(n, fmt.Sprintf("its output %s is used, which is not supported", out))
+		}
+		c.values[out] = &value{bad: true}
 	}
 	return nil
+}
+
+func (c *converter) compute(n *node, constants bool) error {
+	fold, foldable := foldOps[n.op]
+	layer, known := layerOps[n.op]
+	if constants && foldable || n.op == "Shape" || n.op == "Size" {
+		k, err := fold(c, n)
+		if _, refused := errors.AsType[*refusal](err); !refused || !known || len(n.inputs) == 0 {
+			if err == nil {
+				c.values[n.output()] = &value{k: k}
+			}
+			return err
+		}
+	}
+	if !known {
+		return refuse("the operator is supported on constants only")
+	}
+	if constants && len(n.inputs) > 0 { // computed anew with every picture, but computed
+		v, err := c.arg(n, 0)
+		if err != nil {
+			return err
+		}
+		if v == nil {
+			return malformed("input 0 is missing")
+		}
+		if v, err = c.asValue(n.inputs[0], v.k); err != nil {
+			return err
+		}
+		alias := n.inputs[0] + "\x00"
+		c.values[alias], c.uses[alias] = v, 1
+		copied := *n
+		copied.inputs = append([]string{alias}, n.inputs[1:]...)
+		n = &copied
+	}
+	return layer(c, n)
+}
+
+// output is the first output that has a name.
+func (n *node) output() string {
+	for _, out := range n.outputs {
+		if out != "" {
+			return out
+		}
+	}
+	return ""
+}
+
+// asValue makes a constant a layer.
+func (c *converter) asValue(name string, k *constant) (*value, error) {
+	if k.len() == 0 || len(k.dims) > 8 {
+		return nil, refuse("%v is empty or has more than 8 axes", k)
+	}
+	data := k.f
+	if data == nil {
+		if err := c.spend(len(k.i)); err != nil {
+			return nil, err
+		}
+		for _, v := range k.i {
+			data = append(data, float32(v))
+		}
+	}
+	dims, before := k.dims, []int64(nil)
+	switch {
+	case c.images == 1 && len(dims) > 1 && dims[0] == 1:
+		dims, before = dims[1:], []int64{1}
+	case c.images > 1 && len(dims) > 0 && int64(dims[0]) == c.images:
+		return nil, refuse("%v differs from image to image", k)
+	case c.images > 1: // the same for every image
+		before = []int64{c.images}
+	}
+	in := &value{ref: c.net.Input.Name, shape: c.net.Input.Shape()}
+	v, err := c.add(c.unique(name+".constant"), &model.Constant{Value: tensor.From(data, dims...)}, in)
+	if err == nil {
+		v.dims = append(before, int64s(dims)...)
+	}
+	return v, err
+}
+
+func ints(v []int64) []int {
+	out := make([]int, len(v))
+	for i, d := range v {
+		out[i] = int(d)
+	}
+	return out
+}
+
+func int64s(v []int) []int64 {
+	out := make([]int64, len(v))
+	for i, d := range v {
+		out[i] = int64(d)
+	}
+	return out
 }
 
 // arg returns input i of a node, nil if it is left out.
@@ -359,7 +532,7 @@ func (c *converter) arg(n *node, i int) (*value, error) {
 	if t == nil {
 		return nil, fmt.Errorf("input %q is not computed by any node", name)
 	}
-	k, err := t.decode()
+	k, err := t.decode(c.src)
 	if err != nil {
 		return nil, fmt.Errorf("initialiser %s: %w", name, err)
 	}
@@ -382,36 +555,88 @@ func (c *converter) image(n *node, i int) (*value, error) {
 	return v, nil
 }
 
-// plain returns input i, which must come from a layer as that layer makes it.
-func (c *converter) plain(n *node, i int) (*value, error) {
+// ordered is v with its numbers in the order that the graph sees.
+func (c *converter) ordered(v *value) (*value, error) {
+	if v.hwc == nil {
+		return v, nil
+	}
+	s := *v.hwc
+	to, strides := []int{s.H, s.W, s.C}, []int{s.W, 1, s.H * s.W}
+	w, err := c.add(c.unique(v.ref+".last"), &model.Rearrange{What: "Transpose", To: to, Strides: strides}, v)
+	if err == nil {
+		w.dims, w.sole = v.dims, false
+	}
+	return w, err
+}
+
+// array returns input i as an array in the order the graph sees, constant or not.
+func (c *converter) array(n *node, i int) (*value, error) {
+	v, err := c.arg(n, i)
+	switch {
+	case err != nil:
+		return nil, err
+	case v == nil:
+		return nil, malformed("input %d is missing", i)
+	case v.k != nil:
+		return c.asValue(n.inputs[i], v.k)
+	}
+	w, err := c.ordered(v)
+	if err == nil && w != v { // others may want it in the same order
+		c.values[n.inputs[i]] = w
+	}
+	return w, err
+}
+
+// own returns the axes of v that belong to an image, and how many are before
+// them, for an operator that leaves the first axis alone or does not.
+func (c *converter) own(v *value, alone bool) (dims []int, before int, err error) {
+	first := c.images > 0 && len(v.dims) > 1 && v.dims[0] == c.images
+	switch {
+	case first && alone:
+		return ints(v.dims[1:]), 1, nil
+	case c.images > 1:
+		return nil, 0, refuse("a value of shape %v: it mixes the %d images of a batch", v.dims, c.images)
+	}
+	return ints(v.dims), 0, nil
+}
+
+// shaped is v as the value of a layer with exactly the given shape.
+func (c *converter) shaped(v *value, want model.Shape) (*value, error) {
+	if v.shape == want {
+		return v, nil
+	}
+	var l model.Layer = &model.Reshape{To: ints(perImage(want))}
+	name := v.ref + ".view"
+	if want.Flat {
+		l, name = &model.Flatten{}, v.ref+".flatten"
+	}
+	w, err := c.add(c.unique(name), l, v)
+	if err == nil {
+		w.dims, w.sole = v.dims, false
+	}
+	return w, err
+}
+
+// maps returns input i as maps, and the number of its spatial axes, those behind
+// images and channels: rows and columns, or columns only, or none. Of more than
+// two the last are taken together.
+func (c *converter) maps(n *node, i int, least, most int) (*value, int, error) {
 	v, err := c.image(n, i)
-	if err == nil && !v.plain() {
-		if v.hwc != nil {
-			return nil, refuse("input %s has its channels last", n.inputs[i])
-		}
-		return nil, refuse("input %s has shape %v, which no layer here can take", n.inputs[i], c.show(v.dims))
+	if err != nil {
+		return nil, 0, err
 	}
-	return v, err
-}
-
-// maps is plain for layers that need maps.
-func (c *converter) maps(n *node, i int) (*value, error) {
-	v, err := c.plain(n, i)
-	if err == nil && v.shape.Flat {
-		return nil, refuse("input %s has shape %v, want [N, channels, height, width]", n.inputs[i], c.show(v.dims))
+	axes := len(v.dims) - 2
+	if axes < least || axes > most {
+		return nil, 0, refuse("input %s has shape %v, want images, channels and %d to %d axes of space", n.inputs[i], v.dims, least, most)
 	}
-	return v, err
-}
-
-// show writes an open number of images as -1.
-func (c *converter) show(dims []int64) []int64 {
-	dims = slices.Clone(dims)
-	for i, d := range dims {
-		if d == batch {
-			dims[i] = -1
-		}
+	if v.dims[0] != c.images {
+		return nil, 0, refuse("input %s has shape %v, whose first axis is not the images", n.inputs[i], v.dims)
 	}
-	return dims
+	if v, err = c.array(n, i); err != nil {
+		return nil, 0, err
+	}
+	w, err := c.shaped(v, model.ArrayShape(ints(v.dims[1:])))
+	return w, axes, err
 }
 
 // constant returns input i, which must be known; nil if it is left out.
@@ -438,6 +663,10 @@ func (c *converter) floats(n *node, i int) (*constant, error) {
 // integers returns the numbers of input i or, in older operator sets, of an
 // attribute; nil if neither is there. They are about axes, so they are few.
 func (c *converter) integers(n *node, i int, attr string) ([]int64, error) {
+	return c.integersUpTo(n, i, attr, 2*maxRank)
+}
+
+func (c *converter) integersUpTo(n *node, i int, attr string, most int) ([]int64, error) {
 	var v []int64
 	if a := n.attr(attr); a != nil {
 		v = append([]int64{}, a.ints...)
@@ -446,13 +675,18 @@ func (c *converter) integers(n *node, i int, attr string) ([]int64, error) {
 		if err != nil || k == nil {
 			return nil, err
 		}
-		if k.i == nil {
-			return nil, malformed("input %s is %v, want integers", n.inputs[i], k)
+		if k.i == nil && k.len() > 0 || len(k.dims) > 1 {
+			return nil, malformed("input %s is %v, want a list of integers", n.inputs[i], k)
 		}
-		v = k.i
+		if k.len() <= most {
+			v = append([]int64{}, k.i...)
+		}
+		if k.len() > most {
+			return nil, malformed("%d numbers, want at most %d", k.len(), most)
+		}
 	}
-	if len(v) > 2*maxRank {
-		return nil, malformed("%d numbers for at most %d axes", len(v), maxRank)
+	if len(v) > most {
+		return nil, malformed("%d numbers, want at most %d", len(v), most)
 	}
 	return v, nil
 }
@@ -472,7 +706,7 @@ func (c *converter) name(n *node) string {
 	if n.name != "" && c.nodeNames[n.name] == 1 && c.free(n.name) {
 		return n.name
 	}
-	return c.unique(n.outputs[0])
+	return c.unique(n.output())
 }
 
 func (c *converter) free(name string) bool {
@@ -505,11 +739,22 @@ func (c *converter) add(name string, l model.Layer, ins ...*value) (*value, erro
 	return &value{ref: name, shape: s, dims: append([]int64{c.images}, perImage(s)...), sole: true}, nil
 }
 
+// put makes a node a layer whose output the graph sees as dims.
+func (c *converter) put(n *node, dims []int64, l model.Layer, ins ...*value) error {
+	v, err := c.add(c.name(n), l, ins...)
+	if err != nil {
+		return err
+	}
+	v.dims = dims
+	c.values[n.output()] = v
+	return nil
+}
+
 // layer makes a node a layer.
 func (c *converter) layer(n *node, l model.Layer, ins ...*value) error {
 	v, err := c.add(c.name(n), l, ins...)
 	if err == nil {
-		c.values[n.outputs[0]] = v
+		c.values[n.output()] = v
 	}
 	return err
 }
@@ -525,16 +770,16 @@ func (c *converter) elementwise(n *node, l model.Layer) error {
 		return err
 	}
 	v.dims, v.hwc = in.dims, in.hwc
-	c.values[n.outputs[0]] = v
+	c.values[n.output()] = v
 	return nil
 }
 
-// alias lets a node's output be its input seen with other dims.
-func (c *converter) alias(n *node, in *value, dims []int64) {
+// alias lets a node's output be input number i seen with other dims.
+func (c *converter) alias(n *node, i int, in *value, dims []int64) {
 	v := *in
 	v.dims = dims
-	v.sole = in.sole && c.uses[n.inputs[0]] == 1
-	c.values[n.outputs[0]] = &v
+	v.sole = in.sole && c.uses[n.inputs[i]] == 1
+	c.values[n.output()] = &v
 }
 
 // ownLayer returns the layer that input i comes from if nothing else reads it,
@@ -562,10 +807,10 @@ func (c *converter) logits() string {
 		}
 		n := c.net.Nodes[i]
 		switch n.Layer.(type) {
-		case *model.Dropout, *model.Flatten:
+		case *model.Dropout, *model.Flatten, *model.Reshape:
 			at = n.Inputs[0]
 			continue
-		case *model.Softmax:
+		case *model.Softmax, *model.SoftmaxAxis:
 			return c.scores(n.Inputs[0])
 		}
 		break

@@ -1,51 +1,49 @@
 package onnx
 
-import "github.com/deconvnet/viz/model"
+import "bytes"
 
-// ReadBound is Read with some of the graph's inputs bound to constants, given
-// as TensorProto messages by input.
-func ReadBound(data []byte, tensors map[string][]byte) (*model.Network, error) {
-	f, err := decodeFile(data)
-	if err != nil {
-		return nil, err
-	}
-	size := len(data)
-	for name, msg := range tensors {
-		d := decoder{left: 10}
-		t, err := d.tensor(msg)
-		if err != nil {
-			return nil, err
-		}
-		t.name = name
-		f.graph.tensors = append(f.graph.tensors, t)
-		size += len(msg)
-	}
-	return read(f, size, "bound")
-}
-
-// Inputs are the names of the graph's inputs.
+// Inputs are the names of the graph's inputs without initialisers.
 func Inputs(data []byte) ([]string, error) {
 	f, err := decodeFile(data)
 	if err != nil {
 		return nil, err
 	}
+	known := map[string]bool{}
+	for _, t := range f.graph.tensors {
+		known[t.name] = true
+	}
 	var names []string
 	for _, v := range f.graph.inputs {
-		names = append(names, v.name)
+		if !known[v.name] {
+			names = append(names, v.name)
+		}
 	}
 	return names, nil
 }
 
-// Tensor decodes a TensorProto of floats; f is nil if it holds integers.
-func Tensor(msg []byte) (dims []int, f []float32, err error) {
+// Operators are the graph's operators.
+func Operators(data []byte) ([]string, error) {
+	f, err := decodeFile(data)
+	if err != nil {
+		return nil, err
+	}
+	var ops []string
+	for i := range f.graph.nodes {
+		ops = append(ops, f.graph.nodes[i].op)
+	}
+	return ops, nil
+}
+
+// Tensor decodes a TensorProto.
+func Tensor(msg []byte) (Value, error) {
 	d := decoder{left: 10}
 	t, err := d.tensor(msg)
 	if err != nil {
-		return nil, nil, err
+		return Value{}, err
 	}
-	k, err := t.decode()
+	k, err := t.decode(&source{r: bytes.NewReader(msg), size: int64(len(msg))})
 	if err != nil {
-		return nil, nil, err
+		return Value{}, err
 	}
-	return k.dims, k.f, nil
+	return Value{Dims: k.dims, F: k.f, I: k.i}, nil
 }

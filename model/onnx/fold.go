@@ -99,7 +99,7 @@ func product(dims []int) int {
 	return n
 }
 
-func foldConstant(_ *converter, n *node) (*constant, error) {
+func foldConstant(c *converter, n *node) (*constant, error) {
 	for i := range n.attrs {
 		a := &n.attrs[i]
 		switch a.name {
@@ -107,7 +107,7 @@ func foldConstant(_ *converter, n *node) (*constant, error) {
 			if a.tensor == nil {
 				return nil, malformed("attribute value is no tensor")
 			}
-			return a.tensor.decode()
+			return a.tensor.decode(c.src)
 		case "value_float":
 			return &constant{f: []float32{a.f}}, nil
 		case "value_floats":
@@ -126,7 +126,7 @@ func foldConstantOfShape(c *converter, n *node) (*constant, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k.i == nil || len(k.i) > maxRank || slices.Contains(k.i, batch) {
+	if k.i == nil || len(k.i) > maxRank {
 		return nil, refuse("shape is %v", k)
 	}
 	count, err := elements(k.i, c.budget)
@@ -135,7 +135,7 @@ func foldConstantOfShape(c *converter, n *node) (*constant, error) {
 	}
 	fill := &constant{f: []float32{0}}
 	if a := n.attr("value"); a != nil && a.tensor != nil {
-		if fill, err = a.tensor.decode(); err != nil {
+		if fill, err = a.tensor.decode(c.src); err != nil {
 			return nil, err
 		}
 		if fill.len() != 1 {
@@ -192,9 +192,6 @@ func foldCast(c *converter, n *node) (*constant, error) {
 	case typeFloat, typeDouble:
 		if k.f != nil {
 			return k, nil
-		}
-		if slices.Contains(k.i, batch) {
-			return nil, refuse("it computes with the number of images, which is open")
 		}
 		out, err := c.like(&constant{f: []float32{}}, k.dims, k.len())
 		if err != nil {
@@ -324,70 +321,37 @@ func foldConcat(c *converter, n *node) (*constant, error) {
 	return out, nil
 }
 
-// foldSlice takes starts, ends, axes and steps from inputs, or from attributes
-// before operator set 10.
 func foldSlice(c *converter, n *node) (*constant, error) {
 	k, err := c.need(n, 0)
 	if err != nil {
 		return nil, err
 	}
-	var lists [4][]int64
-	for i, name := range []string{"starts", "ends", "axes", "steps"} {
-		if lists[i], err = c.integers(n, i+1, name); err != nil {
-			return nil, err
-		}
+	cuts, err := c.cuts(n, k.dims)
+	if err != nil {
+		return nil, err
 	}
-	starts, ends, axes, steps := lists[0], lists[1], lists[2], lists[3]
-	if len(ends) != len(starts) || axes != nil && len(axes) != len(starts) || steps != nil && len(steps) != len(starts) || len(starts) > maxRank {
-		return nil, malformed("starts %v, ends %v, axes %v, steps %v", starts, ends, axes, steps)
+	dims, strides, at := []int{}, steps(k.dims), 0
+	for i, cut := range cuts {
+		dims = append(dims, cut.count)
+		at += cut.from * strides[i]
+		strides[i] *= cut.step
 	}
-	for i := range starts {
-		ax, step := int64(i), int64(1)
-		if axes != nil {
-			ax = axes[i]
-		}
-		if steps != nil {
-			step = steps[i]
-		}
-		a, err := axis(ax, len(k.dims))
-		if err != nil {
-			return nil, err
-		}
-		size := int64(k.dims[a])
-		from, to := starts[i], ends[i]
-		if step < 1 || step > maxSize || from == batch || to == batch {
-			return nil, refuse("slice from %d to %d in steps of %d", from, to, step)
-		}
-		if from < 0 {
-			from += size
-		}
-		if to < 0 {
-			to += size
-		}
-		from, to = min(max(from, 0), size), min(max(to, 0), size)
-		count := max((to-from+step-1)/step, 0)
-		dims := slices.Clone(k.dims)
-		dims[a] = int(count)
-		outer, inner := product(dims[:a]), product(dims[a+1:])
-		out, err := c.like(k, dims, product(dims))
-		if err != nil {
-			return nil, err
-		}
-		if out.len() == 0 {
-			return out, nil // what further axes would cut is not there
-		}
-		at := 0
-		for o := range outer {
-			for j := range count {
-				for in := range inner {
-					out.set(at, k, (o*int(size)+int(from+j*step))*inner+in)
-					at++
-				}
-			}
-		}
-		k = out
+	count, err := elements64(dims, c.budget)
+	if err != nil {
+		return nil, err
 	}
-	return k, nil
+	out, err := c.like(k, dims, count)
+	if err != nil || count == 0 {
+		return out, err
+	}
+	walk(dims, func(i int, index []int) {
+		j := at
+		for a, v := range index {
+			j += v * strides[a]
+		}
+		out.set(i, k, j)
+	})
+	return out, nil
 }
 
 func foldReshape(c *converter, n *node) (*constant, error) {
@@ -634,8 +598,8 @@ func arithmetic(float func(a, b float64) float64, integer func(a, b int64) (int6
 				return
 			}
 			v, ok := integer(a.i[at[0]], b.i[at[1]])
-			if !ok || a.i[at[0]] == batch || b.i[at[1]] == batch {
-				err = refuse("it computes with the number of images, which is open, or divides by 0")
+			if !ok {
+				err = refuse("it divides by 0")
 			}
 			out.i[i] = v
 		})
@@ -669,7 +633,7 @@ func foldProduct(c *converter, n *node) (*constant, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k.i == nil || len(k.dims) > 1 || k.len() > maxRank || slices.Contains(k.i, batch) {
+	if k.i == nil || len(k.dims) > 1 || k.len() > maxRank {
 		return nil, refuse("it takes %v", k)
 	}
 	p := int64(1)

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,57 +46,149 @@ func (e *Unsupported) Error() string {
 	return b.String()
 }
 
+// Options say how to read a file. The zero value is right for most.
+type Options struct {
+	// Height and Width of the input where the file leaves them open; 0: an
+	// *OpenSize error.
+	Height, Width int
+	// Bind gives values to inputs of the graph, by name, which become constants.
+	// What remains must be one input, the picture.
+	Bind map[string]Value
+	// Name is what to call the network; "": after the file or the graph.
+	Name string
+}
+
+// Value is an array in C order: floats, or integers if F is nil.
+type Value struct {
+	Dims []int
+	F    []float32
+	I    []int64
+}
+
+// Graph is what a file holds: the network, and where the outputs of the file's
+// graph are in it.
+type Graph struct {
+	Net     *model.Network
+	Outputs []Output
+}
+
+// Output is one output of a graph: the layer that makes it, and its shape as the
+// file sees it for one image, or for as many as the file fixes.
+type Output struct {
+	Name  string
+	Layer string
+	Dims  []int
+}
+
+// OpenSize is the error about a file that fixes no height and width, when
+// Options do not either.
+type OpenSize struct {
+	Input string
+	Shape []int64 // -1: open
+}
+
+func (e *OpenSize) Error() string {
+	return fmt.Sprintf("onnx: input %s has shape %v (-1: open): say which height and width", e.Input, e.Shape)
+}
+
 // Import reads the network in the file at path, named after the file. If some
 // of its nodes cannot be used, the error is an *Unsupported.
 func Import(path string) (*model.Network, error) {
-	data, err := os.ReadFile(path)
+	g, err := ImportGraph(path, Options{})
+	if err != nil {
+		return nil, err
+	}
+	return g.Net, nil
+}
+
+// ImportGraph is Import with options. The file is streamed: it is never in
+// memory as a whole, only the weights are. External data is read from files in
+// the same folder, nowhere else.
+func ImportGraph(path string, o Options) (*Graph, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
-	net, err := Read(data, filepath.Base(path))
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("onnx: %s: not a plain file", path)
+	}
+	src := &source{r: f, size: info.Size(), dir: filepath.Dir(path)}
+	defer src.close()
+	g, err := read(src, filepath.Base(path), o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return net, nil
+	return g, nil
 }
 
-// Read is Import for a file in memory; name is what to call it. The network
-// keeps no part of data.
+// Read is Import for a file in memory, without external data; name is what to
+// call it. The network keeps no part of data.
 //
 // Layers are called like the file's nodes, or like their output where nodes
 // have no names of their own. A network from a file that does not say how
 // pixels become its input (metadata "viz.preprocess") takes them as they are,
 // 0 to 255: set Preprocess to what it was trained with.
 func Read(data []byte, name string) (*model.Network, error) {
-	f, err := decodeFile(data)
+	g, err := ReadGraph(data, Options{Name: name})
 	if err != nil {
 		return nil, err
 	}
-	return read(f, len(data), name)
+	return g.Net, nil
 }
 
-// read turns a decoded file of the given size in bytes into a network.
-func read(f *file, bytes int, name string) (*model.Network, error) {
-	c, err := newConverter(f, bytes)
+// ReadGraph is Read with options.
+func ReadGraph(data []byte, o Options) (*Graph, error) {
+	return read(&source{r: bytes.NewReader(data), size: int64(len(data))}, o.Name, o)
+}
+
+// read decodes and converts a file; name is the file's.
+func read(src *source, name string, o Options) (*Graph, error) {
+	text, err := skeleton(src.r, src.size)
 	if err != nil {
 		return nil, err
 	}
-	c.net.Name = strings.TrimSuffix(name, filepath.Ext(name))
-	if name == "" {
-		c.net.Name = f.graph.name
-	}
-	c.net.Origin.Source = source(name, f)
-	if err := c.convert(); err != nil {
+	f, err := decodeFile(text)
+	if err != nil {
 		return nil, err
 	}
-	if err := c.net.Check(); err != nil {
-		return nil, fmt.Errorf("onnx: %w", err)
+	var g *Graph
+	var first error
+	for _, mode := range []batchMode{imagesApart, oneArray} {
+		c, err := newConverter(f, src, o, mode)
+		if err != nil {
+			return nil, err
+		}
+		if g, err = c.convert(); err == nil {
+			g.Net.Name = strings.TrimSuffix(name, filepath.Ext(name))
+			switch {
+			case o.Name != "" && name != o.Name:
+				g.Net.Name = o.Name
+			case name == "":
+				g.Net.Name = f.graph.name
+			}
+			g.Net.Origin.Source = origin(name, f)
+			if err = g.Net.Check(); err == nil {
+				return g, nil
+			}
+			err = fmt.Errorf("onnx: %w", err)
+		}
+		if first == nil {
+			first = err
+		}
+		if !c.retry() {
+			break
+		}
 	}
-	return c.net, nil
+	return nil, first
 }
 
-// source says which file and which program a network is from.
-func source(name string, f *file) string {
+// origin says which file and which program a network is from.
+func origin(name string, f *file) string {
 	by := strings.TrimSpace(f.producer + " " + f.version)
 	switch {
 	case name == "":

@@ -3,6 +3,7 @@ package onnx
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -14,39 +15,88 @@ var layerOps map[string]func(*converter, *node) error
 
 func init() {
 	layerOps = map[string]func(*converter, *node) error{
-		"Conv":               conv,
-		"Gemm":               gemm,
-		"MatMul":             matMul,
-		"MaxPool":            pool,
-		"AveragePool":        pool,
-		"GlobalAveragePool":  globalPool,
-		"GlobalMaxPool":      globalPool,
-		"ReduceMean":         reduceMean,
-		"Relu":               func(c *converter, n *node) error { return c.elementwise(n, &model.ReLU{}) },
-		"LeakyRelu":          leakyRelu,
-		"Clip":               clip,
-		"LRN":                lrn,
-		"BatchNormalization": batchNorm,
-		"Add":                addOrScale,
-		"Sub":                addOrScale,
-		"Mul":                addOrScale,
-		"Div":                addOrScale,
-		"Sum":                sum,
-		"Concat":             concat,
-		"Pad":                pad,
-		"Softmax":            softmax,
-		"Dropout":            dropout,
-		"Identity":           identity,
-		"Flatten":            flatten,
-		"Reshape":            reshape,
-		"Squeeze":            squeeze,
-		"Unsqueeze":          squeeze,
-		"Transpose":          transpose,
+		"Conv":                  conv,
+		"ConvTranspose":         convTranspose,
+		"Gemm":                  gemm,
+		"MatMul":                matMul,
+		"MaxPool":               pool,
+		"AveragePool":           pool,
+		"LpPool":                pool,
+		"GlobalAveragePool":     globalPool,
+		"GlobalMaxPool":         globalPool,
+		"GlobalLpPool":          globalPool,
+		"Relu":                  func(c *converter, n *node) error { return c.elementwise(n, &model.ReLU{}) },
+		"LeakyRelu":             leakyRelu,
+		"PRelu":                 prelu,
+		"Clip":                  clip,
+		"Gelu":                  gelu,
+		"LRN":                   lrn,
+		"BatchNormalization":    batchNorm,
+		"InstanceNormalization": instanceNorm,
+		"Add":                   binaryOp,
+		"Sub":                   binaryOp,
+		"Mul":                   binaryOp,
+		"Div":                   binaryOp,
+		"Pow":                   binaryOp,
+		"Max":                   variadic,
+		"Min":                   variadic,
+		"Mean":                  variadic,
+		"Sum":                   variadic,
+		"Concat":                concat,
+		"Split":                 splitOp,
+		"Slice":                 slice,
+		"Pad":                   pad,
+		"Softmax":               softmax,
+		"LogSoftmax":            softmax,
+		"Dropout":               dropout,
+		"Identity":              identity,
+		"Cast":                  cast,
+		"Flatten":               flatten,
+		"Reshape":               reshape,
+		"Squeeze":               squeeze,
+		"Unsqueeze":             squeeze,
+		"Transpose":             transpose,
+		"Gather":                gather,
+		"Expand":                expand,
+		"Tile":                  tile,
+		"ArgMax":                argMax,
+		"ArgMin":                argMax,
+		"Resize":                resize,
+		"Upsample":              resize,
+		"DepthToSpace":          depthToSpace,
+		"SpaceToDepth":          spaceToDepth,
+		"RNN":                   recurrent,
+		"LSTM":                  recurrent,
+		"GRU":                   recurrent,
+	}
+	for op := range reductions {
+		layerOps[op] = reduce
+	}
+	for op := range unaries {
+		layerOps[op] = func(c *converter, n *node) error {
+			u := unaries[n.op]
+			return c.elementwise(n, &model.Unary{Op: u.op, Alpha: n.float("alpha", u.alpha), Beta: n.float(u.second, u.beta)})
+		}
 	}
 }
 
-// weights returns input i as a tensor of the given rank.
-func (c *converter) weights(n *node, i, rank int) (*tensor.Tensor, error) {
+// unaries are operators that are functions of single numbers, with the defaults
+// of alpha and of the attribute called second.
+var unaries = map[string]struct {
+	op          string
+	alpha, beta float32
+	second      string
+}{
+	"Elu": {"Elu", 1, 0, ""}, "Selu": {"Selu", 1.67326319217681884765625, 1.05070102214813232421875, "gamma"}, "Celu": {"Celu", 1, 0, ""},
+	"Sigmoid": {op: "Sigmoid"}, "HardSigmoid": {"HardSigmoid", 0.2, 0.5, "beta"}, "HardSwish": {op: "HardSwish"}, "Tanh": {op: "Tanh"},
+	"Softplus": {op: "Softplus"}, "Softsign": {op: "Softsign"}, "Mish": {op: "Mish"}, "ThresholdedRelu": {"ThresholdedRelu", 1, 0, ""},
+	"Neg": {op: "Neg"}, "Sqrt": {op: "Sqrt"}, "Exp": {op: "Exp"}, "Log": {op: "Log"}, "Abs": {op: "Abs"}, "Erf": {op: "Erf"},
+	"Reciprocal": {op: "Reciprocal"}, "Floor": {op: "Floor"}, "Ceil": {op: "Ceil"}, "Round": {op: "Round"}, "Sign": {op: "Sign"},
+	"Sin": {op: "Sin"}, "Cos": {op: "Cos"}, "Swish": {"Swish", 1, 0, ""},
+}
+
+// weights returns input i as a tensor of one of the given ranks.
+func (c *converter) weights(n *node, i int, ranks ...int) (*tensor.Tensor, error) {
 	k, err := c.floats(n, i)
 	if err != nil {
 		return nil, err
@@ -54,8 +104,8 @@ func (c *converter) weights(n *node, i, rank int) (*tensor.Tensor, error) {
 	if k == nil {
 		return nil, malformed("input %d, the weights, is missing", i)
 	}
-	if len(k.dims) != rank {
-		return nil, refuse("weights are %v, want %d axes", k.dims, rank)
+	if !slices.Contains(ranks, len(k.dims)) {
+		return nil, refuse("weights are %v, want %v axes", k.dims, ranks)
 	}
 	if k.len() == 0 {
 		return nil, malformed("weights are %v, which is empty", k.dims)
@@ -75,130 +125,253 @@ func (c *converter) vector(n *node, i, want int) ([]float32, error) {
 	return k.f, nil
 }
 
-func conv(c *converter, n *node) error {
-	w, err := c.weights(n, 1, 4)
+// filters returns input 1 as [a, b, rows, columns] for maps of the given number
+// of spatial axes, 1 or 2, with a kernel_shape that fits.
+func (c *converter) filters(n *node, axes int) (*tensor.Tensor, [2]int, error) {
+	var kernel [2]int
+	w, err := c.weights(n, 1, axes+2)
 	if err != nil {
-		return err
+		return nil, kernel, err
 	}
-	in, err := c.maps(n, 0)
-	if err != nil {
-		return err
+	if axes == 1 {
+		w = tensor.From(w.Data, w.Shape[0], w.Shape[1], 1, w.Shape[2])
 	}
-	kernel, err := n.pair("kernel_shape", [2]int{w.Shape[2], w.Shape[3]}, 1)
-	if err != nil {
-		return err
+	shape := [2]int{w.Shape[2], w.Shape[3]}
+	if kernel, err = n.pair("kernel_shape", axes, shape, 1); err != nil {
+		return nil, kernel, err
 	}
-	if kernel != [2]int{w.Shape[2], w.Shape[3]} {
-		return malformed("kernel_shape is %v, weights are %v", kernel, w.Shape)
+	if kernel != shape {
+		return nil, kernel, malformed("kernel_shape is %v, weights are %v", kernel, w.Shape)
 	}
 	if max(kernel[0], kernel[1]) > maxSize {
-		return refuse("weights are %v", w.Shape)
+		return nil, kernel, refuse("weights are %v", w.Shape)
 	}
-	g, err := n.window(kernel, in.shape.H, in.shape.W)
+	return w, kernel, nil
+}
+
+// spatial makes a node a layer on maps of the given number of spatial axes.
+func (c *converter) spatial(n *node, axes int, l model.Layer, ins ...*value) error {
+	v, err := c.add(c.name(n), l, ins...)
 	if err != nil {
 		return err
 	}
-	groups := n.int("group", 1)
-	if groups < 1 || groups > maxSize {
-		return malformed("group is %d", groups)
+	if axes == 1 {
+		v.dims = []int64{c.images, int64(v.shape.C), int64(v.shape.W)}
+	}
+	c.values[n.output()] = v
+	return nil
+}
+
+func (n *node) groups() (int, error) {
+	g := n.int("group", 1)
+	if g < 1 || g > maxSize {
+		return 0, malformed("group is %d", g)
+	}
+	return int(g), nil
+}
+
+func conv(c *converter, n *node) error {
+	in, axes, err := c.maps(n, 0, 1, 2)
+	if err != nil {
+		return err
+	}
+	w, kernel, err := c.filters(n, axes)
+	if err != nil {
+		return err
+	}
+	g, err := n.window(axes, kernel, in.shape.H, in.shape.W)
+	if err != nil {
+		return err
+	}
+	groups, err := n.groups()
+	if err != nil {
+		return err
 	}
 	bias, err := c.vector(n, 2, w.Shape[0])
 	if err != nil {
 		return err
 	}
-	return c.layer(n, &model.Conv{Weight: w, Bias: bias, Stride: g.stride, Dilation: g.dilation, Pads: g.pads, Groups: int(groups)}, in)
+	return c.spatial(n, axes, &model.Conv{Weight: w, Bias: bias, Stride: g.stride, Dilation: g.dilation, Pads: g.pads, Groups: groups}, in)
+}
+
+// convTranspose works out pads from output_shape or auto_pad as ONNX says. What
+// would be negative padding becomes rows and columns of nothing at the end.
+func convTranspose(c *converter, n *node) error {
+	in, axes, err := c.maps(n, 0, 1, 2)
+	if err != nil {
+		return err
+	}
+	w, kernel, err := c.filters(n, axes)
+	if err != nil {
+		return err
+	}
+	groups, err := n.groups()
+	if err != nil {
+		return err
+	}
+	l := &model.ConvTranspose{Weight: w, Groups: groups}
+	if l.Stride, err = n.pair("strides", axes, [2]int{1, 1}, 1); err != nil {
+		return err
+	}
+	if l.Dilation, err = n.pair("dilations", axes, [2]int{1, 1}, 1); err != nil {
+		return err
+	}
+	if l.OutPad, err = n.pair("output_padding", axes, [2]int{}, 0); err != nil {
+		return err
+	}
+	if l.Bias, err = c.vector(n, 2, min(w.Shape[1], maxSize)*groups); err != nil {
+		return err
+	}
+	auto := n.text("auto_pad", "NOTSET")
+	shape := n.ints("output_shape")
+	if len(shape) == axes+2 {
+		shape = shape[2:]
+	}
+	var want [2]int
+	switch {
+	case shape != nil:
+		if len(shape) != axes || slices.Min(shape) < 1 || slices.Max(shape) > maxSize {
+			return malformed("output_shape is %v", n.ints("output_shape"))
+		}
+		want = [2]int{1, int(shape[axes-1])}
+		if axes == 2 {
+			want[0] = int(shape[0])
+		}
+	case auto == "SAME_UPPER" || auto == "SAME_LOWER":
+		want = [2]int{in.shape.H * l.Stride[0], in.shape.W * l.Stride[1]}
+	case auto == "NOTSET" || auto == "":
+		if l.Pads, err = n.pads(axes); err != nil {
+			return err
+		}
+		return c.spatial(n, axes, l, in)
+	case auto == "VALID":
+		return c.spatial(n, axes, l, in)
+	default:
+		return refuse("auto_pad is %q", auto)
+	}
+	for a, size := range [2]int{in.shape.H, in.shape.W} {
+		total := l.Stride[a]*(size-1) + l.OutPad[a] + (kernel[a]-1)*l.Dilation[a] + 1 - want[a]
+		if total < 0 {
+			l.OutPad[a] -= total
+			total = 0
+		}
+		// The odd one goes to the end for SAME_UPPER, else to the beginning.
+		l.Pads[a], l.Pads[a+2] = total-total/2, total/2
+		if auto == "SAME_UPPER" {
+			l.Pads[a], l.Pads[a+2] = l.Pads[a+2], l.Pads[a]
+		}
+	}
+	return c.spatial(n, axes, l, in)
 }
 
 func pool(c *converter, n *node) error {
-	in, err := c.maps(n, 0)
+	in, axes, err := c.maps(n, 0, 1, 2)
 	if err != nil {
 		return err
 	}
 	if !n.has("kernel_shape") {
 		return malformed("kernel_shape is missing")
 	}
-	kernel, err := n.pair("kernel_shape", [2]int{}, 1)
+	kernel, err := n.pair("kernel_shape", axes, [2]int{}, 1)
 	if err != nil {
 		return err
 	}
-	g, err := n.window(kernel, in.shape.H, in.shape.W)
+	g, err := n.window(axes, kernel, in.shape.H, in.shape.W)
 	if err != nil {
 		return err
 	}
 	for a := range 2 {
-		if span := (kernel[a]-1)*g.dilation[a] + 1; max(g.pads[a], g.pads[a+2]) >= span {
+		if span := (kernel[a]-1)*g.dilation[a] + 1; max(g.pads[a], g.pads[a+2]) >= span && n.op != "LpPool" {
 			return refuse("pads are %v of a window of %v: some windows would see nothing but padding", g.pads, kernel)
 		}
 	}
-	if n.op == "MaxPool" {
-		return c.layer(n, &model.MaxPool{Kernel: kernel, Stride: g.stride, Dilation: g.dilation, Pads: g.pads, Ceil: g.ceil}, in)
+	window := model.WindowPool{Kernel: kernel, Stride: g.stride, Dilation: g.dilation, Pads: g.pads, Ceil: g.ceil}
+	switch n.op {
+	case "LpPool":
+		p := n.int("p", 2)
+		if p < 1 || p > 1000 {
+			return refuse("p is %d", p)
+		}
+		window.Op, window.P = "lp", int(p)
+		return c.spatial(n, axes, &window, in)
+	case "AveragePool":
+		count := n.int("count_include_pad", 0) != 0
+		if g.dilation != [2]int{1, 1} {
+			window.Op, window.CountPad = "average", count
+			return c.spatial(n, axes, &window, in)
+		}
+		return c.spatial(n, axes, &model.AvgPool{Kernel: kernel, Stride: g.stride, Pads: g.pads, Ceil: g.ceil, CountPad: count}, in)
 	}
-	if g.dilation != [2]int{1, 1} {
-		return refuse("dilations are %v", g.dilation)
-	}
-	return c.layer(n, &model.AvgPool{Kernel: kernel, Stride: g.stride, Pads: g.pads, Ceil: g.ceil,
-		CountPad: n.int("count_include_pad", 0) != 0}, in)
-}
-
-func globalPool(c *converter, n *node) error {
-	in, err := c.maps(n, 0)
-	if err != nil {
-		return err
-	}
-	if n.op == "GlobalAveragePool" {
-		return c.layer(n, &model.GlobalAvgPool{}, in)
-	}
-	return c.layer(n, &model.MaxPool{Kernel: [2]int{in.shape.H, in.shape.W}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}}, in)
-}
-
-// reduceMean over rows and columns is a global average pool.
-func reduceMean(c *converter, n *node) error {
-	in, err := c.image(n, 0)
-	if err != nil {
-		return err
-	}
-	axes, err := c.integers(n, 1, "axes")
-	if err != nil {
-		return err
-	}
-	if in.shape.Flat || len(in.dims) != 4 || in.hwc == nil && !in.plain() {
-		return refuse("input has shape %v, want [N, channels, height, width]", c.show(in.dims))
-	}
-	want := []int{2, 3}
-	if in.hwc != nil {
-		want = []int{1, 2}
-	}
-	var got []int
-	for _, v := range axes {
-		a, err := axis(v, 4)
-		if err != nil {
+	if n.outputs[0] != "" {
+		if err := c.spatial(n, axes, &model.MaxPool{Kernel: kernel, Stride: g.stride, Dilation: g.dilation, Pads: g.pads, Ceil: g.ceil}, in); err != nil {
 			return err
 		}
-		got = append(got, a)
 	}
-	slices.Sort(got)
-	if !slices.Equal(got, want) {
-		return refuse("axes are %v, want those of height and width, %v", axes, want)
-	}
-	if n.int("keepdims", 1) == 0 {
-		v, err := c.add(c.unique(c.name(n)+".pool"), &model.GlobalAvgPool{}, in)
-		if err != nil {
-			return err
+	if len(n.outputs) > 1 && n.outputs[1] != "" && c.uses[n.outputs[1]] > 0 {
+		if c.images != 1 {
+			return refuse("the places of maxima in a batch of %d", c.images)
 		}
-		return c.layer(n, &model.Flatten{}, v)
-	}
-	if err := c.layer(n, &model.GlobalAvgPool{}, in); err != nil {
-		return err
-	}
-	if in.hwc != nil {
-		v := c.values[n.outputs[0]]
-		v.dims = []int64{v.dims[0], 1, 1, v.dims[1]}
+		window.Op, window.Columns = "argmax", n.int("storage_order", 0) != 0
+		return c.spatial(&node{outputs: n.outputs[1:2]}, axes, &window, in)
 	}
 	return nil
 }
 
+func globalPool(c *converter, n *node) error {
+	in, axes, err := c.maps(n, 0, 1, maxRank)
+	if err != nil {
+		return err
+	}
+	var l model.Layer = &model.GlobalAvgPool{}
+	whole, one := [2]int{in.shape.H, in.shape.W}, [2]int{1, 1}
+	switch n.op {
+	case "GlobalMaxPool":
+		l = &model.MaxPool{Kernel: whole, Stride: one, Dilation: one}
+	case "GlobalLpPool":
+		p := n.int("p", 2)
+		if p < 1 || p > 1000 {
+			return refuse("p is %d", p)
+		}
+		l = &model.WindowPool{Op: "lp", P: int(p), Kernel: whole, Stride: one, Dilation: one}
+	}
+	dims := append([]int64{in.dims[0], in.dims[1]}, slices.Repeat([]int64{1}, axes)...)
+	return c.put(n, dims, l, in)
+}
+
 func leakyRelu(c *converter, n *node) error {
 	return c.elementwise(n, &model.LeakyReLU{Alpha: n.float("alpha", 0.01)})
+}
+
+func gelu(c *converter, n *node) error {
+	switch how := n.text("approximate", "none"); how {
+	case "none":
+		return c.elementwise(n, &model.Unary{Op: "Gelu"})
+	case "tanh":
+		return c.elementwise(n, &model.Unary{Op: "GeluTanh"})
+	default:
+		return refuse("approximate is %q", how)
+	}
+}
+
+// prelu with one slope is a leaky rectifier.
+func prelu(c *converter, n *node) error {
+	k, err := c.floats(n, 1)
+	if err != nil {
+		return err
+	}
+	if k != nil && k.len() == 1 {
+		return c.elementwise(n, &model.LeakyReLU{Alpha: k.f[0]})
+	}
+	in, err := c.array(n, 0)
+	if err != nil {
+		return err
+	}
+	if k != nil && len(k.dims) == 1 && len(in.dims) > 2 && int64(k.dims[0]) == in.dims[1] && (c.opset < 7 || in.dims[len(in.dims)-1] != in.dims[1]) {
+		// One slope for each channel, which operator sets before 7 did not align at the end.
+		k = k.with(append([]int{k.dims[0]}, slices.Repeat([]int{1}, len(in.dims)-2)...))
+		return c.combine(n, c.name(n), "PRelu", in, &value{k: k})
+	}
+	return binaryOp(c, n)
 }
 
 // clip has its bounds in attributes before operator set 11, then in inputs.
@@ -222,8 +395,8 @@ func clip(c *converter, n *node) error {
 		}
 		bounds[i] = min(max(b, -math.MaxFloat32), math.MaxFloat32)
 	}
-	if bounds[0] > bounds[1] {
-		return refuse("its minimum %g is above its maximum %g", bounds[0], bounds[1])
+	if bounds[0] > bounds[1] { // the maximum wins
+		bounds[0] = bounds[1]
 	}
 	if bounds == [2]float32{0, math.MaxFloat32} {
 		return c.elementwise(n, &model.ReLU{})
@@ -232,7 +405,7 @@ func clip(c *converter, n *node) error {
 }
 
 func lrn(c *converter, n *node) error {
-	in, err := c.maps(n, 0)
+	in, _, err := c.maps(n, 0, 0, maxRank)
 	if err != nil {
 		return err
 	}
@@ -240,20 +413,20 @@ func lrn(c *converter, n *node) error {
 	if size < 1 || size > maxSize {
 		return malformed("size is %d", size)
 	}
-	return c.layer(n, &model.LRN{Size: int(size), Alpha: float64(n.float("alpha", 1e-4)), Beta: float64(n.float("beta", 0.75)),
+	return c.put(n, in.dims, &model.LRN{Size: int(size), Alpha: float64(n.float("alpha", 1e-4)), Beta: float64(n.float("beta", 0.75)),
 		Bias: float64(n.float("bias", 1))}, in)
 }
 
 func batchNorm(c *converter, n *node) error {
-	in, err := c.plain(n, 0)
-	if err != nil {
-		return err
-	}
 	switch {
 	case n.int("training_mode", 0) != 0 || c.opset < 7 && n.int("is_test", 0) == 0:
 		return refuse("it is in training mode: export the network for inference")
 	case n.int("spatial", 1) == 0:
 		return refuse("it normalises every place by itself")
+	}
+	in, _, err := c.maps(n, 0, 0, maxRank)
+	if err != nil {
+		return err
 	}
 	var p [4][]float32
 	for i := range p {
@@ -264,59 +437,320 @@ func batchNorm(c *converter, n *node) error {
 			return malformed("input %d is missing", i+1)
 		}
 	}
-	return c.layer(n, &model.BatchNorm{Scale: p[0], Shift: p[1], Mean: p[2], Var: p[3], Eps: float64(n.float("epsilon", 1e-5))}, in)
+	return c.put(n, in.dims, &model.BatchNorm{Scale: p[0], Shift: p[1], Mean: p[2], Var: p[3], Eps: float64(n.float("epsilon", 1e-5))}, in)
 }
 
-// gemm is alpha*A'*B' + beta*C with A the picture's features; it becomes a dense layer.
+func instanceNorm(c *converter, n *node) error {
+	in, _, err := c.maps(n, 0, 1, maxRank)
+	if err != nil {
+		return err
+	}
+	var p [2][]float32
+	for i := range p {
+		if p[i], err = c.vector(n, i+1, in.shape.C); err != nil {
+			return err
+		}
+		if p[i] == nil {
+			return malformed("input %d is missing", i+1)
+		}
+	}
+	return c.put(n, in.dims, &model.InstanceNorm{Scale: p[0], Shift: p[1], Eps: float64(n.float("epsilon", 1e-5))}, in)
+}
+
+// gemm is alpha*A'*B' + beta*C. With A the picture's features, and B and C
+// constants, it is a dense layer.
 func gemm(c *converter, n *node) error {
-	if n.int("transA", 0) != 0 {
-		return refuse("transA is set")
-	}
-	w, err := c.weights(n, 1, 2)
+	a, err := c.arg(n, 0)
 	if err != nil {
 		return err
 	}
-	out := w.Shape[1]
-	if n.int("transB", 0) != 0 {
-		out = w.Shape[0]
-	}
-	bias, err := c.floats(n, 2)
+	b, err := c.arg(n, 1)
 	if err != nil {
 		return err
 	}
-	var b []float32
-	if bias != nil {
-		if b, err = c.spread(bias, n.float("beta", 1), out); err != nil {
+	k, err := c.arg(n, 2)
+	if err != nil {
+		return err
+	}
+	if a == nil || b == nil {
+		return malformed("it has no two matrices")
+	}
+	transA, transB := n.int("transA", 0) != 0, n.int("transB", 0) != 0
+	alpha, beta := n.float("alpha", 1), n.float("beta", 1)
+	if !transA && a.k == nil && b.k != nil && c.isVector(a) && (k == nil || k.k != nil) {
+		w, err := c.weights(n, 1, 2)
+		if err != nil {
+			return err
+		}
+		out := w.Shape[1]
+		if transB {
+			out = w.Shape[0]
+		}
+		var bias []float32
+		ok := true
+		if k != nil {
+			kc, err := c.floats(n, 2)
+			if err != nil {
+				return err
+			}
+			bias, ok, err = c.spread(kc, beta, out)
+			if err != nil {
+				return err
+			}
+		}
+		if ok {
+			return c.dense(n, w, transB, alpha, bias)
+		}
+	}
+	name := c.name(n)
+	left, err := c.matrix(n, 0, transA)
+	if err != nil {
+		return err
+	}
+	right, err := c.matrix(n, 1, transB)
+	if err != nil {
+		return err
+	}
+	steps := []string{"product"}
+	if alpha != 1 {
+		steps = append(steps, "alpha")
+	}
+	if k != nil {
+		steps = append(steps, "sum")
+	}
+	next := func() string { // the last step has the node's name
+		step := steps[0]
+		if steps = steps[1:]; len(steps) == 0 {
+			return name
+		}
+		return c.unique(name + "." + step)
+	}
+	v, err := c.product(next(), left, right)
+	if err != nil {
+		return err
+	}
+	if alpha != 1 {
+		if v, err = c.pair(next(), "Mul", v, &value{k: &constant{f: []float32{alpha}}}); err != nil {
 			return err
 		}
 	}
-	return c.dense(n, w, n.int("transB", 0) != 0, n.float("alpha", 1), b)
+	if k != nil {
+		if beta != 1 {
+			if k.k != nil && k.k.f != nil {
+				if err := c.spend(len(k.k.f)); err != nil {
+					return err
+				}
+				scaled := k.k.with(k.k.dims)
+				scaled.f = slices.Clone(scaled.f)
+				for i := range scaled.f {
+					scaled.f[i] *= beta
+				}
+				k = &value{k: scaled}
+			} else if k, err = c.pair(c.unique(name+".beta"), "Mul", k, &value{k: &constant{f: []float32{beta}}}); err != nil {
+				return err
+			}
+		}
+		if v, err = c.pair(next(), "Add", v, k); err != nil {
+			return err
+		}
+	}
+	c.values[n.output()] = v
+	return nil
 }
 
-// spread makes a bias of one number or a row of them, times scale, out numbers.
-func (c *converter) spread(k *constant, scale float32, out int) ([]float32, error) {
+// isVector reports whether a layer's value is [images, numbers].
+func (c *converter) isVector(v *value) bool {
+	return v.k == nil && c.images > 0 && len(v.dims) == 2 && v.dims[0] == c.images
+}
+
+// matrix returns input i, transposed if asked.
+func (c *converter) matrix(n *node, i int, turn bool) (*value, error) {
+	v, err := c.arg(n, i)
+	if err != nil {
+		return nil, err
+	}
+	if v.k != nil {
+		if v.k.f == nil || len(v.k.dims) != 2 {
+			return nil, refuse("input %s is %v, want a matrix", n.inputs[i], v.k)
+		}
+		if !turn {
+			return v, nil
+		}
+		if err := c.spend(v.k.len()); err != nil {
+			return nil, err
+		}
+		k := &constant{dims: []int{v.k.dims[1], v.k.dims[0]}, f: make([]float32, v.k.len())}
+		for y := range k.dims[0] {
+			for x := range k.dims[1] {
+				k.f[y*k.dims[1]+x] = v.k.f[x*k.dims[0]+y]
+			}
+		}
+		return &value{k: k}, nil
+	}
+	if v, err = c.array(n, i); err != nil || !turn {
+		return v, err
+	}
+	if len(v.dims) != 2 {
+		return nil, refuse("input %s has shape %v, want a matrix", n.inputs[i], v.dims)
+	}
+	return c.turned(c.unique(n.inputs[i]+".transposed"), v, []int{1, 0})
+}
+
+// spread makes a bias of one number or a row of them, times scale, out numbers;
+// ok is false if it is a matrix.
+func (c *converter) spread(k *constant, scale float32, out int) (bias []float32, ok bool, err error) {
 	if k.len() != 1 && (k.len() != out || k.dims[len(k.dims)-1] != out) {
-		return nil, refuse("bias is %v, want [%d]", k.dims, out)
+		return nil, false, nil
 	}
 	if scale == 1 && k.len() == out {
-		return k.f, nil
+		return k.f, true, nil
 	}
 	if err := c.spend(out); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	b := make([]float32, out)
 	for i := range b {
 		b[i] = scale * k.f[i%k.len()]
 	}
-	return b, nil
+	return b, true, nil
 }
 
 func matMul(c *converter, n *node) error {
-	w, err := c.weights(n, 1, 2)
+	a, err := c.arg(n, 0)
 	if err != nil {
 		return err
 	}
-	return c.dense(n, w, false, 1, nil)
+	b, err := c.arg(n, 1)
+	if err != nil {
+		return err
+	}
+	if a == nil || b == nil {
+		return malformed("it has no two matrices")
+	}
+	if b.k != nil && len(b.k.dims) == 2 && c.isVector(a) {
+		w, err := c.weights(n, 1, 2)
+		if err != nil {
+			return err
+		}
+		return c.dense(n, w, false, 1, nil)
+	}
+	var vs [2]*value
+	for i, v := range []*value{a, b} {
+		if vs[i] = v; v.k == nil {
+			if vs[i], err = c.array(n, i); err != nil {
+				return err
+			}
+		}
+	}
+	v, err := c.product(c.name(n), vs[0], vs[1])
+	if err != nil {
+		return err
+	}
+	c.values[n.output()] = v
+	return nil
+}
+
+// product is the matrix product of two arrays, one of which may be constant. A
+// vector counts as a row on the left, a column on the right.
+func (c *converter) product(name string, a, b *value) (*value, error) {
+	dims := [2][]int{}
+	var vector [2]bool
+	for i, v := range []*value{a, b} {
+		d := ints(v.dims)
+		if v.k != nil {
+			d = v.k.dims
+			if v.k.f == nil {
+				return nil, refuse("it takes %v", v.k)
+			}
+		}
+		if len(d) == 0 {
+			return nil, malformed("it takes a single number")
+		}
+		if vector[i] = len(d) == 1; vector[i] {
+			d = []int{d[0], 1}
+			if i == 0 {
+				d = []int{1, d[0]}
+			}
+		}
+		dims[i] = d
+	}
+	ra, rb := len(dims[0]), len(dims[1])
+	if dims[0][ra-1] != dims[1][rb-2] {
+		return nil, malformed("it multiplies matrices of %v and %v", dims[0], dims[1])
+	}
+	head, err := model.Broadcast(dims[0][:ra-2], dims[1][:rb-2])
+	if err != nil {
+		return nil, malformed("%v", err)
+	}
+	full := append(int64s(head), int64(dims[0][ra-2]), int64(dims[1][rb-1]))
+	own, skip, err := c.stripped([2]*value{a, b}, dims, len(full), 2)
+	if err != nil {
+		return nil, err
+	}
+	l := &model.MatMul{A: own[0], B: own[1]}
+	v, err := c.operate(name, l, &l.Value, &l.First, [2]*value{a, b}, own)
+	if err != nil {
+		return nil, err
+	}
+	_ = skip
+	if vector[0] {
+		full = slices.Delete(full, len(full)-2, len(full)-1)
+	}
+	if vector[1] {
+		full = full[:len(full)-1]
+	}
+	v.dims = full
+	return v, nil
+}
+
+// stripped takes the first axis, the images, off the dims of two operands where
+// it stays apart: operands of fewer axes do not have it, constants hold 1 there.
+// Of the last fixed axes none is taken.
+func (c *converter) stripped(vs [2]*value, dims [2][]int, rank, fixed int) (own [2][]int, skip bool, err error) {
+	skip = c.images > 0 && rank > fixed
+	for i, v := range vs {
+		d := dims[i]
+		switch {
+		case v.k != nil && len(d) == rank && d[0] != 1:
+			skip = false
+		case v.k == nil && len(d) == rank && int64(d[0]) != c.images:
+			skip = false
+		case v.k == nil && len(d) < rank && c.images > 1:
+			skip = false
+		}
+	}
+	if !skip {
+		if c.images > 1 {
+			return own, false, refuse("values of shape %v and %v: it mixes the %d images of a batch", dims[0], dims[1], c.images)
+		}
+		return dims, false, nil
+	}
+	for i, d := range dims {
+		if len(d) == rank {
+			d = d[1:]
+		}
+		own[i] = d
+	}
+	return own, true, nil
+}
+
+// operate appends a layer of two operands, one of which may be constant.
+func (c *converter) operate(name string, l model.Layer, constant **tensor.Tensor, first *bool, vs [2]*value, dims [2][]int) (*value, error) {
+	var ins []*value
+	for i, v := range vs {
+		if v.k == nil {
+			ins = append(ins, v)
+			continue
+		}
+		if v.k.f == nil {
+			return nil, refuse("it takes %v", v.k)
+		}
+		if v.k.len() == 0 || len(dims[i]) > 8 {
+			return nil, refuse("it takes %v", v.k)
+		}
+		*constant, *first = tensor.From(v.k.f, dims[i]...), i == 0
+	}
+	return c.add(name, l, ins...)
 }
 
 // dense makes a node a dense layer with weights w, [out, in] if rows, else
@@ -327,13 +761,18 @@ func (c *converter) dense(n *node, w *tensor.Tensor, rows bool, alpha float32, b
 	if err != nil {
 		return err
 	}
-	if !in.shape.Flat && in.plain() && in.shape.H*in.shape.W == 1 {
-		if in, err = c.add(c.unique(c.name(n)+".flatten"), &model.Flatten{}, in); err != nil {
+	if !in.shape.Flat {
+		if in.hwc != nil {
+			if in, err = c.array(n, 0); err != nil {
+				return err
+			}
+		}
+		name := c.unique(c.name(n) + ".flatten")
+		flat, err := c.add(name, &model.Flatten{}, in)
+		if err != nil {
 			return err
 		}
-	}
-	if len(in.dims) != 2 || !in.shape.Flat {
-		return refuse("input %s has shape %v, want [N, values]", n.inputs[0], c.show(in.dims))
+		in = flat
 	}
 	out, depth := w.Shape[0], w.Shape[1]
 	if !rows {
@@ -366,10 +805,9 @@ func (c *converter) dense(n *node, w *tensor.Tensor, rows bool, alpha float32, b
 	return c.layer(n, &model.Dense{Weight: w, Bias: bias}, in)
 }
 
-// addOrScale is Add, Sub, Mul or Div: of two values of one shape (Add only), or of
-// a value and a constant per channel, which is a bias if it directly follows
-// the weights, else a normalisation.
-func addOrScale(c *converter, n *node) error {
+// binaryOp is an operation on two values, or of a value and a constant: per
+// channel that is a bias if it directly follows the weights, else a normalisation.
+func binaryOp(c *converter, n *node) error {
 	if len(n.inputs) != 2 {
 		return malformed("%d inputs, want 2", len(n.inputs))
 	}
@@ -384,20 +822,229 @@ func addOrScale(c *converter, n *node) error {
 		}
 		vs[i] = v
 	}
+	for i, v := range vs {
+		if v.k == nil {
+			continue
+		}
+		done, err := c.affine(n, i)
+		if done || err != nil {
+			return err
+		}
+		if vs[i], err = c.legacyBroadcast(n, vs[1-i], v); err != nil {
+			return err
+		}
+	}
 	if vs[0].k == nil && vs[1].k == nil {
-		return c.addValues(n)
+		return c.two(n, c.name(n), n.op, vs[0], vs[1])
 	}
-	at := 0
-	if vs[0].k != nil {
-		at = 1
+	// A single number does not mind the order.
+	for i, v := range vs {
+		if v.k != nil && v.k.len() == 1 && len(v.k.dims) <= len(vs[1-i].dims) {
+			return c.combine(n, c.name(n), n.op, vs[0], vs[1])
+		}
 	}
-	in, k := vs[at], vs[1-at].k
-	if k.f == nil {
-		return malformed("input %s is %v, want floats", n.inputs[1-at], k)
+	for i := range vs {
+		if vs[i].k == nil {
+			var err error
+			if vs[i], err = c.array(n, i); err != nil {
+				return err
+			}
+		}
 	}
-	per, err := c.perChannel(n, k, in)
+	return c.combine(n, c.name(n), n.op, vs[0], vs[1])
+}
+
+// legacyBroadcast puts a constant's axes where attribute axis wants them, as
+// before operator set 7.
+func (c *converter) legacyBroadcast(n *node, v, k *value) (*value, error) {
+	if c.opset >= 7 || n.int("broadcast", 0) == 0 || !n.has("axis") || v.k != nil {
+		return k, nil
+	}
+	a, err := axis(n.int("axis", 0), len(v.dims))
 	if err != nil {
+		return nil, err
+	}
+	if tail := len(v.dims) - a - len(k.k.dims); tail > 0 {
+		return &value{k: k.k.with(append(slices.Clone(k.k.dims), slices.Repeat([]int{1}, tail)...))}, nil
+	}
+	return k, nil
+}
+
+// two combines two values, as maps with the channels last if both are.
+func (c *converter) two(n *node, name, op string, a, b *value) error {
+	v, err := c.pair(name, op, a, b)
+	if err == nil {
+		c.values[n.output()] = v
+	}
+	return err
+}
+
+func (c *converter) combine(n *node, name, op string, a, b *value) error {
+	return c.two(n, name, op, a, b)
+}
+
+// pair combines two arrays number by number, one of which may be constant.
+func (c *converter) pair(name, op string, a, b *value) (*value, error) {
+	vs := [2]*value{a, b}
+	single := func(v *value) bool { return v.k != nil && v.k.len() == 1 }
+	same := a.k == nil && b.k == nil && slices.Equal(a.dims, b.dims) && sameOrder(a.hwc, b.hwc)
+	var err error
+	if !same && !(single(a) && len(a.k.dims) <= len(b.dims)) && !(single(b) && len(b.k.dims) <= len(a.dims)) {
+		for i, v := range vs {
+			if v.k == nil {
+				if vs[i], err = c.ordered(v); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	if same && vs[0].shape != vs[1].shape {
+		if vs[1], err = c.shaped(vs[1], vs[0].shape); err != nil {
+			return nil, err
+		}
+	}
+	if same && op == "Add" {
+		v, err := c.add(name, &model.Add{}, vs[0], vs[1])
+		if err == nil {
+			v.dims, v.hwc = a.dims, a.hwc
+		}
+		return v, err
+	}
+	var dims [2][]int
+	for i, v := range vs {
+		if dims[i] = ints(v.dims); v.k != nil {
+			dims[i] = v.k.dims
+		}
+	}
+	full, err := model.Broadcast(dims[0], dims[1])
+	if err != nil {
+		return nil, malformed("%v", err)
+	}
+	own, _, err := c.stripped(vs, dims, len(full), 0)
+	if err != nil {
+		return nil, err
+	}
+	// Values as large as the result must be divided into the same maps.
+	if vs[0].k == nil && vs[1].k == nil && vs[0].shape.Len() == vs[1].shape.Len() {
+		if vs[1], err = c.shaped(vs[1], vs[0].shape); err != nil {
+			return nil, err
+		}
+	}
+	l := &model.Binary{Op: op, A: own[0], B: own[1]}
+	v, err := c.operate(name, l, &l.Value, &l.First, vs, own)
+	if err != nil {
+		return nil, err
+	}
+	v.dims = int64s(full)
+	for i := range vs {
+		if vs[i].k == nil && vs[i].hwc != nil {
+			v.hwc = vs[i].hwc
+		}
+	}
+	return v, nil
+}
+
+func sameOrder(a, b *model.Shape) bool {
+	return a == nil && b == nil || a != nil && b != nil && *a == *b
+}
+
+// variadic combines any number of values, one after the other.
+func variadic(c *converter, n *node) error {
+	op := map[string]string{"Sum": "Add", "Mean": "Add"}[n.op]
+	if op == "" {
+		op = n.op
+	}
+	var vs []*value
+	for i := range n.inputs {
+		v, err := c.arg(n, i)
+		if err != nil {
+			return err
+		}
+		if v == nil {
+			return malformed("input %d is missing", i)
+		}
+		if v.k != nil && v.k.f == nil {
+			return refuse("it takes %v", v.k)
+		}
+		vs = append(vs, v)
+	}
+	if len(vs) == 0 {
+		return malformed("no inputs")
+	}
+	if len(vs) == 1 {
+		return identity(c, n)
+	}
+	// Layers first: a constant is combined with a value.
+	slices.SortStableFunc(vs, func(a, b *value) int {
+		switch {
+		case a.k == nil && b.k != nil:
+			return -1
+		case a.k != nil && b.k == nil:
+			return 1
+		}
+		return 0
+	})
+	name := c.name(n)
+	same := op == "Add" && n.op == "Sum"
+	for _, v := range vs {
+		same = same && v.k == nil && v.shape == vs[0].shape && slices.Equal(v.dims, vs[0].dims) && sameOrder(v.hwc, vs[0].hwc)
+	}
+	if same {
+		v, err := c.add(name, &model.Add{}, vs...)
+		if err == nil {
+			v.dims, v.hwc = vs[0].dims, vs[0].hwc
+			c.values[n.output()] = v
+		}
 		return err
+	}
+	if k := vs[1].k; len(vs) == 2 && k != nil && k.len() == 1 && k.f[0] == 0 && op == "Max" && len(k.dims) <= len(vs[0].dims) {
+		v, err := c.add(name, &model.ReLU{}, vs[0])
+		if err == nil {
+			v.dims, v.hwc = vs[0].dims, vs[0].hwc
+			c.values[n.output()] = v
+		}
+		return err
+	}
+	sum := vs[0]
+	for i, v := range vs[1:] {
+		step := name
+		if i < len(vs)-2 || n.op == "Mean" {
+			step = c.unique(name + "." + strings.ToLower(op))
+		}
+		var err error
+		if sum, err = c.pair(step, op, sum, v); err != nil {
+			return err
+		}
+	}
+	if n.op == "Mean" {
+		var err error
+		if sum, err = c.pair(name, "Mul", sum, &value{k: &constant{f: []float32{1 / float32(len(vs))}}}); err != nil {
+			return err
+		}
+	}
+	c.values[n.output()] = sum
+	return nil
+}
+
+// affine makes Add, Sub, Mul or Div of a value and a constant per channel, input
+// number which, a bias or a batch normalisation; done is false if it is neither.
+func (c *converter) affine(n *node, which int) (done bool, err error) {
+	at := 1 - which
+	in, err := c.arg(n, at)
+	if err != nil || in.k != nil {
+		return false, err
+	}
+	v, err := c.arg(n, which)
+	if err != nil {
+		return false, err
+	}
+	k := v.k
+	if k.f == nil || !slices.Contains([]string{"Add", "Sub", "Mul", "Div"}, n.op) || n.op == "Div" && at == 1 {
+		return false, nil
+	}
+	per, ok := c.perChannel(n, k, in)
+	if !ok {
+		return false, nil
 	}
 	channels := in.shape.C
 	value := func(i int) float32 { return per[i%len(per)] }
@@ -416,11 +1063,8 @@ func addOrScale(c *converter, n *node) error {
 		}
 		return 1 / value(i), 0
 	}
-	if n.op == "Div" && at == 1 {
-		return refuse("it divides a constant by a value")
-	}
 	if err := c.spend(4 * channels); err != nil {
-		return err
+		return false, err
 	}
 	if scale, _ := affine(0); scale == 1 && (n.op == "Add" || n.op == "Sub") {
 		if bias := biasOf(c.ownLayer(n, at, in)); bias != nil {
@@ -433,8 +1077,8 @@ func addOrScale(c *converter, n *node) error {
 				}
 			}
 			*bias = sum
-			c.alias(n, in, in.dims)
-			return nil
+			c.alias(n, at, in, in.dims)
+			return true, nil
 		}
 	}
 	l := &model.BatchNorm{Scale: make([]float32, channels), Shift: make([]float32, channels),
@@ -442,18 +1086,20 @@ func addOrScale(c *converter, n *node) error {
 	for i := range channels {
 		l.Scale[i], l.Shift[i] = affine(i)
 	}
-	v, err := c.add(c.name(n), l, in)
+	w, err := c.add(c.name(n), l, in)
 	if err != nil {
-		return err
+		return false, err
 	}
-	v.dims, v.hwc = in.dims, in.hwc
-	c.values[n.outputs[0]] = v
-	return nil
+	w.dims, w.hwc = in.dims, in.hwc
+	c.values[n.output()] = w
+	return true, nil
 }
 
 func biasOf(l model.Layer) *[]float32 {
 	switch l := l.(type) {
 	case *model.Conv:
+		return &l.Bias
+	case *model.ConvTranspose:
 		return &l.Bias
 	case *model.Dense:
 		return &l.Bias
@@ -463,19 +1109,25 @@ func biasOf(l model.Layer) *[]float32 {
 
 // perChannel returns a constant that is to be broadcast over v as one number,
 // or one for each of v's channels.
-func (c *converter) perChannel(n *node, k *constant, v *value) ([]float32, error) {
-	channel := 1
-	if v.hwc != nil {
-		channel = 3
+func (c *converter) perChannel(n *node, k *constant, v *value) ([]float32, bool) {
+	if c.images == 0 || len(v.dims) < 2 || len(v.dims) > 4 || v.dims[0] != c.images {
+		return nil, false
 	}
-	if !v.plain() && (v.hwc == nil || v.shape.Flat) {
-		return nil, refuse("a value of shape %v", c.show(v.dims))
+	channel := 1
+	switch {
+	case v.hwc != nil && len(v.dims) == 4:
+		channel = 3
+	case v.hwc != nil || v.shape != model.ArrayShape(ints(v.dims[1:])):
+		return nil, false
+	}
+	if len(k.dims) < 2 && k.len() == 1 && len(v.dims) < 4 {
+		return nil, false // nothing per channel about it
 	}
 	first := len(v.dims) - len(k.dims) // the axis of v that k's first one meets
 	if n.int("broadcast", 0) != 0 && n.has("axis") {
 		a, err := axis(n.int("axis", 0), len(v.dims)) // before operator set 7
 		if err != nil {
-			return nil, err
+			return nil, false
 		}
 		first = a
 	}
@@ -483,329 +1135,5 @@ func (c *converter) perChannel(n *node, k *constant, v *value) ([]float32, error
 	for i, d := range k.dims {
 		ok = ok && (d == 1 || first+i == channel && d == v.shape.C)
 	}
-	if !ok {
-		return nil, refuse("a constant of shape %v with a value of shape %v: want one number for all or one per channel", k.dims, c.show(v.dims))
-	}
-	return k.f, nil
-}
-
-// addValues adds values of one shape.
-func (c *converter) addValues(n *node) error {
-	if n.op != "Add" && n.op != "Sum" {
-		return refuse("both its inputs are computed from the picture")
-	}
-	var ins []*value
-	for i := range n.inputs {
-		v, err := c.image(n, i)
-		if err != nil {
-			return err
-		}
-		if i > 0 && (v.shape != ins[0].shape || !slices.Equal(v.dims, ins[0].dims) || !sameOrder(v.hwc, ins[0].hwc)) {
-			return refuse("it adds values of different shapes, %v and %v", c.show(ins[0].dims), c.show(v.dims))
-		}
-		ins = append(ins, v)
-	}
-	v, err := c.add(c.name(n), &model.Add{}, ins...)
-	if err != nil {
-		return err
-	}
-	v.dims, v.hwc = ins[0].dims, ins[0].hwc
-	c.values[n.outputs[0]] = v
-	return nil
-}
-
-func sameOrder(a, b *model.Shape) bool {
-	return a == nil && b == nil || a != nil && b != nil && *a == *b
-}
-
-func sum(c *converter, n *node) error {
-	for i := range n.inputs {
-		v, err := c.arg(n, i)
-		if err != nil {
-			return err
-		}
-		if v == nil {
-			return malformed("input %d is missing", i)
-		}
-		if v.k != nil {
-			return refuse("input %s is constant", n.inputs[i])
-		}
-	}
-	if len(n.inputs) == 0 {
-		return malformed("no inputs")
-	}
-	return c.addValues(n)
-}
-
-func concat(c *converter, n *node) error {
-	if len(n.inputs) == 0 {
-		return malformed("no inputs")
-	}
-	var ins []*value
-	for i := range n.inputs {
-		v, err := c.plain(n, i)
-		if err != nil {
-			return err
-		}
-		a, err := axis(n.int("axis", 1), len(v.dims))
-		if err != nil {
-			return err
-		}
-		if a != 1 {
-			return refuse("it joins along axis %d, want 1, the channels", n.int("axis", 1))
-		}
-		ins = append(ins, v)
-	}
-	return c.layer(n, &model.Concat{}, ins...)
-}
-
-// pad has its sizes and value in attributes before operator set 11, then in inputs.
-func pad(c *converter, n *node) error {
-	if mode := n.text("mode", "constant"); mode != "constant" {
-		return refuse("mode is %s, only constant is supported", mode)
-	}
-	in, err := c.image(n, 0)
-	if err != nil {
-		return err
-	}
-	var pads []int64
-	fill := n.float("value", 0)
-	if c.opset < 11 {
-		if pads = n.ints("pads"); pads == nil {
-			pads = n.ints("paddings")
-		}
-	} else {
-		if pads, err = c.integers(n, 1, ""); err != nil {
-			return err
-		}
-		k, err := c.vector(n, 2, 1)
-		if err != nil {
-			return err
-		}
-		if k != nil {
-			fill = k[0]
-		}
-	}
-	rank := len(in.dims)
-	axes, err := c.integers(n, 3, "")
-	if err != nil {
-		return err
-	}
-	if axes == nil {
-		for i := range rank {
-			axes = append(axes, int64(i))
-		}
-	}
-	if len(axes) > rank || len(pads) != 2*len(axes) {
-		return malformed("pads are %v for axes %v", pads, axes)
-	}
-	all := make([]int, 2*rank)
-	for i, v := range axes {
-		a, err := axis(v, rank)
-		if err != nil {
-			return err
-		}
-		for j, p := range []int64{pads[i], pads[i+len(axes)]} {
-			if p < 0 || p > maxSize {
-				return refuse("pads are %v, want 0 to %d", pads, maxSize)
-			}
-			all[a+j*rank] = int(p)
-		}
-	}
-	if slices.Max(all) == 0 {
-		c.alias(n, in, in.dims)
-		return nil
-	}
-	if in, err = c.maps(n, 0); err != nil {
-		return err
-	}
-	if all[0] != 0 || all[1] != 0 || all[4] != 0 || all[5] != 0 {
-		return refuse("pads are %v, want none of images and channels", pads)
-	}
-	return c.layer(n, &model.Pad{Pads: [4]int{all[2], all[3], all[6], all[7]}, Value: fill}, in)
-}
-
-// softmax runs over one axis since operator set 13, over all from axis on before.
-func softmax(c *converter, n *node) error {
-	in, err := c.plain(n, 0)
-	if err != nil {
-		return err
-	}
-	def := int64(-1)
-	if c.opset < 13 {
-		def = 1
-	}
-	a, err := axis(n.int("axis", def), len(in.dims))
-	if err != nil {
-		return err
-	}
-	if a != 1 || c.opset < 13 && in.shape.H*in.shape.W != 1 {
-		return refuse("axis is %d of a value of shape %v, want the channels alone", n.int("axis", def), c.show(in.dims))
-	}
-	return c.layer(n, &model.Softmax{}, in)
-}
-
-func dropout(c *converter, n *node) error {
-	rate := n.float("ratio", 0.5)
-	if c.opset >= 12 {
-		k, err := c.vector(n, 1, 1)
-		if err != nil {
-			return err
-		}
-		if k != nil {
-			rate = k[0]
-		}
-		training, err := c.constant(n, 2)
-		if err != nil {
-			return err
-		}
-		if training != nil && (training.len() != 1 || training.i == nil || training.i[0] != 0) {
-			return refuse("it is in training mode: export the network for inference")
-		}
-	}
-	if !(rate >= 0 && rate < 1) {
-		return refuse("ratio is %g", rate)
-	}
-	return c.elementwise(n, &model.Dropout{Rate: float64(rate)})
-}
-
-func identity(c *converter, n *node) error {
-	in, err := c.image(n, 0)
-	if err != nil {
-		return err
-	}
-	c.alias(n, in, in.dims)
-	return nil
-}
-
-// view lets a node's output be its input with other dims: a Flatten layer if it
-// becomes a vector, nothing at all otherwise.
-func (c *converter) view(n *node, in *value, dims []int64) error {
-	if slices.Equal(dims, in.dims) || in.hwc == nil && (in.shape.Flat || len(dims) != 2) {
-		c.alias(n, in, dims)
-		return nil
-	}
-	if len(dims) != 2 || in.shape.Flat {
-		return refuse("it makes shape %v of %v, whose channels are last", c.show(dims), c.show(in.dims))
-	}
-	v, err := c.add(c.name(n), &model.Flatten{}, in)
-	if err != nil {
-		return err
-	}
-	v.hwc = in.hwc
-	c.values[n.outputs[0]] = v
-	return nil
-}
-
-func flatten(c *converter, n *node) error {
-	in, err := c.image(n, 0)
-	if err != nil {
-		return err
-	}
-	if a := n.int("axis", 1); a != 1 && a != 1-int64(len(in.dims)) {
-		return refuse("axis is %d, want 1", a)
-	}
-	if in.shape.Flat && in.plain() {
-		return c.layer(n, &model.Flatten{}, in)
-	}
-	return c.view(n, in, []int64{in.dims[0], int64(in.shape.Len())})
-}
-
-func reshape(c *converter, n *node) error {
-	in, err := c.image(n, 0)
-	if err != nil {
-		return err
-	}
-	target, err := c.integers(n, 1, "shape")
-	if err != nil {
-		return err
-	}
-	if len(target) < 1 || len(target) > maxRank {
-		return refuse("it makes shape %v of %v", c.show(target), c.show(in.dims))
-	}
-	bad := refuse("it makes shape %v of %v, which does not keep the images apart", c.show(target), c.show(in.dims))
-	allowZero := n.int("allowzero", 0) != 0
-	rest := slices.Clone(target[1:])
-	for i, d := range rest {
-		if d == 0 && !allowZero && i+1 < len(in.dims) {
-			rest[i] = in.dims[i+1]
-		}
-	}
-	per := in.shape.Len()
-	switch d := target[0]; {
-	case d == 0 && !allowZero, d == c.images, d == 1 && c.images == batch:
-	case d == -1: // stands for the images if the rest is one image
-		if slices.Contains(rest, -1) {
-			return bad
-		}
-	default:
-		return bad
-	}
-	var none []int
-	dims, err := reshaped(rest, none, per, true)
-	if err != nil {
-		return bad
-	}
-	out := []int64{in.dims[0]}
-	for _, d := range dims {
-		out = append(out, int64(d))
-	}
-	return c.view(n, in, out)
-}
-
-func squeeze(c *converter, n *node) error {
-	in, err := c.image(n, 0)
-	if err != nil {
-		return err
-	}
-	axes, err := c.integers(n, 1, "axes")
-	if err != nil {
-		return err
-	}
-	dims, err := squeezed(n.op, in.dims, axes)
-	if err != nil {
-		return err
-	}
-	if len(dims) == 0 || dims[0] != in.dims[0] {
-		return refuse("it makes shape %v of %v: the images must stay the first axis", c.show(dims), c.show(in.dims))
-	}
-	return c.view(n, in, dims)
-}
-
-// transpose is supported where it moves nothing, or between channels first and
-// channels last, which is only another way to see the same maps.
-func transpose(c *converter, n *node) error {
-	in, err := c.image(n, 0)
-	if err != nil {
-		return err
-	}
-	perm, err := permutation(n, len(in.dims))
-	if err != nil {
-		return err
-	}
-	var dims, before, after []int64
-	for i, p := range perm {
-		dims = append(dims, in.dims[p])
-		if in.dims[i] != 1 {
-			before = append(before, int64(i))
-		}
-		if in.dims[p] != 1 {
-			after = append(after, int64(p))
-		}
-	}
-	v := *in
-	v.dims = dims
-	switch {
-	case slices.Equal(perm, []int{0, 2, 3, 1}) && in.plain() && !in.shape.Flat:
-		if !slices.Equal(before, after) {
-			v.hwc = &v.shape
-		}
-	case slices.Equal(perm, []int{0, 3, 1, 2}) && in.hwc != nil && !in.shape.Flat:
-		v.hwc = nil
-	case slices.Equal(before, after) && perm[0] == 0:
-	default:
-		return refuse("it turns axes %v of a value of shape %v", perm, c.show(in.dims))
-	}
-	c.alias(n, &v, dims)
-	return nil
+	return k.f, ok
 }

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -38,22 +39,30 @@ type (
 		attrs            []attribute
 	}
 	attribute struct {
-		name   string
-		typ    int64
-		f      float32
-		i      int64
-		s      []byte
-		tensor *tensorProto
-		floats []float32
-		ints   []int64
+		name    string
+		typ     int64
+		f       float32
+		i       int64
+		s       []byte
+		tensor  *tensorProto
+		floats  []float32
+		ints    []int64
+		strings []string
 	}
 	// tensorProto keeps its numbers encoded until they are asked for (see decode).
 	tensorProto struct {
 		name     string
 		typ      int64
 		dims     []int64
-		external bool // values are in another file
+		external bool    // values are in another file
+		where    []entry // external: location, offset, length
+		stored   *extent // where the raw data is that was left out of msg
 		msg      []byte
+	}
+	// extent is a part of the file.
+	extent struct {
+		at, length int64
+		floats     bool // float_data instead of raw_data: the same bytes
 	}
 	valueInfo struct {
 		name   string
@@ -64,6 +73,10 @@ type (
 )
 
 const maxRank = 16
+
+// elsewhere is the field by which a skeleton says where a tensor's data is. No
+// file has it: skeletons leave out fields that they do not know.
+const elsewhere = protowire.Number(protowire.MaxValidNumber)
 
 // decoder reads messages and bounds the number of structs they become, so that
 // a file of empty messages cannot ask for far more memory than it has.
@@ -132,6 +145,7 @@ func (d *decoder) spend() error {
 	return nil
 }
 
+// decodeFile decodes a skeleton.
 func decodeFile(data []byte) (*file, error) {
 	d := &decoder{left: len(data)/10 + 1000}
 	m := &file{}
@@ -291,6 +305,10 @@ func (d *decoder) attribute(b []byte) (a attribute, err error) {
 			}
 		case f.num == 7:
 			err = each32(f, func(v uint32) { a.floats = append(a.floats, math.Float32frombits(v)) })
+		case f.bytes(9):
+			var s string
+			s, err = f.string()
+			a.strings = append(a.strings, s)
 		case f.num == 8:
 			err = eachVarint(f, func(v uint64) { a.ints = append(a.ints, int64(v)) })
 		case f.varint(20):
@@ -316,9 +334,15 @@ func (d *decoder) tensor(b []byte) (t tensorProto, err error) {
 		case f.bytes(8):
 			t.name, err = f.string()
 		case f.bytes(13):
-			t.external = true
+			var e entry
+			if err = d.spend(); err == nil {
+				e, err = d.entry(f.b)
+				t.where, t.external = append(t.where, e), true
+			}
 		case f.varint(14):
 			t.external = t.external || f.u == 1
+		case f.bytes(elsewhere) && len(f.b) == 17:
+			t.stored = &extent{at: int64(binary.LittleEndian.Uint64(f.b)), length: int64(binary.LittleEndian.Uint64(f.b[8:])), floats: f.b[16] != 0}
 		}
 		return err
 	})

@@ -1,0 +1,196 @@
+package onnx
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// A skeleton is a model file without the weights: a copy in which the data of
+// each larger tensor is replaced by the place where it is. The file is streamed:
+// what is skipped is never read, and weights are later read straight to where
+// they belong, so that loading takes little more memory than the weights do.
+
+// inlineData is the length up to which a tensor's data stays in the skeleton.
+const inlineData = 256
+
+// maxSkeleton bounds what is not weights.
+const maxSkeleton = 1 << 28
+
+// messages on the way to tensors: their fields that are messages in turn.
+var (
+	tensorFields    = fieldTree{9: nil, 4: nil}
+	attributeFields = fieldTree{5: tensorFields}
+	modelFields     = fieldTree{7: {5: tensorFields, 1: {5: attributeFields}}}
+)
+
+type fieldTree map[protowire.Number]fieldTree
+
+// skeletonReader copies a file of the given size.
+type skeletonReader struct {
+	r    io.ReaderAt
+	buf  *bufio.Reader
+	at   int64 // of the next byte
+	size int64
+	left int // bytes that the skeleton may still take
+}
+
+// skeleton returns the skeleton of a model file.
+func skeleton(r io.ReaderAt, size int64) ([]byte, error) {
+	s := &skeletonReader{r: r, size: size, left: maxSkeleton}
+	s.seek(0)
+	b, err := s.message(size, modelFields, nil)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return nil, fmt.Errorf("onnx: not a readable ONNX file: %w", err)
+	}
+	return b, nil
+}
+
+func (s *skeletonReader) seek(at int64) {
+	s.at = at
+	section := io.NewSectionReader(s.r, at, max(s.size-at, 0))
+	if s.buf == nil {
+		s.buf = bufio.NewReaderSize(section, 1<<14)
+	} else {
+		s.buf.Reset(section)
+	}
+}
+
+// skip leaves out n bytes.
+func (s *skeletonReader) skip(n int64) error {
+	if n <= int64(s.buf.Buffered()) {
+		_, err := s.buf.Discard(int(n))
+		s.at += n
+		return err
+	}
+	s.seek(s.at + n)
+	return nil
+}
+
+func (s *skeletonReader) varint() (uint64, error) {
+	var v uint64
+	for shift := 0; shift < 70; shift += 7 {
+		b, err := s.buf.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		s.at++
+		if shift == 63 && b > 1 {
+			break
+		}
+		v |= uint64(b&0x7f) << shift
+		if b < 0x80 {
+			return v, nil
+		}
+	}
+	return 0, errors.New("a number is too long")
+}
+
+// read appends the next n bytes to dst.
+func (s *skeletonReader) read(dst []byte, n int64) ([]byte, error) {
+	if n > s.size-s.at {
+		return nil, io.ErrUnexpectedEOF
+	}
+	if n > int64(s.left) {
+		return nil, errors.New("the graph takes too much memory")
+	}
+	s.left -= int(n)
+	at := len(dst)
+	dst = append(dst, make([]byte, n)...)
+	_, err := io.ReadFull(s.buf, dst[at:])
+	s.at += n
+	return dst, err
+}
+
+// message appends the message that ends at end to dst. tree says which of its
+// fields are messages that may hold tensors; a tensor's fields have none.
+func (s *skeletonReader) message(end int64, tree fieldTree, dst []byte) ([]byte, error) {
+	for s.at < end {
+		tag, err := s.varint()
+		if err != nil {
+			return nil, err
+		}
+		num, typ := protowire.DecodeTag(tag)
+		if num < protowire.MinValidNumber || num > protowire.MaxValidNumber {
+			return nil, fmt.Errorf("field number %d", num)
+		}
+		var length int64
+		switch typ {
+		case protowire.VarintType:
+			v, err := s.varint()
+			if err != nil {
+				return nil, err
+			}
+			if num < elsewhere {
+				dst = protowire.AppendVarint(protowire.AppendTag(dst, num, typ), v)
+			}
+		case protowire.Fixed32Type, protowire.Fixed64Type:
+			length = 4
+			if typ == protowire.Fixed64Type {
+				length = 8
+			}
+			if s.at+length > end {
+				return nil, io.ErrUnexpectedEOF
+			}
+			if num == elsewhere {
+				if err := s.skip(length); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			if dst, err = s.read(protowire.AppendTag(dst, num, typ), length); err != nil {
+				return nil, err
+			}
+		case protowire.BytesType:
+			v, err := s.varint()
+			if err != nil {
+				return nil, err
+			}
+			if v > math.MaxInt64/2 || s.at+int64(v) > end {
+				return nil, io.ErrUnexpectedEOF
+			}
+			length = int64(v)
+			sub, inside := tree[num]
+			switch {
+			case num == elsewhere:
+				err = s.skip(length)
+			case inside && sub != nil:
+				var b []byte
+				if b, err = s.message(s.at+length, sub, nil); err == nil {
+					dst = protowire.AppendBytes(protowire.AppendTag(dst, num, typ), b)
+				}
+			case inside && length > inlineData:
+				place := binary.LittleEndian.AppendUint64(nil, uint64(s.at))
+				place = binary.LittleEndian.AppendUint64(place, uint64(length))
+				floats := byte(0)
+				if num == 4 {
+					floats = 1
+				}
+				dst = protowire.AppendBytes(protowire.AppendTag(dst, elsewhere, typ), append(place, floats))
+				err = s.skip(length)
+			default:
+				dst, err = s.read(protowire.AppendVarint(protowire.AppendTag(dst, num, typ), v), length)
+			}
+			if err != nil {
+				return nil, err
+			}
+		default:
+			return nil, fmt.Errorf("field %d has wire type %d", num, typ)
+		}
+		if len(dst) > maxSkeleton {
+			return nil, errors.New("the graph takes too much memory")
+		}
+	}
+	if s.at != end {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return dst, nil
+}
