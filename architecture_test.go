@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"occlusion":        {"model", "model/tensor", "internal/render"},
 	"features":         {"model", "model/tensor"},
 	"internal/viztest": {"model", "model/tensor", "model/onnx", "internal/npy"},
+	"experiments":      {"model", "model/tensor", "deconv", "features"},
 	"cmd/viz":          {"*"},
 }
 

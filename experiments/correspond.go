@@ -1,0 +1,370 @@
+package experiments
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// Part is one part in several images, such as the left eye of five dogs: a box in
+// each, in pixels of the network's input.
+type Part struct {
+	Name  string
+	Boxes []image.Rectangle // one for each image
+}
+
+// CorrespondOptions of Correspond.
+type CorrespondOptions struct {
+	Layers   []string  // nil: the last convolution's features and Top
+	Fill     []float32 // what masks put in place, per channel in network units; nil: the mean of the training data
+	Random   int       // draws of random masks; 0: 20
+	Seed     uint64
+	Progress func(done, total int)
+}
+
+// What a Correspondence can be of besides a part.
+const (
+	AllParts   = "all parts"          // mean over the parts
+	Random     = "random"             // masks at random places in each image
+	RandomSame = "random, same place" // masks at one random place for all images: what being in the same place does by itself
+)
+
+// Correspondence is how differently a layer changes when a part is masked in
+// several images: 0 if its values all rise, fall or stay together.
+type Correspondence struct {
+	Layer string `json:"layer"`
+	Part  string `json:"part"` // a part's name, or AllParts, Random, RandomSame
+	// Score is the Hamming distance of the sign vectors of the changes, as a mean
+	// over ordered pairs of images and over values. Signs are -1, 0, 1, so values that
+	// stay as they are agree.
+	Score float64 `json:"score"`
+	// Deviation is the standard deviation of the pairs' distances (of the draws'
+	// scores for random masks).
+	Deviation float64 `json:"deviation"`
+	// Error is the standard error of Score: by the jackknife over images, since
+	// pairs share images; for random masks the deviation of draws over the root of
+	// their number.
+	Error float64 `json:"error"`
+	// Lower says by how many standard errors of the difference Score is below that
+	// of random masks of the same sizes; 0 for random masks themselves.
+	Lower float64 `json:"lower"`
+	Draws int     `json:"draws,omitempty"`
+}
+
+// Correspond masks the same part in every one of the images x, [N, C, H, W], and
+// compares how the layers change ([zeiler14] arXiv 4.3): with e = f(x) -
+// f(masked x) of each image, the sum over pairs of the Hamming distance of
+// sign(e), here as a mean so that numbers of images and values do not matter. It
+// does the same with masks of the same sizes at random places.
+func Correspond(ctx context.Context, engine *model.Engine, net *model.Network, x *tensor.Tensor, parts []Part, o CorrespondOptions) ([]Correspondence, error) {
+	n := x.Shape[0]
+	if n < 3 {
+		return nil, fmt.Errorf("experiments: correspondence of %d images, want at least 3", n)
+	}
+	in := net.Input
+	bounds := image.Rect(0, 0, in.W, in.H)
+	if len(parts) == 0 {
+		return nil, fmt.Errorf("experiments: no parts to mask")
+	}
+	for _, p := range parts {
+		if len(p.Boxes) != n {
+			return nil, fmt.Errorf("experiments: part %s: boxes for %d images, want %d", p.Name, len(p.Boxes), n)
+		}
+		for i, b := range p.Boxes {
+			if b.Empty() || !b.In(bounds) {
+				return nil, fmt.Errorf("experiments: part %s: box %v of image %d is not inside %v", p.Name, b, i, bounds)
+			}
+		}
+	}
+	if o.Layers == nil {
+		top, err := Top(net)
+		if err != nil {
+			return nil, err
+		}
+		convs := net.ConvLayers()
+		if len(convs) == 0 {
+			return nil, fmt.Errorf("experiments: the network has no convolution layers: name some")
+		}
+		o.Layers = []string{convs[len(convs)-1], top}
+	}
+	if o.Fill == nil {
+		o.Fill = net.Preprocess.MeanFill(in)
+	}
+	if o.Random <= 0 {
+		o.Random = 20
+	}
+	plan, err := engine.Compile(net, model.Keep{Layers: o.Layers})
+	if err != nil {
+		return nil, err
+	}
+	batch := plan.Batch(256<<20, 32)
+	run := func(x *tensor.Tensor) (map[string][]float32, error) {
+		out := map[string][]float32{}
+		for from := 0; from < n; from += batch {
+			t, err := plan.Run(x.Slice(from, min(from+batch, n)))
+			if err != nil {
+				return nil, err
+			}
+			for _, l := range o.Layers {
+				out[l] = append(out[l], t.Value(l).Data...)
+			}
+		}
+		return out, nil
+	}
+	clean, err := run(x)
+	if err != nil {
+		return nil, err
+	}
+	total, done := len(parts)*(1+2*o.Random), 0
+	// pairs returns, for each layer, the distances [n][n] with these boxes masked.
+	pairs := func(boxes []image.Rectangle) (map[string][][]float64, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		masked := x.Clone()
+		for i, b := range boxes {
+			mask(masked.Data[i*in.Shape().Len():], in, b, o.Fill)
+		}
+		values, err := run(masked)
+		if err != nil {
+			return nil, err
+		}
+		out := map[string][][]float64{}
+		for _, l := range o.Layers {
+			out[l] = signDistances(clean[l], values[l], n)
+		}
+		if done++; o.Progress != nil {
+			o.Progress(done, total)
+		}
+		return out, nil
+	}
+	rng := rand.New(rand.NewPCG(o.Seed, 0x636f7272))
+	scores := map[string][]Correspondence{}
+	random := map[string][2][]float64{}
+	sums := map[string][][]float64{} // of the pairs' distances over parts
+	for _, p := range parts {
+		d, err := pairs(p.Boxes)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range o.Layers {
+			c := Correspondence{Layer: l, Part: p.Name}
+			c.Score, c.Deviation, c.Error = pairStatistics(d[l])
+			scores[l] = append(scores[l], c)
+			if sums[l] == nil {
+				sums[l] = d[l]
+				continue
+			}
+			for i, row := range d[l] {
+				for j, v := range row {
+					sums[l][i][j] += v
+				}
+			}
+		}
+		for range o.Random {
+			var boxes [2][]image.Rectangle
+			fy, fx := rng.Float64(), rng.Float64()
+			for _, b := range p.Boxes {
+				free := image.Pt(in.W-b.Dx()+1, in.H-b.Dy()+1)
+				at := image.Rect(0, 0, b.Dx(), b.Dy())
+				boxes[0] = append(boxes[0], at.Add(image.Pt(rng.IntN(free.X), rng.IntN(free.Y))))
+				boxes[1] = append(boxes[1], at.Add(image.Pt(int(fx*float64(free.X)), int(fy*float64(free.Y)))))
+			}
+			for kind := range boxes {
+				d, err := pairs(boxes[kind])
+				if err != nil {
+					return nil, err
+				}
+				for _, l := range o.Layers {
+					score, _, _ := pairStatistics(d[l])
+					r := random[l]
+					r[kind] = append(r[kind], score)
+					random[l] = r
+				}
+			}
+		}
+	}
+	var out []Correspondence
+	for _, l := range o.Layers {
+		var r [2]Correspondence
+		for kind, name := range []string{Random, RandomSame} {
+			v := random[l][kind]
+			r[kind] = Correspondence{Layer: l, Part: name, Draws: len(v)}
+			r[kind].Score, r[kind].Deviation = meanDeviation(v)
+			r[kind].Error = r[kind].Deviation / math.Sqrt(float64(len(v)))
+		}
+		if len(parts) > 1 {
+			for _, row := range sums[l] {
+				for j := range row {
+					row[j] /= float64(len(parts))
+				}
+			}
+			all := Correspondence{Layer: l, Part: AllParts}
+			all.Score, all.Deviation, all.Error = pairStatistics(sums[l])
+			scores[l] = append(scores[l], all)
+		}
+		for _, c := range append(scores[l], r[1]) {
+			if e := math.Hypot(c.Error, r[0].Error); e > 0 {
+				c.Lower = (r[0].Score - c.Score) / e
+			}
+			out = append(out, c)
+		}
+		out = append(out, r[0])
+	}
+	return out, nil
+}
+
+// mask fills box b of an image [C][H][W].
+func mask(x []float32, in model.Input, b image.Rectangle, fill []float32) {
+	for c := range in.C {
+		for y := b.Min.Y; y < b.Max.Y; y++ {
+			row := x[(c*in.H+y)*in.W:]
+			for i := b.Min.X; i < b.Max.X; i++ {
+				row[i] = fill[c]
+			}
+		}
+	}
+}
+
+// signDistances returns, for all pairs of n images, the share of values whose
+// change from a to b has another sign.
+func signDistances(a, b []float32, n int) [][]float64 {
+	k := len(a) / n
+	signs := make([]int8, len(a))
+	for i := range a {
+		switch d := a[i] - b[i]; {
+		case d > 0:
+			signs[i] = 1
+		case d < 0:
+			signs[i] = -1
+		}
+	}
+	out := make([][]float64, n)
+	for i := range out {
+		out[i] = make([]float64, n)
+	}
+	for i := range n {
+		for j := range i {
+			differ := 0
+			other := signs[j*k : (j+1)*k]
+			for v, s := range signs[i*k : (i+1)*k] {
+				if s != other[v] {
+					differ++
+				}
+			}
+			out[i][j] = float64(differ) / float64(k)
+			out[j][i] = out[i][j]
+		}
+	}
+	return out
+}
+
+// pairStatistics returns mean and deviation of the pairs' distances and the
+// mean's standard error by leaving out one image at a time.
+func pairStatistics(d [][]float64) (mean, deviation, e float64) {
+	n := len(d)
+	var all []float64
+	without := make([]float64, n) // mean of the pairs without image i
+	for i := range n {
+		for j := range i {
+			all = append(all, d[i][j])
+		}
+	}
+	mean, deviation = meanDeviation(all)
+	sum := mean * float64(len(all))
+	for i := range n {
+		own := 0.0
+		for j := range n {
+			if j != i {
+				own += d[i][j]
+			}
+		}
+		without[i] = (sum - own) / float64(len(all)-(n-1))
+	}
+	m, _ := meanDeviation(without)
+	for _, v := range without {
+		e += (v - m) * (v - m) * float64(n-1) / float64(n)
+	}
+	return mean, deviation, math.Sqrt(e)
+}
+
+// meanDeviation returns the mean and the standard deviation of a sample (n-1);
+// 0 for a single value.
+func meanDeviation(v []float64) (mean, sd float64) {
+	for _, x := range v {
+		mean += x / float64(len(v))
+	}
+	if len(v) < 2 {
+		return mean, 0
+	}
+	for _, x := range v {
+		sd += (x - mean) * (x - mean) / float64(len(v)-1)
+	}
+	return mean, math.Sqrt(sd)
+}
+
+// ObjectParts are the parts of an object that its box alone gives: the five
+// boxes of half its size at its corners and in its middle.
+func ObjectParts(objects []image.Rectangle) []Part {
+	names := []string{"upper left", "upper right", "lower left", "lower right", "middle"}
+	parts := make([]Part, len(names))
+	for i, name := range names {
+		parts[i].Name = name
+		for _, b := range objects {
+			w, h := max((b.Dx()+1)/2, 1), max((b.Dy()+1)/2, 1)
+			at := b.Min
+			switch i {
+			case 1:
+				at.X = b.Max.X - w
+			case 2:
+				at.Y = b.Max.Y - h
+			case 3:
+				at = image.Pt(b.Max.X-w, b.Max.Y-h)
+			case 4:
+				at = image.Pt((b.Min.X+b.Max.X-w)/2, (b.Min.Y+b.Max.Y-h)/2)
+			}
+			parts[i].Boxes = append(parts[i].Boxes, image.Rect(at.X, at.Y, at.X+w, at.Y+h))
+		}
+	}
+	return parts
+}
+
+// Alike chooses the n boxes that are closest to the median box in place and size,
+// in their order: images whose objects stand alike, as the frontal dogs of the
+// paper do. spread is the largest difference of a corner from the median, in
+// pixels.
+func Alike(boxes []image.Rectangle, n int) (chosen []int, spread int) {
+	corners := func(b image.Rectangle) [4]int { return [4]int{b.Min.X, b.Min.Y, b.Max.X, b.Max.Y} }
+	var median [4]int
+	for k := range median {
+		var v []int
+		for _, b := range boxes {
+			v = append(v, corners(b)[k])
+		}
+		slices.Sort(v)
+		median[k] = v[len(v)/2]
+	}
+	far := func(i int) int {
+		d := 0
+		for k, v := range corners(boxes[i]) {
+			d = max(d, v-median[k], median[k]-v)
+		}
+		return d
+	}
+	for i := range boxes {
+		chosen = append(chosen, i)
+	}
+	slices.SortStableFunc(chosen, func(a, b int) int { return far(a) - far(b) })
+	chosen = chosen[:min(n, len(chosen))]
+	for _, i := range chosen {
+		spread = max(spread, far(i))
+	}
+	slices.Sort(chosen)
+	return chosen, spread
+}

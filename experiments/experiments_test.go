@@ -1,0 +1,274 @@
+package experiments
+
+import (
+	"context"
+	"image"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// pixels is a network whose first layer is the image itself.
+func pixels(h, w int) *model.Network {
+	one := [2]int{1, 1}
+	return &model.Network{Name: "test", Input: model.Input{Name: "in", C: 1, H: h, W: w}, Logits: "fc", Nodes: []model.Node{
+		{Name: "same", Inputs: []string{"in"}, Layer: &model.Conv{Weight: tensor.From([]float32{1}, 1, 1, 1, 1), Stride: one, Dilation: one, Groups: 1}},
+		{Name: "flat", Inputs: []string{"same"}, Layer: &model.Flatten{}},
+		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: tensor.New(2, h*w)}}}}
+}
+
+// Transforms worked out by hand on 3x3 pixels.
+func TestTransforms(t *testing.T) {
+	net := pixels(3, 3)
+	src := []float32{
+		1, 2, 3,
+		4, 5, 6,
+		7, 8, 9}
+	for _, c := range []struct {
+		t      Transform
+		amount float64
+		want   []float32
+	}{
+		{ShiftY, 1, []float32{0, 0, 0, 1, 2, 3, 4, 5, 6}},
+		{ShiftX, -1, []float32{2, 3, 0, 5, 6, 0, 8, 9, 0}},
+		{ShiftX, 0.5, []float32{0.5, 1.5, 2.5, 2, 4.5, 5.5, 3.5, 7.5, 8.5}},
+		{Rotate, 90, []float32{3, 6, 9, 2, 5, 8, 1, 4, 7}},
+		{Rotate, 180, []float32{9, 8, 7, 6, 5, 4, 3, 2, 1}},
+		{Scale, 1, src},
+		{Scale, 2, []float32{3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7}},
+		{Brightness, 3, []float32{4, 5, 6, 7, 8, 9, 10, 11, 12}},
+		{Contrast, 0, []float32{5, 5, 5, 5, 5, 5, 5, 5, 5}},
+		{Contrast, 1, src},
+		{Blur, 0, src},
+	} {
+		got := make([]float32, 9)
+		if err := c.t.Apply(net, got, src, c.amount); err != nil {
+			t.Fatal(err)
+		}
+		for i := range got {
+			if math.Abs(float64(got[i]-c.want[i])) > 1e-5 {
+				t.Errorf("%s by %g: got %v, want %v", c.t, c.amount, got, c.want)
+				break
+			}
+		}
+	}
+	for _, tr := range Transforms() {
+		if a := tr.Amounts(32, 32, 9); !slices.Contains(a, tr.Identity()) || !slices.IsSorted(a) || tr.Unit() == "" {
+			t.Errorf("%s: amounts %v", tr, a)
+		}
+	}
+}
+
+// e is the image inside the masks. Two images that change at the same pixels in
+// the same direction agree; signs and zeros count as they are.
+func TestSignDistances(t *testing.T) {
+	clean := []float32{1, 2, 3, 4 /**/, 1, 2, 3, 4 /**/, 1, 2, 3, 4}
+	masked := []float32{0, 2, 3, 5 /**/, 0, 2, 3, 9 /**/, 2, 2, 0, 4}
+	d := signDistances(clean, masked, 3) // signs: + 0 0 -, + 0 0 -, - 0 + 0
+	if d[0][1] != 0 || d[0][2] != 0.75 || d[2][1] != 0.75 {
+		t.Errorf("distances %v", d)
+	}
+	mean, sd, e := pairStatistics(d)
+	// Pairs 0, 3/4, 3/4. Without image 0 or 1: 3/4, without 2: 0; mean 1/2, so the
+	// jackknife gives sqrt(2/3*(1/16+1/16+1/4)) = 1/2.
+	if mean != 0.5 || math.Abs(sd-math.Sqrt(0.1875)) > 1e-12 || math.Abs(e-0.5) > 1e-12 {
+		t.Errorf("mean %v, deviation %v, error %v", mean, sd, e)
+	}
+}
+
+func TestCorrespondErrors(t *testing.T) {
+	e := model.NewEngine(1)
+	defer e.Close()
+	net := pixels(4, 4)
+	box := image.Rect(0, 0, 2, 2)
+	for _, c := range []struct {
+		n     int
+		parts []Part
+	}{
+		{2, []Part{{"a", []image.Rectangle{box, box}}}},
+		{3, nil},
+		{3, []Part{{"a", []image.Rectangle{box, box}}}},
+		{3, []Part{{"a", []image.Rectangle{box, box, image.Rect(3, 3, 5, 5)}}}},
+		{3, []Part{{"a", []image.Rectangle{box, box, {}}}}},
+	} {
+		if _, err := Correspond(context.Background(), e, net, tensor.New(c.n, 1, 4, 4), c.parts, CorrespondOptions{}); err == nil {
+			t.Errorf("%+v: no error", c)
+		}
+	}
+}
+
+// kernels is a layer of 9x9 filters: cosines of given frequencies (cycles per
+// pixel along x) under a window, with the given stride.
+func kernels(stride int, waves ...func(x, y float64) float64) *model.Network {
+	const k = 9
+	w := tensor.New(len(waves), 1, k, k)
+	for f, wave := range waves {
+		for y := range k {
+			for x := range k {
+				dy, dx := float64(y-k/2), float64(x-k/2)
+				w.Data[(f*k+y)*k+x] = float32(math.Exp(-(dx*dx+dy*dy)/8) * wave(dx, dy))
+			}
+		}
+	}
+	return &model.Network{Name: "test", Input: model.Input{Name: "in", C: 1, H: 32, W: 32}, Nodes: []model.Node{{Name: "conv", Inputs: []string{"in"},
+		Layer: &model.Conv{Weight: w, Stride: [2]int{stride, stride}, Dilation: [2]int{1, 1}, Groups: 1}}}}
+}
+
+func TestDiagnose(t *testing.T) {
+	wave := func(f, amplitude float64) func(x, y float64) float64 {
+		return func(x, y float64) float64 { return amplitude * math.Cos(2*math.Pi*f*x) }
+	}
+	across := func(x, y float64) float64 { return math.Cos(2 * math.Pi * 0.2 * y) }
+	net := kernels(4, wave(0, 1), wave(0.18, 1), wave(0.18, 1.5), wave(0.4, 1), wave(0.4, 10), wave(0.3, 1e-4), across)
+	d, err := Diagnose(net, map[string][]float32{"conv": {1, 0, 2, 3, 4, 5, 6}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := d[0]
+	if !slices.Equal(r.Dead, []int{5}) || !slices.Equal(r.Dominant, []int{4}) || !slices.Equal(r.Silent, []int{1}) {
+		t.Errorf("dead %v, dominant %v, silent %v", r.Dead, r.Dominant, r.Silent)
+	}
+	if len(r.Duplicate) != 2 || r.Duplicate[0].A != 1 || r.Duplicate[0].B != 2 || r.Duplicate[1].A != 3 || r.Duplicate[1].B != 4 {
+		t.Errorf("duplicates %v", r.Duplicate)
+	}
+	if !slices.Equal(r.ByBand, []int{1, 3, 2}) {
+		t.Errorf("filters by band %v, centres %v", r.ByBand, r.Centre)
+	}
+	for f, want := range map[int]float64{1: 0.18, 3: 0.4, 6: 0.2} {
+		if math.Abs(r.Centre[f]-want) > 0.03 {
+			t.Errorf("filter %d: mean frequency %v, want %v", f, r.Centre[f], want)
+		}
+	}
+	// Stride 4 carries 1/8 cycle: all filters but the first lie mostly above, the one across too.
+	if r.Aliased < 0.6 {
+		t.Errorf("aliased %v", r.Aliased)
+	}
+	if len(r.Remedies) < 3 {
+		t.Errorf("remedies %q", r.Remedies)
+	}
+	sum := 0.0
+	for _, v := range r.Energy {
+		sum += v
+	}
+	if math.Abs(sum-1) > 1e-9 {
+		t.Errorf("energies %v", r.Energy)
+	}
+	calm, err := Diagnose(kernels(1, wave(0, 1), wave(0.2, 1), across), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := calm[0]; c.Aliased != 0 || c.Silent != nil || len(c.Remedies) != 0 {
+		t.Errorf("without stride: %+v", c)
+	}
+}
+
+// Both solvers find the optimum: at it, the gradient of the objective is next to 0
+// (checked by differences of the objective in float64), and separable classes are
+// told apart.
+func TestFit(t *testing.T) {
+	e := model.NewEngine(2)
+	defer e.Close()
+	const n, dim, classes, lambda = 90, 7, 3, 1e-2
+	rng := rand.New(rand.NewPCG(5, 6))
+	x, labels := make([]float32, n*dim), make([]int, n)
+	for i := range n {
+		labels[i] = i % classes
+		for j := range dim {
+			x[i*dim+j] = float32(rng.NormFloat64() + 3)
+			if j == labels[i] {
+				x[i*dim+j] += 4
+			}
+		}
+	}
+	for _, solver := range Solvers() {
+		m, err := Fit(context.Background(), e, solver, x, labels, classes, lambda)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := PerClass(m.Predict(e, x), labels, classes); a < 0.97 {
+			t.Errorf("%s: accuracy %v on what it was trained on", solver, a)
+		}
+		v := m.apply(x)
+		objective := func(w, b []float64) float64 {
+			loss := 0.0
+			for i := range n {
+				var s [classes]float64
+				sum := 0.0
+				for c := range s {
+					s[c] = b[c]
+					for j := range dim {
+						s[c] += w[c*dim+j] * float64(v[i*dim+j])
+					}
+					sum += math.Exp(s[c])
+				}
+				if solver == "softmax" {
+					loss += (math.Log(sum) - s[labels[i]]) / n
+					continue
+				}
+				for c, z := range s {
+					if c == labels[i] {
+						z = -z
+					}
+					loss += math.Pow(max(1+z, 0), 2) / n
+				}
+			}
+			for _, a := range w {
+				loss += lambda / 2 * a * a
+			}
+			return loss
+		}
+		w, b := make([]float64, len(m.W)), make([]float64, len(m.B))
+		for i := range w {
+			w[i] = float64(m.W[i])
+		}
+		for i := range b {
+			b[i] = float64(m.B[i])
+		}
+		base := objective(w, b)
+		if math.Abs(base-m.Loss) > 1e-5*base {
+			t.Errorf("%s: loss %v, want %v", solver, m.Loss, base)
+		}
+		for i := range w {
+			const h = 1e-4
+			w[i] += h
+			up := objective(w, b)
+			w[i] -= 2 * h
+			down := objective(w, b)
+			w[i] += h
+			if g := (up - down) / (2 * h); math.Abs(g) > 3e-3 {
+				t.Errorf("%s: slope %v at weight %d", solver, g, i)
+			}
+		}
+	}
+	if _, err := Fit(context.Background(), e, "svm", x, labels, 2, lambda); err == nil {
+		t.Error("no error for a label beyond the classes")
+	}
+}
+
+func TestPool(t *testing.T) {
+	f := LayerFeatures{Shape: model.Shape{C: 1, H: 3, W: 4}, Grid: [2]int{2, 2}}
+	got := f.pool(nil, []float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
+	if want := []float32{3.5, 5.5, 7.5, 9.5}; !slices.Equal(got, want) { // the middle row belongs to both halves
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestFolds(t *testing.T) {
+	labels := []int{0, 1, 0, 1, 0, 1, 0, 1, 1, 1}
+	folds, err := Folds(labels, labels[:6], 2, 3, 2, 2, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range folds {
+		if len(f.Train) != 4 || len(f.Test) != 4 || labels[f.Train[0]] != 0 || labels[f.Train[3]] != 1 {
+			t.Errorf("fold %+v", f)
+		}
+	}
+	if _, err := Folds(labels, labels, 2, 3, 5, 2, 1); err == nil {
+		t.Error("no error where class 0 has 4 images and 5 are wanted")
+	}
+}

@@ -1,0 +1,116 @@
+package experiments_test
+
+import (
+	"context"
+	"image"
+	"testing"
+
+	"github.com/deconvnet/viz/experiments"
+	"github.com/deconvnet/viz/internal/dataset"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/builtin"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// shapes are the first n generated test images of a class with their objects'
+// boxes, and the built-in network trained on others of their kind.
+func shapes(t testing.TB, class, n int) (*model.Network, *tensor.Tensor, []image.Rectangle) {
+	t.Helper()
+	net, err := builtin.Load("shapes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := dataset.Open(context.Background(), "shapes", dataset.Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var xs []*tensor.Tensor
+	var boxes []image.Rectangle
+	for i := 0; len(xs) < n; i++ {
+		if class >= 0 && data.Test.Label(i) != class {
+			continue
+		}
+		item, err := data.Test.Item(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := net.Preprocess.Tensor(item.Image, net.Input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		xs, boxes = append(xs, x), append(boxes, item.Object)
+	}
+	return net, tensor.Stack(xs...), boxes
+}
+
+// The finding of [zeiler14] arXiv 4.3, Table 1: masking the same part of the
+// object in images where it stands alike changes features more alike than masks at
+// random places do, by more than two standard errors. One kind of shape is left
+// out: crescents are open to the left or to the right, so what one box covers in
+// them is not the same part.
+func TestCorrespondShapes(t *testing.T) {
+	e := model.NewEngine(2)
+	defer e.Close()
+	for class := range 10 {
+		if class == 6 {
+			continue
+		}
+		net, x, boxes := shapes(t, class, 40)
+		chosen, spread := experiments.Alike(boxes, 12)
+		if spread > 6 {
+			t.Errorf("class %d: objects differ by %d pixels", class, spread)
+		}
+		var xs []*tensor.Tensor
+		var bs []image.Rectangle
+		for _, i := range chosen {
+			xs, bs = append(xs, x.Slice(i, i+1)), append(bs, boxes[i])
+		}
+		got, err := experiments.Correspond(context.Background(), e, net, tensor.Stack(xs...), experiments.ObjectParts(bs),
+			experiments.CorrespondOptions{Layers: []string{"relu3", "relu5", "relu6"}, Random: 8})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range got {
+			t.Logf("class %d %-6s %-18s %.4f +- %.4f  se %.4f lower %.1f", class, c.Layer, c.Part, c.Score, c.Deviation, c.Error, c.Lower)
+			if c.Part == experiments.AllParts && c.Layer != "relu6" && !(c.Lower > 2) {
+				t.Errorf("class %d: layer %s: parts score %.4f, lower than random by %.1f standard errors, want more than 2", class, c.Layer, c.Score, c.Lower)
+			}
+			if !(c.Score >= 0 && c.Score <= 1) {
+				t.Errorf("class %d: %+v", class, c)
+			}
+		}
+	}
+}
+
+// The finding of [zeiler14] arXiv Fig. 5: small changes of the image change the
+// first layer's features much, the top's little. Measured as a share of the
+// features' norm, for every shift and turn that moves pixels by one or two.
+func TestInvarianceShapes(t *testing.T) {
+	e := model.NewEngine(2)
+	defer e.Close()
+	net, x, _ := shapes(t, -1, 10)
+	const small = 1e-9 + 2
+	for i := range 10 {
+		curves, err := experiments.Invariance(context.Background(), e, net, x.Slice(i, i+1), i, experiments.InvarianceOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range curves {
+			lower, upper := c.Relative(0), c.Relative(1)
+			for k, a := range c.Amounts {
+				if a == c.Transform.Identity() {
+					if lower[k] > 1e-5 || upper[k] > 1e-5 {
+						t.Errorf("image %d: %s by %g, which changes nothing, changes features by %g and %g", i, c.Transform, a, lower[k], upper[k])
+					}
+					continue
+				}
+				if (c.Transform == experiments.ShiftY || c.Transform == experiments.ShiftX) && a >= -small && a <= small && lower[k] <= upper[k] {
+					t.Errorf("image %d: %s by %g changes layer 1 by %.3f of its norm, the top by %.3f", i, c.Transform, a, lower[k], upper[k])
+				}
+				if !(c.Probability[k] >= 0 && c.Probability[k] <= 1) {
+					t.Errorf("probability %v", c.Probability[k])
+				}
+			}
+		}
+	}
+}
