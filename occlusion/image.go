@@ -107,7 +107,7 @@ func (m *Map) Figure(s Style) image.Image {
 func (m *Map) patched(clean *image.NRGBA, i int) *image.NRGBA {
 	in := m.Net.Input
 	x := append([]float32(nil), m.Input.Data...)
-	m.cover(x, m.Boxes[i])
+	m.set.cover(i, x, m.Input.Data, m.Filler, in)
 	return m.Net.Preprocess.Image(x, in)
 }
 

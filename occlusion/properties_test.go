@@ -143,16 +143,18 @@ func TestFills(t *testing.T) {
 // TestCancel: a cancelled scan ends with the context's error.
 func TestCancel(t *testing.T) {
 	c := viztest.Golden(t, "lenet_small")
-	ctx, cancel := context.WithCancel(context.Background())
 	engine := model.NewEngine(1)
 	defer engine.Close()
-	_, err := occlusion.Scan(ctx, engine, c.Net, c.Images(t).Slice(0, 1), occlusion.Options{Batch: 1, Progress: func(done, total int) {
-		if done == 3 {
-			cancel()
+	for _, method := range []occlusion.Method{occlusion.Fast, occlusion.Box, occlusion.Brute} {
+		ctx, cancel := context.WithCancel(context.Background())
+		_, err := occlusion.Scan(ctx, engine, c.Net, c.Images(t).Slice(0, 1), occlusion.Options{Method: method, Batch: 1, Progress: func(done, total int) {
+			if done > 2 && done < total {
+				cancel()
+			}
+		}})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%q: error %v, want the context's", method, err)
 		}
-	}})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v, want the context's", err)
 	}
 }
 

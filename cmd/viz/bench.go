@@ -13,7 +13,6 @@ import (
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/model/train"
-	"github.com/deconvnet/viz/occlusion"
 	"github.com/urfave/cli/v2"
 )
 
@@ -55,7 +54,9 @@ func benchCommand() *cli.Command {
 				&cli.BoolFlag{Name: "exact", Usage: "direct convolutions only, no Winograd"}),
 			sub("occlude", "an occlusion map", "viz bench occlude --model alexnet.onnx --patch 16 --stride 4", benchOcclude,
 				&cli.IntFlag{Name: "patch", Value: 16, Usage: "pixels"}, &cli.IntFlag{Name: "stride", Value: 4, Usage: "pixels"},
-				&cli.Float64Flag{Name: "fill", Usage: "value in network units"}),
+				&cli.Float64Flag{Name: "fill", Usage: "value in network units"},
+				&cli.StringFlag{Name: "method", Value: "fast", Usage: "fast, box, brute, or both: fast and brute"},
+				&cli.IntFlag{Name: "positions", Usage: "positions that brute force is timed on, evenly spread; its time is scaled. 0: all"}),
 			sub("deconv", "forward pass and projection of the strongest unit of each of the first maps", "viz bench deconv --model vgg16.onnx --layer 7 --units 64", benchDeconv,
 				layer, &cli.IntFlag{Name: "units", Value: 64, Usage: "feature maps"}, &cli.StringFlag{Name: "rule", Value: "deconv", Usage: "see viz deconv"}),
 			sub("train", "a training step of lenet: batch 100, Adam 1e-4, dropout 0.5", "viz bench train --steps 10", benchTrain,
@@ -175,23 +176,6 @@ func benchForward(c *cli.Context, b *bench) error {
 			return 0, err
 		}
 		return sumAbs(t.Value(out).Data), nil
-	})
-}
-
-func benchOcclude(c *cli.Context, b *bench) error {
-	o := occlusion.Options{Patch: [2]int{c.Int("patch"), c.Int("patch")}, Stride: [2]int{c.Int("stride"), c.Int("stride")},
-		Fill: occlusion.Fill{Kind: "value", Values: []float32{float32(c.Float64("fill"))}}, Layers: []string{}}
-	positions, _, err := occlusion.Cost(b.net, o)
-	if err != nil {
-		return usageErr(err)
-	}
-	x := b.input(1)
-	return b.measure("occlude", map[string]any{"patch": c.Int("patch"), "stride": c.Int("stride"), "positions": positions}, func() (float64, error) {
-		m, err := occlusion.Scan(c.Context, b.engine, b.net, x, o)
-		if err != nil {
-			return 0, err
-		}
-		return sumAbs(m.Prob[0]), nil
 	})
 }
 

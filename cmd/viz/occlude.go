@@ -204,8 +204,8 @@ type occlusionNumbers struct {
 	Rows      int              `json:"rows"`
 	Cols      int              `json:"cols"`
 	CleanBest string           `json:"clean_best"`
-	Passes    int              `json:"passes"`
-	MACs      int64            `json:"macs"`
+	Whole     int64            `json:"whole_macs"` // of as many whole passes
+	MACs      int64            `json:"macs"`       // made
 	Classes   []occlusionClass `json:"classes"`
 	Layers    []occlusionLayer `json:"layers"`
 	ArgMax    []int32          `json:"argmax"`
@@ -231,7 +231,7 @@ type occlusionLayer struct {
 // occlusionSummary lists all numbers by position, of the given classes.
 func occlusionSummary(m *occlusion.Map, image string, classes ...int) occlusionNumbers {
 	n := occlusionNumbers{Model: hash(m.Net), Image: image, Patch: m.Patch, Stride: m.Stride, Fill: m.FillName, Rows: m.Rows, Cols: m.Cols,
-		CleanBest: m.Net.Class(m.CleanBest), Passes: m.Passes, MACs: m.MACs, ArgMax: m.ArgMax}
+		CleanBest: m.Net.Class(m.CleanBest), MACs: m.MACs, Whole: m.Whole, ArgMax: m.ArgMax}
 	for j, k := range m.Classes {
 		if slices.Contains(classes, k) {
 			n.Classes = append(n.Classes, occlusionClass{k, m.Net.Class(k), m.CleanProb[j], m.CleanLogit[j], m.Lowest(j), m.Prob[j], m.Logit[j]})

@@ -25,11 +25,11 @@ func laneLevel() *level {
 
 // laneOps are inner loops in assembly for 32 lanes, or nil.
 type laneOps struct {
-	gather      func(dst, base *float32, offs *int64, n, relu, sub int, mask uint64)
+	gather      func(dst, base *float32, offs *int64, n, relu, op int, mask uint64)
 	copy        func(dst, src *float32, n int, mask uint64)
 	winogradIn  func(dst, s0, s1, s2, s3 *float32, ldd, n int)
 	winogradOut func(dst *float32, offs *int64, src *float32, lds, n int)
-	max, sub    func(dst, src *float32, n int)
+	max         func(dst, src *float32, n int)
 }
 
 // Lane is a lane buffer or a part of one. Place (y, x) begins at
@@ -396,9 +396,18 @@ func (f *LaneConv) winogradOut(dst []float32, offs *[16]int64, src []float32, ld
 	}
 }
 
+// LaneOp is what LaneGather does with what it reads.
+type LaneOp int
+
+const (
+	LaneSet LaneOp = iota
+	LaneSub        // dst -= it
+	LaneAdd        // dst += it
+)
+
 // LaneGather sets, for n channels and the lanes l in mask, dst[c*L+l] to
-// base[offs[l]/4+c], or subtracts it; with relu its maximum with 0.
-func LaneGather(dst, base []float32, offs []int64, n int, relu, sub bool, mask uint64) {
+// base[offs[l]/4+c], with relu to its maximum with 0; or adds or subtracts it.
+func LaneGather(dst, base []float32, offs []int64, n int, relu bool, op LaneOp, mask uint64) {
 	lv := laneLevel()
 	panel := lv.panel()
 	if n == 0 || mask == 0 {
@@ -406,16 +415,13 @@ func LaneGather(dst, base []float32, offs []int64, n int, relu, sub bool, mask u
 	}
 	_ = dst[n*panel-1]
 	if g := lv.laneOps().gather; g != nil {
-		var r, s int
+		r := 0
 		if relu {
 			r = 1
 		}
-		if sub {
-			s = 1
-		}
 		for v := range 2 {
 			if m := mask >> (v * lv.lanes) & (1<<lv.lanes - 1); m != 0 {
-				g(&dst[v*lv.lanes], &base[0], &offs[v*lv.lanes], n, r, s, m)
+				g(&dst[v*lv.lanes], &base[0], &offs[v*lv.lanes], n, r, int(op), m)
 			}
 		}
 		return
@@ -428,8 +434,11 @@ func LaneGather(dst, base []float32, offs []int64, n int, relu, sub bool, mask u
 			if relu {
 				v = max(v, 0)
 			}
-			if sub {
+			switch op {
+			case LaneSub:
 				v = dst[c*panel+l] - v
+			case LaneAdd:
+				v += dst[c*panel+l]
 			}
 			dst[c*panel+l] = v
 		}
@@ -470,19 +479,5 @@ func LaneMax(dst, src []float32) {
 	}
 	for ; n < len(dst); n++ {
 		dst[n] = max(dst[n], src[n])
-	}
-}
-
-// LaneSub computes dst -= src.
-func LaneSub(dst, src []float32) {
-	n := 0
-	if f := laneLevel().laneOps().sub; f != nil {
-		if n = len(dst) / 32 * 32; n > 0 {
-			_ = src[n-1]
-			f(&dst[0], &src[0], n)
-		}
-	}
-	for ; n < len(dst); n++ {
-		dst[n] -= src[n]
 	}
 }

@@ -4,7 +4,7 @@
 
 #include "textflag.h"
 
-// func laneGather_avx512(dst *float32, base *float32, offs *int64, n int, relu int, sub int, mask uint64)
+// func laneGather_avx512(dst *float32, base *float32, offs *int64, n int, relu int, op int, mask uint64)
 // Requires: AVX, AVX512F
 TEXT ·laneGather_avx512(SB), NOSPLIT, $0-56
 	MOVQ  dst+0(FP), DI
@@ -12,7 +12,7 @@ TEXT ·laneGather_avx512(SB), NOSPLIT, $0-56
 	MOVQ  offs+16(FP), BX
 	MOVQ  n+24(FP), DX
 	MOVQ  relu+32(FP), R9
-	MOVQ  sub+40(FP), R10
+	MOVQ  op+40(FP), R10
 	MOVQ  mask+48(FP), R8
 	KMOVW R8, K2
 	MOVL  $-1, AX
@@ -145,8 +145,9 @@ load:
 	VMAXPS     Z15, Z16, Z15
 
 raw:
-	TESTQ   R10, R10
-	JZ      store
+	CMPQ    R10, $0x01
+	JL      store
+	JG      add
 	CMPQ    DX, $0x00
 	JEQ     store
 	VMOVUPS (DI), Z16
@@ -211,6 +212,73 @@ raw:
 	JEQ     store
 	VMOVUPS 1920(DI), Z31
 	VSUBPS  Z15, Z31, Z15
+	JMP     store
+
+add:
+	CMPQ    DX, $0x00
+	JEQ     store
+	VMOVUPS (DI), Z16
+	VADDPS  Z0, Z16, Z0
+	CMPQ    DX, $0x01
+	JEQ     store
+	VMOVUPS 128(DI), Z17
+	VADDPS  Z1, Z17, Z1
+	CMPQ    DX, $0x02
+	JEQ     store
+	VMOVUPS 256(DI), Z18
+	VADDPS  Z2, Z18, Z2
+	CMPQ    DX, $0x03
+	JEQ     store
+	VMOVUPS 384(DI), Z19
+	VADDPS  Z3, Z19, Z3
+	CMPQ    DX, $0x04
+	JEQ     store
+	VMOVUPS 512(DI), Z20
+	VADDPS  Z4, Z20, Z4
+	CMPQ    DX, $0x05
+	JEQ     store
+	VMOVUPS 640(DI), Z21
+	VADDPS  Z5, Z21, Z5
+	CMPQ    DX, $0x06
+	JEQ     store
+	VMOVUPS 768(DI), Z22
+	VADDPS  Z6, Z22, Z6
+	CMPQ    DX, $0x07
+	JEQ     store
+	VMOVUPS 896(DI), Z23
+	VADDPS  Z7, Z23, Z7
+	CMPQ    DX, $0x08
+	JEQ     store
+	VMOVUPS 1024(DI), Z24
+	VADDPS  Z8, Z24, Z8
+	CMPQ    DX, $0x09
+	JEQ     store
+	VMOVUPS 1152(DI), Z25
+	VADDPS  Z9, Z25, Z9
+	CMPQ    DX, $0x0a
+	JEQ     store
+	VMOVUPS 1280(DI), Z26
+	VADDPS  Z10, Z26, Z10
+	CMPQ    DX, $0x0b
+	JEQ     store
+	VMOVUPS 1408(DI), Z27
+	VADDPS  Z11, Z27, Z11
+	CMPQ    DX, $0x0c
+	JEQ     store
+	VMOVUPS 1536(DI), Z28
+	VADDPS  Z12, Z28, Z12
+	CMPQ    DX, $0x0d
+	JEQ     store
+	VMOVUPS 1664(DI), Z29
+	VADDPS  Z13, Z29, Z13
+	CMPQ    DX, $0x0e
+	JEQ     store
+	VMOVUPS 1792(DI), Z30
+	VADDPS  Z14, Z30, Z14
+	CMPQ    DX, $0x0f
+	JEQ     store
+	VMOVUPS 1920(DI), Z31
+	VADDPS  Z15, Z31, Z15
 
 store:
 	VMOVUPS Z0, K2, (DI)
@@ -504,32 +572,6 @@ loop:
 	VMOVUPS Z0, (DI)
 	VMOVUPS 64(DI), Z1
 	VMAXPS  64(SI), Z1, Z1
-	VMOVUPS Z1, 64(DI)
-	ADDQ    $0x00000080, DI
-	ADDQ    $0x00000080, SI
-	SUBQ    $0x20, CX
-	JNZ     loop
-
-done:
-	VZEROUPPER
-	RET
-
-// func laneSub_avx512(dst *float32, src *float32, n int)
-// Requires: AVX, AVX512F
-TEXT ·laneSub_avx512(SB), NOSPLIT, $0-24
-	MOVQ   dst+0(FP), DI
-	MOVQ   src+8(FP), SI
-	MOVQ   n+16(FP), CX
-	VPXORD Z31, Z31, Z31
-	TESTQ  CX, CX
-	JZ     done
-
-loop:
-	VMOVUPS (DI), Z0
-	VSUBPS  (SI), Z0, Z0
-	VMOVUPS Z0, (DI)
-	VMOVUPS 64(DI), Z1
-	VSUBPS  64(SI), Z1, Z1
 	VMOVUPS Z1, 64(DI)
 	ADDQ    $0x00000080, DI
 	ADDQ    $0x00000080, SI

@@ -62,14 +62,17 @@ func (lv *level) lrnPlane(i int, j *loopJob) {
 	if whole > 0 {
 		lv.lrn(&dst[i*hw], &src[i*hw], &src[first], whole, 4*hw, hi-lo, float32(alpha/float64(size)), float32(bias))
 	}
-	for p := whole; p < hw; p++ {
-		sum := 0.0
+	if tail := hw - whole; tail > 0 {
+		// The same arithmetic for the rest, so that a value does not depend on where in
+		// its plane it lies.
+		rows := make([]float32, (hi-lo+2)*lv.lanes)
+		out, mid, win := rows[:lv.lanes], rows[lv.lanes:2*lv.lanes], rows[2*lv.lanes:]
+		copy(mid, src[i*hw+whole:][:tail])
 		for j := range hi - lo {
-			v := float64(src[first+j*hw+p])
-			sum += float64(v * v)
+			copy(win[j*lv.lanes:], src[first+j*hw+whole:][:tail])
 		}
-		t := bias + float64(alpha/float64(size)*sum)
-		dst[i*hw+p] = float32(float64(src[i*hw+p]) / math.Sqrt(t*math.Sqrt(t)))
+		lv.lrn(&out[0], &mid[0], &win[0], lv.lanes, 4*lv.lanes, hi-lo, float32(alpha/float64(size)), float32(bias))
+		copy(dst[i*hw+whole:][:tail], out)
 	}
 }
 

@@ -4,11 +4,11 @@
 
 package kernel
 
-// laneGather sets dst[32c+l] = base[c] at byte offset offs[l], for c < n and the lanes l < 16 in mask; with relu its maximum with 0,
-// with sub it is subtracted from dst instead.
+// laneGather sets dst[32c+l] = base[c] at byte offset offs[l], for c < n and the lanes l < 16 in mask; with relu its maximum with 0.
+// With op 1 it is subtracted from dst instead, with op 2 added.
 //
 //go:noescape
-func laneGather_avx512(dst *float32, base *float32, offs *int64, n int, relu int, sub int, mask uint64)
+func laneGather_avx512(dst *float32, base *float32, offs *int64, n int, relu int, op int, mask uint64)
 
 // laneCopy copies the lanes in mask of n rows of 32.
 //
@@ -31,9 +31,3 @@ func laneWinogradOut_avx512(dst *float32, offs *int64, src *float32, lds int, n 
 //
 //go:noescape
 func laneMax_avx512(dst *float32, src *float32, n int)
-
-// laneSub computes dst[i] -= src[i]
-// for i < n, a multiple of 32.
-//
-//go:noescape
-func laneSub_avx512(dst *float32, src *float32, n int)

@@ -19,27 +19,21 @@ func lanes() {
 		VMAXPS(mem("src"), v, v)
 		VMOVUPS(v, mem("dst"))
 	})
-	loop("laneSub", "dst[i] -= src[i]", []string{"dst", "src"}, nil, func(u int, mem memf, arg argf) {
-		v := vec(u)
-		VMOVUPS(mem("dst"), v)
-		VSUBPS(mem("src"), v, v)
-		VMOVUPS(v, mem("dst"))
-	})
 }
 
 // laneGather turns 16 rows of channels into 16 columns of lanes.
 func laneGather() {
-	fn("laneGather_avx512", "func(dst, base *float32, offs *int64, n, relu, sub int, mask uint64)")
-	Doc("laneGather sets dst[32c+l] = base[c] at byte offset offs[l], for c < n and the lanes l < 16 in mask; with relu its maximum with 0,",
-		"with sub it is subtracted from dst instead.")
+	fn("laneGather_avx512", "func(dst, base *float32, offs *int64, n, relu, op int, mask uint64)")
+	Doc("laneGather sets dst[32c+l] = base[c] at byte offset offs[l], for c < n and the lanes l < 16 in mask; with relu its maximum with 0.",
+		"With op 1 it is subtracted from dst instead, with op 2 added.")
 	dst, base, offs, n, p := reg.RDI, reg.RSI, reg.RBX, reg.RDX, reg.R8
-	relu, sub := reg.R9, reg.R10
+	relu, op := reg.R9, reg.R10
 	Load(Param("dst"), dst)
 	Load(Param("base"), base)
 	Load(Param("offs"), offs)
 	Load(Param("n"), n)
 	Load(Param("relu"), relu)
-	Load(Param("sub"), sub)
+	Load(Param("op"), op)
 	Load(Param("mask"), p)
 	KMOVW(p.As32(), reg.K2)
 	MOVL(I32(-1), reg.EAX)
@@ -66,14 +60,21 @@ func laneGather() {
 		VMAXPS(z(i), z(16), z(i))
 	}
 	Label("raw")
-	TESTQ(sub, sub)
-	JZ(LabelRef("store"))
-	for i := range 16 {
-		CMPQ(n, U8(i))
-		JEQ(LabelRef("store"))
-		VMOVUPS(Mem{Base: dst, Disp: 128 * i}, z(16+i))
-		VSUBPS(z(i), z(16+i), z(i))
+	CMPQ(op, U8(1))
+	JL(LabelRef("store"))
+	JG(LabelRef("add"))
+	combine := func(f func(i int)) {
+		for i := range 16 {
+			CMPQ(n, U8(i))
+			JEQ(LabelRef("store"))
+			VMOVUPS(Mem{Base: dst, Disp: 128 * i}, z(16+i))
+			f(i)
+		}
+		JMP(LabelRef("store"))
 	}
+	combine(func(i int) { VSUBPS(z(i), z(16+i), z(i)) })
+	Label("add")
+	combine(func(i int) { VADDPS(z(i), z(16+i), z(i)) })
 	Label("store")
 	for i := range 16 {
 		VMOVUPS(z(i), reg.K2, Mem{Base: dst, Disp: 128 * i})

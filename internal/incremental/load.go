@@ -1,0 +1,190 @@
+package incremental
+
+import (
+	"math"
+
+	"github.com/deconvnet/viz/internal/kernel"
+)
+
+// frame is where the input of a step is wanted: h x w places, from (y[l], x[l])
+// of lane l on.
+type frame struct {
+	h, w int
+	y, x [maxLanes]int
+}
+
+const (
+	fromBase = -1 // the clean value
+	outside  = -2 // of the map
+)
+
+// sources says, for each row (or column) of a frame and each lane, which row of
+// the windows it is, or fromBase or outside; common holds it where all lanes
+// agree, else mixed.
+type sources struct {
+	lane   [][maxLanes]int16
+	common []int16
+}
+
+const mixed = -3
+
+func (s *sources) set(size, lanes int, at *[maxLanes]int, w *axis, limit int) {
+	s.lane, s.common = s.lane[:0], s.common[:0]
+	for i := range size {
+		var row [maxLanes]int16
+		common := int16(0)
+		for l := range lanes {
+			g := at[l] + i
+			v := int16(fromBase)
+			if g < 0 || g >= limit {
+				v = outside
+			} else if j := g - w.at[l]; j >= 0 && j < w.size {
+				v = int16(j)
+			}
+			row[l] = v
+			if l == 0 {
+				common = v
+			} else if v != common {
+				common = mixed
+			}
+		}
+		s.lane, s.common = append(s.lane, row), append(s.common, common)
+	}
+}
+
+// view returns the windows of v as the frame if they have all of it, at the same
+// place in every lane.
+func (b *block) view(v int, f *frame) (kernel.Lane, bool) {
+	w := &b.wins[v]
+	if w.empty() {
+		return kernel.Lane{}, false
+	}
+	dy, dx := f.y[0]-w.y.at[0], f.x[0]-w.x.at[0]
+	if dy < 0 || dx < 0 || dy+f.h > w.y.size || dx+f.w > w.x.size {
+		return kernel.Lane{}, false
+	}
+	for l := range b.n.lanes {
+		if f.y[l]-w.y.at[l] != dy || f.x[l]-w.x.at[l] != dx {
+			return kernel.Lane{}, false
+		}
+	}
+	lane := b.lane(v)
+	lane.Data = lane.At(dy, dx)
+	lane.H, lane.W = f.h, f.w
+	return lane, true
+}
+
+// lane is the windows of v as a lane buffer.
+func (b *block) lane(v int) kernel.Lane {
+	w := &b.wins[v]
+	return kernel.Lane{Data: w.data, H: w.y.size, W: w.x.size, Place: b.n.values[v].shape.C * b.n.lanes, Pitch: w.x.size}
+}
+
+// load fills a frame, at dst with place floats from a place to the next, with
+// value v: changed values, clean ones, and pad outside the map. In delta form it
+// is what changed minus what it was, and 0 elsewhere.
+func (b *block) load(dst []float32, place int, f *frame, v int, pad float32, delta bool) {
+	n, k := b.n, b.k
+	val, w := &n.values[v], &b.wins[v]
+	c := val.shape.C
+	row := c * n.lanes
+	all := uint64(1)<<n.lanes - 1
+	base := k.base[v]
+	b.sy.set(f.h, n.lanes, &f.y, &w.y, val.shape.H)
+	b.sx.set(f.w, n.lanes, &f.x, &w.x, val.shape.W)
+	if w.empty() { // nothing of it changes
+		for _, s := range []*sources{&b.sy, &b.sx} {
+			for i := range s.common {
+				for l := range n.lanes {
+					if s.lane[i][l] >= 0 {
+						s.lane[i][l] = fromBase
+					}
+				}
+				if s.common[i] >= 0 {
+					s.common[i] = fromBase
+				}
+			}
+		}
+	}
+	gather := func(d []float32, y, x int, mask uint64, op kernel.LaneOp) {
+		for l := range n.lanes {
+			gy := min(max(f.y[l]+y, 0), val.shape.H-1)
+			gx := min(max(f.x[l]+x, 0), val.shape.W-1)
+			b.offs[l] = int64(4 * (gy*val.shape.W + gx) * c)
+		}
+		kernel.LaneGather(d, base, b.offs[:n.lanes], c, val.relu, op, mask)
+	}
+	for y := range f.h {
+		for x := range f.w {
+			d := dst[(y*f.w+x)*place:][:row]
+			cy, cx := b.sy.common[y], b.sx.common[x]
+			switch {
+			case cy == outside || cx == outside:
+				fill(d, pad, delta)
+				continue
+			case cy >= 0 && cx >= 0:
+				copy(d, w.data[(int(cy)*w.x.size+int(cx))*row:])
+				if delta {
+					gather(d, y, x, all, kernel.LaneSub)
+				}
+				continue
+			case (cy == fromBase || cx == fromBase) && cy != mixed && cx != mixed:
+				if delta {
+					clear(d)
+				} else {
+					gather(d, y, x, all, kernel.LaneSet)
+				}
+				continue
+			}
+			// Lanes differ.
+			var out, clean, changed uint64
+			var at [maxLanes]int
+			for l := range n.lanes {
+				sy, sx := b.sy.lane[y][l], b.sx.lane[x][l]
+				switch {
+				case sy == outside || sx == outside:
+					out |= 1 << l
+				case sy >= 0 && sx >= 0:
+					changed |= 1 << l
+					at[l] = (int(sy)*w.x.size + int(sx)) * row
+				default:
+					clean |= 1 << l
+				}
+			}
+			if out != 0 || delta && clean != 0 {
+				fill(d, pad, delta)
+			}
+			if !delta {
+				gather(d, y, x, clean, kernel.LaneSet)
+			}
+			for rest := changed; rest != 0; {
+				var first int
+				for first = 0; rest>>first&1 == 0; first++ {
+				}
+				var mask uint64
+				for l := first; l < n.lanes; l++ {
+					if rest>>l&1 != 0 && at[l] == at[first] {
+						mask |= 1 << l
+					}
+				}
+				kernel.LaneCopy(d, w.data[at[first]:], c, mask)
+				rest &^= mask
+			}
+			if delta {
+				gather(d, y, x, changed, kernel.LaneSub)
+			}
+		}
+	}
+}
+
+func fill(d []float32, pad float32, delta bool) {
+	if pad == 0 || delta {
+		clear(d)
+		return
+	}
+	for i := range d {
+		d[i] = pad
+	}
+}
+
+var minusInf = float32(math.Inf(-1))

@@ -1,0 +1,163 @@
+package incremental
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// randomNet draws a network: some layers of any kind on any earlier values that
+// fit, and a dense layer at the end, or a global pool.
+func randomNet(r *rand.Rand) *model.Network {
+	net := &model.Network{Name: "random", Input: model.Input{Name: "in", C: 1 + r.IntN(3), H: 6 + r.IntN(12), W: 6 + r.IntN(12)}}
+	shapes := map[string]model.Shape{"in": net.Input.Shape()}
+	last := "in"
+	pair := func(n int) [2]int { return [2]int{1 + r.IntN(n), 1 + r.IntN(n)} }
+	randoms := func(n int, scale float64) []float32 {
+		s := make([]float32, n)
+		for i := range s {
+			s[i] = float32(scale * r.NormFloat64())
+		}
+		return s
+	}
+	add := func(l model.Layer, inputs ...string) bool {
+		trial := *net
+		trial.Nodes = append(append([]model.Node(nil), net.Nodes...), model.Node{Name: fmt.Sprintf("%s%d", l.Kind(), len(net.Nodes)), Inputs: inputs, Layer: l})
+		s, err := trial.Shapes()
+		if err != nil {
+			return false
+		}
+		name := trial.Output()
+		if o := s[name]; o.H < 1 || o.W < 1 || o.Len() > 20000 {
+			return false
+		}
+		net.Nodes, shapes, last = trial.Nodes, s, name
+		return true
+	}
+	pick := func() string {
+		if r.IntN(3) > 0 || len(net.Nodes) == 0 {
+			return last
+		}
+		return net.Nodes[r.IntN(len(net.Nodes))].Name
+	}
+	for range 3 + r.IntN(9) {
+		in := pick()
+		s := shapes[in]
+		switch r.IntN(14) {
+		case 0, 1, 2, 3, 4:
+			groups := 1
+			if r.IntN(4) == 0 {
+				groups = s.C
+			}
+			k, stride := pair(5), [2]int{1, 1}
+			if r.IntN(3) == 0 {
+				stride = pair(3)
+			}
+			dilation := [2]int{1, 1}
+			if r.IntN(4) == 0 {
+				dilation = pair(2)
+			}
+			pads := [4]int{r.IntN(3), r.IntN(3), r.IntN(3), r.IntN(3)}
+			if r.IntN(2) == 0 {
+				k, stride, dilation, pads = [2]int{3, 3}, [2]int{1, 1}, [2]int{1, 1}, [4]int{1, 1, 1, 1}
+			}
+			out := groups * (1 + r.IntN(max(20/groups, 1)))
+			n := out * s.C / groups * k[0] * k[1]
+			conv := &model.Conv{Weight: tensor.From(randoms(n, 1.4/float64(1+s.C/groups)), out, s.C/groups, k[0], k[1]), Stride: stride, Dilation: dilation, Pads: pads, Groups: groups}
+			if r.IntN(2) == 0 {
+				conv.Bias = randoms(out, 0.3)
+			}
+			if add(conv, in) && r.IntN(2) == 0 {
+				if r.IntN(2) == 0 {
+					variance := randoms(out, 1)
+					for i, v := range variance {
+						variance[i] = 0.3 + v*v
+					}
+					add(&model.BatchNorm{Scale: randoms(out, 1), Shift: randoms(out, 1), Mean: randoms(out, 1), Var: variance, Eps: 1e-5}, last)
+				}
+				add(&model.ReLU{}, last)
+			}
+		case 5:
+			add(&model.MaxPool{Kernel: pair(3), Stride: pair(3), Dilation: [2]int{1, 1}, Pads: [4]int{}, Ceil: r.IntN(2) == 0}, in)
+		case 6:
+			add(&model.MaxPool{Kernel: [2]int{3, 3}, Stride: pair(2), Dilation: pair(2), Pads: [4]int{1, 1, 1, 1}, Ceil: r.IntN(2) == 0}, in)
+		case 7:
+			add(&model.AvgPool{Kernel: [2]int{2 + r.IntN(2), 2}, Stride: pair(2), Pads: [4]int{1, 1, 1, r.IntN(2)}, Ceil: r.IntN(2) == 0, CountPad: r.IntN(2) == 0}, in)
+		case 8:
+			add([]model.Layer{&model.ReLU{}, &model.LeakyReLU{Alpha: 0.1}, &model.Clip{Min: -0.5, Max: 0.7}, &model.Dropout{}}[r.IntN(4)], in)
+		case 9:
+			add(&model.LRN{Size: 1 + r.IntN(5), Alpha: 0.1, Beta: 0.75, Bias: 1}, in)
+		case 10:
+			var same []string
+			for _, n := range net.Nodes {
+				if shapes[n.Name] == s && !s.Flat {
+					same = append(same, n.Name)
+				}
+			}
+			if len(same) > 1 {
+				add(&model.Add{}, in, same[r.IntN(len(same))])
+			}
+		case 11, 12:
+			inputs := []string{in}
+			for _, n := range net.Nodes {
+				if o := shapes[n.Name]; n.Name != in && o.H == s.H && o.W == s.W && !o.Flat && r.IntN(2) == 0 {
+					inputs = append(inputs, n.Name)
+				}
+			}
+			add(&model.Concat{}, inputs...)
+		case 13:
+			add([]model.Layer{&model.Pad{Pads: [4]int{r.IntN(3), r.IntN(2), r.IntN(3), r.IntN(2)}, Value: 0.2}, &model.Softmax{}}[r.IntN(2)], in)
+		}
+	}
+	if r.IntN(3) == 0 {
+		add(&model.GlobalAvgPool{}, last)
+	}
+	add(&model.Flatten{}, last)
+	for range 1 + r.IntN(2) {
+		s := shapes[last]
+		out := 2 + r.IntN(30)
+		add(&model.Dense{Weight: tensor.From(randoms(out*s.Len(), 1/float64(1+s.Len()/8)), out, s.Len()), Bias: randoms(out, 0.1)}, last)
+		if r.IntN(2) == 0 {
+			add(&model.ReLU{}, last)
+		}
+	}
+	net.Logits = last
+	return net
+}
+
+// TestRandomNetworks: on drawn networks, patches and strides the scores, and in
+// some every layer, equal those of whole passes: bit for bit in exact mode.
+func TestRandomNetworks(t *testing.T) {
+	engine := model.NewEngine(2)
+	defer engine.Close()
+	rounds := 1000
+	if testing.Short() {
+		rounds = 100
+	}
+	for seed := range rounds {
+		r := rand.New(rand.NewPCG(uint64(seed), 77))
+		net := randomNet(r)
+		net.Name = fmt.Sprint("network ", seed)
+		in := net.Input
+		x := tensor.New(1, in.C, in.H, in.W)
+		for i := range x.Data {
+			x.Data[i] = float32(r.NormFloat64())
+		}
+		boxes := grid(in, 1+r.IntN(min(in.H, 7)), 1+r.IntN(min(in.W, 7)), 1+r.IntN(5))
+		if len(boxes) > 48 {
+			boxes = boxes[:48]
+		}
+		outputs := []string{net.Logits}
+		if r.IntN(4) == 0 {
+			outputs = names(net)
+		}
+		compare(t, engine, net, x, boxes, 0.5, outputs, true, 0)
+		compare(t, engine, net, x, boxes, 0.5, outputs, false, 2e-6)
+		if t.Failed() {
+			t.Fatalf("%v, outputs %v", net, outputs)
+		}
+	}
+}

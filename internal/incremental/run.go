@@ -1,0 +1,651 @@
+package incremental
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/deconvnet/viz/internal/kernel"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// Clean is an image and what the network makes of it.
+type Clean struct {
+	n     *Net
+	image []float32
+	base  [][]float32          // early values by id, [H*W][C], before a fused rectifier
+	whole [][]float32          // those that late steps read, [C][H*W]
+	value map[string][]float32 // late values, and wanted ones
+}
+
+// Clean runs the network on an image [1, C, H, W].
+func (n *Net) Clean(x *tensor.Tensor) (*Clean, error) {
+	plan, err := n.engine.Compile(n.net, model.Keep{Layers: append([]string{}, n.keep...)})
+	if err != nil {
+		return nil, err
+	}
+	t, err := plan.Run(x)
+	if err != nil {
+		return nil, err
+	}
+	k := &Clean{n: n, image: x.Data, base: make([][]float32, len(n.values)), whole: make([][]float32, len(n.values)), value: map[string][]float32{}}
+	n.engine.Kernel().For(len(n.values), func(i int) {
+		v := &n.values[i]
+		src := x.Data
+		if v.clean != n.net.Input.Name {
+			src = t.Value(v.clean).Data
+		}
+		plane := v.shape.H * v.shape.W
+		base := make([]float32, len(src))
+		for c := range v.shape.C {
+			for p, s := range src[c*plane : (c+1)*plane] {
+				base[p*v.shape.C+c] = s
+			}
+		}
+		k.base[i] = base
+		if v.spatial {
+			k.whole[i] = append([]float32(nil), src...)
+			if v.relu {
+				for j, s := range k.whole[i] {
+					k.whole[i][j] = max(s, 0)
+				}
+			}
+		}
+	})
+	for _, l := range n.late {
+		if _, ok := n.shapes[l.node.Name]; ok && t.Value(l.node.Name) != nil {
+			k.value[l.node.Name] = t.Value(l.node.Name).Data
+		}
+	}
+	return k, nil
+}
+
+// Value returns a wanted value of the clean image, [C, H, W].
+func (k *Clean) Value(name string) []float32 {
+	n := k.n
+	id, early := n.ids[name]
+	if !early {
+		return k.value[name]
+	}
+	v := &n.values[id]
+	out := make([]float32, v.shape.Len())
+	plane := v.shape.H * v.shape.W
+	for p := range plane {
+		for c := range v.shape.C {
+			s := k.base[id][p*v.shape.C+c]
+			if v.relu {
+				s = max(s, 0)
+			}
+			out[c*plane+p] = s
+		}
+	}
+	return out
+}
+
+// block is the working memory of one block at a time.
+type block struct {
+	n       *Net
+	k       *Clean
+	wins    []window
+	sy, sx  sources
+	offs    [maxLanes]int64
+	scratch kernel.LaneScratch
+	free    [][]float32
+	held    int // floats
+	err     error
+}
+
+// Job is a run over changes.
+type Job struct {
+	// Change draws change i into dst [C][H][W] of its box.
+	Changes []model.Box
+	Draw    func(i int, dst []float32)
+	// Maps are the channels summed of Options.Totals.
+	Maps []int
+	// Done takes the outputs of change i, in the order of Options.Outputs, and the
+	// sums. It is called for one change at a time, in no fixed order; what it is
+	// given is valid until it returns.
+	Done     func(i int, outputs [][]float32, totals []float64)
+	Progress func(done, total int)
+}
+
+// Run computes all changes of the image. Neighbours in the list should be
+// neighbours in the image.
+func (k *Clean) Run(ctx context.Context, job Job) error {
+	n := k.n
+	blocks := (len(job.Changes) + n.lanes - 1) / n.lanes
+	idle := make(chan *block, n.works)
+	for range n.works {
+		idle <- &block{n: n, k: k, wins: make([]window, len(n.values))}
+	}
+	var mu sync.Mutex
+	done := 0
+	for b0 := 0; b0 < blocks; b0 += n.group {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		count := min(n.group, blocks-b0)
+		g := n.newGroup(k, count)
+		var failed error
+		n.engine.Kernel().For(count, func(i int) {
+			if ctx.Err() != nil {
+				return
+			}
+			b := <-idle
+			defer func() { idle <- b }()
+			at := (b0 + i) * n.lanes
+			changes := job.Changes[at:min(at+n.lanes, len(job.Changes))]
+			err := b.run(job, at, changes, g, i)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil && failed == nil {
+				failed = err
+			}
+			if len(n.late) == 0 {
+				done += len(changes)
+				if job.Progress != nil {
+					job.Progress(done, len(job.Changes))
+				}
+			}
+		})
+		if failed == nil {
+			failed = ctx.Err()
+		}
+		if failed != nil {
+			return failed
+		}
+		changes := job.Changes[b0*n.lanes : min((b0+count)*n.lanes, len(job.Changes))]
+		if err := g.finish(ctx, job, b0*n.lanes, len(changes)); err != nil {
+			return err
+		}
+		if len(n.late) > 0 {
+			done += len(changes)
+			if job.Progress != nil {
+				job.Progress(done, len(job.Changes))
+			}
+		}
+	}
+	return nil
+}
+
+func (b *block) get(n int) []float32 {
+	best := -1
+	for i, s := range b.free {
+		if cap(s) >= n && (best < 0 || cap(s) < cap(b.free[best])) {
+			best = i
+		}
+	}
+	if best < 0 {
+		if len(b.free) > 0 { // replace the largest of those too small
+			best = 0
+			for i, s := range b.free {
+				if cap(s) > cap(b.free[best]) {
+					best = i
+				}
+			}
+			b.held -= cap(b.free[best])
+			b.free[best] = b.free[len(b.free)-1]
+			b.free = b.free[:len(b.free)-1]
+		}
+		n += n / 16
+		b.held += n
+		return make([]float32, n)
+	}
+	s := b.free[best]
+	b.free[best] = b.free[len(b.free)-1]
+	b.free = b.free[:len(b.free)-1]
+	return s[:cap(s)]
+}
+
+func (b *block) put(s []float32) { b.free = append(b.free, s) }
+
+// alloc gives the windows of v memory.
+func (b *block) alloc(v int) {
+	w := &b.wins[v]
+	one := 1
+	w.data, w.refs = b.get((w.places()+1)*b.n.values[v].shape.C*b.n.lanes), &one
+}
+
+// release is one reader of v fewer.
+func (b *block) release(v int) {
+	w := &b.wins[v]
+	w.left--
+	if w.left > 0 || w.refs == nil {
+		return
+	}
+	if *w.refs--; *w.refs == 0 {
+		b.put(w.data)
+	}
+	w.data, w.refs = nil, nil
+}
+
+// own reports whether the step that reads v now may overwrite its windows.
+func (b *block) own(v int) bool {
+	w := &b.wins[v]
+	return w.left == 1 && w.refs != nil && *w.refs == 1
+}
+
+// share makes the windows of out those of in.
+func (b *block) share(out, in int) {
+	from, to := &b.wins[in], &b.wins[out]
+	if from.refs == nil {
+		return
+	}
+	*from.refs++
+	to.data, to.refs = from.data, from.refs
+}
+
+// run computes a block up to what late steps need.
+func (b *block) run(job Job, at int, changes []model.Box, g *group, slot int) error {
+	n := b.n
+	n.plan(b.wins, changes)
+	for i := range b.wins {
+		b.wins[i].left = n.values[i].readers
+		b.wins[i].refs, b.wins[i].data = nil, nil
+	}
+	b.input(job, at, changes)
+	for i := range n.steps {
+		s := &n.steps[i]
+		if !b.wins[s.out].empty() {
+			if err := b.step(s); err != nil {
+				return fmt.Errorf("layer %s: %w", s.node.Name, err)
+			}
+		}
+		for _, v := range s.in {
+			b.release(v)
+		}
+		if b.wins[s.out].left == 0 {
+			b.wins[s.out].left = 1
+			b.release(s.out)
+		}
+	}
+	g.take(b, job, slot, len(changes))
+	for v := range b.wins {
+		if w := &b.wins[v]; w.refs != nil {
+			w.left = 1
+			b.release(v)
+		}
+	}
+	return nil
+}
+
+// input draws the changes.
+func (b *block) input(job Job, at int, changes []model.Box) {
+	n, w := b.n, &b.wins[0]
+	if w.empty() {
+		return
+	}
+	b.alloc(0)
+	in := n.net.Input
+	plane := in.H * in.W
+	var pixels []float32
+	for l := range n.lanes {
+		i := min(l, len(changes)-1)
+		c := changes[i]
+		if i == l {
+			if need := in.C * c.Area(); cap(pixels) < need {
+				pixels = make([]float32, need)
+			}
+			pixels = pixels[:in.C*c.Area()]
+			job.Draw(at+i, pixels)
+		}
+		for y := range w.y.size {
+			for x := range w.x.size {
+				gy, gx := w.y.at[l]+y, w.x.at[l]+x
+				d := w.data[(y*w.x.size+x)*in.C*n.lanes+l:]
+				inside := gy >= c.Y0 && gy < c.Y1 && gx >= c.X0 && gx < c.X1
+				for k := range in.C {
+					if inside {
+						d[k*n.lanes] = pixels[(k*c.H()+gy-c.Y0)*c.W()+gx-c.X0]
+					} else {
+						d[k*n.lanes] = b.k.image[k*plane+gy*in.W+gx]
+					}
+				}
+			}
+		}
+	}
+}
+
+// step computes the windows of a step's output.
+func (b *block) step(s *step) error {
+	n := b.n
+	k := n.engine.Kernel()
+	val, w := &n.values[s.out], &b.wins[s.out]
+	c := val.shape.C
+	row := c * n.lanes
+	switch s.op {
+	case opConv:
+		b.alloc(s.out)
+		b.conv(s)
+	case opMaxPool, opAvgPool:
+		b.alloc(s.out)
+		b.poolWindows(s)
+	case opGlobalAvg:
+		b.alloc(s.out)
+		b.globalAvg(s)
+	case opEach, opPad:
+		v := s.in[0]
+		if s.op == opPad || b.own(v) {
+			b.share(s.out, v)
+		} else {
+			b.alloc(s.out)
+			copy(w.data, b.wins[v].data[:w.places()*row])
+		}
+		if s.op == opEach {
+			return b.each(s, w.data[:w.places()*row])
+		}
+	case opLRN:
+		b.alloc(s.out)
+		l := s.node.Layer.(*model.LRN)
+		k.LRN(w.places(), c, n.lanes, w.data, b.wins[s.in[0]].data, l.Size, l.Alpha, l.Beta, l.Bias)
+	case opAdd:
+		b.alloc(s.out)
+		f := &frame{h: w.y.size, w: w.x.size, y: w.y.at, x: w.x.at}
+		d := w.data[:w.places()*row]
+		b.load(d, row, f, s.in[0], 0, false)
+		for _, v := range s.in[1:] {
+			if lane, ok := b.view(v, f); ok && lane.Pitch == f.w {
+				k.Add(d, d, lane.Data[:len(d)])
+				continue
+			}
+			t := b.get(len(d))
+			b.load(t, row, f, v, 0, false)
+			k.Add(d, d, t[:len(d)])
+			b.put(t)
+		}
+		if s.relu {
+			k.ReLU(d, d)
+		}
+	case opConcat:
+		b.alloc(s.out)
+		f := &frame{h: w.y.size, w: w.x.size, y: w.y.at, x: w.x.at}
+		at := 0
+		for _, v := range s.in {
+			b.load(w.data[at:], row, f, v, 0, false)
+			at += n.values[v].shape.C * n.lanes
+		}
+	case opWhole:
+		b.alloc(s.out)
+		return b.wholeMaps(s)
+	}
+	return nil
+}
+
+// each applies an elementwise layer in place.
+func (b *block) each(s *step, d []float32) error {
+	k := b.n.engine.Kernel()
+	c := b.n.values[s.out].shape.C
+	switch l := s.node.Layer.(type) {
+	case *model.ReLU:
+		k.ReLU(d, d)
+	case *model.LeakyReLU:
+		for i, v := range d {
+			if v <= 0 {
+				d[i] = l.Alpha * v
+			}
+		}
+	case *model.Clip:
+		for i, v := range d {
+			d[i] = min(max(v, l.Min), l.Max)
+		}
+	case *model.BatchNorm:
+		k.ScaleShift(len(d)/(c*b.n.lanes), c, b.n.lanes, d, d, s.scale, s.shift)
+	case *model.Unary:
+		one := model.Shape{C: 1, H: 1, W: len(d)}
+		return model.ForwardArray(k, l, 1, d, one, [][]float32{d}, []model.Shape{one})
+	}
+	return nil
+}
+
+func (b *block) conv(s *step) {
+	n := b.n
+	g := s.geo
+	sy, sx, dy, dx := max(g.StrideY, 1), max(g.StrideX, 1), max(g.DilY, 1), max(g.DilX, 1)
+	v := s.in[0]
+	from, w := &b.wins[v], &b.wins[s.out]
+	in := &n.values[v]
+	dst := b.lane(s.out)
+	row := in.shape.C * n.lanes
+	var f frame
+	if s.way == kernel.LaneDirect {
+		f.h, f.w = (w.y.size-1)*sy+(g.KH-1)*dy+1, (w.x.size-1)*sx+(g.KW-1)*dx+1
+		for l := range n.lanes {
+			f.y[l], f.x[l] = w.y.at[l]*sy-g.PadTop, w.x.at[l]*sx-g.PadLeft
+		}
+		ep := kernel.Epilogue{Bias: s.bias, ReLU: s.relu}
+		if src, ok := b.view(v, &f); ok {
+			s.conv.Run(&b.scratch, dst, src, 0, 0, ep)
+			return
+		}
+		t := b.get(f.h * f.w * row)
+		b.load(t, row, &f, v, 0, false)
+		s.conv.Run(&b.scratch, dst, kernel.Lane{Data: t, H: f.h, W: f.w, Place: row, Pitch: f.w}, 0, 0, ep)
+		b.put(t)
+		return
+	}
+	// Delta form: products with what changed, and what the sums were. Those come
+	// last, so that rounding errors are as small as the change.
+	clear(w.data[:w.places()*n.values[s.out].shape.C*n.lanes])
+	oy, ox := w.y.at[0]*sy-g.PadTop-from.y.at[0], w.x.at[0]*sx-g.PadLeft-from.x.at[0]
+	same := true
+	for l := range n.lanes {
+		same = same && w.y.at[l]*sy-g.PadTop-from.y.at[l] == oy && w.x.at[l]*sx-g.PadLeft-from.x.at[l] == ox
+	}
+	switch {
+	case from.empty():
+	case same && b.own(v):
+		b.clean(v, from.data, in.relu, kernel.LaneSub)
+		s.conv.Run(&b.scratch, dst, b.lane(v), oy, ox, kernel.Epilogue{})
+	default:
+		oy, f.h = delta(&f.y, n.lanes, &w.y, &from.y, sy, g.PadTop)
+		ox, f.w = delta(&f.x, n.lanes, &w.x, &from.x, sx, g.PadLeft)
+		t := b.get(f.h * f.w * row)
+		b.load(t, row, &f, v, 0, true)
+		s.conv.Run(&b.scratch, dst, kernel.Lane{Data: t, H: f.h, W: f.w, Place: row, Pitch: f.w}, oy, ox, kernel.Epilogue{})
+		b.put(t)
+	}
+	b.clean(s.out, w.data, false, kernel.LaneAdd)
+	if s.relu {
+		d := w.data[:w.places()*n.values[s.out].shape.C*n.lanes]
+		n.engine.Kernel().ReLU(d, d)
+	}
+}
+
+// delta places a frame that holds all changed inputs so that outputs at w read it
+// at offset o in every lane.
+func delta(at *[maxLanes]int, lanes int, w, from *axis, stride, pad int) (o, size int) {
+	// Where lane l's changes begin, from where its outputs begin to read.
+	lo, hi := 1<<30, -1<<30
+	for l := range lanes {
+		if from.hi[l] > from.lo[l] {
+			start := w.at[l]*stride - pad
+			lo, hi = min(lo, from.lo[l]-start), max(hi, from.hi[l]-start)
+		}
+	}
+	for l := range lanes {
+		at[l] = w.at[l]*stride - pad + lo
+	}
+	return -lo, hi - lo
+}
+
+// clean adds the clean values to windows of v, or subtracts them.
+func (b *block) clean(v int, dst []float32, relu bool, op kernel.LaneOp) {
+	n, w := b.n, &b.wins[v]
+	s := n.values[v].shape
+	row := s.C * n.lanes
+	all := uint64(1)<<n.lanes - 1
+	for y := range w.y.size {
+		for x := range w.x.size {
+			for l := range n.lanes {
+				b.offs[l] = int64(4 * s.C * ((w.y.at[l]+y)*s.W + w.x.at[l] + x))
+			}
+			kernel.LaneGather(dst[(y*w.x.size+x)*row:], b.k.base[v], b.offs[:n.lanes], s.C, relu, op, all)
+		}
+	}
+}
+
+func (b *block) poolWindows(s *step) {
+	n, g := b.n, s.pool
+	k := n.engine.Kernel()
+	sy, sx, dy, dx := max(g.StrideY, 1), max(g.StrideX, 1), max(g.DilY, 1), max(g.DilX, 1)
+	v := s.in[0]
+	in, w := n.values[v].shape, &b.wins[s.out]
+	row := in.C * n.lanes
+	f := frame{h: (w.y.size-1)*sy + (g.KH-1)*dy + 1, w: (w.x.size-1)*sx + (g.KW-1)*dx + 1}
+	for l := range n.lanes {
+		f.y[l], f.x[l] = w.y.at[l]*sy-g.PadTop, w.x.at[l]*sx-g.PadLeft
+	}
+	pad := float32(0)
+	if s.op == opMaxPool {
+		pad = minusInf
+	}
+	src, ok := b.view(v, &f)
+	if !ok {
+		t := b.get(f.h * f.w * row)
+		defer b.put(t)
+		b.load(t, row, &f, v, pad, false)
+		src = kernel.Lane{Data: t, H: f.h, W: f.w, Place: row, Pitch: f.w}
+	}
+	avg, _ := s.node.Layer.(*model.AvgPool)
+	for y := range w.y.size {
+		for x := range w.x.size {
+			d := w.data[(y*w.x.size+x)*row:][:row]
+			for ky := range g.KH {
+				for kx := range g.KW {
+					from := src.At(y*sy+ky*dy, x*sx+kx*dx)[:row]
+					switch {
+					case ky+kx == 0:
+						copy(d, from)
+					case avg != nil:
+						k.Add(d, d, from)
+					default:
+						kernel.LaneMax(d, from)
+					}
+				}
+			}
+			if avg == nil {
+				continue
+			}
+			var scale [maxLanes]float32
+			for l := range n.lanes {
+				scale[l] = avgScale(avg, in, w.y.at[l]+y, w.x.at[l]+x)
+			}
+			for i := range d {
+				d[i] *= scale[i%n.lanes]
+			}
+		}
+	}
+}
+
+// avgScale is what an average pool multiplies the sum of a window by.
+func avgScale(l *model.AvgPool, in model.Shape, y, x int) float32 {
+	count := func(a, o, size int) int {
+		lo, hi := 0, size
+		if l.CountPad {
+			lo, hi = -l.Pads[a], size+l.Pads[a+2]
+		}
+		start := o*l.Stride[a] - l.Pads[a]
+		return max(min(start+l.Kernel[a], hi)-max(start, lo), 0)
+	}
+	if c := count(0, y, in.H) * count(1, x, in.W); c > 0 {
+		return float32(1 / float64(c))
+	}
+	return 0
+}
+
+// globalAvg adds the mean of what changed to the clean mean.
+func (b *block) globalAvg(s *step) {
+	n := b.n
+	k := n.engine.Kernel()
+	v := s.in[0]
+	in := n.values[v].shape
+	from, w := &b.wins[v], &b.wins[s.out]
+	row := in.C * n.lanes
+	d := from.data
+	if !b.own(v) {
+		d = b.get(from.places() * row)
+		defer b.put(d)
+		copy(d, from.data[:from.places()*row])
+	}
+	b.clean(v, d, n.values[v].relu, kernel.LaneSub)
+	sum := d[:row]
+	for p := 1; p < from.places(); p++ {
+		k.Add(sum, sum, d[p*row:][:row])
+	}
+	scale := float32(1 / float64(in.H*in.W))
+	for c := range in.C {
+		m := b.k.base[s.out][c]
+		for l := range n.lanes {
+			w.data[c*n.lanes+l] = m + sum[c*n.lanes+l]*scale
+		}
+	}
+}
+
+// wholeMaps computes a layer of any kind by its own pass over whole maps.
+func (b *block) wholeMaps(s *step) error {
+	n := b.n
+	var inputs [][]float32
+	for _, v := range s.in {
+		d := b.get(n.lanes * n.values[v].shape.Len())[:n.lanes*n.values[v].shape.Len()]
+		defer b.put(d)
+		b.assemble(d, v)
+		inputs = append(inputs, d)
+	}
+	shape := n.values[s.out].shape
+	out := b.get(n.lanes * shape.Len())[:n.lanes*shape.Len()]
+	defer b.put(out)
+	if err := n.engine.Layer(s.node, n.shapes, n.lanes, out, inputs...); err != nil {
+		return err
+	}
+	plane := shape.H * shape.W
+	for l := range n.lanes {
+		for c := range shape.C {
+			for p, v := range out[(l*shape.C+c)*plane:][:plane] {
+				b.wins[s.out].data[(p*shape.C+c)*n.lanes+l] = v
+			}
+		}
+	}
+	return nil
+}
+
+// assemble writes the whole maps of v, [L][C][H][W].
+func (b *block) assemble(dst []float32, v int) {
+	n := b.n
+	shape := n.values[v].shape
+	plane := shape.H * shape.W
+	base, relu := b.k.base[v], n.values[v].relu
+	for c := range shape.C {
+		for p := range plane {
+			s := base[p*shape.C+c]
+			if relu {
+				s = max(s, 0)
+			}
+			dst[c*plane+p] = s
+		}
+	}
+	for l := 1; l < n.lanes; l++ {
+		copy(dst[l*shape.Len():], dst[:shape.Len()])
+	}
+	for l := range n.lanes {
+		b.overlay(dst[l*shape.Len():], v, l)
+	}
+}
+
+// overlay writes the window of lane l into a whole map [C][H][W].
+func (b *block) overlay(dst []float32, v, l int) {
+	n, w := b.n, &b.wins[v]
+	shape := n.values[v].shape
+	if w.empty() {
+		return
+	}
+	for y := range w.y.size {
+		for x := range w.x.size {
+			at := (w.y.at[l]+y)*shape.W + w.x.at[l] + x
+			from := w.data[(y*w.x.size+x)*shape.C*n.lanes+l:]
+			for c := range shape.C {
+				dst[c*shape.H*shape.W+at] = from[c*n.lanes]
+			}
+		}
+	}
+}

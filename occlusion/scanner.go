@@ -1,0 +1,282 @@
+package occlusion
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/deconvnet/viz/internal/incremental"
+	"github.com/deconvnet/viz/internal/kernel"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// Scanner is a network made ready to scan any number of images with the same
+// options. It is safe for concurrent use.
+type Scanner struct {
+	engine  *model.Engine
+	net     *model.Network
+	o       Options
+	shapes  map[string]model.Shape
+	layers  []string
+	sets    []*patches
+	orders  [][]int
+	changes [][]model.Box // in order
+	inc     *incremental.Net
+	brute   *model.Plan
+	whole   int64 // multiply-adds of a forward pass
+}
+
+// New prepares a network.
+func New(engine *model.Engine, net *model.Network, o Options) (*Scanner, error) {
+	if net.Logits == "" {
+		return nil, fmt.Errorf("occlusion: the network is no classifier: it has no node with class scores")
+	}
+	s := &Scanner{engine: engine, net: net, o: o, layers: o.Layers}
+	var err error
+	if s.shapes, err = net.Shapes(); err != nil {
+		return nil, err
+	}
+	if s.sets, err = layouts(net, o); err != nil {
+		return nil, err
+	}
+	if s.whole, err = net.MACs(); err != nil {
+		return nil, err
+	}
+	if s.layers == nil {
+		if convs := net.ConvLayers(); len(convs) > 0 {
+			s.layers = convs[len(convs)-1:]
+		}
+	}
+	classes := s.shapes[net.Logits].Len()
+	for _, c := range o.Classes {
+		if c < 0 || c >= classes {
+			return nil, fmt.Errorf("occlusion: no class %d: the network has %d", c, classes)
+		}
+	}
+	switch o.Method {
+	case Fast, Box, Brute:
+	default:
+		return nil, fmt.Errorf("occlusion: no method %q", o.Method)
+	}
+	if o.Method == Brute || kernel.Name() == "ref" {
+		s.brute, err = engine.Compile(net, model.Keep{Layers: append([]string{net.Logits}, s.layers...)})
+		return s, err
+	}
+	var all []model.Box
+	for _, set := range s.sets {
+		order := set.order()
+		changes := make([]model.Box, len(order))
+		for i, p := range order {
+			changes[i] = set.boxes[p]
+		}
+		s.orders, s.changes = append(s.orders, order), append(s.changes, changes)
+		all = append(all, changes...)
+	}
+	s.inc, err = incremental.Compile(engine, net, incremental.Options{Outputs: []string{net.Logits}, Totals: s.layers,
+		Exact: o.Method == Box, Changes: all, Memory: o.Memory})
+	return s, err
+}
+
+// Scan covers image x [1, C, H, W] at every position and maps what the network
+// makes of it. Results do not depend on the engine's workers. Of several sizes
+// of the patch it scans with the first.
+func Scan(ctx context.Context, engine *model.Engine, net *model.Network, x *tensor.Tensor, o Options) (*Map, error) {
+	o.Sizes = nil
+	s, err := New(engine, net, o)
+	if err != nil {
+		return nil, err
+	}
+	maps, err := s.ScanAll(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	return maps[0], nil
+}
+
+// ScanAll scans an image with every size of the patch, Options.Patch first.
+func (s *Scanner) ScanAll(ctx context.Context, x *tensor.Tensor) ([]*Map, error) {
+	return s.ScanAllProgress(ctx, x, s.o.Progress)
+}
+
+// ScanAllProgress is ScanAll with a callback of its own. done and total count
+// the positions of all sizes.
+func (s *Scanner) ScanAllProgress(ctx context.Context, x *tensor.Tensor, progress func(done, total int)) ([]*Map, error) {
+	if len(x.Shape) != 4 || x.Shape[0] != 1 {
+		return nil, fmt.Errorf("occlusion: input is %v, want one image [1 C H W]", x.Shape)
+	}
+	value, run, err := s.clean(x)
+	if err != nil {
+		return nil, err
+	}
+	scores := value(s.net.Logits)
+	if err := finite(scores); err != nil {
+		return nil, fmt.Errorf("occlusion: clean image: %w", err)
+	}
+	var maps []*Map
+	total, before := 0, 0
+	for _, set := range s.sets {
+		total += len(set.boxes)
+	}
+	for i, set := range s.sets {
+		m, err := s.newMap(x, set, scores, value)
+		if err != nil {
+			return nil, err
+		}
+		step := func(done, _ int) {
+			if progress != nil {
+				progress(before+done, total)
+			}
+		}
+		if err := run(ctx, m, i, step); err != nil {
+			return nil, err
+		}
+		before += len(set.boxes)
+		m.pixelDrops()
+		maps = append(maps, m)
+	}
+	return maps, nil
+}
+
+// clean runs the network on the image itself, and returns its values and how to
+// scan it with a set of patches.
+func (s *Scanner) clean(x *tensor.Tensor) (value func(string) []float32, run func(context.Context, *Map, int, func(int, int)) error, err error) {
+	if s.brute != nil {
+		t, err := s.brute.Run(x)
+		if err != nil {
+			return nil, nil, err
+		}
+		return func(name string) []float32 { return t.Value(name).Data }, s.runBrute, nil
+	}
+	k, err := s.inc.Clean(x)
+	if err != nil {
+		return nil, nil, err
+	}
+	return k.Value, func(ctx context.Context, m *Map, i int, progress func(int, int)) error {
+		return s.runIncremental(ctx, k, m, i, progress)
+	}, nil
+}
+
+// newMap is a map to be filled.
+func (s *Scanner) newMap(x *tensor.Tensor, set *patches, scores []float32, value func(string) []float32) (*Map, error) {
+	n := len(set.boxes)
+	m := &Map{Net: s.net, Input: x, Patch: set.patch, Stride: set.stride, Soft: set.soft, Rows: set.rows, Cols: set.cols, Boxes: set.boxes,
+		Segments: set.segments, Labels: set.labels, Classes: s.o.Classes, ArgMax: make([]int32, n), FillName: s.o.Fill.String(),
+		Method: s.o.Method, Whole: s.whole * int64(n+1), set: set}
+	var err error
+	if m.Filler, err = s.o.Fill.pixels(x, s.net, set.patch); err != nil {
+		return nil, err
+	}
+	m.CleanBest = tensor.ArgMax(scores)
+	if m.Classes == nil {
+		m.Classes = []int{m.CleanBest}
+	}
+	p := softmax(scores)
+	for _, c := range m.Classes {
+		m.CleanProb = append(m.CleanProb, float32(p[c]))
+		m.CleanLogit = append(m.CleanLogit, scores[c])
+		m.Prob = append(m.Prob, make([]float32, n))
+		m.Logit = append(m.Logit, make([]float32, n))
+		m.odds = append(m.odds, make([]float64, n))
+	}
+	for _, name := range s.layers {
+		shape := s.shapes[name]
+		v := value(name)
+		t := &LayerTotal{Layer: name, Channel: tensor.ArgMax(v) / max(shape.H*shape.W, 1), Total: make([]float32, n)}
+		t.Clean = sum(v[t.Channel*shape.H*shape.W:][:shape.H*shape.W])
+		m.Totals = append(m.Totals, t)
+	}
+	return m, nil
+}
+
+// put stores the scores of position i.
+func (m *Map) put(i int, scores []float32) error {
+	if err := finite(scores); err != nil {
+		return fmt.Errorf("occlusion: patch at row %d, column %d: %w", m.Boxes[i].Y0, m.Boxes[i].X0, err)
+	}
+	p := softmax(scores)
+	for j, c := range m.Classes {
+		m.Prob[j][i], m.Logit[j][i] = float32(p[c]), scores[c]
+		m.odds[j][i] = logOdds(scores, c)
+	}
+	m.ArgMax[i] = int32(tensor.ArgMax(scores))
+	return nil
+}
+
+func (s *Scanner) runIncremental(ctx context.Context, k *incremental.Clean, m *Map, set int, progress func(done, total int)) error {
+	order := s.orders[set]
+	job := incremental.Job{Changes: s.changes[set], Progress: progress,
+		Draw: func(i int, dst []float32) { m.set.draw(order[i], dst, m.Input.Data, m.Filler, s.net.Input) }}
+	for _, t := range m.Totals {
+		job.Maps = append(job.Maps, t.Channel)
+	}
+	var failed error
+	job.Done = func(i int, outputs [][]float32, totals []float64) {
+		p := order[i]
+		if err := m.put(p, outputs[0]); err != nil && failed == nil {
+			failed = err
+		}
+		for j, t := range m.Totals {
+			t.Total[p] = float32(totals[j])
+		}
+	}
+	m.MACs = s.whole + int64(s.inc.Cost(s.changes[set]).MACs)
+	if err := k.Run(ctx, job); err != nil {
+		return err
+	}
+	return failed
+}
+
+// runBrute runs the whole network for every position.
+func (s *Scanner) runBrute(ctx context.Context, m *Map, _ int, progress func(done, total int)) error {
+	batch := s.o.Batch
+	if batch <= 0 {
+		batch = s.brute.Batch(256<<20, 64)
+	}
+	in := m.Net.Input
+	size := in.C * in.H * in.W
+	buffer := tensor.New(min(batch, len(m.Boxes)), in.C, in.H, in.W)
+	for at := 0; at < len(m.Boxes); at += batch {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := min(batch, len(m.Boxes)-at)
+		x := buffer.Slice(0, n)
+		for i := range n {
+			img := x.Data[i*size : (i+1)*size]
+			copy(img, m.Input.Data)
+			m.set.cover(at+i, img, m.Input.Data, m.Filler, in)
+		}
+		t, err := s.brute.Run(x)
+		if err != nil {
+			return err
+		}
+		scores := t.Value(m.Net.Logits)
+		classes := scores.Len() / n
+		for i := range n {
+			if err := m.put(at+i, scores.Data[i*classes:(i+1)*classes]); err != nil {
+				return err
+			}
+			for _, l := range m.Totals {
+				shape := s.shapes[l.Layer]
+				l.Total[at+i] = sum(t.Value(l.Layer).Data[i*shape.Len()+l.Channel*shape.H*shape.W:][:shape.H*shape.W])
+			}
+		}
+		progress(at+n, len(m.Boxes))
+	}
+	m.MACs = m.Whole
+	return nil
+}
+
+// Cost predicts a scan by forward passes of the whole network: positions, of all
+// sizes of the patch, and multiply-adds.
+func Cost(net *model.Network, o Options) (positions int, macs int64, err error) {
+	sets, err := layouts(net, o)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, g := range sets {
+		positions += len(g.boxes)
+	}
+	per, err := net.MACs()
+	return positions, per * int64(positions+1), err
+}
