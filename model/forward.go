@@ -29,21 +29,32 @@ type Plan struct {
 	net    *Network
 	shapes map[string]Shape
 	steps  []step
-	slots  int // scratch buffers needed at once
+
+	slotSize []int // floats of each per image
 
 	mu   sync.Mutex
-	idle [][][]float32 // sets of scratch buffers, one slice per slot
+	idle []*arena
+}
+
+// arena is the memory of one pass at a time.
+type arena struct {
+	slots [][]float32
+	live  [][]float32 // the values by number: 0 is the input, i+1 what step i computes
 }
 
 // step computes one value, or several at once when layers are fused.
 type step struct {
 	node     *Node
 	out      string // value produced; node.Name unless fused
+	inputs   []int  // numbers of the values read
+	into     int    // number of the concatenation whose memory the value is computed in, 0 if none
+	offset   int    // there, in each image
 	filters  *kernel.Filters
 	weight   []float32
 	epilogue kernel.Epilogue
 	scale    []float32 // batch norm
 	shift    []float32
+	relu     bool // of a sum
 	alias    bool // shares its input's memory
 	keep     bool // part of the trace
 	slot     int  // scratch slot of the output, -1 if kept
@@ -114,11 +125,50 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 			s.filters = kernel.PackData(l.Geometry(), l.Weight.Data)
 		case *MaxPool:
 			s.switches = all || keep.Switches
+		case *Add:
+			if next := p.soleReader(s.out, needed, kept); next != nil {
+				if _, ok := next.Layer.(*ReLU); ok {
+					s.relu = true
+					s.out, fused[next.Name] = next.Name, true
+				}
+			}
 		}
 		p.steps = append(p.steps, s)
 	}
+	numbers := map[string]int{net.Input.Name: 0}
+	for i := range p.steps {
+		s := &p.steps[i]
+		for _, in := range s.node.Inputs {
+			s.inputs = append(s.inputs, numbers[in])
+		}
+		numbers[s.out] = i + 1
+	}
+	p.joinInPlace(needed, kept)
 	p.assignSlots(kept)
 	return p, nil
+}
+
+// joinInPlace lets convolutions that only a concatenation reads write where the
+// concatenation wants them.
+func (p *Plan) joinInPlace(needed, kept map[string]bool) {
+	for i := range p.steps {
+		s := &p.steps[i]
+		if _, ok := s.node.Layer.(*Concat); !ok {
+			continue
+		}
+		at := 0
+		for k, v := range s.inputs {
+			name := s.node.Inputs[k]
+			if v > 0 && p.soleReader(name, needed, kept) != nil && !slices.Contains(s.inputs[k+1:], v) {
+				from := &p.steps[v-1]
+				if _, ok := from.node.Layer.(*Conv); ok {
+					from.into, from.offset = i+1, at
+					from.epilogue.Stride = p.shapes[s.out].Len()
+				}
+			}
+			at += p.shapes[name].Len()
+		}
+	}
 }
 
 // soleReader returns the only needed reader of a value nobody keeps, or nil.
@@ -169,17 +219,26 @@ func (p *Plan) assignSlots(kept map[string]bool) {
 	}
 	var free []int
 	busy := map[string]int{}
+	acquire := func(s *step) {
+		if s.slot >= 0 || s.alias || kept[s.out] || owned[s.out] {
+			return
+		}
+		if len(free) == 0 {
+			free = append(free, len(p.slotSize))
+			p.slotSize = append(p.slotSize, 0)
+		}
+		s.slot = free[len(free)-1]
+		free = free[:len(free)-1]
+		busy[s.out] = s.slot
+		p.slotSize[s.slot] = max(p.slotSize[s.slot], p.shapes[s.out].Len())
+	}
 	for i := range p.steps {
 		s := &p.steps[i]
 		s.keep = kept[s.out]
-		if !s.alias && !kept[s.out] && !owned[s.out] {
-			if len(free) == 0 {
-				free = append(free, p.slots)
-				p.slots++
-			}
-			s.slot = free[len(free)-1]
-			free = free[:len(free)-1]
-			busy[s.out] = s.slot
+		if s.into > 0 {
+			acquire(&p.steps[s.into-1])
+		} else {
+			acquire(s)
 		}
 		for _, in := range s.node.Inputs {
 			r := root(in)
@@ -208,21 +267,17 @@ func (p *Plan) Engine() *Engine { return p.engine }
 // 1, at most most.
 func (p *Plan) Batch(bytes, most int) int {
 	size := p.net.Input.Shape().Len()
-	slots := make([]int, p.slots)
 	for i := range p.steps {
 		s := &p.steps[i]
 		n := p.shapes[s.out].Len()
-		switch {
-		case s.slot >= 0:
-			slots[s.slot] = max(slots[s.slot], n)
-		case !s.alias:
+		if s.slot < 0 && !s.alias && s.into == 0 {
 			size += n
 		}
 		if s.switches {
 			size += n
 		}
 	}
-	for _, n := range slots {
+	for _, n := range p.slotSize {
 		size += n
 	}
 	return min(max(bytes/(4*size), 1), most)
@@ -230,51 +285,86 @@ func (p *Plan) Batch(bytes, most int) int {
 
 // Run computes a batch x [N, C, H, W]. The trace owns its memory.
 func (p *Plan) Run(x *tensor.Tensor) (*Trace, error) {
+	t := &Trace{}
+	return t, p.RunInto(t, x)
+}
+
+// RunInto is Run with the memory of a trace that an earlier run of this plan made
+// and nobody reads any more; a batch of the same size then allocates nothing. On
+// an error the trace is of no use.
+func (p *Plan) RunInto(t *Trace, x *tensor.Tensor) error {
 	in := p.net.Input
-	if len(x.Shape) != 4 || !slices.Equal(x.Shape[1:], []int{in.C, in.H, in.W}) || x.Shape[0] < 1 {
-		return nil, fmt.Errorf("model: input %s is %v, want [N %d %d %d]", in.Name, x.Shape, in.C, in.H, in.W)
+	if len(x.Shape) != 4 || x.Shape[0] < 1 || x.Shape[1] != in.C || x.Shape[2] != in.H || x.Shape[3] != in.W {
+		return fmt.Errorf("model: input %s is %v, want [N %d %d %d]", in.Name, x.Shape, in.C, in.H, in.W)
 	}
 	n := x.Shape[0]
-	t := &Trace{Net: p.net, Input: x, Shapes: p.shapes, values: map[string]*tensor.Tensor{}, switches: map[string][]int32{}}
-	scratch := p.scratch()
-	defer p.release(scratch)
-	live := map[string][]float32{in.Name: x.Data}
+	if t.values == nil || t.Net != p.net {
+		t.values, t.switches = map[string]*tensor.Tensor{}, map[string][]int32{}
+	}
+	t.Net, t.Input, t.Shapes = p.net, x, p.shapes
+	a := p.arena()
+	defer p.release(a)
+	a.live[0] = x.Data
 	for i := range p.steps {
 		s := &p.steps[i]
 		shape := p.shapes[s.out]
-		size := n * shape.Len()
-		var dst []float32
-		switch {
-		case s.alias:
-			dst = live[s.node.Inputs[0]]
-		case s.slot >= 0:
-			if cap(scratch[s.slot]) < size {
-				scratch[s.slot] = make([]float32, size)
-			}
-			dst = scratch[s.slot][:size]
-		default:
-			dst = make([]float32, size)
+		dst := p.memory(t, a, i, n)
+		if s.into > 0 {
+			dst = p.memory(t, a, s.into-1, n)[s.offset:]
 		}
+		a.live[i+1] = dst
 		var switches []int32
 		if s.switches {
-			switches = make([]int32, size)
-			t.switches[s.out] = switches
+			if switches = t.switches[s.out]; len(switches) != n*shape.Len() {
+				switches = make([]int32, n*shape.Len())
+				t.switches[s.out] = switches
+			}
 		}
-		if err := p.run(s, n, dst, switches, live); err != nil {
-			return nil, fmt.Errorf("model: layer %s: %w", s.node.Name, err)
+		if err := p.run(s, n, dst, switches, a.live); err != nil {
+			return fmt.Errorf("model: layer %s: %w", s.node.Name, err)
 		}
-		live[s.out] = dst
 		if s.keep {
-			t.values[s.out] = tensor.From(dst, shape.Batch(n)...)
+			if v := t.values[s.out]; v == nil || len(v.Data) != len(dst) || len(dst) > 0 && &v.Data[0] != &dst[0] {
+				t.values[s.out] = tensor.From(dst, shape.Batch(n)...)
+			}
 		}
 	}
-	return t, nil
+	return nil
 }
 
-func (p *Plan) run(s *step, n int, dst []float32, switches []int32, live map[string][]float32) error {
+// memory returns where step i computes its value: with a value it is a view of,
+// in the trace or in scratch memory.
+func (p *Plan) memory(t *Trace, a *arena, i, n int) []float32 {
+	s := &p.steps[i]
+	size := n * p.shapes[s.out].Len()
+	switch {
+	case s.into > 0:
+		return nil
+	case a.live[i+1] != nil:
+		return a.live[i+1]
+	case s.alias:
+		return a.live[s.inputs[0]]
+	case s.slot >= 0:
+		if len(a.slots[s.slot]) < n*p.slotSize[s.slot] {
+			a.slots[s.slot] = make([]float32, n*p.slotSize[s.slot])
+		}
+		a.live[i+1] = a.slots[s.slot][:size]
+	default:
+		// A value of the trace, or what a value of the trace is a view of.
+		if v := t.values[s.out]; v != nil && len(v.Data) == size {
+			a.live[i+1] = v.Data
+			break
+		}
+		a.live[i+1] = make([]float32, size)
+		t.values[s.out] = tensor.From(a.live[i+1], p.shapes[s.out].Batch(n)...)
+	}
+	return a.live[i+1]
+}
+
+func (p *Plan) run(s *step, n int, dst []float32, switches []int32, live [][]float32) error {
 	k := p.engine.k
 	out := p.shapes[s.out]
-	src, in := live[s.node.Inputs[0]], p.shapes[s.node.Inputs[0]]
+	src, in := live[s.inputs[0]], p.shapes[s.node.Inputs[0]]
 	switch l := s.node.Layer.(type) {
 	case *Conv:
 		k.ConvForward(s.filters, n, dst, out.Box(), src, in.Box(), s.epilogue)
@@ -304,14 +394,23 @@ func (p *Plan) run(s *step, n int, dst []float32, switches []int32, live map[str
 	case *BatchNorm:
 		k.ScaleShift(n, in.C, in.H*in.W, dst, src, s.scale, s.shift)
 	case *Add:
-		copy(dst, src)
-		for _, name := range s.node.Inputs[1:] {
-			k.Add(dst, dst, live[name])
+		for i, v := range s.inputs[1:] {
+			if i == len(s.inputs)-2 && s.relu {
+				k.AddReLU(dst, src, live[v])
+			} else {
+				k.Add(dst, src, live[v])
+			}
+			src = dst
 		}
 	case *Concat:
 		at := 0
-		for _, name := range s.node.Inputs {
-			part, size := live[name], p.shapes[name].Len()
+		for i, v := range s.inputs {
+			size := p.shapes[s.node.Inputs[i]].Len()
+			if v > 0 && p.steps[v-1].into > 0 { // is there already
+				at += size
+				continue
+			}
+			part := live[v]
 			for i := range n {
 				copy(dst[i*out.Len()+at:], part[i*size:(i+1)*size])
 			}
@@ -334,8 +433,8 @@ func (p *Plan) run(s *step, n int, dst []float32, switches []int32, live map[str
 	default:
 		var srcs [][]float32
 		var ins []Shape
-		for _, name := range s.node.Inputs {
-			srcs, ins = append(srcs, live[name]), append(ins, p.shapes[name])
+		for i, name := range s.node.Inputs {
+			srcs, ins = append(srcs, live[s.inputs[i]]), append(ins, p.shapes[name])
 		}
 		return ForwardArray(k, l, n, dst, out, srcs, ins)
 	}
@@ -415,20 +514,22 @@ func foldBatchNorm(l *Conv, bn *BatchNorm) (weight, bias []float32) {
 	return weight, bias
 }
 
-func (p *Plan) scratch() [][]float32 {
+// arena returns memory for a pass, with no values in it.
+func (p *Plan) arena() *arena {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if k := len(p.idle); k > 0 {
-		s := p.idle[k-1]
+		a := p.idle[k-1]
 		p.idle = p.idle[:k-1]
-		return s
+		return a
 	}
-	return make([][]float32, p.slots)
+	return &arena{slots: make([][]float32, len(p.slotSize)), live: make([][]float32, len(p.steps)+1)}
 }
 
-func (p *Plan) release(s [][]float32) {
+func (p *Plan) release(a *arena) {
+	clear(a.live)
 	p.mu.Lock()
-	p.idle = append(p.idle, s)
+	p.idle = append(p.idle, a)
 	p.mu.Unlock()
 }
 

@@ -5487,6 +5487,48 @@ done:
 	VZEROUPPER
 	RET
 
+// func addReLU_avx2(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX
+TEXT ·addReLU_avx2(SB), NOSPLIT, $0-32
+	MOVQ   dst+0(FP), DI
+	MOVQ   a+8(FP), SI
+	MOVQ   b+16(FP), DX
+	MOVQ   n+24(FP), CX
+	VXORPS Y15, Y15, Y15
+	TESTQ  CX, CX
+	JZ     done
+
+loop:
+	VMOVUPS (SI), Y0
+	VADDPS  (DX), Y0, Y0
+	VMAXPS  Y0, Y15, Y0
+	VADDPS  Y15, Y0, Y0
+	VMOVUPS Y0, (DI)
+	VMOVUPS 32(SI), Y1
+	VADDPS  32(DX), Y1, Y1
+	VMAXPS  Y1, Y15, Y1
+	VADDPS  Y15, Y1, Y1
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS 64(SI), Y2
+	VADDPS  64(DX), Y2, Y2
+	VMAXPS  Y2, Y15, Y2
+	VADDPS  Y15, Y2, Y2
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS 96(SI), Y3
+	VADDPS  96(DX), Y3, Y3
+	VMAXPS  Y3, Y15, Y3
+	VADDPS  Y15, Y3, Y3
+	VMOVUPS Y3, 96(DI)
+	ADDQ    $0x00000080, DI
+	ADDQ    $0x00000080, SI
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x20, CX
+	JNZ     loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func scaleShift_avx2(dst *float32, src *float32, n int, scale float32, shift float32)
 // Requires: AVX
 TEXT ·scaleShift_avx2(SB), NOSPLIT, $0-32

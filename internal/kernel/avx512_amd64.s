@@ -17149,6 +17149,38 @@ done:
 	VZEROUPPER
 	RET
 
+// func addReLU_avx512(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·addReLU_avx512(SB), NOSPLIT, $0-32
+	MOVQ   dst+0(FP), DI
+	MOVQ   a+8(FP), SI
+	MOVQ   b+16(FP), DX
+	MOVQ   n+24(FP), CX
+	VPXORD Z31, Z31, Z31
+	TESTQ  CX, CX
+	JZ     done
+
+loop:
+	VMOVUPS (SI), Z0
+	VADDPS  (DX), Z0, Z0
+	VMAXPS  Z0, Z31, Z0
+	VADDPS  Z31, Z0, Z0
+	VMOVUPS Z0, (DI)
+	VMOVUPS 64(SI), Z1
+	VADDPS  64(DX), Z1, Z1
+	VMAXPS  Z1, Z31, Z1
+	VADDPS  Z31, Z1, Z1
+	VMOVUPS Z1, 64(DI)
+	ADDQ    $0x00000080, DI
+	ADDQ    $0x00000080, SI
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x20, CX
+	JNZ     loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func scaleShift_avx512(dst *float32, src *float32, n int, scale float32, shift float32)
 // Requires: AVX, AVX512F
 TEXT ·scaleShift_avx512(SB), NOSPLIT, $0-32

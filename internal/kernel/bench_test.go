@@ -72,10 +72,10 @@ func (c convBench) bench(b *testing.B, what string) {
 			switch what {
 			case "forward":
 				f := PackForward(c.g, w)
-				run = func() { e.ConvForward(f, c.n, y, c.out, x, c.in, Epilogue{bias, true}) }
+				run = func() { e.ConvForward(f, c.n, y, c.out, x, c.in, Epilogue{Bias: bias, ReLU: true}) }
 			case "fast":
 				f := PackForwardFast(c.g, w)
-				run = func() { e.ConvForward(f, c.n, y, c.out, x, c.in, Epilogue{bias, true}) }
+				run = func() { e.ConvForward(f, c.n, y, c.out, x, c.in, Epilogue{Bias: bias, ReLU: true}) }
 			case "fastdata":
 				f := PackDataFast(c.g, w)
 				run = func() { e.ConvData(f, c.n, x, c.in, y, c.out) }
@@ -291,9 +291,9 @@ func BenchmarkLeNetStep(b *testing.B) {
 				c1.Repack(w[0])
 				c2.Repack(w[2])
 				t2.Repack(w[2])
-				e.ConvForward(c1, n, y1, f28, x, f28, Epilogue{w[1], true})
+				e.ConvForward(c1, n, y1, f28, x, f28, Epilogue{Bias: w[1], ReLU: true})
 				e.MaxPool(p, n*32, p1, s1, f14, y1, f28, 28, 28)
-				e.ConvForward(c2, n, y2, f14, p1, f14, Epilogue{w[3], true})
+				e.ConvForward(c2, n, y2, f14, p1, f14, Epilogue{Bias: w[3], ReLU: true})
 				e.MaxPool(p, n*64, p2, s2, f7, y2, f14, 14, 14)
 				e.DenseForward(n, a3, 1024, h, p2, w[4], w[5])
 				e.ReLU(h, h)

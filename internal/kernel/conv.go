@@ -147,15 +147,18 @@ func (f *Filters) Repack(w []float32) {
 }
 
 // Epilogue is what is done to the sums of a convolution before they are stored:
-// the bias of the output channel is added (nil: none), then max(., 0) is taken.
+// the bias of the output channel is added (nil: none), then max(., 0) is taken;
+// and where they are stored.
 type Epilogue struct {
-	Bias []float32
-	ReLU bool
+	Bias   []float32
+	ReLU   bool
+	Stride int // floats from an image's outputs to the next one's; 0: they follow each other
 }
 
 // ConvForward computes a convolution, see Conv.
 //
-// dst is [n][Out][out.H()][out.W()], the outputs in box out. src is
+// dst is [n][Out][out.H()][out.W()], the outputs in box out, the images ep.Stride
+// apart. src is
 // [n][In][in.H()][in.W()], the inputs in box in; all inputs outside it are 0,
 // as padding or because the caller knows. dst must not overlap src.
 func (e *Engine) ConvForward(f *Filters, n int, dst []float32, out Box, src []float32, in Box, ep Epilogue) {
@@ -163,7 +166,10 @@ func (e *Engine) ConvForward(f *Filters, n int, dst []float32, out Box, src []fl
 	if f.data {
 		panic("kernel: ConvForward: filters are packed for ConvData")
 	}
-	if n < 0 || len(dst) < n*g.Out*out.Area() {
+	if ep.Stride == 0 {
+		ep.Stride = g.Out * out.Area()
+	}
+	if n < 0 || ep.Stride < g.Out*out.Area() || n > 0 && len(dst) < (n-1)*ep.Stride+g.Out*out.Area() {
 		panic("kernel: ConvForward: dst is too short")
 	}
 	if len(src) < n*g.In*in.Area() {
@@ -177,7 +183,8 @@ func (e *Engine) ConvForward(f *Filters, n int, dst []float32, out Box, src []fl
 	}
 	if f.lv == refLevel {
 		e.pool.For(n*g.Out, func(p, worker int) {
-			refConvForward(g, f.w, p/g.Out, p%g.Out, dst, out, src, in, ep)
+			i := p / g.Out
+			refConvForward(g, f.w, 0, p%g.Out, dst[i*ep.Stride:], out, src[i*g.In*in.Area():], in, ep)
 		})
 		return
 	}
@@ -222,12 +229,12 @@ func (e *Engine) ConvData(f *Filters, n int, dx []float32, out Box, dy []float32
 		return
 	}
 	if t := f.winograd(n, out.H(), out.W()); t != nil {
-		e.runWinograd(f, t, n, dx, out, out.Y0+g.PadTop-g.KH+1, out.X0+g.PadLeft-g.KW+1, dy, in, Epilogue{})
+		e.runWinograd(f, t, n, dx, out, out.Y0+g.PadTop-g.KH+1, out.X0+g.PadLeft-g.KW+1, dy, in, Epilogue{Stride: g.In * out.Area()})
 		return
 	}
 	j := e.getConv()
 	j.lv, j.n, j.src, j.in = f.lv, n, dy, in
-	j.ep = Epilogue{}
+	j.ep = Epilogue{Stride: g.In * out.Area()}
 	j.sy, j.sx = 1, 1
 	if g.StrideY == 1 && g.StrideX == 1 {
 		t := f.subs[0].t
@@ -256,6 +263,7 @@ func (e *Engine) convPhases(f *Filters, j *convJob, n int, dx []float32, out Box
 			clear(part)
 		} else {
 			j.t, j.h, j.w, j.dst = s.t, h, w, part
+			j.ep.Stride = g.In * h * w
 			j.y, j.x = u0-s.back.y, v0-s.back.x
 			e.runConv(j)
 		}

@@ -178,7 +178,7 @@ func testConvFormula(t *testing.T) {
 			y[j] = max(y[j]+b, 0)
 			ym[j] += math.Abs(b)
 		}
-		e.ConvForward(f, c.n, gy, c.out, x, c.in, Epilogue{bias, true})
+		e.ConvForward(f, c.n, gy, c.out, x, c.in, Epilogue{Bias: bias, ReLU: true})
 		check("ConvForward with bias and ReLU", gy, y, ym)
 	}
 }
@@ -219,4 +219,40 @@ func TestBoxes(t *testing.T) {
 			t.Fatalf("%v: OutputBox(%d, %d) %v, want %v", c, oh, ow, got, changed)
 		}
 	}
+}
+
+// Images of the output that lie apart get what they get side by side, and
+// nothing between them is touched.
+func TestImagesApart(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(71, 72))
+		e := New(2)
+		defer e.Close()
+		for range rounds(60) {
+			c := randCase(r)
+			g := c.g.norm()
+			x, w := randSlice(r, c.n*g.In*c.in.Area()), randSlice(r, g.weights())
+			size := g.Out * c.out.Area()
+			ep := Epilogue{Bias: randSlice(r, g.Out), ReLU: r.IntN(2) == 0, Stride: size + 1 + r.IntN(40)}
+			for _, f := range []*Filters{PackForward(c.g, w), PackForwardFast(c.g, w)} {
+				want := make([]float32, c.n*size)
+				e.ConvForward(f, c.n, want, c.out, x, c.in, Epilogue{Bias: ep.Bias, ReLU: ep.ReLU})
+				got := make([]float32, c.n*ep.Stride)
+				for i := range got {
+					got[i] = 77
+				}
+				e.ConvForward(f, c.n, got, c.out, x, c.in, ep)
+				for i := range c.n {
+					if !equalBits(got[i*ep.Stride:][:size], want[i*size:][:size]) {
+						t.Fatalf("%v stride %d: image %d differs", c, ep.Stride, i)
+					}
+					for _, v := range got[i*ep.Stride+size : (i+1)*ep.Stride] {
+						if v != 77 {
+							t.Fatalf("%v stride %d: wrote between the images", c, ep.Stride)
+						}
+					}
+				}
+			}
+		}
+	})
 }

@@ -73,6 +73,23 @@ func (e *Engine) Add(dst, a, b []float32) {
 	}, noScalars, dst, a, b)
 }
 
+// AddReLU computes dst = max(a + b, 0); NaN stays NaN. dst may be a or b.
+func (e *Engine) AddReLU(dst, a, b []float32) {
+	if len(dst) != len(a) || len(dst) != len(b) {
+		panic("kernel: AddReLU: lengths differ")
+	}
+	e.loop(len(dst), chunk, func(j *loopJob, lo, hi int) {
+		d, a, b := j.s[0][lo:hi], j.s[1][lo:hi], j.s[2][lo:hi]
+		if n := j.lv.whole(len(d)); n > 0 && j.lv.addReLU != nil {
+			j.lv.addReLU(&d[0], &a[0], &b[0], n)
+			d, a, b = d[n:], a[n:], b[n:]
+		}
+		for i, v := range a {
+			d[i] = max(v+b[i], 0)
+		}
+	}, noScalars, dst, a, b)
+}
+
 // ScaleShift computes dst[i][k] = src[i][k]*scale[k] + shift[k] over planes of
 // hw values; src and dst are [n][c][hw] and may be the same.
 func (e *Engine) ScaleShift(n, c, hw int, dst, src, scale, shift []float32) {

@@ -61,7 +61,7 @@ func FuzzConv(f *testing.F) {
 		x, dy := s.values(n*g.In*in.Area(), odd), s.values(n*g.Out*out.Area(), odd)
 		plain := s.values(len(dy), false) // the padding times NaN is not specified
 		w, bias := s.values(g.weights(), false), s.values(g.Out, false)
-		ep := Epilogue{bias, s.next(2) == 0}
+		ep := Epilogue{Bias: bias, ReLU: s.next(2) == 0}
 		e := New(1 + s.next(3))
 		defer e.Close()
 		var want [3][]float32

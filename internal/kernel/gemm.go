@@ -104,7 +104,8 @@ type convJob struct {
 	// that taps fall on, each hs x ws.
 	phasesY, phasesX []int
 	hs, ws           int
-	fillTask         int
+	fillTask         int // planes in a task
+	fillBands        int
 
 	panels, chunks, splits int
 	workers                []convWorker
@@ -144,7 +145,7 @@ func (e *Engine) runConv(j *convJob) {
 	j.base = e.floats(chunk * j.imageStride)
 	for j.image0 = 0; j.image0 < j.n; j.image0 += chunk {
 		j.images = min(chunk, j.n-j.image0)
-		e.pool.For(j.fillTasks(), j.fill)
+		e.pool.For(j.fillTasks(e.pool.Workers()), j.fill)
 		e.product(j)
 	}
 	e.put(j.base)
@@ -179,10 +180,16 @@ func (j *convJob) read() bool {
 	return false
 }
 
-// fillTasks returns the number of tasks of fillPlanes for the current chunk.
-func (j *convJob) fillTasks() int {
-	j.fillTask = max(1, fillChunk/j.planeStride)
-	return (j.images*j.t.groups*j.t.chans + j.fillTask - 1) / j.fillTask
+// fillTasks returns the number of tasks of fillPlanes for the current chunk. A
+// single image is cut into bands of rows, so that workers make the rows that they
+// will multiply.
+func (j *convJob) fillTasks(workers int) int {
+	j.fillBands = 1
+	if j.images == 1 {
+		j.fillBands = min(workers, j.hs)
+	}
+	j.fillTask = max(1, fillChunk*j.fillBands/j.planeStride)
+	return j.fillBands * ((j.images*j.t.groups*j.t.chans + j.fillTask - 1) / j.fillTask)
 }
 
 // layout sets the shape of the padded input.
@@ -213,17 +220,22 @@ func index(s []int, v int) int {
 	return -1
 }
 
-// fillPlanes makes task i of the planes of padded input.
+// fillPlanes makes task i of the padded input: a band of some planes.
 func (j *convJob) fillPlanes(i, worker int) {
-	channels := j.t.groups * j.t.chans
-	for p := i * j.fillTask; p < min((i+1)*j.fillTask, j.images*channels); p++ {
-		src := j.src[(j.image0*channels+p)*j.in.Area():][:j.in.Area()]
-		j.fillPlane(j.base[p*j.planeStride:][:j.planeStride], src)
+	planes := j.images * j.t.groups * j.t.chans
+	tasks := (planes + j.fillTask - 1) / j.fillTask
+	band := i / tasks
+	h0, h1 := rowStart(j.hs, j.fillBands, band), rowStart(j.hs, j.fillBands, band+1)
+	i %= tasks
+	first := j.image0 * j.t.groups * j.t.chans
+	for p := i * j.fillTask; p < min((i+1)*j.fillTask, planes); p++ {
+		src := j.src[(first+p)*j.in.Area():][:j.in.Area()]
+		j.fillPlane(j.base[p*j.planeStride:][:j.planeStride], src, h0, h1)
 	}
 }
 
-// fillPlane copies a plane into its phases, with 0 outside box in.
-func (j *convJob) fillPlane(dst, src []float32) {
+// fillPlane copies rows [h0, h1) of the phases of a plane, with 0 outside box in.
+func (j *convJob) fillPlane(dst, src []float32, h0, h1 int) {
 	phase := j.hs * j.ws
 	// Columns [lo, hi) of each phase are inside the box; of these, [split0,
 	// split1) are split for all phases of a row at once.
@@ -236,9 +248,11 @@ func (j *convJob) fillPlane(dst, src []float32) {
 			split0, split1 = lo, lo+n
 		}
 	}
-	clear(dst)
+	for i := range len(j.phasesY) * len(j.phasesX) {
+		clear(dst[i*phase+h0*j.ws : i*phase+h1*j.ws])
+	}
 	for iy, py := range j.phasesY {
-		u0, u1 := spanIn(j.sy, j.y+py, j.in.Y0, j.in.Y1, 0, j.hs)
+		u0, u1 := spanIn(j.sy, j.y+py, j.in.Y0, j.in.Y1, h0, h1)
 		for ix, px := range j.phasesX {
 			lo, hi := spanIn(j.sx, j.x+px, j.in.X0, j.in.X1, 0, j.ws)
 			if lo >= hi {
@@ -390,7 +404,7 @@ func (j *convJob) directChunk(i, worker int) {
 	width := j.widest * lv.lanes
 	perRun := (j.runW + width - 1) / width
 	from := image*j.imageStride + group*t.chans*j.planeStride + j.first/4
-	to := ((j.image0+image)*t.groups + group) * t.rows * area
+	to := (j.image0+image)*j.ep.Stride + group*t.rows*area
 	for p := p0; p < p1; p++ {
 		y, x := p/perRun, p%perRun*width
 		n := min(j.runW-x, width)
@@ -436,8 +450,7 @@ func (j *convJob) multiplyChunk(i, worker int) {
 	if j.images > 1 {
 		ws.c = grow(ws.c, (p1-p0)*rows*panel)
 	}
-	planes := t.groups * t.rows
-	out := j.dst[j.image0*planes*area:]
+	out := j.dst[j.image0*j.ep.Stride:]
 	base0 := j.base[group*t.chans*j.planeStride:]
 	base := &base0[0]
 	// The columns of a 1x1 kernel on one image are a single run.
@@ -491,7 +504,7 @@ func (j *convJob) multiplyChunk(i, worker int) {
 					c := &ws.c[((p-p0)*rows+r0-row0)*panel]
 					lv.tile[nv][mr](kn, a, b, c, bias, 4*panel, flags, mask)
 				} else {
-					c := &out[(l/area*planes+group*t.rows+r0)*area+l%area]
+					c := &out[l/area*j.ep.Stride+(group*t.rows+r0)*area+l%area]
 					lv.tile[nv][mr](kn, a, b, c, bias, 4*area, flags, mask)
 				}
 			}
@@ -544,10 +557,9 @@ func (j *convJob) segments(ws *convWorker, from, to int) {
 // image by image.
 func (j *convJob) scatter(out, c []float32, from, to, plane0, rows int) {
 	area, panel := j.h*j.w, j.lv.panel()
-	planes := j.t.groups * j.t.rows
 	for l := from; l < to; {
 		run := min(area-l%area, to-l)
-		d := out[(l/area*planes+plane0)*area+l%area:]
+		d := out[l/area*j.ep.Stride+plane0*area+l%area:]
 		if run == 1 {
 			for r := range rows {
 				d[r*area] = c[r*panel+l-from]

@@ -445,9 +445,9 @@ func TestNoAllocations(t *testing.T) {
 	d, dFast := PackData(g, w), PackDataFast(g, w)
 	p := Pool{KH: 2, KW: 2, StrideY: 2, StrideX: 2}
 	for name, run := range map[string]func(){
-		"ConvForward":          func() { e.ConvForward(f, n, y, full, x, full, Epilogue{b, true}) },
-		"ConvForward stride 2": func() { e.ConvForward(f2, n, y, half, x, full, Epilogue{b, true}) },
-		"ConvForward Winograd": func() { e.ConvForward(fast, n, y, full, x, full, Epilogue{b, true}) },
+		"ConvForward":          func() { e.ConvForward(f, n, y, full, x, full, Epilogue{Bias: b, ReLU: true}) },
+		"ConvForward stride 2": func() { e.ConvForward(f2, n, y, half, x, full, Epilogue{Bias: b, ReLU: true}) },
+		"ConvForward Winograd": func() { e.ConvForward(fast, n, y, full, x, full, Epilogue{Bias: b, ReLU: true}) },
 		"ConvData":             func() { e.ConvData(d, n, x, full, y, full) },
 		"ConvData Winograd":    func() { e.ConvData(dFast, n, x, full, y, full) },
 		"ConvWeights":          func() { e.ConvWeights(g, n, w, b, x, full, y, full) },

@@ -49,6 +49,7 @@ type level struct {
 	relu        func(dst, src *float32, n int)
 	reluGrad    func(dx, dy, y *float32, n int)
 	add         func(dst, a, b *float32, n int)
+	addReLU     func(dst, a, b *float32, n int)
 	scaleShift  func(dst, src *float32, n int, scale, shift float32)
 	blend       func(dst, a, b *float32, n int, ka, kb, shift float32)
 	sgd         func(w, g *float32, n int, lr float32)

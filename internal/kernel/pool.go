@@ -34,14 +34,22 @@ func (e *Engine) MaxPool(g Pool, planes int, dst []float32, switches []int32, ou
 	}
 	j.lv, j.g, j.planes, j.h, j.w = current(), g, planes, h, w
 	j.dst, j.switches, j.out, j.src, j.in = dst, switches, out, src, in
-	j.size = max(1, fillChunk/max(1, in.Area()))
-	e.pool.For((planes+j.size-1)/j.size, j.run)
+	// Few planes are cut into bands of rows: they are those of one image, which
+	// convolutions cut that way.
+	j.bands = 1
+	if planes*in.Area() <= bandedFloats && out.H() >= 8 {
+		j.bands = e.pool.Workers()
+	}
+	j.size = max(1, fillChunk*j.bands/max(1, in.Area()))
+	e.pool.For(j.bands*((planes+j.size-1)/j.size), j.run)
 	j.dst, j.switches, j.src = nil, nil, nil
 	e.pools.put(j)
 }
 
-// poolJob is one run of a max pool.
+// bandedFloats is the size of the largest input that is cut into bands of rows.
+const bandedFloats = 1 << 20
 
+// poolJob is one run of a max pool.
 type poolJob struct {
 	lv       *level
 	g        Pool
@@ -53,12 +61,21 @@ type poolJob struct {
 	in       Box
 	h, w     int
 	size     int         // planes in a task
+	bands    int         // of rows
 	frames   [][]float32 // by worker
 	run      func(i, worker int)
 }
 
 func (j *poolJob) task(i, worker int) {
 	g, out, in := j.g, j.out, j.in
+	tasks := (j.planes + j.size - 1) / j.size
+	band := i / tasks
+	i %= tasks
+	out.Y0, out.Y1 = j.out.Y0+rowStart(j.out.H(), j.bands, band), j.out.Y0+rowStart(j.out.H(), j.bands, band+1)
+	area, skip := j.out.Area(), (out.Y0-j.out.Y0)*out.W()
+	if out.Empty() {
+		return
+	}
 	need := g.InputBox(out)
 	inside := Full(j.h, j.w).Contains(need)
 	two := inside && j.lv.maxPool2 != nil && g.KH == 2 && g.KW == 2 && g.StrideY == 2 && g.StrideX == 2 && g.DilY == 1 && g.DilX == 1
@@ -74,10 +91,10 @@ func (j *poolJob) task(i, worker int) {
 		}
 	}
 	for p := i * j.size; p < min((i+1)*j.size, j.planes); p++ {
-		d, s := j.dst[p*out.Area():][:out.Area()], j.src[p*in.Area():][:in.Area()]
+		d, s := j.dst[p*area+skip:][:out.Area()], j.src[p*in.Area():][:in.Area()]
 		var sw []int32
 		if j.switches != nil {
-			sw = j.switches[p*out.Area():][:out.Area()]
+			sw = j.switches[p*area+skip:][:out.Area()]
 		}
 		switch {
 		case two:

@@ -73,7 +73,7 @@ func TestSameBits(t *testing.T) {
 			x := randSlice(r, c.n*g.In*c.in.Area())
 			dy := randSlice(r, c.n*g.Out*c.out.Area())
 			w := randSlice(r, g.weights())
-			ep := Epilogue{randSlice(r, g.Out), true}
+			ep := Epilogue{Bias: randSlice(r, g.Out), ReLU: true}
 			f, fd := PackForward(c.g, w), PackData(c.g, w)
 
 			y, y5 := make([]float32, len(dy)), make([]float32, len(dy))
@@ -166,7 +166,7 @@ func TestLargeConv(t *testing.T) {
 			bias := randSlice(r, g.Out)
 			run := func(e *Engine) (y, dx, dw, db []float32) {
 				y, dx, dw, db = make([]float32, len(dy)), make([]float32, len(x)), make([]float32, len(w)), make([]float32, g.Out)
-				e.ConvForward(PackForward(c.g, w), c.n, y, c.out, x, c.in, Epilogue{bias, false})
+				e.ConvForward(PackForward(c.g, w), c.n, y, c.out, x, c.in, Epilogue{Bias: bias, ReLU: false})
 				e.ConvData(PackData(c.g, w), c.n, dx, c.in, dy, c.out)
 				e.ConvWeights(c.g, c.n, dw, db, x, c.in, dy, c.out)
 				return

@@ -492,6 +492,12 @@ func reluGrad_avx512(dx *float32, dy *float32, y *float32, n int)
 //go:noescape
 func add_avx512(dst *float32, a *float32, b *float32, n int)
 
+// addReLU computes dst[i] = max(a[i] + b[i], 0)
+// for i < n, a multiple of 32.
+//
+//go:noescape
+func addReLU_avx512(dst *float32, a *float32, b *float32, n int)
+
 // scaleShift computes dst[i] = src[i]*scale + shift
 // for i < n, a multiple of 32.
 //

@@ -88,7 +88,7 @@ func (e *Engine) runWeights(lv *level, g Conv, n int, dw, db []float32, x []floa
 		r.images = min(chunk, n-r.image0)
 		j.fillTasks = 0
 		if !inPlace {
-			j.fillTasks = r.fillTasks()
+			j.fillTasks = r.fillTasks(workers)
 		}
 		e.pool.For(j.fillTasks+r.images*g.Groups*j.panels, j.prepare)
 		first := r.first
@@ -129,7 +129,7 @@ func (e *Engine) depthWeights(j *weightJob, inPlace bool, n int, db []float32) {
 	r.base = r.src
 	if !inPlace {
 		r.base = e.floats(n * r.imageStride)
-		e.pool.For(r.fillTasks(), r.fillPlanes)
+		e.pool.For(r.fillTasks(e.pool.Workers()), r.fillPlanes)
 	}
 	dot := lv.dots[len(lv.dots)-1].f
 	k, area := j.t.k(), r.h*r.w

@@ -227,7 +227,7 @@ func (e *Engine) runWinograd(f *Filters, t *transformed, n int, dst []float32, o
 				r.h, r.y = h, y+j.row0*t.size
 				r.read()
 			}
-			e.pool.For(r.fillTasks(), r.fill)
+			e.pool.For(r.fillTasks(workers), r.fill)
 			r.panels = (r.images*r.h*r.w + panel - 1) / panel
 			for j.first = 0; j.first < r.panels; j.first += group {
 				j.count = min(group, r.panels-j.first)
@@ -312,7 +312,7 @@ func (j *winogradJob) transformOut(i, worker int) {
 	if j.ep.ReLU {
 		relu = 1
 	}
-	dst := &j.dst[(r.image0*t.rows+r0)*area]
+	dst := &j.dst[r.image0*j.ep.Stride+r0*area]
 	for v := range 2 {
 		from := (j.first+p)*panel + v*lv.lanes
 		to := min(from+lv.lanes, columns)
@@ -323,7 +323,7 @@ func (j *winogradJob) transformOut(i, worker int) {
 		for l := from; l < to; {
 			image, ty, tx := l/(r.h*r.w), j.row0+l/r.w%r.h, l%r.w
 			run := min(r.w-tx, to-l)
-			off := image*t.rows*area + t.size*(ty*j.w+tx-(l-from))
+			off := image*j.ep.Stride + t.size*(ty*j.w+tx-(l-from))
 			cols := min(t.size*run, j.w-t.size*tx)
 			mask := (uint64(1)<<cols - 1) << (t.size * (l - from))
 			ws.segs = append(ws.segs, int64(4*off), int64(mask), int64(min(t.size, j.h-t.size*ty)))

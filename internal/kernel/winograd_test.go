@@ -71,7 +71,7 @@ func TestWinograd(t *testing.T) {
 				}
 			}
 			y, ok := guard(t, n*g.Out*out.Area())
-			ep := Epilogue{bias, round%2 == 0}
+			ep := Epilogue{Bias: bias, ReLU: round%2 == 0}
 			e.ConvForward(f, n, y, out, x, in, ep)
 			ok()
 			want := make([]float32, len(y))

@@ -111,6 +111,14 @@ func elementwise() {
 		VADDPS(mem("b"), v, v)
 		VMOVUPS(v, mem("dst"))
 	})
+	loop("addReLU", "dst[i] = max(a[i] + b[i], 0)", []string{"dst", "a", "b"}, nil, func(u int, mem memf, arg argf) {
+		v := vec(u)
+		VMOVUPS(mem("a"), v)
+		VADDPS(mem("b"), v, v)
+		VMAXPS(v, arg("zero"), v)
+		VADDPS(arg("zero"), v, v) // -0 becomes 0
+		VMOVUPS(v, mem("dst"))
+	})
 	loop("scaleShift", "dst[i] = src[i]*scale + shift", []string{"dst", "src"}, []string{"scale", "shift"}, func(u int, mem memf, arg argf) {
 		v := vec(u)
 		VMULPS(mem("src"), arg("scale"), v)
