@@ -406,7 +406,7 @@ func (p *Plan) run(s *step, n int, dst []float32, switches []int32, live [][]flo
 		at := 0
 		for i, v := range s.inputs {
 			size := p.shapes[s.node.Inputs[i]].Len()
-			if v > 0 && p.steps[v-1].into > 0 { // is there already
+			if v > 0 && v <= len(p.steps) && p.steps[v-1].into > 0 { // is there already
 				at += size
 				continue
 			}

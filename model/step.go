@@ -24,11 +24,10 @@ func (e *Engine) Layer(node *Node, shapes map[string]Shape, n int, dst []float32
 		copy(dst, inputs[0])
 		return nil
 	}
-	live := map[string][]float32{}
-	for i, name := range node.Inputs {
-		live[name] = inputs[i]
+	for i := range node.Inputs {
+		s.inputs = append(s.inputs, i)
 	}
-	if err := p.run(&s, n, dst, nil, live); err != nil {
+	if err := p.run(&s, n, dst, nil, inputs); err != nil {
 		return fmt.Errorf("model: layer %s: %w", node.Name, err)
 	}
 	return nil
