@@ -98,10 +98,27 @@ func (r Rule) readsArray(l model.Layer) (in, out bool) {
 	return false, false
 }
 
+// solo is a way down of one unit, for layers that do not take many at once.
+type solo struct {
+	p     *Projector
+	t     *model.Trace
+	image int
+}
+
+// value returns the box of a node's value in the trace as [C][h][w].
+func (d *solo) value(name string, box model.Box) ([]float32, error) {
+	v := d.t.Value(name)
+	if v == nil {
+		return nil, fmt.Errorf("the trace does not hold the value of %s", name)
+	}
+	s := d.t.Shapes[name]
+	return cut(v.Data[d.image*s.Len():(d.image+1)*s.Len()], s.Box(), box, s.C), nil
+}
+
 // array takes the signal g down through one of the layers on arrays, to its
 // input number which, whose shape is in; box is the part of it that matters. All
 // but functions of single numbers and transposed convolutions work on whole maps.
-func (d *descent) array(n *model.Node, which int, box model.Box, g []float32, gbox model.Box) ([]float32, error) {
+func (d *solo) array(n *model.Node, which int, box model.Box, g []float32, gbox model.Box) ([]float32, error) {
 	name := n.Inputs[which]
 	in, out := d.t.Shapes[name], d.t.Shapes[n.Name]
 	dst := make([]float32, in.C*box.Area())
@@ -138,7 +155,7 @@ func (d *descent) array(n *model.Node, which int, box model.Box, g []float32, gb
 	return dst, nil
 }
 
-func (d *descent) wholeArray(n *model.Node, which int, dst, g []float32) error {
+func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 	all := func(name string) ([]float32, error) { return d.value(name, d.t.Shapes[name].Box()) }
 	in, out := d.t.Shapes[n.Inputs[which]], d.t.Shapes[n.Name]
 	switch l := n.Layer.(type) {
@@ -242,7 +259,7 @@ func (d *descent) wholeArray(n *model.Node, which int, dst, g []float32) error {
 }
 
 // operands are the values of both operands of a node, one of which may be constant.
-func (d *descent) operands(n *model.Node, two, first bool, constant func() []float32) (a, b []float32, err error) {
+func (d *solo) operands(n *model.Node, two, first bool, constant func() []float32) (a, b []float32, err error) {
 	v := make([][]float32, len(n.Inputs))
 	for i, name := range n.Inputs {
 		if v[i], err = d.value(name, d.t.Shapes[name].Box()); err != nil {
@@ -258,7 +275,7 @@ func (d *descent) operands(n *model.Node, two, first bool, constant func() []flo
 	return v[0], constant(), nil
 }
 
-func (d *descent) reduced(n *model.Node, l *model.Reduce, dst, g []float32) error {
+func (d *solo) reduced(n *model.Node, l *model.Reduce, dst, g []float32) error {
 	count := float32(len(dst) / len(g))
 	switch l.Op {
 	case "sum":
@@ -341,7 +358,7 @@ func windowGrad(l *model.WindowPool, dst, g []float32, in, out model.Shape, x, y
 
 // instanceNorm takes a map's own statistics as they are under the paper's rules
 // and guided backpropagation; the gradient knows that they depend on the map.
-func (d *descent) instanceNorm(l *model.InstanceNorm, dst, g, x []float32, in model.Shape) {
+func (d *solo) instanceNorm(l *model.InstanceNorm, dst, g, x []float32, in model.Shape) {
 	mean, scale := l.Moments(x, in)
 	plane := in.H * in.W
 	for c := range in.C {

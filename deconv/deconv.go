@@ -43,21 +43,45 @@ func (p *Projection) Full(h, w int) []float32 {
 // Projector projects units of one network by one rule. It holds the network's
 // weights packed for the way down. Safe for concurrent use.
 type Projector struct {
-	// Whole makes projections compute whole planes instead of the receptive
-	// field: the plain reference. The pixels are the same.
+	// Whole makes projections compute whole planes, unit by unit, with all their
+	// zeros: the plain reference. The pixels are the same.
 	Whole bool
+	// Fast lets convolutions use Winograd's algorithm. Pixels are then exact to
+	// about 1e-5 of the largest instead of 1e-6. It must be set before the first use.
+	Fast bool
 
 	engine *model.Engine
 	net    *model.Network
 	rule   Rule
 
 	mu      sync.Mutex
-	filters map[string]*kernel.Filters
+	filters map[filterKey]*kernel.Filters
+	scales  map[string][]float32 // of batch norms
+	arenas  []*arena
+}
+
+type filterKey struct {
+	name   string
+	sparse bool
 }
 
 // New returns a projector for net by rule.
 func New(engine *model.Engine, net *model.Network, rule Rule) *Projector {
-	return &Projector{engine: engine, net: net, rule: rule, filters: map[string]*kernel.Filters{}}
+	return &Projector{engine: engine, net: net, rule: rule, filters: map[filterKey]*kernel.Filters{}, scales: map[string][]float32{}}
+}
+
+// Project takes units of the first image of a trace down to the input by the
+// paper's rule. The trace must hold all values (model.Engine.Forward) or what
+// Projector.Keep asks for. To project more than once, or by another rule, make a
+// Projector, which keeps the packed weights.
+func Project(t *model.Trace, units ...model.Unit) ([]*Projection, error) {
+	engine := model.NewEngine(0)
+	defer engine.Close()
+	targets := make([]Target, len(units))
+	for i, u := range units {
+		targets[i].Unit = u
+	}
+	return New(engine, t.Net, Paper).ProjectAll(context.Background(), t, targets)
 }
 
 // Keep returns what a trace must hold so that units of the given layers can be
@@ -93,40 +117,11 @@ func (p *Projector) Keep(layers ...string) (model.Keep, error) {
 // Project takes unit u of the given image of the trace down to the input.
 // The error names the layer that has no rule, or whose value the trace lacks.
 func (p *Projector) Project(t *model.Trace, image int, u model.Unit) (*Projection, error) {
-	if t.Net != p.net {
-		return nil, fmt.Errorf("deconv: the trace is of another network")
-	}
-	if image < 0 || image >= t.N() {
-		return nil, fmt.Errorf("deconv: image %d of a batch of %d", image, t.N())
-	}
-	if err := p.net.CheckUnit(u); err != nil {
-		return nil, fmt.Errorf("deconv: %w", err)
-	}
-	if t.Value(u.Layer) == nil {
-		return nil, fmt.Errorf("deconv: layer %s: the trace does not hold its value", u.Layer)
-	}
-	place := model.Box{Y0: u.Y, X0: u.X, Y1: u.Y + 1, X1: u.X + 1}
-	boxes, err := p.net.TopDownBoxes(t.Shapes, u.Layer, place)
+	all, err := p.ProjectAll(context.Background(), t, []Target{{image, u}})
 	if err != nil {
 		return nil, err
 	}
-	if p.Whole {
-		for name := range boxes {
-			boxes[name] = t.Shapes[name].Box()
-		}
-	}
-	d := &descent{p: p, t: t, image: image, boxes: boxes, signals: map[string][]float32{}}
-	start := make([]float32, t.Shapes[u.Layer].C*boxes[u.Layer].Area())
-	b := boxes[u.Layer]
-	value := t.At(image, u)
-	start[(u.Channel*b.H()+u.Y-b.Y0)*b.W()+u.X-b.X0] = value
-	d.signals[u.Layer] = start
-	if err := d.run(); err != nil {
-		return nil, err
-	}
-	in := p.net.Input
-	out := &Projection{Unit: u, Image: image, Value: value, Rule: p.rule, Box: boxes[in.Name], C: in.C, Pixels: d.signals[in.Name]}
-	return out, nil
+	return all[0], nil
 }
 
 // Target is a unit of one image of a trace.
@@ -135,15 +130,71 @@ type Target struct {
 	Unit  model.Unit
 }
 
-// ProjectAll projects many units of one trace side by side, in the order given.
+// batchUnits is the most units that go down together.
+const batchUnits = 32
+
+// ProjectAll projects many units of one trace, in the order given. Units whose
+// receptive fields lie alike go down together, so that the products have good
+// shapes; the pixels are those of Project.
 func (p *Projector) ProjectAll(ctx context.Context, t *model.Trace, targets []Target) ([]*Projection, error) {
+	if t.Net != p.net {
+		return nil, fmt.Errorf("deconv: the trace is of another network")
+	}
 	out := make([]*Projection, len(targets))
-	errs := make([]error, len(targets))
-	p.engine.Kernel().For(len(targets), func(i int) {
-		if errs[i] = ctx.Err(); errs[i] == nil {
-			out[i], errs[i] = p.Project(t, targets[i].Image, targets[i].Unit)
+	geometries := map[model.Unit]*geometry{} // by layer and place
+	groups := map[string]int{}
+	var batches [][]*unit
+	most := min(batchUnits, max(1, (len(targets)+2*p.engine.Workers()-1)/(2*p.engine.Workers())))
+	if p.Whole {
+		most = 1
+	}
+	for i, target := range targets {
+		u := target.Unit
+		if target.Image < 0 || target.Image >= t.N() {
+			return nil, fmt.Errorf("deconv: image %d of a batch of %d", target.Image, t.N())
 		}
-	})
+		if err := p.net.CheckUnitIn(t.Shapes, u); err != nil {
+			return nil, fmt.Errorf("deconv: %w", err)
+		}
+		if t.Value(u.Layer) == nil {
+			return nil, fmt.Errorf("deconv: layer %s: the trace does not hold its value", u.Layer)
+		}
+		place := u
+		place.Channel = 0
+		geo := geometries[place]
+		if geo == nil {
+			var err error
+			if geo, err = p.geometry(t, place); err != nil {
+				return nil, err
+			}
+			geometries[place] = geo
+		}
+		in := p.net.Input
+		out[i] = &Projection{Unit: u, Image: target.Image, Value: t.At(target.Image, u), Rule: p.rule, Box: geo.boxes[in.Name], C: in.C,
+			Pixels: make([]float32, in.C*geo.boxes[in.Name].Area())}
+		member := &unit{target: target, geo: geo, value: out[i].Value, pixels: out[i].Pixels}
+		b, ok := groups[geo.shape]
+		if !ok || len(batches[b]) == most {
+			b = len(batches)
+			groups[geo.shape] = b
+			batches = append(batches, nil)
+		}
+		batches[b] = append(batches[b], member)
+	}
+	errs := make([]error, len(batches))
+	one := func(i int) {
+		if errs[i] = ctx.Err(); errs[i] == nil {
+			errs[i] = p.batch(t, batches[i])
+		}
+	}
+	// Batches side by side share nothing; if there are few, the workers share each.
+	if len(batches) >= p.engine.Workers() && !p.Whole {
+		p.engine.Kernel().For(len(batches), one)
+	} else {
+		for i := range batches {
+			one(i)
+		}
+	}
 	for _, err := range errs {
 		if err != nil {
 			return nil, err
@@ -152,14 +203,39 @@ func (p *Projector) ProjectAll(ctx context.Context, t *model.Trace, targets []Ta
 	return out, nil
 }
 
+func (p *Projector) batch(t *model.Trace, units []*unit) error {
+	mem := p.arena()
+	defer p.release(mem)
+	d := &descent{p: p, t: t, k: p.engine.Kernel(), mem: mem, units: units, signals: map[string]signal{}}
+	layer := units[0].target.Unit.Layer
+	box := units[0].geo.boxes[layer]
+	size := t.Shapes[layer].C * box.Area()
+	start := mem.get(len(units) * size)
+	clear(start)
+	for i, m := range units {
+		u, b := m.target.Unit, m.geo.boxes[layer]
+		start[i*size+(u.Channel*b.H()+u.Y-b.Y0)*b.W()+u.X-b.X0] = m.value
+	}
+	d.signals[layer] = signal{data: start, owned: true}
+	return d.run(len(p.net.Nodes) - 1)
+}
+
 // down returns the convolution's weights packed for the way down.
-func (p *Projector) down(name string, l *model.Conv) *kernel.Filters {
+func (p *Projector) down(name string, l *model.Conv, sparse bool) *kernel.Filters {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	f := p.filters[name]
+	key := filterKey{name, sparse}
+	f := p.filters[key]
 	if f == nil {
-		f = kernel.PackData(l.Geometry(), l.Weight.Data)
-		p.filters[name] = f
+		switch {
+		case sparse:
+			f = kernel.PackDataSparse(l.Geometry(), l.Weight.Data, p.Fast)
+		case p.Fast:
+			f = kernel.PackDataFast(l.Geometry(), l.Weight.Data)
+		default:
+			f = kernel.PackData(l.Geometry(), l.Weight.Data)
+		}
+		p.filters[key] = f
 	}
 	return f
 }
@@ -169,208 +245,65 @@ func (p *Projector) down(name string, l *model.Conv) *kernel.Filters {
 func (p *Projector) up(name string, l *model.ConvTranspose) *kernel.Filters {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	f := p.filters[name]
+	key := filterKey{name, false}
+	f := p.filters[key]
 	if f == nil {
 		f = kernel.PackForward(l.Geometry(), l.Weight.Data)
-		p.filters[name] = f
+		p.filters[key] = f
 	}
 	return f
 }
 
 var noEpilogue kernel.Epilogue
 
-// descent is one projection on its way down. A signal covers the box of its
-// value that matters; outside it is 0.
-type descent struct {
-	p       *Projector
-	t       *model.Trace
-	image   int
-	boxes   map[string]model.Box
-	signals map[string][]float32 // [C][box.H()][box.W()]
+// scale returns what a batch norm multiplies by on the way down.
+func (p *Projector) scale(name string, l *model.BatchNorm) []float32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.scales[name] == nil {
+		p.scales[name] = l.TopDownScale()
+	}
+	return p.scales[name]
 }
 
-func (d *descent) run() error {
-	net := d.p.net
-	for i := len(net.Nodes) - 1; i >= 0; i-- {
-		n := &net.Nodes[i]
-		g, ok := d.signals[n.Name]
-		if !ok {
-			continue
-		}
-		channel := 0 // Concat: first channel of the input at hand
-		for which, in := range n.Inputs {
-			part, err := d.layer(n, which, channel, g)
-			if err != nil {
-				return fmt.Errorf("deconv: layer %s: %w", n.Name, err)
-			}
-			channel += d.t.Shapes[in].C
-			d.add(in, part)
-		}
-		delete(d.signals, n.Name)
+// arena is scratch memory of one batch after another.
+type arena struct{ free [][]float32 }
+
+func (p *Projector) arena() *arena {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.arenas); n > 0 {
+		a := p.arenas[n-1]
+		p.arenas = p.arenas[:n-1]
+		return a
 	}
-	// A unit may have no path to the pixels other than through zeros.
-	in := net.Input
-	if d.signals[in.Name] == nil {
-		d.signals[in.Name] = make([]float32, in.C*d.boxes[in.Name].Area())
-	}
-	return nil
+	return &arena{}
 }
 
-// piece is a contribution to the signal of one value.
-type piece struct {
-	box  model.Box
-	data []float32
+func (p *Projector) release(a *arena) {
+	p.mu.Lock()
+	p.arenas = append(p.arenas, a)
+	p.mu.Unlock()
 }
 
-func (d *descent) add(name string, p piece) {
-	box, c := d.boxes[name], d.t.Shapes[name].C
-	have, ok := d.signals[name]
-	if !ok && p.box == box {
-		d.signals[name] = p.data
-		return
-	}
-	if !ok {
-		have = make([]float32, c*box.Area())
-		d.signals[name] = have
-	}
-	w, h := p.box.W(), p.box.H()
-	for ch := range c {
-		for y := range h {
-			row := p.data[(ch*h+y)*w:][:w]
-			at := (ch*box.H()+p.box.Y0+y-box.Y0)*box.W() + p.box.X0 - box.X0
-			for x, v := range row {
-				have[at+x] += v
-			}
+// get returns n floats with undefined contents.
+func (a *arena) get(n int) []float32 {
+	best := -1
+	for i, s := range a.free {
+		if cap(s) >= n && (best < 0 || cap(s) < cap(a.free[best])) {
+			best = i
 		}
 	}
+	if best < 0 {
+		if len(a.free) > 3 { // what is too small for this is dropped, so that the list stays short
+			a.free = a.free[1:]
+		}
+		return make([]float32, n, n+n/8)
+	}
+	s := a.free[best][:n]
+	a.free[best] = a.free[len(a.free)-1]
+	a.free = a.free[:len(a.free)-1]
+	return s
 }
 
-// value returns the box of a node's value in the trace as [C][h][w].
-func (d *descent) value(name string, box model.Box) ([]float32, error) {
-	v := d.t.Value(name)
-	if v == nil {
-		return nil, fmt.Errorf("the trace does not hold the value of %s", name)
-	}
-	s := d.t.Shapes[name]
-	return cut(v.Data[d.image*s.Len():(d.image+1)*s.Len()], s.Box(), box, s.C), nil
-}
-
-// layer takes signal g at node n's output down to its input number which.
-func (d *descent) layer(n *model.Node, which, channel int, g []float32) (piece, error) {
-	k := d.p.engine.Kernel()
-	name := n.Inputs[which]
-	in, out := d.t.Shapes[name], d.t.Shapes[n.Name]
-	gbox := d.boxes[n.Name]
-	box, err := model.InputBox(n.Layer, in, gbox)
-	if err != nil {
-		return piece{}, err
-	}
-	if d.p.Whole {
-		box = in.Box()
-	}
-	if d.p.rule.refuses(n.Layer) != nil {
-		return piece{}, d.p.rule.refuses(n.Layer)
-	}
-	dst := piece{box: box, data: make([]float32, in.C*box.Area())}
-	switch l := n.Layer.(type) {
-	case *model.Conv:
-		k.ConvData(d.p.down(n.Name, l), 1, dst.data, box, g, gbox)
-	case *model.Dense:
-		k.DenseData(1, in.C, out.C, dst.data, g, l.Weight.Data)
-	case *model.MaxPool:
-		all := d.t.Switches(n.Name)
-		if all == nil {
-			return piece{}, fmt.Errorf("the trace does not hold its switches")
-		}
-		sw := cut(all[d.image*out.Len():(d.image+1)*out.Len()], out.Box(), gbox, out.C)
-		k.MaxUnpool(in.C, dst.data, box, g, sw, in.W, gbox.Area())
-	case *model.AvgPool:
-		k.AvgPoolGrad(l.Geometry(), in.C, dst.data, box, g, gbox, in.H, in.W, l.Pads[2], l.Pads[3], l.CountPad)
-	case *model.GlobalAvgPool:
-		k.AvgPoolGrad(model.GlobalPool(in), in.C, dst.data, box, g, gbox, in.H, in.W, 0, 0, false)
-	case *model.ReLU, *model.LeakyReLU, *model.Clip:
-		var y []float32
-		if _, reads, _ := d.p.rule.reads(l); reads {
-			if y, err = d.value(n.Name, gbox); err != nil {
-				return piece{}, err
-			}
-		}
-		d.p.rule.rectify(l, dst.data, g, y)
-	case *model.LRN:
-		if d.p.rule.passesLRN() {
-			copy(dst.data, g)
-			break
-		}
-		x, err := d.value(name, box)
-		if err != nil {
-			return piece{}, err
-		}
-		k.LRNGrad(1, in.C, box.Area(), dst.data, g, x, l.Size, l.Alpha, l.Beta, l.Bias)
-	case *model.BatchNorm:
-		area := box.Area()
-		for c, s := range l.TopDownScale() {
-			for i := c * area; i < (c+1)*area; i++ {
-				dst.data[i] = g[i] * s
-			}
-		}
-	case *model.Add, *model.Flatten, *model.Dropout:
-		copy(dst.data, g)
-	case *model.Concat:
-		copy(dst.data, g[channel*gbox.Area():])
-	case *model.Pad:
-		shifted := gbox.Shift(-l.Pads[0], -l.Pads[1])
-		put(dst.data, box, g, shifted, in.C)
-	case *model.Softmax:
-		y, err := d.value(n.Name, gbox)
-		if err != nil {
-			return piece{}, err
-		}
-		softmaxGrad(dst.data, g, y, in.C, gbox.Area())
-	default:
-		if dst.data, err = d.array(n, which, box, g, gbox); err != nil {
-			return piece{}, err
-		}
-	}
-	return dst, nil
-}
-
-// softmaxGrad is dx_i = y_i (g_i - sum_j g_j y_j), at each place apart.
-func softmaxGrad(dst, g, y []float32, c, area int) {
-	for i := range area {
-		var dot float32
-		for ch := range c {
-			dot += g[ch*area+i] * y[ch*area+i]
-		}
-		for ch := range c {
-			j := ch*area + i
-			dst[j] = y[j] * (g[j] - dot)
-		}
-	}
-}
-
-// cut copies box `to` out of planes that cover box `from`.
-func cut[T any](src []T, from, to model.Box, c int) []T {
-	out := make([]T, 0, c*to.Area())
-	for ch := range c {
-		for y := to.Y0; y < to.Y1; y++ {
-			at := (ch*from.H()+y-from.Y0)*from.W() - from.X0
-			out = append(out, src[at+to.X0:at+to.X1]...)
-		}
-	}
-	return out
-}
-
-// put copies what planes over box `from` and planes over box `to` have in common.
-func put(dst []float32, to model.Box, src []float32, from model.Box, c int) {
-	b := to.Intersect(from)
-	if b.Empty() {
-		return
-	}
-	for ch := range c {
-		for y := b.Y0; y < b.Y1; y++ {
-			d := (ch*to.H()+y-to.Y0)*to.W() - to.X0
-			s := (ch*from.H()+y-from.Y0)*from.W() - from.X0
-			copy(dst[d+b.X0:d+b.X1], src[s+b.X0:s+b.X1])
-		}
-	}
-}
+func (a *arena) put(s []float32) { a.free = append(a.free, s) }

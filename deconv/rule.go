@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 )
 
@@ -129,45 +130,61 @@ func (r Rule) reads(l model.Layer) (in, out bool, err error) {
 	return in, out, nil
 }
 
-// rectify writes what the rule makes of g at a rectifier with output y (nil if
-// the rule does not read it). That a unit is inside its rectifier's linear
+// rectify replaces g by what the rule makes of it at a rectifier with output y
+// (nil if the rule does not read it). That a unit is inside its rectifier's linear
 // part shows in its output as well as in its input, so the input is not needed.
-func (r Rule) rectify(l model.Layer, dst, g, y []float32) {
-	low, high := float32(0), float32(0)
+func (r Rule) rectify(k *kernel.Engine, l model.Layer, g, y []float32) {
+	each := func(f func(g, y []float32)) {
+		const chunk = 16 << 10
+		k.For((len(g)+chunk-1)/chunk, func(i int) {
+			lo, hi := i*chunk, min((i+1)*chunk, len(g))
+			if y == nil {
+				f(g[lo:hi], nil)
+			} else {
+				f(g[lo:hi], y[lo:hi])
+			}
+		})
+	}
+	high := float32(0) // no upper bound
 	switch l := l.(type) {
 	case *model.LeakyReLU:
-		by := y
-		if r == PaperLeaky {
-			by = g
+		if y == nil { // as it treats a signal going up
+			y = g
 		}
-		for i, v := range g {
-			if !(by[i] > 0) {
-				v *= l.Alpha
-			}
-			dst[i] = v
-		}
-		return
-	case *model.Clip:
-		low, high = l.Min, l.Max
-		if low != 0 {
+		each(func(g, y []float32) {
 			for i, v := range g {
-				if low < y[i] && y[i] < high {
-					dst[i] = v
+				if !(y[i] > 0) {
+					g[i] = v * l.Alpha
 				}
 			}
+		})
+		return
+	case *model.Clip:
+		if l.Min != 0 {
+			each(func(g, y []float32) {
+				for i := range g {
+					if !(l.Min < y[i] && y[i] < l.Max) {
+						g[i] = 0
+					}
+				}
+			})
 			return
 		}
-	default:
-		high = 0 // no upper bound
+		high = l.Max
 	}
-	bounded := high > 0
-	for i, v := range g {
-		if !r.isPaper() && !(y[i] > 0 && (!bounded || y[i] < high)) {
-			continue
+	if !r.isPaper() {
+		k.ReLUGrad(g, g, y)
+		if high > 0 {
+			each(func(g, y []float32) {
+				for i, v := range y {
+					if !(v < high) {
+						g[i] = 0
+					}
+				}
+			})
 		}
-		if r != Gradient {
-			v = max(v, 0)
-		}
-		dst[i] = v
+	}
+	if r != Gradient {
+		k.ReLU(g, g)
 	}
 }

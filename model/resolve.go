@@ -172,6 +172,11 @@ func (net *Network) CheckUnit(u Unit) error {
 	if err != nil {
 		return err
 	}
+	return net.CheckUnitIn(shapes, u)
+}
+
+// CheckUnitIn is CheckUnit for a caller that has the network's shapes at hand.
+func (net *Network) CheckUnitIn(shapes map[string]Shape, u Unit) error {
 	s, ok := shapes[u.Layer]
 	if !ok {
 		return &UnknownName{What: "layer", Name: u.Layer, Nearest: nearest(u.Layer, net.names())}

@@ -13,9 +13,13 @@ type sparseFilters struct {
 	vecs int // in a row
 }
 
-// PackDataSparse packs w for ConvDataSparse, and for ConvData like PackData.
-func PackDataSparse(g Conv, w []float32) *Filters {
+// PackDataSparse packs w for ConvDataSparse, and for ConvData like PackData or, if
+// fast, like PackDataFast.
+func PackDataSparse(g Conv, w []float32, fast bool) *Filters {
 	f := newData(g)
+	if fast {
+		f.addWinograd()
+	}
 	if f.lv != refLevel && f.g.Groups == 1 && f.g.DilX == 1 {
 		f.sparse = &sparseFilters{vecs: (f.g.KW*f.g.In + f.lv.lanes - 1) / f.lv.lanes}
 	}
@@ -52,6 +56,9 @@ func (f *Filters) pays(count int, out, in Box) bool {
 	rate := 26.0 // products in a cycle
 	if g.In <= 3 {
 		rate = 8
+	}
+	if f.winograd(1, out.H(), out.W()) != nil {
+		rate = 50
 	}
 	all := float64(out.Area()) * float64(g.weights()) / float64(g.StrideY*g.StrideX) / rate
 	return one < all
@@ -245,6 +252,54 @@ func (j *sparseJob) transpose(f *Filters, x []float32, out Box, acc []float32, b
 				lv.transpose(&j.tile[0], &from[i*chans+c], 4*n, 4*chans, cols, rows)
 				for r := range rows {
 					copy(to[(c+r)*area+i:][:cols], j.tile[r*n:])
+				}
+			}
+		}
+	}
+}
+
+// Unpool is MaxUnpool for one plane, with the switches of the whole output plane of
+// width ow: src covers box in of that plane, dst covers box out of the h x w input
+// plane.
+func Unpool(dst []float32, out Box, src []float32, switches []int32, in Box, ow, w int) {
+	clear(dst)
+	iw := in.W()
+	whole := out.X0 == 0 && out.X1 == w
+	// s/w by multiplication: exact for s < 1<<40/w.
+	magic, exact := uint64(1<<40)/uint64(w)+1, w < 1<<9
+	for y := in.Y0; y < in.Y1; y++ {
+		row := src[(y-in.Y0)*iw:][:iw]
+		sw := switches[y*ow+in.X0:][:iw]
+		switch {
+		case whole:
+			base := uint(out.Y0 * w)
+			for i, v := range row {
+				if at := uint(sw[i]) - base; at < uint(len(dst)) {
+					dst[at] += v
+				}
+			}
+		case exact:
+			base := out.Y0*out.W() + out.X0
+			skip := w - out.W()
+			for i, v := range row {
+				s := int(sw[i])
+				if s < 0 {
+					continue
+				}
+				q := int(uint64(s) * magic >> 40)
+				if x := s - q*w; x < out.X0 || x >= out.X1 {
+					continue
+				}
+				if at := uint(s - q*skip - base); at < uint(len(dst)) {
+					dst[at] += v
+				}
+			}
+		default:
+			for i, v := range row {
+				if s := int(sw[i]); s >= 0 {
+					if y, x := s/w, s%w; out.Y0 <= y && y < out.Y1 && out.X0 <= x && x < out.X1 {
+						dst[(y-out.Y0)*out.W()+x-out.X0] += v
+					}
 				}
 			}
 		}

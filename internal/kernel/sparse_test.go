@@ -32,7 +32,7 @@ func TestConvDataSparse(t *testing.T) {
 					dy[i] = 0
 				}
 			}
-			f := PackDataSparse(c.g, w)
+			f := PackDataSparse(c.g, w, false)
 			size := c.n * g.In * c.in.Area()
 			want := make([]float32, size)
 			e.ConvData(f, c.n, want, c.in, dy, c.out)
@@ -97,7 +97,7 @@ func BenchmarkConvDataSparse(b *testing.B) {
 				dy[i] = 0
 			}
 		}
-		f := PackDataSparse(g, randSlice(r, g.weights()))
+		f := PackDataSparse(g, randSlice(r, g.weights()), false)
 		dx := make([]float32, g.In*out.Area())
 		e := New(1)
 		j := new(sparseJob)

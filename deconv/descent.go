@@ -1,0 +1,505 @@
+package deconv
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/deconvnet/viz/internal/kernel"
+	"github.com/deconvnet/viz/model"
+)
+
+// geometry is what units at one place of a layer have in common.
+type geometry struct {
+	boxes map[string]model.Box // part of each value that the unit depends on
+	// shape describes sizes and places of the boxes relative to each other. Units
+	// with one shape take the same way down but for a shift.
+	shape string
+}
+
+func (p *Projector) geometry(t *model.Trace, u model.Unit) (*geometry, error) {
+	boxes, err := p.net.TopDownBoxes(t.Shapes, u.Layer, model.Box{Y0: u.Y, X0: u.X, Y1: u.Y + 1, X1: u.X + 1})
+	if err != nil {
+		return nil, err
+	}
+	if p.Whole {
+		for name := range boxes {
+			boxes[name] = t.Shapes[name].Box()
+		}
+	}
+	var shape strings.Builder
+	shape.WriteString(u.Layer)
+	for i := range p.net.Nodes {
+		n := &p.net.Nodes[i]
+		out, ok := boxes[n.Name]
+		if !ok {
+			continue
+		}
+		sy, sx := strides(n.Layer)
+		for _, name := range n.Inputs {
+			in := boxes[name]
+			fmt.Fprintf(&shape, " %d %d %d %d %d", i, in.H(), in.W(), in.Y0-out.Y0*sy, in.X0-out.X0*sx)
+		}
+	}
+	return &geometry{boxes, shape.String()}, nil
+}
+
+// strides are the steps that a layer's input takes for one of its output.
+func strides(l model.Layer) (y, x int) {
+	switch l := l.(type) {
+	case *model.Conv:
+		return l.Stride[0], l.Stride[1]
+	case *model.MaxPool:
+		return l.Stride[0], l.Stride[1]
+	case *model.AvgPool:
+		return l.Stride[0], l.Stride[1]
+	}
+	return 1, 1
+}
+
+// unit is one of the units that go down together.
+type unit struct {
+	target Target
+	geo    *geometry
+	value  float32
+	pixels []float32 // result
+}
+
+// descent is a batch of projections on its way down: units whose boxes have one
+// shape. A signal covers the boxes of its value that matter; outside them it is 0.
+type descent struct {
+	p       *Projector
+	t       *model.Trace
+	k       *kernel.Engine
+	mem     *arena
+	units   []*unit
+	signals map[string]signal
+	stop    string // the value whose signal is wanted instead of the input's, or ""
+}
+
+// signal is the top-down signal of a value.
+type signal struct {
+	data   []float32 // [units][C][box.H()][box.W()]
+	owned  bool      // data goes back to the arena once used
+	sparse bool      // most of it is 0
+}
+
+// box is the first unit's box of a value, or nil if it does not matter. The
+// kernels only look at how boxes lie to each other, which is the same for all.
+func (d *descent) box(name string) model.Box { return d.units[0].geo.boxes[name] }
+
+// splitFloats bounds the signal that a batch works on: a larger one is halved, to
+// stay in the cache.
+const splitFloats = 512 << 10
+
+// run goes down from node number from.
+func (d *descent) run(from int) error {
+	net := d.p.net
+	for i := from; i >= 0; i-- {
+		n := &net.Nodes[i]
+		g, ok := d.signals[n.Name]
+		if !ok || n.Name == d.stop {
+			continue
+		}
+		if len(d.units) > 1 {
+			size := len(g.data)
+			for _, in := range n.Inputs {
+				size = max(size, len(d.units)*d.t.Shapes[in].C*d.box(in).Area())
+			}
+			if size > splitFloats {
+				return d.split(i)
+			}
+		}
+		delete(d.signals, n.Name)
+		channel := 0 // Concat: first channel of the input at hand
+		for which, in := range n.Inputs {
+			part, err := d.layer(n, which, channel, &g)
+			if err != nil {
+				return fmt.Errorf("deconv: layer %s: %w", n.Name, err)
+			}
+			channel += d.t.Shapes[in].C
+			d.add(in, part)
+		}
+		if g.owned {
+			d.mem.put(g.data)
+		}
+	}
+	if d.stop != "" {
+		return nil
+	}
+	// A unit may have no path to the pixels other than through zeros.
+	in := net.Input
+	s, ok := d.signals[in.Name]
+	size := in.C * d.box(in.Name).Area()
+	for i, u := range d.units {
+		if ok {
+			copy(u.pixels, s.data[i*size:])
+		}
+	}
+	if s.owned {
+		d.mem.put(s.data)
+	}
+	return nil
+}
+
+// split goes on with half of the units, then with the other half.
+func (d *descent) split(from int) error {
+	n := len(d.units)
+	for _, half := range [][2]int{{0, n / 2}, {n / 2, n}} {
+		part := &descent{p: d.p, t: d.t, k: d.k, mem: d.mem, units: d.units[half[0]:half[1]], signals: map[string]signal{}}
+		for name, s := range d.signals {
+			size := len(s.data) / n
+			s.data, s.owned = s.data[half[0]*size:half[1]*size], false
+			part.signals[name] = s
+		}
+		if err := part.run(from); err != nil {
+			return err
+		}
+	}
+	for _, s := range d.signals {
+		if s.owned {
+			d.mem.put(s.data)
+		}
+	}
+	return nil
+}
+
+// piece is a contribution to the signal of one value, over box of the first unit.
+type piece struct {
+	box model.Box
+	signal
+}
+
+func (d *descent) add(name string, p piece) {
+	box, planes := d.box(name), len(d.units)*d.t.Shapes[name].C
+	have, ok := d.signals[name]
+	if !ok && p.box == box {
+		d.signals[name] = p.signal
+		return
+	}
+	if !ok {
+		have = signal{data: d.mem.get(planes * box.Area()), owned: true, sparse: p.sparse}
+		clear(have.data)
+	}
+	have.sparse = have.sparse && p.sparse
+	d.signals[name] = have
+	w, h := p.box.W(), p.box.H()
+	for i := range planes {
+		for y := range h {
+			row := p.data[(i*h+y)*w:][:w]
+			at := (i*box.H()+p.box.Y0+y-box.Y0)*box.W() + p.box.X0 - box.X0
+			for x, v := range row {
+				have.data[at+x] += v
+			}
+		}
+	}
+	if p.owned {
+		d.mem.put(p.data)
+	}
+}
+
+// value returns the boxes of a node's value in the trace as [units][C][h][w].
+// The result goes back to the arena.
+func (d *descent) value(name string) ([]float32, error) {
+	v := d.t.Value(name)
+	if v == nil {
+		return nil, fmt.Errorf("the trace does not hold the value of %s", name)
+	}
+	s := d.t.Shapes[name]
+	size := s.C * d.box(name).Area()
+	out := d.mem.get(len(d.units) * size)
+	for i, u := range d.units {
+		cutTo(out[i*size:(i+1)*size], v.Data[u.target.Image*s.Len():][:s.Len()], s.Box(), u.geo.boxes[name], s.C)
+	}
+	return out, nil
+}
+
+// layer takes signal g at node n's output down to its input number which. If it
+// hands g's memory on, g is owned no more.
+func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, error) {
+	if err := d.p.rule.refuses(n.Layer); err != nil {
+		return piece{}, err
+	}
+	k, name, units := d.k, n.Inputs[which], len(d.units)
+	in, out := d.t.Shapes[name], d.t.Shapes[n.Name]
+	gbox := d.box(n.Name)
+	box, err := model.InputBox(n.Layer, in, gbox)
+	if err != nil {
+		return piece{}, err
+	}
+	if d.p.Whole {
+		box = in.Box()
+	}
+	// Layers on single numbers work in the signal's own memory.
+	dst := piece{box: box, signal: signal{sparse: g.sparse}}
+	last := which == len(n.Inputs)-1
+	reuse := func() {
+		if last {
+			dst.data, dst.owned = g.data, g.owned
+			g.owned = false
+			return
+		}
+		dst.data, dst.owned = d.mem.get(len(g.data)), true
+		copy(dst.data, g.data)
+	}
+	fresh := func() {
+		dst.data, dst.owned = d.mem.get(units*in.C*box.Area()), true
+	}
+	switch l := n.Layer.(type) {
+	case *model.Conv:
+		fresh()
+		dst.sparse = false
+		switch {
+		case d.p.Whole:
+			k.ConvData(d.p.down(n.Name, l, false), units, dst.data, box, g.data, gbox)
+		case d.single(l, dst.data, box, g.data, gbox, in, out):
+		case g.sparse:
+			k.ConvDataSparse(d.p.down(n.Name, l, true), units, dst.data, box, g.data, gbox)
+		default:
+			k.ConvData(d.p.down(n.Name, l, false), units, dst.data, box, g.data, gbox)
+		}
+	case *model.Dense:
+		fresh()
+		if d.p.Whole || !singleDense(units, in.C, out.C, dst.data, g.data, l.Weight.Data) {
+			k.DenseData(units, in.C, out.C, dst.data, g.data, l.Weight.Data)
+		}
+	case *model.MaxPool:
+		all := d.t.Switches(n.Name)
+		if all == nil {
+			return piece{}, fmt.Errorf("the trace does not hold its switches")
+		}
+		fresh()
+		dst.sparse = l.Stride[0]*l.Stride[1] > 1
+		area := box.Area()
+		d.planes(in.C, area, func(u *unit, i, c int) {
+			from := all[u.target.Image*out.Len()+c*out.H*out.W:][:out.H*out.W]
+			kernel.Unpool(dst.data[i*area:][:area], boxIn(u, name, box, d), g.data[i*gbox.Area():][:gbox.Area()], from, u.geo.boxes[n.Name], out.W, in.W)
+		})
+	case *model.AvgPool:
+		fresh()
+		k.AvgPoolGrad(l.Geometry(), units*in.C, dst.data, box, g.data, gbox, in.H, in.W, l.Pads[2], l.Pads[3], l.CountPad)
+	case *model.GlobalAvgPool:
+		fresh()
+		k.AvgPoolGrad(model.GlobalPool(in), units*in.C, dst.data, box, g.data, gbox, in.H, in.W, 0, 0, false)
+	case *model.ReLU, *model.LeakyReLU, *model.Clip:
+		reuse()
+		var y []float32
+		if _, reads, _ := d.p.rule.reads(l); reads {
+			if y, err = d.value(n.Name); err != nil {
+				return piece{}, err
+			}
+			defer d.mem.put(y)
+		}
+		d.p.rule.rectify(k, l, dst.data, y)
+	case *model.LRN:
+		if d.p.rule.passesLRN() {
+			reuse()
+			break
+		}
+		x, err := d.value(name)
+		if err != nil {
+			return piece{}, err
+		}
+		fresh()
+		k.LRNGrad(units, in.C, box.Area(), dst.data, g.data, x, l.Size, l.Alpha, l.Beta, l.Bias)
+		d.mem.put(x)
+		dst.sparse = false
+	case *model.BatchNorm:
+		reuse()
+		scale, area := d.p.scale(n.Name, l), box.Area()
+		d.planes(in.C, area, func(_ *unit, i, c int) {
+			s := scale[c]
+			for j, v := range dst.data[i*area : (i+1)*area] {
+				dst.data[i*area+j] = v * s
+			}
+		})
+	case *model.Add, *model.Flatten, *model.Dropout:
+		reuse()
+	case *model.Concat:
+		fresh()
+		from, size := len(g.data)/units, len(dst.data)/units
+		for i := range units {
+			copy(dst.data[i*size:(i+1)*size], g.data[i*from+channel*gbox.Area():])
+		}
+	case *model.Pad:
+		fresh()
+		clear(dst.data)
+		shifted := gbox.Shift(-l.Pads[0], -l.Pads[1])
+		put(dst.data, box, g.data, shifted, units*in.C)
+	case *model.Softmax:
+		y, err := d.value(n.Name)
+		if err != nil {
+			return piece{}, err
+		}
+		fresh()
+		size := len(dst.data) / units
+		for i := range units {
+			softmaxGrad(dst.data[i*size:], g.data[i*size:], y[i*size:], in.C, gbox.Area())
+		}
+		d.mem.put(y)
+	default:
+		dst.sparse = false
+		size := len(g.data) / units
+		for i, u := range d.units {
+			one := &solo{d.p, d.t, u.target.Image}
+			part, err := one.array(n, which, boxIn(u, name, box, d), g.data[i*size:(i+1)*size], u.geo.boxes[n.Name])
+			if err != nil {
+				return piece{}, err
+			}
+			dst.data = append(dst.data, part...)
+		}
+	}
+	return dst, nil
+}
+
+// boxIn moves a box of the first unit to where unit u has it.
+func boxIn(u *unit, name string, box model.Box, d *descent) model.Box {
+	a, b := d.box(name), u.geo.boxes[name]
+	return box.Shift(b.Y0-a.Y0, b.X0-a.X0)
+}
+
+// planes calls f on the workers for every plane of area values: number i, which
+// is map c of unit u.
+func (d *descent) planes(chans, area int, f func(u *unit, i, c int)) {
+	n := len(d.units) * chans
+	step := max(1, (16<<10)/max(area, 1))
+	d.k.For((n+step-1)/step, func(task int) {
+		for i := task * step; i < min((task+1)*step, n); i++ {
+			f(d.units[i/chans], i, i%chans)
+		}
+	})
+}
+
+// single takes the signal of a convolution down if no unit has more than one
+// value in it, as at the start: the result is that value times the weights that
+// lead to it. It reports whether it did. The bits are those of the product, where
+// all other terms are 0.
+func (d *descent) single(l *model.Conv, dst []float32, box model.Box, g []float32, gbox model.Box, in, out model.Shape) bool {
+	if gbox.Area() > 4 {
+		return false
+	}
+	size := len(g) / len(d.units)
+	at := make([]int, len(d.units)) // of the only value
+	for i := range d.units {
+		at[i] = -1
+		for j, v := range g[i*size : (i+1)*size] {
+			if v == 0 {
+				continue
+			}
+			if at[i] >= 0 {
+				return false
+			}
+			at[i] = j
+		}
+	}
+	cg, kg := in.C/l.Groups, out.C/l.Groups
+	kh, kw := l.Weight.Shape[2], l.Weight.Shape[3]
+	clear(dst)
+	for i, j := range at {
+		if j < 0 {
+			continue
+		}
+		v := g[i*size+j]
+		k, y, x := j/gbox.Area(), gbox.Y0+j%gbox.Area()/gbox.W(), gbox.X0+j%gbox.W()
+		w := l.Weight.Data[k*cg*kh*kw:]
+		to := dst[(i*in.C+k/kg*cg)*box.Area():]
+		for c := range cg {
+			for ky := range kh {
+				iy := y*l.Stride[0] - l.Pads[0] + ky*l.Dilation[0]
+				if iy < box.Y0 || iy >= box.Y1 {
+					continue
+				}
+				for kx := range kw {
+					if ix := x*l.Stride[1] - l.Pads[1] + kx*l.Dilation[1]; ix >= box.X0 && ix < box.X1 {
+						to[(c*box.H()+iy-box.Y0)*box.W()+ix-box.X0] = v*w[(c*kh+ky)*kw+kx] + 0 // -0 becomes 0
+					}
+				}
+			}
+		}
+	}
+	return true
+}
+
+// singleDense is single for a dense layer.
+func singleDense(units, in, out int, dst, g, w []float32) bool {
+	at := make([]int, units)
+	for i := range units {
+		at[i] = -1
+		for j, v := range g[i*out : (i+1)*out] {
+			if v != 0 {
+				if at[i] >= 0 {
+					return false
+				}
+				at[i] = j
+			}
+		}
+	}
+	for i, j := range at {
+		to := dst[i*in : (i+1)*in]
+		if j < 0 {
+			clear(to)
+			continue
+		}
+		v := g[i*out+j]
+		for c, x := range w[j*in : (j+1)*in] {
+			to[c] = v*x + 0
+		}
+	}
+	return true
+}
+
+// softmaxGrad is dx_i = y_i (g_i - sum_j g_j y_j), at each place apart.
+func softmaxGrad(dst, g, y []float32, c, area int) {
+	for i := range area {
+		var dot float32
+		for ch := range c {
+			dot += g[ch*area+i] * y[ch*area+i]
+		}
+		for ch := range c {
+			j := ch*area + i
+			dst[j] = y[j] * (g[j] - dot)
+		}
+	}
+}
+
+// cut copies box `to` out of planes that cover box `from`.
+func cut[T any](src []T, from, to model.Box, c int) []T {
+	out := make([]T, 0, c*to.Area())
+	for ch := range c {
+		for y := to.Y0; y < to.Y1; y++ {
+			at := (ch*from.H()+y-from.Y0)*from.W() - from.X0
+			out = append(out, src[at+to.X0:at+to.X1]...)
+		}
+	}
+	return out
+}
+
+// put copies what planes over box `from` and planes over box `to` have in common.
+func put(dst []float32, to model.Box, src []float32, from model.Box, c int) {
+	b := to.Intersect(from)
+	if b.Empty() {
+		return
+	}
+	for ch := range c {
+		for y := b.Y0; y < b.Y1; y++ {
+			d := (ch*to.H()+y-to.Y0)*to.W() - to.X0
+			s := (ch*from.H()+y-from.Y0)*from.W() - from.X0
+			copy(dst[d+b.X0:d+b.X1], src[s+b.X0:s+b.X1])
+		}
+	}
+}
+
+// cutTo is cut into memory that is there.
+func cutTo(dst, src []float32, from, to model.Box, c int) {
+	if from == to {
+		copy(dst, src)
+		return
+	}
+	w := to.W()
+	for ch := range c {
+		for y := to.Y0; y < to.Y1; y++ {
+			at := (ch*from.H()+y-from.Y0)*from.W() - from.X0
+			copy(dst[:w], src[at+to.X0:at+to.X1])
+			dst = dst[w:]
+		}
+	}
+}
