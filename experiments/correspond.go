@@ -32,7 +32,7 @@ type CorrespondOptions struct {
 const (
 	AllParts   = "all parts"          // mean over the parts
 	Random     = "random"             // masks at random places in each image
-	RandomSame = "random, same place" // masks at one random place for all images: what being in the same place does by itself
+	RandomSame = "random, aligned" // masks at one random place for all images: what being in the same place does by itself
 )
 
 // Correspondence is how differently a layer changes when a part is masked in

@@ -397,18 +397,20 @@ func writeNumbers(c *cli.Context, dir, name string, v any, header []string, rows
 		return err
 	}
 	wrote(c, base+".json")
-	if header == nil {
-		return nil
-	}
+	return writeCSV(c, base+".csv", header, rows)
+}
+
+// writeCSV writes a table.
+func writeCSV(c *cli.Context, path string, header []string, rows [][]string) error {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	if err := w.WriteAll(append([][]string{header}, rows...)); err != nil {
 		return err
 	}
-	if err := imageio.WriteFile(base+".csv", func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err }); err != nil {
+	if err := imageio.WriteFile(path, func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err }); err != nil {
 		return err
 	}
-	wrote(c, base+".csv")
+	wrote(c, path)
 	return nil
 }
 

@@ -16,11 +16,14 @@ func filtersCommand() *cli.Command {
 	return &cli.Command{
 		Name: "filters", Usage: "draw the filters of the convolution layers, or how they change over checkpoints",
 		UsageText:   "viz filters [flags] [MODEL...]",
-		Description: examples("viz filters ckpt.bin", "viz filters --layer 1 --evolve --out evolution.png ckpt-*.bin"),
+		Description: examples("viz filters ckpt.bin", "viz filters --layer 1 --evolve --out evolution.png ckpt-*.bin", "viz filters --diagnose before.bin after.bin"),
 		Flags: []cli.Flag{modelFlag, outFlag, quietFlag,
 			&cli.StringFlag{Name: "layer", Usage: "convolution `LAYER` by number or name; default: all (with --evolve: 1)"},
 			&cli.StringFlag{Name: "scale", Value: "layer", Usage: "white and black are the largest magnitude of the `layer` or of each tile"},
 			&cli.IntFlag{Name: "max", Value: 64, Usage: "draw at most `N` maps of a layer, and of its inputs"},
+			&cli.BoolFlag{Name: "diagnose", Usage: "what is wrong with the filters, in numbers and words, of one network or two side by side"},
+			dataFlag, splitFlag, seedFlag, workersFlag, jsonFlag,
+			&cli.IntFlag{Name: "limit", Value: 500, Usage: "with --diagnose: look for maps that never fire on `N` images of the data set, 0: none"},
 			&cli.BoolFlag{Name: "evolve", Usage: "one strip for each of several checkpoints of one network, on one scale"}},
 		Action: filters,
 	}
@@ -32,6 +35,9 @@ func filters(c *cli.Context) error {
 	}
 	if c.Int("max") < 1 {
 		return usage("--max must be at least 1", "")
+	}
+	if c.Bool("diagnose") {
+		return diagnoseFilters(c)
 	}
 	if c.Bool("evolve") {
 		return evolveFilters(c)

@@ -9,7 +9,8 @@ type Table struct {
 	Caption []string // lines below the tiles, wrapped
 	Columns []string // above the tiles, may be empty; shortened to the tile's width
 	Rows    []TableRow
-	MinTile int // pixels, see GridOptions; 0: 64, negative: never enlarge
+	MinTile int     // pixels, see GridOptions; 0: 64, negative: never enlarge
+	Scale   float64 // of the texts; 0: 1
 }
 
 // A TableRow is a row of tiles; nil leaves a cell empty.
@@ -22,12 +23,17 @@ type TableRow struct {
 // number and stand in the middle of cells of one size, on mid-grey, one pixel
 // apart.
 func (t Table) Draw() *image.NRGBA {
-	const maxLabel, labelSpace, gap = 160, 10, 1
+	const labelSpace, gap = 10, 1
+	scale := t.Scale
+	if scale <= 0 {
+		scale = 1
+	}
+	maxLabel := int(160 * scale)
 	minTile := t.MinTile
 	if minTile == 0 {
 		minTile = 64
 	}
-	face := newTypeface(regular(), bodySize)
+	face := newTypeface(regular(), bodySize*scale)
 	var all []image.Image
 	columns := len(t.Columns)
 	left := 0
@@ -60,5 +66,5 @@ func (t Table) Draw() *image.NRGBA {
 			drawTile(c.img, image.Rectangle{at, at.Add(cell)}, tile, k)
 		}
 	}
-	return page(t.Title, t.Caption, c.done())
+	return scaledPage(t.Title, t.Caption, c.done(), scale)
 }

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"image"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/deconvnet/viz/experiments"
+	"github.com/deconvnet/viz/internal/render"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+	"github.com/urfave/cli/v2"
+)
+
+func correspondCommand() *cli.Command {
+	return &cli.Command{
+		Name: "correspond", Usage: "mask the same part in several images and see whether features change alike",
+		UsageText: "viz correspond [flags] [IMG...]",
+		Description: "The score is the Hamming distance of the signs of the changes, as a mean over pairs of images\n" +
+			"and over the layer's values; signs are -1, 0, 1, so values that stay as they are agree. Lower\n" +
+			"is more alike. Random masks have the same sizes.\n\n" +
+			"Parts are a JSON file: {\"left eye\": {\"dog1.png\": [x0, y0, x1, y1], ...}, ...}, in pixels of the\n" +
+			"network's input (x1, y1 exclusive). Data that knows where its objects are (shapes) needs none:\n" +
+			"images of one class whose objects stand alike are chosen, parts are fifths of the object's box.\n\n" +
+			examples("viz correspond --model shapes --data shapes --class disc", "viz correspond --parts parts.json dog1.png dog2.png dog3.png dog4.png dog5.png"),
+		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, workersFlag, dataFlag, splitFlag, seedFlag, imagesFlag,
+			&cli.StringFlag{Name: "parts", Usage: "`FILE` of boxes"},
+			&cli.StringFlag{Name: "layers", Value: "last,top", Usage: "`LAYER`s by number or name; last is the last convolution's features, top what the class scores are made of"},
+			&cli.StringFlag{Name: "class", Usage: "of a data set: class whose images are taken, by name or number; default: the first"},
+			&cli.IntFlag{Name: "count", Value: 12, Usage: "of a data set: choose `N` images (the paper has 5)"},
+			&cli.IntFlag{Name: "random", Value: 20, Usage: "draws of random masks for each part"},
+			&cli.Uint64Flag{Name: "seed", Usage: "of the random masks"},
+			jsonFlag},
+		Action: correspond,
+	}
+}
+
+func correspond(c *cli.Context) error {
+	if c.Int("random") < 2 || c.Int("random") > 10000 {
+		return usage(fmt.Sprintf("--random %d: want 2 to 10000", c.Int("random")), "")
+	}
+	paths := inputPaths(c)
+	if len(paths) > 0 && c.String("parts") == "" {
+		return usage("images need --parts, a JSON file with the boxes of the parts", "viz correspond --help shows its form")
+	}
+	net, _, err := loadModel(c, len(paths) > 0)
+	if err != nil {
+		return err
+	}
+	layers, err := topLayers(net, c.String("layers"))
+	if err != nil {
+		return err
+	}
+	out, err := openOutput(c, net)
+	if err != nil {
+		return err
+	}
+	var x *tensor.Tensor
+	var parts []experiments.Part
+	var names []string
+	if len(paths) > 0 {
+		x, parts, names, err = namedParts(c, net, paths)
+	} else {
+		x, parts, names, err = objectParts(c, net)
+	}
+	if err != nil {
+		return err
+	}
+	engine := model.NewEngine(c.Int("workers"))
+	defer engine.Close()
+	step, end := progress(c, "masking")
+	got, err := experiments.Correspond(c.Context, engine, net, x, parts, experiments.CorrespondOptions{Layers: layers, Random: c.Int("random"), Seed: c.Uint64("seed"), Progress: step})
+	end()
+	if err != nil {
+		return err
+	}
+	if err := drawCorrespond(out, net, layers, x, parts, names, got); err != nil {
+		return err
+	}
+	name := "correspond"
+	if out.one != "" {
+		name = out.one
+	}
+	var rows [][]string
+	for _, r := range got {
+		rows = append(rows, []string{r.Layer, r.Part, num(r.Score, 6), num(r.Deviation, 6), num(r.Error, 6), num(r.Lower, 2)})
+	}
+	if err := writeCSV(c, filepath.Join(out.dir, name+".csv"), []string{"layer", "part", "score", "deviation", "standard_error", "lower_than_random"}, rows); err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printJSON(c, map[string]any{"model": hash(net), "images": names, "rows": got})
+	}
+	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "\nlayer\tpart\tscore (%d images)\tstandard error\tbelow random by\n", len(names))
+	for _, r := range got {
+		lower := fmt.Sprintf("%.1f standard errors", r.Lower)
+		if r.Part == experiments.Random {
+			lower = ""
+		}
+		fmt.Fprintf(w, "%s\t%s\t%.4f ± %.4f\t%.4f\t%s\n", r.Layer, r.Part, r.Score, r.Deviation, r.Error, lower)
+	}
+	return w.Flush()
+}
+
+// namedParts reads images and the boxes of their parts.
+func namedParts(c *cli.Context, net *model.Network, paths []string) (*tensor.Tensor, []experiments.Part, []string, error) {
+	fail := func(err error) (*tensor.Tensor, []experiments.Part, []string, error) { return nil, nil, nil, err }
+	src, err := imageSource(net, paths, 0)
+	if err != nil {
+		return fail(err)
+	}
+	if src.Len() > 200 {
+		return fail(usage(fmt.Sprintf("%d images, want at most 200", src.Len()), ""))
+	}
+	file := c.String("parts")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fail(err)
+	}
+	var boxes map[string]map[string][4]int
+	if err := json.Unmarshal(text, &boxes); err != nil {
+		return fail(fmt.Errorf("%s: %w: want {\"part\": {\"image.png\": [x0, y0, x1, y1]}}", file, err))
+	}
+	var labels []string
+	for name := range boxes {
+		labels = append(labels, name)
+	}
+	slices.Sort(labels)
+	var parts []experiments.Part
+	for _, name := range labels {
+		p := experiments.Part{Name: name}
+		for _, path := range src.names {
+			b, ok := boxes[name][path]
+			if !ok {
+				b, ok = boxes[name][filepath.Base(path)]
+			}
+			if !ok {
+				return fail(fmt.Errorf("%s: part %s has no box for %s", file, name, path))
+			}
+			r := image.Rectangle{Min: image.Pt(b[0], b[1]), Max: image.Pt(b[2], b[3])}
+			if r.Dx() < 1 || r.Dy() < 1 || !r.In(image.Rect(0, 0, net.Input.W, net.Input.H)) {
+				return fail(fmt.Errorf("%s: part %s: box %v of %s is not inside the network's input of %dx%d", file, name, b, path, net.Input.W, net.Input.H))
+			}
+			p.Boxes = append(p.Boxes, r)
+		}
+		parts = append(parts, p)
+	}
+	var xs []*tensor.Tensor
+	var names []string
+	for i := range src.Len() {
+		x, err := src.load(i)
+		if err != nil {
+			return fail(err)
+		}
+		xs, names = append(xs, x), append(names, title(src.names[i]))
+	}
+	return tensor.Stack(xs...), parts, names, nil
+}
+
+// objectParts chooses images of one class with objects that stand alike.
+func objectParts(c *cli.Context, net *model.Network) (*tensor.Tensor, []experiments.Part, []string, error) {
+	fail := func(err error) (*tensor.Tensor, []experiments.Part, []string, error) { return nil, nil, nil, err }
+	want := c.Int("count")
+	if want < 3 || want > 200 {
+		return fail(usage(fmt.Sprintf("--count %d: want 3 to 200 images", want), ""))
+	}
+	src, err := openSource(c, net, nil, false)
+	if err != nil {
+		return fail(err)
+	}
+	class := 0
+	if s := c.String("class"); s != "" {
+		if class, err = net.ResolveClass(s); err != nil {
+			return fail(usageErr(err))
+		}
+	}
+	var of []int
+	var boxes []image.Rectangle
+	for i, l := range src.labels {
+		if l != class {
+			continue
+		}
+		b := src.object(i)
+		if b.Empty() {
+			return fail(usage("this data does not know where its objects are", "give images and --parts, or --data shapes"))
+		}
+		of, boxes = append(of, i), append(boxes, b)
+		if len(of) == 1000 {
+			break
+		}
+	}
+	if len(of) < want {
+		return fail(usage(fmt.Sprintf("there are %d images of class %s, want %d", len(of), net.Class(class), want), "ask for fewer with --count"))
+	}
+	chosen, spread := experiments.Alike(boxes, want)
+	var xs []*tensor.Tensor
+	var names []string
+	var objects []image.Rectangle
+	for _, k := range chosen {
+		x, err := src.load(of[k])
+		if err != nil {
+			return fail(err)
+		}
+		xs, names, objects = append(xs, x), append(names, src.names[of[k]]), append(objects, boxes[k])
+	}
+	note(c, "%d images of class %s, whose objects' corners differ by up to %d pixels", want, net.Class(class), spread)
+	return tensor.Stack(xs...), experiments.ObjectParts(objects), names, nil
+}
+
+func drawCorrespond(out *output, net *model.Network, layers []string, x *tensor.Tensor, parts []experiments.Part, names []string, got []experiments.Correspondence) error {
+	in := net.Input
+	size := in.Shape().Len()
+	shown := min(len(names), 6)
+	var rows []render.TableRow
+	tile := func(i int) *image.NRGBA { return net.Preprocess.Image(x.Data[i*size:(i+1)*size], in) }
+	plain := render.TableRow{Label: "image"}
+	for i := range shown {
+		plain.Tiles = append(plain.Tiles, tile(i))
+	}
+	rows = append(rows, plain)
+	fill := net.Preprocess.MeanFill(in)
+	for _, p := range parts {
+		row := render.TableRow{Label: p.Name}
+		for i := range shown {
+			m := slices.Clone(x.Data[i*size : (i+1)*size])
+			b := p.Boxes[i]
+			for ch := range in.C {
+				for y := b.Min.Y; y < b.Max.Y; y++ {
+					for u := b.Min.X; u < b.Max.X; u++ {
+						m[(ch*in.H+y)*in.W+u] = fill[ch]
+					}
+				}
+			}
+			row.Tiles = append(row.Tiles, net.Preprocess.Image(m, in))
+		}
+		rows = append(rows, row)
+	}
+	panels := []image.Image{render.Table{Rows: rows, MinTile: 96, Title: fmt.Sprintf("%d of %d images, and the parts masked", shown, len(names))}.Draw()}
+	for _, l := range layers {
+		var labels []string
+		var values, errors []float64
+		for _, r := range got {
+			if r.Layer == l {
+				labels, values, errors = append(labels, r.Part), append(values, r.Score), append(errors, r.Error)
+			}
+		}
+		panels = append(panels, render.Chart{Title: "Layer " + l, YLabel: "mean Hamming distance of signs", Width: 170*len(labels) + 160, Height: 620, Scale: 1.4, Errors: errors}.Bars(labels, values))
+	}
+	plate := render.Plate{Title: "Correspondence in " + net.Name, Panels: panels, Columns: 1, Scale: 1.4, Caption: []string{
+		"Signs of the change of each value when a part is masked (with the mean colour), compared between all pairs of images: 0 if all change alike. " +
+			"Lines are one standard error (jackknife over images; over draws for random masks).", "Model " + hash(net)}}
+	_, err := out.picture("correspond", plate.Draw(), numbers{json: map[string]any{"model": hash(net), "images": names, "rows": got}}, "layers", strings.Join(layers, ","))
+	return err
+}

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/deconvnet/viz/deconv"
+	"github.com/deconvnet/viz/experiments"
+	"github.com/deconvnet/viz/internal/render"
+	"github.com/deconvnet/viz/model"
+	"github.com/urfave/cli/v2"
+)
+
+func evolveCommand() *cli.Command {
+	return &cli.Command{
+		Name: "evolve", Usage: "show how features come about: the strongest activation of maps, projected, checkpoint by checkpoint",
+		UsageText: "viz evolve [flags] CKPT...",
+		Description: "A figure for each layer: rows are maps, columns checkpoints in the order given. Each cell is the\n" +
+			"strongest activation over all images at that time, projected to pixels. A frame marks a jump:\n" +
+			"another image than at the time before. Each row has one scale, so that growth shows.\n\n" +
+			examples("viz train --data shapes --epochs 2 --keep-checkpoints --checkpoint-every 40", "viz evolve ckpt-*.bin", "viz evolve --layer 2,4 --maps 0-7 --limit 2000 ckpt-*.bin"),
+		Flags: []cli.Flag{outFlag, quietFlag, workersFlag, dataFlag,
+			&cli.StringFlag{Name: "split", Value: "train", Usage: "part of the data set: train (the paper's) or test"},
+			&cli.IntFlag{Name: "limit", Value: 2000, Usage: "use only `N` images, a fixed random choice; 0: all"}, seedFlag, imagesFlag,
+			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Value: "all", Usage: "convolution layers by number or name, comma-separated, or all"},
+			&cli.StringFlag{Name: "maps", Usage: "feature maps, such as 0,3,7 or 4-11; default: six at random, as in the paper"},
+			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the choice of maps"},
+			&cli.StringFlag{Name: "rule", Value: string(deconv.Paper), Usage: "`RULE`: " + ruleNames()},
+			&cli.Float64Flag{Name: "clip", Value: defaultClip, Usage: "`PERCENT` of a row's pixels that white and black cover; 100: all"},
+			&cli.BoolFlag{Name: "patches", Usage: "put the image patches below the projections"},
+			jsonFlag},
+		Action: evolve,
+	}
+}
+
+func ruleNames() string {
+	var names []string
+	for _, r := range deconv.Rules() {
+		names = append(names, string(r))
+	}
+	return strings.Join(names, ", ")
+}
+
+// evolveCell is a cell of the figure, as in the JSON.
+type evolveCell struct {
+	Map        int     `json:"map"`
+	Checkpoint string  `json:"checkpoint"`
+	Step       int     `json:"step"`
+	Image      string  `json:"image"`
+	Y          int     `json:"y"`
+	X          int     `json:"x"`
+	Value      float32 `json:"value"`
+	Jump       bool    `json:"jump"`
+	Box        [4]int  `json:"box"` // of the input: top, left, bottom, right
+}
+
+func evolve(c *cli.Context) error {
+	if c.NArg() < 2 {
+		return usage("viz evolve needs at least two checkpoints", "viz train --keep-checkpoints leaves numbered ones")
+	}
+	rule, err := deconv.ParseRule(c.String("rule"))
+	if err != nil {
+		return usageErr(err)
+	}
+	if p := c.Float64("clip"); !(p > 0 && p <= 100) {
+		return usage(fmt.Sprintf("--clip %g: want a percentage above 0", p), "")
+	}
+	files := c.Args().Slice()
+	first, err := openModel(files[0])
+	if err != nil {
+		return err
+	}
+	layers := first.ConvLayers()
+	if s := c.String("layer"); s != "all" {
+		if layers, err = resolveLayers(first, s); err != nil {
+			return err
+		}
+	}
+	if len(layers) == 0 {
+		return fmt.Errorf("network %s has no convolution layers", first.Name)
+	}
+	shapes, err := first.Shapes()
+	if err != nil {
+		return err
+	}
+	maps := make([][]int, len(layers))
+	for l, name := range layers {
+		if maps[l], err = parseMaps(c.String("maps"), shapes[name].C); err != nil {
+			return usageErr(fmt.Errorf("layer %s: %w", name, err))
+		}
+		if maps[l] == nil {
+			rng := rand.New(rand.NewPCG(c.Uint64("seed"), uint64(l)))
+			maps[l] = slices.Sorted(slices.Values(rng.Perm(shapes[name].C)[:min(6, shapes[name].C)]))
+		}
+		if len(maps[l]) > 64 {
+			return usage(fmt.Sprintf("%d maps, want at most 64 in a figure", len(maps[l])), "")
+		}
+	}
+	src, err := openSource(c, first, c.StringSlice("images"), false)
+	if err != nil {
+		return err
+	}
+	out, err := openOutput(c, first)
+	if err != nil {
+		return err
+	}
+	if err := out.several(len(layers), "layers"); err != nil {
+		return err
+	}
+	engine := model.NewEngine(c.Int("workers"))
+	defer engine.Close()
+	step, end := progress(c, "scanning")
+	defer end()
+	var columns [][][]experiments.Cell // [checkpoint][layer][map]
+	var steps []int
+	for i, file := range files {
+		net := first
+		if i > 0 {
+			if net, err = openModel(file); err != nil {
+				return err
+			}
+		}
+		if net.Input.Shape() != first.Input.Shape() {
+			return fmt.Errorf("%s: the input is %v, but %v in %s", file, net.Input.Shape(), first.Input.Shape(), files[0])
+		}
+		other, err := net.Shapes()
+		if err != nil {
+			return err
+		}
+		for _, name := range layers {
+			if other[name] != shapes[name] {
+				return fmt.Errorf("%s: layer %s is %v, but %v in %s: these are not checkpoints of one network", file, name, other[name], shapes[name], files[0])
+			}
+		}
+		var before [][]experiments.Cell
+		if i > 0 {
+			before = columns[i-1]
+		}
+		// The source prepares images for the first checkpoint; the others were trained on the same.
+		column, err := experiments.Evolve(c.Context, engine, net, src, rule, layers, maps, before, func(done, total int) {
+			if step != nil {
+				step(i*total+done, len(files)*total)
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		columns, steps = append(columns, column), append(steps, net.Origin.Step)
+	}
+	end()
+	all := map[string][]evolveCell{}
+	for l, name := range layers {
+		cells, err := drawEvolution(c, out, first, src, files, steps, l, name, maps[l], columns)
+		if err != nil {
+			return err
+		}
+		all[name] = cells
+		jumps, late := 0, 0
+		for _, cell := range cells {
+			if cell.Jump {
+				jumps++
+				if slices.Index(files, cell.Checkpoint) >= len(files)/2 {
+					late++
+				}
+			}
+		}
+		note(c, "%s: %d jumps in %d transitions, %d of them in the second half", name, jumps, len(maps[l])*(len(files)-1), late)
+	}
+	if c.Bool("json") {
+		return printJSON(c, map[string]any{"data": src.from, "checkpoints": files, "steps": steps, "layers": all})
+	}
+	return nil
+}
+
+// drawEvolution draws the figure of one layer.
+func drawEvolution(c *cli.Context, out *output, net *model.Network, src *source, files []string, steps []int, l int, layer string, maps []int,
+	columns [][][]experiments.Cell) ([]evolveCell, error) {
+	jump := color.NRGBA{230, 120, 0, 255}
+	table := render.Table{Title: "Evolution of " + layer, Scale: 1.6}
+	for i, s := range steps {
+		label := fmt.Sprintf("step %d", s)
+		if s == 0 && i > 0 {
+			label = filepath.Base(files[i])
+		}
+		table.Columns = append(table.Columns, label)
+	}
+	var cells []evolveCell
+	var data []float32
+	in := net.Input
+	tallest, widest := 0, 0
+	for _, col := range columns {
+		for _, cell := range col[l] {
+			tallest, widest = max(tallest, cell.Projection.Box.H()), max(widest, cell.Projection.Box.W())
+		}
+	}
+	k := max(1, (150+max(tallest, widest)-1)/max(tallest, widest)) // enlargement
+	for r, m := range maps {
+		// One scale for the row: over all its projections.
+		var row []float32
+		for _, col := range columns {
+			row = append(row, col[l][r].Projection.Pixels...)
+		}
+		scale := render.PercentileAbs(row, c.Float64("clip"))
+		if scale == 0 {
+			scale = max(render.MaxAbs(row), 1e-30)
+		}
+		tiles := render.TableRow{Label: fmt.Sprintf("map %d ±%s", m, render.Number(scale))}
+		patches := render.TableRow{Label: "image"}
+		for i, col := range columns {
+			cell := col[l][r]
+			box := cell.Projection.Box
+			tile := render.Magnify(cell.Projection.Draw(net.Preprocess, scale), k)
+			patch := render.Magnify(cell.Projection.Crop(net.Preprocess, in, cell.Patch), k)
+			framed := image.NewNRGBA(image.Rect(0, 0, widest*k+8, tallest*k+8))
+			fillImage(framed, color.NRGBA{128, 128, 128, 255})
+			at := image.Pt((framed.Rect.Dx()-tile.Rect.Dx())/2, (framed.Rect.Dy()-tile.Rect.Dy())/2)
+			draw.Draw(framed, tile.Rect.Add(at), tile, image.Point{}, draw.Src)
+			if cell.Jump {
+				render.DrawBox(framed, framed.Rect, jump, 4)
+			}
+			tiles.Tiles = append(tiles.Tiles, framed)
+			patches.Tiles = append(patches.Tiles, patch)
+			cells = append(cells, evolveCell{m, files[i], steps[i], src.names[cell.Hit.Image], cell.Hit.Y, cell.Hit.X, cell.Hit.Value, cell.Jump,
+				[4]int{box.Y0, box.X0, box.Y1, box.X1}})
+			data = append(data, cell.Projection.Full(in.H, in.W)...)
+		}
+		table.Rows = append(table.Rows, tiles)
+		if c.Bool("patches") {
+			table.Rows = append(table.Rows, patches)
+		}
+	}
+	table.MinTile = -1
+	table.Caption = []string{fmt.Sprintf("Each cell: the strongest activation of the map over %d images (%s), projected by rule %s. Zero is mid-grey; white and black are ± the number beside the row, "+
+		"which covers %g %% of the row's pixels. An orange frame marks a jump: another image than in the column before.", src.Len(), src.from, c.String("rule"), c.Float64("clip"))}
+	_, err := out.picture("evolution-"+layer, table.Draw(), numbers{json: map[string]any{"layer": layer, "data": src.from, "rule": c.String("rule"), "cells": cells},
+		shape: []int{len(maps), len(columns), in.C, in.H, in.W}, data: data}, "layer", layer, "rule", c.String("rule"))
+	return cells, err
+}

@@ -1,0 +1,346 @@
+package main
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/deconvnet/viz/experiments"
+	"github.com/deconvnet/viz/internal/render"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+	"github.com/urfave/cli/v2"
+)
+
+func invarianceCommand() *cli.Command {
+	var all []string
+	for _, t := range experiments.Transforms() {
+		all = append(all, string(t))
+	}
+	return &cli.Command{
+		Name: "invariance", Usage: "move, scale, turn and otherwise change images, and measure how features and the class's probability follow",
+		UsageText: "viz invariance [flags] [IMG...]",
+		Description: "For each image and transform: the Euclidean distance of a lower and an upper layer's values to\n" +
+			"those of the unchanged image, and the probability of the class (the image's label if the data\n" +
+			"set has one, else the most probable class of the unchanged image). Without images, five of the\n" +
+			"data set the network was trained on.\n\n" +
+			examples("viz invariance photo.png", "viz invariance --layers 1,3,top --transforms shift-y,scale,rotate --relative"),
+		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, workersFlag, dataFlag, splitFlag, seedFlag, imagesFlag,
+			&cli.IntFlag{Name: "limit", Value: 5, Usage: "use only `N` images, of a data set a fixed random choice, at most 12"},
+			&cli.StringFlag{Name: "layers", Value: "1,top", Usage: "`LAYER`s by number or name; top is what the class scores are made of"},
+			&cli.StringFlag{Name: "transforms", Value: "all", Usage: strings.Join(all, ", ")},
+			&cli.StringFlag{Name: "class", Usage: "class whose probability is shown, by name or number"},
+			&cli.BoolFlag{Name: "relative", Usage: "draw distances as a share of the norm of the unchanged image's values"},
+			&cli.IntFlag{Name: "points", Value: 25, Usage: "amounts of each transform, about"},
+			jsonFlag},
+		Action: invariance,
+	}
+}
+
+// invarianceImage is one image's curves, as in the JSON.
+type invarianceImage struct {
+	Image  string                        `json:"image"`
+	Class  string                        `json:"class"`
+	Curves []experiments.InvarianceCurve `json:"curves"`
+}
+
+// topLayers resolves a list of layers in which "top" is what the class scores are
+// made of and "last" the last convolution's features.
+func topLayers(net *model.Network, list string) ([]string, error) {
+	var specs []string
+	for _, s := range strings.Split(list, ",") {
+		switch s = strings.TrimSpace(s); s {
+		case "top":
+			top, err := experiments.Top(net)
+			if err != nil {
+				return nil, err
+			}
+			s = top
+		case "last":
+			s = fmt.Sprint(len(net.ConvLayers()))
+		}
+		specs = append(specs, s)
+	}
+	return resolveLayers(net, strings.Join(specs, ","))
+}
+
+func invariance(c *cli.Context) error {
+	if n := c.Int("limit"); n < 1 || n > 12 {
+		return usage(fmt.Sprintf("--limit %d: want 1 to 12 images in one figure", n), "")
+	}
+	if n := c.Int("points"); n < 3 || n > 1000 {
+		return usage(fmt.Sprintf("--points %d: want 3 to 1000", n), "")
+	}
+	transforms := experiments.Transforms()
+	if s := c.String("transforms"); s != "all" {
+		transforms = nil
+		for _, name := range strings.Split(s, ",") {
+			t := experiments.Transform(strings.TrimSpace(name))
+			if !slices.Contains(experiments.Transforms(), t) {
+				return usage("there is no transform "+name, "viz invariance --help lists them")
+			}
+			transforms = append(transforms, t)
+		}
+	}
+	paths := inputPaths(c)
+	net, _, err := loadModel(c, len(paths) > 0)
+	if err != nil {
+		return err
+	}
+	layers, err := topLayers(net, c.String("layers"))
+	if err != nil {
+		return err
+	}
+	class := -1
+	if s := c.String("class"); s != "" {
+		if class, err = net.ResolveClass(s); err != nil {
+			return usageErr(err)
+		}
+	}
+	src, err := openSource(c, net, paths, false)
+	if err != nil {
+		return err
+	}
+	out, err := openOutput(c, net)
+	if err != nil {
+		return err
+	}
+	engine := model.NewEngine(c.Int("workers"))
+	defer engine.Close()
+	step, end := progress(c, "transforming")
+	defer end()
+	var images []invarianceImage
+	var xs []*tensor.Tensor
+	for i := range src.Len() {
+		x, err := src.load(i)
+		if err != nil {
+			return err
+		}
+		k := class
+		if k < 0 {
+			k = src.labels[i]
+		}
+		if k < 0 {
+			t, err := engine.Forward(net, x)
+			if err != nil {
+				return err
+			}
+			if net.Logits == "" {
+				return fmt.Errorf("network %s is no classifier: it has no node with class scores", net.Name)
+			}
+			k = tensor.ArgMax(t.Value(net.Logits).Data)
+		}
+		curves, err := experiments.Invariance(c.Context, engine, net, x, k, experiments.InvarianceOptions{Transforms: transforms, Layers: layers, Points: c.Int("points"),
+			Progress: func(done, total int) {
+				if step != nil {
+					step(i*total+done, src.Len()*total)
+				}
+			}})
+		if err != nil {
+			return fmt.Errorf("%s: %w", src.names[i], err)
+		}
+		images, xs = append(images, invarianceImage{title(src.names[i]), net.Class(k), curves}), append(xs, x)
+	}
+	end()
+	if err := writeInvariance(c, out, net, transforms, layers, images, xs); err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, im := range images {
+		for _, k := range im.Curves {
+			for a, v := range k.Amounts {
+				row := []string{im.Image, im.Class, string(k.Transform), num(v, 5)}
+				for l := range layers {
+					row = append(row, num(k.Distance[l][a], 6), num(k.Relative(l)[a], 6))
+				}
+				rows = append(rows, append(row, num(k.Probability[a], 6)))
+			}
+		}
+	}
+	header := []string{"image", "class", "transform", "amount"}
+	for _, l := range layers {
+		header = append(header, "distance_"+l, "relative_"+l)
+	}
+	name := "invariance"
+	if out.one != "" {
+		name = out.one
+	}
+	if err := writeCSV(c, filepath.Join(out.dir, name+".csv"), append(header, "probability"), rows); err != nil {
+		return err
+	}
+	return reportInvariance(c, transforms, layers, images)
+}
+
+// paperTransforms are the three of the paper, which make the first figure; the
+// others make a second.
+var paperTransforms = []experiments.Transform{experiments.ShiftY, experiments.Scale, experiments.Rotate}
+
+func writeInvariance(c *cli.Context, out *output, net *model.Network, transforms []experiments.Transform, layers []string, images []invarianceImage, xs []*tensor.Tensor) error {
+	var pages [2][]int
+	for i, t := range transforms {
+		if slices.Contains(paperTransforms, t) {
+			pages[0] = append(pages[0], i)
+		} else {
+			pages[1] = append(pages[1], i)
+		}
+	}
+	if out.one != "" { // all in one picture
+		pages[0], pages[1] = append(pages[0], pages[1]...), nil
+	}
+	for p, which := range pages {
+		if len(which) == 0 {
+			continue
+		}
+		name := []string{"invariance", "invariance-more"}[p]
+		plate := render.Plate{Title: "Invariance of " + net.Name, Columns: 2 + len(layers), Scale: 1.5}
+		how := "Distance: Euclidean, of the layer's values to those of the unchanged image"
+		if c.Bool("relative") {
+			how += ", as a share of their norm"
+		}
+		plate.Caption = []string{how + ". What comes in from outside has the mean colour of the training data.",
+			"Layers: " + strings.Join(layers, ", ") + ". Model " + hash(net)}
+		for _, t := range which {
+			panels, err := invariancePanels(c, net, t, layers, images, xs)
+			if err != nil {
+				return err
+			}
+			plate.Panels = append(plate.Panels, panels...)
+		}
+		var shown []invarianceImage
+		for _, im := range images {
+			part := invarianceImage{Image: im.Image, Class: im.Class}
+			for _, t := range which {
+				part.Curves = append(part.Curves, im.Curves[t])
+			}
+			shown = append(shown, part)
+		}
+		if _, err := out.picture(name, plate.Draw(), numbers{json: map[string]any{"model": hash(net), "layers": layers, "images": shown}}, "layers", strings.Join(layers, ",")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// invariancePanels is a row of the figure: the images at five amounts, a chart for
+// each layer, and one of the probability.
+func invariancePanels(c *cli.Context, net *model.Network, which int, layers []string, images []invarianceImage, xs []*tensor.Tensor) ([]image.Image, error) {
+	curve := images[0].Curves[which]
+	t := curve.Transform
+	var series [][]render.Series
+	for l := range len(layers) + 1 {
+		var s []render.Series
+		for i, im := range images {
+			k := im.Curves[which]
+			y := k.Probability
+			if l < len(layers) {
+				y = k.Distance[l]
+				if c.Bool("relative") {
+					y = k.Relative(l)
+				}
+			}
+			s = append(s, render.Series{Name: im.Image + " " + im.Class, X: k.Amounts, Y: y, Color: render.Categorical(i)})
+		}
+		series = append(series, s)
+	}
+	const shown = 5
+	var tiles []image.Image
+	var amounts []string
+	buf := make([]float32, net.Input.Shape().Len())
+	for i, x := range xs {
+		for k := range shown {
+			a := curve.Amounts[k*(len(curve.Amounts)-1)/(shown-1)]
+			if i == 0 {
+				amounts = append(amounts, render.Number(a))
+			}
+			if err := t.Apply(net, buf, x.Data, a); err != nil {
+				return nil, err
+			}
+			tile := render.MagnifyTo(net.Preprocess.Image(buf, net.Input), 110)
+			b := tile.Bounds()
+			framed := image.NewNRGBA(image.Rect(0, 0, b.Dx()+8, b.Dy()+8))
+			fillImage(framed, render.Categorical(i))
+			for y := range b.Dy() {
+				copy(framed.Pix[framed.PixOffset(4, 4+y):], tile.Pix[tile.PixOffset(0, y):tile.PixOffset(0, y)+4*b.Dx()])
+			}
+			tiles = append(tiles, framed)
+		}
+	}
+	grid := render.Plate{Title: fmt.Sprintf("%s: %s %s", t, strings.Join(amounts, ", "), t.Unit()), Columns: 1, Scale: 1.2,
+		Panels: []image.Image{render.Grid(tiles, render.GridOptions{Columns: shown, Gap: 4})}}
+	panels := []image.Image{grid.Draw()}
+	x := fmt.Sprintf("%s, %s", t, t.Unit())
+	for l, s := range series {
+		chart := render.Chart{XLabel: x, YLabel: "probability of the class", Title: "Output", Width: 780, Height: 600, Scale: 1.5, YMin: 0, YMax: 1.02}
+		if l < len(layers) {
+			chart.Title, chart.YLabel, chart.YMax = "Layer "+layers[l], "distance", 0
+			if c.Bool("relative") {
+				chart.YLabel = "distance / norm"
+			}
+		}
+		panels = append(panels, chart.Lines(s))
+	}
+	return panels, nil
+}
+
+func fillImage(img *image.NRGBA, c color.NRGBA) {
+	for i := 0; i < len(img.Pix); i += 4 {
+		copy(img.Pix[i:], []uint8{c.R, c.G, c.B, c.A})
+	}
+}
+
+// reportInvariance prints what small and large changes do, as means over images.
+func reportInvariance(c *cli.Context, transforms []experiments.Transform, layers []string, images []invarianceImage) error {
+	type row struct {
+		Transform experiments.Transform `json:"transform"`
+		Amount    float64               `json:"amount"`
+		Relative  []float64             `json:"relative"` // by layer, mean over images
+		Drop      float64               `json:"probability_drop"`
+	}
+	var rows []row
+	for i, t := range transforms {
+		curve := images[0].Curves[i]
+		small, large := -1, 0
+		for k, a := range curve.Amounts {
+			d := math.Abs(a - t.Identity())
+			if d > 0 && (small < 0 || d < math.Abs(curve.Amounts[small]-t.Identity())) {
+				small = k
+			}
+			if t == experiments.Rotate {
+				d = 180 - math.Abs(180-a)
+			}
+			if e := math.Abs(curve.Amounts[large] - t.Identity()); t == experiments.Rotate && d > 180-math.Abs(180-curve.Amounts[large]) || t != experiments.Rotate && d >= e {
+				large = k
+			}
+		}
+		for _, k := range []int{small, large} {
+			r := row{Transform: t, Amount: curve.Amounts[k], Relative: make([]float64, len(layers))}
+			for _, im := range images {
+				for l := range layers {
+					r.Relative[l] += im.Curves[i].Relative(l)[k] / float64(len(images))
+				}
+				id := slices.Index(im.Curves[i].Amounts, t.Identity())
+				r.Drop += (im.Curves[i].Probability[id] - im.Curves[i].Probability[k]) / float64(len(images))
+			}
+			rows = append(rows, r)
+		}
+	}
+	if c.Bool("json") {
+		return printJSON(c, map[string]any{"layers": layers, "images": len(images), "rows": rows})
+	}
+	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "\nmean of %d images\tby\tchange of %s (share of norm)\tprobability lost\n", len(images), strings.Join(layers, ", "))
+	for _, r := range rows {
+		fmt.Fprintf(w, "%s\t%s %s", r.Transform, render.Number(r.Amount), r.Transform.Unit())
+		var parts []string
+		for _, v := range r.Relative {
+			parts = append(parts, fmt.Sprintf("%.3f", v))
+		}
+		fmt.Fprintf(w, "\t%s\t%.3f\n", strings.Join(parts, "  "), r.Drop)
+	}
+	return w.Flush()
+}
