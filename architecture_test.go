@@ -20,7 +20,7 @@ var allowed = map[string][]string{
 	"internal/dataset":     {"internal/imageio"},
 	"model":                {"model/tensor", "internal/kernel", "internal/imageio", "internal/par"},
 	"model/builtin":        {"model"},
-	"model/onnx":           {"model", "model/tensor"},
+	"model/onnx":           {"model", "model/tensor", "internal/imageio"},
 	"model/train":          {"model", "model/tensor", "internal/kernel"},
 	"deconv":               {"model", "model/tensor", "internal/kernel", "internal/render"},
 	"occlusion":            {"model", "model/tensor", "internal/incremental", "internal/kernel", "internal/render"},

@@ -833,13 +833,15 @@ func (c *converter) scores(name string) string {
 
 // metadata takes over what viz itself has written into the file.
 func (c *converter) metadata() error {
-	for key, to := range map[string]any{"viz.preprocess": &c.net.Preprocess, "viz.classes": &c.net.Classes} {
+	for key, to := range map[string]any{"viz.preprocess": &c.net.Preprocess, "viz.classes": &c.net.Classes, "viz.origin": &c.net.Origin} {
 		text, ok := c.meta[key]
 		if !ok {
 			continue
 		}
 		d := json.NewDecoder(bytes.NewReader([]byte(text)))
-		d.DisallowUnknownFields()
+		if key != "viz.origin" {
+			d.DisallowUnknownFields()
+		}
 		if err := d.Decode(to); err != nil {
 			return fmt.Errorf("onnx: metadata %s: %w", key, err)
 		}

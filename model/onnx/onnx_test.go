@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"reflect"
 	"runtime"
@@ -29,16 +30,29 @@ func count(first, n int) []float32 {
 // TestOperators runs graphs of one operator (and what it needs) on small inputs
 // whose answers can be worked out by hand. Each reads x and makes y.
 func TestOperators(t *testing.T) {
+	for _, c := range operators() {
+		t.Run(c.name, func(t *testing.T) {
+			net := load(t, file(c.opset, append(c.graph, input("x", c.in...), output("y"))...))
+			got := eval(t, net, count(1, net.Input.Shape().Len())...)
+			viztest.AllClose(t, got, c.want, 1e-6)
+		})
+	}
+}
+
+// operatorCase is a graph from x to y.
+type operatorCase struct {
+	name  string
+	opset int64
+	in    []int64
+	graph []part
+	want  []float32
+}
+
+func operators() []operatorCase {
 	one := floats("w", []int64{1, 1, 2, 2}, 1, 1, 1, 1) // sums windows of 2 x 2
 	twoMaps := []int64{1, 2, 1, 2}                      // x = 1 2 | 3 4
 	square := []int64{1, 1, 3, 3}                       // x = 1..9
-	tests := []struct {
-		name  string
-		opset int64
-		in    []int64
-		graph []part
-		want  []float32
-	}{
+	return []operatorCase{
 		{"conv", 13, square, []part{one, op("Conv", "x w", "y")}, []float32{12, 16, 24, 28}},
 		{"conv bias", 13, square, []part{one, floats("b", []int64{1}, 100), op("Conv", "x w b", "y")}, []float32{112, 116, 124, 128}},
 		{"conv same upper", 13, square, []part{one, op("Conv", "x w", "y", str("auto_pad", "SAME_UPPER"))},
@@ -133,13 +147,6 @@ func TestOperators(t *testing.T) {
 		// The graph flattens 1 3 2 4; the weights pick the second of those.
 		{"flattened with channels last", 13, twoMaps, []part{op("Transpose", "x", "t", ints("perm", 0, 2, 3, 1)), longs("s", 1, -1), op("Reshape", "t s", "f"),
 			floats("w", []int64{4, 1}, 0, 1, 0, 0), op("MatMul", "f w", "y")}, []float32{3}},
-	}
-	for _, c := range tests {
-		t.Run(c.name, func(t *testing.T) {
-			net := load(t, file(c.opset, append(c.graph, input("x", c.in...), output("y"))...))
-			got := eval(t, net, count(1, net.Input.Shape().Len())...)
-			viztest.AllClose(t, got, c.want, 1e-6)
-		})
 	}
 }
 
@@ -415,8 +422,9 @@ func TestIsONNX(t *testing.T) {
 	}
 }
 
-// FuzzRead: whatever the bytes, an error or a network that passes its own check,
-// and memory within a small multiple of the file's size.
+// FuzzRead: whatever the bytes, an error or a network that passes its own check
+// within a second, and memory within a small multiple of the file's size. A small
+// network also runs, which must not panic, and is written again.
 func FuzzRead(f *testing.F) {
 	w := floats("w", []int64{1, 1, 2, 2}, 1, 1, 1, 1)
 	in, out := input("x", 0, 1, 3, 3), output("y")
@@ -432,16 +440,47 @@ func FuzzRead(f *testing.F) {
 	} {
 		f.Add(file(13, g...))
 	}
+	for _, c := range operators() {
+		f.Add(file(c.opset, append(c.graph, input("x", c.in...), output("y"))...))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
+		start := time.Now()
 		net, err := onnx.Read(data, "fuzz")
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("%v for %d bytes", took, len(data))
+		}
 		runtime.ReadMemStats(&after)
 		if took := after.TotalAlloc - before.TotalAlloc; took > uint64(1<<20+200*len(data)) {
 			t.Errorf("%d bytes allocated for a file of %d", took, len(data))
 		}
-		if err == nil && net.Check() != nil {
-			t.Error(net.Check())
+		if err != nil {
+			return
+		}
+		if net.Check() != nil {
+			t.Fatal(net.Check())
+		}
+		layers, err := net.Summary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		work := int64(net.Input.Shape().Len())
+		for _, l := range layers {
+			work += l.MACs + int64(l.Shape.Len())
+		}
+		if work > 1<<16 {
+			return
+		}
+		engine := model.NewEngine(1)
+		defer engine.Close()
+		if _, err := engine.Forward(net, ramp(net, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := onnx.Write(io.Discard, net, 0); err != nil {
+			if _, ok := errors.AsType[*onnx.Unsupported](err); !ok {
+				t.Fatal(err)
+			}
 		}
 	})
 }

@@ -711,6 +711,8 @@ func (c *converter) stripped(vs [2]*value, dims [2][]int, rank, fixed int) (own 
 	for i, v := range vs {
 		d := dims[i]
 		switch {
+		case rank == 0:
+			skip = false
 		case v.k != nil && len(d) == rank && d[0] != 1:
 			skip = false
 		case v.k == nil && len(d) == rank && int64(d[0]) != c.images:

@@ -1,0 +1,192 @@
+package onnx_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/deconvnet/viz/internal/viztest"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/builtin"
+	"github.com/deconvnet/viz/model/onnx"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// ramp is an input that is not symmetric in any way.
+func ramp(net *model.Network, n int) *tensor.Tensor {
+	x := tensor.New(n, net.Input.C, net.Input.H, net.Input.W)
+	for i := range x.Data {
+		x.Data[i] = float32(uint32(i)*2654435761>>8&0xffff)/32768 - 1
+	}
+	return x
+}
+
+// back writes a network, reads it, and holds what comes back to what went in.
+func back(t *testing.T, net *model.Network, opset int) *model.Network {
+	t.Helper()
+	var file bytes.Buffer
+	if err := onnx.Write(&file, net, opset); err != nil {
+		t.Fatal(err)
+	}
+	got, err := onnx.Read(file.Bytes(), "back.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	x := ramp(net, 2)
+	want, err := engine.Forward(net, x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, err := engine.Forward(got, x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := slices.Clone(have.Value(got.Output()).Data), slices.Clone(want.Value(net.Output()).Data)
+	for i := range min(len(a), len(b)) {
+		if a[i] != a[i] && b[i] != b[i] { // neither is a number, as the logarithm of -1
+			a[i], b[i] = 0, 0
+		}
+	}
+	if err := viztest.Close(a, b, 1e-5); err != nil {
+		t.Error(err)
+	}
+	return got
+}
+
+// TestWrite: names, preprocessing, classes, logits and numbers come back.
+func TestWrite(t *testing.T) {
+	for _, name := range builtin.Names() {
+		net, err := builtin.Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, opset := range []int{0, 18, 21} {
+			got := back(t, net, opset)
+			if !reflect.DeepEqual(got.Preprocess, net.Preprocess) || !reflect.DeepEqual(got.Classes, net.Classes) || got.Logits != net.Logits || got.Input != net.Input {
+				t.Errorf("%s: preprocessing %+v, classes %v, logits %s, input %v come back", name, got.Preprocess, got.Classes, got.Logits, got.Input)
+			}
+			if got.Origin.Data != net.Origin.Data {
+				t.Errorf("%s: origin %+v comes back", name, got.Origin)
+			}
+			for i, n := range net.Nodes {
+				if i < len(got.Nodes) && (got.Nodes[i].Name != n.Name || got.Nodes[i].Layer.Kind() != n.Layer.Kind()) {
+					t.Errorf("%s: layer %s comes back as %s %s", name, n.Name, got.Nodes[i].Name, got.Nodes[i].Layer.Kind())
+				}
+			}
+		}
+	}
+	for _, arch := range model.Arches() {
+		net, err := model.Build(arch, model.ArchOptions{Input: model.Input{C: 1, H: 28, W: 28}, Classes: []string{"a", "b"}, Width: 0.1, Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		back(t, net, 0)
+	}
+}
+
+// TestWriteRefuses: what no operator expresses is named, and no file is left.
+func TestWriteRefuses(t *testing.T) {
+	net := &model.Network{Name: "n", Input: model.Input{Name: "x", C: 1, H: 4, W: 4}, Nodes: []model.Node{{Name: "places", Inputs: []string{"x"},
+		Layer: &model.WindowPool{Op: "argmax", Kernel: [2]int{2, 2}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}}}}}
+	path := filepath.Join(t.TempDir(), "n.onnx")
+	err := onnx.Export(path, net, 0)
+	u, ok := errors.AsType[*onnx.Unsupported](err)
+	if !ok || len(u.Ops) != 1 || u.Ops[0].Node != "places" {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("a file is left")
+	}
+	if err := onnx.Export(path, net, 12); err == nil || !strings.Contains(err.Error(), "want 13 to") {
+		t.Errorf("operator set 12: %v", err)
+	}
+}
+
+// TestWriteBackend writes every one of ONNX's operator cases again, with what
+// VIZ_ONNX_OUT names as a folder to leave the files in for other runtimes.
+func TestWriteBackend(t *testing.T) {
+	dirs, _ := filepath.Glob(filepath.Join(viztest.Shared(t), "data", "onnx", "*", "*", "*", "model.onnx"))
+	more, _ := filepath.Glob(filepath.Join(viztest.Shared(t), "data", "onnx", "models", "*", "model.onnx"))
+	golden, _ := filepath.Glob(filepath.Join(viztest.Shared(t), "golden", "*", "model.onnx"))
+	written, refused := 0, 0
+	for _, path := range append(append(dirs, more...), golden...) {
+		name := filepath.Base(filepath.Dir(path))
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, err := onnx.Inputs(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := onnx.Options{Bind: map[string]onnx.Value{}}
+		seen := false
+		for i, in := range names {
+			msg, err := os.ReadFile(filepath.Join(filepath.Dir(path), "test_data_set_0", "input_"+string(rune('0'+i))+".pb"))
+			if err != nil {
+				continue
+			}
+			v, err := onnx.Tensor(msg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v.F != nil && !seen {
+				seen = true
+				continue
+			}
+			o.Bind[in] = v
+		}
+		g, err := onnx.ReadGraph(data, o)
+		if err != nil {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			var file bytes.Buffer
+			err := onnx.Write(&file, g.Net, 0)
+			if u, ok := errors.AsType[*onnx.Unsupported](err); ok {
+				refused++
+				t.Logf("refused: %v", u)
+				return
+			}
+			back(t, g.Net, 0)
+			written++
+			if dir := os.Getenv("VIZ_ONNX_OUT"); dir != "" {
+				dump(t, dir, name, g.Net, file.Bytes())
+			}
+		})
+	}
+	t.Logf("%d written, %d refused", written, refused)
+}
+
+// dump leaves a network, an input and our output, as plain float32.
+func dump(t *testing.T, dir, name string, net *model.Network, file []byte) {
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	x := ramp(net, 2)
+	trace, err := engine.Forward(net, x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for suffix, b := range map[string][]byte{".onnx": file, ".in": bytesOf(x.Data), ".out": bytesOf(trace.Value(net.Output()).Data)} {
+		if err := os.WriteFile(filepath.Join(dir, name+suffix), b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func bytesOf(v []float32) []byte {
+	var b []byte
+	for _, x := range v {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+	}
+	return b
+}
