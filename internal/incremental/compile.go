@@ -55,7 +55,8 @@ type Net struct {
 	ids    map[string]int // of early values and their aliases
 	keep   []string       // of the clean pass
 	group  int            // blocks that late steps wait for
-	works  int            // blocks worked on at once
+	memory int
+	works  int // blocks worked on at once
 	cost   Cost
 }
 
@@ -67,6 +68,9 @@ type value struct {
 	shape   model.Shape
 	readers int // steps that read it; one more if it is wanted after them
 	spatial bool
+	// A convolution that only a Concat reads writes its windows where that wants
+	// them: from channel first of value join, or join is 0.
+	join, first int
 }
 
 // op is the kind of a step.
@@ -99,7 +103,6 @@ type step struct {
 	relu  bool // fused
 	scale []float32
 	shift []float32
-	cost  LayerCost
 }
 
 // lateStep is a layer that waits for a group of blocks.
@@ -241,16 +244,34 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*Net, error) 
 			n.values[id].readers++
 		}
 	}
+	for i := range n.steps {
+		s := &n.steps[i]
+		if s.op != opConcat {
+			continue
+		}
+		first := 0
+		for _, v := range s.in {
+			if n.values[v].readers == 1 && slices.ContainsFunc(n.steps, func(p step) bool { return p.out == v && p.op == opConv }) {
+				n.values[v].join, n.values[v].first = s.out, first
+			}
+			first += n.values[v].shape.C
+		}
+	}
 	for _, v := range n.values {
 		if v.clean != net.Input.Name {
 			n.keep = append(n.keep, v.clean)
 		}
 	}
 	for _, l := range n.late {
-		if l.delta >= 0 {
+		if _, dense := l.node.Layer.(*model.Dense); dense && !o.Exact {
 			n.keep = append(n.keep, l.node.Name)
+			if in := l.node.Inputs[0]; l.delta < 0 && late[in] {
+				n.keep = append(n.keep, in)
+			}
 		}
 	}
+	slices.Sort(n.keep)
+	n.keep = slices.Compact(n.keep)
 	for name := range wanted {
 		if late[name] && !slices.Contains(n.keep, name) {
 			n.keep = append(n.keep, name)

@@ -1,50 +1,353 @@
 package incremental
 
 import (
+	"fmt"
+
 	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 )
 
 // Cost is what a run is predicted to take.
 type Cost struct {
-	MACs   float64 // multiply-adds, the clean pass not counted
-	Memory int     // bytes beside the network's weights
-	Layers []LayerCost
+	Changes int
+	MACs    float64 // multiply-adds of all changes; the clean pass is not counted
+	Whole   float64 // of whole passes
+	Memory  int     // bytes beside the network's own weights
+	Layers  []LayerCost
 }
 
-// LayerCost is a layer's part.
+// LayerCost is a layer's part, the mean over changes.
 type LayerCost struct {
 	Layer string
-	Way   string
-	MACs  float64 // a change, mean
+	Way   string // box, clip, winograd, delta, whole; "" where nothing is multiplied
+	MACs  float64
 	Whole float64 // of a whole pass
-	Box   [2]float64
+	Box   float64 // places computed
+	Map   int     // places of the map
 }
 
-// choose decides the ways, group and workers.
-func (n *Net) choose() error {
-	for i := range n.steps {
-		s := &n.steps[i]
-		if s.op == opConv {
-			s.way = kernel.LaneDirect
-			if !n.o.Exact && s.geo.KH*s.geo.KW > 1 {
-				s.way = kernel.LaneTaps
-				if s.geo.CanWinograd() && s.geo.In >= 16 && s.geo.Out >= 16 {
-					s.way = kernel.LaneWinograd
-				}
-				if s.geo.In/max(s.geo.Groups, 1) < 16 {
-					s.way = kernel.LaneDirect
-				}
+// The unit of cost is a multiply-add of all lanes: one cycle, of two vectors.
+// The constants were measured on AVX-512.
+const (
+	rowCost    = 4   // beginning and end of a row of a tile
+	packCost   = 5   // an operand that is copied into place
+	gatherCost = 24  // a clean value
+	copyCost   = 5   // a value that is moved or cleared
+	inCost     = 100 // a tile of one channel to its 16 products
+	outCost    = 150 // and back
+)
+
+// convWay predicts cost and multiply-adds of a convolution of in places to
+// out places.
+func (s *step) convWay(way kernel.LaneWay, out, in *window) (cost, macs float64) {
+	g := s.geo
+	groups := max(g.Groups, 1)
+	cg, kg := float64(g.In/groups), float64(g.Out)
+	taps := float64(g.KH * g.KW)
+	places := float64(out.places())
+	switch way {
+	case kernel.LaneDirect:
+		macs = places * taps * cg * kg
+		cost = macs + places*kg*rowCost
+		if taps > 1 {
+			frame := float64(((out.y.size-1)*max(g.StrideY, 1) + g.KH) * ((out.x.size-1)*max(g.StrideX, 1) + g.KW))
+			cost += places*taps*float64(g.In)*packCost + frame*float64(g.In)*copyCost + max(frame-float64(in.places()), 0)*float64(g.In)*gatherCost
+		}
+		return cost, macs
+	case kernel.LaneTaps:
+		ty := hits(&out.y, &in.y, max(g.StrideY, 1), g.PadTop, g.KH, max(g.DilY, 1))
+		tx := hits(&out.x, &in.x, max(g.StrideX, 1), g.PadLeft, g.KW, max(g.DilX, 1))
+		products := float64(ty * tx)
+		macs = products * cg * kg
+		cost = macs + products*kg*rowCost
+	case kernel.LaneWinograd:
+		tiles := float64((in.y.size + 1) / 2 * ((in.x.size + 1) / 2))
+		macs = tiles * 16 * cg * kg
+		cost = macs + tiles*(16*kg*rowCost+cg*inCost+kg*outCost)
+	}
+	return cost + (float64(in.places())*float64(g.In)+places*kg)*(gatherCost+copyCost), macs
+}
+
+// hits counts the pairs of an output and a tap along an axis that read a changed
+// input.
+func hits(out, in *axis, stride, pad, k, dil int) (n int) {
+	for o := range out.size {
+		for t := range k {
+			if i := (out.at[0]+o)*stride - pad + t*dil - in.at[0]; i >= 0 && i < in.size {
+				n++
 			}
-			s.conv = kernel.PackLanes(s.geo, s.w, s.way)
 		}
 	}
-	n.works = n.engine.Workers()
-	n.group = 16
+	return n
+}
+
+var wayNames = map[kernel.LaneWay]string{kernel.LaneDirect: "box", kernel.LaneTaps: "clip", kernel.LaneWinograd: "winograd"}
+
+// sample is how many blocks predictions are made from.
+const sample = 24
+
+// blocks calls f with the windows of blocks of changes, evenly spread.
+func (n *Net) blocks(changes []model.Box, f func(wins []window, count int)) {
+	total := (len(changes) + n.lanes - 1) / n.lanes
+	wins := make([]window, len(n.values))
+	for i := range min(total, sample) {
+		b := (2*i + 1) * total / (2 * min(total, sample))
+		list := changes[b*n.lanes : min((b+1)*n.lanes, len(changes))]
+		n.plan(wins, list)
+		f(wins, len(list))
+	}
+}
+
+// choose decides the way of each convolution and packs its weights.
+func (n *Net) choose() error {
+	if len(n.o.Changes) == 0 {
+		return fmt.Errorf("incremental: no changes to prepare for")
+	}
+	total := make([][3]float64, len(n.steps))
+	n.blocks(n.o.Changes, func(wins []window, _ int) {
+		for i := range n.steps {
+			s := &n.steps[i]
+			if s.op != opConv || wins[s.out].empty() {
+				continue
+			}
+			for _, way := range s.ways(n.o.Exact) {
+				c, _ := s.convWay(way, &wins[s.out], &wins[s.in[0]])
+				total[i][way] += c
+			}
+		}
+	})
+	n.engine.Kernel().For(len(n.steps), func(i int) {
+		s := &n.steps[i]
+		if s.op != opConv {
+			return
+		}
+		for _, way := range s.ways(n.o.Exact) {
+			if total[i][way] < total[i][s.way] {
+				s.way = way
+			}
+		}
+		s.conv = kernel.PackLanes(s.geo, s.w, s.way)
+		s.w = nil
+	})
+	return n.budget()
+}
+
+// ways lists the ways open to a convolution, LaneDirect first.
+func (s *step) ways(exact bool) []kernel.LaneWay {
+	ways := []kernel.LaneWay{kernel.LaneDirect}
+	if exact || s.geo.KH*s.geo.KW == 1 {
+		return ways
+	}
+	ways = append(ways, kernel.LaneTaps)
+	if s.geo.CanWinograd() {
+		ways = append(ways, kernel.LaneWinograd)
+	}
+	return ways
+}
+
+// Cost predicts a run over changes.
+func (n *Net) Cost(changes []model.Box) Cost {
+	c := Cost{Changes: len(changes), Memory: n.memory}
+	layers := map[string]int{}
+	at := func(name string) *LayerCost {
+		i, ok := layers[name]
+		if !ok {
+			i = len(c.Layers)
+			layers[name] = i
+			c.Layers = append(c.Layers, LayerCost{Layer: name})
+		}
+		return &c.Layers[i]
+	}
+	whole := n.wholeMACs()
+	seen := 0.0
+	n.blocks(changes, func(wins []window, count int) {
+		k := float64(count)
+		seen += k
+		for i := range n.steps {
+			s := &n.steps[i]
+			w := &wins[s.out]
+			l := at(s.node.Name)
+			l.Map = n.values[s.out].shape.H * n.values[s.out].shape.W
+			l.Whole = whole[s.node.Name]
+			l.Box += k * float64(w.places())
+			if w.empty() {
+				continue
+			}
+			switch s.op {
+			case opConv:
+				_, macs := s.convWay(s.way, w, &wins[s.in[0]])
+				l.MACs += k * macs
+				l.Way = wayNames[s.way]
+			case opWhole:
+				l.Way = "whole"
+				l.MACs += k * l.Whole
+			default:
+				l.MACs += k * l.Whole * float64(w.places()) / float64(max(l.Map, 1))
+			}
+		}
+		for i := range n.late {
+			late := &n.late[i]
+			l := at(late.node.Name)
+			l.Map = n.shapes[late.node.Name].H * n.shapes[late.node.Name].W
+			l.Whole = whole[late.node.Name]
+			l.Box += k * float64(l.Map)
+			macs := l.Whole
+			if late.delta >= 0 {
+				l.Way = "delta"
+				box := n.changed(wins, late.delta)
+				s := n.values[late.delta].shape
+				macs *= float64(box.Area()) / float64(s.H*s.W)
+			} else if macs > 0 {
+				l.Way = "whole"
+			}
+			l.MACs += k * macs
+		}
+	})
+	for i := range c.Layers {
+		l := &c.Layers[i]
+		l.MACs /= seen
+		l.Box /= seen
+		c.MACs += l.MACs * float64(len(changes))
+		c.Whole += l.Whole * float64(len(changes))
+	}
+	return c
+}
+
+// wholeMACs returns the multiply-adds of each layer in a whole pass.
+func (n *Net) wholeMACs() map[string]float64 {
+	out := map[string]float64{}
+	if summary, err := n.net.Summary(); err == nil {
+		for _, l := range summary {
+			out[l.Name] = float64(l.MACs)
+		}
+	}
+	return out
+}
+
+// changed is the box that holds the changes of v in all lanes.
+func (n *Net) changed(wins []window, v int) kernel.Box {
+	w := &wins[v]
+	var box kernel.Box
+	for l := range n.lanes {
+		box = box.Union(kernel.Box{Y0: w.y.lo[l], X0: w.x.lo[l], Y1: w.y.hi[l], X1: w.x.hi[l]})
+	}
+	return box
+}
+
+// defaultMemory is what is worked in unless Options say otherwise.
+const defaultMemory = 320 << 20
+
+// MemoryError says that the memory allowed is not enough.
+type MemoryError struct{ Need, Limit int }
+
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("%d MB of memory are needed beside the network's weights, %d MB are allowed", (e.Need+999_999)/1_000_000, e.Limit/1_000_000)
+}
+
+// budget decides how many blocks are worked on at once and how many late steps
+// wait for, within the memory allowed.
+func (n *Net) budget() error {
+	total := (len(n.o.Changes) + n.lanes - 1) / n.lanes
+	// What stays, and what the clean pass takes for a while.
+	fixed := 0
+	for i := range n.steps {
+		if c := n.steps[i].conv; c != nil {
+			fixed += c.Bytes()
+			fixed += 4 * n.steps[i].geo.Out * n.steps[i].geo.In / max(n.steps[i].geo.Groups, 1) * n.steps[i].geo.KH * n.steps[i].geo.KW
+		}
+	}
+	for _, v := range n.values {
+		fixed += 2 * 4 * v.shape.Len()
+		if v.spatial {
+			fixed += 4 * v.shape.Len()
+		}
+	}
+	fixed += 16 << 20 // what the kernels of the clean pass work in
+	work, keep := 0, 0
+	n.blocks(n.o.Changes, func(wins []window, _ int) {
+		w, k := n.need(wins)
+		work, keep = max(work, w), max(keep, k)
+	})
+	work += work / 8 // buffers are used again for what is smaller
+	limit := n.o.Memory
+	if limit == 0 {
+		limit = max(defaultMemory, fixed+(work+2*keep)*n.engine.Workers())
+	}
+	if fixed+work+keep > limit {
+		return &MemoryError{fixed + work + keep, limit}
+	}
+	n.works = min(n.engine.Workers(), total)
+	for n.works > 1 && fixed+n.works*(work+keep) > limit {
+		n.works--
+	}
+	n.group = min(total, max(n.works, (limit-fixed-n.works*work)/max(keep, 1)))
+	if n.group < total { // groups of one size
+		groups := (total + n.group - 1) / n.group
+		n.group = (total + groups - 1) / groups
+	}
+	n.memory = fixed + n.works*work + n.group*keep
 	return nil
 }
 
-func denseOf(node *model.Node) *model.Dense { return node.Layer.(*model.Dense) }
+// need returns the bytes that a block with the given windows is worked in, and
+// those that are kept of it for late steps.
+func (n *Net) need(wins []window) (work, keep int) {
+	bytes := func(v int) int { return 4 * (wins[v].places() + 1) * n.values[v].shape.C * n.lanes }
+	left := make([]int, len(n.values))
+	for i, v := range n.values {
+		left[i] = v.readers
+	}
+	live, scratch := bytes(0), 0
+	for i := range n.steps {
+		s := &n.steps[i]
+		w := &wins[s.out]
+		if !w.empty() {
+			live += bytes(s.out)
+		}
+		temp := 0
+		for _, v := range s.in {
+			c := 4 * n.values[v].shape.C * n.lanes
+			switch s.op {
+			case opConv:
+				if s.way == kernel.LaneDirect && s.geo.KH*s.geo.KW > 1 {
+					temp = c * ((w.y.size-1)*max(s.geo.StrideY, 1) + s.geo.KH) * ((w.x.size-1)*max(s.geo.StrideX, 1) + s.geo.KW)
+				} else if s.way != kernel.LaneDirect {
+					temp = bytes(v)
+				}
+				scratch = max(scratch, s.conv.Scratch(wins[v].y.size, wins[v].x.size))
+			case opMaxPool, opAvgPool:
+				h := (w.y.size-1)*max(s.pool.StrideY, 1) + s.pool.KH
+				temp = c * (h*((w.x.size-1)*max(s.pool.StrideX, 1)+s.pool.KW) + s.pool.KH*max(s.pool.DilY, 1)*w.x.size)
+			case opAdd, opGlobalAvg:
+				temp = bytes(v)
+			case opWhole:
+				temp += 4 * n.lanes * (n.values[v].shape.Len() + n.values[s.out].shape.Len())
+			}
+		}
+		work = max(work, live+temp)
+		for _, v := range s.in {
+			if left[v]--; left[v] == 0 && !wins[v].empty() {
+				live -= bytes(v)
+			}
+		}
+	}
+	for i, v := range n.values {
+		if v.spatial {
+			keep += 4 * n.lanes * n.values[i].shape.Len()
+		}
+	}
+	for _, l := range n.late {
+		if l.delta >= 0 {
+			keep += 4 * n.lanes * n.changed(wins, l.delta).Area() * n.values[l.delta].shape.C
+		}
+		if !l.alias {
+			keep += 2 * 4 * n.lanes * n.shapes[l.node.Name].Len()
+		}
+	}
+	for _, name := range n.o.Outputs {
+		keep += 4 * n.lanes * n.shapes[name].Len()
+	}
+	return work + scratch, keep
+}
 
-// Cost predicts a run over changes.
-func (n *Net) Cost(changes []model.Box) Cost { return Cost{} }
+func denseOf(node *model.Node) *model.Dense { return node.Layer.(*model.Dense) }

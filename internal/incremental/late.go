@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/deconvnet/viz/internal/kernel"
+	"github.com/deconvnet/viz/model"
 )
 
 // group gathers what late steps and the caller need of a number of blocks.
@@ -89,10 +90,7 @@ func (b *block) changed(v int) kernel.LaneChanges {
 	if w.empty() {
 		return kernel.LaneChanges{}
 	}
-	var box kernel.Box
-	for l := range n.lanes {
-		box = box.Union(kernel.Box{Y0: w.y.lo[l], X0: w.x.lo[l], Y1: w.y.hi[l], X1: w.x.hi[l]})
-	}
+	box := n.changed(b.wins, v)
 	f := &frame{h: box.H(), w: box.W()}
 	for l := range n.lanes {
 		f.y[l], f.x[l] = box.Y0, box.X0
@@ -193,6 +191,8 @@ func (g *group) finish(ctx context.Context, job Job, at, count int) error {
 			v := n.values[l.delta].shape
 			dense := denseOf(l.node)
 			n.engine.Kernel().LaneDense(count, v.C, v.H, v.W, d, dense.Weight.Data, g.k.value[name], g.changes[l.delta])
+		} else if dense, ok := l.node.Layer.(*model.Dense); ok && !n.o.Exact && g.k.value[l.node.Inputs[0]] != nil {
+			g.dense(d, count, dense, value[l.node.Inputs[0]], g.k.value[l.node.Inputs[0]], g.k.value[name])
 		} else {
 			var inputs [][]float32
 			for _, in := range l.node.Inputs {
@@ -231,4 +231,22 @@ func (g *group) finish(ctx context.Context, job Job, at, count int) error {
 		job.Done(at+i, outputs, totals)
 	}
 	return nil
+}
+
+// dense computes a dense layer from inputs [count][c] by what differs from the
+// clean ones.
+func (g *group) dense(dst []float32, count int, l *model.Dense, x, clean, cleanOut []float32) {
+	n := g.n
+	c := len(clean)
+	blocks := make([]kernel.LaneChanges, (count+n.lanes-1)/n.lanes)
+	n.engine.Kernel().For(len(blocks), func(i int) {
+		d := make([]float32, c*n.lanes)
+		for l := range min(n.lanes, count-i*n.lanes) {
+			for j, v := range x[(i*n.lanes+l)*c:][:c] {
+				d[j*n.lanes+l] = v - clean[j]
+			}
+		}
+		blocks[i] = kernel.LaneChanges{Box: kernel.Full(1, 1), Data: d}
+	})
+	n.engine.Kernel().LaneDense(count, c, 1, 1, dst, l.Weight.Data, cleanOut, blocks)
 }

@@ -70,14 +70,14 @@ func (b *block) view(v int, f *frame) (kernel.Lane, bool) {
 	}
 	lane := b.lane(v)
 	lane.Data = lane.At(dy, dx)
-	lane.H, lane.W = f.h, f.w
+	lane.H, lane.W, lane.Dump = f.h, f.w, 0
 	return lane, true
 }
 
 // lane is the windows of v as a lane buffer.
 func (b *block) lane(v int) kernel.Lane {
 	w := &b.wins[v]
-	return kernel.Lane{Data: w.data, H: w.y.size, W: w.x.size, Place: b.n.values[v].shape.C * b.n.lanes, Pitch: w.x.size}
+	return kernel.Lane{Data: w.data, H: w.y.size, W: w.x.size, Place: w.place, Pitch: w.pitch, Dump: w.dump}
 }
 
 // load fills a frame, at dst with place floats from a place to the next, with
@@ -123,7 +123,7 @@ func (b *block) load(dst []float32, place int, f *frame, v int, pad float32, del
 				fill(d, pad, delta)
 				continue
 			case cy >= 0 && cx >= 0:
-				copy(d, w.data[(int(cy)*w.x.size+int(cx))*row:])
+				copy(d, w.data[w.at(int(cy), int(cx)):])
 				if delta {
 					gather(d, y, x, all, kernel.LaneSub)
 				}
@@ -146,7 +146,7 @@ func (b *block) load(dst []float32, place int, f *frame, v int, pad float32, del
 					out |= 1 << l
 				case sy >= 0 && sx >= 0:
 					changed |= 1 << l
-					at[l] = (int(sy)*w.x.size + int(sx)) * row
+					at[l] = w.at(int(sy), int(sx))
 				default:
 					clean |= 1 << l
 				}

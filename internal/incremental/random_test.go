@@ -154,8 +154,8 @@ func TestRandomNetworks(t *testing.T) {
 		if r.IntN(4) == 0 {
 			outputs = names(net)
 		}
-		compare(t, engine, net, x, boxes, 0.5, outputs, true, 0)
-		compare(t, engine, net, x, boxes, 0.5, outputs, false, 2e-6)
+		compare(t, engine, net, x, boxes, 0.5, outputs, true, 0, true)
+		compare(t, engine, net, x, boxes, 0.5, outputs, false, 1e-6, false)
 		if t.Failed() {
 			t.Fatalf("%v, outputs %v", net, outputs)
 		}

@@ -202,9 +202,38 @@ func (b *block) put(s []float32) { b.free = append(b.free, s) }
 
 // alloc gives the windows of v memory.
 func (b *block) alloc(v int) {
-	w := &b.wins[v]
+	w, val := &b.wins[v], &b.n.values[v]
+	if val.join > 0 {
+		if dy, dx, ok := b.offset(v, val.join); ok {
+			to := &b.wins[val.join]
+			if to.refs == nil {
+				b.alloc(val.join)
+			}
+			*to.refs++
+			at := dy*to.pitch + dx
+			w.data, w.refs = to.data[at*to.place+val.first*b.n.lanes:], to.refs
+			w.place, w.pitch, w.dump = to.place, to.pitch, to.dump-at
+			return
+		}
+	}
 	one := 1
-	w.data, w.refs = b.get((w.places()+1)*b.n.values[v].shape.C*b.n.lanes), &one
+	w.place, w.pitch, w.dump = val.shape.C*b.n.lanes, w.x.size, w.places()
+	w.data, w.refs = b.get((w.places()+1)*w.place), &one
+}
+
+// offset returns where windows of v lie in those of j, if in all lanes alike.
+func (b *block) offset(v, j int) (dy, dx int, ok bool) {
+	w, to := &b.wins[v], &b.wins[j]
+	dy, dx = w.y.at[0]-to.y.at[0], w.x.at[0]-to.x.at[0]
+	if dy < 0 || dx < 0 || dy+w.y.size > to.y.size || dx+w.x.size > to.x.size {
+		return 0, 0, false
+	}
+	for l := range b.n.lanes {
+		if w.y.at[l]-to.y.at[l] != dy || w.x.at[l]-to.x.at[l] != dx {
+			return 0, 0, false
+		}
+	}
+	return dy, dx, true
 }
 
 // release is one reader of v fewer.
@@ -214,7 +243,7 @@ func (b *block) release(v int) {
 	if w.left > 0 || w.refs == nil {
 		return
 	}
-	if *w.refs--; *w.refs == 0 {
+	if *w.refs--; *w.refs == 0 { // the last one; never a part of another's
 		b.put(w.data)
 	}
 	w.data, w.refs = nil, nil
@@ -233,7 +262,7 @@ func (b *block) share(out, in int) {
 		return
 	}
 	*from.refs++
-	to.data, to.refs = from.data, from.refs
+	to.data, to.refs, to.place, to.pitch, to.dump = from.data, from.refs, from.place, from.pitch, from.dump
 }
 
 // run computes a block up to what late steps need.
@@ -358,11 +387,17 @@ func (b *block) step(s *step) error {
 			k.ReLU(d, d)
 		}
 	case opConcat:
-		b.alloc(s.out)
+		if w.refs == nil {
+			b.alloc(s.out)
+		}
 		f := &frame{h: w.y.size, w: w.x.size, y: w.y.at, x: w.x.at}
 		at := 0
 		for _, v := range s.in {
-			b.load(w.data[at:], row, f, v, 0, false)
+			if from := &b.wins[v]; from.refs == w.refs && from.refs != nil {
+				b.rim(s.out, at, f, v)
+			} else {
+				b.load(w.data[at:], row, f, v, 0, false)
+			}
 			at += n.values[v].shape.C * n.lanes
 		}
 	case opWhole:
@@ -426,7 +461,19 @@ func (b *block) conv(s *step) {
 	}
 	// Delta form: products with what changed, and what the sums were. Those come
 	// last, so that rounding errors are as small as the change.
-	clear(w.data[:w.places()*n.values[s.out].shape.C*n.lanes])
+	out := n.values[s.out].shape.C * n.lanes
+	each := func(f func(d []float32)) { // place or, where they follow each other, all places
+		if w.place == out && w.pitch == w.x.size {
+			f(w.data[:w.places()*out])
+			return
+		}
+		for y := range w.y.size {
+			for x := range w.x.size {
+				f(w.data[w.at(y, x):][:out])
+			}
+		}
+	}
+	each(func(d []float32) { clear(d) })
 	oy, ox := w.y.at[0]*sy-g.PadTop-from.y.at[0], w.x.at[0]*sx-g.PadLeft-from.x.at[0]
 	same := true
 	for l := range n.lanes {
@@ -447,8 +494,7 @@ func (b *block) conv(s *step) {
 	}
 	b.clean(s.out, w.data, false, kernel.LaneAdd)
 	if s.relu {
-		d := w.data[:w.places()*n.values[s.out].shape.C*n.lanes]
-		n.engine.Kernel().ReLU(d, d)
+		each(func(d []float32) { n.engine.Kernel().ReLU(d, d) })
 	}
 }
 
@@ -473,14 +519,32 @@ func delta(at *[maxLanes]int, lanes int, w, from *axis, stride, pad int) (o, siz
 func (b *block) clean(v int, dst []float32, relu bool, op kernel.LaneOp) {
 	n, w := b.n, &b.wins[v]
 	s := n.values[v].shape
-	row := s.C * n.lanes
 	all := uint64(1)<<n.lanes - 1
 	for y := range w.y.size {
 		for x := range w.x.size {
 			for l := range n.lanes {
 				b.offs[l] = int64(4 * s.C * ((w.y.at[l]+y)*s.W + w.x.at[l] + x))
 			}
-			kernel.LaneGather(dst[(y*w.x.size+x)*row:], b.k.base[v], b.offs[:n.lanes], s.C, relu, op, all)
+			kernel.LaneGather(dst[w.at(y, x):], b.k.base[v], b.offs[:n.lanes], s.C, relu, op, all)
+		}
+	}
+}
+
+// rim fills what the windows of v do not cover of frame f, which is that of
+// value j, with clean values; at is where v begins in a place.
+func (b *block) rim(j, at int, f *frame, v int) {
+	n, w, to := b.n, &b.wins[v], &b.wins[j]
+	val := &n.values[v]
+	dy, dx, _ := b.offset(v, j)
+	for y := range f.h {
+		for x := range f.w {
+			if y >= dy && y < dy+w.y.size && x >= dx && x < dx+w.x.size {
+				continue
+			}
+			for l := range n.lanes {
+				b.offs[l] = int64(4 * val.shape.C * ((f.y[l]+y)*val.shape.W + f.x[l] + x))
+			}
+			kernel.LaneGather(to.data[to.at(y, x)+at:], b.k.base[v], b.offs[:n.lanes], val.shape.C, val.relu, kernel.LaneSet, 1<<n.lanes-1)
 		}
 	}
 }
@@ -508,22 +572,41 @@ func (b *block) poolWindows(s *step) {
 		src = kernel.Lane{Data: t, H: f.h, W: f.w, Place: row, Pitch: f.w}
 	}
 	avg, _ := s.node.Layer.(*model.AvgPool)
-	for y := range w.y.size {
-		for x := range w.x.size {
-			d := w.data[(y*w.x.size+x)*row:][:row]
-			for ky := range g.KH {
-				for kx := range g.KW {
-					from := src.At(y*sy+ky*dy, x*sx+kx*dx)[:row]
-					switch {
-					case ky+kx == 0:
-						copy(d, from)
-					case avg != nil:
-						k.Add(d, d, from)
-					default:
-						kernel.LaneMax(d, from)
-					}
-				}
+	// Rows first, then columns; of the rows those that are read again are kept.
+	ring := (g.KH-1)*dy + 1
+	rows := b.get(ring * w.x.size * row)
+	defer b.put(rows)
+	reduce := func(d []float32, taps int, at func(t int) []float32) {
+		for t := 0; t < taps; {
+			switch {
+			case t == 0 && taps == 1:
+				copy(d, at(0))
+				t++
+			case avg != nil && t == 0:
+				k.Add(d, at(0), at(1))
+				t += 2
+			case avg != nil:
+				k.Add(d, d, at(t))
+				t++
+			case t == 0:
+				kernel.LaneMax(d, at(0), at(1), at(min(2, taps-1)))
+				t += 3
+			default:
+				kernel.LaneMax(d, d, at(t), at(min(t+1, taps-1)))
+				t += 2
 			}
+		}
+	}
+	next := 0
+	for y := range w.y.size {
+		for next = max(next, y*sy); next < y*sy+ring; next++ {
+			for x := range w.x.size {
+				reduce(rows[(next%ring*w.x.size+x)*row:][:row], g.KW, func(t int) []float32 { return src.At(next, x*sx+t*dx)[:row] })
+			}
+		}
+		for x := range w.x.size {
+			d := w.data[w.at(y, x):][:row]
+			reduce(d, g.KH, func(t int) []float32 { return rows[((y*sy+t*dy)%ring*w.x.size+x)*row:][:row] })
 			if avg == nil {
 				continue
 			}

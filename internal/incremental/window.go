@@ -14,11 +14,17 @@ type axis struct {
 
 // window is a value of the lanes of a block: for each a rectangle of it.
 type window struct {
-	y, x axis
-	data []float32 // [places][C][L] and one more place
-	refs *int      // windows that share data
-	left int       // readers to come
+	y, x  axis
+	data  []float32 // [places][C][L] and one more place
+	place int       // floats from a place to the next
+	pitch int       // places from a row to the next
+	dump  int       // a place to spoil
+	refs  *int      // windows that share data
+	left  int       // readers to come
 }
+
+// at is where place (y, x) begins in data.
+func (w *window) at(y, x int) int { return (y*w.pitch + x) * w.place }
 
 func (w *window) empty() bool { return w.y.size == 0 || w.x.size == 0 }
 func (w *window) places() int { return w.y.size * w.x.size }

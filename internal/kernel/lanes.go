@@ -29,7 +29,7 @@ type laneOps struct {
 	copy        func(dst, src *float32, n int, mask uint64)
 	winogradIn  func(dst, s0, s1, s2, s3 *float32, ldd, n int)
 	winogradOut func(dst *float32, offs *int64, src *float32, lds, n int)
-	max         func(dst, src *float32, n int)
+	max         func(dst, a, b, c *float32, n int)
 }
 
 // Lane is a lane buffer or a part of one. Place (y, x) begins at
@@ -39,6 +39,7 @@ type Lane struct {
 	H, W  int
 	Place int // floats from a place to the next
 	Pitch int // places from a row to the next
+	Dump  int // a place that LaneWinograd may spoil; 0: the one behind the last
 }
 
 // At returns the floats from place (y, x) on.
@@ -133,6 +134,22 @@ func PackLanes(g Conv, w []float32, way LaneWay) *LaneConv {
 
 // Way is the way the weights are packed for.
 func (f *LaneConv) Way() LaneWay { return f.way }
+
+// Bytes is the memory of the packed weights.
+func (f *LaneConv) Bytes() int { return 4 * len(f.a) }
+
+// Scratch is about the memory that Run takes from its scratch for in places.
+func (f *LaneConv) Scratch(h, w int) int {
+	panel := f.lv.panel()
+	switch f.way {
+	case LaneDirect:
+		return 4 * laneChunk * (kBlock + 1) * panel
+	case LaneWinograd:
+		tiles := (h + 1) / 2 * ((w + 1) / 2)
+		return 64 * min(tiles, max(4, winogradLanes/(16*(f.g.In+f.g.Out)*panel))) * (f.g.In + f.g.Out) * panel
+	}
+	return 0
+}
 
 // LaneScratch is memory that lane kernels work in; one goroutine uses it at a
 // time. Its zero value is ready.
@@ -286,7 +303,6 @@ func (f *LaneConv) taps(s *LaneScratch, dst, src Lane, oy, ox int) {
 	}
 }
 
-// winograd needs a place of scratch behind the last one of dst.
 func (f *LaneConv) winograd(s *LaneScratch, dst, src Lane, oy, ox int) {
 	g, lv := f.g, f.lv
 	panel := lv.panel()
@@ -304,7 +320,10 @@ func (f *LaneConv) winograd(s *LaneScratch, dst, src Lane, oy, ox int) {
 	s.v, s.m = grow(s.v, 16*ldv), grow(s.m, 16*ldm)
 	s.zero = grow(s.zero, g.In*panel)
 	clear(s.zero)
-	dump := (dst.H-1)*dst.Pitch + dst.W
+	dump := dst.Dump
+	if dump == 0 {
+		dump = (dst.H-1)*dst.Pitch + dst.W
+	}
 	mask := uint64(1)<<panel - 1
 	kBlocks := (g.In + kBlock - 1) / kBlock
 	nb := rowBlocks(g.Out, lv.rows)
@@ -468,16 +487,16 @@ func LaneCopy(dst, src []float32, n int, mask uint64) {
 	}
 }
 
-// LaneMax computes dst = max(dst, src).
-func LaneMax(dst, src []float32) {
+// LaneMax computes dst = max(a, b, c); dst may be any of them.
+func LaneMax(dst, a, b, c []float32) {
 	n := 0
 	if f := laneLevel().laneOps().max; f != nil {
 		if n = len(dst) / 32 * 32; n > 0 {
-			_ = src[n-1]
-			f(&dst[0], &src[0], n)
+			_, _, _ = a[n-1], b[n-1], c[n-1]
+			f(&dst[0], &a[0], &b[0], &c[0], n)
 		}
 	}
 	for ; n < len(dst); n++ {
-		dst[n] = max(dst[n], src[n])
+		dst[n] = max(a[n], b[n], c[n])
 	}
 }

@@ -556,25 +556,31 @@ vector:
 	VZEROUPPER
 	RET
 
-// func laneMax_avx512(dst *float32, src *float32, n int)
+// func laneMax3_avx512(dst *float32, a *float32, b *float32, c *float32, n int)
 // Requires: AVX, AVX512F
-TEXT ·laneMax_avx512(SB), NOSPLIT, $0-24
+TEXT ·laneMax3_avx512(SB), NOSPLIT, $0-40
 	MOVQ   dst+0(FP), DI
-	MOVQ   src+8(FP), SI
-	MOVQ   n+16(FP), CX
+	MOVQ   a+8(FP), SI
+	MOVQ   b+16(FP), DX
+	MOVQ   c+24(FP), R8
+	MOVQ   n+32(FP), CX
 	VPXORD Z31, Z31, Z31
 	TESTQ  CX, CX
 	JZ     done
 
 loop:
-	VMOVUPS (DI), Z0
-	VMAXPS  (SI), Z0, Z0
+	VMOVUPS (SI), Z0
+	VMAXPS  (DX), Z0, Z0
+	VMAXPS  (R8), Z0, Z0
 	VMOVUPS Z0, (DI)
-	VMOVUPS 64(DI), Z1
-	VMAXPS  64(SI), Z1, Z1
+	VMOVUPS 64(SI), Z1
+	VMAXPS  64(DX), Z1, Z1
+	VMAXPS  64(R8), Z1, Z1
 	VMOVUPS Z1, 64(DI)
 	ADDQ    $0x00000080, DI
 	ADDQ    $0x00000080, SI
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, R8
 	SUBQ    $0x20, CX
 	JNZ     loop
 

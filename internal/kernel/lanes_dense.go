@@ -24,47 +24,71 @@ func (e *Engine) LaneDense(n, c, h, w int, y, weight, clean []float32, blocks []
 	}
 	nb := rowBlocks(out, lv.rows)
 	mask := uint64(1)<<panel - 1
-	e.pool.For(nb, func(rb, worker int) {
-		r0, r1 := rowStart(out, nb, rb), rowStart(out, nb, rb+1)
-		mr := r1 - r0
-		// The weights of a place together: [places][c][mr], with room between for
-		// whole vectors.
-		step := c*mr + lv.lanes
-		a := e.floats(plane*step + 2*panel)
+	kBlocks := (c + kBlock - 1) / kBlock
+	// A task has several blocks of rows, so that changes are read once for all of them.
+	tasks := (nb + denseRows - 1) / denseRows
+	tasks = min(nb, max(tasks, 2*e.Workers()))
+	e.pool.For(tasks, func(task, worker int) {
+		rb0, rb1 := rowStart(nb, tasks, task), rowStart(nb, tasks, task+1)
+		first, rows := rowStart(out, nb, rb0), rowStart(out, nb, rb1)-rowStart(out, nb, rb0)
+		// The weights of a place together, by block of rows: [rb][places][c][mr], with
+		// room between for whole vectors.
+		step := make([]int, rb1-rb0)
+		at := make([]int, rb1-rb0+1)
+		for i := range step {
+			step[i] = c*(rowStart(out, nb, rb0+i+1)-rowStart(out, nb, rb0+i)) + lv.lanes
+			at[i+1] = at[i] + plane*step[i]
+		}
+		a := e.floats(at[len(step)] + 2*panel)
 		defer e.put(a)
-		sums := e.floats(mr * panel)
-		defer e.put(sums)
-		if plane == 1 {
-			lv.packBlock(a, mr, 0, weight[r0*c:], c, c)
-		} else {
+		for i := range step {
+			r0, r1 := rowStart(out, nb, rb0+i), rowStart(out, nb, rb0+i+1)
+			mr, d := r1-r0, a[at[i]:]
+			if plane == 1 {
+				lv.packBlock(d, mr, 0, weight[r0*c:], c, c)
+				continue
+			}
 			for k := range c {
 				for py := box.Y0; py < box.Y1; py++ {
 					for p := py*w + box.X0; p < py*w+box.X1; p += lv.lanes {
 						cols := min(lv.lanes, py*w+box.X1-p)
 						for r := 0; r < mr; r += lv.lanes {
-							lv.transpose(&a[p*step+k*mr+r], &weight[(r0+r)*c*plane+k*plane+p], 4*step, 4*c*plane, min(lv.lanes, mr-r), cols)
+							lv.transpose(&d[p*step[i]+k*mr+r], &weight[(r0+r)*c*plane+k*plane+p], 4*step[i], 4*c*plane, min(lv.lanes, mr-r), cols)
 						}
 					}
 				}
 			}
 		}
-		tile := lv.tile[2][mr]
-		for i, b := range blocks {
-			clear(sums)
-			for p := range b.Box.Area() {
-				at := (b.Box.Y0+p/b.Box.W())*w + b.Box.X0 + p%b.Box.W()
-				kBlocks := (c + kBlock - 1) / kBlock
-				for kb := range kBlocks {
-					k0, k1 := rowStart(c, kBlocks, kb), rowStart(c, kBlocks, kb+1)
-					tile(k1-k0, &a[at*step+k0*mr], &b.Data[(p*c+k0)*panel], &sums[0], nil, 4*panel, tileLoad, mask)
+		sums := e.floats(len(blocks) * rows * panel) // [block][row][L]
+		defer e.put(sums)
+		clear(sums)
+		for y := box.Y0; y < box.Y1; y++ {
+			for x := box.X0; x < box.X1; x++ {
+				for j, b := range blocks {
+					if y < b.Box.Y0 || y >= b.Box.Y1 || x < b.Box.X0 || x >= b.Box.X1 {
+						continue
+					}
+					data := b.Data[((y-b.Box.Y0)*b.Box.W()+x-b.Box.X0)*c*panel:]
+					for kb := range kBlocks {
+						k0, k1 := rowStart(c, kBlocks, kb), rowStart(c, kBlocks, kb+1)
+						for i := range step {
+							r0, r1 := rowStart(out, nb, rb0+i), rowStart(out, nb, rb0+i+1)
+							lv.tile[2][r1-r0](k1-k0, &a[at[i]+(y*w+x)*step[i]+k0*(r1-r0)], &data[k0*panel], &sums[(j*rows+r0-first)*panel], nil, 4*panel, tileLoad, mask)
+						}
+					}
 				}
 			}
-			for l := range min(panel, n-i*panel) {
-				d := y[(i*panel+l)*out+r0:][:mr]
+		}
+		for j := range blocks {
+			for l := range min(panel, n-j*panel) {
+				d := y[(j*panel+l)*out+first:][:rows]
 				for r := range d {
-					d[r] = clean[r0+r] + sums[r*panel+l]
+					d[r] = clean[first+r] + sums[(j*rows+r)*panel+l]
 				}
 			}
 		}
 	})
 }
+
+// denseRows is the number of blocks of rows that LaneDense works on together.
+const denseRows = 8

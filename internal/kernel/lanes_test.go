@@ -141,9 +141,10 @@ func TestLaneMoves(t *testing.T) {
 			each(func(i, c, l int) { want[i] = src[i] })
 			check("copy")
 			src = randSlice(r, n*lanes)
-			LaneMax(dst, src)
+			third := randSlice(r, n*lanes)
+			LaneMax(dst, dst, src, third)
 			for i := range want {
-				want[i] = max(want[i], src[i])
+				want[i] = max(want[i], src[i], third[i])
 			}
 			check("max")
 		}

@@ -26,8 +26,8 @@ func laneWinogradIn_avx512(dst *float32, s0 *float32, s1 *float32, s2 *float32, 
 //go:noescape
 func laneWinogradOut_avx512(dst *float32, offs *int64, src *float32, lds int, n int)
 
-// laneMax computes dst[i] = max(dst[i], src[i])
+// laneMax3 computes dst[i] = max(a[i], b[i], c[i])
 // for i < n, a multiple of 32.
 //
 //go:noescape
-func laneMax_avx512(dst *float32, src *float32, n int)
+func laneMax3_avx512(dst *float32, a *float32, b *float32, c *float32, n int)

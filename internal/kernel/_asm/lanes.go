@@ -13,10 +13,11 @@ func lanes() {
 	laneCopy()
 	laneWinogradIn()
 	laneWinogradOut()
-	loop("laneMax", "dst[i] = max(dst[i], src[i])", []string{"dst", "src"}, nil, func(u int, mem memf, arg argf) {
+	loop("laneMax3", "dst[i] = max(a[i], b[i], c[i])", []string{"dst", "a", "b", "c"}, nil, func(u int, mem memf, arg argf) {
 		v := vec(u)
-		VMOVUPS(mem("dst"), v)
-		VMAXPS(mem("src"), v, v)
+		VMOVUPS(mem("a"), v)
+		VMAXPS(mem("b"), v, v)
+		VMAXPS(mem("c"), v, v)
 		VMOVUPS(v, mem("dst"))
 	})
 }
