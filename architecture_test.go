@@ -25,7 +25,7 @@ var allowed = map[string][]string{
 	"deconv":               {"model", "model/tensor", "internal/kernel", "internal/render"},
 	"occlusion":            {"model", "model/tensor", "internal/incremental", "internal/kernel", "internal/render"},
 	"internal/incremental": {"model", "model/tensor", "internal/kernel"},
-	"features":             {"model", "model/tensor"},
+	"features":             {"model", "model/tensor", "internal/kernel"},
 	"internal/viztest":     {"model", "model/tensor", "model/onnx", "internal/npy"},
 	"experiments":          {"model", "model/tensor", "deconv", "features"},
 	"cmd/viz":              {"*"},

@@ -6789,3 +6789,34 @@ loop:
 	JNZ       loop
 	VZEROUPPER
 	RET
+
+// func summary_avx2(out *float32, src *float32, n int) (positive int)
+// Requires: AVX, FMA3, POPCNT
+TEXT ·summary_avx2(SB), NOSPLIT, $0-32
+	MOVQ    out+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    n+16(FP), CX
+	VMOVUPS (SI), Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y4, Y4, Y4
+	XORQ    AX, AX
+
+loop:
+	VMOVUPS     (SI), Y3
+	VMAXPS      Y3, Y0, Y0
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y3, Y3, Y2
+	VCMPPS      $0x11, Y3, Y4, Y5
+	VMOVMSKPS   Y5, DX
+	POPCNTL     DX, DX
+	ADDQ        DX, AX
+	ADDQ        $0x20, SI
+	SUBQ        $0x08, CX
+	JNZ         loop
+	VMOVUPS     Y0, (DI)
+	VMOVUPS     Y1, 32(DI)
+	VMOVUPS     Y2, 64(DI)
+	MOVQ        AX, positive+24(FP)
+	VZEROUPPER
+	RET

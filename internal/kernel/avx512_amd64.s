@@ -18334,6 +18334,37 @@ loop:
 	VZEROUPPER
 	RET
 
+// func summary_avx512(out *float32, src *float32, n int) (positive int)
+// Requires: AVX, AVX512F, POPCNT
+TEXT ·summary_avx512(SB), NOSPLIT, $0-32
+	MOVQ    out+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    n+16(FP), CX
+	VMOVUPS (SI), Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z4, Z4, Z4
+	XORQ    AX, AX
+
+loop:
+	VMOVUPS     (SI), Z3
+	VMAXPS      Z3, Z0, Z0
+	VADDPS      Z3, Z1, Z1
+	VFMADD231PS Z3, Z3, Z2
+	VCMPPS      $0x11, Z3, Z4, K1
+	KMOVW       K1, DX
+	POPCNTL     DX, DX
+	ADDQ        DX, AX
+	ADDQ        $0x40, SI
+	SUBQ        $0x10, CX
+	JNZ         loop
+	VMOVUPS     Z0, (DI)
+	VMOVUPS     Z1, 64(DI)
+	VMOVUPS     Z2, 128(DI)
+	MOVQ        AX, positive+24(FP)
+	VZEROUPPER
+	RET
+
 // func split4_avx512(dst *float32, ldd int, src *float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·split4_avx512(SB), NOSPLIT, $0-32

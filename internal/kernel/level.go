@@ -69,6 +69,7 @@ type level struct {
 	// For sparse.go: dst += value*w for the entries of a list, and which of n values are not 0.
 	scatter func(dst, w *float32, list *uint64, n, rows, vecs, pitch int)
 	nonzero func(dst *uint64, src *float32, n int)
+	summary func(out, src *float32, n int) (positive int) // or nil
 
 	// Winograd's transforms, or nil; see transformed.
 	winogradIn  [7]func(dst, src *float32, ldd, n int)                                                                // by alpha

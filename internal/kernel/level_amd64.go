@@ -36,7 +36,7 @@ var avx512Level = &level{
 		13: {1: direct_avx512_13x16, 2: direct_avx512_13x32},
 		14: {1: direct_avx512_14x16, 2: direct_avx512_14x32},
 	},
-	transpose: transpose_avx512, scatter: scatter_avx512, nonzero: nonzero_avx512,
+	transpose: transpose_avx512, scatter: scatter_avx512, nonzero: nonzero_avx512, summary: summary_avx512,
 	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
 		1: {nil, tile_avx512_1x16, tile_avx512_2x16, tile_avx512_3x16, tile_avx512_4x16, tile_avx512_5x16, tile_avx512_6x16, tile_avx512_7x16, tile_avx512_8x16, tile_avx512_9x16, tile_avx512_10x16, tile_avx512_11x16, tile_avx512_12x16, tile_avx512_13x16, tile_avx512_14x16},
 		2: {nil, tile_avx512_1x32, tile_avx512_2x32, tile_avx512_3x32, tile_avx512_4x32, tile_avx512_5x32, tile_avx512_6x32, tile_avx512_7x32, tile_avx512_8x32, tile_avx512_9x32, tile_avx512_10x32, tile_avx512_11x32, tile_avx512_12x32, tile_avx512_13x32, tile_avx512_14x32},
@@ -85,7 +85,7 @@ var avx2Level = &level{
 		5: {1: direct_avx2_5x8, 2: direct_avx2_5x16},
 		6: {1: direct_avx2_6x8, 2: direct_avx2_6x16},
 	},
-	transpose: transpose_avx2, scatter: scatter_avx2, nonzero: nonzero_avx2,
+	transpose: transpose_avx2, scatter: scatter_avx2, nonzero: nonzero_avx2, summary: summary_avx2,
 	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
 		1: {nil, tile_avx2_1x8, tile_avx2_2x8, tile_avx2_3x8, tile_avx2_4x8, tile_avx2_5x8, tile_avx2_6x8},
 		2: {nil, tile_avx2_1x16, tile_avx2_2x16, tile_avx2_3x16, tile_avx2_4x16, tile_avx2_5x16, tile_avx2_6x16},

@@ -352,3 +352,9 @@ func scatter_avx2(dst *float32, w *float32, list *uint64, n int, rows int, vecs 
 //
 //go:noescape
 func nonzero_avx2(dst *uint64, src *float32, n int)
+
+// summary stores vectors of the maxima, the sums and the sums of squares of src[i] at out, and returns how many are above 0,
+// for i < n, a multiple of the vector's length above 0.
+//
+//go:noescape
+func summary_avx2(out *float32, src *float32, n int) (positive int)

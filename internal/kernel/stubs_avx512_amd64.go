@@ -600,6 +600,12 @@ func scatter_avx512(dst *float32, w *float32, list *uint64, n int, rows int, vec
 //go:noescape
 func nonzero_avx512(dst *uint64, src *float32, n int)
 
+// summary stores vectors of the maxima, the sums and the sums of squares of src[i] at out, and returns how many are above 0,
+// for i < n, a multiple of the vector's length above 0.
+//
+//go:noescape
+func summary_avx512(out *float32, src *float32, n int) (positive int)
+
 // split4 stores src[4i+r] at row r of dst, rows ldd bytes apart, for i < n, n > 0.
 //
 //go:noescape

@@ -82,6 +82,7 @@ func main() {
 	elementwise()
 	scatter()
 	nonzero()
+	summary()
 	if lv.zmm {
 		split4()
 		winograd()

@@ -97,3 +97,43 @@ func nonzero() {
 	VZEROUPPER()
 	RET()
 }
+
+// summary makes the partial results of a plane's summary.
+func summary() {
+	fn("summary_"+lv.name, "func(out, src *float32, n int) (positive int)")
+	Doc("summary stores vectors of the maxima, the sums and the sums of squares of src[i] at out, and returns how many are above 0,",
+		"for i < n, a multiple of the vector's length above 0.")
+	out, src, n, count := reg.RDI, reg.RSI, reg.RCX, reg.RAX
+	Load(Param("out"), out)
+	Load(Param("src"), src)
+	Load(Param("n"), n)
+	best, sum, squares, x, z := vec(0), vec(1), vec(2), vec(3), vec(4)
+	VMOVUPS(Mem{Base: src}, best)
+	zero(sum)
+	zero(squares)
+	zero(z)
+	XORQ(count, count)
+	Label("loop")
+	VMOVUPS(Mem{Base: src}, x)
+	VMAXPS(x, best, best)
+	VADDPS(x, sum, sum)
+	VFMADD231PS(x, x, squares)
+	if lv.zmm {
+		VCMPPS(U8(0x11), x, z, reg.K1) // 0 < x
+		KMOVW(reg.K1, reg.EDX)
+	} else {
+		VCMPPS(U8(0x11), x, z, vec(5))
+		VMOVMSKPS(vec(5), reg.EDX)
+	}
+	POPCNTL(reg.EDX, reg.EDX)
+	ADDQ(reg.RDX, count)
+	ADDQ(U8(vbytes()), src)
+	SUBQ(U8(lv.lanes), n)
+	JNZ(LabelRef("loop"))
+	VMOVUPS(best, Mem{Base: out})
+	VMOVUPS(sum, Mem{Base: out, Disp: vbytes()})
+	VMOVUPS(squares, Mem{Base: out, Disp: 2 * vbytes()})
+	Store(count, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
