@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			"Results go to stdout, everything else to stderr.\n" +
 			"Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.",
 		Commands: []*cli.Command{
-			demoCommand(), trainCommand(), filtersCommand(), deconvCommand(), occludeCommand(),
+			demoCommand(), trainCommand(), filtersCommand(), deconvCommand(), featuresCommand(), occludeCommand(),
 			activationsCommand(), evalCommand(), inspectCommand(), pointingCommand(), importCommand(), dataCommand(), benchCommand(),
 			evolveCommand(), invarianceCommand(), correspondCommand(), rnnCommand(),
 		},
@@ -76,11 +76,14 @@ func manners(cmd *cli.Command) {
 	for _, sub := range cmd.Subcommands {
 		manners(sub)
 	}
-	if len(cmd.Subcommands) > 0 {
+	if len(cmd.Subcommands) > 0 && len(cmd.Flags) == 0 {
 		return // the arguments are a command of their own
 	}
 	before := cmd.Before
 	cmd.Before = func(c *cli.Context) error {
+		if cmd.Command(c.Args().First()) != nil {
+			return nil // as these are
+		}
 		for i, a := range c.Args().Slice() {
 			if len(a) > 1 && strings.HasPrefix(a, "-") && !isFile(a) {
 				flags := c.Args().Slice()[i:]

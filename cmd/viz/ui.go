@@ -158,7 +158,7 @@ func progress(c *cli.Context, what string) (step func(done, total int), end func
 		}
 		last = now
 		left := time.Duration(float64(now.Sub(start)) / float64(done) * float64(total-done))
-		fmt.Fprintf(w, "viz: %s: %d of %d, %v left\n", what, done, total, left.Round(time.Second))
+		fmt.Fprintf(w, "viz: %s: %d of %d, %.3g a second, %v left\n", what, done, total, float64(done)/now.Sub(start).Seconds(), left.Round(time.Second))
 	}, func() {}
 }
 
