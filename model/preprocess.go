@@ -77,8 +77,18 @@ func (p Preprocess) Fit(img image.Image, h, w int) *image.NRGBA {
 	b := img.Bounds()
 	if o, ok := img.(interface{ Opaque() bool }); ok && !o.Opaque() {
 		img = imaging.Overlay(imaging.New(b.Dx(), b.Dy(), color.White), img, image.Point{}, 1)
-		b = img.Bounds()
 	}
+	return p.fit(img, h, w, imaging.Linear)
+}
+
+// FitLabels is Fit for pictures whose colours are names, not to be mixed: every
+// pixel is one of the picture's, transparent ones stay so.
+func (p Preprocess) FitLabels(img image.Image, h, w int) *image.NRGBA {
+	return p.fit(img, h, w, imaging.NearestNeighbor)
+}
+
+func (p Preprocess) fit(img image.Image, h, w int, filter imaging.ResampleFilter) *image.NRGBA {
+	b := img.Bounds()
 	if b.Dx() == w && b.Dy() == h {
 		return imaging.Clone(img)
 	}
@@ -95,7 +105,7 @@ func (p Preprocess) Fit(img image.Image, h, w int) *image.NRGBA {
 		img = imaging.CropCenter(img, cw, ch)
 		rw, rh = max(int(float64(cw)*scale+0.5), w), max(int(float64(ch)*scale+0.5), h)
 	}
-	return imaging.CropCenter(imaging.Resize(img, rw, rh, imaging.Linear), w, h)
+	return imaging.CropCenter(imaging.Resize(img, rw, rh, filter), w, h)
 }
 
 // Tensor turns an image into the input [1, C, H, W] of the network in.

@@ -48,9 +48,9 @@ type Options struct {
 	Classes  []int    // classes to map; nil: the most probable one of the clean image
 	Layers   []string // layers whose strongest map is totalled; nil: the last convolution (model.ConvLayers)
 	Method   Method
-	Batch    int // of Brute: positions in a forward pass; 0: as many as stay within about 256 MiB, at most 64
-	Memory   int // bytes to stay within beside the network's weights; 0: about 384 MiB
-	Progress func(done, total int)
+	Batch    int                   // of Brute: positions in a forward pass; 0: as many as stay within about 256 MiB, at most 64
+	Memory   int                   // bytes to stay within beside the network's weights; 0: about 384 MiB
+	Progress func(done, total int) // see Scanner.ScanAllProgress
 }
 
 // LayerTotal is the activity of one feature map while the patch moves.
@@ -123,14 +123,17 @@ func (m *Map) pixelDrops() {
 // Lowest returns the patch under which class j (index into Classes) is least
 // probable, the first of several. It compares log odds, which still tell
 // positions apart where the probability of a sure network rounds to 1.
-func (m *Map) Lowest(j int) model.Box {
+func (m *Map) Lowest(j int) model.Box { return m.Boxes[m.LowestAt(j)] }
+
+// LowestAt is the position of Lowest.
+func (m *Map) LowestAt(j int) int {
 	best := 0
 	for i, o := range m.odds[j] {
 		if o < m.odds[j][best] {
 			best = i
 		}
 	}
-	return m.Boxes[best]
+	return best
 }
 
 // logOdds is log p/(1-p) of class c: its score minus log sum exp of the others'.

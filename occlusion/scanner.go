@@ -98,8 +98,8 @@ func (s *Scanner) ScanAll(ctx context.Context, x *tensor.Tensor) ([]*Map, error)
 	return s.ScanAllProgress(ctx, x, s.o.Progress)
 }
 
-// ScanAllProgress is ScanAll with a callback of its own. done and total count
-// the positions of all sizes.
+// ScanAllProgress is ScanAll with a callback of its own. total is the number of
+// positions of all sizes; done is how many of them the work done so far is worth.
 func (s *Scanner) ScanAllProgress(ctx context.Context, x *tensor.Tensor, progress func(done, total int)) ([]*Map, error) {
 	if len(x.Shape) != 4 || x.Shape[0] != 1 {
 		return nil, fmt.Errorf("occlusion: input is %v, want one image [1 C H W]", x.Shape)
@@ -204,7 +204,8 @@ func (m *Map) put(i int, scores []float32) error {
 
 func (s *Scanner) runIncremental(ctx context.Context, k *incremental.Clean, m *Map, set int, progress func(done, total int)) error {
 	order := s.orders[set]
-	job := incremental.Job{Changes: s.changes[set], Progress: progress,
+	n := len(order)
+	job := incremental.Job{Changes: s.changes[set], Progress: func(share float64) { progress(min(int(share*float64(n)), n), n) },
 		Draw: func(i int, dst []float32) { m.set.draw(order[i], dst, m.Input.Data, m.Filler, s.net.Input) }}
 	for _, t := range m.Totals {
 		job.Maps = append(job.Maps, t.Channel)
@@ -267,6 +268,51 @@ func (s *Scanner) runBrute(ctx context.Context, m *Map, _ int, progress func(don
 	return nil
 }
 
+// Prediction is what a scan of one image will take, all sizes of the patch
+// together.
+type Prediction struct {
+	Positions int
+	MACs      int64 // multiply-adds that will be made
+	Whole     int64 // multiply-adds of forward passes of the whole network
+	Memory    int   // bytes beside the network's weights
+	Layers    []Layer
+}
+
+// Layer is a layer's part of a Prediction: means over the positions.
+type Layer struct {
+	Name  string
+	Way   string  // box, clip, winograd, delta, whole; "" where nothing is multiplied
+	Box   float64 // places computed
+	Map   int     // places of the map
+	MACs  float64 // a position
+	Whole float64 // multiply-adds of the layer in a whole pass
+}
+
+// Predict says what a scan of an image will take.
+func (s *Scanner) Predict() Prediction {
+	p := Prediction{}
+	for _, set := range s.sets {
+		p.Positions += len(set.boxes)
+	}
+	p.Whole = s.whole * int64(p.Positions+len(s.sets))
+	if s.brute != nil {
+		p.MACs = p.Whole
+		p.Memory = 256 << 20
+		return p
+	}
+	var all []model.Box
+	for _, c := range s.changes {
+		all = append(all, c...)
+	}
+	c := s.inc.Cost(all)
+	p.MACs = s.whole + int64(c.MACs)
+	p.Memory = c.Memory
+	for _, l := range c.Layers {
+		p.Layers = append(p.Layers, Layer{Name: l.Layer, Way: l.Way, Box: l.Box, Map: l.Map, MACs: l.MACs, Whole: l.Whole})
+	}
+	return p
+}
+
 // Cost predicts a scan by forward passes of the whole network: positions, of all
 // sizes of the patch, and multiply-adds.
 func Cost(net *model.Network, o Options) (positions int, macs int64, err error) {
@@ -279,4 +325,12 @@ func Cost(net *model.Network, o Options) (positions int, macs int64, err error) 
 	}
 	per, err := net.MACs()
 	return positions, per * int64(positions+1), err
+}
+
+// Patches are the sizes of the patch, Options.Patch first.
+func (s *Scanner) Patches() (sizes [][2]int) {
+	for _, set := range s.sets {
+		sizes = append(sizes, set.patch)
+	}
+	return sizes
 }

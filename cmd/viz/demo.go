@@ -149,7 +149,7 @@ func demo(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		name, err := drawOcclusion(out, m, "occlusion-"+net.Class(src.labels[i]), src.names[i], 0, false)
+		name, err := drawOcclusion(out, m, "occlusion-"+net.Class(src.labels[i]), src.names[i], "", occlusion.Style{Name: title(src.names[i])})
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ func inspectCommand() *cli.Command {
 		UsageText:   "viz inspect [flags] [MODEL]",
 		Description: examples("viz inspect ckpt.bin", "viz inspect --rule guided --json net.onnx"),
 		Flags: []cli.Flag{modelFlag, jsonFlag, quietFlag,
+			workersFlag, &cli.StringFlag{Name: "occlude", Usage: "show how an occlusion map with `PATCH/STRIDE` would be computed, such as 16/4"},
 			&cli.StringFlag{Name: "rule", Value: string(deconv.Paper), Usage: "projection `RULE` to show: deconv, guided, gradient, deconv_lrngrad, deconv_leaky"}},
 		Action: inspect,
 	}
@@ -43,6 +44,9 @@ func inspect(c *cli.Context) error {
 	net, err := modelArgument(c)
 	if err != nil {
 		return err
+	}
+	if c.IsSet("occlude") {
+		return inspectOcclusion(c, net, c.String("occlude"))
 	}
 	rule, err := deconv.ParseRule(c.String("rule"))
 	if err != nil {

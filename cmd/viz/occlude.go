@@ -17,18 +17,28 @@ func occludeCommand() *cli.Command {
 	return &cli.Command{
 		Name: "occlude", Usage: "map what a decision rests on by covering the image with a patch, place by place",
 		UsageText: "viz occlude [flags] IMG...",
-		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n\n" +
-			examples("viz occlude img.png", "viz occlude --class cat --size 8 --stride 2 --out cat.png img.png", "viz occlude --npy numbers/ --layer 1,3 img.png"),
+		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n" +
+			"Only what the patch can change is computed. --method box makes the same sums as brute force, bit for bit;\n" +
+			"fast agrees with them to rounding and takes about half the time.\n\n" +
+			examples("viz occlude img.png", "viz occlude --class cat --size 8 --stride 2 --out cat.png img.png", "viz occlude --npy numbers/ --layer 1,3 img.png",
+				"viz occlude --size 16,32 --resume --out maps/ photos/"),
 		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, workersFlag, jsonFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
 			&cli.StringFlag{Name: "class", Usage: "`CLASS` by name or number, or several: cat,dog; default: the image's most probable one"},
-			&cli.StringFlag{Name: "size", Usage: "patch in input pixels, `N` or ROWSxCOLUMNS; default: 50/224 of the input, as in the paper"},
+			&cli.StringFlag{Name: "size", Usage: "patch in input pixels, `N` or ROWSxCOLUMNS, or several: 16,32x8; default: 50/224 of the input, as in the paper"},
 			&cli.StringFlag{Name: "stride", Usage: "step between positions in input pixels, `N` or ROWSxCOLUMNS; default: 6/224 of the input"},
 			&cli.StringFlag{Name: "edge", Value: "inside", Usage: "inside: positions at multiples of the stride; cover: and a last row and column at the border"},
 			&cli.StringFlag{Name: "fill", Value: "mean", Usage: "patch: mean (of the training data), image (its mean), blur, noise:SEED, a grey level 0..255, or input:V[,V...] in network units"},
+			&cli.IntFlag{Name: "soft", Usage: "`PIXELS` over which the patch fades in from its edge"},
+			&cli.StringFlag{Name: "mask", Usage: "picture `FILE` whose colours are segments of the image, each covered in turn instead of a patch; transparent pixels never are"},
 			&cli.StringFlag{Name: "layer", Usage: "`LAYER`s whose strongest map is totalled (panel b), by number or name; default: the last convolution"},
 			&cli.BoolFlag{Name: "paper", Usage: "the paper's setting (50x50 at stride 6 of 224) and colours"},
+			&cli.StringFlag{Name: "method", Value: "fast", Usage: "fast, box (bit for bit as brute force), or brute"},
+			&cli.StringFlag{Name: "memory", Usage: "keep the whole process within `SIZE`, such as 900M or 2G; default: 400M beside the network's weights"},
+			&cli.BoolFlag{Name: "resume", Usage: "leave out images whose results are there already, made with the same options"},
+			&cli.StringFlag{Name: "scale", Value: "own", Usage: "limits of the colour bars: own (of each picture), series (one for all pictures of the run), or the loss at their ends, such as 0.5"},
+			&cli.Float64Flag{Name: "opacity", Value: 0.55, Usage: "of the overlay, 0 to 1"},
 			&cli.StringFlag{Name: "npy", Usage: "write the numbers as arrays into `DIR`"},
-			&cli.IntFlag{Name: "batch", Usage: "positions per forward pass, 0: chosen by memory; results do not depend on it"}},
+			&cli.IntFlag{Name: "batch", Usage: "positions per forward pass of --method brute, 0: chosen by memory; results do not depend on it"}},
 		Action: occlude,
 	}
 }
@@ -51,8 +61,18 @@ func parsePair(flag, s string) ([2]int, error) {
 }
 
 func occlusionOptions(c *cli.Context, net *model.Network) (o occlusion.Options, err error) {
-	if o.Patch, err = parsePair("size", c.String("size")); err != nil {
-		return o, err
+	for i, size := range strings.Split(c.String("size"), ",") {
+		p, err := parsePair("size", size)
+		if err != nil {
+			return o, err
+		}
+		if i == 0 {
+			o.Patch = p
+		} else if p == [2]int{} {
+			return o, usage("--size "+c.String("size")+": a size is missing", "")
+		} else if p != o.Patch && !slices.Contains(o.Sizes, p) {
+			o.Sizes = append(o.Sizes, p)
+		}
 	}
 	if o.Stride, err = parsePair("stride", c.String("stride")); err != nil {
 		return o, err
@@ -87,6 +107,27 @@ func occlusionOptions(c *cli.Context, net *model.Network) (o occlusion.Options, 
 		}
 	}
 	o.Batch = c.Int("batch")
+	if o.Soft = c.Int("soft"); o.Soft < 0 {
+		return o, usage(fmt.Sprintf("--soft %d: want no negative number", o.Soft), "")
+	}
+	switch m := c.String("method"); m {
+	case "fast":
+		o.Method = occlusion.Fast
+	case "box", "brute":
+		o.Method = occlusion.Method(m)
+	default:
+		return o, usage("--method "+m+": want fast, box or brute", "")
+	}
+	if mask := c.String("mask"); mask != "" {
+		for _, flag := range []string{"size", "stride", "edge", "soft", "paper"} {
+			if c.IsSet(flag) {
+				return o, usage("--mask goes without --"+flag+": the mask's segments are what is covered", "")
+			}
+		}
+		if o.Segments, err = readMask(mask, net); err != nil {
+			return o, err
+		}
+	}
 	return o, nil
 }
 
@@ -118,9 +159,15 @@ func occlude(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	positions, macs, err := occlusion.Cost(net, o)
-	if err != nil {
+	if _, _, err := occlusion.Cost(net, o); err != nil {
 		return usageErr(err)
+	}
+	if o.Memory, err = memoryFlag(c, net); err != nil {
+		return err
+	}
+	style, series, err := styleFlags(c)
+	if err != nil {
+		return err
 	}
 	src, err := openSource(c, net, paths, false)
 	if err != nil {
@@ -130,7 +177,7 @@ func occlude(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := out.several(src.Len()*max(len(o.Classes), 1), "images and classes"); err != nil {
+	if err := out.several(src.Len()*max(len(o.Classes), 1)*(1+len(o.Sizes)), "images, classes and sizes"); err != nil {
 		return err
 	}
 	if dir := c.String("npy"); dir != "" {
@@ -138,72 +185,24 @@ func occlude(c *cli.Context) error {
 			return err
 		}
 	}
-	note(c, "%d positions, %s multiply-adds an image", positions, count(macs))
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
-	var results []occlusionNumbers
-	for i := range src.Len() {
-		x, err := src.load(i)
-		if err != nil {
-			return err
-		}
-		step, end := progress(c, "occluding "+title(src.names[i]))
-		o.Progress = step
-		m, err := occlusion.Scan(c.Context, engine, net, x, o)
-		end()
-		if err != nil {
-			return err
-		}
-		base := "occlusion-" + src.stems[i]
-		for j, k := range m.Classes {
-			name := base
-			if len(m.Classes) > 1 {
-				name += "-" + net.Class(k)
-			}
-			if _, err := drawOcclusion(out, m, name, src.names[i], j, c.Bool("paper")); err != nil {
-				return err
-			}
-		}
-		results = append(results, occlusionSummary(m, src.names[i], m.Classes...))
-		if dir := c.String("npy"); dir != "" {
-			if src.Len() > 1 {
-				dir = filepath.Join(dir, fileName(base))
-				if err := outDir(c, dir, "--npy"); err != nil {
-					return err
-				}
-			}
-			if err := writeOcclusion(m, dir); err != nil {
-				return err
-			}
-			wrote(c, dir)
-		}
-	}
-	if c.Bool("json") {
-		return printJSON(c, results)
-	}
-	return nil
-}
-
-// drawOcclusion writes the figure of class j (index into m.Classes), with the
-// per-pixel loss as an array [H, W] and everything else as JSON beside it, and
-// returns the picture's file name.
-func drawOcclusion(out *output, m *occlusion.Map, name, image string, j int, paper bool) (string, error) {
-	k := m.Classes[j]
-	img := m.Figure(occlusion.Style{Class: j, Paper: paper, Name: title(image)})
-	return out.picture(name, img, numbers{json: occlusionSummary(m, image, k), shape: []int{m.Net.Input.H, m.Net.Input.W}, data: m.PixelDrop[j]},
-		"image", image, "class", m.Net.Class(k), "patch", pair(m.Patch), "stride", pair(m.Stride), "fill", m.FillName)
+	r := &occlusionRun{c: c, net: net, o: o, src: src, out: out, style: style, series: series}
+	return r.all()
 }
 
 // occlusionNumbers is the JSON form of an occlusion map.
 type occlusionNumbers struct {
 	Model     string           `json:"model"`
 	Image     string           `json:"image"`
+	Options   string           `json:"options"` // what --resume compares
 	Patch     [2]int           `json:"patch"`
 	Stride    [2]int           `json:"stride"`
 	Fill      string           `json:"fill"`
+	Soft      int              `json:"soft,omitempty"`
+	Labels    []int32          `json:"labels,omitempty"` // of the mask's segments, 0xRRGGBB
 	Rows      int              `json:"rows"`
 	Cols      int              `json:"cols"`
 	CleanBest string           `json:"clean_best"`
+	Method    string           `json:"method"`
 	Whole     int64            `json:"whole_macs"` // of as many whole passes
 	MACs      int64            `json:"macs"`       // made
 	Classes   []occlusionClass `json:"classes"`
@@ -230,8 +229,8 @@ type occlusionLayer struct {
 
 // occlusionSummary lists all numbers by position, of the given classes.
 func occlusionSummary(m *occlusion.Map, image string, classes ...int) occlusionNumbers {
-	n := occlusionNumbers{Model: hash(m.Net), Image: image, Patch: m.Patch, Stride: m.Stride, Fill: m.FillName, Rows: m.Rows, Cols: m.Cols,
-		CleanBest: m.Net.Class(m.CleanBest), MACs: m.MACs, Whole: m.Whole, ArgMax: m.ArgMax}
+	n := occlusionNumbers{Model: hash(m.Net), Image: image, Patch: m.Patch, Stride: m.Stride, Fill: m.FillName, Soft: m.Soft, Labels: m.Labels,
+		Rows: m.Rows, Cols: m.Cols, CleanBest: m.Net.Class(m.CleanBest), Method: methodName(m.Method), MACs: m.MACs, Whole: m.Whole, ArgMax: m.ArgMax}
 	for j, k := range m.Classes {
 		if slices.Contains(classes, k) {
 			n.Classes = append(n.Classes, occlusionClass{k, m.Net.Class(k), m.CleanProb[j], m.CleanLogit[j], m.Lowest(j), m.Prob[j], m.Logit[j]})
@@ -241,6 +240,13 @@ func occlusionSummary(m *occlusion.Map, image string, classes ...int) occlusionN
 		n.Layers = append(n.Layers, occlusionLayer{t.Layer, t.Channel, t.Clean, t.Total})
 	}
 	return n
+}
+
+func methodName(m occlusion.Method) string {
+	if m == occlusion.Fast {
+		return "fast"
+	}
+	return string(m)
 }
 
 // writeOcclusion writes prob, logit, argmax, total, pixel_drop and positions. With

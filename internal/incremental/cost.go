@@ -213,6 +213,30 @@ func (n *Net) Cost(changes []model.Box) Cost {
 	return c
 }
 
+// work predicts the cost of every block, and that of a change in late steps.
+func (n *Net) work(changes []model.Box) (blocks []float64, perChange float64) {
+	wins := make([]window, len(n.values))
+	for at := 0; at < len(changes); at += n.lanes {
+		n.plan(wins, changes[at:min(at+n.lanes, len(changes))])
+		cost := 1.0
+		for i := range n.steps {
+			s := &n.steps[i]
+			w := &wins[s.out]
+			cost += float64(w.places()*n.values[s.out].shape.C) * 2 * copyCost
+			if s.op == opConv && !w.empty() {
+				c, _ := s.convWay(s.way, w, &wins[s.in[0]])
+				cost += c
+			}
+		}
+		blocks = append(blocks, cost)
+	}
+	whole := n.wholeMACs()
+	for _, l := range n.late {
+		perChange += whole[l.node.Name] / float64(n.lanes)
+	}
+	return blocks, perChange
+}
+
 // wholeMACs returns the multiply-adds of each layer in a whole pass.
 func (n *Net) wholeMACs() map[string]float64 {
 	out := map[string]float64{}
@@ -248,21 +272,21 @@ func (e *MemoryError) Error() string {
 // wait for, within the memory allowed.
 func (n *Net) budget() error {
 	total := (len(n.o.Changes) + n.lanes - 1) / n.lanes
-	// What stays, and what the clean pass takes for a while.
-	fixed := 0
+	// What stays, and what the clean pass takes before blocks are worked on.
+	fixed, clean := 0, 16<<20
 	for i := range n.steps {
 		if c := n.steps[i].conv; c != nil {
 			fixed += c.Bytes()
-			fixed += 4 * n.steps[i].geo.Out * n.steps[i].geo.In / max(n.steps[i].geo.Groups, 1) * n.steps[i].geo.KH * n.steps[i].geo.KW
+			clean += 4 * n.steps[i].geo.Out * n.steps[i].geo.In / max(n.steps[i].geo.Groups, 1) * n.steps[i].geo.KH * n.steps[i].geo.KW
 		}
 	}
 	for _, v := range n.values {
-		fixed += 2 * 4 * v.shape.Len()
+		fixed += 4 * v.shape.Len()
+		clean += 4 * v.shape.Len()
 		if v.spatial {
 			fixed += 4 * v.shape.Len()
 		}
 	}
-	fixed += 16 << 20 // what the kernels of the clean pass work in
 	work, keep := 0, 0
 	n.blocks(n.o.Changes, func(wins []window, _ int) {
 		w, k := n.need(wins)
@@ -273,8 +297,8 @@ func (n *Net) budget() error {
 	if limit == 0 {
 		limit = max(defaultMemory, fixed+(work+2*keep)*n.engine.Workers())
 	}
-	if fixed+work+keep > limit {
-		return &MemoryError{fixed + work + keep, limit}
+	if need := fixed + max(clean, work+keep); need > limit {
+		return &MemoryError{need, limit}
 	}
 	n.works = min(n.engine.Workers(), total)
 	for n.works > 1 && fixed+n.works*(work+keep) > limit {
@@ -285,7 +309,7 @@ func (n *Net) budget() error {
 		groups := (total + n.group - 1) / n.group
 		n.group = (total + groups - 1) / groups
 	}
-	n.memory = fixed + n.works*work + n.group*keep
+	n.memory = fixed + max(clean, n.works*work+n.group*keep)
 	return nil
 }
 

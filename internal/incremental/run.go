@@ -106,8 +106,10 @@ type Job struct {
 	// Done takes the outputs of change i, in the order of Options.Outputs, and the
 	// sums. It is called for one change at a time, in no fixed order; what it is
 	// given is valid until it returns.
-	Done     func(i int, outputs [][]float32, totals []float64)
-	Progress func(done, total int)
+	Done func(i int, outputs [][]float32, totals []float64)
+	// Progress is told of every finished block, by the share of the predicted work
+	// that is done; the last call has 1.
+	Progress func(share float64)
 }
 
 // Run computes all changes of the image. Neighbours in the list should be
@@ -120,7 +122,11 @@ func (k *Clean) Run(ctx context.Context, job Job) error {
 		idle <- &block{n: n, k: k, wins: make([]window, len(n.values))}
 	}
 	var mu sync.Mutex
-	done := 0
+	costs, perChange := n.work(job.Changes)
+	done, all := 0.0, perChange*float64(len(job.Changes))
+	for _, c := range costs {
+		all += c
+	}
 	for b0 := 0; b0 < blocks; b0 += n.group {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -142,11 +148,8 @@ func (k *Clean) Run(ctx context.Context, job Job) error {
 			if err != nil && failed == nil {
 				failed = err
 			}
-			if len(n.late) == 0 {
-				done += len(changes)
-				if job.Progress != nil {
-					job.Progress(done, len(job.Changes))
-				}
+			if done += costs[b0+i]; job.Progress != nil {
+				job.Progress(min(done/all, 1))
 			}
 		})
 		if failed == nil {
@@ -159,12 +162,10 @@ func (k *Clean) Run(ctx context.Context, job Job) error {
 		if err := g.finish(ctx, job, b0*n.lanes, len(changes)); err != nil {
 			return err
 		}
-		if len(n.late) > 0 {
-			done += len(changes)
-			if job.Progress != nil {
-				job.Progress(done, len(job.Changes))
-			}
-		}
+		done += perChange * float64(len(changes))
+	}
+	if job.Progress != nil {
+		job.Progress(1)
 	}
 	return nil
 }

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/occlusion"
+	"github.com/urfave/cli/v2"
+)
+
+// occlusionPlan is the JSON form of viz inspect --occlude.
+type occlusionPlan struct {
+	Model     string            `json:"model"`
+	Patch     [2]int            `json:"patch"`
+	Stride    [2]int            `json:"stride"`
+	Positions int               `json:"positions"`
+	MACs      int64             `json:"macs"`
+	Whole     int64             `json:"whole_macs"`
+	Memory    int               `json:"memory"`
+	Layers    []occlusion.Layer `json:"layers"`
+}
+
+// inspectOcclusion lists how an occlusion map would be computed: PATCH/STRIDE,
+// such as 16/4 or 16x20/4.
+func inspectOcclusion(c *cli.Context, net *model.Network, spec string) error {
+	patch, stride, ok := strings.Cut(spec, "/")
+	if !ok || patch == "" || stride == "" {
+		return usage("--occlude "+spec+": want PATCH/STRIDE", "viz inspect --occlude 16/4")
+	}
+	var o occlusion.Options
+	var err error
+	if o.Patch, err = parsePair("occlude", patch); err != nil {
+		return err
+	}
+	if o.Stride, err = parsePair("occlude", stride); err != nil {
+		return err
+	}
+	if _, _, err := occlusion.Cost(net, o); err != nil {
+		return usageErr(err)
+	}
+	engine := model.NewEngine(c.Int("workers"))
+	defer engine.Close()
+	s, err := occlusion.New(engine, net, o)
+	if err != nil {
+		return err
+	}
+	p := s.Predict()
+	if c.Bool("json") {
+		return printJSON(c, occlusionPlan{net.Name, o.Patch, o.Stride, p.Positions, p.MACs, p.Whole, p.Memory, p.Layers})
+	}
+	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s\tpatch %s, stride %s\t%d positions\n\n", net.Name, pair(o.Patch), pair(o.Stride), p.Positions)
+	fmt.Fprintf(w, "name\tway\tplaces\tof\tmultiply-adds a position\tof\ttimes fewer\n")
+	for _, l := range p.Layers {
+		if l.Whole == 0 {
+			continue
+		}
+		fewer := "-"
+		if l.MACs > 0 {
+			fewer = fmt.Sprintf("%.1f", l.Whole/l.MACs)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%.0f\t%d\t%s\t%s\t%s\n", l.Name, l.Way, l.Box, l.Map, count(int64(l.MACs)), count(int64(l.Whole)), fewer)
+	}
+	fmt.Fprintf(w, "all, with the clean image\t\t\t\t%s\t%s\t%.1f\n", count(p.MACs/int64(p.Positions)), count(p.Whole/int64(p.Positions)), float64(p.Whole)/float64(max(p.MACs, 1)))
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.App.Writer, "\nbox: the sums of a whole pass, where the patch can change them; clip: products with changed inputs only, added to the clean sums;\n"+
+		"winograd: clip by F(2x2, 3x3); delta: a dense layer on what changed; whole: all of the layer. Memory: about %d MB beside the network.\n", p.Memory/1_000_000)
+	return err
+}
