@@ -230,12 +230,13 @@ func (j *convJob) fillPlanes(i, worker int) {
 	first := j.image0 * j.t.groups * j.t.chans
 	for p := i * j.fillTask; p < min((i+1)*j.fillTask, planes); p++ {
 		src := j.src[(first+p)*j.in.Area():][:j.in.Area()]
-		j.fillPlane(j.base[p*j.planeStride:][:j.planeStride], src, h0, h1)
+		j.fillPlane(j.base[p*j.planeStride:][:j.planeStride], src, j.y, h0, h1)
 	}
 }
 
-// fillPlane copies rows [h0, h1) of the phases of a plane, with 0 outside box in.
-func (j *convJob) fillPlane(dst, src []float32, h0, h1 int) {
+// fillPlane copies rows [h0, h1) of the phases of a plane, with 0 outside box in;
+// output row 0 reads from row y of the input on.
+func (j *convJob) fillPlane(dst, src []float32, y, h0, h1 int) {
 	phase := j.hs * j.ws
 	// Columns [lo, hi) of each phase are inside the box; of these, [split0,
 	// split1) are split for all phases of a row at once.
@@ -252,14 +253,14 @@ func (j *convJob) fillPlane(dst, src []float32, h0, h1 int) {
 		clear(dst[i*phase+h0*j.ws : i*phase+h1*j.ws])
 	}
 	for iy, py := range j.phasesY {
-		u0, u1 := spanIn(j.sy, j.y+py, j.in.Y0, j.in.Y1, h0, h1)
+		u0, u1 := spanIn(j.sy, y+py, j.in.Y0, j.in.Y1, h0, h1)
 		for ix, px := range j.phasesX {
 			lo, hi := spanIn(j.sx, j.x+px, j.in.X0, j.in.X1, 0, j.ws)
 			if lo >= hi {
 				continue
 			}
 			first := (iy*len(j.phasesX)+ix)*phase + u0*j.ws
-			at := (j.y+u0*j.sy+py-j.in.Y0)*j.in.W() + j.x + px - j.in.X0
+			at := (y+u0*j.sy+py-j.in.Y0)*j.in.W() + j.x + px - j.in.X0
 			if j.sx == 1 {
 				if u0 < u1 {
 					j.lv.copyBox(dst[first+lo:], j.ws, src[at+lo:], j.sy*j.in.W(), u1-u0, hi-lo)

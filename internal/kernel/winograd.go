@@ -181,7 +181,15 @@ type winogradJob struct {
 	in    func(i, worker int)
 	mult  func(i, worker int)
 	out   func(i, worker int)
+
+	// Of local tasks: bands of localRows of the tileRows rows of tiles of each
+	// image, which begins at row y0.
+	y0, tileRows, localRows, bands int
+	local                          func(i, worker int)
+	locals                         []localMemory
 }
+
+type localMemory struct{ base, v, c []float32 }
 
 func (e *Engine) runWinograd(f *Filters, t *transformed, n int, dst []float32, out Box, y, x int, src []float32, in Box, ep Epilogue) {
 	j := e.winograds.get()
@@ -190,7 +198,8 @@ func (e *Engine) runWinograd(f *Filters, t *transformed, n int, dst []float32, o
 		j = new(winogradJob)
 		j.read.workers = make([]convWorker, workers)
 		j.read.fill = j.read.fillPlanes
-		j.in, j.mult, j.out = j.transformIn, j.multiply, j.transformOut
+		j.in, j.mult, j.out, j.local = j.transformIn, j.multiply, j.transformOut, j.localTask
+		j.locals = make([]localMemory, workers)
 	}
 	j.win, j.ep, j.dst, j.h, j.w = t, ep, dst, out.H(), out.W()
 	j.t = taps{list: winogradTaps[t.alpha], maxY: t.alpha - 1, maxX: t.alpha - 1, groups: 1, rows: t.rows, chans: t.chans}
@@ -200,6 +209,11 @@ func (e *Engine) runWinograd(f *Filters, t *transformed, n int, dst []float32, o
 	r.src, r.in, r.y, r.x, r.sy, r.sx = src, in, y, x, t.size, t.size
 	r.read()
 
+	if len(t.u) <= localWeights && n*r.h >= workers {
+		e.runLocal(j, n, y)
+		e.putWinograd(j)
+		return
+	}
 	panel := f.lv.panel()
 	perPanel := t.taps() * (t.chans + t.rows) * panel
 	blocks := rowBlocks(t.rows, f.lv.rows)
@@ -240,36 +254,51 @@ func (e *Engine) runWinograd(f *Filters, t *transformed, n int, dst []float32, o
 	e.put(r.base)
 	e.put(j.v)
 	e.put(j.c)
-	r.src, r.base, j.v, j.c, j.dst, j.ep, j.win = nil, nil, nil, nil, nil, Epilogue{}, nil
+	e.putWinograd(j)
+}
+
+func (e *Engine) putWinograd(j *winogradJob) {
+	j.read.src, j.read.base, j.v, j.c, j.dst, j.ep, j.win = nil, nil, nil, nil, nil, Epilogue{}, nil
 	e.winograds.put(j)
 }
 
 func (j *winogradJob) transformIn(i, worker int) {
-	r := &j.read
-	lv, chans, nt := r.lv, j.win.chans, j.win.taps()
-	panel := lv.panel()
-	ws := &r.workers[worker]
+	chans, panel := j.win.chans, j.read.lv.panel()
 	p := i % j.count
 	c0 := i / j.count * tileChans
-	n := min(tileChans, chans-c0)
+	j.panelIn(&j.read.workers[worker], j.read.base, j.v[(p*chans+c0)*panel:], j.count*chans, (j.first+p)*panel, c0, min(tileChans, chans-c0))
+}
+
+// panelIn transforms n channels from c0 on of the tiles of the panel that begins
+// with tile from; the rows of v for a tap and the next are ldv panels apart.
+func (j *winogradJob) panelIn(ws *convWorker, base, v []float32, ldv, from, c0, n int) {
+	r := &j.read
+	lv, nt, panel := r.lv, j.win.taps(), r.lv.panel()
 	ws.b = grow(ws.b, tileChans*nt*panel)
-	from := (j.first + p) * panel
 	r.segments(ws, from, from+panel)
-	for v := range 2 {
-		if nseg := ws.index[v+1] - ws.index[v]; nseg > 0 {
-			lv.pack(&ws.b[v*lv.lanes], &r.base[0], &r.koff[c0*nt], n*nt, &ws.segs[2*ws.index[v]], nseg)
-			lv.winogradIn[j.win.alpha](&j.v[(p*chans+c0)*panel+v*lv.lanes], &ws.b[v*lv.lanes], 4*j.count*chans*panel, n)
+	for i := range 2 {
+		if nseg := ws.index[i+1] - ws.index[i]; nseg > 0 {
+			lv.pack(&ws.b[i*lv.lanes], &base[0], &r.koff[c0*nt], n*nt, &ws.segs[2*ws.index[i]], nseg)
+			lv.winogradIn[j.win.alpha](&v[i*lv.lanes], &ws.b[i*lv.lanes], 4*ldv*panel, n)
 		}
 	}
 }
 
 func (j *winogradJob) multiply(i, worker int) {
 	r, t := &j.read, j.win
-	lv := r.lv
-	panel := lv.panel()
 	tap, split := i/j.split, i%j.split
-	blocks := rowBlocks(t.rows, lv.rows)
+	blocks := rowBlocks(t.rows, r.lv.rows)
 	rb0, rb1 := rowStart(blocks, j.split, split), rowStart(blocks, j.split, split+1)
+	j.tapProduct(tap, rb0, rb1, j.v[tap*j.count*t.chans*r.lv.panel():], j.c[tap*j.count*t.rows*r.lv.panel():],
+		j.count, r.images*r.h*r.w-j.first*r.lv.panel())
+}
+
+// tapProduct multiplies the row blocks [rb0, rb1) of a tap's weights with v for
+// count panels, of which the last ends with the given column.
+func (j *winogradJob) tapProduct(tap, rb0, rb1 int, v, c []float32, count, columns int) {
+	t, lv := j.win, j.read.lv
+	panel := lv.panel()
+	blocks := rowBlocks(t.rows, lv.rows)
 	kBlocks := (t.chans + kBlock - 1) / kBlock
 	u := t.u[tap*t.rows*t.chans:]
 	for kb := range kBlocks {
@@ -282,14 +311,12 @@ func (j *winogradJob) multiply(i, worker int) {
 			r0, r1 := rowStart(t.rows, blocks, rb), rowStart(t.rows, blocks, rb+1)
 			mr := r1 - r0
 			a := &u[r0*t.chans+k0*mr]
-			for p := range j.count {
+			for p := range count {
 				nv := 2
-				if r.images*r.h*r.w-(j.first+p)*panel <= lv.lanes {
+				if columns-p*panel <= lv.lanes {
 					nv = 1
 				}
-				b := &j.v[((tap*j.count+p)*t.chans+k0)*panel]
-				c := &j.c[((tap*j.count+p)*t.rows+r0)*panel]
-				lv.tile[nv][mr](k1-k0, a, b, c, nil, 4*panel, flags, 1<<(nv*lv.lanes)-1)
+				lv.tile[nv][mr](k1-k0, a, &v[(p*t.chans+k0)*panel], &c[(p*t.rows+r0)*panel], nil, 4*panel, flags, 1<<(nv*lv.lanes)-1)
 			}
 		}
 	}
@@ -297,13 +324,18 @@ func (j *winogradJob) multiply(i, worker int) {
 
 func (j *winogradJob) transformOut(i, worker int) {
 	r, t := &j.read, j.win
-	lv := r.lv
-	panel, area := lv.panel(), j.h*j.w
-	ws := &r.workers[worker]
+	panel := r.lv.panel()
 	p := i % j.count
 	r0 := i / j.count * tileRows
-	n := min(tileRows, t.rows-r0)
-	columns := r.images * r.h * r.w
+	j.panelOut(&r.workers[worker], j.c[(p*t.rows+r0)*panel:], j.count*t.rows, (j.first+p)*panel, r.images*r.h*r.w, r.image0, j.row0, r0, min(tileRows, t.rows-r0))
+}
+
+// panelOut transforms n output channels from r0 on of the panel that begins with
+// tile from of columns, the first of which is in tile row row0 of image0.
+func (j *winogradJob) panelOut(ws *convWorker, c []float32, ldc, from, columns, image0, row0, r0, n int) {
+	r, t := &j.read, j.win
+	lv := r.lv
+	panel, area := lv.panel(), j.h*j.w
 	var bias *float32
 	if j.ep.Bias != nil {
 		bias = &j.ep.Bias[r0]
@@ -312,16 +344,16 @@ func (j *winogradJob) transformOut(i, worker int) {
 	if j.ep.ReLU {
 		relu = 1
 	}
-	dst := &j.dst[r.image0*j.ep.Stride+r0*area]
+	dst := &j.dst[image0*j.ep.Stride+r0*area]
 	for v := range 2 {
-		from := (j.first+p)*panel + v*lv.lanes
+		from := from + v*lv.lanes
 		to := min(from+lv.lanes, columns)
 		if from >= to {
 			break
 		}
 		ws.segs = ws.segs[:0]
 		for l := from; l < to; {
-			image, ty, tx := l/(r.h*r.w), j.row0+l/r.w%r.h, l%r.w
+			image, ty, tx := l/(r.h*r.w), row0+l/r.w%r.h, l%r.w
 			run := min(r.w-tx, to-l)
 			off := image*j.ep.Stride + t.size*(ty*j.w+tx-(l-from))
 			cols := min(t.size*run, j.w-t.size*tx)
@@ -329,6 +361,65 @@ func (j *winogradJob) transformOut(i, worker int) {
 			ws.segs = append(ws.segs, int64(4*off), int64(mask), int64(min(t.size, j.h-t.size*ty)))
 			l += run
 		}
-		lv.winogradOut[t.alpha+t.size](dst, &j.c[(p*t.rows+r0)*panel+v*lv.lanes], 4*j.count*t.rows*panel, n, 4*area, 4*j.w, &ws.segs[0], len(ws.segs)/3, bias, relu)
+		lv.winogradOut[t.alpha+t.size](dst, &c[v*lv.lanes], 4*ldc*panel, n, 4*area, 4*j.w, &ws.segs[0], len(ws.segs)/3, bias, relu)
+	}
+}
+
+// runLocal is the way for weights that fit the cache of a worker beside a panel:
+// each task takes some rows of tiles of an image all the way, so that nothing
+// but the input goes from one worker to another.
+func (e *Engine) runLocal(j *winogradJob, n, y int) {
+	r, t := &j.read, j.win
+	rows, workers := r.h, e.pool.Workers()
+	// As many rows of tiles in a task as cost least time: vectors that are full,
+	// tasks that are even.
+	lanes, best := r.lv.lanes, 0
+	perRow := t.chans * t.size * r.w * t.size
+	for h := 1; h <= rows && (h == 1 || h*perRow <= localFloats); h++ {
+		tasks := n * ((rows + h - 1) / h)
+		rounds := (tasks + workers - 1) / workers
+		cost := rounds * ((h*r.w+lanes-1)/lanes*lanes + r.w*(t.alpha-t.size)/(2*t.size) + 4)
+		if best == 0 || cost < best {
+			best, j.localRows = cost, h
+		}
+	}
+	j.y0, r.h = y, j.localRows
+	j.tileRows = rows
+	r.images, r.image0 = 1, 0
+	r.read()
+	j.bands = (rows + j.localRows - 1) / j.localRows
+	e.pool.For(n*j.bands, j.local)
+}
+
+// localFloats is about the size of the padded input of a local task.
+const localFloats = 160 << 10
+
+// localWeights is the size of the largest weights of local tasks.
+const localWeights = 480 << 10
+
+func (j *winogradJob) localTask(i, worker int) {
+	r, t := &j.read, j.win
+	panel := r.lv.panel()
+	image, band := i/j.bands, i%j.bands
+	t0, t1 := band*j.localRows, min((band+1)*j.localRows, j.tileRows)
+	ws, l := &r.workers[worker], &j.locals[worker]
+	l.base = grow(l.base, r.imageStride)
+	l.v = grow(l.v, t.taps()*t.chans*panel)
+	l.c = grow(l.c, t.taps()*t.rows*panel)
+	for c := range t.chans {
+		r.fillPlane(l.base[c*r.planeStride:][:r.planeStride], r.src[(image*t.chans+c)*r.in.Area():][:r.in.Area()], j.y0+t0*t.size, 0, min(r.hs, t1-t0+r.hs-r.h))
+	}
+	blocks := rowBlocks(t.rows, r.lv.rows)
+	columns := (t1 - t0) * r.w
+	for from := 0; from < columns; from += panel {
+		for c0 := 0; c0 < t.chans; c0 += tileChans {
+			j.panelIn(ws, l.base, l.v[c0*panel:], t.chans, from, c0, min(tileChans, t.chans-c0))
+		}
+		for tap := range t.taps() {
+			j.tapProduct(tap, 0, blocks, l.v[tap*t.chans*panel:], l.c[tap*t.rows*panel:], 1, columns-from)
+		}
+		for r0 := 0; r0 < t.rows; r0 += tileRows {
+			j.panelOut(ws, l.c[r0*panel:], t.rows, from, columns, image, t0, r0, min(tileRows, t.rows-r0))
+		}
 	}
 }
