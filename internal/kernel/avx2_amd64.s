@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func tile_avx2_1x8(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile_avx2_1x8(SB), NOSPLIT, $0-64
 	MOVQ         kn+0(FP), CX
 	MOVQ         a+8(FP), SI
@@ -34,6 +34,9 @@ zero:
 	VXORPS Y0, Y0, Y0
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -41,6 +44,7 @@ loop:
 	VMOVUPS      (DI), Y13
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y13, Y15, Y0
+	PREFETCHT1   (R12)
 	VMOVUPS      64(DI), Y13
 	VBROADCASTSS 4(SI), Y15
 	VFMADD231PS  Y13, Y15, Y0
@@ -50,6 +54,7 @@ loop:
 	VMOVUPS      192(DI), Y13
 	VBROADCASTSS 12(SI), Y15
 	VFMADD231PS  Y13, Y15, Y0
+	ADDQ         $0x00000010, R12
 	ADDQ         $0x00000100, DI
 	ADDQ         $0x00000010, SI
 	SUBQ         $0x04, CX
@@ -103,7 +108,7 @@ DATA shifts_avx2<>+28(SB)/4, $0x00000018
 GLOBL shifts_avx2<>(SB), RODATA|NOPTR, $32
 
 // func tile_avx2_2x8(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile_avx2_2x8(SB), NOSPLIT, $0-64
 	MOVQ         kn+0(FP), CX
 	MOVQ         a+8(FP), SI
@@ -136,6 +141,9 @@ zero:
 	VXORPS Y1, Y1, Y1
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -145,6 +153,7 @@ loop:
 	VFMADD231PS  Y13, Y15, Y0
 	VBROADCASTSS 4(SI), Y14
 	VFMADD231PS  Y13, Y14, Y1
+	PREFETCHT1   (R12)
 	VMOVUPS      64(DI), Y13
 	VBROADCASTSS 8(SI), Y15
 	VFMADD231PS  Y13, Y15, Y0
@@ -160,6 +169,7 @@ loop:
 	VFMADD231PS  Y13, Y15, Y0
 	VBROADCASTSS 28(SI), Y14
 	VFMADD231PS  Y13, Y14, Y1
+	ADDQ         $0x00000020, R12
 	ADDQ         $0x00000100, DI
 	ADDQ         $0x00000020, SI
 	SUBQ         $0x04, CX
@@ -211,7 +221,7 @@ masked:
 	RET
 
 // func tile_avx2_3x8(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile_avx2_3x8(SB), NOSPLIT, $0-64
 	MOVQ         kn+0(FP), CX
 	MOVQ         a+8(FP), SI
@@ -248,6 +258,9 @@ zero:
 	VXORPS Y2, Y2, Y2
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -259,6 +272,7 @@ loop:
 	VFMADD231PS  Y13, Y14, Y1
 	VBROADCASTSS 8(SI), Y15
 	VFMADD231PS  Y13, Y15, Y2
+	PREFETCHT1   (R12)
 	VMOVUPS      64(DI), Y13
 	VBROADCASTSS 12(SI), Y15
 	VFMADD231PS  Y13, Y15, Y0
@@ -280,6 +294,7 @@ loop:
 	VFMADD231PS  Y13, Y14, Y1
 	VBROADCASTSS 44(SI), Y15
 	VFMADD231PS  Y13, Y15, Y2
+	ADDQ         $0x00000030, R12
 	ADDQ         $0x00000100, DI
 	ADDQ         $0x00000030, SI
 	SUBQ         $0x04, CX
@@ -339,7 +354,7 @@ masked:
 	RET
 
 // func tile_avx2_4x8(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile_avx2_4x8(SB), NOSPLIT, $0-64
 	MOVQ         kn+0(FP), CX
 	MOVQ         a+8(FP), SI
@@ -380,6 +395,9 @@ zero:
 	VXORPS Y3, Y3, Y3
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -393,6 +411,7 @@ loop:
 	VFMADD231PS  Y13, Y15, Y2
 	VBROADCASTSS 12(SI), Y14
 	VFMADD231PS  Y13, Y14, Y3
+	PREFETCHT1   (R12)
 	VMOVUPS      64(DI), Y13
 	VBROADCASTSS 16(SI), Y15
 	VFMADD231PS  Y13, Y15, Y0
@@ -420,6 +439,7 @@ loop:
 	VFMADD231PS  Y13, Y15, Y2
 	VBROADCASTSS 60(SI), Y14
 	VFMADD231PS  Y13, Y14, Y3
+	ADDQ         $0x00000040, R12
 	ADDQ         $0x00000100, DI
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x04, CX
@@ -487,7 +507,7 @@ masked:
 	RET
 
 // func tile_avx2_5x8(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile_avx2_5x8(SB), NOSPLIT, $0-64
 	MOVQ         kn+0(FP), CX
 	MOVQ         a+8(FP), SI
@@ -532,6 +552,9 @@ zero:
 	VXORPS Y4, Y4, Y4
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -547,6 +570,7 @@ loop:
 	VFMADD231PS  Y13, Y14, Y3
 	VBROADCASTSS 16(SI), Y15
 	VFMADD231PS  Y13, Y15, Y4
+	PREFETCHT1   (R12)
 	VMOVUPS      64(DI), Y13
 	VBROADCASTSS 20(SI), Y15
 	VFMADD231PS  Y13, Y15, Y0
@@ -558,6 +582,7 @@ loop:
 	VFMADD231PS  Y13, Y14, Y3
 	VBROADCASTSS 36(SI), Y15
 	VFMADD231PS  Y13, Y15, Y4
+	PREFETCHT1   64(R12)
 	VMOVUPS      128(DI), Y13
 	VBROADCASTSS 40(SI), Y15
 	VFMADD231PS  Y13, Y15, Y0
@@ -580,6 +605,7 @@ loop:
 	VFMADD231PS  Y13, Y14, Y3
 	VBROADCASTSS 76(SI), Y15
 	VFMADD231PS  Y13, Y15, Y4
+	ADDQ         $0x00000050, R12
 	ADDQ         $0x00000100, DI
 	ADDQ         $0x00000050, SI
 	SUBQ         $0x04, CX
@@ -655,7 +681,7 @@ masked:
 	RET
 
 // func tile_avx2_6x8(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile_avx2_6x8(SB), NOSPLIT, $0-64
 	MOVQ         kn+0(FP), CX
 	MOVQ         a+8(FP), SI
@@ -704,6 +730,9 @@ zero:
 	VXORPS Y5, Y5, Y5
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -721,6 +750,7 @@ loop:
 	VFMADD231PS  Y13, Y15, Y4
 	VBROADCASTSS 20(SI), Y14
 	VFMADD231PS  Y13, Y14, Y5
+	PREFETCHT1   (R12)
 	VMOVUPS      64(DI), Y13
 	VBROADCASTSS 24(SI), Y15
 	VFMADD231PS  Y13, Y15, Y0
@@ -734,6 +764,7 @@ loop:
 	VFMADD231PS  Y13, Y15, Y4
 	VBROADCASTSS 44(SI), Y14
 	VFMADD231PS  Y13, Y14, Y5
+	PREFETCHT1   64(R12)
 	VMOVUPS      128(DI), Y13
 	VBROADCASTSS 48(SI), Y15
 	VFMADD231PS  Y13, Y15, Y0
@@ -760,6 +791,7 @@ loop:
 	VFMADD231PS  Y13, Y15, Y4
 	VBROADCASTSS 92(SI), Y14
 	VFMADD231PS  Y13, Y14, Y5
+	ADDQ         $0x00000060, R12
 	ADDQ         $0x00000100, DI
 	ADDQ         $0x00000060, SI
 	SUBQ         $0x04, CX
@@ -843,7 +875,7 @@ masked:
 	RET
 
 // func tile_avx2_1x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile_avx2_1x16(SB), NOSPLIT, $0-64
 	MOVQ         kn+0(FP), CX
 	MOVQ         a+8(FP), SI
@@ -879,6 +911,9 @@ zero:
 	VXORPS Y1, Y1, Y1
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -888,6 +923,7 @@ loop:
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y13, Y15, Y0
 	VFMADD231PS  Y12, Y15, Y1
+	PREFETCHT1   (R12)
 	VMOVUPS      64(DI), Y13
 	VMOVUPS      96(DI), Y12
 	VBROADCASTSS 4(SI), Y15
@@ -903,6 +939,7 @@ loop:
 	VBROADCASTSS 12(SI), Y15
 	VFMADD231PS  Y13, Y15, Y0
 	VFMADD231PS  Y12, Y15, Y1
+	ADDQ         $0x00000010, R12
 	ADDQ         $0x00000100, DI
 	ADDQ         $0x00000010, SI
 	SUBQ         $0x04, CX
@@ -956,7 +993,7 @@ masked:
 	RET
 
 // func tile_avx2_2x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile_avx2_2x16(SB), NOSPLIT, $0-64
 	MOVQ         kn+0(FP), CX
 	MOVQ         a+8(FP), SI
@@ -999,6 +1036,9 @@ zero:
 	VXORPS Y3, Y3, Y3
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -1011,6 +1051,7 @@ loop:
 	VBROADCASTSS 4(SI), Y14
 	VFMADD231PS  Y13, Y14, Y2
 	VFMADD231PS  Y12, Y14, Y3
+	PREFETCHT1   (R12)
 	VMOVUPS      64(DI), Y13
 	VMOVUPS      96(DI), Y12
 	VBROADCASTSS 8(SI), Y15
@@ -1035,6 +1076,7 @@ loop:
 	VBROADCASTSS 28(SI), Y14
 	VFMADD231PS  Y13, Y14, Y2
 	VFMADD231PS  Y12, Y14, Y3
+	ADDQ         $0x00000020, R12
 	ADDQ         $0x00000100, DI
 	ADDQ         $0x00000020, SI
 	SUBQ         $0x04, CX
@@ -1101,7 +1143,7 @@ masked:
 	RET
 
 // func tile_avx2_3x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile_avx2_3x16(SB), NOSPLIT, $0-64
 	MOVQ         kn+0(FP), CX
 	MOVQ         a+8(FP), SI
@@ -1151,6 +1193,9 @@ zero:
 	VXORPS Y5, Y5, Y5
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -1166,6 +1211,7 @@ loop:
 	VBROADCASTSS 8(SI), Y15
 	VFMADD231PS  Y13, Y15, Y4
 	VFMADD231PS  Y12, Y15, Y5
+	PREFETCHT1   (R12)
 	VMOVUPS      64(DI), Y13
 	VMOVUPS      96(DI), Y12
 	VBROADCASTSS 12(SI), Y15
@@ -1199,6 +1245,7 @@ loop:
 	VBROADCASTSS 44(SI), Y15
 	VFMADD231PS  Y13, Y15, Y4
 	VFMADD231PS  Y12, Y15, Y5
+	ADDQ         $0x00000030, R12
 	ADDQ         $0x00000100, DI
 	ADDQ         $0x00000030, SI
 	SUBQ         $0x04, CX
@@ -1278,7 +1325,7 @@ masked:
 	RET
 
 // func tile_avx2_4x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile_avx2_4x16(SB), NOSPLIT, $0-64
 	MOVQ         kn+0(FP), CX
 	MOVQ         a+8(FP), SI
@@ -1335,6 +1382,9 @@ zero:
 	VXORPS Y7, Y7, Y7
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -1353,6 +1403,7 @@ loop:
 	VBROADCASTSS 12(SI), Y14
 	VFMADD231PS  Y13, Y14, Y6
 	VFMADD231PS  Y12, Y14, Y7
+	PREFETCHT1   (R12)
 	VMOVUPS      64(DI), Y13
 	VMOVUPS      96(DI), Y12
 	VBROADCASTSS 16(SI), Y15
@@ -1395,6 +1446,7 @@ loop:
 	VBROADCASTSS 60(SI), Y14
 	VFMADD231PS  Y13, Y14, Y6
 	VFMADD231PS  Y12, Y14, Y7
+	ADDQ         $0x00000040, R12
 	ADDQ         $0x00000100, DI
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x04, CX
@@ -1487,7 +1539,7 @@ masked:
 	RET
 
 // func tile_avx2_5x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile_avx2_5x16(SB), NOSPLIT, $0-64
 	MOVQ         kn+0(FP), CX
 	MOVQ         a+8(FP), SI
@@ -1551,6 +1603,9 @@ zero:
 	VXORPS Y9, Y9, Y9
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -1572,6 +1627,7 @@ loop:
 	VBROADCASTSS 16(SI), Y15
 	VFMADD231PS  Y13, Y15, Y8
 	VFMADD231PS  Y12, Y15, Y9
+	PREFETCHT1   (R12)
 	VMOVUPS      64(DI), Y13
 	VMOVUPS      96(DI), Y12
 	VBROADCASTSS 20(SI), Y15
@@ -1589,6 +1645,7 @@ loop:
 	VBROADCASTSS 36(SI), Y15
 	VFMADD231PS  Y13, Y15, Y8
 	VFMADD231PS  Y12, Y15, Y9
+	PREFETCHT1   64(R12)
 	VMOVUPS      128(DI), Y13
 	VMOVUPS      160(DI), Y12
 	VBROADCASTSS 40(SI), Y15
@@ -1623,6 +1680,7 @@ loop:
 	VBROADCASTSS 76(SI), Y15
 	VFMADD231PS  Y13, Y15, Y8
 	VFMADD231PS  Y12, Y15, Y9
+	ADDQ         $0x00000050, R12
 	ADDQ         $0x00000100, DI
 	ADDQ         $0x00000050, SI
 	SUBQ         $0x04, CX
@@ -1728,7 +1786,7 @@ masked:
 	RET
 
 // func tile_avx2_6x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile_avx2_6x16(SB), NOSPLIT, $0-64
 	MOVQ         kn+0(FP), CX
 	MOVQ         a+8(FP), SI
@@ -1799,6 +1857,9 @@ zero:
 	VXORPS Y11, Y11, Y11
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -1823,6 +1884,7 @@ loop:
 	VBROADCASTSS 20(SI), Y14
 	VFMADD231PS  Y13, Y14, Y10
 	VFMADD231PS  Y12, Y14, Y11
+	PREFETCHT1   (R12)
 	VMOVUPS      64(DI), Y13
 	VMOVUPS      96(DI), Y12
 	VBROADCASTSS 24(SI), Y15
@@ -1843,6 +1905,7 @@ loop:
 	VBROADCASTSS 44(SI), Y14
 	VFMADD231PS  Y13, Y14, Y10
 	VFMADD231PS  Y12, Y14, Y11
+	PREFETCHT1   64(R12)
 	VMOVUPS      128(DI), Y13
 	VMOVUPS      160(DI), Y12
 	VBROADCASTSS 48(SI), Y15
@@ -1883,6 +1946,7 @@ loop:
 	VBROADCASTSS 92(SI), Y14
 	VFMADD231PS  Y13, Y14, Y10
 	VFMADD231PS  Y12, Y14, Y11
+	ADDQ         $0x00000060, R12
 	ADDQ         $0x00000100, DI
 	ADDQ         $0x00000060, SI
 	SUBQ         $0x04, CX
@@ -2001,10 +2065,13 @@ masked:
 	RET
 
 // func direct_avx2_1x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·direct_avx2_1x8(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -2032,10 +2099,12 @@ pair:
 	VMASKMOVPS   (DI)(R9*1), Y14, Y1
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y1, Y15, Y0
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMASKMOVPS   (DI)(R10*1), Y14, Y1
 	VBROADCASTSS 4(SI), Y15
 	VFMADD231PS  Y1, Y15, Y0
+	ADDQ         $0x08, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x08, SI
 	SUBQ         $0x02, BX
@@ -2066,10 +2135,13 @@ store:
 	RET
 
 // func direct_avx2_1x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·direct_avx2_1x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -2102,12 +2174,14 @@ pair:
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y2, Y15, Y0
 	VFMADD231PS  Y3, Y15, Y1
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS      (DI)(R10*1), Y2
 	VMASKMOVPS   32(DI)(R10*1), Y14, Y3
 	VBROADCASTSS 4(SI), Y15
 	VFMADD231PS  Y2, Y15, Y0
 	VFMADD231PS  Y3, Y15, Y1
+	ADDQ         $0x08, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x08, SI
 	SUBQ         $0x02, BX
@@ -2143,10 +2217,13 @@ store:
 	RET
 
 // func direct_avx2_2x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·direct_avx2_2x8(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -2178,12 +2255,14 @@ pair:
 	VFMADD231PS  Y2, Y15, Y0
 	VBROADCASTSS 4(SI), Y15
 	VFMADD231PS  Y2, Y15, Y1
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMASKMOVPS   (DI)(R10*1), Y14, Y2
 	VBROADCASTSS 8(SI), Y15
 	VFMADD231PS  Y2, Y15, Y0
 	VBROADCASTSS 12(SI), Y15
 	VFMADD231PS  Y2, Y15, Y1
+	ADDQ         $0x10, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x10, SI
 	SUBQ         $0x02, BX
@@ -2220,10 +2299,13 @@ store:
 	RET
 
 // func direct_avx2_2x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·direct_avx2_2x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -2263,6 +2345,7 @@ pair:
 	VBROADCASTSS 4(SI), Y15
 	VFMADD231PS  Y4, Y15, Y2
 	VFMADD231PS  Y5, Y15, Y3
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS      (DI)(R10*1), Y4
 	VMASKMOVPS   32(DI)(R10*1), Y14, Y5
@@ -2272,6 +2355,7 @@ pair:
 	VBROADCASTSS 12(SI), Y15
 	VFMADD231PS  Y4, Y15, Y2
 	VFMADD231PS  Y5, Y15, Y3
+	ADDQ         $0x10, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x10, SI
 	SUBQ         $0x02, BX
@@ -2317,10 +2401,13 @@ store:
 	RET
 
 // func direct_avx2_3x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·direct_avx2_3x8(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -2356,6 +2443,7 @@ pair:
 	VFMADD231PS  Y3, Y15, Y1
 	VBROADCASTSS 8(SI), Y15
 	VFMADD231PS  Y3, Y15, Y2
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMASKMOVPS   (DI)(R10*1), Y14, Y3
 	VBROADCASTSS 12(SI), Y15
@@ -2364,6 +2452,7 @@ pair:
 	VFMADD231PS  Y3, Y15, Y1
 	VBROADCASTSS 20(SI), Y15
 	VFMADD231PS  Y3, Y15, Y2
+	ADDQ         $0x18, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x18, SI
 	SUBQ         $0x02, BX
@@ -2406,10 +2495,13 @@ store:
 	RET
 
 // func direct_avx2_3x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·direct_avx2_3x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -2456,6 +2548,7 @@ pair:
 	VBROADCASTSS 8(SI), Y15
 	VFMADD231PS  Y6, Y15, Y4
 	VFMADD231PS  Y7, Y15, Y5
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS      (DI)(R10*1), Y6
 	VMASKMOVPS   32(DI)(R10*1), Y14, Y7
@@ -2468,6 +2561,7 @@ pair:
 	VBROADCASTSS 20(SI), Y15
 	VFMADD231PS  Y6, Y15, Y4
 	VFMADD231PS  Y7, Y15, Y5
+	ADDQ         $0x18, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x18, SI
 	SUBQ         $0x02, BX
@@ -2523,10 +2617,13 @@ store:
 	RET
 
 // func direct_avx2_4x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·direct_avx2_4x8(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -2566,6 +2663,7 @@ pair:
 	VFMADD231PS  Y4, Y15, Y2
 	VBROADCASTSS 12(SI), Y15
 	VFMADD231PS  Y4, Y15, Y3
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMASKMOVPS   (DI)(R10*1), Y14, Y4
 	VBROADCASTSS 16(SI), Y15
@@ -2576,6 +2674,7 @@ pair:
 	VFMADD231PS  Y4, Y15, Y2
 	VBROADCASTSS 28(SI), Y15
 	VFMADD231PS  Y4, Y15, Y3
+	ADDQ         $0x20, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x20, SI
 	SUBQ         $0x02, BX
@@ -2624,10 +2723,13 @@ store:
 	RET
 
 // func direct_avx2_4x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·direct_avx2_4x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -2681,6 +2783,7 @@ pair:
 	VBROADCASTSS 12(SI), Y15
 	VFMADD231PS  Y8, Y15, Y6
 	VFMADD231PS  Y9, Y15, Y7
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS      (DI)(R10*1), Y8
 	VMASKMOVPS   32(DI)(R10*1), Y14, Y9
@@ -2696,6 +2799,7 @@ pair:
 	VBROADCASTSS 28(SI), Y15
 	VFMADD231PS  Y8, Y15, Y6
 	VFMADD231PS  Y9, Y15, Y7
+	ADDQ         $0x20, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x20, SI
 	SUBQ         $0x02, BX
@@ -2761,10 +2865,13 @@ store:
 	RET
 
 // func direct_avx2_5x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·direct_avx2_5x8(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -2808,6 +2915,7 @@ pair:
 	VFMADD231PS  Y5, Y15, Y3
 	VBROADCASTSS 16(SI), Y15
 	VFMADD231PS  Y5, Y15, Y4
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMASKMOVPS   (DI)(R10*1), Y14, Y5
 	VBROADCASTSS 20(SI), Y15
@@ -2820,6 +2928,7 @@ pair:
 	VFMADD231PS  Y5, Y15, Y3
 	VBROADCASTSS 36(SI), Y15
 	VFMADD231PS  Y5, Y15, Y4
+	ADDQ         $0x28, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x28, SI
 	SUBQ         $0x02, BX
@@ -2874,10 +2983,13 @@ store:
 	RET
 
 // func direct_avx2_5x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·direct_avx2_5x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -2938,6 +3050,7 @@ pair:
 	VBROADCASTSS 16(SI), Y15
 	VFMADD231PS  Y10, Y15, Y8
 	VFMADD231PS  Y11, Y15, Y9
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS      (DI)(R10*1), Y10
 	VMASKMOVPS   32(DI)(R10*1), Y14, Y11
@@ -2956,6 +3069,7 @@ pair:
 	VBROADCASTSS 36(SI), Y15
 	VFMADD231PS  Y10, Y15, Y8
 	VFMADD231PS  Y11, Y15, Y9
+	ADDQ         $0x28, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x28, SI
 	SUBQ         $0x02, BX
@@ -3031,10 +3145,13 @@ store:
 	RET
 
 // func direct_avx2_6x8(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·direct_avx2_6x8(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -3082,6 +3199,7 @@ pair:
 	VFMADD231PS  Y6, Y15, Y4
 	VBROADCASTSS 20(SI), Y15
 	VFMADD231PS  Y6, Y15, Y5
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMASKMOVPS   (DI)(R10*1), Y14, Y6
 	VBROADCASTSS 24(SI), Y15
@@ -3096,6 +3214,7 @@ pair:
 	VFMADD231PS  Y6, Y15, Y4
 	VBROADCASTSS 44(SI), Y15
 	VFMADD231PS  Y6, Y15, Y5
+	ADDQ         $0x30, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x30, SI
 	SUBQ         $0x02, BX
@@ -3156,10 +3275,13 @@ store:
 	RET
 
 // func direct_avx2_6x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·direct_avx2_6x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -3227,6 +3349,7 @@ pair:
 	VBROADCASTSS 20(SI), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS      (DI)(R10*1), Y12
 	VMASKMOVPS   32(DI)(R10*1), Y14, Y13
@@ -3248,6 +3371,7 @@ pair:
 	VBROADCASTSS 44(SI), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $0x30, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x30, SI
 	SUBQ         $0x02, BX

@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func tile_avx512_1x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_1x16(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -32,6 +32,9 @@ zero:
 	VPXORD Z0, Z0, Z0
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -39,6 +42,7 @@ loop:
 	VMOVUPS      (DI), Z29
 	VBROADCASTSS (SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VBROADCASTSS 4(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -48,6 +52,7 @@ loop:
 	VMOVUPS      384(DI), Z29
 	VBROADCASTSS 12(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
+	ADDQ         $0x00000010, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000010, SI
 	SUBQ         $0x04, CX
@@ -79,7 +84,7 @@ store:
 	RET
 
 // func tile_avx512_2x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_2x16(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -110,6 +115,9 @@ zero:
 	VPXORD Z1, Z1, Z1
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -119,6 +127,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z0
 	VBROADCASTSS 4(SI), Z30
 	VFMADD231PS  Z29, Z30, Z1
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VBROADCASTSS 8(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -134,6 +143,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z0
 	VBROADCASTSS 28(SI), Z30
 	VFMADD231PS  Z29, Z30, Z1
+	ADDQ         $0x00000020, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000020, SI
 	SUBQ         $0x04, CX
@@ -171,7 +181,7 @@ store:
 	RET
 
 // func tile_avx512_3x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_3x16(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -206,6 +216,9 @@ zero:
 	VPXORD Z2, Z2, Z2
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -217,6 +230,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z1
 	VBROADCASTSS 8(SI), Z31
 	VFMADD231PS  Z29, Z31, Z2
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VBROADCASTSS 12(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -238,6 +252,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z1
 	VBROADCASTSS 44(SI), Z31
 	VFMADD231PS  Z29, Z31, Z2
+	ADDQ         $0x00000030, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000030, SI
 	SUBQ         $0x04, CX
@@ -281,7 +296,7 @@ store:
 	RET
 
 // func tile_avx512_4x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_4x16(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -320,6 +335,9 @@ zero:
 	VPXORD Z3, Z3, Z3
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -333,6 +351,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z2
 	VBROADCASTSS 12(SI), Z30
 	VFMADD231PS  Z29, Z30, Z3
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VBROADCASTSS 16(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -360,6 +379,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z2
 	VBROADCASTSS 60(SI), Z30
 	VFMADD231PS  Z29, Z30, Z3
+	ADDQ         $0x00000040, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x04, CX
@@ -409,7 +429,7 @@ store:
 	RET
 
 // func tile_avx512_5x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_5x16(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -452,6 +472,9 @@ zero:
 	VPXORD Z4, Z4, Z4
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -467,6 +490,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z3
 	VBROADCASTSS 16(SI), Z31
 	VFMADD231PS  Z29, Z31, Z4
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VBROADCASTSS 20(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -478,6 +502,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z3
 	VBROADCASTSS 36(SI), Z31
 	VFMADD231PS  Z29, Z31, Z4
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VBROADCASTSS 40(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -500,6 +525,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z3
 	VBROADCASTSS 76(SI), Z31
 	VFMADD231PS  Z29, Z31, Z4
+	ADDQ         $0x00000050, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000050, SI
 	SUBQ         $0x04, CX
@@ -555,7 +581,7 @@ store:
 	RET
 
 // func tile_avx512_6x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_6x16(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -602,6 +628,9 @@ zero:
 	VPXORD Z5, Z5, Z5
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -619,6 +648,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z4
 	VBROADCASTSS 20(SI), Z30
 	VFMADD231PS  Z29, Z30, Z5
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VBROADCASTSS 24(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -632,6 +662,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z4
 	VBROADCASTSS 44(SI), Z30
 	VFMADD231PS  Z29, Z30, Z5
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VBROADCASTSS 48(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -658,6 +689,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z4
 	VBROADCASTSS 92(SI), Z30
 	VFMADD231PS  Z29, Z30, Z5
+	ADDQ         $0x00000060, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000060, SI
 	SUBQ         $0x04, CX
@@ -719,7 +751,7 @@ store:
 	RET
 
 // func tile_avx512_7x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_7x16(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -770,6 +802,9 @@ zero:
 	VPXORD Z6, Z6, Z6
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -789,6 +824,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z5
 	VBROADCASTSS 24(SI), Z31
 	VFMADD231PS  Z29, Z31, Z6
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VBROADCASTSS 28(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -804,6 +840,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z5
 	VBROADCASTSS 52(SI), Z31
 	VFMADD231PS  Z29, Z31, Z6
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VBROADCASTSS 56(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -834,6 +871,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z5
 	VBROADCASTSS 108(SI), Z31
 	VFMADD231PS  Z29, Z31, Z6
+	ADDQ         $0x00000070, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000070, SI
 	SUBQ         $0x04, CX
@@ -901,7 +939,7 @@ store:
 	RET
 
 // func tile_avx512_8x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_8x16(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -956,6 +994,9 @@ zero:
 	VPXORD Z7, Z7, Z7
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -977,6 +1018,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z6
 	VBROADCASTSS 28(SI), Z30
 	VFMADD231PS  Z29, Z30, Z7
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VBROADCASTSS 32(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -994,6 +1036,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z6
 	VBROADCASTSS 60(SI), Z30
 	VFMADD231PS  Z29, Z30, Z7
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VBROADCASTSS 64(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -1028,6 +1071,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z6
 	VBROADCASTSS 124(SI), Z30
 	VFMADD231PS  Z29, Z30, Z7
+	ADDQ         $0x00000080, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000080, SI
 	SUBQ         $0x04, CX
@@ -1101,7 +1145,7 @@ store:
 	RET
 
 // func tile_avx512_9x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_9x16(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -1160,6 +1204,9 @@ zero:
 	VPXORD Z8, Z8, Z8
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -1183,6 +1230,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z7
 	VBROADCASTSS 32(SI), Z31
 	VFMADD231PS  Z29, Z31, Z8
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VBROADCASTSS 36(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -1202,6 +1250,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z7
 	VBROADCASTSS 68(SI), Z31
 	VFMADD231PS  Z29, Z31, Z8
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VBROADCASTSS 72(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -1221,6 +1270,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z7
 	VBROADCASTSS 104(SI), Z31
 	VFMADD231PS  Z29, Z31, Z8
+	PREFETCHT1   128(R12)
 	VMOVUPS      384(DI), Z29
 	VBROADCASTSS 108(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -1240,6 +1290,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z7
 	VBROADCASTSS 140(SI), Z31
 	VFMADD231PS  Z29, Z31, Z8
+	ADDQ         $0x00000090, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000090, SI
 	SUBQ         $0x04, CX
@@ -1319,7 +1370,7 @@ store:
 	RET
 
 // func tile_avx512_10x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_10x16(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -1382,6 +1433,9 @@ zero:
 	VPXORD Z9, Z9, Z9
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -1407,6 +1461,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z8
 	VBROADCASTSS 36(SI), Z30
 	VFMADD231PS  Z29, Z30, Z9
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VBROADCASTSS 40(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -1428,6 +1483,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z8
 	VBROADCASTSS 76(SI), Z30
 	VFMADD231PS  Z29, Z30, Z9
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VBROADCASTSS 80(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -1449,6 +1505,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z8
 	VBROADCASTSS 116(SI), Z30
 	VFMADD231PS  Z29, Z30, Z9
+	PREFETCHT1   128(R12)
 	VMOVUPS      384(DI), Z29
 	VBROADCASTSS 120(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -1470,6 +1527,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z8
 	VBROADCASTSS 156(SI), Z30
 	VFMADD231PS  Z29, Z30, Z9
+	ADDQ         $0x000000a0, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x000000a0, SI
 	SUBQ         $0x04, CX
@@ -1555,7 +1613,7 @@ store:
 	RET
 
 // func tile_avx512_11x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_11x16(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -1622,6 +1680,9 @@ zero:
 	VPXORD Z10, Z10, Z10
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -1649,6 +1710,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z9
 	VBROADCASTSS 40(SI), Z31
 	VFMADD231PS  Z29, Z31, Z10
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VBROADCASTSS 44(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -1672,6 +1734,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z9
 	VBROADCASTSS 84(SI), Z31
 	VFMADD231PS  Z29, Z31, Z10
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VBROADCASTSS 88(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -1695,6 +1758,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z9
 	VBROADCASTSS 128(SI), Z31
 	VFMADD231PS  Z29, Z31, Z10
+	PREFETCHT1   128(R12)
 	VMOVUPS      384(DI), Z29
 	VBROADCASTSS 132(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -1718,6 +1782,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z9
 	VBROADCASTSS 172(SI), Z31
 	VFMADD231PS  Z29, Z31, Z10
+	ADDQ         $0x000000b0, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x000000b0, SI
 	SUBQ         $0x04, CX
@@ -1809,7 +1874,7 @@ store:
 	RET
 
 // func tile_avx512_12x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_12x16(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -1880,6 +1945,9 @@ zero:
 	VPXORD Z11, Z11, Z11
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -1909,6 +1977,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z10
 	VBROADCASTSS 44(SI), Z30
 	VFMADD231PS  Z29, Z30, Z11
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VBROADCASTSS 48(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -1934,6 +2003,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z10
 	VBROADCASTSS 92(SI), Z30
 	VFMADD231PS  Z29, Z30, Z11
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VBROADCASTSS 96(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -1959,6 +2029,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z10
 	VBROADCASTSS 140(SI), Z30
 	VFMADD231PS  Z29, Z30, Z11
+	PREFETCHT1   128(R12)
 	VMOVUPS      384(DI), Z29
 	VBROADCASTSS 144(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -1984,6 +2055,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z10
 	VBROADCASTSS 188(SI), Z30
 	VFMADD231PS  Z29, Z30, Z11
+	ADDQ         $0x000000c0, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x000000c0, SI
 	SUBQ         $0x04, CX
@@ -2081,7 +2153,7 @@ store:
 	RET
 
 // func tile_avx512_13x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_13x16(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -2156,6 +2228,9 @@ zero:
 	VPXORD Z12, Z12, Z12
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -2187,6 +2262,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z11
 	VBROADCASTSS 48(SI), Z31
 	VFMADD231PS  Z29, Z31, Z12
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VBROADCASTSS 52(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -2214,6 +2290,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z11
 	VBROADCASTSS 100(SI), Z31
 	VFMADD231PS  Z29, Z31, Z12
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VBROADCASTSS 104(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -2241,6 +2318,7 @@ loop:
 	VFMADD231PS  Z29, Z30, Z11
 	VBROADCASTSS 152(SI), Z31
 	VFMADD231PS  Z29, Z31, Z12
+	PREFETCHT1   128(R12)
 	VMOVUPS      384(DI), Z29
 	VBROADCASTSS 156(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -2268,6 +2346,8 @@ loop:
 	VFMADD231PS  Z29, Z30, Z11
 	VBROADCASTSS 204(SI), Z31
 	VFMADD231PS  Z29, Z31, Z12
+	PREFETCHT1   192(R12)
+	ADDQ         $0x000000d0, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x000000d0, SI
 	SUBQ         $0x04, CX
@@ -2371,7 +2451,7 @@ store:
 	RET
 
 // func tile_avx512_14x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_14x16(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -2450,6 +2530,9 @@ zero:
 	VPXORD Z13, Z13, Z13
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -2483,6 +2566,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z12
 	VBROADCASTSS 52(SI), Z30
 	VFMADD231PS  Z29, Z30, Z13
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VBROADCASTSS 56(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -2512,6 +2596,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z12
 	VBROADCASTSS 108(SI), Z30
 	VFMADD231PS  Z29, Z30, Z13
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VBROADCASTSS 112(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -2541,6 +2626,7 @@ loop:
 	VFMADD231PS  Z29, Z31, Z12
 	VBROADCASTSS 164(SI), Z30
 	VFMADD231PS  Z29, Z30, Z13
+	PREFETCHT1   128(R12)
 	VMOVUPS      384(DI), Z29
 	VBROADCASTSS 168(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
@@ -2570,6 +2656,8 @@ loop:
 	VFMADD231PS  Z29, Z31, Z12
 	VBROADCASTSS 220(SI), Z30
 	VFMADD231PS  Z29, Z30, Z13
+	PREFETCHT1   192(R12)
+	ADDQ         $0x000000e0, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x000000e0, SI
 	SUBQ         $0x04, CX
@@ -2679,7 +2767,7 @@ store:
 	RET
 
 // func tile_avx512_1x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_1x32(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -2711,6 +2799,9 @@ zero:
 	VPXORD Z1, Z1, Z1
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -2720,6 +2811,7 @@ loop:
 	VBROADCASTSS (SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
 	VFMADD231PS  Z28, Z31, Z1
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VMOVUPS      192(DI), Z28
 	VBROADCASTSS 4(SI), Z31
@@ -2735,6 +2827,7 @@ loop:
 	VBROADCASTSS 12(SI), Z31
 	VFMADD231PS  Z29, Z31, Z0
 	VFMADD231PS  Z28, Z31, Z1
+	ADDQ         $0x00000010, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000010, SI
 	SUBQ         $0x04, CX
@@ -2771,7 +2864,7 @@ store:
 	RET
 
 // func tile_avx512_2x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_2x32(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -2810,6 +2903,9 @@ zero:
 	VPXORD Z3, Z3, Z3
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -2822,6 +2918,7 @@ loop:
 	VBROADCASTSS 4(SI), Z30
 	VFMADD231PS  Z29, Z30, Z2
 	VFMADD231PS  Z28, Z30, Z3
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VMOVUPS      192(DI), Z28
 	VBROADCASTSS 8(SI), Z31
@@ -2846,6 +2943,7 @@ loop:
 	VBROADCASTSS 28(SI), Z30
 	VFMADD231PS  Z29, Z30, Z2
 	VFMADD231PS  Z28, Z30, Z3
+	ADDQ         $0x00000020, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000020, SI
 	SUBQ         $0x04, CX
@@ -2892,7 +2990,7 @@ store:
 	RET
 
 // func tile_avx512_3x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_3x32(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -2938,6 +3036,9 @@ zero:
 	VPXORD Z5, Z5, Z5
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -2953,6 +3054,7 @@ loop:
 	VBROADCASTSS 8(SI), Z31
 	VFMADD231PS  Z29, Z31, Z4
 	VFMADD231PS  Z28, Z31, Z5
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VMOVUPS      192(DI), Z28
 	VBROADCASTSS 12(SI), Z31
@@ -2986,6 +3088,7 @@ loop:
 	VBROADCASTSS 44(SI), Z31
 	VFMADD231PS  Z29, Z31, Z4
 	VFMADD231PS  Z28, Z31, Z5
+	ADDQ         $0x00000030, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000030, SI
 	SUBQ         $0x04, CX
@@ -3042,7 +3145,7 @@ store:
 	RET
 
 // func tile_avx512_4x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_4x32(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -3095,6 +3198,9 @@ zero:
 	VPXORD Z7, Z7, Z7
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -3113,6 +3219,7 @@ loop:
 	VBROADCASTSS 12(SI), Z30
 	VFMADD231PS  Z29, Z30, Z6
 	VFMADD231PS  Z28, Z30, Z7
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VMOVUPS      192(DI), Z28
 	VBROADCASTSS 16(SI), Z31
@@ -3155,6 +3262,7 @@ loop:
 	VBROADCASTSS 60(SI), Z30
 	VFMADD231PS  Z29, Z30, Z6
 	VFMADD231PS  Z28, Z30, Z7
+	ADDQ         $0x00000040, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x04, CX
@@ -3221,7 +3329,7 @@ store:
 	RET
 
 // func tile_avx512_5x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_5x32(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -3281,6 +3389,9 @@ zero:
 	VPXORD Z9, Z9, Z9
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -3302,6 +3413,7 @@ loop:
 	VBROADCASTSS 16(SI), Z31
 	VFMADD231PS  Z29, Z31, Z8
 	VFMADD231PS  Z28, Z31, Z9
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VMOVUPS      192(DI), Z28
 	VBROADCASTSS 20(SI), Z31
@@ -3319,6 +3431,7 @@ loop:
 	VBROADCASTSS 36(SI), Z31
 	VFMADD231PS  Z29, Z31, Z8
 	VFMADD231PS  Z28, Z31, Z9
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VMOVUPS      320(DI), Z28
 	VBROADCASTSS 40(SI), Z31
@@ -3353,6 +3466,7 @@ loop:
 	VBROADCASTSS 76(SI), Z31
 	VFMADD231PS  Z29, Z31, Z8
 	VFMADD231PS  Z28, Z31, Z9
+	ADDQ         $0x00000050, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000050, SI
 	SUBQ         $0x04, CX
@@ -3429,7 +3543,7 @@ store:
 	RET
 
 // func tile_avx512_6x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_6x32(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -3496,6 +3610,9 @@ zero:
 	VPXORD Z11, Z11, Z11
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -3520,6 +3637,7 @@ loop:
 	VBROADCASTSS 20(SI), Z30
 	VFMADD231PS  Z29, Z30, Z10
 	VFMADD231PS  Z28, Z30, Z11
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VMOVUPS      192(DI), Z28
 	VBROADCASTSS 24(SI), Z31
@@ -3540,6 +3658,7 @@ loop:
 	VBROADCASTSS 44(SI), Z30
 	VFMADD231PS  Z29, Z30, Z10
 	VFMADD231PS  Z28, Z30, Z11
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VMOVUPS      320(DI), Z28
 	VBROADCASTSS 48(SI), Z31
@@ -3580,6 +3699,7 @@ loop:
 	VBROADCASTSS 92(SI), Z30
 	VFMADD231PS  Z29, Z30, Z10
 	VFMADD231PS  Z28, Z30, Z11
+	ADDQ         $0x00000060, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000060, SI
 	SUBQ         $0x04, CX
@@ -3666,7 +3786,7 @@ store:
 	RET
 
 // func tile_avx512_7x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_7x32(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -3740,6 +3860,9 @@ zero:
 	VPXORD Z13, Z13, Z13
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -3767,6 +3890,7 @@ loop:
 	VBROADCASTSS 24(SI), Z31
 	VFMADD231PS  Z29, Z31, Z12
 	VFMADD231PS  Z28, Z31, Z13
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VMOVUPS      192(DI), Z28
 	VBROADCASTSS 28(SI), Z31
@@ -3790,6 +3914,7 @@ loop:
 	VBROADCASTSS 52(SI), Z31
 	VFMADD231PS  Z29, Z31, Z12
 	VFMADD231PS  Z28, Z31, Z13
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VMOVUPS      320(DI), Z28
 	VBROADCASTSS 56(SI), Z31
@@ -3836,6 +3961,7 @@ loop:
 	VBROADCASTSS 108(SI), Z31
 	VFMADD231PS  Z29, Z31, Z12
 	VFMADD231PS  Z28, Z31, Z13
+	ADDQ         $0x00000070, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000070, SI
 	SUBQ         $0x04, CX
@@ -3932,7 +4058,7 @@ store:
 	RET
 
 // func tile_avx512_8x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_8x32(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -4013,6 +4139,9 @@ zero:
 	VPXORD Z15, Z15, Z15
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -4043,6 +4172,7 @@ loop:
 	VBROADCASTSS 28(SI), Z30
 	VFMADD231PS  Z29, Z30, Z14
 	VFMADD231PS  Z28, Z30, Z15
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VMOVUPS      192(DI), Z28
 	VBROADCASTSS 32(SI), Z31
@@ -4069,6 +4199,7 @@ loop:
 	VBROADCASTSS 60(SI), Z30
 	VFMADD231PS  Z29, Z30, Z14
 	VFMADD231PS  Z28, Z30, Z15
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VMOVUPS      320(DI), Z28
 	VBROADCASTSS 64(SI), Z31
@@ -4121,6 +4252,7 @@ loop:
 	VBROADCASTSS 124(SI), Z30
 	VFMADD231PS  Z29, Z30, Z14
 	VFMADD231PS  Z28, Z30, Z15
+	ADDQ         $0x00000080, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000080, SI
 	SUBQ         $0x04, CX
@@ -4227,7 +4359,7 @@ store:
 	RET
 
 // func tile_avx512_9x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_9x32(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -4315,6 +4447,9 @@ zero:
 	VPXORD Z17, Z17, Z17
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -4348,6 +4483,7 @@ loop:
 	VBROADCASTSS 32(SI), Z31
 	VFMADD231PS  Z29, Z31, Z16
 	VFMADD231PS  Z28, Z31, Z17
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VMOVUPS      192(DI), Z28
 	VBROADCASTSS 36(SI), Z31
@@ -4377,6 +4513,7 @@ loop:
 	VBROADCASTSS 68(SI), Z31
 	VFMADD231PS  Z29, Z31, Z16
 	VFMADD231PS  Z28, Z31, Z17
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VMOVUPS      320(DI), Z28
 	VBROADCASTSS 72(SI), Z31
@@ -4406,6 +4543,7 @@ loop:
 	VBROADCASTSS 104(SI), Z31
 	VFMADD231PS  Z29, Z31, Z16
 	VFMADD231PS  Z28, Z31, Z17
+	PREFETCHT1   128(R12)
 	VMOVUPS      384(DI), Z29
 	VMOVUPS      448(DI), Z28
 	VBROADCASTSS 108(SI), Z31
@@ -4435,6 +4573,7 @@ loop:
 	VBROADCASTSS 140(SI), Z31
 	VFMADD231PS  Z29, Z31, Z16
 	VFMADD231PS  Z28, Z31, Z17
+	ADDQ         $0x00000090, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x00000090, SI
 	SUBQ         $0x04, CX
@@ -4551,7 +4690,7 @@ store:
 	RET
 
 // func tile_avx512_10x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_10x32(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -4646,6 +4785,9 @@ zero:
 	VPXORD Z19, Z19, Z19
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -4682,6 +4824,7 @@ loop:
 	VBROADCASTSS 36(SI), Z30
 	VFMADD231PS  Z29, Z30, Z18
 	VFMADD231PS  Z28, Z30, Z19
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VMOVUPS      192(DI), Z28
 	VBROADCASTSS 40(SI), Z31
@@ -4714,6 +4857,7 @@ loop:
 	VBROADCASTSS 76(SI), Z30
 	VFMADD231PS  Z29, Z30, Z18
 	VFMADD231PS  Z28, Z30, Z19
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VMOVUPS      320(DI), Z28
 	VBROADCASTSS 80(SI), Z31
@@ -4746,6 +4890,7 @@ loop:
 	VBROADCASTSS 116(SI), Z30
 	VFMADD231PS  Z29, Z30, Z18
 	VFMADD231PS  Z28, Z30, Z19
+	PREFETCHT1   128(R12)
 	VMOVUPS      384(DI), Z29
 	VMOVUPS      448(DI), Z28
 	VBROADCASTSS 120(SI), Z31
@@ -4778,6 +4923,7 @@ loop:
 	VBROADCASTSS 156(SI), Z30
 	VFMADD231PS  Z29, Z30, Z18
 	VFMADD231PS  Z28, Z30, Z19
+	ADDQ         $0x000000a0, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x000000a0, SI
 	SUBQ         $0x04, CX
@@ -4904,7 +5050,7 @@ store:
 	RET
 
 // func tile_avx512_11x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_11x32(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -5006,6 +5152,9 @@ zero:
 	VPXORD Z21, Z21, Z21
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -5045,6 +5194,7 @@ loop:
 	VBROADCASTSS 40(SI), Z31
 	VFMADD231PS  Z29, Z31, Z20
 	VFMADD231PS  Z28, Z31, Z21
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VMOVUPS      192(DI), Z28
 	VBROADCASTSS 44(SI), Z31
@@ -5080,6 +5230,7 @@ loop:
 	VBROADCASTSS 84(SI), Z31
 	VFMADD231PS  Z29, Z31, Z20
 	VFMADD231PS  Z28, Z31, Z21
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VMOVUPS      320(DI), Z28
 	VBROADCASTSS 88(SI), Z31
@@ -5115,6 +5266,7 @@ loop:
 	VBROADCASTSS 128(SI), Z31
 	VFMADD231PS  Z29, Z31, Z20
 	VFMADD231PS  Z28, Z31, Z21
+	PREFETCHT1   128(R12)
 	VMOVUPS      384(DI), Z29
 	VMOVUPS      448(DI), Z28
 	VBROADCASTSS 132(SI), Z31
@@ -5150,6 +5302,7 @@ loop:
 	VBROADCASTSS 172(SI), Z31
 	VFMADD231PS  Z29, Z31, Z20
 	VFMADD231PS  Z28, Z31, Z21
+	ADDQ         $0x000000b0, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x000000b0, SI
 	SUBQ         $0x04, CX
@@ -5286,7 +5439,7 @@ store:
 	RET
 
 // func tile_avx512_12x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_12x32(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -5395,6 +5548,9 @@ zero:
 	VPXORD Z23, Z23, Z23
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -5437,6 +5593,7 @@ loop:
 	VBROADCASTSS 44(SI), Z30
 	VFMADD231PS  Z29, Z30, Z22
 	VFMADD231PS  Z28, Z30, Z23
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VMOVUPS      192(DI), Z28
 	VBROADCASTSS 48(SI), Z31
@@ -5475,6 +5632,7 @@ loop:
 	VBROADCASTSS 92(SI), Z30
 	VFMADD231PS  Z29, Z30, Z22
 	VFMADD231PS  Z28, Z30, Z23
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VMOVUPS      320(DI), Z28
 	VBROADCASTSS 96(SI), Z31
@@ -5513,6 +5671,7 @@ loop:
 	VBROADCASTSS 140(SI), Z30
 	VFMADD231PS  Z29, Z30, Z22
 	VFMADD231PS  Z28, Z30, Z23
+	PREFETCHT1   128(R12)
 	VMOVUPS      384(DI), Z29
 	VMOVUPS      448(DI), Z28
 	VBROADCASTSS 144(SI), Z31
@@ -5551,6 +5710,7 @@ loop:
 	VBROADCASTSS 188(SI), Z30
 	VFMADD231PS  Z29, Z30, Z22
 	VFMADD231PS  Z28, Z30, Z23
+	ADDQ         $0x000000c0, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x000000c0, SI
 	SUBQ         $0x04, CX
@@ -5697,7 +5857,7 @@ store:
 	RET
 
 // func tile_avx512_13x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_13x32(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -5813,6 +5973,9 @@ zero:
 	VPXORD Z25, Z25, Z25
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -5858,6 +6021,7 @@ loop:
 	VBROADCASTSS 48(SI), Z31
 	VFMADD231PS  Z29, Z31, Z24
 	VFMADD231PS  Z28, Z31, Z25
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VMOVUPS      192(DI), Z28
 	VBROADCASTSS 52(SI), Z31
@@ -5899,6 +6063,7 @@ loop:
 	VBROADCASTSS 100(SI), Z31
 	VFMADD231PS  Z29, Z31, Z24
 	VFMADD231PS  Z28, Z31, Z25
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VMOVUPS      320(DI), Z28
 	VBROADCASTSS 104(SI), Z31
@@ -5940,6 +6105,7 @@ loop:
 	VBROADCASTSS 152(SI), Z31
 	VFMADD231PS  Z29, Z31, Z24
 	VFMADD231PS  Z28, Z31, Z25
+	PREFETCHT1   128(R12)
 	VMOVUPS      384(DI), Z29
 	VMOVUPS      448(DI), Z28
 	VBROADCASTSS 156(SI), Z31
@@ -5981,6 +6147,8 @@ loop:
 	VBROADCASTSS 204(SI), Z31
 	VFMADD231PS  Z29, Z31, Z24
 	VFMADD231PS  Z28, Z31, Z25
+	PREFETCHT1   192(R12)
+	ADDQ         $0x000000d0, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x000000d0, SI
 	SUBQ         $0x04, CX
@@ -6137,7 +6305,7 @@ store:
 	RET
 
 // func tile_avx512_14x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile_avx512_14x32(SB), NOSPLIT, $0-64
 	MOVQ      kn+0(FP), CX
 	MOVQ      a+8(FP), SI
@@ -6260,6 +6428,9 @@ zero:
 	VPXORD Z27, Z27, Z27
 
 start:
+	MOVQ R9, R12
+	SARQ $0x08, R12
+	ADDQ SI, R12
 	SUBQ $0x04, CX
 	JLT  tail
 
@@ -6308,6 +6479,7 @@ loop:
 	VBROADCASTSS 52(SI), Z30
 	VFMADD231PS  Z29, Z30, Z26
 	VFMADD231PS  Z28, Z30, Z27
+	PREFETCHT1   (R12)
 	VMOVUPS      128(DI), Z29
 	VMOVUPS      192(DI), Z28
 	VBROADCASTSS 56(SI), Z31
@@ -6352,6 +6524,7 @@ loop:
 	VBROADCASTSS 108(SI), Z30
 	VFMADD231PS  Z29, Z30, Z26
 	VFMADD231PS  Z28, Z30, Z27
+	PREFETCHT1   64(R12)
 	VMOVUPS      256(DI), Z29
 	VMOVUPS      320(DI), Z28
 	VBROADCASTSS 112(SI), Z31
@@ -6396,6 +6569,7 @@ loop:
 	VBROADCASTSS 164(SI), Z30
 	VFMADD231PS  Z29, Z30, Z26
 	VFMADD231PS  Z28, Z30, Z27
+	PREFETCHT1   128(R12)
 	VMOVUPS      384(DI), Z29
 	VMOVUPS      448(DI), Z28
 	VBROADCASTSS 168(SI), Z31
@@ -6440,6 +6614,8 @@ loop:
 	VBROADCASTSS 220(SI), Z30
 	VFMADD231PS  Z29, Z30, Z26
 	VFMADD231PS  Z28, Z30, Z27
+	PREFETCHT1   192(R12)
+	ADDQ         $0x000000e0, R12
 	ADDQ         $0x00000200, DI
 	ADDQ         $0x000000e0, SI
 	SUBQ         $0x04, CX
@@ -6606,10 +6782,13 @@ store:
 	RET
 
 // func direct_avx512_1x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_1x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -6635,10 +6814,12 @@ pair:
 	VMOVUPS.Z    (DI)(R9*1), K1, Z1
 	VBROADCASTSS (SI), Z31
 	VFMADD231PS  Z1, Z31, Z0
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z1
 	VBROADCASTSS 4(SI), Z31
 	VFMADD231PS  Z1, Z31, Z0
+	ADDQ         $0x08, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x08, SI
 	SUBQ         $0x02, BX
@@ -6669,10 +6850,13 @@ store:
 	RET
 
 // func direct_avx512_1x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_1x32(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -6704,12 +6888,14 @@ pair:
 	VBROADCASTSS (SI), Z31
 	VFMADD231PS  Z2, Z31, Z0
 	VFMADD231PS  Z3, Z31, Z1
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z2
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z3
 	VBROADCASTSS 4(SI), Z31
 	VFMADD231PS  Z2, Z31, Z0
 	VFMADD231PS  Z3, Z31, Z1
+	ADDQ         $0x08, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x08, SI
 	SUBQ         $0x02, BX
@@ -6745,10 +6931,13 @@ store:
 	RET
 
 // func direct_avx512_1x64(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_1x64(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -6792,6 +6981,7 @@ pair:
 	VFMADD231PS  Z5, Z31, Z1
 	VFMADD231PS  Z6, Z31, Z2
 	VFMADD231PS  Z7, Z31, Z3
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z4
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z5
@@ -6802,6 +6992,7 @@ pair:
 	VFMADD231PS  Z5, Z31, Z1
 	VFMADD231PS  Z6, Z31, Z2
 	VFMADD231PS  Z7, Z31, Z3
+	ADDQ         $0x08, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x08, SI
 	SUBQ         $0x02, BX
@@ -6847,10 +7038,13 @@ store:
 	RET
 
 // func direct_avx512_2x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_2x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -6880,12 +7074,14 @@ pair:
 	VFMADD231PS  Z2, Z31, Z0
 	VBROADCASTSS 4(SI), Z31
 	VFMADD231PS  Z2, Z31, Z1
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z2
 	VBROADCASTSS 8(SI), Z31
 	VFMADD231PS  Z2, Z31, Z0
 	VBROADCASTSS 12(SI), Z31
 	VFMADD231PS  Z2, Z31, Z1
+	ADDQ         $0x10, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x10, SI
 	SUBQ         $0x02, BX
@@ -6922,10 +7118,13 @@ store:
 	RET
 
 // func direct_avx512_2x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_2x32(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -6964,6 +7163,7 @@ pair:
 	VBROADCASTSS 4(SI), Z31
 	VFMADD231PS  Z4, Z31, Z2
 	VFMADD231PS  Z5, Z31, Z3
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z4
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z5
@@ -6973,6 +7173,7 @@ pair:
 	VBROADCASTSS 12(SI), Z31
 	VFMADD231PS  Z4, Z31, Z2
 	VFMADD231PS  Z5, Z31, Z3
+	ADDQ         $0x10, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x10, SI
 	SUBQ         $0x02, BX
@@ -7018,10 +7219,13 @@ store:
 	RET
 
 // func direct_avx512_2x64(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_2x64(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -7078,6 +7282,7 @@ pair:
 	VFMADD231PS  Z9, Z31, Z5
 	VFMADD231PS  Z10, Z31, Z6
 	VFMADD231PS  Z11, Z31, Z7
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z8
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z9
@@ -7093,6 +7298,7 @@ pair:
 	VFMADD231PS  Z9, Z31, Z5
 	VFMADD231PS  Z10, Z31, Z6
 	VFMADD231PS  Z11, Z31, Z7
+	ADDQ         $0x10, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x10, SI
 	SUBQ         $0x02, BX
@@ -7156,10 +7362,13 @@ store:
 	RET
 
 // func direct_avx512_3x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_3x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -7193,6 +7402,7 @@ pair:
 	VFMADD231PS  Z3, Z31, Z1
 	VBROADCASTSS 8(SI), Z31
 	VFMADD231PS  Z3, Z31, Z2
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z3
 	VBROADCASTSS 12(SI), Z31
@@ -7201,6 +7411,7 @@ pair:
 	VFMADD231PS  Z3, Z31, Z1
 	VBROADCASTSS 20(SI), Z31
 	VFMADD231PS  Z3, Z31, Z2
+	ADDQ         $0x18, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x18, SI
 	SUBQ         $0x02, BX
@@ -7243,10 +7454,13 @@ store:
 	RET
 
 // func direct_avx512_3x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_3x32(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -7292,6 +7506,7 @@ pair:
 	VBROADCASTSS 8(SI), Z31
 	VFMADD231PS  Z6, Z31, Z4
 	VFMADD231PS  Z7, Z31, Z5
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z6
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z7
@@ -7304,6 +7519,7 @@ pair:
 	VBROADCASTSS 20(SI), Z31
 	VFMADD231PS  Z6, Z31, Z4
 	VFMADD231PS  Z7, Z31, Z5
+	ADDQ         $0x18, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x18, SI
 	SUBQ         $0x02, BX
@@ -7359,10 +7575,13 @@ store:
 	RET
 
 // func direct_avx512_3x64(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_3x64(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -7432,6 +7651,7 @@ pair:
 	VFMADD231PS  Z13, Z31, Z9
 	VFMADD231PS  Z14, Z31, Z10
 	VFMADD231PS  Z15, Z31, Z11
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z12
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z13
@@ -7452,6 +7672,7 @@ pair:
 	VFMADD231PS  Z13, Z31, Z9
 	VFMADD231PS  Z14, Z31, Z10
 	VFMADD231PS  Z15, Z31, Z11
+	ADDQ         $0x18, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x18, SI
 	SUBQ         $0x02, BX
@@ -7533,10 +7754,13 @@ store:
 	RET
 
 // func direct_avx512_4x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_4x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -7574,6 +7798,7 @@ pair:
 	VFMADD231PS  Z4, Z31, Z2
 	VBROADCASTSS 12(SI), Z31
 	VFMADD231PS  Z4, Z31, Z3
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z4
 	VBROADCASTSS 16(SI), Z31
@@ -7584,6 +7809,7 @@ pair:
 	VFMADD231PS  Z4, Z31, Z2
 	VBROADCASTSS 28(SI), Z31
 	VFMADD231PS  Z4, Z31, Z3
+	ADDQ         $0x20, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x20, SI
 	SUBQ         $0x02, BX
@@ -7632,10 +7858,13 @@ store:
 	RET
 
 // func direct_avx512_4x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_4x32(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -7688,6 +7917,7 @@ pair:
 	VBROADCASTSS 12(SI), Z31
 	VFMADD231PS  Z8, Z31, Z6
 	VFMADD231PS  Z9, Z31, Z7
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z8
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z9
@@ -7703,6 +7933,7 @@ pair:
 	VBROADCASTSS 28(SI), Z31
 	VFMADD231PS  Z8, Z31, Z6
 	VFMADD231PS  Z9, Z31, Z7
+	ADDQ         $0x20, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x20, SI
 	SUBQ         $0x02, BX
@@ -7768,10 +7999,13 @@ store:
 	RET
 
 // func direct_avx512_5x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_5x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -7813,6 +8047,7 @@ pair:
 	VFMADD231PS  Z5, Z31, Z3
 	VBROADCASTSS 16(SI), Z31
 	VFMADD231PS  Z5, Z31, Z4
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z5
 	VBROADCASTSS 20(SI), Z31
@@ -7825,6 +8060,7 @@ pair:
 	VFMADD231PS  Z5, Z31, Z3
 	VBROADCASTSS 36(SI), Z31
 	VFMADD231PS  Z5, Z31, Z4
+	ADDQ         $0x28, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x28, SI
 	SUBQ         $0x02, BX
@@ -7879,10 +8115,13 @@ store:
 	RET
 
 // func direct_avx512_5x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_5x32(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -7942,6 +8181,7 @@ pair:
 	VBROADCASTSS 16(SI), Z31
 	VFMADD231PS  Z10, Z31, Z8
 	VFMADD231PS  Z11, Z31, Z9
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z10
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z11
@@ -7960,6 +8200,7 @@ pair:
 	VBROADCASTSS 36(SI), Z31
 	VFMADD231PS  Z10, Z31, Z8
 	VFMADD231PS  Z11, Z31, Z9
+	ADDQ         $0x28, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x28, SI
 	SUBQ         $0x02, BX
@@ -8035,10 +8276,13 @@ store:
 	RET
 
 // func direct_avx512_6x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_6x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -8084,6 +8328,7 @@ pair:
 	VFMADD231PS  Z6, Z31, Z4
 	VBROADCASTSS 20(SI), Z31
 	VFMADD231PS  Z6, Z31, Z5
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z6
 	VBROADCASTSS 24(SI), Z31
@@ -8098,6 +8343,7 @@ pair:
 	VFMADD231PS  Z6, Z31, Z4
 	VBROADCASTSS 44(SI), Z31
 	VFMADD231PS  Z6, Z31, Z5
+	ADDQ         $0x30, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x30, SI
 	SUBQ         $0x02, BX
@@ -8158,10 +8404,13 @@ store:
 	RET
 
 // func direct_avx512_6x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_6x32(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -8228,6 +8477,7 @@ pair:
 	VBROADCASTSS 20(SI), Z31
 	VFMADD231PS  Z12, Z31, Z10
 	VFMADD231PS  Z13, Z31, Z11
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z12
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z13
@@ -8249,6 +8499,7 @@ pair:
 	VBROADCASTSS 44(SI), Z31
 	VFMADD231PS  Z12, Z31, Z10
 	VFMADD231PS  Z13, Z31, Z11
+	ADDQ         $0x30, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x30, SI
 	SUBQ         $0x02, BX
@@ -8334,10 +8585,13 @@ store:
 	RET
 
 // func direct_avx512_7x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_7x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -8387,6 +8641,7 @@ pair:
 	VFMADD231PS  Z7, Z31, Z5
 	VBROADCASTSS 24(SI), Z31
 	VFMADD231PS  Z7, Z31, Z6
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z7
 	VBROADCASTSS 28(SI), Z31
@@ -8403,6 +8658,7 @@ pair:
 	VFMADD231PS  Z7, Z31, Z5
 	VBROADCASTSS 52(SI), Z31
 	VFMADD231PS  Z7, Z31, Z6
+	ADDQ         $0x38, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x38, SI
 	SUBQ         $0x02, BX
@@ -8469,10 +8725,13 @@ store:
 	RET
 
 // func direct_avx512_7x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_7x32(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -8546,6 +8805,7 @@ pair:
 	VBROADCASTSS 24(SI), Z31
 	VFMADD231PS  Z14, Z31, Z12
 	VFMADD231PS  Z15, Z31, Z13
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z14
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z15
@@ -8570,6 +8830,7 @@ pair:
 	VBROADCASTSS 52(SI), Z31
 	VFMADD231PS  Z14, Z31, Z12
 	VFMADD231PS  Z15, Z31, Z13
+	ADDQ         $0x38, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x38, SI
 	SUBQ         $0x02, BX
@@ -8665,10 +8926,13 @@ store:
 	RET
 
 // func direct_avx512_8x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_8x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -8722,6 +8986,7 @@ pair:
 	VFMADD231PS  Z8, Z31, Z6
 	VBROADCASTSS 28(SI), Z31
 	VFMADD231PS  Z8, Z31, Z7
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z8
 	VBROADCASTSS 32(SI), Z31
@@ -8740,6 +9005,7 @@ pair:
 	VFMADD231PS  Z8, Z31, Z6
 	VBROADCASTSS 60(SI), Z31
 	VFMADD231PS  Z8, Z31, Z7
+	ADDQ         $0x40, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x40, SI
 	SUBQ         $0x02, BX
@@ -8812,10 +9078,13 @@ store:
 	RET
 
 // func direct_avx512_8x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_8x32(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -8896,6 +9165,7 @@ pair:
 	VBROADCASTSS 28(SI), Z31
 	VFMADD231PS  Z16, Z31, Z14
 	VFMADD231PS  Z17, Z31, Z15
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z16
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z17
@@ -8923,6 +9193,7 @@ pair:
 	VBROADCASTSS 60(SI), Z31
 	VFMADD231PS  Z16, Z31, Z14
 	VFMADD231PS  Z17, Z31, Z15
+	ADDQ         $0x40, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x40, SI
 	SUBQ         $0x02, BX
@@ -9028,10 +9299,13 @@ store:
 	RET
 
 // func direct_avx512_9x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_9x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -9089,6 +9363,7 @@ pair:
 	VFMADD231PS  Z9, Z31, Z7
 	VBROADCASTSS 32(SI), Z31
 	VFMADD231PS  Z9, Z31, Z8
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z9
 	VBROADCASTSS 36(SI), Z31
@@ -9109,6 +9384,8 @@ pair:
 	VFMADD231PS  Z9, Z31, Z7
 	VBROADCASTSS 68(SI), Z31
 	VFMADD231PS  Z9, Z31, Z8
+	PREFETCHT1   64(R11)
+	ADDQ         $0x48, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x48, SI
 	SUBQ         $0x02, BX
@@ -9187,10 +9464,13 @@ store:
 	RET
 
 // func direct_avx512_9x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_9x32(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -9278,6 +9558,7 @@ pair:
 	VBROADCASTSS 32(SI), Z31
 	VFMADD231PS  Z18, Z31, Z16
 	VFMADD231PS  Z19, Z31, Z17
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z18
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z19
@@ -9308,6 +9589,8 @@ pair:
 	VBROADCASTSS 68(SI), Z31
 	VFMADD231PS  Z18, Z31, Z16
 	VFMADD231PS  Z19, Z31, Z17
+	PREFETCHT1   64(R11)
+	ADDQ         $0x48, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x48, SI
 	SUBQ         $0x02, BX
@@ -9423,10 +9706,13 @@ store:
 	RET
 
 // func direct_avx512_10x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_10x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -9488,6 +9774,7 @@ pair:
 	VFMADD231PS  Z10, Z31, Z8
 	VBROADCASTSS 36(SI), Z31
 	VFMADD231PS  Z10, Z31, Z9
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z10
 	VBROADCASTSS 40(SI), Z31
@@ -9510,6 +9797,8 @@ pair:
 	VFMADD231PS  Z10, Z31, Z8
 	VBROADCASTSS 76(SI), Z31
 	VFMADD231PS  Z10, Z31, Z9
+	PREFETCHT1   64(R11)
+	ADDQ         $0x50, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x50, SI
 	SUBQ         $0x02, BX
@@ -9594,10 +9883,13 @@ store:
 	RET
 
 // func direct_avx512_10x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_10x32(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -9692,6 +9984,7 @@ pair:
 	VBROADCASTSS 36(SI), Z31
 	VFMADD231PS  Z20, Z31, Z18
 	VFMADD231PS  Z21, Z31, Z19
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z20
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z21
@@ -9725,6 +10018,8 @@ pair:
 	VBROADCASTSS 76(SI), Z31
 	VFMADD231PS  Z20, Z31, Z18
 	VFMADD231PS  Z21, Z31, Z19
+	PREFETCHT1   64(R11)
+	ADDQ         $0x50, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x50, SI
 	SUBQ         $0x02, BX
@@ -9850,10 +10145,13 @@ store:
 	RET
 
 // func direct_avx512_11x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_11x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -9919,6 +10217,7 @@ pair:
 	VFMADD231PS  Z11, Z31, Z9
 	VBROADCASTSS 40(SI), Z31
 	VFMADD231PS  Z11, Z31, Z10
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z11
 	VBROADCASTSS 44(SI), Z31
@@ -9943,6 +10242,8 @@ pair:
 	VFMADD231PS  Z11, Z31, Z9
 	VBROADCASTSS 84(SI), Z31
 	VFMADD231PS  Z11, Z31, Z10
+	PREFETCHT1   64(R11)
+	ADDQ         $0x58, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x58, SI
 	SUBQ         $0x02, BX
@@ -10033,10 +10334,13 @@ store:
 	RET
 
 // func direct_avx512_11x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_11x32(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -10138,6 +10442,7 @@ pair:
 	VBROADCASTSS 40(SI), Z31
 	VFMADD231PS  Z22, Z31, Z20
 	VFMADD231PS  Z23, Z31, Z21
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z22
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z23
@@ -10174,6 +10479,8 @@ pair:
 	VBROADCASTSS 84(SI), Z31
 	VFMADD231PS  Z22, Z31, Z20
 	VFMADD231PS  Z23, Z31, Z21
+	PREFETCHT1   64(R11)
+	ADDQ         $0x58, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x58, SI
 	SUBQ         $0x02, BX
@@ -10309,10 +10616,13 @@ store:
 	RET
 
 // func direct_avx512_12x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_12x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -10382,6 +10692,7 @@ pair:
 	VFMADD231PS  Z12, Z31, Z10
 	VBROADCASTSS 44(SI), Z31
 	VFMADD231PS  Z12, Z31, Z11
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z12
 	VBROADCASTSS 48(SI), Z31
@@ -10408,6 +10719,8 @@ pair:
 	VFMADD231PS  Z12, Z31, Z10
 	VBROADCASTSS 92(SI), Z31
 	VFMADD231PS  Z12, Z31, Z11
+	PREFETCHT1   64(R11)
+	ADDQ         $0x60, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x60, SI
 	SUBQ         $0x02, BX
@@ -10504,10 +10817,13 @@ store:
 	RET
 
 // func direct_avx512_12x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_12x32(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -10616,6 +10932,7 @@ pair:
 	VBROADCASTSS 44(SI), Z31
 	VFMADD231PS  Z24, Z31, Z22
 	VFMADD231PS  Z25, Z31, Z23
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z24
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z25
@@ -10655,6 +10972,8 @@ pair:
 	VBROADCASTSS 92(SI), Z31
 	VFMADD231PS  Z24, Z31, Z22
 	VFMADD231PS  Z25, Z31, Z23
+	PREFETCHT1   64(R11)
+	ADDQ         $0x60, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x60, SI
 	SUBQ         $0x02, BX
@@ -10800,10 +11119,13 @@ store:
 	RET
 
 // func direct_avx512_13x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_13x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -10877,6 +11199,7 @@ pair:
 	VFMADD231PS  Z13, Z31, Z11
 	VBROADCASTSS 48(SI), Z31
 	VFMADD231PS  Z13, Z31, Z12
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z13
 	VBROADCASTSS 52(SI), Z31
@@ -10905,6 +11228,8 @@ pair:
 	VFMADD231PS  Z13, Z31, Z11
 	VBROADCASTSS 100(SI), Z31
 	VFMADD231PS  Z13, Z31, Z12
+	PREFETCHT1   64(R11)
+	ADDQ         $0x68, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x68, SI
 	SUBQ         $0x02, BX
@@ -11007,10 +11332,13 @@ store:
 	RET
 
 // func direct_avx512_13x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_13x32(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -11126,6 +11454,7 @@ pair:
 	VBROADCASTSS 48(SI), Z31
 	VFMADD231PS  Z26, Z31, Z24
 	VFMADD231PS  Z27, Z31, Z25
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z26
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z27
@@ -11168,6 +11497,8 @@ pair:
 	VBROADCASTSS 100(SI), Z31
 	VFMADD231PS  Z26, Z31, Z24
 	VFMADD231PS  Z27, Z31, Z25
+	PREFETCHT1   64(R11)
+	ADDQ         $0x68, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x68, SI
 	SUBQ         $0x02, BX
@@ -11323,10 +11654,13 @@ store:
 	RET
 
 // func direct_avx512_14x16(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_14x16(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -11404,6 +11738,7 @@ pair:
 	VFMADD231PS  Z14, Z31, Z12
 	VBROADCASTSS 52(SI), Z31
 	VFMADD231PS  Z14, Z31, Z13
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z14
 	VBROADCASTSS 56(SI), Z31
@@ -11434,6 +11769,8 @@ pair:
 	VFMADD231PS  Z14, Z31, Z12
 	VBROADCASTSS 108(SI), Z31
 	VFMADD231PS  Z14, Z31, Z13
+	PREFETCHT1   64(R11)
+	ADDQ         $0x70, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x70, SI
 	SUBQ         $0x02, BX
@@ -11542,10 +11879,13 @@ store:
 	RET
 
 // func direct_avx512_14x32(kn int, a *float32, base *float32, koff *int64, c *float32, bias *float32, ldc int, flags int, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·direct_avx512_14x32(SB), NOSPLIT, $0-72
 	MOVQ         kn+0(FP), BX
 	MOVQ         a+8(FP), SI
+	MOVQ         flags+56(FP), R11
+	SARQ         $0x08, R11
+	ADDQ         SI, R11
 	MOVQ         base+16(FP), DI
 	MOVQ         koff+24(FP), R8
 	MOVQ         n+64(FP), CX
@@ -11668,6 +12008,7 @@ pair:
 	VBROADCASTSS 52(SI), Z31
 	VFMADD231PS  Z28, Z31, Z26
 	VFMADD231PS  Z29, Z31, Z27
+	PREFETCHT1   (R11)
 	MOVQ         8(R8), R10
 	VMOVUPS.Z    (DI)(R10*1), K1, Z28
 	VMOVUPS.Z    64(DI)(R10*1), K2, Z29
@@ -11713,6 +12054,8 @@ pair:
 	VBROADCASTSS 108(SI), Z31
 	VFMADD231PS  Z28, Z31, Z26
 	VFMADD231PS  Z29, Z31, Z27
+	PREFETCHT1   64(R11)
+	ADDQ         $0x70, R11
 	ADDQ         $0x10, R8
 	ADDQ         $0x70, SI
 	SUBQ         $0x02, BX

@@ -324,6 +324,11 @@ func (e *Engine) product(j *convJob) {
 	if r := j.chunks * j.t.groups; r < 4*workers && r%workers != 0 {
 		j.splits = min(blocks, workers)
 	}
+	// Where the weights are larger than the columns each worker reads part of the
+	// weights and all columns.
+	if columns < j.t.rows && j.t.groups == 1 && columns <= panelBlock {
+		j.chunks, j.splits = 1, min(blocks, workers)
+	}
 	e.pool.For(j.t.groups*j.chunks*j.splits, j.multiply)
 }
 
@@ -419,7 +424,11 @@ func (j *convJob) directChunk(i, worker int) {
 			if j.ep.Bias != nil {
 				bias = &j.ep.Bias[group*t.rows+r0]
 			}
-			lv.direct[r1-r0][nv](kAll, &t.a[(group*t.rows+r0)*kAll], &j.base[from+y*j.pitch+x], &j.koff[0], &j.dst[to+r0*area+y*j.w+x], bias, 4*area, flags, n)
+			ahead := 0
+			if p == p0 && rb+1 < rb1 {
+				ahead = (r1 - r0) * kAll * 4 << tileAhead
+			}
+			lv.direct[r1-r0][nv](kAll, &t.a[(group*t.rows+r0)*kAll], &j.base[from+y*j.pitch+x], &j.koff[0], &j.dst[to+r0*area+y*j.w+x], bias, 4*area, flags|ahead, n)
 		}
 	}
 }
@@ -487,7 +496,18 @@ func (j *convJob) multiplyChunk(i, worker int) {
 		for rb := rb0; rb < rb1; rb++ {
 			r0, r1 := rowStart(t.rows, blocks, rb), rowStart(t.rows, blocks, rb+1)
 			mr := r1 - r0
-			a := &t.a[(group*t.rows+r0)*kAll+k0*mr]
+			at := (group*t.rows+r0)*kAll + k0*mr
+			a := &t.a[at]
+			// While the first panel is computed, the weights for the next rows come
+			// into the cache.
+			next := 0
+			switch {
+			case rb+1 < rb1:
+				next = (group*t.rows+r1)*kAll + k0*(rowStart(t.rows, blocks, rb+2)-r1) - at
+			case kb+1 < kBlocks:
+				next = (group*t.rows+row0)*kAll + k1*(rowStart(t.rows, blocks, rb0+1)-row0) - at
+			}
+			ahead := next * 4 << tileAhead
 			var bias *float32
 			if j.ep.Bias != nil {
 				bias = &j.ep.Bias[group*t.rows+r0]
@@ -503,11 +523,12 @@ func (j *convJob) multiplyChunk(i, worker int) {
 				b := &ws.b[(p-p0)*kn*panel]
 				if j.images > 1 && crosses(p) {
 					c := &ws.c[((p-p0)*rows+r0-row0)*panel]
-					lv.tile[nv][mr](kn, a, b, c, bias, 4*panel, flags, mask)
+					lv.tile[nv][mr](kn, a, b, c, bias, 4*panel, flags|ahead, mask)
 				} else {
 					c := &out[l/area*j.ep.Stride+(group*t.rows+r0)*area+l%area]
-					lv.tile[nv][mr](kn, a, b, c, bias, 4*area, flags, mask)
+					lv.tile[nv][mr](kn, a, b, c, bias, 4*area, flags|ahead, mask)
 				}
+				ahead = 0
 			}
 		}
 	}

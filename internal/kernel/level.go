@@ -12,7 +12,8 @@ package kernel
 //	               for mr rows and nv vectors of columns. Rows of c are ldc
 //	               bytes apart, mask has a bit for each column of c that exists.
 //	               start is c with tileLoad, else bias[i], else 0. tileReLU
-//	               stores max(., 0).
+//	               stores max(., 0). flags>>tileAhead is how many bytes from a
+//	               the operand begins that will be next: it is fetched meanwhile.
 //	direct[mr][nv] the same product with b in place, row k at base+koff[k], for the
 //	               first n columns, n > (nv-1)*lanes unless nv is 4, and a start
 //	               from the bias; c is overwritten.
@@ -77,8 +78,9 @@ type level struct {
 }
 
 const (
-	tileLoad = 1
-	tileReLU = 2
+	tileLoad  = 1
+	tileReLU  = 2
+	tileAhead = 8 // shift
 )
 
 type dotKernel struct {

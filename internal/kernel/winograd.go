@@ -310,13 +310,21 @@ func (j *winogradJob) tapProduct(tap, rb0, rb1 int, v, c []float32, count, colum
 		for rb := rb0; rb < rb1; rb++ {
 			r0, r1 := rowStart(t.rows, blocks, rb), rowStart(t.rows, blocks, rb+1)
 			mr := r1 - r0
-			a := &u[r0*t.chans+k0*mr]
+			at := r0*t.chans + k0*mr
+			a := &u[at]
+			ahead := 0
+			if rb+1 < rb1 {
+				ahead = (r1*t.chans + k0*(rowStart(t.rows, blocks, rb+2)-r1) - at) * 4 << tileAhead
+			} else if rb1 == blocks && kb+1 == kBlocks {
+				ahead = (t.rows*t.chans - at) * 4 << tileAhead // the next tap, if any
+			}
 			for p := range count {
 				nv := 2
 				if columns-p*panel <= lv.lanes {
 					nv = 1
 				}
-				lv.tile[nv][mr](k1-k0, a, &v[(p*t.chans+k0)*panel], &c[(p*t.rows+r0)*panel], nil, 4*panel, flags, 1<<(nv*lv.lanes)-1)
+				lv.tile[nv][mr](k1-k0, a, &v[(p*t.chans+k0)*panel], &c[(p*t.rows+r0)*panel], nil, 4*panel, flags|ahead, 1<<(nv*lv.lanes)-1)
+				ahead = 0
 			}
 		}
 	}

@@ -176,6 +176,7 @@ func gp(i int) reg.GPPhysical {
 const (
 	flagLoad = 1 // start from what c holds, not from the bias
 	flagReLU = 2 // store max(., 0)
+	flagBits = 8 // above them: how many bytes ahead of a to fetch into the cache
 )
 
 // tile computes mr rows and nv vectors of columns of
@@ -185,7 +186,7 @@ func tile(mr, nv int) {
 	fn(fmt.Sprintf("tile_%s_%dx%d", lv.name, mr, nv*lv.lanes), "func(kn int, a, b, c, bias *float32, ldc, flags int, mask uint64)")
 	Doc(fmt.Sprintf("c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for %d rows and %d columns; see tiles in level.go.", mr, nv*lv.lanes))
 	kn, a, b, c := reg.RCX, reg.RSI, reg.RDI, reg.RDX
-	ldc, flags, p, t := reg.R8, reg.R9, reg.R10, reg.R11
+	ldc, flags, p, t, next := reg.R8, reg.R9, reg.R10, reg.R11, reg.R12
 	Load(Param("kn"), kn)
 	Load(Param("a"), a)
 	Load(Param("b"), b)
@@ -240,6 +241,9 @@ func tile(mr, nv int) {
 	}
 
 	Label("start")
+	MOVQ(flags, next)
+	SARQ(U8(flagBits), next)
+	ADDQ(a, next)
 	const unroll = 4
 	step := func(u int) {
 		for v := range nv {
@@ -257,7 +261,11 @@ func tile(mr, nv int) {
 	Label("loop")
 	for u := range unroll {
 		step(u)
+		if 64*u < 4*unroll*mr {
+			PREFETCHT1(Mem{Base: next, Disp: 64 * u})
+		}
 	}
+	ADDQ(U32(unroll*mr*4), next)
 	ADDQ(U32(unroll*2*vbytes()), b)
 	ADDQ(U32(unroll*mr*4), a)
 	SUBQ(U8(unroll), kn)
@@ -324,9 +332,12 @@ func direct(mr, nv int) {
 	fn(fmt.Sprintf("direct_%s_%dx%d", lv.name, mr, nv*lv.lanes), "func(kn int, a, base *float32, koff *int64, c, bias *float32, ldc, flags, n int)")
 	Doc(fmt.Sprintf("c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for %d rows and j < n, n at most %d; see direct in level.go.", mr, nv*lv.lanes))
 	kn, a, base, koff, c := reg.RBX, reg.RSI, reg.RDI, reg.R8, reg.RDX
-	p, q := reg.R9, reg.R10
+	p, q, next := reg.R9, reg.R10, reg.R11
 	Load(Param("kn"), kn)
 	Load(Param("a"), a)
+	Load(Param("flags"), next)
+	SARQ(U8(flagBits), next)
+	ADDQ(a, next)
 	Load(Param("base"), base)
 	Load(Param("koff"), koff)
 	acc := func(i, v int) reg.VecPhysical { return vec(i*nv + v) }
@@ -394,7 +405,12 @@ func direct(mr, nv int) {
 	JLT(LabelRef("last"))
 	Label("pair")
 	step(0)
+	PREFETCHT1(Mem{Base: next})
 	step(1)
+	if 8*mr > 64 {
+		PREFETCHT1(Mem{Base: next, Disp: 64})
+	}
+	ADDQ(U8(8*mr), next)
 	ADDQ(U8(16), koff)
 	ADDQ(U8(8*mr), a)
 	SUBQ(U8(2), kn)
