@@ -354,6 +354,10 @@ func (j *convJob) inPlace() bool {
 	if t.rows <= 3 {
 		return w >= lv.lanes/2
 	}
+	// Reading many rows at a time is slow: each is on a page of its own.
+	if t.k() > placeK {
+		return false
+	}
 	// The product takes rows steps for each vector, packing about packSteps.
 	vectors := h * ((w + lv.lanes - 1) / lv.lanes)
 	packed := (h*w + lv.lanes - 1) / lv.lanes
@@ -362,6 +366,9 @@ func (j *convJob) inPlace() bool {
 	}
 	return vectors*t.rows <= packed*(t.rows+packSteps)
 }
+
+// placeK is the longest sum made in place for more than three rows.
+const placeK = 48
 
 // packSteps is about how many steps of a product packing takes for a vector.
 const packSteps = 6
