@@ -54,7 +54,9 @@ type step struct {
 	epilogue kernel.Epilogue
 	scale    []float32 // batch norm
 	shift    []float32
-	relu     bool // of a sum
+	relu     bool     // of a sum
+	pool     *MaxPool // that follows a convolution, whose values are of shape mid
+	mid      Shape
 	alias    bool // shares its input's memory
 	keep     bool // part of the trace
 	slot     int  // scratch slot of the output, -1 if kept
@@ -111,6 +113,12 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 					s.out, fused[next.Name] = next.Name, true
 				}
 			}
+			if next := p.soleReader(s.out, needed, kept); next != nil && !keep.Switches && shapes[s.out].Len() >= pooledAtOnce {
+				if pool, ok := next.Layer.(*MaxPool); ok && l.Stride[0] > 1 {
+					s.pool, s.mid = pool, shapes[s.out]
+					s.out, fused[next.Name] = next.Name, true
+				}
+			}
 			pack := kernel.PackForward
 			if keep.Fast {
 				pack = kernel.PackForwardFast
@@ -161,7 +169,7 @@ func (p *Plan) joinInPlace(needed, kept map[string]bool) {
 			name := s.node.Inputs[k]
 			if v > 0 && p.soleReader(name, needed, kept) != nil && !slices.Contains(s.inputs[k+1:], v) {
 				from := &p.steps[v-1]
-				if _, ok := from.node.Layer.(*Conv); ok {
+				if _, ok := from.node.Layer.(*Conv); ok && from.pool == nil {
 					from.into, from.offset = i+1, at
 					from.epilogue.Stride = p.shapes[s.out].Len()
 				}
@@ -170,6 +178,10 @@ func (p *Plan) joinInPlace(needed, kept map[string]bool) {
 		}
 	}
 }
+
+// pooledAtOnce is the size of a convolution's output from which on it is pooled
+// before it leaves the cache.
+const pooledAtOnce = 256 << 10
 
 // soleReader returns the only needed reader of a value nobody keeps, or nil.
 func (p *Plan) soleReader(name string, needed, kept map[string]bool) *Node {
@@ -367,6 +379,10 @@ func (p *Plan) run(s *step, n int, dst []float32, switches []int32, live [][]flo
 	src, in := live[s.inputs[0]], p.shapes[s.node.Inputs[0]]
 	switch l := s.node.Layer.(type) {
 	case *Conv:
+		if s.pool != nil {
+			k.ConvMaxPool(s.filters, n, dst, out.Box(), s.pool.Geometry(), s.mid.H, s.mid.W, src, in.Box(), s.epilogue)
+			break
+		}
 		k.ConvForward(s.filters, n, dst, out.Box(), src, in.Box(), s.epilogue)
 	case *Dense:
 		k.DenseForward(n, in.C, out.C, dst, src, l.Weight.Data, l.Bias)

@@ -1,0 +1,53 @@
+package kernel
+
+// bandedConv is about the number of outputs of a convolution that are computed
+// before they are pooled: they stay in the cache of one worker.
+const bandedConv = 320 << 10
+
+// ConvMaxPool is ConvForward followed by MaxPool without switches, in bands of
+// rows, so that the outputs of the convolution need not go to memory and back.
+//
+// dst is [n][Out][out.H()][out.W()], box out of the pool's outputs; src is as for
+// ConvForward; the convolution's planes are h x w. The values are those of the two
+// one after the other, except that Winograd's tiles begin anew with each band.
+func (e *Engine) ConvMaxPool(f *Filters, n int, dst []float32, out Box, g Pool, h, w int, src []float32, in Box, ep Epilogue) {
+	g = g.check()
+	c := f.g
+	if f.data {
+		panic("kernel: ConvMaxPool: filters are packed for ConvData")
+	}
+	if n < 0 || len(dst) < n*c.Out*out.Area() {
+		panic("kernel: ConvMaxPool: dst is too short")
+	}
+	if len(src) < n*c.In*in.Area() {
+		panic("kernel: ConvMaxPool: src is too short")
+	}
+	if n == 0 || out.Empty() {
+		return
+	}
+	ep.Stride = 0
+	// The cut does not depend on the number of workers; it is even for two or four.
+	rows := max(1, bandedConv/max(1, c.Out*w*g.StrideY))
+	bands := (out.H() + rows - 1) / rows
+	bands = min((bands+3)/4*4, out.H())
+	e.mu.Lock()
+	for len(e.serial) < e.pool.Workers() {
+		e.serial = append(e.serial, &Engine{})
+	}
+	e.mu.Unlock()
+	e.pool.For(n*bands, func(i, worker int) {
+		one := e.serial[worker]
+		image, band := i/bands, i%bands
+		b := Box{out.Y0 + rowStart(out.H(), bands, band), out.X0, out.Y0 + rowStart(out.H(), bands, band+1), out.X1}
+		need := g.InputBox(b).Intersect(Full(h, w))
+		mid := one.floats(c.Out * need.Area())
+		one.ConvForward(f, 1, mid, need, src[image*c.In*in.Area():], in, ep)
+		pooled := one.floats(c.Out * b.Area())
+		one.MaxPool(g, c.Out, pooled, nil, b, mid, need, h, w)
+		for k := range c.Out {
+			copy(dst[(image*c.Out+k)*out.Area()+(b.Y0-out.Y0)*out.W():], pooled[k*b.Area():][:b.Area()])
+		}
+		one.put(mid)
+		one.put(pooled)
+	})
+}
