@@ -6710,62 +6710,87 @@ next:
 	VZEROUPPER
 	RET
 
-// func split2_avx2(even *float32, odd *float32, src *float32, n int)
+// func fillRows1_avx2(dst *float32, ldd int, phases int, src *float32, off int, rows int, n int, dstStep int, srcStep int, mask uint64)
 // Requires: AVX, AVX2
-TEXT ·split2_avx2(SB), NOSPLIT, $0-32
-	MOVQ even+0(FP), DI
-	MOVQ odd+8(FP), SI
-	MOVQ src+16(FP), DX
-	MOVQ n+24(FP), BX
-	SUBQ $0x08, BX
-	JLT  tail
-
-loop:
-	VMOVUPS (DX), Y0
-	VMOVUPS 32(DX), Y1
-	VSHUFPS $0x88, Y1, Y0, Y2
-	VPERMPD $0xd8, Y2, Y2
-	VSHUFPS $0xdd, Y1, Y0, Y3
-	VPERMPD $0xd8, Y3, Y3
-	VMOVUPS Y2, (DI)
-	VMOVUPS Y3, (SI)
-	ADDQ    $0x20, DI
-	ADDQ    $0x20, SI
-	ADDQ    $0x00000040, DX
-	SUBQ    $0x08, BX
-	JGE     loop
-
-tail:
-	ADDQ         $0x08, BX
-	JZ           done
-	MOVQ         BX, CX
+TEXT ·fillRows1_avx2(SB), NOSPLIT, $0-80
+	MOVQ         dst+0(FP), DI
+	MOVQ         ldd+8(FP), R8
+	MOVQ         phases+16(FP), R11
+	MOVQ         src+24(FP), SI
+	MOVQ         off+32(FP), DX
+	ADDQ         DX, SI
+	MOVQ         rows+40(FP), BX
+	MOVQ         dstStep+56(FP), R9
+	MOVQ         srcStep+64(FP), R10
+	MOVQ         n+48(FP), CX
 	MOVQ         $0x00000001, AX
 	SHLQ         CL, AX
 	DECQ         AX
-	VMOVD        AX, X4
-	VPBROADCASTD X4, Y4
-	VPSLLVD      shifts_avx2<>+0(SB), Y4, Y4
-	ADDQ         CX, CX
+	VMOVD        AX, X13
+	VPBROADCASTD X13, Y13
+	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
+	MOVQ         mask+72(FP), AX
+	VMOVD        AX, X11
+	VPBROADCASTD X11, Y11
+	VPSLLVD      shifts_avx2<>+0(SB), Y11, Y11
+	LEAQ         (R8)(R8*2), DX
+
+row:
+	VMASKMOVPS (SI), Y11, Y0
+	VMASKMOVPS Y0, Y13, (DI)
+	ADDQ       R9, DI
+	ADDQ       R10, SI
+	SUBQ       $0x01, BX
+	JNZ        row
+	VZEROUPPER
+	RET
+
+// func fillRows2_avx2(dst *float32, ldd int, phases int, src *float32, off int, rows int, n int, dstStep int, srcStep int, mask uint64)
+// Requires: AVX, AVX2
+TEXT ·fillRows2_avx2(SB), NOSPLIT, $0-80
+	MOVQ         dst+0(FP), DI
+	MOVQ         ldd+8(FP), R8
+	MOVQ         phases+16(FP), R11
+	MOVQ         src+24(FP), SI
+	MOVQ         off+32(FP), DX
+	ADDQ         DX, SI
+	MOVQ         rows+40(FP), BX
+	MOVQ         dstStep+56(FP), R9
+	MOVQ         srcStep+64(FP), R10
+	MOVQ         n+48(FP), CX
 	MOVQ         $0x00000001, AX
 	SHLQ         CL, AX
 	DECQ         AX
-	VMOVD        AX, X5
-	VPBROADCASTD X5, Y5
-	VPSLLVD      shifts_avx2<>+0(SB), Y5, Y5
+	VMOVD        AX, X13
+	VPBROADCASTD X13, Y13
+	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
+	MOVQ         mask+72(FP), AX
+	VMOVD        AX, X11
+	VPBROADCASTD X11, Y11
+	VPSLLVD      shifts_avx2<>+0(SB), Y11, Y11
 	SHRQ         $0x08, AX
-	VMOVD        AX, X6
-	VPBROADCASTD X6, Y6
-	VPSLLVD      shifts_avx2<>+0(SB), Y6, Y6
-	VMASKMOVPS   (DX), Y5, Y0
-	VMASKMOVPS   32(DX), Y6, Y1
-	VSHUFPS      $0x88, Y1, Y0, Y2
-	VPERMPD      $0xd8, Y2, Y2
-	VSHUFPS      $0xdd, Y1, Y0, Y3
-	VPERMPD      $0xd8, Y3, Y3
-	VMASKMOVPS   Y2, Y4, (DI)
-	VMASKMOVPS   Y3, Y4, (SI)
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	LEAQ         (R8)(R8*2), DX
 
-done:
+row:
+	VMASKMOVPS (SI), Y11, Y0
+	VMASKMOVPS 32(SI), Y12, Y1
+	VSHUFPS    $0x88, Y1, Y0, Y2
+	VPERMPD    $0xd8, Y2, Y2
+	VSHUFPS    $0xdd, Y1, Y0, Y3
+	VPERMPD    $0xd8, Y3, Y3
+	VMASKMOVPS Y2, Y13, (DI)
+	CMPQ       R11, $0x01
+	JEQ        next
+	VMASKMOVPS Y3, Y13, (DI)(R8*1)
+
+next:
+	ADDQ R9, DI
+	ADDQ R10, SI
+	SUBQ $0x01, BX
+	JNZ  row
 	VZEROUPPER
 	RET
 

@@ -18489,58 +18489,148 @@ next:
 	VZEROUPPER
 	RET
 
-// func split2_avx512(even *float32, odd *float32, src *float32, n int)
+// func fillRows1_avx512(dst *float32, ldd int, phases int, src *float32, off int, rows int, n int, dstStep int, srcStep int, mask uint64)
 // Requires: AVX, AVX512F
-TEXT ·split2_avx512(SB), NOSPLIT, $0-32
-	MOVQ      even+0(FP), DI
-	MOVQ      odd+8(FP), SI
-	MOVQ      src+16(FP), DX
-	MOVQ      n+24(FP), BX
-	VMOVDQU32 even_avx512<>+0(SB), Z12
-	VMOVDQU32 odd_avx512<>+0(SB), Z13
-	SUBQ      $0x10, BX
-	JLT       tail
+TEXT ·fillRows1_avx512(SB), NOSPLIT, $0-80
+	MOVQ  dst+0(FP), DI
+	MOVQ  ldd+8(FP), R8
+	MOVQ  phases+16(FP), R11
+	MOVQ  src+24(FP), SI
+	MOVQ  off+32(FP), DX
+	ADDQ  DX, SI
+	MOVQ  rows+40(FP), BX
+	MOVQ  dstStep+56(FP), R9
+	MOVQ  srcStep+64(FP), R10
+	MOVQ  n+48(FP), CX
+	MOVQ  $0x00000001, AX
+	SHLQ  CL, AX
+	DECQ  AX
+	KMOVW AX, K5
+	MOVQ  mask+72(FP), AX
+	KMOVW AX, K1
+	LEAQ  (R8)(R8*2), DX
 
-loop:
-	VMOVUPS   (DX), Z0
-	VMOVUPS   64(DX), Z1
-	VMOVAPS   Z0, Z2
-	VPERMT2PS Z1, Z12, Z2
-	VMOVAPS   Z0, Z3
-	VPERMT2PS Z1, Z13, Z3
-	VMOVUPS   Z2, (DI)
-	VMOVUPS   Z3, (SI)
-	ADDQ      $0x40, DI
-	ADDQ      $0x40, SI
-	ADDQ      $0x00000080, DX
-	SUBQ      $0x10, BX
-	JGE       loop
+row:
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS   Z0, K5, (DI)
+	ADDQ      R9, DI
+	ADDQ      R10, SI
+	SUBQ      $0x01, BX
+	JNZ       row
+	VZEROUPPER
+	RET
 
-tail:
-	ADDQ      $0x10, BX
-	JZ        done
-	MOVQ      BX, CX
+// func fillRows2_avx512(dst *float32, ldd int, phases int, src *float32, off int, rows int, n int, dstStep int, srcStep int, mask uint64)
+// Requires: AVX, AVX512F
+TEXT ·fillRows2_avx512(SB), NOSPLIT, $0-80
+	MOVQ      dst+0(FP), DI
+	MOVQ      ldd+8(FP), R8
+	MOVQ      phases+16(FP), R11
+	MOVQ      src+24(FP), SI
+	MOVQ      off+32(FP), DX
+	ADDQ      DX, SI
+	MOVQ      rows+40(FP), BX
+	MOVQ      dstStep+56(FP), R9
+	MOVQ      srcStep+64(FP), R10
+	MOVQ      n+48(FP), CX
 	MOVQ      $0x00000001, AX
 	SHLQ      CL, AX
 	DECQ      AX
+	KMOVW     AX, K5
+	MOVQ      mask+72(FP), AX
 	KMOVW     AX, K1
-	ADDQ      CX, CX
+	SHRQ      $0x10, AX
+	KMOVW     AX, K2
+	VMOVDQU32 even_avx512<>+0(SB), Z14
+	VMOVDQU32 odd_avx512<>+0(SB), Z15
+	LEAQ      (R8)(R8*2), DX
+
+row:
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z 64(SI), K2, Z1
+	VMOVAPS   Z0, Z2
+	VPERMT2PS Z1, Z14, Z2
+	VMOVAPS   Z0, Z3
+	VPERMT2PS Z1, Z15, Z3
+	VMOVUPS   Z2, K5, (DI)
+	CMPQ      R11, $0x01
+	JEQ       next
+	VMOVUPS   Z3, K5, (DI)(R8*1)
+
+next:
+	ADDQ R9, DI
+	ADDQ R10, SI
+	SUBQ $0x01, BX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func fillRows4_avx512(dst *float32, ldd int, phases int, src *float32, off int, rows int, n int, dstStep int, srcStep int, mask uint64)
+// Requires: AVX, AVX512F
+TEXT ·fillRows4_avx512(SB), NOSPLIT, $0-80
+	MOVQ      dst+0(FP), DI
+	MOVQ      ldd+8(FP), R8
+	MOVQ      phases+16(FP), R11
+	MOVQ      src+24(FP), SI
+	MOVQ      off+32(FP), DX
+	ADDQ      DX, SI
+	MOVQ      rows+40(FP), BX
+	MOVQ      dstStep+56(FP), R9
+	MOVQ      srcStep+64(FP), R10
+	MOVQ      n+48(FP), CX
 	MOVQ      $0x00000001, AX
 	SHLQ      CL, AX
 	DECQ      AX
+	KMOVW     AX, K5
+	MOVQ      mask+72(FP), AX
+	KMOVW     AX, K1
+	SHRQ      $0x10, AX
+	KMOVW     AX, K2
+	SHRQ      $0x10, AX
 	KMOVW     AX, K3
 	SHRQ      $0x10, AX
 	KMOVW     AX, K4
-	VMOVUPS.Z (DX), K3, Z0
-	VMOVUPS.Z 64(DX), K4, Z1
-	VMOVAPS   Z0, Z2
-	VPERMT2PS Z1, Z12, Z2
-	VMOVAPS   Z0, Z3
-	VPERMT2PS Z1, Z13, Z3
-	VMOVUPS   Z2, K1, (DI)
-	VMOVUPS   Z3, K1, (SI)
+	VMOVDQU32 even_avx512<>+0(SB), Z14
+	VMOVDQU32 odd_avx512<>+0(SB), Z15
+	LEAQ      (R8)(R8*2), DX
 
-done:
+row:
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z 64(SI), K2, Z1
+	VMOVUPS.Z 128(SI), K3, Z2
+	VMOVUPS.Z 192(SI), K4, Z3
+	VMOVAPS   Z0, Z4
+	VPERMT2PS Z1, Z14, Z4
+	VMOVAPS   Z0, Z5
+	VPERMT2PS Z1, Z15, Z5
+	VMOVAPS   Z2, Z6
+	VPERMT2PS Z3, Z14, Z6
+	VMOVAPS   Z2, Z7
+	VPERMT2PS Z3, Z15, Z7
+	VMOVAPS   Z4, Z8
+	VPERMT2PS Z6, Z14, Z8
+	VMOVAPS   Z4, Z10
+	VPERMT2PS Z6, Z15, Z10
+	VMOVAPS   Z5, Z9
+	VPERMT2PS Z7, Z14, Z9
+	VMOVAPS   Z5, Z11
+	VPERMT2PS Z7, Z15, Z11
+	VMOVUPS   Z8, K5, (DI)
+	CMPQ      R11, $0x01
+	JEQ       next
+	VMOVUPS   Z9, K5, (DI)(R8*1)
+	CMPQ      R11, $0x02
+	JEQ       next
+	VMOVUPS   Z10, K5, (DI)(R8*2)
+	CMPQ      R11, $0x03
+	JEQ       next
+	VMOVUPS   Z11, K5, (DI)(DX*1)
+
+next:
+	ADDQ R9, DI
+	ADDQ R10, SI
+	SUBQ $0x01, BX
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -18705,97 +18795,6 @@ loop:
 	VMOVUPS     Z1, 64(DI)
 	VMOVUPS     Z2, 128(DI)
 	MOVQ        AX, positive+24(FP)
-	VZEROUPPER
-	RET
-
-// func split4_avx512(dst *float32, ldd int, src *float32, n int)
-// Requires: AVX, AVX512F
-TEXT ·split4_avx512(SB), NOSPLIT, $0-32
-	MOVQ      dst+0(FP), DI
-	MOVQ      ldd+8(FP), R8
-	MOVQ      src+16(FP), SI
-	MOVQ      n+24(FP), BX
-	VMOVDQU32 even_avx512<>+0(SB), Z30
-	VMOVDQU32 odd_avx512<>+0(SB), Z31
-	LEAQ      (R8)(R8*2), DX
-	SUBQ      $0x10, BX
-	JLT       tail
-
-loop:
-	VMOVUPS   (SI), Z0
-	VMOVUPS   64(SI), Z1
-	VMOVUPS   128(SI), Z2
-	VMOVUPS   192(SI), Z3
-	VMOVAPS   Z0, Z4
-	VPERMT2PS Z1, Z30, Z4
-	VMOVAPS   Z0, Z5
-	VPERMT2PS Z1, Z31, Z5
-	VMOVAPS   Z2, Z6
-	VPERMT2PS Z3, Z30, Z6
-	VMOVAPS   Z2, Z7
-	VPERMT2PS Z3, Z31, Z7
-	VMOVAPS   Z4, Z8
-	VPERMT2PS Z6, Z30, Z8
-	VMOVAPS   Z4, Z10
-	VPERMT2PS Z6, Z31, Z10
-	VMOVAPS   Z5, Z9
-	VPERMT2PS Z7, Z30, Z9
-	VMOVAPS   Z5, Z11
-	VPERMT2PS Z7, Z31, Z11
-	VMOVUPS   Z8, (DI)
-	VMOVUPS   Z9, (DI)(R8*1)
-	VMOVUPS   Z10, (DI)(R8*2)
-	VMOVUPS   Z11, (DI)(DX*1)
-	ADDQ      $0x00000100, SI
-	ADDQ      $0x40, DI
-	SUBQ      $0x10, BX
-	JGE       loop
-
-tail:
-	ADDQ      $0x10, BX
-	JZ        done
-	MOVQ      BX, CX
-	MOVQ      $0x00000001, AX
-	SHLQ      CL, AX
-	DECQ      AX
-	KMOVW     AX, K5
-	SHLQ      $0x02, CX
-	MOVQ      $0x00000001, AX
-	SHLQ      CL, AX
-	DECQ      AX
-	KMOVW     AX, K1
-	VMOVUPS.Z (SI), K1, Z0
-	SHRQ      $0x10, AX
-	KMOVW     AX, K2
-	VMOVUPS.Z 64(SI), K2, Z1
-	SHRQ      $0x10, AX
-	KMOVW     AX, K3
-	VMOVUPS.Z 128(SI), K3, Z2
-	SHRQ      $0x10, AX
-	KMOVW     AX, K4
-	VMOVUPS.Z 192(SI), K4, Z3
-	VMOVAPS   Z0, Z4
-	VPERMT2PS Z1, Z30, Z4
-	VMOVAPS   Z0, Z5
-	VPERMT2PS Z1, Z31, Z5
-	VMOVAPS   Z2, Z6
-	VPERMT2PS Z3, Z30, Z6
-	VMOVAPS   Z2, Z7
-	VPERMT2PS Z3, Z31, Z7
-	VMOVAPS   Z4, Z8
-	VPERMT2PS Z6, Z30, Z8
-	VMOVAPS   Z4, Z10
-	VPERMT2PS Z6, Z31, Z10
-	VMOVAPS   Z5, Z9
-	VPERMT2PS Z7, Z30, Z9
-	VMOVAPS   Z5, Z11
-	VPERMT2PS Z7, Z31, Z11
-	VMOVUPS   Z8, K5, (DI)
-	VMOVUPS   Z9, K5, (DI)(R8*1)
-	VMOVUPS   Z10, K5, (DI)(R8*2)
-	VMOVUPS   Z11, K5, (DI)(DX*1)
-
-done:
 	VZEROUPPER
 	RET
 

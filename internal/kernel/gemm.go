@@ -1,7 +1,5 @@
 package kernel
 
-import "slices"
-
 const (
 	// kBlock is about how many rows of a packed panel are used at a time: a
 	// panel of the AVX-512 tile then takes 32 KiB.
@@ -237,64 +235,60 @@ func (j *convJob) fillPlanes(i, worker int) {
 // fillPlane copies rows [h0, h1) of the phases of a plane, with 0 outside box in;
 // output row 0 reads from row y of the input on.
 func (j *convJob) fillPlane(dst, src []float32, y, h0, h1 int) {
-	phase := j.hs * j.ws
-	// Columns [lo, hi) of each phase are inside the box; of these, [split0,
-	// split1) are split for all phases of a row at once.
-	split0, split1 := 0, 0
-	if len(j.phasesX) == j.sx && j.phasesX[0] == 0 {
-		lo, _ := spanIn(j.sx, j.x, j.in.X0, j.in.X1, 0, j.ws)
-		_, hi := spanIn(j.sx, j.x+j.sx-1, j.in.X0, j.in.X1, 0, j.ws)
-		if n := hi - lo; n > 0 && (j.sx == 2 && j.lv.split2 != nil ||
-			j.sx == 4 && j.lv.split4 != nil && slices.Equal(j.phasesX, fourPhases)) {
-			split0, split1 = lo, lo+n
-		}
-	}
-	for i := range len(j.phasesY) * len(j.phasesX) {
-		clear(dst[i*phase+h0*j.ws : i*phase+h1*j.ws])
-	}
+	phase, nx := j.hs*j.ws, len(j.phasesX)
+	fill := j.fillRows()
 	for iy, py := range j.phasesY {
 		u0, u1 := spanIn(j.sy, y+py, j.in.Y0, j.in.Y1, h0, h1)
-		for ix, px := range j.phasesX {
-			lo, hi := spanIn(j.sx, j.x+px, j.in.X0, j.in.X1, 0, j.ws)
-			if lo >= hi {
-				continue
-			}
-			first := (iy*len(j.phasesX)+ix)*phase + u0*j.ws
-			at := (y+u0*j.sy+py-j.in.Y0)*j.in.W() + j.x + px - j.in.X0
-			if j.sx == 1 {
-				if u0 < u1 {
-					j.lv.copyBox(dst[first+lo:], j.ws, src[at+lo:], j.sy*j.in.W(), u1-u0, hi-lo)
+		u0, u1 = min(max(u0, h0), h1), max(u1, h0)
+		u1 = max(u0, u1)
+		for ix := range nx {
+			d := dst[(iy*nx+ix)*phase:]
+			clear(d[h0*j.ws : u0*j.ws])
+			clear(d[u1*j.ws : h1*j.ws])
+		}
+		if u0 == u1 {
+			continue
+		}
+		d := dst[iy*nx*phase+u0*j.ws:]
+		at := (y+u0*j.sy+py-j.in.Y0)*j.in.W() + j.x - j.in.X0
+		if fill == nil {
+			for ix, px := range j.phasesX {
+				lo, hi := spanIn(j.sx, j.x+px, j.in.X0, j.in.X1, 0, j.ws)
+				lo = min(lo, j.ws)
+				hi = max(lo, hi)
+				for u := range u1 - u0 {
+					row := d[ix*phase+u*j.ws:][:j.ws]
+					clear(row[:lo])
+					clear(row[hi:])
+					stride(row[lo:hi], src, at+u*j.sy*j.in.W()+px+lo*j.sx, j.sx)
 				}
-				continue
 			}
-			for range u1 - u0 {
-				d := dst[first:][:j.ws]
-				row := src[max(at, 0):] // at+lo*sx is inside
-				off := at - max(at, 0)
-				switch {
-				case split0 == split1:
-					stride(d[lo:hi], row, off+lo*j.sx, j.sx)
-				default:
-					if ix == 0 && j.sx == 2 {
-						j.lv.split2(&d[split0], &dst[first+phase+split0], &row[off+split0*2], split1-split0)
-					} else if ix == 0 {
-						j.lv.split4(&d[split0], 4*phase, &row[off+split0*4], split1-split0)
-					}
-					if lo < split0 {
-						stride(d[lo:split0], row, off+lo*j.sx, j.sx)
-					}
-					if split1 < hi {
-						stride(d[split1:hi], row, off+split1*j.sx, j.sx)
-					}
-				}
-				first += j.ws
-				at += j.sy * j.in.W()
-			}
+			continue
+		}
+		for x := 0; x < j.ws; x += j.lv.lanes {
+			// Inputs [lo, hi) of those that the vectors read are inside the box.
+			width := j.sx * j.lv.lanes
+			lo := min(max(j.in.X0-j.x-x*j.sx, 0), width)
+			hi := min(max(j.in.X1-j.x-x*j.sx, lo), width)
+			mask := ^uint64(0) >> (64 - hi + lo) << lo
+			fill(&d[x], 4*phase, nx, &src[0], 4*(at+x*j.sx), u1-u0, min(j.lv.lanes, j.ws-x), 4*j.ws, 4*j.sy*j.in.W(), mask)
 		}
 	}
 }
 
-var fourPhases = []int{0, 1, 2, 3}
+// fillRows returns the kernel that makes all phases of a row at once, if there is
+// one for them.
+func (j *convJob) fillRows() func(dst *float32, ldd, phases int, src *float32, off, rows, n, dstStep, srcStep int, mask uint64) {
+	if j.sx >= len(j.lv.fillRows) {
+		return nil
+	}
+	for i, px := range j.phasesX {
+		if px != i {
+			return nil
+		}
+	}
+	return j.lv.fillRows[j.sx]
+}
 
 // stride copies every step-th element of src, from position p on.
 func stride(dst, src []float32, p, step int) {

@@ -63,9 +63,8 @@ type level struct {
 	maxPool2    func(dst *float32, switches *int32, src *float32, rows, cols, pitch int, at, w int32)
 	maxWindow   [3]func(dst *float32, switches *int32, src *float32, rows, n, kh, kw, rowStep, colStep, srcStep, dstStep int, at, rowAt, colAt, nextAt int32) int // by stride
 	lrn         func(dst, src, first *float32, n, stride, count int, scale, bias float32)
-	copyRows    func(dst, src *float32, rows, n, dstStep, srcStep int) // or nil
-	split2      func(even, odd, src *float32, n int)
-	split4      func(dst *float32, ldd int, src *float32, n int)
+	copyRows    func(dst, src *float32, rows, n, dstStep, srcStep int)                                                // or nil
+	fillRows    [5]func(dst *float32, ldd, phases int, src *float32, off, rows, n, dstStep, srcStep int, mask uint64) // by stride
 
 	// For sparse.go: dst += value*w for the entries of a list, and which of n values are not 0.
 	scatter func(dst, w *float32, list *uint64, n, rows, vecs, pitch int)

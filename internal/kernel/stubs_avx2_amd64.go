@@ -331,10 +331,19 @@ func maxWindow2_avx2(dst *float32, switches *int32, src *float32, rows int, n in
 //go:noescape
 func copyRows_avx2(dst *float32, src *float32, rows int, n int, dstStep int, srcStep int)
 
-// split2 stores src[2i] at even[i] and src[2i+1] at odd[i] for i < n, n > 0.
+// fillRows1 stores the floats at off+4*(1*i+p) behind src at i of row p of dst, rows ldd bytes apart, for i < n and
+// p < phases, n at most a vector; where the mask has no bit the float is taken to be 0. So it does for rows > 0 rows, dstStep
+// and srcStep bytes apart.
 //
 //go:noescape
-func split2_avx2(even *float32, odd *float32, src *float32, n int)
+func fillRows1_avx2(dst *float32, ldd int, phases int, src *float32, off int, rows int, n int, dstStep int, srcStep int, mask uint64)
+
+// fillRows2 stores the floats at off+4*(2*i+p) behind src at i of row p of dst, rows ldd bytes apart, for i < n and
+// p < phases, n at most a vector; where the mask has no bit the float is taken to be 0. So it does for rows > 0 rows, dstStep
+// and srcStep bytes apart.
+//
+//go:noescape
+func fillRows2_avx2(dst *float32, ldd int, phases int, src *float32, off int, rows int, n int, dstStep int, srcStep int, mask uint64)
 
 // lrn computes dst[i] = src[i] / t^(3/4), t = bias + scale * sum over j < count of first[j*stride+i]^2,
 // for i < n, a multiple of the vector's lanes; stride is in bytes.

@@ -208,7 +208,11 @@ func elementwise() {
 		VFMADD231PS(t(1), t(0), acc(1))
 	})
 	maxPool2()
-	split2()
+	for _, stride := range []int{1, 2, 4} {
+		if stride < 4 || lv.zmm {
+			fillRows(stride)
+		}
+	}
 	lrn()
 }
 
@@ -694,52 +698,68 @@ func lrn() {
 	RET()
 }
 
-// split2 emits the split of a row into its even and odd elements.
-func split2() {
-	fn("split2_"+lv.name, "func(even, odd, src *float32, n int)")
-	Doc("split2 stores src[2i] at even[i] and src[2i+1] at odd[i] for i < n, n > 0.")
-	e, o, s, n := reg.RDI, reg.RSI, reg.RDX, reg.RBX
-	Load(Param("even"), e)
-	Load(Param("odd"), o)
-	Load(Param("src"), s)
-	Load(Param("n"), n)
-	if lv.zmm {
-		loadInts(even, vec(12))
-		loadInts(odd, vec(13))
+// fillRows emits the copy of rows of inputs to the rows of the stride's phases.
+func fillRows(stride int) {
+	fn(fmt.Sprintf("fillRows%d_%s", stride, lv.name), "func(dst *float32, ldd, phases int, src *float32, off, rows, n, dstStep, srcStep int, mask uint64)")
+	Doc(fmt.Sprintf("fillRows%d stores the floats at off+4*(%d*i+p) behind src at i of row p of dst, rows ldd bytes apart, for i < n and", stride, stride),
+		"p < phases, n at most a vector; where the mask has no bit the float is taken to be 0. So it does for rows > 0 rows, dstStep",
+		"and srcStep bytes apart.")
+	dst, ldd, src, rows, dstStep, srcStep, phases, q := reg.RDI, reg.R8, reg.RSI, reg.RBX, reg.R9, reg.R10, reg.R11, reg.RDX
+	Load(Param("dst"), dst)
+	Load(Param("ldd"), ldd)
+	Load(Param("phases"), phases)
+	Load(Param("src"), src)
+	Load(Param("off"), q)
+	ADDQ(q, src)
+	Load(Param("rows"), rows)
+	Load(Param("dstStep"), dstStep)
+	Load(Param("srcStep"), srcStep)
+	Load(Param("n"), reg.RCX)
+	MOVQ(U32(1), reg.RAX)
+	SHLQ(reg.CL, reg.RAX)
+	DECQ(reg.RAX)
+	out := vec(13)
+	maskFrom(reg.RAX, 0, reg.K5, out)
+	ks := []reg.OpmaskPhysical{reg.K1, reg.K2, reg.K3, reg.K4}
+	Load(Param("mask"), reg.RAX)
+	for i := range stride {
+		maskFrom(reg.RAX, lv.lanes*min(i, 1), ks[i], vec(11+i)) // avx2: stride at most 2
 	}
-	SUBQ(U8(lv.lanes), n)
-	JLT(LabelRef("tail"))
-	Label("loop")
-	VMOVUPS(Mem{Base: s}, vec(0))
-	VMOVUPS(Mem{Base: s, Disp: vbytes()}, vec(1))
-	evenOdd(vec(0), vec(1), vec(2), vec(3), vec(12), vec(13))
-	VMOVUPS(vec(2), Mem{Base: e})
-	VMOVUPS(vec(3), Mem{Base: o})
-	ADDQ(U8(vbytes()), e)
-	ADDQ(U8(vbytes()), o)
-	ADDQ(U32(2*vbytes()), s)
-	SUBQ(U8(lv.lanes), n)
-	JGE(LabelRef("loop"))
-	Label("tail")
-	ADDQ(U8(lv.lanes), n)
-	JZ(LabelRef("done"))
-	MOVQ(n, reg.RCX)
-	MOVQ(U32(1), reg.RAX)
-	SHLQ(reg.CL, reg.RAX)
-	DECQ(reg.RAX)
-	maskFrom(reg.RAX, 0, reg.K1, vec(4))
-	ADDQ(reg.RCX, reg.RCX)
-	MOVQ(U32(1), reg.RAX)
-	SHLQ(reg.CL, reg.RAX)
-	DECQ(reg.RAX)
-	maskFrom(reg.RAX, 0, reg.K3, vec(5))
-	maskFrom(reg.RAX, lv.lanes, reg.K4, vec(6))
-	maskedLoad(Mem{Base: s}, reg.K3, vec(5), vec(0))
-	maskedLoad(Mem{Base: s, Disp: vbytes()}, reg.K4, vec(6), vec(1))
-	evenOdd(vec(0), vec(1), vec(2), vec(3), vec(12), vec(13))
-	maskedStore(vec(2), reg.K1, vec(4), Mem{Base: e})
-	maskedStore(vec(3), reg.K1, vec(4), Mem{Base: o})
-	Label("done")
+	tEven, tOdd := vec(14), vec(15)
+	if stride > 1 && lv.zmm {
+		loadInts(even, tEven)
+		loadInts(odd, tOdd)
+	}
+	LEAQ(Mem{Base: ldd, Index: ldd, Scale: 2}, q)
+	to := []Mem{{Base: dst}, {Base: dst, Index: ldd, Scale: 1}, {Base: dst, Index: ldd, Scale: 2}, {Base: dst, Index: q, Scale: 1}}
+	Label("row")
+	for i := range stride {
+		maskedLoad(Mem{Base: src, Disp: vbytes() * i}, ks[i], vec(11+i), vec(i))
+	}
+	res := []reg.VecPhysical{vec(0)}
+	switch stride {
+	case 2:
+		res = []reg.VecPhysical{vec(2), vec(3)}
+		evenOdd(vec(0), vec(1), vec(2), vec(3), tEven, tOdd)
+	case 4:
+		evenOdd(vec(0), vec(1), vec(4), vec(5), tEven, tOdd)
+		evenOdd(vec(2), vec(3), vec(6), vec(7), tEven, tOdd)
+		evenOdd(vec(4), vec(6), vec(8), vec(10), tEven, tOdd)
+		evenOdd(vec(5), vec(7), vec(9), vec(11), tEven, tOdd)
+		res = []reg.VecPhysical{vec(8), vec(9), vec(10), vec(11)}
+	}
+	for i, v := range res {
+		if i > 0 {
+			CMPQ(phases, U8(i))
+			JEQ(LabelRef("next"))
+		}
+		maskedStore(v, reg.K5, out, to[i])
+	}
+	Label("next")
+	ADDQ(dstStep, dst)
+	ADDQ(srcStep, src)
+	SUBQ(U8(1), rows)
+	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
 }

@@ -84,7 +84,6 @@ func main() {
 	nonzero()
 	summary()
 	if lv.zmm {
-		split4()
 		winograd()
 	}
 	Generate()
