@@ -1,5 +1,7 @@
 package kernel
 
+import "sync/atomic"
+
 const (
 	// kBlock is about how many rows of a packed panel are used at a time: a
 	// panel of the AVX-512 tile then takes 32 KiB.
@@ -29,6 +31,8 @@ type taps struct {
 	maxY, maxX          int
 	groups, rows, chans int
 	a                   []float32
+	keeps               bool
+	kept                atomic.Pointer[offsetTable]
 }
 
 func (t *taps) k() int { return t.chans * len(t.list) }
@@ -40,7 +44,7 @@ func rowBlocks(m, limit int) int { return (m + limit - 1) / limit }
 func rowStart(m, n, i int) int { return m * i / n }
 
 func newTaps(list []tap, groups, rows, chans int, lanes int) *taps {
-	t := &taps{list: list, groups: groups, rows: rows, chans: chans}
+	t := &taps{list: list, groups: groups, rows: rows, chans: chans, keeps: true}
 	for _, p := range list {
 		t.maxY, t.maxX = max(t.maxY, p.y), max(t.maxX, p.x)
 	}
@@ -128,6 +132,7 @@ func (e *Engine) getConv() *convJob {
 }
 
 func (e *Engine) putConv(j *convJob) {
+	j.putOffsets()
 	j.dst, j.src, j.base, j.t, j.ep = nil, nil, nil, nil, Epilogue{}
 	e.convs.put(j)
 }
@@ -156,26 +161,58 @@ func (j *convJob) read() bool {
 	t := j.t
 	channels := t.groups * t.chans
 	need := Box{j.y, j.x, j.y + (j.h-1)*j.sy + t.maxY + 1, j.x + (j.w-1)*j.sx + t.maxX + 1}
-	j.koff = j.koff[:0]
 	if j.sy == 1 && j.sx == 1 && j.in.Contains(need) {
 		j.pitch, j.planeStride = j.in.W(), j.in.Area()
 		j.imageStride = channels * j.planeStride
 		j.first = 4 * ((j.y-j.in.Y0)*j.pitch + j.x - j.in.X0)
-		for c := range t.chans {
-			for _, p := range t.list {
-				j.koff = append(j.koff, int64(4*(c*j.planeStride+p.y*j.pitch+p.x)))
-			}
-		}
+		j.offsets(offsetKey{1, 1, j.planeStride, j.pitch, 0})
 		return true
 	}
 	j.layout()
+	j.offsets(offsetKey{j.sy, j.sx, j.planeStride, j.ws, j.hs})
+	return false
+}
+
+// offsetKey is what the offsets of taps depend on.
+type offsetKey struct{ sy, sx, planeStride, pitch, hs int }
+
+type offsetTable struct {
+	key  offsetKey
+	list []int64
+}
+
+// offsets sets koff, where the inputs of each (channel, tap) lie in bytes. Taps that
+// stay keep the last list, as layers are mostly run on one size.
+func (j *convJob) offsets(key offsetKey) {
+	t := j.t
+	if t.keeps {
+		if o := t.kept.Load(); o != nil && o.key == key {
+			j.koff = o.list
+			return
+		}
+		j.koff = make([]int64, 0, t.k())
+	}
+	j.koff = j.koff[:0]
 	for c := range t.chans {
 		for _, p := range t.list {
-			ph := index(j.phasesY, p.y%j.sy)*len(j.phasesX) + index(j.phasesX, p.x%j.sx)
-			j.koff = append(j.koff, int64(4*(c*j.planeStride+(ph*j.hs+p.y/j.sy)*j.ws+p.x/j.sx)))
+			at := c*key.planeStride + p.y*key.pitch + p.x
+			if key.hs > 0 {
+				ph := index(j.phasesY, p.y%j.sy)*len(j.phasesX) + index(j.phasesX, p.x%j.sx)
+				at = c*key.planeStride + (ph*key.hs+p.y/j.sy)*key.pitch + p.x/j.sx
+			}
+			j.koff = append(j.koff, int64(4*at))
 		}
 	}
-	return false
+	if t.keeps {
+		t.kept.Store(&offsetTable{key, j.koff})
+	}
+}
+
+// putOffsets lets go of a list that belongs to the taps.
+func (j *convJob) putOffsets() {
+	if j.t != nil && j.t.keeps {
+		j.koff = nil
+	}
 }
 
 // fillTasks returns the number of tasks of fillPlanes for the current chunk. A

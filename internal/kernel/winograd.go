@@ -34,6 +34,7 @@ type transformed struct {
 	alpha, size int
 	rows, chans int
 	u           []float32
+	tiles       taps // the inputs of a tile
 }
 
 // PackForwardFast packs w for ConvForward like PackForward, and lets it use
@@ -70,6 +71,7 @@ func (f *Filters) addWinograd() {
 			t.rows, t.chans = g.In, g.Out
 		}
 		t.u = make([]float32, t.taps()*t.rows*t.chans)
+		t.tiles = taps{list: winogradTaps[t.alpha], maxY: t.alpha - 1, maxX: t.alpha - 1, groups: 1, rows: t.rows, chans: t.chans, keeps: true}
 		f.win = append(f.win, t)
 	}
 }
@@ -168,7 +170,6 @@ func square(n int) (list []tap) {
 // [taps][panels][rows][panel] and transformed back.
 type winogradJob struct {
 	read  convJob // gathers the tiles: as a kernel with their stride
-	t     taps
 	win   *transformed
 	ep    Epilogue
 	dst   []float32
@@ -202,9 +203,8 @@ func (e *Engine) runWinograd(f *Filters, t *transformed, n int, dst []float32, o
 		j.locals = make([]localMemory, workers)
 	}
 	j.win, j.ep, j.dst, j.h, j.w = t, ep, dst, out.H(), out.W()
-	j.t = taps{list: winogradTaps[t.alpha], maxY: t.alpha - 1, maxX: t.alpha - 1, groups: 1, rows: t.rows, chans: t.chans}
 	r := &j.read
-	r.lv, r.t = f.lv, &j.t
+	r.lv, r.t = f.lv, &t.tiles
 	r.n, r.h, r.w = n, (j.h+t.size-1)/t.size, (j.w+t.size-1)/t.size
 	r.src, r.in, r.y, r.x, r.sy, r.sx = src, in, y, x, t.size, t.size
 	r.read()
@@ -258,6 +258,7 @@ func (e *Engine) runWinograd(f *Filters, t *transformed, n int, dst []float32, o
 }
 
 func (e *Engine) putWinograd(j *winogradJob) {
+	j.read.putOffsets()
 	j.read.src, j.read.base, j.v, j.c, j.dst, j.ep, j.win = nil, nil, nil, nil, nil, Epilogue{}, nil
 	e.winograds.put(j)
 }
