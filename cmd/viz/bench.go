@@ -170,9 +170,9 @@ func benchForward(c *cli.Context, b *bench) error {
 		return usage("--batch must be at least 1", "")
 	}
 	x := b.input(c.Int("batch"))
+	t := new(model.Trace)
 	return b.measure("forward", map[string]any{"batch": c.Int("batch"), "exact": c.Bool("exact")}, func() (float64, error) {
-		t, err := plan.Run(x)
-		if err != nil {
+		if err := plan.RunInto(t, x); err != nil {
 			return 0, err
 		}
 		return sumAbs(t.Value(out).Data), nil
