@@ -104,6 +104,7 @@ type builder struct {
 	last  string
 	shape Shape
 	err   error
+	bare  bool // weights are still to come: 0
 }
 
 func (b *builder) maps(n int) int { return max(int(math.Round(float64(n)*b.width)), 1) }
@@ -125,6 +126,9 @@ func he(fanIn int) float64 { return math.Sqrt(2 / float64(fanIn)) }
 
 func (b *builder) normal(std float64, shape ...int) *tensor.Tensor {
 	t := tensor.New(shape...)
+	if b.bare {
+		return t
+	}
 	for i := range t.Data {
 		t.Data[i] = float32(b.rng.NormFloat64() * std)
 	}
@@ -158,5 +162,11 @@ func (b *builder) pool(i int) {
 }
 
 func (b *builder) dense(name string, out int) {
+	if b.err == nil && (out < 1 || out > 1<<20 || !fits(out, b.shape.C)) {
+		b.err = fmt.Errorf("model: layer %s: %d outputs", name, out)
+	}
+	if b.err != nil {
+		return
+	}
 	b.add(name, &Dense{Weight: b.normal(he(b.shape.C), out, b.shape.C), Bias: make([]float32, out)})
 }

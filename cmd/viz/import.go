@@ -7,41 +7,85 @@ import (
 	"strings"
 
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/onnx"
 	"github.com/urfave/cli/v2"
 )
 
 func importCommand() *cli.Command {
 	return &cli.Command{
-		Name: "import", Usage: "turn an ONNX network into a checkpoint",
-		UsageText:   "viz import [flags] NET.onnx",
-		Description: examples("viz import net.onnx", "viz import --out ckpt.bin net.onnx"),
-		Flags:       []cli.Flag{&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`; default: NET.bin"}, quietFlag},
-		Action: func(c *cli.Context) error {
-			if c.NArg() != 1 {
-				return usage(fmt.Sprintf("want one network, got %d arguments", c.NArg()), "viz import net.onnx")
-			}
-			in := c.Args().First()
-			net, err := openModel(in)
-			if err != nil {
-				return err
-			}
-			out := c.String("out")
-			if out == "" {
-				out = strings.TrimSuffix(in, filepath.Ext(in)) + ".bin"
-			}
-			if sameFile(in, out) {
-				return usage("output and input are the same file "+in, "choose another with --out")
-			}
-			if err := outFile(c, out, "--out"); err != nil {
-				return err
-			}
-			if err := model.Save(out, net, nil); err != nil {
-				return err
-			}
-			wrote(c, out)
-			return nil
-		},
+		Name: "import", Usage: "turn an ONNX network, or safetensors weights of a known architecture, into a checkpoint",
+		UsageText: "viz import [flags] NET.onnx|WEIGHTS.safetensors",
+		Description: "What --preprocess, --labels and --input-size say about an ONNX network is kept in NET.onnx.viz.json beside it, where every\n" +
+			"command finds it; --beside writes nothing else.\n\n" +
+			examples("viz import net.onnx", "viz import --beside --preprocess imagenet --labels names.txt net.onnx",
+				"viz import --arch mnist-cnn --preprocess scale=1/255,mean=.1307,std=.3081 mnist.safetensors"),
+		Flags: []cli.Flag{&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`; default: NET.bin"}, quietFlag,
+			&cli.BoolFlag{Name: "beside", Usage: "only write NET.onnx.viz.json, not a checkpoint"},
+			&cli.StringFlag{Name: "arch", Usage: "architecture of safetensors weights: " + strings.Join(model.KnownArches(), ", ")},
+			inputSizeFlag, preprocessFlag, labelsFlag},
+		Action: importNetwork,
 	}
+}
+
+func importNetwork(c *cli.Context) error {
+	if c.NArg() != 1 {
+		return usage(fmt.Sprintf("want one network, got %d arguments", c.NArg()), "viz import net.onnx")
+	}
+	in := c.Args().First()
+	o, err := modelOptionsOf(c)
+	if err != nil {
+		return err
+	}
+	o.image = ""
+	isONNX := false
+	if head, err := readHead(in); err == nil {
+		isONNX = !model.IsCheckpoint(head) && onnx.IsONNX(head)
+	}
+	var net *model.Network
+	if c.String("arch") != "" {
+		if net, err = importWeights(in, c.String("arch"), o); err != nil {
+			return err
+		}
+	} else if net, err = openNetwork(in, o); err != nil {
+		return err
+	}
+	if c.Bool("beside") && !isONNX {
+		return usage("--beside is for ONNX networks, which "+in+" is not", "")
+	}
+	if c.Bool("beside") && c.String("out") != "" {
+		return usage("--beside and --out are both given", "--beside writes "+sidecarName(in)+" only")
+	}
+	out := c.String("out")
+	if out == "" {
+		out = strings.TrimSuffix(in, filepath.Ext(in)) + ".bin"
+	}
+	if sameFile(in, out) {
+		return usage("output and input are the same file "+in, "choose another with --out")
+	}
+	if !c.Bool("beside") {
+		if err := outFile(c, out, "--out"); err != nil {
+			return err
+		}
+		if err := model.Save(out, net, nil); err != nil {
+			return err
+		}
+		wrote(c, out)
+	}
+	if isONNX && (c.Bool("beside") || c.String("preprocess") != "" || c.String("labels") != "" || c.String("input-size") != "") {
+		p := net.Preprocess
+		s := &sidecar{Preprocess: &p, Classes: net.Classes}
+		if unstated(c, net) {
+			s.Preprocess = nil
+		}
+		if o.size[0] > 0 || o.crop[0] > 0 {
+			s.Input = []int{net.Input.H, net.Input.W}
+		}
+		if err := writeSidecar(in, s); err != nil {
+			return err
+		}
+		wrote(c, sidecarName(in))
+	}
+	return nil
 }
 
 func sameFile(a, b string) bool {

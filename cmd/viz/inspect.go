@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/deconv"
@@ -79,7 +80,8 @@ func inspect(c *cli.Context) error {
 		}
 		classes = fmt.Sprintf("%d classes", shapes[net.Logits].C)
 	}
-	fmt.Fprintf(w, "%s\t%s\tinput %s\t%s\n\n", r.Model, r.Hash, r.Input, classes)
+	fmt.Fprintf(w, "%s\t%s\tinput %s\t%s\n", r.Model, r.Hash, r.Input, classes)
+	fmt.Fprintf(w, "pixels\t%s\n\n", preprocessText(c, net))
 	fmt.Fprintf(w, "layer\tname\tkind\tattributes\toutput\tweights\tmultiply-adds\tfield\tstride\trule %s\n", rule)
 	for _, l := range r.Layers {
 		number, field, stride := "", "all", "-"
@@ -96,6 +98,35 @@ func inspect(c *cli.Context) error {
 	return w.Flush()
 }
 
+// preprocessText says how pixels become the network's input.
+func preprocessText(c *cli.Context, net *model.Network) string {
+	p := net.Preprocess
+	if unstated(c, net) {
+		return "0..255 as they are, since the model does not say (see --preprocess)"
+	}
+	order := "RGB"
+	if p.BGR {
+		order = "BGR"
+	}
+	if net.Input.C == 1 {
+		order = "grey"
+	}
+	s := fmt.Sprintf("%s * %g", order, p.Scale)
+	if r := 1 / float64(p.Scale); p.Scale < 1 && p.Scale > 0 && math.Abs(r-math.Round(r*2)/2) < 1e-3 {
+		s = fmt.Sprintf("%s / %g", order, math.Round(r*2)/2)
+	}
+	if p.Mean != nil {
+		s += fmt.Sprintf(" - %v", p.Mean)
+	}
+	if p.Std != nil {
+		s = fmt.Sprintf("(%s) / %v", s, p.Std)
+	}
+	if p.Short > 0 {
+		s += fmt.Sprintf("; short side to %d, centre %dx%d", p.Short, net.Input.H, net.Input.W)
+	}
+	return s
+}
+
 // modelArgument takes the model from the only argument or as every command does.
 func modelArgument(c *cli.Context) (*model.Network, error) {
 	switch {
@@ -104,7 +135,12 @@ func modelArgument(c *cli.Context) (*model.Network, error) {
 	case c.NArg() == 1 && c.String("model") != "":
 		return nil, usage("both an argument and --model are given", "")
 	case c.NArg() == 1:
-		return openModel(c.Args().First())
+		o, err := modelOptionsOf(c)
+		if err != nil {
+			return nil, err
+		}
+		o.image = ""
+		return openNetwork(c.Args().First(), o)
 	}
 	net, _, err := loadModel(c, false)
 	return net, err

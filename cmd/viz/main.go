@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			"Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.",
 		Commands: []*cli.Command{
 			demoCommand(), trainCommand(), filtersCommand(), deconvCommand(), featuresCommand(), occludeCommand(),
-			activationsCommand(), evalCommand(), inspectCommand(), pointingCommand(), importCommand(), dataCommand(), benchCommand(),
+			activationsCommand(), evalCommand(), inspectCommand(), pointingCommand(), importCommand(), exportCommand(), classifyCommand(), dataCommand(), benchCommand(),
 			evolveCommand(), invarianceCommand(), correspondCommand(), rnnCommand(),
 		},
 		Action: func(c *cli.Context) error {
@@ -71,6 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // refused instead of silently taken as arguments, and a bad flag prints one
 // error instead of the help.
 func manners(cmd *cli.Command) {
+	modelFlags(cmd)
 	cmd.OnUsageError = onUsageError
 	cmd.HideHelpCommand = true
 	for _, sub := range cmd.Subcommands {

@@ -18,7 +18,6 @@ import (
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/builtin"
-	"github.com/deconvnet/viz/model/onnx"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/urfave/cli/v2"
 )
@@ -34,6 +33,10 @@ func loadModel(c *cli.Context, images bool) (net *model.Network, from string, er
 	if name == "" && isFile("ckpt.bin") && !isDir("ckpt.bin") {
 		name = "ckpt.bin"
 	}
+	o, err := modelOptionsOf(c)
+	if err != nil {
+		return nil, "", err
+	}
 	from = name
 	switch {
 	case name == "" && images:
@@ -46,14 +49,17 @@ func loadModel(c *cli.Context, images bool) (net *model.Network, from string, er
 		if isBuiltin(name) {
 			from = "built-in " + name
 		}
-		net, err = openModel(name)
+		net, err = openNetwork(name, o)
+	}
+	if err == nil && name == "" {
+		net, err = o.apply(net)
 	}
 	if err != nil {
 		return nil, "", err
 	}
 	note(c, "model: %s (%s)", from, hash(net))
-	if p := net.Preprocess; (p.Scale == 0 || p.Scale == 1) && p.Mean == nil && p.Std == nil && images {
-		note(c, "the model does not say how pixels become its input: they go in as they are, 0..255")
+	if images && unstated(c, net) {
+		note(c, "the model does not say how pixels become its input: they go in as they are, 0..255 (see --preprocess)")
 	}
 	return net, from, nil
 }
@@ -77,20 +83,21 @@ func isBuiltin(name string) bool {
 	return slices.Contains(builtin.Names(), name) && (!isFile(name) || isDir(name))
 }
 
-// openModel reads a checkpoint or an ONNX file, or gives a built-in network.
-func openModel(name string) (*model.Network, error) {
+// openModel reads a checkpoint or an ONNX file, with what is known beside it, or
+// gives a built-in network.
+func openModel(name string) (*model.Network, error) { return openNetwork(name, modelOptions{}) }
+
+// openPlain reads a checkpoint or gives a built-in network.
+func openPlain(name string) (*model.Network, error) {
 	if isBuiltin(name) {
 		return builtin.Load(name)
 	}
-	head, err := readHead(name)
-	if err != nil {
-		return nil, hinted(fmt.Errorf("model %w", err), "built in are "+strings.Join(builtin.Names(), ", ")+
-			"; viz train makes a checkpoint")
-	}
-	if !model.IsCheckpoint(head) && onnx.IsONNX(head) {
-		return onnx.Import(name)
-	}
 	return model.Load(name)
+}
+
+// missingModel says what to do about a network's file that cannot be read.
+func missingModel(err error) error {
+	return hinted(fmt.Errorf("model %w", err), "built in are "+strings.Join(builtin.Names(), ", ")+"; viz train makes a checkpoint")
 }
 
 // readHead returns the first bytes of a file.

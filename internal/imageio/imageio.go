@@ -90,7 +90,7 @@ func decode(r io.ReadSeeker) (image.Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("broken %s: %w", format, err)
 	}
-	return img, nil
+	return smoothChroma(img), nil
 }
 
 // extensions are the names under which List takes a file for an image.

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"unsafe"
+
+	"github.com/deconvnet/viz/model"
 )
 
 // Element types of onnx.proto.
@@ -339,7 +341,7 @@ func float32Of(typ int64, bits uint64) float32 {
 	case typeDouble:
 		return float32(math.Float64frombits(bits))
 	case typeFloat16:
-		return halfToFloat(uint16(bits))
+		return model.HalfToFloat(uint16(bits))
 	case typeBfloat16:
 		return math.Float32frombits(uint32(bits) << 16)
 	}
@@ -362,18 +364,4 @@ func intOf(typ int64, bits uint64) int64 {
 		return int64(uint32(bits))
 	}
 	return int64(bits)
-}
-
-// halfToFloat converts IEEE 754 binary16: sign, 5 bits of exponent with bias
-// 15, 10 bits of fraction.
-func halfToFloat(h uint16) float32 {
-	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&0x3ff
-	switch exp {
-	case 0: // zero and subnormals: frac * 2^-24
-		v := float32(frac) / (1 << 24)
-		return math.Float32frombits(math.Float32bits(v) | sign)
-	case 31:
-		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }

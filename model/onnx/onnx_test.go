@@ -452,7 +452,7 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("%v for %d bytes", took, len(data))
 		}
 		runtime.ReadMemStats(&after)
-		if took := after.TotalAlloc - before.TotalAlloc; took > uint64(1<<20+200*len(data)) {
+		if took := after.TotalAlloc - before.TotalAlloc; took > uint64(16<<20+200*len(data)) {
 			t.Errorf("%d bytes allocated for a file of %d", took, len(data))
 		}
 		if err != nil {

@@ -691,7 +691,7 @@ func pad(c *converter, n *node) error {
 			return refuse("pads %v leave nothing of %v", pads, in.dims)
 		}
 	}
-	if slices.Max(all) == 0 && slices.Min(all) == 0 {
+	if rank == 0 || slices.Max(all) == 0 && slices.Min(all) == 0 {
 		c.alias(n, 0, in, in.dims)
 		return nil
 	}

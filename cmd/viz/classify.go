@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+	"github.com/urfave/cli/v2"
+)
+
+func classifyCommand() *cli.Command {
+	return &cli.Command{
+		Name: "classify", Usage: "name the most probable classes of images",
+		UsageText:   "viz classify [flags] IMG...",
+		Description: examples("viz classify photo.jpg", "viz classify --model net.onnx --preprocess imagenet --labels names.txt --json photo.jpg"),
+		Flags: []cli.Flag{modelFlag, jsonFlag, quietFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
+			&cli.IntFlag{Name: "top", Value: 5, Usage: "classes to list for each image"}},
+		Action: classify,
+	}
+}
+
+// classified is the JSON form of one image's classes.
+type classified struct {
+	Image string       `json:"image"`
+	Label *int         `json:"label,omitempty"` // true class, if the data set says
+	Top   []classScore `json:"top"`
+}
+
+type classScore struct {
+	Class       int     `json:"class"`
+	Name        string  `json:"name,omitempty"`
+	Probability float64 `json:"probability"`
+	Score       float64 `json:"score"` // before the softmax
+}
+
+func classify(c *cli.Context) error {
+	if c.Int("top") < 1 {
+		return usage(fmt.Sprintf("--top %d: want at least 1", c.Int("top")), "")
+	}
+	paths := inputPaths(c)
+	if len(paths) == 0 && c.String("data") == "" {
+		return usage("no images given", "viz classify photo.jpg, or --data for a data set")
+	}
+	net, _, err := loadModel(c, len(paths) > 0)
+	if err != nil {
+		return err
+	}
+	if net.Logits == "" {
+		return fmt.Errorf("network %s is no classifier: it has no node with class scores", net.Name)
+	}
+	src, err := openSource(c, net, paths, false)
+	if err != nil {
+		return err
+	}
+	engine := model.NewEngine(c.Int("workers"))
+	defer engine.Close()
+	plan, err := engine.Compile(net, model.Keep{Layers: []string{net.Logits}})
+	if err != nil {
+		return err
+	}
+	step, end := progress(c, "classifying")
+	defer end()
+	var out []classified
+	for i := range src.Len() {
+		if err := c.Context.Err(); err != nil {
+			return err
+		}
+		x, err := src.load(i)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			if err := warnInput(c, engine, net, x); err != nil {
+				return err
+			}
+		}
+		trace, err := plan.Run(x)
+		if err != nil {
+			return err
+		}
+		r := classified{Image: src.names[i], Top: topClasses(net, trace.Value(net.Logits), c.Int("top"))}
+		if src.labels[i] >= 0 {
+			r.Label = &src.labels[i]
+		}
+		out = append(out, r)
+		if step != nil {
+			step(i+1, src.Len())
+		}
+	}
+	end()
+	if c.Bool("json") {
+		return printJSON(c, out)
+	}
+	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	for i, r := range out {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		title := r.Image
+		if r.Label != nil {
+			title += fmt.Sprintf(" (class %d %s)", *r.Label, net.Class(*r.Label))
+		}
+		fmt.Fprintln(w, title)
+		for k, s := range r.Top {
+			fmt.Fprintf(w, "%d\t%.5f\t%d\t%s\n", k+1, s.Probability, s.Class, s.Name)
+		}
+	}
+	return w.Flush()
+}
+
+// topClasses are the k classes with the highest scores, best first, ties by number.
+func topClasses(net *model.Network, scores *tensor.Tensor, k int) []classScore {
+	all := make([]classScore, len(scores.Data))
+	top := math.Inf(-1)
+	for i, v := range scores.Data {
+		all[i] = classScore{Class: i, Score: float64(v)}
+		if i < len(net.Classes) {
+			all[i].Name = net.Classes[i]
+		}
+		top = max(top, float64(v))
+	}
+	sum := 0.0
+	for i := range all {
+		all[i].Probability = math.Exp(all[i].Score - top)
+		sum += all[i].Probability
+	}
+	for i := range all {
+		all[i].Probability /= sum
+	}
+	slices.SortStableFunc(all, func(a, b classScore) int {
+		switch {
+		case a.Score > b.Score:
+			return -1
+		case a.Score < b.Score:
+			return 1
+		}
+		return 0
+	})
+	return all[:min(k, len(all))]
+}
