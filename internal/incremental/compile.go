@@ -55,6 +55,7 @@ type Net struct {
 	ids    map[string]int // of early values and their aliases
 	keep   []string       // of the clean pass
 	group  int            // blocks that late steps wait for
+	spare  *spare
 	memory int
 	works  int // blocks worked on at once
 	cost   Cost
@@ -119,7 +120,7 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*Net, error) 
 	if err != nil {
 		return nil, err
 	}
-	n := &Net{engine: engine, net: net, shapes: shapes, o: o, lanes: kernel.Lanes(), ids: map[string]int{}}
+	n := &Net{engine: engine, net: net, shapes: shapes, o: o, lanes: kernel.Lanes(), ids: map[string]int{}, spare: &spare{}}
 	if kernel.Name() == "ref" {
 		return nil, fmt.Errorf("incremental: the reference kernels have no incremental form")
 	}

@@ -16,13 +16,28 @@ type group struct {
 	changes [][]kernel.LaneChanges // by early value and block
 	outputs [][]float32            // by Options.Outputs, early ones: [changes][values]
 	totals  [][]float64            // by Options.Totals, early ones: [changes]
+	late    [][]float32            // what late steps computed
+}
+
+// release leaves the group's memory to the next.
+func (g *group) release() {
+	for _, list := range [][][]float32{g.whole, g.outputs, g.late} {
+		for _, d := range list {
+			g.n.spare.put(d)
+		}
+	}
+	for _, blocks := range g.changes {
+		for _, b := range blocks {
+			g.n.spare.put(b.Data)
+		}
+	}
 }
 
 func (n *Net) newGroup(k *Clean, blocks int) *group {
 	g := &group{n: n, k: k, whole: make([][]float32, len(n.values)), changes: make([][]kernel.LaneChanges, len(n.values))}
 	for i, v := range n.values {
 		if v.spatial {
-			g.whole[i] = make([]float32, blocks*n.lanes*v.shape.Len())
+			g.whole[i] = n.spare.get(blocks * n.lanes * v.shape.Len())
 		}
 	}
 	for _, l := range n.late {
@@ -33,7 +48,7 @@ func (n *Net) newGroup(k *Clean, blocks int) *group {
 	for _, name := range n.o.Outputs {
 		var d []float32
 		if id, early := n.ids[name]; early {
-			d = make([]float32, blocks*n.lanes*n.values[id].shape.Len())
+			d = n.spare.get(blocks * n.lanes * n.values[id].shape.Len())
 		}
 		g.outputs = append(g.outputs, d)
 	}
@@ -96,7 +111,7 @@ func (b *block) changed(v int) kernel.LaneChanges {
 		f.y[l], f.x[l] = box.Y0, box.X0
 	}
 	row := n.values[v].shape.C * n.lanes
-	c := kernel.LaneChanges{Box: box, Data: make([]float32, box.Area()*row)}
+	c := kernel.LaneChanges{Box: box, Data: n.spare.get(box.Area() * row)}
 	b.load(c.Data, row, f, v, 0, true)
 	return c
 }
@@ -186,7 +201,8 @@ func (g *group) finish(ctx context.Context, job Job, at, count int) error {
 			continue
 		}
 		out := n.shapes[name]
-		d := make([]float32, count*out.Len())
+		d := n.spare.get(count * out.Len())
+		g.late = append(g.late, d)
 		if l.delta >= 0 {
 			v := n.values[l.delta].shape
 			dense := denseOf(l.node)
@@ -240,7 +256,7 @@ func (g *group) dense(dst []float32, count int, l *model.Dense, x, clean, cleanO
 	c := len(clean)
 	blocks := make([]kernel.LaneChanges, (count+n.lanes-1)/n.lanes)
 	n.engine.Kernel().For(len(blocks), func(i int) {
-		d := make([]float32, c*n.lanes)
+		d := n.spare.get(c * n.lanes)
 		for l := range min(n.lanes, count-i*n.lanes) {
 			for j, v := range x[(i*n.lanes+l)*c:][:c] {
 				d[j*n.lanes+l] = v - clean[j]
@@ -249,4 +265,7 @@ func (g *group) dense(dst []float32, count int, l *model.Dense, x, clean, cleanO
 		blocks[i] = kernel.LaneChanges{Box: kernel.Full(1, 1), Data: d}
 	})
 	n.engine.Kernel().LaneDense(count, c, 1, 1, dst, l.Weight.Data, cleanOut, blocks)
+	for _, b := range blocks {
+		n.spare.put(b.Data)
+	}
 }

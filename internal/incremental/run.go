@@ -119,8 +119,13 @@ func (k *Clean) Run(ctx context.Context, job Job) error {
 	blocks := (len(job.Changes) + n.lanes - 1) / n.lanes
 	idle := make(chan *block, n.works)
 	for range n.works {
-		idle <- &block{n: n, k: k, wins: make([]window, len(n.values))}
+		idle <- n.spare.block(n, k)
 	}
+	defer func() {
+		for range n.works {
+			n.spare.keep(<-idle)
+		}
+	}()
 	var mu sync.Mutex
 	costs, perChange := n.work(job.Changes)
 	done, all := 0.0, perChange*float64(len(job.Changes))
@@ -159,7 +164,9 @@ func (k *Clean) Run(ctx context.Context, job Job) error {
 			return failed
 		}
 		changes := job.Changes[b0*n.lanes : min((b0+count)*n.lanes, len(job.Changes))]
-		if err := g.finish(ctx, job, b0*n.lanes, len(changes)); err != nil {
+		err := g.finish(ctx, job, b0*n.lanes, len(changes))
+		g.release()
+		if err != nil {
 			return err
 		}
 		done += perChange * float64(len(changes))
@@ -732,4 +739,64 @@ func (b *block) overlay(dst []float32, v, l int) {
 			}
 		}
 	}
+}
+
+// spare is working memory that runs leave to the next.
+type spare struct {
+	mu     sync.Mutex
+	blocks []*block
+	floats [][]float32
+}
+
+// spareBlocks bounds how many blocks are kept for later runs.
+const spareBlocks = 64
+
+func (s *spare) block(n *Net, k *Clean) *block {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := len(s.blocks) - 1; i >= 0 {
+		b := s.blocks[i]
+		s.blocks = s.blocks[:i]
+		b.k = k
+		return b
+	}
+	return &block{n: n, k: k, wins: make([]window, len(n.values))}
+}
+
+func (s *spare) keep(b *block) {
+	b.k = nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.blocks) < min(spareBlocks, b.n.works) {
+		s.blocks = append(s.blocks, b)
+	}
+}
+
+// get returns memory with undefined contents.
+func (s *spare) get(n int) []float32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	best := -1
+	for i, f := range s.floats {
+		if cap(f) >= n && cap(f) <= 2*n+64 && (best < 0 || cap(f) < cap(s.floats[best])) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return make([]float32, n)
+	}
+	f := s.floats[best]
+	last := len(s.floats) - 1
+	s.floats[best] = s.floats[last]
+	s.floats = s.floats[:last]
+	return f[:n]
+}
+
+func (s *spare) put(f []float32) {
+	if cap(f) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.floats = append(s.floats, f)
 }

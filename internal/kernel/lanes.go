@@ -262,6 +262,10 @@ func (f *LaneConv) direct(s *LaneScratch, dst, src Lane, oy, ox int, ep Epilogue
 }
 
 func (f *LaneConv) taps(s *LaneScratch, dst, src Lane, oy, ox int) {
+	if f.g.Groups == 1 && f.g.DilX == 1 && f.g.In*f.g.KW <= 2*kBlock && src.Place == f.g.In*f.lv.panel() {
+		f.tapRows(dst, src, oy, ox)
+		return
+	}
 	g, lv := f.g, f.lv
 	panel := lv.panel()
 	cg, kg, taps := g.In/g.Groups, g.Out/g.Groups, g.KH*g.KW
@@ -297,6 +301,45 @@ func (f *LaneConv) taps(s *LaneScratch, dst, src Lane, oy, ox int) {
 							tile(k1-k0, a, &src.Data[q.b+k0*panel], &dst.Data[q.c+r0*panel], nil, 4*panel, tileLoad, mask)
 						}
 					}
+				}
+			}
+		}
+	}
+}
+
+// tapRows is taps for inputs whose places follow each other, so that the taps of
+// a row of the kernel are one sum.
+func (f *LaneConv) tapRows(dst, src Lane, oy, ox int) {
+	g, lv := f.g, f.lv
+	panel := lv.panel()
+	kAll := g.In * g.KH * g.KW
+	nb := rowBlocks(g.Out, lv.rows)
+	mask := uint64(1)<<panel - 1
+	var at [laneChunk]struct {
+		laneTile
+		k, kn int
+	}
+	places := dst.H * dst.W
+	for p0 := 0; p0 < places; p0 += laneChunk {
+		for ky := range g.KH {
+			n := 0
+			for p := p0; p < min(p0+laneChunk, places); p++ {
+				y, x := p/dst.W, p%dst.W
+				sy, sx := y*g.StrideY+ky*g.DilY+oy, x*g.StrideX+ox
+				k0, k1 := max(0, -sx), min(g.KW, src.W-sx)
+				if sy < 0 || sy >= src.H || k0 >= k1 {
+					continue
+				}
+				at[n].laneTile = laneTile{(sy*src.Pitch + sx + k0) * src.Place, (y*dst.Pitch + x) * dst.Place}
+				at[n].k, at[n].kn = (ky*g.KW+k0)*g.In, (k1-k0)*g.In
+				n++
+			}
+			for rb := range nb {
+				r0, r1 := rowStart(g.Out, nb, rb), rowStart(g.Out, nb, rb+1)
+				tile := lv.tile[2][r1-r0]
+				for i := range n {
+					q := &at[i]
+					tile(q.kn, &f.a[r0*kAll+q.k*(r1-r0)], &src.Data[q.b], &dst.Data[q.c+r0*panel], nil, 4*panel, tileLoad, mask)
 				}
 			}
 		}

@@ -24,20 +24,18 @@ func (e *Engine) LaneDense(n, c, h, w int, y, weight, clean []float32, blocks []
 	}
 	nb := rowBlocks(out, lv.rows)
 	mask := uint64(1)<<panel - 1
-	kBlocks := (c + kBlock - 1) / kBlock
 	// A task has several blocks of rows, so that changes are read once for all of them.
 	tasks := (nb + denseRows - 1) / denseRows
 	tasks = min(nb, max(tasks, 2*e.Workers()))
 	e.pool.For(tasks, func(task, worker int) {
 		rb0, rb1 := rowStart(nb, tasks, task), rowStart(nb, tasks, task+1)
 		first, rows := rowStart(out, nb, rb0), rowStart(out, nb, rb1)-rowStart(out, nb, rb0)
-		// The weights of a place together, by block of rows: [rb][places][c][mr], with
-		// room between for whole vectors.
+		// The weights of a place together, by block of rows: [rb][places][c][mr].
 		step := make([]int, rb1-rb0)
 		at := make([]int, rb1-rb0+1)
 		for i := range step {
-			step[i] = c*(rowStart(out, nb, rb0+i+1)-rowStart(out, nb, rb0+i)) + lv.lanes
-			at[i+1] = at[i] + plane*step[i]
+			step[i] = c * (rowStart(out, nb, rb0+i+1) - rowStart(out, nb, rb0+i))
+			at[i+1] = at[i] + plane*step[i] + lv.lanes
 		}
 		a := e.floats(at[len(step)] + 2*panel)
 		defer e.put(a)
@@ -58,22 +56,37 @@ func (e *Engine) LaneDense(n, c, h, w int, y, weight, clean []float32, blocks []
 					}
 				}
 			}
+			// The last channels' vectors reached into the first ones of the next place.
+			for k := range min(c, (lv.lanes+mr-1)/mr) {
+				for py := box.Y0; py < box.Y1; py++ {
+					for p := py*w + box.X0; p < py*w+box.X1; p++ {
+						for r := range mr {
+							d[p*step[i]+k*mr+r] = weight[((r0+r)*c+k)*plane+p]
+						}
+					}
+				}
+			}
 		}
 		sums := e.floats(len(blocks) * rows * panel) // [block][row][L]
 		defer e.put(sums)
 		clear(sums)
+		// Places of a row follow each other in the changes as in the weights.
+		wide := max(1, kBlock/c)
 		for y := box.Y0; y < box.Y1; y++ {
-			for x := box.X0; x < box.X1; x++ {
+			for x0 := box.X0; x0 < box.X1; x0 += wide {
 				for j, b := range blocks {
-					if y < b.Box.Y0 || y >= b.Box.Y1 || x < b.Box.X0 || x >= b.Box.X1 {
+					from, to := max(x0, b.Box.X0), min(x0+wide, b.Box.X1)
+					if y < b.Box.Y0 || y >= b.Box.Y1 || from >= to {
 						continue
 					}
-					data := b.Data[((y-b.Box.Y0)*b.Box.W()+x-b.Box.X0)*c*panel:]
+					data := b.Data[((y-b.Box.Y0)*b.Box.W()+from-b.Box.X0)*c*panel:]
+					k := (to - from) * c
+					kBlocks := (k + kBlock - 1) / kBlock
 					for kb := range kBlocks {
-						k0, k1 := rowStart(c, kBlocks, kb), rowStart(c, kBlocks, kb+1)
+						k0, k1 := rowStart(k, kBlocks, kb), rowStart(k, kBlocks, kb+1)
 						for i := range step {
 							r0, r1 := rowStart(out, nb, rb0+i), rowStart(out, nb, rb0+i+1)
-							lv.tile[2][r1-r0](k1-k0, &a[at[i]+(y*w+x)*step[i]+k0*(r1-r0)], &data[k0*panel], &sums[(j*rows+r0-first)*panel], nil, 4*panel, tileLoad, mask)
+							lv.tile[2][r1-r0](k1-k0, &a[at[i]+(y*w+from)*step[i]+k0*(r1-r0)], &data[k0*panel], &sums[(j*rows+r0-first)*panel], nil, 4*panel, tileLoad, mask)
 						}
 					}
 				}

@@ -150,3 +150,50 @@ func TestLaneMoves(t *testing.T) {
 		}
 	})
 }
+
+// TestLaneDense compares with DenseForward on the changed maps.
+func TestLaneDense(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(9, 10))
+		lanes := Lanes()
+		for range rounds(40) {
+			e := New(1 + r.IntN(3))
+			c, h, w, out := 1+r.IntN(40), 1+r.IntN(5), 1+r.IntN(20), 1+r.IntN(60)
+			if r.IntN(3) == 0 {
+				h, w = 1, 1
+			}
+			n := 1 + r.IntN(3*lanes)
+			weight, bias, clean := randSlice(r, out*c*h*w), randSlice(r, out), randSlice(r, c*h*w)
+			x := make([]float32, n*len(clean))
+			blocks := make([]LaneChanges, (n+lanes-1)/lanes)
+			for b := range blocks {
+				y0, x0 := r.IntN(h+1), r.IntN(w+1)
+				box := Box{y0, x0, y0 + r.IntN(h-y0+1), x0 + r.IntN(w-x0+1)}
+				blocks[b] = LaneChanges{box, randSlice(r, box.Area()*c*lanes)}
+				for l := b * lanes; l < min(n, (b+1)*lanes); l++ {
+					img := x[l*len(clean):][:len(clean)]
+					copy(img, clean)
+					for p := range box.Area() {
+						for k := range c {
+							img[k*h*w+(box.Y0+p/box.W())*w+box.X0+p%box.W()] += blocks[b].Data[(p*c+k)*lanes+l-b*lanes]
+						}
+					}
+				}
+			}
+			want, got, cleanOut := make([]float32, n*out), make([]float32, n*out), make([]float32, out)
+			e.DenseForward(n, len(clean), out, want, x, weight, bias)
+			e.DenseForward(1, len(clean), out, cleanOut, clean, weight, bias)
+			e.LaneDense(n, c, h, w, got, weight, cleanOut, blocks)
+			largest := 0.0
+			for _, v := range want {
+				largest = max(largest, math.Abs(float64(v)))
+			}
+			for i, v := range got {
+				if d := math.Abs(float64(v - want[i])); !(d <= 4e-6*largest) {
+					t.Fatalf("%d maps of %dx%dx%d to %d: output %d is %v, want %v", n, c, h, w, out, i, v, want[i])
+				}
+			}
+			e.Close()
+		}
+	})
+}
