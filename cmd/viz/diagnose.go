@@ -3,11 +3,11 @@ package main
 import (
 	"fmt"
 	"image"
+	"image/color"
 	"io"
 	"math"
 	"path/filepath"
 	"slices"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/experiments"
@@ -150,7 +150,9 @@ func drawDiagnosis(out *output, all []diagnosed) error {
 	for l := range min(layers, most) {
 		var rms, spectrum []render.Series
 		names := []string{}
-		var counts []float64
+		var shares []float64
+		var colors []color.Color
+		var legend []render.LegendEntry
 		title := ""
 		for i, m := range all {
 			if l >= len(m.Layers) {
@@ -176,7 +178,10 @@ func drawDiagnosis(out *output, all []diagnosed) error {
 						X: []float64{carry, carry}, Y: []float64{0, slices.Max(d.Spectrum)}, Dashed: true, Color: render.Categorical(2*i + 1)})
 				}
 				for b, what := range []string{"low", "middle", "high"} {
-					names, counts = append(names, strings.TrimSpace(what+" "+label)), append(counts, float64(d.ByBand[b]))
+					names, shares, colors = append(names, what), append(shares, d.Energy[b]), append(colors, render.Categorical(2*i))
+				}
+				if label != "" {
+					legend = append(legend, render.LegendEntry{Color: render.Categorical(2 * i), Text: label})
 				}
 			}
 		}
@@ -188,8 +193,10 @@ func drawDiagnosis(out *output, all []diagnosed) error {
 			plate.Panels = append(plate.Panels, nil, nil)
 			continue
 		}
+		bands := chart(title+": energy by band", "", "share of energy")
+		bands.Colors, bands.Legend = colors, legend
 		plate.Panels = append(plate.Panels, chart(title+": spectrum", "frequency, cycles per sample of its input", "share of energy").Lines(spectrum),
-			chart(title+": filters by mean frequency", "", "filters").Bars(names, counts))
+			bands.Bars(names, shares))
 	}
 	plate.Caption = []string{"Strength: RMS of each filter's weights, times the scale of the batch normalisation behind it. Spectrum: mean over filters, in rings. " +
 		"Bands: low below 1/8, middle below 1/4 cycle per sample, high above."}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"hash/fnv"
 	"image"
 	"image/color"
 	"image/draw"
+	"io"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -95,7 +97,9 @@ func evolve(c *cli.Context) error {
 			return usageErr(fmt.Errorf("layer %s: %w", name, err))
 		}
 		if maps[l] == nil {
-			rng := rand.New(rand.NewPCG(c.Uint64("seed"), uint64(l)))
+			h := fnv.New64a() // of the name, so that a layer's maps do not depend on which others are drawn
+			io.WriteString(h, name)
+			rng := rand.New(rand.NewPCG(c.Uint64("seed"), h.Sum64()))
 			maps[l] = slices.Sorted(slices.Values(rng.Perm(shapes[name].C)[:min(6, shapes[name].C)]))
 		}
 		if len(maps[l]) > 64 {

@@ -40,6 +40,11 @@ type Chart struct {
 	// Scale enlarges texts and lines, as for charts that will be looked at in half
 	// their size; 0: 1.
 	Scale float64
+	// XNames, if given, stand at x = 1, 2, 3 .. instead of numbers.
+	XNames []string
+	// Colors, if given, are of each of Bars; Legend then says what they mean.
+	Colors []color.Color
+	Legend []LegendEntry
 	// Errors, one for each value of Bars, are drawn as lines of one to both sides.
 	Errors []float64
 }
@@ -146,13 +151,18 @@ func (o Chart) Bars(names []string, values []float64) *image.NRGBA {
 		}
 		short[i] = face.shorten(clean(names[i]), int(each))
 	}
-	bars, err := plotter.NewBarChart(finite, vg.Length(0.7*each))
-	if err != nil {
-		panic("render: Chart.Bars: " + err.Error()) // all values are finite
+	for i := range finite {
+		bar, err := plotter.NewBarChart(finite[i:i+1], vg.Length(0.7*each))
+		if err != nil {
+			panic("render: Chart.Bars: " + err.Error()) // all values are finite
+		}
+		bar.Color, bar.XMin = Categorical(0), float64(i)
+		if i < len(o.Colors) {
+			bar.Color = o.Colors[i]
+		}
+		bar.LineStyle.Width = 0
+		p.Add(bar)
 	}
-	bars.Color = Categorical(0)
-	bars.LineStyle.Width = 0
-	p.Add(bars)
 	if o.Errors != nil {
 		if len(o.Errors) != len(values) {
 			panic(fmt.Sprintf("render: Chart.Bars: got %d values, %d errors", len(values), len(o.Errors)))
@@ -166,7 +176,7 @@ func (o Chart) Bars(names []string, values []float64) *image.NRGBA {
 		}
 	}
 	p.NominalX(short...)
-	return o.draw(p, nil)
+	return o.draw(p, o.Legend)
 }
 
 // scale is o.Scale or 1.
@@ -216,6 +226,14 @@ func (o Chart) plot() *plot.Plot {
 	}
 	p.X.Label.Text = face.shorten(clean(o.XLabel), w-6*margin)
 	p.X.Tick.Marker = plot.TickerFunc(func(lo, hi float64) []plot.Tick { return niceTicks(lo, hi, int(float64(w)/80/o.scale())) })
+	if len(o.XNames) > 0 {
+		var ticks []plot.Tick
+		small := newTypeface(regular(), tickSize*o.scale())
+		for i, name := range o.XNames {
+			ticks = append(ticks, plot.Tick{Value: float64(i + 1), Label: small.shorten(clean(name), w*3/4/len(o.XNames))})
+		}
+		p.X.Tick.Marker = plot.ConstantTicks(ticks)
+	}
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{230}, color.Gray{230}
 	p.Add(grid)
