@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Commands: []*cli.Command{
 			demoCommand(), trainCommand(), filtersCommand(), deconvCommand(), featuresCommand(), occludeCommand(),
 			activationsCommand(), evalCommand(), inspectCommand(), pointingCommand(), importCommand(), exportCommand(), classifyCommand(), dataCommand(), benchCommand(),
-			evolveCommand(), transferCommand(), probeCommand(), invarianceCommand(), correspondCommand(), rnnCommand(),
+			trialsCommand(), ablateCommand(), evolveCommand(), transferCommand(), probeCommand(), invarianceCommand(), correspondCommand(), rnnCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if name := c.Args().Get(1); c.Args().First() == "help" && app.Command(name) != nil {

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/urfave/cli/v2"
+)
+
+//go:embed trials.html
+var trialsHTML string
+
+// writeReport writes report.html with all pictures inside.
+func writeReport(c *cli.Context, k *campaign, done []*finishedTrial, rows []trialRow, findings []finding, threshold float64, overview string) error {
+	picture := func(path string) (template.URL, error) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return "", err
+		}
+		return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(data)), nil
+	}
+	type line struct {
+		trialRow
+		Text, Accuracy, BestText, TrainText, Course, Difference, To, SpeedText, Why string
+	}
+	type section struct {
+		Title    string
+		Pictures []template.URL
+	}
+	var page struct {
+		Data, Tool, Command, Threshold string
+		Train, Test                    int
+		Overview                       template.URL
+		Lines                          []line
+		Findings                       []finding
+		Sections                       []section
+		Seconds                        string
+	}
+	page.Data, page.Tool, page.Command = k.data, "viz "+version(), "viz "+strings.Join(os.Args[1:], " ")
+	page.Train, page.Test = k.images[0].Len(), k.images[1].Len()
+	page.Threshold, page.Findings = num(threshold, 3), findings
+	var err error
+	if page.Overview, err = picture(overview); err != nil {
+		return err
+	}
+	total := 0.0
+	for i, r := range rows {
+		l := line{trialRow: r, Text: done[i].describe(), Accuracy: num(orNaN(r.TestAccuracy), 3), BestText: num(orNaN(r.Best), 3), TrainText: num(orNaN(r.Train), 3),
+			To: stepsText(r.ToThreshold), SpeedText: num(orNaN(r.Speed), 0)}
+		if s := orNaN(r.Seconds); s == s {
+			total += s
+		}
+		if e := r.Trial.Expect; e > 0 {
+			d := orNaN(r.TestAccuracy) - e
+			l.Course, l.Difference = num(e, 3), fmt.Sprintf("%+.3f", d)
+			if math.Abs(d) > 0.03 {
+				l.Why = whyApart(c, r, d)
+			}
+		}
+		page.Lines = append(page.Lines, l)
+		s := section{Title: l.Text}
+		for _, f := range done[i].Files {
+			p, err := picture(f)
+			if err != nil {
+				return err
+			}
+			s.Pictures = append(s.Pictures, p)
+		}
+		page.Sections = append(page.Sections, s)
+	}
+	page.Seconds = roundTime(total).String()
+	t, err := template.New("report").Parse(trialsHTML)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, page); err != nil {
+		return err
+	}
+	path := filepath.Join(k.dir, "report.html")
+	if err := imageio.WriteFile(path, func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err }); err != nil {
+		return err
+	}
+	wrote(c, path)
+	return nil
+}
+
+// whyApart says what is known to differ from the course's run where an accuracy
+// is more than 0.03 away from it.
+func whyApart(c *cli.Context, r trialRow, d float64) string {
+	var why []string
+	if s := c.Float64("shorten"); s < 1 {
+		why = append(why, fmt.Sprintf("only %g of the steps were taken", s))
+	}
+	if r.Diverged != "" {
+		why = append(why, r.Diverged)
+	}
+	if b := orNaN(r.Best); math.Abs(b-r.Trial.Expect) <= 0.03 {
+		why = append(why, fmt.Sprintf("the best, %.3f at step %d, is within 0.03: it was lost again (overfitting: %.3f on training images)", b, r.BestStep, orNaN(r.Train)))
+	}
+	if c.Bool("standardize") {
+		why = append(why, "the input is standardized, the course's is pixel/255")
+	}
+	if c.Int("limit") > 0 {
+		why = append(why, "only a part of the images was used")
+	}
+	why = append(why, "differences of method: weights start from He's normal distribution with biases of 0 (the course: truncated normal of 0.1, biases 0.1); images come in epochs "+
+		"(the course draws a fresh permutation each step); accuracy is over all test images with dropout off; the course's figure was read off a chart")
+	return fmt.Sprintf("%+.3f: %s.", d, strings.Join(why, "; "))
+}

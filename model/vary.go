@@ -1,0 +1,127 @@
+package model
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
+
+// Variation says how a variant of a network differs from it.
+type Variation struct {
+	Remove []string           // convolutions and dense layers to leave out, with the batch normalisation, rectifier and dropout behind them
+	Width  map[string]float64 // factors for the number of maps or outputs of convolutions and dense layers
+	Seed   uint64             // of the initial weights
+}
+
+// Vary returns an untrained variant of a network: layers left out or of another
+// width, as in the experiments of [zeiler14] Table 2. Weights are drawn anew as
+// in Reset, in the sizes that follow.
+func Vary(net *Network, v Variation) (*Network, error) {
+	counted := func(name string) error {
+		n := net.Node(name)
+		if n == nil {
+			return fmt.Errorf("model: %w", &UnknownName{What: "layer", Name: name, Nearest: nearest(name, net.names())})
+		}
+		switch l := n.Layer.(type) {
+		case *Conv:
+			if l.Groups == 1 {
+				return nil
+			}
+			return fmt.Errorf("model: layer %s has groups: its width cannot change", name)
+		case *Dense:
+			return nil
+		}
+		return fmt.Errorf("model: layer %s is a %s, want a convolution or a dense layer", name, n.Layer.Kind())
+	}
+	gone := map[string]string{} // removed value to the one that takes its place
+	for _, name := range v.Remove {
+		if err := counted(name); err != nil {
+			return nil, err
+		}
+		if name == net.Logits {
+			return nil, fmt.Errorf("model: layer %s gives the class scores and cannot be left out", name)
+		}
+		n := net.Node(name)
+		gone[name] = n.Inputs[0]
+		for at := name; ; {
+			next := net.Consumers(at)
+			if len(next) != 1 {
+				break
+			}
+			behind := false
+			switch next[0].Layer.(type) {
+			case *BatchNorm, *ReLU, *LeakyReLU, *Clip, *Dropout:
+				behind = true
+			}
+			if !behind {
+				break
+			}
+			gone[next[0].Name] = at
+			at = next[0].Name
+		}
+	}
+	for name, f := range v.Width {
+		if err := counted(name); err != nil {
+			return nil, err
+		}
+		if !(f > 0 && f <= 64) || name == net.Logits {
+			return nil, fmt.Errorf("model: layer %s: width times %g, want more than 0 and at most 64, and not of the class scores", name, f)
+		}
+	}
+	b := &builder{rng: rand.New(rand.NewPCG(v.Seed, 0x76617279))}
+	out := *net
+	out.Nodes, out.Origin = nil, Origin{Arch: net.Origin.Arch}
+	shapes := map[string]Shape{net.Input.Name: net.Input.Shape()}
+	zero := func(old []float32, n int) []float32 {
+		if old == nil {
+			return nil
+		}
+		return make([]float32, n)
+	}
+	for _, n := range net.Nodes {
+		if _, ok := gone[n.Name]; ok {
+			continue
+		}
+		n.Inputs = slices.Clone(n.Inputs)
+		var ins []Shape
+		for i, in := range n.Inputs {
+			for gone[in] != "" {
+				in = gone[in]
+			}
+			n.Inputs[i] = in
+			ins = append(ins, shapes[in])
+		}
+		width := func(own int) int {
+			if f, ok := v.Width[n.Name]; ok {
+				return max(int(float64(own)*f+0.5), 1)
+			}
+			return own
+		}
+		switch l := n.Layer.(type) {
+		case *Conv:
+			c := *l
+			s := l.Weight.Shape
+			maps, depth := width(s[0]), s[1]
+			if l.Groups == 1 {
+				depth = ins[0].C
+			}
+			c.Weight, c.Bias = b.normal(he(depth*s[2]*s[3]), maps, depth, s[2], s[3]), zero(l.Bias, maps)
+			n.Layer = &c
+		case *Dense:
+			rows := width(l.Weight.Shape[0])
+			n.Layer = &Dense{Weight: b.normal(he(ins[0].C), rows, ins[0].C), Bias: zero(l.Bias, rows)}
+		case *BatchNorm:
+			one := slices.Repeat([]float32{1}, ins[0].C)
+			n.Layer = &BatchNorm{Scale: one, Shift: make([]float32, len(one)), Mean: make([]float32, len(one)), Var: slices.Clone(one), Eps: l.Eps}
+		case *Recurrent:
+			return nil, fmt.Errorf("model: layer %s is recurrent: no variants of it", n.Name)
+		}
+		s, err := outShape(n.Layer, ins)
+		if err != nil {
+			return nil, fmt.Errorf("model: layer %s: %w", n.Name, err)
+		}
+		shapes[n.Name] = s
+		out.Nodes = append(out.Nodes, n)
+	}
+	return &out, out.Check()
+}
