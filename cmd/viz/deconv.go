@@ -27,16 +27,22 @@ func deconvCommand() *cli.Command {
 		Name: "deconv", Usage: "project the strongest activations of a layer to pixels, beside the image patches that caused them",
 		UsageText: "viz deconv [flags] [IMG...]",
 		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n" +
-			"Without images, those of the data set the network was trained on.\n\n" +
-			examples("viz deconv --layer 2", "viz deconv --layer 3 --maps 0,3,7 --rule guided photos/", "viz deconv --unit relu2:5:3:4 --npy unit.npy img.png"),
+			"Without images, those of the data set the network was trained on. With an index made by\n" +
+			"viz features nothing is scanned; ./features.idx is taken if it is of this network.\n\n" +
+			"All maps (--maps all, or several layers) make an atlas: sheets in pages, and index.html, which\n" +
+			"leads from layers to maps to images and back.\n\n" +
+			examples("viz deconv --layer 2", "viz deconv --layer 3 --maps 0,3,7 --rule guided photos/", "viz deconv --features features.idx --layer all --maps all --out atlas",
+				"viz deconv --layer 2 --map 17", "viz deconv --unit relu2:5:3:4 --npy unit.npy img.png"),
 		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
-			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number (2: the second convolution's features) or name; default: the last convolution"},
+			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number (2: the second convolution's features) or name, several with commas, or all; default: the last convolution"},
+			&cli.StringFlag{Name: "features", Usage: "index `FILE` that viz features made"},
+			&cli.StringFlag{Name: "map", Usage: "one large sheet of feature map `K`: images, receptive fields, patches, projections, histogram"},
 			&cli.StringFlag{Name: "maps", Usage: "feature maps, such as 0,3,7 or 4-11, or all; default: the 16 with the strongest activation"},
 			&cli.IntFlag{Name: "top", Value: 9, Usage: "strongest activations per map, each from another image"},
 			&cli.StringFlag{Name: "rule", Value: string(deconv.Paper), Usage: "`RULE`: deconv (the paper's), guided, gradient, deconv_lrngrad, deconv_leaky"},
 			&cli.StringFlag{Name: "unit", Usage: "project one unit, `LAYER:CHANNEL:Y:X` (or LAYER:CHANNEL), of the first image"},
 			&cli.IntFlag{Name: "index", Usage: "with --unit: number of the image among several"},
-			&cli.StringFlag{Name: "scale", Value: "tile", Usage: "what is white and black: the magnitude of each `tile`, map or layer"},
+			&cli.StringFlag{Name: "scale", Value: "tile", Usage: "what is white and black: the magnitude of each `tile`, map or layer, or a number"},
 			&cli.Float64Flag{Name: "clip", Value: defaultClip, Usage: "`PERCENT` of a projection's pixels that its magnitude covers; 100: all"},
 			&cli.StringFlag{Name: "npy", Usage: "write the projections in full image size as an array to `FILE`"}},
 		Action: deconvAction,
@@ -51,8 +57,15 @@ func deconvAction(c *cli.Context) error {
 	if p := c.Float64("clip"); !(p > 0 && p <= 100) {
 		return usage(fmt.Sprintf("--clip %g: want a percentage above 0", p), "")
 	}
-	if s := c.String("scale"); !slices.Contains([]string{"tile", "map", "layer"}, s) {
-		return usage("--scale "+s+": want tile, map or layer", "")
+	scaling, fixed := c.String("scale"), 0.0
+	if !slices.Contains([]string{"tile", "map", "layer"}, scaling) {
+		if fixed, err = strconv.ParseFloat(scaling, 64); err != nil || !(fixed > 0 && fixed < math.MaxFloat32) {
+			return usage("--scale "+scaling+": want tile, map, layer or a positive number", "")
+		}
+		scaling = "fixed"
+	}
+	if c.IsSet("map") && c.IsSet("maps") {
+		return usage("--map and --maps exclude each other", "")
 	}
 	if top := c.Int("top"); top < 1 || top > 400 {
 		return usage(fmt.Sprintf("--top %d: want 1 to 400", top), "")
@@ -66,7 +79,7 @@ func deconvAction(c *cli.Context) error {
 		return err
 	}
 	if c.String("unit") != "" {
-		for _, f := range []string{"layer", "maps"} {
+		for _, f := range []string{"layer", "maps", "map", "features"} {
 			if c.IsSet(f) {
 				return usage("--unit and --"+f+" exclude each other", "")
 			}
@@ -75,17 +88,22 @@ func deconvAction(c *cli.Context) error {
 			return usageErr(err)
 		}
 	}
-	layer, maps, err := layerAndMaps(c, net)
-	if err != nil {
-		return err
+	var layers []string
+	if c.String("unit") == "" {
+		if layers, err = deconvLayers(c, net); err != nil {
+			return err
+		}
 	}
-	src, err := openSource(c, net, paths, false)
+	index, src, err := openFeatures(c, net, layers, paths)
 	if err != nil {
 		return err
 	}
 	if path := c.String("npy"); path != "" {
 		if err := outFile(c, path, "--npy"); err != nil {
 			return err
+		}
+		if len(layers) > 1 {
+			return usage("--npy is one array, but there are several layers", "each sheet has its numbers beside it")
 		}
 	}
 	var out *output // nil: only the array of a unit is asked for
@@ -99,45 +117,155 @@ func deconvAction(c *cli.Context) error {
 	if c.String("unit") != "" {
 		return deconvUnit(c, engine, net, rule, src, out)
 	}
-	sheets, err := newSheets(net, rule, layer, c.Int("top"))
-	if err != nil {
-		return usageErr(err)
+	if err := out.several(len(layers), "layers"); err != nil {
+		return err
 	}
-	step, end := progress(c, "scanning")
-	index, err := features.Collect(c.Context, engine, net, src, features.Options{Layers: []string{layer}, Top: c.Int("top"), Progress: step})
-	end()
+	var all []*sheets
+	var chosen [][]int
+	shapes, err := net.Shapes()
 	if err != nil {
 		return err
 	}
-	sheets.scaling, sheets.clip, sheets.npy = c.String("scale"), c.Float64("clip"), c.String("npy")
-	_, err = sheets.write(c, engine, src, index.Layers[0], maps, out)
-	return err
+	atlas := c.String("maps") == "all" || len(layers) > 1
+	for _, layer := range layers {
+		s, err := newSheets(net, rule, layer, c.Int("top"))
+		if err != nil {
+			return usageErr(err)
+		}
+		s.scaling, s.fixed, s.clip, s.npy, s.top = scaling, fixed, c.Float64("clip"), c.String("npy"), c.Int("top")
+		if atlas {
+			s.page = min(s.page, atlasPage)
+		}
+		spec := c.String("maps")
+		if spec == "" {
+			spec = c.String("map")
+		}
+		maps, err := parseMaps(spec, shapes[layer].C)
+		if err != nil {
+			return usageErr(fmt.Errorf("layer %s: %w", layer, err))
+		}
+		all, chosen = append(all, s), append(chosen, maps)
+	}
+	if index == nil {
+		step, end := progress(c, "scanning")
+		index, err = features.Collect(c.Context, engine, net, src, features.Options{Layers: layers, Top: c.Int("top"), Readers: 2, Progress: step})
+		end()
+		if err != nil {
+			return err
+		}
+	}
+	var pages [][]sheetPage
+	for i, s := range all {
+		l := index.Layer(layers[i])
+		if c.IsSet("map") {
+			if err := s.writeMaps(c, engine, src, *l, chosen[i], out); err != nil {
+				return err
+			}
+			continue
+		}
+		p, err := s.write(c, engine, src, *l, chosen[i], out)
+		if err != nil {
+			return err
+		}
+		pages = append(pages, p)
+	}
+	if atlas && out.one == "" && !c.IsSet("map") {
+		return writeAtlas(out, net, rule, index, src, layers, pages)
+	}
+	return nil
 }
 
-// layerAndMaps resolves --layer and --maps; maps is nil for the default choice.
-func layerAndMaps(c *cli.Context, net *model.Network) (string, []int, error) {
+// deconvLayers resolves --layer, by default the last convolution.
+func deconvLayers(c *cli.Context, net *model.Network) ([]string, error) {
 	spec := c.String("layer")
 	if spec == "" {
 		convs := net.ConvLayers()
 		if len(convs) == 0 {
-			return "", nil, usage("the network has no convolution layers", "name a layer with --layer")
+			return nil, usage("the network has no convolution layers", "name a layer with --layer")
 		}
-		spec = convs[len(convs)-1]
+		return convs[len(convs)-1:], nil
 	}
-	layer, err := net.Resolve(spec)
+	return convLayers(net, spec)
+}
+
+// openFeatures finds the images to draw from and, if there is one, an index of
+// them: --features, or features.idx if it fits. A nil index means to scan.
+func openFeatures(c *cli.Context, net *model.Network, layers []string, paths []string) (*features.Index, *source, error) {
+	path, asked := c.String("features"), c.IsSet("features")
+	if !asked && (len(paths) > 0 || c.IsSet("data") || c.IsSet("limit") || c.IsSet("split") || c.String("unit") != "" || !isFile(indexName)) {
+		src, err := openSource(c, net, paths, false)
+		return nil, src, err
+	}
+	if !asked {
+		path = indexName
+	}
+	index, src, err := useIndex(c, net, layers, path)
+	switch {
+	case err == nil:
+		note(c, "index: %s (%d of %d images)", path, index.Scanned(), index.Images)
+		return index, src, nil
+	case asked:
+		return nil, nil, err
+	}
+	note(c, "%s is not used: %v", path, err)
+	src, err = openSource(c, net, paths, false)
+	return nil, src, err
+}
+
+func useIndex(c *cli.Context, net *model.Network, layers []string, path string) (*features.Index, *source, error) {
+	index, err := readIndex(path)
 	if err != nil {
-		return "", nil, usageErr(err)
+		return nil, nil, err
+	}
+	again := "viz features makes a new one"
+	if index.Model != hash(net) {
+		return nil, nil, hinted(fmt.Errorf("%s is an index of model %s, the network is %s", path, index.Model, hash(net)), again)
 	}
 	shapes, err := net.Shapes()
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
-	maps, err := parseMaps(c.String("maps"), shapes[layer].C)
+	for _, name := range layers {
+		l, s := index.Layer(name), shapes[name]
+		if l == nil {
+			return nil, nil, hinted(fmt.Errorf("%s does not hold layer %s", path, name), again)
+		}
+		if l.H != s.H || l.W != s.W || len(l.Top) != s.C {
+			return nil, nil, hinted(fmt.Errorf("%s: layer %s is %dx%dx%d, want %v", path, name, len(l.Top), l.H, l.W, s), again)
+		}
+	}
+	if top := c.Int("top"); top > index.TopK {
+		return nil, nil, hinted(fmt.Errorf("%s keeps the %d strongest of each map, not %d", path, index.TopK, top), again)
+	}
+	from := index.Source
+	if given := givenSource(c); len(given.Images) > 0 || given.Data != "" {
+		from = given
+	}
+	for flag, value := range map[string]string{"limit": fmt.Sprint(from.Limit), "split": from.Split, "data-seed": fmt.Sprint(max(from.Seed, 1))} {
+		if !c.IsSet(flag) && value != "" {
+			if err := c.Set(flag, value); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	src, from, err := openImages(c, net, from)
 	if err != nil {
-		return "", nil, usageErr(fmt.Errorf("layer %s: %w", layer, err))
+		return nil, nil, err
 	}
-	return layer, maps, nil
+	if src.Len() != index.Images || from.Names != index.Source.Names {
+		return nil, nil, hinted(fmt.Errorf("%s is an index of other images: %d of them, here are %d", path, index.Images, src.Len()), again)
+	}
+	// An index may have more of each map than is drawn.
+	for l := range index.Layers {
+		for m, top := range index.Layers[l].Top {
+			index.Layers[l].Top[m] = top[:min(len(top), c.Int("top"))]
+		}
+	}
+	return index, src, nil
 }
+
+// atlasPage is the most maps on a page of an atlas.
+const atlasPage = 48
 
 // parseMaps reads "0,3,7", "4-11", "all", each map once; "" gives nil.
 func parseMaps(s string, n int) ([]int, error) {
@@ -188,7 +316,17 @@ type sheets struct {
 	page      int     // maps on a picture
 	scaling   string  // what is white and black: the magnitude of each "tile", "map", or the "layer"
 	clip      float64 // percent of a projection's pixels that this magnitude covers, see deconv.Projection.Magnitude
+	fixed     float64 // the magnitude if scaling is "fixed"
 	npy       string  // file for all projections in full image size; "": none
+	top       int     // hits of a map
+}
+
+// sheetPage is a picture of some maps.
+type sheetPage struct {
+	File   string
+	Size   image.Point
+	Maps   []int
+	Places []image.Rectangle // of the maps' blocks
 }
 
 // defaultClip leaves out few enough pixels not to show and enough that the
@@ -200,7 +338,7 @@ const maxPage = 24_000_000
 
 // newSheets fails if the rule cannot go down from the layer.
 func newSheets(net *model.Network, rule deconv.Rule, layer string, top int) (*sheets, error) {
-	s := &sheets{net: net, projector: deconv.New(nil, net, rule), rule: rule, layer: layer, scaling: "tile", clip: defaultClip}
+	s := &sheets{net: net, top: top, projector: deconv.New(nil, net, rule), rule: rule, layer: layer, scaling: "tile", clip: defaultClip}
 	var err error
 	if s.keep, err = s.projector.Keep(layer); err != nil {
 		return nil, err
@@ -213,14 +351,15 @@ func newSheets(net *model.Network, rule deconv.Rule, layer string, top int) (*sh
 	return s, nil
 }
 
-// write projects the chosen maps (nil: the 16 that fire most), writes pictures
-// and numbers, and returns the pictures' file names.
-func (s *sheets) write(c *cli.Context, engine *model.Engine, src *source, l features.Layer, maps []int, out *output) ([]string, error) {
+// write projects the chosen maps (nil: the 16 that fire most) and writes pictures
+// and numbers.
+func (s *sheets) write(c *cli.Context, engine *model.Engine, src *source, l features.Layer, maps []int, out *output) ([]sheetPage, error) {
 	s.projector = deconv.New(engine, s.net, s.rule)
 	if maps == nil {
 		maps = firing(l, 16)
 	}
-	pages := slices.Collect(slices.Chunk(maps, s.page))
+	sheets := (len(maps) + s.page - 1) / s.page
+	pages := slices.Collect(slices.Chunk(maps, (len(maps)+sheets-1)/sheets)) // of about one size
 	if err := out.several(len(pages), "sheets of maps"); err != nil {
 		return nil, err
 	}
@@ -255,7 +394,7 @@ func (s *sheets) write(c *cli.Context, engine *model.Engine, src *source, l feat
 			layerMax = max(layerMax, t.magnitude(s.clip))
 		}
 	}
-	var names []string
+	var written []sheetPage
 	var all []float32
 	for i, page := range pages {
 		t, err := s.project(c.Context, plan, src, l, page, tick)
@@ -272,12 +411,14 @@ func (s *sheets) write(c *cli.Context, engine *model.Engine, src *source, l feat
 		if len(pages) > 1 {
 			name += fmt.Sprintf("-sheet%d", i+1)
 		}
-		file, err := out.picture(name, s.draw(t, src, layerMax), numbers{json: s.numbers(t, src)},
+		img, places := s.draw(t, src, layerMax)
+		shape, data := s.array(t)
+		file, err := out.picture(name, img, numbers{json: s.numbers(t, l, src), shape: shape, data: data},
 			"layer", s.layer, "rule", string(s.rule), "scale", s.scaling, "images", src.from)
 		if err != nil {
 			return nil, err
 		}
-		names = append(names, file)
+		written = append(written, sheetPage{file, img.Bounds().Size(), page, places})
 	}
 	if s.npy != "" {
 		// All projections in full image size, [projections, C, H, W], map by map.
@@ -286,7 +427,32 @@ func (s *sheets) write(c *cli.Context, engine *model.Engine, src *source, l feat
 		}
 		wrote(c, s.npy)
 	}
-	return names, nil
+	return written, nil
+}
+
+// array is the projections of a sheet, [maps, hits, C, rows, columns], each in its
+// tile; what is not there is 0.
+func (s *sheets) array(t topMaps) ([]int, []float32) {
+	c, h, w := s.net.Input.C, s.cell.size[0], s.cell.size[1]
+	hits := 0
+	for _, m := range t {
+		hits = max(hits, len(m.hits))
+	}
+	if hits == 0 || c*h*w > maxArrays/(len(t)*hits) {
+		return nil, nil
+	}
+	data := make([]float32, len(t)*hits*c*h*w)
+	for i, m := range t {
+		for j, p := range m.projections {
+			y, x := s.cell.place(p)
+			for k := range c * p.Box.H() {
+				ch, row := k/p.Box.H(), k%p.Box.H()
+				at := (((i*hits+j)*c+ch)*h+y+row)*w + x
+				copy(data[at:at+p.Box.W()], p.Pixels[k*p.Box.W():])
+			}
+		}
+	}
+	return []int{len(t), hits, c, h, w}, data
 }
 
 // firing lists the n maps with the strongest activations, in order of number.
@@ -295,10 +461,18 @@ func firing(l features.Layer, n int) []int {
 	for i := range maps {
 		maps[i] = i
 	}
-	slices.SortStableFunc(maps, func(a, b int) int { return cmp.Compare(l.Top[b][0].Value, l.Top[a][0].Value) })
+	slices.SortStableFunc(maps, func(a, b int) int { return cmp.Compare(topValue(l.Top[b]), topValue(l.Top[a])) })
 	maps = maps[:min(n, len(maps))]
 	slices.Sort(maps)
 	return maps
+}
+
+// topValue is the value of the first hit, 0 if there is none.
+func topValue(top []features.Hit) float32 {
+	if len(top) == 0 {
+		return 0
+	}
+	return top[0].Value
 }
 
 // topMaps are the maps of one picture.
@@ -416,7 +590,14 @@ func newTileCell(net *model.Network, layer string) (tileCell, error) {
 // frame puts a picture of a projection's box into its cell. A box that is cut
 // by the image's border keeps to the side away from that border.
 func (t tileCell) frame(p *deconv.Projection, img image.Image) image.Image {
-	y, x := p.Box.Y0, p.Box.X0
+	y, x := t.place(p)
+	out := imaging.New(t.size[1], t.size[0], color.NRGBA{128, 128, 128, 255})
+	return imaging.Paste(out, img, image.Pt(x, y))
+}
+
+// place is where in the cell the box begins.
+func (t tileCell) place(p *deconv.Projection) (y, x int) {
+	y, x = p.Box.Y0, p.Box.X0
 	if !t.whole[0] {
 		y = 0
 		if p.Box.Y0 == 0 && p.Box.Y1 < t.net.Input.H {
@@ -429,8 +610,7 @@ func (t tileCell) frame(p *deconv.Projection, img image.Image) image.Image {
 			x = t.size[1] - p.Box.W()
 		}
 	}
-	out := imaging.New(t.size[1], t.size[0], color.NRGBA{128, 128, 128, 255})
-	return imaging.Paste(out, img, image.Pt(x, y))
+	return y, x
 }
 
 // clipText says in words which magnitude a scale is.
@@ -442,15 +622,12 @@ func clipText(clip float64) string {
 }
 
 // draw lays a sheet out: per map a block of projections beside a block of patches.
-func (s *sheets) draw(top topMaps, src *source, layerMax float64) image.Image {
+func (s *sheets) draw(top topMaps, src *source, layerMax float64) (image.Image, []image.Rectangle) {
 	var blocks []render.Block
 	for _, m := range top {
-		scale := layerMax
-		if s.scaling == "map" {
-			scale = m.magnitude(s.clip)
-		}
-		b := render.Block{Label: fmt.Sprintf("map %d  max %s", m.number, render.Number(float64(m.hits[0].Value))), Right: m.crops}
-		if m.hits[0].Value <= 0 {
+		scale := s.scale(m, layerMax)
+		b := render.Block{Label: fmt.Sprintf("map %d  max %s", m.number, render.Number(float64(topValue(m.hits)))), Right: m.crops}
+		if topValue(m.hits) <= 0 {
 			b.Label = fmt.Sprintf("map %d  never fires", m.number)
 		}
 		for _, p := range m.projections {
@@ -461,14 +638,31 @@ func (s *sheets) draw(top topMaps, src *source, layerMax float64) image.Image {
 		}
 		blocks = append(blocks, b)
 	}
-	text := map[string]string{
+	return render.PlacedBlocks(blocks, render.BlockOptions{
+		Title: fmt.Sprintf("%s: strongest activations, projected by rule %s", s.layer, s.rule),
+		Caption: []string{fmt.Sprintf("Left of each block: projections, 0 is mid-grey, %s. Right: the patches of the images in the receptive field; grey is outside the image.", s.scaleText(layerMax)),
+			fmt.Sprintf("%s %s; images: %s (%d)", s.net.Name, hash(s.net), src.from, src.Len())}})
+}
+
+// scale is what is white and black in the tiles of a map, 0 if each has its own.
+func (s *sheets) scale(m topMap, layerMax float64) float64 {
+	switch s.scaling {
+	case "fixed":
+		return s.fixed
+	case "map":
+		return m.magnitude(s.clip)
+	case "layer":
+		return layerMax
+	}
+	return 0
+}
+
+func (s *sheets) scaleText(layerMax float64) string {
+	return map[string]string{
 		"tile":  "white and black are each tile's " + clipText(s.clip),
 		"map":   "white and black are each map's " + clipText(s.clip),
+		"fixed": "white and black are ±" + render.Number(s.fixed),
 		"layer": fmt.Sprintf("white and black are ±%s, the layer's %s", render.Number(layerMax), clipText(s.clip))}[s.scaling]
-	return render.BlockSheet(blocks, render.BlockOptions{
-		Title: fmt.Sprintf("%s: strongest activations, projected by rule %s", s.layer, s.rule),
-		Caption: []string{fmt.Sprintf("Left of each block: projections, 0 is mid-grey, %s. Right: the patches of the images in the receptive field; grey is outside the image.", text),
-			fmt.Sprintf("%s %s; images: %s (%d)", s.net.Name, hash(s.net), src.from, src.Len())}})
 }
 
 type sheetNumbers struct {
@@ -476,14 +670,15 @@ type sheetNumbers struct {
 	Layer  string       `json:"layer"`
 	Rule   deconv.Rule  `json:"rule"`
 	Scale  string       `json:"scale"`
+	Fixed  float64      `json:"fixed,omitempty"`
 	Clip   float64      `json:"clip"` // percentile of a projection's magnitudes that is white or black
 	Images string       `json:"images"`
 	Maps   []mapNumbers `json:"maps"`
 }
 
 type mapNumbers struct {
-	Map int         `json:"map"`
-	Top []hitNumber `json:"top"`
+	mapSummary
+	Hits []hitNumber `json:"hits"`
 }
 
 type hitNumber struct {
@@ -494,8 +689,9 @@ type hitNumber struct {
 	MaxAbs float64   `json:"max_abs"`
 }
 
-func (s *sheets) numbers(top topMaps, src *source) sheetNumbers {
-	n := sheetNumbers{Model: hash(s.net), Layer: s.layer, Rule: s.rule, Scale: s.scaling, Clip: s.clip, Images: src.from}
+func (s *sheets) numbers(top topMaps, l features.Layer, src *source) sheetNumbers {
+	stats := summarize(&l)
+	n := sheetNumbers{Model: hash(s.net), Layer: s.layer, Rule: s.rule, Scale: s.scaling, Fixed: s.fixed, Clip: s.clip, Images: src.from}
 	for _, m := range top {
 		var hits []hitNumber
 		for i, h := range m.hits {
@@ -505,7 +701,8 @@ func (s *sheets) numbers(top topMaps, src *source) sheetNumbers {
 			}
 			hits = append(hits, hn)
 		}
-		n.Maps = append(n.Maps, mapNumbers{m.number, hits})
+		stats[m.number].Top = nil
+		n.Maps = append(n.Maps, mapNumbers{stats[m.number], hits})
 	}
 	return n
 }

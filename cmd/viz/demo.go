@@ -126,9 +126,13 @@ func demo(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		names, err := sheets.write(c, engine, src, l, nil, out)
+		pages, err := sheets.write(c, engine, src, l, nil, out)
 		if err != nil {
 			return err
+		}
+		var names []string
+		for _, p := range pages {
+			names = append(names, p.File)
 		}
 		add(fmt.Sprintf("Layer %d: what its maps respond to", i+1),
 			fmt.Sprintf("For each map, the nine strongest activations among %d images: projected to pixels by the deconvnet at the left, the image patches at the right.", src.Len()),

@@ -34,6 +34,13 @@ const (
 // (patches at the image border) stand in the middle of cells of the largest
 // size, on mid-grey.
 func BlockSheet(blocks []Block, o BlockOptions) *image.NRGBA {
+	img, _ := PlacedBlocks(blocks, o)
+	return img
+}
+
+// PlacedBlocks is BlockSheet, and says where on the sheet each block is, with its
+// label.
+func PlacedBlocks(blocks []Block, o BlockOptions) (*image.NRGBA, []image.Rectangle) {
 	minTile := o.MinTile
 	if minTile == 0 {
 		minTile = 64
@@ -63,12 +70,18 @@ func BlockSheet(blocks []Block, o BlockOptions) *image.NRGBA {
 	columns = max(1, min(columns, len(blocks)))
 	rows := (len(blocks) + columns - 1) / columns
 	c := newCanvas(max(1, columns*cellW-blockGap), max(1, rows*cellH-blockGap))
+	places := make([]image.Rectangle, len(blocks))
 	for i, b := range blocks {
 		x, y := i%columns*cellW, i/columns*cellH
 		c.text(label, label.shorten(clean(b.Label), size.X), x, y, size.X, 0, ink)
 		c.picture(bodies[i], x, y+label.height+labelGap)
+		places[i] = image.Rect(x, y, x+size.X, y+label.height+labelGap+size.Y)
 	}
-	return page(o.Title, o.Caption, c.done())
+	img, at := placedPage(o.Title, o.Caption, c.done(), 1)
+	for i := range places {
+		places[i] = places[i].Add(at)
+	}
+	return img, places
 }
 
 // draw is the block without its label, every tile enlarged k times.

@@ -196,6 +196,12 @@ func page(title string, caption []string, body image.Image) *image.NRGBA {
 
 // scaledPage is page with texts of another size.
 func scaledPage(title string, caption []string, body image.Image, scale float64) *image.NRGBA {
+	img, _ := placedPage(title, caption, body, scale)
+	return img
+}
+
+// placedPage is scaledPage, and says where the body's upper left corner is.
+func placedPage(title string, caption []string, body image.Image, scale float64) (*image.NRGBA, image.Point) {
 	big, small := newTypeface(bold(), titleSize*scale), newTypeface(regular(), bodySize*scale)
 	width := body.Bounds().Dx()
 	if title = clean(title); title != "" || len(caption) > 0 {
@@ -218,8 +224,9 @@ func scaledPage(title string, caption []string, body image.Image, scale float64)
 	if len(head) > 0 {
 		y += 10
 	}
-	c.picture(body, margin+(width-body.Bounds().Dx())/2, y)
+	at := image.Pt(margin+(width-body.Bounds().Dx())/2, y)
+	c.picture(body, at.X, at.Y)
 	y += body.Bounds().Dy() + 10
 	c.lines(small, foot, margin, y, width, 0, soft)
-	return c.done()
+	return c.done(), at
 }
