@@ -6423,7 +6423,7 @@ vector:
 	VMASKMOVPS   (R13), Y11, Y1
 	MOVQ         kh+40(FP), R8
 	TESTQ        SI, SI
-	JZ           valueRow
+	JZ           values
 	VMOVAPS      Y8, Y9
 	VMOVAPS      Y8, Y2
 
@@ -6451,6 +6451,7 @@ tap:
 	ADDQ       $0x20, SI
 	JMP        next
 
+values:
 valueRow:
 	MOVQ R12, R13
 	MOVQ kw+48(FP), R15
@@ -6571,7 +6572,7 @@ vector:
 	VPERMPD      $0xd8, Y1, Y1
 	MOVQ         kh+40(FP), R8
 	TESTQ        SI, SI
-	JZ           valueRow
+	JZ           values
 	VMOVAPS      Y8, Y9
 	VMOVAPS      Y8, Y2
 
@@ -6602,6 +6603,7 @@ tap:
 	ADDQ       $0x20, SI
 	JMP        next
 
+values:
 valueRow:
 	MOVQ R12, R13
 	MOVQ kw+48(FP), R15

@@ -18212,7 +18212,7 @@ vector:
 	VMOVUPS.Z (R13), K5, Z1
 	MOVQ      kh+40(FP), R8
 	TESTQ     SI, SI
-	JZ        valueRow
+	JZ        values
 	VMOVAPS   Z8, Z9
 	VMOVAPS   Z8, Z2
 
@@ -18237,6 +18237,44 @@ tap:
 	JNZ       row
 	VMOVUPS   Z2, K5, (SI)
 	ADDQ      $0x40, SI
+	JMP       next
+
+values:
+	CMPQ      R8, $0x03
+	JNE       valueRow
+	MOVQ      kw+48(FP), AX
+	CMPQ      AX, $0x03
+	JNE       valueRow
+	CMPQ      R11, $0x04
+	JNE       valueRow
+	VMOVUPS.Z (R13), K5, Z16
+	VMOVUPS.Z (R13)(R10*1), K5, Z17
+	VMOVUPS.Z (R13)(R10*2), K5, Z18
+	VMOVUPS.Z 4(R13), K5, Z19
+	VMOVUPS.Z 4(R13)(R10*1), K5, Z20
+	VMOVUPS.Z 4(R13)(R10*2), K5, Z21
+	VMOVUPS.Z 8(R13), K5, Z22
+	VMOVUPS.Z 8(R13)(R10*1), K5, Z23
+	VMOVUPS.Z 8(R13)(R10*2), K5, Z24
+	VCMPPS    $0x03, Z16, Z17, K1
+	VCMPPS    $0x03, Z18, Z19, K2
+	KORW      K1, K2, K1
+	VCMPPS    $0x03, Z20, Z21, K2
+	KORW      K1, K2, K1
+	VCMPPS    $0x03, Z22, Z23, K2
+	KORW      K1, K2, K1
+	VCMPPS    $0x03, Z24, Z24, K2
+	KORW      K1, K2, K1
+	KORTESTW  K1, K1
+	JNE       valueRow
+	VMAXPS    Z16, Z17, Z16
+	VMAXPS    Z16, Z18, Z16
+	VMAXPS    Z19, Z20, Z19
+	VMAXPS    Z19, Z21, Z19
+	VMAXPS    Z22, Z23, Z22
+	VMAXPS    Z22, Z24, Z22
+	VMAXPS    Z16, Z19, Z1
+	VMAXPS    Z1, Z22, Z1
 	JMP       next
 
 valueRow:
@@ -18342,6 +18380,10 @@ vector:
 	MOVQ      $0x00000001, AX
 	SHLQ      CL, AX
 	DECQ      AX
+	LEAQ      1(AX)(AX*1), R9
+	KMOVW     R9, K6
+	SHRQ      $0x10, R9
+	KMOVW     R9, K7
 	KMOVW     AX, K3
 	SHRQ      $0x10, AX
 	KMOVW     AX, K4
@@ -18353,7 +18395,7 @@ vector:
 	VPERMT2PS Z15, Z5, Z1
 	MOVQ      kh+40(FP), R8
 	TESTQ     SI, SI
-	JZ        valueRow
+	JZ        values
 	VMOVAPS   Z8, Z9
 	VMOVAPS   Z8, Z2
 
@@ -18381,6 +18423,58 @@ tap:
 	JNZ       row
 	VMOVUPS   Z2, K5, (SI)
 	ADDQ      $0x40, SI
+	JMP       next
+
+values:
+	CMPQ      R8, $0x03
+	JNE       valueRow
+	MOVQ      kw+48(FP), AX
+	CMPQ      AX, $0x03
+	JNE       valueRow
+	CMPQ      R11, $0x04
+	JNE       valueRow
+	VMOVUPS.Z (R13), K6, Z16
+	VMOVUPS.Z (R13)(R10*1), K6, Z17
+	VMOVUPS.Z (R13)(R10*2), K6, Z18
+	VMOVUPS.Z 64(R13), K7, Z19
+	VMOVUPS.Z 64(R13)(R10*1), K7, Z20
+	VMOVUPS.Z 64(R13)(R10*2), K7, Z21
+	VMOVUPS.Z 8(R13), K3, Z22
+	VMOVUPS.Z 8(R13)(R10*1), K3, Z23
+	VMOVUPS.Z 8(R13)(R10*2), K3, Z24
+	VMOVUPS.Z 72(R13), K4, Z25
+	VMOVUPS.Z 72(R13)(R10*1), K4, Z26
+	VMOVUPS.Z 72(R13)(R10*2), K4, Z27
+	VCMPPS    $0x03, Z16, Z17, K1
+	VCMPPS    $0x03, Z18, Z19, K2
+	KORW      K1, K2, K1
+	VCMPPS    $0x03, Z20, Z21, K2
+	KORW      K1, K2, K1
+	VCMPPS    $0x03, Z22, Z23, K2
+	KORW      K1, K2, K1
+	VCMPPS    $0x03, Z24, Z25, K2
+	KORW      K1, K2, K1
+	VCMPPS    $0x03, Z26, Z27, K2
+	KORW      K1, K2, K1
+	KORTESTW  K1, K1
+	JNE       valueRow
+	VMAXPS    Z16, Z17, Z16
+	VMAXPS    Z16, Z18, Z16
+	VMAXPS    Z19, Z20, Z19
+	VMAXPS    Z19, Z21, Z19
+	VMAXPS    Z22, Z23, Z22
+	VMAXPS    Z22, Z24, Z22
+	VMAXPS    Z25, Z26, Z25
+	VMAXPS    Z25, Z27, Z25
+	VMOVDQU32 odd_avx512<>+0(SB), Z28
+	VMOVAPS   Z16, Z29
+	VPERMT2PS Z19, Z5, Z29
+	VMOVAPS   Z16, Z30
+	VPERMT2PS Z19, Z28, Z30
+	VMOVAPS   Z22, Z31
+	VPERMT2PS Z25, Z5, Z31
+	VMAXPS    Z29, Z30, Z1
+	VMAXPS    Z1, Z31, Z1
 	JMP       next
 
 valueRow:

@@ -207,13 +207,12 @@ func (e *Engine) runWinograd(f *Filters, t *transformed, n int, dst []float32, o
 	r.lv, r.t = f.lv, &t.tiles
 	r.n, r.h, r.w = n, (j.h+t.size-1)/t.size, (j.w+t.size-1)/t.size
 	r.src, r.in, r.y, r.x, r.sy, r.sx = src, in, y, x, t.size, t.size
-	r.read()
-
 	if len(t.u) <= localWeights && n*r.h >= workers {
 		e.runLocal(j, n, y)
 		e.putWinograd(j)
 		return
 	}
+	r.read()
 	panel := f.lv.panel()
 	perPanel := t.taps() * (t.chans + t.rows) * panel
 	blocks := rowBlocks(t.rows, f.lv.rows)

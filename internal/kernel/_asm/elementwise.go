@@ -547,6 +547,11 @@ func maxWindow(stride int) {
 		MOVQ(U32(1), reg.RAX)
 		SHLQ(reg.CL, reg.RAX)
 		DECQ(reg.RAX)
+		if lv.zmm { // one input more
+			LEAQ(Mem{Base: reg.RAX, Index: reg.RAX, Scale: 1, Disp: 1}, t)
+			maskFrom(t, 0, reg.K6, nil)
+			maskFrom(t, lv.lanes, reg.K7, nil)
+		}
 		maskFrom(reg.RAX, 0, reg.K3, vec(12))
 		maskFrom(reg.RAX, lv.lanes, reg.K4, vec(13))
 	}
@@ -555,7 +560,7 @@ func maxWindow(stride int) {
 	load(best)
 	Load(Param("kh"), kh)
 	TESTQ(sw, sw)
-	JZ(LabelRef("valueRow"))
+	JZ(LabelRef("values"))
 	VMOVAPS(first, rowIdx)
 	VMOVAPS(first, at)
 	Label("row")
@@ -577,6 +582,10 @@ func maxWindow(stride int) {
 	ADDQ(U8(vbytes()), sw)
 	JMP(LabelRef("next"))
 
+	Label("values")
+	if lv.zmm {
+		max3x3(stride, q, rowStep, best, tEven)
+	}
 	// Without switches: the greater value, or v if that is NaN.
 	Label("valueRow")
 	MOVQ(p, q)
@@ -648,6 +657,66 @@ func maxWindow(stride int) {
 	Store(reg.RAX, ReturnIndex(0))
 	VZEROUPPER()
 	RET()
+}
+
+// max3x3 emits the maximum of 3x3 inputs from q on for maxWindow, which goes on at
+// "next", or at "valueRow" if there is a NaN or the window is another.
+func max3x3(stride int, q, rowStep reg.GPPhysical, best, tEven reg.VecPhysical) {
+	CMPQ(reg.R8, U8(3)) // kh
+	JNE(LabelRef("valueRow"))
+	Load(Param("kw"), reg.RAX)
+	CMPQ(reg.RAX, U8(3))
+	JNE(LabelRef("valueRow"))
+	CMPQ(reg.R11, U8(4)) // colStep
+	JNE(LabelRef("valueRow"))
+	rows := []Mem{{Base: q}, {Base: q, Index: rowStep, Scale: 1}, {Base: q, Index: rowStep, Scale: 2}}
+	at := func(row, disp int) Mem { m := rows[row]; m.Disp = disp; return m }
+	var in []reg.VecPhysical // three rows, then the next column of vectors
+	load := func(disp int, k reg.OpmaskPhysical) {
+		for r := range 3 {
+			v := vec(16 + len(in))
+			VMOVUPS_Z(at(r, disp), k, v)
+			in = append(in, v)
+		}
+	}
+	if stride == 1 {
+		for c := range 3 {
+			load(4*c, reg.K5)
+		}
+	} else {
+		load(0, reg.K6)
+		load(vbytes(), reg.K7)
+		load(8, reg.K3)
+		load(8+vbytes(), reg.K4)
+	}
+	// No NaN in any.
+	for i := 0; i < len(in); i += 2 {
+		k := reg.K1
+		if i > 0 {
+			k = reg.K2
+		}
+		VCMPPS(U8(3), in[i], in[min(i+1, len(in)-1)], k)
+		if i > 0 {
+			KORW(reg.K1, reg.K2, reg.K1)
+		}
+	}
+	KORTESTW(reg.K1, reg.K1)
+	JNE(LabelRef("valueRow"))
+	for i := 0; i < len(in); i += 3 {
+		VMAXPS(in[i], in[i+1], in[i])
+		VMAXPS(in[i], in[i+2], in[i])
+	}
+	if stride == 1 {
+		VMAXPS(in[0], in[3], best)
+		VMAXPS(best, in[6], best)
+	} else {
+		loadInts(odd, vec(28))
+		evenOdd(in[0], in[3], vec(29), vec(30), tEven, vec(28))
+		evenOdd(in[6], in[9], vec(31), nil, tEven, nil)
+		VMAXPS(vec(29), vec(30), best)
+		VMAXPS(best, vec(31), best)
+	}
+	JMP(LabelRef("next"))
 }
 
 // lrn emits local response normalisation for exponent 3/4.
