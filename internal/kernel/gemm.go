@@ -302,16 +302,27 @@ func (j *convJob) fillPlane(dst, src []float32, y, h0, h1 int) {
 			}
 			continue
 		}
-		for x := 0; x < j.ws; x += j.lv.lanes {
-			// Inputs [lo, hi) of those that the vectors read are inside the box.
-			width := j.sx * j.lv.lanes
-			lo := min(max(j.in.X0-j.x-x*j.sx, 0), width)
-			hi := min(max(j.in.X1-j.x-x*j.sx, lo), width)
-			mask := ^uint64(0) >> (64 - hi + lo) << lo
-			fill(&d[x], 4*phase, nx, &src[0], 4*(at+x*j.sx), u1-u0, min(j.lv.lanes, j.ws-x), 4*j.ws, 4*j.sy*j.in.W(), mask)
+		// Rows that fit the nearest cache at a time.
+		for step := max(1, fillBlock/j.ws); u0 < u1; u0 += step {
+			rows := min(step, u1-u0)
+			for x := 0; x < j.ws; x += j.lv.lanes {
+				// Inputs [lo, hi) of those that the vectors read are inside the box.
+				width := j.sx * j.lv.lanes
+				lo := min(max(j.in.X0-j.x-x*j.sx, 0), width)
+				hi := min(max(j.in.X1-j.x-x*j.sx, lo), width)
+				mask := ^uint64(0) >> (64 - hi + lo) << lo
+				fill(&d[x], 4*phase, nx, &src[0], 4*(at+x*j.sx), rows, min(j.lv.lanes, j.ws-x), 4*j.ws, 4*j.sy*j.in.W(), mask)
+			}
+			if u0+step < u1 {
+				d = d[step*j.ws:]
+			}
+			at += step * j.sy * j.in.W()
 		}
 	}
 }
+
+// fillBlock is about the number of floats of padded rows made at a time.
+const fillBlock = 2 << 10
 
 // fillRows returns the kernel that makes all phases of a row at once, if there is
 // one for them.
