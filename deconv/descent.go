@@ -96,8 +96,11 @@ func (d *descent) run(from int) error {
 	net := d.p.net
 	for i := from; i >= 0; i-- {
 		n := &net.Nodes[i]
+		if n.Name == d.stop {
+			return nil // all that reads it comes after it
+		}
 		g, ok := d.signals[n.Name]
-		if !ok || n.Name == d.stop {
+		if !ok {
 			continue
 		}
 		if len(d.units) > 1 {
@@ -122,9 +125,6 @@ func (d *descent) run(from int) error {
 		if g.owned {
 			d.mem.put(g.data)
 		}
-	}
-	if d.stop != "" {
-		return nil
 	}
 	// A unit may have no path to the pixels other than through zeros.
 	in := net.Input
