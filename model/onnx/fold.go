@@ -33,7 +33,6 @@ func init() {
 		"Neg":             unary(func(v float64) float64 { return -v }),
 		"Floor":           unary(math.Floor),
 		"Ceil":            unary(math.Ceil),
-		"ReduceProd":      foldProduct,
 	}
 }
 
@@ -189,7 +188,7 @@ func foldCast(c *converter, n *node) (*constant, error) {
 		return nil, err
 	}
 	switch to := n.int("to", 0); to {
-	case typeFloat, typeDouble:
+	case typeFloat, typeDouble, typeFloat16, typeBfloat16:
 		if k.f != nil {
 			return k, nil
 		}
@@ -201,7 +200,7 @@ func foldCast(c *converter, n *node) (*constant, error) {
 			out.f[i] = float32(v)
 		}
 		return out, nil
-	case typeInt32, typeInt64:
+	case typeInt8, typeInt16, typeInt32, typeInt64, typeUint8, typeUint16, typeUint32, typeUint64:
 		if k.i != nil {
 			return k, nil
 		}
@@ -214,6 +213,17 @@ func foldCast(c *converter, n *node) (*constant, error) {
 				return nil, malformed("%g does not fit an integer", v)
 			}
 			out.i[i] = int64(v)
+		}
+		return out, nil
+	case typeBool:
+		out, err := c.like(&constant{}, k.dims, k.len())
+		if err != nil {
+			return nil, err
+		}
+		for i := range out.i {
+			if k.at(i) != 0 {
+				out.i[i] = 1
+			}
 		}
 		return out, nil
 	default:
@@ -625,23 +635,4 @@ func unary(float func(float64) float64) func(*converter, *node) (*constant, erro
 		}
 		return out, nil
 	}
-}
-
-// foldProduct multiplies all elements, as in the number of features of a shape.
-func foldProduct(c *converter, n *node) (*constant, error) {
-	k, err := c.need(n, 0)
-	if err != nil {
-		return nil, err
-	}
-	if k.i == nil || len(k.dims) > 1 || k.len() > maxRank {
-		return nil, refuse("it takes %v", k)
-	}
-	p := int64(1)
-	for _, v := range k.i {
-		p *= v
-	}
-	if n.int("keepdims", 1) != 0 && len(k.dims) == 1 {
-		return &constant{dims: []int{1}, i: []int64{p}}, nil
-	}
-	return &constant{i: []int64{p}}, nil
 }
