@@ -31,7 +31,7 @@ type Activity struct {
 
 // activityBins is the number of bins of an Activity's histogram. It is fine, so
 // that histograms of several moments can be drawn on one, narrower range.
-const activityBins = 2000
+const activityBins = 4000
 
 // Watch computes the activity of every convolution over the images: what the
 // course's report shows of conv1 (where the convolution's batch normalisation is

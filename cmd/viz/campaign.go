@@ -400,32 +400,42 @@ func writeNumbers(c *cli.Context, dir, name string, v any, header []string, rows
 	return writeCSV(c, base+".csv", header, rows)
 }
 
-// writeCSV writes a table.
+// writeCSV writes a table and names it on stdout.
 func writeCSV(c *cli.Context, path string, header []string, rows [][]string) error {
+	err := saveCSV(path, header, rows)
+	if err == nil {
+		wrote(c, path)
+	}
+	return err
+}
+
+// saveCSV writes a table.
+func saveCSV(path string, header []string, rows [][]string) error {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	if err := w.WriteAll(append([][]string{header}, rows...)); err != nil {
 		return err
 	}
-	if err := imageio.WriteFile(path, func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err }); err != nil {
-		return err
-	}
-	wrote(c, path)
-	return nil
+	return imageio.WriteFile(path, func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err })
 }
 
 // writePlate writes a picture that is of no single network.
 func writePlate(c *cli.Context, dir, name string, img image.Image, more ...string) error {
+	path, err := savePlate(dir, name, img, more...)
+	if err == nil {
+		wrote(c, path)
+	}
+	return err
+}
+
+// savePlate is writePlate without a word; it returns the file's name.
+func savePlate(dir, name string, img image.Image, more ...string) (string, error) {
 	text := []imageio.Text{{Key: "Software", Value: "viz " + version()}, {Key: "viz.command", Value: strings.Join(os.Args[1:], " ")}}
 	for i := 0; i+1 < len(more); i += 2 {
 		text = append(text, imageio.Text{Key: "viz." + more[i], Value: more[i+1]})
 	}
 	path := filepath.Join(dir, fileName(name)+".png")
-	if err := imageio.WritePNG(path, img, text); err != nil {
-		return err
-	}
-	wrote(c, path)
-	return nil
+	return path, imageio.WritePNG(path, img, text)
 }
 
 // num writes a number for CSV and tables: "" for NaN.

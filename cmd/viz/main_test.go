@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %s", cond)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "mkimage": mkImage, "mknet": mkNet, "mknpy": mkNPY, "mknan": mkNaN, "isjson": isJSON, "npyshape": npyShape, "pngtext": pngText, "cut": cut, "flipbit": flipBit,
+			"exits": exits, "mkidx": mkIDX, "mkimage": mkImage, "mknet": mkNet, "mknpy": mkNPY, "mknan": mkNaN, "isjson": isJSON, "npyshape": npyShape, "pngtext": pngText, "cut": cut, "flipbit": flipBit,
 		},
 	})
 }
@@ -115,6 +115,30 @@ func mkNet(ts *testscript.TestScript, neg bool, args []string) {
 		net.Origin.Data = args[2]
 	}
 	ts.Check(model.Save(ts.MkAbs(args[0]), net, nil))
+}
+
+// mkidx DIR SIDE TRAIN TEST writes grey images of ten classes, told apart by where
+// they are bright, as IDX files.
+func mkIDX(ts *testscript.TestScript, neg bool, args []string) {
+	side, _ := strconv.Atoi(args[1])
+	ts.Check(os.MkdirAll(ts.MkAbs(args[0]), 0o777))
+	for i, name := range []string{"train", "t10k"} {
+		n, _ := strconv.Atoi(args[2+i])
+		images := []byte{0, 0, 8, 3, 0, 0, byte(n >> 8), byte(n), 0, 0, 0, byte(side), 0, 0, 0, byte(side)}
+		labels := []byte{0, 0, 8, 1, 0, 0, byte(n >> 8), byte(n)}
+		for k := range n {
+			labels = append(labels, byte(k%10))
+			for p := range side * side {
+				v := byte(k*p%50 + i)
+				if p*10/(side*side) == k%10 {
+					v += 200
+				}
+				images = append(images, v)
+			}
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]+"/"+name+"-images-idx3-ubyte"), images, 0o666))
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]+"/"+name+"-labels-idx1-ubyte"), labels, 0o666))
+	}
 }
 
 // mknpy FILE DIM... writes an array of small numbers.

@@ -202,10 +202,15 @@ func runTrials(c *cli.Context) error {
 		if f.Moments, err = k.moments(&jobs[i], r); err != nil {
 			return err
 		}
-		if err := drawTrial(c, k, &jobs[i], f); err != nil {
+		done = append(done, f)
+		if err := drawTrial(k, &jobs[i], f, done); err != nil {
 			return err
 		}
-		done = append(done, f)
+	}
+	for i, f := range done { // once more, with the ranges of all
+		if err := drawTrial(k, &jobs[i], f, done); err != nil {
+			return err
+		}
 	}
 	return reportTrials(c, k, done)
 }
@@ -281,14 +286,31 @@ func (f *finishedTrial) describe() string {
 	return s
 }
 
-// drawTrial draws a trial's figures into its folder.
-func drawTrial(c *cli.Context, k *campaign, j *job, f *finishedTrial) error {
+// drawTrial draws a trial's figures into its folder, charts on ranges that hold
+// those of all trials so far, so that they can be compared.
+func drawTrial(k *campaign, j *job, f *finishedTrial, all []*finishedTrial) error {
 	r := f.Run
+	f.Files = nil
 	write := func(name string, img image.Image) error {
-		f.Files = append(f.Files, k.file(j, name+".png"))
-		return writePlate(c, filepath.Dir(k.file(j, name)), name, img, "trial", f.describe())
+		path, err := savePlate(filepath.Dir(k.file(j, name)), name, img, "trial", f.describe())
+		f.Files = append(f.Files, path)
+		return err
 	}
-	// The same ranges in every trial, so that charts can be compared.
+	// span is the range of a number over all trials that have the layer.
+	span := func(layer string, v func(a experiments.Activity) float64) (lo, hi float64) {
+		lo, hi = math.Inf(1), math.Inf(-1)
+		for _, t := range all {
+			for _, m := range t.Moments {
+				for _, a := range m.Layers {
+					if a.Layer == layer {
+						lo, hi = min(lo, v(a)), max(hi, v(a))
+					}
+				}
+			}
+		}
+		room := 0.04 * (hi - lo)
+		return lo - room, hi + room
+	}
 	panel := func(title, y string, lo, hi float64, v func(curvePoint) *float64) image.Image {
 		s := r.series(bySteps, v)
 		s.Name = ""
@@ -314,7 +336,8 @@ func drawTrial(c *cli.Context, k *campaign, j *job, f *finishedTrial) error {
 			for _, m := range f.Moments {
 				s.Y = append(s.Y, v(m.Layers[l]))
 			}
-			return render.Chart{Title: title, XLabel: "steps", YLabel: y, Width: 760, Height: 500, Scale: 1.6}.Lines([]render.Series{s})
+			lo, hi := span(layer, v)
+			return render.Chart{Title: title, XLabel: "steps", YLabel: y, Width: 760, Height: 500, Scale: 1.6, YMin: lo, YMax: hi}.Lines([]render.Series{s})
 		}
 		plate := render.Plate{Title: "Activations of " + layer + ", " + f.describe(), Columns: 3, Scale: 1.6, Panels: []image.Image{
 			stat("Maximum", "activation", func(a experiments.Activity) float64 { return a.Max }),
@@ -323,11 +346,11 @@ func drawTrial(c *cli.Context, k *campaign, j *job, f *finishedTrial) error {
 			stat("Minimum", "activation", func(a experiments.Activity) float64 { return a.Min }),
 			stat("Standard deviation", "activation", func(a experiments.Activity) float64 { return a.Deviation }),
 			stat("Mean behind the rectifier", "activation", func(a experiments.Activity) float64 { return a.FeatureMean })},
-			Caption: []string{"Over all test images and places. Maximum to deviation are of the convolution before its rectifier (behind it the minimum is always 0); sparsity is behind it."}}
+			Caption: []string{"Over all test images and places. Maximum to deviation are of the convolution before its rectifier (behind it the minimum is always 0); sparsity is behind it. Ranges hold all trials."}}
 		if err := write("activity-"+layer, plate.Draw()); err != nil {
 			return err
 		}
-		if err := write("ridges-"+layer, ridges(f, l)); err != nil {
+		if err := write("ridges-"+layer, ridges(f, l, all)); err != nil {
 			return err
 		}
 	}
@@ -340,36 +363,43 @@ func drawTrial(c *cli.Context, k *campaign, j *job, f *finishedTrial) error {
 			rows = append(rows, []string{strconv.Itoa(m.Step), a.Layer, num(a.Max, 5), num(a.Mean, 6), num(a.Min, 5), num(a.Deviation, 6), num(a.Sparsity, 5), num(a.FeatureMean, 6), num(a.FeatureDeviation, 6)})
 		}
 	}
-	if err := writeCSV(c, k.file(j, "activity.csv"), []string{"step", "layer", "max", "mean", "min", "deviation", "sparsity", "feature_mean", "feature_deviation"}, rows); err != nil {
+	if err := saveCSV(k.file(j, "activity.csv"), []string{"step", "layer", "max", "mean", "min", "deviation", "sparsity", "feature_mean", "feature_deviation"}, rows); err != nil {
 		return err
 	}
 	rows = nil
 	for _, p := range r.Points {
 		rows = append(rows, []string{strconv.Itoa(p.Step), strconv.Itoa(p.Images), num(orNaN(p.Loss), 5), num(orNaN(p.TrainAccuracy), 5), num(orNaN(p.TrainLoss), 5), num(orNaN(p.TestAccuracy), 5), num(orNaN(p.TestLoss), 5)})
 	}
-	return writeCSV(c, k.file(j, "curves.csv"), []string{"step", "images", "batch_loss", "train_accuracy", "train_loss", "test_accuracy", "test_loss"}, rows)
+	return saveCSV(k.file(j, "curves.csv"), []string{"step", "images", "batch_loss", "train_accuracy", "train_loss", "test_accuracy", "test_loss"}, rows)
 }
 
 // ridges draws the histograms of a layer's activations over the steps.
-func ridges(f *finishedTrial, l int) image.Image {
+func ridges(f *finishedTrial, l int, all []*finishedTrial) image.Image {
 	const rows, bins = 14, 120
-	// The range holds all but a thousandth at each end, at every moment.
+	layer := f.Moments[0].Layers[l].Layer
+	// The range holds all but a thousandth at each end, at every moment of every trial.
 	lo, hi := math.Inf(1), math.Inf(-1)
 	edge := func(a experiments.Activity, i int) float64 {
 		return a.Range * (2*float64(i)/float64(len(a.Histogram)) - 1)
 	}
-	for _, m := range f.Moments {
-		a := m.Layers[l]
-		sum, first, last := 0, -1, 0
-		for i, v := range a.Histogram {
-			if sum += v; first < 0 && sum > a.Values/1000 {
-				first = i
-			}
-			if sum < a.Values-a.Values/1000 {
-				last = i + 1
+	for _, t := range all {
+		for _, m := range t.Moments {
+			for _, a := range m.Layers {
+				if a.Layer != layer {
+					continue
+				}
+				sum, first, last := 0, -1, 0
+				for i, v := range a.Histogram {
+					if sum += v; first < 0 && sum > a.Values/1000 {
+						first = i
+					}
+					if sum < a.Values-a.Values/1000 {
+						last = i + 1
+					}
+				}
+				lo, hi = min(lo, edge(a, max(first, 0))), max(hi, edge(a, min(last+1, len(a.Histogram))))
 			}
 		}
-		lo, hi = min(lo, edge(a, max(first, 0))), max(hi, edge(a, min(last+1, len(a.Histogram))))
 	}
 	if !(hi > lo) {
 		lo, hi = -1, 1
@@ -380,16 +410,23 @@ func ridges(f *finishedTrial, l int) image.Image {
 	for r := range n {
 		m := f.Moments[r*(len(f.Moments)-1)/max(n-1, 1)]
 		a := m.Layers[l]
-		row := make([]float64, bins)
+		// below is the share of values below x: straight within a fine bin.
+		total := make([]int, len(a.Histogram)+1)
 		for i, v := range a.Histogram {
-			x := (edge(a, i) + edge(a, i+1)) / 2
-			if b := int((x - lo) / (hi - lo) * bins); x >= lo && b < bins {
-				row[b] += math.Sqrt(float64(v) / float64(a.Values)) // roots, or the peak at 0 hides the rest
-			}
+			total[i+1] = total[i] + v
+		}
+		below := func(x float64) float64 {
+			at := min(max((x+a.Range)/(2*a.Range), 0), 1) * float64(len(a.Histogram))
+			i := min(int(at), len(a.Histogram)-1)
+			return (float64(total[i]) + (at-float64(i))*float64(a.Histogram[i])) / float64(a.Values)
+		}
+		row := make([]float64, bins)
+		for b := range row {
+			share := below(lo+(hi-lo)*float64(b+1)/bins) - below(lo+(hi-lo)*float64(b)/bins)
+			row[b] = math.Sqrt(share) // roots, or the peak at 0 hides the rest
 		}
 		names, counts = append(names, strconv.Itoa(m.Step)), append(counts, row)
 	}
-	layer := f.Moments[0].Layers[l].Layer
 	chart := render.Chart{Title: "Activations of " + layer + " over steps", XLabel: "activation before the rectifier", YLabel: "step", Width: 1100, Height: 900, Scale: 1.6}
 	return render.Plate{Title: f.describe(), Columns: 1, Scale: 1.6, Panels: []image.Image{chart.Ridges(names, counts, lo, hi)},
 		Caption: []string{"Histograms over all test images and places, heights as square roots, one scale. The range leaves out a thousandth at each end."}}.Draw()
