@@ -30,24 +30,48 @@ func (e *Engine) ConvMaxPool(f *Filters, n int, dst []float32, out Box, g Pool, 
 	rows := max(1, bandedConv/max(1, c.Out*w*g.StrideY))
 	bands := (out.H() + rows - 1) / rows
 	bands = min((bands+3)/4*4, out.H())
-	e.mu.Lock()
-	for len(e.serial) < e.pool.Workers() {
-		e.serial = append(e.serial, &Engine{})
-	}
-	e.mu.Unlock()
-	e.pool.For(n*bands, func(i, worker int) {
-		one := e.serial[worker]
-		image, band := i/bands, i%bands
-		b := Box{out.Y0 + rowStart(out.H(), bands, band), out.X0, out.Y0 + rowStart(out.H(), bands, band+1), out.X1}
-		need := g.InputBox(b).Intersect(Full(h, w))
-		mid := one.floats(c.Out * need.Area())
-		one.ConvForward(f, 1, mid, need, src[image*c.In*in.Area():], in, ep)
-		pooled := one.floats(c.Out * b.Area())
-		one.MaxPool(g, c.Out, pooled, nil, b, mid, need, h, w)
-		for k := range c.Out {
-			copy(dst[(image*c.Out+k)*out.Area()+(b.Y0-out.Y0)*out.W():], pooled[k*b.Area():][:b.Area()])
+	j := e.bandJobs.get()
+	if j == nil {
+		j = new(bandJob)
+		for range e.pool.Workers() {
+			j.serial = append(j.serial, &Engine{})
 		}
-		one.put(mid)
-		one.put(pooled)
-	})
+		j.run = j.band
+	}
+	j.f, j.g, j.ep, j.h, j.w = f, g, ep, h, w
+	j.dst, j.out, j.src, j.in, j.bands = dst, out, src, in, bands
+	e.pool.For(n*bands, j.run)
+	j.f, j.ep, j.dst, j.src = nil, Epilogue{}, nil, nil
+	e.bandJobs.put(j)
+}
+
+// bandJob is one run of ConvMaxPool.
+type bandJob struct {
+	f      *Filters
+	g      Pool
+	ep     Epilogue
+	h, w   int
+	dst    []float32
+	out    Box
+	src    []float32
+	in     Box
+	bands  int
+	serial []*Engine // by worker
+	run    func(i, worker int)
+}
+
+func (j *bandJob) band(i, worker int) {
+	one, c, out := j.serial[worker], j.f.g, j.out
+	image, band := i/j.bands, i%j.bands
+	b := Box{out.Y0 + rowStart(out.H(), j.bands, band), out.X0, out.Y0 + rowStart(out.H(), j.bands, band+1), out.X1}
+	need := j.g.InputBox(b).Intersect(Full(j.h, j.w))
+	mid := one.floats(c.Out * need.Area())
+	one.ConvForward(j.f, 1, mid, need, j.src[image*c.In*j.in.Area():], j.in, j.ep)
+	pooled := one.floats(c.Out * b.Area())
+	one.MaxPool(j.g, c.Out, pooled, nil, b, mid, need, j.h, j.w)
+	for k := range c.Out {
+		copy(j.dst[(image*c.Out+k)*out.Area()+(b.Y0-out.Y0)*out.W():], pooled[k*b.Area():][:b.Area()])
+	}
+	one.put(mid)
+	one.put(pooled)
 }

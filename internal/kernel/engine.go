@@ -21,8 +21,7 @@ type Engine struct {
 	sparses   jobs[sparseJob]
 	loops     jobs[loopJob]
 	pools     jobs[poolJob]
-
-	serial []*Engine // for tasks that call kernels, by worker
+	bandJobs  jobs[bandJob]
 }
 
 // jobs is a list of jobs to use again: a job holds what its tasks share, so that

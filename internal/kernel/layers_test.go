@@ -92,6 +92,11 @@ func TestElementwise(t *testing.T) {
 				want[i] = v + b[i]
 			}
 			check("Add")
+			for i, v := range a {
+				want[i] = max(v+b[i], 0)
+			}
+			e.AddReLU(d, a, b)
+			check("AddReLU")
 			scale, shift := []float32{0.3, -2, 1}, []float32{0.7, 0, -1}
 			e.ScaleShift(1, 3, n/3, d, a, scale, shift)
 			for i := range n / 3 * 3 {
@@ -462,6 +467,8 @@ func TestNoAllocations(t *testing.T) {
 		"ReLU":                 func() { e.ReLU(y, x) },
 		"ReLUGrad":             func() { e.ReLUGrad(y, y, x) },
 		"Add":                  func() { e.Add(y, y, x) },
+		"AddReLU":              func() { e.AddReLU(y, y, x) },
+		"ConvMaxPool":          func() { e.ConvMaxPool(f, n, y, half, p, 16, 16, x, full, Epilogue{Bias: b, ReLU: true}) },
 		"ScaleShift":           func() { e.ScaleShift(n, 24, hw, y, x, b, b) },
 		"Softmax":              func() { e.Softmax(n, 24, y, x) },
 		"Adam":                 func() { e.Adam(x, y, y, y, 0, 0.9, 0.999, 1e-8, 1) },
@@ -476,4 +483,40 @@ func TestNoAllocations(t *testing.T) {
 			t.Errorf("%s: %v allocations", name, a)
 		}
 	}
+}
+
+// A convolution pooled in bands is the convolution, then the pool, bit for bit
+// and for any number of workers.
+func TestConvMaxPool(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(81, 82))
+		one, many := New(1), New(5)
+		defer many.Close()
+		for range rounds(80) {
+			c := randCase(r)
+			g := c.g.norm()
+			h, w := c.out.H(), c.out.W()
+			c.out = Full(h, w)
+			p := Pool{KH: 1 + r.IntN(min(3, h)), StrideY: 1 + r.IntN(3), StrideX: 1 + r.IntN(3)}
+			p.KW = 1 + r.IntN(min(3, w))
+			p.PadTop, p.PadLeft = r.IntN(p.KH), r.IntN(p.KW)
+			oh, ow := (h+p.PadTop-p.KH)/p.StrideY+1, (w+p.PadLeft-p.KW)/p.StrideX+1
+			out := Box{r.IntN(oh), r.IntN(ow), oh, ow}
+			x, wt := randSlice(r, c.n*g.In*c.in.Area()), randSlice(r, g.weights())
+			ep := Epilogue{Bias: randSlice(r, g.Out), ReLU: r.IntN(2) == 0}
+			f := PackForward(c.g, wt)
+			mid := make([]float32, c.n*g.Out*h*w)
+			one.ConvForward(f, c.n, mid, c.out, x, c.in, ep)
+			want := make([]float32, c.n*g.Out*out.Area())
+			one.MaxPool(p, c.n*g.Out, want, nil, out, mid, c.out, h, w)
+			for _, e := range []*Engine{one, many} {
+				got, ok := guard(t, len(want))
+				e.ConvMaxPool(f, c.n, got, out, p, h, w, x, c.in, ep)
+				ok()
+				if !equalBits(got, want) {
+					t.Fatalf("%v pool %+v out %v: differs", c, p, out)
+				}
+			}
+		}
+	})
 }
