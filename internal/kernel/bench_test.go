@@ -184,7 +184,7 @@ func BenchmarkDense(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory reports the traffic of what is bound by memory.
+// BenchmarkMemory reports the traffic of what is bound by memory, beside a copy.
 func BenchmarkMemory(b *testing.B) {
 	const n = 3200 * 1024
 	r := rand.New(rand.NewPCG(1, 1))
@@ -201,6 +201,7 @@ func BenchmarkMemory(b *testing.B) {
 			bytes int
 			run   func()
 		}{
+			{"Copy", 8 * n, func() { e.For(200, func(i int) { copy(y[i*n/200:(i+1)*n/200], x[i*n/200:]) }) }},
 			{"ReLU", 8 * n, func() { e.ReLU(y, x) }},
 			{"ReLUGrad", 12 * n, func() { e.ReLUGrad(y, z, x) }},
 			{"Add", 12 * n, func() { e.Add(y, z, x) }},
@@ -208,6 +209,9 @@ func BenchmarkMemory(b *testing.B) {
 			{"Momentum", 20 * n, func() { e.Momentum(x, y, z, 0, 0.9) }},
 			{"MaxPool2", 6 * n, func() {
 				e.MaxPool(Pool{KH: 2, KW: 2, StrideY: 2, StrideX: 2}, 3200, y[:n/4], sw, Full(16, 16), x, Full(32, 32), 32, 32)
+			}},
+			{"MaxPool2 values", 5 * n, func() {
+				e.MaxPool(Pool{KH: 2, KW: 2, StrideY: 2, StrideX: 2}, 3200, y[:n/4], nil, Full(16, 16), x, Full(32, 32), 32, 32)
 			}},
 			{"MaxPool3", 6 * n, func() {
 				e.MaxPool(Pool{KH: 3, KW: 3, StrideY: 2, StrideX: 2, PadTop: 1, PadLeft: 1}, 3200, y[:n/4], sw, Full(16, 16), x, Full(32, 32), 32, 32)
