@@ -151,6 +151,10 @@ func occlude(c *cli.Context) error {
 	if len(paths) == 0 && c.String("data") == "" {
 		return usage("no image given", "viz occlude img.png")
 	}
+	limit, err := memoryLimit(c)
+	if err != nil {
+		return err
+	}
 	net, _, err := loadModel(c, len(paths) > 0)
 	if err != nil {
 		return err
@@ -162,7 +166,7 @@ func occlude(c *cli.Context) error {
 	if _, _, err := occlusion.Cost(net, o); err != nil {
 		return usageErr(err)
 	}
-	if o.Memory, err = memoryFlag(c, net); err != nil {
+	if o.Memory, err = scanMemory(net, limit); err != nil {
 		return err
 	}
 	style, series, err := styleFlags(c)

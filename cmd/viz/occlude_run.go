@@ -247,9 +247,23 @@ func styleFlags(c *cli.Context) (s occlusion.Style, series bool, err error) {
 // beside is the memory that viz takes beside weights and maps.
 const beside = 48 << 20
 
-// memoryFlag reads --memory, a bound for the whole process, and returns what a scan
-// may take beside the network. The garbage collector is told of the bound.
-func memoryFlag(c *cli.Context, net *model.Network) (int, error) {
+// memoryLimit reads --memory, a bound for the whole process, 0 if there is none,
+// and tells the garbage collector.
+func memoryLimit(c *cli.Context) (int, error) {
+	text := c.String("memory")
+	if text == "" {
+		return 0, nil
+	}
+	size, err := parseSize(text)
+	if err == nil {
+		debug.SetMemoryLimit(int64(size - min(16<<20, size/4)))
+	}
+	return size, err
+}
+
+// scanMemory returns what a scan may take beside the network if the whole process
+// has the given limit.
+func scanMemory(net *model.Network, limit int) (int, error) {
 	weights := 0
 	layers, err := net.Summary()
 	if err != nil {
@@ -258,20 +272,15 @@ func memoryFlag(c *cli.Context, net *model.Network) (int, error) {
 	for _, l := range layers {
 		weights += 4 * l.Weights
 	}
-	text := c.String("memory")
-	if text == "" {
+	if limit == 0 {
 		debug.SetMemoryLimit(int64(weights + 400_000_000 - 16<<20))
 		return 0, nil
 	}
-	size, err := parseSize(text)
-	if err != nil {
-		return 0, err
-	}
-	left := size - weights - beside
+	left := limit - weights - beside
 	if left < 1<<20 {
-		return 0, usage(fmt.Sprintf("--memory %s: the network's weights alone take %d MB", text, weights/1_000_000), "")
+		return 0, usage(fmt.Sprintf("--memory %d MB is too little: the network's weights take %d MB, viz itself about %d MB",
+			limit/1_000_000, weights/1_000_000, beside/1_000_000), "raise --memory")
 	}
-	debug.SetMemoryLimit(int64(size - 16<<20))
 	return left, nil
 }
 

@@ -59,7 +59,11 @@ func (s *step) convWay(way kernel.LaneWay, out, in *window) (cost, macs float64)
 		tx := hits(&out.x, &in.x, max(g.StrideX, 1), g.PadLeft, g.KW, max(g.DilX, 1))
 		products := float64(ty * tx)
 		macs = products * cg * kg
-		cost = macs + products*kg*rowCost
+		tiles := products
+		if groups == 1 && g.In*g.KW <= 512 { // a row of taps is one sum
+			tiles = float64(ty * out.x.size)
+		}
+		cost = macs + tiles*kg*rowCost
 	case kernel.LaneWinograd:
 		tiles := float64((in.y.size + 1) / 2 * ((in.x.size + 1) / 2))
 		macs = tiles * 16 * cg * kg
@@ -287,6 +291,16 @@ func (n *Net) budget() error {
 			fixed += 4 * v.shape.Len()
 		}
 	}
+	dense := 0
+	for _, l := range n.late {
+		if d, ok := l.node.Layer.(*model.Dense); ok && l.delta >= 0 {
+			s := n.values[l.delta].shape
+			dense = max(dense, kernel.LaneDenseScratch(s.C, s.H, s.W))
+		} else if ok && !n.o.Exact {
+			dense = max(dense, kernel.LaneDenseScratch(d.Weight.Shape[1], 1, 1))
+		}
+	}
+	fixed += dense * n.engine.Workers()
 	work, keep := 0, 0
 	n.blocks(n.o.Changes, func(wins []window, _ int) {
 		w, k := n.need(wins)

@@ -25,7 +25,8 @@ func (e *Engine) LaneDense(n, c, h, w int, y, weight, clean []float32, blocks []
 	nb := rowBlocks(out, lv.rows)
 	mask := uint64(1)<<panel - 1
 	// A task has several blocks of rows, so that changes are read once for all of them.
-	tasks := (nb + denseRows - 1) / denseRows
+	perTask := denseBlocks(lv, c*plane)
+	tasks := (nb + perTask - 1) / perTask
 	tasks = min(nb, max(tasks, 2*e.Workers()))
 	e.pool.For(tasks, func(task, worker int) {
 		rb0, rb1 := rowStart(nb, tasks, task), rowStart(nb, tasks, task+1)
@@ -103,5 +104,12 @@ func (e *Engine) LaneDense(n, c, h, w int, y, weight, clean []float32, blocks []
 	})
 }
 
-// denseRows is the number of blocks of rows that LaneDense works on together.
-const denseRows = 8
+// denseBlocks is the number of blocks of rows, of k weights each, that a task of
+// LaneDense has: not more than are packed into about 16 MB.
+func denseBlocks(lv *level, k int) int { return min(max(4<<20/(lv.rows*k), 1), 8) }
+
+// LaneDenseScratch is about the memory that each worker takes in LaneDense.
+func LaneDenseScratch(c, h, w int) int {
+	lv := laneLevel()
+	return 4 * denseBlocks(lv, c*h*w) * lv.rows * c * h * w
+}
