@@ -20,7 +20,8 @@ func rnnCommand() *cli.Command {
 		Name: "rnn", Usage: "compare recurrent networks that read images row by row with each other and with a convolutional one",
 		UsageText: "viz rnn [flags]",
 		Description: "Trains every cell in every size and the convolutional network on the same images in the same\n" +
-			"order, and writes curves and tables into a folder. Broken off, the same command goes on.\n\n" +
+			"order, once for equal steps and once for equal time (that of the convolutional one), and writes\n" +
+			"curves and tables into a folder. Broken off, the same command goes on.\n\n" +
 			examples("viz rnn --data mnist", "viz rnn --data mnist --hidden 50,100,200,500 --rate 0.001 --schedule constant --out course-rnn"),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "data", Value: "mnist", Usage: "grey images: a name (mnist, fashion-mnist), a `DIR` or a FILE"}, seedFlag,
@@ -33,6 +34,7 @@ func rnnCommand() *cli.Command {
 			&cli.StringFlag{Name: "schedule", Value: "cosine", Usage: "of the rate: " + strings.Join(train.Schedules(), ", ")},
 			&cli.IntFlag{Name: "batch", Value: 100, Usage: "images a step"},
 			&cli.IntFlag{Name: "steps", Value: 500, Usage: "`NUMBER` of steps"},
+			&cli.BoolFlag{Name: "steps-only", Usage: "do not train the recurrent networks once more for as long as the convolutional one took"},
 			&cli.IntFlag{Name: "evals", Value: 20, Usage: "measurements of accuracy in each run"},
 			&cli.Float64Flag{Name: "keep", Value: 0.5, Usage: "probability to keep a value in the convolutional network's dropout"},
 			&cli.Uint64Flag{Name: "seed", Usage: "of initial weights, order and dropout"},
@@ -57,7 +59,8 @@ type rnnRow struct {
 	Plateau       *float64 `json:"plateau_deviation"` // standard deviation of the test accuracy over the last third of its measurements
 	Speed         *float64 `json:"images_per_second"`
 	Seconds       *float64 `json:"seconds"`
-	AtEqualTime   *float64 `json:"test_accuracy_at_equal_time"`
+	StepsInTime   int      `json:"steps_in_equal_time,omitempty"` // in the time the convolutional network took for all steps
+	AtEqualTime   *float64 `json:"test_accuracy_in_equal_time"`
 }
 
 func runRNN(c *cli.Context) error {
@@ -130,23 +133,41 @@ func runRNN(c *cli.Context) error {
 		}
 		runs = append(runs, r)
 	}
-	rows, equal := compareRuns(runs)
-	if err := drawRNN(c, k, runs, equal); err != nil {
+	// The recurrent networks once more, with as many steps as fit into the time that
+	// the convolutional one took.
+	equal, timed := math.NaN(), slices.Clone(runs)
+	if cnn := runs[len(runs)-1]; c.String("cnn") != "none" && !c.Bool("steps-only") {
+		equal = cnn.seconds(cnn.final())
+		var more []job
+		for i, r := range runs[:len(runs)-1] {
+			j := jobs[i]
+			j.name += ", equal time"
+			j.o.Steps = int(math.Round(equal * r.speed() / float64(j.o.Batch)))
+			if r.speed() != r.speed() || j.o.Steps > 1000*c.Int("steps") {
+				return fmt.Errorf("%s: its speed could not be measured: take more --steps", r.Name)
+			}
+			j.o.Steps = max(j.o.Steps, 2)
+			j.o.EvalEvery, j.o.CheckpointEvery, j.o.LogEvery = 0, 0, 0
+			more = append(more, j)
+		}
+		for i := range more {
+			r, _, err := k.run(&more[i])
+			if err != nil {
+				return err
+			}
+			timed[i] = r
+		}
+	}
+	rows := compareRuns(runs, timed)
+	if err := drawRNN(c, k, runs, timed, equal); err != nil {
 		return err
 	}
 	return tableRNN(c, k, rows, equal)
 }
 
-// compareRuns makes the table; equal is the training time, in seconds, of the
-// fastest run, at which all are compared too.
-func compareRuns(runs []*trained) (rows []rnnRow, equal float64) {
-	equal = math.Inf(1)
-	for _, r := range runs {
-		if s := r.seconds(r.final()); s < equal {
-			equal = s
-		}
-	}
-	for _, r := range runs {
+// compareRuns makes the table of the runs for equal steps and for equal time.
+func compareRuns(runs, timed []*trained) (rows []rnnRow) {
+	for i, r := range runs {
 		last := r.final()
 		row := rnnRow{Name: r.Name, Parameters: r.Parameters, MACs: r.MACs, TestAccuracy: last.TestAccuracy, TrainAccuracy: last.TrainAccuracy,
 			TestLoss: last.TestLoss, Best: r.best().TestAccuracy, Speed: finite(r.speed()), Seconds: finite(r.seconds(last))}
@@ -156,27 +177,10 @@ func compareRuns(runs []*trained) (rows []rnnRow, equal float64) {
 		}
 		_, sd := meanDeviation(plateau)
 		row.Plateau = finite(sd)
-		row.AtEqualTime = finite(at(r.series(r.seconds, func(p curvePoint) *float64 { return p.TestAccuracy }), equal))
+		row.StepsInTime, row.AtEqualTime = timed[i].final().Step, timed[i].final().TestAccuracy
 		rows = append(rows, row)
 	}
-	return rows, equal
-}
-
-// at reads a curve at x, straight between its points; NaN outside.
-func at(s render.Series, x float64) float64 {
-	for i := range s.X {
-		switch {
-		case s.X[i] == x:
-			return s.Y[i]
-		case s.X[i] > x && i > 0:
-			f := (x - s.X[i-1]) / (s.X[i] - s.X[i-1])
-			return s.Y[i-1] + f*(s.Y[i]-s.Y[i-1])
-		}
-	}
-	if n := len(s.X); n > 0 && x <= s.X[n-1]*(1+1e-9) {
-		return s.Y[n-1]
-	}
-	return math.NaN()
+	return rows
 }
 
 // meanDeviation is the mean and the standard deviation, as over a sample (n-1).
@@ -196,12 +200,13 @@ func meanDeviation(v []float64) (mean, sd float64) {
 	return mean, math.Sqrt(sd)
 }
 
-func drawRNN(c *cli.Context, k *campaign, runs []*trained, equal float64) error {
+func drawRNN(c *cli.Context, k *campaign, runs, timed []*trained, equal float64) error {
 	accuracy := func(p curvePoint) *float64 { return p.TestAccuracy }
-	curves := func(px func(*trained, curvePoint) float64, py func(curvePoint) *float64) []render.Series {
+	curves := func(runs []*trained, px func(*trained, curvePoint) float64, py func(curvePoint) *float64) []render.Series {
 		var out []render.Series
 		for _, r := range runs {
 			s := r.series(func(p curvePoint) float64 { return px(r, p) }, py)
+			s.Name = strings.TrimSuffix(s.Name, ", equal time")
 			s.Dashed = strings.HasPrefix(r.Name, "cnn")
 			out = append(out, s)
 		}
@@ -215,21 +220,19 @@ func drawRNN(c *cli.Context, k *campaign, runs []*trained, equal float64) error 
 			floor = math.Max(0, math.Floor(v*10-1)/10)
 		}
 	}
-	early := curves(seconds, accuracy)
-	for i := range early { // up to the time all of them had
-		for n := len(early[i].X); n > 0 && early[i].X[n-1] > 1.5*equal; n-- {
-			early[i].X, early[i].Y = early[i].X[:n-1], early[i].Y[:n-1]
-		}
+	byTime := fmt.Sprintf("Test accuracy by time (%.0f s for each)", equal)
+	if equal != equal {
+		byTime = "Test accuracy by time"
 	}
 	panels := []struct {
 		title, x, y string
 		s           []render.Series
 		lo, hi      float64
 	}{
-		{"Test accuracy by steps", "steps", "share of test images", curves(steps, accuracy), floor, 1},
-		{"Test loss by steps", "steps", "cross-entropy, nats", curves(steps, func(p curvePoint) *float64 { return p.TestLoss }), 0, 0},
-		{"Training loss by steps", "steps", "cross-entropy, nats", curves(steps, func(p curvePoint) *float64 { return p.TrainLoss }), 0, 0},
-		{fmt.Sprintf("Test accuracy by time (all have %.1f s)", equal), "seconds of training", "share of test images", early, 0, 1},
+		{"Test accuracy by steps", "steps", "share of test images", curves(runs, steps, accuracy), floor, 1},
+		{"Test loss by steps", "steps", "cross-entropy, nats", curves(runs, steps, func(p curvePoint) *float64 { return p.TestLoss }), 0, 0},
+		{"Training loss by steps", "steps", "cross-entropy, nats", curves(runs, steps, func(p curvePoint) *float64 { return p.TrainLoss }), 0, 0},
+		{byTime, "seconds of training", "share of test images", curves(timed, seconds, accuracy), floor, 1},
 	}
 	plate := render.Plate{Title: "Recurrent networks beside a convolutional one on " + k.data, Columns: 2, Scale: 1.7,
 		Caption: []string{fmt.Sprintf("Each network takes %d steps of %d images. Accuracy and loss are measured with dropout off. The time is that of training alone.",
@@ -242,11 +245,11 @@ func drawRNN(c *cli.Context, k *campaign, runs []*trained, equal float64) error 
 
 func tableRNN(c *cli.Context, k *campaign, rows []rnnRow, equal float64) error {
 	header := []string{"network", "parameters", "macs", "test_accuracy", "train_accuracy", "test_loss", "best_test_accuracy", "plateau_deviation",
-		"images_per_second", "seconds", "test_accuracy_at_equal_time"}
+		"images_per_second", "seconds", "steps_in_equal_time", "test_accuracy_in_equal_time"}
 	var lines [][]string
 	for _, r := range rows {
 		lines = append(lines, []string{r.Name, strconv.Itoa(r.Parameters), strconv.FormatInt(r.MACs, 10), num(orNaN(r.TestAccuracy), 4), num(orNaN(r.TrainAccuracy), 4),
-			num(orNaN(r.TestLoss), 4), num(orNaN(r.Best), 4), num(orNaN(r.Plateau), 5), num(orNaN(r.Speed), 0), num(orNaN(r.Seconds), 1), num(orNaN(r.AtEqualTime), 4)})
+			num(orNaN(r.TestLoss), 4), num(orNaN(r.Best), 4), num(orNaN(r.Plateau), 5), num(orNaN(r.Speed), 0), num(orNaN(r.Seconds), 1), strconv.Itoa(r.StepsInTime), num(orNaN(r.AtEqualTime), 4)})
 	}
 	result := map[string]any{"data": k.data, "equal_time_seconds": finite(equal), "rows": rows}
 	if err := writeNumbers(c, k.dir, "rnn", result, header, lines); err != nil {
@@ -256,10 +259,10 @@ func tableRNN(c *cli.Context, k *campaign, rows []rnnRow, equal float64) error {
 		return printJSON(c, result)
 	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "\nnetwork\tparameters\tmultiply-adds\ttest accuracy\tbest\tplateau ±\timages/s\tseconds\tafter %.1f s\n", equal)
+	fmt.Fprintf(w, "\nnetwork\tparameters\tmultiply-adds\ttest accuracy\tbest\tplateau ±\timages/s\tseconds\tin %.0f s\tsteps\n", equal)
 	for i, r := range rows {
 		l := lines[i]
-		fmt.Fprintf(w, "%s\t%d\t%.2f M\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Parameters, float64(r.MACs)/1e6, l[3], l[6], l[7], l[8], l[9], l[10])
+		fmt.Fprintf(w, "%s\t%d\t%.2f M\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Parameters, float64(r.MACs)/1e6, l[3], l[6], l[7], l[8], l[9], l[11], l[10])
 	}
 	return w.Flush()
 }
