@@ -40,8 +40,15 @@ type Images interface {
 type Options struct {
 	Layers  []string // nodes to watch; nil: every convolution layer (model.ConvLayers)
 	Top     int      // images to keep for each map; 0: 9
-	Batch   int      // images in a forward pass; 0: as many as stay within about 256 MiB, at most 32; changes no result
+	Batch   int      // images in a forward pass; 0: as many as stay within about 64 MiB, at most 32; changes no result
 	Readers int      // goroutines that read images while the network runs; 0: 1
+	// Fast lets convolutions use Winograd's algorithm. Values are then exact to 1e-4
+	// of a layer's largest instead of 1e-6. What is faster depends on the batch, so
+	// that parts of an index must have one batch; batches that are not full are
+	// filled up.
+	Fast bool
+	Plan *model.Plan // what Compile made of the same options, for several scans; nil: it is made
+	Hash string      // of the network, if the caller has it at hand; "": it is computed
 	// From and To limit the scan to the images [From, To); To 0: to the end.
 	From, To int
 	// Resume is an index of a part of the images, to which the rest is added. It
@@ -72,8 +79,9 @@ type Index struct {
 	Kernel  string  `json:"kernel"` // implementation of the kernels, which decides the last bits
 	Images  int     `json:"images"` // in the source
 	TopK    int     `json:"top"`
-	Done    []Range `json:"done"`    // images scanned, in order
-	Skipped []Skip  `json:"skipped"` // images of these that could not be read
+	Fast    int     `json:"fast,omitempty"` // batch of a scan with Options.Fast, 0: exact
+	Done    []Range `json:"done"`           // images scanned, in order
+	Skipped []Skip  `json:"skipped"`        // images of these that could not be read
 	Layers  []Layer `json:"layers"`
 	// Source says where the images come from, and Named names those in Layers and
 	// Skipped. Both are the caller's: Collect leaves them alone, Merge wants them to
@@ -191,12 +199,17 @@ func Collect(ctx context.Context, engine *model.Engine, net *model.Network, imag
 	if o.From < 0 || o.From > o.To || o.To > images.Len() {
 		return nil, fmt.Errorf("features: images %d to %d of %d", o.From, o.To, images.Len())
 	}
-	plan, err := engine.Compile(net, model.Keep{Layers: o.Layers})
-	if err != nil {
-		return nil, fmt.Errorf("features: %w", err)
+	plan := o.Plan
+	if plan == nil {
+		var err error
+		if plan, err = Compile(engine, net, o); err != nil {
+			return nil, err
+		}
+	} else if plan.Net() != net {
+		return nil, fmt.Errorf("features: the plan is of another network")
 	}
 	if o.Batch <= 0 {
-		o.Batch = plan.Batch(256<<20, 32)
+		o.Batch = plan.Batch(batchBytes, 32)
 	}
 	index := o.Resume
 	if fresh, err := newIndex(net, images.Len(), o); err != nil {
@@ -213,12 +226,34 @@ func Collect(ctx context.Context, engine *model.Engine, net *model.Network, imag
 	return index, ctx.Err()
 }
 
+// batchBytes is about what a batch takes by default: little enough that activations
+// are summarised before they have left the caches for good.
+const batchBytes = 64 << 20
+
+// Compile prepares a network for scans with the Layers and Fast of o.
+func Compile(engine *model.Engine, net *model.Network, o Options) (*model.Plan, error) {
+	if o.Layers == nil {
+		o.Layers = net.ConvLayers()
+	}
+	plan, err := engine.Compile(net, model.Keep{Layers: o.Layers, Fast: o.Fast})
+	if err != nil {
+		return nil, fmt.Errorf("features: %w", err)
+	}
+	return plan, nil
+}
+
 func newIndex(net *model.Network, images int, o Options) (*Index, error) {
 	shapes, err := net.Shapes()
 	if err != nil {
 		return nil, err
 	}
-	index := &Index{Model: net.Hash(), Kernel: kernel.Name(), Images: images, TopK: o.Top, Done: []Range{}, Skipped: []Skip{}, Named: []Named{}}
+	if o.Hash == "" {
+		o.Hash = net.Hash()
+	}
+	index := &Index{Model: o.Hash, Kernel: kernel.Name(), Images: images, TopK: o.Top, Done: []Range{}, Skipped: []Skip{}, Named: []Named{}}
+	if o.Fast {
+		index.Fast = o.Batch
+	}
 	for _, name := range o.Layers {
 		s := shapes[name]
 		l := Layer{Name: name, H: s.H, W: s.W, Top: make([][]Hit, s.C), Stats: make([]Stats, s.C)}
@@ -282,6 +317,9 @@ func (s *scan) run(ctx context.Context) error {
 	// Two batches are read ahead of the one in the network.
 	free, full := make(chan *slot, 3), make(chan *slot, 3)
 	batch := min(s.o.Batch, total)
+	if s.o.Fast {
+		batch = s.o.Batch
+	}
 	for range cap(free) {
 		free <- &slot{x: tensor.New(batch, in.C, in.H, in.W), errs: make([]error, batch)}
 	}
@@ -301,6 +339,10 @@ func (s *scan) run(ctx context.Context) error {
 			return err
 		}
 		if n := len(numbers); n > 0 {
+			if s.o.Fast {
+				clear(b.x.Data[n*s.size:])
+				n = batch
+			}
 			if err := s.plan.RunInto(trace, b.x.Slice(0, n)); err != nil {
 				return err
 			}
@@ -405,7 +447,7 @@ func (s *scan) offer(l *Layer, t *model.Trace, numbers []int) error {
 	}
 	sums := s.summaries[:len(numbers)*maps]
 	k := s.engine.Kernel()
-	k.Summarize(sums, v, plane)
+	k.Summarize(sums, v[:len(sums)*plane], plane)
 	const chunk = 16
 	errs := make([]error, (maps+chunk-1)/chunk)
 	k.For(len(errs), func(task int) {

@@ -91,7 +91,7 @@ func Read(r io.Reader) (*Index, error) {
 // check looks for what no scan writes, so that whoever uses a file's numbers as
 // places need not.
 func (x *Index) check() error {
-	if x.Images < 0 || x.TopK < 1 {
+	if x.Images < 0 || x.TopK < 1 || x.Fast < 0 {
 		return fmt.Errorf("%d images, the %d strongest of each", x.Images, x.TopK)
 	}
 	end := -1
@@ -142,6 +142,8 @@ func (x *Index) same(o *Index) error {
 		return fmt.Errorf("the index was computed by kernel %s, not %s, whose last bits differ", x.Kernel, o.Kernel)
 	case x.Images != o.Images:
 		return fmt.Errorf("the index is of %d images, not %d", x.Images, o.Images)
+	case x.Fast != o.Fast:
+		return fmt.Errorf("the index was computed %s, not %s", speed(x.Fast), speed(o.Fast))
 	case x.TopK != o.TopK:
 		return fmt.Errorf("the index keeps the %d strongest, not %d", x.TopK, o.TopK)
 	case len(x.Layers) != len(o.Layers):
@@ -155,6 +157,14 @@ func (x *Index) same(o *Index) error {
 	return nil
 }
 
+// speed says in words what Index.Fast means.
+func speed(batch int) string {
+	if batch == 0 {
+		return "exactly"
+	}
+	return fmt.Sprintf("fast in batches of %d", batch)
+}
+
 // Merge combines indexes of parts of the images, none of which may be in two of
 // them. Merging the parts of a whole, in any order, gives its index.
 func Merge(parts ...*Index) (*Index, error) {
@@ -162,7 +172,7 @@ func Merge(parts ...*Index) (*Index, error) {
 		return nil, fmt.Errorf("features: nothing to merge")
 	}
 	first := parts[0]
-	out := &Index{Model: first.Model, Kernel: first.Kernel, Images: first.Images, TopK: first.TopK,
+	out := &Index{Model: first.Model, Kernel: first.Kernel, Images: first.Images, TopK: first.TopK, Fast: first.Fast,
 		Done: []Range{}, Skipped: []Skip{}, Source: first.Source, Named: []Named{}}
 	for _, l := range first.Layers {
 		n := Layer{Name: l.Name, H: l.H, W: l.W, Top: make([][]Hit, len(l.Top)), Stats: make([]Stats, len(l.Top))}

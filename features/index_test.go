@@ -35,6 +35,22 @@ func (s noise) Input(i int, dst []float32) error {
 	return nil
 }
 
+// wide has a convolution that Winograd's algorithm takes on.
+func wide(r *rand.Rand) *model.Network {
+	net := &model.Network{Name: "wide", Input: model.Input{Name: "in", C: 2, H: 17, W: 18}}
+	in, c := "in", 2
+	for i, name := range []string{"conv1", "conv2"} {
+		w := make([]float32, 24*c*3*3)
+		for i := range w {
+			w[i] = float32(r.NormFloat64())
+		}
+		net.Nodes = append(net.Nodes, model.Node{Name: name, Inputs: []string{in}, Layer: &model.Conv{Weight: tensor.From(w, 24, c, 3, 3), Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pads: [4]int{1, 1, 1, 1}, Groups: 1}},
+			model.Node{Name: fmt.Sprint("relu", i+1), Inputs: []string{name}, Layer: &model.ReLU{}})
+		in, c = fmt.Sprint("relu", i+1), 24
+	}
+	return net
+}
+
 func small(r *rand.Rand) *model.Network {
 	w := make([]float32, 5*2*3*3)
 	for i := range w {
@@ -65,14 +81,21 @@ func TestParts(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	engine := model.NewEngine(2)
 	defer engine.Close()
-	net := small(r)
 	skip := func(i int, err error) error { return nil }
-	for range 20 {
+	for round := range 20 {
+		net := small(r)
 		src := noise{1 + r.IntN(60), r.IntN(3) * 7}
 		o := features.Options{Layers: []string{"conv1", "relu1"}, Top: 1 + r.IntN(9), Unreadable: skip}
+		if round%3 == 2 {
+			net = wide(r)
+			o.Layers, o.Fast, o.Batch = []string{"relu1", "relu2"}, true, 1+r.IntN(9)
+		}
 		collect := func(o features.Options) *features.Index {
 			t.Helper()
-			o.Batch, o.Readers = 1+r.IntN(9), r.IntN(4)
+			o.Readers = r.IntN(4)
+			if !o.Fast {
+				o.Batch = 1 + r.IntN(9)
+			}
 			x, err := features.Collect(context.Background(), engine, net, src, o)
 			if err != nil {
 				t.Fatal(err)
@@ -107,7 +130,9 @@ func TestParts(t *testing.T) {
 		// Stopped in the middle, stored, read, resumed.
 		ctx, cancel := context.WithCancel(context.Background())
 		p := o
-		p.Batch = 3
+		if !p.Fast {
+			p.Batch = 3
+		}
 		var stored []byte
 		p.Each = func(x *features.Index) error {
 			stored = bytesOf(t, x)

@@ -62,7 +62,8 @@ func benchCommand() *cli.Command {
 			sub("train", "a training step of lenet: batch 100, Adam 1e-4, dropout 0.5", "viz bench train --steps 10", benchTrain,
 				&cli.IntFlag{Name: "steps", Value: 5, Usage: "steps per timing"}),
 			sub("scan", "the nine strongest activations of every map of a layer", "viz bench scan --model vgg16.onnx --layer 7 --images 64", benchScan,
-				layer, &cli.IntFlag{Name: "images", Value: 64, Usage: "images"}, &cli.IntFlag{Name: "batch", Value: 8, Usage: "images a pass"}),
+				layer, &cli.IntFlag{Name: "images", Value: 64, Usage: "images"}, &cli.IntFlag{Name: "batch", Value: 8, Usage: "images a pass"},
+				&cli.BoolFlag{Name: "exact", Usage: "direct convolutions only, no Winograd"}),
 		},
 	}
 }
@@ -295,8 +296,12 @@ func benchScan(c *cli.Context, b *bench) error {
 		return usage("--images and --batch must be at least 1", "")
 	}
 	src := noiseImages{b.input(min(n, 32)), n}
-	return b.measure("topk", map[string]any{"layer": layer, "images": n, "batch": c.Int("batch")}, func() (float64, error) {
-		index, err := features.Collect(c.Context, b.engine, b.net, src, features.Options{Layers: []string{layer}, Batch: c.Int("batch")})
+	o := features.Options{Layers: []string{layer}, Batch: c.Int("batch"), Fast: !c.Bool("exact"), Hash: hash(b.net)}
+	if o.Plan, err = features.Compile(b.engine, b.net, o); err != nil {
+		return err
+	}
+	return b.measure("topk", map[string]any{"layer": layer, "images": n, "batch": c.Int("batch"), "exact": c.Bool("exact")}, func() (float64, error) {
+		index, err := features.Collect(c.Context, b.engine, b.net, src, o)
 		if err != nil {
 			return 0, err
 		}

@@ -40,7 +40,8 @@ func featuresCommand() *cli.Command {
 			&cli.StringFlag{Name: "layers", Aliases: []string{"layer", "l"}, Value: "all", Usage: "`LAYERS` by number or name, comma-separated, or all: every convolution layer"},
 			&cli.IntFlag{Name: "top", Value: 9, Usage: "strongest images to keep for each map"},
 			&cli.StringFlag{Name: "shard", Usage: "scan only part `I/N` of the images, such as 2/4"},
-			&cli.IntFlag{Name: "batch", Usage: "images in a forward pass, 0: as memory allows; changes no result"},
+			&cli.IntFlag{Name: "batch", Usage: "images in a forward pass, 0: as memory allows; changes no result, unless --fast"},
+			&cli.BoolFlag{Name: "fast", Usage: "Winograd's algorithm: up to twice as fast, activations exact to 1e-4 instead of 1e-6; parts must have one --batch"},
 			&cli.BoolFlag{Name: "restart", Usage: "begin anew, even if the index is there"}},
 		Action: featuresScan,
 		Subcommands: []*cli.Command{
@@ -189,7 +190,7 @@ func featuresScan(c *cli.Context) error {
 	if err := outFile(c, path, "--out"); err != nil {
 		return err
 	}
-	o := features.Options{Layers: layers, Top: c.Int("top"), Batch: c.Int("batch"), Readers: max(c.Int("workers"), 2)}
+	o := features.Options{Layers: layers, Top: c.Int("top"), Batch: c.Int("batch"), Readers: max(c.Int("workers"), 2), Fast: c.Bool("fast"), Hash: hash(net)}
 	if shard := c.String("shard"); shard != "" {
 		if o.From, o.To, err = parseShard(shard, src.Len()); err != nil {
 			return err
