@@ -30,8 +30,8 @@ type CorrespondOptions struct {
 
 // What a Correspondence can be of besides a part.
 const (
-	AllParts   = "all parts"          // mean over the parts
-	Random     = "random"             // masks at random places in each image
+	AllParts   = "all parts"       // mean over the parts
+	Random     = "random"          // masks at random places in each image
 	RandomSame = "random, aligned" // masks at one random place for all images: what being in the same place does by itself
 )
 
