@@ -143,8 +143,12 @@ func runRNN(c *cli.Context) error {
 			j := jobs[i]
 			j.name += ", equal time"
 			j.o.Steps = int(math.Round(equal * r.speed() / float64(j.o.Batch)))
-			if r.speed() != r.speed() || j.o.Steps > 1000*c.Int("steps") {
-				return fmt.Errorf("%s: its speed could not be measured: take more --steps", r.Name)
+			if r.speed() != r.speed() || cnn.speed() != cnn.speed() {
+				return hinted(fmt.Errorf("%s: there are too few steps to measure its speed", r.Name), "give more --steps, or compare for equal steps alone with --steps-only")
+			}
+			if most := 100 * c.Int("steps"); j.o.Steps > most {
+				note(c, "%s: %d steps would fit into %.0f s, %d are taken", r.Name, j.o.Steps, equal, most)
+				j.o.Steps = most
 			}
 			j.o.Steps = max(j.o.Steps, 2)
 			j.o.EvalEvery, j.o.CheckpointEvery, j.o.LogEvery = 0, 0, 0
