@@ -219,7 +219,7 @@ func dataSource(c *cli.Context, net *model.Network, data *dataset.Data, spec str
 	}
 	s := &source{from: fmt.Sprintf("%s, %s split", spec, set.Split()), net: net, classes: set.Classes()}
 	for _, i := range order {
-		s.names = append(s.names, fmt.Sprintf("%s/%d", set.Split(), i))
+		s.names = append(s.names, set.ItemName(i))
 		s.stems = append(s.stems, fmt.Sprintf("%s-%d", set.Split(), i))
 		s.labels = append(s.labels, set.Label(i))
 	}

@@ -84,6 +84,10 @@ func (s *Set) Len() int {
 // Label returns the label of item i without decoding its image. It panics unless 0 <= i < Len().
 func (s *Set) Label(i int) int { return s.labels[i] }
 
+// ItemName returns the name of item i, see Item, without decoding its image. It
+// panics unless 0 <= i < Len().
+func (s *Set) ItemName(i int) string { return s.id(i) }
+
 // Shape returns channels (1 or 3), height and width of the images, or 0, 0, 0 if they are not all
 // alike. Picture files whose header cannot be read are left out of the comparison.
 func (s *Set) Shape() (c, h, w int) {
