@@ -130,14 +130,11 @@ func resize(c *converter, n *node) error {
 		if r.to == size && r.scale == 1 && r.first == 0 && r.last == 1 {
 			continue
 		}
-		if err := c.spend(r.to); err != nil {
+		if err := c.spend(r.to * r.taps()); err != nil {
 			return err
 		}
 		l, err := r.layer()
 		if err != nil {
-			return err
-		}
-		if err := c.spend(len(l.Index)); err != nil {
 			return err
 		}
 		todo = append(todo, step{a, l})
@@ -203,27 +200,58 @@ func (r *resampling) position(i int) (float64, error) {
 	return 0, refuse("coordinate_transformation_mode is %q", r.coordinates)
 }
 
+// stretch is by how much the filter grows with the pixels of a smaller result,
+// with antialiasing.
+func (r *resampling) stretch() float64 {
+	if r.antialias && r.scale < 1 && r.mode != "nearest" {
+		return 1 / r.scale
+	}
+	return 1
+}
+
+// radius is that of the interpolation's kernel.
+func (r *resampling) radius() float64 { return map[string]float64{"linear": 1, "cubic": 2}[r.mode] }
+
+// taps is the largest number of pixels that make one.
+func (r *resampling) taps() int {
+	if r.mode == "nearest" {
+		return 1
+	}
+	if s := r.stretch(); s != 1 {
+		return int(min(2*r.radius()*s, 1<<20)) + 2
+	}
+	return int(2 * r.radius())
+}
+
 // layer returns the weights of every pixel of the result.
 func (r *resampling) layer() (*model.AlongAxis, error) {
-	l := &model.AlongAxis{What: "Resize", Fill: r.outside}
-	crop := r.coordinates == "tf_crop_and_resize"
-	type tap struct {
-		at int
-		w  float64
+	l := &model.AlongAxis{What: "Resize", Fill: r.outside, Taps: r.taps(), Index: make([]int, r.to*r.taps())}
+	if r.mode != "nearest" {
+		l.Weight = make([]float32, len(l.Index))
 	}
-	var rows [][]tap
-	// With antialiasing the filter grows with the pixels of a smaller result.
-	stretch := 1.0
-	if r.antialias && r.scale < 1 && r.mode != "nearest" {
-		stretch = 1 / r.scale
+	var kernel func(d float64) float64
+	switch r.mode {
+	case "nearest":
+	case "linear":
+		kernel = func(d float64) float64 { return max(1-d, 0) }
+	case "cubic":
+		kernel = r.cubic
+	default:
+		return nil, refuse("mode is %q", r.mode)
 	}
+	radius, stretch := r.radius(), r.stretch()
+	row := make([]float64, l.Taps)
 	for i := range r.to {
 		x, err := r.position(i)
 		if err != nil {
 			return nil, err
 		}
-		if crop && (x < 0 || x > float64(r.from-1)) {
-			rows = append(rows, []tap{{-1, 1}})
+		index := l.Index[i*l.Taps : (i+1)*l.Taps]
+		if r.coordinates == "tf_crop_and_resize" && (x < 0 || x > float64(r.from-1)) {
+			index[0] = -1
+			if l.Weight != nil {
+				l.Weight[i*l.Taps] = 1
+			}
 			continue
 		}
 		if r.mode == "nearest" {
@@ -231,62 +259,29 @@ func (r *resampling) layer() (*model.AlongAxis, error) {
 			if err != nil {
 				return nil, err
 			}
-			rows = append(rows, []tap{{min(max(at, 0), r.from-1), 1}})
+			index[0] = min(max(at, 0), r.from-1)
 			continue
 		}
-		var kernel func(d float64) float64
-		radius := 1.0
-		switch r.mode {
-		case "linear":
-			kernel = func(d float64) float64 { return max(1-d, 0) }
-		case "cubic":
-			kernel, radius = r.cubic, 2
-		default:
-			return nil, refuse("mode is %q", r.mode)
-		}
-		low, high := int(math.Floor(x-radius*stretch))+1, int(math.Ceil(x+radius*stretch))-1
-		if high-low > 1<<12 {
-			return nil, refuse("it takes more than %d pixels together", 1<<12)
-		}
+		low := int(math.Floor(x-radius*stretch)) + 1
 		if stretch == 1 { // the pixels around x, also where x is on one
 			low = int(math.Floor(x)) - int(radius) + 1
-			high = low + 2*int(radius) - 1
 		}
-		var row []tap
 		sum := 0.0
-		for at := low; at <= high; at++ {
+		for j := range row {
+			at := low + j
 			w := kernel(math.Abs(x-float64(at)) / stretch)
-			inside := at >= 0 && at < r.from
-			if r.exclude && !inside {
+			if r.exclude && (at < 0 || at >= r.from) {
 				w = 0
 			}
 			sum += w
-			row = append(row, tap{min(max(at, 0), r.from-1), w})
+			row[j], index[j] = w, min(max(at, 0), r.from-1)
 		}
-		if (r.exclude || stretch != 1) && sum != 0 {
-			for j := range row {
-				row[j].w /= sum
+		for j, w := range row {
+			if (r.exclude || stretch != 1) && sum != 0 {
+				w /= sum
 			}
+			l.Weight[i*l.Taps+j] = float32(w)
 		}
-		rows = append(rows, row)
-	}
-	for _, row := range rows {
-		l.Taps = max(l.Taps, len(row))
-	}
-	if l.Taps*len(rows) > 1<<24 {
-		return nil, refuse("it takes too many pixels together")
-	}
-	for _, row := range rows {
-		for j := range l.Taps {
-			t := tap{0, 0}
-			if j < len(row) {
-				t = row[j]
-			}
-			l.Index, l.Weight = append(l.Index, t.at), append(l.Weight, float32(t.w))
-		}
-	}
-	if l.Taps == 1 {
-		l.Weight = nil
 	}
 	return l, nil
 }
