@@ -125,12 +125,38 @@ func goldenBars() image.Image {
 		[]string{"right eye", "left eye", "nose", "random"}, []float64{0.067, 0.069, 0.079, 0.107})
 }
 
+// goldenPlate has what charts can: a band, dots, dashes, names at the x axis, bars in
+// colours with errors, ridges, larger texts.
+func goldenPlate() image.Image {
+	var names []string
+	var counts [][]float64
+	for r := range 6 {
+		var row []float64
+		for b := range 40 {
+			x := float64(b)/20 - 1
+			row = append(row, math.Exp(-x*x*float64(4+3*r)))
+		}
+		names, counts = append(names, fmt.Sprint(100*r)), append(counts, row)
+	}
+	y := []float64{20, 45, 60, math.NaN(), 80}
+	var lo, hi []float64
+	for _, v := range y {
+		lo, hi = append(lo, v-5), append(hi, v+5)
+	}
+	lines := Chart{Title: "Accuracy", XLabel: "layer", YLabel: "%", Width: 420, Height: 300, Scale: 1.3, XNames: []string{"relu1", "relu2", "relu3", "relu4", "top"}}.Lines(
+		[]Series{{Name: "svm", Y: y, Lo: lo, Hi: hi, Dots: true}, {Name: "chance", Y: []float64{10, 10, 10, 10, 10}, Dashed: true}})
+	bars := Chart{Title: "Errors", YLabel: "error, %", Width: 420, Height: 300, Scale: 1.3, Errors: []float64{1, 2, 0.5, 3}, Colors: []color.Color{Categorical(0), Categorical(2), Categorical(0), Categorical(2)},
+		Legend: []LegendEntry{{Categorical(0), "test"}, {Categorical(2), "training"}}}.Bars([]string{"1", "", "2", ""}, []float64{12, 8, 20, 5})
+	ridges := Chart{Title: "Activations", XLabel: "activation", YLabel: "step", Width: 420, Height: 320, Scale: 1.3}.Ridges(names, counts, -1, 1)
+	return Plate{Title: "A plate", Caption: []string{"Three charts and an empty place."}, Columns: 2, Scale: 1.3, Panels: []image.Image{lines, bars, nil, ridges}}.Draw()
+}
+
 // Each picture is compared with testdata/NAME.png. Outlines of letters may differ by a
 // rounding from processor to processor (fused multiply-add): a channel may be off
 // by 8, and one pixel in 500 by more.
 func TestGolden(t *testing.T) {
 	pictures := map[string]func() image.Image{
-		"figure": goldenFigure, "blocks": goldenBlocks, "table": goldenTable, "curves": goldenCurves, "bars": goldenBars,
+		"figure": goldenFigure, "blocks": goldenBlocks, "table": goldenTable, "curves": goldenCurves, "bars": goldenBars, "plate": goldenPlate,
 	}
 	for name, draw := range pictures {
 		t.Run(name, func(t *testing.T) { compare(t, name, toNRGBA(draw())) })
