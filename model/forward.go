@@ -31,6 +31,7 @@ type Plan struct {
 	steps  []step
 
 	slotSize []int // floats of each per image
+	part     int   // images that go through the network together
 
 	mu   sync.Mutex
 	idle []*arena
@@ -153,6 +154,7 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 	}
 	p.joinInPlace(needed, kept)
 	p.assignSlots(kept)
+	p.choosePart()
 	return p, nil
 }
 
@@ -314,63 +316,120 @@ func (p *Plan) RunInto(t *Trace, x *tensor.Tensor) error {
 		t.values, t.switches = map[string]*tensor.Tensor{}, map[string][]int32{}
 	}
 	t.Net, t.Input, t.Shapes = p.net, x, p.shapes
-	a := p.arena()
-	defer p.release(a)
-	a.live[0] = x.Data
 	for i := range p.steps {
 		s := &p.steps[i]
-		shape := p.shapes[s.out]
-		dst := p.memory(t, a, i, n)
-		if s.into > 0 {
-			dst = p.memory(t, a, s.into-1, n)[s.offset:]
+		size := n * p.shapes[s.out].Len()
+		if s.traced() && (t.values[s.out] == nil || len(t.values[s.out].Data) != size) {
+			t.values[s.out] = tensor.New(p.shapes[s.out].Batch(n)...)
 		}
-		a.live[i+1] = dst
-		var switches []int32
-		if s.switches {
-			if switches = t.switches[s.out]; len(switches) != n*shape.Len() {
-				switches = make([]int32, n*shape.Len())
-				t.switches[s.out] = switches
-			}
+		if s.switches && len(t.switches[s.out]) != size {
+			t.switches[s.out] = make([]int32, size)
 		}
-		if err := p.run(s, n, dst, switches, a.live); err != nil {
-			return fmt.Errorf("model: layer %s: %w", s.node.Name, err)
+	}
+	a := p.arena()
+	defer p.release(a)
+	for first := 0; first < n; first += p.part {
+		if err := p.runPart(t, a, first, min(p.part, n-first)); err != nil {
+			return err
 		}
-		if s.keep {
-			if v := t.values[s.out]; v == nil || len(v.Data) != len(dst) || len(dst) > 0 && &v.Data[0] != &dst[0] {
-				t.values[s.out] = tensor.From(dst, shape.Batch(n)...)
+	}
+	for i := range p.steps {
+		if s := &p.steps[i]; s.keep && s.alias {
+			data := p.root(t, i)
+			if v := t.values[s.out]; v == nil || len(v.Data) != len(data) || len(data) > 0 && &v.Data[0] != &data[0] {
+				t.values[s.out] = tensor.From(data, p.shapes[s.out].Batch(n)...)
 			}
 		}
 	}
 	return nil
 }
 
+// traced reports whether the step's values are memory of the trace: they are kept,
+// or a value that is kept is a view of them.
+func (s *step) traced() bool { return s.slot < 0 && !s.alias && s.into == 0 }
+
+// root returns the memory that value i+1, an alias, is a view of.
+func (p *Plan) root(t *Trace, i int) []float32 {
+	for p.steps[i].alias {
+		v := p.steps[i].inputs[0]
+		if v == 0 {
+			return t.Input.Data
+		}
+		i = v - 1
+	}
+	return t.values[p.steps[i].out].Data
+}
+
+// runPart computes n images of the trace from first on.
+func (p *Plan) runPart(t *Trace, a *arena, first, n int) error {
+	clear(a.live)
+	size := p.net.Input.Shape().Len()
+	a.live[0] = t.Input.Data[first*size:][:n*size]
+	for i := range p.steps {
+		s := &p.steps[i]
+		var dst []float32
+		if s.into > 0 {
+			dst = p.memory(t, a, s.into-1, first, n)[s.offset:]
+		} else {
+			dst = p.memory(t, a, i, first, n)
+		}
+		a.live[i+1] = dst
+		var switches []int32
+		if s.switches {
+			size := p.shapes[s.out].Len()
+			switches = t.switches[s.out][first*size:][:n*size]
+		}
+		if err := p.run(s, n, dst, switches, a.live); err != nil {
+			return fmt.Errorf("model: layer %s: %w", s.node.Name, err)
+		}
+	}
+	return nil
+}
+
 // memory returns where step i computes its value: with a value it is a view of,
-// in the trace or in scratch memory.
-func (p *Plan) memory(t *Trace, a *arena, i, n int) []float32 {
+// in scratch memory or in the trace.
+func (p *Plan) memory(t *Trace, a *arena, i, first, n int) []float32 {
 	s := &p.steps[i]
-	size := n * p.shapes[s.out].Len()
+	size := p.shapes[s.out].Len()
 	switch {
-	case s.into > 0:
-		return nil
 	case a.live[i+1] != nil:
-		return a.live[i+1]
 	case s.alias:
 		return a.live[s.inputs[0]]
 	case s.slot >= 0:
 		if len(a.slots[s.slot]) < n*p.slotSize[s.slot] {
 			a.slots[s.slot] = make([]float32, n*p.slotSize[s.slot])
 		}
-		a.live[i+1] = a.slots[s.slot][:size]
+		a.live[i+1] = a.slots[s.slot][:n*size]
 	default:
-		// A value of the trace, or what a value of the trace is a view of.
-		if v := t.values[s.out]; v != nil && len(v.Data) == size {
-			a.live[i+1] = v.Data
-			break
-		}
-		a.live[i+1] = make([]float32, size)
-		t.values[s.out] = tensor.From(a.live[i+1], p.shapes[s.out].Batch(n)...)
+		a.live[i+1] = t.values[s.out].Data[first*size:][:n*size]
 	}
 	return a.live[i+1]
+}
+
+// choosePart sets how many images go through the whole network together. Where
+// the weights are few, no more than keep the largest layer in the cache; else
+// all, so that weights are read once.
+func (p *Plan) choosePart() {
+	const cache, never = 1 << 20, 1 << 30
+	p.part = never
+	weights, largest := 0, 1
+	for i := range p.steps {
+		s := &p.steps[i]
+		switch l := s.node.Layer.(type) {
+		case *Conv:
+			weights += len(l.Weight.Data)
+		case *Dense:
+			weights += len(l.Weight.Data)
+		}
+		size := p.shapes[s.out].Len()
+		for _, in := range s.node.Inputs {
+			size += p.shapes[in].Len()
+		}
+		largest = max(largest, size)
+	}
+	if weights <= 2*cache {
+		p.part = max(1, cache/largest)
+	}
 }
 
 func (p *Plan) run(s *step, n int, dst []float32, switches []int32, live [][]float32) error {
