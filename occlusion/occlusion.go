@@ -49,7 +49,7 @@ type Options struct {
 	Layers   []string // layers whose strongest map is totalled; nil: the last convolution (model.ConvLayers)
 	Method   Method
 	Batch    int                   // of Brute: positions in a forward pass; 0: as many as stay within about 256 MiB, at most 64
-	Memory   int                   // bytes to stay within beside the network's weights; 0: about 384 MiB
+	Memory   int                   // bytes to stay within beside the network's weights; 0: about 280 MiB, more if the workers need it
 	Progress func(done, total int) // see Scanner.ScanAllProgress
 }
 
@@ -136,8 +136,12 @@ func (m *Map) LowestAt(j int) int {
 	return best
 }
 
-// logOdds is log p/(1-p) of class c: its score minus log sum exp of the others'.
-func logOdds(scores []float32, c int) float64 {
+// logOdds is log p/(1-p) of class c, whose softmax is p: its score minus log sum
+// exp of the others'.
+func logOdds(scores []float32, p []float64, c int) float64 {
+	if p[c] < 0.5 && p[c] > 1e-300 {
+		return math.Log(p[c]) - math.Log1p(-p[c])
+	}
 	top := math.Inf(-1)
 	for i, s := range scores {
 		if i != c {

@@ -196,7 +196,7 @@ func (m *Map) put(i int, scores []float32) error {
 	p := softmax(scores)
 	for j, c := range m.Classes {
 		m.Prob[j][i], m.Logit[j][i] = float32(p[c]), scores[c]
-		m.odds[j][i] = logOdds(scores, c)
+		m.odds[j][i] = logOdds(scores, p, c)
 	}
 	m.ArgMax[i] = int32(tensor.ArgMax(scores))
 	return nil
@@ -210,12 +210,10 @@ func (s *Scanner) runIncremental(ctx context.Context, k *incremental.Clean, m *M
 	for _, t := range m.Totals {
 		job.Maps = append(job.Maps, t.Channel)
 	}
-	var failed error
+	failures := make([]error, n)
 	job.Done = func(i int, outputs [][]float32, totals []float64) {
 		p := order[i]
-		if err := m.put(p, outputs[0]); err != nil && failed == nil {
-			failed = err
-		}
+		failures[p] = m.put(p, outputs[0])
 		for j, t := range m.Totals {
 			t.Total[p] = float32(totals[j])
 		}
@@ -224,7 +222,12 @@ func (s *Scanner) runIncremental(ctx context.Context, k *incremental.Clean, m *M
 	if err := k.Run(ctx, job); err != nil {
 		return err
 	}
-	return failed
+	for _, err := range failures {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // runBrute runs the whole network for every position.

@@ -113,15 +113,23 @@ func (r *occlusionRun) scan(i int) ([]*occlusion.Map, error) {
 			r.told = true
 			image := spent.Seconds() * float64(total) / float64(done)
 			if r.src.Len() == 1 {
-				note(r.c, "about %.3g s, judged by the first", image)
+				note(r.c, "about %s, judged by its first second", seconds(image))
 			} else {
-				note(r.c, "about %.3g s an image, %.3g s in all, judged by the first", image, image*float64(r.src.Len()-i))
+				note(r.c, "about %s an image, %s in all, judged by the first second", seconds(image), seconds(image*float64(r.src.Len()-i)))
 			}
 		}
 		if step != nil {
 			step(done, total)
 		}
 	})
+}
+
+// seconds writes a time with as many digits as are known.
+func seconds(s float64) string {
+	if s < 10 {
+		return fmt.Sprintf("%.1f s", s)
+	}
+	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
 }
 
 // name is the base name of what is written of image i.
@@ -273,7 +281,7 @@ func scanMemory(net *model.Network, limit int) (int, error) {
 		weights += 4 * l.Weights
 	}
 	if limit == 0 {
-		debug.SetMemoryLimit(int64(weights + 400_000_000 - 16<<20))
+		debug.SetMemoryLimit(int64(weights + 400_000_000 - beside))
 		return 0, nil
 	}
 	left := limit - weights - beside

@@ -39,7 +39,7 @@ type Options struct {
 	// Changes are rectangles of the input like those that will come, in their
 	// order: the ways of the layers are chosen for them, and costs predicted.
 	Changes []model.Box
-	Memory  int // bytes that working memory should stay within; 0: about 256 MB
+	Memory  int // bytes that working memory should stay within; 0: about 280 MiB, more if the workers need it
 }
 
 // Net is a network ready to follow changes. It is immutable.

@@ -263,7 +263,7 @@ func (n *Net) changed(wins []window, v int) kernel.Box {
 }
 
 // defaultMemory is what is worked in unless Options say otherwise.
-const defaultMemory = 320 << 20
+const defaultMemory = 280 << 20
 
 // MemoryError says that the memory allowed is not enough.
 type MemoryError struct{ Need, Limit int }

@@ -3,6 +3,7 @@ package incremental
 import (
 	"context"
 	"math"
+	"sync"
 	"testing"
 
 	"github.com/deconvnet/viz/internal/viztest"
@@ -79,6 +80,7 @@ func compare(t *testing.T, engine *model.Engine, net *model.Network, x *tensor.T
 		}
 	}
 	seen := make([]bool, len(boxes))
+	var mu sync.Mutex
 	bad := 0
 	worst := map[string]float64{}
 	err = k.Run(context.Background(), Job{Changes: boxes, Maps: make([]int, len(outputs)),
@@ -88,6 +90,8 @@ func compare(t *testing.T, engine *model.Engine, net *model.Network, x *tensor.T
 			}
 		},
 		Done: func(i int, got [][]float32, totals []float64) {
+			mu.Lock()
+			defer mu.Unlock()
 			seen[i] = true
 			for j, name := range outputs {
 				s := shapes[name]

@@ -225,9 +225,9 @@ func (g *group) finish(ctx context.Context, job Job, at, count int) error {
 			}
 		}
 	}
-	outputs := make([][]float32, len(n.o.Outputs))
-	totals := make([]float64, len(n.o.Totals))
-	for i := range count {
+	n.engine.Kernel().For(count, func(i int) {
+		outputs := make([][]float32, len(n.o.Outputs))
+		totals := make([]float64, len(n.o.Totals))
 		for j, name := range n.o.Outputs {
 			size := n.shapes[name].Len()
 			from := g.outputs[j]
@@ -245,7 +245,7 @@ func (g *group) finish(ctx context.Context, job Job, at, count int) error {
 			totals[j] = sum(value[name][i*s.Len()+job.Maps[j]*s.H*s.W:][:s.H*s.W])
 		}
 		job.Done(at+i, outputs, totals)
-	}
+	})
 	return nil
 }
 

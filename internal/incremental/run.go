@@ -104,8 +104,8 @@ type Job struct {
 	// Maps are the channels summed of Options.Totals.
 	Maps []int
 	// Done takes the outputs of change i, in the order of Options.Outputs, and the
-	// sums. It is called for one change at a time, in no fixed order; what it is
-	// given is valid until it returns.
+	// sums. It is called once for every change, in no fixed order and for several at
+	// a time; what it is given is valid until it returns.
 	Done func(i int, outputs [][]float32, totals []float64)
 	// Progress is told of every finished block, by the share of the predicted work
 	// that is done; the last call has 1.
@@ -467,8 +467,9 @@ func (b *block) conv(s *step) {
 		b.put(t)
 		return
 	}
-	// Delta form: products with what changed, and what the sums were. Those come
-	// last, so that rounding errors are as small as the change.
+	// Delta form: products with what changed, and what the sums were. Long sums
+	// begin at 0 and those come last, so that rounding errors are as small as the
+	// change; Winograd's transform adds no more than four values.
 	out := n.values[s.out].shape.C * n.lanes
 	each := func(f func(d []float32)) { // place or, where they follow each other, all places
 		if w.place == out && w.pitch == w.x.size {
@@ -481,7 +482,11 @@ func (b *block) conv(s *step) {
 			}
 		}
 	}
-	each(func(d []float32) { clear(d) })
+	if s.way == kernel.LaneWinograd {
+		b.clean(s.out, w.data, false, kernel.LaneSet)
+	} else {
+		each(func(d []float32) { clear(d) })
+	}
 	oy, ox := w.y.at[0]*sy-g.PadTop-from.y.at[0], w.x.at[0]*sx-g.PadLeft-from.x.at[0]
 	same := true
 	for l := range n.lanes {
@@ -500,7 +505,9 @@ func (b *block) conv(s *step) {
 		s.conv.Run(&b.scratch, dst, kernel.Lane{Data: t, H: f.h, W: f.w, Place: row, Pitch: f.w}, oy, ox, kernel.Epilogue{})
 		b.put(t)
 	}
-	b.clean(s.out, w.data, false, kernel.LaneAdd)
+	if s.way != kernel.LaneWinograd {
+		b.clean(s.out, w.data, false, kernel.LaneAdd)
+	}
 	if s.relu {
 		each(func(d []float32) { n.engine.Kernel().ReLU(d, d) })
 	}
@@ -653,16 +660,17 @@ func (b *block) globalAvg(s *step) {
 	in := n.values[v].shape
 	from, w := &b.wins[v], &b.wins[s.out]
 	row := in.C * n.lanes
-	d := from.data
-	if !b.own(v) {
-		d = b.get(from.places() * row)
-		defer b.put(d)
-		copy(d, from.data[:from.places()*row])
-	}
-	b.clean(v, d, n.values[v].relu, kernel.LaneSub)
-	sum := d[:row]
-	for p := 1; p < from.places(); p++ {
-		k.Add(sum, sum, d[p*row:][:row])
+	sum := b.get(row)[:row]
+	defer b.put(sum)
+	clear(sum)
+	for y := range from.y.size {
+		for x := range from.x.size {
+			k.Add(sum, sum, from.data[from.at(y, x):][:row])
+			for l := range n.lanes {
+				b.offs[l] = int64(4 * in.C * ((from.y.at[l]+y)*in.W + from.x.at[l] + x))
+			}
+			kernel.LaneGather(sum, b.k.base[v], b.offs[:n.lanes], in.C, n.values[v].relu, kernel.LaneSub, 1<<n.lanes-1)
+		}
 	}
 	scale := float32(1 / float64(in.H*in.W))
 	for c := range in.C {

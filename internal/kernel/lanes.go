@@ -171,7 +171,7 @@ const laneChunk = 8
 
 // winogradLanes is about the number of floats of the transformed inputs and
 // outputs of the tiles that are worked on together.
-const winogradLanes = 4 << 20
+const winogradLanes = 5 << 19
 
 // Run computes the convolution. Tap (ky, kx) of output place (y, x) reads place
 // (y*StrideY+ky*DilY+oy, x*StrideX+kx*DilX+ox) of src. bias and relu are for
