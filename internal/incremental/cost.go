@@ -307,11 +307,11 @@ func (n *Net) budget() error {
 		work, keep = max(work, w), max(keep, k)
 	})
 	work += work / 8 // buffers are used again for what is smaller
-	limit := n.o.Memory
+	limit, need := n.o.Memory, fixed+max(clean, work+keep)
 	if limit == 0 {
-		limit = max(defaultMemory, fixed+(work+2*keep)*n.engine.Workers())
+		limit = max(defaultMemory, need, fixed+(work+2*keep)*n.engine.Workers())
 	}
-	if need := fixed + max(clean, work+keep); need > limit {
+	if need > limit {
 		return &MemoryError{need, limit}
 	}
 	n.works = min(n.engine.Workers(), total)
