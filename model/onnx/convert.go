@@ -142,6 +142,7 @@ func (c *converter) convert() (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.fuse()
 	g := &Graph{Net: c.net}
 	for _, out := range c.graph.outputs {
 		v, err := c.output(out.name)

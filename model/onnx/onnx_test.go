@@ -39,6 +39,57 @@ func TestOperators(t *testing.T) {
 	}
 }
 
+// TestFuse: activations that exporters take apart are one layer again, with the
+// last name, unless something else reads what lies between.
+func TestFuse(t *testing.T) {
+	k := []part{floats("half", nil, .5), floats("one", nil, 1), floats("three", nil, 3), floats("six", nil, 6), floats("zero", nil, 0), floats("root", nil, float32(math.Sqrt2))}
+	for name, c := range map[string]struct {
+		graph []part
+		want  string
+		layer int
+	}{
+		"gelu":         {[]part{op("Div", "x root", "a"), op("Erf", "a", "b"), op("Add", "b one", "c"), op("Mul", "x c", "d"), op("Mul", "d half", "y")}, "Gelu", 1},
+		"half gelu":    {[]part{op("Mul", "x half", "h"), op("Div", "x root", "a"), op("Erf", "a", "b"), op("Add", "one b", "c"), op("Mul", "h c", "y")}, "Gelu", 1},
+		"hard swish":   {[]part{op("Add", "x three", "a"), op("Clip", "a zero six", "b"), op("Mul", "x b", "c"), op("Div", "c six", "y")}, "HardSwish", 1},
+		"hard swish 2": {[]part{op("Add", "x three", "a"), op("Clip", "a zero six", "b"), op("Div", "b six", "c"), op("Mul", "x c", "y")}, "HardSwish", 1},
+		"swish":        {[]part{op("Sigmoid", "x", "a"), op("Mul", "x a", "y")}, "Swish", 1},
+		"mish":         {[]part{op("Softplus", "x", "a"), op("Tanh", "a", "b"), op("Mul", "b x", "y")}, "Mish", 1},
+		"shared":       {[]part{op("Sigmoid", "x", "a"), op("Mul", "x a", "b"), op("Add", "a b", "y")}, "", 3},
+		"another":      {[]part{op("Relu", "x", "r"), op("Sigmoid", "r", "a"), op("Mul", "x a", "y")}, "", 3},
+	} {
+		for _, dims := range [][]int64{{1, 2, 1, 2}, {1, 4}, {1, 2, 2}} {
+			data := file(13, append(append(k, c.graph...), input("x", dims...), output("y"))...)
+			net := load(t, data)
+			last := net.Nodes[len(net.Nodes)-1]
+			u, _ := last.Layer.(*model.Unary)
+			if len(net.Nodes) != c.layer || c.want != "" && (u == nil || u.Op != c.want || last.Name != "n:y") {
+				t.Errorf("%s of %v: %v", name, dims, net)
+			}
+			x := []float32{-4, -1, .5, 2}
+			got := eval(t, net, x...)
+			for i, v := range x {
+				v := float64(v)
+				var want float64
+				switch c.want {
+				case "Gelu":
+					want = v / 2 * (1 + math.Erf(v/math.Sqrt2))
+				case "HardSwish":
+					want = v * min(max(v+3, 0), 6) / 6
+				case "Swish":
+					want = v / (1 + math.Exp(-v))
+				case "Mish":
+					want = v * math.Tanh(math.Log1p(math.Exp(v)))
+				default:
+					continue
+				}
+				if math.Abs(float64(got[i])-want) > 1e-6 {
+					t.Errorf("%s of %g: %g, want %g", name, v, got[i], want)
+				}
+			}
+		}
+	}
+}
+
 // operatorCase is a graph from x to y.
 type operatorCase struct {
 	name  string
