@@ -53,7 +53,7 @@ func TestMemory(t *testing.T) {
 		weights += 4 * l.Weights
 	}
 	var peaks []int
-	for _, memory := range []string{"1G", "240M"} {
+	for _, memory := range []string{"1G", "300M"} {
 		limit, err := parseSize(memory)
 		if err != nil {
 			t.Fatal(err)

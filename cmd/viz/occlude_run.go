@@ -252,8 +252,13 @@ func styleFlags(c *cli.Context) (s occlusion.Style, series bool, err error) {
 	return s, series, nil
 }
 
-// beside is the memory that viz takes beside weights and maps.
-const beside = 48 << 20
+const (
+	// beside is about the memory that viz takes beside the weights and the scan:
+	// the program itself, pictures, garbage not yet collected.
+	beside = 80 << 20
+	// headroom is kept between what the garbage collector is told and the bound.
+	headroom = 48 << 20
+)
 
 // memoryLimit reads --memory, a bound for the whole process, 0 if there is none,
 // and tells the garbage collector.
@@ -264,7 +269,7 @@ func memoryLimit(c *cli.Context) (int, error) {
 	}
 	size, err := parseSize(text)
 	if err == nil {
-		debug.SetMemoryLimit(int64(size - min(16<<20, size/4)))
+		debug.SetMemoryLimit(int64(size - min(headroom, size/4)))
 	}
 	return size, err
 }
@@ -281,7 +286,7 @@ func scanMemory(net *model.Network, limit int) (int, error) {
 		weights += 4 * l.Weights
 	}
 	if limit == 0 {
-		debug.SetMemoryLimit(int64(weights + 400_000_000 - beside))
+		debug.SetMemoryLimit(int64(weights + 400_000_000 - headroom))
 		return 0, nil
 	}
 	left := limit - weights - beside
