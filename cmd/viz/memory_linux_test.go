@@ -16,6 +16,9 @@ import (
 // it had: never more than --memory allows, whose smaller values make it work
 // on less at once; and what cannot be kept is refused.
 func TestMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector, whose tests are the short ones, takes several times the memory")
+	}
 	dir := t.TempDir()
 	net, err := model.Build("small", model.ArchOptions{Input: model.Input{C: 3, H: 128, W: 128}, Classes: []string{"a", "b"}, Width: 2, Seed: 1})
 	if err != nil {
