@@ -22,7 +22,7 @@ func importCommand() *cli.Command {
 		Flags: []cli.Flag{&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`; default: NET.bin"}, quietFlag,
 			&cli.BoolFlag{Name: "beside", Usage: "only write NET.onnx.viz.json, not a checkpoint"},
 			&cli.StringFlag{Name: "arch", Usage: "architecture of safetensors weights: " + strings.Join(model.KnownArches(), ", ")},
-			inputSizeFlag, preprocessFlag, labelsFlag},
+			&cli.StringFlag{Name: "input-size", Aliases: []string{"size"}, Usage: inputSizeFlag.Usage}, preprocessFlag, labelsFlag},
 		Action: importNetwork,
 	}
 }
