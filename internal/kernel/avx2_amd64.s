@@ -6971,3 +6971,1649 @@ loop:
 	MOVQ        AX, positive+24(FP)
 	VZEROUPPER
 	RET
+
+DATA two<>+0(SB)/4, $0x40000000
+DATA two<>+4(SB)/4, $0x40000000
+DATA two<>+8(SB)/4, $0x40000000
+DATA two<>+12(SB)/4, $0x40000000
+DATA two<>+16(SB)/4, $0x40000000
+DATA two<>+20(SB)/4, $0x40000000
+DATA two<>+24(SB)/4, $0x40000000
+DATA two<>+28(SB)/4, $0x40000000
+GLOBL two<>(SB), RODATA|NOPTR, $32
+
+DATA four<>+0(SB)/4, $0x40800000
+DATA four<>+4(SB)/4, $0x40800000
+DATA four<>+8(SB)/4, $0x40800000
+DATA four<>+12(SB)/4, $0x40800000
+DATA four<>+16(SB)/4, $0x40800000
+DATA four<>+20(SB)/4, $0x40800000
+DATA four<>+24(SB)/4, $0x40800000
+DATA four<>+28(SB)/4, $0x40800000
+GLOBL four<>(SB), RODATA|NOPTR, $32
+
+DATA five<>+0(SB)/4, $0x40a00000
+DATA five<>+4(SB)/4, $0x40a00000
+DATA five<>+8(SB)/4, $0x40a00000
+DATA five<>+12(SB)/4, $0x40a00000
+DATA five<>+16(SB)/4, $0x40a00000
+DATA five<>+20(SB)/4, $0x40a00000
+DATA five<>+24(SB)/4, $0x40a00000
+DATA five<>+28(SB)/4, $0x40a00000
+GLOBL five<>(SB), RODATA|NOPTR, $32
+
+DATA eight<>+0(SB)/4, $0x41000000
+DATA eight<>+4(SB)/4, $0x41000000
+DATA eight<>+8(SB)/4, $0x41000000
+DATA eight<>+12(SB)/4, $0x41000000
+DATA eight<>+16(SB)/4, $0x41000000
+DATA eight<>+20(SB)/4, $0x41000000
+DATA eight<>+24(SB)/4, $0x41000000
+DATA eight<>+28(SB)/4, $0x41000000
+GLOBL eight<>(SB), RODATA|NOPTR, $32
+
+// func winogradIn6_avx2(dst *float32, src *float32, ldd int, n int)
+// Requires: AVX, FMA3
+TEXT ·winogradIn6_avx2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ ldd+16(FP), R8
+	MOVQ n+24(FP), CX
+
+channel:
+	VMOVUPS      (SI), Y0
+	VMOVUPS      384(SI), Y1
+	VMOVUPS      768(SI), Y2
+	VMOVUPS      1152(SI), Y3
+	VMOVUPS      1536(SI), Y4
+	VMOVUPS      1920(SI), Y5
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS five<>+0(SB), Y2, Y6
+	VFMADD231PS  four<>+0(SB), Y0, Y6
+	VMOVAPS      Y5, Y11
+	VFNMADD231PS five<>+0(SB), Y3, Y11
+	VFMADD231PS  four<>+0(SB), Y1, Y11
+	VMOVAPS      Y4, Y12
+	VFNMADD231PS four<>+0(SB), Y2, Y12
+	VMOVAPS      Y3, Y13
+	VFNMADD231PS four<>+0(SB), Y1, Y13
+	VADDPS       Y13, Y12, Y7
+	VSUBPS       Y13, Y12, Y8
+	VSUBPS       Y2, Y4, Y12
+	VSUBPS       Y1, Y3, Y13
+	VMOVAPS      Y12, Y9
+	VFMADD231PS  two<>+0(SB), Y13, Y9
+	VMOVAPS      Y12, Y10
+	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VMOVUPS      Y6, (SI)
+	VMOVUPS      Y7, 384(SI)
+	VMOVUPS      Y8, 768(SI)
+	VMOVUPS      Y9, 1152(SI)
+	VMOVUPS      Y10, 1536(SI)
+	VMOVUPS      Y11, 1920(SI)
+	VMOVUPS      64(SI), Y0
+	VMOVUPS      448(SI), Y1
+	VMOVUPS      832(SI), Y2
+	VMOVUPS      1216(SI), Y3
+	VMOVUPS      1600(SI), Y4
+	VMOVUPS      1984(SI), Y5
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS five<>+0(SB), Y2, Y6
+	VFMADD231PS  four<>+0(SB), Y0, Y6
+	VMOVAPS      Y5, Y11
+	VFNMADD231PS five<>+0(SB), Y3, Y11
+	VFMADD231PS  four<>+0(SB), Y1, Y11
+	VMOVAPS      Y4, Y12
+	VFNMADD231PS four<>+0(SB), Y2, Y12
+	VMOVAPS      Y3, Y13
+	VFNMADD231PS four<>+0(SB), Y1, Y13
+	VADDPS       Y13, Y12, Y7
+	VSUBPS       Y13, Y12, Y8
+	VSUBPS       Y2, Y4, Y12
+	VSUBPS       Y1, Y3, Y13
+	VMOVAPS      Y12, Y9
+	VFMADD231PS  two<>+0(SB), Y13, Y9
+	VMOVAPS      Y12, Y10
+	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VMOVUPS      Y6, 64(SI)
+	VMOVUPS      Y7, 448(SI)
+	VMOVUPS      Y8, 832(SI)
+	VMOVUPS      Y9, 1216(SI)
+	VMOVUPS      Y10, 1600(SI)
+	VMOVUPS      Y11, 1984(SI)
+	VMOVUPS      128(SI), Y0
+	VMOVUPS      512(SI), Y1
+	VMOVUPS      896(SI), Y2
+	VMOVUPS      1280(SI), Y3
+	VMOVUPS      1664(SI), Y4
+	VMOVUPS      2048(SI), Y5
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS five<>+0(SB), Y2, Y6
+	VFMADD231PS  four<>+0(SB), Y0, Y6
+	VMOVAPS      Y5, Y11
+	VFNMADD231PS five<>+0(SB), Y3, Y11
+	VFMADD231PS  four<>+0(SB), Y1, Y11
+	VMOVAPS      Y4, Y12
+	VFNMADD231PS four<>+0(SB), Y2, Y12
+	VMOVAPS      Y3, Y13
+	VFNMADD231PS four<>+0(SB), Y1, Y13
+	VADDPS       Y13, Y12, Y7
+	VSUBPS       Y13, Y12, Y8
+	VSUBPS       Y2, Y4, Y12
+	VSUBPS       Y1, Y3, Y13
+	VMOVAPS      Y12, Y9
+	VFMADD231PS  two<>+0(SB), Y13, Y9
+	VMOVAPS      Y12, Y10
+	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VMOVUPS      Y6, 128(SI)
+	VMOVUPS      Y7, 512(SI)
+	VMOVUPS      Y8, 896(SI)
+	VMOVUPS      Y9, 1280(SI)
+	VMOVUPS      Y10, 1664(SI)
+	VMOVUPS      Y11, 2048(SI)
+	VMOVUPS      192(SI), Y0
+	VMOVUPS      576(SI), Y1
+	VMOVUPS      960(SI), Y2
+	VMOVUPS      1344(SI), Y3
+	VMOVUPS      1728(SI), Y4
+	VMOVUPS      2112(SI), Y5
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS five<>+0(SB), Y2, Y6
+	VFMADD231PS  four<>+0(SB), Y0, Y6
+	VMOVAPS      Y5, Y11
+	VFNMADD231PS five<>+0(SB), Y3, Y11
+	VFMADD231PS  four<>+0(SB), Y1, Y11
+	VMOVAPS      Y4, Y12
+	VFNMADD231PS four<>+0(SB), Y2, Y12
+	VMOVAPS      Y3, Y13
+	VFNMADD231PS four<>+0(SB), Y1, Y13
+	VADDPS       Y13, Y12, Y7
+	VSUBPS       Y13, Y12, Y8
+	VSUBPS       Y2, Y4, Y12
+	VSUBPS       Y1, Y3, Y13
+	VMOVAPS      Y12, Y9
+	VFMADD231PS  two<>+0(SB), Y13, Y9
+	VMOVAPS      Y12, Y10
+	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VMOVUPS      Y6, 192(SI)
+	VMOVUPS      Y7, 576(SI)
+	VMOVUPS      Y8, 960(SI)
+	VMOVUPS      Y9, 1344(SI)
+	VMOVUPS      Y10, 1728(SI)
+	VMOVUPS      Y11, 2112(SI)
+	VMOVUPS      256(SI), Y0
+	VMOVUPS      640(SI), Y1
+	VMOVUPS      1024(SI), Y2
+	VMOVUPS      1408(SI), Y3
+	VMOVUPS      1792(SI), Y4
+	VMOVUPS      2176(SI), Y5
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS five<>+0(SB), Y2, Y6
+	VFMADD231PS  four<>+0(SB), Y0, Y6
+	VMOVAPS      Y5, Y11
+	VFNMADD231PS five<>+0(SB), Y3, Y11
+	VFMADD231PS  four<>+0(SB), Y1, Y11
+	VMOVAPS      Y4, Y12
+	VFNMADD231PS four<>+0(SB), Y2, Y12
+	VMOVAPS      Y3, Y13
+	VFNMADD231PS four<>+0(SB), Y1, Y13
+	VADDPS       Y13, Y12, Y7
+	VSUBPS       Y13, Y12, Y8
+	VSUBPS       Y2, Y4, Y12
+	VSUBPS       Y1, Y3, Y13
+	VMOVAPS      Y12, Y9
+	VFMADD231PS  two<>+0(SB), Y13, Y9
+	VMOVAPS      Y12, Y10
+	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VMOVUPS      Y6, 256(SI)
+	VMOVUPS      Y7, 640(SI)
+	VMOVUPS      Y8, 1024(SI)
+	VMOVUPS      Y9, 1408(SI)
+	VMOVUPS      Y10, 1792(SI)
+	VMOVUPS      Y11, 2176(SI)
+	VMOVUPS      320(SI), Y0
+	VMOVUPS      704(SI), Y1
+	VMOVUPS      1088(SI), Y2
+	VMOVUPS      1472(SI), Y3
+	VMOVUPS      1856(SI), Y4
+	VMOVUPS      2240(SI), Y5
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS five<>+0(SB), Y2, Y6
+	VFMADD231PS  four<>+0(SB), Y0, Y6
+	VMOVAPS      Y5, Y11
+	VFNMADD231PS five<>+0(SB), Y3, Y11
+	VFMADD231PS  four<>+0(SB), Y1, Y11
+	VMOVAPS      Y4, Y12
+	VFNMADD231PS four<>+0(SB), Y2, Y12
+	VMOVAPS      Y3, Y13
+	VFNMADD231PS four<>+0(SB), Y1, Y13
+	VADDPS       Y13, Y12, Y7
+	VSUBPS       Y13, Y12, Y8
+	VSUBPS       Y2, Y4, Y12
+	VSUBPS       Y1, Y3, Y13
+	VMOVAPS      Y12, Y9
+	VFMADD231PS  two<>+0(SB), Y13, Y9
+	VMOVAPS      Y12, Y10
+	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VMOVUPS      Y6, 320(SI)
+	VMOVUPS      Y7, 704(SI)
+	VMOVUPS      Y8, 1088(SI)
+	VMOVUPS      Y9, 1472(SI)
+	VMOVUPS      Y10, 1856(SI)
+	VMOVUPS      Y11, 2240(SI)
+	MOVQ         DI, DX
+	VMOVUPS      (SI), Y0
+	VMOVUPS      64(SI), Y1
+	VMOVUPS      128(SI), Y2
+	VMOVUPS      192(SI), Y3
+	VMOVUPS      256(SI), Y4
+	VMOVUPS      320(SI), Y5
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS five<>+0(SB), Y2, Y6
+	VFMADD231PS  four<>+0(SB), Y0, Y6
+	VMOVAPS      Y5, Y11
+	VFNMADD231PS five<>+0(SB), Y3, Y11
+	VFMADD231PS  four<>+0(SB), Y1, Y11
+	VMOVAPS      Y4, Y12
+	VFNMADD231PS four<>+0(SB), Y2, Y12
+	VMOVAPS      Y3, Y13
+	VFNMADD231PS four<>+0(SB), Y1, Y13
+	VADDPS       Y13, Y12, Y7
+	VSUBPS       Y13, Y12, Y8
+	VSUBPS       Y2, Y4, Y12
+	VSUBPS       Y1, Y3, Y13
+	VMOVAPS      Y12, Y9
+	VFMADD231PS  two<>+0(SB), Y13, Y9
+	VMOVAPS      Y12, Y10
+	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VMOVUPS      Y6, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y7, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y10, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y11, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      384(SI), Y0
+	VMOVUPS      448(SI), Y1
+	VMOVUPS      512(SI), Y2
+	VMOVUPS      576(SI), Y3
+	VMOVUPS      640(SI), Y4
+	VMOVUPS      704(SI), Y5
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS five<>+0(SB), Y2, Y6
+	VFMADD231PS  four<>+0(SB), Y0, Y6
+	VMOVAPS      Y5, Y11
+	VFNMADD231PS five<>+0(SB), Y3, Y11
+	VFMADD231PS  four<>+0(SB), Y1, Y11
+	VMOVAPS      Y4, Y12
+	VFNMADD231PS four<>+0(SB), Y2, Y12
+	VMOVAPS      Y3, Y13
+	VFNMADD231PS four<>+0(SB), Y1, Y13
+	VADDPS       Y13, Y12, Y7
+	VSUBPS       Y13, Y12, Y8
+	VSUBPS       Y2, Y4, Y12
+	VSUBPS       Y1, Y3, Y13
+	VMOVAPS      Y12, Y9
+	VFMADD231PS  two<>+0(SB), Y13, Y9
+	VMOVAPS      Y12, Y10
+	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VMOVUPS      Y6, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y7, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y10, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y11, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      768(SI), Y0
+	VMOVUPS      832(SI), Y1
+	VMOVUPS      896(SI), Y2
+	VMOVUPS      960(SI), Y3
+	VMOVUPS      1024(SI), Y4
+	VMOVUPS      1088(SI), Y5
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS five<>+0(SB), Y2, Y6
+	VFMADD231PS  four<>+0(SB), Y0, Y6
+	VMOVAPS      Y5, Y11
+	VFNMADD231PS five<>+0(SB), Y3, Y11
+	VFMADD231PS  four<>+0(SB), Y1, Y11
+	VMOVAPS      Y4, Y12
+	VFNMADD231PS four<>+0(SB), Y2, Y12
+	VMOVAPS      Y3, Y13
+	VFNMADD231PS four<>+0(SB), Y1, Y13
+	VADDPS       Y13, Y12, Y7
+	VSUBPS       Y13, Y12, Y8
+	VSUBPS       Y2, Y4, Y12
+	VSUBPS       Y1, Y3, Y13
+	VMOVAPS      Y12, Y9
+	VFMADD231PS  two<>+0(SB), Y13, Y9
+	VMOVAPS      Y12, Y10
+	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VMOVUPS      Y6, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y7, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y10, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y11, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      1152(SI), Y0
+	VMOVUPS      1216(SI), Y1
+	VMOVUPS      1280(SI), Y2
+	VMOVUPS      1344(SI), Y3
+	VMOVUPS      1408(SI), Y4
+	VMOVUPS      1472(SI), Y5
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS five<>+0(SB), Y2, Y6
+	VFMADD231PS  four<>+0(SB), Y0, Y6
+	VMOVAPS      Y5, Y11
+	VFNMADD231PS five<>+0(SB), Y3, Y11
+	VFMADD231PS  four<>+0(SB), Y1, Y11
+	VMOVAPS      Y4, Y12
+	VFNMADD231PS four<>+0(SB), Y2, Y12
+	VMOVAPS      Y3, Y13
+	VFNMADD231PS four<>+0(SB), Y1, Y13
+	VADDPS       Y13, Y12, Y7
+	VSUBPS       Y13, Y12, Y8
+	VSUBPS       Y2, Y4, Y12
+	VSUBPS       Y1, Y3, Y13
+	VMOVAPS      Y12, Y9
+	VFMADD231PS  two<>+0(SB), Y13, Y9
+	VMOVAPS      Y12, Y10
+	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VMOVUPS      Y6, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y7, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y10, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y11, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      1536(SI), Y0
+	VMOVUPS      1600(SI), Y1
+	VMOVUPS      1664(SI), Y2
+	VMOVUPS      1728(SI), Y3
+	VMOVUPS      1792(SI), Y4
+	VMOVUPS      1856(SI), Y5
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS five<>+0(SB), Y2, Y6
+	VFMADD231PS  four<>+0(SB), Y0, Y6
+	VMOVAPS      Y5, Y11
+	VFNMADD231PS five<>+0(SB), Y3, Y11
+	VFMADD231PS  four<>+0(SB), Y1, Y11
+	VMOVAPS      Y4, Y12
+	VFNMADD231PS four<>+0(SB), Y2, Y12
+	VMOVAPS      Y3, Y13
+	VFNMADD231PS four<>+0(SB), Y1, Y13
+	VADDPS       Y13, Y12, Y7
+	VSUBPS       Y13, Y12, Y8
+	VSUBPS       Y2, Y4, Y12
+	VSUBPS       Y1, Y3, Y13
+	VMOVAPS      Y12, Y9
+	VFMADD231PS  two<>+0(SB), Y13, Y9
+	VMOVAPS      Y12, Y10
+	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VMOVUPS      Y6, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y7, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y10, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y11, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      1920(SI), Y0
+	VMOVUPS      1984(SI), Y1
+	VMOVUPS      2048(SI), Y2
+	VMOVUPS      2112(SI), Y3
+	VMOVUPS      2176(SI), Y4
+	VMOVUPS      2240(SI), Y5
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS five<>+0(SB), Y2, Y6
+	VFMADD231PS  four<>+0(SB), Y0, Y6
+	VMOVAPS      Y5, Y11
+	VFNMADD231PS five<>+0(SB), Y3, Y11
+	VFMADD231PS  four<>+0(SB), Y1, Y11
+	VMOVAPS      Y4, Y12
+	VFNMADD231PS four<>+0(SB), Y2, Y12
+	VMOVAPS      Y3, Y13
+	VFNMADD231PS four<>+0(SB), Y1, Y13
+	VADDPS       Y13, Y12, Y7
+	VSUBPS       Y13, Y12, Y8
+	VSUBPS       Y2, Y4, Y12
+	VSUBPS       Y1, Y3, Y13
+	VMOVAPS      Y12, Y9
+	VFMADD231PS  two<>+0(SB), Y13, Y9
+	VMOVAPS      Y12, Y10
+	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VMOVUPS      Y6, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y7, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y10, (DX)
+	ADDQ         R8, DX
+	VMOVUPS      Y11, (DX)
+	ADDQ         R8, DX
+	ADDQ         $0x00000900, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x01, CX
+	JNZ          channel
+	VZEROUPPER
+	RET
+
+// func winogradIn4_avx2(dst *float32, src *float32, ldd int, n int)
+// Requires: AVX
+TEXT ·winogradIn4_avx2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ ldd+16(FP), R8
+	MOVQ n+24(FP), CX
+
+channel:
+	VMOVUPS (SI), Y0
+	VMOVUPS 256(SI), Y1
+	VMOVUPS 512(SI), Y2
+	VMOVUPS 768(SI), Y3
+	VSUBPS  Y2, Y0, Y4
+	VADDPS  Y2, Y1, Y5
+	VSUBPS  Y1, Y2, Y6
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y4, (SI)
+	VMOVUPS Y5, 256(SI)
+	VMOVUPS Y6, 512(SI)
+	VMOVUPS Y7, 768(SI)
+	VMOVUPS 64(SI), Y0
+	VMOVUPS 320(SI), Y1
+	VMOVUPS 576(SI), Y2
+	VMOVUPS 832(SI), Y3
+	VSUBPS  Y2, Y0, Y4
+	VADDPS  Y2, Y1, Y5
+	VSUBPS  Y1, Y2, Y6
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y4, 64(SI)
+	VMOVUPS Y5, 320(SI)
+	VMOVUPS Y6, 576(SI)
+	VMOVUPS Y7, 832(SI)
+	VMOVUPS 128(SI), Y0
+	VMOVUPS 384(SI), Y1
+	VMOVUPS 640(SI), Y2
+	VMOVUPS 896(SI), Y3
+	VSUBPS  Y2, Y0, Y4
+	VADDPS  Y2, Y1, Y5
+	VSUBPS  Y1, Y2, Y6
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y4, 128(SI)
+	VMOVUPS Y5, 384(SI)
+	VMOVUPS Y6, 640(SI)
+	VMOVUPS Y7, 896(SI)
+	VMOVUPS 192(SI), Y0
+	VMOVUPS 448(SI), Y1
+	VMOVUPS 704(SI), Y2
+	VMOVUPS 960(SI), Y3
+	VSUBPS  Y2, Y0, Y4
+	VADDPS  Y2, Y1, Y5
+	VSUBPS  Y1, Y2, Y6
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y4, 192(SI)
+	VMOVUPS Y5, 448(SI)
+	VMOVUPS Y6, 704(SI)
+	VMOVUPS Y7, 960(SI)
+	MOVQ    DI, DX
+	VMOVUPS (SI), Y0
+	VMOVUPS 64(SI), Y1
+	VMOVUPS 128(SI), Y2
+	VMOVUPS 192(SI), Y3
+	VSUBPS  Y2, Y0, Y4
+	VADDPS  Y2, Y1, Y5
+	VSUBPS  Y1, Y2, Y6
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y4, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Y5, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Y6, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Y7, (DX)
+	ADDQ    R8, DX
+	VMOVUPS 256(SI), Y0
+	VMOVUPS 320(SI), Y1
+	VMOVUPS 384(SI), Y2
+	VMOVUPS 448(SI), Y3
+	VSUBPS  Y2, Y0, Y4
+	VADDPS  Y2, Y1, Y5
+	VSUBPS  Y1, Y2, Y6
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y4, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Y5, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Y6, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Y7, (DX)
+	ADDQ    R8, DX
+	VMOVUPS 512(SI), Y0
+	VMOVUPS 576(SI), Y1
+	VMOVUPS 640(SI), Y2
+	VMOVUPS 704(SI), Y3
+	VSUBPS  Y2, Y0, Y4
+	VADDPS  Y2, Y1, Y5
+	VSUBPS  Y1, Y2, Y6
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y4, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Y5, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Y6, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Y7, (DX)
+	ADDQ    R8, DX
+	VMOVUPS 768(SI), Y0
+	VMOVUPS 832(SI), Y1
+	VMOVUPS 896(SI), Y2
+	VMOVUPS 960(SI), Y3
+	VSUBPS  Y2, Y0, Y4
+	VADDPS  Y2, Y1, Y5
+	VSUBPS  Y1, Y2, Y6
+	VSUBPS  Y3, Y1, Y7
+	VMOVUPS Y4, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Y5, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Y6, (DX)
+	ADDQ    R8, DX
+	VMOVUPS Y7, (DX)
+	ADDQ    R8, DX
+	ADDQ    $0x00000400, SI
+	ADDQ    $0x00000040, DI
+	SUBQ    $0x01, CX
+	JNZ     channel
+	VZEROUPPER
+	RET
+
+// func winogradOut6x4_avx2(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·winogradOut6x4_avx2(SB), NOSPLIT, $0-80
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ lds+16(FP), R8
+	MOVQ n+24(FP), CX
+	MOVQ pitch+40(FP), BX
+	MOVQ bias+64(FP), R11
+
+channel:
+	MOVQ         SI, R13
+	LEAQ         (R8)(R8*2), R12
+	ADDQ         R12, R12
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y4
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y1
+	VSUBPS       Y4, Y3, Y2
+	VADDPS       Y6, Y0, Y8
+	VADDPS       Y1, Y8, Y8
+	VADDPS       Y7, Y5, Y11
+	VFMADD231PS  eight<>+0(SB), Y2, Y11
+	VMOVAPS      Y7, Y9
+	VFMADD231PS  two<>+0(SB), Y2, Y9
+	VMOVAPS      Y6, Y10
+	VFMADD231PS  four<>+0(SB), Y1, Y10
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y10, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y11, (DX)
+	ADDQ         R8, R13
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y4
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y1
+	VSUBPS       Y4, Y3, Y2
+	VADDPS       Y6, Y0, Y8
+	VADDPS       Y1, Y8, Y8
+	VADDPS       Y7, Y5, Y11
+	VFMADD231PS  eight<>+0(SB), Y2, Y11
+	VMOVAPS      Y7, Y9
+	VFMADD231PS  two<>+0(SB), Y2, Y9
+	VMOVAPS      Y6, Y10
+	VFMADD231PS  four<>+0(SB), Y1, Y10
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y10, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y11, (DX)
+	ADDQ         R8, R13
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y4
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y1
+	VSUBPS       Y4, Y3, Y2
+	VADDPS       Y6, Y0, Y8
+	VADDPS       Y1, Y8, Y8
+	VADDPS       Y7, Y5, Y11
+	VFMADD231PS  eight<>+0(SB), Y2, Y11
+	VMOVAPS      Y7, Y9
+	VFMADD231PS  two<>+0(SB), Y2, Y9
+	VMOVAPS      Y6, Y10
+	VFMADD231PS  four<>+0(SB), Y1, Y10
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y10, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y11, (DX)
+	ADDQ         R8, R13
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y4
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y1
+	VSUBPS       Y4, Y3, Y2
+	VADDPS       Y6, Y0, Y8
+	VADDPS       Y1, Y8, Y8
+	VADDPS       Y7, Y5, Y11
+	VFMADD231PS  eight<>+0(SB), Y2, Y11
+	VMOVAPS      Y7, Y9
+	VFMADD231PS  two<>+0(SB), Y2, Y9
+	VMOVAPS      Y6, Y10
+	VFMADD231PS  four<>+0(SB), Y1, Y10
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y10, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y11, (DX)
+	ADDQ         R8, R13
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y4
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y1
+	VSUBPS       Y4, Y3, Y2
+	VADDPS       Y6, Y0, Y8
+	VADDPS       Y1, Y8, Y8
+	VADDPS       Y7, Y5, Y11
+	VFMADD231PS  eight<>+0(SB), Y2, Y11
+	VMOVAPS      Y7, Y9
+	VFMADD231PS  two<>+0(SB), Y2, Y9
+	VMOVAPS      Y6, Y10
+	VFMADD231PS  four<>+0(SB), Y1, Y10
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y10, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y11, (DX)
+	ADDQ         R8, R13
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y4
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y1
+	VSUBPS       Y4, Y3, Y2
+	VADDPS       Y6, Y0, Y8
+	VADDPS       Y1, Y8, Y8
+	VADDPS       Y7, Y5, Y11
+	VFMADD231PS  eight<>+0(SB), Y2, Y11
+	VMOVAPS      Y7, Y9
+	VFMADD231PS  two<>+0(SB), Y2, Y9
+	VMOVAPS      Y6, Y10
+	VFMADD231PS  four<>+0(SB), Y1, Y10
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y10, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y11, (DX)
+	VXORPS       Y15, Y15, Y15
+	TESTQ        R11, R11
+	JZ           rows
+	VBROADCASTSS (R11), Y15
+	ADDQ         $0x04, R11
+
+rows:
+	VXORPS      Y14, Y14, Y14
+	MOVQ        relu+72(FP), AX
+	MOVQ        SI, R13
+	MOVQ        R13, DX
+	VMOVUPS     (DX), Y0
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y1
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y2
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y3
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y4
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y1
+	VSUBPS      Y4, Y3, Y2
+	VADDPS      Y6, Y0, Y8
+	VADDPS      Y1, Y8, Y8
+	VADDPS      Y7, Y5, Y11
+	VFMADD231PS eight<>+0(SB), Y2, Y11
+	VMOVAPS     Y7, Y9
+	VFMADD231PS two<>+0(SB), Y2, Y9
+	VMOVAPS     Y6, Y10
+	VFMADD231PS four<>+0(SB), Y1, Y10
+	VADDPS      Y15, Y8, Y8
+	VADDPS      Y15, Y9, Y9
+	VADDPS      Y15, Y10, Y10
+	VADDPS      Y15, Y11, Y11
+	TESTQ       AX, AX
+	JZ          plain0
+	VMAXPS      Y8, Y14, Y8
+	VADDPS      Y14, Y8, Y8
+	VMAXPS      Y9, Y14, Y9
+	VADDPS      Y14, Y9, Y9
+	VMAXPS      Y10, Y14, Y10
+	VADDPS      Y14, Y10, Y10
+	VMAXPS      Y11, Y14, Y11
+	VADDPS      Y14, Y11, Y11
+
+plain0:
+	VUNPCKLPS   Y9, Y8, Y0
+	VUNPCKLPS   Y11, Y10, Y1
+	VUNPCKHPS   Y9, Y8, Y2
+	VUNPCKHPS   Y11, Y10, Y3
+	VUNPCKLPD   Y1, Y0, Y4
+	VUNPCKHPD   Y1, Y0, Y5
+	VUNPCKLPD   Y3, Y2, Y6
+	VUNPCKHPD   Y3, Y2, Y7
+	VPERM2F128  $0x20, Y5, Y4, Y8
+	VPERM2F128  $0x20, Y7, Y6, Y9
+	VPERM2F128  $0x31, Y5, Y4, Y10
+	VPERM2F128  $0x31, Y7, Y6, Y11
+	MOVQ        R13, DX
+	VMOVUPS     Y8, (DX)
+	ADDQ        R8, DX
+	VMOVUPS     Y9, (DX)
+	ADDQ        R8, DX
+	VMOVUPS     Y10, (DX)
+	ADDQ        R8, DX
+	VMOVUPS     Y11, (DX)
+	ADDQ        R12, R13
+	MOVQ        R13, DX
+	VMOVUPS     (DX), Y0
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y1
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y2
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y3
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y4
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y1
+	VSUBPS      Y4, Y3, Y2
+	VADDPS      Y6, Y0, Y8
+	VADDPS      Y1, Y8, Y8
+	VADDPS      Y7, Y5, Y11
+	VFMADD231PS eight<>+0(SB), Y2, Y11
+	VMOVAPS     Y7, Y9
+	VFMADD231PS two<>+0(SB), Y2, Y9
+	VMOVAPS     Y6, Y10
+	VFMADD231PS four<>+0(SB), Y1, Y10
+	VADDPS      Y15, Y8, Y8
+	VADDPS      Y15, Y9, Y9
+	VADDPS      Y15, Y10, Y10
+	VADDPS      Y15, Y11, Y11
+	TESTQ       AX, AX
+	JZ          plain1
+	VMAXPS      Y8, Y14, Y8
+	VADDPS      Y14, Y8, Y8
+	VMAXPS      Y9, Y14, Y9
+	VADDPS      Y14, Y9, Y9
+	VMAXPS      Y10, Y14, Y10
+	VADDPS      Y14, Y10, Y10
+	VMAXPS      Y11, Y14, Y11
+	VADDPS      Y14, Y11, Y11
+
+plain1:
+	VUNPCKLPS   Y9, Y8, Y0
+	VUNPCKLPS   Y11, Y10, Y1
+	VUNPCKHPS   Y9, Y8, Y2
+	VUNPCKHPS   Y11, Y10, Y3
+	VUNPCKLPD   Y1, Y0, Y4
+	VUNPCKHPD   Y1, Y0, Y5
+	VUNPCKLPD   Y3, Y2, Y6
+	VUNPCKHPD   Y3, Y2, Y7
+	VPERM2F128  $0x20, Y5, Y4, Y8
+	VPERM2F128  $0x20, Y7, Y6, Y9
+	VPERM2F128  $0x31, Y5, Y4, Y10
+	VPERM2F128  $0x31, Y7, Y6, Y11
+	MOVQ        R13, DX
+	VMOVUPS     Y8, (DX)
+	ADDQ        R8, DX
+	VMOVUPS     Y9, (DX)
+	ADDQ        R8, DX
+	VMOVUPS     Y10, (DX)
+	ADDQ        R8, DX
+	VMOVUPS     Y11, (DX)
+	ADDQ        R12, R13
+	MOVQ        R13, DX
+	VMOVUPS     (DX), Y0
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y1
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y2
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y3
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y4
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y1
+	VSUBPS      Y4, Y3, Y2
+	VADDPS      Y6, Y0, Y8
+	VADDPS      Y1, Y8, Y8
+	VADDPS      Y7, Y5, Y11
+	VFMADD231PS eight<>+0(SB), Y2, Y11
+	VMOVAPS     Y7, Y9
+	VFMADD231PS two<>+0(SB), Y2, Y9
+	VMOVAPS     Y6, Y10
+	VFMADD231PS four<>+0(SB), Y1, Y10
+	VADDPS      Y15, Y8, Y8
+	VADDPS      Y15, Y9, Y9
+	VADDPS      Y15, Y10, Y10
+	VADDPS      Y15, Y11, Y11
+	TESTQ       AX, AX
+	JZ          plain2
+	VMAXPS      Y8, Y14, Y8
+	VADDPS      Y14, Y8, Y8
+	VMAXPS      Y9, Y14, Y9
+	VADDPS      Y14, Y9, Y9
+	VMAXPS      Y10, Y14, Y10
+	VADDPS      Y14, Y10, Y10
+	VMAXPS      Y11, Y14, Y11
+	VADDPS      Y14, Y11, Y11
+
+plain2:
+	VUNPCKLPS   Y9, Y8, Y0
+	VUNPCKLPS   Y11, Y10, Y1
+	VUNPCKHPS   Y9, Y8, Y2
+	VUNPCKHPS   Y11, Y10, Y3
+	VUNPCKLPD   Y1, Y0, Y4
+	VUNPCKHPD   Y1, Y0, Y5
+	VUNPCKLPD   Y3, Y2, Y6
+	VUNPCKHPD   Y3, Y2, Y7
+	VPERM2F128  $0x20, Y5, Y4, Y8
+	VPERM2F128  $0x20, Y7, Y6, Y9
+	VPERM2F128  $0x31, Y5, Y4, Y10
+	VPERM2F128  $0x31, Y7, Y6, Y11
+	MOVQ        R13, DX
+	VMOVUPS     Y8, (DX)
+	ADDQ        R8, DX
+	VMOVUPS     Y9, (DX)
+	ADDQ        R8, DX
+	VMOVUPS     Y10, (DX)
+	ADDQ        R8, DX
+	VMOVUPS     Y11, (DX)
+	ADDQ        R12, R13
+	MOVQ        R13, DX
+	VMOVUPS     (DX), Y0
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y1
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y2
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y3
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y4
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y1
+	VSUBPS      Y4, Y3, Y2
+	VADDPS      Y6, Y0, Y8
+	VADDPS      Y1, Y8, Y8
+	VADDPS      Y7, Y5, Y11
+	VFMADD231PS eight<>+0(SB), Y2, Y11
+	VMOVAPS     Y7, Y9
+	VFMADD231PS two<>+0(SB), Y2, Y9
+	VMOVAPS     Y6, Y10
+	VFMADD231PS four<>+0(SB), Y1, Y10
+	VADDPS      Y15, Y8, Y8
+	VADDPS      Y15, Y9, Y9
+	VADDPS      Y15, Y10, Y10
+	VADDPS      Y15, Y11, Y11
+	TESTQ       AX, AX
+	JZ          plain3
+	VMAXPS      Y8, Y14, Y8
+	VADDPS      Y14, Y8, Y8
+	VMAXPS      Y9, Y14, Y9
+	VADDPS      Y14, Y9, Y9
+	VMAXPS      Y10, Y14, Y10
+	VADDPS      Y14, Y10, Y10
+	VMAXPS      Y11, Y14, Y11
+	VADDPS      Y14, Y11, Y11
+
+plain3:
+	VUNPCKLPS  Y9, Y8, Y0
+	VUNPCKLPS  Y11, Y10, Y1
+	VUNPCKHPS  Y9, Y8, Y2
+	VUNPCKHPS  Y11, Y10, Y3
+	VUNPCKLPD  Y1, Y0, Y4
+	VUNPCKHPD  Y1, Y0, Y5
+	VUNPCKLPD  Y3, Y2, Y6
+	VUNPCKHPD  Y3, Y2, Y7
+	VPERM2F128 $0x20, Y5, Y4, Y8
+	VPERM2F128 $0x20, Y7, Y6, Y9
+	VPERM2F128 $0x31, Y5, Y4, Y10
+	VPERM2F128 $0x31, Y7, Y6, Y11
+	MOVQ       R13, DX
+	VMOVUPS    Y8, (DX)
+	ADDQ       R8, DX
+	VMOVUPS    Y9, (DX)
+	ADDQ       R8, DX
+	VMOVUPS    Y10, (DX)
+	ADDQ       R8, DX
+	VMOVUPS    Y11, (DX)
+	MOVQ       segs+48(FP), R9
+	MOVQ       nseg+56(FP), R10
+
+segment:
+	MOVQ         (R9), R13
+	ADDQ         DI, R13
+	MOVQ         8(R9), R15
+	VMOVD        R15, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	SHRQ         $0x08, R15
+	VMOVD        R15, X13
+	VPBROADCASTD X13, Y13
+	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
+	SHRQ         $0x08, R15
+	VMOVD        R15, X14
+	VPBROADCASTD X14, Y14
+	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
+	SHRQ         $0x08, R15
+	VMOVD        R15, X15
+	VPBROADCASTD X15, Y15
+	VPSLLVD      shifts_avx2<>+0(SB), Y15, Y15
+	MOVQ         16(R9), R15
+	MOVQ         SI, AX
+	MOVQ         AX, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y12, (R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y13, 32(R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y14, 64(R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y15, 96(R13)
+	ADDQ         R8, DX
+	ADDQ         R12, AX
+	SUBQ         $0x01, R15
+	JZ           stored
+	ADDQ         BX, R13
+	MOVQ         AX, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y12, (R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y13, 32(R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y14, 64(R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y15, 96(R13)
+	ADDQ         R8, DX
+	ADDQ         R12, AX
+	SUBQ         $0x01, R15
+	JZ           stored
+	ADDQ         BX, R13
+	MOVQ         AX, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y12, (R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y13, 32(R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y14, 64(R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y15, 96(R13)
+	ADDQ         R8, DX
+	ADDQ         R12, AX
+	SUBQ         $0x01, R15
+	JZ           stored
+	ADDQ         BX, R13
+	MOVQ         AX, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y12, (R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y13, 32(R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y14, 64(R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y15, 96(R13)
+	ADDQ         R8, DX
+	ADDQ         R12, AX
+
+stored:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  segment
+	ADDQ $0x00000040, SI
+	MOVQ plane+32(FP), R12
+	ADDQ R12, DI
+	SUBQ $0x01, CX
+	JNZ  channel
+	VZEROUPPER
+	RET
+
+// func winogradOut6x2_avx2(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·winogradOut6x2_avx2(SB), NOSPLIT, $0-80
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ lds+16(FP), R8
+	MOVQ n+24(FP), CX
+	MOVQ pitch+40(FP), BX
+	MOVQ bias+64(FP), R11
+
+channel:
+	MOVQ         SI, R13
+	LEAQ         (R8)(R8*2), R12
+	ADDQ         R12, R12
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y4
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y1
+	VSUBPS       Y4, Y3, Y2
+	VADDPS       Y6, Y0, Y8
+	VADDPS       Y1, Y8, Y8
+	VADDPS       Y7, Y5, Y9
+	VFMADD231PS  two<>+0(SB), Y2, Y9
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R8, R13
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y4
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y1
+	VSUBPS       Y4, Y3, Y2
+	VADDPS       Y6, Y0, Y8
+	VADDPS       Y1, Y8, Y8
+	VADDPS       Y7, Y5, Y9
+	VFMADD231PS  two<>+0(SB), Y2, Y9
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R8, R13
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y4
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y1
+	VSUBPS       Y4, Y3, Y2
+	VADDPS       Y6, Y0, Y8
+	VADDPS       Y1, Y8, Y8
+	VADDPS       Y7, Y5, Y9
+	VFMADD231PS  two<>+0(SB), Y2, Y9
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R8, R13
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y4
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y1
+	VSUBPS       Y4, Y3, Y2
+	VADDPS       Y6, Y0, Y8
+	VADDPS       Y1, Y8, Y8
+	VADDPS       Y7, Y5, Y9
+	VFMADD231PS  two<>+0(SB), Y2, Y9
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R8, R13
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y4
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y1
+	VSUBPS       Y4, Y3, Y2
+	VADDPS       Y6, Y0, Y8
+	VADDPS       Y1, Y8, Y8
+	VADDPS       Y7, Y5, Y9
+	VFMADD231PS  two<>+0(SB), Y2, Y9
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R8, R13
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y4
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y5
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y4, Y3, Y1
+	VSUBPS       Y4, Y3, Y2
+	VADDPS       Y6, Y0, Y8
+	VADDPS       Y1, Y8, Y8
+	VADDPS       Y7, Y5, Y9
+	VFMADD231PS  two<>+0(SB), Y2, Y9
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	VXORPS       Y15, Y15, Y15
+	TESTQ        R11, R11
+	JZ           rows
+	VBROADCASTSS (R11), Y15
+	ADDQ         $0x04, R11
+
+rows:
+	VXORPS      Y14, Y14, Y14
+	MOVQ        relu+72(FP), AX
+	MOVQ        SI, R13
+	MOVQ        R13, DX
+	VMOVUPS     (DX), Y0
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y1
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y2
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y3
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y4
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y1
+	VSUBPS      Y4, Y3, Y2
+	VADDPS      Y6, Y0, Y8
+	VADDPS      Y1, Y8, Y8
+	VADDPS      Y7, Y5, Y9
+	VFMADD231PS two<>+0(SB), Y2, Y9
+	VADDPS      Y15, Y8, Y8
+	VADDPS      Y15, Y9, Y9
+	TESTQ       AX, AX
+	JZ          plain0
+	VMAXPS      Y8, Y14, Y8
+	VADDPS      Y14, Y8, Y8
+	VMAXPS      Y9, Y14, Y9
+	VADDPS      Y14, Y9, Y9
+
+plain0:
+	VUNPCKLPS   Y9, Y8, Y0
+	VUNPCKHPS   Y9, Y8, Y1
+	VPERM2F128  $0x20, Y1, Y0, Y8
+	VPERM2F128  $0x31, Y1, Y0, Y9
+	MOVQ        R13, DX
+	VMOVUPS     Y8, (DX)
+	ADDQ        R8, DX
+	VMOVUPS     Y9, (DX)
+	ADDQ        R12, R13
+	MOVQ        R13, DX
+	VMOVUPS     (DX), Y0
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y1
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y2
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y3
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y4
+	ADDQ        R8, DX
+	VMOVUPS     (DX), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y1
+	VSUBPS      Y4, Y3, Y2
+	VADDPS      Y6, Y0, Y8
+	VADDPS      Y1, Y8, Y8
+	VADDPS      Y7, Y5, Y9
+	VFMADD231PS two<>+0(SB), Y2, Y9
+	VADDPS      Y15, Y8, Y8
+	VADDPS      Y15, Y9, Y9
+	TESTQ       AX, AX
+	JZ          plain1
+	VMAXPS      Y8, Y14, Y8
+	VADDPS      Y14, Y8, Y8
+	VMAXPS      Y9, Y14, Y9
+	VADDPS      Y14, Y9, Y9
+
+plain1:
+	VUNPCKLPS  Y9, Y8, Y0
+	VUNPCKHPS  Y9, Y8, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y8
+	VPERM2F128 $0x31, Y1, Y0, Y9
+	MOVQ       R13, DX
+	VMOVUPS    Y8, (DX)
+	ADDQ       R8, DX
+	VMOVUPS    Y9, (DX)
+	MOVQ       segs+48(FP), R9
+	MOVQ       nseg+56(FP), R10
+
+segment:
+	MOVQ         (R9), R13
+	ADDQ         DI, R13
+	MOVQ         8(R9), R15
+	VMOVD        R15, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	SHRQ         $0x08, R15
+	VMOVD        R15, X13
+	VPBROADCASTD X13, Y13
+	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
+	MOVQ         16(R9), R15
+	MOVQ         SI, AX
+	MOVQ         AX, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y12, (R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y13, 32(R13)
+	ADDQ         R8, DX
+	ADDQ         R12, AX
+	SUBQ         $0x01, R15
+	JZ           stored
+	ADDQ         BX, R13
+	MOVQ         AX, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y12, (R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y13, 32(R13)
+	ADDQ         R8, DX
+	ADDQ         R12, AX
+
+stored:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  segment
+	ADDQ $0x00000040, SI
+	MOVQ plane+32(FP), R12
+	ADDQ R12, DI
+	SUBQ $0x01, CX
+	JNZ  channel
+	VZEROUPPER
+	RET
+
+// func winogradOut4x2_avx2(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+// Requires: AVX, AVX2
+TEXT ·winogradOut4x2_avx2(SB), NOSPLIT, $0-80
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ lds+16(FP), R8
+	MOVQ n+24(FP), CX
+	MOVQ pitch+40(FP), BX
+	MOVQ bias+64(FP), R11
+
+channel:
+	MOVQ         SI, R13
+	LEAQ         (R8)(R8*1), R12
+	ADDQ         R12, R12
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y6, Y0, Y8
+	VSUBPS       Y3, Y7, Y9
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R8, R13
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y6, Y0, Y8
+	VSUBPS       Y3, Y7, Y9
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R8, R13
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y6, Y0, Y8
+	VSUBPS       Y3, Y7, Y9
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	ADDQ         R8, R13
+	MOVQ         R13, DX
+	VMOVUPS      (DX), Y0
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y1
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y2
+	ADDQ         R12, DX
+	VMOVUPS      (DX), Y3
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y6, Y0, Y8
+	VSUBPS       Y3, Y7, Y9
+	MOVQ         R13, DX
+	VMOVUPS      Y8, (DX)
+	ADDQ         R12, DX
+	VMOVUPS      Y9, (DX)
+	VXORPS       Y15, Y15, Y15
+	TESTQ        R11, R11
+	JZ           rows
+	VBROADCASTSS (R11), Y15
+	ADDQ         $0x04, R11
+
+rows:
+	VXORPS  Y14, Y14, Y14
+	MOVQ    relu+72(FP), AX
+	MOVQ    SI, R13
+	MOVQ    R13, DX
+	VMOVUPS (DX), Y0
+	ADDQ    R8, DX
+	VMOVUPS (DX), Y1
+	ADDQ    R8, DX
+	VMOVUPS (DX), Y2
+	ADDQ    R8, DX
+	VMOVUPS (DX), Y3
+	VADDPS  Y2, Y1, Y6
+	VSUBPS  Y2, Y1, Y7
+	VADDPS  Y6, Y0, Y8
+	VSUBPS  Y3, Y7, Y9
+	VADDPS  Y15, Y8, Y8
+	VADDPS  Y15, Y9, Y9
+	TESTQ   AX, AX
+	JZ      plain0
+	VMAXPS  Y8, Y14, Y8
+	VADDPS  Y14, Y8, Y8
+	VMAXPS  Y9, Y14, Y9
+	VADDPS  Y14, Y9, Y9
+
+plain0:
+	VUNPCKLPS  Y9, Y8, Y0
+	VUNPCKHPS  Y9, Y8, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y8
+	VPERM2F128 $0x31, Y1, Y0, Y9
+	MOVQ       R13, DX
+	VMOVUPS    Y8, (DX)
+	ADDQ       R8, DX
+	VMOVUPS    Y9, (DX)
+	ADDQ       R12, R13
+	MOVQ       R13, DX
+	VMOVUPS    (DX), Y0
+	ADDQ       R8, DX
+	VMOVUPS    (DX), Y1
+	ADDQ       R8, DX
+	VMOVUPS    (DX), Y2
+	ADDQ       R8, DX
+	VMOVUPS    (DX), Y3
+	VADDPS     Y2, Y1, Y6
+	VSUBPS     Y2, Y1, Y7
+	VADDPS     Y6, Y0, Y8
+	VSUBPS     Y3, Y7, Y9
+	VADDPS     Y15, Y8, Y8
+	VADDPS     Y15, Y9, Y9
+	TESTQ      AX, AX
+	JZ         plain1
+	VMAXPS     Y8, Y14, Y8
+	VADDPS     Y14, Y8, Y8
+	VMAXPS     Y9, Y14, Y9
+	VADDPS     Y14, Y9, Y9
+
+plain1:
+	VUNPCKLPS  Y9, Y8, Y0
+	VUNPCKHPS  Y9, Y8, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y8
+	VPERM2F128 $0x31, Y1, Y0, Y9
+	MOVQ       R13, DX
+	VMOVUPS    Y8, (DX)
+	ADDQ       R8, DX
+	VMOVUPS    Y9, (DX)
+	MOVQ       segs+48(FP), R9
+	MOVQ       nseg+56(FP), R10
+
+segment:
+	MOVQ         (R9), R13
+	ADDQ         DI, R13
+	MOVQ         8(R9), R15
+	VMOVD        R15, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	SHRQ         $0x08, R15
+	VMOVD        R15, X13
+	VPBROADCASTD X13, Y13
+	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
+	MOVQ         16(R9), R15
+	MOVQ         SI, AX
+	MOVQ         AX, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y12, (R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y13, 32(R13)
+	ADDQ         R8, DX
+	ADDQ         R12, AX
+	SUBQ         $0x01, R15
+	JZ           stored
+	ADDQ         BX, R13
+	MOVQ         AX, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y12, (R13)
+	ADDQ         R8, DX
+	VMOVUPS      (DX), Y0
+	VMASKMOVPS   Y0, Y13, 32(R13)
+	ADDQ         R8, DX
+	ADDQ         R12, AX
+
+stored:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  segment
+	ADDQ $0x00000040, SI
+	MOVQ plane+32(FP), R12
+	ADDQ R12, DI
+	SUBQ $0x01, CX
+	JNZ  channel
+	VZEROUPPER
+	RET

@@ -116,6 +116,8 @@ var avx2Level = &level{
 	maxPool2:    maxPool2_avx2,
 	fillRows:    [5]func(*float32, int, int, *float32, int, int, int, int, int, uint64){1: fillRows1_avx2, 2: fillRows2_avx2},
 	lrn:         lrn_avx2,
+	winogradIn:  [7]func(*float32, *float32, int, int){4: winogradIn4_avx2, 6: winogradIn6_avx2},
+	winogradOut: [11]func(*float32, *float32, int, int, int, int, *int64, int, *float32, int){6: winogradOut4x2_avx2, 8: winogradOut6x2_avx2, 10: winogradOut6x4_avx2},
 	copyRows:    copyRows_avx2,
 	maxWindow:   [3]func(*float32, *int32, *float32, int, int, int, int, int, int, int, int, int32, int32, int32, int32) int{1: maxWindow1_avx2, 2: maxWindow2_avx2},
 }

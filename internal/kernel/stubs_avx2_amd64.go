@@ -367,3 +367,36 @@ func nonzero_avx2(dst *uint64, src *float32, n int)
 //
 //go:noescape
 func summary_avx2(out *float32, src *float32, n int) (positive int)
+
+// winogradIn6 transforms n channels of 8 tiles: dst[6i+j] = (B' d B)[i][j] for d[i][j] at src[6i+j], which is
+// overwritten. The 36 vectors of src are 64 bytes apart; those of dst ldd bytes, channels of dst 64 bytes.
+//
+//go:noescape
+func winogradIn6_avx2(dst *float32, src *float32, ldd int, n int)
+
+// winogradIn4 transforms n channels of 8 tiles: dst[4i+j] = (B' d B)[i][j] for d[i][j] at src[4i+j], which is
+// overwritten. The 16 vectors of src are 64 bytes apart; those of dst ldd bytes, channels of dst 64 bytes.
+//
+//go:noescape
+func winogradIn4_avx2(dst *float32, src *float32, ldd int, n int)
+
+// winogradOut6x4 transforms n channels of 8 tiles back, A' m A for m[i][j] at src[6i+j], adds bias[k] unless bias is nil,
+// and stores 4 rows of 32 floats at each segment (off, masks, rows): masks has a bit for each column, rows of the
+// output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels 64.
+//
+//go:noescape
+func winogradOut6x4_avx2(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+
+// winogradOut6x2 transforms n channels of 8 tiles back, A' m A for m[i][j] at src[6i+j], adds bias[k] unless bias is nil,
+// and stores 2 rows of 16 floats at each segment (off, masks, rows): masks has a bit for each column, rows of the
+// output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels 64.
+//
+//go:noescape
+func winogradOut6x2_avx2(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)
+
+// winogradOut4x2 transforms n channels of 8 tiles back, A' m A for m[i][j] at src[4i+j], adds bias[k] unless bias is nil,
+// and stores 2 rows of 16 floats at each segment (off, masks, rows): masks has a bit for each column, rows of the
+// output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels 64.
+//
+//go:noescape
+func winogradOut4x2_avx2(dst *float32, src *float32, lds int, n int, plane int, pitch int, segs *int64, nseg int, bias *float32, relu int)

@@ -83,9 +83,7 @@ func main() {
 	scatter()
 	nonzero()
 	summary()
-	if lv.zmm {
-		winograd()
-	}
+	winograd()
 	Generate()
 }
 

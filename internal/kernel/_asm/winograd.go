@@ -10,16 +10,32 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
+// constFloat returns a constant: one float for avx512, to be broadcast, a vector of
+// it for avx2.
 func constFloat(name string, v float32) Mem {
 	m := GLOBL(name, attr.RODATA|attr.NOPTR)
-	DATA(0, U32(math.Float32bits(v)))
+	n := 1
+	if !lv.zmm {
+		n = lv.lanes
+	}
+	for i := range n {
+		DATA(4*i, U32(math.Float32bits(v)))
+	}
 	return m
+}
+
+// addTimes emits out += k*m for a constant k.
+func addTimes(k Mem, m, out reg.VecPhysical) {
+	if lv.zmm {
+		VFMADD231PS_BCST(k, m, out)
+	} else {
+		VFMADD231PS(k, m, out)
+	}
 }
 
 var two, four, five, eight, zipLow, zipHigh Mem
 
-// Winograd's F(4x4, 3x3), F(2x2, 5x5) and F(2x2, 3x3) for avx512: a lane is a
-// tile. The first two take 6x6 inputs to 36 products, with the same points 0, 1,
+// Winograd's F(4x4, 3x3), F(2x2, 5x5) and F(2x2, 3x3): a lane is a tile. The first two take 6x6 inputs to 36 products, with the same points 0, 1,
 // -1, 2, -2 and infinity; the last takes 4x4 inputs, with the points 0, 1, -1 and
 // infinity.
 //
@@ -27,14 +43,16 @@ var two, four, five, eight, zipLow, zipHigh Mem
 // CVPR 2016, section 4.
 func winograd() {
 	two, four, five, eight = constFloat("two", 2), constFloat("four", 4), constFloat("five", 5), constFloat("eight", 8)
-	zip := func(name string, first int) Mem {
+	zip := func(name string, first int) Mem { // avx512
 		m := GLOBL(name, attr.RODATA|attr.NOPTR)
 		for i := range 16 {
 			DATA(4*i, U32(first+i/2+16*(i%2)))
 		}
 		return m
 	}
-	zipLow, zipHigh = zip("zipLow", 0), zip("zipHigh", 8)
+	if lv.zmm {
+		zipLow, zipHigh = zip("zipLow", 0), zip("zipHigh", 8)
+	}
 
 	winogradIn(6)
 	winogradIn(4)
@@ -45,19 +63,21 @@ func winograd() {
 
 // winogradIn emits the transform of tiles of alpha x alpha inputs.
 func winogradIn(alpha int) {
-	fn(fmt.Sprintf("winogradIn%d_avx512", alpha), "func(dst, src *float32, ldd, n int)")
-	Doc(fmt.Sprintf("winogradIn%d transforms n channels of 16 tiles: dst[%di+j] = (B' d B)[i][j] for d[i][j] at src[%di+j], which is", alpha, alpha, alpha),
-		fmt.Sprintf("overwritten. The %d vectors of src are 128 bytes apart; those of dst ldd bytes, channels of dst 128 bytes.", alpha*alpha))
+	fn(fmt.Sprintf("winogradIn%d_%s", alpha, lv.name), "func(dst, src *float32, ldd, n int)")
+	step := 2 * vbytes() // a panel
+	Doc(fmt.Sprintf("winogradIn%d transforms n channels of %d tiles: dst[%di+j] = (B' d B)[i][j] for d[i][j] at src[%di+j], which is", alpha, lv.lanes, alpha, alpha),
+		fmt.Sprintf("overwritten. The %d vectors of src are %d bytes apart; those of dst ldd bytes, channels of dst %d bytes.", alpha*alpha, step, step))
 	dst, src, ldd, n, p := reg.RDI, reg.RSI, reg.R8, reg.RCX, reg.RDX
 	Load(Param("dst"), dst)
 	Load(Param("src"), src)
 	Load(Param("ldd"), ldd)
 	Load(Param("n"), n)
-	k2, k4, k5 := reg.Z31, reg.Z30, reg.Z29
-	if alpha == 6 {
-		VBROADCASTSS(two, k2)
-		VBROADCASTSS(four, k4)
-		VBROADCASTSS(five, k5)
+	var k2, k4, k5 Op = two, four, five
+	if lv.zmm && alpha == 6 {
+		VBROADCASTSS(two, reg.Z31)
+		VBROADCASTSS(four, reg.Z30)
+		VBROADCASTSS(five, reg.Z29)
+		k2, k4, k5 = reg.Z31, reg.Z30, reg.Z29
 	}
 	z := vec
 	// in1d leaves the transform of registers b.. in b+alpha...
@@ -91,22 +111,29 @@ func winogradIn(alpha int) {
 		VMOVAPS(u, t(4))
 		VFNMADD231PS(k2, v, t(4))
 	}
+	// avx512 has registers for two at a time.
+	other := func(i int) int {
+		if lv.zmm {
+			return 14 * (i & 1)
+		}
+		return 0
+	}
 	Label("channel")
 	for j := range alpha {
-		b := 14 * (j & 1)
+		b := other(j)
 		for i := range alpha {
-			VMOVUPS(Mem{Base: src, Disp: 128 * (alpha*i + j)}, z(b+i))
+			VMOVUPS(Mem{Base: src, Disp: step * (alpha*i + j)}, z(b+i))
 		}
 		in1d(b)
 		for i := range alpha {
-			VMOVUPS(z(b+alpha+i), Mem{Base: src, Disp: 128 * (alpha*i + j)})
+			VMOVUPS(z(b+alpha+i), Mem{Base: src, Disp: step * (alpha*i + j)})
 		}
 	}
 	MOVQ(dst, p)
 	for i := range alpha {
-		b := 14 * (i & 1)
+		b := other(i)
 		for j := range alpha {
-			VMOVUPS(Mem{Base: src, Disp: 128 * (alpha*i + j)}, z(b+j))
+			VMOVUPS(Mem{Base: src, Disp: step * (alpha*i + j)}, z(b+j))
 		}
 		in1d(b)
 		for j := range alpha {
@@ -114,8 +141,8 @@ func winogradIn(alpha int) {
 			ADDQ(ldd, p)
 		}
 	}
-	ADDQ(U32(uint32(alpha*alpha*128)), src)
-	ADDQ(U32(128), dst)
+	ADDQ(U32(uint32(alpha*alpha*step)), src)
+	ADDQ(U32(uint32(step)), dst)
 	SUBQ(U8(1), n)
 	JNZ(LabelRef("channel"))
 	VZEROUPPER()
@@ -127,11 +154,11 @@ func winogradIn(alpha int) {
 func winogradOut(alpha, size int) {
 	z := vec
 	src, dst, n, p := reg.RSI, reg.RDI, reg.RCX, reg.RDX
-	vectors := size // of an output row of 16 tiles
-	fn(fmt.Sprintf("winogradOut%dx%d_avx512", alpha, size), "func(dst, src *float32, lds, n, plane, pitch int, segs *int64, nseg int, bias *float32, relu int)")
-	Doc(fmt.Sprintf("winogradOut%dx%d transforms n channels of 16 tiles back, A' m A for m[i][j] at src[%di+j], adds bias[k] unless bias is nil,", alpha, size, alpha),
-		fmt.Sprintf("and stores %d rows of %d floats at each segment (off, masks, rows): masks has a bit for each column, rows of the", size, 16*size),
-		"output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels 128.")
+	vectors := size // of an output row of as many tiles as lanes
+	fn(fmt.Sprintf("winogradOut%dx%d_%s", alpha, size, lv.name), "func(dst, src *float32, lds, n, plane, pitch int, segs *int64, nseg int, bias *float32, relu int)")
+	Doc(fmt.Sprintf("winogradOut%dx%d transforms n channels of %d tiles back, A' m A for m[i][j] at src[%di+j], adds bias[k] unless bias is nil,", alpha, size, lv.lanes, alpha),
+		fmt.Sprintf("and stores %d rows of %d floats at each segment (off, masks, rows): masks has a bit for each column, rows of the", size, lv.lanes*size),
+		fmt.Sprintf("output are pitch bytes apart, planes plane bytes. Vectors of src are lds bytes apart, channels %d.", 2*vbytes()))
 	segs, nseg, bias, s, c := reg.R9, reg.R10, reg.R11, reg.R12, reg.R13
 	pitch, rows, lds := reg.RBX, reg.R15, reg.R8
 	Load(Param("dst"), dst)
@@ -157,15 +184,15 @@ func winogradOut(alpha, size int) {
 		VADDPS(m(1), out(0), out(0))
 		if size == 2 {
 			VADDPS(u, m(5), out(1))
-			VFMADD231PS_BCST(two, m(2), out(1))
+			addTimes(two, m(2), out(1))
 			return
 		}
 		VADDPS(u, m(5), out(3))
-		VFMADD231PS_BCST(eight, m(2), out(3))
+		addTimes(eight, m(2), out(3))
 		VMOVAPS(u, out(1))
-		VFMADD231PS_BCST(two, m(2), out(1))
+		addTimes(two, m(2), out(1))
 		VMOVAPS(t, out(2))
-		VFMADD231PS_BCST(four, m(1), out(2))
+		addTimes(four, m(1), out(2))
 	}
 	Label("channel")
 	// Columns: o[i][j] for size rows i and alpha columns j. Column j of m is
@@ -177,68 +204,72 @@ func winogradOut(alpha, size int) {
 		LEAQ(Mem{Base: lds, Index: lds, Scale: 1}, s)
 	}
 	ADDQ(s, s) // alpha*lds
-	for j := range alpha {
-		MOVQ(c, p)
-		for i := range alpha {
-			VMOVUPS(Mem{Base: p}, z(24+i))
-			if i < alpha-1 {
-				ADDQ(s, p)
+	if !lv.zmm {
+		winogradOutMemory(alpha, size, out1d)
+	} else {
+		for j := range alpha {
+			MOVQ(c, p)
+			for i := range alpha {
+				VMOVUPS(Mem{Base: p}, z(24+i))
+				if i < alpha-1 {
+					ADDQ(s, p)
+				}
+			}
+			ADDQ(lds, c)
+			out1d(func(i int) reg.VecPhysical { return z(24 + i) }, func(i int) reg.VecPhysical { return o(i, j) }, z(30), z(31))
+		}
+		zero(z(31))
+		TESTQ(bias, bias)
+		JZ(LabelRef("rows"))
+		VBROADCASTSS(Mem{Base: bias}, z(31))
+		ADDQ(U8(4), bias)
+		Label("rows")
+		// Rows: o[i][0..alpha-1] become size sums, and those the floats of an output row in
+		// o[i][0..size-1].
+		for i := range size {
+			m := func(j int) reg.VecPhysical { return o(i, j) }
+			r := func(j int) reg.VecPhysical { return z(24 + j) }
+			out1d(m, r, z(28), z(29))
+			for j := range size {
+				VADDPS(z(31), r(j), r(j))
+			}
+			if size == 2 {
+				loadInts(zipLow, m(0))
+				loadInts(zipHigh, m(1))
+				VPERMI2PS(r(1), r(0), m(0))
+				VPERMI2PS(r(1), r(0), m(1))
+				continue
+			}
+			VUNPCKLPS(r(1), r(0), m(0))
+			VUNPCKLPS(r(3), r(2), m(1))
+			VUNPCKHPS(r(1), r(0), m(2))
+			VUNPCKHPS(r(3), r(2), m(3))
+			VUNPCKLPD(m(1), m(0), r(0)) // tiles 0, 4, 8, 12
+			VUNPCKHPD(m(1), m(0), r(1)) // tiles 1, 5, ...
+			VUNPCKLPD(m(3), m(2), r(2))
+			VUNPCKHPD(m(3), m(2), r(3))
+			// A transpose of quarters.
+			VSHUFF32X4(U8(0x44), r(1), r(0), m(0)) // 0 4 1 5
+			VSHUFF32X4(U8(0x44), r(3), r(2), m(1)) // 2 6 3 7
+			VSHUFF32X4(U8(0xee), r(1), r(0), m(2)) // 8 12 9 13
+			VSHUFF32X4(U8(0xee), r(3), r(2), m(3)) // 10 14 11 15
+			VSHUFF32X4(U8(0x88), m(1), m(0), r(0)) // 0 1 2 3
+			VSHUFF32X4(U8(0xdd), m(1), m(0), r(1)) // 4 5 6 7
+			VSHUFF32X4(U8(0x88), m(3), m(2), r(2))
+			VSHUFF32X4(U8(0xdd), m(3), m(2), r(3))
+			for j := range 4 {
+				VMOVAPS(r(j), m(j))
 			}
 		}
-		ADDQ(lds, c)
-		out1d(func(i int) reg.VecPhysical { return z(24 + i) }, func(i int) reg.VecPhysical { return o(i, j) }, z(30), z(31))
-	}
-	zero(z(31))
-	TESTQ(bias, bias)
-	JZ(LabelRef("rows"))
-	VBROADCASTSS(Mem{Base: bias}, z(31))
-	ADDQ(U8(4), bias)
-	Label("rows")
-	// Rows: o[i][0..alpha-1] become size sums, and those the floats of an output row in
-	// o[i][0..size-1].
-	for i := range size {
-		m := func(j int) reg.VecPhysical { return o(i, j) }
-		r := func(j int) reg.VecPhysical { return z(24 + j) }
-		out1d(m, r, z(28), z(29))
-		for j := range size {
-			VADDPS(z(31), r(j), r(j))
-		}
-		if size == 2 {
-			loadInts(zipLow, m(0))
-			loadInts(zipHigh, m(1))
-			VPERMI2PS(r(1), r(0), m(0))
-			VPERMI2PS(r(1), r(0), m(1))
-			continue
-		}
-		VUNPCKLPS(r(1), r(0), m(0))
-		VUNPCKLPS(r(3), r(2), m(1))
-		VUNPCKHPS(r(1), r(0), m(2))
-		VUNPCKHPS(r(3), r(2), m(3))
-		VUNPCKLPD(m(1), m(0), r(0)) // tiles 0, 4, 8, 12
-		VUNPCKHPD(m(1), m(0), r(1)) // tiles 1, 5, ...
-		VUNPCKLPD(m(3), m(2), r(2))
-		VUNPCKHPD(m(3), m(2), r(3))
-		// A transpose of quarters.
-		VSHUFF32X4(U8(0x44), r(1), r(0), m(0)) // 0 4 1 5
-		VSHUFF32X4(U8(0x44), r(3), r(2), m(1)) // 2 6 3 7
-		VSHUFF32X4(U8(0xee), r(1), r(0), m(2)) // 8 12 9 13
-		VSHUFF32X4(U8(0xee), r(3), r(2), m(3)) // 10 14 11 15
-		VSHUFF32X4(U8(0x88), m(1), m(0), r(0)) // 0 1 2 3
-		VSHUFF32X4(U8(0xdd), m(1), m(0), r(1)) // 4 5 6 7
-		VSHUFF32X4(U8(0x88), m(3), m(2), r(2))
-		VSHUFF32X4(U8(0xdd), m(3), m(2), r(3))
-		for j := range 4 {
-			VMOVAPS(r(j), m(j))
-		}
-	}
-	Load(Param("relu"), s)
-	TESTQ(s, s)
-	JZ(LabelRef("store"))
-	zero(z(31))
-	for i := range size {
-		for j := range vectors {
-			VMAXPS(o(i, j), z(31), o(i, j))
-			VADDPS(z(31), o(i, j), o(i, j))
+		Load(Param("relu"), s)
+		TESTQ(s, s)
+		JZ(LabelRef("store"))
+		zero(z(31))
+		for i := range size {
+			for j := range vectors {
+				VMAXPS(o(i, j), z(31), o(i, j))
+				VADDPS(z(31), o(i, j), o(i, j))
+			}
 		}
 	}
 	Label("store")
@@ -248,13 +279,38 @@ func winogradOut(alpha, size int) {
 	MOVQ(Mem{Base: segs}, c)
 	ADDQ(dst, c)
 	ks := []reg.OpmaskPhysical{reg.K1, reg.K2, reg.K3, reg.K4}[:vectors]
-	for j, k := range ks {
-		KMOVW(Mem{Base: segs, Disp: 8 + 2*j}, k)
+	masks := func(j int) reg.VecPhysical { return z(12 + j) } // avx2
+	if lv.zmm {
+		for j, k := range ks {
+			KMOVW(Mem{Base: segs, Disp: 8 + 2*j}, k)
+		}
+	} else {
+		MOVQ(Mem{Base: segs, Disp: 8}, rows)
+		for j := range vectors {
+			maskFrom(rows, lv.lanes*min(j, 1), nil, masks(j))
+		}
 	}
 	MOVQ(Mem{Base: segs, Disp: 16}, rows)
+	row := reg.RAX // avx2
+	if !lv.zmm {
+		MOVQ(src, row)
+	}
 	for i := range size {
+		if !lv.zmm {
+			MOVQ(row, p)
+		}
 		for j, k := range ks {
-			VMOVUPS(o(i, j), k, Mem{Base: c, Disp: 64 * j})
+			m := Mem{Base: c, Disp: vbytes() * j}
+			if lv.zmm {
+				VMOVUPS(o(i, j), k, m)
+				continue
+			}
+			VMOVUPS(Mem{Base: p}, z(0))
+			VMASKMOVPS(z(0), masks(j), m)
+			ADDQ(lds, p)
+		}
+		if !lv.zmm {
+			ADDQ(s, row)
 		}
 		if i < size-1 {
 			SUBQ(U8(1), rows)
@@ -266,11 +322,87 @@ func winogradOut(alpha, size int) {
 	ADDQ(U8(24), segs)
 	SUBQ(U8(1), nseg)
 	JNZ(LabelRef("segment"))
-	ADDQ(U32(128), src)
+	ADDQ(U32(uint32(2*vbytes())), src)
 	Load(Param("plane"), s)
 	ADDQ(s, dst)
 	SUBQ(U8(1), n)
 	JNZ(LabelRef("channel"))
 	VZEROUPPER()
 	RET()
+}
+
+// winogradOutMemory emits the middle of winogradOut for avx2, which has not the
+// registers for all values: those of src are overwritten, with columns transformed
+// and then with the vectors of the output's rows.
+func winogradOutMemory(alpha, size int, out1d func(m, out func(int) reg.VecPhysical, t, u reg.VecPhysical)) {
+	src, p, bias, s, c, lds, relu := reg.RSI, reg.RDX, reg.R11, reg.R12, reg.R13, reg.R8, reg.RAX
+	z := vec
+	m := func(i int) reg.VecPhysical { return z(i) }
+	r := func(i int) reg.VecPhysical { return z(8 + i) }
+	// walk calls f for n vectors from first on, step bytes apart.
+	walk := func(first, step reg.GPPhysical, n int, f func(i int, at Mem)) {
+		MOVQ(first, p)
+		for i := range n {
+			f(i, Mem{Base: p})
+			if i < n-1 {
+				ADDQ(step, p)
+			}
+		}
+	}
+	for j := range alpha {
+		walk(c, s, alpha, func(i int, at Mem) { VMOVUPS(at, m(i)) })
+		out1d(m, r, z(6), z(7))
+		walk(c, s, size, func(i int, at Mem) { VMOVUPS(r(i), at) })
+		if j < alpha-1 {
+			ADDQ(lds, c)
+		}
+	}
+	add, none := z(15), z(14)
+	zero(add)
+	TESTQ(bias, bias)
+	JZ(LabelRef("rows"))
+	VBROADCASTSS(Mem{Base: bias}, add)
+	ADDQ(U8(4), bias)
+	Label("rows")
+	zero(none)
+	Load(Param("relu"), relu)
+	MOVQ(src, c)
+	for i := range size {
+		walk(c, lds, alpha, func(j int, at Mem) { VMOVUPS(at, m(j)) })
+		out1d(m, r, z(6), z(7))
+		for j := range size {
+			VADDPS(add, r(j), r(j))
+		}
+		plain := fmt.Sprintf("plain%d", i)
+		TESTQ(relu, relu)
+		JZ(LabelRef(plain))
+		for j := range size {
+			VMAXPS(r(j), none, r(j)) // a NaN stays
+			VADDPS(none, r(j), r(j)) // -0 becomes 0
+		}
+		Label(plain)
+		if size == 2 {
+			VUNPCKLPS(r(1), r(0), m(0))
+			VUNPCKHPS(r(1), r(0), m(1))
+			VPERM2F128(U8(0x20), m(1), m(0), r(0))
+			VPERM2F128(U8(0x31), m(1), m(0), r(1))
+		} else {
+			VUNPCKLPS(r(1), r(0), m(0))
+			VUNPCKLPS(r(3), r(2), m(1))
+			VUNPCKHPS(r(1), r(0), m(2))
+			VUNPCKHPS(r(3), r(2), m(3))
+			VUNPCKLPD(m(1), m(0), m(4)) // tiles 0, 4
+			VUNPCKHPD(m(1), m(0), m(5)) // tiles 1, 5
+			VUNPCKLPD(m(3), m(2), m(6)) // tiles 2, 6
+			VUNPCKHPD(m(3), m(2), m(7)) // tiles 3, 7
+			VPERM2F128(U8(0x20), m(5), m(4), r(0))
+			VPERM2F128(U8(0x20), m(7), m(6), r(1))
+			VPERM2F128(U8(0x31), m(5), m(4), r(2))
+			VPERM2F128(U8(0x31), m(7), m(6), r(3))
+		}
+		walk(c, lds, size, func(j int, at Mem) { VMOVUPS(r(j), at) })
+		if i < size-1 {
+			ADDQ(s, c)
+		}
+	}
 }
