@@ -118,14 +118,21 @@ type Top9 struct {
 	} `json:"layers"`
 }
 
-// Golden loads a golden network from the repository's testdata or else from the
-// shared folder; the test is skipped if it is in neither.
-func Golden(t testing.TB, name string) *Case {
+// GoldenDir is the folder of a golden case: in the repository's testdata or else
+// in the shared folder; the test is skipped if it is in neither.
+func GoldenDir(t testing.TB, name string) string {
 	t.Helper()
 	dir := filepath.Join(Root(t), "testdata", "golden", name)
 	if _, err := os.Stat(dir); err != nil {
 		dir = filepath.Join(Shared(t), "golden", name)
 	}
+	return dir
+}
+
+// Golden loads a golden network, see GoldenDir.
+func Golden(t testing.TB, name string) *Case {
+	t.Helper()
+	dir := GoldenDir(t, name)
 	c := &Case{Dir: dir}
 	text, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 func TestGoldenRecurrent(t *testing.T) {
 	for _, cell := range []string{"rnn", "lstm", "gru"} {
 		t.Run(cell, func(t *testing.T) {
-			dir := filepath.Join(viztest.Shared(t), "golden", cell)
+			dir := viztest.GoldenDir(t, cell)
 			text, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
 			if err != nil {
 				t.Fatal(err)
