@@ -362,7 +362,7 @@ func Invariance(ctx context.Context, engine *model.Engine, net *model.Network, x
 					k := shapes[name].Len()
 					c.Distance[l][from+j] = distance(t.Value(name).Data[j*k:(j+1)*k], clean.Value(name).Data)
 				}
-				c.Probability = append(c.Probability, softmax(t.Value(net.Logits).Data[j*classes : (j+1)*classes])[class])
+				c.Probability = append(c.Probability, tensor.Softmax(t.Value(net.Logits).Data[j*classes : (j+1)*classes])[class])
 			}
 			if done += n; o.Progress != nil {
 				o.Progress(done, total)
@@ -383,20 +383,4 @@ func distance(a, b []float32) float64 {
 		sum += d * d
 	}
 	return math.Sqrt(sum)
-}
-
-func softmax(scores []float32) []float64 {
-	top := math.Inf(-1)
-	for _, s := range scores {
-		top = max(top, float64(s))
-	}
-	p, sum := make([]float64, len(scores)), 0.0
-	for i, s := range scores {
-		p[i] = math.Exp(float64(s) - top)
-		sum += p[i]
-	}
-	for i := range p {
-		p[i] /= sum
-	}
-	return p
 }

@@ -168,23 +168,6 @@ func finite(scores []float32) error {
 	return nil
 }
 
-func softmax(scores []float32) []float64 {
-	top := math.Inf(-1)
-	for _, s := range scores {
-		top = max(top, float64(s))
-	}
-	out := make([]float64, len(scores))
-	var total float64
-	for i, s := range scores {
-		out[i] = math.Exp(float64(s) - top)
-		total += out[i]
-	}
-	for i := range out {
-		out[i] /= total
-	}
-	return out
-}
-
 func sum(v []float32) float32 {
 	var s float64
 	for _, x := range v {

@@ -170,7 +170,7 @@ func (s *Scanner) newMap(x *tensor.Tensor, set *patches, scores []float32, value
 	if m.Classes == nil {
 		m.Classes = []int{m.CleanBest}
 	}
-	p := softmax(scores)
+	p := tensor.Softmax(scores)
 	for _, c := range m.Classes {
 		m.CleanProb = append(m.CleanProb, float32(p[c]))
 		m.CleanLogit = append(m.CleanLogit, scores[c])
@@ -193,7 +193,7 @@ func (m *Map) put(i int, scores []float32) error {
 	if err := finite(scores); err != nil {
 		return fmt.Errorf("occlusion: patch at row %d, column %d: %w", m.Boxes[i].Y0, m.Boxes[i].X0, err)
 	}
-	p := softmax(scores)
+	p := tensor.Softmax(scores)
 	for j, c := range m.Classes {
 		m.Prob[j][i], m.Logit[j][i] = float32(p[c]), scores[c]
 		m.odds[j][i] = logOdds(scores, p, c)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"math"
-	"slices"
 	"time"
 
 	"github.com/deconvnet/viz/model"
@@ -115,7 +113,7 @@ func (b *bench) benchBrute(x *tensor.Tensor, o occlusion.Options, params map[str
 			spent += time.Since(start)
 			scores := trace.Value(b.net.Logits).Data
 			for i := range m {
-				sum += probability(scores[i*len(scores)/m:(i+1)*len(scores)/m], class)
+				sum += tensor.Softmax(scores[i*len(scores)/m : (i+1)*len(scores)/m])[class]
 			}
 		}
 		if t := spent.Seconds() / float64(n) * float64(len(corners)); best == 0 || t < best {
@@ -125,13 +123,4 @@ func (b *bench) benchBrute(x *tensor.Tensor, o occlusion.Options, params map[str
 	}
 	params["measured"] = n
 	return b.print("occlude", params, []float64{best}, sum)
-}
-
-// probability is the softmax of the scores at class.
-func probability(scores []float32, class int) float64 {
-	top, sum := slices.Max(scores), 0.0
-	for _, v := range scores {
-		sum += math.Exp(float64(v - top))
-	}
-	return math.Exp(float64(scores[class]-top)) / sum
 }

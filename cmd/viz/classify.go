@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"text/tabwriter"
 
@@ -114,21 +113,12 @@ func classify(c *cli.Context) error {
 // topClasses are the k classes with the highest scores, best first, ties by number.
 func topClasses(net *model.Network, scores *tensor.Tensor, k int) []classScore {
 	all := make([]classScore, len(scores.Data))
-	top := math.Inf(-1)
+	p := tensor.Softmax(scores.Data)
 	for i, v := range scores.Data {
-		all[i] = classScore{Class: i, Score: float64(v)}
+		all[i] = classScore{Class: i, Score: float64(v), Probability: p[i]}
 		if i < len(net.Classes) {
 			all[i].Name = net.Classes[i]
 		}
-		top = max(top, float64(v))
-	}
-	sum := 0.0
-	for i := range all {
-		all[i].Probability = math.Exp(all[i].Score - top)
-		sum += all[i].Probability
-	}
-	for i := range all {
-		all[i].Probability /= sum
 	}
 	slices.SortStableFunc(all, func(a, b classScore) int {
 		switch {

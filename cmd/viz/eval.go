@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"text/tabwriter"
 
@@ -135,7 +134,7 @@ func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src
 			if label == best {
 				r.Correct++
 			}
-			loss += crossEntropy(scores, label)
+			loss += tensor.CrossEntropy(scores, label)
 		}
 		if step != nil {
 			step(at+n, src.Len())
@@ -144,17 +143,4 @@ func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src
 	r.Accuracy = float64(r.Correct) / float64(r.Images)
 	r.Loss = loss / float64(r.Images)
 	return r, nil
-}
-
-// crossEntropy is -log softmax(scores)[label].
-func crossEntropy(scores []float32, label int) float64 {
-	top := math.Inf(-1)
-	for _, s := range scores {
-		top = max(top, float64(s))
-	}
-	var total float64
-	for _, s := range scores {
-		total += math.Exp(float64(s) - top)
-	}
-	return math.Log(total) + top - float64(scores[label])
 }

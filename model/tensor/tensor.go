@@ -7,6 +7,7 @@ package tensor
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -83,4 +84,34 @@ func ArgMax(x []float32) int {
 		}
 	}
 	return at
+}
+
+// Softmax returns exp(x) / sum of exp(x), computed in float64.
+func Softmax(x []float32) []float64 {
+	p := make([]float64, len(x))
+	top, sum := math.Inf(-1), 0.0
+	for _, v := range x {
+		top = max(top, float64(v))
+	}
+	for i, v := range x {
+		p[i] = math.Exp(float64(v) - top)
+		sum += p[i]
+	}
+	for i := range p {
+		p[i] /= sum
+	}
+	return p
+}
+
+// CrossEntropy returns -log Softmax(x)[label], which is finite where the
+// probability is too small to be.
+func CrossEntropy(x []float32, label int) float64 {
+	top, sum := math.Inf(-1), 0.0
+	for _, v := range x {
+		top = max(top, float64(v))
+	}
+	for _, v := range x {
+		sum += math.Exp(float64(v) - top)
+	}
+	return math.Log(sum) + top - float64(x[label])
 }

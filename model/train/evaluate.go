@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 
 	"github.com/deconvnet/viz/model"
@@ -80,11 +79,7 @@ func Evaluate(ctx context.Context, e *model.Engine, net *model.Network, images I
 			if best == label {
 				right++
 			}
-			sum := 0.0
-			for _, v := range row {
-				sum += math.Exp(float64(v) - float64(row[best]))
-			}
-			loss += math.Log(sum) + float64(row[best]) - float64(row[label])
+			loss += tensor.CrossEntropy(row, label)
 		}
 	}
 	if n > 0 {
