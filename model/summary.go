@@ -170,7 +170,7 @@ func attributes(l Layer) string {
 	case *LRN:
 		return fmt.Sprintf("size %d, alpha %g, beta %g, bias %g", l.Size, l.Alpha, l.Beta, l.Bias)
 	case *Dropout:
-		return fmt.Sprintf("rate %g", l.Rate)
+		return fmt.Sprintf("rate %.4g", l.Rate)
 	case *Pad:
 		return fmt.Sprintf("pads %v, value %g", l.Pads, l.Value)
 	}
