@@ -15,17 +15,27 @@ type ArchOptions struct {
 	Classes []string
 	Keep    float64 // probability to keep a value in dropout; 0: the architecture's own
 	Width   float64 // scales the numbers of maps; 0: 1
+	Init    string  // how weights start, of Inits; "": he
 	Seed    uint64  // of the initial weights
 }
 
 // Arches lists the names that Build knows.
 func Arches() []string { return []string{"lenet5", "small", "rnn", "lstm", "gru"} }
 
+// Inits lists the ways in which weights of Build start:
+//
+//	he         normal of deviation sqrt(2/fan-in), or of 0.01 as in [zeiler14] 3
+//	           for convolutions under a batch normalisation, which makes scale a
+//	           matter of looks: what is learnt soon stands out from the noise that
+//	           filters start as; biases are 0
+//	truncated  normal of deviation 0.1, drawn again beyond 0.2, whatever the
+//	           fan-in; biases are 0.1 (the code handed out with [course])
+//
+// Recurrent layers start in one way of their own.
+func Inits() []string { return []string{"he", "truncated"} }
+
 // Build returns an untrained network of the named architecture, its weights
-// drawn from the seed: He normal (deviation sqrt(2/fan-in)), or a deviation of
-// 0.01 as in [zeiler14] 3 for convolutions under a batch normalisation, which
-// makes scale a matter of looks: what is learnt soon stands out from the noise
-// that filters start as. Biases are 0.
+// drawn from the seed.
 //
 //	lenet5  the network of [course]: 5x5x32, pool 2, 5x5x64, pool 2, dense 1024,
 //	        dropout, classes; padded so that sizes only halve in the pools
@@ -44,10 +54,16 @@ func Build(arch string, o ArchOptions) (*Network, error) {
 	if !(o.Width > 0 && o.Width <= 64) || !(o.Keep >= 0 && o.Keep <= 1) {
 		return nil, fmt.Errorf("model: width %g and keep rate %g, want 0 < width <= 64 and 0 < keep <= 1", o.Width, o.Keep)
 	}
+	if o.Init == "" {
+		o.Init = "he"
+	}
+	if !slices.Contains(Inits(), o.Init) {
+		return nil, fmt.Errorf("model: %w", &UnknownName{What: "way to start weights", Name: o.Init, Nearest: nearest(o.Init, Inits())})
+	}
 	if o.Input.Name == "" {
 		o.Input.Name = "input"
 	}
-	b := &builder{rng: rand.New(rand.NewPCG(o.Seed, 0x76697a)), width: o.Width,
+	b := &builder{init: o.Init, rng: rand.New(rand.NewPCG(o.Seed, 0x76697a)), width: o.Width,
 		net: &Network{Name: arch, Input: o.Input, Classes: slices.Clone(o.Classes), Origin: Origin{Arch: arch}}, last: o.Input.Name, shape: o.Input.Shape()}
 	keep := func(own float64) float64 {
 		if o.Keep > 0 {
@@ -104,7 +120,8 @@ type builder struct {
 	last  string
 	shape Shape
 	err   error
-	bare  bool // weights are still to come: 0
+	init  string // of Inits; "": he
+	bare  bool   // weights are still to come: 0
 }
 
 func (b *builder) maps(n int) int { return max(int(math.Round(float64(n)*b.width)), 1) }
@@ -135,6 +152,31 @@ func (b *builder) normal(std float64, shape ...int) *tensor.Tensor {
 	return t
 }
 
+// weights draws the weights of a convolution or dense layer: normal of the
+// deviation std, unless the network starts in another way.
+func (b *builder) weights(std float64, shape ...int) *tensor.Tensor {
+	if b.init != "truncated" || b.bare {
+		return b.normal(std, shape...)
+	}
+	t := tensor.New(shape...)
+	for i := range t.Data {
+		v := b.rng.NormFloat64()
+		for math.Abs(v) > 2 {
+			v = b.rng.NormFloat64()
+		}
+		t.Data[i] = float32(0.1 * v)
+	}
+	return t
+}
+
+// biases are those of n maps or units.
+func (b *builder) biases(n int) []float32 {
+	if b.init == "truncated" {
+		return slices.Repeat([]float32{0.1}, n)
+	}
+	return make([]float32, n)
+}
+
 // conv adds convolution i of size k with padding that keeps the size, with
 // batch normalisation (which makes a bias pointless) if wanted, and a rectifier.
 func (b *builder) conv(i, maps, k int, norm bool) {
@@ -143,10 +185,10 @@ func (b *builder) conv(i, maps, k int, norm bool) {
 	if norm {
 		std = 0.01
 	}
-	l := &Conv{Weight: b.normal(std, maps, b.shape.C, k, k), Stride: [2]int{1, 1}, Dilation: [2]int{1, 1},
+	l := &Conv{Weight: b.weights(std, maps, b.shape.C, k, k), Stride: [2]int{1, 1}, Dilation: [2]int{1, 1},
 		Pads: [4]int{k / 2, k / 2, k / 2, k / 2}, Groups: 1}
 	if !norm {
-		l.Bias = make([]float32, maps)
+		l.Bias = b.biases(maps)
 	}
 	b.add(fmt.Sprintf("conv%d", i), l)
 	if norm {
@@ -168,5 +210,5 @@ func (b *builder) dense(name string, out int) {
 	if b.err != nil {
 		return
 	}
-	b.add(name, &Dense{Weight: b.normal(he(b.shape.C), out, b.shape.C), Bias: make([]float32, out)})
+	b.add(name, &Dense{Weight: b.weights(he(b.shape.C), out, b.shape.C), Bias: b.biases(out)})
 }

@@ -113,7 +113,9 @@ func whyApart(c *cli.Context, r trialRow, d float64) string {
 	if c.Int("limit") > 0 {
 		why = append(why, "only a part of the images was used")
 	}
-	why = append(why, "differences of method: weights start from He's normal distribution with biases of 0 (the course: truncated normal of 0.1, biases 0.1); images come in epochs "+
-		"(the course draws a fresh permutation each step); accuracy is over all test images with dropout off; the course's figure was read off a chart")
+	if r.Trial.Init != "truncated" {
+		why = append(why, "weights start from He's normal distribution with biases of 0 (the course: truncated normal of 0.1, biases 0.1)")
+	}
+	why = append(why, "images come in epochs (the course draws a fresh permutation each step); the order and the initial weights are others; the course's figure is that of one run, read off a chart")
 	return fmt.Sprintf("%+.3f: %s.", d, strings.Join(why, "; "))
 }
