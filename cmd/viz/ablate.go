@@ -212,7 +212,7 @@ func ablate(c *cli.Context) error {
 		return err
 	}
 	for i := range jobs {
-		r, _, err := k.run(&jobs[i])
+		r, err := k.run(&jobs[i])
 		if err != nil {
 			return err
 		}

@@ -172,7 +172,10 @@ type job struct {
 func (k *campaign) resolve(j *job) error {
 	o, err := j.o.Resolve(k.images[0].Len())
 	if err != nil {
-		return usageErr(err)
+		return usageErr(fmt.Errorf("%s: %w", j.name, err))
+	}
+	if n := k.images[0].Len(); o.Batch > n {
+		return usage(fmt.Sprintf("%s: batches of %d images, there are %d to train on", j.name, o.Batch, n), "")
 	}
 	o.EvalEvery = evaluations(o.Steps, j.evals)
 	o.CheckpointEvery = o.EvalEvery
@@ -182,16 +185,28 @@ func (k *campaign) resolve(j *job) error {
 }
 
 // plan says on stderr how long jobs will take, from a few steps of each kind. What is
-// finished counts nothing.
+// finished counts nothing. All that can be wrong with a job is wrong here, not
+// after hours of others.
 func (k *campaign) plan(jobs []job) error {
 	total := 0.0
 	speeds := map[string]float64{}
+	seen := map[string]bool{}
 	for i := range jobs {
 		j := &jobs[i]
+		if seen[fileName(j.name)] {
+			return usage("two runs are called "+j.name, "give each a name of its own")
+		}
+		seen[fileName(j.name)] = true
 		if err := k.resolve(j); err != nil {
 			return err
 		}
-		before, _ := k.recall(j)
+	}
+	for i := range jobs {
+		j := &jobs[i]
+		before, err := k.recall(j)
+		if err != nil {
+			return err
+		}
 		from := 0
 		if before != nil {
 			from = before.final().Step
@@ -270,72 +285,47 @@ func (k *campaign) fresh(j *job) *trained {
 	return r
 }
 
-// run does a job, or what is left of it, and returns the run and the trained
-// network.
-func (k *campaign) run(j *job) (*trained, *model.Network, error) {
+// run does a job, or what is left of it.
+func (k *campaign) run(j *job) (*trained, error) {
 	if err := k.resolve(j); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	r, err := k.recall(j)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	ckpt := k.file(j, "ckpt.bin")
-	var state *model.State
-	net := j.net
-	if r != nil {
-		if net, state, err = model.LoadState(ckpt); err != nil && !(r.Diverged != "" && errors.Is(err, fs.ErrNotExist)) {
-			return nil, nil, err
+	if r != nil && r.Done {
+		note(k.c, "%s: done before", j.name)
+		return r, nil
+	}
+	net, state, from := j.net, (*model.State)(nil), 0
+	if r == nil {
+		r = k.fresh(j)
+		if err := os.MkdirAll(filepath.Dir(k.file(j, "run.json")), 0o777); err != nil {
+			return nil, err
 		}
-		if net == nil {
-			net = j.net // it diverged before the first measurement
+	} else {
+		if net, state, err = model.LoadState(k.file(j, "ckpt.bin")); err != nil {
+			return nil, err
 		}
-		if r.Done {
-			note(k.c, "%s: done before", j.name)
-			return r, net, nil
+		if state == nil {
+			return nil, fmt.Errorf("%s holds no training state to go on from", k.file(j, "ckpt.bin"))
 		}
-		for len(r.Points) > 0 && r.final().Step > state.Step {
+		from = state.Step
+		for len(r.Points) > 0 && r.final().Step > from {
 			r.Points = r.Points[:len(r.Points)-1]
 		}
 	}
-	save := func(r *trained) error {
-		text, err := encodeJSON(r)
-		if err != nil {
-			return err
-		}
-		return imageio.WriteFile(k.file(j, "run.json"), func(w io.Writer) error { _, err := w.Write(text); return err })
-	}
-	if r == nil {
-		r = k.fresh(j)
-		if err := os.MkdirAll(filepath.Dir(ckpt), 0o777); err != nil {
-			return nil, nil, err
-		}
-		first := curvePoint{}
-		for i, s := range []struct {
-			accuracy, loss **float64
-			n              int
-		}{{&first.TrainAccuracy, &first.TrainLoss, max(j.o.EvalTrain, 1)}, {&first.TestAccuracy, &first.TestLoss, 0}} {
-			if k.images[i].Len() == 0 {
-				continue
-			}
-			score, err := train.Evaluate(k.c.Context, k.engine, net, k.images[i], s.n)
-			if err != nil {
-				return nil, nil, err
-			}
-			*s.accuracy, *s.loss = &score.Accuracy, finite(score.Loss)
-		}
-		r.Points = []curvePoint{first}
-		if j.each != nil {
-			if err := j.each(0, net); err != nil {
-				return nil, nil, err
-			}
+	// A break while a network was measured leaves a checkpoint without its point.
+	if due := from%j.o.EvalEvery == 0 || from == j.o.Steps; due && (len(r.Points) == 0 || r.final().Step < from) {
+		if err := k.measure(j, r, from, net); err != nil {
+			return nil, err
 		}
 	}
-	from := r.final().Step
 	note(k.c, "%s: from step %d of %d", j.name, from, j.o.Steps)
 	live := newLive(k.c, from*j.o.Batch)
 	last, images, busy := time.Now(), from*j.o.Batch, true // busy: the time since last is not all training
-	out, _, err := train.Run(k.c.Context, k.engine, net, k.images[0], k.images[1], state, j.o, train.Hooks{
+	_, _, err = train.Run(k.c.Context, k.engine, net, k.images[0], k.images[1], state, j.o, train.Hooks{
 		Progress: func(p train.Report) {
 			live.show(p)
 			now := time.Now()
@@ -345,45 +335,82 @@ func (k *campaign) run(j *job) (*trained, *model.Network, error) {
 				r.Measured[1] += now.Sub(last).Seconds()
 			}
 			last, images, busy = now, p.Images, measured
-			if !measured {
-				return
+			if measured {
+				point := newPoint(p.Step, p.Images, p.Train, p.Test)
+				point.Loss = finite(p.Loss)
+				r.Points = append(r.Points, point)
 			}
-			point := curvePoint{Step: p.Step, Images: p.Images, Loss: finite(p.Loss)}
-			if p.Train != nil {
-				point.TrainAccuracy, point.TrainLoss = &p.Train.Accuracy, finite(p.Train.Loss)
-			}
-			if p.Test != nil {
-				point.TestAccuracy, point.TestLoss = &p.Test.Accuracy, finite(p.Test.Loss)
-			}
-			r.Points = append(r.Points, point)
 		},
 		Checkpoint: func(net *model.Network, state *model.State) error {
-			defer func() { last, busy = time.Now(), false }()
+			defer func() { last, live.since, busy = time.Now(), time.Now(), false }()
 			if j.each != nil && r.final().Step == state.Step {
 				if err := j.each(state.Step, net); err != nil {
 					return err
 				}
 			}
-			if err := model.Save(ckpt, net, state); err != nil {
+			if err := model.Save(k.file(j, "ckpt.bin"), net, state); err != nil {
 				return err
 			}
-			return save(r)
+			return k.save(j, r)
 		},
 	})
 	live.end()
 	var diverged *train.Diverged
-	switch {
-	case errors.As(err, &diverged):
+	if errors.As(err, &diverged) {
 		note(k.c, "%s: %v", j.name, err)
-		r.Diverged, out = err.Error(), net
-	case err != nil:
+		r.Diverged, err = err.Error(), nil
+	} else if err == nil && r.final().Step < j.o.Steps {
+		err = k.c.Context.Err() // stopped while the last step was measured
+	}
+	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			note(k.c, "what is done is in %s: the same command goes on from there", k.dir)
 		}
-		return nil, nil, err
+		return nil, err
+	}
+	if p := r.final(); r.Diverged == "" && p.TestAccuracy != nil && p.TestLoss == nil {
+		r.Diverged = fmt.Sprintf("after step %d the loss on test images is not finite", p.Step)
 	}
 	r.Done = true
-	return r, out, save(r)
+	return r, k.save(j, r)
+}
+
+// measure adds the point of a step that is not training's to measure.
+func (k *campaign) measure(j *job, r *trained, step int, net *model.Network) error {
+	var scores [2]*train.Score
+	for i, n := range [2]int{j.o.EvalTrain, 0} {
+		if k.images[i].Len() == 0 {
+			continue
+		}
+		var err error
+		if scores[i], err = train.Evaluate(k.c.Context, k.engine, net, k.images[i], n); err != nil {
+			return err
+		}
+	}
+	r.Points = append(r.Points, newPoint(step, step*j.o.Batch, scores[0], scores[1]))
+	if j.each != nil {
+		return j.each(step, net)
+	}
+	return nil
+}
+
+func newPoint(step, images int, onTrain, onTest *train.Score) curvePoint {
+	p := curvePoint{Step: step, Images: images}
+	if onTrain != nil {
+		p.TrainAccuracy, p.TrainLoss = &onTrain.Accuracy, finite(onTrain.Loss)
+	}
+	if onTest != nil {
+		p.TestAccuracy, p.TestLoss = &onTest.Accuracy, finite(onTest.Loss)
+	}
+	return p
+}
+
+func (k *campaign) save(j *job, r *trained) error {
+	text, err := encodeJSON(r)
+	if err != nil {
+		return err
+	}
+	return imageio.WriteFile(k.file(j, "run.json"), func(w io.Writer) error { _, err := w.Write(text); return err })
 }
 
 // writeNumbers writes a result as NAME.json and rows of numbers as NAME.csv.

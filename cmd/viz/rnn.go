@@ -127,7 +127,7 @@ func runRNN(c *cli.Context) error {
 	}
 	var runs []*trained
 	for i := range jobs {
-		r, _, err := k.run(&jobs[i])
+		r, err := k.run(&jobs[i])
 		if err != nil {
 			return err
 		}
@@ -155,7 +155,7 @@ func runRNN(c *cli.Context) error {
 			more = append(more, j)
 		}
 		for i := range more {
-			r, _, err := k.run(&more[i])
+			r, err := k.run(&more[i])
 			if err != nil {
 				return err
 			}

@@ -195,7 +195,7 @@ func runTrials(c *cli.Context) error {
 	}
 	var done []*finishedTrial
 	for i := range jobs {
-		r, _, err := k.run(&jobs[i])
+		r, err := k.run(&jobs[i])
 		if err != nil {
 			return err
 		}
@@ -234,8 +234,13 @@ func (k *campaign) watch(j *job, step int, net *model.Network) error {
 		}
 	}
 	text, err := json.Marshal(m)
+	var odd *json.UnsupportedValueError
+	if errors.As(err, &odd) { // it diverges: what follows ends it
+		note(k.c, "%s: step %d: weights or activations are not finite, they are not recorded", j.name, step)
+		return nil
+	}
 	if err != nil {
-		return fmt.Errorf("%s: step %d: activations are not finite: %w", j.name, step, err)
+		return err
 	}
 	path := k.file(j, filepath.Join("watch", fmt.Sprintf("%07d.json", step)))
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
