@@ -15,7 +15,7 @@ import (
 // Part is one part in several images, such as the left eye of five dogs: a box in
 // each, in pixels of the network's input.
 type Part struct {
-	Name  string
+	Name  string            // not one of AllParts, Random, RandomSame
 	Boxes []image.Rectangle // one for each image
 }
 
@@ -47,21 +47,25 @@ type Correspondence struct {
 	// Deviation is the standard deviation of the pairs' distances (of the draws'
 	// scores for random masks).
 	Deviation float64 `json:"deviation"`
-	// Error is the standard error of Score: by the jackknife over images, since
-	// pairs share images; for random masks the deviation of draws over the root of
-	// their number.
+	// Error is the standard error of Score by the jackknife over images, since pairs
+	// share images.
 	Error float64 `json:"error"`
-	// Lower says by how many standard errors of the difference Score is below that
-	// of random masks of the same sizes; 0 for random masks themselves.
-	Lower float64 `json:"lower"`
-	Draws int     `json:"draws,omitempty"`
+	// Below is by how much Score is below that of masks of the same sizes at random
+	// places in the same images, and BelowError the standard error of that
+	// difference, by the jackknife of the differences. Lower is Below in such errors.
+	// All are 0 for random masks themselves.
+	Below      float64 `json:"below_random"`
+	BelowError float64 `json:"below_random_error"`
+	Lower      float64 `json:"lower"`
+	Draws      int     `json:"draws,omitempty"`
 }
 
 // Correspond masks the same part in every one of the images x, [N, C, H, W], and
 // compares how the layers change ([zeiler14] arXiv 4.3): with e = f(x) -
 // f(masked x) of each image, the sum over pairs of the Hamming distance of
 // sign(e), here as a mean so that numbers of images and values do not matter. It
-// does the same with masks of the same sizes at random places.
+// does the same with masks of the same sizes at random places: a part is compared
+// with random masks of its own sizes, since larger masks change more values.
 func Correspond(ctx context.Context, engine *model.Engine, net *model.Network, x *tensor.Tensor, parts []Part, o CorrespondOptions) ([]Correspondence, error) {
 	n := x.Shape[0]
 	if n < 3 {
@@ -73,6 +77,9 @@ func Correspond(ctx context.Context, engine *model.Engine, net *model.Network, x
 		return nil, fmt.Errorf("experiments: no parts to mask")
 	}
 	for _, p := range parts {
+		if slices.Contains([]string{AllParts, Random, RandomSame}, p.Name) {
+			return nil, fmt.Errorf("experiments: a part is called %q, as what it is compared with", p.Name)
+		}
 		if len(p.Boxes) != n {
 			return nil, fmt.Errorf("experiments: part %s: boxes for %d images, want %d", p.Name, len(p.Boxes), n)
 		}
@@ -129,7 +136,7 @@ func Correspond(ctx context.Context, engine *model.Engine, net *model.Network, x
 		}
 		masked := x.Clone()
 		for i, b := range boxes {
-			mask(masked.Data[i*in.Shape().Len():], in, b, o.Fill)
+			Mask(masked.Data[i*in.Shape().Len():], in, b, o.Fill)
 		}
 		values, err := run(masked)
 		if err != nil {
@@ -145,83 +152,122 @@ func Correspond(ctx context.Context, engine *model.Engine, net *model.Network, x
 		return out, nil
 	}
 	rng := rand.New(rand.NewPCG(o.Seed, 0x636f7272))
-	scores := map[string][]Correspondence{}
-	random := map[string][2][]float64{}
-	sums := map[string][][]float64{} // of the pairs' distances over parts
+	layers := make([]correspondence, len(o.Layers))
+	for i := range layers {
+		layers[i].all, layers[i].random, layers[i].same = square(n), square(n), square(n)
+	}
+	share := 1 / float64(len(parts)*o.Random)
 	for _, p := range parts {
-		d, err := pairs(p.Boxes)
+		own, err := pairs(p.Boxes)
 		if err != nil {
 			return nil, err
 		}
-		for _, l := range o.Layers {
-			c := Correspondence{Layer: l, Part: p.Name}
-			c.Score, c.Deviation, c.Error = pairStatistics(d[l])
-			scores[l] = append(scores[l], c)
-			if sums[l] == nil {
-				sums[l] = d[l]
-				continue
-			}
-			for i, row := range d[l] {
-				for j, v := range row {
-					sums[l][i][j] += v
-				}
-			}
+		random := make([][][]float64, len(layers)) // at this part's sizes
+		for i, l := range o.Layers {
+			random[i] = square(n)
+			add(layers[i].all, own[l], 1/float64(len(parts)))
 		}
 		for range o.Random {
-			var boxes [2][]image.Rectangle
+			var free, same []image.Rectangle
 			fy, fx := rng.Float64(), rng.Float64()
 			for _, b := range p.Boxes {
-				free := image.Pt(in.W-b.Dx()+1, in.H-b.Dy()+1)
+				room := image.Pt(in.W-b.Dx()+1, in.H-b.Dy()+1)
 				at := image.Rect(0, 0, b.Dx(), b.Dy())
-				boxes[0] = append(boxes[0], at.Add(image.Pt(rng.IntN(free.X), rng.IntN(free.Y))))
-				boxes[1] = append(boxes[1], at.Add(image.Pt(int(fx*float64(free.X)), int(fy*float64(free.Y)))))
+				free = append(free, at.Add(image.Pt(rng.IntN(room.X), rng.IntN(room.Y))))
+				same = append(same, at.Add(image.Pt(int(fx*float64(room.X)), int(fy*float64(room.Y)))))
 			}
-			for kind := range boxes {
-				d, err := pairs(boxes[kind])
-				if err != nil {
-					return nil, err
-				}
-				for _, l := range o.Layers {
-					score, _, _ := pairStatistics(d[l])
-					r := random[l]
-					r[kind] = append(r[kind], score)
-					random[l] = r
-				}
+			d, err := pairs(free)
+			if err != nil {
+				return nil, err
 			}
+			e, err := pairs(same)
+			if err != nil {
+				return nil, err
+			}
+			for i, l := range o.Layers {
+				r := &layers[i]
+				add(random[i], d[l], 1/float64(o.Random))
+				add(r.random, d[l], share)
+				add(r.same, e[l], share)
+				score, _, _ := pairStatistics(d[l])
+				r.randomDraws = append(r.randomDraws, score)
+				score, _, _ = pairStatistics(e[l])
+				r.sameDraws = append(r.sameDraws, score)
+			}
+		}
+		for i, l := range o.Layers {
+			layers[i].rows = append(layers[i].rows, against(l, p.Name, own[l], random[i]))
 		}
 	}
 	var out []Correspondence
-	for _, l := range o.Layers {
-		var r [2]Correspondence
-		for kind, name := range []string{Random, RandomSame} {
-			v := random[l][kind]
-			r[kind] = Correspondence{Layer: l, Part: name, Draws: len(v)}
-			r[kind].Score, r[kind].Deviation = meanDeviation(v)
-			r[kind].Error = r[kind].Deviation / math.Sqrt(float64(len(v)))
-		}
+	for i, l := range o.Layers {
+		r := &layers[i]
+		out = append(out, r.rows...)
 		if len(parts) > 1 {
-			for _, row := range sums[l] {
-				for j := range row {
-					row[j] /= float64(len(parts))
-				}
-			}
-			all := Correspondence{Layer: l, Part: AllParts}
-			all.Score, all.Deviation, all.Error = pairStatistics(sums[l])
-			scores[l] = append(scores[l], all)
+			out = append(out, against(l, AllParts, r.all, r.random))
 		}
-		for _, c := range append(scores[l], r[1]) {
-			if e := math.Hypot(c.Error, r[0].Error); e > 0 {
-				c.Lower = (r[0].Score - c.Score) / e
-			}
-			out = append(out, c)
-		}
-		out = append(out, r[0])
+		same := against(l, RandomSame, r.same, r.random)
+		_, same.Deviation = meanDeviation(r.sameDraws)
+		// The place of a draw is common to all images: leaving one out does not tell how much hangs on it.
+		draws := same.Deviation / math.Sqrt(float64(len(r.sameDraws)))
+		same.Error, same.BelowError = math.Hypot(same.Error, draws), math.Hypot(same.BelowError, draws)
+		same.Lower, same.Draws = inErrors(same.Below, same.BelowError), len(r.sameDraws)
+		random := Correspondence{Layer: l, Part: Random, Draws: len(r.randomDraws)}
+		random.Score, _, random.Error = pairStatistics(r.random)
+		_, random.Deviation = meanDeviation(r.randomDraws)
+		out = append(out, same, random)
 	}
 	return out, nil
 }
 
-// mask fills box b of an image [C][H][W].
-func mask(x []float32, in model.Input, b image.Rectangle, fill []float32) {
+// correspondence gathers one layer's distances of pairs of images, [n][n].
+type correspondence struct {
+	rows                   []Correspondence // of the parts
+	all, random, same      [][]float64      // means over parts, and draws
+	randomDraws, sameDraws []float64        // scores
+}
+
+// against compares the pairs' distances d of a part with those of random masks in
+// the same images. A random mask is drawn for each image by itself, so the
+// jackknife over images covers the chance in the draws too.
+func against(layer, part string, d, random [][]float64) Correspondence {
+	c := Correspondence{Layer: layer, Part: part}
+	c.Score, c.Deviation, c.Error = pairStatistics(d)
+	below := square(len(d))
+	add(below, random, 1)
+	add(below, d, -1)
+	c.Below, _, c.BelowError = pairStatistics(below)
+	c.Lower = inErrors(c.Below, c.BelowError)
+	return c
+}
+
+// inErrors is a difference in standard errors; 0 if there is no error.
+func inErrors(difference, e float64) float64 {
+	if e == 0 {
+		return 0
+	}
+	return difference / e
+}
+
+func square(n int) [][]float64 {
+	out := make([][]float64, n)
+	for i := range out {
+		out[i] = make([]float64, n)
+	}
+	return out
+}
+
+// add adds f times src to dst.
+func add(dst, src [][]float64, f float64) {
+	for i, row := range src {
+		for j, v := range row {
+			dst[i][j] += f * v
+		}
+	}
+}
+
+// Mask fills box b of an image [C][H][W] with a value for each channel.
+func Mask(x []float32, in model.Input, b image.Rectangle, fill []float32) {
 	for c := range in.C {
 		for y := b.Min.Y; y < b.Max.Y; y++ {
 			row := x[(c*in.H+y)*in.W:]
@@ -245,10 +291,7 @@ func signDistances(a, b []float32, n int) [][]float64 {
 			signs[i] = -1
 		}
 	}
-	out := make([][]float64, n)
-	for i := range out {
-		out[i] = make([]float64, n)
-	}
+	out := square(n)
 	for i := range n {
 		for j := range i {
 			differ := 0

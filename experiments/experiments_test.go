@@ -80,6 +80,60 @@ func TestSignDistances(t *testing.T) {
 	}
 }
 
+// The error of a difference comes from the differences in each image, not from the
+// spread of the scores: here parts and random masks differ by as much in every
+// pair of images, however far the pairs are apart.
+func TestAgainstIsPaired(t *testing.T) {
+	random := [][]float64{{0, .2, .4}, {.2, 0, .9}, {.4, .9, 0}}
+	part := [][]float64{{0, .1, .3}, {.1, 0, .8}, {.3, .8, 0}}
+	c := against("layer", "part", part, random)
+	if math.Abs(c.Score-0.4) > 1e-12 || math.Abs(c.Below-0.1) > 1e-12 || c.BelowError > 1e-12 || !(c.Error > 0.1) {
+		t.Errorf("%+v", c)
+	}
+	// Differences .1, .1, .4 (pairs 01, 02, 12): mean .2. Without image 0: .4, else
+	// .1; their mean is .2, so the jackknife gives sqrt(2/3*(.04+.01+.01)) = .2.
+	part[1][2], part[2][1] = .5, .5
+	c = against("layer", "part", part, random)
+	if math.Abs(c.Below-0.2) > 1e-12 || math.Abs(c.BelowError-0.2) > 1e-12 || math.Abs(c.Lower-1) > 1e-9 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// Each part is compared with random masks of its own sizes. Where the features are
+// the image itself and every pixel changes under a mask, two masks of a pixels
+// differ in at most 2a of them, and two in one place in none.
+func TestCorrespondOwnSizes(t *testing.T) {
+	e := model.NewEngine(1)
+	defer e.Close()
+	net := pixels(10, 10)
+	x := tensor.New(4, 1, 10, 10)
+	for i := range x.Data {
+		x.Data[i] = 1
+	}
+	small, large := image.Rect(1, 1, 2, 2), image.Rect(2, 2, 9, 9)
+	rows, err := Correspond(context.Background(), e, net, x, []Part{{"small", []image.Rectangle{small, small, small, small}}, {"large", []image.Rectangle{large, large, large, large}}},
+		CorrespondOptions{Layers: []string{"same"}, Random: 30, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := map[string]Correspondence{}
+	for _, c := range rows {
+		r[c.Part] = c
+	}
+	if c := r["small"]; c.Score != 0 || !(c.Below > 0.015 && c.Below <= 0.02) {
+		t.Errorf("small: %+v, want its random masks 0.02 apart or a little less", c)
+	}
+	if c := r["large"]; c.Score != 0 || !(c.Below > 0.1) {
+		t.Errorf("large: %+v", c)
+	}
+	if c := r[RandomSame]; c.Score != 0 || c.Draws != 60 {
+		t.Errorf("aligned: %+v", c)
+	}
+	if c := r[AllParts]; math.Abs(c.Below-(r["small"].Below+r["large"].Below)/2) > 1e-12 || math.Abs(c.Below-r[Random].Score) > 1e-12 {
+		t.Errorf("all parts: %+v", c)
+	}
+}
+
 func TestCorrespondErrors(t *testing.T) {
 	e := model.NewEngine(1)
 	defer e.Close()
@@ -94,6 +148,7 @@ func TestCorrespondErrors(t *testing.T) {
 		{3, []Part{{"a", []image.Rectangle{box, box}}}},
 		{3, []Part{{"a", []image.Rectangle{box, box, image.Rect(3, 3, 5, 5)}}}},
 		{3, []Part{{"a", []image.Rectangle{box, box, {}}}}},
+		{3, []Part{{Random, []image.Rectangle{box, box, box}}}},
 	} {
 		if _, err := Correspond(context.Background(), e, net, tensor.New(c.n, 1, 4, 4), c.parts, CorrespondOptions{}); err == nil {
 			t.Errorf("%+v: no error", c)

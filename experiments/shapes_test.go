@@ -45,19 +45,22 @@ func shapes(t testing.TB, class, n int) (*model.Network, *tensor.Tensor, []image
 
 // The finding of [zeiler14] arXiv 4.3, Table 1: masking the same part of the
 // object in images where it stands alike changes features more alike than masks at
-// random places do, by more than two standard errors. One kind of shape is left
-// out: crescents are open to the left or to the right, so what one box covers in
-// them is not the same part.
+// random places do, by more than two standard errors. At the last convolutions this
+// holds for every class. At the top it does not for crosses, nor for crescents,
+// which are open to the left or to the right, so that what one box covers in them
+// is not the same part. (The paper's own layer 7 has 0.07 against 0.073 +- 0.014.)
 func TestCorrespondShapes(t *testing.T) {
 	e := model.NewEngine(2)
 	defer e.Close()
-	for class := range 10 {
-		if class == 6 {
-			continue
-		}
-		net, x, boxes := shapes(t, class, 40)
-		chosen, spread := experiments.Alike(boxes, 12)
-		if spread > 6 {
+	const cross, crescent = 4, 6
+	classes := 10
+	if testing.Short() {
+		classes = 2
+	}
+	for class := range classes {
+		net, x, boxes := shapes(t, class, 200)
+		chosen, spread := experiments.Alike(boxes, 24)
+		if spread > 3 {
 			t.Errorf("class %d: objects differ by %d pixels", class, spread)
 		}
 		var xs []*tensor.Tensor
@@ -71,8 +74,8 @@ func TestCorrespondShapes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, c := range got {
-			t.Logf("class %d %-6s %-18s %.4f +- %.4f  se %.4f lower %.1f", class, c.Layer, c.Part, c.Score, c.Deviation, c.Error, c.Lower)
-			if c.Part == experiments.AllParts && c.Layer != "relu6" && !(c.Lower > 2) {
+			t.Logf("class %d %-6s %-18s %.4f +- %.4f  below random by %.4f +- %.4f, %.1f errors", class, c.Layer, c.Part, c.Score, c.Error, c.Below, c.BelowError, c.Lower)
+			if c.Part == experiments.AllParts && !(c.Lower > 2) && !(c.Layer == "relu6" && (class == cross || class == crescent)) {
 				t.Errorf("class %d: layer %s: parts score %.4f, lower than random by %.1f standard errors, want more than 2", class, c.Layer, c.Score, c.Lower)
 			}
 			if !(c.Score >= 0 && c.Score <= 1) {
@@ -84,7 +87,7 @@ func TestCorrespondShapes(t *testing.T) {
 
 // The finding of [zeiler14] arXiv Fig. 5: small changes of the image change the
 // first layer's features much, the top's little. Measured as a share of the
-// features' norm, for every shift and turn that moves pixels by one or two.
+// features' norm, for every shift by one or two pixels.
 func TestInvarianceShapes(t *testing.T) {
 	e := model.NewEngine(2)
 	defer e.Close()

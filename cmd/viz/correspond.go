@@ -23,16 +23,19 @@ func correspondCommand() *cli.Command {
 		UsageText: "viz correspond [flags] [IMG...]",
 		Description: "The score is the Hamming distance of the signs of the changes, as a mean over pairs of images\n" +
 			"and over the layer's values; signs are -1, 0, 1, so values that stay as they are agree. Lower\n" +
-			"is more alike. Random masks have the same sizes.\n\n" +
+			"is more alike. Each part is compared with masks of its sizes at random places in the same\n" +
+			"images; \"random, aligned\" has them at one random place in all images, which tells how much comes\n" +
+			"from being in the same place alone. Standard errors are by the jackknife over images.\n\n" +
 			"Parts are a JSON file: {\"left eye\": {\"dog1.png\": [x0, y0, x1, y1], ...}, ...}, in pixels of the\n" +
 			"network's input (x1, y1 exclusive). Data that knows where its objects are (shapes) needs none:\n" +
-			"images of one class whose objects stand alike are chosen, parts are fifths of the object's box.\n\n" +
+			"images of one class whose objects stand alike are chosen, parts are the corners and the middle\n" +
+			"of the object's box, of half its size.\n\n" +
 			examples("viz correspond --model shapes --data shapes --class disc", "viz correspond --parts parts.json dog1.png dog2.png dog3.png dog4.png dog5.png"),
 		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, workersFlag, dataFlag, splitFlag, seedFlag, imagesFlag,
 			&cli.StringFlag{Name: "parts", Usage: "`FILE` of boxes"},
 			&cli.StringFlag{Name: "layers", Value: "last,top", Usage: "`LAYER`s by number or name; last is the last convolution's features, top what the class scores are made of"},
 			&cli.StringFlag{Name: "class", Usage: "of a data set: class whose images are taken, by name or number; default: the first"},
-			&cli.IntFlag{Name: "count", Value: 12, Usage: "of a data set: choose `N` images (the paper has 5)"},
+			&cli.IntFlag{Name: "count", Value: 24, Usage: "of a data set: choose `N` images (the paper has 5)"},
 			&cli.IntFlag{Name: "random", Value: 20, Usage: "draws of random masks for each part"},
 			&cli.Uint64Flag{Name: "seed", Usage: "of the random masks"},
 			jsonFlag},
@@ -47,6 +50,9 @@ func correspond(c *cli.Context) error {
 	paths := inputPaths(c)
 	if len(paths) > 0 && c.String("parts") == "" {
 		return usage("images need --parts, a JSON file with the boxes of the parts", "viz correspond --help shows its form")
+	}
+	if len(paths) == 0 && c.String("parts") != "" {
+		return usage("--parts needs the images that it has boxes of", "viz correspond --parts parts.json a.png b.png c.png")
 	}
 	net, _, err := loadModel(c, len(paths) > 0)
 	if err != nil {
@@ -79,7 +85,13 @@ func correspond(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := drawCorrespond(out, net, layers, x, parts, names, got); err != nil {
+	result := correspondResult{hash(net), names, map[string][][4]int{}, c.Int("random"), c.Uint64("seed"), got}
+	for _, p := range parts {
+		for _, b := range p.Boxes {
+			result.Parts[p.Name] = append(result.Parts[p.Name], [4]int{b.Min.X, b.Min.Y, b.Max.X, b.Max.Y})
+		}
+	}
+	if err := drawCorrespond(out, net, layers, x, parts, result); err != nil {
 		return err
 	}
 	name := "correspond"
@@ -88,24 +100,35 @@ func correspond(c *cli.Context) error {
 	}
 	var rows [][]string
 	for _, r := range got {
-		rows = append(rows, []string{r.Layer, r.Part, num(r.Score, 6), num(r.Deviation, 6), num(r.Error, 6), num(r.Lower, 2)})
+		rows = append(rows, []string{r.Layer, r.Part, num(r.Score, 6), num(r.Deviation, 6), num(r.Error, 6), num(r.Below, 6), num(r.BelowError, 6), num(r.Lower, 2)})
 	}
-	if err := writeCSV(c, filepath.Join(out.dir, name+".csv"), []string{"layer", "part", "score", "deviation", "standard_error", "lower_than_random"}, rows); err != nil {
+	header := []string{"layer", "part", "score", "deviation", "standard_error", "below_random", "below_random_error", "below_random_in_errors"}
+	if err := writeCSV(c, filepath.Join(out.dir, name+".csv"), header, rows); err != nil {
 		return err
 	}
 	if c.Bool("json") {
-		return printJSON(c, map[string]any{"model": hash(net), "images": names, "rows": got})
+		return printJSON(c, result)
 	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "\nlayer\tpart\tscore (%d images)\tstandard error\tbelow random by\n", len(names))
+	fmt.Fprintf(w, "\nlayer\tpart\tscore ± spread (%d images)\tstandard error\tbelow random by\n", len(names))
 	for _, r := range got {
-		lower := fmt.Sprintf("%.1f standard errors", r.Lower)
+		below := fmt.Sprintf("%.4f, %.1f standard errors", r.Below, r.Lower)
 		if r.Part == experiments.Random {
-			lower = ""
+			below = ""
 		}
-		fmt.Fprintf(w, "%s\t%s\t%.4f ± %.4f\t%.4f\t%s\n", r.Layer, r.Part, r.Score, r.Deviation, r.Error, lower)
+		fmt.Fprintf(w, "%s\t%s\t%.4f ± %.4f\t%.4f\t%s\n", r.Layer, r.Part, r.Score, r.Deviation, r.Error, below)
 	}
 	return w.Flush()
+}
+
+// correspondResult is the JSON form of the result.
+type correspondResult struct {
+	Model  string                       `json:"model"`
+	Images []string                     `json:"images"`
+	Parts  map[string][][4]int          `json:"parts"`        // boxes by part and image: x0, y0, x1, y1
+	Draws  int                          `json:"random_draws"` // for each part
+	Seed   uint64                       `json:"seed"`
+	Rows   []experiments.Correspondence `json:"rows"`
 }
 
 // namedParts reads images and the boxes of their parts.
@@ -123,9 +146,12 @@ func namedParts(c *cli.Context, net *model.Network, paths []string) (*tensor.Ten
 	if err != nil {
 		return fail(err)
 	}
-	var boxes map[string]map[string][4]int
+	var boxes map[string]map[string][]int
 	if err := json.Unmarshal(text, &boxes); err != nil {
 		return fail(fmt.Errorf("%s: %w: want {\"part\": {\"image.png\": [x0, y0, x1, y1]}}", file, err))
+	}
+	if len(boxes) == 0 {
+		return fail(fmt.Errorf("%s: no parts: want {\"part\": {\"image.png\": [x0, y0, x1, y1]}}", file))
 	}
 	var labels []string
 	for name := range boxes {
@@ -142,6 +168,9 @@ func namedParts(c *cli.Context, net *model.Network, paths []string) (*tensor.Ten
 			}
 			if !ok {
 				return fail(fmt.Errorf("%s: part %s has no box for %s", file, name, path))
+			}
+			if len(b) != 4 {
+				return fail(fmt.Errorf("%s: part %s: box %v of %s, want [x0, y0, x1, y1]", file, name, b, path))
 			}
 			r := image.Rectangle{Min: image.Pt(b[0], b[1]), Max: image.Pt(b[2], b[3])}
 			if r.Dx() < 1 || r.Dy() < 1 || !r.In(image.Rect(0, 0, net.Input.W, net.Input.H)) {
@@ -176,10 +205,12 @@ func objectParts(c *cli.Context, net *model.Network) (*tensor.Tensor, []experime
 	}
 	class := 0
 	if s := c.String("class"); s != "" {
-		if class, err = net.ResolveClass(s); err != nil {
+		// The data's class, whatever classes the network tells apart.
+		if class, err = (&model.Network{Classes: src.classes}).ResolveClass(s); err != nil {
 			return fail(usageErr(err))
 		}
 	}
+	name := src.classes[class]
 	var of []int
 	var boxes []image.Rectangle
 	for i, l := range src.labels {
@@ -188,7 +219,8 @@ func objectParts(c *cli.Context, net *model.Network) (*tensor.Tensor, []experime
 		}
 		b := src.object(i)
 		if b.Empty() {
-			return fail(usage("this data does not know where its objects are", "give images and --parts, or --data shapes"))
+			return fail(usage(fmt.Sprintf("%s: where the objects are in the network's input of %dx%d is not known", src.from, net.Input.W, net.Input.H),
+				"give images and --parts, or --data shapes for a network with inputs of 32x32"))
 		}
 		of, boxes = append(of, i), append(boxes, b)
 		if len(of) == 1000 {
@@ -196,7 +228,7 @@ func objectParts(c *cli.Context, net *model.Network) (*tensor.Tensor, []experime
 		}
 	}
 	if len(of) < want {
-		return fail(usage(fmt.Sprintf("there are %d images of class %s, want %d", len(of), net.Class(class), want), "ask for fewer with --count"))
+		return fail(usage(fmt.Sprintf("there are %d images of class %s, want %d", len(of), name, want), "ask for fewer with --count"))
 	}
 	chosen, spread := experiments.Alike(boxes, want)
 	var xs []*tensor.Tensor
@@ -209,14 +241,14 @@ func objectParts(c *cli.Context, net *model.Network) (*tensor.Tensor, []experime
 		}
 		xs, names, objects = append(xs, x), append(names, src.names[of[k]]), append(objects, boxes[k])
 	}
-	note(c, "%d images of class %s, whose objects' corners differ by up to %d pixels", want, net.Class(class), spread)
+	note(c, "%d images of class %s, whose objects' corners differ by up to %d pixels", want, name, spread)
 	return tensor.Stack(xs...), experiments.ObjectParts(objects), names, nil
 }
 
-func drawCorrespond(out *output, net *model.Network, layers []string, x *tensor.Tensor, parts []experiments.Part, names []string, got []experiments.Correspondence) error {
+func drawCorrespond(out *output, net *model.Network, layers []string, x *tensor.Tensor, parts []experiments.Part, result correspondResult) error {
 	in := net.Input
 	size := in.Shape().Len()
-	shown := min(len(names), 6)
+	shown := min(len(result.Images), 6)
 	var rows []render.TableRow
 	tile := func(i int) *image.NRGBA { return net.Preprocess.Image(x.Data[i*size:(i+1)*size], in) }
 	plain := render.TableRow{Label: "image"}
@@ -229,23 +261,16 @@ func drawCorrespond(out *output, net *model.Network, layers []string, x *tensor.
 		row := render.TableRow{Label: p.Name}
 		for i := range shown {
 			m := slices.Clone(x.Data[i*size : (i+1)*size])
-			b := p.Boxes[i]
-			for ch := range in.C {
-				for y := b.Min.Y; y < b.Max.Y; y++ {
-					for u := b.Min.X; u < b.Max.X; u++ {
-						m[(ch*in.H+y)*in.W+u] = fill[ch]
-					}
-				}
-			}
+			experiments.Mask(m, in, p.Boxes[i], fill)
 			row.Tiles = append(row.Tiles, net.Preprocess.Image(m, in))
 		}
 		rows = append(rows, row)
 	}
-	panels := []image.Image{render.Table{Rows: rows, MinTile: 96, Title: fmt.Sprintf("%d of %d images, and the parts masked", shown, len(names))}.Draw()}
+	panels := []image.Image{render.Table{Rows: rows, MinTile: 96, Title: fmt.Sprintf("%d of %d images, and the parts masked", shown, len(result.Images))}.Draw()}
 	for _, l := range layers {
 		var labels []string
 		var values, errors []float64
-		for _, r := range got {
+		for _, r := range result.Rows {
 			if r.Layer == l {
 				labels, values, errors = append(labels, r.Part), append(values, r.Score), append(errors, r.Error)
 			}
@@ -254,7 +279,7 @@ func drawCorrespond(out *output, net *model.Network, layers []string, x *tensor.
 	}
 	plate := render.Plate{Title: "Correspondence in " + net.Name, Panels: panels, Columns: 1, Scale: 1.4, Caption: []string{
 		"Signs of the change of each value when a part is masked (with the mean colour), compared between all pairs of images: 0 if all change alike. " +
-			"Lines are one standard error (jackknife over images; over draws for random masks).", "Model " + hash(net)}}
-	_, err := out.picture("correspond", plate.Draw(), numbers{json: map[string]any{"model": hash(net), "images": names, "rows": got}}, "layers", strings.Join(layers, ","))
+			"Lines are one standard error (jackknife over images).", "Model " + hash(net)}}
+	_, err := out.picture("correspond", plate.Draw(), numbers{json: result}, "layers", strings.Join(layers, ","))
 	return err
 }
