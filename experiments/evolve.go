@@ -12,26 +12,54 @@ import (
 
 // Cell is the strongest activation of one map at one time, projected.
 type Cell struct {
-	Hit        features.Hit
-	Jump       bool // another image than at the time before
+	Hit features.Hit
+	// Jump says that another image has the strongest activation than at the time
+	// before. A map that is 0 on every image has none to jump to or from.
+	Jump       bool
 	Projection *deconv.Projection
-	Patch      *tensor.Tensor // the image, [1, C, H, W]
+}
+
+// EvolveOptions of Evolve.
+type EvolveOptions struct {
+	Rule     deconv.Rule // of projections
+	Layers   []string
+	Maps     [][]int  // of each layer
+	Before   [][]Cell // the column of the checkpoint before, of the same layers and maps; nil: none
+	Progress func(done, total int)
 }
 
 // Evolve computes a column of the evolution figure for every layer ([zeiler14]
 // 4.1, Fig. 4): for each of its maps the strongest activation over all images,
-// projected down. before is the column of the checkpoint before, or nil. The
-// result is [layer][map chosen].
-func Evolve(ctx context.Context, engine *model.Engine, net *model.Network, images features.Images, rule deconv.Rule, layers []string, maps [][]int,
-	before [][]Cell, progress func(done, total int)) ([][]Cell, error) {
-	index, err := features.Collect(ctx, engine, net, images, features.Options{Layers: layers, Top: 1, Progress: progress})
+// projected down. The result is [layer][map chosen].
+func Evolve(ctx context.Context, engine *model.Engine, net *model.Network, images features.Images, o EvolveOptions) ([][]Cell, error) {
+	if images.Len() == 0 {
+		return nil, fmt.Errorf("experiments: no images")
+	}
+	if len(o.Layers) == 0 || len(o.Maps) != len(o.Layers) {
+		return nil, fmt.Errorf("experiments: maps of %d layers, want of %d", len(o.Maps), len(o.Layers))
+	}
+	shapes, err := net.Shapes()
 	if err != nil {
 		return nil, err
 	}
-	in := net.Input
-	projector := deconv.New(engine, net, rule)
-	out := make([][]Cell, len(layers))
-	for l, layer := range layers {
+	for l, layer := range o.Layers {
+		for _, m := range o.Maps[l] {
+			if s, ok := shapes[layer]; ok && (m < 0 || m >= s.C) { // Collect names layers that are not there
+				return nil, fmt.Errorf("experiments: layer %s has %d maps, there is no %d", layer, s.C, m)
+			}
+		}
+		if o.Before != nil && (len(o.Before) != len(o.Layers) || len(o.Before[l]) != len(o.Maps[l])) {
+			return nil, fmt.Errorf("experiments: the column before is of other layers or maps")
+		}
+	}
+	index, err := features.Collect(ctx, engine, net, images, features.Options{Layers: o.Layers, Top: 1, Progress: o.Progress})
+	if err != nil {
+		return nil, err
+	}
+	x := tensor.New(1, net.Input.C, net.Input.H, net.Input.W)
+	projector := deconv.New(engine, net, o.Rule)
+	out := make([][]Cell, len(o.Layers))
+	for l, layer := range o.Layers {
 		keep, err := projector.Keep(layer)
 		if err != nil {
 			return nil, err
@@ -40,22 +68,19 @@ func Evolve(ctx context.Context, engine *model.Engine, net *model.Network, image
 		if err != nil {
 			return nil, err
 		}
-		for i, m := range maps[l] {
+		for i, m := range o.Maps[l] {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			if m < 0 || m >= len(index.Layers[l].Top) {
-				return nil, fmt.Errorf("experiments: layer %s has %d maps, there is no %d", layer, len(index.Layers[l].Top), m)
+			c := Cell{Hit: index.Layers[l].Top[m][0]}
+			if o.Before != nil {
+				b := o.Before[l][i].Hit
+				c.Jump = b.Image != c.Hit.Image && b.Value != 0 && c.Hit.Value != 0
 			}
-			if len(index.Layers[l].Top[m]) == 0 {
-				return nil, fmt.Errorf("experiments: no images")
-			}
-			c := Cell{Hit: index.Layers[l].Top[m][0], Patch: tensor.New(1, in.C, in.H, in.W)}
-			c.Jump = before != nil && before[l][i].Hit.Image != c.Hit.Image
-			if err := images.Input(c.Hit.Image, c.Patch.Data); err != nil {
+			if err := images.Input(c.Hit.Image, x.Data); err != nil {
 				return nil, err
 			}
-			t, err := plan.Run(c.Patch)
+			t, err := plan.Run(x)
 			if err != nil {
 				return nil, err
 			}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/deconvnet/viz/deconv"
+	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 )
@@ -152,6 +154,65 @@ func TestCorrespondErrors(t *testing.T) {
 	} {
 		if _, err := Correspond(context.Background(), e, net, tensor.New(c.n, 1, 4, 4), c.parts, CorrespondOptions{}); err == nil {
 			t.Errorf("%+v: no error", c)
+		}
+	}
+}
+
+// inputs are images of 2x2 pixels.
+type inputs [][]float32
+
+func (x inputs) Len() int { return len(x) }
+func (x inputs) Input(i int, dst []float32) error {
+	copy(dst, x[i])
+	return nil
+}
+
+// A map of one weight: 1, then -1, then 0, then 1 again. Its strongest activation
+// is the largest pixel of all images, then the most negative one, then none.
+func TestEvolve(t *testing.T) {
+	e := model.NewEngine(1)
+	defer e.Close()
+	images := inputs{{1, 2, 0, 0}, {0, -7, 3, 0}, {0, 0, 0, 5}}
+	var before [][]Cell
+	for i, want := range []struct {
+		weight float32
+		hit    features.Hit
+		jump   bool
+		pixel  float32 // of the projection
+	}{
+		{1, features.Hit{Image: 2, Y: 1, X: 1, Value: 5}, false, 5},
+		{-1, features.Hit{Image: 1, Y: 0, X: 1, Value: 7}, true, -7},
+		{0, features.Hit{}, false, 0},
+		{1, features.Hit{Image: 2, Y: 1, X: 1, Value: 5}, false, 5},
+		{2, features.Hit{Image: 2, Y: 1, X: 1, Value: 10}, false, 20},
+	} {
+		net := pixels(2, 2)
+		net.Nodes[0].Layer.(*model.Conv).Weight.Data[0] = want.weight
+		net.Nodes = slices.Insert(net.Nodes, 1, model.Node{Name: "relu", Inputs: []string{"same"}, Layer: &model.ReLU{}})
+		net.Nodes[2].Inputs[0] = "relu"
+		o := EvolveOptions{Rule: deconv.Paper, Layers: []string{"relu"}, Maps: [][]int{{0}}, Before: before}
+		column, err := Evolve(context.Background(), e, net, images, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := column[0][0]
+		if c.Hit != want.hit || c.Jump != want.jump || len(c.Projection.Pixels) != 1 || c.Projection.Pixels[0] != want.pixel {
+			t.Errorf("time %d: got %+v, pixels %v, want %+v", i, c, c.Projection.Pixels, want)
+		}
+		before = column
+		for _, bad := range []EvolveOptions{
+			{Rule: deconv.Paper, Layers: []string{"relu"}, Maps: [][]int{{1}}},
+			{Rule: deconv.Paper, Layers: []string{"relu"}},
+			{Rule: deconv.Paper, Layers: []string{"relo"}, Maps: [][]int{{0}}},
+			{Rule: deconv.Paper, Layers: []string{"relu"}, Maps: [][]int{{0}}, Before: [][]Cell{{}}},
+			{Rule: deconv.Paper},
+		} {
+			if _, err := Evolve(context.Background(), e, net, images, bad); err == nil {
+				t.Errorf("%+v: no error", bad)
+			}
+		}
+		if _, err := Evolve(context.Background(), e, net, inputs{}, o); err == nil {
+			t.Error("no error without images")
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -25,7 +26,8 @@ func evolveCommand() *cli.Command {
 		UsageText: "viz evolve [flags] CKPT...",
 		Description: "A figure for each layer: rows are maps, columns checkpoints in the order given. Each cell is the\n" +
 			"strongest activation over all images at that time, projected to pixels. A frame marks a jump:\n" +
-			"another image than at the time before. Each row has one scale, so that growth shows.\n\n" +
+			"another image than at the time before. Each row has one scale, so that growth shows. A map that\n" +
+			"is 0 on every image has a grey cell and no jump.\n\n" +
 			examples("viz train --data shapes --epochs 2 --keep-checkpoints --checkpoint-every 40", "viz evolve ckpt-*.bin", "viz evolve --layer 2,4 --maps 0-7 --limit 2000 ckpt-*.bin"),
 		Flags: []cli.Flag{outFlag, quietFlag, workersFlag, dataFlag,
 			&cli.StringFlag{Name: "split", Value: "train", Usage: "part of the data set: train (the paper's) or test"},
@@ -49,7 +51,7 @@ func ruleNames() string {
 	return strings.Join(names, ", ")
 }
 
-// evolveCell is a cell of the figure, as in the JSON.
+// evolveCell is a cell of the figure, as in the JSON and, with its layer, in the CSV.
 type evolveCell struct {
 	Map        int     `json:"map"`
 	Checkpoint string  `json:"checkpoint"`
@@ -106,6 +108,12 @@ func evolve(c *cli.Context) error {
 			return usage(fmt.Sprintf("%d maps, want at most 64 in a figure", len(maps[l])), "")
 		}
 	}
+	for l, name := range layers {
+		if n := len(maps[l]) * len(files); n > maxArrays/first.Input.Shape().Len() {
+			return hinted(fmt.Errorf("layer %s: the projections of %d maps in %d checkpoints take %.1f GB", name, len(maps[l]), len(files),
+				4e-9*float64(n)*float64(first.Input.Shape().Len())), "name fewer maps with --maps, or fewer checkpoints")
+		}
+	}
 	src, err := openSource(c, first, c.StringSlice("images"), false)
 	if err != nil {
 		return err
@@ -129,29 +137,31 @@ func evolve(c *cli.Context) error {
 			if net, err = openModel(file); err != nil {
 				return err
 			}
-		}
-		if net.Input.Shape() != first.Input.Shape() {
-			return fmt.Errorf("%s: the input is %v, but %v in %s", file, net.Input.Shape(), first.Input.Shape(), files[0])
+			if err := sameInput(net, first); err != nil {
+				return fmt.Errorf("%s and %s: %w: these are not checkpoints of one network", files[0], file, err)
+			}
 		}
 		other, err := net.Shapes()
 		if err != nil {
 			return err
 		}
 		for _, name := range layers {
+			if _, ok := other[name]; !ok {
+				return fmt.Errorf("%s: there is no layer %s as in %s: these are not checkpoints of one network", file, name, files[0])
+			}
 			if other[name] != shapes[name] {
 				return fmt.Errorf("%s: layer %s is %v, but %v in %s: these are not checkpoints of one network", file, name, other[name], shapes[name], files[0])
 			}
 		}
-		var before [][]experiments.Cell
-		if i > 0 {
-			before = columns[i-1]
-		}
-		// The source prepares images for the first checkpoint; the others were trained on the same.
-		column, err := experiments.Evolve(c.Context, engine, net, src, rule, layers, maps, before, func(done, total int) {
+		o := experiments.EvolveOptions{Rule: rule, Layers: layers, Maps: maps, Progress: func(done, total int) {
 			if step != nil {
 				step(i*total+done, len(files)*total)
 			}
-		})
+		}}
+		if i > 0 {
+			o.Before = columns[i-1]
+		}
+		column, err := experiments.Evolve(c.Context, engine, net, src, o)
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
@@ -159,22 +169,37 @@ func evolve(c *cli.Context) error {
 	}
 	end()
 	all := map[string][]evolveCell{}
+	var rows [][]string
 	for l, name := range layers {
+		if err := c.Context.Err(); err != nil {
+			return err
+		}
 		cells, err := drawEvolution(c, out, first, src, files, steps, l, name, maps[l], columns)
 		if err != nil {
 			return err
 		}
 		all[name] = cells
 		jumps, late := 0, 0
-		for _, cell := range cells {
+		for i, cell := range cells {
 			if cell.Jump {
 				jumps++
-				if slices.Index(files, cell.Checkpoint) >= len(files)/2 {
+				if column := i % len(files); 2*column > len(files) {
 					late++
 				}
 			}
+			rows = append(rows, []string{name, fmt.Sprint(cell.Map), cell.Checkpoint, fmt.Sprint(cell.Step), cell.Image, fmt.Sprint(cell.Y), fmt.Sprint(cell.X),
+				num(float64(cell.Value), 6), fmt.Sprint(cell.Jump), fmt.Sprint(cell.Box[0]), fmt.Sprint(cell.Box[1]), fmt.Sprint(cell.Box[2]), fmt.Sprint(cell.Box[3])})
 		}
-		note(c, "%s: %d jumps in %d transitions, %d of them in the second half", name, jumps, len(maps[l])*(len(files)-1), late)
+		transitions := len(files) - 1
+		note(c, "%s: %d jumps in %d transitions, %d of them in the last %d of each map's %d", name, jumps, len(maps[l])*transitions, late, transitions/2, transitions)
+	}
+	base := "evolution"
+	if out.one != "" {
+		base = out.one
+	}
+	header := []string{"layer", "map", "checkpoint", "step", "image", "y", "x", "value", "jump", "top", "left", "bottom", "right"}
+	if err := writeCSV(c, filepath.Join(out.dir, base+".csv"), header, rows); err != nil {
+		return err
 	}
 	if c.Bool("json") {
 		return printJSON(c, map[string]any{"data": src.from, "checkpoints": files, "steps": steps, "layers": all})
@@ -182,18 +207,39 @@ func evolve(c *cli.Context) error {
 	return nil
 }
 
+// sameInput reports why the inputs of one network are none of another's.
+func sameInput(a, b *model.Network) error {
+	if a.Input.Shape() != b.Input.Shape() {
+		return fmt.Errorf("the input is %v, and %v", b.Input.Shape(), a.Input.Shape())
+	}
+	pa, pb := a.Preprocess, b.Preprocess
+	pa.DataMean, pb.DataMean = nil, nil // what masks are filled with
+	if !reflect.DeepEqual(pa, pb) {
+		return fmt.Errorf("pixels become the input in different ways")
+	}
+	return nil
+}
+
+// columnNames are the checkpoints' steps, or their files where steps do not tell
+// them apart.
+func columnNames(files []string, steps []int) []string {
+	var names []string
+	for _, s := range steps {
+		names = append(names, fmt.Sprintf("step %d", s))
+	}
+	if len(slices.Compact(slices.Sorted(slices.Values(steps)))) < len(steps) {
+		for i, f := range files {
+			names[i] = filepath.Base(f)
+		}
+	}
+	return names
+}
+
 // drawEvolution draws the figure of one layer.
 func drawEvolution(c *cli.Context, out *output, net *model.Network, src *source, files []string, steps []int, l int, layer string, maps []int,
 	columns [][][]experiments.Cell) ([]evolveCell, error) {
 	jump := color.NRGBA{230, 120, 0, 255}
-	table := render.Table{Title: "Evolution of " + layer, Scale: 1.6}
-	for i, s := range steps {
-		label := fmt.Sprintf("step %d", s)
-		if s == 0 && i > 0 {
-			label = filepath.Base(files[i])
-		}
-		table.Columns = append(table.Columns, label)
-	}
+	table := render.Table{Title: "Evolution of " + layer, Scale: 1.6, Columns: columnNames(files, steps)}
 	var cells []evolveCell
 	var data []float32
 	in := net.Input
@@ -220,7 +266,6 @@ func drawEvolution(c *cli.Context, out *output, net *model.Network, src *source,
 			cell := col[l][r]
 			box := cell.Projection.Box
 			tile := render.Magnify(cell.Projection.Draw(net.Preprocess, scale), k)
-			patch := render.Magnify(cell.Projection.Crop(net.Preprocess, in, cell.Patch), k)
 			framed := image.NewNRGBA(image.Rect(0, 0, widest*k+8, tallest*k+8))
 			fillImage(framed, color.NRGBA{128, 128, 128, 255})
 			at := image.Pt((framed.Rect.Dx()-tile.Rect.Dx())/2, (framed.Rect.Dy()-tile.Rect.Dy())/2)
@@ -229,7 +274,13 @@ func drawEvolution(c *cli.Context, out *output, net *model.Network, src *source,
 				render.DrawBox(framed, framed.Rect, jump, 4)
 			}
 			tiles.Tiles = append(tiles.Tiles, framed)
-			patches.Tiles = append(patches.Tiles, patch)
+			if c.Bool("patches") {
+				x, err := src.load(cell.Hit.Image)
+				if err != nil {
+					return nil, err
+				}
+				patches.Tiles = append(patches.Tiles, render.Magnify(cell.Projection.Crop(net.Preprocess, in, x), k))
+			}
 			cells = append(cells, evolveCell{m, files[i], steps[i], src.names[cell.Hit.Image], cell.Hit.Y, cell.Hit.X, cell.Hit.Value, cell.Jump,
 				[4]int{box.Y0, box.X0, box.Y1, box.X1}})
 			data = append(data, cell.Projection.Full(in.H, in.W)...)
