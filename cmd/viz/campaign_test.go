@@ -7,7 +7,6 @@ import (
 	"errors"
 	"flag"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -259,43 +258,5 @@ func TestPlanRefuses(t *testing.T) {
 		if _, err := os.Stat(k.file(j, "run.json")); err == nil {
 			t.Errorf("%s: a job was trained", c.want)
 		}
-	}
-}
-
-// Rank correlations worked out by hand.
-func TestSpearman(t *testing.T) {
-	nan := math.NaN()
-	for _, c := range []struct {
-		x, y   []float64
-		rho, p float64
-		n      int
-	}{
-		{[]float64{1, 2, 3, 4}, []float64{10, 20, 30, 99}, 1, 2. / 24, 4}, // and the one in reverse
-		{[]float64{1, 2, 3}, []float64{5, 4, 3}, -1, 2. / 6, 3},           //
-		{[]float64{1, 2, 3, 4}, []float64{1, 3, 2, 4}, 0.8, 8. / 24, 4},   // 1 - 6*2/(4*15); as strong: +-1, and +-0.8 thrice each
-		{[]float64{1, 2, nan, 3}, []float64{5, 4, 100, 3}, -1, 2. / 6, 3}, // NaN is left out
-		{[]float64{1, 1, 1, 1}, []float64{1, 2, 3, 4}, nan, nan, 4},       // nothing varies
-		{[]float64{1, 2}, []float64{1, 2}, nan, nan, 2},                   // too few
-		{[]float64{1, 1, 2, 2}, []float64{3, 3, 7, 7}, 1, 8. / 24, 4},     // ties
-	} {
-		rho, p, n := spearman(c.x, c.y)
-		same := func(a, b float64) bool { return math.Abs(a-b) < 1e-12 || a != a && b != b }
-		if !same(rho, c.rho) || !same(p, c.p) || n != c.n {
-			t.Errorf("%v, %v: %v, %v, %d, want %v, %v, %d", c.x, c.y, rho, p, n, c.rho, c.p, c.n)
-		}
-	}
-}
-
-// Pairs of trials that differ in one setting alone are found whatever they are called.
-func TestOnlyDiffer(t *testing.T) {
-	var rows []trialRow
-	for _, c := range courseTrials {
-		rows = append(rows, trialRow{Trial: c})
-	}
-	if got := onlyDiffer(rows, "keep"); len(got) != 1 || got[0] != [2]int{0, 1} {
-		t.Errorf("differ in the keep rate alone: %v", got)
-	}
-	if got := onlyDiffer(rows, "batch"); len(got) != 0 {
-		t.Errorf("differ in the batch alone: %v", got)
 	}
 }

@@ -15,148 +15,203 @@ type finding struct {
 	Numbers  []string `json:"numbers"`
 }
 
-// hypotheses puts the questions of the course's report to the numbers. Few trials
-// that differ in several settings at once prove little: correlations are given
-// with the probability of one as strong by chance, and pairs of trials that differ
-// in one setting alone are named.
+// comparison is what the questions are put to. Few trials that differ in several
+// settings at once prove little: correlations are given with the probability of
+// one as strong by chance, and pairs of trials that differ in one setting alone
+// are named. Trials that diverged have no part in it.
+type comparison struct {
+	rows      []trialRow
+	done      []*finishedTrial
+	threshold float64 // the common accuracy, see trialRows
+}
+
+// hypotheses answers the questions of the course's report.
 func hypotheses(rows []trialRow, done []*finishedTrial, threshold float64) []finding {
-	column := func(f func(r trialRow) float64) []float64 {
-		out := make([]float64, len(rows))
-		for i, r := range rows {
-			out[i] = f(r)
+	c := comparison{threshold: threshold}
+	for i, r := range rows {
+		if r.Diverged == "" {
+			c.rows, c.done = append(c.rows, r), append(c.done, done[i])
 		}
-		return out
 	}
-	keep := column(func(r trialRow) float64 { return r.Trial.Keep })
-	batch := column(func(r trialRow) float64 { return float64(r.Trial.Batch) })
-	last := column(func(r trialRow) float64 { return orNaN(r.TestAccuracy) })
-	best := column(func(r trialRow) float64 { return orNaN(r.Best) })
-	reach := column(func(r trialRow) float64 {
+	return []finding{c.keepAndSpeed(), c.sparsityAndAccuracy(), c.shrinking(), c.batchSize(), c.lowestAndBest()}
+}
+
+func (c comparison) column(f func(r trialRow) float64) []float64 {
+	out := make([]float64, len(c.rows))
+	for i, r := range c.rows {
+		out[i] = f(r)
+	}
+	return out
+}
+
+// correlate is the rank correlation of two columns as a sentence and as numbers.
+func correlate(what string, x, y []float64) (text string, rho, p float64) {
+	rho, p, n := spearman(x, y)
+	switch {
+	case n < 3:
+		return fmt.Sprintf("%s: too few trials to correlate", what), rho, p
+	case rho != rho:
+		return fmt.Sprintf("%s: the same in all of %d trials", what, n), rho, p
+	}
+	return fmt.Sprintf("%s: rank correlation %+.2f over %d trials (as strong by chance: %.2f)", what, rho, n, p), rho, p
+}
+
+// verdict is the answer that a rank correlation gives.
+func verdict(rho, p float64, up, down string) string {
+	switch {
+	case rho != rho:
+		return "cannot be told from these trials"
+	case p > 0.05:
+		return fmt.Sprintf("not shown by these trials (rank correlation %+.2f, as strong by chance in %.0f %% of cases)", rho, 100*p)
+	case rho > 0:
+		return fmt.Sprintf("%s (rank correlation %+.2f, p = %.3f)", up, rho, p)
+	}
+	return fmt.Sprintf("%s (rank correlation %+.2f, p = %.3f)", down, rho, p)
+}
+
+func (c comparison) keepAndSpeed() finding {
+	keep := c.column(func(r trialRow) float64 { return r.Trial.Keep })
+	text, rho, p := correlate("keep rate and steps to the common accuracy", keep, c.column(func(r trialRow) float64 {
 		if r.ToThreshold == nil {
 			return math.NaN()
 		}
 		return float64(*r.ToThreshold)
-	})
-	correlate := func(what string, x, y []float64) (string, float64, float64) {
-		rho, p, n := spearman(x, y)
-		if n < 3 {
-			return fmt.Sprintf("%s: too few trials to correlate", what), math.NaN(), math.NaN()
-		}
-		return fmt.Sprintf("%s: rank correlation %+.2f over %d trials (as strong by chance: %.2f)", what, rho, n, p), rho, p
-	}
-	verdict := func(rho, p float64, up, down string) string {
-		switch {
-		case rho != rho:
-			return "cannot be told from these trials"
-		case p > 0.05:
-			return fmt.Sprintf("not shown by these trials (rank correlation %+.2f, as strong by chance in %.0f %% of cases)", rho, 100*p)
-		case rho > 0:
-			return fmt.Sprintf("%s (rank correlation %+.2f, p = %.3f)", up, rho, p)
-		}
-		return fmt.Sprintf("%s (rank correlation %+.2f, p = %.3f)", down, rho, p)
-	}
-	var out []finding
-
-	text, rho, p := correlate("keep rate and steps to the common accuracy", keep, reach)
-	f := finding{Question: "Does a lower keep rate slow convergence?", Numbers: []string{fmt.Sprintf("common accuracy: %.3f, nine tenths of the lowest best", threshold), text},
-		Answer: verdict(rho, p, "no, the other way round", "yes, a lower keep rate takes more steps")}
-	for _, pair := range onlyDiffer(rows, "keep") {
-		a, b := rows[pair[0]], rows[pair[1]]
-		f.Numbers = append(f.Numbers, fmt.Sprintf("%s and %s differ in the keep rate alone, %g and %g: %s and %s steps to %.3f; test accuracy %.3f and %.3f at the end", a.Trial.Name, b.Trial.Name,
-			a.Trial.Keep, b.Trial.Keep, stepsText(a.ToThreshold), stepsText(b.ToThreshold), threshold, orNaN(a.TestAccuracy), orNaN(b.TestAccuracy)))
-	}
-	out = append(out, f)
-
-	f = finding{Question: "Do sparser activations go with higher accuracy?"}
-	var strongest, chance float64 = math.NaN(), math.NaN()
-	for l, layer := range done[0].Moments[0].Layers {
-		sparse := column(func(r trialRow) float64 {
-			if l < len(r.Sparsity) {
-				return r.Sparsity[l]
-			}
+	}))
+	own, _, _ := correlate("keep rate and steps to 95 % of a trial's own best", keep, c.column(func(r trialRow) float64 {
+		if r.ToOwn < 0 {
 			return math.NaN()
-		})
-		text, rho, p := correlate("sparsity of "+layer.Layer+" and best test accuracy", sparse, best)
+		}
+		return float64(r.ToOwn)
+	}))
+	f := finding{Question: "Does a lower keep rate slow convergence?", Answer: verdict(rho, p, "no, the other way round", "yes, a lower keep rate takes more steps"),
+		Numbers: []string{fmt.Sprintf("common accuracy: %.3f, nine tenths of the lowest best of the trials that reach half of the highest", c.threshold), text, own}}
+	for _, pair := range onlyDiffer(c.rows, "keep") {
+		a, b := c.rows[pair[0]], c.rows[pair[1]]
+		f.Numbers = append(f.Numbers, fmt.Sprintf("%s and %s differ in the keep rate alone, %g and %g: %s and %s steps to %.3f; test accuracy %.3f and %.3f at the end", a.Trial.Name, b.Trial.Name,
+			a.Trial.Keep, b.Trial.Keep, stepsText(a.ToThreshold), stepsText(b.ToThreshold), c.threshold, orNaN(a.TestAccuracy), orNaN(b.TestAccuracy)))
+	}
+	return f
+}
+
+// layers are the names of the convolution layers of any trial.
+func (c comparison) layers() (names []string) {
+	for _, t := range c.done {
+		for _, a := range t.Moments[0].Layers {
+			if !slices.Contains(names, a.Layer) {
+				names = append(names, a.Layer)
+			}
+		}
+	}
+	return names
+}
+
+func (c comparison) sparsityAndAccuracy() finding {
+	f := finding{Question: "Do sparser activations go with higher accuracy?"}
+	best := c.column(func(r trialRow) float64 { return orNaN(r.Best) })
+	strongest, chance := math.NaN(), math.NaN()
+	layers := c.layers()
+	for _, layer := range layers {
+		sparse := make([]float64, len(c.done))
+		for i, t := range c.done {
+			sparse[i] = math.NaN()
+			if a := t.layer(layer); len(a) > 0 {
+				sparse[i] = a[len(a)-1].Sparsity
+			}
+		}
+		text, rho, p := correlate("sparsity of "+layer+" at the end and best test accuracy", sparse, best)
 		f.Numbers = append(f.Numbers, text)
 		if strongest != strongest || math.Abs(rho) > math.Abs(strongest) {
 			strongest, chance = rho, p
 		}
 	}
 	// Several layers were looked at, so the strongest of them must be rarer.
-	f.Answer = verdict(strongest, min(1, chance*float64(len(done[0].Moments[0].Layers))), "yes, across trials", "no, the other way round")
-	for _, t := range done {
+	f.Answer = verdict(strongest, min(1, chance*float64(len(layers))), "yes, across trials", "no, the other way round")
+	for _, t := range c.done {
 		var sparse, acc []float64
 		for _, m := range t.Moments {
 			for _, pt := range t.Run.Points {
-				if pt.Step == m.Step {
+				if pt.Step == m.Step && m.Step > 0 {
 					sparse, acc = append(sparse, m.Layers[0].Sparsity), append(acc, orNaN(pt.TestAccuracy))
 				}
 			}
 		}
-		rho, _, n := spearman(sparse, acc)
-		if n >= 3 {
-			f.Numbers = append(f.Numbers, fmt.Sprintf("%s, through its %d measurements: %+.2f", t.Trial.Name, n, rho))
+		if rho := pearson(ranks(sparse), ranks(acc)); len(sparse) >= 3 && rho == rho {
+			f.Numbers = append(f.Numbers, fmt.Sprintf("%s: rank correlation %+.2f of the first layer's sparsity and test accuracy through its %d measurements after the start", t.Trial.Name, rho, len(sparse)))
 		}
 	}
-	out = append(out, f)
+	return f
+}
 
-	f = finding{Question: "Does RMSProp, and it alone, shrink mean and deviation of the activations?"}
-	shrinks := map[string][]bool{}
-	for i, r := range rows {
+func (c comparison) shrinking() finding {
+	f := finding{Question: "Does RMSProp, and it alone, shrink mean and deviation of the activations?"}
+	first, every := map[string][]bool{}, map[string][]bool{}
+	for i, r := range c.rows {
 		all := true
 		var parts []string
+		shrinks := func(l int) bool { return r.MeanRatio[l] < 1 && r.DevRatio[l] < 1 }
 		for l := range r.MeanRatio {
-			all = all && r.MeanRatio[l] < 1 && r.DevRatio[l] < 1
-			parts = append(parts, fmt.Sprintf("%s mean times %.2f, deviation times %.2f", done[i].Moments[0].Layers[l].Layer, r.MeanRatio[l], r.DevRatio[l]))
+			all = all && shrinks(l)
+			parts = append(parts, fmt.Sprintf("%s mean times %.2f, deviation times %.2f", c.done[i].Moments[0].Layers[l].Layer, r.MeanRatio[l], r.DevRatio[l]))
 		}
 		family := strings.TrimSuffix(r.Trial.Solver, "_zero")
-		shrinks[family] = append(shrinks[family], all)
+		first[family], every[family] = append(first[family], shrinks(0)), append(every[family], all)
 		f.Numbers = append(f.Numbers, fmt.Sprintf("%s (%s), from the first measurement after the start to the end: %s", r.Trial.Name, r.Trial.Solver, strings.Join(parts, "; ")))
 	}
-	switch mine, has := shrinks["rmsprop"]; {
-	case !has || len(shrinks) < 2:
-		f.Answer = "cannot be told: it takes trials with RMSProp and with other solvers"
-	case slices.Contains(mine, false):
-		f.Answer = fmt.Sprintf("no: of %d trials with RMSProp, %d shrink both in every layer", len(mine), trues(mine))
-	default:
-		var others []string
-		for solver, s := range shrinks {
-			if solver != "rmsprop" && trues(s) > 0 {
-				others = append(others, fmt.Sprintf("%s (%d of %d)", solver, trues(s), len(s)))
-			}
-		}
-		slices.Sort(others)
-		if f.Answer = "yes, in every layer, and no other solver's trials do"; len(others) > 0 {
-			f.Answer = "RMSProp's trials do, but so do those of " + strings.Join(others, ", ")
+	f.Answer = "in the first convolution: " + onlyRMSProp(first) + "; in every convolution: " + onlyRMSProp(every)
+	return f
+}
+
+// onlyRMSProp tells from what shrank, in the trials of each solver, whether all of
+// RMSProp did and none of the others.
+func onlyRMSProp(shrank map[string][]bool) string {
+	mine, has := shrank["rmsprop"]
+	if !has || len(shrank) < 2 {
+		return "cannot be told: it takes trials with RMSProp and with other solvers"
+	}
+	if n := trues(mine); n < len(mine) {
+		return fmt.Sprintf("no, both shrink in %d of %d trials with RMSProp", n, len(mine))
+	}
+	var others []string
+	for solver, s := range shrank {
+		if solver != "rmsprop" && trues(s) > 0 {
+			others = append(others, fmt.Sprintf("%s (%d of %d)", solver, trues(s), len(s)))
 		}
 	}
-	out = append(out, f)
+	if slices.Sort(others); len(others) > 0 {
+		return "RMSProp's trials do, but so do those of " + strings.Join(others, ", ")
+	}
+	return "yes, and in no other solver's trials"
+}
 
-	text, rho, p = correlate("batch size and test accuracy at the end", batch, last)
-	f = finding{Question: "Do larger batches end with higher test accuracy?", Numbers: []string{text}, Answer: verdict(rho, p, "yes, across trials", "no, the other way round")}
-	text, _, _ = correlate("training images seen and test accuracy at the end", column(func(r trialRow) float64 { return float64(r.Trial.Batch * r.Trial.Steps) }), last)
-	f.Numbers = append(f.Numbers, text+" (a larger batch sees more images in as many steps)")
-	for _, pair := range onlyDiffer(rows, "batch") {
-		a, b := rows[pair[0]], rows[pair[1]]
+func (c comparison) batchSize() finding {
+	last := c.column(func(r trialRow) float64 { return orNaN(r.TestAccuracy) })
+	text, rho, p := correlate("batch size and test accuracy at the end", c.column(func(r trialRow) float64 { return float64(r.Trial.Batch) }), last)
+	seen, _, _ := correlate("training images seen and test accuracy at the end", c.column(func(r trialRow) float64 { return float64(r.Trial.Batch * r.Trial.Steps) }), last)
+	f := finding{Question: "Do larger batches end with higher test accuracy?", Answer: verdict(rho, p, "yes, across trials", "no, the other way round"),
+		Numbers: []string{text, seen + "; a larger batch sees more images in as many steps"}}
+	for _, pair := range onlyDiffer(c.rows, "batch") {
+		a, b := c.rows[pair[0]], c.rows[pair[1]]
 		f.Numbers = append(f.Numbers, fmt.Sprintf("%s and %s differ in the batch alone, %d and %d: %.3f and %.3f", a.Trial.Name, b.Trial.Name, a.Trial.Batch, b.Trial.Batch, orNaN(a.TestAccuracy), orNaN(b.TestAccuracy)))
 	}
-	out = append(out, f)
+	return f
+}
 
+func (c comparison) lowestAndBest() finding {
 	share := func(step func(r trialRow) int) []float64 {
-		return column(func(r trialRow) float64 { return float64(step(r)) / float64(r.Trial.Steps) })
+		return c.column(func(r trialRow) float64 { return float64(step(r)) / float64(r.Trial.Steps) })
 	}
 	lowest, top := share(func(r trialRow) int { return r.MinStep }), share(func(r trialRow) int { return r.BestStep })
-	text, rho, p = correlate("step of the lowest activation and step of the best test accuracy, as shares of all steps", lowest, top)
-	f = finding{Question: "Is the lowest activation of the first layer reached when test accuracy is best?", Numbers: []string{text}}
+	text, rho, p := correlate("step of the lowest activation and step of the best test accuracy, as shares of all steps", lowest, top)
+	f := finding{Question: "Is the lowest activation of the first layer reached when test accuracy is best?", Numbers: []string{text}}
 	near := 0
-	for i, r := range rows {
+	for i, r := range c.rows {
 		if math.Abs(lowest[i]-top[i]) <= 0.1 {
 			near++
 		}
 		f.Numbers = append(f.Numbers, fmt.Sprintf("%s: lowest activation at step %d, best test accuracy at step %d of %d", r.Trial.Name, r.MinStep, r.BestStep, r.Trial.Steps))
 	}
-	f.Answer = fmt.Sprintf("within a tenth of the steps in %d of %d trials; %s", near, len(rows), verdict(rho, p, "later minima go with later bests", "later minima go with earlier bests"))
-	return append(out, f)
+	f.Answer = fmt.Sprintf("within a tenth of the steps in %d of %d trials; %s", near, len(c.rows), verdict(rho, p, "later minima go with later bests", "later minima go with earlier bests"))
+	return f
 }
 
 func trues(v []bool) int {
@@ -276,9 +331,11 @@ func ranks(v []float64) []float64 {
 
 // pearson is the linear correlation, NaN if one of them is constant.
 func pearson(x, y []float64) float64 {
-	mx, _ := meanDeviation(x)
-	my, _ := meanDeviation(y)
-	var xy, xx, yy float64
+	var mx, my, xy, xx, yy float64
+	for i := range x { // sums of ranks are exact, so that what is constant has a deviation of 0
+		mx, my = mx+x[i], my+y[i]
+	}
+	mx, my = mx/float64(len(x)), my/float64(len(y))
 	for i := range x {
 		xy += (x[i] - mx) * (y[i] - my)
 		xx += (x[i] - mx) * (x[i] - mx)

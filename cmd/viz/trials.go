@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image"
 	"io"
 	"io/fs"
 	"math"
@@ -19,7 +18,6 @@ import (
 	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/internal/dataset"
 	"github.com/deconvnet/viz/internal/imageio"
-	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/train"
 	"github.com/urfave/cli/v2"
@@ -103,6 +101,9 @@ func readTrials(c *cli.Context) ([]trial, error) {
 		if list = file.Trials; len(list) == 0 {
 			return nil, fmt.Errorf("%s: no trials, want a list called trials", path)
 		}
+		if err := refuseZeros(text); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
 	}
 	if s := c.String("only"); s != "" {
 		var some []trial
@@ -129,12 +130,35 @@ func readTrials(c *cli.Context) ([]trial, error) {
 		if t.Arch == "" {
 			t.Arch = "lenet5"
 		}
+		if t.Width == 0 {
+			t.Width = 1
+		}
 		if t.Steps < 1 {
 			return nil, usage(fmt.Sprintf("%s has %d steps, want at least 1", t.Name, t.Steps), "")
+		}
+		if !(t.Expect >= 0 && t.Expect <= 1) {
+			return nil, usage(fmt.Sprintf("%s expects a test accuracy of %g, want 0 to 1", t.Name, t.Expect), "")
 		}
 		t.Steps = max(int(math.Round(float64(t.Steps)*c.Float64("shorten"))), 4)
 	}
 	return list, nil
+}
+
+// refuseZeros finds settings of a list that are 0 in so many words, which must not
+// pass for settings left out.
+func refuseZeros(text []byte) error {
+	var file struct{ Trials []map[string]any }
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return err
+	}
+	for i, t := range file.Trials {
+		for _, key := range []string{"width", "keep", "rate", "batch"} {
+			if v := t[key]; v == 0 || v == 0.0 {
+				return fmt.Errorf("trial %d: %s is 0: leave it out for the default", i+1, key)
+			}
+		}
+	}
+	return nil
 }
 
 // moment is what is recorded of a network at one step.
@@ -171,7 +195,7 @@ func runTrials(c *cli.Context) error {
 	var set *dataset.Set
 	k, data, err := openCampaign(c, engine, c.String("data"), func(s *dataset.Set, classes []string) (*model.Network, error) {
 		set = s
-		return build(s, classes, list[0].Arch, model.ArchOptions{})
+		return build(s, classes, "lenet5", model.ArchOptions{})
 	})
 	if err != nil {
 		return err
@@ -183,6 +207,9 @@ func runTrials(c *cli.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.Name, err)
 		}
+		if len(net.ConvLayers()) == 0 {
+			return usage(fmt.Sprintf("%s: %s has no convolutions, whose activations trials record", t.Name, t.Arch), "viz rnn compares recurrent networks")
+		}
 		measure(net, k.images[0], c.Bool("standardize"))
 		net.Origin = model.Origin{Arch: t.Arch, Data: k.data, Tool: "viz " + version()}
 		j := job{name: t.Name, net: net, evals: c.Int("evals"), o: train.Options{Solver: t.Solver, Rate: t.Rate, Schedule: t.Schedule, Batch: t.Batch,
@@ -192,6 +219,10 @@ func runTrials(c *cli.Context) error {
 	}
 	if err := k.plan(jobs); err != nil || c.Bool("plan") {
 		return err
+	}
+	for i := range list { // as they are, with the defaults of what was left out
+		t, o := &list[i], jobs[i].o
+		t.Solver, t.Rate, t.Batch, t.Schedule, t.Keep = o.Solver, o.Rate, o.Batch, o.Schedule, keepRate(jobs[i].net)
 	}
 	var done []*finishedTrial
 	for i := range jobs {
@@ -214,6 +245,17 @@ func runTrials(c *cli.Context) error {
 		}
 	}
 	return reportTrials(c, k, done)
+}
+
+// keepRate is the probability to keep a value in a network's first dropout, 1 if
+// it has none.
+func keepRate(net *model.Network) float64 {
+	for _, n := range net.Nodes {
+		if l, ok := n.Layer.(*model.Dropout); ok {
+			return math.Round((1-l.Rate)*1e6) / 1e6
+		}
+	}
+	return 1
 }
 
 // watch records the activity and the first filters of a network at a step.
@@ -280,193 +322,32 @@ type finishedTrial struct {
 	Files   []string // pictures, as paths in the campaign's folder
 }
 
+// describe says what is particular about a trial.
 func (f *finishedTrial) describe() string {
-	t, o := f.Trial, f.Run.Options
-	s := fmt.Sprintf("%s: %s, rate %g, batch %d, %d steps", t.Name, o.Solver, o.Rate, o.Batch, o.Steps)
-	if t.Keep > 0 {
-		s += fmt.Sprintf(", keep rate %g", t.Keep)
-	}
+	t := f.Trial
+	s := fmt.Sprintf("%s: %s, rate %g, batch %d, %d steps, keep rate %g", t.Name, t.Solver, t.Rate, t.Batch, t.Steps, t.Keep)
 	if t.Arch != "lenet5" {
 		s += ", " + t.Arch
+	}
+	if t.Width != 1 {
+		s += fmt.Sprintf(", width %g", t.Width)
+	}
+	if t.Schedule != "constant" {
+		s += ", rate by " + t.Schedule
 	}
 	return s
 }
 
-// drawTrial draws a trial's figures into its folder, charts on ranges that hold
-// those of all trials so far, so that they can be compared.
-func drawTrial(k *campaign, j *job, f *finishedTrial, all []*finishedTrial) error {
-	r := f.Run
-	f.Files = nil
-	write := func(name string, img image.Image) error {
-		path, err := savePlate(filepath.Dir(k.file(j, name)), name, img, "trial", f.describe())
-		f.Files = append(f.Files, path)
-		return err
-	}
-	// span is the range of a number over all trials that have the layer.
-	span := func(layer string, v func(a experiments.Activity) float64) (lo, hi float64) {
-		lo, hi = math.Inf(1), math.Inf(-1)
-		for _, t := range all {
-			for _, m := range t.Moments {
-				for _, a := range m.Layers {
-					if a.Layer == layer {
-						lo, hi = min(lo, v(a)), max(hi, v(a))
-					}
-				}
-			}
-		}
-		room := 0.04 * (hi - lo)
-		return lo - room, hi + room
-	}
-	panel := func(title, y string, lo, hi float64, v func(curvePoint) *float64) image.Image {
-		s := r.series(bySteps, v)
-		s.Name = ""
-		return render.Chart{Title: title, XLabel: "steps", YLabel: y, Width: 820, Height: 520, Scale: 1.6, YMin: lo, YMax: hi}.Lines([]render.Series{s})
-	}
-	curves := render.Plate{Title: f.describe(), Columns: 2, Scale: 1.6, Panels: []image.Image{
-		panel("Test accuracy", "share of images", 0, 1, func(p curvePoint) *float64 { return p.TestAccuracy }),
-		panel("Test loss", "cross-entropy, nats", 0, 2.5, func(p curvePoint) *float64 { return p.TestLoss }),
-		panel("Training accuracy", "share of images", 0, 1, func(p curvePoint) *float64 { return p.TrainAccuracy }),
-		panel("Training loss", "cross-entropy, nats", 0, 2.5, func(p curvePoint) *float64 { return p.TrainLoss })},
-		Caption: []string{fmt.Sprintf("Measured with dropout off, on %d test images and %d training images. Losses above 2.5 lie outside.", r.Sizes[1], min(r.Options.EvalTrain, r.Sizes[0]))}}
-	if err := write("curves", curves.Draw()); err != nil {
-		return err
-	}
-	for l := range f.Moments[0].Layers {
-		layer := f.Moments[0].Layers[l].Layer
-		var x []float64
-		for _, m := range f.Moments {
-			x = append(x, float64(m.Step))
-		}
-		stat := func(title, y string, v func(a experiments.Activity) float64) image.Image {
-			s := render.Series{X: x}
-			for _, m := range f.Moments {
-				s.Y = append(s.Y, v(m.Layers[l]))
-			}
-			lo, hi := span(layer, v)
-			return render.Chart{Title: title, XLabel: "steps", YLabel: y, Width: 760, Height: 500, Scale: 1.6, YMin: lo, YMax: hi}.Lines([]render.Series{s})
-		}
-		plate := render.Plate{Title: "Activations of " + layer + ", " + f.describe(), Columns: 3, Scale: 1.6, Panels: []image.Image{
-			stat("Maximum", "activation", func(a experiments.Activity) float64 { return a.Max }),
-			stat("Mean", "activation", func(a experiments.Activity) float64 { return a.Mean }),
-			stat("Sparsity", "share of features that are 0", func(a experiments.Activity) float64 { return a.Sparsity }),
-			stat("Minimum", "activation", func(a experiments.Activity) float64 { return a.Min }),
-			stat("Standard deviation", "activation", func(a experiments.Activity) float64 { return a.Deviation }),
-			stat("Mean behind the rectifier", "activation", func(a experiments.Activity) float64 { return a.FeatureMean })},
-			Caption: []string{"Over all test images and places. Maximum to deviation are of the convolution before its rectifier (behind it the minimum is always 0); sparsity is behind it. Ranges hold all trials."}}
-		if err := write("activity-"+layer, plate.Draw()); err != nil {
-			return err
-		}
-		if err := write("ridges-"+layer, ridges(f, l, all)); err != nil {
-			return err
-		}
-	}
-	if err := write("filters", filterStrip(f)); err != nil {
-		return err
-	}
-	var rows [][]string
+// layer is a layer's activity at every moment; empty if the trial has no such layer.
+func (f *finishedTrial) layer(name string) (all []experiments.Activity) {
 	for _, m := range f.Moments {
 		for _, a := range m.Layers {
-			rows = append(rows, []string{strconv.Itoa(m.Step), a.Layer, num(a.Max, 5), num(a.Mean, 6), num(a.Min, 5), num(a.Deviation, 6), num(a.Sparsity, 5), num(a.FeatureMean, 6), num(a.FeatureDeviation, 6)})
-		}
-	}
-	if err := saveCSV(k.file(j, "activity.csv"), []string{"step", "layer", "max", "mean", "min", "deviation", "sparsity", "feature_mean", "feature_deviation"}, rows); err != nil {
-		return err
-	}
-	rows = nil
-	for _, p := range r.Points {
-		rows = append(rows, []string{strconv.Itoa(p.Step), strconv.Itoa(p.Images), num(orNaN(p.Loss), 5), num(orNaN(p.TrainAccuracy), 5), num(orNaN(p.TrainLoss), 5), num(orNaN(p.TestAccuracy), 5), num(orNaN(p.TestLoss), 5)})
-	}
-	return saveCSV(k.file(j, "curves.csv"), []string{"step", "images", "batch_loss", "train_accuracy", "train_loss", "test_accuracy", "test_loss"}, rows)
-}
-
-// ridges draws the histograms of a layer's activations over the steps.
-func ridges(f *finishedTrial, l int, all []*finishedTrial) image.Image {
-	const rows, bins = 14, 120
-	layer := f.Moments[0].Layers[l].Layer
-	// The range holds all but a thousandth at each end, at every moment of every trial.
-	lo, hi := math.Inf(1), math.Inf(-1)
-	edge := func(a experiments.Activity, i int) float64 {
-		return a.Range * (2*float64(i)/float64(len(a.Histogram)) - 1)
-	}
-	for _, t := range all {
-		for _, m := range t.Moments {
-			for _, a := range m.Layers {
-				if a.Layer != layer {
-					continue
-				}
-				sum, first, last := 0, -1, 0
-				for i, v := range a.Histogram {
-					if sum += v; first < 0 && sum > a.Values/1000 {
-						first = i
-					}
-					if sum < a.Values-a.Values/1000 {
-						last = i + 1
-					}
-				}
-				lo, hi = min(lo, edge(a, max(first, 0))), max(hi, edge(a, min(last+1, len(a.Histogram))))
+			if a.Layer == name {
+				all = append(all, a)
 			}
 		}
 	}
-	if !(hi > lo) {
-		lo, hi = -1, 1
-	}
-	var names []string
-	var counts [][]float64
-	n := min(rows, len(f.Moments))
-	for r := range n {
-		m := f.Moments[r*(len(f.Moments)-1)/max(n-1, 1)]
-		a := m.Layers[l]
-		// below is the share of values below x: straight within a fine bin.
-		total := make([]int, len(a.Histogram)+1)
-		for i, v := range a.Histogram {
-			total[i+1] = total[i] + v
-		}
-		below := func(x float64) float64 {
-			at := min(max((x+a.Range)/(2*a.Range), 0), 1) * float64(len(a.Histogram))
-			i := min(int(at), len(a.Histogram)-1)
-			return (float64(total[i]) + (at-float64(i))*float64(a.Histogram[i])) / float64(a.Values)
-		}
-		row := make([]float64, bins)
-		for b := range row {
-			share := below(lo+(hi-lo)*float64(b+1)/bins) - below(lo+(hi-lo)*float64(b)/bins)
-			row[b] = math.Sqrt(share) // roots, or the peak at 0 hides the rest
-		}
-		names, counts = append(names, strconv.Itoa(m.Step)), append(counts, row)
-	}
-	chart := render.Chart{Title: "Activations of " + layer + " over steps", XLabel: "activation before the rectifier", YLabel: "step", Width: 1100, Height: 900, Scale: 1.6}
-	return render.Plate{Title: f.describe(), Columns: 1, Scale: 1.6, Panels: []image.Image{chart.Ridges(names, counts, lo, hi)},
-		Caption: []string{"Histograms over all test images and places, heights as square roots, one scale. The range leaves out a thousandth at each end."}}.Draw()
-}
-
-// filterStrip draws the first filters at up to eight moments, on one scale.
-func filterStrip(f *finishedTrial) image.Image {
-	const most = 8
-	scale := 0.0
-	n := min(most, len(f.Moments))
-	var shown []moment
-	for i := range n {
-		m := f.Moments[i*(len(f.Moments)-1)/max(n-1, 1)]
-		shown = append(shown, m)
-		scale = max(scale, render.MaxAbs(m.Filters))
-	}
-	var panels []image.Image
-	for _, m := range shown {
-		s := m.Shape
-		size := s[1] * s[2] * s[3]
-		var tiles []image.Image
-		for i := range min(s[0], 64) {
-			w := m.Filters[i*size : (i+1)*size]
-			if s[1] == 3 {
-				tiles = append(tiles, render.Signed(w, 3, s[2], s[3], scale))
-			} else {
-				tiles = append(tiles, render.Signed(w[:s[2]*s[3]], 1, s[2], s[3], scale))
-			}
-		}
-		grid := render.Magnify(render.Grid(tiles, render.GridOptions{}), 8)
-		panels = append(panels, render.Plate{Title: fmt.Sprintf("step %d", m.Step), Columns: 1, Scale: 1.4, Panels: []image.Image{grid}}.Draw())
-	}
-	return render.Plate{Title: "First filters, " + f.describe(), Columns: 4, Scale: 1.6, Panels: panels,
-		Caption: []string{"One scale for all: 0 is mid-grey, white and black are ±" + render.Number(scale) + "."}}.Draw()
+	return all
 }
 
 // trialRow is a line of the comparison.
@@ -478,21 +359,29 @@ type trialRow struct {
 	Train        *float64  `json:"train_accuracy"`
 	ToThreshold  *int      `json:"steps_to_threshold"` // first measured step at the common accuracy
 	ToOwn        int       `json:"steps_to_95_percent_of_best"`
-	MinStep      int       `json:"step_of_minimum_activation"`
-	Sparsity     []float64 `json:"sparsity"`        // of each convolution at the end
-	MeanRatio    []float64 `json:"mean_ratio"`      // |mean| at the end over that at the first measurement after the start
-	DevRatio     []float64 `json:"deviation_ratio"` // the same of the deviation
+	MinStep      int       `json:"step_of_minimum_activation"` // of the first layer, after the start
+	Sparsity     []float64 `json:"sparsity"`                   // of each convolution at the end
+	MeanRatio    []float64 `json:"mean_ratio"`                 // |mean| at the end over that at the first measurement after the start
+	DevRatio     []float64 `json:"deviation_ratio"`            // the same of the deviation
 	Speed        *float64  `json:"images_per_second"`
 	Seconds      *float64  `json:"seconds"`
 	Diverged     string    `json:"diverged,omitempty"`
 }
 
+// trialRows makes the lines of the comparison, and the accuracy that convergence
+// is measured to: nine tenths of the lowest best, of the trials that reach half of
+// the highest and did not diverge, so that one failure does not make it chance.
 func trialRows(done []*finishedTrial) (rows []trialRow, threshold float64) {
-	// An accuracy that every trial reaches: nine tenths of the lowest best.
-	threshold = 1
+	top := 0.0
 	for _, f := range done {
-		if b := orNaN(f.Run.best().TestAccuracy); 0.9*b < threshold {
-			threshold = 0.9 * b
+		if b := f.Run.best().TestAccuracy; b != nil && f.Run.Diverged == "" {
+			top = max(top, *b)
+		}
+	}
+	threshold = 0.9 * top
+	for _, f := range done {
+		if b := f.Run.best().TestAccuracy; b != nil && f.Run.Diverged == "" && *b >= top/2 {
+			threshold = min(threshold, 0.9**b)
 		}
 	}
 	for _, f := range done {
@@ -509,7 +398,10 @@ func trialRows(done []*finishedTrial) (rows []trialRow, threshold float64) {
 			}
 		}
 		lowest := math.Inf(1)
-		for _, m := range f.Moments {
+		for i, m := range f.Moments {
+			if i == 0 && len(f.Moments) > 1 {
+				continue // the first weights are not training's
+			}
 			if v := m.Layers[0].Min; v < lowest {
 				lowest, row.MinStep = v, m.Step
 			}
@@ -543,9 +435,9 @@ func reportTrials(c *cli.Context, k *campaign, done []*finishedTrial) error {
 		} else {
 			line = append(line, "")
 		}
-		lines = append(lines, line)
+		lines = append(lines, append(line, r.Diverged))
 	}
-	header := []string{"trial", "solver", "rate", "batch", "steps", "keep", "test_accuracy", "best_test_accuracy", "best_step", "train_accuracy", "steps_to_threshold", "images_per_second", "seconds", "course"}
+	header := []string{"trial", "solver", "rate", "batch", "steps", "keep", "test_accuracy", "best_test_accuracy", "best_step", "train_accuracy", "steps_to_threshold", "images_per_second", "seconds", "expected", "diverged"}
 	result := map[string]any{"data": k.data, "threshold": threshold, "trials": rows, "findings": findings}
 	if err := writeNumbers(c, k.dir, "trials", result, header, lines); err != nil {
 		return err
@@ -561,45 +453,21 @@ func reportTrials(c *cli.Context, k *campaign, done []*finishedTrial) error {
 		return printJSON(c, result)
 	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\ntrial\tsolver\trate\tbatch\tsteps\tkeep\ttest accuracy\tcourse\tbest\tat step\timages/s\tseconds")
-	for i, l := range lines {
+	fmt.Fprintln(w, "\ntrial\tsolver\trate\tbatch\tsteps\tkeep\ttest accuracy\texpected\tbest\tat step\timages/s\tseconds")
+	for _, l := range lines {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l[0], l[1], l[2], l[3], l[4], l[5], l[6], l[13], l[7], l[8], l[11], l[12])
-		_ = i
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	fmt.Fprintln(c.App.Writer)
+	for _, r := range rows {
+		if r.Diverged != "" {
+			fmt.Fprintf(c.App.Writer, "%s diverged: %s\n", r.Trial.Name, r.Diverged)
+		}
+	}
 	for _, f := range findings {
 		fmt.Fprintf(c.App.Writer, "%s: %s\n", f.Question, f.Answer)
 	}
 	return nil
-}
-
-// drawTrials draws the curves of all trials together.
-func drawTrials(c *cli.Context, k *campaign, done []*finishedTrial) (string, error) {
-	curves := func(x func(*trained) func(curvePoint) float64, y func(curvePoint) *float64) []render.Series {
-		var out []render.Series
-		for i, f := range done {
-			s := f.Run.series(x(f.Run), y)
-			s.Name, s.Color = f.Trial.Name, render.Categorical(i)
-			out = append(out, s)
-		}
-		return out
-	}
-	steps := func(*trained) func(curvePoint) float64 { return bySteps }
-	images := func(*trained) func(curvePoint) float64 {
-		return func(p curvePoint) float64 { return float64(p.Images) }
-	}
-	accuracy := func(p curvePoint) *float64 { return p.TestAccuracy }
-	chart := func(title, x, y string, lo, hi float64) render.Chart {
-		return render.Chart{Title: title, XLabel: x, YLabel: y, Width: 960, Height: 640, Scale: 1.6, YMin: lo, YMax: hi}
-	}
-	plate := render.Plate{Title: "All trials on " + k.data, Columns: 2, Scale: 1.6, Panels: []image.Image{
-		chart("Test accuracy by steps", "steps", "share of images", 0, 1).Lines(curves(steps, accuracy)),
-		chart("Test accuracy by training images seen", "images", "share of images", 0, 1).Lines(curves(images, accuracy)),
-		chart("Training accuracy by steps", "steps", "share of images", 0, 1).Lines(curves(steps, func(p curvePoint) *float64 { return p.TrainAccuracy })),
-		chart("Test loss by steps", "steps", "cross-entropy, nats", 0, 2.5).Lines(curves(steps, func(p curvePoint) *float64 { return p.TestLoss }))},
-		Caption: []string{"Measured with dropout off."}}
-	return filepath.Join(k.dir, "trials.png"), writePlate(c, k.dir, "trials", plate.Draw())
 }
