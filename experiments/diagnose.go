@@ -14,10 +14,10 @@ var Bands = [2]float64{1. / 8, 1. / 4}
 
 // What counts as a fault of a filter.
 const (
-	deadRMS      = 0.05 // of the layer's median
+	deadRMS      = 0.05 // of the median of the layer's filters that are not 0
 	dominantRMS  = 3    // times the layer's median
 	duplicateCos = 0.95
-	spectrumSize = 32 // a filter's spectrum is sampled at so many frequencies an axis
+	spectrumSize = 64 // a filter's spectrum is sampled at so many frequencies an axis
 	spectrumBins = 16 // radial, over 0..1/2 cycle
 )
 
@@ -39,11 +39,11 @@ type FilterDiagnosis struct {
 	// RMS is the root mean square of each filter, times the scale of the batch
 	// normalisation behind it if there is one.
 	RMS      []float64 `json:"rms"`
-	Dead     []int     `json:"dead"`     // filters of RMS below 0.05 of the median
+	Dead     []int     `json:"dead"`     // filters that are 0 or of RMS below 0.05 of the others' median
 	Dominant []int     `json:"dominant"` // filters of RMS above 3 times the median
 	Spread   float64   `json:"spread"`   // largest RMS over the median
 	// Silent are maps that were 0 on every image they were tried on; null if none
-	// was tried.
+	// was tried or the layer has no rectifier that makes zeros.
 	Silent    []int  `json:"silent"`
 	Duplicate []Pair `json:"duplicate"` // cosine above 0.95
 	// Energy is the mean over filters of the share of a filter's energy in the low,
@@ -53,11 +53,12 @@ type FilterDiagnosis struct {
 	Energy   []float64 `json:"energy,omitempty"`
 	ByBand   []int     `json:"filters_by_band,omitempty"`
 	Centre   []float64 `json:"mean_frequency,omitempty"` // of each filter
-	Spectrum []float64 `json:"spectrum,omitempty"`       // mean density of energy in 16 rings of 0..1/2 cycle, sums to 1
-	// Aliased is the share of the output's energy beyond the frequency that the
-	// stride can carry (1/(2*stride) on an axis), for a white input;
-	// AliasedNatural the same for an input whose energy falls with the square of
-	// the frequency, as photographs' does.
+	Spectrum []float64 `json:"spectrum,omitempty"`       // mean share of energy in 16 rings of 0..1/2 cycle, sums to 1 (the corners beyond are left out)
+	// Aliased is the share of a filter's output energy beyond the frequency that
+	// the stride can carry (1/(2*stride) on an axis), for a white input, as a mean
+	// over filters; AliasedNatural the same for an input whose energy falls with the
+	// square of the frequency, as photographs' does, their mean colour apart. Dead
+	// filters are left out.
 	Aliased        float64 `json:"aliased"`
 	AliasedNatural float64 `json:"aliased_natural"`
 	// Remedies are what follows, in words, after the paper.
@@ -80,7 +81,7 @@ func Diagnose(net *model.Network, peak map[string][]float32) ([]FilterDiagnosis,
 			continue
 		}
 		d := diagnose(net, n, l)
-		if p, ok := peak[convs[len(out)]]; ok {
+		if p, ok := peak[convs[len(out)]]; ok && zeroes(net.Node(convs[len(out)]).Layer) {
 			d.Silent = []int{}
 			for k, v := range p {
 				if v <= 0 {
@@ -94,10 +95,21 @@ func Diagnose(net *model.Network, peak map[string][]float32) ([]FilterDiagnosis,
 	return out, nil
 }
 
+// zeroes reports whether a layer rectifies to 0.
+func zeroes(l model.Layer) bool {
+	switch l := l.(type) {
+	case *model.ReLU:
+		return true
+	case *model.Clip:
+		return l.Min == 0
+	}
+	return false
+}
+
 func diagnose(net *model.Network, n *model.Node, l *model.Conv) FilterDiagnosis {
 	s := l.Weight.Shape
 	filters, depth, kh, kw := s[0], s[1], s[2], s[3]
-	d := FilterDiagnosis{Layer: n.Name, Filters: filters, Kernel: [2]int{kh, kw}, Stride: l.Stride, Pixels: readsPixels(net, n),
+	d := FilterDiagnosis{Layer: n.Name, Filters: filters, Kernel: [2]int{kh, kw}, Stride: l.Stride, Pixels: net.ReadsPixels(n.Name),
 		Dead: []int{}, Dominant: []int{}, Duplicate: []Pair{}}
 	scale := make([]float64, filters)
 	for k := range scale {
@@ -117,11 +129,14 @@ func diagnose(net *model.Network, n *model.Node, l *model.Conv) FilterDiagnosis 
 		d.RMS = append(d.RMS, raw[k]/math.Sqrt(float64(size))*scale[k])
 	}
 	sorted := slices.Sorted(slices.Values(d.RMS))
-	median := sorted[len(sorted)/2]
+	median := 0.0 // of those that are not 0, or a layer that is mostly dead would have none
+	if at, _ := slices.BinarySearch(sorted, math.SmallestNonzeroFloat64); at < filters {
+		median = sorted[(at+filters)/2]
+	}
 	dead := make([]bool, filters)
 	for k, v := range d.RMS {
 		switch {
-		case v <= deadRMS*median || v == 0:
+		case v <= deadRMS*median:
 			d.Dead = append(d.Dead, k)
 			dead[k] = true
 		case v > dominantRMS*median:
@@ -156,10 +171,10 @@ func (d *FilterDiagnosis) frequencies(l *model.Conv, dead []bool) {
 	filters, depth, kh, kw := s[0], s[1], s[2], s[3]
 	const n = spectrumSize
 	carry := [2]float64{0.5 / float64(l.Stride[0]), 0.5 / float64(l.Stride[1])}
+	lags := make([]float64, (2*kh-1)*(2*kw-1))
 	power := make([]float64, n*n)
 	energy, spectrum := make([]float64, 3), make([]float64, spectrumBins)
 	byBand := make([]int, 3)
-	var white, whiteAliased, natural, naturalAliased float64
 	alive := 0
 	for k := range filters {
 		d.Centre = append(d.Centre, 0)
@@ -167,15 +182,17 @@ func (d *FilterDiagnosis) frequencies(l *model.Conv, dead []bool) {
 			continue
 		}
 		alive++
-		clear(power)
+		clear(lags)
 		for c := range depth {
-			addPower(power, l.Weight.Data[(k*depth+c)*kh*kw:][:kh*kw], kh, kw)
+			addAutocorrelation(lags, l.Weight.Data[(k*depth+c)*kh*kw:][:kh*kw], kh, kw)
 		}
+		powerSpectrum(power, lags, kh, kw)
 		total := 0.0
 		for _, v := range power {
 			total += v
 		}
 		var bands [3]float64
+		var aliased, natural, naturalAliased float64
 		for v := range n {
 			for u := range n {
 				fy, fx := frequency(v), frequency(u)
@@ -194,9 +211,8 @@ func (d *FilterDiagnosis) frequencies(l *model.Conv, dead []bool) {
 				}
 				d.Centre[k] += p * r
 				lost := math.Abs(fy) > carry[0] || math.Abs(fx) > carry[1]
-				white += p
 				if lost {
-					whiteAliased += p
+					aliased += p
 				}
 				if r > 0 {
 					natural += p / (r * r)
@@ -205,6 +221,10 @@ func (d *FilterDiagnosis) frequencies(l *model.Conv, dead []bool) {
 					}
 				}
 			}
+		}
+		d.Aliased += aliased
+		if natural > 0 {
+			d.AliasedNatural += naturalAliased / natural
 		}
 		for b, v := range bands {
 			energy[b] += v
@@ -222,7 +242,8 @@ func (d *FilterDiagnosis) frequencies(l *model.Conv, dead []bool) {
 		d.Centre = nil
 		return
 	}
-	d.Aliased, d.AliasedNatural = whiteAliased/white, naturalAliased/max(natural, 1e-300)
+	d.Aliased /= float64(alive)
+	d.AliasedNatural /= float64(alive)
 	if kh < 3 || kw < 3 {
 		d.Centre = nil
 		return
@@ -248,44 +269,43 @@ func frequency(i int) float64 {
 	return float64(i) / spectrumSize
 }
 
-// addPower adds |DFT|² of a kernel [kh][kw], rows first and then columns.
-func addPower(power []float64, w []float32, kh, kw int) {
-	const n = spectrumSize
-	type complexRow [n]complex128
-	rows := make([]complexRow, kh)
-	for y := range kh {
-		for u := range n {
-			var sum complex128
-			for x := range kw {
-				sin, cos := math.Sincos(-2 * math.Pi * float64(u*x%n) / n)
-				sum += complex(float64(w[y*kw+x])*cos, float64(w[y*kw+x])*sin)
+// addAutocorrelation adds, at [dy+kh-1][dx+kw-1] of lags [2kh-1][2kw-1], the sum of
+// w[y][x]*w[y+dy][x+dx] over a kernel [kh][kw].
+func addAutocorrelation(lags []float64, w []float32, kh, kw int) {
+	for y0 := range kh {
+		for x0 := range kw {
+			a := float64(w[y0*kw+x0])
+			for y1 := range kh {
+				row := lags[(y1-y0+kh-1)*(2*kw-1)+kw-1-x0:]
+				for x1, b := range w[y1*kw : (y1+1)*kw] {
+					row[x1] += a * float64(b)
+				}
 			}
-			rows[y][u] = sum
-		}
-	}
-	for v := range n {
-		for u := range n {
-			var sum complex128
-			for y := range kh {
-				sin, cos := math.Sincos(-2 * math.Pi * float64(v*y%n) / n)
-				sum += rows[y][u] * complex(cos, sin)
-			}
-			power[v*n+u] += real(sum)*real(sum) + imag(sum)*imag(sum)
 		}
 	}
 }
 
-// readsPixels reports whether a node reads the image, at most normalised or padded.
-func readsPixels(net *model.Network, n *model.Node) bool {
-	for n.Inputs[0] != net.Input.Name {
-		n = net.Node(n.Inputs[0])
-		switch n.Layer.(type) {
-		case *model.BatchNorm, *model.Pad, *model.Dropout, *model.LRN:
-		default:
-			return false
+// powerSpectrum writes |DFT|² of a filter, [spectrumSize][spectrumSize], from its
+// autocorrelation: the sum over channels has been taken there, where a kernel has
+// few values (Wiener-Khinchin theorem).
+func powerSpectrum(power, lags []float64, kh, kw int) {
+	const n = spectrumSize
+	var cos [n]float64
+	for i := range cos {
+		cos[i] = math.Cos(2 * math.Pi * float64(i) / n)
+	}
+	for v := range n {
+		for u := range n {
+			sum := 0.0
+			for dy := 1 - kh; dy < kh; dy++ {
+				row := lags[(dy+kh-1)*(2*kw-1):]
+				for dx := 1 - kw; dx < kw; dx++ {
+					sum += row[dx+kw-1] * cos[(v*dy+u*dx)&(n-1)]
+				}
+			}
+			power[v*n+u] = max(sum, 0) // but for rounding
 		}
 	}
-	return true
 }
 
 // remedies puts the findings into words, with what [zeiler14] did about them.
@@ -312,8 +332,15 @@ func (d *FilterDiagnosis) remedies() []string {
 		out = append(out, fmt.Sprintf("few filters (%d of %d) sit at middle frequencies: smaller ones cover them better (the paper went from 11x11 to 7x7)", d.ByBand[1], d.Filters))
 	}
 	if d.Stride[0]*d.Stride[1] > 1 && d.AliasedNatural > 0.1 {
-		out = append(out, fmt.Sprintf("%.0f %% of the output's energy on photographs is beyond what stride %d can carry and comes out as false patterns: take a smaller stride (the paper went from 4 to 2)",
-			100*d.AliasedNatural, max(d.Stride[0], d.Stride[1])))
+		stride, input, paper := max(d.Stride[0], d.Stride[1]), "on photographs ", ""
+		if !d.Pixels {
+			input = "" // what maps hold is not known
+		}
+		if stride > 2 {
+			paper = " (the paper went from 4 to 2)"
+		}
+		out = append(out, fmt.Sprintf("%.0f %% of the output's energy %sis beyond what stride %d can carry and comes out as false patterns: take a smaller stride%s",
+			100*d.AliasedNatural, input, stride, paper))
 	}
 	return out
 }

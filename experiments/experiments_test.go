@@ -231,7 +231,39 @@ func kernels(stride int, waves ...func(x, y float64) float64) *model.Network {
 		}
 	}
 	return &model.Network{Name: "test", Input: model.Input{Name: "in", C: 1, H: 32, W: 32}, Nodes: []model.Node{{Name: "conv", Inputs: []string{"in"},
-		Layer: &model.Conv{Weight: w, Stride: [2]int{stride, stride}, Dilation: [2]int{1, 1}, Groups: 1}}}}
+		Layer: &model.Conv{Weight: w, Stride: [2]int{stride, stride}, Dilation: [2]int{1, 1}, Groups: 1}},
+		{Name: "relu", Inputs: []string{"conv"}, Layer: &model.ReLU{}}}}
+}
+
+// The spectrum is |DFT|² of each channel, summed.
+func TestPowerSpectrum(t *testing.T) {
+	const depth, kh, kw, n = 3, 4, 5, spectrumSize
+	rng := rand.New(rand.NewPCG(1, 2))
+	w := make([]float32, depth*kh*kw)
+	for i := range w {
+		w[i] = float32(rng.NormFloat64())
+	}
+	lags, power := make([]float64, (2*kh-1)*(2*kw-1)), make([]float64, n*n)
+	for c := range depth {
+		addAutocorrelation(lags, w[c*kh*kw:(c+1)*kh*kw], kh, kw)
+	}
+	powerSpectrum(power, lags, kh, kw)
+	for _, at := range [][2]int{{0, 0}, {1, 0}, {0, 1}, {5, 17}, {n / 2, n / 2}, {n - 3, 7}} {
+		want := 0.0
+		for c := range depth {
+			var sum complex128
+			for y := range kh {
+				for x := range kw {
+					sin, cos := math.Sincos(-2 * math.Pi * (float64(y)*frequency(at[0]) + float64(x)*frequency(at[1])))
+					sum += complex(float64(w[(c*kh+y)*kw+x]), 0) * complex(cos, sin)
+				}
+			}
+			want += real(sum)*real(sum) + imag(sum)*imag(sum)
+		}
+		if got := power[at[0]*n+at[1]]; math.Abs(got-want) > 1e-9*(1+want) {
+			t.Errorf("at %v: got %v, want %v", at, got, want)
+		}
+	}
 }
 
 func TestDiagnose(t *testing.T) {
@@ -240,7 +272,7 @@ func TestDiagnose(t *testing.T) {
 	}
 	across := func(x, y float64) float64 { return math.Cos(2 * math.Pi * 0.2 * y) }
 	net := kernels(4, wave(0, 1), wave(0.18, 1), wave(0.18, 1.5), wave(0.4, 1), wave(0.4, 10), wave(0.3, 1e-4), across)
-	d, err := Diagnose(net, map[string][]float32{"conv": {1, 0, 2, 3, 4, 5, 6}})
+	d, err := Diagnose(net, map[string][]float32{"relu": {1, 0, 2, 3, 4, 5, 6}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,6 +311,46 @@ func TestDiagnose(t *testing.T) {
 	}
 	if c := calm[0]; c.Aliased != 0 || c.Silent != nil || len(c.Remedies) != 0 {
 		t.Errorf("without stride: %+v", c)
+	}
+}
+
+// A layer most of whose filters are 0 has a median of those that are not; a layer
+// without a rectifier has no silent maps, since its values need no sign.
+func TestDiagnoseMostlyDead(t *testing.T) {
+	none := func(x, y float64) float64 { return 0 }
+	edge := func(x, y float64) float64 { return math.Sin(x) }
+	slope := func(x, y float64) float64 { return math.Sin(y) }
+	net := kernels(1, none, none, none, none, edge, slope)
+	d, err := Diagnose(net, map[string][]float32{"relu": {0, 0, 0, 0, 1, 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := d[0]; !slices.Equal(r.Dead, []int{0, 1, 2, 3}) || len(r.Dominant) != 0 || math.Abs(r.Spread-1) > 1e-6 || !slices.Equal(r.Silent, []int{0, 1, 2, 3}) || !r.Pixels {
+		t.Errorf("%+v", r)
+	}
+	net = kernels(1, none, none)
+	net.Nodes = net.Nodes[:1]
+	if d, err = Diagnose(net, map[string][]float32{"conv": {-1, -1}}); err != nil {
+		t.Fatal(err)
+	}
+	if r := d[0]; len(r.Dead) != 2 || r.Silent != nil || r.Spread != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Aliasing is a mean over filters: smooth ones, which pass most of a photograph's
+// energy, do not hide that others alias. Half the filters lie far beyond the 1/8
+// cycle that stride 4 carries.
+func TestDiagnoseAliasing(t *testing.T) {
+	wave := func(f float64) func(x, y float64) float64 {
+		return func(x, y float64) float64 { return math.Cos(2 * math.Pi * f * x) }
+	}
+	d, err := Diagnose(kernels(4, wave(0), wave(0.35)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := d[0]; r.Aliased < 0.45 || r.Aliased > 0.7 || r.AliasedNatural < 0.4 || r.AliasedNatural > 0.6 {
+		t.Errorf("aliased %.3f, natural %.3f, want about a half", r.Aliased, r.AliasedNatural)
 	}
 }
 

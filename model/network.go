@@ -204,6 +204,23 @@ func (net *Network) Consumers(name string) []*Node {
 	return out
 }
 
+// ReadsPixels reports whether the node called name reads the input, at most
+// normalised or padded.
+func (net *Network) ReadsPixels(name string) bool {
+	n := net.Node(name)
+	for n != nil && len(n.Inputs) > 0 && n.Inputs[0] != net.Input.Name {
+		if n = net.Node(n.Inputs[0]); n == nil {
+			return false
+		}
+		switch n.Layer.(type) {
+		case *BatchNorm, *Pad, *Dropout, *LRN:
+		default:
+			return false
+		}
+	}
+	return n != nil && len(n.Inputs) > 0
+}
+
 // Output is the name of the last node.
 func (net *Network) Output() string {
 	if len(net.Nodes) == 0 {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"image"
 	"image/color"
 	"io"
 	"math"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/features"
-	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/urfave/cli/v2"
@@ -51,6 +49,14 @@ func diagnoseFilters(c *cli.Context) error {
 	if len(names) == 2 && names[0] == names[1] {
 		names = []string{c.Args().Get(0), c.Args().Get(1)}
 	}
+	var chosen [][]string // convolutions of each network
+	for i, net := range nets {
+		convs, err := convNodes(net, c.String("layer"))
+		if err != nil {
+			return fmt.Errorf("%s: %w", names[i], err)
+		}
+		chosen = append(chosen, convs)
+	}
 	out, err := openOutput(c, nets[0])
 	if err != nil {
 		return err
@@ -67,6 +73,7 @@ func diagnoseFilters(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
+		d = slices.DeleteFunc(d, func(d experiments.FilterDiagnosis) bool { return !slices.Contains(chosen[i], d.Layer) })
 		all = append(all, diagnosed{names[i], hash(net), n, from, d})
 	}
 	if err := drawDiagnosis(out, all); err != nil {
@@ -79,7 +86,7 @@ func diagnoseFilters(c *cli.Context) error {
 	var rows [][]string
 	for _, m := range all {
 		for _, d := range m.Layers {
-			row := []string{m.Model, d.Layer, fmt.Sprint(d.Filters), fmt.Sprint(len(d.Dead)), fmt.Sprint(len(d.Silent)), fmt.Sprint(len(d.Duplicate)),
+			row := []string{m.Model, d.Layer, fmt.Sprint(d.Filters), fmt.Sprint(len(d.Dead)), silent(d, ""), fmt.Sprint(len(d.Duplicate)),
 				fmt.Sprint(len(d.Dominant)), num(d.Spread, 4)}
 			for b := range 3 {
 				v := math.NaN()
@@ -135,6 +142,14 @@ func peaks(c *cli.Context, engine *model.Engine, net *model.Network) (map[string
 	return peak, src.Len(), src.from, nil
 }
 
+// silent is the number of silent maps, or none where they were not looked for.
+func silent(d experiments.FilterDiagnosis, none string) string {
+	if d.Silent == nil {
+		return none
+	}
+	return fmt.Sprint(len(d.Silent))
+}
+
 // drawDiagnosis draws a row for each layer: the filters' strength, their spectrum,
 // and how many sit in each band.
 func drawDiagnosis(out *output, all []diagnosed) error {
@@ -163,7 +178,11 @@ func drawDiagnosis(out *output, all []diagnosed) error {
 			if len(all) > 1 {
 				label = m.Model
 			}
-			title = d.Layer
+			if title == "" {
+				title = d.Layer
+			} else if title != d.Layer {
+				title += ", " + d.Layer
+			}
 			sorted := slices.Sorted(slices.Values(d.RMS))
 			slices.Reverse(sorted)
 			rms = append(rms, render.Series{Name: label, Y: sorted, Dots: len(sorted) < 130, Color: render.Categorical(2 * i)})
@@ -206,38 +225,25 @@ func drawDiagnosis(out *output, all []diagnosed) error {
 	for _, m := range all {
 		plate.Caption = append(plate.Caption, m.Model+" "+m.Hash)
 	}
-	name := "diagnosis"
-	if out.one != "" {
-		name = out.one
-	}
-	var img image.Image = plate.Draw()
-	text, err := encodeJSON(all)
-	if err != nil {
-		return err
-	}
-	base := filepath.Join(out.dir, fileName(name))
-	if err := imageio.WritePNG(base+".png", img, provenance(out.c, out.net)); err != nil {
-		return err
-	}
-	wrote(out.c, base+".png")
-	return imageio.WriteFile(base+".json", func(w io.Writer) error { _, err := w.Write(text); return err })
+	_, err := out.picture("diagnosis", plate.Draw(), numbers{json: all})
+	return err
 }
 
 func printDiagnosis(to io.Writer, all []diagnosed) error {
 	for _, m := range all {
 		fmt.Fprintf(to, "\n%s\n", m.Model)
 		w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-		silent := "silent"
+		tried := "silent"
 		if m.Images == 0 {
-			silent = "silent (not tried)"
+			tried = "silent (not tried)"
 		}
-		fmt.Fprintf(w, "layer\tkernel/stride\tfilters\tdead\t%s\tduplicates\tdominant\tmax/median RMS\tenergy low, middle, high\taliased white, natural\n", silent)
+		fmt.Fprintf(w, "layer\tkernel/stride\tfilters\tdead\t%s\tduplicates\tdominant\tmax/median RMS\tenergy low, middle, high\taliased white, natural\n", tried)
 		for _, d := range m.Layers {
 			energy := "-"
 			if d.Energy != nil {
 				energy = fmt.Sprintf("%.2f %.2f %.2f", d.Energy[0], d.Energy[1], d.Energy[2])
 			}
-			fmt.Fprintf(w, "%s\t%dx%d/%d\t%d\t%d\t%d\t%d\t%d\t%.2f\t%s\t%.2f %.2f\n", d.Layer, d.Kernel[0], d.Kernel[1], d.Stride[0], d.Filters, len(d.Dead), len(d.Silent),
+			fmt.Fprintf(w, "%s\t%dx%d/%d\t%d\t%d\t%s\t%d\t%d\t%.2f\t%s\t%.2f %.2f\n", d.Layer, d.Kernel[0], d.Kernel[1], d.Stride[0], d.Filters, len(d.Dead), silent(d, "-"),
 				len(d.Duplicate), len(d.Dominant), d.Spread, energy, d.Aliased, d.AliasedNatural)
 		}
 		if err := w.Flush(); err != nil {

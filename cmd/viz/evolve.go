@@ -242,6 +242,7 @@ func drawEvolution(c *cli.Context, out *output, net *model.Network, src *source,
 	table := render.Table{Title: "Evolution of " + layer, Scale: 1.6, Columns: columnNames(files, steps)}
 	var cells []evolveCell
 	var data []float32
+	var scales []float64
 	in := net.Input
 	tallest, widest := 0, 0
 	for _, col := range columns {
@@ -260,6 +261,7 @@ func drawEvolution(c *cli.Context, out *output, net *model.Network, src *source,
 		if scale == 0 {
 			scale = max(render.MaxAbs(row), 1e-30)
 		}
+		scales = append(scales, scale)
 		tiles := render.TableRow{Label: fmt.Sprintf("map %d ±%s", m, render.Number(scale))}
 		patches := render.TableRow{Label: "image"}
 		for i, col := range columns {
@@ -293,7 +295,7 @@ func drawEvolution(c *cli.Context, out *output, net *model.Network, src *source,
 	table.MinTile = -1
 	table.Caption = []string{fmt.Sprintf("Each cell: the strongest activation of the map over %d images (%s), projected by rule %s. Zero is mid-grey; white and black are ± the number beside the row, "+
 		"which covers %g %% of the row's pixels. An orange frame marks a jump: another image than in the column before.", src.Len(), src.from, c.String("rule"), c.Float64("clip"))}
-	_, err := out.picture("evolution-"+layer, table.Draw(), numbers{json: map[string]any{"layer": layer, "data": src.from, "rule": c.String("rule"), "cells": cells},
+	_, err := out.picture("evolution-"+layer, table.Draw(), numbers{json: map[string]any{"layer": layer, "data": src.from, "rule": c.String("rule"), "maps": maps, "scales": scales, "cells": cells},
 		shape: []int{len(maps), len(columns), in.C, in.H, in.W}, data: data}, "layer", layer, "rule", c.String("rule"))
 	return cells, err
 }

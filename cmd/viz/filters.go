@@ -109,7 +109,7 @@ func filterTiles(net *model.Network, name string, most int, scale float64) (tile
 	tile := func(data []float32, c int) image.Image {
 		return drawSigned(data, c, s[2], s[3], net, scale)
 	}
-	if s[1] == 3 && readsPixels(net, node) || s[1] == 1 {
+	if s[1] == 3 && net.ReadsPixels(name) || s[1] == 1 {
 		for k := range min(s[0], most) {
 			tiles = append(tiles, tile(l.Weight.Data[k*size:(k+1)*size], s[1]))
 		}
@@ -123,19 +123,6 @@ func filterTiles(net *model.Network, name string, most int, scale float64) (tile
 		}
 	}
 	return tiles, inputs, true
-}
-
-// readsPixels reports whether a node reads the image, at most normalised or padded.
-func readsPixels(net *model.Network, n *model.Node) bool {
-	for n.Inputs[0] != net.Input.Name {
-		n = net.Node(n.Inputs[0])
-		switch n.Layer.(type) {
-		case *model.BatchNorm, *model.Pad, *model.Dropout, *model.LRN:
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 // drawSigned draws a filter [c][h][w] with 0 as mid-grey; scale 0 takes its own
