@@ -55,7 +55,8 @@ type variant struct {
 	paper string // what the paper found for the same change
 }
 
-// ablateRow is a line of the table; errors are shares of images.
+// ablateRow is a line of the table; errors are shares of images, one for each seed
+// whose run did not diverge.
 type ablateRow struct {
 	Variant        string    `json:"variant"`
 	Change         string    `json:"change"`
@@ -63,11 +64,23 @@ type ablateRow struct {
 	MACs           int64     `json:"macs"`
 	Train          []float64 `json:"train_error"`
 	Test           []float64 `json:"test_error"`
-	TrainMean      float64   `json:"train_mean"`
-	TrainDeviation float64   `json:"train_deviation"`
-	TestMean       float64   `json:"test_mean"`
-	TestDeviation  float64   `json:"test_deviation"`
+	TrainMean      *float64  `json:"train_mean"`
+	TrainDeviation *float64  `json:"train_deviation"` // of two seeds and more
+	TestMean       *float64  `json:"test_mean"`
+	TestDeviation  *float64  `json:"test_deviation"`
+	Diverged       int       `json:"diverged,omitempty"` // seeds that did
 	Paper          string    `json:"paper,omitempty"`
+}
+
+// spread writes a mean and its deviation, in %.
+func spread(mean, deviation *float64) string {
+	switch {
+	case mean == nil:
+		return "-"
+	case deviation == nil:
+		return num(100**mean, 1)
+	}
+	return num(100**mean, 1) + " ± " + num(100**deviation, 1)
 }
 
 // paperVariants is the paper's list for a network: [zeiler14] Table 2 (arXiv
@@ -219,21 +232,24 @@ func ablate(c *cli.Context) error {
 		row := &rows[i/c.Int("seeds")]
 		row.Parameters, row.MACs = r.Parameters, r.MACs
 		last := r.final()
-		if last.TestAccuracy == nil || last.TrainAccuracy == nil || r.Diverged != "" {
-			return fmt.Errorf("%s: no accuracy was measured at the end: %s", r.Name, r.Diverged)
+		if r.Diverged != "" {
+			row.Diverged++
+			continue
+		}
+		if last.TestAccuracy == nil {
+			return hinted(fmt.Errorf("there are no test images to compare variants on"), "--hold-out 0.1 tests on a tenth of the images")
 		}
 		row.Train, row.Test = append(row.Train, 1-*last.TrainAccuracy), append(row.Test, 1-*last.TestAccuracy)
 	}
 	for i := range rows {
 		r := &rows[i]
-		r.TrainMean, r.TrainDeviation = meanDeviation(r.Train)
-		r.TestMean, r.TestDeviation = meanDeviation(r.Test)
-		if len(r.Test) == 1 {
-			r.TrainDeviation, r.TestDeviation = 0, 0
-		}
+		mean, sd := meanDeviation(r.Train)
+		r.TrainMean, r.TrainDeviation = finite(mean), finite(sd)
+		mean, sd = meanDeviation(r.Test)
+		r.TestMean, r.TestDeviation = finite(mean), finite(sd)
 	}
-	if classes := len(base.Classes); 1-rows[0].TestMean < 2/float64(classes) {
-		note(c, "the full network is hardly better than chance (%.0f %% right): it takes more --steps to compare variants", 100*(1-rows[0].TestMean))
+	if classes := len(base.Classes); 1-orNaN(rows[0].TestMean) < 2/float64(classes) {
+		note(c, "the full network is hardly better than chance (%.0f %% right): it takes more --steps to compare variants", 100*(1-*rows[0].TestMean))
 	}
 	return writeAblation(c, k, rows)
 }
@@ -243,7 +259,8 @@ func writeAblation(c *cli.Context, k *campaign, rows []ablateRow) error {
 	var values, errors []float64
 	var colors []color.Color
 	for _, r := range rows {
-		names, values, errors = append(names, r.Variant, ""), append(values, 100*r.TestMean, 100*r.TrainMean), append(errors, 100*r.TestDeviation, 100*r.TrainDeviation)
+		names, values = append(names, r.Variant, ""), append(values, 100*orNaN(r.TestMean), 100*orNaN(r.TrainMean))
+		errors = append(errors, 100*orNaN(r.TestDeviation), 100*orNaN(r.TrainDeviation))
 		colors = append(colors, render.Categorical(0), render.Categorical(2))
 	}
 	// A name under each pair is too long for a bar: they are numbered and listed below.
@@ -261,11 +278,11 @@ func writeAblation(c *cli.Context, k *campaign, rows []ablateRow) error {
 	}
 	var lines [][]string
 	for _, r := range rows {
-		lines = append(lines, []string{r.Variant, r.Change, strconv.Itoa(r.Parameters), strconv.FormatInt(r.MACs, 10), num(r.TrainMean, 4), num(r.TrainDeviation, 4),
-			num(r.TestMean, 4), num(r.TestDeviation, 4), r.Paper})
+		lines = append(lines, []string{r.Variant, r.Change, strconv.Itoa(r.Parameters), strconv.FormatInt(r.MACs, 10), num(orNaN(r.TrainMean), 4), num(orNaN(r.TrainDeviation), 4),
+			num(orNaN(r.TestMean), 4), num(orNaN(r.TestDeviation), 4), strconv.Itoa(r.Diverged), r.Paper})
 	}
 	result := map[string]any{"data": k.data, "arch": c.String("arch"), "steps": c.Int("steps"), "rows": rows}
-	header := []string{"variant", "change", "parameters", "macs", "train_error", "train_deviation", "test_error", "test_deviation", "paper_train_and_validation_error_percent"}
+	header := []string{"variant", "change", "parameters", "macs", "train_error", "train_deviation", "test_error", "test_deviation", "diverged", "paper_train_and_validation_error_percent"}
 	if err := writeNumbers(c, k.dir, "ablate", result, header, lines); err != nil {
 		return err
 	}
@@ -275,12 +292,18 @@ func writeAblation(c *cli.Context, k *campaign, rows []ablateRow) error {
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\nvariant\tparameters\tmultiply-adds\ttraining error %\ttest error %\tagainst full\tthe paper on ImageNet: training / validation %")
 	for _, r := range rows {
-		against := ""
-		if e := math.Hypot(r.TestDeviation, rows[0].TestDeviation) / math.Sqrt(float64(len(r.Test))); r.Variant != "full" && e > 0 {
-			against = fmt.Sprintf("%+.1f (%.1f standard errors)", 100*(r.TestMean-rows[0].TestMean), (r.TestMean-rows[0].TestMean)/e)
+		against, test := "", spread(r.TestMean, r.TestDeviation)
+		difference := orNaN(r.TestMean) - orNaN(rows[0].TestMean)
+		if r.Variant != rows[0].Variant && difference == difference {
+			against = fmt.Sprintf("%+.1f", 100*difference)
+			if e := math.Hypot(orNaN(r.TestDeviation)/math.Sqrt(float64(len(r.Test))), orNaN(rows[0].TestDeviation)/math.Sqrt(float64(len(rows[0].Test)))); e > 0 {
+				against += fmt.Sprintf(" (%.1f standard errors)", difference/e)
+			}
 		}
-		fmt.Fprintf(w, "%s\t%.3f M\t%.1f M\t%.1f ± %.1f\t%.1f ± %.1f\t%s\t%s\n", r.Variant, float64(r.Parameters)/1e6, float64(r.MACs)/1e6, 100*r.TrainMean, 100*r.TrainDeviation,
-			100*r.TestMean, 100*r.TestDeviation, against, r.Paper)
+		if r.Diverged > 0 {
+			test += fmt.Sprintf(" (%d diverged)", r.Diverged)
+		}
+		fmt.Fprintf(w, "%s\t%.3f M\t%.1f M\t%s\t%s\t%s\t%s\n", r.Variant, float64(r.Parameters)/1e6, float64(r.MACs)/1e6, spread(r.TrainMean, r.TrainDeviation), test, against, r.Paper)
 	}
 	return w.Flush()
 }

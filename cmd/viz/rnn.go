@@ -60,7 +60,8 @@ type rnnRow struct {
 	Speed         *float64 `json:"images_per_second"`
 	Seconds       *float64 `json:"seconds"`
 	StepsInTime   int      `json:"steps_in_equal_time,omitempty"` // in the time the convolutional network took for all steps
-	AtEqualTime   *float64 `json:"test_accuracy_in_equal_time"`
+	AtEqualTime   *float64 `json:"test_accuracy_in_equal_time,omitempty"`
+	Diverged      string   `json:"diverged,omitempty"`
 }
 
 func runRNN(c *cli.Context) error {
@@ -83,6 +84,11 @@ func runRNN(c *cli.Context) error {
 	}
 	if c.Int("steps") < 2 || c.Int("evals") < 1 {
 		return usage("--steps must be at least 2, --evals at least 1", "")
+	}
+	timed := c.String("cnn") != "none" && !c.Bool("steps-only")
+	if timed && c.Int("steps") < 2*c.Int("evals") {
+		return usage(fmt.Sprintf("%d measurements in %d steps leave no time between them to measure speed", c.Int("evals"), c.Int("steps")),
+			"give more --steps or fewer --evals, or compare for equal steps alone with --steps-only")
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
@@ -133,44 +139,52 @@ func runRNN(c *cli.Context) error {
 		}
 		runs = append(runs, r)
 	}
-	// The recurrent networks once more, with as many steps as fit into the time that
-	// the convolutional one took.
-	equal, timed := math.NaN(), slices.Clone(runs)
-	if cnn := runs[len(runs)-1]; c.String("cnn") != "none" && !c.Bool("steps-only") {
-		equal = cnn.seconds(cnn.final())
-		var more []job
-		for i, r := range runs[:len(runs)-1] {
-			j := jobs[i]
-			j.name += ", equal time"
-			j.o.Steps = int(math.Round(equal * r.speed() / float64(j.o.Batch)))
-			if r.speed() != r.speed() || cnn.speed() != cnn.speed() {
-				return hinted(fmt.Errorf("%s: there are too few steps to measure its speed", r.Name), "give more --steps, or compare for equal steps alone with --steps-only")
-			}
-			if most := 100 * c.Int("steps"); j.o.Steps > most {
-				note(c, "%s: %d steps would fit into %.0f s, %d are taken", r.Name, j.o.Steps, equal, most)
-				j.o.Steps = most
-			}
-			j.o.Steps = max(j.o.Steps, 2)
-			j.o.EvalEvery, j.o.CheckpointEvery, j.o.LogEvery = 0, 0, 0
-			more = append(more, j)
-		}
-		for i := range more {
-			r, err := k.run(&more[i])
-			if err != nil {
-				return err
-			}
-			timed[i] = r
+	equal, inTime := math.NaN(), []*trained(nil)
+	if timed {
+		equal = runs[len(runs)-1].seconds(runs[len(runs)-1].final())
+		if inTime, err = k.equalTime(jobs, runs, equal); err != nil {
+			return err
 		}
 	}
-	rows := compareRuns(runs, timed)
-	if err := drawRNN(c, k, runs, timed, equal); err != nil {
+	if err := drawRNN(c, k, runs, inTime, equal); err != nil {
 		return err
 	}
-	return tableRNN(c, k, rows, equal)
+	return tableRNN(c, k, compareRuns(runs, inTime), equal)
 }
 
-// compareRuns makes the table of the runs for equal steps and for equal time.
-func compareRuns(runs, timed []*trained) (rows []rnnRow) {
+// equalTime trains the recurrent networks once more, with as many steps as fit into
+// the given seconds, those that the last run, the convolutional network's, took.
+func (k *campaign) equalTime(jobs []job, runs []*trained, seconds float64) ([]*trained, error) {
+	var more []job
+	for i, r := range runs[:len(runs)-1] {
+		j := jobs[i]
+		fit := seconds * r.speed() / float64(j.o.Batch)
+		if fit != fit {
+			return nil, hinted(fmt.Errorf("%s: there are too few steps to measure its speed", r.Name), "give more --steps, or compare for equal steps alone with --steps-only")
+		}
+		most := 100 * j.o.Steps
+		if fit > float64(most) {
+			note(k.c, "%s: %.0f steps would fit into %.0f s, %d are taken", r.Name, fit, seconds, most)
+		}
+		j.name += ", equal time"
+		j.o.Steps = max(int(math.Round(min(fit, float64(most)))), 2)
+		j.o.DropEvery, j.o.EvalEvery, j.o.CheckpointEvery, j.o.LogEvery = 0, 0, 0, 0 // they follow from the steps
+		more = append(more, j)
+	}
+	out := slices.Clone(runs)
+	for i := range more {
+		r, err := k.run(&more[i])
+		if err != nil {
+			return nil, err
+		}
+		out[i] = r
+	}
+	return out, nil
+}
+
+// compareRuns makes the table of the runs for equal steps and, unless it is nil, for
+// equal time.
+func compareRuns(runs, inTime []*trained) (rows []rnnRow) {
 	for i, r := range runs {
 		last := r.final()
 		row := rnnRow{Name: r.Name, Parameters: r.Parameters, MACs: r.MACs, TestAccuracy: last.TestAccuracy, TrainAccuracy: last.TrainAccuracy,
@@ -181,7 +195,13 @@ func compareRuns(runs, timed []*trained) (rows []rnnRow) {
 		}
 		_, sd := meanDeviation(plateau)
 		row.Plateau = finite(sd)
-		row.StepsInTime, row.AtEqualTime = timed[i].final().Step, timed[i].final().TestAccuracy
+		row.Diverged = r.Diverged
+		if inTime != nil {
+			row.StepsInTime, row.AtEqualTime = inTime[i].final().Step, inTime[i].final().TestAccuracy
+			if row.Diverged == "" {
+				row.Diverged = inTime[i].Diverged
+			}
+		}
 		rows = append(rows, row)
 	}
 	return rows
@@ -204,7 +224,7 @@ func meanDeviation(v []float64) (mean, sd float64) {
 	return mean, math.Sqrt(sd)
 }
 
-func drawRNN(c *cli.Context, k *campaign, runs, timed []*trained, equal float64) error {
+func drawRNN(c *cli.Context, k *campaign, runs, inTime []*trained, equal float64) error {
 	accuracy := func(p curvePoint) *float64 { return p.TestAccuracy }
 	curves := func(runs []*trained, px func(*trained, curvePoint) float64, py func(curvePoint) *float64) []render.Series {
 		var out []render.Series
@@ -225,8 +245,8 @@ func drawRNN(c *cli.Context, k *campaign, runs, timed []*trained, equal float64)
 		}
 	}
 	byTime := fmt.Sprintf("Test accuracy by time (%.0f s for each)", equal)
-	if equal != equal {
-		byTime = "Test accuracy by time"
+	if inTime == nil {
+		byTime, inTime = "Test accuracy by time", runs
 	}
 	panels := []struct {
 		title, x, y string
@@ -236,7 +256,7 @@ func drawRNN(c *cli.Context, k *campaign, runs, timed []*trained, equal float64)
 		{"Test accuracy by steps", "steps", "share of test images", curves(runs, steps, accuracy), floor, 1},
 		{"Test loss by steps", "steps", "cross-entropy, nats", curves(runs, steps, func(p curvePoint) *float64 { return p.TestLoss }), 0, 0},
 		{"Training loss by steps", "steps", "cross-entropy, nats", curves(runs, steps, func(p curvePoint) *float64 { return p.TrainLoss }), 0, 0},
-		{byTime, "seconds of training", "share of test images", curves(timed, seconds, accuracy), floor, 1},
+		{byTime, "seconds of training", "share of test images", curves(inTime, seconds, accuracy), floor, 1},
 	}
 	plate := render.Plate{Title: "Recurrent networks beside a convolutional one on " + k.data, Columns: 2, Scale: 1.7,
 		Caption: []string{fmt.Sprintf("Each network takes %d steps of %d images. Accuracy and loss are measured with dropout off. The time is that of training alone.",
@@ -249,11 +269,11 @@ func drawRNN(c *cli.Context, k *campaign, runs, timed []*trained, equal float64)
 
 func tableRNN(c *cli.Context, k *campaign, rows []rnnRow, equal float64) error {
 	header := []string{"network", "parameters", "macs", "test_accuracy", "train_accuracy", "test_loss", "best_test_accuracy", "plateau_deviation",
-		"images_per_second", "seconds", "steps_in_equal_time", "test_accuracy_in_equal_time"}
+		"images_per_second", "seconds", "steps_in_equal_time", "test_accuracy_in_equal_time", "diverged"}
 	var lines [][]string
 	for _, r := range rows {
 		lines = append(lines, []string{r.Name, strconv.Itoa(r.Parameters), strconv.FormatInt(r.MACs, 10), num(orNaN(r.TestAccuracy), 4), num(orNaN(r.TrainAccuracy), 4),
-			num(orNaN(r.TestLoss), 4), num(orNaN(r.Best), 4), num(orNaN(r.Plateau), 5), num(orNaN(r.Speed), 0), num(orNaN(r.Seconds), 1), strconv.Itoa(r.StepsInTime), num(orNaN(r.AtEqualTime), 4)})
+			num(orNaN(r.TestLoss), 4), num(orNaN(r.Best), 4), num(orNaN(r.Plateau), 5), num(orNaN(r.Speed), 0), num(orNaN(r.Seconds), 1), strconv.Itoa(r.StepsInTime), num(orNaN(r.AtEqualTime), 4), r.Diverged})
 	}
 	result := map[string]any{"data": k.data, "equal_time_seconds": finite(equal), "rows": rows}
 	if err := writeNumbers(c, k.dir, "rnn", result, header, lines); err != nil {
@@ -263,10 +283,27 @@ func tableRNN(c *cli.Context, k *campaign, rows []rnnRow, equal float64) error {
 		return printJSON(c, result)
 	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "\nnetwork\tparameters\tmultiply-adds\ttest accuracy\tbest\tplateau ±\timages/s\tseconds\tin %.0f s\tsteps\n", equal)
+	fmt.Fprint(w, "\nnetwork\tparameters\tmultiply-adds\ttest accuracy\tbest\tplateau ±\timages/s\tseconds")
+	timed := equal == equal
+	if timed {
+		fmt.Fprintf(w, "\tin %.0f s\tsteps", equal)
+	}
+	fmt.Fprintln(w)
 	for i, r := range rows {
 		l := lines[i]
-		fmt.Fprintf(w, "%s\t%d\t%.2f M\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Parameters, float64(r.MACs)/1e6, l[3], l[6], l[7], l[8], l[9], l[11], l[10])
+		fmt.Fprintf(w, "%s\t%d\t%.2f M\t%s\t%s\t%s\t%s\t%s", r.Name, r.Parameters, float64(r.MACs)/1e6, l[3], l[6], l[7], l[8], l[9])
+		if timed {
+			fmt.Fprintf(w, "\t%s\t%s", l[11], l[10])
+		}
+		fmt.Fprintln(w)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.Diverged != "" {
+			fmt.Fprintf(c.App.Writer, "%s diverged: %s\n", r.Name, r.Diverged)
+		}
+	}
+	return nil
 }
