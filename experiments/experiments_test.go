@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/deconvnet/viz/deconv"
@@ -59,9 +60,44 @@ func TestTransforms(t *testing.T) {
 		}
 	}
 	for _, tr := range Transforms() {
-		if a := tr.Amounts(32, 32, 9); !slices.Contains(a, tr.Identity()) || !slices.IsSorted(a) || tr.Unit() == "" {
-			t.Errorf("%s: amounts %v", tr, a)
+		for _, n := range []int{3, 4, 9, 25, 100, 1000} {
+			a := tr.Amounts(32, 32, n)
+			if !slices.Contains(a, tr.Identity()) || !slices.IsSorted(a) || len(slices.Compact(slices.Clone(a))) < len(a) || tr.Unit() == "" || len(a) > n+2 {
+				t.Errorf("%s: %d amounts %v, want about %d", tr, len(a), a, n)
+			}
 		}
+	}
+	if a := Rotate.Amounts(32, 32, 1000); len(a) != 1000 || a[999] >= 360 {
+		t.Errorf("%d angles up to %v", len(a), a[len(a)-1])
+	}
+}
+
+// A black image on a black ground is 0 throughout: changes have no share of that,
+// and no change is none.
+func TestRelative(t *testing.T) {
+	e := model.NewEngine(1)
+	defer e.Close()
+	net := pixels(3, 3)
+	curves, err := Invariance(context.Background(), e, net, tensor.New(1, 1, 3, 3), 0, InvarianceOptions{Layers: []string{"same"}, Transforms: []Transform{Brightness}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := curves[0].Relative(0)
+	for k, a := range curves[0].Amounts {
+		if want := a > 0; math.IsNaN(r[k]) != want { // below 0 pixels stay 0
+			t.Errorf("brightness by %g: %v of 0", a, r[k])
+		}
+	}
+	two := tensor.New(2, 1, 3, 3)
+	if _, err := Invariance(context.Background(), e, net, two, 0, InvarianceOptions{}); err == nil {
+		t.Error("no error for two images")
+	}
+	if _, err := Invariance(context.Background(), e, net, tensor.New(1, 1, 3, 3), 2, InvarianceOptions{}); err == nil {
+		t.Error("no error for class 2 of 2")
+	}
+	net.Logits = ""
+	if _, err := Invariance(context.Background(), e, net, tensor.New(1, 1, 3, 3), 0, InvarianceOptions{Layers: []string{"same"}}); err == nil || !strings.Contains(err.Error(), "no classifier") {
+		t.Errorf("without class scores: %v", err)
 	}
 }
 

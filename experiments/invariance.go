@@ -84,10 +84,13 @@ func (t Transform) Amounts(h, w, n int) []float64 {
 	case Scale:
 		return spread(1, 1.8)
 	case Rotate:
-		step := math.Ceil(360/float64(n)/5) * 5
+		step := 360 / float64(n)
+		if step > 5 {
+			step = math.Ceil(step/5) * 5
+		}
 		var out []float64
-		for v := 0.0; v < 360; v += step {
-			out = append(out, v)
+		for i := 0; float64(i)*step < 360-1e-9; i++ {
+			out = append(out, float64(i)*step)
 		}
 		return out
 	case Brightness:
@@ -258,11 +261,18 @@ type InvarianceCurve struct {
 	Probability []float64   `json:"probability"`
 }
 
-// Relative is the distance of a layer as a share of its norm.
+// Relative is the distance of a layer as a share of its norm: 0 if nothing
+// changed, NaN if the unchanged image's values are all 0.
 func (c *InvarianceCurve) Relative(layer int) []float64 {
 	out := make([]float64, len(c.Distance[layer]))
 	for i, d := range c.Distance[layer] {
-		out[i] = d / c.Norm[layer]
+		switch {
+		case d == 0:
+		case c.Norm[layer] == 0:
+			out[i] = math.NaN()
+		default:
+			out[i] = d / c.Norm[layer]
+		}
 	}
 	return out
 }
@@ -271,8 +281,8 @@ func (c *InvarianceCurve) Relative(layer int) []float64 {
 // [zeiler14].
 func Top(net *model.Network) (string, error) {
 	n := net.Node(net.Logits)
-	if n == nil {
-		return "", fmt.Errorf("experiments: network %s is no classifier: it has no node with class scores", net.Name)
+	if n == nil || len(n.Inputs) == 0 {
+		return "", noClassifier(net)
 	}
 	at := n.Inputs[0]
 	for {
@@ -287,6 +297,10 @@ func Top(net *model.Network) (string, error) {
 			return at, nil
 		}
 	}
+}
+
+func noClassifier(net *model.Network) error {
+	return fmt.Errorf("experiments: network %s is no classifier: it has no node with class scores", net.Name)
 }
 
 // Invariance changes the image x, [1, C, H, W], step by step and measures what
@@ -314,9 +328,15 @@ func Invariance(ctx context.Context, engine *model.Engine, net *model.Network, x
 	if err != nil {
 		return nil, err
 	}
+	if net.Logits == "" {
+		return nil, noClassifier(net)
+	}
 	classes := shapes[net.Logits].C
-	if net.Logits == "" || class < 0 || class >= classes {
-		return nil, fmt.Errorf("experiments: class %d of %d", class, classes)
+	if class < 0 || class >= classes {
+		return nil, fmt.Errorf("experiments: there is no class %d: the network has %d, 0 to %d", class, classes, classes-1)
+	}
+	if len(x.Shape) != 4 || x.Shape[0] != 1 {
+		return nil, fmt.Errorf("experiments: the input is %v, want one image [1, %d, %d, %d]", x.Shape, net.Input.C, net.Input.H, net.Input.W)
 	}
 	plan, err := engine.Compile(net, model.Keep{Layers: append([]string{net.Logits}, o.Layers...)})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 	"math"
 	"path/filepath"
 	"slices"
@@ -27,8 +28,8 @@ func invarianceCommand() *cli.Command {
 		UsageText: "viz invariance [flags] [IMG...]",
 		Description: "For each image and transform: the Euclidean distance of a lower and an upper layer's values to\n" +
 			"those of the unchanged image, and the probability of the class (the image's label if the data\n" +
-			"set has one, else the most probable class of the unchanged image). Without images, five of the\n" +
-			"data set the network was trained on.\n\n" +
+			"has the network's classes, else the most probable class of the unchanged image). Without images,\n" +
+			"five of the data set the network was trained on.\n\n" +
 			examples("viz invariance photo.png", "viz invariance --layers 1,3,top --transforms shift-y,scale,rotate --relative"),
 		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, workersFlag, dataFlag, splitFlag, seedFlag, imagesFlag,
 			&cli.IntFlag{Name: "limit", Value: 5, Usage: "use only `N` images, of a data set a fixed random choice, at most 12"},
@@ -92,6 +93,9 @@ func invariance(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if net.Logits == "" {
+		return fmt.Errorf("network %s is no classifier: it has no node with class scores", net.Name)
+	}
 	layers, err := topLayers(net, c.String("layers"))
 	if err != nil {
 		return err
@@ -105,6 +109,11 @@ func invariance(c *cli.Context) error {
 	src, err := openSource(c, net, paths, false)
 	if err != nil {
 		return err
+	}
+	labels := src.labels
+	if class < 0 && len(src.classes) > 0 && len(net.Classes) > 0 && !slices.Equal(net.Classes, src.classes) {
+		note(c, "the data's classes (%s ...) are not the network's (%s ...): the most probable class stands in for an image's own", src.classes[0], net.Classes[0])
+		labels = slices.Repeat([]int{-1}, src.Len())
 	}
 	out, err := openOutput(c, net)
 	if err != nil {
@@ -123,15 +132,12 @@ func invariance(c *cli.Context) error {
 		}
 		k := class
 		if k < 0 {
-			k = src.labels[i]
+			k = labels[i]
 		}
 		if k < 0 {
 			t, err := engine.Forward(net, x)
 			if err != nil {
 				return err
-			}
-			if net.Logits == "" {
-				return fmt.Errorf("network %s is no classifier: it has no node with class scores", net.Name)
 			}
 			k = tensor.ArgMax(t.Value(net.Logits).Data)
 		}
@@ -247,7 +253,7 @@ func invariancePanels(c *cli.Context, net *model.Network, which int, layers []st
 		}
 		series = append(series, s)
 	}
-	const shown = 5
+	shown := min(5, len(curve.Amounts))
 	var tiles []image.Image
 	var amounts []string
 	buf := make([]float32, net.Input.Shape().Len())
@@ -264,9 +270,7 @@ func invariancePanels(c *cli.Context, net *model.Network, which int, layers []st
 			b := tile.Bounds()
 			framed := image.NewNRGBA(image.Rect(0, 0, b.Dx()+8, b.Dy()+8))
 			fillImage(framed, render.Categorical(i))
-			for y := range b.Dy() {
-				copy(framed.Pix[framed.PixOffset(4, 4+y):], tile.Pix[tile.PixOffset(0, y):tile.PixOffset(0, y)+4*b.Dx()])
-			}
+			draw.Draw(framed, b.Add(image.Pt(4, 4)), tile, b.Min, draw.Src)
 			tiles = append(tiles, framed)
 		}
 	}
@@ -298,33 +302,48 @@ func reportInvariance(c *cli.Context, transforms []experiments.Transform, layers
 	type row struct {
 		Transform experiments.Transform `json:"transform"`
 		Amount    float64               `json:"amount"`
-		Relative  []float64             `json:"relative"` // by layer, mean over images
+		Relative  []*float64            `json:"relative"` // by layer, mean over images; null if the values of an unchanged one are all 0
 		Drop      float64               `json:"probability_drop"`
 	}
 	var rows []row
 	for i, t := range transforms {
-		curve := images[0].Curves[i]
-		small, large := -1, 0
-		for k, a := range curve.Amounts {
-			d := math.Abs(a - t.Identity())
-			if d > 0 && (small < 0 || d < math.Abs(curve.Amounts[small]-t.Identity())) {
+		amounts := images[0].Curves[i].Amounts
+		far := func(k int) float64 { // from no change
+			switch d := math.Abs(amounts[k] - t.Identity()); t {
+			case experiments.Rotate:
+				return min(d, 360-d)
+			case experiments.Scale, experiments.Contrast:
+				return math.Abs(math.Log(amounts[k]))
+			default:
+				return d
+			}
+		}
+		id := slices.Index(amounts, t.Identity())
+		small, large := -1, id
+		for k := range amounts {
+			if k != id && (small < 0 || far(k) < far(small)) {
 				small = k
 			}
-			if t == experiments.Rotate {
-				d = 180 - math.Abs(180-a)
-			}
-			if e := math.Abs(curve.Amounts[large] - t.Identity()); t == experiments.Rotate && d > 180-math.Abs(180-curve.Amounts[large]) || t != experiments.Rotate && d >= e {
+			if far(k) >= far(large) {
 				large = k
 			}
 		}
 		for _, k := range []int{small, large} {
-			r := row{Transform: t, Amount: curve.Amounts[k], Relative: make([]float64, len(layers))}
-			for _, im := range images {
-				for l := range layers {
-					r.Relative[l] += im.Curves[i].Relative(l)[k] / float64(len(images))
+			r := row{Transform: t, Amount: amounts[k]}
+			for l := range layers {
+				mean := 0.0
+				for _, im := range images {
+					mean += im.Curves[i].Relative(l)[k] / float64(len(images))
 				}
-				id := slices.Index(im.Curves[i].Amounts, t.Identity())
-				r.Drop += (im.Curves[i].Probability[id] - im.Curves[i].Probability[k]) / float64(len(images))
+				if mean-mean != 0 {
+					r.Relative = append(r.Relative, nil)
+				} else {
+					r.Relative = append(r.Relative, &mean)
+				}
+			}
+			for _, im := range images {
+				p := im.Curves[i].Probability
+				r.Drop += (p[id] - p[k]) / float64(len(images))
 			}
 			rows = append(rows, r)
 		}
@@ -338,7 +357,11 @@ func reportInvariance(c *cli.Context, transforms []experiments.Transform, layers
 		fmt.Fprintf(w, "%s\t%s %s", r.Transform, render.Number(r.Amount), r.Transform.Unit())
 		var parts []string
 		for _, v := range r.Relative {
-			parts = append(parts, fmt.Sprintf("%.3f", v))
+			if v == nil {
+				parts = append(parts, "-")
+			} else {
+				parts = append(parts, fmt.Sprintf("%.3f", *v))
+			}
 		}
 		fmt.Fprintf(w, "\t%s\t%.3f\n", strings.Join(parts, "  "), r.Drop)
 	}
