@@ -3,7 +3,8 @@
 // turns (Invariance), whether masking the same part of several images changes
 // them alike (Correspond), what is wrong with filters (Diagnose), how features
 // come about in training (Evolve), how well linear classifiers do on them
-// (Probe, Fit), and how active layers are (Activity).
+// (Probe, Fit) and on which images they may be tried (Copies), and how active
+// layers are (Activity).
 //
 //	curves, err := experiments.Invariance(ctx, engine, net, x, class, experiments.InvarianceOptions{})
 //

@@ -51,14 +51,10 @@ func (s memoryImages) Input(i int, dst []float32) error {
 	return nil
 }
 
-// foldImages draws folds and decodes the images they use. The folds index the
-// decoded images.
-func foldImages(c *cli.Context, engine *model.Engine, net *model.Network, data *dataset.Data, folds, trainPer, testPer int) ([2]*train.Memory, []experiments.Fold, error) {
+// foldImages draws folds from training and test set and decodes the images they
+// use. The folds index the decoded images.
+func foldImages(c *cli.Context, engine *model.Engine, net *model.Network, sets [2]*dataset.Set, classes, folds, trainPer, testPer int) ([2]*train.Memory, []experiments.Fold, error) {
 	var none [2]*train.Memory
-	sets, err := trainSets(c, data)
-	if err != nil {
-		return none, nil, err
-	}
 	if sets[1].Len() == 0 {
 		return none, nil, usage("the data has no test images", "--hold-out 0.3 tests on three tenths of the images")
 	}
@@ -69,7 +65,7 @@ func foldImages(c *cli.Context, engine *model.Engine, net *model.Network, data *
 		}
 		return out
 	}
-	drawn, err := experiments.Folds(labels(sets[0]), labels(sets[1]), len(data.Classes), folds, trainPer, testPer, c.Uint64("seed"))
+	drawn, err := experiments.Folds(labels(sets[0]), labels(sets[1]), classes, folds, trainPer, testPer, c.Uint64("seed"))
 	if err != nil {
 		return none, nil, err
 	}
@@ -167,7 +163,11 @@ func probe(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	images, folds, err := foldImages(c, engine, net, data, c.Int("folds"), c.Int("per-class"), c.Int("test-per-class"))
+	sets, err := trainSets(c, data)
+	if err != nil {
+		return err
+	}
+	images, folds, err := foldImages(c, engine, net, sets, len(data.Classes), c.Int("folds"), c.Int("per-class"), c.Int("test-per-class"))
 	if err != nil {
 		return err
 	}
@@ -226,9 +226,17 @@ func probe(c *cli.Context) error {
 		if shape := features[0][slices.Index(layers, r.Layer)].Shape; r.Grid != [2]int{shape.H, shape.W} {
 			grid = fmt.Sprintf(" (means over %dx%d places)", r.Grid[0], r.Grid[1])
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d%s\t%.1f ± %.1f\t%g\n", r.Layer, r.Solver, r.Dim, grid, 100*r.Mean, 100*r.Deviation, r.Lambda)
+		fmt.Fprintf(w, "%s\t%s\t%d%s\t%s\t%g\n", r.Layer, r.Solver, r.Dim, grid, overFolds(r.Mean, r.Deviation, r.Accuracy), r.Lambda)
 	}
 	return w.Flush()
+}
+
+// overFolds writes a mean, and its deviation if there is one, in %.
+func overFolds(mean, deviation float64, folds []float64) string {
+	if len(folds) < 2 {
+		return spread(&mean, nil)
+	}
+	return spread(&mean, &deviation)
 }
 
 func drawProbe(title string, layers, solvers []string, results []*experiments.ProbeResult, classes int) *image.NRGBA {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"image"
+	"io/fs"
 	"math"
 	"slices"
 	"strconv"
@@ -10,6 +12,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/experiments"
+	"github.com/deconvnet/viz/internal/dataset"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -22,9 +25,11 @@ func transferCommand() *cli.Command {
 		Name: "transfer", Usage: "keep a trained network's features, fit new classes on other data, and compare with training from scratch",
 		UsageText: "viz transfer [flags]",
 		Description: "For each number of images per class and each fold: a softmax (or support vector machines) on\n" +
-			"the fixed features of one layer, against the same layers trained from random weights on the same\n" +
+			"the fixed features of one layer, against the whole network trained from random weights on the same\n" +
 			"images. Accuracy is the mean over classes on test images. With --save the network of the first fold\n" +
 			"with the most images is written as a checkpoint.\n\n" +
+			"Images that the network was trained on are left out first: those whose correlation with one of them\n" +
+			"(grey, at the size of the network's input) is at least --exclude-above.\n\n" +
 			examples("viz transfer --model cifar10 --data shapes", "viz transfer --model ckpt.bin --data photos/ --per-class 5,15,30 --layer 5 --save photos.bin"),
 		Flags: []cli.Flag{modelFlag,
 			&cli.StringFlag{Name: "data", Value: "shapes", Usage: "the other data set: a name (shapes, cifar10, mnist, fashion-mnist), a `DIR` or a FILE"}, seedFlag,
@@ -39,6 +44,8 @@ func transferCommand() *cli.Command {
 			&cli.IntFlag{Name: "scratch-batch", Value: 50, Usage: "its images a step"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of folds and initial weights"},
 			&cli.Float64Flag{Name: "hold-out", Value: 0.3, Usage: "share of the images to test on if the data has no test split"},
+			&cli.StringFlag{Name: "exclude", Usage: "leave out copies of the training images of `DATA`, or none", DefaultText: "what the network was trained on, if it is here"},
+			&cli.Float64Flag{Name: "exclude-above", Value: 0.95, Usage: "what counts as a copy, up to 1"},
 			&cli.StringFlag{Name: "save", Usage: "write the network with new classes to `FILE`"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: "transfer", Usage: "`DIR` for table and figure"},
 			jsonFlag, workersFlag, quietFlag},
@@ -54,6 +61,118 @@ type transferRow struct {
 	Mean      float64   `json:"mean"`
 	Deviation float64   `json:"deviation"`
 	Lambda    float64   `json:"lambda,omitempty"`
+}
+
+// transferResult is the JSON form of viz transfer.
+type transferResult struct {
+	Model      string        `json:"model"`
+	Data       string        `json:"data"`
+	Layer      string        `json:"layer"`
+	TestImages int           `json:"test_images"`
+	Excluded   *exclusion    `json:"excluded,omitempty"`
+	Rows       []transferRow `json:"rows"`
+}
+
+// exclusion is what was left out because the network had seen it in training.
+type exclusion struct {
+	Data        string     `json:"data"`        // what it had seen
+	Correlation float64    `json:"correlation"` // from which on an image is a copy
+	Images      int        `json:"images"`      // looked at
+	Copies      []seenCopy `json:"copies"`
+}
+
+type seenCopy struct {
+	Image       string  `json:"image"`
+	Of          string  `json:"of"`
+	Correlation float64 `json:"correlation"`
+}
+
+// greys are the images of sets, one after the other, as grey inputs of a network.
+type greys struct {
+	net  *model.Network
+	sets []*dataset.Set
+}
+
+func (g greys) at(i int) (*dataset.Set, int) {
+	for _, s := range g.sets {
+		if i < s.Len() {
+			return s, i
+		}
+		i -= s.Len()
+	}
+	panic("greys: no such image")
+}
+
+func (g greys) Len() (n int) {
+	for _, s := range g.sets {
+		n += s.Len()
+	}
+	return n
+}
+
+func (g greys) Input(i int, dst []float32) error {
+	set, k := g.at(i)
+	item, err := set.Item(k)
+	if err != nil {
+		return err
+	}
+	h, w := g.net.Input.H, g.net.Input.W
+	pixels := make([]uint8, h*w)
+	model.Planar(g.net.Preprocess.Fit(item.Image, h, w), 1, false, pixels)
+	for p, v := range pixels {
+		dst[p] = float32(v)
+	}
+	return nil
+}
+
+// excludeSeen takes the images out of training and test set that the network has
+// seen in training; nil if that was not looked for.
+func excludeSeen(c *cli.Context, engine *model.Engine, net *model.Network, sets [2]*dataset.Set) ([2]*dataset.Set, *exclusion, error) {
+	spec, asked := c.String("exclude"), c.String("exclude") != ""
+	if !asked {
+		if spec = net.Origin.Data; spec == c.String("data") {
+			note(c, "%s is what the network was trained on: this is no transfer", spec)
+			return sets, nil, nil
+		}
+	}
+	if spec == "" || spec == "none" {
+		return sets, nil, nil
+	}
+	data, err := openData(c, spec)
+	if errors.Is(err, fs.ErrNotExist) && !asked {
+		note(c, "what the network was trained on is not here (%s): images that it has seen are not left out, unless --exclude names them", spec)
+		return sets, nil, nil
+	}
+	if err != nil {
+		return sets, nil, err
+	}
+	fresh, seen := greys{net, sets[:]}, greys{net, []*dataset.Set{data.Train}}
+	x := &exclusion{Data: spec, Correlation: c.Float64("exclude-above"), Images: fresh.Len(), Copies: []seenCopy{}}
+	step, end := progress(c, "looking for images of "+spec)
+	copies, err := experiments.Copies(c.Context, engine, net.Input.H, net.Input.W, fresh, seen, x.Correlation, step)
+	end()
+	if err != nil {
+		return sets, nil, err
+	}
+	gone := map[int]bool{}
+	for _, p := range copies {
+		set, i := fresh.at(p.Image)
+		gone[p.Image] = true
+		x.Copies = append(x.Copies, seenCopy{set.ItemName(i), data.Train.ItemName(p.Of), p.Correlation})
+	}
+	at := 0
+	for s, set := range sets {
+		var keep []int
+		for i := range set.Len() {
+			if !gone[at] {
+				keep = append(keep, i)
+			}
+			at++
+		}
+		sets[s] = set.Subset(set.Split(), keep)
+	}
+	note(c, "%d of %d images are copies of training images of %s (correlation %g and more) and left out", len(copies), x.Images, spec, x.Correlation)
+	return sets, x, nil
 }
 
 func transfer(c *cli.Context) error {
@@ -75,6 +194,9 @@ func transfer(c *cli.Context) error {
 	}
 	slices.Sort(counts)
 	counts = slices.Compact(counts)
+	if t := c.Float64("exclude-above"); !(t > 0 && t <= 1) {
+		return usage(fmt.Sprintf("--exclude-above %g: want more than 0 and at most 1", t), "")
+	}
 	if !slices.Contains(experiments.Solvers(), c.String("solver")) {
 		return usage("there is no solver "+c.String("solver"), "the solvers are "+strings.Join(experiments.Solvers(), ", "))
 	}
@@ -104,17 +226,25 @@ func transfer(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if net.Origin.Data == c.String("data") {
-		note(c, "%s is what the network was trained on: this is no transfer", net.Origin.Data)
-	}
 	if !c.Bool("no-scratch") {
 		if _, err := model.Reset(net, data.Classes, 0); err != nil {
 			return hinted(err, "--no-scratch leaves out training from scratch")
 		}
 	}
 	most := counts[len(counts)-1]
-	images, folds, err := foldImages(c, engine, net, data, c.Int("folds"), most, c.Int("test-per-class"))
+	sets, err := trainSets(c, data)
 	if err != nil {
+		return err
+	}
+	sets, excluded, err := excludeSeen(c, engine, net, sets)
+	if err != nil {
+		return err
+	}
+	images, folds, err := foldImages(c, engine, net, sets, len(data.Classes), c.Int("folds"), most, c.Int("test-per-class"))
+	if err != nil {
+		return err
+	}
+	if err := fitsMemory(net, layers[0], images[0].Len()+images[1].Len()); err != nil {
 		return err
 	}
 	var features [2]experiments.LayerFeatures
@@ -174,7 +304,20 @@ func transfer(c *cli.Context) error {
 		rows = append(rows, row)
 	}
 	end()
-	return writeTransfer(c, net, layers[0], dir, rows, classes, len(folds[0].Test))
+	return writeTransfer(c, net, dir, classes, transferResult{hash(net), c.String("data"), layers[0], len(folds[0].Test), excluded, rows})
+}
+
+// fitsMemory refuses features of a layer that take more than 4 GB.
+func fitsMemory(net *model.Network, layer string, images int) error {
+	shapes, err := net.Shapes()
+	if err != nil {
+		return err
+	}
+	if values := shapes[layer].Len(); values > 1<<30/images {
+		return hinted(fmt.Errorf("layer %s has %d values: of %d images they take %.1f GB, want at most 4", layer, values, images, 4*float64(values)*float64(images)/(1<<30)),
+			"take a higher --layer, fewer --folds or fewer images --per-class")
+	}
+	return nil
 }
 
 // fromScratch trains the network's layers from random weights on a fold and
@@ -203,18 +346,7 @@ func fromScratch(c *cli.Context, engine *model.Engine, net *model.Network, image
 	if err != nil {
 		return 0, err
 	}
-	sum, n := 0.0, 0
-	for label, row := range score.Confusion {
-		all := 0
-		for _, v := range row {
-			all += v
-		}
-		if all > 0 {
-			sum += float64(row[label]) / float64(all)
-			n++
-		}
-	}
-	return sum / float64(n), nil
+	return score.PerClass(), nil
 }
 
 // saveTransfer writes the network up to the layer with new class scores.
@@ -251,12 +383,12 @@ func saveTransfer(c *cli.Context, engine *model.Engine, net *model.Network, laye
 	return nil
 }
 
-func writeTransfer(c *cli.Context, net *model.Network, layer, dir string, rows []transferRow, classes, tests int) error {
-	names := map[string]string{"features": "features of " + net.Name + ", new " + c.String("solver"), "scratch": "the same layers from scratch"}
+func writeTransfer(c *cli.Context, net *model.Network, dir string, classes int, result transferResult) error {
+	names := map[string]string{"features": fmt.Sprintf("%s up to %s, new %s", net.Name, result.Layer, c.String("solver")), "scratch": "all of it from scratch"}
 	var series []render.Series
 	for k, method := range []string{"features", "scratch"} {
 		s := render.Series{Name: names[method], Dots: true, Color: render.Categorical(2 * k)}
-		for _, r := range rows {
+		for _, r := range result.Rows {
 			if r.Method == method {
 				s.X, s.Y = append(s.X, float64(r.PerClass)), append(s.Y, 100*r.Mean)
 				s.Lo, s.Hi = append(s.Lo, 100*(r.Mean-r.Deviation)), append(s.Hi, 100*(r.Mean+r.Deviation))
@@ -268,15 +400,17 @@ func writeTransfer(c *cli.Context, net *model.Network, layer, dir string, rows [
 	}
 	chart := render.Chart{XLabel: "training images per class", YLabel: "accuracy, % (band: one deviation over folds)", Width: 1200, Height: 760, Scale: 1.6, YMin: 0, YMax: 100}
 	plate := render.Plate{Title: fmt.Sprintf("Transfer of %s to %s", net.Name, c.String("data")), Columns: 1, Scale: 1.6, Panels: []image.Image{chart.Lines(series)},
-		Caption: []string{fmt.Sprintf("Features of layer %s; %d classes, %d test images in each of %d folds; mean of the classes' accuracies. Model %s", layer, classes, tests, c.Int("folds"), hash(net))}}
-	if err := writePlate(c, dir, "transfer", plate.Draw(), "model", net.Name+" "+hash(net), "layer", layer); err != nil {
+		Caption: []string{fmt.Sprintf("Features of layer %s; %d classes, %d test images in each of %d folds; mean of the classes' accuracies. Model %s", result.Layer, classes, result.TestImages, c.Int("folds"), result.Model)}}
+	if x := result.Excluded; x != nil {
+		plate.Caption = append(plate.Caption, fmt.Sprintf("Of %d images, %d were left out as copies of training images of %s (correlation %g and more).", x.Images, len(x.Copies), x.Data, x.Correlation))
+	}
+	if err := writePlate(c, dir, "transfer", plate.Draw(), "model", net.Name+" "+result.Model, "layer", result.Layer); err != nil {
 		return err
 	}
 	var lines [][]string
-	for _, r := range rows {
+	for _, r := range result.Rows {
 		lines = append(lines, []string{strconv.Itoa(r.PerClass), r.Method, num(r.Mean, 4), num(r.Deviation, 4)})
 	}
-	result := map[string]any{"model": hash(net), "data": c.String("data"), "layer": layer, "test_images": tests, "rows": rows}
 	if err := writeNumbers(c, dir, "transfer", result, []string{"per_class", "method", "accuracy", "deviation"}, lines); err != nil {
 		return err
 	}
@@ -285,8 +419,8 @@ func writeTransfer(c *cli.Context, net *model.Network, layer, dir string, rows [
 	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "\nimages per class\tmethod\taccuracy %% (%d folds)\n", c.Int("folds"))
-	for _, r := range rows {
-		fmt.Fprintf(w, "%d\t%s\t%.1f ± %.1f\n", r.PerClass, names[r.Method], 100*r.Mean, 100*r.Deviation)
+	for _, r := range result.Rows {
+		fmt.Fprintf(w, "%d\t%s\t%s\n", r.PerClass, names[r.Method], overFolds(r.Mean, r.Deviation, r.Accuracy))
 	}
 	return w.Flush()
 }

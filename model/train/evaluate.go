@@ -18,6 +18,24 @@ type Score struct {
 	Confusion [][]int `json:"confusion,omitempty"`
 }
 
+// PerClass is the mean over classes of the share of a class's images whose class is
+// the most probable one, which does not depend on how many of each there are; NaN
+// if there are no images.
+func (s *Score) PerClass() float64 {
+	sum, n := 0.0, 0
+	for label, row := range s.Confusion {
+		all := 0
+		for _, v := range row {
+			all += v
+		}
+		if all > 0 {
+			sum += float64(row[label]) / float64(all)
+			n++
+		}
+	}
+	return sum / float64(n)
+}
+
 // Evaluate runs the network over n of the images (0: all) as it is used after
 // training: without dropout, batch normalisation with its running statistics.
 // Data sets are often sorted by class, so a part is a fixed random choice.

@@ -35,3 +35,11 @@ func TestEvaluateSortedData(t *testing.T) {
 		}
 	}
 }
+
+// Worked out by hand: 3 of 4, 0 of 1; the third class has no images.
+func TestPerClass(t *testing.T) {
+	s := train.Score{Images: 5, Accuracy: 0.6, Confusion: [][]int{{3, 1, 0}, {0, 0, 1}, {0, 0, 0}}}
+	if got := s.PerClass(); got != 0.375 {
+		t.Errorf("got %v, want 0.375", got)
+	}
+}
