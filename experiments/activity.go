@@ -51,6 +51,9 @@ func Watch(ctx context.Context, engine *model.Engine, net *model.Network, images
 	if len(features) == 0 {
 		return nil, fmt.Errorf("experiments: the network has no convolution layers")
 	}
+	if images.Len() == 0 {
+		return nil, fmt.Errorf("experiments: no images")
+	}
 	plan, err := engine.Compile(net, model.Keep{Layers: append(append([]string{}, features...), before...)})
 	if err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ type EvolveOptions struct {
 // Evolve computes a column of the evolution figure for every layer ([zeiler14]
 // 4.1, Fig. 4): for each of its maps the strongest activation over all images,
 // projected down. The result is [layer][map chosen].
-func Evolve(ctx context.Context, engine *model.Engine, net *model.Network, images features.Images, o EvolveOptions) ([][]Cell, error) {
+func Evolve(ctx context.Context, engine *model.Engine, net *model.Network, images Images, o EvolveOptions) ([][]Cell, error) {
 	if images.Len() == 0 {
 		return nil, fmt.Errorf("experiments: no images")
 	}

@@ -171,7 +171,8 @@ func (t Transform) Apply(net *model.Network, dst, src []float32, amount float64)
 }
 
 // warp writes at each pixel what from names in the source, interpolated
-// linearly between pixels; outside is fill.
+// linearly between pixels, which blurs a little wherever they are not met; outside
+// is fill.
 func warp(dst, src []float32, in model.Input, fill []float32, from func(y, x float64) (sy, sx float64)) {
 	plane := in.H * in.W
 	for y := range in.H {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
+	"image/color"
 	"os"
 	"path/filepath"
 	"slices"
@@ -266,19 +267,26 @@ func drawCorrespond(out *output, net *model.Network, layers []string, x *tensor.
 		}
 		rows = append(rows, row)
 	}
-	panels := []image.Image{render.Table{Rows: rows, MinTile: 96, Title: fmt.Sprintf("%d of %d images, and the parts masked", shown, len(result.Images))}.Draw()}
+	panels := []image.Image{render.Table{Rows: rows, MinTile: 96, Scale: 1.4, Title: fmt.Sprintf("%d of %d images, and the parts masked", shown, len(result.Images))}.Draw()}
 	for _, l := range layers {
 		var labels []string
 		var values, errors []float64
+		var colors []color.Color
 		for _, r := range result.Rows {
 			if r.Layer == l {
 				labels, values, errors = append(labels, r.Part), append(values, r.Score), append(errors, r.Error)
+				if r.Draws > 0 {
+					colors = append(colors, color.Gray{150})
+				} else {
+					colors = append(colors, render.Categorical(0))
+				}
 			}
 		}
-		panels = append(panels, render.Chart{Title: "Layer " + l, YLabel: "mean Hamming distance of signs", Width: 170*len(labels) + 160, Height: 620, Scale: 1.4, Errors: errors}.Bars(labels, values))
+		panels = append(panels, render.Chart{Title: "Layer " + l, YLabel: "mean Hamming distance of signs", Width: 170*len(labels) + 160, Height: 620, Scale: 1.4, Errors: errors, Colors: colors}.Bars(labels, values))
 	}
 	plate := render.Plate{Title: "Correspondence in " + net.Name, Panels: panels, Columns: 1, Scale: 1.4, Caption: []string{
 		"Signs of the change of each value when a part is masked (with the mean colour), compared between all pairs of images: 0 if all change alike. " +
+			"Grey: masks of the same sizes at random places; aligned: at one random place in all images. " +
 			"Lines are one standard error (jackknife over images).", "Model " + hash(net)}}
 	_, err := out.picture("correspond", plate.Draw(), numbers{json: result}, "layers", strings.Join(layers, ","))
 	return err

@@ -217,7 +217,7 @@ func drawDiagnosis(out *output, all []diagnosed) error {
 		plate.Panels = append(plate.Panels, chart(title+": spectrum", "frequency, cycles per sample of its input", "share of energy").Lines(spectrum),
 			bands.Bars(names, shares))
 	}
-	plate.Caption = []string{"Strength: RMS of each filter's weights, times the scale of the batch normalisation behind it. Spectrum: mean over filters, in rings. " +
+	plate.Caption = []string{"Strength: RMS of each filter's weights, times the scale of the batch normalisation behind it. Spectrum: mean over filters, in rings of one width, the outer of which are larger. " +
 		"Bands: low below 1/8, middle below 1/4 cycle per sample, high above."}
 	if layers > most {
 		plate.Caption = append(plate.Caption, fmt.Sprintf("The first %d of %d layers; the table has all.", most, layers))

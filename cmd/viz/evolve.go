@@ -114,6 +114,11 @@ func evolve(c *cli.Context) error {
 				4e-9*float64(n)*float64(first.Input.Shape().Len())), "name fewer maps with --maps, or fewer checkpoints")
 		}
 	}
+	for _, file := range files[1:] { // before the first is scanned, which takes its time
+		if err := sameNetwork(file, files[0], first, layers); err != nil {
+			return err
+		}
+	}
 	src, err := openSource(c, first, c.StringSlice("images"), false)
 	if err != nil {
 		return err
@@ -132,26 +137,9 @@ func evolve(c *cli.Context) error {
 	var columns [][][]experiments.Cell // [checkpoint][layer][map]
 	var steps []int
 	for i, file := range files {
-		net := first
-		if i > 0 {
-			if net, err = openModel(file); err != nil {
-				return err
-			}
-			if err := sameInput(net, first); err != nil {
-				return fmt.Errorf("%s and %s: %w: these are not checkpoints of one network", files[0], file, err)
-			}
-		}
-		other, err := net.Shapes()
+		net, err := openModel(file)
 		if err != nil {
 			return err
-		}
-		for _, name := range layers {
-			if _, ok := other[name]; !ok {
-				return fmt.Errorf("%s: there is no layer %s as in %s: these are not checkpoints of one network", file, name, files[0])
-			}
-			if other[name] != shapes[name] {
-				return fmt.Errorf("%s: layer %s is %v, but %v in %s: these are not checkpoints of one network", file, name, other[name], shapes[name], files[0])
-			}
 		}
 		o := experiments.EvolveOptions{Rule: rule, Layers: layers, Maps: maps, Progress: func(done, total int) {
 			if step != nil {
@@ -191,7 +179,11 @@ func evolve(c *cli.Context) error {
 				num(float64(cell.Value), 6), fmt.Sprint(cell.Jump), fmt.Sprint(cell.Box[0]), fmt.Sprint(cell.Box[1]), fmt.Sprint(cell.Box[2]), fmt.Sprint(cell.Box[3])})
 		}
 		transitions := len(files) - 1
-		note(c, "%s: %d jumps in %d transitions, %d of them in the last %d of each map's %d", name, jumps, len(maps[l])*transitions, late, transitions/2, transitions)
+		when := ""
+		if transitions > 1 {
+			when = fmt.Sprintf(", %d of them in the last %d of each map's %d", late, transitions/2, transitions)
+		}
+		note(c, "%s: %d jumps in %d transitions%s", name, jumps, len(maps[l])*transitions, when)
 	}
 	base := "evolution"
 	if out.one != "" {
@@ -207,15 +199,37 @@ func evolve(c *cli.Context) error {
 	return nil
 }
 
-// sameInput reports why the inputs of one network are none of another's.
-func sameInput(a, b *model.Network) error {
-	if a.Input.Shape() != b.Input.Shape() {
-		return fmt.Errorf("the input is %v, and %v", b.Input.Shape(), a.Input.Shape())
+// sameNetwork refuses a checkpoint whose input or layers are not those of the first.
+func sameNetwork(file, firstFile string, first *model.Network, layers []string) error {
+	fail := func(format string, a ...any) error {
+		return fmt.Errorf("%s and %s are not checkpoints of one network: %s", firstFile, file, fmt.Sprintf(format, a...))
 	}
-	pa, pb := a.Preprocess, b.Preprocess
-	pa.DataMean, pb.DataMean = nil, nil // what masks are filled with
-	if !reflect.DeepEqual(pa, pb) {
-		return fmt.Errorf("pixels become the input in different ways")
+	net, err := openModel(file)
+	if err != nil {
+		return err
+	}
+	if net.Input.Shape() != first.Input.Shape() {
+		return fail("the input is %v, and %v", first.Input.Shape(), net.Input.Shape())
+	}
+	a, b := net.Preprocess, first.Preprocess
+	a.DataMean, b.DataMean = nil, nil // what masks are filled with
+	if !reflect.DeepEqual(a, b) {
+		return fail("pixels become the input in different ways")
+	}
+	shapes, err := net.Shapes()
+	if err != nil {
+		return err
+	}
+	want, err := first.Shapes()
+	if err != nil {
+		return err
+	}
+	for _, name := range layers {
+		if got, ok := shapes[name]; !ok {
+			return fail("the second has no layer %s", name)
+		} else if got != want[name] {
+			return fail("layer %s is %v, and %v", name, want[name], got)
+		}
 	}
 	return nil
 }

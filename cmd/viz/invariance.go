@@ -59,11 +59,15 @@ func topLayers(net *model.Network, list string) ([]string, error) {
 		case "top":
 			top, err := experiments.Top(net)
 			if err != nil {
-				return nil, err
+				return nil, hinted(err, "name layers with --layers")
 			}
 			s = top
 		case "last":
-			s = fmt.Sprint(len(net.ConvLayers()))
+			convs := net.ConvLayers()
+			if len(convs) == 0 {
+				return nil, hinted(fmt.Errorf("network %s has no convolution layers", net.Name), "name layers with --layers")
+			}
+			s = convs[len(convs)-1]
 		}
 		specs = append(specs, s)
 	}

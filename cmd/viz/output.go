@@ -39,7 +39,7 @@ func openOutput(c *cli.Context, net *model.Network) (*output, error) {
 	case ext == ".png":
 		o.one = strings.TrimSuffix(filepath.Base(o.dir), filepath.Ext(o.dir))
 		o.dir = filepath.Dir(o.dir)
-	case slices.Contains([]string{".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".svg", ".pdf", ".npy", ".json"}, ext):
+	case slices.Contains([]string{".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".svg", ".pdf", ".npy", ".json", ".csv"}, ext):
 		return nil, usage("--out "+o.dir+": pictures are written as PNG", "give --out the name of a .png, or a folder")
 	}
 	if o.dir == "" {
