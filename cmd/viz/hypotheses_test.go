@@ -101,6 +101,12 @@ func TestSharedRange(t *testing.T) {
 	}
 }
 
+func TestApart(t *testing.T) {
+	if apart(0.52-0.55) || apart(0.58-0.55) || !apart(0.519-0.55) || !apart(0.581-0.55) {
+		t.Error("0.03 is within 0.03, 0.031 is not")
+	}
+}
+
 // Rank correlations worked out by hand.
 func TestSpearman(t *testing.T) {
 	nan := math.NaN()

@@ -217,8 +217,12 @@ func runTrials(c *cli.Context) error {
 		j.each = func(step int, net *model.Network) error { return k.watch(&j, step, net) }
 		jobs = append(jobs, j)
 	}
-	if err := k.plan(jobs); err != nil || c.Bool("plan") {
+	if err := k.plan(jobs); err != nil {
 		return err
+	}
+	if c.Bool("plan") {
+		tidy(c.App)
+		return nil
 	}
 	for i := range list { // as they are, with the defaults of what was left out
 		t, o := &list[i], jobs[i].o
