@@ -6901,6 +6901,1287 @@ next:
 	VZEROUPPER
 	RET
 
+// func gather_avx2_1x1(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_1x1(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_1x2(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_1x2(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_1x3(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_1x3(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_1x4(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_1x4(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_1x5(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_1x5(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	VFMADD231PS  128(AX), Y15, Y4
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y4, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_1x6(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_1x6(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+	VMOVUPS 160(BX), Y5
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	VFMADD231PS  128(AX), Y15, Y4
+	VFMADD231PS  160(AX), Y15, Y5
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y4, 128(BX)
+	VMOVUPS      Y5, 160(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_1x7(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_1x7(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+	VMOVUPS 160(BX), Y5
+	VMOVUPS 192(BX), Y6
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	VFMADD231PS  128(AX), Y15, Y4
+	VFMADD231PS  160(AX), Y15, Y5
+	VFMADD231PS  192(AX), Y15, Y6
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y4, 128(BX)
+	VMOVUPS      Y5, 160(BX)
+	VMOVUPS      Y6, 192(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_1x8(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_1x8(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+	VMOVUPS 160(BX), Y5
+	VMOVUPS 192(BX), Y6
+	VMOVUPS 224(BX), Y7
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	VFMADD231PS  128(AX), Y15, Y4
+	VFMADD231PS  160(AX), Y15, Y5
+	VFMADD231PS  192(AX), Y15, Y6
+	VFMADD231PS  224(AX), Y15, Y7
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y4, 128(BX)
+	VMOVUPS      Y5, 160(BX)
+	VMOVUPS      Y6, 192(BX)
+	VMOVUPS      Y7, 224(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_1x9(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_1x9(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+	VMOVUPS 160(BX), Y5
+	VMOVUPS 192(BX), Y6
+	VMOVUPS 224(BX), Y7
+	VMOVUPS 256(BX), Y8
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	VFMADD231PS  128(AX), Y15, Y4
+	VFMADD231PS  160(AX), Y15, Y5
+	VFMADD231PS  192(AX), Y15, Y6
+	VFMADD231PS  224(AX), Y15, Y7
+	VFMADD231PS  256(AX), Y15, Y8
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y4, 128(BX)
+	VMOVUPS      Y5, 160(BX)
+	VMOVUPS      Y6, 192(BX)
+	VMOVUPS      Y7, 224(BX)
+	VMOVUPS      Y8, 256(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_1x10(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_1x10(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+	VMOVUPS 160(BX), Y5
+	VMOVUPS 192(BX), Y6
+	VMOVUPS 224(BX), Y7
+	VMOVUPS 256(BX), Y8
+	VMOVUPS 288(BX), Y9
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	VFMADD231PS  128(AX), Y15, Y4
+	VFMADD231PS  160(AX), Y15, Y5
+	VFMADD231PS  192(AX), Y15, Y6
+	VFMADD231PS  224(AX), Y15, Y7
+	VFMADD231PS  256(AX), Y15, Y8
+	VFMADD231PS  288(AX), Y15, Y9
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y4, 128(BX)
+	VMOVUPS      Y5, 160(BX)
+	VMOVUPS      Y6, 192(BX)
+	VMOVUPS      Y7, 224(BX)
+	VMOVUPS      Y8, 256(BX)
+	VMOVUPS      Y9, 288(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_1x11(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_1x11(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+	VMOVUPS 160(BX), Y5
+	VMOVUPS 192(BX), Y6
+	VMOVUPS 224(BX), Y7
+	VMOVUPS 256(BX), Y8
+	VMOVUPS 288(BX), Y9
+	VMOVUPS 320(BX), Y10
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	VFMADD231PS  128(AX), Y15, Y4
+	VFMADD231PS  160(AX), Y15, Y5
+	VFMADD231PS  192(AX), Y15, Y6
+	VFMADD231PS  224(AX), Y15, Y7
+	VFMADD231PS  256(AX), Y15, Y8
+	VFMADD231PS  288(AX), Y15, Y9
+	VFMADD231PS  320(AX), Y15, Y10
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y4, 128(BX)
+	VMOVUPS      Y5, 160(BX)
+	VMOVUPS      Y6, 192(BX)
+	VMOVUPS      Y7, 224(BX)
+	VMOVUPS      Y8, 256(BX)
+	VMOVUPS      Y9, 288(BX)
+	VMOVUPS      Y10, 320(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_1x12(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_1x12(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+	VMOVUPS 160(BX), Y5
+	VMOVUPS 192(BX), Y6
+	VMOVUPS 224(BX), Y7
+	VMOVUPS 256(BX), Y8
+	VMOVUPS 288(BX), Y9
+	VMOVUPS 320(BX), Y10
+	VMOVUPS 352(BX), Y11
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	VFMADD231PS  128(AX), Y15, Y4
+	VFMADD231PS  160(AX), Y15, Y5
+	VFMADD231PS  192(AX), Y15, Y6
+	VFMADD231PS  224(AX), Y15, Y7
+	VFMADD231PS  256(AX), Y15, Y8
+	VFMADD231PS  288(AX), Y15, Y9
+	VFMADD231PS  320(AX), Y15, Y10
+	VFMADD231PS  352(AX), Y15, Y11
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y4, 128(BX)
+	VMOVUPS      Y5, 160(BX)
+	VMOVUPS      Y6, 192(BX)
+	VMOVUPS      Y7, 224(BX)
+	VMOVUPS      Y8, 256(BX)
+	VMOVUPS      Y9, 288(BX)
+	VMOVUPS      Y10, 320(BX)
+	VMOVUPS      Y11, 352(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_1x13(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_1x13(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+	VMOVUPS 160(BX), Y5
+	VMOVUPS 192(BX), Y6
+	VMOVUPS 224(BX), Y7
+	VMOVUPS 256(BX), Y8
+	VMOVUPS 288(BX), Y9
+	VMOVUPS 320(BX), Y10
+	VMOVUPS 352(BX), Y11
+	VMOVUPS 384(BX), Y12
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	VFMADD231PS  128(AX), Y15, Y4
+	VFMADD231PS  160(AX), Y15, Y5
+	VFMADD231PS  192(AX), Y15, Y6
+	VFMADD231PS  224(AX), Y15, Y7
+	VFMADD231PS  256(AX), Y15, Y8
+	VFMADD231PS  288(AX), Y15, Y9
+	VFMADD231PS  320(AX), Y15, Y10
+	VFMADD231PS  352(AX), Y15, Y11
+	VFMADD231PS  384(AX), Y15, Y12
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y4, 128(BX)
+	VMOVUPS      Y5, 160(BX)
+	VMOVUPS      Y6, 192(BX)
+	VMOVUPS      Y7, 224(BX)
+	VMOVUPS      Y8, 256(BX)
+	VMOVUPS      Y9, 288(BX)
+	VMOVUPS      Y10, 320(BX)
+	VMOVUPS      Y11, 352(BX)
+	VMOVUPS      Y12, 384(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_1x14(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_1x14(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+	VMOVUPS 160(BX), Y5
+	VMOVUPS 192(BX), Y6
+	VMOVUPS 224(BX), Y7
+	VMOVUPS 256(BX), Y8
+	VMOVUPS 288(BX), Y9
+	VMOVUPS 320(BX), Y10
+	VMOVUPS 352(BX), Y11
+	VMOVUPS 384(BX), Y12
+	VMOVUPS 416(BX), Y13
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	VFMADD231PS  128(AX), Y15, Y4
+	VFMADD231PS  160(AX), Y15, Y5
+	VFMADD231PS  192(AX), Y15, Y6
+	VFMADD231PS  224(AX), Y15, Y7
+	VFMADD231PS  256(AX), Y15, Y8
+	VFMADD231PS  288(AX), Y15, Y9
+	VFMADD231PS  320(AX), Y15, Y10
+	VFMADD231PS  352(AX), Y15, Y11
+	VFMADD231PS  384(AX), Y15, Y12
+	VFMADD231PS  416(AX), Y15, Y13
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y4, 128(BX)
+	VMOVUPS      Y5, 160(BX)
+	VMOVUPS      Y6, 192(BX)
+	VMOVUPS      Y7, 224(BX)
+	VMOVUPS      Y8, 256(BX)
+	VMOVUPS      Y9, 288(BX)
+	VMOVUPS      Y10, 320(BX)
+	VMOVUPS      Y11, 352(BX)
+	VMOVUPS      Y12, 384(BX)
+	VMOVUPS      Y13, 416(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_2x1(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_2x1(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y1
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y1
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y1, (BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_2x2(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_2x2(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y2
+	VFMADD231PS  32(AX), Y15, Y3
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y2, (BX)
+	VMOVUPS      Y3, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_2x3(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_2x3(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y3
+	VMOVUPS 32(BX), Y4
+	VMOVUPS 64(BX), Y5
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y3
+	VFMADD231PS  32(AX), Y15, Y4
+	VFMADD231PS  64(AX), Y15, Y5
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y3, (BX)
+	VMOVUPS      Y4, 32(BX)
+	VMOVUPS      Y5, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_2x4(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_2x4(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+	VMOVUPS 64(BX), Y6
+	VMOVUPS 96(BX), Y7
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y4
+	VFMADD231PS  32(AX), Y15, Y5
+	VFMADD231PS  64(AX), Y15, Y6
+	VFMADD231PS  96(AX), Y15, Y7
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y4, (BX)
+	VMOVUPS      Y5, 32(BX)
+	VMOVUPS      Y6, 64(BX)
+	VMOVUPS      Y7, 96(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_2x5(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_2x5(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y5
+	VMOVUPS 32(BX), Y6
+	VMOVUPS 64(BX), Y7
+	VMOVUPS 96(BX), Y8
+	VMOVUPS 128(BX), Y9
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	VFMADD231PS  128(AX), Y15, Y4
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y5
+	VFMADD231PS  32(AX), Y15, Y6
+	VFMADD231PS  64(AX), Y15, Y7
+	VFMADD231PS  96(AX), Y15, Y8
+	VFMADD231PS  128(AX), Y15, Y9
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y4, 128(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y5, (BX)
+	VMOVUPS      Y6, 32(BX)
+	VMOVUPS      Y7, 64(BX)
+	VMOVUPS      Y8, 96(BX)
+	VMOVUPS      Y9, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_2x6(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_2x6(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+	VMOVUPS 160(BX), Y5
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y6
+	VMOVUPS 32(BX), Y7
+	VMOVUPS 64(BX), Y8
+	VMOVUPS 96(BX), Y9
+	VMOVUPS 128(BX), Y10
+	VMOVUPS 160(BX), Y11
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	VFMADD231PS  128(AX), Y15, Y4
+	VFMADD231PS  160(AX), Y15, Y5
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y6
+	VFMADD231PS  32(AX), Y15, Y7
+	VFMADD231PS  64(AX), Y15, Y8
+	VFMADD231PS  96(AX), Y15, Y9
+	VFMADD231PS  128(AX), Y15, Y10
+	VFMADD231PS  160(AX), Y15, Y11
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y4, 128(BX)
+	VMOVUPS      Y5, 160(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y6, (BX)
+	VMOVUPS      Y7, 32(BX)
+	VMOVUPS      Y8, 64(BX)
+	VMOVUPS      Y9, 96(BX)
+	VMOVUPS      Y10, 128(BX)
+	VMOVUPS      Y11, 160(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_2x7(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_2x7(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+	VMOVUPS 160(BX), Y5
+	VMOVUPS 192(BX), Y6
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y7
+	VMOVUPS 32(BX), Y8
+	VMOVUPS 64(BX), Y9
+	VMOVUPS 96(BX), Y10
+	VMOVUPS 128(BX), Y11
+	VMOVUPS 160(BX), Y12
+	VMOVUPS 192(BX), Y13
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	VFMADD231PS  128(AX), Y15, Y4
+	VFMADD231PS  160(AX), Y15, Y5
+	VFMADD231PS  192(AX), Y15, Y6
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y7
+	VFMADD231PS  32(AX), Y15, Y8
+	VFMADD231PS  64(AX), Y15, Y9
+	VFMADD231PS  96(AX), Y15, Y10
+	VFMADD231PS  128(AX), Y15, Y11
+	VFMADD231PS  160(AX), Y15, Y12
+	VFMADD231PS  192(AX), Y15, Y13
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y4, 128(BX)
+	VMOVUPS      Y5, 160(BX)
+	VMOVUPS      Y6, 192(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y7, (BX)
+	VMOVUPS      Y8, 32(BX)
+	VMOVUPS      Y9, 64(BX)
+	VMOVUPS      Y10, 96(BX)
+	VMOVUPS      Y11, 128(BX)
+	VMOVUPS      Y12, 160(BX)
+	VMOVUPS      Y13, 192(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_3x1(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_3x1(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y1
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y2
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y1
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y2
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y1, (BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y2, (BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_3x2(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_3x2(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y2
+	VFMADD231PS  32(AX), Y15, Y3
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y4
+	VFMADD231PS  32(AX), Y15, Y5
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y2, (BX)
+	VMOVUPS      Y3, 32(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y4, (BX)
+	VMOVUPS      Y5, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_3x3(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_3x3(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y3
+	VMOVUPS 32(BX), Y4
+	VMOVUPS 64(BX), Y5
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y6
+	VMOVUPS 32(BX), Y7
+	VMOVUPS 64(BX), Y8
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y3
+	VFMADD231PS  32(AX), Y15, Y4
+	VFMADD231PS  64(AX), Y15, Y5
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y6
+	VFMADD231PS  32(AX), Y15, Y7
+	VFMADD231PS  64(AX), Y15, Y8
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y3, (BX)
+	VMOVUPS      Y4, 32(BX)
+	VMOVUPS      Y5, 64(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y6, (BX)
+	VMOVUPS      Y7, 32(BX)
+	VMOVUPS      Y8, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_3x4(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_3x4(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+	VMOVUPS 64(BX), Y6
+	VMOVUPS 96(BX), Y7
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y8
+	VMOVUPS 32(BX), Y9
+	VMOVUPS 64(BX), Y10
+	VMOVUPS 96(BX), Y11
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	VFMADD231PS  64(AX), Y15, Y2
+	VFMADD231PS  96(AX), Y15, Y3
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y4
+	VFMADD231PS  32(AX), Y15, Y5
+	VFMADD231PS  64(AX), Y15, Y6
+	VFMADD231PS  96(AX), Y15, Y7
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y8
+	VFMADD231PS  32(AX), Y15, Y9
+	VFMADD231PS  64(AX), Y15, Y10
+	VFMADD231PS  96(AX), Y15, Y11
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y4, (BX)
+	VMOVUPS      Y5, 32(BX)
+	VMOVUPS      Y6, 64(BX)
+	VMOVUPS      Y7, 96(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y8, (BX)
+	VMOVUPS      Y9, 32(BX)
+	VMOVUPS      Y10, 64(BX)
+	VMOVUPS      Y11, 96(BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_5x1(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_5x1(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y1
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y2
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y3
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y4
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y1
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y2
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y3
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y4
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y1, (BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y2, (BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y3, (BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y4, (BX)
+	VZEROUPPER
+	RET
+
+// func gather_avx2_5x2(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+// Requires: AVX, FMA3
+TEXT ·gather_avx2_5x2(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), DI
+	MOVQ    x+8(FP), SI
+	MOVQ    list+16(FP), DX
+	MOVQ    n+24(FP), CX
+	MOVQ    pitch+32(FP), R8
+	MOVQ    ldd+40(FP), R9
+	MOVQ    DI, BX
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y6
+	VMOVUPS 32(BX), Y7
+	ADDQ    R9, BX
+	VMOVUPS (BX), Y8
+	VMOVUPS 32(BX), Y9
+
+entry:
+	MOVL         (DX), AX
+	VBROADCASTSS 4(DX), Y15
+	ADDQ         SI, AX
+	VFMADD231PS  (AX), Y15, Y0
+	VFMADD231PS  32(AX), Y15, Y1
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y2
+	VFMADD231PS  32(AX), Y15, Y3
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y4
+	VFMADD231PS  32(AX), Y15, Y5
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y6
+	VFMADD231PS  32(AX), Y15, Y7
+	ADDQ         R8, AX
+	VFMADD231PS  (AX), Y15, Y8
+	VFMADD231PS  32(AX), Y15, Y9
+	ADDQ         $0x08, DX
+	SUBQ         $0x01, CX
+	JNZ          entry
+	MOVQ         DI, BX
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y2, (BX)
+	VMOVUPS      Y3, 32(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y4, (BX)
+	VMOVUPS      Y5, 32(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y6, (BX)
+	VMOVUPS      Y7, 32(BX)
+	ADDQ         R9, BX
+	VMOVUPS      Y8, (BX)
+	VMOVUPS      Y9, 32(BX)
+	VZEROUPPER
+	RET
+
 // func nonzero_avx2(dst *uint64, src *float32, n int)
 // Requires: AVX
 TEXT ·nonzero_avx2(SB), NOSPLIT, $0-24

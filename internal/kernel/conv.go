@@ -286,7 +286,8 @@ func (e *Engine) convPhases(f *Filters, j *convJob, n int, dx []float32, out Box
 
 // ConvWeights computes the gradients of weights and biases, summed over images
 // and positions. dw is [Out][In/Groups][KH][KW] and db is [Out] or nil; both
-// are overwritten. x is [n][In][in.H()][in.W()] over box in of the input plane,
+// are overwritten. Where dy is mostly 0, as below a max pool, only the rest is
+// multiplied, with the same result. x is [n][In][in.H()][in.W()] over box in of the input plane,
 // dy is [n][Out][out.H()][out.W()] over box out of the output plane; both are 0
 // outside.
 func (e *Engine) ConvWeights(g Conv, n int, dw, db []float32, x []float32, in Box, dy []float32, out Box) {
@@ -314,6 +315,13 @@ func (e *Engine) ConvWeights(g Conv, n int, dw, db []float32, x []float32, in Bo
 		clear(dw)
 		clear(db)
 		return
+	}
+	if j := e.sparseWeights(lv, g, out); j != nil {
+		if j.pays(dy) {
+			e.runSparseWeights(j, n, dw, db, x, in, dy)
+			return
+		}
+		e.sparseWeightJobs.put(j)
 	}
 	e.runWeights(lv, g, n, dw, db, x, in, dy, out)
 }

@@ -19,9 +19,11 @@ type Engine struct {
 	weights   jobs[weightJob]
 	winograds jobs[winogradJob]
 	sparses   jobs[sparseJob]
-	loops     jobs[loopJob]
-	pools     jobs[poolJob]
-	bandJobs  jobs[bandJob]
+
+	sparseWeightJobs jobs[sparseWeightJob]
+	loops            jobs[loopJob]
+	pools            jobs[poolJob]
+	bandJobs         jobs[bandJob]
 }
 
 // jobs is a list of jobs to use again: a job holds what its tasks share, so that

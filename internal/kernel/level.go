@@ -66,7 +66,9 @@ type level struct {
 	copyRows    func(dst, src *float32, rows, n, dstStep, srcStep int)                                                // or nil
 	fillRows    [5]func(dst *float32, ldd, phases int, src *float32, off, rows, n, dstStep, srcStep int, mask uint64) // by stride
 
-	// For sparse.go: dst += value*w for the entries of a list, and which of n values are not 0.
+	// For sparse.go: dst += value*w for the entries of a list, dst += value*x by rows and
+	// vectors, and which of n values are not 0.
+	gather  [6][]func(dst, x *float32, list *uint64, n, pitch, ldd int) // or nil
 	scatter func(dst, w *float32, list *uint64, n, rows, vecs, pitch int)
 	nonzero func(dst *uint64, src *float32, n int)
 	summary func(out, src *float32, n int) (positive int) // or nil

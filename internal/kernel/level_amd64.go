@@ -36,6 +36,12 @@ var avx512Level = &level{
 		13: {1: direct_avx512_13x16, 2: direct_avx512_13x32},
 		14: {1: direct_avx512_14x16, 2: direct_avx512_14x32},
 	},
+	gather: [6][]func(*float32, *float32, *uint64, int, int, int){
+		1: {nil, gather_avx512_1x1, gather_avx512_1x2, gather_avx512_1x3, gather_avx512_1x4, gather_avx512_1x5, gather_avx512_1x6, gather_avx512_1x7, gather_avx512_1x8, gather_avx512_1x9, gather_avx512_1x10, gather_avx512_1x11, gather_avx512_1x12, gather_avx512_1x13, gather_avx512_1x14, gather_avx512_1x15},
+		2: {nil, gather_avx512_2x1, gather_avx512_2x2, gather_avx512_2x3, gather_avx512_2x4, gather_avx512_2x5, gather_avx512_2x6, gather_avx512_2x7, gather_avx512_2x8, gather_avx512_2x9, gather_avx512_2x10, gather_avx512_2x11, gather_avx512_2x12, gather_avx512_2x13, gather_avx512_2x14, gather_avx512_2x15},
+		3: {nil, gather_avx512_3x1, gather_avx512_3x2, gather_avx512_3x3, gather_avx512_3x4, gather_avx512_3x5, gather_avx512_3x6, gather_avx512_3x7, gather_avx512_3x8, gather_avx512_3x9, gather_avx512_3x10},
+		5: {nil, gather_avx512_5x1, gather_avx512_5x2, gather_avx512_5x3, gather_avx512_5x4, gather_avx512_5x5, gather_avx512_5x6},
+	},
 	transpose: transpose_avx512, scatter: scatter_avx512, nonzero: nonzero_avx512, summary: summary_avx512,
 	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
 		1: {nil, tile_avx512_1x16, tile_avx512_2x16, tile_avx512_3x16, tile_avx512_4x16, tile_avx512_5x16, tile_avx512_6x16, tile_avx512_7x16, tile_avx512_8x16, tile_avx512_9x16, tile_avx512_10x16, tile_avx512_11x16, tile_avx512_12x16, tile_avx512_13x16, tile_avx512_14x16},
@@ -84,6 +90,12 @@ var avx2Level = &level{
 		4: {1: direct_avx2_4x8, 2: direct_avx2_4x16},
 		5: {1: direct_avx2_5x8, 2: direct_avx2_5x16},
 		6: {1: direct_avx2_6x8, 2: direct_avx2_6x16},
+	},
+	gather: [6][]func(*float32, *float32, *uint64, int, int, int){
+		1: {nil, gather_avx2_1x1, gather_avx2_1x2, gather_avx2_1x3, gather_avx2_1x4, gather_avx2_1x5, gather_avx2_1x6, gather_avx2_1x7, gather_avx2_1x8, gather_avx2_1x9, gather_avx2_1x10, gather_avx2_1x11, gather_avx2_1x12, gather_avx2_1x13, gather_avx2_1x14},
+		2: {nil, gather_avx2_2x1, gather_avx2_2x2, gather_avx2_2x3, gather_avx2_2x4, gather_avx2_2x5, gather_avx2_2x6, gather_avx2_2x7},
+		3: {nil, gather_avx2_3x1, gather_avx2_3x2, gather_avx2_3x3, gather_avx2_3x4},
+		5: {nil, gather_avx2_5x1, gather_avx2_5x2},
 	},
 	transpose: transpose_avx2, scatter: scatter_avx2, nonzero: nonzero_avx2, summary: summary_avx2,
 	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){

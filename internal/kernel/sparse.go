@@ -106,14 +106,21 @@ type sparseJob struct {
 func (j *sparseJob) find(f *Filters, y []float32) int {
 	j.y = y
 	area := len(y) / f.g.Out
+	j.bits = grow(j.bits, f.g.Out*((area+63)/64))
+	return findNonzero(f.lv, j.bits, y, f.g.Out)
+}
+
+// findNonzero sets the bits of those values of a number of planes that are not 0,
+// each plane from a word of its own on, and returns how many there are.
+func findNonzero(lv *level, bits []uint64, y []float32, planes int) int {
+	area := len(y) / planes
 	words := (area + 63) / 64
-	j.bits = grow(j.bits, f.g.Out*words)
 	whole := area / 64 * 64
 	count := 0
-	for k := range f.g.Out {
-		b, plane := j.bits[k*words:][:words], y[k*area:][:area]
+	for k := range planes {
+		b, plane := bits[k*words:][:words], y[k*area:][:area]
 		if whole > 0 {
-			f.lv.nonzero(&b[0], &plane[0], whole)
+			lv.nonzero(&b[0], &plane[0], whole)
 		}
 		if whole < area {
 			b[words-1] = 0

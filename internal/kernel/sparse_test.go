@@ -73,6 +73,100 @@ func TestConvDataSparse(t *testing.T) {
 	})
 }
 
+// Weight gradients of signals with many zeros are the same numbers by the sparse
+// way as by the product. pays is left out here, too.
+func TestConvWeightsSparse(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		lv := current()
+		if lv.gather[1] == nil {
+			t.Skip("this level has no sparse way")
+		}
+		r := rand.New(rand.NewPCG(5, 6))
+		e := New(2)
+		defer e.Close()
+		used, split := 0, 0
+		for range rounds(400) {
+			c := randCase(r)
+			if r.IntN(2) == 0 {
+				c.g.In, c.g.Out, c.g.Groups = []int{16, 32, 1 + r.IntN(60)}[r.IntN(3)], 1+r.IntN(40), 1
+			}
+			g := c.g.norm()
+			if g.Groups > 1 || g.DilX > 1 || c.out.Empty() {
+				continue
+			}
+			x := randSlice(r, c.n*g.In*c.in.Area())
+			dy := randSlice(r, c.n*g.Out*c.out.Area())
+			share := []float64{0, 0.5, 0.9, 1}[r.IntN(4)]
+			for i := range dy {
+				if r.Float64() < share {
+					dy[i] = 0
+				}
+			}
+			var db, wantDB []float32
+			if r.IntN(2) == 0 {
+				db, wantDB = make([]float32, g.Out), make([]float32, g.Out)
+			}
+			want := make([]float32, g.weights())
+			e.runWeights(lv, g, c.n, want, wantDB, x, c.in, dy, c.out)
+			got, check := guard(t, len(want))
+			j := e.sparseWeights(lv, g, c.out)
+			e.runSparseWeights(j, c.n, got, db, x, c.in, dy)
+			check()
+			if !slices.Equal(got, want) || !slices.Equal(db, wantDB) {
+				t.Fatalf("%v: not the bits of the product", c)
+			}
+			used++
+			if j.vecs >= len(lv.gather[1]) {
+				split++
+			}
+		}
+		if used < 20 || split == 0 && !testing.Short() {
+			t.Errorf("the sparse way was taken %d times, with rows in parts %d times", used, split)
+		}
+	})
+}
+
+func BenchmarkConvWeightsSparse(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		g    Conv
+		side int
+	}{
+		{"lenet_conv1", Conv{In: 1, Out: 32, KH: 5, KW: 5, PadTop: 2, PadLeft: 2}, 28},
+		{"lenet_conv2", Conv{In: 32, Out: 64, KH: 5, KW: 5, PadTop: 2, PadLeft: 2}, 14},
+		{"vgg_conv1_2", Conv{In: 64, Out: 64, KH: 3, KW: 3, PadTop: 1, PadLeft: 1}, 56},
+	} {
+		const n = 20
+		r := rand.New(rand.NewPCG(1, 2))
+		g := c.g.norm()
+		out := Full(c.side, c.side)
+		x, dy := randSlice(r, n*g.In*out.Area()), make([]float32, n*g.Out*out.Area())
+		// One of each 2x2, and of these two in three.
+		for p := range n * g.Out {
+			for y := 0; y < c.side; y += 2 {
+				for u := 0; u < c.side; u += 2 {
+					if r.IntN(3) > 0 {
+						dy[(p*c.side+y+r.IntN(2))*c.side+u+r.IntN(2)] = r.Float32() + 0.1
+					}
+				}
+			}
+		}
+		dw, db := make([]float32, g.weights()), make([]float32, g.Out)
+		e := New(0)
+		lv := current()
+		b.Run(fmt.Sprintf("%s/sparse_pays_%v", c.name, e.sparseWeights(lv, g, out).pays(dy)), func(b *testing.B) {
+			for b.Loop() {
+				e.runSparseWeights(e.sparseWeights(lv, g, out), n, dw, db, x, out, dy)
+			}
+		})
+		b.Run(c.name+"/dense", func(b *testing.B) {
+			for b.Loop() {
+				e.runWeights(lv, g, n, dw, db, x, out, dy, out)
+			}
+		})
+	}
+}
+
 func BenchmarkConvDataSparse(b *testing.B) {
 	for _, c := range []struct {
 		name string

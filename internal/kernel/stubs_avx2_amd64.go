@@ -357,6 +357,168 @@ func lrn_avx2(dst *float32, src *float32, first *float32, n int, stride int, cou
 //go:noescape
 func scatter_avx2(dst *float32, w *float32, list *uint64, n int, rows int, vecs int, pitch int)
 
+// gather adds to dst, for each of the n entries of list, value*x: 1 rows of 1 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_1x1(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 1 rows of 2 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_1x2(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 1 rows of 3 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_1x3(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 1 rows of 4 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_1x4(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 1 rows of 5 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_1x5(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 1 rows of 6 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_1x6(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 1 rows of 7 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_1x7(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 1 rows of 8 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_1x8(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 1 rows of 9 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_1x9(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 1 rows of 10 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_1x10(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 1 rows of 11 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_1x11(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 1 rows of 12 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_1x12(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 1 rows of 13 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_1x13(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 1 rows of 14 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_1x14(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 2 rows of 1 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_2x1(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 2 rows of 2 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_2x2(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 2 rows of 3 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_2x3(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 2 rows of 4 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_2x4(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 2 rows of 5 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_2x5(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 2 rows of 6 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_2x6(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 2 rows of 7 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_2x7(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 3 rows of 1 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_3x1(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 3 rows of 2 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_3x2(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 3 rows of 3 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_3x3(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 3 rows of 4 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_3x4(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 5 rows of 1 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_5x1(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
+// gather adds to dst, for each of the n entries of list, value*x: 5 rows of 2 vectors, ldd bytes apart in dst and
+// pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.
+//
+//go:noescape
+func gather_avx2_5x2(dst *float32, x *float32, list *uint64, n int, pitch int, ldd int)
+
 // nonzero sets bit i of dst if src[i] is not 0, for i < n, a multiple of 64.
 //
 //go:noescape

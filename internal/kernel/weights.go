@@ -100,13 +100,7 @@ func (e *Engine) runWeights(lv *level, g Conv, n int, dw, db []float32, x []floa
 		e.pool.For(g.Groups*j.splits, j.mult)
 	}
 	e.pool.For(g.Groups*j.panels, j.finish)
-	for o := range db {
-		s := 0.0
-		for i := range n {
-			s += float64(j.sums[i*g.Out+o])
-		}
-		db[o] = float32(s)
-	}
+	addSums(db, j.sums)
 	if !inPlace {
 		e.put(r.base)
 	}

@@ -81,6 +81,11 @@ func main() {
 	}
 	elementwise()
 	scatter()
+	for _, rows := range []int{1, 2, 3, 5} {
+		for vecs := 1; vecs <= 15 && rows*vecs < top(); vecs++ {
+			gather(rows, vecs)
+		}
+	}
 	nonzero()
 	summary()
 	winograd()

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -134,6 +136,52 @@ func summary() {
 	VMOVUPS(sum, Mem{Base: out, Disp: vbytes()})
 	VMOVUPS(squares, Mem{Base: out, Disp: 2 * vbytes()})
 	Store(count, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
+// gather adds a few values times the inputs they meet to one channel's weights.
+func gather(rows, vecs int) {
+	fn(fmt.Sprintf("gather_%s_%dx%d", lv.name, rows, vecs), "func(dst, x *float32, list *uint64, n, pitch, ldd int)")
+	Doc(fmt.Sprintf("gather adds to dst, for each of the n entries of list, value*x: %d rows of %d vectors, ldd bytes apart in dst and", rows, vecs),
+		"pitch bytes apart in x, from the byte in the low half of the entry on; its high half is the value.")
+	dst, x, list, n, pitch, ldd := reg.RDI, reg.RSI, reg.RDX, reg.RCX, reg.R8, reg.R9
+	p, q := reg.RAX, reg.RBX
+	Load(Param("dst"), dst)
+	Load(Param("x"), x)
+	Load(Param("list"), list)
+	Load(Param("n"), n)
+	Load(Param("pitch"), pitch)
+	Load(Param("ldd"), ldd)
+	value := vec(top())
+	each := func(f func(m Mem, acc reg.VecPhysical)) {
+		MOVQ(dst, q)
+		for r := range rows {
+			for v := range vecs {
+				f(Mem{Base: q, Disp: v * vbytes()}, vec(r*vecs+v))
+			}
+			if r < rows-1 {
+				ADDQ(ldd, q)
+			}
+		}
+	}
+	each(func(m Mem, acc reg.VecPhysical) { VMOVUPS(m, acc) })
+	Label("entry")
+	MOVL(Mem{Base: list}, p.As32())
+	VBROADCASTSS(Mem{Base: list, Disp: 4}, value)
+	ADDQ(x, p)
+	for r := range rows {
+		for v := range vecs {
+			VFMADD231PS(Mem{Base: p, Disp: v * vbytes()}, value, vec(r*vecs+v))
+		}
+		if r < rows-1 {
+			ADDQ(pitch, p)
+		}
+	}
+	ADDQ(U8(8), list)
+	SUBQ(U8(1), n)
+	JNZ(LabelRef("entry"))
+	each(func(m Mem, acc reg.VecPhysical) { VMOVUPS(acc, m) })
 	VZEROUPPER()
 	RET()
 }
