@@ -1,5 +1,7 @@
 package kernel
 
+import "github.com/deconvnet/viz/internal/par"
+
 // Filters are the weights of a convolution packed for one pass. They are
 // immutable but for Repack.
 type Filters struct {
@@ -92,7 +94,12 @@ func newData(g Conv) *Filters {
 }
 
 // Repack replaces the weights, without allocating. No pass may be using f.
-func (f *Filters) Repack(w []float32) {
+func (f *Filters) Repack(w []float32) { f.repack(nil, w) }
+
+// Repack is f.Repack on the engine's workers.
+func (e *Engine) Repack(f *Filters, w []float32) { f.repack(e.pool, w) }
+
+func (f *Filters) repack(pool *par.Pool, w []float32) {
 	g := f.g
 	if len(w) != g.weights() {
 		panic("kernel: pack: wrong number of weights")
@@ -102,7 +109,7 @@ func (f *Filters) Repack(w []float32) {
 		return
 	}
 	for _, t := range f.win {
-		t.repack(f, w)
+		t.repack(pool, f, w)
 	}
 	if f.sparse != nil {
 		f.sparse.repack(f, w)

@@ -114,6 +114,7 @@ func PackLanes(g Conv, w []float32, way LaneWay) *LaneConv {
 		f.a = make([]float32, 16*g.Out*g.In)
 		nb := rowBlocks(g.Out, f.lv.rows)
 		var flipped [9]float32
+		var u [maxTaps]float32
 		for b := range nb {
 			r0, r1 := rowStart(g.Out, nb, b), rowStart(g.Out, nb, b+1)
 			for r := r0; r < r1; r++ {
@@ -121,7 +122,7 @@ func PackLanes(g Conv, w []float32, way LaneWay) *LaneConv {
 					for t, v := range w[(r*g.In+c)*9:][:9] {
 						flipped[8-t] = v
 					}
-					u := transformKernel(flipped[:], 3, 4)
+					transformKernel(&u, flipped[:], 3, 4)
 					for i, v := range u[:16] {
 						f.a[i*g.Out*g.In+r0*g.In+c*(r1-r0)+r-r0] = v
 					}

@@ -1,5 +1,7 @@
 package kernel
 
+import "github.com/deconvnet/viz/internal/par"
+
 // Winograd's minimal filtering F(4x4, 3x3): a tile of 4x4 outputs of a 3x3
 // convolution with stride 1 takes 36 products per pair of channels instead of
 // 144. With U = G g G' for the weights g and V = B' d B for the tile's inputs
@@ -92,65 +94,90 @@ func (f *Filters) winograd(n, h, w int) *transformed {
 	return nil
 }
 
+// Keep drops the forms of the weights that passes of n images of h x w outputs do
+// not use, for which f then does not serve. Repack takes less time.
+func (f *Filters) Keep(n, h, w int) {
+	if t := f.winograd(n, h, w); t != nil {
+		f.win, f.subs = []*transformed{t}, nil
+	} else {
+		f.win = nil
+	}
+}
+
 // repack transforms the weights; the data gradient takes them flipped, with rows
 // and channels exchanged.
-func (t *transformed) repack(f *Filters, w []float32) {
+func (t *transformed) repack(pool *par.Pool, f *Filters, w []float32) {
+	parts := rowBlocks(t.rows, f.lv.rows) * t.chans
+	if pool == nil {
+		for i := range parts {
+			t.repackPart(f, w, i)
+		}
+		return
+	}
+	pool.For(parts, func(i, worker int) { t.repackPart(f, w, i) })
+}
+
+// repackPart transforms a block of rows of one channel.
+func (t *transformed) repackPart(f *Filters, w []float32, i int) {
+	b, c := i/t.chans, i%t.chans
 	nb := rowBlocks(t.rows, f.lv.rows)
 	ks := t.alpha + 1 - t.size
+	r0, r1 := rowStart(t.rows, nb, b), rowStart(t.rows, nb, b+1)
+	at, plane := r0*t.chans+c*(r1-r0), t.rows*t.chans
 	var flipped [25]float32
-	for b := range nb {
-		r0, r1 := rowStart(t.rows, nb, b), rowStart(t.rows, nb, b+1)
-		mr := r1 - r0
-		for c := range t.chans {
-			for r := r0; r < r1; r++ {
-				var k []float32
-				if !f.data {
-					k = w[(r*t.chans+c)*ks*ks:][:ks*ks]
-				} else {
-					k = flipped[:ks*ks]
-					for i, v := range w[(c*t.rows+r)*ks*ks:][:ks*ks] {
-						k[len(k)-1-i] = v
-					}
-				}
-				at := r0*t.chans + c*mr + r - r0
-				u := transformKernel(k, ks, t.alpha)
-				for i, v := range u[:t.taps()] {
-					t.u[i*t.rows*t.chans+at] = v
-				}
+	var u [maxTaps]float32
+	for r := r0; r < r1; r++ {
+		var k []float32
+		if !f.data {
+			k = w[(r*t.chans+c)*ks*ks:][:ks*ks]
+		} else {
+			k = flipped[:ks*ks]
+			for i, v := range w[(c*t.rows+r)*ks*ks:][:ks*ks] {
+				k[len(k)-1-i] = v
 			}
+		}
+		transformKernel(&u, k, ks, t.alpha)
+		for i, v := range u[:t.taps()] {
+			t.u[i*plane+at] = v
+		}
+		at++
+	}
+}
+
+// transformKernel sets u to G g G' for a ks x ks kernel g, alpha x alpha: rows of G
+// are the powers of a point, scaled.
+func transformKernel(u *[maxTaps]float32, g []float32, ks, alpha int) {
+	var cols [6][5]float64
+	var v [5]float64
+	var line [6]float64
+	for j := range ks {
+		for i := range ks {
+			v[i] = float64(g[i*ks+j])
+		}
+		transformLine(&line, &v, ks, alpha)
+		for i := range alpha {
+			cols[i][j] = line[i]
+		}
+	}
+	for i := range alpha {
+		transformLine(&line, &cols[i], ks, alpha)
+		for j := range alpha {
+			u[alpha*i+j] = float32(line[j])
 		}
 	}
 }
 
-// transformKernel returns G g G' for a ks x ks kernel g: rows of G are the powers
-// of a point, scaled.
-func transformKernel(g []float32, ks, alpha int) (u [maxTaps]float32) {
-	line := func(v [5]float64) [6]float64 {
-		even, odd := v[0]+v[2]+v[4], v[1]+v[3]            // at 1: even + odd
-		even2, odd2 := v[0]+4*v[2]+16*v[4], 2*v[1]+8*v[3] // at 2
-		if alpha == 4 {
-			return [6]float64{v[0], (even + odd) / 2, (even - odd) / 2, v[ks-1]}
-		}
-		return [6]float64{v[0] / 4, -(even + odd) / 6, -(even - odd) / 6, (even2 + odd2) / 24, (even2 - odd2) / 24, v[ks-1]}
+// transformLine is the product of G and a line of a kernel, whose values from ks on
+// are 0.
+func transformLine(d *[6]float64, v *[5]float64, ks, alpha int) {
+	even, odd := v[0]+v[2]+v[4], v[1]+v[3] // at 1: even + odd
+	if alpha == 4 {
+		d[0], d[1], d[2], d[3] = v[0], (even+odd)/2, (even-odd)/2, v[ks-1]
+		return
 	}
-	var cols [6][5]float64
-	for j := range ks {
-		var v [5]float64
-		for i := range ks {
-			v[i] = float64(g[i*ks+j])
-		}
-		for i, x := range line(v) {
-			cols[i][j] = x
-		}
-	}
-	for i := range alpha {
-		for j, v := range line(cols[i]) {
-			if j < alpha {
-				u[alpha*i+j] = float32(v)
-			}
-		}
-	}
-	return u
+	even2, odd2 := v[0]+4*v[2]+16*v[4], 2*v[1]+8*v[3] // at 2
+	d[0], d[1], d[2] = v[0]/4, (even+odd)*(-1.0/6), (even-odd)*(-1.0/6)
+	d[3], d[4], d[5] = (even2+odd2)*(1.0/24), (even2-odd2)*(1.0/24), v[ks-1]
 }
 
 // winogradTaps lists the inputs of a tile, by alpha.

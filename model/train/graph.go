@@ -400,6 +400,7 @@ func (b *graph) conv(name string, l *model.Conv, x *G.Node, flows bool, in, out 
 		ins, diff = append(ins, b.param(name+".bias", l.Bias, false, 0, geo.Out).node), append(diff, true)
 	}
 	filters := kernel.PackForwardFast(geo, l.Weight.Data)
+	filters.Keep(b.n, out.H, out.W)
 	grad := func(ins G.Nodes, y, dy *G.Node) G.Nodes {
 		if relu && !pooled {
 			dy = b.reluGrad(name+" relu", y, dy)
@@ -414,8 +415,9 @@ func (b *graph) conv(name string, l *model.Conv, x *G.Node, flows bool, in, out 
 		grads := G.Nodes{nil, dw}
 		if flows {
 			back := kernel.PackDataFast(geo, l.Weight.Data)
+			back.Keep(b.n, in.H, in.W)
 			grads[0] = b.buffered(name+" data gradient", ins[0].Shape(), G.Nodes{ins[1], dy}, nil, nil, func(dx []float32, in2 [][]float32) {
-				back.Repack(in2[0])
+				b.k.Repack(back, in2[0])
 				b.k.ConvData(back, b.n, dx, in.Box(), in2[1], out.Box())
 			})
 		}
@@ -425,7 +427,7 @@ func (b *graph) conv(name string, l *model.Conv, x *G.Node, flows bool, in, out 
 		return grads
 	}
 	return b.buffered(name, out.Batch(b.n), ins, diff, grad, func(y []float32, in2 [][]float32) {
-		filters.Repack(in2[1])
+		b.k.Repack(filters, in2[1])
 		e := kernel.Epilogue{ReLU: relu}
 		if len(in2) > 2 {
 			e.Bias = in2[2]
