@@ -112,7 +112,7 @@ func (f *Filters) repack(pool *par.Pool, w []float32) {
 		t.repack(pool, f, w)
 	}
 	if f.sparse != nil {
-		f.sparse.repack(f, w)
+		f.sparse.repack(pool, f, w)
 	}
 	cg, kg, area := g.In/g.Groups, g.Out/g.Groups, g.KH*g.KW
 	for _, s := range f.subs {

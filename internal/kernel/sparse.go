@@ -3,6 +3,8 @@ package kernel
 import (
 	"math"
 	bit "math/bits"
+
+	"github.com/deconvnet/viz/internal/par"
 )
 
 // sparseFilters are the weights of a convolution for taking single values of
@@ -27,13 +29,13 @@ func PackDataSparse(g Conv, w []float32, fast bool) *Filters {
 	return f
 }
 
-func (s *sparseFilters) repack(f *Filters, w []float32) {
+func (s *sparseFilters) repack(pool *par.Pool, f *Filters, w []float32) {
 	g := f.g
 	pitch := s.vecs * f.lv.lanes
 	if s.w == nil {
 		s.w = make([]float32, g.Out*g.KH*pitch)
 	}
-	for k := range g.Out {
+	pool.For(g.Out, func(k, worker int) {
 		for c := range g.In {
 			for ky := range g.KH {
 				from := w[((k*g.In+c)*g.KH+ky)*g.KW:][:g.KW]
@@ -43,7 +45,7 @@ func (s *sparseFilters) repack(f *Filters, w []float32) {
 				}
 			}
 		}
-	}
+	})
 }
 
 // pays reports whether count values of one image's signal over box in are taken
@@ -57,8 +59,10 @@ func (f *Filters) pays(count int, out, in Box) bool {
 	if g.In <= 3 {
 		rate = 8
 	}
-	if f.winograd(1, out.H(), out.W()) != nil {
-		rate = 50
+	if t := f.winograd(1, out.H(), out.W()); t != nil {
+		if rate = 50; g.KH == 5 {
+			rate = 35
+		}
 	}
 	all := float64(out.Area()) * float64(g.weights()) / float64(g.StrideY*g.StrideX) / rate
 	return one < all

@@ -173,6 +173,7 @@ func BenchmarkConvDataSparse(b *testing.B) {
 		g    Conv
 		side int // of the signal
 	}{
+		{"lenet_conv2", Conv{In: 32, Out: 64, KH: 5, KW: 5, PadTop: 2, PadLeft: 2}, 14},
 		{"alexnet_conv1", Conv{In: 3, Out: 64, KH: 11, KW: 11, StrideY: 4, StrideX: 4}, 23},
 		{"alexnet_conv2", Conv{In: 64, Out: 192, KH: 5, KW: 5}, 15},
 		{"vgg_conv1_2", Conv{In: 64, Out: 64, KH: 3, KW: 3}, 36},

@@ -156,9 +156,7 @@ func (j *sparseWeightJob) multiplyTask(i, worker int) {
 	g, lv := j.g, j.lv
 	row, area := j.vecs*lv.lanes, j.out.Area()
 	size := j.wide.Area() * g.In
-	pitch := 4 * g.DilY * j.wide.W() * g.In
-	most := len(lv.gather[1]) - 1
-	parts := (j.vecs + most - 1) / most
+	pitch := g.DilY * j.wide.W() * g.In
 	list := j.lists[worker]
 	for image := range j.images {
 		x := j.xs[image*size:]
@@ -174,20 +172,28 @@ func (j *sparseWeightJob) multiplyTask(i, worker int) {
 			if len(list) == 0 {
 				continue
 			}
-			for part := range parts {
-				v0, v1 := rowStart(j.vecs, parts, part), rowStart(j.vecs, parts, part+1)
-				for ky := 0; ky < g.KH; {
-					rows := 5
-					for rows > g.KH-ky || lv.gather[rows] == nil || len(lv.gather[rows]) <= v1-v0 {
-						rows--
-					}
-					lv.gather[rows][v1-v0](&j.acc[(o*g.KH+ky)*row+v0*lv.lanes], &x[ky*pitch/4+v0*lv.lanes], &list[0], len(list), pitch, 4*row)
-					ky += rows
-				}
-			}
+			lv.gatherRows(j.acc[o*g.KH*row:], x, list, g.KH, j.vecs, row, pitch)
 		}
 	}
 	j.lists[worker] = list
+}
+
+// gatherRows adds value*x to dst for the entries of a list: rows of vecs vectors, ldd
+// floats apart in dst and pitch in x.
+func (lv *level) gatherRows(dst, x []float32, list []uint64, rows, vecs, ldd, pitch int) {
+	most := len(lv.gather[1]) - 1
+	parts := (vecs + most - 1) / most
+	for part := range parts {
+		v0, v1 := rowStart(vecs, parts, part), rowStart(vecs, parts, part+1)
+		for r := 0; r < rows; {
+			n := min(5, rows-r)
+			for lv.gather[n] == nil || len(lv.gather[n]) <= v1-v0 {
+				n--
+			}
+			lv.gather[n][v1-v0](&dst[r*ldd+v0*lv.lanes], &x[r*pitch+v0*lv.lanes], &list[0], len(list), 4*pitch, 4*ldd)
+			r += n
+		}
+	}
 }
 
 // finishTask puts an output channel's sums where its weights are.

@@ -414,11 +414,14 @@ func (b *graph) conv(name string, l *model.Conv, x *G.Node, flows bool, in, out 
 		})
 		grads := G.Nodes{nil, dw}
 		if flows {
-			back := kernel.PackDataFast(geo, l.Weight.Data)
-			back.Keep(b.n, in.H, in.W)
+			back, data, n := kernel.PackDataFast(geo, l.Weight.Data), b.k.ConvData, b.n
+			if pooled { // a max pool's gradient is mostly 0; images go one by one
+				back, data, n = kernel.PackDataSparse(geo, l.Weight.Data, true), b.k.ConvDataSparse, 1
+			}
+			back.Keep(n, in.H, in.W)
 			grads[0] = b.buffered(name+" data gradient", ins[0].Shape(), G.Nodes{ins[1], dy}, nil, nil, func(dx []float32, in2 [][]float32) {
 				b.k.Repack(back, in2[0])
-				b.k.ConvData(back, b.n, dx, in.Box(), in2[1], out.Box())
+				data(back, b.n, dx, in.Box(), in2[1], out.Box())
 			})
 		}
 		if l.Bias != nil {
