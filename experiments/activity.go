@@ -6,7 +6,6 @@ import (
 	"math"
 
 	"github.com/deconvnet/viz/model"
-	"github.com/deconvnet/viz/model/tensor"
 )
 
 // Activity is how active a convolution layer is over some images. Max to
@@ -66,24 +65,7 @@ func Watch(ctx context.Context, engine *model.Engine, net *model.Network, images
 	for l, name := range features {
 		out[l] = Activity{Layer: name, Max: math.Inf(-1), Min: math.Inf(1), Histogram: make([]int, activityBins), Range: reach}
 	}
-	in := net.Input
-	size := in.Shape().Len()
-	batch := plan.Batch(128<<20, 64)
-	x := tensor.New(batch, in.C, in.H, in.W)
-	for from := 0; from < images.Len(); from += batch {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		n := min(batch, images.Len()-from)
-		for i := range n {
-			if err := images.Input(from+i, x.Data[i*size:(i+1)*size]); err != nil {
-				return nil, err
-			}
-		}
-		t, err := plan.Run(x.Slice(0, n))
-		if err != nil {
-			return nil, err
-		}
+	err = eachBatch(ctx, net, plan, images, func(t *model.Trace, done int) {
 		engine.Kernel().For(len(out), func(l int) {
 			a, s := &out[l], &total[l]
 			scale := activityBins / (2 * reach)
@@ -104,6 +86,9 @@ func Watch(ctx context.Context, engine *model.Engine, net *model.Network, images
 				s.fsquares += float64(v) * float64(v)
 			}
 		})
+	})
+	if err != nil {
+		return nil, err
 	}
 	for l := range out {
 		a, s, n := &out[l], &total[l], float64(out[l].Values)

@@ -49,33 +49,45 @@ func Extract(ctx context.Context, engine *model.Engine, net *model.Network, imag
 		f.Data = make([]float32, 0, f.Dim*images.Len())
 		out = append(out, f)
 	}
+	err = eachBatch(ctx, net, plan, images, func(t *model.Trace, done int) {
+		for l := range out {
+			f := &out[l]
+			f.Data = f.pool(f.Data, t.Value(f.Layer).Data)
+		}
+		if progress != nil {
+			progress(done, images.Len())
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// eachBatch runs all images through a plan and calls f with each batch's trace and
+// the number of images that are done with it.
+func eachBatch(ctx context.Context, net *model.Network, plan *model.Plan, images Images, f func(t *model.Trace, done int)) error {
 	in := net.Input
 	size := in.Shape().Len()
 	batch := plan.Batch(128<<20, 64)
 	x := tensor.New(batch, in.C, in.H, in.W)
 	for from := 0; from < images.Len(); from += batch {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		n := min(batch, images.Len()-from)
 		for i := range n {
 			if err := images.Input(from+i, x.Data[i*size:(i+1)*size]); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		t, err := plan.Run(x.Slice(0, n))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for l := range out {
-			f := &out[l]
-			f.Data = f.pool(f.Data, t.Value(f.Layer).Data)
-		}
-		if progress != nil {
-			progress(from+n, images.Len())
-		}
+		f(t, from+n)
 	}
-	return out, nil
+	return nil
 }
 
 // pool appends the values of some images, averaged over the grid.
