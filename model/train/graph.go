@@ -134,7 +134,12 @@ func (b *graph) run(step int) error {
 	return nil
 }
 
-func (b *graph) close() { b.vm.Close() }
+// close frees the machine. Its finalizer never runs, and nothing of the graph is
+// ever freed, while our operations, which it holds, lead back to it.
+func (b *graph) close() {
+	b.vm.Close()
+	b.vm = nil
+}
 
 // needed marks the values that the logits depend on.
 func (b *graph) needed() map[string]bool {

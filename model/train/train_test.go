@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
+	"weak"
 
 	"github.com/deconvnet/viz/model"
 )
@@ -492,6 +495,34 @@ func TestStepAllocations(t *testing.T) {
 	if n > 300 {
 		t.Errorf("%v allocations a step", n)
 	}
+}
+
+// What a training held is freed after it: lists of trainings run in the memory of one.
+func TestMemoryIsFreed(t *testing.T) {
+	e := model.NewEngine(1)
+	defer e.Close()
+	o, err := Options{Batch: 20, Steps: 2}.Resolve(90)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRun(e, everything(), stripes(90, 2, 8, 8), nil, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := 0.0
+	if err := r.one(&last); err != nil {
+		t.Fatal(err)
+	}
+	r.g.close()
+	held := weak.Make(r.g)
+	r = nil
+	for range 20 { // the machine's finalizer runs some time after a collection
+		if runtime.GC(); held.Value() == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("the graph is still held")
 }
 
 func BenchmarkStep(b *testing.B) {
