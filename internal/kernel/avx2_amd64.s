@@ -5732,6 +5732,269 @@ done:
 	VZEROUPPER
 	RET
 
+DATA expLow_avx2<>+0(SB)/4, $0xc2a00000
+DATA expLow_avx2<>+4(SB)/4, $0xc2a00000
+DATA expLow_avx2<>+8(SB)/4, $0xc2a00000
+DATA expLow_avx2<>+12(SB)/4, $0xc2a00000
+DATA expLow_avx2<>+16(SB)/4, $0xc2a00000
+DATA expLow_avx2<>+20(SB)/4, $0xc2a00000
+DATA expLow_avx2<>+24(SB)/4, $0xc2a00000
+DATA expLow_avx2<>+28(SB)/4, $0xc2a00000
+GLOBL expLow_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA expHigh_avx2<>+0(SB)/4, $0x42a00000
+DATA expHigh_avx2<>+4(SB)/4, $0x42a00000
+DATA expHigh_avx2<>+8(SB)/4, $0x42a00000
+DATA expHigh_avx2<>+12(SB)/4, $0x42a00000
+DATA expHigh_avx2<>+16(SB)/4, $0x42a00000
+DATA expHigh_avx2<>+20(SB)/4, $0x42a00000
+DATA expHigh_avx2<>+24(SB)/4, $0x42a00000
+DATA expHigh_avx2<>+28(SB)/4, $0x42a00000
+GLOBL expHigh_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA log2e_avx2<>+0(SB)/4, $0x3fb8aa3b
+DATA log2e_avx2<>+4(SB)/4, $0x3fb8aa3b
+DATA log2e_avx2<>+8(SB)/4, $0x3fb8aa3b
+DATA log2e_avx2<>+12(SB)/4, $0x3fb8aa3b
+DATA log2e_avx2<>+16(SB)/4, $0x3fb8aa3b
+DATA log2e_avx2<>+20(SB)/4, $0x3fb8aa3b
+DATA log2e_avx2<>+24(SB)/4, $0x3fb8aa3b
+DATA log2e_avx2<>+28(SB)/4, $0x3fb8aa3b
+GLOBL log2e_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA ln2Hi_avx2<>+0(SB)/4, $0x3f317200
+DATA ln2Hi_avx2<>+4(SB)/4, $0x3f317200
+DATA ln2Hi_avx2<>+8(SB)/4, $0x3f317200
+DATA ln2Hi_avx2<>+12(SB)/4, $0x3f317200
+DATA ln2Hi_avx2<>+16(SB)/4, $0x3f317200
+DATA ln2Hi_avx2<>+20(SB)/4, $0x3f317200
+DATA ln2Hi_avx2<>+24(SB)/4, $0x3f317200
+DATA ln2Hi_avx2<>+28(SB)/4, $0x3f317200
+GLOBL ln2Hi_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA ln2Lo_avx2<>+0(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx2<>+4(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx2<>+8(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx2<>+12(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx2<>+16(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx2<>+20(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx2<>+24(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx2<>+28(SB)/4, $0x35bfbe8e
+GLOBL ln2Lo_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA expSeries7_avx2<>+0(SB)/4, $0x39500d01
+DATA expSeries7_avx2<>+4(SB)/4, $0x39500d01
+DATA expSeries7_avx2<>+8(SB)/4, $0x39500d01
+DATA expSeries7_avx2<>+12(SB)/4, $0x39500d01
+DATA expSeries7_avx2<>+16(SB)/4, $0x39500d01
+DATA expSeries7_avx2<>+20(SB)/4, $0x39500d01
+DATA expSeries7_avx2<>+24(SB)/4, $0x39500d01
+DATA expSeries7_avx2<>+28(SB)/4, $0x39500d01
+GLOBL expSeries7_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA expSeries6_avx2<>+0(SB)/4, $0x3ab60b61
+DATA expSeries6_avx2<>+4(SB)/4, $0x3ab60b61
+DATA expSeries6_avx2<>+8(SB)/4, $0x3ab60b61
+DATA expSeries6_avx2<>+12(SB)/4, $0x3ab60b61
+DATA expSeries6_avx2<>+16(SB)/4, $0x3ab60b61
+DATA expSeries6_avx2<>+20(SB)/4, $0x3ab60b61
+DATA expSeries6_avx2<>+24(SB)/4, $0x3ab60b61
+DATA expSeries6_avx2<>+28(SB)/4, $0x3ab60b61
+GLOBL expSeries6_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA expSeries5_avx2<>+0(SB)/4, $0x3c088889
+DATA expSeries5_avx2<>+4(SB)/4, $0x3c088889
+DATA expSeries5_avx2<>+8(SB)/4, $0x3c088889
+DATA expSeries5_avx2<>+12(SB)/4, $0x3c088889
+DATA expSeries5_avx2<>+16(SB)/4, $0x3c088889
+DATA expSeries5_avx2<>+20(SB)/4, $0x3c088889
+DATA expSeries5_avx2<>+24(SB)/4, $0x3c088889
+DATA expSeries5_avx2<>+28(SB)/4, $0x3c088889
+GLOBL expSeries5_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA expSeries4_avx2<>+0(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx2<>+4(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx2<>+8(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx2<>+12(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx2<>+16(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx2<>+20(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx2<>+24(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx2<>+28(SB)/4, $0x3d2aaaab
+GLOBL expSeries4_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA expSeries3_avx2<>+0(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx2<>+4(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx2<>+8(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx2<>+12(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx2<>+16(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx2<>+20(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx2<>+24(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx2<>+28(SB)/4, $0x3e2aaaab
+GLOBL expSeries3_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA expSeries2_avx2<>+0(SB)/4, $0x3f000000
+DATA expSeries2_avx2<>+4(SB)/4, $0x3f000000
+DATA expSeries2_avx2<>+8(SB)/4, $0x3f000000
+DATA expSeries2_avx2<>+12(SB)/4, $0x3f000000
+DATA expSeries2_avx2<>+16(SB)/4, $0x3f000000
+DATA expSeries2_avx2<>+20(SB)/4, $0x3f000000
+DATA expSeries2_avx2<>+24(SB)/4, $0x3f000000
+DATA expSeries2_avx2<>+28(SB)/4, $0x3f000000
+GLOBL expSeries2_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA expSeries1_avx2<>+0(SB)/4, $0x3f800000
+DATA expSeries1_avx2<>+4(SB)/4, $0x3f800000
+DATA expSeries1_avx2<>+8(SB)/4, $0x3f800000
+DATA expSeries1_avx2<>+12(SB)/4, $0x3f800000
+DATA expSeries1_avx2<>+16(SB)/4, $0x3f800000
+DATA expSeries1_avx2<>+20(SB)/4, $0x3f800000
+DATA expSeries1_avx2<>+24(SB)/4, $0x3f800000
+DATA expSeries1_avx2<>+28(SB)/4, $0x3f800000
+GLOBL expSeries1_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA expSeries0_avx2<>+0(SB)/4, $0x3f800000
+DATA expSeries0_avx2<>+4(SB)/4, $0x3f800000
+DATA expSeries0_avx2<>+8(SB)/4, $0x3f800000
+DATA expSeries0_avx2<>+12(SB)/4, $0x3f800000
+DATA expSeries0_avx2<>+16(SB)/4, $0x3f800000
+DATA expSeries0_avx2<>+20(SB)/4, $0x3f800000
+DATA expSeries0_avx2<>+24(SB)/4, $0x3f800000
+DATA expSeries0_avx2<>+28(SB)/4, $0x3f800000
+GLOBL expSeries0_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA expBias_avx2<>+0(SB)/4, $0x0000007f
+DATA expBias_avx2<>+4(SB)/4, $0x0000007f
+DATA expBias_avx2<>+8(SB)/4, $0x0000007f
+DATA expBias_avx2<>+12(SB)/4, $0x0000007f
+DATA expBias_avx2<>+16(SB)/4, $0x0000007f
+DATA expBias_avx2<>+20(SB)/4, $0x0000007f
+DATA expBias_avx2<>+24(SB)/4, $0x0000007f
+DATA expBias_avx2<>+28(SB)/4, $0x0000007f
+GLOBL expBias_avx2<>(SB), RODATA|NOPTR, $32
+
+// func logistic_avx2(dst *float32, src *float32, n int, in float32, scale float32, shift float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·logistic_avx2(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         n+16(FP), CX
+	VBROADCASTSS in+24(FP), Y15
+	VBROADCASTSS scale+28(FP), Y14
+	VBROADCASTSS shift+32(FP), Y13
+	VXORPS       Y12, Y12, Y12
+	TESTQ        CX, CX
+	JZ           done
+
+loop:
+	VMULPS       (SI), Y15, Y0
+	VMOVUPS      expHigh_avx2<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVUPS      expLow_avx2<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       log2e_avx2<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS ln2Hi_avx2<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Lo_avx2<>+0(SB), Y1, Y0
+	VMOVUPS      expSeries7_avx2<>+0(SB), Y2
+	VFMADD213PS  expSeries6_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries5_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries4_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries3_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries2_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries1_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries0_avx2<>+0(SB), Y0, Y2
+	VCVTPS2DQ    Y1, Y1
+	VPADDD       expBias_avx2<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       expSeries0_avx2<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y14, Y2
+	VADDPS       Y13, Y2, Y2
+	VMOVUPS      Y2, (DI)
+	VMULPS       32(SI), Y15, Y0
+	VMOVUPS      expHigh_avx2<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVUPS      expLow_avx2<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       log2e_avx2<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS ln2Hi_avx2<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Lo_avx2<>+0(SB), Y1, Y0
+	VMOVUPS      expSeries7_avx2<>+0(SB), Y2
+	VFMADD213PS  expSeries6_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries5_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries4_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries3_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries2_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries1_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries0_avx2<>+0(SB), Y0, Y2
+	VCVTPS2DQ    Y1, Y1
+	VPADDD       expBias_avx2<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       expSeries0_avx2<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y14, Y2
+	VADDPS       Y13, Y2, Y2
+	VMOVUPS      Y2, 32(DI)
+	VMULPS       64(SI), Y15, Y0
+	VMOVUPS      expHigh_avx2<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVUPS      expLow_avx2<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       log2e_avx2<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS ln2Hi_avx2<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Lo_avx2<>+0(SB), Y1, Y0
+	VMOVUPS      expSeries7_avx2<>+0(SB), Y2
+	VFMADD213PS  expSeries6_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries5_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries4_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries3_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries2_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries1_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries0_avx2<>+0(SB), Y0, Y2
+	VCVTPS2DQ    Y1, Y1
+	VPADDD       expBias_avx2<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       expSeries0_avx2<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y14, Y2
+	VADDPS       Y13, Y2, Y2
+	VMOVUPS      Y2, 64(DI)
+	VMULPS       96(SI), Y15, Y0
+	VMOVUPS      expHigh_avx2<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVUPS      expLow_avx2<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       log2e_avx2<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS ln2Hi_avx2<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Lo_avx2<>+0(SB), Y1, Y0
+	VMOVUPS      expSeries7_avx2<>+0(SB), Y2
+	VFMADD213PS  expSeries6_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries5_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries4_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries3_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries2_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries1_avx2<>+0(SB), Y0, Y2
+	VFMADD213PS  expSeries0_avx2<>+0(SB), Y0, Y2
+	VCVTPS2DQ    Y1, Y1
+	VPADDD       expBias_avx2<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       expSeries0_avx2<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y14, Y2
+	VADDPS       Y13, Y2, Y2
+	VMOVUPS      Y2, 96(DI)
+	ADDQ         $0x00000080, DI
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x20, CX
+	JNZ          loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func sgd_avx2(w *float32, grad *float32, n int, lr float32)
 // Requires: AVX, SSE
 TEXT ·sgd_avx2(SB), NOSPLIT, $8-28

@@ -17587,6 +17587,331 @@ done:
 	VZEROUPPER
 	RET
 
+DATA expLow_avx512<>+0(SB)/4, $0xc2a00000
+DATA expLow_avx512<>+4(SB)/4, $0xc2a00000
+DATA expLow_avx512<>+8(SB)/4, $0xc2a00000
+DATA expLow_avx512<>+12(SB)/4, $0xc2a00000
+DATA expLow_avx512<>+16(SB)/4, $0xc2a00000
+DATA expLow_avx512<>+20(SB)/4, $0xc2a00000
+DATA expLow_avx512<>+24(SB)/4, $0xc2a00000
+DATA expLow_avx512<>+28(SB)/4, $0xc2a00000
+DATA expLow_avx512<>+32(SB)/4, $0xc2a00000
+DATA expLow_avx512<>+36(SB)/4, $0xc2a00000
+DATA expLow_avx512<>+40(SB)/4, $0xc2a00000
+DATA expLow_avx512<>+44(SB)/4, $0xc2a00000
+DATA expLow_avx512<>+48(SB)/4, $0xc2a00000
+DATA expLow_avx512<>+52(SB)/4, $0xc2a00000
+DATA expLow_avx512<>+56(SB)/4, $0xc2a00000
+DATA expLow_avx512<>+60(SB)/4, $0xc2a00000
+GLOBL expLow_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA expHigh_avx512<>+0(SB)/4, $0x42a00000
+DATA expHigh_avx512<>+4(SB)/4, $0x42a00000
+DATA expHigh_avx512<>+8(SB)/4, $0x42a00000
+DATA expHigh_avx512<>+12(SB)/4, $0x42a00000
+DATA expHigh_avx512<>+16(SB)/4, $0x42a00000
+DATA expHigh_avx512<>+20(SB)/4, $0x42a00000
+DATA expHigh_avx512<>+24(SB)/4, $0x42a00000
+DATA expHigh_avx512<>+28(SB)/4, $0x42a00000
+DATA expHigh_avx512<>+32(SB)/4, $0x42a00000
+DATA expHigh_avx512<>+36(SB)/4, $0x42a00000
+DATA expHigh_avx512<>+40(SB)/4, $0x42a00000
+DATA expHigh_avx512<>+44(SB)/4, $0x42a00000
+DATA expHigh_avx512<>+48(SB)/4, $0x42a00000
+DATA expHigh_avx512<>+52(SB)/4, $0x42a00000
+DATA expHigh_avx512<>+56(SB)/4, $0x42a00000
+DATA expHigh_avx512<>+60(SB)/4, $0x42a00000
+GLOBL expHigh_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA log2e_avx512<>+0(SB)/4, $0x3fb8aa3b
+DATA log2e_avx512<>+4(SB)/4, $0x3fb8aa3b
+DATA log2e_avx512<>+8(SB)/4, $0x3fb8aa3b
+DATA log2e_avx512<>+12(SB)/4, $0x3fb8aa3b
+DATA log2e_avx512<>+16(SB)/4, $0x3fb8aa3b
+DATA log2e_avx512<>+20(SB)/4, $0x3fb8aa3b
+DATA log2e_avx512<>+24(SB)/4, $0x3fb8aa3b
+DATA log2e_avx512<>+28(SB)/4, $0x3fb8aa3b
+DATA log2e_avx512<>+32(SB)/4, $0x3fb8aa3b
+DATA log2e_avx512<>+36(SB)/4, $0x3fb8aa3b
+DATA log2e_avx512<>+40(SB)/4, $0x3fb8aa3b
+DATA log2e_avx512<>+44(SB)/4, $0x3fb8aa3b
+DATA log2e_avx512<>+48(SB)/4, $0x3fb8aa3b
+DATA log2e_avx512<>+52(SB)/4, $0x3fb8aa3b
+DATA log2e_avx512<>+56(SB)/4, $0x3fb8aa3b
+DATA log2e_avx512<>+60(SB)/4, $0x3fb8aa3b
+GLOBL log2e_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA ln2Hi_avx512<>+0(SB)/4, $0x3f317200
+DATA ln2Hi_avx512<>+4(SB)/4, $0x3f317200
+DATA ln2Hi_avx512<>+8(SB)/4, $0x3f317200
+DATA ln2Hi_avx512<>+12(SB)/4, $0x3f317200
+DATA ln2Hi_avx512<>+16(SB)/4, $0x3f317200
+DATA ln2Hi_avx512<>+20(SB)/4, $0x3f317200
+DATA ln2Hi_avx512<>+24(SB)/4, $0x3f317200
+DATA ln2Hi_avx512<>+28(SB)/4, $0x3f317200
+DATA ln2Hi_avx512<>+32(SB)/4, $0x3f317200
+DATA ln2Hi_avx512<>+36(SB)/4, $0x3f317200
+DATA ln2Hi_avx512<>+40(SB)/4, $0x3f317200
+DATA ln2Hi_avx512<>+44(SB)/4, $0x3f317200
+DATA ln2Hi_avx512<>+48(SB)/4, $0x3f317200
+DATA ln2Hi_avx512<>+52(SB)/4, $0x3f317200
+DATA ln2Hi_avx512<>+56(SB)/4, $0x3f317200
+DATA ln2Hi_avx512<>+60(SB)/4, $0x3f317200
+GLOBL ln2Hi_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA ln2Lo_avx512<>+0(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx512<>+4(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx512<>+8(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx512<>+12(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx512<>+16(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx512<>+20(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx512<>+24(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx512<>+28(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx512<>+32(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx512<>+36(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx512<>+40(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx512<>+44(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx512<>+48(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx512<>+52(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx512<>+56(SB)/4, $0x35bfbe8e
+DATA ln2Lo_avx512<>+60(SB)/4, $0x35bfbe8e
+GLOBL ln2Lo_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries7_avx512<>+0(SB)/4, $0x39500d01
+DATA expSeries7_avx512<>+4(SB)/4, $0x39500d01
+DATA expSeries7_avx512<>+8(SB)/4, $0x39500d01
+DATA expSeries7_avx512<>+12(SB)/4, $0x39500d01
+DATA expSeries7_avx512<>+16(SB)/4, $0x39500d01
+DATA expSeries7_avx512<>+20(SB)/4, $0x39500d01
+DATA expSeries7_avx512<>+24(SB)/4, $0x39500d01
+DATA expSeries7_avx512<>+28(SB)/4, $0x39500d01
+DATA expSeries7_avx512<>+32(SB)/4, $0x39500d01
+DATA expSeries7_avx512<>+36(SB)/4, $0x39500d01
+DATA expSeries7_avx512<>+40(SB)/4, $0x39500d01
+DATA expSeries7_avx512<>+44(SB)/4, $0x39500d01
+DATA expSeries7_avx512<>+48(SB)/4, $0x39500d01
+DATA expSeries7_avx512<>+52(SB)/4, $0x39500d01
+DATA expSeries7_avx512<>+56(SB)/4, $0x39500d01
+DATA expSeries7_avx512<>+60(SB)/4, $0x39500d01
+GLOBL expSeries7_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries6_avx512<>+0(SB)/4, $0x3ab60b61
+DATA expSeries6_avx512<>+4(SB)/4, $0x3ab60b61
+DATA expSeries6_avx512<>+8(SB)/4, $0x3ab60b61
+DATA expSeries6_avx512<>+12(SB)/4, $0x3ab60b61
+DATA expSeries6_avx512<>+16(SB)/4, $0x3ab60b61
+DATA expSeries6_avx512<>+20(SB)/4, $0x3ab60b61
+DATA expSeries6_avx512<>+24(SB)/4, $0x3ab60b61
+DATA expSeries6_avx512<>+28(SB)/4, $0x3ab60b61
+DATA expSeries6_avx512<>+32(SB)/4, $0x3ab60b61
+DATA expSeries6_avx512<>+36(SB)/4, $0x3ab60b61
+DATA expSeries6_avx512<>+40(SB)/4, $0x3ab60b61
+DATA expSeries6_avx512<>+44(SB)/4, $0x3ab60b61
+DATA expSeries6_avx512<>+48(SB)/4, $0x3ab60b61
+DATA expSeries6_avx512<>+52(SB)/4, $0x3ab60b61
+DATA expSeries6_avx512<>+56(SB)/4, $0x3ab60b61
+DATA expSeries6_avx512<>+60(SB)/4, $0x3ab60b61
+GLOBL expSeries6_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries5_avx512<>+0(SB)/4, $0x3c088889
+DATA expSeries5_avx512<>+4(SB)/4, $0x3c088889
+DATA expSeries5_avx512<>+8(SB)/4, $0x3c088889
+DATA expSeries5_avx512<>+12(SB)/4, $0x3c088889
+DATA expSeries5_avx512<>+16(SB)/4, $0x3c088889
+DATA expSeries5_avx512<>+20(SB)/4, $0x3c088889
+DATA expSeries5_avx512<>+24(SB)/4, $0x3c088889
+DATA expSeries5_avx512<>+28(SB)/4, $0x3c088889
+DATA expSeries5_avx512<>+32(SB)/4, $0x3c088889
+DATA expSeries5_avx512<>+36(SB)/4, $0x3c088889
+DATA expSeries5_avx512<>+40(SB)/4, $0x3c088889
+DATA expSeries5_avx512<>+44(SB)/4, $0x3c088889
+DATA expSeries5_avx512<>+48(SB)/4, $0x3c088889
+DATA expSeries5_avx512<>+52(SB)/4, $0x3c088889
+DATA expSeries5_avx512<>+56(SB)/4, $0x3c088889
+DATA expSeries5_avx512<>+60(SB)/4, $0x3c088889
+GLOBL expSeries5_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries4_avx512<>+0(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx512<>+4(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx512<>+8(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx512<>+12(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx512<>+16(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx512<>+20(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx512<>+24(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx512<>+28(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx512<>+32(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx512<>+36(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx512<>+40(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx512<>+44(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx512<>+48(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx512<>+52(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx512<>+56(SB)/4, $0x3d2aaaab
+DATA expSeries4_avx512<>+60(SB)/4, $0x3d2aaaab
+GLOBL expSeries4_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries3_avx512<>+0(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx512<>+4(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx512<>+8(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx512<>+12(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx512<>+16(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx512<>+20(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx512<>+24(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx512<>+28(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx512<>+32(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx512<>+36(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx512<>+40(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx512<>+44(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx512<>+48(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx512<>+52(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx512<>+56(SB)/4, $0x3e2aaaab
+DATA expSeries3_avx512<>+60(SB)/4, $0x3e2aaaab
+GLOBL expSeries3_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries2_avx512<>+0(SB)/4, $0x3f000000
+DATA expSeries2_avx512<>+4(SB)/4, $0x3f000000
+DATA expSeries2_avx512<>+8(SB)/4, $0x3f000000
+DATA expSeries2_avx512<>+12(SB)/4, $0x3f000000
+DATA expSeries2_avx512<>+16(SB)/4, $0x3f000000
+DATA expSeries2_avx512<>+20(SB)/4, $0x3f000000
+DATA expSeries2_avx512<>+24(SB)/4, $0x3f000000
+DATA expSeries2_avx512<>+28(SB)/4, $0x3f000000
+DATA expSeries2_avx512<>+32(SB)/4, $0x3f000000
+DATA expSeries2_avx512<>+36(SB)/4, $0x3f000000
+DATA expSeries2_avx512<>+40(SB)/4, $0x3f000000
+DATA expSeries2_avx512<>+44(SB)/4, $0x3f000000
+DATA expSeries2_avx512<>+48(SB)/4, $0x3f000000
+DATA expSeries2_avx512<>+52(SB)/4, $0x3f000000
+DATA expSeries2_avx512<>+56(SB)/4, $0x3f000000
+DATA expSeries2_avx512<>+60(SB)/4, $0x3f000000
+GLOBL expSeries2_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries1_avx512<>+0(SB)/4, $0x3f800000
+DATA expSeries1_avx512<>+4(SB)/4, $0x3f800000
+DATA expSeries1_avx512<>+8(SB)/4, $0x3f800000
+DATA expSeries1_avx512<>+12(SB)/4, $0x3f800000
+DATA expSeries1_avx512<>+16(SB)/4, $0x3f800000
+DATA expSeries1_avx512<>+20(SB)/4, $0x3f800000
+DATA expSeries1_avx512<>+24(SB)/4, $0x3f800000
+DATA expSeries1_avx512<>+28(SB)/4, $0x3f800000
+DATA expSeries1_avx512<>+32(SB)/4, $0x3f800000
+DATA expSeries1_avx512<>+36(SB)/4, $0x3f800000
+DATA expSeries1_avx512<>+40(SB)/4, $0x3f800000
+DATA expSeries1_avx512<>+44(SB)/4, $0x3f800000
+DATA expSeries1_avx512<>+48(SB)/4, $0x3f800000
+DATA expSeries1_avx512<>+52(SB)/4, $0x3f800000
+DATA expSeries1_avx512<>+56(SB)/4, $0x3f800000
+DATA expSeries1_avx512<>+60(SB)/4, $0x3f800000
+GLOBL expSeries1_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries0_avx512<>+0(SB)/4, $0x3f800000
+DATA expSeries0_avx512<>+4(SB)/4, $0x3f800000
+DATA expSeries0_avx512<>+8(SB)/4, $0x3f800000
+DATA expSeries0_avx512<>+12(SB)/4, $0x3f800000
+DATA expSeries0_avx512<>+16(SB)/4, $0x3f800000
+DATA expSeries0_avx512<>+20(SB)/4, $0x3f800000
+DATA expSeries0_avx512<>+24(SB)/4, $0x3f800000
+DATA expSeries0_avx512<>+28(SB)/4, $0x3f800000
+DATA expSeries0_avx512<>+32(SB)/4, $0x3f800000
+DATA expSeries0_avx512<>+36(SB)/4, $0x3f800000
+DATA expSeries0_avx512<>+40(SB)/4, $0x3f800000
+DATA expSeries0_avx512<>+44(SB)/4, $0x3f800000
+DATA expSeries0_avx512<>+48(SB)/4, $0x3f800000
+DATA expSeries0_avx512<>+52(SB)/4, $0x3f800000
+DATA expSeries0_avx512<>+56(SB)/4, $0x3f800000
+DATA expSeries0_avx512<>+60(SB)/4, $0x3f800000
+GLOBL expSeries0_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA expBias_avx512<>+0(SB)/4, $0x0000007f
+DATA expBias_avx512<>+4(SB)/4, $0x0000007f
+DATA expBias_avx512<>+8(SB)/4, $0x0000007f
+DATA expBias_avx512<>+12(SB)/4, $0x0000007f
+DATA expBias_avx512<>+16(SB)/4, $0x0000007f
+DATA expBias_avx512<>+20(SB)/4, $0x0000007f
+DATA expBias_avx512<>+24(SB)/4, $0x0000007f
+DATA expBias_avx512<>+28(SB)/4, $0x0000007f
+DATA expBias_avx512<>+32(SB)/4, $0x0000007f
+DATA expBias_avx512<>+36(SB)/4, $0x0000007f
+DATA expBias_avx512<>+40(SB)/4, $0x0000007f
+DATA expBias_avx512<>+44(SB)/4, $0x0000007f
+DATA expBias_avx512<>+48(SB)/4, $0x0000007f
+DATA expBias_avx512<>+52(SB)/4, $0x0000007f
+DATA expBias_avx512<>+56(SB)/4, $0x0000007f
+DATA expBias_avx512<>+60(SB)/4, $0x0000007f
+GLOBL expBias_avx512<>(SB), RODATA|NOPTR, $64
+
+// func logistic_avx512(dst *float32, src *float32, n int, in float32, scale float32, shift float32)
+// Requires: AVX, AVX512F
+TEXT ·logistic_avx512(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         n+16(FP), CX
+	VBROADCASTSS in+24(FP), Z31
+	VBROADCASTSS scale+28(FP), Z30
+	VBROADCASTSS shift+32(FP), Z29
+	VPXORD       Z28, Z28, Z28
+	TESTQ        CX, CX
+	JZ           done
+
+loop:
+	VMULPS       (SI), Z31, Z0
+	VMOVUPS      expHigh_avx512<>+0(SB), Z1
+	VMINPS       Z0, Z1, Z0
+	VMOVUPS      expLow_avx512<>+0(SB), Z1
+	VMAXPS       Z0, Z1, Z0
+	VMULPS       log2e_avx512<>+0(SB), Z0, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VFNMADD231PS ln2Hi_avx512<>+0(SB), Z1, Z0
+	VFNMADD231PS ln2Lo_avx512<>+0(SB), Z1, Z0
+	VMOVUPS      expSeries7_avx512<>+0(SB), Z2
+	VFMADD213PS  expSeries6_avx512<>+0(SB), Z0, Z2
+	VFMADD213PS  expSeries5_avx512<>+0(SB), Z0, Z2
+	VFMADD213PS  expSeries4_avx512<>+0(SB), Z0, Z2
+	VFMADD213PS  expSeries3_avx512<>+0(SB), Z0, Z2
+	VFMADD213PS  expSeries2_avx512<>+0(SB), Z0, Z2
+	VFMADD213PS  expSeries1_avx512<>+0(SB), Z0, Z2
+	VFMADD213PS  expSeries0_avx512<>+0(SB), Z0, Z2
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       expBias_avx512<>+0(SB), Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
+	VMULPS       Z1, Z2, Z2
+	VADDPS       expSeries0_avx512<>+0(SB), Z2, Z2
+	VDIVPS       Z2, Z30, Z2
+	VADDPS       Z29, Z2, Z2
+	VMOVUPS      Z2, (DI)
+	VMULPS       64(SI), Z31, Z0
+	VMOVUPS      expHigh_avx512<>+0(SB), Z1
+	VMINPS       Z0, Z1, Z0
+	VMOVUPS      expLow_avx512<>+0(SB), Z1
+	VMAXPS       Z0, Z1, Z0
+	VMULPS       log2e_avx512<>+0(SB), Z0, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VFNMADD231PS ln2Hi_avx512<>+0(SB), Z1, Z0
+	VFNMADD231PS ln2Lo_avx512<>+0(SB), Z1, Z0
+	VMOVUPS      expSeries7_avx512<>+0(SB), Z2
+	VFMADD213PS  expSeries6_avx512<>+0(SB), Z0, Z2
+	VFMADD213PS  expSeries5_avx512<>+0(SB), Z0, Z2
+	VFMADD213PS  expSeries4_avx512<>+0(SB), Z0, Z2
+	VFMADD213PS  expSeries3_avx512<>+0(SB), Z0, Z2
+	VFMADD213PS  expSeries2_avx512<>+0(SB), Z0, Z2
+	VFMADD213PS  expSeries1_avx512<>+0(SB), Z0, Z2
+	VFMADD213PS  expSeries0_avx512<>+0(SB), Z0, Z2
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       expBias_avx512<>+0(SB), Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
+	VMULPS       Z1, Z2, Z2
+	VADDPS       expSeries0_avx512<>+0(SB), Z2, Z2
+	VDIVPS       Z2, Z30, Z2
+	VADDPS       Z29, Z2, Z2
+	VMOVUPS      Z2, 64(DI)
+	ADDQ         $0x00000080, DI
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x20, CX
+	JNZ          loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func sgd_avx512(w *float32, grad *float32, n int, lr float32)
 // Requires: AVX, AVX512F, SSE
 TEXT ·sgd_avx512(SB), NOSPLIT, $8-28

@@ -53,6 +53,7 @@ type level struct {
 	addReLU     func(dst, a, b *float32, n int)
 	scaleShift  func(dst, src *float32, n int, scale, shift float32)
 	blend       func(dst, a, b *float32, n int, ka, kb, shift float32)
+	logistic    func(dst, src *float32, n int, in, scale, shift float32)
 	sgd         func(w, g *float32, n int, lr float32)
 	momentum    func(w, v, g *float32, n int, lr, mu float32)
 	adam        func(w, m, v, g *float32, n int, b1, c1, b2, c2, step, root, eps float32)

@@ -48,6 +48,7 @@ type Recurrence struct {
 	cell   []float32 // LSTM: [steps+1][n][hidden]
 	inner  []float32 // GRU: [steps][n][hidden], hn; in the backward pass its gradient
 	side   []float32 // [n][gates*hidden]
+	spares []float32 // [n][a block of the level's kernels]
 	dgates []float32 // [steps][n][gates*hidden], gradient before the sigmoid or tanh
 	dinner []float32 // GRU: the same as the weights WH see it
 	dh, dc []float32 // [n][hidden]
@@ -111,41 +112,57 @@ func (e *Engine) RecurrentForward(r Recurrent, n int, s *Recurrence, y, x []floa
 		return
 	}
 	e.DenseForward(r.Steps*n, r.In, g, gates, xs, w.WX, w.BX)
-	side := sized(&s.side, n*g)
+	lv := current()
+	side, spares := sized(&s.side, n*g), sized(&s.spares, n*lv.block)
 	for t := range r.Steps {
 		before, after := hidden[t*n*h:], hidden[(t+1)*n*h:]
 		e.DenseForward(n, h, g, side, before, w.WH, w.BH)
 		e.rows(n, func(i int) {
 			a, b := gates[(t*n+i)*g:][:g], side[i*g:][:g]
 			hb, ha := before[i*h:][:h], after[i*h:][:h]
+			spare := spares[i*lv.block:][:lv.block]
 			switch r.Cell {
 			case RNN:
-				for j := range ha {
-					ha[j] = tanh32(a[j] + b[j])
-					a[j] = ha[j]
-				}
+				addTo(a, b)
+				lv.activate(tanh, a, a, spare)
+				copy(ha, a)
 			case LSTM:
+				addTo(a, b)
+				lv.activate(sigmoid, a[:2*h], a[:2*h], spare)
+				lv.activate(tanh, a[2*h:3*h], a[2*h:3*h], spare)
+				lv.activate(sigmoid, a[3*h:], a[3*h:], spare)
 				cb, ca := s.cell[(t*n+i)*h:][:h], s.cell[((t+1)*n+i)*h:][:h]
-				for j := range ha {
-					in, forget := sigmoid32(a[j]+b[j]), sigmoid32(a[h+j]+b[h+j])
-					new, out := tanh32(a[2*h+j]+b[2*h+j]), sigmoid32(a[3*h+j]+b[3*h+j])
-					a[j], a[h+j], a[2*h+j], a[3*h+j] = in, forget, new, out
-					ca[j] = float32(forget*cb[j]) + float32(in*new)
-					ha[j] = out * tanh32(ca[j])
+				in, forget, new, out := a[:h], a[h:][:h], a[2*h:][:h], a[3*h:][:h]
+				for j := range ca {
+					ca[j] = float32(forget[j]*cb[j]) + float32(in[j]*new[j])
+				}
+				lv.activate(tanh, ha, ca, spare)
+				for j, v := range out {
+					ha[j] *= v
 				}
 			case GRU:
+				addTo(a[:2*h], b)
+				lv.activate(sigmoid, a[:2*h], a[:2*h], spare)
+				reset, keep, new := a[:h], a[h:][:h], a[2*h:][:h]
 				inner := s.inner[(t*n+i)*h:][:h]
-				for j := range ha {
-					reset, keep := sigmoid32(a[j]+b[j]), sigmoid32(a[h+j]+b[h+j])
-					inner[j] = b[2*h+j]
-					new := tanh32(a[2*h+j] + float32(reset*b[2*h+j]))
-					a[j], a[h+j], a[2*h+j] = reset, keep, new
-					ha[j] = float32((1-keep)*new) + float32(keep*hb[j])
+				copy(inner, b[2*h:])
+				for j, v := range inner {
+					new[j] += float32(reset[j] * v)
+				}
+				lv.activate(tanh, new, new, spare)
+				for j, v := range keep {
+					ha[j] = float32((1-v)*new[j]) + float32(v*hb[j])
 				}
 			}
 		})
 	}
 	copy(y, hidden[r.Steps*n*h:])
+}
+
+func addTo(a, b []float32) {
+	for i := range a {
+		a[i] += b[i]
+	}
 }
 
 // rows calls f for every image, several to a worker at a time.
@@ -177,6 +194,8 @@ func (e *Engine) RecurrentBackward(r Recurrent, n int, s *Recurrence, d Recurren
 	copy(dh, dy[:n*h])
 	clear(dc)
 	back := sized(&s.side, n*g)[:n*h]
+	lv := current()
+	spares := sized(&s.spares, n*lv.block)
 	for t := r.Steps - 1; t >= 0; t-- {
 		e.rows(n, func(i int) {
 			at := t*n + i
@@ -189,9 +208,10 @@ func (e *Engine) RecurrentBackward(r Recurrent, n int, s *Recurrence, d Recurren
 				}
 			case LSTM:
 				cb, ca := s.cell[at*h:][:h], s.cell[(at+n)*h:][:h]
+				lv.activate(tanh, da[:h], ca, spares[i*lv.block:][:lv.block])
 				for j, v := range dh {
 					in, forget, new, out := a[j], a[h+j], a[2*h+j], a[3*h+j]
-					c := tanh32(ca[j])
+					c := da[j]
 					dcell := dc[j] + float32(v*out*(1-float32(c*c)))
 					da[j] = dcell * new * in * (1 - in)
 					da[h+j] = dcell * cb[j] * forget * (1 - forget)
@@ -247,6 +267,33 @@ func exp32(x float32) float32 {
 	return p * math.Float32frombits(uint32(k+127)<<23)
 }
 
-func sigmoid32(x float32) float32 { return 1 / (1 + exp32(-min(max(x, -80), 80))) }
+// activation is scale/(1 + exp(in*x)) + shift.
+type activation struct{ in, scale, shift float32 }
 
-func tanh32(x float32) float32 { return 1 - 2/(exp32(min(max(2*x, -80), 80))+1) }
+var (
+	sigmoid = activation{-1, 1, 0}
+	tanh    = activation{-2, 2, -1}
+)
+
+func (a activation) at(x float32) float32 {
+	return a.scale/(1+exp32(min(max(a.in*x, -80), 80))) + a.shift
+}
+
+// activate sets dst to the activation of src, which may be dst. spare holds a block.
+func (lv *level) activate(a activation, dst, src, spare []float32) {
+	if lv.logistic == nil {
+		for i, v := range src {
+			dst[i] = a.at(v)
+		}
+		return
+	}
+	n := lv.whole(len(src))
+	if n > 0 {
+		lv.logistic(&dst[0], &src[0], n, a.in, a.scale, a.shift)
+	}
+	if rest := src[n:]; len(rest) > 0 { // by the same kernel, for the same bits
+		copy(spare, rest)
+		lv.logistic(&spare[0], &spare[0], lv.block, a.in, a.scale, a.shift)
+		copy(dst[n:], spare[:len(rest)])
+	}
+}

@@ -131,16 +131,44 @@ func TestExp32(t *testing.T) {
 		if got, want := float64(exp32(x)), math.Exp(float64(x)); math.Abs(got/want-1) > 4e-7 {
 			t.Fatalf("exp(%v) = %v, want %v", x, got, want)
 		}
-		if got, want := float64(tanh32(x)), math.Tanh(float64(x)); math.Abs(got-want) > 2e-7 {
-			t.Fatalf("tanh(%v) = %v, want %v", x, got, want)
+	}
+}
+
+func TestActivate(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		lv := current()
+		if lv == refLevel {
+			t.Skip("the reference has its own")
 		}
-	}
-	for _, x := range []float32{float32(math.Inf(1)), float32(math.Inf(-1))} {
-		if got, want := tanh32(x), float32(math.Tanh(float64(x))); got != want {
-			t.Errorf("tanh(%v) = %v", x, got)
+		inf, spare := float32(math.Inf(1)), make([]float32, lv.block)
+		for n := range 75 {
+			src := make([]float32, n)
+			for i := range src {
+				src[i] = float32(i-n/2) * 0.37 * float32(1+n%9)
+			}
+			if n > 40 {
+				src[3], src[n-1], src[n-2], src[5] = inf, -inf, float32(math.NaN()), 1e-6
+			}
+			for _, c := range []struct {
+				a    activation
+				want func(x float64) float64
+			}{{tanh, math.Tanh}, {sigmoid, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }}} {
+				dst, check := guard(t, n)
+				lv.activate(c.a, dst, src, spare)
+				check()
+				for i, v := range dst {
+					if got, want := float64(v), c.want(float64(src[i])); !(math.Abs(got-want) <= 2e-7) && (want == want || got == got) {
+						t.Fatalf("%v of %v: %v, want %v", c.a, src[i], got, want)
+					}
+				}
+				// In place, and wherever in the vector, the bits are the same.
+				for i := range n {
+					one := []float32{src[i]}
+					if lv.activate(c.a, one, one, spare); one[0] != dst[i] && one[0] == one[0] {
+						t.Fatalf("%v of %v: %v alone, %v among others", c.a, src[i], one[0], dst[i])
+					}
+				}
+			}
 		}
-	}
-	if v := tanh32(float32(math.NaN())); v == v {
-		t.Errorf("tanh(NaN) = %v", v)
-	}
+	})
 }

@@ -510,6 +510,12 @@ func scaleShift_avx512(dst *float32, src *float32, n int, scale float32, shift f
 //go:noescape
 func blend_avx512(dst *float32, a *float32, b *float32, n int, ka float32, kb float32, shift float32)
 
+// logistic computes dst[i] = scale/(1 + exp(in*src[i])) + shift, in*src[i] cut to -80 and 80
+// for i < n, a multiple of 32.
+//
+//go:noescape
+func logistic_avx512(dst *float32, src *float32, n int, in float32, scale float32, shift float32)
+
 // sgd computes w[i] -= lr*grad[i]
 // for i < n, a multiple of 32.
 //

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -132,6 +133,49 @@ func elementwise() {
 		VADDPS(w, v, v)
 		VADDPS(arg("shift"), v, v)
 		VMOVUPS(v, mem("dst"))
+	})
+	// exp is 2^k times the Taylor series of what is left, as exp32 in recurrent.go.
+	float := func(name string, v float32) Mem {
+		m := GLOBL(name+"_"+lv.name, attr.RODATA|attr.NOPTR)
+		for i := range lv.lanes {
+			DATA(4*i, U32(math.Float32bits(v)))
+		}
+		return m
+	}
+	low, high, log2e := float("expLow", -80), float("expHigh", 80), float("log2e", math.Log2E)
+	ln2Hi, ln2Lo := float("ln2Hi", 0.693145752), float("ln2Lo", 1.42860677e-6)
+	var series []Mem // 1/7!, 1/6!, ... 1
+	for i := 7; i >= 0; i-- {
+		series = append(series, float(fmt.Sprintf("expSeries%d", i), float32(1/math.Gamma(float64(i+1)))))
+	}
+	bias := lanesTable("expBias", 127, 0)
+	loop("logistic", "dst[i] = scale/(1 + exp(in*src[i])) + shift, in*src[i] cut to -80 and 80", []string{"dst", "src"}, []string{"in", "scale", "shift"}, func(u int, mem memf, arg argf) {
+		v, k, p := vec(0), vec(1), vec(2)
+		VMULPS(mem("src"), arg("in"), v)
+		VMOVUPS(high, k)
+		VMINPS(v, k, v) // NaN stays
+		VMOVUPS(low, k)
+		VMAXPS(v, k, v)
+		VMULPS(log2e, v, k)
+		if lv.zmm {
+			VRNDSCALEPS(U8(8), k, k)
+		} else {
+			VROUNDPS(U8(8), k, k)
+		}
+		VFNMADD231PS(ln2Hi, k, v)
+		VFNMADD231PS(ln2Lo, k, v)
+		VMOVUPS(series[0], p)
+		for _, c := range series[1:] {
+			VFMADD213PS(c, v, p)
+		}
+		VCVTPS2DQ(k, k)
+		VPADDD(bias, k, k)
+		VPSLLD(U8(23), k, k)
+		VMULPS(k, p, p)
+		VADDPS(series[7], p, p)
+		VDIVPS(p, arg("scale"), p)
+		VADDPS(arg("shift"), p, p)
+		VMOVUPS(p, mem("dst"))
 	})
 	loop("sgd", "w[i] -= lr*grad[i]", []string{"w", "grad"}, []string{"lr"}, func(u int, mem memf, arg argf) {
 		v, w := vec(2*u), vec(2*u+1)
