@@ -69,7 +69,7 @@ func writeReport(c *cli.Context, k *campaign, done []*finishedTrial, rows []tria
 				l.Difference = fmt.Sprintf("%+.3f", d)
 			}
 			if apart(d) {
-				l.Why = whyApart(c, r, d)
+				l.Why = whyApart(c, r, d, page.Test)
 			}
 		}
 		page.Lines = append(page.Lines, l)
@@ -105,8 +105,9 @@ func writeReport(c *cli.Context, k *campaign, done []*finishedTrial, rows []tria
 func apart(d float64) bool { return math.Round(1e4*math.Abs(d)) > 300 }
 
 // whyApart says what is known to explain an accuracy that is more than 0.03 away
-// from the one expected: for the course's list, how its runs were others.
-func whyApart(c *cli.Context, r trialRow, d float64) string {
+// from the one expected, which was measured on n test images: for the course's
+// list, how its runs were others.
+func whyApart(c *cli.Context, r trialRow, d float64, n int) string {
 	var why []string
 	if s := c.Float64("shorten"); s < 1 {
 		why = append(why, fmt.Sprintf("only %g of the steps were taken", s))
@@ -124,7 +125,8 @@ func whyApart(c *cli.Context, r trialRow, d float64) string {
 		why = append(why, "only a part of the images was used")
 	}
 	if c.String("list") == "" {
-		why = append(why, "images come in epochs (the course draws a fresh permutation each step); the order and the initial weights are others; the course's figure is that of one run, read off a chart")
+		why = append(why, fmt.Sprintf("solver, rate, batch, steps, keep rate and the distribution of initial weights are the course's, so no cause is known; images come in epochs (the course draws a fresh "+
+			"permutation each step); the course's figure is that of one run with other draws, read off a chart; on %d test images an accuracy has a standard error of %.3f", n, math.Sqrt(r.Trial.Expect*(1-r.Trial.Expect)/float64(n))))
 	}
 	if len(why) == 0 {
 		return fmt.Sprintf("%+.3f", d)
