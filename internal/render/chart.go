@@ -248,7 +248,8 @@ func niceTicks(lo, hi float64, n int) []plot.Tick {
 	step := niceStep(hi-lo, max(2, n))
 	var ticks []plot.Tick
 	for i := math.Ceil(lo/step - 1e-9); i*step <= hi+1e-9*step; i++ {
-		ticks = append(ticks, plot.Tick{Value: i * step, Label: number(i*step, 6)})
+		// Kept inside: there is no room for the label of a mark beyond the end.
+		ticks = append(ticks, plot.Tick{Value: min(max(i*step, lo), hi), Label: number(i*step, 6)})
 	}
 	return ticks
 }
