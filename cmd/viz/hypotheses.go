@@ -142,6 +142,8 @@ func (c comparison) sparsityAndAccuracy() finding {
 	return f
 }
 
+// shrinking looks at features behind the rectifier, from before training to the end,
+// as the course's charts do.
 func (c comparison) shrinking() finding {
 	f := finding{Question: "Does RMSProp, and it alone, shrink mean and deviation of the activations?"}
 	first, every := map[string][]bool{}, map[string][]bool{}
@@ -155,7 +157,7 @@ func (c comparison) shrinking() finding {
 		}
 		family := strings.TrimSuffix(r.Trial.Solver, "_zero")
 		first[family], every[family] = append(first[family], shrinks(0)), append(every[family], all)
-		f.Numbers = append(f.Numbers, fmt.Sprintf("%s (%s), from the first measurement after the start to the end: %s", r.Trial.Name, r.Trial.Solver, strings.Join(parts, "; ")))
+		f.Numbers = append(f.Numbers, fmt.Sprintf("%s (%s), behind the rectifier, from before training to the end: %s", r.Trial.Name, r.Trial.Solver, strings.Join(parts, "; ")))
 	}
 	f.Answer = "in the first convolution: " + onlyRMSProp(first) + "; in every convolution: " + onlyRMSProp(every)
 	return f
@@ -202,13 +204,14 @@ func (c comparison) lowestAndBest() finding {
 	}
 	lowest, top := share(func(r trialRow) int { return r.MinStep }), share(func(r trialRow) int { return r.BestStep })
 	text, rho, p := correlate("step of the lowest activation and step of the best test accuracy, as shares of all steps", lowest, top)
-	f := finding{Question: "Is the lowest activation of the first layer reached when test accuracy is best?", Numbers: []string{text}}
+	means, _, _ := correlate("step of the lowest mean behind the rectifier and step of the best test accuracy", share(func(r trialRow) int { return r.LowMeanStep }), top)
+	f := finding{Question: "Is the lowest activation of the first layer reached when test accuracy is best?", Numbers: []string{text, means}}
 	near := 0
 	for i, r := range c.rows {
 		if math.Abs(lowest[i]-top[i]) <= 0.1 {
 			near++
 		}
-		f.Numbers = append(f.Numbers, fmt.Sprintf("%s: lowest activation at step %d, best test accuracy at step %d of %d", r.Trial.Name, r.MinStep, r.BestStep, r.Trial.Steps))
+		f.Numbers = append(f.Numbers, fmt.Sprintf("%s: lowest activation before the rectifier at step %d, lowest mean behind it at step %d, best test accuracy at step %d of %d", r.Trial.Name, r.MinStep, r.LowMeanStep, r.BestStep, r.Trial.Steps))
 	}
 	f.Answer = fmt.Sprintf("within a tenth of the steps in %d of %d trials; %s", near, len(c.rows), verdict(rho, p, "later minima go with later bests", "later minima go with earlier bests"))
 	return f

@@ -9,7 +9,7 @@ import (
 )
 
 // trained by hand: a trial whose test accuracy goes from 0.1 to best, past half of it
-// at the given step, and whose activations have the given mean and deviation at
+// at the given step, and whose features have the given mean and deviation at
 // steps 0, 100 and 200.
 func handTrial(name, solver string, keep float64, at int, best float64, mean, deviation [3]float64) *finishedTrial {
 	acc := func(v float64) *float64 { return &v }
@@ -24,13 +24,13 @@ func handTrial(name, solver string, keep float64, at int, best float64, mean, de
 	}
 	for i, step := range []int{0, 100, 200} {
 		f.Moments = append(f.Moments, moment{Step: step, Layers: []experiments.Activity{
-			{Layer: "relu1", Mean: mean[i], Deviation: deviation[i], Min: -[3]float64{9, 1, 2}[i], Max: 1}}})
+			{Layer: "relu1", FeatureMean: mean[i], FeatureDeviation: deviation[i], Min: -[3]float64{9, 1, 2}[i], Max: 1}}})
 	}
 	return f
 }
 
 func TestHypotheses(t *testing.T) {
-	grow, shrink := [3]float64{1, 1, 2}, [3]float64{1, 2, 1}
+	grow, shrink := [3]float64{1, 1, 2}, [3]float64{2, 1, 1}
 	done := []*finishedTrial{
 		handTrial("a", "adam", 0.2, 150, 0.6, grow, grow),
 		handTrial("b", "adam", 0.4, 140, 0.5, grow, shrink),
@@ -50,6 +50,9 @@ func TestHypotheses(t *testing.T) {
 	}
 	if rows[0].MinStep != 200 { // not the first weights' -9
 		t.Errorf("lowest activation at step %d, want 200", rows[0].MinStep)
+	}
+	if rows[0].LowMeanStep != 100 {
+		t.Errorf("lowest mean at step %d, want 100", rows[0].LowMeanStep)
 	}
 	f := hypotheses(rows, done, threshold)
 	for i, want := range []string{

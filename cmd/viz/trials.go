@@ -363,10 +363,11 @@ type trialRow struct {
 	Train        *float64  `json:"train_accuracy"`
 	ToThreshold  *int      `json:"steps_to_threshold"` // first measured step at the common accuracy
 	ToOwn        int       `json:"steps_to_95_percent_of_best"`
-	MinStep      int       `json:"step_of_minimum_activation"` // of the first layer, after the start
-	Sparsity     []float64 `json:"sparsity"`                   // of each convolution at the end
-	MeanRatio    []float64 `json:"mean_ratio"`                 // |mean| at the end over that at the first measurement after the start
-	DevRatio     []float64 `json:"deviation_ratio"`            // the same of the deviation
+	MinStep      int       `json:"step_of_minimum_activation"`  // of the first layer before its rectifier, after the start
+	LowMeanStep  int       `json:"step_of_lowest_mean_feature"` // of the first layer behind its rectifier, after the start
+	Sparsity     []float64 `json:"sparsity"`                    // of each convolution at the end
+	MeanRatio    []float64 `json:"mean_ratio"`                  // mean feature at the end over that before training, of each convolution behind its rectifier
+	DevRatio     []float64 `json:"deviation_ratio"`             // the same of the deviation
 	Speed        *float64  `json:"images_per_second"`
 	Seconds      *float64  `json:"seconds"`
 	Diverged     string    `json:"diverged,omitempty"`
@@ -401,7 +402,7 @@ func trialRows(done []*finishedTrial) (rows []trialRow, threshold float64) {
 				row.ToOwn = p.Step
 			}
 		}
-		lowest := math.Inf(1)
+		lowest, lowMean := math.Inf(1), math.Inf(1)
 		for i, m := range f.Moments {
 			if i == 0 && len(f.Moments) > 1 {
 				continue // the first weights are not training's
@@ -409,12 +410,15 @@ func trialRows(done []*finishedTrial) (rows []trialRow, threshold float64) {
 			if v := m.Layers[0].Min; v < lowest {
 				lowest, row.MinStep = v, m.Step
 			}
+			if v := m.Layers[0].FeatureMean; v < lowMean {
+				lowMean, row.LowMeanStep = v, m.Step
+			}
 		}
-		first, last := f.Moments[min(1, len(f.Moments)-1)], f.Moments[len(f.Moments)-1]
+		first, last := f.Moments[0], f.Moments[len(f.Moments)-1]
 		for l := range last.Layers {
 			row.Sparsity = append(row.Sparsity, last.Layers[l].Sparsity)
-			row.MeanRatio = append(row.MeanRatio, math.Abs(last.Layers[l].Mean)/max(math.Abs(first.Layers[l].Mean), 1e-12))
-			row.DevRatio = append(row.DevRatio, last.Layers[l].Deviation/max(first.Layers[l].Deviation, 1e-12))
+			row.MeanRatio = append(row.MeanRatio, last.Layers[l].FeatureMean/max(first.Layers[l].FeatureMean, 1e-12))
+			row.DevRatio = append(row.DevRatio, last.Layers[l].FeatureDeviation/max(first.Layers[l].FeatureDeviation, 1e-12))
 		}
 		rows = append(rows, row)
 	}
