@@ -63,6 +63,8 @@ func trialsCommand() *cli.Command {
 			"   trials:\n" +
 			"     - {name: slow, solver: adam, rate: 1e-4, batch: 100, steps: 2000, keep: 0.6}\n" +
 			"     - {name: fast, solver: rmsprop, rate: 0.001, batch: 200, steps: 1000, keep: 0.5, arch: lenet5, width: 0.5}\n\n" +
+			"Other fields: init (he, or truncated: the course's), schedule, weight_decay, warmup, seed, and expect,\n" +
+			"an accuracy to compare with. What is left out takes its default.\n\n" +
 			"The plan with its time is shown first. Broken off, the same command goes on. Everything goes into\n" +
 			"a folder with report.html, which needs no other file.\n\n" +
 			examples("viz trials --data CIFAR10/ --out course", "viz trials --list trials.yaml --data mnist --only fast", "viz trials --data shapes --shorten 0.01 --out try"),

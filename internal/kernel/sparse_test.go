@@ -85,9 +85,11 @@ func TestConvWeightsSparse(t *testing.T) {
 		e := New(2)
 		defer e.Close()
 		used, split := 0, 0
-		for range rounds(400) {
+		for i := range rounds(400) {
 			c := randCase(r)
-			if r.IntN(2) == 0 {
+			if i == 0 { // images one by one, since several do not fit into scratch memory
+				c = convCase{Conv{In: 16, Out: 3, KH: 3, KW: 3, PadTop: 1, PadLeft: 1}, 3, Full(190, 190), Full(190, 190)}
+			} else if r.IntN(2) == 0 {
 				c.g.In, c.g.Out, c.g.Groups = []int{16, 32, 1 + r.IntN(60)}[r.IntN(3)], 1+r.IntN(40), 1
 			}
 			g := c.g.norm()
