@@ -3,7 +3,9 @@ package model_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,10 +125,13 @@ func gate(net *model.Network) *model.Network {
 // TestPassesMeetEveryKind runs shapes, summary, boxes, forward, checkpoint and
 // projection on every kind of layer.
 func TestPassesMeetEveryKind(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 1))
 	engine := model.NewEngine(2)
 	defer engine.Close()
-	for name, net := range kinds(rng) {
+	all := kinds(rand.New(rand.NewPCG(1, 1)))
+	// Every kind has inputs of its own, whatever comes before it: some inputs lie so
+	// near to a kink that differences do not give the gradient.
+	for i, name := range slices.Sorted(maps.Keys(all)) {
+		net, rng := all[name], rand.New(rand.NewPCG(1, uint64(i)))
 		t.Run(name, func(t *testing.T) {
 			shapes, err := net.Shapes()
 			if err != nil {
