@@ -23,17 +23,24 @@ func (d decoded) Input(i int, dst []float32) error {
 }
 
 // The finding of [zeiler14] 5.4: linear classifiers do better the higher the layer
-// whose features they get. On real CIFAR-10 images, of which the built-in network
-// has not seen those tested on.
+// whose features they get. On generated images, and on real CIFAR-10 images, of
+// which the built-in network has not seen those tested on.
 func TestProbeRises(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	data, err := dataset.Open(context.Background(), filepath.Join(viztest.Shared(t), "data", "cifar-10-lossless"), dataset.Options{})
+	t.Run("shapes", func(t *testing.T) { probeRises(t, "shapes", "shapes", []string{"relu1", "relu2", "relu3", "relu5"}) })
+	t.Run("cifar10", func(t *testing.T) {
+		probeRises(t, "cifar10", filepath.Join(viztest.Shared(t), "data", "cifar-10-lossless"), []string{"relu1", "relu3", "relu5", "relu6"})
+	})
+}
+
+func probeRises(t *testing.T, name, images string, layers []string) {
+	data, err := dataset.Open(context.Background(), images, dataset.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := builtin.Load("cifar10")
+	net, err := builtin.Load(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +49,6 @@ func TestProbeRises(t *testing.T) {
 	const perClass = 30
 	var features [2][]experiments.LayerFeatures
 	var labels [2][]int
-	layers := []string{"relu1", "relu3", "relu5", "relu6"}
 	for s, set := range []*dataset.Set{data.Train, data.Test} {
 		var xs decoded
 		for i := range min(set.Len(), 600) {

@@ -267,7 +267,7 @@ func drawTrials(c *cli.Context, k *campaign, done []*finishedTrial) (string, err
 	}
 	steps := func(*trained) func(curvePoint) float64 { return bySteps }
 	images := func(*trained) func(curvePoint) float64 {
-		return func(p curvePoint) float64 { return float64(p.Images) }
+		return func(p curvePoint) float64 { return float64(p.Images) / 1e6 }
 	}
 	accuracy := func(p curvePoint) *float64 { return p.TestAccuracy }
 	chart := func(title, x, y string, hi float64) render.Chart {
@@ -276,7 +276,7 @@ func drawTrials(c *cli.Context, k *campaign, done []*finishedTrial) (string, err
 	top := accuracyRange(done)
 	plate := render.Plate{Title: "All trials on " + k.data, Columns: 2, Scale: 1.6, Panels: []image.Image{
 		chart("Test accuracy by steps", "steps", "share of images", top).Lines(curves(steps, accuracy)),
-		chart("Test accuracy by training images seen", "images", "share of images", top).Lines(curves(images, accuracy)),
+		chart("Test accuracy by training images seen", "million images", "share of images", top).Lines(curves(images, accuracy)),
 		chart("Training accuracy by steps", "steps", "share of images", 1).Lines(curves(steps, func(p curvePoint) *float64 { return p.TrainAccuracy })),
 		chart("Test loss by steps", "steps", "cross-entropy, nats", lossRange(nil, done)).Lines(curves(steps, func(p curvePoint) *float64 { return p.TestLoss }))},
 		Caption: []string{"Measured with dropout off. Losses before the first step, and those of trials ten times above the middle one, may lie above the chart."}}
