@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/deconvnet/viz/internal/imageio"
 )
 
 const (
@@ -336,9 +338,7 @@ func wanted(name string) bool {
 		(isPicture(base) || cifarFile.MatchString(base) || idxFile.MatchString(base) || base == metaName || base == namesName)
 }
 
-func isPicture(name string) bool {
-	return hasSuffix(strings.ToLower(name), ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
-}
+func isPicture(name string) bool { return imageio.IsPicture(name) }
 
 // names reads class names, one a line, from the first of the files that is in folder dir; nil if
 // there is none.

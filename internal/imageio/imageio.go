@@ -12,11 +12,7 @@ import (
 	"fmt"
 	"image"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/disintegration/imaging" // registers BMP and TIFF beside GIF, JPEG and PNG
 	_ "golang.org/x/image/webp"
@@ -35,15 +31,15 @@ const formats = "PNG, JPEG, GIF, BMP, TIFF, WebP"
 func Open(path string) (image.Image, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("imageio: %w", err)
+		return nil, failed(path, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("imageio: %w", err)
+		return nil, failed(path, err)
 	}
 	if info.IsDir() {
-		return nil, fmt.Errorf("imageio: %s: is a directory, want an image file", path)
+		return nil, failed(path, errors.New("is a folder, want an image file"))
 	}
 	return Decode(f, path)
 }
@@ -53,10 +49,13 @@ func Open(path string) (image.Image, error) {
 func Decode(r io.ReadSeeker, name string) (image.Image, error) {
 	img, err := decode(r)
 	if err != nil {
-		return nil, fmt.Errorf("imageio: %s: %w", name, err)
+		return nil, failed(name, err)
 	}
 	return img, nil
 }
+
+// failed is the error of a picture or folder that cannot be used, as users read it.
+func failed(path string, err error) error { return fmt.Errorf("cannot open %s: %w", path, cause(err)) }
 
 func decode(r io.ReadSeeker) (image.Image, error) {
 	size, err := r.Seek(0, io.SeekEnd)
@@ -91,77 +90,4 @@ func decode(r io.ReadSeeker) (image.Image, error) {
 		return nil, fmt.Errorf("broken %s: %w", format, err)
 	}
 	return smoothChroma(img), nil
-}
-
-// extensions are the names under which List takes a file for an image.
-var extensions = []string{".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
-
-// List replaces each folder in paths by the image files beneath it, in lexical
-// order of their paths. A file is taken for an image by its extension; names
-// that begin with a dot are skipped, as are links to folders. Paths that are
-// files stand as they are, whatever their names, in the order given; a file
-// reached twice is listed once. A folder without images is an error.
-func List(paths []string) ([]string, error) {
-	var files []string
-	seen := map[string]bool{}
-	add := func(path string) {
-		if !seen[path] {
-			seen[path] = true
-			files = append(files, path)
-		}
-	}
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, fmt.Errorf("imageio: %w", err)
-		}
-		if !info.IsDir() {
-			add(filepath.Clean(path))
-			continue
-		}
-		found, err := walk(path)
-		if err != nil {
-			return nil, fmt.Errorf("imageio: %w", err)
-		}
-		if len(found) == 0 {
-			return nil, fmt.Errorf("imageio: %s: no image files (%s) in this folder", path, formats)
-		}
-		for _, f := range found {
-			add(f)
-		}
-	}
-	return files, nil
-}
-
-// walk lists the image files beneath dir.
-func walk(dir string) ([]string, error) {
-	var files []string
-	root := dir + string(filepath.Separator) // so that a link to a folder is followed
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if path == root {
-			return nil
-		}
-		if strings.HasPrefix(d.Name(), ".") {
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if !slices.Contains(extensions, strings.ToLower(filepath.Ext(path))) {
-			return nil
-		}
-		info, err := os.Stat(path)
-		if err != nil {
-			return err
-		}
-		if info.Mode().IsRegular() {
-			files = append(files, filepath.Clean(path))
-		}
-		return nil
-	})
-	slices.Sort(files)
-	return files, err
 }

@@ -197,13 +197,13 @@ func TestOpenErrors(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			path := put(t, "x.png", tt.file)
 			_, err := Open(path)
-			if err == nil || !strings.HasPrefix(err.Error(), "imageio: "+path+": ") || !strings.Contains(err.Error(), tt.want) {
+			if err == nil || !strings.HasPrefix(err.Error(), "cannot open "+path+": ") || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
 	}
 	dir := t.TempDir()
-	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), dir+": is a directory") {
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "cannot open "+dir+": is a folder") {
 		t.Errorf("directory: got %v", err)
 	}
 	if _, err := Open(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
@@ -258,7 +258,7 @@ func TestList(t *testing.T) {
 	if got := list("other"); !strings.Contains(got, "no image files") {
 		t.Errorf("folder without images: got %q", got)
 	}
-	if got := list("none"); !strings.Contains(got, "no such file") {
+	if got := list("none"); !strings.HasPrefix(got, "cannot open "+filepath.Join(dir, "none")+": no such file") {
 		t.Errorf("missing: got %q", got)
 	}
 	if err := os.Symlink("b", filepath.Join(dir, "link")); err != nil {

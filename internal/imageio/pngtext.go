@@ -66,13 +66,13 @@ func EncodePNG(w io.Writer, img image.Image, text []Text) error {
 func textChunk(t Text) ([]byte, error) {
 	key, ok := toLatin1(t.Key, false)
 	if !ok || len(key) < 1 || len(key) > 79 || strings.TrimSpace(t.Key) != t.Key || strings.Contains(t.Key, "  ") {
-		return nil, fmt.Errorf("imageio: PNG text key %q, want 1 to 79 printable Latin-1 characters", t.Key)
+		return nil, fmt.Errorf("PNG text key %q, want 1 to 79 printable Latin-1 characters", t.Key)
 	}
 	if !utf8.ValidString(t.Value) || strings.ContainsRune(t.Value, 0) {
-		return nil, fmt.Errorf("imageio: PNG text %q: value is not UTF-8 or contains NUL", t.Key)
+		return nil, fmt.Errorf("PNG text %q: value is not UTF-8 or contains NUL", t.Key)
 	}
 	if len(t.Value) > maxText/2 {
-		return nil, fmt.Errorf("imageio: PNG text %q: value has %d bytes, want at most %d", t.Key, len(t.Value), maxText/2)
+		return nil, fmt.Errorf("PNG text %q: value has %d bytes, want at most %d", t.Key, len(t.Value), maxText/2)
 	}
 	data := append(key, 0)
 	kind := "tEXt"
@@ -116,12 +116,12 @@ func fromLatin1(b []byte) string {
 func ReadText(path string) ([]Text, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("imageio: %w", err)
+		return nil, failed(path, err)
 	}
 	defer f.Close()
 	text, err := readText(f)
 	if err != nil {
-		return nil, fmt.Errorf("imageio: %s: %w", path, err)
+		return nil, failed(path, err)
 	}
 	return text, nil
 }
