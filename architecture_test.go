@@ -22,6 +22,8 @@ var allowed = map[string][]string{
 	"model/builtin":        {"model"},
 	"model/onnx":           {"model", "model/tensor", "internal/imageio"},
 	"model/train":          {"model", "model/tensor", "internal/kernel"},
+	"model/open":           {"model", "model/builtin", "model/onnx", "internal/imageio", "internal/npy"},
+	"images":               {"model", "model/tensor", "internal/dataset", "internal/imageio", "internal/npy"},
 	"deconv":               {"model", "model/tensor", "internal/kernel", "internal/render"},
 	"occlusion":            {"model", "model/tensor", "internal/incremental", "internal/kernel", "internal/render"},
 	"internal/incremental": {"model", "model/tensor", "internal/kernel"},

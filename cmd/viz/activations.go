@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
@@ -81,7 +82,7 @@ func activations(c *cli.Context) error {
 		if err := c.Context.Err(); err != nil {
 			return err
 		}
-		x, err := src.load(i)
+		x, err := src.Load(i)
 		if err != nil {
 			return err
 		}
@@ -92,9 +93,9 @@ func activations(c *cli.Context) error {
 		for _, layer := range layers {
 			name := "activations-" + layer
 			if draw > 1 {
-				name += "-" + src.stems[i]
+				name += "-" + src.Items[i].Stem
 			}
-			if _, err := drawActivations(out, t, name, layer, src.names[i], c.Int("max"), dir == ""); err != nil {
+			if _, err := drawActivations(out, t, name, layer, src.Items[i].Name, c.Int("max"), dir == ""); err != nil {
 				return err
 			}
 		}
@@ -128,7 +129,7 @@ func resolveLayers(net *model.Network, list string) ([]string, error) {
 
 // writeActivations writes LAYER.npy, [N, C, H, W] or [N, F], and
 // LAYER.switches.npy, [N, C, H, W], into dir for all images of src.
-func writeActivations(c *cli.Context, engine *model.Engine, net *model.Network, layers []string, src *source, dir string) error {
+func writeActivations(c *cli.Context, engine *model.Engine, net *model.Network, layers []string, src *images.Inputs, dir string) error {
 	shapes, err := net.Shapes()
 	if err != nil {
 		return err
@@ -161,7 +162,7 @@ func writeActivations(c *cli.Context, engine *model.Engine, net *model.Network, 
 		}
 		var xs []*tensor.Tensor
 		for i := at; i < min(at+batch, src.Len()); i++ {
-			x, err := src.load(i)
+			x, err := src.Load(i)
 			if err != nil {
 				return err
 			}
@@ -233,7 +234,7 @@ func newActivationFigure(t *model.Trace, layer, image string, most int) activati
 		f.shown = s.C
 		maps = fmt.Sprintf("%d values, row by row", s.C)
 	}
-	f.what = fmt.Sprintf("%s: %v, %s. %s %s", title(image), s, maps, t.Net.Name, hash(t.Net))
+	f.what = fmt.Sprintf("%s: %v, %s. %s %s", images.Title(image), s, maps, t.Net.Name, hash(t.Net))
 	return f
 }
 

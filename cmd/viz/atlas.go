@@ -14,6 +14,7 @@ import (
 
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/features"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
@@ -83,7 +84,7 @@ type atlasImage struct {
 }
 
 // writeAtlas writes index.html, a page for each layer, and one of the images.
-func writeAtlas(out *output, net *model.Network, rule deconv.Rule, index *features.Index, src *source, layers []string, pages [][]sheetPage) error {
+func writeAtlas(out *output, net *model.Network, rule deconv.Rule, index *features.Index, src *images.Inputs, layers []string, pages [][]sheetPage) error {
 	summary, err := net.Summary()
 	if err != nil {
 		return err
@@ -93,7 +94,7 @@ func writeAtlas(out *output, net *model.Network, rule deconv.Rule, index *featur
 		return err
 	}
 	a := &atlasData{Title: "Features of " + net.Name, Model: net.Name, Hash: hash(net), Version: version(), Rule: string(rule),
-		Images: src.from, Scanned: index.Scanned(), Skipped: len(index.Skipped), Top: index.TopK}
+		Images: src.From, Scanned: index.Scanned(), Skipped: len(index.Skipped), Top: index.TopK}
 	byNumber := map[int]*atlasImage{}
 	for i, name := range layers {
 		from := index.Layer(name)
@@ -111,9 +112,9 @@ func writeAtlas(out *output, net *model.Network, rule deconv.Rule, index *featur
 				for _, h := range from.Top[number] {
 					img := byNumber[h.Image]
 					if img == nil {
-						img = &atlasImage{Number: h.Image, Name: src.names[h.Image]}
-						if k := src.labels[h.Image]; k >= 0 && k < len(src.classes) {
-							img.Label = src.classes[k]
+						img = &atlasImage{Number: h.Image, Name: src.Items[h.Image].Name}
+						if k := src.Items[h.Image].Label; k >= 0 && k < len(src.Classes) {
+							img.Label = src.Classes[k]
 						}
 						byNumber[h.Image] = img
 						a.Pictures = append(a.Pictures, img)
@@ -193,7 +194,7 @@ const atlasTile = 64
 
 // atlasPictures writes one picture with all images that maps respond to, as the
 // network sees them, and says where each is on it.
-func atlasPictures(out *output, net *model.Network, a *atlasData, src *source) error {
+func atlasPictures(out *output, net *model.Network, a *atlasData, src *images.Inputs) error {
 	n := len(a.Pictures)
 	if n == 0 || n > atlasImages {
 		if n > 0 {
@@ -209,7 +210,7 @@ func atlasPictures(out *output, net *model.Network, a *atlasData, src *source) e
 		if err := out.c.Context.Err(); err != nil {
 			return err
 		}
-		x, err := src.load(p.Number)
+		x, err := src.Load(p.Number)
 		if err != nil {
 			return err
 		}
@@ -228,7 +229,7 @@ func atlasPictures(out *output, net *model.Network, a *atlasData, src *source) e
 		}
 	}
 	path := filepath.Join(out.dir, "images.png")
-	if err := imageio.WritePNG(path, sheet, provenance(out.c, net, "images", src.from)); err != nil {
+	if err := imageio.WritePNG(path, sheet, provenance(out.c, net, "images", src.From)); err != nil {
 		return err
 	}
 	wrote(out.c, path)
@@ -237,7 +238,7 @@ func atlasPictures(out *output, net *model.Network, a *atlasData, src *source) e
 
 // writeMaps draws a large sheet of each of some maps: its strongest images with the
 // receptive field in each, patch and projection, and how it fires.
-func (s *sheets) writeMaps(c *cli.Context, engine *model.Engine, src *source, l features.Layer, maps []int, out *output) error {
+func (s *sheets) writeMaps(c *cli.Context, engine *model.Engine, src *images.Inputs, l features.Layer, maps []int, out *output) error {
 	if len(maps) > 1 {
 		if err := out.several(len(maps), "maps"); err != nil {
 			return err
@@ -257,7 +258,7 @@ func (s *sheets) writeMaps(c *cli.Context, engine *model.Engine, src *source, l 
 	for i, m := range top {
 		var panels []render.Panel
 		for j, p := range m.projections {
-			x, err := src.load(m.hits[j].Image)
+			x, err := src.Load(m.hits[j].Image)
 			if err != nil {
 				return err
 			}
@@ -269,11 +270,11 @@ func (s *sheets) writeMaps(c *cli.Context, engine *model.Engine, src *source, l 
 				scale = p.Magnitude(s.clip)
 			}
 			label := ""
-			if k := src.labels[m.hits[j].Image]; k >= 0 && k < len(src.classes) {
-				label = ", " + src.classes[k]
+			if k := src.Items[m.hits[j].Image].Label; k >= 0 && k < len(src.Classes) {
+				label = ", " + src.Classes[k]
 			}
 			panels = append(panels,
-				render.Panel{Title: fmt.Sprintf("%d. %s%s", j+1, title(src.names[m.hits[j].Image]), label), Image: marked,
+				render.Panel{Title: fmt.Sprintf("%d. %s%s", j+1, images.Title(src.Items[m.hits[j].Image].Name), label), Image: marked,
 					Note: fmt.Sprintf("unit at row %d, column %d; box: receptive field, rows %d to %d, columns %d to %d", m.hits[j].Y, m.hits[j].X, p.Box.Y0, p.Box.Y1-1, p.Box.X0, p.Box.X1-1)},
 				render.Panel{Title: "patch", Image: render.MagnifyTo(m.crops[j], 224), Note: activationNote(p.Value)},
 				render.Panel{Title: "projection", Image: render.MagnifyTo(s.cell.frame(p, p.Draw(s.net.Preprocess, scale)), 224),
@@ -286,10 +287,10 @@ func (s *sheets) writeMaps(c *cli.Context, engine *model.Engine, src *source, l 
 				render.Number(stats[m.number].Mean), render.Number(stats[m.number].Deviation), 100*stats[m.number].Positions)})
 		shape, data := s.array(topMaps{m})
 		fig := render.Figure{Title: fmt.Sprintf("%s, map %d: strongest activations, projected by rule %s", s.layer, m.number, s.rule), Columns: 6, PanelSize: 224, Panels: panels,
-			Caption: []string{fmt.Sprintf("0 is mid-grey, %s; grey is outside the image. %s %s; images: %s (%d)", s.scaleText(layerMax), s.net.Name, hash(s.net), src.from, src.Len())}}
+			Caption: []string{fmt.Sprintf("0 is mid-grey, %s; grey is outside the image. %s %s; images: %s (%d)", s.scaleText(layerMax), s.net.Name, hash(s.net), src.From, src.Len())}}
 		if _, err := out.picture(fmt.Sprintf("%s-%s-map%d", s.rule, s.layer, m.number), fig.Draw(),
 			numbers{json: s.numbers(top[i:i+1], l, src), shape: shape, data: data},
-			"layer", s.layer, "map", fmt.Sprint(m.number), "rule", string(s.rule), "scale", s.scaling, "images", src.from); err != nil {
+			"layer", s.layer, "map", fmt.Sprint(m.number), "rule", string(s.rule), "scale", s.scaling, "images", src.From); err != nil {
 			return err
 		}
 	}

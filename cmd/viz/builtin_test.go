@@ -2,36 +2,28 @@ package main
 
 import (
 	"context"
-	"io"
 	"path/filepath"
 	"testing"
 
 	"github.com/deconvnet/viz/deconv"
-	"github.com/deconvnet/viz/internal/dataset"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/viztest"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/builtin"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/occlusion"
-	"github.com/urfave/cli/v2"
 )
 
 // testSource opens a data set as the commands do.
-func testSource(t *testing.T, net *model.Network, spec string, limit int) *source {
+func testSource(t *testing.T, net *model.Network, spec string, limit int) *images.Inputs {
 	t.Helper()
-	data, err := dataset.Open(context.Background(), spec, dataset.Options{Seed: 1})
+	list, err := images.Open(context.Background(), images.Spec{Data: spec, Limit: limit, Seed: 1}, images.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var src *source
-	app := &cli.App{Writer: io.Discard, ErrWriter: io.Discard,
-		Flags: []cli.Flag{splitFlag, quietFlag, &cli.IntFlag{Name: "limit", Value: limit}},
-		Action: func(c *cli.Context) (err error) {
-			src, err = dataSource(c, net, data, spec)
-			return err
-		}}
-	if err := app.Run([]string{"viz", "-q"}); err != nil {
+	src, err := images.For(list, net)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return src

@@ -67,7 +67,7 @@ func classify(c *cli.Context) error {
 		if err := c.Context.Err(); err != nil {
 			return err
 		}
-		x, err := src.load(i)
+		x, err := src.Load(i)
 		if err != nil {
 			return err
 		}
@@ -80,9 +80,9 @@ func classify(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		r := classified{Image: src.names[i], Top: topClasses(net, trace.Value(net.Logits), c.Int("top"))}
-		if src.labels[i] >= 0 {
-			r.Label = &src.labels[i]
+		r := classified{Image: src.Items[i].Name, Top: topClasses(net, trace.Value(net.Logits), c.Int("top"))}
+		if src.Items[i].Label >= 0 {
+			r.Label = &src.Items[i].Label
 		}
 		out = append(out, r)
 		if step != nil {

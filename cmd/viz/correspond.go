@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/experiments"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -135,7 +136,7 @@ type correspondResult struct {
 // namedParts reads images and the boxes of their parts.
 func namedParts(c *cli.Context, net *model.Network, paths []string) (*tensor.Tensor, []experiments.Part, []string, error) {
 	fail := func(err error) (*tensor.Tensor, []experiments.Part, []string, error) { return nil, nil, nil, err }
-	src, err := imageSource(net, paths, 0)
+	src, err := openInputs(c, net, images.Spec{Paths: paths})
 	if err != nil {
 		return fail(err)
 	}
@@ -162,7 +163,7 @@ func namedParts(c *cli.Context, net *model.Network, paths []string) (*tensor.Ten
 	var parts []experiments.Part
 	for _, name := range labels {
 		p := experiments.Part{Name: name}
-		for _, path := range src.names {
+		for _, path := range src.Names() {
 			b, ok := boxes[name][path]
 			if !ok {
 				b, ok = boxes[name][filepath.Base(path)]
@@ -184,11 +185,11 @@ func namedParts(c *cli.Context, net *model.Network, paths []string) (*tensor.Ten
 	var xs []*tensor.Tensor
 	var names []string
 	for i := range src.Len() {
-		x, err := src.load(i)
+		x, err := src.Load(i)
 		if err != nil {
 			return fail(err)
 		}
-		xs, names = append(xs, x), append(names, title(src.names[i]))
+		xs, names = append(xs, x), append(names, images.Title(src.Items[i].Name))
 	}
 	return tensor.Stack(xs...), parts, names, nil
 }
@@ -207,20 +208,20 @@ func objectParts(c *cli.Context, net *model.Network) (*tensor.Tensor, []experime
 	class := 0
 	if s := c.String("class"); s != "" {
 		// The data's class, whatever classes the network tells apart.
-		if class, err = (&model.Network{Classes: src.classes}).ResolveClass(s); err != nil {
+		if class, err = (&model.Network{Classes: src.Classes}).ResolveClass(s); err != nil {
 			return fail(usageErr(err))
 		}
 	}
-	name := src.classes[class]
+	name := src.Classes[class]
 	var of []int
 	var boxes []image.Rectangle
-	for i, l := range src.labels {
+	for i, l := range src.Labels() {
 		if l != class {
 			continue
 		}
-		b := src.object(i)
+		b := src.Object(i)
 		if b.Empty() {
-			return fail(usage(fmt.Sprintf("%s: where the objects are in the network's input of %dx%d is not known", src.from, net.Input.W, net.Input.H),
+			return fail(usage(fmt.Sprintf("%s: where the objects are in the network's input of %dx%d is not known", src.From, net.Input.W, net.Input.H),
 				"give images and --parts, or --data shapes for a network with inputs of 32x32"))
 		}
 		of, boxes = append(of, i), append(boxes, b)
@@ -236,11 +237,11 @@ func objectParts(c *cli.Context, net *model.Network) (*tensor.Tensor, []experime
 	var names []string
 	var objects []image.Rectangle
 	for _, k := range chosen {
-		x, err := src.load(of[k])
+		x, err := src.Load(of[k])
 		if err != nil {
 			return fail(err)
 		}
-		xs, names, objects = append(xs, x), append(names, src.names[of[k]]), append(objects, boxes[k])
+		xs, names, objects = append(xs, x), append(names, src.Items[of[k]].Name), append(objects, boxes[k])
 	}
 	note(c, "%d images of class %s, whose objects' corners differ by up to %d pixels", want, name, spread)
 	return tensor.Stack(xs...), experiments.ObjectParts(objects), names, nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/features"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
@@ -190,7 +191,7 @@ func deconvLayers(c *cli.Context, net *model.Network) ([]string, error) {
 
 // openFeatures finds the images to draw from and, if there is one, an index of
 // them: --features, or features.idx if it fits. A nil index means to scan.
-func openFeatures(c *cli.Context, net *model.Network, layers []string, paths []string) (*features.Index, *source, error) {
+func openFeatures(c *cli.Context, net *model.Network, layers []string, paths []string) (*features.Index, *images.Inputs, error) {
 	path, asked := c.String("features"), c.IsSet("features")
 	if !asked && (len(paths) > 0 || c.IsSet("data") || c.IsSet("limit") || c.IsSet("split") || c.String("unit") != "" || !isFile(indexName)) {
 		src, err := openSource(c, net, paths, false)
@@ -212,7 +213,7 @@ func openFeatures(c *cli.Context, net *model.Network, layers []string, paths []s
 	return nil, src, err
 }
 
-func useIndex(c *cli.Context, net *model.Network, layers []string, path string) (*features.Index, *source, error) {
+func useIndex(c *cli.Context, net *model.Network, layers []string, path string) (*features.Index, *images.Inputs, error) {
 	index, err := readIndex(path)
 	if err != nil {
 		return nil, nil, err
@@ -241,12 +242,14 @@ func useIndex(c *cli.Context, net *model.Network, layers []string, path string) 
 	if given := givenSource(c); len(given.Images) > 0 || given.Data != "" {
 		from = given
 	}
-	for flag, value := range map[string]string{"limit": fmt.Sprint(from.Limit), "split": from.Split, "data-seed": fmt.Sprint(max(from.Seed, 1))} {
-		if !c.IsSet(flag) && value != "" {
-			if err := c.Set(flag, value); err != nil {
-				return nil, nil, err
-			}
-		}
+	if c.IsSet("limit") {
+		from.Limit = c.Int("limit")
+	}
+	if c.IsSet("split") {
+		from.Split = c.String("split")
+	}
+	if c.IsSet("data-seed") {
+		from.Seed = c.Uint64("data-seed")
 	}
 	src, from, err := openImages(c, net, from)
 	if err != nil {
@@ -353,7 +356,7 @@ func newSheets(net *model.Network, rule deconv.Rule, layer string, top int) (*sh
 
 // write projects the chosen maps (nil: the 16 that fire most) and writes pictures
 // and numbers.
-func (s *sheets) write(c *cli.Context, engine *model.Engine, src *source, l features.Layer, maps []int, out *output) ([]sheetPage, error) {
+func (s *sheets) write(c *cli.Context, engine *model.Engine, src *images.Inputs, l features.Layer, maps []int, out *output) ([]sheetPage, error) {
 	s.projector = deconv.New(engine, s.net, s.rule)
 	if maps == nil {
 		maps = firing(l, 16)
@@ -414,7 +417,7 @@ func (s *sheets) write(c *cli.Context, engine *model.Engine, src *source, l feat
 		img, places := s.draw(t, src, layerMax)
 		shape, data := s.array(t)
 		file, err := out.picture(name, img, numbers{json: s.numbers(t, l, src), shape: shape, data: data},
-			"layer", s.layer, "rule", string(s.rule), "scale", s.scaling, "images", src.from)
+			"layer", s.layer, "rule", string(s.rule), "scale", s.scaling, "images", src.From)
 		if err != nil {
 			return nil, err
 		}
@@ -514,7 +517,7 @@ func (t topMaps) appendFull(all []float32, in model.Input) []float32 {
 
 // project takes the hits of some maps down to pixels. Each image is run once,
 // for all its hits; tick is told how many projections are done.
-func (s *sheets) project(ctx context.Context, plan *model.Plan, src *source, l features.Layer, maps []int, tick func(int)) (topMaps, error) {
+func (s *sheets) project(ctx context.Context, plan *model.Plan, src *images.Inputs, l features.Layer, maps []int, tick func(int)) (topMaps, error) {
 	type place struct{ m, h int }
 	byImage := map[int][]place{}
 	var top topMaps
@@ -530,7 +533,7 @@ func (s *sheets) project(ctx context.Context, plan *model.Plan, src *source, l f
 	for batch := range slices.Chunk(slices.Sorted(gomaps.Keys(byImage)), plan.Batch(256<<20, 32)) {
 		var xs []*tensor.Tensor
 		for _, i := range batch {
-			x, err := src.load(i)
+			x, err := src.Load(i)
 			if err != nil {
 				return nil, err
 			}
@@ -622,7 +625,7 @@ func clipText(clip float64) string {
 }
 
 // draw lays a sheet out: per map a block of projections beside a block of patches.
-func (s *sheets) draw(top topMaps, src *source, layerMax float64) (image.Image, []image.Rectangle) {
+func (s *sheets) draw(top topMaps, src *images.Inputs, layerMax float64) (image.Image, []image.Rectangle) {
 	var blocks []render.Block
 	for _, m := range top {
 		scale := s.scale(m, layerMax)
@@ -641,7 +644,7 @@ func (s *sheets) draw(top topMaps, src *source, layerMax float64) (image.Image, 
 	return render.PlacedBlocks(blocks, render.BlockOptions{
 		Title: fmt.Sprintf("%s: strongest activations, projected by rule %s", s.layer, s.rule),
 		Caption: []string{fmt.Sprintf("Left of each block: projections, 0 is mid-grey, %s. Right: the patches of the images in the receptive field; grey is outside the image.", s.scaleText(layerMax)),
-			fmt.Sprintf("%s %s; images: %s (%d)", s.net.Name, hash(s.net), src.from, src.Len())}})
+			fmt.Sprintf("%s %s; images: %s (%d)", s.net.Name, hash(s.net), src.From, src.Len())}})
 }
 
 // scale is what is white and black in the tiles of a map, 0 if each has its own.
@@ -689,15 +692,15 @@ type hitNumber struct {
 	MaxAbs float64   `json:"max_abs"`
 }
 
-func (s *sheets) numbers(top topMaps, l features.Layer, src *source) sheetNumbers {
+func (s *sheets) numbers(top topMaps, l features.Layer, src *images.Inputs) sheetNumbers {
 	stats := summarize(&l)
-	n := sheetNumbers{Model: hash(s.net), Layer: s.layer, Rule: s.rule, Scale: s.scaling, Fixed: s.fixed, Clip: s.clip, Images: src.from}
+	n := sheetNumbers{Model: hash(s.net), Layer: s.layer, Rule: s.rule, Scale: s.scaling, Fixed: s.fixed, Clip: s.clip, Images: src.From}
 	for _, m := range top {
 		var hits []hitNumber
 		for i, h := range m.hits {
-			hn := hitNumber{Hit: h, Name: src.names[h.Image], Box: m.projections[i].Box, MaxAbs: m.projections[i].MaxAbs()}
-			if l := src.labels[h.Image]; l >= 0 && l < len(src.classes) {
-				hn.Label = src.classes[l]
+			hn := hitNumber{Hit: h, Name: src.Items[h.Image].Name, Box: m.projections[i].Box, MaxAbs: m.projections[i].MaxAbs()}
+			if l := src.Items[h.Image].Label; l >= 0 && l < len(src.Classes) {
+				hn.Label = src.Classes[l]
 			}
 			hits = append(hits, hn)
 		}
@@ -708,7 +711,7 @@ func (s *sheets) numbers(top topMaps, l features.Layer, src *source) sheetNumber
 }
 
 // deconvUnit projects one unit of one image. With out nil it draws nothing.
-func deconvUnit(c *cli.Context, engine *model.Engine, net *model.Network, rule deconv.Rule, src *source, out *output) error {
+func deconvUnit(c *cli.Context, engine *model.Engine, net *model.Network, rule deconv.Rule, src *images.Inputs, out *output) error {
 	u, err := net.ParseUnit(c.String("unit"))
 	if err != nil {
 		return usageErr(err)
@@ -717,7 +720,7 @@ func deconvUnit(c *cli.Context, engine *model.Engine, net *model.Network, rule d
 	if i < 0 || i >= src.Len() {
 		return usage(fmt.Sprintf("--index %d: there are %d images, 0 to %d", i, src.Len(), src.Len()-1), "")
 	}
-	x, err := src.load(i)
+	x, err := src.Load(i)
 	if err != nil {
 		return err
 	}
@@ -745,15 +748,15 @@ func deconvUnit(c *cli.Context, engine *model.Engine, net *model.Network, rule d
 	render.DrawBox(marked, image.Rect(p.Box.X0*k, p.Box.Y0*k, p.Box.X1*k, p.Box.Y1*k), image.White.C, max(k/2, 1))
 	scale := p.Magnitude(c.Float64("clip"))
 	fig := render.Figure{Title: fmt.Sprintf("Unit %v, rule %s", u, rule), Columns: 3, Panels: []render.Panel{
-		{Title: "image", Image: marked, Note: fmt.Sprintf("%s; box: receptive field, rows %d to %d, columns %d to %d", title(src.names[i]), p.Box.Y0, p.Box.Y1-1, p.Box.X0, p.Box.X1-1)},
+		{Title: "image", Image: marked, Note: fmt.Sprintf("%s; box: receptive field, rows %d to %d, columns %d to %d", images.Title(src.Items[i].Name), p.Box.Y0, p.Box.Y1-1, p.Box.X0, p.Box.X1-1)},
 		{Title: "patch", Image: render.MagnifyTo(p.Crop(net.Preprocess, in, x), 224)},
 		{Title: "projection", Image: render.MagnifyTo(p.Draw(net.Preprocess, scale), 224), Bar: &render.ColorBar{Palette: render.Gray, Lo: -scale, Hi: scale, Label: "input units"},
 			Note: activationNote(p.Value)}},
 		Caption: []string{net.Name + " " + hash(net) + "; 0 is mid-grey, white and black are the " + clipText(c.Float64("clip"))}}
 	base := fmt.Sprintf("%s-%s", rule, strings.ReplaceAll(u.String(), ":", "-"))
 	_, err = out.picture(base, fig.Draw(), numbers{
-		json:  map[string]any{"model": hash(net), "unit": u.String(), "rule": rule, "image": src.names[i], "value": p.Value, "box": p.Box, "max_abs": p.MaxAbs(), "scale": scale, "clip": c.Float64("clip")},
-		shape: []int{in.C, in.H, in.W}, data: p.Full(in.H, in.W)}, "unit", u.String(), "rule", string(rule), "image", src.names[i])
+		json:  map[string]any{"model": hash(net), "unit": u.String(), "rule": rule, "image": src.Items[i].Name, "value": p.Value, "box": p.Box, "max_abs": p.MaxAbs(), "scale": scale, "clip": c.Float64("clip")},
+		shape: []int{in.C, in.H, in.W}, data: p.Full(in.H, in.W)}, "unit", u.String(), "rule", string(rule), "image", src.Items[i].Name)
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/features"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
@@ -61,11 +62,9 @@ func demo(c *cli.Context) error {
 	if out.one != "" {
 		return usage("viz demo writes many files", "give --out a folder")
 	}
-	data, err := openData(c, "shapes")
-	if err != nil {
-		return err
-	}
-	src, err := dataSource(c, net, data, "shapes")
+	spec := givenImages(c)
+	spec.Paths, spec.Data = nil, "shapes"
+	src, err := openInputs(c, net, spec)
 	if err != nil {
 		return err
 	}
@@ -80,7 +79,7 @@ func demo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	name, err := out.picture("images", samples, numbers{json: map[string]any{"data": src.from, "images": which}})
+	name, err := out.picture("images", samples, numbers{json: map[string]any{"data": src.From, "images": which}})
 	if err != nil {
 		return err
 	}
@@ -97,7 +96,7 @@ func demo(c *cli.Context) error {
 	}
 	add("First-layer filters", "What the first convolution looks for: edges, bars and colour contrasts.", "viz filters --model shapes", name)
 
-	x, err := src.load(0)
+	x, err := src.Load(0)
 	if err != nil {
 		return err
 	}
@@ -107,7 +106,7 @@ func demo(c *cli.Context) error {
 	}
 	var names []string
 	for _, layer := range net.ConvLayers() {
-		name, err := drawActivations(out, t, "activations-"+layer, layer, src.names[0], 64, true)
+		name, err := drawActivations(out, t, "activations-"+layer, layer, src.Items[0].Name, 64, true)
 		if err != nil {
 			return err
 		}
@@ -141,19 +140,19 @@ func demo(c *cli.Context) error {
 
 	names = nil
 	for k := range 3 {
-		i := slices.Index(src.labels, k*3)
+		i := slices.Index(src.Labels(), k*3)
 		if i < 0 {
 			continue
 		}
-		x, err := src.load(i)
+		x, err := src.Load(i)
 		if err != nil {
 			return err
 		}
-		m, err := occlusion.Scan(c.Context, engine, net, x, occlusion.Options{Classes: []int{src.labels[i]}})
+		m, err := occlusion.Scan(c.Context, engine, net, x, occlusion.Options{Classes: []int{src.Items[i].Label}})
 		if err != nil {
 			return err
 		}
-		name, err := drawOcclusion(out, m, "occlusion-"+net.Class(src.labels[i]), src.names[i], "", occlusion.Style{Name: title(src.names[i])})
+		name, err := drawOcclusion(out, m, "occlusion-"+net.Class(src.Items[i].Label), src.Items[i].Name, "", occlusion.Style{Name: images.Title(src.Items[i].Name)})
 		if err != nil {
 			return err
 		}
@@ -174,21 +173,21 @@ func demo(c *cli.Context) error {
 }
 
 // onePerClass is a picture with an image of every class, and their names.
-func onePerClass(src *source, classes int) (image.Image, []string, error) {
+func onePerClass(src *images.Inputs, classes int) (image.Image, []string, error) {
 	var panels []render.Panel
 	var which []string
 	for k := range classes {
-		i := slices.Index(src.labels, k)
+		i := slices.Index(src.Labels(), k)
 		if i < 0 {
 			continue
 		}
-		x, err := src.load(i)
+		x, err := src.Load(i)
 		if err != nil {
 			return nil, nil, err
 		}
-		which = append(which, src.names[i])
-		panels = append(panels, render.Panel{Title: src.net.Class(k), Image: src.net.Preprocess.Image(x.Data, src.net.Input)})
+		which = append(which, src.Items[i].Name)
+		panels = append(panels, render.Panel{Title: src.Net.Class(k), Image: src.Net.Preprocess.Image(x.Data, src.Net.Input)})
 	}
 	return render.Figure{Title: "One image of each class", Panels: panels, Columns: 5, PanelSize: 128,
-		Caption: []string{src.from}}.Draw(), which, nil
+		Caption: []string{src.From}}.Draw(), which, nil
 }

@@ -139,7 +139,7 @@ func peaks(c *cli.Context, engine *model.Engine, net *model.Network) (map[string
 			peak[l.Name] = append(peak[l.Name], v)
 		}
 	}
-	return peak, src.Len(), src.from, nil
+	return peak, src.Len(), src.From, nil
 }
 
 // silent is the number of silent maps, or none where they were not looked for.

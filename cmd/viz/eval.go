@@ -6,6 +6,7 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/urfave/cli/v2"
@@ -45,8 +46,8 @@ func eval(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(net.Classes) > 0 && len(src.classes) > 0 && !slices.Equal(net.Classes, src.classes) {
-		note(c, "the data's classes (%s ...) are not the network's (%s ...): they are compared by number", src.classes[0], net.Classes[0])
+	if len(net.Classes) > 0 && len(src.Classes) > 0 && !slices.Equal(net.Classes, src.Classes) {
+		note(c, "the data's classes (%s ...) are not the network's (%s ...): they are compared by number", src.Classes[0], net.Classes[0])
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
@@ -86,7 +87,7 @@ func eval(c *cli.Context) error {
 }
 
 // evaluate runs all inputs of a labelled source.
-func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src *source, step func(done, total int)) (*evaluation, error) {
+func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src *images.Inputs, step func(done, total int)) (*evaluation, error) {
 	if net.Logits == "" {
 		return nil, fmt.Errorf("network %s is no classifier: it has no node with class scores", net.Name)
 	}
@@ -95,7 +96,7 @@ func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src
 		return nil, err
 	}
 	k := shapes[net.Logits].Len()
-	r := &evaluation{Model: hash(net), Data: src.from, Images: src.Len(), Classes: net.Classes}
+	r := &evaluation{Model: hash(net), Data: src.From, Images: src.Len(), Classes: net.Classes}
 	for range k {
 		r.Confusion = append(r.Confusion, make([]int, k))
 	}
@@ -119,8 +120,8 @@ func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src
 			if err != nil {
 				return nil, err
 			}
-			if l := src.labels[at+i]; l < 0 || l >= k {
-				return nil, fmt.Errorf("%s has label %d, the network has %d classes", src.names[at+i], l, k)
+			if l := src.Items[at+i].Label; l < 0 || l >= k {
+				return nil, fmt.Errorf("%s has label %d, the network has %d classes", src.Items[at+i].Name, l, k)
 			}
 		}
 		t, err := plan.Run(x.Slice(0, n))
@@ -129,7 +130,7 @@ func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src
 		}
 		for i := range n {
 			scores := t.Value(net.Logits).Data[i*k : (i+1)*k]
-			label, best := src.labels[at+i], tensor.ArgMax(scores)
+			label, best := src.Items[at+i].Label, tensor.ArgMax(scores)
 			r.Confusion[label][best]++
 			if label == best {
 				r.Correct++

@@ -15,6 +15,7 @@ import (
 
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/experiments"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/urfave/cli/v2"
@@ -194,7 +195,7 @@ func evolve(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("json") {
-		return printJSON(c, map[string]any{"data": src.from, "checkpoints": files, "steps": steps, "layers": all})
+		return printJSON(c, map[string]any{"data": src.From, "checkpoints": files, "steps": steps, "layers": all})
 	}
 	return nil
 }
@@ -250,7 +251,7 @@ func columnNames(files []string, steps []int) []string {
 }
 
 // drawEvolution draws the figure of one layer.
-func drawEvolution(c *cli.Context, out *output, net *model.Network, src *source, files []string, steps []int, l int, layer string, maps []int,
+func drawEvolution(c *cli.Context, out *output, net *model.Network, src *images.Inputs, files []string, steps []int, l int, layer string, maps []int,
 	columns [][][]experiments.Cell) ([]evolveCell, error) {
 	jump := color.NRGBA{230, 120, 0, 255}
 	table := render.Table{Title: "Evolution of " + layer, Scale: 1.6, Columns: columnNames(files, steps)}
@@ -291,13 +292,13 @@ func drawEvolution(c *cli.Context, out *output, net *model.Network, src *source,
 			}
 			tiles.Tiles = append(tiles.Tiles, framed)
 			if c.Bool("patches") {
-				x, err := src.load(cell.Hit.Image)
+				x, err := src.Load(cell.Hit.Image)
 				if err != nil {
 					return nil, err
 				}
 				patches.Tiles = append(patches.Tiles, render.Magnify(cell.Projection.Crop(net.Preprocess, in, x), k))
 			}
-			cells = append(cells, evolveCell{m, files[i], steps[i], src.names[cell.Hit.Image], cell.Hit.Y, cell.Hit.X, cell.Hit.Value, cell.Jump,
+			cells = append(cells, evolveCell{m, files[i], steps[i], src.Items[cell.Hit.Image].Name, cell.Hit.Y, cell.Hit.X, cell.Hit.Value, cell.Jump,
 				[4]int{box.Y0, box.X0, box.Y1, box.X1}})
 			data = append(data, cell.Projection.Full(in.H, in.W)...)
 		}
@@ -308,8 +309,8 @@ func drawEvolution(c *cli.Context, out *output, net *model.Network, src *source,
 	}
 	table.MinTile = -1
 	table.Caption = []string{fmt.Sprintf("Each cell: the strongest activation of the map over %d images (%s), projected by rule %s. Zero is mid-grey; white and black are ± the number beside the row, "+
-		"which covers %g %% of the row's pixels. An orange frame marks a jump: another image than in the column before.", src.Len(), src.from, c.String("rule"), c.Float64("clip"))}
-	_, err := out.picture("evolution-"+layer, table.Draw(), numbers{json: map[string]any{"layer": layer, "data": src.from, "rule": c.String("rule"), "maps": maps, "scales": scales, "cells": cells},
+		"which covers %g %% of the row's pixels. An orange frame marks a jump: another image than in the column before.", src.Len(), src.From, c.String("rule"), c.Float64("clip"))}
+	_, err := out.picture("evolution-"+layer, table.Draw(), numbers{json: map[string]any{"layer": layer, "data": src.From, "rule": c.String("rule"), "maps": maps, "scales": scales, "cells": cells},
 		shape: []int{len(maps), len(columns), in.C, in.H, in.W}, data: data}, "layer", layer, "rule", c.String("rule"))
 	return cells, err
 }

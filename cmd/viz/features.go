@@ -1,21 +1,18 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/deconvnet/viz/features"
-	"github.com/deconvnet/viz/internal/dataset"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model"
 	"github.com/urfave/cli/v2"
@@ -68,58 +65,24 @@ func convLayers(net *model.Network, list string) ([]string, error) {
 	return resolveLayers(net, list)
 }
 
-// openImages is openSource for --images that may also be an archive, a data set by
-// name or a folder of class folders. from describes the images for an index.
-func openImages(c *cli.Context, net *model.Network, from features.Source) (*source, features.Source, error) {
+// openImages opens the images of an index. from describes them, and is returned with the hash of their names.
+func openImages(c *cli.Context, net *model.Network, from features.Source) (*images.Inputs, features.Source, error) {
 	if len(from.Images) > 0 && from.Data != "" {
 		return nil, from, usage("both images and --data are given", "use one of them")
 	}
-	var src *source
-	var err error
-	if len(from.Images) == 1 && from.Data == "" {
-		name := from.Images[0]
-		lower := strings.ToLower(name)
-		archive := strings.HasSuffix(lower, ".tar") || strings.HasSuffix(lower, ".tar.gz") || strings.HasSuffix(lower, ".tgz") || strings.HasSuffix(lower, ".bin")
-		switch {
-		case slices.Contains(dataset.Names(), name) && !isFile(name), archive:
-			from.Images, from.Data = nil, name
-		case isDir(name):
-			// Class folders give labels; any other folder is a folder of pictures.
-			if data, err := dataset.Open(c.Context, name, dataset.Options{}); err == nil {
-				src, err = dataSource(c, net, data, name)
-				if err != nil {
-					return nil, from, err
-				}
-			}
+	if len(from.Images) == 0 && from.Data == "" {
+		if from.Data = net.Origin.Data; from.Data == "" {
+			return nil, from, usage("no images given, and the model does not record its data set", "use --images")
 		}
 	}
-	switch {
-	case src != nil:
-	case len(from.Images) > 0:
-		if src, err = imageSource(net, from.Images, from.Limit); err == nil {
-			note(c, "images: %s (%d)", src.from, src.Len())
-		}
-	default:
-		spec := from.Data
-		if spec == "" {
-			if spec = net.Origin.Data; spec == "" {
-				return nil, from, usage("no images given, and the model does not record its data set", "use --images")
-			}
-			from.Data = spec
-		}
-		var data *dataset.Data
-		if data, err = openData(c, spec); err == nil {
-			src, err = dataSource(c, net, data, spec)
-		}
-	}
+	src, err := openInputs(c, net, images.Spec{Paths: from.Images, Data: from.Data, Split: from.Split, Limit: from.Limit, Seed: max(from.Seed, 1), ByClass: true})
 	if err != nil {
 		return nil, from, err
 	}
-	h := sha256.New()
-	for i, name := range src.names {
-		fmt.Fprintf(h, "%s\x00%d\n", name, src.labels[i])
+	if src.Data != "" && len(from.Images) == 1 && !isDir(from.Images[0]) {
+		from.Images, from.Data = nil, src.Data // an archive, or a data set by name
 	}
-	from.Names = hex.EncodeToString(h.Sum(nil)[:8])
+	from.Names = src.Hash()
 	return src, from, nil
 }
 
@@ -228,10 +191,10 @@ func featuresScan(c *cli.Context) error {
 		x.Source = from
 		x.SetNames(func(i int) (string, string) {
 			label := ""
-			if l := src.labels[i]; l >= 0 && l < len(src.classes) {
-				label = src.classes[l]
+			if l := src.Items[i].Label; l >= 0 && l < len(src.Classes) {
+				label = src.Classes[l]
 			}
-			return src.names[i], label
+			return src.Items[i].Name, label
 		})
 		return writeIndex(path, x)
 	}

@@ -5,6 +5,7 @@ import (
 	"image"
 
 	"github.com/deconvnet/viz/deconv"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -72,7 +73,7 @@ func gradcam(c *cli.Context) error {
 		if err := c.Context.Err(); err != nil {
 			return err
 		}
-		x, err := src.load(i)
+		x, err := src.Load(i)
 		if err != nil {
 			return err
 		}
@@ -102,17 +103,17 @@ func gradcam(c *cli.Context) error {
 			note = "nothing in this layer speaks for the class"
 		}
 		fig := render.Figure{Title: fmt.Sprintf("Grad-CAM at %s for %s", layer, net.Class(k)), Columns: 3, PanelSize: 224, Panels: []render.Panel{
-			{Title: "image", Image: picture, Note: title(src.names[i])},
+			{Title: "image", Image: picture, Note: images.Title(src.Items[i].Name)},
 			{Title: "class activation map", Image: image.Image(heat), Bar: bar, Note: note},
 			{Title: "over the image", Image: overlay}},
 			Caption: []string{fmt.Sprintf("The maps of %s, %v, weighted with the mean gradient of the class score over each; negative sums are 0. %s %s", layer, s, net.Name, hash(net))}}
 		name := "gradcam-" + layer
 		if src.Len() > 1 {
-			name += "-" + src.stems[i]
+			name += "-" + src.Items[i].Stem
 		}
 		if _, err := out.picture(name, fig.Draw(), numbers{
-			json:  map[string]any{"model": hash(net), "layer": layer, "class": net.Class(k), "image": src.names[i], "lo": 0, "hi": hi},
-			shape: []int{s.H, s.W}, data: cam}, "layer", layer, "class", net.Class(k), "image", src.names[i]); err != nil {
+			json:  map[string]any{"model": hash(net), "layer": layer, "class": net.Class(k), "image": src.Items[i].Name, "lo": 0, "hi": hi},
+			shape: []int{s.H, s.W}, data: cam}, "layer", layer, "class", net.Class(k), "image", src.Items[i].Name); err != nil {
 			return err
 		}
 	}

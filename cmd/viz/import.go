@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/deconvnet/viz/model"
-	"github.com/deconvnet/viz/model/onnx"
+	"github.com/deconvnet/viz/model/open"
 	"github.com/urfave/cli/v2"
 )
 
@@ -36,15 +36,12 @@ func importNetwork(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	o.image = ""
-	isONNX := false
-	if head, err := readHead(in); err == nil {
-		isONNX = !model.IsCheckpoint(head) && onnx.IsONNX(head)
-	}
+	o.Like = ""
+	isONNX := open.IsONNX(in)
 	var net *model.Network
 	if c.String("arch") != "" {
-		if net, err = importWeights(in, c.String("arch"), o); err != nil {
-			return err
+		if net, err = open.Weights(in, c.String("arch"), "viz "+version(), o); err != nil {
+			return openHint(err)
 		}
 	} else if net, err = openNetwork(in, o); err != nil {
 		return err
@@ -53,7 +50,7 @@ func importNetwork(c *cli.Context) error {
 		return usage("--beside is for ONNX networks, which "+in+" is not", "")
 	}
 	if c.Bool("beside") && c.String("out") != "" {
-		return usage("--beside and --out are both given", "--beside writes "+sidecarName(in)+" only")
+		return usage("--beside and --out are both given", "--beside writes "+open.NotesName(in)+" only")
 	}
 	out := c.String("out")
 	if out == "" {
@@ -73,17 +70,17 @@ func importNetwork(c *cli.Context) error {
 	}
 	if isONNX && (c.Bool("beside") || c.String("preprocess") != "" || c.String("labels") != "" || c.String("input-size") != "") {
 		p := net.Preprocess
-		s := &sidecar{Preprocess: &p, Classes: net.Classes}
+		s := &open.Notes{Preprocess: &p, Classes: net.Classes}
 		if unstated(c, net) {
 			s.Preprocess = nil
 		}
-		if o.size[0] > 0 || o.crop[0] > 0 {
+		if crop, _ := o.Crop(); o.InputSize[0] > 0 || crop[0] > 0 {
 			s.Input = []int{net.Input.H, net.Input.W}
 		}
-		if err := writeSidecar(in, s); err != nil {
+		if err := s.Write(in); err != nil {
 			return err
 		}
-		wrote(c, sidecarName(in))
+		wrote(c, open.NotesName(in))
 	}
 	return nil
 }

@@ -139,7 +139,7 @@ func modelArgument(c *cli.Context) (*model.Network, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.image = ""
+		o.Like = ""
 		return openNetwork(c.Args().First(), o)
 	}
 	net, _, err := loadModel(c, false)

@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/experiments"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -114,9 +115,9 @@ func invariance(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	labels := src.labels
-	if class < 0 && len(src.classes) > 0 && len(net.Classes) > 0 && !slices.Equal(net.Classes, src.classes) {
-		note(c, "the data's classes (%s ...) are not the network's (%s ...): the most probable class stands in for an image's own", src.classes[0], net.Classes[0])
+	labels := src.Labels()
+	if class < 0 && len(src.Classes) > 0 && len(net.Classes) > 0 && !slices.Equal(net.Classes, src.Classes) {
+		note(c, "the data's classes (%s ...) are not the network's (%s ...): the most probable class stands in for an image's own", src.Classes[0], net.Classes[0])
 		labels = slices.Repeat([]int{-1}, src.Len())
 	}
 	out, err := openOutput(c, net)
@@ -127,10 +128,10 @@ func invariance(c *cli.Context) error {
 	defer engine.Close()
 	step, end := progress(c, "transforming")
 	defer end()
-	var images []invarianceImage
+	var shown []invarianceImage
 	var xs []*tensor.Tensor
 	for i := range src.Len() {
-		x, err := src.load(i)
+		x, err := src.Load(i)
 		if err != nil {
 			return err
 		}
@@ -152,16 +153,16 @@ func invariance(c *cli.Context) error {
 				}
 			}})
 		if err != nil {
-			return fmt.Errorf("%s: %w", src.names[i], err)
+			return fmt.Errorf("%s: %w", src.Items[i].Name, err)
 		}
-		images, xs = append(images, invarianceImage{title(src.names[i]), net.Class(k), curves}), append(xs, x)
+		shown, xs = append(shown, invarianceImage{images.Title(src.Items[i].Name), net.Class(k), curves}), append(xs, x)
 	}
 	end()
-	if err := writeInvariance(c, out, net, transforms, layers, images, xs); err != nil {
+	if err := writeInvariance(c, out, net, transforms, layers, shown, xs); err != nil {
 		return err
 	}
 	var rows [][]string
-	for _, im := range images {
+	for _, im := range shown {
 		for _, k := range im.Curves {
 			for a, v := range k.Amounts {
 				row := []string{im.Image, im.Class, string(k.Transform), num(v, 5)}
@@ -183,14 +184,14 @@ func invariance(c *cli.Context) error {
 	if err := writeCSV(c, filepath.Join(out.dir, name+".csv"), append(header, "probability"), rows); err != nil {
 		return err
 	}
-	return reportInvariance(c, transforms, layers, images)
+	return reportInvariance(c, transforms, layers, shown)
 }
 
 // paperTransforms are the three of the paper, which make the first figure; the
 // others make a second.
 var paperTransforms = []experiments.Transform{experiments.ShiftY, experiments.Scale, experiments.Rotate}
 
-func writeInvariance(c *cli.Context, out *output, net *model.Network, transforms []experiments.Transform, layers []string, images []invarianceImage, xs []*tensor.Tensor) error {
+func writeInvariance(c *cli.Context, out *output, net *model.Network, transforms []experiments.Transform, layers []string, all []invarianceImage, xs []*tensor.Tensor) error {
 	var pages [2][]int
 	for i, t := range transforms {
 		if slices.Contains(paperTransforms, t) {
@@ -215,14 +216,14 @@ func writeInvariance(c *cli.Context, out *output, net *model.Network, transforms
 		plate.Caption = []string{how + ". What comes in from outside has the mean colour of the training data.",
 			"Layers: " + strings.Join(layers, ", ") + ". Model " + hash(net)}
 		for _, t := range which {
-			panels, err := invariancePanels(c, net, t, layers, images, xs)
+			panels, err := invariancePanels(c, net, t, layers, all, xs)
 			if err != nil {
 				return err
 			}
 			plate.Panels = append(plate.Panels, panels...)
 		}
 		var shown []invarianceImage
-		for _, im := range images {
+		for _, im := range all {
 			part := invarianceImage{Image: im.Image, Class: im.Class}
 			for _, t := range which {
 				part.Curves = append(part.Curves, im.Curves[t])
@@ -238,13 +239,13 @@ func writeInvariance(c *cli.Context, out *output, net *model.Network, transforms
 
 // invariancePanels is a row of the figure: the images at five amounts, a chart for
 // each layer, and one of the probability.
-func invariancePanels(c *cli.Context, net *model.Network, which int, layers []string, images []invarianceImage, xs []*tensor.Tensor) ([]image.Image, error) {
-	curve := images[0].Curves[which]
+func invariancePanels(c *cli.Context, net *model.Network, which int, layers []string, all []invarianceImage, xs []*tensor.Tensor) ([]image.Image, error) {
+	curve := all[0].Curves[which]
 	t := curve.Transform
 	var series [][]render.Series
 	for l := range len(layers) + 1 {
 		var s []render.Series
-		for i, im := range images {
+		for i, im := range all {
 			k := im.Curves[which]
 			y := k.Probability
 			if l < len(layers) {
@@ -302,7 +303,7 @@ func fillImage(img *image.NRGBA, c color.NRGBA) {
 }
 
 // reportInvariance prints what small and large changes do, as means over images.
-func reportInvariance(c *cli.Context, transforms []experiments.Transform, layers []string, images []invarianceImage) error {
+func reportInvariance(c *cli.Context, transforms []experiments.Transform, layers []string, all []invarianceImage) error {
 	type row struct {
 		Transform experiments.Transform `json:"transform"`
 		Amount    float64               `json:"amount"`
@@ -311,7 +312,7 @@ func reportInvariance(c *cli.Context, transforms []experiments.Transform, layers
 	}
 	var rows []row
 	for i, t := range transforms {
-		amounts := images[0].Curves[i].Amounts
+		amounts := all[0].Curves[i].Amounts
 		far := func(k int) float64 { // from no change
 			switch d := math.Abs(amounts[k] - t.Identity()); t {
 			case experiments.Rotate:
@@ -336,8 +337,8 @@ func reportInvariance(c *cli.Context, transforms []experiments.Transform, layers
 			r := row{Transform: t, Amount: amounts[k]}
 			for l := range layers {
 				mean := 0.0
-				for _, im := range images {
-					mean += im.Curves[i].Relative(l)[k] / float64(len(images))
+				for _, im := range all {
+					mean += im.Curves[i].Relative(l)[k] / float64(len(all))
 				}
 				if mean-mean != 0 {
 					r.Relative = append(r.Relative, nil)
@@ -345,18 +346,18 @@ func reportInvariance(c *cli.Context, transforms []experiments.Transform, layers
 					r.Relative = append(r.Relative, &mean)
 				}
 			}
-			for _, im := range images {
+			for _, im := range all {
 				p := im.Curves[i].Probability
-				r.Drop += (p[id] - p[k]) / float64(len(images))
+				r.Drop += (p[id] - p[k]) / float64(len(all))
 			}
 			rows = append(rows, r)
 		}
 	}
 	if c.Bool("json") {
-		return printJSON(c, map[string]any{"layers": layers, "images": len(images), "rows": rows})
+		return printJSON(c, map[string]any{"layers": layers, "images": len(all), "rows": rows})
 	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "\nmean of %d images\tby\tchange of %s (share of norm)\tprobability lost\n", len(images), strings.Join(layers, ", "))
+	fmt.Fprintf(w, "\nmean of %d images\tby\tchange of %s (share of norm)\tprobability lost\n", len(all), strings.Join(layers, ", "))
 	for _, r := range rows {
 		fmt.Fprintf(w, "%s\t%s %s", r.Transform, render.Number(r.Amount), r.Transform.Unit())
 		var parts []string

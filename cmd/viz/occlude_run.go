@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/occlusion"
@@ -22,7 +23,7 @@ type occlusionRun struct {
 	c       *cli.Context
 	net     *model.Network
 	o       occlusion.Options
-	src     *source
+	src     *images.Inputs
 	out     *output
 	style   occlusion.Style
 	series  bool // one scale for all pictures, which are drawn at the end
@@ -65,7 +66,7 @@ func (r *occlusionRun) all() error {
 			return err
 		}
 		for _, m := range maps {
-			n := occlusionSummary(m, r.src.names[i], m.Classes...)
+			n := occlusionSummary(m, r.src.Items[i].Name, m.Classes...)
 			n.Options = r.options
 			results[i] = append(results[i], n)
 		}
@@ -101,11 +102,11 @@ func (r *occlusionRun) all() error {
 
 // scan covers image i, and says after a second how long all will take.
 func (r *occlusionRun) scan(i int) ([]*occlusion.Map, error) {
-	x, err := r.src.load(i)
+	x, err := r.src.Load(i)
 	if err != nil {
 		return nil, err
 	}
-	step, end := progress(r.c, "occluding "+title(r.src.names[i]))
+	step, end := progress(r.c, "occluding "+images.Title(r.src.Items[i].Name))
 	defer end()
 	start := time.Now()
 	return r.scanner.ScanAllProgress(r.c.Context, x, func(done, total int) {
@@ -134,7 +135,7 @@ func seconds(s float64) string {
 
 // name is the base name of what is written of image i.
 func (r *occlusionRun) name(i int, patch [2]int) string {
-	name := "occlusion-" + r.src.stems[i]
+	name := "occlusion-" + r.src.Items[i].Stem
 	if len(r.o.Sizes) > 0 {
 		name += "-" + pair(patch)
 	}
@@ -164,8 +165,8 @@ func (r *occlusionRun) write(i int, maps []*occlusion.Map) error {
 				name += "-" + r.net.Class(k)
 			}
 			style := r.style
-			style.Class, style.Name = j, title(r.src.names[i])
-			if _, err := drawOcclusion(r.out, m, name, r.src.names[i], r.options, style); err != nil {
+			style.Class, style.Name = j, images.Title(r.src.Items[i].Name)
+			if _, err := drawOcclusion(r.out, m, name, r.src.Items[i].Name, r.options, style); err != nil {
 				return err
 			}
 		}
@@ -192,7 +193,7 @@ func (r *occlusionRun) finished(i int) []occlusionNumbers {
 			}
 			text, err := os.ReadFile(filepath.Join(r.out.dir, fileName(name)+".json"))
 			var part occlusionNumbers
-			if err != nil || json.Unmarshal(text, &part) != nil || part.Options != r.options || part.Model != hash(r.net) || part.Image != r.src.names[i] {
+			if err != nil || json.Unmarshal(text, &part) != nil || part.Options != r.options || part.Model != hash(r.net) || part.Image != r.src.Items[i].Name {
 				return nil
 			}
 			if j == 0 {

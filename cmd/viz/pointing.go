@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/deconvnet/viz/deconv"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/occlusion"
@@ -70,11 +71,9 @@ func pointing(c *cli.Context) error {
 	if _, _, err := occlusion.Cost(net, o); err != nil {
 		return usageErr(err)
 	}
-	data, err := openData(c, "shapes")
-	if err != nil {
-		return err
-	}
-	src, err := dataSource(c, net, data, "shapes")
+	spec := givenImages(c)
+	spec.Paths, spec.Data = nil, "shapes"
+	src, err := openInputs(c, net, spec)
 	if err != nil {
 		return err
 	}
@@ -97,32 +96,32 @@ func pointing(c *cli.Context) error {
 	return nil
 }
 
-func measurePointing(ctx context.Context, engine *model.Engine, net *model.Network, src *source, rule deconv.Rule, o occlusion.Options, step func(done, total int)) (*pointingResult, error) {
+func measurePointing(ctx context.Context, engine *model.Engine, net *model.Network, src *images.Inputs, rule deconv.Rule, o occlusion.Options, step func(done, total int)) (*pointingResult, error) {
 	convs := net.ConvLayers()
 	if len(convs) == 0 {
 		return nil, fmt.Errorf("network %s has no convolution layers", net.Name)
 	}
 	last := convs[len(convs)-1]
-	r := &pointingResult{Model: hash(net), Data: src.from, Images: src.Len(), Layer: last, Rule: rule}
+	r := &pointingResult{Model: hash(net), Data: src.From, Images: src.Len(), Layer: last, Rule: rule}
 	projector := deconv.New(engine, net, rule)
 	for i := range src.Len() {
-		x, err := src.load(i)
+		x, err := src.Load(i)
 		if err != nil {
 			return nil, err
 		}
-		object := src.object(i)
+		object := src.Object(i)
 		if object.Empty() {
-			return nil, fmt.Errorf("%s: the data does not say where the object is, or the network's input has another size", src.names[i])
+			return nil, fmt.Errorf("%s: the data does not say where the object is, or the network's input has another size", src.Items[i].Name)
 		}
 		inside := func(y, x float64) bool {
 			return y >= float64(object.Min.Y) && y < float64(object.Max.Y) && x >= float64(object.Min.X) && x < float64(object.Max.X)
 		}
-		o.Classes = []int{src.labels[i]}
+		o.Classes = []int{src.Items[i].Label}
 		m, err := occlusion.Scan(ctx, engine, net, x, o)
 		if err != nil {
 			return nil, err
 		}
-		if m.CleanBest == src.labels[i] {
+		if m.CleanBest == src.Items[i].Label {
 			r.Correct++
 		}
 		centre := func(b model.Box) bool { return inside(float64(b.Y0+b.Y1)/2, float64(b.X0+b.X1)/2) }

@@ -1,0 +1,105 @@
+package images
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/deconvnet/viz/internal/npy"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// openPaths lists picture files, folders of them, and arrays, in the order given.
+func openPaths(spec Spec) (*List, error) {
+	l := &List{From: strings.Join(spec.Paths, " ")}
+	var opens []func() (Picture, error)
+	add := func(item Item, open func() (Picture, error)) {
+		item.Label = -1
+		l.Items = append(l.Items, item)
+		opens = append(opens, open)
+	}
+	for _, path := range spec.Paths {
+		if strings.EqualFold(filepath.Ext(path), ".npy") {
+			if err := addArrays(path, add); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		files, err := imageio.List([]string{path})
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			if info, err := os.Stat(f); err == nil && !info.Mode().IsRegular() {
+				return nil, fmt.Errorf("%s: is not a plain file", f) // reading a pipe could wait for ever
+			}
+			add(Item{Name: f, Stem: strings.TrimSuffix(filepath.Base(f), filepath.Ext(f))}, func() (Picture, error) { return OpenFile(f) })
+		}
+	}
+	if n := spec.Limit; n > 0 && n < len(l.Items) {
+		l.Items, opens = l.Items[:n], opens[:n]
+	}
+	if len(l.Items) == 0 {
+		return nil, fmt.Errorf("%s: no images found", l.From)
+	}
+	distinguish(l.Items)
+	l.open = func(i int) (Picture, error) { return opens[i]() }
+	return l, nil
+}
+
+// distinguish numbers the stems of images that have one name, in several folders.
+func distinguish(items []Item) {
+	seen := map[string]bool{}
+	for i := range items {
+		stem := items[i].Stem
+		for k := 2; seen[items[i].Stem]; k++ {
+			items[i].Stem = fmt.Sprintf("%s-%d", stem, k)
+		}
+		seen[items[i].Stem] = true
+	}
+}
+
+// addArrays adds the images of a .npy file, which stay in memory.
+func addArrays(path string, add func(item Item, open func() (Picture, error))) error {
+	x, err := ReadArray(path)
+	if err != nil {
+		return err
+	}
+	base := filepath.Base(path)
+	for i := range x.Shape[0] {
+		name, stem := base, strings.TrimSuffix(base, filepath.Ext(base))
+		if x.Shape[0] > 1 {
+			name, stem = fmt.Sprintf("%s[%d]", base, i), fmt.Sprintf("%s-%d", stem, i)
+		}
+		add(Item{Name: name, Stem: stem, array: true}, func() (Picture, error) { return Picture{Name: path, Array: x.Slice(i, i+1)}, nil })
+	}
+	return nil
+}
+
+// ReadArray reads a .npy file of images [N, C, H, W] or [C, H, W], finite float32 numbers in a network's
+// own units, as [N, C, H, W].
+func ReadArray(path string) (*tensor.Tensor, error) {
+	a, err := npy.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	shape := slices.Clone(a.Shape)
+	if len(shape) == 3 {
+		shape = append([]int{1}, shape...)
+	}
+	if len(shape) != 4 || slices.Min(shape) < 1 {
+		return nil, fmt.Errorf("%s: array is %v, want [N C H W] or [C H W]", path, a.Shape)
+	}
+	if a.Float32 == nil {
+		return nil, fmt.Errorf("%s: array holds integers, want float32 in units of the network's input", path)
+	}
+	for i, v := range a.Float32 {
+		if v-v != 0 { // NaN or infinite
+			return nil, fmt.Errorf("%s: value %d is %g, want finite numbers", path, i, v)
+		}
+	}
+	return tensor.From(a.Float32, shape...), nil
+}

@@ -1,0 +1,205 @@
+// Package images turns names into pictures: files, folders, archives, data sets and arrays become one
+// numbered list, with labels where the source has them.
+//
+//	list, err := images.Open(ctx, images.Spec{Paths: []string{"photos/"}}, images.Options{})
+//	picture, err := list.Open(0)                  // the decoded picture, or an array
+//	x, err := picture.Tensor(net.Preprocess, net.Input) // what a network makes of it
+//
+// A list knows nothing of networks, so that one picture can be shown to several of them. Items have the
+// same numbers each time, so that work over a list can be cut into parts and done elsewhere.
+package images
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"image"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/deconvnet/viz/internal/dataset"
+	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// Spec says which images are wanted: Paths or Data, not both.
+type Spec struct {
+	Paths []string // picture files, folders of them, archives, .npy arrays [N, C, H, W] or [C, H, W]
+	Data  string   // a data set: its name, a folder or a file
+	Split string   // of a data set: "test" or "train"; "": test, or train where there is no test split
+	Limit int      // use only so many; of a data set a fixed random sample, in order; 0: all
+	Seed  uint64   // of a generated data set
+	// ByClass takes a single folder of class folders for a data set, which has labels. Otherwise it is a
+	// folder of pictures like any other.
+	ByClass bool
+}
+
+// Options of Open.
+type Options struct {
+	CacheDir string // where downloaded data sets are kept
+	// Progress is told how far reading a data set is: bytes or files.
+	Progress func(done, total int)
+}
+
+// ErrNone says that a Spec names nothing.
+var ErrNone = errors.New("no images are named")
+
+// Item is one image of a list.
+type Item struct {
+	Name  string // its path, or "test/17" of a data set: the same each time
+	Stem  string // a short name that no other item of the list has, for files made from the image
+	Label int    // index into List.Classes, -1 if unknown
+	array bool
+}
+
+// List is a numbered list of images. It does not change, and may be used by many goroutines at once.
+type List struct {
+	From    string   // where the images come from, for people
+	Data    string   // the data set they are of, "" for files
+	Classes []string // names of the labels, nil without labels
+	Items   []Item
+	// Problems are names that could not be listed, such as dead links, and what is wrong with each.
+	Problems []Problem
+	open     func(i int) (Picture, error)
+}
+
+// Problem is a file or folder that could not be used.
+type Problem struct {
+	Name string
+	Err  error
+}
+
+// Len is the number of images.
+func (l *List) Len() int { return len(l.Items) }
+
+// Open decodes image i. Errors name the file.
+func (l *List) Open(i int) (Picture, error) {
+	if i < 0 || i >= len(l.Items) {
+		return Picture{}, fmt.Errorf("image %d is not in the list, which has %d", i, len(l.Items))
+	}
+	return l.open(i)
+}
+
+// Hash identifies the list by the names and labels of its items.
+func (l *List) Hash() string {
+	h := sha256.New()
+	for _, item := range l.Items {
+		fmt.Fprintf(h, "%s\x00%d\n", item.Name, item.Label)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// Class is the name of item i's label, "" if it has none.
+func (l *List) Class(i int) string {
+	if k := l.Items[i].Label; k >= 0 && k < len(l.Classes) {
+		return l.Classes[k]
+	}
+	return ""
+}
+
+// Picture is one decoded image. Either Image or Array is set.
+type Picture struct {
+	Name  string
+	Image image.Image
+	Array *tensor.Tensor // [1, C, H, W], numbers in a network's own units
+	// Object is the bounding box of the object in Image, if the data set knows it.
+	Object image.Rectangle
+}
+
+// Tensor is the input [1, C, H, W] of a network with the given preprocessing. An array must have the
+// input's shape and goes in as it is.
+func (p Picture) Tensor(pre model.Preprocess, in model.Input) (*tensor.Tensor, error) {
+	if p.Array != nil {
+		if want := in.Shape().Batch(1); !slices.Equal(p.Array.Shape, want) {
+			return nil, fmt.Errorf("%s: array is %v, want [N %d %d %d] or [%d %d %d]", p.Name, p.Array.Shape[1:], in.C, in.H, in.W, in.C, in.H, in.W)
+		}
+		return p.Array, nil
+	}
+	x, err := pre.Tensor(p.Image, in)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	}
+	return x, nil
+}
+
+// Open makes the list that spec asks for. A list without images is an error, ErrNone if nothing was named.
+func Open(ctx context.Context, spec Spec, o Options) (*List, error) {
+	if len(spec.Paths) > 0 && spec.Data != "" {
+		return nil, errors.New("both images and a data set are given: use one of them")
+	}
+	if len(spec.Paths) == 1 {
+		switch name := spec.Paths[0]; {
+		case isArchive(name), slices.Contains(dataset.Names(), name) && !exists(name):
+			spec.Paths, spec.Data = nil, name
+		case spec.ByClass && isDir(name):
+			if data, err := openData(ctx, name, spec, o); err == nil {
+				return FromData(data, name, spec)
+			}
+		}
+	}
+	switch {
+	case len(spec.Paths) > 0:
+		return openPaths(spec)
+	case spec.Data == "":
+		return nil, ErrNone
+	}
+	data, err := openData(ctx, spec.Data, spec, o)
+	if err != nil {
+		return nil, err
+	}
+	return FromData(data, spec.Data, spec)
+}
+
+// OpenFile decodes one picture file, as every command does: EXIF orientation applied, colours of a JPEG
+// interpolated.
+func OpenFile(path string) (Picture, error) {
+	img, err := imageio.Open(path)
+	return Picture{Name: path, Image: img}, err
+}
+
+// isArchive reports whether a path names a file that holds many images.
+func isArchive(path string) bool {
+	lower := strings.ToLower(path)
+	return slices.ContainsFunc([]string{".tar", ".tar.gz", ".tgz", ".zip", ".npz", ".bin"}, func(ext string) bool { return strings.HasSuffix(lower, ext) })
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// Title is what pictures call an image: a file without its folder, an item of a data set ("test/26") in full.
+func Title(name string) string {
+	if filepath.Ext(name) == "" {
+		return name
+	}
+	return filepath.Base(name)
+}
+
+// Names lists the names of all items.
+func (l *List) Names() []string {
+	out := make([]string, len(l.Items))
+	for i, item := range l.Items {
+		out[i] = item.Name
+	}
+	return out
+}
+
+// Labels lists the labels of all items, -1 where none is known.
+func (l *List) Labels() []int {
+	out := make([]int, len(l.Items))
+	for i, item := range l.Items {
+		out[i] = item.Label
+	}
+	return out
+}

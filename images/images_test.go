@@ -1,0 +1,128 @@
+package images
+
+import (
+	"context"
+	"errors"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/deconvnet/viz/internal/npy"
+	"github.com/deconvnet/viz/model"
+)
+
+// write stores a picture of one colour.
+func write(t *testing.T, path string, c color.NRGBA) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	img := image.NewNRGBA(image.Rect(0, 0, 8, 8))
+	for i := range 64 {
+		copy(img.Pix[4*i:], []uint8{c.R, c.G, c.B, 255})
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := png.Encode(f, img); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPaths(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a", "x.png"), color.NRGBA{R: 10})
+	write(t, filepath.Join(dir, "b", "x.png"), color.NRGBA{R: 20})
+	array := filepath.Join(dir, "n.npy")
+	if err := npy.WriteFile(array, []int{2, 3, 8, 8}, make([]float32, 2*3*64)); err != nil {
+		t.Fatal(err)
+	}
+	list, err := Open(context.Background(), Spec{Paths: []string{filepath.Join(dir, "a"), filepath.Join(dir, "b"), array}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stems []string
+	for _, item := range list.Items {
+		stems = append(stems, item.Stem)
+		if item.Label != -1 {
+			t.Errorf("%s has label %d, want none", item.Name, item.Label)
+		}
+	}
+	if want := []string{"x", "x-2", "n-0", "n-1"}; !slices.Equal(stems, want) {
+		t.Errorf("stems %v, want %v", stems, want)
+	}
+	p, err := list.Open(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One picture, two networks.
+	for _, scale := range []float32{1, 0.5} {
+		x, err := p.Tensor(model.Preprocess{Scale: scale}, model.Input{C: 3, H: 8, W: 8})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.Data[0] != 20*scale {
+			t.Errorf("scale %g: first value %g, want %g", scale, x.Data[0], 20*scale)
+		}
+	}
+	if _, err := For(list, &model.Network{Input: model.Input{C: 3, H: 9, W: 8}}); err == nil {
+		t.Error("an array of another shape is taken")
+	}
+}
+
+func TestByClass(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "cat", "1.png"), color.NRGBA{R: 10})
+	write(t, filepath.Join(dir, "dog", "2.png"), color.NRGBA{R: 20})
+	for _, byClass := range []bool{false, true} {
+		list, err := Open(context.Background(), Spec{Paths: []string{dir}, ByClass: byClass}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []int{-1, -1}
+		if byClass {
+			want = []int{0, 1}
+		}
+		if got := list.Labels(); !slices.Equal(got, want) {
+			t.Errorf("by class %v: labels %v, want %v", byClass, got, want)
+		}
+		if byClass && list.Class(1) != "dog" {
+			t.Errorf("class %q, want dog", list.Class(1))
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	if _, err := Open(context.Background(), Spec{}, Options{}); !errors.Is(err, ErrNone) {
+		t.Errorf("nothing named: %v", err)
+	}
+	if _, err := Open(context.Background(), Spec{Paths: []string{"a"}, Data: "b"}, Options{}); err == nil {
+		t.Error("images and data are both taken")
+	}
+	var split *SplitError
+	if _, err := Open(context.Background(), Spec{Data: "shapes", Split: "half"}, Options{}); !errors.As(err, &split) {
+		t.Errorf("unknown split: %v", err)
+	}
+	list, err := Open(context.Background(), Spec{Data: "shapes", Limit: 5}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := list.Open(5); err == nil {
+		t.Error("image 5 of 5 is opened")
+	}
+}
+
+// TestHash: the hash tells lists of other names and labels apart.
+func TestHash(t *testing.T) {
+	a := &List{Items: []Item{{Name: "x", Label: 1}, {Name: "y", Label: 2}}}
+	b := &List{Items: []Item{{Name: "x", Label: 2}, {Name: "y", Label: 1}}}
+	if a.Hash() == b.Hash() {
+		t.Error("lists with other labels have one hash")
+	}
+}

@@ -1,0 +1,85 @@
+package open
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/deconvnet/viz/model"
+)
+
+// Notes are what NET.onnx.viz.json says about NET.onnx.
+type Notes struct {
+	Input      []int             `json:"input,omitempty"` // rows, columns; only if the network leaves them open
+	Preprocess *model.Preprocess `json:"preprocess,omitempty"`
+	Classes    []string          `json:"classes,omitempty"`
+}
+
+// NotesName is the file of the notes about a network's file.
+func NotesName(network string) string { return network + ".viz.json" }
+
+// maxNotes is the largest file of notes or labels, in bytes.
+const maxNotes = 16 << 20
+
+// ReadNotes reads the notes about a network's file, nil if there are none.
+func ReadNotes(network string) (*Notes, error) {
+	path := NotesName(network)
+	text, err := readSmall(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	n := &Notes{}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(n); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(n.Input) != 0 && (len(n.Input) != 2 || slices.Min(n.Input) < 1) {
+		return nil, fmt.Errorf("%s: input is %v, want rows and columns", path, n.Input)
+	}
+	return n, nil
+}
+
+// Write keeps the notes beside the network's file.
+func (n *Notes) Write(network string) error {
+	text, err := json.MarshalIndent(n, "", "  ")
+	if err != nil {
+		return err
+	}
+	return imageio.WriteFile(NotesName(network), func(w io.Writer) error { _, err := w.Write(append(text, '\n')); return err })
+}
+
+func (n *Notes) apply(net *model.Network) error {
+	if n.Preprocess != nil {
+		net.Preprocess = n.Preprocess.Fill(net.Input.C)
+	}
+	if n.Classes != nil {
+		net.Classes = n.Classes
+	}
+	return net.Check()
+}
+
+// readSmall reads a plain file of at most maxNotes bytes.
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, missing(path, err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxNotes {
+		return nil, fmt.Errorf("%s: not a plain file of at most %d MB", path, maxNotes>>20)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, missing(path, err)
+	}
+	return text, nil
+}
