@@ -10,25 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"unsafe"
-
-	"github.com/deconvnet/viz/model"
-)
-
-// Element types of onnx.proto.
-const (
-	typeFloat    = 1
-	typeUint8    = 2
-	typeInt8     = 3
-	typeUint16   = 4
-	typeInt16    = 5
-	typeInt32    = 6
-	typeInt64    = 7
-	typeBool     = 9
-	typeFloat16  = 10
-	typeDouble   = 11
-	typeUint32   = 12
-	typeUint64   = 13
-	typeBfloat16 = 16
 )
 
 // constant is an array known at import: floats of any width as float32, or
@@ -38,6 +19,7 @@ type constant struct {
 	dims []int
 	f    []float32 // nil if integers
 	i    []int64
+	typ  elemType // what it was in the file; 0: not known
 }
 
 func (k *constant) len() int { return max(len(k.f), len(k.i)) }
@@ -69,21 +51,6 @@ func elements(dims []int64, limit int) (int, error) {
 		return 0, nil
 	}
 	return n, nil
-}
-
-// size is the number of bytes of an element in raw data; 0: not known.
-func size(typ int64) int {
-	switch typ {
-	case typeUint8, typeInt8, typeBool:
-		return 1
-	case typeUint16, typeInt16, typeFloat16, typeBfloat16:
-		return 2
-	case typeFloat, typeInt32, typeUint32:
-		return 4
-	case typeDouble, typeInt64, typeUint64:
-		return 8
-	}
-	return 0
 }
 
 // source is where a model's data is: the file itself, and the folder beside
@@ -184,8 +151,9 @@ func (t *tensorProto) outside(s *source, want int64) (io.ReaderAt, int64, error)
 }
 
 // limit is the largest number of elements that the tensor can have: every
-// encoding spends at least one byte on one.
+// encoding spends at least the bits of one on it.
 func (t *tensorProto) limit(s *source) (int64, error) {
+	n := int64(len(t.msg))
 	switch {
 	case t.external:
 		var name string
@@ -194,98 +162,113 @@ func (t *tensorProto) limit(s *source) (int64, error) {
 				name = e.value
 			}
 		}
-		_, size, err := s.external(name)
-		return size, err
+		var err error
+		if _, n, err = s.external(name); err != nil {
+			return 0, err
+		}
 	case t.stored != nil:
-		return t.stored.length, nil
+		n = t.stored.length
 	}
-	return int64(len(t.msg)), nil
+	return n * int64(max(8/t.typ.bits(), 1)), nil
 }
 
 // decode returns the tensor's values.
 func (t *tensorProto) decode(s *source) (*constant, error) {
-	width := size(t.typ)
-	if width == 0 {
-		return nil, fmt.Errorf("element type %d is not supported", t.typ)
+	k := &constant{typ: t.typ}
+	err := t.numbers(s, func(dims []int, n int) []float32 {
+		k.dims = dims
+		if !t.typ.floating() {
+			k.i = make([]int64, 0, n)
+			return nil
+		}
+		k.f = make([]float32, n)
+		return k.f
+	}, func(i int, bits uint64) {
+		if k.f != nil {
+			k.f[i] = t.typ.float(bits)
+		} else {
+			k.i = append(k.i, t.typ.int(bits))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// numbers reads the tensor's elements. First start is told the dims and how many
+// elements there are; all is checked before that. It may return memory for them,
+// which is filled straight from the file if they are float32 there; else put is
+// given each one's bits.
+func (t *tensorProto) numbers(s *source, start func(dims []int, n int) []float32, put func(i int, bits uint64)) error {
+	if t.typ.bits() == 0 {
+		return refuse("it has element type %v, which is not supported", t.typ)
 	}
 	limit, err := t.limit(s)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	n, err := elements(t.dims, int(min(limit, math.MaxInt/16)))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	k := &constant{}
-	for _, d := range t.dims {
-		k.dims = append(k.dims, int(d))
-	}
-	floats := t.typ == typeFloat || t.typ == typeDouble || t.typ == typeFloat16 || t.typ == typeBfloat16
+	size := t.typ.bytes(n)
 	var r io.ReaderAt
 	var at int64
-	if t.external || t.stored != nil { // all is checked before anything is allocated
-		if r, at, err = t.outside(s, int64(n)*int64(width)); err != nil {
-			return nil, err
+	if t.external || t.stored != nil {
+		if r, at, err = t.outside(s, size); err != nil {
+			return err
 		}
 	}
-	if floats {
-		k.f = make([]float32, 0, n)
-	} else {
-		k.i = make([]int64, 0, n)
-	}
+	direct := start(ints(t.dims), n)
 	got := 0
 	add := func(bits uint64) {
-		got++
-		switch {
-		case got > n:
-		case floats:
-			k.f = append(k.f, float32Of(t.typ, bits))
-		default:
-			k.i = append(k.i, intOf(t.typ, bits))
+		if got < n {
+			put(got, bits)
 		}
+		got++
 	}
 	err = fields(t.msg, func(f field) error {
 		switch {
 		case t.external:
 		case f.bytes(9) && len(f.b) > 0:
-			if len(f.b) != n*width {
-				return fmt.Errorf("%d bytes of raw data, want %d for shape %v", len(f.b), n*width, t.dims)
+			if int64(len(f.b)) != size {
+				return fmt.Errorf("%d bytes of raw data, want %d for shape %v", len(f.b), size, t.dims)
 			}
 			if got > 0 {
 				return errors.New("values are given twice")
 			}
-			raw(f.b, width, add)
+			t.typ.raw(f.b, n, add)
 		case f.num == 4 && t.typ == typeFloat:
 			return each32(f, func(v uint32) { add(uint64(v)) })
 		case f.num == 10 && t.typ == typeDouble:
 			return each64(f, add)
 		case f.num == 7 && t.typ == typeInt64, f.num == 11 && (t.typ == typeUint64 || t.typ == typeUint32):
 			return eachVarint(f, add)
+		case f.num == 5 && t.typ.bits() < 8: // each holds a byte of several elements
+			return eachVarint(f, func(v uint64) { t.typ.raw([]byte{byte(v)}, n-got, add) })
 		case f.num == 5 && t.typ != typeFloat && t.typ != typeDouble && t.typ != typeInt64 && t.typ != typeUint32 && t.typ != typeUint64:
 			return eachVarint(f, add)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if r != nil {
 		if got > 0 {
-			return nil, errors.New("values are given twice")
+			return errors.New("values are given twice")
 		}
-		if err := stream(r, at, n, width, t.typ, k, add); err != nil {
-			return nil, err
-		}
-		got = n
+		return t.stream(r, at, n, direct, add)
 	}
 	if got != n {
-		return nil, fmt.Errorf("%d values, want %d for shape %v", got, n, t.dims)
+		return fmt.Errorf("%d values, want %d for shape %v", got, n, t.dims)
 	}
-	return k, nil
+	return nil
 }
 
-// stream reads n little-endian elements at a place in a file.
-func stream(r io.ReaderAt, at int64, n, width int, typ int64, k *constant, add func(uint64)) error {
+// stream reads n elements at a place in a file.
+func (t *tensorProto) stream(r io.ReaderAt, at int64, n int, direct []float32, add func(uint64)) error {
 	read := func(b []byte) error {
 		got, err := r.ReadAt(b, at)
 		if got == len(b) {
@@ -297,71 +280,25 @@ func stream(r io.ReaderAt, at int64, n, width int, typ int64, k *constant, add f
 		}
 		return err
 	}
-	if typ == typeFloat && binary.NativeEndian.Uint16([]byte{1, 0}) == 1 { // the usual case: straight to its place
-		k.f = k.f[:n]
+	if t.typ == typeFloat && direct != nil && binary.NativeEndian.Uint16([]byte{1, 0}) == 1 { // the usual case: straight to its place
 		const piece = 1 << 20
 		for i := 0; i < n; i += piece {
-			part := k.f[i:min(i+piece, n)]
+			part := direct[i:min(i+piece, n)]
 			if err := read(unsafe.Slice((*byte)(unsafe.Pointer(&part[0])), 4*len(part))); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	buf := make([]byte, min(n*width, 1<<16))
-	for left := n * width; left > 0; {
-		part := buf[:min(left, len(buf))]
+	buf := make([]byte, min(t.typ.bytes(n), 1<<16))
+	for left := n; left > 0; {
+		piece := int(min(int64(len(buf))*8/int64(t.typ.bits()), int64(left)))
+		part := buf[:t.typ.bytes(piece)]
 		if err := read(part); err != nil {
 			return err
 		}
-		raw(part, width, add)
-		left -= len(part)
+		t.typ.raw(part, piece, add)
+		left -= piece
 	}
 	return nil
-}
-
-// raw decodes little-endian elements.
-func raw(b []byte, width int, add func(uint64)) {
-	for ; len(b) > 0; b = b[width:] {
-		switch width {
-		case 1:
-			add(uint64(b[0]))
-		case 2:
-			add(uint64(binary.LittleEndian.Uint16(b)))
-		case 4:
-			add(uint64(binary.LittleEndian.Uint32(b)))
-		default:
-			add(binary.LittleEndian.Uint64(b))
-		}
-	}
-}
-
-func float32Of(typ int64, bits uint64) float32 {
-	switch typ {
-	case typeDouble:
-		return float32(math.Float64frombits(bits))
-	case typeFloat16:
-		return model.HalfToFloat(uint16(bits))
-	case typeBfloat16:
-		return math.Float32frombits(uint32(bits) << 16)
-	}
-	return math.Float32frombits(uint32(bits))
-}
-
-func intOf(typ int64, bits uint64) int64 {
-	switch typ {
-	case typeUint8, typeBool:
-		return int64(uint8(bits))
-	case typeInt8:
-		return int64(int8(bits))
-	case typeUint16:
-		return int64(uint16(bits))
-	case typeInt16:
-		return int64(int16(bits))
-	case typeInt32:
-		return int64(int32(bits))
-	case typeUint32:
-		return int64(uint32(bits))
-	}
-	return int64(bits)
 }

@@ -269,7 +269,7 @@ func (c *converter) input() error {
 	switch v.typ {
 	case typeFloat, typeDouble, typeFloat16, typeBfloat16:
 	default:
-		return fmt.Errorf("onnx: input %s has element type %d, want floating point", v.name, v.typ)
+		return fmt.Errorf("onnx: input %s has element type %v, want floating point", v.name, v.typ)
 	}
 	if v.name == "" {
 		return errors.New("onnx: the input has no name")

@@ -58,7 +58,7 @@ func (c *converter) like(k *constant, dims []int, count int) (*constant, error) 
 	if err := c.spend(count); err != nil {
 		return nil, err
 	}
-	out := &constant{dims: dims}
+	out := &constant{dims: dims, typ: k.typ}
 	if k.f != nil {
 		out.f = make([]float32, count)
 	} else {
@@ -77,7 +77,9 @@ func (out *constant) set(i int, k *constant, j int) {
 }
 
 // with is k with other dims.
-func (k *constant) with(dims []int) *constant { return &constant{dims: dims, f: k.f, i: k.i} }
+func (k *constant) with(dims []int) *constant {
+	return &constant{dims: dims, f: k.f, i: k.i, typ: k.typ}
+}
 
 // axis makes an axis that may count from the end an index into rank axes.
 func axis(a int64, rank int) (int, error) {
@@ -187,7 +189,7 @@ func foldCast(c *converter, n *node) (*constant, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch to := n.int("to", 0); to {
+	switch to := elemTypeOf(uint64(n.int("to", 0))); to {
 	case typeFloat, typeDouble, typeFloat16, typeBfloat16:
 		if k.f != nil {
 			return k, nil
@@ -202,9 +204,11 @@ func foldCast(c *converter, n *node) (*constant, error) {
 		return out, nil
 	case typeInt8, typeInt16, typeInt32, typeInt64, typeUint8, typeUint16, typeUint32, typeUint64:
 		if k.i != nil {
-			return k, nil
+			same := k.with(k.dims)
+			same.typ = to
+			return same, nil
 		}
-		out, err := c.like(&constant{}, k.dims, k.len())
+		out, err := c.like(&constant{typ: to}, k.dims, k.len())
 		if err != nil {
 			return nil, err
 		}
@@ -227,7 +231,7 @@ func foldCast(c *converter, n *node) (*constant, error) {
 		}
 		return out, nil
 	default:
-		return nil, refuse("conversion of a constant to element type %d", to)
+		return nil, refuse("conversion of a constant to %v", to)
 	}
 }
 

@@ -879,7 +879,7 @@ func identity(c *converter, n *node) error {
 
 // cast rounds toward zero when it makes integers; numbers stay floats here.
 func cast(c *converter, n *node) error {
-	switch to := n.int("to", 0); to {
+	switch to := elemTypeOf(uint64(n.int("to", 0))); to {
 	case typeFloat, typeDouble, typeFloat16, typeBfloat16:
 		return identity(c, n)
 	case typeInt8, typeInt16, typeInt32, typeInt64, typeUint8, typeUint16, typeUint32, typeUint64:
@@ -887,7 +887,7 @@ func cast(c *converter, n *node) error {
 	case typeBool:
 		return c.elementwise(n, &model.Unary{Op: "NotZero"})
 	default:
-		return refuse("conversion to element type %d", to)
+		return refuse("conversion to %v", to)
 	}
 }
 

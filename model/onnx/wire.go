@@ -52,7 +52,7 @@ type (
 	// tensorProto keeps its numbers encoded until they are asked for (see decode).
 	tensorProto struct {
 		name     string
-		typ      int64
+		typ      elemType
 		dims     []int64
 		external bool    // values are in another file
 		where    []entry // external: location, offset, length
@@ -66,7 +66,7 @@ type (
 	}
 	valueInfo struct {
 		name   string
-		typ    int64 // element type; 0: not a tensor
+		typ    elemType // 0: not a tensor
 		ranked bool
 		dims   []int64 // -1: not fixed
 	}
@@ -330,7 +330,7 @@ func (d *decoder) tensor(b []byte) (t tensorProto, err error) {
 				}
 			})
 		case f.varint(2):
-			t.typ = int64(f.u)
+			t.typ = elemTypeOf(f.u)
 		case f.bytes(8):
 			t.name, err = f.string()
 		case f.bytes(13):
@@ -373,7 +373,7 @@ func (d *decoder) valueInfo(b []byte) (v valueInfo, err error) {
 	tensorType := func(f field) error {
 		switch {
 		case f.varint(1):
-			v.typ = int64(f.u)
+			v.typ = elemTypeOf(f.u)
 		case f.bytes(2):
 			v.ranked, v.dims = true, nil
 			return fields(f.b, dim)

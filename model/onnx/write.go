@@ -188,7 +188,7 @@ func (e *exporter) floats(name string, dims []int, data []float32) string {
 	for _, d := range dims {
 		b = putVarint(b, 1, int64(d))
 	}
-	b = putText(putVarint(b, 2, typeFloat), 8, name)
+	b = putText(putVarint(b, 2, int64(typeFloat)), 8, name)
 	b = protowire.AppendVarint(protowire.AppendTag(b, 9, protowire.BytesType), uint64(4*len(data)))
 	e.tensors = append(e.tensors, tensorOut{head: b, data: data, size: 4 * len(data)})
 	return name
@@ -201,7 +201,7 @@ func (e *exporter) ints(name string, v ...int) string {
 		return have
 	}
 	name = e.fresh(name)
-	b := putText(putVarint(putVarint(nil, 1, int64(len(v))), 2, typeInt64), 8, name)
+	b := putText(putVarint(putVarint(nil, 1, int64(len(v))), 2, int64(typeInt64)), 8, name)
 	raw := make([]byte, 0, 8*len(v))
 	for _, x := range v {
 		raw = binary.LittleEndian.AppendUint64(raw, uint64(x))
@@ -222,7 +222,7 @@ func valueOut(name string, s model.Shape) []byte {
 	for _, d := range perImage(s) {
 		shape = putBytes(shape, 1, putVarint(nil, 1, d))
 	}
-	return putBytes(putText(nil, 1, name), 2, putBytes(nil, 1, putBytes(putVarint(nil, 1, typeFloat), 2, shape)))
+	return putBytes(putText(nil, 1, name), 2, putBytes(nil, 1, putBytes(putVarint(nil, 1, int64(typeFloat)), 2, shape)))
 }
 
 // irVersion is the version of the format that an operator set came with.

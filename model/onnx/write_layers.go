@@ -262,11 +262,11 @@ func (e *exporter) unary(n *model.Node, l *model.Unary) error {
 	case "ScaledTanh":
 		then("Mul", e.step(n, "Tanh", []string{e.step(n, "Mul", []string{in[0], number(b)})}), number(a))
 	case "Truncate", "NotZero":
-		to := int64(typeInt64)
+		to := typeInt64
 		if l.Op == "NotZero" {
 			to = typeBool
 		}
-		e.node("Cast", []string{e.step(n, "Cast", in, attrInt("to", to))}, out, attrInt("to", typeFloat))
+		e.node("Cast", []string{e.step(n, "Cast", in, attrInt("to", int64(to)))}, out, attrInt("to", int64(typeFloat)))
 	default:
 		e.node(l.Op, in, out)
 	}
@@ -282,7 +282,7 @@ func (e *exporter) reduce(n *model.Node, l *model.Reduce) error {
 	if strings.HasPrefix(l.Op, "arg") {
 		op := map[string]string{"argmax": "ArgMax", "argmin": "ArgMin"}[l.Op]
 		v := e.step(n, op, []string{x}, attrInt("axis", int64(axes[0])), attrInt("keepdims", 0), attrInt("select_last_index", bit(l.Last)))
-		e.finish(n, e.step(n, "Cast", []string{v}, attrInt("to", typeFloat)))
+		e.finish(n, e.step(n, "Cast", []string{v}, attrInt("to", int64(typeFloat))))
 		return nil
 	}
 	if len(axes) == 0 {
