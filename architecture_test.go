@@ -15,6 +15,7 @@ var allowed = map[string][]string{
 	"internal/par":         {},
 	"internal/kernel":      {"internal/par"},
 	"internal/imageio":     {},
+	"internal/classes":     {},
 	"internal/npy":         {"internal/imageio"},
 	"internal/render":      {},
 	"internal/dataset":     {"internal/imageio"},
