@@ -7,19 +7,19 @@ import (
 	"slices"
 
 	"github.com/deconvnet/viz/model/tensor"
-	"github.com/disintegration/imaging"
 )
 
-// Preprocess says how pixels become a network's input: the image is resized so
-// that its short side is Short pixels (0: the input's short side; more where the
-// crop would not fit), the centre is cropped to the input size, transparency is
-// laid on white, and each channel becomes
+// Preprocess says how pixels become a network's input. The zero Mode resizes the
+// image so that its short side is Short pixels (0: the input's short side; more
+// where the crop would not fit) and crops the centre to the input size; other
+// Modes take the whole image. Transparency is laid on white, and each channel
+// becomes
 //
 //	(pixel*Scale - Mean[c]) / Std[c]
 //
-// with pixel in 0..255, channels in the order RGB (BGR if set), or grey by
-// luminance for a network of one channel. An image that would have to be
-// enlarged more than eightfold is refused.
+// with pixel in 0..255 (255 - pixel if Invert), channels in the order RGB (BGR if
+// set), or grey by luminance for a network of one channel. An image that would
+// have to be enlarged more than eightfold is refused. Steps lists it all in words.
 type Preprocess struct {
 	Short int       `json:"short,omitempty"`
 	Scale float32   `json:"scale"`          // usually 1/255
@@ -29,6 +29,26 @@ type Preprocess struct {
 	// DataMean is the mean pixel of the training set per channel, 0..255 in the
 	// network's channel order, if known: the occlusion patch's default grey.
 	DataMean []float32 `json:"data_mean,omitempty"`
+
+	Mode   FitMode    `json:"fit,omitempty"`
+	Filter Resampling `json:"filter,omitempty"`
+	// Size is rows and columns that the image is resized to before the crop, under
+	// the Modes that do not go by the short side.
+	Size [2]int `json:"size,omitzero"`
+	// Crop is the input's share of what the image is resized to, if neither Short
+	// nor Size says so: 0.875 resizes to 256 for an input of 224. 0: 1.
+	Crop   float64    `json:"crop,omitempty"`
+	Offset CropOffset `json:"offset,omitempty"`
+	// Pad is the pixel around the image under FitPad, 0..255 for red, green and blue, or
+	// one for all; nil: 0.
+	Pad    []float32 `json:"pad,omitempty"`
+	Invert bool      `json:"invert,omitempty"` // white becomes 0, black 255
+	// Max is the longest side that is resized directly: a larger image is first resized
+	// so that its long side is Max. 0: no such step.
+	Max int `json:"max,omitempty"`
+	// Always resizes and crops images that have the input's size already, too;
+	// otherwise such an image is taken pixel for pixel.
+	Always bool `json:"always,omitempty"`
 }
 
 func (p Preprocess) check(in Input) error {
@@ -41,6 +61,12 @@ func (p Preprocess) check(in Input) error {
 		if s == 0 {
 			return fmt.Errorf("model: preprocessing divides by a deviation of 0")
 		}
+	}
+	if err := p.checkFit(); err != nil {
+		return fmt.Errorf("model: preprocessing: %w", err)
+	}
+	if p.Size != [2]int{} && (p.Size[0] < in.H || p.Size[1] < in.W) {
+		return fmt.Errorf("model: preprocessing resizes to %dx%d, which is smaller than the input of %dx%d", p.Size[0], p.Size[1], in.H, in.W)
 	}
 	return nil
 }
@@ -67,71 +93,41 @@ func (p Preprocess) affine(c int) (mean, std float32) {
 // size; beyond, a picture of it would show the resizing, not the image.
 const maxEnlarge = 8
 
-// maxResized bounds the resized image before the crop, in pixels. Only strips
-// exceed it.
-const maxResized = 1 << 24
-
-// Fit returns the image as the network sees it: resized and cropped to h x w
-// pixels. An image that already has that size is returned pixel for pixel.
-func (p Preprocess) Fit(img image.Image, h, w int) *image.NRGBA {
-	b := img.Bounds()
-	if o, ok := img.(interface{ Opaque() bool }); ok && !o.Opaque() {
-		img = imaging.Overlay(imaging.New(b.Dx(), b.Dy(), color.White), img, image.Point{}, 1)
-	}
-	return p.fit(img, h, w, imaging.Linear)
-}
-
-// FitLabels is Fit for pictures whose colours are names, not to be mixed: every
-// pixel is one of the picture's, transparent ones stay so.
-func (p Preprocess) FitLabels(img image.Image, h, w int) *image.NRGBA {
-	return p.fit(img, h, w, imaging.NearestNeighbor)
-}
-
-func (p Preprocess) fit(img image.Image, h, w int, filter imaging.ResampleFilter) *image.NRGBA {
-	b := img.Bounds()
-	if b.Dx() == w && b.Dy() == h {
-		return imaging.Clone(img)
-	}
-	short := p.Short
-	if short == 0 {
-		short = min(h, w)
-	}
-	// The short side becomes `short`, but never so small that the crop would not fit.
-	scale := max(float64(short)/float64(min(b.Dx(), b.Dy())), float64(w)/float64(b.Dx()), float64(h)/float64(b.Dy()))
-	rw, rh := max(int(float64(b.Dx())*scale+0.5), w), max(int(float64(b.Dy())*scale+0.5), h)
-	if rw > maxResized/rh {
-		// A strip, nearly all of which the crop cuts off: most of that goes first.
-		cw, ch := min(b.Dx(), 2*int(float64(w)/scale)+2), min(b.Dy(), 2*int(float64(h)/scale)+2)
-		img = imaging.CropCenter(img, cw, ch)
-		rw, rh = max(int(float64(cw)*scale+0.5), w), max(int(float64(ch)*scale+0.5), h)
-	}
-	return imaging.CropCenter(imaging.Resize(img, rw, rh, filter), w, h)
-}
-
 // Tensor turns an image into the input [1, C, H, W] of the network in.
 func (p Preprocess) Tensor(img image.Image, in Input) (*tensor.Tensor, error) {
-	if in.C != 1 && in.C != 3 {
-		return nil, fmt.Errorf("model: the input has %d channels; images give 1 or 3: pass a .npy array", in.C)
-	}
-	if b := img.Bounds(); b.Dx()*maxEnlarge < in.W || b.Dy()*maxEnlarge < in.H || b.Empty() {
-		return nil, fmt.Errorf("model: an image of %dx%d pixels is too small for an input of %dx%d: want at least %dx%d",
-			b.Dx(), b.Dy(), in.W, in.H, (in.W+maxEnlarge-1)/maxEnlarge, (in.H+maxEnlarge-1)/maxEnlarge)
+	pixels := make([]uint8, in.C*in.H*in.W)
+	if err := p.bytes(img, in, pixels); err != nil {
+		return nil, err
 	}
 	x := tensor.New(1, in.C, in.H, in.W)
-	pixels := make([]uint8, in.C*in.H*in.W)
-	Planar(p.Fit(img, in.H, in.W), in.C, p.BGR, pixels)
 	p.Apply(pixels, in, x.Data)
 	return x, nil
+}
+
+// bytes writes the image's pixels as the network in sees them, [C][H][W], into dst.
+func (p Preprocess) bytes(img image.Image, in Input, dst []uint8) error {
+	if in.C != 1 && in.C != 3 {
+		return fmt.Errorf("model: the input has %d channels; images give 1 or 3: pass a .npy array", in.C)
+	}
+	if err := p.tooSmall(img.Bounds(), in); err != nil {
+		return err
+	}
+	Planar(p.Fit(img, in.H, in.W), in.C, p.BGR, dst)
+	return nil
 }
 
 // Apply maps n planar images of bytes [n][C][H][W] to network units in dst, of
 // the same shape.
 func (p Preprocess) Apply(pixels []uint8, in Input, dst []float32) {
 	plane, scale := in.H*in.W, p.scale()
+	flip := uint8(0)
+	if p.Invert {
+		flip = 255 // v ^ 255 is 255 - v
+	}
 	for i := 0; i < len(pixels); i += plane {
 		mean, std := p.affine(i / plane % in.C)
 		for j, v := range pixels[i : i+plane] {
-			dst[i+j] = (float32(v)*scale - mean) / std
+			dst[i+j] = (float32(v^flip)*scale - mean) / std
 		}
 	}
 }
@@ -170,6 +166,9 @@ func (p Preprocess) Image(x []float32, in Input) *image.NRGBA {
 	at := func(c, i int) uint8 {
 		mean, std := p.affine(c)
 		v := (x[c*plane+i]*std + mean) / p.scale()
+		if p.Invert {
+			v = 255 - v
+		}
 		return uint8(min(max(v+0.5, 0), 255))
 	}
 	for i := range plane {
@@ -188,20 +187,11 @@ func (p Preprocess) Image(x []float32, in Input) *image.NRGBA {
 
 // Units converts a pixel value 0..255 of channel c to network units.
 func (p Preprocess) Units(c int, pixel float32) float32 {
+	if p.Invert {
+		pixel = 255 - pixel
+	}
 	mean, std := p.affine(c)
 	return (pixel*p.scale() - mean) / std
-}
-
-// MeanFill is the mean pixel of the training data in network units per channel,
-// or the mean that preprocessing subtracts if the data's is not known.
-func (p Preprocess) MeanFill(in Input) []float32 {
-	fill := make([]float32, in.C)
-	for c := range fill {
-		if p.DataMean != nil {
-			fill[c] = p.Units(c, p.DataMean[c])
-		}
-	}
-	return fill
 }
 
 // RGB returns three planes of numbers in the order red, green, blue, whatever

@@ -1,0 +1,103 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Suspicions looks for signs that a network is fed numbers in other units than
+// those it was trained on, such as pixels 0..255 where 0..1 are meant. It
+// wants a trace that holds all values, and returns sentences that name layers;
+// none if all looks well. They are hints, not proof.
+func (t *Trace) Suspicions() []string {
+	var out []string
+	norms := false
+	for i := range t.Net.Nodes {
+		n := &t.Net.Nodes[i]
+		x, y := t.Value(n.Inputs[0]), t.Value(n.Name)
+		if x == nil || y == nil {
+			continue
+		}
+		s := t.Shapes[n.Name]
+		switch l := n.Layer.(type) {
+		case *BatchNorm:
+			if norms || l.Eps == 0 { // the first tells most; without eps it is only a scale
+				continue
+			}
+			norms = true
+			plane := s.H * s.W
+			spread := make([]float64, s.C) // in deviations of the training data
+			for c := range spread {
+				var sum, square, count float64
+				for k := range t.N() {
+					for _, v := range x.Data[(k*s.C+c)*plane : (k*s.C+c+1)*plane] {
+						sum, square, count = sum+float64(v), square+float64(v)*float64(v), count+1
+					}
+				}
+				m := sum / count
+				spread[c] = math.Sqrt(max(square/count-m*m, 0) / (float64(l.Var[c]) + l.Eps))
+			}
+			slices.Sort(spread)
+			switch typical := spread[len(spread)/2]; {
+			case typical > 10:
+				out = append(out, fmt.Sprintf("layer %s sees values %.0f times as spread as those it was trained on", n.Name, typical))
+			case typical < 0.05 && s.H*s.W >= 64:
+				out = append(out, fmt.Sprintf("layer %s sees values with %.1g of the spread of those it was trained on", n.Name, typical))
+			}
+		case *ReLU, *Clip:
+			zero, full := 0, 0
+			top := float32(math.Inf(1))
+			if c, ok := l.(*Clip); ok {
+				top = c.Max
+			}
+			for _, v := range y.Data {
+				if v == 0 {
+					zero++
+				}
+				if v >= top {
+					full++
+				}
+			}
+			if total := len(y.Data); total >= 64 {
+				if zero > total-max(total/200, 1) {
+					out = append(out, fmt.Sprintf("layer %s is dead: %.1f %% of its values are 0", n.Name, 100*float64(zero)/float64(total)))
+				} else if full > total/2 {
+					out = append(out, fmt.Sprintf("layer %s is saturated: %.0f %% of its values are at the upper bound", n.Name, 100*float64(full)/float64(total)))
+				}
+			}
+		case *Unary:
+			if l.Op != "Sigmoid" && l.Op != "Tanh" && l.Op != "HardSigmoid" || len(y.Data) < 64 {
+				continue
+			}
+			bound := 0
+			for _, v := range y.Data {
+				low := float32(0)
+				if l.Op == "Tanh" {
+					low = -1
+				}
+				if v-low < 1e-3 || 1-v < 1e-3 {
+					bound++
+				}
+			}
+			if bound > len(y.Data)*9/10 {
+				out = append(out, fmt.Sprintf("layer %s is saturated: %.0f %% of its values are at a bound", n.Name, 100*float64(bound)/float64(len(y.Data))))
+			}
+		}
+	}
+	if v := t.Value(t.Net.Logits); v != nil && t.Net.Logits != "" && v.Len() > 1 {
+		first, second := float32(math.Inf(-1)), float32(math.Inf(-1))
+		for _, x := range v.Data[:v.Len()/t.N()] {
+			switch {
+			case x > first:
+				first, second = x, first
+			case x > second:
+				second = x
+			}
+		}
+		if first-second > 40 {
+			out = append(out, fmt.Sprintf("the scores are saturated: the first class leads by %.0f, which leaves the others a probability of e^-%.0f", first-second, first-second))
+		}
+	}
+	return out
+}
