@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/classes"
 	"github.com/deconvnet/viz/internal/dataset"
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model"
@@ -202,4 +203,15 @@ func (l *List) Labels() []int {
 		out[i] = item.Label
 	}
 	return out
+}
+
+// Matched is the list with the labels and classes of a network: to says which class of the network each of the
+// list's classes is.
+func (l *List) Matched(to *classes.Mapping, network []string) *List {
+	out := *l
+	out.Items, out.Classes = slices.Clone(l.Items), slices.Clone(network)
+	for i := range out.Items {
+		out.Items[i].Label = to.Label(l.Items[i].Label)
+	}
+	return &out
 }

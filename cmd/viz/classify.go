@@ -16,7 +16,7 @@ func classifyCommand() *cli.Command {
 		UsageText:   "viz classify [flags] IMG...",
 		Description: examples("viz classify photo.jpg", "viz classify --model net.onnx --preprocess imagenet --labels names.txt --json photo.jpg"),
 		Flags: []cli.Flag{modelFlag, jsonFlag, quietFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
-			&cli.IntFlag{Name: "top", Value: 5, Usage: "classes to list for each image"}},
+			&cli.IntFlag{Name: "top", Value: 5, Usage: "classes to list for each image"}, byNumberFlag},
 		Action: classify,
 	}
 }
@@ -52,6 +52,9 @@ func classify(c *cli.Context) error {
 	}
 	src, err := openSource(c, net, paths, false)
 	if err != nil {
+		return err
+	}
+	if src, err = matchIfPossible(c, src); err != nil {
 		return err
 	}
 	engine := model.NewEngine(c.Int("workers"))

@@ -15,10 +15,13 @@ import (
 func evalCommand() *cli.Command {
 	return &cli.Command{
 		Name: "eval", Usage: "measure accuracy, loss and confusion on a labelled data set",
-		UsageText:   "viz eval [flags]",
-		Description: examples("viz eval --model ckpt.bin --data cifar10", "viz eval --model shapes --data shapes --split test --json"),
-		Flags:       []cli.Flag{modelFlag, dataFlag, splitFlag, limitFlag, seedFlag, jsonFlag, quietFlag, workersFlag},
-		Action:      eval,
+		UsageText: "viz eval [flags]",
+		Description: "Classes of the data are found among the network's by name: their order and number may differ. Where one\n" +
+			"side has no names they are compared by number if there are as many. JSON: confusion[i][j] counts images of\n" +
+			"class i that were taken for class j, both in the network's numbering, whose names are in classes.\n\n" +
+			examples("viz eval --model ckpt.bin --data cifar10", "viz eval --model shapes --data shapes --split test --json"),
+		Flags:  []cli.Flag{modelFlag, dataFlag, splitFlag, limitFlag, seedFlag, byNumberFlag, jsonFlag, quietFlag, workersFlag},
+		Action: eval,
 	}
 }
 
@@ -29,9 +32,9 @@ type evaluation struct {
 	Images    int      `json:"images"`
 	Correct   int      `json:"correct"`
 	Accuracy  float64  `json:"accuracy"`
-	Loss      float64  `json:"loss"` // mean cross entropy, natural logarithm
-	Classes   []string `json:"classes"`
-	Confusion [][]int  `json:"confusion"` // [true][predicted]
+	Loss      float64  `json:"loss"`      // mean cross entropy, natural logarithm
+	Classes   []string `json:"classes"`   // the network's
+	Confusion [][]int  `json:"confusion"` // [true][predicted], both as the network numbers its classes
 }
 
 func eval(c *cli.Context) error {
@@ -46,8 +49,15 @@ func eval(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(net.Classes) > 0 && len(src.Classes) > 0 && !slices.Equal(net.Classes, src.Classes) {
-		note(c, "the data's classes (%s ...) are not the network's (%s ...): they are compared by number", src.Classes[0], net.Classes[0])
+	if modelName(c) == "" && !c.Bool("by-number") {
+		if src, err = builtinFor(c, src); err != nil {
+			return err
+		}
+		net = src.Net
+	}
+	src, to, err := matchClasses(c, src)
+	if err != nil {
+		return err
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
@@ -72,6 +82,9 @@ func eval(c *cli.Context) error {
 	}
 	fmt.Fprintln(w, "recall\t")
 	for i, row := range r.Confusion {
+		if len(to.To) > 0 && !slices.Contains(to.To, i) {
+			continue // a class that the data does not have
+		}
 		total := 0
 		fmt.Fprintf(w, "%d %s\t", i, net.Class(i))
 		for _, n := range row {

@@ -39,7 +39,7 @@ func invarianceCommand() *cli.Command {
 			&cli.StringFlag{Name: "class", Usage: "class whose probability is shown, by name or number"},
 			&cli.BoolFlag{Name: "relative", Usage: "draw distances as a share of the norm of the unchanged image's values"},
 			&cli.IntFlag{Name: "points", Value: 25, Usage: "amounts of each transform, about"},
-			jsonFlag},
+			byNumberFlag, jsonFlag},
 		Action: invariance,
 	}
 }
@@ -115,11 +115,12 @@ func invariance(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	labels := src.Labels()
-	if class < 0 && len(src.Classes) > 0 && len(net.Classes) > 0 && !slices.Equal(net.Classes, src.Classes) {
-		note(c, "the data's classes (%s ...) are not the network's (%s ...): the most probable class stands in for an image's own", src.Classes[0], net.Classes[0])
-		labels = slices.Repeat([]int{-1}, src.Len())
+	if class < 0 {
+		if src, err = matchIfPossible(c, src); err != nil {
+			return err
+		}
 	}
+	labels := src.Labels()
 	out, err := openOutput(c, net)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ func pointingCommand() *cli.Command {
 		Description: "For each image: is the centre of the patch that lowers the true class's probability most inside the\n" +
 			"object's box, and how much of the energy of the strongest projection of the last convolution lies there?\n\n" +
 			examples("viz pointing", "viz pointing --model ckpt.bin --limit 50 --stride 2 --json"),
-		Flags: []cli.Flag{modelFlag, jsonFlag, quietFlag, workersFlag, seedFlag, splitFlag,
+		Flags: []cli.Flag{modelFlag, jsonFlag, quietFlag, workersFlag, seedFlag, splitFlag, byNumberFlag,
 			&cli.IntFlag{Name: "limit", Value: 200, Usage: "number of images"},
 			&cli.StringFlag{Name: "size", Usage: "patch, see viz occlude"},
 			&cli.StringFlag{Name: "stride", Usage: "stride, see viz occlude"},
@@ -75,6 +75,9 @@ func pointing(c *cli.Context) error {
 	spec.Paths, spec.Data = nil, "shapes"
 	src, err := openInputs(c, net, spec)
 	if err != nil {
+		return err
+	}
+	if src, _, err = matchClasses(c, src); err != nil {
 		return err
 	}
 	engine := model.NewEngine(c.Int("workers"))

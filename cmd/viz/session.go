@@ -21,13 +21,7 @@ import (
 // ./ckpt.bin, or a built-in one (cifar10 if the user brings images). from says
 // which, for messages.
 func loadModel(c *cli.Context, images bool) (net *model.Network, from string, err error) {
-	name := c.String("model")
-	if name == "" {
-		name = os.Getenv("VIZ_MODEL")
-	}
-	if name == "" && isFile("ckpt.bin") && !isDir("ckpt.bin") {
-		name = "ckpt.bin"
-	}
+	name := modelName(c)
 	o, err := modelOptionsOf(c)
 	if err != nil {
 		return nil, "", err
@@ -49,6 +43,18 @@ func loadModel(c *cli.Context, images bool) (net *model.Network, from string, er
 		note(c, "the model does not say how pixels become its input: they go in as they are, 0..255 (see --preprocess)")
 	}
 	return net, from, nil
+}
+
+// modelName is the network that the user names: --model, $VIZ_MODEL, ./ckpt.bin, or "".
+func modelName(c *cli.Context) string {
+	name := c.String("model")
+	if name == "" {
+		name = os.Getenv("VIZ_MODEL")
+	}
+	if name == "" && isFile("ckpt.bin") && !isDir("ckpt.bin") {
+		name = "ckpt.bin"
+	}
+	return name
 }
 
 // hashes holds the hashes of the networks in use, for large ones take their time.

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/deconvnet/viz/internal/classes"
 	"github.com/deconvnet/viz/internal/dataset"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/train"
@@ -71,7 +72,7 @@ func trainCommand() *cli.Command {
 			&cli.StringFlag{Name: "resume", Usage: "go on from checkpoint `FILE`; other flags change its settings"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "checkpoint `FILE`", DefaultText: "the resumed file, else ckpt.bin"},
 			&cli.StringFlag{Name: "log", Usage: "log `FILE`", DefaultText: "the checkpoint's name with .jsonl"},
-			jsonFlag, workersFlag, quietFlag,
+			byNumberFlag, jsonFlag, workersFlag, quietFlag,
 		},
 		Action: runTrain,
 	}
@@ -220,16 +221,24 @@ func runTrain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	var to *classes.Mapping // of the data's classes to those of a network that is resumed
 	if net == nil {
 		if net, err = freshNetwork(c, sets[0], data.Classes); err != nil {
 			return err
 		}
-	} else if len(net.Classes) != len(data.Classes) {
-		return fmt.Errorf("%s has %d classes, the network in %s has %d", spec, len(data.Classes), resume, len(net.Classes))
+	} else if to, err = mapClasses(c, net, data.Classes); err != nil {
+		return err
+	} else if to.Note != "" {
+		note(c, "%s", to.Note)
 	}
 	images, err := decodeSets(c, engine, net, sets)
 	if err != nil {
 		return err
+	}
+	if to != nil {
+		for _, m := range images {
+			m.Labels = to.Labels(m.Labels)
+		}
 	}
 	if resume == "" {
 		measure(net, images[0], !c.Bool("plain"))

@@ -5,59 +5,18 @@ package classes
 import (
 	"encoding/csv"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// maxFile is the most bytes of a label file.
-const maxFile = 16 << 20
-
-// Read reads the label file of a network with so many classes: see [Parse] and [Fit]. "imagenet" means [ImageNet]
-// if there is no file of that name.
-func Read(path string, classes int) ([]string, error) {
-	info, err := os.Stat(path)
-	if path == "imagenet" && err != nil {
-		names, err := Fit(slices.Clone(ImageNet()), classes)
-		if err != nil {
-			return nil, fmt.Errorf("labels imagenet: %w", err)
-		}
-		return names, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("labels: %w", err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("labels %s: not a small plain file (at most %d MB)", path, maxFile>>20)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("labels: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("labels: %w", err)
-	}
-	names, err := Parse(filepath.Base(path), text)
-	if err == nil {
-		names, err = Fit(names, classes)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("labels %s: %w", path, err)
-	}
-	return names, nil
-}
-
 // Fit checks that there is a name for each of a network's classes. Of a network
 // with ImageNet's 1001 classes the first is the background that lists of 1000 do
-// not have.
+// not have. A network with one output tells two classes apart, and may have names for both.
 func Fit(names []string, classes int) ([]string, error) {
 	switch {
-	case len(names) == classes:
+	case len(names) == classes, len(names) == 2 && classes == 1:
 		return names, nil
 	case len(names) == 1000 && classes == 1001:
 		return append([]string{"background"}, names...), nil
