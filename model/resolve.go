@@ -97,10 +97,11 @@ func (net *Network) Resolve(spec string) (string, error) {
 	return "", fmt.Errorf("layer %q is ambiguous: it could be %s", spec, strings.Join(hits, ", "))
 }
 
-// ResolveClass finds a class by name or number.
+// ResolveClass finds a class by name, by one of the words of a name with commas, by a part that only one name has,
+// or by number. Several classes of one name are an error that lists their numbers.
 func (net *Network) ResolveClass(spec string) (int, error) {
-	if i := slices.Index(net.Classes, spec); i >= 0 {
-		return i, nil
+	if hits := net.classesWhere(func(c string) bool { return c == spec }); len(hits) > 0 {
+		return net.oneClass(spec, hits)
 	}
 	classes := len(net.Classes)
 	if shapes, err := net.Shapes(); err == nil && net.Logits != "" {
@@ -118,16 +119,44 @@ func (net *Network) ResolveClass(spec string) (int, error) {
 	if len(net.Classes) == 0 {
 		return 0, fmt.Errorf("no class %q: the network's classes have no names, only numbers 0 to %d", spec, classes-1)
 	}
-	var hits []int
+	part := strings.ToLower(strings.TrimSpace(spec))
+	for _, fits := range []func(c string) bool{
+		func(c string) bool { return strings.EqualFold(c, part) },
+		func(c string) bool {
+			return slices.ContainsFunc(strings.Split(c, ","), func(w string) bool { return strings.EqualFold(strings.TrimSpace(w), part) })
+		},
+		func(c string) bool { return part != "" && strings.Contains(strings.ToLower(c), part) },
+	} {
+		if hits := net.classesWhere(fits); len(hits) > 0 {
+			return net.oneClass(spec, hits)
+		}
+	}
+	return 0, &UnknownName{What: "class", Name: spec, Nearest: nearest(spec, net.Classes)}
+}
+
+func (net *Network) classesWhere(fits func(class string) bool) (hits []int) {
 	for i, c := range net.Classes {
-		if strings.Contains(strings.ToLower(c), strings.ToLower(spec)) {
+		if fits(c) {
 			hits = append(hits, i)
 		}
 	}
+	return hits
+}
+
+// oneClass is the only one of the classes that a name fits, or an error that lists them.
+func (net *Network) oneClass(spec string, hits []int) (int, error) {
 	if len(hits) == 1 {
 		return hits[0], nil
 	}
-	return 0, &UnknownName{What: "class", Name: spec, Nearest: nearest(spec, net.Classes)}
+	const most = 20
+	var list []string
+	for _, k := range hits[:min(most, len(hits))] {
+		list = append(list, fmt.Sprintf("%d %s", k, net.Classes[k]))
+	}
+	if len(hits) > most {
+		list = append(list, fmt.Sprintf("and %d more", len(hits)-most))
+	}
+	return 0, fmt.Errorf("class %q fits %d classes, give the number of one: %s", spec, len(hits), strings.Join(list, "; "))
 }
 
 // ParseUnit reads "layer:channel:y:x", or "layer:channel" for a layer without

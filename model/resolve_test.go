@@ -72,6 +72,19 @@ func TestResolveClass(t *testing.T) {
 	if _, err := net.ResolveClass("3"); fmt.Sprint(err) != "no class 3: the network has 3 classes, 0 to 2" {
 		t.Error(err)
 	}
+	net.Classes = []string{"crane", "tabby, cat", "crane"}
+	if _, err := net.ResolveClass("crane"); fmt.Sprint(err) != `class "crane" fits 2 classes, give the number of one: 0 crane; 2 crane` {
+		t.Error(err)
+	}
+	net.Classes = []string{"dogfish", "Dog, hound", "sea cat, catfish"}
+	for spec, want := range map[string]int{"dog": 1, "Catfish": 2, "hou": 1} {
+		if got, err := net.ResolveClass(spec); err != nil || got != want {
+			t.Errorf("ResolveClass(%q) = %d, %v; want %d", spec, got, err, want)
+		}
+	}
+	if _, err := net.ResolveClass("Fish"); fmt.Sprint(err) != `class "Fish" fits 2 classes, give the number of one: 0 dogfish; 2 sea cat, catfish` {
+		t.Error(err)
+	}
 	net.Classes = nil
 	if _, err := net.ResolveClass("cat"); !strings.Contains(fmt.Sprint(err), `no class "cat": the network's classes have no names`) {
 		t.Error(err)

@@ -688,6 +688,7 @@ type hitNumber struct {
 	features.Hit
 	Name   string    `json:"name"`
 	Label  string    `json:"label,omitempty"`
+	Number *int      `json:"label_number,omitempty"` // in the data's numbering
 	Box    model.Box `json:"box"`
 	MaxAbs float64   `json:"max_abs"`
 }
@@ -700,7 +701,7 @@ func (s *sheets) numbers(top topMaps, l features.Layer, src *images.Inputs) shee
 		for i, h := range m.hits {
 			hn := hitNumber{Hit: h, Name: src.Items[h.Image].Name, Box: m.projections[i].Box, MaxAbs: m.projections[i].MaxAbs()}
 			if l := src.Items[h.Image].Label; l >= 0 && l < len(src.Classes) {
-				hn.Label = src.Classes[l]
+				hn.Label, hn.Number = src.Classes[l], &l
 			}
 			hits = append(hits, hn)
 		}

@@ -112,7 +112,7 @@ func gradcam(c *cli.Context) error {
 			name += "-" + src.Items[i].Stem
 		}
 		if _, err := out.picture(name, fig.Draw(), numbers{
-			json:  map[string]any{"model": hash(net), "layer": layer, "class": net.Class(k), "image": src.Items[i].Name, "lo": 0, "hi": hi},
+			json:  map[string]any{"model": hash(net), "layer": layer, "class": net.Class(k), "class_number": k, "image": src.Items[i].Name, "lo": 0, "hi": hi},
 			shape: []int{s.H, s.W}, data: cam}, "layer", layer, "class", net.Class(k), "image", src.Items[i].Name); err != nil {
 			return err
 		}

@@ -48,6 +48,7 @@ func invarianceCommand() *cli.Command {
 type invarianceImage struct {
 	Image  string                        `json:"image"`
 	Class  string                        `json:"class"`
+	Number int                           `json:"class_number"`
 	Curves []experiments.InvarianceCurve `json:"curves"`
 }
 
@@ -156,7 +157,7 @@ func invariance(c *cli.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", src.Items[i].Name, err)
 		}
-		shown, xs = append(shown, invarianceImage{images.Title(src.Items[i].Name), net.Class(k), curves}), append(xs, x)
+		shown, xs = append(shown, invarianceImage{images.Title(src.Items[i].Name), net.Class(k), k, curves}), append(xs, x)
 	}
 	end()
 	if err := writeInvariance(c, out, net, transforms, layers, shown, xs); err != nil {
