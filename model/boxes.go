@@ -9,6 +9,39 @@ import (
 // Box is a half-open rectangle of positions in a map: rows Y0..Y1, columns X0..X1.
 type Box = kernel.Box
 
+// reach says which places of a layer's output depend on which of its input.
+type reach struct {
+	way    way
+	window kernel.Conv
+}
+
+type way int
+
+const (
+	nowhere   way = iota
+	samePlace     // on the same place, in every input
+	wholeMap      // on everything
+	windowed      // on the window of a convolution
+	scattered     // on the window of a convolution's transpose
+)
+
+var (
+	pointwise  = reach{way: samePlace}
+	everywhere = reach{way: wholeMap}
+)
+
+// windows is the reach of a layer with the windows of a convolution.
+func windows(c kernel.Conv) reach { return reach{windowed, c} }
+
+// transposedWindows is the reach of a convolution's transpose.
+func transposedWindows(c kernel.Conv) reach { return reach{scattered, c} }
+
+// asConv is the window arithmetic of a pool: that of a convolution with the same window.
+func asConv(p kernel.Pool) kernel.Conv {
+	return kernel.Conv{In: 1, Out: 1, KH: p.KH, KW: p.KW, StrideY: p.StrideY, StrideX: p.StrideX,
+		DilY: p.DilY, DilX: p.DilX, PadTop: p.PadTop, PadLeft: p.PadLeft, Groups: 1}
+}
+
 // InputBox returns the part of the layer's input (of shape in) that the values
 // in box out of its output depend on, clipped to the input. Inputs of Add and
 // Concat all get the same box.
@@ -16,34 +49,21 @@ func InputBox(l Layer, in Shape, out Box) (Box, error) {
 	if out.Empty() {
 		return Box{}, nil
 	}
-	var b Box
-	switch l := l.(type) {
-	case *Conv:
-		b = l.Geometry().InputBox(out)
-	case *MaxPool:
-		b = windowBox(l.Geometry(), out)
-	case *AvgPool:
-		b = windowBox(l.Geometry(), out)
-	case *WindowPool:
-		b = windowBox(l.Geometry(), out)
-	case *ConvTranspose:
-		b = l.Geometry().OutputBox(out, in.H, in.W)
-	case *GlobalAvgPool, *Dense, *Flatten, *MatMul, *InstanceNorm, *Reduce, *Rearrange, *AlongAxis, *SoftmaxAxis,
-		*Join, *Reshape, *Constant, *Recurrent, *Sequence:
-		return in.Box(), nil
-	case *ReLU, *LeakyReLU, *Clip, *LRN, *BatchNorm, *Add, *Concat, *Dropout, *Softmax, *Unary:
-		return out, nil
-	case *Binary:
-		if !l.local(in) {
-			return in.Box(), nil
-		}
-		return out, nil
-	case *Pad:
-		b = out.Shift(-l.Pads[0], -l.Pads[1])
-	default:
+	k, ok := l.(kind)
+	if !ok {
 		return Box{}, unknownKind(l)
 	}
-	return b.Intersect(in.Box()), nil
+	switch r := k.reach(in); r.way {
+	case samePlace:
+		return out, nil
+	case wholeMap:
+		return in.Box(), nil
+	case windowed:
+		return r.window.InputBox(out).Intersect(in.Box()), nil
+	case scattered:
+		return r.window.OutputBox(out, in.H, in.W).Intersect(in.Box()), nil
+	}
+	return Box{}, fmt.Errorf("%s says nothing about its boxes", l.Kind())
 }
 
 // OutputBox returns the part of the layer's output (of shape out) that can
@@ -52,41 +72,22 @@ func OutputBox(l Layer, ins, out Shape, in Box) (Box, error) {
 	if in.Empty() {
 		return Box{}, nil
 	}
-	switch l := l.(type) {
-	case *Conv:
-		return l.Geometry().OutputBox(in, out.H, out.W), nil
-	case *MaxPool:
-		return reachedBy(l.Geometry(), in, out), nil
-	case *AvgPool:
-		return reachedBy(l.Geometry(), in, out), nil
-	case *WindowPool:
-		return reachedBy(l.Geometry(), in, out), nil
-	case *ConvTranspose:
-		return l.Geometry().InputBox(in).Intersect(out.Box()), nil
-	case *GlobalAvgPool, *Dense, *Flatten, *MatMul, *InstanceNorm, *Reduce, *Rearrange, *AlongAxis, *SoftmaxAxis,
-		*Join, *Reshape, *Constant, *Recurrent, *Sequence:
-		return out.Box(), nil
-	case *ReLU, *LeakyReLU, *Clip, *LRN, *BatchNorm, *Add, *Concat, *Dropout, *Softmax, *Unary:
-		return in, nil
-	case *Binary:
-		if !l.local(ins) {
-			return out.Box(), nil
-		}
-		return in, nil
-	case *Pad:
-		return in.Shift(l.Pads[0], l.Pads[1]), nil
+	k, ok := l.(kind)
+	if !ok {
+		return Box{}, unknownKind(l)
 	}
-	return Box{}, unknownKind(l)
+	switch r := k.reach(ins); r.way {
+	case samePlace:
+		return in, nil
+	case wholeMap:
+		return out.Box(), nil
+	case windowed:
+		return r.window.OutputBox(in, out.H, out.W), nil
+	case scattered:
+		return r.window.InputBox(in).Intersect(out.Box()), nil
+	}
+	return Box{}, fmt.Errorf("%s says nothing about its boxes", l.Kind())
 }
-
-// asConv is the window arithmetic of a pool: that of a convolution with the same window.
-func asConv(p kernel.Pool) kernel.Conv {
-	return kernel.Conv{In: 1, Out: 1, KH: p.KH, KW: p.KW, StrideY: p.StrideY, StrideX: p.StrideX,
-		DilY: p.DilY, DilX: p.DilX, PadTop: p.PadTop, PadLeft: p.PadLeft, Groups: 1}
-}
-
-func windowBox(p kernel.Pool, out Box) Box           { return asConv(p).InputBox(out) }
-func reachedBy(p kernel.Pool, in Box, out Shape) Box { return asConv(p).OutputBox(in, out.H, out.W) }
 
 // ReceptiveBox returns the part of the input image that the values in box b of
 // the node called name depend on.

@@ -10,7 +10,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -391,209 +390,6 @@ func dataCRC(tensors []entry) string {
 
 func hex32(v uint32) string { return fmt.Sprintf("%08x", v) }
 
-// layerKinds lists every kind of layer.
-var layerKinds = []Layer{&Conv{}, &Dense{}, &MaxPool{}, &AvgPool{}, &GlobalAvgPool{}, &ReLU{}, &LeakyReLU{}, &Clip{}, &LRN{},
-	&BatchNorm{}, &Add{}, &Concat{}, &Flatten{}, &Pad{}, &Dropout{}, &Recurrent{}, &Softmax{},
-	&Unary{}, &Binary{}, &MatMul{}, &ConvTranspose{}, &WindowPool{}, &InstanceNorm{}, &Reduce{}, &Rearrange{}, &AlongAxis{},
-	&SoftmaxAxis{}, &Join{}, &Reshape{}, &Constant{}, &Sequence{}}
-
-// newLayer returns an empty layer of a kind, or nil.
-func newLayer(kind string) Layer {
-	for _, l := range layerKinds {
-		if l.Kind() == kind {
-			return reflect.New(reflect.TypeOf(l).Elem()).Interface().(Layer)
-		}
-	}
-	return nil
-}
-
-// slot is a named place in a layer: an attribute or, if it is a *[]float32 or a
-// **tensor.Tensor, an array of weights.
-type slot struct {
-	name string
-	at   any
-}
-
-// layerSlots says all that there is to save of a layer.
-func layerSlots(l Layer) ([]slot, error) {
-	switch l := l.(type) {
-	case *Conv:
-		return []slot{{"weight", &l.Weight}, {"bias", &l.Bias},
-			{"stride", &l.Stride}, {"dilation", &l.Dilation}, {"pads", &l.Pads}, {"groups", &l.Groups}}, nil
-	case *Dense:
-		return []slot{{"weight", &l.Weight}, {"bias", &l.Bias}}, nil
-	case *MaxPool:
-		return []slot{{"kernel", &l.Kernel}, {"stride", &l.Stride}, {"dilation", &l.Dilation}, {"pads", &l.Pads}, {"ceil", &l.Ceil}}, nil
-	case *AvgPool:
-		return []slot{{"kernel", &l.Kernel}, {"stride", &l.Stride}, {"pads", &l.Pads}, {"ceil", &l.Ceil}, {"count_pad", &l.CountPad}}, nil
-	case *LeakyReLU:
-		return []slot{{"alpha", &l.Alpha}}, nil
-	case *Clip:
-		return []slot{{"min", &l.Min}, {"max", &l.Max}}, nil
-	case *LRN:
-		return []slot{{"size", &l.Size}, {"alpha", &l.Alpha}, {"beta", &l.Beta}, {"bias", &l.Bias}}, nil
-	case *BatchNorm:
-		return []slot{{"scale", &l.Scale}, {"shift", &l.Shift}, {"mean", &l.Mean}, {"var", &l.Var}, {"eps", &l.Eps}}, nil
-	case *Pad:
-		return []slot{{"pads", &l.Pads}, {"value", &l.Value}}, nil
-	case *Recurrent:
-		return []slot{{"cell", &l.Cell}, {"weight_x", &l.WeightX}, {"weight_h", &l.WeightH}, {"bias_x", &l.BiasX}, {"bias_h", &l.BiasH}}, nil
-	case *Dropout:
-		return []slot{{"rate", &l.Rate}}, nil
-	case *GlobalAvgPool, *ReLU, *Add, *Concat, *Flatten, *Softmax:
-		return nil, nil
-	case *Unary:
-		return []slot{{"op", &l.Op}, {"alpha", &l.Alpha}, {"beta", &l.Beta}}, nil
-	case *Binary:
-		return []slot{{"op", &l.Op}, {"a", &l.A}, {"b", &l.B}, {"value", &l.Value}, {"first", &l.First}}, nil
-	case *MatMul:
-		return []slot{{"a", &l.A}, {"b", &l.B}, {"value", &l.Value}, {"first", &l.First}}, nil
-	case *ConvTranspose:
-		return []slot{{"weight", &l.Weight}, {"bias", &l.Bias}, {"stride", &l.Stride}, {"dilation", &l.Dilation}, {"pads", &l.Pads},
-			{"output_pad", &l.OutPad}, {"groups", &l.Groups}}, nil
-	case *WindowPool:
-		return []slot{{"op", &l.Op}, {"kernel", &l.Kernel}, {"stride", &l.Stride}, {"dilation", &l.Dilation}, {"pads", &l.Pads}, {"ceil", &l.Ceil},
-			{"count_pad", &l.CountPad}, {"columns", &l.Columns}, {"p", &l.P}}, nil
-	case *InstanceNorm:
-		return []slot{{"scale", &l.Scale}, {"shift", &l.Shift}, {"eps", &l.Eps}}, nil
-	case *Reduce:
-		return []slot{{"op", &l.Op}, {"from", &l.From}, {"axes", &l.Axes}, {"last", &l.Last}}, nil
-	case *Rearrange:
-		return []slot{{"what", &l.What}, {"offset", &l.Offset}, {"to", &l.To}, {"strides", &l.Strides}}, nil
-	case *AlongAxis:
-		return []slot{{"what", &l.What}, {"from", &l.From}, {"axis", &l.Axis}, {"taps", &l.Taps}, {"index", &l.Index}, {"weight", &l.Weight}, {"fill", &l.Fill}}, nil
-	case *SoftmaxAxis:
-		return []slot{{"outer", &l.Outer}, {"size", &l.Size}, {"inner", &l.Inner}, {"log", &l.Log}}, nil
-	case *Join:
-		return []slot{{"axis", &l.Axis}, {"to", &l.To}}, nil
-	case *Reshape:
-		return []slot{{"to", &l.To}}, nil
-	case *Constant:
-		return []slot{{"value", &l.Value}}, nil
-	case *Sequence:
-		return []slot{{"op", &l.Op}, {"steps", &l.Steps}, {"batch", &l.Batch}, {"values", &l.Values}, {"hidden", &l.Hidden}, {"direction", &l.Direction},
-			{"w", &l.W}, {"r", &l.R}, {"b", &l.B}, {"p", &l.P}, {"h0", &l.H0}, {"c0", &l.C0}, {"activations", &l.Activations},
-			{"alpha", &l.Alpha}, {"beta", &l.Beta}, {"clip", &l.Clip}, {"input_forget", &l.InputForget}, {"before_reset", &l.BeforeReset},
-			{"lengths", &l.Lengths}}, nil
-	}
-	return nil, unknownKind(l)
-}
-
-// weights returns the slot's array, nil if it is an attribute or there is none.
-func (s slot) weights() *entry {
-	switch at := s.at.(type) {
-	case **tensor.Tensor:
-		if *at != nil {
-			return &entry{shape: (*at).Shape, data: (*at).Data}
-		}
-	case *[]float32:
-		if *at != nil {
-			return &entry{shape: []int{len(*at)}, data: *at}
-		}
-	}
-	return nil
-}
-
-// unset reports a list that is not there, which is not the same as an empty one.
-func (s slot) unset() bool {
-	list, ok := s.at.(*[]int)
-	return ok && *list == nil
-}
-
-func (s slot) isAttribute() bool {
-	switch s.at.(type) {
-	case **tensor.Tensor, *[]float32:
-		return false
-	}
-	return true
-}
-
-// fits says whether an array of the given shape can be set.
-func (s slot) fits(shape []int) error {
-	if n, ok := product(shape, maxElements); !ok || n == 0 {
-		return fmt.Errorf("shape is %v, want sizes from 1 to %d values in all", shape, maxElements)
-	}
-	if _, ok := s.at.(*[]float32); ok && len(shape) != 1 {
-		return fmt.Errorf("shape is %v, want one dimension", shape)
-	}
-	return nil
-}
-
-func (s slot) set(t *tensor.Tensor) {
-	switch at := s.at.(type) {
-	case **tensor.Tensor:
-		*at = t
-	case *[]float32:
-		*at = t.Data
-	}
-}
-
-// append appends the attribute's value as JSON.
-func (s slot) append(b []byte) ([]byte, error) {
-	ints := func(v []int) ([]byte, error) {
-		for _, i := range v {
-			if i < -maxAttribute || i > maxAttribute {
-				return nil, fmt.Errorf("%s is %v, want at most %d", s.name, v, maxAttribute)
-			}
-		}
-		return appendInts(b, v), nil
-	}
-	float := func(v float64, bits int) ([]byte, error) {
-		if math.IsNaN(v) {
-			return nil, fmt.Errorf("%s is not a number", s.name)
-		}
-		return appendFloat(b, v, bits), nil
-	}
-	switch at := s.at.(type) {
-	case *int:
-		if *at < -maxAttribute || *at > maxAttribute {
-			return nil, fmt.Errorf("%s is %d, want at most %d", s.name, *at, maxAttribute)
-		}
-		return strconv.AppendInt(b, int64(*at), 10), nil
-	case *[2]int:
-		return ints(at[:])
-	case *[4]int:
-		return ints(at[:])
-	case *[]int:
-		return ints(*at)
-	case *string:
-		if !utf8.ValidString(*at) {
-			return nil, fmt.Errorf("%s is not UTF-8", s.name)
-		}
-		return appendString(b, *at), nil
-	case *bool:
-		return strconv.AppendBool(b, *at), nil
-	case *float32:
-		return float(float64(*at), 32)
-	case *float64:
-		return float(*at, 64)
-	}
-	return nil, fmt.Errorf("%s has no text form", s.name)
-}
-
-// read reads what append wrote.
-func (s slot) read(p *scanner) {
-	switch at := s.at.(type) {
-	case *int:
-		*at = int(p.int(-maxAttribute, maxAttribute))
-	case *[2]int:
-		p.ints(at[:], maxAttribute)
-	case *[4]int:
-		p.ints(at[:], maxAttribute)
-	case *[]int:
-		*at = []int{}
-		p.array(func() { *at = append(*at, int(p.int(-maxAttribute, maxAttribute))) })
-	case *string:
-		*at = p.str()
-	case *bool:
-		*at = p.bool()
-	case *float32:
-		*at = float32(p.float(32))
-	case *float64:
-		*at = p.float(64)
-	}
-}
-
 // networkTensors lists the arrays of all layers, sorted by name.
 func networkTensors(net *Network) ([]entry, error) {
 	var out []entry
@@ -761,14 +557,12 @@ func decodeNode(p *scanner) (n Node, wants []slot) {
 			n.Name = p.str()
 		case "kind":
 			kind := p.str()
-			if n.Layer = newLayer(kind); n.Layer == nil {
+			l := newLayer(kind)
+			if l == nil {
 				p.fail("unknown layer kind %.40q", kind)
 				return
 			}
-			var err error
-			if slots, err = layerSlots(n.Layer); err != nil {
-				p.fail("%v", err)
-			}
+			n.Layer, slots = l, l.slots()
 		case "inputs":
 			p.array(func() {
 				if len(n.Inputs) == maxInputs {
@@ -803,7 +597,7 @@ func decodeNode(p *scanner) (n Node, wants []slot) {
 		p.fail("no kind")
 	}
 	for _, s := range slots {
-		if s.isAttribute() && !s.unset() || !s.isAttribute() && !optional(n.Layer, s.name) {
+		if s.isAttribute() && !s.unset() || !s.isAttribute() && !s.optional {
 			p.fail("%s is missing", s.name)
 		}
 	}
@@ -811,19 +605,6 @@ func decodeNode(p *scanner) (n Node, wants []slot) {
 		p.err = fmt.Errorf("node %s: %w", n.Name, p.err)
 	}
 	return n, wants
-}
-
-// optional says which arrays a layer may be without.
-func optional(l Layer, name string) bool {
-	switch l.(type) {
-	case *Binary, *MatMul:
-		return name == "value"
-	case *AlongAxis:
-		return name == "weight"
-	case *Sequence:
-		return name != "w" && name != "r"
-	}
-	return name == "bias"
 }
 
 // encodeJSON is json.Marshal without HTML's escapes.

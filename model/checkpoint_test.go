@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -193,47 +194,117 @@ func TestCheckpointRoundTrip(t *testing.T) {
 	}
 }
 
-// Every type with a Kind method in network.go and arrays.go can be saved, and
-// everyKind or arrayKinds has one of it.
-func TestEveryKindIsSaved(t *testing.T) {
-	var kinds []string
-	for _, name := range []string{"network.go", "arrays.go"} {
+// The table of kinds has every type with a Kind method, each in a file of its own;
+// every field of a kind is in a slot, every array is said to be weights or not by
+// what it is called, and everyKind or arrayKinds has one of it, so that it is saved.
+func TestTableOfKinds(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, d := range file.Decls {
 			if f, ok := d.(*ast.FuncDecl); ok && f.Name.Name == "Kind" {
-				kinds = append(kinds, f.Recv.List[0].Type.(*ast.StarExpr).X.(*ast.Ident).Name)
+				found[f.Recv.List[0].Type.(*ast.StarExpr).X.(*ast.Ident).Name] = name
 			}
 		}
 	}
-	if len(kinds) < 16 {
-		t.Fatalf("found only %v", kinds)
+	if len(found) != len(kinds) {
+		t.Errorf("the table has %d kinds, the sources %d", len(kinds), len(found))
 	}
 	var tried []string
 	for _, n := range append(everyKind().Nodes, arrayKinds().Nodes...) {
 		tried = append(tried, n.Layer.Kind())
 	}
-	for _, kind := range kinds {
+	for kind, file := range found {
 		l := newLayer(kind)
 		if l == nil {
-			t.Errorf("%s is not in layerKinds", kind)
+			t.Errorf("%s is not in the table", kind)
 			continue
 		}
-		slots, err := layerSlots(l)
-		if err != nil {
-			t.Errorf("%s: %v", kind, err)
+		if want := "kind_" + strings.ToLower(kind) + ".go"; file != want {
+			t.Errorf("%s is in %s, want %s", kind, file, want)
 		}
-		if n := reflect.TypeOf(l).Elem().NumField(); n != len(slots) {
-			t.Errorf("%s has %d fields, %d are saved", kind, n, len(slots))
+		fields := reflect.ValueOf(l).Elem()
+		saved := map[any]bool{}
+		names := map[string]bool{}
+		for _, s := range l.slots() {
+			saved[s.at] = true
+			if names[s.name] {
+				t.Errorf("%s has two slots %s", kind, s.name)
+			}
+			names[s.name] = true
+			if s.isAttribute() && (s.counted || s.optional || s.torchName != "") {
+				t.Errorf("%s: %s is no array", kind, s.name)
+			}
+			if _, err := s.append(nil); s.isAttribute() && err != nil {
+				t.Errorf("%s: %v", kind, err)
+			}
+		}
+		for i := range fields.NumField() {
+			if !saved[fields.Field(i).Addr().Interface()] {
+				t.Errorf("%s: no slot for %s", kind, fields.Type().Field(i).Name)
+			}
+		}
+		if k := l.inputs(); k != many && k < 1 {
+			t.Errorf("%s takes %d inputs", kind, k)
 		}
 		if !slices.Contains(tried, kind) {
 			t.Errorf("everyKind has no %s", kind)
 		}
 	}
-	if len(layerKinds) != len(kinds) {
-		t.Errorf("layerKinds has %d kinds, the sources %d", len(layerKinds), len(kinds))
+}
+
+// noFreshWeights are kinds with weights of which it is not known how they begin before training.
+var noFreshWeights = map[string]string{
+	"Binary":   "the array may be anything",
+	"MatMul":   "a matrix without a layer around it may be anything",
+	"Constant": "it may be anything",
+	"Sequence": "read from ONNX files only, cannot be trained",
+}
+
+// A copy has the same bits and none of the arrays of the network it is from; and
+// weights can be drawn anew, or there is a reason.
+func TestCloneOfEveryKind(t *testing.T) {
+	for _, net := range []*Network{everyKind(), arrayKinds()} {
+		twin := net.Clone()
+		if twin.Hash() != net.Hash() {
+			t.Error("the copy has another hash")
+		}
+		shapes, err := net.Shapes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, n := range net.Nodes {
+			k, theirs := n.Layer.(kind), twin.Nodes[i].Layer.(kind).slots()
+			for j, s := range k.slots() {
+				if w := s.weights(); w != nil && &w.data[0] == &theirs[j].weights().data[0] {
+					t.Errorf("%s: the copy shares %s", n.Name, s.name)
+				}
+			}
+			var ins []Shape
+			for _, in := range n.Inputs {
+				ins = append(ins, shapes[in])
+			}
+			before := weightCount(k)
+			fresh, err := drawn(&builder{rng: rand.New(rand.NewPCG(1, 1))}, k, ins, 0)
+			switch {
+			case err != nil && noFreshWeights[k.Kind()] == "":
+				t.Errorf("%s: %v", n.Name, err)
+			case err == nil && before > 0 && noFreshWeights[k.Kind()] != "":
+				t.Errorf("%s: weights drawn anew, although %s", n.Name, noFreshWeights[k.Kind()])
+			case err == nil && weightCount(fresh.(kind)) != before:
+				t.Errorf("%s: %d weights, before %d", n.Name, weightCount(fresh.(kind)), before)
+			}
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 
@@ -41,6 +40,7 @@ type Plan struct {
 type arena struct {
 	slots [][]float32
 	live  [][]float32 // the values by number: 0 is the input, i+1 what step i computes
+	call  call
 }
 
 // step computes one value, or several at once when layers are fused.
@@ -48,10 +48,13 @@ type step struct {
 	node     *Node
 	out      string // value produced; node.Name unless fused
 	inputs   []int  // numbers of the values read
+	shapes   []Shape
+	placed   []bool // of a concatenation: inputs that are computed in its memory
 	into     int    // number of the concatenation whose memory the value is computed in, 0 if none
 	offset   int    // there, in each image
 	filters  *kernel.Filters
-	weight   []float32
+	weight   []float32 // of a convolution whose batch normalisation is folded in, until prepared
+	fast     bool
 	epilogue kernel.Epilogue
 	scale    []float32 // batch norm
 	shift    []float32
@@ -99,11 +102,11 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 		s := step{node: n, out: n.Name, slot: -1}
 		switch l := n.Layer.(type) {
 		case *Conv:
-			weight, bias := l.Weight.Data, l.Bias
+			s.fast = keep.Fast
 			next := p.soleReader(s.out, needed, kept)
 			if next != nil {
 				if bn, ok := next.Layer.(*BatchNorm); ok {
-					weight, bias = foldBatchNorm(l, bn)
+					s.weight, s.epilogue.Bias = foldBatchNorm(l, bn)
 					s.out, fused[next.Name] = next.Name, true
 					next = p.soleReader(s.out, needed, kept)
 				}
@@ -120,18 +123,6 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 					s.out, fused[next.Name] = next.Name, true
 				}
 			}
-			pack := kernel.PackForward
-			if keep.Fast {
-				pack = kernel.PackForwardFast
-			}
-			s.filters = pack(l.Geometry(), weight)
-			s.epilogue.Bias = bias
-		case *BatchNorm:
-			s.scale, s.shift = l.affine()
-		case *Flatten, *Dropout, *Reshape:
-			s.alias = true
-		case *ConvTranspose:
-			s.filters = kernel.PackData(l.Geometry(), l.Weight.Data)
 		case *MaxPool:
 			s.switches = all || keep.Switches
 		case *Add:
@@ -142,13 +133,17 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 				}
 			}
 		}
+		_, s.alias = n.Layer.(viewer)
+		if l, ok := n.Layer.(preparer); ok {
+			l.prepare(&s)
+		}
 		p.steps = append(p.steps, s)
 	}
 	numbers := map[string]int{net.Input.Name: 0}
 	for i := range p.steps {
 		s := &p.steps[i]
 		for _, in := range s.node.Inputs {
-			s.inputs = append(s.inputs, numbers[in])
+			s.inputs, s.shapes = append(s.inputs, numbers[in]), append(s.shapes, shapes[in])
 		}
 		numbers[s.out] = i + 1
 	}
@@ -173,6 +168,10 @@ func (p *Plan) joinInPlace(needed, kept map[string]bool) {
 				from := &p.steps[v-1]
 				if _, ok := from.node.Layer.(*Conv); ok && from.pool == nil {
 					from.into, from.offset = i+1, at
+					if s.placed == nil {
+						s.placed = make([]bool, len(s.inputs))
+					}
+					s.placed[k] = true
 					from.epilogue.Stride = p.shapes[s.out].Len()
 				}
 			}
@@ -379,7 +378,14 @@ func (p *Plan) runPart(t *Trace, a *arena, first, n int) error {
 			size := p.shapes[s.out].Len()
 			switches = t.switches[s.out][first*size:][:n*size]
 		}
-		if err := p.run(s, n, dst, switches, a.live); err != nil {
+		if s.alias {
+			continue
+		}
+		a.call = call{k: p.engine.k, n: n, dst: dst, out: p.shapes[s.out], srcs: a.call.srcs[:0], ins: s.shapes, switches: switches, step: s}
+		for _, v := range s.inputs {
+			a.call.srcs = append(a.call.srcs, a.live[v])
+		}
+		if err := s.node.Layer.(kind).forward(&a.call); err != nil {
 			return fmt.Errorf("model: layer %s: %w", s.node.Name, err)
 		}
 	}
@@ -432,163 +438,6 @@ func (p *Plan) choosePart() {
 	}
 }
 
-func (p *Plan) run(s *step, n int, dst []float32, switches []int32, live [][]float32) error {
-	k := p.engine.k
-	out := p.shapes[s.out]
-	src, in := live[s.inputs[0]], p.shapes[s.node.Inputs[0]]
-	switch l := s.node.Layer.(type) {
-	case *Conv:
-		if s.pool != nil {
-			k.ConvMaxPool(s.filters, n, dst, out.Box(), s.pool.Geometry(), s.mid.H, s.mid.W, src, in.Box(), s.epilogue)
-			break
-		}
-		k.ConvForward(s.filters, n, dst, out.Box(), src, in.Box(), s.epilogue)
-	case *Dense:
-		k.DenseForward(n, in.C, out.C, dst, src, l.Weight.Data, l.Bias)
-	case *MaxPool:
-		k.MaxPool(l.Geometry(), n*in.C, dst, switches, out.Box(), src, in.Box(), in.H, in.W)
-	case *AvgPool:
-		k.AvgPool(l.Geometry(), n*in.C, dst, out.Box(), src, in.Box(), in.H, in.W, l.Pads[2], l.Pads[3], l.CountPad)
-	case *GlobalAvgPool:
-		k.AvgPool(GlobalPool(in), n*in.C, dst, out.Box(), src, in.Box(), in.H, in.W, 0, 0, false)
-	case *ReLU:
-		k.ReLU(dst, src)
-	case *LeakyReLU:
-		for i, v := range src {
-			dst[i] = v
-			if v <= 0 {
-				dst[i] = l.Alpha * v
-			}
-		}
-	case *Clip:
-		for i, v := range src {
-			dst[i] = min(max(v, l.Min), l.Max)
-		}
-	case *LRN:
-		k.LRN(n, in.C, in.H*in.W, dst, src, l.Size, l.Alpha, l.Beta, l.Bias)
-	case *BatchNorm:
-		k.ScaleShift(n, in.C, in.H*in.W, dst, src, s.scale, s.shift)
-	case *Add:
-		for i, v := range s.inputs[1:] {
-			if i == len(s.inputs)-2 && s.relu {
-				k.AddReLU(dst, src, live[v])
-			} else {
-				k.Add(dst, src, live[v])
-			}
-			src = dst
-		}
-	case *Concat:
-		at := 0
-		for i, v := range s.inputs {
-			size := p.shapes[s.node.Inputs[i]].Len()
-			if v > 0 && v <= len(p.steps) && p.steps[v-1].into > 0 { // is there already
-				at += size
-				continue
-			}
-			part := live[v]
-			for i := range n {
-				copy(dst[i*out.Len()+at:], part[i*size:(i+1)*size])
-			}
-			at += size
-		}
-	case *Pad:
-		padPlanes(dst, src, n*in.C, in, l)
-	case *Softmax:
-		softmax(k, n, in, dst, src)
-	case *Recurrent:
-		geo, err := l.Geometry(in)
-		if err != nil {
-			return err
-		}
-		var s kernel.Recurrence
-		k.RecurrentForward(geo, n, &s, dst, src, l.Weights())
-	case *Flatten, *Dropout, *Reshape:
-	case *ConvTranspose:
-		return forwardTranspose(k, l, s.filters, n, dst, out, src, in)
-	default:
-		var srcs [][]float32
-		var ins []Shape
-		for i, name := range s.node.Inputs {
-			srcs, ins = append(srcs, live[s.inputs[i]]), append(ins, p.shapes[name])
-		}
-		return ForwardArray(k, l, n, dst, out, srcs, ins)
-	}
-	return nil
-}
-
-// GlobalPool is a global average pool as a window of the whole map.
-func GlobalPool(in Shape) kernel.Pool {
-	return kernel.Pool{KH: in.H, KW: in.W, StrideY: 1, StrideX: 1, DilY: 1, DilX: 1}
-}
-
-func padPlanes(dst, src []float32, planes int, in Shape, l *Pad) {
-	h, w := in.H+l.Pads[0]+l.Pads[2], in.W+l.Pads[1]+l.Pads[3]
-	for i := range dst {
-		dst[i] = l.Value
-	}
-	for c := range planes {
-		for y := range in.H {
-			at := (c*h+y+l.Pads[0])*w + l.Pads[1]
-			copy(dst[at:at+in.W], src[(c*in.H+y)*in.W:])
-		}
-	}
-}
-
-// softmax over the channels, at each place apart.
-func softmax(k *kernel.Engine, n int, in Shape, dst, src []float32) {
-	if in.H*in.W == 1 {
-		k.Softmax(n, in.C, dst, src)
-		return
-	}
-	plane := in.H * in.W
-	row := make([]float32, in.C)
-	for i := range n {
-		for j := range plane {
-			for c := range in.C {
-				row[c] = src[(i*in.C+c)*plane+j]
-			}
-			k.Softmax(1, in.C, row, row)
-			for c := range in.C {
-				dst[(i*in.C+c)*plane+j] = row[c]
-			}
-		}
-	}
-}
-
-// affine returns the layer as out = scale*x + shift per channel.
-func (l *BatchNorm) affine() (scale, shift []float32) {
-	scale, shift = make([]float32, len(l.Scale)), make([]float32, len(l.Scale))
-	for c := range scale {
-		s := float64(l.Scale[c]) / math.Sqrt(float64(l.Var[c])+l.Eps)
-		scale[c] = float32(s)
-		shift[c] = float32(float64(l.Shift[c]) - float64(l.Mean[c])*s)
-	}
-	return scale, shift
-}
-
-// TopDownScale is what the layer multiplies a top-down signal by, per channel:
-// Scale/sqrt(Var+Eps).
-func (l *BatchNorm) TopDownScale() []float32 {
-	s, _ := l.affine()
-	return s
-}
-
-// foldBatchNorm returns weights and bias of the convolution followed by bn.
-func foldBatchNorm(l *Conv, bn *BatchNorm) (weight, bias []float32) {
-	scale, shift := bn.affine()
-	weight, bias = slices.Clone(l.Weight.Data), slices.Clone(shift)
-	per := len(weight) / len(scale)
-	for k, s := range scale {
-		for i := range weight[k*per : (k+1)*per] {
-			weight[k*per+i] *= s
-		}
-		if l.Bias != nil {
-			bias[k] += l.Bias[k] * s
-		}
-	}
-	return weight, bias
-}
-
 // arena returns memory for a pass, with no values in it.
 func (p *Plan) arena() *arena {
 	p.mu.Lock()
@@ -603,6 +452,8 @@ func (p *Plan) arena() *arena {
 
 func (p *Plan) release(a *arena) {
 	clear(a.live)
+	clear(a.call.srcs)
+	a.call = call{srcs: a.call.srcs[:0]}
 	p.mu.Lock()
 	p.idle = append(p.idle, a)
 	p.mu.Unlock()

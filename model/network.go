@@ -3,8 +3,6 @@ package model
 import (
 	"fmt"
 	"strings"
-
-	"github.com/deconvnet/viz/model/tensor"
 )
 
 // Network is a trained network as plain data: a directed acyclic graph of named
@@ -75,110 +73,19 @@ func (s Shape) String() string {
 	return fmt.Sprintf("%dx%dx%d", s.C, s.H, s.W)
 }
 
-// Layer is what a node computes. Layers are data: each pass (shapes, forward,
-// boxes, projection, training graph, ...) is one function with a switch over the
-// kinds below, and reports a kind it does not know as an error naming the node.
+// Layer is what a node computes. Layers are data: they only hold weights and
+// sizes. Each kind has a file of its own, kind_NAME.go; kinds.go lists them and
+// says what a kind is asked for.
+//
+// Sizes in pairs are [rows, columns]; Pads are [top, left, bottom, right], as in
+// ONNX. Kinds that work on arrays of any rank know the sizes of the axes of one
+// image's value by themselves ("dims", C order), so that Shape stays what maps
+// need: a value is the same numbers in the same order however it is divided into
+// axes. ArrayShape says which Shape dims get.
 type Layer interface {
 	// Kind is the layer's name in files and messages, such as "Conv".
 	Kind() string
 }
-
-// The layer kinds. Sizes in pairs are [rows, columns]; Pads are [top, left,
-// bottom, right], as in ONNX.
-type (
-	// Conv is a cross-correlation, as ONNX and every training framework has it:
-	// out[k][y][x] = Bias[k] + sum_{c,r,s} Weight[k][c][r][s] * in[c][y*Stride+r*Dilation-top][...].
-	Conv struct {
-		Weight   *tensor.Tensor // [K, C/Groups, R, S]
-		Bias     []float32      // [K] or nil
-		Stride   [2]int
-		Dilation [2]int
-		Pads     [4]int
-		Groups   int
-	}
-	// Dense is a fully connected layer: out = Weight·in + Bias.
-	Dense struct {
-		Weight *tensor.Tensor // [out, in]
-		Bias   []float32      // [out] or nil
-	}
-	// MaxPool is the maximum over windows; padding never wins.
-	MaxPool struct {
-		Kernel, Stride, Dilation [2]int
-		Pads                     [4]int
-		Ceil                     bool // round the output size up
-	}
-	// AvgPool is the mean over windows.
-	AvgPool struct {
-		Kernel, Stride [2]int
-		Pads           [4]int
-		Ceil           bool
-		CountPad       bool // padding counts as elements of value 0
-	}
-	// GlobalAvgPool is the mean over each map: [C, H, W] to [C, 1, 1].
-	GlobalAvgPool struct{}
-	// ReLU is max(x, 0).
-	ReLU struct{}
-	// LeakyReLU is x where x > 0, else Alpha*x.
-	LeakyReLU struct{ Alpha float32 }
-	// Clip is min(max(x, Min), Max).
-	Clip struct{ Min, Max float32 }
-	// LRN is local response normalisation over Size neighbouring channels:
-	// x / (Bias + Alpha/Size * sum of squares)^Beta, as in ONNX.
-	LRN struct {
-		Size              int
-		Alpha, Beta, Bias float64
-	}
-	// BatchNorm is batch normalisation with fixed statistics, per channel:
-	// Scale * (x-Mean)/sqrt(Var+Eps) + Shift.
-	BatchNorm struct {
-		Scale, Shift, Mean, Var []float32 // [C]
-		Eps                     float64
-	}
-	// Add is the sum of two or more inputs of one shape.
-	Add struct{}
-	// Concat joins its inputs along the channels.
-	Concat struct{}
-	// Flatten turns [C, H, W] into C*H*W numbers, in that order.
-	Flatten struct{}
-	// Pad adds Value around each map.
-	Pad struct {
-		Pads  [4]int
-		Value float32
-	}
-	// Dropout does nothing except in training, where it drops a value with
-	// probability Rate and scales the rest by 1/(1-Rate).
-	Dropout struct{ Rate float64 }
-	// Recurrent reads its input, one channel of T rows of F values, as a sequence
-	// of T vectors, and gives its hidden state after the last. Cell is "rnn",
-	// "lstm" or "gru"; equations and order of the gates are at kernel.Cell.
-	Recurrent struct {
-		Cell    string
-		WeightX *tensor.Tensor // [gates*hidden, F]
-		WeightH *tensor.Tensor // [gates*hidden, hidden]
-		BiasX   []float32      // [gates*hidden]
-		BiasH   []float32      // [gates*hidden]
-	}
-	// Softmax is exp(x) / sum exp(x) over the channels.
-	Softmax struct{}
-)
-
-func (*Conv) Kind() string          { return "Conv" }
-func (*Dense) Kind() string         { return "Dense" }
-func (*MaxPool) Kind() string       { return "MaxPool" }
-func (*AvgPool) Kind() string       { return "AvgPool" }
-func (*GlobalAvgPool) Kind() string { return "GlobalAvgPool" }
-func (*ReLU) Kind() string          { return "ReLU" }
-func (*LeakyReLU) Kind() string     { return "LeakyReLU" }
-func (*Clip) Kind() string          { return "Clip" }
-func (*LRN) Kind() string           { return "LRN" }
-func (*BatchNorm) Kind() string     { return "BatchNorm" }
-func (*Add) Kind() string           { return "Add" }
-func (*Concat) Kind() string        { return "Concat" }
-func (*Flatten) Kind() string       { return "Flatten" }
-func (*Pad) Kind() string           { return "Pad" }
-func (*Dropout) Kind() string       { return "Dropout" }
-func (*Recurrent) Kind() string     { return "Recurrent" }
-func (*Softmax) Kind() string       { return "Softmax" }
 
 // Node returns the node called name, or nil.
 func (net *Network) Node(name string) *Node {

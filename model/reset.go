@@ -23,45 +23,56 @@ func Reset(net *Network, classes []string, seed uint64) (*Network, error) {
 	if len(classes) < 2 {
 		return nil, fmt.Errorf("model: %d classes, want at least 2", len(classes))
 	}
+	shapes, err := net.Shapes()
+	if err != nil {
+		return nil, err
+	}
 	b := &builder{rng: rand.New(rand.NewPCG(seed, 0x7265736574))}
 	out := *net
 	out.Nodes, out.Classes, out.Origin = slices.Clone(net.Nodes), slices.Clone(classes), Origin{Arch: net.Origin.Arch}
-	zero := func(v []float32) []float32 {
-		if v == nil {
-			return nil
-		}
-		return make([]float32, len(v))
-	}
 	for i := range out.Nodes {
 		n := &out.Nodes[i]
-		switch l := n.Layer.(type) {
-		case *Conv:
-			c := *l
-			s := l.Weight.Shape
-			c.Weight, c.Bias = b.normal(he(s[1]*s[2]*s[3]), s...), zero(l.Bias)
-			n.Layer = &c
-		case *Dense:
-			rows, in := l.Weight.Shape[0], l.Weight.Shape[1]
-			c := &Dense{Bias: zero(l.Bias)}
-			if n.Name == net.Logits {
-				rows = len(classes)
-				c.Bias = make([]float32, rows)
-			}
-			c.Weight = b.normal(he(in), rows, in)
-			n.Layer = c
-		case *BatchNorm:
-			one := slices.Repeat([]float32{1}, len(l.Scale))
-			n.Layer = &BatchNorm{Scale: one, Shift: make([]float32, len(one)), Mean: make([]float32, len(one)), Var: slices.Clone(one), Eps: l.Eps}
-		case *Recurrent:
-			fresh := &builder{net: &Network{}, rng: b.rng, shape: Shape{C: 1, H: 1, W: l.WeightX.Shape[1]}}
-			fresh.recurrent(l.Cell, l.WeightH.Shape[1])
-			if fresh.err != nil {
-				return nil, fresh.err
-			}
-			n.Layer = fresh.net.Nodes[0].Layer
+		var ins []Shape
+		for _, in := range n.Inputs {
+			ins = append(ins, shapes[in])
+		}
+		rows := 0
+		if n.Name == net.Logits {
+			rows = len(classes)
+		}
+		if n.Layer, err = drawn(b, n.Layer, ins, rows); err != nil {
+			return nil, fmt.Errorf("model: layer %s: %w", n.Name, err)
+		}
+		if l, ok := n.Layer.(*Dense); ok && rows > 0 && l.Bias == nil {
+			l.Bias = make([]float32, rows)
 		}
 	}
 	return &out, out.Check()
+}
+
+// drawn returns an untrained layer in the place of l: the weights drawn anew, for
+// inputs of shapes ins and out outputs (0: as many as l has). A layer without
+// weights stays as it is.
+func drawn(b *builder, l Layer, ins []Shape, out int) (Layer, error) {
+	k, ok := l.(kind)
+	if !ok {
+		return nil, unknownKind(l)
+	}
+	if d, ok := l.(drawer); ok {
+		return d.drawn(b, ins, out)
+	}
+	if weightCount(k) > 0 {
+		return nil, fmt.Errorf("it is not known how the weights of a %s begin before training", l.Kind())
+	}
+	return l, nil
+}
+
+// zeros are n zeros, or nil if there were no numbers before.
+func zeros(old []float32, n int) []float32 {
+	if old == nil {
+		return nil
+	}
+	return make([]float32, n)
 }
 
 // Fixed returns net up to and including the named layer, followed by a new dense

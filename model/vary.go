@@ -17,6 +17,10 @@ type Variation struct {
 // width, as in the experiments of [zeiler14] Table 2. Weights are drawn anew as
 // in Reset, in the sizes that follow.
 func Vary(net *Network, v Variation) (*Network, error) {
+	own, err := net.Shapes()
+	if err != nil {
+		return nil, err
+	}
 	counted := func(name string) error {
 		n := net.Node(name)
 		if n == nil {
@@ -72,12 +76,6 @@ func Vary(net *Network, v Variation) (*Network, error) {
 	out := *net
 	out.Nodes, out.Origin = nil, Origin{Arch: net.Origin.Arch}
 	shapes := map[string]Shape{net.Input.Name: net.Input.Shape()}
-	zero := func(old []float32, n int) []float32 {
-		if old == nil {
-			return nil
-		}
-		return make([]float32, n)
-	}
 	for _, n := range net.Nodes {
 		if _, ok := gone[n.Name]; ok {
 			continue
@@ -91,30 +89,15 @@ func Vary(net *Network, v Variation) (*Network, error) {
 			n.Inputs[i] = in
 			ins = append(ins, shapes[in])
 		}
-		width := func(own int) int {
-			if f, ok := v.Width[n.Name]; ok {
-				return max(int(float64(own)*f+0.5), 1)
-			}
-			return own
-		}
-		switch l := n.Layer.(type) {
-		case *Conv:
-			c := *l
-			s := l.Weight.Shape
-			maps, depth := width(s[0]), s[1]
-			if l.Groups == 1 {
-				depth = ins[0].C
-			}
-			c.Weight, c.Bias = b.normal(he(depth*s[2]*s[3]), maps, depth, s[2], s[3]), zero(l.Bias, maps)
-			n.Layer = &c
-		case *Dense:
-			rows := width(l.Weight.Shape[0])
-			n.Layer = &Dense{Weight: b.normal(he(ins[0].C), rows, ins[0].C), Bias: zero(l.Bias, rows)}
-		case *BatchNorm:
-			one := slices.Repeat([]float32{1}, ins[0].C)
-			n.Layer = &BatchNorm{Scale: one, Shift: make([]float32, len(one)), Mean: make([]float32, len(one)), Var: slices.Clone(one), Eps: l.Eps}
-		case *Recurrent:
+		if _, ok := n.Layer.(*Recurrent); ok {
 			return nil, fmt.Errorf("model: layer %s is recurrent: no variants of it", n.Name)
+		}
+		width := 0
+		if f, ok := v.Width[n.Name]; ok {
+			width = max(int(float64(own[n.Name].C)*f+0.5), 1)
+		}
+		if n.Layer, err = drawn(b, n.Layer, ins, width); err != nil {
+			return nil, fmt.Errorf("model: layer %s: %w", n.Name, err)
 		}
 		s, err := outShape(n.Layer, ins)
 		if err != nil {

@@ -124,10 +124,6 @@ func HalfToFloat(h uint16) float32 {
 	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
 
-// torchNames are what PyTorch calls the arrays of our layers, where it is not the same.
-var torchNames = map[string]string{"BatchNorm.scale": "weight", "BatchNorm.shift": "bias", "BatchNorm.mean": "running_mean", "BatchNorm.var": "running_var",
-	"Recurrent.weight_x": "weight_ih_l0", "Recurrent.weight_h": "weight_hh_l0", "Recurrent.bias_x": "bias_ih_l0", "Recurrent.bias_h": "bias_hh_l0"}
-
 // fitWeights returns a copy of net with the arrays in their places.
 func fitWeights(net *Network, arrays []array) (*Network, error) {
 	out := *net
@@ -143,7 +139,7 @@ func fitWeights(net *Network, arrays []array) (*Network, error) {
 			return nil, err
 		}
 		fresh := newLayer(n.Layer.Kind())
-		theirs, _ := layerSlots(fresh)
+		theirs := fresh.slots()
 		for j, s := range mine {
 			if s.isAttribute() {
 				copySlot(theirs[j].at, s.at)
@@ -155,8 +151,8 @@ func fitWeights(net *Network, arrays []array) (*Network, error) {
 			}
 			name := n.Name + "." + s.name
 			t := left[name]
-			if torch := torchNames[n.Layer.Kind()+"."+s.name]; t == nil && torch != "" {
-				name = n.Name + "." + torch
+			if t == nil && s.torchName != "" {
+				name = n.Name + "." + s.torchName
 				t = left[name]
 			}
 			switch {
@@ -178,26 +174,4 @@ func fitWeights(net *Network, arrays []array) (*Network, error) {
 		}
 	}
 	return &out, check(&out)
-}
-
-// copySlot copies an attribute.
-func copySlot(dst, src any) {
-	switch d := dst.(type) {
-	case *int:
-		*d = *src.(*int)
-	case *[2]int:
-		*d = *src.(*[2]int)
-	case *[4]int:
-		*d = *src.(*[4]int)
-	case *[]int:
-		*d = *src.(*[]int)
-	case *string:
-		*d = *src.(*string)
-	case *bool:
-		*d = *src.(*bool)
-	case *float32:
-		*d = *src.(*float32)
-	case *float64:
-		*d = *src.(*float64)
-	}
 }

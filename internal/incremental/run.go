@@ -435,8 +435,9 @@ func (b *block) each(s *step, d []float32) error {
 	case *model.BatchNorm:
 		k.ScaleShift(len(d)/(c*b.n.lanes), c, b.n.lanes, d, d, s.scale, s.shift)
 	case *model.Unary:
-		one := model.Shape{C: 1, H: 1, W: len(d)}
-		return model.ForwardArray(k, l, 1, d, one, [][]float32{d}, []model.Shape{one})
+		l.Apply(b.n.engine, d, d)
+	default:
+		return fmt.Errorf("incremental: layer %s: %s has no form on lanes", s.node.Name, l.Kind())
 	}
 	return nil
 }

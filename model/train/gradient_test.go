@@ -365,7 +365,7 @@ func TestGradients(t *testing.T) {
 			}
 			t.Run(fmt.Sprint(name, n), func(t *testing.T) {
 				const seed, step, smooth = 5, 7, 0.1
-				g, err := newGraph(e.Kernel(), clone(net), n, seed, smooth)
+				g, err := newGraph(e.Kernel(), net.Clone(), n, seed, smooth)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -72,7 +72,7 @@ func TestGoldenRecurrent(t *testing.T) {
 			}
 			near("logits", trace.Value("fc").Data, read("logits.npy").Data)
 
-			g, err := newGraph(e.Kernel(), clone(net), n, 1, 0)
+			g, err := newGraph(e.Kernel(), net.Clone(), n, 1, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 
 	"github.com/deconvnet/viz/model"
@@ -123,7 +122,7 @@ func newRun(e *model.Engine, net *model.Network, train Images, state *model.Stat
 	if err := net.Check(); err != nil {
 		return nil, err
 	}
-	r := &run{e: e, o: o, net: clone(net), images: train.Len()}
+	r := &run{e: e, o: o, net: net.Clone(), images: train.Len()}
 	var err error
 	if r.g, err = newGraph(e.Kernel(), r.net, o.Batch, o.Seed, o.LabelSmoothing); err != nil {
 		return nil, err
@@ -264,33 +263,7 @@ func (r *run) snapshot() (*model.Network, *model.State, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("train: %w", err)
 	}
-	net := clone(r.net)
+	net := r.net.Clone()
 	net.Origin.Step = r.step
 	return net, &model.State{Step: r.step, JSON: text, Tensors: r.solver.save(r.g.params)}, nil
-}
-
-// clone copies a network with all that training changes.
-func clone(net *model.Network) *model.Network {
-	out := *net
-	out.Nodes = slices.Clone(net.Nodes)
-	for i := range out.Nodes {
-		n := &out.Nodes[i]
-		switch l := n.Layer.(type) {
-		case *model.Conv:
-			c := *l
-			c.Weight, c.Bias = l.Weight.Clone(), slices.Clone(l.Bias)
-			n.Layer = &c
-		case *model.Dense:
-			c := *l
-			c.Weight, c.Bias = l.Weight.Clone(), slices.Clone(l.Bias)
-			n.Layer = &c
-		case *model.Recurrent:
-			n.Layer = &model.Recurrent{Cell: l.Cell, WeightX: l.WeightX.Clone(), WeightH: l.WeightH.Clone(),
-				BiasX: slices.Clone(l.BiasX), BiasH: slices.Clone(l.BiasH)}
-		case *model.BatchNorm:
-			n.Layer = &model.BatchNorm{Scale: slices.Clone(l.Scale), Shift: slices.Clone(l.Shift),
-				Mean: slices.Clone(l.Mean), Var: slices.Clone(l.Var), Eps: l.Eps}
-		}
-	}
-	return &out
 }

@@ -6,7 +6,60 @@ import (
 	"slices"
 
 	"github.com/deconvnet/viz/internal/kernel"
+	"github.com/deconvnet/viz/model/tensor"
 )
+
+// Recurrent reads its input, one channel of T rows of F values, as a sequence
+// of T vectors, and gives its hidden state after the last. Cell is "rnn",
+// "lstm" or "gru"; equations and order of the gates are at kernel.Cell.
+type Recurrent struct {
+	Cell    string
+	WeightX *tensor.Tensor // [gates*hidden, F]
+	WeightH *tensor.Tensor // [gates*hidden, hidden]
+	BiasX   []float32      // [gates*hidden]
+	BiasH   []float32      // [gates*hidden]
+}
+
+// Kind is the layer's name.
+func (*Recurrent) Kind() string { return "Recurrent" }
+
+func (l *Recurrent) slots() []slot {
+	return []slot{
+		attribute("cell", &l.Cell),
+		trained("weight_x", &l.WeightX).torch("weight_ih_l0"), trained("weight_h", &l.WeightH).torch("weight_hh_l0"),
+		trained("bias_x", &l.BiasX).torch("bias_ih_l0"), trained("bias_h", &l.BiasH).torch("bias_hh_l0")}
+}
+
+func (l *Recurrent) shape(ins []Shape) (Shape, error) {
+	geo, err := l.Geometry(ins[0])
+	return Shape{C: geo.Hidden, H: 1, W: 1, Flat: true}, err
+}
+
+func (*Recurrent) inputs() int         { return 1 }
+func (*Recurrent) reach(_ Shape) reach { return everywhere }
+func (l *Recurrent) macs(in Shape, _ Shape) int64 {
+	return int64(in.H) * int64(l.WeightX.Len()+l.WeightH.Len())
+}
+func (l *Recurrent) text() string { return fmt.Sprintf("%s, %d units", l.Cell, l.WeightH.Shape[1]) }
+
+func (l *Recurrent) forward(c *call) error {
+	geo, err := l.Geometry(c.ins[0])
+	if err != nil {
+		return err
+	}
+	var s kernel.Recurrence
+	c.k.RecurrentForward(geo, c.n, &s, c.dst, c.srcs[0], l.Weights())
+	return nil
+}
+
+func (l *Recurrent) drawn(b *builder, _ []Shape, _ int) (Layer, error) {
+	fresh := &builder{net: &Network{}, rng: b.rng, shape: Shape{C: 1, H: 1, W: l.WeightX.Shape[1]}}
+	fresh.recurrent(l.Cell, l.WeightH.Shape[1])
+	if fresh.err != nil {
+		return nil, fresh.err
+	}
+	return fresh.net.Nodes[0].Layer, nil
+}
 
 // cells are the kinds of recurrent layers by name.
 var cells = map[string]kernel.Cell{"rnn": kernel.RNN, "lstm": kernel.LSTM, "gru": kernel.GRU}

@@ -1,0 +1,159 @@
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// Binary combines two arrays of dims A and B number by number, broadcast as in
+// NumPy: axes are aligned at the end, an axis of 1 repeats. Op is one of Add,
+// Sub, Mul, Div, Pow, Max, Min, or PRelu (a where a > 0, else a*b). With Value
+// one of the two is constant, the second or, if First is set, the first.
+type Binary struct {
+	Op    string
+	A, B  []int
+	Value *tensor.Tensor // dims as A or B; nil: both are inputs
+	First bool
+}
+
+// Kind is the layer's name.
+func (*Binary) Kind() string { return "Binary" }
+
+func (l *Binary) slots() []slot {
+	return []slot{
+		attribute("op", &l.Op), attribute("a", &l.A), attribute("b", &l.B), optional(trained("value", &l.Value)), attribute("first", &l.First)}
+}
+
+func (l *Binary) shape(ins []Shape) (Shape, error) {
+	s := ins[0]
+	if _, ok := binaryOps[l.Op]; !ok {
+		return s, fmt.Errorf("unknown operation %q", l.Op)
+	}
+	if err := operands(l.A, l.B, l.Value, l.First, ins); err != nil {
+		return s, err
+	}
+	dims, err := Broadcast(l.A, l.B)
+	if err != nil {
+		return s, err
+	}
+	if _, err := arrayLen(dims); err != nil {
+		return s, err
+	}
+	// A value of the result's size keeps its shape.
+	out := ArrayShape(dims)
+	for i, in := range ins {
+		switch {
+		case holds(in, dims) != nil:
+		case i > 0 && out != in && holds(ins[0], dims) == nil:
+			return s, fmt.Errorf("cannot combine %v with %v", ins[0], in)
+		default:
+			out = in
+		}
+	}
+	return out, nil
+}
+
+func (*Binary) inputs() int { return many }
+func (l *Binary) reach(in Shape) reach {
+	if !l.local(in) {
+		return everywhere
+	}
+	return pointwise
+}
+func (*Binary) macs(_, _ Shape) int64 { return 0 }
+func (l *Binary) text() string        { return l.Op + operandText(l.A, l.B, l.Value, l.First) }
+
+func (l *Binary) forward(c *call) error {
+	c.k.For(c.n, func(i int) {
+		a, b := operandData(l.Value, l.First, c.srcs, c.ins, i)
+		combine(l, c.dst[i*c.out.Len():(i+1)*c.out.Len()], a, b)
+	})
+	return nil
+}
+
+// local reports whether an input of shape in is as large as the result: then
+// number i of the result depends on no other number of it than number i.
+func (l *Binary) local(in Shape) bool {
+	dims, err := Broadcast(l.A, l.B)
+	return err == nil && holds(in, dims) == nil
+}
+
+// Visit calls do for every number of the result of the operation with its place
+// i and those of the operands.
+func (l *Binary) Visit(do func(i, a, b int)) {
+	dims, err := Broadcast(l.A, l.B)
+	if err != nil {
+		return
+	}
+	walk2(dims, strides(l.A, dims), strides(l.B, dims), func(i, a, b, n, da, db int) {
+		for range n {
+			do(i, a, b)
+			i, a, b = i+1, a+da, b+db
+		}
+	})
+}
+
+func combine(l *Binary, dst, a, b []float32) {
+	dims, _ := Broadcast(l.A, l.B)
+	f := binaryOps[l.Op].f
+	walk2(dims, strides(l.A, dims), strides(l.B, dims), func(i, x, y, n, da, db int) {
+		row := dst[i : i+n]
+		switch l.Op {
+		case "Add":
+			for j := range row {
+				row[j] = a[x+j*da] + b[y+j*db]
+			}
+		case "Mul":
+			for j := range row {
+				row[j] = a[x+j*da] * b[y+j*db]
+			}
+		default:
+			for j := range row {
+				row[j] = f(a[x+j*da], b[y+j*db])
+			}
+		}
+	})
+}
+
+// Slopes are the derivatives of the operation by its first and second operand.
+func (l *Binary) Slopes() (first, second func(a, b float32) float32) {
+	op := binaryOps[l.Op]
+	return op.da, op.db
+}
+
+// binaryOp is an operation on two numbers and its two derivatives.
+type binaryOp struct {
+	f      func(a, b float32) float32
+	da, db func(a, b float32) float32
+}
+
+func float32Step(on bool) float32 { return float32(indicator(on)) }
+
+var binaryOps = map[string]binaryOp{
+	"Add": {func(a, b float32) float32 { return a + b }, func(_, _ float32) float32 { return 1 }, func(_, _ float32) float32 { return 1 }},
+	"Sub": {func(a, b float32) float32 { return a - b }, func(_, _ float32) float32 { return 1 }, func(_, _ float32) float32 { return -1 }},
+	"Mul": {func(a, b float32) float32 { return a * b }, func(_, b float32) float32 { return b }, func(a, _ float32) float32 { return a }},
+	"Div": {func(a, b float32) float32 { return a / b }, func(_, b float32) float32 { return 1 / b }, func(a, b float32) float32 { return -a / (b * b) }},
+	"Pow": {func(a, b float32) float32 { return float32(math.Pow(float64(a), float64(b))) },
+		func(a, b float32) float32 {
+			return float32(float64(b) * math.Pow(float64(a), float64(b)-1))
+		},
+		func(a, b float32) float32 {
+			return float32(math.Pow(float64(a), float64(b)) * math.Log(float64(a)))
+		}},
+	"Max": {func(a, b float32) float32 { return max(a, b) }, func(a, b float32) float32 { return float32Step(a >= b) }, func(a, b float32) float32 { return float32Step(b > a) }},
+	"Min": {func(a, b float32) float32 { return min(a, b) }, func(a, b float32) float32 { return float32Step(a <= b) }, func(a, b float32) float32 { return float32Step(b < a) }},
+	"PRelu": {func(a, b float32) float32 {
+		if a > 0 {
+			return a
+		}
+		return a * b
+	}, func(a, b float32) float32 {
+		if a > 0 {
+			return 1
+		}
+		return b
+	}, func(a, _ float32) float32 { return min(a, 0) }},
+}

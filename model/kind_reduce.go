@@ -1,0 +1,157 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Reduce takes the axes Axes of an array of dims From together and leaves them
+// out: see ReduceOps for Op. "argmax" and "argmin" give the index along one axis,
+// of the first among equals or, if Last is set, of the last.
+type Reduce struct {
+	Op   string
+	From []int
+	Axes []int
+	Last bool
+}
+
+// Kind is the layer's name.
+func (*Reduce) Kind() string { return "Reduce" }
+
+func (l *Reduce) slots() []slot {
+	return []slot{attribute("op", &l.Op), attribute("from", &l.From), attribute("axes", &l.Axes), attribute("last", &l.Last)}
+}
+
+func (l *Reduce) shape(ins []Shape) (Shape, error) {
+	s := ins[0]
+	if err := holds(s, l.From); err != nil {
+		return s, err
+	}
+	_, arg := argOps[l.Op]
+	if _, ok := reduceOps[l.Op]; !ok && !arg {
+		return s, fmt.Errorf("unknown reduction %q", l.Op)
+	}
+	if arg && len(l.Axes) != 1 {
+		return s, fmt.Errorf("%s over the axes %v, want one", l.Op, l.Axes)
+	}
+	for i, a := range l.Axes {
+		if a < 0 || a >= len(l.From) || i > 0 && a <= l.Axes[i-1] {
+			return s, fmt.Errorf("axes %v of %v", l.Axes, l.From)
+		}
+	}
+	var dims []int
+	for i, d := range l.From {
+		if !slices.Contains(l.Axes, i) {
+			dims = append(dims, d)
+		}
+	}
+	return arrayShape(dims)
+}
+
+func (*Reduce) inputs() int           { return 1 }
+func (*Reduce) reach(_ Shape) reach   { return everywhere }
+func (*Reduce) macs(_, _ Shape) int64 { return 0 }
+func (l *Reduce) text() string        { return fmt.Sprintf("%s over %v of %v", l.Op, l.Axes, l.From) }
+
+func (l *Reduce) forward(c *call) error {
+	c.each(func(dst, src []float32) { reduce(l, dst, src) })
+	return nil
+}
+
+// Visit calls do for every number j of the input with the place i of the result
+// that it goes into.
+func (l *Reduce) Visit(do func(i, j int)) {
+	s := make([]int, len(l.From))
+	step := 1
+	for i := len(l.From) - 1; i >= 0; i-- {
+		gone := false
+		for _, a := range l.Axes {
+			gone = gone || a == i
+		}
+		if !gone {
+			s[i] = step
+			step *= l.From[i]
+		}
+	}
+	walk2(l.From, s, s, func(j, i, _, n, d, _ int) {
+		for range n {
+			do(i, j)
+			i, j = i+d, j+1
+		}
+	})
+}
+
+func reduce(l *Reduce, dst, src []float32) {
+	if better, ok := argOps[l.Op]; ok {
+		inner := 1
+		for _, d := range l.From[l.Axes[0]+1:] {
+			inner *= d
+		}
+		best := make([]float32, len(dst))
+		seen := make([]bool, len(dst))
+		l.Visit(func(i, j int) {
+			if v := src[j]; !seen[i] || better(v, best[i]) || l.Last && v == best[i] {
+				seen[i], best[i], dst[i] = true, v, float32(j/inner%l.From[l.Axes[0]])
+			}
+		})
+		return
+	}
+	op := reduceOps[l.Op]
+	sums := make([]float64, len(dst))
+	shift := 0.0
+	if l.Op == "logsumexp" { // the largest number comes out of the sum, so that nothing overflows
+		shift = math.Inf(-1)
+		for _, v := range src {
+			shift = max(shift, float64(v))
+		}
+		if math.IsInf(shift, 0) {
+			shift = 0
+		}
+	}
+	for i := range sums {
+		sums[i] = op.start
+	}
+	l.Visit(func(i, j int) { sums[i] = op.step(sums[i], float64(src[j])-shift) })
+	for i, s := range sums {
+		if op.end != nil {
+			s = op.end(s, len(src)/len(dst))
+		}
+		dst[i] = float32(s + shift)
+	}
+}
+
+// reduceOps fold numbers into one: step takes the sum so far and a number, end
+// the sum and the count.
+var reduceOps = map[string]struct {
+	start float64
+	step  func(sum, v float64) float64
+	end   func(sum float64, n int) float64
+}{
+	"sum":       {0, func(s, v float64) float64 { return s + v }, nil},
+	"mean":      {0, func(s, v float64) float64 { return s + v }, func(s float64, n int) float64 { return s / float64(n) }},
+	"max":       {math.Inf(-1), func(s, v float64) float64 { return max(s, v) }, nil},
+	"min":       {math.Inf(1), func(s, v float64) float64 { return min(s, v) }, nil},
+	"prod":      {1, func(s, v float64) float64 { return s * v }, nil},
+	"l1":        {0, func(s, v float64) float64 { return s + math.Abs(v) }, nil},
+	"l2":        {0, func(s, v float64) float64 { return s + v*v }, func(s float64, _ int) float64 { return math.Sqrt(s) }},
+	"sumsquare": {0, func(s, v float64) float64 { return s + v*v }, nil},
+	"logsum":    {0, func(s, v float64) float64 { return s + v }, func(s float64, _ int) float64 { return math.Log(s) }},
+	"logsumexp": {0, func(s, v float64) float64 { return s + math.Exp(v) }, func(s float64, _ int) float64 { return math.Log(s) }},
+}
+
+// argOps: whether v is better than what was best so far.
+var argOps = map[string]func(v, best float32) bool{
+	"argmax": func(v, best float32) bool { return v > best },
+	"argmin": func(v, best float32) bool { return v < best },
+}
+
+// ReduceOps lists the reductions that Reduce knows besides argmax and argmin.
+func ReduceOps() []string {
+	var out []string
+	for op := range reduceOps {
+		out = append(out, op)
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,174 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/deconvnet/viz/internal/kernel"
+)
+
+// Unary is a function of each number: see UnaryOps for what Op, Alpha and
+// Beta mean.
+type Unary struct {
+	Op          string
+	Alpha, Beta float32
+}
+
+// Kind is the layer's name.
+func (*Unary) Kind() string { return "Unary" }
+
+func (l *Unary) slots() []slot {
+	return []slot{attribute("op", &l.Op), attribute("alpha", &l.Alpha), attribute("beta", &l.Beta)}
+}
+
+func (l *Unary) shape(ins []Shape) (Shape, error) {
+	if _, ok := unaryOps[l.Op]; !ok {
+		return ins[0], fmt.Errorf("unknown function %q", l.Op)
+	}
+	return ins[0], nil
+}
+
+func (*Unary) inputs() int           { return 1 }
+func (*Unary) reach(_ Shape) reach   { return pointwise }
+func (*Unary) macs(_, _ Shape) int64 { return 0 }
+func (l *Unary) text() string {
+	s := l.Op
+	switch unaryOps[l.Op].parameters {
+	case 1:
+		s += fmt.Sprintf(", alpha %g", l.Alpha)
+	case 2:
+		s += fmt.Sprintf(", alpha %g, beta %g", l.Alpha, l.Beta)
+	}
+	return s
+}
+
+func (l *Unary) forward(c *call) error {
+	l.apply(c.k, c.dst, c.srcs[0])
+	return nil
+}
+
+// Apply computes the function of each number of src on the engine's workers; dst
+// may be src.
+func (l *Unary) Apply(e *Engine, dst, src []float32) { l.apply(e.k, dst, src) }
+
+func (l *Unary) apply(k *kernel.Engine, dst, src []float32) {
+	op, a, b := unaryOps[l.Op].f, float64(l.Alpha), float64(l.Beta)
+	const chunk = 1 << 12
+	k.For((len(src)+chunk-1)/chunk, func(i int) {
+		lo := i * chunk
+		hi := min(lo+chunk, len(src))
+		for j, v := range src[lo:hi] {
+			dst[lo+j] = float32(op(float64(v), a, b))
+		}
+	})
+}
+
+// Slope is the derivative of the function at x, where its value is y; ok is
+// false if a signal cannot be taken down through it.
+func (l *Unary) Slope() (slope func(x, y float32) float32, ok bool) {
+	op := unaryOps[l.Op]
+	a, b := float64(l.Alpha), float64(l.Beta)
+	if op.slope == nil {
+		return nil, false
+	}
+	return func(x, y float32) float32 { return float32(op.slope(float64(x), float64(y), a, b)) }, true
+}
+
+// unaryOp is a function of one number and its derivative, given the function's
+// argument x and value y; nil: no rule takes a signal down through it.
+type unaryOp struct {
+	parameters int
+	f          func(x, a, b float64) float64
+	slope      func(x, y, a, b float64) float64
+}
+
+// UnaryOps lists the functions that Unary knows, by their names in ONNX:
+// Elu: x, alpha (exp x - 1) below 0; Selu: beta (alpha (exp x - 1)) and beta x;
+// Celu: alpha (exp(x/alpha) - 1); HardSigmoid: alpha x + beta within 0..1;
+// Gelu: x times the normal distribution; GeluTanh: its approximation; Affine:
+// alpha x + beta; ScaledTanh: alpha tanh(beta x); ThresholdedRelu: x above
+// alpha, else 0; Swish: x sigmoid(alpha x); Shrink: Softsign: x/(1+|x|);
+// the others as their names say.
+func UnaryOps() []string {
+	var out []string
+	for op := range unaryOps {
+		out = append(out, op)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
+
+func indicator(on bool) float64 {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+func pick(first bool, a, b float64) float64 {
+	if first {
+		return a
+	}
+	return b
+}
+
+const sqrt2OverPi = 0.7978845608028654
+
+var unaryOps = map[string]unaryOp{
+	"Abs":  {0, func(x, _, _ float64) float64 { return math.Abs(x) }, func(x, _, _, _ float64) float64 { return pick(x > 0, 1, -indicator(x < 0)) }},
+	"Neg":  {0, func(x, _, _ float64) float64 { return -x }, func(_, _, _, _ float64) float64 { return -1 }},
+	"Sqrt": {0, func(x, _, _ float64) float64 { return math.Sqrt(x) }, func(_, y, _, _ float64) float64 { return 0.5 / y }},
+	"Exp":  {0, func(x, _, _ float64) float64 { return math.Exp(x) }, func(_, y, _, _ float64) float64 { return y }},
+	"Log":  {0, func(x, _, _ float64) float64 { return math.Log(x) }, func(x, _, _, _ float64) float64 { return 1 / x }},
+	"Erf": {0, func(x, _, _ float64) float64 { return math.Erf(x) },
+		func(x, _, _, _ float64) float64 { return 2 / math.Sqrt(math.Pi) * math.Exp(-x*x) }},
+	"Reciprocal": {0, func(x, _, _ float64) float64 { return 1 / x }, func(_, y, _, _ float64) float64 { return -y * y }},
+	"Sin":        {0, func(x, _, _ float64) float64 { return math.Sin(x) }, func(x, _, _, _ float64) float64 { return math.Cos(x) }},
+	"Cos":        {0, func(x, _, _ float64) float64 { return math.Cos(x) }, func(x, _, _, _ float64) float64 { return -math.Sin(x) }},
+	"Floor":      {0, func(x, _, _ float64) float64 { return math.Floor(x) }, nil},
+	"Ceil":       {0, func(x, _, _ float64) float64 { return math.Ceil(x) }, nil},
+	"Round":      {0, func(x, _, _ float64) float64 { return math.RoundToEven(x) }, nil},
+	"Truncate":   {0, func(x, _, _ float64) float64 { return math.Trunc(x) }, nil},     // conversion to an integer
+	"NotZero":    {0, func(x, _, _ float64) float64 { return indicator(x != 0) }, nil}, // conversion to a boolean
+	"Sign":       {0, func(x, _, _ float64) float64 { return pick(x > 0, 1, -indicator(x < 0)) }, nil},
+	"Tanh":       {0, func(x, _, _ float64) float64 { return math.Tanh(x) }, func(_, y, _, _ float64) float64 { return 1 - y*y }},
+	"Sigmoid":    {0, func(x, _, _ float64) float64 { return sigmoid(x) }, func(_, y, _, _ float64) float64 { return y * (1 - y) }},
+	"Relu":       {0, func(x, _, _ float64) float64 { return max(x, 0) }, func(x, _, _, _ float64) float64 { return indicator(x > 0) }},
+	"Softplus":   {0, func(x, _, _ float64) float64 { return softplus(x) }, func(x, _, _, _ float64) float64 { return sigmoid(x) }},
+	"Softsign": {0, func(x, _, _ float64) float64 { return x / (1 + math.Abs(x)) },
+		func(x, _, _, _ float64) float64 { return 1 / ((1 + math.Abs(x)) * (1 + math.Abs(x))) }},
+	"Mish": {0, func(x, _, _ float64) float64 { return x * math.Tanh(softplus(x)) }, func(x, _, _, _ float64) float64 {
+		t := math.Tanh(softplus(x))
+		return t + x*(1-t*t)*sigmoid(x)
+	}},
+	"HardSwish": {0, func(x, _, _ float64) float64 { return x * min(max(x/6+0.5, 0), 1) },
+		func(x, _, _, _ float64) float64 { return pick(x >= 3, 1, indicator(x > -3)*(x/3+0.5)) }},
+	"Gelu": {0, func(x, _, _ float64) float64 { return 0.5 * x * (1 + math.Erf(x/math.Sqrt2)) }, func(x, _, _, _ float64) float64 {
+		return 0.5*(1+math.Erf(x/math.Sqrt2)) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
+	}},
+	"GeluTanh": {0, func(x, _, _ float64) float64 { return 0.5 * x * (1 + math.Tanh(sqrt2OverPi*(x+0.044715*x*x*x))) }, func(x, _, _, _ float64) float64 {
+		t := math.Tanh(sqrt2OverPi * (x + 0.044715*x*x*x))
+		return 0.5*(1+t) + 0.5*x*(1-t*t)*sqrt2OverPi*(1+3*0.044715*x*x)
+	}},
+	"LeakyRelu":       {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*x) }, func(x, _, a, _ float64) float64 { return pick(x > 0, 1, a) }},
+	"ThresholdedRelu": {1, func(x, a, _ float64) float64 { return pick(x > a, x, 0) }, func(x, _, a, _ float64) float64 { return indicator(x > a) }},
+	"Swish": {1, func(x, a, _ float64) float64 { return x * sigmoid(a*x) }, func(x, y, a, _ float64) float64 {
+		s := sigmoid(a * x)
+		return s + a*y*(1-s)
+	}},
+	"Elu": {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*math.Expm1(x)) },
+		func(x, y, a, _ float64) float64 { return pick(x > 0, 1, y+a) }},
+	"Celu": {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*math.Expm1(x/a)) },
+		func(x, _, a, _ float64) float64 { return pick(x > 0, 1, math.Exp(x/a)) }},
+	"Selu": {2, func(x, a, b float64) float64 { return b * pick(x > 0, x, a*math.Expm1(x)) },
+		func(x, y, a, b float64) float64 { return pick(x > 0, b, y+a*b) }},
+	"HardSigmoid": {2, func(x, a, b float64) float64 { return min(max(a*x+b, 0), 1) },
+		func(x, y, a, _ float64) float64 { return a * indicator(y > 0 && y < 1) }},
+	"Affine":     {2, func(x, a, b float64) float64 { return a*x + b }, func(_, _, a, _ float64) float64 { return a }},
+	"ScaledTanh": {2, func(x, a, b float64) float64 { return a * math.Tanh(b*x) }, func(x, _, a, b float64) float64 { t := math.Tanh(b * x); return a * b * (1 - t*t) }},
+}

@@ -1,0 +1,117 @@
+package model
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/deconvnet/viz/internal/kernel"
+)
+
+// kind is what the passes of this package ask of a layer. A new kind is a file
+// that answers, and a line in the table; it does not compile if an answer is missing.
+type kind interface {
+	Layer
+	// slots are the places of all that there is to save: arrays and attributes.
+	slots() []slot
+	// inputs is how many values go in; many: one or more.
+	inputs() int
+	// shape is what comes out of inputs of shapes ins, or what is wrong with them.
+	shape(ins []Shape) (Shape, error)
+	// reach says which places of an input of shape in the output depends on.
+	reach(in Shape) reach
+	// macs is the number of multiply-adds for one image.
+	macs(in, out Shape) int64
+	// text describes the attributes for a reader; it may be empty.
+	text() string
+	// forward computes the layer for a batch.
+	forward(c *call) error
+}
+
+const many = -1
+
+// What a kind may have besides:
+type (
+	// preparer makes something of its weights once, before it runs.
+	preparer interface{ prepare(s *step) }
+	// viewer gives its input's numbers in their order: nothing needs to be computed.
+	viewer interface{ view() }
+	// drawer has weights that can be drawn anew for training: for inputs of
+	// shapes ins, and out outputs (0: as many as it has).
+	drawer interface {
+		drawn(b *builder, ins []Shape, out int) (Layer, error)
+	}
+)
+
+// kinds lists every kind of layer.
+var kinds = []kind{
+	// Maps.
+	&Conv{},
+	&ConvTranspose{},
+	&Dense{},
+	&MaxPool{},
+	&AvgPool{},
+	&GlobalAvgPool{},
+	&WindowPool{},
+	&ReLU{},
+	&LeakyReLU{},
+	&Clip{},
+	&LRN{},
+	&BatchNorm{},
+	&InstanceNorm{},
+	&Add{},
+	&Concat{},
+	&Flatten{},
+	&Pad{},
+	&Dropout{},
+	&Softmax{},
+	&Recurrent{},
+	// Arrays of any rank.
+	&Unary{},
+	&Binary{},
+	&MatMul{},
+	&Reduce{},
+	&SoftmaxAxis{},
+	&Rearrange{},
+	&AlongAxis{},
+	&Join{},
+	&Reshape{},
+	&Constant{},
+	&Sequence{},
+}
+
+// newLayer returns an empty layer of a kind, or nil.
+func newLayer(name string) kind {
+	for _, l := range kinds {
+		if l.Kind() == name {
+			return reflect.New(reflect.TypeOf(l).Elem()).Interface().(kind)
+		}
+	}
+	return nil
+}
+
+func unknownKind(l Layer) error {
+	if l == nil {
+		return fmt.Errorf("no layer")
+	}
+	return fmt.Errorf("unknown layer kind %s", l.Kind())
+}
+
+// call is a layer's work on a batch: n values of each input, of shapes ins, lie
+// in srcs; n of shape out go to dst.
+type call struct {
+	k        *kernel.Engine
+	n        int
+	dst      []float32
+	out      Shape
+	srcs     [][]float32
+	ins      []Shape
+	switches []int32 // of a max pool; nil: not wanted
+	step     *step   // what was prepared and fused
+}
+
+// each calls f on the workers for each image of the batch, with its output and
+// its first input.
+func (c *call) each(f func(dst, src []float32)) {
+	out, in := c.out.Len(), c.ins[0].Len()
+	c.k.For(c.n, func(i int) { f(c.dst[i*out:(i+1)*out], c.srcs[0][i*in:(i+1)*in]) })
+}
