@@ -16,6 +16,7 @@ var allowed = map[string][]string{
 	"internal/kernel":      {"internal/par"},
 	"internal/imageio":     {},
 	"internal/classes":     {},
+	"internal/pickle":      {},
 	"internal/npy":         {"internal/imageio"},
 	"internal/render":      {},
 	"internal/dataset":     {"internal/imageio"},
