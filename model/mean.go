@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -58,6 +59,17 @@ func levels(v []float64) string {
 		parts = parts[:1]
 	}
 	return strings.Join(parts, "/")
+}
+
+// InPlaceOf is p with the mean pixel of the data that old knows, unless p has its own.
+func (p Preprocess) InPlaceOf(old Preprocess) Preprocess {
+	if p.DataMean == nil && old.DataMean != nil {
+		p.DataMean = slices.Clone(old.DataMean)
+		if p.BGR != old.BGR {
+			slices.Reverse(p.DataMean)
+		}
+	}
+	return p
 }
 
 // A PixelMean measures the mean pixel of images as a network sees them: resized

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -127,13 +128,18 @@ func jsonFile(spec string) (path string, rest []string, ok bool) {
 
 func readSmall(path string) ([]byte, error) {
 	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > 16<<20 {
+	var text []byte
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular() || info.Size() > 16<<20:
 		return nil, fmt.Errorf("%s: not a small plain file", path)
+	default:
+		text, err = os.ReadFile(path)
 	}
-	return os.ReadFile(path)
+	if p, ok := errors.AsType[*os.PathError](err); ok {
+		err = fmt.Errorf("cannot open %s: %w", path, p.Err)
+	}
+	return text, err
 }
 
 // set takes over one setting.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/open"
 	"github.com/urfave/cli/v2"
@@ -22,7 +23,8 @@ func importCommand() *cli.Command {
 		Flags: []cli.Flag{&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`; default: NET.bin"}, quietFlag,
 			&cli.BoolFlag{Name: "beside", Usage: "only write NET.onnx.viz.json, not a checkpoint"},
 			&cli.StringFlag{Name: "arch", Usage: "architecture of safetensors weights: " + strings.Join(model.KnownArches(), ", ")},
-			&cli.StringFlag{Name: "input-size", Aliases: []string{"size"}, Usage: inputSizeFlag.Usage}, preprocessFlag, labelsFlag},
+			&cli.StringFlag{Name: "input-size", Aliases: []string{"size"}, Usage: inputSizeFlag.Usage}, preprocessFlag, labelsFlag,
+			&cli.StringSliceFlag{Name: "measure-mean", Usage: "measure the mean pixel of the training data over the pictures in `PATH` (file, folder, archive); occlusion's patches have it"}},
 		Action: importNetwork,
 	}
 }
@@ -59,6 +61,12 @@ func importNetwork(c *cli.Context) error {
 	if sameFile(in, out) {
 		return usage("output and input are the same file "+in, "choose another with --out")
 	}
+	unread := 0
+	if len(c.StringSlice("measure-mean")) > 0 {
+		if net, unread, err = measureMean(c, net); err != nil {
+			return err
+		}
+	}
 	if !c.Bool("beside") {
 		if err := outFile(c, out, "--out"); err != nil {
 			return err
@@ -68,10 +76,10 @@ func importNetwork(c *cli.Context) error {
 		}
 		wrote(c, out)
 	}
-	if isONNX && (c.Bool("beside") || c.String("preprocess") != "" || c.String("labels") != "" || c.String("input-size") != "") {
+	if isONNX && (c.Bool("beside") || c.String("preprocess") != "" || c.String("labels") != "" || c.String("input-size") != "" || c.IsSet("measure-mean")) {
 		p := net.Preprocess
 		s := &open.Notes{Preprocess: &p, Classes: net.Classes}
-		if unstated(c, net) {
+		if unstated(c, net) && p.DataMean == nil {
 			s.Preprocess = nil
 		}
 		if crop, _ := o.Crop(); o.InputSize[0] > 0 || crop[0] > 0 {
@@ -81,6 +89,58 @@ func importNetwork(c *cli.Context) error {
 			return err
 		}
 		wrote(c, open.NotesName(in))
+	}
+	if unread > 0 {
+		return fmt.Errorf("--measure-mean: %d of the pictures could not be used; the mean is that of the others", unread)
+	}
+	return nil
+}
+
+// measureMean returns the network with the mean pixel of the pictures that
+// --measure-mean names, and how many of them could not be used.
+func measureMean(c *cli.Context, net *model.Network) (*model.Network, int, error) {
+	list, err := images.Open(c.Context, images.Spec{Paths: c.StringSlice("measure-mean")}, images.Options{CacheDir: cacheDir()})
+	if err != nil {
+		return nil, 0, fmt.Errorf("--measure-mean: %w", err)
+	}
+	for _, p := range list.Problems {
+		warn(c, "%s: %v", p.Name, p.Err)
+	}
+	unread := len(list.Problems)
+	mean := model.NewPixelMean(net.Preprocess, net.Input)
+	step, end := progress(c, "measuring the mean")
+	for i := range list.Items {
+		if err := c.Context.Err(); err != nil {
+			end()
+			return nil, 0, err
+		}
+		if err := addPicture(mean, list, i); err != nil {
+			warn(c, "%v", err)
+			unread++
+		}
+		if step != nil {
+			step(i+1, list.Len())
+		}
+	}
+	end()
+	measured := *net
+	if measured.Preprocess.DataMean = mean.Mean(); measured.Preprocess.DataMean == nil {
+		return nil, 0, fmt.Errorf("--measure-mean: none of the %d pictures could be used", unread)
+	}
+	note(c, "mean pixel of %d pictures: %v", list.Len()+len(list.Problems)-unread, measured.Preprocess.DataMean)
+	return &measured, unread, nil
+}
+
+func addPicture(mean *model.PixelMean, list *images.List, i int) error {
+	p, err := list.Open(i)
+	if err != nil {
+		return err
+	}
+	if p.Image == nil {
+		return fmt.Errorf("%s: an array has no pixels: want pictures", p.Name)
+	}
+	if err := mean.Add(p.Image); err != nil {
+		return fmt.Errorf("%s: %w", list.Items[i].Name, err)
 	}
 	return nil
 }

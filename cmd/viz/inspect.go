@@ -30,6 +30,7 @@ type inspection struct {
 	Logits     string           `json:"logits,omitempty"`
 	Classes    []string         `json:"classes,omitempty"`
 	Preprocess model.Preprocess `json:"preprocess"`
+	Steps      []string         `json:"steps"` // what happens to pixels, in order
 	Origin     model.Origin     `json:"origin"`
 	Weights    int              `json:"weights"`
 	MACs       int64            `json:"macs"`
@@ -58,7 +59,7 @@ func inspect(c *cli.Context) error {
 		return err
 	}
 	r := inspection{Model: net.Name, Hash: hash(net), Input: net.Input.Shape().String(), Logits: net.Logits, Classes: net.Classes,
-		Preprocess: net.Preprocess, Origin: net.Origin}
+		Preprocess: net.Preprocess, Steps: net.Preprocess.Steps(net.Input), Origin: net.Origin}
 	for i, l := range layers {
 		text, err := rule.Describe(net.Nodes[i].Layer)
 		if err != nil {
@@ -81,7 +82,11 @@ func inspect(c *cli.Context) error {
 		classes = fmt.Sprintf("%d classes", shapes[net.Logits].C)
 	}
 	fmt.Fprintf(w, "%s\t%s\tinput %s\t%s\n", r.Model, r.Hash, r.Input, classes)
-	fmt.Fprintf(w, "pixels\t%s\n\n", preprocessText(c, net))
+	fmt.Fprintf(w, "pixels\t%s\n", preprocessText(c, net))
+	for i, step := range r.Steps {
+		fmt.Fprintf(w, "\t%d. %s\n", i+1, step)
+	}
+	fmt.Fprintln(w)
 	fmt.Fprintf(w, "layer\tname\tkind\tattributes\toutput\tweights\tmultiply-adds\tfield\tstride\trule %s\n", rule)
 	for _, l := range r.Layers {
 		number, field, stride := "", "all", "-"
@@ -98,7 +103,8 @@ func inspect(c *cli.Context) error {
 	return w.Flush()
 }
 
-// preprocessText says how pixels become the network's input.
+// preprocessText is the formula by which pixels become the network's input, above
+// the list of all steps.
 func preprocessText(c *cli.Context, net *model.Network) string {
 	p := net.Preprocess
 	if unstated(c, net) {

@@ -17,7 +17,7 @@ import (
 var (
 	inputSizeFlag  = &cli.StringFlag{Name: "input-size", Usage: "input of an ONNX network that leaves it open, `N` or ROWSxCOLUMNS; default: that of the first image"}
 	preprocessFlag = &cli.StringFlag{Name: "preprocess", Usage: "how pixels become the input: `SPEC` is " + strings.Join(model.PreprocessPresets(), ", ") +
-		" or settings like size=256,crop=224,scale=1/255,mean=.5/.5/.5,std=.2/.2/.2,order=bgr"}
+		", FILE.json of timm or Hugging Face, or settings like fit=stretch,filter=bicubic,size=256,crop=224,scale=1/255,mean=.5/.5/.5,std=.2/.2/.2,order=bgr,invert"}
 	labelsFlag = &cli.StringFlag{Name: "labels", Usage: "class names: `FILE` of lines, or JSON"}
 )
 

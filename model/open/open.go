@@ -155,9 +155,7 @@ func (o Options) apply(net *model.Network, pre *model.Preprocess) (*model.Networ
 	}
 	changed := *net
 	if pre != nil {
-		mean := changed.Preprocess.DataMean
-		changed.Preprocess = pre.Fill(net.Input.C)
-		changed.Preprocess.DataMean = mean
+		changed.Preprocess = pre.Fill(net.Input.C).InPlaceOf(net.Preprocess)
 	}
 	if o.Labels != "" {
 		labels, err := Labels(o.Labels, net)
