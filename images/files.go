@@ -1,8 +1,10 @@
 package images
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
-	"os"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,7 +15,7 @@ import (
 )
 
 // openPaths lists picture files, folders of them, and arrays, in the order given.
-func openPaths(spec Spec) (*List, error) {
+func openPaths(spec Spec, o Options) (*List, error) {
 	l := &List{From: strings.Join(spec.Paths, " ")}
 	var opens []func() (Picture, error)
 	add := func(item Item, open func() (Picture, error)) {
@@ -21,33 +23,70 @@ func openPaths(spec Spec) (*List, error) {
 		l.Items = append(l.Items, item)
 		opens = append(opens, open)
 	}
+	var plain []string // paths whose listing is put off, so that a file reached twice is listed once
+	list := func() {
+		found := imageio.Find(plain)
+		plain = nil
+		for _, f := range found.Files {
+			add(Item{Name: f, Stem: strings.TrimSuffix(filepath.Base(f), filepath.Ext(f))}, func() (Picture, error) { return OpenFile(f) })
+		}
+		l.Problems = append(l.Problems, found.Problems...)
+		if note := found.Note(); note != "" {
+			l.Note = strings.TrimPrefix(l.Note+"; "+note, "; ")
+		}
+	}
 	for _, path := range spec.Paths {
+		if path == "-" && o.Stdin != nil {
+			list()
+			picture, err := readStdin(o.Stdin)
+			if err != nil {
+				l.Problems = append(l.Problems, Problem{Path: "stdin", Err: err})
+				continue
+			}
+			add(Item{Name: "stdin", Stem: "stdin"}, func() (Picture, error) { return picture, nil })
+			continue
+		}
 		if strings.EqualFold(filepath.Ext(path), ".npy") {
+			list()
 			if err := addArrays(path, add); err != nil {
-				return nil, err
+				l.Problems = append(l.Problems, Problem{Path: path, Err: err})
 			}
 			continue
 		}
-		files, err := imageio.List([]string{path})
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range files {
-			if info, err := os.Stat(f); err == nil && !info.Mode().IsRegular() {
-				return nil, fmt.Errorf("%s: is not a plain file", f) // reading a pipe could wait for ever
-			}
-			add(Item{Name: f, Stem: strings.TrimSuffix(filepath.Base(f), filepath.Ext(f))}, func() (Picture, error) { return OpenFile(f) })
-		}
+		plain = append(plain, path)
 	}
+	list()
 	if n := spec.Limit; n > 0 && n < len(l.Items) {
 		l.Items, opens = l.Items[:n], opens[:n]
 	}
 	if len(l.Items) == 0 {
+		var errs []error
+		for _, p := range l.Problems {
+			errs = append(errs, p.Err)
+		}
+		if len(errs) > 0 {
+			return nil, errors.Join(errs...)
+		}
 		return nil, fmt.Errorf("%s: no images found", l.From)
 	}
 	distinguish(l.Items)
 	l.open = func(i int) (Picture, error) { return opens[i]() }
 	return l, nil
+}
+
+// maxStdin is the largest picture that is read from stdin, in bytes.
+const maxStdin = 1 << 28
+
+func readStdin(r io.Reader) (Picture, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxStdin+1))
+	if err != nil {
+		return Picture{}, fmt.Errorf("stdin: %w", err)
+	}
+	if len(text) > maxStdin {
+		return Picture{}, fmt.Errorf("stdin: more than %d MB", maxStdin>>20)
+	}
+	img, err := imageio.Decode(bytes.NewReader(text), "stdin")
+	return Picture{Name: "stdin", Image: img}, err
 }
 
 // distinguish numbers the stems of images that have one name, in several folders.

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,7 +43,8 @@ type Spec struct {
 
 // Options of Open.
 type Options struct {
-	CacheDir string // where downloaded data sets are kept
+	CacheDir string    // where downloaded data sets are kept
+	Stdin    io.Reader // what the path "-" reads a picture from; nil: "-" is a file's name
 	// Progress is told how far reading a data set is: bytes or files.
 	Progress func(done, total int)
 }
@@ -64,16 +66,15 @@ type List struct {
 	Data    string   // the data set they are of, "" for files
 	Classes []string // names of the labels, nil without labels
 	Items   []Item
-	// Problems are names that could not be listed, such as dead links, and what is wrong with each.
+	// Problems are paths that could not be used, such as dead links and folders that cannot be read, and what
+	// is wrong with each. The list has the others.
 	Problems []Problem
+	Note     string // what was passed over in folders, for people: "skipped 5 files: 2 AVIF ..."; "" if nothing was
 	open     func(i int) (Picture, error)
 }
 
-// Problem is a file or folder that could not be used.
-type Problem struct {
-	Name string
-	Err  error
-}
+// Problem is a file or folder that could not be used. Err names it.
+type Problem = imageio.Problem
 
 // Len is the number of images.
 func (l *List) Len() int { return len(l.Items) }
@@ -145,7 +146,7 @@ func Open(ctx context.Context, spec Spec, o Options) (*List, error) {
 	}
 	switch {
 	case len(spec.Paths) > 0:
-		return openPaths(spec)
+		return openPaths(spec, o)
 	case spec.Data == "":
 		return nil, ErrNone
 	}

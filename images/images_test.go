@@ -71,7 +71,11 @@ func TestPaths(t *testing.T) {
 			t.Errorf("scale %g: first value %g, want %g", scale, x.Data[0], 20*scale)
 		}
 	}
-	if _, err := For(list, &model.Network{Input: model.Input{C: 3, H: 9, W: 8}}); err == nil {
+	one, err := Open(context.Background(), Spec{Paths: []string{array}, Limit: 1}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := For(one, &model.Network{Input: model.Input{C: 3, H: 9, W: 8}}); err == nil {
 		t.Error("an array of another shape is taken")
 	}
 }

@@ -21,7 +21,7 @@ func For(l *List, net *model.Network) (*Inputs, error) {
 		return in, nil
 	}
 	for i := range l.Items {
-		if p, ok := l.array(i); ok {
+		if p, ok := l.array(i); ok && len(l.Items) == 1 {
 			if _, err := p.Tensor(net.Preprocess, net.Input); err != nil {
 				return nil, err
 			}

@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"image"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
@@ -17,12 +19,13 @@ import (
 
 func activationsCommand() *cli.Command {
 	return &cli.Command{
-		Name: "activations", Usage: "show what the maps of a layer answer to an image",
+		Name: "activations", Usage: "draw a layer's activation maps for an image",
 		UsageText: "viz activations [flags] IMG...",
 		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n\n" +
 			examples("viz activations --layer 1 img.png", "viz activations --layer all --npy numbers/ input.npy"),
-		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
+		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, jsonFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
 			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Value: "1", Usage: "`LAYER`s by number or name, comma-separated, or all"},
+			&cli.StringFlag{Name: "scale", Value: "layer", Usage: "colours relative to the largest value of the layer, or of each map: `layer` or map"},
 			&cli.IntFlag{Name: "max", Value: 256, Usage: "draw at most `N` maps of a layer"},
 			&cli.StringFlag{Name: "npy", Usage: "write one array per layer, [N, C, H, W], into `DIR`, with switches of max pools as LAYER.switches;\n" +
 				"      unless --out is given, only the first image is drawn"}},
@@ -37,6 +40,9 @@ func activations(c *cli.Context) error {
 	paths := inputPaths(c)
 	if len(paths) == 0 && c.String("data") == "" {
 		return usage("no image given", "viz activations img.png")
+	}
+	if s := c.String("scale"); s != "layer" && s != "map" {
+		return usage("--scale "+s+": want layer or map", "")
 	}
 	if c.Int("max") < 1 {
 		return usage("--max must be at least 1", "")
@@ -66,41 +72,47 @@ func activations(c *cli.Context) error {
 	if err := out.several(len(layers)*draw, "layers and images"); err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
+	var arrays *layerArrays
 	if dir != "" {
-		if err := writeActivations(c, engine, net, layers, src, dir); err != nil {
+		if arrays, err = newLayerArrays(c, net, layers, src.Len(), dir); err != nil {
 			return err
 		}
-		wrote(c, dir)
 	}
-	plan, err := engine.Compile(net, model.Keep{Layers: layers})
+	engine := model.NewEngine(c.Int("workers"))
+	defer engine.Close()
+	plan, err := engine.Compile(net, model.Keep{Layers: layers, Switches: arrays != nil})
 	if err != nil {
 		return err
 	}
-	for i := range draw {
-		if err := c.Context.Err(); err != nil {
-			return err
-		}
-		x, err := src.Load(i)
-		if err != nil {
-			return err
-		}
+	style := activationStyle{most: c.Int("max"), perMap: c.String("scale") == "map"}
+	drawn := 0
+	return each(c, src, "activations", func(i int, x *tensor.Tensor) error {
 		t, err := plan.Run(x)
 		if err != nil {
 			return err
 		}
+		if arrays != nil {
+			arrays.add(t, src.Items[i].Name)
+		}
+		if drawn++; drawn > draw {
+			return nil
+		}
+		picture := net.Preprocess.Image(x.Data, net.Input)
 		for _, layer := range layers {
-			name := "activations-" + layer
-			if draw > 1 {
-				name += "-" + src.Items[i].Stem
-			}
-			if _, err := drawActivations(out, t, name, layer, src.Items[i].Name, c.Int("max"), dir == ""); err != nil {
+			if _, err := drawActivations(out, t, src.Items[i], layer, picture, style, dir == ""); err != nil {
 				return err
 			}
 		}
-	}
-	return nil
+		return nil
+	}, func() error {
+		if arrays != nil {
+			if err := arrays.write(); err != nil {
+				return err
+			}
+			wrote(c, dir)
+		}
+		return out.end()
+	})
 }
 
 // resolveLayers reads a list of layers by number or name, or all. Each is named once.
@@ -127,12 +139,21 @@ func resolveLayers(net *model.Network, list string) ([]string, error) {
 	return layers, nil
 }
 
-// writeActivations writes LAYER.npy, [N, C, H, W] or [N, F], and
-// LAYER.switches.npy, [N, C, H, W], into dir for all images of src.
-func writeActivations(c *cli.Context, engine *model.Engine, net *model.Network, layers []string, src *images.Inputs, dir string) error {
+// layerArrays gathers the values of layers for many images: LAYER.npy, [N, C, H, W] or
+// [N, F], LAYER.switches.npy, [N, C, H, W], and the images' names in images.json.
+type layerArrays struct {
+	dir      string
+	layers   []string
+	shapes   map[string]model.Shape
+	names    []string
+	values   map[string][]float32
+	switches map[string][]int32
+}
+
+func newLayerArrays(c *cli.Context, net *model.Network, layers []string, images int, dir string) (*layerArrays, error) {
 	shapes, err := net.Shapes()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	size := 0
 	for _, name := range layers {
@@ -141,95 +162,86 @@ func writeActivations(c *cli.Context, engine *model.Engine, net *model.Network, 
 			size += shapes[name].Len()
 		}
 	}
-	if size > maxArrays/src.Len() {
-		return hinted(fmt.Errorf("the arrays of %d layers for %d images take %.1f GB", len(layers), src.Len(), 4e-9*float64(size)*float64(src.Len())),
+	if size > maxArrays/images {
+		return nil, hinted(fmt.Errorf("the arrays of %d layers for %d images take %.1f GB", len(layers), images, 4e-9*float64(size)*float64(images)),
 			"name fewer layers with --layer, or fewer images with --limit")
 	}
-	if err := outDir(c, dir, "--npy"); err != nil {
-		return err
-	}
-	plan, err := engine.Compile(net, model.Keep{Layers: layers, Switches: true})
-	if err != nil {
-		return err
-	}
-	values, switches := map[string][]float32{}, map[string][]int32{}
-	step, end := progress(c, "activations")
-	defer end()
-	batch := plan.Batch(256<<20, 32)
-	for at := 0; at < src.Len(); at += batch {
-		if err := c.Context.Err(); err != nil {
-			return err
-		}
-		var xs []*tensor.Tensor
-		for i := at; i < min(at+batch, src.Len()); i++ {
-			x, err := src.Load(i)
-			if err != nil {
-				return err
-			}
-			xs = append(xs, x)
-		}
-		t, err := plan.Run(tensor.Stack(xs...))
-		if err != nil {
-			return err
-		}
-		for _, name := range layers {
-			values[name] = append(values[name], t.Value(name).Data...)
-			if sw := t.Switches(name); sw != nil {
-				switches[name] = append(switches[name], sw...)
-			}
-		}
-		if step != nil {
-			step(at+len(xs), src.Len())
+	return &layerArrays{dir: dir, layers: layers, shapes: shapes, values: map[string][]float32{}, switches: map[string][]int32{}}, outDir(c, dir, "--npy")
+}
+
+func (a *layerArrays) add(t *model.Trace, image string) {
+	a.names = append(a.names, image)
+	for _, name := range a.layers {
+		a.values[name] = append(a.values[name], t.Value(name).Data...)
+		if sw := t.Switches(name); sw != nil {
+			a.switches[name] = append(a.switches[name], sw...)
 		}
 	}
-	for _, name := range layers {
-		file := filepath.Join(dir, fileName(name))
-		shape := shapes[name].Batch(src.Len())
-		if err := npy.WriteFile(file+".npy", shape, values[name]); err != nil {
+}
+
+func (a *layerArrays) write() error {
+	for _, name := range a.layers {
+		file := filepath.Join(a.dir, fileName(name))
+		shape := a.shapes[name].Batch(len(a.names))
+		if err := npy.WriteFile(file+".npy", shape, a.values[name]); err != nil {
 			return err
 		}
-		if sw := switches[name]; sw != nil {
+		if sw := a.switches[name]; sw != nil {
 			if err := npy.WriteFile(file+".switches.npy", shape, sw); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	text, err := encodeJSON(map[string]any{"images": a.names})
+	if err != nil {
+		return err
+	}
+	return imageio.WriteFile(filepath.Join(a.dir, "images.json"), func(w io.Writer) error { _, err := w.Write(text); return err })
+}
+
+// activationStyle says how activations are drawn.
+type activationStyle struct {
+	most   int  // maps of a layer
+	perMap bool // each map has a scale of its own
 }
 
 // drawActivations draws the maps of one layer for the only image of a trace,
-// with the array beside it if asked for, and returns the picture's file name.
-func drawActivations(out *output, t *model.Trace, name, layer, image string, most int, array bool) (string, error) {
+// with the array beside it if asked for.
+func drawActivations(out *output, t *model.Trace, image images.Item, layer string, picture image.Image, style activationStyle, array bool) (string, error) {
 	s := t.Shapes[layer]
-	fig := newActivationFigure(t, layer, image, most)
-	n := numbers{json: map[string]any{"model": hash(t.Net), "layer": layer, "image": image, "shape": s.Batch(1)[1:], "shown": fig.shown, "lo": fig.lo, "hi": fig.hi}}
+	fig := newActivationFigure(t, layer, image.Name, picture, style)
+	n := numbers{json: map[string]any{"model": hash(t.Net), "layer": layer, "image": image.Name, "shape": s.Batch(1)[1:], "shown": fig.shown,
+		"scale": fig.scale(), "lo": fig.lo, "hi": fig.hi}}
 	if array {
 		n.shape, n.data = s.Batch(1)[1:], t.Value(layer).Data[:s.Len()]
 	}
-	return out.picture(name, fig.draw(), n, "layer", layer, "image", image)
+	return out.picture("activations-"+image.Stem+"-"+layer, fig.draw(), n, "layer", layer, "image", image.Name)
 }
 
-// activationFigure shows the maps of a layer, all on one scale: from 0, or
-// around it if there are negative values.
+// activationFigure shows the maps of a layer beside the image, all on one scale, or
+// each on its own: from 0, or around it if there are negative values.
 type activationFigure struct {
 	title, what string
+	picture     image.Image
 	shape       model.Shape
 	values      []float32
 	shown       int
+	perMap      bool
 	lo, hi      float64
 	palette     render.Palette
 }
 
-func newActivationFigure(t *model.Trace, layer, image string, most int) activationFigure {
+func newActivationFigure(t *model.Trace, layer, image string, picture image.Image, style activationStyle) activationFigure {
 	s := t.Shapes[layer]
-	f := activationFigure{title: "Activations of " + layer, shape: s, values: t.Value(layer).Data[:s.Len()], shown: min(s.C, most), palette: render.Viridis}
+	f := activationFigure{title: "Activations of " + layer, picture: picture, shape: s, values: t.Value(layer).Data[:s.Len()], shown: min(s.C, style.most),
+		palette: render.Viridis, perMap: style.perMap && s.H*s.W > 1}
 	lo, hi := render.Range(f.values)
 	f.hi = hi
 	if lo < 0 {
 		f.hi = max(-lo, hi)
 		f.lo, f.palette = -f.hi, render.Diverging
 	}
-	maps := fmt.Sprintf("%d of %d maps, row by row, one scale for all", f.shown, s.C)
+	maps := fmt.Sprintf("%d of %d maps, numbered from 0, %s", f.shown, s.C, f.scaleText())
 	if s.H*s.W == 1 {
 		f.shown = s.C
 		maps = fmt.Sprintf("%d values, row by row", s.C)
@@ -238,24 +250,57 @@ func newActivationFigure(t *model.Trace, layer, image string, most int) activati
 	return f
 }
 
+// scale is what the colours of a map are relative to.
+func (f activationFigure) scale() string {
+	if f.perMap {
+		return "map"
+	}
+	return "layer"
+}
+
+func (f activationFigure) scaleText() string {
+	if f.perMap {
+		return "each scaled to its own largest magnitude"
+	}
+	return "one scale for all"
+}
+
+// limits are the ends of the scale of map k.
+func (f activationFigure) limits(values []float32) (lo, hi float64) {
+	if !f.perMap {
+		return f.lo, f.hi
+	}
+	lo, hi = render.Range(values)
+	if f.lo < 0 {
+		hi = max(-lo, hi)
+		return -hi, hi
+	}
+	return 0, hi
+}
+
 func (f activationFigure) draw() image.Image {
 	s := f.shape
-	var grid image.Image
-	if s.H*s.W == 1 {
-		var tiles []image.Image
-		for _, v := range f.values {
-			tiles = append(tiles, render.Heat([]float32{v}, 1, 1, f.lo, f.hi, f.palette))
-		}
-		grid = render.Grid(tiles, render.GridOptions{MinTile: 12, Columns: max(min(s.C, 50), columns(s.C, 2))})
-	} else {
-		var tiles []image.Image
-		plane := s.H * s.W
-		for k := range f.shown {
-			tiles = append(tiles, render.Heat(f.values[k*plane:(k+1)*plane], s.H, s.W, f.lo, f.hi, f.palette))
-		}
-		grid = render.Grid(tiles, render.GridOptions{MinTile: 48, Gap: 2, Columns: columns(f.shown, 1.3*float64(s.H)/float64(s.W))})
+	plane := s.H * s.W
+	options := render.GridOptions{MinTile: 48, Gap: 2, Columns: columns(f.shown, 1.3*float64(s.H)/float64(s.W))}
+	if plane == 1 {
+		options = render.GridOptions{MinTile: 12, Columns: max(min(s.C, 50), columns(s.C, 2))}
 	}
-	return render.Figure{Title: f.title, PanelSize: -1, Columns: 1,
-		Panels:  []render.Panel{{Image: grid, Bar: &render.ColorBar{Palette: f.palette, Lo: f.lo, Hi: f.hi, Label: "activation"}}},
+	var tiles []image.Image
+	for k := range f.shown {
+		values := f.values[k*plane : (k+1)*plane]
+		lo, hi := f.limits(values)
+		tiles = append(tiles, render.Heat(values, s.H, s.W, lo, hi, f.palette))
+		if plane > 1 {
+			options.Labels = append(options.Labels, fmt.Sprint(k))
+		}
+	}
+	bar := &render.ColorBar{Palette: f.palette, Lo: f.lo, Hi: f.hi, Label: "activation"}
+	if f.perMap {
+		bar = &render.ColorBar{Palette: f.palette, Lo: min(f.lo/max(f.hi, 1e-30), 0), Hi: 1, Label: "share of the map's largest"}
+	}
+	b := f.picture.Bounds()
+	return render.Figure{Title: f.title, PanelSize: -1, Columns: 2,
+		Panels: []render.Panel{{Title: "image", Image: render.Magnify(f.picture, max(224/max(b.Dx(), b.Dy()), 1))},
+			{Title: "maps", Image: render.Grid(tiles, options), Bar: bar}},
 		Caption: []string{f.what}}.Draw()
 }

@@ -160,6 +160,9 @@ func writeAtlas(out *output, net *model.Network, rule deconv.Rule, index *featur
 	}
 	page := func(file, name string, data any) error {
 		path := filepath.Join(out.dir, file)
+		if err := out.claimPage(path); err != nil {
+			return err
+		}
 		if err := imageio.WriteFile(path, func(w io.Writer) error { return tmpl.ExecuteTemplate(w, name, data) }); err != nil {
 			return err
 		}

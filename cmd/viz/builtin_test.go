@@ -55,7 +55,7 @@ func TestBuiltinAccuracy(t *testing.T) {
 			if spec != "shapes" {
 				spec = filepath.Join(viztest.Shared(t), spec)
 			}
-			r, err := evaluate(context.Background(), engine, net, testSource(t, net, spec, 0), nil)
+			r, err := evaluate(context.Background(), engine, net, testSource(t, net, spec, 0), nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

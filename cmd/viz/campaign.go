@@ -193,10 +193,10 @@ func (k *campaign) plan(jobs []job) error {
 	seen := map[string]bool{}
 	for i := range jobs {
 		j := &jobs[i]
-		if seen[fileName(j.name)] {
+		if seen[runName(j.name)] {
 			return usage("two runs are called "+j.name, "give each a name of its own")
 		}
-		seen[fileName(j.name)] = true
+		seen[runName(j.name)] = true
 		if err := k.resolve(j); err != nil {
 			return err
 		}
@@ -249,7 +249,7 @@ func roundTime(seconds float64) time.Duration {
 }
 
 func (k *campaign) file(j *job, name string) string {
-	return filepath.Join(k.dir, "runs", fileName(j.name), name)
+	return filepath.Join(k.dir, "runs", runName(j.name), name)
 }
 
 // recall reads what is known of a job: nil if nothing. A run of the same name with

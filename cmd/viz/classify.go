@@ -63,18 +63,9 @@ func classify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	step, end := progress(c, "classifying")
-	defer end()
 	var out []classified
-	for i := range src.Len() {
-		if err := c.Context.Err(); err != nil {
-			return err
-		}
-		x, err := src.Load(i)
-		if err != nil {
-			return err
-		}
-		if i == 0 {
+	return each(c, src, "classifying", func(i int, x *tensor.Tensor) error {
+		if len(out) == 0 {
 			if err := warnInput(c, engine, net, x); err != nil {
 				return err
 			}
@@ -88,11 +79,12 @@ func classify(c *cli.Context) error {
 			r.Label = &src.Items[i].Label
 		}
 		out = append(out, r)
-		if step != nil {
-			step(i+1, src.Len())
-		}
-	}
-	end()
+		return nil
+	}, func() error { return printClasses(c, net, out) })
+}
+
+// printClasses prints the classes of images as a table, or as JSON.
+func printClasses(c *cli.Context, net *model.Network, out []classified) error {
 	if c.Bool("json") {
 		return printJSON(c, out)
 	}

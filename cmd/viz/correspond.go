@@ -97,15 +97,12 @@ func correspond(c *cli.Context) error {
 		return err
 	}
 	name := "correspond"
-	if out.one != "" {
-		name = out.one
-	}
 	var rows [][]string
 	for _, r := range got {
 		rows = append(rows, []string{r.Layer, r.Part, num(r.Score, 6), num(r.Deviation, 6), num(r.Error, 6), num(r.Below, 6), num(r.BelowError, 6), num(r.Lower, 2)})
 	}
 	header := []string{"layer", "part", "score", "deviation", "standard_error", "below_random", "below_random_error", "below_random_in_errors"}
-	if err := writeCSV(c, filepath.Join(out.dir, name+".csv"), header, rows); err != nil {
+	if err := out.csv(name, header, rows); err != nil {
 		return err
 	}
 	if c.Bool("json") {

@@ -34,7 +34,7 @@ func deconvCommand() *cli.Command {
 			"leads from layers to maps to images and back.\n\n" +
 			examples("viz deconv --layer 2", "viz deconv --layer 3 --maps 0,3,7 --rule guided photos/", "viz deconv --features features.idx --layer all --maps all --out atlas",
 				"viz deconv --layer 2 --map 17", "viz deconv --unit relu2:5:3:4 --npy unit.npy img.png"),
-		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
+		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, jsonFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
 			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number (2: the second convolution's features) or name, several with commas, or all; default: the last convolution"},
 			&cli.StringFlag{Name: "features", Usage: "index `FILE` that viz features made"},
 			&cli.StringFlag{Name: "map", Usage: "one large sheet of feature map `K`: images, receptive fields, patches, projections, histogram"},
@@ -147,9 +147,14 @@ func deconvAction(c *cli.Context) error {
 		}
 		all, chosen = append(all, s), append(chosen, maps)
 	}
+	bad, err := newFailures(c, src.List)
+	if err != nil {
+		return err
+	}
 	if index == nil {
 		step, end := progress(c, "scanning")
-		index, err = features.Collect(c.Context, engine, net, src, features.Options{Layers: layers, Top: c.Int("top"), Readers: 2, Progress: step})
+		index, err = features.Collect(c.Context, engine, net, src, features.Options{Layers: layers, Top: c.Int("top"), Readers: 2, Progress: step,
+			Unreadable: func(_ int, err error) error { return bad.add(err) }})
 		end()
 		if err != nil {
 			return err
@@ -171,9 +176,16 @@ func deconvAction(c *cli.Context) error {
 		pages = append(pages, p)
 	}
 	if atlas && out.one == "" && !c.IsSet("map") {
-		return writeAtlas(out, net, rule, index, src, layers, pages)
+		if err := writeAtlas(out, net, rule, index, src, layers, pages); err != nil {
+			return err
+		}
 	}
-	return nil
+	if out != nil {
+		if err := out.end(); err != nil {
+			return err
+		}
+	}
+	return bad.err()
 }
 
 // deconvLayers resolves --layer, by default the last convolution.
@@ -754,7 +766,7 @@ func deconvUnit(c *cli.Context, engine *model.Engine, net *model.Network, rule d
 		{Title: "projection", Image: render.MagnifyTo(p.Draw(net.Preprocess, scale), 224), Bar: &render.ColorBar{Palette: render.Gray, Lo: -scale, Hi: scale, Label: "input units"},
 			Note: activationNote(p.Value)}},
 		Caption: []string{net.Name + " " + hash(net) + "; 0 is mid-grey, white and black are the " + clipText(c.Float64("clip"))}}
-	base := fmt.Sprintf("%s-%s", rule, strings.ReplaceAll(u.String(), ":", "-"))
+	base := fmt.Sprintf("%s-%s-%s", rule, src.Items[i].Stem, strings.ReplaceAll(u.String(), ":", "-"))
 	_, err = out.picture(base, fig.Draw(), numbers{
 		json:  map[string]any{"model": hash(net), "unit": u.String(), "rule": rule, "image": src.Items[i].Name, "value": p.Value, "box": p.Box, "max_abs": p.MaxAbs(), "scale": scale, "clip": c.Float64("clip")},
 		shape: []int{in.C, in.H, in.W}, data: p.Full(in.H, in.W)}, "unit", u.String(), "rule", string(rule), "image", src.Items[i].Name)

@@ -106,7 +106,7 @@ func demo(c *cli.Context) error {
 	}
 	var names []string
 	for _, layer := range net.ConvLayers() {
-		name, err := drawActivations(out, t, "activations-"+layer, layer, src.Items[0].Name, 64, true)
+		name, err := drawActivations(out, t, src.Items[0], layer, net.Preprocess.Image(x.Data, net.Input), activationStyle{most: 64}, true)
 		if err != nil {
 			return err
 		}

@@ -80,9 +80,6 @@ func diagnoseFilters(c *cli.Context) error {
 		return err
 	}
 	name := "diagnosis"
-	if out.one != "" {
-		name = out.one
-	}
 	var rows [][]string
 	for _, m := range all {
 		for _, d := range m.Layers {
@@ -99,7 +96,7 @@ func diagnoseFilters(c *cli.Context) error {
 		}
 	}
 	header := []string{"model", "layer", "filters", "dead", "silent", "duplicate_pairs", "dominant", "rms_max_over_median", "energy_low", "energy_middle", "energy_high", "aliased_white", "aliased_natural"}
-	if err := writeCSV(c, filepath.Join(out.dir, name+".csv"), header, rows); err != nil {
+	if err := out.csv(name, header, rows); err != nil {
 		return err
 	}
 	if c.Bool("json") {

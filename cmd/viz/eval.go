@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/classes"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/urfave/cli/v2"
@@ -62,11 +63,25 @@ func eval(c *cli.Context) error {
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
 	step, end := progress(c, "evaluating")
-	r, err := evaluate(c.Context, engine, net, src, step)
+	bad, err := newFailures(c, src.List)
+	if err != nil {
+		return err
+	}
+	r, err := evaluate(c.Context, engine, net, src, bad, step)
 	end()
 	if err != nil {
 		return err
 	}
+	if r.Images > 0 {
+		if err := printEvaluation(c, net, to, r); err != nil {
+			return err
+		}
+	}
+	return bad.err()
+}
+
+// printEvaluation prints accuracy, loss and confusion, with a row for each class of the data.
+func printEvaluation(c *cli.Context, net *model.Network, to *classes.Mapping, r *evaluation) error {
 	if c.Bool("json") {
 		return printJSON(c, r)
 	}
@@ -99,8 +114,8 @@ func eval(c *cli.Context) error {
 	return w.Flush()
 }
 
-// evaluate runs all inputs of a labelled source.
-func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src *images.Inputs, step func(done, total int)) (*evaluation, error) {
+// evaluate runs all inputs of a labelled source. Images that cannot be read are left out and told to bad.
+func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src *images.Inputs, bad *failures, step func(done, total int)) (*evaluation, error) {
 	if net.Logits == "" {
 		return nil, fmt.Errorf("network %s is no classifier: it has no node with class scores", net.Name)
 	}
@@ -109,7 +124,7 @@ func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src
 		return nil, err
 	}
 	k := shapes[net.Logits].Len()
-	r := &evaluation{Model: hash(net), Data: src.From, Images: src.Len(), Classes: net.Classes}
+	r := &evaluation{Model: hash(net), Data: src.From, Classes: net.Classes}
 	for range k {
 		r.Confusion = append(r.Confusion, make([]int, k))
 	}
@@ -131,7 +146,11 @@ func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src
 		engine.Kernel().For(n, func(i int) { errs[i] = src.Input(at+i, x.Data[i*size:(i+1)*size]) })
 		for i, err := range errs {
 			if err != nil {
-				return nil, err
+				if err := bad.add(err); err != nil {
+					return nil, err
+				}
+				clear(x.Data[i*size : (i+1)*size])
+				continue
 			}
 			if l := src.Items[at+i].Label; l < 0 || l >= k {
 				return nil, fmt.Errorf("%s has label %d, the network has %d classes", src.Items[at+i].Name, l, k)
@@ -142,6 +161,10 @@ func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src
 			return nil, err
 		}
 		for i := range n {
+			if errs[i] != nil {
+				continue
+			}
+			r.Images++
 			scores := t.Value(net.Logits).Data[i*k : (i+1)*k]
 			label, best := src.Items[at+i].Label, tensor.ArgMax(scores)
 			r.Confusion[label][best]++
@@ -154,7 +177,9 @@ func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src
 			step(at+n, src.Len())
 		}
 	}
-	r.Accuracy = float64(r.Correct) / float64(r.Images)
-	r.Loss = loss / float64(r.Images)
+	if r.Images > 0 {
+		r.Accuracy = float64(r.Correct) / float64(r.Images)
+		r.Loss = loss / float64(r.Images)
+	}
 	return r, nil
 }

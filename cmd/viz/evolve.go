@@ -187,11 +187,8 @@ func evolve(c *cli.Context) error {
 		note(c, "%s: %d jumps in %d transitions%s", name, jumps, len(maps[l])*transitions, when)
 	}
 	base := "evolution"
-	if out.one != "" {
-		base = out.one
-	}
 	header := []string{"layer", "map", "checkpoint", "step", "image", "y", "x", "value", "jump", "top", "left", "bottom", "right"}
-	if err := writeCSV(c, filepath.Join(out.dir, base+".csv"), header, rows); err != nil {
+	if err := out.csv(base, header, rows); err != nil {
 		return err
 	}
 	if c.Bool("json") {

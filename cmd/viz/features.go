@@ -177,16 +177,11 @@ func featuresScan(c *cli.Context) error {
 			}
 		}
 	}
-	skipped := 0
-	o.Unreadable = func(i int, err error) error {
-		if c.Context.Err() != nil {
-			return err
-		}
-		if skipped++; skipped <= 10 {
-			note(c, "left out: %v", err)
-		}
-		return nil
+	bad, err := newFailures(c, src.List)
+	if err != nil {
+		return err
 	}
+	o.Unreadable = func(_ int, err error) error { return bad.add(err) }
 	save := func(x *features.Index) error {
 		x.Source = from
 		x.SetNames(func(i int) (string, string) {
@@ -236,14 +231,17 @@ func featuresScan(c *cli.Context) error {
 	if err := save(x); err != nil {
 		return err
 	}
-	if skipped > 10 {
-		note(c, "left out: %d images in all; %s names them", skipped, path)
-	}
 	if n := x.Scanned() - before; n > 0 {
 		note(c, "%d images in %v, %.0f a second", n, time.Since(start).Round(time.Millisecond), float64(n)/time.Since(start).Seconds())
 	}
 	wrote(c, path)
-	return showIndex(c, x, "")
+	if err := showIndex(c, x, ""); err != nil {
+		return err
+	}
+	if before := len(x.Skipped) - len(bad.errs) + len(src.Problems); before > 0 {
+		note(c, "%d images were left out before, because they could not be read: %s names them", before, path)
+	}
+	return bad.err()
 }
 
 func featuresMerge(c *cli.Context) error {

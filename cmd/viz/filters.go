@@ -18,7 +18,7 @@ func filtersCommand() *cli.Command {
 		UsageText:   "viz filters [flags] [MODEL...]",
 		Description: examples("viz filters ckpt.bin", "viz filters --layer 1 --evolve --out evolution.png ckpt-*.bin", "viz filters --diagnose before.bin after.bin"),
 		Flags: []cli.Flag{modelFlag, outFlag, quietFlag,
-			&cli.StringFlag{Name: "layer", Usage: "convolution `LAYER` by number or name; default: all (with --evolve: 1)"},
+			&cli.StringFlag{Name: "layer", Usage: "convolution `LAYER` by number or name; several with commas, or all; default: all that are larger than 1x1 (with --evolve: 1)"},
 			&cli.StringFlag{Name: "scale", Value: "layer", Usage: "white and black are the largest magnitude of the `layer` or of each tile"},
 			&cli.IntFlag{Name: "max", Value: 64, Usage: "draw at most `N` maps of a layer, and of its inputs"},
 			&cli.BoolFlag{Name: "diagnose", Usage: "what is wrong with the filters, in numbers and words, of one network or two side by side"},
@@ -50,6 +50,10 @@ func filters(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if spaced := withSpace(net, names); c.String("layer") == "" && len(spaced) < len(names) {
+		note(c, "%d layers of 1x1 filters are left out: --layer all draws them, too", len(names)-len(spaced))
+		names = spaced
+	}
 	out, err := openOutput(c, net)
 	if err != nil {
 		return err
@@ -67,7 +71,7 @@ func filters(c *cli.Context) error {
 			return err
 		}
 	}
-	return nil
+	return out.end()
 }
 
 // convNodes lists the convolutions meant by spec: a number, a name, or all.
@@ -81,21 +85,40 @@ func convNodes(net *model.Network, spec string) ([]string, error) {
 	if len(all) == 0 {
 		return nil, fmt.Errorf("network %s has no convolution layers", net.Name)
 	}
-	if spec == "" {
+	if spec == "" || spec == "all" {
 		return all, nil
 	}
-	name, err := net.Resolve(spec)
+	var out []string
+	layers, err := resolveLayers(net, spec)
 	if err != nil {
-		return nil, usageErr(err)
+		return nil, err
 	}
-	if i := slices.Index(net.ConvLayers(), name); i >= 0 {
-		return all[i : i+1], nil
+	for _, name := range layers {
+		if i := slices.Index(net.ConvLayers(), name); i >= 0 {
+			name = all[i]
+		}
+		if !slices.Contains(all, name) {
+			return nil, usage(fmt.Sprintf("layer %s is a %s: it has no filters", name, net.Node(name).Layer.Kind()),
+				"convolution layers: "+strings.Join(all, ", "))
+		}
+		out = append(out, name)
 	}
-	if !slices.Contains(all, name) {
-		return nil, usage(fmt.Sprintf("layer %s is a %s: it has no filters", name, net.Node(name).Layer.Kind()),
-			"convolution layers: "+strings.Join(all, ", "))
+	return out, nil
+}
+
+// withSpace leaves out convolutions of 1x1, whose filters have no picture, unless
+// there are no others.
+func withSpace(net *model.Network, convs []string) []string {
+	var out []string
+	for _, name := range convs {
+		if s := net.Node(name).Layer.(*model.Conv).Weight.Shape; s[2]*s[3] > 1 {
+			out = append(out, name)
+		}
 	}
-	return []string{name}, nil
+	if len(out) == 0 {
+		return convs
+	}
+	return out
 }
 
 // filterTiles draws the filters of one layer: in colour if they read a colour

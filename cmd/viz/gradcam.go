@@ -19,7 +19,7 @@ func gradcamCommand() *cli.Command {
 		UsageText: "viz gradcam [flags] IMG...",
 		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n\n" +
 			examples("viz gradcam img.png", "viz gradcam --layer 3 --class cat img.png"),
-		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
+		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, jsonFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
 			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number or name; default: the last convolution"},
 			&cli.StringFlag{Name: "class", Usage: "`CLASS` by name or number; default: the image's most probable one"}},
 		Action: gradcam,
@@ -69,14 +69,7 @@ func gradcam(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	for i := range src.Len() {
-		if err := c.Context.Err(); err != nil {
-			return err
-		}
-		x, err := src.Load(i)
-		if err != nil {
-			return err
-		}
+	return each(c, src, "drawing", func(i int, x *tensor.Tensor) error {
 		t, err := plan.Run(x)
 		if err != nil {
 			return err
@@ -107,15 +100,12 @@ func gradcam(c *cli.Context) error {
 			{Title: "class activation map", Image: image.Image(heat), Bar: bar, Note: note},
 			{Title: "over the image", Image: overlay}},
 			Caption: []string{fmt.Sprintf("The maps of %s, %v, weighted with the mean gradient of the class score over each; negative sums are 0. %s %s", layer, s, net.Name, hash(net))}}
-		name := "gradcam-" + layer
-		if src.Len() > 1 {
-			name += "-" + src.Items[i].Stem
-		}
+		name := "gradcam-" + src.Items[i].Stem + "-" + layer
 		if _, err := out.picture(name, fig.Draw(), numbers{
 			json:  map[string]any{"model": hash(net), "layer": layer, "class": net.Class(k), "class_number": k, "image": src.Items[i].Name, "lo": 0, "hi": hi},
 			shape: []int{s.H, s.W}, data: cam}, "layer", layer, "class", net.Class(k), "image", src.Items[i].Name); err != nil {
 			return err
 		}
-	}
-	return nil
+		return nil
+	}, out.end)
 }

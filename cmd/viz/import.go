@@ -104,7 +104,7 @@ func measureMean(c *cli.Context, net *model.Network) (*model.Network, int, error
 		return nil, 0, fmt.Errorf("--measure-mean: %w", err)
 	}
 	for _, p := range list.Problems {
-		warn(c, "%s: %v", p.Name, p.Err)
+		warn(c, "%s: %v", p.Path, p.Err)
 	}
 	unread := len(list.Problems)
 	mean := model.NewPixelMean(net.Preprocess, net.Input)

@@ -37,7 +37,7 @@ func TestInterrupt(t *testing.T) {
 	for _, c := range []struct{ at, args string }{
 		{"images:", "deconv --model shapes --layer 5 --out ."},
 		{"images:", "demo --out demo"},
-		{"activations-relu5.png", "demo --out demo"},
+		{"relu5.png", "demo --out demo"},
 		{"positions", "occlude --model shapes --stride 1 --out new/folder " + photo},
 		{"images:", "eval --model shapes --json"},
 		{"images:", "pointing --model shapes"},

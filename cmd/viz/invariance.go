@@ -6,7 +6,6 @@ import (
 	"image/color"
 	"image/draw"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -128,15 +127,9 @@ func invariance(c *cli.Context) error {
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	step, end := progress(c, "transforming")
-	defer end()
 	var shown []invarianceImage
 	var xs []*tensor.Tensor
-	for i := range src.Len() {
-		x, err := src.Load(i)
-		if err != nil {
-			return err
-		}
+	return each(c, src, "transforming", func(i int, x *tensor.Tensor) error {
 		k := class
 		if k < 0 {
 			k = labels[i]
@@ -148,18 +141,17 @@ func invariance(c *cli.Context) error {
 			}
 			k = tensor.ArgMax(t.Value(net.Logits).Data)
 		}
-		curves, err := experiments.Invariance(c.Context, engine, net, x, k, experiments.InvarianceOptions{Transforms: transforms, Layers: layers, Points: c.Int("points"),
-			Progress: func(done, total int) {
-				if step != nil {
-					step(i*total+done, src.Len()*total)
-				}
-			}})
+		curves, err := experiments.Invariance(c.Context, engine, net, x, k, experiments.InvarianceOptions{Transforms: transforms, Layers: layers, Points: c.Int("points")})
 		if err != nil {
 			return fmt.Errorf("%s: %w", src.Items[i].Name, err)
 		}
 		shown, xs = append(shown, invarianceImage{images.Title(src.Items[i].Name), net.Class(k), k, curves}), append(xs, x)
-	}
-	end()
+		return nil
+	}, func() error { return finishInvariance(c, out, net, transforms, layers, shown, xs) })
+}
+
+// finishInvariance writes the figures, the table and what they say.
+func finishInvariance(c *cli.Context, out *output, net *model.Network, transforms []experiments.Transform, layers []string, shown []invarianceImage, xs []*tensor.Tensor) error {
 	if err := writeInvariance(c, out, net, transforms, layers, shown, xs); err != nil {
 		return err
 	}
@@ -180,10 +172,7 @@ func invariance(c *cli.Context) error {
 		header = append(header, "distance_"+l, "relative_"+l)
 	}
 	name := "invariance"
-	if out.one != "" {
-		name = out.one
-	}
-	if err := writeCSV(c, filepath.Join(out.dir, name+".csv"), append(header, "probability"), rows); err != nil {
+	if err := out.csv(name, append(header, "probability"), rows); err != nil {
 		return err
 	}
 	return reportInvariance(c, transforms, layers, shown)

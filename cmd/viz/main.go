@@ -6,11 +6,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
+	"slices"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -33,6 +34,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		UsageText:                 "viz COMMAND [flags] [arguments]",
 		Version:                   version(),
 		HideHelpCommand:           true,
+		EnableBashCompletion:      true,
 		DisableSliceFlagSeparator: true,
 		Writer:                    stdout,
 		ErrWriter:                 stderr,
@@ -46,6 +48,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			demoCommand(), trainCommand(), filtersCommand(), deconvCommand(), featuresCommand(), gradcamCommand(), occludeCommand(),
 			activationsCommand(), evalCommand(), inspectCommand(), pointingCommand(), importCommand(), exportCommand(), classifyCommand(), dataCommand(), benchCommand(),
 			trialsCommand(), ablateCommand(), evolveCommand(), transferCommand(), probeCommand(), invarianceCommand(), correspondCommand(), rnnCommand(),
+			versionCommand(), completionCommand(), manCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if name := c.Args().Get(1); c.Args().First() == "help" && app.Command(name) != nil {
@@ -60,18 +63,29 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	for _, cmd := range app.Commands {
 		manners(cmd)
 	}
-	err := app.RunContext(ctx, args)
+	args = args[min(1, len(args)):]
+	for _, text := range oldNames(args) {
+		fmt.Fprintln(stderr, "viz:", text)
+	}
+	args = rearrange(app.Commands, args)
+	err := app.RunContext(ctx, append([]string{"viz"}, args...))
 	if err != nil {
 		tidy(app)
 	}
 	return report(ctx, stderr, err)
 }
 
-// manners gives a command what every command needs: flags after arguments are
-// refused instead of silently taken as arguments, and a bad flag prints one
-// error instead of the help.
+// manners gives a command what every command needs: the flags about networks, one name
+// for the flag of layers, and one error for a bad flag instead of the help.
 func manners(cmd *cli.Command) {
 	modelFlags(cmd)
+	layerFlags(cmd)
+	if slices.Contains(cmd.Flags, cli.Flag(outFlag)) {
+		cmd.Flags = append(cmd.Flags, forceFlag)
+	}
+	if slices.Contains(cmd.Flags, cli.Flag(imagesFlag)) {
+		cmd.Flags = append(cmd.Flags, strictFlag)
+	}
 	cmd.OnUsageError = onUsageError
 	cmd.HideHelpCommand = true
 	for _, sub := range cmd.Subcommands {
@@ -84,14 +98,6 @@ func manners(cmd *cli.Command) {
 	cmd.Before = func(c *cli.Context) error {
 		if cmd.Command(c.Args().First()) != nil {
 			return nil // as these are
-		}
-		for i, a := range c.Args().Slice() {
-			if len(a) > 1 && strings.HasPrefix(a, "-") && !isFile(a) {
-				flags := c.Args().Slice()[i:]
-				rest := c.Args().Slice()[:i]
-				return usage("flag "+a+" comes after an argument", "put flags first: "+
-					strings.Join(append(append(append([]string{c.Command.HelpName}, flags...), "..."), rest...), " "))
-			}
 		}
 		if before != nil {
 			if err := before(c); err != nil {

@@ -20,11 +20,11 @@ func occludeCommand() *cli.Command {
 		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n" +
 			"Only what the patch can change is computed. --method box makes the same sums as brute force, bit for bit;\n" +
 			"fast agrees with them to rounding and takes about half the time.\n\n" +
-			examples("viz occlude img.png", "viz occlude --class cat --size 8 --stride 2 --out cat.png img.png", "viz occlude --npy numbers/ --layer 1,3 img.png",
-				"viz occlude --size 16,32 --resume --out maps/ photos/"),
+			examples("viz occlude img.png", "viz occlude --class cat --patch 8 --stride 2 --out cat.png img.png", "viz occlude --npy numbers/ --layer 1,3 img.png",
+				"viz occlude --patch 16,32 --resume --out maps/ photos/"),
 		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, workersFlag, jsonFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
 			&cli.StringFlag{Name: "class", Usage: "`CLASS` by name or number, or several: cat,dog; default: the image's most probable one"},
-			&cli.StringFlag{Name: "size", Usage: "patch in input pixels, `N` or ROWSxCOLUMNS, or several: 16,32x8; default: 50/224 of the input, as in the paper"},
+			&cli.StringFlag{Name: "patch", Aliases: []string{"size"}, Usage: "patch in input pixels, `N` or ROWSxCOLUMNS, or several: 16,32x8; default: 50/224 of the input, as in the paper"},
 			&cli.StringFlag{Name: "stride", Usage: "step between positions in input pixels, `N` or ROWSxCOLUMNS; default: 6/224 of the input"},
 			&cli.StringFlag{Name: "edge", Value: "inside", Usage: "inside: positions at multiples of the stride; cover: and a last row and column at the border"},
 			&cli.StringFlag{Name: "fill", Value: "mean", Usage: "patch: mean (of the training data), image (its mean), blur, noise:SEED, a grey level 0..255, or input:V[,V...] in network units"},
@@ -61,15 +61,15 @@ func parsePair(flag, s string) ([2]int, error) {
 }
 
 func occlusionOptions(c *cli.Context, net *model.Network) (o occlusion.Options, err error) {
-	for i, size := range strings.Split(c.String("size"), ",") {
-		p, err := parsePair("size", size)
+	for i, size := range strings.Split(c.String("patch"), ",") {
+		p, err := parsePair("patch", size)
 		if err != nil {
 			return o, err
 		}
 		if i == 0 {
 			o.Patch = p
 		} else if p == [2]int{} {
-			return o, usage("--size "+c.String("size")+": a size is missing", "")
+			return o, usage("--patch "+c.String("patch")+": a size is missing", "")
 		} else if p != o.Patch && !slices.Contains(o.Sizes, p) {
 			o.Sizes = append(o.Sizes, p)
 		}
@@ -77,8 +77,8 @@ func occlusionOptions(c *cli.Context, net *model.Network) (o occlusion.Options, 
 	if o.Stride, err = parsePair("stride", c.String("stride")); err != nil {
 		return o, err
 	}
-	if c.Bool("paper") && (c.IsSet("size") || c.IsSet("stride")) {
-		return o, usage("--paper sets size and stride", "leave out --size and --stride")
+	if c.Bool("paper") && (c.IsSet("patch") || c.IsSet("stride")) {
+		return o, usage("--paper sets patch and stride", "leave out --patch and --stride")
 	}
 	switch c.String("edge") {
 	case "cover":
@@ -108,7 +108,7 @@ func occlusionOptions(c *cli.Context, net *model.Network) (o occlusion.Options, 
 	}
 	o.Batch = c.Int("batch")
 	if o.Soft = c.Int("soft"); o.Soft < 0 {
-		return o, usage(fmt.Sprintf("--soft %d: want no negative number", o.Soft), "")
+		return o, usage(fmt.Sprintf("--soft %d: must not be negative", o.Soft), "")
 	}
 	switch m := c.String("method"); m {
 	case "fast":
@@ -119,7 +119,7 @@ func occlusionOptions(c *cli.Context, net *model.Network) (o occlusion.Options, 
 		return o, usage("--method "+m+": want fast, box or brute", "")
 	}
 	if mask := c.String("mask"); mask != "" {
-		for _, flag := range []string{"size", "stride", "edge", "soft", "paper"} {
+		for _, flag := range []string{"patch", "stride", "edge", "soft", "paper"} {
 			if c.IsSet(flag) {
 				return o, usage("--mask goes without --"+flag+": the mask's segments are what is covered", "")
 			}

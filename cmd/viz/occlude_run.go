@@ -14,6 +14,7 @@ import (
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/occlusion"
 	"github.com/urfave/cli/v2"
 )
@@ -53,6 +54,10 @@ func (r *occlusionRun) all() error {
 	results := make([][]occlusionNumbers, r.src.Len())
 	var kept []scanned
 	left := 0
+	bad, err := newFailures(c, r.src.List)
+	if err != nil {
+		return err
+	}
 	for i := range r.src.Len() {
 		if c.Bool("resume") && !r.series {
 			if done := r.finished(i); done != nil {
@@ -61,7 +66,14 @@ func (r *occlusionRun) all() error {
 				continue
 			}
 		}
-		maps, err := r.scan(i)
+		x, err := r.src.Load(i)
+		if err != nil {
+			if err := bad.add(err); err != nil {
+				return err
+			}
+			continue
+		}
+		maps, err := r.scan(i, x)
 		if err != nil {
 			return err
 		}
@@ -95,17 +107,17 @@ func (r *occlusionRun) all() error {
 		}
 	}
 	if c.Bool("json") {
-		return printJSON(c, slices.Concat(results...))
+		if err := printJSON(c, slices.Concat(results...)); err != nil {
+			return err
+		}
+	} else if err := r.out.end(); err != nil {
+		return err
 	}
-	return nil
+	return bad.err()
 }
 
 // scan covers image i, and says after a second how long all will take.
-func (r *occlusionRun) scan(i int) ([]*occlusion.Map, error) {
-	x, err := r.src.Load(i)
-	if err != nil {
-		return nil, err
-	}
+func (r *occlusionRun) scan(i int, x *tensor.Tensor) ([]*occlusion.Map, error) {
 	step, end := progress(r.c, "occluding "+images.Title(r.src.Items[i].Name))
 	defer end()
 	start := time.Now()
@@ -188,10 +200,7 @@ func (r *occlusionRun) finished(i int) []occlusionNumbers {
 		}
 		var n occlusionNumbers
 		for j, name := range names {
-			if r.out.one != "" {
-				name = r.out.one
-			}
-			text, err := os.ReadFile(filepath.Join(r.out.dir, fileName(name)+".json"))
+			text, err := os.ReadFile(r.out.path(name) + ".json")
 			var part occlusionNumbers
 			if err != nil || json.Unmarshal(text, &part) != nil || part.Options != r.options || part.Model != hash(r.net) || part.Image != r.src.Items[i].Name {
 				return nil
@@ -211,7 +220,7 @@ func (r *occlusionRun) finished(i int) []occlusionNumbers {
 // image.
 func (r *occlusionRun) optionText() string {
 	var parts []string
-	for _, flag := range []string{"size", "stride", "edge", "fill", "soft", "mask", "class", "layer", "paper", "method", "scale", "opacity", "npy"} {
+	for _, flag := range []string{"patch", "stride", "edge", "fill", "soft", "mask", "class", "layer", "paper", "method", "scale", "opacity", "npy"} {
 		if r.c.IsSet(flag) {
 			parts = append(parts, fmt.Sprintf("%s=%v", flag, r.c.Value(flag)))
 		}

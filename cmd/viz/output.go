@@ -10,8 +10,10 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/deconvnet/viz/internal/imageio"
@@ -22,19 +24,31 @@ import (
 
 // output is where a command's pictures and their numbers go.
 type output struct {
-	c    *cli.Context
-	net  *model.Network
-	dir  string
-	one  string         // file name without extension, if --out named a .png
-	used map[string]int // how often a name was asked for
+	c       *cli.Context
+	net     *model.Network
+	dir     string
+	one     string         // file name without extension, if --out named a .png
+	stdout  bool           // --out -: one picture goes to stdout, without its numbers
+	used    map[string]int // how often a name was asked for
+	written int
+	results []any // JSON forms of the pictures, for --json
 }
 
-// openOutput reads --out: a folder, which is made, or the name of a .png. The
-// error comes before any work is done.
+// openOutput reads --out: a folder, which is made, the name of a .png, or - for
+// stdout; without it, a folder named after the command. The error comes before any
+// work is done.
 func openOutput(c *cli.Context, net *model.Network) (*output, error) {
 	o := &output{c: c, net: net, dir: c.String("out"), used: map[string]int{}}
 	ext := strings.ToLower(filepath.Ext(o.dir))
 	switch {
+	case o.dir == "":
+		o.dir = "viz-" + c.Command.Name
+	case o.dir == "-":
+		if c.Bool("json") {
+			return nil, usage("--out - and --json both write to stdout", "use one of them")
+		}
+		o.dir, o.stdout = ".", true
+		return o, nil
 	case isDir(o.dir):
 	case ext == ".png":
 		o.one = strings.TrimSuffix(filepath.Base(o.dir), filepath.Ext(o.dir))
@@ -42,18 +56,26 @@ func openOutput(c *cli.Context, net *model.Network) (*output, error) {
 	case slices.Contains([]string{".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".svg", ".pdf", ".npy", ".json", ".csv"}, ext):
 		return nil, usage("--out "+o.dir+": pictures are written as PNG", "give --out the name of a .png, or a folder")
 	}
-	if o.dir == "" {
-		o.dir = "."
-	}
 	return o, outDir(c, o.dir, "--out")
 }
 
-// several refuses --out x.png for more than one picture.
+// several refuses --out x.png and --out - for more than one picture.
 func (o *output) several(n int, what string) error {
-	if o.one == "" || n < 2 {
+	if o.one == "" && !o.stdout || n < 2 {
 		return nil
 	}
 	return usage(fmt.Sprintf("--out %s is one picture, but there are %d %s", o.c.String("out"), n, what), "give --out a folder")
+}
+
+// end prints the results if --json asks for them, and says where the pictures are.
+func (o *output) end() error {
+	if o.c.Bool("json") && o.results != nil {
+		return printJSON(o.c, o.results)
+	}
+	if o.written > 1 {
+		note(o.c, "%d pictures are in %s", o.written, o.dir)
+	}
+	return nil
 }
 
 // numbers are what a picture shows: an array (data is nil if there is none) and
@@ -69,20 +91,23 @@ type numbers struct {
 // on stdout. A name that was used before gets a number. It returns the name of
 // the picture's file.
 func (o *output) picture(name string, img image.Image, n numbers, more ...string) (string, error) {
-	if o.one != "" {
-		name = o.one
-	}
-	name = fileName(name)
-	o.used[name]++
-	if k := o.used[name]; k > 1 {
-		name = fmt.Sprintf("%s-%d", name, k)
-		o.used[name]++
-	}
 	text, err := encodeJSON(n.json)
 	if err != nil {
 		return "", err
 	}
-	base := filepath.Join(o.dir, name)
+	o.written++
+	if o.stdout {
+		return "-", imageio.EncodePNG(o.c.App.Writer, img, provenance(o.c, o.net, more...))
+	}
+	base := o.path(name)
+	o.used[base]++
+	if k := o.used[base]; k > 1 {
+		base = fmt.Sprintf("%s-%d", base, k)
+		o.used[base]++
+	}
+	if err := o.claim(base+".png", more...); err != nil {
+		return "", err
+	}
 	if err := imageio.WritePNG(base+".png", img, provenance(o.c, o.net, more...)); err != nil {
 		return "", err
 	}
@@ -96,7 +121,66 @@ func (o *output) picture(name string, img image.Image, n numbers, more ...string
 		return "", err
 	}
 	wrote(o.c, base+".png")
-	return name + ".png", nil
+	o.results = append(o.results, n.json)
+	return filepath.Base(base) + ".png", nil
+}
+
+// csv writes a table as NAME.csv, unless the picture goes to stdout.
+func (o *output) csv(name string, header []string, rows [][]string) error {
+	if o.stdout {
+		return nil
+	}
+	return writeCSV(o.c, o.path(name)+".csv", header, rows)
+}
+
+// path is where a picture of the given name goes, without extension.
+func (o *output) path(name string) string {
+	if o.one != "" {
+		name = o.one
+	}
+	return filepath.Join(o.dir, fileName(name))
+}
+
+// claim refuses to write over a picture that was made from another network or
+// image, or not by viz, unless --force or its very name in --out says so.
+func (o *output) claim(path string, more ...string) error {
+	if !isFile(path) {
+		return nil
+	}
+	text, err := imageio.ReadText(path)
+	of := map[string]string{}
+	for _, t := range text {
+		of[t.Key] = t.Value
+	}
+	other := ""
+	switch theirs := of["viz.model"]; {
+	case err != nil || theirs == "":
+		other = "was not made by viz"
+	case !strings.HasSuffix(theirs, " "+hash(o.net)):
+		other = "was made from another network, " + theirs
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		if v, ok := of["viz."+more[i]]; (more[i] == "image" || more[i] == "images") && ok && v != more[i+1] && other == "" {
+			other = "was made from " + v
+		}
+	}
+	switch {
+	case other == "":
+		return nil
+	case o.one != "" || o.c.Bool("force"):
+		note(o.c, "replacing %s, which %s", path, other)
+		return nil
+	}
+	return hinted(fmt.Errorf("%s is there already and %s", path, other), "--force replaces it; --out names another folder")
+}
+
+// claimPage refuses to write over a page of another network, or one that is not viz's.
+func (o *output) claimPage(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil || o.c.Bool("force") || strings.Contains(string(text), hash(o.net)) {
+		return nil // not there, as a rule
+	}
+	return hinted(fmt.Errorf("%s is there already and does not show this network", path), "--force replaces it; --out names another folder")
 }
 
 // encodeJSON is the JSON form of a result. Numbers that JSON does not know are an
@@ -110,10 +194,16 @@ func encodeJSON(v any) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// fileName makes a layer, class or image name safe as a file name.
+// fileName is the name of a layer, class or image as a file name. Only what file
+// systems refuse is changed: separators, control characters, and on Windows a few
+// more.
 func fileName(name string) string {
+	refused := "/"
+	if runtime.GOOS == "windows" {
+		refused = `/\:*?"<>|`
+	}
 	name = strings.Map(func(r rune) rune {
-		if strings.ContainsRune(`/\:*?"<>| `, r) || r < ' ' || r == 0x7f {
+		if strings.ContainsRune(refused, r) || unicode.IsControl(r) {
 			return '_'
 		}
 		return r
@@ -124,6 +214,17 @@ func fileName(name string) string {
 		name = name[:len(name)-size]
 	}
 	return name
+}
+
+// runName is the folder of a run, without the characters that shells and other
+// systems take for their own: folders of earlier versions are found again.
+func runName(name string) string {
+	return fileName(strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`\:*?"<>| `, r) {
+			return '_'
+		}
+		return r
+	}, name))
 }
 
 func isDir(name string) bool {

@@ -83,7 +83,7 @@ func cacheDir() string {
 func imageList(c *cli.Context, spec images.Spec) (*images.List, error) {
 	step, end := progress(c, "reading "+spec.Data)
 	defer end()
-	list, err := images.Open(c.Context, spec, images.Options{CacheDir: cacheDir(), Progress: step})
+	list, err := images.Open(c.Context, spec, images.Options{CacheDir: cacheDir(), Progress: step, Stdin: os.Stdin})
 	if _, ok := errors.AsType[*images.SplitError](err); ok {
 		return nil, usageErr(err)
 	}
@@ -147,6 +147,9 @@ func openInputs(c *cli.Context, net *model.Network, spec images.Spec) (*images.I
 	}
 	if list.Data != "" {
 		note(c, "images: %s (%d)", list.From, list.Len())
+	}
+	if list.Note != "" {
+		note(c, "%s", list.Note)
 	}
 	return images.For(list, net)
 }

@@ -125,10 +125,10 @@ func readTrials(c *cli.Context) ([]trial, error) {
 		if t.Name == "" {
 			t.Name = fmt.Sprintf("trial %d", i+1)
 		}
-		if seen[fileName(t.Name)] {
+		if seen[runName(t.Name)] {
 			return nil, usage("two trials are called "+t.Name, "give each a name of its own")
 		}
-		seen[fileName(t.Name)] = true
+		seen[runName(t.Name)] = true
 		if t.Arch == "" {
 			t.Arch = "lenet5"
 		}

@@ -112,14 +112,14 @@ func printJSON(c *cli.Context, v any) error {
 // checkFlags refuses negative numbers where a flag counts something, and empty
 // texts, as of a shell variable that is not set.
 func checkFlags(c *cli.Context) error {
-	for _, name := range []string{"model", "out", "data", "split", "layer", "class", "maps", "unit", "npy", "size", "stride", "fill", "resume", "log"} {
+	for _, name := range []string{"model", "out", "data", "split", "layer", "class", "maps", "unit", "npy", "patch", "stride", "fill", "resume", "log"} {
 		if c.IsSet(name) && c.String(name) == "" {
 			return usage("--"+name+" is empty", "leave it out for the default")
 		}
 	}
 	for _, name := range []string{"limit", "workers", "batch", "index"} {
 		if n := c.Int(name); n < 0 {
-			return usage(fmt.Sprintf("--%s %d: want no negative number", name, n), "")
+			return usage(fmt.Sprintf("--%s %d: must not be negative", name, n), "")
 		}
 	}
 	return nil
@@ -165,7 +165,9 @@ func progress(c *cli.Context, what string) (step func(done, total int), end func
 // Flags that several commands share.
 var (
 	modelFlag   = &cli.StringFlag{Name: "model", Aliases: []string{"m"}, Usage: "network: a checkpoint, an ONNX `FILE`, or a built-in name (shapes, cifar10)"}
-	outFlag     = &cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `PATH`"}
+	outFlag     = &cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `PATH`: a folder, NAME.png, or - for stdout; default: a folder named viz-COMMAND"}
+	forceFlag   = &cli.BoolFlag{Name: "force", Usage: "write over pictures of other images or networks"}
+	strictFlag  = &cli.BoolFlag{Name: "strict", Usage: "stop at the first image that cannot be used"}
 	quietFlag   = &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no notes and no progress"}
 	jsonFlag    = &cli.BoolFlag{Name: "json", Usage: "print the result as JSON"}
 	workersFlag = &cli.IntFlag{Name: "workers", Usage: "processors to use, 0: all; results do not depend on it"}

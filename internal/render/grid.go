@@ -16,6 +16,7 @@ type GridOptions struct {
 	Columns    int         // tiles in a row; 0: ceil(sqrt(number of tiles))
 	Gap        int         // pixels between tiles and around them; 0: 1, negative: none
 	Background color.Color // of the gaps and of cells without a tile; nil: white
+	Labels     []string    // short text above each tile; nil: none
 	MinTile    int         // enlarge by the smallest whole number that makes the longest side at least this; 0: never
 }
 
@@ -42,15 +43,25 @@ func Grid(tiles []image.Image, o GridOptions) *image.NRGBA {
 	k := enlargement(cell, o.MinTile)
 	cell = cell.Mul(k)
 
+	strip, face := 0, typeface{}
+	if o.Labels != nil {
+		face = newTypeface(regular(), tickSize)
+		strip = face.height
+	}
 	w := max(1, columns*(cell.X+gap)+gap)
-	h := max(1, rows*(cell.Y+gap)+gap)
+	h := max(1, rows*(cell.Y+strip+gap)+gap)
 	if len(tiles) == 0 {
 		w, h = 1, 1
 	}
-	dst := image.NewNRGBA(image.Rect(0, 0, w, h))
+	page := newCanvas(w, h)
+	dst := page.done() // shares the pixels, which are opaque
 	fill(dst, dst.Rect, background)
 	for i, tile := range tiles {
-		at := image.Pt(gap+i%columns*(cell.X+gap), gap+i/columns*(cell.Y+gap))
+		at := image.Pt(gap+i%columns*(cell.X+gap), gap+i/columns*(cell.Y+strip+gap))
+		if i < len(o.Labels) {
+			page.text(face, o.Labels[i], at.X, at.Y, cell.X, 0, soft)
+		}
+		at.Y += strip
 		drawTile(dst, image.Rectangle{at, at.Add(cell)}, tile, k)
 	}
 	return dst

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// rearrange puts the flags of a command line before its arguments, for urfave/cli/v2
+// stops reading flags at the first argument. "--" ends the flags; a single "-" is
+// an argument.
+func rearrange(commands []*cli.Command, args []string) []string {
+	for i, a := range args {
+		if cmd := commandNamed(commands, a); cmd != nil {
+			return slices.Concat(args[:i+1], flagsFirst(cmd, args[i+1:]))
+		}
+		if !strings.HasPrefix(a, "-") {
+			break
+		}
+	}
+	return args
+}
+
+// flagsFirst is rearrange for what follows the name of a command.
+func flagsFirst(cmd *cli.Command, args []string) []string {
+	var flags, words []string
+	for i := 0; i < len(args); i++ {
+		a := args[i]
+		switch {
+		case a == "--":
+			words = append(words, args[i+1:]...)
+			i = len(args)
+		case len(a) < 2 || a[0] != '-':
+			if sub := commandNamed(cmd.Subcommands, a); sub != nil && len(words) == 0 {
+				return slices.Concat(flags, []string{a}, flagsFirst(sub, args[i+1:]))
+			}
+			words = append(words, a)
+		default:
+			flags = append(flags, a)
+			if i+1 < len(args) && takesValue(cmd, a) {
+				i++
+				flags = append(flags, args[i])
+			}
+		}
+	}
+	if len(words) == 0 {
+		return flags
+	}
+	return slices.Concat(flags, []string{"--"}, words)
+}
+
+func commandNamed(commands []*cli.Command, name string) *cli.Command {
+	for _, cmd := range commands {
+		if cmd.HasName(name) {
+			return cmd
+		}
+	}
+	return nil
+}
+
+// takesValue reports whether the flag of a command takes the next argument as its value.
+func takesValue(cmd *cli.Command, arg string) bool {
+	name := strings.TrimLeft(arg, "-")
+	if strings.Contains(name, "=") {
+		return false
+	}
+	for _, f := range cmd.Flags {
+		if slices.Contains(f.Names(), name) {
+			_, isBool := f.(*cli.BoolFlag)
+			return !isBool
+		}
+	}
+	return false // help, or no flag: the parser says so
+}
+
+// layerFlags makes --layer and --layers one flag.
+func layerFlags(cmd *cli.Command) {
+	for _, f := range cmd.Flags {
+		f, ok := f.(*cli.StringFlag)
+		if !ok || f.Name != "layer" && f.Name != "layers" {
+			continue
+		}
+		for _, name := range []string{"layer", "layers", "l"} {
+			if !slices.Contains(f.Names(), name) {
+				f.Aliases = append(f.Aliases, name)
+			}
+		}
+	}
+}
+
+// renamed are flags that have another name now. The old one works for one more version.
+var renamed = []struct{ command, old, now string }{
+	{"occlude", "size", "patch"},
+	{"", "size", "input-size"},
+}
+
+// oldNames tells which flags of a command line have another name now.
+func oldNames(args []string) (notes []string) {
+	for i, a := range args {
+		if a == "--" {
+			break
+		}
+		name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		if !strings.HasPrefix(a, "-") || i == 0 {
+			continue
+		}
+		for _, r := range renamed {
+			if name == r.old && (r.command == "" || slices.Contains(args[:i], r.command)) {
+				notes = append(notes, "--"+r.old+" is now called --"+r.now+"; the old name goes with the next version")
+				break
+			}
+		}
+	}
+	return notes
+}
