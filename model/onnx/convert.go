@@ -14,8 +14,10 @@ import (
 // value is what a name in the graph stands for: a constant, or the output of a
 // layer as the graph sees it.
 type value struct {
-	k   *constant
-	bad bool // depends on a node that was refused
+	k    *constant
+	seq  *sequence // a list of values
+	none bool      // an optional value that is not there
+	bad  bool      // depends on a node that was refused
 
 	ref   string      // layer, or the network's input
 	shape model.Shape // of that layer's output, for one image
@@ -57,15 +59,18 @@ func malformed(format string, args ...any) error { return fmt.Errorf(format, arg
 
 // converter turns a graph into a network.
 type converter struct {
-	graph  *graph
-	src    *source
-	opt    Options
-	mode   batchMode
-	meta   map[string]string
-	opset  int64
-	others map[string]int64 // operator sets of other domains
+	graph     *graph
+	src       *source
+	opt       Options
+	mode      batchMode
+	meta      map[string]string
+	opset     int64 // of the node at hand
+	fileOpset int64
+	others    map[string]int64 // operator sets of other domains
 
+	functions map[functionKey]*function
 	tensors   map[string]*tensorProto
+	sparse    map[string]*sparseProto
 	values    map[string]*value
 	uses      map[string]int // readers of a value, the graph's outputs included
 	nodeNames map[string]int
@@ -75,16 +80,31 @@ type converter struct {
 	layers map[string]int // index in net.Nodes
 	images int64          // size of the first axis if that counts the images, else 0
 
-	budget  int // numbers that constants computed here may still take
-	refused []UnsupportedOp
+	budget   int // numbers that constants computed here may still take
+	more     int // copies of nodes that may still be made (see inline.go)
+	taken    map[string]bool
+	opened   bool // a graph inside a node was computed
+	prefixes map[string]int
+	refused  []refusedNode
+	notes    []string
+	done     []*node            // nodes as they were computed
+	spoiled  map[*node][]string // what the last turn of a loop made whose body was refused
+}
+
+// refusedNode is a node that cannot be used.
+type refusedNode struct {
+	UnsupportedOp
+	node *node
 }
 
 func newConverter(f *file, src *source, o Options, mode batchMode) (*converter, error) {
 	c := &converter{graph: f.graph, src: src, opt: o, mode: mode, meta: map[string]string{}, others: map[string]int64{},
 		tensors: map[string]*tensorProto{}, values: map[string]*value{}, uses: map[string]int{},
 		nodeNames: map[string]int{}, layers: map[string]int{},
+		functions: map[functionKey]*function{}, sparse: map[string]*sparseProto{}, prefixes: map[string]int{}, spoiled: map[*node][]string{},
 		net: &model.Network{Preprocess: model.Preprocess{Scale: 1}}}
 	c.budget = int(min(src.size, 1<<40)) + 1<<16
+	c.more = moreNodes + int(min(src.size, 1<<40))/bytesPerNode
 	for _, e := range f.metadata {
 		c.meta[e.key] = e.value
 	}
@@ -98,32 +118,66 @@ func newConverter(f *file, src *source, o Options, mode batchMode) (*converter, 
 	if c.opset == 0 && f.irVersion < 3 {
 		c.opset = 1
 	}
-	if c.opset < minOpset || c.opset > maxOpset {
-		return nil, fmt.Errorf("onnx: the file uses operator set %d, want %d to %d", c.opset, minOpset, maxOpset)
+	c.fileOpset = c.opset
+	if c.opset < minOpset {
+		return nil, fmt.Errorf("onnx: the file uses operator set %d, want %d or more", c.opset, minOpset)
 	}
-	if c.graph.sparse > 0 {
-		return nil, errors.New("onnx: sparse initialisers are not supported")
+	if c.opset > maxOpset {
+		c.notes = append(c.notes, fmt.Sprintf("the file uses operator set %d, which is newer than viz knows: it is read as operator set %d", c.opset, maxOpset))
 	}
-	for i := range c.graph.tensors {
-		t := &c.graph.tensors[i]
-		if t.name == "" || c.tensors[t.name] != nil {
-			return nil, fmt.Errorf("onnx: initialiser %d: the name %q is missing or taken", i, t.name)
-		}
-		c.tensors[t.name] = t
+	if err := c.initialisers(); err != nil {
+		return nil, err
+	}
+	var err error
+	if c.nodes, err = c.flatten(f); err != nil {
+		return nil, err
 	}
 	for name, v := range o.Bind {
 		delete(c.tensors, name)
+		delete(c.sparse, name)
 		c.values[name] = &value{k: &constant{dims: v.Dims, f: v.F, i: v.I}}
 		c.budget += len(v.F) + len(v.I)
 	}
 	return c, nil
 }
 
+// initialisers notes the graph's constants. One that is written down twice is
+// taken once; two of one name are an error.
+func (c *converter) initialisers() error {
+	for i := range c.graph.tensors {
+		t := &c.graph.tensors[i]
+		if t.name == "" {
+			return fmt.Errorf("onnx: initialiser %d has no name", i)
+		}
+		if was := c.tensors[t.name]; was != nil {
+			a, err1 := was.decode(c.src)
+			b, err2 := t.decode(c.src)
+			if err1 != nil || err2 != nil || !slices.Equal(a.dims, b.dims) || !slices.Equal(a.f, b.f) || !slices.Equal(a.i, b.i) {
+				return fmt.Errorf("onnx: initialiser %d: the name %q is taken by another one", i, t.name)
+			}
+		}
+		c.tensors[t.name] = t
+	}
+	for i := range c.graph.sparse {
+		t := &c.graph.sparse[i]
+		if name := t.values.name; name == "" || c.tensors[name] != nil || c.sparse[name] != nil {
+			return fmt.Errorf("onnx: sparse initialiser %d: the name %q is missing or taken", i, name)
+		}
+		c.sparse[t.values.name] = t
+	}
+	return nil
+}
+
 // retry reports whether another reading of the batch might do better.
 func (c *converter) retry() bool { return c.mode == imagesApart && c.images > 1 }
 
 func (c *converter) convert() (*Graph, error) {
-	if err := c.order(); err != nil {
+	var wanted []string
+	for _, out := range c.graph.outputs {
+		wanted = append(wanted, out.name)
+	}
+	var err error
+	if c.nodes, err = c.order(c.nodes, wanted); err != nil {
 		return nil, err
 	}
 	for _, n := range c.nodes {
@@ -132,18 +186,24 @@ func (c *converter) convert() (*Graph, error) {
 			c.refuse(n, reason)
 		}
 	}
-	err := c.input()
+	err = c.input()
 	for i := 0; err == nil && i < len(c.nodes); i++ {
 		err = c.node(c.nodes[i])
 	}
+	if c.opened && err == nil {
+		c.refused = c.relevant()
+	}
 	if len(c.refused) > 0 {
-		return nil, &Unsupported{c.refused}
+		return nil, c.unsupported()
 	}
 	if err != nil {
 		return nil, err
 	}
+	if c.opened {
+		c.prune()
+	}
 	c.fuse()
-	g := &Graph{Net: c.net}
+	g := &Graph{Net: c.net, Notes: c.notes}
 	for _, out := range c.graph.outputs {
 		v, err := c.output(out.name)
 		if err != nil {
@@ -174,24 +234,22 @@ func (c *converter) output(name string) (*value, error) {
 	return w, err
 }
 
-// order finds the nodes that the outputs depend on, counts readers, and sorts:
-// the file's order where that works, else the first that can be computed.
-func (c *converter) order() error {
-	g := c.graph
+// order finds the nodes that outputs depend on, counts readers, and sorts: the
+// given order where that works, else the first that can be computed.
+func (c *converter) order(nodes []*node, outputs []string) ([]*node, error) {
 	maker := map[string]int{}
-	for i := range g.nodes {
-		n := &g.nodes[i]
+	for i, n := range nodes {
 		for _, out := range n.outputs {
 			if out == "" {
 				continue
 			}
-			if _, taken := maker[out]; taken || c.tensors[out] != nil {
-				return fmt.Errorf("onnx: value %q is made twice, again by node %s", out, c.title(n))
+			if _, taken := maker[out]; taken || c.tensors[out] != nil || c.sparse[out] != nil {
+				return nil, fmt.Errorf("onnx: value %q is made twice, again by node %s", out, c.title(n))
 			}
 			maker[out] = i
 		}
 	}
-	live := make([]bool, len(g.nodes))
+	live := make([]bool, len(nodes))
 	var stack []int
 	need := func(name string) {
 		if i, ok := maker[name]; ok && !live[i] {
@@ -199,58 +257,65 @@ func (c *converter) order() error {
 			stack = append(stack, i)
 		}
 	}
-	for _, out := range g.outputs {
-		c.uses[out.name]++
-		need(out.name)
+	for _, out := range outputs {
+		c.uses[out]++
+		need(out)
 	}
 	for len(stack) > 0 {
-		n := &g.nodes[stack[len(stack)-1]]
+		n := nodes[stack[len(stack)-1]]
 		stack = stack[:len(stack)-1]
 		for _, in := range n.inputs {
 			c.uses[in]++
 			need(in)
 		}
+		for _, in := range n.captures() { // a graph may run more than once
+			c.uses[in] += 2
+			need(in)
+		}
 	}
-	// Visit in the file's order, makers first. state: 1 open, 2 done.
-	state := make([]byte, len(g.nodes))
-	for i := range g.nodes {
+	// Visit in the given order, makers first. state: 1 open, 2 done.
+	state := make([]byte, len(nodes))
+	var sorted []*node
+	for i := range nodes {
 		if !live[i] || state[i] == 2 {
 			continue
 		}
 		stack = append(stack[:0], i)
 		for len(stack) > 0 {
 			at := stack[len(stack)-1]
-			n := &g.nodes[at]
+			n := nodes[at]
 			if state[at] == 2 {
 				stack = stack[:len(stack)-1]
 				continue
 			}
 			if state[at] == 1 {
 				state[at] = 2
-				c.nodes = append(c.nodes, n)
+				sorted = append(sorted, n)
 				stack = stack[:len(stack)-1]
 				continue
 			}
 			state[at] = 1
-			for k := len(n.inputs) - 1; k >= 0; k-- {
-				m, ok := maker[n.inputs[k]]
-				if ok && state[m] == 1 {
-					return fmt.Errorf("onnx: node %s depends on itself", c.title(n))
-				}
-				if ok && state[m] == 0 {
-					stack = append(stack, m)
+			for _, list := range [][]string{n.captures(), n.inputs} {
+				for k := len(list) - 1; k >= 0; k-- {
+					m, ok := maker[list[k]]
+					if ok && state[m] == 1 {
+						return nil, fmt.Errorf("onnx: node %s depends on itself", c.title(n))
+					}
+					if ok && state[m] == 0 {
+						stack = append(stack, m)
+					}
 				}
 			}
 		}
 	}
-	return nil
+	return sorted, nil
 }
 
 // input finds the network's one input.
 func (c *converter) input() error {
 	var found []valueInfo
 	for _, v := range c.graph.inputs {
-		if c.tensors[v.name] == nil && c.values[v.name] == nil && c.uses[v.name] > 0 {
+		if c.tensors[v.name] == nil && c.sparse[v.name] == nil && c.values[v.name] == nil && c.uses[v.name] > 0 {
 			found = append(found, v)
 		}
 	}
@@ -361,6 +426,9 @@ func (c *converter) unknown(n *node) string {
 	if n.domain != "" && n.domain != "ai.onnx" {
 		return "operators of other domains are not supported"
 	}
+	if _, ok := structureOps[n.op]; ok {
+		return ""
+	}
 	if _, ok := layerOps[n.op]; ok {
 		return ""
 	}
@@ -371,11 +439,34 @@ func (c *converter) unknown(n *node) string {
 }
 
 func (c *converter) refuse(n *node, reason string) {
-	op := UnsupportedOp{Node: c.title(n), Op: n.op, Opset: c.opset, Reason: reason}
+	op := UnsupportedOp{Node: c.title(n), Op: n.op, Opset: c.opsetOf(n), Reason: reason}
 	if n.domain != "" && n.domain != "ai.onnx" {
-		op.Op, op.Opset = n.domain+"."+n.op, c.others[n.domain]
+		op.Op = n.domain + "." + n.op
 	}
-	c.refused = append(c.refused, op)
+	c.refused = append(c.refused, refusedNode{op, n})
+}
+
+// unsupported is the error about all nodes that were refused.
+func (c *converter) unsupported() error {
+	e := &Unsupported{}
+	for _, r := range c.refused {
+		e.Ops = append(e.Ops, r.UnsupportedOp)
+	}
+	return e
+}
+
+// opsetOf is the operator set of a node: the file's, or its function's.
+func (c *converter) opsetOf(n *node) int64 {
+	own := n.domain == "" || n.domain == "ai.onnx"
+	for _, o := range n.opsets {
+		if o.domain == n.domain || own && (o.domain == "" || o.domain == "ai.onnx") {
+			return o.version
+		}
+	}
+	if own {
+		return c.fileOpset
+	}
+	return c.others[n.domain]
 }
 
 // title is how messages call a node.
@@ -395,6 +486,9 @@ func (c *converter) node(n *node) error {
 	if n.output() == "" {
 		return fail(errors.New("it has no output"))
 	}
+	lists := false
+	defer func(was int64) { c.opset = was }(c.opset)
+	c.opset = c.opsetOf(&node{opsets: n.opsets})
 	constants, bad := true, c.unknown(n) != ""
 	for i := range n.inputs {
 		v, err := c.arg(n, i)
@@ -404,10 +498,20 @@ func (c *converter) node(n *node) error {
 		if v != nil {
 			bad = bad || v.bad
 			constants = constants && v.k != nil
+			lists = lists || v.seq != nil
 		}
 	}
 	var err error
-	if !bad {
+	structure, ok := structureOps[n.op]
+	switch own := n.domain == "" || n.domain == "ai.onnx"; {
+	case bad:
+	case ok && own:
+		err = structure(c, n)
+	case lists && n.op == "Identity" && own:
+		err = passOn(c, n)
+	case lists:
+		err = refuse("an input is a sequence")
+	default:
 		err = c.compute(n, constants)
 	}
 	if r, ok := errors.AsType[*refusal](err); ok {
@@ -425,6 +529,7 @@ func (c *converter) node(n *node) error {
 		}
 		c.values[out] = &value{bad: true}
 	}
+	c.done = append(c.done, n)
 	return nil
 }
 
@@ -529,11 +634,15 @@ func (c *converter) arg(n *node, i int) (*value, error) {
 	if v := c.values[name]; v != nil {
 		return v, nil
 	}
-	t := c.tensors[name]
-	if t == nil {
+	var k *constant
+	var err error
+	if t := c.tensors[name]; t != nil {
+		k, err = t.decode(c.src)
+	} else if t := c.sparse[name]; t != nil {
+		k, err = t.dense(c)
+	} else {
 		return nil, fmt.Errorf("input %q is not computed by any node", name)
 	}
-	k, err := t.decode(c.src)
 	if err != nil {
 		return nil, fmt.Errorf("initialiser %s: %w", name, err)
 	}

@@ -109,6 +109,13 @@ func foldConstant(c *converter, n *node) (*constant, error) {
 				return nil, malformed("attribute value is no tensor")
 			}
 			return a.tensor.decode(c.src)
+		case "sparse_value":
+			if a.sparse == nil {
+				return nil, malformed("attribute sparse_value is no sparse tensor")
+			}
+			return a.sparse.dense(c)
+		case "value_string", "value_strings":
+			return nil, refuse("it holds text")
 		case "value_float":
 			return &constant{f: []float32{a.f}}, nil
 		case "value_floats":

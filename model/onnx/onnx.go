@@ -10,8 +10,9 @@ import (
 	"github.com/deconvnet/viz/model"
 )
 
-// The operator sets whose meaning is known. Sets after 23 may change it.
-const minOpset, maxOpset = 1, 23
+// The operator sets whose meaning is known. Later ones are read as if they were
+// the last, which is noted: they may add operators, and seldom change any.
+const minOpset, maxOpset = 1, 25
 
 // UnsupportedOp is one node that cannot become a layer.
 type UnsupportedOp struct {
@@ -70,6 +71,7 @@ type Value struct {
 type Graph struct {
 	Net     *model.Network
 	Outputs []Output
+	Notes   []string // what is unusual about the file, for people
 }
 
 // Output is one output of a graph: the layer that makes it, and its shape as the

@@ -23,13 +23,23 @@ const inlineData = 256
 const maxSkeleton = 1 << 28
 
 // messages on the way to tensors: their fields that are messages in turn.
-var (
-	tensorFields    = fieldTree{9: nil, 4: nil}
-	attributeFields = fieldTree{5: tensorFields}
-	modelFields     = fieldTree{7: {5: tensorFields, 1: {5: attributeFields}}}
-)
+var modelFields = modelTree()
+
+func modelTree() fieldTree {
+	tensor := fieldTree{9: nil, 4: nil}
+	sparse := fieldTree{1: tensor, 2: tensor}
+	attribute := fieldTree{5: tensor, 22: sparse}
+	node := fieldTree{5: attribute}
+	graph := fieldTree{1: node, 5: tensor, 15: sparse}
+	attribute[6] = graph
+	return fieldTree{7: graph, 25: {7: node, 11: attribute}}
+}
 
 type fieldTree map[protowire.Number]fieldTree
+
+// maxMessages bounds how deep messages lie inside each other: three for each
+// graph inside a node, and some.
+const maxMessages = 3*maxDepth + 10
 
 // skeletonReader copies a file of the given size.
 type skeletonReader struct {
@@ -38,6 +48,7 @@ type skeletonReader struct {
 	at   int64 // of the next byte
 	size int64
 	left int // bytes that the skeleton may still take
+	deep int // messages around the one at hand
 }
 
 // skeleton returns the skeleton of a model file.
@@ -163,10 +174,7 @@ func (s *skeletonReader) message(end int64, tree fieldTree, dst []byte) ([]byte,
 			case num == elsewhere:
 				err = s.skip(length)
 			case inside && sub != nil:
-				var b []byte
-				if b, err = s.message(s.at+length, sub, nil); err == nil {
-					dst = protowire.AppendBytes(protowire.AppendTag(dst, num, typ), b)
-				}
+				dst, err = s.nested(s.at+length, sub, protowire.AppendTag(dst, num, typ))
 			case inside && length > inlineData:
 				place := binary.LittleEndian.AppendUint64(nil, uint64(s.at))
 				place = binary.LittleEndian.AppendUint64(place, uint64(length))
@@ -192,5 +200,26 @@ func (s *skeletonReader) message(end int64, tree fieldTree, dst []byte) ([]byte,
 	if s.at != end {
 		return nil, io.ErrUnexpectedEOF
 	}
+	return dst, nil
+}
+
+// nested appends the message that ends at end, with its length in front, in
+// place: copied from level to level, deep files would take their size many times.
+func (s *skeletonReader) nested(end int64, tree fieldTree, dst []byte) ([]byte, error) {
+	if s.deep++; s.deep > maxMessages {
+		return nil, fmt.Errorf("graphs lie inside each other more than %d deep", maxDepth)
+	}
+	const width = 5 // of the length, which may end in zeros: up to 2^35
+	at := len(dst)
+	dst, err := s.message(end, tree, append(dst, make([]byte, width)...))
+	if err != nil {
+		return nil, err
+	}
+	s.deep--
+	length := len(dst) - at - width
+	for i := range width {
+		dst[at+i] = byte(length>>(7*i))&0x7f | 0x80
+	}
+	dst[at+width-1] &= 0x7f
 	return dst, nil
 }

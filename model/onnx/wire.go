@@ -20,6 +20,7 @@ type (
 		opsets            []opset
 		metadata          []entry
 		graph             *graph
+		functions         []function
 	}
 	opset struct {
 		domain  string
@@ -31,12 +32,24 @@ type (
 		nodes           []node
 		tensors         []tensorProto // initialisers
 		inputs, outputs []valueInfo
-		sparse          int // sparse initialisers
+		sparse          []sparseProto // sparse initialisers
+		free            []string      // of a graph inside a node: values of the graphs around it that it reads
 	}
 	node struct {
-		name, op, domain string
-		inputs, outputs  []string
-		attrs            []attribute
+		name, op, domain, overload string
+		inputs, outputs            []string
+		attrs                      []attribute
+		scope                      *scope  // of what its graphs read; nil: the file's graph
+		opsets                     []opset // nil: the file's
+	}
+	// function is a group of nodes that nodes can be called by (see inline.go).
+	function struct {
+		name, domain, overload string
+		inputs, outputs        []string
+		attrs                  []string    // names of its attributes
+		defaults               []attribute // attributes with what they are where a call leaves them out
+		nodes                  []node
+		opsets                 []opset
 	}
 	attribute struct {
 		name    string
@@ -48,6 +61,14 @@ type (
 		floats  []float32
 		ints    []int64
 		strings []string
+		graph   *graph
+		sparse  *sparseProto
+		ref     string // the attribute of the function around it whose value this is
+	}
+	// sparseProto is a tensor of which most numbers are 0.
+	sparseProto struct {
+		values, indices tensorProto
+		dims            []int64
 	}
 	// tensorProto keeps its numbers encoded until they are asked for (see decode).
 	tensorProto struct {
@@ -80,7 +101,10 @@ const elsewhere = protowire.Number(protowire.MaxValidNumber)
 
 // decoder reads messages and bounds the number of structs they become, so that
 // a file of empty messages cannot ask for far more memory than it has.
-type decoder struct{ left int }
+type decoder struct {
+	left  int
+	depth int // of graphs inside nodes
+}
 
 // field is one field of a message: a number for varints and fixed sizes, bytes else.
 type field struct {
@@ -174,6 +198,12 @@ func decodeFile(data []byte) (*file, error) {
 				e, err = d.entry(f.b)
 				m.metadata = append(m.metadata, e)
 			}
+		case f.bytes(25):
+			var fn function
+			if err = d.spend(); err == nil {
+				fn, err = d.function(f.b)
+				m.functions = append(m.functions, fn)
+			}
 		}
 		return err
 	})
@@ -216,7 +246,7 @@ func (d *decoder) graph(b []byte) (*graph, error) {
 	g := &graph{}
 	err := fields(b, func(f field) (err error) {
 		switch {
-		case f.bytes(1), f.bytes(5), f.bytes(11), f.bytes(12):
+		case f.bytes(1), f.bytes(5), f.bytes(11), f.bytes(12), f.bytes(15):
 			if err := d.spend(); err != nil {
 				return err
 			}
@@ -247,7 +277,12 @@ func (d *decoder) graph(b []byte) (*graph, error) {
 			v, err = d.valueInfo(f.b)
 			g.outputs = append(g.outputs, v)
 		case f.bytes(15):
-			g.sparse++
+			var t sparseProto
+			t, err = d.sparse(f.b)
+			g.sparse = append(g.sparse, t)
+			if err != nil {
+				return fmt.Errorf("sparse initialiser %d (%s): %w", len(g.sparse)-1, t.values.name, err)
+			}
 		}
 		return err
 	})
@@ -280,6 +315,8 @@ func (d *decoder) node(b []byte) (n node, err error) {
 			}
 		case f.bytes(7):
 			n.domain, err = f.string()
+		case f.bytes(8):
+			n.overload, err = f.string()
 		}
 		return err
 	})
@@ -302,6 +339,16 @@ func (d *decoder) attribute(b []byte) (a attribute, err error) {
 			if err = d.spend(); err == nil {
 				t, err = d.tensor(f.b)
 				a.tensor = &t
+			}
+		case f.bytes(6):
+			a.graph, err = d.subgraph(f.b)
+		case f.bytes(21):
+			a.ref, err = f.string()
+		case f.bytes(22):
+			var t sparseProto
+			if err = d.spend(); err == nil {
+				t, err = d.sparse(f.b)
+				a.sparse = &t
 			}
 		case f.num == 7:
 			err = each32(f, func(v uint32) { a.floats = append(a.floats, math.Float32frombits(v)) })

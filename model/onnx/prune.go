@@ -1,0 +1,75 @@
+package onnx
+
+// Once it is known which graphs of If nodes run, and what of a sequence is
+// used, some nodes turn out to matter to nothing.
+
+// prune leaves out layers that no output depends on.
+func (c *converter) prune() {
+	var stack []string
+	for _, out := range c.graph.outputs {
+		if v := c.values[out.name]; v != nil {
+			stack = append(stack, v.ref)
+			if v.seq != nil {
+				for _, item := range v.seq.items {
+					stack = append(stack, c.values[item].ref)
+				}
+			}
+		}
+	}
+	live := map[string]bool{}
+	for len(stack) > 0 {
+		name := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		i, ok := c.layers[name]
+		if !ok || live[name] {
+			continue
+		}
+		live[name] = true
+		stack = append(stack, c.net.Nodes[i].Inputs...)
+	}
+	kept := c.net.Nodes[:0]
+	for _, n := range c.net.Nodes {
+		if live[n.Name] {
+			kept = append(kept, n)
+		}
+	}
+	c.net.Nodes = kept
+	clear(c.layers)
+	for i, n := range kept {
+		c.layers[n.Name] = i
+	}
+}
+
+// relevant are the refused nodes that outputs depend on, now that it is known
+// which graphs run.
+func (c *converter) relevant() []refusedNode {
+	maker := map[string]*node{}
+	for _, n := range c.done { // what a graph makes comes before the node that it is in
+		for _, out := range n.outputs {
+			if maker[out] == nil {
+				maker[out] = n
+			}
+		}
+	}
+	live := map[*node]bool{}
+	var stack []string
+	for _, out := range c.graph.outputs {
+		stack = append(stack, out.name)
+	}
+	for len(stack) > 0 {
+		n := maker[stack[len(stack)-1]]
+		stack = stack[:len(stack)-1]
+		if n == nil || live[n] {
+			continue
+		}
+		live[n] = true
+		stack = append(append(append(stack, n.inputs...), n.captures()...), c.spoiled[n]...)
+	}
+	var out []refusedNode
+	for _, r := range c.refused {
+		if live[r.node] {
+			out = append(out, r)
+		}
+	}
+	return out
+}
