@@ -7,20 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/color"
-	_ "image/gif"
-	_ "image/jpeg"
-	_ "image/png"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 
-	_ "golang.org/x/image/bmp"
-	_ "golang.org/x/image/tiff"
-	_ "golang.org/x/image/webp"
+	"github.com/deconvnet/viz/internal/imageio"
 )
 
 // splitOf says which split a folder name means: "train", "test", "val" or "".
@@ -172,71 +167,73 @@ func sortClasses(names []string) []string {
 
 // compareShape sets the shape of s from the first picture and reports whether this one is alike.
 func (s *Set) compareShape(src *source, f file) bool {
-	cfg, err := src.config(f)
+	h, err := src.header(f)
 	if err != nil {
 		return true // Item will say what is wrong with it
 	}
-	c := channels(cfg.ColorModel)
-	if s.h == 0 {
-		s.c, s.h, s.w = c, cfg.Height, cfg.Width
+	c := 3
+	if h.Grey {
+		c = 1
 	}
-	return s.c == c && s.h == cfg.Height && s.w == cfg.Width
+	if s.h == 0 {
+		s.c, s.h, s.w = c, h.Height, h.Width
+	}
+	return s.c == c && s.h == h.Height && s.w == h.Width
 }
 
-// config reads the header of a picture.
-func (s *source) config(f file) (image.Config, error) {
+// header reads the header of a picture.
+func (s *source) header(f file) (imageio.Header, error) {
 	if f.disk == "" {
-		cfg, _, err := image.DecodeConfig(bytes.NewReader(f.mem))
-		return cfg, err
+		return imageio.ReadHeader(bytes.NewReader(f.mem), s.where(f))
 	}
 	r, err := os.Open(f.disk)
 	if err != nil {
-		return image.Config{}, err
+		return imageio.Header{}, cannotOpen(f.disk, err)
 	}
 	defer r.Close()
-	cfg, _, err := image.DecodeConfig(io.LimitReader(r, maxPicture))
-	return cfg, err
+	return imageio.ReadHeader(r, s.where(f))
 }
 
-// channels is 1 for grey pictures and 3 for all others.
-func channels(m color.Model) int {
-	switch m {
-	case color.GrayModel, color.Gray16Model:
-		return 1
+// cannotOpen is the error of a picture, in the words of imageio.
+func cannotOpen(path string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
 	}
-	if p, ok := m.(color.Palette); ok && !slices.ContainsFunc(p, func(c color.Color) bool {
-		r, g, b, _ := c.RGBA()
-		return r != g || g != b
-	}) {
-		return 1
-	}
-	return 3
+	return fmt.Errorf("cannot open %s: %w", path, err)
 }
 
 // decode reads a picture. Its size is checked first: a header of a few bytes can claim gigabytes.
 func (s *source) decode(f file) (image.Image, error) {
-	b, err := s.read(f, maxPicture)
+	b, err := s.picture(f)
+	if err != nil {
+		return nil, cannotOpen(s.where(f), err)
+	}
+	r := bytes.NewReader(b)
+	h, err := imageio.ReadHeader(r, s.where(f))
 	if err != nil {
 		return nil, err
 	}
-	fail := func(err error) error {
-		if errors.Is(err, image.ErrFormat) {
-			return fmt.Errorf("dataset: %s: not a picture in a format that can be read", s.where(f))
-		}
-		return fmt.Errorf("dataset: %s: %w", s.where(f), unexpected(err))
-	}
-	cfg, _, err := image.DecodeConfig(bytes.NewReader(b))
-	if err != nil {
-		return nil, fail(err)
-	}
 	// 4 megapixels are always fine. Above, formats that matter do not reach 4096 pixels a byte.
 	limit := min(1<<26, max(1<<22, 4096*int64(len(b))))
-	if w, h := int64(cfg.Width), int64(cfg.Height); w <= 0 || h <= 0 || w > limit || h > limit || w*h > limit {
-		return nil, fmt.Errorf("dataset: %s: got %dx%d pixels in %d bytes, want 1..%d", s.where(f), w, h, len(b), limit)
+	if w, h := int64(h.Width), int64(h.Height); w > limit/h {
+		return nil, cannotOpen(s.where(f), fmt.Errorf("got %dx%d pixels in %d bytes, want 1..%d", w, h, len(b), limit))
 	}
-	m, _, err := image.Decode(bytes.NewReader(b))
+	return imageio.Decode(r, s.where(f))
+}
+
+// picture returns the bytes of a picture file, which must not be more than maxPicture.
+func (s *source) picture(f file) ([]byte, error) {
+	if f.size > maxPicture {
+		return nil, fmt.Errorf("got %d bytes, want at most %d", f.size, maxPicture)
+	}
+	if f.disk == "" {
+		return f.mem, nil
+	}
+	r, err := os.Open(f.disk)
 	if err != nil {
-		return nil, fail(err)
+		return nil, err
 	}
-	return m, nil
+	defer r.Close()
+	return io.ReadAll(io.LimitReader(r, maxPicture)) // it may have changed since it was listed
 }

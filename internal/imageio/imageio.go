@@ -2,9 +2,19 @@
 // lists image files and writes files atomically. PNG files carry
 // text that says how they were made.
 //
-// The main calls are Open and WritePNG. The package knows nothing of networks:
+// The main calls are Open, Find and WritePNG. The package knows nothing of networks:
 // turning pixels into numbers is model.Preprocess, numbers into pixels is
 // internal/render.
+//
+// Every picture of every command is decoded here, to 8 bits and the right way up:
+//
+//   - the EXIF orientation of JPEG, PNG, TIFF and WebP files is applied;
+//   - the chroma of JPEG and lossy WebP is interpolated as libjpeg and libwebp do;
+//   - of 16-bit samples the upper 8 bits are kept (as PIL does for colour);
+//   - CMYK becomes (255-C)*(255-K)/255; colour profiles are ignored;
+//   - a TIFF of floats must lie in 0..1, which becomes 0..255, or in 0..255;
+//   - of an animated file the first frame is decoded, on the whole canvas;
+//   - transparency is kept: model.Preprocess lays it on white.
 package imageio
 
 import (
@@ -13,9 +23,6 @@ import (
 	"image"
 	"io"
 	"os"
-
-	"github.com/disintegration/imaging" // registers BMP and TIFF beside GIF, JPEG and PNG
-	_ "golang.org/x/image/webp"
 )
 
 // MaxPixels is the largest picture that is decoded, in pixels (width x height).
@@ -24,10 +31,10 @@ const MaxPixels = 100_000_000
 
 const formats = "PNG, JPEG, GIF, BMP, TIFF, WebP"
 
-// Open decodes the picture in the file at path: PNG, JPEG, GIF (first frame),
-// BMP, TIFF or WebP, told apart by content. A JPEG's EXIF orientation is applied.
-// Errors name the file and say whether it is a directory, empty, no image at
-// all, larger than MaxPixels or broken.
+// Open decodes the picture in the file at path: PNG, JPEG, GIF, BMP, TIFF or
+// WebP, told apart by content; see Decode. Errors name the file and say whether it
+// is a folder, empty, no image at all, of a format or kind that is not supported,
+// larger than MaxPixels or broken.
 func Open(path string) (image.Image, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -45,7 +52,8 @@ func Open(path string) (image.Image, error) {
 }
 
 // Decode is Open for a picture that is not in a file, such as an upload; name
-// takes the place of the path in errors. It reads from the beginning of r.
+// takes the place of the path in errors. It reads from the beginning of r. The
+// result begins at 0,0 and is an *image.Gray, or an *image.NRGBA.
 func Decode(r io.ReadSeeker, name string) (image.Image, error) {
 	img, err := decode(r)
 	if err != nil {
@@ -54,10 +62,84 @@ func Decode(r io.ReadSeeker, name string) (image.Image, error) {
 	return img, nil
 }
 
+// A Header is what a file says about its picture before the pixels.
+type Header struct {
+	Format        string // "png", "jpeg", "gif", "bmp", "tiff" or "webp"
+	Width, Height int    // of the picture as Decode returns it
+	Grey          bool   // one channel, or a palette of greys
+	orientation   int    // EXIF's: 1 to 8
+}
+
+// ReadHeader returns the header of a picture, which Decode would check first: sizes
+// are within 1 and MaxPixels.
+func ReadHeader(r io.ReadSeeker, name string) (Header, error) {
+	in, err := newInput(r)
+	if err != nil {
+		return Header{}, failed(name, err)
+	}
+	h, _, err := readHeader(in)
+	if err != nil {
+		return Header{}, failed(name, err)
+	}
+	if h.orientation >= 5 {
+		h.Width, h.Height = h.Height, h.Width
+	}
+	return h, nil
+}
+
 // failed is the error of a picture or folder that cannot be used, as users read it.
 func failed(path string, err error) error { return fmt.Errorf("cannot open %s: %w", path, cause(err)) }
 
+// decodePixels decodes a picture whose size has been checked, as it is stored.
+type decodePixels func() (image.Image, error)
+
 func decode(r io.ReadSeeker) (image.Image, error) {
+	in, err := newInput(r)
+	if err != nil {
+		return nil, err
+	}
+	h, pixels, err := readHeader(in)
+	if err != nil {
+		return nil, err
+	}
+	img, err := pixels()
+	if err != nil {
+		return nil, explain(h.Format, err)
+	}
+	return turn(plain(img), h.orientation), nil
+}
+
+// readHeader reads the header of a picture as it is stored, not turned, and checks it.
+func readHeader(in *input) (Header, decodePixels, error) {
+	format, err := sniff(in)
+	if err != nil {
+		return Header{}, nil, err
+	}
+	read := map[string]func(*input) (Header, decodePixels, error){
+		"png": headerPNG, "jpeg": headerJPEG, "gif": headerGIF, "bmp": headerBMP, "tiff": headerTIFF, "webp": headerWebP,
+	}[format]
+	h, pixels, err := read(in)
+	if err != nil {
+		return Header{}, nil, explain(format, err)
+	}
+	h.Format = format
+	if h.Width < 1 || h.Height < 1 {
+		return Header{}, nil, fmt.Errorf("broken %s: size is %dx%d", format, h.Width, h.Height)
+	}
+	if h.Width > MaxPixels/h.Height {
+		return Header{}, nil, fmt.Errorf("%s of %dx%d pixels, want at most %d million pixels", format, h.Width, h.Height, MaxPixels/1_000_000)
+	}
+	return h, pixels, nil
+}
+
+// input is a file that is read here and there. Its beginning is read once.
+type input struct {
+	r    io.ReadSeeker
+	size int64
+	head []byte
+}
+
+func newInput(r io.ReadSeeker) (*input, error) {
 	size, err := r.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, err
@@ -68,26 +150,42 @@ func decode(r io.ReadSeeker) (image.Image, error) {
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	config, format, err := image.DecodeConfig(r)
-	if errors.Is(err, image.ErrFormat) {
-		return nil, fmt.Errorf("not an image (%s)", formats)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("broken image: %w", err)
-	}
-	w, h := config.Width, config.Height
-	if w < 1 || h < 1 {
-		return nil, fmt.Errorf("broken %s: size is %dx%d", format, w, h)
-	}
-	if w > MaxPixels/h {
-		return nil, fmt.Errorf("%s of %dx%d pixels, want at most %d million pixels", format, w, h, MaxPixels/1_000_000)
-	}
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
+	in := &input{r: r, size: size, head: make([]byte, min(size, 4096))}
+	if _, err := io.ReadFull(r, in.head); err != nil {
 		return nil, err
 	}
-	img, err := imaging.Decode(r, imaging.AutoOrientation(true))
-	if err != nil {
-		return nil, fmt.Errorf("broken %s: %w", format, err)
+	return in, nil
+}
+
+// ReadAt is that of io.ReaderAt, but not for several goroutines.
+func (in *input) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 || off >= in.size {
+		return 0, io.EOF
 	}
-	return smoothChroma(img), nil
+	if off+int64(len(p)) <= int64(len(in.head)) {
+		return copy(p, in.head[off:]), nil
+	}
+	if _, err := in.r.Seek(off, io.SeekStart); err != nil {
+		return 0, err
+	}
+	n, err := io.ReadFull(in.r, p)
+	if err == io.ErrUnexpectedEOF {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// all reads the file from its beginning.
+func (in *input) all() io.Reader { return io.NewSectionReader(in, 0, in.size) }
+
+// bytes returns n bytes at off, which the file must have.
+func (in *input) bytes(off, n int64) ([]byte, error) {
+	if off < 0 || n < 0 || off > in.size || n > in.size-off {
+		return nil, io.ErrUnexpectedEOF
+	}
+	b := make([]byte, n)
+	if _, err := in.ReadAt(b, off); err != nil && n > 0 {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return b, nil
 }

@@ -190,7 +190,7 @@ func TestOpenErrors(t *testing.T) {
 		{"empty", nil, "file is empty"},
 		{"bomb", pngHeader(100000, 100000), "png of 100000x100000 pixels, want at most 100 million pixels"},
 		{"cut", whole[:len(whole)/2], "broken png: "},
-		{"cut in header", whole[:12], "broken image"},
+		{"cut in header", whole[:12], "broken png: the file ends early"},
 		{"palette", badPalette(), "broken bmp: "},
 	}
 	for _, tt := range tests {
@@ -288,12 +288,18 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(webpPixel())
 	f.Add(badPalette())
+	names, files := archive(f)
+	for _, name := range names {
+		f.Add(files[name])
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if c, _, err := image.DecodeConfig(bytes.NewReader(b)); err == nil && c.Width*c.Height > 1<<20 {
+		h, err := ReadHeader(bytes.NewReader(b), "fuzz")
+		if err == nil && h.Width*h.Height > 1<<20 {
 			t.Skip("large")
 		}
-		if img, err := Decode(bytes.NewReader(b), "fuzz"); err == nil {
-			img.At(img.Bounds().Min.X, img.Bounds().Min.Y)
+		img, decodeErr := Decode(bytes.NewReader(b), "fuzz")
+		if decodeErr == nil && (err != nil || img.Bounds() != image.Rect(0, 0, h.Width, h.Height)) {
+			t.Errorf("header %+v, error %v; decoded to %v", h, err, img.Bounds())
 		}
 	})
 }

@@ -1,0 +1,133 @@
+package imageio
+
+import (
+	"archive/zip"
+	"bytes"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"strings"
+	"testing"
+)
+
+// archive reads testdata/pictures.zip.
+func archive(t testing.TB) (names []string, files map[string][]byte) {
+	t.Helper()
+	z, err := zip.OpenReader("testdata/pictures.zip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	files = map[string][]byte{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, f.Name)
+		files[f.Name] = b
+	}
+	return names, files
+}
+
+// TestPictures holds pictures of all kinds to what PIL, libtiff and libwebp make of
+// them; testdata/SOURCES.md says how they came about. JPEG may be off by 3 levels: its
+// cosine transform is rounded in other ways, by one level in each component.
+func TestPictures(t *testing.T) {
+	names, files := archive(t)
+	for _, name := range names {
+		if strings.HasSuffix(name, ".want.png") || strings.HasSuffix(name, ".error") {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			r := bytes.NewReader(files[name])
+			img, err := Decode(r, name)
+			if text, ok := files[name+".error"]; ok {
+				if err == nil || !strings.HasPrefix(err.Error(), "cannot open "+name+": ") || !strings.Contains(err.Error(), string(text)+": convert it to PNG or JPEG") {
+					t.Errorf("got error %v, want %s", err, text)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := png.Decode(bytes.NewReader(files[name+".want.png"]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tolerance := 0
+			if strings.HasSuffix(name, ".jpg") || strings.HasPrefix(name, "jpeg") {
+				tolerance = 3
+			}
+			comparePixels(t, img, want, tolerance)
+			h, err := ReadHeader(r, name)
+			if _, grey := img.(*image.Gray); err != nil || img.Bounds() != image.Rect(0, 0, h.Width, h.Height) || grey && !h.Grey {
+				t.Errorf("header %+v, error %v; picture is a %T of %v", h, err, img, img.Bounds())
+			}
+		})
+	}
+}
+
+// comparePixels wants no channel off by more than tolerance; colours where nothing
+// is to be seen do not count.
+func comparePixels(t *testing.T, got, want image.Image, tolerance int) {
+	t.Helper()
+	if got.Bounds() != want.Bounds() {
+		t.Fatalf("bounds %v, want %v", got.Bounds(), want.Bounds())
+	}
+	for y := range want.Bounds().Dy() {
+		for x := range want.Bounds().Dx() {
+			a, b := color.NRGBAModel.Convert(got.At(x, y)).(color.NRGBA), color.NRGBAModel.Convert(want.At(x, y)).(color.NRGBA)
+			if a.A == 0 && b.A == 0 {
+				continue
+			}
+			for _, v := range [][2]uint8{{a.R, b.R}, {a.G, b.G}, {a.B, b.B}, {a.A, b.A}} {
+				if d := int(v[0]) - int(v[1]); d > tolerance || -d > tolerance {
+					t.Fatalf("pixel %d,%d is %v, want %v", x, y, a, b)
+				}
+			}
+		}
+	}
+}
+
+// Formats that are not decoded are told by their content and named.
+func TestForeignFormats(t *testing.T) {
+	heif := func(brands string) string {
+		return "\x00\x00\x00" + string(rune(8+len(brands))) + "ftyp" + brands + "\x00\x00\x00\x08meta"
+	}
+	for _, tt := range []struct{ file, want string }{
+		{heif("avif\x00\x00\x00\x00avifmif1miaf"), "AVIF"},
+		{heif("mif1\x00\x00\x00\x00mif1avifmiaf"), "AVIF"},
+		{heif("avis\x00\x00\x00\x00avismsf1"), "AVIF"},
+		{heif("heic\x00\x00\x00\x00mif1heic"), "HEIC"},
+		{heif("mif1\x00\x00\x00\x00mif1heix"), "HEIC"},
+		{heif("crx \x00\x00\x00\x01crx isom"), "camera raw (CR3)"},
+		{heif("isom\x00\x00\x02\x00isomiso2"), "film (MP4 or QuickTime)"},
+		{"\x00\x00\x00\x0cJXL \r\n\x87\n", "JPEG XL"},
+		{"\xff\x0a\xfa\x1f", "JPEG XL"},
+		{"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG 2000"},
+		{"\xff\x4f\xff\x51\x00\x2f", "JPEG 2000"},
+		{"%PDF-1.7\n", "PDF"},
+		{"\xef\xbb\xbf<?xml version=\"1.0\"?>\n<!-- x -->\n<svg xmlns=\"\">", "SVG"},
+		{"  <SVG>", "SVG"},
+		{"8BPS\x00\x01", "Photoshop"},
+		{"II\x2a\x00\x10\x00\x00\x00CR\x02\x00", "camera raw"},
+		{"P6\n2 2\n255\n", "netpbm (PPM, PGM, PBM)"},
+		{"\x00\x00\x01\x00\x01\x00", "ICO"},
+	} {
+		_, err := Decode(strings.NewReader(tt.file), "x.jpg")
+		if want := "cannot open x.jpg: " + tt.want + " is not supported: convert it to PNG or JPEG"; err == nil || err.Error() != want {
+			t.Errorf("%.20q: got error %v, want %s", tt.file, err, want)
+		}
+	}
+	for _, page := range []string{"<html>404</html>", "\n<!DOCTYPE HTML>\n"} {
+		if _, err := Decode(strings.NewReader(page), "x.jpg"); err == nil || !strings.Contains(err.Error(), "web page") {
+			t.Errorf("%q: got error %v", page, err)
+		}
+	}
+}
