@@ -67,7 +67,7 @@ func (r Rule) refusesArray(l model.Layer) error {
 			return fmt.Errorf("places of maxima do not vary smoothly with the input")
 		}
 	case *model.Reduce:
-		if !slices.Contains([]string{"sum", "mean", "max", "min", "l1", "l2", "sumsquare", "logsum", "logsumexp"}, l.Op) {
+		if !slices.Contains([]string{"sum", "mean", "max", "min", "prod", "l1", "l2", "sumsquare", "logsum", "logsumexp"}, l.Op) {
 			return fmt.Errorf("no rule for the reduction %s", l.Op)
 		}
 	case *model.Sequence:
@@ -293,6 +293,10 @@ func (d *solo) reduced(n *model.Node, l *model.Reduce, dst, g []float32) error {
 	if err != nil {
 		return err
 	}
+	if l.Op == "prod" {
+		prodGrad(l, dst, g, x)
+		return nil
+	}
 	done := make([]bool, len(g))
 	l.Visit(func(i, j int) {
 		switch l.Op {
@@ -315,6 +319,29 @@ func (d *solo) reduced(n *model.Node, l *model.Reduce, dst, g []float32) error {
 		}
 	})
 	return nil
+}
+
+// prodGrad gives each factor the product of the others, zeros among them.
+func prodGrad(l *model.Reduce, dst, g, x []float32) {
+	zeros, product := make([]int, len(g)), make([]float64, len(g)) // of those that are not 0
+	for i := range product {
+		product[i] = 1
+	}
+	l.Visit(func(i, j int) {
+		if x[j] == 0 {
+			zeros[i]++
+		} else {
+			product[i] *= float64(x[j])
+		}
+	})
+	l.Visit(func(i, j int) {
+		switch {
+		case zeros[i] == 0:
+			dst[j] = float32(float64(g[i]) * product[i] / float64(x[j]))
+		case zeros[i] == 1 && x[j] == 0:
+			dst[j] = float32(float64(g[i]) * product[i])
+		}
+	})
 }
 
 // windowGrad sends each window's signal back to its places.

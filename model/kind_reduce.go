@@ -98,26 +98,27 @@ func reduce(l *Reduce, dst, src []float32) {
 		return
 	}
 	op := reduceOps[l.Op]
-	sums := make([]float64, len(dst))
-	shift := 0.0
-	if l.Op == "logsumexp" { // the largest number comes out of the sum, so that nothing overflows
-		shift = math.Inf(-1)
-		for _, v := range src {
-			shift = max(shift, float64(v))
+	sums, shift := make([]float64, len(dst)), make([]float64, len(dst))
+	if l.Op == "logsumexp" { // the largest number comes out of each sum, so that nothing overflows
+		for i := range shift {
+			shift[i] = math.Inf(-1)
 		}
-		if math.IsInf(shift, 0) {
-			shift = 0
+		l.Visit(func(i, j int) { shift[i] = max(shift[i], float64(src[j])) })
+		for i, v := range shift {
+			if math.IsInf(v, 0) {
+				shift[i] = 0
+			}
 		}
 	}
 	for i := range sums {
 		sums[i] = op.start
 	}
-	l.Visit(func(i, j int) { sums[i] = op.step(sums[i], float64(src[j])-shift) })
+	l.Visit(func(i, j int) { sums[i] = op.step(sums[i], float64(src[j])-shift[i]) })
 	for i, s := range sums {
 		if op.end != nil {
 			s = op.end(s, len(src)/len(dst))
 		}
-		dst[i] = float32(s + shift)
+		dst[i] = float32(s + shift[i])
 	}
 }
 

@@ -1,0 +1,104 @@
+package model
+
+import (
+	"math"
+	"testing"
+)
+
+// noSlope are functions that no rule takes a signal down through, and why.
+var noSlope = map[string]string{
+	"Floor":    "steps: the slope is 0 wherever there is one",
+	"Ceil":     "steps",
+	"Round":    "steps",
+	"Truncate": "steps",
+	"NotZero":  "steps",
+	"Sign":     "steps",
+}
+
+// kinks are places where a function has no slope, given alpha and beta.
+func kinks(op string, a, b float64) []float64 {
+	switch op {
+	case "ThresholdedRelu":
+		return []float64{a}
+	case "HardSwish":
+		return []float64{-3, 3}
+	case "HardSigmoid":
+		return []float64{-b / a, (1 - b) / a}
+	}
+	return []float64{0}
+}
+
+// Every function's slope is held to differences in float64, on both sides of its
+// kinks and for several parameters.
+func TestSlopesOfFunctions(t *testing.T) {
+	for _, name := range UnaryOps() {
+		op := unaryOps[name]
+		if op.slope == nil {
+			if noSlope[name] == "" {
+				t.Errorf("%s has no slope, for no reason stated", name)
+			}
+			continue
+		}
+		for _, p := range [][2]float64{{0.7, 1.3}, {1.6, 0.4}} {
+			a, b := p[0], p[1]
+			moved := false
+			for x := -4.15; x < 5; x += 0.31 {
+				near := false
+				for _, k := range kinks(name, a, b) {
+					near = near || math.Abs(x-k) < 0.02
+				}
+				y := op.f(x, a, b)
+				if near || math.IsNaN(y) {
+					continue
+				}
+				const step = 1e-3
+				at := func(d float64) float64 { return op.f(x+d, a, b) }
+				want := (8*(at(step)-at(-step)) - (at(2*step) - at(-2*step))) / (12 * step)
+				got := op.slope(x, y, a, b)
+				if !(math.Abs(got-want) <= 1e-7*max(1, math.Abs(want))) {
+					t.Errorf("%s(%g) with %g, %g: slope %g, by differences %g", name, x, a, b, got, want)
+				}
+				moved = moved || want != 0
+			}
+			if !moved {
+				t.Errorf("%s was tried nowhere that it moves", name)
+			}
+		}
+	}
+}
+
+// Both derivatives of every operation on two numbers are held to differences.
+func TestSlopesOfOperations(t *testing.T) {
+	for name, op := range binaryOps {
+		for x := float32(-2.25); x < 3; x += 0.5 {
+			for y := float32(-1.125); y < 3; y += 0.5 {
+				if name == "Pow" && x <= 0 {
+					continue // real for whole powers only
+				}
+				const step = 1. / 128
+				by := func(at func(d float32) float32) float64 {
+					return (8*float64(at(step)-at(-step)) - float64(at(2*step)-at(-2*step))) / (12 * step)
+				}
+				for i, c := range []struct{ got, want float64 }{
+					{float64(op.da(x, y)), by(func(d float32) float32 { return op.f(x+d, y) })},
+					{float64(op.db(x, y)), by(func(d float32) float32 { return op.f(x, y+d) })},
+				} {
+					if !(math.Abs(c.got-c.want) <= 1e-3*max(1, math.Abs(c.want))) {
+						t.Errorf("%s(%g, %g), operand %d: slope %g, by differences %g", name, x, y, i+1, c.got, c.want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Groups far apart do not see each other's largest number.
+func TestLogSumExpOfFarGroups(t *testing.T) {
+	dst := make([]float32, 3)
+	reduce(&Reduce{Op: "logsumexp", From: []int{3, 2}, Axes: []int{1}}, dst, []float32{2000, 2000, -2000, -2000, 0, 0})
+	for i, want := range []float32{2000 + math.Ln2, -2000 + math.Ln2, math.Ln2} {
+		if math.Abs(float64(dst[i]-want)) > 1e-3 {
+			t.Errorf("group %d: %g, want %g", i, dst[i], want)
+		}
+	}
+}
