@@ -43,6 +43,8 @@ type Origin struct {
 	Tool    string `json:"tool,omitempty"`    // program and version that wrote it
 	Command string `json:"command,omitempty"` // command line that trained it
 	Step    int    `json:"step,omitempty"`    // training steps taken
+	// Notes are what was unusual about the file it was imported from.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Shape is the shape of one image's value at some node: C maps of H x W, or C

@@ -48,6 +48,7 @@ func importNetwork(c *cli.Context) error {
 	} else if net, err = openNetwork(in, o); err != nil {
 		return err
 	}
+	noteOrigin(c, net)
 	if c.Bool("beside") && !isONNX {
 		return usage("--beside is for ONNX networks, which "+in+" is not", "")
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/onnx"
 	"github.com/urfave/cli/v2"
 )
 
@@ -16,7 +18,7 @@ func inspectCommand() *cli.Command {
 		UsageText:   "viz inspect [flags] [MODEL]",
 		Description: examples("viz inspect ckpt.bin", "viz inspect --rule guided --json net.onnx"),
 		Flags: []cli.Flag{modelFlag, jsonFlag, quietFlag,
-			workersFlag, &cli.StringFlag{Name: "occlude", Usage: "show how an occlusion map with `PATCH/STRIDE` would be computed, such as 16/4"},
+			workersFlag, &cli.BoolFlag{Name: "refused", Usage: "list every node of an ONNX file that cannot be used, nothing else"}, &cli.StringFlag{Name: "occlude", Usage: "show how an occlusion map with `PATCH/STRIDE` would be computed, such as 16/4"},
 			&cli.StringFlag{Name: "rule", Value: string(deconv.Paper), Usage: "projection `RULE` to show: deconv, guided, gradient, deconv_lrngrad, deconv_leaky"}},
 		Action: inspect,
 	}
@@ -44,6 +46,9 @@ type inspectedLayer struct {
 
 func inspect(c *cli.Context) error {
 	net, err := modelArgument(c)
+	if c.Bool("refused") {
+		return listRefused(c, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -100,6 +105,27 @@ func inspect(c *cli.Context) error {
 			count(int64(l.Weights)), count(l.MACs), field, stride, l.Rule)
 	}
 	fmt.Fprintf(w, "\ttotal\t\t\t\t%s\t%s\n", count(int64(r.Weights)), count(r.MACs))
+	return w.Flush()
+}
+
+// listRefused lists the nodes that err, from opening a network, is about.
+func listRefused(c *cli.Context, err error) error {
+	e, ok := errors.AsType[*onnx.Unsupported](err)
+	if err != nil && !ok {
+		return err
+	}
+	ops := []onnx.UnsupportedOp{}
+	if ok {
+		ops = e.Ops
+	}
+	if c.Bool("json") {
+		return printJSON(c, ops)
+	}
+	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "node\toperator\topset\treason\twhat would help")
+	for _, o := range ops {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", o.Node, o.Op, o.Opset, o.Reason, o.Help)
+	}
 	return w.Flush()
 }
 

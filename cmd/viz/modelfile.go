@@ -8,6 +8,7 @@ import (
 
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/builtin"
+	"github.com/deconvnet/viz/model/onnx"
 	"github.com/deconvnet/viz/model/open"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/urfave/cli/v2"
@@ -63,6 +64,9 @@ func modelOptionsOf(c *cli.Context) (o open.Options, err error) {
 // openNetwork opens a network, with hints for what can be done about an error.
 func openNetwork(name string, o open.Options) (*model.Network, error) {
 	net, err := open.Network(name, o)
+	if e, ok := errors.AsType[*onnx.Unsupported](err); ok && len(e.Ops) > e.Operators() {
+		return nil, hinted(err, "viz inspect --refused "+name+" lists all nodes")
+	}
 	return net, openHint(err)
 }
 
@@ -78,6 +82,13 @@ func openHint(err error) error {
 		return hinted(err, "give --input-size 224, or --preprocess with a crop")
 	}
 	return err
+}
+
+// noteOrigin says what was unusual about a network's file.
+func noteOrigin(c *cli.Context, net *model.Network) {
+	for _, text := range net.Origin.Notes {
+		note(c, "note: %s", text)
+	}
 }
 
 // openModel opens a network of which no flag says more.

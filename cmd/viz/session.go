@@ -39,6 +39,7 @@ func loadModel(c *cli.Context, images bool) (net *model.Network, from string, er
 		return nil, "", err
 	}
 	note(c, "model: %s (%s)", from, hash(net))
+	noteOrigin(c, net)
 	if images && unstated(c, net) {
 		note(c, "the model does not say how pixels become its input: they go in as they are, 0..255 (see --preprocess)")
 	}

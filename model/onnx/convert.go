@@ -424,7 +424,7 @@ func (c *converter) channels(input string) int64 {
 // unknown says why a node's operator is out of the question, "" if it is not.
 func (c *converter) unknown(n *node) string {
 	if n.domain != "" && n.domain != "ai.onnx" {
-		return "operators of other domains are not supported"
+		return "operators of this domain are not supported"
 	}
 	if _, ok := structureOps[n.op]; ok {
 		return ""
@@ -435,7 +435,7 @@ func (c *converter) unknown(n *node) string {
 	if _, ok := foldOps[n.op]; ok {
 		return ""
 	}
-	return "the operator is not supported"
+	return unknownOp
 }
 
 func (c *converter) refuse(n *node, reason string) {
@@ -450,6 +450,7 @@ func (c *converter) refuse(n *node, reason string) {
 func (c *converter) unsupported() error {
 	e := &Unsupported{}
 	for _, r := range c.refused {
+		r.Help = help(r.UnsupportedOp, r.node.domain)
 		e.Ops = append(e.Ops, r.UnsupportedOp)
 	}
 	return e
@@ -736,6 +737,9 @@ func (c *converter) maps(n *node, i int, least, most int) (*value, int, error) {
 		return nil, 0, err
 	}
 	axes := len(v.dims) - 2
+	if axes == 3 && most < 3 {
+		return nil, 0, refuse(outOfSpace+": input %s has shape %v, viz draws pictures", n.inputs[i], v.dims)
+	}
 	if axes < least || axes > most {
 		return nil, 0, refuse("input %s has shape %v, want images, channels and %d to %d axes of space", n.inputs[i], v.dims, least, most)
 	}

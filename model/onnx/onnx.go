@@ -14,39 +14,6 @@ import (
 // the last, which is noted: they may add operators, and seldom change any.
 const minOpset, maxOpset = 1, 25
 
-// UnsupportedOp is one node that cannot become a layer.
-type UnsupportedOp struct {
-	Node   string // its name, or its output's if it has none
-	Op     string // operator, with its domain if that is not ONNX's own
-	Opset  int64  // operator set the file asks for; 0: not stated
-	Reason string
-}
-
-func (o UnsupportedOp) String() string {
-	if o.Opset == 0 {
-		return fmt.Sprintf("%s (%s): %s", o.Node, o.Op, o.Reason)
-	}
-	return fmt.Sprintf("%s (%s, opset %d): %s", o.Node, o.Op, o.Opset, o.Reason)
-}
-
-// Unsupported lists every node of a file that cannot become a layer, in the
-// file's order. Nodes that depend on them are not examined further.
-type Unsupported struct{ Ops []UnsupportedOp }
-
-func (e *Unsupported) Error() string {
-	const most = 20
-	var b strings.Builder
-	fmt.Fprintf(&b, "onnx: %d of the nodes cannot be used", len(e.Ops))
-	for i, o := range e.Ops {
-		if i == most {
-			fmt.Fprintf(&b, "\n  and %d more", len(e.Ops)-most)
-			break
-		}
-		fmt.Fprintf(&b, "\n  %v", o)
-	}
-	return b.String()
-}
-
 // Options say how to read a file. The zero value is right for most.
 type Options struct {
 	// Height and Width of the input where the file leaves them open; 0: an
@@ -173,7 +140,7 @@ func read(src *source, name string, o Options) (*Graph, error) {
 			case name == "":
 				g.Net.Name = f.graph.name
 			}
-			g.Net.Origin.Source = origin(name, f)
+			g.Net.Origin.Source, g.Net.Origin.Notes = origin(name, f), g.Notes
 			if err = g.Net.Check(); err == nil {
 				return g, nil
 			}

@@ -259,6 +259,35 @@ func TestStructureRefusals(t *testing.T) {
 	}
 }
 
+// TestErrorText: each operator is named once, with its first node, how many more
+// there are, and what would help.
+func TestErrorText(t *testing.T) {
+	graph := []part{input("x", 1, 1, 2, 2), output("y")}
+	last := "x"
+	for i := range 3 {
+		out := fmt.Sprintf("a%d", i)
+		graph = append(graph, in("com.microsoft.nchwc", "", op("Conv", last, out)), op("Fancy", out, out+"f"), in("my.domain", "", op("Thing", out+"f", out+"t")))
+		last = out + "t"
+	}
+	graph = append(graph, op("RandomNormalLike", last, "y"))
+	_, err := onnx.Read(file(13, graph...), "")
+	want := `onnx: 10 of the nodes cannot be used
+  n:a0 (com.microsoft.nchwc.Conv): operators of this domain are not supported; so 2 more com.microsoft.nchwc.Conv
+    ONNX Runtime has optimised this file for one kind of processor: save it with optimisation level "extended" or "basic", or take the file it was made from
+  n:a0f (Fancy, opset 13): the operator is not supported; so 2 more Fancy
+  n:a0t (my.domain.Thing): operators of this domain are not supported; so 2 more my.domain.Thing
+    an operator of one program: export with operators of ONNX only, or with the operator as a function in the file
+  n:y (RandomNormalLike, opset 13): the operator is not supported
+    it draws random numbers: export the network for inference, model.eval()`
+	if err == nil || err.Error() != want {
+		t.Errorf("%v\nwant\n%s", err, want)
+	}
+	_, err = onnx.Read(file(13, input("x", 1, 1, 2, 2, 2), floats("w", []int64{1, 1, 1, 1, 1}, 1), op("Conv", "x w", "y"), output("y")), "")
+	if err == nil || !strings.Contains(err.Error(), "3-D maps are out of scope") {
+		t.Errorf("3-D convolution: %v", err)
+	}
+}
+
 // TestBombs: small files that ask for much are refused at once, in little memory.
 func TestBombs(t *testing.T) {
 	var doubling [][]byte
