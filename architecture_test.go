@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"model/train":          {"model", "model/tensor", "internal/kernel"},
 	"model/open":           {"model", "internal/classes", "model/builtin", "model/onnx", "internal/imageio", "internal/npy"},
 	"images":               {"model", "internal/classes", "model/tensor", "internal/dataset", "internal/imageio", "internal/npy"},
+	"view":                 {"images", "model", "model/tensor", "deconv", "occlusion", "features", "experiments", "internal/render"},
 	"deconv":               {"model", "model/tensor", "internal/kernel", "internal/render"},
 	"occlusion":            {"model", "model/tensor", "internal/incremental", "internal/kernel", "internal/render"},
 	"internal/incremental": {"model", "model/tensor", "internal/kernel"},

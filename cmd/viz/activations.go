@@ -2,18 +2,16 @@ package main
 
 import (
 	"fmt"
-	"image"
 	"io"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/npy"
-	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
@@ -80,11 +78,12 @@ func activations(c *cli.Context) error {
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	plan, err := engine.Compile(net, model.Keep{Layers: layers, Switches: arrays != nil})
+	session := view.NewSession(engine, net)
+	request := view.Activations{Layers: layers, Most: c.Int("max"), Scale: view.Scaling(c.String("scale"))}
+	plan, err := request.Plan(session, arrays != nil)
 	if err != nil {
 		return err
 	}
-	style := activationStyle{most: c.Int("max"), perMap: c.String("scale") == "map"}
 	drawn := 0
 	return each(c, src, "activations", func(i int, x *tensor.Tensor) error {
 		t, err := plan.Run(x)
@@ -97,13 +96,17 @@ func activations(c *cli.Context) error {
 		if drawn++; drawn > draw {
 			return nil
 		}
-		picture := net.Preprocess.Image(x.Data, net.Input)
-		for _, layer := range layers {
-			if _, err := drawActivations(out, t, src.Items[i], layer, picture, style, dir == ""); err != nil {
-				return err
+		figures, err := session.Activations(request, t, view.Input{Name: src.Items[i].Name, Stem: src.Items[i].Stem, Tensor: x})
+		if err != nil {
+			return err
+		}
+		for k := range figures {
+			if dir != "" {
+				figures[k].Array = nil // among the arrays of all images
 			}
 		}
-		return nil
+		_, err = out.figures(figures...)
+		return err
 	}, func() error {
 		if arrays != nil {
 			if err := arrays.write(); err != nil {
@@ -197,110 +200,4 @@ func (a *layerArrays) write() error {
 		return err
 	}
 	return imageio.WriteFile(filepath.Join(a.dir, "images.json"), func(w io.Writer) error { _, err := w.Write(text); return err })
-}
-
-// activationStyle says how activations are drawn.
-type activationStyle struct {
-	most   int  // maps of a layer
-	perMap bool // each map has a scale of its own
-}
-
-// drawActivations draws the maps of one layer for the only image of a trace,
-// with the array beside it if asked for.
-func drawActivations(out *output, t *model.Trace, image images.Item, layer string, picture image.Image, style activationStyle, array bool) (string, error) {
-	s := t.Shapes[layer]
-	fig := newActivationFigure(t, layer, image.Name, picture, style)
-	n := numbers{json: map[string]any{"model": hash(t.Net), "layer": layer, "image": image.Name, "shape": s.Batch(1)[1:], "shown": fig.shown,
-		"scale": fig.scale(), "lo": fig.lo, "hi": fig.hi}}
-	if array {
-		n.shape, n.data = s.Batch(1)[1:], t.Value(layer).Data[:s.Len()]
-	}
-	return out.picture("activations-"+image.Stem+"-"+layer, fig.draw(), n, "layer", layer, "image", image.Name)
-}
-
-// activationFigure shows the maps of a layer beside the image, all on one scale, or
-// each on its own: from 0, or around it if there are negative values.
-type activationFigure struct {
-	title, what string
-	picture     image.Image
-	shape       model.Shape
-	values      []float32
-	shown       int
-	perMap      bool
-	lo, hi      float64
-	palette     render.Palette
-}
-
-func newActivationFigure(t *model.Trace, layer, image string, picture image.Image, style activationStyle) activationFigure {
-	s := t.Shapes[layer]
-	f := activationFigure{title: "Activations of " + layer, picture: picture, shape: s, values: t.Value(layer).Data[:s.Len()], shown: min(s.C, style.most),
-		palette: render.Viridis, perMap: style.perMap && s.H*s.W > 1}
-	lo, hi := render.Range(f.values)
-	f.hi = hi
-	if lo < 0 {
-		f.hi = max(-lo, hi)
-		f.lo, f.palette = -f.hi, render.Diverging
-	}
-	maps := fmt.Sprintf("%d of %d maps, numbered from 0, %s", f.shown, s.C, f.scaleText())
-	if s.H*s.W == 1 {
-		f.shown = s.C
-		maps = fmt.Sprintf("%d values, row by row", s.C)
-	}
-	f.what = fmt.Sprintf("%s: %v, %s. %s %s", images.Title(image), s, maps, t.Net.Name, hash(t.Net))
-	return f
-}
-
-// scale is what the colours of a map are relative to.
-func (f activationFigure) scale() string {
-	if f.perMap {
-		return "map"
-	}
-	return "layer"
-}
-
-func (f activationFigure) scaleText() string {
-	if f.perMap {
-		return "each scaled to its own largest magnitude"
-	}
-	return "one scale for all"
-}
-
-// limits are the ends of the scale of map k.
-func (f activationFigure) limits(values []float32) (lo, hi float64) {
-	if !f.perMap {
-		return f.lo, f.hi
-	}
-	lo, hi = render.Range(values)
-	if f.lo < 0 {
-		hi = max(-lo, hi)
-		return -hi, hi
-	}
-	return 0, hi
-}
-
-func (f activationFigure) draw() image.Image {
-	s := f.shape
-	plane := s.H * s.W
-	options := render.GridOptions{MinTile: 48, Gap: 2, Columns: columns(f.shown, 1.3*float64(s.H)/float64(s.W))}
-	if plane == 1 {
-		options = render.GridOptions{MinTile: 12, Columns: max(min(s.C, 50), columns(s.C, 2))}
-	}
-	var tiles []image.Image
-	for k := range f.shown {
-		values := f.values[k*plane : (k+1)*plane]
-		lo, hi := f.limits(values)
-		tiles = append(tiles, render.Heat(values, s.H, s.W, lo, hi, f.palette))
-		if plane > 1 {
-			options.Labels = append(options.Labels, fmt.Sprint(k))
-		}
-	}
-	bar := &render.ColorBar{Palette: f.palette, Lo: f.lo, Hi: f.hi, Label: "activation"}
-	if f.perMap {
-		bar = &render.ColorBar{Palette: f.palette, Lo: min(f.lo/max(f.hi, 1e-30), 0), Hi: 1, Label: "share of the map's largest"}
-	}
-	b := f.picture.Bounds()
-	return render.Figure{Title: f.title, PanelSize: -1, Columns: 2,
-		Panels: []render.Panel{{Title: "image", Image: render.Magnify(f.picture, max(224/max(b.Dx(), b.Dy()), 1))},
-			{Title: "maps", Image: render.Grid(tiles, options), Bar: bar}},
-		Caption: []string{f.what}}.Draw()
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/builtin"
 	"github.com/deconvnet/viz/occlusion"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
@@ -89,12 +90,16 @@ func demo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	drawOptions := filterStyle{most: 64, scaling: "layer"}
-	name, err = drawFilters(out, drawOptions, conv[0])
+	session := view.NewSession(engine, net)
+	figures, err := session.Filters(view.Filters{Layers: conv})
 	if err != nil {
 		return err
 	}
-	add("First-layer filters", "What the first convolution looks for: edges, bars and colour contrasts.", "viz filters --model shapes", name)
+	names, err := out.figures(figures...)
+	if err != nil {
+		return err
+	}
+	add("First-layer filters", "What the first convolution looks for: edges, bars and colour contrasts.", "viz filters --model shapes", names...)
 
 	x, err := src.Load(0)
 	if err != nil {
@@ -104,13 +109,12 @@ func demo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var names []string
-	for _, layer := range net.ConvLayers() {
-		name, err := drawActivations(out, t, src.Items[0], layer, net.Preprocess.Image(x.Data, net.Input), activationStyle{most: 64}, true)
-		if err != nil {
-			return err
-		}
-		names = append(names, name)
+	figures, err = session.Activations(view.Activations{Layers: net.ConvLayers(), Most: 64}, t, view.Input{Name: src.Items[0].Name, Stem: src.Items[0].Stem, Tensor: x})
+	if err != nil {
+		return err
+	}
+	if names, err = out.figures(figures...); err != nil {
+		return err
 	}
 	add("Activations", "What the maps of each convolution layer answer to one image.", "viz activations --layer 1 --model shapes --data shapes --limit 1", names...)
 

@@ -2,13 +2,11 @@ package main
 
 import (
 	"fmt"
-	"image"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
@@ -50,7 +48,7 @@ func filters(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if spaced := withSpace(net, names); c.String("layer") == "" && len(spaced) < len(names) {
+	if _, spaced := view.Convolutions(net); c.String("layer") == "" && len(spaced) < len(names) {
 		note(c, "%d layers of 1x1 filters are left out: --layer all draws them, too", len(names)-len(spaced))
 		names = spaced
 	}
@@ -62,12 +60,16 @@ func filters(c *cli.Context) error {
 		note(c, "--out names one picture: only %s is drawn", names[0])
 		names = names[:1]
 	}
-	style := filterStyle{c.Int("max"), c.String("scale")}
-	for _, name := range names {
+	session := view.NewSession(nil, net)
+	for _, name := range names { // one by one, for memory
 		if err := c.Context.Err(); err != nil {
 			return err
 		}
-		if _, err := drawFilters(out, style, name); err != nil {
+		figures, err := session.Filters(view.Filters{Layers: []string{name}, Most: c.Int("max"), Scale: view.Scaling(c.String("scale"))})
+		if err != nil {
+			return err
+		}
+		if _, err := out.figures(figures...); err != nil {
 			return err
 		}
 	}
@@ -76,12 +78,7 @@ func filters(c *cli.Context) error {
 
 // convNodes lists the convolutions meant by spec: a number, a name, or all.
 func convNodes(net *model.Network, spec string) ([]string, error) {
-	var all []string
-	for _, n := range net.Nodes {
-		if _, ok := n.Layer.(*model.Conv); ok {
-			all = append(all, n.Name)
-		}
-	}
+	all, _ := view.Convolutions(net)
 	if len(all) == 0 {
 		return nil, fmt.Errorf("network %s has no convolution layers", net.Name)
 	}
@@ -106,102 +103,6 @@ func convNodes(net *model.Network, spec string) ([]string, error) {
 	return out, nil
 }
 
-// withSpace leaves out convolutions of 1x1, whose filters have no picture, unless
-// there are no others.
-func withSpace(net *model.Network, convs []string) []string {
-	var out []string
-	for _, name := range convs {
-		if s := net.Node(name).Layer.(*model.Conv).Weight.Shape; s[2]*s[3] > 1 {
-			out = append(out, name)
-		}
-	}
-	if len(out) == 0 {
-		return convs
-	}
-	return out
-}
-
-// filterTiles draws the filters of one layer: in colour if they read a colour
-// image, one grey tile for each map if they read one channel, otherwise (pairs) one
-// grey tile for each pair of map and input, a row for each map.
-func filterTiles(net *model.Network, name string, most int, scale float64) (tiles []image.Image, perRow int, pairs bool) {
-	node := net.Node(name)
-	l := node.Layer.(*model.Conv)
-	s := l.Weight.Shape
-	size := s[1] * s[2] * s[3]
-	tile := func(data []float32, c int) image.Image {
-		return drawSigned(data, c, s[2], s[3], net, scale)
-	}
-	if s[1] == 3 && net.ReadsPixels(name) || s[1] == 1 {
-		for k := range min(s[0], most) {
-			tiles = append(tiles, tile(l.Weight.Data[k*size:(k+1)*size], s[1]))
-		}
-		return tiles, columns(len(tiles), 2), false
-	}
-	inputs := min(s[1], most)
-	for k := range min(s[0], most) {
-		for ch := range inputs {
-			at := k*size + ch*s[2]*s[3]
-			tiles = append(tiles, tile(l.Weight.Data[at:at+s[2]*s[3]], 1))
-		}
-	}
-	return tiles, inputs, true
-}
-
-// drawSigned draws a filter [c][h][w] with 0 as mid-grey; scale 0 takes its own
-// largest magnitude.
-func drawSigned(data []float32, c, h, w int, net *model.Network, scale float64) image.Image {
-	if scale == 0 {
-		scale = render.MaxAbs(data)
-	}
-	return render.Signed(net.Preprocess.RGB(data, c), c, h, w, scale)
-}
-
-// filterStyle is how filters are drawn.
-type filterStyle struct {
-	most    int    // maps at most
-	scaling string // "layer" or "tile"
-}
-
-// drawFilters draws the filters of the convolution called name and returns the
-// picture's file name.
-func drawFilters(out *output, style filterStyle, name string) (string, error) {
-	net, most := out.net, style.most
-	l := net.Node(name).Layer.(*model.Conv)
-	scale := render.MaxAbs(l.Weight.Data)
-	shown := scale
-	text := fmt.Sprintf("0 is mid-grey, white and black are ±%s, the layer's largest weight", render.Number(scale))
-	if style.scaling == "tile" {
-		shown, text = 0, "0 is mid-grey, white and black are each tile's largest weight"
-	}
-	tiles, columns, pairs := filterTiles(net, name, most, shown)
-	s := l.Weight.Shape
-	what := fmt.Sprintf("%d filters of %dx%dx%d", s[0], s[1], s[2], s[3])
-	if pairs {
-		what += fmt.Sprintf("; a row for each map (%d of %d), a column for each input (%d of %d)", min(s[0], most), s[0], columns, s[1])
-	} else if s[0] > most {
-		what += fmt.Sprintf(" (%d shown)", most)
-	}
-	size := 50
-	if pairs {
-		size = 15
-	}
-	grid := render.Grid(tiles, render.GridOptions{Columns: columns, MinTile: size})
-	fig := render.Figure{Title: "Filters of " + name, Caption: []string{what + ". " + text + ".", net.Name + " " + hash(net)}, PanelSize: -1,
-		Panels: []render.Panel{{Image: grid, Bar: signedBar(style.scaling, scale)}}, Columns: 1}
-	base := "filters-" + name
-	return out.picture(base, fig.Draw(), numbers{
-		json:  map[string]any{"model": hash(net), "layer": name, "shape": s, "scale": scale, "scaling": style.scaling},
-		shape: s, data: l.Weight.Data}, "layer", name, "scale", text)
-}
-
-func signedBar(scaling string, scale float64) *render.ColorBar {
-	if scaling == "tile" {
-		return nil
-	}
-	return &render.ColorBar{Palette: render.Gray, Lo: -scale, Hi: scale, Label: "weight"}
-}
-
 // evolveFilters draws the filters of several checkpoints below each other.
 func evolveFilters(c *cli.Context) error {
 	if c.NArg() < 2 {
@@ -211,11 +112,9 @@ func evolveFilters(c *cli.Context) error {
 	if spec == "" {
 		spec = "1"
 	}
-	var nets []*model.Network
-	var layers []*model.Conv
-	var names []string
-	var scale float64
-	for _, path := range c.Args().Slice() {
+	var sessions []*view.Session
+	r := view.FilterEvolution{Files: c.Args().Slice(), Called: spec, Most: c.Int("max"), Scale: view.Scaling(c.String("scale"))}
+	for _, path := range r.Files {
 		net, err := openModel(path)
 		if err != nil {
 			return err
@@ -224,49 +123,16 @@ func evolveFilters(c *cli.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
-		l := net.Node(conv[0]).Layer.(*model.Conv)
-		if len(layers) > 0 && !slices.Equal(l.Weight.Shape, layers[0].Weight.Shape) {
-			return fmt.Errorf("%s: layer %s is %v, but %v in %s", path, conv[0], l.Weight.Shape, layers[0].Weight.Shape, c.Args().First())
-		}
-		nets, layers, names = append(nets, net), append(layers, l), append(names, conv[0])
-		scale = max(scale, render.MaxAbs(l.Weight.Data))
+		sessions, r.Layers = append(sessions, view.NewSession(nil, net)), append(r.Layers, conv[0])
 	}
-	out, err := openOutput(c, nets[0])
+	out, err := openOutput(c, sessions[0].Net)
 	if err != nil {
 		return err
 	}
-	fig := render.Figure{Title: "Filters of layer " + spec + " through training", Columns: 1, PanelSize: -1,
-		Caption: []string{fmt.Sprintf("one scale for all: 0 is mid-grey, white and black are ±%s", render.Number(scale))}}
-	shown := scale
-	if c.String("scale") == "tile" {
-		shown = 0
-		fig.Caption[0] = "0 is mid-grey, white and black are each tile's largest weight"
+	figure, err := view.EvolveFilters(sessions, r)
+	if err != nil {
+		return err
 	}
-	var steps []map[string]any
-	var all []float32
-	for i, l := range layers {
-		most := min(c.Int("max"), 32)
-		tiles, columns, pairs := filterTiles(nets[i], names[i], most, shown)
-		what := fmt.Sprintf("maps 0 to %d of %d; ", len(tiles)-1, l.Weight.Shape[0])
-		if pairs {
-			tiles = tiles[:columns]
-			what = fmt.Sprintf("map 0: its filters of inputs 0 to %d of %d; ", columns-1, l.Weight.Shape[1])
-		}
-		if i == 0 {
-			fig.Caption[0] = what + fig.Caption[0]
-		}
-		p := render.Panel{Title: fmt.Sprintf("step %d  (%s)", nets[i].Origin.Step, filepath.Base(c.Args().Get(i))),
-			Image: render.Grid(tiles, render.GridOptions{Columns: len(tiles), MinTile: 30})}
-		if i == len(layers)-1 {
-			p.Bar = signedBar(c.String("scale"), scale)
-		}
-		fig.Panels = append(fig.Panels, p)
-		steps = append(steps, map[string]any{"file": c.Args().Get(i), "step": nets[i].Origin.Step, "model": hash(nets[i]), "max": render.MaxAbs(l.Weight.Data)})
-		all = append(all, l.Weight.Data...)
-	}
-	base := "evolution-layer" + spec
-	_, err = out.picture(base, fig.Draw(), numbers{
-		json:  map[string]any{"layer": spec, "scale": scale, "scaling": c.String("scale"), "checkpoints": steps},
-		shape: append([]int{len(layers)}, layers[0].Weight.Shape...), data: all}, "layer", spec)
+	_, err = out.figures(figure)
 	return err
 }

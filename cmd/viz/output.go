@@ -19,6 +19,7 @@ import (
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
@@ -123,6 +124,26 @@ func (o *output) picture(name string, img image.Image, n numbers, more ...string
 	wrote(o.c, base+".png")
 	o.results = append(o.results, n.json)
 	return filepath.Base(base) + ".png", nil
+}
+
+// figures writes figures as picture does, and returns the names of the pictures' files.
+func (o *output) figures(figures ...view.Figure) (names []string, err error) {
+	for _, f := range figures {
+		n := numbers{json: f.Numbers}
+		if f.Array != nil {
+			n.shape, n.data = f.Array.Shape, f.Array.Data
+		}
+		var facts []string
+		for _, fact := range f.Facts {
+			facts = append(facts, fact.Key, fact.Value)
+		}
+		name, err := o.picture(f.Name, f.Image, n, facts...)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, nil
 }
 
 // csv writes a table as NAME.csv, unless the picture goes to stdout.

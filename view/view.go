@@ -1,0 +1,120 @@
+// Package view answers requests about a network and its images with figures, their numbers and their
+// provenance, all as values. Commands translate flags to requests and figures to files; a page or a service
+// can do the same with queries.
+//
+//	s := view.NewSession(engine, net)
+//	figures, err := s.Activations(view.Activations{Layers: []string{"relu1"}}, view.Input{Name: "cat.png", Tensor: x})
+//
+// A request is a plain struct whose zero value means the defaults. What is wrong with one is a *FieldError,
+// which names the field.
+package view
+
+import (
+	"fmt"
+	"image"
+	"math"
+
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// Session is what requests about one network share. It may be used by many goroutines at once.
+type Session struct {
+	Engine *model.Engine
+	Net    *model.Network
+	hash   string
+}
+
+// NewSession makes a session. The engine and the network stay the caller's.
+func NewSession(engine *model.Engine, net *model.Network) *Session {
+	return &Session{Engine: engine, Net: net, hash: net.Hash()}
+}
+
+// Hash identifies the network, see model.Network.Hash.
+func (s *Session) Hash() string { return s.hash }
+
+// about is the network's name and hash, for captions.
+func (s *Session) about() string { return s.Net.Name + " " + s.hash }
+
+// Input is an image as the session's network sees it.
+type Input struct {
+	Name   string // for captions and provenance, such as the file's path
+	Stem   string // for the names of figures, unique among the images of a run
+	Tensor *tensor.Tensor
+}
+
+// picture is the image in pixels.
+func (in Input) picture(net *model.Network) image.Image {
+	return net.Preprocess.Image(in.Tensor.Data, net.Input)
+}
+
+// Figure is a picture, the numbers it shows, and where it comes from.
+type Figure struct {
+	Name    string // for files, without extension
+	Image   image.Image
+	Numbers any    // what is to be said in JSON
+	Array   *Array // the numbers of the picture; nil if there are none
+	Facts   []Fact // provenance
+}
+
+// Array is numbers in row-major order.
+type Array struct {
+	Shape []int
+	Data  []float32
+}
+
+// Fact is one item of provenance, such as "layer" and "relu1".
+type Fact struct{ Key, Value string }
+
+// FieldError is what is wrong with a request.
+type FieldError struct {
+	Field   string // as the commands call it, such as "layer"
+	Problem string // with the value: "9: the network has 5 convolution layers"
+	Hint    string // what can be done; may be empty
+}
+
+func (e *FieldError) Error() string { return e.Field + " " + e.Problem }
+
+// Scaling says what the ends of a scale of colours are taken from.
+type Scaling string
+
+const (
+	PerLayer Scaling = "layer" // the largest magnitude of the layer
+	PerMap   Scaling = "map"   // of each map
+	PerTile  Scaling = "tile"  // of each tile of the picture
+)
+
+// check returns an error unless s is one of the scalings, or empty.
+func (s Scaling) check(allowed ...Scaling) error {
+	for _, a := range allowed {
+		if s == a {
+			return nil
+		}
+	}
+	want := ""
+	for i, a := range allowed {
+		switch {
+		case i == 0:
+		case i == len(allowed)-1:
+			want += " or "
+		default:
+			want += ", "
+		}
+		want += string(a)
+	}
+	return &FieldError{Field: "scale", Problem: fmt.Sprintf("%s: want %s", s, want)}
+}
+
+// columns is how many of n tiles to put in a row so that the grid has about the given ratio of columns to
+// rows, with as few empty cells as can be had nearby.
+func columns(n int, ratio float64) int {
+	ideal := math.Sqrt(ratio * float64(n))
+	best, cost := 1, math.Inf(1)
+	for c := 1; c <= n; c++ {
+		empty := (c - n%c) % c
+		if k := math.Abs(math.Log(float64(c)/ideal)) + float64(empty)/float64(c)/3; k < cost {
+			best, cost = c, k
+		}
+	}
+	return best
+}
