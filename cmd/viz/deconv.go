@@ -581,49 +581,48 @@ func (s *sheets) project(ctx context.Context, plan *model.Plan, src *images.Inpu
 // from the border, or the whole image if that is smaller; what lies outside the
 // image is mid-grey. Units then stand at the same place in each tile.
 type tileCell struct {
-	net   *model.Network
-	size  [2]int  // rows, columns
-	whole [2]bool // the tile is the whole image along this axis
+	fields *model.Fields
+	size   [2]int  // rows, columns
+	whole  [2]bool // the tile is the whole image along this axis
 }
 
 func newTileCell(net *model.Network, layer string) (tileCell, error) {
-	t := tileCell{net: net, size: [2]int{net.Input.H, net.Input.W}, whole: [2]bool{true, true}}
-	layers, err := net.Summary()
+	shapes, err := net.Shapes()
 	if err != nil {
 		return tileCell{}, err
 	}
-	for _, l := range layers {
-		for a := range 2 {
-			if l.Name == layer && l.Field[a] > 0 && l.Field[a] < t.size[a] {
-				t.size[a], t.whole[a] = l.Field[a], false
-			}
+	fields, err := net.Fields(shapes)
+	if err != nil {
+		return tileCell{}, err
+	}
+	t := tileCell{fields: fields, size: [2]int{net.Input.H, net.Input.W}, whole: [2]bool{true, true}}
+	field, _ := fields.Size(layer)
+	for a, n := range field {
+		if n > 0 && n < t.size[a] {
+			t.size[a], t.whole[a] = n, false
 		}
 	}
 	return t, nil
 }
 
 // frame puts a picture of a projection's box into its cell. A box that is cut
-// by the image's border keeps to the side away from that border.
+// by a border keeps to the side away from that border.
 func (t tileCell) frame(p *deconv.Projection, img image.Image) image.Image {
 	y, x := t.place(p)
 	out := imaging.New(t.size[1], t.size[0], color.NRGBA{128, 128, 128, 255})
 	return imaging.Paste(out, img, image.Pt(x, y))
 }
 
-// place is where in the cell the box begins.
+// place is where in the cell the box begins: where it does in what the unit
+// would see without borders, or in the image.
 func (t tileCell) place(p *deconv.Projection) (y, x int) {
 	y, x = p.Box.Y0, p.Box.X0
+	open, _ := t.fields.Box(p.Unit.Layer, p.Unit.Y, p.Unit.X)
 	if !t.whole[0] {
-		y = 0
-		if p.Box.Y0 == 0 && p.Box.Y1 < t.net.Input.H {
-			y = t.size[0] - p.Box.H()
-		}
+		y -= open.Y0
 	}
 	if !t.whole[1] {
-		x = 0
-		if p.Box.X0 == 0 && p.Box.X1 < t.net.Input.W {
-			x = t.size[1] - p.Box.W()
-		}
+		x -= open.X0
 	}
 	return y, x
 }
