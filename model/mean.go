@@ -14,8 +14,8 @@ import (
 func (p Preprocess) MeanFill(in Input) []float32 {
 	fill := make([]float32, in.C)
 	for c := range fill {
-		if p.DataMean != nil {
-			fill[c] = p.Units(c, p.DataMean[c])
+		if len(p.DataMean) > 0 {
+			fill[c] = p.Units(c, p.DataMean[min(c, len(p.DataMean)-1)])
 		}
 	}
 	return fill
@@ -28,8 +28,8 @@ func (p Preprocess) MeanFill(in Input) []float32 {
 func (p Preprocess) MeanFillText(in Input) string {
 	pixels := make([]float64, in.C)
 	for c := range pixels {
-		if p.DataMean != nil {
-			pixels[c] = float64(p.DataMean[c])
+		if len(p.DataMean) > 0 {
+			pixels[c] = float64(p.DataMean[min(c, len(p.DataMean)-1)])
 			continue
 		}
 		mean, _ := p.affine(c)

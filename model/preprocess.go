@@ -80,11 +80,11 @@ func (p Preprocess) scale() float32 {
 
 func (p Preprocess) affine(c int) (mean, std float32) {
 	std = 1
-	if p.Mean != nil {
-		mean = p.Mean[c]
+	if n := len(p.Mean); n > 0 {
+		mean = p.Mean[min(c, n-1)]
 	}
-	if p.Std != nil {
-		std = p.Std[c]
+	if n := len(p.Std); n > 0 {
+		std = p.Std[min(c, n-1)]
 	}
 	return mean, std
 }
