@@ -33,7 +33,7 @@ func FromData(data *dataset.Data, name string, spec Spec) (*List, error) {
 		return nil, &SplitError{err}
 	}
 	order := sample(set.Len(), spec.Limit)
-	l := &List{From: fmt.Sprintf("%s, %s split", name, set.Split()), Data: name, Classes: set.Classes()}
+	l := &List{From: fmt.Sprintf("%s, %s split", name, set.Split()), Data: name, Classes: set.Classes(), Problems: data.Problems, Note: data.Skipped.String()}
 	for _, i := range order {
 		l.Items = append(l.Items, Item{Name: set.ItemName(i), Stem: fmt.Sprintf("%s-%d", set.Split(), i), Label: set.Label(i)})
 	}

@@ -100,12 +100,22 @@ func givenImages(c *cli.Context) images.Spec {
 	return s
 }
 
-// openData opens a data set by name, folder or file, both splits of it.
+// openData opens a data set by name, folder or file, both splits of it, to learn from: pictures that cannot be
+// found are an error.
 func openData(c *cli.Context, spec string) (*dataset.Data, error) {
 	step, end := progress(c, "reading "+spec)
 	defer end()
 	data, err := dataset.Open(c.Context, spec, dataset.Options{CacheDir: cacheDir(), Seed: c.Uint64("data-seed"), Progress: step})
-	return data, dataHint(err, spec)
+	if err != nil {
+		return nil, dataHint(err, spec)
+	}
+	if skipped := data.Skipped.String(); skipped != "" {
+		note(c, "%s", skipped)
+	}
+	for _, p := range data.Problems {
+		err = errors.Join(err, p.Err)
+	}
+	return data, err
 }
 
 // dataHint says how to get a data set that is not here.

@@ -20,12 +20,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/deconvnet/viz/internal/imageio"
 )
 
 // Item is one labelled image.
 type Item struct {
 	// Image is the decoded picture: *image.Gray for grey data, *image.NRGBA for CIFAR binary and
-	// shapes, whatever the decoder of the format gives for picture files. Bounds may not start at 0,0.
+	// shapes, *image.Gray or *image.NRGBA as of imageio.Decode for picture files.
 	Image image.Image
 	// Label is an index into Classes.
 	Label int
@@ -133,6 +135,11 @@ type Data struct {
 	Classes     []string // label -> name
 	Train, Test *Set
 	Source      string // where it came from: a path, or "generated, seed 1"
+	// Problems are what could not be followed in class folders: dead links and folders that cannot be read.
+	// The pictures there are missing from the splits.
+	Problems []imageio.Problem
+	// Skipped counts the files in class folders that are no images viz reads, and images that lie elsewhere.
+	Skipped imageio.Tally
 }
 
 // Split returns Train for "train" and Test for "test". A split that is not there is an error that
@@ -300,7 +307,14 @@ func openLayout(ctx context.Context, src *source, name string, o *Options) (*Dat
 			return d, err
 		}
 	}
-	return nil, fmt.Errorf("dataset: %s: %w: want CIFAR-10 binary files, IDX files or folders of images named after their class", src.root, errLayout)
+	note := src.skipped.String()
+	if note != "" {
+		note = "; " + note
+	}
+	for _, p := range src.problems {
+		note += "; " + p.Err.Error()
+	}
+	return nil, fmt.Errorf("dataset: %s: %w: want CIFAR-10 binary files, IDX files or folders of images named after their class%s", src.root, errLayout, note)
 }
 
 // openSingle opens one CIFAR or IDX file. A name that begins with "test" or "t10k" makes it the test

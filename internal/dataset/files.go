@@ -45,6 +45,19 @@ type source struct {
 	root    string // path of the folder or archive, as the user gave it
 	archive bool
 	files   []file
+	// skipped counts files that cannot be part of a data set, by their names; problems are links and folders
+	// that cannot be followed.
+	skipped  imageio.Tally
+	problems []imageio.Problem
+}
+
+// skip counts a file whose name is not wanted.
+func (s *source) skip(name string) {
+	kind, picture := imageio.Kind(name)
+	if kind == "" { // an image, but too deep
+		kind, picture = outside, false
+	}
+	s.skipped.Add(kind, picture, 1)
 }
 
 // where names f in errors: a path for folders, "archive: member" for archives.
@@ -211,9 +224,14 @@ func readDir(ctx context.Context, root string) (*source, error) {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("dataset: %s: %w", root, err)
 		}
-		entries, err := os.ReadDir(filepath.Join(root, filepath.FromSlash(rel)))
+		dir := filepath.Join(root, filepath.FromSlash(rel))
+		entries, err := os.ReadDir(dir)
+		if err != nil && rel != "" {
+			s.problem(dir, err)
+			return nil
+		}
 		if err != nil {
-			return fmt.Errorf("dataset: %w", err)
+			return cannotOpen(dir, err)
 		}
 		for _, e := range entries {
 			name := path.Join(rel, e.Name())
@@ -223,6 +241,7 @@ func readDir(ctx context.Context, root string) (*source, error) {
 			disk := filepath.Join(root, filepath.FromSlash(name))
 			dir, maybe := e.IsDir(), wanted(name)
 			if !dir && !maybe && e.Type()&os.ModeSymlink == 0 {
+				s.skip(name)
 				continue
 			}
 			if dir {
@@ -235,7 +254,9 @@ func readDir(ctx context.Context, root string) (*source, error) {
 			}
 			fi, err := os.Stat(disk)
 			if err != nil {
-				if maybe {
+				if isPicture(name) {
+					s.problem(disk, imageio.DeadLink(disk, err))
+				} else if maybe {
 					return fmt.Errorf("dataset: %w", err)
 				}
 				continue // a dangling link of no interest
@@ -247,6 +268,8 @@ func readDir(ctx context.Context, root string) (*source, error) {
 				}
 			case fi.Mode().IsRegular() && maybe:
 				s.files = append(s.files, file{path: name, size: fi.Size(), disk: disk})
+			case fi.Mode().IsRegular():
+				s.skip(name)
 			}
 		}
 		return nil
@@ -256,6 +279,10 @@ func readDir(ctx context.Context, root string) (*source, error) {
 	}
 	s.sort()
 	return s, nil
+}
+
+func (s *source) problem(path string, err error) {
+	s.problems = append(s.problems, imageio.Problem{Path: path, Err: cannotOpen(path, err)})
 }
 
 // readTarFile reads the members of an archive that may matter into memory, as stored.
@@ -291,7 +318,11 @@ func readTar(st *stream) (*source, error) {
 			return nil, fmt.Errorf("tar: header near offset %d: %w", st.offset, unexpected(err))
 		}
 		name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
-		if h.Typeflag != tar.TypeReg || !wanted(name) || slices.ContainsFunc(strings.Split(name, "/"), hidden) {
+		if h.Typeflag != tar.TypeReg || slices.ContainsFunc(strings.Split(name, "/"), hidden) {
+			continue
+		}
+		if !wanted(name) {
+			s.skip(name)
 			continue
 		}
 		// A cut archive, or a sparse member, which unpacks to more than the archive holds.

@@ -44,12 +44,12 @@ func openTree(ctx context.Context, src *source, name string, o *Options) (*Data,
 	if splits == nil || err != nil {
 		return nil, err
 	}
+	d := &Data{Name: name, Problems: src.problems, Skipped: src.skipped}
+	d.Skipped.Add(outside, false, stray(src, splits))
 	if splits["test"] == nil {
 		splits["test"] = splits["val"]
 	}
 	delete(splits, "val")
-
-	d := &Data{Name: name}
 	var total int
 	for _, pictures := range splits {
 		total += len(pictures)
@@ -96,6 +96,23 @@ func openTree(ctx context.Context, src *source, name string, o *Options) (*Data,
 		d.put(s)
 	}
 	return d, nil
+}
+
+// outside is what a skipped image is counted as.
+const outside = "outside the class folders"
+
+// stray is the number of images that are in no split.
+func stray(src *source, splits map[string][]picture) int {
+	n := 0
+	for _, f := range src.files {
+		if isPicture(f.path) {
+			n++
+		}
+	}
+	for _, pictures := range splits {
+		n -= len(pictures)
+	}
+	return n
 }
 
 // findSplits sorts the pictures of src into splits by their paths. The first that fits wins: SPLIT/CLASS/FILE,

@@ -28,9 +28,12 @@ var unread = map[string]string{
 // could not use. The three have no path in common.
 type Listing struct {
 	Files    []string  // in the order of the paths given; of a folder in lexical order
-	Skipped  []Skipped // files of folders that are no pictures viz reads, by kind
+	Skipped  Tally     // files of folders that are no pictures viz reads, by kind
 	Problems []Problem // in the order met
 }
+
+// A Tally counts skipped files: pictures that could be converted first, then by number.
+type Tally []Skipped
 
 // Skipped counts the files of one kind that were passed over.
 type Skipped struct {
@@ -66,15 +69,6 @@ func Find(paths []string) Listing {
 			f.file(filepath.Clean(path))
 		}
 	}
-	slices.SortStableFunc(f.Skipped, func(a, b Skipped) int {
-		if a.Picture != b.Picture {
-			if a.Picture {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(b.Count-a.Count, cmp.Compare(a.Kind, b.Kind))
-	})
 	return f.Listing
 }
 
@@ -87,12 +81,37 @@ func List(paths []string) ([]string, error) {
 	return l.Files, nil
 }
 
-// Note says what was skipped, for people: "skipped 5 files: 2 AVIF (convert to PNG or
+// Note is the Skipped of l as a sentence.
+func (l Listing) Note() string { return l.Skipped.String() }
+
+// Add counts n more files.
+func (t *Tally) Add(kind string, picture bool, n int) {
+	if n == 0 {
+		return
+	}
+	i := slices.IndexFunc(*t, func(s Skipped) bool { return s.Kind == kind && s.Picture == picture })
+	if i < 0 {
+		i = len(*t)
+		*t = append(*t, Skipped{kind, picture, 0})
+	}
+	(*t)[i].Count += n
+	slices.SortFunc(*t, func(a, b Skipped) int {
+		if a.Picture != b.Picture {
+			if a.Picture {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(b.Count-a.Count, cmp.Compare(a.Kind, b.Kind))
+	})
+}
+
+// String says what was skipped, for people: "skipped 5 files: 2 AVIF (convert to PNG or
 // JPEG), 3 .txt"; "" if nothing was.
-func (l Listing) Note() string {
+func (t Tally) String() string {
 	var parts []string
 	n := 0
-	for _, s := range l.Skipped {
+	for _, s := range t {
 		n += s.Count
 		part := fmt.Sprintf("%d %s", s.Count, s.Kind)
 		if s.Picture {
@@ -131,19 +150,13 @@ func (f *finder) skip(path, kind string, picture bool) {
 		return
 	}
 	f.seen[path] = true
-	for i := range f.Skipped {
-		if s := &f.Skipped[i]; s.Kind == kind && s.Picture == picture {
-			s.Count++
-			return
-		}
-	}
-	f.Skipped = append(f.Skipped, Skipped{kind, picture, 1})
+	f.Skipped.Add(kind, picture, 1)
 }
 
 // folder adds what is beneath dir.
 func (f *finder) folder(dir string) {
 	found, problems := 0, len(f.Problems)
-	here := finder{seen: map[string]bool{}}  // to say what there is if there are no images
+	var here Tally                           // to say what there is if there are no images
 	root := dir + string(filepath.Separator) // so that a link to a folder is followed
 	var files []string
 	filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -171,7 +184,7 @@ func (f *finder) folder(dir string) {
 			found++
 		default:
 			f.skip(path, kind, picture)
-			here.skip(path, kind, picture)
+			here.Add(kind, picture, 1)
 		}
 		return nil
 	})
@@ -181,7 +194,7 @@ func (f *finder) folder(dir string) {
 	}
 	if found == 0 && len(f.Problems) == problems {
 		text := "no image files (" + formats + ") in this folder"
-		if note := here.Note(); note != "" {
+		if note := here.String(); note != "" {
 			text += "; " + note
 		}
 		f.problem(dir, errors.New(text))
@@ -191,27 +204,40 @@ func (f *finder) folder(dir string) {
 // kindOf says under which kind a file of a folder is skipped; "" if it is an image
 // by its name.
 func kindOf(path string) (kind string, picture bool, err error) {
-	ext := strings.ToLower(filepath.Ext(path))
-	ours := IsPicture(path)
 	info, err := os.Stat(path)
 	switch {
-	case err != nil && ours:
-		if to, linkErr := os.Readlink(path); linkErr == nil && errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("link to %s: %w", to, cause(err))
-		}
-		return "", false, err
+	case err != nil && IsPicture(path):
+		return "", false, DeadLink(path, err)
 	case err == nil && info.IsDir():
 		return "link to a folder", false, nil
 	case err == nil && !info.Mode().IsRegular():
 		return "special file", false, nil
-	case ours:
-		return "", false, nil
-	case unread[ext] != "":
-		return unread[ext], true, nil
-	case ext == "":
-		return "without extension", false, nil
 	}
-	return ext, false, nil
+	kind, picture = Kind(path)
+	return kind, picture, nil
+}
+
+// DeadLink says where a link leads, if that is why there is no file at path.
+func DeadLink(path string, err error) error {
+	if to, linkErr := os.Readlink(path); linkErr == nil && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("link to %s: %w", to, cause(err))
+	}
+	return err
+}
+
+// Kind says what a file is by its name: "" for an image that is decoded, a format's name for
+// a picture that is not, else the extension.
+func Kind(name string) (kind string, picture bool) {
+	ext := strings.ToLower(filepath.Ext(name))
+	switch {
+	case IsPicture(name):
+		return "", true
+	case unread[ext] != "":
+		return unread[ext], true
+	case ext == "":
+		return "without extension", false
+	}
+	return ext, false
 }
 
 // IsPicture reports whether a file is taken for an image by its name.

@@ -46,7 +46,7 @@ func TestFindProblems(t *testing.T) {
 	if want := []string{at("n.txt"), at("a.png"), at("b.JPG"), at("sub/c.webp")}; !slices.Equal(l.Files, want) {
 		t.Errorf("files %q, want %q", l.Files, want)
 	}
-	want := []Skipped{{"HEIC", true, 2}, {"AVIF", true, 1}, {"SVG", true, 1}, {"without extension", false, 2}, {".txt", false, 1}, {"link to a folder", false, 1}}
+	want := Tally{{"HEIC", true, 2}, {"AVIF", true, 1}, {"SVG", true, 1}, {"without extension", false, 2}, {".txt", false, 1}, {"link to a folder", false, 1}}
 	if !slices.Equal(l.Skipped, want) {
 		t.Errorf("skipped %v, want %v", l.Skipped, want)
 	}
