@@ -322,7 +322,7 @@ func decodeSets(c *cli.Context, engine *model.Engine, net *model.Network, sets [
 	in := net.Input
 	size := in.Shape().Len()
 	total := sets[0].Len() + sets[1].Len()
-	if total > 8<<30/size {
+	if int64(total) > 8<<30/int64(size) || int64(total)*int64(size) > math.MaxInt {
 		return out, hinted(fmt.Errorf("%d images of %v take %d MB in memory", total, in.Shape(), total*size>>20), "choose a smaller --size or a --limit")
 	}
 	step, end := progress(c, "decoding")

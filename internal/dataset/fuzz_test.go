@@ -114,9 +114,12 @@ func FuzzTar(f *testing.F) {
 
 func TestReadN(t *testing.T) {
 	big := make([]byte, 5<<20+3)
-	for _, tt := range []struct{ have, want int }{{0, 0}, {10, 10}, {10, 9}, {9, 10}, {0, 1 << 30}, {5<<20 + 3, 5<<20 + 3}, {5 << 20, 1 << 40}} {
-		b, err := readN(bytes.NewReader(big[:tt.have]), int64(tt.want))
-		if short := tt.have < tt.want; short != (err == io.ErrUnexpectedEOF) || len(b) != min(tt.have, tt.want) || cap(b) > max(2*tt.have, 1<<20) {
+	for _, tt := range []struct {
+		have int
+		want int64
+	}{{0, 0}, {10, 10}, {10, 9}, {9, 10}, {0, 1 << 30}, {5<<20 + 3, 5<<20 + 3}, {5 << 20, 1 << 40}} {
+		b, err := readN(bytes.NewReader(big[:tt.have]), tt.want)
+		if short := int64(tt.have) < tt.want; short != (err == io.ErrUnexpectedEOF) || int64(len(b)) != min(int64(tt.have), tt.want) || cap(b) > max(2*tt.have, 1<<20) {
 			t.Errorf("%d of %d: got %d bytes, capacity %d, %v", tt.want, tt.have, len(b), cap(b), err)
 		}
 	}

@@ -192,6 +192,10 @@ func (p *parser) tuple() []int {
 	for p.err == nil && !p.accept(")") {
 		digits := len(p.rest) - len(strings.TrimLeft(p.rest, "0123456789"))
 		n, err := strconv.Atoi(p.rest[:digits])
+		if errors.Is(err, strconv.ErrRange) {
+			p.fail("size %.20s is too large", p.rest[:digits])
+			break
+		}
 		if err != nil {
 			p.fail("got %.20q, want a size", p.rest)
 			break

@@ -90,7 +90,7 @@ func TestReadErrors(t *testing.T) {
 		{"over limit", file(1, dict("<f4", "False", "(1000,)")), "needs 1000 x 4 bytes, only 64"},
 		{"short data", file(1, dict("<f4", "False", "(3,)"), 1, 2, 3, 4, 5), "data ends after 5 bytes, want 12"},
 		{"negative", file(1, dict("<f4", "False", "(-3,)")), "want a size"},
-		{"size beyond int", file(1, dict("<f4", "False", "(99999999999999999999,)")), "want a size"},
+		{"size beyond int", file(1, dict("<f4", "False", "(99999999999999999999,)")), "is too large"},
 		{"object", file(1, dict("|O", "False", "(3,)")), `number type "|O"`},
 		{"structured", file(1, "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}"), "want a string"},
 		{"missing", file(1, "{'descr': '<f4'}"), `"fortran_order" is missing`},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/deconvnet/viz/model"
@@ -103,8 +104,8 @@ func newConverter(f *file, src *source, o Options, mode batchMode) (*converter, 
 		nodeNames: map[string]int{}, layers: map[string]int{},
 		functions: map[functionKey]*function{}, sparse: map[string]*sparseProto{}, prefixes: map[string]int{}, spoiled: map[*node][]string{},
 		net: &model.Network{Preprocess: model.Preprocess{Scale: 1}}}
-	c.budget = int(min(src.size, 1<<40)) + 1<<16
-	c.more = moreNodes + int(min(src.size, 1<<40))/bytesPerNode
+	bytes := int(min(src.size, 1<<40, math.MaxInt/2))
+	c.budget, c.more = bytes+1<<16, moreNodes+bytes/bytesPerNode
 	for _, e := range f.metadata {
 		c.meta[e.key] = e.value
 	}

@@ -384,7 +384,7 @@ func TestGradients(t *testing.T) {
 				for i := range net.Nodes {
 					if l, ok := net.Nodes[i].Layer.(*model.Dropout); ok {
 						mask := make([]float32, n*g.shapes[net.Nodes[i].Name].Len())
-						dropout(mask, key(seed, streamDropout+drops, step), l.Rate)
+						dropout(mask, key(seed, streamDropout+uint64(drops), step), l.Rate)
 						r.masks[net.Nodes[i].Name] = mask
 						drops++
 					}

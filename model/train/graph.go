@@ -506,7 +506,7 @@ func (b *graph) maxPool(name string, l *model.MaxPool, from string, x *G.Node, f
 }
 
 func (b *graph) dropout(name string, rate float64, x *G.Node, flows []bool) *G.Node {
-	stream := streamDropout + b.dropped
+	stream := streamDropout + uint64(b.dropped)
 	b.dropped++
 	mask := make([]float32, x.Shape().TotalSize())
 	times := func(dst []float32, src []float32) {

@@ -4,9 +4,9 @@ import "math/bits"
 
 // Streams of random numbers, so that no two uses share any.
 const (
-	streamOrder   = 0x6f72646572
-	streamAugment = 0x6175676d
-	streamDropout = 0x64726f70 // plus the layer's index
+	streamOrder   = uint64(0x6f72646572)
+	streamAugment = uint64(0x6175676d)
+	streamDropout = uint64(0x64726f70) // plus the layer's index
 )
 
 // mix is the finaliser of SplitMix64: a bijection whose output bits all depend
@@ -19,8 +19,8 @@ func mix(x uint64) uint64 {
 }
 
 // key names a stream at one step; at(i) numbers within it.
-func key(seed uint64, stream, step int) uint64 {
-	return mix(mix(mix(seed)+uint64(stream)) + uint64(step))
+func key(seed, stream uint64, step int) uint64 {
+	return mix(mix(mix(seed)+stream) + uint64(step))
 }
 
 // at returns the i-th random number of the stream.
