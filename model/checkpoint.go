@@ -447,6 +447,23 @@ func encodeNetwork(net *Network) (string, error) {
 	b = appendString(append(b, `,"input":{"name":`...), net.Input.Name)
 	b = appendInts(append(b, `,"shape":`...), []int{net.Input.C, net.Input.H, net.Input.W})
 	b = appendString(append(b, `},"logits":`...), net.Logits)
+	if net.Scores != SoftmaxScores {
+		b = appendString(append(b, `,"scores":`...), net.Scores.String())
+	}
+	for i, o := range net.Outputs {
+		if !utf8.ValidString(o.Name) {
+			return "", fmt.Errorf("output %q: the name is not UTF-8", o.Name)
+		}
+		open := `,{"name":`
+		if i == 0 {
+			open = `,"outputs":[{"name":`
+		}
+		b = appendString(append(b, open...), o.Name)
+		b = append(appendString(append(b, `,"node":`...), o.Node), '}')
+	}
+	if len(net.Outputs) > 0 {
+		b = append(b, ']')
+	}
 	b = append(b, `,"nodes":[`...)
 	if !utf8.ValidString(net.Input.Name) {
 		return "", fmt.Errorf("input %q: the name is not UTF-8", net.Input.Name)
@@ -509,6 +526,10 @@ func decodeNetwork(text string) (*Network, map[string]slot, error) {
 			net.Name = p.str()
 		case "logits":
 			net.Logits = p.str()
+		case "scores":
+			net.Scores = p.scores()
+		case "outputs":
+			p.array(func() { net.Outputs = append(net.Outputs, p.output()) })
 		case "input":
 			p.object(func(key string) {
 				switch key {
@@ -536,6 +557,31 @@ func decodeNetwork(text string) (*Network, map[string]slot, error) {
 		}
 	})
 	return net, slots, p.end()
+}
+
+// scores reads what the scores mean.
+func (p *scanner) scores() Scores {
+	text := p.str()
+	s, err := ParseScores(text)
+	if err != nil && p.err == nil {
+		p.fail("%v", err)
+	}
+	return s
+}
+
+// output reads one of the network's outputs.
+func (p *scanner) output() (o Output) {
+	p.object(func(key string) {
+		switch key {
+		case "name":
+			o.Name = p.str()
+		case "node":
+			o.Node = p.str()
+		default:
+			p.fail("output: unknown key %.40q", key)
+		}
+	})
+	return o
 }
 
 // decodeNode reads one node and says what weights it wants.

@@ -11,8 +11,8 @@ import (
 const hashPiece = 1 << 18
 
 // Hash identifies what the network computes: the first 16 hex digits of a
-// SHA-256 over its layers, weights and preprocessing. Its name, classes and
-// origin do not count, nor does the machine. Pictures carry it as provenance.
+// SHA-256 over its layers, weights, preprocessing and what its scores mean. Its name,
+// classes, other outputs and origin do not count, nor does the machine. Pictures carry it as provenance.
 //
 // Large networks are hashed by all processors: hashed are the JSON of
 // viz.network (with the name left empty) and of viz.preprocess as in a
@@ -23,7 +23,10 @@ const hashPiece = 1 << 18
 // A network that Check refuses may have no hash: "".
 func (net *Network) Hash() string {
 	anonymous := *net
-	anonymous.Name = ""
+	anonymous.Name, anonymous.Outputs = "", nil
+	if r, err := net.Reading(); err == nil {
+		anonymous.Scores = r.Kind // however it is called
+	}
 	structure, err := encodeNetwork(&anonymous)
 	if err != nil {
 		return ""

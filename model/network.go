@@ -12,7 +12,9 @@ type Network struct {
 	Name       string
 	Input      Input
 	Nodes      []Node
-	Logits     string     // node with the raw class scores, before any softmax; "" if the network is no classifier
+	Logits     string     // node with the raw class scores, before any softmax or sigmoid; "" if the network is no classifier
+	Scores     Scores     // what the values at Logits mean
+	Outputs    []Output   // of the file it came from, if that says; Logits is of one of them
 	Preprocess Preprocess // how pixels become the input
 	Classes    []string   // class names by index; may be empty
 	Origin     Origin
@@ -153,14 +155,8 @@ func (net *Network) Check() error {
 	if err != nil {
 		return err
 	}
-	if net.Logits != "" {
-		s, ok := shapes[net.Logits]
-		switch {
-		case !ok:
-			return fmt.Errorf("model: logits node %q is not in the network", net.Logits)
-		case s.H*s.W > 1:
-			return fmt.Errorf("model: logits node %s is %v, want one score for each class", net.Logits, s)
-		}
+	if err := net.checkScores(shapes); err != nil {
+		return err
 	}
 	return net.Preprocess.check(net.Input)
 }

@@ -113,7 +113,7 @@ func Fixed(net *Network, layer string, weight *tensor.Tensor, bias []float32, cl
 		out.Nodes = append(out.Nodes, Node{Name: flat, Inputs: []string{at}, Layer: &Flatten{}})
 		at = flat
 	}
-	out.Logits = name("scores")
+	out.Logits, out.Scores, out.Outputs = name("scores"), SoftmaxScores, nil
 	out.Nodes = append(out.Nodes, Node{Name: out.Logits, Inputs: []string{at}, Layer: &Dense{Weight: weight, Bias: bias}},
 		Node{Name: name("probability"), Inputs: []string{out.Logits}, Layer: &Softmax{}})
 	return &out, out.Check()

@@ -104,8 +104,8 @@ func (net *Network) ResolveClass(spec string) (int, error) {
 		return net.oneClass(spec, hits)
 	}
 	classes := len(net.Classes)
-	if shapes, err := net.Shapes(); err == nil && net.Logits != "" {
-		classes = shapes[net.Logits].C
+	if n := net.NumClasses(); n > 0 {
+		classes = n
 	}
 	if classes == 0 {
 		return 0, fmt.Errorf("no class %q: the network is no classifier", spec)

@@ -85,7 +85,7 @@ func (t *Trace) Suspicions() []string {
 			}
 		}
 	}
-	if v := t.Value(t.Net.Logits); v != nil && t.Net.Logits != "" && v.Len() > 1 {
+	if v := t.Value(t.Net.Logits); v != nil && t.scoresExclude() {
 		first, second := float32(math.Inf(-1)), float32(math.Inf(-1))
 		for _, x := range v.Data[:v.Len()/t.N()] {
 			switch {
@@ -100,4 +100,14 @@ func (t *Trace) Suspicions() []string {
 		}
 	}
 	return out
+}
+
+// scoresExclude reports whether the scores are those of classes that exclude each other.
+func (t *Trace) scoresExclude() bool {
+	s, ok := t.Shapes[t.Net.Logits]
+	if !ok {
+		return false
+	}
+	r := t.Net.reading(s)
+	return r.Kind == SoftmaxScores && !r.Spatial() && s.C > 1
 }

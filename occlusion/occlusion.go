@@ -45,7 +45,8 @@ type Options struct {
 	Soft     int      // pixels over which the patch fades in from its edge
 	Segments []int32  // [H*W]: instead of a patch, cover all pixels of one label at a time; those below 0 never
 	Fill     Fill
-	Classes  []int    // classes to map; nil: the most probable one of the clean image
+	Classes  []int    // classes to map, see model.Target; nil: the most probable one of the clean image
+	At       *[2]int  // of a network with scores for every place: those at one row and column; nil: their sum
 	Layers   []string // layers whose strongest map is totalled; nil: the last convolution (model.ConvLayers)
 	Method   Method
 	Batch    int                   // of Brute: positions in a forward pass; 0: as many as stay within about 256 MiB, at most 64
@@ -77,10 +78,12 @@ type Map struct {
 	FillName   string
 
 	Classes    []int
-	CleanProb  []float32 // by class
+	Quantity   model.Quantity // what CleanProb, Prob and PixelDrop are: probabilities, or values of a regression
+	At         *[2]int        // as in Options
+	CleanProb  []float32      // by class
 	CleanLogit []float32
-	CleanBest  int           // most probable class of the clean image
-	Prob       [][]float32   // by class, by position (panel d)
+	CleanBest  int           // most probable class of the clean image, see model.Reading.Predict
+	Prob       [][]float32   // by class, by position (panel d); of maps of scores the sum over their places
 	odds       [][]float64   // by class, by position: log odds, see Lowest
 	Logit      [][]float32   // by class, by position
 	ArgMax     []int32       // most probable class, by position (panel e)
@@ -91,7 +94,8 @@ type Map struct {
 	MACs   int64 // multiply-adds that were made, the clean image's included
 	Whole  int64 // multiply-adds of as many whole forward passes
 
-	set *patches
+	set     *patches
+	reading *model.Reading
 }
 
 // pixelDrops takes the mean loss over the patches that cover a pixel, each by how
@@ -134,27 +138,6 @@ func (m *Map) LowestAt(j int) int {
 		}
 	}
 	return best
-}
-
-// logOdds is log p/(1-p) of class c, whose softmax is p: its score minus log sum
-// exp of the others'.
-func logOdds(scores []float32, p []float64, c int) float64 {
-	if p[c] < 0.5 && p[c] > 1e-300 {
-		return math.Log(p[c]) - math.Log1p(-p[c])
-	}
-	top := math.Inf(-1)
-	for i, s := range scores {
-		if i != c {
-			top = max(top, float64(s))
-		}
-	}
-	var others float64
-	for i, s := range scores {
-		if i != c {
-			others += math.Exp(float64(s) - top)
-		}
-	}
-	return float64(scores[c]) - top - math.Log(others)
 }
 
 // finite reports class scores that say nothing, as of a network whose training

@@ -24,15 +24,16 @@ type Scanner struct {
 	inc     *incremental.Net
 	brute   *model.Plan
 	whole   int64 // multiply-adds of a forward pass
+	reading *model.Reading
 }
 
 // New prepares a network.
 func New(engine *model.Engine, net *model.Network, o Options) (*Scanner, error) {
-	if net.Logits == "" {
-		return nil, fmt.Errorf("occlusion: the network is no classifier: it has no node with class scores")
+	reading, err := net.Reading()
+	if err != nil {
+		return nil, fmt.Errorf("occlusion: %w", err)
 	}
-	s := &Scanner{engine: engine, net: net, o: o, layers: o.Layers}
-	var err error
+	s := &Scanner{engine: engine, net: net, o: o, layers: o.Layers, reading: reading}
 	if s.shapes, err = net.Shapes(); err != nil {
 		return nil, err
 	}
@@ -47,11 +48,13 @@ func New(engine *model.Engine, net *model.Network, o Options) (*Scanner, error) 
 			s.layers = convs[len(convs)-1:]
 		}
 	}
-	classes := s.shapes[net.Logits].Len()
 	for _, c := range o.Classes {
-		if c < 0 || c >= classes {
-			return nil, fmt.Errorf("occlusion: no class %d: the network has %d", c, classes)
+		if err := reading.Check(model.Target{Class: c, At: o.At}); err != nil {
+			return nil, fmt.Errorf("occlusion: %w", err)
 		}
+	}
+	if err := reading.Check(model.Target{At: o.At}); err != nil {
+		return nil, fmt.Errorf("occlusion: %w", err)
 	}
 	switch o.Method {
 	case Fast, Box, Brute:
@@ -161,19 +164,18 @@ func (s *Scanner) newMap(x *tensor.Tensor, set *patches, scores []float32, value
 	n := len(set.boxes)
 	m := &Map{Net: s.net, Input: x, Patch: set.patch, Stride: set.stride, Soft: set.soft, Rows: set.rows, Cols: set.cols, Boxes: set.boxes,
 		Segments: set.segments, Labels: set.labels, Classes: s.o.Classes, ArgMax: make([]int32, n), FillName: s.o.Fill.String(),
-		Method: s.o.Method, Whole: s.whole * int64(n+1), set: set}
+		Method: s.o.Method, Whole: s.whole * int64(n+1), Quantity: s.reading.Quantity(), At: s.o.At, set: set, reading: s.reading}
 	var err error
 	if m.Filler, err = s.o.Fill.pixels(x, s.net, set.patch); err != nil {
 		return nil, err
 	}
-	m.CleanBest = tensor.ArgMax(scores)
+	m.CleanBest = s.reading.Predict(scores)
 	if m.Classes == nil {
-		m.Classes = []int{m.CleanBest}
+		m.Classes = []int{s.reading.Default(scores).Class}
 	}
-	p := tensor.Softmax(scores)
-	for _, c := range m.Classes {
-		m.CleanProb = append(m.CleanProb, float32(p[c]))
-		m.CleanLogit = append(m.CleanLogit, scores[c])
+	for _, told := range s.reading.TellAll(scores, m.Classes, m.At) {
+		m.CleanProb = append(m.CleanProb, float32(told.Value))
+		m.CleanLogit = append(m.CleanLogit, float32(told.Score))
 		m.Prob = append(m.Prob, make([]float32, n))
 		m.Logit = append(m.Logit, make([]float32, n))
 		m.odds = append(m.odds, make([]float64, n))
@@ -193,12 +195,11 @@ func (m *Map) put(i int, scores []float32) error {
 	if err := finite(scores); err != nil {
 		return fmt.Errorf("occlusion: patch at row %d, column %d: %w", m.Boxes[i].Y0, m.Boxes[i].X0, err)
 	}
-	p := tensor.Softmax(scores)
-	for j, c := range m.Classes {
-		m.Prob[j][i], m.Logit[j][i] = float32(p[c]), scores[c]
-		m.odds[j][i] = logOdds(scores, p, c)
+	for j, told := range m.reading.TellAll(scores, m.Classes, m.At) {
+		m.Prob[j][i], m.Logit[j][i] = float32(told.Value), float32(told.Score)
+		m.odds[j][i] = told.Odds
 	}
-	m.ArgMax[i] = int32(tensor.ArgMax(scores))
+	m.ArgMax[i] = int32(m.reading.Predict(scores))
 	return nil
 }
 

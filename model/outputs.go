@@ -1,0 +1,195 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ScoresOf finds what output node gives: the node with its scores, before softmax or
+// sigmoid, and what they mean. A network that ends without an activation gives
+// logits if it has several outputs; one output alone, or maps of features, are raw.
+// It is "" if no layer gives them.
+func (net *Network) ScoresOf(node string, shapes map[string]Shape) (scores string, kind Scores) {
+	scores, kind = net.beforeActivation(node, shapes)
+	if kind == SoftmaxScores && !net.overClasses(scores, shapes) {
+		scores, kind = node, RawScores
+	}
+	scores = net.planar(scores, shapes)
+	if net.Node(scores) == nil {
+		return "", SoftmaxScores
+	}
+	return scores, kind
+}
+
+// planar is the node whose maps are those of node with the channels last, else node.
+func (net *Network) planar(node string, shapes map[string]Shape) string {
+	n := net.Node(node)
+	if n == nil {
+		return node
+	}
+	l, ok := n.Layer.(*Rearrange)
+	if !ok || l.What != "Transpose" || len(l.To) != 3 {
+		return node
+	}
+	s := shapes[n.Inputs[0]]
+	if !slices.Equal(l.To, []int{s.H, s.W, s.C}) || !slices.Equal(l.Strides, []int{s.W, 1, s.H * s.W}) {
+		return node
+	}
+	return n.Inputs[0]
+}
+
+// overClasses reports whether the softmax that reads node runs over its channels.
+func (net *Network) overClasses(node string, shapes map[string]Shape) bool {
+	s := shapes[net.planar(node, shapes)]
+	if s.H*s.W == 1 {
+		return true
+	}
+	for _, n := range net.Consumers(node) {
+		switch l := n.Layer.(type) {
+		case *Softmax:
+			return true
+		case *SoftmaxAxis:
+			if l.Size == s.C {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (net *Network) beforeActivation(node string, shapes map[string]Shape) (string, Scores) {
+	at := node
+	for {
+		n := net.Node(at)
+		if n == nil {
+			break
+		}
+		switch l := n.Layer.(type) {
+		case *Dropout, *Flatten, *Reshape:
+			at = n.Inputs[0]
+			continue
+		case *Rearrange:
+			if l.What == "Transpose" {
+				at = n.Inputs[0]
+				continue
+			}
+		case *Softmax, *SoftmaxAxis:
+			return n.Inputs[0], SoftmaxScores
+		case *Unary:
+			switch l.Op {
+			case "Sigmoid", "HardSigmoid":
+				return n.Inputs[0], SigmoidScores
+			case "Log":
+				if in := net.Node(n.Inputs[0]); in != nil && isSoftmax(in.Layer) {
+					at = in.Name
+					continue
+				}
+			}
+		case *Binary:
+			if x := net.quotient(n); x != "" {
+				return x, SoftmaxScores
+			}
+		}
+		break
+	}
+	return node, net.unclosed(node, at, shapes[node])
+}
+
+func isSoftmax(l Layer) bool {
+	switch l.(type) {
+	case *Softmax, *SoftmaxAxis:
+		return true
+	}
+	return false
+}
+
+// unclosed is the kind of scores that no softmax or sigmoid follows; last is the
+// node that made them.
+func (net *Network) unclosed(node, last string, s Shape) Scores {
+	if s.C == 1 {
+		return RawScores
+	}
+	if s.H*s.W == 1 {
+		return LogitScores
+	}
+	if n := net.Node(last); n != nil {
+		switch n.Layer.(type) {
+		case *Conv, *ConvTranspose, *AlongAxis, *BatchNorm:
+			return LogitScores
+		}
+	}
+	return RawScores
+}
+
+// quotient is x if n is exp(x) divided by its sum: a softmax in parts.
+func (net *Network) quotient(n *Node) string {
+	l := n.Layer.(*Binary)
+	if l.Op != "Div" || l.Value != nil {
+		return ""
+	}
+	e, sum := net.Node(n.Inputs[0]), net.Node(n.Inputs[1])
+	for sum != nil {
+		if _, ok := sum.Layer.(*Reshape); !ok {
+			break
+		}
+		sum = net.Node(sum.Inputs[0])
+	}
+	if e == nil || sum == nil {
+		return ""
+	}
+	f, isFunction := e.Layer.(*Unary)
+	r, isSum := sum.Layer.(*Reduce)
+	if !isFunction || f.Op != "Exp" || !isSum || r.Op != "sum" || sum.Inputs[0] != e.Name {
+		return ""
+	}
+	return e.Inputs[0]
+}
+
+// WithOutput returns the network with the scores of another of its outputs, by its
+// author's name, or of any of its nodes.
+func (net *Network) WithOutput(name string) (*Network, error) {
+	node := ""
+	var names []string
+	for _, o := range net.Outputs {
+		names = append(names, o.Name)
+		if o.Name == name {
+			node = o.Node
+		}
+	}
+	if node == "" && net.Node(name) != nil {
+		node = name
+	}
+	if node == "" {
+		have := "it has no others"
+		if len(names) > 0 {
+			have = "outputs are " + strings.Join(names, ", ")
+		}
+		return nil, fmt.Errorf("network %s has no output %q: %s; any layer's name will do, too", net.Name, name, have)
+	}
+	shapes, err := net.Shapes()
+	if err != nil {
+		return nil, err
+	}
+	out := *net
+	out.Logits, out.Scores = net.ScoresOf(node, shapes)
+	return &out, out.Check()
+}
+
+// checkScores reports scores and outputs that do not fit the network.
+func (net *Network) checkScores(shapes map[string]Shape) error {
+	if net.Logits != "" {
+		if _, ok := shapes[net.Logits]; !ok {
+			return fmt.Errorf("model: logits node %q is not in the network", net.Logits)
+		}
+	}
+	if !slices.Contains([]Scores{SoftmaxScores, SigmoidScores, LogitScores, RawScores}, net.Scores) {
+		return fmt.Errorf("model: scores are %q, want softmax, sigmoid, logits or raw", string(net.Scores))
+	}
+	for _, o := range net.Outputs {
+		if _, ok := shapes[o.Node]; !ok {
+			return fmt.Errorf("model: output %q is node %q, which is not in the network", o.Name, o.Node)
+		}
+	}
+	return nil
+}
