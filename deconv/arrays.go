@@ -38,7 +38,7 @@ func (r Rule) describeArray(l model.Layer) (string, error) {
 			return "to the first place of the " + l.Op + "imum", nil
 		}
 		return "gradient", nil
-	case *model.InstanceNorm:
+	case *model.InstanceNorm, *model.GroupNorm:
 		if r == Gradient {
 			return "gradient", nil
 		}
@@ -90,7 +90,7 @@ func (r Rule) readsArray(l model.Layer) (in, out bool) {
 	case *model.Reduce:
 		linear := l.Op == "sum" || l.Op == "mean"
 		return !linear, !linear
-	case *model.InstanceNorm:
+	case *model.InstanceNorm, *model.GroupNorm:
 		return true, false
 	case *model.SoftmaxAxis:
 		return false, true
@@ -246,6 +246,12 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 			return err
 		}
 		d.instanceNorm(l, dst, g, x, in)
+	case *model.GroupNorm:
+		x, err := all(n.Inputs[which])
+		if err != nil {
+			return err
+		}
+		d.groupNorm(l, dst, g, x, in)
 	case *model.SoftmaxAxis:
 		y, err := all(n.Name)
 		if err != nil {
@@ -383,23 +389,27 @@ func windowGrad(l *model.WindowPool, dst, g []float32, in, out model.Shape, x, y
 	}
 }
 
-// instanceNorm takes a map's own statistics as they are under the paper's rules
-// and guided backpropagation; the gradient knows that they depend on the map.
+// instanceNorm is groupNorm with a group for each map.
 func (d *solo) instanceNorm(l *model.InstanceNorm, dst, g, x []float32, in model.Shape) {
-	mean, scale := l.Moments(x, in)
-	plane := in.H * in.W
-	for c := range in.C {
+	d.groupNorm(&model.GroupNorm{Groups: in.C, Scale: l.Scale, Shift: l.Shift, Eps: l.Eps}, dst, g, x, in)
+}
+
+// groupNorm takes a group's own statistics as they are under the paper's rules
+// and guided backpropagation; the gradient knows that they depend on the group.
+func (d *solo) groupNorm(l *model.GroupNorm, dst, g, x []float32, in model.Shape) {
+	mean, scale := l.Moments(x)
+	plane, size := in.H*in.W, in.Len()/l.Groups
+	for group := range l.Groups {
+		m, s := mean[group], scale[group]
 		var sum, dot float64
-		for i := c * plane; i < (c+1)*plane; i++ {
-			sum += float64(g[i])
-			dot += float64(g[i]) * (float64(x[i]) - mean[c]) * scale[c]
+		for i := group * size; i < (group+1)*size && d.p.rule == Gradient; i++ {
+			v := float64(g[i]) * float64(l.Scale[i/plane])
+			sum += v
+			dot += v * (float64(x[i]) - m) * s
 		}
-		if d.p.rule != Gradient {
-			sum, dot = 0, 0
-		}
-		for i := c * plane; i < (c+1)*plane; i++ {
-			hat := (float64(x[i]) - mean[c]) * scale[c]
-			dst[i] = float32(float64(l.Scale[c]) * scale[c] * (float64(g[i]) - (sum+hat*dot)/float64(plane)))
+		for i := group * size; i < (group+1)*size; i++ {
+			hat := (float64(x[i]) - m) * s
+			dst[i] = float32(s * (float64(g[i])*float64(l.Scale[i/plane]) - (sum+hat*dot)/float64(size)))
 		}
 	}
 }

@@ -84,7 +84,8 @@ func arrayKinds() *Network {
 		Nodes: []Node{
 			{"up", []string{"x"}, &ConvTranspose{Weight: ramp(2, 3, 2, 2), Bias: ramp(3).Data, Stride: two, Dilation: one, Pads: [4]int{0, 1, 1, 0}, OutPad: two, Groups: 1}},
 			{"norm", []string{"up"}, &InstanceNorm{Scale: ramp(3).Data, Shift: ramp(3).Data, Eps: 1e-3}},
-			{"gelu", []string{"norm"}, &Unary{Op: "Elu", Alpha: 0.5, Beta: 2}},
+			{"groups", []string{"norm"}, &GroupNorm{Groups: 3, Scale: ramp(3).Data, Shift: ramp(3).Data, Eps: 1e-3}},
+			{"gelu", []string{"groups"}, &Unary{Op: "Elu", Alpha: 0.5, Beta: 2}},
 			{"pool", []string{"gelu"}, &WindowPool{Op: "lp", Kernel: two, Stride: two, Dilation: one, Pads: [4]int{1, 0, 0, 1}, Ceil: true, CountPad: true, Columns: true, P: 3}},
 			{"scale", []string{"x"}, &Binary{Op: "Sub", A: []int{}, B: []int{2, 4, 4}, Value: ramp(), First: true}},
 			{"both", []string{"scale", "x"}, &Binary{Op: "Max", A: []int{2, 4, 4}, B: []int{2, 4, 4}}},

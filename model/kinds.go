@@ -58,6 +58,7 @@ var kinds = []kind{
 	&LRN{},
 	&BatchNorm{},
 	&InstanceNorm{},
+	&GroupNorm{},
 	&Add{},
 	&Concat{},
 	&Flatten{},

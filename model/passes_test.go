@@ -101,6 +101,8 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		"WindowPool/average": on(&model.WindowPool{Op: "average", Kernel: [2]int{3, 2}, Stride: [2]int{2, 1}, Dilation: [2]int{1, 2}, Pads: [4]int{1, 0, 0, 1}, CountPad: true}),
 		"WindowPool/argmax":  on(&model.WindowPool{Op: "argmax", Kernel: [2]int{3, 2}, Stride: [2]int{2, 1}, Dilation: one}),
 		"InstanceNorm":       on(&model.InstanceNorm{Scale: vector(3, false), Shift: vector(3, false), Eps: 1e-5}),
+		"GroupNorm":          on(&model.GroupNorm{Groups: 1, Scale: vector(3, false), Shift: vector(3, false), Eps: 1e-5}),
+		"GroupNorm/2":        split(on(nil), vector(4, true), &model.GroupNorm{Groups: 2, Scale: vector(4, false), Shift: vector(4, false), Eps: 1e-5}),
 		"Reduce/mean":        on(&model.Reduce{Op: "mean", From: []int{3, 7, 9}, Axes: []int{0, 2}}),
 		"Reduce/max":         on(&model.Reduce{Op: "max", From: []int{3, 7, 9}, Axes: []int{1}}),
 		"Reduce/l2":          on(&model.Reduce{Op: "l2", From: []int{3, 7, 9}, Axes: []int{0}}),
@@ -148,6 +150,13 @@ func squared(net *model.Network) *model.Network {
 	}
 	net.Nodes = append([]model.Node{{Name: "square", Inputs: []string{"in", "in"}, Layer: &model.Binary{Op: "Mul", A: []int{3, 7, 9}, B: []int{3, 7, 9}}},
 		{Name: "more", Inputs: []string{"square"}, Layer: &model.Unary{Op: "Affine", Alpha: 1, Beta: 1}}}, net.Nodes...)
+	return net
+}
+
+// split makes four maps of the input's first two.
+func split(net *model.Network, weights []float32, l model.Layer) *model.Network {
+	net.Nodes = []model.Node{{Name: "four", Inputs: []string{"in"}, Layer: &model.AlongAxis{From: []int{3, 7, 9}, Axis: 0, Taps: 1, Index: []int{0, 1, 0, 1}, Weight: weights}},
+		{Name: "it", Inputs: []string{"four"}, Layer: l}}
 	return net
 }
 

@@ -33,6 +33,7 @@ func init() {
 		"LRN":                   lrn,
 		"BatchNormalization":    batchNorm,
 		"InstanceNormalization": instanceNorm,
+		"GroupNormalization":    groupNorm,
 		"Add":                   binaryOp,
 		"Sub":                   binaryOp,
 		"Mul":                   binaryOp,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -90,6 +91,18 @@ func TestWrite(t *testing.T) {
 			t.Fatal(err)
 		}
 		back(t, net, 0)
+	}
+}
+
+// TestWriteNorms: normalisations come back.
+func TestWriteNorms(t *testing.T) {
+	net := &model.Network{Name: "n", Input: model.Input{Name: "x", C: 4, H: 2, W: 3}, Nodes: []model.Node{{Name: "norm", Inputs: []string{"x"},
+		Layer: &model.GroupNorm{Groups: 2, Scale: []float32{1, 2, 3, -4}, Shift: []float32{.1, .2, .3, .4}, Eps: 1e-3}}}}
+	if got := back(t, net, 21); got.Nodes[0].Layer.Kind() != "GroupNorm" {
+		t.Errorf("%s comes back", got.Nodes[0].Layer.Kind())
+	}
+	if err := onnx.Write(io.Discard, net, 18); err == nil || !strings.Contains(err.Error(), "operator set 21") {
+		t.Errorf("operator set 18: %v", err)
 	}
 }
 

@@ -1,0 +1,71 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// GroupNorm normalises groups of neighbouring channels, each by its own mean and
+// variance: Scale * (x-mean)/sqrt(var+Eps) + Shift, scale and shift per channel.
+// With one group it is a layer normalisation of the whole image.
+type GroupNorm struct {
+	Groups       int
+	Scale, Shift []float32 // [C]
+	Eps          float64
+}
+
+// Kind is the layer's name.
+func (*GroupNorm) Kind() string { return "GroupNorm" }
+
+func (l *GroupNorm) slots() []slot {
+	return []slot{attribute("groups", &l.Groups), trained("scale", &l.Scale).torch("weight"), trained("shift", &l.Shift).torch("bias"), attribute("eps", &l.Eps)}
+}
+
+func (l *GroupNorm) shape(ins []Shape) (Shape, error) {
+	s := ins[0]
+	if l.Groups < 1 || s.C%l.Groups != 0 {
+		return s, fmt.Errorf("%d groups of %d channels", l.Groups, s.C)
+	}
+	if len(l.Scale) != s.C || len(l.Shift) != s.C {
+		return s, fmt.Errorf("scales for %d channels, the input has %d", len(l.Scale), s.C)
+	}
+	return s, nil
+}
+
+func (*GroupNorm) inputs() int           { return 1 }
+func (*GroupNorm) reach(_ Shape) reach   { return everywhere }
+func (*GroupNorm) macs(_, _ Shape) int64 { return 0 }
+func (l *GroupNorm) text() string        { return fmt.Sprintf("%d groups", l.Groups) }
+
+func (l *GroupNorm) forward(c *call) error {
+	plane, size := c.ins[0].H*c.ins[0].W, c.ins[0].Len()/l.Groups
+	c.each(func(dst, src []float32) {
+		mean, scale := l.Moments(src)
+		for i, v := range src {
+			dst[i] = float32((float64(v)-mean[i/size])*scale[i/size]*float64(l.Scale[i/plane]) + float64(l.Shift[i/plane]))
+		}
+	})
+	return nil
+}
+
+func (l *GroupNorm) drawn(_ *builder, ins []Shape, _ int) (Layer, error) {
+	return &GroupNorm{Groups: l.Groups, Scale: slices.Repeat([]float32{1}, ins[0].C), Shift: make([]float32, ins[0].C), Eps: l.Eps}, nil
+}
+
+// Moments are mean and 1/sqrt(variance+Eps) of each group of one image.
+func (l *GroupNorm) Moments(src []float32) (mean, scale []float64) {
+	size := len(src) / l.Groups
+	for group := range slices.Chunk(src, size) {
+		var sum, square float64
+		for _, v := range group {
+			sum += float64(v)
+		}
+		m := sum / float64(size)
+		for _, v := range group {
+			square += (float64(v) - m) * (float64(v) - m)
+		}
+		mean, scale = append(mean, m), append(scale, 1/math.Sqrt(square/float64(size)+l.Eps))
+	}
+	return mean, scale
+}
