@@ -8,6 +8,7 @@ import (
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/onnx"
 	"github.com/deconvnet/viz/model/open"
 	"github.com/urfave/cli/v2"
 )
@@ -16,14 +17,14 @@ func importCommand() *cli.Command {
 	return &cli.Command{
 		Name: "import", Usage: "turn an ONNX network, or safetensors weights of a known architecture, into a checkpoint",
 		UsageText: "viz import [flags] NET.onnx|WEIGHTS.safetensors",
-		Description: "What --preprocess, --labels and --input-size say about an ONNX network is kept in NET.onnx.viz.json beside it, where every\n" +
+		Description: "What --preprocess, --labels, --layout and --input-size say about an ONNX network is kept in NET.onnx.viz.json beside it, where every\n" +
 			"command finds it; --beside writes nothing else.\n\n" +
 			examples("viz import net.onnx", "viz import --beside --preprocess imagenet --labels names.txt net.onnx",
 				"viz import --arch mnist-cnn --preprocess scale=1/255,mean=.1307,std=.3081 mnist.safetensors"),
 		Flags: []cli.Flag{&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`; default: NET.bin"}, quietFlag,
 			&cli.BoolFlag{Name: "beside", Usage: "only write NET.onnx.viz.json, not a checkpoint"},
 			&cli.StringFlag{Name: "arch", Usage: "architecture of safetensors weights: " + strings.Join(model.KnownArches(), ", ")},
-			&cli.StringFlag{Name: "input-size", Aliases: []string{"size"}, Usage: inputSizeFlag.Usage}, preprocessFlag, labelsFlag,
+			&cli.StringFlag{Name: "input-size", Aliases: []string{"size"}, Usage: inputSizeFlag.Usage}, preprocessFlag, labelsFlag, layoutFlag,
 			&cli.StringSliceFlag{Name: "measure-mean", Usage: "measure the mean pixel of the training data over the pictures in `PATH` (file, folder, archive); occlusion's patches have it"}},
 		Action: importNetwork,
 	}
@@ -77,9 +78,12 @@ func importNetwork(c *cli.Context) error {
 		}
 		wrote(c, out)
 	}
-	if isONNX && (c.Bool("beside") || c.String("preprocess") != "" || c.String("labels") != "" || c.String("input-size") != "" || c.IsSet("measure-mean")) {
+	if isONNX && (c.Bool("beside") || c.String("preprocess") != "" || c.String("labels") != "" || c.String("input-size") != "" || c.String("layout") != "" || c.IsSet("measure-mean")) {
 		p := net.Preprocess
 		s := &open.Notes{Preprocess: &p, Classes: net.Classes}
+		if s.Layout, err = onnx.ParseLayout(c.String("layout")); err != nil {
+			return err
+		}
 		if unstated(c, net) && p.DataMean == nil {
 			s.Preprocess = nil
 		}

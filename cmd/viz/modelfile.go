@@ -19,6 +19,7 @@ var (
 	inputSizeFlag  = &cli.StringFlag{Name: "input-size", Usage: "input of an ONNX network that leaves it open, `N` or ROWSxCOLUMNS; default: that of the first image"}
 	preprocessFlag = &cli.StringFlag{Name: "preprocess", Usage: "how pixels become the input: `SPEC` is " + strings.Join(model.PreprocessPresets(), ", ") +
 		", FILE.json of timm or Hugging Face, or settings like fit=stretch,filter=bicubic,size=256,crop=224,scale=1/255,mean=.5/.5/.5,std=.2/.2/.2,order=bgr,invert"}
+	layoutFlag = &cli.StringFlag{Name: "layout", Usage: "order of an ONNX input's axes: nchw (channels first), nhwc (channels last) or auto; default: as the graph shows it"}
 	labelsFlag = &cli.StringFlag{Name: "labels", Usage: "class names: `FILE` of lines, or JSON"}
 )
 
@@ -35,7 +36,7 @@ func modelFlags(cmd *cli.Command) {
 	if !has("size") {
 		size.Aliases = []string{"size"}
 	}
-	for _, f := range []cli.Flag{&size, preprocessFlag, labelsFlag} {
+	for _, f := range []cli.Flag{&size, preprocessFlag, labelsFlag, layoutFlag} {
 		if !has(f.Names()[0]) {
 			cmd.Flags = append(cmd.Flags, f)
 		}
@@ -51,7 +52,7 @@ func modelOptionsOf(c *cli.Context) (o open.Options, err error) {
 	if slices.Min(o.InputSize[:]) < 0 || slices.Max(o.InputSize[:]) > 1<<15 {
 		return o, usage(fmt.Sprintf("--%s %s: want N or ROWSxCOLUMNS", name, c.String(name)), "")
 	}
-	o.Preprocess, o.Labels = c.String("preprocess"), c.String("labels")
+	o.Preprocess, o.Labels, o.Layout = c.String("preprocess"), c.String("labels"), c.String("layout")
 	for _, path := range inputPaths(c) {
 		if isFile(path) && !isDir(path) {
 			o.Like = path

@@ -81,6 +81,9 @@ type converter struct {
 	layers map[string]int // index in net.Nodes
 	images int64          // size of the first axis if that counts the images, else 0
 
+	last    bool // the input's channels are last
+	guessed bool // as its sizes have it, nothing else shows it
+
 	budget   int // numbers that constants computed here may still take
 	more     int // copies of nodes that may still be made (see inline.go)
 	taken    map[string]bool
@@ -204,7 +207,10 @@ func (c *converter) convert() (*Graph, error) {
 		c.prune()
 	}
 	c.fuse()
-	g := &Graph{Net: c.net, Notes: c.notes}
+	g := &Graph{Net: c.net, Notes: c.notes, Layout: ChannelsFirst, LayoutGuessed: c.guessed}
+	if c.last {
+		g.Layout = ChannelsLast
+	}
 	for _, out := range c.graph.outputs {
 		v, err := c.output(out.name)
 		if err != nil {
@@ -334,8 +340,9 @@ func (c *converter) input() error {
 	v := found[0]
 	switch v.typ {
 	case typeFloat, typeDouble, typeFloat16, typeBfloat16:
+	case typeUint8, typeInt8, typeUint16, typeInt16, typeInt32: // pixels as cameras and files have them
 	default:
-		return fmt.Errorf("onnx: input %s has element type %v, want floating point", v.name, v.typ)
+		return fmt.Errorf("onnx: input %s has element type %v, want floating point, or integers of 8 to 32 bits", v.name, v.typ)
 	}
 	if v.name == "" {
 		return errors.New("onnx: the input has no name")
@@ -347,6 +354,7 @@ func (c *converter) input() error {
 	if _, err := elements(dims, 1<<30); err != nil {
 		return fmt.Errorf("onnx: input %s has shape %v, which is too large", v.name, v.dims)
 	}
+	c.last = last
 	rest := dims
 	if len(dims) > 1 && (c.mode == imagesApart || dims[0] == 1) {
 		c.images, rest = dims[0], dims[1:]
@@ -365,61 +373,6 @@ func (c *converter) input() error {
 	c.net.Input = in
 	c.values[v.name] = x
 	return nil
-}
-
-// bindSize returns the input's dims for one image, with what the file leaves
-// open filled in, and whether the channels are last: Keras and its kin put
-// them there, 1 to 4 and not in front.
-func (c *converter) bindSize(v valueInfo) (dims []int64, last bool, err error) {
-	dims = slices.Clone(v.dims)
-	if !v.ranked {
-		return nil, false, fmt.Errorf("onnx: input %s has no shape, want [N, channels, height, width]", v.name)
-	}
-	if len(dims) > 0 && dims[0] == -1 {
-		dims[0] = 1
-	}
-	if len(dims) != 4 {
-		if slices.Contains(dims, -1) {
-			return nil, false, fmt.Errorf("onnx: input %s has shape %v (-1: open), want [N, channels, height, width] or all sizes fixed", v.name, v.dims)
-		}
-		return dims, false, nil
-	}
-	last = dims[3] > 0 && dims[3] <= 4 && (dims[1] > 4 || dims[1] == -1) && (dims[2] > 4 || dims[2] == -1)
-	h, w, ch := 2, 3, 1
-	if last {
-		h, w, ch = 1, 2, 3
-	}
-	if dims[ch] == -1 {
-		if dims[ch] = c.channels(v.name); dims[ch] == 0 {
-			return nil, false, fmt.Errorf("onnx: input %s has shape %v (-1: open), want the channels fixed", v.name, v.dims)
-		}
-	}
-	for i, axis := range []int{h, w} {
-		size := []int{c.opt.Height, c.opt.Width}[i]
-		switch {
-		case dims[axis] == -1 && size > 0:
-			dims[axis] = int64(size)
-		case dims[axis] != -1 && size > 0 && dims[axis] != int64(size):
-			return nil, false, fmt.Errorf("onnx: input %s has shape %v: it cannot become %dx%d", v.name, v.dims, c.opt.Height, c.opt.Width)
-		}
-	}
-	if slices.Contains(dims, -1) {
-		return nil, false, &OpenSize{Input: v.name, Shape: v.dims}
-	}
-	return dims, last, nil
-}
-
-// channels is the number of channels that a convolution of the input wants.
-func (c *converter) channels(input string) int64 {
-	for _, n := range c.nodes {
-		if n.op != "Conv" || len(n.inputs) < 2 || n.inputs[0] != input {
-			continue
-		}
-		if t := c.tensors[n.inputs[1]]; t != nil && len(t.dims) == 4 && t.dims[1] > 0 && t.dims[1] < maxSize {
-			return t.dims[1] * min(max(n.int("group", 1), 1), maxSize)
-		}
-	}
-	return 0
 }
 
 // unknown says why a node's operator is out of the question, "" if it is not.

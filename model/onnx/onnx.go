@@ -22,6 +22,8 @@ type Options struct {
 	// Bind gives values to inputs of the graph, by name, which become constants.
 	// What remains must be one input, the picture.
 	Bind map[string]Value
+	// Layout of the input's axes; AutoLayout: as the graph shows it.
+	Layout Layout
 	// Name is what to call the network; "": after the file or the graph.
 	Name string
 }
@@ -39,6 +41,10 @@ type Graph struct {
 	Net     *model.Network
 	Outputs []Output
 	Notes   []string // what is unusual about the file, for people
+	// Layout of the file's input. It is guessed if nothing in the graph shows it:
+	// then few channels at the end are taken for that.
+	Layout        Layout
+	LayoutGuessed bool
 }
 
 // Output is one output of a graph: the layer that makes it, and its shape as the

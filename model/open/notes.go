@@ -12,11 +12,13 @@ import (
 
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/onnx"
 )
 
 // Notes are what NET.onnx.viz.json says about NET.onnx.
 type Notes struct {
-	Input      []int             `json:"input,omitempty"` // rows, columns; only if the network leaves them open
+	Input      []int             `json:"input,omitempty"`  // rows, columns; only if the network leaves them open
+	Layout     onnx.Layout       `json:"layout,omitempty"` // nchw or nhwc; only if somebody said so
 	Preprocess *model.Preprocess `json:"preprocess,omitempty"`
 	Classes    []string          `json:"classes,omitempty"`
 }
@@ -45,6 +47,9 @@ func ReadNotes(network string) (*Notes, error) {
 	}
 	if len(n.Input) != 0 && (len(n.Input) != 2 || slices.Min(n.Input) < 1) {
 		return nil, fmt.Errorf("%s: input is %v, want rows and columns", path, n.Input)
+	}
+	if n.Layout, err = onnx.ParseLayout(string(n.Layout)); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return n, nil
 }

@@ -26,12 +26,13 @@ type Options struct {
 	InputSize  [2]int // rows, columns of an input that the file leaves open; 0, 0: not said
 	Preprocess string // how pixels become the input, see model.ParsePreprocess; "": as the file says
 	Labels     string // file of class names; "": those of the file
+	Layout     string // order of an ONNX input's axes, see onnx.ParseLayout; "": as the notes or the graph have it
 	Like       string // picture or .npy file whose size an input of open size takes if nothing else says it
 }
 
 // OptionError is an option that does not fit the network or cannot be read.
 type OptionError struct {
-	Option string // "input-size", "preprocess" or "arch", as the command calls it
+	Option string // "input-size", "preprocess", "layout" or "arch", as the command calls it
 	Err    error
 }
 
@@ -79,6 +80,13 @@ func Network(name string, o Options) (*model.Network, error) {
 	if err != nil {
 		return nil, err
 	}
+	layout, err := onnx.ParseLayout(o.Layout)
+	if err != nil {
+		return nil, &OptionError{"layout", err}
+	}
+	if layout != onnx.AutoLayout && !IsONNX(name) {
+		return nil, &OptionError{"layout", fmt.Errorf("%s is no ONNX file, its layout is known", name)}
+	}
 	var net *model.Network
 	switch {
 	case Builtin(name):
@@ -91,7 +99,7 @@ func Network(name string, o Options) (*model.Network, error) {
 		if model.IsCheckpoint(head) || !onnx.IsONNX(head) {
 			net, err = model.Load(name)
 		} else {
-			net, err = openONNX(name, o, crop)
+			net, err = openONNX(name, o, crop, layout)
 		}
 	}
 	if err != nil {
@@ -170,12 +178,15 @@ func (o Options) apply(net *model.Network, pre *model.Preprocess) (*model.Networ
 	return &changed, nil
 }
 
-func openONNX(name string, o Options, crop [2]int) (*model.Network, error) {
+func openONNX(name string, o Options, crop [2]int, layout onnx.Layout) (*model.Network, error) {
 	notes, err := ReadNotes(name)
 	if err != nil {
 		return nil, err
 	}
-	opt := onnx.Options{Height: o.InputSize[0], Width: o.InputSize[1]}
+	if o.Layout == "" && notes != nil {
+		layout = notes.Layout
+	}
+	opt := onnx.Options{Height: o.InputSize[0], Width: o.InputSize[1], Layout: layout}
 	g, err := onnx.ImportGraph(name, opt)
 	if open, ok := errors.AsType[*onnx.OpenSize](err); ok {
 		switch {
