@@ -82,6 +82,7 @@ const (
 	PerLayer Scaling = "layer" // the largest magnitude of the layer
 	PerMap   Scaling = "map"   // of each map
 	PerTile  Scaling = "tile"  // of each tile of the picture
+	Fixed    Scaling = "fixed" // a number
 )
 
 // check returns an error unless s is one of the scalings, or empty.

@@ -31,9 +31,6 @@ func activationsCommand() *cli.Command {
 	}
 }
 
-// maxArrays bounds the arrays that one run of the program holds, in values.
-const maxArrays = 1 << 29
-
 func activations(c *cli.Context) error {
 	paths := inputPaths(c)
 	if len(paths) == 0 && c.String("data") == "" {
@@ -165,7 +162,7 @@ func newLayerArrays(c *cli.Context, net *model.Network, layers []string, images 
 			size += shapes[name].Len()
 		}
 	}
-	if size > maxArrays/images {
+	if size > view.MaxValues/images {
 		return nil, hinted(fmt.Errorf("the arrays of %d layers for %d images take %.1f GB", len(layers), images, 4e-9*float64(size)*float64(images)),
 			"name fewer layers with --layer, or fewer images with --limit")
 	}

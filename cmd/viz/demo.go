@@ -1,18 +1,13 @@
 package main
 
 import (
-	_ "embed"
 	"fmt"
-	"html/template"
 	"image"
-	"io"
-	"path/filepath"
 	"slices"
 
-	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/images"
-	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/deconvnet/viz/internal/page"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/builtin"
@@ -20,9 +15,6 @@ import (
 	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
-
-//go:embed demo.html
-var demoPage string
 
 func demoCommand() *cli.Command {
 	return &cli.Command{
@@ -36,8 +28,8 @@ func demoCommand() *cli.Command {
 	}
 }
 
-// page is what demo.html shows.
-type page struct {
+// demoPage is what demo.html shows.
+type demoPage struct {
 	Title, Model, Hash, Version string
 	Sections                    []section
 }
@@ -71,7 +63,7 @@ func demo(c *cli.Context) error {
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	p := &page{Title: "viz demo", Model: net.Name, Hash: hash(net), Version: version()}
+	p := &demoPage{Title: "viz demo", Model: net.Name, Hash: hash(net), Version: version()}
 	add := func(title, text, command string, pictures ...string) {
 		p.Sections = append(p.Sections, section{title, text, command, pictures})
 	}
@@ -125,17 +117,13 @@ func demo(c *cli.Context) error {
 		return err
 	}
 	for i, l := range index.Layers {
-		sheets, err := newSheets(net, deconv.Paper, l.Name, index.TopK)
-		if err != nil {
-			return err
-		}
-		pages, err := sheets.write(c, engine, src, l, nil, out)
+		sheets, err := layerSheets(c, session, view.Sheets{Top: index.TopK}, src, &l, out)
 		if err != nil {
 			return err
 		}
 		var names []string
-		for _, p := range pages {
-			names = append(names, p.File)
+		for _, s := range sheets {
+			names = append(names, s.File)
 		}
 		add(fmt.Sprintf("Layer %d: what its maps respond to", i+1),
 			fmt.Sprintf("For each map, the nine strongest activations among %d images: projected to pixels by the deconvnet at the left, the image patches at the right.", src.Len()),
@@ -164,16 +152,11 @@ func demo(c *cli.Context) error {
 	}
 	add("What the decision rests on", "A grey patch covers the image, place by place; the network is run on each.", "viz occlude --model shapes --data shapes --limit 3", names...)
 
-	tmpl, err := template.New("demo").Parse(demoPage)
+	html, err := page.HTML("demo", p)
 	if err != nil {
 		return err
 	}
-	html := filepath.Join(out.dir, "index.html")
-	if err := imageio.WriteFile(html, func(w io.Writer) error { return tmpl.Execute(w, p) }); err != nil {
-		return err
-	}
-	wrote(c, html)
-	return nil
+	return out.page(view.Page{File: "index.html", HTML: html})
 }
 
 // onePerClass is a picture with an image of every class, and their names.

@@ -18,6 +18,7 @@ import (
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
@@ -37,7 +38,7 @@ func evolveCommand() *cli.Command {
 			&cli.StringFlag{Name: "maps", Usage: "feature maps, such as 0,3,7 or 4-11; default: six at random, as in the paper"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the choice of maps"},
 			&cli.StringFlag{Name: "rule", Value: string(deconv.Paper), Usage: "`RULE`: " + ruleNames()},
-			&cli.Float64Flag{Name: "clip", Value: defaultClip, Usage: "`PERCENT` of a row's pixels that white and black cover; 100: all"},
+			&cli.Float64Flag{Name: "clip", Value: view.DefaultClip, Usage: "`PERCENT` of a row's pixels that white and black cover; 100: all"},
 			&cli.BoolFlag{Name: "patches", Usage: "put the image patches below the projections"},
 			jsonFlag},
 		Action: evolve,
@@ -110,7 +111,7 @@ func evolve(c *cli.Context) error {
 		}
 	}
 	for l, name := range layers {
-		if n := len(maps[l]) * len(files); n > maxArrays/first.Input.Shape().Len() {
+		if n := len(maps[l]) * len(files); n > view.MaxValues/first.Input.Shape().Len() {
 			return hinted(fmt.Errorf("layer %s: the projections of %d maps in %d checkpoints take %.1f GB", name, len(maps[l]), len(files),
 				4e-9*float64(n)*float64(first.Input.Shape().Len())), "name fewer maps with --maps, or fewer checkpoints")
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
@@ -300,38 +301,10 @@ type indexSummary struct {
 }
 
 type layerSummary struct {
-	Name string       `json:"name"`
-	Maps int          `json:"maps"`
-	Dead int          `json:"dead"`
-	Map  []mapSummary `json:"map,omitempty"`
-}
-
-// mapSummary describes a map in numbers.
-type mapSummary struct {
-	Map       int           `json:"map"`
-	Mean      float64       `json:"mean"`
-	Deviation float64       `json:"deviation"`
-	Max       float64       `json:"max"`
-	Fired     float64       `json:"fired"`     // share of images
-	Positions float64       `json:"positions"` // share of positions
-	Dead      bool          `json:"dead"`
-	Top       *features.Hit `json:"top,omitempty"`
-}
-
-func summarize(l *features.Layer) []mapSummary {
-	var out []mapSummary
-	area := l.H * l.W
-	for m := range l.Stats {
-		s := &l.Stats[m]
-		n := float64(max(s.Images, 1))
-		sum := mapSummary{Map: m, Mean: s.Mean(area), Deviation: s.Deviation(area), Fired: float64(s.Fired) / n, Positions: float64(s.Positive) / n / float64(area), Dead: s.Dead()}
-		if len(l.Top[m]) > 0 {
-			sum.Top = &l.Top[m][0]
-			sum.Max = float64(sum.Top.Value)
-		}
-		out = append(out, sum)
-	}
-	return out
+	Name string            `json:"name"`
+	Maps int               `json:"maps"`
+	Dead int               `json:"dead"`
+	Map  []view.MapSummary `json:"map,omitempty"`
 }
 
 // showIndex prints a summary of an index, with the maps of one layer if named.
@@ -341,7 +314,7 @@ func showIndex(c *cli.Context, x *features.Index, layer string) error {
 	var names []string
 	for i := range x.Layers {
 		l := &x.Layers[i]
-		maps := summarize(l)
+		maps := view.Summarize(l)
 		s := layerSummary{Name: l.Name, Maps: len(maps)}
 		for _, m := range maps {
 			if m.Dead {
@@ -375,7 +348,7 @@ func showIndex(c *cli.Context, x *features.Index, layer string) error {
 		fmt.Fprintf(w, "%s: %d maps, %d never fire\n", chosen.Name, chosen.Maps, chosen.Dead)
 		fmt.Fprintln(t, "map\tmean\tdeviation\tstrongest\timages that fire\tpositions that fire\t")
 		for _, m := range chosen.Map {
-			fmt.Fprintf(t, "%d\t%.4g\t%.4g\t%.4g\t%.1f %%\t%.2f %%\t\n", m.Map, m.Mean, m.Deviation, m.Max, 100*m.Fired, 100*m.Positions)
+			fmt.Fprintf(t, "%d\t%.4g\t%.4g\t%.4g\t%.1f %%\t%.2f %%\t\n", m.Map, m.Mean, m.Std, m.Max, 100*m.Fired, 100*m.Positions)
 		}
 		return t.Flush()
 	}
@@ -383,7 +356,7 @@ func showIndex(c *cli.Context, x *features.Index, layer string) error {
 	fmt.Fprintln(t, "layer\tmaps\tnever fire\timages that fire\tpositions that fire\t")
 	for i, l := range sum.Layers {
 		fired, positions := 0.0, 0.0
-		for _, m := range summarize(&x.Layers[i]) {
+		for _, m := range view.Summarize(&x.Layers[i]) {
 			fired += m.Fired / float64(l.Maps)
 			positions += m.Positions / float64(l.Maps)
 		}

@@ -7,7 +7,6 @@ import (
 	"image"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -195,6 +194,19 @@ func (o *output) claim(path string, more ...string) error {
 	return hinted(fmt.Errorf("%s is there already and %s", path, other), "--force replaces it; --out names another folder")
 }
 
+// page writes a page of HTML.
+func (o *output) page(p view.Page) error {
+	path := filepath.Join(o.dir, p.File)
+	if err := o.claimPage(path); err != nil {
+		return err
+	}
+	if err := imageio.WriteFile(path, func(w io.Writer) error { _, err := w.Write(p.HTML); return err }); err != nil {
+		return err
+	}
+	wrote(o.c, path)
+	return nil
+}
+
 // claimPage refuses to write over a page of another network, or one that is not viz's.
 func (o *output) claimPage(path string) error {
 	text, err := os.ReadFile(path)
@@ -298,18 +310,4 @@ func tidy(app *cli.App) {
 	for _, dir := range made {
 		os.Remove(dir) // refuses unless empty
 	}
-}
-
-// columns is how many of n tiles to put in a row so that the grid has about the
-// given ratio of columns to rows, with as few empty cells as can be had nearby.
-func columns(n int, ratio float64) int {
-	ideal := math.Sqrt(ratio * float64(n))
-	best, cost := 1, math.Inf(1)
-	for c := 1; c <= n; c++ {
-		empty := (c - n%c) % c
-		if k := math.Abs(math.Log(float64(c)/ideal)) + float64(empty)/float64(c)/3; k < cost {
-			best, cost = c, k
-		}
-	}
-	return best
 }

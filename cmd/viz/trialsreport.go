@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	_ "embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
@@ -13,11 +11,9 @@ import (
 	"strings"
 
 	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/deconvnet/viz/internal/page"
 	"github.com/urfave/cli/v2"
 )
-
-//go:embed trials.html
-var trialsHTML string
 
 // writeReport writes report.html with all pictures inside.
 func writeReport(c *cli.Context, k *campaign, done []*finishedTrial, rows []trialRow, findings []finding, threshold float64, overview string) error {
@@ -26,8 +22,8 @@ func writeReport(c *cli.Context, k *campaign, done []*finishedTrial, rows []tria
 		URL  template.URL
 	}
 	load := func(path string) (picture, error) {
-		data, err := os.ReadFile(path)
-		return picture{strings.TrimSuffix(filepath.Base(path), ".png"), template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(data))}, err
+		text, err := os.ReadFile(path)
+		return picture{strings.TrimSuffix(filepath.Base(path), ".png"), template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(text))}, err
 	}
 	type line struct {
 		trialRow
@@ -37,7 +33,7 @@ func writeReport(c *cli.Context, k *campaign, done []*finishedTrial, rows []tria
 		Title    string
 		Pictures []picture
 	}
-	var page struct {
+	var data struct {
 		Data, Tool, Command, Threshold string
 		Train, Test                    int
 		Overview                       picture
@@ -47,12 +43,12 @@ func writeReport(c *cli.Context, k *campaign, done []*finishedTrial, rows []tria
 		Seconds                        string
 		Course                         bool // the course's own list
 	}
-	page.Data, page.Tool, page.Command = k.data, "viz "+version(), "viz "+strings.Join(os.Args[1:], " ")
-	page.Train, page.Test = k.images[0].Len(), k.images[1].Len()
-	page.Course = c.String("list") == ""
-	page.Threshold, page.Findings = num(threshold, 3), findings
+	data.Data, data.Tool, data.Command = k.data, "viz "+version(), "viz "+strings.Join(os.Args[1:], " ")
+	data.Train, data.Test = k.images[0].Len(), k.images[1].Len()
+	data.Course = c.String("list") == ""
+	data.Threshold, data.Findings = num(threshold, 3), findings
 	var err error
-	if page.Overview, err = load(overview); err != nil {
+	if data.Overview, err = load(overview); err != nil {
 		return err
 	}
 	total := 0.0
@@ -69,10 +65,10 @@ func writeReport(c *cli.Context, k *campaign, done []*finishedTrial, rows []tria
 				l.Difference = fmt.Sprintf("%+.3f", d)
 			}
 			if apart(d) {
-				l.Why = whyApart(c, r, d, page.Test)
+				l.Why = whyApart(c, r, d, data.Test)
 			}
 		}
-		page.Lines = append(page.Lines, l)
+		data.Lines = append(data.Lines, l)
 		s := section{Title: l.Text}
 		for _, f := range done[i].Files {
 			p, err := load(f)
@@ -81,19 +77,15 @@ func writeReport(c *cli.Context, k *campaign, done []*finishedTrial, rows []tria
 			}
 			s.Pictures = append(s.Pictures, p)
 		}
-		page.Sections = append(page.Sections, s)
+		data.Sections = append(data.Sections, s)
 	}
-	page.Seconds = roundTime(total).String()
-	t, err := template.New("report").Parse(trialsHTML)
+	data.Seconds = roundTime(total).String()
+	html, err := page.HTML("trials", data)
 	if err != nil {
 		return err
 	}
-	var b bytes.Buffer
-	if err := t.Execute(&b, page); err != nil {
-		return err
-	}
 	path := filepath.Join(k.dir, "report.html")
-	if err := imageio.WriteFile(path, func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err }); err != nil {
+	if err := imageio.WriteFile(path, func(w io.Writer) error { _, err := w.Write(html); return err }); err != nil {
 		return err
 	}
 	wrote(c, path)

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/deconvnet/viz/view"
 	"github.com/mattn/go-isatty"
 	"github.com/schollz/progressbar/v3"
 	"github.com/urfave/cli/v2"
@@ -38,6 +39,14 @@ func usage(msg, hint string) error { return &problem{errors.New(msg), hint, 2} }
 
 // usageErr is a mistake on the command line that another error explains.
 func usageErr(err error) error { return &problem{err, "", 2} }
+
+// requestErr turns what is wrong with a request into a mistake on the command line.
+func requestErr(err error) error {
+	if e, ok := errors.AsType[*view.FieldError](err); ok {
+		return usage("--"+e.Error(), e.Hint)
+	}
+	return err
+}
 
 // hinted adds a hint to an error.
 func hinted(err error, hint string) error {

@@ -1,12 +1,12 @@
-package main
+package view
 
 import (
 	"context"
 	"math/rand/v2"
 	"testing"
 
-	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/features"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 )
@@ -28,28 +28,28 @@ func TestTilesOfBranches(t *testing.T) {
 			{Name: "b", Inputs: []string{"in"}, Layer: conv([4]int{2, 2, 0, 0})},
 			{Name: "sum", Inputs: []string{"a", "b"}, Layer: &model.Add{}},
 			{Name: "relu", Inputs: []string{"sum"}, Layer: &model.ReLU{}}}}
-	src := testSource(t, net, "shapes", 12)
 	engine := model.NewEngine(0)
 	defer engine.Close()
 	ctx := context.Background()
+	list, err := images.Open(ctx, images.Spec{Data: "shapes", Limit: 12, Seed: 1}, images.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := &images.Inputs{List: list, Net: net}
 	index, err := features.Collect(ctx, engine, net, src, features.Options{Layers: []string{"relu"}, Top: 9})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newSheets(net, deconv.Paper, "relu", 9)
+	m, err := NewSession(engine, net).newSheetMaker(Sheets{}, src, index.Layer("relu"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.projector = deconv.New(engine, net, deconv.Paper)
-	plan, err := engine.Compile(net, s.keep)
+	top, err := m.project(ctx, []int{0, 1, 2, 3})
 	if err != nil {
 		t.Fatal(err)
 	}
-	top, err := s.project(ctx, plan, src, *index.Layer("relu"), []int{0, 1, 2, 3}, func(int) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	shape, data := s.array(top)
+	array := m.array(top)
+	shape, data := array.Shape, array.Data
 	if len(shape) != 5 || shape[3] != 5 || shape[4] != 5 {
 		t.Fatalf("the array is %v, want tiles of 5x5", shape)
 	}
