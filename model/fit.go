@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/disintegration/imaging"
 )
 
@@ -122,8 +123,10 @@ const maxResized = 1 << 24
 
 // Fit returns the image as the network sees it: resized and cropped to h x w
 // pixels. An image that already has that size is returned pixel for pixel,
-// unless Always is set.
+// unless Always is set. Colours of a JPEG from image.Decode are interpolated, as in
+// every picture that viz itself decodes.
 func (p Preprocess) Fit(img image.Image, h, w int) *image.NRGBA {
+	img = imageio.Pixels(img)
 	b := img.Bounds()
 	if o, ok := img.(interface{ Opaque() bool }); ok && !o.Opaque() {
 		img = imaging.Overlay(imaging.New(b.Dx(), b.Dy(), color.White), img, image.Point{}, 1)

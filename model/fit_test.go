@@ -1,8 +1,10 @@
 package model_test
 
 import (
+	"bytes"
 	"image"
 	"image/color"
+	"image/jpeg"
 	"math"
 	"os"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
 )
 
@@ -346,5 +349,42 @@ func TestMean(t *testing.T) {
 	}
 	if got := parse(t, "raw,data_mean=7").Fill(3).InPlaceOf(old).DataMean; !slices.Equal(got, []float32{7, 7, 7}) {
 		t.Errorf("the mean that was given became %v", got)
+	}
+}
+
+// TestDecoders: a picture that the caller decodes with image.Decode gives the
+// numbers of one that the command opens.
+func TestDecoders(t *testing.T) {
+	jpeg420 := new(bytes.Buffer)
+	if err := jpeg.Encode(jpeg420, formula(45, 37), &jpeg.Options{Quality: 80}); err != nil {
+		t.Fatal(err)
+	}
+	decoded, _, err := image.Decode(bytes.NewReader(jpeg420.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "p.jpg")
+	if err := os.WriteFile(path, jpeg420.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	opened, err := images.OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, spec := range []string{"imagenet", "keras-tf", "unit"} {
+		for _, in := range []model.Input{{C: 3, H: 32, W: 32}, {C: 3, H: 37, W: 45}} {
+			p := parse(t, spec).Fill(3)
+			want, err := opened.Tensor(p, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := p.Tensor(decoded, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got.Data, want.Data) {
+				t.Errorf("%s, input %v: image.Decode leads to other numbers than the command's reader", spec, in)
+			}
+		}
 	}
 }

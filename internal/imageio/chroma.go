@@ -98,6 +98,17 @@ func joinYCbCr(m *image.YCbCr, ycc bool) *image.NRGBA {
 	return out
 }
 
+// Pixels returns a picture that image.Decode made as Decode makes it: of a JPEG
+// whose colours are stored at half the resolution, they are interpolated, which
+// image/jpeg does not do. Other pictures, and parts of one, are returned as they are.
+// What a file says about orientation is lost to image.Decode.
+func Pixels(img image.Image) image.Image {
+	if m, ok := img.(*image.YCbCr); ok && m.Rect.Min == (image.Point{}) && !m.Rect.Empty() {
+		return joinYCbCr(m, true)
+	}
+	return img
+}
+
 // joinInks makes four inks of a JPEG's four components, which image/jpeg gives
 // inverted, the second and third repeated if stored at half the resolution. ycck says
 // that the first three are Y, Cb, Cr.
