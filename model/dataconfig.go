@@ -71,9 +71,9 @@ func readNotes(text []byte) (p Preprocess, crop [2]int, err error) {
 
 // affineOf takes over mean and deviation.
 func (p *Preprocess) affineOf(mean, std []float64) error {
-	for name, v := range map[string][]float64{"mean": mean, "std": std} {
+	for i, v := range [][]float64{mean, std} {
 		if n := len(v); n != 1 && n != 3 {
-			return fmt.Errorf("%s has %d values, want 1 or 3", name, n)
+			return fmt.Errorf("%s has %d values, want 1 or 3", []string{"mean", "std"}[i], n)
 		}
 	}
 	for _, v := range mean {
@@ -204,9 +204,9 @@ func readHuggingFace(text []byte) (p Preprocess, crop [2]int, err error) {
 	if err := json.Unmarshal(text, &c); err != nil {
 		return p, crop, err
 	}
-	for name, set := range map[string]bool{"do_pad": c.DoPad, "do_thumbnail": c.DoThumbnail, "do_align_long_axis": c.DoAlign} {
+	for i, set := range []bool{c.DoPad, c.DoThumbnail, c.DoAlign} {
 		if set {
-			return p, crop, fmt.Errorf("%s is true: viz does not do that", name)
+			return p, crop, fmt.Errorf("%s is true: viz does not do that", []string{"do_pad", "do_thumbnail", "do_align_long_axis"}[i])
 		}
 	}
 	if !said(c.DoResize, true) {
