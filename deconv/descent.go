@@ -17,7 +17,12 @@ type geometry struct {
 }
 
 func (p *Projector) geometry(t *model.Trace, u model.Unit) (*geometry, error) {
-	boxes, err := p.net.TopDownBoxes(t.Shapes, u.Layer, model.Box{Y0: u.Y, X0: u.X, Y1: u.Y + 1, X1: u.X + 1})
+	return p.geometryOf(t, u.Layer, model.Box{Y0: u.Y, X0: u.X, Y1: u.Y + 1, X1: u.X + 1})
+}
+
+// geometryOf is geometry for the units in a box of a layer, together.
+func (p *Projector) geometryOf(t *model.Trace, layer string, box model.Box) (*geometry, error) {
+	boxes, err := p.net.TopDownBoxes(t.Shapes, layer, box)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +32,7 @@ func (p *Projector) geometry(t *model.Trace, u model.Unit) (*geometry, error) {
 		}
 	}
 	var shape strings.Builder
-	shape.WriteString(u.Layer)
+	shape.WriteString(layer)
 	for i := range p.net.Nodes {
 		n := &p.net.Nodes[i]
 		out, ok := boxes[n.Name]

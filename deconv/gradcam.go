@@ -8,8 +8,8 @@ import (
 
 // GradCAMKeep returns what a trace must hold for GradCAM at a layer.
 func GradCAMKeep(net *model.Network, layer string) (model.Keep, error) {
-	if net.Logits == "" {
-		return model.Keep{}, fmt.Errorf("deconv: the network does not say where its class scores are")
+	if _, err := net.Reading(); err != nil {
+		return model.Keep{}, fmt.Errorf("deconv: %w", err)
 	}
 	keep, err := New(nil, net, Gradient).Keep(net.Logits)
 	keep.Layers = append(keep.Layers, layer)
@@ -19,17 +19,18 @@ func GradCAMKeep(net *model.Network, layer string) (model.Keep, error) {
 // GradCAM is the class activation map of a layer for one image of a trace, [H][W] at
 // the layer's resolution: the layer's maps, each weighted with the mean of the class
 // score's gradient over it, added up, and what is negative set to 0 (R. R. Selvaraju
-// et al., Grad-CAM: Visual Explanations from Deep Networks, 2017, section 3).
-func GradCAM(engine *model.Engine, t *model.Trace, image int, layer string, class int) ([]float32, error) {
+// et al., Grad-CAM: Visual Explanations from Deep Networks, 2017, section 3). The
+// score is the one before softmax or sigmoid.
+func GradCAM(engine *model.Engine, t *model.Trace, image int, layer string, target model.Target) ([]float32, error) {
 	net := t.Net
-	if net.Logits == "" {
-		return nil, fmt.Errorf("deconv: the network does not say where its class scores are")
+	reading, err := net.Reading()
+	if err != nil {
+		return nil, fmt.Errorf("deconv: %w", err)
 	}
 	if image < 0 || image >= t.N() {
 		return nil, fmt.Errorf("deconv: image %d of a batch of %d", image, t.N())
 	}
-	u := model.Unit{Layer: net.Logits, Channel: class}
-	if err := net.CheckUnitIn(t.Shapes, u); err != nil {
+	if err := reading.Check(target); err != nil {
 		return nil, fmt.Errorf("deconv: %w", err)
 	}
 	maps := t.Value(layer)
@@ -38,18 +39,16 @@ func GradCAM(engine *model.Engine, t *model.Trace, image int, layer string, clas
 	}
 	p := New(engine, net, Gradient)
 	p.Whole = true
-	geo, err := p.geometry(t, u)
+	geo, err := p.geometryOf(t, net.Logits, t.Shapes[net.Logits].Box())
 	if err != nil {
 		return nil, err
 	}
 	if _, ok := geo.boxes[layer]; !ok {
 		return nil, fmt.Errorf("deconv: the class scores do not depend on layer %s", layer)
 	}
-	start := make([]float32, t.Shapes[net.Logits].Len())
-	start[class] = 1
 	d := &descent{p: p, t: t, k: engine.Kernel(), mem: &arena{}, stop: layer,
-		units:   []*unit{{target: Target{image, u}, geo: geo, pixels: make([]float32, net.Input.Shape().Len())}},
-		signals: map[string]signal{net.Logits: {data: start}}}
+		units:   []*unit{{target: Target{image, model.Unit{Layer: net.Logits}}, geo: geo, pixels: make([]float32, net.Input.Shape().Len())}},
+		signals: map[string]signal{net.Logits: {data: reading.Start(target)}}}
 	if err := d.run(len(net.Nodes) - 1); err != nil {
 		return nil, err
 	}

@@ -329,13 +329,14 @@ func Invariance(ctx context.Context, engine *model.Engine, net *model.Network, x
 	if err != nil {
 		return nil, err
 	}
-	if net.Logits == "" {
-		return nil, noClassifier(net)
+	reading, err := net.Reading()
+	if err != nil {
+		return nil, fmt.Errorf("experiments: %w", err)
 	}
-	classes := shapes[net.Logits].C
-	if class < 0 || class >= classes {
-		return nil, fmt.Errorf("experiments: there is no class %d: the network has %d, 0 to %d", class, classes, classes-1)
+	if err := reading.Check(model.Target{Class: class}); err != nil {
+		return nil, fmt.Errorf("experiments: %w", err)
 	}
+	scores := reading.Shape.Len()
 	if len(x.Shape) != 4 || x.Shape[0] != 1 {
 		return nil, fmt.Errorf("experiments: the input is %v, want one image [1, %d, %d, %d]", x.Shape, net.Input.C, net.Input.H, net.Input.W)
 	}
@@ -383,7 +384,7 @@ func Invariance(ctx context.Context, engine *model.Engine, net *model.Network, x
 					k := shapes[name].Len()
 					c.Distance[l][from+j] = distance(t.Value(name).Data[j*k:(j+1)*k], clean.Value(name).Data)
 				}
-				c.Probability = append(c.Probability, tensor.Softmax(t.Value(net.Logits).Data[j*classes : (j+1)*classes])[class])
+				c.Probability = append(c.Probability, reading.Tell(t.Value(net.Logits).Data[j*scores:(j+1)*scores], model.Target{Class: class}).Value)
 			}
 			if done += n; o.Progress != nil {
 				o.Progress(done, total)

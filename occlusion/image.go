@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/deconvnet/viz/internal/render"
+	"github.com/deconvnet/viz/model"
 )
 
 // Style says how Figure draws a map.
@@ -28,7 +29,7 @@ type Scale struct {
 // Include widens the scale so that m fits.
 func (s *Scale) Include(m *Map) {
 	for _, drop := range m.PixelDrop {
-		s.Loss = max(s.Loss, render.MaxAbs(drop), minLoss)
+		s.Loss = max(s.Loss, render.MaxAbs(drop), m.minLoss())
 	}
 	if s.Totals == nil {
 		s.Totals = map[string][2]float64{}
@@ -93,7 +94,7 @@ func (m *Map) Figure(s Style) image.Image {
 	}
 	heatOf := func(v []float32, lo, hi float64) image.Image { return render.Heat(v, rows, cols, lo, hi, heat) }
 	panels := []render.Panel{{Title: "(a) image and patch", Image: a,
-		Note: m.about() + "; red: where " + class + " is least probable"}}
+		Note: m.about() + "; red: where " + m.lowText(class)}}
 	for _, t := range m.Totals {
 		lo, hi := render.Range(t.Total)
 		note := flat(lo, hi)
@@ -108,9 +109,10 @@ func (m *Map) Figure(s Style) image.Image {
 			Note:  fmt.Sprintf("clean image: %s%s", render.Number(float64(t.Clean)), note)})
 	}
 	lo, hi := render.Range(m.Prob[s.Class])
-	panels = append(panels, render.Panel{Title: "(d) p(" + class + ")",
-		Image: cells(heatOf(spread(m, m.Prob[s.Class], m.CleanProb[s.Class]), 0, 1)),
-		Bar:   &render.ColorBar{Palette: heat, Lo: 0, Hi: 1, Label: "probability"},
+	barLo, barHi := m.bar(lo, hi)
+	panels = append(panels, render.Panel{Title: "(d) " + m.quantityOf(class),
+		Image: cells(heatOf(spread(m, m.Prob[s.Class], m.CleanProb[s.Class]), barLo, barHi)),
+		Bar:   &render.ColorBar{Palette: heat, Lo: barLo, Hi: barHi, Label: m.quantityText()},
 		Note:  fmt.Sprintf("clean image: %s; here %s to %s%s", render.Number(float64(m.CleanProb[s.Class])), render.Number(lo), render.Number(hi), flat(lo, hi))})
 
 	values := make([]int, len(m.ArgMax))
@@ -123,18 +125,20 @@ func (m *Map) Figure(s Style) image.Image {
 		}
 	}
 	slices.SortStableFunc(most, func(a, b int) int { return count[b] - count[a] })
-	e := render.Panel{Title: "(e) most probable class", Image: cells(render.Classes(spread(m, values, m.CleanBest), rows, cols))}
+	e := render.Panel{Title: "(e) " + m.bestText(), Image: cells(render.Classes(spread(m, values, m.CleanBest), rows, cols))}
 	for _, c := range most[:min(len(most), maxLegend)] {
-		e.Legend = append(e.Legend, render.LegendEntry{Color: render.Categorical(c), Text: m.Net.Class(c)})
+		e.Legend = append(e.Legend, render.LegendEntry{Color: render.Categorical(c), Text: m.predicted(c)})
 	}
 	if n := len(most) - maxLegend; n > 0 {
 		e.Note = fmt.Sprintf("and %d more classes", n)
 	}
-	panels = append(panels, e)
+	if m.Quantity != model.Value || m.reading.Shape.C > 1 {
+		panels = append(panels, e)
+	}
 
 	drop := m.PixelDrop[s.Class]
 	lo, hi = render.Range(drop)
-	scale := max(render.MaxAbs(drop), minLoss)
+	scale := max(render.MaxAbs(drop), m.minLoss())
 	if s.Scale != nil && s.Scale.Loss > 0 {
 		scale = s.Scale.Loss
 	}

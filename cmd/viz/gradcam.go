@@ -78,7 +78,7 @@ func gradcam(c *cli.Context) error {
 		if k < 0 {
 			k = tensor.ArgMax(t.Value(net.Logits).Data)
 		}
-		cam, err := deconv.GradCAM(engine, t, 0, layer, k)
+		cam, err := deconv.GradCAM(engine, t, 0, layer, model.Target{Class: k})
 		if err != nil {
 			return err
 		}

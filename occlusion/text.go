@@ -1,0 +1,72 @@
+package occlusion
+
+import (
+	"fmt"
+
+	"github.com/deconvnet/viz/model"
+)
+
+// What the maps of different networks are called in figures.
+
+// quantityOf is what panel (d) shows.
+func (m *Map) quantityOf(class string) string {
+	if m.Quantity == model.Value {
+		return "output " + class
+	}
+	return "p(" + class + ")"
+}
+
+// quantityText is the unit of panel (d).
+func (m *Map) quantityText() string {
+	s := string(m.Quantity)
+	switch {
+	case m.At != nil:
+		return fmt.Sprintf("%s at %d,%d", s, m.At[0], m.At[1])
+	case m.reading.Spatial():
+		return s + ", sum over places"
+	}
+	return s
+}
+
+// bar are the limits of the colours of panel (d), whose values are lo to hi.
+func (m *Map) bar(lo, hi float64) (float64, float64) {
+	if m.Quantity == model.Probability && (m.At != nil || !m.reading.Spatial()) {
+		return 0, 1
+	}
+	return lo, hi
+}
+
+// lowText says what is so where the class is lowest.
+func (m *Map) lowText(class string) string {
+	if m.Quantity == model.Value {
+		return "output " + class + " is smallest"
+	}
+	return class + " is least probable"
+}
+
+// bestText says which class panel (e) shows.
+func (m *Map) bestText() string {
+	switch {
+	case m.reading.Spatial():
+		return "class of most places"
+	case m.Quantity == model.Value:
+		return "largest output"
+	}
+	return "most probable class"
+}
+
+// predicted names what Reading.Predict gives.
+func (m *Map) predicted(k int) string {
+	if m.reading.Binary() && len(m.Net.Classes) != 2 {
+		return []string{"below 0.5", "0.5 or more"}[k]
+	}
+	return m.Net.Class(k)
+}
+
+// minLoss is the smallest limit of the overlay's scale.
+func (m *Map) minLoss() float64 {
+	if m.Quantity == model.Value {
+		return 1e-30
+	}
+	return minLoss
+}
