@@ -15,6 +15,11 @@ func (r Rule) describeArray(l model.Layer) (string, error) {
 	switch l := l.(type) {
 	case *model.Unary:
 		return "g times the forward slope", nil
+	case *model.Quantize:
+		if r.isPaper() {
+			return "pass", nil
+		}
+		return "g inside the type's range", nil
 	case *model.Binary:
 		switch {
 		case l.Op == "Add" || l.Op == "Sub":
@@ -81,6 +86,8 @@ func (r Rule) readsArray(l model.Layer) (in, out bool) {
 	switch l := l.(type) {
 	case *model.Unary:
 		return true, true
+	case *model.Quantize:
+		return !r.isPaper(), false
 	case *model.Binary:
 		return l.Op != "Add" && l.Op != "Sub", false
 	case *model.MatMul:
@@ -136,6 +143,21 @@ func (d *solo) array(n *model.Node, which int, box model.Box, g []float32, gbox 
 		for i, v := range g {
 			if v != 0 {
 				dst[i] = v * slope(x[i], y[i])
+			}
+		}
+		return dst, nil
+	case *model.Quantize:
+		put(dst, box, g, gbox, in.C)
+		if d.p.rule.isPaper() {
+			return dst, nil
+		}
+		x, err := d.value(name, box)
+		if err != nil {
+			return nil, err
+		}
+		for i := range dst {
+			if !l.Inside(x[i], i/max(box.Area(), 1)) {
+				dst[i] = 0
 			}
 		}
 		return dst, nil

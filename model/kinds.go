@@ -65,6 +65,7 @@ var kinds = []kind{
 	&Pad{},
 	&Dropout{},
 	&Softmax{},
+	&Quantize{},
 	&Recurrent{},
 	// Arrays of any rank.
 	&Unary{},

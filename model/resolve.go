@@ -34,7 +34,7 @@ func (e *UnknownName) Error() string {
 
 // ConvLayers lists the paper-style layers: entry i is the node that "layer i+1"
 // means. That is the rectifier directly after the (i+1)-th convolution, through
-// a batch normalisation if there is one, or else the convolution itself.
+// a batch normalisation or rounding if there is one, or else the convolution itself.
 func (net *Network) ConvLayers() []string {
 	var out []string
 	for i := range net.Nodes {
@@ -47,7 +47,7 @@ func (net *Network) ConvLayers() []string {
 
 func (net *Network) rectifierAfter(conv string) string {
 	at := conv
-	for range 2 {
+	for range 3 {
 		next := net.Consumers(at)
 		if len(next) != 1 {
 			return conv
@@ -55,7 +55,7 @@ func (net *Network) rectifierAfter(conv string) string {
 		switch next[0].Layer.(type) {
 		case *ReLU, *LeakyReLU, *Clip:
 			return next[0].Name
-		case *BatchNorm:
+		case *BatchNorm, *Quantize:
 			at = next[0].Name
 		default:
 			return conv

@@ -14,7 +14,8 @@
 // fast mode convolutions and dense layers may start from the clean sums and add
 // the products with inputs that changed only, or use the transpose of Winograd's
 // F(2x2, 3x3) on those: numbers then agree to about 1e-6 of a layer's largest.
-// Which way a layer takes is decided by its predicted cost.
+// Which way a layer takes is decided by its predicted cost. A network that rounds
+// values to small types is always computed in exact mode.
 //
 // [krypton19] Nakandala, Kumar, Papakonstantinou: Incremental and approximate
 // inference for faster occlusion-based deep CNN explanations, SIGMOD 2019.
@@ -141,6 +142,10 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*Net, error) 
 			}
 		}
 	}
+	for i := range net.Nodes { // the least error would become a whole step where values are rounded
+		_, rounds := net.Nodes[i].Layer.(*model.Quantize)
+		n.o.Exact = n.o.Exact || rounds && needed[net.Nodes[i].Name]
+	}
 	late := n.lateNodes(needed)
 	n.add(value{name: net.Input.Name, clean: net.Input.Name, shape: net.Input.Shape()}, net.Input.Name)
 	fused := map[string]bool{}
@@ -207,15 +212,19 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*Net, error) 
 		case *model.MaxPool:
 			s.op, s.pool = opMaxPool, l.Geometry()
 		case *model.AvgPool:
-			if !o.Exact {
+			if !n.o.Exact {
 				s.op, s.pool = opAvgPool, l.Geometry()
 			}
 		case *model.GlobalAvgPool:
-			if !o.Exact {
+			if !n.o.Exact {
 				s.op = opGlobalAvg
 			}
 		case *model.ReLU, *model.LeakyReLU, *model.Clip, *model.Unary:
 			s.op = opEach
+		case *model.Quantize:
+			if len(l.Scale) > 0 {
+				s.op = opEach
+			}
 		case *model.BatchNorm:
 			s.op = opEach
 			s.scale, s.shift = l.Affine()
@@ -264,7 +273,7 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*Net, error) 
 		}
 	}
 	for _, l := range n.late {
-		if _, dense := l.node.Layer.(*model.Dense); dense && !o.Exact {
+		if _, dense := l.node.Layer.(*model.Dense); dense && !n.o.Exact {
 			n.keep = append(n.keep, l.node.Name)
 			if in := l.node.Inputs[0]; l.delta < 0 && late[in] {
 				n.keep = append(n.keep, in)

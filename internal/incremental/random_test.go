@@ -87,7 +87,8 @@ func randomNet(r *rand.Rand) *model.Network {
 		case 7:
 			add(&model.AvgPool{Kernel: [2]int{2 + r.IntN(2), 2}, Stride: pair(2), Pads: [4]int{1, 1, 1, r.IntN(2)}, Ceil: r.IntN(2) == 0, CountPad: r.IntN(2) == 0}, in)
 		case 8:
-			add([]model.Layer{&model.ReLU{}, &model.LeakyReLU{Alpha: 0.1}, &model.Clip{Min: -0.5, Max: 0.7}, &model.Dropout{}}[r.IntN(4)], in)
+			add([]model.Layer{&model.ReLU{}, &model.LeakyReLU{Alpha: 0.1}, &model.Clip{Min: -0.5, Max: 0.7}, &model.Dropout{},
+				&model.Quantize{Type: model.Int8, Scale: []float32{0.05}, Zero: []float32{3}}}[r.IntN(5)], in)
 		case 9:
 			add(&model.LRN{Size: 1 + r.IntN(5), Alpha: 0.1, Beta: 0.75, Bias: 1}, in)
 		case 10:
@@ -159,5 +160,44 @@ func TestRandomNetworks(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("%v, outputs %v", net, outputs)
 		}
+	}
+}
+
+// TestRounding: between layers that round, all that a change makes are the bits of
+// a whole pass, whatever mode is asked for.
+func TestRounding(t *testing.T) {
+	engine := model.NewEngine(2)
+	defer engine.Close()
+	r := rand.New(rand.NewPCG(5, 78))
+	random := func(shape ...int) *tensor.Tensor {
+		w := tensor.New(shape...)
+		for i := range w.Data {
+			w.Data[i] = float32(r.NormFloat64())
+		}
+		return w
+	}
+	conv := func(k, c int) *model.Conv {
+		return &model.Conv{Weight: random(k, c, 3, 3), Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pads: [4]int{1, 1, 1, 1}, Groups: 1}
+	}
+	perMap := &model.Quantize{Type: model.Int16, Scale: make([]float32, 24), Zero: make([]float32, 24)}
+	for i := range perMap.Scale {
+		perMap.Scale[i], perMap.Zero[i] = 1e-3*float32(i+1), float32(i)
+	}
+	for _, own := range []bool{false, true} {
+		second := &model.Quantize{Type: model.Int8, Scale: []float32{0.5}, Zero: []float32{-7}}
+		if own {
+			second = &model.Quantize{Type: model.Uint8}
+		}
+		net := &model.Network{Name: "rounding", Input: model.Input{Name: "in", C: 3, H: 20, W: 21}, Logits: "fc"}
+		last := "in"
+		for i, l := range []model.Layer{conv(24, 3), perMap, &model.ReLU{}, conv(24, 24), second, &model.Flatten{},
+			&model.Dense{Weight: random(7, 24*20*21)}, &model.Quantize{Type: model.Uint8, Scale: []float32{0.1}, Zero: []float32{99}}} {
+			name := fmt.Sprint("l", i)
+			net.Nodes = append(net.Nodes, model.Node{Name: name, Inputs: []string{last}, Layer: l})
+			last = name
+		}
+		net.Logits = last
+		x := random(1, 3, 20, 21)
+		compare(t, engine, net, x, grid(net.Input, 5, 4, 3), 0.3, []string{last, "l4"}, false, 0, true)
 	}
 }

@@ -436,6 +436,8 @@ func (b *block) each(s *step, d []float32) error {
 		k.ScaleShift(len(d)/(c*b.n.lanes), c, b.n.lanes, d, d, s.scale, s.shift)
 	case *model.Unary:
 		l.Apply(b.n.engine, d, d)
+	case *model.Quantize:
+		l.Apply(b.n.engine, len(d)/(c*b.n.lanes), c, b.n.lanes, d, d)
 	default:
 		return fmt.Errorf("incremental: layer %s: %s has no form on lanes", s.node.Name, l.Kind())
 	}

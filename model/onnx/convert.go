@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -28,6 +29,9 @@ type value struct {
 	// Set only where that is another order.
 	hwc  *model.Shape
 	sole bool // nothing but this name stands for the layer's output
+
+	q   *scaling // the graph sees integers that stand for these numbers
+	sym *symbol  // the scale or zero point of such, when it is computed
 }
 
 // perImage is the shape of one image's value as ONNX writes it.
@@ -84,8 +88,9 @@ type converter struct {
 	last    bool // the input's channels are last
 	guessed bool // as its sizes have it, nothing else shows it
 
-	budget   int // numbers that constants computed here may still take
-	more     int // copies of nodes that may still be made (see inline.go)
+	budget   int             // numbers that constants computed here may still take
+	streamed map[string]bool // initialisers that were dequantised from the file
+	more     int             // copies of nodes that may still be made (see inline.go)
 	taken    map[string]bool
 	opened   bool // a graph inside a node was computed
 	prefixes map[string]int
@@ -104,7 +109,7 @@ type refusedNode struct {
 func newConverter(f *file, src *source, o Options, mode batchMode) (*converter, error) {
 	c := &converter{graph: f.graph, src: src, opt: o, mode: mode, meta: map[string]string{}, others: map[string]int64{},
 		tensors: map[string]*tensorProto{}, values: map[string]*value{}, uses: map[string]int{},
-		nodeNames: map[string]int{}, layers: map[string]int{},
+		nodeNames: map[string]int{}, layers: map[string]int{}, streamed: map[string]bool{},
 		functions: map[functionKey]*function{}, sparse: map[string]*sparseProto{}, prefixes: map[string]int{}, spoiled: map[*node][]string{},
 		net: &model.Network{Preprocess: model.Preprocess{Scale: 1}}}
 	bytes := int(min(src.size, 1<<40, math.MaxInt/2))
@@ -227,6 +232,13 @@ func (c *converter) convert() (*Graph, error) {
 
 // output makes a value an output: a layer's, in the graph's order.
 func (c *converter) output(name string) (*value, error) {
+	if v := c.values[name]; v != nil && (v.sym != nil || v.q != nil && v.q.dynamic != "") {
+		w, err := c.integersIn(name, v)
+		if err != nil {
+			return nil, err
+		}
+		name = c.newName(name, w)
+	}
 	v, err := c.array(&node{inputs: []string{name}}, 0)
 	if err != nil {
 		return nil, err
@@ -377,6 +389,9 @@ func (c *converter) input() error {
 
 // unknown says why a node's operator is out of the question, "" if it is not.
 func (c *converter) unknown(n *node) string {
+	if _, ok := quantOps[n.key()]; ok {
+		return ""
+	}
 	if n.domain != "" && n.domain != "ai.onnx" {
 		return "operators of this domain are not supported"
 	}
@@ -445,7 +460,11 @@ func (c *converter) node(n *node) error {
 	defer func(was int64) { c.opset = was }(c.opset)
 	c.opset = c.opsetOf(&node{opsets: n.opsets})
 	constants, bad := true, c.unknown(n) != ""
+	quant := quantOps[n.key()]
 	for i := range n.inputs {
+		if quant != nil && c.unread(n, i) != nil { // it goes straight to where it is used
+			continue
+		}
 		v, err := c.arg(n, i)
 		if err != nil {
 			return fail(err)
@@ -466,6 +485,8 @@ func (c *converter) node(n *node) error {
 		err = passOn(c, n)
 	case lists:
 		err = refuse("an input is a sequence")
+	case quant != nil:
+		err = quant(c, n)
 	default:
 		err = c.compute(n, constants)
 	}
@@ -488,7 +509,18 @@ func (c *converter) node(n *node) error {
 	return nil
 }
 
+// compute makes layers or a constant of a node. What is quantised goes through it
+// as the numbers it stands for, or goes in as integers.
 func (c *converter) compute(n *node, constants bool) error {
+	n, done, err := c.passed(n)
+	if done || err != nil {
+		return err
+	}
+	return c.computeFloats(n, constants)
+}
+
+// computeFloats is compute for a node none of whose inputs is quantised.
+func (c *converter) computeFloats(n *node, constants bool) error {
 	fold, foldable := foldOps[n.op]
 	layer, known := layerOps[n.op]
 	if constants && foldable || n.op == "Shape" || n.op == "Size" {
@@ -629,7 +661,7 @@ func (c *converter) ordered(v *value) (*value, error) {
 	to, strides := []int{s.H, s.W, s.C}, []int{s.W, 1, s.H * s.W}
 	w, err := c.add(c.unique(v.ref+".last"), &model.Rearrange{What: "Transpose", To: to, Strides: strides}, v)
 	if err == nil {
-		w.dims, w.sole = v.dims, false
+		w.dims, w.sole, w.q = v.dims, false, v.q
 	}
 	return w, err
 }
@@ -783,6 +815,7 @@ func (c *converter) free(name string) bool {
 }
 
 func (c *converter) unique(name string) string {
+	name = strings.ReplaceAll(name, "\x00", "") // of names that the graph has not
 	try := name
 	for k := 2; !c.free(try); k++ {
 		try = fmt.Sprintf("%s.%d", name, k)

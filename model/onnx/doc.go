@@ -18,7 +18,7 @@
 // operator sets 1 to 23, with recurrent cells; see layerOps and foldOps. Layers are kept for
 // pictures where a graph only looks at them in another way: reshapes,
 // transposes between channels first and last, and biases written as additions
-// make no layers. Not known: control flow, quantised, 3-D and custom operators,
+// make no layers. Not known: control flow, 3-D and custom operators,
 // weights that are computed from the picture, and more than one input, though
 // Options.Bind makes inputs constants.
 //

@@ -198,17 +198,7 @@ func foldCast(c *converter, n *node) (*constant, error) {
 	}
 	switch to := elemTypeOf(uint64(n.int("to", 0))); to {
 	case typeFloat, typeDouble, typeFloat16, typeBfloat16:
-		if k.f != nil {
-			return k, nil
-		}
-		out, err := c.like(&constant{f: []float32{}}, k.dims, k.len())
-		if err != nil {
-			return nil, err
-		}
-		for i, v := range k.i {
-			out.f[i] = float32(v)
-		}
-		return out, nil
+		return c.asFloats(k)
 	case typeInt8, typeInt16, typeInt32, typeInt64, typeUint8, typeUint16, typeUint32, typeUint64:
 		if k.i != nil {
 			same := k.with(k.dims)
@@ -240,6 +230,21 @@ func foldCast(c *converter, n *node) (*constant, error) {
 	default:
 		return nil, refuse("conversion of a constant to %v", to)
 	}
+}
+
+// asFloats is a constant as floats.
+func (c *converter) asFloats(k *constant) (*constant, error) {
+	if k.f != nil {
+		return k, nil
+	}
+	out, err := c.like(&constant{f: []float32{}}, k.dims, k.len())
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range k.i {
+		out.f[i] = float32(v)
+	}
+	return out, nil
 }
 
 func foldGather(c *converter, n *node) (*constant, error) {

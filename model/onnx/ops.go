@@ -889,6 +889,16 @@ func (c *converter) combine(n *node, name, op string, a, b *value) error {
 // pair combines two arrays number by number, one of which may be constant.
 func (c *converter) pair(name, op string, a, b *value) (*value, error) {
 	vs := [2]*value{a, b}
+	for i, v := range vs {
+		if v.k != nil && v.k.f == nil && v.k.i != nil && slices.Contains([]string{"Add", "Sub", "Mul", "Max", "Min"}, op) { // whole numbers stay so
+			k, err := c.asFloats(v.k)
+			if err != nil {
+				return nil, err
+			}
+			vs[i] = &value{k: k}
+		}
+	}
+	a, b = vs[0], vs[1]
 	single := func(v *value) bool { return v.k != nil && v.k.len() == 1 }
 	same := a.k == nil && b.k == nil && slices.Equal(a.dims, b.dims) && sameOrder(a.hwc, b.hwc)
 	var err error

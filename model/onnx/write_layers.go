@@ -66,6 +66,8 @@ func (e *exporter) layer(n *model.Node) error {
 		e.node("Dropout", []string{in[0], e.number(n.Name+".rate", l.Rate)}, out)
 	case *model.Softmax:
 		e.node("Softmax", in, out, attrInt("axis", 1))
+	case *model.Quantize:
+		return e.quantize(n, l)
 	case *model.Recurrent:
 		return e.recurrent(n, l, s)
 	default:

@@ -1,0 +1,190 @@
+package onnx_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/deconvnet/viz/internal/viztest"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/onnx"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// quantised are the networks of testdata/quantised.json, with what ONNX Runtime
+// 1.30 gives for pattern as input, and the largest error allowed: a step of the
+// output's scaling where sums of integers are rounded to one.
+func quantised(t testing.TB) map[string]recorded {
+	t.Helper()
+	data, err := os.ReadFile("testdata/quantised.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]recorded
+	if err := json.Unmarshal(data, &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+type recorded struct {
+	Step  float64
+	Model string
+	Want  map[string][]float32
+}
+
+func (r recorded) graph(t *testing.T) *onnx.Graph {
+	t.Helper()
+	data, err := base64.StdEncoding.DecodeString(r.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := onnx.ReadGraph(data, onnx.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// pattern is ((37 i) mod 101)/50 - 1.
+func pattern(in model.Input) *tensor.Tensor {
+	x := tensor.New(1, in.C, in.H, in.W)
+	for i := range x.Data {
+		x.Data[i] = float32(float64(37*i%101)/50 - 1)
+	}
+	return x
+}
+
+func TestQuantised(t *testing.T) {
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	all := quantised(t)
+	if len(all) < 25 {
+		t.Errorf("%d networks", len(all))
+	}
+	for name, c := range all {
+		t.Run(name, func(t *testing.T) {
+			g := c.graph(t)
+			trace, err := engine.Forward(g.Net, pattern(g.Net.Input))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, out := range g.Outputs {
+				got, want := trace.Value(out.Layer).Data, c.Want[out.Name]
+				if len(got) != len(want) {
+					t.Fatalf("output %s has %d values, want %d", out.Name, len(got), len(want))
+				}
+				worst := 0.0
+				for i := range got {
+					worst = max(worst, math.Abs(float64(got[i]-want[i])))
+				}
+				if !(worst <= c.Step*1.001+1e-6) {
+					t.Errorf("output %s differs by %g, want at most %g", out.Name, worst, c.Step)
+				}
+				if len(got) == 5 && slices.Index(got, slices.Max(got)) != slices.Index(want, slices.Max(want)) {
+					t.Errorf("output %s: another class", out.Name)
+				}
+			}
+		})
+	}
+}
+
+// TestQuantisedAgain: a quantised network comes back from an ONNX file and from a
+// checkpoint with the same bits.
+func TestQuantisedAgain(t *testing.T) {
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	for name, c := range quantised(t) {
+		net := c.graph(t).Net
+		want, err := engine.Forward(net, pattern(net.Input))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := func(how string, back *model.Network) {
+			have, err := engine.Forward(back, pattern(net.Input))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := viztest.Close(have.Value(back.Output()).Data, want.Value(net.Output()).Data, 1e-6); err != nil {
+				t.Errorf("%s from %s: %v", name, how, err)
+			}
+		}
+		var file bytes.Buffer
+		if err := model.Write(&file, net, nil); err != nil {
+			t.Fatal(err)
+		}
+		back, _, err := model.Read(bytes.NewReader(file.Bytes()), int64(file.Len()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again("a checkpoint", back)
+		file.Reset()
+		if err := onnx.Write(&file, net, 21); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if back, err = onnx.Read(file.Bytes(), ""); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		again("ONNX", back)
+	}
+	net := &model.Network{Name: "q", Input: model.Input{Name: "x", C: 1, H: 1, W: 1}, Nodes: []model.Node{{Name: "y", Inputs: []string{"x"},
+		Layer: &model.Quantize{Type: model.Int4, Scale: []float32{1}, Zero: []float32{0}}}}}
+	if err := onnx.Write(&bytes.Buffer{}, net, 13); err == nil || !strings.Contains(err.Error(), "operator set 21") {
+		t.Errorf("int4 in operator set 13: %v", err)
+	}
+}
+
+// TestQuantisedStructure: what the quantiser made of a network is undone, so that
+// its layers are the usual ones.
+func TestQuantisedStructure(t *testing.T) {
+	all := quantised(t)
+	kinds := func(name string) string {
+		var s []string
+		for _, n := range all[name].graph(t).Net.Nodes {
+			s = append(s, n.Layer.Kind())
+		}
+		return strings.Join(s, " ")
+	}
+	for name, want := range map[string]string{
+		"u8":    "Quantize Conv ReLU Quantize GlobalAvgPool Flatten Dense",
+		"dynmm": "AvgPool Conv Flatten Quantize Dense Binary BatchNorm", // the scales of weights and the bias behind the product
+	} {
+		if got := kinds(name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	// The rectifier that uint8 with zero point 0 stands for is one again.
+	net := all["qlinear"].graph(t).Net
+	if got := net.ConvLayers(); !slices.Equal(got, []string{"conv1.relu", "conv2"}) {
+		t.Errorf("layers are %v", got)
+	}
+}
+
+func TestQuantisedRefusals(t *testing.T) {
+	scale, zero := floats("s", nil, 0.5), part(msg(nil, 5, msg(text(num(nil, 2, 3), 8, "z"), 9, []byte{0})))
+	x := input("x", 1, 2, 4, 4)
+	for want, parts := range map[string][]part{
+		"the scale, is missing":        {op("QuantizeLinear", "x", "y")},
+		"scale s holds 0":              {op("QuantizeLinear", "x s", "y"), floats("s", nil, 0)},
+		"3 scales for axis 1":          {op("QuantizeLinear", "x s", "y"), floats("s", []int64{3}, 1, 1, 1)},
+		"cannot be quantised to int64": {op("QuantizeLinear", "x s", "y", integer("output_dtype", 7)), scale},
+		"zero point z is":              {op("DequantizeLinear", "x s z", "y"), floats("s", []int64{2}, 1, 1), longs("z", 1, 2, 3)},
+		"want a constant":              {op("QLinearConv", "x s z w s z s z b", "y"), op("Relu", "x", "b"), scale, zero, floats("w", []int64{2, 2, 1, 1}, 1, 1, 1, 1)},
+		"for blocks of 3":              {op("DequantizeLinear", "w s", "v", integer("block_size", 3), integer("axis", 0)), op("Add", "x v", "y"), floats("s", []int64{3, 4}, count(1, 12)...), floats("w", []int64{4, 4}, count(0, 16)...)},
+		"both its inputs have scales":  {op("DynamicQuantizeLinear", "x", "q qs qz"), op("MatMulInteger", "q q qz qz", "y")},
+		"its scale qs is computed":     {op("DynamicQuantizeLinear", "x", "q qs qz"), op("DequantizeLinear", "x qs", "y")},
+		"input 0 is missing":           {op("QuantizeLinear", "- s", "v"), op("Add", "x v", "y"), scale},
+	} {
+		data := file(21, append(parts, x, output("y"))...)
+		if _, err := onnx.Read(data, ""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
