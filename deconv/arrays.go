@@ -43,7 +43,7 @@ func (r Rule) describeArray(l model.Layer) (string, error) {
 			return "to the first place of the " + l.Op + "imum", nil
 		}
 		return "gradient", nil
-	case *model.InstanceNorm, *model.GroupNorm:
+	case *model.InstanceNorm, *model.GroupNorm, *model.Normalize:
 		if r == Gradient {
 			return "gradient", nil
 		}
@@ -97,7 +97,7 @@ func (r Rule) readsArray(l model.Layer) (in, out bool) {
 	case *model.Reduce:
 		linear := l.Op == "sum" || l.Op == "mean"
 		return !linear, !linear
-	case *model.InstanceNorm, *model.GroupNorm:
+	case *model.InstanceNorm, *model.GroupNorm, *model.Normalize:
 		return true, false
 	case *model.SoftmaxAxis:
 		return false, true
@@ -274,6 +274,12 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 			return err
 		}
 		d.groupNorm(l, dst, g, x, in)
+	case *model.Normalize:
+		x, err := all(n.Inputs[which])
+		if err != nil {
+			return err
+		}
+		d.normalize(l, dst, g, x)
 	case *model.SoftmaxAxis:
 		y, err := all(n.Name)
 		if err != nil {
@@ -407,31 +413,6 @@ func windowGrad(l *model.WindowPool, dst, g []float32, in, out model.Shape, x, y
 					}
 				}
 			}
-		}
-	}
-}
-
-// instanceNorm is groupNorm with a group for each map.
-func (d *solo) instanceNorm(l *model.InstanceNorm, dst, g, x []float32, in model.Shape) {
-	d.groupNorm(&model.GroupNorm{Groups: in.C, Scale: l.Scale, Shift: l.Shift, Eps: l.Eps}, dst, g, x, in)
-}
-
-// groupNorm takes a group's own statistics as they are under the paper's rules
-// and guided backpropagation; the gradient knows that they depend on the group.
-func (d *solo) groupNorm(l *model.GroupNorm, dst, g, x []float32, in model.Shape) {
-	mean, scale := l.Moments(x)
-	plane, size := in.H*in.W, in.Len()/l.Groups
-	for group := range l.Groups {
-		m, s := mean[group], scale[group]
-		var sum, dot float64
-		for i := group * size; i < (group+1)*size && d.p.rule == Gradient; i++ {
-			v := float64(g[i]) * float64(l.Scale[i/plane])
-			sum += v
-			dot += v * (float64(x[i]) - m) * s
-		}
-		for i := group * size; i < (group+1)*size; i++ {
-			hat := (float64(x[i]) - m) * s
-			dst[i] = float32(s * (float64(g[i])*float64(l.Scale[i/plane]) - (sum+hat*dot)/float64(size)))
 		}
 	}
 }

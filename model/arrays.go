@@ -45,6 +45,16 @@ func arrayLen(dims []int) (int, error) {
 	return n, nil
 }
 
+// checkAxes wants axes of dims, in rising order.
+func checkAxes(axes, dims []int) error {
+	for i, a := range axes {
+		if a < 0 || a >= len(dims) || i > 0 && a <= axes[i-1] {
+			return fmt.Errorf("axes %v of %v", axes, dims)
+		}
+	}
+	return nil
+}
+
 const maxRank = 16
 
 // holds checks that an input is an array of dims.

@@ -35,10 +35,8 @@ func (l *Reduce) shape(ins []Shape) (Shape, error) {
 	if arg && len(l.Axes) != 1 {
 		return s, fmt.Errorf("%s over the axes %v, want one", l.Op, l.Axes)
 	}
-	for i, a := range l.Axes {
-		if a < 0 || a >= len(l.From) || i > 0 && a <= l.Axes[i-1] {
-			return s, fmt.Errorf("axes %v of %v", l.Axes, l.From)
-		}
+	if err := checkAxes(l.Axes, l.From); err != nil {
+		return s, err
 	}
 	var dims []int
 	for i, d := range l.From {

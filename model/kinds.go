@@ -73,6 +73,7 @@ var kinds = []kind{
 	&MatMul{},
 	&Reduce{},
 	&SoftmaxAxis{},
+	&Normalize{},
 	&Rearrange{},
 	&AlongAxis{},
 	&Join{},

@@ -399,7 +399,6 @@ func TestRefusals(t *testing.T) {
 		{"2 channels in blocks of 2", []part{op("DepthToSpace", "x", "y", integer("blocksize", 2))}},
 		{"want [steps, 1, values]", []part{floats("W", []int64{1, 1, 1}, 1), op("RNN", "x W W", "y")}},
 		{"weights are [4 5], the input has 18 values", []part{op("Flatten", "x", "f"), floats("v", []int64{4, 5}, count(0, 20)...), op("MatMul", "f v", "y")}},
-		{"training mode", []part{floats("s", []int64{2}, 1, 1), op("BatchNormalization", "x s s s s", "y", integer("training_mode", 1))}},
 		{`input "q" is not computed`, []part{op("Add", "x q", "y")}},
 		{"depends on itself", []part{op("Add", "x b", "a"), op("Relu", "a", "b"), op("Relu", "b", "y")}},
 		{`value "y" is made twice`, []part{op("Relu", "x", "y"), op("Relu", "x", "y")}},
