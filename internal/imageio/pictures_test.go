@@ -131,3 +131,80 @@ func TestForeignFormats(t *testing.T) {
 		}
 	}
 }
+
+// A few bytes can claim a picture of any size: it is refused before memory is taken for
+// it, and so is one that lacks the data for what it claims.
+func TestClaims(t *testing.T) {
+	_, files := archive(t)
+	claim := func(name string, edit func(b []byte)) []byte {
+		b := bytes.Clone(files[name])
+		edit(b)
+		return b
+	}
+	huge := func(b []byte, at ...int) { // 16-bit little-endian halves of sizes
+		for _, i := range at {
+			b[i], b[i+1] = 0xff, 0x3f
+		}
+	}
+	tests := map[string][]byte{
+		"jpeg": claim("progressive.jpg", func(b []byte) {
+			i := bytes.Index(b, []byte{0xff, 0xc2})
+			copy(b[i+5:], []byte{0xff, 0xff, 0xff, 0xff})
+		}),
+		"gif":  claim("anim.gif", func(b []byte) { huge(b, 6, 8) }),
+		"bmp":  claim("rgb.bmp", func(b []byte) { huge(b, 18, 22) }),
+		"webp": claim("lossy20.webp", func(b []byte) { huge(b, 26, 28) }),
+	}
+	for kind, file := range tests {
+		if _, err := Decode(bytes.NewReader(file), "x"); err == nil || !strings.Contains(err.Error(), "want at most 100 million pixels") {
+			t.Errorf("%s: got error %v", kind, err)
+		}
+	}
+	// A TIFF: 9000x9000 pixels of 8 bits in a strip of 35 bytes; tiles of 2 GB; a directory that never ends.
+	small := files["unknown.tif"]
+	entry := func(b []byte, tag int, value uint32) {
+		n := int(b[4]) | int(b[5])<<8
+		for e := b[n+2:]; len(e) >= 12; e = e[12:] {
+			if int(e[0])|int(e[1])<<8 == tag {
+				e[8], e[9], e[10], e[11] = byte(value), byte(value>>8), byte(value>>16), byte(value>>24)
+			}
+		}
+	}
+	for _, tt := range []struct {
+		want string
+		edit func(b []byte)
+	}{
+		{"strip or tile 0 ends early", func(b []byte) { entry(b, tagWidth, 9000); entry(b, tagHeight, 9000); entry(b, tagRowsPerStrip, 9000) }},
+		{"want at most 100 million", func(b []byte) { entry(b, tagWidth, 1<<31); entry(b, tagHeight, 1<<31) }},
+		{"want at most 100 million", func(b []byte) { entry(b, tagWidth, 99_000_000); entry(b, tagHeight, 99_000_000) }},
+		{"places of 1 strips or tiles, want 5", func(b []byte) { entry(b, tagRowsPerStrip, 1) }},
+		{"strip or tile 0 ends early", func(b []byte) { entry(b, tagStripOffsets, 1<<31) }},
+		{"strip or tile 0 ends early", func(b []byte) { entry(b, tagStripCounts, 1<<31) }},
+		{"pixels of 0 samples", func(b []byte) { entry(b, tagSamples, 0) }},
+		{"a directory of", func(b []byte) { b[int(b[4])|int(b[5])<<8] = 0 }},
+	} {
+		b := bytes.Clone(small)
+		entry(b, tagCompression, compressNone)
+		tt.edit(b)
+		if _, err := Decode(bytes.NewReader(b), "x"); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("got error %v, want %s", err, tt.want)
+		}
+	}
+}
+
+// Every picture cut off anywhere is an error or, where only notes are lost, a picture;
+// never a panic.
+func TestCut(t *testing.T) {
+	names, files := archive(t)
+	for _, name := range names {
+		if strings.HasSuffix(name, ".want.png") || strings.HasSuffix(name, ".error") {
+			continue
+		}
+		b := files[name]
+		for n := 1; n < len(b); n += 1 + len(b)/40 {
+			if _, err := Decode(bytes.NewReader(b[:n]), name); err != nil && !strings.HasPrefix(err.Error(), "cannot open "+name+": ") {
+				t.Errorf("%s cut to %d bytes: %v", name, n, err)
+			}
+		}
+	}
+}

@@ -110,7 +110,7 @@ func explain(format string, err error) error {
 	case errors.Is(err, bmp.ErrUnsupported):
 		return unsupported(name + " of this kind")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("broken %s: the file ends early (%w)", format, io.ErrUnexpectedEOF)
+		return fmt.Errorf("broken %s: the file ends early", format)
 	}
 	text := cause(err).Error()
 	for _, prefix := range []string{"png: ", "gif: ", "jpeg: ", "bmp: ", "tiff: ", "webp: ", "vp8l: ", "vp8: ", "riff: ", "lzw: ", "ccitt: ", "zlib: ", "flate: ", "invalid format: ", "invalid JPEG format: "} {
