@@ -352,6 +352,20 @@ func TestMean(t *testing.T) {
 	}
 }
 
+// TestStated: what changes how pixels go in is a statement.
+func TestStated(t *testing.T) {
+	for _, p := range []model.Preprocess{{}, {Scale: 1}, {Scale: 1, DataMean: []float32{3}}} {
+		if p.Stated() {
+			t.Errorf("%+v is taken for a statement", p)
+		}
+	}
+	for _, spec := range []string{"unit", "raw,order=bgr", "raw,fit=stretch", "raw,invert", "raw,filter=bicubic", "raw,mean=0", "raw,size=9", "raw,always"} {
+		if !parse(t, spec).Stated() {
+			t.Errorf("%s is not taken for a statement", spec)
+		}
+	}
+}
+
 // TestDecoders: a picture that the caller decodes with image.Decode gives the
 // numbers of one that the command opens.
 func TestDecoders(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"reflect"
 	"slices"
 
 	"github.com/deconvnet/viz/model/tensor"
@@ -69,6 +70,16 @@ func (p Preprocess) check(in Input) error {
 		return fmt.Errorf("model: preprocessing resizes to %dx%d, which is smaller than the input of %dx%d", p.Size[0], p.Size[1], in.H, in.W)
 	}
 	return nil
+}
+
+// Stated reports whether p says anything about how pixels become the input: the
+// zero value does not, nor do a scale of 1 and the data's mean.
+func (p Preprocess) Stated() bool {
+	p.DataMean = nil
+	if p.Scale == 1 {
+		p.Scale = 0
+	}
+	return !reflect.DeepEqual(p, Preprocess{})
 }
 
 func (p Preprocess) scale() float32 {

@@ -143,6 +143,9 @@ func preprocessText(c *cli.Context, net *model.Network) string {
 	if net.Input.C == 1 {
 		order = "grey"
 	}
+	if p.Invert {
+		order = "(255 - " + order + ")"
+	}
 	s := fmt.Sprintf("%s * %g", order, p.Scale)
 	if r := 1 / float64(p.Scale); p.Scale < 1 && p.Scale > 0 && math.Abs(r-math.Round(r*2)/2) < 1e-3 {
 		s = fmt.Sprintf("%s / %g", order, math.Round(r*2)/2)
@@ -153,7 +156,7 @@ func preprocessText(c *cli.Context, net *model.Network) string {
 	if p.Std != nil {
 		s = fmt.Sprintf("(%s) / %v", s, p.Std)
 	}
-	if p.Short > 0 {
+	if p.Short > 0 && p.Mode == model.FitCrop {
 		s += fmt.Sprintf("; short side to %d, centre %dx%d", p.Short, net.Input.H, net.Input.W)
 	}
 	return s

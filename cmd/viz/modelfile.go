@@ -97,8 +97,7 @@ func openModel(name string) (*model.Network, error) { return openNetwork(name, o
 
 // unstated reports whether nobody has said how pixels become a network's input.
 func unstated(c *cli.Context, net *model.Network) bool {
-	p := net.Preprocess
-	return (p.Scale == 0 || p.Scale == 1) && p.Mean == nil && p.Std == nil && c.String("preprocess") == ""
+	return !net.Preprocess.Stated() && c.String("preprocess") == ""
 }
 
 // warnInput says if an input looks as if it were in other units than the
