@@ -13,7 +13,9 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"strconv"
 
+	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 )
@@ -119,3 +121,21 @@ func columns(n int, ratio float64) int {
 	}
 	return best
 }
+
+// Table is numbers as rows of text, for CSV files.
+type Table struct {
+	Name   string // for the file, without extension
+	Header []string
+	Rows   [][]string
+}
+
+// Num writes a number with a fixed number of digits behind the point for tables; nothing for NaN.
+func Num(v float64, digits int) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return ""
+	}
+	return strconv.FormatFloat(v, 'f', digits, 64)
+}
+
+// Number writes a number as figures do: four digits, powers of ten where they help.
+func Number(v float64) string { return render.Number(v) }

@@ -4,18 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
-	"image/color"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/images"
-	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
@@ -87,26 +85,16 @@ func correspond(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	result := correspondResult{hash(net), names, map[string][][4]int{}, c.Int("random"), c.Uint64("seed"), got}
-	for _, p := range parts {
-		for _, b := range p.Boxes {
-			result.Parts[p.Name] = append(result.Parts[p.Name], [4]int{b.Min.X, b.Min.Y, b.Max.X, b.Max.Y})
-		}
-	}
-	if err := drawCorrespond(out, net, layers, x, parts, result); err != nil {
+	figure, table := view.NewSession(engine, net).Correspondence(view.Correspondence{Layers: layers, Parts: parts, Images: x, Names: names,
+		Draws: c.Int("random"), Seed: c.Uint64("seed"), Rows: got})
+	if _, err := out.figures(figure); err != nil {
 		return err
 	}
-	name := "correspond"
-	var rows [][]string
-	for _, r := range got {
-		rows = append(rows, []string{r.Layer, r.Part, num(r.Score, 6), num(r.Deviation, 6), num(r.Error, 6), num(r.Below, 6), num(r.BelowError, 6), num(r.Lower, 2)})
-	}
-	header := []string{"layer", "part", "score", "deviation", "standard_error", "below_random", "below_random_error", "below_random_in_errors"}
-	if err := out.csv(name, header, rows); err != nil {
+	if err := out.table(table); err != nil {
 		return err
 	}
 	if c.Bool("json") {
-		return printJSON(c, result)
+		return printJSON(c, figure.Numbers)
 	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "\nlayer\tpart\tscore ± spread (%d images)\tstandard error\tbelow random by\n", len(names))
@@ -118,16 +106,6 @@ func correspond(c *cli.Context) error {
 		fmt.Fprintf(w, "%s\t%s\t%.4f ± %.4f\t%.4f\t%s\n", r.Layer, r.Part, r.Score, r.Deviation, r.Error, below)
 	}
 	return w.Flush()
-}
-
-// correspondResult is the JSON form of the result.
-type correspondResult struct {
-	Model  string                       `json:"model"`
-	Images []string                     `json:"images"`
-	Parts  map[string][][4]int          `json:"parts"`        // boxes by part and image: x0, y0, x1, y1
-	Draws  int                          `json:"random_draws"` // for each part
-	Seed   uint64                       `json:"seed"`
-	Rows   []experiments.Correspondence `json:"rows"`
 }
 
 // namedParts reads images and the boxes of their parts.
@@ -242,50 +220,4 @@ func objectParts(c *cli.Context, net *model.Network) (*tensor.Tensor, []experime
 	}
 	note(c, "%d images of class %s, whose objects' corners differ by up to %d pixels", want, name, spread)
 	return tensor.Stack(xs...), experiments.ObjectParts(objects), names, nil
-}
-
-func drawCorrespond(out *output, net *model.Network, layers []string, x *tensor.Tensor, parts []experiments.Part, result correspondResult) error {
-	in := net.Input
-	size := in.Shape().Len()
-	shown := min(len(result.Images), 6)
-	var rows []render.TableRow
-	tile := func(i int) *image.NRGBA { return net.Preprocess.Image(x.Data[i*size:(i+1)*size], in) }
-	plain := render.TableRow{Label: "image"}
-	for i := range shown {
-		plain.Tiles = append(plain.Tiles, tile(i))
-	}
-	rows = append(rows, plain)
-	fill := net.Preprocess.MeanFill(in)
-	for _, p := range parts {
-		row := render.TableRow{Label: p.Name}
-		for i := range shown {
-			m := slices.Clone(x.Data[i*size : (i+1)*size])
-			experiments.Mask(m, in, p.Boxes[i], fill)
-			row.Tiles = append(row.Tiles, net.Preprocess.Image(m, in))
-		}
-		rows = append(rows, row)
-	}
-	panels := []image.Image{render.Table{Rows: rows, MinTile: 96, Scale: 1.4, Title: fmt.Sprintf("%d of %d images, and the parts masked", shown, len(result.Images))}.Draw()}
-	for _, l := range layers {
-		var labels []string
-		var values, errors []float64
-		var colors []color.Color
-		for _, r := range result.Rows {
-			if r.Layer == l {
-				labels, values, errors = append(labels, r.Part), append(values, r.Score), append(errors, r.Error)
-				if r.Draws > 0 {
-					colors = append(colors, color.Gray{150})
-				} else {
-					colors = append(colors, render.Categorical(0))
-				}
-			}
-		}
-		panels = append(panels, render.Chart{Title: "Layer " + l, YLabel: "mean Hamming distance of signs", Width: 170*len(labels) + 160, Height: 620, Scale: 1.4, Errors: errors, Colors: colors}.Bars(labels, values))
-	}
-	plate := render.Plate{Title: "Correspondence in " + net.Name, Panels: panels, Columns: 1, Scale: 1.4, Caption: []string{
-		"Signs of the change of each value when a part is masked (with the mean colour), compared between all pairs of images: 0 if all change alike. " +
-			"Grey: masks of the same sizes at random places; aligned: at one random place in all images. " +
-			"Lines are one standard error (jackknife over images).", "Model " + hash(net)}}
-	_, err := out.picture("correspond", plate.Draw(), numbers{json: result}, "layers", strings.Join(layers, ","))
-	return err
 }

@@ -2,28 +2,17 @@ package main
 
 import (
 	"fmt"
-	"image/color"
 	"io"
-	"math"
 	"path/filepath"
 	"slices"
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/features"
-	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
-
-// diagnosed is one network's diagnosis, as in the JSON.
-type diagnosed struct {
-	Model  string                        `json:"model"`
-	Hash   string                        `json:"hash"`
-	Images int                           `json:"images"` // looked for silent maps on; 0: none
-	Data   string                        `json:"data,omitempty"`
-	Layers []experiments.FilterDiagnosis `json:"layers"`
-}
 
 // diagnoseFilters is viz filters --diagnose.
 func diagnoseFilters(c *cli.Context) error {
@@ -63,7 +52,7 @@ func diagnoseFilters(c *cli.Context) error {
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	var all []diagnosed
+	var all []view.Diagnosis
 	for i, net := range nets {
 		peak, n, from, err := peaks(c, engine, net)
 		if err != nil {
@@ -74,29 +63,13 @@ func diagnoseFilters(c *cli.Context) error {
 			return err
 		}
 		d = slices.DeleteFunc(d, func(d experiments.FilterDiagnosis) bool { return !slices.Contains(chosen[i], d.Layer) })
-		all = append(all, diagnosed{names[i], hash(net), n, from, d})
+		all = append(all, view.Diagnosis{Model: names[i], Hash: hash(net), Images: n, Data: from, Layers: d})
 	}
-	if err := drawDiagnosis(out, all); err != nil {
+	figure, table := view.Diagnoses(all)
+	if _, err := out.figures(figure); err != nil {
 		return err
 	}
-	name := "diagnosis"
-	var rows [][]string
-	for _, m := range all {
-		for _, d := range m.Layers {
-			row := []string{m.Model, d.Layer, fmt.Sprint(d.Filters), fmt.Sprint(len(d.Dead)), silent(d, ""), fmt.Sprint(len(d.Duplicate)),
-				fmt.Sprint(len(d.Dominant)), num(d.Spread, 4)}
-			for b := range 3 {
-				v := math.NaN()
-				if d.Energy != nil {
-					v = d.Energy[b]
-				}
-				row = append(row, num(v, 4))
-			}
-			rows = append(rows, append(row, num(d.Aliased, 4), num(d.AliasedNatural, 4)))
-		}
-	}
-	header := []string{"model", "layer", "filters", "dead", "silent", "duplicate_pairs", "dominant", "rms_max_over_median", "energy_low", "energy_middle", "energy_high", "aliased_white", "aliased_natural"}
-	if err := out.csv(name, header, rows); err != nil {
+	if err := out.table(table); err != nil {
 		return err
 	}
 	if c.Bool("json") {
@@ -139,94 +112,7 @@ func peaks(c *cli.Context, engine *model.Engine, net *model.Network) (map[string
 	return peak, src.Len(), src.From, nil
 }
 
-// silent is the number of silent maps, or none where they were not looked for.
-func silent(d experiments.FilterDiagnosis, none string) string {
-	if d.Silent == nil {
-		return none
-	}
-	return fmt.Sprint(len(d.Silent))
-}
-
-// drawDiagnosis draws a row for each layer: the filters' strength, their spectrum,
-// and how many sit in each band.
-func drawDiagnosis(out *output, all []diagnosed) error {
-	plate := render.Plate{Title: "Filters of " + all[0].Model, Columns: 3, Scale: 1.5}
-	if len(all) == 2 {
-		plate.Title += " and " + all[1].Model
-	}
-	layers := 0
-	for _, m := range all {
-		layers = max(layers, len(m.Layers))
-	}
-	const most = 8
-	for l := range min(layers, most) {
-		var rms, spectrum []render.Series
-		names := []string{}
-		var shares []float64
-		var colors []color.Color
-		var legend []render.LegendEntry
-		title := ""
-		for i, m := range all {
-			if l >= len(m.Layers) {
-				continue
-			}
-			d := m.Layers[l]
-			label := ""
-			if len(all) > 1 {
-				label = m.Model
-			}
-			if title == "" {
-				title = d.Layer
-			} else if title != d.Layer {
-				title += ", " + d.Layer
-			}
-			sorted := slices.Sorted(slices.Values(d.RMS))
-			slices.Reverse(sorted)
-			rms = append(rms, render.Series{Name: label, Y: sorted, Dots: len(sorted) < 130, Color: render.Categorical(2 * i)})
-			if d.Spectrum != nil {
-				s := render.Series{Name: label, Color: render.Categorical(2 * i)}
-				for k, v := range d.Spectrum {
-					s.X, s.Y = append(s.X, (float64(k)+0.5)/2/float64(len(d.Spectrum))), append(s.Y, v)
-				}
-				spectrum = append(spectrum, s)
-				if carry := 0.5 / float64(max(d.Stride[0], d.Stride[1])); carry < 0.5 {
-					spectrum = append(spectrum, render.Series{Name: fmt.Sprintf("stride %d carries up to here", max(d.Stride[0], d.Stride[1])),
-						X: []float64{carry, carry}, Y: []float64{0, slices.Max(d.Spectrum)}, Dashed: true, Color: render.Categorical(2*i + 1)})
-				}
-				for b, what := range []string{"low", "middle", "high"} {
-					names, shares, colors = append(names, what), append(shares, d.Energy[b]), append(colors, render.Categorical(2*i))
-				}
-				if label != "" {
-					legend = append(legend, render.LegendEntry{Color: render.Categorical(2 * i), Text: label})
-				}
-			}
-		}
-		chart := func(title, x, y string) render.Chart {
-			return render.Chart{Title: title, XLabel: x, YLabel: y, Width: 740, Height: 520, Scale: 1.5}
-		}
-		plate.Panels = append(plate.Panels, chart(title+": strength", "filter, strongest first", "root mean square").Lines(rms))
-		if spectrum == nil {
-			plate.Panels = append(plate.Panels, nil, nil)
-			continue
-		}
-		bands := chart(title+": energy by band", "", "share of energy")
-		bands.Colors, bands.Legend = colors, legend
-		plate.Panels = append(plate.Panels, chart(title+": spectrum", "frequency, cycles per sample of its input", "share of energy").Lines(spectrum),
-			bands.Bars(names, shares))
-	}
-	plate.Caption = []string{"Strength: RMS of each filter's weights, times the scale of the batch normalisation behind it. Spectrum: mean over filters, in rings of one width, the outer of which are larger. " +
-		"Bands: low below 1/8, middle below 1/4 cycle per sample, high above."}
-	if layers > most {
-		plate.Caption = append(plate.Caption, fmt.Sprintf("The first %d of %d layers; the table has all.", most, layers))
-	}
-	for _, m := range all {
-		plate.Caption = append(plate.Caption, m.Model+" "+m.Hash)
-	}
-	_, err := out.picture("diagnosis", plate.Draw(), numbers{json: all})
-	return err
-}
-
-func printDiagnosis(to io.Writer, all []diagnosed) error {
+func printDiagnosis(to io.Writer, all []view.Diagnosis) error {
 	for _, m := range all {
 		fmt.Fprintf(to, "\n%s\n", m.Model)
 		w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
@@ -240,7 +126,7 @@ func printDiagnosis(to io.Writer, all []diagnosed) error {
 			if d.Energy != nil {
 				energy = fmt.Sprintf("%.2f %.2f %.2f", d.Energy[0], d.Energy[1], d.Energy[2])
 			}
-			fmt.Fprintf(w, "%s\t%dx%d/%d\t%d\t%d\t%s\t%d\t%d\t%.2f\t%s\t%.2f %.2f\n", d.Layer, d.Kernel[0], d.Kernel[1], d.Stride[0], d.Filters, len(d.Dead), silent(d, "-"),
+			fmt.Fprintf(w, "%s\t%dx%d/%d\t%d\t%d\t%s\t%d\t%d\t%.2f\t%s\t%.2f %.2f\n", d.Layer, d.Kernel[0], d.Kernel[1], d.Stride[0], d.Filters, len(d.Dead), view.Silent(d, "-"),
 				len(d.Duplicate), len(d.Dominant), d.Spread, energy, d.Aliased, d.AliasedNatural)
 		}
 		if err := w.Flush(); err != nil {

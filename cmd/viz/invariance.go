@@ -2,19 +2,15 @@ package main
 
 import (
 	"fmt"
-	"image"
-	"image/color"
-	"image/draw"
-	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/images"
-	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
@@ -41,14 +37,6 @@ func invarianceCommand() *cli.Command {
 			byNumberFlag, jsonFlag},
 		Action: invariance,
 	}
-}
-
-// invarianceImage is one image's curves, as in the JSON.
-type invarianceImage struct {
-	Image  string                        `json:"image"`
-	Class  string                        `json:"class"`
-	Number int                           `json:"class_number"`
-	Curves []experiments.InvarianceCurve `json:"curves"`
 }
 
 // topLayers resolves a list of layers in which "top" is what the class scores are
@@ -127,8 +115,8 @@ func invariance(c *cli.Context) error {
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	var shown []invarianceImage
-	var xs []*tensor.Tensor
+	session := view.NewSession(engine, net)
+	result := view.Invariance{Layers: layers, Transforms: transforms, Relative: c.Bool("relative"), OneFigure: out.one != "" || out.stdout}
 	return each(c, src, "transforming", func(i int, x *tensor.Tensor) error {
 		k := class
 		if k < 0 {
@@ -145,212 +133,32 @@ func invariance(c *cli.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", src.Items[i].Name, err)
 		}
-		shown, xs = append(shown, invarianceImage{images.Title(src.Items[i].Name), net.Class(k), k, curves}), append(xs, x)
+		result.Images = append(result.Images, view.InvarianceImage{Image: images.Title(src.Items[i].Name), Class: net.Class(k), Number: k, Curves: curves})
+		result.Inputs = append(result.Inputs, x)
 		return nil
-	}, func() error { return finishInvariance(c, out, net, transforms, layers, shown, xs) })
+	}, func() error { return finishInvariance(c, out, session, result) })
 }
 
-// finishInvariance writes the figures, the table and what they say.
-func finishInvariance(c *cli.Context, out *output, net *model.Network, transforms []experiments.Transform, layers []string, shown []invarianceImage, xs []*tensor.Tensor) error {
-	if err := writeInvariance(c, out, net, transforms, layers, shown, xs); err != nil {
+// finishInvariance writes the figures and the table, and prints what small and large changes do.
+func finishInvariance(c *cli.Context, out *output, session *view.Session, r view.Invariance) error {
+	figures, err := session.Invariance(r)
+	if err != nil {
 		return err
 	}
-	var rows [][]string
-	for _, im := range shown {
-		for _, k := range im.Curves {
-			for a, v := range k.Amounts {
-				row := []string{im.Image, im.Class, string(k.Transform), num(v, 5)}
-				for l := range layers {
-					row = append(row, num(k.Distance[l][a], 6), num(k.Relative(l)[a], 6))
-				}
-				rows = append(rows, append(row, num(k.Probability[a], 6)))
-			}
-		}
-	}
-	header := []string{"image", "class", "transform", "amount"}
-	for _, l := range layers {
-		header = append(header, "distance_"+l, "relative_"+l)
-	}
-	name := "invariance"
-	if err := out.csv(name, append(header, "probability"), rows); err != nil {
+	if _, err := out.figures(figures...); err != nil {
 		return err
 	}
-	return reportInvariance(c, transforms, layers, shown)
-}
-
-// paperTransforms are the three of the paper, which make the first figure; the
-// others make a second.
-var paperTransforms = []experiments.Transform{experiments.ShiftY, experiments.Scale, experiments.Rotate}
-
-func writeInvariance(c *cli.Context, out *output, net *model.Network, transforms []experiments.Transform, layers []string, all []invarianceImage, xs []*tensor.Tensor) error {
-	var pages [2][]int
-	for i, t := range transforms {
-		if slices.Contains(paperTransforms, t) {
-			pages[0] = append(pages[0], i)
-		} else {
-			pages[1] = append(pages[1], i)
-		}
+	if err := out.table(r.Table()); err != nil {
+		return err
 	}
-	if out.one != "" { // all in one picture
-		pages[0], pages[1] = append(pages[0], pages[1]...), nil
-	}
-	for p, which := range pages {
-		if len(which) == 0 {
-			continue
-		}
-		name := []string{"invariance", "invariance-more"}[p]
-		plate := render.Plate{Title: "Invariance of " + net.Name, Columns: 2 + len(layers), Scale: 1.5}
-		how := "Distance: Euclidean, of the layer's values to those of the unchanged image"
-		if c.Bool("relative") {
-			how += ", as a share of their norm"
-		}
-		plate.Caption = []string{how + ". What comes in from outside has the mean colour of the training data.",
-			"Layers: " + strings.Join(layers, ", ") + ". Model " + hash(net)}
-		for _, t := range which {
-			panels, err := invariancePanels(c, net, t, layers, all, xs)
-			if err != nil {
-				return err
-			}
-			plate.Panels = append(plate.Panels, panels...)
-		}
-		var shown []invarianceImage
-		for _, im := range all {
-			part := invarianceImage{Image: im.Image, Class: im.Class}
-			for _, t := range which {
-				part.Curves = append(part.Curves, im.Curves[t])
-			}
-			shown = append(shown, part)
-		}
-		if _, err := out.picture(name, plate.Draw(), numbers{json: map[string]any{"model": hash(net), "layers": layers, "images": shown}}, "layers", strings.Join(layers, ",")); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// invariancePanels is a row of the figure: the images at five amounts, a chart for
-// each layer, and one of the probability.
-func invariancePanels(c *cli.Context, net *model.Network, which int, layers []string, all []invarianceImage, xs []*tensor.Tensor) ([]image.Image, error) {
-	curve := all[0].Curves[which]
-	t := curve.Transform
-	var series [][]render.Series
-	for l := range len(layers) + 1 {
-		var s []render.Series
-		for i, im := range all {
-			k := im.Curves[which]
-			y := k.Probability
-			if l < len(layers) {
-				y = k.Distance[l]
-				if c.Bool("relative") {
-					y = k.Relative(l)
-				}
-			}
-			s = append(s, render.Series{Name: im.Image + " " + im.Class, X: k.Amounts, Y: y, Color: render.Categorical(i)})
-		}
-		series = append(series, s)
-	}
-	shown := min(5, len(curve.Amounts))
-	var tiles []image.Image
-	var amounts []string
-	buf := make([]float32, net.Input.Shape().Len())
-	for i, x := range xs {
-		for k := range shown {
-			a := curve.Amounts[k*(len(curve.Amounts)-1)/(shown-1)]
-			if i == 0 {
-				amounts = append(amounts, render.Number(a))
-			}
-			if err := t.Apply(net, buf, x.Data, a); err != nil {
-				return nil, err
-			}
-			tile := render.MagnifyTo(net.Preprocess.Image(buf, net.Input), 110)
-			b := tile.Bounds()
-			framed := image.NewNRGBA(image.Rect(0, 0, b.Dx()+8, b.Dy()+8))
-			fillImage(framed, render.Categorical(i))
-			draw.Draw(framed, b.Add(image.Pt(4, 4)), tile, b.Min, draw.Src)
-			tiles = append(tiles, framed)
-		}
-	}
-	grid := render.Plate{Title: fmt.Sprintf("%s: %s %s", t, strings.Join(amounts, ", "), t.Unit()), Columns: 1, Scale: 1.2,
-		Panels: []image.Image{render.Grid(tiles, render.GridOptions{Columns: shown, Gap: 4})}}
-	panels := []image.Image{grid.Draw()}
-	x := fmt.Sprintf("%s, %s", t, t.Unit())
-	for l, s := range series {
-		chart := render.Chart{XLabel: x, YLabel: "probability of the class", Title: "Output", Width: 780, Height: 600, Scale: 1.5, YMin: 0, YMax: 1.02}
-		if l < len(layers) {
-			chart.Title, chart.YLabel, chart.YMax = "Layer "+layers[l], "distance", 0
-			if c.Bool("relative") {
-				chart.YLabel = "distance / norm"
-			}
-		}
-		panels = append(panels, chart.Lines(s))
-	}
-	return panels, nil
-}
-
-func fillImage(img *image.NRGBA, c color.NRGBA) {
-	for i := 0; i < len(img.Pix); i += 4 {
-		copy(img.Pix[i:], []uint8{c.R, c.G, c.B, c.A})
-	}
-}
-
-// reportInvariance prints what small and large changes do, as means over images.
-func reportInvariance(c *cli.Context, transforms []experiments.Transform, layers []string, all []invarianceImage) error {
-	type row struct {
-		Transform experiments.Transform `json:"transform"`
-		Amount    float64               `json:"amount"`
-		Relative  []*float64            `json:"relative"` // by layer, mean over images; null if the values of an unchanged one are all 0
-		Drop      float64               `json:"probability_drop"`
-	}
-	var rows []row
-	for i, t := range transforms {
-		amounts := all[0].Curves[i].Amounts
-		far := func(k int) float64 { // from no change
-			switch d := math.Abs(amounts[k] - t.Identity()); t {
-			case experiments.Rotate:
-				return min(d, 360-d)
-			case experiments.Scale, experiments.Contrast:
-				return math.Abs(math.Log(amounts[k]))
-			default:
-				return d
-			}
-		}
-		id := slices.Index(amounts, t.Identity())
-		small, large := -1, id
-		for k := range amounts {
-			if k != id && (small < 0 || far(k) < far(small)) {
-				small = k
-			}
-			if far(k) >= far(large) {
-				large = k
-			}
-		}
-		for _, k := range []int{small, large} {
-			r := row{Transform: t, Amount: amounts[k]}
-			for l := range layers {
-				mean := 0.0
-				for _, im := range all {
-					mean += im.Curves[i].Relative(l)[k] / float64(len(all))
-				}
-				if mean-mean != 0 {
-					r.Relative = append(r.Relative, nil)
-				} else {
-					r.Relative = append(r.Relative, &mean)
-				}
-			}
-			for _, im := range all {
-				p := im.Curves[i].Probability
-				r.Drop += (p[id] - p[k]) / float64(len(all))
-			}
-			rows = append(rows, r)
-		}
-	}
+	rows := r.Changes()
 	if c.Bool("json") {
-		return printJSON(c, map[string]any{"layers": layers, "images": len(all), "rows": rows})
+		return printJSON(c, map[string]any{"layers": r.Layers, "images": len(r.Images), "rows": rows})
 	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "\nmean of %d images\tby\tchange of %s (share of norm)\tprobability lost\n", len(all), strings.Join(layers, ", "))
+	fmt.Fprintf(w, "\nmean of %d images\tby\trelative distance in %s\tdrop in probability\n", len(r.Images), strings.Join(r.Layers, ", "))
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s %s", r.Transform, render.Number(r.Amount), r.Transform.Unit())
+		fmt.Fprintf(w, "%s\t%s %s", r.Transform, view.Number(r.Amount), r.Transform.Unit())
 		var parts []string
 		for _, v := range r.Relative {
 			if v == nil {

@@ -145,6 +145,9 @@ func (o *output) figures(figures ...view.Figure) (names []string, err error) {
 	return names, nil
 }
 
+// table writes a table as CSV.
+func (o *output) table(t view.Table) error { return o.csv(t.Name, t.Header, t.Rows) }
+
 // csv writes a table as NAME.csv, unless the picture goes to stdout.
 func (o *output) csv(name string, header []string, rows [][]string) error {
 	if o.stdout {
