@@ -201,6 +201,7 @@ func ablate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	defer k.close()
 	measure(base, k.images[0], true)
 	list := paperVariants(base)
 	if own != nil {

@@ -33,7 +33,11 @@ type campaign struct {
 	dir    string
 	data   string // as the user named it
 	images [2]*train.Memory
+	unlock func()
 }
+
+// close lets others into the campaign's folder.
+func (k *campaign) close() { k.unlock() }
 
 // curvePoint is how a training stands after a step. Accuracy and loss are
 // measured with dropout off.
@@ -114,12 +118,22 @@ func bySteps(p curvePoint) float64 { return float64(p.Step) }
 
 // openCampaign opens and decodes the data of a campaign for networks with the
 // input in (its zero fields are taken from the images). The campaign's folder
-// is made.
+// is made, and locked until close.
 func openCampaign(c *cli.Context, engine *model.Engine, spec string, net func(set *dataset.Set, classes []string) (*model.Network, error)) (*campaign, *dataset.Data, error) {
 	dir := c.String("out")
 	if err := outDir(c, dir, "--out"); err != nil {
 		return nil, nil, err
 	}
+	unlock, err := lock(c, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	opened := false
+	defer func() {
+		if !opened {
+			unlock()
+		}
+	}()
 	data, err := openData(c, spec)
 	if err != nil {
 		return nil, nil, err
@@ -136,7 +150,8 @@ func openCampaign(c *cli.Context, engine *model.Engine, spec string, net func(se
 	if err != nil {
 		return nil, nil, err
 	}
-	return &campaign{c: c, engine: engine, dir: dir, data: spec, images: images}, data, nil
+	opened = true
+	return &campaign{c: c, engine: engine, dir: dir, data: spec, images: images, unlock: unlock}, data, nil
 }
 
 // build makes an untrained network for the images of a set.

@@ -103,6 +103,7 @@ func runRNN(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	defer k.close()
 	var jobs []job
 	add := func(name, arch string, o model.ArchOptions, rate float64) error {
 		o.Seed = c.Uint64("seed")

@@ -19,6 +19,7 @@ import (
 
 	"github.com/deconvnet/viz/internal/classes"
 	"github.com/deconvnet/viz/internal/dataset"
+	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/train"
 	"github.com/mattn/go-isatty"
@@ -63,6 +64,7 @@ func trainCommand() *cli.Command {
 			&cli.Float64Flag{Name: "drop-factor", DefaultText: "0.1", Usage: "schedule step: the rate is multiplied by this"},
 			&cli.IntFlag{Name: "warmup", DefaultText: "small: 100, or a quarter of all; lenet5: 0", Usage: "steps over which the rate grows from 0"},
 			&cli.Float64Flag{Name: "max-filter-rms", Usage: "rescale convolution filters above this root mean square to it (0.1 in Zeiler and Fergus), 0: off"},
+			&cli.BoolFlag{Name: "balance", Usage: "let every class count alike: an image's loss counts N/(K*n) times, N images in all, n of its class, K classes"},
 			&cli.BoolFlag{Name: "flip", Usage: "mirror training images at random"},
 			&cli.IntFlag{Name: "crop", Usage: "shift training images by up to so many `PIXELS`"},
 			&cli.IntFlag{Name: "eval-every", DefaultText: "one epoch", Usage: "steps between measurements of accuracy, -1: only at the end"},
@@ -85,7 +87,7 @@ func trainOptions(c *cli.Context, o *train.Options, set func(name string) bool) 
 		"solver": &o.Solver, "rate": &o.Rate, "momentum": &o.Momentum, "beta1": &o.Beta1, "beta2": &o.Beta2, "decay": &o.Decay,
 		"epsilon": &o.Epsilon, "batch": &o.Batch, "steps": &o.Steps, "epochs": &o.Epochs, "seed": &o.Seed, "weight-decay": &o.WeightDecay,
 		"label-smoothing": &o.LabelSmoothing, "schedule": &o.Schedule, "drop-every": &o.DropEvery, "drop-factor": &o.DropFactor,
-		"warmup": &o.Warmup, "max-filter-rms": &o.MaxFilterRMS, "flip": &o.Flip, "crop": &o.Crop, "eval-every": &o.EvalEvery,
+		"warmup": &o.Warmup, "max-filter-rms": &o.MaxFilterRMS, "flip": &o.Flip, "balance": &o.Balance, "crop": &o.Crop, "eval-every": &o.EvalEvery,
 		"eval-train": &o.EvalTrain, "checkpoint-every": &o.CheckpointEvery,
 	} {
 		if !set(name) {
@@ -212,6 +214,16 @@ func runTrain(c *cli.Context) error {
 	if err := outFile(c, out, "--out"); err != nil {
 		return err
 	}
+	if logName(c, out) == out {
+		return usage("checkpoint and log are one file, "+out, "give another --out or --log")
+	}
+	for _, path := range []string{out, logName(c, out)} {
+		unlock, err := lock(c, path)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
 
 	data, err := openData(c, spec)
 	if err != nil {
@@ -231,7 +243,11 @@ func runTrain(c *cli.Context) error {
 	} else if to.Note != "" {
 		note(c, "%s", to.Note)
 	}
-	images, err := decodeSets(c, engine, net, sets)
+	need, sample, err := needed(data, sets[0], state, o)
+	if err != nil {
+		return err
+	}
+	images, err := decodeSome(c, engine, net, sets, need)
 	if err != nil {
 		return err
 	}
@@ -241,7 +257,7 @@ func runTrain(c *cli.Context) error {
 		}
 	}
 	if resume == "" {
-		measure(net, images[0], !c.Bool("plain"))
+		measure(net, &train.Memory{Size: images[0].Size, Bytes: images[0].Bytes[:sample*images[0].Size]}, !c.Bool("plain"))
 	}
 	command := "viz " + strings.Join(os.Args[1:], " ")
 	if resume != "" {
@@ -317,8 +333,35 @@ func freshNetwork(c *cli.Context, set *dataset.Set, classes []string) (*model.Ne
 	return net, nil
 }
 
+// needed lists the training images that a training looks at, and says on how many, from the first, the mean of
+// the pixels is measured: of a generated set only what is used is drawn, of others all are read (nil).
+func needed(data *dataset.Data, set *dataset.Set, state *model.State, o train.Options) (used []bool, sample int, err error) {
+	if !data.Generated {
+		return nil, set.Len(), nil
+	}
+	if o, err = o.Resolve(set.Len()); err != nil {
+		return nil, 0, usageErr(err)
+	}
+	first := 0
+	if state != nil {
+		first = min(state.Step, o.Steps)
+	}
+	used, sample = train.Used(o, set.Len(), first), min(set.Len(), 2000)
+	if state == nil {
+		for i := range sample {
+			used[i] = true
+		}
+	}
+	return used, sample, nil
+}
+
 // decodeSets decodes all images once, to bytes in the network's input size.
 func decodeSets(c *cli.Context, engine *model.Engine, net *model.Network, sets [2]*dataset.Set) (out [2]*train.Memory, err error) {
+	return decodeSome(c, engine, net, sets, nil)
+}
+
+// decodeSome is decodeSets, of the training images only those in used; the others stay black. nil: all.
+func decodeSome(c *cli.Context, engine *model.Engine, net *model.Network, sets [2]*dataset.Set, used []bool) (out [2]*train.Memory, err error) {
 	in := net.Input
 	size := in.Shape().Len()
 	total := sets[0].Len() + sets[1].Len()
@@ -340,12 +383,14 @@ func decodeSets(c *cli.Context, engine *model.Engine, net *model.Network, sets [
 			var failed atomic.Pointer[error]
 			engine.Kernel().For(n, func(j int) {
 				i := from + j
+				if m.Labels[i] = set.Label(i); s == 0 && used != nil && !used[i] {
+					return
+				}
 				item, err := set.Item(i)
 				if err != nil {
 					failed.CompareAndSwap(nil, &err)
 					return
 				}
-				m.Labels[i] = item.Label
 				model.Planar(net.Preprocess.Fit(item.Image, in.H, in.W), in.C, net.Preprocess.BGR, m.Bytes[i*size:(i+1)*size])
 			})
 			if err := failed.Load(); err != nil {
@@ -481,16 +526,21 @@ type trainResult struct {
 }
 
 // trainLog is the log: a line for each start (command and options), then one
-// for each report.
+// for each report, each written at once.
 type trainLog struct{ *os.File }
+
+// logName is the log of a training into the checkpoint out.
+func logName(c *cli.Context, out string) string {
+	if path := c.String("log"); path != "" {
+		return path
+	}
+	return strings.TrimSuffix(out, filepath.Ext(out)) + ".jsonl"
+}
 
 // openLog opens the log for appending. Lines of steps that a resumed training
 // takes again are dropped; a new training starts a new log.
 func openLog(c *cli.Context, out string, first int) (*trainLog, error) {
-	path := c.String("log")
-	if path == "" {
-		path = strings.TrimSuffix(out, filepath.Ext(out)) + ".jsonl"
-	}
+	path := logName(c, out)
 	var keep []byte
 	if first > 0 {
 		old, err := os.ReadFile(path)
@@ -509,13 +559,15 @@ func openLog(c *cli.Context, out string, first int) (*trainLog, error) {
 			}
 		}
 	}
-	f, err := os.Create(path)
-	if err != nil {
+	fail := func(err error) (*trainLog, error) {
 		return nil, hinted(fmt.Errorf("log: %w", err), "choose another place with --log")
 	}
-	if _, err := f.Write(keep); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("log: %w", err)
+	if err := imageio.WriteFile(path, func(w io.Writer) error { _, err := w.Write(keep); return err }); err != nil {
+		return fail(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return fail(err)
 	}
 	return &trainLog{f}, nil
 }

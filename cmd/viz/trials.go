@@ -202,6 +202,7 @@ func runTrials(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	defer k.close()
 	var jobs []job
 	for i := range list {
 		t := &list[i]
@@ -223,6 +224,7 @@ func runTrials(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("plan") {
+		k.close()
 		tidy(c.App)
 		return nil
 	}

@@ -97,7 +97,7 @@ func openShapes(o Options) (*Data, error) {
 	if o.Test == 0 {
 		o.Test = 2000
 	}
-	d := &Data{Name: "shapes", Source: fmt.Sprintf("generated, seed %d", o.Seed)}
+	d := &Data{Name: "shapes", Generated: true, Source: fmt.Sprintf("generated, seed %d", o.Seed)}
 	for _, s := range shapes {
 		d.Classes = append(d.Classes, s.name)
 	}

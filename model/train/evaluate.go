@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -55,11 +54,7 @@ func Evaluate(ctx context.Context, e *model.Engine, net *model.Network, images I
 	if n <= 0 || n > images.Len() {
 		n = images.Len()
 	}
-	chosen := func(i int) int { return i }
-	if n < images.Len() {
-		choice := rand.New(rand.NewPCG(1, 2)).Perm(images.Len())
-		chosen = func(i int) int { return choice[i] }
-	}
+	chosen := choice(images.Len(), n)
 	size := net.Input.Shape().Len()
 	// Batches of about 8 MB of input at most.
 	batch := min(max(1<<21/size, 1), 100)

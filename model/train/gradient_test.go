@@ -20,6 +20,7 @@ type reference struct {
 	x      []float64
 	labels []int32
 	smooth float64
+	weight []float64 // by class
 	masks  map[string][]float32
 	params map[string][]float64 // by name, as in graph.params
 }
@@ -48,12 +49,16 @@ func (r *reference) loss() float64 {
 		for _, v := range row {
 			sum += math.Exp(v)
 		}
+		w := 1.0
+		if r.weight != nil {
+			w = r.weight[r.labels[i]]
+		}
 		for k, v := range row {
 			t := r.smooth / float64(c)
 			if k == int(r.labels[i]) {
 				t += 1 - r.smooth
 			}
-			total -= t * (v - math.Log(sum))
+			total -= w * t * (v - math.Log(sum))
 		}
 	}
 	return total / float64(r.n)
@@ -373,6 +378,12 @@ func TestGradients(t *testing.T) {
 				r := &reference{net: net, shapes: g.shapes, n: n, smooth: smooth, labels: g.labels, masks: map[string][]float32{}, params: map[string][]float64{}}
 				rng := rand.New(rand.NewPCG(1, 2))
 				classes := g.shapes[net.Logits].C
+				if n == 5 {
+					for c := range classes {
+						g.weight = append(g.weight, 0.5+0.3*float64(c))
+					}
+					r.weight = g.weight
+				}
 				for i := range g.labels {
 					g.labels[i] = int32(rng.IntN(classes))
 				}

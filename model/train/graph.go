@@ -56,6 +56,7 @@ type graph struct {
 	seed   uint64
 	step   int // of the dropout masks
 	smooth float64
+	weight []float64 // of the loss by class; nil: all 1
 
 	params  []*param
 	ids     int
@@ -559,7 +560,8 @@ func (b *graph) concat(name string, inputs []string, xs G.Nodes, flows []bool, o
 // crossEntropy adds the loss: the mean over the batch of -sum_c t_c log p_c,
 // where p is the softmax of the logits and t is 1 at the label, less what
 // smoothing spreads over all classes. Its gradient by the logits, (p-t)/n, is
-// computed on the way.
+// computed on the way. With class weights, loss and gradient of an image are
+// multiplied by its label's.
 func (b *graph) crossEntropy(logits *G.Node, classes int) *G.Node {
 	shape := logits.Shape()
 	dx := make([]float32, b.n*classes)
@@ -592,15 +594,19 @@ func (b *graph) crossEntropy(logits *G.Node, classes int) *G.Node {
 				sum += p[c]
 			}
 			norm := top + math.Log(sum)
+			w := 1.0
+			if b.weight != nil {
+				w = b.weight[label]
+			}
 			for c, v := range row {
 				t := even
 				if c == label {
 					t += 1 - b.smooth
 				}
 				if t != 0 {
-					total += t * (norm - float64(v))
+					total += w * (t * (norm - float64(v)))
 				}
-				dx[i*classes+c] = float32((p[c]/sum - t) / float64(b.n))
+				dx[i*classes+c] = float32(w * ((p[c]/sum - t) / float64(b.n)))
 			}
 		}
 		b.loss = total / float64(b.n)

@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/deconvnet/viz/model"
 )
@@ -28,6 +29,54 @@ func (m *Memory) Label(i int) int { return m.Labels[i] }
 func (m *Memory) Pixels(i int, dst []uint8) error {
 	copy(dst, m.Bytes[i*m.Size:(i+1)*m.Size])
 	return nil
+}
+
+// balance returns the weight of each class in the loss, N/(K*n): N images, n of
+// them of the class, K classes that have any. Over the images the mean weight is
+// 1, and every class counts alike.
+func balance(images Images, classes int) []float64 {
+	count := make([]float64, classes)
+	for i := range images.Len() {
+		count[images.Label(i)]++
+	}
+	present := 0.0
+	for _, n := range count {
+		if n > 0 {
+			present++
+		}
+	}
+	for c, n := range count {
+		if n > 0 {
+			count[c] = float64(images.Len()) / (present * n)
+		}
+	}
+	return count
+}
+
+// Used tells which of n training images a training from step first to its last
+// one looks at, measuring of accuracy included. Options are resolved.
+func Used(o Options, n, first int) []bool {
+	used := make([]bool, n)
+	all := order{seed: o.Seed, n: n}
+	for at := first * o.Batch; at < o.Steps*o.Batch; at++ {
+		used[all.image(at)] = true
+	}
+	if o.EvalTrain > 0 {
+		chosen := choice(n, o.EvalTrain)
+		for i := range min(o.EvalTrain, n) {
+			used[chosen(i)] = true
+		}
+	}
+	return used
+}
+
+// choice is the fixed random choice of m of n images on which accuracy is measured.
+func choice(n, m int) func(i int) int {
+	if m >= n {
+		return func(i int) int { return i }
+	}
+	perm := rand.New(rand.NewPCG(1, 2)).Perm(n)
+	return func(i int) int { return perm[i] }
 }
 
 // units is Preprocess.Apply as a table: network units by channel and byte.

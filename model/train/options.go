@@ -24,6 +24,7 @@ type Options struct {
 
 	WeightDecay    float64 `json:"weight_decay,omitempty"`    // L2: adds WeightDecay*w to the gradient of convolution and dense weights, not of biases and batch normalisation
 	LabelSmoothing float64 `json:"label_smoothing,omitempty"` // spreads this share of the target evenly over all classes
+	Balance        bool    `json:"balance,omitempty"`         // the loss of an image counts N/(K*n): N training images, n of them of its class, K classes with images
 	Schedule       string  `json:"schedule,omitempty"`        // of the rate, one of Schedules(); default constant
 	DropEvery      int     `json:"drop_every,omitempty"`      // schedule step: every so many steps; default a third of all
 	DropFactor     float64 `json:"drop_factor,omitempty"`     // schedule step: the rate is multiplied by this; default 0.1

@@ -133,6 +133,9 @@ func newRun(e *model.Engine, net *model.Network, train Images, state *model.Stat
 			return nil, fmt.Errorf("train: image %d has label %d, the network %d classes", i, l, classes)
 		}
 	}
+	if o.Balance {
+		r.g.weight = balance(train, classes)
+	}
 	for _, p := range r.g.params {
 		r.grads = append(r.grads, p)
 	}
