@@ -33,9 +33,17 @@ func (n *node) graph(name string) (*graph, error) {
 // run computes a node that is made here. What it makes may be read any number
 // of times.
 func (c *converter) run(op string, inputs, outputs []string, attrs ...attribute) error {
-	n := &node{op: op, inputs: inputs, outputs: outputs, attrs: attrs, opsets: []opset{{version: maxOpset}}}
+	n := &node{op: op, inputs: inputs, outputs: outputs, attrs: attrs, opsets: newest}
 	for _, out := range outputs {
 		c.uses[out] += 2
+	}
+	return c.made(n)
+}
+
+// made computes a node that is not in the file.
+func (c *converter) made(n *node) error {
+	if reason := c.unknown(n); reason != "" {
+		c.refuse(n, reason)
 	}
 	return c.node(n)
 }

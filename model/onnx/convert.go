@@ -92,7 +92,8 @@ type converter struct {
 	streamed map[string]bool // initialisers that were dequantised from the file
 	more     int             // copies of nodes that may still be made (see inline.go)
 	taken    map[string]bool
-	opened   bool // a graph inside a node was computed
+	within   *node // that the nodes at hand are written for
+	opened   bool  // a graph inside a node was computed
 	prefixes map[string]int
 	refused  []refusedNode
 	notes    []string
@@ -389,7 +390,7 @@ func (c *converter) input() error {
 
 // unknown says why a node's operator is out of the question, "" if it is not.
 func (c *converter) unknown(n *node) string {
-	if _, ok := quantOps[n.key()]; ok {
+	if _, ok := quantOps[n.key()]; ok || n.rewrite() != nil {
 		return ""
 	}
 	if n.domain != "" && n.domain != "ai.onnx" {
@@ -408,6 +409,9 @@ func (c *converter) unknown(n *node) string {
 }
 
 func (c *converter) refuse(n *node, reason string) {
+	if c.within != nil {
+		n = c.within
+	}
 	op := UnsupportedOp{Node: c.title(n), Op: n.op, Opset: c.opsetOf(n), Reason: reason}
 	if n.domain != "" && n.domain != "ai.onnx" {
 		op.Op = n.domain + "." + n.op
@@ -487,6 +491,8 @@ func (c *converter) node(n *node) error {
 		err = refuse("an input is a sequence")
 	case quant != nil:
 		err = quant(c, n)
+	case n.rewrite() != nil:
+		err = c.rewritten(n, n.rewrite())
 	default:
 		err = c.compute(n, constants)
 	}

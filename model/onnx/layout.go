@@ -73,6 +73,13 @@ func (c *converter) firstLook(v valueInfo) (Layout, *node) {
 			continue
 		}
 		switch {
+		case n.channelsLast():
+			switch axes[3] {
+			case 1:
+				return ChannelsFirst, n
+			case 3:
+				return ChannelsLast, n
+			}
 		case slices.Contains(places, n.op) || strings.Contains(n.op, "Conv"):
 			switch axes[1] {
 			case 1:

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"slices"
@@ -504,6 +506,19 @@ func FuzzRead(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(data)
+	}
+	nets, err := filepath.Glob(filepath.Join("testdata", "nets", "*.onnx"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range nets {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if len(data) < 2000 {
+			f.Add(data)
+		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var before, after runtime.MemStats

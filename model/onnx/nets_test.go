@@ -1,0 +1,93 @@
+package onnx_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/deconvnet/viz/internal/viztest"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/onnx"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// netOutput is what another program gives for an output of a network: its dims,
+// and its first values.
+type netOutput struct {
+	Dims   []int     `json:"dims"`
+	Values []float32 `json:"values"`
+}
+
+// waves is the input for which testdata/nets/expected.json was made.
+func waves(in model.Input) *tensor.Tensor {
+	x := tensor.New(1, in.C, in.H, in.W)
+	for i := range x.Data {
+		x.Data[i] = float32((37*i)%101)/50 - 1
+	}
+	return x
+}
+
+// TestNets reads the small networks of testdata/nets and compares their outputs
+// with ONNX Runtime's, or NumPy's (see testdata/SOURCES.md).
+func TestNets(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("testdata", "nets", "expected.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]netOutput{}
+	if err := json.Unmarshal(data, &want); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join("testdata", "nets", "*.onnx"))
+	if err != nil || len(files) != len(want) {
+		t.Fatalf("%d files, want %d (%v)", len(files), len(want), err)
+	}
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	for name, outs := range want {
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(filepath.Join("testdata", "nets", name+".onnx"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			g, err := onnx.ReadGraph(data, onnx.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := waves(g.Net.Input)
+			if lastChannels[name] {
+				x = channelsFirst(x)
+			}
+			trace, err := engine.Forward(g.Net, x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, out := range g.Outputs {
+				if !slices.Equal(out.Dims, outs[i].Dims) {
+					t.Errorf("output %s is %v, want %v", out.Name, out.Dims, outs[i].Dims)
+				}
+				got := trace.Value(out.Layer).Data
+				if err := viztest.Close(got[:len(outs[i].Values)], outs[i].Values, 2e-5); err != nil {
+					t.Errorf("output %s: %v", out.Name, err)
+				}
+			}
+		})
+	}
+}
+
+// lastChannels are the networks whose input is seen with the channels last.
+var lastChannels = map[string]bool{"nhwcconv": true, "nhwcfusedconv": true, "nhwcmaxpool": true, "groupnorm_ms": true, "skipgroupnorm": true}
+
+// channelsFirst is x, whose numbers are [H, W, C], as [C, H, W].
+func channelsFirst(x *tensor.Tensor) *tensor.Tensor {
+	c, h, w := x.Shape[1], x.Shape[2], x.Shape[3]
+	out := tensor.New(1, c, h, w)
+	for i := range h * w {
+		for k := range c {
+			out.Data[k*h*w+i] = x.Data[i*c+k]
+		}
+	}
+	return out
+}
