@@ -65,7 +65,7 @@ func (in *Inputs) Input(i int, dst []float32) error {
 // the data set does not say, or the image is resized.
 func (in *Inputs) Object(i int) image.Rectangle {
 	p, err := in.Open(i)
-	if err != nil || p.Image == nil || p.Image.Bounds().Dx() != in.Net.Input.W || p.Image.Bounds().Dy() != in.Net.Input.H {
+	if err != nil || p.Image == nil || in.Net.Preprocess.Always || p.Image.Bounds().Dx() != in.Net.Input.W || p.Image.Bounds().Dy() != in.Net.Input.H {
 		return image.Rectangle{}
 	}
 	return p.Object

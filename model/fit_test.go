@@ -304,9 +304,15 @@ func TestReadPreprocess(t *testing.T) {
 	if err := os.WriteFile(path, []byte(`{"input_size":[3,288,300],"interpolation":"lanczos"}`), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	p, crop, err := model.ParsePreprocess(path + ",filter=box,invert")
-	if err != nil || crop != [2]int{288, 300} || p.Filter != model.ResampleBox || !p.Invert {
-		t.Errorf("%+v, %v, %v", p, crop, err)
+	other := filepath.Join(t.TempDir(), "config")
+	if err := os.Link(path, other); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, "timm:" + path, "timm:" + other} {
+		p, crop, err := model.ParsePreprocess(name + ",filter=box,invert")
+		if err != nil || crop != [2]int{288, 300} || p.Filter != model.ResampleBox || !p.Invert {
+			t.Errorf("%s: %+v, %v, %v", name, p, crop, err)
+		}
 	}
 }
 

@@ -116,14 +116,21 @@ func noPreset(name string) error {
 		name, strings.Join(PreprocessPresets(), ", "), settings)
 }
 
-// jsonFile splits "timm:a,b.json,size=3" into file and settings.
+// jsonFile splits "timm:a,b.json,size=3" into file and settings. A file after timm:
+// may have any name without a comma.
 func jsonFile(spec string) (path string, rest []string, ok bool) {
 	const end = ".json"
-	path = strings.TrimPrefix(strings.TrimSpace(spec), "timm:")
-	if i := strings.Index(path, end+","); i >= 0 {
+	path, timm := strings.CutPrefix(strings.TrimSpace(spec), "timm:")
+	switch i := strings.Index(path, end+","); {
+	case i >= 0:
 		return path[:i+len(end)], strings.Split(path[i+len(end)+1:], ","), true
+	case strings.HasSuffix(path, end):
+		return path, nil, true
+	case timm:
+		parts := strings.Split(path, ",")
+		return parts[0], parts[1:], true
 	}
-	return path, nil, strings.HasSuffix(path, end) || strings.HasPrefix(strings.TrimSpace(spec), "timm:")
+	return "", nil, false
 }
 
 func readSmall(path string) ([]byte, error) {
