@@ -34,20 +34,27 @@ type jpegHead struct {
 	scan    int64  // where the first scan begins; 0 if there is none
 }
 
+// maxStray bounds the bytes between segments.
+const maxStray = 1 << 16
+
 // readJPEGHead reads segments up to the first scan or, for the tables of a TIFF, to
 // the end of the image. Section B.1.1 of ITU-T T.81.
 func readJPEGHead(in *input) (*jpegHead, error) {
 	j := &jpegHead{adobe: -1}
+	stray := 0
 	for off := int64(2); ; {
 		b, err := in.bytes(off, 2)
 		if err != nil {
 			return nil, err
 		}
-		if b[0] != 0xff {
-			return nil, fmt.Errorf("no marker at byte %d", off)
-		}
 		m := b[1]
 		switch {
+		case b[0] != 0xff: // libjpeg, too, passes over stray bytes between segments
+			if stray++; stray > maxStray {
+				return nil, fmt.Errorf("no marker at byte %d", off)
+			}
+			off++
+			continue
 		case m == 0xff: // fill
 			off++
 			continue
