@@ -81,6 +81,7 @@ type converter struct {
 	nodeNames map[string]int
 	nodes     []*node // those that matter, in an order that can be computed
 
+	exits  []exit
 	net    *model.Network
 	layers map[string]int // index in net.Nodes
 	images int64          // size of the first axis if that counts the images, else 0
@@ -142,13 +143,7 @@ func newConverter(f *file, src *source, o Options, mode batchMode) (*converter, 
 	if c.nodes, err = c.flatten(f); err != nil {
 		return nil, err
 	}
-	for name, v := range o.Bind {
-		delete(c.tensors, name)
-		delete(c.sparse, name)
-		c.values[name] = &value{k: &constant{dims: v.Dims, f: v.F, i: v.I}}
-		c.budget += len(v.F) + len(v.I)
-	}
-	return c, nil
+	return c, c.bind()
 }
 
 // initialisers notes the graph's constants. One that is written down twice is
@@ -182,9 +177,12 @@ func (c *converter) initialisers() error {
 func (c *converter) retry() bool { return c.mode == imagesApart && c.images > 1 }
 
 func (c *converter) convert() (*Graph, error) {
+	if err := c.findExits(); err != nil {
+		return nil, err
+	}
 	var wanted []string
-	for _, out := range c.graph.outputs {
-		wanted = append(wanted, out.name)
+	for _, e := range c.exits {
+		wanted = append(wanted, e.value)
 	}
 	var err error
 	if c.nodes, err = c.order(c.nodes, wanted); err != nil {
@@ -203,7 +201,7 @@ func (c *converter) convert() (*Graph, error) {
 	if c.opened && err == nil {
 		c.refused = c.relevant()
 	}
-	if len(c.refused) > 0 {
+	if len(c.refused) > 0 && (err != nil || c.retry() || !c.leaveOut()) {
 		return nil, c.unsupported()
 	}
 	if err != nil {
@@ -217,17 +215,12 @@ func (c *converter) convert() (*Graph, error) {
 	if c.last {
 		g.Layout = ChannelsLast
 	}
-	for _, out := range c.graph.outputs {
-		v, err := c.output(out.name)
-		if err != nil {
-			return nil, fmt.Errorf("onnx: output %s: %w", out.name, err)
-		}
-		g.Outputs = append(g.Outputs, Output{Name: out.name, Layer: v.ref, Dims: ints(v.dims)})
+	if err := c.outputs(g); err != nil {
+		return nil, err
 	}
 	if len(c.net.Nodes) == 0 || len(g.Outputs) == 0 {
 		return nil, errors.New("onnx: the graph has no layers")
 	}
-	c.net.Logits = c.logits()
 	return g, c.metadata()
 }
 
@@ -344,11 +337,10 @@ func (c *converter) input() error {
 		return nil
 	}
 	if len(found) != 1 {
-		names := []string{}
-		for _, v := range found {
-			names = append(names, v.name)
+		if len(found) == 0 {
+			return errors.New("onnx: the graph has no inputs, want one, a picture")
 		}
-		return fmt.Errorf("onnx: the graph has %d inputs %q, want one, a picture", len(found), names)
+		return openInputs(found)
 	}
 	v := found[0]
 	switch v.typ {
@@ -899,45 +891,6 @@ func (c *converter) ownLayer(n *node, i int, v *value) model.Layer {
 	return c.net.Nodes[at].Layer
 }
 
-// logits is the node with the raw class scores: what feeds the softmax at the
-// end, or the end if that is a vector. "" if it is neither.
-func (c *converter) logits() string {
-	v := c.values[c.graph.outputs[0].name]
-	if v == nil || v.k != nil {
-		return ""
-	}
-	at := v.ref
-	for {
-		i, ok := c.layers[at]
-		if !ok {
-			break
-		}
-		n := c.net.Nodes[i]
-		switch n.Layer.(type) {
-		case *model.Dropout, *model.Flatten, *model.Reshape:
-			at = n.Inputs[0]
-			continue
-		case *model.Softmax, *model.SoftmaxAxis:
-			return c.scores(n.Inputs[0])
-		}
-		break
-	}
-	return c.scores(v.ref)
-}
-
-// scores returns name if it is a layer without space.
-func (c *converter) scores(name string) string {
-	if _, ok := c.layers[name]; !ok {
-		return ""
-	}
-	for _, v := range c.values {
-		if v.ref == name && v.shape.H == 1 && v.shape.W == 1 {
-			return name
-		}
-	}
-	return ""
-}
-
 // metadata takes over what viz itself has written into the file.
 func (c *converter) metadata() error {
 	for key, to := range map[string]any{"viz.preprocess": &c.net.Preprocess, "viz.classes": &c.net.Classes, "viz.origin": &c.net.Origin} {
@@ -951,6 +904,19 @@ func (c *converter) metadata() error {
 		}
 		if err := d.Decode(to); err != nil {
 			return fmt.Errorf("onnx: metadata %s: %w", key, err)
+		}
+	}
+	if text, ok := c.meta["viz.scores"]; ok && c.opt.Output == "" {
+		var w writtenScores
+		if err := json.Unmarshal([]byte(text), &w); err != nil {
+			return fmt.Errorf("onnx: metadata viz.scores: %w", err)
+		}
+		kind, err := model.ParseScores(w.Kind)
+		if err != nil {
+			return fmt.Errorf("onnx: metadata viz.scores: %w", err)
+		}
+		if c.net.Node(w.Node) != nil { // other programs may have changed the layers
+			c.net.Logits, c.net.Scores = w.Node, kind
 		}
 	}
 	return nil

@@ -12,8 +12,8 @@ import (
 // fuse puts such groups of layers together under the name of the last.
 func (c *converter) fuse() {
 	f := &fuser{nodes: c.net.Nodes, at: map[string]int{}, readers: map[string]int{}, gone: map[string]bool{}}
-	for _, out := range c.graph.outputs {
-		if v := c.values[out.name]; v != nil {
+	for _, out := range c.exits {
+		if v := c.values[out.value]; v != nil {
 			f.readers[v.ref]++
 		}
 	}
@@ -88,6 +88,8 @@ func (f *fuser) match(name string) (x string, l model.Layer) {
 	scale, shift, scaled := affineOf(n.Layer)
 	mul, isMul := n.Layer.(*model.Binary)
 	switch {
+	case isInverse(n.Layer): // 1 / (1+exp(-x))
+		try(func() (string, model.Layer) { return f.sigmoid(n.Inputs[0]) })
 	case scaled && shift == 0 && near(scale, 0.5): // x (1+erf(x/√2)) / 2
 		try(func() (string, model.Layer) {
 			p, q, ok := f.product(n.Inputs[0])
@@ -114,6 +116,38 @@ func (f *fuser) match(name string) (x string, l model.Layer) {
 		return "", nil
 	}
 	return x, l
+}
+
+// isInverse reports whether a layer is 1/x.
+func isInverse(l model.Layer) bool {
+	switch l := l.(type) {
+	case *model.Unary:
+		return l.Op == "Reciprocal"
+	case *model.Binary:
+		return l.Op == "Div" && l.First && l.Value != nil && len(l.Value.Data) == 1 && l.Value.Data[0] == 1
+	}
+	return false
+}
+
+// sigmoid is 1+exp(-x) for the named layer.
+func (f *fuser) sigmoid(name string) (string, model.Layer) {
+	e, ok := f.affine(name, 1, 1)
+	if !ok {
+		return "", nil
+	}
+	l, in := f.unary(e, "Exp")
+	if l == nil {
+		return "", nil
+	}
+	used := len(f.used)
+	if l, x := f.unary(in, "Neg"); l != nil {
+		return x, &model.Unary{Op: "Sigmoid"}
+	}
+	f.used = f.used[:used]
+	if x, ok := f.affine(in, -1, 0); ok {
+		return x, &model.Unary{Op: "Sigmoid"}
+	}
+	return "", nil
 }
 
 func near(a, b float64) bool { return math.Abs(a-b) <= 1e-4*math.Abs(b) }

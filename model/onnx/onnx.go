@@ -22,6 +22,12 @@ type Options struct {
 	// Bind gives values to inputs of the graph, by name, which become constants.
 	// What remains must be one input, the picture.
 	Bind map[string]Value
+	// Output is the output with the scores, or a value or node inside the graph; "":
+	// the one that looks most like a classifier's.
+	Output string
+	// Classes is the number of classes if it is known, which helps to find the
+	// output; 0: it is not.
+	Classes int
 	// Layout of the input's axes; AutoLayout: as the graph shows it.
 	Layout Layout
 	// Name is what to call the network; "": after the file or the graph.
@@ -33,6 +39,9 @@ type Value struct {
 	Dims []int
 	F    []float32
 	I    []int64
+	// AsDeclared gives the numbers the type and, if Dims is nil, the shape that the
+	// file declares; one number fills all.
+	AsDeclared bool
 }
 
 // Graph is what a file holds: the network, and where the outputs of the file's
@@ -41,13 +50,15 @@ type Graph struct {
 	Net     *model.Network
 	Outputs []Output
 	Notes   []string // what is unusual about the file, for people
+	Choice  string   // of several outputs, which has the scores, for people; "": there was no choice
 	// Layout of the file's input. It is guessed if nothing in the graph shows it:
 	// then few channels at the end are taken for that.
 	Layout        Layout
 	LayoutGuessed bool
 }
 
-// Output is one output of a graph: the layer that makes it, and its shape as the
+// Output is one output of a graph, or the scores that it is made of by operators that
+// choose among them (ArgMax and its like): the layer that makes it, and its shape as the
 // file sees it for one image, or for as many as the file fixes.
 type Output struct {
 	Name  string

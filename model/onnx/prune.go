@@ -6,8 +6,8 @@ package onnx
 // prune leaves out layers that no output depends on.
 func (c *converter) prune() {
 	var stack []string
-	for _, out := range c.graph.outputs {
-		if v := c.values[out.name]; v != nil {
+	for _, out := range c.exits {
+		if v := c.values[out.value]; v != nil {
 			stack = append(stack, v.ref)
 			if v.seq != nil {
 				for _, item := range v.seq.items {
@@ -53,8 +53,8 @@ func (c *converter) relevant() []refusedNode {
 	}
 	live := map[*node]bool{}
 	var stack []string
-	for _, out := range c.graph.outputs {
-		stack = append(stack, out.name)
+	for _, out := range c.exits {
+		stack = append(stack, out.value)
 	}
 	for len(stack) > 0 {
 		n := maker[stack[len(stack)-1]]

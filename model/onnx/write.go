@@ -40,8 +40,8 @@ type tensorOut struct {
 
 // Write writes the network as an ONNX file of the given operator set, 13 or
 // later; 0 means DefaultOpset. The number of images stays open. Layers keep
-// their names, as nodes and as values. Preprocessing, classes and origin are
-// in the file's metadata (viz.preprocess, viz.classes, viz.origin), from where
+// their names, as nodes and as values. Preprocessing, classes, what the
+// scores mean and origin are in the file's metadata (viz.preprocess, viz.classes, viz.scores, viz.origin), from where
 // Import takes them. What no operator expresses is an *Unsupported error.
 func Write(w io.Writer, net *model.Network, opset int) error {
 	e, err := newExporter(net, opset)
@@ -238,14 +238,43 @@ func irVersion(opset int64) int64 {
 	return 10
 }
 
+// writtenScores says where a network's scores are, and what they mean.
+type writtenScores struct {
+	Node string `json:"node"`
+	Kind string `json:"kind"`
+}
+
+// outputs makes the network's outputs those of the graph, under their authors'
+// names; the last layer if it names none.
+func (e *exporter) outputs() []byte {
+	var graph []byte
+	written := map[string]bool{}
+	for _, o := range e.net.Outputs {
+		name := o.Node
+		if !e.taken[o.Name] {
+			name = e.fresh(o.Name)
+			e.node("Identity", []string{o.Node}, []string{name})
+		}
+		if !written[name] {
+			graph = putBytes(graph, 12, valueOut(name, e.shapes[o.Node]))
+		}
+		written[name] = true
+	}
+	if graph == nil {
+		graph = putBytes(graph, 12, valueOut(e.net.Output(), e.shapes[e.net.Output()]))
+	}
+	return graph
+}
+
 func (e *exporter) write(w io.Writer) error {
 	net := e.net
+	outputs := e.outputs()
 	graph := putText(e.nodes, 2, net.Name)
 	if net.Name == "" {
 		graph = putText(e.nodes, 2, "network")
 	}
 	graph = putBytes(graph, 11, valueOut(net.Input.Name, net.Input.Shape()))
-	graph = putBytes(graph, 12, valueOut(net.Output(), e.shapes[net.Output()]))
+	graph = append(graph, outputs...)
 	length := len(graph)
 	for _, t := range e.tensors {
 		length += protowire.SizeTag(5) + protowire.SizeBytes(len(t.head)+t.size)
@@ -258,8 +287,8 @@ func (e *exporter) write(w io.Writer) error {
 	for _, m := range []struct {
 		key   string
 		value any
-	}{{"viz.preprocess", net.Preprocess}, {"viz.classes", net.Classes}, {"viz.origin", net.Origin}} {
-		if m.key == "viz.classes" && len(net.Classes) == 0 {
+	}{{"viz.preprocess", net.Preprocess}, {"viz.classes", net.Classes}, {"viz.origin", net.Origin}, {"viz.scores", writtenScores{net.Logits, net.Scores.String()}}} {
+		if m.key == "viz.classes" && len(net.Classes) == 0 || m.key == "viz.scores" && net.Logits == "" {
 			continue
 		}
 		text, err := json.Marshal(m.value)
