@@ -222,7 +222,7 @@ func (f Resampling) resize(img image.Image, ax, ay axis, x, y int64, w, h int) *
 	row := func(i int) tap { return f.tap(ay, y+int64(i)).from(y0) }
 	_, shape := f.kernel()
 	switch {
-	case shape == nil && w*high <= wide*h:
+	case shape == nil && int64(w)*int64(high) <= int64(wide)*int64(h):
 		between := make([]float32, 4*w*high)
 		passFloat(between, src.Pix, column, lines{high, w, src.Stride, 4, 4 * w, 4})
 		passFloat(dst.Pix, between, row, lines{w, h, 4, 4 * w, 4, dst.Stride})
