@@ -470,7 +470,7 @@ func encodeNetwork(net *Network) (string, error) {
 	}
 	for i := range net.Nodes {
 		n := &net.Nodes[i]
-		if !utf8.ValidString(n.Name) {
+		if !utf8.ValidString(n.Name + n.Module) {
 			return "", fmt.Errorf("layer %q: the name is not UTF-8", n.Name)
 		}
 		slots, err := layerSlots(n.Layer)
@@ -490,6 +490,9 @@ func encodeNetwork(net *Network) (string, error) {
 			b = appendString(b, in)
 		}
 		b = append(b, ']')
+		if n.Module != "" {
+			b = appendString(append(b, `,"module":`...), n.Module)
+		}
 		var attributes, tensors []byte
 		for _, s := range slots {
 			switch {
@@ -616,6 +619,8 @@ func decodeNode(p *scanner) (n Node, wants []slot) {
 				}
 				n.Inputs = append(n.Inputs, p.str())
 			})
+		case "module":
+			n.Module = p.str()
 		case "attributes":
 			p.object(func(key string) {
 				s, ok := take(key, true)

@@ -3,6 +3,7 @@ package model
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 
 	"github.com/deconvnet/viz/internal/par"
 )
@@ -12,7 +13,7 @@ const hashPiece = 1 << 18
 
 // Hash identifies what the network computes: the first 16 hex digits of a
 // SHA-256 over its layers, weights, preprocessing and what its scores mean. Its name,
-// classes, other outputs and origin do not count, nor does the machine. Pictures carry it as provenance.
+// modules, classes, other outputs and origin do not count, nor does the machine. Pictures carry it as provenance.
 //
 // Large networks are hashed by all processors: hashed are the JSON of
 // viz.network (with the name left empty) and of viz.preprocess as in a
@@ -24,6 +25,10 @@ const hashPiece = 1 << 18
 func (net *Network) Hash() string {
 	anonymous := *net
 	anonymous.Name, anonymous.Outputs = "", nil
+	anonymous.Nodes = slices.Clone(net.Nodes)
+	for i := range anonymous.Nodes {
+		anonymous.Nodes[i].Module = ""
+	}
 	if r, err := net.Reading(); err == nil {
 		anonymous.Scores = r.Kind // however it is called
 	}

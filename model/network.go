@@ -35,6 +35,7 @@ type Node struct {
 	Name   string
 	Inputs []string
 	Layer  Layer
+	Module string // the author's module, such as layer4.1.conv2, where a file says it and the name does not
 }
 
 // Origin says where a network came from. All fields are optional.

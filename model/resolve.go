@@ -64,9 +64,26 @@ func (net *Network) rectifierAfter(conv string) string {
 	return conv
 }
 
-// Resolve finds the node a user means by spec: a number ("2": the second
-// convolution, see ConvLayers), a node's name, or a suffix that only one name
-// has. An *UnknownName error suggests what comes nearest.
+// Ambiguous reports a name that could be several layers.
+type Ambiguous struct {
+	Name string
+	Hits []string
+}
+
+func (e *Ambiguous) Error() string {
+	const most = 8
+	hits, more := e.Hits, ""
+	if len(hits) > most {
+		hits, more = hits[:most], fmt.Sprintf(" or %d others", len(e.Hits)-most)
+	}
+	return fmt.Sprintf("layer %q is ambiguous: it could be %s%s", e.Name, strings.Join(hits, ", "), more)
+}
+
+// Resolve finds the node a user means by spec: a node's name; a number ("2": the second
+// convolution, see ConvLayers); the path of a module of the network's author ("layer4.1",
+// "features.15"), which is its last node; a block ("block3", see Blocks); or the end of a name or the
+// inner part of a path that only one has. Errors are an *UnknownName, which suggests what comes
+// nearest, or an *Ambiguous.
 func (net *Network) Resolve(spec string) (string, error) {
 	names := net.names()
 	if slices.Contains(names, spec) {
@@ -82,19 +99,84 @@ func (net *Network) Resolve(spec string) (string, error) {
 		}
 		return convs[k-1], nil
 	}
+	module, candidates := net.lastOfModule(spec)
+	if module != "" {
+		return module, nil
+	}
+	blocks := net.Blocks()
+	if k, err := strconv.Atoi(strings.TrimPrefix(spec, "block")); err == nil && strings.HasPrefix(spec, "block") {
+		if k >= 1 && k <= len(blocks) {
+			return blocks[k-1], nil
+		}
+		if len(candidates) == 0 {
+			return "", fmt.Errorf("no layer %q: the network has %d blocks", spec, len(blocks))
+		}
+	}
 	var hits []string
 	for _, n := range names {
 		if spec != "" && strings.HasSuffix(n, spec) {
 			hits = append(hits, n)
 		}
 	}
-	switch len(hits) {
-	case 1:
+	switch {
+	case len(hits) == 1:
 		return hits[0], nil
-	case 0:
-		return "", &UnknownName{What: "layer", Name: spec, Nearest: nearest(spec, names)}
+	case len(hits) > 1:
+		return "", &Ambiguous{spec, hits}
+	case len(candidates) > 0:
+		return "", &Ambiguous{spec, candidates}
 	}
-	return "", fmt.Errorf("layer %q is ambiguous: it could be %s", spec, strings.Join(hits, ", "))
+	return "", &UnknownName{What: "layer", Name: spec, Nearest: net.nearestLayers(spec)}
+}
+
+// ResolveLayers is Resolve for several names with commas, each layer once; "all" are the
+// layers that numbers mean.
+func (net *Network) ResolveLayers(list string) ([]string, error) {
+	var layers []string
+	for spec := range strings.SplitSeq(list, ",") {
+		names := net.ConvLayers()
+		switch spec = strings.TrimSpace(spec); {
+		case spec != "all":
+			name, err := net.Resolve(spec)
+			if err != nil {
+				return nil, err
+			}
+			names = []string{name}
+		case len(names) == 0:
+			return nil, fmt.Errorf("network %s has no convolution layers: name some", net.Name)
+		}
+		for _, name := range names {
+			if !slices.Contains(layers, name) {
+				layers = append(layers, name)
+			}
+		}
+	}
+	return layers, nil
+}
+
+// nearestLayers are names and module paths that hold spec, or else the nearest.
+func (net *Network) nearestLayers(spec string) []string {
+	all := net.names()
+	for _, m := range net.modules() {
+		if !slices.Contains(all, m) {
+			all = append(all, m)
+		}
+	}
+	var hold []string
+	for _, tail, ok := strings.Cut(spec, "."); ok; _, tail, ok = strings.Cut(tail, ".") { // of a module around
+		if name, _ := net.lastOfModule(tail); name != "" {
+			return []string{tail}
+		}
+	}
+	for _, n := range all {
+		if spec != "" && strings.Contains(strings.ToLower(n), strings.ToLower(spec)) && len(hold) < 5 {
+			hold = append(hold, n)
+		}
+	}
+	if len(hold) > 0 {
+		return hold
+	}
+	return nearest(spec, all)
 }
 
 // ResolveClass finds a class by name, by one of the words of a name with commas, by a part that only one name has,
@@ -208,7 +290,7 @@ func (net *Network) CheckUnit(u Unit) error {
 func (net *Network) CheckUnitIn(shapes map[string]Shape, u Unit) error {
 	s, ok := shapes[u.Layer]
 	if !ok {
-		return &UnknownName{What: "layer", Name: u.Layer, Nearest: nearest(u.Layer, net.names())}
+		return &UnknownName{What: "layer", Name: u.Layer, Nearest: net.nearestLayers(u.Layer)}
 	}
 	if u.Channel < 0 || u.Channel >= s.C || u.Y < 0 || u.Y >= s.H || u.X < 0 || u.X >= s.W {
 		return fmt.Errorf("unit %v is outside layer %s, which is %v", u, u.Layer, s)

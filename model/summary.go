@@ -8,10 +8,13 @@ type LayerSummary struct {
 	Shape      Shape    `json:"-"`
 	Output     string   `json:"output"`          // shape, as text
 	Paper      int      `json:"layer,omitempty"` // number of the convolution layer whose features this node gives, see ConvLayers
-	Weights    int      `json:"weights"`         // trained numbers
-	MACs       int64    `json:"macs"`            // multiply-adds for one image
-	Field      [2]int   `json:"receptive_field"` // rows, columns of the input a unit far from the border sees; 0: all of it
-	Stride     [2]int   `json:"stride"`          // input pixels between neighbouring units; 0: less than one, or the unit sees all
+	Block      int      `json:"block,omitempty"` // number of the block that ends here, see Blocks
+	Module     string   `json:"module,omitempty"`
+	Last       bool     `json:"last_spatial,omitempty"` // the maps the decision is made from, see LastSpatial
+	Weights    int      `json:"weights"`                // trained numbers
+	MACs       int64    `json:"macs"`                   // multiply-adds for one image
+	Field      [2]int   `json:"receptive_field"`        // rows, columns of the input a unit far from the border sees; 0: all of it
+	Stride     [2]int   `json:"stride"`                 // input pixels between neighbouring units; 0: less than one, or the unit sees all
 	Attributes string   `json:"attributes,omitempty"`
 }
 
@@ -26,6 +29,11 @@ func (net *Network) Summary() ([]LayerSummary, error) {
 	for i, name := range net.ConvLayers() {
 		paper[name] = i + 1
 	}
+	block := map[string]int{}
+	for i, name := range net.Blocks() {
+		block[name] = i + 1
+	}
+	last := net.LastSpatial()
 	fields, err := net.Fields(shapes)
 	if err != nil {
 		return nil, err
@@ -37,7 +45,8 @@ func (net *Network) Summary() ([]LayerSummary, error) {
 		s := shapes[n.Name]
 		size, stride := fields.Size(n.Name)
 		out = append(out, LayerSummary{Name: n.Name, Kind: n.Layer.Kind(), Inputs: n.Inputs, Shape: s, Output: s.String(),
-			Paper: paper[n.Name], Weights: weightCount(l), MACs: l.macs(shapes[first(n.Inputs)], s), Field: size, Stride: stride,
+			Paper: paper[n.Name], Block: block[n.Name], Module: n.Module, Last: n.Name == last,
+			Weights: weightCount(l), MACs: l.macs(shapes[first(n.Inputs)], s), Field: size, Stride: stride,
 			Attributes: l.text()})
 	}
 	return out, nil

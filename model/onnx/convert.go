@@ -86,8 +86,9 @@ type converter struct {
 	layers map[string]int // index in net.Nodes
 	images int64          // size of the first axis if that counts the images, else 0
 
-	last    bool // the input's channels are last
-	guessed bool // as its sizes have it, nothing else shows it
+	module  string // of the node at hand, "" if not known
+	last    bool   // the input's channels are last
+	guessed bool   // as its sizes have it, nothing else shows it
 
 	budget   int             // numbers that constants computed here may still take
 	streamed map[string]bool // initialisers that were dequantised from the file
@@ -196,8 +197,10 @@ func (c *converter) convert() (*Graph, error) {
 	}
 	err = c.input()
 	for i := 0; err == nil && i < len(c.nodes); i++ {
+		c.module = c.moduleOf(c.nodes[i])
 		err = c.node(c.nodes[i])
 	}
+	c.module = ""
 	if c.opened && err == nil {
 		c.refused = c.relevant()
 	}
@@ -211,6 +214,7 @@ func (c *converter) convert() (*Graph, error) {
 		c.prune()
 	}
 	c.fuse()
+	countModules(c.net.Nodes)
 	g := &Graph{Net: c.net, Notes: c.notes, Layout: ChannelsFirst, LayoutGuessed: c.guessed}
 	if c.last {
 		g.Layout = ChannelsLast
@@ -824,7 +828,7 @@ func (c *converter) unique(name string) string {
 // add appends a layer called name and returns its output as a value.
 func (c *converter) add(name string, l model.Layer, ins ...*value) (*value, error) {
 	var shapes []model.Shape
-	node := model.Node{Name: name, Layer: l}
+	node := model.Node{Name: name, Layer: l, Module: c.module}
 	for _, v := range ins {
 		shapes = append(shapes, v.shape)
 		node.Inputs = append(node.Inputs, v.ref)

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -39,6 +40,7 @@ type (
 		name, op, domain, overload string
 		inputs, outputs            []string
 		attrs                      []attribute
+		scopes                     string  // the author's module, as the exporter says
 		scope                      *scope  // of what its graphs read; nil: the file's graph
 		opsets                     []opset // nil: the file's
 	}
@@ -317,6 +319,13 @@ func (d *decoder) node(b []byte) (n node, err error) {
 			n.domain, err = f.string()
 		case f.bytes(8):
 			n.overload, err = f.string()
+		case f.bytes(9):
+			var e entry
+			if err := d.spend(); err != nil {
+				return err
+			}
+			e, err = d.entry(f.b)
+			n.scopes = cmp.Or(scopesOf(e), n.scopes)
 		}
 		return err
 	})
