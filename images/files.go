@@ -11,6 +11,7 @@ import (
 
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/npy"
+	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 )
 
@@ -118,8 +119,28 @@ func addArrays(path string, add func(item Item, open func() (Picture, error))) e
 	return nil
 }
 
-// ReadArray reads a .npy file of images [N, C, H, W] or [C, H, W], finite float32 numbers in a network's
-// own units, as [N, C, H, W].
+// arrange gives an array [1, ...] the shape [1, C, H, W] of a network's input: it may have the channels last,
+// or the channels as two axes. ok is false if it fits in neither way.
+func arrange(x *tensor.Tensor, in model.Input) (_ *tensor.Tensor, ok bool) {
+	s := x.Shape
+	switch n := len(s); {
+	case slices.Equal(s, in.Shape().Batch(1)):
+		return x, true
+	case slices.Equal(s, []int{1, in.H, in.W, in.C}):
+		out := tensor.New(1, in.C, in.H, in.W)
+		for i, v := range x.Data {
+			out.Data[i%in.C*in.H*in.W+i/in.C] = v
+		}
+		return out, true
+	case n == 5 && s[1]*s[2] == in.C && s[3] == in.H && s[4] == in.W:
+		return tensor.From(x.Data, 1, in.C, in.H, in.W), true
+	}
+	return nil, false
+}
+
+// ReadArray reads a .npy file of images, [N, C, H, W] or [C, H, W] or as a network's file has its input. The
+// numbers are in the network's own units, finite; integers stand for themselves. The first axis of the
+// result is that of the images.
 func ReadArray(path string) (*tensor.Tensor, error) {
 	a, err := npy.ReadFile(path)
 	if err != nil {
@@ -129,11 +150,14 @@ func ReadArray(path string) (*tensor.Tensor, error) {
 	if len(shape) == 3 {
 		shape = append([]int{1}, shape...)
 	}
-	if len(shape) != 4 || slices.Min(shape) < 1 {
+	if len(shape) < 4 || len(shape) > 5 || slices.Min(shape) < 1 {
 		return nil, fmt.Errorf("%s: array is %v, want [N C H W] or [C H W]", path, a.Shape)
 	}
 	if a.Float32 == nil {
-		return nil, fmt.Errorf("%s: array holds integers, want float32 in units of the network's input", path)
+		a.Float32 = make([]float32, len(a.Int32))
+		for i, v := range a.Int32 {
+			a.Float32[i] = float32(v)
+		}
 	}
 	for i, v := range a.Float32 {
 		if v-v != 0 { // NaN or infinite

@@ -113,14 +113,15 @@ type Picture struct {
 	Object image.Rectangle
 }
 
-// Tensor is the input [1, C, H, W] of a network with the given preprocessing. An array must have the
-// input's shape and goes in as it is.
+// Tensor is the input [1, C, H, W] of a network with the given preprocessing. An array goes in as it is. It
+// must have the input's shape, or that with the channels last, or with the channels as two axes (volumes).
 func (p Picture) Tensor(pre model.Preprocess, in model.Input) (*tensor.Tensor, error) {
 	if p.Array != nil {
-		if want := in.Shape().Batch(1); !slices.Equal(p.Array.Shape, want) {
-			return nil, fmt.Errorf("%s: array is %v, want [N %d %d %d] or [%d %d %d]", p.Name, p.Array.Shape[1:], in.C, in.H, in.W, in.C, in.H, in.W)
+		x, ok := arrange(p.Array, in)
+		if !ok {
+			return nil, fmt.Errorf("%s: array is %v, want [N %d %d %d] or [%d %d %d], or with the channels last", p.Name, p.Array.Shape[1:], in.C, in.H, in.W, in.C, in.H, in.W)
 		}
-		return p.Array, nil
+		return x, nil
 	}
 	x, err := pre.Tensor(p.Image, in)
 	if err != nil {

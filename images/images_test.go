@@ -130,3 +130,46 @@ func TestHash(t *testing.T) {
 		t.Error("lists with other labels have one hash")
 	}
 }
+
+// TestArrays: arrays come with the channels first or last, as volumes, and as integers.
+func TestArrays(t *testing.T) {
+	dir := t.TempDir()
+	in := model.Input{C: 6, H: 4, W: 5}
+	want := make([]float32, 6*4*5)
+	for i := range want {
+		want[i] = float32(i)
+	}
+	last := make([]int32, len(want)) // [4, 5, 6]
+	for i := range last {
+		last[i] = int32(want[i%6*20+i/6])
+	}
+	files := map[string][]int{"first.npy": {1, 6, 4, 5}, "plain.npy": {6, 4, 5}, "volume.npy": {1, 2, 3, 4, 5}}
+	for name, shape := range files {
+		if err := npy.WriteFile(filepath.Join(dir, name), shape, want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := npy.WriteFile(filepath.Join(dir, "last.npy"), []int{1, 4, 5, 6}, last); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"first.npy", "plain.npy", "volume.npy", "last.npy"} {
+		list, err := Open(context.Background(), Spec{Paths: []string{filepath.Join(dir, name)}}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := list.Open(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := p.Tensor(model.Preprocess{}, in)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !slices.Equal(x.Data, want) || !slices.Equal(x.Shape, []int{1, 6, 4, 5}) {
+			t.Errorf("%s: %v of shape %v, want %v", name, x.Data[:6], x.Shape, want[:6])
+		}
+		if _, err := p.Tensor(model.Preprocess{}, model.Input{C: 5, H: 4, W: 7}); err == nil {
+			t.Errorf("%s: an array of another shape is taken", name)
+		}
+	}
+}
