@@ -293,6 +293,19 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*Net, error) 
 	return n, nil
 }
 
+// Lanes reports whether a layer is computed on lanes, only where changes reach;
+// late ones wait for a group of blocks.
+func (n *Net) Lanes(layer string) (lanes, late bool) {
+	for _, s := range n.late {
+		late = late || s.node.Name == layer
+	}
+	whole := false
+	for _, s := range n.steps {
+		whole = whole || s.node.Name == layer && s.op == opWhole
+	}
+	return !whole && !late, late
+}
+
 func (n *Net) add(v value, name string) int {
 	n.values = append(n.values, v)
 	n.ids[name] = len(n.values) - 1

@@ -1,6 +1,12 @@
 package onnx
 
-import "bytes"
+import (
+	"bytes"
+	"maps"
+	"slices"
+
+	"github.com/deconvnet/viz/model"
+)
 
 // Inputs are the names of the graph's inputs without initialisers.
 func Inputs(data []byte) ([]string, error) {
@@ -46,4 +52,61 @@ func Tensor(msg []byte) (Value, error) {
 		return Value{}, err
 	}
 	return Value{Dims: k.dims, F: k.f, I: k.i}, nil
+}
+
+// Supported are the names of all operators, with their domain if that is not
+// ONNX's own, and what is known of each: it can be on constants, or on values
+// that depend on the picture.
+func Supported() map[string]bool {
+	out := map[string]bool{}
+	for op := range foldOps {
+		out[op] = false
+	}
+	for _, op := range alike {
+		if known(op) {
+			out[microsoft+"."+op] = true
+		}
+	}
+	for _, list := range [][]string{slices.Collect(maps.Keys(layerOps)), slices.Collect(maps.Keys(quantOps)), slices.Collect(maps.Keys(rewriteOps)), slices.Collect(maps.Keys(structureOps))} {
+		for _, op := range list {
+			out[op] = true
+		}
+	}
+	return out
+}
+
+// Made are the layers that each operator of a file becomes, before any are put
+// together, and their input shapes.
+func Made(data []byte) (made map[string][]model.Node, shapes map[string]model.Shape, err error) {
+	f, err := decodeFile(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := newConverter(f, &source{r: bytes.NewReader(data), size: int64(len(data))}, Options{}, imagesApart)
+	if err != nil {
+		return nil, nil, err
+	}
+	var wanted []string
+	for _, out := range c.graph.outputs {
+		wanted = append(wanted, out.name)
+	}
+	if c.nodes, err = c.order(c.nodes, wanted); err == nil {
+		err = c.input()
+	}
+	made = map[string][]model.Node{}
+	for i := 0; err == nil && i < len(c.nodes); i++ {
+		from := len(c.net.Nodes)
+		n := c.nodes[i]
+		c.nodeNames[n.name]++
+		err = c.node(n)
+		made[n.key()] = append(made[n.key()], c.net.Nodes[from:]...)
+	}
+	if err == nil && len(c.refused) > 0 {
+		err = c.unsupported()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	shapes, err = c.net.Shapes()
+	return made, shapes, err
 }

@@ -63,52 +63,64 @@ func attributeOf(name string, v any) []byte {
 	panic(fmt.Sprint(v))
 }
 
-// Every case of operators.json gives what PyTorch or NumPy gave (see
-// make_operators.py), also with all floats computed from the picture.
-func TestOperatorsOfOthers(t *testing.T) {
+// otherCase is a case of operators.json: one operator on the first input, the
+// others constant, and its output number Out.
+type otherCase struct {
+	Name, Op string
+	Opset    int64
+	Attrs    map[string]any
+	Inputs   []*numbers
+	Out      int
+	Want     numbers
+}
+
+func operatorCases(t testing.TB) []otherCase {
 	f, err := os.Open("testdata/operators.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	var cases []struct {
-		Name, Op string
-		Opset    int64
-		Attrs    map[string]any
-		Inputs   []*numbers
-		Out      int
-		Want     numbers
-	}
+	var cases []otherCase
 	d := json.NewDecoder(f)
 	d.UseNumber()
 	if err := d.Decode(&cases); err != nil {
 		t.Fatal(err)
 	}
+	return cases
+}
+
+func (c *otherCase) file() []byte {
+	var parts []part
+	var attrs [][]byte
+	for name, v := range c.Attrs {
+		attrs = append(attrs, attributeOf(name, v))
+	}
+	ins := "x"
+	for i, in := range c.Inputs[1:] {
+		if in == nil {
+			ins += " -"
+			continue
+		}
+		name := fmt.Sprint("c", i)
+		ins += " " + name
+		parts = append(parts, in.constant(name))
+	}
+	outs := ""
+	for range c.Out {
+		outs += "- "
+	}
+	parts = append(parts, op(c.Op, ins, outs+"y", attrs...), input("x", c.Inputs[0].Dims...), output("y"))
+	return file(c.Opset, parts...)
+}
+
+// Every case of operators.json gives what PyTorch or NumPy gave (see
+// make_operators.py), also with all floats computed from the picture.
+func TestOperatorsOfOthers(t *testing.T) {
 	engine := model.NewEngine(1)
 	defer engine.Close()
-	for _, c := range cases {
+	for _, c := range operatorCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
-			var parts []part
-			var attrs [][]byte
-			for name, v := range c.Attrs {
-				attrs = append(attrs, attributeOf(name, v))
-			}
-			ins := "x"
-			for i, in := range c.Inputs[1:] {
-				if in == nil {
-					ins += " -"
-					continue
-				}
-				name := fmt.Sprint("c", i)
-				ins += " " + name
-				parts = append(parts, in.constant(name))
-			}
-			outs := ""
-			for range c.Out {
-				outs += "- "
-			}
-			parts = append(parts, op(c.Op, ins, outs+"y", attrs...), input("x", c.Inputs[0].Dims...), output("y"))
-			g, err := onnx.ReadGraph(file(c.Opset, parts...), onnx.Options{})
+			g, err := onnx.ReadGraph(c.file(), onnx.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

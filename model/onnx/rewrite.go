@@ -1,6 +1,9 @@
 package onnx
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Operators of ONNX Runtime's optimiser, and some that older converters wrote,
 // become operators of ONNX.
@@ -49,18 +52,28 @@ func init() {
 		"GroupNorm":                        mapsNorm, "SkipGroupNorm": mapsNorm,
 		"MultiHeadAttention": multiHeadAttention, "Attention": packedAttention,
 		"ExpandDims": func(r *rewriter) { r.last("Unsqueeze", nil, r.in(0), r.list(r.in(1))) },
-		"Pad":        same, "Trilu": same, "GridSample": same, "GatherND": same, "Range": same,
 	} {
 		rewriteOps[microsoft+"."+op] = f
 	}
 	for _, op := range []string{"Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization",
-		"InstanceNormalization", "DepthToSpace", "SpaceToDepth", "LRN", "GridSample"} {
+		"InstanceNormalization", "DepthToSpace", "SpaceToDepth", "LRN"} {
 		rewriteOps[nhwcDomain+"."+op] = channelsLast(op)
 	}
 }
 
 // rewrite returns how a node is written in operators of ONNX, nil if it need not be.
-func (n *node) rewrite() func(*rewriter) { return rewriteOps[n.key()] }
+func (n *node) rewrite() func(*rewriter) {
+	if n.domain == microsoft && slices.Contains(alike, n.op) && known(n.op) {
+		return func(r *rewriter) { r.last(n.op, n.attrs, n.inputs...) }
+	}
+	return rewriteOps[n.key()]
+}
+
+// alike are ONNX Runtime's operators that became ONNX's, under the same names.
+var alike = []string{"Pad", "Trilu", "GridSample", "GatherND", "Range"}
+
+// known reports whether an operator of ONNX can be used.
+func known(op string) bool { return layerOps[op] != nil || foldOps[op] != nil }
 
 // channelsLast reports whether a node wants maps with the channels last.
 func (n *node) channelsLast() bool {
@@ -201,9 +214,6 @@ func (r *rewriter) attributes(but ...string) []attribute {
 	}
 	return out
 }
-
-// same is ONNX's operator of the same name.
-func same(r *rewriter) { r.last(r.n.op, r.n.attrs, r.n.inputs...) }
 
 // first and behind put the channels of maps in front and back.
 func (r *rewriter) first(name string) string { return r.turned(name, false) }
