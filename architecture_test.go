@@ -19,7 +19,7 @@ var allowed = map[string][]string{
 	"internal/pickle":      {},
 	"internal/npy":         {"internal/imageio"},
 	"internal/render":      {},
-	"internal/dataset":     {"internal/imageio"},
+	"internal/dataset":     {"internal/imageio", "internal/npy"},
 	"model":                {"model/tensor", "internal/kernel", "internal/imageio", "internal/par"},
 	"model/builtin":        {"model"},
 	"model/onnx":           {"model", "model/tensor", "internal/imageio"},

@@ -1,7 +1,8 @@
 // Package dataset turns files, or a seed, into labelled images.
 //
-// [Open] is the main call. It reads the CIFAR-10 binary layout, IDX files (MNIST and its likes),
-// folders of images named after their class, and tar archives of any of these; and it draws
+// [Open] is the main call. It reads CIFAR-10 and CIFAR-100 (the binary layout of the first, Python's of both), IDX files
+// (MNIST, EMNIST and their likes), NumPy's .npz, folders of images named after their class, and tar and zip archives
+// of any of these; and it draws
 // "shapes", a small generated set where the place of the object is known. [Get] fetches the public
 // sets. Everything that can be checked without decoding pictures is checked by Open, so that a
 // damaged file is reported before an hour of work, with its name and the offset of the damage.
@@ -201,10 +202,14 @@ var errLayout = errors.New("no data set found")
 // Open opens a data set. spec is one of
 //
 //   - a name from [Names]; a name wins over a file of that name, which can be given as ./NAME;
-//   - a folder, or a .tar, .tar.gz or .tgz file, that holds, at its top or inside one wrapping folder,
+//   - a folder, or a .zip, .tar, .tar.gz or .tgz file, that holds, at its top or inside one wrapping folder,
 //     CIFAR-10 binary files (data_batch_*.bin, test_batch.bin, batches.meta.txt), or
-//     IDX files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-...), or
+//     CIFAR-10 or CIFAR-100 for Python (data_batch_1 ..., batches.meta; train, test, meta: the fine labels), or
+//     IDX files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-...; emnist-letters-train-images-idx3-ubyte ...,
+//     whose images are stored transposed and turned upright here), or
 //     pictures as train/CLASS/FILE and test/CLASS/FILE, or as CLASS/FILE;
+//   - a NumPy .npz file: x_train, y_train, x_test, y_test (Keras); train_images, train_labels, test_images, test_labels
+//     (MedMNIST); images, labels. Images are [N,H,W], [N,H,W,C] or [N,C,H,W], bytes 0..255 or numbers 0..1;
 //   - a CIFAR-10 .bin file;
 //   - an IDX file of images, with the labels beside it.
 //
@@ -290,6 +295,19 @@ func openPath(ctx context.Context, path, name string, o Options) (*Data, error) 
 		if err != nil {
 			return nil, err
 		}
+	case hasSuffix(lower, ".zip"):
+		src, err := readZipFile(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		d, err = openLayout(ctx, src, name, &o)
+		if err != nil {
+			return nil, err
+		}
+	case hasSuffix(lower, ".npz"):
+		if d, err = openNPZ(ctx, path, name); err != nil {
+			return nil, err
+		}
 	default:
 		d, err = openSingle(ctx, path, fi.Size(), name, &o)
 		if err != nil {
@@ -302,7 +320,7 @@ func openPath(ctx context.Context, path, name string, o Options) (*Data, error) 
 
 // openLayout recognises what a folder or archive holds.
 func openLayout(ctx context.Context, src *source, name string, o *Options) (*Data, error) {
-	for _, open := range []func(context.Context, *source, string, *Options) (*Data, error){openCIFAR, openIDX, openTree} {
+	for _, open := range []func(context.Context, *source, string, *Options) (*Data, error){openCIFAR, openPython, openIDX, openTree} {
 		d, err := open(ctx, src, name, o)
 		if d != nil || err != nil {
 			return d, err
@@ -315,7 +333,7 @@ func openLayout(ctx context.Context, src *source, name string, o *Options) (*Dat
 	for _, p := range src.problems {
 		note += "; " + p.Err.Error()
 	}
-	return nil, fmt.Errorf("dataset: %s: %w: want CIFAR-10 binary files, IDX files or folders of images named after their class%s", src.root, errLayout, note)
+	return nil, fmt.Errorf("dataset: %s: %w: want CIFAR-10 binary or Python files, IDX files or folders of images named after their class%s", src.root, errLayout, note)
 }
 
 // openSingle opens one CIFAR or IDX file. A name that begins with "test" or "t10k" makes it the test
@@ -328,6 +346,13 @@ func openSingle(ctx context.Context, path string, size int64, name string, o *Op
 	if l := strings.ToLower(base); strings.HasPrefix(l, "test") || strings.HasPrefix(l, "t10k") {
 		split = "test"
 	}
+	if m := idxFile.FindStringSubmatch(base); m != nil && m[1] != "" && m[3] == "images" {
+		all, err := readDir(ctx, filepath.Dir(path)) // a file of EMNIST stands for its set
+		if err != nil {
+			return nil, err
+		}
+		return openVariant(ctx, all, ".", m[1], "emnist-"+m[1], o)
+	}
 	magic, err := src.peek(f, 4)
 	if err != nil {
 		return nil, err
@@ -339,7 +364,7 @@ func openSingle(ctx context.Context, path string, size int64, name string, o *Op
 			return nil, fmt.Errorf("dataset: %s: no labels beside it, want a file named as it is with labels for images and idx1 for idx3", path)
 		}
 		src.files = append(src.files, labels...)
-		return newIDX(ctx, src, name, map[string][2]file{split: {f, labels[0]}}, o)
+		return newIDX(ctx, src, name, "", map[string][2]file{split: {f, labels[0]}}, o)
 	case string(magic) == "\x00\x00\x08\x01":
 		return nil, fmt.Errorf("dataset: %s: got an IDX file of labels, want the images", path)
 	case hasSuffix(strings.ToLower(base), ".bin", ".bin.gz"):
@@ -352,7 +377,7 @@ func openSingle(ctx context.Context, path string, size int64, name string, o *Op
 		}
 		return newCIFAR(ctx, src, name, map[string][]file{split: {f}}, o)
 	}
-	return nil, fmt.Errorf("dataset: %s: %w: file begins with % x: want a CIFAR-10 .bin, an IDX file of images, .tar, .tar.gz or .tgz", path, errLayout, magic)
+	return nil, fmt.Errorf("dataset: %s: %w: file begins with % x: want a CIFAR-10 .bin, an IDX file of images, .npz, .zip, .tar, .tar.gz or .tgz", path, errLayout, magic)
 }
 
 // setName is the last element of path without its extensions.
@@ -361,7 +386,7 @@ func setName(path string) string {
 		path = abs
 	}
 	name := filepath.Base(path)
-	for _, ext := range []string{".gz", ".tgz", ".tar", ".bin"} {
+	for _, ext := range []string{".gz", ".tgz", ".tar", ".bin", ".zip", ".npz"} {
 		if len(name) > len(ext) && hasSuffix(strings.ToLower(name), ext) {
 			name = name[:len(name)-len(ext)]
 		}

@@ -19,9 +19,10 @@ import (
 )
 
 const (
-	// maxRatio bounds how much a gzip stream can grow: deflate's best is one 258-byte match in two
-	// bits, 1032:1. So a file's size bounds what it can hold before anything is allocated.
-	maxRatio = 1032
+	// maxRatio bounds how much a compressed file may grow, so that its size bounds what it can hold before anything
+	// is allocated. Pictures shrink to a twentieth at the best, where deflate reaches 1032:1; up to maxSmall is always fine.
+	maxRatio = 32
+	maxSmall = 64 << 20
 	// maxPicture is the largest picture file, in bytes, that is read.
 	maxPicture = 64 << 20
 	// maxHeld is the most an archive or a binary file may hold, in bytes; it is kept in memory.
@@ -168,11 +169,14 @@ func (s *source) open(ctx context.Context, f file, o *Options) (*stream, error) 
 			return nil, fmt.Errorf("dataset: %s: gzip header: %w", s.where(f), unexpected(err))
 		}
 		st.Reader = z
-		st.bound = min(f.size, maxHeld) * maxRatio
+		st.bound = unpacked(f.size)
 	}
 	st.bound = min(st.bound, maxHeld)
 	return st, nil
 }
+
+// unpacked is the most that a compressed file of that size may hold.
+func unpacked(size int64) int64 { return max(min(size, maxHeld)*maxRatio, min(size*1032, maxSmall)) }
 
 // peek returns up to n unpacked bytes from the front of f.
 func (s *source) peek(f file, n int) ([]byte, error) {
@@ -366,7 +370,7 @@ func hidden(name string) bool { return strings.HasPrefix(name, ".") || name == "
 func wanted(name string) bool {
 	base := path.Base(name)
 	return strings.Count(name, "/") < maxDepth &&
-		(isPicture(base) || cifarFile.MatchString(base) || idxFile.MatchString(base) || base == metaName || base == namesName)
+		(isPicture(base) || cifarFile.MatchString(base) || pythonFile.MatchString(base) || mapFile.MatchString(base) || idxFile.MatchString(base) || base == metaName || base == namesName)
 }
 
 func isPicture(name string) bool { return imageio.IsPicture(name) }

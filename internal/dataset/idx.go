@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -25,7 +26,7 @@ const (
 )
 
 // Some mirrors write a dot where the original has a hyphen.
-var idxFile = regexp.MustCompile(`^(train|t10k)-(images|labels)[-.]idx[13]-ubyte(\.gz)?$`)
+var idxFile = regexp.MustCompile(`^(?:emnist-([a-z]+)-)?(train|t10k|test)-(images|labels)[-.]idx[13]-ubyte(\.gz)?$`)
 
 var fashionNames = []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"}
 
@@ -35,17 +36,32 @@ func openIDX(ctx context.Context, src *source, name string, o *Options) (*Data, 
 	if !ok {
 		return nil, nil
 	}
+	variants := map[string]bool{}
+	for _, f := range src.files {
+		if m := idxFile.FindStringSubmatch(path.Base(f.path)); path.Dir(f.path) == dir && m != nil {
+			variants[m[1]] = true
+		}
+	}
+	if len(variants) > 1 {
+		return nil, fmt.Errorf("dataset: %s: %w: several sets are in it (%s): name the train images of one", src.root, errLayout,
+			strings.Join(slices.Sorted(maps.Keys(variants)), ", "))
+	}
+	return openVariant(ctx, src, dir, slices.Sorted(maps.Keys(variants))[0], name, o)
+}
+
+// openVariant opens the IDX files of a folder: MNIST's (variant "") or one of EMNIST's sets.
+func openVariant(ctx context.Context, src *source, dir, variant, name string, o *Options) (*Data, error) {
 	splits := map[string][2]file{}
 	for _, f := range preferPlain(src.files) {
 		m := idxFile.FindStringSubmatch(path.Base(f.path))
-		if path.Dir(f.path) != dir || m == nil {
+		if path.Dir(f.path) != dir || m == nil || m[1] != variant {
 			continue
 		}
 		split, kind := "train", 0
-		if m[1] == "t10k" {
+		if m[2] != "train" {
 			split = "test"
 		}
-		if m[2] == "labels" {
+		if m[3] == "labels" {
 			kind = 1
 		}
 		pair := splits[split]
@@ -60,11 +76,11 @@ func openIDX(ctx context.Context, src *source, name string, o *Options) (*Data, 
 			return nil, fmt.Errorf("dataset: %s: %w: got images without labels", src.where(pair[0]), errLayout)
 		}
 	}
-	return newIDX(ctx, src, name, splits, o)
+	return newIDX(ctx, src, name, variant, splits, o)
 }
 
 // newIDX reads for each split a file of images and one of labels.
-func newIDX(ctx context.Context, src *source, name string, splits map[string][2]file, o *Options) (*Data, error) {
+func newIDX(ctx context.Context, src *source, name, variant string, splits map[string][2]file, o *Options) (*Data, error) {
 	d := &Data{Name: name}
 	var dir string
 	for _, pair := range splits {
@@ -74,8 +90,13 @@ func newIDX(ctx context.Context, src *source, name string, splits map[string][2]
 	if err != nil {
 		return nil, err
 	}
+	first := 0
 	d.Classes = names
 	switch {
+	case variant != "":
+		if d.Classes, first, err = emnistClasses(src, dir, variant); err != nil {
+			return nil, err
+		}
 	case names != nil:
 	case name == "fashion-mnist":
 		d.Classes = slices.Clone(fashionNames)
@@ -90,9 +111,12 @@ func newIDX(ctx context.Context, src *source, name string, splits map[string][2]
 		if !ok {
 			continue
 		}
-		s, err := readPair(ctx, src, pair, d.Classes, names == nil, o)
+		s, err := readPair(ctx, src, pair, first, d.Classes, names == nil, o)
 		if err != nil {
 			return nil, err
+		}
+		if variant != "" {
+			s.upright(first)
 		}
 		s.name, s.split = name, split
 		s.id = func(i int) string { return split + "/" + strconv.Itoa(i) }
@@ -101,7 +125,7 @@ func newIDX(ctx context.Context, src *source, name string, splits map[string][2]
 	return d, nil
 }
 
-func readPair(ctx context.Context, src *source, pair [2]file, classes []string, guessed bool, o *Options) (*Set, error) {
+func readPair(ctx context.Context, src *source, pair [2]file, first int, classes []string, guessed bool, o *Options) (*Set, error) {
 	dims, pix, err := readIDXFile(ctx, src, pair[0], 3, o)
 	if err != nil {
 		return nil, err
@@ -116,12 +140,12 @@ func readPair(ctx context.Context, src *source, pair [2]file, classes []string, 
 	}
 	s := &Set{c: 1, h: h, w: w, labels: make([]int, n)}
 	for i, l := range labels {
-		if int(l) >= len(classes) {
+		if int(l) < first || int(l) >= first+len(classes) {
 			hint := ""
 			if guessed {
 				hint = fmt.Sprintf("; more classes can be named in a %s beside it, one a line", namesName)
 			}
-			return nil, fmt.Errorf("dataset: %s: label at offset %d: got %d, want 0..%d%s", src.where(pair[1]), 8+i, l, len(classes)-1, hint)
+			return nil, fmt.Errorf("dataset: %s: label at offset %d: got %d, want %d..%d%s", src.where(pair[1]), 8+i, l, first, first+len(classes)-1, hint)
 		}
 		s.labels[i] = int(l)
 	}

@@ -249,15 +249,17 @@ func (d numType) uint(b []byte) uint64 {
 	return d.order.Uint64(b)
 }
 
-func (d numType) float32(b []byte) (float32, error) {
+func (d numType) float32(b []byte) (float32, error) { return float32(d.float(b)), nil }
+
+func (d numType) float(b []byte) float64 {
 	u := d.uint(b)
 	switch d.size {
 	case 2:
-		return half(uint16(u)), nil
+		return float64(half(uint16(u)))
 	case 4:
-		return math.Float32frombits(uint32(u)), nil
+		return float64(math.Float32frombits(uint32(u)))
 	}
-	return float32(math.Float64frombits(u)), nil
+	return math.Float64frombits(u)
 }
 
 func (d numType) int32(b []byte) (int32, error) {
