@@ -14,6 +14,9 @@ import (
 func (r Rule) describeArray(l model.Layer) (string, error) {
 	switch l := l.(type) {
 	case *model.Unary:
+		if l.Level() {
+			return "ends here", nil
+		}
 		return "g times the forward slope", nil
 	case *model.Quantize:
 		if r.isPaper() {
@@ -22,6 +25,8 @@ func (r Rule) describeArray(l model.Layer) (string, error) {
 		return "g inside the type's range", nil
 	case *model.Binary:
 		switch {
+		case l.Level():
+			return "ends here", nil
 		case l.Op == "Add" || l.Op == "Sub":
 			return "copy to each input", nil
 		case l.Op == "PRelu":
@@ -53,7 +58,7 @@ func (r Rule) describeArray(l model.Layer) (string, error) {
 	case *model.Constant:
 		return "ends here", nil
 	}
-	return "", fmt.Errorf("no rule for layer kind %s", l.Kind())
+	return describeIndexed(l)
 }
 
 // refusesArray is refuses for the layers on arrays.
@@ -78,7 +83,7 @@ func (r Rule) refusesArray(l model.Layer) error {
 	case *model.Sequence:
 		return fmt.Errorf("no rule leads through a recurrent layer")
 	}
-	return nil
+	return refusesIndexed(l)
 }
 
 // readsArray is reads for the layers on arrays.
@@ -89,7 +94,7 @@ func (r Rule) readsArray(l model.Layer) (in, out bool) {
 	case *model.Quantize:
 		return !r.isPaper(), false
 	case *model.Binary:
-		return l.Op != "Add" && l.Op != "Sub", false
+		return l.Op != "Add" && l.Op != "Sub" && !l.Level(), false
 	case *model.MatMul:
 		return l.Value == nil, false
 	case *model.WindowPool:
@@ -102,7 +107,7 @@ func (r Rule) readsArray(l model.Layer) (in, out bool) {
 	case *model.SoftmaxAxis:
 		return false, true
 	}
-	return false, false
+	return readsIndexed(l), false
 }
 
 // solo is a way down of one unit, for layers that do not take many at once.
@@ -287,7 +292,7 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 		}
 		softmaxAxisGrad(l, dst, g, y)
 	default:
-		return fmt.Errorf("no rule for layer kind %s", l.Kind())
+		return d.indexed(n, which, dst, g)
 	}
 	return nil
 }

@@ -97,8 +97,10 @@ func (p *Projector) Keep(layers ...string) (model.Keep, error) {
 		if !needed[n.Name] {
 			continue
 		}
-		for _, in := range n.Inputs {
-			needed[in] = true
+		for which, in := range n.Inputs {
+			if !ends(n.Layer, which) {
+				needed[in] = true
+			}
 		}
 		in, out, err := p.rule.reads(n.Layer)
 		if err != nil {

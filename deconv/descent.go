@@ -120,12 +120,14 @@ func (d *descent) run(from int) error {
 		delete(d.signals, n.Name)
 		channel := 0 // Concat: first channel of the input at hand
 		for which, in := range n.Inputs {
-			part, err := d.layer(n, which, channel, &g)
-			if err != nil {
-				return fmt.Errorf("deconv: layer %s: %w", n.Name, err)
+			if !ends(n.Layer, which) {
+				part, err := d.layer(n, which, channel, &g)
+				if err != nil {
+					return fmt.Errorf("deconv: layer %s: %w", n.Name, err)
+				}
+				d.add(in, part)
 			}
 			channel += d.t.Shapes[in].C
-			d.add(in, part)
 		}
 		if g.owned {
 			d.mem.put(g.data)

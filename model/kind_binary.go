@@ -2,14 +2,18 @@ package model
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/deconvnet/viz/model/tensor"
 )
 
 // Binary combines two arrays of dims A and B number by number, broadcast as in
 // NumPy: axes are aligned at the end, an axis of 1 repeats. Op is one of Add,
-// Sub, Mul, Div, Pow, Max, Min, or PRelu (a where a > 0, else a*b). With Value
+// Sub, Mul, Div, Pow, Max, Min, PRelu (a where a > 0, else a*b), Mod (the sign is
+// b's), Fmod (the sign is a's), a comparison or a logical operation as ONNX calls
+// it, which is 0 or 1. With Value
 // one of the two is constant, the second or, if First is set, the first.
 type Binary struct {
 	Op    string
@@ -131,6 +135,29 @@ type binaryOp struct {
 
 func float32Step(on bool) float32 { return float32(indicator(on)) }
 
+func one(_, _ float32) float32 { return 1 }
+
+// level is the slope of an operation that is 0 or 1.
+func level(_, _ float32) float32 { return 0 }
+
+// remainder has the sign of b.
+func remainder(a, b float64) float64 {
+	r := math.Mod(a, b)
+	if r != 0 && (r < 0) != (b < 0) {
+		r += b
+	}
+	return r
+}
+
+// BinaryOps lists the operations that Binary knows.
+func BinaryOps() []string { return slices.Sorted(maps.Keys(binaryOps)) }
+
+// Level reports whether the operation is a comparison or logical: 0 or 1, so that
+// its slope is 0.
+func (l *Binary) Level() bool {
+	return slices.Contains([]string{"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor"}, l.Op)
+}
+
 var binaryOps = map[string]binaryOp{
 	"Add": {func(a, b float32) float32 { return a + b }, func(_, _ float32) float32 { return 1 }, func(_, _ float32) float32 { return 1 }},
 	"Sub": {func(a, b float32) float32 { return a - b }, func(_, _ float32) float32 { return 1 }, func(_, _ float32) float32 { return -1 }},
@@ -145,6 +172,18 @@ var binaryOps = map[string]binaryOp{
 		}},
 	"Max": {func(a, b float32) float32 { return max(a, b) }, func(a, b float32) float32 { return float32Step(a >= b) }, func(a, b float32) float32 { return float32Step(b > a) }},
 	"Min": {func(a, b float32) float32 { return min(a, b) }, func(a, b float32) float32 { return float32Step(a <= b) }, func(a, b float32) float32 { return float32Step(b < a) }},
+	"Mod": {func(a, b float32) float32 { return float32(remainder(float64(a), float64(b))) }, one,
+		func(a, b float32) float32 { return -float32(math.Floor(float64(a) / float64(b))) }},
+	"Fmod": {func(a, b float32) float32 { return float32(math.Mod(float64(a), float64(b))) }, one,
+		func(a, b float32) float32 { return -float32(math.Trunc(float64(a) / float64(b))) }},
+	"Equal":          {func(a, b float32) float32 { return float32Step(a == b) }, level, level},
+	"Greater":        {func(a, b float32) float32 { return float32Step(a > b) }, level, level},
+	"GreaterOrEqual": {func(a, b float32) float32 { return float32Step(a >= b) }, level, level},
+	"Less":           {func(a, b float32) float32 { return float32Step(a < b) }, level, level},
+	"LessOrEqual":    {func(a, b float32) float32 { return float32Step(a <= b) }, level, level},
+	"And":            {func(a, b float32) float32 { return float32Step(a != 0 && b != 0) }, level, level},
+	"Or":             {func(a, b float32) float32 { return float32Step(a != 0 || b != 0) }, level, level},
+	"Xor":            {func(a, b float32) float32 { return float32Step((a != 0) != (b != 0)) }, level, level},
 	"PRelu": {func(a, b float32) float32 {
 		if a > 0 {
 			return a

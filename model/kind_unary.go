@@ -75,6 +75,11 @@ func (l *Unary) Slope() (slope func(x, y float32) float32, ok bool) {
 	return func(x, y float32) float32 { return float32(op.slope(float64(x), float64(y), a, b)) }, true
 }
 
+// Level reports whether the function is 0 or 1, so that its slope is 0.
+func (l *Unary) Level() bool {
+	return slices.Contains([]string{"Not", "NotZero", "IsNaN", "IsInf"}, l.Op)
+}
+
 // unaryOp is a function of one number and its derivative, given the function's
 // argument x and value y; nil: no rule takes a signal down through it.
 type unaryOp struct {
@@ -88,7 +93,9 @@ type unaryOp struct {
 // Celu: alpha (exp(x/alpha) - 1); HardSigmoid: alpha x + beta within 0..1;
 // Gelu: x times the normal distribution; GeluTanh: its approximation; Affine:
 // alpha x + beta; ScaledTanh: alpha tanh(beta x); ThresholdedRelu: x above
-// alpha, else 0; Swish: x sigmoid(alpha x); Shrink: Softsign: x/(1+|x|);
+// alpha, else 0; Swish: x sigmoid(alpha x); Shrink: nearer to 0 by alpha, and 0
+// within -beta..beta; Softsign: x/(1+|x|); Not, NotZero, IsNaN, IsInf (of plus and
+// minus, if alpha and beta are not 0): 0 or 1;
 // the others as their names say.
 func UnaryOps() []string {
 	var out []string
@@ -117,6 +124,9 @@ func pick(first bool, a, b float64) float64 {
 	return b
 }
 
+// flat is the slope of a function that is 0 or 1.
+func flat(_, _, _, _ float64) float64 { return 0 }
+
 const sqrt2OverPi = 0.7978845608028654
 
 var unaryOps = map[string]unaryOp{
@@ -133,8 +143,8 @@ var unaryOps = map[string]unaryOp{
 	"Floor":      {0, func(x, _, _ float64) float64 { return math.Floor(x) }, nil},
 	"Ceil":       {0, func(x, _, _ float64) float64 { return math.Ceil(x) }, nil},
 	"Round":      {0, func(x, _, _ float64) float64 { return math.RoundToEven(x) }, nil},
-	"Truncate":   {0, func(x, _, _ float64) float64 { return math.Trunc(x) }, nil},     // conversion to an integer
-	"NotZero":    {0, func(x, _, _ float64) float64 { return indicator(x != 0) }, nil}, // conversion to a boolean
+	"Truncate":   {0, func(x, _, _ float64) float64 { return math.Trunc(x) }, nil},      // conversion to an integer
+	"NotZero":    {0, func(x, _, _ float64) float64 { return indicator(x != 0) }, flat}, // conversion to a boolean
 	"Sign":       {0, func(x, _, _ float64) float64 { return pick(x > 0, 1, -indicator(x < 0)) }, nil},
 	"Tanh":       {0, func(x, _, _ float64) float64 { return math.Tanh(x) }, func(_, y, _, _ float64) float64 { return 1 - y*y }},
 	"Sigmoid":    {0, func(x, _, _ float64) float64 { return sigmoid(x) }, func(_, y, _, _ float64) float64 { return y * (1 - y) }},
@@ -169,6 +179,22 @@ var unaryOps = map[string]unaryOp{
 		func(x, y, a, b float64) float64 { return pick(x > 0, b, y+a*b) }},
 	"HardSigmoid": {2, func(x, a, b float64) float64 { return min(max(a*x+b, 0), 1) },
 		func(x, y, a, _ float64) float64 { return a * indicator(y > 0 && y < 1) }},
+	"Shrink": {2, func(x, a, b float64) float64 { return indicator(x < -b)*(x+a) + indicator(x > b)*(x-a) },
+		func(x, _, _, b float64) float64 { return indicator(math.Abs(x) > b) }},
+	"Tan":   {0, func(x, _, _ float64) float64 { return math.Tan(x) }, func(_, y, _, _ float64) float64 { return 1 + y*y }},
+	"Asin":  {0, func(x, _, _ float64) float64 { return math.Asin(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(1-x*x) }},
+	"Acos":  {0, func(x, _, _ float64) float64 { return math.Acos(x) }, func(x, _, _, _ float64) float64 { return -1 / math.Sqrt(1-x*x) }},
+	"Atan":  {0, func(x, _, _ float64) float64 { return math.Atan(x) }, func(x, _, _, _ float64) float64 { return 1 / (1 + x*x) }},
+	"Sinh":  {0, func(x, _, _ float64) float64 { return math.Sinh(x) }, func(x, _, _, _ float64) float64 { return math.Cosh(x) }},
+	"Cosh":  {0, func(x, _, _ float64) float64 { return math.Cosh(x) }, func(x, _, _, _ float64) float64 { return math.Sinh(x) }},
+	"Asinh": {0, func(x, _, _ float64) float64 { return math.Asinh(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(x*x+1) }},
+	"Acosh": {0, func(x, _, _ float64) float64 { return math.Acosh(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(x*x-1) }},
+	"Atanh": {0, func(x, _, _ float64) float64 { return math.Atanh(x) }, func(x, _, _, _ float64) float64 { return 1 / (1 - x*x) }},
+	"Not":   {0, func(x, _, _ float64) float64 { return indicator(x == 0) }, flat},
+	"IsNaN": {0, func(x, _, _ float64) float64 { return indicator(math.IsNaN(x)) }, flat},
+	"IsInf": {2, func(x, a, b float64) float64 {
+		return indicator(a != 0 && math.IsInf(x, 1) || b != 0 && math.IsInf(x, -1))
+	}, flat},
 	"Affine":     {2, func(x, a, b float64) float64 { return a*x + b }, func(_, _, a, _ float64) float64 { return a }},
 	"ScaledTanh": {2, func(x, a, b float64) float64 { return a * math.Tanh(b*x) }, func(x, _, a, b float64) float64 { t := math.Tanh(b * x); return a * b * (1 - t*t) }},
 }

@@ -79,6 +79,13 @@ var kinds = []kind{
 	&Join{},
 	&Reshape{},
 	&Constant{},
+	&Where{},
+	&CumSum{},
+	&Hardmax{},
+	&OneHot{},
+	&TopK{},
+	&Lookup{},
+	&Scatter{},
 	&Sequence{},
 }
 
@@ -117,4 +124,13 @@ type call struct {
 func (c *call) each(f func(dst, src []float32)) {
 	out, in := c.out.Len(), c.ins[0].Len()
 	c.k.For(c.n, func(i int) { f(c.dst[i*out:(i+1)*out], c.srcs[0][i*in:(i+1)*in]) })
+}
+
+// image returns the inputs of image i.
+func (c *call) image(i int) [][]float32 {
+	out := make([][]float32, len(c.srcs))
+	for k, src := range c.srcs {
+		out[k] = src[i*c.ins[k].Len() : (i+1)*c.ins[k].Len()]
+	}
+	return out
 }

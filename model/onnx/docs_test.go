@@ -84,9 +84,13 @@ func extra() [][]byte {
 	var out [][]byte
 	for _, name := range strings.Fields("Abs ArgMin Ceil Celu Cos Dropout Elu Erf Exp Floor Gelu GlobalLpPool HardSigmoid HardSwish Log Mish Optional OptionalGetElement " +
 		"Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMin ReduceProd ReduceSumSquare Round Scale Selu Sigmoid Sign Sin Softplus Softsign Sqrt Swish " +
-		"Tanh ThresholdedRelu") {
+		"Tanh ThresholdedRelu Not IsInf") {
 		out = append(out, one(op(name, "x", "y")))
 	}
+	for _, name := range []string{"And", "Or", "Xor"} {
+		out = append(out, one(op(name, "x other", "y"), op("Neg", "x", "other")))
+	}
+	out = append(out, one(op("Scatter", "x places x", "y"), op("Floor", "x", "places")))
 	s, w := floats("s", []int64{4}, count(1, 4)...), floats("w", []int64{4, 4}, count(0, 16)...)
 	k := floats("k", []int64{1, 4, 1, 1}, count(0, 4)...)
 	ms := func(p part) part { return in("com.microsoft", "", p) }

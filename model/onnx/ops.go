@@ -61,7 +61,7 @@ func init() {
 		"Squeeze":                   squeeze,
 		"Unsqueeze":                 squeeze,
 		"Transpose":                 transpose,
-		"Gather":                    gather,
+		"Gather":                    lookup,
 		"Expand":                    expand,
 		"Tile":                      tile,
 		"ArgMax":                    argMax,
@@ -70,6 +70,29 @@ func init() {
 		"Upsample":                  resize,
 		"DepthToSpace":              depthToSpace,
 		"SpaceToDepth":              spaceToDepth,
+		"GatherElements":            lookup,
+		"GatherND":                  lookup,
+		"Scatter":                   scatter,
+		"ScatterElements":           scatter,
+		"ScatterND":                 scatter,
+		"TopK":                      topK,
+		"Hardmax":                   hardmax,
+		"CumSum":                    cumSum,
+		"OneHot":                    oneHot,
+		"Trilu":                     trilu,
+		"MaxUnpool":                 maxUnpool,
+		"Greater":                   logical,
+		"GreaterOrEqual":            logical,
+		"Less":                      logical,
+		"LessOrEqual":               logical,
+		"Equal":                     logical,
+		"And":                       logical,
+		"Or":                        logical,
+		"Xor":                       logical,
+		"Mod":                       logical,
+		"Where":                     where,
+		"IsInf":                     isInf,
+		"Shrink":                    shrink,
 		"RNN":                       recurrent,
 		"LSTM":                      recurrent,
 		"GRU":                       recurrent,
@@ -97,7 +120,8 @@ var unaries = map[string]struct {
 	"Softplus": {op: "Softplus"}, "Softsign": {op: "Softsign"}, "Mish": {op: "Mish"}, "ThresholdedRelu": {"ThresholdedRelu", 1, 0, ""},
 	"Neg": {op: "Neg"}, "Sqrt": {op: "Sqrt"}, "Exp": {op: "Exp"}, "Log": {op: "Log"}, "Abs": {op: "Abs"}, "Erf": {op: "Erf"},
 	"Reciprocal": {op: "Reciprocal"}, "Floor": {op: "Floor"}, "Ceil": {op: "Ceil"}, "Round": {op: "Round"}, "Sign": {op: "Sign"},
-	"Sin": {op: "Sin"}, "Cos": {op: "Cos"}, "Swish": {"Swish", 1, 0, ""},
+	"Sin": {op: "Sin"}, "Cos": {op: "Cos"}, "Tan": {op: "Tan"}, "Asin": {op: "Asin"}, "Acos": {op: "Acos"}, "Atan": {op: "Atan"},
+	"Sinh": {op: "Sinh"}, "Cosh": {op: "Cosh"}, "Asinh": {op: "Asinh"}, "Acosh": {op: "Acosh"}, "Atanh": {op: "Atanh"}, "Not": {op: "Not"}, "IsNaN": {op: "IsNaN"}, "Swish": {"Swish", 1, 0, ""},
 }
 
 // weights returns input i as a tensor of one of the given ranks.
@@ -837,6 +861,9 @@ func binaryOp(c *converter, n *node) error {
 		done, err := c.affine(n, i)
 		if done || err != nil {
 			return err
+		}
+		if v.k.i != nil && v.k.len() > 0 {
+			return wholeNumbers(c, n)
 		}
 		if vs[i], err = c.legacyBroadcast(n, vs[1-i], v); err != nil {
 			return err

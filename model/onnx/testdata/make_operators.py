@@ -68,5 +68,72 @@ for rank in (1, 2, 3):
 case("batch norm in training", "BatchNormalization", [x4, s, b, r(2), np.abs(r(2))], F.batch_norm(t(x4), None, None, t(s), t(b), True), training_mode=1)
 case("batch norm in training, opset 1 style", "BatchNormalization", [x4, s, b, r(2), np.abs(r(2))], F.batch_norm(t(x4), None, None, t(s), t(b), True), opset=6)
 
+# Comparisons, logic, choice.
+a, b = r(1, 2, 3), r(2, 1)
+a[0, 0, 1] = b[0, 0]
+for name, f in (("Greater", np.greater), ("GreaterOrEqual", np.greater_equal), ("Less", np.less), ("LessOrEqual", np.less_equal), ("Equal", np.equal)):
+    case(name.lower(), name, [a, b], f(a, b))
+k = np.arange(6).reshape(1, 2, 3) % 2 == 0
+bits = (r(1, 2, 3) > 0).astype(np.float32)
+m = np.float32([[5, -5, 4.5, -4.5]])
+case("mod, sign of the dividend", "Mod", [m, np.float32([3, 3, -2, -2])], np.fmod(m, np.float32([3, 3, -2, -2])), fmod=1)
+case("mod, sign of the divisor", "Mod", [m, np.float32([3, 3, -2, -2])], np.mod(m, np.float32([3, 3, -2, -2])))
+case("shrink", "Shrink", [a], np.where(a < -0.3, a + 0.1, np.where(a > 0.3, a - 0.1, 0)).astype(np.float32), lambd=0.3, bias=0.1)
+case("hard max", "Hardmax", [a], np.eye(3, dtype=np.float32)[a.argmax(-1)])
+case("hard max of opset 11", "Hardmax", [a], np.eye(6, dtype=np.float32)[a.reshape(1, 6).argmax(-1)].reshape(1, 2, 3), opset=11)
+case("hard max along rows", "Hardmax", [a], np.moveaxis(np.eye(2, dtype=np.float32)[a.argmax(1)], -1, 1), axis=1)
+inf = a.copy()
+inf[0, 0] = [np.inf, -np.inf, np.nan]
+case("is nan", "IsNaN", [np.nan_to_num(a)], np.isnan(np.nan_to_num(a)))
+case("pow by whole numbers", "Pow", [a, np.int64([2])], a ** 2)
+for name, f in (("Tan", np.tan), ("Atan", np.arctan), ("Sinh", np.sinh), ("Cosh", np.cosh), ("Asinh", np.arcsinh)):
+    case(name.lower(), name, [a], f(a))
+small = a / 4
+for name, f in (("Asin", np.arcsin), ("Acos", np.arccos), ("Atanh", np.arctanh)):
+    case(name.lower(), name, [small], f(small))
+case("acosh", "Acosh", [np.abs(a) + 1], np.arccosh(np.abs(a) + 1))
+
+# Sums, places.
+x = r(1, 3, 4)
+case("cumulative sum", "CumSum", [x, np.int64(1)], x.cumsum(1))
+case("cumulative sum from the end", "CumSum", [x, np.int64(-1)], x[..., ::-1].cumsum(-1)[..., ::-1], reverse=1)
+case("cumulative sum, exclusive", "CumSum", [x, np.int64([2])], x.cumsum(2) - x, exclusive=1)
+v, i = t(x).topk(2, 1)
+case("largest", "TopK", [x, np.int64([2])], v, axis=1)
+case("largest, where", "TopK", [x, np.int64([2])], i, axis=1, out=1)
+v, i = t(x).topk(3, -1, largest=False)
+case("smallest", "TopK", [x, np.int64([3])], v, largest=0)
+case("smallest, where", "TopK", [x, np.int64([3])], i, largest=0, out=1)
+case("triangle", "Trilu", [x], np.triu(x))
+case("lower triangle", "Trilu", [x, np.int64(1)], np.tril(x, 1), upper=0)
+i = np.int64([[[0, 2, 1, -1]], ])
+case("gather elements", "GatherElements", [x, i], np.take_along_axis(x, i, 1), axis=1)
+case("gather n-d", "GatherND", [x, np.int64([[0, 1], [0, -1]])], np.stack([x[0, 1], x[0, -1]]))
+case("gather n-d, numbers", "GatherND", [x, np.int64([[[0, 1, 3]], [[0, 2, 0]]])], np.float32([[x[0, 1, 3]], [x[0, 2, 0]]]))
+y = r(1, 2, 3)
+case("gather n-d, common axes", "GatherND", [y, np.int64([[[2], [0]]])], np.float32([[y[0, 0, 2], y[0, 1, 0]]]), batch_dims=2)
+u = r(1, 2, 4)
+i = np.int64([[[0, 1, 2, 0], [1, 0, 0, -1]]])
+want = x.copy()
+np.put_along_axis(want, i % 3, u, 1)
+case("scatter elements", "ScatterElements", [x, i, u], want, axis=1)
+want = t(x).scatter_add(1, t(i % 3), t(u))
+case("scatter elements, sums", "ScatterElements", [x, np.where(i == 2, 0, i), u], t(x).scatter_add(1, t(np.where(i == 2, 0, i) % 3), t(u)), axis=1, reduction="add", opset=18)
+case("scatter elements, largest", "ScatterElements", [x, i, u], t(x).scatter_reduce(1, t(i % 3), t(u), "amax"), axis=1, reduction="max", opset=18)
+case("scatter elements, products", "ScatterElements", [x, i, u], t(x).scatter_reduce(1, t(i % 3), t(u), "prod"), axis=1, reduction="mul", opset=18)
+want = x.copy()
+w = r(2, 4)
+want[0, 2], want[0, 0] = w[0], w[1]
+case("scatter n-d", "ScatterND", [x, np.int64([[0, 2], [0, 0]]), w], want)
+p = np.float32([[[[5, 6], [7, 8]]]])
+i = np.int64([[[[5, 7], [13, 15]]]])
+want = np.zeros(16, np.float32)
+want[i.reshape(-1)] = p.reshape(-1)
+case("max unpool", "MaxUnpool", [p, i], want.reshape(1, 1, 4, 4), kernel_shape=[2, 2], strides=[2, 2])
+case("max unpool to a shape", "MaxUnpool", [p, i, np.int64([1, 1, 5, 5])], np.pad(want.reshape(4, 4), ((0, 1), (0, 1))).reshape(1, 1, 5, 5), kernel_shape=[2, 2], strides=[2, 2])
+h = np.float32([[1, 0, -1, 7]])
+case("one hot", "OneHot", [h, np.int64([3]), np.float32([-1, 4])], np.float32([[[-1, 4, -1], [4, -1, -1], [-1, -1, 4], [-1, -1, -1]]]))
+case("one hot, axis 1", "OneHot", [h, np.int64(3), np.float32([0, 1])], np.float32([[[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0]]]), axis=1)
+
 with open(__file__.replace("make_operators.py", "operators.json"), "w") as f:
     f.write("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n")
