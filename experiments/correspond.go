@@ -94,11 +94,11 @@ func Correspond(ctx context.Context, engine *model.Engine, net *model.Network, x
 		if err != nil {
 			return nil, err
 		}
-		convs := net.ConvLayers()
-		if len(convs) == 0 {
-			return nil, fmt.Errorf("experiments: the network has no convolution layers: name some")
+		last, err := net.LastFeatures()
+		if err != nil {
+			return nil, fmt.Errorf("experiments: %w", err)
 		}
-		o.Layers = []string{convs[len(convs)-1], top}
+		o.Layers = []string{last, top}
 	}
 	if o.Fill == nil {
 		o.Fill = net.Preprocess.MeanFill(in)

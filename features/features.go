@@ -185,7 +185,7 @@ func (x *Index) Layer(name string) *Layer {
 // its error.
 func Collect(ctx context.Context, engine *model.Engine, net *model.Network, images Images, o Options) (*Index, error) {
 	if o.Layers == nil {
-		o.Layers = net.ConvLayers()
+		o.Layers = net.FeatureLayers()
 	}
 	if o.Top <= 0 {
 		o.Top = 9
@@ -233,7 +233,7 @@ const batchBytes = 64 << 20
 // Compile prepares a network for scans with the Layers and Fast of o.
 func Compile(engine *model.Engine, net *model.Network, o Options) (*model.Plan, error) {
 	if o.Layers == nil {
-		o.Layers = net.ConvLayers()
+		o.Layers = net.FeatureLayers()
 	}
 	plan, err := engine.Compile(net, model.Keep{Layers: o.Layers, Fast: o.Fast})
 	if err != nil {

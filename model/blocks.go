@@ -1,6 +1,9 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Blocks lists where branches of maps come together: the sums of residual
 // networks and the concatenations of others, each at the rectifier directly after it if
@@ -140,6 +143,16 @@ func (net *Network) beforeNorm(n *Node) string {
 		return from.Name
 	}
 	return n.Name
+}
+
+// FeatureLayers are the layers that are looked at by default: ConvLayers, and
+// LastSpatial if that is another.
+func (net *Network) FeatureLayers() []string {
+	layers := net.ConvLayers()
+	if last := net.LastSpatial(); last != "" && len(layers) > 0 && !slices.Contains(layers, last) {
+		layers = append(layers, last)
+	}
+	return layers
 }
 
 // LastFeatures is LastSpatial, or an error that says that there is nothing of that kind.

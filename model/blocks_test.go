@@ -260,7 +260,7 @@ func TestBlocks(t *testing.T) {
 	if got, err := net.ResolveLayers("block1, 1,block1"); err != nil || !slices.Equal(got, []string{"b0.out", "stemrelu"}) {
 		t.Errorf("%v, %v", got, err)
 	}
-	if got, err := net.ResolveLayers("all"); err != nil || len(got) != 7 {
+	if got, err := net.ResolveLayers("all"); err != nil || len(got) != 8 || got[7] != "b1.out" {
 		t.Errorf("%v, %v", got, err)
 	}
 	s := summary(t, net)

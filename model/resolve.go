@@ -129,12 +129,12 @@ func (net *Network) Resolve(spec string) (string, error) {
 	return "", &UnknownName{What: "layer", Name: spec, Nearest: net.nearestLayers(spec)}
 }
 
-// ResolveLayers is Resolve for several names with commas, each layer once; "all" are the
-// layers that numbers mean.
+// ResolveLayers is Resolve for several names with commas, each layer once; "all" are
+// FeatureLayers.
 func (net *Network) ResolveLayers(list string) ([]string, error) {
 	var layers []string
 	for spec := range strings.SplitSeq(list, ",") {
-		names := net.ConvLayers()
+		names := net.FeatureLayers()
 		switch spec = strings.TrimSpace(spec); {
 		case spec != "all":
 			name, err := net.Resolve(spec)

@@ -47,7 +47,7 @@ type Options struct {
 	Fill     Fill
 	Classes  []int    // classes to map, see model.Target; nil: the most probable one of the clean image
 	At       *[2]int  // of a network with scores for every place: those at one row and column; nil: their sum
-	Layers   []string // layers whose strongest map is totalled; nil: the last convolution (model.ConvLayers)
+	Layers   []string // layers whose strongest map is totalled; nil: the last before the scores (model.LastSpatial)
 	Method   Method
 	Batch    int                   // of Brute: positions in a forward pass; 0: as many as stay within about 256 MiB, at most 64
 	Memory   int                   // bytes to stay within beside the network's weights; 0: about 280 MiB, more if the workers need it

@@ -44,8 +44,8 @@ func New(engine *model.Engine, net *model.Network, o Options) (*Scanner, error) 
 		return nil, err
 	}
 	if s.layers == nil {
-		if convs := net.ConvLayers(); len(convs) > 0 {
-			s.layers = convs[len(convs)-1:]
+		if last, err := net.LastFeatures(); err == nil {
+			s.layers = []string{last}
 		}
 	}
 	for _, c := range o.Classes {

@@ -38,7 +38,7 @@ func benchCommand() *cli.Command {
 				return action(c, b)
 			}}
 	}
-	layer := &cli.StringFlag{Name: "layer", Usage: "`LAYER` by number or name; default: the last convolution"}
+	layer := &cli.StringFlag{Name: "layer", Usage: "`LAYER` by number, name, block or module (3, relu3, block2, layer4.1); default: the last block or convolution before the scores"}
 	return &cli.Command{
 		Name: "bench", Usage: "time the engine; one JSON line a result: task, model, params, threads, median_s, min_s, checksum",
 		UsageText:   "viz bench forward|occlude|deconv|train|scan [flags]",
@@ -182,8 +182,8 @@ func benchForward(c *cli.Context, b *bench) error {
 
 func (b *bench) layer() (string, error) {
 	spec := b.c.String("layer")
-	if convs := b.net.ConvLayers(); spec == "" && len(convs) > 0 {
-		return convs[len(convs)-1], nil
+	if spec == "" {
+		return b.net.LastFeatures()
 	}
 	name, err := b.net.Resolve(spec)
 	if err != nil {

@@ -33,7 +33,7 @@ func correspondCommand() *cli.Command {
 			examples("viz correspond --model shapes --data shapes --class disc", "viz correspond --parts parts.json dog1.png dog2.png dog3.png dog4.png dog5.png"),
 		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, workersFlag, dataFlag, splitFlag, seedFlag, imagesFlag,
 			&cli.StringFlag{Name: "parts", Usage: "`FILE` of boxes"},
-			&cli.StringFlag{Name: "layers", Value: "last,top", Usage: "`LAYER`s by number or name; last is the last convolution's features, top what the class scores are made of"},
+			&cli.StringFlag{Name: "layers", Value: "last,top", Usage: "`LAYER`s by number or name; last is the last block or convolution before the scores, top what the class scores are made of"},
 			&cli.StringFlag{Name: "class", Usage: "of a data set: class whose images are taken, by name or number; default: the first"},
 			&cli.IntFlag{Name: "count", Value: 24, Usage: "of a data set: choose `N` images (the paper has 5)"},
 			&cli.IntFlag{Name: "random", Value: 20, Usage: "draws of random masks for each part"},

@@ -29,7 +29,7 @@ func deconvCommand() *cli.Command {
 			examples("viz deconv --layer 2", "viz deconv --layer 3 --maps 0,3,7 --rule guided photos/", "viz deconv --features features.idx --layer all --maps all --out atlas",
 				"viz deconv --layer 2 --map 17", "viz deconv --unit relu2:5:3:4 --npy unit.npy img.png"),
 		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, jsonFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
-			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number (2: the second convolution's features) or name, several with commas, or all; default: the last convolution"},
+			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number (2: the second convolution's features) or name, several with commas, or all; default: the last block or convolution before the scores"},
 			&cli.StringFlag{Name: "features", Usage: "index `FILE` that viz features made"},
 			&cli.StringFlag{Name: "map", Usage: "one large sheet of feature map `K`: images, receptive fields, patches, projections, histogram"},
 			&cli.StringFlag{Name: "maps", Usage: "feature maps, such as 0,3,7 or 4-11, or all; default: the 16 with the strongest activation"},
@@ -301,15 +301,15 @@ func deconvUnit(c *cli.Context, net *model.Network, sheets view.Sheets, paths []
 	return out.end()
 }
 
-// deconvLayers resolves --layer, by default the last convolution.
+// deconvLayers resolves --layer, by default the last maps before the scores.
 func deconvLayers(c *cli.Context, net *model.Network) ([]string, error) {
 	spec := c.String("layer")
 	if spec == "" {
-		convs := net.ConvLayers()
-		if len(convs) == 0 {
-			return nil, usage("the network has no convolution layers", "name a layer with --layer")
+		last, err := net.LastFeatures()
+		if err != nil {
+			return nil, hinted(err, "name a layer with --layer")
 		}
-		return convs[len(convs)-1:], nil
+		return []string{last}, nil
 	}
 	return convLayers(net, spec)
 }

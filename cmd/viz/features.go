@@ -56,14 +56,11 @@ func featuresCommand() *cli.Command {
 
 // convLayers resolves a list of layers; all means every convolution layer.
 func convLayers(net *model.Network, list string) ([]string, error) {
-	if list == "all" {
-		layers := net.ConvLayers()
-		if len(layers) == 0 {
-			return nil, usage("the network has no convolution layers", "name layers with --layers")
-		}
-		return layers, nil
+	layers, err := net.ResolveLayers(list)
+	if err != nil {
+		return nil, usageErr(err)
 	}
-	return resolveLayers(net, list)
+	return layers, nil
 }
 
 // openImages opens the images of an index. from describes them, and is returned with the hash of their names.

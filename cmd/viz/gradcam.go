@@ -20,7 +20,7 @@ func gradcamCommand() *cli.Command {
 		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n\n" +
 			examples("viz gradcam img.png", "viz gradcam --layer 3 --class cat img.png"),
 		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, jsonFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
-			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number or name; default: the last convolution"},
+			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number, name, block or module (3, relu3, block2, layer4.1); default: the last block or convolution before the scores"},
 			&cli.StringFlag{Name: "class", Usage: "`CLASS` by name or number; default: the image's most probable one"}},
 		Action: gradcam,
 	}

@@ -97,14 +97,23 @@ func inspect(c *cli.Context) error {
 		number, field, stride := "", "all", "-"
 		if l.Paper > 0 {
 			number = fmt.Sprint(l.Paper)
+		} else if l.Block > 0 {
+			number = fmt.Sprint("block", l.Block)
+		}
+		name := l.Name
+		if l.Module != "" && l.Module != l.Name {
+			name += " (" + l.Module + ")"
 		}
 		if l.Field[0] > 0 {
 			field, stride = pair(l.Field), pair(l.Stride)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", number, l.Name, l.Kind, l.Attributes, l.Output,
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", number, name, l.Kind, l.Attributes, l.Output,
 			count(int64(l.Weights)), count(l.MACs), field, stride, l.Rule)
 	}
 	fmt.Fprintf(w, "\ttotal\t\t\t\t%s\t%s\n", count(int64(r.Weights)), count(r.MACs))
+	if last := net.LastSpatial(); last != "" {
+		fmt.Fprintf(w, "\nlayer that commands take by default: %s, the last with maps before the scores\n", last)
+	}
 	return w.Flush()
 }
 

@@ -40,7 +40,7 @@ func invarianceCommand() *cli.Command {
 }
 
 // topLayers resolves a list of layers in which "top" is what the class scores are
-// made of and "last" the last convolution's features.
+// made of and "last" the last block or convolution before the scores.
 func topLayers(net *model.Network, list string) ([]string, error) {
 	var specs []string
 	for _, s := range strings.Split(list, ",") {
@@ -52,11 +52,11 @@ func topLayers(net *model.Network, list string) ([]string, error) {
 			}
 			s = top
 		case "last":
-			convs := net.ConvLayers()
-			if len(convs) == 0 {
-				return nil, hinted(fmt.Errorf("network %s has no convolution layers", net.Name), "name layers with --layers")
+			last, err := net.LastFeatures()
+			if err != nil {
+				return nil, hinted(err, "name layers with --layers")
 			}
-			s = convs[len(convs)-1]
+			s = last
 		}
 		specs = append(specs, s)
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,6 +39,11 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("XDG_CACHE_HOME", e.WorkDir+"/cache")
 			e.Setenv("VIZ_MODEL", "")
+			names, err := filepath.Abs("../../model/onnx/testdata/names")
+			if err != nil {
+				return err
+			}
+			e.Setenv("NAMES", names)
 			server := httptest.NewServer(http.HandlerFunc(brokenMirror))
 			e.Defer(server.Close)
 			e.Setenv("MIRROR", server.URL)

@@ -30,7 +30,7 @@ func occludeCommand() *cli.Command {
 			&cli.StringFlag{Name: "fill", Value: "mean", Usage: "patch: mean (of the training data), image (its mean), blur, noise:SEED, a grey level 0..255, or input:V[,V...] in network units"},
 			&cli.IntFlag{Name: "soft", Usage: "`PIXELS` over which the patch fades in from its edge"},
 			&cli.StringFlag{Name: "mask", Usage: "picture `FILE` whose colours are segments of the image, each covered in turn instead of a patch; transparent pixels never are"},
-			&cli.StringFlag{Name: "layer", Usage: "`LAYER`s whose strongest map is totalled (panel b), by number or name; default: the last convolution"},
+			&cli.StringFlag{Name: "layer", Usage: "`LAYER`s whose strongest map is totalled (panel b), by number or name; default: the last block or convolution before the scores"},
 			&cli.BoolFlag{Name: "paper", Usage: "the paper's setting (50x50 at stride 6 of 224) and colours"},
 			&cli.StringFlag{Name: "method", Value: "fast", Usage: "fast, box (bit for bit as brute force), or brute"},
 			&cli.StringFlag{Name: "memory", Usage: "keep the whole process within `SIZE`, such as 900M or 2G; default: 400M beside the network's weights"},

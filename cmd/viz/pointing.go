@@ -17,7 +17,7 @@ func pointingCommand() *cli.Command {
 		Name: "pointing", Usage: "measure how often maps and projections point at the object, on data that knows where it is",
 		UsageText: "viz pointing [flags]",
 		Description: "For each image: is the centre of the patch that lowers the true class's probability most inside the\n" +
-			"object's box, and how much of the energy of the strongest projection of the last convolution lies there?\n\n" +
+			"object's box, and how much of the energy of the strongest projection of the last maps lies there?\n\n" +
 			examples("viz pointing", "viz pointing --model ckpt.bin --limit 50 --stride 2 --json"),
 		Flags: []cli.Flag{modelFlag, jsonFlag, quietFlag, workersFlag, seedFlag, splitFlag, byNumberFlag,
 			&cli.IntFlag{Name: "limit", Value: 200, Usage: "number of images"},
@@ -100,11 +100,10 @@ func pointing(c *cli.Context) error {
 }
 
 func measurePointing(ctx context.Context, engine *model.Engine, net *model.Network, src *images.Inputs, rule deconv.Rule, o occlusion.Options, step func(done, total int)) (*pointingResult, error) {
-	convs := net.ConvLayers()
-	if len(convs) == 0 {
-		return nil, fmt.Errorf("network %s has no convolution layers", net.Name)
+	last, err := net.LastFeatures()
+	if err != nil {
+		return nil, err
 	}
-	last := convs[len(convs)-1]
 	r := &pointingResult{Model: hash(net), Data: src.From, Images: src.Len(), Layer: last, Rule: rule}
 	projector := deconv.New(engine, net, rule)
 	for i := range src.Len() {

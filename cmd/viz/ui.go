@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/view"
 	"github.com/mattn/go-isatty"
 	"github.com/schollz/progressbar/v3"
@@ -74,14 +75,24 @@ func report(ctx context.Context, stderr io.Writer, err error) int {
 		return 130
 	}
 	fmt.Fprintln(stderr, "viz: error:", err)
-	var p *problem
-	if !errors.As(err, &p) {
-		return 1
+	p := &problem{code: 1}
+	errors.As(err, &p)
+	if p.hint == "" {
+		p.hint = layerHint(err)
 	}
 	if p.hint != "" {
 		fmt.Fprintln(stderr, "viz: hint:", p.hint)
 	}
 	return p.code
+}
+
+// layerHint says where the names of layers are, for an error about one.
+func layerHint(err error) string {
+	unknown, ok := errors.AsType[*model.UnknownName](err)
+	if _, ambiguous := errors.AsType[*model.Ambiguous](err); ambiguous || ok && unknown.What == "layer" {
+		return "viz inspect MODEL lists the layers"
+	}
+	return ""
 }
 
 func suggestCommand(c *cli.Context) string {
