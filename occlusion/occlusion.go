@@ -88,7 +88,7 @@ type Map struct {
 	Logit      [][]float32   // by class, by position
 	ArgMax     []int32       // most probable class, by position (panel e)
 	Totals     []*LayerTotal // by layer (panel b)
-	PixelDrop  [][]float32   // by class, [H, W]: mean loss of probability over the patches that cover the pixel; 0 where none does
+	PixelDrop  [][]float32   // by class, [H, W]: mean loss of probability over the patches that cover the pixel; NaN where none does
 
 	Method Method
 	MACs   int64 // multiply-adds that were made, the clean image's included
@@ -116,9 +116,7 @@ func (m *Map) pixelDrops() {
 		}
 		out := make([]float32, len(drop))
 		for i, d := range drop {
-			if count[i] > 0 {
-				out[i] = float32(d / count[i])
-			}
+			out[i] = float32(d / count[i]) // 0/0 is NaN: no patch covers the pixel
 		}
 		m.PixelDrop = append(m.PixelDrop, out)
 	}

@@ -37,7 +37,7 @@ func TestSameForAnyBatchAndWorkers(t *testing.T) {
 			o.Batch = batch
 			got := scan(t, workers, c.Net, x, o)
 			for j := range want.Classes {
-				if !slices.Equal(got.Prob[j], want.Prob[j]) || !slices.Equal(got.Logit[j], want.Logit[j]) || !slices.Equal(got.PixelDrop[j], want.PixelDrop[j]) {
+				if !slices.Equal(got.Prob[j], want.Prob[j]) || !slices.Equal(got.Logit[j], want.Logit[j]) || !slices.Equal(covered(got.PixelDrop[j]), covered(want.PixelDrop[j])) {
 					t.Errorf("batch %d, %d workers: class %d differs", batch, workers, want.Classes[j])
 				}
 			}
@@ -66,7 +66,7 @@ func TestCoveringWithTheSameChangesNothing(t *testing.T) {
 				t.Fatalf("fill %v, position %d: scores change", fill, i)
 			}
 		}
-		if slices.Max(m.PixelDrop[0]) != 0 || slices.Min(m.PixelDrop[0]) != 0 {
+		if drop := covered(m.PixelDrop[0]); slices.Max(drop) != 0 || slices.Min(drop) != 0 {
 			t.Errorf("fill %v: there is a loss", fill)
 		}
 	}
@@ -173,5 +173,21 @@ func TestNotFinite(t *testing.T) {
 	fill := occlusion.Fill{Kind: "value", Values: []float32{float32(math.Inf(1))}}
 	if _, err := occlusion.Scan(context.Background(), engine, c.Net, c.Images(t).Slice(0, 1), occlusion.Options{Fill: fill}); err == nil || !strings.Contains(err.Error(), "occlusion: patch at row 0, column 0: the score of class") {
 		t.Error(err)
+	}
+}
+
+// TestNeverCovered: pixels that no patch covers have no number, others do.
+func TestNeverCovered(t *testing.T) {
+	c := viztest.Golden(t, "lenet_small")
+	x := c.Images(t).Slice(0, 1)
+	in := c.Net.Input
+	m := scan(t, 2, c.Net, x, occlusion.Options{Patch: [2]int{4, 4}, Stride: [2]int{6, 6}})
+	for y := range in.H {
+		for col := range in.W {
+			inside := slices.ContainsFunc(m.Boxes, func(b model.Box) bool { return y >= b.Y0 && y < b.Y1 && col >= b.X0 && col < b.X1 })
+			if v := m.PixelDrop[0][y*in.W+col]; inside != (v == v) {
+				t.Fatalf("row %d, column %d, covered %v: %g", y, col, inside, v)
+			}
+		}
 	}
 }

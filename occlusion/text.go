@@ -28,9 +28,13 @@ func (m *Map) quantityText() string {
 	return s
 }
 
+// flatRange is the range of probabilities below which colours from 0 to 1 would
+// show nothing.
+const flatRange = 0.1
+
 // bar are the limits of the colours of panel (d), whose values are lo to hi.
 func (m *Map) bar(lo, hi float64) (float64, float64) {
-	if m.Quantity == model.Probability && (m.At != nil || !m.reading.Spatial()) {
+	if m.Quantity == model.Probability && (m.At != nil || !m.reading.Spatial()) && hi-lo >= flatRange {
 		return 0, 1
 	}
 	return lo, hi
@@ -39,9 +43,9 @@ func (m *Map) bar(lo, hi float64) (float64, float64) {
 // lowText says what is so where the class is lowest.
 func (m *Map) lowText(class string) string {
 	if m.Quantity == model.Value {
-		return "output " + class + " is smallest"
+		return "position of lowest output " + class
 	}
-	return class + " is least probable"
+	return "position of lowest p(" + class + ")"
 }
 
 // bestText says which class panel (e) shows.

@@ -238,6 +238,18 @@ func Overlay(base, heat image.Image, alpha float64) *image.NRGBA {
 	return dst
 }
 
+// Hatch draws diagonal lines of the given colour over the pixels of img that inside
+// names.
+func Hatch(img *image.NRGBA, inside func(x, y int) bool, c color.NRGBA) {
+	for y := range img.Rect.Dy() {
+		for x := range img.Rect.Dx() {
+			if (x+y)%8 < 2 && inside(x, y) {
+				img.SetNRGBA(x, y, c)
+			}
+		}
+	}
+}
+
 // DrawBox draws the outline of r into img, thickness pixels wide and wholly inside
 // r. What lies outside img is left out.
 func DrawBox(img *image.NRGBA, r image.Rectangle, c color.Color, thickness int) {
