@@ -63,16 +63,9 @@ func samples(t *testing.T) [][]byte {
 		}
 		out = append(out, data)
 	}
-	nets, err := filepath.Glob(filepath.Join("testdata", "nets", "*.onnx"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range nets {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, data)
+	nets := readNets(t)
+	for _, name := range slices.Sorted(maps.Keys(nets)) {
+		out = append(out, nets[name])
 	}
 	return append(out, extra()...)
 }
@@ -258,6 +251,7 @@ func operatorTable(t *testing.T, table *strings.Builder, rows map[string]*row) {
 			fmt.Fprintf(table, "| %s | %s | no layer | import | | | |\n", op, opset)
 		default:
 			slices.Sort(r.how)
+			slices.Sort(r.layers)
 			fmt.Fprintf(table, "| %s | %s | %s | %s | %s | %s | %s |\n", op, opset, strings.Join(r.layers, ", "), strings.Join(r.how, ", "),
 				passes(r.gradient), passes(r.deconvnet), some(r.occlusion, func(s string) bool { return strings.HasPrefix(s, "lanes") }))
 		}

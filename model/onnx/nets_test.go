@@ -1,10 +1,14 @@
 package onnx_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/deconvnet/viz/internal/viztest"
@@ -29,6 +33,34 @@ func waves(in model.Input) *tensor.Tensor {
 	return x
 }
 
+// readNets reads the networks of testdata/nets by name.
+func readNets(t testing.TB) map[string][]byte {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", "nets", "*.onnx*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]byte{}
+	for _, path := range files {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(path, ".gz") {
+			z, err := gzip.NewReader(bytes.NewReader(data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if data, err = io.ReadAll(z); err != nil {
+				t.Fatal(err)
+			}
+		}
+		name, _, _ := strings.Cut(filepath.Base(path), ".")
+		out[name] = data
+	}
+	return out
+}
+
 // TestNets reads the small networks of testdata/nets and compares their outputs
 // with ONNX Runtime's, or NumPy's (see testdata/SOURCES.md).
 func TestNets(t *testing.T) {
@@ -40,19 +72,15 @@ func TestNets(t *testing.T) {
 	if err := json.Unmarshal(data, &want); err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob(filepath.Join("testdata", "nets", "*.onnx"))
-	if err != nil || len(files) != len(want) {
-		t.Fatalf("%d files, want %d (%v)", len(files), len(want), err)
+	nets := readNets(t)
+	if len(nets) != len(want) {
+		t.Fatalf("%d files, want %d", len(nets), len(want))
 	}
 	engine := model.NewEngine(1)
 	defer engine.Close()
 	for name, outs := range want {
 		t.Run(name, func(t *testing.T) {
-			data, err := os.ReadFile(filepath.Join("testdata", "nets", name+".onnx"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			g, err := onnx.ReadGraph(data, onnx.Options{})
+			g, err := onnx.ReadGraph(nets[name], onnx.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

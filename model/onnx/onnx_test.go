@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"reflect"
 	"runtime"
 	"slices"
@@ -507,16 +505,8 @@ func FuzzRead(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	nets, err := filepath.Glob(filepath.Join("testdata", "nets", "*.onnx"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, path := range nets {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		if len(data) < 2000 {
+	for _, data := range readNets(f) {
+		if len(data) < 10_000 {
 			f.Add(data)
 		}
 	}
