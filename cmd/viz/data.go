@@ -63,8 +63,11 @@ func dataGet(c *cli.Context) error {
 		if errors.Is(err, fs.ErrPermission) {
 			return hinted(err, "choose another folder with --cache")
 		}
+		if broken, ok := errors.AsType[*dataset.GetError](err); ok && broken.Kept > 0 {
+			return hinted(err, fmt.Sprintf("%d bytes have arrived and are kept: the same command goes on from there", broken.Kept))
+		}
 		if err != nil {
-			return hinted(err, "what has arrived is kept: the same command goes on from there")
+			return err
 		}
 		wrote(c, filepath.Join(dir, name))
 	}

@@ -20,7 +20,7 @@ var (
 	preprocessFlag = &cli.StringFlag{Name: "preprocess", Usage: "how pixels become the input: `SPEC` is " + strings.Join(model.PreprocessPresets(), ", ") +
 		", FILE.json of timm or Hugging Face, or settings like fit=stretch,filter=bicubic,size=256,crop=224,scale=1/255,mean=.5/.5/.5,std=.2/.2/.2,order=bgr,invert"}
 	layoutFlag = &cli.StringFlag{Name: "layout", Usage: "order of an ONNX input's axes: nchw (channels first), nhwc (channels last) or auto; default: as the graph shows it"}
-	labelsFlag = &cli.StringFlag{Name: "labels", Usage: "class names: `FILE` of lines, or JSON"}
+	labelsFlag = &cli.StringFlag{Name: "labels", Usage: "class names: `FILE` of lines (plain or numbered), a table, JSON or YAML, or imagenet for its 1000"}
 )
 
 // modelFlags adds the flags about networks to a command that has --model. --size

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // remoteSet is a public data set: files below one base address.
@@ -53,10 +54,22 @@ type GetOptions struct {
 	Base string
 	// Client makes the requests; nil means http.DefaultClient, which honours the proxy variables.
 	Client *http.Client
+	// Answer is how long a server may take to begin its answer, Stall how long nothing may arrive after that; 0 means
+	// 30 s and 60 s.
+	Answer, Stall time.Duration
 	// Progress, if not nil, is called from Get's goroutine with the bytes of the set that are there and
 	// the bytes it has in all.
 	Progress func(done, total int64)
 }
+
+// GetError is an error of [Get]. Kept is how many bytes are there that the next call need not fetch again.
+type GetError struct {
+	Err  error
+	Kept int64
+}
+
+func (e *GetError) Error() string { return e.Err.Error() }
+func (e *GetError) Unwrap() error { return e.Err }
 
 // Get fetches a public data set ([Public]) into CacheDir/name, where [Open] finds it. Files that are there
 // and have the right checksum are left alone.
@@ -64,7 +77,7 @@ type GetOptions struct {
 // A file is loaded to FILE.part, checked, and renamed. When the transfer breaks off or ctx ends, FILE.part
 // stays and the next call goes on from there, if the server says the file is still the same (ETag or
 // Last-Modified, kept in FILE.part.tag). A file with the wrong checksum is removed and is an error.
-// Errors name the address and the status. Two calls at once for the same set spoil each other's download.
+// Errors are of type *[GetError] once fetching has begun, and name the address and the status. Two calls at once for the same set spoil each other's download.
 func Get(ctx context.Context, name string, o GetOptions) error {
 	set, ok := public[name]
 	if !ok {
@@ -83,6 +96,12 @@ func get(ctx context.Context, name string, set remoteSet, o GetOptions) error {
 	if o.Client == nil {
 		o.Client = http.DefaultClient
 	}
+	if o.Answer <= 0 {
+		o.Answer = 30 * time.Second
+	}
+	if o.Stall <= 0 {
+		o.Stall = time.Minute
+	}
 	dir := filepath.Join(o.CacheDir, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("dataset: get %s: %w", name, err)
@@ -93,7 +112,7 @@ func get(ctx context.Context, name string, set remoteSet, o GetOptions) error {
 	}
 	for _, f := range set.files {
 		d := download{
-			file: f, url: strings.TrimSuffix(set.base, "/") + "/" + f.name, path: filepath.Join(dir, f.name), client: o.Client,
+			file: f, url: strings.TrimSuffix(set.base, "/") + "/" + f.name, path: filepath.Join(dir, f.name), client: o.Client, answer: o.Answer, stall: o.Stall,
 			progress: func(done int64) {
 				if o.Progress != nil {
 					o.Progress(before+min(done, f.size), total)
@@ -101,7 +120,14 @@ func get(ctx context.Context, name string, set remoteSet, o GetOptions) error {
 			},
 		}
 		if err := d.run(ctx); err != nil {
-			return fmt.Errorf("dataset: get %s: %w", name, err)
+			kept := d.kept()
+			for _, f := range set.files {
+				if fi, err := os.Stat(filepath.Join(dir, f.name)); err == nil {
+					kept += fi.Size()
+				}
+			}
+			os.Remove(dir) // refuses unless empty
+			return &GetError{fmt.Errorf("dataset: get %s: %w", name, err), kept}
 		}
 		d.progress(f.size)
 		before += f.size
@@ -114,7 +140,19 @@ type download struct {
 	file      remoteFile
 	url, path string
 	client    *http.Client
+	answer    time.Duration
+	stall     time.Duration
 	progress  func(done int64)
+}
+
+// kept is how much of a .part the next call can go on from.
+func (d *download) kept() int64 {
+	tag, err := os.ReadFile(d.tag())
+	fi, serr := os.Stat(d.part())
+	if err != nil || serr != nil || len(tag) == 0 {
+		return 0
+	}
+	return fi.Size()
 }
 
 func (d *download) part() string { return d.path + ".part" }
@@ -162,11 +200,13 @@ func (d *download) discard() {
 
 // fetch completes the .part file, going on from what is there if the server agrees.
 func (d *download) fetch(ctx context.Context) error {
-	var have int64
-	tag, err := os.ReadFile(d.tag())
-	if fi, serr := os.Stat(d.part()); err == nil && serr == nil && len(tag) > 0 {
-		have = fi.Size()
-	}
+	have := d.kept()
+	tag, _ := os.ReadFile(d.tag())
+	user := ctx
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	late := time.AfterFunc(d.answer, func() { cancel(fmt.Errorf("no answer within %v", d.answer)) })
+	defer late.Stop()
 	resp, err := d.request(ctx, have, string(tag))
 	if err != nil {
 		return err
@@ -181,6 +221,9 @@ func (d *download) fetch(ctx context.Context) error {
 		}
 	}
 	defer resp.Body.Close()
+	late.Stop()
+	silent := time.AfterFunc(d.stall, func() { cancel(fmt.Errorf("nothing arrived for %v", d.stall)) })
+	defer silent.Stop()
 
 	mode := os.O_WRONLY | os.O_CREATE
 	switch {
@@ -219,7 +262,7 @@ func (d *download) fetch(ctx context.Context) error {
 			}
 		}
 	}
-	body := &meter{r: resp.Body, done: have, report: d.progress}
+	body := &meter{r: resp.Body, done: have, report: func(done int64) { d.progress(done) }, alive: func() { silent.Reset(d.stall) }}
 	n, err := io.Copy(w, io.LimitReader(body, limit-have+1))
 	// What did arrive is kept for the next time, so it is synced also after an error.
 	if serr := w.Sync(); err == nil {
@@ -229,8 +272,10 @@ func (d *download) fetch(ctx context.Context) error {
 		err = cerr
 	}
 	switch {
+	case err != nil && user.Err() != nil:
+		return fmt.Errorf("%s: stopped after %d bytes: %w", d.url, have+n, user.Err())
 	case err != nil && ctx.Err() != nil:
-		return fmt.Errorf("%s: stopped after %d bytes: %w", d.url, have+n, ctx.Err())
+		return fmt.Errorf("%s: broken off after %d bytes: %w", d.url, have+n, context.Cause(ctx))
 	case err != nil:
 		return fmt.Errorf("%s: broken off after %d bytes: %w", d.url, have+n, err)
 	case have+n > limit:
@@ -251,7 +296,11 @@ func (d *download) request(ctx context.Context, have int64, tag string) (*http.R
 		req.Header.Set("Range", "bytes="+strconv.FormatInt(have, 10)+"-")
 		req.Header.Set("If-Range", tag)
 	}
-	return d.client.Do(req) // its error names the method and the address
+	resp, err := d.client.Do(req) // its error names the method and the address
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("%s: %w", d.url, cause)
+	}
+	return resp, err
 }
 
 // validator is what If-Range can be asked with: a strong ETag, or else the date (RFC 9110, 13.1.5).
@@ -267,11 +316,15 @@ type meter struct {
 	r          io.Reader
 	done, next int64
 	report     func(done int64)
+	alive      func() // called when bytes have arrived
 }
 
 func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.r.Read(p)
 	m.done += int64(n)
+	if n > 0 {
+		m.alive()
+	}
 	if m.done >= m.next {
 		m.report(m.done)
 		m.next = m.done + 1<<20

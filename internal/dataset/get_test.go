@@ -255,3 +255,42 @@ func TestGetRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestGetSilent: a server that says nothing, or nothing more, ends the download; what arrived is counted.
+func TestGetSilent(t *testing.T) {
+	b := content()
+	for _, k := range []struct {
+		name, want string
+		send       int // bytes before the silence, -1: not even an answer
+		etag       string
+		kept       int64
+	}{
+		{"no answer", "no answer within 100ms", -1, "", 0},
+		{"no more", "broken off after 50000 bytes: nothing arrived for 100ms", 50000, `"v1"`, 50000},
+		{"no more, and no way to go on", "nothing arrived for 100ms", 50000, "", 0},
+	} {
+		end := make(chan bool)
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if k.send >= 0 {
+				w.Header().Set("Content-Type", "application/gzip")
+				if k.etag != "" {
+					w.Header().Set("ETag", k.etag)
+				}
+				w.Write(b[:k.send])
+				w.(http.Flusher).Flush()
+			}
+			<-end
+		}))
+		dir := t.TempDir()
+		err := get(context.Background(), "set", one(b), GetOptions{CacheDir: dir, Base: s.URL, Answer: 100 * time.Millisecond, Stall: 100 * time.Millisecond})
+		close(end)
+		s.Close()
+		var e *GetError
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), k.want) || !strings.Contains(err.Error(), s.URL) || e.Kept != k.kept {
+			t.Errorf("%s: got %v, kept %+v, want %q and %d", k.name, err, e, k.want, k.kept)
+		}
+		if left := files(t, filepath.Join(dir, "set")); k.send < 0 && left != "" {
+			t.Errorf("%s: %s is left", k.name, left)
+		}
+	}
+}
