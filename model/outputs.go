@@ -176,6 +176,45 @@ func (net *Network) WithOutput(name string) (*Network, error) {
 	return &out, out.Check()
 }
 
+// WithScores returns the network with scores that mean something else. Raw scores are
+// the output itself, behind softmax or sigmoid if it ends so; all others are before.
+func (net *Network) WithScores(kind Scores) (*Network, error) {
+	if net.Logits == "" {
+		return nil, net.noScores()
+	}
+	out := *net
+	out.Scores = kind
+	if kind == RawScores && net.Scores != RawScores {
+		shapes, err := net.Shapes()
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range append(slices.Clone(net.Outputs), Output{Node: net.Output()}) {
+			if at, _ := net.ScoresOf(o.Node, shapes); at == net.Logits {
+				out.Logits = net.planar(o.Node, shapes)
+				break
+			}
+		}
+	}
+	return &out, out.Check()
+}
+
+// Assumed says what was taken for granted about the scores of a network that ends
+// without softmax or sigmoid, for people; "" if nothing.
+func (net *Network) Assumed() string {
+	r, err := net.Reading()
+	if err != nil {
+		return ""
+	}
+	switch {
+	case net.Scores == LogitScores && r.Kind == SoftmaxScores:
+		return "logits, softmax assumed"
+	case net.Scores == RawScores && r.Shape.C == 1 && !r.Spatial():
+		return "one value; a regression, or two classes: the network does not say which"
+	}
+	return ""
+}
+
 // checkScores reports scores and outputs that do not fit the network.
 func (net *Network) checkScores(shapes map[string]Shape) error {
 	if net.Logits != "" {

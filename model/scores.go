@@ -192,6 +192,14 @@ func (r *Reading) Labels() int {
 	return r.NumClasses()
 }
 
+// ClassOf is the class to explain for a label of data.
+func (r *Reading) ClassOf(label int) int {
+	if r.Binary() && !r.named {
+		return 0
+	}
+	return label
+}
+
 // sigmoid is the probability that an output says by itself.
 func (r *Reading) sigmoid(score float32) float64 {
 	if l := r.closed; l != nil {

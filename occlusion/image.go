@@ -161,7 +161,7 @@ func (f *figure) best() render.Panel {
 	rows, cols := f.grid()
 	e := render.Panel{Title: f.bestText(), Image: f.lay(render.Classes(spread(f.Map, values, f.CleanBest), rows, cols))}
 	for _, c := range most[:min(len(most), maxLegend)] {
-		e.Legend = append(e.Legend, render.LegendEntry{Color: render.Categorical(c), Text: f.predicted(c)})
+		e.Legend = append(e.Legend, render.LegendEntry{Color: render.Categorical(c), Text: f.Predicted(c)})
 	}
 	if n := len(most) - maxLegend; n > 0 {
 		e.Note = fmt.Sprintf("and %d more classes", n)

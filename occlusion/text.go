@@ -22,11 +22,14 @@ func (m *Map) quantityText() string {
 	switch {
 	case m.At != nil:
 		return fmt.Sprintf("%s at %d,%d", s, m.At[0], m.At[1])
-	case m.reading.Spatial():
+	case m.Sum():
 		return s + ", sum over places"
 	}
 	return s
 }
+
+// Sum reports whether the numbers of a class are sums over the places of a map of scores.
+func (m *Map) Sum() bool { return m.At == nil && m.reading.Spatial() }
 
 // flatRange is the range of probabilities below which colours from 0 to 1 would
 // show nothing.
@@ -34,7 +37,7 @@ const flatRange = 0.1
 
 // bar are the limits of the colours of panel (d), whose values are lo to hi.
 func (m *Map) bar(lo, hi float64) (float64, float64) {
-	if m.Quantity == model.Probability && (m.At != nil || !m.reading.Spatial()) && hi-lo >= flatRange {
+	if m.Quantity == model.Probability && !m.Sum() && hi-lo >= flatRange {
 		return 0, 1
 	}
 	return lo, hi
@@ -59,8 +62,8 @@ func (m *Map) bestText() string {
 	return "most probable class"
 }
 
-// predicted names what Reading.Predict gives.
-func (m *Map) predicted(k int) string {
+// Predicted names what CleanBest and ArgMax give.
+func (m *Map) Predicted(k int) string {
 	if m.reading.Binary() && len(m.Net.Classes) != 2 {
 		return []string{"below 0.5", "0.5 or more"}[k]
 	}

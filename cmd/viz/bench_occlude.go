@@ -74,7 +74,11 @@ func (b *bench) benchBrute(x *tensor.Tensor, o occlusion.Options, params map[str
 	if err != nil {
 		return err
 	}
-	class := tensor.ArgMax(clean.Value(b.net.Logits).Data)
+	reading, err := b.net.Reading()
+	if err != nil {
+		return err
+	}
+	target := reading.Default(clean.Value(b.net.Logits).Data)
 	best, sum := 0.0, 0.0
 	for _, batch := range []int{1, 4, 8, 16} {
 		batch = min(batch, n)
@@ -113,7 +117,7 @@ func (b *bench) benchBrute(x *tensor.Tensor, o occlusion.Options, params map[str
 			spent += time.Since(start)
 			scores := trace.Value(b.net.Logits).Data
 			for i := range m {
-				sum += tensor.Softmax(scores[i*len(scores)/m : (i+1)*len(scores)/m])[class]
+				sum += reading.Tell(scores[i*len(scores)/m:(i+1)*len(scores)/m], target).Value
 			}
 		}
 		if t := spent.Seconds() / float64(n) * float64(len(corners)); best == 0 || t < best {

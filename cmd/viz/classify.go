@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"text/tabwriter"
@@ -23,16 +24,18 @@ func classifyCommand() *cli.Command {
 
 // classified is the JSON form of one image's classes.
 type classified struct {
-	Image string       `json:"image"`
-	Label *int         `json:"label,omitempty"` // true class, if the data set says
-	Top   []classScore `json:"top"`
+	Image    string         `json:"image"`
+	Label    *int           `json:"label,omitempty"`  // true class, if the data set says
+	Quantity model.Quantity `json:"quantity"`         // probability, or value: then there are no probabilities
+	Labels   []int          `json:"labels,omitempty"` // of several labels that stand for themselves, those of 0.5 or more
+	Top      []classScore   `json:"top"`
 }
 
 type classScore struct {
-	Class       int     `json:"class"`
-	Name        string  `json:"name,omitempty"`
-	Probability float64 `json:"probability"`
-	Score       float64 `json:"score"` // before the softmax
+	Class       int      `json:"class"`
+	Name        string   `json:"name,omitempty"`
+	Probability *float64 `json:"probability,omitempty"`
+	Score       float64  `json:"score"` // before softmax or sigmoid
 }
 
 func classify(c *cli.Context) error {
@@ -47,8 +50,9 @@ func classify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if net.Logits == "" {
-		return fmt.Errorf("network %s is no classifier: it has no node with class scores", net.Name)
+	reading, err := net.Classifier()
+	if err != nil {
+		return err
 	}
 	src, err := openSource(c, net, paths, false)
 	if err != nil {
@@ -74,7 +78,10 @@ func classify(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		r := classified{Image: src.Items[i].Name, Top: topClasses(net, trace.Value(net.Logits), c.Int("top"))}
+		r := classified{Image: src.Items[i].Name, Quantity: reading.Quantity(), Top: topClasses(net, reading, trace.Value(net.Logits).Data, c.Int("top"))}
+		if reading.Kind == model.SigmoidScores && !reading.Binary() {
+			r.Labels = reading.Holds(trace.Value(net.Logits).Data)
+		}
 		if src.Items[i].Label >= 0 {
 			r.Label = &src.Items[i].Label
 		}
@@ -99,30 +106,32 @@ func printClasses(c *cli.Context, net *model.Network, out []classified) error {
 		}
 		fmt.Fprintln(w, title)
 		for k, s := range r.Top {
-			fmt.Fprintf(w, "%d\t%.5f\t%d\t%s\n", k+1, s.Probability, s.Class, s.Name)
+			shown := s.Score
+			if s.Probability != nil {
+				shown = *s.Probability
+			}
+			fmt.Fprintf(w, "%d\t%.5f\t%d\t%s\n", k+1, shown, s.Class, s.Name)
 		}
 	}
 	return w.Flush()
 }
 
 // topClasses are the k classes with the highest scores, best first, ties by number.
-func topClasses(net *model.Network, scores *tensor.Tensor, k int) []classScore {
-	all := make([]classScore, len(scores.Data))
-	p := tensor.Softmax(scores.Data)
-	for i, v := range scores.Data {
-		all[i] = classScore{Class: i, Score: float64(v), Probability: p[i]}
+func topClasses(net *model.Network, r *model.Reading, scores []float32, k int) []classScore {
+	classes := make([]int, r.NumClasses())
+	for i := range classes {
+		classes[i] = i
+	}
+	all := make([]classScore, len(classes))
+	for i, told := range r.TellAll(scores, classes, nil) {
+		all[i] = classScore{Class: i, Score: told.Score}
+		if r.Quantity() == model.Probability {
+			all[i].Probability = &told.Value
+		}
 		if i < len(net.Classes) {
 			all[i].Name = net.Classes[i]
 		}
 	}
-	slices.SortStableFunc(all, func(a, b classScore) int {
-		switch {
-		case a.Score > b.Score:
-			return -1
-		case a.Score < b.Score:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(all, func(a, b classScore) int { return cmp.Compare(b.Score, a.Score) })
 	return all[:min(k, len(all))]
 }

@@ -33,7 +33,7 @@ type evaluation struct {
 	Images    int      `json:"images"`
 	Correct   int      `json:"correct"`
 	Accuracy  float64  `json:"accuracy"`
-	Loss      float64  `json:"loss"`      // mean cross entropy, natural logarithm
+	Loss      float64  `json:"loss"`      // mean cross entropy, natural logarithm; of sigmoids, the mean over them
 	Classes   []string `json:"classes"`   // the network's
 	Confusion [][]int  `json:"confusion"` // [true][predicted], both as the network numbers its classes
 }
@@ -116,14 +116,14 @@ func printEvaluation(c *cli.Context, net *model.Network, to *classes.Mapping, r 
 
 // evaluate runs all inputs of a labelled source. Images that cannot be read are left out and told to bad.
 func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src *images.Inputs, bad *failures, step func(done, total int)) (*evaluation, error) {
-	if net.Logits == "" {
-		return nil, fmt.Errorf("network %s is no classifier: it has no node with class scores", net.Name)
-	}
-	shapes, err := net.Shapes()
+	reading, err := net.Classifier()
 	if err != nil {
 		return nil, err
 	}
-	k := shapes[net.Logits].Len()
+	if reading.Kind == model.RawScores {
+		return nil, hinted(fmt.Errorf("the outputs of network %s are values, not scores of classes", net.Name), "--scores logits if they are")
+	}
+	k, size := reading.Labels(), reading.Shape.Len()
 	r := &evaluation{Model: hash(net), Data: src.From, Classes: net.Classes}
 	for range k {
 		r.Confusion = append(r.Confusion, make([]int, k))
@@ -134,7 +134,7 @@ func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src
 	}
 	batch := plan.Batch(256<<20, 100)
 	in := net.Input
-	size := in.C * in.H * in.W
+	pixels := in.C * in.H * in.W
 	x := tensor.New(batch, in.C, in.H, in.W)
 	var loss float64
 	for at := 0; at < src.Len(); at += batch {
@@ -143,13 +143,13 @@ func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src
 		}
 		n := min(batch, src.Len()-at)
 		errs := make([]error, n)
-		engine.Kernel().For(n, func(i int) { errs[i] = src.Input(at+i, x.Data[i*size:(i+1)*size]) })
+		engine.Kernel().For(n, func(i int) { errs[i] = src.Input(at+i, x.Data[i*pixels:(i+1)*pixels]) })
 		for i, err := range errs {
 			if err != nil {
 				if err := bad.add(err); err != nil {
 					return nil, err
 				}
-				clear(x.Data[i*size : (i+1)*size])
+				clear(x.Data[i*pixels : (i+1)*pixels])
 				continue
 			}
 			if l := src.Items[at+i].Label; l < 0 || l >= k {
@@ -165,13 +165,13 @@ func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src
 				continue
 			}
 			r.Images++
-			scores := t.Value(net.Logits).Data[i*k : (i+1)*k]
-			label, best := src.Items[at+i].Label, tensor.ArgMax(scores)
+			scores := t.Value(net.Logits).Data[i*size : (i+1)*size]
+			label, best := src.Items[at+i].Label, reading.Predict(scores)
 			r.Confusion[label][best]++
 			if label == best {
 				r.Correct++
 			}
-			loss += tensor.CrossEntropy(scores, label)
+			loss += reading.Loss(scores, label)
 		}
 		if step != nil {
 			step(at+n, src.Len())

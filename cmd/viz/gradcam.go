@@ -21,7 +21,7 @@ func gradcamCommand() *cli.Command {
 			examples("viz gradcam img.png", "viz gradcam --layer 3 --class cat img.png"),
 		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, jsonFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
 			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number, name, block or module (3, relu3, block2, layer4.1); default: the last block or convolution before the scores"},
-			&cli.StringFlag{Name: "class", Usage: "`CLASS` by name or number; default: the image's most probable one"}},
+			&cli.StringFlag{Name: "class", Usage: "`CLASS` by name or number; default: the image's most probable one"}, atFlag},
 		Action: gradcam,
 	}
 }
@@ -47,6 +47,17 @@ func gradcam(c *cli.Context) error {
 		if class, err = net.ResolveClass(spec); err != nil {
 			return usageErr(err)
 		}
+	}
+	at, err := atPlace(c)
+	if err != nil {
+		return err
+	}
+	reading, err := net.Reading()
+	if err != nil {
+		return err
+	}
+	if err := reading.Check(model.Target{Class: max(class, 0), At: at}); err != nil {
+		return usageErr(err)
 	}
 	keep, err := deconv.GradCAMKeep(net, layer)
 	if err != nil {
@@ -74,11 +85,14 @@ func gradcam(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
+		scores := t.Value(net.Logits).Data
 		k := class
 		if k < 0 {
-			k = tensor.ArgMax(t.Value(net.Logits).Data)
+			k = reading.Default(scores).Class
 		}
-		cam, err := deconv.GradCAM(engine, t, 0, layer, model.Target{Class: k})
+		target := model.Target{Class: k, At: at}
+		told := reading.Tell(scores, target)
+		cam, err := deconv.GradCAM(engine, t, 0, layer, target)
 		if err != nil {
 			return err
 		}
@@ -96,13 +110,13 @@ func gradcam(c *cli.Context) error {
 			note = "nothing in this layer speaks for the class"
 		}
 		fig := render.Figure{Title: fmt.Sprintf("Grad-CAM at %s for %s", layer, net.Class(k)), Columns: 3, PanelSize: 224, Panels: []render.Panel{
-			{Title: "image", Image: picture, Note: images.Title(src.Items[i].Name)},
+			{Title: "image", Image: picture, Note: fmt.Sprintf("%s; class %d %s: %s %.4g", images.Title(src.Items[i].Name), k, net.Class(k), reading.Quantity(), told.Value)},
 			{Title: "class activation map", Image: image.Image(heat), Bar: bar, Note: note},
 			{Title: "over the image", Image: overlay}},
 			Caption: []string{fmt.Sprintf("The maps of %s, %v, weighted with the mean gradient of the class score over each; negative sums are 0. %s %s", layer, s, net.Name, hash(net))}}
 		name := "gradcam-" + src.Items[i].Stem + "-" + layer
 		if _, err := out.picture(name, fig.Draw(), numbers{
-			json:  map[string]any{"model": hash(net), "layer": layer, "class": net.Class(k), "class_number": k, "image": src.Items[i].Name, "lo": 0, "hi": hi},
+			json:  map[string]any{"model": hash(net), "layer": layer, "class": net.Class(k), "class_number": k, "quantity": reading.Quantity(), string(reading.Quantity()): told.Value, "score": told.Score, "image": src.Items[i].Name, "lo": 0, "hi": hi},
 			shape: []int{s.H, s.W}, data: cam}, "layer", layer, "class", net.Class(k), "image", src.Items[i].Name); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/deconvnet/viz/images"
@@ -17,14 +18,14 @@ func importCommand() *cli.Command {
 	return &cli.Command{
 		Name: "import", Usage: "turn an ONNX network, or safetensors weights of a known architecture, into a checkpoint",
 		UsageText: "viz import [flags] NET.onnx|WEIGHTS.safetensors",
-		Description: "What --preprocess, --labels, --layout and --input-size say about an ONNX network is kept in NET.onnx.viz.json beside it, where every\n" +
+		Description: "What --preprocess, --labels, --layout, --scores, --output, --set and --input-size say about an ONNX network is kept in NET.onnx.viz.json beside it, where every\n" +
 			"command finds it; --beside writes nothing else.\n\n" +
 			examples("viz import net.onnx", "viz import --beside --preprocess imagenet --labels names.txt net.onnx",
 				"viz import --arch mnist-cnn --preprocess scale=1/255,mean=.1307,std=.3081 mnist.safetensors"),
 		Flags: []cli.Flag{&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`; default: NET.bin"}, quietFlag,
 			&cli.BoolFlag{Name: "beside", Usage: "only write NET.onnx.viz.json, not a checkpoint"},
 			&cli.StringFlag{Name: "arch", Usage: "architecture of safetensors weights: " + strings.Join(model.KnownArches(), ", ")},
-			&cli.StringFlag{Name: "input-size", Aliases: []string{"size"}, Usage: inputSizeFlag.Usage}, preprocessFlag, labelsFlag, layoutFlag,
+			&cli.StringFlag{Name: "input-size", Aliases: []string{"size"}, Usage: inputSizeFlag.Usage}, preprocessFlag, labelsFlag, layoutFlag, scoresFlag, outputFlag, setFlag,
 			&cli.StringSliceFlag{Name: "measure-mean", Usage: "measure the mean pixel of the training data over the pictures in `PATH` (file, folder, archive); occlusion's patches have it"}},
 		Action: importNetwork,
 	}
@@ -78,9 +79,12 @@ func importNetwork(c *cli.Context) error {
 		}
 		wrote(c, out)
 	}
-	if isONNX && (c.Bool("beside") || c.String("preprocess") != "" || c.String("labels") != "" || c.String("input-size") != "" || c.String("layout") != "" || c.IsSet("measure-mean")) {
+	if isONNX && (c.Bool("beside") || slices.ContainsFunc([]string{"preprocess", "labels", "input-size", "layout", "scores", "output", "set", "measure-mean"}, c.IsSet)) {
 		p := net.Preprocess
-		s := &open.Notes{Preprocess: &p, Classes: net.Classes}
+		s := &open.Notes{Preprocess: &p, Classes: net.Classes, Scores: o.Scores, Output: o.Output}
+		if s.Set, err = setBeside(in, o.Set); err != nil {
+			return err
+		}
 		if s.Layout, err = onnx.ParseLayout(c.String("layout")); err != nil {
 			return err
 		}
@@ -99,6 +103,31 @@ func importNetwork(c *cli.Context) error {
 		return fmt.Errorf("--measure-mean: %d of the pictures could not be used; the mean is that of the others", unread)
 	}
 	return nil
+}
+
+// setBeside is what --set says, with files named from where the network is.
+func setBeside(network string, set map[string]string) (map[string]string, error) {
+	if set == nil {
+		return nil, nil
+	}
+	dir, err := filepath.Abs(filepath.Dir(network))
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for name, value := range set {
+		out[name] = value
+		if file, ok := strings.CutPrefix(value, "@"); ok {
+			if file, err = filepath.Abs(file); err != nil {
+				return nil, err
+			}
+			if rel, err := filepath.Rel(dir, file); err == nil {
+				file = rel
+			}
+			out[name] = "@" + file
+		}
+	}
+	return out, nil
 }
 
 // measureMean returns the network with the mean pixel of the pictures that

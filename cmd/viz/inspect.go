@@ -26,17 +26,25 @@ func inspectCommand() *cli.Command {
 
 // inspection is the JSON form of viz inspect.
 type inspection struct {
-	Model      string           `json:"model"`
-	Hash       string           `json:"hash"`
-	Input      string           `json:"input"`
-	Logits     string           `json:"logits,omitempty"`
-	Classes    []string         `json:"classes,omitempty"`
-	Preprocess model.Preprocess `json:"preprocess"`
-	Steps      []string         `json:"steps"` // what happens to pixels, in order
-	Origin     model.Origin     `json:"origin"`
-	Weights    int              `json:"weights"`
-	MACs       int64            `json:"macs"`
-	Layers     []inspectedLayer `json:"layers"`
+	Model      string            `json:"model"`
+	Hash       string            `json:"hash"`
+	Input      string            `json:"input"`
+	Logits     string            `json:"logits,omitempty"`
+	Scores     string            `json:"scores,omitempty"` // what the values at logits mean: softmax, sigmoid, logits or raw
+	Outputs    []inspectedOutput `json:"outputs,omitempty"`
+	Classes    []string          `json:"classes,omitempty"`
+	Preprocess model.Preprocess  `json:"preprocess"`
+	Steps      []string          `json:"steps"` // what happens to pixels, in order
+	Origin     model.Origin      `json:"origin"`
+	Weights    int               `json:"weights"`
+	MACs       int64             `json:"macs"`
+	Layers     []inspectedLayer  `json:"layers"`
+}
+
+// inspectedOutput is an output of the file.
+type inspectedOutput struct {
+	model.Output
+	Shape string `json:"shape"`
 }
 
 type inspectedLayer struct {
@@ -74,19 +82,45 @@ func inspect(c *cli.Context) error {
 		r.MACs += l.MACs
 		r.Layers = append(r.Layers, inspectedLayer{l, text})
 	}
+	shapes, err := net.Shapes()
+	if err != nil {
+		return err
+	}
+	if net.Logits != "" {
+		r.Scores = net.Scores.String()
+	}
+	for _, o := range net.Outputs {
+		r.Outputs = append(r.Outputs, inspectedOutput{o, shapes[o.Node].String()})
+	}
 	if c.Bool("json") {
 		return printJSON(c, r)
 	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 	classes := "no class scores"
-	if n := net.Node(net.Logits); n != nil {
-		shapes, err := net.Shapes()
-		if err != nil {
-			return err
+	if reading, err := net.Reading(); err == nil {
+		n, what := reading.NumClasses(), "classes"
+		switch {
+		case reading.Kind == model.RawScores && n == 1:
+			what = "value"
+		case reading.Kind == model.RawScores:
+			what = "values"
+		case n == 1:
+			what = "class"
 		}
-		classes = fmt.Sprintf("%d classes", shapes[net.Logits].C)
+		classes = fmt.Sprintf("%d %s", n, what)
+		if reading.Spatial() {
+			classes += fmt.Sprintf(" at %dx%d places", reading.Shape.H, reading.Shape.W)
+		}
 	}
 	fmt.Fprintf(w, "%s\t%s\tinput %s\t%s\n", r.Model, r.Hash, r.Input, classes)
+	if text := scoresText(net); text != "" {
+		fmt.Fprintf(w, "scores\t%s\n", text)
+	}
+	if len(r.Outputs) > 1 {
+		for _, o := range r.Outputs {
+			fmt.Fprintf(w, "output\t%s\t%s\tlayer %s\n", o.Name, o.Shape, o.Node)
+		}
+	}
 	fmt.Fprintf(w, "pixels\t%s\n", preprocessText(c, net))
 	for i, step := range r.Steps {
 		fmt.Fprintf(w, "\t%d. %s\n", i+1, step)
@@ -210,4 +244,19 @@ func count(n int64) string {
 		return fmt.Sprintf("%.1fM", float64(n)/1e6)
 	}
 	return fmt.Sprintf("%.1fG", float64(n)/1e9)
+}
+
+// scoresText says what the network's scores mean, "" if that goes without saying.
+func scoresText(net *model.Network) string {
+	if net.Logits == "" {
+		return ""
+	}
+	at := ", at layer " + net.Logits
+	switch text := net.Assumed(); {
+	case text != "":
+		return text + at + " (--scores says otherwise)"
+	case net.Scores != model.SoftmaxScores || len(net.Outputs) > 1:
+		return net.Scores.String() + at
+	}
+	return ""
 }

@@ -86,8 +86,9 @@ func invariance(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if net.Logits == "" {
-		return fmt.Errorf("network %s is no classifier: it has no node with class scores", net.Name)
+	reading, err := net.Reading()
+	if err != nil {
+		return err
 	}
 	layers, err := topLayers(net, c.String("layers"))
 	if err != nil {
@@ -119,15 +120,15 @@ func invariance(c *cli.Context) error {
 	result := view.Invariance{Layers: layers, Transforms: transforms, Relative: c.Bool("relative"), OneFigure: out.one != "" || out.stdout}
 	return each(c, src, "transforming", func(i int, x *tensor.Tensor) error {
 		k := class
-		if k < 0 {
-			k = labels[i]
+		if k < 0 && labels[i] >= 0 {
+			k = reading.ClassOf(labels[i])
 		}
 		if k < 0 {
 			t, err := engine.Forward(net, x)
 			if err != nil {
 				return err
 			}
-			k = tensor.ArgMax(t.Value(net.Logits).Data)
+			k = reading.Default(t.Value(net.Logits).Data).Class
 		}
 		curves, err := experiments.Invariance(c.Context, engine, net, x, k, experiments.InvarianceOptions{Transforms: transforms, Layers: layers, Points: c.Int("points")})
 		if err != nil {

@@ -19,15 +19,11 @@ func classNames(net *model.Network) ([]string, error) {
 	if len(net.Classes) > 0 {
 		return net.Classes, nil
 	}
-	shapes, err := net.Shapes()
+	r, err := net.Classifier()
 	if err != nil {
 		return nil, err
 	}
-	n := shapes[net.Logits].Len()
-	if net.Logits == "" || n == 0 {
-		return nil, fmt.Errorf("network %s is no classifier: it has no node with class scores", net.Name)
-	}
-	return classes.Numbers(max(n, 2)), nil // one score tells two classes apart
+	return classes.Numbers(r.Labels()), nil
 }
 
 // mapClasses finds the network's class of each of the data's classes, by name unless --by-number says otherwise.

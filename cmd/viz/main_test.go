@@ -56,7 +56,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %s", cond)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "mkidx": mkIDX, "mkimage": mkImage, "mknet": mkNet, "mknpy": mkNPY, "mknan": mkNaN, "isjson": isJSON, "npyshape": npyShape, "pngtext": pngText, "cut": cut, "flipbit": flipBit,
+			"exits": exits, "mkidx": mkIDX, "mkimage": mkImage, "mknet": mkNet, "mkscores": mkScores, "mknpy": mkNPY, "mknan": mkNaN, "isjson": isJSON, "npyshape": npyShape, "pngtext": pngText, "cut": cut, "flipbit": flipBit,
 		},
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/deconvnet/viz/model"
@@ -20,8 +21,29 @@ var (
 	preprocessFlag = &cli.StringFlag{Name: "preprocess", Usage: "how pixels become the input: `SPEC` is " + strings.Join(model.PreprocessPresets(), ", ") +
 		", FILE.json of timm or Hugging Face, or settings like fit=stretch,filter=bicubic,size=256,crop=224,scale=1/255,mean=.5/.5/.5,std=.2/.2/.2,order=bgr,invert"}
 	layoutFlag = &cli.StringFlag{Name: "layout", Usage: "order of an ONNX input's axes: nchw (channels first), nhwc (channels last) or auto; default: as the graph shows it"}
+	scoresFlag = &cli.StringFlag{Name: "scores", Usage: "what the outputs mean: softmax, sigmoid (each by itself; one tells two classes apart), logits (of either) or raw (values); default: as the network ends"}
+	outputFlag = &cli.StringFlag{Name: "output", Usage: "`NAME` of the output with the scores, or of a layer; default: the one most like a classifier's"}
+	setFlag    = &cli.StringSliceFlag{Name: "set", Usage: "value of another input of an ONNX network than the picture, `INPUT=V[,V...]` or INPUT=@FILE.npy; may be repeated"}
 	labelsFlag = &cli.StringFlag{Name: "labels", Usage: "class names: `FILE` of lines (plain or numbered), a table, JSON or YAML, or imagenet for its 1000"}
 )
+
+// atFlag is for commands that explain a class.
+var atFlag = &cli.StringFlag{Name: "at", Usage: "of a network with scores for every place of a map, those at `ROW,COLUMN`; default: their sum over all places"}
+
+// atPlace reads --at, nil if it is not given.
+func atPlace(c *cli.Context) (*[2]int, error) {
+	text := c.String("at")
+	if text == "" {
+		return nil, nil
+	}
+	row, column, two := strings.Cut(text, ",")
+	y, errY := strconv.Atoi(strings.TrimSpace(row))
+	x, errX := strconv.Atoi(strings.TrimSpace(column))
+	if !two || errY != nil || errX != nil || y < 0 || x < 0 {
+		return nil, usage("--at "+text+": want ROW,COLUMN", "")
+	}
+	return &[2]int{y, x}, nil
+}
 
 // modelFlags adds the flags about networks to a command that has --model. --size
 // is another name for --input-size unless it means something else there.
@@ -36,7 +58,7 @@ func modelFlags(cmd *cli.Command) {
 	if !has("size") {
 		size.Aliases = []string{"size"}
 	}
-	for _, f := range []cli.Flag{&size, preprocessFlag, labelsFlag, layoutFlag} {
+	for _, f := range []cli.Flag{&size, preprocessFlag, labelsFlag, layoutFlag, scoresFlag, outputFlag, setFlag} {
 		if !has(f.Names()[0]) {
 			cmd.Flags = append(cmd.Flags, f)
 		}
@@ -53,6 +75,10 @@ func modelOptionsOf(c *cli.Context) (o open.Options, err error) {
 		return o, usage(fmt.Sprintf("--%s %s: want N or ROWSxCOLUMNS", name, c.String(name)), "")
 	}
 	o.Preprocess, o.Labels, o.Layout = c.String("preprocess"), c.String("labels"), c.String("layout")
+	o.Scores, o.Output = c.String("scores"), c.String("output")
+	if o.Set, err = setValues(c.StringSlice("set")); err != nil {
+		return o, err
+	}
 	for _, path := range inputPaths(c) {
 		if isFile(path) && !isDir(path) {
 			o.Like = path
@@ -60,6 +86,27 @@ func modelOptionsOf(c *cli.Context) (o open.Options, err error) {
 		}
 	}
 	return o, nil
+}
+
+// setValues reads INPUT=VALUE. The flag's values were split at commas.
+func setValues(parts []string) (map[string]string, error) {
+	var set map[string]string
+	last := ""
+	for _, p := range parts {
+		name, value, ok := strings.Cut(p, "=")
+		switch {
+		case ok && name != "":
+			if set == nil {
+				set = map[string]string{}
+			}
+			set[name], last = value, name
+		case last != "":
+			set[last] += "," + p
+		default:
+			return nil, usage("--set "+p+": want INPUT=V[,V...] or INPUT=@FILE.npy", "")
+		}
+	}
+	return set, nil
 }
 
 // openNetwork opens a network, with hints for what can be done about an error.
@@ -79,6 +126,9 @@ func openHint(err error) error {
 	if _, ok := errors.AsType[*open.Missing](err); ok {
 		return hinted(err, "built in are "+strings.Join(builtin.Names(), ", ")+"; viz train makes a checkpoint")
 	}
+	if e, ok := errors.AsType[*open.OpenValues](err); ok {
+		return hinted(err, "give them values, such as --set "+e.Err.Others[0].Name+"=0, or --set "+e.Err.Others[0].Name+"=@file.npy")
+	}
 	if _, ok := errors.AsType[*open.OpenInput](err); ok {
 		return hinted(err, "give --input-size 224, or --preprocess with a crop")
 	}
@@ -89,6 +139,9 @@ func openHint(err error) error {
 func noteOrigin(c *cli.Context, net *model.Network) {
 	for _, text := range net.Origin.Notes {
 		note(c, "note: %s", text)
+	}
+	if text := net.Assumed(); text != "" && net.Scores == model.RawScores && c.String("scores") == "" {
+		note(c, "note: the scores are %s (--scores logits reads them as those of two classes)", text)
 	}
 }
 

@@ -27,6 +27,7 @@ func occludeCommand() *cli.Command {
 			&cli.StringFlag{Name: "patch", Aliases: []string{"size"}, Usage: "patch in input pixels, `N` or ROWSxCOLUMNS, or several: 16,32x8; default: 50/224 of the input, as in the paper"},
 			&cli.StringFlag{Name: "stride", Usage: "step between positions in input pixels, `N` or ROWSxCOLUMNS; default: 6/224 of the input"},
 			&cli.StringFlag{Name: "edge", Value: "inside", Usage: "inside: positions at multiples of the stride; cover: and a last row and column at the border"},
+			atFlag,
 			&cli.StringFlag{Name: "fill", Value: "mean", Usage: "patch: mean (of the training data), image (its mean), blur, noise:SEED, a grey level 0..255, or input:V[,V...] in network units"},
 			&cli.IntFlag{Name: "soft", Usage: "`PIXELS` over which the patch fades in from its edge"},
 			&cli.StringFlag{Name: "mask", Usage: "picture `FILE` whose colours are segments of the image, each covered in turn instead of a patch; transparent pixels never are"},
@@ -100,6 +101,9 @@ func occlusionOptions(c *cli.Context, net *model.Network) (o occlusion.Options, 
 				o.Classes = append(o.Classes, k)
 			}
 		}
+	}
+	if o.At, err = atPlace(c); err != nil {
+		return o, err
 	}
 	if s := c.String("layer"); s != "" {
 		if o.Layers, err = resolveLayers(net, s); err != nil {
@@ -205,7 +209,11 @@ type occlusionNumbers struct {
 	Labels    []int32          `json:"labels,omitempty"` // of the mask's segments, 0xRRGGBB
 	Rows      int              `json:"rows"`
 	Cols      int              `json:"cols"`
+	Quantity  model.Quantity   `json:"quantity"`      // what clean_prob and prob are: probability, or value
+	At        *[2]int          `json:"at,omitempty"`  // row, column of the scores' map
+	Sum       bool             `json:"sum,omitempty"` // prob and logit are sums over all places of the scores' map
 	CleanBest string           `json:"clean_best"`
+	BestClass int              `json:"clean_best_class"`
 	Method    string           `json:"method"`
 	Whole     int64            `json:"whole_macs"` // of as many whole passes
 	MACs      int64            `json:"macs"`       // made
@@ -234,7 +242,7 @@ type occlusionLayer struct {
 // occlusionSummary lists all numbers by position, of the given classes.
 func occlusionSummary(m *occlusion.Map, image string, classes ...int) occlusionNumbers {
 	n := occlusionNumbers{Model: hash(m.Net), Image: image, Patch: m.Patch, Stride: m.Stride, Fill: m.FillName, Soft: m.Soft, Labels: m.Labels,
-		Rows: m.Rows, Cols: m.Cols, CleanBest: m.Net.Class(m.CleanBest), Method: methodName(m.Method), MACs: m.MACs, Whole: m.Whole, ArgMax: m.ArgMax}
+		Rows: m.Rows, Cols: m.Cols, Quantity: m.Quantity, At: m.At, Sum: m.Sum(), CleanBest: m.Predicted(m.CleanBest), BestClass: m.CleanBest, Method: methodName(m.Method), MACs: m.MACs, Whole: m.Whole, ArgMax: m.ArgMax}
 	for j, k := range m.Classes {
 		if slices.Contains(classes, k) {
 			n.Classes = append(n.Classes, occlusionClass{k, m.Net.Class(k), m.CleanProb[j], m.CleanLogit[j], m.Lowest(j), m.Prob[j], m.Logit[j]})

@@ -220,7 +220,7 @@ func (r *occlusionRun) finished(i int) []occlusionNumbers {
 // image.
 func (r *occlusionRun) optionText() string {
 	var parts []string
-	for _, flag := range []string{"patch", "stride", "edge", "fill", "soft", "mask", "class", "layer", "paper", "method", "scale", "opacity", "npy"} {
+	for _, flag := range []string{"patch", "stride", "edge", "fill", "soft", "mask", "class", "at", "layer", "paper", "method", "scale", "opacity", "npy"} {
 		if r.c.IsSet(flag) {
 			parts = append(parts, fmt.Sprintf("%s=%v", flag, r.c.Value(flag)))
 		}

@@ -235,6 +235,9 @@ func (c *converter) weight(e exit, shapes map[string]model.Shape) int {
 	if e.asked {
 		w += 10000
 	}
+	if len(e.tail) > 0 { // of two outputs with the same scores, the one that is them
+		w -= 30
+	}
 	if has(scoreWords) {
 		w += 20
 	}
@@ -291,7 +294,8 @@ func (c *converter) outputs(g *Graph) error {
 			g.Notes = append(g.Notes, fmt.Sprintf("output %s: what comes after the scores is left out (%s); they are those of %s", e.name, strings.Join(e.tail, ", "), c.values[e.value].ref))
 		}
 	}
-	if len(g.Outputs) > 1 && !c.exits[best].asked {
+	differ := slices.ContainsFunc(g.Outputs, func(o Output) bool { return o.Layer != chosen.Layer })
+	if differ && !c.exits[best].asked {
 		var all []string
 		for _, o := range g.Outputs {
 			all = append(all, fmt.Sprintf("%s (%v)", o.Name, shapes[o.Layer]))

@@ -44,7 +44,7 @@ func TestScores(t *testing.T) {
 		"label first":              {head(softmax, label, output("label"), output("probs")), "n:z", model.SoftmaxScores, "label probs", true, true},
 		"only a label":             {head(label, output("label")), "n:z", model.LogitScores, "label", false, true},
 		"label, squeezed and cast": {head(op("ArgMax", "z", "a", integer("axis", 1)), op("Cast", "a", "b", integer("to", 6)), op("Identity", "b", "y"), output("y")), "n:z", model.LogitScores, "y", false, true},
-		"the best":                 {head(softmax, floats("one", []int64{1}, 2), op("TopK", "probs one", "v i"), output("v"), output("i")), "n:z", model.SoftmaxScores, "v i", true, true},
+		"the best":                 {head(softmax, floats("one", []int64{1}, 2), op("TopK", "probs one", "v i"), output("v"), output("i")), "n:z", model.SoftmaxScores, "v i", false, true},
 		"sigmoids":                 {head(op("Sigmoid", "z", "y"), output("y")), "n:z", model.SigmoidScores, "y", false, false},
 		"log softmax":              {head(op("LogSoftmax", "z", "y"), output("y")), "n:z", model.SoftmaxScores, "y", false, false},
 		"one sigmoid":              {one(op("Sigmoid", "z", "y"), output("y")), "n:z", model.SigmoidScores, "y", false, false},

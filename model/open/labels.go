@@ -14,16 +14,8 @@ import (
 // is the background that lists of 1000 do not have.
 func Labels(path string, net *model.Network) ([]string, error) {
 	fail := func(err error) ([]string, error) { return nil, fmt.Errorf("labels: %w", err) }
-	var names []string
-	text, err := readSmall(path)
-	switch {
-	case err == nil:
-		if names, err = classes.Parse(filepath.Base(path), text); err != nil {
-			return fail(fmt.Errorf("%s: %w", path, err))
-		}
-	case path == "imagenet":
-		names = slices.Clone(classes.ImageNet())
-	default:
+	names, err := readNames(path)
+	if err != nil {
 		return fail(err)
 	}
 	shapes, err := net.Shapes()
@@ -34,8 +26,27 @@ func Labels(path string, net *model.Network) ([]string, error) {
 	if !ok {
 		return fail(fmt.Errorf("%s: network %s is no classifier", path, net.Name))
 	}
-	if names, err = classes.Fit(names, s.Len()); err != nil {
+	if names, err = classes.Fit(names, s.C); err != nil {
 		return fail(fmt.Errorf("%s: %w", path, err))
 	}
+	if len(names) == 2 && s.C == 1 && net.Scores == model.RawScores {
+		return fail(fmt.Errorf("%s: 2 names, but the network gives one value without a sigmoid: scores that are logits would tell two classes apart (--scores logits)", path))
+	}
 	return names, nil
+}
+
+// readNames reads the names in a file.
+func readNames(path string) ([]string, error) {
+	text, err := readSmall(path)
+	switch {
+	case err == nil:
+		names, err := classes.Parse(filepath.Base(path), text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return names, nil
+	case path == "imagenet":
+		return slices.Clone(classes.ImageNet()), nil
+	}
+	return nil, err
 }

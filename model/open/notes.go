@@ -21,6 +21,9 @@ type Notes struct {
 	Layout     onnx.Layout       `json:"layout,omitempty"` // nchw or nhwc; only if somebody said so
 	Preprocess *model.Preprocess `json:"preprocess,omitempty"`
 	Classes    []string          `json:"classes,omitempty"`
+	Scores     string            `json:"scores,omitempty"` // softmax, sigmoid, logits or raw; only if somebody said so
+	Output     string            `json:"output,omitempty"` // as well
+	Set        map[string]string `json:"set,omitempty"`    // values of inputs, see Options.Set; files beside the network
 }
 
 // NotesName is the file of the notes about a network's file.
@@ -69,6 +72,17 @@ func (n *Notes) apply(net *model.Network) error {
 	}
 	if n.Classes != nil {
 		net.Classes = n.Classes
+	}
+	if n.Scores != "" {
+		kind, err := model.ParseScores(n.Scores)
+		if err != nil {
+			return err
+		}
+		changed, err := net.WithScores(kind)
+		if err != nil {
+			return err
+		}
+		*net = *changed
 	}
 	return net.Check()
 }

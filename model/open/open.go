@@ -27,12 +27,16 @@ type Options struct {
 	Preprocess string // how pixels become the input, see model.ParsePreprocess; "": as the file says
 	Labels     string // file of class names; "": those of the file
 	Layout     string // order of an ONNX input's axes, see onnx.ParseLayout; "": as the notes or the graph have it
-	Like       string // picture or .npy file whose size an input of open size takes if nothing else says it
+	Scores     string // what the outputs mean, see model.ParseScores; "": as the notes or the network have it
+	Output     string // the output with the scores, by name; "": as the notes have it, or the one most like a classifier's
+	// Values of an ONNX network's inputs beside the picture, by name: numbers with commas between them, or @FILE.npy.
+	Set  map[string]string
+	Like string // picture or .npy file whose size an input of open size takes if nothing else says it
 }
 
 // OptionError is an option that does not fit the network or cannot be read.
 type OptionError struct {
-	Option string // "input-size", "preprocess", "layout" or "arch", as the command calls it
+	Option string // "input-size", "preprocess", "layout", "scores", "output", "set" or "arch", as the command calls it
 	Err    error
 }
 
@@ -56,6 +60,15 @@ type OpenInput struct {
 
 func (e *OpenInput) Error() string { return e.Name + ": " + e.Err.Error() }
 func (e *OpenInput) Unwrap() error { return e.Err }
+
+// OpenValues is a network with inputs beside the picture that nothing gives a value.
+type OpenValues struct {
+	Name string
+	Err  *onnx.OpenInputs
+}
+
+func (e *OpenValues) Error() string { return e.Name + ": " + e.Err.Error() }
+func (e *OpenValues) Unwrap() error { return e.Err }
 
 // Builtin reports whether a name means a built-in network: a file of that name goes before it, a folder does
 // not.
@@ -100,9 +113,16 @@ func Network(name string, o Options) (*model.Network, error) {
 			net, err = model.Load(name)
 		} else {
 			net, err = openONNX(name, o, crop, layout)
+			o.Output, o.Set = "", nil
 		}
 	}
+	if err == nil && len(o.Set) > 0 {
+		return nil, &OptionError{"set", fmt.Errorf("%s is no ONNX file, its only input is the picture", name)}
+	}
 	if err != nil {
+		return nil, err
+	}
+	if net, err = o.scores(net); err != nil {
 		return nil, err
 	}
 	return o.apply(net, pre)
@@ -186,7 +206,10 @@ func openONNX(name string, o Options, crop [2]int, layout onnx.Layout) (*model.N
 	if o.Layout == "" && notes != nil {
 		layout = notes.Layout
 	}
-	opt := onnx.Options{Height: o.InputSize[0], Width: o.InputSize[1], Layout: layout}
+	opt := onnx.Options{Height: o.InputSize[0], Width: o.InputSize[1], Layout: layout, Output: o.Output}
+	if err := o.fromNotes(name, notes, &opt); err != nil {
+		return nil, err
+	}
 	g, err := onnx.ImportGraph(name, opt)
 	if open, ok := errors.AsType[*onnx.OpenSize](err); ok {
 		switch {
@@ -203,13 +226,27 @@ func openONNX(name string, o Options, crop [2]int, layout onnx.Layout) (*model.N
 		}
 		g, err = onnx.ImportGraph(name, opt)
 	}
+	if no, ok := errors.AsType[*onnx.NoOutput](err); ok {
+		return nil, &OptionError{"output", no}
+	}
+	if several, ok := errors.AsType[*onnx.OpenInputs](err); ok {
+		return nil, &OpenValues{name, several}
+	}
 	if err != nil {
 		return nil, err
 	}
 	if notes != nil {
+		if o.Output != "" && o.Output != notes.Output {
+			other := *notes // what its scores mean is about another output
+			other.Scores = ""
+			notes = &other
+		}
 		if err := notes.apply(g.Net); err != nil {
 			return nil, fmt.Errorf("%s: %w", NotesName(name), err)
 		}
+	}
+	if g.Choice != "" {
+		g.Net.Origin.Notes = append(g.Net.Origin.Notes, g.Choice+" (--output takes another)")
 	}
 	return g.Net, nil
 }
