@@ -20,7 +20,7 @@ var allowed = map[string][]string{
 	"internal/npy":         {"internal/imageio"},
 	"internal/render":      {},
 	"internal/dataset":     {"internal/imageio", "internal/npy"},
-	"model":                {"model/tensor", "internal/kernel", "internal/imageio", "internal/par"},
+	"model":                {"model/tensor", "internal/kernel", "internal/imageio", "internal/par", "internal/pickle"},
 	"model/builtin":        {"model"},
 	"model/onnx":           {"model", "model/tensor", "internal/imageio"},
 	"model/train":          {"model", "model/tensor", "internal/kernel"},

@@ -819,7 +819,7 @@ func TestReadOtherFiles(t *testing.T) {
 		{"one byte", "x", "model: not a checkpoint: the file has only 1 bytes"},
 		{"PNG", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "model: not a checkpoint: it looks like a PNG picture"},
 		{"ONNX", "\x08\x07\x12\x07pytorch\x1a\x051.7", "model: not a checkpoint: it looks like an ONNX model"},
-		{"zip", "PK\x03\x04\x00\x00\x00\x00\x00\x00", "model: not a checkpoint: it looks like a zip archive (PyTorch's .pt?): export the network to ONNX"},
+		{"zip", "PK\x03\x04\x00\x00\x00\x00\x00\x00", "model: not a checkpoint: it looks like a zip archive (PyTorch's .pt?): viz import --arch takes it, or export the network to ONNX"},
 		{"text", "hello, world", `model: not a checkpoint: it begins with "hello, w"`},
 		{"long header", length(1<<40, `{"a":1}`), "model: the header claims 1099511627776 bytes, want at most 16777216: the file is damaged or no checkpoint"},
 		{"longest header", length(1<<64-1, `{"a":1}`), `model: not a checkpoint: it begins with`},

@@ -306,7 +306,7 @@ func describe(head []byte) string {
 		{"\xff\xd8\xff", "a JPEG picture"},
 		{"GIF8", "a GIF picture"},
 		{"\x93NUMPY", "a NumPy array"},
-		{"PK\x03\x04", "a zip archive (PyTorch's .pt?): export the network to ONNX"},
+		{"PK\x03\x04", "a zip archive (PyTorch's .pt?): viz import --arch takes it, or export the network to ONNX"},
 		{"\x89HDF", "an HDF5 file (Keras?): export the network to ONNX"},
 		{"\x1f\x8b", "a gzip archive"},
 	} {

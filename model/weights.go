@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"slices"
@@ -14,7 +15,7 @@ import (
 )
 
 // LoadWeights makes a network of a known architecture (see KnownArches) with the
-// weights of a safetensors file. Size is the input's rows and columns, 0 for
+// weights of a safetensors file or one of PyTorch's (a state_dict). Size is the input's rows and columns, 0 for
 // what the architecture was published with. Names are those of PyTorch and its
 // kin: LAYER.weight and LAYER.bias, of a batch normalisation also
 // LAYER.running_mean and running_var. Numbers may be F32, F16, BF16 or F64;
@@ -40,15 +41,20 @@ func LoadWeights(path, arch string, size [2]int) (*Network, error) {
 		}
 		return nil, fmt.Errorf("model: %s: %s", path, strings.TrimPrefix(err.Error(), "model: "))
 	}
-	arrays, err := readSafetensors(f, info.Size())
+	if !slices.Contains(KnownArches(), arch) {
+		return fail(&UnknownName{What: "architecture", Name: arch, Nearest: nearest(arch, KnownArches())})
+	}
+	arrays, err := readArrays(f, info.Size())
 	if err != nil {
 		return fail(err)
 	}
-	net, err := known(arch, arrays, size)
-	if err != nil {
-		return fail(err)
+	var net *Network
+	if slices.Contains(zooArches(), arch) {
+		net, _, err = buildZoo(arch, arrays, size)
+	} else if net, err = known(arch, arrays, size); err == nil {
+		net, err = fitWeights(net, arrays)
 	}
-	if net, err = fitWeights(net, arrays); err != nil {
+	if err != nil {
 		return fail(err)
 	}
 	net.Classes, net.Preprocess = nil, Preprocess{Scale: 1}
@@ -65,13 +71,13 @@ type array struct {
 var floatTypes = map[string]int{"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 // readSafetensors reads all arrays of floating point, in the order of their data.
-func readSafetensors(r *os.File, size int64) ([]array, error) {
+func readSafetensors(r io.ReaderAt, size int64) ([]array, error) {
 	c, err := readHeader(r, size)
 	if err != nil {
 		return nil, err
 	}
 	slices.SortStableFunc(c.tensors, func(a, b stored) int { return cmp.Compare(a.begin, b.begin) })
-	var out []array
+	out := []array{}
 	for _, t := range c.tensors {
 		width := floatTypes[t.dtype]
 		if width == 0 {
@@ -104,6 +110,8 @@ func number(dtype string, b []byte) float32 {
 	switch dtype {
 	case "F64":
 		return float32(math.Float64frombits(binary.LittleEndian.Uint64(b)))
+	case "F32":
+		return math.Float32frombits(binary.LittleEndian.Uint32(b))
 	case "BF16":
 		return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16)
 	}

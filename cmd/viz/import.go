@@ -16,15 +16,15 @@ import (
 
 func importCommand() *cli.Command {
 	return &cli.Command{
-		Name: "import", Usage: "turn an ONNX network, or safetensors weights of a known architecture, into a checkpoint",
-		UsageText: "viz import [flags] NET.onnx|WEIGHTS.safetensors",
+		Name: "import", Usage: "turn an ONNX network, or the weights of a known architecture, into a checkpoint",
+		UsageText: "viz import [flags] NET.onnx|WEIGHTS.safetensors|WEIGHTS.pth",
 		Description: "What --preprocess, --labels, --layout, --scores, --output, --set and --input-size say about an ONNX network is kept in NET.onnx.viz.json beside it, where every\n" +
 			"command finds it; --beside writes nothing else.\n\n" +
 			examples("viz import net.onnx", "viz import --beside --preprocess imagenet --labels names.txt net.onnx",
 				"viz import --arch mnist-cnn --preprocess scale=1/255,mean=.1307,std=.3081 mnist.safetensors"),
 		Flags: []cli.Flag{&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`; default: NET.bin"}, quietFlag,
 			&cli.BoolFlag{Name: "beside", Usage: "only write NET.onnx.viz.json, not a checkpoint"},
-			&cli.StringFlag{Name: "arch", Usage: "architecture of safetensors weights: " + strings.Join(model.KnownArches(), ", ")},
+			&cli.StringFlag{Name: "arch", Usage: "architecture of weights, safetensors or PyTorch's state_dict (.pth, .pt): " + strings.Join(model.KnownArches(), ", ")},
 			&cli.StringFlag{Name: "input-size", Aliases: []string{"size"}, Usage: inputSizeFlag.Usage}, preprocessFlag, labelsFlag, layoutFlag, scoresFlag, outputFlag, setFlag,
 			&cli.StringSliceFlag{Name: "measure-mean", Usage: "measure the mean pixel of the training data over the pictures in `PATH` (file, folder, archive); occlusion's patches have it"}},
 		Action: importNetwork,
