@@ -201,6 +201,7 @@ func (c *converter) convert() (*Graph, error) {
 		err = c.node(c.nodes[i])
 	}
 	c.module = ""
+	c.listExits()
 	if c.opened && err == nil {
 		c.refused = c.relevant()
 	}

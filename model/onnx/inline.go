@@ -184,7 +184,7 @@ func (c *converter) copies(nodes []node, s *scope, inner, outer []string, to []*
 // node of a function is called like the node that calls it.
 func (c *converter) copied(n *node, s *scope, only bool) (*node, error) {
 	f := s.function()
-	out := &node{op: n.op, domain: n.domain, overload: n.overload, attrs: n.attrs, scope: s}
+	out := &node{op: n.op, domain: n.domain, overload: n.overload, attrs: n.attrs, scope: s, scopes: n.scopes}
 	if n.name != "" {
 		out.name = s.prefix + n.name
 	}

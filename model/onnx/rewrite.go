@@ -33,6 +33,8 @@ func init() {
 		"ScaledTanh":         func(r *rewriter) { r.curve("Tanh") },
 		"ParametricSoftplus": func(r *rewriter) { r.curve("Softplus") },
 		"Crop":               crop,
+		"CastLike":           castLike,
+		"EyeLike":            eyeLike,
 	}
 	for op, f := range map[string]func(*rewriter){
 		"FusedConv": func(r *rewriter) { fusedConv(r, false) }, "NhwcFusedConv": func(r *rewriter) { fusedConv(r, true) },
@@ -532,4 +534,45 @@ func crop(r *rewriter) {
 		to = []int64{border[1] + size[0], border[0] + size[1]}
 	}
 	r.last("Slice", nil, r.in(0), r.integers(border[1], border[0]), r.integers(to...), r.integers(2, 3))
+}
+
+// castLike has the type of another value, which is a float's unless it is constant.
+func castLike(r *rewriter) {
+	v, err := r.c.arg(r.n, 1)
+	to := typeFloat
+	switch {
+	case err != nil || v == nil:
+		r.fail(malformed("input 1 is missing"))
+	case v.k != nil && v.k.typ != 0:
+		to = v.k.typ
+	case v.k != nil && v.k.f == nil:
+		to = typeInt64
+	}
+	r.last("Cast", []attribute{{name: "to", i: int64(to)}}, r.in(0))
+}
+
+// eyeLike is 1 on a diagonal of a matrix as large as another.
+func eyeLike(r *rewriter) {
+	d := r.dims(r.in(0))
+	if len(d) != 2 && r.err == nil {
+		r.fail(malformed("input of %v, want a matrix", d))
+	}
+	if r.err != nil {
+		return
+	}
+	n, err := elements(d, r.c.budget)
+	if err == nil {
+		err = r.c.spend(n)
+	}
+	r.fail(err)
+	if r.err != nil {
+		return
+	}
+	k := &constant{dims: ints(d), f: make([]float32, n)}
+	for y := range d[0] {
+		if x := y + r.n.int("k", 0); x >= 0 && x < d[1] {
+			k.f[y*d[1]+x] = 1
+		}
+	}
+	r.last("Cast", []attribute{{name: "to", i: r.n.int("dtype", int64(typeFloat))}}, r.constant(k))
 }

@@ -278,3 +278,19 @@ func optionalHas(c *converter, n *node) error {
 	c.values[n.output()] = &value{k: &constant{i: []int64{has}}}
 	return nil
 }
+
+// listExits makes each value of a sequence that is an output an output of its own.
+func (c *converter) listExits() {
+	var out []exit
+	for _, e := range c.exits {
+		v := c.values[e.value]
+		if v == nil || v.seq == nil || v.none {
+			out = append(out, e)
+			continue
+		}
+		for i, item := range v.seq.items {
+			out = append(out, exit{name: fmt.Sprintf("%s[%d]", e.name, i), value: item, asked: e.asked})
+		}
+	}
+	c.exits = out
+}

@@ -148,6 +148,8 @@ func structureCases() []structureCase {
 			nil, []float32{4, -2, 8, -6}},
 		{"SequenceMap", []part{op("SequenceConstruct", "x x", "s"), op("SequenceMap", "s x", "u", graphAttr("body", given("a"), given("b"), op("Add", "a b", "t"), output("t"))), op("ConcatFromSequence", "u", "v", integer("axis", 1)),
 			op("ReduceSum", "v", "y", ints("axes", 1))}, nil, []float32{4, -8, 12, -16}},
+		{"type of another", []part{long("k", 1), op("CastLike", "x k", "i"), op("CastLike", "i x", "f"), op("Div", "f x", "q"), op("Mul", "q x", "y")}, nil, []float32{1, -2, 3, -4}},
+		{"diagonal", []part{longs("s", 2, 2), op("Reshape", "x s", "m"), op("EyeLike", "m", "e", integer("k", 1)), op("Add", "x e", "y")}, nil, []float32{1, -1, 3, -4}},
 		{"optional", []part{op("Optional", "x", "o"), op("OptionalHasElement", "o", "c"), op("If", "c", "y",
 			graphAttr("then_branch", op("OptionalGetElement", "o", "t"), output("t")), graphAttr("else_branch", op("Neg", "x", "t"), output("t")))}, nil, []float32{1, -2, 3, -4}},
 		{"initialiser given twice", []part{half, half, op("Mul", "x half", "y")}, nil, []float32{0.5, -1, 1.5, -2}},
@@ -216,6 +218,14 @@ func TestStructure(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSequenceOutput: the values of a sequence are outputs of their own.
+func TestSequenceOutput(t *testing.T) {
+	g, err := onnx.ReadGraph(file(13, input("x", 1, 1, 2, 2), op("Relu", "x", "a"), op("Neg", "x", "b"), op("SequenceConstruct", "a b", "s"), output("s")), onnx.Options{})
+	if err != nil || len(g.Outputs) != 2 || g.Outputs[1].Name != "s[1]" || g.Outputs[1].Layer != "n:b" {
+		t.Errorf("%+v, %v", g, err)
 	}
 }
 
