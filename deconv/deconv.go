@@ -18,8 +18,8 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/backward"
 )
 
 // Projection is one unit taken down to the input.
@@ -35,16 +35,15 @@ type Projection struct {
 
 // Full returns the projection as [C][h][w], the size of the network's input.
 func (p *Projection) Full(h, w int) []float32 {
-	full := make([]float32, p.C*h*w)
-	put(full, model.Box{Y1: h, X1: w}, p.Pixels, p.Box, p.C)
-	return full
+	part := backward.Part{Box: p.Box, C: p.C, Values: p.Pixels}
+	return part.Full(h, w)
 }
 
 // Projector projects units of one network by one rule. It holds the network's
 // weights packed for the way down. Safe for concurrent use.
 type Projector struct {
 	// Whole makes projections compute whole planes, unit by unit, with all their
-	// zeros: the plain reference. The pixels are the same.
+	// zeros: the plain reference. The pixels are the same. It must be set before the first use.
 	Whole bool
 	// Fast lets convolutions use Winograd's algorithm. Pixels are then exact to
 	// about 1e-5 of the largest instead of 1e-6. It must be set before the first use.
@@ -54,20 +53,21 @@ type Projector struct {
 	net    *model.Network
 	rule   Rule
 
-	mu      sync.Mutex
-	filters map[filterKey]*kernel.Filters
-	scales  map[string][]float32 // of batch norms
-	arenas  []*arena
-}
-
-type filterKey struct {
-	name   string
-	sparse bool
+	once sync.Once
+	down *backward.Pass
 }
 
 // New returns a projector for net by rule.
 func New(engine *model.Engine, net *model.Network, rule Rule) *Projector {
-	return &Projector{engine: engine, net: net, rule: rule, filters: map[filterKey]*kernel.Filters{}, scales: map[string][]float32{}}
+	return &Projector{engine: engine, net: net, rule: rule}
+}
+
+// pass is the way down.
+func (p *Projector) pass() *backward.Pass {
+	p.once.Do(func() {
+		p.down = backward.New(p.engine, p.net, p.rule, backward.Options{Whole: p.Whole, Fast: p.Fast})
+	})
+	return p.down
 }
 
 // Project takes units of the first image of a trace down to the input by the
@@ -87,32 +87,11 @@ func Project(t *model.Trace, units ...model.Unit) ([]*Projection, error) {
 // Keep returns what a trace must hold so that units of the given layers can be
 // projected: a full trace (model.Keep{}) always will do.
 func (p *Projector) Keep(layers ...string) (model.Keep, error) {
-	keep := model.Keep{Layers: append([]string{}, layers...), Switches: true}
-	needed := map[string]bool{}
-	for _, l := range layers {
-		needed[l] = true
+	keep, err := backward.New(p.engine, p.net, p.rule, backward.Options{}).Keep(layers, p.net.Input.Name)
+	if err != nil {
+		return model.Keep{}, fmt.Errorf("deconv: %w", err)
 	}
-	for i := len(p.net.Nodes) - 1; i >= 0; i-- {
-		n := &p.net.Nodes[i]
-		if !needed[n.Name] {
-			continue
-		}
-		for which, in := range n.Inputs {
-			if !ends(n.Layer, which) {
-				needed[in] = true
-			}
-		}
-		in, out, err := p.rule.reads(n.Layer)
-		if err != nil {
-			return model.Keep{}, fmt.Errorf("deconv: layer %s: %w", n.Name, err)
-		}
-		if out {
-			keep.Layers = append(keep.Layers, n.Name)
-		}
-		if in {
-			keep.Layers = append(keep.Layers, n.Inputs...)
-		}
-	}
+	keep.Layers = append(keep.Layers, layers...)
 	return keep, nil
 }
 
@@ -132,9 +111,6 @@ type Target struct {
 	Unit  model.Unit
 }
 
-// batchUnits is the most units that go down together.
-const batchUnits = 32
-
 // ProjectAll projects many units of one trace, in the order given. Units whose
 // receptive fields lie alike go down together, so that the products have good
 // shapes; the pixels are those of Project.
@@ -142,14 +118,7 @@ func (p *Projector) ProjectAll(ctx context.Context, t *model.Trace, targets []Ta
 	if t.Net != p.net {
 		return nil, fmt.Errorf("deconv: the trace is of another network")
 	}
-	out := make([]*Projection, len(targets))
-	geometries := map[model.Unit]*geometry{} // by layer and place
-	groups := map[string]int{}
-	var batches [][]*unit
-	most := min(batchUnits, max(1, (len(targets)+2*p.engine.Workers()-1)/(2*p.engine.Workers())))
-	if p.Whole {
-		most = 1
-	}
+	out, starts := make([]*Projection, len(targets)), make([]backward.Start, len(targets))
 	for i, target := range targets {
 		u := target.Unit
 		if target.Image < 0 || target.Image >= t.N() {
@@ -161,151 +130,15 @@ func (p *Projector) ProjectAll(ctx context.Context, t *model.Trace, targets []Ta
 		if t.Value(u.Layer) == nil {
 			return nil, fmt.Errorf("deconv: layer %s: the trace does not hold its value", u.Layer)
 		}
-		place := u
-		place.Channel = 0
-		geo := geometries[place]
-		if geo == nil {
-			var err error
-			if geo, err = p.geometry(t, place); err != nil {
-				return nil, err
-			}
-			geometries[place] = geo
-		}
-		in := p.net.Input
-		out[i] = &Projection{Unit: u, Image: target.Image, Value: t.At(target.Image, u), Rule: p.rule, Box: geo.boxes[in.Name], C: in.C,
-			Pixels: make([]float32, in.C*geo.boxes[in.Name].Area())}
-		member := &unit{target: target, geo: geo, value: out[i].Value, pixels: out[i].Pixels}
-		b, ok := groups[geo.shape]
-		if !ok || len(batches[b]) == most {
-			b = len(batches)
-			groups[geo.shape] = b
-			batches = append(batches, nil)
-		}
-		batches[b] = append(batches[b], member)
+		out[i] = &Projection{Unit: u, Image: target.Image, Value: t.At(target.Image, u), Rule: p.rule, C: p.net.Input.C}
+		starts[i] = backward.Unit(t, target.Image, u, out[i].Value)
 	}
-	errs := make([]error, len(batches))
-	one := func(i int) {
-		if errs[i] = ctx.Err(); errs[i] == nil {
-			errs[i] = p.batch(t, batches[i])
-		}
+	parts, err := p.pass().Down(ctx, t, starts, p.net.Input.Name)
+	if err != nil {
+		return nil, fmt.Errorf("deconv: %w", err)
 	}
-	// Batches side by side share nothing; if there are few, the workers share each.
-	if len(batches) >= p.engine.Workers() && !p.Whole {
-		p.engine.Kernel().For(len(batches), one)
-	} else {
-		for i := range batches {
-			one(i)
-		}
-	}
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
+	for i := range out {
+		out[i].Box, out[i].Pixels = parts[i][0].Box, parts[i][0].Values
 	}
 	return out, nil
 }
-
-func (p *Projector) batch(t *model.Trace, units []*unit) error {
-	mem := p.arena()
-	defer p.release(mem)
-	d := &descent{p: p, t: t, k: p.engine.Kernel(), mem: mem, units: units, signals: map[string]signal{}}
-	layer := units[0].target.Unit.Layer
-	box := units[0].geo.boxes[layer]
-	size := t.Shapes[layer].C * box.Area()
-	start := mem.get(len(units) * size)
-	clear(start)
-	for i, m := range units {
-		u, b := m.target.Unit, m.geo.boxes[layer]
-		start[i*size+(u.Channel*b.H()+u.Y-b.Y0)*b.W()+u.X-b.X0] = m.value
-	}
-	d.signals[layer] = signal{data: start, owned: true}
-	return d.run(len(p.net.Nodes) - 1)
-}
-
-// down returns the convolution's weights packed for the way down.
-func (p *Projector) down(name string, l *model.Conv, sparse bool) *kernel.Filters {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	key := filterKey{name, sparse}
-	f := p.filters[key]
-	if f == nil {
-		switch {
-		case sparse:
-			f = kernel.PackDataSparse(l.Geometry(), l.Weight.Data, p.Fast)
-		case p.Fast:
-			f = kernel.PackDataFast(l.Geometry(), l.Weight.Data)
-		default:
-			f = kernel.PackData(l.Geometry(), l.Weight.Data)
-		}
-		p.filters[key] = f
-	}
-	return f
-}
-
-// up returns a transposed convolution's weights packed for the way down, which is
-// the convolution itself.
-func (p *Projector) up(name string, l *model.ConvTranspose) *kernel.Filters {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	key := filterKey{name, false}
-	f := p.filters[key]
-	if f == nil {
-		f = kernel.PackForward(l.Geometry(), l.Weight.Data)
-		p.filters[key] = f
-	}
-	return f
-}
-
-var noEpilogue kernel.Epilogue
-
-// scale returns what a batch norm multiplies by on the way down.
-func (p *Projector) scale(name string, l *model.BatchNorm) []float32 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.scales[name] == nil {
-		p.scales[name] = l.TopDownScale()
-	}
-	return p.scales[name]
-}
-
-// arena is scratch memory of one batch after another.
-type arena struct{ free [][]float32 }
-
-func (p *Projector) arena() *arena {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if n := len(p.arenas); n > 0 {
-		a := p.arenas[n-1]
-		p.arenas = p.arenas[:n-1]
-		return a
-	}
-	return &arena{}
-}
-
-func (p *Projector) release(a *arena) {
-	p.mu.Lock()
-	p.arenas = append(p.arenas, a)
-	p.mu.Unlock()
-}
-
-// get returns n floats with undefined contents.
-func (a *arena) get(n int) []float32 {
-	best := -1
-	for i, s := range a.free {
-		if cap(s) >= n && (best < 0 || cap(s) < cap(a.free[best])) {
-			best = i
-		}
-	}
-	if best < 0 {
-		if len(a.free) > 3 { // what is too small for this is dropped, so that the list stays short
-			a.free = a.free[1:]
-		}
-		return make([]float32, n, n+n/8)
-	}
-	s := a.free[best][:n]
-	a.free[best] = a.free[len(a.free)-1]
-	a.free = a.free[:len(a.free)-1]
-	return s
-}
-
-func (a *arena) put(s []float32) { a.free = append(a.free, s) }

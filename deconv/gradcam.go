@@ -1,9 +1,11 @@
 package deconv
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/backward"
 )
 
 // GradCAMKeep returns what a trace must hold for GradCAM at a layer.
@@ -11,9 +13,12 @@ func GradCAMKeep(net *model.Network, layer string) (model.Keep, error) {
 	if _, err := net.Reading(); err != nil {
 		return model.Keep{}, fmt.Errorf("deconv: %w", err)
 	}
-	keep, err := New(nil, net, Gradient).Keep(net.Logits)
-	keep.Layers = append(keep.Layers, layer)
-	return keep, err
+	keep, err := backward.New(nil, net, Gradient, backward.Options{}).Keep([]string{net.Logits}, layer)
+	if err != nil {
+		return model.Keep{}, fmt.Errorf("deconv: %w", err)
+	}
+	keep.Layers = append(keep.Layers, layer, net.Logits)
+	return keep, nil
 }
 
 // GradCAM is the class activation map of a layer for one image of a trace, [H][W] at
@@ -37,33 +42,21 @@ func GradCAM(engine *model.Engine, t *model.Trace, image int, layer string, targ
 	if maps == nil {
 		return nil, fmt.Errorf("deconv: the trace does not hold the value of %s", layer)
 	}
-	p := New(engine, net, Gradient)
-	p.Whole = true
-	geo, err := p.geometryOf(t, net.Logits, t.Shapes[net.Logits].Box())
+	pass := backward.New(engine, net, Gradient, backward.Options{})
+	start := backward.Start{Image: image, Layer: net.Logits, Values: reading.Start(target)}
+	parts, err := pass.Down(context.Background(), t, []backward.Start{start}, layer)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("deconv: %w", err)
 	}
-	if _, ok := geo.boxes[layer]; !ok {
+	if parts[0][0].Box.Empty() {
 		return nil, fmt.Errorf("deconv: the class scores do not depend on layer %s", layer)
-	}
-	d := &descent{p: p, t: t, k: engine.Kernel(), mem: &arena{}, stop: layer,
-		units:   []*unit{{target: Target{image, model.Unit{Layer: net.Logits}}, geo: geo, pixels: make([]float32, net.Input.Shape().Len())}},
-		signals: map[string]signal{net.Logits: {data: reading.Start(target)}}}
-	if err := d.run(len(net.Nodes) - 1); err != nil {
-		return nil, err
 	}
 	s := t.Shapes[layer]
 	plane := s.H * s.W
 	cam := make([]float32, plane)
 	sum := make([]float64, plane)
-	grad := d.signals[layer].data
-	if layer == net.Input.Name {
-		grad = d.units[0].pixels
-	}
+	grad := parts[0][0].Full(s.H, s.W)
 	for c := range s.C {
-		if grad == nil {
-			break
-		}
 		weight := 0.0
 		for _, g := range grad[c*plane : (c+1)*plane] {
 			weight += float64(g)

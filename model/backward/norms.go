@@ -1,4 +1,4 @@
-package deconv
+package backward
 
 import (
 	"math"

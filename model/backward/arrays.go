@@ -1,4 +1,4 @@
-package deconv
+package backward
 
 import (
 	"fmt"
@@ -112,7 +112,7 @@ func (r Rule) readsArray(l model.Layer) (in, out bool) {
 
 // solo is a way down of one unit, for layers that do not take many at once.
 type solo struct {
-	p     *Projector
+	p     *Pass
 	t     *model.Trace
 	image int
 }

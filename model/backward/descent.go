@@ -1,4 +1,4 @@
-package deconv
+package backward
 
 import (
 	"fmt"
@@ -16,23 +16,19 @@ type geometry struct {
 	shape string
 }
 
-func (p *Projector) geometry(t *model.Trace, u model.Unit) (*geometry, error) {
-	return p.geometryOf(t, u.Layer, model.Box{Y0: u.Y, X0: u.X, Y1: u.Y + 1, X1: u.X + 1})
-}
-
-// geometryOf is geometry for the units in a box of a layer, together.
-func (p *Projector) geometryOf(t *model.Trace, layer string, box model.Box) (*geometry, error) {
+// geometryOf is what the values in a box of a layer depend on, together.
+func (p *Pass) geometryOf(t *model.Trace, layer string, box model.Box) (*geometry, error) {
 	boxes, err := p.net.TopDownBoxes(t.Shapes, layer, box)
 	if err != nil {
 		return nil, err
 	}
-	if p.Whole {
+	if p.whole {
 		for name := range boxes {
 			boxes[name] = t.Shapes[name].Box()
 		}
 	}
 	var shape strings.Builder
-	shape.WriteString(layer)
+	fmt.Fprintf(&shape, "%s %d %d", layer, boxes[layer].H(), boxes[layer].W())
 	for i := range p.net.Nodes {
 		n := &p.net.Nodes[i]
 		out, ok := boxes[n.Name]
@@ -61,24 +57,24 @@ func strides(l model.Layer) (y, x int) {
 	return 1, 1
 }
 
-// unit is one of the units that go down together.
+// unit is one of the signals that go down together.
 type unit struct {
-	target Target
-	geo    *geometry
-	value  float32
-	pixels []float32 // result
+	start *Start
+	image int
+	geo   *geometry
+	parts []Part // results, one for each stop
 }
 
-// descent is a batch of projections on its way down: units whose boxes have one
-// shape. A signal covers the boxes of its value that matter; outside them it is 0.
+// descent is a batch of signals on their way down: their boxes have one shape. A
+// signal covers the boxes of its value that matter; outside them it is 0.
 type descent struct {
-	p       *Projector
+	p       *Pass
 	t       *model.Trace
 	k       *kernel.Engine
 	mem     *arena
+	way     *way
 	units   []*unit
 	signals map[string]signal
-	stop    string // the value whose signal is wanted instead of the input's, or ""
 }
 
 // signal is the top-down signal of a value.
@@ -99,11 +95,8 @@ const splitFloats = 512 << 10
 // run goes down from node number from.
 func (d *descent) run(from int) error {
 	net := d.p.net
-	for i := from; i >= 0; i-- {
+	for i := from; i >= d.way.last; i-- {
 		n := &net.Nodes[i]
-		if n.Name == d.stop {
-			return nil // all that reads it comes after it
-		}
 		g, ok := d.signals[n.Name]
 		if !ok {
 			continue
@@ -118,12 +111,13 @@ func (d *descent) run(from int) error {
 			}
 		}
 		delete(d.signals, n.Name)
-		channel := 0 // Concat: first channel of the input at hand
+		d.record(n.Name, g) // all that reads it came before
+		channel := 0        // Concat: first channel of the input at hand
 		for which, in := range n.Inputs {
-			if !ends(n.Layer, which) {
+			if d.way.leads(n, which) {
 				part, err := d.layer(n, which, channel, &g)
 				if err != nil {
-					return fmt.Errorf("deconv: layer %s: %w", n.Name, err)
+					return fmt.Errorf("layer %s: %w", n.Name, err)
 				}
 				d.add(in, part)
 			}
@@ -133,26 +127,37 @@ func (d *descent) run(from int) error {
 			d.mem.put(g.data)
 		}
 	}
-	// A unit may have no path to the pixels other than through zeros.
-	in := net.Input
-	s, ok := d.signals[in.Name]
-	size := in.C * d.box(in.Name).Area()
-	for i, u := range d.units {
-		if ok {
-			copy(u.pixels, s.data[i*size:])
-		}
-	}
+	in := net.Input.Name
+	s := d.signals[in]
+	d.record(in, s)
 	if s.owned {
 		d.mem.put(s.data)
 	}
 	return nil
 }
 
+// record keeps the signal of a value if it is to be returned. A start may have no
+// path to it other than through zeros, and then there is none.
+func (d *descent) record(name string, s signal) {
+	if s.data == nil {
+		return
+	}
+	for j, stop := range d.way.stops {
+		if stop != name {
+			continue
+		}
+		size := d.t.Shapes[name].C * d.box(name).Area()
+		for i, u := range d.units {
+			copy(u.parts[j].Values, s.data[i*size:(i+1)*size])
+		}
+	}
+}
+
 // split goes on with half of the units, then with the other half.
 func (d *descent) split(from int) error {
 	n := len(d.units)
 	for _, half := range [][2]int{{0, n / 2}, {n / 2, n}} {
-		part := &descent{p: d.p, t: d.t, k: d.k, mem: d.mem, units: d.units[half[0]:half[1]], signals: map[string]signal{}}
+		part := &descent{p: d.p, t: d.t, k: d.k, mem: d.mem, way: d.way, units: d.units[half[0]:half[1]], signals: map[string]signal{}}
 		for name, s := range d.signals {
 			size := len(s.data) / n
 			s.data, s.owned = s.data[half[0]*size:half[1]*size], false
@@ -215,7 +220,7 @@ func (d *descent) value(name string) ([]float32, error) {
 	size := s.C * d.box(name).Area()
 	out := d.mem.get(len(d.units) * size)
 	for i, u := range d.units {
-		cutTo(out[i*size:(i+1)*size], v.Data[u.target.Image*s.Len():][:s.Len()], s.Box(), u.geo.boxes[name], s.C)
+		cutTo(out[i*size:(i+1)*size], v.Data[u.image*s.Len():][:s.Len()], s.Box(), u.geo.boxes[name], s.C)
 	}
 	return out, nil
 }
@@ -233,7 +238,7 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 	if err != nil {
 		return piece{}, err
 	}
-	if d.p.Whole {
+	if d.p.whole {
 		box = in.Box()
 	}
 	// Layers on single numbers work in the signal's own memory.
@@ -256,7 +261,7 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 		fresh()
 		dst.sparse = false
 		switch {
-		case d.p.Whole:
+		case d.p.whole:
 			k.ConvData(d.p.down(n.Name, l, false), units, dst.data, box, g.data, gbox)
 		case d.single(l, dst.data, box, g.data, gbox, in, out):
 		case g.sparse:
@@ -266,7 +271,7 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 		}
 	case *model.Dense:
 		fresh()
-		if d.p.Whole || !singleDense(units, in.C, out.C, dst.data, g.data, l.Weight.Data) {
+		if d.p.whole || !singleDense(units, in.C, out.C, dst.data, g.data, l.Weight.Data) {
 			k.DenseData(units, in.C, out.C, dst.data, g.data, l.Weight.Data)
 		}
 	case *model.MaxPool:
@@ -278,7 +283,7 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 		dst.sparse = l.Stride[0]*l.Stride[1] > 1
 		area := box.Area()
 		d.planes(in.C, area, func(u *unit, i, c int) {
-			from := all[u.target.Image*out.Len()+c*out.H*out.W:][:out.H*out.W]
+			from := all[u.image*out.Len()+c*out.H*out.W:][:out.H*out.W]
 			kernel.Unpool(dst.data[i*area:][:area], boxIn(u, name, box, d), g.data[i*gbox.Area():][:gbox.Area()], from, u.geo.boxes[n.Name], out.W, in.W)
 		})
 	case *model.AvgPool:
@@ -347,7 +352,7 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 		dst.sparse = false
 		size := len(g.data) / units
 		for i, u := range d.units {
-			one := &solo{d.p, d.t, u.target.Image}
+			one := &solo{d.p, d.t, u.image}
 			part, err := one.array(n, which, boxIn(u, name, box, d), g.data[i*size:(i+1)*size], u.geo.boxes[n.Name])
 			if err != nil {
 				return piece{}, err

@@ -1,0 +1,100 @@
+package backward
+
+import (
+	"github.com/deconvnet/viz/internal/kernel"
+	"github.com/deconvnet/viz/model"
+)
+
+// filterKey names a layer's weights as they are packed.
+type filterKey struct {
+	name   string
+	sparse bool
+}
+
+// down returns the convolution's weights packed for the way down.
+func (p *Pass) down(name string, l *model.Conv, sparse bool) *kernel.Filters {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := filterKey{name, sparse}
+	f := p.filters[key]
+	if f == nil {
+		switch {
+		case sparse:
+			f = kernel.PackDataSparse(l.Geometry(), l.Weight.Data, p.fast)
+		case p.fast:
+			f = kernel.PackDataFast(l.Geometry(), l.Weight.Data)
+		default:
+			f = kernel.PackData(l.Geometry(), l.Weight.Data)
+		}
+		p.filters[key] = f
+	}
+	return f
+}
+
+// up returns a transposed convolution's weights packed for the way down, which is
+// the convolution itself.
+func (p *Pass) up(name string, l *model.ConvTranspose) *kernel.Filters {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := filterKey{name, false}
+	f := p.filters[key]
+	if f == nil {
+		f = kernel.PackForward(l.Geometry(), l.Weight.Data)
+		p.filters[key] = f
+	}
+	return f
+}
+
+var noEpilogue kernel.Epilogue
+
+// scale returns what a batch norm multiplies by on the way down.
+func (p *Pass) scale(name string, l *model.BatchNorm) []float32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.scales[name] == nil {
+		p.scales[name] = l.TopDownScale()
+	}
+	return p.scales[name]
+}
+
+// arena is scratch memory of one batch after another.
+type arena struct{ free [][]float32 }
+
+func (p *Pass) arena() *arena {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.arenas); n > 0 {
+		a := p.arenas[n-1]
+		p.arenas = p.arenas[:n-1]
+		return a
+	}
+	return &arena{}
+}
+
+func (p *Pass) release(a *arena) {
+	p.mu.Lock()
+	p.arenas = append(p.arenas, a)
+	p.mu.Unlock()
+}
+
+// get returns n floats with undefined contents.
+func (a *arena) get(n int) []float32 {
+	best := -1
+	for i, s := range a.free {
+		if cap(s) >= n && (best < 0 || cap(s) < cap(a.free[best])) {
+			best = i
+		}
+	}
+	if best < 0 {
+		if len(a.free) > 3 { // what is too small for this is dropped, so that the list stays short
+			a.free = a.free[1:]
+		}
+		return make([]float32, n, n+n/8)
+	}
+	s := a.free[best][:n]
+	a.free[best] = a.free[len(a.free)-1]
+	a.free = a.free[:len(a.free)-1]
+	return s
+}
+
+func (a *arena) put(s []float32) { a.free = append(a.free, s) }
