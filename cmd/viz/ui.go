@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/deconvnet/viz/model"
@@ -73,6 +74,9 @@ func report(ctx context.Context, stderr io.Writer, err error) int {
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		fmt.Fprintln(stderr, "viz: interrupted")
 		return 130
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		return 1 // whoever read the results has read enough
 	}
 	fmt.Fprintln(stderr, "viz: error:", err)
 	p := &problem{code: 1}

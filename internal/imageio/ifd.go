@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // Sections and tags are those of the TIFF specification, revision 6.0, and of its
@@ -161,10 +162,10 @@ func (d *ifd) ints(tag int, limit int64) []int {
 		case 8:
 			x = d.order.Uint64(b)
 		}
-		if x > 1<<62 || uint64(int(x)) != x {
+		if x > 1<<62 {
 			return nil
 		}
-		v = append(v, int(x))
+		v = append(v, int(min(x, math.MaxInt))) // on 32 bits what is larger is too large in any case
 	}
 	return v
 }
