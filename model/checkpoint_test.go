@@ -111,6 +111,7 @@ func arrayKinds() *Network {
 			{Name: "top", Inputs: []string{"x"}, Layer: &TopK{From: []int{2, 16}, Axis: 1, K: 3, Smallest: true, Places: true}},
 			{Name: "lookup", Inputs: []string{"x", "top"}, Layer: &Lookup{Op: IndexElements, Data: []int{2, 16}, Index: []int{2, 3}, Axis: 1}},
 			{Name: "put", Inputs: []string{"x", "top", "lookup"}, Layer: &Scatter{Op: IndexElements, Data: []int{2, 16}, Index: []int{2, 3}, Axis: 1, Reduction: ScatterAdd}},
+			{Name: "grid", Inputs: []string{"x", "flip"}, Layer: &GridSample{Mode: GridCubic, Padding: GridBorder, Align: true, Out: [2]int{4, 4}}},
 			{Name: "fixed", Inputs: []string{"view"}, Layer: &Constant{Value: ramp(2, 2)}},
 			{Name: "lstm", Inputs: []string{"x"}, Layer: &Sequence{Op: "LSTM", Steps: 4, Batch: 2, Values: 4, Hidden: 1, Direction: "reverse", W: ramp(1, 4, 4), R: ramp(1, 4, 1),
 				B: ramp(1, 8), P: ramp(1, 3), H0: ramp(1, 2, 1), C0: ramp(1, 2, 1), Activations: "Sigmoid,Tanh,HardSigmoid", Alpha: ramp(3).Data,

@@ -85,6 +85,7 @@ var kinds = []kind{
 	&OneHot{},
 	&TopK{},
 	&Lookup{},
+	&GridSample{},
 	&Scatter{},
 	&Sequence{},
 }

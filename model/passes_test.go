@@ -127,6 +127,9 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		"Lookup/axis":        chosen(on(nil), &model.Lookup{Op: model.IndexAxis, Data: []int{3, 7, 9}, Index: []int{3, 2, 9}, Axis: 1}),
 		"Lookup/elements":    chosen(on(nil), &model.Lookup{Op: model.IndexElements, Data: []int{3, 7, 9}, Index: []int{3, 2, 9}, Axis: 1}),
 		"Lookup/nd":          chosen(on(nil), &model.Lookup{Op: model.IndexND, Data: []int{9, 7, 3}, Index: []int{27, 2}}),
+		"GridSample":         grid(on(nil), &model.GridSample{Mode: model.GridLinear, Padding: model.GridZeros, Out: [2]int{7, 9}}),
+		"GridSample/cubic":   grid(on(nil), &model.GridSample{Mode: model.GridCubic, Padding: model.GridReflection, Align: true, Out: [2]int{7, 9}}),
+		"GridSample/nearest": grid(on(nil), &model.GridSample{Mode: model.GridNearest, Padding: model.GridBorder, Out: [2]int{7, 9}}),
 		"Scatter":            chosen(on(nil), &model.Scatter{Op: model.IndexElements, Data: []int{3, 7, 9}, Index: []int{3, 2, 9}, Axis: 1, Reduction: model.ScatterSet}),
 		"Scatter/add":        chosen(on(nil), &model.Scatter{Op: model.IndexElements, Data: []int{3, 7, 9}, Index: []int{3, 2, 9}, Axis: 1, Reduction: model.ScatterAdd}),
 		"Reduce/mean":        on(&model.Reduce{Op: "mean", From: []int{3, 7, 9}, Axes: []int{0, 2}}),
@@ -210,6 +213,14 @@ func chosen(net *model.Network, l model.Layer) *model.Network {
 	net.Nodes = []model.Node{{Name: "rows", Inputs: []string{"in"}, Layer: &places}, {Name: "less", Inputs: []string{"rows"}, Layer: small},
 		{Name: "places", Inputs: []string{"less"}, Layer: &model.Unary{Op: "Floor"}}, {Name: "largest", Inputs: []string{"in"}, Layer: &top},
 		{Name: "it", Inputs: ins, Layer: l}}
+	return net
+}
+
+// grid samples the input at places made from its first two maps.
+func grid(net *model.Network, l model.Layer) *model.Network {
+	net.Nodes = []model.Node{{Name: "turned", Inputs: []string{"in"}, Layer: &model.Rearrange{What: "Transpose", To: []int{7, 9, 2}, Strides: []int{9, 1, 63}}},
+		{Name: "places", Inputs: []string{"turned"}, Layer: &model.Unary{Op: "Tanh"}},
+		{Name: "it", Inputs: []string{"in", "places"}, Layer: l}}
 	return net
 }
 

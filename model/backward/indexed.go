@@ -34,6 +34,8 @@ func describeIndexed(l model.Layer) (string, error) {
 		return "to the place it is from", nil
 	case *model.CumSum:
 		return "transpose", nil
+	case *model.GridSample:
+		return "gradient", nil
 	case *model.Hardmax, *model.OneHot:
 		return "ends here", nil
 	}
@@ -57,7 +59,7 @@ func refusesIndexed(l model.Layer) error {
 // readsIndexed reports whether a rule needs the layer's inputs.
 func readsIndexed(l model.Layer) bool {
 	switch l.(type) {
-	case *model.Where, *model.TopK, *model.Lookup, *model.Scatter:
+	case *model.Where, *model.TopK, *model.Lookup, *model.Scatter, *model.GridSample:
 		return true
 	}
 	return false
@@ -85,6 +87,8 @@ func (d *solo) indexed(n *model.Node, which int, dst, g []float32) error {
 		if which == 0 {
 			return model.VisitIndexed(l.Op, l.Data, l.Index, l.Axis, ins[1], func(i, j int) { dst[j] += g[i] })
 		}
+	case *model.GridSample:
+		gridGrad(l, which, dst, g, ins, d.t.Shapes[n.Inputs[0]])
 	case *model.Scatter:
 		return scatterGrad(l, which, dst, g, ins[1])
 	default:
@@ -134,4 +138,21 @@ func scatterGrad(l *model.Scatter, which int, dst, g, index []float32) error {
 		}
 	}
 	return nil
+}
+
+// gridGrad takes a signal to the maps or, by how the weights change, to the grid.
+func gridGrad(l *model.GridSample, which int, dst, g []float32, ins [][]float32, in model.Shape) {
+	size, plane := l.Out[0]*l.Out[1], in.H*in.W
+	l.Visit(ins[1], in.H, in.W, func(p, j int, w, dx, dy float64) {
+		for c := range in.C {
+			v := float64(g[c*size+p])
+			if which == 0 {
+				dst[c*plane+j] += float32(v * w)
+				continue
+			}
+			v *= float64(ins[0][c*plane+j])
+			dst[2*p] += float32(v * dx)
+			dst[2*p+1] += float32(v * dy)
+		}
+	})
 }

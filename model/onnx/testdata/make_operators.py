@@ -135,5 +135,67 @@ h = np.float32([[1, 0, -1, 7]])
 case("one hot", "OneHot", [h, np.int64([3]), np.float32([-1, 4])], np.float32([[[-1, 4, -1], [4, -1, -1], [-1, -1, 4], [-1, -1, -1]]]))
 case("one hot, axis 1", "OneHot", [h, np.int64(3), np.float32([0, 1])], np.float32([[[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0]]]), axis=1)
 
+# Equations.
+for equation, shapes in (("bij,bjk->bik", [(1, 2, 3), (1, 3, 2)]), ("bhid,bhjd->bhij", [(1, 2, 3, 2), (1, 2, 2, 2)]), ("ij->ji", [(2, 3)]),
+                         ("ii->i", [(3, 3)]), ("ii", [(3, 3)]), ("i,j->ij", [(3,), (2,)]), ("...ij,...jk", [(1, 2, 2, 3), (2, 3, 2)]), ("ijk->k", [(1, 2, 3)]),
+                         ("bchw,bkhw->bck", [(1, 2, 2, 2), (1, 3, 2, 2)]), ("i...->...", [(2, 3)]), ("ij,ij->ij", [(2, 3), (2, 3)]), ("ij,ij->", [(2, 3), (2, 3)]),
+                         ("bijc,bjkc->bkci", [(1, 2, 3, 2), (1, 3, 2, 2)]), ("ijk,kl", [(1, 2, 3), (3, 2)]), ("aij,ajk->aik", [(1, 2, 3), (2, 3, 2)]), ("B a, a c -> c B", [(2, 3), (3, 2)]),
+                         ("iij,jk->ik", [(2, 2, 3), (3, 2)]), ("bnhd,bhd->bn", [(1, 3, 2, 2), (1, 2, 2)])):
+    arrays = [r(*s) for s in shapes]
+    case("einsum " + equation, "Einsum", arrays, np.einsum(equation, *arrays), opset=12, equation=equation)
+a, b = r(2, 2, 3), r(3, 2)
+case("einsum with a sum of its own", "Einsum", [a, b], np.einsum("hij,jk->ik", a, b), equation="hij,jk->ik")
+
+# Grids.
+x = r(1, 2, 4, 3)
+g = np.round(rng.uniform(-1.4, 1.4, (1, 2, 3, 2)), 3).astype(np.float32)
+for mode in ("bilinear", "nearest", "bicubic"):
+    for padding in ("zeros", "border", "reflection"):
+        for align in (0, 1):
+            case("grid %s %s %d" % (mode, padding, align), "GridSample", [x, g], F.grid_sample(t(x), t(g), mode, padding, bool(align)), opset=16,
+                 mode=mode, padding_mode=padding, align_corners=align)
+case("grid of opset 20", "GridSample", [x, g], F.grid_sample(t(x), t(g), "bicubic", "zeros", False), opset=20, mode="cubic")
+theta = r(1, 2, 3)
+for align in (0, 1):
+    case("affine grid %d" % align, "AffineGrid", [theta, np.int64([1, 2, 3, 2])], F.affine_grid(t(theta), [1, 2, 3, 2], bool(align)), align_corners=align)
+cols = r(1, 2 * 6, 6)
+case("columns to an image", "Col2Im", [cols, np.int64([4, 3]), np.int64([2, 3])], F.fold(t(cols), (4, 3), (2, 3), padding=(0, 1), stride=(2, 1)),
+     opset=18, pads=[0, 1, 0, 1], strides=[2, 1])
+x = r(1, 3, 5)
+case("center crop and pad", "CenterCropPad", [x, np.int64([4, 2])], np.pad(x[:, :, 1:3], ((0, 0), (0, 1), (0, 0))), opset=18, axes=[1, 2])
+case("center pad", "CenterCropPad", [x, np.int64([1, 6, 6])], np.pad(x, ((0, 0), (1, 2), (0, 1))), opset=18)
+
+
+# Attention.
+def attend(q, k, v, scale=None, mask=None, softcap=0):
+    q, k, v = (z.astype(np.float64) for z in (q, k, v))
+    times = q.shape[1] // k.shape[1]
+    k, v = k.repeat(times, 1), v.repeat(times, 1)
+    s = q @ np.swapaxes(k, -1, -2) * (1 / np.sqrt(q.shape[-1]) if scale is None else scale)
+    if mask is not None:
+        s = s + mask
+    if softcap:
+        s = softcap * np.tanh(s / softcap)
+    e = np.exp(s - s.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True) @ v
+
+
+q, k, v = r(1, 2, 3, 4), r(1, 2, 5, 4), r(1, 2, 5, 2)
+case("attention", "Attention", [q, k, v], attend(q, k, v), opset=23)
+case("attention, scaled and capped", "Attention", [q, k, v], attend(q, k, v, 0.3, None, 0.5), opset=23, scale=0.3, softcap=0.5)
+m = r(3, 5)
+case("attention with a mask", "Attention", [q, k, v, m], attend(q, k, v, None, m), opset=23)
+on = np.arange(15).reshape(3, 5) % 4 > 0
+case("attention, causal", "Attention", [q, k, v], attend(q, k, v, None, np.where(np.tri(3, 5) > 0, 0, -np.inf)), opset=23, is_causal=1)
+k1, v1 = r(1, 1, 5, 4), r(1, 1, 5, 2)
+case("attention, shared heads", "Attention", [q, k1, v1], attend(q, k1, v1), opset=23)
+
+
+def three(z):
+    return np.moveaxis(z, 1, 2).reshape(z.shape[0], z.shape[2], -1)
+
+
+case("attention of three axes", "Attention", [three(q), three(k), three(v)], three(attend(q, k, v)), opset=23, q_num_heads=2, kv_num_heads=2)
+
 with open(__file__.replace("make_operators.py", "operators.json"), "w") as f:
     f.write("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n")

@@ -1,0 +1,203 @@
+package onnx
+
+import (
+	"math"
+
+	"github.com/deconvnet/viz/model"
+)
+
+// attention is written out as the layers it is made of: products of the scaled
+// queries and keys, a softmax over the keys, a product with the values.
+func attention(c *converter, n *node) error {
+	for _, i := range []int{1, 2, 3} {
+		if i < len(n.outputs) && n.outputs[i] != "" && c.uses[n.outputs[i]] > 0 {
+			return refuse("its output %s is used, which is of use to networks that write text", n.outputs[i])
+		}
+	}
+	if len(n.inputs) > 4 && (n.inputs[4] != "" || len(n.inputs) > 5 && n.inputs[5] != "") {
+		return refuse("it takes keys and values of the past")
+	}
+	if len(n.inputs) > 6 && n.inputs[6] != "" {
+		return refuse("it takes lengths of keys that are not padding")
+	}
+	if len(n.inputs) < 3 {
+		return malformed("%d inputs, want queries, keys and values", len(n.inputs))
+	}
+	a := &attending{c: c, n: n}
+	q, k, v := a.dims(n.inputs[0]), a.dims(n.inputs[1]), a.dims(n.inputs[2])
+	if a.err != nil {
+		return a.err
+	}
+	heads, shared := n.int("q_num_heads", 0), n.int("kv_num_heads", 0)
+	flat := len(q) == 3
+	if len(q) != len(k) || len(q) != len(v) || !flat && len(q) != 4 {
+		return malformed("queries, keys and values are %v, %v and %v", q, k, v)
+	}
+	if !flat {
+		heads, shared = q[1], k[1]
+	}
+	if heads < 1 || shared < 1 || heads%shared != 0 || flat && (q[2]%heads != 0 || k[2]%shared != 0 || v[2]%shared != 0) {
+		return malformed("%d heads of queries %v, %d of keys %v and values %v", heads, q, shared, k, v)
+	}
+	query, key, val := n.inputs[0], n.inputs[1], n.inputs[2]
+	if flat {
+		query, key, val = a.apart(query, q, heads), a.apart(key, k, shared), a.apart(val, v, shared)
+	}
+	key, val = a.repeated(key, heads/shared), a.repeated(val, heads/shared)
+	if a.err != nil {
+		return a.err
+	}
+	width := a.dims(query)[3]
+	root := float32(math.Sqrt(1 / math.Sqrt(float64(width))))
+	if n.has("scale") {
+		scale := n.float("scale", 1)
+		if scale < 0 {
+			return malformed("scale is %g", scale)
+		}
+		root = float32(math.Sqrt(float64(scale)))
+	}
+	number := func(x float32) string { return c.known("number", &constant{f: []float32{x}}) }
+	turned := a.step("Transpose", []string{a.step("Mul", []string{key, number(root)})}, attribute{name: "perm", ints: []int64{0, 1, 3, 2}})
+	scores := a.step("MatMul", []string{a.step("Mul", []string{query, number(root)}), turned})
+	if n.int("is_causal", 0) != 0 {
+		if a.err != nil {
+			return a.err
+		}
+		if err := c.spend(int(a.dims(query)[2] * a.dims(key)[2])); err != nil {
+			return err
+		}
+		scores = a.step("Add", []string{scores, c.known("causal", causal(int(a.dims(query)[2]), int(a.dims(key)[2])))})
+	}
+	if len(n.inputs) > 3 && n.inputs[3] != "" {
+		scores = a.masked(scores, n.inputs[3])
+	}
+	if soft := n.float("softcap", 0); soft > 0 {
+		scores = a.step("Mul", []string{a.step("Tanh", []string{a.step("Div", []string{scores, number(soft)})}), number(soft)})
+	}
+	probability := a.step("Softmax", []string{scores}, attribute{name: "axis", i: -1})
+	if !flat {
+		return a.last("MatMul", probability, val)
+	}
+	heard := a.step("Transpose", []string{a.step("MatMul", []string{probability, val})}, attribute{name: "perm", ints: []int64{0, 2, 1, 3}})
+	return a.last("Reshape", heard, a.list(0, 0, -1))
+}
+
+// attending writes the steps of an attention.
+type attending struct {
+	c   *converter
+	n   *node
+	err error
+}
+
+// dims are the sizes of a value of four axes or three.
+func (a *attending) dims(name string) []int64 {
+	if a.err != nil {
+		return []int64{1, 1, 1, 1}
+	}
+	v, err := a.c.arg(&node{inputs: []string{name}}, 0)
+	switch {
+	case err != nil:
+		a.err = err
+	case v == nil:
+		a.err = malformed("an input is missing")
+	case v.k != nil:
+		return int64s(v.k.dims)
+	default:
+		return v.dims
+	}
+	return []int64{1, 1, 1, 1}
+}
+
+// step computes a node with a name of its own.
+func (a *attending) step(op string, ins []string, attrs ...attribute) string {
+	out := a.c.fresh(a.n.outputs[0] + "." + op)
+	if a.err == nil {
+		a.err = a.c.run(op, ins, []string{out}, attrs...)
+	}
+	if v := a.c.values[out]; a.err == nil && v != nil && v.bad {
+		a.err = refuse("a part of it, %s, cannot be computed", op)
+	}
+	return out
+}
+
+func (a *attending) last(op string, ins ...string) error {
+	if a.err != nil {
+		return a.err
+	}
+	return a.c.run(op, ins, a.n.outputs[:1])
+}
+
+func (a *attending) list(v ...int64) string {
+	return a.c.known("shape", &constant{dims: []int{len(v)}, i: v})
+}
+
+// apart makes [N, places, heads*width] into [N, heads, places, width].
+func (a *attending) apart(name string, dims []int64, heads int64) string {
+	return a.step("Transpose", []string{a.step("Reshape", []string{name, a.list(dims[0], dims[1], heads, dims[2]/heads)})}, attribute{name: "perm", ints: []int64{0, 2, 1, 3}})
+}
+
+// repeated gives each head of keys or values to several heads of queries.
+func (a *attending) repeated(name string, times int64) string {
+	if times == 1 || a.err != nil {
+		return name
+	}
+	d := a.dims(name)
+	if a.err != nil {
+		return name
+	}
+	wide := a.step("Expand", []string{a.step("Reshape", []string{name, a.list(d[0], d[1], 1, d[2], d[3])}), a.list(d[0], d[1], times, d[2], d[3])})
+	return a.step("Reshape", []string{wide, a.list(d[0], d[1]*times, d[2], d[3])})
+}
+
+// masked adds a mask, or keeps where a mask of truth values holds.
+func (a *attending) masked(scores, mask string) string {
+	if a.err != nil {
+		return scores
+	}
+	v, err := a.c.arg(&node{inputs: []string{mask}}, 0)
+	if err != nil {
+		a.err = err
+		return scores
+	}
+	if v.k != nil && v.k.f == nil {
+		k := &constant{dims: v.k.dims, f: make([]float32, v.k.len())}
+		if a.err = a.c.spend(v.k.len()); a.err != nil {
+			return scores
+		}
+		for i, on := range v.k.i {
+			if on == 0 {
+				k.f[i] = float32(math.Inf(-1))
+			}
+		}
+		mask = a.c.known("mask", k)
+	} else if v.k == nil && a.c.truth(v) {
+		return a.step("Where", []string{mask, scores, a.c.known("number", &constant{f: []float32{float32(math.Inf(-1))}})})
+	}
+	return a.step("Add", []string{scores, mask})
+}
+
+// truth reports whether a value comes from a layer that gives truth values.
+func (c *converter) truth(v *value) bool {
+	at, ok := c.layers[v.ref]
+	if !ok {
+		return false
+	}
+	switch l := c.net.Nodes[at].Layer.(type) {
+	case *model.Binary:
+		return l.Level()
+	case *model.Unary:
+		return l.Level()
+	}
+	return false
+}
+
+// causal is 0 where query i may see key j, those up to its own place, else minus infinity.
+func causal(queries, keys int) *constant {
+	k := &constant{dims: []int{queries, keys}, f: make([]float32, queries*keys)}
+	for i := range queries {
+		for j := i + 1; j < keys; j++ {
+			k.f[i*keys+j] = float32(math.Inf(-1))
+		}
+	}
+	return k
+}
