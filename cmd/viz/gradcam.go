@@ -1,27 +1,24 @@
 package main
 
 import (
-	"fmt"
-	"image"
-
 	"github.com/deconvnet/viz/deconv"
-	"github.com/deconvnet/viz/images"
-	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
-	"github.com/disintegration/imaging"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
 func gradcamCommand() *cli.Command {
 	return &cli.Command{
-		Name: "gradcam", Usage: "show where in an image the maps of a layer speak for a class (Grad-CAM)",
+		Name: "gradcam", Usage: "draw a Grad-CAM heat map: the regions that support a class",
 		UsageText: "viz gradcam [flags] IMG...",
 		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n\n" +
 			examples("viz gradcam img.png", "viz gradcam --layer 3 --class cat img.png"),
 		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, jsonFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
 			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number, name, block or module (3, relu3, block2, layer4.1); default: the last block or convolution before the scores"},
-			&cli.StringFlag{Name: "class", Usage: "`CLASS` by name or number; default: the image's most probable one"}, atFlag},
+			&cli.StringFlag{Name: "class", Usage: "`CLASS` by name or number; default: the image's most probable one"}, atFlag,
+			&cli.StringFlag{Name: "cmap", Value: string(view.Viridis), Usage: "colours: `NAME` is viridis, jet or gray"},
+			&cli.Float64Flag{Name: "opacity", Value: 0.7, Usage: "of the overlay where the map is strongest, 0 to 1"}},
 		Action: gradcam,
 	}
 }
@@ -42,25 +39,24 @@ func gradcam(c *cli.Context) error {
 	if len(layers) != 1 {
 		return usage("viz gradcam takes one layer", "")
 	}
-	layer, class := layers[0], -1
+	request := view.GradCAM{Layer: layers[0], Opacity: c.Float64("opacity"), Palette: view.Palette(c.String("cmap"))}
 	if spec := c.String("class"); spec != "" {
-		if class, err = net.ResolveClass(spec); err != nil {
+		class, err := net.ResolveClass(spec)
+		if err != nil {
 			return usageErr(err)
 		}
+		request.Class = &class
 	}
-	at, err := atPlace(c)
-	if err != nil {
+	if request.At, err = atPlace(c); err != nil {
 		return err
 	}
-	reading, err := net.Reading()
-	if err != nil {
+	if _, err := net.Reading(); err != nil {
 		return err
 	}
-	if err := reading.Check(model.Target{Class: max(class, 0), At: at}); err != nil {
-		return usageErr(err)
+	if err := request.Validate(net); err != nil {
+		return usageErr(requestErr(err))
 	}
-	keep, err := deconv.GradCAMKeep(net, layer)
-	if err != nil {
+	if _, err := deconv.GradCAMKeep(net, request.Layer); err != nil {
 		return usageErr(err)
 	}
 	src, err := openSource(c, net, paths, false)
@@ -76,7 +72,8 @@ func gradcam(c *cli.Context) error {
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	plan, err := engine.Compile(net, keep)
+	session := view.NewSession(engine, net)
+	plan, err := request.Plan(session)
 	if err != nil {
 		return err
 	}
@@ -85,41 +82,11 @@ func gradcam(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		scores := t.Value(net.Logits).Data
-		k := class
-		if k < 0 {
-			k = reading.Default(scores).Class
-		}
-		target := model.Target{Class: k, At: at}
-		told := reading.Tell(scores, target)
-		cam, err := deconv.GradCAM(engine, t, 0, layer, target)
+		figure, err := session.GradCAM(request, t, view.Input{Name: src.Items[i].Name, Stem: src.Items[i].Stem, Tensor: x})
 		if err != nil {
 			return err
 		}
-		s := t.Shapes[layer]
-		_, hi := render.Range(cam)
-		heat := render.Heat(cam, s.H, s.W, 0, hi, render.Viridis)
-		in := net.Input
-		scale := max(224/max(in.H, in.W), 1)
-		picture := render.Magnify(net.Preprocess.Image(x.Data, in), scale)
-		b := picture.Bounds()
-		overlay := render.Overlay(picture, imaging.Resize(heat, b.Dx(), b.Dy(), imaging.NearestNeighbor), 0.55)
-		bar := &render.ColorBar{Palette: render.Viridis, Lo: 0, Hi: hi, Label: "weighted activation"}
-		note := ""
-		if hi == 0 {
-			note = "nothing in this layer speaks for the class"
-		}
-		fig := render.Figure{Title: fmt.Sprintf("Grad-CAM at %s for %s", layer, net.Class(k)), Columns: 3, PanelSize: 224, Panels: []render.Panel{
-			{Title: "image", Image: picture, Note: fmt.Sprintf("%s; class %d %s: %s %.4g", images.Title(src.Items[i].Name), k, net.Class(k), reading.Quantity(), told.Value)},
-			{Title: "class activation map", Image: image.Image(heat), Bar: bar, Note: note},
-			{Title: "over the image", Image: overlay}},
-			Caption: []string{fmt.Sprintf("The maps of %s, %v, weighted with the mean gradient of the class score over each; negative sums are 0. %s %s", layer, s, net.Name, hash(net))}}
-		name := "gradcam-" + src.Items[i].Stem + "-" + layer
-		if _, err := out.picture(name, fig.Draw(), numbers{
-			json:  map[string]any{"model": hash(net), "layer": layer, "class": net.Class(k), "class_number": k, "quantity": reading.Quantity(), string(reading.Quantity()): told.Value, "score": told.Score, "image": src.Items[i].Name, "lo": 0, "hi": hi},
-			shape: []int{s.H, s.W}, data: cam}, "layer", layer, "class", net.Class(k), "image", src.Items[i].Name); err != nil {
-			return err
-		}
-		return nil
+		_, err = out.figures(figure)
+		return err
 	}, out.end)
 }

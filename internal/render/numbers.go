@@ -238,6 +238,41 @@ func Overlay(base, heat image.Image, alpha float64) *image.NRGBA {
 	return dst
 }
 
+// Smooth enlarges values, [h][w], to [toH][toW] by linear interpolation between the
+// middles of the cells; beyond the outer middles values stay as they are.
+func Smooth(values []float32, h, w, toH, toW int) []float32 {
+	if len(values) != h*w || h < 1 || w < 1 {
+		panic(fmt.Sprintf("render: Smooth: got %d values, want %dx%d", len(values), h, w))
+	}
+	rows, cols := between(h, toH), between(w, toW)
+	out := make([]float32, toH*toW)
+	for y, r := range rows {
+		for x, c := range cols {
+			top := (1-c.share)*float64(values[r.i*w+c.i]) + c.share*float64(values[r.i*w+c.j])
+			bottom := (1-c.share)*float64(values[r.j*w+c.i]) + c.share*float64(values[r.j*w+c.j])
+			out[y*toW+x] = float32((1-r.share)*top + r.share*bottom)
+		}
+	}
+	return out
+}
+
+// neighbours are two cells and the share of the second.
+type neighbours struct {
+	i, j  int
+	share float64
+}
+
+// between is, for each of m points on n cells, the cells beside it.
+func between(n, m int) []neighbours {
+	out := make([]neighbours, m)
+	for p := range out {
+		at := min(max((float64(p)+0.5)*float64(n)/float64(m)-0.5, 0), float64(n-1))
+		i := int(at)
+		out[p] = neighbours{i, min(i+1, n-1), at - float64(i)}
+	}
+	return out
+}
+
 // Hatch draws diagonal lines of the given colour over the pixels of img that inside
 // names.
 func Hatch(img *image.NRGBA, inside func(x, y int) bool, c color.NRGBA) {

@@ -236,3 +236,18 @@ func TestPanics(t *testing.T) {
 		}()
 	}
 }
+
+// TestSmooth: values of torch.nn.functional.interpolate(mode="bilinear", align_corners=False).
+func TestSmooth(t *testing.T) {
+	got := Smooth([]float32{0, 1, 2, 4, 8, 16}, 2, 3, 4, 6)
+	want := []float32{
+		0, 0.25, 0.75, 1.25, 1.75, 2,
+		1, 1.4375, 2.3125, 3.4375, 4.8125, 5.5,
+		3, 3.8125, 5.4375, 7.8125, 10.9375, 12.5,
+		4, 5, 7, 10, 14, 16}
+	for i := range want {
+		if math.Abs(float64(got[i]-want[i])) > 1e-6 {
+			t.Fatalf("value %d is %g, want %g", i, got[i], want[i])
+		}
+	}
+}
