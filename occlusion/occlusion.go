@@ -26,7 +26,7 @@ const (
 	// Fast computes what the patch can change only, and takes the rest from the
 	// clean image; convolutions may add to the clean sums or use Winograd's
 	// F(2x2, 3x3), so that numbers agree with Brute's to rounding: about 1e-6 of a
-	// layer's largest. See internal/incremental.
+	// layer's largest. See occlusion/internal/incremental.
 	Fast Method = ""
 	// Box computes what the patch can change, by the sums that Brute makes: the
 	// same numbers bit for bit.

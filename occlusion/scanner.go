@@ -2,12 +2,13 @@ package occlusion
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
-	"github.com/deconvnet/viz/internal/incremental"
 	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
+	"github.com/deconvnet/viz/occlusion/internal/incremental"
 )
 
 // Scanner is a network made ready to scan any number of images with the same
@@ -77,7 +78,27 @@ func New(engine *model.Engine, net *model.Network, o Options) (*Scanner, error) 
 	}
 	s.inc, err = incremental.Compile(engine, net, incremental.Options{Outputs: []string{net.Logits}, Totals: s.layers,
 		Exact: o.Method == Box, Changes: all, Memory: o.Memory})
+	if e, ok := errors.AsType[*incremental.MemoryError](err); ok {
+		return nil, &MemoryError{Need: e.Need, Limit: e.Limit}
+	}
 	return s, err
+}
+
+// MemoryError says that Options.Memory is not enough. Both numbers are bytes beside the network's weights.
+type MemoryError struct{ Need, Limit int }
+
+func (e *MemoryError) Error() string {
+	return (&incremental.MemoryError{Need: e.Need, Limit: e.Limit}).Error()
+}
+
+// Lanes reports whether a layer of a network is computed for many positions side by side, rather than on whole
+// maps, and whether that waits for a group of positions, so that weights are read once.
+func Lanes(engine *model.Engine, net *model.Network, layer string) (lanes, late bool) {
+	n, err := incremental.Compile(engine, net, incremental.Options{Outputs: []string{layer}, Changes: []model.Box{{Y1: 1, X1: 1}}})
+	if err != nil {
+		return false, false
+	}
+	return n.Lanes(layer)
 }
 
 // Scan covers image x [1, C, H, W] at every position and maps what the network

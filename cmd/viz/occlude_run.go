@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -333,7 +334,7 @@ func parseSize(text string) (int, error) {
 
 // memoryHint explains that a scan does not fit.
 func memoryHint(err error) error {
-	if strings.Contains(err.Error(), "of memory are needed") {
+	if _, ok := errors.AsType[*occlusion.MemoryError](err); ok {
 		return hinted(err, "raise --memory")
 	}
 	return err

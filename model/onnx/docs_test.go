@@ -14,9 +14,9 @@ import (
 	"testing"
 
 	"github.com/deconvnet/viz/deconv"
-	"github.com/deconvnet/viz/internal/incremental"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/onnx"
+	"github.com/deconvnet/viz/occlusion"
 )
 
 var updateDocs = flag.Bool("update", false, "rewrite docs/onnx.md")
@@ -165,11 +165,7 @@ func onLanes(t *testing.T, n model.Node, shapes map[string]model.Shape) string {
 	}
 	engine := model.NewEngine(1)
 	defer engine.Close()
-	plan, err := incremental.Compile(engine, net, incremental.Options{Outputs: []string{"y"}, Changes: []model.Box{{Y1: 1, X1: 1}}})
-	if err != nil {
-		return "whole maps"
-	}
-	switch lanes, late := plan.Lanes("y"); {
+	switch lanes, late := occlusion.Lanes(engine, net, "y"); {
 	case late:
 		return "lanes, in groups"
 	case lanes:
