@@ -29,6 +29,7 @@ func Reset(net *Network, classes []string, seed uint64) (*Network, error) {
 	}
 	b := &builder{rng: rand.New(rand.NewPCG(seed, 0x7265736574))}
 	out := *net
+	out.Scores = SoftmaxScores // what training makes of them
 	out.Nodes, out.Classes, out.Origin = slices.Clone(net.Nodes), slices.Clone(classes), Origin{Arch: net.Origin.Arch}
 	for i := range out.Nodes {
 		n := &out.Nodes[i]

@@ -218,7 +218,11 @@ func modelArgument(c *cli.Context) (*model.Network, error) {
 			return nil, err
 		}
 		o.Like = ""
-		return openNetwork(c.Args().First(), o)
+		net, err := openNetwork(c.Args().First(), o)
+		if err == nil {
+			noteOrigin(c, net)
+		}
+		return net, err
 	}
 	net, _, err := loadModel(c, false)
 	return net, err

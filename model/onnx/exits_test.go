@@ -60,7 +60,10 @@ func TestScores(t *testing.T) {
 		"channels last": {[]part{input("x", 1, 8, 8, 2), op("Transpose", "x", "t", ints("perm", 0, 3, 1, 2)), floats("w", []int64{3, 2, 1, 1}, 1, 2, 3, 4, 5, 6), op("Conv", "t w", "z"),
 			op("Transpose", "z", "u", ints("perm", 0, 2, 3, 1)), op("Softmax", "u", "y", integer("axis", 3)), output("y")}, "n:z", model.SoftmaxScores, "y", false, false},
 		"an output that cannot be used": {head(op("Fancy", "f", "g"), op("Softmax", "z", "probs"), output("g"), output("probs")), "n:z", model.SoftmaxScores, "probs", false, true},
-		"boxes":                         {head(op("Sigmoid", "z", "s"), op("NonMaxSuppression", "x s", "boxes"), output("boxes")), "n:z", model.SigmoidScores, "boxes", false, true},
+		"a map by name":                 {head(softmax, in("ai.onnx.ml", "", op("ZipMap", "probs", "y")), output("y")), "n:z", model.SoftmaxScores, "y", false, true},
+		"names": {head(label, in("ai.onnx.ml", "", op("LabelEncoder", "label", "name")), in("ai.onnx.ml", "", op("ArrayFeatureExtractor", "w label", "y")), output("name"), output("y")),
+			"n:z", model.LogitScores, "name y", false, true},
+		"boxes": {head(op("Sigmoid", "z", "s"), op("NonMaxSuppression", "x s", "boxes"), output("boxes")), "n:z", model.SigmoidScores, "boxes", false, true},
 	} {
 		opset := int64(13)
 		if strings.Contains(name, "sum") || strings.Contains(name, "parts") {

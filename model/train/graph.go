@@ -91,6 +91,9 @@ func newGraph(k *kernel.Engine, net *model.Network, n int, seed uint64, smooth f
 	if classes.H*classes.W != 1 || classes.C < 2 {
 		return nil, fmt.Errorf("train: logits %s are %v, want a vector of at least 2", net.Logits, classes)
 	}
+	if r, err := net.Reading(); err != nil || r.Kind != model.SoftmaxScores {
+		return nil, fmt.Errorf("train: the scores of network %s are %v, training is by softmax (--scores softmax)", net.Name, net.Scores)
+	}
 	b := &graph{k: k, g: G.NewGraph(G.WithGraphName(net.Name)), net: net, shapes: shapes, n: n, seed: seed, smooth: smooth,
 		x: make([]float32, n*net.Input.Shape().Len()), labels: make([]int32, n), values: map[string]*value{}}
 	need := b.needed()
