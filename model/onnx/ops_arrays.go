@@ -651,12 +651,15 @@ func pad(c *converter, n *node) error {
 		if pads, err = c.integers(n, 1, ""); err != nil {
 			return err
 		}
-		k, err := c.vector(n, 2, 1)
+		k, err := c.constant(n, 2)
 		if err != nil {
 			return err
 		}
+		if k != nil && k.len() != 1 {
+			return malformed("input %s is %v, want one number", n.inputs[2], k)
+		}
 		if k != nil {
-			fill = k[0]
+			fill = float32(k.at(0))
 		}
 	}
 	rank := len(in.dims)

@@ -304,9 +304,6 @@ func (c *converter) rounded(n *node, v *value, scale, zero int) error {
 }
 
 func qlinearConv(c *converter, n *node) error {
-	if n.int("channels_last", 0) != 0 {
-		return refuse("its channels are last: export before ONNX Runtime optimises the file")
-	}
 	x, sx, err := c.real(n, 0, 1, 2, 1, 0)
 	if err != nil {
 		return err
@@ -323,11 +320,42 @@ func qlinearConv(c *converter, n *node) error {
 	if b != nil {
 		ins = append(ins, b)
 	}
-	v, err := c.onReal(n, "Conv", ins...)
+	v, err := c.onMaps(n, "Conv", ins...)
 	if err != nil {
 		return err
 	}
 	return c.rounded(n, v, 6, 7)
+}
+
+// onMaps is onReal for operators that look at rows and columns: if the node wants
+// the channels last, its first input and its output have them there.
+func (c *converter) onMaps(n *node, op string, ins ...*value) (*value, error) {
+	if !n.channelsLast() || ins[0].k != nil || len(ins[0].dims) < 3 {
+		return c.onReal(n, op, ins...)
+	}
+	first, last := []int64{0, int64(len(ins[0].dims)) - 1}, []int64{0}
+	for a := range int64(len(ins[0].dims) - 2) {
+		first, last = append(first, a+1), append(last, a+2)
+	}
+	var err error
+	if ins[0], err = c.withAxes(n, ins[0], first); err != nil {
+		return nil, err
+	}
+	v, err := c.onReal(n, op, ins...)
+	if err != nil {
+		return nil, err
+	}
+	return c.withAxes(n, v, append(last, 1))
+}
+
+// withAxes is a value with its axes in another order.
+func (c *converter) withAxes(n *node, v *value, perm []int64) (*value, error) {
+	in := c.newName(n.output()+"\x00axes", v)
+	turn := &node{op: "Transpose", inputs: []string{in}, outputs: []string{in + "\x00"}, attrs: []attribute{{name: "perm", ints: perm}}}
+	if err := transpose(c, turn); err != nil {
+		return nil, err
+	}
+	return c.values[turn.output()], nil
 }
 
 // sums is input i, a bias in units of the product of two scales, one for all or
@@ -442,9 +470,6 @@ func qlinearConcat(c *converter, n *node) error {
 
 // qlinearUnary is an operator on one value, between two scalings.
 func qlinearUnary(c *converter, n *node) error {
-	if n.int("channels_last", 0) != 0 {
-		return refuse("its channels are last: export before ONNX Runtime optimises the file")
-	}
 	x, _, err := c.real(n, 0, 1, 2, 1, 0)
 	if err != nil {
 		return err
@@ -453,7 +478,7 @@ func qlinearUnary(c *converter, n *node) error {
 	if n.op == "QLinearSoftmax" { // it says whose softmax it is
 		c.opset = n.int("opset", opset)
 	}
-	v, err := c.onReal(n, map[string]string{"QLinearAveragePool": "AveragePool", "QLinearGlobalAveragePool": "GlobalAveragePool",
+	v, err := c.onMaps(n, map[string]string{"QLinearAveragePool": "AveragePool", "QLinearGlobalAveragePool": "GlobalAveragePool",
 		"QLinearLeakyRelu": "LeakyRelu", "QLinearSigmoid": "Sigmoid", "QLinearSoftmax": "Softmax", "QLinearReduceMean": "ReduceMean"}[n.op], x)
 	c.opset = opset
 	if err != nil {

@@ -34,6 +34,7 @@ func init() {
 		microsoft + ".QuantizeLinear":           quantizeLinear,
 		microsoft + ".DequantizeLinear":         dequantizeLinear,
 		microsoft + ".QLinearConv":              qlinearConv,
+		nhwcDomain + ".QLinearConv":             qlinearConv,
 		microsoft + ".QGemm":                    qgemm,
 		microsoft + ".QLinearAdd":               qlinearBinary,
 		microsoft + ".QLinearMul":               qlinearBinary,

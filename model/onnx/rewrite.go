@@ -86,6 +86,8 @@ func (n *node) channelsLast() bool {
 		return false
 	case n.op == "GroupNorm" || n.op == "SkipGroupNorm":
 		return n.int("channels_last", 1) != 0
+	case strings.HasPrefix(n.op, "QLinear"):
+		return n.int("channels_last", 0) != 0
 	}
 	return strings.HasPrefix(n.op, "Nhwc")
 }
