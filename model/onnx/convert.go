@@ -95,6 +95,7 @@ type converter struct {
 	more     int             // copies of nodes that may still be made (see inline.go)
 	taken    map[string]bool
 	within   *node // that the nodes at hand are written for
+	folded   bool  // there are layers that no other reads
 	opened   bool  // a graph inside a node was computed
 	prefixes map[string]int
 	refused  []refusedNode
@@ -211,7 +212,7 @@ func (c *converter) convert() (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.opened {
+	if c.opened || c.folded {
 		c.prune()
 	}
 	c.fuse()
@@ -749,6 +750,12 @@ func (c *converter) constant(n *node, i int) (*constant, error) {
 		return nil, err
 	}
 	if v.k == nil {
+		if k, ok, err := c.evaluated(v); ok || err != nil {
+			if ok {
+				c.values[n.inputs[i]] = &value{k: k}
+			}
+			return k, err
+		}
 		return nil, refuse("input %s is computed from the picture, want a constant", n.inputs[i])
 	}
 	return v.k, nil

@@ -352,7 +352,7 @@ func TestMetadata(t *testing.T) {
 // TestUnsupported: all nodes that are in the way are in one error, those that
 // depend on them only if their own operator is unknown.
 func TestUnsupported(t *testing.T) {
-	_, err := onnx.Read(file(13, input("x", 1, 2, 3, 3), op("Conv", "x x", "a"), op("Relu", "a", "b"), op("Mul", "b x", "c"),
+	_, err := onnx.Read(file(13, input("x", 1, 2, 3, 3), op("ConvTranspose", "x x", "a"), op("Relu", "a", "b"), op("Mul", "b x", "c"),
 		op("SpaceToBatch", "c", "d"), op("Flatten", "x", "e"), op("GridSample", "x x", "f"), op("If", "f", "g"), op("Fancy", "f", "h"), output("d"), output("e"), output("g"), output("h")), "")
 	u, ok := errors.AsType[*onnx.Unsupported](err)
 	if !ok {
@@ -366,7 +366,7 @@ func TestUnsupported(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	if want := []string{"n:a Conv", "n:d SpaceToBatch", "n:f GridSample", "n:h Fancy"}; !slices.Equal(got, want) {
+	if want := []string{"n:a ConvTranspose", "n:d SpaceToBatch", "n:f GridSample", "n:h Fancy"}; !slices.Equal(got, want) {
 		t.Errorf("listed %v, want %v", got, want)
 	}
 }
@@ -383,7 +383,7 @@ func TestRefusals(t *testing.T) {
 		{"strides is [1], want 2 sizes", []part{w, op("Conv", "x w", "y", ints("strides", 1))}},
 		{"strides is [0 1]", []part{w, op("Conv", "x w", "y", ints("strides", 0, 1))}},
 		{"does not fit in 3", []part{w, op("Conv", "x w", "y", ints("dilations", 3, 3))}},
-		{"input z is computed from the picture", []part{op("Relu", "x", "z"), op("Conv", "x z", "y")}},
+		{"input z is computed from the picture", []part{op("Relu", "x", "z"), op("ConvTranspose", "x z", "y")}},
 		{"some windows would see nothing but padding", []part{op("MaxPool", "x", "y", ints("kernel_shape", 2, 2), ints("pads", 2, 2, 2, 2))}},
 		{"its output i is used", []part{op("Relu", "x", "z i"), op("Sum", "z i", "y")}},
 		{"arrays of [1 2 3 3] and [3 2 3 4] do not combine", []part{floats("k", []int64{3, 2, 3, 4}, count(0, 72)...), op("Add", "x k", "y")}},

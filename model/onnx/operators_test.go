@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -187,5 +188,48 @@ func TestOperatorsOfOthers(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestComputedWeights: weights that constants are computed to, as by a network whose
+// weights are standardised, are weights; those computed from the picture multiply
+// what each window sees.
+func TestComputedWeights(t *testing.T) {
+	k := []float32{1, 2, 4, -1, 0, 3, 2, 2}
+	w := floats("w", []int64{2, 2, 1, 2}, k...)
+	x := []float32{1, 2, 3, -1, 0, 5, 2, 2, 1, 4, -2, 3}
+	graph := func(more ...part) []byte {
+		return file(18, append(more, w, input("x", 1, 2, 2, 3), output("y"))...)
+	}
+	steps := []part{longs("rows", 1, 2, 4), longs("kernel", 2, 2, 1, 2), floats("one", []int64{2}, 1, 1), floats("zero", []int64{2}, 0, 0),
+		op("Reshape", "w rows", "flat"), op("InstanceNormalization", "flat one zero", "even"), op("Reshape", "even kernel", "v"),
+		op("Conv", "x v", "y", ints("pads", 1, 0, 0, 1), ints("strides", 1, 2))}
+	net := load(t, graph(steps...))
+	conv, ok := net.Nodes[0].Layer.(*model.Conv)
+	if len(net.Nodes) != 1 || !ok {
+		t.Fatalf("%v, want one convolution", net)
+	}
+	for row := range 2 {
+		mean, square := 0.0, 0.0
+		for _, v := range k[row*4:][:4] {
+			mean += float64(v) / 4
+		}
+		for _, v := range k[row*4:][:4] {
+			square += (float64(v) - mean) * (float64(v) - mean) / 4
+		}
+		for i, v := range k[row*4:][:4] {
+			if want := (float64(v) - mean) / math.Sqrt(square+1e-5); math.Abs(float64(conv.Weight.Data[row*4+i])-want) > 1e-6 {
+				t.Errorf("weight %d of row %d is %g, want %g", i, row, conv.Weight.Data[row*4+i], want)
+			}
+		}
+	}
+	// x decides, but only formally, so that the weights are w.
+	same := []part{floats("b", []int64{2}, 1, 2), op("Mul", "x nothing", "zeros"), op("ReduceSum", "zeros", "none"), op("Add", "none w", "v"), floats("nothing", nil, 0)}
+	for _, attrs := range [][][]byte{{ints("pads", 1, 0, 0, 1), ints("strides", 1, 2)}, {}, {ints("dilations", 1, 2)}} {
+		want := eval(t, load(t, graph(floats("b", []int64{2}, 1, 2), op("Conv", "x w b", "y", attrs...))), x...)
+		got := eval(t, load(t, graph(append(same, op("Conv", "x v b", "y", attrs...))...)), x...)
+		if err := viztest.Close(got, want, 1e-5); err != nil {
+			t.Error(err)
+		}
 	}
 }

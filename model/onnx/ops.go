@@ -206,6 +206,11 @@ func (n *node) groups() (int, error) {
 }
 
 func conv(c *converter, n *node) error {
+	if w, err := c.arg(n, 1); err == nil && w != nil && w.k == nil {
+		if _, err := c.constant(n, 1); err != nil {
+			return convComputed(c, n)
+		}
+	}
 	in, axes, err := c.maps(n, 0, 1, 2)
 	if err != nil {
 		return err

@@ -113,11 +113,7 @@ func (e *exporter) array(n *model.Node, s model.Shape) error {
 	case *model.Unary:
 		return e.unary(n, l)
 	case *model.Binary:
-		vs, err := e.operands(n, l.A, l.B, l.Value, l.First)
-		if err != nil {
-			return err
-		}
-		e.finish(n, e.step(n, l.Op, vs))
+		return e.binary(n, l)
 	case *model.MatMul:
 		vs, err := e.operands(n, l.A, l.B, l.Value, l.First)
 		if err != nil {
@@ -207,7 +203,7 @@ func (e *exporter) array(n *model.Node, s model.Shape) error {
 	case *model.Sequence:
 		return e.sequence(n, l)
 	default:
-		return fmt.Errorf("layer kind %s is not known", n.Layer.Kind())
+		return e.indexed(n)
 	}
 	return nil
 }
@@ -275,6 +271,15 @@ func (e *exporter) unary(n *model.Node, l *model.Unary) error {
 			to = typeBool
 		}
 		e.node("Cast", []string{e.step(n, "Cast", in, attrInt("to", int64(to)))}, out, attrInt("to", int64(typeFloat)))
+	case "Shrink":
+		e.node("Shrink", in, out, attrFloat("bias", a), attrFloat("lambd", b))
+	case "Not":
+		e.node("Cast", []string{e.step(n, "Not", []string{e.cast(n, in[0], typeBool)})}, out, attrInt("to", int64(typeFloat)))
+	case "IsNaN":
+		e.node("Cast", []string{e.step(n, "IsNaN", in)}, out, attrInt("to", int64(typeFloat)))
+	case "IsInf":
+		found := e.step(n, "IsInf", in, attrInt("detect_positive", bit(a != 0)), attrInt("detect_negative", bit(b != 0)))
+		e.node("Cast", []string{found}, out, attrInt("to", int64(typeFloat)))
 	default:
 		e.node(l.Op, in, out)
 	}

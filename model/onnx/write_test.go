@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -103,6 +104,56 @@ func TestWriteNorms(t *testing.T) {
 	}
 	if err := onnx.Write(io.Discard, net, 18); err == nil || !strings.Contains(err.Error(), "operator set 21") {
 		t.Errorf("operator set 18: %v", err)
+	}
+}
+
+// TestWriteKinds: layers that choose, compare and normalise compute the same when
+// they come back.
+func TestWriteKinds(t *testing.T) {
+	all, top := []int{3, 4, 5}, []int{3, 2, 5}
+	two := tensor.From([]float32{.5, -.5, .25, 2, -1}, 5)
+	places := &model.TopK{From: all, Axis: 1, K: 2, Places: true}
+	layers := map[string]model.Layer{
+		"spread": &model.Normalize{Op: model.NormSpread, From: all, Axes: []int{0, 2}, Eps: .1},
+		"layer":  &model.Normalize{Op: model.NormStandard, From: []int{12, 5}, Axes: []int{1}, Scale: two.Data, Shift: two.Data, Inner: 1, Eps: 1e-3},
+		"rms":    &model.Normalize{Op: model.NormRMS, From: all, Axes: []int{0}, Scale: []float32{1, 2, 3}, Inner: 20, Eps: 1e-3},
+		"l1":     &model.Normalize{Op: model.NormL1, From: all, Axes: []int{1}},
+		"l2":     &model.Normalize{Op: model.NormL2, From: all, Axes: []int{1}},
+		"sums":   &model.CumSum{Outer: 3, Size: 4, Inner: 5, Exclusive: true, Reverse: true},
+		"hard":   &model.Hardmax{Outer: 3, Size: 4, Inner: 5},
+		"hot":    &model.OneHot{From: all, Axis: 1, Depth: 2, On: 3, Off: -1},
+		"top":    &model.TopK{From: all, Axis: 2, K: 3, Smallest: true},
+		"places": places,
+		"where":  &model.Where{M: []int{5}, A: all, B: []int{1}, Mask: tensor.From([]float32{1, 0, 1, 0, 0}, 5), Y: tensor.From([]float32{7}, 1)},
+		"mod":    &model.Binary{Op: "Mod", A: all, B: []int{5}, Value: two},
+		"fmod":   &model.Binary{Op: "Fmod", A: all, B: []int{5}, Value: two},
+		"shrink": &model.Unary{Op: "Shrink", Alpha: .1, Beta: .3},
+		"not":    &model.Unary{Op: "Not"},
+		"nan":    &model.Unary{Op: "IsNaN"},
+		"inf":    &model.Unary{Op: "IsInf", Alpha: 1},
+	}
+	for _, op := range []string{"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor"} {
+		layers[op] = &model.Binary{Op: op, A: all, B: []int{5}, Value: two}
+	}
+	on := func(name string, l model.Layer, inputs ...string) *model.Network {
+		net := &model.Network{Name: "n", Input: model.Input{Name: "x", C: 3, H: 4, W: 5}}
+		net.Nodes = append(net.Nodes, model.Node{Name: "at", Inputs: []string{"x"}, Layer: places},
+			model.Node{Name: "grid", Inputs: []string{"x"}, Layer: &model.Rearrange{What: "Slice", To: []int{4, 3, 2}, Strides: []int{6, 2, 1}}},
+			model.Node{Name: "new", Inputs: []string{"x"}, Layer: &model.TopK{From: all, Axis: 1, K: 2, Smallest: true}},
+			model.Node{Name: name, Inputs: inputs, Layer: l})
+		return net
+	}
+	for _, opset := range []int{16, 18, 21} {
+		for name, l := range layers {
+			t.Run(fmt.Sprint(name, opset), func(t *testing.T) { back(t, on(name, l, "x"), opset) })
+		}
+		if opset >= 18 {
+			back(t, on("sum", &model.Scatter{Op: model.IndexElements, Data: all, Index: top, Axis: 1, Reduction: model.ScatterAdd}, "x", "at", "new"), opset)
+		}
+		back(t, on("set", &model.Scatter{Op: model.IndexElements, Data: all, Index: top, Axis: 1, Reduction: model.ScatterSet}, "x", "at", "new"), opset)
+		back(t, on("elements", &model.Lookup{Op: model.IndexElements, Data: all, Index: top, Axis: 1}, "x", "at"), opset)
+		back(t, on("tuples", &model.Lookup{Op: model.IndexND, Data: []int{15, 4}, Index: []int{15, 2, 1}, Axis: 1}, "x", "at"), opset)
+		back(t, on("sampled", &model.GridSample{Mode: model.GridCubic, Padding: model.GridBorder, Out: [2]int{4, 3}}, "x", "grid"), opset)
 	}
 }
 

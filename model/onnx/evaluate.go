@@ -1,0 +1,66 @@
+package onnx
+
+import (
+	"errors"
+
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// evaluated computes a value that depends on constants only, though by layers that
+// constants are not folded through, such as weights that are normalised; ok is
+// false if it depends on the picture.
+func (c *converter) evaluated(v *value) (k *constant, ok bool, err error) {
+	need := map[string]bool{}
+	stack := []string{v.ref}
+	for len(stack) > 0 {
+		name := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		i, layer := c.layers[name]
+		if !layer {
+			return nil, false, nil
+		}
+		if need[name] {
+			continue
+		}
+		need[name] = true
+		if _, fixed := c.net.Nodes[i].Layer.(*model.Constant); !fixed {
+			stack = append(stack, c.net.Nodes[i].Inputs...)
+		}
+	}
+	if v.bad || v.seq != nil {
+		return nil, false, nil
+	}
+	if v, err = c.ordered(v); err != nil {
+		return nil, false, err
+	}
+	need[v.ref] = true
+	net := &model.Network{Name: "constants", Input: c.net.Input}
+	for _, n := range c.net.Nodes {
+		if need[n.Name] {
+			net.Nodes = append(net.Nodes, n)
+		}
+	}
+	dims := ints(v.dims)
+	if c.images > 1 {
+		dims = dims[1:]
+	}
+	if product(dims) != v.shape.Len() {
+		return nil, false, errors.New("a constant of an uncertain shape")
+	}
+	if err := c.spend(v.shape.Len()); err != nil {
+		return nil, false, err
+	}
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	plan, err := engine.Compile(net, model.Keep{Layers: []string{v.ref}})
+	if err != nil {
+		return nil, false, err
+	}
+	trace, err := plan.Run(tensor.New(1, net.Input.C, net.Input.H, net.Input.W))
+	if err != nil {
+		return nil, false, err
+	}
+	c.folded = true
+	return &constant{dims: dims, f: trace.Value(v.ref).Data}, true, nil
+}
