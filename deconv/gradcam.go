@@ -21,12 +21,21 @@ func GradCAMKeep(net *model.Network, layer string) (model.Keep, error) {
 	return keep, nil
 }
 
-// GradCAM is the class activation map of a layer for one image of a trace, [H][W] at
-// the layer's resolution: the layer's maps, each weighted with the mean of the class
-// score's gradient over it, added up, and what is negative set to 0 (R. R. Selvaraju
-// et al., Grad-CAM: Visual Explanations from Deep Networks, 2017, section 3). The
-// score is the one before softmax or sigmoid.
+// GradCAM is GradCAMAt for places that the network shows by itself.
 func GradCAM(engine *model.Engine, t *model.Trace, image int, layer string, target model.Target) ([]float32, error) {
+	places, err := t.Net.Places(layer, [2]int{})
+	if err != nil {
+		return nil, fmt.Errorf("deconv: %w", err)
+	}
+	return GradCAMAt(engine, t, image, layer, places, target)
+}
+
+// GradCAMAt is the class activation map of a layer for one image of a trace, [H][W] at
+// the resolution of the layer's places, which may be tokens: the layer's maps, each
+// weighted with the mean of the class score's gradient over it, added up, and what is
+// negative set to 0 (R. R. Selvaraju et al., Grad-CAM: Visual Explanations from Deep
+// Networks, 2017, section 3). The score is the one before softmax or sigmoid.
+func GradCAMAt(engine *model.Engine, t *model.Trace, image int, layer string, places model.Places, target model.Target) ([]float32, error) {
 	net := t.Net
 	reading, err := net.Reading()
 	if err != nil {
@@ -52,18 +61,22 @@ func GradCAM(engine *model.Engine, t *model.Trace, image int, layer string, targ
 		return nil, fmt.Errorf("deconv: the class scores do not depend on layer %s", layer)
 	}
 	s := t.Shapes[layer]
-	plane := s.H * s.W
+	plane := places.H * places.W
+	if min(plane, places.Channels, places.Before+1) < 1 || places.Index(places.Channels-1, plane-1) >= s.Len() {
+		return nil, fmt.Errorf("deconv: layer %s is %v, which has no places %+v", layer, s, places)
+	}
+	value := maps.Data[image*s.Len():][:s.Len()]
 	cam := make([]float32, plane)
 	sum := make([]float64, plane)
 	grad := parts[0][0].Full(s.H, s.W)
-	for c := range s.C {
+	for c := range places.Channels {
 		weight := 0.0
-		for _, g := range grad[c*plane : (c+1)*plane] {
-			weight += float64(g)
+		for i := range plane {
+			weight += float64(grad[places.Index(c, i)])
 		}
 		weight /= float64(plane)
-		for i, v := range maps.Data[image*s.Len()+c*plane:][:plane] {
-			sum[i] += weight * float64(v)
+		for i := range plane {
+			sum[i] += weight * float64(value[places.Index(c, i)])
 		}
 	}
 	for i, v := range sum {

@@ -18,6 +18,7 @@ type GradCAM struct {
 	At      *[2]int // row, column of a map of scores; nil: all of it
 	Opacity float64 // of the overlay where the map is strongest; 0: 0.7
 	Palette Palette // "": Viridis
+	Tokens  [2]int  // rows, columns of a transformer's tokens in the image; 0, 0: as the network shows them
 }
 
 // Palette names the colours of a map that begins at 0.
@@ -51,6 +52,13 @@ func (r GradCAM) Validate(net *model.Network) error {
 	}
 	if !(r.Opacity >= 0 && r.Opacity <= 1) {
 		return &FieldError{Field: "opacity", Problem: fmt.Sprintf("%g: want more than 0, at most 1", r.Opacity)}
+	}
+	if _, err := net.Places(r.Layer, r.Tokens); err != nil {
+		given := "not given"
+		if r.Tokens != [2]int{} {
+			given = fmt.Sprintf("%dx%d", r.Tokens[0], r.Tokens[1])
+		}
+		return &FieldError{Field: "tokens", Problem: given + ": " + err.Error(), Hint: "--tokens 14x14 says how tokens lie in the image"}
 	}
 	reading, err := net.Reading()
 	if err != nil {
@@ -101,11 +109,15 @@ func (s *Session) GradCAM(r GradCAM, t *model.Trace, in Input) (Figure, error) {
 	if r.Class != nil {
 		target.Class = *r.Class
 	}
-	cam, err := deconv.GradCAM(s.Engine, t, 0, r.Layer, target)
+	places, err := s.Net.Places(r.Layer, r.Tokens)
 	if err != nil {
 		return Figure{}, err
 	}
-	shape := t.Shapes[r.Layer]
+	cam, err := deconv.GradCAMAt(s.Engine, t, 0, r.Layer, places, target)
+	if err != nil {
+		return Figure{}, err
+	}
+	shape := places.Shape()
 	told := reading.Tell(scores, target)
 	_, hi := render.Range(cam)
 	n := GradCAMNumbers{Model: s.hash, Layer: r.Layer, Class: s.Net.Class(target.Class), Number: target.Class, Quantity: reading.Quantity(), Score: told.Score, Image: in.Name, Hi: hi}

@@ -16,6 +16,7 @@ func gradcamCommand() *cli.Command {
 			examples("viz gradcam img.png", "viz gradcam --layer 3 --class cat img.png"),
 		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, jsonFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
 			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number, name, block or module (3, relu3, block2, layer4.1); default: the last block or convolution before the scores"},
+			&cli.StringFlag{Name: "tokens", Usage: "`ROWSxCOLUMNS` in which a transformer's tokens lie in the image, such as 14x14; default: as the network shows it"},
 			&cli.StringFlag{Name: "class", Usage: "`CLASS` by name or number; default: the image's most probable one"}, atFlag,
 			&cli.StringFlag{Name: "cmap", Value: string(view.Viridis), Usage: "colours: `NAME` is viridis, jet or gray"},
 			&cli.Float64Flag{Name: "opacity", Value: 0.7, Usage: "of the overlay where the map is strongest, 0 to 1"}},
@@ -48,6 +49,9 @@ func gradcam(c *cli.Context) error {
 		request.Class = &class
 	}
 	if request.At, err = atPlace(c); err != nil {
+		return err
+	}
+	if request.Tokens, err = parsePair("tokens", c.String("tokens")); err != nil {
 		return err
 	}
 	if _, err := net.Reading(); err != nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,6 +46,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			e.Setenv("NAMES", names)
+			e.Setenv("ONNX", filepath.Dir(names))
 			server := httptest.NewServer(http.HandlerFunc(brokenMirror))
 			e.Defer(server.Close)
 			e.Setenv("MIRROR", server.URL)
@@ -56,7 +59,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %s", cond)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "mkidx": mkIDX, "mkimage": mkImage, "mknet": mkNet, "mkscores": mkScores, "mknpy": mkNPY, "mknan": mkNaN, "isjson": isJSON, "npyshape": npyShape, "pngtext": pngText, "cut": cut, "flipbit": flipBit,
+			"exits": exits, "mkidx": mkIDX, "mkimage": mkImage, "mknet": mkNet, "mkscores": mkScores, "mknpy": mkNPY, "mknan": mkNaN, "isjson": isJSON, "npyshape": npyShape, "pngtext": pngText, "cut": cut, "gunzip": gunzip, "flipbit": flipBit,
 		},
 	})
 }
@@ -72,6 +75,17 @@ func brokenMirror(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// gunzip FILE.gz TO unpacks a file.
+func gunzip(ts *testscript.TestScript, neg bool, args []string) {
+	data, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	ts.Check(err)
+	data, err = io.ReadAll(z)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o666))
 }
 
 // exits CODE PROGRAM ARGS... runs a program that must end with the exit code.
