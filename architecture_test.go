@@ -26,6 +26,8 @@ var allowed = map[string][]string{
 	"model/train":                    {"model", "model/tensor", "internal/kernel"},
 	"model/open":                     {"model", "internal/classes", "model/builtin", "model/onnx", "internal/imageio", "internal/npy"},
 	"images":                         {"model", "internal/classes", "model/tensor", "internal/dataset", "internal/imageio", "internal/npy"},
+	"sweep":                          {"images", "model", "model/tensor", "model/train", "experiments", "view", "internal/imageio", "internal/lockfile", "internal/page", "internal/render"},
+	"internal/lockfile":              {},
 	"view":                           {"images", "model", "model/tensor", "deconv", "occlusion", "features", "experiments", "internal/page", "internal/render"},
 	"internal/page":                  {"internal/render"},
 	"model/backward":                 {"model", "internal/kernel"},

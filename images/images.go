@@ -71,6 +71,7 @@ type List struct {
 	Problems []Problem
 	Note     string // what was passed over in folders, for people: "skipped 5 files: 2 AVIF ..."; "" if nothing was
 	open     func(i int) (Picture, error)
+	c, h, w  int // of all pictures, see Shape
 }
 
 // Problem is a file or folder that could not be used. Err names it.

@@ -32,16 +32,8 @@ func FromData(data *dataset.Data, name string, spec Spec) (*List, error) {
 	if err != nil {
 		return nil, &SplitError{err}
 	}
-	order := sample(set.Len(), spec.Limit)
-	l := &List{From: fmt.Sprintf("%s, %s split", name, set.Split()), Data: name, Classes: set.Classes(), Problems: data.Problems, Note: data.Skipped.String()}
-	for _, i := range order {
-		l.Items = append(l.Items, Item{Name: set.ItemName(i), Stem: fmt.Sprintf("%s-%d", set.Split(), i), Label: set.Label(i)})
-	}
-	l.open = func(i int) (Picture, error) {
-		item, err := set.Item(order[i])
-		return Picture{Name: item.Name, Image: item.Image, Object: item.Object}, err
-	}
-	if len(order) == 0 {
+	l := listOf(data, set, name, spec.Limit)
+	if l.Len() == 0 {
 		return nil, fmt.Errorf("%s: no images", l.From)
 	}
 	return l, nil

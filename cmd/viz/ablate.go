@@ -10,7 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/deconvnet/viz/internal/dataset"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/train"
@@ -193,7 +193,7 @@ func ablate(c *cli.Context) error {
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
 	var base *model.Network
-	k, _, err := openCampaign(c, engine, spec, func(s *dataset.Set, classes []string) (*model.Network, error) {
+	k, _, err := openCampaign(c, engine, spec, func(s *images.List, classes []string) (*model.Network, error) {
 		var err error
 		base, err = build(s, classes, c.String("arch"), model.ArchOptions{Width: c.Float64("width"), Keep: c.Float64("keep")})
 		return base, err

@@ -16,11 +16,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/deconvnet/viz/internal/dataset"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/train"
+	"github.com/deconvnet/viz/sweep"
 	"github.com/urfave/cli/v2"
 )
 
@@ -119,7 +120,7 @@ func bySteps(p curvePoint) float64 { return float64(p.Step) }
 // openCampaign opens and decodes the data of a campaign for networks with the
 // input in (its zero fields are taken from the images). The campaign's folder
 // is made, and locked until close.
-func openCampaign(c *cli.Context, engine *model.Engine, spec string, net func(set *dataset.Set, classes []string) (*model.Network, error)) (*campaign, *dataset.Data, error) {
+func openCampaign(c *cli.Context, engine *model.Engine, spec string, net func(set *images.List, classes []string) (*model.Network, error)) (*campaign, *images.Data, error) {
 	dir := c.String("out")
 	if err := outDir(c, dir, "--out"); err != nil {
 		return nil, nil, err
@@ -134,7 +135,7 @@ func openCampaign(c *cli.Context, engine *model.Engine, spec string, net func(se
 			unlock()
 		}
 	}()
-	data, err := openData(c, spec)
+	data, err := openTraining(c, spec, c.Uint64("data-seed"))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -155,18 +156,9 @@ func openCampaign(c *cli.Context, engine *model.Engine, spec string, net func(se
 }
 
 // build makes an untrained network for the images of a set.
-func build(set *dataset.Set, classes []string, arch string, o model.ArchOptions) (*model.Network, error) {
-	ch, h, w := set.Shape()
-	if h == 0 {
-		return nil, usage("the images are of various sizes", "give images of one size")
-	}
-	o.Input, o.Classes = model.Input{C: ch, H: h, W: w}, classes
-	net, err := model.Build(arch, o)
-	if err != nil {
-		return nil, usageErr(err)
-	}
-	net.Preprocess.Scale = 1.0 / 255
-	return net, nil
+func build(set *images.List, classes []string, arch string, o model.ArchOptions) (*model.Network, error) {
+	net, err := sweep.Fresh(set, classes, arch, o)
+	return net, requestErr(err)
 }
 
 // evaluations spreads about n measurements over the steps of a run.
@@ -338,11 +330,11 @@ func (k *campaign) run(j *job) (*trained, error) {
 		}
 	}
 	note(k.c, "%s: from step %d of %d", j.name, from, j.o.Steps)
-	live := newLive(k.c, from*j.o.Batch)
+	live, sw := newLive(k.c), sweepOptions(k.c).NewMeter(from*j.o.Batch)
 	last, images, busy := time.Now(), from*j.o.Batch, true // busy: the time since last is not all training
 	_, _, err = train.Run(k.c.Context, k.engine, net, k.images[0], k.images[1], state, j.o, train.Hooks{
 		Progress: func(p train.Report) {
-			live.show(p)
+			live.show(sw.Report(p))
 			now := time.Now()
 			measured := p.Train != nil || p.Test != nil
 			if !busy && !measured {
@@ -357,7 +349,7 @@ func (k *campaign) run(j *job) (*trained, error) {
 			}
 		},
 		Checkpoint: func(net *model.Network, state *model.State) error {
-			defer func() { last, live.since, busy = time.Now(), time.Now(), false }()
+			defer func() { last, busy = time.Now(), false; sw.Pause() }()
 			if j.each != nil && r.final().Step == state.Step {
 				if err := j.each(state.Step, net); err != nil {
 					return err

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"io"
 	"io/fs"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -62,5 +65,54 @@ func TestInterrupt(t *testing.T) {
 			return err
 		})
 		cancel()
+	}
+}
+
+// TestHangup: a terminal that is closed, or nobody reading the progress, loses no training.
+func TestHangup(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains")
+	}
+	viz := filepath.Join(t.TempDir(), "viz")
+	if out, err := exec.Command("go", "build", "-o", viz, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	dir := t.TempDir()
+	args := []string{"train", "--limit", "40", "--width", "0.1", "--batch", "5", "--eval-every", "5"}
+	cmd := exec.Command(viz, append(args, "--steps", "100", "--out", filepath.Join(dir, "pipe.bin"))...)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stderr.Read(make([]byte, 10))
+	stderr.Close()
+	if err := cmd.Wait(); err != nil || !isFile(filepath.Join(dir, "pipe.bin")) {
+		t.Errorf("with a closed stderr: %v", err)
+	}
+
+	cmd = exec.Command(viz, append(args, "--steps", "1000000", "--out", filepath.Join(dir, "hangup.bin"))...)
+	if stderr, err = cmd.StderrPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for text := ""; !strings.Contains(text, "viz: step"); {
+		b := make([]byte, 4096)
+		n, err := stderr.Read(b)
+		if text += string(b[:n]); err != nil {
+			t.Fatal(text, err)
+		}
+	}
+	cmd.Process.Signal(syscall.SIGHUP)
+	io.Copy(io.Discard, stderr)
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 130 || !isFile(filepath.Join(dir, "hangup.bin")) {
+		t.Errorf("after SIGHUP: %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) != 0 {
+		t.Errorf("%v is left", left)
 	}
 }

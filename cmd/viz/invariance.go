@@ -105,8 +105,12 @@ func invariance(c *cli.Context) error {
 		return err
 	}
 	if class < 0 {
+		named := len(src.Classes) > 0
 		if src, err = matchIfPossible(c, src); err != nil {
 			return err
+		}
+		if named && slices.Max(src.Labels()) < 0 {
+			note(c, "the most probable class stands in for the true one")
 		}
 	}
 	labels := src.Labels()

@@ -8,10 +8,11 @@ import (
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/experiments"
-	"github.com/deconvnet/viz/internal/dataset"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/train"
+	"github.com/deconvnet/viz/sweep"
 	"github.com/urfave/cli/v2"
 )
 
@@ -53,15 +54,15 @@ func (s memoryImages) Input(i int, dst []float32) error {
 
 // foldImages draws folds from training and test set and decodes the images they
 // use. The folds index the decoded images.
-func foldImages(c *cli.Context, engine *model.Engine, net *model.Network, sets [2]*dataset.Set, classes, folds, trainPer, testPer int) ([2]*train.Memory, []experiments.Fold, error) {
+func foldImages(c *cli.Context, engine *model.Engine, net *model.Network, sets sweep.Sets, classes, folds, trainPer, testPer int) ([2]*train.Memory, []experiments.Fold, error) {
 	var none [2]*train.Memory
 	if sets[1].Len() == 0 {
 		return none, nil, usage("the data has no test images", "--hold-out 0.3 tests on three tenths of the images")
 	}
-	labels := func(s *dataset.Set) []int {
+	labels := func(s *images.List) []int {
 		out := make([]int, s.Len())
 		for i := range out {
-			out[i] = s.Label(i)
+			out[i] = s.Items[i].Label
 		}
 		return out
 	}
@@ -92,7 +93,7 @@ func foldImages(c *cli.Context, engine *model.Engine, net *model.Network, sets [
 				index[k] = place[v]
 			}
 		}
-		sets[s] = sets[s].Subset(sets[s].Split(), used)
+		sets[s] = sets[s].Subset(used)
 	}
 	images, err := decodeSets(c, engine, net, sets)
 	return images, drawn, err
@@ -159,7 +160,7 @@ func probe(c *cli.Context) error {
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	data, err := openData(c, spec)
+	data, err := openTraining(c, spec, c.Uint64("data-seed"))
 	if err != nil {
 		return err
 	}

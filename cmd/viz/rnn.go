@@ -8,7 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/deconvnet/viz/internal/dataset"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/train"
@@ -92,8 +92,8 @@ func runRNN(c *cli.Context) error {
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	var set *dataset.Set
-	k, data, err := openCampaign(c, engine, c.String("data"), func(s *dataset.Set, classes []string) (*model.Network, error) {
+	var set *images.List
+	k, data, err := openCampaign(c, engine, c.String("data"), func(s *images.List, classes []string) (*model.Network, error) {
 		if ch, _, _ := s.Shape(); ch != 1 {
 			return nil, usage("recurrent networks read grey images row by row, these have colours", "use mnist, fashion-mnist or other grey images")
 		}

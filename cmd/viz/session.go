@@ -94,7 +94,7 @@ func imageList(c *cli.Context, spec images.Spec) (*images.List, error) {
 // givenImages is what the command line says about images.
 func givenImages(c *cli.Context) images.Spec {
 	s := images.Spec{Paths: inputPaths(c), Data: c.String("data"), Limit: c.Int("limit"), Seed: c.Uint64("data-seed")}
-	if c.IsSet("split") {
+	if c.IsSet("split") || c.String("split") != "test" { // another default than the usual is as good as asked for
 		s.Split = c.String("split")
 	}
 	return s
@@ -116,6 +116,20 @@ func openData(c *cli.Context, spec string) (*dataset.Data, error) {
 		err = errors.Join(err, p.Err)
 	}
 	return data, err
+}
+
+// openTraining opens a data set to learn from.
+func openTraining(c *cli.Context, spec string, seed uint64) (*images.Data, error) {
+	step, end := progress(c, "reading "+spec)
+	defer end()
+	data, err := images.OpenData(c.Context, images.Spec{Data: spec, Seed: seed}, images.Options{CacheDir: cacheDir(), Progress: step})
+	if err != nil {
+		return nil, dataHint(err, spec)
+	}
+	if data.Note != "" {
+		note(c, "%s", data.Note)
+	}
+	return data, nil
 }
 
 // dataHint says how to get a data set that is not here.

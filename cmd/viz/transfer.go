@@ -12,11 +12,12 @@ import (
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/experiments"
-	"github.com/deconvnet/viz/internal/dataset"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/model/train"
+	"github.com/deconvnet/viz/sweep"
 	"github.com/urfave/cli/v2"
 )
 
@@ -90,10 +91,10 @@ type seenCopy struct {
 // greys are the images of sets, one after the other, as grey inputs of a network.
 type greys struct {
 	net  *model.Network
-	sets []*dataset.Set
+	sets []*images.List
 }
 
-func (g greys) at(i int) (*dataset.Set, int) {
+func (g greys) at(i int) (*images.List, int) {
 	for _, s := range g.sets {
 		if i < s.Len() {
 			return s, i
@@ -112,7 +113,7 @@ func (g greys) Len() (n int) {
 
 func (g greys) Input(i int, dst []float32) error {
 	set, k := g.at(i)
-	item, err := set.Item(k)
+	item, err := set.Open(k)
 	if err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func (g greys) Input(i int, dst []float32) error {
 
 // excludeSeen takes the images out of training and test set that the network has
 // seen in training; nil if that was not looked for.
-func excludeSeen(c *cli.Context, engine *model.Engine, net *model.Network, sets [2]*dataset.Set) ([2]*dataset.Set, *exclusion, error) {
+func excludeSeen(c *cli.Context, engine *model.Engine, net *model.Network, sets sweep.Sets) (sweep.Sets, *exclusion, error) {
 	spec, asked := c.String("exclude"), c.String("exclude") != ""
 	if !asked {
 		if spec = net.Origin.Data; spec == c.String("data") {
@@ -138,7 +139,7 @@ func excludeSeen(c *cli.Context, engine *model.Engine, net *model.Network, sets 
 	if spec == "" || spec == "none" {
 		return sets, nil, nil
 	}
-	data, err := openData(c, spec)
+	data, err := openTraining(c, spec, c.Uint64("data-seed"))
 	if errors.Is(err, fs.ErrNotExist) && !asked {
 		note(c, "what the network was trained on is not here (%s): images that it has seen are not left out, unless --exclude names them", spec)
 		return sets, nil, nil
@@ -146,7 +147,7 @@ func excludeSeen(c *cli.Context, engine *model.Engine, net *model.Network, sets 
 	if err != nil {
 		return sets, nil, err
 	}
-	fresh, seen := greys{net, sets[:]}, greys{net, []*dataset.Set{data.Train}}
+	fresh, seen := greys{net, sets[:]}, greys{net, []*images.List{data.Train}}
 	x := &exclusion{Data: spec, Correlation: c.Float64("exclude-above"), Images: fresh.Len(), Copies: []seenCopy{}}
 	step, end := progress(c, "looking for images of "+spec)
 	copies, err := experiments.Copies(c.Context, engine, net.Input.H, net.Input.W, fresh, seen, x.Correlation, step)
@@ -158,7 +159,7 @@ func excludeSeen(c *cli.Context, engine *model.Engine, net *model.Network, sets 
 	for _, p := range copies {
 		set, i := fresh.at(p.Image)
 		gone[p.Image] = true
-		x.Copies = append(x.Copies, seenCopy{set.ItemName(i), data.Train.ItemName(p.Of), p.Correlation})
+		x.Copies = append(x.Copies, seenCopy{set.Items[i].Name, data.Train.Items[p.Of].Name, p.Correlation})
 	}
 	at := 0
 	for s, set := range sets {
@@ -169,7 +170,7 @@ func excludeSeen(c *cli.Context, engine *model.Engine, net *model.Network, sets 
 			}
 			at++
 		}
-		sets[s] = set.Subset(set.Split(), keep)
+		sets[s] = set.Subset(keep)
 	}
 	note(c, "%d of %d images are copies of training images of %s (correlation %g and more) and left out", len(copies), x.Images, spec, x.Correlation)
 	return sets, x, nil
@@ -222,7 +223,7 @@ func transfer(c *cli.Context) error {
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	data, err := openData(c, c.String("data"))
+	data, err := openTraining(c, c.String("data"), c.Uint64("data-seed"))
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/experiments"
-	"github.com/deconvnet/viz/internal/dataset"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/train"
@@ -194,8 +194,8 @@ func runTrials(c *cli.Context) error {
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	var set *dataset.Set
-	k, data, err := openCampaign(c, engine, c.String("data"), func(s *dataset.Set, classes []string) (*model.Network, error) {
+	var set *images.List
+	k, data, err := openCampaign(c, engine, c.String("data"), func(s *images.List, classes []string) (*model.Network, error) {
 		set = s
 		return build(s, classes, "lenet5", model.ArchOptions{})
 	})

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/sweep"
 	"github.com/deconvnet/viz/view"
 	"github.com/mattn/go-isatty"
 	"github.com/schollz/progressbar/v3"
@@ -42,10 +43,22 @@ func usage(msg, hint string) error { return &problem{errors.New(msg), hint, 2} }
 // usageErr is a mistake on the command line that another error explains.
 func usageErr(err error) error { return &problem{err, "", 2} }
 
-// requestErr turns what is wrong with a request into a mistake on the command line.
+// requestErr turns what is wrong with a request into a mistake on the command line, and shows what an error advises.
 func requestErr(err error) error {
+	if p, ok := errors.AsType[*problem](err); ok && p != nil {
+		return err
+	}
 	if e, ok := errors.AsType[*view.FieldError](err); ok {
 		return usage("--"+e.Error(), e.Hint)
+	}
+	if e, ok := errors.AsType[*sweep.SettingError](err); ok {
+		return &problem{err, e.Hint(), 2}
+	}
+	if e, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err); ok {
+		return hinted(err, e.Hint())
 	}
 	return err
 }

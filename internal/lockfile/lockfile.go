@@ -1,4 +1,8 @@
-package main
+// Package lockfile keeps two processes from writing to one file or folder.
+//
+//	unlock, err := lockfile.Take("ckpt.bin", "viz train", func(note string) { ... })
+//	defer unlock()
+package lockfile
 
 import (
 	"encoding/json"
@@ -10,8 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/urfave/cli/v2"
 )
 
 // owner is the content of a lock file: who writes into a folder or a checkpoint.
@@ -26,9 +28,23 @@ func (o owner) String() string {
 	return fmt.Sprintf("process %d on %s (%s)", o.PID, o.Host, o.Command)
 }
 
-// lock keeps other processes from writing to path, a folder or a file, until unlock is called. The lock is a file:
-// .lock in the folder, .NAME.lock beside the file. One whose process is gone from this host is taken over.
-func lock(c *cli.Context, path string) (unlock func(), err error) {
+// InUse says that another process writes to Path.
+type InUse struct {
+	Path, Lock string // what is locked, and the lock file
+	Owner      string // who, for people
+}
+
+func (e *InUse) Error() string { return e.Path + " is in use by " + e.Owner }
+
+// Hint says what can be done.
+func (e *InUse) Hint() string {
+	return "wait for it, or choose another place with --out; if it does not run any more, remove " + e.Lock
+}
+
+// Take keeps other processes from writing to path, a folder or a file, until unlock is called; command is what they
+// are told. The lock is a file: .lock in the folder, .NAME.lock beside the file. One whose process is gone from this
+// host is taken over, and note is told so.
+func Take(path, command string, note func(string)) (unlock func(), err error) {
 	name := lockName(path)
 	if name == "" {
 		return func() {}, nil
@@ -37,7 +53,7 @@ func lock(c *cli.Context, path string) (unlock func(), err error) {
 	if err != nil {
 		host = "unknown"
 	}
-	me := owner{os.Getpid(), host, processID(os.Getpid()), "viz " + strings.Join(os.Args[1:], " ")}
+	me := owner{os.Getpid(), host, processID(os.Getpid()), command}
 	for range 100 {
 		err := createLock(name, me)
 		if err == nil {
@@ -57,12 +73,14 @@ func lock(c *cli.Context, path string) (unlock func(), err error) {
 		case err != nil:
 			return nil, fmt.Errorf("lock %s: %w", name, err)
 		case !other.gone(host):
-			return nil, hinted(fmt.Errorf("%s is in use by %s", path, other), "wait for it, or choose another place with --out; if it does not run any more, remove "+name)
+			return nil, &InUse{path, name, other.String()}
 		}
 		if err := takeAway(name, text); err != nil {
 			return nil, fmt.Errorf("lock %s: %w", name, err)
 		}
-		note(c, "taking over %s from %s, which is gone", path, other)
+		if note != nil {
+			note(fmt.Sprintf("taking over %s from %s, which is gone", path, other))
+		}
 	}
 	return nil, fmt.Errorf("lock %s: it comes and goes", name)
 }

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/deconvnet/viz/internal/lockfile"
+	"github.com/deconvnet/viz/sweep"
+	"github.com/mattn/go-isatty"
+	"github.com/urfave/cli/v2"
+)
+
+// commandLine is what the user typed.
+func commandLine() string { return "viz " + strings.Join(os.Args[1:], " ") }
+
+// sweepOptions are the clock, the notes and the progress that trainings get from the command.
+func sweepOptions(c *cli.Context) sweep.Options {
+	return sweep.Options{Now: time.Now, Note: func(text string) { note(c, "%s", text) },
+		Progress: func(what string) (func(done, total int), func()) { return progress(c, what) },
+		Live: func(images int) (func(sweep.Progress), func()) {
+			l := newLive(c)
+			return l.show, l.end
+		},
+		Tool: "viz " + version(), Command: commandLine()}
+}
+
+// lock keeps other processes from writing to path until unlock is called.
+func lock(c *cli.Context, path string) (unlock func(), err error) {
+	unlock, err = lockfile.Take(path, commandLine(), func(text string) { note(c, "%s", text) })
+	return unlock, requestErr(err)
+}
+
+// live shows how training goes: on a terminal one line that changes, elsewhere
+// a line when accuracy was measured and at least every half minute.
+type live struct {
+	w           io.Writer
+	quiet, term bool
+	any         bool      // something was shown
+	shown       time.Time // when
+	train, test string
+}
+
+func newLive(c *cli.Context) *live {
+	l := &live{w: c.App.ErrWriter, quiet: c.Bool("quiet"), shown: time.Now()}
+	f, ok := l.w.(*os.File)
+	l.term = ok && isatty.IsTerminal(f.Fd())
+	return l
+}
+
+func (l *live) show(p sweep.Progress) {
+	measured := false
+	if p.Train != nil {
+		l.train, measured = fmt.Sprintf("  train %.3f", p.Train.Accuracy), true
+	}
+	if p.Test != nil {
+		l.test, measured = fmt.Sprintf("  test %.3f", p.Test.Accuracy), true
+	}
+	wait := 30 * time.Second
+	if l.term {
+		wait = 100 * time.Millisecond
+	}
+	now := time.Now()
+	if l.quiet || now.Sub(l.shown) < wait && !measured && p.Step != p.Steps {
+		return
+	}
+	l.any, l.shown = true, now
+	left := ""
+	if batch := float64(p.Images) / float64(p.Step); p.Speed > 0 && p.Step < p.Steps {
+		left = "  " + (time.Duration(float64(p.Steps-p.Step) * batch / p.Speed * float64(time.Second))).Round(time.Second).String() + " left"
+	}
+	line := fmt.Sprintf("viz: step %d of %d  epoch %.1f  loss %.4f%s%s  %.0f images/s%s", p.Step, p.Steps, p.Epoch, p.Loss, l.train, l.test, p.Speed, left)
+	if l.term {
+		fmt.Fprint(l.w, "\r\x1b[K"+line)
+	} else {
+		fmt.Fprintln(l.w, line)
+	}
+}
+
+// end leaves the last line standing.
+func (l *live) end() {
+	if l.term && l.any {
+		fmt.Fprintln(l.w)
+	}
+}

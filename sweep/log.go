@@ -1,0 +1,81 @@
+package sweep
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/deconvnet/viz/model/train"
+)
+
+// trainLog is the log: a line for each start (command and options), then one
+// for each report, each written at once.
+type trainLog struct{ *os.File }
+
+// LogError says that the log of a training cannot be written.
+type LogError struct{ Err error }
+
+func (e *LogError) Error() string { return "log: " + e.Err.Error() }
+func (e *LogError) Unwrap() error { return e.Err }
+
+// Hint says what can be done.
+func (e *LogError) Hint() string { return "choose another place with --log" }
+
+// openLog opens the log for appending. Lines of steps that a resumed training
+// takes again are dropped; a new training starts a new log.
+func openLog(path string, first int) (*trainLog, error) {
+	var keep []byte
+	if first > 0 {
+		old, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		lines := bufio.NewScanner(bytes.NewReader(old))
+		lines.Buffer(nil, len(old)+1)
+		for lines.Scan() {
+			var l struct {
+				Step int `json:"step"`
+				From int `json:"from_step"`
+			}
+			if json.Unmarshal(lines.Bytes(), &l) == nil && l.Step <= first && l.From < first {
+				keep = append(append(keep, lines.Bytes()...), '\n')
+			}
+		}
+	}
+	if err := imageio.WriteFile(path, func(w io.Writer) error { _, err := w.Write(keep); return err }); err != nil {
+		return nil, &LogError{err}
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return nil, &LogError{err}
+	}
+	return &trainLog{f}, nil
+}
+
+func (l *trainLog) line(v any) error {
+	text, err := json.Marshal(v)
+	if err == nil {
+		_, err = l.Write(append(text, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
+	return nil
+}
+
+func (l *trainLog) report(p Progress) error {
+	line := map[string]any{"step": p.Step, "epoch": p.Epoch, "images": p.Images, "loss": p.Loss, "rate": p.Rate,
+		"images_per_second": math.Round(p.Speed), "seconds": math.Round(p.Elapsed.Seconds()*10) / 10}
+	for name, s := range map[string]*train.Score{"train": p.Train, "test": p.Test} {
+		if s != nil {
+			line[name+"_accuracy"], line[name+"_loss"] = s.Accuracy, finite(s.Loss)
+		}
+	}
+	return l.line(line)
+}

@@ -1,0 +1,162 @@
+package sweep
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/train"
+)
+
+// Training is one training into a checkpoint file, with a log of JSON lines beside it.
+type Training struct {
+	Net      *model.Network
+	State    *model.State     // to go on from; nil: from the beginning
+	Options  train.Options    // resolved, see train.Options.Resolve
+	Images   [2]*train.Memory // to train on, and to test on
+	Out      string           // the checkpoint
+	Log      string           // see LogName
+	Numbered bool             // keep numbered copies too, of weights only
+}
+
+// TrainingResult is how a training ended.
+type TrainingResult struct {
+	Checkpoint    string   `json:"checkpoint"`
+	Step          int      `json:"step"`
+	Loss          float64  `json:"loss"`
+	TrainAccuracy *float64 `json:"train_accuracy,omitempty"`
+	TestAccuracy  *float64 `json:"test_accuracy,omitempty"`
+	TestLoss      *float64 `json:"test_loss,omitempty"`
+	TestImages    int      `json:"-"` // that the accuracy was measured on
+}
+
+// LogName is where the log of a training into the checkpoint out goes by default.
+func LogName(out string) string { return strings.TrimSuffix(out, filepath.Ext(out)) + ".jsonl" }
+
+// Run trains, and writes checkpoints and the log. A *train.Diverged is the end of a training whose loss is not finite.
+func (t *Training) Run(ctx context.Context, engine *model.Engine, o Options) (*TrainingResult, error) {
+	first := 0
+	if t.State != nil {
+		first = t.State.Step
+	}
+	log, err := openLog(t.Log, first)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	if err := log.line(t.head(first, o.Command)); err != nil {
+		return nil, err
+	}
+	o.note("training %s on %s: %d images, %d to test on; %d steps of %d images", t.Net.Name, t.Net.Origin.Data, t.Images[0].Len(), t.Images[1].Len(), t.Options.Steps, t.Options.Batch)
+	if t.Numbered && first == 0 {
+		if err := t.numbered(t.Net, 0); err != nil {
+			return nil, err
+		}
+	}
+	meter := o.NewMeter(first * t.Options.Batch)
+	show, end := o.live(first * t.Options.Batch)
+	var last train.Report
+	var logErr error
+	saved := -1
+	_, _, err = train.Run(ctx, engine, t.Net, t.Images[0], t.Images[1], t.State, t.Options, train.Hooks{
+		Progress: func(r train.Report) {
+			p := meter.Report(r)
+			show(p)
+			if r.Train != nil || r.Test != nil {
+				last = r
+			}
+			if err := log.report(p); err != nil && logErr == nil {
+				logErr = err
+			}
+		},
+		Checkpoint: func(net *model.Network, state *model.State) error {
+			if err := model.Save(t.Out, net, state); err != nil {
+				return err
+			}
+			saved = state.Step
+			if t.Numbered {
+				return t.numbered(net, state.Step)
+			}
+			return nil
+		},
+	})
+	end()
+	if saved >= 0 && errors.Is(err, context.Canceled) {
+		o.note("step %d is in %s; to resume: viz train --resume %s", saved, t.Out, t.Out)
+	}
+	if err == nil {
+		err = logErr
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t.result(last), nil
+}
+
+func (t *Training) result(last train.Report) *TrainingResult {
+	r := &TrainingResult{Checkpoint: t.Out, Step: t.Options.Steps, Loss: last.Loss}
+	if last.Train != nil {
+		r.TrainAccuracy = &last.Train.Accuracy
+	}
+	if last.Test != nil {
+		r.TestAccuracy, r.TestLoss, r.TestImages = &last.Test.Accuracy, finite(last.Test.Loss), last.Test.Images
+	}
+	return r
+}
+
+// numbered writes the weights after a step beside the checkpoint.
+func (t *Training) numbered(net *model.Network, step int) error {
+	ext := filepath.Ext(t.Out)
+	return model.Save(fmt.Sprintf("%s-%06d%s", strings.TrimSuffix(t.Out, ext), step, ext), net, nil)
+}
+
+// head is the first line of the log.
+func (t *Training) head(first int, command string) map[string]any {
+	return map[string]any{"command": command, "tool": t.Net.Origin.Tool, "network": t.Net.Name, "data": t.Net.Origin.Data,
+		"train_images": t.Images[0].Len(), "test_images": t.Images[1].Len(), "from_step": first, "options": t.Options}
+}
+
+// Choice says which images of a data set a training sees, as it is kept in its state: the same when it goes on.
+type Choice struct {
+	DataSeed uint64  `json:"data-seed"`
+	HoldOut  float64 `json:"hold-out"`
+	Limit    int     `json:"limit"`
+}
+
+// Split is the choice without the seed of a generated set.
+func (c Choice) Split() Split { return Split{HoldOut: c.HoldOut, Limit: c.Limit} }
+
+// Text is the choice for the state of a training.
+func (c Choice) Text() string {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return "" // a share that is no number is refused elsewhere
+	}
+	return string(text)
+}
+
+// Recall puts the choice that a text of Text stands for into c, but for what keep says is the user's own. An empty
+// text is of a training that kept none.
+func (c *Choice) Recall(text string, keep func(name string) bool) error {
+	if text == "" {
+		return nil
+	}
+	old := *c
+	if err := json.Unmarshal([]byte(text), &old); err != nil {
+		return fmt.Errorf("choice of images in the checkpoint: %w", err)
+	}
+	if !keep("data-seed") {
+		c.DataSeed = old.DataSeed
+	}
+	if !keep("hold-out") {
+		c.HoldOut = old.HoldOut
+	}
+	if !keep("limit") {
+		c.Limit = old.Limit
+	}
+	return nil
+}
