@@ -56,6 +56,9 @@ func eval(c *cli.Context) error {
 		}
 		net = src.Net
 	}
+	if _, err := classScores(net); err != nil {
+		return err
+	}
 	src, to, err := matchClasses(c, src)
 	if err != nil {
 		return err
@@ -114,14 +117,20 @@ func printEvaluation(c *cli.Context, net *model.Network, to *classes.Mapping, r 
 	return w.Flush()
 }
 
+// classScores reads a network's scores, which are those of classes.
+func classScores(net *model.Network) (*model.Reading, error) {
+	r, err := net.Classifier()
+	if err == nil && r.Kind == model.RawScores {
+		return nil, hinted(fmt.Errorf("the outputs of network %s are values, not scores of classes", net.Name), "--scores logits if they are")
+	}
+	return r, err
+}
+
 // evaluate runs all inputs of a labelled source. Images that cannot be read are left out and told to bad.
 func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src *images.Inputs, bad *failures, step func(done, total int)) (*evaluation, error) {
-	reading, err := net.Classifier()
+	reading, err := classScores(net)
 	if err != nil {
 		return nil, err
-	}
-	if reading.Kind == model.RawScores {
-		return nil, hinted(fmt.Errorf("the outputs of network %s are values, not scores of classes", net.Name), "--scores logits if they are")
 	}
 	k, size := reading.Labels(), reading.Shape.Len()
 	r := &evaluation{Model: hash(net), Data: src.From, Classes: net.Classes}
