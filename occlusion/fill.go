@@ -69,9 +69,9 @@ func (f Fill) String() string {
 	return f.Kind
 }
 
-// pixels returns the filler [C, H, W] in network units: the patch shows the
+// Pixels returns the filler [C, H, W] in network units: the patch shows the
 // part of it that it lies over.
-func (f Fill) pixels(x *tensor.Tensor, net *model.Network, patch [2]int) ([]float32, error) {
+func (f Fill) Pixels(x *tensor.Tensor, net *model.Network, patch [2]int) ([]float32, error) {
 	in := net.Input
 	plane := in.H * in.W
 	out := make([]float32, in.C*plane)

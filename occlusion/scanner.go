@@ -187,7 +187,7 @@ func (s *Scanner) newMap(x *tensor.Tensor, set *patches, scores []float32, value
 		Segments: set.segments, Labels: set.labels, Classes: s.o.Classes, ArgMax: make([]int32, n), FillName: s.o.Fill.String(),
 		Method: s.o.Method, Whole: s.whole * int64(n+1), Quantity: s.reading.Quantity(), At: s.o.At, set: set, reading: s.reading}
 	var err error
-	if m.Filler, err = s.o.Fill.pixels(x, s.net, set.patch); err != nil {
+	if m.Filler, err = s.o.Fill.Pixels(x, s.net, set.patch); err != nil {
 		return nil, err
 	}
 	m.CleanBest = s.reading.Predict(scores)

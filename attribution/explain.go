@@ -1,0 +1,327 @@
+package attribution
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/backward"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// Explainer explains images to one network. It keeps what it prepared, so that many
+// images and methods share it. Safe for concurrent use.
+type Explainer struct {
+	engine *model.Engine
+	net    *model.Network
+
+	mu     sync.Mutex
+	passes map[backward.Rule]*backward.Pass
+	plans  map[string]*model.Plan
+}
+
+// New makes an Explainer. The engine and the network stay the caller's.
+func New(engine *model.Engine, net *model.Network) *Explainer {
+	return &Explainer{engine: engine, net: net, passes: map[backward.Rule]*backward.Pass{}, plans: map[string]*model.Plan{}}
+}
+
+// Explain answers a request for an image [1, C, H, W] with one result for each
+// target, which share their forward passes.
+func (e *Explainer) Explain(ctx context.Context, x *tensor.Tensor, r Request) ([]*Result, error) {
+	out, err := e.explain(ctx, x, r)
+	var field *FieldError
+	if err == nil || errors.As(err, &field) || ctx.Err() != nil {
+		return out, err
+	}
+	return nil, fmt.Errorf("attribution: %s: %w", orElse(r.Method, Saliency), err)
+}
+
+func (e *Explainer) explain(ctx context.Context, x *tensor.Tensor, r Request) ([]*Result, error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	in := e.net.Input
+	if want := in.Shape().Batch(1); !slices.Equal(x.Shape, want) {
+		return nil, fmt.Errorf("the image is %v, want %v", x.Shape, want)
+	}
+	run := &run{e: e, r: r.with(), x: x.Data}
+	var err error
+	if run.shapes, err = e.net.Shapes(); err != nil {
+		return nil, err
+	}
+	if err := run.open(); err != nil {
+		return nil, err
+	}
+	switch run.r.Method.info().family {
+	case ofInput, ofLayer:
+		return run.once(ctx)
+	case ofPath:
+		return run.integrated(ctx)
+	case ofNoise:
+		return run.noisy(ctx)
+	case ofMasks:
+		return run.masked(ctx)
+	}
+	if run.r.Method == RISE {
+		return run.rise(ctx)
+	}
+	return run.occlusion(ctx)
+}
+
+// run is one request for one image.
+type run struct {
+	e      *Explainer
+	r      Request
+	x      []float32
+	shapes map[string]model.Shape
+	layers []string     // of class activation methods
+	clean  *model.Trace // of the image, with what the method needs
+	read   *model.Reading
+	scores []float64 // of the image, by target
+}
+
+// rule is that of the way down a method takes.
+func (m Method) rule() backward.Rule {
+	switch m {
+	case Guided:
+		return backward.Guided
+	case Deconvnet:
+		return backward.Paper
+	}
+	return backward.Gradient
+}
+
+// open runs the network on the image and finds the targets.
+func (r *run) open() error {
+	net := r.e.net
+	if r.classes() {
+		var err error
+		if r.read, err = net.Reading(); err != nil {
+			return err
+		}
+	}
+	for _, t := range r.r.Targets {
+		if t.Unit != nil {
+			if err := net.CheckUnitIn(r.shapes, *t.Unit); err != nil {
+				return err
+			}
+		} else if err := r.read.Check(t.Target); err != nil {
+			return err
+		}
+	}
+	if r.r.Method.AtLayer() || r.r.Method.Noisy() && r.r.Base.AtLayer() {
+		if err := r.findLayers(); err != nil {
+			return err
+		}
+	}
+	plan, err := r.plan(r.r.Method)
+	if err != nil {
+		return err
+	}
+	in := net.Input
+	if r.clean, err = plan.Run(tensor.From(r.x, 1, in.C, in.H, in.W)); err != nil {
+		return err
+	}
+	if r.r.Targets == nil {
+		r.r.Targets = []Target{{Target: r.read.Default(r.clean.Value(net.Logits).Data)}}
+	}
+	r.scores = r.tell(r.clean, 0)
+	for i, s := range r.scores {
+		if s-s != 0 {
+			return fmt.Errorf("the score of %s is %g", r.r.Targets[i].Name(net), s)
+		}
+	}
+	return nil
+}
+
+// classes reports whether any target is a class.
+func (r *run) classes() bool {
+	return r.r.Targets == nil || slices.ContainsFunc(r.r.Targets, func(t Target) bool { return t.Unit == nil })
+}
+
+// findLayers checks the layers whose maps are wanted.
+func (r *run) findLayers() error {
+	r.layers = r.r.Layers
+	if len(r.layers) == 0 {
+		last, err := r.e.net.LastFeatures()
+		if err != nil {
+			return err
+		}
+		r.layers = []string{last}
+	}
+	for _, name := range r.layers {
+		s, ok := r.shapes[name]
+		switch {
+		case !ok:
+			return fmt.Errorf("no layer %q", name)
+		case s.Flat:
+			return fmt.Errorf("layer %s has %d numbers without places, no maps", name, s.C)
+		}
+	}
+	return nil
+}
+
+// at is the node that a target is read from.
+func (r *run) at(t Target) string {
+	if t.Unit != nil {
+		return t.Unit.Layer
+	}
+	return r.e.net.Logits
+}
+
+// from lists the nodes that targets are read from.
+func (r *run) from() []string {
+	if r.r.Targets == nil {
+		return []string{r.e.net.Logits}
+	}
+	var out []string
+	for _, t := range r.r.Targets {
+		if name := r.at(t); !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// stops is where a method's way down ends.
+func (r *run) stops(m Method) []string {
+	if m.info().family == ofLayer {
+		return r.layers
+	}
+	return []string{r.e.net.Input.Name}
+}
+
+// plan is a forward pass with what a method reads.
+func (r *run) plan(m Method) (*model.Plan, error) {
+	keep := model.Keep{Layers: r.from()}
+	switch m.info().family {
+	case ofInput, ofLayer:
+		down, err := r.e.pass(m.rule()).Keep(r.from(), r.stops(m)...)
+		if err != nil {
+			return nil, err
+		}
+		down.Layers = append(down.Layers, keep.Layers...)
+		keep = down
+		if m.AtLayer() {
+			keep.Layers = append(keep.Layers, r.layers...)
+		}
+	case ofMasks:
+		keep.Layers = append(keep.Layers, r.layers...)
+	}
+	return r.e.plan(keep)
+}
+
+// plan compiles a forward pass once. The input is always there and is not listed.
+func (e *Explainer) plan(keep model.Keep) (*model.Plan, error) {
+	slices.Sort(keep.Layers)
+	keep.Layers = slices.DeleteFunc(slices.Compact(keep.Layers), func(s string) bool { return s == e.net.Input.Name })
+	key := fmt.Sprintf("%v %s", keep.Switches, strings.Join(keep.Layers, "\x00"))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p := e.plans[key]; p != nil {
+		return p, nil
+	}
+	p, err := e.engine.Compile(e.net, keep)
+	if err == nil {
+		e.plans[key] = p
+	}
+	return p, err
+}
+
+// pass is the way down by a rule, with its packed weights.
+func (e *Explainer) pass(rule backward.Rule) *backward.Pass {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := e.passes[rule]
+	if p == nil {
+		p = backward.New(e.engine, e.net, rule, backward.Options{})
+		e.passes[rule] = p
+	}
+	return p
+}
+
+// tell reads the targets off one image of a trace.
+func (r *run) tell(t *model.Trace, image int) []float64 {
+	out := make([]float64, len(r.r.Targets))
+	for i, target := range r.r.Targets {
+		if target.Unit != nil {
+			out[i] = float64(t.At(image, *target.Unit))
+			continue
+		}
+		out[i] = r.read.Tell(r.logits(t, image), target.Target).Score
+	}
+	return out
+}
+
+// logits are the scores of one image of a trace.
+func (r *run) logits(t *model.Trace, image int) []float32 {
+	n := r.shapes[r.e.net.Logits].Len()
+	return t.Value(r.e.net.Logits).Data[image*n : (image+1)*n]
+}
+
+// starts are the targets' signals for n images: image after image.
+func (r *run) starts(t *model.Trace) []backward.Start {
+	var out []backward.Start
+	for i := range t.N() {
+		for _, target := range r.r.Targets {
+			if target.Unit != nil {
+				out = append(out, backward.Unit(t, i, *target.Unit, 1))
+				continue
+			}
+			out = append(out, backward.Start{Image: i, Layer: r.e.net.Logits, Values: r.read.Start(target.Target)})
+		}
+	}
+	return out
+}
+
+// down takes the targets of every image of a trace down to a method's stops:
+// [image*len(targets) + target][stop], whole maps.
+func (r *run) down(ctx context.Context, t *model.Trace, m Method) ([][][]float32, error) {
+	stops := r.stops(m)
+	parts, err := r.e.pass(m.rule()).Down(ctx, t, r.starts(t), stops...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][][]float32, len(parts))
+	for i, list := range parts {
+		for j, p := range list {
+			if p.Box.Empty() {
+				target := r.r.Targets[i%len(r.r.Targets)]
+				return nil, fmt.Errorf("%s does not depend on layer %s", target.Name(r.e.net), stops[j])
+			}
+			s := r.shapes[stops[j]]
+			if p.Box == s.Box() {
+				out[i] = append(out[i], p.Values)
+			} else {
+				out[i] = append(out[i], p.Full(s.H, s.W))
+			}
+		}
+	}
+	return out, nil
+}
+
+// batch is how many images may go through a plan, and back down, together.
+func (r *run) batch(p *model.Plan, down bool) int {
+	bytes := r.r.Memory
+	if down {
+		// Beside the trace there are a few signals of the size of the largest value.
+		largest := 1
+		for _, s := range r.shapes {
+			largest = max(largest, s.Len())
+		}
+		bytes -= 4 * 4 * largest * r.e.engine.Workers()
+		bytes -= bytes / 8
+	}
+	return p.Batch(max(bytes, 1), 16)
+}
+
+// tick tells the progress.
+func (r *run) tick(done, total int) {
+	if r.r.Progress != nil {
+		r.r.Progress(done, total)
+	}
+}

@@ -1,0 +1,243 @@
+package attribution
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/deconvnet/viz/internal/render"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// masked answers by passes that each show or leave out one map of a layer.
+func (r *run) masked(ctx context.Context) ([]*Result, error) {
+	targets := len(r.r.Targets)
+	sums := make([][][]float64, targets) // by target, by layer
+	weights := make([][]float64, targets)
+	passes, done, total := 1, 0, 0
+	for _, name := range r.layers {
+		total += r.shapes[name].C
+	}
+	for _, name := range r.layers {
+		s := r.shapes[name]
+		maps := r.clean.Value(name).Data
+		measure := r.rises
+		if r.r.Method == AblationCAM {
+			measure = r.losses
+		}
+		values, count, err := measure(ctx, name, maps, func(n int) { r.tick(done+n, total) })
+		if err != nil {
+			return nil, err
+		}
+		passes += count
+		done += s.C
+		r.tick(done, total)
+		plane := s.H * s.W
+		for k := range targets {
+			weights[k] = append(weights[k], values[k]...)
+			w := values[k]
+			if r.r.Method == ScoreCAM {
+				w = softmax(w)
+			}
+			sum := make([]float64, plane)
+			for c := range s.C {
+				add(sum, maps[c*plane:(c+1)*plane], w[c])
+			}
+			sums[k] = append(sums[k], sum)
+		}
+	}
+	var out []*Result
+	for k := range targets {
+		values, shape := r.fuse(sums[k])
+		o := r.result(k, shape, values)
+		o.Weights, o.Passes = weights[k], passes
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+// rises are, by target and map, how the score rises from that of zeros when the image
+// shows through the map.
+func (r *run) rises(ctx context.Context, layer string, maps []float32, tick func(int)) (out [][]float64, passes int, err error) {
+	in, s := r.e.net.Input, r.shapes[layer]
+	plane := s.H * s.W
+	plan, err := r.plan(r.r.Method)
+	if err != nil {
+		return nil, 0, err
+	}
+	// The last is no map: the image of zeros.
+	todo := []int{s.C}
+	for c := range s.C {
+		if lo, hi := render.Range(maps[c*plane : (c+1)*plane]); lo < hi {
+			todo = append(todo, c) // else the mask is 0, and so is the rise
+		}
+	}
+	scores, err := r.scan(ctx, plan, in, len(todo), tick, func(i int, dst []float32) {
+		if i == 0 {
+			return
+		}
+		c := todo[i]
+		mask := stretched(maps[c*plane:(c+1)*plane], s, in)
+		for j, x := range r.x {
+			dst[j] = x * mask[j%len(mask)]
+		}
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	out = make([][]float64, len(r.r.Targets))
+	for k := range out {
+		out[k] = make([]float64, s.C)
+		for i, c := range todo[1:] {
+			out[k][c] = scores[i+1][k] - scores[0][k]
+		}
+	}
+	return out, len(todo), nil
+}
+
+// stretched is a map as a mask of the image: at its size, from 0 to 1.
+func stretched(a []float32, s model.Shape, in model.Input) []float32 {
+	mask := resize(a, s.H, s.W, in.H, in.W)
+	lo, hi := render.Range(mask)
+	out := make([]float32, len(mask))
+	if lo < hi {
+		for i, v := range mask {
+			out[i] = float32((float64(v) - lo) / (hi - lo))
+		}
+	}
+	return out
+}
+
+// losses are, by target and map, the share of the score that is lost when the map is
+// 0. Only what is above the layer is computed.
+func (r *run) losses(ctx context.Context, layer string, maps []float32, tick func(int)) (out [][]float64, passes int, err error) {
+	s := r.shapes[layer]
+	plane := s.H * s.W
+	above, err := r.above(layer)
+	if err != nil {
+		return nil, 0, err
+	}
+	plan, err := r.e.engine.Compile(above, model.Keep{Layers: slices.DeleteFunc(r.from(), func(n string) bool { return n == layer })})
+	if err != nil {
+		return nil, 0, err
+	}
+	todo := []int{-1} // the maps as they are, by the same sums
+	for c := range s.C {
+		if slices.ContainsFunc(maps[c*plane:(c+1)*plane], func(v float32) bool { return v != 0 }) {
+			todo = append(todo, c)
+		}
+	}
+	scores, err := r.scan(ctx, plan, above.Input, len(todo), tick, func(i int, dst []float32) {
+		copy(dst, maps)
+		if c := todo[i]; c >= 0 {
+			clear(dst[c*plane : (c+1)*plane])
+		}
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	out = make([][]float64, len(r.r.Targets))
+	for k := range out {
+		out[k] = make([]float64, s.C)
+		for i, c := range todo[1:] {
+			out[k][c] = ratio(scores[0][k]-scores[i+1][k], scores[0][k])
+		}
+	}
+	return out, len(todo), nil
+}
+
+// above is the part of the network that reads a layer, as a network whose input is
+// the layer. What comes from beside it is as for the image.
+func (r *run) above(layer string) (*model.Network, error) {
+	net, s := r.e.net, r.shapes[layer]
+	depends := map[string]bool{layer: true}
+	var nodes []*model.Node
+	for i := range net.Nodes {
+		n := &net.Nodes[i]
+		if n.Name != layer && slices.ContainsFunc(n.Inputs, func(in string) bool { return depends[in] }) {
+			depends[n.Name] = true
+			nodes = append(nodes, n)
+		}
+	}
+	for _, t := range r.r.Targets {
+		if !depends[r.at(t)] {
+			return nil, fmt.Errorf("%s does not depend on layer %s", t.Name(net), layer)
+		}
+	}
+	var beside []string
+	for _, n := range nodes {
+		for _, in := range n.Inputs {
+			if !depends[in] && !slices.Contains(beside, in) {
+				beside = append(beside, in)
+			}
+		}
+	}
+	out := &model.Network{Name: net.Name, Input: model.Input{Name: layer, C: s.C, H: s.H, W: s.W}, Logits: net.Logits, Scores: net.Scores, Classes: net.Classes}
+	if !depends[net.Logits] {
+		out.Logits = ""
+	}
+	if len(beside) > 0 {
+		plan, err := r.e.plan(model.Keep{Layers: slices.Clone(beside)})
+		if err != nil {
+			return nil, err
+		}
+		t, err := plan.Run(r.clean.Input)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range beside {
+			dims := r.shapes[name].Batch(1)[1:]
+			value := &model.Constant{Value: tensor.From(t.Value(name).Data, dims...)}
+			out.Nodes = append(out.Nodes, model.Node{Name: name, Inputs: []string{layer}, Layer: value})
+		}
+	}
+	for _, n := range nodes {
+		out.Nodes = append(out.Nodes, *n)
+	}
+	return out, nil
+}
+
+// scan computes the targets' scores for n inputs that draw makes (of zeros), in batches.
+func (r *run) scan(ctx context.Context, plan *model.Plan, in model.Input, n int, tick func(int), draw func(i int, dst []float32)) ([][]float64, error) {
+	out := make([][]float64, n)
+	trace, size := &model.Trace{}, in.Shape().Len()
+	for first := 0; first < n; {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		count := min(r.batch(plan, false), n-first)
+		xs := images(in, count)
+		r.e.engine.Kernel().For(count, func(i int) { draw(first+i, xs.Data[i*size:(i+1)*size]) })
+		if trace.Input != nil && trace.N() != count {
+			trace = &model.Trace{}
+		}
+		if err := plan.RunInto(trace, xs); err != nil {
+			return nil, err
+		}
+		for i := range count {
+			out[first+i] = r.tell(trace, i)
+		}
+		first += count
+		tick(min(first, n-1))
+	}
+	return out, nil
+}
+
+// softmax of scores.
+func softmax(v []float64) []float64 {
+	top, sum := math.Inf(-1), 0.0
+	for _, x := range v {
+		top = max(top, x)
+	}
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = math.Exp(x - top)
+		sum += out[i]
+	}
+	for i := range out {
+		out[i] /= sum
+	}
+	return out
+}
