@@ -66,7 +66,7 @@ func (net *Network) beforeActivation(node string, shapes map[string]Shape) (stri
 			break
 		}
 		switch l := n.Layer.(type) {
-		case *Dropout, *Flatten, *Reshape:
+		case *Dropout, *Flatten, *Reshape, *Quantize:
 			at = n.Inputs[0]
 			continue
 		case *Rearrange:

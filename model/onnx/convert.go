@@ -230,9 +230,10 @@ func (c *converter) convert() (*Graph, error) {
 	return g, c.metadata()
 }
 
-// output makes a value an output: a layer's, in the graph's order.
+// output makes a value an output: a layer's, in the graph's order, the integers if
+// it is quantised.
 func (c *converter) output(name string) (*value, error) {
-	if v := c.values[name]; v != nil && (v.sym != nil || v.q != nil && v.q.dynamic != "") {
+	if v := c.values[name]; v != nil && (v.sym != nil || v.q != nil) {
 		w, err := c.integersIn(name, v)
 		if err != nil {
 			return nil, err
@@ -406,11 +407,17 @@ func (c *converter) unknown(n *node) string {
 	return unknownOp
 }
 
+// plainNames is an error without the marks of names that the graph has not (newName).
+type plainNames struct{ error }
+
+func (e plainNames) Error() string { return strings.ReplaceAll(e.error.Error(), "\x00", "") }
+func (e plainNames) Unwrap() error { return e.error }
+
 func (c *converter) refuse(n *node, reason string) {
 	if c.within != nil {
 		n = c.within
 	}
-	op := UnsupportedOp{Node: c.title(n), Op: n.op, Opset: c.opsetOf(n), Reason: reason}
+	op := UnsupportedOp{Node: c.title(n), Op: n.op, Opset: c.opsetOf(n), Reason: plainNames{errors.New(reason)}.Error()}
 	if n.domain != "" && n.domain != "ai.onnx" {
 		op.Op = n.domain + "." + n.op
 	}
@@ -454,7 +461,7 @@ func (c *converter) title(n *node) string {
 
 // node computes one node: folds it, makes a layer of it, or refuses it.
 func (c *converter) node(n *node) error {
-	fail := func(err error) error { return fmt.Errorf("onnx: node %s (%s): %w", c.title(n), n.op, err) }
+	fail := func(err error) error { return fmt.Errorf("onnx: node %s (%s): %w", c.title(n), n.op, plainNames{err}) }
 	if n.output() == "" {
 		return fail(errors.New("it has no output"))
 	}

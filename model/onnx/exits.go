@@ -288,7 +288,11 @@ func (c *converter) outputs(g *Graph) error {
 	}
 	best := c.choose(shapes)
 	chosen := g.Outputs[best]
-	c.net.Logits, c.net.Scores = c.net.ScoresOf(chosen.Layer, shapes)
+	scores := chosen.Layer
+	if v := c.values[c.exits[best].value]; v.q != nil && v.k == nil { // the numbers that the integers stand for
+		scores = v.ref
+	}
+	c.net.Logits, c.net.Scores = c.net.ScoresOf(scores, shapes)
 	for _, e := range c.exits {
 		if len(e.tail) > 0 {
 			g.Notes = append(g.Notes, fmt.Sprintf("output %s: what comes after the scores is left out (%s); they are those of %s", e.name, strings.Join(e.tail, ", "), c.values[e.value].ref))

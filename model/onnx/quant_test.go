@@ -32,6 +32,7 @@ func quantised(t testing.TB) map[string]recorded {
 	return all
 }
 
+// A recorded network has outputs as the graph has them: the integers if they are quantised.
 type recorded struct {
 	Step  float64
 	Model string
@@ -192,5 +193,23 @@ func TestQuantisedRefusals(t *testing.T) {
 		if _, err := onnx.Read(data, ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
+	}
+}
+
+// TestQuantisedScores: a graph whose output is quantised gives integers, but its
+// scores are the numbers that they stand for, before a softmax that there is.
+func TestQuantisedScores(t *testing.T) {
+	graph := []part{input("x", 1, 2, 1, 1), output("y"), op("Flatten", "x", "f"), op("Gemm", "f w", "l"), floats("w", []int64{2, 3}, 1, 2, 3, 4, 5, 6),
+		floats("s", nil, 0.5), msg(nil, 5, msg(text(num(nil, 2, 2), 8, "z"), 9, []byte{10}))}
+	net := load(t, file(13, append(graph, op("QuantizeLinear", "l s z", "y"))...))
+	if got := eval(t, net, 1, 1); !slices.Equal(got, []float32{20, 24, 28}) { // 5, 7, 9 in halves, from 10 on
+		t.Errorf("outputs are %v", got)
+	}
+	if net.Logits != "n:y" || net.Scores != model.LogitScores {
+		t.Errorf("scores are %s of %s", net.Scores, net.Logits)
+	}
+	net = load(t, file(13, append(graph, op("Softmax", "l", "p"), op("QuantizeLinear", "p s z", "y"))...))
+	if net.Logits != "n:l" || net.Scores != model.SoftmaxScores {
+		t.Errorf("scores are %s of %s, want the softmax's input", net.Scores, net.Logits)
 	}
 }
