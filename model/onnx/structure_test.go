@@ -98,6 +98,8 @@ func structureCases() []structureCase {
 			[][]byte{leaky, fn("pkg", "Outer", "a", "b", nil, in("pkg", "", op("Leaky", "a", "b", ref("slope", "s"))))}, []float32{1, -0.5, 3, -1}},
 		{"overloads", []part{in("pkg", "two", op("F", "x", "a")), in("pkg", "", op("F", "a", "y"))},
 			[][]byte{text0(fn("pkg", "F", "a", "b", nil, op("Neg", "a", "b")), "two"), fn("pkg", "F", "a", "b", nil, op("Relu", "a", "b"))}, []float32{0, 2, 0, 4}},
+		{"function of an older operator set", []part{in("pkg", "", op("F", "x", "a")), floats("hi", nil, 2), op("Clip", "a - hi", "y")}, // bounds are attributes there, inputs here
+			[][]byte{ofSet(fn("pkg", "F", "a", "b", nil, op("Clip", "a", "b", float("min", -3), float("max", 4))), 6)}, []float32{1, -2, 2, -3}},
 		{"same name in two domains", []part{in("p", "", op("F", "x", "a")), in("q", "", op("F", "a", "y"))},
 			[][]byte{fn("p", "F", "a", "b", nil, op("Neg", "a", "b")), fn("q", "F", "a", "b", nil, op("Relu", "a", "b"))}, []float32{0, 2, 0, 4}},
 		{"input passed through, input left out, output unused", []part{in("pkg", "", op("F", "x -", "u y"))},
@@ -158,6 +160,13 @@ func structureCases() []structureCase {
 		{"sparse value of a Constant", []part{op("Constant", "", "k", msg(text(nil, 1, "sparse_value"), 22, sparseMsg("", []int64{2, 2}, []float32{5}, []int64{1}, 3))), op("Add", "x k", "y")}, nil, []float32{1, -2, 3, 1}},
 		{"names and notes on nodes", []part{op("Relu", "x", "a/b:c\td\"<é>"), msg(nil, 1, msg(text(text(text(nil, 1, "a/b:c\td\"<é>"), 2, "y"), 4, "Neg"), 9, text(text(nil, 1, "key"), 2, "value")))}, nil, []float32{-1, 0, -3, 0}},
 	}
+}
+
+// ofSet gives a function another operator set, which goes before the one it has.
+func ofSet(f []byte, opset int64) []byte {
+	_, _, n := protowire.ConsumeTag(f)
+	b, _ := protowire.ConsumeBytes(f[n:])
+	return msg(nil, 25, msg(nil, 9, num(nil, 2, opset)), b)
 }
 
 // text0 gives a function an overload.
