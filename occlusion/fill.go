@@ -11,27 +11,39 @@ import (
 	"github.com/deconvnet/viz/model/tensor"
 )
 
+// FillKind is a kind of Fill.
+type FillKind string
+
+const (
+	MeanFill  FillKind = "mean"  // the mean colour of the training data
+	ValueFill FillKind = "value" // a colour, Fill.Values or Fill.Pixel
+	ImageFill FillKind = "image" // the image's own mean colour
+	BlurFill  FillKind = "blur"  // the image, blurred
+	NoiseFill FillKind = "noise" // noise with the image's mean and standard deviation
+)
+
 // Fill is what the patch is made of. The zero value is the mean colour of the
 // training data, a grey in the paper.
 type Fill struct {
-	Kind   string    // "mean" (or ""), "value", "image", "blur", "noise"
-	Values []float32 // for "value": one per channel, or one for all, in units of the network's input
-	Pixel  *float32  // for "value", instead of Values: a grey level 0..255
-	Seed   uint64    // for "noise"
+	Kind   FillKind  // "" is MeanFill
+	Values []float32 // of ValueFill: one per channel, or one for all, in units of the network's input
+	Pixel  *float32  // of ValueFill, instead of Values: a grey level 0..255
+	Seed   uint64    // of NoiseFill
 }
 
 // ParseFill reads mean, image, blur, noise:SEED, a grey level 0..255, or
 // input:V[,V...] in units of the network's input.
 func ParseFill(s string) (Fill, error) {
-	switch kind, arg, has := strings.Cut(s, ":"); {
-	case !has && (kind == "mean" || kind == "image" || kind == "blur" || kind == "noise"):
+	kind, arg, has := strings.Cut(s, ":")
+	switch kind := FillKind(kind); {
+	case !has && (kind == MeanFill || kind == ImageFill || kind == BlurFill || kind == NoiseFill):
 		return Fill{Kind: kind}, nil
-	case has && kind == "noise":
+	case has && kind == NoiseFill:
 		seed, err := strconv.ParseUint(arg, 10, 64)
 		if err != nil {
 			return Fill{}, fmt.Errorf("fill %q: the seed is a number", s)
 		}
-		return Fill{Kind: "noise", Seed: seed}, nil
+		return Fill{Kind: NoiseFill, Seed: seed}, nil
 	case has && kind == "input":
 		var values []float32
 		for _, p := range strings.Split(arg, ",") {
@@ -41,32 +53,32 @@ func ParseFill(s string) (Fill, error) {
 			}
 			values = append(values, float32(v))
 		}
-		return Fill{Kind: "value", Values: values}, nil
+		return Fill{Kind: ValueFill, Values: values}, nil
 	}
 	v, err := strconv.ParseFloat(s, 32)
 	if err != nil || !(v >= 0 && v <= 255) {
 		return Fill{}, fmt.Errorf("fill %q: want mean, image, blur, noise:SEED, a grey level 0..255, or input:V[,V...] in network units", s)
 	}
 	p := float32(v)
-	return Fill{Kind: "value", Pixel: &p}, nil
+	return Fill{Kind: ValueFill, Pixel: &p}, nil
 }
 
 func (f Fill) String() string {
 	switch {
 	case f.Kind == "":
 		return "mean"
-	case f.Kind == "noise":
+	case f.Kind == NoiseFill:
 		return fmt.Sprintf("noise:%d", f.Seed)
-	case f.Kind == "value" && f.Pixel != nil:
+	case f.Kind == ValueFill && f.Pixel != nil:
 		return fmt.Sprint(*f.Pixel)
-	case f.Kind == "value":
+	case f.Kind == ValueFill:
 		var parts []string
 		for _, v := range f.Values {
 			parts = append(parts, fmt.Sprint(v))
 		}
 		return "input:" + strings.Join(parts, ",")
 	}
-	return f.Kind
+	return string(f.Kind)
 }
 
 // Pixels returns the filler [C, H, W] in network units: the patch shows the
@@ -77,9 +89,9 @@ func (f Fill) Pixels(x *tensor.Tensor, net *model.Network, patch [2]int) ([]floa
 	out := make([]float32, in.C*plane)
 	level := make([]float32, in.C)
 	switch f.Kind {
-	case "", "mean":
+	case "", MeanFill:
 		level = net.Preprocess.MeanFill(in)
-	case "value":
+	case ValueFill:
 		for c := range level {
 			switch {
 			case f.Pixel != nil:
@@ -92,21 +104,21 @@ func (f Fill) Pixels(x *tensor.Tensor, net *model.Network, patch [2]int) ([]floa
 				return nil, fmt.Errorf("occlusion: fill has %d values, the input has %d channels", len(f.Values), in.C)
 			}
 		}
-	case "image", "noise":
+	case ImageFill, NoiseFill:
 		rng := rand.New(rand.NewPCG(f.Seed, 0x6f63636c))
 		for c := range in.C {
 			mean, dev := moments(x.Data[c*plane : (c+1)*plane])
 			level[c] = float32(mean)
-			if f.Kind == "noise" {
+			if f.Kind == NoiseFill {
 				for i := range plane {
 					out[c*plane+i] = float32(mean + dev*rng.NormFloat64())
 				}
 			}
 		}
-		if f.Kind == "noise" {
+		if f.Kind == NoiseFill {
 			return out, nil
 		}
-	case "blur":
+	case BlurFill:
 		// Wide enough that nothing the size of the patch survives.
 		sigma := float64(max(patch[0], patch[1])) / 2
 		for c := range in.C {

@@ -35,6 +35,24 @@ const (
 	Brute Method = "brute"
 )
 
+// ParseMethod reads fast, box or brute; "" is fast.
+func ParseMethod(s string) (Method, error) {
+	switch m := Method(s); m {
+	case "", "fast":
+		return Fast, nil
+	case Box, Brute:
+		return m, nil
+	}
+	return Fast, fmt.Errorf("method %s: want fast, box or brute", s)
+}
+
+func (m Method) String() string {
+	if m == Fast {
+		return "fast"
+	}
+	return string(m)
+}
+
 // Options of a scan. The zero value is the paper's setting, in proportion to
 // the input: a patch of 50/224 of it at strides of 6/224.
 type Options struct {

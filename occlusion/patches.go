@@ -19,10 +19,30 @@ type patches struct {
 	width         int // of the input
 }
 
+// OptionError says which of the Options is wrong, and how.
+type OptionError struct {
+	Option  string // name of the field, such as "Patch"
+	Problem string
+}
+
+func (e *OptionError) Error() string { return "occlusion: " + e.Problem }
+
+func wrong(option, format string, args ...any) error {
+	return &OptionError{option, fmt.Sprintf(format, args...)}
+}
+
+// smaller tells which of patch and stride is too small.
+func smaller(patch, stride int) string {
+	if patch < 1 {
+		return "Patch"
+	}
+	return "Stride"
+}
+
 // layouts returns the patches of all sizes asked for.
 func layouts(net *model.Network, o Options) ([]*patches, error) {
 	if o.Soft < 0 {
-		return nil, fmt.Errorf("occlusion: an edge of %d pixels: want 0 or more", o.Soft)
+		return nil, wrong("Soft", "an edge of %d pixels: want 0 or more", o.Soft)
 	}
 	if o.Segments != nil {
 		p, err := segments(net, o)
@@ -52,10 +72,10 @@ func layout(net *model.Network, o Options, patch [2]int) (*patches, error) {
 			g.stride[a] = max((size[a]*6+112)/224, 1)
 		}
 		if g.patch[a] < 1 || g.stride[a] < 1 {
-			return nil, fmt.Errorf("occlusion: a patch %d pixels %s at stride %d: want at least 1", g.patch[a], axis, g.stride[a])
+			return nil, wrong(smaller(g.patch[a], g.stride[a]), "a patch %d pixels %s at stride %d: want at least 1", g.patch[a], axis, g.stride[a])
 		}
 		if g.patch[a] > size[a] {
-			return nil, fmt.Errorf("occlusion: a patch %d pixels %s does not fit into an input of %d", g.patch[a], axis, size[a])
+			return nil, wrong("Patch", "a patch %d pixels %s does not fit into an input of %d", g.patch[a], axis, size[a])
 		}
 		last := size[a] - g.patch[a]
 		for at := 0; at <= last; at += g.stride[a] {
@@ -78,7 +98,7 @@ func layout(net *model.Network, o Options, patch [2]int) (*patches, error) {
 func segments(net *model.Network, o Options) (*patches, error) {
 	in := net.Input
 	if len(o.Segments) != in.H*in.W {
-		return nil, fmt.Errorf("occlusion: segments have %d pixels, the input %d x %d", len(o.Segments), in.H, in.W)
+		return nil, wrong("Segments", "segments have %d pixels, the input %d x %d", len(o.Segments), in.H, in.W)
 	}
 	g := &patches{rows: 1, width: in.W, segments: make([]int32, len(o.Segments))}
 	for _, l := range o.Segments {
@@ -89,7 +109,7 @@ func segments(net *model.Network, o Options) (*patches, error) {
 	slices.Sort(g.labels)
 	g.labels = slices.Compact(g.labels)
 	if len(g.labels) == 0 {
-		return nil, fmt.Errorf("occlusion: the mask has no segments")
+		return nil, wrong("Segments", "the mask has no segments")
 	}
 	g.cols = len(g.labels)
 	g.boxes = make([]model.Box, g.cols)

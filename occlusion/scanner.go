@@ -60,7 +60,7 @@ func New(engine *model.Engine, net *model.Network, o Options) (*Scanner, error) 
 	switch o.Method {
 	case Fast, Box, Brute:
 	default:
-		return nil, fmt.Errorf("occlusion: no method %q", o.Method)
+		return nil, wrong("Method", "no method %q", o.Method)
 	}
 	if o.Method == Brute || kernel.Name() == "ref" {
 		s.brute, err = engine.Compile(net, model.Keep{Layers: append([]string{net.Logits}, s.layers...)})

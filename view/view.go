@@ -15,6 +15,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -43,6 +44,11 @@ type Input struct {
 	Name   string // for captions and provenance, such as the file's path
 	Stem   string // for the names of figures, unique among the images of a run
 	Tensor *tensor.Tensor
+}
+
+// InputOf is image i of a list, loaded before.
+func InputOf(src *images.Inputs, i int, x *tensor.Tensor) Input {
+	return Input{Name: src.Items[i].Name, Stem: src.Items[i].Stem, Tensor: x}
 }
 
 // picture is the image in pixels.

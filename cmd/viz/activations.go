@@ -93,7 +93,7 @@ func activations(c *cli.Context) error {
 		if drawn++; drawn > draw {
 			return nil
 		}
-		figures, err := session.Activations(request, t, view.Input{Name: src.Items[i].Name, Stem: src.Items[i].Stem, Tensor: x})
+		figures, err := session.Activations(request, t, view.InputOf(src, i, x))
 		if err != nil {
 			return err
 		}

@@ -281,7 +281,7 @@ func deconvUnit(c *cli.Context, net *model.Network, sheets view.Sheets, paths []
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
 	session := view.NewSession(engine, net)
-	request, in := view.Unit{Unit: u, Rule: sheets.Rule, Clip: sheets.Clip}, view.Input{Name: src.Items[i].Name, Stem: src.Items[i].Stem, Tensor: x}
+	request, in := view.Unit{Unit: u, Rule: sheets.Rule, Clip: sheets.Clip}, view.InputOf(src, i, x)
 	p, err := session.ProjectUnit(request, in)
 	if err != nil {
 		return err

@@ -140,15 +140,17 @@ func demo(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		m, err := occlusion.Scan(c.Context, engine, net, x, occlusion.Options{Classes: []int{src.Items[i].Label}})
+		in := view.InputOf(src, i, x)
+		in.Stem = net.Class(src.Items[i].Label)
+		figures, err := session.Occlude(c.Context, view.Occlusion{Options: occlusion.Options{Classes: []int{src.Items[i].Label}}}, in)
 		if err != nil {
 			return err
 		}
-		name, err := drawOcclusion(out, m, "occlusion-"+net.Class(src.Items[i].Label), src.Items[i].Name, "", occlusion.Style{Name: images.Title(src.Items[i].Name)})
+		written, err := out.figures(figures...)
 		if err != nil {
 			return err
 		}
-		names = append(names, name)
+		names = append(names, written...)
 	}
 	add("What the decision rests on", "A grey patch covers the image, place by place; the network is run on each.", "viz occlude --model shapes --data shapes --limit 3", names...)
 

@@ -86,7 +86,7 @@ func gradcam(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		figure, err := session.GradCAM(request, t, view.Input{Name: src.Items[i].Name, Stem: src.Items[i].Stem, Tensor: x})
+		figure, err := session.GradCAM(request, t, view.InputOf(src, i, x))
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/onnx"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
@@ -139,7 +140,7 @@ func inspect(c *cli.Context) error {
 			name += " (" + l.Module + ")"
 		}
 		if l.Field[0] > 0 {
-			field, stride = pair(l.Field), pair(l.Stride)
+			field, stride = view.PairText(l.Field), view.PairText(l.Stride)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", number, name, l.Kind, l.Attributes, l.Output,
 			count(int64(l.Weights)), count(l.MACs), field, stride, l.Rule)
@@ -226,13 +227,6 @@ func modelArgument(c *cli.Context) (*model.Network, error) {
 	}
 	net, _, err := loadModel(c, false)
 	return net, err
-}
-
-func pair(p [2]int) string {
-	if p[0] == p[1] {
-		return fmt.Sprint(p[0])
-	}
-	return fmt.Sprintf("%dx%d", p[0], p[1])
 }
 
 // count writes a number with k, M or G, and nothing for 0.

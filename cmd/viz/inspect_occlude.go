@@ -7,6 +7,7 @@ import (
 
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/occlusion"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
@@ -51,7 +52,7 @@ func inspectOcclusion(c *cli.Context, net *model.Network, spec string) error {
 		return printJSON(c, occlusionPlan{net.Name, o.Patch, o.Stride, p.Positions, p.MACs, p.Whole, p.Memory, p.Layers})
 	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s\tpatch %s, stride %s\t%d positions\n\n", net.Name, pair(o.Patch), pair(o.Stride), p.Positions)
+	fmt.Fprintf(w, "%s\tpatch %s, stride %s\t%d positions\n\n", net.Name, view.PairText(o.Patch), view.PairText(o.Stride), p.Positions)
 	fmt.Fprintf(w, "name\tway\tplaces\tof\tmultiply-adds a position\tof\ttimes fewer\n")
 	for _, l := range p.Layers {
 		if l.Whole == 0 {

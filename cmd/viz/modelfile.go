@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/deconvnet/viz/model"
@@ -12,6 +11,7 @@ import (
 	"github.com/deconvnet/viz/model/onnx"
 	"github.com/deconvnet/viz/model/open"
 	"github.com/deconvnet/viz/model/tensor"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
@@ -32,17 +32,8 @@ var atFlag = &cli.StringFlag{Name: "at", Usage: "of a network with scores for ev
 
 // atPlace reads --at, nil if it is not given.
 func atPlace(c *cli.Context) (*[2]int, error) {
-	text := c.String("at")
-	if text == "" {
-		return nil, nil
-	}
-	row, column, two := strings.Cut(text, ",")
-	y, errY := strconv.Atoi(strings.TrimSpace(row))
-	x, errX := strconv.Atoi(strings.TrimSpace(column))
-	if !two || errY != nil || errX != nil || y < 0 || x < 0 {
-		return nil, usage("--at "+text+": want ROW,COLUMN", "")
-	}
-	return &[2]int{y, x}, nil
+	at, err := view.ParseAt(c.String("at"))
+	return at, requestErr(err)
 }
 
 // modelFlags adds the flags about networks to a command that has --model. --size

@@ -167,8 +167,21 @@ func (o *output) path(name string) string {
 // claim refuses to write over a picture that was made from another network or
 // image, or not by viz, unless --force or its very name in --out says so.
 func (o *output) claim(path string, more ...string) error {
-	if !isFile(path) {
+	other := o.other(path, more...)
+	switch {
+	case other == "":
 		return nil
+	case o.one != "" || o.c.Bool("force"):
+		note(o.c, "replacing %s, which %s", path, other)
+		return nil
+	}
+	return hinted(fmt.Errorf("%s is there already and %s", path, other), "--force replaces it; --out names another folder")
+}
+
+// other says what a picture was made from, if not from this network and image; "" if it was, or is not there.
+func (o *output) other(path string, more ...string) string {
+	if !isFile(path) {
+		return ""
 	}
 	text, err := imageio.ReadText(path)
 	of := map[string]string{}
@@ -187,14 +200,16 @@ func (o *output) claim(path string, more ...string) error {
 			other = "was made from " + v
 		}
 	}
-	switch {
-	case other == "":
-		return nil
-	case o.one != "" || o.c.Bool("force"):
-		note(o.c, "replacing %s, which %s", path, other)
-		return nil
+	return other
+}
+
+// shows reports whether a picture is there, whole, and was made from an image and this network.
+func (o *output) shows(path, image string) bool {
+	if !isFile(path) || o.other(path, "image", image) != "" {
+		return false
 	}
-	return hinted(fmt.Errorf("%s is there already and %s", path, other), "--force replaces it; --out names another folder")
+	_, err := imageio.Open(path)
+	return err == nil
 }
 
 // page writes a page of HTML.

@@ -41,7 +41,12 @@ func (p *problem) Unwrap() error { return p.err }
 func usage(msg, hint string) error { return &problem{errors.New(msg), hint, 2} }
 
 // usageErr is a mistake on the command line that another error explains.
-func usageErr(err error) error { return &problem{err, "", 2} }
+func usageErr(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &problem{err, "", 2}
+}
 
 // requestErr turns what is wrong with a request into a mistake on the command line, and shows what an error advises.
 func requestErr(err error) error {

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/occlusion"
+	"github.com/urfave/cli/v2"
+)
+
+const (
+	// beside is about the memory that viz takes beside the weights and the scan:
+	// the program itself, pictures, garbage not yet collected.
+	beside = 80 << 20
+	// headroom is kept between what the garbage collector is told and the bound.
+	headroom = 48 << 20
+)
+
+// memoryLimit reads --memory, a bound for the whole process, 0 if there is none,
+// and tells the garbage collector.
+func memoryLimit(c *cli.Context) (int, error) {
+	text := c.String("memory")
+	if text == "" {
+		return 0, nil
+	}
+	size, err := parseSize(text)
+	if err == nil {
+		debug.SetMemoryLimit(int64(size - min(headroom, size/4)))
+	}
+	return size, err
+}
+
+// scanMemory returns what a scan may take beside the network if the whole process
+// has the given limit.
+func scanMemory(net *model.Network, limit int) (int, error) {
+	weights := 0
+	layers, err := net.Summary()
+	if err != nil {
+		return 0, err
+	}
+	for _, l := range layers {
+		weights += 4 * l.Weights
+	}
+	if limit == 0 {
+		debug.SetMemoryLimit(int64(weights + 400_000_000 - headroom))
+		return 0, nil
+	}
+	left := limit - weights - beside
+	if left < 1<<20 {
+		return 0, usage(fmt.Sprintf("--memory %d MB is too little: the network's weights take %d MB, viz itself about %d MB",
+			limit/1_000_000, weights/1_000_000, beside/1_000_000), "raise --memory")
+	}
+	return left, nil
+}
+
+// parseSize reads 900M, 2G, 500000k or bytes.
+func parseSize(text string) (int, error) {
+	digits := strings.TrimRight(text, "BbiI")
+	unit := 1.0
+	if n := len(digits); n > 0 {
+		switch digits[n-1] {
+		case 'k', 'K':
+			unit = 1e3
+		case 'M', 'm':
+			unit = 1e6
+		case 'G', 'g':
+			unit = 1e9
+		}
+		if unit > 1 {
+			digits = digits[:n-1]
+		}
+	}
+	v, err := strconv.ParseFloat(digits, 64)
+	if err != nil || !(v > 0 && v*unit < 1e15) {
+		return 0, usage("--memory "+text+": want a size such as 900M or 2G", "")
+	}
+	return int(v * unit), nil
+}
+
+// memoryHint explains that a scan does not fit.
+func memoryHint(err error) error {
+	if _, ok := errors.AsType[*occlusion.MemoryError](err); ok {
+		return hinted(err, "raise --memory")
+	}
+	return err
+}

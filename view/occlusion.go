@@ -1,0 +1,345 @@
+package view
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"image"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+	"github.com/deconvnet/viz/occlusion"
+)
+
+// More scalings, of colour bars of occlusion maps.
+const (
+	PerPicture Scaling = "own"    // each picture has its own scale
+	PerSeries  Scaling = "series" // all pictures of a run share one, see SeriesScale
+)
+
+// Occlusion asks what a decision rests on: images are covered place by place ([zeiler14] 4.2).
+type Occlusion struct {
+	occlusion.Options
+	Paper   bool    // the paper's colours, with the patch and stride that are the default
+	Scale   Scaling // of the colour bars: PerPicture (the default), PerSeries, or Fixed
+	Fixed   float64 // the drop at the ends of the colour bar for Scale Fixed
+	Opacity float64 // of the overlay, to 1; 0: 0.55
+}
+
+// ParsePatches reads one or several sizes of the patch, as in "8" or "16,32x8".
+func ParsePatches(s string) (patch [2]int, sizes [][2]int, err error) {
+	for i, size := range strings.Split(s, ",") {
+		p, err := ParsePair("patch", size)
+		switch {
+		case err != nil:
+			return patch, nil, err
+		case i == 0:
+			patch = p
+		case p == [2]int{}:
+			return patch, nil, &FieldError{Field: "patch", Problem: s + ": a size is missing"}
+		case p != patch && !slices.Contains(sizes, p):
+			sizes = append(sizes, p)
+		}
+	}
+	return patch, sizes, nil
+}
+
+// ParseEdge reads "inside" (or ""), positions at multiples of the stride, or "cover", which adds those at the border.
+func ParseEdge(s string) (cover bool, err error) {
+	if s != "" && s != "inside" && s != "cover" {
+		return false, &FieldError{Field: "edge", Problem: s + ": want inside or cover"}
+	}
+	return s == "cover", nil
+}
+
+// ParseOcclusionScale reads Occlusion.Scale and Fixed.
+func ParseOcclusionScale(s string) (Scaling, float64, error) {
+	if v, err := strconv.ParseFloat(s, 64); err == nil && v > 0 && v <= 1 {
+		return Fixed, v, nil
+	}
+	if k := Scaling(s); k == "" || k == PerPicture || k == PerSeries {
+		return k, 0, nil
+	}
+	return "", 0, &FieldError{Field: "scale", Problem: s + ": want own, series, or a loss of more than 0, at most 1"}
+}
+
+// Validate reports the first thing wrong with the request for a network. Session.Occluder checks the classes and
+// the place.
+func (r Occlusion) Validate(net *model.Network) error {
+	if r.Soft < 0 {
+		return &FieldError{Field: "soft", Problem: fmt.Sprintf("%d: must not be negative", r.Soft)}
+	}
+	if !(r.Opacity >= 0 && r.Opacity <= 1) {
+		return &FieldError{Field: "opacity", Problem: fmt.Sprintf("%v: want more than 0, at most 1", r.Opacity)}
+	}
+	switch r.Scale {
+	case "", PerPicture, PerSeries:
+	case Fixed:
+		if !(r.Fixed > 0 && r.Fixed <= 1) {
+			return &FieldError{Field: "scale", Problem: fmt.Sprintf("%v: want a loss of more than 0, at most 1", r.Fixed)}
+		}
+	default:
+		return r.Scale.check(PerPicture, PerSeries, Fixed)
+	}
+	if r.Paper && (r.Patch != [2]int{} || r.Stride != [2]int{} || len(r.Sizes) > 0) {
+		return &FieldError{Field: "paper", Problem: "sets patch and stride", Hint: "leave out --patch and --stride"}
+	}
+	if _, err := occlusion.ParseMethod(string(r.Method)); err != nil {
+		return &FieldError{Field: "method", Problem: strings.TrimPrefix(err.Error(), "method ")}
+	}
+	if r.Memory < 0 || r.Batch < 0 {
+		return &FieldError{Field: "memory", Problem: fmt.Sprintf("%d, batch %d: must not be negative", r.Memory, r.Batch)}
+	}
+	if err := r.validateMask(); err != nil {
+		return err
+	}
+	return r.validateLayout(net)
+}
+
+// validateMask refuses what means nothing beside a mask.
+func (r Occlusion) validateMask() error {
+	if r.Segments == nil {
+		return nil
+	}
+	for _, other := range []struct {
+		field string
+		set   bool
+	}{{"patch", r.Patch != [2]int{} || len(r.Sizes) > 0}, {"stride", r.Stride != [2]int{}}, {"edge", r.Cover}, {"soft", r.Soft > 0}, {"paper", r.Paper}} {
+		if other.set {
+			return &FieldError{Field: "mask", Problem: "goes without --" + other.field + ": the mask's segments are what is covered"}
+		}
+	}
+	return nil
+}
+
+// validateLayout tries where the patches would lie.
+func (r Occlusion) validateLayout(net *model.Network) error {
+	_, _, err := occlusion.Cost(net, r.Options)
+	e, ok := errors.AsType[*occlusion.OptionError](err)
+	if !ok {
+		return err
+	}
+	fields := map[string]FieldError{
+		"Patch":    {Field: "patch", Problem: r.patchText()},
+		"Stride":   {Field: "stride", Problem: PairText(r.Stride)},
+		"Segments": {Field: "mask"},
+		"Soft":     {Field: "soft", Problem: fmt.Sprint(r.Soft)},
+	}
+	f, ok := fields[e.Option]
+	if !ok {
+		return err
+	}
+	f.Problem = strings.TrimPrefix(f.Problem+": "+e.Problem, ": ")
+	return &f
+}
+
+// patchText lists the sizes of the patch, "" if that is the default.
+func (r Occlusion) patchText() string {
+	if r.Patch == [2]int{} {
+		return ""
+	}
+	var all []string
+	for _, p := range append([][2]int{r.Patch}, r.Sizes...) {
+		all = append(all, PairText(p))
+	}
+	return strings.Join(all, ",")
+}
+
+// Text is all of the request that numbers and pictures depend on: what is not the default, in one line. Requests
+// of one text give the same results for the same network and image.
+func (r Occlusion) Text() string {
+	var parts []string
+	add := func(set bool, name string, value any) {
+		if set {
+			parts = append(parts, fmt.Sprintf("%s=%v", name, value))
+		}
+	}
+	add(r.Patch != [2]int{}, "patch", r.patchText())
+	add(r.Stride != [2]int{}, "stride", PairText(r.Stride))
+	add(r.Cover, "edge", "cover")
+	add(r.Fill.String() != "mean", "fill", r.Fill)
+	add(r.Soft > 0, "soft", r.Soft)
+	if r.Segments != nil {
+		add(true, "mask", digest(r.Segments))
+	}
+	add(r.Classes != nil, "class", list(r.Classes))
+	if r.At != nil {
+		add(true, "at", list(r.At[:]))
+	}
+	add(r.Layers != nil, "layer", strings.Join(r.Layers, ","))
+	add(r.Paper, "paper", true)
+	add(r.Method != occlusion.Fast, "method", r.Method)
+	add(r.Scale == PerSeries, "scale", PerSeries)
+	add(r.Scale == Fixed, "scale", r.Fixed)
+	add(r.Opacity != 0 && r.Opacity != defaultOpacity, "opacity", r.Opacity)
+	return strings.Join(parts, " ")
+}
+
+const defaultOpacity = 0.55
+
+func list(numbers []int) string {
+	var s []string
+	for _, n := range numbers {
+		s = append(s, strconv.Itoa(n))
+	}
+	return strings.Join(s, ",")
+}
+
+// digest identifies numbers.
+func digest[T int32 | float32](data []T) string {
+	h := sha256.New()
+	var buf []byte
+	for part := range slices.Chunk(data, 1<<14) {
+		buf = buf[:0]
+		for _, v := range part {
+			bits := uint32(v)
+			if f, ok := any(v).(float32); ok {
+				bits = math.Float32bits(f)
+			}
+			buf = binary.LittleEndian.AppendUint32(buf, bits)
+		}
+		h.Write(buf)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// Hash identifies what the network sees of the image.
+func (in Input) Hash() string { return digest(in.Tensor.Data) }
+
+// MaskLabels reads a picture of segments for Occlusion.Segments: one for each colour, named 0xRRGGBB, none where it
+// is transparent.
+func MaskLabels(img image.Image, net *model.Network) []int32 {
+	in := net.Input
+	fit := net.Preprocess.FitLabels(img, in.H, in.W)
+	labels := make([]int32, in.H*in.W)
+	for i := range labels {
+		p := fit.Pix[i/in.W*fit.Stride+i%in.W*4:]
+		labels[i] = int32(p[0])<<16 | int32(p[1])<<8 | int32(p[2])
+		if p[3] < 128 {
+			labels[i] = -1
+		}
+	}
+	return labels
+}
+
+// Occluder is an Occlusion request made ready for any number of images. It may be used by many goroutines at once.
+type Occluder struct {
+	s       *Session
+	r       Occlusion
+	text    string
+	scanner *occlusion.Scanner
+}
+
+// Occluder prepares a request. An error may be an *occlusion.MemoryError.
+func (s *Session) Occluder(r Occlusion) (*Occluder, error) {
+	if err := r.Validate(s.Net); err != nil {
+		return nil, err
+	}
+	reading, err := s.Net.Reading()
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range r.Classes {
+		if err := reading.Check(model.Target{Class: k}); err != nil {
+			return nil, &FieldError{Field: "class", Problem: fmt.Sprintf("%d: %v", k, err)}
+		}
+	}
+	if err := reading.Check(model.Target{At: r.At}); err != nil && r.At != nil {
+		return nil, &FieldError{Field: "at", Problem: fmt.Sprintf("%s: %v", list(r.At[:]), err)}
+	}
+	scanner, err := occlusion.New(s.Engine, s.Net, r.Options)
+	if err != nil {
+		return nil, err
+	}
+	return &Occluder{s: s, r: r, text: r.Text(), scanner: scanner}, nil
+}
+
+// Predict says what the scan of an image will take.
+func (o *Occluder) Predict() occlusion.Prediction { return o.scanner.Predict() }
+
+// Scan covers an image, and returns a map for each size of the patch.
+func (o *Occluder) Scan(ctx context.Context, x *tensor.Tensor, progress func(done, total int)) ([]*occlusion.Map, error) {
+	return o.scanner.ScanAllProgress(ctx, x, progress)
+}
+
+// SeriesScale is the one scale of a series of maps, see PerSeries.
+func SeriesScale(maps ...*occlusion.Map) *occlusion.Scale {
+	scale := &occlusion.Scale{}
+	for _, m := range maps {
+		scale.Include(m)
+	}
+	return scale
+}
+
+// Base is what the figures and arrays of an image are called for a size of the patch.
+func (o *Occluder) Base(stem string, patch [2]int) string {
+	name := "occlusion-" + stem
+	if len(o.r.Sizes) > 0 {
+		name += "-" + PairText(patch)
+	}
+	return name
+}
+
+// Names are what the figures of an image will be called, by size of the patch and class, if the classes are
+// given; the most probable one adds nothing to a name.
+func (o *Occluder) Names(stem string) (names [][]string) {
+	for _, patch := range o.scanner.Patches() {
+		base := o.Base(stem, patch)
+		of := []string{base}
+		if len(o.r.Classes) > 1 {
+			of = nil
+			for _, k := range o.r.Classes {
+				of = append(of, base+"-"+o.s.Net.Class(k))
+			}
+		}
+		names = append(names, of)
+	}
+	return names
+}
+
+// Figures draws the maps of an image, one figure for each class of each. series is the scale of a series, or nil.
+func (o *Occluder) Figures(in Input, maps []*occlusion.Map, series *occlusion.Scale) (out []Figure) {
+	names := o.Names(in.Stem)
+	for i, m := range maps {
+		for j, k := range m.Classes {
+			out = append(out, Figure{Name: names[i][j], Image: m.Figure(o.style(in, j, series)), Numbers: o.Numbers(in, m, k),
+				Array: &Array{[]int{m.Net.Input.H, m.Net.Input.W}, m.PixelDrop[j]},
+				Facts: []Fact{{"image", in.Name}, {"class", m.Net.Class(k)}, {"patch", PairText(m.Patch)}, {"stride", PairText(m.Stride)},
+					{"fill", m.FillName}, {"method", m.Method.String()}}})
+		}
+	}
+	return out
+}
+
+func (o *Occluder) style(in Input, class int, series *occlusion.Scale) occlusion.Style {
+	s := occlusion.Style{Class: class, Paper: o.r.Paper, Name: images.Title(in.Name), Alpha: o.r.Opacity, Scale: series}
+	if o.r.Scale == Fixed {
+		s.Scale = &occlusion.Scale{Loss: o.r.Fixed}
+	}
+	return s
+}
+
+// Occlude draws the maps of one image, each on its own scale unless the request fixes one.
+func (s *Session) Occlude(ctx context.Context, r Occlusion, in Input) ([]Figure, error) {
+	o, err := s.Occluder(r)
+	if err != nil {
+		return nil, err
+	}
+	maps, err := o.Scan(ctx, in.Tensor, r.Progress)
+	if err != nil {
+		return nil, err
+	}
+	var series *occlusion.Scale
+	if r.Scale == PerSeries {
+		series = SeriesScale(maps...)
+	}
+	return o.Figures(in, maps, series), nil
+}
