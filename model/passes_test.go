@@ -116,6 +116,8 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		"Normalize/l1":       squared(on(&model.Normalize{Op: model.NormL1, From: []int{3, 7, 9}, Axes: []int{1}})),
 		"Normalize/l2":       on(&model.Normalize{Op: model.NormL2, From: []int{3, 7, 9}, Axes: []int{1}}),
 		"Where":              both(on(nil), &model.Where{M: []int{9}, A: []int{3, 7, 9}, B: []int{3, 7, 9}, Mask: tensor.From([]float32{1, 0, 1, 1, 0, 0, 1, 0, 1}, 9)}),
+		"Where/other":        both(on(nil), &model.Where{M: []int{}, A: []int{3, 7, 9}, B: []int{3, 7, 9}, Mask: tensor.New()}),
+		"Where/first":        both(on(nil), &model.Where{M: []int{}, A: []int{3, 7, 9}, B: []int{3, 7, 9}, Mask: tensor.From([]float32{1})}),
 		"Where/mask":         where(on(nil)),
 		"CumSum":             on(&model.CumSum{Outer: 3, Size: 7, Inner: 9, Exclusive: true}),
 		"CumSum/reverse":     on(&model.CumSum{Outer: 21, Size: 9, Inner: 1, Reverse: true}),

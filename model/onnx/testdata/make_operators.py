@@ -196,6 +196,7 @@ def three(z):
 
 
 case("attention of three axes", "Attention", [three(q), three(k), three(v)], three(attend(q, k, v)), opset=23, q_num_heads=2, kv_num_heads=2)
+case("grid far away", "GridSample", [r(1, 2, 3, 3), np.float32([[[[1e12, 0], [0, -1e12]]]])], np.zeros((1, 2, 1, 2), np.float32), opset=20)
 
 with open(__file__.replace("make_operators.py", "operators.json"), "w") as f:
     f.write("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n")
