@@ -1,13 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
@@ -22,25 +21,10 @@ func classifyCommand() *cli.Command {
 	}
 }
 
-// classified is the JSON form of one image's classes.
-type classified struct {
-	Image    string         `json:"image"`
-	Label    *int           `json:"label,omitempty"`  // true class, if the data set says
-	Quantity model.Quantity `json:"quantity"`         // probability, or value: then there are no probabilities
-	Labels   []int          `json:"labels,omitempty"` // of several labels that stand for themselves, those of 0.5 or more
-	Top      []classScore   `json:"top"`
-}
-
-type classScore struct {
-	Class       int      `json:"class"`
-	Name        string   `json:"name,omitempty"`
-	Probability *float64 `json:"probability,omitempty"`
-	Score       float64  `json:"score"` // before softmax or sigmoid
-}
-
 func classify(c *cli.Context) error {
-	if c.Int("top") < 1 {
-		return usage(fmt.Sprintf("--top %d: want at least 1", c.Int("top")), "")
+	request := view.Classify{Top: c.Int("top")}
+	if request.Top < 1 { // 0 means the default in a request
+		return usage(fmt.Sprintf("--top %d: want at least 1", request.Top), "")
 	}
 	paths := inputPaths(c)
 	if len(paths) == 0 && c.String("data") == "" {
@@ -50,8 +34,7 @@ func classify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	reading, err := net.Classifier()
-	if err != nil {
+	if _, err := net.Classifier(); err != nil {
 		return err
 	}
 	src, err := openSource(c, net, paths, false)
@@ -63,27 +46,20 @@ func classify(c *cli.Context) error {
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	plan, err := engine.Compile(net, model.Keep{Layers: []string{net.Logits}})
+	classifier, err := view.NewSession(engine, net).Classifier(request)
 	if err != nil {
 		return err
 	}
-	var out []classified
+	var out []view.Classified
 	return each(c, src, "classifying", func(i int, x *tensor.Tensor) error {
 		if len(out) == 0 {
 			if err := warnInput(c, engine, net, x); err != nil {
 				return err
 			}
 		}
-		trace, err := plan.Run(x)
+		r, err := classifier.Classify(src, i, x)
 		if err != nil {
 			return err
-		}
-		r := classified{Image: src.Items[i].Name, Quantity: reading.Quantity(), Top: topClasses(net, reading, trace.Value(net.Logits).Data, c.Int("top"))}
-		if reading.Kind == model.SigmoidScores && !reading.Binary() {
-			r.Labels = reading.Holds(trace.Value(net.Logits).Data)
-		}
-		if src.Items[i].Label >= 0 {
-			r.Label = &src.Items[i].Label
 		}
 		out = append(out, r)
 		return nil
@@ -91,7 +67,7 @@ func classify(c *cli.Context) error {
 }
 
 // printClasses prints the classes of images as a table, or as JSON.
-func printClasses(c *cli.Context, net *model.Network, out []classified) error {
+func printClasses(c *cli.Context, net *model.Network, out []view.Classified) error {
 	if c.Bool("json") {
 		return printJSON(c, out)
 	}
@@ -106,32 +82,8 @@ func printClasses(c *cli.Context, net *model.Network, out []classified) error {
 		}
 		fmt.Fprintln(w, title)
 		for k, s := range r.Top {
-			shown := s.Score
-			if s.Probability != nil {
-				shown = *s.Probability
-			}
-			fmt.Fprintf(w, "%d\t%.5f\t%d\t%s\n", k+1, shown, s.Class, s.Name)
+			fmt.Fprintf(w, "%d\t%.5f\t%d\t%s\n", k+1, s.Shown(), s.Class, s.Name)
 		}
 	}
 	return w.Flush()
-}
-
-// topClasses are the k classes with the highest scores, best first, ties by number.
-func topClasses(net *model.Network, r *model.Reading, scores []float32, k int) []classScore {
-	classes := make([]int, r.NumClasses())
-	for i := range classes {
-		classes[i] = i
-	}
-	all := make([]classScore, len(classes))
-	for i, told := range r.TellAll(scores, classes, nil) {
-		all[i] = classScore{Class: i, Score: told.Score}
-		if r.Quantity() == model.Probability {
-			all[i].Probability = &told.Value
-		}
-		if i < len(net.Classes) {
-			all[i].Name = net.Classes[i]
-		}
-	}
-	slices.SortStableFunc(all, func(a, b classScore) int { return cmp.Compare(b.Score, a.Score) })
-	return all[:min(k, len(all))]
 }

@@ -1,15 +1,14 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"text/tabwriter"
 
-	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/classes"
 	"github.com/deconvnet/viz/model"
-	"github.com/deconvnet/viz/model/tensor"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
@@ -24,18 +23,6 @@ func evalCommand() *cli.Command {
 		Flags:  []cli.Flag{modelFlag, dataFlag, splitFlag, limitFlag, seedFlag, byNumberFlag, jsonFlag, quietFlag, workersFlag},
 		Action: eval,
 	}
-}
-
-// evaluation is the JSON form of viz eval. Dropout is off.
-type evaluation struct {
-	Model     string   `json:"model"`
-	Data      string   `json:"data"`
-	Images    int      `json:"images"`
-	Correct   int      `json:"correct"`
-	Accuracy  float64  `json:"accuracy"`
-	Loss      float64  `json:"loss"`      // mean cross entropy, natural logarithm; of sigmoids, the mean over them
-	Classes   []string `json:"classes"`   // the network's
-	Confusion [][]int  `json:"confusion"` // [true][predicted], both as the network numbers its classes
 }
 
 func eval(c *cli.Context) error {
@@ -56,7 +43,10 @@ func eval(c *cli.Context) error {
 		}
 		net = src.Net
 	}
-	if _, err := classScores(net); err != nil {
+	if _, err := view.ClassScores(net); err != nil {
+		if _, ok := errors.AsType[*view.NotClasses](err); ok {
+			return hinted(err, "--scores logits if they are")
+		}
 		return err
 	}
 	src, to, err := matchClasses(c, src)
@@ -70,7 +60,7 @@ func eval(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := evaluate(c.Context, engine, net, src, bad, step)
+	r, err := view.NewSession(engine, net).Evaluate(c.Context, view.Evaluate{Progress: step, Unreadable: func(_ int, err error) error { return bad.add(err) }}, src)
 	end()
 	if err != nil {
 		return err
@@ -84,7 +74,7 @@ func eval(c *cli.Context) error {
 }
 
 // printEvaluation prints accuracy, loss and confusion, with a row for each class of the data.
-func printEvaluation(c *cli.Context, net *model.Network, to *classes.Mapping, r *evaluation) error {
+func printEvaluation(c *cli.Context, net *model.Network, to *classes.Mapping, r *view.Evaluation) error {
 	if c.Bool("json") {
 		return printJSON(c, r)
 	}
@@ -103,92 +93,14 @@ func printEvaluation(c *cli.Context, net *model.Network, to *classes.Mapping, r 
 		if len(to.To) > 0 && !slices.Contains(to.To, i) {
 			continue // a class that the data does not have
 		}
-		total := 0
 		fmt.Fprintf(w, "%d %s\t", i, net.Class(i))
 		for _, n := range row {
 			fmt.Fprintf(w, "%d\t", n)
-			total += n
 		}
-		if total > 0 {
-			fmt.Fprintf(w, "%.3f", float64(row[i])/float64(total))
+		if recall, ok := r.Recall(i); ok {
+			fmt.Fprintf(w, "%.3f", recall)
 		}
 		fmt.Fprintln(w, "\t")
 	}
 	return w.Flush()
-}
-
-// classScores reads a network's scores, which are those of classes.
-func classScores(net *model.Network) (*model.Reading, error) {
-	r, err := net.Classifier()
-	if err == nil && r.Kind == model.RawScores {
-		return nil, hinted(fmt.Errorf("the outputs of network %s are values, not scores of classes", net.Name), "--scores logits if they are")
-	}
-	return r, err
-}
-
-// evaluate runs all inputs of a labelled source. Images that cannot be read are left out and told to bad.
-func evaluate(ctx context.Context, engine *model.Engine, net *model.Network, src *images.Inputs, bad *failures, step func(done, total int)) (*evaluation, error) {
-	reading, err := classScores(net)
-	if err != nil {
-		return nil, err
-	}
-	k, size := reading.Labels(), reading.Shape.Len()
-	r := &evaluation{Model: hash(net), Data: src.From, Classes: net.Classes}
-	for range k {
-		r.Confusion = append(r.Confusion, make([]int, k))
-	}
-	plan, err := engine.Compile(net, model.Keep{Layers: []string{net.Logits}, Fast: true})
-	if err != nil {
-		return nil, err
-	}
-	batch := plan.Batch(256<<20, 100)
-	in := net.Input
-	pixels := in.C * in.H * in.W
-	x := tensor.New(batch, in.C, in.H, in.W)
-	var loss float64
-	for at := 0; at < src.Len(); at += batch {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		n := min(batch, src.Len()-at)
-		errs := make([]error, n)
-		engine.Kernel().For(n, func(i int) { errs[i] = src.Input(at+i, x.Data[i*pixels:(i+1)*pixels]) })
-		for i, err := range errs {
-			if err != nil {
-				if err := bad.add(err); err != nil {
-					return nil, err
-				}
-				clear(x.Data[i*pixels : (i+1)*pixels])
-				continue
-			}
-			if l := src.Items[at+i].Label; l < 0 || l >= k {
-				return nil, fmt.Errorf("%s has label %d, the network has %d classes", src.Items[at+i].Name, l, k)
-			}
-		}
-		t, err := plan.Run(x.Slice(0, n))
-		if err != nil {
-			return nil, err
-		}
-		for i := range n {
-			if errs[i] != nil {
-				continue
-			}
-			r.Images++
-			scores := t.Value(net.Logits).Data[i*size : (i+1)*size]
-			label, best := src.Items[at+i].Label, reading.Predict(scores)
-			r.Confusion[label][best]++
-			if label == best {
-				r.Correct++
-			}
-			loss += reading.Loss(scores, label)
-		}
-		if step != nil {
-			step(at+n, src.Len())
-		}
-	}
-	if r.Images > 0 {
-		r.Accuracy = float64(r.Correct) / float64(r.Images)
-		r.Loss = loss / float64(r.Images)
-	}
-	return r, nil
 }

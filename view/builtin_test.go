@@ -1,11 +1,10 @@
-package main
+package view
 
 import (
 	"context"
 	"path/filepath"
 	"testing"
 
-	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/viztest"
@@ -15,7 +14,7 @@ import (
 	"github.com/deconvnet/viz/occlusion"
 )
 
-// testSource opens a data set as the commands do.
+// testSource opens a data set for a network.
 func testSource(t *testing.T, net *model.Network, spec string, limit int) *images.Inputs {
 	t.Helper()
 	list, err := images.Open(context.Background(), images.Spec{Data: spec, Limit: limit, Seed: 1}, images.Options{})
@@ -55,7 +54,7 @@ func TestBuiltinAccuracy(t *testing.T) {
 			if spec != "shapes" {
 				spec = filepath.Join(viztest.Shared(t), spec)
 			}
-			r, err := evaluate(context.Background(), engine, net, testSource(t, net, spec, 0), nil, nil)
+			r, err := NewSession(engine, net).Evaluate(context.Background(), Evaluate{}, testSource(t, net, spec, 0))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +106,7 @@ func TestPointing(t *testing.T) {
 	engine := model.NewEngine(0)
 	defer engine.Close()
 	src := testSource(t, net, "shapes", images)
-	r, err := measurePointing(context.Background(), engine, net, src, deconv.Paper, occlusion.Options{Stride: [2]int{2, 2}}, nil)
+	r, err := NewSession(engine, net).Pointing(context.Background(), Pointing{Occlusion: occlusion.Options{Stride: [2]int{2, 2}}}, src)
 	if err != nil {
 		t.Fatal(err)
 	}
