@@ -2,8 +2,10 @@ package onnx_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"math"
 	"os"
 	"slices"
@@ -19,9 +21,11 @@ import (
 // quantised are the networks of testdata/quantised.json, with what ONNX Runtime
 // 1.30 gives for pattern as input, and the largest error allowed: a step of the
 // output's scaling where sums of integers are rounded to one.
-func quantised(t testing.TB) map[string]recorded {
+func quantised(t testing.TB) map[string]recorded { return recordings(t, "testdata/quantised.json") }
+
+func recordings(t testing.TB, path string) map[string]recorded {
 	t.Helper()
-	data, err := os.ReadFile("testdata/quantised.json")
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +49,11 @@ func (r recorded) graph(t *testing.T) *onnx.Graph {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if z, err := gzip.NewReader(bytes.NewReader(data)); err == nil {
+		if data, err = io.ReadAll(z); err != nil {
+			t.Fatal(err)
+		}
+	}
 	g, err := onnx.ReadGraph(data, onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -61,18 +70,23 @@ func pattern(in model.Input) *tensor.Tensor {
 	return x
 }
 
-func TestQuantised(t *testing.T) {
+func TestQuantised(t *testing.T) { compareRecorded(t, quantised(t), 25) }
+
+// TestFamilies: networks of two to five blocks as their exporters write them, TFLite and Keras
+// among them, give what ONNX Runtime gives.
+func TestFamilies(t *testing.T) { compareRecorded(t, recordings(t, "testdata/families.json"), 13) }
+
+func compareRecorded(t *testing.T, all map[string]recorded, least int) {
 	engine := model.NewEngine(1)
 	defer engine.Close()
-	all := quantised(t)
-	if len(all) < 25 {
+	if len(all) < least {
 		t.Errorf("%d networks", len(all))
 	}
 	for name, c := range all {
 		t.Run(name, func(t *testing.T) {
 			g := c.graph(t)
 			x := pattern(g.Net.Input)
-			if strings.HasPrefix(name, "u8in") { // pictures of 8 bits
+			if strings.HasPrefix(name, "u8in") || name == "tflite" { // pictures of 8 bits
 				for i, v := range x.Data {
 					x.Data[i] = float32(math.RoundToEven(float64((v + 1) * 127)))
 				}
