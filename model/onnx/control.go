@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -116,18 +117,19 @@ func (c *converter) body(g *graph, s *scope, outputs []string) error {
 
 // condition returns input i of a node if it is a known truth value.
 func (c *converter) condition(n *node, i int) (bool, error) {
-	v, err := c.arg(n, i)
+	k, err := c.constant(n, i)
+	_, computed := errors.AsType[*refusal](err)
 	switch {
+	case computed:
+		return false, refuse("its condition %s is computed from the picture", n.inputs[i])
 	case err != nil:
 		return false, err
-	case v == nil:
+	case k == nil:
 		return false, malformed("input %d, the condition, is missing", i)
-	case v.k == nil:
-		return false, refuse("its condition %s is computed from the picture: export the network for inference, with torch.jit.trace or torch.onnx.export(dynamo=True)", n.inputs[i])
-	case v.k.len() != 1:
-		return false, malformed("its condition is %v, want one value", v.k)
+	case k.len() != 1:
+		return false, malformed("its condition is %v, want one value", k)
 	}
-	return v.k.at(0) != 0, nil
+	return k.at(0) != 0, nil
 }
 
 // ifNode takes one of two graphs.
@@ -264,8 +266,11 @@ func (c *converter) stack(rows []string, out string, axis int64) error {
 func loop(c *converter, n *node) error {
 	most := int64(-1)
 	m, err := c.constant(n, 0)
+	if _, computed := errors.AsType[*refusal](err); computed {
+		return refuse("the number of its turns, %s, is computed from the picture", n.inputs[0])
+	}
 	if err != nil {
-		return refuse("the number of its turns is computed from the picture")
+		return err
 	}
 	if m != nil {
 		if m.len() != 1 || m.i == nil {
@@ -297,11 +302,9 @@ func loop(c *converter, n *node) error {
 		if err != nil || !ok {
 			return c.spoil(n, err)
 		}
-		k := c.values[out[0]].k
-		if k == nil || k.len() != 1 {
-			return refuse("the condition of its turns is computed from the picture")
+		if goes, err = c.condition(&node{inputs: out}, 0); err != nil {
+			return err
 		}
-		goes = k.at(0) != 0
 		t.states = out[1 : 1+len(states)]
 		for i := range t.rows {
 			t.rows[i] = append(t.rows[i], out[1+len(states)+i])
