@@ -70,16 +70,16 @@ func (b Baseline) check() error {
 		return nil
 	case ConstantBaseline, OtherBaseline:
 		if len(b.Values) == 0 {
-			return &FieldError{"baseline", "no values"}
+			return &FieldError{"baseline", "of no values"}
 		}
 		for _, v := range b.Values {
 			if v-v != 0 {
-				return &FieldError{"baseline", fmt.Sprintf("%g is no finite number", v)}
+				return &FieldError{"baseline", fmt.Sprintf("%g: want finite numbers", v)}
 			}
 		}
 		return nil
 	}
-	return &FieldError{"baseline", fmt.Sprintf("%q, want mean, blur, image, constant or other", b.Kind)}
+	return &FieldError{"baseline", fmt.Sprintf("%q: want mean, blur, image, constant or other", b.Kind)}
 }
 
 // pixels is the baseline for image x, [C, H, W].
@@ -89,7 +89,7 @@ func (b Baseline) pixels(x []float32, net *model.Network) ([]float32, error) {
 	switch b.Kind {
 	case ConstantBaseline:
 		if n := len(b.Values); n != 1 && n != in.C {
-			return nil, &FieldError{"baseline", fmt.Sprintf("%d values, the input has %d channels", n, in.C)}
+			return nil, &FieldError{"baseline", fmt.Sprintf("of %d values: the input has %d channels", n, in.C)}
 		}
 		fill.Values = b.Values
 	case MeanBaseline:
@@ -101,7 +101,7 @@ func (b Baseline) pixels(x []float32, net *model.Network) ([]float32, error) {
 		fill = occlusion.Fill{Kind: "image"}
 	case OtherBaseline:
 		if want := in.Shape().Len(); len(b.Values) != want {
-			return nil, &FieldError{"baseline", fmt.Sprintf("an image of %d values, the input has %d", len(b.Values), want)}
+			return nil, &FieldError{"baseline", fmt.Sprintf("of %d values: the input has %d", len(b.Values), want)}
 		}
 		return b.Values, nil
 	}

@@ -3,6 +3,7 @@ package attribution
 import (
 	"math"
 
+	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 )
 
@@ -11,12 +12,12 @@ import (
 func (r *run) cam(t *model.Trace, image int, m Method, grads [][]float32) (values []float32, shape []int) {
 	var layers [][]float64
 	for j, name := range r.layers {
-		s := r.shapes[name]
-		a := t.Value(name).Data[image*s.Len() : (image+1)*s.Len()]
-		plane := s.H * s.W
+		p, size := r.places[j], r.shapes[name].Len()
+		a, g := maps(p, t.Value(name).Data[image*size:(image+1)*size]), maps(p, grads[j])
+		plane := p.H * p.W
 		sum := make([]float64, plane)
-		for k := range s.C {
-			addMap(m, sum, a[k*plane:(k+1)*plane], grads[j][k*plane:(k+1)*plane])
+		for k := range p.Channels {
+			addMap(m, sum, a[k*plane:(k+1)*plane], g[k*plane:(k+1)*plane])
 		}
 		layers = append(layers, sum)
 	}
@@ -82,14 +83,14 @@ func ratio(a, b float64) float64 {
 // rectifier; of several what Request.Layers says.
 func (r *run) fuse(layers [][]float64) (values []float32, shape []int) {
 	var h, w int
-	for _, name := range r.layers {
-		if s := r.shapes[name]; s.H*s.W > h*w {
-			h, w = s.H, s.W
+	for _, p := range r.places {
+		if p.H*p.W > h*w {
+			h, w = p.H, p.W
 		}
 	}
 	values = make([]float32, h*w)
 	for j, sum := range layers {
-		s := r.shapes[r.layers[j]]
+		p := r.places[j]
 		one, most := make([]float32, len(sum)), 0.0
 		for _, v := range sum {
 			most = max(most, v)
@@ -100,7 +101,7 @@ func (r *run) fuse(layers [][]float64) (values []float32, shape []int) {
 				one[i] = float32(math.Tanh(2 * ratio(max(v, 0), most)))
 			}
 		}
-		one = resize(one, s.H, s.W, h, w)
+		one = render.Smooth(one, p.H, p.W, h, w)
 		if j == 0 {
 			copy(values, one)
 			continue

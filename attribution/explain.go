@@ -78,7 +78,8 @@ type run struct {
 	r      Request
 	x      []float32
 	shapes map[string]model.Shape
-	layers []string     // of class activation methods
+	layers []string // of class activation methods
+	places []model.Places
 	clean  *model.Trace // of the image, with what the method needs
 	read   *model.Reading
 	scores []float64 // of the image, by target
@@ -161,8 +162,26 @@ func (r *run) findLayers() error {
 		case s.Flat:
 			return fmt.Errorf("layer %s has %d numbers without places, no maps", name, s.C)
 		}
+		places, err := r.e.net.Places(name, r.r.Tokens)
+		if err != nil {
+			return err
+		}
+		r.places = append(r.places, places)
 	}
 	return nil
+}
+
+// maps are a layer's value as maps, [C][H*W] of its places.
+func maps(p model.Places, value []float32) []float32 {
+	if !p.Last && p.Before == 0 {
+		return value
+	}
+	plane := p.H * p.W
+	out := make([]float32, p.Channels*plane)
+	for i := range out {
+		out[i] = value[p.Index(i/plane, i%plane)]
+	}
+	return out
 }
 
 // at is the node that a target is read from.

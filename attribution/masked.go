@@ -17,24 +17,23 @@ func (r *run) masked(ctx context.Context) ([]*Result, error) {
 	sums := make([][][]float64, targets) // by target, by layer
 	weights := make([][]float64, targets)
 	passes, done, total := 1, 0, 0
-	for _, name := range r.layers {
-		total += r.shapes[name].C
+	for _, p := range r.places {
+		total += p.Channels
 	}
-	for _, name := range r.layers {
-		s := r.shapes[name]
-		maps := r.clean.Value(name).Data
+	for j, p := range r.places {
+		a := maps(p, r.clean.Value(r.layers[j]).Data)
 		measure := r.rises
 		if r.r.Method == AblationCAM {
 			measure = r.losses
 		}
-		values, count, err := measure(ctx, name, maps, func(n int) { r.tick(done+n, total) })
+		values, count, err := measure(ctx, j, a, func(n int) { r.tick(done+n, total) })
 		if err != nil {
 			return nil, err
 		}
 		passes += count
-		done += s.C
+		done += p.Channels
 		r.tick(done, total)
-		plane := s.H * s.W
+		plane := p.H * p.W
 		for k := range targets {
 			weights[k] = append(weights[k], values[k]...)
 			w := values[k]
@@ -42,8 +41,8 @@ func (r *run) masked(ctx context.Context) ([]*Result, error) {
 				w = softmax(w)
 			}
 			sum := make([]float64, plane)
-			for c := range s.C {
-				add(sum, maps[c*plane:(c+1)*plane], w[c])
+			for c := range p.Channels {
+				add(sum, a[c*plane:(c+1)*plane], w[c])
 			}
 			sums[k] = append(sums[k], sum)
 		}
@@ -60,17 +59,17 @@ func (r *run) masked(ctx context.Context) ([]*Result, error) {
 
 // rises are, by target and map, how the score rises from that of zeros when the image
 // shows through the map.
-func (r *run) rises(ctx context.Context, layer string, maps []float32, tick func(int)) (out [][]float64, passes int, err error) {
-	in, s := r.e.net.Input, r.shapes[layer]
-	plane := s.H * s.W
+func (r *run) rises(ctx context.Context, layer int, a []float32, tick func(int)) (out [][]float64, passes int, err error) {
+	in, p := r.e.net.Input, r.places[layer]
+	plane := p.H * p.W
 	plan, err := r.plan(r.r.Method)
 	if err != nil {
 		return nil, 0, err
 	}
 	// The last is no map: the image of zeros.
-	todo := []int{s.C}
-	for c := range s.C {
-		if lo, hi := render.Range(maps[c*plane : (c+1)*plane]); lo < hi {
+	todo := []int{p.Channels}
+	for c := range p.Channels {
+		if lo, hi := render.Range(a[c*plane : (c+1)*plane]); lo < hi {
 			todo = append(todo, c) // else the mask is 0, and so is the rise
 		}
 	}
@@ -79,7 +78,7 @@ func (r *run) rises(ctx context.Context, layer string, maps []float32, tick func
 			return
 		}
 		c := todo[i]
-		mask := stretched(maps[c*plane:(c+1)*plane], s, in)
+		mask := stretched(a[c*plane:(c+1)*plane], p, in)
 		for j, x := range r.x {
 			dst[j] = x * mask[j%len(mask)]
 		}
@@ -89,7 +88,7 @@ func (r *run) rises(ctx context.Context, layer string, maps []float32, tick func
 	}
 	out = make([][]float64, len(r.r.Targets))
 	for k := range out {
-		out[k] = make([]float64, s.C)
+		out[k] = make([]float64, p.Channels)
 		for i, c := range todo[1:] {
 			out[k][c] = scores[i+1][k] - scores[0][k]
 		}
@@ -98,8 +97,8 @@ func (r *run) rises(ctx context.Context, layer string, maps []float32, tick func
 }
 
 // stretched is a map as a mask of the image: at its size, from 0 to 1.
-func stretched(a []float32, s model.Shape, in model.Input) []float32 {
-	mask := resize(a, s.H, s.W, in.H, in.W)
+func stretched(a []float32, p model.Places, in model.Input) []float32 {
+	mask := render.Smooth(a, p.H, p.W, in.H, in.W)
 	lo, hi := render.Range(mask)
 	out := make([]float32, len(mask))
 	if lo < hi {
@@ -112,27 +111,29 @@ func stretched(a []float32, s model.Shape, in model.Input) []float32 {
 
 // losses are, by target and map, the share of the score that is lost when the map is
 // 0. Only what is above the layer is computed.
-func (r *run) losses(ctx context.Context, layer string, maps []float32, tick func(int)) (out [][]float64, passes int, err error) {
-	s := r.shapes[layer]
-	plane := s.H * s.W
-	above, err := r.above(layer)
+func (r *run) losses(ctx context.Context, layer int, a []float32, tick func(int)) (out [][]float64, passes int, err error) {
+	p, name := r.places[layer], r.layers[layer]
+	plane, value := p.H*p.W, r.clean.Value(r.layers[layer]).Data
+	above, err := r.above(name)
 	if err != nil {
 		return nil, 0, err
 	}
-	plan, err := r.e.engine.Compile(above, model.Keep{Layers: slices.DeleteFunc(r.from(), func(n string) bool { return n == layer })})
+	plan, err := r.e.engine.Compile(above, model.Keep{Layers: slices.DeleteFunc(r.from(), func(n string) bool { return n == name })})
 	if err != nil {
 		return nil, 0, err
 	}
 	todo := []int{-1} // the maps as they are, by the same sums
-	for c := range s.C {
-		if slices.ContainsFunc(maps[c*plane:(c+1)*plane], func(v float32) bool { return v != 0 }) {
+	for c := range p.Channels {
+		if slices.ContainsFunc(a[c*plane:(c+1)*plane], func(v float32) bool { return v != 0 }) {
 			todo = append(todo, c)
 		}
 	}
 	scores, err := r.scan(ctx, plan, above.Input, len(todo), tick, func(i int, dst []float32) {
-		copy(dst, maps)
+		copy(dst, value)
 		if c := todo[i]; c >= 0 {
-			clear(dst[c*plane : (c+1)*plane])
+			for j := range plane {
+				dst[p.Index(c, j)] = 0
+			}
 		}
 	})
 	if err != nil {
@@ -140,7 +141,7 @@ func (r *run) losses(ctx context.Context, layer string, maps []float32, tick fun
 	}
 	out = make([][]float64, len(r.r.Targets))
 	for k := range out {
-		out[k] = make([]float64, s.C)
+		out[k] = make([]float64, p.Channels)
 		for i, c := range todo[1:] {
 			out[k][c] = ratio(scores[0][k]-scores[i+1][k], scores[0][k])
 		}

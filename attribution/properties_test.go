@@ -289,13 +289,13 @@ func TestErrors(t *testing.T) {
 	place := attribution.Class(1)
 	place.At = &[2]int{0, 0}
 	for want, r := range map[string]attribution.Request{
-		"method: no method \"magic\"":                               {Method: "magic"},
-		"nodes: -1, want 1 to":                                      {Method: attribution.IntegratedGradients, Nodes: -1},
-		"samples: -1, want 1":                                       {Method: attribution.SmoothGrad, Samples: -1},
-		"deviation: -1, want 0 or more":                             {Method: attribution.SmoothGrad, Deviation: &none},
-		"base: smoothgrad of vargrad":                               {Method: attribution.SmoothGrad, Base: attribution.VarGrad},
-		"keep: 1, want more than 0":                                 {Method: attribution.RISE, Keep: 1},
-		"baseline: 2 values, the input has 1 channels":              {Method: attribution.IntegratedGradients, Baseline: attribution.Baseline{Kind: attribution.ConstantBaseline, Values: []float32{1, 2}}},
+		"method no method \"magic\"":                                {Method: "magic"},
+		"nodes -1: want 1 to":                                       {Method: attribution.IntegratedGradients, Nodes: -1},
+		"samples -1: want 1":                                        {Method: attribution.SmoothGrad, Samples: -1},
+		"noise -1: want 0 or more":                                  {Method: attribution.SmoothGrad, Deviation: &none},
+		"base vargrad: smoothgrad repeats":                          {Method: attribution.SmoothGrad, Base: attribution.VarGrad},
+		"keep 1: want more than 0":                                  {Method: attribution.RISE, Keep: 1},
+		"baseline of 2 values: the input has 1 channels":            {Method: attribution.IntegratedGradients, Baseline: attribution.Baseline{Kind: attribution.ConstantBaseline, Values: []float32{1, 2}}},
 		"attribution: saliency: no class 99":                        {Targets: class(99)},
 		"attribution: saliency: a place is named":                   {Targets: []attribution.Target{place}},
 		"attribution: gradcam: no layer \"relu9\"":                  {Method: attribution.GradCAM, Layers: []string{"relu9"}},

@@ -191,7 +191,7 @@ func (r *run) mask(i int) []float32 {
 	}
 	ch, cw := (in.H+cells-1)/cells, (in.W+cells-1)/cells
 	dy, dx := rng.IntN(ch), rng.IntN(cw)
-	large := resize(grid, cells, cells, (cells+1)*ch, (cells+1)*cw)
+	large := render.Smooth(grid, cells, cells, (cells+1)*ch, (cells+1)*cw)
 	out := make([]float32, 0, in.H*in.W)
 	for y := range in.H {
 		at := (dy+y)*(cells+1)*cw + dx

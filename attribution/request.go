@@ -41,6 +41,8 @@ type Request struct {
 	// authors do: each rectified, as tanh(2 map/its largest), at the size of the largest map; of them the largest.
 	Layers []string
 
+	Tokens [2]int // rows, columns of a transformer's tokens in the image; 0, 0: as model.Network.Places finds them
+
 	Nodes    int      // of integrated gradients; 0: 50
 	Baseline Baseline // of integrated gradients; the zero value: zeros
 
@@ -62,9 +64,12 @@ type Request struct {
 }
 
 // FieldError is what is wrong with a request.
-type FieldError struct{ Field, Problem string }
+type FieldError struct {
+	Field   string // as the command calls it, such as "nodes"
+	Problem string // with the value: "0: want 1 to 10000"
+}
 
-func (e *FieldError) Error() string { return e.Field + ": " + e.Problem }
+func (e *FieldError) Error() string { return e.Field + " " + e.Problem }
 
 // with returns the request with its defaults filled in.
 func (r Request) with() Request {
@@ -105,18 +110,18 @@ func (r Request) Validate() error {
 		most  int
 	}{{"nodes", r.Nodes, 10_000}, {"samples", r.Samples, 100_000}, {"masks", r.Masks, 1_000_000}, {"cells", r.Cells, 1000}} {
 		if f.value < 1 || f.value > f.most {
-			return &FieldError{f.name, fmt.Sprintf("%d, want 1 to %d", f.value, f.most)}
+			return &FieldError{f.name, fmt.Sprintf("%d: want 1 to %d", f.value, f.most)}
 		}
 	}
 	switch d := *r.Deviation; {
 	case !(d >= 0) || math.IsInf(d, 0):
-		return &FieldError{"deviation", fmt.Sprintf("%g, want 0 or more", d)}
+		return &FieldError{"noise", fmt.Sprintf("%g: want 0 or more", d)}
 	case !(r.Keep > 0 && r.Keep < 1):
-		return &FieldError{"keep", fmt.Sprintf("%g, want more than 0 and less than 1", r.Keep)}
+		return &FieldError{"keep", fmt.Sprintf("%g: want more than 0 and less than 1", r.Keep)}
 	case r.Memory < 0:
-		return &FieldError{"memory", fmt.Sprintf("%d bytes", r.Memory)}
+		return &FieldError{"memory", fmt.Sprintf("%d: want bytes", r.Memory)}
 	case r.Method.Noisy() && r.Base.Noisy():
-		return &FieldError{"base", fmt.Sprintf("%s of %s", r.Method, r.Base)}
+		return &FieldError{"base", fmt.Sprintf("%s: %s repeats methods that do not repeat others", r.Base, r.Method)}
 	}
 	return r.Baseline.check()
 }

@@ -3,6 +3,7 @@ package attribution
 import (
 	"math"
 
+	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 )
@@ -90,39 +91,7 @@ func (r *Result) Plane() []float32 {
 // border as at the outermost.
 func (r *Result) PlaneAt(h, w int) []float32 {
 	fromH, fromW := r.Size()
-	return resize(r.Plane(), fromH, fromW, h, w)
-}
-
-// resize is bilinear with half-pixel centres.
-func resize(src []float32, fromH, fromW, h, w int) []float32 {
-	if fromH == h && fromW == w {
-		return src
-	}
-	ys, xs := taps(fromH, h), taps(fromW, w)
-	out := make([]float32, h*w)
-	for y, a := range ys {
-		for x, b := range xs {
-			top := float64(src[a.lo*fromW+b.lo])*(1-b.share) + float64(src[a.lo*fromW+b.hi])*b.share
-			low := float64(src[a.hi*fromW+b.lo])*(1-b.share) + float64(src[a.hi*fromW+b.hi])*b.share
-			out[y*w+x] = float32(top*(1-a.share) + low*a.share)
-		}
-	}
-	return out
-}
-
-type tap struct {
-	lo, hi int
-	share  float64 // of hi
-}
-
-func taps(from, to int) []tap {
-	out := make([]tap, to)
-	for i := range out {
-		at := max((float64(i)+0.5)*float64(from)/float64(to)-0.5, 0)
-		lo := min(int(at), from-1)
-		out[i] = tap{lo, min(lo+1, from-1), at - float64(lo)}
-	}
-	return out
+	return render.Smooth(r.Plane(), fromH, fromW, h, w)
 }
 
 // images is a batch of n images to fill.

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/deconvnet/viz/attribution"
+	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/npy"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+	"github.com/deconvnet/viz/view"
+	"github.com/urfave/cli/v2"
+)
+
+func attributeCommand() *cli.Command {
+	return &cli.Command{
+		Name: "attribute", Usage: "draw what of an image a score comes from, by gradients, class activation maps and other methods",
+		UsageText: "viz attribute [flags] IMG...",
+		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n" +
+			"docs/methods.md says which question each method answers.\n\n" +
+			examples("viz attribute --method ig --class cat img.png", "viz attribute --method all img.png"),
+		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, jsonFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
+			&cli.StringFlag{Name: "method", Value: string(attribution.IntegratedGradients), Usage: "`METHOD`s, comma-separated, or all: " + methodNames()},
+			&cli.StringFlag{Name: "class", Usage: "`CLASS`es by name or number, comma-separated; default: the image's most probable one"}, atFlag,
+			&cli.StringFlag{Name: "target", Usage: "`UNIT`s to explain instead of classes, such as 5:12:3:4 or fc1:7, comma-separated"},
+			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "of class activation maps, `LAYER` by number or name; several, comma-separated, are fused; default: the last block or convolution before the scores"},
+			&cli.StringFlag{Name: "tokens", Usage: "`ROWSxCOLUMNS` in which a transformer's tokens lie in the image, such as 14x14; default: as the network shows it"},
+			&cli.IntFlag{Name: "nodes", Value: 50, Usage: "of integrated gradients: `N` gradients between the baseline and the image"},
+			&cli.StringFlag{Name: "baseline", Value: "0", Usage: "of integrated gradients: 0, V or V/V/V in network units, mean (of the training data), image (its mean), or blur"},
+			&cli.StringFlag{Name: "base", Value: string(attribution.Saliency), Usage: "`METHOD` that smoothgrad, smoothgrad2 and vargrad repeat"},
+			&cli.IntFlag{Name: "samples", Value: 25, Usage: "noisy copies of the image that they take"},
+			&cli.Float64Flag{Name: "noise", Value: 0.15, Usage: "standard deviation of the noise, as a share of the image's range"},
+			&cli.IntFlag{Name: "masks", Value: 1000, Usage: "random masks of rise"},
+			&cli.Uint64Flag{Name: "seed", Usage: "of noise and masks"},
+			&cli.StringFlag{Name: "memory", Usage: "keep the whole process within about `SIZE`, such as 900M or 2G"},
+			&cli.Float64Flag{Name: "opacity", Value: 0.7, Usage: "of the overlay where the map is strongest, 0 to 1"},
+			&cli.StringFlag{Name: "npy", Usage: "write the map, [H, W], to `FILE` and draw nothing"},
+			&cli.BoolFlag{Name: "raw", Usage: "with --npy: the array as the method makes it, [C, H, W], or [h, w] of the layer before the final rectifier"},
+			&cli.IntFlag{Name: "index", Usage: "with --npy: number of the image among several"}},
+		Action: attribute,
+	}
+}
+
+func methodNames() string {
+	var names []string
+	for _, m := range attribution.Methods() {
+		names = append(names, string(m))
+	}
+	return strings.Join(names, ", ")
+}
+
+func attribute(c *cli.Context) error {
+	paths := inputPaths(c)
+	if len(paths) == 0 && c.String("data") == "" {
+		return usage("no image given", "viz attribute img.png")
+	}
+	request, err := attributeRequest(c)
+	if err != nil {
+		return err
+	}
+	limit, err := memoryLimit(c)
+	if err != nil {
+		return err
+	}
+	net, _, err := loadModel(c, len(paths) > 0)
+	if err != nil {
+		return err
+	}
+	if limit > 0 {
+		if request.Memory, err = scanMemory(net, limit); err != nil {
+			return err
+		}
+	}
+	if err := attributeNames(c, net, &request); err != nil {
+		return err
+	}
+	src, err := openSource(c, net, paths, false)
+	if err != nil {
+		return err
+	}
+	engine := model.NewEngine(c.Int("workers"))
+	defer engine.Close()
+	explainer := attribution.New(engine, net)
+	if c.String("npy") != "" {
+		return attributeArray(c, net, explainer, request, src)
+	}
+	out, err := openOutput(c, net)
+	if err != nil {
+		return err
+	}
+	if err := out.several(src.Len()*max(len(request.Targets), 1), "images and targets"); err != nil {
+		return err
+	}
+	session := view.NewSession(engine, net)
+	what := string(request.Methods[0])
+	if len(request.Methods) > 1 {
+		what = fmt.Sprintf("%d methods", len(request.Methods))
+	}
+	return each(c, src, "explaining", func(i int, x *tensor.Tensor) error {
+		if src.Len() == 1 {
+			step, end := progress(c, what)
+			defer end()
+			request.Progress = step
+		}
+		figures, err := session.Attribution(c.Context, explainer, request, view.Input{Name: src.Items[i].Name, Stem: src.Items[i].Stem, Tensor: x})
+		if err != nil {
+			return requestErr(err)
+		}
+		_, err = out.figures(figures...)
+		return err
+	}, out.end)
+}
+
+// attributeRequest reads the flags that do not name parts of the network.
+func attributeRequest(c *cli.Context) (r view.Attribution, err error) {
+	for spec := range strings.SplitSeq(c.String("method"), ",") {
+		if strings.TrimSpace(spec) == "all" {
+			r.Methods = attribution.Methods()
+			break
+		}
+		m, err := attribution.ParseMethod(spec)
+		if err != nil {
+			return r, usageErr(fmt.Errorf("--method: %w", err))
+		}
+		if !slices.Contains(r.Methods, m) {
+			r.Methods = append(r.Methods, m)
+		}
+	}
+	for _, name := range []string{"nodes", "samples", "masks"} {
+		if c.Int(name) < 1 {
+			return r, usage(fmt.Sprintf("--%s %d: want at least 1", name, c.Int(name)), "")
+		}
+	}
+	r.Nodes, r.Samples, r.Masks, r.Seed, r.Opacity = c.Int("nodes"), c.Int("samples"), c.Int("masks"), c.Uint64("seed"), c.Float64("opacity")
+	noise := c.Float64("noise")
+	r.Deviation = &noise
+	if r.Base, err = attribution.ParseMethod(c.String("base")); err != nil {
+		return r, usageErr(fmt.Errorf("--base: %w", err))
+	}
+	if r.Baseline, err = attribution.ParseBaseline(c.String("baseline")); err != nil {
+		return r, usageErr(err)
+	}
+	if r.Tokens, err = parsePair("tokens", c.String("tokens")); err != nil {
+		return r, err
+	}
+	if c.Bool("raw") && c.String("npy") == "" {
+		return r, usage("--raw says what --npy writes, and is of no use without it", "--npy FILE names the file")
+	}
+	if c.String("npy") != "" && (len(r.Methods) > 1 || c.String("out") != "") {
+		return r, usage("--npy writes the map of one method, and no picture", "without --npy, arrays are written beside the pictures")
+	}
+	return r, requestErr(r.Validate())
+}
+
+// attributeNames reads the flags that name classes, units and layers.
+func attributeNames(c *cli.Context, net *model.Network, r *view.Attribution) error {
+	at, err := atPlace(c)
+	if err != nil {
+		return err
+	}
+	classes, units := c.String("class"), c.String("target")
+	switch {
+	case units != "" && (classes != "" || at != nil):
+		return usage("--target names units, --class and --at a class: use one of them", "")
+	case units != "":
+		for spec := range strings.SplitSeq(units, ",") {
+			u, err := net.ParseUnit(strings.TrimSpace(spec))
+			if err != nil {
+				return usageErr(err)
+			}
+			r.Targets = append(r.Targets, attribution.Unit(u))
+		}
+	case classes != "":
+		for spec := range strings.SplitSeq(classes, ",") {
+			class, err := net.ResolveClass(strings.TrimSpace(spec))
+			if err != nil {
+				return usageErr(err)
+			}
+			t := attribution.Class(class)
+			t.At = at
+			r.Targets = append(r.Targets, t)
+		}
+	case at != nil:
+		return usage("--at says where the scores of a class are taken", "name it with --class")
+	}
+	if spec := c.String("layer"); spec != "" {
+		if r.Layers, err = net.ResolveLayers(spec); err != nil {
+			return usageErr(err)
+		}
+	}
+	return nil
+}
+
+// attributeArray writes one map as an array.
+func attributeArray(c *cli.Context, net *model.Network, e *attribution.Explainer, r view.Attribution, src *images.Inputs) error {
+	path, i := c.String("npy"), c.Int("index")
+	if err := outFile(c, path, "--npy"); err != nil {
+		return err
+	}
+	if i >= src.Len() {
+		return usage(fmt.Sprintf("--index %d: there are %d images, counted from 0", i, src.Len()), "")
+	}
+	if len(r.Targets) > 1 {
+		return usage("--npy writes the map of one class or unit", "")
+	}
+	x, err := src.Load(i)
+	if err != nil {
+		return err
+	}
+	one := r.Request
+	one.Method = r.Methods[0]
+	step, end := progress(c, string(one.Method))
+	defer end()
+	one.Progress = step
+	results, err := e.Explain(c.Context, x, one)
+	if err != nil {
+		return requestErr(err)
+	}
+	o := results[0]
+	shape, values := o.Shape, o.Values
+	if !c.Bool("raw") {
+		shape, values = []int{net.Input.H, net.Input.W}, o.PlaneAt(net.Input.H, net.Input.W)
+	}
+	if err := npy.WriteFile(path, shape, values); err != nil {
+		return err
+	}
+	if o.Completeness != nil {
+		note(c, "score %s, from the baseline's by %s; the map adds up to that but for %s", view.Number(o.Score), view.Number(o.Completeness.Difference), view.Number(o.Completeness.Residual))
+	}
+	if c.Bool("json") {
+		return printJSON(c, map[string]any{"model": hash(net), "method": o.Method, "target": o.Target.Name(net), "score": o.Score, "layers": o.Layers, "shape": shape, "completeness": o.Completeness, "forward_passes": o.Passes})
+	}
+	wrote(c, path)
+	return nil
+}
