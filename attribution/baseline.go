@@ -85,7 +85,7 @@ func (b Baseline) check() error {
 // pixels is the baseline for image x, [C, H, W].
 func (b Baseline) pixels(x []float32, net *model.Network) ([]float32, error) {
 	in := net.Input
-	fill, patch := occlusion.Fill{Kind: "value", Values: []float32{0}}, [2]int{}
+	fill, patch := occlusion.Fill{Kind: occlusion.ValueFill, Values: []float32{0}}, [2]int{}
 	switch b.Kind {
 	case ConstantBaseline:
 		if n := len(b.Values); n != 1 && n != in.C {
@@ -96,9 +96,9 @@ func (b Baseline) pixels(x []float32, net *model.Network) ([]float32, error) {
 		fill = occlusion.Fill{}
 	case BlurBaseline:
 		side := max(in.H, in.W)
-		fill, patch = occlusion.Fill{Kind: "blur"}, [2]int{max(side/8, 1), max(side/8, 1)}
+		fill, patch = occlusion.Fill{Kind: occlusion.BlurFill}, [2]int{max(side/8, 1), max(side/8, 1)}
 	case ImageBaseline:
-		fill = occlusion.Fill{Kind: "image"}
+		fill = occlusion.Fill{Kind: occlusion.ImageFill}
 	case OtherBaseline:
 		if want := in.Shape().Len(); len(b.Values) != want {
 			return nil, &FieldError{"baseline", fmt.Sprintf("of %d values: the input has %d", len(b.Values), want)}
