@@ -407,6 +407,13 @@ func (c *converter) unknown(n *node) string {
 	return unknownOp
 }
 
+// earn adds to the budget what a file beside the model holds, once that is read.
+func (c *converter) earn(t *tensorProto) {
+	if t.external {
+		c.budget += int(min(t.typ.bytes(int(t.elements())), int64(max(math.MaxInt/2-c.budget, 0))))
+	}
+}
+
 // plainNames is an error without the marks of names that the graph has not (newName).
 type plainNames struct{ error }
 
@@ -635,7 +642,9 @@ func (c *converter) arg(n *node, i int) (*value, error) {
 	var k *constant
 	var err error
 	if t := c.tensors[name]; t != nil {
-		k, err = t.decode(c.src)
+		if k, err = t.decode(c.src); err == nil {
+			c.earn(t)
+		}
 	} else if t := c.sparse[name]; t != nil {
 		k, err = t.dense(c)
 	} else {

@@ -3,6 +3,7 @@ package onnx_test
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -126,5 +127,36 @@ func TestLargeTensors(t *testing.T) {
 	net := load(t, file(13, input("x", 0, 8, 9, 3), op("Relu", "x", "y"), output("y")))
 	if err := onnx.Write(&out, net, 0); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestExternalComputed: weights in another file may be as large as that one is
+// when something is computed of them, and no larger.
+func TestExternalComputed(t *testing.T) {
+	dir := t.TempDir()
+	const side = 300
+	if err := os.WriteFile(filepath.Join(dir, "w.bin"), make([]byte, 4*side*side), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for times, ok := range map[int]bool{1: true, 3: true, 6: false} {
+		w := text(num(nil, 2, 1), 8, "w0")
+		for _, d := range []int64{1, 1, side, side} {
+			w = num(w, 1, d)
+		}
+		w = num(msg(w, 13, text(text(nil, 1, "location"), 2, "w.bin")), 14, 1)
+		parts := []part{input("x", 1, 1, side, side), msg(nil, 5, w), floats("k", nil, 2), output("y")}
+		name := "w0"
+		for i := range times {
+			next := fmt.Sprint("w", i+1)
+			parts = append(parts, op("Add", name+" k", next))
+			name = next
+		}
+		path := filepath.Join(dir, "net.onnx")
+		if err := os.WriteFile(path, file(13, append(parts, op("Conv", "x "+name, "y"))...), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := onnx.Import(path); (err == nil) != ok {
+			t.Errorf("computed %d times: error %v", times, err)
+		}
 	}
 }

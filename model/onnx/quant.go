@@ -186,6 +186,7 @@ func (c *converter) dequantised(n *node, i int, s *scaling) (*constant, error) {
 		if err != nil {
 			return nil, malformed("initialiser %s: %v", t.name, err)
 		}
+		c.earn(t)
 		return k, nil
 	}
 	v, err := c.arg(n, i)
