@@ -104,3 +104,27 @@ func ParseMaps(s string, n int) ([]int, error) {
 	}
 	return maps, nil
 }
+
+// ParseLayers reads a list of layers by number or name, each once; "all" is every node.
+func ParseLayers(net *model.Network, list string) ([]string, error) {
+	var layers []string
+	add := func(name string) {
+		if !slices.Contains(layers, name) {
+			layers = append(layers, name)
+		}
+	}
+	for _, spec := range strings.Split(list, ",") {
+		if spec = strings.TrimSpace(spec); spec == "all" {
+			for _, n := range net.Nodes {
+				add(n.Name)
+			}
+			continue
+		}
+		name, err := net.Resolve(spec)
+		if err != nil {
+			return nil, err
+		}
+		add(name)
+	}
+	return layers, nil
+}

@@ -4,15 +4,14 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
-	"strings"
+
+	"github.com/urfave/cli/v2"
 
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/view"
-	"github.com/urfave/cli/v2"
 )
 
 func activationsCommand() *cli.Command {
@@ -113,30 +112,6 @@ func activations(c *cli.Context) error {
 		}
 		return out.end()
 	})
-}
-
-// resolveLayers reads a list of layers by number or name, or all. Each is named once.
-func resolveLayers(net *model.Network, list string) ([]string, error) {
-	var layers []string
-	add := func(name string) {
-		if !slices.Contains(layers, name) {
-			layers = append(layers, name)
-		}
-	}
-	for _, spec := range strings.Split(list, ",") {
-		if spec = strings.TrimSpace(spec); spec == "all" {
-			for _, n := range net.Nodes {
-				add(n.Name)
-			}
-			continue
-		}
-		name, err := net.Resolve(spec)
-		if err != nil {
-			return nil, usageErr(err)
-		}
-		add(name)
-	}
-	return layers, nil
 }
 
 // layerArrays gathers the values of layers for many images: LAYER.npy, [N, C, H, W] or

@@ -7,11 +7,12 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/view"
-	"github.com/urfave/cli/v2"
 )
 
 // diagnoseFilters is viz filters --diagnose.
@@ -99,17 +100,7 @@ func peaks(c *cli.Context, engine *model.Engine, net *model.Network) (map[string
 	if err != nil {
 		return nil, 0, "", err
 	}
-	peak := map[string][]float32{}
-	for _, l := range index.Layers {
-		for _, top := range l.Top {
-			v := float32(0)
-			if len(top) > 0 {
-				v = top[0].Value
-			}
-			peak[l.Name] = append(peak[l.Name], v)
-		}
-	}
-	return peak, src.Len(), src.From, nil
+	return view.Peaks(index), src.Len(), src.From, nil
 }
 
 func printDiagnosis(to io.Writer, all []view.Diagnosis) error {

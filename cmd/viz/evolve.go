@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/view"
-	"github.com/urfave/cli/v2"
 )
 
 func evolveCommand() *cli.Command {
@@ -73,7 +74,7 @@ func evolve(c *cli.Context) error {
 	}
 	r := view.Evolution{Files: files, Layers: layers, Seed: c.Uint64("seed"), Rule: rule, Clip: c.Float64("clip"), Patches: c.Bool("patches")}
 	for _, name := range layers {
-		maps, err := parseMaps(c.String("maps"), shapes[name].C)
+		maps, err := view.ParseMaps(c.String("maps"), shapes[name].C)
 		if err != nil {
 			return usageErr(fmt.Errorf("layer %s: %w", name, err))
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/deconv"
@@ -25,34 +24,6 @@ func inspectCommand() *cli.Command {
 	}
 }
 
-// inspection is the JSON form of viz inspect.
-type inspection struct {
-	Model      string            `json:"model"`
-	Hash       string            `json:"hash"`
-	Input      string            `json:"input"`
-	Logits     string            `json:"logits,omitempty"`
-	Scores     string            `json:"scores,omitempty"` // what the values at logits mean: softmax, sigmoid, logits or raw
-	Outputs    []inspectedOutput `json:"outputs,omitempty"`
-	Classes    []string          `json:"classes,omitempty"`
-	Preprocess model.Preprocess  `json:"preprocess"`
-	Steps      []string          `json:"steps"` // what happens to pixels, in order
-	Origin     model.Origin      `json:"origin"`
-	Weights    int               `json:"weights"`
-	MACs       int64             `json:"macs"`
-	Layers     []inspectedLayer  `json:"layers"`
-}
-
-// inspectedOutput is an output of the file.
-type inspectedOutput struct {
-	model.Output
-	Shape string `json:"shape"`
-}
-
-type inspectedLayer struct {
-	model.LayerSummary
-	Rule string `json:"rule"`
-}
-
 func inspect(c *cli.Context) error {
 	net, err := modelArgument(c)
 	if c.Bool("refused") {
@@ -68,52 +39,20 @@ func inspect(c *cli.Context) error {
 	if err != nil {
 		return usageErr(err)
 	}
-	layers, err := net.Summary()
+	r, err := view.NewSession(nil, net).Inspect(rule)
 	if err != nil {
 		return err
-	}
-	r := inspection{Model: net.Name, Hash: hash(net), Input: net.Input.Shape().String(), Logits: net.Logits, Classes: net.Classes,
-		Preprocess: net.Preprocess, Steps: net.Preprocess.Steps(net.Input), Origin: net.Origin}
-	for i, l := range layers {
-		text, err := rule.Describe(net.Nodes[i].Layer)
-		if err != nil {
-			text = "refused: " + err.Error()
-		}
-		r.Weights += l.Weights
-		r.MACs += l.MACs
-		r.Layers = append(r.Layers, inspectedLayer{l, text})
-	}
-	shapes, err := net.Shapes()
-	if err != nil {
-		return err
-	}
-	if net.Logits != "" {
-		r.Scores = net.Scores.String()
-	}
-	for _, o := range net.Outputs {
-		r.Outputs = append(r.Outputs, inspectedOutput{o, shapes[o.Node].String()})
 	}
 	if c.Bool("json") {
 		return printJSON(c, r)
 	}
+	return printInspection(c, net, rule, r)
+}
+
+// printInspection prints what goes into a network and comes out, and a table of its layers.
+func printInspection(c *cli.Context, net *model.Network, rule deconv.Rule, r *view.Inspection) error {
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	classes := "no class scores"
-	if reading, err := net.Reading(); err == nil {
-		n, what := reading.NumClasses(), "classes"
-		switch {
-		case reading.Kind == model.RawScores && n == 1:
-			what = "value"
-		case reading.Kind == model.RawScores:
-			what = "values"
-		case n == 1:
-			what = "class"
-		}
-		classes = fmt.Sprintf("%d %s", n, what)
-		if reading.Spatial() {
-			classes += fmt.Sprintf(" at %dx%d places", reading.Shape.H, reading.Shape.W)
-		}
-	}
-	fmt.Fprintf(w, "%s\t%s\tinput %s\t%s\n", r.Model, r.Hash, r.Input, classes)
+	fmt.Fprintf(w, "%s\t%s\tinput %s\t%s\n", r.Model, r.Hash, r.Input, view.ClassesText(net))
 	if text := scoresText(net); text != "" {
 		fmt.Fprintf(w, "scores\t%s\n", text)
 	}
@@ -122,7 +61,11 @@ func inspect(c *cli.Context) error {
 			fmt.Fprintf(w, "output\t%s\t%s\tlayer %s\n", o.Name, o.Shape, o.Node)
 		}
 	}
-	fmt.Fprintf(w, "pixels\t%s\n", preprocessText(c, net))
+	pixels := view.PixelsText(net)
+	if unstated(c, net) {
+		pixels = "0..255 as they are, since the model does not say (see --preprocess)"
+	}
+	fmt.Fprintf(w, "pixels\t%s\n", pixels)
 	for i, step := range r.Steps {
 		fmt.Fprintf(w, "\t%d. %s\n", i+1, step)
 	}
@@ -171,39 +114,6 @@ func listRefused(c *cli.Context, err error) error {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", o.Node, o.Op, o.Opset, o.Reason, o.Help)
 	}
 	return w.Flush()
-}
-
-// preprocessText is the formula by which pixels become the network's input, above
-// the list of all steps.
-func preprocessText(c *cli.Context, net *model.Network) string {
-	p := net.Preprocess
-	if unstated(c, net) {
-		return "0..255 as they are, since the model does not say (see --preprocess)"
-	}
-	order := "RGB"
-	if p.BGR {
-		order = "BGR"
-	}
-	if net.Input.C == 1 {
-		order = "grey"
-	}
-	if p.Invert {
-		order = "(255 - " + order + ")"
-	}
-	s := fmt.Sprintf("%s * %g", order, p.Scale)
-	if r := 1 / float64(p.Scale); p.Scale < 1 && p.Scale > 0 && math.Abs(r-math.Round(r*2)/2) < 1e-3 {
-		s = fmt.Sprintf("%s / %g", order, math.Round(r*2)/2)
-	}
-	if p.Mean != nil {
-		s += fmt.Sprintf(" - %v", p.Mean)
-	}
-	if p.Std != nil {
-		s = fmt.Sprintf("(%s) / %v", s, p.Std)
-	}
-	if p.Short > 0 && p.Mode == model.FitCrop {
-		s += fmt.Sprintf("; short side to %d, centre %dx%d", p.Short, net.Input.H, net.Input.W)
-	}
-	return s
 }
 
 // modelArgument takes the model from the only argument or as every command does.

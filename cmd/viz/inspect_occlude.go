@@ -6,22 +6,9 @@ import (
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/model"
-	"github.com/deconvnet/viz/occlusion"
 	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
-
-// occlusionPlan is the JSON form of viz inspect --occlude.
-type occlusionPlan struct {
-	Model     string            `json:"model"`
-	Patch     [2]int            `json:"patch"`
-	Stride    [2]int            `json:"stride"`
-	Positions int               `json:"positions"`
-	MACs      int64             `json:"macs"`
-	Whole     int64             `json:"whole_macs"`
-	Memory    int               `json:"memory"`
-	Layers    []occlusion.Layer `json:"layers"`
-}
 
 // inspectOcclusion lists how an occlusion map would be computed: PATCH/STRIDE,
 // such as 16/4 or 16x20/4.
@@ -30,29 +17,29 @@ func inspectOcclusion(c *cli.Context, net *model.Network, spec string) error {
 	if !ok || patch == "" || stride == "" {
 		return usage("--occlude "+spec+": want PATCH/STRIDE", "viz inspect --occlude 16/4")
 	}
-	var o occlusion.Options
+	var r view.Occlusion
 	var err error
-	if o.Patch, err = parsePair("occlude", patch); err != nil {
+	if r.Patch, err = parsePair("occlude", patch); err != nil {
 		return err
 	}
-	if o.Stride, err = parsePair("occlude", stride); err != nil {
+	if r.Stride, err = parsePair("occlude", stride); err != nil {
 		return err
 	}
-	if _, _, err := occlusion.Cost(net, o); err != nil {
-		return usageErr(err)
+	if err := r.Validate(net); err != nil {
+		return usage("--occlude "+spec+": "+err.Error(), "")
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	s, err := occlusion.New(engine, net, o)
+	o, err := view.NewSession(engine, net).Occluder(r)
 	if err != nil {
 		return err
 	}
-	p := s.Predict()
+	p := o.Plan()
 	if c.Bool("json") {
-		return printJSON(c, occlusionPlan{net.Name, o.Patch, o.Stride, p.Positions, p.MACs, p.Whole, p.Memory, p.Layers})
+		return printJSON(c, p)
 	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s\tpatch %s, stride %s\t%d positions\n\n", net.Name, view.PairText(o.Patch), view.PairText(o.Stride), p.Positions)
+	fmt.Fprintf(w, "%s\tpatch %s, stride %s\t%d positions\n\n", p.Model, view.PairText(p.Patch), view.PairText(p.Stride), p.Positions)
 	fmt.Fprintf(w, "name\tway\tplaces\tof\tmultiply-adds a position\tof\ttimes fewer\n")
 	for _, l := range p.Layers {
 		if l.Whole == 0 {

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/deconvnet/viz/internal/npy"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/view"
+)
+
+// deconvUnit projects one unit of one image. With --npy and no --out it draws nothing.
+func deconvUnit(c *cli.Context, net *model.Network, sheets view.Sheets, paths []string) error {
+	u, err := net.ParseUnit(c.String("unit"))
+	if err != nil {
+		return usageErr(err)
+	}
+	src, err := openSource(c, net, paths, false)
+	if err != nil {
+		return err
+	}
+	path := c.String("npy")
+	if path != "" {
+		if err := outFile(c, path, "--npy"); err != nil {
+			return err
+		}
+	}
+	var out *output
+	if path == "" || c.IsSet("out") {
+		if out, err = openOutput(c, net); err != nil {
+			return err
+		}
+	}
+	i := c.Int("index")
+	if i < 0 || i >= src.Len() {
+		return usage(fmt.Sprintf("--index %d: there are %d images, 0 to %d", i, src.Len(), src.Len()-1), "")
+	}
+	x, err := src.Load(i)
+	if err != nil {
+		return err
+	}
+	engine := model.NewEngine(c.Int("workers"))
+	defer engine.Close()
+	session := view.NewSession(engine, net)
+	request, in := view.Unit{Unit: u, Rule: sheets.Rule, Clip: sheets.Clip}, view.InputOf(src, i, x)
+	p, err := session.ProjectUnit(request, in)
+	if err != nil {
+		return err
+	}
+	if path != "" {
+		if err := npy.WriteFile(path, []int{net.Input.C, net.Input.H, net.Input.W}, p.Full(net.Input.H, net.Input.W)); err != nil {
+			return err
+		}
+		wrote(c, path)
+	}
+	if out == nil {
+		return nil
+	}
+	if _, err := out.figures(session.UnitFigure(request, in, p)); err != nil {
+		return err
+	}
+	return out.end()
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/view"
+	"github.com/urfave/cli/v2"
+)
+
+// resolveLayers reads a list of layers by number or name, or all. Each is named once.
+func resolveLayers(net *model.Network, list string) ([]string, error) {
+	layers, err := view.ParseLayers(net, list)
+	return layers, usageErr(err)
+}
+
+// convLayers resolves a list of layers; all means every convolution layer.
+func convLayers(net *model.Network, list string) ([]string, error) {
+	layers, err := net.ResolveLayers(list)
+	if err != nil {
+		return nil, usageErr(err)
+	}
+	return layers, nil
+}
+
+// deconvLayers resolves --layer, by default the last maps before the scores.
+func deconvLayers(c *cli.Context, net *model.Network) ([]string, error) {
+	spec := c.String("layer")
+	if spec == "" {
+		last, err := net.LastFeatures()
+		if err != nil {
+			return nil, hinted(err, "name a layer with --layer")
+		}
+		return []string{last}, nil
+	}
+	return convLayers(net, spec)
+}

@@ -1,0 +1,93 @@
+package view
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/deconvnet/viz/features"
+	"github.com/deconvnet/viz/images"
+)
+
+// IndexSummary says what an index of features holds.
+type IndexSummary struct {
+	Model    string         `json:"model"`
+	Images   int            `json:"images"`
+	Scanned  int            `json:"scanned"`
+	Skipped  int            `json:"skipped"`
+	Complete bool           `json:"complete"`
+	Layers   []LayerSummary `json:"layers"`
+}
+
+// LayerSummary says what an index holds of one layer.
+type LayerSummary struct {
+	Name      string       `json:"name"`
+	Maps      int          `json:"maps"`
+	Dead      int          `json:"dead"`          // maps that never fire
+	Map       []MapSummary `json:"map,omitempty"` // of the layer that was asked for
+	Fired     float64      `json:"-"`             // mean share of images that fire
+	Positions float64      `json:"-"`             // mean share of positions that fire
+}
+
+// SummarizeIndex describes an index, with the maps of one layer if it is named, or numbered from 1.
+func SummarizeIndex(x *features.Index, layer string) (IndexSummary, error) {
+	sum := IndexSummary{Model: x.Model, Images: x.Images, Scanned: x.Scanned(), Skipped: len(x.Skipped), Complete: x.Complete(), Layers: []LayerSummary{}}
+	found := false
+	var names []string
+	for i := range x.Layers {
+		l := &x.Layers[i]
+		maps := Summarize(l)
+		s := LayerSummary{Name: l.Name, Maps: len(maps)}
+		for _, m := range maps {
+			if m.Dead {
+				s.Dead++
+			}
+			s.Fired += m.Fired / float64(len(maps))
+			s.Positions += m.Positions / float64(len(maps))
+		}
+		if layer == l.Name || layer == strconv.Itoa(i+1) {
+			s.Map, found = maps, true
+		}
+		names = append(names, l.Name)
+		sum.Layers = append(sum.Layers, s)
+	}
+	if layer != "" && !found {
+		return sum, &FieldError{Field: "layer", Problem: layer + ": the index has no such layer", Hint: "it has " + strings.Join(names, ", ")}
+	}
+	return sum, nil
+}
+
+// Chosen is the layer whose maps the summary lists, nil if none was asked for.
+func (s IndexSummary) Chosen() *LayerSummary {
+	if i := slices.IndexFunc(s.Layers, func(l LayerSummary) bool { return l.Map != nil }); i >= 0 {
+		return &s.Layers[i]
+	}
+	return nil
+}
+
+// NameIndex gives the images of an index their names and the names of their labels.
+func NameIndex(x *features.Index, src *images.Inputs) {
+	x.SetNames(func(i int) (string, string) { return src.Items[i].Name, src.Class(i) })
+}
+
+// Peaks is the largest value of each map of an index, by layer: 0 of a map that never fires.
+func Peaks(x *features.Index) map[string][]float32 {
+	peaks := map[string][]float32{}
+	for _, l := range x.Layers {
+		for _, top := range l.Top {
+			peaks[l.Name] = append(peaks[l.Name], topValue(top))
+		}
+	}
+	return peaks
+}
+
+// ParseShard reads "2/4" as the second quarter of n images, [from, to).
+func ParseShard(s string, n int) (from, to int, err error) {
+	a, b, ok := strings.Cut(s, "/")
+	i, err1 := strconv.Atoi(a)
+	of, err2 := strconv.Atoi(b)
+	if !ok || err1 != nil || err2 != nil || i < 1 || i > of || of > 1<<20 {
+		return 0, 0, &FieldError{Field: "shard", Problem: s + ": want I/N with I from 1 to N, such as 2/4"}
+	}
+	return n * (i - 1) / of, n * i / of, nil
+}
