@@ -327,7 +327,7 @@ func (c *converter) spoil(n *node, err error) error {
 // scan runs its body for each row of its last inputs.
 func scan(c *converter, n *node) error {
 	if c.opset < 9 {
-		return refuse("Scan of operator set 8 counts the images: export with operator set 9 or later")
+		return scan8(c, n)
 	}
 	over := int(min(max(n.int("num_scan_inputs", 0), 0), 1<<16))
 	states := len(n.inputs) - over
@@ -407,6 +407,55 @@ func scan(c *converter, n *node) error {
 		}
 	}
 	return t.finish(outAxes)
+}
+
+// scan8 is Scan of operator set 8, whose values have the images in front and whose
+// first input is the lengths of the sequences.
+func scan8(c *converter, n *node) error {
+	if len(n.inputs) > 0 && n.inputs[0] != "" {
+		return refuse("its sequences have lengths, input %s", n.inputs[0])
+	}
+	inner := &node{name: n.name, op: "Scan", scope: n.scope, opsets: newest}
+	for _, a := range n.attrs {
+		if a.name == "directions" {
+			a.name = "scan_input_directions"
+		}
+		inner.attrs = append(inner.attrs, a)
+	}
+	first := attribute{name: "axes", ints: []int64{0}}
+	for i := 1; i < len(n.inputs); i++ {
+		dims, err := c.dimsOf(n, i)
+		if err != nil {
+			return err
+		}
+		if len(dims) == 0 || dims[0] != 1 {
+			return refuse("input %s has shape %v, want one image", n.inputs[i], dims)
+		}
+		name := c.fresh(n.inputs[i] + "/one")
+		if err := c.run("Squeeze", n.inputs[i:i+1], []string{name}, first); err != nil {
+			return err
+		}
+		inner.inputs = append(inner.inputs, name)
+	}
+	for _, out := range c.wanted(n.outputs) {
+		if out != "" {
+			out = c.fresh(out + "/one")
+			c.uses[out] = 2
+		}
+		inner.outputs = append(inner.outputs, out)
+	}
+	if err := c.node(inner); err != nil {
+		return err
+	}
+	for i, out := range inner.outputs {
+		if out == "" {
+			continue
+		}
+		if err := c.run("Unsqueeze", []string{out}, n.outputs[i:i+1], first); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dimsOf returns the dims of input i of a node.

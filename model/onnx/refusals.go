@@ -96,6 +96,7 @@ var helpFor = []struct {
 	{[]string{"NonMaxSuppression", "RoiAlign", "MaxRoiPool", "TopK"}, "export the network without what turns its outputs into boxes"},
 	{[]string{"StringNormalizer", "StringConcat", "StringSplit", "RegexFullMatch", "TfIdfVectorizer", "LabelEncoder"}, "export the network without text in it"},
 	{[]string{"STFT", "DFT", "MelWeightMatrix", "HannWindow", "HammingWindow", "BlackmanWindow", "ImageDecoder"}, "give the network what this makes, and export what comes after it"},
+	{[]string{"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"}, "export the network without its loss, for inference: model.eval()"},
 	{[]string{"QLinear", "QGemm", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"}, "take the network before it was quantised"},
 }
 

@@ -141,6 +141,7 @@ func structureCases() []structureCase {
 			ints("scan_input_axes", 1), ints("scan_output_axes", -1),
 			graphAttr("body", given("sum"), given("row"), op("Add", "sum row", "t"), op("Identity", "t", "r"), output("t"), output("r"))), longs("q", 1, 1, 2, 2), op("Reshape", "sums q", "y")},
 			nil, []float32{1, -1, 3, -1}},
+		{"names that are no UTF-8", []part{op("Relu", "x", "a\xe9"), op("Neg", "x", "a\xe8"), op("Add", "a\xe9 a\xe8", "y")}, nil, []float32{0, 2, 0, 4}},
 		{"sequence split, changed, joined", []part{op("SplitToSequence", "x", "s", integer("axis", 2)), long("z", 0), op("SequenceAt", "s z", "a"), op("Neg", "a", "na"),
 			op("SequenceErase", "s z", "s2"), op("SequenceInsert", "s2 na", "s3"), op("ConcatFromSequence", "s3", "y", integer("axis", 2))},
 			nil, []float32{3, -4, -1, 2}},
@@ -306,6 +307,15 @@ func TestErrorText(t *testing.T) {
 	_, err = onnx.Read(file(13, input("x", 1, 1, 2, 2, 2), floats("w", []int64{1, 1, 1, 1, 1}, 1), op("Conv", "x w", "y"), output("y")), "")
 	if err == nil || !strings.Contains(err.Error(), "3-D maps are out of scope") {
 		t.Errorf("3-D convolution: %v", err)
+	}
+}
+
+// TestOldScan: Scan of operator set 8 has an axis of images.
+func TestOldScan(t *testing.T) {
+	f := file(8, input("x", 1, 3, 2), output("y"), floats("z", []int64{1, 2}, 1, 1), op("Scan", "- z x", "last y", integer("num_scan_inputs", 1), ints("directions", 1),
+		graphAttr("body", given("sum"), given("row"), op("Add", "sum row", "t"), op("Identity", "t", "r"), output("t"), output("r"))))
+	if got, want := eval(t, load(t, f), 1, 2, 3, 4, 5, 6), []float32{6, 7, 9, 11, 10, 13}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 

@@ -122,10 +122,20 @@ func (f field) varint(num protowire.Number) bool {
 func (f field) bytes(num protowire.Number) bool { return f.num == num && f.typ == protowire.BytesType }
 
 func (f field) string() (string, error) {
-	if !utf8.Valid(f.b) {
-		return "", errors.New("a name is not UTF-8")
+	if utf8.Valid(f.b) {
+		return string(f.b), nil
 	}
-	return string(f.b), nil
+	var b strings.Builder // bytes that are no UTF-8 as \xNN: names stay different
+	for text := string(f.b); text != ""; {
+		r, n := utf8.DecodeRuneInString(text)
+		if r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&b, "\\x%02x", text[0])
+		} else {
+			b.WriteString(text[:n])
+		}
+		text = text[n:]
+	}
+	return b.String(), nil
 }
 
 // fields calls do for every field of message b. Fields of an unexpected wire
