@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/deconvnet/viz/internal/dataset"
 )
@@ -17,24 +20,67 @@ type Data struct {
 	Train, Test *List
 	Generated   bool   // pictures are drawn when they are opened
 	Note        string // what was passed over in folders, for people
+	// Problems are the pictures that could not be found or read, and what is wrong with each. The splits have the others.
+	Problems []Problem
 }
 
-// OpenData opens both splits of the data set spec.Data, by its name, a folder or a file. To learn from, all of it is
-// needed: pictures that cannot be found are an error. spec.Split and Limit play no part.
+// OpenData opens both splits of the data set spec.Data, by its name, a folder or a file. spec.Split and Limit play no part.
+// Pictures that are files are read once to know which are sound: Train and Test have those, Problems the others.
 func OpenData(ctx context.Context, spec Spec, o Options) (*Data, error) {
 	data, err := openData(ctx, spec.Data, spec, o)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range data.Problems {
-		err = errors.Join(err, p.Err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	d := &Data{Name: spec.Data, Title: data.Name, Classes: data.Classes, Generated: data.Generated, Note: data.Skipped.String()}
+	d := &Data{Name: spec.Data, Title: data.Name, Classes: data.Classes, Generated: data.Generated, Note: data.Skipped.String(), Problems: data.Problems}
 	d.Train, d.Test = listOf(data, data.Train, spec.Data, 0), listOf(data, data.Test, spec.Data, 0)
+	if data.Files {
+		for _, split := range []**List{&d.Train, &d.Test} {
+			sound, bad, err := (*split).sound(ctx)
+			if err != nil {
+				return nil, err
+			}
+			*split, d.Problems = sound, append(d.Problems, bad...)
+		}
+	}
+	if len(d.Problems) > 0 && d.Train.Len()+d.Test.Len() == 0 {
+		var errs []error
+		for _, p := range d.Problems {
+			errs = append(errs, p.Err)
+		}
+		return nil, errors.Join(errs...)
+	}
 	return d, nil
+}
+
+// sound is the list of the pictures that can be read, and what is wrong with the others.
+func (l *List) sound(ctx context.Context) (*List, []Problem, error) {
+	errs := make([]error, l.Len())
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wait.Go(func() {
+			for i := int(next.Add(1)) - 1; i < l.Len() && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				_, errs[i] = l.Open(i)
+			}
+		})
+	}
+	wait.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	var good []int
+	var bad []Problem
+	for i, err := range errs {
+		if err == nil {
+			good = append(good, i)
+			continue
+		}
+		bad = append(bad, Problem{Path: l.Items[i].Name, Err: err})
+	}
+	if len(bad) == 0 {
+		return l, nil, nil
+	}
+	return l.Subset(good), bad, nil
 }
 
 // listOf lists a split, or a sample of it.

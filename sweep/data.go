@@ -70,7 +70,7 @@ func Fresh(set *images.List, classes []string, arch string, o model.ArchOptions)
 		h, w = o.Input.H, o.Input.W
 	}
 	if h == 0 {
-		return nil, &SettingError{fmt.Errorf("the images are of various sizes"), "say with --size 64 how large the network's input shall be, or give images of one size"}
+		return nil, &SettingError{fmt.Errorf("the images are of various sizes"), "say with --input-size 64 how large the network's input shall be, or give images of one size"}
 	}
 	o.Input, o.Classes = model.Input{C: c, H: h, W: w}, classes
 	net, err := model.Build(arch, o)
@@ -110,7 +110,7 @@ func (sets Sets) Decode(ctx context.Context, engine *model.Engine, net *model.Ne
 	size := in.Shape().Len()
 	total := sets[0].Len() + sets[1].Len()
 	if int64(total) > 8<<30/int64(size) || int64(total)*int64(size) > math.MaxInt {
-		return out, &TooLarge{fmt.Sprintf("%d images of %v take %d MB in memory", total, in.Shape(), total*size>>20), "choose a smaller --size or a --limit"}
+		return out, &TooLarge{fmt.Sprintf("%d images of %v take %d MB in memory", total, in.Shape(), total*size>>20), "choose a smaller --input-size or a --limit"}
 	}
 	step, end := o.progress("decoding")
 	defer end()

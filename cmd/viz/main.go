@@ -71,6 +71,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	args = rearrange(app.Commands, args)
 	err := app.RunContext(ctx, append([]string{"viz"}, args...))
+	if err == nil {
+		err = unusable(app)
+	}
 	if err != nil {
 		tidy(app)
 	}
@@ -85,7 +88,7 @@ func manners(cmd *cli.Command) {
 	if slices.Contains(cmd.Flags, cli.Flag(outFlag)) {
 		cmd.Flags = append(cmd.Flags, forceFlag)
 	}
-	if slices.Contains(cmd.Flags, cli.Flag(imagesFlag)) {
+	if slices.ContainsFunc(cmd.Flags, func(f cli.Flag) bool { return f.Names()[0] == "images" || f.Names()[0] == "data" }) {
 		cmd.Flags = append(cmd.Flags, strictFlag)
 	}
 	cmd.OnUsageError = onUsageError

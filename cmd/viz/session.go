@@ -129,7 +129,28 @@ func openTraining(c *cli.Context, spec string, seed uint64) (*images.Data, error
 	if data.Note != "" {
 		note(c, "%s", data.Note)
 	}
-	return data, nil
+	end()
+	return data, leftOut(c, data)
+}
+
+// leftOut names the pictures of a data set that cannot be used. The others are learnt from; that some are
+// missing is an error at the end of the run, see unusable.
+func leftOut(c *cli.Context, data *images.Data) error {
+	f := &failures{c: c, total: len(data.Problems) + data.Train.Len() + data.Test.Len()}
+	for _, p := range data.Problems {
+		if err := f.add(p.Err); err != nil {
+			return err
+		}
+	}
+	before, _ := c.App.Metadata["unusable"].(error)
+	c.App.Metadata["unusable"] = errors.Join(before, f.err())
+	return nil
+}
+
+// unusable is an error if images of data sets that were learnt from could not be used.
+func unusable(app *cli.App) error {
+	err, _ := app.Metadata["unusable"].(error)
+	return err
 }
 
 // dataHint says how to get a data set that is not here.

@@ -30,7 +30,7 @@ func trainCommand() *cli.Command {
 			&cli.Float64Flag{Name: "keep", DefaultText: "the architecture's", Usage: "probability to keep a value in dropout"},
 			&cli.StringFlag{Name: "init", Value: "he", Usage: "how weights start: he, or truncated (normal of 0.1 cut at 0.2, biases 0.1: the course's)"},
 			dataFlag, seedFlag,
-			&cli.IntFlag{Name: "size", Usage: "input size in `PIXELS`, for images of other or various sizes", DefaultText: "that of the images"},
+			&cli.IntFlag{Name: "input-size", Aliases: []string{"size"}, Usage: "input size in `PIXELS`, for images of other or various sizes", DefaultText: "that of the images"},
 			&cli.IntFlag{Name: "limit", Usage: "train and test on `N` images at most, a fixed random choice, 0: all"},
 			&cli.Float64Flag{Name: "hold-out", Value: 0.1, Usage: "share of the images to test on if the data has no test split"},
 			&cli.BoolFlag{Name: "plain", Usage: "input is pixel/255 as in [course], without subtracting the mean and dividing by the deviation"},
@@ -141,7 +141,7 @@ func readTrain(c *cli.Context) (*trainPlan, error) {
 		}
 	} else {
 		trainOptions(c, &t.Options, func(string) bool { return true })
-		p.architecture = model.ArchOptions{Keep: c.Float64("keep"), Width: c.Float64("width"), Init: c.String("init"), Seed: c.Uint64("seed"), Input: model.Input{H: c.Int("size"), W: c.Int("size")}}
+		p.architecture = model.ArchOptions{Keep: c.Float64("keep"), Width: c.Float64("width"), Init: c.String("init"), Seed: c.Uint64("seed"), Input: model.Input{H: c.Int("input-size"), W: c.Int("input-size")}}
 		if p.data == "" {
 			p.data = "shapes"
 		}
@@ -163,7 +163,7 @@ func readTrain(c *cli.Context) (*trainPlan, error) {
 
 // readResumed is readTrain for a training that goes on.
 func (p *trainPlan) readResumed(c *cli.Context) (err error) {
-	for _, name := range []string{"arch", "width", "keep", "init", "size", "plain", "seed", "solver"} {
+	for _, name := range []string{"arch", "width", "keep", "init", "input-size", "plain", "seed", "solver"} {
 		if c.IsSet(name) {
 			return usage("--"+name+" cannot change in training that goes on", "leave it out, or start anew without --resume")
 		}

@@ -137,6 +137,7 @@ type Data struct {
 	Train, Test *Set
 	Source      string // where it came from: a path, or "generated, seed 1"
 	Generated   bool   // images are drawn when they are asked for
+	Files       bool   // every image is a picture file, which may be broken
 	// Problems are what could not be followed in class folders: dead links and folders that cannot be read.
 	// The pictures there are missing from the splits.
 	Problems []imageio.Problem

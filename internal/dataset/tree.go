@@ -44,7 +44,7 @@ func openTree(ctx context.Context, src *source, name string, o *Options) (*Data,
 	if splits == nil || err != nil {
 		return nil, err
 	}
-	d := &Data{Name: name, Problems: src.problems, Skipped: src.skipped}
+	d := &Data{Name: name, Files: true, Problems: src.problems, Skipped: src.skipped}
 	d.Skipped.Add(outside, false, stray(src, splits))
 	if splits["test"] == nil {
 		splits["test"] = splits["val"]
