@@ -130,6 +130,9 @@ func quantizeLinear(c *converter, n *node) error {
 	if to := elemTypeOf(uint64(n.int("output_dtype", 0))); to != 0 && len(n.inputs) < 3 {
 		s.typ = to
 	}
+	if s.typ.float8() && n.int("saturate", 1) == 0 {
+		return refuse("values beyond the range of %v become infinite or no numbers", s.typ)
+	}
 	if x.k == nil {
 		v, err := c.quantise(c.name(n), x, s)
 		if err == nil {

@@ -46,6 +46,7 @@ func init() {
 		microsoft + ".QLinearSoftmax":           qlinearUnary,
 		microsoft + ".QLinearReduceMean":        qlinearUnary,
 		microsoft + ".MatMulIntegerToFloat":     matMulIntegerToFloat,
+		microsoft + ".MatMulNBits":              matMulNBits,
 		microsoft + ".DynamicQuantizeMatMul":    dynamicQuantizeMatMul,
 	}
 }

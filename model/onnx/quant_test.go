@@ -199,6 +199,7 @@ func TestQuantisedRefusals(t *testing.T) {
 		"zero point z is":              {op("DequantizeLinear", "x s z", "y"), floats("s", []int64{2}, 1, 1), longs("z", 1, 2, 3)},
 		"want a constant":              {op("QLinearConv", "x s z w s z s z b", "y"), op("Relu", "x", "b"), scale, zero, floats("w", []int64{2, 2, 1, 1}, 1, 1, 1, 1)},
 		"for blocks of 3":              {op("DequantizeLinear", "w s", "v", integer("block_size", 3), integer("axis", 0)), op("Add", "x v", "y"), floats("s", []int64{3, 4}, count(1, 12)...), floats("w", []int64{4, 4}, count(0, 16)...)},
+		"become infinite":              {op("QuantizeLinear", "x s f", "y", integer("saturate", 0)), floats("s", nil, 1), part(msg(nil, 5, msg(text(num(nil, 2, 17), 8, "f"), 9, []byte{0})))},
 		"both its inputs have scales":  {op("DynamicQuantizeLinear", "x", "q qs qz"), op("MatMulInteger", "q q qz qz", "y")},
 		"its scale qs is computed":     {op("DynamicQuantizeLinear", "x", "q qs qz"), op("DequantizeLinear", "x qs", "y")},
 		"input 0 is missing":           {op("QuantizeLinear", "- s", "v"), op("Add", "x v", "y"), scale},
