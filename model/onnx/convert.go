@@ -553,7 +553,7 @@ func (c *converter) computeFloats(n *node, constants bool) error {
 	if !known {
 		return refuse("the operator is supported on constants only")
 	}
-	if constants && len(n.inputs) > 0 { // computed anew with every picture, but computed
+	if constants && len(n.inputs) > 0 { // by layers, once
 		v, err := c.arg(n, 0)
 		if err != nil {
 			return err
@@ -568,7 +568,10 @@ func (c *converter) computeFloats(n *node, constants bool) error {
 		c.values[alias], c.uses[alias] = v, 1
 		copied := *n
 		copied.inputs = append([]string{alias}, n.inputs[1:]...)
-		n = &copied
+		if err := layer(c, &copied); err != nil {
+			return err
+		}
+		return c.settle(n)
 	}
 	return layer(c, n)
 }

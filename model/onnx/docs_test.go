@@ -83,6 +83,7 @@ func extra() [][]byte {
 	for _, name := range []string{"And", "Or", "Xor"} {
 		out = append(out, one(op(name, "x other", "y"), op("Neg", "x", "other")))
 	}
+	out = append(out, one(op("ReverseSequence", "x lengths", "y", integer("batch_axis", 1), integer("time_axis", 2)), longs("lengths", 4, 2, 3, 1)))
 	out = append(out, one(op("Scatter", "x places x", "y"), op("Floor", "x", "places")))
 	s, w := floats("s", []int64{4}, count(1, 4)...), floats("w", []int64{4, 4}, count(0, 16)...)
 	k := floats("k", []int64{1, 4, 1, 1}, count(0, 4)...)

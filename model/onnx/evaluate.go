@@ -62,5 +62,36 @@ func (c *converter) evaluated(v *value) (k *constant, ok bool, err error) {
 		return nil, false, err
 	}
 	c.folded = true
-	return &constant{dims: dims, f: trace.Value(v.ref).Data}, true, nil
+	k = &constant{dims: dims, f: trace.Value(v.ref).Data}
+	// Whole numbers may serve as sizes and indices, too.
+	for _, x := range k.f {
+		if x != float32(int64(x)) || x < -exactFloat || x > exactFloat {
+			return k, true, nil
+		}
+	}
+	if err := c.spend(len(k.f)); err != nil {
+		return nil, false, err
+	}
+	for _, x := range k.f {
+		k.i = append(k.i, int64(x))
+	}
+	return k, true, nil
+}
+
+// settle makes what a node of constants computes constants, too.
+func (c *converter) settle(n *node) error {
+	for _, out := range n.outputs {
+		v := c.values[out]
+		if v == nil || v.k != nil {
+			continue
+		}
+		k, ok, err := c.evaluated(v)
+		if err != nil {
+			return err
+		}
+		if ok {
+			c.values[out] = &value{k: k}
+		}
+	}
+	return nil
 }

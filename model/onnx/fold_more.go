@@ -17,6 +17,8 @@ func init() {
 		"Tile":           foldTile,
 		"Where":          foldWhere,
 		"Size":           foldSize,
+		"NonZero":        foldNonZero,
+		"Compress":       foldCompress,
 		"Not":            foldNot,
 		"Mod":            foldMod,
 		"Pow":            arithmetic(math.Pow, intPow),
@@ -387,6 +389,83 @@ func foldReduce(c *converter, n *node) (*constant, error) {
 				s /= float64(per)
 			}
 			out.f[j] = float32(s)
+		}
+	}
+	return out, nil
+}
+
+// foldNonZero lists the places of what is not 0, an axis a row.
+func foldNonZero(c *converter, n *node) (*constant, error) {
+	k, err := c.need(n, 0)
+	if err != nil {
+		return nil, err
+	}
+	var at []int
+	for i := range k.len() {
+		if k.at(i) != 0 {
+			at = append(at, i)
+		}
+	}
+	rank := max(len(k.dims), 1)
+	if err := c.spend(rank * len(at)); err != nil {
+		return nil, err
+	}
+	out := &constant{dims: []int{rank, len(at)}, i: make([]int64, 0, rank*len(at))}
+	for _, step := range steps(k.dims) {
+		for _, i := range at {
+			out.i = append(out.i, int64(i/step))
+		}
+	}
+	// Each row counts from 0 again along its axis.
+	for a, size := range k.dims {
+		for i := range at {
+			out.i[a*len(at)+i] %= int64(size)
+		}
+	}
+	if len(k.dims) == 0 {
+		out.i = make([]int64, len(at))
+	}
+	return out, nil
+}
+
+// foldCompress keeps what a list of truth values says.
+func foldCompress(c *converter, n *node) (*constant, error) {
+	k, err := c.need(n, 0)
+	if err != nil {
+		return nil, err
+	}
+	keep, err := c.need(n, 1)
+	if err != nil {
+		return nil, err
+	}
+	dims, a := []int{k.len()}, 0
+	if n.has("axis") {
+		if a, err = axis(n.int("axis", 0), len(k.dims)); err != nil {
+			return nil, err
+		}
+		dims = slices.Clone(k.dims)
+	}
+	if len(keep.dims) != 1 || keep.len() > dims[a] {
+		return nil, malformed("%v chooses from %d", keep, dims[a])
+	}
+	var at []int
+	for i := range keep.len() {
+		if keep.at(i) != 0 {
+			at = append(at, i)
+		}
+	}
+	size := dims[a]
+	outer, inner := product(dims[:a]), product(dims[a+1:])
+	dims[a] = len(at)
+	out, err := c.like(k, dims, outer*len(at)*inner)
+	if err != nil {
+		return nil, err
+	}
+	for o := range outer {
+		for i, from := range at {
+			for x := range inner {
+				out.set((o*len(at)+i)*inner+x, k, (o*size+from)*inner+x)
+			}
 		}
 	}
 	return out, nil

@@ -132,7 +132,7 @@ func (c *otherCase) computed() (data []byte, x []float32) {
 
 // constantOnly are operators some input of which must be known at import: sizes,
 // axes, and statistics of layers.
-var constantOnly = map[string]bool{"CumSum": true, "TopK": true, "AffineGrid": true, "Col2Im": true, "CenterCropPad": true, "Trilu": true, "OneHot": true, "MaxUnpool": true, "GroupNormalization": true,
+var constantOnly = map[string]bool{"CumSum": true, "TopK": true, "Compress": true, "ReverseSequence": true, "AffineGrid": true, "Col2Im": true, "CenterCropPad": true, "Trilu": true, "OneHot": true, "MaxUnpool": true, "GroupNormalization": true,
 	"LayerNormalization": true, "RMSNormalization": true, "InstanceNormalization": true, "BatchNormalization": true}
 
 func (a *numbers) floats() []float32 {
@@ -231,5 +231,32 @@ func TestComputedWeights(t *testing.T) {
 		if err := viztest.Close(got, want, 1e-5); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestConstantsByLayers: what operators make of constants is constant, whatever
+// they are, and may serve as sizes and indices.
+func TestConstantsByLayers(t *testing.T) {
+	x := []float32{1, 2, 3, 4, 5, 6}
+	for name, c := range map[string]struct {
+		graph []part
+		want  []float32
+	}{
+		"sums as indices": {[]part{longs("a", 1, 0, 1), longs("zero", 0), op("CumSum", "a zero", "i"), op("Gather", "x i", "y", integer("axis", 2))}, []float32{2, 2, 3, 5, 5, 6}},
+		"non-zero":        {[]part{truth("m", 0, 1, 1), op("NonZero", "m", "n"), longs("zero", 0), op("Squeeze", "n zero", "i"), op("Gather", "x i", "y", integer("axis", 2))}, []float32{2, 3, 5, 6}},
+		"scattered sizes": {[]part{longs("s", 1, 1, 1), longs("at", 1), longs("u", 6), op("ScatterElements", "s at u", "t"), op("Reshape", "x t", "r"), op("Neg", "r", "n"), op("Neg", "n", "y")}, x},
+		"a mask":          {[]part{floats("k", []int64{2, 3}, 1, 1, 1, 1, 1, 1), op("Trilu", "k", "m"), op("Mul", "x m", "y")}, []float32{1, 2, 3, 0, 5, 6}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			net := load(t, file(18, append(c.graph, input("x", 1, 2, 3), output("y"))...))
+			if got := eval(t, net, x...); viztest.Close(got, c.want, 1e-6) != nil {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+			for _, n := range net.Nodes {
+				if _, ok := n.Layer.(*model.Constant); ok {
+					t.Errorf("layer %s is computed anew for every picture", n.Name)
+				}
+			}
+		})
 	}
 }

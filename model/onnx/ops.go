@@ -76,6 +76,8 @@ func init() {
 		"AffineGrid":                affineGrid,
 		"CenterCropPad":             centerCropPad,
 		"Col2Im":                    col2Im,
+		"Compress":                  compress,
+		"ReverseSequence":           reverseSequence,
 		"GatherElements":            lookup,
 		"GatherND":                  lookup,
 		"Scatter":                   scatter,

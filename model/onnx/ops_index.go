@@ -389,3 +389,87 @@ func maxUnpool(c *converter, n *node) error {
 	}
 	return c.run("Pad", []string{part.outputs[0], c.known("pads", &constant{dims: []int{len(more)}, i: more})}, n.outputs[:1])
 }
+
+// compress takes what a constant list of truth values says, along an axis or of
+// all numbers in a row.
+func compress(c *converter, n *node) error {
+	keep, err := c.constant(n, 1)
+	if err != nil {
+		return err
+	}
+	if keep == nil || len(keep.dims) != 1 {
+		return malformed("it keeps by %v, want a list", keep)
+	}
+	in, err := c.array(n, 0)
+	if err != nil {
+		return err
+	}
+	flat := !n.has("axis")
+	v, a := in, 0
+	if flat {
+		_, dims, err := c.whole(n, 0)
+		if err != nil {
+			return err
+		}
+		w := *in
+		w.dims, v = []int64{int64(product(dims))}, &w
+	} else if a, err = axis(n.int("axis", 0), len(in.dims)); err != nil {
+		return err
+	}
+	if int64(keep.len()) > v.dims[a] {
+		return malformed("it keeps by %d truth values of %d", keep.len(), v.dims[a])
+	}
+	if err := c.spend(keep.len()); err != nil {
+		return err
+	}
+	l := &model.AlongAxis{What: n.op, Taps: 1}
+	for i := range keep.len() {
+		if keep.at(i) != 0 {
+			l.Index = append(l.Index, i)
+		}
+	}
+	if len(l.Index) == 0 {
+		return refuse("it keeps nothing")
+	}
+	w, err := c.along(c.name(n), v, a, l)
+	if err == nil {
+		c.values[n.output()] = w
+	}
+	return err
+}
+
+// reverseSequence turns the first numbers of each row of a batch around.
+func reverseSequence(c *converter, n *node) error {
+	lengths, err := c.integersUpTo(n, 1, "", 1<<16)
+	if err != nil {
+		return err
+	}
+	in, dims, err := c.whole(n, 0)
+	if err != nil {
+		return err
+	}
+	time, err := axis(n.int("time_axis", 0), len(dims))
+	if err != nil {
+		return err
+	}
+	batch, err := axis(n.int("batch_axis", 1), len(dims))
+	if err != nil {
+		return err
+	}
+	if batch == time || len(lengths) != dims[batch] || len(lengths) == 0 || slices.Min(lengths) < 0 || slices.Max(lengths) > int64(dims[time]) {
+		return malformed("lengths %v along axis %d of %v", lengths, time, dims)
+	}
+	size := product(dims)
+	if err := c.spend(size); err != nil {
+		return err
+	}
+	all := steps(dims)
+	l := &model.AlongAxis{What: n.op, From: []int{size}, Taps: 1, Index: make([]int, size)}
+	for i := range l.Index {
+		at, last := i/all[time]%dims[time], int(lengths[i/all[batch]%dims[batch]])-1
+		if l.Index[i] = i; at <= last {
+			l.Index[i] = i + (last-2*at)*all[time]
+		}
+	}
+	return c.divided(n, dims, l, in)
+}

@@ -197,6 +197,10 @@ def three(z):
 
 case("attention of three axes", "Attention", [three(q), three(k), three(v)], three(attend(q, k, v)), opset=23, q_num_heads=2, kv_num_heads=2)
 case("grid far away", "GridSample", [r(1, 2, 3, 3), np.float32([[[[1e12, 0], [0, -1e12]]]])], np.zeros((1, 2, 1, 2), np.float32), opset=20)
+x = r(1, 3, 4)
+case("compress", "Compress", [x, np.array([True, False, True])], x[:, [0, 2]], axis=1)
+case("compress all numbers", "Compress", [x, np.array([False, True, False, True])], x.reshape(-1)[[1, 3]])
+case("reversed rows", "ReverseSequence", [x[0], np.int64([4, 1, 2])], np.stack([x[0, 0, ::-1], x[0, 1], x[0, 2, [1, 0, 2, 3]]]), batch_axis=0, time_axis=1)
 
 with open(__file__.replace("make_operators.py", "operators.json"), "w") as f:
     f.write("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n")
