@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -62,25 +63,23 @@ func (c *converter) evaluated(v *value) (k *constant, ok bool, err error) {
 		return nil, false, err
 	}
 	c.folded = true
-	k = &constant{dims: dims, f: trace.Value(v.ref).Data}
-	// Whole numbers may serve as sizes and indices, too.
-	for _, x := range k.f {
-		if x != float32(int64(x)) || x < -exactFloat || x > exactFloat {
-			return k, true, nil
-		}
-	}
-	if err := c.spend(len(k.f)); err != nil {
-		return nil, false, err
-	}
-	for _, x := range k.f {
-		k.i = append(k.i, int64(x))
-	}
-	return k, true, nil
+	return &constant{dims: dims, f: trace.Value(v.ref).Data}, true, nil
 }
 
-// settle makes what a node of constants computes constants, too.
+// placesAndTruths are operators that make whole numbers of others.
+var placesAndTruths = []string{"ArgMax", "ArgMin", "And", "Or", "Xor", "Not", "IsNaN", "IsInf",
+	"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
+
+// settle makes what a node of constants computes constants, too. It is whole
+// numbers if all that went in is, or if they are places or truth values.
 func (c *converter) settle(n *node) error {
-	for _, out := range n.outputs {
+	floats := false
+	for i := range n.inputs {
+		if v, err := c.arg(n, i); err == nil && v != nil && v.k != nil {
+			floats = floats || v.k.f != nil
+		}
+	}
+	for i, out := range n.outputs {
 		v := c.values[out]
 		if v == nil || v.k != nil {
 			continue
@@ -89,9 +88,17 @@ func (c *converter) settle(n *node) error {
 		if err != nil {
 			return err
 		}
-		if ok {
-			c.values[out] = &value{k: k}
+		if !ok {
+			continue
 		}
+		if !floats || slices.Contains(placesAndTruths, n.op) || n.op == "TopK" && i == 1 {
+			k.i = make([]int64, len(k.f))
+			for j, x := range k.f {
+				k.i[j] = int64(x)
+			}
+			k.f = nil
+		}
+		c.values[out] = &value{k: k}
 	}
 	return nil
 }
