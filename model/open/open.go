@@ -103,7 +103,11 @@ func Network(name string, o Options) (*model.Network, error) {
 	var net *model.Network
 	switch {
 	case Builtin(name):
-		net, err = builtin.Load(name)
+		if net, err = builtin.Load(name); err == nil {
+			named := *net
+			named.Name = name // as people know it, not by its architecture
+			net = &named
+		}
 	default:
 		head, headErr := readHead(name)
 		if headErr != nil {

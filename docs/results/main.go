@@ -1,0 +1,91 @@
+// Command results writes docs/results.md from the results beside it, which are what viz printed with --json.
+//
+//	go run ./docs/results > docs/results.md
+package main
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+)
+
+//go:embed *.json
+var files embed.FS
+
+// evaluation is what viz eval --json prints.
+type evaluation struct {
+	Data     string  `json:"data"`
+	Images   int     `json:"images"`
+	Accuracy float64 `json:"accuracy"`
+	Loss     float64 `json:"loss"`
+}
+
+// pointing is what viz pointing --json prints.
+type pointing struct {
+	Data        string  `json:"data"`
+	Images      int     `json:"images"`
+	Occlusion   float64 `json:"occlusion"`
+	Chance      float64 `json:"chance"`
+	EnergyShare float64 `json:"energy_share"`
+	AreaShare   float64 `json:"area_share"`
+}
+
+// recorded is a result of work that takes hours, as it was printed then.
+type recorded struct {
+	What     string `json:"what"`
+	Data     string `json:"data"`
+	Measured string `json:"measured"`
+}
+
+func main() {
+	if err := write(os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "results:", err)
+		os.Exit(1)
+	}
+}
+
+func read(name string, to any) error {
+	text, err := files.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, to); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func write(w io.Writer) error {
+	fmt.Fprint(w, "# Results\n\nWritten by `go run ./docs/results > docs/results.md` from the files in docs/results.\n\n"+
+		"## Accuracy of the built-in networks\n\n| network | data | images | accuracy | loss |\n| --- | --- | --- | --- | --- |\n")
+	for _, f := range []struct{ network, file string }{
+		{"shapes", "eval-shapes.json"}, {"cifar10", "eval-cifar10-jpeg.json"}, {"cifar10", "eval-cifar10-lossless.json"}} {
+		var e evaluation
+		if err := read(f.file, &e); err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "| `%s` | %s | %d | %.1f %% | %.3f |\n", f.network, e.Data, e.Images, 100*e.Accuracy, e.Loss)
+	}
+	var p pointing
+	if err := read("pointing-shapes.json", &p); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nHow they were made: [model/builtin/nets/README.md](../model/builtin/nets/README.md).\n\n## Do maps point at the object?\n\n"+
+		"`viz pointing` on %d images of %s:\n\n"+
+		"- The patch of lowest probability lies on the object in %.1f %% of the images (by chance: %.1f %%).\n"+
+		"- %.1f %% of the energy of the strongest projection of the last layer lies on the object, which covers %.1f %% of the image.\n",
+		p.Images, p.Data, 100*p.Occlusion, 100*p.Chance, 100*p.EnergyShare, 100*p.AreaShare)
+	var rows []recorded
+	if err := read("recorded.json", &rows); err != nil {
+		return err
+	}
+	fmt.Fprint(w, "\n## Work of hours\n\nMeasured once, with the commands in [experiments.md](experiments.md).\n\n| what | data | measured |\n| --- | --- | --- |\n")
+	for _, r := range rows {
+		fmt.Fprintf(w, "| %s | %s | %s |\n", r.What, r.Data, r.Measured)
+	}
+	fmt.Fprint(w, "\n## Agreement with references\n\nActivations, switches, projections (deconv, guided, gradient) and occlusion maps of five golden networks agree with\n"+
+		"float64 references within 2e-5 of the largest magnitude: `go test ./model ./deconv ./occlusion`.\n")
+	return nil
+}
