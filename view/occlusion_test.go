@@ -130,6 +130,53 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestOcclusionScale: a scale that is given, or that a series shares, is that of the picture.
+func TestOcclusionScale(t *testing.T) {
+	s, in := ring(t)
+	o, err := s.Occluder(Occlusion{Scale: Fixed, Fixed: 0.5, Opacity: 0.8, Options: occlusion.Options{Stride: [2]int{8, 8}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if style := o.style(in, 2, nil); style.Scale.Loss != 0.5 || style.Alpha != 0.8 || style.Class != 2 || style.Name != "ring.png" {
+		t.Errorf("style %+v", style)
+	}
+	o.r.Scale = PerSeries
+	maps, err := o.Scan(context.Background(), in.Tensor, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if series := SeriesScale(maps...); o.style(in, 0, series).Scale != series || series.Loss < 0.01 || len(series.Totals) != 1 {
+		t.Errorf("series %+v", series)
+	}
+}
+
+// TestOcclusionArrays: the arrays of a map, by name; positions are rows and columns of the patches' corners.
+func TestOcclusionArrays(t *testing.T) {
+	s, in := ring(t)
+	o, err := s.Occluder(Occlusion{Options: occlusion.Options{Patch: [2]int{8, 6}, Stride: [2]int{12, 13}, Classes: []int{4, 2}, Layers: []string{"relu1", "relu5"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps, err := o.Scan(context.Background(), in.Tensor, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := ""
+	arrays := OcclusionArrays(maps[0])
+	for _, a := range arrays {
+		names += a.Name + " "
+		if n := len(a.Float) + len(a.Int); n != product(a.Shape) {
+			t.Errorf("%s is %v with %d values", a.Name, a.Shape, n)
+		}
+	}
+	if want := "prob logit pixel_drop prob-2 logit-2 pixel_drop-2 total total-relu5 argmax positions "; names != want {
+		t.Errorf("%s, want %s", names, want)
+	}
+	if p := arrays[len(arrays)-1].Int; p[0] != 0 || p[1] != 0 || p[2] != 0 || p[3] != 13 || p[len(p)-2] != 24 || p[len(p)-1] != 26 {
+		t.Errorf("positions %v", p)
+	}
+}
+
 // TestMade: numbers that were kept are those of one request, network, name and picture only.
 func TestMade(t *testing.T) {
 	s, in := ring(t)
@@ -156,4 +203,12 @@ func TestMade(t *testing.T) {
 	if o, err = s.Occluder(r); err != nil || o.Made(n, in) {
 		t.Errorf("another request is taken for the first (%v)", err)
 	}
+}
+
+func product(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
 }

@@ -13,7 +13,9 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
@@ -49,6 +51,16 @@ type Input struct {
 // InputOf is image i of a list, loaded before.
 func InputOf(src *images.Inputs, i int, x *tensor.Tensor) Input {
 	return Input{Name: src.Items[i].Name, Stem: src.Items[i].Stem, Tensor: x}
+}
+
+// Input is a picture as the network sees it.
+func (s *Session) Input(p images.Picture) (Input, error) {
+	x, err := p.Tensor(s.Net.Preprocess, s.Net.Input)
+	if err != nil {
+		return Input{}, err
+	}
+	base := filepath.Base(p.Name)
+	return Input{Name: p.Name, Stem: strings.TrimSuffix(base, filepath.Ext(base)), Tensor: x}, nil
 }
 
 // picture is the image in pixels.
