@@ -39,13 +39,16 @@ func (net *Network) Places(layer string, tokens [2]int) (Places, error) {
 	if err != nil {
 		return Places{}, err
 	}
+	return net.places(layer, tokens, shapes, net.maps())
+}
+
+func (net *Network) places(layer string, tokens [2]int, shapes map[string]Shape, maps map[string]bool) (Places, error) {
 	s, ok := shapes[layer]
 	if !ok {
 		return Places{}, fmt.Errorf("network %s has no layer %q", net.Name, layer)
 	}
 	given := tokens != [2]int{}
 	plain := Places{H: s.H, W: s.W, Channels: s.C}
-	maps := net.maps()
 	if !given && (s.Flat || maps[layer]) {
 		return plain, nil
 	}
@@ -122,4 +125,52 @@ func (net *Network) divide(n int) (h, w int, ok bool) {
 		}
 	}
 	return 0, 0, false
+}
+
+// LastTokens is the layer on whose tokens a transformer's decision rests: the last
+// sum or normalisation whose places are all looked at afterwards, by attention or
+// a mean. Behind the last attention only the class token counts. "" if the network
+// decides from maps.
+func (net *Network) LastTokens() string {
+	shapes, err := net.Shapes()
+	if err != nil {
+		return ""
+	}
+	end := net.Logits
+	if end == "" {
+		end = net.Output()
+	}
+	maps, lastMaps := net.maps(), net.LastSpatial()
+	reached, mixed := map[string]bool{end: true}, map[string]bool{}
+	for i := len(net.Nodes) - 1; i >= 0 && net.Nodes[i].Name != lastMaps; i-- {
+		n := &net.Nodes[i]
+		if !reached[n.Name] {
+			continue
+		}
+		switch n.Layer.(type) {
+		case *Add, *Normalize:
+			p, err := net.places(n.Name, [2]int{}, shapes, maps)
+			if mixed[n.Name] && err == nil && p.Last && p.H*p.W > 1 && p.Channels > 1 {
+				return n.Name
+			}
+		}
+		for _, in := range n.Inputs {
+			reached[in] = true
+			mixed[in] = mixed[in] || mixed[n.Name] || mixes(n.Layer)
+		}
+	}
+	return ""
+}
+
+// mixes reports whether a layer looks at several places at once.
+func mixes(l Layer) bool {
+	switch l := l.(type) {
+	case *MatMul:
+		return l.Value == nil
+	case *Reduce: // over channels alone it is part of a normalisation
+		return len(l.Axes) != 1 || l.Axes[0] != len(l.From)-1
+	case *GlobalAvgPool, *AvgPool, *MaxPool, *WindowPool:
+		return true
+	}
+	return false
 }

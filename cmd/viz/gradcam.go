@@ -15,7 +15,7 @@ func gradcamCommand() *cli.Command {
 		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n\n" +
 			examples("viz gradcam img.png", "viz gradcam --layer 3 --class cat img.png"),
 		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, jsonFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
-			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number, name, block or module (3, relu3, block2, layer4.1); default: the last block or convolution before the scores"},
+			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number, name, block or module (3, relu3, block2, layer4.1); default: the last block or convolution before the scores, of a transformer the last tokens that all count"},
 			&cli.StringFlag{Name: "tokens", Usage: "`ROWSxCOLUMNS` in which a transformer's tokens lie in the image, such as 14x14; default: as the network shows it"},
 			&cli.StringFlag{Name: "class", Usage: "`CLASS` by name or number; default: the image's most probable one"}, atFlag,
 			&cli.StringFlag{Name: "cmap", Value: string(view.Viridis), Usage: "colours: `NAME` is viridis, jet or gray"},
@@ -33,9 +33,11 @@ func gradcam(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	layers, err := deconvLayers(c, net)
-	if err != nil {
-		return err
+	layers := []string{net.LastTokens()}
+	if c.String("layer") != "" || layers[0] == "" {
+		if layers, err = deconvLayers(c, net); err != nil {
+			return err
+		}
 	}
 	if len(layers) != 1 {
 		return usage("viz gradcam takes one layer", "")

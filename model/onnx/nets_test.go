@@ -119,3 +119,21 @@ func channelsFirst(x *tensor.Tensor) *tensor.Tensor {
 	}
 	return out
 }
+
+// TestLastTokens: a transformer's decision rests on what the last attention, or a
+// mean over all tokens, looks at.
+func TestLastTokens(t *testing.T) {
+	nets := readNets(t)
+	for name, want := range map[string]string{
+		"vit":            "/head/ViT/Sequential_21/Block_27/LayerNorm_29",
+		"deit_distilled": "/bl/bl.1/n1/LayerNormalization", "deit_distilled_23": "/bl/bl.1/n1/LayerNormalization",
+		"clip_image":      "/v/bl/bl.1/n1/LayerNormalization",
+		"swin":            "/n/LayerNormalization",
+		"efficientformer": "/nn/LayerNormalization",
+		"convnext":        "", "convnextv2": "", "mobilevit": "",
+	} {
+		if got := load(t, nets[name]).LastTokens(); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
