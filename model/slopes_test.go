@@ -2,7 +2,11 @@ package model
 
 import (
 	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
+
+	"github.com/deconvnet/viz/model/tensor"
 )
 
 // noSlope are functions that no rule takes a signal down through, and why.
@@ -101,6 +105,52 @@ func TestLogSumExpOfFarGroups(t *testing.T) {
 	for i, want := range []float32{2000 + math.Ln2, -2000 + math.Ln2, math.Ln2} {
 		if math.Abs(float64(dst[i]-want)) > 1e-3 {
 			t.Errorf("group %d: %g, want %g", i, dst[i], want)
+		}
+	}
+}
+
+// Large products, which the kernels compute, are those of plain sums, whatever is
+// constant and however many images there are.
+func TestLargeProducts(t *testing.T) {
+	e := NewEngine(2)
+	defer e.Close()
+	rng := rand.New(rand.NewPCG(3, 3))
+	random := func(dims ...int) *tensor.Tensor {
+		x := tensor.New(dims...)
+		for i := range x.Data {
+			x.Data[i] = float32(rng.NormFloat64())
+		}
+		return x
+	}
+	a, b := random(2, 3, 20, 40), random(3, 40, 30) // the first for two images
+	for name, l := range map[string]*MatMul{
+		"constant":  {A: []int{3, 20, 40}, B: []int{3, 40, 30}, Value: b},
+		"broadcast": {A: []int{3, 20, 40}, B: []int{40, 30}, Value: tensor.From(b.Data[:1200], 40, 30)},
+		"first":     {A: []int{3, 30, 20}, B: []int{3, 20, 40}, Value: random(3, 30, 20), First: true},
+	} {
+		node := &Node{Name: "it", Inputs: []string{"x"}, Layer: l}
+		net := &Network{Input: Input{Name: "x", C: 3, H: 20, W: 40}, Nodes: []Node{*node}}
+		shapes, err := net.Shapes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := shapes["it"].Len()
+		got, want := make([]float32, 2*size), make([]float32, 2*size)
+		if err := e.Layer(node, shapes, 2, got, a.Data); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 {
+			x, y := operandData(l.Value, l.First, [][]float32{a.Data}, []Shape{{C: 3, H: 20, W: 40}}, i)
+			matMul(l, want[i*size:(i+1)*size], x, y)
+		}
+		for i := range want {
+			if math.Abs(float64(got[i]-want[i])) > 1e-4 {
+				t.Fatalf("%s: number %d is %g, want %g", name, i, got[i], want[i])
+			}
+		}
+		single := make([]float32, size)
+		if err := e.Layer(node, shapes, 1, single, a.Data[2400:]); err != nil || !slices.Equal(single, got[size:]) {
+			t.Errorf("%s: one image alone has other bits (%v)", name, err)
 		}
 	}
 }

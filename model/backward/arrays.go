@@ -223,13 +223,7 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 				return err
 			}
 		}
-		l.Visit(func(i, a, b int) {
-			if second {
-				dst[b] += g[i] * x[a]
-			} else {
-				dst[a] += g[i] * y[b]
-			}
-		})
+		d.product(l, second, dst, g, x, y)
 	case *model.Rearrange:
 		l.Visit(func(i, j int) { dst[j] += g[i] })
 	case *model.AlongAxis:
