@@ -106,7 +106,10 @@ func Needed(data *images.Data, set *images.List, state *model.State, o train.Opt
 // Decode decodes all images once, to bytes in the input size of a network; of the training images only those in
 // used, unless it is nil: the others stay black.
 func (sets Sets) Decode(ctx context.Context, engine *model.Engine, net *model.Network, used []bool, o Options) (out [2]*train.Memory, err error) {
-	in := net.Input
+	return sets.decode(ctx, engine, net.Preprocess, net.Input, used, o)
+}
+
+func (sets Sets) decode(ctx context.Context, engine *model.Engine, pre model.Preprocess, in model.Input, used []bool, o Options) (out [2]*train.Memory, err error) {
 	size := in.Shape().Len()
 	total := sets[0].Len() + sets[1].Len()
 	if int64(total) > 8<<30/int64(size) || int64(total)*int64(size) > math.MaxInt {
@@ -135,7 +138,7 @@ func (sets Sets) Decode(ctx context.Context, engine *model.Engine, net *model.Ne
 					failed.CompareAndSwap(nil, &err)
 					return
 				}
-				model.Planar(net.Preprocess.Fit(item.Image, in.H, in.W), in.C, net.Preprocess.BGR, m.Bytes[i*size:(i+1)*size])
+				model.Planar(pre.Fit(item.Image, in.H, in.W), in.C, pre.BGR, m.Bytes[i*size:(i+1)*size])
 			})
 			if err := failed.Load(); err != nil {
 				return out, *err

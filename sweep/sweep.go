@@ -71,14 +71,14 @@ type meter struct {
 	rate         float64
 }
 
-func (o Options) NewMeter(images int) *meter {
+func (o Options) newMeter(images int) *meter {
 	m := &meter{now: o.now, images: images}
 	m.start = m.now()
 	m.since = m.start
 	return m
 }
 
-func (m *meter) Report(r train.Report) Progress {
+func (m *meter) report(r train.Report) Progress {
 	now := m.now()
 	if d := now.Sub(m.since).Seconds(); d > 0 {
 		// The report with a measurement comes after it, so its time would count as training's.
@@ -95,7 +95,7 @@ func (m *meter) Report(r train.Report) Progress {
 }
 
 // pause leaves out the time since the last report.
-func (m *meter) Pause() { m.since = m.now() }
+func (m *meter) pause() { m.since = m.now() }
 
 // SettingError is a setting that cannot be, of a network or a training, which Err names.
 type SettingError struct {

@@ -57,14 +57,14 @@ func (t *Training) Run(ctx context.Context, engine *model.Engine, o Options) (*T
 			return nil, err
 		}
 	}
-	meter := o.NewMeter(first * t.Options.Batch)
+	meter := o.newMeter(first * t.Options.Batch)
 	show, end := o.live(first * t.Options.Batch)
 	var last train.Report
 	var logErr error
 	saved := -1
 	_, _, err = train.Run(ctx, engine, t.Net, t.Images[0], t.Images[1], t.State, t.Options, train.Hooks{
 		Progress: func(r train.Report) {
-			p := meter.Report(r)
+			p := meter.report(r)
 			show(p)
 			if r.Train != nil || r.Test != nil {
 				last = r

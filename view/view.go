@@ -10,6 +10,8 @@
 package view
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"math"
@@ -138,6 +140,16 @@ func columns(n int, ratio float64) int {
 		}
 	}
 	return best
+}
+
+// JSON is the JSON form of a result, as files have it. Numbers that JSON does not know are an error that says what
+// they mean.
+func JSON(v any) ([]byte, error) {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if u, ok := errors.AsType[*json.UnsupportedValueError](err); ok {
+		return nil, fmt.Errorf("the numbers are not finite (%s): the weights or the input are damaged", u.Str)
+	}
+	return append(text, '\n'), err
 }
 
 // Table is numbers as rows of text, for CSV files.

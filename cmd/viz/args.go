@@ -93,6 +93,9 @@ func layerFlags(cmd *cli.Command) {
 var renamed = []struct{ command, old, now string }{
 	{"occlude", "size", "patch"},
 	{"", "size", "input-size"},
+	{"transfer", "solver", "classifier"},
+	{"", "solvers", "classifiers"},
+	{"", "solver", "optimizer"},
 }
 
 // oldNames tells which flags of a command line have another name now.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -9,11 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/npy"
@@ -234,49 +230,11 @@ func (o *output) claimPage(path string) error {
 	return hinted(fmt.Errorf("%s is there already and does not show this network", path), "--force replaces it; --out names another folder")
 }
 
-// encodeJSON is the JSON form of a result. Numbers that JSON does not know are an
-// error that says what they mean.
-func encodeJSON(v any) ([]byte, error) {
-	text, err := json.MarshalIndent(v, "", "  ")
-	var u *json.UnsupportedValueError
-	if errors.As(err, &u) {
-		return nil, fmt.Errorf("the numbers are not finite (%s): the weights or the input are damaged", u.Str)
-	}
-	return append(text, '\n'), err
-}
+// encodeJSON is the JSON form of a result.
+func encodeJSON(v any) ([]byte, error) { return view.JSON(v) }
 
-// fileName is the name of a layer, class or image as a file name. Only what file
-// systems refuse is changed: separators, control characters, and on Windows a few
-// more.
-func fileName(name string) string {
-	refused := "/"
-	if runtime.GOOS == "windows" {
-		refused = `/\:*?"<>|`
-	}
-	name = strings.Map(func(r rune) rune {
-		if strings.ContainsRune(refused, r) || unicode.IsControl(r) {
-			return '_'
-		}
-		return r
-	}, name)
-	// File systems take 255 bytes, of which extensions and temporary names need some.
-	for len(name) > 200 {
-		_, size := utf8.DecodeLastRuneInString(name)
-		name = name[:len(name)-size]
-	}
-	return name
-}
-
-// runName is the folder of a run, without the characters that shells and other
-// systems take for their own: folders of earlier versions are found again.
-func runName(name string) string {
-	return fileName(strings.Map(func(r rune) rune {
-		if strings.ContainsRune(`\:*?"<>| `, r) {
-			return '_'
-		}
-		return r
-	}, name))
-}
+// fileName is the name of a layer, class or image as a file name.
+func fileName(name string) string { return imageio.FileName(name) }
 
 func isDir(name string) bool {
 	info, err := os.Stat(name)

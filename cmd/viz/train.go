@@ -33,13 +33,13 @@ func trainCommand() *cli.Command {
 			&cli.IntFlag{Name: "input-size", Aliases: []string{"size"}, Usage: "input size in `PIXELS`, for images of other or various sizes", DefaultText: "that of the images"},
 			&cli.IntFlag{Name: "limit", Usage: "train and test on `N` images at most, a fixed random choice, 0: all"},
 			&cli.Float64Flag{Name: "hold-out", Value: 0.1, Usage: "share of the images to test on if the data has no test split"},
-			&cli.BoolFlag{Name: "plain", Usage: "input is pixel/255 as in [course], without subtracting the mean and dividing by the deviation"},
-			&cli.StringFlag{Name: "solver", Value: "adam", Usage: strings.Join(train.Solvers(), ", ") + " (rmsprop as in TensorFlow 1)"},
+			&cli.BoolFlag{Name: "plain", Usage: "input is pixel/255 as in [course], without subtracting the mean and dividing by the standard deviation"},
+			&cli.StringFlag{Name: "optimizer", Aliases: []string{"solver"}, Value: "adam", Usage: strings.Join(train.Solvers(), ", ") + " (rmsprop as in TensorFlow 1)"},
 			&cli.Float64Flag{Name: "rate", DefaultText: "0.001 for adam and rmsprop, else 0.01", Usage: "learning rate"},
-			&cli.Float64Flag{Name: "momentum", DefaultText: "0.9", Usage: "of solver momentum"},
-			&cli.Float64Flag{Name: "beta1", DefaultText: "0.9", Usage: "of solver adam"},
-			&cli.Float64Flag{Name: "beta2", DefaultText: "0.999", Usage: "of solver adam"},
-			&cli.Float64Flag{Name: "decay", DefaultText: "0.9", Usage: "of solver rmsprop"},
+			&cli.Float64Flag{Name: "momentum", DefaultText: "0.9", Usage: "of optimizer momentum"},
+			&cli.Float64Flag{Name: "beta1", DefaultText: "0.9", Usage: "of optimizer adam"},
+			&cli.Float64Flag{Name: "beta2", DefaultText: "0.999", Usage: "of optimizer adam"},
+			&cli.Float64Flag{Name: "decay", DefaultText: "0.9", Usage: "of optimizer rmsprop"},
 			&cli.Float64Flag{Name: "epsilon", DefaultText: "1e-8 for adam, 1e-10 for rmsprop", Usage: "of adam and rmsprop"},
 			&cli.IntFlag{Name: "batch", DefaultText: "100", Usage: "images a step"},
 			&cli.IntFlag{Name: "steps", Usage: "total `NUMBER` of steps"},
@@ -72,7 +72,7 @@ func trainCommand() *cli.Command {
 // of them to take.
 func trainOptions(c *cli.Context, o *train.Options, set func(name string) bool) {
 	for name, at := range map[string]any{
-		"solver": &o.Solver, "rate": &o.Rate, "momentum": &o.Momentum, "beta1": &o.Beta1, "beta2": &o.Beta2, "decay": &o.Decay,
+		"optimizer": &o.Solver, "rate": &o.Rate, "momentum": &o.Momentum, "beta1": &o.Beta1, "beta2": &o.Beta2, "decay": &o.Decay,
 		"epsilon": &o.Epsilon, "batch": &o.Batch, "steps": &o.Steps, "epochs": &o.Epochs, "seed": &o.Seed, "weight-decay": &o.WeightDecay,
 		"label-smoothing": &o.LabelSmoothing, "schedule": &o.Schedule, "drop-every": &o.DropEvery, "drop-factor": &o.DropFactor,
 		"warmup": &o.Warmup, "max-filter-rms": &o.MaxFilterRMS, "flip": &o.Flip, "balance": &o.Balance, "crop": &o.Crop, "eval-every": &o.EvalEvery,
@@ -163,7 +163,7 @@ func readTrain(c *cli.Context) (*trainPlan, error) {
 
 // readResumed is readTrain for a training that goes on.
 func (p *trainPlan) readResumed(c *cli.Context) (err error) {
-	for _, name := range []string{"arch", "width", "keep", "init", "input-size", "plain", "seed", "solver"} {
+	for _, name := range []string{"arch", "width", "keep", "init", "input-size", "plain", "seed", "optimizer"} {
 		if c.IsSet(name) {
 			return usage("--"+name+" cannot change in training that goes on", "leave it out, or start anew without --resume")
 		}

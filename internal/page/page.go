@@ -52,5 +52,10 @@ func Inline(img image.Image) (template.URL, error) {
 	if err := png.Encode(&out, img); err != nil {
 		return "", err
 	}
-	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(out.Bytes())), nil
+	return PNG(out.Bytes()), nil
+}
+
+// PNG is the content of a PNG file as an address that holds it.
+func PNG(file []byte) template.URL {
+	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(file))
 }

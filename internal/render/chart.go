@@ -47,6 +47,8 @@ type Chart struct {
 	Legend []LegendEntry
 	// Errors, one for each value of Bars, are drawn as lines of one to both sides.
 	Errors []float64
+	// Group is how many of Bars stand together under one name, which may take several lines; 0: 1.
+	Group int
 }
 
 // Curves draws series as lines into a chart of 640 x 400 pixels.
@@ -130,52 +132,63 @@ func finiteRuns(s Series) []plotter.XYs {
 	return runs
 }
 
-// Bars draws one bar from zero for each value, with its name below it. It panics if
-// names and values differ in length. A value that is not finite has no bar.
+// Bars draws one bar from zero for each value, with its name below it, or the name of
+// its group. It panics if there are not as many names as groups. A value that is not finite has no bar.
 func (o Chart) Bars(names []string, values []float64) *image.NRGBA {
-	if len(names) != len(values) {
+	group := max(o.Group, 1)
+	if len(names)*group != len(values) {
 		panic(fmt.Sprintf("render: Chart.Bars: got %d names, %d values", len(names), len(values)))
+	}
+	if o.Errors != nil && len(o.Errors) != len(values) {
+		panic(fmt.Sprintf("render: Chart.Bars: got %d values, %d errors", len(values), len(o.Errors)))
 	}
 	p := o.plot()
 	if len(values) == 0 {
 		return o.draw(p, nil)
 	}
 	w, _ := o.size()
-	each := float64(w) * 0.75 / float64(len(names)) // pixels from bar to bar, about
-	finite := make(plotter.Values, len(values))
-	short := make([]string, len(names))
-	face := newTypeface(regular(), tickSize*o.scale())
-	for i, v := range values {
-		if v-v == 0 {
-			finite[i] = v
-		}
-		short[i] = face.shorten(clean(names[i]), int(each))
+	gap, wide := 0.0, 0.7 // between groups, in bars; of a bar, as a share of its place
+	if group > 1 {
+		gap, wide = 0.7, 0.9
 	}
-	for i := range finite {
-		bar, err := plotter.NewBarChart(finite[i:i+1], vg.Length(0.7*each))
+	at := func(i int) float64 { return float64(i) + gap*float64(i/group) }
+	each := float64(w) * 0.75 / (at(len(values)-1) + 1) // pixels from bar to bar, about
+	for i, v := range values {
+		if v-v != 0 {
+			v = 0
+		}
+		bar, err := plotter.NewBarChart(plotter.Values{v}, vg.Length(wide*each))
 		if err != nil {
 			panic("render: Chart.Bars: " + err.Error()) // all values are finite
 		}
-		bar.Color, bar.XMin = Categorical(0), float64(i)
+		bar.Color, bar.XMin = Categorical(0), at(i)
 		if i < len(o.Colors) {
 			bar.Color = o.Colors[i]
 		}
 		bar.LineStyle.Width = 0
 		p.Add(bar)
 	}
-	if o.Errors != nil {
-		if len(o.Errors) != len(values) {
-			panic(fmt.Sprintf("render: Chart.Bars: got %d values, %d errors", len(values), len(o.Errors)))
+	for i, e := range o.Errors {
+		if e-e != 0 || values[i]-values[i] != 0 {
+			continue
 		}
-		for i, e := range o.Errors {
-			if e-e != 0 || values[i]-values[i] != 0 {
-				continue
-			}
-			line := plotter.XYs{{X: float64(i), Y: values[i] - e}, {X: float64(i), Y: values[i] + e}}
-			p.Add(&plotter.Line{XYs: line, LineStyle: vgdraw.LineStyle{Color: ink, Width: vg.Length(2 * o.scale())}})
-		}
+		line := plotter.XYs{{X: at(i), Y: values[i] - e}, {X: at(i), Y: values[i] + e}}
+		p.Add(&plotter.Line{XYs: line, LineStyle: vgdraw.LineStyle{Color: ink, Width: vg.Length(2 * o.scale())}})
 	}
-	p.NominalX(short...)
+	face := newTypeface(regular(), tickSize*o.scale())
+	labels := make([]string, len(names))
+	for k, name := range names {
+		labels[k] = face.shorten(clean(name), int(each))
+	}
+	if group > 1 { // there is room for several lines
+		labels = face.wrapAll(names, int(each*(float64(group)+gap-0.2)), 4)
+	}
+	ticks := make([]plot.Tick, len(names))
+	for k := range names {
+		ticks[k] = plot.Tick{Value: (at(k*group) + at(k*group+group-1)) / 2, Label: labels[k]}
+	}
+	p.NominalX(labels...)
+	p.X.Tick.Marker = plot.ConstantTicks(ticks)
 	return o.draw(p, o.Legend)
 }
 

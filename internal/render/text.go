@@ -89,6 +89,20 @@ func (t typeface) shorten(s string, width int) string {
 	return cut(n - 1)
 }
 
+// wrapAll is wrap for texts that stand side by side: all get as many lines as the longest.
+func (t typeface) wrapAll(all []string, width, limit int) []string {
+	lines, most := make([][]string, len(all)), 0
+	for i, s := range all {
+		lines[i] = t.wrap(s, width, limit)
+		most = max(most, len(lines[i]))
+	}
+	out := make([]string, len(all))
+	for i, l := range lines {
+		out[i] = strings.Join(l, "\n") + strings.Repeat("\n ", most-len(l))
+	}
+	return out
+}
+
 // wrap breaks s into lines of at most width pixels, at spaces where it can, and
 // keeps its line breaks. If there are more than limit lines (0: no limit) the
 // last one kept ends in an ellipsis.

@@ -1,4 +1,4 @@
-package main
+package sweep
 
 import (
 	"math"
@@ -13,14 +13,14 @@ import (
 // steps 0, 100 and 200.
 func handTrial(name, solver string, keep float64, at int, best float64, mean, deviation [3]float64) *finishedTrial {
 	acc := func(v float64) *float64 { return &v }
-	f := &finishedTrial{Trial: trial{Name: name, Solver: solver, Keep: keep, Batch: 100, Steps: 200}, Run: &trained{Name: name}}
-	f.Run.Points = []curvePoint{{Step: 0, TestAccuracy: acc(0.1)}}
+	f := &finishedTrial{Trial: Trial{Name: name, Optimizer: solver, Keep: keep, Batch: 100, Steps: 200}, Run: &Run{Name: name}}
+	f.Run.Points = []Point{{Step: 0, TestAccuracy: acc(0.1)}}
 	for step := 100; step <= 200; step += 10 {
 		v := 0.2
 		if step >= at {
 			v = best
 		}
-		f.Run.Points = append(f.Run.Points, curvePoint{Step: step, TestAccuracy: acc(v)})
+		f.Run.Points = append(f.Run.Points, Point{Step: step, TestAccuracy: acc(v)})
 	}
 	for i, step := range []int{0, 100, 200} {
 		f.Moments = append(f.Moments, moment{Step: step, Layers: []experiments.Activity{
@@ -56,9 +56,9 @@ func TestHypotheses(t *testing.T) {
 	}
 	f := hypotheses(rows, done, threshold)
 	for i, want := range []string{
-		"yes, a lower keep rate takes more steps (rank correlation -1.00, p = 0.017)", // 2 of 120 orders
-		"cannot be told from these trials",                                            // one sparsity for all
-		"in the first convolution: yes, and in no other solver's trials; in every convolution: yes, and in no other solver's trials",
+		"yes, a lower keep probability takes more steps (rank correlation -1.00, p = 0.017)", // 2 of 120 orders
+		"cannot be told from these trials",                                                   // one sparsity for all
+		"in the first convolution: yes, and in no other optimizer's trials; in every convolution: yes, and in no other optimizer's trials",
 		"cannot be told from these trials", // one batch for all
 		"within a tenth of the steps in 0 of 6 trials",
 	} {
@@ -137,12 +137,12 @@ func TestSpearman(t *testing.T) {
 
 // Pairs of trials that differ in one setting alone are found whatever they are called.
 func TestOnlyDiffer(t *testing.T) {
-	var rows []trialRow
-	for _, c := range courseTrials {
-		rows = append(rows, trialRow{Trial: c})
+	var rows []TrialRow
+	for _, c := range Course() {
+		rows = append(rows, TrialRow{Trial: c})
 	}
 	if got := onlyDiffer(rows, "keep"); len(got) != 1 || got[0] != [2]int{0, 1} {
-		t.Errorf("differ in the keep rate alone: %v", got)
+		t.Errorf("differ in the keep probability alone: %v", got)
 	}
 	if got := onlyDiffer(rows, "batch"); len(got) != 0 {
 		t.Errorf("differ in the batch alone: %v", got)

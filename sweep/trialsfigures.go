@@ -1,56 +1,54 @@
-package main
+package sweep
 
 import (
 	"fmt"
 	"image"
 	"math"
-	"path/filepath"
 	"slices"
 	"strconv"
 
 	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/internal/render"
-	"github.com/urfave/cli/v2"
+	"github.com/deconvnet/viz/view"
 )
 
-// drawTrial draws a trial's figures into its folder and writes their numbers
-// beside them. Charts have ranges that hold all trials so far, so that they can be
-// compared.
-func drawTrial(k *campaign, j *job, f *finishedTrial, all []*finishedTrial) error {
-	f.Files = nil
-	write := func(name string, img image.Image) error {
-		path, err := savePlate(filepath.Dir(k.file(j, name)), name, img, "trial", f.describe())
-		f.Files = append(f.Files, path)
-		return err
+// figures draws a trial's figures one by one. Charts have ranges that hold all trials, so that they can be compared.
+func (t *TrialsResult) figures(f *finishedTrial, yield func(view.Figure) error) error {
+	figure := func(name string, img image.Image) error {
+		return yield(view.Figure{Name: name, Image: img, Facts: []view.Fact{{Key: "trial", Value: f.describe()}}})
 	}
-	if err := write("curves", drawCurves(f, all)); err != nil {
+	if err := figure("curves", drawCurves(f, t.done)); err != nil {
 		return err
 	}
 	for l, a := range f.Moments[0].Layers {
-		if err := write("activity-"+a.Layer, drawActivity(f, l, all)); err != nil {
+		if err := figure("activity-"+a.Layer, drawActivity(f, l, t.done)); err != nil {
 			return err
 		}
-		if err := write("ridges-"+a.Layer, ridges(f, l, all)); err != nil {
+		if err := figure("ridges-"+a.Layer, ridges(f, l, t.done)); err != nil {
 			return err
 		}
 	}
-	if err := write("filters", filterStrip(f)); err != nil {
-		return err
-	}
-	var rows [][]string
+	return figure("filters", filterStrip(f))
+}
+
+// tables are the numbers of a trial's figures.
+func (f *finishedTrial) tables() []view.Table {
+	activity := view.Table{Name: "activity", Header: []string{"step", "layer", "max", "mean", "min", "deviation", "sparsity", "feature_mean", "feature_deviation"}}
 	for _, m := range f.Moments {
 		for _, a := range m.Layers {
-			rows = append(rows, []string{strconv.Itoa(m.Step), a.Layer, num(a.Max, 5), num(a.Mean, 6), num(a.Min, 5), num(a.Deviation, 6), num(a.Sparsity, 5), num(a.FeatureMean, 6), num(a.FeatureDeviation, 6)})
+			activity.Rows = append(activity.Rows, []string{strconv.Itoa(m.Step), a.Layer, view.Num(a.Max, 5), view.Num(a.Mean, 6), view.Num(a.Min, 5), view.Num(a.Deviation, 6),
+				view.Num(a.Sparsity, 5), view.Num(a.FeatureMean, 6), view.Num(a.FeatureDeviation, 6)})
 		}
 	}
-	if err := saveCSV(k.file(j, "activity.csv"), []string{"step", "layer", "max", "mean", "min", "deviation", "sparsity", "feature_mean", "feature_deviation"}, rows); err != nil {
-		return err
-	}
-	rows = nil
+	curves := view.Table{Name: "curves", Header: []string{"step", "images", "batch_loss", "train_accuracy", "train_loss", "test_accuracy", "test_loss"}}
 	for _, p := range f.Run.Points {
-		rows = append(rows, []string{strconv.Itoa(p.Step), strconv.Itoa(p.Images), num(orNaN(p.Loss), 5), num(orNaN(p.TrainAccuracy), 5), num(orNaN(p.TrainLoss), 5), num(orNaN(p.TestAccuracy), 5), num(orNaN(p.TestLoss), 5)})
+		row := []string{strconv.Itoa(p.Step), strconv.Itoa(p.Images)}
+		for _, v := range []*float64{p.Loss, p.TrainAccuracy, p.TrainLoss, p.TestAccuracy, p.TestLoss} {
+			row = append(row, view.Num(orNaN(v), 5))
+		}
+		curves.Rows = append(curves.Rows, row)
 	}
-	return saveCSV(k.file(j, "curves.csv"), []string{"step", "images", "batch_loss", "train_accuracy", "train_loss", "test_accuracy", "test_loss"}, rows)
+	return []view.Table{activity, curves}
 }
 
 // sharedRange is the range of a number that holds all trials. Those whose numbers
@@ -103,7 +101,7 @@ func lossRange(f *finishedTrial, all []*finishedTrial) float64 {
 func accuracyRange(all []*finishedTrial) float64 {
 	best := 0.0
 	for _, t := range all {
-		if v := t.Run.best().TestAccuracy; v != nil {
+		if v := t.Run.Best().TestAccuracy; v != nil {
 			best = max(best, *v)
 		}
 	}
@@ -113,18 +111,18 @@ func accuracyRange(all []*finishedTrial) float64 {
 // drawCurves draws a trial's accuracies and losses, 2 x 2.
 func drawCurves(f *finishedTrial, all []*finishedTrial) image.Image {
 	r := f.Run
-	panel := func(title, y string, hi float64, v func(curvePoint) *float64) image.Image {
+	panel := func(title, y string, hi float64, v func(Point) *float64) image.Image {
 		s := r.series(bySteps, v)
 		s.Name = ""
 		return render.Chart{Title: title, XLabel: "steps", YLabel: y, Width: 820, Height: 520, Scale: 1.6, YMax: hi}.Lines([]render.Series{s})
 	}
 	loss := lossRange(f, all)
 	return render.Plate{Title: f.describe(), Columns: 2, Scale: 1.6, Panels: []image.Image{
-		panel("Test accuracy", "share of images", accuracyRange(all), func(p curvePoint) *float64 { return p.TestAccuracy }),
-		panel("Test loss", "cross-entropy, nats", loss, func(p curvePoint) *float64 { return p.TestLoss }),
-		panel("Training accuracy", "share of images", 1, func(p curvePoint) *float64 { return p.TrainAccuracy }),
-		panel("Training loss", "cross-entropy, nats", loss, func(p curvePoint) *float64 { return p.TrainLoss })},
-		Caption: []string{fmt.Sprintf("Measured with dropout off, on %d test images and %d training images. Axes are those of all trials; the losses before the first step may lie above.", r.Sizes[1], min(r.Options.EvalTrain, r.Sizes[0]))}}.Draw()
+		panel("Test accuracy", "share of images", accuracyRange(all), func(p Point) *float64 { return p.TestAccuracy }),
+		panel("Test loss", "cross-entropy, nats", loss, func(p Point) *float64 { return p.TestLoss }),
+		panel("Training accuracy", "share of images", 1, func(p Point) *float64 { return p.TrainAccuracy }),
+		panel("Training loss", "cross-entropy, nats", loss, func(p Point) *float64 { return p.TrainLoss })},
+		Caption: []string{fmt.Sprintf("Measured with dropout off, on %d test images and %d training images. Axes span all trials; the losses before the first step may lie above.", r.Sizes[1], min(r.Options.EvalTrain, r.Sizes[0]))}}.Draw()
 }
 
 // drawActivity draws the statistics of a trial's layer l over the steps.
@@ -151,8 +149,9 @@ func drawActivity(f *finishedTrial, l int, all []*finishedTrial) image.Image {
 		chart("Sparsity", "share of features that are 0", func(a experiments.Activity) float64 { return a.Sparsity }),
 		chart("Minimum", "activation", func(a experiments.Activity) float64 { return a.Min }),
 		chart("Standard deviation", "activation", func(a experiments.Activity) float64 { return a.Deviation }),
-		chart("Mean behind the rectifier", "activation", func(a experiments.Activity) float64 { return a.FeatureMean })},
-		Caption: []string{"Over all test images and places. Maximum to deviation are of the convolution before its rectifier (behind it the minimum is always 0); sparsity is behind it. Axes are those of all trials but such as are ten times larger."}}.Draw()
+		chart("Mean after ReLU", "activation", func(a experiments.Activity) float64 { return a.FeatureMean })},
+		Caption: []string{"Over all test images and positions. Maximum, mean, minimum and standard deviation are of the convolution before ReLU (after it the minimum is always 0); sparsity is after it. " +
+			"Axes span all trials except those whose range is more than ten times larger."}}.Draw()
 }
 
 // ridges draws the histograms of a layer's activations over the steps.
@@ -205,9 +204,10 @@ func ridges(f *finishedTrial, l int, all []*finishedTrial) image.Image {
 		}
 		names, counts = append(names, strconv.Itoa(m.Step)), append(counts, row)
 	}
-	chart := render.Chart{Title: "Activations of " + layer + " over steps", XLabel: "activation before the rectifier", YLabel: "step", Width: 1100, Height: 900, Scale: 1.6}
+	chart := render.Chart{Title: "Activations of " + layer + " over steps", XLabel: "activation before ReLU", YLabel: "step", Width: 1100, Height: 900, Scale: 1.6}
 	return render.Plate{Title: f.describe(), Columns: 1, Scale: 1.6, Panels: []image.Image{chart.Ridges(names, counts, lo, hi)},
-		Caption: []string{fmt.Sprintf("Histograms over all test images and places, heights as square roots, one scale. The range is that of all trials but such as are ten times larger, without a thousandth at each end; beyond ±%d is counted at the end.", activityReach)}}.Draw()
+		Caption: []string{fmt.Sprintf("Histograms over all test images and positions, heights as square roots, one scale. The range spans all trials except those whose range is more than ten times larger, "+
+			"without a thousandth at each end; values beyond ±%d count at the ends.", activityReach)}}.Draw()
 }
 
 // filterStrip draws the first filters at up to seven moments, on one scale, and
@@ -254,31 +254,27 @@ func filterStrip(f *finishedTrial) image.Image {
 	return plate.Draw()
 }
 
-// drawTrials draws the curves of all trials together.
-func drawTrials(c *cli.Context, k *campaign, done []*finishedTrial) (string, error) {
-	curves := func(x func(*trained) func(curvePoint) float64, y func(curvePoint) *float64) []render.Series {
+// overview draws the curves of all trials together.
+func (t *TrialsResult) overview() view.Figure {
+	curves := func(x func(Point) float64, y func(Point) *float64) []render.Series {
 		var out []render.Series
-		for i, f := range done {
-			s := f.Run.series(x(f.Run), y)
+		for i, f := range t.done {
+			s := f.Run.series(x, y)
 			s.Name, s.Color = f.Trial.Name, render.Categorical(i)
 			out = append(out, s)
 		}
 		return out
 	}
-	steps := func(*trained) func(curvePoint) float64 { return bySteps }
-	images := func(*trained) func(curvePoint) float64 {
-		return func(p curvePoint) float64 { return float64(p.Images) / 1e6 }
-	}
-	accuracy := func(p curvePoint) *float64 { return p.TestAccuracy }
+	images := func(p Point) float64 { return float64(p.Images) / 1e6 }
 	chart := func(title, x, y string, hi float64) render.Chart {
 		return render.Chart{Title: title, XLabel: x, YLabel: y, Width: 960, Height: 640, Scale: 1.6, YMax: hi}
 	}
-	top := accuracyRange(done)
-	plate := render.Plate{Title: "All trials on " + k.data, Columns: 2, Scale: 1.6, Panels: []image.Image{
-		chart("Test accuracy by steps", "steps", "share of images", top).Lines(curves(steps, accuracy)),
-		chart("Test accuracy by training images seen", "million images", "share of images", top).Lines(curves(images, accuracy)),
-		chart("Training accuracy by steps", "steps", "share of images", 1).Lines(curves(steps, func(p curvePoint) *float64 { return p.TrainAccuracy })),
-		chart("Test loss by steps", "steps", "cross-entropy, nats", lossRange(nil, done)).Lines(curves(steps, func(p curvePoint) *float64 { return p.TestLoss }))},
-		Caption: []string{"Measured with dropout off. Losses before the first step, and those of trials ten times above the middle one, may lie above the chart."}}
-	return filepath.Join(k.dir, "trials.png"), writePlate(c, k.dir, "trials", plate.Draw())
+	top := accuracyRange(t.done)
+	plate := render.Plate{Title: "All trials on " + t.Data, Columns: 2, Scale: 1.6, Panels: []image.Image{
+		chart("Test accuracy by steps", "steps", "share of images", top).Lines(curves(bySteps, testAccuracy)),
+		chart("Test accuracy by training images seen", "million images", "share of images", top).Lines(curves(images, testAccuracy)),
+		chart("Training accuracy by steps", "steps", "share of images", 1).Lines(curves(bySteps, func(p Point) *float64 { return p.TrainAccuracy })),
+		chart("Test loss by steps", "steps", "cross-entropy, nats", lossRange(nil, t.done)).Lines(curves(bySteps, func(p Point) *float64 { return p.TestLoss }))},
+		Caption: []string{"Measured with dropout off. Losses before the first step, and those of trials more than ten times above the middle one, may lie above the chart."}}
+	return view.Figure{Name: "trials", Image: plate.Draw()}
 }
