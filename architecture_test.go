@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"sweep":                          {"images", "model", "model/tensor", "model/train", "experiments", "view", "internal/imageio", "internal/lockfile", "internal/page", "internal/render"},
 	"internal/lockfile":              {},
 	"view":                           {"images", "model", "model/tensor", "deconv", "attribution", "occlusion", "features", "experiments", "internal/page", "internal/render"},
+	"internal/bench":                 {"model", "model/tensor", "model/train", "deconv", "features", "occlusion"},
 	"internal/page":                  {"internal/render"},
 	"model/backward":                 {"model", "internal/kernel"},
 	"deconv":                         {"model", "model/backward", "model/tensor", "internal/render"},
