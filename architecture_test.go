@@ -19,7 +19,7 @@ var allowed = map[string][]string{
 	"internal/pickle":                {},
 	"internal/npy":                   {"internal/imageio"},
 	"internal/render":                {},
-	"internal/dataset":               {"internal/imageio", "internal/npy"},
+	"internal/dataset":               {"internal/imageio", "internal/npy", "internal/pickle"},
 	"model":                          {"model/tensor", "internal/kernel", "internal/imageio", "internal/par", "internal/pickle"},
 	"model/builtin":                  {"model"},
 	"model/onnx":                     {"model", "model/tensor", "internal/imageio"},

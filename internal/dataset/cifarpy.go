@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/deconvnet/viz/internal/npy"
+	"github.com/deconvnet/viz/internal/pickle"
 )
 
 // CIFAR-10 and CIFAR-100 as Python's pickles: a dict with data [N][3072] (red, green, blue planes) and labels, or
@@ -101,17 +102,17 @@ func pyClasses(src *source, meta []file, fine bool, sets []*Set) ([]string, erro
 		if fine {
 			key = "fine_label_names"
 		}
-		names, ok := top.get(key).(*pyList)
+		names, ok := top.Get(key).(*pickle.List)
 		if !ok {
 			return nil, fmt.Errorf("dataset: %s: no list %s", src.where(meta[0]), key)
 		}
 		var out []string
-		for _, n := range names.items {
-			b, ok := n.([]byte)
-			if !ok || len(b) == 0 {
+		for _, n := range names.Items {
+			text, ok := pickle.Text(n)
+			if !ok || text == "" {
 				return nil, fmt.Errorf("dataset: %s: %s: class %d has no name", src.where(meta[0]), key, len(out))
 			}
-			out = append(out, string(b))
+			out = append(out, strings.Clone(text))
 		}
 		return out, nil
 	}
@@ -122,7 +123,7 @@ func pyClasses(src *source, meta []file, fine bool, sets []*Set) ([]string, erro
 	return numbers, nil
 }
 
-func (s *source) unpickle(f file) (*pyDict, error) {
+func (s *source) unpickle(f file) (*pickle.Dict, error) {
 	b, err := s.read(f, 1<<30)
 	if err != nil {
 		return nil, err
@@ -131,7 +132,7 @@ func (s *source) unpickle(f file) (*pyDict, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, ok := v.(*pyDict)
+	d, ok := v.(*pickle.Dict)
 	if !ok {
 		return nil, fmt.Errorf("pickle: it holds no dict, as CIFAR's do")
 	}
@@ -150,50 +151,47 @@ func (s *pySet) add(src *source, f file) error {
 	if err != nil {
 		return err
 	}
-	a, ok := d.get("data").(*pyArray)
-	if !ok || a.array == nil || !a.array.Bytes() || a.array.Fortran || a.array.Len() == 0 || len(a.array.Shape) < 2 || a.array.Len()/a.array.Shape[0] != 3*cifarPlane {
+	a, err := pickledArray(d.Get("data"))
+	if err != nil {
+		return err
+	}
+	if a == nil || !a.Bytes() || a.Fortran || a.Len() == 0 || len(a.Shape) < 2 || a.Len()/a.Shape[0] != 3*cifarPlane {
 		return fmt.Errorf("no array data of bytes [N,3072], as CIFAR's have")
 	}
 	key := "labels"
-	if d.get(key) == nil && d.get("fine_labels") != nil {
+	if d.Get(key) == nil && d.Get("fine_labels") != nil {
 		key, s.fine = "fine_labels", true
 	}
-	labels, err := pyLabels(d.get(key))
+	labels, err := pyLabels(d.Get(key))
 	if err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
-	if n := a.array.Shape[0]; len(labels) != n {
+	if n := a.Shape[0]; len(labels) != n {
 		return fmt.Errorf("%d images and %d labels", n, len(labels))
 	}
-	s.data = append(s.data, a.array.Data)
+	s.data = append(s.data, a.Data)
 	s.labels = append(s.labels, labels...)
 	return nil
 }
 
 func pyLabels(v any) ([]int, error) {
-	switch v := v.(type) {
-	case *pyList:
-		out := make([]int, len(v.items))
-		for i, e := range v.items {
-			var n int64 = -1
-			switch e := e.(type) {
-			case int64:
-				n = e
-			case float64: // a NumPy number
-				if n = int64(e); float64(n) != e {
-					n = -1
-				}
-			}
+	if v, ok := v.(*pickle.List); ok {
+		out := make([]int, len(v.Items))
+		for i, e := range v.Items {
+			n := pickledNumber(e)
 			if n < 0 || n > 1<<20 {
 				return nil, fmt.Errorf("label %d is %v: want class numbers from 0", i, e)
 			}
 			out[i] = int(n)
 		}
 		return out, nil
-	case *pyArray:
-		if v.array != nil {
-			return labelsOf(v.array)
-		}
+	}
+	a, err := pickledArray(v)
+	if err != nil {
+		return nil, err
+	}
+	if a != nil {
+		return labelsOf(a)
 	}
 	return nil, fmt.Errorf("no list of class numbers")
 }

@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"unsafe"
 )
 
 // What comes out is made of nil, bool, int64, *big.Int, float64, string and the
@@ -56,6 +57,9 @@ func (d *Dict) Get(key string) any {
 	return nil
 }
 
+// Raw are the bytes without a copy: they must not be changed.
+func (b Bytes) Raw() []byte { return unsafe.Slice(unsafe.StringData(string(b)), len(b)) }
+
 // Text is a string or bytes as a string.
 func Text(v any) (string, bool) {
 	switch s := v.(type) {
@@ -75,11 +79,12 @@ func (e *Unknown) Error() string {
 	return fmt.Sprintf("the pickle calls %.80s, which is not known to be data", e.Global.String())
 }
 
-// maxStack bounds what is on the stack and remembered at a time.
-const maxStack = 1 << 22
+// maxStack bounds what is on the stack at a time.
+const maxStack = 1 << 20
 
 // Decode reads the first pickle in data; known says which functions and classes
-// it may name. What comes out shares memory with no part of data.
+// it may name. Texts and bytes that come out share data's memory, which must stay
+// as it is.
 func Decode(data []byte, known func(Global) bool) (any, error) {
 	d := &decoder{data: data, known: known, memo: map[uint64]any{}}
 	for {
@@ -100,6 +105,8 @@ type decoder struct {
 	stack []any
 	marks []int
 	memo  map[uint64]any
+
+	encoded int // bytes that texts became
 }
 
 var errEnd = errors.New("the pickle ends too early")
@@ -131,7 +138,7 @@ func (d *decoder) counted(n int) (string, error) {
 		return "", err
 	}
 	b, err := d.take(size)
-	return string(b), err
+	return unsafe.String(unsafe.SliceData(b), len(b)), err
 }
 
 func (d *decoder) line() (string, error) {
@@ -145,7 +152,7 @@ func (d *decoder) line() (string, error) {
 
 func (d *decoder) push(v any) error {
 	if len(d.stack) >= maxStack {
-		return errors.New("too many values")
+		return fmt.Errorf("more than %d values at a time", maxStack)
 	}
 	d.stack = append(d.stack, v)
 	return nil
@@ -220,11 +227,11 @@ func (d *decoder) step() (done bool, err error) {
 		d.marks = append(d.marks, len(d.stack))
 		return false, nil
 	case '0':
-		if _, err := d.pop(); err != nil {
+		_, err := d.pop()
+		if err != nil && len(d.marks) > 0 {
 			_, err = d.popMark()
-			return false, err
 		}
-		return false, nil
+		return false, err
 	case '1':
 		_, err := d.popMark()
 		return false, err
@@ -517,10 +524,13 @@ var encode = Global{"_codecs", "encode"}
 
 // latin1 is a call of encode as the bytes it makes; ok is false if it is another call.
 func latin1(f Global, args Tuple) (b Bytes, ok bool) {
-	if f != encode || len(args) != 2 || args[1] != "latin1" {
+	if f != encode || len(args) != 2 {
 		return "", false
 	}
 	text, ok := args[0].(string)
+	if code, _ := Text(args[1]); code != "latin1" {
+		return "", false
+	}
 	out := make([]byte, 0, len(text))
 	for _, r := range text {
 		if r > 255 {
@@ -569,6 +579,9 @@ func (d *decoder) call(op byte) (any, error) {
 		}
 	}
 	if b, ok := latin1(f, args); ok {
+		if d.encoded += len(b); d.encoded > len(d.data) { // the same text again and again
+			return nil, fmt.Errorf("more than %d bytes of text are turned into bytes", len(d.data))
+		}
 		return b, nil
 	}
 	if f == encode {
