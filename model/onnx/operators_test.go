@@ -260,3 +260,31 @@ func TestConstantsByLayers(t *testing.T) {
 		})
 	}
 }
+
+// TestNormsOfChannelsLast: what normalises the last axis of maps that are seen with
+// the channels last works on the channels where they lie, with nothing moved.
+func TestNormsOfChannelsLast(t *testing.T) {
+	x := []float32{1, 2, 3, 4, 5, 7, -1, 0, 2, 2, 8, 1}
+	scale, shift := []float32{2, -1, .5}, []float32{.1, .2, .3}
+	net := load(t, file(17, floats("s", []int64{3}, scale...), floats("b", []int64{3}, shift...), op("Transpose", "x", "h", ints("perm", 0, 2, 3, 1)),
+		op("LayerNormalization", "h s b", "n"), op("Transpose", "n", "y", ints("perm", 0, 3, 1, 2)), input("x", 1, 3, 2, 2), output("y")))
+	if len(net.Nodes) != 1 || net.Nodes[0].Layer.Kind() != "Normalize" {
+		t.Fatalf("%v, want one layer", net)
+	}
+	got := eval(t, net, x...)
+	for p := range 4 {
+		mean, square := 0.0, 0.0
+		for c := range 3 {
+			mean += float64(x[c*4+p]) / 3
+		}
+		for c := range 3 {
+			square += (float64(x[c*4+p]) - mean) * (float64(x[c*4+p]) - mean) / 3
+		}
+		for c := range 3 {
+			want := (float64(x[c*4+p])-mean)/math.Sqrt(square+1e-5)*float64(scale[c]) + float64(shift[c])
+			if math.Abs(float64(got[c*4+p])-want) > 1e-5 {
+				t.Errorf("channel %d, place %d: %g, want %g", c, p, got[c*4+p], want)
+			}
+		}
+	}
+}
