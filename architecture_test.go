@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"internal/page":                  {"internal/render"},
 	"model/backward":                 {"model", "internal/kernel"},
 	"deconv":                         {"model", "model/backward", "model/tensor", "internal/render"},
+	"attribution/faith":              {"model", "model/tensor"},
 	"attribution":                    {"model", "model/backward", "model/tensor", "occlusion", "internal/render"},
 	"occlusion":                      {"model", "model/tensor", "occlusion/internal/incremental", "internal/kernel", "internal/render"},
 	"occlusion/internal/incremental": {"model", "model/tensor", "internal/kernel"},
