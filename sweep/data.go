@@ -81,28 +81,6 @@ func Fresh(set *images.List, classes []string, arch string, o model.ArchOptions)
 	return net, nil
 }
 
-// Needed lists the training images that a training looks at, and says on how many, from the first, Pixels are
-// measured: of a generated set only what is used is drawn, of others all are read (nil).
-func Needed(data *images.Data, set *images.List, state *model.State, o train.Options) (used []bool, sample int, err error) {
-	if !data.Generated {
-		return nil, set.Len(), nil
-	}
-	if o, err = o.Resolve(set.Len()); err != nil {
-		return nil, 0, &SettingError{Err: err}
-	}
-	first := 0
-	if state != nil {
-		first = min(state.Step, o.Steps)
-	}
-	used, sample = train.Used(o, set.Len(), first), min(set.Len(), 2000)
-	if state == nil {
-		for i := range sample {
-			used[i] = true
-		}
-	}
-	return used, sample, nil
-}
-
 // Decode decodes all images once, to bytes in the input size of a network; of the training images only those in
 // used, unless it is nil: the others stay black.
 func (sets Sets) Decode(ctx context.Context, engine *model.Engine, net *model.Network, used []bool, o Options) (out [2]*train.Memory, err error) {

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/deconvnet/viz/images"
-	"github.com/deconvnet/viz/internal/classes"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/train"
 	"github.com/deconvnet/viz/sweep"
@@ -108,12 +106,10 @@ func changed(c *cli.Context) bool {
 
 // trainPlan is what a command line asks viz train for.
 type trainPlan struct {
-	t            sweep.Training
-	data         string
-	choice       sweep.Choice
-	resume       string
-	altered      bool // how a resumed training goes on
-	architecture model.ArchOptions
+	t      sweep.Training
+	how    sweep.Preparation
+	data   string
+	resume string
 }
 
 // readTrain reads the command line. What can be wrong with it is wrong before the data is read.
@@ -124,7 +120,16 @@ func readTrain(c *cli.Context) (*trainPlan, error) {
 	if c.IsSet("steps") && c.IsSet("epochs") {
 		return nil, usage("both --steps and --epochs are given", "use one of them")
 	}
-	p := &trainPlan{data: c.String("data"), resume: c.String("resume"), altered: changed(c), choice: sweep.Choice{DataSeed: c.Uint64("data-seed"), HoldOut: c.Float64("hold-out"), Limit: c.Int("limit")}}
+	p := &trainPlan{data: c.String("data"), resume: c.String("resume")}
+	p.how = sweep.Preparation{Choice: sweep.Choice{DataSeed: c.Uint64("data-seed"), HoldOut: c.Float64("hold-out"), Limit: c.Int("limit")},
+		Arch: c.String("arch"), Plain: c.Bool("plain"), OwnWarmup: c.IsSet("warmup"), Altered: changed(c),
+		Match: func(net *model.Network, data []string) (func([]int) []int, error) {
+			to, err := mapClasses(c, net, data)
+			if err == nil && to.Note != "" {
+				note(c, "%s", to.Note)
+			}
+			return to.Labels, err
+		}}
 	t := &p.t
 	t.Numbered = c.Bool("keep-checkpoints")
 	if t.Out = c.String("out"); t.Out == "" {
@@ -141,7 +146,7 @@ func readTrain(c *cli.Context) (*trainPlan, error) {
 		}
 	} else {
 		trainOptions(c, &t.Options, func(string) bool { return true })
-		p.architecture = model.ArchOptions{Keep: c.Float64("keep"), Width: c.Float64("width"), Init: c.String("init"), Seed: c.Uint64("seed"), Input: model.Input{H: c.Int("input-size"), W: c.Int("input-size")}}
+		p.how.Architecture = model.ArchOptions{Keep: c.Float64("keep"), Width: c.Float64("width"), Init: c.String("init"), Seed: c.Uint64("seed"), Input: model.Input{H: c.Int("input-size"), W: c.Int("input-size")}}
 		if p.data == "" {
 			p.data = "shapes"
 		}
@@ -182,7 +187,7 @@ func (p *trainPlan) readResumed(c *cli.Context) (err error) {
 	if p.data == "" {
 		p.data = t.Net.Origin.Data
 	}
-	return p.choice.Recall(t.Options.Note, func(name string) bool { return c.IsSet(name) })
+	return p.how.Choice.Recall(t.Options.Note, func(name string) bool { return c.IsSet(name) })
 }
 
 func runTrain(c *cli.Context) error {
@@ -199,11 +204,15 @@ func runTrain(c *cli.Context) error {
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	data, err := openTraining(c, p.data, p.choice.DataSeed)
+	data, err := openTraining(c, p.data, p.how.Choice.DataSeed)
 	if err != nil {
 		return err
 	}
-	if err := p.prepare(c, engine, data); err != nil {
+	err = p.t.Prepare(c.Context, engine, data, p.how, sweepOptions(c))
+	if _, ok := errors.AsType[*sweep.NothingLeft](err); ok {
+		return usage(p.resume+" is "+err.Error(), "give more with --steps")
+	}
+	if err != nil {
 		return requestErr(err)
 	}
 	result, err := p.t.Run(c.Context, engine, sweepOptions(c))
@@ -223,62 +232,5 @@ func runTrain(c *cli.Context) error {
 		}
 	}
 	wrote(c, p.t.Out)
-	return nil
-}
-
-// prepare makes the network, unless it is resumed, and decodes the images.
-func (p *trainPlan) prepare(c *cli.Context, engine *model.Engine, data *images.Data) error {
-	t := &p.t
-	sets, text, err := p.choice.Split().Of(data)
-	if err != nil {
-		return err
-	}
-	if text != "" {
-		note(c, "%s", text)
-	}
-	var to *classes.Mapping // of the data's classes to those of a network that is resumed
-	if p.resume == "" {
-		if t.Net, err = sweep.Fresh(sets[0], data.Classes, c.String("arch"), p.architecture); err != nil {
-			return err
-		}
-	} else if to, err = mapClasses(c, t.Net, data.Classes); err != nil {
-		return err
-	} else if to.Note != "" {
-		note(c, "%s", to.Note)
-	}
-	need, sample, err := sweep.Needed(data, sets[0], t.State, t.Options)
-	if err != nil {
-		return err
-	}
-	if t.Images, err = sets.Decode(c.Context, engine, t.Net, need, sweepOptions(c)); err != nil {
-		return err
-	}
-	if to != nil {
-		for _, m := range t.Images {
-			m.Labels = to.Labels(m.Labels)
-		}
-	}
-	command := commandLine()
-	if p.resume == "" {
-		sweep.MeasurePixels(t.Images[0], t.Net.Input, sample).Put(t.Net, !c.Bool("plain"))
-	} else {
-		command = t.Net.Origin.Command // what was resumed without a change leaves no trace, as if there had been no break
-		if p.altered {
-			command += " && " + commandLine()
-		}
-	}
-	t.Net.Origin = model.Origin{Arch: t.Net.Origin.Arch, Data: p.data, Tool: "viz " + version(), Command: command}
-	t.Options.Note = p.choice.Text()
-	if t.Options, err = t.Options.Resolve(t.Images[0].Len()); err != nil {
-		return usageErr(err)
-	}
-	if p.resume == "" && c.String("arch") == "small" && !c.IsSet("warmup") {
-		// Its first dense layer has thousands of inputs that are all positive: at the
-		// full rate Adam's first steps move them together and the rectifiers die.
-		t.Options.Warmup = min(100, t.Options.Steps/4)
-	}
-	if t.State != nil && t.State.Step >= t.Options.Steps {
-		return usage(fmt.Sprintf("%s is at step %d of %d: nothing is left to do", p.resume, t.State.Step, t.Options.Steps), "give more with --steps")
-	}
 	return nil
 }
