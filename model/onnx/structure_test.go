@@ -98,8 +98,10 @@ func structureCases() []structureCase {
 			[][]byte{leaky, fn("pkg", "Outer", "a", "b", nil, in("pkg", "", op("Leaky", "a", "b", ref("slope", "s"))))}, []float32{1, -0.5, 3, -1}},
 		{"overloads", []part{in("pkg", "two", op("F", "x", "a")), in("pkg", "", op("F", "a", "y"))},
 			[][]byte{text0(fn("pkg", "F", "a", "b", nil, op("Neg", "a", "b")), "two"), fn("pkg", "F", "a", "b", nil, op("Relu", "a", "b"))}, []float32{0, 2, 0, 4}},
-		{"function of an older operator set", []part{in("pkg", "", op("F", "x", "a")), floats("hi", nil, 2), op("Clip", "a - hi", "y")}, // bounds are attributes there, inputs here
-			[][]byte{ofSet(fn("pkg", "F", "a", "b", nil, op("Clip", "a", "b", float("min", -3), float("max", 4))), 6)}, []float32{1, -2, 2, -3}},
+		{"function of an older operator set", []part{in("pkg", "", op("F", "x", "y"))}, // then an axis and all behind it were one
+			[][]byte{ofSet(fn("pkg", "F", "a", "b", nil, op("Hardmax", "a", "b", integer("axis", 1))), 11)}, []float32{0, 0, 1, 0}},
+		{"Loop that reads the same sum in each turn", []part{floats("w", []int64{1, 1, 1, 1}, 1), op("Conv", "x w", "c"), floats("k", []int64{1, 1, 1, 1}, 0.5), long("n", 2), op("Loop", "n - x", "y",
+			graphAttr("body", given("i"), given("go"), given("s"), op("Add", "c k", "b"), op("Add", "s b", "t"), output("go"), output("t")))}, nil, []float32{4, -5, 10, -11}},
 		{"same name in two domains", []part{in("p", "", op("F", "x", "a")), in("q", "", op("F", "a", "y"))},
 			[][]byte{fn("p", "F", "a", "b", nil, op("Neg", "a", "b")), fn("q", "F", "a", "b", nil, op("Relu", "a", "b"))}, []float32{0, 2, 0, 4}},
 		{"input passed through, input left out, output unused", []part{in("pkg", "", op("F", "x -", "u y"))},
