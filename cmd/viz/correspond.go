@@ -1,18 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"image"
 	"os"
-	"path/filepath"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
-	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
@@ -66,13 +61,11 @@ func correspond(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var x *tensor.Tensor
-	var parts []experiments.Part
-	var names []string
+	var masked *view.MaskedParts
 	if len(paths) > 0 {
-		x, parts, names, err = namedParts(c, net, paths)
+		masked, err = namedParts(c, net, paths)
 	} else {
-		x, parts, names, err = objectParts(c, net)
+		masked, err = objectParts(c, net)
 	}
 	if err != nil {
 		return err
@@ -80,12 +73,12 @@ func correspond(c *cli.Context) error {
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
 	step, end := progress(c, "masking")
-	got, err := experiments.Correspond(c.Context, engine, net, x, parts, experiments.CorrespondOptions{Layers: layers, Random: c.Int("random"), Seed: c.Uint64("seed"), Progress: step})
+	got, err := experiments.Correspond(c.Context, engine, net, masked.Images, masked.Parts, experiments.CorrespondOptions{Layers: layers, Random: c.Int("random"), Seed: c.Uint64("seed"), Progress: step})
 	end()
 	if err != nil {
 		return err
 	}
-	figure, table := view.NewSession(engine, net).Correspondence(view.Correspondence{Layers: layers, Parts: parts, Images: x, Names: names,
+	figure, table := view.NewSession(engine, net).Correspondence(view.Correspondence{Layers: layers, Parts: masked.Parts, Images: masked.Images, Names: masked.Names,
 		Draws: c.Int("random"), Seed: c.Uint64("seed"), Rows: got})
 	if _, err := out.figures(figure); err != nil {
 		return err
@@ -97,7 +90,7 @@ func correspond(c *cli.Context) error {
 		return printJSON(c, figure.Numbers)
 	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "\nlayer\tpart\tscore ± spread (%d images)\tstandard error\tbelow random by\n", len(names))
+	fmt.Fprintf(w, "\nlayer\tpart\tscore ± spread (%d images)\tstandard error\tbelow random by\n", len(masked.Names))
 	for _, r := range got {
 		below := fmt.Sprintf("%.4f, %.1f standard errors", r.Below, r.Lower)
 		if r.Part == experiments.Random {
@@ -109,115 +102,45 @@ func correspond(c *cli.Context) error {
 }
 
 // namedParts reads images and the boxes of their parts.
-func namedParts(c *cli.Context, net *model.Network, paths []string) (*tensor.Tensor, []experiments.Part, []string, error) {
-	fail := func(err error) (*tensor.Tensor, []experiments.Part, []string, error) { return nil, nil, nil, err }
+func namedParts(c *cli.Context, net *model.Network, paths []string) (*view.MaskedParts, error) {
 	src, err := openInputs(c, net, images.Spec{Paths: paths})
 	if err != nil {
-		return fail(err)
-	}
-	if src.Len() > 200 {
-		return fail(usage(fmt.Sprintf("%d images, want at most 200", src.Len()), ""))
+		return nil, err
 	}
 	file := c.String("parts")
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
-	var boxes map[string]map[string][]int
-	if err := json.Unmarshal(text, &boxes); err != nil {
-		return fail(fmt.Errorf("%s: %w: want {\"part\": {\"image.png\": [x0, y0, x1, y1]}}", file, err))
+	boxes, err := view.ParseParts(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	if len(boxes) == 0 {
-		return fail(fmt.Errorf("%s: no parts: want {\"part\": {\"image.png\": [x0, y0, x1, y1]}}", file))
+	parts, err := view.PartsOf(src, boxes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	var labels []string
-	for name := range boxes {
-		labels = append(labels, name)
-	}
-	slices.Sort(labels)
-	var parts []experiments.Part
-	for _, name := range labels {
-		p := experiments.Part{Name: name}
-		for _, path := range src.Names() {
-			b, ok := boxes[name][path]
-			if !ok {
-				b, ok = boxes[name][filepath.Base(path)]
-			}
-			if !ok {
-				return fail(fmt.Errorf("%s: part %s has no box for %s", file, name, path))
-			}
-			if len(b) != 4 {
-				return fail(fmt.Errorf("%s: part %s: box %v of %s, want [x0, y0, x1, y1]", file, name, b, path))
-			}
-			r := image.Rectangle{Min: image.Pt(b[0], b[1]), Max: image.Pt(b[2], b[3])}
-			if r.Dx() < 1 || r.Dy() < 1 || !r.In(image.Rect(0, 0, net.Input.W, net.Input.H)) {
-				return fail(fmt.Errorf("%s: part %s: box %v of %s is not inside the network's input of %dx%d", file, name, b, path, net.Input.W, net.Input.H))
-			}
-			p.Boxes = append(p.Boxes, r)
-		}
-		parts = append(parts, p)
-	}
-	var xs []*tensor.Tensor
-	var names []string
-	for i := range src.Len() {
-		x, err := src.Load(i)
-		if err != nil {
-			return fail(err)
-		}
-		xs, names = append(xs, x), append(names, images.Title(src.Items[i].Name))
-	}
-	return tensor.Stack(xs...), parts, names, nil
+	m, err := view.NamedParts(src, parts)
+	return m, requestErr(err)
 }
 
 // objectParts chooses images of one class with objects that stand alike.
-func objectParts(c *cli.Context, net *model.Network) (*tensor.Tensor, []experiments.Part, []string, error) {
-	fail := func(err error) (*tensor.Tensor, []experiments.Part, []string, error) { return nil, nil, nil, err }
-	want := c.Int("count")
-	if want < 3 || want > 200 {
-		return fail(usage(fmt.Sprintf("--count %d: want 3 to 200 images", want), ""))
-	}
+func objectParts(c *cli.Context, net *model.Network) (*view.MaskedParts, error) {
 	src, err := openSource(c, net, nil, false)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	class := 0
 	if s := c.String("class"); s != "" {
 		// The data's class, whatever classes the network tells apart.
 		if class, err = (&model.Network{Classes: src.Classes}).ResolveClass(s); err != nil {
-			return fail(usageErr(err))
+			return nil, usageErr(err)
 		}
 	}
-	name := src.Classes[class]
-	var of []int
-	var boxes []image.Rectangle
-	for i, l := range src.Labels() {
-		if l != class {
-			continue
-		}
-		b := src.Object(i)
-		if b.Empty() {
-			return fail(usage(fmt.Sprintf("%s: where the objects are in the network's input of %dx%d is not known", src.From, net.Input.W, net.Input.H),
-				"give images and --parts, or --data shapes for a network with inputs of 32x32"))
-		}
-		of, boxes = append(of, i), append(boxes, b)
-		if len(of) == 1000 {
-			break
-		}
+	m, err := view.ObjectParts(src, class, c.Int("count"))
+	if err != nil {
+		return nil, requestErr(err)
 	}
-	if len(of) < want {
-		return fail(usage(fmt.Sprintf("there are %d images of class %s, want %d", len(of), name, want), "ask for fewer with --count"))
-	}
-	chosen, spread := experiments.Alike(boxes, want)
-	var xs []*tensor.Tensor
-	var names []string
-	var objects []image.Rectangle
-	for _, k := range chosen {
-		x, err := src.Load(of[k])
-		if err != nil {
-			return fail(err)
-		}
-		xs, names, objects = append(xs, x), append(names, src.Items[of[k]].Name), append(objects, boxes[k])
-	}
-	note(c, "%d images of class %s, whose objects' corners differ by up to %d pixels", want, name, spread)
-	return tensor.Stack(xs...), experiments.ObjectParts(objects), names, nil
+	note(c, "%d images of class %s, whose objects' corners differ by up to %d pixels", len(m.Names), src.Classes[class], m.Spread)
+	return m, nil
 }
