@@ -82,8 +82,8 @@ func (b Baseline) check() error {
 	return &FieldError{"baseline", fmt.Sprintf("%q: want mean, blur, image, constant or other", b.Kind)}
 }
 
-// pixels is the baseline for image x, [C, H, W].
-func (b Baseline) pixels(x []float32, net *model.Network) ([]float32, error) {
+// Pixels is the baseline for image x, [C, H, W].
+func (b Baseline) Pixels(x []float32, net *model.Network) ([]float32, error) {
 	in := net.Input
 	fill, patch := occlusion.Fill{Kind: occlusion.ValueFill, Values: []float32{0}}, [2]int{}
 	switch b.Kind {

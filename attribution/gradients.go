@@ -52,7 +52,7 @@ func (r *run) maps(ctx context.Context, t *model.Trace, m Method) (maps [][]floa
 func (r *run) integrated(ctx context.Context) ([]*Result, error) {
 	net, n := r.e.net, r.r.Nodes
 	in := net.Input
-	base, err := r.r.Baseline.pixels(r.x, net)
+	base, err := r.r.Baseline.Pixels(r.x, net)
 	if err != nil {
 		return nil, err
 	}

@@ -47,6 +47,16 @@ func NewProbe(engine *model.Engine, net *model.Network, target model.Target) (*P
 	return &Probe{engine: engine, net: net, plan: plan, reading: reading, target: target}, nil
 }
 
+// For is the probe for another target.
+func (p *Probe) For(target model.Target) (*Probe, error) {
+	if err := p.reading.Check(target); err != nil {
+		return nil, fmt.Errorf("faith: %w", err)
+	}
+	other := *p
+	other.target = target
+	return &other, nil
+}
+
 // Tell is what the target is worth for n images that draw writes, [C, H, W] each. Draw
 // is called in order.
 func (p *Probe) Tell(ctx context.Context, n int, draw func(i int, dst []float32)) ([]model.Told, error) {

@@ -115,18 +115,8 @@ func attribute(c *cli.Context) error {
 
 // attributeRequest reads the flags that do not name parts of the network.
 func attributeRequest(c *cli.Context) (r view.Attribution, err error) {
-	for spec := range strings.SplitSeq(c.String("method"), ",") {
-		if strings.TrimSpace(spec) == "all" {
-			r.Methods = attribution.Methods()
-			break
-		}
-		m, err := attribution.ParseMethod(spec)
-		if err != nil {
-			return r, usageErr(fmt.Errorf("--method: %w", err))
-		}
-		if !slices.Contains(r.Methods, m) {
-			r.Methods = append(r.Methods, m)
-		}
+	if r.Methods, err = attributionMethods(c.String("method")); err != nil {
+		return r, err
 	}
 	for _, name := range []string{"nodes", "samples", "masks"} {
 		if c.Int(name) < 1 {
@@ -152,6 +142,23 @@ func attributeRequest(c *cli.Context) (r view.Attribution, err error) {
 		return r, usage("--npy writes the map of one method, and no picture", "without --npy, arrays are written beside the pictures")
 	}
 	return r, requestErr(r.Validate())
+}
+
+// attributionMethods reads --method.
+func attributionMethods(list string) (out []attribution.Method, err error) {
+	for spec := range strings.SplitSeq(list, ",") {
+		if strings.TrimSpace(spec) == "all" {
+			return attribution.Methods(), nil
+		}
+		m, err := attribution.ParseMethod(spec)
+		if err != nil {
+			return nil, usageErr(fmt.Errorf("--method: %w", err))
+		}
+		if !slices.Contains(out, m) {
+			out = append(out, m)
+		}
+	}
+	return out, nil
 }
 
 // attributeNames reads the flags that name classes, units and layers.

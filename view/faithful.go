@@ -1,0 +1,383 @@
+package view
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/deconvnet/viz/attribution"
+	"github.com/deconvnet/viz/attribution/faith"
+	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/render"
+	"github.com/deconvnet/viz/model"
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Faithful asks which methods' maps can be believed on a network: each image's
+// predicted class (or one target) is explained by each method, and the maps are put to
+// the tests of package faith, beside a random map and one of the image's centre.
+type Faithful struct {
+	Methods []attribution.Method // nil: saliency, integrated gradients, Grad-CAM
+	attribution.Request
+	Fill     attribution.Baseline // what stands for pixels that are taken away; the zero value: zeros
+	Steps    int                  // of deletion and insertion; 0: 50
+	Subsets  int                  // of sensitivity-n, each of 1/16 of the pixels; 0: 32
+	Clock    func() float64       // seconds; nil: times are not measured
+	Progress func(done, total int)
+}
+
+// Validate reports the first thing wrong with the request.
+func (r Faithful) Validate() error {
+	for _, f := range []struct {
+		name  string
+		value int
+	}{{"steps", r.Steps}, {"subsets", r.Subsets}} {
+		if f.value < 0 || f.value > 100_000 {
+			return &FieldError{Field: f.name, Problem: fmt.Sprintf("%d: want 1 to 100000", f.value)}
+		}
+	}
+	if len(r.Targets) > 1 || len(r.Targets) == 1 && r.Targets[0].Unit != nil {
+		return &FieldError{Field: "class", Problem: "names several targets, or a unit: want one class"}
+	}
+	return Attribution{Methods: r.methods(), Request: r.Request}.Validate()
+}
+
+func (r Faithful) methods() []attribution.Method {
+	if len(r.Methods) == 0 {
+		return []attribution.Method{attribution.Saliency, attribution.IntegratedGradients, attribution.GradCAM}
+	}
+	return r.Methods
+}
+
+// Mean is a mean over images with its standard error, which is missing for one image.
+type Mean struct {
+	Mean   float64  `json:"mean"`
+	Error  *float64 `json:"standard_error,omitempty"`
+	Images int      `json:"images"` // for which there is a value
+}
+
+// FaithfulRow is what became of a method's maps. Measures that are known of no image are missing.
+type FaithfulRow struct {
+	Method   string `json:"method"`
+	Deletion *Mean  `json:"deletion"`      // area under the curve: lower is better
+	Insert   *Mean  `json:"insertion"`     // higher is better
+	Drop     *Mean  `json:"average_drop"`  // share of the probability lost when only the map is shown: lower is better
+	Increase *Mean  `json:"increase"`      // share of images whose probability rises then: higher is better
+	Subsets  *Mean  `json:"sensitivity_n"` // correlation: higher is better
+	Pointing *Mean  `json:"pointing"`      // share of maps whose maximum lies on the object
+	Energy   *Mean  `json:"energy"`        // share of the map on the object
+	Seconds  *Mean  `json:"seconds,omitempty"`
+	Problem  string `json:"problem,omitempty"`
+
+	DeletionCurve  []float64            `json:"deletion_curve"` // mean over images
+	InsertionCurve []float64            `json:"insertion_curve"`
+	values         map[string][]float64 // by measure, by image; NaN: not known
+}
+
+// FaithfulTest compares two methods over the same images.
+type FaithfulTest struct {
+	Measure    string  `json:"measure"`
+	A          string  `json:"a"`
+	B          string  `json:"b"`
+	Difference float64 `json:"difference"` // mean of A - B
+	Error      float64 `json:"standard_error"`
+	P          float64 `json:"p"` // two-sided, of a paired t test; not corrected for several tests
+	Images     int     `json:"images"`
+}
+
+// FaithfulNumbers are the results for a list of images.
+type FaithfulNumbers struct {
+	Model    string         `json:"model"`
+	Images   int            `json:"images"`
+	Steps    int            `json:"steps"`
+	Subsets  int            `json:"subsets"`
+	Fill     string         `json:"fill"`
+	Measured model.Quantity `json:"measured"` // what the curves are of
+	Rows     []*FaithfulRow `json:"rows"`
+	Tests    []FaithfulTest `json:"tests"`
+}
+
+// The measures of a row, in the order of the table.
+var measures = []string{"deletion", "insertion", "average drop", "increase", "sensitivity-n", "pointing", "energy", "seconds"}
+
+func (r *FaithfulRow) fields() []**Mean {
+	return []**Mean{&r.Deletion, &r.Insert, &r.Drop, &r.Increase, &r.Subsets, &r.Pointing, &r.Energy, &r.Seconds}
+}
+
+// controls are the maps that no method should do worse than.
+const (
+	randomMap = "random map"
+	centreMap = "centre"
+)
+
+// Faithful measures all methods over images.
+func (s *Session) Faithful(ctx context.Context, r Faithful, src *images.Inputs) (*FaithfulNumbers, error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	if r.Steps == 0 {
+		r.Steps = 50
+	}
+	if r.Subsets == 0 {
+		r.Subsets = 32
+	}
+	probe, err := faith.NewProbe(s.Engine, s.Net, model.Target{})
+	if err != nil {
+		return nil, err
+	}
+	probe.Memory = r.Memory
+	reading, err := s.Net.Reading()
+	if err != nil {
+		return nil, err
+	}
+	n := &FaithfulNumbers{Model: s.hash, Images: src.Len(), Steps: r.Steps, Subsets: r.Subsets, Fill: r.Fill.String(), Measured: reading.Quantity()}
+	for _, m := range r.methods() {
+		n.Rows = append(n.Rows, &FaithfulRow{Method: string(m)})
+	}
+	n.Rows = append(n.Rows, &FaithfulRow{Method: randomMap}, &FaithfulRow{Method: centreMap})
+	for _, row := range n.Rows {
+		row.values = map[string][]float64{}
+		row.DeletionCurve, row.InsertionCurve = make([]float64, r.Steps+1), make([]float64, r.Steps+1)
+	}
+	e := attribution.New(s.Engine, s.Net)
+	for i := range src.Len() {
+		if err := s.faithful(ctx, r, n, e, probe, src, i); err != nil {
+			return nil, fmt.Errorf("%s: %w", src.Items[i].Name, err)
+		}
+		if r.Progress != nil {
+			r.Progress(i+1, src.Len())
+		}
+	}
+	n.finish()
+	return n, nil
+}
+
+// faithful adds image i.
+func (s *Session) faithful(ctx context.Context, r Faithful, n *FaithfulNumbers, e *attribution.Explainer, probe *faith.Probe, src *images.Inputs, i int) error {
+	x, err := src.Load(i)
+	if err != nil {
+		return err
+	}
+	in := s.Net.Input
+	fill, err := r.Fill.Pixels(x.Data, s.Net)
+	if err != nil {
+		return fieldError(err)
+	}
+	if r.Targets == nil {
+		first, err := e.Explain(ctx, x, attribution.Request{})
+		if err != nil {
+			return err
+		}
+		r.Targets = []attribution.Target{first[0].Target}
+	}
+	if probe, err = probe.For(r.Targets[0].Target); err != nil {
+		return err
+	}
+	sets := faith.Subsets(r.Seed+uint64(i), in.H*in.W, max(in.H*in.W/16, 1), r.Subsets)
+	drops, err := probe.Drops(ctx, x.Data, sets)
+	if err != nil {
+		return err
+	}
+	var boxes [][4]int
+	if o := src.Object(i); !o.Empty() {
+		boxes = [][4]int{{o.Min.Y, o.Min.X, o.Max.Y, o.Max.X}}
+	}
+	methods := r.methods()
+	for k, row := range n.Rows {
+		var plane []float32
+		seconds := math.NaN()
+		switch row.Method {
+		case randomMap:
+			rng := rand.New(rand.NewPCG(r.Seed, uint64(i)))
+			for range in.H * in.W {
+				plane = append(plane, rng.Float32())
+			}
+		case centreMap:
+			plane = centre(in.H, in.W)
+		default:
+			if row.Problem != "" {
+				continue
+			}
+			one := r.Request
+			one.Method, one.Progress = methods[k], nil
+			begin := 0.0
+			if r.Clock != nil {
+				begin = r.Clock()
+			}
+			results, err := e.Explain(ctx, x, one)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil {
+				if i > 0 {
+					return err
+				}
+				row.Problem = err.Error() // the network does not carry it
+				continue
+			}
+			if r.Clock != nil {
+				seconds = r.Clock() - begin
+			}
+			plane = results[0].PlaneAt(in.H, in.W)
+		}
+		order := faith.Order(plane)
+		deletion, err := probe.Curve(ctx, x.Data, fill, order, r.Steps)
+		if err != nil {
+			return err
+		}
+		insertion, err := probe.Curve(ctx, fill, x.Data, order, r.Steps)
+		if err != nil {
+			return err
+		}
+		drop, rises, err := probe.Shown(ctx, x.Data, plane)
+		if err != nil {
+			return err
+		}
+		for j := range deletion {
+			row.DeletionCurve[j] += deletion[j] / float64(n.Images)
+			row.InsertionCurve[j] += insertion[j] / float64(n.Images)
+		}
+		hit, energy := math.NaN(), math.NaN()
+		if boxes != nil {
+			p := faith.Point(plane, in.W, boxes)
+			if hit = truth(p.Hit); p.Energy != nil {
+				energy = *p.Energy
+			}
+		}
+		for j, v := range []float64{faith.Area(deletion), faith.Area(insertion), drop, truth(rises),
+			faith.SensitivityN(faith.Shares(plane, in.H*in.W, sets), drops), hit, energy, seconds} {
+			row.values[measures[j]] = append(row.values[measures[j]], v)
+		}
+	}
+	return nil
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// centre is a Gaussian around the middle, of a quarter of each side.
+func centre(h, w int) []float32 {
+	out := make([]float32, 0, h*w)
+	for y := range h {
+		for x := range w {
+			dy, dx := (float64(y)+0.5)/float64(h)-0.5, (float64(x)+0.5)/float64(w)-0.5
+			out = append(out, float32(math.Exp(-(dy*dy+dx*dx)*8)))
+		}
+	}
+	return out
+}
+
+// mean leaves out what is not known; nil: all.
+func mean(values []float64) *Mean {
+	values = slices.DeleteFunc(slices.Clone(values), math.IsNaN)
+	if len(values) == 0 {
+		return nil
+	}
+	m := &Mean{Mean: stat.Mean(values, nil), Images: len(values)}
+	if len(values) > 1 {
+		e := stat.StdErr(stat.StdDev(values, nil), float64(len(values)))
+		m.Error = &e
+	}
+	return m
+}
+
+// finish makes means and tests of the values.
+func (n *FaithfulNumbers) finish() {
+	for _, row := range n.Rows {
+		if row.Problem != "" {
+			row.DeletionCurve, row.InsertionCurve = nil, nil
+			continue
+		}
+		for j, field := range row.fields() {
+			*field = mean(row.values[measures[j]])
+		}
+	}
+	for _, measure := range measures[:len(measures)-1] { // but time
+		for a, one := range n.Rows {
+			for _, two := range n.Rows[a+1:] {
+				if t, ok := paired(measure, one, two); ok {
+					n.Tests = append(n.Tests, t)
+				}
+			}
+		}
+	}
+}
+
+// paired is a paired t test.
+func paired(measure string, a, b *FaithfulRow) (FaithfulTest, bool) {
+	var d []float64
+	other := b.values[measure]
+	for i, v := range a.values[measure] {
+		if i < len(other) && !math.IsNaN(v-other[i]) {
+			d = append(d, v-other[i])
+		}
+	}
+	if len(d) < 2 {
+		return FaithfulTest{}, false
+	}
+	m := mean(d)
+	t := FaithfulTest{Measure: measure, A: a.Method, B: b.Method, Difference: m.Mean, Error: *m.Error, P: 1, Images: len(d)}
+	switch {
+	case t.Error > 0:
+		t.P = 2 * distuv.StudentsT{Sigma: 1, Nu: float64(len(d) - 1)}.CDF(-math.Abs(t.Difference)/t.Error)
+	case t.Difference != 0:
+		t.P = 0
+	}
+	return t, true
+}
+
+// Table is one row a method.
+func (n *FaithfulNumbers) Table() Table {
+	t := Table{Name: "faithful", Header: []string{"method"}}
+	for _, m := range measures {
+		t.Header = append(t.Header, m, m+" standard error")
+	}
+	for _, row := range n.Rows {
+		line := []string{row.Method}
+		for _, f := range row.fields() {
+			m := *f
+			switch {
+			case m == nil:
+				line = append(line, "", "")
+			case m.Error == nil:
+				line = append(line, Num(m.Mean, 4), "")
+			default:
+				line = append(line, Num(m.Mean, 4), Num(*m.Error, 4))
+			}
+		}
+		t.Rows = append(t.Rows, line)
+	}
+	return t
+}
+
+// FaithfulFigure draws the mean curves.
+func (s *Session) FaithfulFigure(n *FaithfulNumbers) Figure {
+	var deletion, insertion []render.Series
+	for _, row := range n.Rows {
+		if row.Problem != "" {
+			continue
+		}
+		x := make([]float64, len(row.DeletionCurve))
+		for i := range x {
+			x[i] = float64(i) / float64(len(x)-1)
+		}
+		dashed := row.Method == randomMap || row.Method == centreMap
+		deletion = append(deletion, render.Series{Name: fmt.Sprintf("%s %.3f", row.Method, row.Deletion.Mean), X: x, Y: row.DeletionCurve, Dashed: dashed})
+		insertion = append(insertion, render.Series{Name: fmt.Sprintf("%s %.3f", row.Method, row.Insert.Mean), X: x, Y: row.InsertionCurve, Dashed: dashed})
+	}
+	y := "mean " + string(n.Measured)
+	chart := func(title, xs string, list []render.Series) render.Panel {
+		return render.Panel{Image: render.Chart{Title: title, XLabel: xs, YLabel: y, Width: 560, Height: 420}.Lines(list)}
+	}
+	caption := fmt.Sprintf("%d images, %d steps; pixels that are not there are: %s. Names with the mean area under the curve. Dashed: controls. %s", n.Images, n.Steps, n.Fill, s.about())
+	return Figure{Name: "faithful", Numbers: n, Image: render.Figure{Title: "What the strongest pixels of each method are worth", Columns: 2, PanelSize: -1,
+		Panels:  []render.Panel{chart("Deletion: lower is better", "share of pixels taken away", deletion), chart("Insertion: higher is better", "share of pixels shown", insertion)},
+		Caption: []string{caption}}.Draw(), Facts: []Fact{{"images", fmt.Sprint(n.Images)}}}
+}

@@ -1,0 +1,83 @@
+package view
+
+import (
+	"math"
+	"testing"
+
+	"github.com/deconvnet/viz/attribution"
+	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/builtin"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// TestPaired: the p value of scipy.stats.ttest_rel.
+func TestPaired(t *testing.T) {
+	nan := math.NaN()
+	a := &FaithfulRow{Method: "a", values: map[string][]float64{"deletion": {0.2, 0.5, nan, 0.1, 0.9, 0.4}}}
+	b := &FaithfulRow{Method: "b", values: map[string][]float64{"deletion": {0.1, 0.6, 1, 0, 0.5, 0.35}}}
+	got, ok := paired("deletion", a, b)
+	if !ok || math.Abs(got.P-0.2471782915049927) > 1e-9 || math.Abs(got.Difference-0.11) > 1e-12 || math.Abs(got.Error-0.08124038404635961) > 1e-12 || got.Images != 5 {
+		t.Errorf("%+v", got)
+	}
+	if got, ok := paired("deletion", a, a); !ok || got.P != 1 || got.Difference != 0 {
+		t.Errorf("a method against itself: %+v", got)
+	}
+	if _, ok := paired("energy", a, b); ok {
+		t.Error("a test without values")
+	}
+}
+
+// TestFaithfulLinear: where the score is linear, input x gradient foretells what
+// hiding pixels costs; what a network does not carry is named.
+func TestFaithfulLinear(t *testing.T) {
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	shapes, err := builtin.Load("shapes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	weight := tensor.New(2, 3*32*32)
+	for i := range weight.Data {
+		weight.Data[i] = float32(i%17) - 8
+	}
+	net := &model.Network{Name: "linear", Logits: "fc", Scores: model.RawScores, Input: shapes.Input, Preprocess: shapes.Preprocess, Nodes: []model.Node{
+		{Name: "flat", Inputs: []string{shapes.Input.Name}, Layer: &model.Flatten{}},
+		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: weight, Bias: []float32{1, 2}}},
+	}}
+	list, err := images.Open(t.Context(), images.Spec{Data: "shapes", Limit: 3}, images.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := images.For(list, net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticks := 0.0
+	r := Faithful{Methods: []attribution.Method{attribution.InputXGradient, attribution.GradCAM}, Steps: 4, Subsets: 8, Clock: func() float64 { ticks++; return ticks }}
+	n, err := NewSession(engine, net).Faithful(t.Context(), r, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := n.Rows[0]
+	if math.Abs(row.Subsets.Mean-1) > 1e-4 || row.Seconds.Mean != 1 || row.Pointing == nil || row.Energy == nil || row.Deletion.Error == nil || row.Deletion.Images != 3 {
+		t.Errorf("%+v, sensitivity-n %+v", row, row.Subsets)
+	}
+	if first, last := row.DeletionCurve[0], row.InsertionCurve[4]; math.Abs(first-last) > 1e-4*math.Abs(first) || row.DeletionCurve[4] == first {
+		t.Errorf("deletion begins at %g, insertion ends at %g", first, last)
+	}
+	if n.Rows[1].Problem == "" || n.Rows[1].Deletion != nil || n.Rows[2].Method != "random map" || n.Rows[3].Method != "centre" || len(n.Tests) == 0 {
+		t.Errorf("%+v", n)
+	}
+	// The centre of 32x32 is where the Gaussian of the centre is largest, and mild around it.
+	c := centre(32, 32)
+	if at := tensor.ArgMax(c); at != 15*32+15 || math.Abs(float64(c[15*32+23]/c[15*32+15])-math.Exp(-8*(7.5*7.5-0.25)/1024)) > 1e-6 {
+		t.Errorf("centre at %d", at)
+	}
+	for _, bad := range []Faithful{{Steps: -1}, {Subsets: -1}, {Request: attribution.Request{Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "fc"})}}},
+		{Methods: []attribution.Method{"magic"}}} {
+		if _, err := NewSession(engine, net).Faithful(t.Context(), bad, src); err == nil {
+			t.Errorf("%+v is taken", bad)
+		}
+	}
+}
