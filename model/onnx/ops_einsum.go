@@ -148,7 +148,7 @@ func (c *converter) contract(n *node, terms []*term, out []label, sizes map[labe
 		sizes[out[0]] = 1
 	}
 	own := dims
-	if c.images > 1 {
+	if c.images > 1 || c.images == 1 && len(dims) > 1 && dims[0] == 1 {
 		own = dims[1:]
 	}
 	has := func(t *term, l label) bool {
