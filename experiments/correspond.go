@@ -10,6 +10,7 @@ import (
 
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
+	"gonum.org/v1/gonum/stat"
 )
 
 // Part is one part in several images, such as the left eye of five dogs: a box in
@@ -340,16 +341,13 @@ func pairStatistics(d [][]float64) (mean, deviation, e float64) {
 // meanDeviation returns the mean and the standard deviation of a sample (n-1);
 // 0 for a single value.
 func meanDeviation(v []float64) (mean, sd float64) {
-	for _, x := range v {
-		mean += x / float64(len(v))
+	switch len(v) {
+	case 0:
+		return 0, 0
+	case 1:
+		return v[0], 0
 	}
-	if len(v) < 2 {
-		return mean, 0
-	}
-	for _, x := range v {
-		sd += (x - mean) * (x - mean) / float64(len(v)-1)
-	}
-	return mean, math.Sqrt(sd)
+	return stat.MeanStdDev(v, nil)
 }
 
 // ObjectParts are the parts of an object that its box alone gives: the five

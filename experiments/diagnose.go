@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/deconvnet/viz/model"
+	"gonum.org/v1/gonum/dsp/fourier"
 )
 
 // Bands cut the radial frequency, in cycles per sample of the layer's input, into
@@ -290,20 +291,26 @@ func addAutocorrelation(lags []float64, w []float32, kh, kw int) {
 // few values (Wiener-Khinchin theorem).
 func powerSpectrum(power, lags []float64, kh, kw int) {
 	const n = spectrumSize
-	var cos [n]float64
-	for i := range cos {
-		cos[i] = math.Cos(2 * math.Pi * float64(i) / n)
+	var grid [n * n]complex128
+	at := func(lag int) int { return ((lag % n) + n) % n } // what lies further than n apart has the same phases
+	for dy := 1 - kh; dy < kh; dy++ {
+		for dx := 1 - kw; dx < kw; dx++ {
+			grid[at(dy)*n+at(dx)] += complex(lags[(dy+kh-1)*(2*kw-1)+dx+kw-1], 0)
+		}
 	}
-	for v := range n {
-		for u := range n {
-			sum := 0.0
-			for dy := 1 - kh; dy < kh; dy++ {
-				row := lags[(dy+kh-1)*(2*kw-1):]
-				for dx := 1 - kw; dx < kw; dx++ {
-					sum += row[dx+kw-1] * cos[(v*dy+u*dx)&(n-1)]
-				}
-			}
-			power[v*n+u] = max(sum, 0) // but for rounding
+	fft := fourier.NewCmplxFFT(n)
+	for y := range n {
+		row := grid[y*n : (y+1)*n]
+		fft.Coefficients(row, row)
+	}
+	var column [n]complex128
+	for x := range n {
+		for y := range n {
+			column[y] = grid[y*n+x]
+		}
+		fft.Coefficients(column[:], column[:])
+		for y, v := range column {
+			power[y*n+x] = max(real(v), 0)
 		}
 	}
 }

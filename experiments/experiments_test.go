@@ -273,7 +273,12 @@ func kernels(stride int, waves ...func(x, y float64) float64) *model.Network {
 
 // The spectrum is |DFT|² of each channel, summed.
 func TestPowerSpectrum(t *testing.T) {
-	const depth, kh, kw, n = 3, 4, 5, spectrumSize
+	testPowerSpectrum(t, 4, 5)
+	testPowerSpectrum(t, 40, 3) // its autocorrelation is higher than the spectrum
+}
+
+func testPowerSpectrum(t *testing.T, kh, kw int) {
+	const depth, n = 3, spectrumSize
 	rng := rand.New(rand.NewPCG(1, 2))
 	w := make([]float32, depth*kh*kw)
 	for i := range w {
