@@ -81,10 +81,14 @@ func (net *Network) beforeActivation(node string, shapes map[string]Shape) (stri
 			case "Sigmoid", "HardSigmoid":
 				return n.Inputs[0], SigmoidScores
 			case "Log":
-				if in := net.Node(n.Inputs[0]); in != nil && isSoftmax(in.Layer) {
+				if in := net.Node(n.Inputs[0]); in != nil && closes(in.Layer) {
 					at = in.Name
 					continue
 				}
+			}
+		case *Clip: // of probabilities, to stay off 0 and 1
+			if scores, kind := net.beforeActivation(n.Inputs[0], shapes); l.Min < 0.01 && l.Max > 0.99 && (kind == SoftmaxScores || kind == SigmoidScores) {
+				return scores, kind
 			}
 		case *Binary:
 			if x := net.quotient(n); x != "" {
@@ -96,10 +100,13 @@ func (net *Network) beforeActivation(node string, shapes map[string]Shape) (stri
 	return node, net.unclosed(node, at, shapes[node])
 }
 
-func isSoftmax(l Layer) bool {
-	switch l.(type) {
+// closes reports whether a layer is a softmax or sigmoid.
+func closes(l Layer) bool {
+	switch l := l.(type) {
 	case *Softmax, *SoftmaxAxis:
 		return true
+	case *Unary:
+		return l.Op == "Sigmoid"
 	}
 	return false
 }
@@ -111,6 +118,9 @@ func (net *Network) unclosed(node, last string, s Shape) Scores {
 		return RawScores
 	}
 	if s.H*s.W == 1 {
+		if net.noLogits(last) {
+			return RawScores
+		}
 		return LogitScores
 	}
 	if n := net.Node(last); n != nil {
@@ -120,6 +130,46 @@ func (net *Network) unclosed(node, last string, s Shape) Scores {
 		}
 	}
 	return RawScores
+}
+
+// noLogits reports whether the vector that a node makes is surely no classifier's logits: a function with bounds, a
+// vector divided by its own length, or means of maps that are features, of a sum, a concatenation or a rectified
+// convolution that looks at more than one place. (SqueezeNet's scores are means of rectified 1x1 convolutions.)
+func (net *Network) noLogits(name string) bool {
+	n := net.Node(name)
+	if n == nil {
+		return false
+	}
+	switch l := n.Layer.(type) {
+	case *Flatten, *Reshape, *Dropout:
+		return net.noLogits(n.Inputs[0])
+	case *Unary:
+		return slices.Contains([]string{"Tanh", "Softsign", "Erf", "Sin", "Cos"}, l.Op)
+	case *Binary:
+		return l.Op == "Div" && l.Value == nil
+	case *GlobalAvgPool, *AvgPool, *MaxPool:
+		return net.features(n.Inputs[0])
+	}
+	return false
+}
+
+// features reports whether the maps of a node are features, not classes'.
+func (net *Network) features(name string) bool {
+	rectified := false
+	for n := net.Node(name); n != nil; n = net.Node(n.Inputs[0]) {
+		switch l := n.Layer.(type) {
+		case *ReLU, *LeakyReLU, *Clip, *Unary:
+			rectified = true
+		case *BatchNorm, *Dropout:
+		case *Add, *Concat:
+			return true
+		case *Conv:
+			return rectified && l.Weight.Shape[2]*l.Weight.Shape[3] > 1
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 // quotient is x if n is exp(x) divided by its sum: a softmax in parts.
@@ -179,8 +229,12 @@ func (net *Network) WithOutput(name string) (*Network, error) {
 // WithScores returns the network with scores that mean something else. Raw scores are
 // the output itself, behind softmax or sigmoid if it ends so; all others are before.
 func (net *Network) WithScores(kind Scores) (*Network, error) {
-	if net.Logits == "" {
-		return nil, net.noScores()
+	r, err := net.Reading()
+	if err != nil {
+		return nil, err
+	}
+	if kind == SoftmaxScores && r.Shape.C == 1 {
+		return nil, fmt.Errorf("the softmax of one output is always 1: sigmoid reads it as two classes, raw as a value")
 	}
 	out := *net
 	out.Scores = kind
@@ -211,6 +265,8 @@ func (net *Network) Assumed() string {
 		return "logits, softmax assumed"
 	case net.Scores == RawScores && r.Shape.C == 1 && !r.Spatial():
 		return "one value; a regression, or two classes: the network does not say which"
+	case net.Scores == RawScores && !r.Spatial() && net.noLogits(net.Logits):
+		return "values: they are no classifier's as the network ends"
 	}
 	return ""
 }

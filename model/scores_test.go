@@ -15,7 +15,11 @@ func scored(n int, kind model.Scores, names []string, after ...model.Layer) *mod
 		Nodes: []model.Node{{Name: "flat", Inputs: []string{"x"}, Layer: &model.Flatten{}},
 			{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: tensor.New(n, 2)}}}}
 	for _, l := range after {
-		net.Nodes = append(net.Nodes, model.Node{Name: l.Kind(), Inputs: []string{net.Output()}, Layer: l})
+		name := l.Kind()
+		if net.Node(name) != nil {
+			name += "2"
+		}
+		net.Nodes = append(net.Nodes, model.Node{Name: name, Inputs: []string{net.Output()}, Layer: l})
 	}
 	return net
 }
@@ -188,6 +192,11 @@ func TestScoresOf(t *testing.T) {
 		{scored(3, "", nil), "fc", model.LogitScores, "nothing"},
 		{scored(1, "", nil), "fc", model.RawScores, "nothing, one output"},
 		{scored(1, "", nil, &model.Unary{Op: "Tanh"}), "Unary", model.RawScores, "tanh"},
+		{scored(3, "", nil, &model.Unary{Op: "Tanh"}), "Unary", model.RawScores, "three tanh"},
+		{scored(3, "", nil, &model.Unary{Op: "Sigmoid"}, &model.Clip{Min: 1e-7, Max: 1}), "fc", model.SigmoidScores, "sigmoid, clipped"},
+		{scored(3, "", nil, &model.Softmax{}, &model.Clip{Max: 1}), "fc", model.SoftmaxScores, "softmax, clipped"},
+		{scored(3, "", nil, &model.Clip{Max: 6}), "Clip", model.LogitScores, "ReLU6"},
+		{scored(3, "", nil, &model.Unary{Op: "Sigmoid"}, &model.Unary{Op: "Log"}), "fc", model.SigmoidScores, "log of sigmoid"},
 	} {
 		shapes, err := c.net.Shapes()
 		if err != nil {
@@ -201,6 +210,9 @@ func TestScoresOf(t *testing.T) {
 		if got, err := model.ParseScores(s.String()); got != s || err != nil {
 			t.Errorf("%v: %v, %v", s, got, err)
 		}
+	}
+	if _, err := scored(1, model.RawScores, nil).WithScores(model.SoftmaxScores); err == nil {
+		t.Error("the softmax of one output passes")
 	}
 	if _, err := model.ParseScores("Maximum"); err == nil {
 		t.Error("any word means scores")

@@ -226,6 +226,14 @@ var (
 	otherWords = []string{"feat", "embed", "hidden", "pool", "aux", "attention", "box", "state", "latent", "label"}
 )
 
+// calledFeatures reports whether an output's name says that it has features.
+func calledFeatures(name string) bool {
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(s string) bool { return strings.Contains(strings.ToLower(name), s) })
+	}
+	return has("feat", "embed", "latent") && !has(scoreWords...)
+}
+
 // weight is how much speaks for an exit.
 func (c *converter) weight(e exit, shapes map[string]model.Shape) int {
 	w := 0
@@ -293,6 +301,10 @@ func (c *converter) outputs(g *Graph) error {
 		scores = v.ref
 	}
 	c.net.Logits, c.net.Scores = c.net.ScoresOf(scores, shapes)
+	if s := shapes[scores]; c.net.Scores == model.LogitScores && s.C != c.opt.Classes && calledFeatures(chosen.Name) {
+		c.net.Scores = model.RawScores
+		g.Notes = append(g.Notes, fmt.Sprintf("output %s has features by its name, no scores of classes: its numbers are values", chosen.Name))
+	}
 	for _, e := range c.exits {
 		if len(e.tail) > 0 {
 			g.Notes = append(g.Notes, fmt.Sprintf("output %s: what comes after the scores is left out (%s); they are those of %s", e.name, strings.Join(e.tail, ", "), c.values[e.value].ref))
