@@ -103,6 +103,9 @@ func setValues(parts []string) (map[string]string, error) {
 // openNetwork opens a network, with hints for what can be done about an error.
 func openNetwork(name string, o open.Options) (*model.Network, error) {
 	net, err := open.Network(name, o)
+	if m, ok := errors.AsType[*open.Missing](err); ok && m.Name != name {
+		return nil, err // a file of labels or pixels
+	}
 	if e, ok := errors.AsType[*onnx.Unsupported](err); ok && len(e.Ops) > e.Operators() {
 		return nil, hinted(err, "viz inspect --refused "+name+" lists all nodes")
 	}
@@ -132,7 +135,11 @@ func noteOrigin(c *cli.Context, net *model.Network) {
 		note(c, "note: %s", text)
 	}
 	if text := net.Assumed(); text != "" && net.Scores == model.RawScores && c.String("scores") == "" {
-		note(c, "note: the scores are %s (--scores logits reads them as those of two classes)", text)
+		classes := "classes"
+		if net.NumClasses() == 1 {
+			classes = "two classes"
+		}
+		note(c, "note: the scores are %s (--scores logits reads them as those of %s)", text, classes)
 	}
 }
 

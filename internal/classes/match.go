@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Mapping tells which of a network's classes each class of a data set is.
@@ -261,7 +263,7 @@ func (x *index) find(name string) []int {
 		}
 	}
 	// The name is one of a class's words, or the class's name is one of the words in it.
-	hits := slices.Clone(x.words[loose(name)])
+	hits := slices.Clone(x.words[loose(norm.NFC.String(name))])
 	for _, w := range words(name) {
 		for _, i := range x.forms[1][w] {
 			if !slices.Contains(hits, i) {
@@ -283,6 +285,7 @@ var wordnetOnly = regexp.MustCompile(`^(n\d{8})(?:$|[\s,:_-]+(.*)$)`)
 
 // forms are the ways in which a name is compared, from strict to loose; "": none.
 func forms(name string) (f [4]string) {
+	name = norm.NFC.String(name) // file systems of Apple take letters and their accents apart
 	f[0], f[1] = strings.TrimSpace(name), loose(name)
 	if n := number(f[0]); n >= 0 {
 		f[2] = strconv.Itoa(n)
@@ -304,7 +307,7 @@ func words(name string) []string {
 		name = m[2]
 	}
 	var out []string
-	for _, w := range strings.Split(name, ",") {
+	for _, w := range strings.Split(norm.NFC.String(name), ",") {
 		if w = loose(w); w != "" {
 			out = append(out, w)
 		}

@@ -21,6 +21,7 @@ func TestMatch(t *testing.T) {
 		{"numbers in torchvision's order", "1,2,3,4,5,6,7,8,9,10,11,12", twelve, []int{0, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2, 3}, ""},
 		{"case", "Red,GREEN", "green,red", []int{1, 0}, ""},
 		{"case decides only if it must", "cat,Cat", "Cat,cat", []int{1, 0}, ""},
+		{"accents apart", "cafe\u0301,pa\u0302te\u0301", "pâté,café", []int{1, 0}, ""},
 		{"underscores", "red_panda,bell pepper", "bell-pepper,Red Panda", []int{1, 0}, ""},
 		{"zeros in front", "00,01,02", "2,1,0", []int{2, 1, 0}, ""},
 		{"zeros in front, no names", "00001,00002", "0,1,2", []int{1, 2}, ""},

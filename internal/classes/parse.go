@@ -34,7 +34,7 @@ func Fit(names []string, classes int) ([]string, error) {
 //   - columns (comma, semicolon, tab), of which one has the numbers and one the names;
 //   - JSON: a list of names, of [..., name] or of objects with a label or name (and id); an object from numbers to such, or
 //     from names to numbers (Keras' class_indices); Hugging Face's config.json (id2label, label2id); an object with a list of
-//     names, labels, classes or categories;
+//     names, labels, classes or categories (timm's config.json: label_names);
 //   - YAML with names (YOLO), and Python's way of writing a dict.
 //
 // Numbers are 0 to n-1 or 1 to n, each once.

@@ -61,6 +61,7 @@ func TestParse(t *testing.T) {
 		{"JSON numbers", "l.json", `{"1": "green", "0": "red", "2": "blue"}`, rgb},
 		{"Keras' ImageNet", "imagenet_class_index.json", `{"0": ["n01440764", "tench"], "1": ["n01443537", "goldfish"]}`, "tench,goldfish"},
 		{"JSON labels", "l.json", `{"0": {"wnid": "n01440764", "label": "tench"}, "1": {"label": "goldfish"}}`, "tench,goldfish"},
+		{"timm", "config.json", `{"architecture": "resnet18", "num_classes": 3, "label_names": ["red", "green", "blue"], "pretrained_cfg": {"input_size": [3, 8, 8]}}`, rgb},
 		{"Hugging Face", "config.json", `{"model_type": "resnet", "id2label": {"0": "red", "1": "green", "2": "blue"}, "label2id": {"red": 5}}`, rgb},
 		{"Hugging Face the other way", "config.json", `{"hidden": [1], "label2id": {"red": 0, "blue": 2, "green": 1}}`, rgb},
 		{"Keras' class_indices", "class_indices.json", `{"red": 0, "green": 1, "blue": 2}`, rgb},

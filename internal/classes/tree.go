@@ -144,7 +144,7 @@ func (n *node) names() ([]string, error) {
 		if m := n.get("id2label"); m != nil {
 			return m.names()
 		}
-		for _, key := range []string{"label2id", "class_to_idx", "class_indices", "names", "labels", "classes", "class_names", "categories"} {
+		for _, key := range []string{"label2id", "class_to_idx", "class_indices", "names", "label_names", "labels", "classes", "class_names", "categories"} {
 			if m := n.get(key); m != nil && m.kind != scalar {
 				return m.names()
 			}
