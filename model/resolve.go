@@ -163,6 +163,11 @@ func (net *Network) nearestLayers(spec string) []string {
 		}
 	}
 	var hold []string
+	for _, m := range all {
+		if strings.EqualFold(m, strings.Trim(spec, "./")) {
+			return []string{m}
+		}
+	}
 	for _, tail, ok := strings.Cut(spec, "."); ok; _, tail, ok = strings.Cut(tail, ".") { // of a module around
 		if name, _ := net.lastOfModule(tail); name != "" && strings.Trim(tail, "0123456789.") != "" {
 			return []string{tail}

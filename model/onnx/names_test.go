@@ -81,9 +81,12 @@ func TestMissingNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for spec, want := range map[string]string{"layer3": "layer2", "layer2.1.conv3": "layer2.1.conv", "backbone.layer2": "layer2", "downsample.1": "downsample"} {
+	for spec, want := range map[string]string{"layer3": "layer2", "layer2.1.conv3": "layer2.1.conv", "backbone.layer2": "layer2", "downsample.1": "downsample", "Layer2": "layer2", "layer1.": "layer1"} {
 		_, err := net.Resolve(spec)
 		e, ok := errors.AsType[*model.UnknownName](err)
+		if ok && len(e.Nearest) != 1 && strings.EqualFold(strings.Trim(spec, "."), want) {
+			t.Errorf("%s: %v, want %s alone", spec, err, want)
+		}
 		if !ok || !slices.ContainsFunc(e.Nearest, func(n string) bool { return strings.Contains(n, want) }) {
 			t.Errorf("%s: %v, want it to offer %s", spec, err, want)
 		}
