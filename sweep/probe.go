@@ -155,7 +155,7 @@ func (t *ProbeResult) Figure() view.Figure {
 	chart := render.Chart{XLabel: "layer", YLabel: "accuracy, % (band: ±1 standard deviation over folds)", Width: 1200, Height: 760, Scale: 1.6, YMin: 0, YMax: 100, XNames: layers}
 	title := fmt.Sprintf("Linear classifiers on the layers of %s: %s, %d training images per class, %d folds", t.net.Name, t.Data, t.PerClass, t.request.Folds)
 	plate := render.Plate{Title: title, Columns: 1, Scale: 1.6, Panels: []image.Image{chart.Lines(append(series, chance))}}
-	return view.Figure{Name: "probe", Image: plate.Draw(), Facts: []view.Fact{{Key: "model", Value: t.net.Name + " " + t.Model}}}
+	return view.Figure{Name: "probe", Image: plate.Draw(), Facts: []view.Fact{{Key: "model", Value: t.net.Name + " " + t.Model}, {Key: "data", Value: t.Data}}}
 }
 
 // Table is what was found as rows of text.

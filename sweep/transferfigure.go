@@ -35,7 +35,7 @@ func (t *TransferResult) Figure() view.Figure {
 	if x := t.Excluded; x != nil {
 		plate.Caption = append(plate.Caption, fmt.Sprintf("Of %d images, %d were left out as copies of training images of %s (correlation %g and more).", x.Images, len(x.Copies), x.Data, x.Correlation))
 	}
-	return view.Figure{Name: "transfer", Image: plate.Draw(), Facts: []view.Fact{{Key: "model", Value: t.net.Name + " " + t.Model}, {Key: "layer", Value: t.Layer}}}
+	return view.Figure{Name: "transfer", Image: plate.Draw(), Facts: []view.Fact{{Key: "model", Value: t.net.Name + " " + t.Model}, {Key: "layer", Value: t.Layer}, {Key: "data", Value: t.Data}}}
 }
 
 // Table is what was found as rows of text.

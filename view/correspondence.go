@@ -54,7 +54,7 @@ func (s *Session) Correspondence(c Correspondence) (Figure, Table) {
 	for _, r := range c.Rows {
 		t.Rows = append(t.Rows, []string{r.Layer, r.Part, Num(r.Score, 6), Num(r.Deviation, 6), Num(r.Error, 6), Num(r.Below, 6), Num(r.BelowError, 6), Num(r.Lower, 2)})
 	}
-	return Figure{Name: "correspond", Image: plate.Draw(), Numbers: numbers, Facts: []Fact{{"layers", strings.Join(c.Layers, ",")}}}, t
+	return Figure{Name: "correspond", Image: plate.Draw(), Numbers: numbers, Facts: []Fact{{"layers", strings.Join(c.Layers, ",")}, {"images", strings.Join(c.Names, " ")}}}, t
 }
 
 // maskedParts shows some of the images, and each part masked in them.

@@ -223,9 +223,9 @@ func (e *EvolutionResult) Figure(l int) (Figure, error) {
 		}
 	}
 	table.Caption = []string{fmt.Sprintf("Each cell: the strongest activation of the map over %d images (%s), projected by rule %s. Zero is mid-grey; white and black are ± the number beside the row, "+
-		"which covers %g %% of the row's pixels. An orange frame marks a jump: another image than in the column before.", e.src.Len(), e.src.From, e.r.Rule, e.r.Clip)}
+		"which covers %g %% of the row's pixels. An orange frame marks a jump: another image than in the column before.", e.src.Len(), e.src.From, ruleText(e.r.Rule), e.r.Clip)}
 	return Figure{Name: "evolution-" + layer, Image: table.Draw(), Numbers: numbers, Array: &Array{[]int{len(maps), len(e.Columns), in.C, in.H, in.W}, data},
-		Facts: []Fact{{"layer", layer}, {"rule", string(e.r.Rule)}}}, nil
+		Facts: []Fact{{"layer", layer}, {"rule", string(e.r.Rule)}, {"images", e.src.From}}}, nil
 }
 
 // rowScale is the one scale of a row: over all its projections.

@@ -20,6 +20,7 @@ type Invariance struct {
 	Transforms []experiments.Transform
 	Images     []InvarianceImage
 	Inputs     []*tensor.Tensor // of the images, [1, C, H, W]
+	From       string           // where the images come from, for the figures' provenance
 	Relative   bool             // draw distances as a share of the norm of the unchanged image's values
 	OneFigure  bool             // all transforms in one figure
 }
@@ -80,7 +81,7 @@ func (s *Session) Invariance(r Invariance) ([]Figure, error) {
 			numbers.Images = append(numbers.Images, part)
 		}
 		out = append(out, Figure{Name: []string{"invariance", "invariance-more"}[p], Image: plate.Draw(), Numbers: numbers,
-			Facts: []Fact{{"layers", strings.Join(r.Layers, ",")}}})
+			Facts: []Fact{{"layers", strings.Join(r.Layers, ",")}, {"images", r.From}}})
 	}
 	return out, nil
 }

@@ -57,7 +57,7 @@ func (m *sheetMaker) mapFigure(t topMap) (render.Figure, error) {
 				Bar: &render.ColorBar{Palette: render.Gray, Lo: -scale, Hi: scale, Label: "input units"}})
 	}
 	panels = append(panels, m.histogram(t.number))
-	return render.Figure{Title: fmt.Sprintf("%s, map %d: strongest activations, projected by rule %s", m.layer.Name, t.number, m.r.Rule),
+	return render.Figure{Title: fmt.Sprintf("%s, map %d: strongest activations, projected by rule %s", m.layer.Name, t.number, ruleText(m.r.Rule)),
 		Columns: 6, PanelSize: 224, Panels: panels,
 		Caption: []string{fmt.Sprintf("0 is mid-grey, %s; grey is outside the image. %s; %s", m.scaleText(), m.s.about(), m.imagesText())}}, nil
 }

@@ -266,7 +266,7 @@ func (m *sheetMaker) draw(top topMaps) (image.Image, []image.Rectangle) {
 		blocks = append(blocks, b)
 	}
 	return render.PlacedBlocks(blocks, render.BlockOptions{
-		Title: fmt.Sprintf("%s: strongest activations, projected by rule %s", m.layer.Name, m.r.Rule),
+		Title: fmt.Sprintf("%s: strongest activations, projected by rule %s", m.layer.Name, ruleText(m.r.Rule)),
 		Caption: []string{fmt.Sprintf("Left of each block: projections, 0 is mid-grey, %s. Right: the patches of the images in the receptive field; grey is outside the image.", m.scaleText()),
 			fmt.Sprintf("%s; %s", m.s.about(), m.imagesText())}})
 }
@@ -336,4 +336,12 @@ func (m *sheetMaker) array(top topMaps) *Array {
 		}
 	}
 	return &Array{[]int{len(top), hits, c, h, w}, data}
+}
+
+// ruleText names a rule for people: a projection starts at the activation, so that the gradient is multiplied by it.
+func ruleText(r deconv.Rule) string {
+	if r == deconv.Gradient {
+		return "gradient (times the activation)"
+	}
+	return string(r)
 }

@@ -54,7 +54,7 @@ func (s *Session) UnitFigure(r Unit, in Input, p *deconv.Projection) Figure {
 	}
 	input := s.Net.Input
 	scale := p.Magnitude(r.Clip)
-	fig := render.Figure{Title: fmt.Sprintf("Unit %v, rule %s", r.Unit, r.Rule), Columns: 3, Panels: []render.Panel{
+	fig := render.Figure{Title: fmt.Sprintf("Unit %v, rule %s", r.Unit, ruleText(r.Rule)), Columns: 3, Panels: []render.Panel{
 		{Title: "image", Image: s.marked(in.Tensor.Data, p.Box), Note: images.Title(in.Name) + "; " + boxText(p.Box)},
 		{Title: "patch", Image: render.MagnifyTo(p.Crop(s.Net.Preprocess, input, in.Tensor), 224)},
 		{Title: "projection", Image: render.MagnifyTo(p.Draw(s.Net.Preprocess, scale), 224),

@@ -55,7 +55,7 @@ func activations(c *cli.Context) error {
 	}
 	dir := c.String("npy")
 	draw := src.Len() // images
-	out := &output{c: c, net: net, dir: dir, used: map[string]int{}}
+	out := &output{c: c, net: net, dir: dir, ext: ".png", used: map[string]int{}}
 	if dir == "" || c.IsSet("out") {
 		if out, err = openOutput(c, net); err != nil {
 			return err

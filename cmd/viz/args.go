@@ -7,20 +7,24 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// rearrange puts the flags of a command line before its arguments, for urfave/cli/v2
+// rearrange puts the flags of a command line between the command and its arguments, for urfave/cli/v2
 // stops reading flags at the first argument. "--" ends the flags; a single "-" is
 // an argument.
 func rearrange(commands []*cli.Command, args []string) []string {
 	for i, a := range args {
 		if cmd := commandNamed(commands, a); cmd != nil {
-			return slices.Concat(args[:i+1], flagsFirst(cmd, args[i+1:]))
+			return slices.Concat([]string{a}, flagsFirst(cmd, slices.Concat(args[:i], args[i+1:])))
 		}
-		if !strings.HasPrefix(a, "-") {
+		isValue := i > 0 && strings.HasPrefix(args[i-1], "-") && !strings.Contains(args[i-1], "=")
+		if slices.Contains(ofTheProgram, a) || !strings.HasPrefix(a, "-") && !isValue {
 			break
 		}
 	}
 	return args
 }
+
+// ofTheProgram are the flags that stand before a command for themselves.
+var ofTheProgram = []string{"--help", "-h", "--version", "-v", "--generate-bash-completion", "--"}
 
 // flagsFirst is rearrange for what follows the name of a command.
 func flagsFirst(cmd *cli.Command, args []string) []string {
@@ -28,6 +32,8 @@ func flagsFirst(cmd *cli.Command, args []string) []string {
 	for i := 0; i < len(args); i++ {
 		a := args[i]
 		switch {
+		case a == "--help" || a == "-h":
+			return []string{"--help"} // with arguments it would take them for topics
 		case a == "--":
 			words = append(words, args[i+1:]...)
 			i = len(args)
@@ -38,8 +44,10 @@ func flagsFirst(cmd *cli.Command, args []string) []string {
 			words = append(words, a)
 		default:
 			flags = append(flags, a)
-			if i+1 < len(args) && takesValue(cmd, a) {
-				i++
+			if takesValue(cmd, a) {
+				if i++; i == len(args) {
+					return flags // the parser misses the value
+				}
 				flags = append(flags, args[i])
 			}
 		}

@@ -46,6 +46,9 @@ func exportCommand() *cli.Command {
 			}
 			writing := *net
 			writing.Origin = exportOrigin(net.Origin)
+			if err := claimNetwork(c, out, net); err != nil {
+				return err
+			}
 			if err := onnx.Export(out, &writing, c.Int("opset")); err != nil {
 				return err
 			}

@@ -66,6 +66,13 @@ func (o files) Figure(dir string, f view.Figure) ([]byte, error) {
 	return png.Bytes(), o.write(dir, f.Name+".png", png.Bytes())
 }
 
+// claim refuses to write over the picture of another network or other data, see claimed.
+func (o files) claim(net *model.Network, name, data string) error {
+	path := filepath.Join(o.dir, name+".png")
+	other, _ := madeFrom(path, hash(net), "data", data)
+	return claimed(o.c, path, other, false)
+}
+
 // Table writes a table as CSV.
 func (o files) Table(dir string, t view.Table) error {
 	text, err := encodeCSV(t.Header, t.Rows)

@@ -74,6 +74,9 @@ func importNetwork(c *cli.Context) error {
 		if err := outFile(c, out, "--out"); err != nil {
 			return err
 		}
+		if err := claimNetwork(c, out, net); err != nil {
+			return err
+		}
 		if err := model.Save(out, net, nil); err != nil {
 			return err
 		}

@@ -121,7 +121,7 @@ func invariance(c *cli.Context) error {
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
 	session := view.NewSession(engine, net)
-	result := view.Invariance{Layers: layers, Transforms: transforms, Relative: c.Bool("relative"), OneFigure: out.one != "" || out.stdout}
+	result := view.Invariance{Layers: layers, Transforms: transforms, From: src.From, Relative: c.Bool("relative"), OneFigure: out.one != "" || out.stdout}
 	return each(c, src, "transforming", func(i int, x *tensor.Tensor) error {
 		k := class
 		if k < 0 && labels[i] >= 0 {

@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func manners(cmd *cli.Command) {
 	modelFlags(cmd)
 	layerFlags(cmd)
-	if slices.Contains(cmd.Flags, cli.Flag(outFlag)) {
+	if slices.Contains(cmd.Flags, cli.Flag(outFlag)) || slices.Contains([]string{"train", "import", "export", "probe", "transfer"}, cmd.Name) {
 		cmd.Flags = append(cmd.Flags, forceFlag)
 	}
 	if slices.ContainsFunc(cmd.Flags, func(f cli.Flag) bool { return f.Names()[0] == "images" || f.Names()[0] == "data" }) {

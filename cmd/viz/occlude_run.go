@@ -179,7 +179,7 @@ func (r *occlusionRun) finished(in view.Input) []view.OcclusionNumbers {
 			path := r.out.path(name)
 			text, err := os.ReadFile(path + ".json")
 			var part view.OcclusionNumbers
-			if err != nil || json.Unmarshal(text, &part) != nil || !r.occluder.Made(part, in) || !isFile(path+".npy") || !r.out.shows(path+".png", in.Name) {
+			if err != nil || json.Unmarshal(text, &part) != nil || !r.occluder.Made(part, in) || !isFile(path+".npy") || !r.out.shows(path+r.out.ext, in.Name) {
 				return nil
 			}
 			if j == 0 {

@@ -14,6 +14,7 @@ import (
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/open"
 	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
@@ -24,6 +25,7 @@ type output struct {
 	net     *model.Network
 	dir     string
 	one     string         // file name without extension, if --out named a .png
+	ext     string         // of pictures: .png, or as --out has it
 	stdout  bool           // --out -: one picture goes to stdout, without its numbers
 	used    map[string]int // how often a name was asked for
 	written int
@@ -34,7 +36,7 @@ type output struct {
 // stdout; without it, a folder named after the command. The error comes before any
 // work is done.
 func openOutput(c *cli.Context, net *model.Network) (*output, error) {
-	o := &output{c: c, net: net, dir: c.String("out"), used: map[string]int{}}
+	o := &output{c: c, net: net, dir: c.String("out"), ext: ".png", used: map[string]int{}}
 	ext := strings.ToLower(filepath.Ext(o.dir))
 	switch {
 	case o.dir == "":
@@ -47,7 +49,8 @@ func openOutput(c *cli.Context, net *model.Network) (*output, error) {
 		return o, nil
 	case isDir(o.dir):
 	case ext == ".png":
-		o.one = strings.TrimSuffix(filepath.Base(o.dir), filepath.Ext(o.dir))
+		o.ext = filepath.Ext(o.dir)
+		o.one = strings.TrimSuffix(filepath.Base(o.dir), o.ext)
 		o.dir = filepath.Dir(o.dir)
 	case slices.Contains([]string{".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".svg", ".pdf", ".npy", ".json", ".csv"}, ext):
 		return nil, usage("--out "+o.dir+": pictures are written as PNG", "give --out the name of a .png, or a folder")
@@ -101,10 +104,10 @@ func (o *output) picture(name string, img image.Image, n numbers, more ...string
 		base = fmt.Sprintf("%s-%d", base, k)
 		o.used[base]++
 	}
-	if err := o.claim(base+".png", more...); err != nil {
+	if err := o.claim(base+o.ext, more...); err != nil {
 		return "", err
 	}
-	if err := imageio.WritePNG(base+".png", img, provenance(o.c, o.net, more...)); err != nil {
+	if err := imageio.WritePNG(base+o.ext, img, provenance(o.c, o.net, more...)); err != nil {
 		return "", err
 	}
 	if n.data != nil {
@@ -116,9 +119,9 @@ func (o *output) picture(name string, img image.Image, n numbers, more ...string
 	if err != nil {
 		return "", err
 	}
-	wrote(o.c, base+".png")
+	wrote(o.c, base+o.ext)
 	o.results = append(o.results, n.json)
-	return filepath.Base(base) + ".png", nil
+	return filepath.Base(base) + o.ext, nil
 }
 
 // figures writes figures as picture does, and returns the names of the pictures' files.
@@ -160,48 +163,74 @@ func (o *output) path(name string) string {
 	return filepath.Join(o.dir, fileName(name))
 }
 
-// claim refuses to write over a picture that was made from another network or
-// image, or not by viz, unless --force or its very name in --out says so.
-func (o *output) claim(path string, more ...string) error {
-	other := o.other(path, more...)
+// claim refuses to write over a picture that was made from another network or image, or not by viz, unless
+// --force says so. Of viz's own pictures the very name in --out is as good.
+func (o *output) claim(path string, facts ...string) error {
+	other, viz := madeFrom(path, hash(o.net), facts...)
+	return claimed(o.c, path, other, o.one != "" && viz)
+}
+
+// claimed is an error about a file that is there and is not what will be written: other says what it is, "" if
+// nothing is in the way. If allowed, or --force is given, it is only said.
+func claimed(c *cli.Context, path, other string, allowed bool) error {
 	switch {
 	case other == "":
 		return nil
-	case o.one != "" || o.c.Bool("force"):
-		note(o.c, "replacing %s, which %s", path, other)
+	case allowed || c.Bool("force"):
+		note(c, "replacing %s, which %s", path, other)
 		return nil
 	}
-	return hinted(fmt.Errorf("%s is there already and %s", path, other), "--force replaces it; --out names another folder")
+	return hinted(fmt.Errorf("%s is there already and %s", path, other), "--force replaces it; --out names another place")
 }
 
-// other says what a picture was made from, if not from this network and image; "" if it was, or is not there.
-func (o *output) other(path string, more ...string) string {
-	if !isFile(path) {
-		return ""
+// madeFrom says what a picture was made from, if not from the network and the images or data that facts name; "" if
+// it was, or is not there. viz: it is one of viz's pictures.
+func madeFrom(path, network string, facts ...string) (other string, viz bool) {
+	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+		return "", false
 	}
 	text, err := imageio.ReadText(path)
 	of := map[string]string{}
 	for _, t := range text {
 		of[t.Key] = t.Value
 	}
-	other := ""
-	switch theirs := of["viz.model"]; {
-	case err != nil || theirs == "":
-		other = "was not made by viz"
-	case !strings.HasSuffix(theirs, " "+hash(o.net)):
-		other = "was made from another network, " + theirs
+	theirs, known := of["viz.model"]
+	if viz = err == nil && (known || strings.HasPrefix(of["Software"], "viz ")); !viz {
+		return "was not made by viz", false
 	}
-	for i := 0; i+1 < len(more); i += 2 {
-		if v, ok := of["viz."+more[i]]; (more[i] == "image" || more[i] == "images") && ok && v != more[i+1] && other == "" {
-			other = "was made from " + v
+	if known && !strings.HasSuffix(theirs, network) {
+		return "was made from another network, " + theirs, true
+	}
+	for i := 0; i+1 < len(facts); i += 2 {
+		if v, ok := of["viz."+facts[i]]; ok && v != facts[i+1] && slices.Contains([]string{"image", "images", "data"}, facts[i]) {
+			return "was made from " + v, true
 		}
 	}
-	return other
+	return "", true
+}
+
+// claimNetwork refuses to write a network over a file that holds another, or none, unless --force says so. The
+// network itself with other pixels or names is no other.
+func claimNetwork(c *cli.Context, path string, net *model.Network) error {
+	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+		return nil
+	}
+	other := "is no network"
+	if there, err := openNetwork(path, open.Options{}); err == nil {
+		other = "is another network, " + there.Name + " " + there.Hash()
+		t, n := there.Origin, net.Origin
+		like := *there
+		like.Preprocess, like.Classes, like.Logits, like.Scores, like.Outputs = net.Preprocess, net.Classes, net.Logits, net.Scores, net.Outputs
+		if like.Hash() == net.Hash() || t.Command != "" && t.Command == n.Command && t.Step == n.Step {
+			return nil
+		}
+	}
+	return claimed(c, path, other, false)
 }
 
 // shows reports whether a picture is there, whole, and was made from an image and this network.
 func (o *output) shows(path, image string) bool {
-	if !isFile(path) || o.other(path, "image", image) != "" {
+	if other, viz := madeFrom(path, hash(o.net), "image", image); !viz || other != "" {
 		return false
 	}
 	_, err := imageio.Open(path)

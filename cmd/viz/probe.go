@@ -64,6 +64,9 @@ func probe(c *cli.Context) error {
 	if err := outDir(c, out.dir, "--out"); err != nil {
 		return err
 	}
+	if err := out.claim(net, "probe", spec); err != nil {
+		return err
+	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
 	data, err := openTraining(c, spec, c.Uint64("data-seed"))

@@ -107,6 +107,9 @@ func transfer(c *cli.Context) error {
 	if err := outDir(c, out.dir, "--out"); err != nil {
 		return err
 	}
+	if err := out.claim(net, "transfer", c.String("data")); err != nil {
+		return err
+	}
 	if save != "" {
 		if err := outFile(c, save, "--save"); err != nil {
 			return err

@@ -208,7 +208,7 @@ func progress(c *cli.Context, what string) (step func(done, total int), end func
 var (
 	modelFlag   = &cli.StringFlag{Name: "model", Aliases: []string{"m"}, Usage: "network: a checkpoint, an ONNX `FILE`, or a built-in name (shapes, cifar10)"}
 	outFlag     = &cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `PATH`: a folder, NAME.png, or - for stdout; default: a folder named viz-COMMAND"}
-	forceFlag   = &cli.BoolFlag{Name: "force", Usage: "write over pictures of other images or networks"}
+	forceFlag   = &cli.BoolFlag{Name: "force", Usage: "write over what was made from other images or networks, or not by viz"}
 	strictFlag  = &cli.BoolFlag{Name: "strict", Usage: "stop at the first image that cannot be used"}
 	quietFlag   = &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no notes and no progress"}
 	jsonFlag    = &cli.BoolFlag{Name: "json", Usage: "print the result as JSON"}
