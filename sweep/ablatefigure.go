@@ -37,7 +37,8 @@ func (t *AblationResult) Figure() view.Figure {
 
 // Table is the comparison as rows of text.
 func (t *AblationResult) Table() view.Table {
-	out := view.Table{Name: "ablate", Header: []string{"variant", "change", "parameters", "macs", "train_error", "train_deviation", "test_error", "test_deviation", "diverged", "paper_train_and_validation_error_percent"}}
+	out := view.Table{Name: "ablate", Header: []string{"variant", "change", "parameters", "macs", "train_error", "train_deviation",
+		"test_error", "test_deviation", "diverged", "paper_train_and_validation_error_percent"}}
 	for _, r := range t.Rows {
 		out.Rows = append(out.Rows, []string{r.Variant, r.Change, strconv.Itoa(r.Parameters), strconv.FormatInt(r.MACs, 10), view.Num(orNaN(r.TrainMean), 4), view.Num(orNaN(r.TrainStd), 4),
 			view.Num(orNaN(r.TestMean), 4), view.Num(orNaN(r.TestStd), 4), strconv.Itoa(r.Diverged), r.Paper})

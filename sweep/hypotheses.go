@@ -194,7 +194,8 @@ func (c comparison) batchSize() Finding {
 		Numbers: []string{text, seen + "; a larger batch sees more images in as many steps"}}
 	for _, pair := range onlyDiffer(c.rows, "batch") {
 		a, b := c.rows[pair[0]], c.rows[pair[1]]
-		f.Numbers = append(f.Numbers, fmt.Sprintf("%s and %s differ in the batch alone, %d and %d: %.3f and %.3f", a.Trial.Name, b.Trial.Name, a.Trial.Batch, b.Trial.Batch, orNaN(a.TestAccuracy), orNaN(b.TestAccuracy)))
+		f.Numbers = append(f.Numbers, fmt.Sprintf("%s and %s differ in the batch alone, %d and %d: %.3f and %.3f",
+			a.Trial.Name, b.Trial.Name, a.Trial.Batch, b.Trial.Batch, orNaN(a.TestAccuracy), orNaN(b.TestAccuracy)))
 	}
 	return f
 }
@@ -212,7 +213,8 @@ func (c comparison) lowestAndBest() Finding {
 		if math.Abs(lowest[i]-top[i]) <= 0.1 {
 			near++
 		}
-		f.Numbers = append(f.Numbers, fmt.Sprintf("%s: lowest activation before ReLU at step %d, lowest mean after it at step %d, best test accuracy at step %d of %d", r.Trial.Name, r.MinStep, r.LowMeanStep, r.BestStep, r.Trial.Steps))
+		f.Numbers = append(f.Numbers, fmt.Sprintf("%s: lowest activation before ReLU at step %d, lowest mean after it at step %d, best test accuracy at step %d of %d",
+			r.Trial.Name, r.MinStep, r.LowMeanStep, r.BestStep, r.Trial.Steps))
 	}
 	f.Answer = fmt.Sprintf("within a tenth of the steps in %d of %d trials; %s", near, len(c.rows), verdict(rho, p, "later minima go with later bests", "later minima go with earlier bests"))
 	return f

@@ -31,7 +31,8 @@ func (t *TransferResult) Figure() view.Figure {
 	}
 	chart := render.Chart{XLabel: "training images per class", YLabel: "accuracy, % (band: ±1 standard deviation over folds)", Width: 1200, Height: 760, Scale: 1.6, YMin: 0, YMax: 100}
 	plate := render.Plate{Title: fmt.Sprintf("Transfer of %s to %s", t.net.Name, t.Data), Columns: 1, Scale: 1.6, Panels: []image.Image{chart.Lines(series)},
-		Caption: []string{fmt.Sprintf("Features of layer %s; %d classes, %d test images in each of %d folds; mean of the classes' accuracies. Model %s", t.Layer, t.classes, t.TestImages, t.request.Folds, t.Model)}}
+		Caption: []string{fmt.Sprintf("Features of layer %s; %d classes, %d test images in each of %d folds; mean of the classes' accuracies. Model %s",
+			t.Layer, t.classes, t.TestImages, t.request.Folds, t.Model)}}
 	if x := t.Excluded; x != nil {
 		plate.Caption = append(plate.Caption, fmt.Sprintf("Of %d images, %d were left out as copies of training images of %s (correlation %g and more).", x.Images, len(x.Copies), x.Data, x.Correlation))
 	}

@@ -122,7 +122,8 @@ func drawCurves(f *finishedTrial, all []*finishedTrial) image.Image {
 		panel("Test loss", "cross-entropy, nats", loss, func(p Point) *float64 { return p.TestLoss }),
 		panel("Training accuracy", "share of images", 1, func(p Point) *float64 { return p.TrainAccuracy }),
 		panel("Training loss", "cross-entropy, nats", loss, func(p Point) *float64 { return p.TrainLoss })},
-		Caption: []string{fmt.Sprintf("Measured with dropout off, on %d test images and %d training images. Axes span all trials; the losses before the first step may lie above.", r.Sizes[1], min(r.Options.EvalTrain, r.Sizes[0]))}}.Draw()
+		Caption: []string{fmt.Sprintf("Measured with dropout off, on %d test images and %d training images. Axes span all trials; the losses before the first step may lie above.",
+			r.Sizes[1], min(r.Options.EvalTrain, r.Sizes[0]))}}.Draw()
 }
 
 // drawActivity draws the statistics of a trial's layer l over the steps.
@@ -206,7 +207,8 @@ func ridges(f *finishedTrial, l int, all []*finishedTrial) image.Image {
 	}
 	chart := render.Chart{Title: "Activations of " + layer + " over steps", XLabel: "activation before ReLU", YLabel: "step", Width: 1100, Height: 900, Scale: 1.6}
 	return render.Plate{Title: f.describe(), Columns: 1, Scale: 1.6, Panels: []image.Image{chart.Ridges(names, counts, lo, hi)},
-		Caption: []string{fmt.Sprintf("Histograms over all test images and positions, heights as square roots, one scale. The range spans all trials except those whose range is more than ten times larger, "+
+		Caption: []string{fmt.Sprintf("Histograms over all test images and positions, heights as square roots, one scale. "+
+			"The range spans all trials except those whose range is more than ten times larger, "+
 			"without a thousandth at each end; values beyond ±%d count at the ends.", activityReach)}}.Draw()
 }
 

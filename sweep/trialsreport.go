@@ -134,8 +134,9 @@ func (t *TrialsResult) whyApart(r TrialRow, d float64) string {
 	}
 	if t.course {
 		n := t.sizes[1]
-		why = append(why, fmt.Sprintf("optimizer, rate, batch, steps, keep probability and the distribution of initial weights are the course's, so no cause is known; images come in epochs (the course draws a fresh "+
-			"permutation each step); the course's figure is that of one run with other draws, read off a chart; on %d test images an accuracy has a standard error of %.3f", n, math.Sqrt(r.Trial.Expect*(1-r.Trial.Expect)/float64(n))))
+		why = append(why, fmt.Sprintf("optimizer, rate, batch, steps, keep probability and the distribution of initial weights are the course's, so no cause is known; "+
+			"images come in epochs (the course draws a fresh permutation each step); the course's figure is that of one run with other draws, read off a chart; "+
+			"on %d test images an accuracy has a standard error of %.3f", n, math.Sqrt(r.Trial.Expect*(1-r.Trial.Expect)/float64(n))))
 	}
 	if len(why) == 0 {
 		return fmt.Sprintf("%+.3f", d)

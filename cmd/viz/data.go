@@ -64,7 +64,7 @@ func dataGet(c *cli.Context) error {
 			return hinted(err, "choose another folder with --cache")
 		}
 		if broken, ok := errors.AsType[*dataset.GetError](err); ok && broken.Kept > 0 {
-			return hinted(err, fmt.Sprintf("%d bytes have arrived and are kept: the same command goes on from there", broken.Kept))
+			return hinted(err, fmt.Sprintf("%d bytes have arrived and are kept: rerun the same command to resume", broken.Kept))
 		}
 		if err != nil {
 			return err

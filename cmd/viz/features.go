@@ -172,7 +172,7 @@ func (s *featureScan) run(engine *model.Engine, net *model.Network, o features.O
 		return err
 	}
 	if err != nil { // interrupted
-		note(c, "%d images are done and kept in %s: the same command goes on from there", x.Scanned(), s.path)
+		note(c, "%d images are done and kept in %s: rerun the same command to resume", x.Scanned(), s.path)
 		return err
 	}
 	if n := x.Scanned() - before; n > 0 {
