@@ -94,7 +94,7 @@ func (net *Network) maps() map[string]bool {
 	for i := range net.Nodes {
 		n := &net.Nodes[i]
 		switch n.Layer.(type) {
-		case *Conv, *ConvTranspose:
+		case *Conv, *ConvTranspose, *ConvND, *ConvTransposeND:
 			maps[n.Name] = true
 		case *Flatten, *Reshape, *Rearrange, *Dense, *MatMul, *Constant, *Recurrent, *Sequence:
 		default:
@@ -109,7 +109,7 @@ func (net *Network) maps() map[string]bool {
 // passedOver are layers that are no features of their own, between those and the scores.
 func passedOver(l Layer) bool {
 	switch l.(type) {
-	case *MaxPool, *AvgPool, *WindowPool, *GlobalAvgPool, *Reduce, *Dropout, *Flatten, *Reshape, *Rearrange, *Pad, *Softmax, *SoftmaxAxis, *Constant, *Quantize:
+	case *MaxPool, *AvgPool, *WindowPool, *PoolND, *GlobalAvgPool, *Reduce, *Dropout, *Flatten, *Reshape, *Rearrange, *Pad, *Softmax, *SoftmaxAxis, *Constant, *Quantize:
 		return true
 	}
 	return false

@@ -424,6 +424,8 @@ func (p *Plan) choosePart() {
 		switch l := s.node.Layer.(type) {
 		case *Conv:
 			weights += len(l.Weight.Data)
+		case *ConvND:
+			weights += len(l.Weight.Data)
 		case *Dense:
 			weights += len(l.Weight.Data)
 		}

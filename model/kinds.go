@@ -70,6 +70,9 @@ var kinds = []kind{
 	// Arrays of any rank.
 	&Unary{},
 	&Binary{},
+	&ConvND{},
+	&ConvTransposeND{},
+	&PoolND{},
 	&MatMul{},
 	&Reduce{},
 	&SoftmaxAxis{},

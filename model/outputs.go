@@ -125,7 +125,7 @@ func (net *Network) unclosed(node, last string, s Shape) Scores {
 	}
 	if n := net.Node(last); n != nil {
 		switch n.Layer.(type) {
-		case *Conv, *ConvTranspose, *AlongAxis, *BatchNorm:
+		case *Conv, *ConvTranspose, *ConvND, *ConvTransposeND, *AlongAxis, *BatchNorm:
 			return LogitScores
 		}
 	}

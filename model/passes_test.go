@@ -158,7 +158,27 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 			W: randomTensor(rng, 1, 6, 9), R: randomTensor(rng, 1, 6, 2), B: randomTensor(rng, 1, 12), H0: randomTensor(rng, 1, 3, 2), Clip: 3, BeforeReset: true}),
 		"Sequence/RNN": on(&model.Sequence{Op: "RNN", Steps: 7, Batch: 3, Values: 9, Hidden: 2, Direction: "forward", Activations: "Affine", Alpha: []float32{.5}, Beta: []float32{.1},
 			W: randomTensor(rng, 1, 2, 9), R: randomTensor(rng, 1, 2, 2)}),
+		"ConvND": on(&model.ConvND{Weight: randomTensor(rng, 4, 3, 3, 2, 1), Bias: vector(4, false), Groups: 1,
+			WindowND: model.WindowND{From: []int{3, 7, 3, 3}, Stride: []int{2, 1, 2}, Dilation: []int{2, 1, 1}, Pads: []int{1, 0, 1, 2, 1, 0}}}),
+		"ConvND/groups": on(&model.ConvND{Weight: randomTensor(rng, 6, 1, 2, 2), Groups: 3,
+			WindowND: model.WindowND{From: []int{3, 7, 9}, Stride: []int{1, 2}, Dilation: []int{1, 1}, Pads: []int{0, 1, 1, 0}}}),
+		"ConvND/4": on(&model.ConvND{Weight: randomTensor(rng, 2, 3, 2, 2, 2, 3), Groups: 1,
+			WindowND: model.WindowND{From: []int{3, 7, 1, 3, 3}, Stride: []int{2, 1, 1, 1}, Dilation: []int{1, 1, 1, 1}, Pads: []int{0, 1, 0, 1, 1, 0, 1, 1}}}),
+		"ConvTransposeND": on(&model.ConvTransposeND{Weight: randomTensor(rng, 3, 4, 3, 2, 2), Bias: vector(4, false), Groups: 1, OutPad: []int{1, 0, 0},
+			WindowND: model.WindowND{From: []int{3, 7, 3, 3}, Stride: []int{2, 1, 3}, Dilation: []int{1, 2, 1}, Pads: []int{1, 0, 1, 0, 1, 2}}}),
+		"ConvTransposeND/3": on(&model.ConvTransposeND{Weight: randomTensor(rng, 3, 2, 2, 2, 2), Groups: 3, OutPad: []int{0, 0, 0},
+			WindowND: model.WindowND{From: []int{3, 7, 3, 3}, Stride: []int{1, 1, 1}, Dilation: []int{1, 1, 1}, Pads: []int{0, 0, 0, 0, 0, 0}}}),
+		"PoolND/max":     on(pooled(model.PoolMax)),
+		"PoolND/average": on(pooled(model.PoolAverage)),
+		"PoolND/lp":      on(pooled(model.PoolLp)),
+		"PoolND/argmax":  on(pooled(model.PoolArgmax)),
 	}
+}
+
+// pooled is a pool of volumes [3, 7, 3, 3], with windows that hang over the end.
+func pooled(op model.PoolOp) *model.PoolND {
+	return &model.PoolND{Op: op, P: 2, Kernel: []int{3, 2, 2}, Ceil: true, CountPad: true,
+		WindowND: model.WindowND{From: []int{3, 7, 3, 3}, Stride: []int{3, 2, 1}, Dilation: []int{1, 1, 2}, Pads: []int{1, 0, 1, 0, 1, 1}}}
 }
 
 // both combines each number with exp(x/2) of its left neighbour's.

@@ -38,7 +38,8 @@ func (e *UnknownName) Error() string {
 func (net *Network) ConvLayers() []string {
 	var out []string
 	for i := range net.Nodes {
-		if _, ok := net.Nodes[i].Layer.(*Conv); ok {
+		switch net.Nodes[i].Layer.(type) {
+		case *Conv, *ConvND:
 			out = append(out, net.rectifierAfter(net.Nodes[i].Name))
 		}
 	}

@@ -33,13 +33,15 @@ func (r Rule) describeArray(l model.Layer) (string, error) {
 			return "g times the forward slope", nil
 		}
 		return "g times the slope by each input", nil
-	case *model.MatMul, *model.ConvTranspose, *model.Rearrange, *model.AlongAxis, *model.Join, *model.Reshape:
+	case *model.MatMul, *model.ConvTranspose, *model.ConvND, *model.ConvTransposeND, *model.Rearrange, *model.AlongAxis, *model.Join, *model.Reshape:
 		return "transpose", nil
 	case *model.WindowPool:
 		if l.Op == "average" {
 			return "transpose", nil
 		}
 		return "gradient", nil
+	case *model.PoolND:
+		return map[model.PoolOp]string{model.PoolMax: "to the first place of the maximum", model.PoolAverage: "transpose", model.PoolLp: "gradient"}[l.Op], nil
 	case *model.Reduce:
 		switch l.Op {
 		case "sum", "mean":
@@ -76,6 +78,10 @@ func (r Rule) refusesArray(l model.Layer) error {
 		if l.Op == "argmax" {
 			return fmt.Errorf("places of maxima do not vary smoothly with the input")
 		}
+	case *model.PoolND:
+		if l.Op == model.PoolArgmax {
+			return fmt.Errorf("places of maxima do not vary smoothly with the input")
+		}
 	case *model.Reduce:
 		if !slices.Contains([]string{"sum", "mean", "max", "min", "prod", "l1", "l2", "sumsquare", "logsum", "logsumexp"}, l.Op) {
 			return fmt.Errorf("no rule for the reduction %s", l.Op)
@@ -99,6 +105,8 @@ func (r Rule) readsArray(l model.Layer) (in, out bool) {
 		return l.Value == nil, false
 	case *model.WindowPool:
 		return l.Op == "lp", l.Op == "lp"
+	case *model.PoolND:
+		return l.Op != model.PoolAverage, l.Op == model.PoolLp
 	case *model.Reduce:
 		linear := l.Op == "sum" || l.Op == "mean"
 		return !linear, !linear
@@ -261,6 +269,12 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 			}
 		}
 		windowGrad(l, dst, g, in, out, x, y)
+	case *model.ConvND:
+		l.Planes().Data(d.p.engine.Kernel(), d.p.planes(n.Name, l.Planes(), l.Weight, true), dst, g)
+	case *model.ConvTransposeND:
+		l.Planes().Forward(d.p.engine.Kernel(), d.p.planes(n.Name, l.Planes(), l.Weight, false), noEpilogue, dst, g)
+	case *model.PoolND:
+		return d.pooled(n, l, dst, g)
 	case *model.InstanceNorm:
 		x, err := all(n.Inputs[which])
 		if err != nil {
@@ -375,6 +389,38 @@ func prodGrad(l *model.Reduce, dst, g, x []float32) {
 			dst[j] = float32(float64(g[i]) * product[i])
 		}
 	})
+}
+
+// pooled sends each window's signal back to its places.
+func (d *solo) pooled(n *model.Node, l *model.PoolND, dst, g []float32) error {
+	var x, y []float32
+	var err error
+	if l.Op != model.PoolAverage {
+		if x, err = d.value(n.Inputs[0], d.t.Shapes[n.Inputs[0]].Box()); err != nil {
+			return err
+		}
+	}
+	switch w := l.Windows(); l.Op {
+	case model.PoolMax:
+		for i, j := range w.Best(x) {
+			if j >= 0 {
+				dst[j] += g[i]
+			}
+		}
+	case model.PoolAverage:
+		w.Visit(func(i, j, count int) { dst[j] += g[i] / float32(count) })
+	default:
+		if y, err = d.value(n.Name, d.t.Shapes[n.Name].Box()); err != nil {
+			return err
+		}
+		w.Visit(func(i, j, _ int) {
+			if g[i] != 0 && y[i] != 0 {
+				r := math.Pow(math.Abs(float64(x[j]/y[i])), float64(l.P-1))
+				dst[j] += g[i] * float32(math.Copysign(r, float64(x[j])))
+			}
+		})
+	}
+	return nil
 }
 
 // windowGrad sends each window's signal back to its places.

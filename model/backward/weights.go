@@ -3,6 +3,7 @@ package backward
 import (
 	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
 )
 
 // filterKey names a layer's weights as they are packed.
@@ -43,6 +44,22 @@ func (p *Pass) up(name string, l *model.ConvTranspose) *kernel.Filters {
 		p.filters[key] = f
 	}
 	return f
+}
+
+// planes returns the weights of a convolution over many axes packed for its
+// transpose or for itself.
+func (p *Pass) planes(name string, w *model.Planewise, weight *tensor.Tensor, transposed bool) *kernel.Filters {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := filterKey{name, false}
+	if p.filters[key] == nil {
+		pack := kernel.PackForward
+		if transposed {
+			pack = kernel.PackData
+		}
+		p.filters[key] = pack(w.Plane, weight.Data)
+	}
+	return p.filters[key]
 }
 
 var noEpilogue kernel.Epilogue

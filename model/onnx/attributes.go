@@ -1,6 +1,10 @@
 package onnx
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/deconvnet/viz/model"
+)
 
 func (n *node) attr(name string) *attribute {
 	for i := range n.attrs {
@@ -44,45 +48,63 @@ func (n *node) text(name, def string) string {
 // maxSize bounds windows, strides and pads.
 const maxSize = 1 << 20
 
-// pair reads an attribute of one size for each of the spatial axes, 1 or 2, as
-// [rows, columns]; of one axis the other is 1 row. Sizes are from least to maxSize.
-func (n *node) pair(name string, axes int, def [2]int, least int64) ([2]int, error) {
+// sizes reads an attribute of one size for each of the spatial axes; nil: def for
+// each. Sizes are from least to maxSize.
+func (n *node) sizes(name string, axes, def int, least int64) ([]int, error) {
 	v := n.ints(name)
 	if v == nil {
-		return def, nil
+		return slices.Repeat([]int{def}, axes), nil
 	}
 	if len(v) != axes {
-		return def, malformed("%s is %v, want %d sizes", name, v, axes)
+		return nil, malformed("%s is %v, want %d sizes", name, v, axes)
 	}
 	if slices.Min(v) < least || slices.Max(v) > maxSize {
-		return def, malformed("%s is %v, want sizes from %d to %d", name, v, least, maxSize)
+		return nil, malformed("%s is %v, want sizes from %d to %d", name, v, least, maxSize)
 	}
-	if axes == 1 {
-		return [2]int{int(least), int(v[0])}, nil
+	return ints(v), nil
+}
+
+// two are the settings of rows and columns, of which there may be only the
+// columns; rows then have one.
+func two(v []int, one int) [2]int {
+	if len(v) == 1 {
+		return [2]int{one, v[0]}
 	}
-	return [2]int{int(v[0]), int(v[1])}, nil
+	return [2]int{v[0], v[1]}
+}
+
+// four is two for pads, which come before all axes, then behind.
+func four(v []int) [4]int {
+	before, behind := two(v[:len(v)/2], 0), two(v[len(v)/2:], 0)
+	return [4]int{before[0], before[1], behind[0], behind[1]}
 }
 
 // window is how a convolution or pool walks over its input.
 type window struct {
-	stride, dilation [2]int
-	pads             [4]int
+	stride, dilation []int // of each spatial axis
+	pads             []int // before all axes, then behind
 	ceil             bool
 }
 
+// on is the window over an array [C, sizes...] of one image.
+func (g window) on(dims []int) model.WindowND {
+	return model.WindowND{From: dims, Stride: g.stride, Dilation: g.dilation, Pads: g.pads}
+}
+
 // window reads strides, dilations and pads of a node with the given kernel over
-// an input of h x w, which are the spatial axes or, of one axis, 1 x w, with
-// automatic padding worked out.
-func (n *node) window(axes int, kernel [2]int, h, w int) (window, error) {
+// spatial axes of these sizes, with automatic padding worked out.
+func (n *node) window(kernel, sizes []int) (window, error) {
 	var g window
 	var err error
-	if g.stride, err = n.pair("strides", axes, [2]int{1, 1}, 1); err != nil {
+	axes := len(kernel)
+	if g.stride, err = n.sizes("strides", axes, 1, 1); err != nil {
 		return g, err
 	}
-	if g.dilation, err = n.pair("dilations", axes, [2]int{1, 1}, 1); err != nil {
+	if g.dilation, err = n.sizes("dilations", axes, 1, 1); err != nil {
 		return g, err
 	}
 	g.ceil = n.int("ceil_mode", 0) != 0
+	g.pads = make([]int, 2*axes)
 	switch mode := n.text("auto_pad", "NOTSET"); mode {
 	case "NOTSET", "":
 		g.pads, err = n.pads(axes)
@@ -92,12 +114,12 @@ func (n *node) window(axes int, kernel [2]int, h, w int) (window, error) {
 		// Output sizes are ceil(size/stride); the odd pixel of padding goes to
 		// the end (upper) or the beginning (lower).
 		g.ceil = false
-		for a, size := range [2]int{h, w} {
+		for a, size := range sizes {
 			out := (size + g.stride[a] - 1) / g.stride[a]
 			total := max((out-1)*g.stride[a]+(kernel[a]-1)*g.dilation[a]+1-size, 0)
-			g.pads[a], g.pads[a+2] = total/2, total-total/2
+			g.pads[a], g.pads[a+axes] = total/2, total-total/2
 			if mode == "SAME_LOWER" {
-				g.pads[a], g.pads[a+2] = g.pads[a+2], g.pads[a]
+				g.pads[a], g.pads[a+axes] = g.pads[a+axes], g.pads[a]
 			}
 		}
 	default:
@@ -107,22 +129,18 @@ func (n *node) window(axes int, kernel [2]int, h, w int) (window, error) {
 }
 
 // pads reads the attribute pads.
-func (n *node) pads(axes int) (out [4]int, err error) {
+func (n *node) pads(axes int) ([]int, error) {
 	v := n.ints("pads")
 	if v == nil {
-		return out, nil
+		return make([]int, 2*axes), nil
 	}
 	if len(v) != 2*axes {
-		return out, malformed("pads are %v, want %d", v, 2*axes)
+		return nil, malformed("pads are %v, want %d", v, 2*axes)
 	}
-	for i, p := range v {
+	for _, p := range v {
 		if p < 0 || p > maxSize {
-			return out, refuse("pads are %v, want 0 to %d", v, maxSize)
+			return nil, refuse("pads are %v, want 0 to %d", v, maxSize)
 		}
-		if axes == 1 {
-			i = 2*i + 1
-		}
-		out[i] = int(p)
 	}
-	return out, nil
+	return ints(v), nil
 }

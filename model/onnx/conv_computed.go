@@ -9,7 +9,7 @@ import (
 // convComputed is a convolution whose weights are computed from the picture: a
 // product of the weights and what each window sees.
 func convComputed(c *converter, n *node) error {
-	in, axes, err := c.maps(n, 0, 2, 2)
+	in, axes, err := c.maps(n, 0, 1, maxRank)
 	if err != nil {
 		return err
 	}
@@ -21,35 +21,33 @@ func convComputed(c *converter, n *node) error {
 	if err != nil {
 		return err
 	}
-	if len(dims) != 4 || slices.Min(dims) < 1 || dims[0]%groups != 0 || dims[1]*groups != in.shape.C || max(dims[2], dims[3]) > maxSize {
-		return malformed("weights are %v in %d groups, the input has %d channels", dims, groups, in.shape.C)
+	from := ints(in.dims[1:])
+	if len(dims) != axes+2 || slices.Min(dims) < 1 || dims[0]%groups != 0 || dims[1]*groups != from[0] || slices.Max(dims[2:]) > maxSize {
+		return malformed("weights are %v in %d groups, the input has %d channels", dims, groups, from[0])
 	}
-	kernel := [2]int{dims[2], dims[3]}
-	g, err := n.window(axes, kernel, in.shape.H, in.shape.W)
+	kernel := dims[2:]
+	g, err := n.window(kernel, from[1:])
 	if err != nil {
 		return err
 	}
-	// A convolution with constant weights knows the size of its output.
-	like := &model.MaxPool{Kernel: kernel, Stride: g.stride, Dilation: g.dilation, Pads: g.pads}
-	out, err := model.OutputShape(like, []model.Shape{in.shape})
+	walk := g.on(from)
+	out, err := walk.Counts(kernel, false)
 	if err != nil {
 		return malformed("%v", err)
 	}
-	s, places, taps := in.shape, out.H*out.W, kernel[0]*kernel[1]
+	if _, err := elements(int64s(slices.Concat(out, kernel)), 1<<28); err != nil {
+		return malformed("windows of %v at %v places are too many", kernel, out)
+	}
+	size, places, taps := 1, 1, 1
+	for a := range kernel {
+		size, places, taps = size*from[a+1], places*out[a], taps*kernel[a]
+	}
 	if err := c.spend(places * taps); err != nil {
 		return err
 	}
-	seen := &model.AlongAxis{What: "Windows", From: []int{s.C, s.H * s.W}, Axis: 1, Taps: 1}
-	for k := range taps {
-		for p := range places {
-			y := p/out.W*g.stride[0] - g.pads[0] + k/kernel[1]*g.dilation[0]
-			x := p%out.W*g.stride[1] - g.pads[1] + k%kernel[1]*g.dilation[1]
-			at := -1
-			if y >= 0 && y < s.H && x >= 0 && x < s.W {
-				at = y*s.W + x
-			}
-			seen.Index = append(seen.Index, at)
-		}
+	seen := &model.AlongAxis{What: "Windows", From: []int{from[0], size}, Axis: 1, Taps: 1, Index: make([]int, places*taps)}
+	for i, at := range walk.Taps(out, kernel) { // place by place
+		seen.Index[i%taps*places+i/taps] = at
 	}
 	name := c.name(n)
 	windows, err := c.add(c.unique(name+".windows"), seen, in)
@@ -61,7 +59,7 @@ func convComputed(c *converter, n *node) error {
 	if err != nil {
 		return err
 	}
-	full := []int64{in.dims[0], int64(dims[0]), int64(out.H), int64(out.W)}
+	full := append([]int64{in.dims[0], int64(dims[0])}, int64s(out)...)
 	bias, err := c.arg(n, 2)
 	if err != nil {
 		return err
@@ -74,7 +72,7 @@ func convComputed(c *converter, n *node) error {
 		return err
 	}
 	shaped := c.fresh(n.output() + ".bias")
-	if err := c.run("Reshape", []string{n.inputs[2], c.known("shape", &constant{dims: []int{4}, i: []int64{1, int64(dims[0]), 1, 1}})}, []string{shaped}); err != nil {
+	if err := c.run("Reshape", []string{n.inputs[2], c.known("shape", &constant{dims: []int{axes + 2}, i: append([]int64{1, int64(dims[0])}, slices.Repeat([]int64{1}, axes)...)})}, []string{shaped}); err != nil {
 		return err
 	}
 	return c.run("Add", []string{sums.outputs[0], shaped}, n.outputs[:1])

@@ -372,6 +372,9 @@ func (c *converter) input() error {
 		c.images, rest = dims[0], dims[1:]
 	}
 	s := model.ArrayShape(ints(rest))
+	if len(rest) == 4 { // a volume: its planes are the channels
+		s = model.Shape{C: int(rest[0] * rest[1]), H: int(rest[2]), W: int(rest[3])}
+	}
 	in := model.Input{Name: v.name, C: s.C, H: s.H, W: s.W}
 	x := &value{ref: v.name, dims: dims, sole: true}
 	if last {
@@ -746,9 +749,6 @@ func (c *converter) maps(n *node, i int, least, most int) (*value, int, error) {
 		return nil, 0, err
 	}
 	axes := len(v.dims) - 2
-	if axes == 3 && most < 3 {
-		return nil, 0, refuse(outOfSpace+": input %s has shape %v, viz draws pictures", n.inputs[i], v.dims)
-	}
 	if axes < least || axes > most {
 		return nil, 0, refuse("input %s has shape %v, want images, channels and %d to %d axes of space", n.inputs[i], v.dims, least, most)
 	}

@@ -15,10 +15,10 @@
 // is refused before anything runs, all of it at once, as an *Unsupported error.
 //
 // Known are the operators of convolutional networks with float arithmetic,
-// operator sets 1 to 23, with recurrent cells; see layerOps and foldOps. Layers are kept for
+// operator sets 1 to 25, with recurrent cells; see layerOps and foldOps. Layers are kept for
 // pictures where a graph only looks at them in another way: reshapes,
 // transposes between channels first and last, and biases written as additions
-// make no layers. Not known: control flow, 3-D and custom operators,
+// make no layers. Not known: control flow that the picture decides, custom operators,
 // weights that are computed from the picture, and more than one input, though
 // Options.Bind makes inputs constants.
 //

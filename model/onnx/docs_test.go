@@ -145,7 +145,7 @@ func computedBy(t *testing.T, kind string) string {
 	switch {
 	case bytes.Contains(src, []byte(") view()")):
 		return "nothing"
-	case slices.ContainsFunc(kernelCall.FindAllSubmatch(src, -1), func(m [][]byte) bool { return string(m[1]) != "For" }):
+	case bytes.Contains(src, []byte("c.step.filters")), slices.ContainsFunc(kernelCall.FindAllSubmatch(src, -1), func(m [][]byte) bool { return string(m[1]) != "For" }):
 		return "kernel"
 	}
 	return "plain loop"

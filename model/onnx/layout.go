@@ -161,6 +161,16 @@ func (c *converter) bindSize(v valueInfo) (dims []int64, last bool, err error) {
 		dims[0] = 1
 	}
 	if len(dims) != 4 {
+		if n := len(dims); n == 5 { // a volume
+			for i, size := range []int{c.opt.Height, c.opt.Width} {
+				if axis := n - 2 + i; dims[axis] == -1 && size > 0 {
+					dims[axis] = int64(size)
+				}
+			}
+			if !slices.Contains(dims[:3], -1) && slices.Contains(dims, -1) {
+				return nil, false, &OpenSize{Input: v.name, Shape: v.dims}
+			}
+		}
 		if slices.Contains(dims, -1) {
 			return nil, false, fmt.Errorf("onnx: input %s has shape %v (-1: open), want [N, channels, height, width] or all sizes fixed", v.name, v.dims)
 		}

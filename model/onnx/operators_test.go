@@ -133,7 +133,7 @@ func (c *otherCase) computed() (data []byte, x []float32) {
 // constantOnly are operators some input of which must be known at import: sizes,
 // axes, and statistics of layers.
 var constantOnly = map[string]bool{"CumSum": true, "TopK": true, "Compress": true, "ReverseSequence": true, "AffineGrid": true, "Col2Im": true, "CenterCropPad": true, "Trilu": true, "OneHot": true, "MaxUnpool": true, "GroupNormalization": true,
-	"LayerNormalization": true, "RMSNormalization": true, "InstanceNormalization": true, "BatchNormalization": true}
+	"ConvTranspose": true, "Resize": true, "Pad": true, "LayerNormalization": true, "RMSNormalization": true, "InstanceNormalization": true, "BatchNormalization": true}
 
 func (a *numbers) floats() []float32 {
 	var v []float32

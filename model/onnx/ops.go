@@ -162,26 +162,27 @@ func (c *converter) vector(n *node, i, want int) ([]float32, error) {
 	return k.f, nil
 }
 
-// filters returns input 1 as [a, b, rows, columns] for maps of the given number
-// of spatial axes, 1 or 2, with a kernel_shape that fits.
-func (c *converter) filters(n *node, axes int) (*tensor.Tensor, [2]int, error) {
-	var kernel [2]int
+// filters returns input 1 as [a, b, sizes of the window...] for maps of the given
+// number of spatial axes, of one as [a, b, 1, columns], and the sizes, which
+// kernel_shape must fit.
+func (c *converter) filters(n *node, axes int) (*tensor.Tensor, []int, error) {
 	w, err := c.weights(n, 1, axes+2)
 	if err != nil {
-		return nil, kernel, err
+		return nil, nil, err
+	}
+	kernel := w.Shape[2:]
+	given, err := n.sizes("kernel_shape", axes, 1, 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	if n.has("kernel_shape") && !slices.Equal(given, kernel) {
+		return nil, nil, malformed("kernel_shape is %v, weights are %v", given, w.Shape)
+	}
+	if slices.Max(kernel) > maxSize {
+		return nil, nil, refuse("weights are %v", w.Shape)
 	}
 	if axes == 1 {
 		w = tensor.From(w.Data, w.Shape[0], w.Shape[1], 1, w.Shape[2])
-	}
-	shape := [2]int{w.Shape[2], w.Shape[3]}
-	if kernel, err = n.pair("kernel_shape", axes, shape, 1); err != nil {
-		return nil, kernel, err
-	}
-	if kernel != shape {
-		return nil, kernel, malformed("kernel_shape is %v, weights are %v", kernel, w.Shape)
-	}
-	if max(kernel[0], kernel[1]) > maxSize {
-		return nil, kernel, refuse("weights are %v", w.Shape)
 	}
 	return w, kernel, nil
 }
@@ -194,6 +195,13 @@ func (c *converter) spatial(n *node, axes int, l model.Layer, ins ...*value) err
 	}
 	if axes == 1 {
 		v.dims = []int64{c.images, int64(v.shape.C), int64(v.shape.W)}
+	}
+	if l, ok := l.(interface{ Dims() ([]int, error) }); ok {
+		dims, err := l.Dims()
+		if err != nil {
+			return err
+		}
+		v.dims = append([]int64{c.images}, int64s(dims)...)
 	}
 	c.values[n.output()] = v
 	return nil
@@ -213,7 +221,7 @@ func conv(c *converter, n *node) error {
 			return convComputed(c, n)
 		}
 	}
-	in, axes, err := c.maps(n, 0, 1, 2)
+	in, axes, err := c.maps(n, 0, 1, maxRank)
 	if err != nil {
 		return err
 	}
@@ -221,7 +229,8 @@ func conv(c *converter, n *node) error {
 	if err != nil {
 		return err
 	}
-	g, err := n.window(axes, kernel, in.shape.H, in.shape.W)
+	dims := ints(in.dims[1:])
+	g, err := n.window(kernel, dims[1:])
 	if err != nil {
 		return err
 	}
@@ -233,13 +242,14 @@ func conv(c *converter, n *node) error {
 	if err != nil {
 		return err
 	}
-	return c.spatial(n, axes, &model.Conv{Weight: w, Bias: bias, Stride: g.stride, Dilation: g.dilation, Pads: g.pads, Groups: groups}, in)
+	if axes > 2 {
+		return c.spatial(n, axes, &model.ConvND{Weight: w, Bias: bias, WindowND: g.on(dims), Groups: groups}, in)
+	}
+	return c.spatial(n, axes, &model.Conv{Weight: w, Bias: bias, Stride: two(g.stride, 1), Dilation: two(g.dilation, 1), Pads: four(g.pads), Groups: groups}, in)
 }
 
-// convTranspose works out pads from output_shape or auto_pad as ONNX says. What
-// would be negative padding becomes rows and columns of nothing at the end.
 func convTranspose(c *converter, n *node) error {
-	in, axes, err := c.maps(n, 0, 1, 2)
+	in, axes, err := c.maps(n, 0, 1, maxRank)
 	if err != nil {
 		return err
 	}
@@ -251,112 +261,163 @@ func convTranspose(c *converter, n *node) error {
 	if err != nil {
 		return err
 	}
-	l := &model.ConvTranspose{Weight: w, Groups: groups}
-	if l.Stride, err = n.pair("strides", axes, [2]int{1, 1}, 1); err != nil {
+	dims := ints(in.dims[1:])
+	g, more, err := n.transposed(kernel, dims[1:])
+	if err != nil {
 		return err
 	}
-	if l.Dilation, err = n.pair("dilations", axes, [2]int{1, 1}, 1); err != nil {
+	bias, err := c.vector(n, 2, min(w.Shape[1], maxSize)*groups)
+	if err != nil {
 		return err
 	}
-	if l.OutPad, err = n.pair("output_padding", axes, [2]int{}, 0); err != nil {
-		return err
+	if axes > 2 {
+		return c.spatial(n, axes, &model.ConvTransposeND{Weight: w, Bias: bias, WindowND: g.on(dims), OutPad: more, Groups: groups}, in)
 	}
-	if l.Bias, err = c.vector(n, 2, min(w.Shape[1], maxSize)*groups); err != nil {
-		return err
+	return c.spatial(n, axes, &model.ConvTranspose{Weight: w, Bias: bias, Stride: two(g.stride, 1), Dilation: two(g.dilation, 1), Pads: four(g.pads),
+		OutPad: two(more, 0), Groups: groups}, in)
+}
+
+// transposed is window for a transposed convolution, with its output padding. It
+// works out pads from output_shape or auto_pad as ONNX says. What would be negative
+// padding becomes rows and columns of nothing at the end.
+func (n *node) transposed(kernel, sizes []int) (g window, more []int, err error) {
+	axes := len(kernel)
+	if g.stride, err = n.sizes("strides", axes, 1, 1); err != nil {
+		return g, nil, err
 	}
+	if g.dilation, err = n.sizes("dilations", axes, 1, 1); err != nil {
+		return g, nil, err
+	}
+	if more, err = n.sizes("output_padding", axes, 0, 0); err != nil {
+		return g, nil, err
+	}
+	g.pads = make([]int, 2*axes)
 	auto := n.text("auto_pad", "NOTSET")
 	shape := n.ints("output_shape")
 	if len(shape) == axes+2 {
 		shape = shape[2:]
 	}
-	var want [2]int
+	var want []int
 	switch {
 	case shape != nil:
 		if len(shape) != axes || slices.Min(shape) < 1 || slices.Max(shape) > maxSize {
-			return malformed("output_shape is %v", n.ints("output_shape"))
+			return g, nil, malformed("output_shape is %v", n.ints("output_shape"))
 		}
-		want = [2]int{1, int(shape[axes-1])}
-		if axes == 2 {
-			want[0] = int(shape[0])
-		}
+		want = ints(shape)
 	case auto == "SAME_UPPER" || auto == "SAME_LOWER":
-		want = [2]int{in.shape.H * l.Stride[0], in.shape.W * l.Stride[1]}
-	case auto == "NOTSET" || auto == "":
-		if l.Pads, err = n.pads(axes); err != nil {
-			return err
+		for a, size := range sizes {
+			want = append(want, size*g.stride[a])
 		}
-		return c.spatial(n, axes, l, in)
+	case auto == "NOTSET" || auto == "":
+		g.pads, err = n.pads(axes)
+		return g, more, err
 	case auto == "VALID":
-		return c.spatial(n, axes, l, in)
+		return g, more, nil
 	default:
-		return refuse("auto_pad is %q", auto)
+		return g, nil, refuse("auto_pad is %q", auto)
 	}
-	for a, size := range [2]int{in.shape.H, in.shape.W} {
-		total := l.Stride[a]*(size-1) + l.OutPad[a] + (kernel[a]-1)*l.Dilation[a] + 1 - want[a]
+	for a, size := range sizes {
+		total := g.stride[a]*(size-1) + more[a] + (kernel[a]-1)*g.dilation[a] + 1 - want[a]
 		if total < 0 {
-			l.OutPad[a] -= total
+			more[a] -= total
 			total = 0
 		}
 		// The odd one goes to the end for SAME_UPPER, else to the beginning.
-		l.Pads[a], l.Pads[a+2] = total-total/2, total/2
+		g.pads[a], g.pads[a+axes] = total-total/2, total/2
 		if auto == "SAME_UPPER" {
-			l.Pads[a], l.Pads[a+2] = l.Pads[a+2], l.Pads[a]
+			g.pads[a], g.pads[a+axes] = g.pads[a+axes], g.pads[a]
 		}
 	}
-	return c.spatial(n, axes, l, in)
+	return g, more, nil
 }
 
 func pool(c *converter, n *node) error {
-	in, axes, err := c.maps(n, 0, 1, 2)
+	in, axes, err := c.maps(n, 0, 1, maxRank)
 	if err != nil {
 		return err
 	}
 	if !n.has("kernel_shape") {
 		return malformed("kernel_shape is missing")
 	}
-	kernel, err := n.pair("kernel_shape", axes, [2]int{}, 1)
+	kernel, err := n.sizes("kernel_shape", axes, 1, 1)
 	if err != nil {
 		return err
 	}
-	g, err := n.window(axes, kernel, in.shape.H, in.shape.W)
+	dims := ints(in.dims[1:])
+	g, err := n.window(kernel, dims[1:])
 	if err != nil {
 		return err
 	}
-	for a := range 2 {
-		if span := (kernel[a]-1)*g.dilation[a] + 1; max(g.pads[a], g.pads[a+2]) >= span && n.op != "LpPool" {
+	for a := range axes {
+		if span := (kernel[a]-1)*g.dilation[a] + 1; max(g.pads[a], g.pads[a+axes]) >= span && n.op != "LpPool" {
 			return refuse("pads are %v of a window of %v: some windows would see nothing but padding", g.pads, kernel)
 		}
 	}
-	window := model.WindowPool{Kernel: kernel, Stride: g.stride, Dilation: g.dilation, Pads: g.pads, Ceil: g.ceil}
+	count, power := n.int("count_include_pad", 0) != 0, n.int("p", 2)
+	if n.op == "LpPool" && (power < 1 || power > 1000) {
+		return refuse("p is %d", power)
+	}
+	places := ""
+	if n.op == "MaxPool" && len(n.outputs) > 1 && c.uses[n.outputs[1]] > 0 {
+		if places = n.outputs[1]; places != "" && c.images != 1 {
+			return refuse("the places of maxima in a batch of %d", c.images)
+		}
+	}
+	if axes > 2 {
+		return c.poolND(n, in, &model.PoolND{Kernel: kernel, WindowND: g.on(dims), Ceil: g.ceil, CountPad: count, P: int(power)}, places)
+	}
+	window := model.WindowPool{Kernel: two(kernel, 1), Stride: two(g.stride, 1), Dilation: two(g.dilation, 1), Pads: four(g.pads), Ceil: g.ceil}
 	switch n.op {
 	case "LpPool":
-		p := n.int("p", 2)
-		if p < 1 || p > 1000 {
-			return refuse("p is %d", p)
-		}
-		window.Op, window.P = "lp", int(p)
+		window.Op, window.P = "lp", int(power)
 		return c.spatial(n, axes, &window, in)
 	case "AveragePool":
-		count := n.int("count_include_pad", 0) != 0
-		if g.dilation != [2]int{1, 1} {
+		if window.Dilation != [2]int{1, 1} {
 			window.Op, window.CountPad = "average", count
 			return c.spatial(n, axes, &window, in)
 		}
-		return c.spatial(n, axes, &model.AvgPool{Kernel: kernel, Stride: g.stride, Pads: g.pads, Ceil: g.ceil, CountPad: count}, in)
+		return c.spatial(n, axes, &model.AvgPool{Kernel: window.Kernel, Stride: window.Stride, Pads: window.Pads, Ceil: g.ceil, CountPad: count}, in)
 	}
 	if n.outputs[0] != "" {
-		if err := c.spatial(n, axes, &model.MaxPool{Kernel: kernel, Stride: g.stride, Dilation: g.dilation, Pads: g.pads, Ceil: g.ceil}, in); err != nil {
+		if err := c.spatial(n, axes, &model.MaxPool{Kernel: window.Kernel, Stride: window.Stride, Dilation: window.Dilation, Pads: window.Pads, Ceil: g.ceil}, in); err != nil {
 			return err
 		}
 	}
-	if len(n.outputs) > 1 && n.outputs[1] != "" && c.uses[n.outputs[1]] > 0 {
-		if c.images != 1 {
-			return refuse("the places of maxima in a batch of %d", c.images)
-		}
-		window.Op, window.Columns = "argmax", n.int("storage_order", 0) != 0
-		return c.spatial(&node{outputs: n.outputs[1:2]}, axes, &window, in)
+	if places == "" {
+		return nil
 	}
-	return nil
+	window.Op, window.Columns = "argmax", n.int("storage_order", 0) != 0
+	return c.spatial(&node{outputs: []string{places}}, axes, &window, in)
+}
+
+// poolND is pool for volumes and what has more axes.
+func (c *converter) poolND(n *node, in *value, l *model.PoolND, places string) error {
+	axes := len(l.Kernel)
+	switch n.op {
+	case "LpPool":
+		l.Op, l.CountPad = model.PoolLp, false
+	case "AveragePool":
+		l.Op = model.PoolAverage
+	default:
+		l.Op, l.CountPad = model.PoolMax, false
+	}
+	if l.Op != model.PoolLp {
+		l.P = 0
+	}
+	if n.outputs[0] != "" {
+		if err := c.spatial(n, axes, l, in); err != nil {
+			return err
+		}
+	}
+	if places == "" {
+		return nil
+	}
+	if n.int("storage_order", 0) != 0 {
+		return refuse("the places of maxima with columns before rows in %d axes", axes)
+	}
+	argmax := *l
+	argmax.Op = model.PoolArgmax
+	return c.spatial(&node{outputs: []string{places}}, axes, &argmax, in)
 }
 
 func globalPool(c *converter, n *node) error {

@@ -178,10 +178,10 @@ func col2Im(c *converter, n *node) error {
 		return refuse("a value of shape %v for windows %v of an image of %v, want two axes of space", in.dims, block, image)
 	}
 	g := window{}
-	if g.stride, err = n.pair("strides", 2, [2]int{1, 1}, 1); err != nil {
+	if g.stride, err = n.sizes("strides", 2, 1, 1); err != nil {
 		return err
 	}
-	if g.dilation, err = n.pair("dilations", 2, [2]int{1, 1}, 1); err != nil {
+	if g.dilation, err = n.sizes("dilations", 2, 1, 1); err != nil {
 		return err
 	}
 	if g.pads, err = n.pads(2); err != nil {

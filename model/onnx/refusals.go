@@ -101,9 +101,6 @@ var helpFor = []struct {
 }
 
 func help(o UnsupportedOp, domain string) string {
-	if strings.HasPrefix(o.Reason, outOfSpace) {
-		return ""
-	}
 	name := o.Op
 	if domain != "" && domain != "ai.onnx" {
 		name = "domain:" + domain
@@ -119,8 +116,5 @@ func help(o UnsupportedOp, domain string) string {
 	return ""
 }
 
-// Reasons that help depends on.
-const (
-	unknownOp  = "the operator is not supported"
-	outOfSpace = "3-D maps are out of scope"
-)
+// unknownOp is a reason that help depends on.
+const unknownOp = "the operator is not supported"

@@ -124,22 +124,16 @@ func (e *exporter) array(n *model.Node, s model.Shape) error {
 		w := e.floats(n.Name+".weight", l.Weight.Shape, l.Weight.Data)
 		ins := []string{in[0], w}
 		attrs := [][]byte{attrInts("kernel_shape", l.Weight.Shape[2:]...), attrInts("strides", l.Stride[:]...), attrInts("dilations", l.Dilation[:]...),
-			attrInts("pads", l.Pads[:]...), attrInt("group", int64(l.Groups))}
+			attrInt("group", int64(l.Groups))}
 		k := l.Weight.Shape[1] * l.Groups
 		if l.OutPad[0] < max(l.Stride[0], l.Dilation[0]) && l.OutPad[1] < max(l.Stride[1], l.Dilation[1]) {
 			if l.Bias != nil {
 				ins = append(ins, e.floats(n.Name+".bias", []int{k}, l.Bias))
 			}
-			e.node("ConvTranspose", ins, out, append(attrs, attrInts("output_padding", l.OutPad[:]...))...)
+			e.node("ConvTranspose", ins, out, append(attrs, attrInts("pads", l.Pads[:]...), attrInts("output_padding", l.OutPad[:]...))...)
 			return nil
 		}
-		v := e.step(n, "ConvTranspose", ins, attrs...) // more rows than operators allow: padded
-		v = e.step(n, "Pad", []string{v, e.ints("pads", 0, 0, 0, 0, 0, 0, l.OutPad[0], l.OutPad[1])})
-		bias := l.Bias
-		if bias == nil {
-			bias = make([]float32, k)
-		}
-		e.node("Add", []string{v, e.floats(n.Name+".bias", []int{1, k, 1, 1}, bias)}, out)
+		e.finish(n, e.transposed(n, ins, l.Bias, k, l.Stride[:], l.Dilation[:], l.Pads[:], l.OutPad[:], attrs))
 	case *model.WindowPool:
 		attrs := [][]byte{attrInts("kernel_shape", l.Kernel[:]...), attrInts("strides", l.Stride[:]...), attrInts("pads", l.Pads[:]...)}
 		switch {

@@ -157,6 +157,52 @@ func TestWriteKinds(t *testing.T) {
 	}
 }
 
+// TestWriteVolumes: convolutions and pools over three axes come back as they were.
+func TestWriteVolumes(t *testing.T) {
+	ramp := func(dims ...int) *tensor.Tensor {
+		w := tensor.New(dims...)
+		for i := range w.Data {
+			w.Data[i] = float32(i*37%11)/8 - 0.5
+		}
+		return w
+	}
+	one := []int{1, 1, 1}
+	walk := func(dilation ...int) model.WindowND {
+		return model.WindowND{From: []int{2, 4, 3, 5}, Stride: []int{2, 1, 3}, Dilation: dilation, Pads: []int{1, 0, 1, 0, 1, 0}}
+	}
+	for name, l := range map[string]model.Layer{
+		"conv":   &model.ConvND{Weight: ramp(4, 1, 2, 2, 3), Bias: ramp(4).Data, WindowND: walk(2, 1, 1), Groups: 2},
+		"up":     &model.ConvTransposeND{Weight: ramp(2, 3, 2, 2, 3), Bias: ramp(3).Data, WindowND: walk(1, 1, 2), OutPad: []int{1, 0, 2}, Groups: 1},
+		"more":   &model.ConvTransposeND{Weight: ramp(2, 3, 2, 2, 3), Bias: ramp(3).Data, WindowND: walk(1, 1, 2), OutPad: []int{3, 1, 0}, Groups: 1},
+		"max":    &model.PoolND{Op: model.PoolMax, Kernel: []int{2, 2, 2}, WindowND: walk(2, 1, 1), Ceil: true},
+		"mean":   &model.PoolND{Op: model.PoolAverage, Kernel: []int{2, 2, 2}, WindowND: walk(one...), Ceil: true, CountPad: true},
+		"norm":   &model.PoolND{Op: model.PoolLp, Kernel: []int{2, 2, 2}, WindowND: walk(one...), P: 3},
+		"spread": &model.PoolND{Op: model.PoolAverage, Kernel: []int{2, 2, 2}, WindowND: walk(1, 1, 2)},
+	} {
+		net := &model.Network{Name: "n", Input: model.Input{Name: "x", C: 8, H: 3, W: 5}, Nodes: []model.Node{{Name: name, Inputs: []string{"x"}, Layer: l}}}
+		opset := 13
+		if name == "spread" {
+			opset = 19
+			if err := onnx.Write(io.Discard, net, 18); err == nil || !strings.Contains(err.Error(), "operator set 19") {
+				t.Errorf("%s in operator set 18: %v", name, err)
+			}
+		}
+		got := back(t, net, opset)
+		if n := got.Nodes[slices.IndexFunc(got.Nodes, func(n model.Node) bool { return n.Layer.Kind() == l.Kind() })]; name != "more" && !reflect.DeepEqual(n.Layer, l) {
+			t.Errorf("%s comes back as %v", name, n.Layer)
+		}
+	}
+}
+
+// TestWriteOutputPadding: output padding beyond what the operator allows takes rows
+// and columns back that pads had taken away.
+func TestWriteOutputPadding(t *testing.T) {
+	w := tensor.From([]float32{1, 2, 3, 4, 5, 6, 7, 8, 9}, 1, 1, 3, 3)
+	net := &model.Network{Name: "n", Input: model.Input{Name: "x", C: 1, H: 3, W: 4}, Nodes: []model.Node{{Name: "up", Inputs: []string{"x"},
+		Layer: &model.ConvTranspose{Weight: w, Bias: []float32{1}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pads: [4]int{0, 0, 1, 2}, OutPad: [2]int{2, 1}, Groups: 1}}}}
+	back(t, net, 13)
+}
+
 // TestWriteRefuses: what no operator expresses is named, and no file is left.
 func TestWriteRefuses(t *testing.T) {
 	net := &model.Network{Name: "n", Input: model.Input{Name: "x", C: 1, H: 4, W: 4}, Nodes: []model.Node{{Name: "places", Inputs: []string{"x"},

@@ -202,5 +202,51 @@ case("compress", "Compress", [x, np.array([True, False, True])], x[:, [0, 2]], a
 case("compress all numbers", "Compress", [x, np.array([False, True, False, True])], x.reshape(-1)[[1, 3]])
 case("reversed rows", "ReverseSequence", [x[0], np.int64([4, 1, 2])], np.stack([x[0, 0, ::-1], x[0, 1], x[0, 2, [1, 0, 2, 3]]]), batch_axis=0, time_axis=1)
 
+# Volumes: convolutions and pools over three axes of space, and four.
+x = r(1, 2, 4, 3, 4)
+w, b = r(3, 2, 3, 2, 2), r(3)
+pad = lambda z, p, v=0.0: F.pad(t(z), (p[2], p[5], p[1], p[4], p[0], p[3]), value=v)
+case("conv 3-D", "Conv", [x, w, b], F.conv3d(t(x), t(w), t(b)))
+case("conv 3-D, strides, dilations and uneven pads", "Conv", [x, w, b], F.conv3d(pad(x, [2, 0, 1, 1, 1, 0]), t(w), t(b), stride=(2, 1, 3), dilation=(2, 1, 2)),
+     pads=[2, 0, 1, 1, 1, 0], strides=[2, 1, 3], dilations=[2, 1, 2], kernel_shape=[3, 2, 2])
+g = r(4, 1, 2, 3, 1)
+case("conv 3-D in groups", "Conv", [x, g], F.conv3d(t(x), t(g), groups=2, stride=(2, 1, 1)), group=2, strides=[2, 1, 1])
+d = r(2, 1, 2, 2, 2)
+case("conv 3-D, depthwise, same upper", "Conv", [x, d], F.conv3d(pad(x, [0, 0, 0, 0, 1, 0]), t(d), groups=2, stride=2), group=2, strides=[2, 2, 2], auto_pad="SAME_UPPER")
+case("conv 3-D, same lower", "Conv", [x, d], F.conv3d(pad(x, [0, 1, 0, 0, 0, 0]), t(d), groups=2, stride=2), group=2, strides=[2, 2, 2], auto_pad="SAME_LOWER")
+x4d, w4 = r(1, 2, 3, 2, 3, 2), r(2, 2, 2, 1, 2, 2)
+want = np.zeros((1, 2, 2, 2, 2, 3), np.float64)
+padded = np.pad(x4d, ((0, 0),) * 5 + ((1, 1),))
+for i in np.ndindex(2, 2, 2, 3):
+    part = padded[0, :, i[0]:i[0] + 2, i[1]:i[1] + 1, i[2]:i[2] + 2, i[3]:i[3] + 2]
+    want[0, :, i[0], i[1], i[2], i[3]] = np.einsum("kcdefg,cdefg->k", w4.astype(np.float64), part)
+case("conv 4-D", "Conv", [x4d, w4], want, pads=[0, 0, 0, 1, 0, 0, 0, 1])
+v = r(2, 3, 2, 3, 2)
+case("conv transpose 3-D", "ConvTranspose", [x, v, b], F.conv_transpose3d(t(x), t(v), t(b)))
+case("conv transpose 3-D, strides, dilations, pads", "ConvTranspose", [x, v, b],
+     F.conv_transpose3d(t(x), t(v), t(b), stride=(2, 1, 3), padding=(1, 0, 2), output_padding=(1, 0, 2), dilation=(2, 1, 1)),
+     strides=[2, 1, 3], pads=[1, 0, 2, 1, 0, 2], output_padding=[1, 0, 2], dilations=[2, 1, 1])
+case("conv transpose 3-D, uneven pads", "ConvTranspose", [x, v], F.conv_transpose3d(t(x), t(v), stride=(2, 2, 2))[:, :, 1:, :-2, 1:-1], strides=[2, 2, 2], pads=[1, 0, 1, 0, 2, 1])
+u = r(2, 2, 2, 2, 2)
+case("conv transpose 3-D in groups", "ConvTranspose", [x, u], F.conv_transpose3d(t(x), t(u), groups=2, stride=2), group=2, strides=[2, 2, 2])
+p, i = F.max_pool3d(t(x), (2, 2, 3), (2, 1, 2), (1, 0, 1), return_indices=True)
+settings = dict(kernel_shape=[2, 2, 3], strides=[2, 1, 2], pads=[1, 0, 1, 1, 0, 1])
+case("max pool 3-D", "MaxPool", [x], p, **settings)
+case("max pool 3-D, where", "MaxPool", [x], i + torch.arange(2).reshape(1, 2, 1, 1, 1) * 48, out=1, **settings)
+case("max pool 3-D, dilated", "MaxPool", [x], F.max_pool3d(t(x), 2, 1, dilation=(3, 2, 3)), kernel_shape=[2, 2, 2], dilations=[3, 2, 3])
+case("max pool 3-D, uneven pads", "MaxPool", [x], F.max_pool3d(pad(x, [0, 1, 0, 1, 0, 1], -100), 2, 2), kernel_shape=[2, 2, 2], strides=[2, 2, 2], pads=[0, 1, 0, 1, 0, 1])
+case("max pool 3-D, ceil", "MaxPool", [x], F.max_pool3d(t(x), 3, 2, ceil_mode=True), kernel_shape=[3, 3, 3], strides=[2, 2, 2], ceil_mode=1)
+case("average pool 3-D", "AveragePool", [x], F.avg_pool3d(t(x), (2, 2, 3), (2, 1, 2), (1, 0, 1), count_include_pad=False), **settings)
+case("average pool 3-D with pads", "AveragePool", [x], F.avg_pool3d(t(x), (2, 2, 3), (2, 1, 2), (1, 0, 1)), count_include_pad=1, **settings)
+case("average pool 3-D, ceil", "AveragePool", [x], F.avg_pool3d(t(x), 3, 2, ceil_mode=True, count_include_pad=False), kernel_shape=[3, 3, 3], strides=[2, 2, 2], ceil_mode=1)
+case("power pool 3-D", "LpPool", [x], F.avg_pool3d(t(x).abs() ** 3, 2, 2).mul(8) ** (1 / 3), kernel_shape=[2, 2, 2], strides=[2, 2, 2], p=3, opset=18)
+case("global average pool 3-D", "GlobalAveragePool", [x], x.mean((2, 3, 4), keepdims=True))
+case("global max pool 3-D", "GlobalMaxPool", [x], x.max((2, 3, 4), keepdims=True))
+s, b, m, q = r(2), r(2), r(2), np.abs(r(2)) + np.float32(0.5)
+case("batch norm 3-D", "BatchNormalization", [x, s, b, m, q], F.batch_norm(t(x), t(m), t(q), t(s), t(b)))
+case("instance norm 3-D", "InstanceNormalization", [x, s, b], F.instance_norm(t(x), weight=t(s), bias=t(b)))
+case("resize 3-D", "Resize", [x, None, np.float32([1, 1, 2, 1, 1.5])], F.interpolate(t(x), size=(8, 3, 6), mode="trilinear"), mode="linear")
+case("pad 3-D", "Pad", [x, np.int64([0, 0, 1, 0, 2, 0, 0, 0, 1, 0])], pad(x, [1, 0, 2, 0, 1, 0]))
+
 with open(__file__.replace("make_operators.py", "operators.json"), "w") as f:
     f.write("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n")
