@@ -41,10 +41,12 @@ func activations(c *cli.Context) error {
 	if c.Int("max") < 1 {
 		return usage("--max must be at least 1", "")
 	}
-	net, _, err := loadModel(c, len(paths) > 0)
+	session, err := openSession(c, len(paths) > 0)
 	if err != nil {
 		return err
 	}
+	defer session.Engine.Close()
+	net := session.Net
 	layers, err := resolveLayers(net, c.String("layer"))
 	if err != nil {
 		return err
@@ -55,9 +57,9 @@ func activations(c *cli.Context) error {
 	}
 	dir := c.String("npy")
 	draw := src.Len() // images
-	out := &output{c: c, net: net, dir: dir, ext: ".png", used: map[string]int{}}
+	out := &output{c: c, session: session, dir: dir, ext: ".png", used: map[string]int{}}
 	if dir == "" || c.IsSet("out") {
-		if out, err = openOutput(c, net); err != nil {
+		if out, err = openOutput(c, session); err != nil {
 			return err
 		}
 	} else {
@@ -72,9 +74,6 @@ func activations(c *cli.Context) error {
 			return err
 		}
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
-	session := view.NewSession(engine, net)
 	request := view.Activations{Layers: layers, Most: c.Int("max"), Scale: view.Scaling(c.String("scale"))}
 	plan, err := request.Plan(session, arrays != nil)
 	if err != nil {

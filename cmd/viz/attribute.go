@@ -64,10 +64,12 @@ func attribute(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	net, _, err := loadModel(c, len(paths) > 0)
+	session, err := openSession(c, len(paths) > 0)
 	if err != nil {
 		return err
 	}
+	defer session.Engine.Close()
+	net := session.Net
 	if limit > 0 {
 		if request.Memory, err = scanMemory(net, limit); err != nil {
 			return err
@@ -80,20 +82,17 @@ func attribute(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
-	explainer := attribution.New(engine, net)
+	explainer := attribution.New(session.Engine, net)
 	if c.String("npy") != "" {
-		return attributeArray(c, net, explainer, request, src)
+		return attributeArray(c, session, explainer, request, src)
 	}
-	out, err := openOutput(c, net)
+	out, err := openOutput(c, session)
 	if err != nil {
 		return err
 	}
 	if err := out.several(src.Len()*max(len(request.Targets), 1), "images and targets"); err != nil {
 		return err
 	}
-	session := view.NewSession(engine, net)
 	what := string(request.Methods[0])
 	if len(request.Methods) > 1 {
 		what = fmt.Sprintf("%d methods", len(request.Methods))
@@ -201,7 +200,7 @@ func attributeNames(c *cli.Context, net *model.Network, r *view.Attribution) err
 }
 
 // attributeArray writes one map as an array.
-func attributeArray(c *cli.Context, net *model.Network, e *attribution.Explainer, r view.Attribution, src *images.Inputs) error {
+func attributeArray(c *cli.Context, s *view.Session, e *attribution.Explainer, r view.Attribution, src *images.Inputs) error {
 	path, i := c.String("npy"), c.Int("index")
 	if err := outFile(c, path, "--npy"); err != nil {
 		return err
@@ -228,7 +227,7 @@ func attributeArray(c *cli.Context, net *model.Network, e *attribution.Explainer
 	o := results[0]
 	shape, values := o.Shape, o.Values
 	if !c.Bool("raw") {
-		shape, values = []int{net.Input.H, net.Input.W}, o.PlaneAt(net.Input.H, net.Input.W)
+		shape, values = []int{s.Net.Input.H, s.Net.Input.W}, o.PlaneAt(s.Net.Input.H, s.Net.Input.W)
 	}
 	if err := npy.WriteFile(path, shape, values); err != nil {
 		return err
@@ -237,7 +236,7 @@ func attributeArray(c *cli.Context, net *model.Network, e *attribution.Explainer
 		note(c, "score %s, from the baseline's by %s; the map adds up to that but for %s", view.Number(o.Score), view.Number(o.Completeness.Difference), view.Number(o.Completeness.Residual))
 	}
 	if c.Bool("json") {
-		return printJSON(c, map[string]any{"model": hash(net), "method": o.Method, "target": o.Target.Name(net), "score": o.Score, "layers": o.Layers, "shape": shape, "completeness": o.Completeness, "forward_passes": o.Passes})
+		return printJSON(c, map[string]any{"model": s.Hash(), "method": o.Method, "target": o.Target.Name(s.Net), "score": o.Score, "layers": o.Layers, "shape": shape, "completeness": o.Completeness, "forward_passes": o.Passes})
 	}
 	wrote(c, path)
 	return nil

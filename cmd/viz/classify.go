@@ -30,10 +30,12 @@ func classify(c *cli.Context) error {
 	if len(paths) == 0 && c.String("data") == "" {
 		return usage("no images given", "viz classify photo.jpg, or --data for a data set")
 	}
-	net, _, err := loadModel(c, len(paths) > 0)
+	session, err := openSession(c, len(paths) > 0)
 	if err != nil {
 		return err
 	}
+	defer session.Engine.Close()
+	net := session.Net
 	if _, err := net.Classifier(); err != nil {
 		return err
 	}
@@ -44,16 +46,14 @@ func classify(c *cli.Context) error {
 	if src, err = matchIfPossible(c, src); err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
-	classifier, err := view.NewSession(engine, net).Classifier(request)
+	classifier, err := session.Classifier(request)
 	if err != nil {
 		return err
 	}
 	var out []view.Classified
 	return each(c, src, "classifying", func(i int, x *tensor.Tensor) error {
 		if len(out) == 0 {
-			if err := warnInput(c, engine, net, x); err != nil {
+			if err := warnInput(c, session.Engine, net, x); err != nil {
 				return err
 			}
 		}

@@ -49,15 +49,17 @@ func correspond(c *cli.Context) error {
 	if len(paths) == 0 && c.String("parts") != "" {
 		return usage("--parts needs the images that it has boxes of", "viz correspond --parts parts.json a.png b.png c.png")
 	}
-	net, _, err := loadModel(c, len(paths) > 0)
+	session, err := openSession(c, len(paths) > 0)
 	if err != nil {
 		return err
 	}
+	defer session.Engine.Close()
+	net := session.Net
 	layers, err := topLayers(net, c.String("layers"))
 	if err != nil {
 		return err
 	}
-	out, err := openOutput(c, net)
+	out, err := openOutput(c, session)
 	if err != nil {
 		return err
 	}
@@ -70,15 +72,13 @@ func correspond(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
 	step, end := progress(c, "masking")
-	got, err := experiments.Correspond(c.Context, engine, net, masked.Images, masked.Parts, experiments.CorrespondOptions{Layers: layers, Random: c.Int("random"), Seed: c.Uint64("seed"), Progress: step})
+	got, err := experiments.Correspond(c.Context, session.Engine, net, masked.Images, masked.Parts, experiments.CorrespondOptions{Layers: layers, Random: c.Int("random"), Seed: c.Uint64("seed"), Progress: step})
 	end()
 	if err != nil {
 		return err
 	}
-	figure, table := view.NewSession(engine, net).Correspondence(view.Correspondence{Layers: layers, Parts: masked.Parts, Images: masked.Images, Names: masked.Names,
+	figure, table := session.Correspondence(view.Correspondence{Layers: layers, Parts: masked.Parts, Images: masked.Images, Names: masked.Names,
 		Draws: c.Int("random"), Seed: c.Uint64("seed"), Rows: got})
 	if _, err := out.figures(figure); err != nil {
 		return err

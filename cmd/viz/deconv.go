@@ -9,7 +9,6 @@ import (
 
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/features"
-	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/view"
 )
 
@@ -77,18 +76,20 @@ func deconvAction(c *cli.Context) error {
 		}
 	}
 	paths := inputPaths(c)
-	net, _, err := loadModel(c, len(paths) > 0)
+	session, err := openSession(c, len(paths) > 0)
 	if err != nil {
 		return err
 	}
+	defer session.Engine.Close()
+	net := session.Net
 	if unit {
-		return deconvUnit(c, net, request, paths)
+		return deconvUnit(c, session, request, paths)
 	}
 	layers, err := deconvLayers(c, net)
 	if err != nil {
 		return err
 	}
-	index, src, err := openFeatures(c, net, layers, paths)
+	index, src, err := openFeatures(c, session, layers, paths)
 	if err != nil {
 		return err
 	}
@@ -100,16 +101,13 @@ func deconvAction(c *cli.Context) error {
 			return usage("--npy is one array, but there are several layers", "each sheet has its numbers beside it")
 		}
 	}
-	out, err := openOutput(c, net)
+	out, err := openOutput(c, session)
 	if err != nil {
 		return err
 	}
 	if err := out.several(len(layers), "layers"); err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
-	session := view.NewSession(engine, net)
 	chosen, err := chosenMaps(c, session, request, layers)
 	if err != nil {
 		return err
@@ -120,7 +118,7 @@ func deconvAction(c *cli.Context) error {
 	}
 	if index == nil {
 		step, end := progress(c, "scanning")
-		index, err = features.Collect(c.Context, engine, net, src, features.Options{Layers: layers, Top: request.Top, Readers: 2, Progress: step,
+		index, err = features.Collect(c.Context, session.Engine, net, src, features.Options{Layers: layers, Top: request.Top, Readers: 2, Progress: step,
 			Unreadable: func(_ int, err error) error { return bad.add(err) }})
 		end()
 		if err != nil {

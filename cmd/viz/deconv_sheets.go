@@ -108,7 +108,7 @@ func writeAtlas(c *cli.Context, s *view.Session, r view.Atlas, src *images.Input
 	}
 	if picture != nil {
 		path := filepath.Join(out.dir, "images.png")
-		if err := imageio.WritePNG(path, picture, provenance(c, s.Net, "images", src.From)); err != nil {
+		if err := imageio.WritePNG(path, picture, provenance(s, "images", src.From)); err != nil {
 			return err
 		}
 		wrote(c, path)

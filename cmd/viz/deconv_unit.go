@@ -6,12 +6,12 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/deconvnet/viz/internal/npy"
-	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/view"
 )
 
 // deconvUnit projects one unit of one image. With --npy and no --out it draws nothing.
-func deconvUnit(c *cli.Context, net *model.Network, sheets view.Sheets, paths []string) error {
+func deconvUnit(c *cli.Context, session *view.Session, sheets view.Sheets, paths []string) error {
+	net := session.Net
 	u, err := net.ParseUnit(c.String("unit"))
 	if err != nil {
 		return usageErr(err)
@@ -28,7 +28,7 @@ func deconvUnit(c *cli.Context, net *model.Network, sheets view.Sheets, paths []
 	}
 	var out *output
 	if path == "" || c.IsSet("out") {
-		if out, err = openOutput(c, net); err != nil {
+		if out, err = openOutput(c, session); err != nil {
 			return err
 		}
 	}
@@ -40,9 +40,6 @@ func deconvUnit(c *cli.Context, net *model.Network, sheets view.Sheets, paths []
 	if err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
-	session := view.NewSession(engine, net)
 	request, in := view.Unit{Unit: u, Rule: sheets.Rule, Clip: sheets.Clip}, view.InputOf(src, i, x)
 	p, err := session.ProjectUnit(request, in)
 	if err != nil {

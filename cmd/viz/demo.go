@@ -27,8 +27,11 @@ func demo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	note(c, "model: built-in shapes (%s)", hash(net))
-	out, err := openOutput(c, net)
+	engine := model.NewEngine(c.Int("workers"))
+	defer engine.Close()
+	session := view.NewSession(engine, net)
+	note(c, "model: built-in shapes (%s)", session.Hash())
+	out, err := openOutput(c, session)
 	if err != nil {
 		return err
 	}
@@ -41,10 +44,8 @@ func demo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
 	stages := &stages{c: c}
-	p, err := view.NewSession(engine, net).Demo(c.Context, view.Demo{Version: version(), Progress: stages.step}, src, out.figures)
+	p, err := session.Demo(c.Context, view.Demo{Version: version(), Progress: stages.step}, src, out.figures)
 	stages.end()
 	if err != nil {
 		return err

@@ -20,51 +20,51 @@ func diagnoseFilters(c *cli.Context) error {
 	if c.NArg() > 2 {
 		return usage("--diagnose compares two networks at most", "")
 	}
-	var nets []*model.Network
+	engine := model.NewEngine(c.Int("workers"))
+	defer engine.Close()
+	var sessions []*view.Session
 	var names []string
 	if c.NArg() == 0 {
-		net, from, err := loadModel(c, false)
+		session, from, err := findModel(c, engine, false)
 		if err != nil {
 			return err
 		}
-		nets, names = append(nets, net), append(names, from)
+		sessions, names = append(sessions, session), append(names, from)
 	}
 	for _, file := range c.Args().Slice() {
 		net, err := openModel(file)
 		if err != nil {
 			return err
 		}
-		nets, names = append(nets, net), append(names, filepath.Base(file))
+		sessions, names = append(sessions, view.NewSession(engine, net)), append(names, filepath.Base(file))
 	}
 	if len(names) == 2 && names[0] == names[1] {
 		names = []string{c.Args().Get(0), c.Args().Get(1)}
 	}
 	var chosen [][]string // convolutions of each network
-	for i, net := range nets {
-		convs, err := convNodes(net, c.String("layer"))
+	for i, s := range sessions {
+		convs, err := convNodes(s.Net, c.String("layer"))
 		if err != nil {
 			return fmt.Errorf("%s: %w", names[i], err)
 		}
 		chosen = append(chosen, convs)
 	}
-	out, err := openOutput(c, nets[0])
+	out, err := openOutput(c, sessions[0])
 	if err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
 	var all []view.Diagnosis
-	for i, net := range nets {
-		peak, n, from, err := peaks(c, engine, net)
+	for i, s := range sessions {
+		peak, n, from, err := peaks(c, engine, s.Net)
 		if err != nil {
 			return err
 		}
-		d, err := experiments.Diagnose(net, peak)
+		d, err := experiments.Diagnose(s.Net, peak)
 		if err != nil {
 			return err
 		}
 		d = slices.DeleteFunc(d, func(d experiments.FilterDiagnosis) bool { return !slices.Contains(chosen[i], d.Layer) })
-		all = append(all, view.Diagnosis{Model: names[i], Hash: hash(net), Images: n, Data: from, Layers: d})
+		all = append(all, view.Diagnosis{Model: names[i], Hash: s.Hash(), Images: n, Data: from, Layers: d})
 	}
 	figure, table := view.Diagnoses(all)
 	if _, err := out.figures(figure); err != nil {

@@ -29,10 +29,12 @@ func eval(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return usage("viz eval takes no arguments, got "+c.Args().First(), "name the data with --data")
 	}
-	net, _, err := loadModel(c, false)
+	session, err := openSession(c, false)
 	if err != nil {
 		return err
 	}
+	defer session.Engine.Close()
+	net := session.Net
 	src, err := openSource(c, net, nil, true)
 	if err != nil {
 		return err
@@ -41,7 +43,10 @@ func eval(c *cli.Context) error {
 		if src, err = builtinFor(c, src); err != nil {
 			return err
 		}
-		net = src.Net
+		if src.Net != net {
+			net = src.Net
+			session = view.NewSession(session.Engine, net)
+		}
 	}
 	if _, err := view.ClassScores(net); err != nil {
 		if _, ok := errors.AsType[*view.NotClasses](err); ok {
@@ -53,14 +58,12 @@ func eval(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
 	step, end := progress(c, "evaluating")
 	bad, err := newFailures(c, src.List)
 	if err != nil {
 		return err
 	}
-	r, err := view.NewSession(engine, net).Evaluate(c.Context, view.Evaluate{Progress: step, Unreadable: func(_ int, err error) error { return bad.add(err) }}, src)
+	r, err := session.Evaluate(c.Context, view.Evaluate{Progress: step, Unreadable: func(_ int, err error) error { return bad.add(err) }}, src)
 	end()
 	if err != nil {
 		return err

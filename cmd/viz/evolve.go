@@ -96,7 +96,7 @@ func evolve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := openOutput(c, first)
+	out, err := openOutput(c, view.NewSession(nil, first))
 	if err != nil {
 		return err
 	}

@@ -22,10 +22,11 @@ func exportCommand() *cli.Command {
 			if !c.Bool("onnx") {
 				return usage("which format?", "viz export --onnx ckpt.bin")
 			}
-			net, err := modelArgument(c)
+			s, err := modelArgument(c)
 			if err != nil {
 				return err
 			}
+			net := s.Net
 			from := c.Args().First()
 			if from == "" {
 				from = c.String("model")

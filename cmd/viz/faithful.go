@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/deconvnet/viz/attribution"
-	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
@@ -50,10 +49,12 @@ func faithful(c *cli.Context) error {
 		return usageErr(fmt.Errorf("--fill: %w", err))
 	}
 	paths := inputPaths(c)
-	net, _, err := loadModel(c, len(paths) > 0 || c.String("data") != "" && c.String("data") != "shapes")
+	session, err := openSession(c, len(paths) > 0 || c.String("data") != "" && c.String("data") != "shapes")
 	if err != nil {
 		return err
 	}
+	defer session.Engine.Close()
+	net := session.Net
 	if spec := c.String("class"); spec != "" {
 		class, err := net.ResolveClass(spec)
 		if err != nil {
@@ -73,16 +74,13 @@ func faithful(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := openOutput(c, net)
+	out, err := openOutput(c, session)
 	if err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
 	step, end := progress(c, "measuring")
 	start := time.Now()
 	r.Progress, r.Clock = step, func() float64 { return time.Since(start).Seconds() }
-	session := view.NewSession(engine, net)
 	n, err := session.Faithful(c.Context, r, src)
 	end()
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/images"
-	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/view"
 )
 
@@ -53,9 +52,9 @@ func featuresCommand() *cli.Command {
 const checkpointEvery = 20 * time.Second
 
 // featureRequest reads what flags say about a scan.
-func featureRequest(c *cli.Context, net *model.Network) (o features.Options, err error) {
-	o = features.Options{Top: c.Int("top"), Batch: c.Int("batch"), Readers: max(c.Int("workers"), 2), Fast: c.Bool("fast"), Hash: hash(net)}
-	o.Layers, err = convLayers(net, c.String("layers"))
+func featureRequest(c *cli.Context, s *view.Session) (o features.Options, err error) {
+	o = features.Options{Top: c.Int("top"), Batch: c.Int("batch"), Readers: max(c.Int("workers"), 2), Fast: c.Bool("fast"), Hash: s.Hash()}
+	o.Layers, err = convLayers(s.Net, c.String("layers"))
 	return o, err
 }
 
@@ -78,16 +77,17 @@ func featuresScan(c *cli.Context) error {
 			return requestErr(err)
 		}
 	}
-	net, _, err := loadModel(c, len(inputPaths(c)) > 0)
+	session, err := openSession(c, len(inputPaths(c)) > 0)
 	if err != nil {
 		return err
 	}
-	o, err := featureRequest(c, net)
+	defer session.Engine.Close()
+	o, err := featureRequest(c, session)
 	if err != nil {
 		return err
 	}
 	s := &featureScan{c: c, path: c.String("out"), saved: time.Now()}
-	if s.src, s.from, err = openImages(c, net, givenSource(c)); err != nil {
+	if s.src, s.from, err = openImages(c, session.Net, givenSource(c)); err != nil {
 		return err
 	}
 	if err := outFile(c, s.path, "--out"); err != nil {
@@ -107,9 +107,7 @@ func featuresScan(c *cli.Context) error {
 	if s.bad, err = newFailures(c, s.src.List); err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
-	return s.run(engine, net, o)
+	return s.run(session, o)
 }
 
 // before is the index that is there already, nil if there is none or it is to be made anew.
@@ -148,7 +146,7 @@ func (s *featureScan) each(x *features.Index) error {
 	return err
 }
 
-func (s *featureScan) run(engine *model.Engine, net *model.Network, o features.Options) error {
+func (s *featureScan) run(session *view.Session, o features.Options) error {
 	c := s.c
 	step, end := progress(c, "scanning")
 	o.Unreadable = func(_ int, err error) error { return s.bad.add(err) }
@@ -158,7 +156,7 @@ func (s *featureScan) run(engine *model.Engine, net *model.Network, o features.O
 	if o.Resume != nil {
 		before = o.Resume.Scanned()
 	}
-	x, err := features.Collect(c.Context, engine, net, s.src, o)
+	x, err := features.Collect(c.Context, session.Engine, session.Net, s.src, o)
 	end()
 	switch {
 	case x == nil && o.Resume != nil:

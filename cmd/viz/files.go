@@ -69,7 +69,7 @@ func (o files) Figure(dir string, f view.Figure) ([]byte, error) {
 // claim refuses to write over the picture of another network or other data, see claimed.
 func (o files) claim(net *model.Network, name, data string) error {
 	path := filepath.Join(o.dir, name+".png")
-	other, _ := madeFrom(path, hash(net), "data", data)
+	other, _ := madeFrom(path, net.Hash(), "data", data)
 	return claimed(o.c, path, other, false)
 }
 

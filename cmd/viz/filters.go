@@ -40,10 +40,11 @@ func filters(c *cli.Context) error {
 	if c.Bool("evolve") {
 		return evolveFilters(c)
 	}
-	net, err := modelArgument(c)
+	session, err := modelArgument(c)
 	if err != nil {
 		return err
 	}
+	net := session.Net
 	names, err := convNodes(net, c.String("layer"))
 	if err != nil {
 		return err
@@ -52,7 +53,7 @@ func filters(c *cli.Context) error {
 		note(c, "%d layers of 1x1 filters are left out: --layer all draws them, too", len(names)-len(spaced))
 		names = spaced
 	}
-	out, err := openOutput(c, net)
+	out, err := openOutput(c, session)
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,6 @@ func filters(c *cli.Context) error {
 		note(c, "--out names one picture: only %s is drawn", names[0])
 		names = names[:1]
 	}
-	session := view.NewSession(nil, net)
 	for _, name := range names { // one by one, for memory
 		if err := c.Context.Err(); err != nil {
 			return err
@@ -125,7 +125,7 @@ func evolveFilters(c *cli.Context) error {
 		}
 		sessions, r.Layers = append(sessions, view.NewSession(nil, net)), append(r.Layers, conv[0])
 	}
-	out, err := openOutput(c, sessions[0].Net)
+	out, err := openOutput(c, sessions[0])
 	if err != nil {
 		return err
 	}

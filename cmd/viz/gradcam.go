@@ -2,7 +2,6 @@ package main
 
 import (
 	"github.com/deconvnet/viz/deconv"
-	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
@@ -29,10 +28,12 @@ func gradcam(c *cli.Context) error {
 	if len(paths) == 0 && c.String("data") == "" {
 		return usage("no image given", "viz gradcam img.png")
 	}
-	net, _, err := loadModel(c, len(paths) > 0)
+	session, err := openSession(c, len(paths) > 0)
 	if err != nil {
 		return err
 	}
+	defer session.Engine.Close()
+	net := session.Net
 	layers := []string{net.LastTokens()}
 	if c.String("layer") != "" || layers[0] == "" {
 		if layers, err = deconvLayers(c, net); err != nil {
@@ -69,16 +70,13 @@ func gradcam(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := openOutput(c, net)
+	out, err := openOutput(c, session)
 	if err != nil {
 		return err
 	}
 	if err := out.several(src.Len(), "images"); err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
-	session := view.NewSession(engine, net)
 	plan, err := request.Plan(session)
 	if err != nil {
 		return err

@@ -67,16 +67,16 @@ func givenSource(c *cli.Context) features.Source {
 
 // openFeatures finds the images to draw from and, if there is one, an index of
 // them: --features, or features.idx if it fits. A nil index means to scan.
-func openFeatures(c *cli.Context, net *model.Network, layers []string, paths []string) (*features.Index, *images.Inputs, error) {
+func openFeatures(c *cli.Context, s *view.Session, layers []string, paths []string) (*features.Index, *images.Inputs, error) {
 	path, asked := c.String("features"), c.IsSet("features")
 	if !asked && (len(paths) > 0 || c.IsSet("data") || c.IsSet("limit") || c.IsSet("split") || c.String("unit") != "" || !isFile(indexName)) {
-		src, err := openSource(c, net, paths, false)
+		src, err := openSource(c, s.Net, paths, false)
 		return nil, src, err
 	}
 	if !asked {
 		path = indexName
 	}
-	index, src, err := useIndex(c, net, layers, path)
+	index, src, err := useIndex(c, s, layers, path)
 	switch {
 	case err == nil:
 		note(c, "index: %s (%d of %d images)", path, index.Scanned(), index.Images)
@@ -85,24 +85,24 @@ func openFeatures(c *cli.Context, net *model.Network, layers []string, paths []s
 		return nil, nil, err
 	}
 	note(c, "%s is not used: %v", path, err)
-	src, err = openSource(c, net, paths, false)
+	src, err = openSource(c, s.Net, paths, false)
 	return nil, src, err
 }
 
 // useIndex reads an index and opens its images, if it serves.
-func useIndex(c *cli.Context, net *model.Network, layers []string, path string) (*features.Index, *images.Inputs, error) {
+func useIndex(c *cli.Context, s *view.Session, layers []string, path string) (*features.Index, *images.Inputs, error) {
 	index, err := readIndex(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	shapes, err := net.Shapes()
+	shapes, err := s.Net.Shapes()
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := index.Serves(hash(net), shapes, layers, c.Int("top")); err != nil {
+	if err := index.Serves(s.Hash(), shapes, layers, c.Int("top")); err != nil {
 		return nil, nil, indexHint(path, err)
 	}
-	src, from, err := openImages(c, net, indexSource(c, index.Source))
+	src, from, err := openImages(c, s.Net, indexSource(c, index.Source))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -25,7 +25,7 @@ func inspectCommand() *cli.Command {
 }
 
 func inspect(c *cli.Context) error {
-	net, err := modelArgument(c)
+	s, err := modelArgument(c)
 	if c.Bool("refused") {
 		return listRefused(c, err)
 	}
@@ -33,20 +33,20 @@ func inspect(c *cli.Context) error {
 		return err
 	}
 	if c.IsSet("occlude") {
-		return inspectOcclusion(c, net, c.String("occlude"))
+		return inspectOcclusion(c, s.Net, c.String("occlude"))
 	}
 	rule, err := deconv.ParseRule(c.String("rule"))
 	if err != nil {
 		return usageErr(err)
 	}
-	r, err := view.NewSession(nil, net).Inspect(rule)
+	r, err := s.Inspect(rule)
 	if err != nil {
 		return err
 	}
 	if c.Bool("json") {
 		return printJSON(c, r)
 	}
-	return printInspection(c, net, rule, r)
+	return printInspection(c, s.Net, rule, r)
 }
 
 // printInspection prints what goes into a network and comes out, and a table of its layers.
@@ -116,8 +116,8 @@ func listRefused(c *cli.Context, err error) error {
 	return w.Flush()
 }
 
-// modelArgument takes the model from the only argument or as every command does.
-func modelArgument(c *cli.Context) (*model.Network, error) {
+// modelArgument takes the model, in a session without an engine, from the only argument or as every command does.
+func modelArgument(c *cli.Context) (*view.Session, error) {
 	switch {
 	case c.NArg() > 1:
 		return nil, usage(fmt.Sprintf("one model at a time, got %d", c.NArg()), "")
@@ -130,13 +130,14 @@ func modelArgument(c *cli.Context) (*model.Network, error) {
 		}
 		o.Like = ""
 		net, err := openNetwork(c.Args().First(), o)
-		if err == nil {
-			noteOrigin(c, net)
+		if err != nil {
+			return nil, err
 		}
-		return net, err
+		noteOrigin(c, net)
+		return view.NewSession(nil, net), nil
 	}
-	net, _, err := loadModel(c, false)
-	return net, err
+	s, _, err := findModel(c, nil, false)
+	return s, err
 }
 
 // count writes a number with k, M or G, and nothing for 0.

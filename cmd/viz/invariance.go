@@ -82,10 +82,12 @@ func invariance(c *cli.Context) error {
 		}
 	}
 	paths := inputPaths(c)
-	net, _, err := loadModel(c, len(paths) > 0)
+	session, err := openSession(c, len(paths) > 0)
 	if err != nil {
 		return err
 	}
+	defer session.Engine.Close()
+	net := session.Net
 	reading, err := net.Reading()
 	if err != nil {
 		return err
@@ -114,13 +116,10 @@ func invariance(c *cli.Context) error {
 		}
 	}
 	labels := src.Labels()
-	out, err := openOutput(c, net)
+	out, err := openOutput(c, session)
 	if err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
-	session := view.NewSession(engine, net)
 	result := view.Invariance{Layers: layers, Transforms: transforms, From: src.From, Relative: c.Bool("relative"), OneFigure: out.one != "" || out.stdout}
 	return each(c, src, "transforming", func(i int, x *tensor.Tensor) error {
 		k := class
@@ -128,13 +127,13 @@ func invariance(c *cli.Context) error {
 			k = reading.ClassOf(labels[i])
 		}
 		if k < 0 {
-			t, err := engine.Forward(net, x)
+			t, err := session.Engine.Forward(net, x)
 			if err != nil {
 				return err
 			}
 			k = reading.Default(t.Value(net.Logits).Data).Class
 		}
-		curves, err := experiments.Invariance(c.Context, engine, net, x, k, experiments.InvarianceOptions{Transforms: transforms, Layers: layers, Points: c.Int("points")})
+		curves, err := experiments.Invariance(c.Context, session.Engine, net, x, k, experiments.InvarianceOptions{Transforms: transforms, Layers: layers, Points: c.Int("points")})
 		if err != nil {
 			return fmt.Errorf("%s: %w", src.Items[i].Name, err)
 		}

@@ -90,7 +90,7 @@ func builtinFor(c *cli.Context, src *images.Inputs) (*images.Inputs, error) {
 		if name == "" {
 			return src, nil
 		}
-		note(c, "no model is named: taking the built-in %s (%s), which has the data's classes", name, hash(net))
+		note(c, "no model is named: taking the built-in %s (%s), which has the data's classes", name, net.Hash())
 		return images.For(src.List, net)
 	}
 	return nil, hinted(fmt.Errorf("no model is named, and no built-in one has the classes of %s", src.From),

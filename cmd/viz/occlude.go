@@ -92,10 +92,12 @@ func occlude(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	net, _, err := loadModel(c, len(paths) > 0)
+	session, err := openSession(c, len(paths) > 0)
 	if err != nil {
 		return err
 	}
+	defer session.Engine.Close()
+	net := session.Net
 	request, err := occlusionRequest(c, net)
 	if err != nil {
 		return err
@@ -107,7 +109,7 @@ func occlude(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := openOutput(c, net)
+	out, err := openOutput(c, session)
 	if err != nil {
 		return err
 	}
@@ -119,9 +121,7 @@ func occlude(c *cli.Context) error {
 			return err
 		}
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
-	occluder, err := view.NewSession(engine, net).Occluder(request)
+	occluder, err := session.Occluder(request)
 	if err != nil {
 		return memoryHint(err)
 	}

@@ -22,7 +22,7 @@ import (
 // output is where a command's pictures and their numbers go.
 type output struct {
 	c       *cli.Context
-	net     *model.Network
+	session *view.Session
 	dir     string
 	one     string         // file name without extension, if --out named a .png
 	ext     string         // of pictures: .png, or as --out has it
@@ -35,8 +35,8 @@ type output struct {
 // openOutput reads --out: a folder, which is made, the name of a .png, or - for
 // stdout; without it, a folder named after the command. The error comes before any
 // work is done.
-func openOutput(c *cli.Context, net *model.Network) (*output, error) {
-	o := &output{c: c, net: net, dir: c.String("out"), ext: ".png", used: map[string]int{}}
+func openOutput(c *cli.Context, s *view.Session) (*output, error) {
+	o := &output{c: c, session: s, dir: c.String("out"), ext: ".png", used: map[string]int{}}
 	ext := strings.ToLower(filepath.Ext(o.dir))
 	switch {
 	case o.dir == "":
@@ -96,7 +96,7 @@ func (o *output) picture(name string, img image.Image, n numbers, more ...string
 	}
 	o.written++
 	if o.stdout {
-		return "-", imageio.EncodePNG(o.c.App.Writer, img, provenance(o.c, o.net, more...))
+		return "-", imageio.EncodePNG(o.c.App.Writer, img, provenance(o.session, more...))
 	}
 	base := o.path(name)
 	o.used[base]++
@@ -107,7 +107,7 @@ func (o *output) picture(name string, img image.Image, n numbers, more ...string
 	if err := o.claim(base+o.ext, more...); err != nil {
 		return "", err
 	}
-	if err := imageio.WritePNG(base+o.ext, img, provenance(o.c, o.net, more...)); err != nil {
+	if err := imageio.WritePNG(base+o.ext, img, provenance(o.session, more...)); err != nil {
 		return "", err
 	}
 	if n.data != nil {
@@ -166,7 +166,7 @@ func (o *output) path(name string) string {
 // claim refuses to write over a picture that was made from another network or image, or not by viz, unless
 // --force says so. Of viz's own pictures the very name in --out is as good.
 func (o *output) claim(path string, facts ...string) error {
-	other, viz := madeFrom(path, hash(o.net), facts...)
+	other, viz := madeFrom(path, o.session.Hash(), facts...)
 	return claimed(o.c, path, other, o.one != "" && viz)
 }
 
@@ -230,7 +230,7 @@ func claimNetwork(c *cli.Context, path string, net *model.Network) error {
 
 // shows reports whether a picture is there, whole, and was made from an image and this network.
 func (o *output) shows(path, image string) bool {
-	if other, viz := madeFrom(path, hash(o.net), "image", image); !viz || other != "" {
+	if other, viz := madeFrom(path, o.session.Hash(), "image", image); !viz || other != "" {
 		return false
 	}
 	_, err := imageio.Open(path)
@@ -253,7 +253,7 @@ func (o *output) page(p view.Page) error {
 // claimPage refuses to write over a page of another network, or one that is not viz's.
 func (o *output) claimPage(path string) error {
 	text, err := os.ReadFile(path)
-	if err != nil || o.c.Bool("force") || strings.Contains(string(text), hash(o.net)) {
+	if err != nil || o.c.Bool("force") || strings.Contains(string(text), o.session.Hash()) {
 		return nil // not there, as a rule
 	}
 	return hinted(fmt.Errorf("%s is there already and does not show this network", path), "--force replaces it; --out names another folder")

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/deconvnet/viz/deconv"
-	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/occlusion"
 	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
@@ -31,10 +30,12 @@ func pointing(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return usage("viz pointing takes no arguments, got "+c.Args().First(), "")
 	}
-	net, _, err := loadModel(c, false)
+	session, err := openSession(c, false)
 	if err != nil {
 		return err
 	}
+	defer session.Engine.Close()
+	net := session.Net
 	request := view.Pointing{}
 	for _, read := range []func() error{
 		func() error { request.Rule, err = deconv.ParseRule(c.String("rule")); return usageErr(err) },
@@ -59,11 +60,9 @@ func pointing(c *cli.Context) error {
 	if src, _, err = matchClasses(c, src); err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
 	step, end := progress(c, "pointing")
 	request.Progress = step
-	r, err := view.NewSession(engine, net).Pointing(c.Context, request, src)
+	r, err := session.Pointing(c.Context, request, src)
 	end()
 	if err != nil {
 		return err

@@ -7,20 +7,40 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/dataset"
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/open"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
-// loadModel finds the network a command works on: --model, $VIZ_MODEL,
+// openSession finds the network a command works on, as findModel does, and makes an engine for it, which the caller
+// closes.
+func openSession(c *cli.Context, images bool) (*view.Session, error) {
+	engine := model.NewEngine(c.Int("workers"))
+	s, _, err := findModel(c, engine, images)
+	if err != nil {
+		engine.Close()
+	}
+	return s, err
+}
+
+// loadModel is findModel for commands that need no session.
+func loadModel(c *cli.Context, images bool) (net *model.Network, from string, err error) {
+	s, from, err := findModel(c, nil, images)
+	if err != nil {
+		return nil, "", err
+	}
+	return s.Net, from, nil
+}
+
+// findModel finds the network a command works on: --model, $VIZ_MODEL,
 // ./ckpt.bin, or a built-in one (cifar10 if the user brings images). from says
 // which, for messages.
-func loadModel(c *cli.Context, images bool) (net *model.Network, from string, err error) {
+func findModel(c *cli.Context, engine *model.Engine, images bool) (s *view.Session, from string, err error) {
 	name := modelName(c)
 	o, err := modelOptionsOf(c)
 	if err != nil {
@@ -35,15 +55,17 @@ func loadModel(c *cli.Context, images bool) (net *model.Network, from string, er
 	if from = name; open.Builtin(name) {
 		from = "built-in " + name
 	}
-	if net, err = openNetwork(name, o); err != nil {
+	net, err := openNetwork(name, o)
+	if err != nil {
 		return nil, "", err
 	}
-	note(c, "model: %s (%s)", from, hash(net))
+	s = view.NewSession(engine, net)
+	note(c, "model: %s (%s)", from, s.Hash())
 	noteOrigin(c, net)
 	if images && unstated(c, net) {
 		note(c, "the model does not say how pixels become its input: they go in as they are, 0..255 (see --preprocess)")
 	}
-	return net, from, nil
+	return s, from, nil
 }
 
 // modelName is the network that the user names: --model, $VIZ_MODEL, ./ckpt.bin, or "".
@@ -56,19 +78,6 @@ func modelName(c *cli.Context) string {
 		name = "ckpt.bin"
 	}
 	return name
-}
-
-// hashes holds the hashes of the networks in use, for large ones take their time.
-var hashes sync.Map // *model.Network to string
-
-// hash is the hash of a network that does not change any more.
-func hash(net *model.Network) string {
-	if h, ok := hashes.Load(net); ok {
-		return h.(string)
-	}
-	h := net.Hash()
-	hashes.Store(net, h)
-	return h
 }
 
 // cacheDir is where public data sets are kept.
@@ -206,11 +215,11 @@ func inputPaths(c *cli.Context) []string {
 }
 
 // provenance is what every picture carries in its text chunks.
-func provenance(c *cli.Context, net *model.Network, more ...string) []imageio.Text {
+func provenance(s *view.Session, more ...string) []imageio.Text {
 	text := []imageio.Text{
 		{Key: "Software", Value: "viz " + version()},
 		{Key: "viz.command", Value: strings.Join(os.Args[1:], " ")},
-		{Key: "viz.model", Value: net.Name + " " + hash(net)},
+		{Key: "viz.model", Value: s.Net.Name + " " + s.Hash()},
 	}
 	for i := 0; i+1 < len(more); i += 2 {
 		text = append(text, imageio.Text{Key: "viz." + more[i], Value: more[i+1]})
