@@ -89,7 +89,9 @@ type GradCAMNumbers struct {
 	Quantity    model.Quantity `json:"quantity"` // of the class: which of the next two fields is set
 	Probability *float64       `json:"probability,omitempty"`
 	Value       *float64       `json:"value,omitempty"`
-	Score       float64        `json:"score"` // before softmax or sigmoid
+	Score       float64        `json:"score"`         // before softmax or sigmoid
+	At          *[2]int        `json:"at,omitempty"`  // row, column of the scores' map
+	Sum         bool           `json:"sum,omitempty"` // the numbers of the class are sums over all places of the scores' map
 	Image       string         `json:"image"`
 	Lo          float64        `json:"lo"` // ends of the scale
 	Hi          float64        `json:"hi"`
@@ -120,7 +122,7 @@ func (s *Session) GradCAM(r GradCAM, t *model.Trace, in Input) (Figure, error) {
 	shape := places.Shape()
 	told := reading.Tell(scores, target)
 	_, hi := render.Range(cam)
-	n := GradCAMNumbers{Model: s.hash, Layer: r.Layer, Class: s.Net.Class(target.Class), Number: target.Class, Quantity: reading.Quantity(), Score: told.Score, Image: in.Name, Hi: hi}
+	n := GradCAMNumbers{Model: s.hash, Layer: r.Layer, Class: s.Net.Class(target.Class), Number: target.Class, Quantity: reading.Quantity(), Score: told.Score, At: r.At, Sum: r.At == nil && reading.Spatial(), Image: in.Name, Hi: hi}
 	if n.Quantity == model.Probability {
 		n.Probability = &told.Value
 	} else {

@@ -17,6 +17,7 @@ type OcclusionNumbers struct {
 	Patch     [2]int           `json:"patch"`
 	Stride    [2]int           `json:"stride"`
 	Fill      string           `json:"fill"`
+	FillText  string           `json:"fill_text,omitempty"` // of fill mean: whose mean, and which pixel
 	Soft      int              `json:"soft,omitempty"`
 	Labels    []int32          `json:"labels,omitempty"` // of the mask's segments, 0xRRGGBB
 	Rows      int              `json:"rows"`
@@ -58,6 +59,9 @@ func (o *Occluder) Numbers(in Input, m *occlusion.Map, classes ...int) Occlusion
 	n := OcclusionNumbers{Model: o.s.hash, Image: in.Name, Input: in.Hash(), Options: o.text, Patch: m.Patch, Stride: m.Stride, Fill: m.FillName,
 		Soft: m.Soft, Labels: m.Labels, Rows: m.Rows, Cols: m.Cols, Quantity: m.Quantity, At: m.At, Sum: m.Sum(),
 		CleanBest: m.Predicted(m.CleanBest), BestClass: m.CleanBest, Method: m.Method.String(), MACs: m.MACs, Whole: m.Whole, ArgMax: m.ArgMax}
+	if n.Fill == string(occlusion.MeanFill) {
+		n.FillText = m.Net.Preprocess.MeanFillText(m.Net.Input)
+	}
 	for j, k := range m.Classes {
 		if slices.Contains(classes, k) {
 			n.Classes = append(n.Classes, OcclusionClass{k, m.Net.Class(k), m.CleanProb[j], m.CleanLogit[j], m.Lowest(j), m.Prob[j], m.Logit[j]})
