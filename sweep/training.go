@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -36,6 +37,24 @@ type TrainingResult struct {
 
 // LogName is where the log of a training into the checkpoint out goes by default.
 func LogName(out string) string { return strings.TrimSuffix(out, filepath.Ext(out)) + ".jsonl" }
+
+// Replaces says what a network of the given origin would be written over, such as "is no checkpoint"; "" if nothing is
+// there. same: it is of the same architecture and data.
+func Replaces(path string, to model.Origin) (what string, same bool) {
+	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+		return "", false
+	}
+	there, err := model.Load(path)
+	if err != nil {
+		return "is no checkpoint", false
+	}
+	from := there.Origin
+	same = from.Arch == to.Arch && from.Data == to.Data
+	if from.Data == "" {
+		return fmt.Sprintf("is another network, %s %s", there.Name, there.Hash()), same
+	}
+	return fmt.Sprintf("is a training of %s on %s, at step %d", from.Arch, from.Data, from.Step), same
+}
 
 // Run trains, and writes checkpoints and the log. A *train.Diverged is the end of a training whose loss is not finite.
 func (t *Training) Run(ctx context.Context, engine *model.Engine, o Options) (*TrainingResult, error) {

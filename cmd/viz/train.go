@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -216,8 +215,11 @@ func runTrain(c *cli.Context) error {
 	if err != nil {
 		return requestErr(err)
 	}
-	if err := p.claim(c); err != nil {
-		return err
+	if p.resume == "" || !sameFile(p.resume, p.t.Out) {
+		other, same := sweep.Replaces(p.t.Out, p.t.Net.Origin)
+		if err := claimed(c, p.t.Out, other, same); err != nil {
+			return err
+		}
 	}
 	result, err := p.t.Run(c.Context, engine, sweepOptions(c))
 	if diverged, ok := errors.AsType[*train.Diverged](err); ok {
@@ -237,23 +239,4 @@ func runTrain(c *cli.Context) error {
 	}
 	wrote(c, p.t.Out)
 	return nil
-}
-
-// claim refuses to write over a file that is no training of this architecture on this data, unless it is what is
-// resumed or --force says so.
-func (p *trainPlan) claim(c *cli.Context) error {
-	path := p.t.Out
-	if info, err := os.Stat(path); err != nil || info.Size() == 0 || p.resume != "" && sameFile(p.resume, path) {
-		return nil
-	}
-	other, same := "is no checkpoint", false
-	if there, err := model.Load(path); err == nil {
-		from, to := there.Origin, p.t.Net.Origin
-		same = from.Arch == to.Arch && from.Data == to.Data
-		other = fmt.Sprintf("is another network, %s %s", there.Name, there.Hash())
-		if from.Data != "" {
-			other = fmt.Sprintf("is a training of %s on %s, at step %d", from.Arch, from.Data, from.Step)
-		}
-	}
-	return claimed(c, path, other, same)
 }

@@ -114,6 +114,12 @@ func transfer(c *cli.Context) error {
 		if err := outFile(c, save, "--save"); err != nil {
 			return err
 		}
+		to := net.Origin
+		to.Data = c.String("data")
+		other, same := sweep.Replaces(save, to)
+		if err := claimed(c, save, other, same); err != nil {
+			return err
+		}
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
