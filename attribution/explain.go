@@ -327,13 +327,18 @@ func (r *run) down(ctx context.Context, t *model.Trace, m Method) ([][][]float32
 func (r *run) batch(p *model.Plan, down bool) int {
 	bytes := r.r.Memory
 	if down {
-		// Beside the trace there are a few signals of the size of the largest value.
-		largest := 1
+		// Beside the trace there are a few signals of the size of the largest value, and
+		// the convolutions' weights, packed for both ways.
+		largest, packed := 1, 0
 		for _, s := range r.shapes {
 			largest = max(largest, s.Len())
 		}
-		bytes -= 4 * 4 * largest * r.e.engine.Workers()
-		bytes -= bytes / 8
+		for i := range r.e.net.Nodes {
+			if l, ok := r.e.net.Nodes[i].Layer.(*model.Conv); ok {
+				packed += 2 * len(l.Weight.Data)
+			}
+		}
+		bytes -= 4 * (7*largest*r.e.engine.Workers() + packed)
 	}
 	return p.Batch(max(bytes, 1), 16)
 }

@@ -51,6 +51,44 @@ func Reset(net *Network, classes []string, seed uint64) (*Network, error) {
 	return &out, out.Check()
 }
 
+// Weighted lists the nodes whose weights Redraw can draw, in the order of the network.
+func Weighted(net *Network) []string {
+	var out []string
+	for i := range net.Nodes {
+		if k, ok := net.Nodes[i].Layer.(drawer); ok && weightCount(k.(kind)) > 0 {
+			out = append(out, net.Nodes[i].Name)
+		}
+	}
+	return out
+}
+
+// Redraw returns the network with the weights of the named nodes drawn anew, as Reset
+// draws them. Those of a node follow from the seed and its place alone.
+func Redraw(net *Network, nodes []string, seed uint64) (*Network, error) {
+	shapes, err := net.Shapes()
+	if err != nil {
+		return nil, err
+	}
+	out := *net
+	out.Nodes = slices.Clone(net.Nodes)
+	for _, name := range nodes {
+		i := slices.IndexFunc(out.Nodes, func(n Node) bool { return n.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("model: %w", &UnknownName{What: "layer", Name: name, Nearest: nearest(name, net.names())})
+		}
+		n := &out.Nodes[i]
+		var ins []Shape
+		for _, in := range n.Inputs {
+			ins = append(ins, shapes[in])
+		}
+		b := &builder{rng: rand.New(rand.NewPCG(seed, uint64(i)))}
+		if n.Layer, err = drawn(b, n.Layer, ins, 0); err != nil {
+			return nil, fmt.Errorf("model: layer %s: %w", name, err)
+		}
+	}
+	return &out, out.Check()
+}
+
 // drawn returns an untrained layer in the place of l: the weights drawn anew, for
 // inputs of shapes ins and out outputs (0: as many as l has). A layer without
 // weights stays as it is.

@@ -44,6 +44,50 @@ func TestReset(t *testing.T) {
 	}
 }
 
+// Weights are drawn anew where it is asked for, from the seed and the place alone.
+func TestRedraw(t *testing.T) {
+	net, err := builtin.Load("shapes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := model.Weighted(net)
+	if len(all) < 4 || all[len(all)-1] != net.Logits {
+		t.Fatalf("nodes with weights: %v", all)
+	}
+	before := net.Hash()
+	same := func(a, b *model.Network, name string) bool { // the layer's weights
+		one := func(n *model.Network) string {
+			only := &model.Network{Input: n.Input, Nodes: []model.Node{*n.Node(name)}}
+			return only.Hash()
+		}
+		return one(a) == one(b)
+	}
+	two, err := model.Redraw(net, all[1:3], 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	three, err := model.Redraw(net, all[1:4], 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := model.Redraw(net, all[1:3], 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range all {
+		changed := i == 1 || i == 2
+		if same(net, two, name) == changed || changed && !same(two, three, name) {
+			t.Errorf("%s: wrong weights", name)
+		}
+	}
+	if net.Hash() != before || two.Hash() == other.Hash() {
+		t.Error("the network was changed, or the seed says nothing")
+	}
+	if _, err := model.Redraw(net, []string{"none"}, 1); err == nil {
+		t.Error("no error for a layer that there is not")
+	}
+}
+
 // Fixed scores are the new weights times the layer's values.
 func TestFixed(t *testing.T) {
 	net, err := builtin.Load("shapes")

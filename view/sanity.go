@@ -1,0 +1,311 @@
+package view
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/deconvnet/viz/attribution"
+	"github.com/deconvnet/viz/attribution/faith"
+	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/render"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// Sanity asks which methods' maps depend on what the network has learned: weights are
+// drawn anew layer by layer, from the scores down (cascading) and each layer alone, and
+// the maps for the class that was predicted before are compared (J. Adebayo et al.,
+// Sanity Checks for Saliency Maps, 2018, section 3).
+type Sanity struct {
+	Methods []attribution.Method // nil: saliency, input x gradient, guided, deconvnet, Grad-CAM
+	attribution.Request
+	Progress func(done, total int)
+}
+
+// Validate reports the first thing wrong with the request.
+func (r Sanity) Validate() error {
+	if len(r.Targets) > 0 {
+		return &FieldError{Field: "class", Problem: "is each image's own: want none"}
+	}
+	return Attribution{Methods: r.methods(), Request: r.Request}.Validate()
+}
+
+func (r Sanity) methods() []attribution.Method {
+	if len(r.Methods) == 0 {
+		return []attribution.Method{attribution.Saliency, attribution.InputXGradient, attribution.Guided, attribution.Deconvnet, attribution.GradCAM}
+	}
+	return r.Methods
+}
+
+// Alike says how alike maps before and after are, as means over images.
+type Alike struct {
+	Layer     string `json:"layer"`              // drawn anew; of a cascade with all layers above it
+	Spearman  *Mean  `json:"spearman"`           // rank correlation
+	Magnitude *Mean  `json:"spearman_magnitude"` // of magnitudes
+	SSIM      *Mean  `json:"ssim"`               // of maps scaled to their largest magnitude; missing for maps below 7x7
+}
+
+// SanityRow is one method's part.
+type SanityRow struct {
+	Method  string  `json:"method"`
+	Cascade []Alike `json:"cascade,omitempty"`     // from the scores down
+	Single  []Alike `json:"independent,omitempty"` // each layer alone
+	// Kept is the mean over the cascade of the rank correlation, with signs or of
+	// magnitudes, whichever is stronger; Verdict says it in words: from 0.5 on "hardly depends
+	// on the weights", from 0.3 on "in part".
+	Kept    float64 `json:"kept"`
+	Verdict string  `json:"verdict,omitempty"`
+	Problem string  `json:"problem,omitempty"`
+}
+
+// SanityNumbers are the results for a list of images.
+type SanityNumbers struct {
+	Model  string       `json:"model"`
+	Images int          `json:"images"`
+	Seed   uint64       `json:"seed"`
+	Layers []string     `json:"layers"` // from the scores down
+	Rows   []*SanityRow `json:"rows"`
+}
+
+// likeness gathers the comparisons of one method on one changed network.
+type likeness struct{ spearman, magnitude, ssim []float64 }
+
+// Sanity measures all methods over images.
+func (s *Session) Sanity(ctx context.Context, r Sanity, src *images.Inputs) (*SanityNumbers, error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	layers := model.Weighted(s.Net)
+	slices.Reverse(layers)
+	if len(layers) == 0 {
+		return nil, fmt.Errorf("network %s has no weights", s.Net.Name)
+	}
+	n := &SanityNumbers{Model: s.hash, Images: src.Len(), Seed: r.Seed, Layers: layers}
+	for _, m := range r.methods() {
+		n.Rows = append(n.Rows, &SanityRow{Method: string(m)})
+	}
+	var inputs []*tensor.Tensor
+	for i := range src.Len() {
+		x, err := src.Load(i)
+		if err != nil {
+			return nil, err
+		}
+		inputs = append(inputs, x)
+	}
+	total := 2*len(layers) + 1
+	tick := func(done int) {
+		if r.Progress != nil {
+			r.Progress(done, total)
+		}
+	}
+	before, targets, err := s.sanityMaps(ctx, r, n, s.Net, inputs, nil)
+	if err != nil {
+		return nil, err
+	}
+	tick(1)
+	for step := range 2 * len(layers) {
+		k := step % len(layers)
+		change := layers[:k+1]
+		if step >= len(layers) {
+			change = layers[k : k+1]
+		}
+		net, err := model.Redraw(s.Net, change, r.Seed)
+		if err != nil {
+			return nil, err
+		}
+		after, _, err := s.sanityMaps(ctx, r, n, net, inputs, targets)
+		if err != nil {
+			return nil, err
+		}
+		for j, row := range n.Rows {
+			if row.Problem != "" {
+				continue
+			}
+			a := compare(before[j], after[j])
+			a.Layer = layers[k]
+			if step < len(layers) {
+				row.Cascade = append(row.Cascade, a)
+			} else {
+				row.Single = append(row.Single, a)
+			}
+		}
+		tick(step + 2)
+	}
+	for _, row := range n.Rows {
+		row.judge()
+	}
+	return n, nil
+}
+
+// sanityMaps are the maps of a network, by method and image. targets are those of the
+// trained network, which is asked if they are nil.
+func (s *Session) sanityMaps(ctx context.Context, r Sanity, n *SanityNumbers, net *model.Network, inputs []*tensor.Tensor, targets []attribution.Target) ([][]*attribution.Result, []attribution.Target, error) {
+	e := attribution.New(s.Engine, net)
+	out := make([][]*attribution.Result, len(n.Rows))
+	for i, x := range inputs {
+		if len(targets) <= i {
+			first, err := e.Explain(ctx, x, attribution.Request{})
+			if err != nil {
+				return nil, nil, err
+			}
+			targets = append(targets, first[0].Target)
+		}
+		for j, row := range n.Rows {
+			if row.Problem != "" {
+				continue
+			}
+			one := r.Request
+			one.Method, one.Targets, one.Progress = attribution.Method(row.Method), targets[i:i+1], nil
+			results, err := e.Explain(ctx, x, one)
+			switch {
+			case ctx.Err() != nil:
+				return nil, nil, ctx.Err()
+			case err != nil && net == s.Net && i == 0:
+				row.Problem = err.Error() // the network does not carry it
+				continue
+			case err != nil:
+				return nil, nil, err
+			}
+			out[j] = append(out[j], results[0])
+		}
+	}
+	return out, targets, nil
+}
+
+// whole is a result as one map with its signs.
+func whole(o *attribution.Result) []float32 {
+	h, w := o.Size()
+	out := make([]float32, h*w)
+	for i, v := range o.Values {
+		out[i%len(out)] += v
+	}
+	if most := render.MaxAbs(out); most > 0 {
+		for i := range out {
+			out[i] = float32(float64(out[i]) / most)
+		}
+	}
+	return out
+}
+
+func compare(before, after []*attribution.Result) Alike {
+	var l likeness
+	for i, o := range before {
+		a, b := whole(o), whole(after[i])
+		h, w := o.Size()
+		l.spearman = append(l.spearman, faith.Spearman(a, b, false))
+		l.magnitude = append(l.magnitude, faith.Spearman(a, b, true))
+		l.ssim = append(l.ssim, faith.SSIM(a, b, h, w, faith.UniformWindow()))
+	}
+	return Alike{Spearman: mean(l.spearman), Magnitude: mean(l.magnitude), SSIM: mean(l.ssim)}
+}
+
+// From these shares on a method is said not to depend on the weights, or in part.
+const (
+	keptMuch = 0.5
+	keptSome = 0.3
+)
+
+// judge looks at the whole cascade: a method that follows the lowest layers only does
+// not show what the network decides by.
+func (row *SanityRow) judge() {
+	steps := 0
+	for _, a := range row.Cascade {
+		most, known := 0.0, false
+		for _, m := range []*Mean{a.Spearman, a.Magnitude} {
+			if m != nil {
+				most, known = max(most, math.Abs(m.Mean)), true
+			}
+		}
+		if known {
+			row.Kept += most
+			steps++
+		}
+	}
+	if steps == 0 {
+		return
+	}
+	row.Kept /= float64(steps)
+	switch {
+	case row.Kept >= keptMuch:
+		row.Verdict = "hardly depends on the weights"
+	case row.Kept >= keptSome:
+		row.Verdict = "depends on the weights in part"
+	default:
+		row.Verdict = "depends on the weights"
+	}
+}
+
+// Table has one row for each method and step.
+func (n *SanityNumbers) Table() Table {
+	t := Table{Name: "sanity", Header: []string{"method", "weights drawn anew", "layer", "spearman", "standard error", "spearman of magnitudes", "standard error", "ssim", "standard error"}}
+	for _, row := range n.Rows {
+		for k, list := range [][]Alike{row.Cascade, row.Single} {
+			for _, a := range list {
+				line := []string{row.Method, []string{"from the top", "alone"}[k], a.Layer}
+				for _, m := range []*Mean{a.Spearman, a.Magnitude, a.SSIM} {
+					switch {
+					case m == nil:
+						line = append(line, "", "")
+					case m.Error == nil:
+						line = append(line, Num(m.Mean, 4), "")
+					default:
+						line = append(line, Num(m.Mean, 4), Num(*m.Error, 4))
+					}
+				}
+				t.Rows = append(t.Rows, line)
+			}
+		}
+	}
+	return t
+}
+
+// SanityFigure draws how alike maps stay.
+func (s *Session) SanityFigure(n *SanityNumbers) Figure {
+	lines := func(pick func(*SanityRow) []Alike) (out []render.Series) {
+		for _, row := range n.Rows {
+			if row.Problem != "" {
+				continue
+			}
+			y := []float64{1}
+			for _, a := range pick(row) {
+				if y = append(y, math.NaN()); a.Magnitude != nil {
+					y[len(y)-1] = a.Magnitude.Mean
+				}
+			}
+			out = append(out, render.Series{Name: row.Method, Y: y, Dots: true})
+		}
+		return out
+	}
+	names := []string{"none"}
+	for i := range n.Layers {
+		names = append(names, fmt.Sprint(i+1))
+	}
+	chart := func(title, x string, list []render.Series) render.Panel {
+		return render.Panel{Image: render.Chart{Title: title, XLabel: x, YLabel: "rank correlation of magnitudes", XNames: names, YMin: -0.2, YMax: 1, Width: 560, Height: 420}.Lines(list)}
+	}
+	caption := fmt.Sprintf("%d images, seed %d. Layers, from the scores down: %s. A method whose maps stay alike shows the image and the wiring, not what was learned. %s", n.Images, n.Seed, layerList(n.Layers), s.about())
+	return Figure{Name: "sanity", Numbers: n, Image: render.Figure{Title: "How alike maps stay when weights are drawn anew", Columns: 2, PanelSize: -1, Panels: []render.Panel{
+		chart("From the scores down", "layers with random weights", lines(func(r *SanityRow) []Alike { return r.Cascade })),
+		chart("Each layer alone", "layer with random weights", lines(func(r *SanityRow) []Alike { return r.Single }))},
+		Caption: []string{caption}}.Draw(), Facts: []Fact{{"images", fmt.Sprint(n.Images)}}}
+}
+
+// layerList numbers layers, the middle left out of long lists.
+func layerList(layers []string) string {
+	out := ""
+	for i, name := range layers {
+		switch {
+		case len(layers) > 16 && i == 8:
+			out += ", ..."
+		case len(layers) > 16 && i > 8 && i < len(layers)-8:
+		default:
+			if i > 0 {
+				out += ", "
+			}
+			out += fmt.Sprintf("%d %s", i+1, name)
+		}
+	}
+	return out
+}
