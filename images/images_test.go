@@ -173,3 +173,30 @@ func TestArrays(t *testing.T) {
 		}
 	}
 }
+
+// TestMeanPixel: the mean over pictures, without what is none.
+func TestMeanPixel(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.png"), color.NRGBA{R: 10, G: 200})
+	write(t, filepath.Join(dir, "b.png"), color.NRGBA{R: 20, B: 4})
+	if err := os.WriteFile(filepath.Join(dir, "c.png"), []byte("no picture"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	list, err := Open(context.Background(), Spec{Paths: []string{dir}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := Inputs{List: list, Net: &model.Network{Input: model.Input{C: 3, H: 8, W: 8}}}
+	var told []error
+	mean, used, err := in.MeanPixel(context.Background(), func(err error) { told = append(told, err) }, nil)
+	if err != nil || used != 2 || len(told) != 1 || !slices.Equal(mean, []float32{15, 100, 2}) {
+		t.Errorf("mean %v of %d, told %v, %v", mean, used, told, err)
+	}
+	in.List, err = Open(context.Background(), Spec{Paths: []string{filepath.Join(dir, "c.png")}}, Options{})
+	if err == nil {
+		_, _, err = in.MeanPixel(context.Background(), func(error) {}, nil)
+	}
+	if !errors.Is(err, ErrNoPictures) {
+		t.Errorf("no picture at all: %v", err)
+	}
+}

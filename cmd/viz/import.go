@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,7 +10,6 @@ import (
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
-	"github.com/deconvnet/viz/model/onnx"
 	"github.com/deconvnet/viz/model/open"
 	"github.com/urfave/cli/v2"
 )
@@ -83,21 +83,11 @@ func importNetwork(c *cli.Context) error {
 		wrote(c, out)
 	}
 	if isONNX && (c.Bool("beside") || slices.ContainsFunc([]string{"preprocess", "labels", "input-size", "layout", "scores", "output", "set", "measure-mean"}, c.IsSet)) {
-		p := net.Preprocess
-		s := &open.Notes{Preprocess: &p, Classes: net.Classes, Scores: o.Scores, Output: o.Output}
-		if s.Set, err = setBeside(in, o.Set); err != nil {
+		notes, err := o.Notes(in, net, !unstated(c, net))
+		if err != nil {
 			return err
 		}
-		if s.Layout, err = onnx.ParseLayout(c.String("layout")); err != nil {
-			return err
-		}
-		if unstated(c, net) && p.DataMean == nil {
-			s.Preprocess = nil
-		}
-		if crop, _ := o.Crop(); o.InputSize[0] > 0 || crop[0] > 0 {
-			s.Input = []int{net.Input.H, net.Input.W}
-		}
-		if err := s.Write(in); err != nil {
+		if err := notes.Write(in); err != nil {
 			return err
 		}
 		wrote(c, open.NotesName(in))
@@ -106,31 +96,6 @@ func importNetwork(c *cli.Context) error {
 		return fmt.Errorf("--measure-mean: %d of the pictures could not be used; the mean is that of the others", unread)
 	}
 	return nil
-}
-
-// setBeside is what --set says, with files named from where the network is.
-func setBeside(network string, set map[string]string) (map[string]string, error) {
-	if set == nil {
-		return nil, nil
-	}
-	dir, err := filepath.Abs(filepath.Dir(network))
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]string{}
-	for name, value := range set {
-		out[name] = value
-		if file, ok := strings.CutPrefix(value, "@"); ok {
-			if file, err = filepath.Abs(file); err != nil {
-				return nil, err
-			}
-			if rel, err := filepath.Rel(dir, file); err == nil {
-				file = rel
-			}
-			out[name] = "@" + file
-		}
-	}
-	return out, nil
 }
 
 // measureMean returns the network with the mean pixel of the pictures that
@@ -143,43 +108,21 @@ func measureMean(c *cli.Context, net *model.Network) (*model.Network, int, error
 	for _, p := range list.Problems {
 		warn(c, "%s: %v", p.Path, p.Err)
 	}
-	unread := len(list.Problems)
-	mean := model.NewPixelMean(net.Preprocess, net.Input)
 	step, end := progress(c, "measuring the mean")
-	for i := range list.Items {
-		if err := c.Context.Err(); err != nil {
-			end()
-			return nil, 0, err
-		}
-		if err := addPicture(mean, list, i); err != nil {
-			warn(c, "%v", err)
-			unread++
-		}
-		if step != nil {
-			step(i+1, list.Len())
-		}
-	}
+	in := images.Inputs{List: list, Net: net}
+	mean, used, err := in.MeanPixel(c.Context, func(err error) { warn(c, "%v", err) }, step)
 	end()
-	measured := *net
-	if measured.Preprocess.DataMean = mean.Mean(); measured.Preprocess.DataMean == nil {
+	unread := list.Len() + len(list.Problems) - used
+	if errors.Is(err, images.ErrNoPictures) {
 		return nil, 0, fmt.Errorf("--measure-mean: none of the %d pictures could be used", unread)
 	}
-	note(c, "mean pixel of %d pictures: %v", list.Len()+len(list.Problems)-unread, measured.Preprocess.DataMean)
-	return &measured, unread, nil
-}
-
-func addPicture(mean *model.PixelMean, list *images.List, i int) error {
-	p, err := list.Open(i)
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
-	if p.Image == nil {
-		return fmt.Errorf("%s: an array has no pixels: want pictures", p.Name)
-	}
-	if err := mean.Add(p.Image); err != nil {
-		return fmt.Errorf("%s: %w", list.Items[i].Name, err)
-	}
-	return nil
+	measured := *net
+	measured.Preprocess.DataMean = mean
+	note(c, "mean pixel of %d pictures: %v", used, mean)
+	return &measured, unread, nil
 }
 
 func sameFile(a, b string) bool {

@@ -8,7 +8,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model"
@@ -24,6 +26,51 @@ type Notes struct {
 	Scores     string            `json:"scores,omitempty"` // softmax, sigmoid, logits or raw; only if somebody said so
 	Output     string            `json:"output,omitempty"` // as well
 	Set        map[string]string `json:"set,omitempty"`    // values of inputs, see Options.Set; files beside the network
+}
+
+// Notes are what the options say about a network that was opened with them, to be kept beside its file. stated: how
+// pixels become its input is known.
+func (o Options) Notes(network string, net *model.Network, stated bool) (n *Notes, err error) {
+	p := net.Preprocess
+	n = &Notes{Preprocess: &p, Classes: net.Classes, Scores: o.Scores, Output: o.Output}
+	if n.Set, err = setBeside(network, o.Set); err != nil {
+		return nil, err
+	}
+	if n.Layout, err = onnx.ParseLayout(o.Layout); err != nil {
+		return nil, err
+	}
+	if !stated && p.DataMean == nil {
+		n.Preprocess = nil
+	}
+	if crop, _ := o.Crop(); o.InputSize[0] > 0 || crop[0] > 0 {
+		n.Input = []int{net.Input.H, net.Input.W}
+	}
+	return n, nil
+}
+
+// setBeside is Options.Set, with files named from where the network is.
+func setBeside(network string, set map[string]string) (map[string]string, error) {
+	if set == nil {
+		return nil, nil
+	}
+	dir, err := filepath.Abs(filepath.Dir(network))
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for name, value := range set {
+		out[name] = value
+		if file, ok := strings.CutPrefix(value, "@"); ok {
+			if file, err = filepath.Abs(file); err != nil {
+				return nil, err
+			}
+			if rel, err := filepath.Rel(dir, file); err == nil {
+				file = rel
+			}
+			out[name] = "@" + file
+		}
+	}
+	return out, nil
 }
 
 // NotesName is the file of the notes about a network's file.

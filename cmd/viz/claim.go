@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/open"
+	"github.com/urfave/cli/v2"
+)
+
+// claim refuses to write over a picture that was made from another network or image, or not by viz, unless
+// --force says so. Of viz's own pictures the very name in --out is as good.
+func (o *output) claim(path string, facts ...string) error {
+	other, viz := madeFrom(path, o.session.Hash(), facts...)
+	return claimed(o.c, path, other, o.one != "" && viz)
+}
+
+// claimed is an error about a file that is there and is not what will be written: other says what it is, "" if
+// nothing is in the way. If allowed, or --force is given, it is only said.
+func claimed(c *cli.Context, path, other string, allowed bool) error {
+	switch {
+	case other == "":
+		return nil
+	case allowed || c.Bool("force"):
+		note(c, "replacing %s, which %s", path, other)
+		return nil
+	}
+	return hinted(fmt.Errorf("%s is there already and %s", path, other), "--force replaces it; --out names another place")
+}
+
+// madeFrom says what a picture was made from, if not from the network and the images or data that facts name; "" if
+// it was, or is not there. viz: it is one of viz's pictures.
+func madeFrom(path, network string, facts ...string) (other string, viz bool) {
+	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+		return "", false
+	}
+	text, err := imageio.ReadText(path)
+	of := map[string]string{}
+	for _, t := range text {
+		of[t.Key] = t.Value
+	}
+	theirs, known := of["viz.model"]
+	if viz = err == nil && (known || strings.HasPrefix(of["Software"], "viz ")); !viz {
+		return "was not made by viz", false
+	}
+	if known && !strings.HasSuffix(theirs, network) {
+		return "was made from another network, " + theirs, true
+	}
+	for i := 0; i+1 < len(facts); i += 2 {
+		if v, ok := of["viz."+facts[i]]; ok && v != facts[i+1] && slices.Contains([]string{"image", "images", "data"}, facts[i]) {
+			return "was made from " + v, true
+		}
+	}
+	return "", true
+}
+
+// claimNetwork refuses to write a network over a file that holds another, or none, unless --force says so. The
+// network itself with other pixels or names is no other.
+func claimNetwork(c *cli.Context, path string, net *model.Network) error {
+	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+		return nil
+	}
+	other := "is no network"
+	if there, err := openNetwork(path, open.Options{}); err == nil {
+		other = "is another network, " + there.Name + " " + there.Hash()
+		t, n := there.Origin, net.Origin
+		like := *there
+		like.Preprocess, like.Classes, like.Logits, like.Scores, like.Outputs = net.Preprocess, net.Classes, net.Logits, net.Scores, net.Outputs
+		if like.Hash() == net.Hash() || t.Command != "" && t.Command == n.Command && t.Step == n.Step {
+			return nil
+		}
+	}
+	return claimed(c, path, other, false)
+}
+
+// shows reports whether a picture is there, whole, and was made from an image and this network.
+func (o *output) shows(path, image string) bool {
+	if other, viz := madeFrom(path, o.session.Hash(), "image", image); !viz || other != "" {
+		return false
+	}
+	_, err := imageio.Open(path)
+	return err == nil
+}
+
+// claimPage refuses to write over a page of another network, or one that is not viz's.
+func (o *output) claimPage(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil || o.c.Bool("force") || strings.Contains(string(text), o.session.Hash()) {
+		return nil // not there, as a rule
+	}
+	return hinted(fmt.Errorf("%s is there already and does not show this network", path), "--force replaces it; --out names another folder")
+}
