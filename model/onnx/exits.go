@@ -226,6 +226,20 @@ var (
 	otherWords = []string{"feat", "embed", "hidden", "pool", "aux", "attention", "box", "state", "latent", "label"}
 )
 
+// pooled reports whether a node is a vector of pooled maps.
+func (c *converter) pooled(name string) bool {
+	for n := c.net.Node(name); n != nil; n = c.net.Node(n.Inputs[0]) {
+		switch n.Layer.(type) {
+		case *model.Flatten, *model.Reshape, *model.Dropout:
+			continue
+		case *model.GlobalAvgPool, *model.AvgPool, *model.MaxPool:
+			return true
+		}
+		break
+	}
+	return false
+}
+
 // calledFeatures reports whether an output's name says that it has features.
 func calledFeatures(name string) bool {
 	has := func(words ...string) bool {
@@ -301,7 +315,11 @@ func (c *converter) outputs(g *Graph) error {
 		scores = v.ref
 	}
 	c.net.Logits, c.net.Scores = c.net.ScoresOf(scores, shapes)
-	if s := shapes[scores]; c.net.Scores == model.LogitScores && s.C != c.opt.Classes && calledFeatures(chosen.Name) {
+	s := shapes[scores]
+	if c.net.Scores == model.RawScores && s.C > 1 && s.C == c.opt.Classes && c.pooled(scores) { // as many names as means of maps
+		c.net.Scores = model.LogitScores
+	}
+	if c.net.Scores == model.LogitScores && s.C != c.opt.Classes && calledFeatures(chosen.Name) {
 		c.net.Scores = model.RawScores
 		g.Notes = append(g.Notes, fmt.Sprintf("output %s has features by its name, no scores of classes: its numbers are values", chosen.Name))
 	}

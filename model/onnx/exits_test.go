@@ -106,6 +106,14 @@ func TestOutput(t *testing.T) {
 	if err != nil || g.Net.Logits != "n:f" {
 		t.Errorf("with two classes: %v, %v", g.Net.Logits, err)
 	}
+	// Means of maps are classes if there are as many names.
+	features := file(13, input("x", 1, 2, 4, 4), floats("w", []int64{2, 2, 1, 1}, 1, 2, 3, 4), op("Conv", "x w", "c"), op("Add", "c x", "s"), op("Relu", "s", "r"),
+		op("GlobalAveragePool", "r", "p"), op("Flatten", "p", "y"), output("y"))
+	for classes, want := range map[int]model.Scores{0: model.RawScores, 2: model.LogitScores, 3: model.RawScores} {
+		if g, err := onnx.ReadGraph(features, onnx.Options{Classes: classes}); err != nil || g.Net.Scores != want {
+			t.Errorf("pooled maps and %d names: %v, %v, want %v", classes, g.Net.Scores, err, want)
+		}
+	}
 	_, err = onnx.ReadGraph(data, onnx.Options{Output: "nothing"})
 	if no, ok := errors.AsType[*onnx.NoOutput](err); !ok || !slices.Equal(no.Outputs, []string{"probs", "extra"}) {
 		t.Errorf("error %v", err)
