@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"text/tabwriter"
 
-	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
@@ -38,10 +37,12 @@ func sanity(c *cli.Context) error {
 	}
 	r.Nodes, r.Seed = c.Int("nodes"), c.Uint64("seed")
 	paths := inputPaths(c)
-	net, _, err := loadModel(c, len(paths) > 0 || c.String("data") != "" && c.String("data") != "shapes")
+	session, err := openSession(c, len(paths) > 0 || c.String("data") != "" && c.String("data") != "shapes")
 	if err != nil {
 		return err
 	}
+	defer session.Engine.Close()
+	net := session.Net
 	if spec := c.String("layer"); spec != "" {
 		if r.Layers, err = net.ResolveLayers(spec); err != nil {
 			return usageErr(err)
@@ -54,15 +55,12 @@ func sanity(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := openOutput(c, net)
+	out, err := openOutput(c, session)
 	if err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
-	defer engine.Close()
 	step, end := progress(c, "comparing")
 	r.Progress = step
-	session := view.NewSession(engine, net)
 	n, err := session.Sanity(c.Context, r, src)
 	end()
 	if err != nil {
