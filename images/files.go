@@ -57,8 +57,17 @@ func openPaths(spec Spec, o Options) (*List, error) {
 		plain = append(plain, path)
 	}
 	list()
-	if n := spec.Limit; n > 0 && n < len(l.Items) {
-		l.Items, opens = l.Items[:n], opens[:n]
+	if n := spec.Limit; n > 0 && n < len(l.Items) { // the first n that can be read
+		all, at := l.Items, 0
+		l.Items = nil
+		for i := 0; i < len(all) && at < n; i++ {
+			if _, err := opens[i](); err != nil {
+				l.Problems = append(l.Problems, Problem{Path: all[i].Name, Err: err})
+				continue
+			}
+			l.Items, opens[at] = append(l.Items, all[i]), opens[i]
+			at++
+		}
 	}
 	if len(l.Items) == 0 {
 		var errs []error

@@ -34,7 +34,7 @@ type Spec struct {
 	Paths []string // picture files, folders of them, archives, .npy arrays [N, C, H, W] or [C, H, W]
 	Data  string   // a data set: its name, a folder or a file
 	Split string   // of a data set: "test" or "train"; "": test, or train where there is no test split
-	Limit int      // use only so many; of a data set a fixed random sample, in order; 0: all
+	Limit int      // use only so many that can be read; of a data set a fixed random sample, in order; 0: all
 	Seed  uint64   // of a generated data set
 	// ByClass takes a single folder of class folders for a data set, which has labels. Otherwise it is a
 	// folder of pictures like any other.

@@ -102,6 +102,28 @@ func TestByClass(t *testing.T) {
 	}
 }
 
+// A limit counts the pictures that can be read; the broken ones before them are told.
+func TestLimit(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"b.png", "d.png", "e.png"} {
+		write(t, filepath.Join(dir, name), color.NRGBA{A: 255})
+	}
+	for _, name := range []string{"a.png", "c.png", "f.png"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("no picture"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for limit, want := range map[int][2]int{1: {1, 1}, 2: {2, 2}, 3: {3, 2}, 5: {3, 3}, 6: {6, 0}} {
+		list, err := Open(context.Background(), Spec{Paths: []string{dir}, Limit: limit}, Options{})
+		if err != nil || list.Len() != want[0] || len(list.Problems) != want[1] {
+			t.Fatalf("limit %d: %+v (%v), want %d pictures and %d problems", limit, list, err, want[0], want[1])
+		}
+		if p, err := list.Open(list.Len() - 1); want[1] > 0 && (err != nil || p.Name != list.Items[list.Len()-1].Name) {
+			t.Errorf("limit %d: the last is %s (%v), want %s", limit, p.Name, err, list.Items[list.Len()-1].Name)
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	if _, err := Open(context.Background(), Spec{}, Options{}); !errors.Is(err, ErrNone) {
 		t.Errorf("nothing named: %v", err)
