@@ -9,5 +9,6 @@ go build -o "$out/viz" ./cmd/viz
 "$out/viz" activations -q --model shapes --layer 2 --max 24 --out docs/activations.png testdata/star.png >/dev/null
 "$out/viz" deconv -q --model shapes --layer 3 --maps 2,5,9,14 --out docs/deconv.png >/dev/null
 "$out/viz" gradcam -q --model shapes --out docs/gradcam.png testdata/star.png >/dev/null
+"$out/viz" attribute -q --model shapes --method all --out docs/attribution.png testdata/star.png >/dev/null
 "$out/viz" occlude -q --model shapes --patch 8 --stride 2 --out docs/occlusion.png testdata/star.png >/dev/null
-rm -f docs/{filters,activations,deconv,gradcam,occlusion}.{json,npy}
+rm -f docs/{filters,activations,deconv,gradcam,attribution,occlusion}.{json,npy}

@@ -5,13 +5,15 @@ package main
 
 import (
 	"embed"
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 )
 
-//go:embed *.json
+//go:embed *.json *.csv
 var files embed.FS
 
 // evaluation is what viz eval --json prints.
@@ -77,6 +79,9 @@ func write(w io.Writer) error {
 		"- The patch of lowest probability lies on the object in %.1f %% of the images (by chance: %.1f %%).\n"+
 		"- %.1f %% of the energy of the strongest projection of the last layer lies on the object, which covers %.1f %% of the image.\n",
 		p.Images, p.Data, 100*p.Occlusion, 100*p.Chance, 100*p.EnergyShare, 100*p.AreaShare)
+	if err := believed(w); err != nil {
+		return err
+	}
 	var rows []recorded
 	if err := read("recorded.json", &rows); err != nil {
 		return err
@@ -87,5 +92,79 @@ func write(w io.Writer) error {
 	}
 	fmt.Fprint(w, "\n## Agreement with references\n\nActivations, switches, projections (deconv, guided, gradient) and occlusion maps of five golden networks agree with\n"+
 		"float64 references within 2e-5 of the largest magnitude: `go test ./model ./deconv ./occlusion`.\n")
+	return nil
+}
+
+// table reads a CSV file as viz writes it: names of columns, then rows.
+func table(name string) (rows []map[string]string, err error) {
+	f, err := files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	lines, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	for _, line := range lines[1:] {
+		row := map[string]string{}
+		for i, cell := range line {
+			if _, taken := row[lines[0][i]]; !taken { // standard errors share a name: the first column is the one before
+				row[lines[0][i]] = cell
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// rounded is a number with two digits behind the point; what is none stays as it is.
+func rounded(s string) string {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return s
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+// believed are the tables of viz faithful and viz sanity.
+func believed(w io.Writer) error {
+	rows, err := table("faithful-shapes.csv")
+	if err != nil {
+		return err
+	}
+	measures := []string{"deletion", "insertion", "average drop", "increase", "sensitivity-n", "pointing", "energy"}
+	fmt.Fprint(w, "\n## Which attribution methods can be believed?\n\n`viz faithful --limit 100` on shapes; what the columns mean: [methods.md](methods.md).\n\n| method |")
+	for _, m := range measures {
+		fmt.Fprintf(w, " %s |", m)
+	}
+	fmt.Fprint(w, "\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	for _, row := range rows {
+		fmt.Fprintf(w, "| %s |", row["method"])
+		for _, m := range measures {
+			fmt.Fprintf(w, " %s ± %s |", rounded(row[m]), rounded(row[m+" standard error"]))
+		}
+		fmt.Fprintln(w)
+	}
+	if rows, err = table("sanity-shapes.csv"); err != nil {
+		return err
+	}
+	fmt.Fprint(w, "\n`viz sanity --data shapes --limit 40`: rank correlation of maps (magnitudes) with those of the trained network, while weights are drawn\n"+
+		"anew from the scores down:\n\n| method | the scores' layer | half of the layers | all but the first convolution | all |\n| --- | --- | --- | --- | --- |\n")
+	cascade := map[string][]string{}
+	var methods []string
+	for _, row := range rows {
+		if row["weights drawn anew"] != "from the top" {
+			continue
+		}
+		if m := row["method"]; cascade[m] == nil {
+			methods = append(methods, m)
+		}
+		cascade[row["method"]] = append(cascade[row["method"]], row["spearman of magnitudes"])
+	}
+	for _, m := range methods {
+		v := cascade[m]
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", m, rounded(v[0]), rounded(v[len(v)/2-1]), rounded(v[len(v)-2]), rounded(v[len(v)-1]))
+	}
 	return nil
 }
