@@ -6,6 +6,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/viztest"
 	"github.com/deconvnet/viz/model"
@@ -61,5 +62,38 @@ func TestNotClasses(t *testing.T) {
 	_, err := ClassScores(viztest.OneOutput(model.RawScores))
 	if _, ok := errors.AsType[*NotClasses](err); !ok {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestParseTopLayers: names that stand for layers, and a network that has none such.
+func TestParseTopLayers(t *testing.T) {
+	s, _ := ring(t)
+	got, err := ParseTopLayers(s.Net, "last, top,1")
+	if err != nil || len(got) != 3 || got[0] != "relu5" || got[2] != "relu1" {
+		t.Errorf("%v, %v", got, err)
+	}
+	_, err = ParseTopLayers(&model.Network{Name: "none"}, "last")
+	if e, ok := errors.AsType[*NoLayer](err); !ok || e.Name != "last" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := ParseTransforms("shift-y,turn"); err == nil {
+		t.Error("a transform that there is not is taken")
+	}
+}
+
+// TestDiagnose: only the layers asked for, with the maps that never fire if images were looked at.
+func TestDiagnose(t *testing.T) {
+	s, _ := ring(t)
+	src := testSource(t, s.Net, "shapes", 5)
+	index, err := features.Collect(context.Background(), s.Engine, s.Net, src, features.Options{Top: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := s.Diagnose("x", []string{"conv2"}, index, src)
+	if err != nil || len(d.Layers) != 1 || d.Layers[0].Layer != "conv2" || d.Images != 5 || d.Layers[0].Silent == nil {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if d, err = s.Diagnose("x", []string{"conv2"}, nil, nil); err != nil || d.Images != 0 || d.Layers[0].Silent != nil {
+		t.Errorf("without images: %+v, %v", d, err)
 	}
 }

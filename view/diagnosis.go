@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/deconvnet/viz/experiments"
+	"github.com/deconvnet/viz/features"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
 )
 
@@ -18,6 +20,22 @@ type Diagnosis struct {
 	Images int                           `json:"images"` // looked for silent maps on; 0: none
 	Data   string                        `json:"data,omitempty"`
 	Layers []experiments.FilterDiagnosis `json:"layers"`
+}
+
+// Diagnose says what is wrong with the filters of convolutions of the network, which is called name. index, of the
+// strongest image of each map, tells which maps never fire; nil: that is not tried.
+func (s *Session) Diagnose(name string, convolutions []string, index *features.Index, src *images.Inputs) (Diagnosis, error) {
+	d := Diagnosis{Model: name, Hash: s.hash}
+	var peaks map[string][]float32
+	if index != nil {
+		peaks, d.Images, d.Data = Peaks(index), src.Len(), src.From
+	}
+	all, err := experiments.Diagnose(s.Net, peaks)
+	if err != nil {
+		return d, err
+	}
+	d.Layers = slices.DeleteFunc(all, func(d experiments.FilterDiagnosis) bool { return !slices.Contains(convolutions, d.Layer) })
+	return d, nil
 }
 
 // diagnosedLayers is the most layers in a figure.

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"image/draw"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/deconvnet/viz/experiments"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model/tensor"
 )
@@ -23,6 +25,48 @@ type Invariance struct {
 	From       string           // where the images come from, for the figures' provenance
 	Relative   bool             // draw distances as a share of the norm of the unchanged image's values
 	OneFigure  bool             // all transforms in one figure
+}
+
+// Measure transforms image i of a list, loaded before, and adds its curves. The class whose probability is followed
+// is class, or below 0 the image's own, or the most probable one where that is not known.
+func (r *Invariance) Measure(ctx context.Context, s *Session, src *images.Inputs, i int, x *tensor.Tensor, class, points int) error {
+	reading, err := s.Net.Reading()
+	if err != nil {
+		return err
+	}
+	if label := src.Items[i].Label; class < 0 && label >= 0 {
+		class = reading.ClassOf(label)
+	}
+	if class < 0 {
+		t, err := s.Engine.Forward(s.Net, x)
+		if err != nil {
+			return err
+		}
+		class = reading.Default(t.Value(s.Net.Logits).Data).Class
+	}
+	curves, err := experiments.Invariance(ctx, s.Engine, s.Net, x, class, experiments.InvarianceOptions{Transforms: r.Transforms, Layers: r.Layers, Points: points})
+	if err != nil {
+		return fmt.Errorf("%s: %w", src.Items[i].Name, err)
+	}
+	r.Images = append(r.Images, InvarianceImage{Image: images.Title(src.Items[i].Name), Class: s.Net.Class(class), Number: class, Curves: curves})
+	r.Inputs = append(r.Inputs, x)
+	return nil
+}
+
+// ParseTransforms reads names of transforms, or "all".
+func ParseTransforms(list string) ([]experiments.Transform, error) {
+	if list == "all" {
+		return experiments.Transforms(), nil
+	}
+	var out []experiments.Transform
+	for _, name := range strings.Split(list, ",") {
+		t := experiments.Transform(strings.TrimSpace(name))
+		if !slices.Contains(experiments.Transforms(), t) {
+			return nil, fmt.Errorf("there is no transform %s", name)
+		}
+		out = append(out, t)
+	}
+	return out, nil
 }
 
 // InvarianceImage is one image's curves.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/model"
 )
 
@@ -127,4 +128,33 @@ func ParseLayers(net *model.Network, list string) ([]string, error) {
 		add(name)
 	}
 	return layers, nil
+}
+
+// NoLayer says that a network has no layer of the kind that a name stands for.
+type NoLayer struct {
+	Name string // "top" or "last"
+	Err  error
+}
+
+func (e *NoLayer) Error() string { return e.Name + ": " + e.Err.Error() }
+func (e *NoLayer) Unwrap() error { return e.Err }
+
+// ParseTopLayers is ParseLayers for lists in which "top" is what the class scores are made of and "last" the last
+// block or convolution before the scores; a *NoLayer if there is none.
+func ParseTopLayers(net *model.Network, list string) ([]string, error) {
+	var specs []string
+	for _, s := range strings.Split(list, ",") {
+		name, layer, err := strings.TrimSpace(s), s, error(nil)
+		switch name {
+		case "top":
+			layer, err = experiments.Top(net)
+		case "last":
+			layer, err = net.LastFeatures()
+		}
+		if err != nil {
+			return nil, &NoLayer{name, err}
+		}
+		specs = append(specs, layer)
+	}
+	return ParseLayers(net, strings.Join(specs, ","))
 }

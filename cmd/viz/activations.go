@@ -35,11 +35,12 @@ func activations(c *cli.Context) error {
 	if len(paths) == 0 && c.String("data") == "" {
 		return usage("no image given", "viz activations img.png")
 	}
-	if s := c.String("scale"); s != "layer" && s != "map" {
-		return usage("--scale "+s+": want layer or map", "")
+	request := view.Activations{Most: c.Int("max"), Scale: view.Scaling(c.String("scale"))}
+	if request.Most == 0 { // 0 means the default in a request
+		return usage("--max 0: want at least 1", "")
 	}
-	if c.Int("max") < 1 {
-		return usage("--max must be at least 1", "")
+	if err := request.Validate(); err != nil {
+		return requestErr(err)
 	}
 	session, err := openSession(c, len(paths) > 0)
 	if err != nil {
@@ -74,7 +75,7 @@ func activations(c *cli.Context) error {
 			return err
 		}
 	}
-	request := view.Activations{Layers: layers, Most: c.Int("max"), Scale: view.Scaling(c.String("scale"))}
+	request.Layers = layers
 	plan, err := request.Plan(session, arrays != nil)
 	if err != nil {
 		return err
@@ -102,15 +103,7 @@ func activations(c *cli.Context) error {
 		}
 		_, err = out.figures(figures...)
 		return err
-	}, func() error {
-		if arrays != nil {
-			if err := arrays.write(); err != nil {
-				return err
-			}
-			wrote(c, dir)
-		}
-		return out.end()
-	})
+	}, func() error { return arrays.end(out) })
 }
 
 // layerArrays gathers the values of layers for many images: LAYER.npy, [N, C, H, W] or
@@ -151,6 +144,17 @@ func (a *layerArrays) add(t *model.Trace, image string) {
 			a.switches[name] = append(a.switches[name], sw...)
 		}
 	}
+}
+
+// end writes the arrays, if there are any, and ends the output.
+func (a *layerArrays) end(out *output) error {
+	if a != nil {
+		if err := a.write(); err != nil {
+			return err
+		}
+		wrote(out.c, a.dir)
+	}
+	return out.end()
 }
 
 func (a *layerArrays) write() error {

@@ -4,13 +4,12 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/features"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/view"
 )
@@ -55,16 +54,15 @@ func diagnoseFilters(c *cli.Context) error {
 	}
 	var all []view.Diagnosis
 	for i, s := range sessions {
-		peak, n, from, err := peaks(c, engine, s.Net)
+		index, src, err := strongestImages(c, s)
 		if err != nil {
 			return err
 		}
-		d, err := experiments.Diagnose(s.Net, peak)
+		d, err := s.Diagnose(names[i], chosen[i], index, src)
 		if err != nil {
 			return err
 		}
-		d = slices.DeleteFunc(d, func(d experiments.FilterDiagnosis) bool { return !slices.Contains(chosen[i], d.Layer) })
-		all = append(all, view.Diagnosis{Model: names[i], Hash: s.Hash(), Images: n, Data: from, Layers: d})
+		all = append(all, d)
 	}
 	figure, table := view.Diagnoses(all)
 	if _, err := out.figures(figure); err != nil {
@@ -79,28 +77,25 @@ func diagnoseFilters(c *cli.Context) error {
 	return printDiagnosis(c.App.Writer, all)
 }
 
-// peaks is the largest value of each map over some images of the network's data
-// set, or nil if there are none to be had.
-func peaks(c *cli.Context, engine *model.Engine, net *model.Network) (map[string][]float32, int, string, error) {
-	if c.Int("limit") == 0 || c.String("data") == "" && net.Origin.Data == "" {
+// strongestImages is an index of the strongest image of each map over some images of the network's data set, nil
+// if there are none to be had.
+func strongestImages(c *cli.Context, s *view.Session) (*features.Index, *images.Inputs, error) {
+	if c.Int("limit") == 0 || c.String("data") == "" && s.Net.Origin.Data == "" {
 		note(c, "no images: maps that never fire are not looked for (--data names some)")
-		return nil, 0, "", nil
+		return nil, nil, nil
 	}
-	src, err := openSource(c, net, nil, false)
+	src, err := openSource(c, s.Net, nil, false)
 	if err != nil && c.String("data") == "" {
 		note(c, "maps that never fire are not looked for: %v", err)
-		return nil, 0, "", nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, 0, "", err
+		return nil, nil, err
 	}
 	step, end := progress(c, "scanning")
 	defer end()
-	index, err := features.Collect(c.Context, engine, net, src, features.Options{Top: 1, Progress: step})
-	if err != nil {
-		return nil, 0, "", err
-	}
-	return view.Peaks(index), src.Len(), src.From, nil
+	index, err := features.Collect(c.Context, s.Engine, s.Net, src, features.Options{Top: 1, Progress: step, Hash: s.Hash()})
+	return index, src, err
 }
 
 func printDiagnosis(to io.Writer, all []view.Diagnosis) error {

@@ -7,8 +7,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/deconvnet/viz/experiments"
-	"github.com/deconvnet/viz/images"
-	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
@@ -39,30 +37,6 @@ func invarianceCommand() *cli.Command {
 	}
 }
 
-// topLayers resolves a list of layers in which "top" is what the class scores are
-// made of and "last" the last block or convolution before the scores.
-func topLayers(net *model.Network, list string) ([]string, error) {
-	var specs []string
-	for _, s := range strings.Split(list, ",") {
-		switch s = strings.TrimSpace(s); s {
-		case "top":
-			top, err := experiments.Top(net)
-			if err != nil {
-				return nil, hinted(err, "name layers with --layers")
-			}
-			s = top
-		case "last":
-			last, err := net.LastFeatures()
-			if err != nil {
-				return nil, hinted(err, "name layers with --layers")
-			}
-			s = last
-		}
-		specs = append(specs, s)
-	}
-	return resolveLayers(net, strings.Join(specs, ","))
-}
-
 func invariance(c *cli.Context) error {
 	if n := c.Int("limit"); n < 1 || n > 12 {
 		return usage(fmt.Sprintf("--limit %d: want 1 to 12 images in one figure", n), "")
@@ -70,16 +44,9 @@ func invariance(c *cli.Context) error {
 	if n := c.Int("points"); n < 3 || n > 1000 {
 		return usage(fmt.Sprintf("--points %d: want 3 to 1000", n), "")
 	}
-	transforms := experiments.Transforms()
-	if s := c.String("transforms"); s != "all" {
-		transforms = nil
-		for _, name := range strings.Split(s, ",") {
-			t := experiments.Transform(strings.TrimSpace(name))
-			if !slices.Contains(experiments.Transforms(), t) {
-				return usage("there is no transform "+name, "viz invariance --help lists them")
-			}
-			transforms = append(transforms, t)
-		}
+	transforms, err := view.ParseTransforms(c.String("transforms"))
+	if err != nil {
+		return usage(err.Error(), "viz invariance --help lists them")
 	}
 	paths := inputPaths(c)
 	session, err := openSession(c, len(paths) > 0)
@@ -88,8 +55,7 @@ func invariance(c *cli.Context) error {
 	}
 	defer session.Engine.Close()
 	net := session.Net
-	reading, err := net.Reading()
-	if err != nil {
+	if _, err := net.Reading(); err != nil {
 		return err
 	}
 	layers, err := topLayers(net, c.String("layers"))
@@ -115,31 +81,13 @@ func invariance(c *cli.Context) error {
 			note(c, "the most probable class stands in for the true one")
 		}
 	}
-	labels := src.Labels()
 	out, err := openOutput(c, session)
 	if err != nil {
 		return err
 	}
 	result := view.Invariance{Layers: layers, Transforms: transforms, From: src.From, Relative: c.Bool("relative"), OneFigure: out.one != "" || out.stdout}
 	return each(c, src, "transforming", func(i int, x *tensor.Tensor) error {
-		k := class
-		if k < 0 && labels[i] >= 0 {
-			k = reading.ClassOf(labels[i])
-		}
-		if k < 0 {
-			t, err := session.Engine.Forward(net, x)
-			if err != nil {
-				return err
-			}
-			k = reading.Default(t.Value(net.Logits).Data).Class
-		}
-		curves, err := experiments.Invariance(c.Context, session.Engine, net, x, k, experiments.InvarianceOptions{Transforms: transforms, Layers: layers, Points: c.Int("points")})
-		if err != nil {
-			return fmt.Errorf("%s: %w", src.Items[i].Name, err)
-		}
-		result.Images = append(result.Images, view.InvarianceImage{Image: images.Title(src.Items[i].Name), Class: net.Class(k), Number: k, Curves: curves})
-		result.Inputs = append(result.Inputs, x)
-		return nil
+		return result.Measure(c.Context, session, src, i, x, class, c.Int("points"))
 	}, func() error { return finishInvariance(c, out, session, result) })
 }
 

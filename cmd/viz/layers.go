@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
@@ -9,6 +11,15 @@ import (
 // resolveLayers reads a list of layers by number or name, or all. Each is named once.
 func resolveLayers(net *model.Network, list string) ([]string, error) {
 	layers, err := view.ParseLayers(net, list)
+	return layers, usageErr(err)
+}
+
+// topLayers is resolveLayers with the names "top" and "last", see view.ParseTopLayers.
+func topLayers(net *model.Network, list string) ([]string, error) {
+	layers, err := view.ParseTopLayers(net, list)
+	if e, ok := errors.AsType[*view.NoLayer](err); ok {
+		return nil, hinted(e.Err, "name layers with --layers")
+	}
 	return layers, usageErr(err)
 }
 
