@@ -37,7 +37,7 @@ func (e *Explainer) Explain(ctx context.Context, x *tensor.Tensor, r Request) ([
 	if err == nil || errors.As(err, &field) || ctx.Err() != nil {
 		return out, err
 	}
-	return nil, fmt.Errorf("attribution: %s: %w", orElse(r.Method, Saliency), err)
+	return nil, fmt.Errorf("%s: %w", orElse(r.Method, Saliency), err)
 }
 
 func (e *Explainer) explain(ctx context.Context, x *tensor.Tensor, r Request) ([]*Result, error) {

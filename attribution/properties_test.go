@@ -296,14 +296,14 @@ func TestErrors(t *testing.T) {
 		"base vargrad: smoothgrad repeats":                          {Method: attribution.SmoothGrad, Base: attribution.VarGrad},
 		"keep 1: want more than 0":                                  {Method: attribution.RISE, Keep: 1},
 		"baseline of 2 values: the input has 1 channels":            {Method: attribution.IntegratedGradients, Baseline: attribution.Baseline{Kind: attribution.ConstantBaseline, Values: []float32{1, 2}}},
-		"attribution: saliency: no class 99":                        {Targets: class(99)},
-		"attribution: saliency: a place is named":                   {Targets: []attribution.Target{place}},
-		"attribution: gradcam: no layer \"relu9\"":                  {Method: attribution.GradCAM, Layers: []string{"relu9"}},
-		"attribution: gradcam: layer fc1 has":                       {Method: attribution.GradCAM, Layers: []string{"fc1"}},
-		"attribution: gradcam: unit relu1:0:0:0 does not depend on": {Method: attribution.GradCAM, Layers: []string{"relu2"}, Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1"})}},
-		"attribution: ablationcam: unit relu1:0:0:0 does not":       {Method: attribution.AblationCAM, Layers: []string{"relu2"}, Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1"})}},
-		"attribution: occlusion: covering is measured for classes":  {Method: attribution.Occlusion, Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1"})}},
-		"attribution: saliency: unit relu1:99:0:0 is outside":       {Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1", Channel: 99})}},
+		"saliency: no class 99":                        {Targets: class(99)},
+		"saliency: a place is named":                   {Targets: []attribution.Target{place}},
+		"gradcam: no layer \"relu9\"":                  {Method: attribution.GradCAM, Layers: []string{"relu9"}},
+		"gradcam: layer fc1 has":                       {Method: attribution.GradCAM, Layers: []string{"fc1"}},
+		"gradcam: unit relu1:0:0:0 does not depend on": {Method: attribution.GradCAM, Layers: []string{"relu2"}, Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1"})}},
+		"ablationcam: unit relu1:0:0:0 does not":       {Method: attribution.AblationCAM, Layers: []string{"relu2"}, Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1"})}},
+		"occlusion: covering is measured for classes":  {Method: attribution.Occlusion, Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1"})}},
+		"saliency: unit relu1:99:0:0 is outside":       {Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1", Channel: 99})}},
 	} {
 		if _, err := e.Explain(context.Background(), x, r); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
@@ -326,7 +326,7 @@ func TestErrors(t *testing.T) {
 		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: tensor.New(2, 4), Bias: []float32{0, 0}}},
 	}}
 	_, err := attribution.New(engine, soft).Explain(context.Background(), tensor.New(1, 2, 1, 2), attribution.Request{Method: attribution.Guided})
-	if err == nil || !strings.HasPrefix(err.Error(), "attribution: guided: layer attention: ") {
+	if err == nil || !strings.HasPrefix(err.Error(), "guided: layer attention: ") {
 		t.Errorf("guided backpropagation through a softmax: %v", err)
 	}
 	for _, m := range attribution.Methods() {

@@ -89,7 +89,7 @@ func Project(t *model.Trace, units ...model.Unit) ([]*Projection, error) {
 func (p *Projector) Keep(layers ...string) (model.Keep, error) {
 	keep, err := backward.New(p.engine, p.net, p.rule, backward.Options{}).Keep(layers, p.net.Input.Name)
 	if err != nil {
-		return model.Keep{}, fmt.Errorf("deconv: %w", err)
+		return model.Keep{}, fmt.Errorf("%w", err)
 	}
 	keep.Layers = append(keep.Layers, layers...)
 	return keep, nil
@@ -116,26 +116,26 @@ type Target struct {
 // shapes; the pixels are those of Project.
 func (p *Projector) ProjectAll(ctx context.Context, t *model.Trace, targets []Target) ([]*Projection, error) {
 	if t.Net != p.net {
-		return nil, fmt.Errorf("deconv: the trace is of another network")
+		return nil, fmt.Errorf("the trace is of another network")
 	}
 	out, starts := make([]*Projection, len(targets)), make([]backward.Start, len(targets))
 	for i, target := range targets {
 		u := target.Unit
 		if target.Image < 0 || target.Image >= t.N() {
-			return nil, fmt.Errorf("deconv: image %d of a batch of %d", target.Image, t.N())
+			return nil, fmt.Errorf("image %d of a batch of %d", target.Image, t.N())
 		}
 		if err := p.net.CheckUnitIn(t.Shapes, u); err != nil {
-			return nil, fmt.Errorf("deconv: %w", err)
+			return nil, fmt.Errorf("%w", err)
 		}
 		if t.Value(u.Layer) == nil {
-			return nil, fmt.Errorf("deconv: layer %s: the trace does not hold its value", u.Layer)
+			return nil, fmt.Errorf("layer %s: the trace does not hold its value", u.Layer)
 		}
 		out[i] = &Projection{Unit: u, Image: target.Image, Value: t.At(target.Image, u), Rule: p.rule, C: p.net.Input.C}
 		starts[i] = backward.Unit(t, target.Image, u, out[i].Value)
 	}
 	parts, err := p.pass().Down(ctx, t, starts, p.net.Input.Name)
 	if err != nil {
-		return nil, fmt.Errorf("deconv: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	for i := range out {
 		out[i].Box, out[i].Pixels = parts[i][0].Box, parts[i][0].Values

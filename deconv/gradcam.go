@@ -11,11 +11,11 @@ import (
 // GradCAMKeep returns what a trace must hold for GradCAM at a layer.
 func GradCAMKeep(net *model.Network, layer string) (model.Keep, error) {
 	if _, err := net.Reading(); err != nil {
-		return model.Keep{}, fmt.Errorf("deconv: %w", err)
+		return model.Keep{}, fmt.Errorf("%w", err)
 	}
 	keep, err := backward.New(nil, net, Gradient, backward.Options{}).Keep([]string{net.Logits}, layer)
 	if err != nil {
-		return model.Keep{}, fmt.Errorf("deconv: %w", err)
+		return model.Keep{}, fmt.Errorf("%w", err)
 	}
 	keep.Layers = append(keep.Layers, layer, net.Logits)
 	return keep, nil
@@ -25,7 +25,7 @@ func GradCAMKeep(net *model.Network, layer string) (model.Keep, error) {
 func GradCAM(engine *model.Engine, t *model.Trace, image int, layer string, target model.Target) ([]float32, error) {
 	places, err := t.Net.Places(layer, [2]int{})
 	if err != nil {
-		return nil, fmt.Errorf("deconv: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	return GradCAMAt(engine, t, image, layer, places, target)
 }
@@ -39,31 +39,31 @@ func GradCAMAt(engine *model.Engine, t *model.Trace, image int, layer string, pl
 	net := t.Net
 	reading, err := net.Reading()
 	if err != nil {
-		return nil, fmt.Errorf("deconv: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if image < 0 || image >= t.N() {
-		return nil, fmt.Errorf("deconv: image %d of a batch of %d", image, t.N())
+		return nil, fmt.Errorf("image %d of a batch of %d", image, t.N())
 	}
 	if err := reading.Check(target); err != nil {
-		return nil, fmt.Errorf("deconv: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	maps := t.Value(layer)
 	if maps == nil {
-		return nil, fmt.Errorf("deconv: the trace does not hold the value of %s", layer)
+		return nil, fmt.Errorf("the trace does not hold the value of %s", layer)
 	}
 	pass := backward.New(engine, net, Gradient, backward.Options{})
 	start := backward.Start{Image: image, Layer: net.Logits, Values: reading.Start(target)}
 	parts, err := pass.Down(context.Background(), t, []backward.Start{start}, layer)
 	if err != nil {
-		return nil, fmt.Errorf("deconv: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if parts[0][0].Box.Empty() {
-		return nil, fmt.Errorf("deconv: the class scores do not depend on layer %s", layer)
+		return nil, fmt.Errorf("the class scores do not depend on layer %s", layer)
 	}
 	s := t.Shapes[layer]
 	plane := places.H * places.W
 	if min(plane, places.Channels, places.Before+1) < 1 || places.Index(places.Channels-1, plane-1) >= s.Len() {
-		return nil, fmt.Errorf("deconv: layer %s is %v, which has no places %+v", layer, s, places)
+		return nil, fmt.Errorf("layer %s is %v, which has no places %+v", layer, s, places)
 	}
 	value := maps.Data[image*s.Len():][:s.Len()]
 	cam := make([]float32, plane)

@@ -104,9 +104,9 @@ func TestErrors(t *testing.T) {
 		unit  model.Unit
 		want  string
 	}{
-		{2, model.Unit{Layer: "relu1"}, "deconv: image 2 of a batch of 2"},
-		{0, model.Unit{Layer: "relu9"}, `deconv: no layer "relu9": did you mean relu1, relu2, relu3?`},
-		{0, model.Unit{Layer: "relu1", Channel: 8}, "deconv: unit relu1:8:0:0 is outside layer relu1, which is 8x28x28"},
+		{2, model.Unit{Layer: "relu1"}, "image 2 of a batch of 2"},
+		{0, model.Unit{Layer: "relu9"}, `no layer "relu9": did you mean relu1, relu2, relu3?`},
+		{0, model.Unit{Layer: "relu1", Channel: 8}, "unit relu1:8:0:0 is outside layer relu1, which is 8x28x28"},
 	} {
 		if _, err := p.Project(trace, e.image, e.unit); fmt.Sprint(err) != e.want {
 			t.Errorf("got  %v\nwant %s", err, e.want)
@@ -121,11 +121,11 @@ func TestErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Project(lean, 0, model.Unit{Layer: "relu2"}); fmt.Sprint(err) != "deconv: layer pool1: the trace does not hold its switches" {
+	if _, err := p.Project(lean, 0, model.Unit{Layer: "relu2"}); fmt.Sprint(err) != "layer pool1: the trace does not hold its switches" {
 		t.Error(err)
 	}
 	other := viztest.Golden(t, "resnet_tiny")
-	if _, err := deconv.New(engine, other.Net, deconv.Paper).Project(trace, 0, model.Unit{Layer: "relu1"}); fmt.Sprint(err) != "deconv: the trace is of another network" {
+	if _, err := deconv.New(engine, other.Net, deconv.Paper).Project(trace, 0, model.Unit{Layer: "relu1"}); fmt.Sprint(err) != "the trace is of another network" {
 		t.Error(err)
 	}
 }

@@ -48,10 +48,10 @@ func Watch(ctx context.Context, engine *model.Engine, net *model.Network, images
 		before = append(before, at)
 	}
 	if len(features) == 0 {
-		return nil, fmt.Errorf("experiments: the network has no convolution layers")
+		return nil, fmt.Errorf("the network has no convolution layers")
 	}
 	if images.Len() == 0 {
-		return nil, fmt.Errorf("experiments: no images")
+		return nil, fmt.Errorf("no images")
 	}
 	plan, err := engine.Compile(net, model.Keep{Layers: append(append([]string{}, features...), before...)})
 	if err != nil {

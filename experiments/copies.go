@@ -35,7 +35,7 @@ const copySide = 16
 // second is at most |a-Pa||b-Pb| = sqrt((1-|Pa|²)(1-|Pb|²)).
 func Copies(ctx context.Context, engine *model.Engine, h, w int, images, seen Images, threshold float64, progress func(done, total int)) ([]Copy, error) {
 	if !(threshold > 0 && threshold <= 1) {
-		return nil, fmt.Errorf("experiments: copies from a correlation of %g on, want more than 0 and at most 1", threshold)
+		return nil, fmt.Errorf("copies from a correlation of %g on, want more than 0 and at most 1", threshold)
 	}
 	const chunk, slack = 256, 1e-5
 	rows, cols := min(h, copySide), min(w, copySide)

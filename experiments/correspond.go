@@ -70,23 +70,23 @@ type Correspondence struct {
 func Correspond(ctx context.Context, engine *model.Engine, net *model.Network, x *tensor.Tensor, parts []Part, o CorrespondOptions) ([]Correspondence, error) {
 	n := x.Shape[0]
 	if n < 3 {
-		return nil, fmt.Errorf("experiments: correspondence of %d images, want at least 3", n)
+		return nil, fmt.Errorf("correspondence of %d images, want at least 3", n)
 	}
 	in := net.Input
 	bounds := image.Rect(0, 0, in.W, in.H)
 	if len(parts) == 0 {
-		return nil, fmt.Errorf("experiments: no parts to mask")
+		return nil, fmt.Errorf("no parts to mask")
 	}
 	for _, p := range parts {
 		if slices.Contains([]string{AllParts, Random, RandomSame}, p.Name) {
-			return nil, fmt.Errorf("experiments: a part is called %q, as what it is compared with", p.Name)
+			return nil, fmt.Errorf("a part is called %q, as what it is compared with", p.Name)
 		}
 		if len(p.Boxes) != n {
-			return nil, fmt.Errorf("experiments: part %s: boxes for %d images, want %d", p.Name, len(p.Boxes), n)
+			return nil, fmt.Errorf("part %s: boxes for %d images, want %d", p.Name, len(p.Boxes), n)
 		}
 		for i, b := range p.Boxes {
 			if b.Empty() || !b.In(bounds) {
-				return nil, fmt.Errorf("experiments: part %s: box %v of image %d is not inside %v", p.Name, b, i, bounds)
+				return nil, fmt.Errorf("part %s: box %v of image %d is not inside %v", p.Name, b, i, bounds)
 			}
 		}
 	}
@@ -97,7 +97,7 @@ func Correspond(ctx context.Context, engine *model.Engine, net *model.Network, x
 		}
 		last, err := net.LastFeatures()
 		if err != nil {
-			return nil, fmt.Errorf("experiments: %w", err)
+			return nil, fmt.Errorf("%w", err)
 		}
 		o.Layers = []string{last, top}
 	}

@@ -72,7 +72,7 @@ type FilterDiagnosis struct {
 func Diagnose(net *model.Network, peak map[string][]float32) ([]FilterDiagnosis, error) {
 	convs := net.ConvLayers()
 	if len(convs) == 0 {
-		return nil, fmt.Errorf("experiments: network %s has no convolution layers", net.Name)
+		return nil, fmt.Errorf("network %s has no convolution layers", net.Name)
 	}
 	var out []FilterDiagnosis
 	for i := range net.Nodes {

@@ -33,10 +33,10 @@ type EvolveOptions struct {
 // projected down. The result is [layer][map chosen].
 func Evolve(ctx context.Context, engine *model.Engine, net *model.Network, images Images, o EvolveOptions) ([][]Cell, error) {
 	if images.Len() == 0 {
-		return nil, fmt.Errorf("experiments: no images")
+		return nil, fmt.Errorf("no images")
 	}
 	if len(o.Layers) == 0 || len(o.Maps) != len(o.Layers) {
-		return nil, fmt.Errorf("experiments: maps of %d layers, want of %d", len(o.Maps), len(o.Layers))
+		return nil, fmt.Errorf("maps of %d layers, want of %d", len(o.Maps), len(o.Layers))
 	}
 	shapes, err := net.Shapes()
 	if err != nil {
@@ -45,11 +45,11 @@ func Evolve(ctx context.Context, engine *model.Engine, net *model.Network, image
 	for l, layer := range o.Layers {
 		for _, m := range o.Maps[l] {
 			if s, ok := shapes[layer]; ok && (m < 0 || m >= s.C) { // Collect names layers that are not there
-				return nil, fmt.Errorf("experiments: layer %s has %d maps, there is no %d", layer, s.C, m)
+				return nil, fmt.Errorf("layer %s has %d maps, there is no %d", layer, s.C, m)
 			}
 		}
 		if o.Before != nil && (len(o.Before) != len(o.Layers) || len(o.Before[l]) != len(o.Maps[l])) {
-			return nil, fmt.Errorf("experiments: the column before is of other layers or maps")
+			return nil, fmt.Errorf("the column before is of other layers or maps")
 		}
 	}
 	index, err := features.Collect(ctx, engine, net, images, features.Options{Layers: o.Layers, Top: 1, Progress: o.Progress})

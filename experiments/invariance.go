@@ -119,7 +119,7 @@ func (t Transform) Amounts(h, w, n int) []float64 {
 func (t Transform) Apply(net *model.Network, dst, src []float32, amount float64) error {
 	in := net.Input
 	if len(dst) != in.Shape().Len() || len(src) != len(dst) {
-		return fmt.Errorf("experiments: an image of %d values, want %v", len(src), in.Shape())
+		return fmt.Errorf("an image of %d values, want %v", len(src), in.Shape())
 	}
 	plane := in.H * in.W
 	fill := net.Preprocess.MeanFill(in)
@@ -131,7 +131,7 @@ func (t Transform) Apply(net *model.Network, dst, src []float32, amount float64)
 		warp(dst, src, in, fill, func(y, x float64) (float64, float64) { return y, x - amount })
 	case Scale:
 		if !(amount > 0) {
-			return fmt.Errorf("experiments: scale %g, want more than 0", amount)
+			return fmt.Errorf("scale %g, want more than 0", amount)
 		}
 		warp(dst, src, in, fill, func(y, x float64) (float64, float64) { return cy + (y-cy)/amount, cx + (x-cx)/amount })
 	case Rotate:
@@ -165,7 +165,7 @@ func (t Transform) Apply(net *model.Network, dst, src []float32, amount float64)
 	case Blur:
 		blur(dst, src, in, amount)
 	default:
-		return fmt.Errorf("experiments: no transform %q", t)
+		return fmt.Errorf("no transform %q", t)
 	}
 	return nil
 }
@@ -301,7 +301,7 @@ func Top(net *model.Network) (string, error) {
 }
 
 func noClassifier(net *model.Network) error {
-	return fmt.Errorf("experiments: network %s is no classifier: it has no node with class scores", net.Name)
+	return fmt.Errorf("network %s is no classifier: it has no node with class scores", net.Name)
 }
 
 // Invariance changes the image x, [1, C, H, W], step by step and measures what
@@ -321,7 +321,7 @@ func Invariance(ctx context.Context, engine *model.Engine, net *model.Network, x
 		}
 		convs := net.ConvLayers()
 		if len(convs) == 0 {
-			return nil, fmt.Errorf("experiments: the network has no convolution layers: name some")
+			return nil, fmt.Errorf("the network has no convolution layers: name some")
 		}
 		o.Layers = []string{convs[0], top}
 	}
@@ -331,14 +331,14 @@ func Invariance(ctx context.Context, engine *model.Engine, net *model.Network, x
 	}
 	reading, err := net.Reading()
 	if err != nil {
-		return nil, fmt.Errorf("experiments: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if err := reading.Check(model.Target{Class: class}); err != nil {
-		return nil, fmt.Errorf("experiments: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	scores := reading.Shape.Len()
 	if len(x.Shape) != 4 || x.Shape[0] != 1 {
-		return nil, fmt.Errorf("experiments: the input is %v, want one image [1, %d, %d, %d]", x.Shape, net.Input.C, net.Input.H, net.Input.W)
+		return nil, fmt.Errorf("the input is %v, want one image [1, %d, %d, %d]", x.Shape, net.Input.C, net.Input.H, net.Input.W)
 	}
 	plan, err := engine.Compile(net, model.Keep{Layers: append([]string{net.Logits}, o.Layers...)})
 	if err != nil {

@@ -34,11 +34,11 @@ func Solvers() []string { return []string{"svm", "softmax"} }
 func Fit(ctx context.Context, engine *model.Engine, solver string, x []float32, labels []int, classes int, lambda float64) (*Linear, error) {
 	n := len(labels)
 	if n == 0 || len(x)%n != 0 || classes < 2 || !slices.Contains(Solvers(), solver) || !(lambda > 0) {
-		return nil, fmt.Errorf("experiments: cannot fit %s on %d values for %d vectors of %d classes with lambda %g", solver, len(x), n, classes, lambda)
+		return nil, fmt.Errorf("cannot fit %s on %d values for %d vectors of %d classes with lambda %g", solver, len(x), n, classes, lambda)
 	}
 	for i, l := range labels {
 		if l < 0 || l >= classes {
-			return nil, fmt.Errorf("experiments: vector %d has label %d of %d classes", i, l, classes)
+			return nil, fmt.Errorf("vector %d has label %d of %d classes", i, l, classes)
 		}
 	}
 	dim := len(x) / n
@@ -130,11 +130,11 @@ func Fit(ctx context.Context, engine *model.Engine, solver string, x []float32, 
 	// The arithmetic is float32, so near the minimum a line search may find no
 	// better point: it is there.
 	if result == nil || err != nil && !errors.Is(err, optimize.ErrLinesearcherFailure) && result.Location.X == nil {
-		return nil, fmt.Errorf("experiments: fitting %s: %w", solver, err)
+		return nil, fmt.Errorf("fitting %s: %w", solver, err)
 	}
 	m.Loss, m.Iterations = both(result.X, nil), result.MajorIterations
 	if m.Loss != m.Loss {
-		return nil, fmt.Errorf("experiments: fitting %s: the features are not finite", solver)
+		return nil, fmt.Errorf("fitting %s: the features are not finite", solver)
 	}
 	return m, nil
 }

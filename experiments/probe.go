@@ -147,7 +147,7 @@ func Folds(trainLabels, testLabels []int, classes, n, train, test int, seed uint
 		rng := rand.New(rand.NewPCG(seed, uint64(f)))
 		for c := range classes {
 			if len(from[c]) < train {
-				return nil, fmt.Errorf("experiments: class %d has %d training images, want %d", c, len(from[c]), train)
+				return nil, fmt.Errorf("class %d has %d training images, want %d", c, len(from[c]), train)
 			}
 			for _, i := range rng.Perm(len(from[c]))[:train] {
 				folds[f].Train = append(folds[f].Train, from[c][i])
@@ -158,7 +158,7 @@ func Folds(trainLabels, testLabels []int, classes, n, train, test int, seed uint
 			}
 		}
 		if len(folds[f].Test) == 0 {
-			return nil, fmt.Errorf("experiments: no test images")
+			return nil, fmt.Errorf("no test images")
 		}
 	}
 	return folds, nil

@@ -194,10 +194,10 @@ func Collect(ctx context.Context, engine *model.Engine, net *model.Network, imag
 		o.To = images.Len()
 	}
 	if len(o.Layers) == 0 {
-		return nil, fmt.Errorf("features: the network has no convolution layers")
+		return nil, fmt.Errorf("the network has no convolution layers")
 	}
 	if o.From < 0 || o.From > o.To || o.To > images.Len() {
-		return nil, fmt.Errorf("features: images %d to %d of %d", o.From, o.To, images.Len())
+		return nil, fmt.Errorf("images %d to %d of %d", o.From, o.To, images.Len())
 	}
 	plan := o.Plan
 	if plan == nil {
@@ -206,7 +206,7 @@ func Collect(ctx context.Context, engine *model.Engine, net *model.Network, imag
 			return nil, err
 		}
 	} else if plan.Net() != net {
-		return nil, fmt.Errorf("features: the plan is of another network")
+		return nil, fmt.Errorf("the plan is of another network")
 	}
 	if o.Batch <= 0 {
 		o.Batch = plan.Batch(batchBytes, 32)
@@ -217,7 +217,7 @@ func Collect(ctx context.Context, engine *model.Engine, net *model.Network, imag
 	} else if index == nil {
 		index = fresh
 	} else if err := index.same(fresh); err != nil {
-		return nil, fmt.Errorf("features: cannot resume: %w", err)
+		return nil, fmt.Errorf("cannot resume: %w", err)
 	}
 	s := &scan{engine: engine, plan: plan, index: index, images: images, o: o, left: index.missing(o.From, o.To), size: net.Input.Shape().Len()}
 	if err := s.run(ctx); err != nil && ctx.Err() == nil {
@@ -237,7 +237,7 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*model.Plan, 
 	}
 	plan, err := engine.Compile(net, model.Keep{Layers: o.Layers, Fast: o.Fast})
 	if err != nil {
-		return nil, fmt.Errorf("features: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	return plan, nil
 }
@@ -456,7 +456,7 @@ func (s *scan) offer(l *Layer, t *model.Trace, numbers []int) error {
 			for i, number := range numbers {
 				m := sums[i*maps+c]
 				if !finite(m.Sum) || !finite(m.Squares) || !finite(m.Max) {
-					errs[task] = fmt.Errorf("features: image %d: layer %s: map %d is %s", number, l.Name, c, wrong(v[(i*maps+c)*plane:][:plane]))
+					errs[task] = fmt.Errorf("image %d: layer %s: map %d is %s", number, l.Name, c, wrong(v[(i*maps+c)*plane:][:plane]))
 					return
 				}
 				stats.Images++

@@ -36,13 +36,13 @@ type fileHeader struct {
 func (x *Index) Write(w io.Writer) error {
 	body, err := json.Marshal(x)
 	if err != nil {
-		return fmt.Errorf("features: %w", err)
+		return fmt.Errorf("%w", err)
 	}
 	body = append(body, '\n')
 	sum := sha256.Sum256(body)
 	head, err := json.Marshal(fileHeader{fileFormat, fileVersion, hex.EncodeToString(sum[:])})
 	if err != nil {
-		return fmt.Errorf("features: %w", err)
+		return fmt.Errorf("%w", err)
 	}
 	if _, err := w.Write(append(head, '\n')); err != nil {
 		return err
@@ -57,33 +57,33 @@ func Read(r io.Reader) (*Index, error) {
 	in := bufio.NewReaderSize(r, 4096)
 	line, err := in.ReadSlice('\n')
 	if err != nil && err != io.EOF && !errors.Is(err, bufio.ErrBufferFull) {
-		return nil, fmt.Errorf("features: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	var head fileHeader
 	if json.Unmarshal(line, &head) != nil || head.Format != fileFormat {
-		return nil, fmt.Errorf("features: not an index of features")
+		return nil, fmt.Errorf("not an index of features")
 	}
 	if head.Version != fileVersion {
-		return nil, fmt.Errorf("features: index of version %d, want %d", head.Version, fileVersion)
+		return nil, fmt.Errorf("index of version %d, want %d", head.Version, fileVersion)
 	}
 	body, err := io.ReadAll(io.LimitReader(in, maxFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("features: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if len(body) > maxFile {
-		return nil, fmt.Errorf("features: the index is larger than %d bytes", maxFile)
+		return nil, fmt.Errorf("the index is larger than %d bytes", maxFile)
 	}
 	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != head.SHA256 {
-		return nil, fmt.Errorf("features: the index is damaged: its checksum is not the one it was written with")
+		return nil, fmt.Errorf("the index is damaged: its checksum is not the one it was written with")
 	}
 	x := new(Index)
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(x); err != nil {
-		return nil, fmt.Errorf("features: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if err := x.check(); err != nil {
-		return nil, fmt.Errorf("features: the index makes no sense: %w", err)
+		return nil, fmt.Errorf("the index makes no sense: %w", err)
 	}
 	return x, nil
 }
@@ -169,7 +169,7 @@ func speed(batch int) string {
 // them. Merging the parts of a whole, in any order, gives its index.
 func Merge(parts ...*Index) (*Index, error) {
 	if len(parts) == 0 {
-		return nil, fmt.Errorf("features: nothing to merge")
+		return nil, fmt.Errorf("nothing to merge")
 	}
 	first := parts[0]
 	out := &Index{Model: first.Model, Kernel: first.Kernel, Images: first.Images, TopK: first.TopK, Fast: first.Fast,
@@ -184,15 +184,15 @@ func Merge(parts ...*Index) (*Index, error) {
 	names := map[int]Named{}
 	for i, p := range parts {
 		if err := p.same(first); err != nil {
-			return nil, fmt.Errorf("features: part %d: %w", i+1, err)
+			return nil, fmt.Errorf("part %d: %w", i+1, err)
 		}
 		if !equalSource(p.Source, first.Source) {
-			return nil, fmt.Errorf("features: part %d: the images come from elsewhere than those of part 1", i+1)
+			return nil, fmt.Errorf("part %d: the images come from elsewhere than those of part 1", i+1)
 		}
 		for _, r := range p.Done {
 			for _, have := range out.Done {
 				if r.From < have.To && have.From < r.To {
-					return nil, fmt.Errorf("features: part %d: images %d to %d are in an earlier part too", i+1, max(r.From, have.From), min(r.To, have.To)-1)
+					return nil, fmt.Errorf("part %d: images %d to %d are in an earlier part too", i+1, max(r.From, have.From), min(r.To, have.To)-1)
 				}
 			}
 		}

@@ -68,7 +68,7 @@ func TestNaN(t *testing.T) {
 	in := c.Net.Input
 	src := bytesSource{make([]int32, 2*in.C*in.H*in.W), in.C * in.H * in.W, float32(math.NaN())}
 	_, err := features.Collect(context.Background(), engine, c.Net, src, features.Options{Layers: []string{"conv1"}})
-	if err == nil || err.Error() != "features: image 0: layer conv1: map 0 is NaN" {
+	if err == nil || err.Error() != "image 0: layer conv1: map 0 is NaN" {
 		t.Error(err)
 	}
 }

@@ -309,7 +309,7 @@ func TestRefused(t *testing.T) {
 	if _, err := features.Collect(ctx, engine, other, noise{4, 0}, features.Options{Resume: x}); err == nil || !strings.Contains(err.Error(), "cannot resume: the index is of model "+x.Model) {
 		t.Error(err)
 	}
-	if _, err := features.Merge(x, x); err == nil || err.Error() != "features: part 2: images 0 to 1 are in an earlier part too" {
+	if _, err := features.Merge(x, x); err == nil || err.Error() != "part 2: images 0 to 1 are in an earlier part too" {
 		t.Error(err)
 	}
 	if _, err := features.Collect(ctx, engine, other, noise{4, 2}, features.Options{}); err == nil || err.Error() != "image 1 is broken" {

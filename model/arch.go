@@ -46,19 +46,19 @@ func Inits() []string { return []string{"he", "truncated"} }
 //	        by row, and a dense layer on its last state ([course], part 2)
 func Build(arch string, o ArchOptions) (*Network, error) {
 	if len(o.Classes) < 2 {
-		return nil, fmt.Errorf("model: %d classes, want at least 2", len(o.Classes))
+		return nil, fmt.Errorf("%d classes, want at least 2", len(o.Classes))
 	}
 	if o.Width == 0 {
 		o.Width = 1
 	}
 	if !(o.Width > 0 && o.Width <= 64) || !(o.Keep >= 0 && o.Keep <= 1) {
-		return nil, fmt.Errorf("model: width %g and keep rate %g, want 0 < width <= 64 and 0 < keep <= 1", o.Width, o.Keep)
+		return nil, fmt.Errorf("width %g and keep rate %g, want 0 < width <= 64 and 0 < keep <= 1", o.Width, o.Keep)
 	}
 	if o.Init == "" {
 		o.Init = "he"
 	}
 	if !slices.Contains(Inits(), o.Init) {
-		return nil, fmt.Errorf("model: %w", &UnknownName{What: "way to start weights", Name: o.Init, Nearest: nearest(o.Init, Inits())})
+		return nil, fmt.Errorf("%w", &UnknownName{What: "way to start weights", Name: o.Init, Nearest: nearest(o.Init, Inits())})
 	}
 	if o.Input.Name == "" {
 		o.Input.Name = "input"
@@ -103,7 +103,7 @@ func Build(arch string, o ArchOptions) (*Network, error) {
 		b.dense("fc", len(o.Classes))
 		b.net.Logits = "fc"
 	default:
-		return nil, fmt.Errorf("model: %w", &UnknownName{What: "architecture", Name: arch, Nearest: nearest(arch, Arches())})
+		return nil, fmt.Errorf("%w", &UnknownName{What: "architecture", Name: arch, Nearest: nearest(arch, Arches())})
 	}
 	b.add("prob", &Softmax{})
 	if b.err != nil {
@@ -132,7 +132,7 @@ func (b *builder) add(name string, l Layer) {
 	}
 	s, err := outShape(l, []Shape{b.shape})
 	if err != nil {
-		b.err = fmt.Errorf("model: layer %s: %w (input images of %v are too small for %s?)", name, err, b.net.Input.Shape(), b.net.Name)
+		b.err = fmt.Errorf("layer %s: %w (input images of %v are too small for %s?)", name, err, b.net.Input.Shape(), b.net.Name)
 		return
 	}
 	b.net.Nodes = append(b.net.Nodes, Node{Name: name, Inputs: []string{b.last}, Layer: l})
@@ -205,7 +205,7 @@ func (b *builder) pool(i int) {
 
 func (b *builder) dense(name string, out int) {
 	if b.err == nil && (out < 1 || out > 1<<20 || !fits(out, b.shape.C)) {
-		b.err = fmt.Errorf("model: layer %s: %d outputs", name, out)
+		b.err = fmt.Errorf("layer %s: %d outputs", name, out)
 	}
 	if b.err != nil {
 		return

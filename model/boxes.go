@@ -108,7 +108,7 @@ func (net *Network) ReceptiveBox(name string, b Box) (Box, error) {
 // what Shapes returned. Values that do not matter are absent.
 func (net *Network) TopDownBoxes(shapes map[string]Shape, name string, b Box) (map[string]Box, error) {
 	if _, ok := shapes[name]; !ok {
-		return nil, fmt.Errorf("model: no layer %q", name)
+		return nil, fmt.Errorf("no layer %q", name)
 	}
 	boxes := map[string]Box{name: b.Intersect(shapes[name].Box())}
 	for i := len(net.Nodes) - 1; i >= 0; i-- {
@@ -120,7 +120,7 @@ func (net *Network) TopDownBoxes(shapes map[string]Shape, name string, b Box) (m
 		for _, in := range n.Inputs {
 			need, err := InputBox(n.Layer, shapes[in], out)
 			if err != nil {
-				return nil, fmt.Errorf("model: layer %s: %w", n.Name, err)
+				return nil, fmt.Errorf("layer %s: %w", n.Name, err)
 			}
 			boxes[in] = boxes[in].Union(need)
 		}
@@ -139,7 +139,7 @@ func (net *Network) BottomUpBoxes(shapes map[string]Shape, b Box) (map[string]Bo
 		for _, in := range n.Inputs {
 			c, err := OutputBox(n.Layer, shapes[in], shapes[n.Name], boxes[in])
 			if err != nil {
-				return nil, fmt.Errorf("model: layer %s: %w", n.Name, err)
+				return nil, fmt.Errorf("layer %s: %w", n.Name, err)
 			}
 			out = out.Union(c)
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -74,7 +73,7 @@ type State struct {
 func Save(path string, net *Network, state *State) error {
 	err := imageio.WriteFile(path, func(w io.Writer) error { return write(w, net, state) })
 	if err != nil {
-		return fmt.Errorf("model: %w", err)
+		return fmt.Errorf("%w", err)
 	}
 	return nil
 }
@@ -93,19 +92,19 @@ func LoadState(path string) (*Network, *State, error) { return load(path, true) 
 func load(path string, withState bool) (*Network, *State, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("model: %w", err)
+		return nil, nil, fmt.Errorf("%w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, nil, fmt.Errorf("model: %w", err)
+		return nil, nil, fmt.Errorf("%w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("model: %s: not a plain file", path)
+		return nil, nil, fmt.Errorf("%s: not a plain file", path)
 	}
 	net, state, err := read(f, info.Size(), withState)
 	if err != nil {
-		return nil, nil, fmt.Errorf("model: %s: %w", path, err)
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return net, state, nil
 }
@@ -113,7 +112,7 @@ func load(path string, withState bool) (*Network, *State, error) {
 // Write writes a checkpoint; state may be nil. Neither may change meanwhile.
 func Write(w io.Writer, net *Network, state *State) error {
 	if err := write(w, net, state); err != nil {
-		return fmt.Errorf("model: %w", err)
+		return fmt.Errorf("%w", err)
 	}
 	return nil
 }
@@ -124,7 +123,7 @@ func Write(w io.Writer, net *Network, state *State) error {
 func Read(r io.ReaderAt, size int64) (*Network, *State, error) {
 	net, state, err := read(r, size, true)
 	if err != nil {
-		return nil, nil, fmt.Errorf("model: %w", err)
+		return nil, nil, fmt.Errorf("%w", err)
 	}
 	return net, state, nil
 }
@@ -156,7 +155,7 @@ func write(w io.Writer, net *Network, state *State) error {
 	if len(net.Classes) > 0 {
 		classes, err := encodeJSON(net.Classes)
 		if err != nil {
-			return fmt.Errorf("classes: %w", err)
+			return fmt.Errorf("%w", err)
 		}
 		add(keyClasses, classes)
 	}
@@ -272,7 +271,7 @@ func read(r io.ReaderAt, size int64, withState bool) (*Network, *State, error) {
 // check is net.Check without the package's prefix, which the callers here add.
 func check(net *Network) error {
 	if err := net.Check(); err != nil {
-		return errors.New(strings.TrimPrefix(err.Error(), "model: "))
+		return err
 	}
 	return nil
 }

@@ -426,23 +426,23 @@ func TestWriteRefuses(t *testing.T) {
 		change func(*Network, *State)
 		want   string
 	}{
-		"check":           {func(n *Network, s *State) { n.Logits = "z" }, `model: logits node "z" is not in the network`},
-		"weights":         {func(n *Network, s *State) { conv(n).Weight.Data = nil }, `model: tensor c.weight: shape [1 1 2 2] does not hold 0 values`},
-		"NaN":             {func(n *Network, s *State) { n.Nodes[0].Layer = &LeakyReLU{Alpha: float32(math.NaN())} }, "model: layer c: alpha is not a number"},
-		"NaN preprocess":  {func(n *Network, s *State) { n.Preprocess.Scale = float32(math.NaN()) }, "model: preprocessing: json: unsupported value: NaN"},
-		"large attribute": {func(n *Network, s *State) { n.Nodes[0].Layer = &LRN{Size: 1<<30 + 1} }, "model: layer c: size is 1073741825, want at most 1073741824"},
-		"name":            {func(n *Network, s *State) { n.Nodes[0].Name = "\xff" }, `model: layer "\xff": the name is not UTF-8`},
-		"state name":      {func(n *Network, s *State) { s.Tensors["\xff"] = ramp() }, `model: tensor "train/\xff": the name is not UTF-8`},
-		"nil tensor":      {func(n *Network, s *State) { s.Tensors["m"] = nil }, `model: tensor train/m: nil`},
-		"negative size":   {func(n *Network, s *State) { s.Tensors["m"] = &tensor.Tensor{Shape: []int{-1, -1}, Data: []float32{1}} }, `model: tensor train/m: shape [-1 -1] does not hold 1 values`},
-		"dimensions":      {func(n *Network, s *State) { s.Tensors["m"] = ramp(1, 1, 1, 1, 1, 1, 1, 1, 1) }, `model: tensor train/m: 9 dimensions, want at most 8`},
-		"step":            {func(n *Network, s *State) { s.Step = -1 }, `model: training state is at step -1`},
-		"broken JSON":     {func(n *Network, s *State) { s.JSON = json.RawMessage("{") }, `model: training state: unexpected end of JSON input`},
-		"duplicate key":   {func(n *Network, s *State) { s.JSON = json.RawMessage(`{"a":1,"a":2}`) }, `model: training state: byte 30: key "a" is given twice`},
+		"check":           {func(n *Network, s *State) { n.Logits = "z" }, `logits node "z" is not in the network`},
+		"weights":         {func(n *Network, s *State) { conv(n).Weight.Data = nil }, `tensor c.weight: shape [1 1 2 2] does not hold 0 values`},
+		"NaN":             {func(n *Network, s *State) { n.Nodes[0].Layer = &LeakyReLU{Alpha: float32(math.NaN())} }, "layer c: alpha is not a number"},
+		"NaN preprocess":  {func(n *Network, s *State) { n.Preprocess.Scale = float32(math.NaN()) }, "preprocessing: json: unsupported value: NaN"},
+		"large attribute": {func(n *Network, s *State) { n.Nodes[0].Layer = &LRN{Size: 1<<30 + 1} }, "layer c: size is 1073741825, want at most 1073741824"},
+		"name":            {func(n *Network, s *State) { n.Nodes[0].Name = "\xff" }, `layer "\xff": the name is not UTF-8`},
+		"state name":      {func(n *Network, s *State) { s.Tensors["\xff"] = ramp() }, `tensor "train/\xff": the name is not UTF-8`},
+		"nil tensor":      {func(n *Network, s *State) { s.Tensors["m"] = nil }, `tensor train/m: nil`},
+		"negative size":   {func(n *Network, s *State) { s.Tensors["m"] = &tensor.Tensor{Shape: []int{-1, -1}, Data: []float32{1}} }, `tensor train/m: shape [-1 -1] does not hold 1 values`},
+		"dimensions":      {func(n *Network, s *State) { s.Tensors["m"] = ramp(1, 1, 1, 1, 1, 1, 1, 1, 1) }, `tensor train/m: 9 dimensions, want at most 8`},
+		"step":            {func(n *Network, s *State) { s.Step = -1 }, `training state is at step -1`},
+		"broken JSON":     {func(n *Network, s *State) { s.JSON = json.RawMessage("{") }, `training state: unexpected end of JSON input`},
+		"duplicate key":   {func(n *Network, s *State) { s.JSON = json.RawMessage(`{"a":1,"a":2}`) }, `training state: byte 30: key "a" is given twice`},
 		"deep JSON": {func(n *Network, s *State) {
 			s.JSON = json.RawMessage(strings.Repeat("[", 100) + strings.Repeat("]", 100))
-		}, `model: training state: byte 85: nested more than 64 deep`},
-		"same name":        {func(n *Network, s *State) { n.Nodes[0].Name = "train/m"; s.Tensors["m.weight"] = ramp() }, `model: tensor train/m.weight: the name is taken twice`},
+		}, `training state: byte 85: nested more than 64 deep`},
+		"same name":        {func(n *Network, s *State) { n.Nodes[0].Name = "train/m"; s.Tensors["m.weight"] = ramp() }, `tensor train/m.weight: the name is taken twice`},
 		"too large header": {func(n *Network, s *State) { n.Classes = []string{strings.Repeat("x", maxHeader)} }, "header takes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -470,7 +470,7 @@ func (w *limited) Write(b []byte) (int, error) {
 func TestWriteReportsErrors(t *testing.T) {
 	size := len(encode(t, everyKind(), someState()))
 	for n := 0; n < size; n += 16 {
-		if err := Write(&limited{n}, everyKind(), someState()); err == nil || err.Error() != "model: the disk is full" {
+		if err := Write(&limited{n}, everyKind(), someState()); err == nil || err.Error() != "the disk is full" {
 			t.Fatalf("disk of %d bytes: %v", n, err)
 		}
 	}
@@ -522,14 +522,14 @@ func TestLoadNamesTheFile(t *testing.T) {
 	if _, err := Load(filepath.Join(dir, "no.bin")); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "no.bin") {
 		t.Errorf("no file: %v", err)
 	}
-	if _, err := Load(dir); err == nil || err.Error() != "model: "+dir+": not a plain file" {
+	if _, err := Load(dir); err == nil || err.Error() != dir+": not a plain file" {
 		t.Errorf("a folder: %v", err)
 	}
 	path := filepath.Join(dir, "x")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(path); err == nil || err.Error() != "model: "+path+": the file is empty" {
+	if _, err := Load(path); err == nil || err.Error() != path+": the file is empty" {
 		t.Errorf("an empty file: %v", err)
 	}
 }
@@ -755,7 +755,7 @@ func TestReadHostile(t *testing.T) {
 				}
 			case err == nil:
 				t.Errorf("no error, want %s", tt.want)
-			case !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error()[1:], "model: "):
+			case !strings.Contains(err.Error(), tt.want):
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 			if n := after.TotalAlloc - before.TotalAlloc; n > uint64(20*len(bad)+1<<16) {
@@ -769,7 +769,7 @@ func TestReadHostile(t *testing.T) {
 func TestReadRefusesTrainingStateInBetween(t *testing.T) {
 	bad := edit(t, encode(t, tiny(), nil), `"c.bias":{`, `"train/m":{`, `[\"weight\",\"bias\"]`, `[\"weight\"]`,
 		`"viz.format":"1"`, `"viz.state":"{\"step\":1}","viz.state.crc32":"00000000","viz.format":"1"`)
-	if _, _, err := decode(bad); err == nil || err.Error() != "model: tensor c.weight: lies behind the training state, want it before" {
+	if _, _, err := decode(bad); err == nil || err.Error() != "tensor c.weight: lies behind the training state, want it before" {
 		t.Error(err)
 	}
 }
@@ -822,18 +822,18 @@ func TestReadOtherFiles(t *testing.T) {
 		return string(binary.LittleEndian.AppendUint64(nil, n)) + text
 	}
 	for _, tt := range []struct{ name, file, want string }{
-		{"empty", "", "model: the file is empty"},
-		{"one byte", "x", "model: not a checkpoint: the file has only 1 bytes"},
-		{"PNG", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "model: not a checkpoint: it looks like a PNG picture"},
-		{"ONNX", "\x08\x07\x12\x07pytorch\x1a\x051.7", "model: not a checkpoint: it looks like an ONNX model"},
-		{"zip", "PK\x03\x04\x00\x00\x00\x00\x00\x00", "model: not a checkpoint: it looks like a zip archive (PyTorch's .pt?): viz import --arch takes it, or export the network to ONNX"},
-		{"text", "hello, world", `model: not a checkpoint: it begins with "hello, w"`},
-		{"long header", length(1<<40, `{"a":1}`), "model: the header claims 1099511627776 bytes, want at most 16777216: the file is damaged or no checkpoint"},
-		{"longest header", length(1<<64-1, `{"a":1}`), `model: not a checkpoint: it begins with`},
-		{"header of nothing", length(2, `{}`), "model: a safetensors file, but not a viz checkpoint: no viz.network in its metadata"},
-		{"header of 1", length(1, `{}`), `model: not a checkpoint`},
-		{"safetensors of PyTorch", length(76, `{"__metadata__":{"format":"pt"},"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}`[:76]), "model: header is damaged or no safetensors: byte 76: a string does not end"},
-		{"truncated header", length(100, `{"a":1}`), "model: truncated: the header ends at byte 108, the file at 15"},
+		{"empty", "", "the file is empty"},
+		{"one byte", "x", "not a checkpoint: the file has only 1 bytes"},
+		{"PNG", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "not a checkpoint: it looks like a PNG picture"},
+		{"ONNX", "\x08\x07\x12\x07pytorch\x1a\x051.7", "not a checkpoint: it looks like an ONNX model"},
+		{"zip", "PK\x03\x04\x00\x00\x00\x00\x00\x00", "not a checkpoint: it looks like a zip archive (PyTorch's .pt?): viz import --arch takes it, or export the network to ONNX"},
+		{"text", "hello, world", `not a checkpoint: it begins with "hello, w"`},
+		{"long header", length(1<<40, `{"a":1}`), "the header claims 1099511627776 bytes, want at most 16777216: the file is damaged or no checkpoint"},
+		{"longest header", length(1<<64-1, `{"a":1}`), `not a checkpoint: it begins with`},
+		{"header of nothing", length(2, `{}`), "a safetensors file, but not a viz checkpoint: no viz.network in its metadata"},
+		{"header of 1", length(1, `{}`), `not a checkpoint`},
+		{"safetensors of PyTorch", length(76, `{"__metadata__":{"format":"pt"},"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}`[:76]), "header is damaged or no safetensors: byte 76: a string does not end"},
+		{"truncated header", length(100, `{"a":1}`), "truncated: the header ends at byte 108, the file at 15"},
 	} {
 		_, _, err := decode([]byte(tt.file))
 		if err == nil || !strings.HasPrefix(err.Error(), tt.want) {

@@ -28,7 +28,7 @@ func (net *Network) Fields(shapes map[string]Shape) (*Fields, error) {
 		node := &net.Nodes[i]
 		k, ok := node.Layer.(kind)
 		if !ok {
-			return nil, fmt.Errorf("model: layer %s: %w", node.Name, unknownKind(node.Layer))
+			return nil, fmt.Errorf("layer %s: %w", node.Name, unknownKind(node.Layer))
 		}
 		f.at[node.Name], f.period[i+1] = i+1, 1
 		for _, name := range node.Inputs {

@@ -294,7 +294,7 @@ func (a *axis) cutTo(size int, o CropOffset) {
 func (p Preprocess) tooSmall(b image.Rectangle, in Input) error {
 	x, y := b.Dx()*maxEnlarge < in.W, b.Dy()*maxEnlarge < in.H
 	if b.Empty() || x && y || (x || y) && p.Mode != FitPad {
-		return fmt.Errorf("model: an image of %dx%d pixels is too small for an input of %dx%d: want at least %dx%d",
+		return fmt.Errorf("an image of %dx%d pixels is too small for an input of %dx%d: want at least %dx%d",
 			b.Dx(), b.Dy(), in.W, in.H, (in.W+maxEnlarge-1)/maxEnlarge, (in.H+maxEnlarge-1)/maxEnlarge)
 	}
 	return nil

@@ -78,7 +78,7 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 	all := keep.Layers == nil
 	for _, name := range keep.Layers {
 		if _, ok := shapes[name]; !ok {
-			return nil, fmt.Errorf("model: %w", &UnknownName{What: "layer", Name: name, Nearest: nearest(name, net.names())})
+			return nil, fmt.Errorf("%w", &UnknownName{What: "layer", Name: name, Nearest: nearest(name, net.names())})
 		}
 		kept[name] = true
 	}
@@ -308,7 +308,7 @@ func (p *Plan) Run(x *tensor.Tensor) (*Trace, error) {
 func (p *Plan) RunInto(t *Trace, x *tensor.Tensor) error {
 	in := p.net.Input
 	if len(x.Shape) != 4 || x.Shape[0] < 1 || x.Shape[1] != in.C || x.Shape[2] != in.H || x.Shape[3] != in.W {
-		return fmt.Errorf("model: input %s is %v, want [N %d %d %d]", in.Name, x.Shape, in.C, in.H, in.W)
+		return fmt.Errorf("input %s is %v, want [N %d %d %d]", in.Name, x.Shape, in.C, in.H, in.W)
 	}
 	n := x.Shape[0]
 	if t.values == nil || t.Net != p.net {
@@ -386,7 +386,7 @@ func (p *Plan) runPart(t *Trace, a *arena, first, n int) error {
 			a.call.srcs = append(a.call.srcs, a.live[v])
 		}
 		if err := s.node.Layer.(kind).forward(&a.call); err != nil {
-			return fmt.Errorf("model: layer %s: %w", s.node.Name, err)
+			return fmt.Errorf("layer %s: %w", s.node.Name, err)
 		}
 	}
 	return nil

@@ -99,7 +99,7 @@ func (b *builder) recurrent(cell string, units int) {
 		return
 	}
 	if units > 1<<14 {
-		b.err = fmt.Errorf("model: %d recurrent units, want at most %d", units, 1<<14)
+		b.err = fmt.Errorf("%d recurrent units, want at most %d", units, 1<<14)
 		return
 	}
 	gates, in := cells[cell].Gates(), b.shape.W

@@ -275,15 +275,15 @@ func (net *Network) Assumed() string {
 func (net *Network) checkScores(shapes map[string]Shape) error {
 	if net.Logits != "" {
 		if _, ok := shapes[net.Logits]; !ok {
-			return fmt.Errorf("model: logits node %q is not in the network", net.Logits)
+			return fmt.Errorf("logits node %q is not in the network", net.Logits)
 		}
 	}
 	if !slices.Contains([]Scores{SoftmaxScores, SigmoidScores, LogitScores, RawScores}, net.Scores) {
-		return fmt.Errorf("model: scores are %q, want softmax, sigmoid, logits or raw", string(net.Scores))
+		return fmt.Errorf("scores are %q, want softmax, sigmoid, logits or raw", string(net.Scores))
 	}
 	for _, o := range net.Outputs {
 		if _, ok := shapes[o.Node]; !ok {
-			return fmt.Errorf("model: output %q is node %q, which is not in the network", o.Name, o.Node)
+			return fmt.Errorf("output %q is node %q, which is not in the network", o.Name, o.Node)
 		}
 	}
 	return nil

@@ -470,13 +470,13 @@ func TestShapeErrors(t *testing.T) {
 		layer model.Layer
 		want  string
 	}{
-		{conv(4, 2, 3, 3), "model: layer it: weights are [4 2 3 3] in 1 groups, the input has 3 channels"},
-		{conv(4, 3, 9, 3), "model: layer it: a window of 9 does not fit in 7 padded by 0 and 0"},
-		{conv(4, 3), "model: layer it: weights are not [out, in, rows, columns]"},
-		{&model.Dense{Weight: tensor.New(2, 3)}, "model: layer it: input is 3x7x9, want a vector: put a Flatten before it"},
-		{&model.BatchNorm{Scale: make([]float32, 2), Shift: make([]float32, 3), Mean: make([]float32, 3), Var: make([]float32, 3)}, "model: layer it: statistics for 2 channels, the input has 3"},
-		{&model.Recurrent{Cell: "rnn", WeightX: tensor.New(5, 9), WeightH: tensor.New(5, 5)}, "model: layer it: input is 3x7x9, want one channel, whose rows are the steps"},
-		{&model.MaxPool{Kernel: [2]int{2, 2}, Dilation: [2]int{1, 1}}, "model: layer it: kernel 2, stride 0, dilation 1, pads 0 and 0"},
+		{conv(4, 2, 3, 3), "layer it: weights are [4 2 3 3] in 1 groups, the input has 3 channels"},
+		{conv(4, 3, 9, 3), "layer it: a window of 9 does not fit in 7 padded by 0 and 0"},
+		{conv(4, 3), "layer it: weights are not [out, in, rows, columns]"},
+		{&model.Dense{Weight: tensor.New(2, 3)}, "layer it: input is 3x7x9, want a vector: put a Flatten before it"},
+		{&model.BatchNorm{Scale: make([]float32, 2), Shift: make([]float32, 3), Mean: make([]float32, 3), Var: make([]float32, 3)}, "layer it: statistics for 2 channels, the input has 3"},
+		{&model.Recurrent{Cell: "rnn", WeightX: tensor.New(5, 9), WeightH: tensor.New(5, 5)}, "layer it: input is 3x7x9, want one channel, whose rows are the steps"},
+		{&model.MaxPool{Kernel: [2]int{2, 2}, Dilation: [2]int{1, 1}}, "layer it: kernel 2, stride 0, dilation 1, pads 0 and 0"},
 	} {
 		net := &model.Network{Name: "test", Input: model.Input{Name: "in", C: 3, H: 7, W: 9}, Nodes: []model.Node{{Name: "it", Inputs: []string{"in"}, Layer: c.layer}}}
 		if err := net.Check(); fmt.Sprint(err) != c.want {

@@ -55,19 +55,19 @@ type Preprocess struct {
 func (p Preprocess) check(in Input) error {
 	for _, v := range [][]float32{p.Mean, p.Std, p.DataMean} {
 		if v != nil && len(v) != in.C {
-			return fmt.Errorf("model: preprocessing is for %d channels, the input has %d", len(v), in.C)
+			return fmt.Errorf("preprocessing is for %d channels, the input has %d", len(v), in.C)
 		}
 	}
 	for _, s := range p.Std {
 		if s == 0 {
-			return fmt.Errorf("model: preprocessing divides by a deviation of 0")
+			return fmt.Errorf("preprocessing divides by a deviation of 0")
 		}
 	}
 	if err := p.checkFit(); err != nil {
-		return fmt.Errorf("model: preprocessing: %w", err)
+		return fmt.Errorf("preprocessing: %w", err)
 	}
 	if p.Size != [2]int{} && (p.Size[0] < in.H || p.Size[1] < in.W) {
-		return fmt.Errorf("model: preprocessing resizes to %dx%d, which is smaller than the input of %dx%d", p.Size[0], p.Size[1], in.H, in.W)
+		return fmt.Errorf("preprocessing resizes to %dx%d, which is smaller than the input of %dx%d", p.Size[0], p.Size[1], in.H, in.W)
 	}
 	return nil
 }
@@ -118,7 +118,7 @@ func (p Preprocess) Tensor(img image.Image, in Input) (*tensor.Tensor, error) {
 // bytes writes the image's pixels as the network in sees them, [C][H][W], into dst.
 func (p Preprocess) bytes(img image.Image, in Input, dst []uint8) error {
 	if in.C != 1 && in.C != 3 {
-		return fmt.Errorf("model: the input has %d channels; images give 1 or 3: pass a .npy array", in.C)
+		return fmt.Errorf("the input has %d channels; images give 1 or 3: pass a .npy array", in.C)
 	}
 	if err := p.tooSmall(img.Bounds(), in); err != nil {
 		return err

@@ -15,13 +15,13 @@ import (
 func Reset(net *Network, classes []string, seed uint64) (*Network, error) {
 	last := net.Node(net.Logits)
 	if last == nil {
-		return nil, fmt.Errorf("model: network %s names no logits, so it cannot be given other classes", net.Name)
+		return nil, fmt.Errorf("network %s names no logits, so it cannot be given other classes", net.Name)
 	}
 	if _, ok := last.Layer.(*Dense); !ok {
-		return nil, fmt.Errorf("model: the class scores of %s come from a %s, want a Dense to give it other classes", net.Name, last.Layer.Kind())
+		return nil, fmt.Errorf("the class scores of %s come from a %s, want a Dense to give it other classes", net.Name, last.Layer.Kind())
 	}
 	if len(classes) < 2 {
-		return nil, fmt.Errorf("model: %d classes, want at least 2", len(classes))
+		return nil, fmt.Errorf("%d classes, want at least 2", len(classes))
 	}
 	shapes, err := net.Shapes()
 	if err != nil {
@@ -42,7 +42,7 @@ func Reset(net *Network, classes []string, seed uint64) (*Network, error) {
 			rows = len(classes)
 		}
 		if n.Layer, err = drawn(b, n.Layer, ins, rows); err != nil {
-			return nil, fmt.Errorf("model: layer %s: %w", n.Name, err)
+			return nil, fmt.Errorf("layer %s: %w", n.Name, err)
 		}
 		if l, ok := n.Layer.(*Dense); ok && rows > 0 && l.Bias == nil {
 			l.Bias = make([]float32, rows)
@@ -123,7 +123,7 @@ func Fixed(net *Network, layer string, weight *tensor.Tensor, bias []float32, cl
 	}
 	s, ok := shapes[layer]
 	if !ok {
-		return nil, fmt.Errorf("model: %w", &UnknownName{What: "layer", Name: layer, Nearest: nearest(layer, net.names())})
+		return nil, fmt.Errorf("%w", &UnknownName{What: "layer", Name: layer, Nearest: nearest(layer, net.names())})
 	}
 	need := map[string]bool{layer: true}
 	for i := len(net.Nodes) - 1; i >= 0; i-- {

@@ -13,31 +13,31 @@ const maxElements = 1 << 30
 func (net *Network) Shapes() (map[string]Shape, error) {
 	in := net.Input
 	if in.Name == "" || in.C < 1 || in.H < 1 || in.W < 1 || !fits(in.C, in.H, in.W) {
-		return nil, fmt.Errorf("model: input %q has shape %dx%dx%d, want positive sizes of sensible magnitude", in.Name, in.C, in.H, in.W)
+		return nil, fmt.Errorf("input %q has shape %dx%dx%d, want positive sizes of sensible magnitude", in.Name, in.C, in.H, in.W)
 	}
 	shapes := map[string]Shape{in.Name: in.Shape()}
 	for i := range net.Nodes {
 		n := &net.Nodes[i]
 		if n.Name == "" {
-			return nil, fmt.Errorf("model: node %d has no name", i)
+			return nil, fmt.Errorf("node %d has no name", i)
 		}
 		if _, taken := shapes[n.Name]; taken {
-			return nil, fmt.Errorf("model: layer %s: the name is taken twice", n.Name)
+			return nil, fmt.Errorf("layer %s: the name is taken twice", n.Name)
 		}
 		var ins []Shape
 		for _, name := range n.Inputs {
 			s, ok := shapes[name]
 			if !ok {
-				return nil, fmt.Errorf("model: layer %s: input %q is not computed before it", n.Name, name)
+				return nil, fmt.Errorf("layer %s: input %q is not computed before it", n.Name, name)
 			}
 			ins = append(ins, s)
 		}
 		s, err := outShape(n.Layer, ins)
 		if err != nil {
-			return nil, fmt.Errorf("model: layer %s: %w", n.Name, err)
+			return nil, fmt.Errorf("layer %s: %w", n.Name, err)
 		}
 		if !fits(s.C, s.H, s.W) {
-			return nil, fmt.Errorf("model: layer %s: output %v is too large", n.Name, s)
+			return nil, fmt.Errorf("layer %s: output %v is too large", n.Name, s)
 		}
 		shapes[n.Name] = s
 	}

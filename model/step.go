@@ -8,7 +8,7 @@ import "fmt"
 func (e *Engine) Layer(node *Node, shapes map[string]Shape, n int, dst []float32, inputs ...[]float32) error {
 	l, ok := node.Layer.(kind)
 	if !ok {
-		return fmt.Errorf("model: layer %s: %w", node.Name, unknownKind(node.Layer))
+		return fmt.Errorf("layer %s: %w", node.Name, unknownKind(node.Layer))
 	}
 	c := call{k: e.k, n: n, dst: dst, out: shapes[node.Name], srcs: inputs, step: &step{}}
 	for _, name := range node.Inputs {
@@ -18,7 +18,7 @@ func (e *Engine) Layer(node *Node, shapes map[string]Shape, n int, dst []float32
 		p.prepare(c.step)
 	}
 	if err := l.forward(&c); err != nil {
-		return fmt.Errorf("model: layer %s: %w", node.Name, err)
+		return fmt.Errorf("layer %s: %w", node.Name, err)
 	}
 	return nil
 }

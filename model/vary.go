@@ -24,18 +24,18 @@ func Vary(net *Network, v Variation) (*Network, error) {
 	counted := func(name string) error {
 		n := net.Node(name)
 		if n == nil {
-			return fmt.Errorf("model: %w", &UnknownName{What: "layer", Name: name, Nearest: nearest(name, net.names())})
+			return fmt.Errorf("%w", &UnknownName{What: "layer", Name: name, Nearest: nearest(name, net.names())})
 		}
 		switch l := n.Layer.(type) {
 		case *Conv:
 			if l.Groups == 1 {
 				return nil
 			}
-			return fmt.Errorf("model: layer %s has groups: its width cannot change", name)
+			return fmt.Errorf("layer %s has groups: its width cannot change", name)
 		case *Dense:
 			return nil
 		}
-		return fmt.Errorf("model: layer %s is a %s, want a convolution or a dense layer", name, n.Layer.Kind())
+		return fmt.Errorf("layer %s is a %s, want a convolution or a dense layer", name, n.Layer.Kind())
 	}
 	gone := map[string]string{} // removed value to the one that takes its place
 	for _, name := range v.Remove {
@@ -43,7 +43,7 @@ func Vary(net *Network, v Variation) (*Network, error) {
 			return nil, err
 		}
 		if name == net.Logits {
-			return nil, fmt.Errorf("model: layer %s gives the class scores and cannot be left out", name)
+			return nil, fmt.Errorf("layer %s gives the class scores and cannot be left out", name)
 		}
 		n := net.Node(name)
 		gone[name] = n.Inputs[0]
@@ -69,7 +69,7 @@ func Vary(net *Network, v Variation) (*Network, error) {
 			return nil, err
 		}
 		if !(f > 0 && f <= 64) || name == net.Logits {
-			return nil, fmt.Errorf("model: layer %s: width times %g, want more than 0 and at most 64, and not of the class scores", name, f)
+			return nil, fmt.Errorf("layer %s: width times %g, want more than 0 and at most 64, and not of the class scores", name, f)
 		}
 	}
 	b := &builder{rng: rand.New(rand.NewPCG(v.Seed, 0x76617279))}
@@ -90,18 +90,18 @@ func Vary(net *Network, v Variation) (*Network, error) {
 			ins = append(ins, shapes[in])
 		}
 		if _, ok := n.Layer.(*Recurrent); ok {
-			return nil, fmt.Errorf("model: layer %s is recurrent: no variants of it", n.Name)
+			return nil, fmt.Errorf("layer %s is recurrent: no variants of it", n.Name)
 		}
 		width := 0
 		if f, ok := v.Width[n.Name]; ok {
 			width = max(int(float64(own[n.Name].C)*f+0.5), 1)
 		}
 		if n.Layer, err = drawn(b, n.Layer, ins, width); err != nil {
-			return nil, fmt.Errorf("model: layer %s: %w", n.Name, err)
+			return nil, fmt.Errorf("layer %s: %w", n.Name, err)
 		}
 		s, err := outShape(n.Layer, ins)
 		if err != nil {
-			return nil, fmt.Errorf("model: layer %s: %w", n.Name, err)
+			return nil, fmt.Errorf("layer %s: %w", n.Name, err)
 		}
 		shapes[n.Name] = s
 		out.Nodes = append(out.Nodes, n)

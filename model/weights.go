@@ -9,7 +9,6 @@ import (
 	"math"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/deconvnet/viz/model/tensor"
 )
@@ -24,22 +23,22 @@ import (
 func LoadWeights(path, arch string, size [2]int) (*Network, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("model: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("model: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("model: %s: not a plain file", path)
+		return nil, fmt.Errorf("%s: not a plain file", path)
 	}
 	fail := func(err error) (*Network, error) {
 		var unknown *UnknownName
 		if errors.As(err, &unknown) {
-			return nil, fmt.Errorf("model: %w", unknown)
+			return nil, fmt.Errorf("%w", unknown)
 		}
-		return nil, fmt.Errorf("model: %s: %s", path, strings.TrimPrefix(err.Error(), "model: "))
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if !slices.Contains(KnownArches(), arch) {
 		return fail(&UnknownName{What: "architecture", Name: arch, Nearest: nearest(arch, KnownArches())})

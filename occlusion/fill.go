@@ -101,7 +101,7 @@ func (f Fill) Pixels(x *tensor.Tensor, net *model.Network, patch [2]int) ([]floa
 			case len(f.Values) == in.C:
 				level[c] = f.Values[c]
 			default:
-				return nil, fmt.Errorf("occlusion: fill has %d values, the input has %d channels", len(f.Values), in.C)
+				return nil, fmt.Errorf("fill has %d values, the input has %d channels", len(f.Values), in.C)
 			}
 		}
 	case ImageFill, NoiseFill:
@@ -126,7 +126,7 @@ func (f Fill) Pixels(x *tensor.Tensor, net *model.Network, patch [2]int) ([]floa
 		}
 		return out, nil
 	default:
-		return nil, fmt.Errorf("occlusion: unknown fill %q", f.Kind)
+		return nil, fmt.Errorf("unknown fill %q", f.Kind)
 	}
 	for i := range out {
 		out[i] = level[i/plane]

@@ -25,7 +25,7 @@ type OptionError struct {
 	Problem string
 }
 
-func (e *OptionError) Error() string { return "occlusion: " + e.Problem }
+func (e *OptionError) Error() string { return e.Problem }
 
 func wrong(option, format string, args ...any) error {
 	return &OptionError{option, fmt.Sprintf(format, args...)}

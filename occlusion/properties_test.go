@@ -92,8 +92,8 @@ func TestLayout(t *testing.T) {
 		{32, occlusion.Options{Patch: [2]int{10, 10}, Stride: [2]int{5, 5}}, "25"},
 		{32, occlusion.Options{Patch: [2]int{10, 10}, Stride: [2]int{5, 5}, Cover: true}, "36"},
 		{32, occlusion.Options{Patch: [2]int{32, 32}, Stride: [2]int{5, 5}, Cover: true}, "1"},
-		{32, occlusion.Options{Patch: [2]int{33, 3}}, "occlusion: a patch 33 pixels high does not fit into an input of 32"},
-		{32, occlusion.Options{Stride: [2]int{-1, 3}}, "occlusion: a patch 7 pixels high at stride -1: want at least 1"},
+		{32, occlusion.Options{Patch: [2]int{33, 3}}, "a patch 33 pixels high does not fit into an input of 32"},
+		{32, occlusion.Options{Stride: [2]int{-1, 3}}, "a patch 7 pixels high at stride -1: want at least 1"},
 	} {
 		n, _, err := occlusion.Cost(net(c.size), c.o)
 		got := fmt.Sprint(n)
@@ -135,7 +135,7 @@ func TestFills(t *testing.T) {
 	engine := model.NewEngine(1)
 	defer engine.Close()
 	_, err := occlusion.Scan(context.Background(), engine, c.Net, x, occlusion.Options{Fill: occlusion.Fill{Kind: "value", Values: []float32{1, 2}}})
-	if fmt.Sprint(err) != "occlusion: fill has 2 values, the input has 1 channels" {
+	if fmt.Sprint(err) != "fill has 2 values, the input has 1 channels" {
 		t.Error(err)
 	}
 }
@@ -167,11 +167,11 @@ func TestNotFinite(t *testing.T) {
 	for i := range x.Data {
 		x.Data[i] = float32(math.NaN())
 	}
-	if _, err := occlusion.Scan(context.Background(), engine, c.Net, x, occlusion.Options{}); err == nil || !strings.Contains(err.Error(), "occlusion: clean image: the score of class") {
+	if _, err := occlusion.Scan(context.Background(), engine, c.Net, x, occlusion.Options{}); err == nil || !strings.Contains(err.Error(), "clean image: the score of class") {
 		t.Error(err)
 	}
 	fill := occlusion.Fill{Kind: "value", Values: []float32{float32(math.Inf(1))}}
-	if _, err := occlusion.Scan(context.Background(), engine, c.Net, c.Images(t).Slice(0, 1), occlusion.Options{Fill: fill}); err == nil || !strings.Contains(err.Error(), "occlusion: patch at row 0, column 0: the score of class") {
+	if _, err := occlusion.Scan(context.Background(), engine, c.Net, c.Images(t).Slice(0, 1), occlusion.Options{Fill: fill}); err == nil || !strings.Contains(err.Error(), "patch at row 0, column 0: the score of class") {
 		t.Error(err)
 	}
 }

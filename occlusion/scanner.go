@@ -32,7 +32,7 @@ type Scanner struct {
 func New(engine *model.Engine, net *model.Network, o Options) (*Scanner, error) {
 	reading, err := net.Reading()
 	if err != nil {
-		return nil, fmt.Errorf("occlusion: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	s := &Scanner{engine: engine, net: net, o: o, layers: o.Layers, reading: reading}
 	if s.shapes, err = net.Shapes(); err != nil {
@@ -51,11 +51,11 @@ func New(engine *model.Engine, net *model.Network, o Options) (*Scanner, error) 
 	}
 	for _, c := range o.Classes {
 		if err := reading.Check(model.Target{Class: c, At: o.At}); err != nil {
-			return nil, fmt.Errorf("occlusion: %w", err)
+			return nil, fmt.Errorf("%w", err)
 		}
 	}
 	if err := reading.Check(model.Target{At: o.At}); err != nil {
-		return nil, fmt.Errorf("occlusion: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	switch o.Method {
 	case Fast, Box, Brute:
@@ -126,7 +126,7 @@ func (s *Scanner) ScanAll(ctx context.Context, x *tensor.Tensor) ([]*Map, error)
 // positions of all sizes; done is how many of them the work done so far is worth.
 func (s *Scanner) ScanAllProgress(ctx context.Context, x *tensor.Tensor, progress func(done, total int)) ([]*Map, error) {
 	if len(x.Shape) != 4 || x.Shape[0] != 1 {
-		return nil, fmt.Errorf("occlusion: input is %v, want one image [1 C H W]", x.Shape)
+		return nil, fmt.Errorf("input is %v, want one image [1 C H W]", x.Shape)
 	}
 	value, run, err := s.clean(x)
 	if err != nil {
@@ -134,7 +134,7 @@ func (s *Scanner) ScanAllProgress(ctx context.Context, x *tensor.Tensor, progres
 	}
 	scores := value(s.net.Logits)
 	if err := finite(scores); err != nil {
-		return nil, fmt.Errorf("occlusion: clean image: %w", err)
+		return nil, fmt.Errorf("clean image: %w", err)
 	}
 	var maps []*Map
 	total, before := 0, 0
@@ -214,7 +214,7 @@ func (s *Scanner) newMap(x *tensor.Tensor, set *patches, scores []float32, value
 // put stores the scores of position i.
 func (m *Map) put(i int, scores []float32) error {
 	if err := finite(scores); err != nil {
-		return fmt.Errorf("occlusion: patch at row %d, column %d: %w", m.Boxes[i].Y0, m.Boxes[i].X0, err)
+		return fmt.Errorf("patch at row %d, column %d: %w", m.Boxes[i].Y0, m.Boxes[i].X0, err)
 	}
 	for j, told := range m.reading.TellAll(scores, m.Classes, m.At) {
 		m.Prob[j][i], m.Logit[j][i] = float32(told.Value), float32(told.Score)

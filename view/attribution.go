@@ -156,7 +156,7 @@ func (s *Session) attributionFigure(r Attribution, list []explained, in Input) F
 		part := AttributionMethod{Method: x.method, Shows: x.method.Formula()}
 		names = append(names, string(x.method))
 		if x.result == nil {
-			part.Problem = strings.TrimPrefix(x.err.Error(), "attribution: "+string(x.method)+": ")
+			part.Problem = strings.TrimPrefix(x.err.Error(), string(x.method)+": ")
 			panels = append(panels, render.Panel{Title: x.method.Title(), Note: part.Problem})
 			array.Data = append(array.Data, make([]float32, size.H*size.W)...)
 			n.Methods = append(n.Methods, part)

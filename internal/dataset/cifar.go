@@ -67,7 +67,7 @@ func newCIFAR(ctx context.Context, src *source, name string, splits map[string][
 	}
 	if names != nil {
 		if len(names) != len(cifarNames) {
-			return nil, fmt.Errorf("dataset: %s: %s: got %d class names, want %d", src.root, metaName, len(names), len(cifarNames))
+			return nil, fmt.Errorf("%s: %s: got %d class names, want %d", src.root, metaName, len(names), len(cifarNames))
 		}
 		d.Classes = names
 	}
@@ -85,7 +85,7 @@ func newCIFAR(ctx context.Context, src *source, name string, splits map[string][
 			r, err := readCIFAR(st, len(d.Classes))
 			st.Close()
 			if err != nil {
-				return nil, fmt.Errorf("dataset: cifar10: %s: %w", src.where(f), err)
+				return nil, fmt.Errorf("cifar10: %s: %w", src.where(f), err)
 			}
 			records = append(records, r...)
 		}

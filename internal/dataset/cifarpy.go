@@ -62,17 +62,17 @@ func openPython(ctx context.Context, src *source, name string, o *Options) (*Dat
 		s := &pySet{}
 		for _, f := range files[split] {
 			if err := ctx.Err(); err != nil {
-				return nil, fmt.Errorf("dataset: %s: %w", src.root, err)
+				return nil, fmt.Errorf("%s: %w", src.root, err)
 			}
 			if err := s.add(src, f); err != nil {
-				return nil, fmt.Errorf("dataset: %s: %w", src.where(f), err)
+				return nil, fmt.Errorf("%s: %w", src.where(f), err)
 			}
 			o.progress(done, len(src.files))
 			done++
 		}
 		set, err := s.set(name, split)
 		if err != nil {
-			return nil, fmt.Errorf("dataset: %s: %w", src.where(files[split][0]), err)
+			return nil, fmt.Errorf("%s: %w", src.where(files[split][0]), err)
 		}
 		sets, fine = append(sets, set), fine || s.fine
 	}
@@ -83,7 +83,7 @@ func openPython(ctx context.Context, src *source, name string, o *Options) (*Dat
 	for _, s := range sets {
 		for i, l := range s.labels {
 			if l >= len(d.Classes) {
-				return nil, fmt.Errorf("dataset: %s: %s: label %d is %d, want 0..%d", src.root, s.split, i, l, len(d.Classes)-1)
+				return nil, fmt.Errorf("%s: %s: label %d is %d, want 0..%d", src.root, s.split, i, l, len(d.Classes)-1)
 			}
 		}
 		d.put(s)
@@ -96,7 +96,7 @@ func pyClasses(src *source, meta []file, fine bool, sets []*Set) ([]string, erro
 	if len(meta) > 0 {
 		top, err := src.unpickle(meta[0])
 		if err != nil {
-			return nil, fmt.Errorf("dataset: %s: %w", src.where(meta[0]), err)
+			return nil, fmt.Errorf("%s: %w", src.where(meta[0]), err)
 		}
 		key := "label_names"
 		if fine {
@@ -104,13 +104,13 @@ func pyClasses(src *source, meta []file, fine bool, sets []*Set) ([]string, erro
 		}
 		names, ok := top.Get(key).(*pickle.List)
 		if !ok {
-			return nil, fmt.Errorf("dataset: %s: no list %s", src.where(meta[0]), key)
+			return nil, fmt.Errorf("%s: no list %s", src.where(meta[0]), key)
 		}
 		var out []string
 		for _, n := range names.Items {
 			text, ok := pickle.Text(n)
 			if !ok || text == "" {
-				return nil, fmt.Errorf("dataset: %s: %s: class %d has no name", src.where(meta[0]), key, len(out))
+				return nil, fmt.Errorf("%s: %s: class %d has no name", src.where(meta[0]), key, len(out))
 			}
 			out = append(out, strings.Clone(text))
 		}
@@ -134,7 +134,7 @@ func (s *source) unpickle(f file) (*pickle.Dict, error) {
 	}
 	d, ok := v.(*pickle.Dict)
 	if !ok {
-		return nil, fmt.Errorf("pickle: it holds no dict, as CIFAR's do")
+		return nil, fmt.Errorf("it holds no dict, as CIFAR's do")
 	}
 	return d, nil
 }

@@ -104,7 +104,7 @@ func (s *Set) Shape() (c, h, w int) {
 // archive also the member, that cannot be read; an i outside 0..Len()-1 is an error too.
 func (s *Set) Item(i int) (Item, error) {
 	if i < 0 || i >= s.Len() {
-		return Item{}, fmt.Errorf("dataset: item %d: out of range, want 0..%d", i, s.Len()-1)
+		return Item{}, fmt.Errorf("item %d: out of range, want 0..%d", i, s.Len()-1)
 	}
 	m, object, err := s.draw(i)
 	if err != nil {
@@ -159,7 +159,7 @@ func (d *Data) Split(name string) (*Set, error) {
 			have = append(have, s.split)
 		}
 	}
-	return nil, fmt.Errorf("dataset: %s: no split %q, want %s", d.Name, name, strings.Join(have, " or "))
+	return nil, fmt.Errorf("%s: no split %q, want %s", d.Name, name, strings.Join(have, " or "))
 }
 
 // put adds a split, which gets class names of its own because those of d are in the caller's hands.
@@ -237,11 +237,11 @@ func Open(ctx context.Context, spec string, o Options) (*Data, error) {
 // there: without the test split, say, every later number would be wrong in silence.
 func openCached(ctx context.Context, name string, set remoteSet, o Options) (*Data, error) {
 	if o.CacheDir == "" {
-		return nil, fmt.Errorf("dataset: %s: no cache folder given, so it cannot be looked up: %w", name, fs.ErrNotExist)
+		return nil, fmt.Errorf("%s: no cache folder given, so it cannot be looked up: %w", name, fs.ErrNotExist)
 	}
 	dir := filepath.Join(o.CacheDir, name)
 	missing := func(what string) error {
-		return fmt.Errorf("dataset: %s: %s in %s: \"viz data get %s\" would fetch it: %w", name, what, dir, name, fs.ErrNotExist)
+		return fmt.Errorf("%s: %s in %s: \"viz data get %s\" would fetch it: %w", name, what, dir, name, fs.ErrNotExist)
 	}
 	path, fetched := dir, true
 	for _, f := range set.files {
@@ -269,10 +269,10 @@ func openCached(ctx context.Context, name string, set remoteSet, o Options) (*Da
 func openPath(ctx context.Context, path, name string, o Options) (*Data, error) {
 	fi, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("dataset: %s: no such file or folder, and not one of %s: %w", path, strings.Join(Names(), ", "), fs.ErrNotExist)
+		return nil, fmt.Errorf("%s: no such file or folder, and not one of %s: %w", path, strings.Join(Names(), ", "), fs.ErrNotExist)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	var d *Data
 	switch lower := strings.ToLower(path); {
@@ -286,7 +286,7 @@ func openPath(ctx context.Context, path, name string, o Options) (*Data, error) 
 			return nil, err
 		}
 	case !fi.Mode().IsRegular():
-		return nil, fmt.Errorf("dataset: %s: got a %v, want a file or folder", path, fi.Mode().Type())
+		return nil, fmt.Errorf("%s: got a %v, want a file or folder", path, fi.Mode().Type())
 	case hasSuffix(lower, ".tar", ".tar.gz", ".tgz"):
 		src, err := readTarFile(ctx, path, fi.Size(), &o)
 		if err != nil {
@@ -334,7 +334,7 @@ func openLayout(ctx context.Context, src *source, name string, o *Options) (*Dat
 	for _, p := range src.problems {
 		note += "; " + p.Err.Error()
 	}
-	return nil, fmt.Errorf("dataset: %s: %w: want CIFAR-10 binary or Python files, IDX files or folders of images named after their class%s", src.root, errLayout, note)
+	return nil, fmt.Errorf("%s: %w: want CIFAR-10 binary or Python files, IDX files or folders of images named after their class%s", src.root, errLayout, note)
 }
 
 // openSingle opens one CIFAR or IDX file. A name that begins with "test" or "t10k" makes it the test
@@ -362,23 +362,23 @@ func openSingle(ctx context.Context, path string, size int64, name string, o *Op
 	case string(magic) == "\x00\x00\x08\x03":
 		labels, ok := labelsBeside(dir, base)
 		if !ok {
-			return nil, fmt.Errorf("dataset: %s: no labels beside it, want a file named as it is with labels for images and idx1 for idx3", path)
+			return nil, fmt.Errorf("%s: no labels beside it, want a file named as it is with labels for images and idx1 for idx3", path)
 		}
 		src.files = append(src.files, labels...)
 		return newIDX(ctx, src, name, "", map[string][2]file{split: {f, labels[0]}}, o)
 	case string(magic) == "\x00\x00\x08\x01":
-		return nil, fmt.Errorf("dataset: %s: got an IDX file of labels, want the images", path)
+		return nil, fmt.Errorf("%s: got an IDX file of labels, want the images", path)
 	case hasSuffix(strings.ToLower(base), ".bin", ".bin.gz"):
 		if meta := filepath.Join(dir, metaName); exists(meta) {
 			fi, err := os.Stat(meta)
 			if err != nil {
-				return nil, fmt.Errorf("dataset: %w", err)
+				return nil, fmt.Errorf("%w", err)
 			}
 			src.files = append(src.files, file{path: metaName, size: fi.Size(), disk: meta})
 		}
 		return newCIFAR(ctx, src, name, map[string][]file{split: {f}}, o)
 	}
-	return nil, fmt.Errorf("dataset: %s: %w: file begins with % x: want a CIFAR-10 .bin, an IDX file of images, .npz, .zip, .tar, .tar.gz or .tgz", path, errLayout, magic)
+	return nil, fmt.Errorf("%s: %w: file begins with % x: want a CIFAR-10 .bin, an IDX file of images, .npz, .zip, .tar, .tar.gz or .tgz", path, errLayout, magic)
 }
 
 // setName is the last element of path without its extensions.

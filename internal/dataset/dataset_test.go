@@ -314,7 +314,7 @@ func TestDamage(t *testing.T) {
 			t.Errorf("%s: got no error", tt.name)
 			continue
 		}
-		for _, part := range append(tt.want, "dataset: ") {
+		for _, part := range tt.want {
 			if !strings.Contains(err.Error(), part) {
 				t.Errorf("%s: got error %q, want %q in it", tt.name, err, part)
 			}

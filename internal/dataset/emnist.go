@@ -39,7 +39,7 @@ func emnistClasses(src *source, dir, variant string) (classes []string, first in
 			classes = append(classes, string(r))
 		}
 		if classes == nil {
-			return nil, 0, fmt.Errorf("dataset: %s: emnist-%s is not known, and there is no %s", src.root, variant, name)
+			return nil, 0, fmt.Errorf("%s: emnist-%s is not known, and there is no %s", src.root, variant, name)
 		}
 		return classes, first, nil
 	}
@@ -64,12 +64,12 @@ func emnistClasses(src *source, dir, variant string) (classes []string, first in
 			first = n[0]
 		}
 		if err != nil || n[0] != first+len(classes) || n[0] > 255 || n[1] < 33 || n[1] > 126 {
-			return nil, 0, fmt.Errorf("dataset: %s: line %.40q: want labels in order, each with a character's code", src.where(f), in.Text())
+			return nil, 0, fmt.Errorf("%s: line %.40q: want labels in order, each with a character's code", src.where(f), in.Text())
 		}
 		classes = append(classes, string(rune(n[1])))
 	}
 	if len(classes) == 0 {
-		return nil, 0, fmt.Errorf("dataset: %s: no labels in it", src.where(f))
+		return nil, 0, fmt.Errorf("%s: no labels in it", src.where(f))
 	}
 	return classes, first, nil
 }

@@ -81,20 +81,20 @@ func (s *source) find(name string) (file, bool) {
 // read returns the stored bytes of f, which must not be more than limit.
 func (s *source) read(f file, limit int64) ([]byte, error) {
 	if f.size > limit {
-		return nil, fmt.Errorf("dataset: %s: got %d bytes, want at most %d", s.where(f), f.size, limit)
+		return nil, fmt.Errorf("%s: got %d bytes, want at most %d", s.where(f), f.size, limit)
 	}
 	if f.disk == "" {
 		return f.mem, nil
 	}
 	r, err := os.Open(f.disk)
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	defer r.Close()
 	// The file may have changed since it was listed, hence the limit here too.
 	b, err := io.ReadAll(io.LimitReader(r, limit))
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	return b, nil
 }
@@ -153,7 +153,7 @@ func (s *source) open(ctx context.Context, f file, o *Options) (*stream, error) 
 	} else {
 		var err error
 		if r, err = os.Open(f.disk); err != nil {
-			return nil, fmt.Errorf("dataset: %w", err)
+			return nil, fmt.Errorf("%w", err)
 		}
 	}
 	st := &stream{closer: r, bound: f.size, ctx: ctx}
@@ -166,7 +166,7 @@ func (s *source) open(ctx context.Context, f file, o *Options) (*stream, error) 
 		z, err := gzip.NewReader(st.Reader)
 		if err != nil {
 			r.Close()
-			return nil, fmt.Errorf("dataset: %s: gzip header: %w", s.where(f), unexpected(err))
+			return nil, fmt.Errorf("%s: gzip header: %w", s.where(f), unexpected(err))
 		}
 		st.Reader = z
 		st.bound = unpacked(f.size)
@@ -188,7 +188,7 @@ func (s *source) peek(f file, n int) ([]byte, error) {
 	b := make([]byte, n)
 	n, err = io.ReadFull(st, b)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return nil, fmt.Errorf("dataset: %s: %w", s.where(f), err)
+		return nil, fmt.Errorf("%s: %w", s.where(f), err)
 	}
 	return b[:n], nil
 }
@@ -226,7 +226,7 @@ func readDir(ctx context.Context, root string) (*source, error) {
 	var walk func(rel string, depth int) error
 	walk = func(rel string, depth int) error {
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("dataset: %s: %w", root, err)
+			return fmt.Errorf("%s: %w", root, err)
 		}
 		dir := filepath.Join(root, filepath.FromSlash(rel))
 		entries, err := os.ReadDir(dir)
@@ -261,7 +261,7 @@ func readDir(ctx context.Context, root string) (*source, error) {
 				if isPicture(name) {
 					s.problem(disk, imageio.DeadLink(disk, err))
 				} else if maybe {
-					return fmt.Errorf("dataset: %w", err)
+					return fmt.Errorf("%w", err)
 				}
 				continue // a dangling link of no interest
 			}
@@ -299,7 +299,7 @@ func readTarFile(ctx context.Context, name string, size int64, o *Options) (*sou
 	defer st.Close()
 	s, err := readTar(st)
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	s.root = name
 	o.progress(int(size), int(size))
@@ -394,7 +394,7 @@ func (s *source) names(dir string, files ...string) ([]string, error) {
 			}
 		}
 		if len(names) == 0 || len(names) > 256 { // labels are bytes
-			return nil, fmt.Errorf("dataset: %s: got %d class names, want 1..256", s.where(f), len(names))
+			return nil, fmt.Errorf("%s: got %d class names, want 1..256", s.where(f), len(names))
 		}
 		return names, nil
 	}

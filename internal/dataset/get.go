@@ -81,14 +81,14 @@ func (e *GetError) Unwrap() error { return e.Err }
 func Get(ctx context.Context, name string, o GetOptions) error {
 	set, ok := public[name]
 	if !ok {
-		return fmt.Errorf("dataset: get: got %q, want one of %s", name, strings.Join(Public(), ", "))
+		return fmt.Errorf("get: got %q, want one of %s", name, strings.Join(Public(), ", "))
 	}
 	return get(ctx, name, set, o)
 }
 
 func get(ctx context.Context, name string, set remoteSet, o GetOptions) error {
 	if o.CacheDir == "" {
-		return fmt.Errorf("dataset: get %s: no cache folder given", name)
+		return fmt.Errorf("get %s: no cache folder given", name)
 	}
 	if o.Base != "" {
 		set.base = o.Base
@@ -104,7 +104,7 @@ func get(ctx context.Context, name string, set remoteSet, o GetOptions) error {
 	}
 	dir := filepath.Join(o.CacheDir, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("dataset: get %s: %w", name, err)
+		return fmt.Errorf("get %s: %w", name, err)
 	}
 	var before, total int64
 	for _, f := range set.files {
@@ -127,7 +127,7 @@ func get(ctx context.Context, name string, set remoteSet, o GetOptions) error {
 				}
 			}
 			os.Remove(dir) // refuses unless empty
-			return &GetError{fmt.Errorf("dataset: get %s: %w", name, err), kept}
+			return &GetError{fmt.Errorf("get %s: %w", name, err), kept}
 		}
 		d.progress(f.size)
 		before += f.size

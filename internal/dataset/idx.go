@@ -43,7 +43,7 @@ func openIDX(ctx context.Context, src *source, name string, o *Options) (*Data, 
 		}
 	}
 	if len(variants) > 1 {
-		return nil, fmt.Errorf("dataset: %s: %w: several sets are in it (%s): name the train images of one", src.root, errLayout,
+		return nil, fmt.Errorf("%s: %w: several sets are in it (%s): name the train images of one", src.root, errLayout,
 			strings.Join(slices.Sorted(maps.Keys(variants)), ", "))
 	}
 	return openVariant(ctx, src, dir, slices.Sorted(maps.Keys(variants))[0], name, o)
@@ -70,10 +70,10 @@ func openVariant(ctx context.Context, src *source, dir, variant, name string, o 
 	}
 	for _, pair := range splits {
 		if pair[0].path == "" {
-			return nil, fmt.Errorf("dataset: %s: %w: got labels without images", src.where(pair[1]), errLayout)
+			return nil, fmt.Errorf("%s: %w: got labels without images", src.where(pair[1]), errLayout)
 		}
 		if pair[1].path == "" {
-			return nil, fmt.Errorf("dataset: %s: %w: got images without labels", src.where(pair[0]), errLayout)
+			return nil, fmt.Errorf("%s: %w: got images without labels", src.where(pair[0]), errLayout)
 		}
 	}
 	return newIDX(ctx, src, name, variant, splits, o)
@@ -136,7 +136,7 @@ func readPair(ctx context.Context, src *source, pair [2]file, first int, classes
 	}
 	n, h, w := dims[0], dims[1], dims[2]
 	if ldims[0] != n {
-		return nil, fmt.Errorf("dataset: %s: got %d labels, want %d, one for each image of %s", src.where(pair[1]), ldims[0], n, path.Base(pair[0].path))
+		return nil, fmt.Errorf("%s: got %d labels, want %d, one for each image of %s", src.where(pair[1]), ldims[0], n, path.Base(pair[0].path))
 	}
 	s := &Set{c: 1, h: h, w: w, labels: make([]int, n)}
 	for i, l := range labels {
@@ -145,7 +145,7 @@ func readPair(ctx context.Context, src *source, pair [2]file, first int, classes
 			if guessed {
 				hint = fmt.Sprintf("; more classes can be named in a %s beside it, one a line", namesName)
 			}
-			return nil, fmt.Errorf("dataset: %s: label at offset %d: got %d, want %d..%d%s", src.where(pair[1]), 8+i, l, first, first+len(classes)-1, hint)
+			return nil, fmt.Errorf("%s: label at offset %d: got %d, want %d..%d%s", src.where(pair[1]), 8+i, l, first, first+len(classes)-1, hint)
 		}
 		s.labels[i] = int(l)
 	}
@@ -165,7 +165,7 @@ func readIDXFile(ctx context.Context, src *source, f file, dims int, o *Options)
 	defer st.Close()
 	shape, data, err := readIDX(st, dims)
 	if err != nil {
-		return nil, nil, fmt.Errorf("dataset: idx: %s: %w", src.where(f), err)
+		return nil, nil, fmt.Errorf("idx: %s: %w", src.where(f), err)
 	}
 	return shape, data, nil
 }

@@ -19,7 +19,7 @@ var npzNames = []struct{ split, images, labels string }{
 
 // openNPZ opens arrays that numpy.savez wrote.
 func openNPZ(ctx context.Context, name, set string) (*Data, error) {
-	fail := func(err error) (*Data, error) { return nil, fmt.Errorf("dataset: %s: %w", name, err) }
+	fail := func(err error) (*Data, error) { return nil, fmt.Errorf("%s: %w", name, err) }
 	z, err := zip.OpenReader(name)
 	if err != nil {
 		return fail(err)

@@ -88,7 +88,7 @@ func inRows(x, y, _ float64) bool {
 func openShapes(o Options) (*Data, error) {
 	for _, size := range []*int{&o.Train, &o.Test} {
 		if *size < 0 {
-			return nil, fmt.Errorf("dataset: shapes: size: got %d, want 0 or more", *size)
+			return nil, fmt.Errorf("shapes: size: got %d, want 0 or more", *size)
 		}
 	}
 	if o.Train == 0 {

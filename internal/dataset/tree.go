@@ -75,7 +75,7 @@ func openTree(ctx context.Context, src *source, name string, o *Options) (*Data,
 		same := true
 		for i, p := range pictures {
 			if err := ctx.Err(); err != nil {
-				return nil, fmt.Errorf("dataset: %s: %w", src.root, err)
+				return nil, fmt.Errorf("%s: %w", src.root, err)
 			}
 			s.labels[i] = label[p.class]
 			if same { // once they differ, the others need not be opened
@@ -139,7 +139,7 @@ func findSplits(src *source) (map[string][]picture, error) {
 			}
 			if inside > 0 {
 				if wrap != "" && wrap != parts[0] {
-					return nil, fmt.Errorf("dataset: %s: got a data set in %s and one in %s, want one: open the folder itself", src.root, wrap, parts[0])
+					return nil, fmt.Errorf("%s: got a data set in %s and one in %s, want one: open the folder itself", src.root, wrap, parts[0])
 				}
 				wrap = parts[0]
 			}
@@ -159,7 +159,7 @@ func findSplits(src *source) (map[string][]picture, error) {
 			continue
 		}
 		if !try.split && !slices.ContainsFunc(got["train"], func(p picture) bool { return splitOf(p.class) == "" }) {
-			return nil, fmt.Errorf("dataset: %s: got images directly in %s, want folders named after their class there", src.root, path.Dir(got["train"][0].path))
+			return nil, fmt.Errorf("%s: got images directly in %s, want folders named after their class there", src.root, path.Dir(got["train"][0].path))
 		}
 		return got, nil
 	}

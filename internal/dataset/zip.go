@@ -14,7 +14,7 @@ import (
 func readZipFile(ctx context.Context, name string) (*source, error) {
 	z, err := zip.OpenReader(name)
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	defer z.Close()
 	s := &source{root: name, archive: true}
@@ -27,15 +27,15 @@ func readZipFile(ctx context.Context, name string) (*source, error) {
 		}
 		size := int64(min(m.UncompressedSize64, 1<<62))
 		if held += size; held > maxHeld || size > unpacked(int64(min(m.CompressedSize64, 1<<62))) {
-			return nil, fmt.Errorf("dataset: %s: %s: %d bytes packed, %d unpacked, want at most %d times as many and %d in all: a zip bomb?", name, member,
+			return nil, fmt.Errorf("%s: %s: %d bytes packed, %d unpacked, want at most %d times as many and %d in all: a zip bomb?", name, member,
 				m.CompressedSize64, m.UncompressedSize64, maxRatio, int64(maxHeld))
 		}
 		if isPicture(member) && size > maxPicture {
-			return nil, fmt.Errorf("dataset: %s: %s: got %d bytes, want at most %d", name, member, size, maxPicture)
+			return nil, fmt.Errorf("%s: %s: got %d bytes, want at most %d", name, member, size, maxPicture)
 		}
 		mem, err := readZipMember(ctx, m, size)
 		if err != nil {
-			return nil, fmt.Errorf("dataset: %s: %s: %w", name, member, err)
+			return nil, fmt.Errorf("%s: %s: %w", name, member, err)
 		}
 		f := file{path: member, size: size, mem: mem}
 		if i, ok := seen[member]; ok {

@@ -36,7 +36,7 @@ func header(descr string, shape []int) ([]byte, error) {
 	pad := 63 - (fixed+len(dict))%64
 	dict += strings.Repeat(" ", pad) + "\n"
 	if len(dict) > math.MaxUint16 {
-		return nil, fmt.Errorf("npy: %d axes do not fit into a header of format 1.0", len(shape))
+		return nil, fmt.Errorf("%d axes do not fit into a header of format 1.0", len(shape))
 	}
 	b := append([]byte(magic), 1, 0)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(dict)))

@@ -49,7 +49,7 @@ func (a *Array) Len() int { return max(len(a.Float32), len(a.Int32)) }
 func Read(r io.Reader, limit int64) (*Array, error) {
 	a, err := read(r, limit)
 	if err != nil {
-		return nil, fmt.Errorf("npy: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	return a, nil
 }
@@ -59,24 +59,24 @@ func Read(r io.Reader, limit int64) (*Array, error) {
 func ReadFile(path string) (*Array, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("npy: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("npy: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if info.IsDir() {
-		return nil, fmt.Errorf("npy: %s: is a directory, want a .npy file", path)
+		return nil, fmt.Errorf("%s: is a directory, want a .npy file", path)
 	}
 	a, err := read(f, info.Size())
 	if err != nil {
-		return nil, fmt.Errorf("npy: %s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	// A pipe has no size to compare with; a file that goes on behind its
 	// array is not what its header says.
 	if pos, err := f.Seek(0, io.SeekCurrent); err == nil && info.Mode().IsRegular() && pos != info.Size() {
-		return nil, fmt.Errorf("npy: %s: file has %d bytes, want %d", path, info.Size(), pos)
+		return nil, fmt.Errorf("%s: file has %d bytes, want %d", path, info.Size(), pos)
 	}
 	return a, nil
 }
@@ -188,10 +188,10 @@ func elements(shape []int) (int, error) {
 func Write[T float32 | int32](w io.Writer, shape []int, data []T) error {
 	n, err := elements(shape)
 	if err != nil {
-		return fmt.Errorf("npy: %w", err)
+		return fmt.Errorf("%w", err)
 	}
 	if n != len(data) {
-		return fmt.Errorf("npy: shape %v holds %d values, got %d", shape, n, len(data))
+		return fmt.Errorf("shape %v holds %d values, got %d", shape, n, len(data))
 	}
 	descr := "<f4"
 	if _, ok := any(data).([]int32); ok {

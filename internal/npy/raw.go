@@ -17,14 +17,14 @@ type Raw struct {
 func NewRaw(descr string, shape []int, fortran bool, data []byte) (*Raw, error) {
 	n, err := elements(shape)
 	if err != nil {
-		return nil, fmt.Errorf("npy: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	kind, err := parseType(descr)
 	if err != nil {
-		return nil, fmt.Errorf("npy: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if int64(n)*int64(kind.size) != int64(len(data)) {
-		return nil, fmt.Errorf("npy: shape %v of %s needs %d x %d bytes, got %d", shape, descr, n, kind.size, len(data))
+		return nil, fmt.Errorf("shape %v of %s needs %d x %d bytes, got %d", shape, descr, n, kind.size, len(data))
 	}
 	return &Raw{shape, fortran, data, kind}, nil
 }
@@ -33,26 +33,26 @@ func NewRaw(descr string, shape []int, fortran bool, data []byte) (*Raw, error) 
 func ReadRaw(r io.Reader, limit int64) (*Raw, error) {
 	h, err := readHeader(r)
 	if err != nil {
-		return nil, fmt.Errorf("npy: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	n, err := elements(h.shape)
 	if err != nil {
-		return nil, fmt.Errorf("npy: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	kind, err := parseType(h.descr)
 	if err != nil {
-		return nil, fmt.Errorf("npy: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if int64(n) > limit/int64(kind.size) {
-		return nil, fmt.Errorf("npy: shape %v of %s needs %d x %d bytes, only %d allowed or present", h.shape, h.descr, n, kind.size, limit)
+		return nil, fmt.Errorf("shape %v of %s needs %d x %d bytes, only %d allowed or present", h.shape, h.descr, n, kind.size, limit)
 	}
 	want := int64(n) * int64(kind.size)
 	data, err := io.ReadAll(io.LimitReader(r, want))
 	if err != nil {
-		return nil, fmt.Errorf("npy: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if int64(len(data)) < want {
-		return nil, fmt.Errorf("npy: file ends in the data: got %d bytes, want %d", len(data), want)
+		return nil, fmt.Errorf("file ends in the data: got %d bytes, want %d", len(data), want)
 	}
 	return &Raw{h.shape, h.fortran, data, kind}, nil
 }

@@ -90,7 +90,7 @@ func Decode(data []byte, known func(Global) bool) (any, error) {
 	for {
 		done, err := d.step()
 		if err != nil {
-			return nil, fmt.Errorf("pickle: byte %d: %w", d.at, err)
+			return nil, fmt.Errorf("byte %d: %w", d.at, err)
 		}
 		if done {
 			return d.stack[len(d.stack)-1], nil

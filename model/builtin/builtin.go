@@ -24,11 +24,11 @@ func Names() []string { return []string{"shapes", "cifar10"} }
 func Load(name string) (*model.Network, error) {
 	data, err := files.ReadFile("nets/" + name + ".bin")
 	if err != nil {
-		return nil, fmt.Errorf("builtin: no network %q, there are %v", name, Names())
+		return nil, fmt.Errorf("no network %q, there are %v", name, Names())
 	}
 	net, _, err := model.Read(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
-		return nil, fmt.Errorf("builtin: %s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return net, nil
 }

@@ -133,7 +133,7 @@ func newConverter(f *file, src *source, o Options, mode batchMode) (*converter, 
 	}
 	c.fileOpset = c.opset
 	if c.opset < minOpset {
-		return nil, fmt.Errorf("onnx: the file uses operator set %d, want %d or more", c.opset, minOpset)
+		return nil, fmt.Errorf("the file uses operator set %d, want %d or more", c.opset, minOpset)
 	}
 	if c.opset > maxOpset {
 		c.notes = append(c.notes, fmt.Sprintf("the file uses operator set %d, which is newer than viz knows: it is read as operator set %d", c.opset, maxOpset))
@@ -154,13 +154,13 @@ func (c *converter) initialisers() error {
 	for i := range c.graph.tensors {
 		t := &c.graph.tensors[i]
 		if t.name == "" {
-			return fmt.Errorf("onnx: initialiser %d has no name", i)
+			return fmt.Errorf("initialiser %d has no name", i)
 		}
 		if was := c.tensors[t.name]; was != nil {
 			a, err1 := was.decode(c.src)
 			b, err2 := t.decode(c.src)
 			if err1 != nil || err2 != nil || !slices.Equal(a.dims, b.dims) || !slices.Equal(a.f, b.f) || !slices.Equal(a.i, b.i) {
-				return fmt.Errorf("onnx: initialiser %d: the name %q is taken by another one", i, t.name)
+				return fmt.Errorf("initialiser %d: the name %q is taken by another one", i, t.name)
 			}
 		}
 		c.tensors[t.name] = t
@@ -168,7 +168,7 @@ func (c *converter) initialisers() error {
 	for i := range c.graph.sparse {
 		t := &c.graph.sparse[i]
 		if name := t.values.name; name == "" || c.tensors[name] != nil || c.sparse[name] != nil {
-			return fmt.Errorf("onnx: sparse initialiser %d: the name %q is missing or taken", i, name)
+			return fmt.Errorf("sparse initialiser %d: the name %q is missing or taken", i, name)
 		}
 		c.sparse[t.values.name] = t
 	}
@@ -225,7 +225,7 @@ func (c *converter) convert() (*Graph, error) {
 		return nil, err
 	}
 	if len(c.net.Nodes) == 0 || len(g.Outputs) == 0 {
-		return nil, errors.New("onnx: the graph has no layers")
+		return nil, errors.New("the graph has no layers")
 	}
 	return g, c.metadata()
 }
@@ -264,7 +264,7 @@ func (c *converter) order(nodes []*node, outputs []string) ([]*node, error) {
 				continue
 			}
 			if _, taken := maker[out]; taken || c.tensors[out] != nil || c.sparse[out] != nil {
-				return nil, fmt.Errorf("onnx: value %q is made twice, again by node %s", out, c.title(n))
+				return nil, fmt.Errorf("value %q is made twice, again by node %s", out, c.title(n))
 			}
 			maker[out] = i
 		}
@@ -319,7 +319,7 @@ func (c *converter) order(nodes []*node, outputs []string) ([]*node, error) {
 				for k := len(list) - 1; k >= 0; k-- {
 					m, ok := maker[list[k]]
 					if ok && state[m] == 1 {
-						return nil, fmt.Errorf("onnx: node %s depends on itself", c.title(n))
+						return nil, fmt.Errorf("node %s depends on itself", c.title(n))
 					}
 					if ok && state[m] == 0 {
 						stack = append(stack, m)
@@ -345,7 +345,7 @@ func (c *converter) input() error {
 	}
 	if len(found) != 1 {
 		if len(found) == 0 {
-			return errors.New("onnx: the graph has no inputs, want one, a picture")
+			return errors.New("the graph has no inputs, want one, a picture")
 		}
 		return openInputs(found)
 	}
@@ -354,17 +354,17 @@ func (c *converter) input() error {
 	case typeFloat, typeDouble, typeFloat16, typeBfloat16:
 	case typeUint8, typeInt8, typeUint16, typeInt16, typeInt32: // pixels as cameras and files have them
 	default:
-		return fmt.Errorf("onnx: input %s has element type %v, want floating point, or integers of 8 to 32 bits", v.name, v.typ)
+		return fmt.Errorf("input %s has element type %v, want floating point, or integers of 8 to 32 bits", v.name, v.typ)
 	}
 	if v.name == "" {
-		return errors.New("onnx: the input has no name")
+		return errors.New("the input has no name")
 	}
 	dims, last, err := c.bindSize(v)
 	if err != nil {
 		return err
 	}
 	if _, err := elements(dims, 1<<30); err != nil {
-		return fmt.Errorf("onnx: input %s has shape %v, which is too large", v.name, v.dims)
+		return fmt.Errorf("input %s has shape %v, which is too large", v.name, v.dims)
 	}
 	c.last = last
 	rest := dims
@@ -471,7 +471,7 @@ func (c *converter) title(n *node) string {
 
 // node computes one node: folds it, makes a layer of it, or refuses it.
 func (c *converter) node(n *node) error {
-	fail := func(err error) error { return fmt.Errorf("onnx: node %s (%s): %w", c.title(n), n.op, plainNames{err}) }
+	fail := func(err error) error { return fmt.Errorf("node %s (%s): %w", c.title(n), n.op, plainNames{err}) }
 	if n.output() == "" {
 		return fail(errors.New("it has no output"))
 	}
@@ -934,17 +934,17 @@ func (c *converter) metadata() error {
 			d.DisallowUnknownFields()
 		}
 		if err := d.Decode(to); err != nil {
-			return fmt.Errorf("onnx: metadata %s: %w", key, err)
+			return fmt.Errorf("metadata %s: %w", key, err)
 		}
 	}
 	if text, ok := c.meta["viz.scores"]; ok && c.opt.Output == "" {
 		var w writtenScores
 		if err := json.Unmarshal([]byte(text), &w); err != nil {
-			return fmt.Errorf("onnx: metadata viz.scores: %w", err)
+			return fmt.Errorf("metadata viz.scores: %w", err)
 		}
 		kind, err := model.ParseScores(w.Kind)
 		if err != nil {
-			return fmt.Errorf("onnx: metadata viz.scores: %w", err)
+			return fmt.Errorf("metadata viz.scores: %w", err)
 		}
 		if c.net.Node(w.Node) != nil { // other programs may have changed the layers
 			c.net.Logits, c.net.Scores = w.Node, kind

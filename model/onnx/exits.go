@@ -24,7 +24,7 @@ type NoOutput struct {
 }
 
 func (e *NoOutput) Error() string {
-	return fmt.Sprintf("onnx: no output %q: the graph's outputs are %s; any value inside the graph will do, too", e.Name, strings.Join(e.Outputs, ", "))
+	return fmt.Sprintf("no output %q: the graph's outputs are %s; any value inside the graph will do, too", e.Name, strings.Join(e.Outputs, ", "))
 }
 
 // findExits finds what the network's outputs are.
@@ -299,14 +299,14 @@ func (c *converter) outputs(g *Graph) error {
 	for _, e := range c.exits {
 		v, err := c.output(e.value)
 		if err != nil {
-			return fmt.Errorf("onnx: output %s: %w", e.name, err)
+			return fmt.Errorf("output %s: %w", e.name, err)
 		}
 		g.Outputs = append(g.Outputs, Output{Name: e.name, Layer: v.ref, Dims: ints(v.dims)})
 		c.net.Outputs = append(c.net.Outputs, model.Output{Name: e.name, Node: v.ref})
 	}
 	shapes, err := c.net.Shapes()
 	if err != nil {
-		return fmt.Errorf("onnx: %w", err)
+		return fmt.Errorf("%w", err)
 	}
 	best := c.choose(shapes)
 	chosen := g.Outputs[best]

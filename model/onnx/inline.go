@@ -95,7 +95,7 @@ func (c *converter) flatten(f *file) ([]*node, error) {
 			key.domain = ""
 		}
 		if c.functions[key] != nil {
-			return nil, fmt.Errorf("onnx: function %s.%s is there twice", fn.domain, fn.name)
+			return nil, fmt.Errorf("function %s.%s is there twice", fn.domain, fn.name)
 		}
 		c.functions[key] = fn
 	}
@@ -108,7 +108,7 @@ func (c *converter) flatten(f *file) ([]*node, error) {
 		}
 		var err error
 		if flat, err = c.expand(fn, n, flat); err != nil {
-			return nil, fmt.Errorf("onnx: node %s (%s): %w", c.title(n), n.op, err)
+			return nil, fmt.Errorf("node %s (%s): %w", c.title(n), n.op, err)
 		}
 	}
 	return flat, nil

@@ -155,7 +155,7 @@ func (c *converter) turnedBy(n *node, dims []int64, axes []int) []int {
 func (c *converter) bindSize(v valueInfo) (dims []int64, last bool, err error) {
 	dims = slices.Clone(v.dims)
 	if !v.ranked {
-		return nil, false, fmt.Errorf("onnx: input %s has no shape, want [N, channels, height, width]", v.name)
+		return nil, false, fmt.Errorf("input %s has no shape, want [N, channels, height, width]", v.name)
 	}
 	if len(dims) > 0 && dims[0] == -1 {
 		dims[0] = 1
@@ -172,10 +172,10 @@ func (c *converter) bindSize(v valueInfo) (dims []int64, last bool, err error) {
 			}
 		}
 		if slices.Contains(dims, -1) {
-			return nil, false, fmt.Errorf("onnx: input %s has shape %v (-1: open), want [N, channels, height, width] or all sizes fixed", v.name, v.dims)
+			return nil, false, fmt.Errorf("input %s has shape %v (-1: open), want [N, channels, height, width] or all sizes fixed", v.name, v.dims)
 		}
 		if c.opt.Layout == ChannelsLast {
-			return nil, false, fmt.Errorf("onnx: input %s has shape %v: layout %s is for four axes", v.name, v.dims, ChannelsLast)
+			return nil, false, fmt.Errorf("input %s has shape %v: layout %s is for four axes", v.name, v.dims, ChannelsLast)
 		}
 		return dims, false, nil
 	}
@@ -190,7 +190,7 @@ func (c *converter) bindSize(v valueInfo) (dims []int64, last bool, err error) {
 	}
 	if dims[ch] == -1 {
 		if dims[ch] = c.channels(v); dims[ch] == 0 {
-			return nil, false, fmt.Errorf("onnx: input %s has shape %v (-1: open), want the channels fixed", v.name, v.dims)
+			return nil, false, fmt.Errorf("input %s has shape %v (-1: open), want the channels fixed", v.name, v.dims)
 		}
 	}
 	for i, axis := range []int{h, w} {
@@ -199,7 +199,7 @@ func (c *converter) bindSize(v valueInfo) (dims []int64, last bool, err error) {
 		case dims[axis] == -1 && size > 0:
 			dims[axis] = int64(size)
 		case dims[axis] != -1 && size > 0 && dims[axis] != int64(size):
-			return nil, false, fmt.Errorf("onnx: input %s has shape %v: it cannot become %dx%d", v.name, v.dims, c.opt.Height, c.opt.Width)
+			return nil, false, fmt.Errorf("input %s has shape %v: it cannot become %dx%d", v.name, v.dims, c.opt.Height, c.opt.Width)
 		}
 	}
 	if slices.Contains(dims, -1) {

@@ -74,7 +74,7 @@ type OpenSize struct {
 }
 
 func (e *OpenSize) Error() string {
-	return fmt.Sprintf("onnx: input %s has shape %v (-1: open): say which height and width", e.Input, e.Shape)
+	return fmt.Sprintf("input %s has shape %v (-1: open): say which height and width", e.Input, e.Shape)
 }
 
 // Import reads the network in the file at path, named after the file. If some
@@ -93,15 +93,15 @@ func Import(path string) (*model.Network, error) {
 func ImportGraph(path string, o Options) (*Graph, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("onnx: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("onnx: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("onnx: %s: not a plain file", path)
+		return nil, fmt.Errorf("%s: not a plain file", path)
 	}
 	src := &source{r: f, size: info.Size(), dir: filepath.Dir(path)}
 	defer src.close()
@@ -161,7 +161,7 @@ func read(src *source, name string, o Options) (*Graph, error) {
 			if err = g.Net.Check(); err == nil {
 				return g, nil
 			}
-			err = fmt.Errorf("onnx: %w", err)
+			err = fmt.Errorf("%w", err)
 		}
 		if first == nil {
 			first = err

@@ -30,7 +30,7 @@ type Unsupported struct{ Ops []UnsupportedOp }
 func (e *Unsupported) Error() string {
 	const most = 20
 	var b strings.Builder
-	fmt.Fprintf(&b, "onnx: %d of the nodes cannot be used", len(e.Ops))
+	fmt.Fprintf(&b, "%d of the nodes cannot be used", len(e.Ops))
 	groups := e.groups()
 	for i, g := range groups {
 		if i == most {

@@ -60,7 +60,7 @@ func skeleton(r io.ReaderAt, size int64) ([]byte, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		return nil, fmt.Errorf("onnx: not a readable ONNX file: %w", err)
+		return nil, fmt.Errorf("not a readable ONNX file: %w", err)
 	}
 	return b, nil
 }

@@ -295,7 +295,7 @@ func TestErrorText(t *testing.T) {
 	}
 	graph = append(graph, op("RandomNormalLike", last, "y"))
 	_, err := onnx.Read(file(13, graph...), "")
-	want := `onnx: 10 of the nodes cannot be used
+	want := `10 of the nodes cannot be used
   n:a0 (com.microsoft.nchwc.Conv): operators of this domain are not supported; so 2 more com.microsoft.nchwc.Conv
     ONNX Runtime has optimised this file for one kind of processor: save it with optimisation level "extended" or "basic", or take the file it was made from
   n:a0f (Fancy, opset 13): the operator is not supported; so 2 more Fancy

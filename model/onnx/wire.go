@@ -220,10 +220,10 @@ func decodeFile(data []byte) (*file, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("onnx: not a readable ONNX file: %w", err)
+		return nil, fmt.Errorf("not a readable ONNX file: %w", err)
 	}
 	if m.graph == nil {
-		return nil, errors.New("onnx: not an ONNX file: it holds no graph")
+		return nil, errors.New("not an ONNX file: it holds no graph")
 	}
 	return m, nil
 }

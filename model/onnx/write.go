@@ -49,7 +49,7 @@ func Write(w io.Writer, net *model.Network, opset int) error {
 		return err
 	}
 	if err := e.write(w); err != nil {
-		return fmt.Errorf("onnx: %w", err)
+		return fmt.Errorf("%w", err)
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func Export(path string, net *model.Network, opset int) error {
 		return err
 	}
 	if err := imageio.WriteFile(path, e.write); err != nil {
-		return fmt.Errorf("onnx: %w", err)
+		return fmt.Errorf("%w", err)
 	}
 	return nil
 }
@@ -71,17 +71,17 @@ func newExporter(net *model.Network, opset int) (*exporter, error) {
 		opset = DefaultOpset
 	}
 	if opset < minWritten || opset > maxOpset {
-		return nil, fmt.Errorf("onnx: operator set %d, want %d to %d", opset, minWritten, maxOpset)
+		return nil, fmt.Errorf("operator set %d, want %d to %d", opset, minWritten, maxOpset)
 	}
 	if err := net.Check(); err != nil {
-		return nil, fmt.Errorf("onnx: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	shapes, err := net.Shapes()
 	if err != nil {
-		return nil, fmt.Errorf("onnx: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if len(net.Nodes) == 0 {
-		return nil, fmt.Errorf("onnx: network %s has no layers", net.Name)
+		return nil, fmt.Errorf("network %s has no layers", net.Name)
 	}
 	e := &exporter{net: net, shapes: shapes, opset: int64(opset), taken: map[string]bool{net.Input.Name: true}, shared: map[string]string{}}
 	for i := range net.Nodes {

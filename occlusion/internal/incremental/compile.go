@@ -123,12 +123,12 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*Net, error) 
 	}
 	n := &Net{engine: engine, net: net, shapes: shapes, o: o, lanes: kernel.Lanes(), ids: map[string]int{}, spare: &spare{}}
 	if kernel.Name() == "ref" {
-		return nil, fmt.Errorf("incremental: the reference kernels have no incremental form")
+		return nil, fmt.Errorf("the reference kernels have no incremental form")
 	}
 	wanted := map[string]bool{}
 	for _, name := range slices.Concat(o.Outputs, o.Totals) {
 		if _, ok := shapes[name]; !ok {
-			return nil, fmt.Errorf("incremental: no layer %q", name)
+			return nil, fmt.Errorf("no layer %q", name)
 		}
 		wanted[name] = true
 	}

@@ -105,7 +105,7 @@ func (n *Net) blocks(changes []model.Box, f func(wins []window, count int)) {
 // choose decides the way of each convolution and packs its weights.
 func (n *Net) choose() error {
 	if len(n.o.Changes) == 0 {
-		return fmt.Errorf("incremental: no changes to prepare for")
+		return fmt.Errorf("no changes to prepare for")
 	}
 	total := make([][3]float64, len(n.steps))
 	n.blocks(n.o.Changes, func(wins []window, _ int) {

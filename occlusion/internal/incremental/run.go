@@ -439,7 +439,7 @@ func (b *block) each(s *step, d []float32) error {
 	case *model.Quantize:
 		l.Apply(b.n.engine, len(d)/(c*b.n.lanes), c, b.n.lanes, d, d)
 	default:
-		return fmt.Errorf("incremental: layer %s: %s has no form on lanes", s.node.Name, l.Kind())
+		return fmt.Errorf("layer %s: %s has no form on lanes", s.node.Name, l.Kind())
 	}
 	return nil
 }
