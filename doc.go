@@ -1,5 +1,5 @@
-// Package viz is the root of a toolkit that opens up trained convolutional
-// networks: what a feature responds to and what a decision rests on.
+// Package viz is the root of a toolkit that shows what a trained CNN has learned:
+// what each feature responds to, and which image regions a prediction depends on.
 //
 // The root holds no code. Programs use the packages below it:
 //

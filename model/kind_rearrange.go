@@ -7,7 +7,7 @@ import (
 // Rearrange reads an array in another order: number (i, j, ...) of an array of
 // dims To is number Offset + i*Strides[0] + j*Strides[1] + ... of the input.
 // That covers transposition, slices, repetition, and moves between depth and
-// space. What is what it was in the network's file, for readers.
+// space. What is the operator's name in the file it came from; it does not affect results.
 type Rearrange struct {
 	What        string
 	Offset      int

@@ -60,7 +60,7 @@ func (p Preprocess) check(in Input) error {
 	}
 	for _, s := range p.Std {
 		if s == 0 {
-			return fmt.Errorf("preprocessing divides by a deviation of 0")
+			return fmt.Errorf("preprocessing divides by a standard deviation of 0")
 		}
 	}
 	if err := p.checkFit(); err != nil {

@@ -1,4 +1,4 @@
-// Package occlusion measures what a decision rests on by covering the image
+// Package occlusion measures what a prediction depends on by covering the image
 // with a patch at many places and watching the network: the occlusion
 // sensitivity maps of [zeiler14] 4.2 (ECCV Fig. 6).
 //

@@ -25,7 +25,7 @@ const (
 	PerSeries  Scaling = "series" // all pictures of a run share one, see SeriesScale
 )
 
-// Occlusion asks what a decision rests on: images are covered place by place ([zeiler14] 4.2).
+// Occlusion asks what a prediction depends on: a patch slides over the images ([zeiler14] 4.2).
 type Occlusion struct {
 	occlusion.Options
 	Paper   bool    // the paper's colours, with the patch and stride that are the default

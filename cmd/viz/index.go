@@ -202,7 +202,7 @@ func showIndex(c *cli.Context, x *features.Index, layer string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	if chosen := sum.Chosen(); chosen != nil {
 		fmt.Fprintf(w, "%s: %d maps, %d never fire\n", chosen.Name, chosen.Maps, chosen.Dead)
-		fmt.Fprintln(t, "map\tmean\tdeviation\tstrongest\timages that fire\tpositions that fire\t")
+		fmt.Fprintln(t, "map\tmean\tstd\tstrongest\timages that fire\tpositions that fire\t")
 		for _, m := range chosen.Map {
 			fmt.Fprintf(t, "%d\t%.4g\t%.4g\t%.4g\t%.1f %%\t%.2f %%\t\n", m.Map, m.Mean, m.Std, m.Max, 100*m.Fired, 100*m.Positions)
 		}

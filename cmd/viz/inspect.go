@@ -70,7 +70,7 @@ func printInspection(c *cli.Context, net *model.Network, rule deconv.Rule, r *vi
 		fmt.Fprintf(w, "\t%d. %s\n", i+1, step)
 	}
 	fmt.Fprintln(w)
-	fmt.Fprintf(w, "layer\tname\tkind\tattributes\toutput\tweights\tmultiply-adds\tfield\tstride\trule %s\n", rule)
+	fmt.Fprintf(w, "layer\tname\tkind\tattributes\toutput\tweights\tmultiply-adds\treceptive field\tstride\trule %s\n", rule)
 	for _, l := range r.Layers {
 		number, field, stride := "", "all", "-"
 		if l.Paper > 0 {

@@ -1,5 +1,5 @@
-// Command viz opens up trained convolutional networks: what features respond to
-// and what decisions rest on.
+// Command viz shows what a trained CNN has learned: what each feature responds to,
+// and which image regions a prediction depends on.
 //
 // Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 package main
@@ -32,7 +32,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var app *cli.App
 	app = &cli.App{
 		Name:                      "viz",
-		Usage:                     "open up trained convolutional networks",
+		Usage:                     "show what a trained CNN has learned",
 		UsageText:                 "viz COMMAND [flags] [arguments]",
 		Version:                   version(),
 		HideHelpCommand:           true,

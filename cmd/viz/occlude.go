@@ -10,7 +10,7 @@ import (
 
 func occludeCommand() *cli.Command {
 	return &cli.Command{
-		Name: "occlude", Usage: "map what a decision rests on by covering the image with a patch, place by place",
+		Name: "occlude", Usage: "slide a patch over the image and map the change in class probability",
 		UsageText: "viz occlude [flags] IMG...",
 		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n" +
 			"Only what the patch can change is computed. --method box makes the same sums as brute force, bit for bit;\n" +

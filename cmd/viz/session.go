@@ -63,7 +63,7 @@ func findModel(c *cli.Context, engine *model.Engine, images bool) (s *view.Sessi
 	note(c, "model: %s (%s)", from, s.Hash())
 	noteOrigin(c, net)
 	if images && unstated(c, net) {
-		note(c, "the model does not say how pixels become its input: they go in as they are, 0..255 (see --preprocess)")
+		note(c, "no preprocessing known for this model; feeding raw pixels 0–255 (see --preprocess)")
 	}
 	return s, from, nil
 }

@@ -95,7 +95,7 @@ func (f *Filters) winograd(n, h, w int) *transformed {
 }
 
 // Keep drops the forms of the weights that passes of n images of h x w outputs do
-// not use, for which f then does not serve. Repack takes less time.
+// not use; f cannot be used for others afterwards. Repack takes less time.
 func (f *Filters) Keep(n, h, w int) {
 	if t := f.winograd(n, h, w); t != nil {
 		f.win, f.subs = []*transformed{t}, nil

@@ -146,7 +146,7 @@ func (s *shared) stop() {
 // For calls f(i, worker) for every i in [0, n), n < 1<<31, each once, and returns
 // when all calls have returned. Worker w of k begins with the indices from n*w/k
 // on, so that in loops over the same rows or images it meets what it has in its
-// cache; who is done takes over from others. worker is in [0, Workers()); calls with the same worker
+// cache; idle workers steal. worker is in [0, Workers()); calls with the same worker
 // never overlap within one For. If the pool is busy with another loop (also one
 // that this call is nested in), the calls run in order in the caller with
 // worker 0. A panic in f stops the loop and is raised again in the caller.

@@ -68,7 +68,7 @@ func (r Rule) refusesArray(l model.Layer) error {
 	switch l := l.(type) {
 	case *model.SoftmaxAxis:
 		if r != Gradient {
-			return fmt.Errorf("rule %s does not go through a softmax: start at the scores below it", r)
+			return fmt.Errorf("rule %s: not supported through a softmax; start from the logits", r)
 		}
 	case *model.Unary:
 		if _, ok := l.Slope(); !ok {

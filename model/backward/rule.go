@@ -60,9 +60,9 @@ func (r Rule) Describe(l model.Layer) (string, error) {
 	case *model.Concat:
 		return "split by channel", nil
 	case *model.Dropout:
-		return "pass", nil
+		return "identity", nil
 	case *model.MaxPool:
-		return "to the switches", nil
+		return "unpool with switches", nil
 	case *model.BatchNorm:
 		return "times scale/sqrt(var+eps)", nil
 	case *model.ReLU:
@@ -79,7 +79,7 @@ func (r Rule) Describe(l model.Layer) (string, error) {
 		return "g times the forward slope", nil
 	case *model.LRN:
 		if r.passesLRN() {
-			return "pass", nil
+			return "identity", nil
 		}
 		return "gradient", nil
 	case *model.Softmax:
@@ -104,7 +104,7 @@ func (r Rule) refuses(l model.Layer) error {
 		return fmt.Errorf("no rule leads through a recurrent layer")
 	}
 	if _, ok := l.(*model.Softmax); ok && r != Gradient {
-		return fmt.Errorf("rule %s does not go through a softmax: start at the scores below it", r)
+		return fmt.Errorf("rule %s: not supported through a softmax; start from the logits", r)
 	}
 	return r.refusesArray(l)
 }

@@ -809,7 +809,7 @@ func (c *converter) product(name string, a, b *value) (*value, error) {
 
 // stripped takes the first axis, the images, off the dims of two operands where
 // it stays apart: operands of fewer axes do not have it, constants hold 1 there.
-// Of the last fixed axes none is taken.
+// The last `fixed` axes are left alone.
 func (c *converter) stripped(vs [2]*value, dims [2][]int, rank, fixed int) (own [2][]int, skip bool, err error) {
 	skip = c.images > 0 && rank > fixed
 	for i, v := range vs {
@@ -946,7 +946,7 @@ func binaryOp(c *converter, n *node) error {
 	if vs[0].k == nil && vs[1].k == nil {
 		return c.two(n, c.name(n), n.op, vs[0], vs[1])
 	}
-	// A single number does not mind the order.
+	// A scalar fits any layout.
 	for i, v := range vs {
 		if v.k != nil && v.k.len() == 1 && len(v.k.dims) <= len(vs[1-i].dims) {
 			return c.combine(n, c.name(n), n.op, vs[0], vs[1])
@@ -979,7 +979,8 @@ func (c *converter) legacyBroadcast(n *node, v, k *value) (*value, error) {
 	return k, nil
 }
 
-// two combines two values, as maps with the channels last if both are.
+// two combines two values element by element, by broadcasting. Both may be maps, arrays or constants; if both
+// are maps with the channels last, so is the result.
 func (c *converter) two(n *node, name, op string, a, b *value) error {
 	v, err := c.pair(name, op, a, b)
 	if err == nil {

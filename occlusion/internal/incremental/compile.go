@@ -37,8 +37,8 @@ type Options struct {
 	Outputs []string // values wanted of every change, whole
 	Totals  []string // values of which the sum of one map is wanted
 	Exact   bool     // the bits of a whole pass
-	// Changes are rectangles of the input like those that will come, in their
-	// order: the ways of the layers are chosen for them, and costs predicted.
+	// Changes is a sample of the patches that will be run, in order; only the cost
+	// model uses it.
 	Changes []model.Box
 	Memory  int // bytes that working memory should stay within; 0: about 280 MiB, more if the workers need it
 }

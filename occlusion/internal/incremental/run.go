@@ -244,7 +244,7 @@ func (b *block) offset(v, j int) (dy, dx int, ok bool) {
 	return dy, dx, true
 }
 
-// release is one reader of v fewer.
+// release drops one reference to v.
 func (b *block) release(v int) {
 	w := &b.wins[v]
 	w.left--

@@ -18,7 +18,7 @@ type window struct {
 	data  []float32 // [places][C][L] and one more place
 	place int       // floats from a place to the next
 	pitch int       // places from a row to the next
-	dump  int       // a place to spoil
+	dump  int       // scratch slot for stores that are discarded
 	refs  *int      // windows that share data
 	left  int       // readers to come
 }
