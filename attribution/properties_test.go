@@ -289,21 +289,21 @@ func TestErrors(t *testing.T) {
 	place := attribution.Class(1)
 	place.At = &[2]int{0, 0}
 	for want, r := range map[string]attribution.Request{
-		"method no method \"magic\"":                                {Method: "magic"},
-		"nodes -1: want 1 to":                                       {Method: attribution.IntegratedGradients, Nodes: -1},
-		"samples -1: want 1":                                        {Method: attribution.SmoothGrad, Samples: -1},
-		"noise -1: want 0 or more":                                  {Method: attribution.SmoothGrad, Deviation: &none},
-		"base vargrad: smoothgrad repeats":                          {Method: attribution.SmoothGrad, Base: attribution.VarGrad},
-		"keep 1: want more than 0":                                  {Method: attribution.RISE, Keep: 1},
-		"baseline of 2 values: the input has 1 channels":            {Method: attribution.IntegratedGradients, Baseline: attribution.Baseline{Kind: attribution.ConstantBaseline, Values: []float32{1, 2}}},
-		"saliency: no class 99":                        {Targets: class(99)},
-		"saliency: a place is named":                   {Targets: []attribution.Target{place}},
-		"gradcam: no layer \"relu9\"":                  {Method: attribution.GradCAM, Layers: []string{"relu9"}},
-		"gradcam: layer fc1 has":                       {Method: attribution.GradCAM, Layers: []string{"fc1"}},
-		"gradcam: unit relu1:0:0:0 does not depend on": {Method: attribution.GradCAM, Layers: []string{"relu2"}, Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1"})}},
-		"ablationcam: unit relu1:0:0:0 does not":       {Method: attribution.AblationCAM, Layers: []string{"relu2"}, Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1"})}},
-		"occlusion: covering is measured for classes":  {Method: attribution.Occlusion, Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1"})}},
-		"saliency: unit relu1:99:0:0 is outside":       {Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1", Channel: 99})}},
+		"method no method \"magic\"":                     {Method: "magic"},
+		"nodes -1: want 1 to":                            {Method: attribution.IntegratedGradients, Nodes: -1},
+		"samples -1: want 1":                             {Method: attribution.SmoothGrad, Samples: -1},
+		"noise -1: want 0 or more":                       {Method: attribution.SmoothGrad, Deviation: &none},
+		"base vargrad: smoothgrad repeats":               {Method: attribution.SmoothGrad, Base: attribution.VarGrad},
+		"keep 1: want more than 0":                       {Method: attribution.RISE, Keep: 1},
+		"baseline of 2 values: the input has 1 channels": {Method: attribution.IntegratedGradients, Baseline: attribution.Baseline{Kind: attribution.ConstantBaseline, Values: []float32{1, 2}}},
+		"saliency: no class 99":                          {Targets: class(99)},
+		"saliency: a place is named":                     {Targets: []attribution.Target{place}},
+		"gradcam: no layer \"relu9\"":                    {Method: attribution.GradCAM, Layers: []string{"relu9"}},
+		"gradcam: layer fc1 has":                         {Method: attribution.GradCAM, Layers: []string{"fc1"}},
+		"gradcam: unit relu1:0:0:0 does not depend on":   {Method: attribution.GradCAM, Layers: []string{"relu2"}, Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1"})}},
+		"ablationcam: unit relu1:0:0:0 does not":         {Method: attribution.AblationCAM, Layers: []string{"relu2"}, Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1"})}},
+		"occlusion: covering is measured for classes":    {Method: attribution.Occlusion, Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1"})}},
+		"saliency: unit relu1:99:0:0 is outside":         {Targets: []attribution.Target{attribution.Unit(model.Unit{Layer: "relu1", Channel: 99})}},
 	} {
 		if _, err := e.Explain(context.Background(), x, r); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)

@@ -74,7 +74,7 @@ func Redraw(net *Network, nodes []string, seed uint64) (*Network, error) {
 	for _, name := range nodes {
 		i := slices.IndexFunc(out.Nodes, func(n Node) bool { return n.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("model: %w", &UnknownName{What: "layer", Name: name, Nearest: nearest(name, net.names())})
+			return nil, fmt.Errorf("%w", &UnknownName{What: "layer", Name: name, Nearest: nearest(name, net.names())})
 		}
 		n := &out.Nodes[i]
 		var ins []Shape
@@ -83,7 +83,7 @@ func Redraw(net *Network, nodes []string, seed uint64) (*Network, error) {
 		}
 		b := &builder{rng: rand.New(rand.NewPCG(seed, uint64(i)))}
 		if n.Layer, err = drawn(b, n.Layer, ins, 0); err != nil {
-			return nil, fmt.Errorf("model: layer %s: %w", name, err)
+			return nil, fmt.Errorf("layer %s: %w", name, err)
 		}
 	}
 	return &out, out.Check()

@@ -172,9 +172,9 @@ func TestPlanRefuses(t *testing.T) {
 		name string
 	}{
 		{"two runs are called tiny", train.Options{Steps: 4, Batch: 5}, "tiny"},
-		{"odd: train: rate is -1", train.Options{Steps: 4, Batch: 5, Rate: -1}, "odd"},
+		{"odd: rate is -1", train.Options{Steps: 4, Batch: 5, Rate: -1}, "odd"},
 		{"odd: batches of 30 images, there are 20", train.Options{Steps: 4, Batch: 30}, "odd"},
-		{"odd: train: solver \"adma\"", train.Options{Steps: 4, Batch: 5, Solver: "adma"}, "odd"},
+		{"odd: solver \"adma\"", train.Options{Steps: 4, Batch: 5, Solver: "adma"}, "odd"},
 		{"other settings", train.Options{Steps: 4, Batch: 5}, "done"},
 	} {
 		dir := t.TempDir()

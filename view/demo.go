@@ -93,7 +93,7 @@ func (m *demoMaker) samples(context.Context) error {
 		}
 	}
 	img := render.Figure{Title: "One image of each class", Panels: panels, Columns: 5, PanelSize: 128, Caption: []string{m.src.From}}.Draw()
-	return m.add("The images", "Ten classes of generated pictures; colour, position and size carry no class information.", "viz data list shapes",
+	return m.add("The images", "Ten classes of generated images; colour, position and size carry no class information.", "viz data list shapes",
 		Figure{Name: "images", Image: img, Numbers: map[string]any{"data": m.src.From, "images": which}})
 }
 
@@ -169,6 +169,6 @@ func (m *demoMaker) occlusion(ctx context.Context) error {
 		}
 		figures = append(figures, made...)
 	}
-	return m.add("What the decision rests on", "A grey patch covers the image, place by place; the network is run on each.",
+	return m.add("What the prediction depends on", "A grey patch slides over the image; the maps show how the class probability changes.",
 		"viz occlude --model shapes --data shapes --limit 3", figures...)
 }

@@ -35,10 +35,10 @@ type Probe struct {
 func NewProbe(engine *model.Engine, net *model.Network, target model.Target) (*Probe, error) {
 	reading, err := net.Reading()
 	if err != nil {
-		return nil, fmt.Errorf("faith: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if err := reading.Check(target); err != nil {
-		return nil, fmt.Errorf("faith: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	plan, err := engine.Compile(net, model.Keep{Layers: []string{net.Logits}})
 	if err != nil {
@@ -50,7 +50,7 @@ func NewProbe(engine *model.Engine, net *model.Network, target model.Target) (*P
 // For is the probe for another target.
 func (p *Probe) For(target model.Target) (*Probe, error) {
 	if err := p.reading.Check(target); err != nil {
-		return nil, fmt.Errorf("faith: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	other := *p
 	other.target = target
@@ -117,7 +117,7 @@ func Order(m []float32) []int {
 func (p *Probe) Curve(ctx context.Context, from, to []float32, order []int, steps int) ([]float64, error) {
 	plane := p.net.Input.H * p.net.Input.W
 	if size := p.net.Input.Shape().Len(); len(from) != size || len(to) != size || len(order) != plane || steps < 1 {
-		return nil, fmt.Errorf("faith: a curve of %d steps, %d places and images of %d and %d values: the input has %d places and %d values",
+		return nil, fmt.Errorf("a curve of %d steps, %d places and images of %d and %d values: the input has %d places and %d values",
 			steps, len(order), len(from), len(to), plane, size)
 	}
 	now, done := slices.Clone(from), 0

@@ -40,7 +40,7 @@ func (s *Score) PerClass() float64 {
 // Data sets are often sorted by class, so a part is a fixed random choice.
 func Evaluate(ctx context.Context, e *model.Engine, net *model.Network, images Images, n int) (*Score, error) {
 	if net.Logits == "" {
-		return nil, fmt.Errorf("train: the network names no logits, so there are no classes to compare")
+		return nil, fmt.Errorf("the network names no logits, so there are no classes to compare")
 	}
 	plan, err := e.Compile(net, model.Keep{Layers: []string{net.Logits}, Fast: true})
 	if err != nil {
@@ -68,12 +68,12 @@ func Evaluate(ctx context.Context, e *model.Engine, net *model.Network, images I
 	right, loss := 0, 0.0
 	for from := 0; from < n; from += batch {
 		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("train: %w", err)
+			return nil, fmt.Errorf("%w", err)
 		}
 		m := min(batch, n-from)
 		for j := range m {
 			if err := images.Pixels(chosen(from+j), pixels); err != nil {
-				return nil, fmt.Errorf("train: image %d: %w", chosen(from+j), err)
+				return nil, fmt.Errorf("image %d: %w", chosen(from+j), err)
 			}
 			augment{}.apply(x[j*size:(j+1)*size], pixels, net.Input, table)
 		}
@@ -86,7 +86,7 @@ func Evaluate(ctx context.Context, e *model.Engine, net *model.Network, images I
 			row := logits[j*classes : (j+1)*classes]
 			label, best := images.Label(chosen(from+j)), tensor.ArgMax(row)
 			if label < 0 || label >= classes {
-				return nil, fmt.Errorf("train: image %d has label %d, the network %d classes", chosen(from+j), label, classes)
+				return nil, fmt.Errorf("image %d has label %d, the network %d classes", chosen(from+j), label, classes)
 			}
 			s.Confusion[label][best]++
 			if best == label {

@@ -77,11 +77,11 @@ type value struct {
 func newGraph(k *kernel.Engine, net *model.Network, n int, seed uint64, smooth float64) (_ *graph, err error) {
 	defer func() {
 		if r := recover(); r != nil { // gorgonia panics on graphs it cannot compile
-			err = fmt.Errorf("train: cannot build the graph: %v", r)
+			err = fmt.Errorf("cannot build the graph: %v", r)
 		}
 	}()
 	if net.Logits == "" {
-		return nil, fmt.Errorf("train: the network names no logits, so there is nothing to train it by")
+		return nil, fmt.Errorf("the network names no logits, so there is nothing to train it by")
 	}
 	shapes, err := net.Shapes()
 	if err != nil {
@@ -89,10 +89,10 @@ func newGraph(k *kernel.Engine, net *model.Network, n int, seed uint64, smooth f
 	}
 	classes := shapes[net.Logits]
 	if classes.H*classes.W != 1 || classes.C < 2 {
-		return nil, fmt.Errorf("train: logits %s are %v, want a vector of at least 2", net.Logits, classes)
+		return nil, fmt.Errorf("logits %s are %v, want a vector of at least 2", net.Logits, classes)
 	}
 	if r, err := net.Reading(); err != nil || r.Kind != model.SoftmaxScores {
-		return nil, fmt.Errorf("train: the scores of network %s are %v, training is by softmax (--scores softmax)", net.Name, net.Scores)
+		return nil, fmt.Errorf("the scores of network %s are %v, training is by softmax (--scores softmax)", net.Name, net.Scores)
 	}
 	b := &graph{k: k, g: G.NewGraph(G.WithGraphName(net.Name)), net: net, shapes: shapes, n: n, seed: seed, smooth: smooth,
 		x: make([]float32, n*net.Input.Shape().Len()), labels: make([]int32, n), values: map[string]*value{}}
@@ -110,7 +110,7 @@ func newGraph(k *kernel.Engine, net *model.Network, n int, seed uint64, smooth f
 		}
 	}
 	if len(b.params) == 0 {
-		return nil, fmt.Errorf("train: the network has no weights to train")
+		return nil, fmt.Errorf("the network has no weights to train")
 	}
 	cost := b.crossEntropy(b.read(net.Logits), classes.C)
 	wrt := make([]*G.Node, len(b.params))
@@ -119,7 +119,7 @@ func newGraph(k *kernel.Engine, net *model.Network, n int, seed uint64, smooth f
 	}
 	grads, err := G.Grad(cost, wrt...)
 	if err != nil {
-		return nil, fmt.Errorf("train: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	for i, p := range b.params {
 		p.grad = grads[i]
@@ -133,7 +133,7 @@ func (b *graph) run(step int) error {
 	b.step = step
 	b.vm.Reset() // without it a second RunAll does nothing
 	if err := b.vm.RunAll(); err != nil {
-		return fmt.Errorf("train: step %d: %w", step+1, err)
+		return fmt.Errorf("step %d: %w", step+1, err)
 	}
 	return nil
 }
@@ -170,10 +170,10 @@ func (b *graph) supported(need map[string]bool) error {
 			*model.Add, *model.Concat, *model.Flatten, *model.LRN, *model.LeakyReLU, *model.Clip, *model.Pad, *model.Recurrent:
 		case *model.Dropout:
 			if !(l.Rate >= 0 && l.Rate < 1) {
-				return fmt.Errorf("train: layer %s: dropout rate %g, want 0 <= rate < 1", n.Name, l.Rate)
+				return fmt.Errorf("layer %s: dropout rate %g, want 0 <= rate < 1", n.Name, l.Rate)
 			}
 		default:
-			return fmt.Errorf("train: layer %s: %s cannot be trained", n.Name, l.Kind())
+			return fmt.Errorf("layer %s: %s cannot be trained", n.Name, l.Kind())
 		}
 	}
 	return nil

@@ -112,7 +112,7 @@ func (l *loader) fill(step int, x []float32, labels []int32) error {
 	for b := range labels {
 		i := l.order.image(step*len(labels) + b)
 		if err := l.images.Pixels(i, l.pixels); err != nil {
-			return fmt.Errorf("train: image %d: %w", i, err)
+			return fmt.Errorf("image %d: %w", i, err)
 		}
 		labels[b] = int32(l.images.Label(i))
 		var a augment

@@ -68,7 +68,7 @@ func (o *op) Hashcode() uint32 {
 func (o *op) Do(in ...G.Value) (_ G.Value, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("train: %s: %v", o.name, r)
+			err = fmt.Errorf("%s: %v", o.name, r)
 		}
 	}()
 	for i, v := range in {

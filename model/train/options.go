@@ -73,7 +73,7 @@ func (o Options) Resolve(n int) (Options, error) {
 		o.Solver = "adam"
 	}
 	if !slices.Contains(Solvers(), o.Solver) {
-		return o, fmt.Errorf("train: solver %q, want one of %s", o.Solver, strings.Join(Solvers(), ", "))
+		return o, fmt.Errorf("solver %q, want one of %s", o.Solver, strings.Join(Solvers(), ", "))
 	}
 	switch o.Solver {
 	case "adam":
@@ -91,15 +91,15 @@ func (o Options) Resolve(n int) (Options, error) {
 	def(&o.Decay, 0.9)
 	count(&o.Batch, 100)
 	if n < 1 {
-		return o, fmt.Errorf("train: no training images")
+		return o, fmt.Errorf("no training images")
 	}
 	if o.Batch < 1 || o.Batch > 1<<20 || o.Steps < 0 || o.Epochs < 0 {
-		return o, fmt.Errorf("train: batch %d, steps %d, epochs %d", o.Batch, o.Steps, o.Epochs)
+		return o, fmt.Errorf("batch %d, steps %d, epochs %d", o.Batch, o.Steps, o.Epochs)
 	}
 	if o.Steps == 0 {
 		count(&o.Epochs, 10)
 		if o.Epochs > math.MaxInt/n {
-			return o, fmt.Errorf("train: %d epochs of %d images", o.Epochs, n)
+			return o, fmt.Errorf("%d epochs of %d images", o.Epochs, n)
 		}
 		o.Steps = (o.Epochs*n + o.Batch - 1) / o.Batch
 	}
@@ -108,7 +108,7 @@ func (o Options) Resolve(n int) (Options, error) {
 		o.Schedule = "constant"
 	}
 	if !slices.Contains(Schedules(), o.Schedule) {
-		return o, fmt.Errorf("train: schedule %q, want one of %s", o.Schedule, strings.Join(Schedules(), ", "))
+		return o, fmt.Errorf("schedule %q, want one of %s", o.Schedule, strings.Join(Schedules(), ", "))
 	}
 	if o.Schedule == "step" {
 		count(&o.DropEvery, max(o.Steps/3, 1))
@@ -129,11 +129,11 @@ func (o Options) Resolve(n int) (Options, error) {
 		{"drop factor", o.DropFactor, 0, 1e6, true}, {"max filter RMS", o.MaxFilterRMS, 0, 1e6, true},
 	} {
 		if !(c.v > c.lo && c.v < c.hi) && !(c.zero && c.v == 0) {
-			return o, fmt.Errorf("train: %s is %g, want more than %g and less than %g", c.name, c.v, c.lo, c.hi)
+			return o, fmt.Errorf("%s is %g, want more than %g and less than %g", c.name, c.v, c.lo, c.hi)
 		}
 	}
 	if o.Warmup < 0 || o.Crop < 0 || o.DropEvery < 0 || o.LogEvery < 1 || o.CheckpointEvery < 0 {
-		return o, fmt.Errorf("train: warm-up %d, crop %d, drop every %d, log every %d, checkpoint every %d: none may be negative",
+		return o, fmt.Errorf("warm-up %d, crop %d, drop every %d, log every %d, checkpoint every %d: none may be negative",
 			o.Warmup, o.Crop, o.DropEvery, o.LogEvery, o.CheckpointEvery)
 	}
 	return o, nil

@@ -60,7 +60,7 @@ func (s *solver) Step(params []G.ValueGrad) error {
 	for i, vg := range params {
 		p, ok := vg.(*param)
 		if !ok {
-			return fmt.Errorf("train: solver got a %T", vg)
+			return fmt.Errorf("solver got a %T", vg)
 		}
 		w, g := p.value, p.gradient()
 		if p.decays && s.o.WeightDecay > 0 {
@@ -140,7 +140,7 @@ func (s *solver) load(params []*param, state *model.State) error {
 		for i, p := range params {
 			t := state.Tensors[kind+"/"+p.name]
 			if t == nil || len(t.Data) != len(p.value) {
-				return fmt.Errorf("train: the checkpoint has no %s/%s of %v, which solver %s needs", kind, p.name, p.shape, s.o.Solver)
+				return fmt.Errorf("the checkpoint has no %s/%s of %v, which solver %s needs", kind, p.name, p.shape, s.o.Solver)
 			}
 			copy(s.memory[k][i], t.Data)
 		}

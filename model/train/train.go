@@ -74,10 +74,10 @@ func Resume(state *model.State) (Options, error) {
 
 func readSaved(state *model.State) (s saved, err error) {
 	if state == nil || len(state.JSON) == 0 {
-		return s, fmt.Errorf("train: the checkpoint holds no training state to go on from")
+		return s, fmt.Errorf("the checkpoint holds no training state to go on from")
 	}
 	if err := json.Unmarshal(state.JSON, &s); err != nil {
-		return s, fmt.Errorf("train: state of the training: %w", err)
+		return s, fmt.Errorf("state of the training: %w", err)
 	}
 	return s, nil
 }
@@ -130,7 +130,7 @@ func newRun(e *model.Engine, net *model.Network, train Images, state *model.Stat
 	classes := r.g.shapes[net.Logits].C
 	for i := range r.images {
 		if l := train.Label(i); l < 0 || l >= classes {
-			return nil, fmt.Errorf("train: image %d has label %d, the network %d classes", i, l, classes)
+			return nil, fmt.Errorf("image %d has label %d, the network %d classes", i, l, classes)
 		}
 	}
 	if o.Balance {
@@ -147,10 +147,10 @@ func newRun(e *model.Engine, net *model.Network, train Images, state *model.Stat
 			return nil, err
 		}
 		if before.Options.Solver != o.Solver {
-			return nil, fmt.Errorf("train: the checkpoint was trained with solver %s, cannot go on with %s", before.Options.Solver, o.Solver)
+			return nil, fmt.Errorf("the checkpoint was trained with solver %s, cannot go on with %s", before.Options.Solver, o.Solver)
 		}
 		if before.Images != r.images {
-			return nil, fmt.Errorf("train: the checkpoint was trained on %d images, these are %d", before.Images, r.images)
+			return nil, fmt.Errorf("the checkpoint was trained on %d images, these are %d", before.Images, r.images)
 		}
 		if err := r.solver.load(r.g.params, state); err != nil {
 			return nil, err
@@ -199,7 +199,7 @@ func (r *run) run(ctx context.Context, train, test Images, h Hooks) (*model.Netw
 			return err
 		}
 		if err := h.Checkpoint(net, state); err != nil {
-			return fmt.Errorf("train: checkpoint of step %d: %w", r.step, err)
+			return fmt.Errorf("checkpoint of step %d: %w", r.step, err)
 		}
 		return nil
 	}
@@ -230,7 +230,7 @@ func (r *run) run(ctx context.Context, train, test Images, h Hooks) (*model.Netw
 		return nil, nil, err
 	}
 	if err := ctx.Err(); err != nil && r.step < r.o.Steps {
-		return net, state, fmt.Errorf("train: stopped after step %d of %d: %w", r.step, r.o.Steps, err)
+		return net, state, fmt.Errorf("stopped after step %d of %d: %w", r.step, r.o.Steps, err)
 	}
 	return net, state, nil
 }
@@ -264,7 +264,7 @@ func (r *run) one(last *float64) error {
 func (r *run) snapshot() (*model.Network, *model.State, error) {
 	text, err := json.Marshal(saved{r.o, r.images})
 	if err != nil {
-		return nil, nil, fmt.Errorf("train: %w", err)
+		return nil, nil, fmt.Errorf("%w", err)
 	}
 	net := r.net.Clone()
 	net.Origin.Step = r.step

@@ -401,7 +401,7 @@ func TestErrors(t *testing.T) {
 		err  error
 		want string
 	}{
-		{run(softmax, data, nil, Options{}), "train: layer relu: Softmax cannot be trained"},
+		{run(softmax, data, nil, Options{}), "layer relu: Softmax cannot be trained"},
 		{run(none, data, nil, Options{}), "names no logits"},
 		{run(everything(), labels, nil, Options{}), "image 3 has label 2, the network 2 classes"},
 		{run(everything(), &Memory{}, nil, Options{}), "no training images"},
