@@ -210,12 +210,16 @@ func (r *run) occlusion(ctx context.Context) ([]*Result, error) {
 		}
 		o := r.r.Patches
 		o.Classes, o.At, o.Cover, o.Layers = []int{target.Class}, target.At, true, []string{}
-		o.Progress = func(done, total int) { r.tick(done+k*total, total*len(r.r.Targets)) }
-		x := tensor.From(r.x, 1, in.C, in.H, in.W)
-		m, err := occlusion.Scan(ctx, r.e.engine, r.e.net, x, o)
+		o.Sizes = nil
+		s, err := occlusion.New(r.e.engine, r.e.net, o)
 		if err != nil {
 			return nil, err
 		}
+		maps, err := s.ScanAll(ctx, tensor.From(r.x, 1, in.C, in.H, in.W), func(done, total int) { r.tick(done+k*total, total*len(r.r.Targets)) })
+		if err != nil {
+			return nil, err
+		}
+		m := maps[0]
 		one := r.result(k, []int{in.H, in.W}, m.PixelDrop[0])
 		one.Passes = len(m.Boxes) + 1
 		out = append(out, one)

@@ -137,7 +137,7 @@ func TestSizesAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := 0
-	maps, err := s.ScanAllProgress(context.Background(), x, func(done, total int) {
+	maps, err := s.ScanAll(context.Background(), x, func(done, total int) {
 		if done < last || done > total {
 			t.Errorf("progress goes from %d to %d of %d", last, done, total)
 		}
@@ -172,7 +172,7 @@ func TestConcurrent(t *testing.T) {
 			var wg sync.WaitGroup
 			for i := range 4 {
 				wg.Go(func() {
-					maps, err := s.ScanAll(context.Background(), images.Slice(i%2, i%2+1))
+					maps, err := s.ScanAll(context.Background(), images.Slice(i%2, i%2+1), nil)
 					if err != nil {
 						t.Error(err)
 						return

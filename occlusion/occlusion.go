@@ -67,9 +67,8 @@ type Options struct {
 	At       *[2]int  // of a network with scores for every place: those at one row and column; nil: their sum
 	Layers   []string // layers whose strongest map is totalled; nil: the last before the scores (model.LastSpatial)
 	Method   Method
-	Batch    int                   // of Brute: positions in a forward pass; 0: as many as stay within about 256 MiB, at most 64
-	Memory   int                   // bytes to stay within beside the network's weights; 0: about 280 MiB, more if the workers need it
-	Progress func(done, total int) // see Scanner.ScanAllProgress
+	Batch    int // of Brute: positions in a forward pass; 0: as many as stay within about 256 MiB, at most 64
+	Memory   int // bytes to stay within beside the network's weights; 0: about 280 MiB, more if the workers need it
 }
 
 // LayerTotal is the activity of one feature map while the patch moves.

@@ -147,11 +147,15 @@ func TestCancel(t *testing.T) {
 	defer engine.Close()
 	for _, method := range []occlusion.Method{occlusion.Fast, occlusion.Box, occlusion.Brute} {
 		ctx, cancel := context.WithCancel(context.Background())
-		_, err := occlusion.Scan(ctx, engine, c.Net, c.Images(t).Slice(0, 1), occlusion.Options{Method: method, Batch: 1, Progress: func(done, total int) {
+		s, err := occlusion.New(engine, c.Net, occlusion.Options{Method: method, Batch: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.ScanAll(ctx, c.Images(t).Slice(0, 1), func(done, total int) {
 			if done > 2 && done < total {
 				cancel()
 			}
-		}})
+		})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%q: error %v, want the context's", method, err)
 		}

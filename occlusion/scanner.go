@@ -110,7 +110,7 @@ func Scan(ctx context.Context, engine *model.Engine, net *model.Network, x *tens
 	if err != nil {
 		return nil, err
 	}
-	maps, err := s.ScanAll(ctx, x)
+	maps, err := s.ScanAll(ctx, x, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -118,13 +118,9 @@ func Scan(ctx context.Context, engine *model.Engine, net *model.Network, x *tens
 }
 
 // ScanAll scans an image with every size of the patch, Options.Patch first.
-func (s *Scanner) ScanAll(ctx context.Context, x *tensor.Tensor) ([]*Map, error) {
-	return s.ScanAllProgress(ctx, x, s.o.Progress)
-}
-
-// ScanAllProgress is ScanAll with a callback of its own. total is the number of
-// positions of all sizes; done is how many of them the work done so far is worth.
-func (s *Scanner) ScanAllProgress(ctx context.Context, x *tensor.Tensor, progress func(done, total int)) ([]*Map, error) {
+// progress may be nil; total is the number of positions of all sizes, done how many
+// of them the work done so far is worth.
+func (s *Scanner) ScanAll(ctx context.Context, x *tensor.Tensor, progress func(done, total int)) ([]*Map, error) {
 	if len(x.Shape) != 4 || x.Shape[0] != 1 {
 		return nil, fmt.Errorf("input is %v, want one image [1 C H W]", x.Shape)
 	}

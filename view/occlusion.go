@@ -32,6 +32,8 @@ type Occlusion struct {
 	Scale   Scaling // of the colour bars: PerPicture (the default), PerSeries, or Fixed
 	Fixed   float64 // the drop at the ends of the colour bar for Scale Fixed
 	Opacity float64 // of the overlay, to 1; 0: 0.55
+	// Progress is told by Session.Occlude how many positions are done.
+	Progress func(done, total int)
 }
 
 // ParsePatches reads one or several sizes of the patch, as in "8" or "16,32x8".
@@ -267,7 +269,7 @@ func (o *Occluder) Predict() occlusion.Prediction { return o.scanner.Predict() }
 
 // Scan covers an image, and returns a map for each size of the patch.
 func (o *Occluder) Scan(ctx context.Context, x *tensor.Tensor, progress func(done, total int)) ([]*occlusion.Map, error) {
-	return o.scanner.ScanAllProgress(ctx, x, progress)
+	return o.scanner.ScanAll(ctx, x, progress)
 }
 
 // SeriesScale is the one scale of a series of maps, see PerSeries.

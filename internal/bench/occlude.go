@@ -20,7 +20,7 @@ func Occlude(ctx context.Context, engine *model.Engine, net *model.Network, o oc
 	}
 	x := Input(net, 1)
 	return &Task{"occlude", params, func() (float64, error) {
-		maps, err := s.ScanAll(ctx, x)
+		maps, err := s.ScanAll(ctx, x, nil)
 		if err != nil {
 			return 0, err
 		}
