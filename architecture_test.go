@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	"view":                           {"images", "model", "model/tensor", "deconv", "attribution", "attribution/faith", "occlusion", "features", "experiments", "internal/page", "internal/render"},
 	"internal/bench":                 {"model", "model/tensor", "model/train", "deconv", "features", "occlusion"},
 	"internal/page":                  {"internal/render"},
-	"model/backward":                 {"model", "internal/kernel"},
+	"model/backward":                 {"model", "model/tensor", "internal/kernel"},
 	"deconv":                         {"model", "model/backward", "model/tensor", "internal/render"},
 	"attribution/faith":              {"model", "model/tensor"},
 	"attribution":                    {"model", "model/backward", "model/tensor", "occlusion", "internal/render"},
