@@ -148,9 +148,12 @@ func (r *run) classes() bool {
 func (r *run) findLayers() error {
 	r.layers = r.r.Layers
 	if len(r.layers) == 0 {
-		last, err := r.e.net.LastFeatures()
-		if err != nil {
-			return err
+		last := r.e.net.LastTokens()
+		if last == "" {
+			var err error
+			if last, err = r.e.net.LastFeatures(); err != nil {
+				return err
+			}
 		}
 		r.layers = []string{last}
 	}

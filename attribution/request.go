@@ -37,7 +37,7 @@ type Request struct {
 	Targets []Target // nil: the predicted class; of a regression, the first output
 
 	// Layers are those whose maps a class activation method works on; nil: the last
-	// before the scores (model.LastSpatial). The maps of several are fused as LayerCAM's
+	// before the scores (model.LastSpatial), of a transformer model.LastTokens. The maps of several are fused as LayerCAM's
 	// authors do: each rectified, as tanh(2 map/its largest), at the size of the largest map; of them the largest.
 	Layers []string
 

@@ -42,6 +42,9 @@ func TestTokens(t *testing.T) {
 	engine := model.NewEngine(2)
 	defer engine.Close()
 	e := attribution.New(engine, net)
+	if got := explain(t, e, x, attribution.Request{Method: attribution.GradCAM})[0]; !slices.Equal(got.Layers, []string{net.LastTokens()}) {
+		t.Errorf("layer %v, want the last tokens, %s", got.Layers, net.LastTokens())
+	}
 	for _, m := range attribution.Methods() {
 		if !m.AtLayer() {
 			continue

@@ -55,6 +55,8 @@ func (r Attribution) methods() []attribution.Method {
 type AttributionNumbers struct {
 	Model   string              `json:"model"`
 	Image   string              `json:"image"`
+	Input   string              `json:"input"`   // hash of what the network sees of the image
+	Options string              `json:"options"` // all that the numbers depend on besides
 	Target  string              `json:"target"`
 	Class   *int                `json:"class_number,omitempty"`
 	Score   float64             `json:"score"` // of the target; of a class before softmax or sigmoid
@@ -75,6 +77,36 @@ type AttributionMethod struct {
 	Seed         *uint64                   `json:"seed,omitempty"`
 	Completeness *attribution.Completeness `json:"completeness,omitempty"`
 	Problem      string                    `json:"problem,omitempty"` // why the network does not carry the method
+}
+
+// text is all that the result depends on but for the network and the image.
+func (r Attribution) text() string {
+	q := r.Request
+	var targets []string
+	for _, t := range q.Targets {
+		switch {
+		case t.Unit != nil:
+			targets = append(targets, t.Unit.String())
+		case t.At != nil:
+			targets = append(targets, fmt.Sprintf("%d at %d,%d", t.Class, t.At[0], t.At[1]))
+		default:
+			targets = append(targets, fmt.Sprint(t.Class))
+		}
+	}
+	deviation := "default"
+	if q.Deviation != nil {
+		deviation = fmt.Sprint(*q.Deviation)
+	}
+	return fmt.Sprintf("methods %v, targets %v, layers %v, tokens %v, nodes %d, baseline %v, base %s, samples %d, deviation %s, seed %d, masks %d, cells %d, keep %g, opacity %g",
+		r.methods(), targets, q.Layers, q.Tokens, q.Nodes, q.Baseline, q.Base, q.Samples, deviation, q.Seed, q.Masks, q.Cells, q.Keep, r.Opacity)
+}
+
+// AttributionPrefix begins the names of an image's figures.
+func AttributionPrefix(in Input) string { return "attribute-" + in.Stem + "-" }
+
+// AttributionDone reports whether numbers are those of a request for an image.
+func (s *Session) AttributionDone(r Attribution, in Input, n AttributionNumbers) bool {
+	return n.Model == s.hash && n.Input == in.Hash() && n.Options == r.text()
 }
 
 // explained is a method's result, or why there is none.
@@ -137,7 +169,7 @@ func (s *Session) attributionFigure(r Attribution, list []explained, in Input) F
 			some = list[i].result
 		}
 	}
-	n := AttributionNumbers{Model: s.hash, Image: in.Name, Target: some.Target.Name(s.Net), Score: some.Score}
+	n := AttributionNumbers{Model: s.hash, Image: in.Name, Input: in.Hash(), Options: r.text(), Target: some.Target.Name(s.Net), Score: some.Score}
 	target := n.Target
 	if some.Target.Unit == nil {
 		n.Class = &some.Target.Class
@@ -184,7 +216,7 @@ func (s *Session) attributionFigure(r Attribution, list []explained, in Input) F
 		title, columns = fmt.Sprintf("What the score of %s comes from, by %d methods", target, len(list)), min(6, len(list)+1)
 		caption = "Maps with both signs lie around mid-grey: orange raises the score, blue lowers it. Maps from dark to yellow have one sign, or show magnitudes. Each has its own scale. " + s.about()
 	}
-	name := "attribute-" + in.Stem + "-" + some.Target.Name(s.Net)
+	name := AttributionPrefix(in) + some.Target.Name(s.Net)
 	if names = slices.Compact(names); len(names) == 1 {
 		name += "-" + names[0]
 	}

@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"github.com/deconvnet/viz/attribution"
-	"github.com/deconvnet/viz/images"
-	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/view"
@@ -35,6 +33,7 @@ func attributeCommand() *cli.Command {
 			&cli.IntFlag{Name: "masks", Value: 1000, Usage: "random masks of rise"},
 			&cli.Uint64Flag{Name: "seed", Usage: "of noise and masks"},
 			&cli.StringFlag{Name: "memory", Usage: "keep the whole process within about `SIZE`, such as 900M or 2G"},
+			&cli.BoolFlag{Name: "resume", Usage: "leave out images whose results are there already, made with the same options"},
 			&cli.Float64Flag{Name: "opacity", Value: 0.7, Usage: "of the overlay where the map is strongest, 0 to 1"},
 			&cli.StringFlag{Name: "npy", Usage: "write the map, [H, W], to `FILE` and draw nothing"},
 			&cli.BoolFlag{Name: "raw", Usage: "with --npy: the array as the method makes it, [C, H, W], or [h, w] of the layer before the final rectifier"},
@@ -97,19 +96,30 @@ func attribute(c *cli.Context) error {
 	if len(request.Methods) > 1 {
 		what = fmt.Sprintf("%d methods", len(request.Methods))
 	}
+	left := 0
 	return each(c, src, "explaining", func(i int, x *tensor.Tensor) error {
+		in := view.InputOf(src, i, x)
+		if c.Bool("resume") && attributeDone(out, session, request, in) {
+			left++
+			return nil
+		}
 		if src.Len() == 1 {
 			step, end := progress(c, what)
 			defer end()
 			request.Progress = step
 		}
-		figures, err := session.Attribution(c.Context, explainer, request, view.Input{Name: src.Items[i].Name, Stem: src.Items[i].Stem, Tensor: x})
+		figures, err := session.Attribution(c.Context, explainer, request, in)
 		if err != nil {
 			return requestErr(err)
 		}
 		_, err = out.figures(figures...)
 		return err
-	}, out.end)
+	}, func() error {
+		if left > 0 {
+			note(c, "%d of %d images were done before", left, src.Len())
+		}
+		return out.end()
+	})
 }
 
 // attributeRequest reads the flags that do not name parts of the network.
@@ -196,48 +206,5 @@ func attributeNames(c *cli.Context, net *model.Network, r *view.Attribution) err
 			return usageErr(err)
 		}
 	}
-	return nil
-}
-
-// attributeArray writes one map as an array.
-func attributeArray(c *cli.Context, s *view.Session, e *attribution.Explainer, r view.Attribution, src *images.Inputs) error {
-	path, i := c.String("npy"), c.Int("index")
-	if err := outFile(c, path, "--npy"); err != nil {
-		return err
-	}
-	if i >= src.Len() {
-		return usage(fmt.Sprintf("--index %d: there are %d images, counted from 0", i, src.Len()), "")
-	}
-	if len(r.Targets) > 1 {
-		return usage("--npy writes the map of one class or unit", "")
-	}
-	x, err := src.Load(i)
-	if err != nil {
-		return err
-	}
-	one := r.Request
-	one.Method = r.Methods[0]
-	step, end := progress(c, string(one.Method))
-	defer end()
-	one.Progress = step
-	results, err := e.Explain(c.Context, x, one)
-	if err != nil {
-		return requestErr(err)
-	}
-	o := results[0]
-	shape, values := o.Shape, o.Values
-	if !c.Bool("raw") {
-		shape, values = []int{s.Net.Input.H, s.Net.Input.W}, o.PlaneAt(s.Net.Input.H, s.Net.Input.W)
-	}
-	if err := npy.WriteFile(path, shape, values); err != nil {
-		return err
-	}
-	if o.Completeness != nil {
-		note(c, "score %s, from the baseline's by %s; the map adds up to that but for %s", view.Number(o.Score), view.Number(o.Completeness.Difference), view.Number(o.Completeness.Residual))
-	}
-	if c.Bool("json") {
-		return printJSON(c, map[string]any{"model": s.Hash(), "method": o.Method, "target": o.Target.Name(s.Net), "score": o.Score, "layers": o.Layers, "shape": shape, "completeness": o.Completeness, "forward_passes": o.Passes})
-	}
-	wrote(c, path)
 	return nil
 }
