@@ -165,6 +165,9 @@ func (r *run) findLayers() error {
 		case s.Flat:
 			return fmt.Errorf("layer %s has %d numbers without places, no maps", name, s.C)
 		}
+		if v := r.e.net.Volume(name); v != nil {
+			return fmt.Errorf("layer %s holds volumes of %dx%dx%d (depth, rows, columns): methods that draw a layer's maps need maps of rows and columns; viz gradcam draws volumes", name, v[1], v[2], v[3])
+		}
 		places, err := r.e.net.Places(name, r.r.Tokens)
 		if err != nil {
 			return err

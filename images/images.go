@@ -120,7 +120,11 @@ func (p Picture) Tensor(pre model.Preprocess, in model.Input) (*tensor.Tensor, e
 	if p.Array != nil {
 		x, ok := arrange(p.Array, in)
 		if !ok {
-			return nil, fmt.Errorf("%s: array is %v, want [N %d %d %d] or [%d %d %d], or with the channels last", p.Name, p.Array.Shape[1:], in.C, in.H, in.W, in.C, in.H, in.W)
+			volumes := ""
+			if in.C > 4 {
+				volumes = fmt.Sprintf(", or volumes [N channels depth %d %d] of %d planes", in.H, in.W, in.C)
+			}
+			return nil, fmt.Errorf("%s: array is %v, want [N %d %d %d] or [%d %d %d], or with the channels last%s", p.Name, p.Array.Shape[1:], in.C, in.H, in.W, in.C, in.H, in.W, volumes)
 		}
 		return x, nil
 	}

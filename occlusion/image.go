@@ -98,7 +98,7 @@ type figure struct {
 func (m *Map) figure(s Style) *figure {
 	in := m.Net.Input
 	f := &figure{Map: m, s: s, class: m.Net.Class(m.Classes[s.Class]), side: max(224/max(in.H, in.W), 1),
-		clean: m.Net.Preprocess.Image(m.Input.Data, in), heat: render.Viridis}
+		clean: m.Net.Picture(m.Input.Data), heat: render.Viridis}
 	if s.Paper {
 		f.heat = render.Jet
 	}
@@ -319,7 +319,7 @@ func (m *Map) patched(clean *image.NRGBA, i int) *image.NRGBA {
 	in := m.Net.Input
 	x := append([]float32(nil), m.Input.Data...)
 	m.set.cover(i, x, m.Input.Data, m.Filler, in)
-	return m.Net.Preprocess.Image(x, in)
+	return m.Net.Picture(x)
 }
 
 // flat says that a map has no contrast, so that nobody reads one into it.

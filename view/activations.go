@@ -63,13 +63,19 @@ func (s *Session) activations(r Activations, t *model.Trace, in Input, layer str
 	shape := t.Shapes[layer]
 	f := newActivationFigure(t.Value(layer).Data[:shape.Len()], shape, r)
 	f.picture = in.picture(s.Net)
-	caption := fmt.Sprintf("%s: %v, %s. %s", images.Title(in.Name), shape, f.text(), s.about())
+	f.volume = s.Net.Volume(layer)
+	dims := volumeShape(s.Net, layer, shape)
+	size := shape.String()
+	if f.volume != nil {
+		size = timesText(dims)
+	}
+	caption := fmt.Sprintf("%s: %s, %s. %s", images.Title(in.Name), size, f.text(), s.about())
 	return Figure{
 		Name:  "activations-" + in.Stem + "-" + layer,
 		Image: f.draw("Activations of "+layer, caption),
-		Numbers: ActivationNumbers{Model: s.hash, Layer: layer, Image: in.Name, Shape: shape.Batch(1)[1:], Shown: f.shown,
+		Numbers: ActivationNumbers{Model: s.hash, Layer: layer, Image: in.Name, Shape: dims, Shown: f.shown,
 			Scale: f.scale, Lo: f.lo, Hi: f.hi},
-		Array: &Array{shape.Batch(1)[1:], f.values},
+		Array: &Array{dims, f.values},
 		Facts: []Fact{{"layer", layer}, {"image", in.Name}},
 	}
 }
@@ -79,6 +85,7 @@ func (s *Session) activations(r Activations, t *model.Trace, in Input, layer str
 type activationFigure struct {
 	picture image.Image
 	shape   model.Shape
+	volume  []int // channels, depth, rows, columns of a layer of volumes, or nil
 	values  []float32
 	shown   int
 	scale   Scaling
@@ -111,6 +118,8 @@ func (f activationFigure) text() string {
 	switch {
 	case f.shape.H*f.shape.W == 1:
 		return fmt.Sprintf("%d values, row by row", f.shape.C)
+	case f.volume != nil:
+		return fmt.Sprintf("%d of %d maps, numbered from 0, their %d planes beside each other", f.shown, f.shape.C, f.volume[1])
 	case f.scale == PerMap:
 		return fmt.Sprintf("%d of %d maps, numbered from 0, each scaled to its own largest magnitude", f.shown, f.shape.C)
 	}
@@ -134,6 +143,9 @@ func (f activationFigure) limits(values []float32) (lo, hi float64) {
 func (f activationFigure) tiles() ([]image.Image, render.GridOptions) {
 	h, w := f.shape.H, f.shape.W
 	options := render.GridOptions{MinTile: 48, Gap: 2, Columns: columns(f.shown, 1.3*float64(h)/float64(w))}
+	if f.volume != nil {
+		options.Columns = columns(f.shown, 1.3*float64(f.volume[2])/float64(f.volume[1]*f.volume[3]))
+	}
 	if h*w == 1 {
 		options = render.GridOptions{MinTile: 12, Columns: max(min(f.shape.C, 50), columns(f.shape.C, 2))}
 	}
@@ -141,7 +153,11 @@ func (f activationFigure) tiles() ([]image.Image, render.GridOptions) {
 	for k := range f.shown {
 		values := f.values[k*h*w : (k+1)*h*w]
 		lo, hi := f.limits(values)
-		tiles = append(tiles, render.Heat(values, h, w, lo, hi, f.palette))
+		if f.volume != nil {
+			tiles = append(tiles, beside(heats(values, f.volume[1:], lo, hi, f.palette)))
+		} else {
+			tiles = append(tiles, render.Heat(values, h, w, lo, hi, f.palette))
+		}
 		if h*w > 1 {
 			options.Labels = append(options.Labels, fmt.Sprint(k))
 		}

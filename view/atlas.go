@@ -212,7 +212,7 @@ func (s *Session) atlasPicture(ctx context.Context, r Atlas, a *atlasData, src *
 		if err != nil {
 			return nil, err
 		}
-		tile := image.Image(s.Net.Preprocess.Image(x.Data, in))
+		tile := image.Image(s.Net.Picture(x.Data))
 		if max(in.H, in.W) > atlasTile {
 			tile = imaging.Fit(tile, atlasTile, atlasTile, imaging.Linear)
 		} else {

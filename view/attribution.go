@@ -180,7 +180,7 @@ func (s *Session) attributionFigure(r Attribution, list []explained, in Input) F
 	if f.opacity == 0 {
 		f.opacity = 0.7
 	}
-	f.picture = render.Magnify(in.picture(s.Net), f.k)
+	f.picture = render.Magnify(s.Net.Picture(in.Tensor.Data), f.k)
 	panels := []render.Panel{{Title: "image", Image: f.picture, Note: fmt.Sprintf("%s; score of %s: %s", images.Title(in.Name), target, render.Number(n.Score))}}
 	array := &Array{Shape: []int{size.H, size.W}}
 	var names []string

@@ -128,8 +128,13 @@ func (s *Session) GradCAM(r GradCAM, t *model.Trace, in Input) (Figure, error) {
 	} else {
 		n.Value = &told.Value
 	}
-	img := s.gradCAMFigure(r, in, cam, shape, n, told.Value)
-	return Figure{Name: "gradcam-" + in.Stem + "-" + r.Layer, Image: img, Numbers: n, Array: &Array{[]int{shape.H, shape.W}, cam},
+	array := []int{shape.H, shape.W}
+	draw := func() image.Image { return s.gradCAMFigure(r, in, cam, shape, n, told.Value) }
+	if dims := s.Net.Volume(r.Layer); dims != nil {
+		array = dims[1:]
+		draw = func() image.Image { return s.volumeFigure(r, in, cam, dims, n, told.Value) }
+	}
+	return Figure{Name: "gradcam-" + in.Stem + "-" + r.Layer, Image: draw(), Numbers: n, Array: &Array{array, cam},
 		Facts: []Fact{{"layer", r.Layer}, {"class", n.Class}, {"class_number", fmt.Sprint(n.Number)}, {"image", in.Name}}}, nil
 }
 
@@ -141,24 +146,34 @@ func (s *Session) classText(k int) string {
 	return fmt.Sprint(k)
 }
 
-func (s *Session) gradCAMFigure(r GradCAM, in Input, cam []float32, shape model.Shape, n GradCAMNumbers, told float64) image.Image {
-	colors, _ := r.Palette.colors()
-	opacity := r.Opacity
-	if opacity == 0 {
-		opacity = 0.7
+func (r GradCAM) opacity() float64 {
+	if r.Opacity == 0 {
+		return 0.7
 	}
-	size := s.Net.Input
-	k := max(224/max(size.H, size.W), 1)
-	picture := render.Magnify(in.picture(s.Net), k)
-	smooth := render.Smooth(cam, shape.H, shape.W, size.H*k, size.W*k)
-	heat := render.Heat(smooth, size.H*k, size.W*k, 0, n.Hi, colors)
-	for i, v := range smooth { // as opaque as strong
-		if n.Hi > 0 {
-			heat.Pix[4*i+3] = uint8(math.Round(255 * min(max(float64(v)/n.Hi, 0), 1)))
+	return r.Opacity
+}
+
+// heatOver draws a map from 0 to hi, as opaque as it is strong.
+func heatOver(smooth []float32, h, w int, hi float64, colors render.Palette) *image.NRGBA {
+	heat := render.Heat(smooth, h, w, 0, hi, colors)
+	for i, v := range smooth {
+		if hi > 0 {
+			heat.Pix[4*i+3] = uint8(math.Round(255 * min(max(float64(v)/hi, 0), 1)))
 		} else {
 			heat.Pix[4*i+3] = 0
 		}
 	}
+	return heat
+}
+
+func (s *Session) gradCAMFigure(r GradCAM, in Input, cam []float32, shape model.Shape, n GradCAMNumbers, told float64) image.Image {
+	colors, _ := r.Palette.colors()
+	opacity := r.opacity()
+	size := s.Net.Input
+	k := max(224/max(size.H, size.W), 1)
+	picture := render.Magnify(in.picture(s.Net), k)
+	smooth := render.Smooth(cam, shape.H, shape.W, size.H*k, size.W*k)
+	heat := heatOver(smooth, size.H*k, size.W*k, n.Hi, colors)
 	bar := &render.ColorBar{Palette: colors, Lo: 0, Hi: n.Hi, Label: "weighted activation"}
 	note := fmt.Sprintf("%d×%d values, as they are", shape.H, shape.W)
 	if n.Hi == 0 {

@@ -70,7 +70,7 @@ func (s *Session) UnitFigure(r Unit, in Input, p *deconv.Projection) Figure {
 func (s *Session) marked(x []float32, b model.Box) image.Image {
 	in := s.Net.Input
 	k := max(224/max(in.H, in.W), 1)
-	img := render.Magnify(s.Net.Preprocess.Image(x, in), k)
+	img := render.Magnify(s.Net.Picture(x), k)
 	render.DrawBox(img, image.Rect(b.X0*k, b.Y0*k, b.X1*k, b.Y1*k), image.White.C, max(k/2, 1))
 	return img
 }

@@ -65,8 +65,11 @@ func (s *Session) Input(p images.Picture) (Input, error) {
 	return Input{Name: p.Name, Stem: strings.TrimSuffix(base, filepath.Ext(base)), Tensor: x}, nil
 }
 
-// picture is the image in pixels.
+// picture is the image in pixels, of a volume all planes.
 func (in Input) picture(net *model.Network) image.Image {
+	if dims := net.Volume(net.Input.Name); dims != nil {
+		return beside(in.planes(dims))
+	}
 	return net.Preprocess.Image(in.Tensor.Data, net.Input)
 }
 

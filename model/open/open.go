@@ -263,8 +263,8 @@ func sizeOf(path string) (h, w int, err error) {
 			return 0, 0, err
 		}
 		n := len(a.Shape)
-		if n < 3 || n > 4 {
-			return 0, 0, fmt.Errorf("%s: array is %v, want [N C H W] or [C H W]", path, a.Shape)
+		if n < 3 || n > 5 {
+			return 0, 0, fmt.Errorf("%s: array is %v, want [N C H W], [C H W] or [N C D H W]", path, a.Shape)
 		}
 		return a.Shape[n-2], a.Shape[n-1], nil
 	}
