@@ -9,6 +9,7 @@ import (
 
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/occlusion"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
@@ -79,6 +80,14 @@ func parseSize(text string) (int, error) {
 		return 0, usage("--memory "+text+": want a size such as 900M or 2G", "")
 	}
 	return int(v * unit), nil
+}
+
+// occluderHint explains what is wrong with a request for a network, or that it does not fit into memory.
+func occluderHint(err error) error {
+	if e, ok := errors.AsType[*view.FieldError](err); ok {
+		return hinted(fmt.Errorf("--%w", e), e.Hint)
+	}
+	return memoryHint(err)
 }
 
 // memoryHint explains that a scan does not fit.

@@ -123,7 +123,7 @@ func occlude(c *cli.Context) error {
 	}
 	occluder, err := session.Occluder(request)
 	if err != nil {
-		return memoryHint(err)
+		return occluderHint(err)
 	}
 	r := &occlusionRun{c: c, occluder: occluder, sizes: 1 + len(request.Sizes), src: src, out: out}
 	return r.all(request.Scale == view.PerSeries)

@@ -111,17 +111,20 @@ func (r *occlusionRun) scan(i int, x *tensor.Tensor) ([]*occlusion.Map, error) {
 	return r.occluder.Scan(r.c.Context, x, func(done, total int) {
 		if spent := time.Since(start); !r.told && done > 0 && spent > time.Second {
 			r.told = true
-			image := spent.Seconds() * float64(total) / float64(done)
-			if r.src.Len() == 1 {
-				note(r.c, "estimated time: %s", seconds(image))
-			} else {
-				note(r.c, "estimated time: %s an image, %s in all", seconds(image), seconds(image*float64(r.src.Len()-i)))
-			}
+			note(r.c, "%s", estimate(spent.Seconds()*float64(total)/float64(done), r.src.Len()-i, r.src.Len()))
 		}
 		if step != nil {
 			step(done, total)
 		}
 	})
+}
+
+// estimate says how long the images that are left will take, if one takes so many seconds.
+func estimate(image float64, left, images int) string {
+	if images == 1 {
+		return "estimated time: " + seconds(image)
+	}
+	return fmt.Sprintf("estimated time: %s an image, %s in all", seconds(image), seconds(image*float64(left)))
 }
 
 // seconds writes a time with as many digits as are known.

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/deconvnet/viz/occlusion"
+	"github.com/deconvnet/viz/view"
+)
+
+// TestEstimate: the time that a run will take, in words.
+func TestEstimate(t *testing.T) {
+	for want, got := range map[string]string{
+		"estimated time: 2m44s":                      estimate(163.8, 1, 1),
+		"estimated time: 1.5 s":                      estimate(1.52, 1, 1),
+		"estimated time: 2.5 s an image, 10s in all": estimate(2.5, 4, 6),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestOccluderHint: memory is hinted at by the type of the error, whatever its words.
+func TestOccluderHint(t *testing.T) {
+	p, ok := errors.AsType[*problem](occluderHint(&occlusion.MemoryError{Need: 2, Limit: 1}))
+	if !ok || p.hint != "raise --memory" {
+		t.Errorf("memory: %+v", p)
+	}
+	if err := occluderHint(&view.FieldError{Field: "at", Problem: "6,0: outside"}); err.Error() != "--at 6,0: outside" {
+		t.Errorf("a field: %v", err)
+	}
+	other := errors.New("3 MB of memory are needed, says somebody else")
+	if occluderHint(other) != other {
+		t.Error("another error gets a hint about memory")
+	}
+}
