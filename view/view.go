@@ -3,7 +3,8 @@
 // can do the same with queries.
 //
 //	s := view.NewSession(engine, net)
-//	figures, err := s.Activations(view.Activations{Layers: []string{"relu1"}}, view.Input{Name: "cat.png", Tensor: x})
+//	in, err := s.Input(picture) // of package images
+//	figures, err := s.Occlude(ctx, view.Occlusion{}, in)
 //
 // A request is a plain struct whose zero value means the defaults. What is wrong with one is a *FieldError,
 // which names the field.
