@@ -49,6 +49,9 @@ func TestSanity(t *testing.T) {
 		if !reflect.DeepEqual(row.Cascade[0], row.Single[0]) {
 			t.Errorf("%s: the first layer gives %+v in the cascade and %+v alone", row.Method, row.Cascade[0], row.Single[0])
 		}
+		if last := len(want) - 1; reflect.DeepEqual(row.Cascade[last], row.Single[last]) {
+			t.Errorf("%s: one layer alone gives what all layers give, %+v", row.Method, row.Single[last])
+		}
 		kept = append(kept, row.Kept)
 	}
 	if !(kept[1] > kept[2]+0.1 && kept[2] > kept[0]+0.1) {
