@@ -31,8 +31,9 @@ func (n *Node) modulePath() []string {
 }
 
 // lastOfModule returns the last node of the module that path names: from the
-// outermost module on, or else, if only one module has that end, from any.
-// Several ends are returned as candidates.
+// outermost module on, or else, if only one module has that end, from any. Of a
+// module that is called several times it is the last node of the last call, as a
+// forward hook sees last. Several ends are returned as candidates.
 func (net *Network) lastOfModule(path string) (name string, candidates []string) {
 	want := (&Node{Name: path}).modulePath()
 	if len(want) == 0 {
@@ -63,15 +64,24 @@ func (net *Network) lastOfModule(path string) (name string, candidates []string)
 		}
 	}
 	if name != "" {
-		return net.moduleEnd(name, want), nil
+		return net.lastOf(want, name, want), nil
 	}
 	if len(order) == 1 {
-		return net.moduleEnd(inner[order[0]], want), nil
+		return net.lastOf(append(strings.Split(order[0], "."), want...), inner[order[0]], want), nil
 	}
 	for _, around := range order {
-		candidates = append(candidates, inner[around])
+		candidates = append(candidates, net.lastOf(append(strings.Split(around, "."), want...), inner[around], want))
 	}
 	return "", candidates
+}
+
+// lastOf is the last node of the module path (in full), in its last call. name is the last node under that
+// path, want what the user said of it.
+func (net *Network) lastOf(path []string, name string, want []string) string {
+	if last := net.lastCall(path); last != "" {
+		return last
+	}
+	return net.moduleEnd(name, want)
 }
 
 // moduleEnd follows a module of several layers to its end where the file names

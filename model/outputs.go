@@ -146,9 +146,39 @@ func (net *Network) noLogits(name string) bool {
 	case *Unary:
 		return slices.Contains([]string{"Tanh", "Softsign", "Erf", "Sin", "Cos"}, l.Op)
 	case *Binary:
-		return l.Op == "Div" && l.Value == nil
+		return l.Op == "Div" && l.Value == nil && net.dependsOn(n.Inputs[1], net.unshaped(n.Inputs[0]))
 	case *GlobalAvgPool, *AvgPool, *MaxPool:
 		return net.features(n.Inputs[0])
+	}
+	return false
+}
+
+// unshaped is the node whose values a node has in another shape, else the node itself.
+func (net *Network) unshaped(name string) string {
+	for n := net.Node(name); n != nil; n = net.Node(n.Inputs[0]) {
+		switch n.Layer.(type) {
+		case *Flatten, *Reshape, *Dropout:
+			continue
+		}
+		return n.Name
+	}
+	return name
+}
+
+// dependsOn reports whether a node is another one, or computed from it.
+func (net *Network) dependsOn(name, from string) bool {
+	seen := map[string]bool{}
+	stack := []string{name}
+	for len(stack) > 0 {
+		at := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if at == from {
+			return true
+		}
+		if n := net.Node(at); n != nil && !seen[at] {
+			seen[at] = true
+			stack = append(stack, n.Inputs...)
+		}
 	}
 	return false
 }

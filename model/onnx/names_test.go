@@ -24,7 +24,10 @@ func TestModulePaths(t *testing.T) {
 		{"torch113-resnet", "conv1", "/conv1/Conv"},
 		{"torch113-resnet", "fc", "/fc/Gemm"},
 		{"torch113-resnet", "block3", "/layer2/layer2.1/relu_1/Relu"},
-		{"torch113-resnet", "layer2.0.relu", "/layer2/layer2.0/relu/Relu"},
+		{"torch113-resnet", "layer2.0.relu", "/layer2/layer2.0/relu_1/Relu"}, // called twice: what a hook sees last
+		{"torch113-resnet", "layer2.0.relu_1", "/layer2/layer2.0/relu_1/Relu"},
+		{"torch113-resnet", "/layer2/layer2.0/relu/Relu", "/layer2/layer2.0/relu/Relu"},
+		{"torch113-resnet", "layer2.0.relu.Relu", "/layer2/layer2.0/relu/Relu"},
 		{"torch113-vgg", "features.4", "/features/features.4/Relu"},
 		{"torch113-vgg", "features.5", "/features/features.5/Conv"},
 		{"torch113-vgg", "features", "/features/features.7/MaxPool"},
