@@ -721,7 +721,7 @@ var hostile = []struct{ name, old, new, want string }{
 	{"unknown preprocessing", `"viz.preprocess":"{`, `"viz.preprocess":"{\"x\":1,`, `viz.preprocess: json: unknown field "x"`},
 	{"preprocessing twice", `"viz.preprocess":"{`, `"viz.preprocess":"{\"scale\":1,`, `viz.preprocess: byte 18: key "scale" is given twice`},
 	{"preprocessing for 3", `"viz.preprocess":"{`, `"viz.preprocess":"{\"mean\":[1,2,3],`, `preprocessing is for 3 channels`},
-	{"deviation 0", `"viz.preprocess":"{`, `"viz.preprocess":"{\"std\":[0],`, `preprocessing divides by a deviation of 0`},
+	{"deviation 0", `"viz.preprocess":"{`, `"viz.preprocess":"{\"std\":[0],`, `preprocessing divides by a standard deviation of 0`},
 	{"scale beyond float32", `\"scale\":0`, `\"scale\":1e40`, `viz.preprocess: json: `},
 	{"new field of the origin", `"viz.origin":"{`, `"viz.origin":"{\"x\":1`, ``},
 	{"classes", `[\"a\"]`, `{\"a\":1}`, `viz.classes: json: `},
