@@ -161,14 +161,9 @@ func (c *converter) bindSize(v valueInfo) (dims []int64, last bool, err error) {
 		dims[0] = 1
 	}
 	if len(dims) != 4 {
-		if n := len(dims); n == 5 { // a volume
-			for i, size := range []int{c.opt.Height, c.opt.Width} {
-				if axis := n - 2 + i; dims[axis] == -1 && size > 0 {
-					dims[axis] = int64(size)
-				}
-			}
-			if !slices.Contains(dims[:3], -1) && slices.Contains(dims, -1) {
-				return nil, false, &OpenSize{Input: v.name, Shape: v.dims}
+		if len(dims) == 5 {
+			if err := c.bindVolume(v, dims); err != nil {
+				return nil, false, err
 			}
 		}
 		if slices.Contains(dims, -1) {
@@ -206,6 +201,25 @@ func (c *converter) bindSize(v valueInfo) (dims []int64, last bool, err error) {
 		return nil, false, &OpenSize{Input: v.name, Shape: v.dims}
 	}
 	return dims, last, nil
+}
+
+// bindVolume fills in what a file leaves open of a volume's depth, height and width.
+func (c *converter) bindVolume(v valueInfo, dims []int64) error {
+	if dims[1] == -1 {
+		return fmt.Errorf("input %s has shape %v (-1: open), want the channels fixed", v.name, v.dims)
+	}
+	for i, size := range []int{c.opt.Depth, c.opt.Height, c.opt.Width} {
+		switch d := &dims[2+i]; {
+		case size > 0 && *d == -1:
+			*d = int64(size)
+		case size > 0 && *d != int64(size):
+			return fmt.Errorf("input %s has shape %v: its %s cannot become %d", v.name, v.dims, []string{"depth", "height", "width"}[i], size)
+		}
+	}
+	if slices.Contains(dims, -1) {
+		return &OpenSize{Input: v.name, Shape: v.dims}
+	}
+	return nil
 }
 
 // channels is the number of channels that a convolution of the input wants, 0 if

@@ -2,6 +2,7 @@ package onnx_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/deconvnet/viz/model"
@@ -83,6 +84,25 @@ func TestLayoutOption(t *testing.T) {
 	}
 	if g, err := onnx.ReadGraph(open, onnx.Options{Height: 6, Width: 7}); err != nil || g.Net.Input != (model.Input{Name: "x", C: 3, H: 6, W: 7}) {
 		t.Errorf("input %+v, error %v", g, err)
+	}
+	volume := func(dims ...int64) []byte {
+		return file(13, input("x", dims...), floats("w", []int64{1, 3, 1, 1, 1}, 1, 1, 1), op("Conv", "x w", "y"), output("y"))
+	}
+	if _, err := onnx.ReadGraph(volume(0, 3, 0, 0, 0), onnx.Options{Height: 6, Width: 7}); err == nil || !strings.Contains(err.Error(), "say which depth, height and width") {
+		t.Errorf("a volume of open depth: %v", err)
+	} else if _, ok := errors.AsType[*onnx.OpenSize](err); !ok {
+		t.Errorf("error %v, want that the size is open", err)
+	}
+	for _, dims := range [][]int64{{0, 3, 0, 0, 0}, {1, 3, 5, 0, 0}, {1, 3, 5, 6, 7}} {
+		if g, err := onnx.ReadGraph(volume(dims...), onnx.Options{Depth: 5, Height: 6, Width: 7}); err != nil || g.Net.Input != (model.Input{Name: "x", C: 15, H: 6, W: 7}) {
+			t.Errorf("input %+v, error %v", g, err)
+		}
+	}
+	if _, err := onnx.ReadGraph(volume(1, 3, 5, 6, 8), onnx.Options{Height: 6, Width: 7}); err == nil || !strings.Contains(err.Error(), "its width cannot become 7") {
+		t.Errorf("a volume of another width: %v", err)
+	}
+	if _, err := onnx.ReadGraph(volume(1, 0, 5, 6, 8), onnx.Options{}); err == nil || !strings.Contains(err.Error(), "want the channels fixed") {
+		t.Errorf("a volume of open channels: %v", err)
 	}
 	if _, err := onnx.ReadGraph(file(13, input("x", 1, 8), op("Relu", "x", "y"), output("y")), onnx.Options{Layout: onnx.ChannelsLast}); err == nil {
 		t.Error("two axes have their channels last")

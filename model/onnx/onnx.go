@@ -19,6 +19,8 @@ type Options struct {
 	// Height and Width of the input where the file leaves them open; 0: an
 	// *OpenSize error.
 	Height, Width int
+	// Depth is the same for volumes, inputs [N, C, D, H, W].
+	Depth int
 	// Bind gives values to inputs of the graph, by name, which become constants.
 	// What remains must be one input, the picture.
 	Bind map[string]Value
@@ -74,6 +76,9 @@ type OpenSize struct {
 }
 
 func (e *OpenSize) Error() string {
+	if len(e.Shape) == 5 {
+		return fmt.Sprintf("input %s has shape %v (-1: open): say which depth, height and width, by an array of that shape, or export with sizes fixed", e.Input, e.Shape)
+	}
 	return fmt.Sprintf("input %s has shape %v (-1: open): say which height and width", e.Input, e.Shape)
 }
 

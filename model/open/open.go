@@ -216,7 +216,13 @@ func openONNX(name string, o Options, crop [2]int, layout onnx.Layout) (*model.N
 	}
 	g, err := onnx.ImportGraph(name, opt)
 	if open, ok := errors.AsType[*onnx.OpenSize](err); ok {
+		if len(open.Shape) == 5 && o.Like != "" {
+			if opt.Depth, err = depthOf(o.Like, open.Shape[2]); err != nil {
+				return nil, err
+			}
+		}
 		switch {
+		case opt.Height > 0:
 		case crop[0] > 0:
 			opt.Height, opt.Width = crop[0], crop[1]
 		case notes != nil && len(notes.Input) == 2:
@@ -274,6 +280,22 @@ func sizeOf(path string) (h, w int, err error) {
 	}
 	b := img.Bounds()
 	return b.Dy(), b.Dx(), nil
+}
+
+// depthOf is the depth of a volume in a .npy file, if the file of the network leaves
+// it open, else 0.
+func depthOf(path string, fixed int64) (int, error) {
+	if fixed != -1 || !strings.EqualFold(filepath.Ext(path), ".npy") {
+		return 0, nil
+	}
+	a, err := npy.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	if n := len(a.Shape); n == 4 || n == 5 {
+		return a.Shape[n-3], nil
+	}
+	return 0, fmt.Errorf("%s: array is %v, want volumes [N C D H W]", path, a.Shape)
 }
 
 // readHead returns the first bytes of a file.
