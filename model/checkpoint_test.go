@@ -31,7 +31,7 @@ import (
 func ramp(shape ...int) *tensor.Tensor {
 	t := tensor.New(shape...)
 	for i := range t.Data {
-		t.Data[i] = float32(i)*0.37 - 1
+		t.Data[i] = float32(float32(i)*0.37) - 1 // one rounding each, on every processor
 	}
 	if len(t.Data) > 4 {
 		t.Data[1] = float32(math.Copysign(0, -1))

@@ -138,7 +138,7 @@ func (p Preprocess) Apply(pixels []uint8, in Input, dst []float32) {
 	for i := 0; i < len(pixels); i += plane {
 		mean, std := p.affine(i / plane % in.C)
 		for j, v := range pixels[i : i+plane] {
-			dst[i+j] = (float32(v^flip)*scale - mean) / std
+			dst[i+j] = (float32(float32(v^flip)*scale) - mean) / std // the conversion keeps arm64 from fusing: the same input everywhere
 		}
 	}
 }
@@ -202,7 +202,7 @@ func (p Preprocess) Units(c int, pixel float32) float32 {
 		pixel = 255 - pixel
 	}
 	mean, std := p.affine(c)
-	return (pixel*p.scale() - mean) / std
+	return (float32(pixel*p.scale()) - mean) / std
 }
 
 // RGB returns three planes of numbers in the order red, green, blue, whatever

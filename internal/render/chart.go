@@ -276,7 +276,7 @@ func (o Chart) draw(p *plot.Plot, legend []LegendEntry) *image.NRGBA {
 func (o Chart) drawTicks(p *plot.Plot, legend []LegendEntry, marks plot.Ticker) *image.NRGBA {
 	if o.YMin < o.YMax {
 		p.Y.Min, p.Y.Max = o.YMin, o.YMax
-	} else if room := 0.04 * (p.Y.Max - p.Y.Min); room-room == 0 {
+	} else if room := 0.04 * (p.Y.Max - p.Y.Min); !math.IsInf(room, 0) && !math.IsNaN(room) {
 		if p.Y.Min != 0 {
 			p.Y.Min -= room
 		}
