@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -474,6 +475,10 @@ func TestIsONNX(t *testing.T) {
 	}
 }
 
+// outside is the one error that a network may give which is right by itself: an
+// index that it computes from the picture does not exist.
+var outside = regexp.MustCompile(`(?s)^layer .*: index \S+ along an axis of \d+$`)
+
 // FuzzRead: whatever the bytes, an error or a network that passes its own check
 // within a second, and memory within a small multiple of the file's size. A small
 // network also runs, which must not panic, and is written again.
@@ -541,7 +546,7 @@ func FuzzRead(f *testing.F) {
 		}
 		engine := model.NewEngine(1)
 		defer engine.Close()
-		if _, err := engine.Forward(net, ramp(net, 1)); err != nil {
+		if _, err := engine.Forward(net, ramp(net, 1)); err != nil && !outside.MatchString(err.Error()) {
 			t.Fatal(err)
 		}
 		if err := onnx.Write(io.Discard, net, 0); err != nil {

@@ -111,7 +111,7 @@ func (c *otherCase) node(inputs []string) part {
 	return op(c.Op, strings.Join(inputs, " "), strings.Repeat("- ", c.Out)+"y", attrs...)
 }
 
-// computed has all inputs as pieces of the picture x.
+// computed has all inputs that are not empty as pieces of the picture x.
 func (c *otherCase) computed() (data []byte, x []float32) {
 	parts := []part{longs("one", 1)}
 	var names []string
@@ -123,6 +123,10 @@ func (c *otherCase) computed() (data []byte, x []float32) {
 		name := fmt.Sprint("c", i)
 		names = append(names, name)
 		v := in.floats()
+		if len(v) == 0 {
+			parts = append(parts, in.constant(name))
+			continue
+		}
 		parts = append(parts, longs(name+"from", int64(len(x))), longs(name+"to", int64(len(x)+len(v))), longs(name+"dims", in.Dims...),
 			op("Slice", "x "+name+"from "+name+"to one", name+"part"), op("Reshape", name+"part "+name+"dims", name))
 		x = append(x, v...)

@@ -483,6 +483,11 @@ func clip(c *converter, n *node) error {
 	bounds := [2]float32{n.float("min", -math.MaxFloat32), n.float("max", math.MaxFloat32)}
 	if c.opset >= 11 {
 		for i := range bounds {
+			if v, err := c.arg(n, i+1); err != nil {
+				return err
+			} else if v != nil && v.k == nil {
+				return c.clipComputed(n)
+			}
 			k, err := c.vector(n, i+1, 1)
 			if err != nil {
 				return err
@@ -505,6 +510,22 @@ func clip(c *converter, n *node) error {
 		return c.elementwise(n, &model.ReLU{})
 	}
 	return c.elementwise(n, &model.Clip{Min: bounds[0], Max: bounds[1]})
+}
+
+// clipComputed has a bound that is computed from the picture.
+func (c *converter) clipComputed(n *node) error {
+	at := n.inputs[0]
+	for i, op := range []string{"Max", "Min"} {
+		if i+1 >= len(n.inputs) || n.inputs[i+1] == "" {
+			continue
+		}
+		out := c.fresh(n.output() + "." + op)
+		if err := c.run(op, []string{at, n.inputs[i+1]}, []string{out}); err != nil {
+			return err
+		}
+		at = out
+	}
+	return c.run("Identity", []string{at}, n.outputs[:1])
 }
 
 func lrn(c *converter, n *node) error {

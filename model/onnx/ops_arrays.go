@@ -48,7 +48,7 @@ func reduce(c *converter, n *node) error {
 	}
 	if len(axes) == 0 {
 		if n.int("noop_with_empty_axes", 0) != 0 {
-			return identity(c, n)
+			return c.reducedAlone(n)
 		}
 		for i := range in.dims {
 			axes = append(axes, i)
@@ -95,6 +95,21 @@ func reduce(c *converter, n *node) error {
 		axes[i] -= before
 	}
 	return c.put(n, dims, &model.Reduce{Op: op, From: own, Axes: axes}, in)
+}
+
+// reducedAlone computes a reduction over no axes, which takes every number by
+// itself.
+func (c *converter) reducedAlone(n *node) error {
+	in := n.inputs[0]
+	switch n.op {
+	case "ReduceL1", "ReduceL2":
+		return c.run("Abs", []string{in}, n.outputs[:1])
+	case "ReduceSumSquare":
+		return c.run("Mul", []string{in, in}, n.outputs[:1])
+	case "ReduceLogSum":
+		return c.run("Log", []string{in}, n.outputs[:1])
+	}
+	return identity(c, n)
 }
 
 func argMax(c *converter, n *node) error {

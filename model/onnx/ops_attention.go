@@ -59,6 +59,10 @@ func attention(c *converter, n *node) error {
 	number := func(x float32) string { return c.known("number", &constant{f: []float32{x}}) }
 	turned := a.step("Transpose", []string{a.step("Mul", []string{key, number(root)})}, attribute{name: "perm", ints: []int64{0, 1, 3, 2}})
 	scores := a.step("MatMul", []string{a.step("Mul", []string{query, number(root)}), turned})
+	// The cap comes before the masks, or it would lift what they hide.
+	if soft := n.float("softcap", 0); soft > 0 {
+		scores = a.step("Mul", []string{a.step("Tanh", []string{a.step("Div", []string{scores, number(soft)})}), number(soft)})
+	}
 	if n.int("is_causal", 0) != 0 {
 		if a.err != nil {
 			return a.err
@@ -70,9 +74,6 @@ func attention(c *converter, n *node) error {
 	}
 	if len(n.inputs) > 3 && n.inputs[3] != "" {
 		scores = a.masked(scores, n.inputs[3])
-	}
-	if soft := n.float("softcap", 0); soft > 0 {
-		scores = a.step("Mul", []string{a.step("Tanh", []string{a.step("Div", []string{scores, number(soft)})}), number(soft)})
 	}
 	probability := a.step("Softmax", []string{scores}, attribute{name: "axis", i: -1})
 	if !flat {

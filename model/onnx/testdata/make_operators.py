@@ -172,10 +172,10 @@ def attend(q, k, v, scale=None, mask=None, softcap=0):
     times = q.shape[1] // k.shape[1]
     k, v = k.repeat(times, 1), v.repeat(times, 1)
     s = q @ np.swapaxes(k, -1, -2) * (1 / np.sqrt(q.shape[-1]) if scale is None else scale)
-    if mask is not None:
-        s = s + mask
     if softcap:
         s = softcap * np.tanh(s / softcap)
+    if mask is not None:
+        s = s + mask
     e = np.exp(s - s.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True) @ v
 
@@ -247,6 +247,19 @@ case("batch norm 3-D", "BatchNormalization", [x, s, b, m, q], F.batch_norm(t(x),
 case("instance norm 3-D", "InstanceNormalization", [x, s, b], F.instance_norm(t(x), weight=t(s), bias=t(b)))
 case("resize 3-D", "Resize", [x, None, np.float32([1, 1, 2, 1, 1.5])], F.interpolate(t(x), size=(8, 3, 6), mode="trilinear"), mode="linear")
 case("pad 3-D", "Pad", [x, np.int64([0, 0, 1, 0, 2, 0, 0, 0, 1, 0])], pad(x, [1, 0, 2, 0, 1, 0]))
+
+# A cap comes before the masks; a reduction over no axes takes every number by itself; bounds of Clip that are computed.
+q, k, v, m = r(1, 2, 3, 4), r(1, 2, 5, 4), r(1, 2, 5, 2), r(3, 5)
+case("attention, causal and capped", "Attention", [q, k, v], attend(q, k, v, None, np.where(np.tri(3, 5) > 0, 0, -np.inf), 0.7), opset=23, is_causal=1, softcap=0.7)
+case("attention, masked and capped", "Attention", [q, k, v, m], attend(q, k, v, None, m, 0.7), opset=23, softcap=0.7)
+x = r(1, 2, 3)
+none = np.zeros(0, np.int64)
+for name, y in dict(L1=abs(x), L2=abs(x), SumSquare=x * x, Sum=x, Max=x, LogSumExp=x).items():
+    case("no axes, Reduce%s" % name, "Reduce%s" % name, [x, none], y, opset=18, noop_with_empty_axes=1)
+case("no axes, ReduceLogSum", "ReduceLogSum", [abs(x), none], np.log(abs(x)), opset=18, noop_with_empty_axes=1)
+case("clip to low and high", "Clip", [x, np.float32(-0.2), np.float32(0.4)], np.clip(x, -0.2, 0.4))
+case("clip to high", "Clip", [x, None, np.float32(0.1)], np.minimum(x, np.float32(0.1)))
+case("clip, the high one is lower", "Clip", [x, np.float32(0.3), np.float32(0.1)], np.full_like(x, 0.1))
 
 with open(__file__.replace("make_operators.py", "operators.json"), "w") as f:
     f.write("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n")
