@@ -41,7 +41,7 @@ func Watch(ctx context.Context, engine *model.Engine, net *model.Network, images
 	for _, name := range features {
 		at := name
 		switch net.Node(name).Layer.(type) {
-		case *model.Conv:
+		case *model.Conv, *model.ConvND:
 		default:
 			at = net.Node(name).Inputs[0]
 		}

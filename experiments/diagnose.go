@@ -75,14 +75,14 @@ func Diagnose(net *model.Network, peak map[string][]float32) ([]FilterDiagnosis,
 		return nil, fmt.Errorf("network %s has no convolution layers", net.Name)
 	}
 	var out []FilterDiagnosis
-	for i := range net.Nodes {
-		n := &net.Nodes[i]
+	for i, name := range net.ConvNodes() {
+		n := net.Node(name)
 		l, ok := n.Layer.(*model.Conv)
-		if !ok {
+		if !ok { // over three axes or more
 			continue
 		}
 		d := diagnose(net, n, l)
-		if p, ok := peak[convs[len(out)]]; ok && zeroes(net.Node(convs[len(out)]).Layer) {
+		if p, ok := peak[convs[i]]; ok && zeroes(net.Node(convs[i]).Layer) {
 			d.Silent = []int{}
 			for k, v := range p {
 				if v <= 0 {

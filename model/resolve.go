@@ -37,10 +37,19 @@ func (e *UnknownName) Error() string {
 // a batch normalisation or rounding if there is one, or else the convolution itself.
 func (net *Network) ConvLayers() []string {
 	var out []string
+	for _, name := range net.ConvNodes() {
+		out = append(out, net.rectifierAfter(name))
+	}
+	return out
+}
+
+// ConvNodes lists the convolutions that ConvLayers numbers, in its order.
+func (net *Network) ConvNodes() []string {
+	var out []string
 	for i := range net.Nodes {
 		switch net.Nodes[i].Layer.(type) {
 		case *Conv, *ConvND:
-			out = append(out, net.rectifierAfter(net.Nodes[i].Name))
+			out = append(out, net.Nodes[i].Name)
 		}
 	}
 	return out

@@ -64,6 +64,14 @@ func Convolutions(net *model.Network) (all, spaced []string) {
 	return all, spaced
 }
 
+// NoFilters says why there are no filters to draw in a network without a convolution over rows and columns.
+func NoFilters(net *model.Network) error {
+	if net.Volume(net.Input.Name) != nil || len(net.ConvLayers()) > 0 {
+		return fmt.Errorf("network %s has convolutions over three axes only: filters are drawn as rows and columns", net.Name)
+	}
+	return fmt.Errorf("network %s has no convolution layers", net.Name)
+}
+
 // Filters draws one figure for each layer.
 func (s *Session) Filters(r Filters) ([]Figure, error) {
 	if err := r.Validate(); err != nil {
@@ -73,7 +81,7 @@ func (s *Session) Filters(r Filters) ([]Figure, error) {
 	layers := r.Layers
 	if layers == nil {
 		if _, layers = Convolutions(s.Net); layers == nil {
-			return nil, fmt.Errorf("network %s has no convolution layers", s.Net.Name)
+			return nil, NoFilters(s.Net)
 		}
 	}
 	var out []Figure
@@ -94,6 +102,9 @@ func (s *Session) convolution(name string) (*model.Conv, error) {
 		return nil, &FieldError{Field: "layer", Problem: name + ": no such layer"}
 	}
 	l, ok := n.Layer.(*model.Conv)
+	if _, deep := n.Layer.(*model.ConvND); deep {
+		return nil, &FieldError{Field: "layer", Problem: name + " is a convolution over three axes: filters are drawn as rows and columns"}
+	}
 	if !ok {
 		return nil, &FieldError{Field: "layer", Problem: fmt.Sprintf("%s is a %s: it has no filters", name, n.Layer.Kind())}
 	}

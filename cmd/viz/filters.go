@@ -80,7 +80,7 @@ func filters(c *cli.Context) error {
 func convNodes(net *model.Network, spec string) ([]string, error) {
 	all, _ := view.Convolutions(net)
 	if len(all) == 0 {
-		return nil, fmt.Errorf("network %s has no convolution layers", net.Name)
+		return nil, view.NoFilters(net)
 	}
 	if spec == "" || spec == "all" {
 		return all, nil
@@ -92,7 +92,7 @@ func convNodes(net *model.Network, spec string) ([]string, error) {
 	}
 	for _, name := range layers {
 		if i := slices.Index(net.ConvLayers(), name); i >= 0 {
-			name = all[i]
+			name = net.ConvNodes()[i]
 		}
 		if !slices.Contains(all, name) {
 			return nil, usage(fmt.Sprintf("layer %s is a %s: it has no filters", name, net.Node(name).Layer.Kind()),
