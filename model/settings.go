@@ -77,6 +77,26 @@ func ParsePreprocess(spec string) (p Preprocess, crop [2]int, err error) {
 	return s.p, s.crop, nil
 }
 
+// CropOf is the size of the input that the settings of a specification name themselves, 0, 0 if they name
+// none. What a preset or a file says does not count: that is adapted to the network's input. Errors are
+// ParsePreprocess's.
+func CropOf(spec string) (crop [2]int, err error) {
+	var s specReader
+	rest, err := s.base(spec)
+	if err != nil {
+		return crop, err
+	}
+	s.crop = crop
+	for _, part := range rest {
+		if key, value, _ := strings.Cut(strings.TrimSpace(part), "="); key == "crop" {
+			if err := s.setCrop(key, value); err != nil {
+				return crop, err
+			}
+		}
+	}
+	return s.crop, nil
+}
+
 // specReader is what ParsePreprocess has read so far.
 type specReader struct {
 	p    Preprocess

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -57,7 +58,7 @@ func findModel(c *cli.Context, engine *model.Engine, images bool) (s *view.Sessi
 	}
 	net, err := openNetwork(name, o)
 	if err != nil {
-		return nil, "", err
+		return nil, "", nameFrom(c, err)
 	}
 	s = view.NewSession(engine, net)
 	note(c, "model: %s (%s)", from, s.Hash())
@@ -78,6 +79,30 @@ func modelName(c *cli.Context) string {
 		name = "ckpt.bin"
 	}
 	return name
+}
+
+// nameFrom says where the name of a network that cannot be opened came from, if not from the command line.
+func nameFrom(c *cli.Context, err error) error {
+	p, ok := errors.AsType[*problem](err)
+	if ok && p.code == 2 { // of another flag
+		return err
+	}
+	from := ""
+	switch {
+	case c.String("model") != "":
+		return err
+	case os.Getenv("VIZ_MODEL") != "":
+		from = "$VIZ_MODEL"
+	case isFile("ckpt.bin") && !isDir("ckpt.bin"):
+		from = "./ckpt.bin, taken for want of --model"
+	default:
+		return err
+	}
+	named := fmt.Errorf("%s: %w", from, err)
+	if ok {
+		return hinted(named, p.hint)
+	}
+	return named
 }
 
 // cacheDir is where public data sets are kept.

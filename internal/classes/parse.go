@@ -31,12 +31,15 @@ func Fit(names []string, classes int) ([]string, error) {
 //
 //   - lines of names; a WordNet number in front (n01440764 tench) is left out;
 //   - numbered lines in any order: "0: tench", "0 tench", "0,tench", "'0': 'tench',";
+//   - lines of names with the number behind each: "red 0";
 //   - columns (comma, semicolon, tab), of which one has the numbers and one the names;
 //   - JSON: a list of names, of [..., name] or of objects with a label or name (and id); an object from numbers to such, or
 //     from names to numbers (Keras' class_indices); Hugging Face's config.json (id2label, label2id); an object with a list of
 //     names, labels, classes or categories (timm's config.json: label_names);
-//   - YAML with names (YOLO), and Python's way of writing a dict.
+//   - YAML with names (YOLO), and Python's way of writing a dict;
+//   - TensorFlow's label maps (.pbtxt): display_name, or else name. Their ids begin with 1, which is the network's first class.
 //
+// Lines in quotes lose them.
 // Numbers are 0 to n-1 or 1 to n, each once.
 func Parse(name string, text []byte) ([]string, error) {
 	s, err := decode(text)
@@ -62,6 +65,8 @@ var yamlNames = regexp.MustCompile(`(?m)^names:\s*([\[{#].*)?$`)
 
 func parse(ext, s string) ([]string, error) {
 	switch {
+	case ext == ".pbtxt" || labelMap.MatchString(s):
+		return parseLabelMap(s)
 	case s[0] == '[' || s[0] == '{':
 		n, err := parseJSON(s)
 		if err != nil {
@@ -101,10 +106,13 @@ func parse(ext, s string) ([]string, error) {
 	if names, err := columns(lines); names != nil && err == nil {
 		return names, nil
 	}
+	if names, err := numberedBehind(lines); names != nil || err != nil {
+		return names, err
+	}
 	if table && slices.Contains(nameHeads, strings.ToLower(unquote(lines[0]))) {
 		lines = lines[1:] // one column with a heading
 	}
-	for i, line := range lines {
+	for i, line := range unquoteLines(lines) {
 		if lines[i] = plain(line); lines[i] == "" {
 			return nil, fmt.Errorf("line %.60q has no name", line)
 		}
@@ -191,6 +199,60 @@ func numberedLines(all []string) ([]string, error) {
 		}
 	}
 	return nil, nil
+}
+
+var behind = regexp.MustCompile(`^(.*\S)\s+(\d{1,9})$`)
+
+// numberedBehind reads lines that all end with a number; nil: they do not, or the numbers are part of the
+// names: names without them must differ, and the numbers be those of classes.
+func numberedBehind(lines []string) ([]string, error) {
+	var items []item
+	first, seen := 1, map[string]bool{}
+	for _, line := range lines {
+		m := behind.FindStringSubmatch(line)
+		if m == nil {
+			return nil, nil
+		}
+		it := item{number(m[2]), plain(unquote(m[1]))}
+		if seen[it.name] {
+			return nil, nil
+		}
+		seen[it.name] = true
+		first = min(first, it.at)
+		items = append(items, it)
+	}
+	names, err := place(items)
+	if len(items) < 2 || err != nil && first > 0 {
+		return nil, nil
+	}
+	return names, err
+}
+
+// unquoteLines takes quotes off lines: double ones from each that has them, single ones if all lines have
+// them.
+func unquoteLines(lines []string) []string {
+	out := slices.Clone(lines)
+	single := !slices.ContainsFunc(lines, func(s string) bool { return !inQuotes(s, '\'') })
+	for i, line := range lines {
+		t := strings.TrimSuffix(line, ",")
+		switch {
+		case inQuotes(line, '"'):
+			out[i] = strings.NewReplacer(`""`, `"`, `\"`, `"`).Replace(t[1 : len(t)-1])
+		case single:
+			out[i] = strings.ReplaceAll(t[1:len(t)-1], `\'`, `'`)
+		}
+	}
+	return out
+}
+
+// inQuotes reports whether a line is one text in quotes, with a comma behind it or not.
+func inQuotes(s string, quote byte) bool {
+	s = strings.TrimSuffix(s, ",")
+	if len(s) < 3 || s[0] != quote || s[len(s)-1] != quote {
+		return false
+	}
+	q := string(quote)
+	return !strings.Contains(strings.NewReplacer(q+q, "", `\`+q, "").Replace(s[1:len(s)-1]), q)
 }
 
 // header reports whether all lines but the first are numbered.

@@ -69,6 +69,20 @@ func TestParse(t *testing.T) {
 		{"Teachable Machine's metadata", "metadata.json", `{"tfjsVersion": "1.3.1", "labels": ["red", "green"], "imageSize": 224}`, "red,green"},
 		{"YOLO list", "data.yaml", "path: x\nnc: 3\nnames: ['red', 'green', 'no']\n", "red,green,no"},
 		{"YOLO numbers", "coco.yaml", "train: images\nnames:\n  0: red\n  1: green\n  2: on\n", "red,green,on"},
+		{"number behind", "l.txt", "red 0\ngreen 1\nblue 2", rgb},
+		{"number behind, from 1, any order", "l.txt", "blue\t3\n\"red\" 1\ngreen 2", rgb},
+		{"names with numbers", "l.txt", "Class 1\nClass 2\n", "Class 1,Class 2"},
+		{"names with other numbers", "l.txt", "Boeing 737\nAirbus 320\n", "Boeing 737,Airbus 320"},
+		{"not all lines with numbers", "l.txt", "red 0\ngreen 1\nblue", "red 0,green 1,blue"},
+		{"one name with a number", "l.txt", "Level 1", "Level 1"},
+		{"quoted lines", "l.txt", "\"red\"\n\"green\"\n\"blue\"", rgb},
+		{"quoted with commas", "l.txt", "'red',\n'green',\n'blue'", rgb},
+		{"quoted where it must be", "l.txt", "\"tench, Tinca tinca\"\ngoldfish\n\"5\"\" disk\"", "tench, Tinca tinca|goldfish|5\" disk"},
+		{"quotes inside", "l.txt", "\"a\" or \"b\"\n'tis'\nc", "\"a\" or \"b\",'tis',c"},
+		{"label map", "map.pbtxt", "item {\n  id: 1\n  name: 'red'\n}\nitem {\n  id: 3\n  name: 'blue'\n}\nitem {\n  id: 2\n  name: 'green'\n}\n", rgb},
+		{"label map, display names", "map.pbtxt", "# Open Images\nitem: { name: \"/m/1\", id: 1; display_name: \"red\" }\nitem < name: \"green\" id: 2 keypoints { id: 7 label: \"x\" } >" +
+			"\nitem { display_name: 'bl' \"ue\" id: 3 # last\n }", rgb},
+		{"label map of another name", "labels.txt", "item { id: 0 name: 'it\\'s' }\nitem { id: 1 name: \"\\303\\244 \\\"b\\\"\" }", "it's|ä \"b\""},
 		{"YAML list", "data.yml", "- red\n- green\n- blue\n", rgb},
 	} {
 		sep := ","
@@ -104,6 +118,16 @@ func TestParseErrors(t *testing.T) {
 		{"l.yaml", "names: &a [x]\nother: *a\n", "aliases"},
 		{"l.yaml", "names: 3\n", "class 3 has a name"},
 		{"l.json", `{}`, "no name"},
+		{"l.txt", "red 0\ngreen 2", "class 1 has none"},
+		{"m.pbtxt", "item { id: 1 name: 'a' }\nitem { id: 3 name: 'b' }", "class 2 has none"},
+		{"m.pbtxt", "item { name: 'a' }", `item 1 ("a") has no id`},
+		{"m.pbtxt", "item { id: -1 name: 'a' }", "item 1: id is"},
+		{"m.pbtxt", "item { id: 1 }", "class 1 has no name"},
+		{"m.pbtxt", "item { id: 1 name: 'a", "no quote at its end"},
+		{"m.pbtxt", "item { id: 1 name: 'a'", "ends inside of item"},
+		{"m.pbtxt", "item { id: 1 name: '\\377' }", "not UTF-8"},
+		{"m.pbtxt", "red\ngreen", "red"},
+		{"m.pbtxt", strings.Repeat("item {", 1000), "100 deep"},
 	} {
 		got, err := Parse(k.file, []byte(k.text))
 		if err == nil || !strings.Contains(err.Error(), k.want) {

@@ -187,6 +187,11 @@ func (o Options) apply(net *model.Network, pre *model.Preprocess) (*model.Networ
 	}
 	changed := *net
 	if pre != nil {
+		if crop, err := model.CropOf(o.Preprocess); err != nil {
+			return nil, &OptionError{"preprocess", err}
+		} else if crop != [2]int{} && crop != [2]int{in.H, in.W} {
+			return nil, &OptionError{"preprocess", fmt.Errorf("the crop is %dx%d, but the input of %s is %dx%d", crop[0], crop[1], net.Name, in.H, in.W)}
+		}
 		changed.Preprocess = pre.Fill(net.Input.C).InPlaceOf(net.Preprocess)
 	}
 	if o.Labels != "" {
