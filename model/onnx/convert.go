@@ -895,6 +895,11 @@ func (c *converter) elementwise(n *node, l model.Layer) error {
 	if err != nil {
 		return err
 	}
+	if n.op == "Sigmoid" { // scores, perhaps
+		if in, err = c.row(in); err != nil {
+			return err
+		}
+	}
 	v, err := c.add(c.name(n), l, in)
 	if err != nil {
 		return err

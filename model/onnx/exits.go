@@ -136,7 +136,7 @@ func (c *converter) tailInput(n *node) (in string, ends bool) {
 			return at(1), false
 		}
 		return at(0), false
-	case "Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten", "Round", "ReduceMax", "SequenceConstruct":
+	case "Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten", "Round", "ReduceMax", "SequenceConstruct", "OneHot":
 		return at(0), false
 	}
 	return "", false
@@ -294,11 +294,23 @@ func (c *converter) weight(e exit, shapes map[string]model.Shape) int {
 	return w
 }
 
+// row is v as a list, if it is one number after the other for each image and the
+// layer that makes it has them along an axis of space, such as one token of many.
+func (c *converter) row(v *value) (*value, error) {
+	if v.k != nil || v.q != nil || v.shape.Flat || len(v.dims) != 2 || v.dims[0] != c.images || v.shape.H*v.shape.W == 1 {
+		return v, nil
+	}
+	return c.shaped(v, model.Shape{C: v.shape.Len(), H: 1, W: 1, Flat: true})
+}
+
 // outputs makes the exits outputs of the network and says which of them has the scores.
 func (c *converter) outputs(g *Graph) error {
 	for _, e := range c.exits {
 		v, err := c.output(e.value)
 		if err != nil {
+			return fmt.Errorf("output %s: %w", e.name, err)
+		}
+		if v, err = c.row(v); err != nil {
 			return fmt.Errorf("output %s: %w", e.name, err)
 		}
 		g.Outputs = append(g.Outputs, Output{Name: e.name, Layer: v.ref, Dims: ints(v.dims)})

@@ -18,6 +18,12 @@ func head(more ...part) []part {
 		floats("w", []int64{2, 3}, 1, 2, 3, -1, 0, 1), op("Gemm", "f w", "z")}, more...)
 }
 
+// token is a network of which one token of four has 2 scores "t".
+func token(more ...part) []part {
+	return append([]part{input("x", 1, 2, 2, 2), longs("sizes", 1, 2, 4), op("Reshape", "x sizes", "r"), op("Relu", "r", "a"), op("Transpose", "a", "b", ints("perm", 0, 2, 1)),
+		longs("first", 0), op("Squeeze", "first", "number"), op("Gather", "b number", "t", integer("axis", 1))}, more...)
+}
+
 // one is a network with one score, "z".
 func one(more ...part) []part {
 	return append([]part{input("x", 1, 2, 2, 2), op("GlobalAveragePool", "x", "p"), op("Flatten", "p", "f"),
@@ -61,6 +67,12 @@ func TestScores(t *testing.T) {
 			op("GlobalAveragePool", "r", "p"), op("Flatten", "p", "y"), output("y")}, "n:y", model.LogitScores, "y", false, false},
 		"classes of pixels": {[]part{input("x", 1, 2, 4, 4), floats("w", []int64{3, 2, 1, 1}, 1, 2, 3, 4, 5, 6), op("Conv", "x w", "z"),
 			op("Softmax", "z", "y", integer("axis", 1)), output("y")}, "n:z", model.SoftmaxScores, "y", false, false},
+		"one token":           {token(output("t")), "n:t.flatten", model.LogitScores, "t", false, false},
+		"one token, softmax":  {token(op("Softmax", "t", "y", integer("axis", 1)), output("y")), "n:t.flatten", model.SoftmaxScores, "y", false, false},
+		"one token, logs":     {token(op("LogSoftmax", "t", "y", integer("axis", 1)), output("y")), "n:t.flatten", model.SoftmaxScores, "y", false, false},
+		"one token, sigmoids": {token(op("Sigmoid", "t", "y"), output("y")), "n:t.flatten", model.SigmoidScores, "y", false, false},
+		"label as one of three": {head(label, longs("three", 3), floats("values", []int64{2}, 0, 1), op("OneHot", "label three values", "y"), output("y")),
+			"n:z", model.LogitScores, "y", false, true},
 		"maps of labels": {[]part{input("x", 1, 2, 4, 4), floats("w", []int64{3, 2, 1, 1}, 1, 2, 3, 4, 5, 6), op("Conv", "x w", "z"),
 			op("ArgMax", "z", "y", integer("axis", 1)), output("y")}, "n:z", model.LogitScores, "y", false, true},
 		"channels last": {[]part{input("x", 1, 8, 8, 2), op("Transpose", "x", "t", ints("perm", 0, 3, 1, 2)), floats("w", []int64{3, 2, 1, 1}, 1, 2, 3, 4, 5, 6), op("Conv", "t w", "z"),

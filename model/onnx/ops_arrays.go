@@ -813,6 +813,13 @@ func softmax(c *converter, n *node) error {
 		count = rank - a
 	}
 	log := n.op == "LogSoftmax"
+	if row, err := c.row(in); err != nil {
+		return err
+	} else if row != in && a == 1 && log {
+		return c.put(n, in.dims, &model.SoftmaxAxis{Outer: 1, Size: row.shape.C, Inner: 1, Log: true}, row)
+	} else if row != in && a == 1 {
+		return c.put(n, in.dims, &model.Softmax{}, row)
+	}
 	if in.hwc != nil && a == 3 && count == 1 && !log && !in.shape.Flat {
 		return c.elementwise(n, &model.Softmax{})
 	}

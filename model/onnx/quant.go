@@ -67,12 +67,15 @@ func (c *converter) scalingOf(n *node, scale, zero int, dims []int, ax int64, bl
 			return nil, malformed("scale %s holds %g, want numbers above 0", n.inputs[scale], v)
 		}
 	}
-	s := &scaling{typ: typeUint8, scale: k.f, inner: 1, size: 1}
-	if err := s.along(k.dims, dims, ax, block); err != nil {
-		return nil, err
-	}
 	z, err := c.constant(n, zero)
 	if err != nil {
+		return nil, err
+	}
+	if k.len() == 1 && z != nil && len(z.dims) == 1 && z.len() > 1 && z.len() <= maxSize { // a zero each with one scale
+		k = &constant{dims: z.dims, f: slices.Repeat(k.f, z.len())}
+	}
+	s := &scaling{typ: typeUint8, scale: k.f, inner: 1, size: 1}
+	if err := s.along(k.dims, dims, ax, block); err != nil {
 		return nil, err
 	}
 	if z == nil {
