@@ -241,7 +241,7 @@ func openCached(ctx context.Context, name string, set remoteSet, o Options) (*Da
 	}
 	dir := filepath.Join(o.CacheDir, name)
 	missing := func(what string) error {
-		return fmt.Errorf("%s: %s in %s: \"viz data get %s\" would fetch it: %w", name, what, dir, name, fs.ErrNotExist)
+		return absent(fmt.Sprintf("%s: %s in %s; run: viz data get %s", name, what, dir, name))
 	}
 	path, fetched := dir, true
 	for _, f := range set.files {
@@ -269,7 +269,7 @@ func openCached(ctx context.Context, name string, set remoteSet, o Options) (*Da
 func openPath(ctx context.Context, path, name string, o Options) (*Data, error) {
 	fi, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: no such file or folder, and not one of %s: %w", path, strings.Join(Names(), ", "), fs.ErrNotExist)
+		return nil, absent(fmt.Sprintf("%s: no such file or folder, and not one of %s", path, strings.Join(Names(), ", ")))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w", err)

@@ -166,7 +166,7 @@ func (s *source) open(ctx context.Context, f file, o *Options) (*stream, error) 
 		z, err := gzip.NewReader(st.Reader)
 		if err != nil {
 			r.Close()
-			return nil, fmt.Errorf("%s: gzip header: %w", s.where(f), unexpected(err))
+			return nil, fmt.Errorf("%s: %w", s.where(f), unexpected(err))
 		}
 		st.Reader = z
 		st.bound = unpacked(f.size)
@@ -198,7 +198,7 @@ func unexpected(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
-	return err
+	return plainly(err)
 }
 
 // readN reads n bytes. The buffer grows with what really arrives, so a false n costs no memory. On an
@@ -319,7 +319,7 @@ func readTar(st *stream) (*source, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("tar: header near offset %d: %w", st.offset, unexpected(err))
+			return nil, fmt.Errorf("tar header near offset %d: %w", st.offset, unexpected(err))
 		}
 		name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
 		if h.Typeflag != tar.TypeReg || slices.ContainsFunc(strings.Split(name, "/"), hidden) {

@@ -22,7 +22,7 @@ func openNPZ(ctx context.Context, name, set string) (*Data, error) {
 	fail := func(err error) (*Data, error) { return nil, fmt.Errorf("%s: %w", name, err) }
 	z, err := zip.OpenReader(name)
 	if err != nil {
-		return fail(err)
+		return fail(plainly(err))
 	}
 	defer z.Close()
 	members, have := map[string]*zip.File{}, []string{}

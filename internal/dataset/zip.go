@@ -14,7 +14,7 @@ import (
 func readZipFile(ctx context.Context, name string) (*source, error) {
 	z, err := zip.OpenReader(name)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, plainly(err))
 	}
 	defer z.Close()
 	s := &source{root: name, archive: true}

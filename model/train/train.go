@@ -46,7 +46,7 @@ func (d *Diverged) Error() string {
 	if !math.IsNaN(d.Last) {
 		last = fmt.Sprintf("the last finite one was %.4g", d.Last)
 	}
-	return fmt.Sprintf("train: the loss of step %d is %v (%s): the rate %g is too large, try %g", d.Step, d.Loss, last, d.Rate, d.Lower())
+	return fmt.Sprintf("the loss of step %d is %v (%s): the rate %g is too large, try %g", d.Step, d.Loss, last, d.Rate, d.Lower())
 }
 
 // Lower is a rate to try instead: a third, rounded to one digit.
