@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -27,6 +29,9 @@ type Faithful struct {
 	Subsets  int                  // of sensitivity-n, each of 1/16 of the pixels; 0: 32
 	Clock    func() float64       // seconds; nil: times are not measured
 	Progress func(done, total int)
+	// Unreadable is told of an image that cannot be read. If it returns nil the image is
+	// left out. Nil: the first such image is the error.
+	Unreadable func(err error) error
 }
 
 // Validate reports the first thing wrong with the request.
@@ -133,7 +138,7 @@ func (s *Session) Faithful(ctx context.Context, r Faithful, src *images.Inputs) 
 	if err != nil {
 		return nil, err
 	}
-	n := &FaithfulNumbers{Model: s.hash, Images: src.Len(), Steps: r.Steps, Subsets: r.Subsets, Fill: r.Fill.String(), Measured: reading.Quantity()}
+	n := &FaithfulNumbers{Model: s.hash, Steps: r.Steps, Subsets: r.Subsets, Fill: r.Fill.String(), Measured: reading.Quantity()}
 	for _, m := range r.methods() {
 		n.Rows = append(n.Rows, &FaithfulRow{Method: string(m)})
 	}
@@ -144,23 +149,42 @@ func (s *Session) Faithful(ctx context.Context, r Faithful, src *images.Inputs) 
 	}
 	e := attribution.New(s.Engine, s.Net)
 	for i := range src.Len() {
-		if err := s.faithful(ctx, r, n, e, probe, src, i); err != nil {
+		x, err := load(src, i, r.Unreadable)
+		if err != nil {
+			return nil, err
+		}
+		if x == nil {
+			continue
+		}
+		if err := s.faithful(ctx, r, n, e, probe, src, x, i); err != nil {
 			return nil, fmt.Errorf("%s: %w", src.Items[i].Name, err)
 		}
+		n.Images++
 		if r.Progress != nil {
 			r.Progress(i+1, src.Len())
 		}
+	}
+	if n.Images == 0 {
+		return nil, errNoImages
 	}
 	n.finish()
 	return n, nil
 }
 
-// faithful adds image i.
-func (s *Session) faithful(ctx context.Context, r Faithful, n *FaithfulNumbers, e *attribution.Explainer, probe *faith.Probe, src *images.Inputs, i int) error {
+// errNoImages says that no image of a list could be read.
+var errNoImages = errors.New("none of the images could be used")
+
+// load is image i, or nil if it cannot be read and is left out.
+func load(src *images.Inputs, i int, unreadable func(error) error) (*tensor.Tensor, error) {
 	x, err := src.Load(i)
-	if err != nil {
-		return err
+	if err != nil && unreadable != nil {
+		return nil, unreadable(err)
 	}
+	return x, err
+}
+
+// faithful adds image i.
+func (s *Session) faithful(ctx context.Context, r Faithful, n *FaithfulNumbers, e *attribution.Explainer, probe *faith.Probe, src *images.Inputs, x *tensor.Tensor, i int) error {
 	in := s.Net.Input
 	fill, err := r.Fill.Pixels(x.Data, s.Net)
 	if err != nil {
@@ -212,7 +236,7 @@ func (s *Session) faithful(ctx context.Context, r Faithful, n *FaithfulNumbers, 
 				return ctx.Err()
 			}
 			if err != nil {
-				if i > 0 {
+				if n.Images > 0 {
 					return err
 				}
 				row.Problem = err.Error() // the network does not carry it
@@ -237,8 +261,8 @@ func (s *Session) faithful(ctx context.Context, r Faithful, n *FaithfulNumbers, 
 			return err
 		}
 		for j := range deletion {
-			row.DeletionCurve[j] += deletion[j] / float64(n.Images)
-			row.InsertionCurve[j] += insertion[j] / float64(n.Images)
+			row.DeletionCurve[j] += deletion[j]
+			row.InsertionCurve[j] += insertion[j]
 		}
 		hit, energy := math.NaN(), math.NaN()
 		if boxes != nil {
@@ -294,6 +318,10 @@ func (n *FaithfulNumbers) finish() {
 		if row.Problem != "" {
 			row.DeletionCurve, row.InsertionCurve = nil, nil
 			continue
+		}
+		for j := range row.DeletionCurve {
+			row.DeletionCurve[j] /= float64(n.Images)
+			row.InsertionCurve[j] /= float64(n.Images)
 		}
 		for j, field := range row.fields() {
 			*field = mean(row.values[measures[j]])

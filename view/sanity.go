@@ -22,6 +22,8 @@ type Sanity struct {
 	Methods []attribution.Method // nil: saliency, input x gradient, guided, deconvnet, Grad-CAM
 	attribution.Request
 	Progress func(done, total int)
+	// Unreadable is told of an image that cannot be read, see Faithful.Unreadable.
+	Unreadable func(err error) error
 }
 
 // Validate reports the first thing wrong with the request.
@@ -82,17 +84,22 @@ func (s *Session) Sanity(ctx context.Context, r Sanity, src *images.Inputs) (*Sa
 	if len(layers) == 0 {
 		return nil, fmt.Errorf("network %s has no weights", s.Net.Name)
 	}
-	n := &SanityNumbers{Model: s.hash, Images: src.Len(), Seed: r.Seed, Layers: layers}
+	n := &SanityNumbers{Model: s.hash, Seed: r.Seed, Layers: layers}
 	for _, m := range r.methods() {
 		n.Rows = append(n.Rows, &SanityRow{Method: string(m)})
 	}
 	var inputs []*tensor.Tensor
 	for i := range src.Len() {
-		x, err := src.Load(i)
+		x, err := load(src, i, r.Unreadable)
 		if err != nil {
 			return nil, err
 		}
-		inputs = append(inputs, x)
+		if x != nil {
+			inputs = append(inputs, x)
+		}
+	}
+	if n.Images = len(inputs); n.Images == 0 {
+		return nil, errNoImages
 	}
 	total := 2*len(layers) + 1
 	tick := func(done int) {

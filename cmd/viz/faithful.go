@@ -81,6 +81,11 @@ func faithful(c *cli.Context) error {
 	step, end := progress(c, "measuring")
 	start := time.Now()
 	r.Progress, r.Clock = step, func() float64 { return time.Since(start).Seconds() }
+	bad, err := newFailures(c, src.List)
+	if err != nil {
+		return err
+	}
+	r.Unreadable = bad.add
 	n, err := session.Faithful(c.Context, r, src)
 	end()
 	if err != nil {
@@ -92,10 +97,14 @@ func faithful(c *cli.Context) error {
 	if err := out.table(n.Table()); err != nil {
 		return err
 	}
-	if c.Bool("json") {
-		return out.end()
+	print := out.end
+	if !c.Bool("json") {
+		print = func() error { return printFaithful(c, n) }
 	}
-	return printFaithful(c, n)
+	if err := print(); err != nil {
+		return err
+	}
+	return bad.err()
 }
 
 // printFaithful prints means with standard errors.

@@ -61,6 +61,11 @@ func sanity(c *cli.Context) error {
 	}
 	step, end := progress(c, "comparing")
 	r.Progress = step
+	bad, err := newFailures(c, src.List)
+	if err != nil {
+		return err
+	}
+	r.Unreadable = bad.add
 	n, err := session.Sanity(c.Context, r, src)
 	end()
 	if err != nil {
@@ -72,9 +77,18 @@ func sanity(c *cli.Context) error {
 	if err := out.table(n.Table()); err != nil {
 		return err
 	}
-	if c.Bool("json") {
-		return out.end()
+	print := out.end
+	if !c.Bool("json") {
+		print = func() error { return printSanity(c, n) }
 	}
+	if err := print(); err != nil {
+		return err
+	}
+	return bad.err()
+}
+
+// printSanity prints how much of each method's maps is left when all weights are drawn anew.
+func printSanity(c *cli.Context, n *view.SanityNumbers) error {
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "method\tkept from the top down\tall drawn anew: rank correlation\tof magnitudes\tstructural similarity\t")
 	for _, row := range n.Rows {
