@@ -52,21 +52,41 @@ func OpenData(ctx context.Context, spec Spec, o Options) (*Data, error) {
 	return d, nil
 }
 
-// sound is the list of the pictures that can be read, and what is wrong with the others.
+// maxKept bounds the decoded pictures, in bytes, that are kept from the reading that finds the sound ones.
+const maxKept = 1 << 28
+
+// sound is the list of the pictures that can be read, and what is wrong with the others. What was decoded
+// is kept for the first time that it is opened, up to maxKept, so that files are not read twice.
 func (l *List) sound(ctx context.Context) (*List, []Problem, error) {
 	errs := make([]error, l.Len())
-	var next atomic.Int64
+	kept := make([]atomic.Pointer[Picture], l.Len())
+	var next, bytes atomic.Int64
 	var wait sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wait.Go(func() {
 			for i := int(next.Add(1)) - 1; i < l.Len() && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				_, errs[i] = l.Open(i)
+				picture, err := l.Open(i)
+				errs[i] = err
+				if err != nil || picture.Image == nil {
+					continue
+				}
+				size := picture.Image.Bounds().Size()
+				if bytes.Add(int64(size.X)*int64(size.Y)*8) <= maxKept {
+					kept[i].Store(&picture)
+				}
 			}
 		})
 	}
 	wait.Wait()
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
+	}
+	once := *l
+	once.open = func(i int) (Picture, error) {
+		if p := kept[i].Swap(nil); p != nil {
+			return *p, nil
+		}
+		return l.open(i)
 	}
 	var good []int
 	var bad []Problem
@@ -78,9 +98,9 @@ func (l *List) sound(ctx context.Context) (*List, []Problem, error) {
 		bad = append(bad, Problem{Path: l.Items[i].Name, Err: err})
 	}
 	if len(bad) == 0 {
-		return l, nil, nil
+		return &once, nil, nil
 	}
-	return l.Subset(good), bad, nil
+	return once.Subset(good), bad, nil
 }
 
 // listOf lists a split, or a sample of it.
