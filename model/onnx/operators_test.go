@@ -123,7 +123,7 @@ func (c *otherCase) computed() (data []byte, x []float32) {
 		name := fmt.Sprint("c", i)
 		names = append(names, name)
 		v := in.floats()
-		if len(v) == 0 {
+		if len(v) == 0 || c.Op == "Attention" && in.Kind == "b" { // numbers are no mask of truth values
 			parts = append(parts, in.constant(name))
 			continue
 		}

@@ -76,6 +76,9 @@ func attention(c *converter, n *node) error {
 		scores = a.masked(scores, n.inputs[3])
 	}
 	probability := a.step("Softmax", []string{scores}, attribute{name: "axis", i: -1})
+	if len(n.inputs) > 3 && n.inputs[3] != "" && a.blind(n.inputs[3], n.int("is_causal", 0) != 0) {
+		probability = a.step("Where", []string{a.step("IsNaN", []string{probability}), number(0), probability})
+	}
 	if !flat {
 		return a.last("MatMul", probability, val)
 	}
@@ -148,6 +151,34 @@ func (a *attending) repeated(name string, times int64) string {
 	}
 	wide := a.step("Expand", []string{a.step("Reshape", []string{name, a.list(d[0], d[1], 1, d[2], d[3])}), a.list(d[0], d[1], times, d[2], d[3])})
 	return a.step("Reshape", []string{wide, a.list(d[0], d[1]*times, d[2], d[3])})
+}
+
+// blind reports whether a constant mask hides all keys from some query, which then
+// hears nothing.
+func (a *attending) blind(mask string, causal bool) bool {
+	v, err := a.c.arg(&node{inputs: []string{mask}}, 0)
+	if a.err != nil || err != nil || v == nil || v.k == nil || len(v.k.dims) == 0 || v.k.len() == 0 {
+		return false
+	}
+	k := v.k
+	keys, queries := k.dims[len(k.dims)-1], 1
+	if len(k.dims) > 1 {
+		queries = k.dims[len(k.dims)-2]
+	}
+	for row := range k.len() / keys {
+		seen := keys
+		if causal {
+			seen = min(keys, row%queries+1)
+		}
+		hidden := true
+		for i := row * keys; i < row*keys+seen && hidden; i++ {
+			hidden = k.f == nil && k.i[i] == 0 || k.f != nil && math.IsInf(float64(k.f[i]), -1)
+		}
+		if hidden {
+			return true
+		}
+	}
+	return false
 }
 
 // masked adds a mask, or keeps where a mask of truth values holds.

@@ -252,6 +252,13 @@ case("pad 3-D", "Pad", [x, np.int64([0, 0, 1, 0, 2, 0, 0, 0, 1, 0])], pad(x, [1,
 q, k, v, m = r(1, 2, 3, 4), r(1, 2, 5, 4), r(1, 2, 5, 2), r(3, 5)
 case("attention, causal and capped", "Attention", [q, k, v], attend(q, k, v, None, np.where(np.tri(3, 5) > 0, 0, -np.inf), 0.7), opset=23, is_causal=1, softcap=0.7)
 case("attention, masked and capped", "Attention", [q, k, v, m], attend(q, k, v, None, m, 0.7), opset=23, softcap=0.7)
+on = np.int64([[0, 0, 1, 1, 0], [0, 0, 0, 0, 0], [1, 0, 1, 0, 1]]) > 0
+y = attend(q, k, v, None, np.where(on, 0, -1e30))
+y[:, :, 1] = 0
+case("attention, a query without keys", "Attention", [q, k, v, on], y, opset=23)
+y = attend(q, k, v, None, np.where(on & (np.tri(3, 5) > 0), 0, -1e30))
+y[:, :, :2] = 0
+case("attention, causal, two queries without keys", "Attention", [q, k, v, on], y, opset=23, is_causal=1)
 x = r(1, 2, 3)
 none = np.zeros(0, np.int64)
 for name, y in dict(L1=abs(x), L2=abs(x), SumSquare=x * x, Sum=x, Max=x, LogSumExp=x).items():
