@@ -122,7 +122,7 @@ func (m *demoMaker) activations(context.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.add("Activations", "What the maps of each convolution layer answer to one image.",
+	return m.add("Activations", "The activation maps of each convolution layer for one image.",
 		"viz activations --layer 1 --model shapes --data shapes --limit 1", figures...)
 }
 

@@ -22,7 +22,7 @@ func featuresCommand() *cli.Command {
 		UsageText: "viz features [flags] [IMG...]\n   viz features merge [flags] INDEX...\n   viz features show [flags] [INDEX]",
 		Description: "Images are a folder, an archive, a data set by name, or files; without, those the network was\n" +
 			"trained on. The index holds for every map the strongest images, with place and value, and\n" +
-			"statistics; viz deconv --features draws from it. A scan that was stopped goes on where it was:\n" +
+			"statistics; viz deconv --features draws from it. An interrupted scan resumes where it stopped:\n" +
 			"run the same command again. Images that cannot be read are named, counted and left out.\n\n" +
 			examples("viz features --layers all --images photos/", "viz features --layers 1,2,3 --images cifar10 --out cifar10.idx",
 				"viz features --images photos/ --shard 1/4 --out part1.idx", "viz features merge --out all.idx part1.idx part2.idx part3.idx part4.idx"),

@@ -94,7 +94,7 @@ func nameFrom(c *cli.Context, err error) error {
 	case os.Getenv("VIZ_MODEL") != "":
 		from = "$VIZ_MODEL"
 	case isFile("ckpt.bin") && !isDir("ckpt.bin"):
-		from = "./ckpt.bin, taken for want of --model"
+		from = "./ckpt.bin, as no --model is given"
 	default:
 		return err
 	}

@@ -170,7 +170,7 @@ func readTrain(c *cli.Context) (*trainPlan, error) {
 func (p *trainPlan) readResumed(c *cli.Context) (err error) {
 	for _, name := range []string{"arch", "width", "keep", "init", "input-size", "plain", "seed", "optimizer"} {
 		if c.IsSet(name) {
-			return usage("--"+name+" cannot change in training that goes on", "leave it out, or start anew without --resume")
+			return usage("--"+name+" cannot change when training is resumed", "leave it out, or start anew without --resume")
 		}
 	}
 	t := &p.t

@@ -122,7 +122,7 @@ func (s *stream) Read(p []byte) (int, error) {
 
 // errCut replaces gzip's io.ErrUnexpectedEOF, which readers further up could not tell from their own
 // for a file that is whole but too short.
-var errCut = errors.New("gzip: compressed data ends early")
+var errCut = errors.New("compressed data ends early")
 
 // Close closes the file below; gzip holds nothing of its own.
 func (s *stream) Close() error { return s.closer.Close() }
