@@ -72,7 +72,7 @@ func (net *Network) places(layer string, tokens [2]int, shapes map[string]Shape,
 		grid = net.gridBelow(layer, shapes, maps)
 	}
 	if n := grid[0] * grid[1]; n > 0 {
-		if more := s.C - n; more >= 0 && (more <= maxBefore || given) {
+		if more := s.C - n; more >= 0 && (more <= maxBefore || given && more <= n && s.W != n) {
 			return Places{H: grid[0], W: grid[1], Channels: s.W, Last: true, Before: more}, nil
 		}
 		if s.W == n {
@@ -86,6 +86,9 @@ func (net *Network) places(layer string, tokens [2]int, shapes map[string]Shape,
 			}
 		}
 		return Places{}, fmt.Errorf("layer %s has %d tokens: say in how many rows and columns they lie", layer, s.C)
+	}
+	if more := s.C - tokens[0]*tokens[1]; more > 0 {
+		return Places{}, fmt.Errorf("layer %s has %d tokens of %d channels: %d more than %dx%d places", layer, s.C, s.W, more, tokens[0], tokens[1])
 	}
 	return Places{}, fmt.Errorf("layer %s has %d tokens of %d channels, fewer than %dx%d places", layer, s.C, s.W, tokens[0], tokens[1])
 }

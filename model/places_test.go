@@ -48,12 +48,14 @@ func TestPlaces(t *testing.T) {
 		{tokensOf(5), "scaled", [2]int{}, Places{H: 4, W: 6, Channels: 3, Last: true, Before: 5}, ""},
 		{tokensOf(1), "scaled", [2]int{3, 8}, Places{H: 3, W: 8, Channels: 3, Last: true, Before: 1}, ""},
 		{tokensOf(1), "scaled", [2]int{5, 6}, Places{}, "25 tokens of 3 channels, fewer than 5x6 places"},
+		{tokensOf(1), "scaled", [2]int{2, 4}, Places{}, "25 tokens of 3 channels: 17 more than 2x4 places"},
 		{tokensOf(1), "none", [2]int{}, Places{}, "no layer"},
 		{image, "last", [2]int{}, Places{H: 12, W: 8, Channels: 3, Last: true}, ""},
 		{image, "first", [2]int{}, Places{H: 12, W: 8, Channels: 3}, ""},
 		{image, "tokens", [2]int{}, Places{H: 12, W: 8, Channels: 3, Last: true}, ""},
 		{image, "odd", [2]int{}, Places{}, "say in how many rows and columns"},
 		{image, "odd", [2]int{4, 8}, Places{H: 4, W: 8, Channels: 9, Last: true}, ""},
+		{image, "odd", [2]int{3, 3}, Places{H: 3, W: 3, Channels: 32}, ""},
 		{image, "first", [2]int{5, 5}, Places{}, "5x5 places are not in it"},
 	} {
 		got, err := c.net.Places(c.layer, c.given)
