@@ -5,6 +5,7 @@ import (
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model/tensor"
+	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
 )
 
@@ -85,6 +86,24 @@ func each(c *cli.Context, src *images.Inputs, what string, do func(i int, x *ten
 		if err := finish(); err != nil {
 			return err
 		}
+	}
+	return bad.err()
+}
+
+// writeMeasured writes the figure and the table of a measurement over images, prints it
+// as a table or as --json, and ends with what is to be said of images that were left out.
+func writeMeasured(c *cli.Context, out *output, figure view.Figure, table view.Table, bad *failures, print func() error) error {
+	if _, err := out.figures(figure); err != nil {
+		return err
+	}
+	if err := out.table(table); err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		print = out.end
+	}
+	if err := print(); err != nil {
+		return err
 	}
 	return bad.err()
 }

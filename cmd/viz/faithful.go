@@ -91,20 +91,7 @@ func faithful(c *cli.Context) error {
 	if err != nil {
 		return requestErr(err)
 	}
-	if _, err := out.figures(session.FaithfulFigure(n)); err != nil {
-		return err
-	}
-	if err := out.table(n.Table()); err != nil {
-		return err
-	}
-	print := out.end
-	if !c.Bool("json") {
-		print = func() error { return printFaithful(c, n) }
-	}
-	if err := print(); err != nil {
-		return err
-	}
-	return bad.err()
+	return writeMeasured(c, out, session.FaithfulFigure(n), n.Table(), bad, func() error { return printFaithful(c, n) })
 }
 
 // printFaithful prints means with standard errors.

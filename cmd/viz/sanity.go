@@ -71,20 +71,7 @@ func sanity(c *cli.Context) error {
 	if err != nil {
 		return requestErr(err)
 	}
-	if _, err := out.figures(session.SanityFigure(n)); err != nil {
-		return err
-	}
-	if err := out.table(n.Table()); err != nil {
-		return err
-	}
-	print := out.end
-	if !c.Bool("json") {
-		print = func() error { return printSanity(c, n) }
-	}
-	if err := print(); err != nil {
-		return err
-	}
-	return bad.err()
+	return writeMeasured(c, out, session.SanityFigure(n), n.Table(), bad, func() error { return printSanity(c, n) })
 }
 
 // printSanity prints how much of each method's maps is left when all weights are drawn anew.
