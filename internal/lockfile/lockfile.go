@@ -11,20 +11,22 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // owner is the content of a lock file: who writes into a folder or a checkpoint.
 type owner struct {
 	PID     int    `json:"pid"`
 	Host    string `json:"host"`
-	Process string `json:"process,omitempty"` // tells apart processes that had the same number, "" where that is not known
 	Command string `json:"command"`
 }
 
 func (o owner) String() string {
+	if o.PID == 0 {
+		return "another process"
+	}
 	return fmt.Sprintf("process %d on %s (%s)", o.PID, o.Host, o.Command)
 }
 
@@ -42,45 +44,53 @@ func (e *InUse) Hint() string {
 }
 
 // Take keeps other processes from writing to path, a folder or a file, until unlock is called; command is what they
-// are told. The lock is a file: .lock in the folder, .NAME.lock beside the file. One whose process is gone from this
-// host is taken over, and note is told so.
+// are told. The lock is the operating system's, on a file: .lock in the folder, .NAME.lock beside the file. It ends
+// with the process, however that ends. A file that a process of this host left is taken over, and note is told so; one
+// of another host stays, for that host's locks may not be seen here. A file system without locks is noted, and no
+// obstacle.
 func Take(path, command string, note func(string)) (unlock func(), err error) {
 	name := lockName(path)
 	if name == "" {
 		return func() {}, nil
 	}
+	if note == nil {
+		note = func(string) {}
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
-	me := owner{os.Getpid(), host, processID(os.Getpid()), command}
 	for range 100 {
-		err := createLock(name, me)
-		if err == nil {
-			return func() {
-				if o, _, err := readLock(name); err == nil && o == me {
-					os.Remove(name)
-				}
-			}, nil
-		}
-		if !errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("lock %s: %w", name, err)
-		}
-		other, text, err := readLock(name)
+		lock := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o644))
+		ours, err := lock.TryLock()
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			continue // it has just been given up
+		case errors.Is(err, errors.ErrUnsupported):
+			lock.Close()
+			note(fmt.Sprintf("nothing keeps other processes from writing to %s: its file system has no locks", path))
+			return func() {}, nil
+		case errors.Is(err, fs.ErrNotExist) && isDir(filepath.Dir(name)):
+			lock.Close()
+			continue // given up while it was opened
 		case err != nil:
+			lock.Close()
 			return nil, fmt.Errorf("lock %s: %w", name, err)
-		case !other.gone(host):
-			return nil, &InUse{path, name, other.String()}
+		case !ours:
+			lock.Close()
+			return nil, &InUse{path, name, readOwner(name).String()}
+		case !current(lock, name):
+			lock.Close()
+			continue // it was given up, and its file removed, before the lock was ours
 		}
-		if err := takeAway(name, text); err != nil {
-			return nil, fmt.Errorf("lock %s: %w", name, err)
+		before, whole := parse(name)
+		if whole && before.Host != host {
+			lock.Close()
+			return nil, &InUse{path, name, before.String()}
 		}
-		if note != nil {
-			note(fmt.Sprintf("taking over %s from %s, which is gone", path, other))
+		say(name, owner{os.Getpid(), host, command})
+		if whole {
+			note(fmt.Sprintf("taking over %s from %s, which is gone", path, before))
 		}
+		return func() { give(lock, name) }, nil
 	}
 	return nil, fmt.Errorf("lock %s: it comes and goes", name)
 }
@@ -101,108 +111,53 @@ func lockName(path string) string {
 	return filepath.Join(dir, "."+base+".lock")
 }
 
-// createLock makes a lock file that is never seen without its content.
-func createLock(name string, o owner) error {
-	text, err := json.Marshal(o)
-	if err != nil {
-		return err
-	}
-	temp, err := os.CreateTemp(filepath.Dir(name), ".lock-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name())
-	_, err = temp.Write(text)
-	if cerr := temp.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	err = os.Link(temp.Name(), name)
-	if err == nil || errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	// A file system without links.
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
-// readLock reads a lock file; one that is not whole after a second is of nobody.
-func readLock(name string) (o owner, text string, err error) {
+// current reports whether the file that is locked is the one that has the name now.
+func current(lock *flock.Flock, name string) bool {
+	held, err := lock.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(name)
+	return err == nil && os.SameFile(held, named)
+}
+
+// give removes a lock file and ends the lock, in this order: whoever locks the removed file sees that it is gone.
+func give(lock *flock.Flock, name string) {
+	err := os.Remove(name)
+	lock.Close()
+	if err != nil {
+		os.Remove(name) // some systems remove no file that is open
+	}
+}
+
+// say tells others who has the lock. It holds without that, too: where a locked file cannot be written, or a disk is full.
+func say(name string, o owner) {
+	if text, err := json.Marshal(o); err == nil {
+		os.WriteFile(name, text, 0o644)
+	}
+}
+
+// parse reads a lock file. One that is not whole is of nobody.
+func parse(name string) (o owner, whole bool) {
+	b, err := os.ReadFile(name)
+	if err != nil || json.Unmarshal(b, &o) != nil || o.PID <= 0 {
+		return owner{}, false
+	}
+	return o, true
+}
+
+// readOwner is who has a lock; it waits a moment for one who has just got it to say so.
+func readOwner(name string) owner {
 	for range 10 {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			return o, "", err
+		if o, whole := parse(name); whole {
+			return o
 		}
-		if json.Unmarshal(b, &o) == nil && o.PID > 0 {
-			return o, string(b), nil
-		}
-		text = string(b)
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond)
 	}
-	return owner{}, text, nil
-}
-
-// gone reports whether the owner certainly does not run any more.
-func (o owner) gone(host string) bool {
-	if o.PID == 0 {
-		return true
-	}
-	if o.Host != host {
-		return false // who knows
-	}
-	if now := processID(o.PID); o.Process != "" && now != "" {
-		return now != o.Process
-	}
-	p, err := os.FindProcess(o.PID)
-	if err != nil {
-		return true
-	}
-	err = p.Signal(syscall.Signal(0))
-	return errors.Is(err, os.ErrProcessDone) || errors.Is(err, syscall.ESRCH)
-}
-
-// takeAway removes a lock file with that content, and no other that may have come in its place.
-func takeAway(name, text string) error {
-	aside := fmt.Sprintf("%s.%d-%d", name, os.Getpid(), time.Now().UnixNano())
-	if err := os.Rename(name, aside); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
-	}
-	if b, err := os.ReadFile(aside); err == nil && string(b) != text {
-		os.Link(aside, name) // somebody else was quicker: give it back
-	}
-	return os.Remove(aside)
-}
-
-// processID tells a process from all others that have had or will have its number on this host, by the boot and the
-// time it began; "" if it is gone or that cannot be known.
-func processID(pid int) string {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return ""
-	}
-	// "pid (name) state ...": the 20th field behind the name is the time it began; a zombie has ended.
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	if len(fields) < 20 {
-		return ""
-	}
-	if fields[0] == "Z" || fields[0] == "X" {
-		return "ended"
-	}
-	return strings.TrimSpace(string(boot)) + " " + fields[19]
+	return owner{}
 }
