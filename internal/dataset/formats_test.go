@@ -270,7 +270,7 @@ func TestBombs(t *testing.T) {
 				t.Errorf("%s: got %v", k.name, err)
 			}
 		})
-		if d := time.Since(start); d > 5*time.Second {
+		if d := time.Since(start); d > time.Minute { // a busy machine with the race detector takes seconds
 			t.Errorf("%s: refused after %v", k.name, d)
 		}
 	}

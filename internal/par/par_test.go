@@ -108,7 +108,7 @@ func TestAbandonedPoolStops(t *testing.T) {
 	for range 10 {
 		New(4).For(8, func(i, w int) {})
 	}
-	for range 100 {
+	for range 2000 {
 		runtime.GC()
 		time.Sleep(5 * time.Millisecond)
 		if runtime.NumGoroutine() <= before {

@@ -520,7 +520,7 @@ func FuzzRead(f *testing.F) {
 		runtime.ReadMemStats(&before)
 		start := time.Now()
 		net, err := onnx.Read(data, "fuzz")
-		if took := time.Since(start); took > time.Second {
+		if took := time.Since(start); took > tooLong {
 			t.Errorf("%v for %d bytes", took, len(data))
 		}
 		runtime.ReadMemStats(&after)
@@ -557,6 +557,9 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
+// tooLong is far more than any small file takes, on a busy machine and with the race detector too.
+const tooLong = 30 * time.Second
+
 // TestHostileSize: constants with an empty axis cost nothing, however long
 // their other axes are and however often they are used.
 func TestHostileSize(t *testing.T) {
@@ -570,7 +573,7 @@ func TestHostileSize(t *testing.T) {
 	concat = msg(concat, 5, integer("axis", 1))
 	start := time.Now()
 	_, err := onnx.Read(file(13, input("x", 1, 1, 1, 1), msg(nil, 5, empty), msg(nil, 1, concat), op("Reshape", "x c", "y"), output("y")), "")
-	if took := time.Since(start); err == nil || took > 5*time.Second {
+	if took := time.Since(start); err == nil || took > tooLong {
 		t.Errorf("%v after %v, want an error at once", err, took)
 	}
 }
