@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/deconvnet/viz/internal/kernel"
@@ -26,6 +25,7 @@ type Keep struct {
 type Plan struct {
 	engine *Engine
 	net    *Network
+	graph  *Graph
 	shapes map[string]Shape
 	steps  []step
 
@@ -45,25 +45,21 @@ type arena struct {
 
 // step computes one value, or several at once when layers are fused.
 type step struct {
-	node     *Node
-	out      string // value produced; node.Name unless fused
-	inputs   []int  // numbers of the values read
+	Fused
+	inputs   []int // numbers of the values read
 	shapes   []Shape
 	placed   []bool // of a concatenation: inputs that are computed in its memory
 	into     int    // number of the concatenation whose memory the value is computed in, 0 if none
 	offset   int    // there, in each image
 	filters  *kernel.Filters
-	weight   []float32 // of a convolution whose batch normalisation is folded in, until prepared
 	fast     bool
 	epilogue kernel.Epilogue
 	scale    []float32 // batch norm
 	shift    []float32
-	relu     bool     // of a sum
-	pool     *MaxPool // that follows a convolution, whose values are of shape mid
-	mid      Shape
-	alias    bool // shares its input's memory
-	keep     bool // part of the trace
-	slot     int  // scratch slot of the output, -1 if kept
+	mid      Shape // of the values that go into Pool
+	alias    bool  // shares its input's memory
+	keep     bool  // part of the trace
+	slot     int   // scratch slot of the output, -1 if kept
 	switches bool
 }
 
@@ -74,105 +70,74 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{engine: e, net: net, shapes: shapes}
-	kept := map[string]bool{}
-	all := keep.Layers == nil
+	wanted := keep.Layers
+	if wanted == nil {
+		wanted = net.names()
+	}
 	for _, name := range keep.Layers {
 		if _, ok := shapes[name]; !ok {
 			return nil, fmt.Errorf("%w", &UnknownName{What: "layer", Name: name, Nearest: nearest(name, net.names())})
 		}
-		kept[name] = true
 	}
-	needed := map[string]bool{}
-	for i := len(net.Nodes) - 1; i >= 0; i-- {
-		n := &net.Nodes[i]
-		kept[n.Name] = kept[n.Name] || all
-		if kept[n.Name] || needed[n.Name] {
-			needed[n.Name] = true
-			for _, in := range n.Inputs {
-				needed[in] = true
-			}
+	p.graph = net.Graph(wanted...)
+	switches := keep.Layers == nil || keep.Switches
+	numbers := map[string]int{net.Input.Name: 0}
+	for i, f := range p.graph.Fusions(func(f *Fused, next *Node) bool { return p.fuses(f, next, switches) }) {
+		s := step{Fused: f, slot: -1, fast: keep.Fast}
+		for _, in := range f.Node.Inputs {
+			s.inputs, s.shapes = append(s.inputs, numbers[in]), append(s.shapes, shapes[in])
 		}
-	}
-	fused := map[string]bool{}
-	for i := range net.Nodes {
-		n := &net.Nodes[i]
-		if !needed[n.Name] || fused[n.Name] {
-			continue
+		if f.Pool != nil {
+			s.mid = shapes[f.Pool.Inputs[0]]
 		}
-		s := step{node: n, out: n.Name, slot: -1}
-		switch l := n.Layer.(type) {
-		case *Conv:
-			s.fast = keep.Fast
-			next := p.soleReader(s.out, needed, kept)
-			if next != nil {
-				if bn, ok := next.Layer.(*BatchNorm); ok {
-					s.weight, s.epilogue.Bias = foldBatchNorm(l, bn)
-					s.out, fused[next.Name] = next.Name, true
-					next = p.soleReader(s.out, needed, kept)
-				}
-			}
-			if next != nil {
-				if _, ok := next.Layer.(*ReLU); ok {
-					s.epilogue.ReLU = true
-					s.out, fused[next.Name] = next.Name, true
-				}
-			}
-			if next := p.soleReader(s.out, needed, kept); next != nil && !keep.Switches && shapes[s.out].Len() >= pooledAtOnce {
-				if pool, ok := next.Layer.(*MaxPool); ok && l.Stride[0] > 1 {
-					s.pool, s.mid = pool, shapes[s.out]
-					s.out, fused[next.Name] = next.Name, true
-				}
-			}
-		case *MaxPool:
-			s.switches = all || keep.Switches
-		case *Add:
-			if next := p.soleReader(s.out, needed, kept); next != nil {
-				if _, ok := next.Layer.(*ReLU); ok {
-					s.relu = true
-					s.out, fused[next.Name] = next.Name, true
-				}
-			}
+		if _, pool := f.Node.Layer.(*MaxPool); pool {
+			s.switches = switches
 		}
-		_, s.alias = n.Layer.(viewer)
-		if l, ok := n.Layer.(preparer); ok {
+		_, s.alias = f.Node.Layer.(viewer)
+		if l, ok := f.Node.Layer.(preparer); ok {
 			l.prepare(&s)
 		}
 		p.steps = append(p.steps, s)
+		numbers[f.Out] = i + 1
 	}
-	numbers := map[string]int{net.Input.Name: 0}
-	for i := range p.steps {
-		s := &p.steps[i]
-		for _, in := range s.node.Inputs {
-			s.inputs, s.shapes = append(s.inputs, numbers[in]), append(s.shapes, shapes[in])
-		}
-		numbers[s.out] = i + 1
-	}
-	p.joinInPlace(needed, kept)
-	p.assignSlots(kept)
+	p.joinInPlace()
+	p.assignSlots()
 	p.choosePart()
 	return p, nil
 }
 
+// fuses reports whether one step of the plan can do next with f.
+func (p *Plan) fuses(f *Fused, next *Node, switches bool) bool {
+	conv, isConv := f.Node.Layer.(*Conv)
+	switch next.Layer.(type) {
+	case *BatchNorm:
+		return isConv
+	case *MaxPool:
+		return isConv && !switches && conv.Stride[0] > 1 && p.shapes[f.Out].Len() >= pooledAtOnce
+	}
+	return storedWith(f.Node.Layer, next.Layer)
+}
+
 // joinInPlace lets convolutions that only a concatenation reads write where the
 // concatenation wants them.
-func (p *Plan) joinInPlace(needed, kept map[string]bool) {
+func (p *Plan) joinInPlace() {
 	for i := range p.steps {
 		s := &p.steps[i]
-		if _, ok := s.node.Layer.(*Concat); !ok {
+		if _, ok := s.Node.Layer.(*Concat); !ok {
 			continue
 		}
 		at := 0
 		for k, v := range s.inputs {
-			name := s.node.Inputs[k]
-			if v > 0 && p.soleReader(name, needed, kept) != nil && !slices.Contains(s.inputs[k+1:], v) {
+			name := s.Node.Inputs[k]
+			if v > 0 && p.graph.OnlyReader(name) != nil {
 				from := &p.steps[v-1]
-				if _, ok := from.node.Layer.(*Conv); ok && from.pool == nil {
+				if _, ok := from.Node.Layer.(*Conv); ok && from.Pool == nil {
 					from.into, from.offset = i+1, at
 					if s.placed == nil {
 						s.placed = make([]bool, len(s.inputs))
 					}
 					s.placed[k] = true
-					from.epilogue.Stride = p.shapes[s.out].Len()
+					from.epilogue.Stride = p.shapes[s.Out].Len()
 				}
 			}
 			at += p.shapes[name].Len()
@@ -184,27 +149,11 @@ func (p *Plan) joinInPlace(needed, kept map[string]bool) {
 // before it leaves the cache.
 const pooledAtOnce = 256 << 10
 
-// soleReader returns the only needed reader of a value nobody keeps, or nil.
-func (p *Plan) soleReader(name string, needed, kept map[string]bool) *Node {
-	if kept[name] {
-		return nil
-	}
-	var only *Node
-	for _, n := range p.net.Consumers(name) {
-		if needed[n.Name] {
-			if only != nil {
-				return nil
-			}
-			only = n
-		}
-	}
-	return only
-}
-
 // assignSlots gives every value that is not kept a scratch slot that is free
 // from the step that computes it to its last reader. An alias lives in the
 // memory of its source, which it keeps alive.
-func (p *Plan) assignSlots(kept map[string]bool) {
+func (p *Plan) assignSlots() {
+	kept := p.graph.wanted
 	source := map[string]string{} // alias -> value whose memory it is
 	root := func(v string) string {
 		for {
@@ -219,13 +168,13 @@ func (p *Plan) assignSlots(kept map[string]bool) {
 	owned := map[string]bool{}
 	for i := range p.steps {
 		s := &p.steps[i]
-		for _, in := range s.node.Inputs {
+		for _, in := range s.Node.Inputs {
 			last[root(in)] = i
 		}
 		if s.alias {
-			r := root(s.node.Inputs[0])
-			source[s.out] = r
-			if kept[s.out] {
+			r := root(s.Node.Inputs[0])
+			source[s.Out] = r
+			if kept[s.Out] {
 				owned[r] = true // a kept view keeps its memory
 			}
 		}
@@ -233,7 +182,7 @@ func (p *Plan) assignSlots(kept map[string]bool) {
 	var free []int
 	busy := map[string]int{}
 	acquire := func(s *step) {
-		if s.slot >= 0 || s.alias || kept[s.out] || owned[s.out] {
+		if s.slot >= 0 || s.alias || kept[s.Out] || owned[s.Out] {
 			return
 		}
 		if len(free) == 0 {
@@ -242,28 +191,28 @@ func (p *Plan) assignSlots(kept map[string]bool) {
 		}
 		s.slot = free[len(free)-1]
 		free = free[:len(free)-1]
-		busy[s.out] = s.slot
-		p.slotSize[s.slot] = max(p.slotSize[s.slot], p.shapes[s.out].Len())
+		busy[s.Out] = s.slot
+		p.slotSize[s.slot] = max(p.slotSize[s.slot], p.shapes[s.Out].Len())
 	}
 	for i := range p.steps {
 		s := &p.steps[i]
-		s.keep = kept[s.out]
+		s.keep = kept[s.Out]
 		if s.into > 0 {
 			acquire(&p.steps[s.into-1])
 		} else {
 			acquire(s)
 		}
-		for _, in := range s.node.Inputs {
+		for _, in := range s.Node.Inputs {
 			r := root(in)
 			if slot, ok := busy[r]; ok && last[r] == i {
 				free = append(free, slot)
 				delete(busy, r)
 			}
 		}
-		if slot, ok := busy[s.out]; ok {
-			if _, read := last[s.out]; !read {
+		if slot, ok := busy[s.Out]; ok {
+			if _, read := last[s.Out]; !read {
 				free = append(free, slot)
-				delete(busy, s.out)
+				delete(busy, s.Out)
 			}
 		}
 	}
@@ -282,7 +231,7 @@ func (p *Plan) Batch(bytes, most int) int {
 	size := p.net.Input.Shape().Len()
 	for i := range p.steps {
 		s := &p.steps[i]
-		n := p.shapes[s.out].Len()
+		n := p.shapes[s.Out].Len()
 		if s.slot < 0 && !s.alias && s.into == 0 {
 			size += n
 		}
@@ -317,12 +266,12 @@ func (p *Plan) RunInto(t *Trace, x *tensor.Tensor) error {
 	t.Net, t.Input, t.Shapes = p.net, x, p.shapes
 	for i := range p.steps {
 		s := &p.steps[i]
-		size := n * p.shapes[s.out].Len()
-		if s.traced() && (t.values[s.out] == nil || len(t.values[s.out].Data) != size) {
-			t.values[s.out] = tensor.New(p.shapes[s.out].Batch(n)...)
+		size := n * p.shapes[s.Out].Len()
+		if s.traced() && (t.values[s.Out] == nil || len(t.values[s.Out].Data) != size) {
+			t.values[s.Out] = tensor.New(p.shapes[s.Out].Batch(n)...)
 		}
-		if s.switches && len(t.switches[s.out]) != size {
-			t.switches[s.out] = make([]int32, size)
+		if s.switches && len(t.switches[s.Out]) != size {
+			t.switches[s.Out] = make([]int32, size)
 		}
 	}
 	a := p.arena()
@@ -335,8 +284,8 @@ func (p *Plan) RunInto(t *Trace, x *tensor.Tensor) error {
 	for i := range p.steps {
 		if s := &p.steps[i]; s.keep && s.alias {
 			data := p.root(t, i)
-			if v := t.values[s.out]; v == nil || len(v.Data) != len(data) || len(data) > 0 && &v.Data[0] != &data[0] {
-				t.values[s.out] = tensor.From(data, p.shapes[s.out].Batch(n)...)
+			if v := t.values[s.Out]; v == nil || len(v.Data) != len(data) || len(data) > 0 && &v.Data[0] != &data[0] {
+				t.values[s.Out] = tensor.From(data, p.shapes[s.Out].Batch(n)...)
 			}
 		}
 	}
@@ -356,7 +305,7 @@ func (p *Plan) root(t *Trace, i int) []float32 {
 		}
 		i = v - 1
 	}
-	return t.values[p.steps[i].out].Data
+	return t.values[p.steps[i].Out].Data
 }
 
 // runPart computes n images of the trace from first on.
@@ -375,18 +324,18 @@ func (p *Plan) runPart(t *Trace, a *arena, first, n int) error {
 		a.live[i+1] = dst
 		var switches []int32
 		if s.switches {
-			size := p.shapes[s.out].Len()
-			switches = t.switches[s.out][first*size:][:n*size]
+			size := p.shapes[s.Out].Len()
+			switches = t.switches[s.Out][first*size:][:n*size]
 		}
 		if s.alias {
 			continue
 		}
-		a.call = call{k: p.engine.k, n: n, dst: dst, out: p.shapes[s.out], srcs: a.call.srcs[:0], ins: s.shapes, switches: switches, step: s}
+		a.call = call{k: p.engine.k, n: n, dst: dst, out: p.shapes[s.Out], srcs: a.call.srcs[:0], ins: s.shapes, switches: switches, step: s}
 		for _, v := range s.inputs {
 			a.call.srcs = append(a.call.srcs, a.live[v])
 		}
-		if err := s.node.Layer.(kind).forward(&a.call); err != nil {
-			return fmt.Errorf("layer %s: %w", s.node.Name, err)
+		if err := s.Node.Layer.(kind).forward(&a.call); err != nil {
+			return fmt.Errorf("layer %s: %w", s.Node.Name, err)
 		}
 	}
 	return nil
@@ -396,7 +345,7 @@ func (p *Plan) runPart(t *Trace, a *arena, first, n int) error {
 // in scratch memory or in the trace.
 func (p *Plan) memory(t *Trace, a *arena, i, first, n int) []float32 {
 	s := &p.steps[i]
-	size := p.shapes[s.out].Len()
+	size := p.shapes[s.Out].Len()
 	switch {
 	case a.live[i+1] != nil:
 	case s.alias:
@@ -407,7 +356,7 @@ func (p *Plan) memory(t *Trace, a *arena, i, first, n int) []float32 {
 		}
 		a.live[i+1] = a.slots[s.slot][:n*size]
 	default:
-		a.live[i+1] = t.values[s.out].Data[first*size:][:n*size]
+		a.live[i+1] = t.values[s.Out].Data[first*size:][:n*size]
 	}
 	return a.live[i+1]
 }
@@ -421,7 +370,7 @@ func (p *Plan) choosePart() {
 	weights, largest := 0, 1
 	for i := range p.steps {
 		s := &p.steps[i]
-		switch l := s.node.Layer.(type) {
+		switch l := s.Node.Layer.(type) {
 		case *Conv:
 			weights += len(l.Weight.Data)
 		case *ConvND:
@@ -429,8 +378,8 @@ func (p *Plan) choosePart() {
 		case *Dense:
 			weights += len(l.Weight.Data)
 		}
-		size := p.shapes[s.out].Len()
-		for _, in := range s.node.Inputs {
+		size := p.shapes[s.Out].Len()
+		for _, in := range s.Node.Inputs {
 			size += p.shapes[in].Len()
 		}
 		largest = max(largest, size)

@@ -30,7 +30,7 @@ func (*Add) text() string          { return "" }
 func (*Add) forward(c *call) error {
 	src := c.srcs[0]
 	for i, other := range c.srcs[1:] {
-		if i == len(c.srcs)-2 && c.step.relu {
+		if i == len(c.srcs)-2 && c.step.Act != nil {
 			c.k.AddReLU(c.dst, src, other)
 		} else {
 			c.k.Add(c.dst, src, other)

@@ -54,25 +54,24 @@ func (l *Conv) text() string {
 
 func (*Conv) forward(c *call) error {
 	s, in := c.step, c.ins[0]
-	if s.pool != nil {
-		c.k.ConvMaxPool(s.filters, c.n, c.dst, c.out.Box(), s.pool.Geometry(), s.mid.H, s.mid.W, c.srcs[0], in.Box(), s.epilogue)
+	if s.Pool != nil {
+		c.k.ConvMaxPool(s.filters, c.n, c.dst, c.out.Box(), s.Pool.Layer.(*MaxPool).Geometry(), s.mid.H, s.mid.W, c.srcs[0], in.Box(), s.epilogue)
 		return nil
 	}
 	c.k.ConvForward(s.filters, c.n, c.dst, c.out.Box(), c.srcs[0], in.Box(), s.epilogue)
 	return nil
 }
 
-// prepare packs the weights, those of the step if Compile has folded a batch
-// normalisation into them.
+// prepare packs the weights, with the batch normalisation behind them if the step
+// has one.
 func (l *Conv) prepare(s *step) {
-	if s.weight == nil {
-		s.weight, s.epilogue.Bias = l.Weight.Data, l.Bias
-	}
+	weight, bias := s.Weights()
+	s.epilogue = kernel.Epilogue{Bias: bias, ReLU: s.Act != nil}
 	pack := kernel.PackForward
 	if s.fast {
 		pack = kernel.PackForwardFast
 	}
-	s.filters, s.weight = pack(l.Geometry(), s.weight), nil
+	s.filters = pack(l.Geometry(), weight)
 }
 
 func (l *Conv) drawn(b *builder, ins []Shape, maps int) (Layer, error) {
@@ -114,15 +113,6 @@ func (l *Conv) Geometry() kernel.Conv {
 	return kernel.Conv{In: l.Weight.Shape[1] * l.Groups, Out: l.Weight.Shape[0], KH: l.Weight.Shape[2], KW: l.Weight.Shape[3],
 		StrideY: l.Stride[0], StrideX: l.Stride[1], DilY: l.Dilation[0], DilX: l.Dilation[1],
 		PadTop: l.Pads[0], PadLeft: l.Pads[1], Groups: l.Groups}
-}
-
-// Folded returns weights and bias of a convolution followed by bn as a plan fuses
-// them; bn may be nil.
-func (l *Conv) Folded(bn *BatchNorm) (weight, bias []float32) {
-	if bn == nil {
-		return l.Weight.Data, l.Bias
-	}
-	return foldBatchNorm(l, bn)
 }
 
 // foldBatchNorm returns weights and bias of the convolution followed by bn.

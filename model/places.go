@@ -95,16 +95,13 @@ func (net *Network) places(layer string, tokens [2]int, shapes map[string]Shape,
 
 // gridBelow is the size of the last maps that a layer depends on; 0, 0: none.
 func (net *Network) gridBelow(layer string, shapes map[string]Shape, maps map[string]bool) [2]int {
-	needed := map[string]bool{layer: true}
+	needed := net.Needed([]string{layer}, nil)
 	for _, n := range slices.Backward(net.Nodes) {
 		if !needed[n.Name] {
 			continue
 		}
 		if s := shapes[n.Name]; maps[n.Name] && s.H*s.W > 1 {
 			return [2]int{s.H, s.W}
-		}
-		for _, in := range n.Inputs {
-			needed[in] = true
 		}
 	}
 	return [2]int{}

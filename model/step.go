@@ -10,7 +10,7 @@ func (e *Engine) Layer(node *Node, shapes map[string]Shape, n int, dst []float32
 	if !ok {
 		return fmt.Errorf("layer %s: %w", node.Name, unknownKind(node.Layer))
 	}
-	c := call{k: e.k, n: n, dst: dst, out: shapes[node.Name], srcs: inputs, step: &step{}}
+	c := call{k: e.k, n: n, dst: dst, out: shapes[node.Name], srcs: inputs, step: &step{Fused: Fused{Node: node, Out: node.Name}}}
 	for _, name := range node.Inputs {
 		c.ins = append(c.ins, shapes[name])
 	}

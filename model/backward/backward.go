@@ -124,22 +124,14 @@ func (p *Pass) Keep(from []string, stops ...string) (model.Keep, error) {
 	if err != nil {
 		return model.Keep{}, err
 	}
-	needed := map[string]bool{}
-	for _, name := range from {
-		needed[name] = true
-	}
+	needed := p.net.Needed(from, w.leads)
 	for i := len(p.net.Nodes) - 1; i >= 0; i-- {
 		n := &p.net.Nodes[i]
-		if !needed[n.Name] {
-			continue
-		}
 		goes := false
-		for which, in := range n.Inputs {
-			if w.leads(n, which) {
-				needed[in], goes = true, true
-			}
+		for which := range n.Inputs {
+			goes = goes || w.leads(n, which)
 		}
-		if !goes {
+		if !needed[n.Name] || !goes {
 			continue
 		}
 		in, out, err := p.rule.reads(n.Layer)

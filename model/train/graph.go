@@ -46,6 +46,7 @@ type graph struct {
 		Close() error
 	}
 	net    *model.Network
+	uses   *model.Graph // as it is run for the logits
 	shapes map[string]model.Shape
 	n      int
 
@@ -96,18 +97,16 @@ func newGraph(k *kernel.Engine, net *model.Network, n int, seed uint64, smooth f
 	}
 	b := &graph{k: k, g: G.NewGraph(G.WithGraphName(net.Name)), net: net, shapes: shapes, n: n, seed: seed, smooth: smooth,
 		x: make([]float32, n*net.Input.Shape().Len()), labels: make([]int32, n), values: map[string]*value{}}
-	need := b.needed()
-	if err := b.supported(need); err != nil {
+	b.uses = net.Graph(net.Logits)
+	if err := b.supported(); err != nil {
 		return nil, err
 	}
 	in := net.Input
 	shape := tensor.Shape(in.Shape().Batch(n))
 	x := G.NewTensor(b.g, tensor.Float32, len(shape), G.WithShape(shape...), G.WithName(in.Name), G.WithValue(wrap(shape, b.x)))
-	b.define(in.Name, x, false, need)
-	for i := 0; i < len(net.Nodes); i++ {
-		if need[net.Nodes[i].Name] && b.values[net.Nodes[i].Name] == nil {
-			b.layer(&net.Nodes[i], need)
-		}
+	b.define(in.Name, x, false)
+	for _, f := range b.uses.Fusions(fuses) {
+		b.layer(f)
 	}
 	if len(b.params) == 0 {
 		return nil, fmt.Errorf("the network has no weights to train")
@@ -145,24 +144,11 @@ func (b *graph) close() {
 	b.vm = nil
 }
 
-// needed marks the values that the logits depend on.
-func (b *graph) needed() map[string]bool {
-	need := map[string]bool{b.net.Logits: true}
-	for i := len(b.net.Nodes) - 1; i >= 0; i-- {
-		if n := &b.net.Nodes[i]; need[n.Name] {
-			for _, in := range n.Inputs {
-				need[in] = true
-			}
-		}
-	}
-	return need
-}
-
 // supported reports the first layer that training does not know.
-func (b *graph) supported(need map[string]bool) error {
+func (b *graph) supported() error {
 	for i := range b.net.Nodes {
 		n := &b.net.Nodes[i]
-		if !need[n.Name] {
+		if !b.uses.Needed(n.Name) {
 			continue
 		}
 		switch l := n.Layer.(type) {
@@ -180,18 +166,9 @@ func (b *graph) supported(need map[string]bool) error {
 }
 
 // define makes a node the value called name.
-func (b *graph) define(name string, node *G.Node, needs bool, need map[string]bool) {
-	v := &value{node: node, needs: needs}
-	for i := range b.net.Nodes {
-		if n := &b.net.Nodes[i]; need[n.Name] {
-			for _, in := range n.Inputs {
-				if in == name {
-					v.readers++
-				}
-			}
-		}
-	}
-	if name == b.net.Logits {
+func (b *graph) define(name string, node *G.Node, needs bool) {
+	v := &value{node: node, needs: needs, readers: len(b.uses.Readers(name))}
+	if b.uses.Wanted(name) {
 		v.readers++
 	}
 	b.values[name] = v
@@ -262,40 +239,25 @@ func (b *graph) param(name string, value []float32, decays bool, filter int, sha
 	return p
 }
 
-// sole returns the only reader of a value, or nil.
-func (b *graph) sole(name string, need map[string]bool) *model.Node {
-	if name == b.net.Logits {
-		return nil
+// fuses reports whether one operation can do next with f: a rectifier behind a
+// convolution or batch normalisation.
+func fuses(f *model.Fused, next *model.Node) bool {
+	if _, relu := next.Layer.(*model.ReLU); !relu {
+		return false
 	}
-	var only *model.Node
-	for _, n := range b.net.Consumers(name) {
-		if need[n.Name] {
-			if only != nil {
-				return nil
-			}
-			only = n
-		}
+	switch f.Node.Layer.(type) {
+	case *model.Conv, *model.BatchNorm:
+		return true
 	}
-	return only
+	return false
 }
 
-// soleReLU returns the rectifier that alone reads a value, or nil, and whether
-// that in turn is read by a max pool alone. Such a pool takes over the
-// rectifier's gradient on its own, smaller map: a switch lies on a value that
-// passed the rectifier if and only if the pool's output is above 0.
-func (b *graph) soleReLU(name string, need map[string]bool) (relu *model.Node, pooled bool) {
-	relu = b.sole(name, need)
-	if relu == nil {
-		return nil, false
-	}
-	if _, ok := relu.Layer.(*model.ReLU); !ok {
-		return nil, false
-	}
-	return relu, b.reluPool(relu.Name, need)
-}
-
-func (b *graph) reluPool(relu string, need map[string]bool) bool {
-	pool := b.sole(relu, need)
+// pooled reports whether a value is read by a max pool alone. If it comes from a
+// rectifier that pool takes over the rectifier's gradient on its own, smaller map:
+// a switch lies on a value that passed the rectifier if and only if the pool's
+// output is above 0.
+func (b *graph) pooled(name string) bool {
+	pool := b.uses.OnlyReader(name)
 	if pool == nil {
 		return false
 	}
@@ -305,7 +267,8 @@ func (b *graph) reluPool(relu string, need map[string]bool) bool {
 
 // layer adds one layer, and the rectifier behind a convolution or batch
 // normalisation with it.
-func (b *graph) layer(n *model.Node, need map[string]bool) {
+func (b *graph) layer(f model.Fused) {
+	n, relu, pooled := f.Node, f.Act != nil, b.pooled(f.Out)
 	name, out := n.Name, b.shapes[n.Name]
 	in := b.shapes[n.Inputs[0]]
 	shape := tensor.Shape(out.Batch(b.n))
@@ -321,23 +284,14 @@ func (b *graph) layer(n *model.Node, need map[string]bool) {
 	var y *G.Node
 	switch l := n.Layer.(type) {
 	case *model.Conv:
-		relu, pooled := b.soleReLU(name, need)
-		y, needs = b.conv(name, l, x, flows[0], in, out, relu != nil, pooled), true
-		if relu != nil {
-			name = relu.Name
-		}
+		y, needs = b.conv(name, l, x, flows[0], in, out, relu, relu && pooled), true
 	case *model.Dense:
 		y, needs = b.dense(name, l, x, flows[0], in.C, out.C), true
 	case *model.Recurrent:
 		y, needs = b.recurrent(name, l, x, flows[0], in), true
 	case *model.BatchNorm:
-		relu, pooled := b.soleReLU(name, need)
-		y, needs = b.batchNorm(name, l, x, flows[0], in, relu != nil, pooled), true
-		if relu != nil {
-			name = relu.Name
-		}
+		y, needs = b.batchNorm(name, l, x, flows[0], in, relu, pooled), true
 	case *model.ReLU:
-		pooled := b.reluPool(name, need)
 		y = b.buffered(name, shape, xs, flows, func(in G.Nodes, out, dy *G.Node) G.Nodes {
 			if pooled {
 				return G.Nodes{dy}
@@ -391,7 +345,7 @@ func (b *graph) layer(n *model.Node, need map[string]bool) {
 	default:
 		panic("layer kind " + l.Kind())
 	}
-	b.define(name, y, needs, need)
+	b.define(f.Out, y, needs)
 }
 
 func (b *graph) reluGrad(name string, y, dy *G.Node) *G.Node {
@@ -483,13 +437,13 @@ func (b *graph) dense(name string, l *model.Dense, x *G.Node, flows bool, in, ou
 }
 
 // maxPool adds a max pool. If it alone reads a rectifier it computes that
-// one's gradient too, see soleReLU.
+// one's gradient too, see pooled.
 func (b *graph) maxPool(name string, l *model.MaxPool, from string, x *G.Node, flows []bool, in, out model.Shape) *G.Node {
 	size := b.n * out.Len()
 	switches := make([]int32, size)
 	var masked []float32
 	if n := b.net.Node(from); n != nil {
-		if _, ok := n.Layer.(*model.ReLU); ok && b.sole(from, b.needed()) != nil {
+		if _, ok := n.Layer.(*model.ReLU); ok && b.pooled(from) {
 			masked = make([]float32, size)
 		}
 	}

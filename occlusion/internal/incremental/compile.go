@@ -47,6 +47,7 @@ type Options struct {
 type Net struct {
 	engine *model.Engine
 	net    *model.Network
+	graph  *model.Graph
 	shapes map[string]model.Shape
 	o      Options
 	lanes  int
@@ -125,123 +126,28 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*Net, error) 
 	if kernel.Name() == "ref" {
 		return nil, fmt.Errorf("the reference kernels have no incremental form")
 	}
-	wanted := map[string]bool{}
-	for _, name := range slices.Concat(o.Outputs, o.Totals) {
+	wanted := slices.Concat(o.Outputs, o.Totals)
+	for _, name := range wanted {
 		if _, ok := shapes[name]; !ok {
 			return nil, fmt.Errorf("no layer %q", name)
 		}
-		wanted[name] = true
 	}
-	needed := map[string]bool{}
-	for i := len(net.Nodes) - 1; i >= 0; i-- {
-		node := &net.Nodes[i]
-		if wanted[node.Name] || needed[node.Name] {
-			needed[node.Name] = true
-			for _, in := range node.Inputs {
-				needed[in] = true
-			}
-		}
-	}
+	n.graph = net.Graph(wanted...)
 	for i := range net.Nodes { // the least error would become a whole step where values are rounded
 		_, rounds := net.Nodes[i].Layer.(*model.Quantize)
-		n.o.Exact = n.o.Exact || rounds && needed[net.Nodes[i].Name]
+		n.o.Exact = n.o.Exact || rounds && n.graph.Needed(net.Nodes[i].Name)
 	}
-	late := n.lateNodes(needed)
+	late := n.lateNodes()
 	n.add(value{name: net.Input.Name, clean: net.Input.Name, shape: net.Input.Shape()}, net.Input.Name)
-	fused := map[string]bool{}
-	sole := func(name string) *model.Node {
-		if wanted[name] {
-			return nil
+	for _, f := range n.graph.Fusions(func(f *model.Fused, next *model.Node) bool { return !late[f.Out] && !late[next.Name] && fuses(f, next) }) {
+		switch {
+		case late[f.Out]:
+			n.late = append(n.late, lateStep{node: f.Node, alias: isAlias(f.Node.Layer), delta: -1})
+		case n.renames(f.Node):
+			n.ids[f.Out] = n.ids[f.Node.Inputs[0]]
+		default:
+			n.steps = append(n.steps, n.step(f))
 		}
-		var only *model.Node
-		for _, c := range net.Consumers(name) {
-			if needed[c.Name] {
-				if only != nil {
-					return nil
-				}
-				only = c
-			}
-		}
-		return only
-	}
-	for i := range net.Nodes {
-		node := &net.Nodes[i]
-		if !needed[node.Name] || fused[node.Name] {
-			continue
-		}
-		if late[node.Name] {
-			n.late = append(n.late, lateStep{node: node, alias: isAlias(node.Layer), delta: -1})
-			continue
-		}
-		s := step{node: node, op: opWhole}
-		for _, in := range node.Inputs {
-			s.in = append(s.in, n.ids[in])
-		}
-		out := node.Name
-		clean := out
-		in := model.Shape{}
-		if len(node.Inputs) > 0 {
-			in = shapes[node.Inputs[0]]
-		}
-		fuseReLU := func() {
-			if next := sole(out); next != nil {
-				if _, ok := next.Layer.(*model.ReLU); ok && !late[next.Name] {
-					s.relu = true
-					out, fused[next.Name] = next.Name, true
-				}
-			}
-		}
-		switch l := node.Layer.(type) {
-		case *model.Dropout, *model.Flatten, *model.Reshape:
-			if _, drop := l.(*model.Dropout); drop || in.H*in.W == 1 && shapes[out].H*shapes[out].W == 1 {
-				n.ids[out] = s.in[0]
-				continue
-			}
-		case *model.Conv:
-			s.op, s.geo = opConv, l.Geometry()
-			var bn *model.BatchNorm
-			if next := sole(out); next != nil && !late[next.Name] {
-				if b, ok := next.Layer.(*model.BatchNorm); ok {
-					bn = b
-					out, fused[next.Name] = next.Name, true
-					clean = out
-				}
-			}
-			s.w, s.bias = l.Folded(bn)
-			fuseReLU()
-		case *model.MaxPool:
-			s.op, s.pool = opMaxPool, l.Geometry()
-		case *model.AvgPool:
-			if !n.o.Exact {
-				s.op, s.pool = opAvgPool, l.Geometry()
-			}
-		case *model.GlobalAvgPool:
-			if !n.o.Exact {
-				s.op = opGlobalAvg
-			}
-		case *model.ReLU, *model.LeakyReLU, *model.Clip, *model.Unary:
-			s.op = opEach
-		case *model.Quantize:
-			if len(l.Scale) > 0 {
-				s.op = opEach
-			}
-		case *model.BatchNorm:
-			s.op = opEach
-			s.scale, s.shift = l.Affine()
-		case *model.LRN:
-			s.op = opLRN
-		case *model.Add:
-			s.op = opAdd
-			fuseReLU()
-		case *model.Concat:
-			s.op = opConcat
-		case *model.Pad:
-			if slices.Min(l.Pads[:]) >= 0 {
-				s.op = opPad
-			}
-		}
-		s.out = n.add(value{name: out, clean: clean, relu: s.relu, shape: shapes[out]}, out)
-		n.steps = append(n.steps, s)
 	}
 	for i := range n.steps {
 		for _, v := range n.steps[i].in {
@@ -249,11 +155,95 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*Net, error) 
 		}
 	}
 	n.lateReads()
-	for name := range wanted {
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(wanted))) {
 		if id, ok := n.ids[name]; ok {
 			n.values[id].readers++
 		}
 	}
+	n.joinInPlace()
+	n.keepClean(late)
+	if err := n.choose(); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// fuses reports whether one step on lanes can do next with f.
+func fuses(f *model.Fused, next *model.Node) bool {
+	_, conv := f.Node.Layer.(*model.Conv)
+	_, sum := f.Node.Layer.(*model.Add)
+	switch next.Layer.(type) {
+	case *model.BatchNorm:
+		return conv
+	case *model.ReLU:
+		return conv || sum
+	}
+	return false
+}
+
+// renames reports whether a node's windows are those of its input.
+func (n *Net) renames(node *model.Node) bool {
+	switch node.Layer.(type) {
+	case *model.Dropout:
+		return true
+	case *model.Flatten, *model.Reshape:
+		in, out := n.shapes[node.Inputs[0]], n.shapes[node.Name]
+		return in.H*in.W == 1 && out.H*out.W == 1
+	}
+	return false
+}
+
+// step adds the value of a step and returns what it does.
+func (n *Net) step(f model.Fused) step {
+	s := step{node: f.Node, op: opWhole, relu: f.Act != nil}
+	for _, in := range f.Node.Inputs {
+		s.in = append(s.in, n.ids[in])
+	}
+	switch l := f.Node.Layer.(type) {
+	case *model.Conv:
+		s.op, s.geo = opConv, l.Geometry()
+		s.w, s.bias = f.Weights()
+	case *model.MaxPool:
+		s.op, s.pool = opMaxPool, l.Geometry()
+	case *model.AvgPool:
+		if !n.o.Exact {
+			s.op, s.pool = opAvgPool, l.Geometry()
+		}
+	case *model.GlobalAvgPool:
+		if !n.o.Exact {
+			s.op = opGlobalAvg
+		}
+	case *model.ReLU, *model.LeakyReLU, *model.Clip, *model.Unary:
+		s.op = opEach
+	case *model.Quantize:
+		if len(l.Scale) > 0 {
+			s.op = opEach
+		}
+	case *model.BatchNorm:
+		s.op = opEach
+		s.scale, s.shift = l.Affine()
+	case *model.LRN:
+		s.op = opLRN
+	case *model.Add:
+		s.op = opAdd
+	case *model.Concat:
+		s.op = opConcat
+	case *model.Pad:
+		if slices.Min(l.Pads[:]) >= 0 {
+			s.op = opPad
+		}
+	}
+	v := value{name: f.Out, clean: f.Out, relu: s.relu, shape: n.shapes[f.Out]}
+	if s.relu {
+		v.clean = f.Act.Inputs[0]
+	}
+	s.out = n.add(v, f.Out)
+	return s
+}
+
+// joinInPlace lets convolutions that only a concatenation reads write where that
+// wants them.
+func (n *Net) joinInPlace() {
 	for i := range n.steps {
 		s := &n.steps[i]
 		if s.op != opConcat {
@@ -267,8 +257,12 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*Net, error) 
 			first += n.values[v].shape.C
 		}
 	}
+}
+
+// keepClean lists what the pass of the clean image keeps.
+func (n *Net) keepClean(late map[string]bool) {
 	for _, v := range n.values {
-		if v.clean != net.Input.Name {
+		if v.clean != n.net.Input.Name {
 			n.keep = append(n.keep, v.clean)
 		}
 	}
@@ -280,17 +274,13 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*Net, error) 
 			}
 		}
 	}
-	slices.Sort(n.keep)
-	n.keep = slices.Compact(n.keep)
-	for name := range wanted {
-		if late[name] && !slices.Contains(n.keep, name) {
+	for _, name := range slices.Concat(n.o.Outputs, n.o.Totals) {
+		if late[name] {
 			n.keep = append(n.keep, name)
 		}
 	}
-	if err := n.choose(); err != nil {
-		return nil, err
-	}
-	return n, nil
+	slices.Sort(n.keep)
+	n.keep = slices.Compact(n.keep)
 }
 
 // Lanes reports whether a layer is computed on lanes, only where changes reach;
@@ -322,7 +312,7 @@ func isAlias(l model.Layer) bool {
 
 // lateNodes are the dense layers, all that depends on one, and the flattening
 // that only such read.
-func (n *Net) lateNodes(needed map[string]bool) map[string]bool {
+func (n *Net) lateNodes() map[string]bool {
 	late := map[string]bool{}
 	for i := range n.net.Nodes {
 		node := &n.net.Nodes[i]
@@ -334,13 +324,9 @@ func (n *Net) lateNodes(needed map[string]bool) map[string]bool {
 		if !isAlias(node.Layer) || late[node.Name] || len(node.Inputs) != 1 {
 			continue
 		}
-		any, all := false, true
-		for _, c := range n.net.Consumers(node.Name) {
-			if needed[c.Name] {
-				any, all = true, all && late[c.Name]
-			}
-		}
-		late[node.Name] = any && all && !slices.Contains(n.o.Outputs, node.Name) && !slices.Contains(n.o.Totals, node.Name)
+		readers := n.graph.Readers(node.Name)
+		late[node.Name] = len(readers) > 0 && !n.graph.Wanted(node.Name) &&
+			!slices.ContainsFunc(readers, func(r *model.Node) bool { return !late[r.Name] })
 	}
 	return late
 }
