@@ -11,9 +11,19 @@ import (
 
 // Activations asks for the maps of layers for an image.
 type Activations struct {
-	Layers []string // nodes of the network
+	Layers []string // nodes of the network; nil: the first convolution's features
 	Most   int      // maps drawn of a layer; 0: 256
 	Scale  Scaling  // PerLayer (the default) or PerMap
+}
+
+// Fields are the settings of the request.
+func (r *Activations) Fields() Fields {
+	return Fields{
+		layersField(Field{Name: "layer", Also: []string{"l"}, Default: "1", Usage: "`LAYER`s by number or name, comma-separated, or all"}, &r.Layers, ParseLayers),
+		choiceField(Field{Name: "scale", Default: string(PerLayer), Usage: "colours relative to the largest value of the layer, or of each map: `layer` or map"}, &r.Scale,
+			func(s string) (Scaling, error) { return Scaling(s), Scaling(s).check(PerLayer, PerMap) }),
+		wholeField(Field{Name: "max", Default: "256", Usage: "draw at most `N` maps of a layer"}, &r.Most),
+	}
 }
 
 // Validate reports the first thing wrong with the request.
@@ -41,7 +51,19 @@ type ActivationNumbers struct {
 
 // Plan compiles what Activations needs; a caller with many images makes it once.
 func (r Activations) Plan(s *Session, switches bool) (*model.Plan, error) {
-	return s.Engine.Compile(s.Net, model.Keep{Layers: r.Layers, Switches: switches})
+	layers, err := r.Named(s.Net)
+	if err != nil {
+		return nil, err
+	}
+	return s.Engine.Compile(s.Net, model.Keep{Layers: layers, Switches: switches})
+}
+
+// Named lists the layers of the request in a network.
+func (r Activations) Named(net *model.Network) ([]string, error) {
+	if r.Layers == nil {
+		return ParseLayers(net, "1")
+	}
+	return r.Layers, nil
 }
 
 // Activations draws one figure for each layer from a trace of one image that holds the layers.
@@ -49,8 +71,12 @@ func (s *Session) Activations(r Activations, t *model.Trace, in Input) ([]Figure
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
+	layers, err := r.Named(s.Net)
+	if err != nil {
+		return nil, err
+	}
 	var out []Figure
-	for _, layer := range r.Layers {
+	for _, layer := range layers {
 		if t.Value(layer) == nil {
 			return nil, fmt.Errorf("layer %s is not in the trace", layer)
 		}

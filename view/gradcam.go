@@ -13,12 +13,26 @@ import (
 
 // GradCAM asks for the class activation map of a layer (deconv.GradCAM).
 type GradCAM struct {
-	Layer   string
+	Layer   string  // "": the last tokens that all count of a transformer, else the last block or convolution before the scores
 	Class   *int    // nil: the image's most probable one
 	At      *[2]int // row, column of a map of scores; nil: all of it
 	Opacity float64 // of the overlay where the map is strongest; 0: 0.7
 	Palette Palette // "": Viridis
 	Tokens  [2]int  // rows, columns of a transformer's tokens in the image; 0, 0: as the network shows them
+}
+
+// Fields are the settings of the request.
+func (r *GradCAM) Fields() Fields {
+	return Fields{
+		fieldOf(Field{Name: "layer", Also: []string{"l"}, Network: true,
+			Usage: "`LAYER` by number, name, block or module (3, relu3, block2, layer4.1); default: the last block or convolution before the scores, of a transformer the last tokens that all count"},
+			&r.Layer, oneLayer, func(layer string) string { return layer }),
+		classField(&r.Class),
+		atField(&r.At),
+		tokensField(&r.Tokens),
+		choiceField(Field{Name: "cmap", Default: string(Viridis), Usage: "colours: `NAME` is viridis, jet or gray"}, &r.Palette, ParsePalette),
+		positiveField(Field{Name: "opacity", Default: "0.7", Usage: "of the overlay where the map is strongest, 0 to 1"}, &r.Opacity, 1),
+	}
 }
 
 // Palette names the colours of a map that begins at 0.
@@ -32,6 +46,12 @@ const (
 
 // Palettes lists the palettes.
 func Palettes() []Palette { return []Palette{Viridis, Jet, Gray} }
+
+// ParsePalette reads the name of a palette.
+func ParsePalette(s string) (Palette, error) {
+	_, err := Palette(s).colors()
+	return Palette(s), err
+}
 
 func (p Palette) colors() (render.Palette, error) {
 	switch p {
@@ -48,6 +68,10 @@ func (p Palette) colors() (render.Palette, error) {
 // Validate reports the first thing wrong with the request for a network.
 func (r GradCAM) Validate(net *model.Network) error {
 	if _, err := r.Palette.colors(); err != nil {
+		return err
+	}
+	r, err := r.with(net)
+	if err != nil {
 		return err
 	}
 	if !(r.Opacity >= 0 && r.Opacity <= 1) {
@@ -71,8 +95,24 @@ func (r GradCAM) Validate(net *model.Network) error {
 	return reading.Check(target)
 }
 
+// with fills in the layer.
+func (r GradCAM) with(net *model.Network) (GradCAM, error) {
+	var err error
+	if r.Layer == "" {
+		r.Layer = net.LastTokens()
+	}
+	if r.Layer == "" {
+		r.Layer, err = lastLayer(net)
+	}
+	return r, err
+}
+
 // Plan compiles what GradCAM needs; a caller with many images makes it once.
 func (r GradCAM) Plan(s *Session) (*model.Plan, error) {
+	r, err := r.with(s.Net)
+	if err != nil {
+		return nil, err
+	}
 	keep, err := deconv.GradCAMKeep(s.Net, r.Layer)
 	if err != nil {
 		return nil, err
@@ -100,6 +140,10 @@ type GradCAMNumbers struct {
 // GradCAM draws the map of one image from a trace that a plan of the request made.
 func (s *Session) GradCAM(r GradCAM, t *model.Trace, in Input) (Figure, error) {
 	if err := r.Validate(s.Net); err != nil {
+		return Figure{}, err
+	}
+	r, err := r.with(s.Net)
+	if err != nil {
 		return Figure{}, err
 	}
 	reading, err := s.Net.Reading()

@@ -36,6 +36,60 @@ type Occlusion struct {
 	Progress func(done, total int)
 }
 
+// Fields are the settings of the request; Segments, which come from a picture, and Memory are not among them.
+func (r *Occlusion) Fields() Fields {
+	return Fields{
+		r.patchField(),
+		pairField(Field{Name: "stride", Usage: "step between positions in input pixels, `N` or ROWSxCOLUMNS; default: 6/224 of the input"}, &r.Stride),
+		fieldOf(Field{Name: "edge", Default: "inside", Usage: "inside: positions at multiples of the stride; cover: and a last row and column at the border"},
+			&r.Cover, plain(ParseEdge), func(cover bool) string { return notZero(cover, "cover") }),
+		fillField(&r.Fill),
+		countField(Field{Name: "soft", Default: "0", Usage: "`PIXELS` over which the patch fades in from its edge"}, &r.Soft),
+		fieldOf(Field{Name: "class", Usage: "`CLASS` by name or number, or several: cat,dog; default: the image's most probable one", Network: true},
+			&r.Classes, ParseClasses, list),
+		atField(&r.At),
+		layersField(Field{Name: "layer", Usage: "`LAYER`s whose strongest map is totalled (panel b), by number or name; default: the last block or convolution before the scores"}, &r.Layers, ParseLayers),
+		switchField(Field{Name: "paper", Usage: "the paper's setting (50x50 at stride 6 of 224) and colours"}, &r.Paper),
+		fieldOf(Field{Name: "method", Default: "fast", Usage: "fast, box (bit for bit as brute force), or brute"}, &r.Method, plain(occlusion.ParseMethod), occlusion.Method.String),
+		r.scaleField(),
+		positiveField(Field{Name: "opacity", Default: fmt.Sprint(defaultOpacity), Usage: "of the overlay, 0 to 1"}, &r.Opacity, 1),
+		countField(Field{Name: "batch", Default: "0", Usage: "positions per forward pass of --method brute, 0: chosen by memory; results do not depend on it", Neutral: true}, &r.Batch),
+	}
+}
+
+func (r *Occlusion) patchField() Field {
+	return Field{Name: "patch", Also: []string{"size"}, Usage: "patch in input pixels, `N` or ROWSxCOLUMNS, or several: 16,32x8; default: 50/224 of the input, as in the paper",
+		Set: func(_ *model.Network, text string) (err error) {
+			r.Patch, r.Sizes, err = ParsePatches(text)
+			return err
+		},
+		Text: func() string { return r.patchText() }}
+}
+
+func (r *Occlusion) scaleField() Field {
+	return Field{Name: "scale", Default: string(PerPicture),
+		Usage: "limits of the colour bars: own (of each picture), series (one for all pictures of the run), or the loss at their ends, such as 0.5",
+		Set: func(_ *model.Network, text string) (err error) {
+			r.Scale, r.Fixed, err = ParseOcclusionScale(text)
+			return err
+		},
+		Text: func() string {
+			switch r.Scale {
+			case Fixed:
+				return fmt.Sprint(r.Fixed)
+			case "":
+				return string(PerPicture)
+			}
+			return string(r.Scale)
+		}}
+}
+
+// fillField is what an occluder shows.
+func fillField(dst *occlusion.Fill) Field {
+	return fieldOf(Field{Name: "fill", Default: "mean", Usage: "patch: mean (of the training data), image (its mean), blur, noise:SEED, a grey level 0..255, or input:V[,V...] in network units"},
+		dst, plain(occlusion.ParseFill), occlusion.Fill.String)
+}
+
 // ParsePatches reads one or several sizes of the patch, as in "8" or "16,32x8".
 func ParsePatches(s string) (patch [2]int, sizes [][2]int, err error) {
 	for i, size := range strings.Split(s, ",") {
@@ -159,29 +213,14 @@ func (r Occlusion) patchText() string {
 // of one text give the same results for the same network and image.
 func (r Occlusion) Text() string {
 	var parts []string
-	add := func(set bool, name string, value any) {
-		if set {
-			parts = append(parts, fmt.Sprintf("%s=%v", name, value))
+	for _, f := range r.Fields() {
+		if f.Name == "class" && r.Segments != nil {
+			parts = append(parts, "mask="+digest(r.Segments))
+		}
+		if f.Changed() && !f.Neutral {
+			parts = append(parts, f.Name+"="+f.Text())
 		}
 	}
-	add(r.Patch != [2]int{}, "patch", r.patchText())
-	add(r.Stride != [2]int{}, "stride", PairText(r.Stride))
-	add(r.Cover, "edge", "cover")
-	add(r.Fill.String() != "mean", "fill", r.Fill)
-	add(r.Soft > 0, "soft", r.Soft)
-	if r.Segments != nil {
-		add(true, "mask", digest(r.Segments))
-	}
-	add(r.Classes != nil, "class", list(r.Classes))
-	if r.At != nil {
-		add(true, "at", list(r.At[:]))
-	}
-	add(r.Layers != nil, "layer", strings.Join(r.Layers, ","))
-	add(r.Paper, "paper", true)
-	add(r.Method != occlusion.Fast, "method", r.Method)
-	add(r.Scale == PerSeries, "scale", PerSeries)
-	add(r.Scale == Fixed, "scale", r.Fixed)
-	add(r.Opacity != 0 && r.Opacity != defaultOpacity, "opacity", r.Opacity)
 	return strings.Join(parts, " ")
 }
 

@@ -7,6 +7,7 @@ import (
 	"image"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/features"
@@ -48,6 +49,50 @@ const (
 	// maxKept bounds the projections that are kept from measuring a layer's scale to drawing, in values.
 	maxKept = 1 << 27
 )
+
+// Fields are the settings of the request but for its maps, see Selection.
+func (r *Sheets) Fields() Fields {
+	return Fields{
+		wholeField(Field{Name: "top", Default: "9", Usage: "strongest activations per map, each from another image"}, &r.Top),
+		ruleField(&r.Rule),
+		r.scaleField(),
+		clipField(&r.Clip),
+	}
+}
+
+func (r *Sheets) scaleField() Field {
+	return Field{Name: "scale", Default: string(PerTile), Usage: "what is white and black: the magnitude of each `tile`, map or layer, or a number",
+		Set: func(_ *model.Network, text string) error {
+			if v, err := strconv.ParseFloat(text, 64); err == nil {
+				r.Scale, r.Fixed = Fixed, v
+				return nil
+			}
+			if r.Scale = Scaling(text); r.Scale.check(PerTile, PerMap, PerLayer) != nil {
+				return &FieldError{Field: "scale", Problem: text + ": want tile, map, layer or a positive number"}
+			}
+			return nil
+		},
+		Text: func() string {
+			switch r.Scale {
+			case Fixed:
+				return fmt.Sprint(r.Fixed)
+			case "":
+				return string(PerTile)
+			}
+			return string(r.Scale)
+		}}
+}
+
+// ruleField is how a projection goes down.
+func ruleField(dst *deconv.Rule) Field {
+	return choiceField(Field{Name: "rule", Default: string(deconv.Paper), Usage: "`RULE`: deconv (the paper's), guided, gradient (times the activation), deconv_lrngrad, deconv_leaky"},
+		dst, deconv.ParseRule)
+}
+
+// clipField is Sheets.Clip.
+func clipField(dst *float64) Field {
+	return positiveField(Field{Name: "clip", Default: fmt.Sprint(DefaultClip), Usage: "`PERCENT` of a projection's pixels that its magnitude covers; 100: all"}, dst, 100)
+}
 
 // Validate reports the first thing wrong with the request.
 func (r Sheets) Validate() error {

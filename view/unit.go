@@ -18,6 +18,16 @@ type Unit struct {
 	Clip float64     // see Sheets.Clip
 }
 
+// Fields are the settings of the request.
+func (r *Unit) Fields() Fields {
+	return Fields{
+		fieldOf(Field{Name: "unit", Usage: "project one unit, `LAYER:CHANNEL:Y:X` (or LAYER:CHANNEL), of the first image", Network: true}, &r.Unit,
+			(*model.Network).ParseUnit, func(u model.Unit) string { return notZero(u, u.String()) }),
+		ruleField(&r.Rule),
+		clipField(&r.Clip),
+	}
+}
+
 // UnitNumbers says what the figure of a unit shows.
 type UnitNumbers struct {
 	Model  string      `json:"model"`

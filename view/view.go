@@ -8,6 +8,14 @@
 //
 // A request is a plain struct whose zero value means the defaults. What is wrong with one is a *FieldError,
 // which names the field.
+//
+// A request describes its settings by itself, as data: its method Fields gives the name of each, what it means, how
+// text sets it, and the text it has. Flags, their help, a page's query and the line that repeats a result all come
+// from there:
+//
+//	var r view.Occlusion
+//	err := r.Fields().Set(net, func(name string) (string, bool) { return query.Get(name), query.Get(name) != "" })
+//	line := append([]string{"viz", "occlude"}, r.Fields().Arguments()...) // viz occlude --patch 8 --class 3
 package view
 
 import (
