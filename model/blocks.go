@@ -32,7 +32,6 @@ func (net *Network) joins(n *Node) bool {
 		if l.Op != "Add" {
 			return false
 		}
-	case *Join:
 	default:
 		return false
 	}

@@ -123,7 +123,7 @@ func (p *Plan) fuses(f *Fused, next *Node, switches bool) bool {
 func (p *Plan) joinInPlace() {
 	for i := range p.steps {
 		s := &p.steps[i]
-		if _, ok := s.Node.Layer.(*Concat); !ok {
+		if l, ok := s.Node.Layer.(*Concat); !ok || !l.Maps() {
 			continue
 		}
 		at := 0

@@ -79,7 +79,6 @@ var kinds = []kind{
 	&Normalize{},
 	&Rearrange{},
 	&AlongAxis{},
-	&Join{},
 	&Reshape{},
 	&Constant{},
 	&Where{},
@@ -93,14 +92,26 @@ var kinds = []kind{
 	&Sequence{},
 }
 
+// formerly holds the names that older checkpoints have for what is one kind with
+// another now, and that kind as far as the name says what it is.
+var formerly = map[string]kind{
+	"Join": &Concat{},
+}
+
 // newLayer returns an empty layer of a kind, or nil.
 func newLayer(name string) kind {
-	for _, l := range kinds {
-		if l.Kind() == name {
-			return reflect.New(reflect.TypeOf(l).Elem()).Interface().(kind)
+	l := formerly[name]
+	for _, k := range kinds {
+		if k.Kind() == name {
+			l = k
 		}
 	}
-	return nil
+	if l == nil {
+		return nil
+	}
+	out := reflect.New(reflect.TypeOf(l).Elem())
+	out.Elem().Set(reflect.ValueOf(l).Elem())
+	return out.Interface().(kind)
 }
 
 func unknownKind(l Layer) error {

@@ -191,8 +191,10 @@ func (net *Network) features(name string) bool {
 		case *ReLU, *LeakyReLU, *Clip, *Unary:
 			rectified = true
 		case *BatchNorm, *Dropout:
-		case *Add, *Concat:
+		case *Add:
 			return true
+		case *Concat:
+			return l.Maps()
 		case *Conv:
 			return rectified && l.Weight.Shape[2]*l.Weight.Shape[3] > 1
 		default:

@@ -149,7 +149,7 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		"AlongAxis":          on(&model.AlongAxis{What: "Resize", From: []int{3, 7, 9}, Axis: 1, Taps: 2, Index: []int{0, -1, 3, 4, 6, 6}, Weight: []float32{.5, .5, .25, .75, 1, 0}, Fill: 2}),
 		"SoftmaxAxis":        on(&model.SoftmaxAxis{Outer: 21, Size: 9, Inner: 1}),
 		"SoftmaxAxis/log":    on(&model.SoftmaxAxis{Outer: 3, Size: 7, Inner: 9, Log: true}),
-		"Join":               two(&model.Join{Axis: 1, To: []int{3, 14, 9}}),
+		"Concat/axis":        two(&model.Concat{Axis: 1, To: []int{3, 14, 9}}),
 		"Reshape":            on(&model.Reshape{To: []int{7, 3, 9}}),
 		"Constant":           on(&model.Constant{Value: randomTensor(rng, 2, 2)}),
 		"Sequence/LSTM": on(&model.Sequence{Op: "LSTM", Steps: 7, Batch: 3, Values: 9, Hidden: 2, Direction: "bidirectional",

@@ -18,7 +18,7 @@ func tokensOf(more int) *Network {
 	last := "turned"
 	if more > 0 {
 		add("class", &Constant{Value: tensor.New(more, 3)}, "x")
-		add("joined", &Join{Axis: 0, To: []int{24 + more, 3}}, "class", "turned")
+		add("joined", &Concat{Axis: 0, To: []int{24 + more, 3}}, "class", "turned")
 		last = "joined"
 	}
 	add("scaled", &Unary{Op: "Gelu"}, last)

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -19,11 +20,15 @@ type slot struct {
 	at        any
 	counted   bool   // an array that training may change, as opposed to statistics and constants
 	optional  bool   // an array that the layer may be without
+	unusual   bool   // an attribute that a file leaves out while it is zero
 	torchName string // what PyTorch calls the array, if not the same
 }
 
 // attribute is a slot for a setting: a number, a list of whole numbers, a text or a switch.
 func attribute(name string, at any) slot { return slot{name: name, at: at} }
+
+// unusual is a slot for a setting that is zero in the usual case, and then not saved.
+func unusual(name string, at any) slot { return slot{name: name, at: at, unusual: true} }
 
 // trained is a slot for an array of weights, a *[]float32 or a **tensor.Tensor.
 func trained(name string, at any) slot { return slot{name: name, at: at, counted: true} }
@@ -106,10 +111,13 @@ func (s slot) weights() *entry {
 	return nil
 }
 
-// unset reports a list that is not there, which is not the same as an empty one.
+// unset reports an attribute that is not saved: a list that is not there, which is
+// not the same as an empty one, or what is as usual.
 func (s slot) unset() bool {
-	list, ok := s.at.(*[]int)
-	return ok && *list == nil
+	if list, ok := s.at.(*[]int); ok {
+		return *list == nil
+	}
+	return s.unusual && s.isAttribute() && reflect.ValueOf(s.at).Elem().IsZero()
 }
 
 func (s slot) isAttribute() bool {

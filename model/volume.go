@@ -127,8 +127,10 @@ func volumeAfter(l Layer, from []int, in, out Shape) []int {
 			dims[l.Axis] = len(l.Index) / max(l.Taps, 1)
 			return dims
 		}
-	case *Join:
-		return l.To
+	case *Concat:
+		if !l.Maps() {
+			return l.To
+		}
 	}
 	if moves(l) || in.H != out.H || in.W != out.W {
 		return nil

@@ -34,7 +34,7 @@ func TestVolume(t *testing.T) {
 	}
 	plain := &Network{Name: "p", Input: Input{Name: "x", C: 6, H: 4, W: 5}, Nodes: []Node{
 		{Name: "resize", Inputs: []string{"x"}, Layer: &AlongAxis{From: []int{2, 3, 4, 5}, Axis: 3, Taps: 1, Index: []int{0}}},
-		{Name: "join", Inputs: []string{"x", "x"}, Layer: &Join{Axis: 0, To: []int{4, 3, 4, 5}}}}}
+		{Name: "join", Inputs: []string{"x", "x"}, Layer: &Concat{Axis: 0, To: []int{4, 3, 4, 5}}}}}
 	for _, name := range []string{"x", "resize", "join"} {
 		if got := plain.Volume(name); got != nil {
 			t.Errorf("%s of a network of maps is a volume %v", name, got)

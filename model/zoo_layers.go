@@ -229,7 +229,7 @@ func (z *zoo) onTokens(name, op string, args []string, in Shape) error {
 		if err := z.add(name, &Constant{Value: tensor.From(w.Data, 1, d)}, tokens); err != nil {
 			return err
 		}
-		return z.add(name+".join", &Join{Axis: 0, To: []int{t + 1, d}}, name, tokens)
+		return z.add(name+".join", &Concat{To: []int{t + 1, d}}, name, tokens)
 	case "position":
 		w, err := z.take(name, 1, t, d)
 		if err != nil {

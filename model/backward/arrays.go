@@ -33,7 +33,7 @@ func (r Rule) describeArray(l model.Layer) (string, error) {
 			return "g times the forward slope", nil
 		}
 		return "g times the slope by each input", nil
-	case *model.MatMul, *model.ConvTranspose, *model.ConvND, *model.ConvTransposeND, *model.Rearrange, *model.AlongAxis, *model.Join, *model.Reshape:
+	case *model.MatMul, *model.ConvTranspose, *model.ConvND, *model.ConvTransposeND, *model.Rearrange, *model.AlongAxis, *model.Reshape:
 		return "transpose", nil
 	case *model.WindowPool:
 		if l.Op == "average" {
@@ -242,19 +242,12 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 		})
 	case *model.Reshape:
 		copy(dst, g)
-	case *model.Join:
-		skip := 0
-		for _, name := range n.Inputs[:which] {
-			skip += d.t.Shapes[name].Len()
+	case *model.Concat:
+		var ins []model.Shape
+		for _, name := range n.Inputs {
+			ins = append(ins, d.t.Shapes[name])
 		}
-		outer := 1
-		for _, size := range l.To[:l.Axis] {
-			outer *= size
-		}
-		row, step := len(dst)/outer, out.Len()/outer
-		for o := range outer {
-			copy(dst[o*row:(o+1)*row], g[o*step+skip/outer:])
-		}
+		l.Split(dst, g, ins, which)
 	case *model.Reduce:
 		return d.reduced(n, l, dst, g)
 	case *model.WindowPool:

@@ -327,6 +327,9 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 	case *model.Add, *model.Flatten, *model.Dropout:
 		reuse()
 	case *model.Concat:
+		if !l.Maps() {
+			return d.apart(n, which, box, *g)
+		}
 		fresh()
 		from, size := len(g.data)/units, len(dst.data)/units
 		for i := range units {
@@ -349,16 +352,22 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 		}
 		d.mem.put(y)
 	default:
-		dst.sparse = false
-		size := len(g.data) / units
-		for i, u := range d.units {
-			one := &solo{d.p, d.t, u.image}
-			part, err := one.array(n, which, boxIn(u, name, box, d), g.data[i*size:(i+1)*size], u.geo.boxes[n.Name])
-			if err != nil {
-				return piece{}, err
-			}
-			dst.data = append(dst.data, part...)
+		return d.apart(n, which, box, *g)
+	}
+	return dst, nil
+}
+
+// apart is layer for those that take the signals of the units down one by one.
+func (d *descent) apart(n *model.Node, which int, box model.Box, g signal) (piece, error) {
+	dst := piece{box: box}
+	size := len(g.data) / len(d.units)
+	for i, u := range d.units {
+		one := &solo{d.p, d.t, u.image}
+		part, err := one.array(n, which, boxIn(u, n.Inputs[which], box, d), g.data[i*size:(i+1)*size], u.geo.boxes[n.Name])
+		if err != nil {
+			return piece{}, err
 		}
+		dst.data = append(dst.data, part...)
 	}
 	return dst, nil
 }

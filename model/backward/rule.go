@@ -58,6 +58,9 @@ func (r Rule) Describe(l model.Layer) (string, error) {
 	case *model.Add:
 		return "copy to each input", nil
 	case *model.Concat:
+		if !l.Maps() {
+			return "transpose", nil
+		}
 		return "split by channel", nil
 	case *model.Dropout:
 		return "identity", nil

@@ -204,7 +204,7 @@ func concat(c *converter, n *node) error {
 	case c.images > 1:
 		return refuse("it joins along axis %d of %v: it mixes the %d images of a batch", a, dims, c.images)
 	}
-	return c.put(n, dims, &model.Join{Axis: a, To: to}, ins...)
+	return c.put(n, dims, &model.Concat{Axis: a, To: to}, ins...)
 }
 
 // steps are the strides of an array of dims in C order.

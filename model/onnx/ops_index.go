@@ -147,7 +147,7 @@ func scatter(c *converter, n *node) error {
 	if err := model.VisitIndexed(op, data, k.dims, a, k.f, func(i, j int) { l.Index[j] = size + i }); err != nil {
 		return malformed("%v", err)
 	}
-	both, err := c.add(c.unique(c.name(n)+".both"), &model.Join{To: l.From}, in, updates)
+	both, err := c.add(c.unique(c.name(n)+".both"), &model.Concat{To: l.From}, in, updates)
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,10 @@ func (e *exporter) layer(n *model.Node) error {
 		}
 		e.node(op, in, out)
 	case *model.Concat:
+		if !l.Maps() {
+			e.joined(n, l)
+			break
+		}
 		e.node("Concat", in, out, attrInt("axis", 1))
 	case *model.Flatten:
 		e.node("Flatten", in, out, attrInt("axis", 1))
@@ -171,20 +175,6 @@ func (e *exporter) array(n *model.Node, s model.Shape) error {
 			op = "LogSoftmax"
 		}
 		e.finish(n, e.step(n, op, []string{e.view(n, in[0], l.Outer, l.Size, l.Inner)}, attrInt("axis", 2)))
-	case *model.Join:
-		var parts []string
-		for _, name := range in {
-			dims := slices.Clone(l.To)
-			rest := 1
-			for i, d := range dims {
-				if i != l.Axis {
-					rest *= d
-				}
-			}
-			dims[l.Axis] = e.shapes[name].Len() / rest
-			parts = append(parts, e.view(n, name, dims...))
-		}
-		e.finish(n, e.step(n, "Concat", parts, attrInt("axis", int64(l.Axis+1))))
 	case *model.Reshape:
 		e.finish(n, in[0])
 	case *model.Constant:
@@ -200,6 +190,23 @@ func (e *exporter) array(n *model.Node, s model.Shape) error {
 		return e.indexed(n)
 	}
 	return nil
+}
+
+// joined writes a Concat of arrays.
+func (e *exporter) joined(n *model.Node, l *model.Concat) {
+	var parts []string
+	for _, name := range n.Inputs {
+		dims := slices.Clone(l.To)
+		rest := 1
+		for i, d := range dims {
+			if i != l.Axis {
+				rest *= d
+			}
+		}
+		dims[l.Axis] = e.shapes[name].Len() / rest
+		parts = append(parts, e.view(n, name, dims...))
+	}
+	e.finish(n, e.step(n, "Concat", parts, attrInt("axis", int64(l.Axis+1))))
 }
 
 // operands are the two operands of an operation on arrays with the images in

@@ -153,7 +153,11 @@ func (b *graph) supported() error {
 		}
 		switch l := n.Layer.(type) {
 		case *model.Conv, *model.Dense, *model.MaxPool, *model.AvgPool, *model.GlobalAvgPool, *model.ReLU, *model.BatchNorm,
-			*model.Add, *model.Concat, *model.Flatten, *model.LRN, *model.LeakyReLU, *model.Clip, *model.Pad, *model.Recurrent:
+			*model.Add, *model.Flatten, *model.LRN, *model.LeakyReLU, *model.Clip, *model.Pad, *model.Recurrent:
+		case *model.Concat:
+			if !l.Maps() {
+				return fmt.Errorf("layer %s: joining arrays along an axis cannot be trained", n.Name)
+			}
 		case *model.Dropout:
 			if !(l.Rate >= 0 && l.Rate < 1) {
 				return fmt.Errorf("layer %s: dropout rate %g, want 0 <= rate < 1", n.Name, l.Rate)

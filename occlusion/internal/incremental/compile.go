@@ -227,7 +227,9 @@ func (n *Net) step(f model.Fused) step {
 	case *model.Add:
 		s.op = opAdd
 	case *model.Concat:
-		s.op = opConcat
+		if l.Maps() {
+			s.op = opConcat
+		}
 	case *model.Pad:
 		if slices.Min(l.Pads[:]) >= 0 {
 			s.op = opPad

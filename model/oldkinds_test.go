@@ -1,0 +1,48 @@
+package model
+
+import (
+	"bytes"
+	"math"
+	"testing"
+)
+
+// Checkpoints of before kinds were put together load, give the values that they
+// gave, and are the same file again once they have been saved and loaded.
+func TestOldKinds(t *testing.T) {
+	net, state, err := LoadState("testdata/old-kinds.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := NewEngine(1)
+	defer e.Close()
+	trace, err := e.Forward(net, state.Tensors["x"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range net.Nodes {
+		got, want := trace.Value(n.Name), state.Tensors[n.Name]
+		if want == nil || len(got.Data) != len(want.Data) {
+			t.Fatalf("%s: %d values, want %v", n.Name, len(got.Data), want)
+		}
+		for i, v := range want.Data {
+			if d := math.Abs(float64(got.Data[i] - v)); !(d <= 1e-5*max(1, math.Abs(float64(v)))) {
+				t.Errorf("%s: value %d is %g, was %g", n.Name, i, got.Data[i], v)
+				break
+			}
+		}
+	}
+	var first, second bytes.Buffer
+	if err := Write(&first, net, nil); err != nil {
+		t.Fatal(err)
+	}
+	again, _, err := Read(bytes.NewReader(first.Bytes()), int64(first.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(&second, again, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(first.Bytes(), second.Bytes()) {
+		t.Error("a network that was saved and loaded makes another file")
+	}
+}
