@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/train"
 	"github.com/deconvnet/viz/sweep"
@@ -19,11 +21,11 @@ func ablateCommand() *cli.Command {
 			"width, both. --variant adds your own instead: a name and what to do, as in\n" +
 			"\"thin: conv1*0.5 conv2*0.5 -fc1\". If interrupted,\n" +
 			"rerun the same command to resume.\n\n" +
-			examples("viz ablate --data shapes --steps 400", "viz ablate --arch lenet5 --data mnist --variant \"no fc1: -fc1\" --variant \"wide: conv1*2 conv2*2\""),
+			cmdline.Examples("viz ablate --data shapes --steps 400", "viz ablate --arch lenet5 --data mnist --variant \"no fc1: -fc1\" --variant \"wide: conv1*2 conv2*2\""),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "arch", Value: "small", Usage: "architecture to vary: " + strings.Join(model.Arches()[:2], ", ")},
 			&cli.Float64Flag{Name: "width", Value: 0.5, Usage: "scale the numbers of maps of all variants"},
-			dataFlag, seedFlag,
+			cmdline.DataFlag, cmdline.SeedFlag,
 			&cli.StringSliceFlag{Name: "variant", Usage: "`\"NAME: -LAYER LAYER*FACTOR ...\"`"},
 			&cli.IntFlag{Name: "seeds", Value: 3, Usage: "runs of each variant"},
 			&cli.StringFlag{Name: "optimizer", Aliases: []string{"solver"}, Value: "adam", Usage: strings.Join(train.Solvers(), ", ")},
@@ -36,28 +38,28 @@ func ablateCommand() *cli.Command {
 			&cli.IntFlag{Name: "limit", Usage: "train and test on `N` images at most, a fixed random choice, 0: all"},
 			&cli.Float64Flag{Name: "hold-out", Value: 0.1, Usage: "share of the images to test on if the data has no test split"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: "ablate", Usage: "`DIR` for runs, table and figure"},
-			jsonFlag, workersFlag, quietFlag},
-		Action: ablate,
+			cmdline.JSONFlag, cmdline.WorkersFlag, cmdline.QuietFlag},
+		Action: cmdline.Action(ablate),
 	}
 }
 
-func ablate(c *cli.Context) error {
+func ablate(c *cmdline.Run) error {
 	if c.NArg() > 0 {
-		return usage("viz ablate takes no arguments, got "+c.Args().First(), "name the data with --data")
+		return cmdline.Usage("viz ablate takes no arguments, got "+c.Args().First(), "name the data with --data")
 	}
 	r := sweep.Ablation{Arch: c.String("arch"), Width: c.Float64("width"), Keep: c.Float64("keep"), Seeds: c.Int("seeds"), Evals: c.Int("evals"),
 		Options: train.Options{Solver: c.String("optimizer"), Rate: c.Float64("rate"), Schedule: c.String("schedule"), Batch: c.Int("batch"), Steps: c.Int("steps")}}
 	for _, s := range c.StringSlice("variant") {
 		v, err := sweep.ParseVariant(s)
 		if err != nil {
-			return requestErr(err)
+			return cmdline.RequestErr(err)
 		}
 		r.Variants = append(r.Variants, v)
 	}
 	if err := r.Validate(); err != nil {
-		return requestErr(err)
+		return cmdline.RequestErr(err)
 	}
-	return withFolder(c, orShapes(c.String("data")), nil, func(f *sweep.Folder, out files) error {
+	return c.WithFolder(orShapes(c.String("data")), nil, func(f *sweep.Folder, out cmdline.Files) error {
 		result, err := f.Ablate(c.Context, r)
 		if err != nil {
 			return err
@@ -65,10 +67,10 @@ func ablate(c *cli.Context) error {
 		if _, err := out.Figure("", result.Figure()); err != nil {
 			return err
 		}
-		if err := out.numbers(result, result.Table()); err != nil || c.Bool("json") {
+		if err := out.Numbers(result, result.Table()); err != nil || c.JSON {
 			return err
 		}
-		return printTable(c, result.Text())
+		return c.PrintTable(result.Text())
 	})
 }
 

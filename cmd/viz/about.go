@@ -4,15 +4,17 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/urfave/cli/v2"
 )
 
 func versionCommand() *cli.Command {
 	return &cli.Command{Name: "version", Usage: "print the version", UsageText: "viz version",
-		Action: func(c *cli.Context) error {
-			_, err := fmt.Fprintf(c.App.Writer, "viz %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		Action: cmdline.Action(func(c *cmdline.Run) error {
+			_, err := fmt.Fprintf(c.Stdout, "viz %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
-		}}
+		})}
 }
 
 // completions are what a shell runs so that it can complete commands and flags of viz,
@@ -44,9 +46,9 @@ compdef _viz viz
 func completionCommand() *cli.Command {
 	return &cli.Command{Name: "completion", Usage: "print a script that lets bash, zsh or fish complete viz's commands and flags",
 		UsageText: "viz completion bash|zsh|fish",
-		Description: examples("source <(viz completion bash)", "viz completion zsh > ~/.zfunc/_viz",
+		Description: cmdline.Examples("source <(viz completion bash)", "viz completion zsh > ~/.zfunc/_viz",
 			"viz completion fish > ~/.config/fish/completions/viz.fish"),
-		Action: func(c *cli.Context) error {
+		Action: cmdline.Action(func(c *cmdline.Run) error {
 			shell := c.Args().First()
 			text, ok := completions[shell]
 			if shell == "fish" {
@@ -57,21 +59,21 @@ func completionCommand() *cli.Command {
 				ok = true
 			}
 			if !ok {
-				return usage("want a shell: bash, zsh or fish", "source <(viz completion bash)")
+				return cmdline.Usage("want a shell: bash, zsh or fish", "source <(viz completion bash)")
 			}
-			_, err := fmt.Fprint(c.App.Writer, text)
+			_, err := fmt.Fprint(c.Stdout, text)
 			return err
-		}}
+		})}
 }
 
 func manCommand() *cli.Command {
 	return &cli.Command{Name: "man", Usage: "print the manual page", UsageText: "viz man",
-		Description: examples("viz man > ~/.local/share/man/man1/viz.1"),
-		Action: func(c *cli.Context) error {
+		Description: cmdline.Examples("viz man > ~/.local/share/man/man1/viz.1"),
+		Action: cmdline.Action(func(c *cmdline.Run) error {
 			text, err := c.App.ToManWithSection(1)
 			if err == nil {
-				_, err = fmt.Fprint(c.App.Writer, text)
+				_, err = fmt.Fprint(c.Stdout, text)
 			}
 			return err
-		}}
+		})}
 }

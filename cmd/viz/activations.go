@@ -5,6 +5,8 @@ import (
 	"io"
 	"path/filepath"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/deconvnet/viz/internal/imageio"
@@ -19,54 +21,54 @@ func activationsCommand() *cli.Command {
 		Name: "activations", Usage: "draw a layer's activation maps for an image",
 		UsageText: "viz activations [flags] IMG...",
 		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n\n" +
-			examples("viz activations --layer 1 img.png", "viz activations --layer all --npy numbers/ input.npy"),
-		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, jsonFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
+			cmdline.Examples("viz activations --layer 1 img.png", "viz activations --layer all --npy numbers/ input.npy"),
+		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.OutFlag, cmdline.QuietFlag, cmdline.JSONFlag, cmdline.WorkersFlag, cmdline.DataFlag, cmdline.SplitFlag, cmdline.LimitFlag, cmdline.SeedFlag, cmdline.ImagesFlag,
 			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Value: "1", Usage: "`LAYER`s by number or name, comma-separated, or all"},
 			&cli.StringFlag{Name: "scale", Value: "layer", Usage: "colours relative to the largest value of the layer, or of each map: `layer` or map"},
 			&cli.IntFlag{Name: "max", Value: 256, Usage: "draw at most `N` maps of a layer"},
 			&cli.StringFlag{Name: "npy", Usage: "write one array per layer, [N, C, H, W], into `DIR`, with switches of max pools as LAYER.switches;\n" +
 				"      unless --out is given, only the first image is drawn"}},
-		Action: activations,
+		Action: cmdline.Action(activations),
 	}
 }
 
-func activations(c *cli.Context) error {
-	paths := inputPaths(c)
+func activations(c *cmdline.Run) error {
+	paths := c.InputPaths()
 	if len(paths) == 0 && c.String("data") == "" {
-		return usage("no image given", "viz activations img.png")
+		return cmdline.Usage("no image given", "viz activations img.png")
 	}
 	request := view.Activations{Most: c.Int("max"), Scale: view.Scaling(c.String("scale"))}
 	if request.Most == 0 { // 0 means the default in a request
-		return usage("--max 0: want at least 1", "")
+		return cmdline.Usage("--max 0: want at least 1", "")
 	}
 	if err := request.Validate(); err != nil {
-		return requestErr(err)
+		return cmdline.RequestErr(err)
 	}
-	session, err := openSession(c, len(paths) > 0)
+	session, err := c.OpenSession(len(paths) > 0)
 	if err != nil {
 		return err
 	}
 	defer session.Engine.Close()
 	net := session.Net
-	layers, err := resolveLayers(net, c.String("layer"))
+	layers, err := cmdline.ResolveLayers(net, c.String("layer"))
 	if err != nil {
 		return err
 	}
-	src, err := openSource(c, net, paths, false)
+	src, err := c.OpenSource(net, paths, false)
 	if err != nil {
 		return err
 	}
 	dir := c.String("npy")
 	draw := src.Len() // images
-	out := &output{c: c, session: session, dir: dir, ext: ".png", used: map[string]int{}}
+	out := c.OutputIn(dir, session)
 	if dir == "" || c.IsSet("out") {
-		if out, err = openOutput(c, session); err != nil {
+		if out, err = c.OpenOutput(session); err != nil {
 			return err
 		}
 	} else {
 		draw = 1 // beside the arrays
 	}
-	if err := out.several(len(layers)*draw, "layers and images"); err != nil {
+	if err := out.Several(len(layers)*draw, "layers and images"); err != nil {
 		return err
 	}
 	var arrays *layerArrays
@@ -81,7 +83,7 @@ func activations(c *cli.Context) error {
 		return err
 	}
 	drawn := 0
-	return each(c, src, "activations", func(i int, x *tensor.Tensor) error {
+	return c.Each(src, "activations", func(i int, x *tensor.Tensor) error {
 		t, err := plan.Run(x)
 		if err != nil {
 			return err
@@ -101,9 +103,9 @@ func activations(c *cli.Context) error {
 				figures[k].Array = nil // among the arrays of all images
 			}
 		}
-		_, err = out.figures(figures...)
+		_, err = out.Figures(figures...)
 		return err
-	}, func() error { return arrays.end(out) })
+	}, func() error { return arrays.end(c, out) })
 }
 
 // layerArrays gathers the values of layers for many images: LAYER.npy, [N, C, H, W] or
@@ -117,7 +119,7 @@ type layerArrays struct {
 	switches map[string][]int32
 }
 
-func newLayerArrays(c *cli.Context, net *model.Network, layers []string, images int, dir string) (*layerArrays, error) {
+func newLayerArrays(c *cmdline.Run, net *model.Network, layers []string, images int, dir string) (*layerArrays, error) {
 	shapes, err := net.Shapes()
 	if err != nil {
 		return nil, err
@@ -130,10 +132,10 @@ func newLayerArrays(c *cli.Context, net *model.Network, layers []string, images 
 		}
 	}
 	if size > view.MaxValues/images {
-		return nil, hinted(fmt.Errorf("the arrays of %d layers for %d images take %.1f GB", len(layers), images, 4e-9*float64(size)*float64(images)),
+		return nil, cmdline.Hinted(fmt.Errorf("the arrays of %d layers for %d images take %.1f GB", len(layers), images, 4e-9*float64(size)*float64(images)),
 			"name fewer layers with --layer, or fewer images with --limit")
 	}
-	return &layerArrays{dir: dir, layers: layers, shapes: shapes, values: map[string][]float32{}, switches: map[string][]int32{}}, outDir(c, dir, "--npy")
+	return &layerArrays{dir: dir, layers: layers, shapes: shapes, values: map[string][]float32{}, switches: map[string][]int32{}}, c.OutDir(dir, "--npy")
 }
 
 func (a *layerArrays) add(t *model.Trace, image string) {
@@ -147,19 +149,19 @@ func (a *layerArrays) add(t *model.Trace, image string) {
 }
 
 // end writes the arrays, if there are any, and ends the output.
-func (a *layerArrays) end(out *output) error {
+func (a *layerArrays) end(c *cmdline.Run, out *cmdline.Output) error {
 	if a != nil {
 		if err := a.write(); err != nil {
 			return err
 		}
-		wrote(out.c, a.dir)
+		c.Wrote(a.dir)
 	}
-	return out.end()
+	return out.End()
 }
 
 func (a *layerArrays) write() error {
 	for _, name := range a.layers {
-		file := filepath.Join(a.dir, fileName(name))
+		file := filepath.Join(a.dir, cmdline.FileName(name))
 		shape := a.shapes[name].Batch(len(a.names))
 		if err := npy.WriteFile(file+".npy", shape, a.values[name]); err != nil {
 			return err
@@ -170,7 +172,7 @@ func (a *layerArrays) write() error {
 			}
 		}
 	}
-	text, err := encodeJSON(map[string]any{"images": a.names})
+	text, err := view.JSON(map[string]any{"images": a.names})
 	if err != nil {
 		return err
 	}

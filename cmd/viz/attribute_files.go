@@ -7,29 +7,30 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/attribution"
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/view"
-	"github.com/urfave/cli/v2"
 )
 
 // attributeDone reports whether all files of an image are there, from the same pixels with the same options.
-func attributeDone(out *output, session *view.Session, r view.Attribution, in view.Input) bool {
-	entries, err := os.ReadDir(out.dir)
-	if err != nil || out.one != "" || out.stdout {
+func attributeDone(out *cmdline.Output, session *view.Session, r view.Attribution, in view.Input) bool {
+	entries, err := os.ReadDir(out.Dir)
+	if err != nil || out.One != "" || out.Stdout {
 		return false
 	}
 	found := 0
 	for _, e := range entries {
 		base, isJSON := strings.CutSuffix(e.Name(), ".json")
-		if !isJSON || !strings.HasPrefix(base, fileName(view.AttributionPrefix(in))) {
+		if !isJSON || !strings.HasPrefix(base, cmdline.FileName(view.AttributionPrefix(in))) {
 			continue
 		}
-		path := filepath.Join(out.dir, base)
+		path := filepath.Join(out.Dir, base)
 		text, err := os.ReadFile(path + ".json")
 		var n view.AttributionNumbers
-		if err == nil && json.Unmarshal(text, &n) == nil && session.AttributionDone(r, in, n) && isFile(path+".png") && isFile(path+".npy") {
+		if err == nil && json.Unmarshal(text, &n) == nil && session.AttributionDone(r, in, n) && cmdline.IsFile(path+".png") && cmdline.IsFile(path+".npy") {
 			found++
 		}
 	}
@@ -37,16 +38,16 @@ func attributeDone(out *output, session *view.Session, r view.Attribution, in vi
 }
 
 // attributeArray writes one map as an array.
-func attributeArray(c *cli.Context, s *view.Session, e *attribution.Explainer, r view.Attribution, src *images.Inputs) error {
+func attributeArray(c *cmdline.Run, s *view.Session, e *attribution.Explainer, r view.Attribution, src *images.Inputs) error {
 	path, i := c.String("npy"), c.Int("index")
-	if err := outFile(c, path, "--npy"); err != nil {
+	if err := c.OutFile(path, "--npy"); err != nil {
 		return err
 	}
 	if i >= src.Len() {
-		return usage(fmt.Sprintf("--index %d: there are %d images, counted from 0", i, src.Len()), "")
+		return cmdline.Usage(fmt.Sprintf("--index %d: there are %d images, counted from 0", i, src.Len()), "")
 	}
 	if len(r.Targets) > 1 {
-		return usage("--npy writes the map of one class or unit", "")
+		return cmdline.Usage("--npy writes the map of one class or unit", "")
 	}
 	x, err := src.Load(i)
 	if err != nil {
@@ -54,12 +55,12 @@ func attributeArray(c *cli.Context, s *view.Session, e *attribution.Explainer, r
 	}
 	one := r.Request
 	one.Method = r.Methods[0]
-	step, end := progress(c, string(one.Method))
+	step, end := c.Progress(string(one.Method))
 	defer end()
 	one.Progress = step
 	results, err := e.Explain(c.Context, x, one)
 	if err != nil {
-		return requestErr(err)
+		return cmdline.RequestErr(err)
 	}
 	o := results[0]
 	shape, values := o.Shape, o.Values
@@ -70,11 +71,11 @@ func attributeArray(c *cli.Context, s *view.Session, e *attribution.Explainer, r
 		return err
 	}
 	if o.Completeness != nil {
-		note(c, "score %s, from the baseline's by %s; the map adds up to that but for %s", view.Number(o.Score), view.Number(o.Completeness.Difference), view.Number(o.Completeness.Residual))
+		c.Note("score %s, from the baseline's by %s; the map adds up to that but for %s", view.Number(o.Score), view.Number(o.Completeness.Difference), view.Number(o.Completeness.Residual))
 	}
-	if c.Bool("json") {
-		return printJSON(c, map[string]any{"model": s.Hash(), "method": o.Method, "target": o.Target.Name(s.Net), "score": o.Score, "layers": o.Layers, "shape": shape, "completeness": o.Completeness, "forward_passes": o.Passes})
+	if c.JSON {
+		return c.PrintJSON(map[string]any{"model": s.Hash(), "method": o.Method, "target": o.Target.Name(s.Net), "score": o.Score, "layers": o.Layers, "shape": shape, "completeness": o.Completeness, "forward_passes": o.Passes})
 	}
-	wrote(c, path)
+	c.Wrote(path)
 	return nil
 }

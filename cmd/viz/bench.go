@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/internal/bench"
 	"github.com/deconvnet/viz/model"
@@ -20,12 +22,12 @@ func benchCommand() *cli.Command {
 		&cli.Float64Flag{Name: "budget", Value: 5, Usage: "`SECONDS` to measure for"},
 		&cli.IntFlag{Name: "least", Value: 3, Usage: "fewest measured runs"},
 	}
-	sub := func(name, what, example string, action func(*cli.Context, *benchmark) error, flags ...cli.Flag) *cli.Command {
+	sub := func(name, what, example string, action func(*cmdline.Run, *benchmark) error, flags ...cli.Flag) *cli.Command {
 		return &cli.Command{Name: name, Usage: what, UsageText: "viz bench " + name + " [flags]", Flags: append(slices.Clone(common), flags...),
-			Description: examples("viz bench "+name+" --threads 2", example),
-			Action: func(c *cli.Context) error {
+			Description: cmdline.Examples("viz bench "+name+" --threads 2", example),
+			Action: cmdline.Action(func(c *cmdline.Run) error {
 				if c.NArg() > 0 {
-					return usage("viz bench "+name+" takes no arguments, got "+c.Args().First(), "")
+					return cmdline.Usage("viz bench "+name+" takes no arguments, got "+c.Args().First(), "")
 				}
 				b, err := newBench(c)
 				if err != nil {
@@ -33,7 +35,7 @@ func benchCommand() *cli.Command {
 				}
 				defer b.engine.Close()
 				return action(c, b)
-			}}
+			})}
 	}
 	layer := &cli.StringFlag{Name: "layer", Usage: "`LAYER` by number, name, block or module (3, relu3, block2, layer4.1); default: the last block or convolution before the scores"}
 	return &cli.Command{
@@ -44,7 +46,7 @@ func benchCommand() *cli.Command {
 			if c.NArg() == 0 {
 				return cli.ShowSubcommandHelp(c)
 			}
-			return usage("there is no command bench "+c.Args().First(), "there are forward, occlude, deconv, train, scan")
+			return cmdline.Usage("there is no command bench "+c.Args().First(), "there are forward, occlude, deconv, train, scan")
 		},
 		Subcommands: []*cli.Command{
 			sub("forward", "class scores of a batch", "viz bench forward --model vgg16.onnx --batch 8", benchForward, &cli.IntFlag{Name: "batch", Value: 1, Usage: "images"},
@@ -67,7 +69,7 @@ func benchCommand() *cli.Command {
 
 // benchmark is one run: its network and engine, and how long to measure.
 type benchmark struct {
-	c      *cli.Context
+	c      *cmdline.Run
 	net    *model.Network
 	engine *model.Engine
 	name   string
@@ -85,14 +87,14 @@ type benchLine struct {
 	Checksum float64        `json:"checksum"`
 }
 
-func newBench(c *cli.Context) (*benchmark, error) {
+func newBench(c *cmdline.Run) (*benchmark, error) {
 	name := c.String("model")
 	b := &benchmark{c: c, name: strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))}
 	var err error
 	if name == "lenet" {
 		b.net, err = bench.LeNet()
 	} else {
-		b.net, err = openModel(name)
+		b.net, err = cmdline.OpenModel(name)
 	}
 	if err != nil {
 		return nil, err
@@ -129,7 +131,7 @@ func (b *benchmark) measure(t *bench.Task, err error) error {
 
 func (b *benchmark) print(task string, params map[string]any, times []float64, checksum float64) error {
 	slices.Sort(times)
-	return json.NewEncoder(b.c.App.Writer).Encode(benchLine{Peer: "viz " + version(), Task: task, Model: b.name, Params: params,
+	return json.NewEncoder(b.c.Stdout).Encode(benchLine{Peer: "viz " + version(), Task: task, Model: b.name, Params: params,
 		Threads: b.engine.Workers(), Median: times[len(times)/2], Min: times[0], Checksum: checksum})
 }
 
@@ -139,35 +141,35 @@ func (b *benchmark) layer() (string, error) {
 		return b.net.LastFeatures()
 	}
 	name, err := b.net.Resolve(spec)
-	return name, usageErr(err)
+	return name, cmdline.UsageErr(err)
 }
 
-func benchForward(c *cli.Context, b *benchmark) error {
+func benchForward(c *cmdline.Run, b *benchmark) error {
 	if c.Int("batch") < 1 {
-		return usage("--batch must be at least 1", "")
+		return cmdline.Usage("--batch must be at least 1", "")
 	}
 	return b.measure(bench.Forward(b.engine, b.net, c.Int("batch"), c.Bool("exact")))
 }
 
-func benchDeconv(c *cli.Context, b *benchmark) error {
+func benchDeconv(c *cmdline.Run, b *benchmark) error {
 	layer, err := b.layer()
 	if err != nil {
 		return err
 	}
 	rule, err := deconv.ParseRule(c.String("rule"))
 	if err != nil {
-		return usageErr(err)
+		return cmdline.UsageErr(err)
 	}
 	return b.measure(bench.Deconv(c.Context, b.engine, b.net, layer, c.Int("units"), rule))
 }
 
-func benchTrain(c *cli.Context, b *benchmark) error {
+func benchTrain(c *cmdline.Run, b *benchmark) error {
 	if b.name != "lenet" {
-		return usage("viz bench train trains lenet only", "")
+		return cmdline.Usage("viz bench train trains lenet only", "")
 	}
 	steps := c.Int("steps")
 	if steps < 1 {
-		return usage("--steps must be at least 1", "")
+		return cmdline.Usage("--steps must be at least 1", "")
 	}
 	// The clock is read between reports; the first two stretches warm up.
 	var times []float64
@@ -184,13 +186,13 @@ func benchTrain(c *cli.Context, b *benchmark) error {
 	return b.print("train", map[string]any{"batch": 100, "steps": steps}, times[2:], loss)
 }
 
-func benchScan(c *cli.Context, b *benchmark) error {
+func benchScan(c *cmdline.Run, b *benchmark) error {
 	layer, err := b.layer()
 	if err != nil {
 		return err
 	}
 	if c.Int("images") < 1 || c.Int("batch") < 1 {
-		return usage("--images and --batch must be at least 1", "")
+		return cmdline.Usage("--images and --batch must be at least 1", "")
 	}
 	return b.measure(bench.Scan(c.Context, b.engine, b.net, layer, c.Int("images"), c.Int("batch"), c.Bool("exact")))
 }

@@ -3,27 +3,28 @@ package main
 import (
 	"time"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/internal/bench"
 	"github.com/deconvnet/viz/occlusion"
-	"github.com/urfave/cli/v2"
 )
 
 // benchOcclude times occlusion maps, each from the image on. Brute force may be
 // timed on some of the positions.
-func benchOcclude(c *cli.Context, b *benchmark) error {
+func benchOcclude(c *cmdline.Run, b *benchmark) error {
 	o := occlusion.Options{Patch: [2]int{c.Int("patch"), c.Int("patch")}, Stride: [2]int{c.Int("stride"), c.Int("stride")},
 		Fill: occlusion.Fill{Kind: occlusion.ValueFill, Values: []float32{float32(c.Float64("fill"))}}, Layers: []string{}}
 	methods := []occlusion.Method{occlusion.Fast, occlusion.Brute}
 	if m := c.String("method"); m != "both" {
 		method, err := occlusion.ParseMethod(m)
 		if err != nil {
-			return usage("--method "+m+": want fast, box, brute or both", "")
+			return cmdline.Usage("--method "+m+": want fast, box, brute or both", "")
 		}
 		methods = []occlusion.Method{method}
 	}
 	positions, _, err := occlusion.Cost(b.net, o)
 	if err != nil {
-		return usageErr(err)
+		return cmdline.UsageErr(err)
 	}
 	for _, o.Method = range methods {
 		if n := c.Int("positions"); o.Method == occlusion.Brute && n > 0 && n < positions {

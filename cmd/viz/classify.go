@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"text/tabwriter"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/view"
@@ -14,23 +16,23 @@ func classifyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "classify", Usage: "name the most probable classes of images",
 		UsageText:   "viz classify [flags] IMG...",
-		Description: examples("viz classify photo.jpg", "viz classify --model net.onnx --preprocess imagenet --labels names.txt --json photo.jpg"),
-		Flags: []cli.Flag{modelFlag, jsonFlag, quietFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
-			&cli.IntFlag{Name: "top", Value: 5, Usage: "classes to list for each image"}, byNumberFlag},
-		Action: classify,
+		Description: cmdline.Examples("viz classify photo.jpg", "viz classify --model net.onnx --preprocess imagenet --labels names.txt --json photo.jpg"),
+		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.JSONFlag, cmdline.QuietFlag, cmdline.WorkersFlag, cmdline.DataFlag, cmdline.SplitFlag, cmdline.LimitFlag, cmdline.SeedFlag, cmdline.ImagesFlag,
+			&cli.IntFlag{Name: "top", Value: 5, Usage: "classes to list for each image"}, cmdline.ByNumberFlag},
+		Action: cmdline.Action(classify),
 	}
 }
 
-func classify(c *cli.Context) error {
+func classify(c *cmdline.Run) error {
 	request := view.Classify{Top: c.Int("top")}
 	if request.Top < 1 { // 0 means the default in a request
-		return usage(fmt.Sprintf("--top %d: want at least 1", request.Top), "")
+		return cmdline.Usage(fmt.Sprintf("--top %d: want at least 1", request.Top), "")
 	}
-	paths := inputPaths(c)
+	paths := c.InputPaths()
 	if len(paths) == 0 && c.String("data") == "" {
-		return usage("no images given", "viz classify photo.jpg, or --data for a data set")
+		return cmdline.Usage("no images given", "viz classify photo.jpg, or --data for a data set")
 	}
-	session, err := openSession(c, len(paths) > 0)
+	session, err := c.OpenSession(len(paths) > 0)
 	if err != nil {
 		return err
 	}
@@ -39,11 +41,11 @@ func classify(c *cli.Context) error {
 	if _, err := net.Classifier(); err != nil {
 		return err
 	}
-	src, err := openSource(c, net, paths, false)
+	src, err := c.OpenSource(net, paths, false)
 	if err != nil {
 		return err
 	}
-	if src, err = matchIfPossible(c, src); err != nil {
+	if src, err = c.MatchIfPossible(src); err != nil {
 		return err
 	}
 	classifier, err := session.Classifier(request)
@@ -51,9 +53,9 @@ func classify(c *cli.Context) error {
 		return err
 	}
 	var out []view.Classified
-	return each(c, src, "classifying", func(i int, x *tensor.Tensor) error {
+	return c.Each(src, "classifying", func(i int, x *tensor.Tensor) error {
 		if len(out) == 0 {
-			if err := warnInput(c, session.Engine, net, x); err != nil {
+			if err := c.WarnInput(session.Engine, net, x); err != nil {
 				return err
 			}
 		}
@@ -67,11 +69,11 @@ func classify(c *cli.Context) error {
 }
 
 // printClasses prints the classes of images as a table, or as JSON.
-func printClasses(c *cli.Context, net *model.Network, out []view.Classified) error {
-	if c.Bool("json") {
-		return printJSON(c, out)
+func printClasses(c *cmdline.Run, net *model.Network, out []view.Classified) error {
+	if c.JSON {
+		return c.PrintJSON(out)
 	}
-	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
 	for i, r := range out {
 		if i > 0 {
 			fmt.Fprintln(w)

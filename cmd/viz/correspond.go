@@ -5,6 +5,8 @@ import (
 	"os"
 	"text/tabwriter"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
@@ -25,41 +27,41 @@ func correspondCommand() *cli.Command {
 			"network's input (x1, y1 exclusive). Data that knows where its objects are (shapes) needs none:\n" +
 			"images of one class whose objects stand alike are chosen, parts are the corners and the middle\n" +
 			"of the object's box, of half its size.\n\n" +
-			examples("viz correspond --model shapes --data shapes --class disc", "viz correspond --parts parts.json dog1.png dog2.png dog3.png dog4.png dog5.png"),
-		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, workersFlag, dataFlag, splitFlag, seedFlag, imagesFlag,
+			cmdline.Examples("viz correspond --model shapes --data shapes --class disc", "viz correspond --parts parts.json dog1.png dog2.png dog3.png dog4.png dog5.png"),
+		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.OutFlag, cmdline.QuietFlag, cmdline.WorkersFlag, cmdline.DataFlag, cmdline.SplitFlag, cmdline.SeedFlag, cmdline.ImagesFlag,
 			&cli.StringFlag{Name: "parts", Usage: "`FILE` of boxes"},
 			&cli.StringFlag{Name: "layers", Value: "last,top", Usage: "`LAYER`s by number or name; last is the last block or convolution before the scores, top what the class scores are made of"},
 			&cli.StringFlag{Name: "class", Usage: "of a data set: class whose images are taken, by name or number; default: the first"},
 			&cli.IntFlag{Name: "count", Value: 24, Usage: "of a data set: choose `N` images (the paper has 5)"},
 			&cli.IntFlag{Name: "random", Value: 20, Usage: "draws of random masks for each part"},
 			&cli.Uint64Flag{Name: "seed", Usage: "of the random masks"},
-			jsonFlag},
-		Action: correspond,
+			cmdline.JSONFlag},
+		Action: cmdline.Action(correspond),
 	}
 }
 
-func correspond(c *cli.Context) error {
+func correspond(c *cmdline.Run) error {
 	if c.Int("random") < 2 || c.Int("random") > 10000 {
-		return usage(fmt.Sprintf("--random %d: want 2 to 10000", c.Int("random")), "")
+		return cmdline.Usage(fmt.Sprintf("--random %d: want 2 to 10000", c.Int("random")), "")
 	}
-	paths := inputPaths(c)
+	paths := c.InputPaths()
 	if len(paths) > 0 && c.String("parts") == "" {
-		return usage("images need --parts, a JSON file with the boxes of the parts", "viz correspond --help shows its form")
+		return cmdline.Usage("images need --parts, a JSON file with the boxes of the parts", "viz correspond --help shows its form")
 	}
 	if len(paths) == 0 && c.String("parts") != "" {
-		return usage("--parts needs the images that it has boxes of", "viz correspond --parts parts.json a.png b.png c.png")
+		return cmdline.Usage("--parts needs the images that it has boxes of", "viz correspond --parts parts.json a.png b.png c.png")
 	}
-	session, err := openSession(c, len(paths) > 0)
+	session, err := c.OpenSession(len(paths) > 0)
 	if err != nil {
 		return err
 	}
 	defer session.Engine.Close()
 	net := session.Net
-	layers, err := topLayers(net, c.String("layers"))
+	layers, err := cmdline.TopLayers(net, c.String("layers"))
 	if err != nil {
 		return err
 	}
-	out, err := openOutput(c, session)
+	out, err := c.OpenOutput(session)
 	if err != nil {
 		return err
 	}
@@ -72,7 +74,7 @@ func correspond(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	step, end := progress(c, "masking")
+	step, end := c.Progress("masking")
 	got, err := experiments.Correspond(c.Context, session.Engine, net, masked.Images, masked.Parts, experiments.CorrespondOptions{Layers: layers, Random: c.Int("random"), Seed: c.Uint64("seed"), Progress: step})
 	end()
 	if err != nil {
@@ -80,16 +82,16 @@ func correspond(c *cli.Context) error {
 	}
 	figure, table := session.Correspondence(view.Correspondence{Layers: layers, Parts: masked.Parts, Images: masked.Images, Names: masked.Names,
 		Draws: c.Int("random"), Seed: c.Uint64("seed"), Rows: got})
-	if _, err := out.figures(figure); err != nil {
+	if _, err := out.Figures(figure); err != nil {
 		return err
 	}
-	if err := out.table(table); err != nil {
+	if err := out.Table(table); err != nil {
 		return err
 	}
-	if c.Bool("json") {
-		return printJSON(c, figure.Numbers)
+	if c.JSON {
+		return c.PrintJSON(figure.Numbers)
 	}
-	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "\nlayer\tpart\tscore ± spread (%d images)\tstandard error\tbelow random by\n", len(masked.Names))
 	for _, r := range got {
 		below := fmt.Sprintf("%.4f, %.1f standard errors", r.Below, r.Lower)
@@ -102,8 +104,8 @@ func correspond(c *cli.Context) error {
 }
 
 // namedParts reads images and the boxes of their parts.
-func namedParts(c *cli.Context, net *model.Network, paths []string) (*view.MaskedParts, error) {
-	src, err := openInputs(c, net, images.Spec{Paths: paths})
+func namedParts(c *cmdline.Run, net *model.Network, paths []string) (*view.MaskedParts, error) {
+	src, err := c.OpenInputs(net, images.Spec{Paths: paths})
 	if err != nil {
 		return nil, err
 	}
@@ -121,12 +123,12 @@ func namedParts(c *cli.Context, net *model.Network, paths []string) (*view.Maske
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	m, err := view.NamedParts(src, parts)
-	return m, requestErr(err)
+	return m, cmdline.RequestErr(err)
 }
 
 // objectParts chooses images of one class with objects that stand alike.
-func objectParts(c *cli.Context, net *model.Network) (*view.MaskedParts, error) {
-	src, err := openSource(c, net, nil, false)
+func objectParts(c *cmdline.Run, net *model.Network) (*view.MaskedParts, error) {
+	src, err := c.OpenSource(net, nil, false)
 	if err != nil {
 		return nil, err
 	}
@@ -134,13 +136,13 @@ func objectParts(c *cli.Context, net *model.Network) (*view.MaskedParts, error) 
 	if s := c.String("class"); s != "" {
 		// The data's class, whatever classes the network tells apart.
 		if class, err = (&model.Network{Classes: src.Classes}).ResolveClass(s); err != nil {
-			return nil, usageErr(err)
+			return nil, cmdline.UsageErr(err)
 		}
 	}
 	m, err := view.ObjectParts(src, class, c.Int("count"))
 	if err != nil {
-		return nil, requestErr(err)
+		return nil, cmdline.RequestErr(err)
 	}
-	note(c, "%d images of class %s, whose objects' corners differ by up to %d pixels", len(m.Names), src.Classes[class], m.Spread)
+	c.Note("%d images of class %s, whose objects' corners differ by up to %d pixels", len(m.Names), src.Classes[class], m.Spread)
 	return m, nil
 }

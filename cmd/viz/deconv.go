@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/deconvnet/viz/deconv"
@@ -21,9 +23,9 @@ func deconvCommand() *cli.Command {
 			"viz features nothing is scanned; ./features.idx is taken if it is of this network.\n\n" +
 			"All maps (--maps all, or several layers) make an atlas: sheets in pages, and index.html, which\n" +
 			"leads from layers to maps to images and back.\n\n" +
-			examples("viz deconv --layer 2", "viz deconv --layer 3 --maps 0,3,7 --rule guided photos/", "viz deconv --features features.idx --layer all --maps all --out atlas",
+			cmdline.Examples("viz deconv --layer 2", "viz deconv --layer 3 --maps 0,3,7 --rule guided photos/", "viz deconv --features features.idx --layer all --maps all --out atlas",
 				"viz deconv --layer 2 --map 17", "viz deconv --unit relu2:5:3:4 --npy unit.npy img.png"),
-		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, jsonFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
+		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.OutFlag, cmdline.QuietFlag, cmdline.JSONFlag, cmdline.WorkersFlag, cmdline.DataFlag, cmdline.SplitFlag, cmdline.LimitFlag, cmdline.SeedFlag, cmdline.ImagesFlag,
 			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number (2: the second convolution's features) or name, several with commas, or all; default: the last block or convolution before the scores"},
 			&cli.StringFlag{Name: "features", Usage: "index `FILE` that viz features made"},
 			&cli.StringFlag{Name: "map", Usage: "one large sheet of feature map `K`: images, receptive fields, patches, projections, histogram"},
@@ -35,29 +37,29 @@ func deconvCommand() *cli.Command {
 			&cli.StringFlag{Name: "scale", Value: "tile", Usage: "what is white and black: the magnitude of each `tile`, map or layer, or a number"},
 			&cli.Float64Flag{Name: "clip", Value: view.DefaultClip, Usage: "`PERCENT` of a projection's pixels that its magnitude covers; 100: all"},
 			&cli.StringFlag{Name: "npy", Usage: "write the projections in full image size as an array to `FILE`"}},
-		Action: deconvAction,
+		Action: cmdline.Action(deconvAction),
 	}
 }
 
 // projectionRequest reads what flags say about sheets of projections.
-func projectionRequest(c *cli.Context) (view.Sheets, error) {
+func projectionRequest(c *cmdline.Run) (view.Sheets, error) {
 	rule, err := deconv.ParseRule(c.String("rule"))
 	if err != nil {
-		return view.Sheets{}, usageErr(err)
+		return view.Sheets{}, cmdline.UsageErr(err)
 	}
 	r := view.Sheets{Top: c.Int("top"), Rule: rule, Scale: view.Scaling(c.String("scale")), Clip: c.Float64("clip"), Full: c.String("npy") != ""}
 	if v, err := strconv.ParseFloat(c.String("scale"), 64); err == nil {
 		r.Scale, r.Fixed = view.Fixed, v
 	} else if !slices.Contains([]view.Scaling{view.PerTile, view.PerMap, view.PerLayer}, r.Scale) {
-		return r, usage("--scale "+c.String("scale")+": want tile, map, layer or a positive number", "")
+		return r, cmdline.Usage("--scale "+c.String("scale")+": want tile, map, layer or a positive number", "")
 	}
 	if r.Clip == 0 || r.Top == 0 { // 0 means the default in a request
-		return r, usage(fmt.Sprintf("--top %d --clip %g: want numbers above 0: --clip 0: want a percentage above 0", r.Top, r.Clip), "")
+		return r, cmdline.Usage(fmt.Sprintf("--top %d --clip %g: want numbers above 0: --clip 0: want a percentage above 0", r.Top, r.Clip), "")
 	}
-	return r, requestErr(r.Validate())
+	return r, cmdline.RequestErr(r.Validate())
 }
 
-func deconvAction(c *cli.Context) error {
+func deconvAction(c *cmdline.Run) error {
 	request, err := projectionRequest(c)
 	if err != nil {
 		return err
@@ -65,18 +67,18 @@ func deconvAction(c *cli.Context) error {
 	unit := c.String("unit") != ""
 	switch {
 	case c.IsSet("map") && c.IsSet("maps"):
-		return usage("--map and --maps exclude each other", "")
+		return cmdline.Usage("--map and --maps exclude each other", "")
 	case c.IsSet("index") && !unit:
-		return usage("--index goes with --unit", "")
+		return cmdline.Usage("--index goes with --unit", "")
 	case unit:
 		for _, f := range []string{"layer", "maps", "map", "features"} {
 			if c.IsSet(f) {
-				return usage("--unit and --"+f+" exclude each other", "")
+				return cmdline.Usage("--unit and --"+f+" exclude each other", "")
 			}
 		}
 	}
-	paths := inputPaths(c)
-	session, err := openSession(c, len(paths) > 0)
+	paths := c.InputPaths()
+	session, err := c.OpenSession(len(paths) > 0)
 	if err != nil {
 		return err
 	}
@@ -85,41 +87,41 @@ func deconvAction(c *cli.Context) error {
 	if unit {
 		return deconvUnit(c, session, request, paths)
 	}
-	layers, err := deconvLayers(c, net)
+	layers, err := c.DeconvLayers(net)
 	if err != nil {
 		return err
 	}
-	index, src, err := openFeatures(c, session, layers, paths)
+	index, src, err := c.OpenFeatures(session, layers, paths)
 	if err != nil {
 		return err
 	}
 	if path := c.String("npy"); path != "" {
-		if err := outFile(c, path, "--npy"); err != nil {
+		if err := c.OutFile(path, "--npy"); err != nil {
 			return err
 		}
 		if len(layers) > 1 {
-			return usage("--npy is one array, but there are several layers", "each sheet has its numbers beside it")
+			return cmdline.Usage("--npy is one array, but there are several layers", "each sheet has its numbers beside it")
 		}
 	}
-	out, err := openOutput(c, session)
+	out, err := c.OpenOutput(session)
 	if err != nil {
 		return err
 	}
-	if err := out.several(len(layers), "layers"); err != nil {
+	if err := out.Several(len(layers), "layers"); err != nil {
 		return err
 	}
 	chosen, err := chosenMaps(c, session, request, layers)
 	if err != nil {
 		return err
 	}
-	bad, err := newFailures(c, src.List)
+	bad, err := c.NewFailures(src.List)
 	if err != nil {
 		return err
 	}
 	if index == nil {
-		step, end := progress(c, "scanning")
+		step, end := c.Progress("scanning")
 		index, err = features.Collect(c.Context, session.Engine, net, src, features.Options{Layers: layers, Top: request.Top, Readers: 2, Progress: step,
-			Unreadable: func(_ int, err error) error { return bad.add(err) }})
+			Unreadable: func(_ int, err error) error { return bad.Add(err) }})
 		end()
 		if err != nil {
 			return err
@@ -128,8 +130,8 @@ func deconvAction(c *cli.Context) error {
 	if err := drawSheets(c, session, request, index, src, layers, chosen, out); err != nil {
 		return err
 	}
-	if err := out.end(); err != nil {
+	if err := out.End(); err != nil {
 		return err
 	}
-	return bad.err()
+	return bad.Err()
 }

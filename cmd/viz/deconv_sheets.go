@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/urfave/cli/v2"
+	"github.com/deconvnet/viz/internal/cmdline"
 
 	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/images"
@@ -14,7 +14,7 @@ import (
 )
 
 // chosenMaps reads --maps or --map for each layer, and checks that the rule leads down from it.
-func chosenMaps(c *cli.Context, s *view.Session, r view.Sheets, layers []string) ([][]int, error) {
+func chosenMaps(c *cmdline.Run, s *view.Session, r view.Sheets, layers []string) ([][]int, error) {
 	shapes, err := s.Net.Shapes()
 	if err != nil {
 		return nil, err
@@ -26,11 +26,11 @@ func chosenMaps(c *cli.Context, s *view.Session, r view.Sheets, layers []string)
 	var chosen [][]int
 	for _, layer := range layers {
 		if err := s.CheckSheets(r, layer); err != nil {
-			return nil, usageErr(err)
+			return nil, cmdline.UsageErr(err)
 		}
 		maps, err := view.ParseMaps(spec, shapes[layer].C)
 		if err != nil {
-			return nil, usageErr(fmt.Errorf("layer %s: %w", layer, err))
+			return nil, cmdline.UsageErr(fmt.Errorf("layer %s: %w", layer, err))
 		}
 		chosen = append(chosen, maps)
 	}
@@ -38,7 +38,7 @@ func chosenMaps(c *cli.Context, s *view.Session, r view.Sheets, layers []string)
 }
 
 // drawSheets draws the sheets of layers, or large sheets of single maps, and the pages of an atlas around them.
-func drawSheets(c *cli.Context, s *view.Session, r view.Sheets, index *features.Index, src *images.Inputs, layers []string, chosen [][]int, out *output) error {
+func drawSheets(c *cmdline.Run, s *view.Session, r view.Sheets, index *features.Index, src *images.Inputs, layers []string, chosen [][]int, out *cmdline.Output) error {
 	atlas := c.String("maps") == "all" || len(layers) > 1
 	if atlas {
 		r.Most = view.AtlasMaps
@@ -47,10 +47,10 @@ func drawSheets(c *cli.Context, s *view.Session, r view.Sheets, index *features.
 	for i, layer := range layers {
 		r.Maps = chosen[i]
 		if c.IsSet("map") {
-			if err := out.several(len(r.Maps), "maps"); err != nil {
+			if err := out.Several(len(r.Maps), "maps"); err != nil {
 				return err
 			}
-			if err := s.Maps(c.Context, r, src, index.Layer(layer), func(f view.Figure) error { _, err := out.figures(f); return err }); err != nil {
+			if err := s.Maps(c.Context, r, src, index.Layer(layer), func(f view.Figure) error { _, err := out.Figures(f); return err }); err != nil {
 				return err
 			}
 			continue
@@ -61,23 +61,23 @@ func drawSheets(c *cli.Context, s *view.Session, r view.Sheets, index *features.
 		}
 		sheets = append(sheets, written)
 	}
-	if !atlas || out.one != "" || c.IsSet("map") {
+	if !atlas || out.One != "" || c.IsSet("map") {
 		return nil
 	}
 	return writeAtlas(c, s, view.Atlas{Layers: layers, Sheets: sheets, Rule: string(r.Rule), Version: version()}, src, index, out)
 }
 
 // layerSheets draws the sheets of one layer, and writes --npy.
-func layerSheets(c *cli.Context, s *view.Session, r view.Sheets, src *images.Inputs, layer *features.Layer, out *output) ([]view.AtlasSheet, error) {
-	step, end := progress(c, "projecting")
+func layerSheets(c *cmdline.Run, s *view.Session, r view.Sheets, src *images.Inputs, layer *features.Layer, out *cmdline.Output) ([]view.AtlasSheet, error) {
+	step, end := c.Progress("projecting")
 	defer end()
 	r.Progress = step
 	var written []view.AtlasSheet
 	full, err := s.Sheets(c.Context, r, src, layer, func(sheet view.Sheet) error {
-		if err := out.several(len(written)+1, "sheets of maps"); err != nil {
+		if err := out.Several(len(written)+1, "sheets of maps"); err != nil {
 			return err
 		}
-		names, err := out.figures(sheet.Figure)
+		names, err := out.Figures(sheet.Figure)
 		if err == nil {
 			written = append(written, view.AtlasSheet{File: names[0], Size: sheet.Image.Bounds().Size(), Maps: sheet.Maps, Places: sheet.Places})
 		}
@@ -85,18 +85,18 @@ func layerSheets(c *cli.Context, s *view.Session, r view.Sheets, src *images.Inp
 	})
 	if err == nil && full != nil {
 		if err = npy.WriteFile(c.String("npy"), full.Shape, full.Data); err == nil {
-			wrote(c, c.String("npy"))
+			c.Wrote(c.String("npy"))
 		}
 	}
-	return written, requestErr(err)
+	return written, cmdline.RequestErr(err)
 }
 
 // writeAtlas writes the pages of an atlas and the picture of its images.
-func writeAtlas(c *cli.Context, s *view.Session, r view.Atlas, src *images.Inputs, index *features.Index, out *output) error {
+func writeAtlas(c *cmdline.Run, s *view.Session, r view.Atlas, src *images.Inputs, index *features.Index, out *cmdline.Output) error {
 	for _, name := range r.Layers {
-		r.Files = append(r.Files, fileName("layer-"+name)+".html")
+		r.Files = append(r.Files, cmdline.FileName("layer-"+name)+".html")
 	}
-	step, end := progress(c, "images of the atlas")
+	step, end := c.Progress("images of the atlas")
 	r.Progress = step
 	pages, picture, remark, err := s.Atlas(c.Context, r, src, index)
 	end()
@@ -104,17 +104,17 @@ func writeAtlas(c *cli.Context, s *view.Session, r view.Atlas, src *images.Input
 		return err
 	}
 	if remark != "" {
-		note(c, "%s", remark)
+		c.Note("%s", remark)
 	}
 	if picture != nil {
-		path := filepath.Join(out.dir, "images.png")
-		if err := imageio.WritePNG(path, picture, provenance(s, "images", src.From)); err != nil {
+		path := filepath.Join(out.Dir, "images.png")
+		if err := imageio.WritePNG(path, picture, c.Provenance(s, "images", src.From)); err != nil {
 			return err
 		}
-		wrote(c, path)
+		c.Wrote(path)
 	}
 	for _, p := range pages {
-		if err := out.page(p); err != nil {
+		if err := out.Page(p); err != nil {
 			return err
 		}
 	}

@@ -3,38 +3,38 @@ package main
 import (
 	"fmt"
 
-	"github.com/urfave/cli/v2"
+	"github.com/deconvnet/viz/internal/cmdline"
 
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/view"
 )
 
 // deconvUnit projects one unit of one image. With --npy and no --out it draws nothing.
-func deconvUnit(c *cli.Context, session *view.Session, sheets view.Sheets, paths []string) error {
+func deconvUnit(c *cmdline.Run, session *view.Session, sheets view.Sheets, paths []string) error {
 	net := session.Net
 	u, err := net.ParseUnit(c.String("unit"))
 	if err != nil {
-		return usageErr(err)
+		return cmdline.UsageErr(err)
 	}
-	src, err := openSource(c, net, paths, false)
+	src, err := c.OpenSource(net, paths, false)
 	if err != nil {
 		return err
 	}
 	path := c.String("npy")
 	if path != "" {
-		if err := outFile(c, path, "--npy"); err != nil {
+		if err := c.OutFile(path, "--npy"); err != nil {
 			return err
 		}
 	}
-	var out *output
+	var out *cmdline.Output
 	if path == "" || c.IsSet("out") {
-		if out, err = openOutput(c, session); err != nil {
+		if out, err = c.OpenOutput(session); err != nil {
 			return err
 		}
 	}
 	i := c.Int("index")
 	if i < 0 || i >= src.Len() {
-		return usage(fmt.Sprintf("--index %d: there are %d images, 0 to %d", i, src.Len(), src.Len()-1), "")
+		return cmdline.Usage(fmt.Sprintf("--index %d: there are %d images, 0 to %d", i, src.Len(), src.Len()-1), "")
 	}
 	x, err := src.Load(i)
 	if err != nil {
@@ -49,13 +49,13 @@ func deconvUnit(c *cli.Context, session *view.Session, sheets view.Sheets, paths
 		if err := npy.WriteFile(path, []int{net.Input.C, net.Input.H, net.Input.W}, p.Full(net.Input.H, net.Input.W)); err != nil {
 			return err
 		}
-		wrote(c, path)
+		c.Wrote(path)
 	}
 	if out == nil {
 		return nil
 	}
-	if _, err := out.figures(session.UnitFigure(request, in, p)); err != nil {
+	if _, err := out.Figures(session.UnitFigure(request, in, p)); err != nil {
 		return err
 	}
-	return out.end()
+	return out.End()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/deconvnet/viz/internal/cmdline"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/builtin"
 	"github.com/deconvnet/viz/view"
@@ -11,17 +12,17 @@ func demoCommand() *cli.Command {
 	return &cli.Command{
 		Name: "demo", Usage: "show everything on a built-in network: needs nothing, takes seconds, leaves a folder with index.html",
 		UsageText:   "viz demo [flags]",
-		Description: examples("viz demo", "viz demo --out /tmp/demo --limit 2000"),
-		Flags: []cli.Flag{quietFlag, workersFlag, seedFlag,
+		Description: cmdline.Examples("viz demo", "viz demo --out /tmp/demo --limit 2000"),
+		Flags: []cli.Flag{cmdline.QuietFlag, cmdline.WorkersFlag, cmdline.SeedFlag,
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: "demo", Usage: "write into `DIR`"},
 			&cli.IntFlag{Name: "limit", Value: 1000, Usage: "number of images to search"}},
-		Action: demo,
+		Action: cmdline.Action(demo),
 	}
 }
 
-func demo(c *cli.Context) error {
+func demo(c *cmdline.Run) error {
 	if c.NArg() > 0 {
-		return usage("viz demo takes no arguments, got "+c.Args().First(), "choose the folder with --out")
+		return cmdline.Usage("viz demo takes no arguments, got "+c.Args().First(), "choose the folder with --out")
 	}
 	net, err := builtin.Load("shapes")
 	if err != nil {
@@ -30,32 +31,32 @@ func demo(c *cli.Context) error {
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
 	session := view.NewSession(engine, net)
-	note(c, "model: built-in shapes (%s)", session.Hash())
-	out, err := openOutput(c, session)
+	c.Note("model: built-in shapes (%s)", session.Hash())
+	out, err := c.OpenOutput(session)
 	if err != nil {
 		return err
 	}
-	if out.one != "" {
-		return usage("viz demo writes many files", "give --out a folder")
+	if out.One != "" {
+		return cmdline.Usage("viz demo writes many files", "give --out a folder")
 	}
-	spec := givenImages(c)
+	spec := c.GivenImages()
 	spec.Paths, spec.Data = nil, "shapes"
-	src, err := openInputs(c, net, spec)
+	src, err := c.OpenInputs(net, spec)
 	if err != nil {
 		return err
 	}
 	stages := &stages{c: c}
-	p, err := session.Demo(c.Context, view.Demo{Version: version(), Progress: stages.step}, src, out.figures)
+	p, err := session.Demo(c.Context, view.Demo{Version: version(), Progress: stages.step}, src, out.Figures)
 	stages.end()
 	if err != nil {
 		return err
 	}
-	return out.page(p)
+	return out.Page(p)
 }
 
 // stages is the progress of work in stages, each with a line of its own.
 type stages struct {
-	c     *cli.Context
+	c     *cmdline.Run
 	stage string
 	show  func(done, total int)
 	done  func()
@@ -65,7 +66,7 @@ func (s *stages) step(stage string, done, total int) {
 	if stage != s.stage {
 		s.end()
 		s.stage = stage
-		s.show, s.done = progress(s.c, stage)
+		s.show, s.done = s.c.Progress(stage)
 	}
 	if s.show != nil {
 		s.show(done, total)

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"text/tabwriter"
 
-	"github.com/urfave/cli/v2"
+	"github.com/deconvnet/viz/internal/cmdline"
 
 	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/images"
@@ -15,23 +15,23 @@ import (
 )
 
 // diagnoseFilters is viz filters --diagnose.
-func diagnoseFilters(c *cli.Context) error {
+func diagnoseFilters(c *cmdline.Run) error {
 	if c.NArg() > 2 {
-		return usage("--diagnose compares two networks at most", "")
+		return cmdline.Usage("--diagnose compares two networks at most", "")
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
 	var sessions []*view.Session
 	var names []string
 	if c.NArg() == 0 {
-		session, from, err := findModel(c, engine, false)
+		session, from, err := c.FindModel(engine, false)
 		if err != nil {
 			return err
 		}
 		sessions, names = append(sessions, session), append(names, from)
 	}
 	for _, file := range c.Args().Slice() {
-		net, err := openModel(file)
+		net, err := cmdline.OpenModel(file)
 		if err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func diagnoseFilters(c *cli.Context) error {
 		}
 		chosen = append(chosen, convs)
 	}
-	out, err := openOutput(c, sessions[0])
+	out, err := c.OpenOutput(sessions[0])
 	if err != nil {
 		return err
 	}
@@ -65,34 +65,34 @@ func diagnoseFilters(c *cli.Context) error {
 		all = append(all, d)
 	}
 	figure, table := view.Diagnoses(all)
-	if _, err := out.figures(figure); err != nil {
+	if _, err := out.Figures(figure); err != nil {
 		return err
 	}
-	if err := out.table(table); err != nil {
+	if err := out.Table(table); err != nil {
 		return err
 	}
-	if c.Bool("json") {
-		return printJSON(c, all)
+	if c.JSON {
+		return c.PrintJSON(all)
 	}
-	return printDiagnosis(c.App.Writer, all)
+	return printDiagnosis(c.Stdout, all)
 }
 
 // strongestImages is an index of the strongest image of each map over some images of the network's data set, nil
 // if there are none to be had.
-func strongestImages(c *cli.Context, s *view.Session) (*features.Index, *images.Inputs, error) {
+func strongestImages(c *cmdline.Run, s *view.Session) (*features.Index, *images.Inputs, error) {
 	if c.Int("limit") == 0 || c.String("data") == "" && s.Net.Origin.Data == "" {
-		note(c, "no images: maps that never fire are not looked for (--data names some)")
+		c.Note("no images: maps that never fire are not looked for (--data names some)")
 		return nil, nil, nil
 	}
-	src, err := openSource(c, s.Net, nil, false)
+	src, err := c.OpenSource(s.Net, nil, false)
 	if err != nil && c.String("data") == "" {
-		note(c, "maps that never fire are not looked for: %v", err)
+		c.Note("maps that never fire are not looked for: %v", err)
 		return nil, nil, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	step, end := progress(c, "scanning")
+	step, end := c.Progress("scanning")
 	defer end()
 	index, err := features.Collect(c.Context, s.Engine, s.Net, src, features.Options{Top: 1, Progress: step, Hash: s.Hash()})
 	return index, src, err

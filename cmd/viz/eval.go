@@ -6,6 +6,8 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/internal/classes"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/view"
@@ -19,28 +21,28 @@ func evalCommand() *cli.Command {
 		Description: "Classes of the data are found among the network's by name: their order and number may differ. Where one\n" +
 			"side has no names they are compared by number if there are as many. JSON: confusion[i][j] counts images of\n" +
 			"class i that were taken for class j, both in the network's numbering, whose names are in classes.\n\n" +
-			examples("viz eval --model ckpt.bin --data cifar10", "viz eval --model shapes --data shapes --split test --json"),
-		Flags:  []cli.Flag{modelFlag, dataFlag, splitFlag, limitFlag, seedFlag, byNumberFlag, jsonFlag, quietFlag, workersFlag},
-		Action: eval,
+			cmdline.Examples("viz eval --model ckpt.bin --data cifar10", "viz eval --model shapes --data shapes --split test --json"),
+		Flags:  []cli.Flag{cmdline.ModelFlag, cmdline.DataFlag, cmdline.SplitFlag, cmdline.LimitFlag, cmdline.SeedFlag, cmdline.ByNumberFlag, cmdline.JSONFlag, cmdline.QuietFlag, cmdline.WorkersFlag},
+		Action: cmdline.Action(eval),
 	}
 }
 
-func eval(c *cli.Context) error {
+func eval(c *cmdline.Run) error {
 	if c.NArg() > 0 {
-		return usage("viz eval takes no arguments, got "+c.Args().First(), "name the data with --data")
+		return cmdline.Usage("viz eval takes no arguments, got "+c.Args().First(), "name the data with --data")
 	}
-	session, err := openSession(c, false)
+	session, err := c.OpenSession(false)
 	if err != nil {
 		return err
 	}
 	defer session.Engine.Close()
 	net := session.Net
-	src, err := openSource(c, net, nil, true)
+	src, err := c.OpenSource(net, nil, true)
 	if err != nil {
 		return err
 	}
-	if modelName(c) == "" && !c.Bool("by-number") {
-		if src, err = builtinFor(c, src); err != nil {
+	if c.ModelName() == "" && !c.ByNumber {
+		if src, err = c.BuiltinFor(src); err != nil {
 			return err
 		}
 		if src.Net != net {
@@ -50,20 +52,20 @@ func eval(c *cli.Context) error {
 	}
 	if _, err := view.ClassScores(net); err != nil {
 		if _, ok := errors.AsType[*view.NotClasses](err); ok {
-			return hinted(err, "--scores logits if they are")
+			return cmdline.Hinted(err, "--scores logits if they are")
 		}
 		return err
 	}
-	src, to, err := matchClasses(c, src)
+	src, to, err := c.MatchClasses(src)
 	if err != nil {
 		return err
 	}
-	step, end := progress(c, "evaluating")
-	bad, err := newFailures(c, src.List)
+	step, end := c.Progress("evaluating")
+	bad, err := c.NewFailures(src.List)
 	if err != nil {
 		return err
 	}
-	r, err := session.Evaluate(c.Context, view.Evaluate{Progress: step, Unreadable: func(_ int, err error) error { return bad.add(err) }}, src)
+	r, err := session.Evaluate(c.Context, view.Evaluate{Progress: step, Unreadable: func(_ int, err error) error { return bad.Add(err) }}, src)
 	end()
 	if err != nil {
 		return err
@@ -73,20 +75,20 @@ func eval(c *cli.Context) error {
 			return err
 		}
 	}
-	return bad.err()
+	return bad.Err()
 }
 
 // printEvaluation prints accuracy, loss and confusion, with a row for each class of the data.
-func printEvaluation(c *cli.Context, net *model.Network, to *classes.Mapping, r *view.Evaluation) error {
-	if c.Bool("json") {
-		return printJSON(c, r)
+func printEvaluation(c *cmdline.Run, net *model.Network, to *classes.Mapping, r *view.Evaluation) error {
+	if c.JSON {
+		return c.PrintJSON(r)
 	}
-	fmt.Fprintf(c.App.Writer, "images %d  accuracy %.4f  loss %.4f\n\n", r.Images, r.Accuracy, r.Loss)
+	fmt.Fprintf(c.Stdout, "images %d  accuracy %.4f  loss %.4f\n\n", r.Images, r.Accuracy, r.Loss)
 	if len(r.Confusion) > 40 {
-		note(c, "%d classes: --json gives the confusion", len(r.Confusion))
+		c.Note("%d classes: --json gives the confusion", len(r.Confusion))
 		return nil
 	}
-	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 1, ' ', tabwriter.AlignRight)
+	w := tabwriter.NewWriter(c.Stdout, 0, 0, 1, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "true \\ predicted\t")
 	for i := range r.Confusion[0] {
 		fmt.Fprintf(w, "%d\t", i)

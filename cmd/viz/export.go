@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/onnx"
 	"github.com/urfave/cli/v2"
@@ -13,14 +15,14 @@ func exportCommand() *cli.Command {
 	return &cli.Command{
 		Name: "export", Usage: "write a network as an ONNX file",
 		UsageText:   "viz export --onnx [flags] [MODEL]",
-		Description: examples("viz export --onnx ckpt.bin", "viz export --onnx --out shapes.onnx shapes"),
-		Flags: []cli.Flag{modelFlag, quietFlag,
+		Description: cmdline.Examples("viz export --onnx ckpt.bin", "viz export --onnx --out shapes.onnx shapes"),
+		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.QuietFlag,
 			&cli.BoolFlag{Name: "onnx", Usage: "the format: ONNX, the only one there is"},
 			&cli.IntFlag{Name: "opset", Value: onnx.DefaultOpset, Usage: "operator set, 13 or later"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`; default: MODEL.onnx"}},
-		Action: func(c *cli.Context) error {
+		Action: cmdline.Action(func(c *cmdline.Run) error {
 			if !c.Bool("onnx") {
-				return usage("which format?", "viz export --onnx ckpt.bin")
+				return cmdline.Usage("which format?", "viz export --onnx ckpt.bin")
 			}
 			s, err := modelArgument(c)
 			if err != nil {
@@ -39,23 +41,23 @@ func exportCommand() *cli.Command {
 				}
 				out = strings.TrimSuffix(base, filepath.Ext(base)) + ".onnx"
 			}
-			if from != "" && sameFile(from, out) {
-				return usage("output and input are the same file "+out, "choose another with --out")
+			if from != "" && cmdline.SameFile(from, out) {
+				return cmdline.Usage("output and input are the same file "+out, "choose another with --out")
 			}
-			if err := outFile(c, out, "--out"); err != nil {
+			if err := c.OutFile(out, "--out"); err != nil {
 				return err
 			}
 			writing := *net
 			writing.Origin = exportOrigin(net.Origin)
-			if err := claimNetwork(c, out, net); err != nil {
+			if err := c.ClaimNetwork(out, net); err != nil {
 				return err
 			}
 			if err := onnx.Export(out, &writing, c.Int("opset")); err != nil {
 				return err
 			}
-			wrote(c, out)
+			c.Wrote(out)
 			return nil
-		},
+		}),
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/attribution"
 	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
@@ -19,8 +21,8 @@ func faithfulCommand() *cli.Command {
 			"(insertion), what is lost when only the map is shown, how well sums of the map foretell what hiding pixels\n" +
 			"costs (sensitivity-n), and where the object's place is known (shapes), whether the map points at it.\n" +
 			"A random map and one of the centre stand beside. docs/methods.md says more.\n\n" +
-			examples("viz faithful --limit 20", "viz faithful --method gradcam,ig,rise photos/"),
-		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, jsonFlag, workersFlag, dataFlag, splitFlag, seedFlag, imagesFlag,
+			cmdline.Examples("viz faithful --limit 20", "viz faithful --method gradcam,ig,rise photos/"),
+		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.OutFlag, cmdline.QuietFlag, cmdline.JSONFlag, cmdline.WorkersFlag, cmdline.DataFlag, cmdline.SplitFlag, cmdline.SeedFlag, cmdline.ImagesFlag,
 			&cli.IntFlag{Name: "limit", Value: 20, Usage: "use only `N` images, of a data set a fixed random choice; 0: all"},
 			&cli.StringFlag{Name: "method", Value: "saliency,inputxgradient,ig,smoothgrad,guided,deconvnet,gradcam,occlusion", Usage: "`METHOD`s, comma-separated, or all: see viz attribute"},
 			&cli.StringFlag{Name: "class", Usage: "`CLASS` by name or number; default: each image's most probable one"},
@@ -29,11 +31,11 @@ func faithfulCommand() *cli.Command {
 			&cli.IntFlag{Name: "steps", Value: 50, Usage: "of deletion and insertion"},
 			&cli.IntFlag{Name: "subsets", Value: 32, Usage: "random sets of 1/16 of the pixels for sensitivity-n"},
 			&cli.Uint64Flag{Name: "seed", Usage: "of random maps, sets, noise and masks"}},
-		Action: faithful,
+		Action: cmdline.Action(faithful),
 	}
 }
 
-func faithful(c *cli.Context) error {
+func faithful(c *cmdline.Run) error {
 	var r view.Faithful
 	var err error
 	if r.Methods, err = attributionMethods(c.String("method")); err != nil {
@@ -41,15 +43,15 @@ func faithful(c *cli.Context) error {
 	}
 	for _, name := range []string{"steps", "subsets"} {
 		if c.Int(name) < 1 {
-			return usage(fmt.Sprintf("--%s %d: want at least 1", name, c.Int(name)), "")
+			return cmdline.Usage(fmt.Sprintf("--%s %d: want at least 1", name, c.Int(name)), "")
 		}
 	}
 	r.Steps, r.Subsets, r.Seed = c.Int("steps"), c.Int("subsets"), c.Uint64("seed")
 	if r.Fill, err = attribution.ParseBaseline(c.String("fill")); err != nil {
-		return usageErr(fmt.Errorf("--fill: %w", err))
+		return cmdline.UsageErr(fmt.Errorf("--fill: %w", err))
 	}
-	paths := inputPaths(c)
-	session, err := openSession(c, len(paths) > 0 || c.String("data") != "" && c.String("data") != "shapes")
+	paths := c.InputPaths()
+	session, err := c.OpenSession(len(paths) > 0 || c.String("data") != "" && c.String("data") != "shapes")
 	if err != nil {
 		return err
 	}
@@ -58,45 +60,45 @@ func faithful(c *cli.Context) error {
 	if spec := c.String("class"); spec != "" {
 		class, err := net.ResolveClass(spec)
 		if err != nil {
-			return usageErr(err)
+			return cmdline.UsageErr(err)
 		}
 		r.Targets = []attribution.Target{attribution.Class(class)}
 	}
 	if spec := c.String("layer"); spec != "" {
 		if r.Layers, err = net.ResolveLayers(spec); err != nil {
-			return usageErr(err)
+			return cmdline.UsageErr(err)
 		}
 	}
 	if err := r.Validate(); err != nil {
-		return requestErr(err)
+		return cmdline.RequestErr(err)
 	}
-	src, err := openSource(c, net, paths, false)
+	src, err := c.OpenSource(net, paths, false)
 	if err != nil {
 		return err
 	}
-	out, err := openOutput(c, session)
+	out, err := c.OpenOutput(session)
 	if err != nil {
 		return err
 	}
-	step, end := progress(c, "measuring")
+	step, end := c.Progress("measuring")
 	start := time.Now()
 	r.Progress, r.Clock = step, func() float64 { return time.Since(start).Seconds() }
-	bad, err := newFailures(c, src.List)
+	bad, err := c.NewFailures(src.List)
 	if err != nil {
 		return err
 	}
-	r.Unreadable = bad.add
+	r.Unreadable = bad.Add
 	n, err := session.Faithful(c.Context, r, src)
 	end()
 	if err != nil {
-		return requestErr(err)
+		return cmdline.RequestErr(err)
 	}
-	return writeMeasured(c, out, session.FaithfulFigure(n), n.Table(), bad, func() error { return printFaithful(c, n) })
+	return c.WriteMeasured(out, session.FaithfulFigure(n), n.Table(), bad, func() error { return printFaithful(c, n) })
 }
 
 // printFaithful prints means with standard errors.
-func printFaithful(c *cli.Context, n *view.FaithfulNumbers) error {
-	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+func printFaithful(c *cmdline.Run, n *view.FaithfulNumbers) error {
+	w := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
 	table := n.Table()
 	var head []string
 	for i, name := range table.Header {

@@ -6,15 +6,14 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/view"
 )
-
-// indexName is where an index goes and is looked for if nothing else is said.
-const indexName = "features.idx"
 
 func featuresCommand() *cli.Command {
 	return &cli.Command{
@@ -24,26 +23,26 @@ func featuresCommand() *cli.Command {
 			"trained on. The index holds for every map the strongest images, with place and value, and\n" +
 			"statistics; viz deconv --features draws from it. An interrupted scan resumes where it stopped:\n" +
 			"run the same command again. Images that cannot be read are named, counted and left out.\n\n" +
-			examples("viz features --layers all --images photos/", "viz features --layers 1,2,3 --images cifar10 --out cifar10.idx",
+			cmdline.Examples("viz features --layers all --images photos/", "viz features --layers 1,2,3 --images cifar10 --out cifar10.idx",
 				"viz features --images photos/ --shard 1/4 --out part1.idx", "viz features merge --out all.idx part1.idx part2.idx part3.idx part4.idx"),
-		Flags: []cli.Flag{modelFlag, quietFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, jsonFlag,
+		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.QuietFlag, cmdline.WorkersFlag, cmdline.DataFlag, cmdline.SplitFlag, cmdline.LimitFlag, cmdline.SeedFlag, cmdline.JSONFlag,
 			&cli.StringSliceFlag{Name: "images", Usage: "`DIR`, archive (.tar, .tar.gz), data set by name, or files"},
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: indexName, Usage: "index `FILE`, written every 20 seconds and at the end"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: cmdline.IndexName, Usage: "index `FILE`, written every 20 seconds and at the end"},
 			&cli.StringFlag{Name: "layers", Aliases: []string{"layer", "l"}, Value: "all", Usage: "`LAYERS` by number or name, comma-separated, or all: every convolution layer"},
 			&cli.IntFlag{Name: "top", Value: 9, Usage: "strongest images to keep for each map"},
 			&cli.StringFlag{Name: "shard", Usage: "scan only part `I/N` of the images, such as 2/4"},
 			&cli.IntFlag{Name: "batch", Usage: "images in a forward pass, 0: as memory allows; changes no result, unless --fast"},
 			&cli.BoolFlag{Name: "fast", Usage: "Winograd's algorithm: up to twice as fast, activations exact to 1e-4 instead of 1e-6; parts must have one --batch"},
 			&cli.BoolFlag{Name: "restart", Usage: "begin anew, even if the index is there"}},
-		Action: featuresScan,
+		Action: cmdline.Action(featuresScan),
 		Subcommands: []*cli.Command{
 			{Name: "merge", Usage: "combine the indexes of parts", UsageText: "viz features merge [flags] INDEX...",
-				Description: examples("viz features merge --out all.idx part1.idx part2.idx"),
-				Flags:       []cli.Flag{quietFlag, jsonFlag, &cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: indexName, Usage: "index `FILE`"}}, Action: featuresMerge},
+				Description: cmdline.Examples("viz features merge --out all.idx part1.idx part2.idx"),
+				Flags:       []cli.Flag{cmdline.QuietFlag, cmdline.JSONFlag, &cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: cmdline.IndexName, Usage: "index `FILE`"}}, Action: cmdline.Action(featuresMerge)},
 			{Name: "show", Usage: "print what an index holds", UsageText: "viz features show [flags] [INDEX]",
-				Description: examples("viz features show", "viz features show --layer 2 all.idx"),
-				Flags: []cli.Flag{quietFlag, jsonFlag,
-					&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "list the maps of `LAYER`, by name or by place in the index"}}, Action: featuresShow},
+				Description: cmdline.Examples("viz features show", "viz features show --layer 2 all.idx"),
+				Flags: []cli.Flag{cmdline.QuietFlag, cmdline.JSONFlag,
+					&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "list the maps of `LAYER`, by name or by place in the index"}}, Action: cmdline.Action(featuresShow)},
 		},
 	}
 }
@@ -52,32 +51,32 @@ func featuresCommand() *cli.Command {
 const checkpointEvery = 20 * time.Second
 
 // featureRequest reads what flags say about a scan.
-func featureRequest(c *cli.Context, s *view.Session) (o features.Options, err error) {
+func featureRequest(c *cmdline.Run, s *view.Session) (o features.Options, err error) {
 	o = features.Options{Top: c.Int("top"), Batch: c.Int("batch"), Readers: max(c.Int("workers"), 2), Fast: c.Bool("fast"), Hash: s.Hash()}
-	o.Layers, err = convLayers(s.Net, c.String("layers"))
+	o.Layers, err = cmdline.ConvLayers(s.Net, c.String("layers"))
 	return o, err
 }
 
 // featureScan is one run of viz features.
 type featureScan struct {
-	c     *cli.Context
+	c     *cmdline.Run
 	path  string
 	src   *images.Inputs
 	from  features.Source
-	bad   *failures
+	bad   *cmdline.Failures
 	saved time.Time
 }
 
-func featuresScan(c *cli.Context) error {
+func featuresScan(c *cmdline.Run) error {
 	if top := c.Int("top"); top < 1 || top > 400 {
-		return usage(fmt.Sprintf("--top %d: want 1 to 400", top), "")
+		return cmdline.Usage(fmt.Sprintf("--top %d: want 1 to 400", top), "")
 	}
 	if shard := c.String("shard"); shard != "" {
 		if _, _, err := view.ParseShard(shard, 0); err != nil {
-			return requestErr(err)
+			return cmdline.RequestErr(err)
 		}
 	}
-	session, err := openSession(c, len(inputPaths(c)) > 0)
+	session, err := c.OpenSession(len(c.InputPaths()) > 0)
 	if err != nil {
 		return err
 	}
@@ -87,24 +86,24 @@ func featuresScan(c *cli.Context) error {
 		return err
 	}
 	s := &featureScan{c: c, path: c.String("out"), saved: time.Now()}
-	if s.src, s.from, err = openImages(c, session.Net, givenSource(c)); err != nil {
+	if s.src, s.from, err = c.OpenIndexed(session.Net, c.GivenSource()); err != nil {
 		return err
 	}
-	if err := outFile(c, s.path, "--out"); err != nil {
+	if err := c.OutFile(s.path, "--out"); err != nil {
 		return err
 	}
 	if shard := c.String("shard"); shard != "" {
 		if o.From, o.To, err = view.ParseShard(shard, s.src.Len()); err != nil {
-			return requestErr(err)
+			return cmdline.RequestErr(err)
 		}
 		if o.From == o.To {
-			return usage(fmt.Sprintf("--shard %s is empty: there are %d images", shard, s.src.Len()), "")
+			return cmdline.Usage(fmt.Sprintf("--shard %s is empty: there are %d images", shard, s.src.Len()), "")
 		}
 	}
 	if o.Resume, err = s.before(); err != nil {
 		return err
 	}
-	if s.bad, err = newFailures(c, s.src.List); err != nil {
+	if s.bad, err = c.NewFailures(s.src.List); err != nil {
 		return err
 	}
 	return s.run(session, o)
@@ -115,17 +114,17 @@ func (s *featureScan) before() (*features.Index, error) {
 	if s.c.Bool("restart") {
 		return nil, nil
 	}
-	old, err := readIndex(s.path)
+	old, err := cmdline.ReadIndex(s.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
-		return nil, hinted(err, "--restart begins anew")
+		return nil, cmdline.Hinted(err, "--restart begins anew")
 	case old.Source.Names != s.from.Names:
-		return nil, hinted(fmt.Errorf("%s is an index of other images", s.path), "--restart begins anew; --out names another file")
+		return nil, cmdline.Hinted(fmt.Errorf("%s is an index of other images", s.path), "--restart begins anew; --out names another file")
 	}
 	if old.Scanned() > 0 {
-		note(s.c, "resuming %s: %d of %d images are done", s.path, old.Scanned(), old.Images)
+		s.c.Note("resuming %s: %d of %d images are done", s.path, old.Scanned(), old.Images)
 	}
 	return old, nil
 }
@@ -133,7 +132,7 @@ func (s *featureScan) before() (*features.Index, error) {
 func (s *featureScan) save(x *features.Index) error {
 	x.Source = s.from
 	view.NameIndex(x, s.src)
-	return writeIndex(s.path, x)
+	return cmdline.WriteIndex(s.path, x)
 }
 
 // each saves the index now and then.
@@ -148,8 +147,8 @@ func (s *featureScan) each(x *features.Index) error {
 
 func (s *featureScan) run(session *view.Session, o features.Options) error {
 	c := s.c
-	step, end := progress(c, "scanning")
-	o.Unreadable = func(_ int, err error) error { return s.bad.add(err) }
+	step, end := c.Progress("scanning")
+	o.Unreadable = func(_ int, err error) error { return s.bad.Add(err) }
 	o.Progress, o.Each = step, s.each
 	start := time.Now()
 	before := 0
@@ -160,7 +159,7 @@ func (s *featureScan) run(session *view.Session, o features.Options) error {
 	end()
 	switch {
 	case x == nil && o.Resume != nil:
-		return hinted(err, "--restart begins anew; --out names another file")
+		return cmdline.Hinted(err, "--restart begins anew; --out names another file")
 	case x == nil:
 		return err
 	case err != nil && x.Scanned() == 0:
@@ -170,18 +169,18 @@ func (s *featureScan) run(session *view.Session, o features.Options) error {
 		return err
 	}
 	if err != nil { // interrupted
-		note(c, "%d images are done and kept in %s: rerun the same command to resume", x.Scanned(), s.path)
+		c.Note("%d images are done and kept in %s: rerun the same command to resume", x.Scanned(), s.path)
 		return err
 	}
 	if n := x.Scanned() - before; n > 0 {
-		note(c, "%d images in %v, %.0f a second", n, time.Since(start).Round(time.Millisecond), float64(n)/time.Since(start).Seconds())
+		c.Note("%d images in %v, %.0f a second", n, time.Since(start).Round(time.Millisecond), float64(n)/time.Since(start).Seconds())
 	}
-	wrote(c, s.path)
+	c.Wrote(s.path)
 	if err := showIndex(c, x, ""); err != nil {
 		return err
 	}
-	if before := len(x.Skipped) - len(s.bad.errs) + len(s.src.Problems); before > 0 {
-		note(c, "%d images were left out before, because they could not be read: %s names them", before, s.path)
+	if before := len(x.Skipped) - len(s.bad.Errs) + len(s.src.Problems); before > 0 {
+		c.Note("%d images were left out before, because they could not be read: %s names them", before, s.path)
 	}
-	return s.bad.err()
+	return s.bad.Err()
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
@@ -14,25 +16,25 @@ func filtersCommand() *cli.Command {
 	return &cli.Command{
 		Name: "filters", Usage: "draw the filters of the convolution layers, or how they change over checkpoints",
 		UsageText:   "viz filters [flags] [MODEL...]",
-		Description: examples("viz filters ckpt.bin", "viz filters --layer 1 --evolve --out evolution.png ckpt-*.bin", "viz filters --diagnose before.bin after.bin"),
-		Flags: []cli.Flag{modelFlag, outFlag, quietFlag,
+		Description: cmdline.Examples("viz filters ckpt.bin", "viz filters --layer 1 --evolve --out evolution.png ckpt-*.bin", "viz filters --diagnose before.bin after.bin"),
+		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.OutFlag, cmdline.QuietFlag,
 			&cli.StringFlag{Name: "layer", Usage: "convolution `LAYER` by number or name; several with commas, or all; default: all that are larger than 1x1 (with --evolve: 1)"},
 			&cli.StringFlag{Name: "scale", Value: "layer", Usage: "white and black are the largest magnitude of the `layer` or of each tile"},
 			&cli.IntFlag{Name: "max", Value: 64, Usage: "draw at most `N` maps of a layer, and of its inputs"},
 			&cli.BoolFlag{Name: "diagnose", Usage: "what is wrong with the filters, in numbers and words, of one network or two side by side"},
-			dataFlag, splitFlag, seedFlag, workersFlag, jsonFlag,
+			cmdline.DataFlag, cmdline.SplitFlag, cmdline.SeedFlag, cmdline.WorkersFlag, cmdline.JSONFlag,
 			&cli.IntFlag{Name: "limit", Value: 500, Usage: "with --diagnose: look for maps that never fire on `N` images of the data set, 0: none"},
 			&cli.BoolFlag{Name: "evolve", Usage: "one strip for each of several checkpoints of one network, on one scale"}},
-		Action: filters,
+		Action: cmdline.Action(filters),
 	}
 }
 
-func filters(c *cli.Context) error {
+func filters(c *cmdline.Run) error {
 	if s := c.String("scale"); s != "layer" && s != "tile" {
-		return usage("--scale "+s+": want layer or tile", "")
+		return cmdline.Usage("--scale "+s+": want layer or tile", "")
 	}
 	if c.Int("max") < 1 {
-		return usage("--max must be at least 1", "")
+		return cmdline.Usage("--max must be at least 1", "")
 	}
 	if c.Bool("diagnose") {
 		return diagnoseFilters(c)
@@ -50,15 +52,15 @@ func filters(c *cli.Context) error {
 		return err
 	}
 	if _, spaced := view.Convolutions(net); c.String("layer") == "" && len(spaced) < len(names) {
-		note(c, "%d layers of 1x1 filters are left out: --layer all draws them, too", len(names)-len(spaced))
+		c.Note("%d layers of 1x1 filters are left out: --layer all draws them, too", len(names)-len(spaced))
 		names = spaced
 	}
-	out, err := openOutput(c, session)
+	out, err := c.OpenOutput(session)
 	if err != nil {
 		return err
 	}
-	if out.one != "" && len(names) > 1 {
-		note(c, "--out names one picture: only %s is drawn", names[0])
+	if out.One != "" && len(names) > 1 {
+		c.Note("--out names one picture: only %s is drawn", names[0])
 		names = names[:1]
 	}
 	for _, name := range names { // one by one, for memory
@@ -69,11 +71,11 @@ func filters(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := out.figures(figures...); err != nil {
+		if _, err := out.Figures(figures...); err != nil {
 			return err
 		}
 	}
-	return out.end()
+	return out.End()
 }
 
 // convNodes lists the convolutions meant by spec: a number, a name, or all.
@@ -86,7 +88,7 @@ func convNodes(net *model.Network, spec string) ([]string, error) {
 		return all, nil
 	}
 	var out []string
-	layers, err := resolveLayers(net, spec)
+	layers, err := cmdline.ResolveLayers(net, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +97,7 @@ func convNodes(net *model.Network, spec string) ([]string, error) {
 			name = net.ConvNodes()[i]
 		}
 		if !slices.Contains(all, name) {
-			return nil, usage(fmt.Sprintf("layer %s is a %s: it has no filters", name, net.Node(name).Layer.Kind()),
+			return nil, cmdline.Usage(fmt.Sprintf("layer %s is a %s: it has no filters", name, net.Node(name).Layer.Kind()),
 				"convolution layers: "+strings.Join(all, ", "))
 		}
 		out = append(out, name)
@@ -104,9 +106,9 @@ func convNodes(net *model.Network, spec string) ([]string, error) {
 }
 
 // evolveFilters draws the filters of several checkpoints below each other.
-func evolveFilters(c *cli.Context) error {
+func evolveFilters(c *cmdline.Run) error {
 	if c.NArg() < 2 {
-		return usage("--evolve needs at least two checkpoints", "viz train --keep-checkpoints leaves numbered ones")
+		return cmdline.Usage("--evolve needs at least two checkpoints", "viz train --keep-checkpoints leaves numbered ones")
 	}
 	spec := c.String("layer")
 	if spec == "" {
@@ -115,7 +117,7 @@ func evolveFilters(c *cli.Context) error {
 	var sessions []*view.Session
 	r := view.FilterEvolution{Files: c.Args().Slice(), Called: spec, Most: c.Int("max"), Scale: view.Scaling(c.String("scale"))}
 	for _, path := range r.Files {
-		net, err := openModel(path)
+		net, err := cmdline.OpenModel(path)
 		if err != nil {
 			return err
 		}
@@ -125,7 +127,7 @@ func evolveFilters(c *cli.Context) error {
 		}
 		sessions, r.Layers = append(sessions, view.NewSession(nil, net)), append(r.Layers, conv[0])
 	}
-	out, err := openOutput(c, sessions[0])
+	out, err := c.OpenOutput(sessions[0])
 	if err != nil {
 		return err
 	}
@@ -133,6 +135,6 @@ func evolveFilters(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = out.figures(figure)
+	_, err = out.Figures(figure)
 	return err
 }

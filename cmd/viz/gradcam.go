@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/deconvnet/viz/deconv"
+	"github.com/deconvnet/viz/internal/cmdline"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/view"
 	"github.com/urfave/cli/v2"
@@ -12,23 +13,23 @@ func gradcamCommand() *cli.Command {
 		Name: "gradcam", Usage: "draw a Grad-CAM heat map: the regions that support a class",
 		UsageText: "viz gradcam [flags] IMG...",
 		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n\n" +
-			examples("viz gradcam img.png", "viz gradcam --layer 3 --class cat img.png"),
-		Flags: []cli.Flag{modelFlag, outFlag, quietFlag, jsonFlag, workersFlag, dataFlag, splitFlag, limitFlag, seedFlag, imagesFlag,
+			cmdline.Examples("viz gradcam img.png", "viz gradcam --layer 3 --class cat img.png"),
+		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.OutFlag, cmdline.QuietFlag, cmdline.JSONFlag, cmdline.WorkersFlag, cmdline.DataFlag, cmdline.SplitFlag, cmdline.LimitFlag, cmdline.SeedFlag, cmdline.ImagesFlag,
 			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number, name, block or module (3, relu3, block2, layer4.1); default: the last block or convolution before the scores, of a transformer the last tokens that all count"},
 			&cli.StringFlag{Name: "tokens", Usage: "`ROWSxCOLUMNS` in which a transformer's tokens lie in the image, such as 14x14; default: as the network shows it"},
-			&cli.StringFlag{Name: "class", Usage: "`CLASS` by name or number; default: the image's most probable one"}, atFlag,
+			&cli.StringFlag{Name: "class", Usage: "`CLASS` by name or number; default: the image's most probable one"}, cmdline.AtFlag,
 			&cli.StringFlag{Name: "cmap", Value: string(view.Viridis), Usage: "colours: `NAME` is viridis, jet or gray"},
 			&cli.Float64Flag{Name: "opacity", Value: 0.7, Usage: "of the overlay where the map is strongest, 0 to 1"}},
-		Action: gradcam,
+		Action: cmdline.Action(gradcam),
 	}
 }
 
-func gradcam(c *cli.Context) error {
-	paths := inputPaths(c)
+func gradcam(c *cmdline.Run) error {
+	paths := c.InputPaths()
 	if len(paths) == 0 && c.String("data") == "" {
-		return usage("no image given", "viz gradcam img.png")
+		return cmdline.Usage("no image given", "viz gradcam img.png")
 	}
-	session, err := openSession(c, len(paths) > 0)
+	session, err := c.OpenSession(len(paths) > 0)
 	if err != nil {
 		return err
 	}
@@ -36,22 +37,22 @@ func gradcam(c *cli.Context) error {
 	net := session.Net
 	layers := []string{net.LastTokens()}
 	if c.String("layer") != "" || layers[0] == "" {
-		if layers, err = deconvLayers(c, net); err != nil {
+		if layers, err = c.DeconvLayers(net); err != nil {
 			return err
 		}
 	}
 	if len(layers) != 1 {
-		return usage("viz gradcam takes one layer", "")
+		return cmdline.Usage("viz gradcam takes one layer", "")
 	}
 	request := view.GradCAM{Layer: layers[0], Opacity: c.Float64("opacity"), Palette: view.Palette(c.String("cmap"))}
 	if spec := c.String("class"); spec != "" {
 		class, err := net.ResolveClass(spec)
 		if err != nil {
-			return usageErr(err)
+			return cmdline.UsageErr(err)
 		}
 		request.Class = &class
 	}
-	if request.At, err = atPlace(c); err != nil {
+	if request.At, err = c.AtPlace(); err != nil {
 		return err
 	}
 	if request.Tokens, err = parsePair("tokens", c.String("tokens")); err != nil {
@@ -61,27 +62,27 @@ func gradcam(c *cli.Context) error {
 		return err
 	}
 	if err := request.Validate(net); err != nil {
-		return usageErr(requestErr(err))
+		return cmdline.UsageErr(cmdline.RequestErr(err))
 	}
 	if _, err := deconv.GradCAMKeep(net, request.Layer); err != nil {
-		return usageErr(err)
+		return cmdline.UsageErr(err)
 	}
-	src, err := openSource(c, net, paths, false)
+	src, err := c.OpenSource(net, paths, false)
 	if err != nil {
 		return err
 	}
-	out, err := openOutput(c, session)
+	out, err := c.OpenOutput(session)
 	if err != nil {
 		return err
 	}
-	if err := out.several(src.Len(), "images"); err != nil {
+	if err := out.Several(src.Len(), "images"); err != nil {
 		return err
 	}
 	plan, err := request.Plan(session)
 	if err != nil {
 		return err
 	}
-	return each(c, src, "drawing", func(i int, x *tensor.Tensor) error {
+	return c.Each(src, "drawing", func(i int, x *tensor.Tensor) error {
 		t, err := plan.Run(x)
 		if err != nil {
 			return err
@@ -90,7 +91,7 @@ func gradcam(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = out.figures(figure)
+		_, err = out.Figures(figure)
 		return err
-	}, out.end)
+	}, out.End)
 }

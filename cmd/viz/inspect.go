@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"text/tabwriter"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/onnx"
@@ -16,15 +18,15 @@ func inspectCommand() *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "list a network's layers: shapes, weights, receptive fields, multiply-adds, projection rules",
 		UsageText:   "viz inspect [flags] [MODEL]",
-		Description: examples("viz inspect ckpt.bin", "viz inspect --rule guided --json net.onnx"),
-		Flags: []cli.Flag{modelFlag, jsonFlag, quietFlag,
-			workersFlag, &cli.BoolFlag{Name: "refused", Usage: "list every node of an ONNX file that cannot be used, nothing else"}, &cli.StringFlag{Name: "occlude", Usage: "show how an occlusion map with `PATCH/STRIDE` would be computed, such as 16/4"},
+		Description: cmdline.Examples("viz inspect ckpt.bin", "viz inspect --rule guided --json net.onnx"),
+		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.JSONFlag, cmdline.QuietFlag,
+			cmdline.WorkersFlag, &cli.BoolFlag{Name: "refused", Usage: "list every node of an ONNX file that cannot be used, nothing else"}, &cli.StringFlag{Name: "occlude", Usage: "show how an occlusion map with `PATCH/STRIDE` would be computed, such as 16/4"},
 			&cli.StringFlag{Name: "rule", Value: string(deconv.Paper), Usage: "projection `RULE` to show: deconv, guided, gradient, deconv_lrngrad, deconv_leaky"}},
-		Action: inspect,
+		Action: cmdline.Action(inspect),
 	}
 }
 
-func inspect(c *cli.Context) error {
+func inspect(c *cmdline.Run) error {
 	s, err := modelArgument(c)
 	if c.Bool("refused") {
 		return listRefused(c, err)
@@ -37,21 +39,21 @@ func inspect(c *cli.Context) error {
 	}
 	rule, err := deconv.ParseRule(c.String("rule"))
 	if err != nil {
-		return usageErr(err)
+		return cmdline.UsageErr(err)
 	}
 	r, err := s.Inspect(rule)
 	if err != nil {
 		return err
 	}
-	if c.Bool("json") {
-		return printJSON(c, r)
+	if c.JSON {
+		return c.PrintJSON(r)
 	}
 	return printInspection(c, s.Net, rule, r)
 }
 
 // printInspection prints what goes into a network and comes out, and a table of its layers.
-func printInspection(c *cli.Context, net *model.Network, rule deconv.Rule, r *view.Inspection) error {
-	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+func printInspection(c *cmdline.Run, net *model.Network, rule deconv.Rule, r *view.Inspection) error {
+	w := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%s\t%s\tinput %s\t%s\n", r.Model, r.Hash, r.Input, view.ClassesText(net))
 	if text := scoresText(net); text != "" {
 		fmt.Fprintf(w, "scores\t%s\n", text)
@@ -62,7 +64,7 @@ func printInspection(c *cli.Context, net *model.Network, rule deconv.Rule, r *vi
 		}
 	}
 	pixels := view.PixelsText(net)
-	if unstated(c, net) {
+	if c.Unstated(net) {
 		pixels = "0..255 as they are, since the model does not say (see --preprocess)"
 	}
 	fmt.Fprintf(w, "pixels\t%s\n", pixels)
@@ -96,7 +98,7 @@ func printInspection(c *cli.Context, net *model.Network, rule deconv.Rule, r *vi
 }
 
 // listRefused lists the nodes that err, from opening a network, is about.
-func listRefused(c *cli.Context, err error) error {
+func listRefused(c *cmdline.Run, err error) error {
 	e, ok := errors.AsType[*onnx.Unsupported](err)
 	if err != nil && !ok {
 		return err
@@ -105,10 +107,10 @@ func listRefused(c *cli.Context, err error) error {
 	if ok {
 		ops = e.Ops
 	}
-	if c.Bool("json") {
-		return printJSON(c, ops)
+	if c.JSON {
+		return c.PrintJSON(ops)
 	}
-	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "node\toperator\topset\treason\twhat would help")
 	for _, o := range ops {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", o.Node, o.Op, o.Opset, o.Reason, o.Help)
@@ -117,26 +119,26 @@ func listRefused(c *cli.Context, err error) error {
 }
 
 // modelArgument takes the model, in a session without an engine, from the only argument or as every command does.
-func modelArgument(c *cli.Context) (*view.Session, error) {
+func modelArgument(c *cmdline.Run) (*view.Session, error) {
 	switch {
 	case c.NArg() > 1:
-		return nil, usage(fmt.Sprintf("one model at a time, got %d", c.NArg()), "")
+		return nil, cmdline.Usage(fmt.Sprintf("one model at a time, got %d", c.NArg()), "")
 	case c.NArg() == 1 && c.String("model") != "":
-		return nil, usage("both an argument and --model are given", "")
+		return nil, cmdline.Usage("both an argument and --model are given", "")
 	case c.NArg() == 1:
-		o, err := modelOptionsOf(c)
+		o, err := c.ModelOptions()
 		if err != nil {
 			return nil, err
 		}
 		o.Like = ""
-		net, err := openNetwork(c.Args().First(), o)
+		net, err := cmdline.OpenNetwork(c.Args().First(), o)
 		if err != nil {
 			return nil, err
 		}
-		noteOrigin(c, net)
+		c.NoteOrigin(net)
 		return view.NewSession(nil, net), nil
 	}
-	s, _, err := findModel(c, nil, false)
+	s, _, err := c.FindModel(nil, false)
 	return s, err
 }
 

@@ -5,17 +5,18 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/view"
-	"github.com/urfave/cli/v2"
 )
 
 // inspectOcclusion lists how an occlusion map would be computed: PATCH/STRIDE,
 // such as 16/4 or 16x20/4.
-func inspectOcclusion(c *cli.Context, net *model.Network, spec string) error {
+func inspectOcclusion(c *cmdline.Run, net *model.Network, spec string) error {
 	patch, stride, ok := strings.Cut(spec, "/")
 	if !ok || patch == "" || stride == "" {
-		return usage("--occlude "+spec+": want PATCH/STRIDE", "viz inspect --occlude 16/4")
+		return cmdline.Usage("--occlude "+spec+": want PATCH/STRIDE", "viz inspect --occlude 16/4")
 	}
 	var r view.Occlusion
 	var err error
@@ -26,7 +27,7 @@ func inspectOcclusion(c *cli.Context, net *model.Network, spec string) error {
 		return err
 	}
 	if err := r.Validate(net); err != nil {
-		return usage("--occlude "+spec+": "+err.Error(), "")
+		return cmdline.Usage("--occlude "+spec+": "+err.Error(), "")
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
@@ -35,10 +36,10 @@ func inspectOcclusion(c *cli.Context, net *model.Network, spec string) error {
 		return err
 	}
 	p := o.Plan()
-	if c.Bool("json") {
-		return printJSON(c, p)
+	if c.JSON {
+		return c.PrintJSON(p)
 	}
-	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%s\tpatch %s, stride %s\t%d positions\n\n", p.Model, view.PairText(p.Patch), view.PairText(p.Stride), p.Positions)
 	fmt.Fprintf(w, "name\tway\tplaces\tof\tmultiply-adds a position\tof\ttimes fewer\n")
 	for _, l := range p.Layers {
@@ -55,7 +56,7 @@ func inspectOcclusion(c *cli.Context, net *model.Network, spec string) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "\nbox: the sums of a whole pass, where the patch can change them; clip: products with changed inputs only, added to the clean sums;\n"+
+	_, err = fmt.Fprintf(c.Stdout, "\nbox: the sums of a whole pass, where the patch can change them; clip: products with changed inputs only, added to the clean sums;\n"+
 		"winograd: clip by F(2x2, 3x3); delta: a dense layer on what changed; whole: all of the layer. Memory: about %d MB beside the network.\n", p.Memory/1_000_000)
 	return err
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/deconvnet/viz/internal/cmdline"
 )
 
 // trigger cancels a context when a text is written.
@@ -89,7 +91,7 @@ func TestHangup(t *testing.T) {
 	}
 	stderr.Read(make([]byte, 10))
 	stderr.Close()
-	if err := cmd.Wait(); err != nil || !isFile(filepath.Join(dir, "pipe.bin")) {
+	if err := cmd.Wait(); err != nil || !cmdline.IsFile(filepath.Join(dir, "pipe.bin")) {
 		t.Errorf("with a closed stderr: %v", err)
 	}
 
@@ -109,7 +111,7 @@ func TestHangup(t *testing.T) {
 	}
 	cmd.Process.Signal(syscall.SIGHUP)
 	io.Copy(io.Discard, stderr)
-	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 130 || !isFile(filepath.Join(dir, "hangup.bin")) {
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 130 || !cmdline.IsFile(filepath.Join(dir, "hangup.bin")) {
 		t.Errorf("after SIGHUP: %v", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) != 0 {

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -41,7 +43,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Writer:                    stdout,
 		ErrWriter:                 stderr,
 		ExitErrHandler:            func(*cli.Context, error) {},
-		OnUsageError:              onUsageError,
+		OnUsageError:              cmdline.OnUsageError,
 		Description: "Without --model, viz takes $VIZ_MODEL, else ./ckpt.bin, else a built-in network:\n" +
 			"shapes (with its generated images), or cifar10 when you bring images.\n\n" +
 			"Results go to stdout, everything else to stderr.\n" +
@@ -59,39 +61,39 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			if c.NArg() == 0 || c.Args().First() == "help" {
 				return cli.ShowAppHelp(c)
 			}
-			return usage("there is no command "+c.Args().First(), suggestCommand(c))
+			return cmdline.Usage("there is no command "+c.Args().First(), cmdline.SuggestCommand(c))
 		},
 	}
 	for _, cmd := range app.Commands {
 		manners(cmd)
 	}
 	args = args[min(1, len(args)):]
-	for _, text := range oldNames(args) {
+	for _, text := range cmdline.OldNames(args) {
 		fmt.Fprintln(stderr, "viz:", text)
 	}
-	args = rearrange(app.Commands, args)
+	args = cmdline.Rearrange(app.Commands, args)
 	err := app.RunContext(ctx, append([]string{"viz"}, args...))
 	if err == nil {
-		err = unusable(app)
+		err = cmdline.Unusable(app)
 	}
 	if err != nil {
-		tidy(app)
+		cmdline.Tidy(app)
 	}
-	return report(ctx, stderr, err)
+	return cmdline.Report(ctx, stderr, err)
 }
 
 // manners gives a command what every command needs: the flags about networks, one name
 // for the flag of layers, and one error for a bad flag instead of the help.
 func manners(cmd *cli.Command) {
-	modelFlags(cmd)
-	layerFlags(cmd)
-	if slices.Contains(cmd.Flags, cli.Flag(outFlag)) || slices.Contains([]string{"train", "import", "export", "probe", "transfer"}, cmd.Name) {
-		cmd.Flags = append(cmd.Flags, forceFlag)
+	cmdline.ModelFlags(cmd)
+	cmdline.LayerFlags(cmd)
+	if slices.Contains(cmd.Flags, cli.Flag(cmdline.OutFlag)) || slices.Contains([]string{"train", "import", "export", "probe", "transfer"}, cmd.Name) {
+		cmd.Flags = append(cmd.Flags, cmdline.ForceFlag)
 	}
 	if slices.ContainsFunc(cmd.Flags, func(f cli.Flag) bool { return f.Names()[0] == "images" || f.Names()[0] == "data" }) {
-		cmd.Flags = append(cmd.Flags, strictFlag)
+		cmd.Flags = append(cmd.Flags, cmdline.StrictFlag)
 	}
-	cmd.OnUsageError = onUsageError
+	cmd.OnUsageError = cmdline.OnUsageError
 	cmd.HideHelpCommand = true
 	for _, sub := range cmd.Subcommands {
 		manners(sub)
@@ -109,13 +111,8 @@ func manners(cmd *cli.Command) {
 				return err
 			}
 		}
-		return checkFlags(c)
+		return cmdline.CheckFlags(c)
 	}
-}
-
-func isFile(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
 }
 
 // version is the module version or the commit the binary was built from.

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/deconvnet/viz/internal/cmdline"
 	"github.com/deconvnet/viz/model"
 )
 
@@ -57,7 +58,7 @@ func TestMemory(t *testing.T) {
 	}
 	var peaks []int
 	for _, memory := range []string{"1G", "300M"} {
-		limit, err := parseSize(memory)
+		limit, err := cmdline.ParseSize(memory)
 		if err != nil {
 			t.Fatal(err)
 		}

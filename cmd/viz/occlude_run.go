@@ -8,21 +8,22 @@ import (
 	"slices"
 	"time"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/occlusion"
 	"github.com/deconvnet/viz/view"
-	"github.com/urfave/cli/v2"
 )
 
 // occlusionRun is one run of viz occlude over its images.
 type occlusionRun struct {
-	c        *cli.Context
+	c        *cmdline.Run
 	occluder *view.Occluder
 	sizes    int // of the patch
 	src      *images.Inputs
-	out      *output
+	out      *cmdline.Output
 	told     bool // how long it will take
 }
 
@@ -36,19 +37,19 @@ type scanned struct {
 func (r *occlusionRun) all(series bool) error {
 	c := r.c
 	p := r.occluder.Predict()
-	note(c, "%d positions, %s multiply-adds an image, %.1f× fewer than full forward passes; about %d MB on top of the weights",
+	c.Note("%d positions, %s multiply-adds an image, %.1f× fewer than full forward passes; about %d MB on top of the weights",
 		p.Positions, count(p.MACs), float64(p.Whole)/float64(max(p.MACs, 1)), p.Memory/1_000_000)
 	results := make([][]view.OcclusionNumbers, r.src.Len())
 	var kept []scanned
 	left := 0
-	bad, err := newFailures(c, r.src.List)
+	bad, err := c.NewFailures(r.src.List)
 	if err != nil {
 		return err
 	}
 	for i := range r.src.Len() {
 		x, err := r.src.Load(i)
 		if err != nil {
-			if err := bad.add(err); err != nil {
+			if err := bad.Add(err); err != nil {
 				return err
 			}
 			continue
@@ -74,19 +75,19 @@ func (r *occlusionRun) all(series bool) error {
 		}
 	}
 	if left > 0 {
-		note(c, "%d of %d images were done before", left, r.src.Len())
+		c.Note("%d of %d images were done before", left, r.src.Len())
 	}
 	if err := r.writeSeries(kept); err != nil {
 		return err
 	}
-	if c.Bool("json") {
-		if err := printJSON(c, slices.Concat(results...)); err != nil {
+	if c.JSON {
+		if err := c.PrintJSON(slices.Concat(results...)); err != nil {
 			return err
 		}
-	} else if err := r.out.end(); err != nil {
+	} else if err := r.out.End(); err != nil {
 		return err
 	}
-	return bad.err()
+	return bad.Err()
 }
 
 // writeSeries draws maps on one scale.
@@ -105,13 +106,13 @@ func (r *occlusionRun) writeSeries(kept []scanned) error {
 
 // scan covers image i, and says after a second how long all will take.
 func (r *occlusionRun) scan(i int, x *tensor.Tensor) ([]*occlusion.Map, error) {
-	step, end := progress(r.c, "occluding "+images.Title(r.src.Items[i].Name))
+	step, end := r.c.Progress("occluding " + images.Title(r.src.Items[i].Name))
 	defer end()
 	start := time.Now()
 	return r.occluder.Scan(r.c.Context, x, func(done, total int) {
 		if spent := time.Since(start); !r.told && done > 0 && spent > time.Second {
 			r.told = true
-			note(r.c, "%s", estimate(spent.Seconds()*float64(total)/float64(done), r.src.Len()-i, r.src.Len()))
+			r.c.Note("%s", estimate(spent.Seconds()*float64(total)/float64(done), r.src.Len()-i, r.src.Len()))
 		}
 		if step != nil {
 			step(done, total)
@@ -142,17 +143,17 @@ func (r *occlusionRun) write(in view.Input, maps []*occlusion.Map, series *occlu
 		if dir == "" {
 			break
 		}
-		if err := outDir(r.c, dir, "--npy"); err != nil {
+		if err := r.c.OutDir(dir, "--npy"); err != nil {
 			return err
 		}
 		for _, a := range view.OcclusionArrays(m) {
-			if err := writeArray(filepath.Join(dir, fileName(a.Name)+".npy"), a); err != nil {
+			if err := writeArray(filepath.Join(dir, cmdline.FileName(a.Name)+".npy"), a); err != nil {
 				return err
 			}
 		}
-		wrote(r.c, dir)
+		r.c.Wrote(dir)
 	}
-	_, err := r.out.figures(r.occluder.Figures(in, maps, series)...)
+	_, err := r.out.Figures(r.occluder.Figures(in, maps, series)...)
 	return err
 }
 
@@ -160,7 +161,7 @@ func (r *occlusionRun) write(in view.Input, maps []*occlusion.Map, series *occlu
 func (r *occlusionRun) arrays(in view.Input, patch [2]int) string {
 	dir := r.c.String("npy")
 	if dir != "" && r.src.Len()*r.sizes > 1 {
-		dir = filepath.Join(dir, fileName(r.occluder.Base(in.Stem, patch)))
+		dir = filepath.Join(dir, cmdline.FileName(r.occluder.Base(in.Stem, patch)))
 	}
 	return dir
 }
@@ -179,10 +180,10 @@ func (r *occlusionRun) finished(in view.Input) []view.OcclusionNumbers {
 	for _, names := range r.occluder.Names(in.Stem) {
 		var n view.OcclusionNumbers
 		for j, name := range names {
-			path := r.out.path(name)
+			path := r.out.Path(name)
 			text, err := os.ReadFile(path + ".json")
 			var part view.OcclusionNumbers
-			if err != nil || json.Unmarshal(text, &part) != nil || !r.occluder.Made(part, in) || !isFile(path+".npy") || !r.out.shows(path+r.out.ext, in.Name) {
+			if err != nil || json.Unmarshal(text, &part) != nil || !r.occluder.Made(part, in) || !cmdline.IsFile(path+".npy") || !r.out.Shows(path+r.out.Ext, in.Name) {
 				return nil
 			}
 			if j == 0 {
@@ -191,7 +192,7 @@ func (r *occlusionRun) finished(in view.Input) []view.OcclusionNumbers {
 				n.Classes = append(n.Classes, part.Classes...)
 			}
 		}
-		if dir := r.arrays(in, n.Patch); dir != "" && !isFile(filepath.Join(dir, "positions.npy")) {
+		if dir := r.arrays(in, n.Patch); dir != "" && !cmdline.IsFile(filepath.Join(dir, "positions.npy")) {
 			return nil
 		}
 		all = append(all, n)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/deconvnet/viz/internal/cmdline"
 	"github.com/deconvnet/viz/occlusion"
 	"github.com/deconvnet/viz/view"
 )
@@ -23,8 +24,8 @@ func TestEstimate(t *testing.T) {
 
 // TestOccluderHint: memory is hinted at by the type of the error, whatever its words.
 func TestOccluderHint(t *testing.T) {
-	p, ok := errors.AsType[*problem](occluderHint(&occlusion.MemoryError{Need: 2, Limit: 1}))
-	if !ok || p.hint != "raise --memory" {
+	p, ok := errors.AsType[*cmdline.Problem](occluderHint(&occlusion.MemoryError{Need: 2, Limit: 1}))
+	if !ok || p.Hint != "raise --memory" {
 		t.Errorf("memory: %+v", p)
 	}
 	if err := occluderHint(&view.FieldError{Field: "at", Problem: "6,0: outside"}); err.Error() != "--at 6,0: outside" {

@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/sweep"
@@ -17,8 +19,8 @@ func probeCommand() *cli.Command {
 			"is the mean over classes, its mean and standard deviation are over folds, each a random choice of training\n" +
 			"and test images. Maps that would give more than --most values are averaged over a grid. The\n" +
 			"fit is by gonum's L-BFGS; the strength of regularisation is chosen on training images.\n\n" +
-			examples("viz probe --model cifar10 --data cifar10", "viz probe --model net.onnx --data photos/ --per-class 30 --layers 1,3,5,top"),
-		Flags: []cli.Flag{modelFlag, dataFlag, seedFlag,
+			cmdline.Examples("viz probe --model cifar10 --data cifar10", "viz probe --model net.onnx --data photos/ --per-class 30 --layers 1,3,5,top"),
+		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.DataFlag, cmdline.SeedFlag,
 			&cli.StringFlag{Name: "layers", DefaultText: "convolutions, at most 8 of them, and top", Usage: "`LAYER`s by number or name; top is what the class scores are made of"},
 			&cli.IntFlag{Name: "per-class", Value: 100, Usage: "training images of each class in a fold"},
 			&cli.IntFlag{Name: "test-per-class", Value: 50, Usage: "test images of each class in a fold, at most"},
@@ -28,26 +30,26 @@ func probeCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the folds"},
 			&cli.Float64Flag{Name: "hold-out", Value: 0.3, Usage: "share of the images to test on if the data has no test split"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: "probe", Usage: "`DIR` for table and figure"},
-			jsonFlag, workersFlag, quietFlag},
-		Action: probe,
+			cmdline.JSONFlag, cmdline.WorkersFlag, cmdline.QuietFlag},
+		Action: cmdline.Action(probe),
 	}
 }
 
-func probe(c *cli.Context) error {
+func probe(c *cmdline.Run) error {
 	if c.NArg() > 0 {
-		return usage("viz probe takes no arguments, got "+c.Args().First(), "name the data with --data")
+		return cmdline.Usage("viz probe takes no arguments, got "+c.Args().First(), "name the data with --data")
 	}
 	r := sweep.Probe{Classifiers: strings.Split(c.String("classifiers"), ","), PerClass: c.Int("per-class"), TestPerClass: c.Int("test-per-class"), Folds: c.Int("folds"),
 		Most: c.Int("most"), Seed: c.Uint64("seed")}
 	if err := r.Validate(); err != nil {
-		return requestErr(err)
+		return cmdline.RequestErr(err)
 	}
-	net, _, err := loadModel(c, false)
+	net, _, err := c.LoadModel(false)
 	if err != nil {
 		return err
 	}
 	if s := c.String("layers"); s != "" {
-		r.Layers, err = topLayers(net, s)
+		r.Layers, err = cmdline.TopLayers(net, s)
 	} else {
 		r.Layers, err = sweep.ProbeLayers(net)
 	}
@@ -57,31 +59,31 @@ func probe(c *cli.Context) error {
 	spec := c.String("data")
 	if spec == "" {
 		if spec = net.Origin.Data; spec == "" {
-			return usage("the model does not record its data set", "name one with --data")
+			return cmdline.Usage("the model does not record its data set", "name one with --data")
 		}
 	}
-	out := files{c, c.String("out")}
-	if err := outDir(c, out.dir, "--out"); err != nil {
+	out := c.Files()
+	if err := c.OutDir(out.Dir, "--out"); err != nil {
 		return err
 	}
-	if err := out.claim(net, "probe", spec); err != nil {
+	if err := out.Claim(net, "probe", spec); err != nil {
 		return err
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	data, err := openTraining(c, spec, c.Uint64("data-seed"))
+	data, err := c.OpenTraining(spec, c.Uint64("data-seed"))
 	if err != nil {
 		return err
 	}
-	result, err := r.Run(c.Context, engine, net, data, sweep.Split{HoldOut: c.Float64("hold-out")}, sweepOptions(c))
+	result, err := r.Run(c.Context, engine, net, data, sweep.Split{HoldOut: c.Float64("hold-out")}, c.SweepOptions())
 	if err != nil {
-		return requestErr(err)
+		return cmdline.RequestErr(err)
 	}
 	if _, err := out.Figure("", result.Figure()); err != nil {
 		return err
 	}
-	if err := out.numbers(result, result.Table()); err != nil || c.Bool("json") {
+	if err := out.Numbers(result, result.Table()); err != nil || c.JSON {
 		return err
 	}
-	return printTable(c, result.Text())
+	return c.PrintTable(result.Text())
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/model/train"
 	"github.com/deconvnet/viz/sweep"
 	"github.com/urfave/cli/v2"
@@ -17,9 +19,9 @@ func rnnCommand() *cli.Command {
 		Description: "Trains every cell in every size and the convolutional network on the same images in the same\n" +
 			"order, once for equal steps and once for equal time (that of the convolutional one), and writes\n" +
 			"curves and tables into a folder. If interrupted, rerun the same command to resume.\n\n" +
-			examples("viz rnn --data mnist", "viz rnn --data mnist --hidden 50,100,200,500 --rate 0.001 --schedule constant --out course-rnn"),
+			cmdline.Examples("viz rnn --data mnist", "viz rnn --data mnist --hidden 50,100,200,500 --rate 0.001 --schedule constant --out course-rnn"),
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "data", Value: "mnist", Usage: "grey images: a name (mnist, fashion-mnist), a `DIR` or a FILE"}, seedFlag,
+			&cli.StringFlag{Name: "data", Value: "mnist", Usage: "grey images: a name (mnist, fashion-mnist), a `DIR` or a FILE"}, cmdline.SeedFlag,
 			&cli.StringFlag{Name: "cells", Value: "rnn,lstm,gru", Usage: "comma-separated"},
 			&cli.StringFlag{Name: "hidden", Value: "50,100,200", Usage: "hidden units, comma-separated (the course also has 500)"},
 			&cli.StringFlag{Name: "cnn", Value: "lenet5", Usage: "convolutional `ARCH`itecture beside them, or none"},
@@ -36,15 +38,15 @@ func rnnCommand() *cli.Command {
 			&cli.IntFlag{Name: "limit", Usage: "train and test on `N` images at most, a fixed random choice, 0: all"},
 			&cli.Float64Flag{Name: "hold-out", Value: 0.1, Usage: "share of the images to test on if the data has no test split"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: "rnn", Usage: "`DIR` for runs, curves and tables"},
-			jsonFlag, workersFlag, quietFlag,
+			cmdline.JSONFlag, cmdline.WorkersFlag, cmdline.QuietFlag,
 		},
-		Action: runRNN,
+		Action: cmdline.Action(runRNN),
 	}
 }
 
-func runRNN(c *cli.Context) error {
+func runRNN(c *cmdline.Run) error {
 	if c.NArg() > 0 {
-		return usage("viz rnn takes no arguments, got "+c.Args().First(), "name the data with --data")
+		return cmdline.Usage("viz rnn takes no arguments, got "+c.Args().First(), "name the data with --data")
 	}
 	r := sweep.RNN{Cells: strings.Split(c.String("cells"), ","), CNN: c.String("cnn"), Keep: c.Float64("keep"), CNNRate: c.Float64("cnn-rate"), Evals: c.Int("evals"), StepsOnly: c.Bool("steps-only"),
 		Options: train.Options{Solver: c.String("optimizer"), Rate: c.Float64("rate"), Schedule: c.String("schedule"), Batch: c.Int("batch"), Steps: c.Int("steps"), Seed: c.Uint64("seed")}}
@@ -54,14 +56,14 @@ func runRNN(c *cli.Context) error {
 	for _, s := range strings.Split(c.String("hidden"), ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(s))
 		if err != nil {
-			return usage(fmt.Sprintf("--hidden %s: want numbers from 1 to 4096, as in 50,100,200", c.String("hidden")), "")
+			return cmdline.Usage(fmt.Sprintf("--hidden %s: want numbers from 1 to 4096, as in 50,100,200", c.String("hidden")), "")
 		}
 		r.Hidden = append(r.Hidden, n)
 	}
 	if err := r.Validate(); err != nil {
-		return requestErr(err)
+		return cmdline.RequestErr(err)
 	}
-	return withFolder(c, c.String("data"), r.Fits, func(f *sweep.Folder, out files) error {
+	return c.WithFolder(c.String("data"), r.Fits, func(f *sweep.Folder, out cmdline.Files) error {
 		result, err := f.CompareRNN(c.Context, r)
 		if err != nil {
 			return err
@@ -69,15 +71,15 @@ func runRNN(c *cli.Context) error {
 		if _, err := out.Figure("", result.Figure()); err != nil {
 			return err
 		}
-		if err := out.numbers(result, result.Table()); err != nil || c.Bool("json") {
+		if err := out.Numbers(result, result.Table()); err != nil || c.JSON {
 			return err
 		}
-		if err := printTable(c, result.Text()); err != nil {
+		if err := c.PrintTable(result.Text()); err != nil {
 			return err
 		}
 		for _, r := range result.Rows {
 			if r.Diverged != "" {
-				fmt.Fprintf(c.App.Writer, "%s diverged: %s\n", r.Name, r.Diverged)
+				fmt.Fprintf(c.Stdout, "%s diverged: %s\n", r.Name, r.Diverged)
 			}
 		}
 		return nil

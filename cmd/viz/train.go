@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/train"
 	"github.com/deconvnet/viz/sweep"
@@ -19,7 +21,7 @@ func trainCommand() *cli.Command {
 		Description: "The checkpoint holds the network and all that is needed to go on: Ctrl-C leaves a valid one,\n" +
 			"and --resume continues bit for bit as if there had been no break. Accuracy is measured\n" +
 			"with dropout off. A log of JSON lines is written beside the checkpoint.\n\n" +
-			examples("viz train --arch small --data shapes --epochs 4 --rate 0.002 --schedule cosine",
+			cmdline.Examples("viz train --arch small --data shapes --epochs 4 --rate 0.002 --schedule cosine",
 				"viz train --arch lenet5 --data mnist --rate 1e-4 --keep 0.5 --epochs 5 --out mnist.bin",
 				"viz train --resume mnist.bin --steps 6000"),
 		Flags: []cli.Flag{
@@ -27,7 +29,7 @@ func trainCommand() *cli.Command {
 			&cli.Float64Flag{Name: "width", Value: 1, Usage: "scale the numbers of maps"},
 			&cli.Float64Flag{Name: "keep", DefaultText: "the architecture's", Usage: "probability to keep a value in dropout"},
 			&cli.StringFlag{Name: "init", Value: "he", Usage: "how weights start: he, or truncated (normal of 0.1 cut at 0.2, biases 0.1: the course's)"},
-			dataFlag, seedFlag,
+			cmdline.DataFlag, cmdline.SeedFlag,
 			&cli.IntFlag{Name: "input-size", Aliases: []string{"size"}, Usage: "input size in `PIXELS`, for images of other or various sizes", DefaultText: "that of the images"},
 			&cli.IntFlag{Name: "limit", Usage: "train and test on `N` images at most, a fixed random choice, 0: all"},
 			&cli.Float64Flag{Name: "hold-out", Value: 0.1, Usage: "share of the images to test on if the data has no test split"},
@@ -60,15 +62,15 @@ func trainCommand() *cli.Command {
 			&cli.StringFlag{Name: "resume", Usage: "go on from checkpoint `FILE`; other flags change its settings"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "checkpoint `FILE`", DefaultText: "the resumed file, else ckpt.bin"},
 			&cli.StringFlag{Name: "log", Usage: "log `FILE`", DefaultText: "the checkpoint's name with .jsonl"},
-			byNumberFlag, jsonFlag, workersFlag, quietFlag,
+			cmdline.ByNumberFlag, cmdline.JSONFlag, cmdline.WorkersFlag, cmdline.QuietFlag,
 		},
-		Action: runTrain,
+		Action: cmdline.Action(runTrain),
 	}
 }
 
 // trainOptions are the flags that are fields of train.Options. set says which
 // of them to take.
-func trainOptions(c *cli.Context, o *train.Options, set func(name string) bool) {
+func trainOptions(c *cmdline.Run, o *train.Options, set func(name string) bool) {
 	for name, at := range map[string]any{
 		"optimizer": &o.Solver, "rate": &o.Rate, "momentum": &o.Momentum, "beta1": &o.Beta1, "beta2": &o.Beta2, "decay": &o.Decay,
 		"epsilon": &o.Epsilon, "batch": &o.Batch, "steps": &o.Steps, "epochs": &o.Epochs, "seed": &o.Seed, "weight-decay": &o.WeightDecay,
@@ -95,7 +97,7 @@ func trainOptions(c *cli.Context, o *train.Options, set func(name string) bool) 
 }
 
 // changed tells whether a flag changes how training goes on.
-func changed(c *cli.Context) bool {
+func changed(c *cmdline.Run) bool {
 	var any bool
 	trainOptions(c, new(train.Options), func(name string) bool {
 		any = any || c.IsSet(name)
@@ -113,20 +115,20 @@ type trainPlan struct {
 }
 
 // readTrain reads the command line. What can be wrong with it is wrong before the data is read.
-func readTrain(c *cli.Context) (*trainPlan, error) {
+func readTrain(c *cmdline.Run) (*trainPlan, error) {
 	if c.NArg() > 0 {
-		return nil, usage("viz train takes no arguments, got "+c.Args().First(), "name the data with --data, a checkpoint to go on from with --resume")
+		return nil, cmdline.Usage("viz train takes no arguments, got "+c.Args().First(), "name the data with --data, a checkpoint to go on from with --resume")
 	}
 	if c.IsSet("steps") && c.IsSet("epochs") {
-		return nil, usage("both --steps and --epochs are given", "use one of them")
+		return nil, cmdline.Usage("both --steps and --epochs are given", "use one of them")
 	}
 	p := &trainPlan{data: c.String("data"), resume: c.String("resume")}
 	p.how = sweep.Preparation{Choice: sweep.Choice{DataSeed: c.Uint64("data-seed"), HoldOut: c.Float64("hold-out"), Limit: c.Int("limit")},
 		Arch: c.String("arch"), Plain: c.Bool("plain"), OwnWarmup: c.IsSet("warmup"), Altered: changed(c),
 		Match: func(net *model.Network, data []string) (func([]int) []int, error) {
-			to, err := mapClasses(c, net, data)
+			to, err := c.MapClasses(net, data)
 			if err == nil && to.Note != "" {
-				note(c, "%s", to.Note)
+				c.Note("%s", to.Note)
 			}
 			return to.Labels, err
 		}}
@@ -152,25 +154,25 @@ func readTrain(c *cli.Context) (*trainPlan, error) {
 		}
 	}
 	if _, err := t.Options.Resolve(1 << 20); err != nil {
-		return nil, usageErr(err)
+		return nil, cmdline.UsageErr(err)
 	}
 	if !slices.Contains(model.Arches(), c.String("arch")) {
-		return nil, usageErr(&model.UnknownName{What: "architecture", Name: c.String("arch"), Nearest: model.Arches()})
+		return nil, cmdline.UsageErr(&model.UnknownName{What: "architecture", Name: c.String("arch"), Nearest: model.Arches()})
 	}
-	if err := outFile(c, t.Out, "--out"); err != nil {
+	if err := c.OutFile(t.Out, "--out"); err != nil {
 		return nil, err
 	}
 	if t.Log == t.Out {
-		return nil, usage("checkpoint and log are one file, "+t.Out, "give another --out or --log")
+		return nil, cmdline.Usage("checkpoint and log are one file, "+t.Out, "give another --out or --log")
 	}
 	return p, nil
 }
 
 // readResumed is readTrain for a training that goes on.
-func (p *trainPlan) readResumed(c *cli.Context) (err error) {
+func (p *trainPlan) readResumed(c *cmdline.Run) (err error) {
 	for _, name := range []string{"arch", "width", "keep", "init", "input-size", "plain", "seed", "optimizer"} {
 		if c.IsSet(name) {
-			return usage("--"+name+" cannot change when training is resumed", "leave it out, or start anew without --resume")
+			return cmdline.Usage("--"+name+" cannot change when training is resumed", "leave it out, or start anew without --resume")
 		}
 	}
 	t := &p.t
@@ -178,7 +180,7 @@ func (p *trainPlan) readResumed(c *cli.Context) (err error) {
 		return err
 	}
 	if t.Options, err = train.Resume(t.State); err != nil {
-		return hinted(err, "numbered copies hold weights only: resume the main checkpoint")
+		return cmdline.Hinted(err, "numbered copies hold weights only: resume the main checkpoint")
 	}
 	trainOptions(c, &t.Options, c.IsSet)
 	if c.IsSet("epochs") {
@@ -190,13 +192,13 @@ func (p *trainPlan) readResumed(c *cli.Context) (err error) {
 	return p.how.Choice.Recall(t.Options.Note, func(name string) bool { return c.IsSet(name) })
 }
 
-func runTrain(c *cli.Context) error {
+func runTrain(c *cmdline.Run) error {
 	p, err := readTrain(c)
 	if err != nil {
 		return err
 	}
 	for _, path := range []string{p.t.Out, p.t.Log} {
-		unlock, err := lock(c, path)
+		unlock, err := c.Lock(path)
 		if err != nil {
 			return err
 		}
@@ -204,39 +206,39 @@ func runTrain(c *cli.Context) error {
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	data, err := openTraining(c, p.data, p.how.Choice.DataSeed)
+	data, err := c.OpenTraining(p.data, p.how.Choice.DataSeed)
 	if err != nil {
 		return err
 	}
-	err = p.t.Prepare(c.Context, engine, data, p.how, sweepOptions(c))
+	err = p.t.Prepare(c.Context, engine, data, p.how, c.SweepOptions())
 	if _, ok := errors.AsType[*sweep.NothingLeft](err); ok {
-		return usage(p.resume+" is "+err.Error(), "give more with --steps")
+		return cmdline.Usage(p.resume+" is "+err.Error(), "give more with --steps")
 	}
 	if err != nil {
-		return requestErr(err)
+		return cmdline.RequestErr(err)
 	}
-	if p.resume == "" || !sameFile(p.resume, p.t.Out) {
+	if p.resume == "" || !cmdline.SameFile(p.resume, p.t.Out) {
 		other, same := sweep.Replaces(p.t.Out, p.t.Net.Origin)
-		if err := claimed(c, p.t.Out, other, same); err != nil {
+		if err := c.Claimed(p.t.Out, other, same); err != nil {
 			return err
 		}
 	}
-	result, err := p.t.Run(c.Context, engine, sweepOptions(c))
+	result, err := p.t.Run(c.Context, engine, c.SweepOptions())
 	if diverged, ok := errors.AsType[*train.Diverged](err); ok {
-		return hinted(err, fmt.Sprintf("--rate %g, or --warmup 100", diverged.Lower()))
+		return cmdline.Hinted(err, fmt.Sprintf("--rate %g, or --warmup 100", diverged.Lower()))
 	}
 	if err != nil {
-		return requestErr(err)
+		return cmdline.RequestErr(err)
 	}
-	if c.Bool("json") {
-		return printJSON(c, result)
+	if c.JSON {
+		return c.PrintJSON(result)
 	}
 	if result.TestAccuracy != nil {
-		note(c, "test accuracy %.4f on %d images", *result.TestAccuracy, result.TestImages)
+		c.Note("test accuracy %.4f on %d images", *result.TestAccuracy, result.TestImages)
 		if chance := 1 / float64(len(p.t.Net.Classes)); *result.TestAccuracy <= 1.1*chance {
-			note(c, "that is no better than chance: have the rectifiers died? Try a smaller --rate, or a longer --warmup")
+			c.Note("that is no better than chance: have the rectifiers died? Try a smaller --rate, or a longer --warmup")
 		}
 	}
-	wrote(c, p.t.Out)
+	c.Wrote(p.t.Out)
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
@@ -23,9 +25,9 @@ func transferCommand() *cli.Command {
 			"with the most images is written as a checkpoint.\n\n" +
 			"Images that the network was trained on are left out first: those whose correlation with one of them\n" +
 			"(grey, at the size of the network's input) is at least --exclude-above.\n\n" +
-			examples("viz transfer --model cifar10 --data shapes", "viz transfer --model ckpt.bin --data photos/ --per-class 5,15,30 --layer 5 --save photos.bin"),
-		Flags: []cli.Flag{modelFlag,
-			&cli.StringFlag{Name: "data", Value: "shapes", Usage: "the other data set: a name (shapes, cifar10, mnist, fashion-mnist), a `DIR` or a FILE"}, seedFlag,
+			cmdline.Examples("viz transfer --model cifar10 --data shapes", "viz transfer --model ckpt.bin --data photos/ --per-class 5,15,30 --layer 5 --save photos.bin"),
+		Flags: []cli.Flag{cmdline.ModelFlag,
+			&cli.StringFlag{Name: "data", Value: "shapes", Usage: "the other data set: a name (shapes, cifar10, mnist, fashion-mnist), a `DIR` or a FILE"}, cmdline.SeedFlag,
 			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Value: "top", Usage: "keep the network up to `LAYER`; top is what the class scores are made of"},
 			&cli.StringFlag{Name: "per-class", Value: "5,15,30,60", Usage: "training images of each class, comma-separated"},
 			&cli.IntFlag{Name: "test-per-class", Value: 50, Usage: "test images of each class, at most"},
@@ -41,34 +43,34 @@ func transferCommand() *cli.Command {
 			&cli.Float64Flag{Name: "exclude-above", Value: 0.95, Usage: "what counts as a copy, up to 1"},
 			&cli.StringFlag{Name: "save", Usage: "write the network with new classes to `FILE`"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: "transfer", Usage: "`DIR` for table and figure"},
-			jsonFlag, workersFlag, quietFlag},
-		Action: transfer,
+			cmdline.JSONFlag, cmdline.WorkersFlag, cmdline.QuietFlag},
+		Action: cmdline.Action(transfer),
 	}
 }
 
 // seenData is the data that the network has seen in training, whose images are to be left out; nil if that is not known,
 // not here, or not wanted.
-func seenData(c *cli.Context, net *model.Network) (*images.Data, error) {
+func seenData(c *cmdline.Run, net *model.Network) (*images.Data, error) {
 	spec, asked := c.String("exclude"), c.String("exclude") != ""
 	if !asked {
 		if spec = net.Origin.Data; spec == c.String("data") {
-			note(c, "%s is what the network was trained on: this is no transfer", spec)
+			c.Note("%s is what the network was trained on: this is no transfer", spec)
 			return nil, nil
 		}
 	}
 	if spec == "" || spec == "none" {
 		return nil, nil
 	}
-	data, err := openTraining(c, spec, c.Uint64("data-seed"))
+	data, err := c.OpenTraining(spec, c.Uint64("data-seed"))
 	if errors.Is(err, fs.ErrNotExist) && !asked {
-		note(c, "what the network was trained on is not here (%s): images that it has seen are not left out, unless --exclude names them", spec)
+		c.Note("what the network was trained on is not here (%s): images that it has seen are not left out, unless --exclude names them", spec)
 		return nil, nil
 	}
 	return data, err
 }
 
 // readTransfer reads the request from the command line.
-func readTransfer(c *cli.Context) (sweep.Transfer, error) {
+func readTransfer(c *cmdline.Run) (sweep.Transfer, error) {
 	r := sweep.Transfer{TestPerClass: c.Int("test-per-class"), Folds: c.Int("folds"), Classifier: c.String("classifier"), Seed: c.Uint64("seed"), Above: c.Float64("exclude-above"), Head: c.String("save") != ""}
 	if !c.Bool("no-scratch") {
 		r.Scratch = &sweep.Scratch{Steps: c.Int("scratch-steps"), Batch: c.Int("scratch-batch"), Rate: c.Float64("scratch-rate")}
@@ -76,75 +78,75 @@ func readTransfer(c *cli.Context) (sweep.Transfer, error) {
 	for _, s := range strings.Split(c.String("per-class"), ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(s))
 		if err != nil {
-			return r, usage("--per-class "+c.String("per-class")+": want numbers, as in 15,30,60", "")
+			return r, cmdline.Usage("--per-class "+c.String("per-class")+": want numbers, as in 15,30,60", "")
 		}
 		r.PerClass = append(r.PerClass, n)
 	}
-	return r, requestErr(r.Validate())
+	return r, cmdline.RequestErr(r.Validate())
 }
 
-func transfer(c *cli.Context) error {
+func transfer(c *cmdline.Run) error {
 	if c.NArg() > 0 {
-		return usage("viz transfer takes no arguments, got "+c.Args().First(), "name the data with --data")
+		return cmdline.Usage("viz transfer takes no arguments, got "+c.Args().First(), "name the data with --data")
 	}
 	r, err := readTransfer(c)
 	if err != nil {
 		return err
 	}
-	net, _, err := loadModel(c, false)
+	net, _, err := c.LoadModel(false)
 	if err != nil {
 		return err
 	}
-	layers, err := topLayers(net, c.String("layer"))
+	layers, err := cmdline.TopLayers(net, c.String("layer"))
 	if err != nil {
 		return err
 	}
 	if len(layers) != 1 {
-		return usage("--layer "+c.String("layer")+": want one layer", "")
+		return cmdline.Usage("--layer "+c.String("layer")+": want one layer", "")
 	}
 	r.Layer = layers[0]
-	out, save := files{c, c.String("out")}, c.String("save")
-	if err := outDir(c, out.dir, "--out"); err != nil {
+	out, save := c.Files(), c.String("save")
+	if err := c.OutDir(out.Dir, "--out"); err != nil {
 		return err
 	}
-	if err := out.claim(net, "transfer", c.String("data")); err != nil {
+	if err := out.Claim(net, "transfer", c.String("data")); err != nil {
 		return err
 	}
 	if save != "" {
-		if err := outFile(c, save, "--save"); err != nil {
+		if err := c.OutFile(save, "--save"); err != nil {
 			return err
 		}
 		to := net.Origin
 		to.Data = c.String("data")
 		other, same := sweep.Replaces(save, to)
-		if err := claimed(c, save, other, same); err != nil {
+		if err := c.Claimed(save, other, same); err != nil {
 			return err
 		}
 	}
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	data, err := openTraining(c, c.String("data"), c.Uint64("data-seed"))
+	data, err := c.OpenTraining(c.String("data"), c.Uint64("data-seed"))
 	if err != nil {
 		return err
 	}
 	if r.Seen, err = seenData(c, net); err != nil {
 		return err
 	}
-	result, err := r.Run(c.Context, engine, net, data, sweep.Split{HoldOut: c.Float64("hold-out")}, sweepOptions(c))
+	result, err := r.Run(c.Context, engine, net, data, sweep.Split{HoldOut: c.Float64("hold-out")}, c.SweepOptions())
 	if err != nil {
-		return requestErr(err)
+		return cmdline.RequestErr(err)
 	}
 	if result.Head != nil {
 		if err := model.Save(save, result.Head, nil); err != nil {
 			return err
 		}
-		wrote(c, save)
+		c.Wrote(save)
 	}
 	if _, err := out.Figure("", result.Figure()); err != nil {
 		return err
 	}
-	if err := out.numbers(result, result.Table()); err != nil || c.Bool("json") {
+	if err := out.Numbers(result, result.Table()); err != nil || c.JSON {
 		return err
 	}
-	return printTable(c, result.Text())
+	return c.PrintTable(result.Text())
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/cmdline"
+
 	"github.com/deconvnet/viz/sweep"
 	"github.com/urfave/cli/v2"
 )
@@ -20,11 +22,11 @@ func trialsCommand() *cli.Command {
 			"an accuracy to compare with. What is left out takes its default.\n\n" +
 			"The plan with its time is shown first. If interrupted, rerun the same command to resume. Everything goes into\n" +
 			"a folder with report.html, which needs no other file.\n\n" +
-			examples("viz trials --data CIFAR10/ --out course", "viz trials --list trials.yaml --data mnist --only fast", "viz trials --data shapes --shorten 0.01 --out try"),
+			cmdline.Examples("viz trials --data CIFAR10/ --out course", "viz trials --list trials.yaml --data mnist --only fast", "viz trials --data shapes --shorten 0.01 --out try"),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "list", Usage: "YAML or JSON `FILE` of trials", DefaultText: "the course's eight"},
 			&cli.StringFlag{Name: "only", Usage: "names of trials, comma-separated"},
-			dataFlag, seedFlag,
+			cmdline.DataFlag, cmdline.SeedFlag,
 			&cli.IntFlag{Name: "evals", Value: 40, Usage: "measurements in each trial"},
 			&cli.Float64Flag{Name: "shorten", Value: 1, Usage: "take only this share of the steps, to try out"},
 			&cli.BoolFlag{Name: "standardize", Usage: "subtract the mean and divide by the standard deviation; without it input is pixel/255 as in the course"},
@@ -32,21 +34,21 @@ func trialsCommand() *cli.Command {
 			&cli.IntFlag{Name: "limit", Usage: "train and test on `N` images at most, a fixed random choice, 0: all"},
 			&cli.Float64Flag{Name: "hold-out", Value: 0.1, Usage: "share of the images to test on if the data has no test split"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: "trials", Usage: "`DIR` for everything"},
-			jsonFlag, workersFlag, quietFlag},
-		Action: runTrials,
+			cmdline.JSONFlag, cmdline.WorkersFlag, cmdline.QuietFlag},
+		Action: cmdline.Action(runTrials),
 	}
 }
 
-func runTrials(c *cli.Context) error {
+func runTrials(c *cmdline.Run) error {
 	if c.NArg() > 0 {
-		return usage("viz trials takes no arguments, got "+c.Args().First(), "name the list with --list, the data with --data")
+		return cmdline.Usage("viz trials takes no arguments, got "+c.Args().First(), "name the list with --list, the data with --data")
 	}
 	r := sweep.Trials{Evals: c.Int("evals"), Shorten: c.Float64("shorten"), Standardize: c.Bool("standardize")}
 	if r.Evals == 0 || r.Shorten == 0 { // which stand for the defaults in a request
-		return usage("--evals must be at least 2, --shorten above 0", "")
+		return cmdline.Usage("--evals must be at least 2, --shorten above 0", "")
 	}
 	if c.String("data") == "" {
-		return usage("no data named", "--data CIFAR10/ is the course's folder; --data shapes needs no files")
+		return cmdline.Usage("no data named", "--data CIFAR10/ is the course's folder; --data shapes needs no files")
 	}
 	if path := c.String("list"); path != "" {
 		var err error
@@ -60,9 +62,9 @@ func runTrials(c *cli.Context) error {
 		}
 	}
 	if err := r.Validate(); err != nil {
-		return requestErr(err)
+		return cmdline.RequestErr(err)
 	}
-	return withFolder(c, c.String("data"), nil, func(f *sweep.Folder, out files) error {
+	return c.WithFolder(c.String("data"), nil, func(f *sweep.Folder, out cmdline.Files) error {
 		if c.Bool("plan") {
 			return f.PlanTrials(c.Context, r)
 		}
@@ -71,40 +73,40 @@ func runTrials(c *cli.Context) error {
 			return err
 		}
 		table := result.Table()
-		if err := out.save(result, table); err != nil {
+		if err := out.Save(result, table); err != nil {
 			return err
 		}
 		html, err := result.Report(c.Context, out)
 		if err != nil {
 			return err
 		}
-		if err := out.page("report.html", html); err != nil {
+		if err := out.Page("report.html", html); err != nil {
 			return err
 		}
-		if c.Bool("json") {
-			return printJSON(c, result)
+		if c.JSON {
+			return c.PrintJSON(result)
 		}
 		return printTrials(c, result, table.Rows)
 	})
 }
 
 // printTrials prints the comparison and the answers.
-func printTrials(c *cli.Context, result *sweep.TrialsResult, rows [][]string) error {
+func printTrials(c *cmdline.Run, result *sweep.TrialsResult, rows [][]string) error {
 	text := [][]string{{"trial", "optimizer", "rate", "batch", "steps", "keep", "test accuracy", "expected", "best", "at step", "images/s", "seconds"}}
 	for _, l := range rows {
 		text = append(text, []string{l[0], l[1], l[2], l[3], l[4], l[5], l[6], l[13], l[7], l[8], l[11], l[12]})
 	}
-	if err := printTable(c, text); err != nil {
+	if err := c.PrintTable(text); err != nil {
 		return err
 	}
-	fmt.Fprintln(c.App.Writer)
+	fmt.Fprintln(c.Stdout)
 	for _, r := range result.Trials {
 		if r.Diverged != "" {
-			fmt.Fprintf(c.App.Writer, "%s diverged: %s\n", r.Trial.Name, r.Diverged)
+			fmt.Fprintf(c.Stdout, "%s diverged: %s\n", r.Trial.Name, r.Diverged)
 		}
 	}
 	for _, f := range result.Findings {
-		fmt.Fprintf(c.App.Writer, "%s: %s\n", f.Question, f.Answer)
+		fmt.Fprintf(c.Stdout, "%s: %s\n", f.Question, f.Answer)
 	}
 	return nil
 }

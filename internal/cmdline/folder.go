@@ -1,4 +1,4 @@
-package main
+package cmdline
 
 import (
 	"bytes"
@@ -14,48 +14,50 @@ import (
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/sweep"
 	"github.com/deconvnet/viz/view"
-	"github.com/urfave/cli/v2"
 )
 
-// files is the folder that reports on trainings go into. It implements sweep.Writer.
-type files struct {
-	c   *cli.Context
-	dir string
+// Files is the folder that reports on trainings go into. It implements sweep.Writer.
+type Files struct {
+	c   *Run
+	Dir string
 }
 
-// withFolder opens the folder --out and the data, and lets do work in it. fits, unless nil, refuses data before its
+// WithFolder opens the folder --out and the data, and lets do work in it. fits, unless nil, refuses data before its
 // images are decoded. Nothing is left of a folder into which nothing was written.
-func withFolder(c *cli.Context, data string, fits func(*images.Data) error, do func(*sweep.Folder, files) error) error {
-	out := files{c, c.String("out")}
-	if err := outDir(c, out.dir, "--out"); err != nil {
+func (c *Run) WithFolder(data string, fits func(*images.Data) error, do func(*sweep.Folder, Files) error) error {
+	out := c.Files()
+	if err := c.OutDir(out.Dir, "--out"); err != nil {
 		return err
 	}
-	defer tidy(c.App)
+	defer Tidy(c.App)
 	engine := model.NewEngine(c.Int("workers"))
 	defer engine.Close()
-	f, err := sweep.Open(engine, out.dir, sweepOptions(c))
+	f, err := sweep.Open(engine, out.Dir, c.SweepOptions())
 	if err != nil {
-		return requestErr(err)
+		return RequestErr(err)
 	}
 	defer f.Close()
-	set, err := openTraining(c, data, c.Uint64("data-seed"))
+	set, err := c.OpenTraining(data, c.Uint64("data-seed"))
 	if err != nil {
 		return err
 	}
 	if fits != nil {
 		if err := fits(set); err != nil {
-			return requestErr(err)
+			return RequestErr(err)
 		}
 	}
 	if err := f.Load(c.Context, set, sweep.Split{HoldOut: c.Float64("hold-out"), Limit: c.Int("limit")}); err != nil {
-		return requestErr(err)
+		return RequestErr(err)
 	}
-	return requestErr(do(f, out))
+	return RequestErr(do(f, out))
 }
 
+// Files is the folder --out.
+func (c *Run) Files() Files { return Files{c, c.String("out")} }
+
 // Figure writes a picture that is of no single network. Those of the folder itself are named on stdout.
-func (o files) Figure(dir string, f view.Figure) ([]byte, error) {
-	text := []imageio.Text{{Key: "Software", Value: "viz " + version()}, {Key: "viz.command", Value: strings.TrimPrefix(commandLine(), "viz ")}}
+func (o Files) Figure(dir string, f view.Figure) ([]byte, error) {
+	text := []imageio.Text{{Key: "Software", Value: "viz " + o.c.Version}, {Key: "viz.command", Value: strings.TrimPrefix(commandLine(), "viz ")}}
 	for _, fact := range f.Facts {
 		text = append(text, imageio.Text{Key: "viz." + fact.Key, Value: fact.Value})
 	}
@@ -66,15 +68,15 @@ func (o files) Figure(dir string, f view.Figure) ([]byte, error) {
 	return png.Bytes(), o.write(dir, f.Name+".png", png.Bytes())
 }
 
-// claim refuses to write over the picture of another network or other data, see claimed.
-func (o files) claim(net *model.Network, name, data string) error {
-	path := filepath.Join(o.dir, name+".png")
+// Claim refuses to write over the picture of another network or other data, see claimed.
+func (o Files) Claim(net *model.Network, name, data string) error {
+	path := filepath.Join(o.Dir, name+".png")
 	other, _ := madeFrom(path, net.Hash(), "data", data)
-	return claimed(o.c, path, other, false)
+	return o.c.Claimed(path, other, false)
 }
 
 // Table writes a table as CSV.
-func (o files) Table(dir string, t view.Table) error {
+func (o Files) Table(dir string, t view.Table) error {
 	text, err := encodeCSV(t.Header, t.Rows)
 	if err != nil {
 		return err
@@ -82,9 +84,9 @@ func (o files) Table(dir string, t view.Table) error {
 	return o.write(dir, t.Name+".csv", text)
 }
 
-// save writes a result as JSON and its table as CSV.
-func (o files) save(result any, t view.Table) error {
-	text, err := encodeJSON(result)
+// Save writes a result as JSON and its table as CSV.
+func (o Files) Save(result any, t view.Table) error {
+	text, err := view.JSON(result)
 	if err != nil {
 		return err
 	}
@@ -94,27 +96,27 @@ func (o files) save(result any, t view.Table) error {
 	return o.Table("", t)
 }
 
-// numbers is save, and prints the result if --json asks for it.
-func (o files) numbers(result any, t view.Table) error {
-	if err := o.save(result, t); err != nil {
+// Numbers is save, and prints the result if --json asks for it.
+func (o Files) Numbers(result any, t view.Table) error {
+	if err := o.Save(result, t); err != nil {
 		return err
 	}
-	if o.c.Bool("json") {
-		return printJSON(o.c, result)
+	if o.c.JSON {
+		return o.c.PrintJSON(result)
 	}
 	return nil
 }
 
-// page writes a page of HTML.
-func (o files) page(name string, html []byte) error { return o.write("", name, html) }
+// Page writes a page of HTML.
+func (o Files) Page(name string, html []byte) error { return o.write("", name, html) }
 
-func (o files) write(dir, name string, content []byte) error {
-	path := filepath.Join(o.dir, dir, fileName(name))
+func (o Files) write(dir, name string, content []byte) error {
+	path := filepath.Join(o.Dir, dir, FileName(name))
 	if err := imageio.WriteFile(path, func(w io.Writer) error { _, err := w.Write(content); return err }); err != nil {
 		return err
 	}
 	if dir == "" {
-		wrote(o.c, path)
+		o.c.Wrote(path)
 	}
 	return nil
 }
@@ -126,7 +128,7 @@ func encodeCSV(header []string, rows [][]string) ([]byte, error) {
 }
 
 // writeCSV writes a table and names it on stdout.
-func writeCSV(c *cli.Context, path string, header []string, rows [][]string) error {
+func (c *Run) writeCSV(path string, header []string, rows [][]string) error {
 	text, err := encodeCSV(header, rows)
 	if err != nil {
 		return err
@@ -134,13 +136,13 @@ func writeCSV(c *cli.Context, path string, header []string, rows [][]string) err
 	if err := imageio.WriteFile(path, func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
 		return err
 	}
-	wrote(c, path)
+	c.Wrote(path)
 	return nil
 }
 
-// printTable prints rows in columns, after an empty line.
-func printTable(c *cli.Context, rows [][]string) error {
-	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+// PrintTable prints rows in columns, after an empty line.
+func (c *Run) PrintTable(rows [][]string) error {
+	w := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w)
 	for _, row := range rows {
 		fmt.Fprintln(w, strings.Join(row, "\t"))

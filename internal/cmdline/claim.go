@@ -1,4 +1,4 @@
-package main
+package cmdline
 
 import (
 	"fmt"
@@ -9,27 +9,26 @@ import (
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/open"
-	"github.com/urfave/cli/v2"
 )
 
 // claim refuses to write over a picture that was made from another network or image, or not by viz, unless
 // --force says so. Of viz's own pictures the very name in --out is as good.
-func (o *output) claim(path string, facts ...string) error {
+func (o *Output) claim(path string, facts ...string) error {
 	other, viz := madeFrom(path, o.session.Hash(), facts...)
-	return claimed(o.c, path, other, o.one != "" && viz)
+	return o.c.Claimed(path, other, o.One != "" && viz)
 }
 
-// claimed is an error about a file that is there and is not what will be written: other says what it is, "" if
+// Claimed is an error about a file that is there and is not what will be written: other says what it is, "" if
 // nothing is in the way. If allowed, or --force is given, it is only said.
-func claimed(c *cli.Context, path, other string, allowed bool) error {
+func (c *Run) Claimed(path, other string, allowed bool) error {
 	switch {
 	case other == "":
 		return nil
-	case allowed || c.Bool("force"):
-		note(c, "replacing %s, which %s", path, other)
+	case allowed || c.Force:
+		c.Note("replacing %s, which %s", path, other)
 		return nil
 	}
-	return hinted(fmt.Errorf("%s is there already and %s", path, other), "--force replaces it; --out names another place")
+	return Hinted(fmt.Errorf("%s is there already and %s", path, other), "--force replaces it; --out names another place")
 }
 
 // madeFrom says what a picture was made from, if not from the network and the images or data that facts name; "" if
@@ -58,14 +57,14 @@ func madeFrom(path, network string, facts ...string) (other string, viz bool) {
 	return "", true
 }
 
-// claimNetwork refuses to write a network over a file that holds another, or none, unless --force says so. The
+// ClaimNetwork refuses to write a network over a file that holds another, or none, unless --force says so. The
 // network itself with other pixels or names is no other.
-func claimNetwork(c *cli.Context, path string, net *model.Network) error {
+func (c *Run) ClaimNetwork(path string, net *model.Network) error {
 	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
 		return nil
 	}
 	other := "is no network"
-	if there, err := openNetwork(path, open.Options{}); err == nil {
+	if there, err := OpenNetwork(path, open.Options{}); err == nil {
 		other = "is another network, " + there.Name + " " + there.Hash()
 		t, n := there.Origin, net.Origin
 		like := *there
@@ -74,11 +73,11 @@ func claimNetwork(c *cli.Context, path string, net *model.Network) error {
 			return nil
 		}
 	}
-	return claimed(c, path, other, false)
+	return c.Claimed(path, other, false)
 }
 
-// shows reports whether a picture is there, whole, and was made from an image and this network.
-func (o *output) shows(path, image string) bool {
+// Shows reports whether a picture is there, whole, and was made from an image and this network.
+func (o *Output) Shows(path, image string) bool {
 	if other, viz := madeFrom(path, o.session.Hash(), "image", image); !viz || other != "" {
 		return false
 	}
@@ -87,10 +86,10 @@ func (o *output) shows(path, image string) bool {
 }
 
 // claimPage refuses to write over a page of another network, or one that is not viz's.
-func (o *output) claimPage(path string) error {
+func (o *Output) claimPage(path string) error {
 	text, err := os.ReadFile(path)
-	if err != nil || o.c.Bool("force") || strings.Contains(string(text), o.session.Hash()) {
+	if err != nil || o.c.Force || strings.Contains(string(text), o.session.Hash()) {
 		return nil // not there, as a rule
 	}
-	return hinted(fmt.Errorf("%s is there already and does not show this network", path), "--force replaces it; --out names another folder")
+	return Hinted(fmt.Errorf("%s is there already and does not show this network", path), "--force replaces it; --out names another folder")
 }

@@ -1,4 +1,4 @@
-package main
+package cmdline
 
 import (
 	"errors"
@@ -9,8 +9,6 @@ import (
 
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/occlusion"
-	"github.com/deconvnet/viz/view"
-	"github.com/urfave/cli/v2"
 )
 
 const (
@@ -21,23 +19,23 @@ const (
 	headroom = 48 << 20
 )
 
-// memoryLimit reads --memory, a bound for the whole process, 0 if there is none,
+// MemoryLimit reads --memory, a bound for the whole process, 0 if there is none,
 // and tells the garbage collector.
-func memoryLimit(c *cli.Context) (int, error) {
+func (c *Run) MemoryLimit() (int, error) {
 	text := c.String("memory")
 	if text == "" {
 		return 0, nil
 	}
-	size, err := parseSize(text)
+	size, err := ParseSize(text)
 	if err == nil {
 		debug.SetMemoryLimit(int64(size - min(headroom, size/4)))
 	}
 	return size, err
 }
 
-// scanMemory returns what a scan may take beside the network if the whole process
+// ScanMemory returns what a scan may take beside the network if the whole process
 // has the given limit.
-func scanMemory(net *model.Network, limit int) (int, error) {
+func ScanMemory(net *model.Network, limit int) (int, error) {
 	weights := 0
 	layers, err := net.Summary()
 	if err != nil {
@@ -52,14 +50,14 @@ func scanMemory(net *model.Network, limit int) (int, error) {
 	}
 	left := limit - weights - beside
 	if left < 1<<20 {
-		return 0, usage(fmt.Sprintf("--memory %d MB is too little: the network's weights take %d MB, viz itself about %d MB",
+		return 0, Usage(fmt.Sprintf("--memory %d MB is too little: the network's weights take %d MB, viz itself about %d MB",
 			limit/1_000_000, weights/1_000_000, beside/1_000_000), "raise --memory")
 	}
 	return left, nil
 }
 
-// parseSize reads 900M, 2G, 500000k or bytes.
-func parseSize(text string) (int, error) {
+// ParseSize reads 900M, 2G, 500000k or bytes.
+func ParseSize(text string) (int, error) {
 	digits := strings.TrimRight(text, "BbiI")
 	unit := 1.0
 	if n := len(digits); n > 0 {
@@ -77,23 +75,15 @@ func parseSize(text string) (int, error) {
 	}
 	v, err := strconv.ParseFloat(digits, 64)
 	if err != nil || !(v > 0 && v*unit < 1e15) {
-		return 0, usage("--memory "+text+": want a size such as 900M or 2G", "")
+		return 0, Usage("--memory "+text+": want a size such as 900M or 2G", "")
 	}
 	return int(v * unit), nil
 }
 
-// occluderHint explains what is wrong with a request for a network, or that it does not fit into memory.
-func occluderHint(err error) error {
-	if e, ok := errors.AsType[*view.FieldError](err); ok {
-		return hinted(fmt.Errorf("--%w", e), e.Hint)
-	}
-	return memoryHint(err)
-}
-
-// memoryHint explains that a scan does not fit.
-func memoryHint(err error) error {
+// MemoryHint explains that a scan does not fit.
+func MemoryHint(err error) error {
 	if _, ok := errors.AsType[*occlusion.MemoryError](err); ok {
-		return hinted(err, "raise --memory")
+		return Hinted(err, "raise --memory")
 	}
 	return err
 }

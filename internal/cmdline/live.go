@@ -1,4 +1,4 @@
-package main
+package cmdline
 
 import (
 	"fmt"
@@ -10,27 +10,26 @@ import (
 	"github.com/deconvnet/viz/internal/lockfile"
 	"github.com/deconvnet/viz/sweep"
 	"github.com/mattn/go-isatty"
-	"github.com/urfave/cli/v2"
 )
 
 // commandLine is what the user typed.
 func commandLine() string { return "viz " + strings.Join(os.Args[1:], " ") }
 
-// sweepOptions are the clock, the notes and the progress that trainings get from the command.
-func sweepOptions(c *cli.Context) sweep.Options {
-	return sweep.Options{Now: time.Now, Note: func(text string) { note(c, "%s", text) },
-		Progress: func(what string) (func(done, total int), func()) { return progress(c, what) },
+// SweepOptions are the clock, the notes and the progress that trainings get from the command.
+func (c *Run) SweepOptions() sweep.Options {
+	return sweep.Options{Now: time.Now, Note: func(text string) { c.Note("%s", text) },
+		Progress: func(what string) (func(done, total int), func()) { return c.Progress(what) },
 		Live: func(images int) (func(sweep.Progress), func()) {
-			l := newLive(c)
+			l := c.newLive()
 			return l.show, l.end
 		},
-		Tool: "viz " + version(), Command: commandLine()}
+		Tool: "viz " + c.Version, Command: commandLine()}
 }
 
-// lock keeps other processes from writing to path until unlock is called.
-func lock(c *cli.Context, path string) (unlock func(), err error) {
-	unlock, err = lockfile.Take(path, commandLine(), func(text string) { note(c, "%s", text) })
-	return unlock, requestErr(err)
+// Lock keeps other processes from writing to path until unlock is called.
+func (c *Run) Lock(path string) (unlock func(), err error) {
+	unlock, err = lockfile.Take(path, commandLine(), func(text string) { c.Note("%s", text) })
+	return unlock, RequestErr(err)
 }
 
 // live shows how training goes: on a terminal one line that changes, elsewhere
@@ -43,8 +42,8 @@ type live struct {
 	train, test string
 }
 
-func newLive(c *cli.Context) *live {
-	l := &live{w: c.App.ErrWriter, quiet: c.Bool("quiet"), shown: time.Now()}
+func (c *Run) newLive() *live {
+	l := &live{w: c.Stderr, quiet: c.Quiet, shown: time.Now()}
 	f, ok := l.w.(*os.File)
 	l.term = ok && isatty.IsTerminal(f.Fd())
 	return l

@@ -1,0 +1,138 @@
+package cmdline
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/deconvnet/viz/features"
+	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/view"
+)
+
+// IndexName is where an index goes and is looked for if nothing else is said.
+const IndexName = "features.idx"
+
+// ReadIndex reads an index file.
+func ReadIndex(path string) (*features.Index, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	x, err := features.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return x, nil
+}
+
+func WriteIndex(path string, x *features.Index) error { return imageio.WriteFile(path, x.Write) }
+
+// OpenIndexed opens the images of an index. from describes them, and is returned with the hash of their names.
+func (c *Run) OpenIndexed(net *model.Network, from features.Source) (*images.Inputs, features.Source, error) {
+	if len(from.Images) > 0 && from.Data != "" {
+		return nil, from, Usage("both images and --data are given", "use one of them")
+	}
+	if len(from.Images) == 0 && from.Data == "" {
+		if from.Data = net.Origin.Data; from.Data == "" {
+			return nil, from, Usage("no images given, and the model does not record its data set", "use --images")
+		}
+	}
+	src, err := c.OpenInputs(net, images.Spec{Paths: from.Images, Data: from.Data, Split: from.Split, Limit: from.Limit, Seed: max(from.Seed, 1), ByClass: true})
+	if err != nil {
+		return nil, from, err
+	}
+	if src.Data != "" && len(from.Images) == 1 && !IsDir(from.Images[0]) {
+		from.Images, from.Data = nil, src.Data // an archive, or a data set by name
+	}
+	from.Names = src.Hash()
+	return src, from, nil
+}
+
+// GivenSource is what the command line says about images.
+func (c *Run) GivenSource() features.Source {
+	s := features.Source{Images: c.InputPaths(), Data: c.String("data"), Limit: c.Int("limit")}
+	if c.IsSet("split") {
+		s.Split = c.String("split")
+	}
+	if seed := c.Uint64("data-seed"); seed != 1 {
+		s.Seed = seed
+	}
+	return s
+}
+
+// OpenFeatures finds the images to draw from and, if there is one, an index of
+// them: --features, or features.idx if it fits. A nil index means to scan.
+func (c *Run) OpenFeatures(s *view.Session, layers []string, paths []string) (*features.Index, *images.Inputs, error) {
+	path, asked := c.String("features"), c.IsSet("features")
+	if !asked && (len(paths) > 0 || c.IsSet("data") || c.IsSet("limit") || c.IsSet("split") || c.String("unit") != "" || !IsFile(IndexName)) {
+		src, err := c.OpenSource(s.Net, paths, false)
+		return nil, src, err
+	}
+	if !asked {
+		path = IndexName
+	}
+	index, src, err := c.useIndex(s, layers, path)
+	switch {
+	case err == nil:
+		c.Note("index: %s (%d of %d images)", path, index.Scanned(), index.Images)
+		return index, src, nil
+	case asked:
+		return nil, nil, err
+	}
+	c.Note("%s is not used: %v", path, err)
+	src, err = c.OpenSource(s.Net, paths, false)
+	return nil, src, err
+}
+
+// useIndex reads an index and opens its images, if it serves.
+func (c *Run) useIndex(s *view.Session, layers []string, path string) (*features.Index, *images.Inputs, error) {
+	index, err := ReadIndex(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	shapes, err := s.Net.Shapes()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := index.Serves(s.Hash(), shapes, layers, c.Int("top")); err != nil {
+		return nil, nil, indexHint(path, err)
+	}
+	src, from, err := c.OpenIndexed(s.Net, c.indexSource(index.Source))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := index.IsOf(src.Len(), from.Names); err != nil {
+		return nil, nil, indexHint(path, err)
+	}
+	index.Keep(c.Int("top"))
+	return index, src, nil
+}
+
+// indexHint says which index does not serve, and what to do about it.
+func indexHint(path string, err error) error {
+	if e, ok := errors.AsType[*features.Mismatch](err); ok {
+		err = fmt.Errorf("%s %s", path, e.Problem)
+	}
+	return Hinted(err, "viz features makes a new one")
+}
+
+// indexSource is the images of an index, or what the command line says of them.
+func (c *Run) indexSource(from features.Source) features.Source {
+	if given := c.GivenSource(); len(given.Images) > 0 || given.Data != "" {
+		from = given
+	}
+	if c.IsSet("limit") {
+		from.Limit = c.Int("limit")
+	}
+	if c.IsSet("split") {
+		from.Split = c.String("split")
+	}
+	if c.IsSet("data-seed") {
+		from.Seed = c.Uint64("data-seed")
+	}
+	return from
+}

@@ -1,0 +1,182 @@
+package cmdline
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/builtin"
+	"github.com/deconvnet/viz/model/onnx"
+	"github.com/deconvnet/viz/model/open"
+	"github.com/deconvnet/viz/model/tensor"
+	"github.com/deconvnet/viz/view"
+	"github.com/urfave/cli/v2"
+)
+
+// Flags that every command with --model gets (see manners).
+var (
+	InputSizeFlag  = &cli.StringFlag{Name: "input-size", Usage: "input of an ONNX network that leaves it open, `N` or ROWSxCOLUMNS; default: that of the first image"}
+	PreprocessFlag = &cli.StringFlag{Name: "preprocess", Usage: "how pixels become the input: `SPEC` is " + strings.Join(model.PreprocessPresets(), ", ") +
+		", FILE.json of timm or Hugging Face, or settings like fit=stretch,filter=bicubic,size=256,crop=224,scale=1/255,mean=.5/.5/.5,std=.2/.2/.2,order=bgr,invert"}
+	LayoutFlag = &cli.StringFlag{Name: "layout", Usage: "order of an ONNX input's axes: nchw (channels first), nhwc (channels last) or auto; default: as the graph shows it"}
+	ScoresFlag = &cli.StringFlag{Name: "scores", Usage: "what the outputs mean: softmax, sigmoid (each by itself; one tells two classes apart), logits (of either) or raw (values); default: as the network ends"}
+	OutputFlag = &cli.StringFlag{Name: "output", Usage: "`NAME` of the output with the scores, or of a layer; default: the one most like a classifier's"}
+	SetFlag    = &cli.StringSliceFlag{Name: "set", Usage: "value of another input of an ONNX network than the picture, `INPUT=V[,V...]` or INPUT=@FILE.npy; may be repeated"}
+	LabelsFlag = &cli.StringFlag{Name: "labels", Usage: "class names: `FILE` of lines (plain or numbered), a table, JSON or YAML, or imagenet for its 1000"}
+)
+
+// AtFlag is for commands that explain a class.
+var AtFlag = &cli.StringFlag{Name: "at", Usage: "of a network with scores for every place of a map, those at `ROW,COLUMN`; default: their sum over all places"}
+
+// AtPlace reads --at, nil if it is not given.
+func (c *Run) AtPlace() (*[2]int, error) {
+	at, err := view.ParseAt(c.String("at"))
+	return at, RequestErr(err)
+}
+
+// ModelFlags adds the flags about networks to a command that has --model. --size
+// is another name for --input-size unless it means something else there.
+func ModelFlags(cmd *cli.Command) {
+	has := func(name string) bool {
+		return slices.ContainsFunc(cmd.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
+	}
+	if !has("model") {
+		return
+	}
+	size := *InputSizeFlag
+	if !has("size") {
+		size.Aliases = []string{"size"}
+	}
+	for _, f := range []cli.Flag{&size, PreprocessFlag, LabelsFlag, LayoutFlag, ScoresFlag, OutputFlag, SetFlag} {
+		if !has(f.Names()[0]) {
+			cmd.Flags = append(cmd.Flags, f)
+		}
+	}
+}
+
+// ModelOptions is what flags say about a network beyond its file.
+func (c *Run) ModelOptions() (o open.Options, err error) {
+	name := "input-size"
+	if o.InputSize, err = view.ParsePair(name, c.String(name)); err != nil {
+		return o, err
+	}
+	if slices.Min(o.InputSize[:]) < 0 || slices.Max(o.InputSize[:]) > 1<<15 {
+		return o, Usage(fmt.Sprintf("--%s %s: want N or ROWSxCOLUMNS", name, c.String(name)), "")
+	}
+	o.Preprocess, o.Labels, o.Layout = c.String("preprocess"), c.String("labels"), c.String("layout")
+	o.Scores, o.Output = c.String("scores"), c.String("output")
+	if o.Set, err = setValues(c.StringSlice("set")); err != nil {
+		return o, err
+	}
+	for _, path := range c.InputPaths() {
+		if IsFile(path) && !IsDir(path) {
+			o.Like = path
+			break
+		}
+	}
+	return o, nil
+}
+
+// setValues reads INPUT=VALUE. The flag's values were split at commas.
+func setValues(parts []string) (map[string]string, error) {
+	var set map[string]string
+	last := ""
+	for _, p := range parts {
+		name, value, ok := strings.Cut(p, "=")
+		switch {
+		case ok && name != "":
+			if set == nil {
+				set = map[string]string{}
+			}
+			set[name], last = value, name
+		case last != "":
+			set[last] += "," + p
+		default:
+			return nil, Usage("--set "+p+": want INPUT=V[,V...] or INPUT=@FILE.npy", "")
+		}
+	}
+	return set, nil
+}
+
+// OpenNetwork opens a network, with hints for what can be done about an error.
+func OpenNetwork(name string, o open.Options) (*model.Network, error) {
+	net, err := open.Network(name, o)
+	if m, ok := errors.AsType[*open.Missing](err); ok && m.Name != name {
+		return nil, err // a file of labels or pixels
+	}
+	if e, ok := errors.AsType[*onnx.Unsupported](err); ok && len(e.Ops) > e.Operators() {
+		return nil, Hinted(err, "viz inspect --refused "+name+" lists all nodes")
+	}
+	return net, OpenHint(err)
+}
+
+// OpenHint says what to do about a network that cannot be opened.
+func OpenHint(err error) error {
+	if e, ok := errors.AsType[*open.OptionError](err); ok {
+		return Usage("--"+e.Error(), "")
+	}
+	if _, ok := errors.AsType[*open.Missing](err); ok {
+		return Hinted(err, "built in are "+strings.Join(builtin.Names(), ", ")+"; viz train makes a checkpoint")
+	}
+	if e, ok := errors.AsType[*open.OpenValues](err); ok {
+		return Hinted(err, "give them values, such as --set "+e.Err.Others[0].Name+"=0, or --set "+e.Err.Others[0].Name+"=@file.npy")
+	}
+	if _, ok := errors.AsType[*open.OpenInput](err); ok {
+		return Hinted(err, "give --input-size 224, or --preprocess with a crop")
+	}
+	return err
+}
+
+// NoteOrigin says what was unusual about a network's file.
+func (c *Run) NoteOrigin(net *model.Network) {
+	for _, text := range net.Origin.Notes {
+		c.Note("note: %s", text)
+	}
+	if text := net.Assumed(); text != "" && net.Scores == model.RawScores && c.String("scores") == "" {
+		classes := "classes"
+		if net.NumClasses() == 1 {
+			classes = "two classes"
+		}
+		c.Note("note: the scores are %s (--scores logits reads them as those of %s)", text, classes)
+	}
+}
+
+// OpenModel opens a network of which no flag says more.
+func OpenModel(name string) (*model.Network, error) { return OpenNetwork(name, open.Options{}) }
+
+// Unstated reports whether nobody has said how pixels become a network's input.
+func (c *Run) Unstated(net *model.Network) bool {
+	return !net.Preprocess.Stated() && c.String("preprocess") == ""
+}
+
+// WarnInput says if an input looks as if it were in other units than the
+// network was trained on.
+func (c *Run) WarnInput(engine *model.Engine, net *model.Network, x *tensor.Tensor) error {
+	trace, err := engine.Forward(net, x)
+	if err != nil {
+		return err
+	}
+	warnings := trace.Suspicions()
+	for i, s := range warnings {
+		if i == 3 {
+			c.Warn("and %d more signs of that kind", len(warnings)-3)
+			break
+		}
+		c.Warn("%s", s)
+	}
+	if len(warnings) > 0 {
+		hint := "is --preprocess right for this network?"
+		if c.Unstated(net) {
+			hint = "pixels go in as 0..255; most networks want another range: --preprocess imagenet, unit, signed, caffe-bgr"
+		}
+		c.Note("hint: %s", hint)
+	}
+	return nil
+}
+
+// Warn tells the user of something that may be wrong, also with -q.
+func (c *Run) Warn(format string, args ...any) {
+	fmt.Fprintf(c.Stderr, "viz: warning: "+format+"\n", args...)
+}

@@ -1,0 +1,251 @@
+package cmdline
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/dataset"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/open"
+	"github.com/deconvnet/viz/view"
+	"github.com/urfave/cli/v2"
+)
+
+// OpenSession finds the network a command works on, as findModel does, and makes an engine for it, which the caller
+// closes.
+func (c *Run) OpenSession(images bool) (*view.Session, error) {
+	engine := model.NewEngine(c.Int("workers"))
+	s, _, err := c.FindModel(engine, images)
+	if err != nil {
+		engine.Close()
+	}
+	return s, err
+}
+
+// LoadModel is findModel for commands that need no session.
+func (c *Run) LoadModel(images bool) (net *model.Network, from string, err error) {
+	s, from, err := c.FindModel(nil, images)
+	if err != nil {
+		return nil, "", err
+	}
+	return s.Net, from, nil
+}
+
+// FindModel finds the network a command works on: --model, $VIZ_MODEL,
+// ./ckpt.bin, or a built-in one (cifar10 if the user brings images). from says
+// which, for messages.
+func (c *Run) FindModel(engine *model.Engine, images bool) (s *view.Session, from string, err error) {
+	name := c.ModelName()
+	o, err := c.ModelOptions()
+	if err != nil {
+		return nil, "", err
+	}
+	switch {
+	case name == "" && images:
+		name = "cifar10"
+	case name == "":
+		name = "shapes"
+	}
+	if from = name; open.Builtin(name) {
+		from = "built-in " + name
+	}
+	net, err := OpenNetwork(name, o)
+	if err != nil {
+		return nil, "", c.nameFrom(err)
+	}
+	s = view.NewSession(engine, net)
+	c.Note("model: %s (%s)", from, s.Hash())
+	c.NoteOrigin(net)
+	if images && c.Unstated(net) {
+		c.Note("no preprocessing known for this model; feeding raw pixels 0–255 (see --preprocess)")
+	}
+	return s, from, nil
+}
+
+// ModelName is the network that the user names: --model, $VIZ_MODEL, ./ckpt.bin, or "".
+func (c *Run) ModelName() string {
+	name := c.String("model")
+	if name == "" {
+		name = os.Getenv("VIZ_MODEL")
+	}
+	if name == "" && IsFile("ckpt.bin") && !IsDir("ckpt.bin") {
+		name = "ckpt.bin"
+	}
+	return name
+}
+
+// nameFrom says where the name of a network that cannot be opened came from, if not from the command line.
+func (c *Run) nameFrom(err error) error {
+	p, ok := errors.AsType[*Problem](err)
+	if ok && p.Code == 2 { // of another flag
+		return err
+	}
+	from := ""
+	switch {
+	case c.String("model") != "":
+		return err
+	case os.Getenv("VIZ_MODEL") != "":
+		from = "$VIZ_MODEL"
+	case IsFile("ckpt.bin") && !IsDir("ckpt.bin"):
+		from = "./ckpt.bin, as no --model is given"
+	default:
+		return err
+	}
+	named := fmt.Errorf("%s: %w", from, err)
+	if ok {
+		return Hinted(named, p.Hint)
+	}
+	return named
+}
+
+// CacheDir is where public data sets are kept.
+func CacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		dir = os.TempDir()
+	}
+	return filepath.Join(dir, "viz", "data")
+}
+
+// imageList opens images for a command: a hint says what to do about a data set that is not here.
+func (c *Run) imageList(spec images.Spec) (*images.List, error) {
+	step, end := c.Progress("reading " + spec.Data)
+	defer end()
+	list, err := images.Open(c.Context, spec, images.Options{CacheDir: CacheDir(), Progress: step, Stdin: os.Stdin})
+	if _, ok := errors.AsType[*images.SplitError](err); ok {
+		return nil, UsageErr(err)
+	}
+	return list, dataHint(err, spec.Data)
+}
+
+// GivenImages is what the command line says about images.
+func (c *Run) GivenImages() images.Spec {
+	s := images.Spec{Paths: c.InputPaths(), Data: c.String("data"), Limit: c.Int("limit"), Seed: c.Uint64("data-seed")}
+	if c.IsSet("split") || c.String("split") != "test" { // another default than the usual is as good as asked for
+		s.Split = c.String("split")
+	}
+	return s
+}
+
+// OpenData opens a data set by name, folder or file, both splits of it, to learn from: pictures that cannot be
+// found are an error.
+func (c *Run) OpenData(spec string) (*dataset.Data, error) {
+	step, end := c.Progress("reading " + spec)
+	defer end()
+	data, err := dataset.Open(c.Context, spec, dataset.Options{CacheDir: CacheDir(), Seed: c.Uint64("data-seed"), Progress: step})
+	if err != nil {
+		return nil, dataHint(err, spec)
+	}
+	if skipped := data.Skipped.String(); skipped != "" {
+		c.Note("%s", skipped)
+	}
+	for _, p := range data.Problems {
+		err = errors.Join(err, p.Err)
+	}
+	return data, err
+}
+
+// OpenTraining opens a data set to learn from.
+func (c *Run) OpenTraining(spec string, seed uint64) (*images.Data, error) {
+	step, end := c.Progress("reading " + spec)
+	defer end()
+	data, err := images.OpenData(c.Context, images.Spec{Data: spec, Seed: seed}, images.Options{CacheDir: CacheDir(), Progress: step})
+	if err != nil {
+		return nil, dataHint(err, spec)
+	}
+	if data.Note != "" {
+		c.Note("%s", data.Note)
+	}
+	end()
+	return data, c.leftOut(data)
+}
+
+// leftOut names the pictures of a data set that cannot be used. The others are learnt from; that some are
+// missing is an error at the end of the run, see unusable.
+func (c *Run) leftOut(data *images.Data) error {
+	f := &Failures{c: c, total: len(data.Problems) + data.Train.Len() + data.Test.Len()}
+	for _, p := range data.Problems {
+		if err := f.Add(p.Err); err != nil {
+			return err
+		}
+	}
+	before, _ := c.App.Metadata["unusable"].(error)
+	c.App.Metadata["unusable"] = errors.Join(before, f.Err())
+	return nil
+}
+
+// Unusable is an error if images of data sets that were learnt from could not be used.
+func Unusable(app *cli.App) error {
+	err, _ := app.Metadata["unusable"].(error)
+	return err
+}
+
+// dataHint says how to get a data set that is not here.
+func dataHint(err error, spec string) error {
+	if err != nil && slices.Contains(dataset.Public(), spec) && errors.Is(err, fs.ErrNotExist) {
+		return Hinted(err, "viz data get "+spec+" downloads it")
+	}
+	return err
+}
+
+// OpenSource finds the inputs a command works on: arguments and --images,
+// --data, or the data set the network was trained on. If that is not here and
+// the command needs no labels, the generated shapes stand in for it.
+func (c *Run) OpenSource(net *model.Network, paths []string, labels bool) (*images.Inputs, error) {
+	spec := c.GivenImages()
+	spec.Paths = paths
+	if len(paths) > 0 && spec.Data != "" {
+		return nil, Usage("both images and --data are given", "use one of them")
+	}
+	recorded := len(paths) == 0 && spec.Data == ""
+	if recorded {
+		if spec.Data = net.Origin.Data; spec.Data == "" {
+			return nil, Usage("no images given, and the model does not record its data set", "name images as arguments, or use --data")
+		}
+	}
+	in, err := c.OpenInputs(net, spec)
+	if errors.Is(err, fs.ErrNotExist) && recorded && !labels && net.Input.C == 3 && spec.Data != "shapes" {
+		c.Note("the data set it was trained on is not here (%s): using the generated shapes", spec.Data)
+		spec.Data = "shapes"
+		in, err = c.OpenInputs(net, spec)
+	}
+	return in, err
+}
+
+// OpenInputs opens images for a network.
+func (c *Run) OpenInputs(net *model.Network, spec images.Spec) (*images.Inputs, error) {
+	list, err := c.imageList(spec)
+	if err != nil {
+		return nil, err
+	}
+	if list.Data != "" {
+		c.Note("images: %s (%d)", list.From, list.Len())
+	}
+	if list.Note != "" {
+		c.Note("%s", list.Note)
+	}
+	return images.For(list, net)
+}
+
+// InputPaths are the images a command was given.
+func (c *Run) InputPaths() []string {
+	return append(c.Args().Slice(), c.StringSlice("images")...)
+}
+
+// IsFile reports whether there is something of a name.
+func IsFile(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// SameFile reports whether two names are of one file.
+func SameFile(a, b string) bool {
+	x, errA := os.Stat(a)
+	y, errB := os.Stat(b)
+	return a == b || errA == nil && errB == nil && os.SameFile(x, y)
+}
