@@ -144,13 +144,18 @@ func BenchmarkWindows(b *testing.B) {
 }
 
 func BenchmarkDepthwise(b *testing.B) {
-	for _, h := range []int{112, 56, 28, 14} {
-		c := layer("dw", 1, 128, h, 128, 3, 1)
-		c.g.Groups = 128
+	for _, l := range [][4]int{ // channels, size, kernel, stride
+		{96, 112, 3, 2}, {144, 56, 3, 1}, {192, 28, 3, 1}, {384, 14, 3, 1}, {960, 7, 3, 1},
+		{240, 28, 5, 1}, {672, 14, 5, 1}, {240, 56, 5, 2}, {96, 56, 7, 1}, {384, 14, 7, 1}, {768, 7, 7, 1},
+	} {
+		c := layer("dw", 1, l[0], l[1], l[0], l[2], l[3])
+		c.g.Groups = l[0]
 		c.bench(b, "forward")
 		c.bench(b, "data")
-		c.bench(b, "weights")
 	}
+	c := layer("dw", 1, 128, 28, 128, 3, 1)
+	c.g.Groups = 128
+	c.bench(b, "weights")
 }
 
 func BenchmarkDense(b *testing.B) {

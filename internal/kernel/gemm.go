@@ -32,6 +32,7 @@ type taps struct {
 	groups, rows, chans int
 	a                   []float32
 	keeps               bool
+	grid                grid
 	kept                atomic.Pointer[offsetTable]
 }
 
@@ -44,7 +45,7 @@ func rowBlocks(m, limit int) int { return (m + limit - 1) / limit }
 func rowStart(m, n, i int) int { return m * i / n }
 
 func newTaps(list []tap, groups, rows, chans int, lanes int) *taps {
-	t := &taps{list: list, groups: groups, rows: rows, chans: chans, keeps: true}
+	t := &taps{list: list, groups: groups, rows: rows, chans: chans, keeps: true, grid: newGrid(list)}
 	for _, p := range list {
 		t.maxY, t.maxX = max(t.maxY, p.y), max(t.maxX, p.x)
 	}
@@ -113,6 +114,7 @@ type convJob struct {
 	workers                []convWorker
 	runs, runW, widest     int // in place: runs of columns in memory, vectors of the widest tile
 	fill, multiply, direct func(i, worker int)
+	plane                  planeJob // of a depthwise convolution
 }
 
 type convWorker struct {
@@ -120,6 +122,7 @@ type convWorker struct {
 	c     []float32 // panels of c that cross images
 	segs  []int64   // (off, mask) pairs
 	index []int     // first segment of each vector; one more at the end
+	k     [4]float32
 }
 
 func (e *Engine) getConv() *convJob {
@@ -127,7 +130,7 @@ func (e *Engine) getConv() *convJob {
 		return j
 	}
 	j := &convJob{workers: make([]convWorker, e.pool.Workers())}
-	j.fill, j.multiply, j.direct = j.fillPlanes, j.multiplyChunk, j.directChunk
+	j.fill, j.multiply, j.direct, j.plane.run = j.fillPlanes, j.multiplyChunk, j.directChunk, j.planeTask
 	return j
 }
 
@@ -139,6 +142,10 @@ func (e *Engine) putConv(j *convJob) {
 
 // runConv computes the job, whose output and input are set.
 func (e *Engine) runConv(j *convJob) {
+	if f := j.planeFunc(); f != nil {
+		e.runPlanes(j, f)
+		return
+	}
 	if j.read() {
 		j.base, j.image0, j.images = j.src, 0, j.n
 		e.product(j)

@@ -43,7 +43,9 @@ type level struct {
 	packRun   func(dst, base *float32, koff *int64, kn, n, ldp int) // or nil
 	wtile     [3][]func(x *float32, koff, segs *int64, nseg int, b, c *float32, ldc, load int)
 	transpose func(dst, src *float32, ldd, lds, rows, cols int)
-	dots      []dotKernel // largest first, ending with 1x1
+	planeConv [3][8][8]planeConv                                                                       // by stride, rows and columns of the kernel; or nil
+	padRows   [3]func(dst, src *float32, masks *uint32, rows, vecs, oddCol, dstStep, srcStep, off int) // by stride
+	dots      []dotKernel                                                                              // largest first, ending with 1x1
 
 	// The elementwise kernels take n, a multiple of block; nil: plain Go.
 	block       int
@@ -78,6 +80,18 @@ type level struct {
 	winogradIn  [7]func(dst, src *float32, ldd, n int)                                                                // by alpha
 	winogradOut [11]func(dst, src *float32, lds, n, plane, pitch int, segs *int64, nseg int, bias *float32, relu int) // by alpha + size
 }
+
+// planeConv convolves rows x cols outputs of one plane, rows of dst ldd bytes apart:
+// dst[y][x] = k[0] + sum over the taps (i, j) of w[i][j]*src[y+i][x+j] where rows of
+// src are lds bytes apart, columns of taps step; whole vectors are read. With
+// stride 2, input (2y+p, 2x+q) is at (y, x) of the array that begins p*oddRow +
+// q*oddCol bytes behind src. With clamp, dst is min(max(., k[1])+k[2], k[3]).
+//
+// padRows[stride] copies rows of vecs whole vectors of inputs for it, those beyond a
+// mask as 0: even columns to dst and odd ones oddCol bytes behind with stride 2.
+// There is a mask for each vector read: its bits (16 lanes), or a sign for each
+// lane. src begins off bytes from where it is given.
+type planeConv func(dst, src, w, k *float32, rows, cols, ldd, lds, step, oddRow, oddCol, clamp int)
 
 const (
 	tileLoad  = 1

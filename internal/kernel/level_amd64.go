@@ -42,6 +42,24 @@ var avx512Level = &level{
 		3: {nil, gather_avx512_3x1, gather_avx512_3x2, gather_avx512_3x3, gather_avx512_3x4, gather_avx512_3x5, gather_avx512_3x6, gather_avx512_3x7, gather_avx512_3x8, gather_avx512_3x9, gather_avx512_3x10},
 		5: {nil, gather_avx512_5x1, gather_avx512_5x2, gather_avx512_5x3, gather_avx512_5x4, gather_avx512_5x5, gather_avx512_5x6},
 	},
+	planeConv: [3][8][8]planeConv{
+		1: {
+			1: {1: planeConv1x1s1_avx512, 2: planeConv1x2s1_avx512},
+			2: {1: planeConv2x1s1_avx512, 2: planeConv2x2s1_avx512, 3: planeConv2x3s1_avx512},
+			3: {2: planeConv3x2s1_avx512, 3: planeConv3x3s1_avx512, 4: planeConv3x4s1_avx512},
+			4: {3: planeConv4x3s1_avx512, 4: planeConv4x4s1_avx512},
+			5: {5: planeConv5x5s1_avx512},
+			7: {7: planeConv7x7s1_avx512},
+		},
+		2: {
+			2: {2: planeConv2x2s2_avx512},
+			3: {3: planeConv3x3s2_avx512},
+			4: {4: planeConv4x4s2_avx512},
+			5: {5: planeConv5x5s2_avx512},
+			7: {7: planeConv7x7s2_avx512},
+		},
+	},
+	padRows:   [3]func(*float32, *float32, *uint32, int, int, int, int, int, int){1: padRows1_avx512, 2: padRows2_avx512},
 	transpose: transpose_avx512, scatter: scatter_avx512, nonzero: nonzero_avx512, summary: summary_avx512,
 	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
 		1: {nil, tile_avx512_1x16, tile_avx512_2x16, tile_avx512_3x16, tile_avx512_4x16, tile_avx512_5x16, tile_avx512_6x16, tile_avx512_7x16, tile_avx512_8x16, tile_avx512_9x16, tile_avx512_10x16, tile_avx512_11x16, tile_avx512_12x16, tile_avx512_13x16, tile_avx512_14x16},
@@ -98,6 +116,24 @@ var avx2Level = &level{
 		3: {nil, gather_avx2_3x1, gather_avx2_3x2, gather_avx2_3x3, gather_avx2_3x4},
 		5: {nil, gather_avx2_5x1, gather_avx2_5x2},
 	},
+	planeConv: [3][8][8]planeConv{
+		1: {
+			1: {1: planeConv1x1s1_avx2, 2: planeConv1x2s1_avx2},
+			2: {1: planeConv2x1s1_avx2, 2: planeConv2x2s1_avx2, 3: planeConv2x3s1_avx2},
+			3: {2: planeConv3x2s1_avx2, 3: planeConv3x3s1_avx2, 4: planeConv3x4s1_avx2},
+			4: {3: planeConv4x3s1_avx2, 4: planeConv4x4s1_avx2},
+			5: {5: planeConv5x5s1_avx2},
+			7: {7: planeConv7x7s1_avx2},
+		},
+		2: {
+			2: {2: planeConv2x2s2_avx2},
+			3: {3: planeConv3x3s2_avx2},
+			4: {4: planeConv4x4s2_avx2},
+			5: {5: planeConv5x5s2_avx2},
+			7: {7: planeConv7x7s2_avx2},
+		},
+	},
+	padRows:   [3]func(*float32, *float32, *uint32, int, int, int, int, int, int){1: padRows1_avx2, 2: padRows2_avx2},
 	transpose: transpose_avx2, scatter: scatter_avx2, nonzero: nonzero_avx2, summary: summary_avx2,
 	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
 		1: {nil, tile_avx2_1x8, tile_avx2_2x8, tile_avx2_3x8, tile_avx2_4x8, tile_avx2_5x8, tile_avx2_6x8},

@@ -18,7 +18,7 @@ import (
 
 var (
 	levelName = flag.String("level", "avx512", "avx512 or avx2")
-	part      = flag.String("part", "", "empty, or lanes")
+	part      = flag.String("part", "", "empty, lanes or depthwise")
 )
 
 // lv is the level being written.
@@ -42,8 +42,13 @@ func main() {
 		panic("unknown level")
 	}
 	ConstraintExpr("amd64,!purego")
-	if *part == "lanes" {
+	switch *part {
+	case "lanes":
 		lanes()
+		Generate()
+		return
+	case "depthwise":
+		depthwise()
 		Generate()
 		return
 	}
