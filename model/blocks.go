@@ -69,13 +69,14 @@ func (net *Network) LastSpatial() string {
 	maps := net.maps()
 	reached := map[string]bool{end: true}
 	own := map[string]bool{end: classes > 0} // values that become scores without any weights
+	best := net.bestOfMany(end)
 	for i := len(net.Nodes) - 1; i >= 0; i-- {
 		n := &net.Nodes[i]
 		if !reached[n.Name] {
 			continue
 		}
 		s := shapes[n.Name]
-		if spatial(s) && maps[n.Name] && !passedOver(n.Layer) && !(own[n.Name] && s.C == classes) {
+		if spatial(s) && maps[n.Name] && !passedOver(n.Layer) && !(own[n.Name] && s.C == classes) && (!best || net.allThrough(n.Name, end)) {
 			return net.beforeNorm(n)
 		}
 		for _, in := range n.Inputs {
@@ -86,15 +87,59 @@ func (net *Network) LastSpatial() string {
 	return ""
 }
 
+// bestOfMany reports whether a node has the highest numbers of candidates, such as
+// those of a detector's levels. Which level has them depends on the image.
+func (net *Network) bestOfMany(name string) bool {
+	n := net.Node(name)
+	if n == nil {
+		return false
+	}
+	switch l := n.Layer.(type) {
+	case *Reduce:
+		return l.Op == "max"
+	case *Binary:
+		return l.Op == "Max" && l.Value == nil && net.bestOfMany(n.Inputs[0])
+	}
+	return false
+}
+
+// allThrough reports whether every way from the input to a node goes through
+// another one.
+func (net *Network) allThrough(name, to string) bool {
+	at := map[string]int{}
+	for i, n := range net.Nodes {
+		at[n.Name] = i
+	}
+	seen := map[string]bool{name: true}
+	stack := []string{to}
+	for len(stack) > 0 {
+		v := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if v == net.Input.Name {
+			return false
+		}
+		if seen[v] {
+			continue
+		}
+		seen[v] = true
+		if n := net.Nodes[at[v]]; n.Layer.Kind() != "Constant" {
+			stack = append(stack, n.Inputs...)
+		}
+	}
+	return true
+}
+
 // maps tells which values have the input's rows and columns for places: those that no
 // layer has turned into an array of other axes, such as the tokens of a transformer.
 func (net *Network) maps() map[string]bool {
 	maps := map[string]bool{net.Input.Name: true}
 	for i := range net.Nodes {
 		n := &net.Nodes[i]
-		switch n.Layer.(type) {
+		switch l := n.Layer.(type) {
 		case *Conv, *ConvTranspose, *ConvND, *ConvTransposeND:
 			maps[n.Name] = true
+		case *Concat: // of arrays, it may make a list of places
+			maps[n.Name] = maps[n.Inputs[0]] && (l.Maps() || l.Axis == 0 && len(l.To) > 2)
 		case *Flatten, *Reshape, *Rearrange, *Dense, *MatMul, *Constant, *Recurrent, *Sequence:
 		default:
 			for _, in := range n.Inputs {

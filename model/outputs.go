@@ -95,9 +95,42 @@ func (net *Network) beforeActivation(node string, shapes map[string]Shape) (stri
 				return x, SoftmaxScores
 			}
 		}
+		if by := rescaled(n.Layer); by > 0 {
+			switch scores, kind := net.beforeActivation(n.Inputs[0], shapes); {
+			case kind == SoftmaxScores, kind == SigmoidScores && (by == 1 || by == 100 || by == 255):
+				return scores, kind
+			}
+		}
 		break
 	}
 	return node, net.unclosed(node, at, shapes[node])
+}
+
+// rescaled is by what a layer multiplies all numbers, or 1 if it rounds them: what
+// becomes of probabilities that are shown as percents or bytes. 0: neither.
+func rescaled(l Layer) float32 {
+	switch l := l.(type) {
+	case *Unary:
+		switch {
+		case l.Op == "Round" || l.Op == "Floor" || l.Op == "Ceil":
+			return 1
+		case l.Op == "Affine" && l.Beta == 0:
+			return l.Alpha
+		}
+	case *BatchNorm:
+		scale, shift := l.affine()
+		for i := range scale {
+			if scale[i] != scale[0] || shift[i] != 0 {
+				return 0
+			}
+		}
+		return scale[0]
+	case *Binary:
+		if l.Op == "Mul" && l.Value != nil && len(l.Value.Data) == 1 {
+			return l.Value.Data[0]
+		}
+	}
+	return 0
 }
 
 // closes reports whether a layer is a softmax or sigmoid.

@@ -212,6 +212,7 @@ func (c *converter) convert() (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.detect()
 	if c.opened || c.folded {
 		c.prune()
 	}

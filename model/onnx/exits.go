@@ -15,6 +15,8 @@ type exit struct {
 	value string
 	tail  []string // the operators that are left out, from the value on
 	asked bool     // by Options.Output
+	found *found   // the scores, if it is a list of candidates
+	also  []string // values to keep beside it
 }
 
 // NoOutput is the error about an Options.Output that is not in the graph.
@@ -164,6 +166,19 @@ func suppression(maker map[string]*node, name string) *node {
 	return nil
 }
 
+// ends are the values that the network is for.
+func (c *converter) ends() []*value {
+	var out []*value
+	for _, e := range c.exits {
+		for _, name := range append([]string{e.value}, e.also...) {
+			if v := c.values[name]; v != nil {
+				out = append(out, v)
+			}
+		}
+	}
+	return out
+}
+
 // usable reports whether the network can give an exit's value.
 func (c *converter) usable(e exit) bool {
 	v := c.values[e.value]
@@ -260,6 +275,9 @@ func (c *converter) weight(e exit, shapes map[string]model.Shape) int {
 	if len(e.tail) > 0 { // of two outputs with the same scores, the one that is them
 		w -= 30
 	}
+	if e.found != nil {
+		w += 60
+	}
 	if has(scoreWords) {
 		w += 20
 	}
@@ -327,6 +345,11 @@ func (c *converter) outputs(g *Graph) error {
 		scores = v.ref
 	}
 	c.net.Logits, c.net.Scores = c.net.ScoresOf(scores, shapes)
+	if f := c.exits[best].found; f != nil {
+		scores = c.values[f.value].ref
+		c.net.Logits, c.net.Scores = scores, f.kind
+		g.Notes = append(g.Notes, f.note)
+	}
 	s := shapes[scores]
 	if c.net.Scores == model.RawScores && s.C > 1 && s.C == c.opt.Classes && c.pooled(scores) { // as many names as means of maps
 		c.net.Scores = model.LogitScores

@@ -36,7 +36,7 @@ func join(graph []part, more ...part) []part { return append(slices.Clone(graph)
 func TestScores(t *testing.T) {
 	label := op("ArgMax", "z", "label", integer("axis", 1), integer("keepdims", 0))
 	softmax := op("Softmax", "z", "probs", integer("axis", 1))
-	k := floats("k", []int64{1}, 1)
+	k, k100, k255 := floats("k", []int64{1}, 1), floats("k100", nil, 100), floats("k255", nil, 255)
 	for name, c := range map[string]struct {
 		graph         []part
 		node          string
@@ -59,6 +59,9 @@ func TestScores(t *testing.T) {
 		"softmax in parts":         {head(op("Exp", "z", "e"), op("ReduceSum", "e", "s", integer("keepdims", 1)), op("Div", "e s", "y"), output("y")), "n:z", model.SoftmaxScores, "y", false, false},
 		"sigmoid in parts":         {one(k, op("Neg", "z", "n"), op("Exp", "n", "e"), op("Add", "e k", "d"), op("Reciprocal", "d", "y"), output("y")), "n:z", model.SigmoidScores, "y", false, false},
 		"sigmoid in other parts":   {one(k, op("Neg", "z", "n"), op("Exp", "n", "e"), op("Add", "e k", "d"), op("Div", "k d", "y"), output("y")), "n:z", model.SigmoidScores, "y", false, false},
+		"percents, rounded":        {head(softmax, k100, op("Mul", "probs k100", "p100"), op("Round", "p100", "y"), output("y")), "n:z", model.SoftmaxScores, "y", false, false},
+		"bytes":                    {head(op("Sigmoid", "z", "s"), k255, op("Mul", "s k255", "b"), op("Cast", "b", "y", integer("to", 2)), output("y")), "n:z", model.SigmoidScores, "y", false, true},
+		"a range":                  {head(op("Sigmoid", "z", "s"), floats("seven", nil, 7), op("Mul", "s seven", "y"), output("y")), "n:y", model.LogitScores, "y", false, false},
 		"an embedding":             {head(op("ReduceL2", "z", "l", ints("axes", 1), integer("keepdims", 1)), op("Div", "z l", "y"), output("y")), "n:y", model.RawScores, "y", false, false},
 		"by its name":              {head(op("Identity", "z", "image_embeds"), output("image_embeds")), "n:z", model.RawScores, "image_embeds", false, true},
 		"features alone": {[]part{input("x", 1, 2, 4, 4), floats("w", []int64{2, 2, 1, 1}, 1, 2, 3, 4), op("Conv", "x w", "c"), op("Add", "c x", "s"), op("Relu", "s", "r"),

@@ -12,10 +12,8 @@ import (
 // fuse puts such groups of layers together under the name of the last.
 func (c *converter) fuse() {
 	f := &fuser{nodes: c.net.Nodes, at: map[string]int{}, readers: map[string]int{}, gone: map[string]bool{}}
-	for _, out := range c.exits {
-		if v := c.values[out.value]; v != nil {
-			f.readers[v.ref]++
-		}
+	for _, v := range c.ends() {
+		f.readers[v.ref]++
 	}
 	for i, n := range f.nodes {
 		f.at[n.Name] = i

@@ -6,13 +6,11 @@ package onnx
 // prune leaves out layers that no output depends on.
 func (c *converter) prune() {
 	var stack []string
-	for _, out := range c.exits {
-		if v := c.values[out.value]; v != nil {
-			stack = append(stack, v.ref)
-			if v.seq != nil {
-				for _, item := range v.seq.items {
-					stack = append(stack, c.values[item].ref)
-				}
+	for _, v := range c.ends() {
+		stack = append(stack, v.ref)
+		if v.seq != nil {
+			for _, item := range v.seq.items {
+				stack = append(stack, c.values[item].ref)
 			}
 		}
 	}
