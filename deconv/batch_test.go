@@ -49,7 +49,7 @@ func randomGraph(r *rand.Rand) *model.Network {
 			name = add("bn", &model.BatchNorm{Scale: scale, Shift: noise(n), Mean: noise(n), Var: slices.Repeat([]float32{2}, n), Eps: 1e-5}, name)
 			return add("clip", &model.Clip{Max: 6}, name)
 		case 2:
-			return add("leaky", &model.LeakyReLU{Alpha: 0.1}, name)
+			return add("leaky", &model.Unary{Op: "LeakyRelu", Alpha: 0.1}, name)
 		}
 		return add("relu", &model.ReLU{}, name)
 	}

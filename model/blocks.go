@@ -162,7 +162,7 @@ func passedOver(l Layer) bool {
 // weightless are layers that may stand between a class's own map and its score.
 func weightless(l Layer) bool {
 	switch l.(type) {
-	case *ReLU, *LeakyReLU, *Clip, *Unary, *AlongAxis:
+	case *ReLU, *Clip, *Unary, *AlongAxis:
 		return true
 	case *Constant:
 		return false
@@ -182,8 +182,7 @@ func (net *Network) beforeNorm(n *Node) string {
 	if from == nil {
 		return n.Name
 	}
-	switch from.Layer.(type) {
-	case *ReLU, *LeakyReLU, *Clip:
+	if IsRectifier(from.Layer) {
 		return from.Name
 	}
 	return n.Name

@@ -22,7 +22,7 @@ func TestCalledTwice(t *testing.T) {
 		{"exact name", "relu_1", "/relu_1/Relu", []Node{
 			{Name: "/relu/Relu", Layer: &ReLU{}}, {Name: "/relu_1/Relu", Layer: &ReLU{}}, {Name: "/relu_2/Relu", Layer: &ReLU{}}}},
 		{"a gap in the numbers", "relu", "/relu/Relu", []Node{{Name: "/relu/Relu", Layer: &ReLU{}}, {Name: "/relu_2/Relu", Layer: &ReLU{}}}},
-		{"another kind", "act", "/act/Relu", []Node{{Name: "/act/Relu", Layer: &ReLU{}}, {Name: "/act_1/LeakyRelu", Layer: &LeakyReLU{}}}},
+		{"another kind", "act", "/act/Relu", []Node{{Name: "/act/Relu", Layer: &ReLU{}}, {Name: "/act_1/LeakyRelu", Layer: &Unary{Op: "LeakyRelu"}}}},
 		{"called before", "relu", "/relu/Relu", []Node{{Name: "/relu_1/Relu", Layer: &ReLU{}}, {Name: "/relu/Relu", Layer: &ReLU{}}}},
 		{"shared weights", "conv", "/conv_1/Conv", []Node{{Name: "/conv/Conv", Layer: conv(1)}, {Name: "/conv_1/Conv", Layer: conv(1)}}},
 		{"weights of its own", "conv", "/conv/Conv", []Node{{Name: "/conv/Conv", Layer: conv(1)}, {Name: "/conv_1/Conv", Layer: conv(2)}}},

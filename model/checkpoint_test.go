@@ -57,7 +57,7 @@ func everyKind() *Network {
 			{Name: "lrn1", Inputs: []string{"relu1"}, Layer: &LRN{Size: 5, Alpha: 1e-4, Beta: 0.75, Bias: 2}},
 			{Name: "pool1", Inputs: []string{"lrn1"}, Layer: &MaxPool{Kernel: [2]int{3, 2}, Stride: two, Dilation: one, Pads: [4]int{1, 0, 1, 0}, Ceil: true}},
 			{Name: "/block/ü<2>", Inputs: []string{"pool1"}, Layer: &Conv{Weight: ramp(4, 4, 1, 1), Stride: one, Dilation: one, Groups: 1}},
-			{Name: "leaky", Inputs: []string{"/block/ü<2>"}, Layer: &LeakyReLU{Alpha: 0.1}},
+			{Name: "leaky", Inputs: []string{"/block/ü<2>"}, Layer: &Unary{Op: "LeakyRelu", Alpha: 0.1}},
 			{Name: "add", Inputs: []string{"leaky", "pool1"}, Layer: &Add{}},
 			{Name: "concat", Inputs: []string{"add", "pool1", "leaky"}, Layer: &Concat{}},
 			{Name: "pool2", Inputs: []string{"concat"}, Layer: &AvgPool{Kernel: two, Stride: two, Pads: [4]int{0, 1, 1, 0}, Ceil: true, CountPad: true}},
@@ -428,7 +428,7 @@ func TestWriteRefuses(t *testing.T) {
 	}{
 		"check":           {func(n *Network, s *State) { n.Logits = "z" }, `logits node "z" is not in the network`},
 		"weights":         {func(n *Network, s *State) { conv(n).Weight.Data = nil }, `tensor c.weight: shape [1 1 2 2] does not hold 0 values`},
-		"NaN":             {func(n *Network, s *State) { n.Nodes[0].Layer = &LeakyReLU{Alpha: float32(math.NaN())} }, "layer c: alpha is not a number"},
+		"NaN":             {func(n *Network, s *State) { n.Nodes[0].Layer = &Unary{Op: "LeakyRelu", Alpha: float32(math.NaN())} }, "layer c: alpha is not a number"},
 		"NaN preprocess":  {func(n *Network, s *State) { n.Preprocess.Scale = float32(math.NaN()) }, "preprocessing: json: unsupported value: NaN"},
 		"large attribute": {func(n *Network, s *State) { n.Nodes[0].Layer = &LRN{Size: 1<<30 + 1} }, "layer c: size is 1073741825, want at most 1073741824"},
 		"name":            {func(n *Network, s *State) { n.Nodes[0].Name = "\xff" }, `layer "\xff": the name is not UTF-8`},

@@ -86,8 +86,20 @@ type Epilogue struct {
 // number from the one number at its place.
 func IsActivation(l Layer) bool {
 	switch l.(type) {
-	case *ReLU, *LeakyReLU, *Clip, *Unary:
+	case *ReLU, *Clip, *Unary:
 		return true
+	}
+	return false
+}
+
+// IsRectifier reports whether a layer is one of those that deconvnets treat as
+// rectifiers: a ReLU, a Clip or a leaky one.
+func IsRectifier(l Layer) bool {
+	switch l := l.(type) {
+	case *ReLU, *Clip:
+		return true
+	case *Unary:
+		return l.leaky() && l.Alpha >= 0
 	}
 	return false
 }

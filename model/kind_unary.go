@@ -15,12 +15,19 @@ type Unary struct {
 	Alpha, Beta float32
 }
 
-// Kind is the layer's name.
-func (*Unary) Kind() string { return "Unary" }
+// Kind is the layer's name. A leaky rectifier has one of its own in files.
+func (l *Unary) Kind() string {
+	if l.leaky() {
+		return "LeakyReLU"
+	}
+	return "Unary"
+}
 
 func (l *Unary) slots() []slot {
-	return []slot{attribute("op", &l.Op), attribute("alpha", &l.Alpha), attribute("beta", &l.Beta)}
+	return []slot{attribute("op", &l.Op).leftOut(l.leaky()), attribute("alpha", &l.Alpha), attribute("beta", &l.Beta).leftOut(l.leaky() && l.Beta == 0)}
 }
+
+func (l *Unary) leaky() bool { return l.Op == "LeakyRelu" }
 
 func (l *Unary) shape(ins []Shape) (Shape, error) {
 	if _, ok := unaryOps[l.Op]; !ok {
@@ -34,6 +41,9 @@ func (*Unary) reach(_ Shape) reach   { return pointwise }
 func (*Unary) macs(_, _ Shape) int64 { return 0 }
 func (l *Unary) text() string {
 	s := l.Op
+	if l.leaky() {
+		return fmt.Sprintf("alpha %g", l.Alpha)
+	}
 	switch unaryOps[l.Op].parameters {
 	case 1:
 		s += fmt.Sprintf(", alpha %g", l.Alpha)
@@ -55,6 +65,19 @@ func (l *Unary) Apply(e *Engine, dst, src []float32) { l.apply(e.k, dst, src) }
 func (l *Unary) apply(k *kernel.Engine, dst, src []float32) {
 	op, a, b := unaryOps[l.Op].f, float64(l.Alpha), float64(l.Beta)
 	const chunk = 1 << 12
+	if l.leaky() { // the same numbers, without a call for each
+		k.For((len(src)+chunk-1)/chunk, func(i int) {
+			lo := i * chunk
+			hi := min(lo+chunk, len(src))
+			for j, v := range src[lo:hi] {
+				if !(v > 0) {
+					v *= l.Alpha
+				}
+				dst[lo+j] = v
+			}
+		})
+		return
+	}
 	k.For((len(src)+chunk-1)/chunk, func(i int) {
 		lo := i * chunk
 		hi := min(lo+chunk, len(src))

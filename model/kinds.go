@@ -53,7 +53,6 @@ var kinds = []kind{
 	&GlobalAvgPool{},
 	&WindowPool{},
 	&ReLU{},
-	&LeakyReLU{},
 	&Clip{},
 	&LRN{},
 	&BatchNorm{},
@@ -92,17 +91,18 @@ var kinds = []kind{
 	&Sequence{},
 }
 
-// formerly holds the names that older checkpoints have for what is one kind with
-// another now, and that kind as far as the name says what it is.
-var formerly = map[string]kind{
-	"Join": &Concat{},
+// aliases are names in files for a kind with some of its settings: those of kinds
+// that it has taken in, which may be what the usual case is still called.
+var aliases = map[string]kind{
+	"LeakyReLU": &Unary{Op: "LeakyRelu"},
+	"Join":      &Concat{},
 }
 
 // newLayer returns an empty layer of a kind, or nil.
 func newLayer(name string) kind {
-	l := formerly[name]
+	l := aliases[name]
 	for _, k := range kinds {
-		if k.Kind() == name {
+		if l == nil && k.Kind() == name {
 			l = k
 		}
 	}

@@ -98,7 +98,11 @@ func (net *Network) moduleEnd(name string, path []string) string {
 			return name
 		}
 		switch l := next[0].Layer.(type) {
-		case *Add, *ReLU, *LeakyReLU, *Clip, *BatchNorm:
+		case *Add, *ReLU, *Clip, *BatchNorm:
+		case *Unary:
+			if !IsRectifier(l) {
+				return name
+			}
 		case *Binary:
 			if l.Op != "Add" {
 				return name

@@ -221,7 +221,7 @@ func (net *Network) features(name string) bool {
 	rectified := false
 	for n := net.Node(name); n != nil; n = net.Node(n.Inputs[0]) {
 		switch l := n.Layer.(type) {
-		case *ReLU, *LeakyReLU, *Clip, *Unary:
+		case *ReLU, *Clip, *Unary:
 			rectified = true
 		case *BatchNorm, *Dropout:
 		case *Add:

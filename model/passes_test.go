@@ -71,7 +71,7 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		"AvgPool":        on(&model.AvgPool{Kernel: [2]int{3, 2}, Stride: [2]int{1, 2}, Pads: [4]int{1, 1, 1, 1}}),
 		"GlobalAvgPool":  on(&model.GlobalAvgPool{}),
 		"ReLU":           on(&model.ReLU{}),
-		"LeakyReLU":      on(&model.LeakyReLU{Alpha: 0.1}),
+		"LeakyReLU":      on(&model.Unary{Op: "LeakyRelu", Alpha: 0.1}),
 		"Clip":           on(&model.Clip{Min: -0.5, Max: 0.7}),
 		"LRN":            on(&model.LRN{Size: 3, Alpha: 0.1, Beta: 0.75, Bias: 2}),
 		"BatchNorm":      on(&model.BatchNorm{Scale: vector(3, false), Shift: vector(3, false), Mean: vector(3, false), Var: vector(3, true), Eps: 1e-5}),

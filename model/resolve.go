@@ -62,9 +62,10 @@ func (net *Network) rectifierAfter(conv string) string {
 		if len(next) != 1 {
 			return conv
 		}
-		switch next[0].Layer.(type) {
-		case *ReLU, *LeakyReLU, *Clip:
+		if IsRectifier(next[0].Layer) {
 			return next[0].Name
+		}
+		switch next[0].Layer.(type) {
 		case *BatchNorm, *Quantize:
 			at = next[0].Name
 		default:

@@ -20,15 +20,23 @@ type slot struct {
 	at        any
 	counted   bool   // an array that training may change, as opposed to statistics and constants
 	optional  bool   // an array that the layer may be without
-	unusual   bool   // an attribute that a file leaves out while it is zero
+	left      bool   // an attribute that a file leaves out, as what it is goes without saying
 	torchName string // what PyTorch calls the array, if not the same
 }
 
 // attribute is a slot for a setting: a number, a list of whole numbers, a text or a switch.
 func attribute(name string, at any) slot { return slot{name: name, at: at} }
 
-// unusual is a slot for a setting that is zero in the usual case, and then not saved.
-func unusual(name string, at any) slot { return slot{name: name, at: at, unusual: true} }
+// unusual is a slot for a setting that is zero in the usual case, and then left out.
+func unusual(name string, at any) slot {
+	return attribute(name, at).leftOut(reflect.ValueOf(at).Elem().IsZero())
+}
+
+// leftOut says whether files leave the attribute out.
+func (s slot) leftOut(left bool) slot {
+	s.left = left
+	return s
+}
 
 // trained is a slot for an array of weights, a *[]float32 or a **tensor.Tensor.
 func trained(name string, at any) slot { return slot{name: name, at: at, counted: true} }
@@ -112,12 +120,12 @@ func (s slot) weights() *entry {
 }
 
 // unset reports an attribute that is not saved: a list that is not there, which is
-// not the same as an empty one, or what is as usual.
+// not the same as an empty one, or what is left out.
 func (s slot) unset() bool {
 	if list, ok := s.at.(*[]int); ok {
 		return *list == nil
 	}
-	return s.unusual && s.isAttribute() && reflect.ValueOf(s.at).Elem().IsZero()
+	return s.left
 }
 
 func (s slot) isAttribute() bool {

@@ -52,9 +52,9 @@ func Vary(net *Network, v Variation) (*Network, error) {
 			if len(next) != 1 {
 				break
 			}
-			behind := false
+			behind := IsRectifier(next[0].Layer)
 			switch next[0].Layer.(type) {
-			case *BatchNorm, *ReLU, *LeakyReLU, *Clip, *Dropout:
+			case *BatchNorm, *Dropout:
 				behind = true
 			}
 			if !behind {

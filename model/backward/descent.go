@@ -257,6 +257,14 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 		dst.data, dst.owned = d.mem.get(units*in.C*box.Area()), true
 	}
 	switch l := n.Layer.(type) {
+	case *model.Unary:
+		if !model.IsRectifier(l) {
+			return d.apart(n, which, box, *g)
+		}
+		reuse()
+		if err := d.rectify(n, dst.data); err != nil {
+			return piece{}, err
+		}
 	case *model.Conv:
 		fresh()
 		dst.sparse = false
@@ -292,16 +300,11 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 	case *model.GlobalAvgPool:
 		fresh()
 		k.AvgPoolGrad(model.GlobalPool(in), units*in.C, dst.data, box, g.data, gbox, in.H, in.W, 0, 0, false)
-	case *model.ReLU, *model.LeakyReLU, *model.Clip:
+	case *model.ReLU, *model.Clip:
 		reuse()
-		var y []float32
-		if _, reads, _ := d.p.rule.reads(l); reads {
-			if y, err = d.value(n.Name); err != nil {
-				return piece{}, err
-			}
-			defer d.mem.put(y)
+		if err := d.rectify(n, dst.data); err != nil {
+			return piece{}, err
 		}
-		d.p.rule.rectify(k, l, dst.data, y)
 	case *model.LRN:
 		if d.p.rule.passesLRN() {
 			reuse()
@@ -355,6 +358,19 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 		return d.apart(n, which, box, *g)
 	}
 	return dst, nil
+}
+
+// rectify replaces a rectifier's signal by what the rule makes of it.
+func (d *descent) rectify(n *model.Node, g []float32) (err error) {
+	var y []float32
+	if _, reads, _ := d.p.rule.reads(n.Layer); reads {
+		if y, err = d.value(n.Name); err != nil {
+			return err
+		}
+		defer d.mem.put(y)
+	}
+	d.p.rule.rectify(d.k, n.Layer, g, y)
+	return nil
 }
 
 // apart is layer for those that take the signals of the units down one by one.

@@ -75,11 +75,10 @@ func (r Rule) Describe(l model.Layer) (string, error) {
 			return r.rectifierText(), nil
 		}
 		return "g inside the clip", nil
-	case *model.LeakyReLU:
-		if r == PaperLeaky {
+	case *model.Unary:
+		if r == PaperLeaky && model.IsRectifier(l) {
 			return "leaky on g", nil
 		}
-		return "g times the forward slope", nil
 	case *model.LRN:
 		if r.passesLRN() {
 			return "identity", nil
@@ -122,8 +121,10 @@ func (r Rule) reads(l model.Layer) (in, out bool, err error) {
 		return false, !r.isPaper(), nil
 	case *model.Clip:
 		return false, !r.isPaper() || l.Min != 0, nil
-	case *model.LeakyReLU:
-		return false, r != PaperLeaky, nil
+	case *model.Unary:
+		if model.IsRectifier(l) {
+			return false, r != PaperLeaky, nil
+		}
 	case *model.LRN:
 		return !r.passesLRN(), false, nil
 	case *model.Softmax:
@@ -150,7 +151,7 @@ func (r Rule) rectify(k *kernel.Engine, l model.Layer, g, y []float32) {
 	}
 	high := float32(0) // no upper bound
 	switch l := l.(type) {
-	case *model.LeakyReLU:
+	case *model.Unary: // a leaky one
 		if y == nil { // as it treats a signal going up
 			y = g
 		}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -123,7 +124,7 @@ func (r *row) add(list *[]string, text string) {
 func (r *row) describe(t *testing.T, n model.Node, shapes map[string]model.Shape) {
 	kind := n.Layer.Kind()
 	r.add(&r.layers, kind)
-	r.add(&r.how, computedBy(t, kind))
+	r.add(&r.how, computedBy(t, n.Layer))
 	for rule, list := range map[deconv.Rule]*[]string{deconv.Gradient: &r.gradient, deconv.Paper: &r.deconvnet} {
 		text, err := rule.Describe(n.Layer)
 		if err != nil {
@@ -137,8 +138,8 @@ func (r *row) describe(t *testing.T, n model.Node, shapes map[string]model.Shape
 var kernelCall = regexp.MustCompile(`\.k\.([A-Z]\w*)`)
 
 // computedBy says whether a kind's pass is a kernel or a plain loop, by its source.
-func computedBy(t *testing.T, kind string) string {
-	src, err := os.ReadFile(filepath.Join("..", "kind_"+strings.ToLower(kind)+".go"))
+func computedBy(t *testing.T, l model.Layer) string {
+	src, err := os.ReadFile(filepath.Join("..", "kind_"+strings.ToLower(reflect.TypeOf(l).Elem().Name())+".go"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -442,7 +442,7 @@ func globalPool(c *converter, n *node) error {
 }
 
 func leakyRelu(c *converter, n *node) error {
-	return c.elementwise(n, &model.LeakyReLU{Alpha: n.float("alpha", 0.01)})
+	return c.elementwise(n, &model.Unary{Op: "LeakyRelu", Alpha: n.float("alpha", 0.01)})
 }
 
 func gelu(c *converter, n *node) error {
@@ -463,7 +463,7 @@ func prelu(c *converter, n *node) error {
 		return err
 	}
 	if k != nil && k.len() == 1 {
-		return c.elementwise(n, &model.LeakyReLU{Alpha: k.f[0]})
+		return c.elementwise(n, &model.Unary{Op: "LeakyRelu", Alpha: k.f[0]})
 	}
 	in, err := c.array(n, 0)
 	if err != nil {

@@ -40,8 +40,6 @@ func (e *exporter) layer(n *model.Node) error {
 		e.node("GlobalAveragePool", in, out)
 	case *model.ReLU:
 		e.node("Relu", in, out)
-	case *model.LeakyReLU:
-		e.node("LeakyRelu", in, out, attrFloat("alpha", float64(l.Alpha)))
 	case *model.Clip:
 		e.node("Clip", []string{in[0], e.number(n.Name+".min", float64(l.Min)), e.number(n.Name+".max", float64(l.Max))}, out)
 	case *model.LRN:

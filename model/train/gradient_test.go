@@ -195,7 +195,7 @@ func (r *reference) layer(node *model.Node, y []float64, out model.Shape, ins []
 			}
 			return at(i, c, v, u) / math.Pow(l.Bias+l.Alpha/float64(l.Size)*sum, l.Beta)
 		})
-	case *model.LeakyReLU:
+	case *model.Unary: // a leaky rectifier
 		for i, v := range x {
 			y[i] = max(v, float64(l.Alpha)*v)
 		}
@@ -320,7 +320,7 @@ func testNets() map[string]*model.Network {
 			"flat", &model.Flatten{}, "bn2", m.norm(6), "relu2", &model.ReLU{}, "drop", &model.Dropout{Rate: 0.25}, "fc", m.dense(4, 6, true)),
 		"other": chain(model.Input{Name: "in", C: 1, H: 4, W: 4}, "fc",
 			"pad0", &model.Pad{Pads: [4]int{1, 0, 0, 1}, Value: 0.5}, "conv1", m.conv(4, 1, 2, 2, nil), "lrn", &model.LRN{Size: 3, Alpha: 0.5, Beta: 0.75, Bias: 1},
-			"leaky", &model.LeakyReLU{Alpha: 0.2}, "pad", &model.Pad{Pads: [4]int{0, 1, 2, 0}, Value: -0.3}, "conv2", m.conv(3, 4, 3, 3, nil),
+			"leaky", &model.Unary{Op: "LeakyRelu", Alpha: 0.2}, "pad", &model.Pad{Pads: [4]int{0, 1, 2, 0}, Value: -0.3}, "conv2", m.conv(3, 4, 3, 3, nil),
 			"clip", &model.Clip{Min: -0.5, Max: 0.7}, "flat", &model.Flatten{}, "fc", m.dense(3, 3*4*3, true)),
 		"wide": chain(model.Input{Name: "in", C: 2, H: 8, W: 8}, "fc", // channels enough for Winograd's algorithm
 			"conv1", m.conv(16, 2, 3, 3, same), "conv2", m.conv(17, 16, 3, 3, same), "relu2", &model.ReLU{},

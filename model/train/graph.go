@@ -153,7 +153,11 @@ func (b *graph) supported() error {
 		}
 		switch l := n.Layer.(type) {
 		case *model.Conv, *model.Dense, *model.MaxPool, *model.AvgPool, *model.GlobalAvgPool, *model.ReLU, *model.BatchNorm,
-			*model.Add, *model.Flatten, *model.LRN, *model.LeakyReLU, *model.Clip, *model.Pad, *model.Recurrent:
+			*model.Add, *model.Flatten, *model.LRN, *model.Clip, *model.Pad, *model.Recurrent:
+		case *model.Unary:
+			if l.Op != "LeakyRelu" {
+				return fmt.Errorf("layer %s: %s cannot be trained", n.Name, l.Op)
+			}
 		case *model.Concat:
 			if !l.Maps() {
 				return fmt.Errorf("layer %s: joining arrays along an axis cannot be trained", n.Name)
@@ -325,7 +329,7 @@ func (b *graph) layer(f model.Fused) {
 		})
 	case *model.LRN:
 		y = b.lrn(name, l, x, flows, in)
-	case *model.LeakyReLU:
+	case *model.Unary: // a leaky rectifier
 		y = b.pointwise(name, x, flows, func(x float32) (float32, float32) {
 			if x <= 0 {
 				return l.Alpha * x, l.Alpha

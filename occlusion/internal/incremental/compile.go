@@ -213,7 +213,7 @@ func (n *Net) step(f model.Fused) step {
 		if !n.o.Exact {
 			s.op = opGlobalAvg
 		}
-	case *model.ReLU, *model.LeakyReLU, *model.Clip, *model.Unary:
+	case *model.ReLU, *model.Clip, *model.Unary:
 		s.op = opEach
 	case *model.Quantize:
 		if len(l.Scale) > 0 {

@@ -87,7 +87,7 @@ func randomNet(r *rand.Rand) *model.Network {
 		case 7:
 			add(&model.AvgPool{Kernel: [2]int{2 + r.IntN(2), 2}, Stride: pair(2), Pads: [4]int{1, 1, 1, r.IntN(2)}, Ceil: r.IntN(2) == 0, CountPad: r.IntN(2) == 0}, in)
 		case 8:
-			add([]model.Layer{&model.ReLU{}, &model.LeakyReLU{Alpha: 0.1}, &model.Clip{Min: -0.5, Max: 0.7}, &model.Dropout{},
+			add([]model.Layer{&model.ReLU{}, &model.Unary{Op: "LeakyRelu", Alpha: 0.1}, &model.Clip{Min: -0.5, Max: 0.7}, &model.Dropout{},
 				&model.Quantize{Type: model.Int8, Scale: []float32{0.05}, Zero: []float32{3}}}[r.IntN(5)], in)
 		case 9:
 			add(&model.LRN{Size: 1 + r.IntN(5), Alpha: 0.1, Beta: 0.75, Bias: 1}, in)

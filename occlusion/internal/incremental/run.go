@@ -422,12 +422,6 @@ func (b *block) each(s *step, d []float32) error {
 	switch l := s.node.Layer.(type) {
 	case *model.ReLU:
 		k.ReLU(d, d)
-	case *model.LeakyReLU:
-		for i, v := range d {
-			if v <= 0 {
-				d[i] = l.Alpha * v
-			}
-		}
 	case *model.Clip:
 		for i, v := range d {
 			d[i] = min(max(v, l.Min), l.Max)
