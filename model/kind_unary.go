@@ -63,6 +63,10 @@ func (l *Unary) forward(c *call) error {
 func (l *Unary) Apply(e *Engine, dst, src []float32) { l.apply(e.k, dst, src) }
 
 func (l *Unary) apply(k *kernel.Engine, dst, src []float32) {
+	if f, ok := l.function(); ok {
+		k.Map(f, dst, src)
+		return
+	}
 	op, a, b := unaryOps[l.Op].f, float64(l.Alpha), float64(l.Beta)
 	const chunk = 1 << 12
 	if l.leaky() { // the same numbers, without a call for each
@@ -85,6 +89,66 @@ func (l *Unary) apply(k *kernel.Engine, dst, src []float32) {
 			dst[lo+j] = float32(op(float64(v), a, b))
 		}
 	})
+}
+
+// function is what the kernels call the function, if they have it.
+func (l *Unary) function() (f kernel.Function, ok bool) {
+	f = kernel.Function{A: l.Alpha, B: l.Beta}
+	switch l.Op {
+	case "Exp":
+		f.Func = kernel.Exp
+	case "Sigmoid":
+		f.Func = kernel.Sigmoid
+	case "Tanh":
+		f.Func = kernel.Tanh
+	case "Erf":
+		f.Func = kernel.Erf
+	case "Gelu":
+		f.Func = kernel.Gelu
+	case "GeluTanh":
+		f.Func = kernel.GeluTanh
+	case "Swish":
+		f.Func = kernel.Swish
+	case "HardSwish":
+		f.Func = kernel.HardSwish
+	case "HardSigmoid":
+		f.Func = kernel.HardSigmoid
+	case "Softplus":
+		f.Func = kernel.Softplus
+	case "Mish":
+		f.Func = kernel.Mish
+	case "Elu":
+		f.Func, f.B = kernel.Elu, 1
+	case "Selu":
+		f.Func, f.A = kernel.Elu, l.Alpha*l.Beta
+	case "LeakyRelu":
+		f.Func = kernel.Leaky
+	case "Affine":
+		f.Func = kernel.Affine
+	case "Sqrt":
+		f.Func = kernel.Sqrt
+	default:
+		return f, false
+	}
+	return f, true
+}
+
+// ApplySlope computes the signal g times the slope of the function at each x, where
+// its value is y, on the engine's workers; 0 where the signal is 0. dst may be g. It
+// reports false if a signal cannot be taken down through the function.
+func (l *Unary) ApplySlope(e *Engine, dst, g, x, y []float32) bool {
+	if f, ok := l.function(); ok && f.HasSlope() {
+		e.k.MapSlope(f, dst, g, x)
+		return true
+	}
+	slope, ok := l.Slope()
+	for i, v := range g {
+		if v != 0 && ok {
+			v *= slope(x[i], y[i])
+		}
+		dst[i] = v
+	}
+	return ok
 }
 
 // Slope is the derivative of the function at x, where its value is y; ok is

@@ -9,7 +9,7 @@ import (
 // without assembly. The products are rounded before they are added, so that it
 // computes the same bits everywhere.
 var genericLevel = &level{
-	name: "generic", lanes: 2, rows: 4, wrows: 4, block: 1,
+	name: "generic", lanes: 2, rows: 4, wrows: 4, block: 1, vector: genericVector,
 	pack:      packGeneric,
 	transpose: transposeGeneric,
 	scatter:   scatterGeneric,

@@ -76,6 +76,8 @@ type level struct {
 	nonzero func(dst *uint64, src *float32, n int)
 	summary func(out, src *float32, n int) (positive int) // or nil
 
+	vector *vectorOps // nil: plain Go in float64
+
 	// Winograd's transforms, or nil; see transformed.
 	winogradIn  [7]func(dst, src *float32, ldd, n int)                                                                // by alpha
 	winogradOut [11]func(dst, src *float32, lds, n, plane, pitch int, segs *int64, nseg int, bias *float32, relu int) // by alpha + size

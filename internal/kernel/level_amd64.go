@@ -18,7 +18,7 @@ func asmLevels() []*level {
 }
 
 var avx512Level = &level{
-	name: "avx512", lanes: 16, rows: 14, wrows: 12, block: 32,
+	name: "avx512", lanes: 16, rows: 14, wrows: 12, block: 32, vector: avx512Vector,
 	pack: pack_avx512, packRun: packRun_avx512,
 	direct: [][5]func(int, *float32, *float32, *int64, *float32, *float32, int, int, int){
 		1:  {1: direct_avx512_1x16, 2: direct_avx512_1x32, 4: direct_avx512_1x64},
@@ -100,7 +100,7 @@ var avx512Level = &level{
 }
 
 var avx2Level = &level{
-	name: "avx2", lanes: 8, rows: 6, wrows: 6, block: 32,
+	name: "avx2", lanes: 8, rows: 6, wrows: 6, block: 32, vector: avx2Vector,
 	pack: pack_avx2, packRun: packRun_avx2,
 	direct: [][5]func(int, *float32, *float32, *int64, *float32, *float32, int, int, int){
 		1: {1: direct_avx2_1x8, 2: direct_avx2_1x16},

@@ -152,12 +152,7 @@ func (d *solo) array(n *model.Node, which int, box model.Box, g []float32, gbox 
 		if err != nil {
 			return nil, err
 		}
-		slope, _ := l.Slope()
-		for i, v := range g {
-			if v != 0 {
-				dst[i] = v * slope(x[i], y[i])
-			}
-		}
+		l.ApplySlope(d.p.engine, dst, g, x, y)
 		return dst, nil
 	case *model.Quantize:
 		put(dst, box, g, gbox, in.C)

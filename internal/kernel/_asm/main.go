@@ -18,7 +18,7 @@ import (
 
 var (
 	levelName = flag.String("level", "avx512", "avx512 or avx2")
-	part      = flag.String("part", "", "empty, lanes or depthwise")
+	part      = flag.String("part", "", "empty, lanes, depthwise or vector")
 )
 
 // lv is the level being written.
@@ -49,6 +49,10 @@ func main() {
 		return
 	case "depthwise":
 		depthwise()
+		Generate()
+		return
+	case "vector":
+		vectors()
 		Generate()
 		return
 	}

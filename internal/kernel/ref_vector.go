@@ -1,0 +1,99 @@
+package kernel
+
+import "math"
+
+// refFunction defines the functions of single numbers.
+func refFunction(f Function, x float64) float64 {
+	a, b := float64(f.A), float64(f.B)
+	switch f.Func {
+	case Exp:
+		return math.Exp(x)
+	case Sigmoid:
+		return refSigmoid(x)
+	case Tanh:
+		return math.Tanh(x)
+	case Erf:
+		return math.Erf(x)
+	case Gelu:
+		return x * math.Erfc(-x/math.Sqrt2) / 2
+	case GeluTanh:
+		return x * refSigmoid(2*refInner*(x+0.044715*x*x*x))
+	case Swish:
+		return x * refSigmoid(a*x)
+	case HardSwish:
+		return x * min(max(x/6+0.5, 0), 1)
+	case HardSigmoid:
+		return min(max(a*x+b, 0), 1)
+	case Softplus:
+		return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))
+	case Mish:
+		return x * math.Tanh(max(x, 0)+math.Log1p(math.Exp(-math.Abs(x))))
+	case Elu:
+		if x > 0 {
+			return b * x
+		}
+		return a * math.Expm1(x)
+	case Leaky:
+		if x > 0 {
+			return x
+		}
+		return a * x
+	case Affine:
+		return a*x + b
+	case Sqrt:
+		return math.Sqrt(x)
+	}
+	panic("kernel: unknown function")
+}
+
+const refInner = 0.7978845608028654 // sqrt(2/pi)
+
+func refSigmoid(x float64) float64 {
+	if x < 0 {
+		e := math.Exp(x)
+		return e / (1 + e)
+	}
+	return 1 / (1 + math.Exp(-x))
+}
+
+// refSlopes are the functions whose slopes there are.
+var refSlopes = [funcCount]bool{Sigmoid: true, Tanh: true, Gelu: true, GeluTanh: true, Swish: true, HardSwish: true, Erf: true}
+
+// refSlope is g times the slope at x, 0 where g is 0.
+func refSlope(f Function, g float32, x float64) float32 {
+	if g == 0 {
+		return 0
+	}
+	return float32(float64(g) * refDerivative(f, x))
+}
+
+func refDerivative(f Function, x float64) float64 {
+	switch f.Func {
+	case Sigmoid:
+		return refSigmoid(x) * refSigmoid(-x)
+	case Tanh:
+		t := math.Tanh(x)
+		return 1 - t*t
+	case Gelu:
+		return math.Erfc(-x/math.Sqrt2)/2 + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
+	case GeluTanh:
+		x = min(max(x, -20), 20)
+		s := refSigmoid(2 * refInner * (x + 0.044715*x*x*x))
+		return s + x*s*refSigmoid(-2*refInner*(x+0.044715*x*x*x))*2*refInner*(1+3*0.044715*x*x)
+	case Swish:
+		x = min(max(float64(f.A)*x, -100), 100)
+		s := refSigmoid(x)
+		return s + x*s*refSigmoid(-x)
+	case HardSwish:
+		switch {
+		case x >= 3:
+			return 1
+		case x <= -3:
+			return 0
+		}
+		return x/3 + 0.5
+	case Erf:
+		return 2 / math.Sqrt(math.Pi) * math.Exp(-x*x)
+	}
+	panic("kernel: no slope of the function")
+}

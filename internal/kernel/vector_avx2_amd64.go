@@ -1,0 +1,61 @@
+//go:build amd64 && !purego
+
+package kernel
+
+var avx2Vector = &vectorOps{
+	functions: [funcCount]func(*float32, *float32, int, float32, float32){
+		Exp:         exp_avx2,
+		Sigmoid:     sigmoid_avx2,
+		Tanh:        tanh_avx2,
+		Erf:         erf_avx2,
+		Gelu:        gelu_avx2,
+		GeluTanh:    geluTanh_avx2,
+		Swish:       swish_avx2,
+		HardSwish:   hardSwish_avx2,
+		HardSigmoid: hardSigmoid_avx2,
+		Softplus:    softplus_avx2,
+		Mish:        mish_avx2,
+		Elu:         elu_avx2,
+		Leaky:       leaky_avx2,
+		Affine:      affine_avx2,
+		Sqrt:        sqrt_avx2,
+	},
+	slopes: [funcCount]func(*float32, *float32, *float32, int, float32, float32){
+		Sigmoid:   sigmoidSlope_avx2,
+		Tanh:      tanhSlope_avx2,
+		Erf:       erfSlope_avx2,
+		Gelu:      geluSlope_avx2,
+		GeluTanh:  geluTanhSlope_avx2,
+		Swish:     swishSlope_avx2,
+		HardSwish: hardSwishSlope_avx2,
+	},
+	rows: [arithCount]func(*float32, *float32, *float32, int){
+		AddOp: addRows_avx2,
+		SubOp: subRows_avx2,
+		MulOp: mulRows_avx2,
+		DivOp: divRows_avx2,
+	},
+	right: [arithCount]func(*float32, *float32, int, float32){
+		AddOp: addRight_avx2,
+		SubOp: subRight_avx2,
+		MulOp: mulRight_avx2,
+		DivOp: divRight_avx2,
+	},
+	left: [arithCount]func(*float32, *float32, int, float32){
+		AddOp: addRight_avx2,
+		SubOp: subLeft_avx2,
+		MulOp: mulRight_avx2,
+		DivOp: divLeft_avx2,
+	},
+	maxRows:       maxRows_avx2,
+	fmaRows:       fmaRows_avx2,
+	fmaRow:        fmaRow_avx2,
+	sum:           rowSum_avx2,
+	squares:       rowSquares_avx2,
+	max:           rowMax_avx2,
+	expSum:        expSum_avx2,
+	norm:          normRow_avx2,
+	columnSum:     columnSum_avx2,
+	columnSquares: columnSquares_avx2,
+	columnNorm:    columnNorm_avx2,
+}

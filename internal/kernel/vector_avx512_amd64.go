@@ -1,0 +1,61 @@
+//go:build amd64 && !purego
+
+package kernel
+
+var avx512Vector = &vectorOps{
+	functions: [funcCount]func(*float32, *float32, int, float32, float32){
+		Exp:         exp_avx512,
+		Sigmoid:     sigmoid_avx512,
+		Tanh:        tanh_avx512,
+		Erf:         erf_avx512,
+		Gelu:        gelu_avx512,
+		GeluTanh:    geluTanh_avx512,
+		Swish:       swish_avx512,
+		HardSwish:   hardSwish_avx512,
+		HardSigmoid: hardSigmoid_avx512,
+		Softplus:    softplus_avx512,
+		Mish:        mish_avx512,
+		Elu:         elu_avx512,
+		Leaky:       leaky_avx512,
+		Affine:      affine_avx512,
+		Sqrt:        sqrt_avx512,
+	},
+	slopes: [funcCount]func(*float32, *float32, *float32, int, float32, float32){
+		Sigmoid:   sigmoidSlope_avx512,
+		Tanh:      tanhSlope_avx512,
+		Erf:       erfSlope_avx512,
+		Gelu:      geluSlope_avx512,
+		GeluTanh:  geluTanhSlope_avx512,
+		Swish:     swishSlope_avx512,
+		HardSwish: hardSwishSlope_avx512,
+	},
+	rows: [arithCount]func(*float32, *float32, *float32, int){
+		AddOp: addRows_avx512,
+		SubOp: subRows_avx512,
+		MulOp: mulRows_avx512,
+		DivOp: divRows_avx512,
+	},
+	right: [arithCount]func(*float32, *float32, int, float32){
+		AddOp: addRight_avx512,
+		SubOp: subRight_avx512,
+		MulOp: mulRight_avx512,
+		DivOp: divRight_avx512,
+	},
+	left: [arithCount]func(*float32, *float32, int, float32){
+		AddOp: addRight_avx512,
+		SubOp: subLeft_avx512,
+		MulOp: mulRight_avx512,
+		DivOp: divLeft_avx512,
+	},
+	maxRows:       maxRows_avx512,
+	fmaRows:       fmaRows_avx512,
+	fmaRow:        fmaRow_avx512,
+	sum:           rowSum_avx512,
+	squares:       rowSquares_avx512,
+	max:           rowMax_avx512,
+	expSum:        expSum_avx512,
+	norm:          normRow_avx512,
+	columnSum:     columnSum_avx512,
+	columnSquares: columnSquares_avx512,
+	columnNorm:    columnNorm_avx512,
+}
