@@ -42,11 +42,10 @@ type Options struct {
 	Top     int      // images to keep for each map; 0: 9
 	Batch   int      // images in a forward pass; 0: as many as stay within about 64 MiB, at most 32; changes no result
 	Readers int      // goroutines that read images while the network runs; 0: 1
-	// Fast lets convolutions use Winograd's algorithm. Values are then exact to 1e-4
-	// of a layer's largest instead of 1e-6. What is faster depends on the batch, so
-	// that parts of an index must have one batch; batches that are not full are
-	// filled up.
-	Fast bool
+	// Exact sums convolutions directly. Values are then exact to 1e-6 of a layer's
+	// largest; else Winograd's algorithm may compute them, to 1e-4. Either way they
+	// depend on neither batch, workers nor parts.
+	Exact bool
 	Plan *model.Plan // what Compile made of the same options, for several scans; nil: it is made
 	Hash string      // of the network, if the caller has it at hand; "": it is computed
 	// From and To limit the scan to the images [From, To); To 0: to the end.
@@ -79,7 +78,7 @@ type Index struct {
 	Kernel  string  `json:"kernel"` // implementation of the kernels, which decides the last bits
 	Images  int     `json:"images"` // in the source
 	TopK    int     `json:"top"`
-	Fast    int     `json:"fast,omitempty"` // batch of a scan with Options.Fast, 0: exact
+	Fast    int     `json:"fast,omitempty"` // batch that convolutions were made for (model.Keep), 0: exact
 	Done    []Range `json:"done"`           // images scanned, in order
 	Skipped []Skip  `json:"skipped"`        // images of these that could not be read
 	Layers  []Layer `json:"layers"`
@@ -230,12 +229,16 @@ func Collect(ctx context.Context, engine *model.Engine, net *model.Network, imag
 // are summarised before they have left the caches for good.
 const batchBytes = 64 << 20
 
-// Compile prepares a network for scans with the Layers and Fast of o.
+// fastBatch is what convolutions are made for if a scan is not exact. It is part of an index: another one would change
+// last bits.
+const fastBatch = 8
+
+// Compile prepares a network for scans with the Layers and Exact of o.
 func Compile(engine *model.Engine, net *model.Network, o Options) (*model.Plan, error) {
 	if o.Layers == nil {
 		o.Layers = net.FeatureLayers()
 	}
-	plan, err := engine.Compile(net, model.Keep{Layers: o.Layers, Fast: o.Fast})
+	plan, err := engine.Compile(net, model.Keep{Layers: o.Layers, Fast: !o.Exact, Batch: fastBatch})
 	if err != nil {
 		return nil, fmt.Errorf("%w", err)
 	}
@@ -251,8 +254,8 @@ func newIndex(net *model.Network, images int, o Options) (*Index, error) {
 		o.Hash = net.Hash()
 	}
 	index := &Index{Model: o.Hash, Kernel: kernel.Name(), Images: images, TopK: o.Top, Done: []Range{}, Skipped: []Skip{}, Named: []Named{}}
-	if o.Fast {
-		index.Fast = o.Batch
+	if !o.Exact {
+		index.Fast = fastBatch
 	}
 	for _, name := range o.Layers {
 		s := shapes[name]
@@ -317,9 +320,6 @@ func (s *scan) run(ctx context.Context) error {
 	// Two batches are read ahead of the one in the network.
 	free, full := make(chan *slot, 3), make(chan *slot, 3)
 	batch := min(s.o.Batch, total)
-	if s.o.Fast {
-		batch = s.o.Batch
-	}
 	for range cap(free) {
 		free <- &slot{x: tensor.New(batch, in.C, in.H, in.W), errs: make([]error, batch)}
 	}
@@ -339,10 +339,6 @@ func (s *scan) run(ctx context.Context) error {
 			return err
 		}
 		if n := len(numbers); n > 0 {
-			if s.o.Fast {
-				clear(b.x.Data[n*s.size:])
-				n = batch
-			}
 			if err := s.plan.RunInto(trace, b.x.Slice(0, n)); err != nil {
 				return err
 			}

@@ -162,7 +162,7 @@ func speed(batch int) string {
 	if batch == 0 {
 		return "exactly"
 	}
-	return fmt.Sprintf("fast in batches of %d", batch)
+	return fmt.Sprintf("fast, as for batches of %d", batch)
 }
 
 // Merge combines indexes of parts of the images, none of which may be in two of

@@ -34,9 +34,9 @@ func TestGoldenTop9(t *testing.T) {
 	defer engine.Close()
 	in := c.Net.Input
 	src := bytesSource{c.Ints(t, c.Top9.Images), in.C * in.H * in.W, c.Top9.Scale}
-	for _, batch := range []int{1, 7, 64} {
+	for _, o := range []features.Options{{Batch: 1}, {Batch: 7, Exact: true}, {Batch: 64}} {
 		for layer, want := range c.Top9.Layers {
-			index, err := features.Collect(context.Background(), engine, c.Net, src, features.Options{Layers: []string{layer}, Batch: batch})
+			index, err := features.Collect(context.Background(), engine, c.Net, src, features.Options{Layers: []string{layer}, Batch: o.Batch, Exact: o.Exact})
 			if err != nil {
 				t.Fatal(err)
 			}

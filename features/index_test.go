@@ -81,6 +81,9 @@ func TestParts(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	engine := model.NewEngine(2)
 	defer engine.Close()
+	one := model.NewEngine(1)
+	defer one.Close()
+	engines := [2]*model.Engine{engine, one}
 	skip := func(i int, err error) error { return nil }
 	for round := range 20 {
 		net := small(r)
@@ -88,15 +91,13 @@ func TestParts(t *testing.T) {
 		o := features.Options{Layers: []string{"conv1", "relu1"}, Top: 1 + r.IntN(9), Unreadable: skip}
 		if round%3 == 2 {
 			net = wide(r)
-			o.Layers, o.Fast, o.Batch = []string{"relu1", "relu2"}, true, 1+r.IntN(9)
+			o.Layers = []string{"relu1", "relu2"}
 		}
+		o.Exact = round%2 == 1
 		collect := func(o features.Options) *features.Index {
 			t.Helper()
-			o.Readers = r.IntN(4)
-			if !o.Fast {
-				o.Batch = 1 + r.IntN(9)
-			}
-			x, err := features.Collect(context.Background(), engine, net, src, o)
+			o.Readers, o.Batch = r.IntN(4), 1+r.IntN(9)
+			x, err := features.Collect(context.Background(), engines[r.IntN(2)], net, src, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,9 +131,7 @@ func TestParts(t *testing.T) {
 		// Stopped in the middle, stored, read, resumed.
 		ctx, cancel := context.WithCancel(context.Background())
 		p := o
-		if !p.Fast {
-			p.Batch = 3
-		}
+		p.Batch = 3
 		var stored []byte
 		p.Each = func(x *features.Index) error {
 			stored = bytesOf(t, x)

@@ -14,8 +14,11 @@ type Keep struct {
 	Switches bool     // keep the max pools' switches too (always so if Layers is nil)
 	// Fast lets convolutions use Winograd's algorithm where that is faster. Values
 	// are then exact to 1e-4 of a layer's largest instead of 1e-6, and their last
-	// bits depend on the size of the batch: for scores, not for comparing maps.
+	// bits depend on the size of the batch, unless Batch says one.
 	Fast bool
+	// Batch is the size of batches that a Fast plan is made for. It runs all others
+	// too, and its bits do not depend on their size. 0: each as is fastest for it.
+	Batch int
 }
 
 // Plan is a network made ready to run: which nodes are needed, weights packed
@@ -53,6 +56,7 @@ type step struct {
 	offset   int    // there, in each image
 	filters  *kernel.Filters
 	fast     bool
+	batch    int // of Keep
 	epilogue kernel.Epilogue
 	scale    []float32 // batch norm
 	shift    []float32
@@ -83,7 +87,7 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 	switches := keep.Layers == nil || keep.Switches
 	numbers := map[string]int{net.Input.Name: 0}
 	for i, f := range p.graph.Fusions(func(f *Fused, next *Node) bool { return p.fuses(f, next, switches) }) {
-		s := step{Fused: f, slot: -1, fast: keep.Fast}
+		s := step{Fused: f, slot: -1, fast: keep.Fast, batch: keep.Batch}
 		for _, in := range f.Node.Inputs {
 			s.inputs, s.shapes = append(s.inputs, numbers[in]), append(s.shapes, shapes[in])
 		}

@@ -72,6 +72,7 @@ func (l *Conv) prepare(s *step) {
 		pack = kernel.PackForwardFast
 	}
 	s.filters = pack(l.Geometry(), weight)
+	s.filters.For(s.batch)
 }
 
 func (l *Conv) drawn(b *builder, ins []Shape, maps int) (Layer, error) {

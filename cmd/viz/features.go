@@ -31,8 +31,9 @@ func featuresCommand() *cli.Command {
 			&cli.StringFlag{Name: "layers", Aliases: []string{"layer", "l"}, Value: "all", Usage: "`LAYERS` by number or name, comma-separated, or all: every convolution layer"},
 			&cli.IntFlag{Name: "top", Value: 9, Usage: "strongest images to keep for each map"},
 			&cli.StringFlag{Name: "shard", Usage: "scan only part `I/N` of the images, such as 2/4"},
-			&cli.IntFlag{Name: "batch", Usage: "images in a forward pass, 0: as memory allows; changes no result, unless --fast"},
-			&cli.BoolFlag{Name: "fast", Usage: "Winograd's algorithm: up to twice as fast, activations exact to 1e-4 instead of 1e-6; parts must have one --batch"},
+			&cli.IntFlag{Name: "batch", Usage: "images in a forward pass, 0: as memory allows; changes no result"},
+			&cli.BoolFlag{Name: "exact", Usage: "sum convolutions directly: activations exact to 1e-6 instead of 1e-4, up to twice as slow"},
+			&cli.BoolFlag{Name: "fast", Usage: "the default", Hidden: true},
 			&cli.BoolFlag{Name: "restart", Usage: "begin anew, even if the index is there"}},
 		Action: cmdline.Action(featuresScan),
 		Subcommands: []*cli.Command{
@@ -52,7 +53,7 @@ const checkpointEvery = 20 * time.Second
 
 // featureRequest reads what flags say about a scan.
 func featureRequest(c *cmdline.Run, s *view.Session) (o features.Options, err error) {
-	o = features.Options{Top: c.Int("top"), Batch: c.Int("batch"), Readers: max(c.Int("workers"), 2), Fast: c.Bool("fast"), Hash: s.Hash()}
+	o = features.Options{Top: c.Int("top"), Batch: c.Int("batch"), Readers: max(c.Int("workers"), 2), Exact: c.Bool("exact"), Hash: s.Hash()}
 	o.Layers, err = cmdline.ConvLayers(s.Net, c.String("layers"))
 	return o, err
 }
@@ -102,6 +103,9 @@ func featuresScan(c *cmdline.Run) error {
 	}
 	if o.Resume, err = s.before(); err != nil {
 		return err
+	}
+	if o.Resume != nil && o.Resume.Fast == 0 && !c.IsSet("exact") {
+		o.Exact = true // as it was begun
 	}
 	if s.bad, err = c.NewFailures(s.src.List); err != nil {
 		return err

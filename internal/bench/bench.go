@@ -126,7 +126,7 @@ func (s noiseImages) Input(i int, dst []float32) error {
 // Scan is the search for the nine strongest activations of every map of a layer.
 func Scan(ctx context.Context, engine *model.Engine, net *model.Network, layer string, images, batch int, exact bool) (*Task, error) {
 	src := noiseImages{Input(net, min(images, 32)), images}
-	o := features.Options{Layers: []string{layer}, Batch: batch, Fast: !exact, Hash: net.Hash()}
+	o := features.Options{Layers: []string{layer}, Batch: batch, Exact: exact, Hash: net.Hash()}
 	var err error
 	if o.Plan, err = features.Compile(engine, net, o); err != nil {
 		return nil, err

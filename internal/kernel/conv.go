@@ -10,6 +10,8 @@ type Filters struct {
 	data bool
 	w    []float32      // as they came, for the reference
 	win  []*transformed // for Winograd, best first
+
+	passes int // the algorithm is chosen as for passes of so many images, 0: as for those that come
 	subs []subConv
 
 	sparse *sparseFilters // for ConvDataSparse, or nil

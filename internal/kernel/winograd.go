@@ -11,7 +11,7 @@ import "github.com/deconvnet/viz/internal/par"
 // Results differ from the direct sum by about ten times its rounding error (see
 // TestWinograd). They do not depend on the workers, but they do depend on where
 // the tiles begin, that is on the box, and on the batch where its size decides
-// whether Winograd is used at all. An Inf or NaN spreads over its tile.
+// whether Winograd is used at all (see Filters.For). An Inf or NaN spreads over its tile.
 //
 // [lavin16] Lavin and Gray, Fast algorithms for convolutional neural networks,
 // CVPR 2016, section 4.
@@ -42,7 +42,7 @@ type transformed struct {
 // PackForwardFast packs w for ConvForward like PackForward, and lets it use
 // Winograd's algorithm where that is possible and faster: 3x3 and 5x5 kernels with
 // stride 1 on boxes that are not small. The results are then less exact, and
-// their bits depend on the box and the size of the batch.
+// their bits depend on the box and the size of the batch, or with For on the box only.
 func PackForwardFast(g Conv, w []float32) *Filters {
 	f := newForward(g)
 	f.addWinograd()
@@ -85,6 +85,9 @@ func (t *transformed) taps() int { return t.alpha * t.alpha }
 // enough of them to fill a panel and must not lie beyond the edges for the most
 // part.
 func (f *Filters) winograd(n, h, w int) *transformed {
+	if f.passes > 0 {
+		n = f.passes
+	}
 	for _, t := range f.win {
 		ty, tx := (h+t.size-1)/t.size, (w+t.size-1)/t.size
 		if n*ty*tx >= 24 && 2*t.size*t.size*ty*tx <= 3*h*w {
@@ -93,6 +96,9 @@ func (f *Filters) winograd(n, h, w int) *transformed {
 	}
 	return nil
 }
+
+// For chooses the algorithm as for passes of n images whatever their number is, so that the bits do not depend on it.
+func (f *Filters) For(n int) { f.passes = n }
 
 // Keep drops the forms of the weights that passes of n images of h x w outputs do
 // not use; f cannot be used for others afterwards. Repack takes less time.
