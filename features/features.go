@@ -46,8 +46,8 @@ type Options struct {
 	// largest; else Winograd's algorithm may compute them, to 1e-4. Either way they
 	// depend on neither batch, workers nor parts.
 	Exact bool
-	Plan *model.Plan // what Compile made of the same options, for several scans; nil: it is made
-	Hash string      // of the network, if the caller has it at hand; "": it is computed
+	Plan  *model.Plan // what Compile made of the same options, for several scans; nil: it is made
+	Hash  string      // of the network, if the caller has it at hand; "": it is computed
 	// From and To limit the scan to the images [From, To); To 0: to the end.
 	From, To int
 	// Resume is an index of a part of the images, to which the rest is added. It

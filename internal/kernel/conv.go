@@ -12,7 +12,7 @@ type Filters struct {
 	win  []*transformed // for Winograd, best first
 
 	passes int // the algorithm is chosen as for passes of so many images, 0: as for those that come
-	subs []subConv
+	subs   []subConv
 
 	sparse *sparseFilters // for ConvDataSparse, or nil
 }
