@@ -40,6 +40,7 @@ var allowed = map[string][]string{
 	"features":                       {"model", "model/tensor", "internal/kernel"},
 	"internal/viztest":               {"model", "model/tensor", "model/onnx", "internal/npy"},
 	"experiments":                    {"model", "model/tensor", "deconv", "features"},
+	"maximize":                       {"model", "model/backward", "model/tensor", "internal/kernel"},
 	"cmd/viz":                        {"*"},
 	"internal/cmdline": {"features", "images", "internal/classes", "internal/dataset", "internal/imageio", "internal/lockfile", "internal/npy", "model", "model/builtin", "model/onnx", "model/open", "model/tensor",
 		"occlusion", "sweep", "view"},
