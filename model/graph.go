@@ -180,7 +180,10 @@ func addsBias(l Layer) bool {
 func storedWith(l, act Layer) bool {
 	_, relu := act.(*ReLU)
 	switch l.(type) {
-	case *Conv, *Add:
+	case *Conv:
+		_, clip := act.(*Clip)
+		return relu || clip || isFunction(act)
+	case *Add:
 		return relu
 	case *MatMul:
 		u, ok := act.(*Unary)

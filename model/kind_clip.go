@@ -2,6 +2,8 @@ package model
 
 import (
 	"fmt"
+
+	"github.com/deconvnet/viz/internal/kernel"
 )
 
 // Clip is min(max(x, Min), Max).
@@ -24,9 +26,9 @@ func (*Clip) reach(_ Shape) reach   { return pointwise }
 func (*Clip) macs(_, _ Shape) int64 { return 0 }
 func (l *Clip) text() string        { return fmt.Sprintf("%g to %g", l.Min, l.Max) }
 
-func (l *Clip) forward(c *call) error {
-	for i, v := range c.srcs[0] {
-		c.dst[i] = min(max(v, l.Min), l.Max)
-	}
+func (l *Clip) prepare(s *step) { s.epilogue.Clip = kernel.NewClip(l.Min, l.Max) }
+
+func (*Clip) forward(c *call) error {
+	c.k.Clip(c.step.epilogue.Clip, c.dst, c.srcs[0])
 	return nil
 }

@@ -66,7 +66,18 @@ func (*Conv) forward(c *call) error {
 // has one.
 func (l *Conv) prepare(s *step) {
 	weight, bias := s.Weights()
-	s.epilogue = kernel.Epilogue{Bias: bias, ReLU: s.Act != nil}
+	s.epilogue.Bias = bias
+	if s.Act != nil {
+		switch act := s.Act.Layer.(type) {
+		case *ReLU:
+			s.epilogue.ReLU = true
+		case *Clip:
+			act.prepare(s)
+		case *Unary:
+			f, _ := act.function()
+			s.epilogue.Func = &f
+		}
+	}
 	pack := kernel.PackForward
 	if s.fast {
 		pack = kernel.PackForwardFast

@@ -91,6 +91,15 @@ func (l *Unary) apply(k *kernel.Engine, dst, src []float32) {
 	})
 }
 
+// isFunction reports whether a layer is a function that the kernels have.
+func isFunction(l Layer) bool {
+	u, ok := l.(*Unary)
+	if ok {
+		_, ok = u.function()
+	}
+	return ok
+}
+
 // function is what the kernels call the function, if they have it.
 func (l *Unary) function() (f kernel.Function, ok bool) {
 	f = kernel.Function{A: l.Alpha, B: l.Beta}

@@ -155,15 +155,6 @@ func (f *Filters) repack(pool *par.Pool, w []float32) {
 	}
 }
 
-// Epilogue is what is done to the sums of a convolution before they are stored:
-// the bias of the output channel is added (nil: none), then max(., 0) is taken;
-// and where they are stored.
-type Epilogue struct {
-	Bias   []float32
-	ReLU   bool
-	Stride int // floats from an image's outputs to the next one's; 0: they follow each other
-}
-
 // ConvForward computes a convolution, see Conv.
 //
 // dst is [n][Out][out.H()][out.W()], the outputs in box out, the images ep.Stride
@@ -191,10 +182,7 @@ func (e *Engine) ConvForward(f *Filters, n int, dst []float32, out Box, src []fl
 		return
 	}
 	if f.lv == refLevel {
-		e.pool.For(n*g.Out, func(p, worker int) {
-			i := p / g.Out
-			refConvForward(g, f.w, 0, p%g.Out, dst[i*ep.Stride:], out, src[i*g.In*in.Area():], in, ep)
-		})
+		e.refForward(f, n, dst, out, src, in, ep)
 		return
 	}
 	if t := f.winograd(n, out.H(), out.W()); t != nil {
@@ -209,6 +197,15 @@ func (e *Engine) ConvForward(f *Filters, n int, dst []float32, out Box, src []fl
 	j.sy, j.sx = g.StrideY, g.StrideX
 	e.runConv(j)
 	e.putConv(j)
+}
+
+func (e *Engine) refForward(f *Filters, n int, dst []float32, out Box, src []float32, in Box, ep Epilogue) {
+	g := f.g
+	e.pool.For(n*g.Out, func(p, worker int) {
+		i := p / g.Out
+		refConvForward(g, f.w, 0, p%g.Out, dst[i*ep.Stride:], out, src[i*g.In*in.Area():], in, ep)
+		ep.finish(f.lv, dst[i*ep.Stride+p%g.Out*out.Area():], 1, out.Area(), 0)
+	})
 }
 
 // ConvData computes the transpose of the convolution, which takes gradients (or

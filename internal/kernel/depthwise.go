@@ -118,10 +118,13 @@ func (j *convJob) planeTask(i, worker int) {
 	rows := min(j.h, p.h-y0)
 	ws := &j.workers[worker]
 	k := &ws.k
-	*k = [4]float32{0, float32(math.Inf(-1)), 0, float32(math.Inf(1))}
 	clamp := 0
-	if j.ep.ReLU {
-		k[1], clamp = 0, 1
+	switch {
+	case j.ep.ReLU:
+		*k, clamp = [4]float32{3: float32(math.Inf(1))}, 1
+	case j.ep.Clip != nil:
+		c := &j.ep.Clip.k
+		*k, clamp = [4]float32{0, c[0], c[1], c[2]}, 1
 	}
 	// Input row r of the band is at r*pitch; its odd columns, with stride 2, oddCol on.
 	oddCol := p.vecs * lv.lanes
@@ -148,11 +151,15 @@ func (j *convJob) planeTask(i, worker int) {
 			j.padPlane(ws.b[:inRows*pitch], src, j.y+y0*j.sy, pitch)
 			src = ws.b
 		}
+		k[0] = 0
 		if j.ep.Bias != nil {
 			k[0] = j.ep.Bias[c]
 		}
 		dst := j.dst[image*j.ep.Stride+c*p.h*j.w+y0*j.w:][:rows*j.w]
 		p.f(&dst[to], &src[from], &t.a[c*len(t.list)], &k[0], rows, j.w, 4*ldd, 4*lds, 4*step, 4*pitch, 4*oddCol, clamp)
+		if j.ep.Func != nil {
+			lv.apply(*j.ep.Func, dst, dst)
+		}
 	}
 }
 

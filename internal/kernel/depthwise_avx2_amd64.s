@@ -16361,3 +16361,87 @@ vector:
 	JNZ        row
 	VZEROUPPER
 	RET
+
+// func clipRows_avx2(dst *float32, src *float32, k *float32, rows int, n int, ldd int)
+// Requires: AVX, AVX2
+TEXT ·clipRows_avx2(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         k+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         ldd+40(FP), R8
+	VBROADCASTSS (DX), Y4
+	VBROADCASTSS 4(DX), Y5
+	VBROADCASTSS 8(DX), Y6
+	MOVQ         n+32(FP), R10
+	MOVQ         R10, CX
+	ANDQ         $0x07, CX
+	MOVL         $0x00000001, AX
+	SHLL         CL, AX
+	DECL         AX
+	VMOVD        AX, X7
+	VPBROADCASTD X7, Y7
+	VPSLLVD      shifts_avx2<>+0(SB), Y7, Y7
+	ANDQ         $0x07, R10
+
+row:
+	MOVQ n+32(FP), CX
+	XORQ R9, R9
+	SUBQ $0x20, CX
+	JLT  few
+
+loop:
+	VMOVUPS (SI)(R9*1), Y0
+	VMOVUPS 32(SI)(R9*1), Y1
+	VMOVUPS 64(SI)(R9*1), Y2
+	VMOVUPS 96(SI)(R9*1), Y3
+	VMAXPS  Y0, Y4, Y0
+	VADDPS  Y5, Y0, Y0
+	VMINPS  Y0, Y6, Y0
+	VMAXPS  Y1, Y4, Y1
+	VADDPS  Y5, Y1, Y1
+	VMINPS  Y1, Y6, Y1
+	VMAXPS  Y2, Y4, Y2
+	VADDPS  Y5, Y2, Y2
+	VMINPS  Y2, Y6, Y2
+	VMAXPS  Y3, Y4, Y3
+	VADDPS  Y5, Y3, Y3
+	VMINPS  Y3, Y6, Y3
+	VMOVUPS Y0, (DI)(R9*1)
+	VMOVUPS Y1, 32(DI)(R9*1)
+	VMOVUPS Y2, 64(DI)(R9*1)
+	VMOVUPS Y3, 96(DI)(R9*1)
+	ADDQ    $0x00000080, R9
+	SUBQ    $0x20, CX
+	JGE     loop
+
+few:
+	ADDQ $0x18, CX
+	JLT  last
+
+one:
+	VMOVUPS (SI)(R9*1), Y0
+	VMAXPS  Y0, Y4, Y0
+	VADDPS  Y5, Y0, Y0
+	VMINPS  Y0, Y6, Y0
+	VMOVUPS Y0, (DI)(R9*1)
+	ADDQ    $0x20, R9
+	SUBQ    $0x08, CX
+	JGE     one
+
+last:
+	TESTQ      R10, R10
+	JZ         next
+	VMASKMOVPS (SI)(R9*1), Y7, Y0
+	VMAXPS     Y0, Y4, Y0
+	VADDPS     Y5, Y0, Y0
+	VMINPS     Y0, Y6, Y0
+	VMASKMOVPS Y0, Y7, (DI)(R9*1)
+
+next:
+	ADDQ R8, DI
+	ADDQ R8, SI
+	SUBQ $0x01, BX
+	JNZ  row
+	VZEROUPPER
+	RET

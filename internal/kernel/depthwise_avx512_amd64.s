@@ -10779,3 +10779,85 @@ DATA odd_avx512<>+52(SB)/4, $0x0000001b
 DATA odd_avx512<>+56(SB)/4, $0x0000001d
 DATA odd_avx512<>+60(SB)/4, $0x0000001f
 GLOBL odd_avx512<>(SB), RODATA|NOPTR, $64
+
+// func clipRows_avx512(dst *float32, src *float32, k *float32, rows int, n int, ldd int)
+// Requires: AVX, AVX512F
+TEXT ·clipRows_avx512(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         k+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         ldd+40(FP), R8
+	VBROADCASTSS (DX), Z4
+	VBROADCASTSS 4(DX), Z5
+	VBROADCASTSS 8(DX), Z6
+	MOVQ         n+32(FP), R10
+	MOVQ         R10, CX
+	ANDQ         $0x0f, CX
+	MOVL         $0x00000001, AX
+	SHLL         CL, AX
+	DECL         AX
+	KMOVW        AX, K1
+	ANDQ         $0x0f, R10
+
+row:
+	MOVQ n+32(FP), CX
+	XORQ R9, R9
+	SUBQ $0x40, CX
+	JLT  few
+
+loop:
+	VMOVUPS (SI)(R9*1), Z0
+	VMOVUPS 64(SI)(R9*1), Z1
+	VMOVUPS 128(SI)(R9*1), Z2
+	VMOVUPS 192(SI)(R9*1), Z3
+	VMAXPS  Z0, Z4, Z0
+	VADDPS  Z5, Z0, Z0
+	VMINPS  Z0, Z6, Z0
+	VMAXPS  Z1, Z4, Z1
+	VADDPS  Z5, Z1, Z1
+	VMINPS  Z1, Z6, Z1
+	VMAXPS  Z2, Z4, Z2
+	VADDPS  Z5, Z2, Z2
+	VMINPS  Z2, Z6, Z2
+	VMAXPS  Z3, Z4, Z3
+	VADDPS  Z5, Z3, Z3
+	VMINPS  Z3, Z6, Z3
+	VMOVUPS Z0, (DI)(R9*1)
+	VMOVUPS Z1, 64(DI)(R9*1)
+	VMOVUPS Z2, 128(DI)(R9*1)
+	VMOVUPS Z3, 192(DI)(R9*1)
+	ADDQ    $0x00000100, R9
+	SUBQ    $0x40, CX
+	JGE     loop
+
+few:
+	ADDQ $0x30, CX
+	JLT  last
+
+one:
+	VMOVUPS (SI)(R9*1), Z0
+	VMAXPS  Z0, Z4, Z0
+	VADDPS  Z5, Z0, Z0
+	VMINPS  Z0, Z6, Z0
+	VMOVUPS Z0, (DI)(R9*1)
+	ADDQ    $0x40, R9
+	SUBQ    $0x10, CX
+	JGE     one
+
+last:
+	TESTQ     R10, R10
+	JZ        next
+	VMOVUPS.Z (SI)(R9*1), K1, Z0
+	VMAXPS    Z0, Z4, Z0
+	VADDPS    Z5, Z0, Z0
+	VMINPS    Z0, Z6, Z0
+	VMOVUPS   Z0, K1, (DI)(R9*1)
+
+next:
+	ADDQ R8, DI
+	ADDQ R8, SI
+	SUBQ $0x01, BX
+	JNZ  row
+	VZEROUPPER
+	RET

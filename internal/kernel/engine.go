@@ -120,6 +120,7 @@ type loopJob struct {
 	x       [3]float64
 	dim     [6]int
 	flag    bool
+	clip    *Clip
 	pool    Pool
 	out, in Box
 }
@@ -139,7 +140,7 @@ func (e *Engine) newLoop() *loopJob {
 func (e *Engine) runLoop(j *loopJob, n, size int, f func(j *loopJob, lo, hi int)) {
 	j.n, j.size, j.f = n, size, f
 	e.pool.For((n+size-1)/size, j.run)
-	j.s, j.ints = [4][]float32{}, nil
+	j.s, j.ints, j.clip = [4][]float32{}, nil, nil
 	e.loops.put(j)
 }
 

@@ -484,7 +484,11 @@ func (j *convJob) directChunk(i, worker int) {
 			if p == p0 && rb+1 < rb1 {
 				ahead = (r1 - r0) * kAll * 4 << tileAhead
 			}
-			lv.direct[r1-r0][nv](kAll, &t.a[(group*t.rows+r0)*kAll], &j.base[from+y*j.pitch+x], &j.koff[0], &j.dst[to+r0*area+y*j.w+x], bias, 4*area, flags|ahead, n)
+			c := j.dst[to+r0*area+y*j.w+x:]
+			lv.direct[r1-r0][nv](kAll, &t.a[(group*t.rows+r0)*kAll], &j.base[from+y*j.pitch+x], &j.koff[0], &c[0], bias, 4*area, flags|ahead, n)
+			if j.ep.rest() {
+				j.ep.finish(lv, c, r1-r0, n, area)
+			}
 		}
 	}
 }
@@ -509,10 +513,6 @@ func (j *convJob) multiplyChunk(i, worker int) {
 	ws.b = grow(ws.b, (p1-p0)*panel*(kAll/kBlocks+1))
 	row0 := rowStart(t.rows, blocks, rb0)
 	rows := rowStart(t.rows, blocks, rb1) - row0
-	crosses := func(p int) bool {
-		l := p * panel
-		return l/area != (min(l+panel, columns)-1)/area
-	}
 	if j.images > 1 {
 		ws.c = grow(ws.c, (p1-p0)*rows*panel)
 	}
@@ -577,7 +577,7 @@ func (j *convJob) multiplyChunk(i, worker int) {
 				}
 				mask := uint64(1)<<width - 1
 				b := &ws.b[(p-p0)*kn*panel]
-				if j.images > 1 && crosses(p) {
+				if j.images > 1 && j.crosses(p) {
 					c := &ws.c[((p-p0)*rows+r0-row0)*panel]
 					lv.tile[nv][mr](kn, a, b, c, bias, 4*panel, flags|ahead, mask)
 				} else {
@@ -586,15 +586,41 @@ func (j *convJob) multiplyChunk(i, worker int) {
 				}
 				ahead = 0
 			}
+			if kb == kBlocks-1 && j.ep.rest() {
+				j.finish(ws, out[(group*t.rows+r0)*area:], (r0-row0)*panel, p0, p1, rows, mr)
+			}
 		}
 	}
 	if j.images == 1 {
 		return
 	}
 	for p := p0; p < p1; p++ {
-		if crosses(p) {
+		if j.crosses(p) {
 			j.scatter(out, ws.c[(p-p0)*rows*panel:], p*panel, min((p+1)*panel, columns), group*t.rows+row0, rows)
 		}
+	}
+}
+
+// crosses reports whether a panel has columns of several images.
+func (j *convJob) crosses(p int) bool {
+	l := p * j.lv.panel()
+	return l/(j.h*j.w) != (min(l+j.lv.panel(), j.images*j.h*j.w)-1)/(j.h*j.w)
+}
+
+// finish ends mr rows of the panels [p0, p1): those in out, and of panels that cross
+// images those in ws.c, which holds rows of each and these from at on.
+func (j *convJob) finish(ws *convWorker, out []float32, at, p0, p1, rows, mr int) {
+	lv, panel, area := j.lv, j.lv.panel(), j.h*j.w
+	for p := p0; p < p1; {
+		if j.images > 1 && j.crosses(p) {
+			j.ep.finish(lv, ws.c[(p-p0)*rows*panel+at:], 1, mr*panel, 0)
+			p++
+			continue
+		}
+		l := p * panel
+		for p++; p < p1 && p*panel/area == l/area && !(j.images > 1 && j.crosses(p)); p++ {
+		}
+		j.ep.finish(lv, out[l/area*j.ep.Stride+l%area:], mr, min(p*panel, j.images*area)-l, area)
 	}
 }
 

@@ -44,6 +44,7 @@ type level struct {
 	wtile     [3][]func(x *float32, koff, segs *int64, nseg int, b, c *float32, ldc, load int)
 	transpose func(dst, src *float32, ldd, lds, rows, cols int)
 	planeConv [3][8][8]planeConv                                                                       // by stride, rows and columns of the kernel; or nil
+	clipRows  func(dst, src, k *float32, rows, n, ldd int)                                             // or nil
 	padRows   [3]func(dst, src *float32, masks *uint32, rows, vecs, oddCol, dstStep, srcStep, off int) // by stride
 	dots      []dotKernel                                                                              // largest first, ending with 1x1
 

@@ -59,6 +59,7 @@ var avx512Level = &level{
 			7: {7: planeConv7x7s2_avx512},
 		},
 	},
+	clipRows:  clipRows_avx512,
 	padRows:   [3]func(*float32, *float32, *uint32, int, int, int, int, int, int){1: padRows1_avx512, 2: padRows2_avx512},
 	transpose: transpose_avx512, scatter: scatter_avx512, nonzero: nonzero_avx512, summary: summary_avx512,
 	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
@@ -133,6 +134,7 @@ var avx2Level = &level{
 			7: {7: planeConv7x7s2_avx2},
 		},
 	},
+	clipRows:  clipRows_avx2,
 	padRows:   [3]func(*float32, *float32, *uint32, int, int, int, int, int, int){1: padRows1_avx2, 2: padRows2_avx2},
 	transpose: transpose_avx2, scatter: scatter_avx2, nonzero: nonzero_avx2, summary: summary_avx2,
 	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){

@@ -403,6 +403,22 @@ func (j *winogradJob) panelOut(ws *convWorker, c []float32, ldc, from, columns, 
 			l += run
 		}
 		lv.winogradOut[t.alpha+t.size](dst, &c[v*lv.lanes], 4*ldc*panel, n, 4*area, 4*j.w, &ws.segs[0], len(ws.segs)/3, bias, relu)
+		if j.ep.rest() {
+			j.finish(ws, image0, row0, r0, n, from, to)
+		}
+	}
+}
+
+// finish ends n output channels from r0 on of tiles [from, to).
+func (j *winogradJob) finish(ws *convWorker, image0, row0, r0, n, from, to int) {
+	r, size, area := &j.read, j.win.size, j.h*j.w
+	for l := from; l < to; {
+		image, ty, tx := l/(r.h*r.w), row0+l/r.w%r.h, l%r.w
+		run := min(r.w-tx, to-l)
+		for c := range n {
+			j.ep.finish(r.lv, j.dst[(image0+image)*j.ep.Stride+(r0+c)*area+size*(ty*j.w+tx):], min(size, j.h-size*ty), min(size*run, j.w-size*tx), j.w)
+		}
+		l += run
 	}
 }
 

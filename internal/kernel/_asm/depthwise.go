@@ -21,6 +21,7 @@ func depthwise() {
 	}
 	padRows(1)
 	padRows(2)
+	clipRows()
 }
 
 // padRows emits the copy of rows of inputs into whole vectors, with 0 for those that

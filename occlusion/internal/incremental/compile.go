@@ -104,6 +104,7 @@ type step struct {
 	w     []float32
 	bias  []float32
 	relu  bool // fused
+	clip  *kernel.Clip
 	scale []float32
 	shift []float32
 }
@@ -213,8 +214,10 @@ func (n *Net) step(f model.Fused) step {
 		if !n.o.Exact {
 			s.op = opGlobalAvg
 		}
-	case *model.ReLU, *model.Clip, *model.Unary:
+	case *model.ReLU, *model.Unary:
 		s.op = opEach
+	case *model.Clip:
+		s.op, s.clip = opEach, kernel.NewClip(l.Min, l.Max)
 	case *model.Quantize:
 		if len(l.Scale) > 0 {
 			s.op = opEach

@@ -423,9 +423,7 @@ func (b *block) each(s *step, d []float32) error {
 	case *model.ReLU:
 		k.ReLU(d, d)
 	case *model.Clip:
-		for i, v := range d {
-			d[i] = min(max(v, l.Min), l.Max)
-		}
+		k.Clip(s.clip, d, d)
 	case *model.BatchNorm:
 		k.ScaleShift(len(d)/(c*b.n.lanes), c, b.n.lanes, d, d, s.scale, s.shift)
 	case *model.Unary:
