@@ -29,6 +29,8 @@ var allowed = map[string][]string{
 	"sweep":                          {"images", "model", "model/tensor", "model/train", "experiments", "view", "internal/imageio", "internal/lockfile", "internal/page", "internal/render"},
 	"internal/lockfile":              {},
 	"view":                           {"images", "model", "model/tensor", "deconv", "attribution", "attribution/faith", "occlusion", "features", "experiments", "internal/page", "internal/render"},
+	"internal/graph":                 {},
+	"internal/web":                   {"attribution", "deconv", "features", "images", "internal/graph", "internal/imageio", "internal/npy", "internal/render", "model", "occlusion", "view"},
 	"internal/bench":                 {"model", "model/tensor", "model/train", "deconv", "features", "occlusion"},
 	"internal/page":                  {"internal/render"},
 	"model/backward":                 {"model", "model/tensor", "internal/kernel"},

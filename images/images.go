@@ -186,6 +186,18 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
+// Alone reports whether item i is a picture file, whose name is all that a command needs to be given.
+func (l *List) Alone(i int) bool {
+	return l.Data == "" && !l.Items[i].array && l.Items[i].Name != "stdin"
+}
+
+// Single is a list of one picture, which is there already.
+func Single(p Picture) *List {
+	base := filepath.Base(p.Name)
+	return &List{From: p.Name, Items: []Item{{Name: p.Name, Stem: strings.TrimSuffix(base, filepath.Ext(base)), Label: -1, array: p.Array != nil}},
+		open: func(int) (Picture, error) { return p, nil }}
+}
+
 // Title is what pictures call an image: a file without its folder, an item of a data set ("test/26") in full.
 func Title(name string) string {
 	if filepath.Ext(name) == "" {

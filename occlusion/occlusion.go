@@ -99,13 +99,14 @@ type Map struct {
 	At         *[2]int        // as in Options
 	CleanProb  []float32      // by class
 	CleanLogit []float32
-	CleanBest  int           // most probable class of the clean image, see model.Reading.Predict
-	Prob       [][]float32   // by class, by position (panel d); of maps of scores the sum over their places
-	odds       [][]float64   // by class, by position: log odds, see Lowest
-	Logit      [][]float32   // by class, by position
-	ArgMax     []int32       // most probable class, by position (panel e)
-	Totals     []*LayerTotal // by layer (panel b)
-	PixelDrop  [][]float32   // by class, [H, W]: mean loss of probability over the patches that cover the pixel; NaN where none does
+	CleanBest  int                 // most probable class of the clean image, see model.Reading.Predict
+	Prob       [][]float32         // by class, by position (panel d); of maps of scores the sum over their places
+	odds       [][]float64         // by class, by position: log odds, see Lowest
+	each       func(m *Map, i int) // while it is filled, see Scanner.ScanEach; or nil
+	Logit      [][]float32         // by class, by position
+	ArgMax     []int32             // most probable class, by position (panel e)
+	Totals     []*LayerTotal       // by layer (panel b)
+	PixelDrop  [][]float32         // by class, [H, W]: mean loss of probability over the patches that cover the pixel; NaN where none does
 
 	Method Method
 	MACs   int64 // multiply-adds that were made, the clean image's included

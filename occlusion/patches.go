@@ -59,17 +59,26 @@ func layouts(net *model.Network, o Options) ([]*patches, error) {
 	return all, nil
 }
 
+// Defaults are the patch and the stride that are taken where none is given: the paper's 50 pixels and stride 6 at 224,
+// in proportion to the input.
+func Defaults(net *model.Network) (patch, stride [2]int) {
+	for a, n := range [2]int{net.Input.H, net.Input.W} {
+		patch[a], stride[a] = max((n*50+112)/224, 1), max((n*6+112)/224, 1)
+	}
+	return patch, stride
+}
+
 func layout(net *model.Network, o Options, patch [2]int) (*patches, error) {
 	g := &patches{patch: patch, stride: o.Stride, soft: o.Soft, width: net.Input.W}
 	size := [2]int{net.Input.H, net.Input.W}
 	var starts [2][]int
+	ownPatch, ownStride := Defaults(net)
 	for a, axis := range []string{"high", "wide"} {
-		// The paper's 50 pixels and stride 6 at 224.
 		if g.patch[a] == 0 {
-			g.patch[a] = max((size[a]*50+112)/224, 1)
+			g.patch[a] = ownPatch[a]
 		}
 		if g.stride[a] == 0 {
-			g.stride[a] = max((size[a]*6+112)/224, 1)
+			g.stride[a] = ownStride[a]
 		}
 		if g.patch[a] < 1 || g.stride[a] < 1 {
 			return nil, wrong(smaller(g.patch[a], g.stride[a]), "a patch %d pixels %s at stride %d: want at least 1", g.patch[a], axis, g.stride[a])

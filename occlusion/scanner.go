@@ -121,6 +121,13 @@ func Scan(ctx context.Context, engine *model.Engine, net *model.Network, x *tens
 // progress may be nil; total is the number of positions of all sizes, done how many
 // of them the work done so far is worth.
 func (s *Scanner) ScanAll(ctx context.Context, x *tensor.Tensor, progress func(done, total int)) ([]*Map, error) {
+	return s.ScanEach(ctx, x, progress, nil)
+}
+
+// ScanEach is ScanAll that tells of every position as soon as its numbers are in the map, in the order of computing
+// and from several goroutines at once: each may read position i of what m has by position, and what is known of the
+// clean image. It may be nil.
+func (s *Scanner) ScanEach(ctx context.Context, x *tensor.Tensor, progress func(done, total int), each func(m *Map, i int)) ([]*Map, error) {
 	if len(x.Shape) != 4 || x.Shape[0] != 1 {
 		return nil, fmt.Errorf("input is %v, want one image [1 C H W]", x.Shape)
 	}
@@ -147,9 +154,11 @@ func (s *Scanner) ScanAll(ctx context.Context, x *tensor.Tensor, progress func(d
 				progress(before+done, total)
 			}
 		}
+		m.each = each
 		if err := run(ctx, m, i, step); err != nil {
 			return nil, err
 		}
+		m.each = nil
 		before += len(set.boxes)
 		m.pixelDrops()
 		maps = append(maps, m)
@@ -235,6 +244,9 @@ func (s *Scanner) runIncremental(ctx context.Context, k *incremental.Clean, m *M
 		for j, t := range m.Totals {
 			t.Total[p] = float32(totals[j])
 		}
+		if m.each != nil && failures[p] == nil {
+			m.each(m, p)
+		}
 	}
 	m.MACs = s.whole + int64(s.inc.Cost(s.changes[set]).MACs)
 	if err := k.Run(ctx, job); err != nil {
@@ -281,6 +293,9 @@ func (s *Scanner) runBrute(ctx context.Context, m *Map, _ int, progress func(don
 			for _, l := range m.Totals {
 				shape := s.shapes[l.Layer]
 				l.Total[at+i] = sum(t.Value(l.Layer).Data[i*shape.Len()+l.Channel*shape.H*shape.W:][:shape.H*shape.W])
+			}
+			if m.each != nil {
+				m.each(m, at+i)
 			}
 		}
 		progress(at+n, len(m.Boxes))

@@ -5,6 +5,7 @@ import (
 	"image"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
@@ -15,6 +16,16 @@ type Filters struct {
 	Layers []string // convolutions; nil: all whose filters are larger than 1x1, or all if there are no others
 	Most   int      // maps drawn of a layer, and of its inputs; 0: 64
 	Scale  Scaling  // PerLayer (the default) or PerTile
+}
+
+// Fields are the settings of the request.
+func (r *Filters) Fields() Fields {
+	return Fields{
+		layersField(Field{Name: "layer", Usage: "convolution `LAYER` by number or name; several with commas, or all; default: all that are larger than 1x1"}, &r.Layers, ParseConvolutions),
+		choiceField(Field{Name: "scale", Default: string(PerLayer), Usage: "white and black are the largest magnitude of the `layer` or of each tile"}, &r.Scale,
+			func(s string) (Scaling, error) { return Scaling(s), Scaling(s).check(PerLayer, PerTile) }),
+		wholeField(Field{Name: "max", Default: "64", Usage: "draw at most `N` maps of a layer, and of its inputs"}, &r.Most),
+	}
 }
 
 // Validate reports the first thing wrong with the request.
@@ -62,6 +73,35 @@ func Convolutions(net *model.Network) (all, spaced []string) {
 		spaced = all
 	}
 	return all, spaced
+}
+
+// ParseConvolutions reads a list of convolutions by number or name, or "all".
+func ParseConvolutions(net *model.Network, list string) ([]string, error) {
+	all, _ := Convolutions(net)
+	if len(all) == 0 {
+		return nil, NoFilters(net)
+	}
+	if list == "all" {
+		return all, nil
+	}
+	layers, err := ParseLayers(net, list)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, name := range layers {
+		if i := slices.Index(net.ConvLayers(), name); i >= 0 {
+			name = net.ConvNodes()[i]
+		}
+		if !slices.Contains(all, name) {
+			return nil, &FieldError{Field: "layer", Problem: fmt.Sprintf("%s is a %s: it has no filters", name, net.Node(name).Layer.Kind()),
+				Hint: "convolution layers: " + strings.Join(all, ", ")}
+		}
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out, nil
 }
 
 // NoFilters says why there are no filters to draw in a network without a convolution over rows and columns.

@@ -276,7 +276,8 @@ type Occluder struct {
 	s       *Session
 	r       Occlusion
 	text    string
-	scanner *occlusion.Scanner
+	patches [][2]int
+	scanner *occlusion.Scanner // nil once Done
 }
 
 // Occluder prepares a request. An error may be an *occlusion.MemoryError.
@@ -300,7 +301,7 @@ func (s *Session) Occluder(r Occlusion) (*Occluder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Occluder{s: s, r: r, text: r.Text(), scanner: scanner}, nil
+	return &Occluder{s: s, r: r, text: r.Text(), patches: scanner.Patches(), scanner: scanner}, nil
 }
 
 // Predict says what the scan of an image will take.
@@ -309,6 +310,16 @@ func (o *Occluder) Predict() occlusion.Prediction { return o.scanner.Predict() }
 // Scan covers an image, and returns a map for each size of the patch.
 func (o *Occluder) Scan(ctx context.Context, x *tensor.Tensor, progress func(done, total int)) ([]*occlusion.Map, error) {
 	return o.scanner.ScanAll(ctx, x, progress)
+}
+
+// ScanEach is Scan that tells of every position as soon as it is computed, see occlusion.Scanner.ScanEach.
+func (o *Occluder) ScanEach(ctx context.Context, x *tensor.Tensor, progress func(done, total int), each func(m *occlusion.Map, i int)) ([]*occlusion.Map, error) {
+	return o.scanner.ScanEach(ctx, x, progress, each)
+}
+
+// Done is the request without what scanning takes, to list and draw maps that are there.
+func (o *Occluder) Done() *Occluder {
+	return &Occluder{s: o.s, r: o.r, text: o.text, patches: o.patches}
 }
 
 // SeriesScale is the one scale of a series of maps, see PerSeries.
@@ -332,7 +343,7 @@ func (o *Occluder) Base(stem string, patch [2]int) string {
 // Names are what the figures of an image will be called, by size of the patch and class, if the classes are
 // given; the most probable one adds nothing to a name.
 func (o *Occluder) Names(stem string) (names [][]string) {
-	for _, patch := range o.scanner.Patches() {
+	for _, patch := range o.patches {
 		base := o.Base(stem, patch)
 		of := []string{base}
 		if len(o.r.Classes) > 1 {

@@ -91,6 +91,16 @@ type Figure struct {
 	Facts   []Fact // provenance
 }
 
+// Provenance is what a picture says about how it was made: the program's version, the arguments it was given, the
+// network, and the figure's own facts.
+func (s *Session) Provenance(version string, args []string, facts []Fact) []Fact {
+	out := []Fact{{"Software", "viz " + version}, {"viz.command", strings.Join(args, " ")}, {"viz.model", s.about()}}
+	for _, f := range facts {
+		out = append(out, Fact{"viz." + f.Key, f.Value})
+	}
+	return out
+}
+
 // Array is numbers in row-major order.
 type Array struct {
 	Shape []int

@@ -22,7 +22,7 @@ func activationsCommand() *cli.Command {
 		UsageText: "viz activations [flags] IMG...",
 		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n\n" +
 			cmdline.Examples("viz activations --layer 1 img.png", "viz activations --layer all --npy numbers/ input.npy"),
-		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.OutFlag, cmdline.QuietFlag, cmdline.JSONFlag, cmdline.WorkersFlag, cmdline.DataFlag, cmdline.SplitFlag, cmdline.LimitFlag, cmdline.SeedFlag, cmdline.ImagesFlag,
+		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.OutFlag, cmdline.QuietFlag, cmdline.JSONFlag, cmdline.WorkersFlag, cmdline.DataFlag, cmdline.SplitFlag, cmdline.LimitFlag, cmdline.SeedFlag, cmdline.IndexFlag, cmdline.ImagesFlag,
 			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Value: "1", Usage: "`LAYER`s by number or name, comma-separated, or all"},
 			&cli.StringFlag{Name: "scale", Value: "layer", Usage: "colours relative to the largest value of the layer, or of each map: `layer` or map"},
 			&cli.IntFlag{Name: "max", Value: 256, Usage: "draw at most `N` maps of a layer"},

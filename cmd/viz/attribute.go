@@ -39,7 +39,7 @@ func attributeCommand() *cli.Command {
 			&cli.Float64Flag{Name: "opacity", Value: 0.7, Usage: "of the overlay where the map is strongest, 0 to 1"},
 			&cli.StringFlag{Name: "npy", Usage: "write the map, [H, W], to `FILE` and draw nothing"},
 			&cli.BoolFlag{Name: "raw", Usage: "with --npy: the array as the method makes it, [C, H, W], or [h, w] of the layer before the final rectifier"},
-			&cli.IntFlag{Name: "index", Usage: "with --npy: number of the image among several"}},
+			cmdline.IndexFlag},
 		Action: cmdline.Action(attribute),
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,17 +38,14 @@ func attributeDone(out *cmdline.Output, session *view.Session, r view.Attributio
 
 // attributeArray writes one map as an array.
 func attributeArray(c *cmdline.Run, s *view.Session, e *attribution.Explainer, r view.Attribution, src *images.Inputs) error {
-	path, i := c.String("npy"), c.Int("index")
+	path := c.String("npy")
 	if err := c.OutFile(path, "--npy"); err != nil {
 		return err
-	}
-	if i >= src.Len() {
-		return cmdline.Usage(fmt.Sprintf("--index %d: there are %d images, counted from 0", i, src.Len()), "")
 	}
 	if len(r.Targets) > 1 {
 		return cmdline.Usage("--npy writes the map of one class or unit", "")
 	}
-	x, err := src.Load(i)
+	x, err := src.Load(0)
 	if err != nil {
 		return err
 	}

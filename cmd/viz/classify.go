@@ -17,7 +17,7 @@ func classifyCommand() *cli.Command {
 		Name: "classify", Usage: "name the most probable classes of images",
 		UsageText:   "viz classify [flags] IMG...",
 		Description: cmdline.Examples("viz classify photo.jpg", "viz classify --model net.onnx --preprocess imagenet --labels names.txt --json photo.jpg"),
-		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.JSONFlag, cmdline.QuietFlag, cmdline.WorkersFlag, cmdline.DataFlag, cmdline.SplitFlag, cmdline.LimitFlag, cmdline.SeedFlag, cmdline.ImagesFlag,
+		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.JSONFlag, cmdline.QuietFlag, cmdline.WorkersFlag, cmdline.DataFlag, cmdline.SplitFlag, cmdline.LimitFlag, cmdline.SeedFlag, cmdline.IndexFlag, cmdline.ImagesFlag,
 			&cli.IntFlag{Name: "top", Value: 5, Usage: "classes to list for each image"}, cmdline.ByNumberFlag},
 		Action: cmdline.Action(classify),
 	}

@@ -33,7 +33,7 @@ func deconvCommand() *cli.Command {
 			&cli.IntFlag{Name: "top", Value: 9, Usage: "strongest activations per map, each from another image"},
 			&cli.StringFlag{Name: "rule", Value: string(deconv.Paper), Usage: "`RULE`: deconv (the paper's), guided, gradient (times the activation), deconv_lrngrad, deconv_leaky"},
 			&cli.StringFlag{Name: "unit", Usage: "project one unit, `LAYER:CHANNEL:Y:X` (or LAYER:CHANNEL), of the first image"},
-			&cli.IntFlag{Name: "index", Usage: "with --unit: number of the image among several"},
+			cmdline.IndexFlag,
 			&cli.StringFlag{Name: "scale", Value: "tile", Usage: "what is white and black: the magnitude of each `tile`, map or layer, or a number"},
 			&cli.Float64Flag{Name: "clip", Value: view.DefaultClip, Usage: "`PERCENT` of a projection's pixels that its magnitude covers; 100: all"},
 			&cli.StringFlag{Name: "npy", Usage: "write the projections in full image size as an array to `FILE`"}},

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/deconvnet/viz/internal/cmdline"
 
 	"github.com/deconvnet/viz/internal/npy"
@@ -32,15 +30,11 @@ func deconvUnit(c *cmdline.Run, session *view.Session, sheets view.Sheets, paths
 			return err
 		}
 	}
-	i := c.Int("index")
-	if i < 0 || i >= src.Len() {
-		return cmdline.Usage(fmt.Sprintf("--index %d: there are %d images, 0 to %d", i, src.Len(), src.Len()-1), "")
-	}
-	x, err := src.Load(i)
+	x, err := src.Load(0)
 	if err != nil {
 		return err
 	}
-	request, in := view.Unit{Unit: u, Rule: sheets.Rule, Clip: sheets.Clip}, view.InputOf(src, i, x)
+	request, in := view.Unit{Unit: u, Rule: sheets.Rule, Clip: sheets.Clip}, view.InputOf(src, 0, x)
 	p, err := session.ProjectUnit(request, in)
 	if err != nil {
 		return err

@@ -40,7 +40,11 @@ func (c *Run) LoadModel(images bool) (net *model.Network, from string, err error
 // ./ckpt.bin, or a built-in one (cifar10 if the user brings images). from says
 // which, for messages.
 func (c *Run) FindModel(engine *model.Engine, images bool) (s *view.Session, from string, err error) {
-	name := c.ModelName()
+	return c.FindNamed(c.ModelName(), engine, images)
+}
+
+// FindNamed is FindModel for a network that is named, or not: "".
+func (c *Run) FindNamed(name string, engine *model.Engine, images bool) (s *view.Session, from string, err error) {
 	o, err := c.ModelOptions()
 	if err != nil {
 		return nil, "", err
@@ -68,8 +72,10 @@ func (c *Run) FindModel(engine *model.Engine, images bool) (s *view.Session, fro
 }
 
 // ModelName is the network that the user names: --model, $VIZ_MODEL, ./ckpt.bin, or "".
-func (c *Run) ModelName() string {
-	name := c.String("model")
+func (c *Run) ModelName() string { return elseModel(c.String("model")) }
+
+// elseModel is a name, or what stands for it if it is "".
+func elseModel(name string) string {
 	if name == "" {
 		name = os.Getenv("VIZ_MODEL")
 	}
@@ -77,6 +83,51 @@ func (c *Run) ModelName() string {
 		name = "ckpt.bin"
 	}
 	return name
+}
+
+// ModelNames is ModelName for a command with several --model; of a built-in network that is not named it is the name.
+func (c *Run) ModelNames(images bool) []string {
+	if names := c.StringSlice("model"); len(names) > 0 {
+		return names
+	}
+	switch name := elseModel(""); {
+	case name != "":
+		return []string{name}
+	case images:
+		return []string{"cifar10"}
+	}
+	return []string{"shapes"}
+}
+
+// NetworkArguments are the flags about a network, beside its name, that the command was given.
+func (c *Run) NetworkArguments() (out []string) {
+	for _, f := range []string{"input-size", "preprocess", "labels", "layout", "scores", "output"} {
+		if c.IsSet(f) {
+			out = append(out, "--"+f, c.String(f))
+		}
+	}
+	for _, v := range c.StringSlice("set") {
+		out = append(out, "--set", v)
+	}
+	return out
+}
+
+// ImageArguments are the arguments that name a list of images again.
+func ImageArguments(s images.Spec) (out []string) {
+	if s.Data == "" {
+		return s.Paths
+	}
+	out = []string{"--data", s.Data}
+	if s.Split != "" {
+		out = append(out, "--split", s.Split)
+	}
+	if s.Limit > 0 {
+		out = append(out, "--limit", fmt.Sprint(s.Limit))
+	}
+	if s.Seed != SeedFlag.Value {
+		out = append(out, "--data-seed", fmt.Sprint(s.Seed))
+	}
+	return out
 }
 
 // nameFrom says where the name of a network that cannot be opened came from, if not from the command line.
@@ -228,6 +279,14 @@ func (c *Run) OpenInputs(net *model.Network, spec images.Spec) (*images.Inputs, 
 	}
 	if list.Note != "" {
 		c.Note("%s", list.Note)
+	}
+	if c.IsSet("index") {
+		i := c.Int("index")
+		if i >= list.Len() { // a negative one was refused before
+			return nil, Usage(fmt.Sprintf("--index %d: there are %d images, counted from 0", i, list.Len()), "")
+		}
+		list = list.Subset([]int{i})
+		list.Problems = nil
 	}
 	return images.For(list, net)
 }

@@ -236,13 +236,13 @@ func Tidy(app *cli.App) {
 
 // Provenance is what every picture carries in its text chunks.
 func (c *Run) Provenance(s *view.Session, more ...string) []imageio.Text {
-	text := []imageio.Text{
-		{Key: "Software", Value: "viz " + c.Version},
-		{Key: "viz.command", Value: strings.Join(os.Args[1:], " ")},
-		{Key: "viz.model", Value: s.Net.Name + " " + s.Hash()},
-	}
+	var facts []view.Fact
 	for i := 0; i+1 < len(more); i += 2 {
-		text = append(text, imageio.Text{Key: "viz." + more[i], Value: more[i+1]})
+		facts = append(facts, view.Fact{Key: more[i], Value: more[i+1]})
+	}
+	var text []imageio.Text
+	for _, f := range s.Provenance(c.Version, os.Args[1:], facts) {
+		text = append(text, imageio.Text{Key: f.Key, Value: f.Value})
 	}
 	return text
 }

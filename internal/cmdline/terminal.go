@@ -217,6 +217,7 @@ var (
 	SplitFlag   = &cli.StringFlag{Name: "split", Value: "test", Usage: "part of the data set: test or train"}
 	LimitFlag   = &cli.IntFlag{Name: "limit", Usage: "use only `N` images, of a data set a fixed random choice; 0: all"}
 	ImagesFlag  = &cli.StringSliceFlag{Name: "images", Usage: "image `FILE`s or folders, as arguments are"}
+	IndexFlag   = &cli.IntFlag{Name: "index", Usage: "only image number `N` of several, counted from 0"}
 	SeedFlag    = &cli.Uint64Flag{Name: "data-seed", Value: 1, Usage: "seed of generated data sets"}
 )
 

@@ -22,7 +22,6 @@ type Engine struct {
 
 	sparseWeightJobs jobs[sparseWeightJob]
 	loops            jobs[loopJob]
-	products         jobs[productJob]
 	pools            jobs[poolJob]
 	bandJobs         jobs[bandJob]
 }
