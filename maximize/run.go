@@ -157,9 +157,9 @@ func (r *Run) begin(goal int) {
 	if r.state[goal].starts != nil {
 		return
 	}
-	deviation := 0.01
+	deviation := 0.5 // about the contrast of photographs: what fires on nothing flat fires at the start
 	if r.o.Paint == Pixels {
-		deviation = 0.05
+		deviation = 0.3
 	}
 	for i := range r.o.Starts {
 		rng := r.random(goal, i, 0)

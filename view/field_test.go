@@ -35,6 +35,8 @@ func requests() []struct {
 		{"Selection large", func() request { return new(Selection) }, "map=3"},
 		{"Attribution", func() request { return new(Attribution) },
 			"method=gradcam,rise class=1,0 at=3,4 layer=relu1 tokens=2x4 nodes=9 baseline=0.5/0/1 base=guided samples=3 noise=0 masks=12 seed=18446744073709551615 opacity=0.5"},
+		{"Maximization", func() request { return new(Maximization) },
+			"class=2,1 maps=0,3-5 steps=9 starts=2 diversity=0.5 seed=3 paint=pixels plain-colours=true rate=0.1 jitter=0 zoom=0 turn=10 l2=0 variation=0.5 blur=1 frames=3"},
 		{"Attribution target", func() request { return new(Attribution) }, "method=saliency target=relu2:5:3:4,fc1:7:0:0 baseline=blur"},
 	}
 }
@@ -164,6 +166,9 @@ func TestFieldErrors(t *testing.T) {
 		{new(Attribution), "at", "1,2", "at says where the scores of a class are taken"},
 		{new(Attribution), "base", "magic", "base magic: want saliency, "},
 		{new(Attribution), "baseline", "1/x", "baseline 1/x: want 0, finite V or V/V/V in network units, mean, image or blur"},
+		{new(Maximization), "zoom", "-1", "zoom -1: want a number from 0"},
+		{new(Maximization), "paint", "oil", "paint oil: want fourier or pixels"},
+		{new(Maximization), "jitter", "1.5", "jitter 1.5: want a number from 0"},
 		{&Selection{Maps: "3", Large: true}, "maps", "1", "map and --maps exclude each other"},
 	} {
 		err := c.r.Fields().Set(net, func(name string) (string, bool) { return c.text, name == c.name })

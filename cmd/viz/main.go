@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			"Results go to stdout, everything else to stderr.\n" +
 			"Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.",
 		Commands: []*cli.Command{
-			demoCommand(), trainCommand(), filtersCommand(), deconvCommand(), featuresCommand(), gradcamCommand(), occludeCommand(), serveCommand(), attributeCommand(), faithfulCommand(), sanityCommand(),
+			demoCommand(), trainCommand(), filtersCommand(), deconvCommand(), featuresCommand(), gradcamCommand(), occludeCommand(), serveCommand(), attributeCommand(), faithfulCommand(), sanityCommand(), maximizeCommand(),
 			activationsCommand(), evalCommand(), inspectCommand(), pointingCommand(), importCommand(), exportCommand(), classifyCommand(), dataCommand(), benchCommand(),
 			trialsCommand(), ablateCommand(), evolveCommand(), transferCommand(), probeCommand(), invarianceCommand(), correspondCommand(), rnnCommand(),
 			versionCommand(), completionCommand(), manCommand(),

@@ -88,8 +88,17 @@ func (c *Run) OpenFeatures(s *view.Session, layers []string, paths []string) (*f
 	return nil, src, err
 }
 
-// useIndex reads an index and opens its images, if it serves.
+// useIndex reads an index and opens its images, or those that the command line names, if it serves.
 func (c *Run) useIndex(s *view.Session, layers []string, path string) (*features.Index, *images.Inputs, error) {
+	return c.openIndex(s, layers, path, c.indexSource)
+}
+
+// OpenIndex reads an index and opens its images, if it serves.
+func (c *Run) OpenIndex(s *view.Session, layers []string, path string) (*features.Index, *images.Inputs, error) {
+	return c.openIndex(s, layers, path, func(from features.Source) features.Source { return from })
+}
+
+func (c *Run) openIndex(s *view.Session, layers []string, path string, source func(features.Source) features.Source) (*features.Index, *images.Inputs, error) {
 	index, err := ReadIndex(path)
 	if err != nil {
 		return nil, nil, err
@@ -101,7 +110,7 @@ func (c *Run) useIndex(s *view.Session, layers []string, path string) (*features
 	if err := index.Serves(s.Hash(), shapes, layers, c.Int("top")); err != nil {
 		return nil, nil, indexHint(path, err)
 	}
-	src, from, err := c.OpenIndexed(s.Net, c.indexSource(index.Source))
+	src, from, err := c.OpenIndexed(s.Net, source(index.Source))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -35,6 +35,7 @@ func (c *Run) Bool(name string) bool            { return c.flags.Bool(name) }
 func (c *Run) Float64(name string) float64      { return c.flags.Float64(name) }
 func (c *Run) Uint64(name string) uint64        { return c.flags.Uint64(name) }
 func (c *Run) StringSlice(name string) []string { return c.flags.StringSlice(name) }
+func (c *Run) Value(name string) any            { return c.flags.Value(name) }
 func (c *Run) IsSet(name string) bool           { return c.flags.IsSet(name) }
 func (c *Run) Args() cli.Args                   { return c.flags.Args() }
 func (c *Run) NArg() int                        { return c.flags.NArg() }
