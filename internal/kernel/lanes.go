@@ -1,6 +1,9 @@
 package kernel
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // A lane buffer holds windows of L maps of one shape side by side, as many as a
 // panel of the matrix product has columns: [places][channels][L], a place being
@@ -23,7 +26,7 @@ func laneLevel() *level {
 	return genericLevel
 }
 
-// laneOps are inner loops in assembly for 32 lanes, or nil.
+// laneOps are inner loops in assembly for the lanes of a level, or nil.
 type laneOps struct {
 	gather      func(dst, base *float32, offs *int64, n, relu, op int, mask uint64)
 	copy        func(dst, src *float32, n int, mask uint64)
@@ -67,6 +70,8 @@ type LaneConv struct {
 	ops *laneOps
 	way LaneWay
 	a   []float32
+
+	plane planeConv // of a depthwise convolution, or nil
 }
 
 // CanWinograd reports whether LaneWinograd does the convolution.
@@ -87,6 +92,7 @@ func PackLanes(g Conv, w []float32, way LaneWay) *LaneConv {
 	k := cg * taps
 	switch way {
 	case LaneDirect:
+		f.plane = f.lv.lanePlanes(g)
 		f.a = make([]float32, g.Out*k+f.lv.lanes)
 		for group := range g.Groups {
 			f.lv.packRows(f.a[group*kg*k:], kg, k, w[group*kg*k:])
@@ -133,6 +139,40 @@ func PackLanes(g Conv, w []float32, way LaneWay) *LaneConv {
 	return f
 }
 
+// LanePlanes reports whether lanes have a kernel for the convolution that takes each
+// channel by itself, so that LaneDirect costs no more than its products.
+func (g Conv) LanePlanes() bool { return laneLevel().lanePlanes(g.norm()) != nil }
+
+func (lv *level) lanePlanes(g Conv) planeConv {
+	if g.In != g.Groups || g.Out != g.Groups || g.DilY != 1 || g.DilX != 1 || g.StrideY != g.StrideX || g.StrideY >= len(lv.planeConv) ||
+		g.KH >= len(lv.planeConv[0]) || g.KW >= len(lv.planeConv[0]) {
+		return nil
+	}
+	return lv.planeConv[g.StrideY][g.KH][g.KW]
+}
+
+// planes is direct for a depthwise convolution: the lanes of a channel are the
+// columns of a plane whose rows are the places of a column.
+func (f *LaneConv) planes(s *LaneScratch, dst, src Lane, oy, ox int, ep Epilogue) {
+	g, panel, k := f.g, f.lv.panel(), &s.k
+	clamp := 0
+	if ep.ReLU {
+		*k, clamp = [4]float32{3: float32(math.Inf(1))}, 1
+	}
+	row, taps := 4*src.Pitch*src.Place, g.KH*g.KW
+	for x := range dst.W {
+		from, to := (oy*src.Pitch+x*g.StrideX+ox)*src.Place, x*dst.Place
+		for c := range g.In {
+			k[0] = 0
+			if ep.Bias != nil {
+				k[0] = ep.Bias[c]
+			}
+			f.plane(&dst.Data[to+c*panel], &src.Data[from+c*panel], &f.a[c*taps], &k[0], dst.H, panel, 4*dst.Pitch*dst.Place, row*g.StrideY,
+				4*src.Place*g.StrideX, row, 4*src.Place, clamp)
+		}
+	}
+}
+
 // Way is the way the weights are packed for.
 func (f *LaneConv) Way() LaneWay { return f.way }
 
@@ -158,6 +198,7 @@ type LaneScratch struct {
 	b, v, m, zero []float32
 	koff          []int64
 	first         []laneTile
+	k             [4]float32
 }
 
 // Bytes is the memory held.
@@ -183,6 +224,13 @@ func (f *LaneConv) Run(s *LaneScratch, dst, src Lane, oy, ox int, ep Epilogue) {
 	}
 	switch f.way {
 	case LaneDirect:
+		if oy < 0 || ox < 0 || (dst.H-1)*f.g.StrideY+(f.g.KH-1)*f.g.DilY+oy >= src.H || (dst.W-1)*f.g.StrideX+(f.g.KW-1)*f.g.DilX+ox >= src.W {
+			panic("kernel: LaneConv: inputs are missing")
+		}
+		if f.plane != nil {
+			f.planes(s, dst, src, oy, ox, ep)
+			return
+		}
 		f.direct(s, dst, src, oy, ox, ep)
 	case LaneTaps:
 		f.taps(s, dst, src, oy, ox)
@@ -196,9 +244,6 @@ func (f *LaneConv) direct(s *LaneScratch, dst, src Lane, oy, ox int, ep Epilogue
 	panel := lv.panel()
 	cg, kg, taps := g.In/g.Groups, g.Out/g.Groups, g.KH*g.KW
 	kAll := cg * taps
-	if oy < 0 || ox < 0 || (dst.H-1)*g.StrideY+(g.KH-1)*g.DilY+oy >= src.H || (dst.W-1)*g.StrideX+(g.KW-1)*g.DilX+ox >= src.W {
-		panic("kernel: LaneConv: inputs are missing")
-	}
 	s.koff = s.koff[:0]
 	for c := range cg {
 		for ky := range g.KH {

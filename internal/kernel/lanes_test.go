@@ -31,20 +31,23 @@ func TestLaneConv(t *testing.T) {
 		defer e.Close()
 		var s LaneScratch
 		lanes := Lanes()
-		for range rounds(60) {
+		for range rounds(160) {
 			g := Conv{In: 1 + r.IntN(20), Out: 1 + r.IntN(40), KH: 1 + r.IntN(4), KW: 1 + r.IntN(4), StrideY: 1 + r.IntN(2), StrideX: 1 + r.IntN(3),
 				DilY: 1 + r.IntN(2), DilX: 1 + r.IntN(2), Groups: 1}
-			switch r.IntN(3) {
+			switch r.IntN(4) {
 			case 0:
 				g.Groups = 2
 				g.In, g.Out = 2*g.In, 2*g.Out
+			case 2:
+				g.Groups, g.Out, g.DilY, g.DilX = g.In, g.In, 1, 1
+				g.KW, g.StrideX = g.KH, g.StrideY
 			case 1:
 				g.KH, g.KW, g.StrideY, g.StrideX, g.DilY, g.DilX = 3, 3, 1, 1, 1, 1
 			}
 			g.PadTop, g.PadLeft = r.IntN(g.KH), r.IntN(g.KW)
 			w, bias := randSlice(r, g.weights()), randSlice(r, g.Out)
 			// A window of the input, zero outside, and the outputs it reaches.
-			in := Box{0, 0, 1 + r.IntN(7), 1 + r.IntN(7)}
+			in := Box{0, 0, 1 + r.IntN(9), 1 + r.IntN(7)}
 			out := g.OutputBox(in, 40, 40)
 			if out.Empty() {
 				continue

@@ -7,12 +7,18 @@ import (
 )
 
 // lanes emits the kernels of lane buffers, see lanes.go of the package: rows of
-// 32 floats, one for each window.
+// 32 floats (16 with avx2), one for each window.
 func lanes() {
-	laneGather()
-	laneCopy()
 	laneWinogradIn()
-	laneWinogradOut()
+	if lv.zmm {
+		laneGather()
+		laneCopy()
+		laneWinogradOut()
+	} else {
+		laneGather8()
+		laneCopy8()
+		laneWinogradOut8()
+	}
 	loop("laneMax3", "dst[i] = max(a[i], b[i], c[i])", []string{"dst", "a", "b", "c"}, nil, func(u int, mem memf, arg argf) {
 		v := vec(u)
 		VMOVUPS(mem("a"), v)
@@ -120,7 +126,7 @@ func laneCopy() {
 
 // laneWinogradIn is the transpose of the output transform of F(2x2, 3x3).
 func laneWinogradIn() {
-	fn("laneWinogradIn_avx512", "func(dst, s0, s1, s2, s3 *float32, ldd, n int)")
+	fn("laneWinogradIn_"+lv.name, "func(dst, s0, s1, s2, s3 *float32, ldd, n int)")
 	Doc("laneWinogradIn takes n vectors of 2x2 places s to the 4x4 products of a tile, A s A', ldd bytes apart.")
 	dst, ldd, n, p, at := reg.RDI, reg.R8, reg.RCX, reg.RDX, reg.RAX
 	s := []reg.GPPhysical{reg.R9, reg.R10, reg.R11, reg.R12}
@@ -153,7 +159,7 @@ func laneWinogradIn() {
 			ADDQ(ldd, p)
 		}
 	}
-	ADDQ(U8(64), at)
+	ADDQ(U8(vbytes()), at)
 	SUBQ(U8(1), n)
 	JNZ(LabelRef("vector"))
 	VZEROUPPER()

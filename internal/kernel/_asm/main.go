@@ -804,20 +804,7 @@ func transpose8() {
 		}
 	}
 	Label("loaded")
-	for i := 0; i < 8; i += 2 {
-		VUNPCKLPS(y(i+1), y(i), y(8+i))
-		VUNPCKHPS(y(i+1), y(i), y(9+i))
-	}
-	for i := 0; i < 8; i += 4 {
-		VUNPCKLPD(y(10+i), y(8+i), y(i))
-		VUNPCKHPD(y(10+i), y(8+i), y(i+1))
-		VUNPCKLPD(y(11+i), y(9+i), y(i+2))
-		VUNPCKHPD(y(11+i), y(9+i), y(i+3))
-	}
-	for i := range 4 {
-		VPERM2F128(U8(0x20), y(4+i), y(i), y(8+i))
-		VPERM2F128(U8(0x31), y(4+i), y(i), y(12+i))
-	}
+	transposeEight()
 	for i := range 8 {
 		VMOVUPS(y(8+i), Mem{Base: dst})
 		if i < 7 {

@@ -35,6 +35,7 @@ const (
 	copyCost   = 5   // a value that is moved or cleared
 	inCost     = 100 // a tile of one channel to its 16 products
 	outCost    = 150 // and back
+	planeCost  = 1.5 // a multiply-add of a depthwise convolution
 )
 
 // convWay predicts cost and multiply-adds of a convolution of in places to
@@ -49,7 +50,11 @@ func (s *step) convWay(way kernel.LaneWay, out, in *window) (cost, macs float64)
 	case kernel.LaneDirect:
 		macs = places * taps * cg * kg
 		cost = macs + places*kg*rowCost
-		if taps > 1 {
+		switch {
+		case g.LanePlanes():
+			frame := float64(((out.y.size-1)*max(g.StrideY, 1) + g.KH) * ((out.x.size-1)*max(g.StrideX, 1) + g.KW))
+			cost = planeCost*macs + frame*kg*copyCost + max(frame-float64(in.places()), 0)*kg*gatherCost
+		case taps > 1:
 			frame := float64(((out.y.size-1)*max(g.StrideY, 1) + g.KH) * ((out.x.size-1)*max(g.StrideX, 1) + g.KW))
 			cost += places*taps*float64(g.In)*packCost + frame*float64(g.In)*copyCost + max(frame-float64(in.places()), 0)*float64(g.In)*gatherCost
 		}
@@ -139,7 +144,7 @@ func (n *Net) choose() error {
 // ways lists the ways open to a convolution, LaneDirect first.
 func (s *step) ways(exact bool) []kernel.LaneWay {
 	ways := []kernel.LaneWay{kernel.LaneDirect}
-	if exact || s.geo.KH*s.geo.KW == 1 {
+	if exact || s.geo.KH*s.geo.KW == 1 || s.geo.LanePlanes() {
 		return ways
 	}
 	ways = append(ways, kernel.LaneTaps)
