@@ -58,7 +58,8 @@ type step struct {
 	fast     bool
 	batch    int // of Keep
 	epilogue kernel.Epilogue
-	scale    []float32 // batch norm
+	product  *matProduct // of a MatMul
+	scale    []float32   // batch norm
 	shift    []float32
 	mid      Shape // of the values that go into Pool
 	alias    bool  // shares its input's memory
@@ -116,6 +117,9 @@ func (p *Plan) fuses(f *Fused, next *Node, switches bool) bool {
 	switch next.Layer.(type) {
 	case *BatchNorm:
 		return isConv
+	case *Binary:
+		_, product := f.Node.Layer.(*MatMul)
+		return product
 	case *MaxPool:
 		return isConv && !switches && conv.Stride[0] > 1 && p.shapes[f.Out].Len() >= pooledAtOnce
 	}
@@ -381,6 +385,10 @@ func (p *Plan) choosePart() {
 			weights += len(l.Weight.Data)
 		case *Dense:
 			weights += len(l.Weight.Data)
+		case *MatMul:
+			if l.Value != nil {
+				weights += len(l.Value.Data)
+			}
 		}
 		size := p.shapes[s.Out].Len()
 		for _, in := range s.Node.Inputs {

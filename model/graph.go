@@ -79,6 +79,7 @@ type Fused struct {
 // stored, in the order of the fields; each may be nil.
 type Epilogue struct {
 	Norm *Node // the BatchNorm; of a Conv it goes into the weights
+	Bias *Node // the Binary that adds a number to each column, see addsBias
 	Act  *Node // a function of each number, see IsActivation
 }
 
@@ -135,8 +136,10 @@ func (f *Fused) add(next *Node, can func(f *Fused, next *Node) bool) bool {
 	_, norm := next.Layer.(*BatchNorm)
 	_, pool := next.Layer.(*MaxPool)
 	switch {
-	case norm && f.Norm == nil && f.Act == nil && f.Pool == nil:
+	case norm && f.Norm == nil && f.Bias == nil && f.Act == nil && f.Pool == nil:
 		to = &f.Norm
+	case addsBias(next.Layer) && f.Bias == nil && f.Act == nil && f.Pool == nil:
+		to = &f.Bias
 	case IsActivation(next.Layer) && f.Act == nil && f.Pool == nil:
 		to = &f.Act
 	case pool && f.Pool == nil:
@@ -158,6 +161,20 @@ func (f *Fused) Weights() (weight, bias []float32) {
 	return foldBatchNorm(l, f.Norm.Layer.(*BatchNorm))
 }
 
+// addsBias reports whether a layer adds a constant to each number along the last axis,
+// the same ones for all places along the others.
+func addsBias(l Layer) bool {
+	b, ok := l.(*Binary)
+	if !ok || b.Op != "Add" || b.Value == nil {
+		return false
+	}
+	value, other := b.B, b.A
+	if b.First {
+		value, other = b.A, b.B
+	}
+	return len(value) > 0 && len(value) <= len(other) && len(b.Value.Data) == value[len(value)-1] && len(b.Value.Data) == other[len(other)-1]
+}
+
 // storedWith reports whether the kernels of a layer apply an activation while
 // they store its values; epilogue is how they are told.
 func storedWith(l, act Layer) bool {
@@ -168,6 +185,12 @@ func storedWith(l, act Layer) bool {
 		return relu || clip || isFunction(act)
 	case *Add:
 		return relu
+	case *MatMul:
+		u, ok := act.(*Unary)
+		if ok {
+			_, ok = u.function()
+		}
+		return ok
 	}
 	return false
 }

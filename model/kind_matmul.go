@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model/tensor"
 )
 
@@ -45,31 +46,66 @@ func (l *MatMul) text() string {
 	return strings.TrimPrefix(operandText(l.A, l.B, l.Value, l.First), " ")
 }
 
-// bigProduct is the number of multiply-adds of one product from which on the
-// kernels compute it, in float32; smaller ones are plain sums in float64.
-const bigProduct = 1 << 14
+// matProduct is what is known of a MatMul before it runs.
+type matProduct struct {
+	kernel.Product
+	right  []*kernel.Matrix // packed, if the right side is constant
+	merged bool             // all rows of all images are multiplied by one matrix
+}
+
+func (l *MatMul) prepare(s *step) {
+	m, k, n := l.Sizes()
+	p := &matProduct{Product: kernel.Product{M: m, K: k, N: n}}
+	l.Products(func(out, a, b int) { p.Places = append(p.Places, kernel.ProductPlace{A: a, B: b, C: out}) })
+	one := true // matrix on the right, and rows in order on the left
+	for i, at := range p.Places {
+		one = one && at.B == p.Places[0].B && at.A == i*m*k
+	}
+	if one {
+		p.M *= len(p.Places)
+		p.Places = p.Places[:1]
+	}
+	if l.Value == nil || !l.First {
+		p.A = ArrayShape(l.A).Len()
+	}
+	if l.Value == nil || l.First {
+		p.B = ArrayShape(l.B).Len()
+	}
+	p.C = len(p.Places) * p.M * n
+	if l.Value != nil && !l.First {
+		p.merged = one
+		for at := 0; at < len(l.Value.Data); at += k * n {
+			p.right = append(p.right, kernel.PackMatrix(k, n, l.Value.Data[at:at+k*n], false))
+		}
+		for i := range p.Places {
+			p.Places[i].B /= k * n
+		}
+	}
+	if s.Bias != nil {
+		p.Bias = s.Bias.Layer.(*Binary).Value.Data
+	}
+	if s.Act != nil {
+		f, _ := s.Act.Layer.(*Unary).function()
+		p.Act = &f
+	}
+	s.product = p
+}
 
 func (l *MatMul) forward(c *call) error {
-	m, k, n := l.Sizes()
-	if m*k*n < bigProduct {
-		c.k.For(c.n, func(i int) {
-			a, b := operandData(l.Value, l.First, c.srcs, c.ins, i)
-			matMul(l, c.dst[i*c.out.Len():(i+1)*c.out.Len()], a, b)
-		})
-		return nil
+	p := c.step.product
+	run := p.Product
+	run.Images = c.n
+	if p.merged {
+		run.M, run.Images = run.M*c.n, 1
 	}
-	turned, from := make([]float32, k*n), -1
-	for i := range c.n {
-		a, b := operandData(l.Value, l.First, c.srcs, c.ins, i)
-		dst := c.dst[i*c.out.Len():]
-		l.Products(func(out, x, y int) {
-			if from != y || l.Value == nil || l.First { // not the same constant as before
-				Turn(turned, b[y:], k, n)
-				from = y
-			}
-			c.k.DenseForward(m, k, n, dst[out:out+m*n], a[x:x+m*k], turned, nil)
-		})
+	a, b := c.srcs[0], []float32(nil)
+	switch {
+	case l.Value == nil:
+		b = c.srcs[1]
+	case l.First:
+		a, b = l.Value.Data, c.srcs[0]
 	}
+	c.k.MatMul(run, c.dst, a, b, p.right)
 	return nil
 }
 
@@ -107,28 +143,4 @@ func Turn(dst, src []float32, rows, columns int) {
 			}
 		}
 	}
-}
-
-func matMul(l *MatMul, dst, a, b []float32) {
-	ra, rb := len(l.A), len(l.B)
-	m, k, n := l.A[ra-2], l.A[ra-1], l.B[rb-1]
-	dims, _ := Broadcast(l.A[:ra-2], l.B[:rb-2])
-	row := make([]float64, n)
-	walk2(dims, strides(l.A[:ra-2], dims), strides(l.B[:rb-2], dims), func(at, x, y, count, da, db int) {
-		for range count {
-			for i := range m {
-				clear(row)
-				for t := range k {
-					v := float64(a[(x*m+i)*k+t])
-					for j, w := range b[(y*k+t)*n : (y*k+t+1)*n] {
-						row[j] += v * float64(w)
-					}
-				}
-				for j, v := range row {
-					dst[(at*m+i)*n+j] = float32(v)
-				}
-			}
-			at, x, y = at+1, x+da, y+db
-		}
-	})
 }

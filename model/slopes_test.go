@@ -154,3 +154,28 @@ func TestLargeProducts(t *testing.T) {
 		}
 	}
 }
+
+// matMul is the product by plain sums in float64.
+func matMul(l *MatMul, dst, a, b []float32) {
+	ra, rb := len(l.A), len(l.B)
+	m, k, n := l.A[ra-2], l.A[ra-1], l.B[rb-1]
+	dims, _ := Broadcast(l.A[:ra-2], l.B[:rb-2])
+	row := make([]float64, n)
+	walk2(dims, strides(l.A[:ra-2], dims), strides(l.B[:rb-2], dims), func(at, x, y, count, da, db int) {
+		for range count {
+			for i := range m {
+				clear(row)
+				for t := range k {
+					v := float64(a[(x*m+i)*k+t])
+					for j, w := range b[(y*k+t)*n : (y*k+t+1)*n] {
+						row[j] += v * float64(w)
+					}
+				}
+				for j, v := range row {
+					dst[(at*m+i)*n+j] = float32(v)
+				}
+			}
+			at, x, y = at+1, x+da, y+db
+		}
+	})
+}

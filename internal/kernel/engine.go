@@ -22,6 +22,7 @@ type Engine struct {
 
 	sparseWeightJobs jobs[sparseWeightJob]
 	loops            jobs[loopJob]
+	products         jobs[productJob]
 	pools            jobs[poolJob]
 	bandJobs         jobs[bandJob]
 }

@@ -97,3 +97,40 @@ func refDerivative(f Function, x float64) float64 {
 	}
 	panic("kernel: no slope of the function")
 }
+
+// refProduct computes product i of a job in float64.
+func refProduct(j *productJob, i int) {
+	p := &j.p
+	a, b, c := j.place(i)
+	x := j.a[a:]
+	var y []float32
+	transB := p.TransB
+	if j.packed != nil {
+		y, transB = j.packed[b].ref, false
+	} else {
+		y = j.b[b:]
+	}
+	for r := range p.M {
+		for q := range p.N {
+			sum := 0.0
+			for k := range p.K {
+				u, v := r*p.K+k, k*p.N+q
+				if p.TransA {
+					u = k*p.M + r
+				}
+				if transB {
+					v = q*p.K + k
+				}
+				sum += float64(float64(x[u]) * float64(y[v]))
+			}
+			out := float32(sum)
+			if p.Bias != nil {
+				out += p.Bias[q]
+			}
+			if p.Act != nil {
+				out = float32(refFunction(*p.Act, float64(out)))
+			}
+			j.c[c+r*p.N+q] = out
+		}
+	}
+}
