@@ -23,6 +23,7 @@ type Engine struct {
 	sparseWeightJobs jobs[sparseWeightJob]
 	loops            jobs[loopJob]
 	products         jobs[productJob]
+	walks            jobs[walkJob]
 	pools            jobs[poolJob]
 	bandJobs         jobs[bandJob]
 }

@@ -134,3 +134,18 @@ func refProduct(j *productJob, i int) {
 		}
 	}
 }
+
+// refArith computes an operation on two numbers.
+func refArith(op Arith, a, b float32) float32 {
+	switch op {
+	case AddOp:
+		return a + b
+	case SubOp:
+		return a - b
+	case MulOp:
+		return a * b
+	case DivOp:
+		return a / b
+	}
+	panic("kernel: unknown operation")
+}
