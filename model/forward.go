@@ -58,8 +58,9 @@ type step struct {
 	fast     bool
 	batch    int // of Keep
 	epilogue kernel.Epilogue
-	product  *matProduct // of a MatMul
-	scale    []float32   // batch norm
+	walk     *kernel.Walk // through the arrays of a Binary or Rearrange
+	product  *matProduct  // of a MatMul
+	scale    []float32    // batch norm
 	shift    []float32
 	mid      Shape // of the values that go into Pool
 	alias    bool  // shares its input's memory

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model/tensor"
 )
 
@@ -69,7 +70,39 @@ func (l *Binary) reach(in Shape) reach {
 func (*Binary) macs(_, _ Shape) int64 { return 0 }
 func (l *Binary) text() string        { return l.Op + operandText(l.A, l.B, l.Value, l.First) }
 
+// ariths are the operations that the kernels have.
+var ariths = map[string]kernel.Arith{"Add": kernel.AddOp, "Sub": kernel.SubOp, "Mul": kernel.MulOp, "Div": kernel.DivOp}
+
+// squares reports whether the operation is the square of its input.
+func (l *Binary) squares() bool {
+	return l.Op == "Pow" && l.Value != nil && !l.First && len(l.Value.Data) == 1 && l.Value.Data[0] == 2
+}
+
+func (l *Binary) prepare(s *step) {
+	if dims, err := Broadcast(l.A, l.B); err == nil {
+		s.walk = kernel.NewWalk(dims, strides(l.A, dims), strides(l.B, dims))
+	}
+}
+
 func (l *Binary) forward(c *call) error {
+	op, ok := ariths[l.Op]
+	a, b, sizeA, sizeB := c.srcs[0], []float32(nil), c.ins[0].Len(), 0
+	switch {
+	case l.Value == nil:
+		b, sizeB = c.srcs[1], c.ins[1].Len()
+	case l.First:
+		a, sizeA, b, sizeB = l.Value.Data, 0, a, sizeA
+	default:
+		b = l.Value.Data
+	}
+	if ok {
+		c.k.Combine(op, c.step.walk, c.n, c.out.Len(), sizeA, sizeB, c.dst, a, b)
+		return nil
+	}
+	if l.squares() {
+		c.k.Mul(c.dst[:c.n*c.out.Len()], a, a)
+		return nil
+	}
 	c.k.For(c.n, func(i int) {
 		a, b := operandData(l.Value, l.First, c.srcs, c.ins, i)
 		combine(l, c.dst[i*c.out.Len():(i+1)*c.out.Len()], a, b)

@@ -39,13 +39,8 @@ func (*GroupNorm) macs(_, _ Shape) int64 { return 0 }
 func (l *GroupNorm) text() string        { return fmt.Sprintf("%d groups", l.Groups) }
 
 func (l *GroupNorm) forward(c *call) error {
-	plane, size := c.ins[0].H*c.ins[0].W, c.ins[0].Len()/l.Groups
-	c.each(func(dst, src []float32) {
-		mean, scale := l.Moments(src)
-		for i, v := range src {
-			dst[i] = float32((float64(v)-mean[i/size])*scale[i/size]*float64(l.Scale[i/plane]) + float64(l.Shift[i/plane]))
-		}
-	})
+	in := c.ins[0]
+	c.k.GroupNorm(c.n, in.C, in.H*in.W, l.Groups, l.Eps, c.dst, c.srcs[0], l.Scale, l.Shift)
 	return nil
 }
 

@@ -34,7 +34,8 @@ func (*InstanceNorm) macs(_, _ Shape) int64 { return 0 }
 func (*InstanceNorm) text() string          { return "" }
 
 func (l *InstanceNorm) forward(c *call) error {
-	c.each(func(dst, src []float32) { instanceNorm(l, dst, src, c.ins[0]) })
+	in := c.ins[0]
+	c.k.GroupNorm(c.n, in.C, in.H*in.W, in.C, l.Eps, c.dst, c.srcs[0], l.Scale, l.Shift)
 	return nil
 }
 
@@ -57,14 +58,4 @@ func (l *InstanceNorm) Moments(src []float32, in Shape) (mean, scale []float64) 
 		mean, scale = append(mean, m), append(scale, 1/math.Sqrt(square/float64(plane)+l.Eps))
 	}
 	return mean, scale
-}
-
-func instanceNorm(l *InstanceNorm, dst, src []float32, in Shape) {
-	plane := in.H * in.W
-	mean, scale := l.Moments(src, in)
-	for c := range in.C {
-		for i := c * plane; i < (c+1)*plane; i++ {
-			dst[i] = float32((float64(src[i])-mean[c])*scale[c]*float64(l.Scale[c]) + float64(l.Shift[c]))
-		}
-	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/deconvnet/viz/internal/kernel"
 )
 
 // NormOp says what Normalize divides by.
@@ -78,7 +80,44 @@ func (l *Normalize) reach(in Shape) reach {
 func (*Normalize) macs(_, _ Shape) int64 { return 0 }
 func (l *Normalize) text() string        { return fmt.Sprintf("%s over %v of %v", l.Op, l.Axes, l.From) }
 
+// axis returns how the kernels see the array, if they can normalise it: over axes
+// that follow each other, with scales by the place there.
+func (l *Normalize) axis() (x kernel.Axis, ok bool) {
+	x, ok = axisOf(l.From, l.Axes)
+	for _, v := range [][]float32{l.Scale, l.Shift} {
+		ok = ok && (v == nil || l.Inner == x.Inner && len(v) == x.Size)
+	}
+	return x, ok && (l.Op == NormStandard || l.Op == NormRMS)
+}
+
+// axisOf returns an array of dims as the kernels see it that work over axes; ok is
+// false if those do not follow each other.
+func axisOf(dims, axes []int) (x kernel.Axis, ok bool) {
+	x = kernel.Axis{Outer: 1, Size: 1, Inner: 1}
+	for i, a := range axes {
+		if a != axes[0]+i {
+			return x, false
+		}
+	}
+	for i, d := range dims {
+		switch {
+		case len(axes) == 0 || i < axes[0]:
+			x.Outer *= d
+		case i <= axes[len(axes)-1]:
+			x.Size *= d
+		default:
+			x.Inner *= d
+		}
+	}
+	return x, true
+}
+
 func (l *Normalize) forward(c *call) error {
+	if x, ok := l.axis(); ok {
+		x.Outer *= c.n
+		c.k.NormAxis(x, l.Op == NormStandard, l.Eps, c.dst, c.srcs[0], l.Scale, l.Shift)
+		return nil
+	}
 	c.each(func(dst, src []float32) {
 		mean, scale := l.Moments(src)
 		l.Visit(func(i, j int) {

@@ -2,6 +2,8 @@ package model
 
 import (
 	"fmt"
+
+	"github.com/deconvnet/viz/internal/kernel"
 )
 
 // Rearrange reads an array in another order: number (i, j, ...) of an array of
@@ -50,8 +52,10 @@ func (*Rearrange) reach(_ Shape) reach   { return everywhere }
 func (*Rearrange) macs(_, _ Shape) int64 { return 0 }
 func (l *Rearrange) text() string        { return fmt.Sprintf("%s to %v", l.What, l.To) }
 
+func (l *Rearrange) prepare(s *step) { s.walk = kernel.NewMove(l.To, l.Strides) }
+
 func (l *Rearrange) forward(c *call) error {
-	c.each(func(dst, src []float32) { l.Visit(func(i, j int) { dst[i] = src[j] }) })
+	c.k.Rearrange(c.step.walk, l.Offset, c.n, c.out.Len(), c.ins[0].Len(), c.dst, c.srcs[0])
 	return nil
 }
 

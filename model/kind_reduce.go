@@ -53,6 +53,15 @@ func (*Reduce) macs(_, _ Shape) int64 { return 0 }
 func (l *Reduce) text() string        { return fmt.Sprintf("%s over %v of %v", l.Op, l.Axes, l.From) }
 
 func (l *Reduce) forward(c *call) error {
+	if x, ok := axisOf(l.From, l.Axes); ok && (l.Op == "sum" || l.Op == "mean") {
+		x.Outer *= c.n
+		scale := float32(1)
+		if l.Op == "mean" {
+			scale = float32(1 / float64(x.Size))
+		}
+		c.k.SumAxis(x, scale, c.dst, c.srcs[0])
+		return nil
+	}
 	c.each(func(dst, src []float32) { reduce(l, dst, src) })
 	return nil
 }

@@ -30,17 +30,5 @@ func softmax(k *kernel.Engine, n int, in Shape, dst, src []float32) {
 		k.Softmax(n, in.C, dst, src)
 		return
 	}
-	plane := in.H * in.W
-	row := make([]float32, in.C)
-	for i := range n {
-		for j := range plane {
-			for c := range in.C {
-				row[c] = src[(i*in.C+c)*plane+j]
-			}
-			k.Softmax(1, in.C, row, row)
-			for c := range in.C {
-				dst[(i*in.C+c)*plane+j] = row[c]
-			}
-		}
-	}
+	k.SoftmaxAxis(kernel.Axis{Outer: n, Size: in.C, Inner: in.H * in.W}, false, dst, src)
 }

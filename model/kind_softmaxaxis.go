@@ -1,8 +1,6 @@
 package model
 
-import (
-	"math"
-)
+import "github.com/deconvnet/viz/internal/kernel"
 
 // SoftmaxAxis is the softmax over the middle one of three axes, or its
 // logarithm.
@@ -33,32 +31,6 @@ func (l *SoftmaxAxis) text() string {
 }
 
 func (l *SoftmaxAxis) forward(c *call) error {
-	c.each(func(dst, src []float32) { softmaxAxis(l, dst, src) })
+	c.k.SoftmaxAxis(kernel.Axis{Outer: c.n * l.Outer, Size: l.Size, Inner: l.Inner}, l.Log, c.dst, c.srcs[0])
 	return nil
-}
-
-func softmaxAxis(l *SoftmaxAxis, dst, src []float32) {
-	outer, size, inner := l.Outer, l.Size, l.Inner
-	for o := range outer {
-		for x := range inner {
-			at := o*size*inner + x
-			top := float32(math.Inf(-1))
-			for i := range size {
-				top = max(top, src[at+i*inner])
-			}
-			sum := 0.0
-			for i := range size {
-				sum += math.Exp(float64(src[at+i*inner]) - float64(top))
-			}
-			for i := range size {
-				v := float64(src[at+i*inner]) - float64(top)
-				if l.Log {
-					v -= math.Log(sum)
-				} else {
-					v = math.Exp(v) / sum
-				}
-				dst[at+i*inner] = float32(v)
-			}
-		}
-	}
 }

@@ -78,7 +78,7 @@ func TestMatMulSteps(t *testing.T) {
 				run()
 			}
 			if a := testing.AllocsPerRun(20, run); a >= 1 {
-				t.Logf("%v allocations", a)
+				t.Errorf("%v allocations", a)
 			}
 		}
 	}

@@ -103,6 +103,16 @@ func (e *Engine) Combine(op Arith, w *Walk, images, size, sizeA, sizeB int, dst,
 	e.putWalk(j)
 }
 
+// Mul computes dst = a b; dst may be a or b.
+func (e *Engine) Mul(dst, a, b []float32) {
+	if len(dst) > len(a) || len(dst) > len(b) {
+		panic("kernel: Mul: lengths differ")
+	}
+	e.loop(len(dst), walkFloats, func(j *loopJob, lo, hi int) {
+		j.lv.combine(MulOp, j.s[0][lo:hi], j.s[1][lo:hi], j.s[2][lo:hi], 1, 1)
+	}, noScalars, dst, a, b)
+}
+
 func (j *walkJob) arithTask(i, _ int) {
 	w := j.w
 	n, da, db := w.last()
