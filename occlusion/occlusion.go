@@ -59,6 +59,7 @@ type Options struct {
 	Patch    [2]int   // rows, columns of the patch in input pixels; 0: 50/224 of the input
 	Sizes    [][2]int // further patches to scan with in the same run; see Scanner.ScanAll
 	Stride   [2]int   // rows, columns between positions; 0: 6/224 of the input
+	Position *[2]int  // only the patch with this row and column as its upper left corner, instead of all places
 	Cover    bool     // add a last row and column of positions flush with the border
 	Soft     int      // pixels over which the patch fades in from its edge
 	Segments []int32  // [H*W]: instead of a patch, cover all pixels of one label at a time; those below 0 never

@@ -87,6 +87,14 @@ func layout(net *model.Network, o Options, patch [2]int) (*patches, error) {
 			return nil, wrong("Patch", "a patch %d pixels %s does not fit into an input of %d", g.patch[a], axis, size[a])
 		}
 		last := size[a] - g.patch[a]
+		if o.Position != nil {
+			at := o.Position[a]
+			if at < 0 || at > last {
+				return nil, wrong("Position", "a patch %d pixels %s at %d is not inside an input of %d", g.patch[a], axis, at, size[a])
+			}
+			starts[a] = []int{at}
+			continue
+		}
 		for at := 0; at <= last; at += g.stride[a] {
 			starts[a] = append(starts[a], at)
 		}

@@ -15,6 +15,11 @@ type Classify struct {
 	Top int // classes of each image; 0: 5
 }
 
+// Fields are the settings of the request.
+func (r *Classify) Fields() Fields {
+	return Fields{wholeField(Field{Name: "top", Default: "5", Usage: "classes to list for each image"}, &r.Top)}
+}
+
 // Validate reports the first thing wrong with the request.
 func (r Classify) Validate() error {
 	if r.Top < 0 {

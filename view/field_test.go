@@ -24,9 +24,11 @@ func requests() []struct {
 		texts string
 	}{
 		{"Occlusion", func() request { return new(Occlusion) },
-			"patch=8,4x6 stride=2 edge=cover fill=noise:7 soft=1 class=3,1 layer=relu1,relu2 method=box scale=0.5 opacity=0.3 batch=4"},
+			"patch=8,4x6 stride=2 position=3,4 edge=cover fill=noise:7 soft=1 class=3,1 layer=relu1,relu2 method=box scale=0.5 opacity=0.3 batch=4"},
 		{"Occlusion at", func() request { return new(Occlusion) }, "fill=input:0,-1,1.5 at=2,3 paper=true scale=series"},
 		{"GradCAM", func() request { return new(GradCAM) }, "layer=relu1 class=2 at=0,1 tokens=14x7 cmap=jet opacity=1"},
+		{"Filters", func() request { return new(Filters) }, "layer=conv1,conv2 scale=tile max=3"},
+		{"Classify", func() request { return new(Classify) }, "top=3"},
 		{"Activations", func() request { return new(Activations) }, "layer=conv1,relu2 scale=map max=3"},
 		{"Unit", func() request { return new(Unit) }, "unit=relu2:5:3:4 rule=guided clip=100"},
 		{"Sheets", func() request { return new(Sheets) }, "top=4 rule=gradient scale=layer clip=90"},
@@ -156,6 +158,8 @@ func TestFieldErrors(t *testing.T) {
 		{new(Occlusion), "paper", "perhaps", "paper perhaps: want true or false"},
 		{new(Occlusion), "soft", "-1", "soft -1: must not be negative"},
 		{new(Occlusion), "class", "dragon", "no class \"dragon\""},
+		{new(Occlusion), "position", "3", "position 3: want ROW,COLUMN"},
+		{new(Filters), "layer", "relu1,fc1", "layer fc1 is a Dense: it has no filters"},
 		{new(Activations), "max", "0", "max 0: want at least 1"},
 		{new(Activations), "max", "many", "max many: want a whole number"},
 		{new(Activations), "scale", "own", "scale own: want layer or map"},

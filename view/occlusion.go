@@ -41,6 +41,7 @@ func (r *Occlusion) Fields() Fields {
 	return Fields{
 		r.patchField(),
 		pairField(Field{Name: "stride", Usage: "step between positions in input pixels, `N` or ROWSxCOLUMNS; default: 6/224 of the input"}, &r.Stride),
+		positionField(&r.Position),
 		fieldOf(Field{Name: "edge", Default: "inside", Usage: "inside: positions at multiples of the stride; cover: and a last row and column at the border"},
 			&r.Cover, plain(ParseEdge), func(cover bool) string { return notZero(cover, "cover") }),
 		fillField(&r.Fill),
@@ -55,6 +56,23 @@ func (r *Occlusion) Fields() Fields {
 		positiveField(Field{Name: "opacity", Default: fmt.Sprint(defaultOpacity), Usage: "of the overlay, 0 to 1"}, &r.Opacity, 1),
 		countField(Field{Name: "batch", Default: "0", Usage: "positions per forward pass of --method brute, 0: chosen by memory; results do not depend on it", Neutral: true}, &r.Batch),
 	}
+}
+
+// positionField is Options.Position.
+func positionField(dst **[2]int) Field {
+	f := Field{Name: "position", Usage: "cover only one place: `ROW,COLUMN` of the patch's upper left corner"}
+	return fieldOf(f, dst, plain(func(text string) (*[2]int, error) {
+		at, err := ParseAt(text)
+		if err != nil {
+			return nil, &FieldError{Field: "position", Problem: text + ": want ROW,COLUMN"}
+		}
+		return at, nil
+	}), func(at *[2]int) string {
+		if at == nil {
+			return ""
+		}
+		return list(at[:])
+	})
 }
 
 func (r *Occlusion) patchField() Field {
@@ -168,7 +186,7 @@ func (r Occlusion) validateMask() error {
 	for _, other := range []struct {
 		field string
 		set   bool
-	}{{"patch", r.Patch != [2]int{} || len(r.Sizes) > 0}, {"stride", r.Stride != [2]int{}}, {"edge", r.Cover}, {"soft", r.Soft > 0}, {"paper", r.Paper}} {
+	}{{"patch", r.Patch != [2]int{} || len(r.Sizes) > 0}, {"stride", r.Stride != [2]int{}}, {"position", r.Position != nil}, {"edge", r.Cover}, {"soft", r.Soft > 0}, {"paper", r.Paper}} {
 		if other.set {
 			return &FieldError{Field: "mask", Problem: "goes without --" + other.field + ": the mask's segments are what is covered"}
 		}
@@ -186,6 +204,7 @@ func (r Occlusion) validateLayout(net *model.Network) error {
 	fields := map[string]FieldError{
 		"Patch":    {Field: "patch", Problem: r.patchText()},
 		"Stride":   {Field: "stride", Problem: PairText(r.Stride)},
+		"Position": {Field: "position"},
 		"Segments": {Field: "mask"},
 		"Soft":     {Field: "soft", Problem: fmt.Sprint(r.Soft)},
 	}

@@ -25,6 +25,7 @@ func occludeCommand() *cli.Command {
 			&cli.StringFlag{Name: "class", Usage: "`CLASS` by name or number, or several: cat,dog; default: the image's most probable one"},
 			&cli.StringFlag{Name: "patch", Aliases: []string{"size"}, Usage: "patch in input pixels, `N` or ROWSxCOLUMNS, or several: 16,32x8; default: 50/224 of the input, as in the paper"},
 			&cli.StringFlag{Name: "stride", Usage: "step between positions in input pixels, `N` or ROWSxCOLUMNS; default: 6/224 of the input"},
+			&cli.StringFlag{Name: "position", Usage: "cover only one place: `ROW,COLUMN` of the patch's upper left corner"},
 			&cli.StringFlag{Name: "edge", Value: "inside", Usage: "inside: positions at multiples of the stride; cover: and a last row and column at the border"},
 			cmdline.AtFlag,
 			&cli.StringFlag{Name: "fill", Value: "mean", Usage: "patch: mean (of the training data), image (its mean), blur, noise:SEED, a grey level 0..255, or input:V[,V...] in network units"},
@@ -54,6 +55,12 @@ func occlusionRequest(c *cmdline.Run, net *model.Network) (r view.Occlusion, err
 	for _, read := range []func() error{
 		func() error { r.Patch, r.Sizes, err = view.ParsePatches(c.String("patch")); return err },
 		func() error { r.Stride, err = view.ParsePair("stride", c.String("stride")); return err },
+		func() error {
+			if at := c.String("position"); at != "" {
+				return r.Fields().Named("position").Set(net, at)
+			}
+			return nil
+		},
 		func() error { r.Cover, err = view.ParseEdge(c.String("edge")); return err },
 		func() error { r.Fill, err = occlusion.ParseFill(c.String("fill")); return cmdline.UsageErr(err) },
 		func() error { r.Classes, err = view.ParseClasses(net, c.String("class")); return cmdline.UsageErr(err) },

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"errors"
 	"mime"
 	"net/http"
 	"slices"
@@ -10,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/deconvnet/viz/attribution"
+	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/classes"
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/view"
@@ -24,6 +27,7 @@ type job struct {
 	pictures which
 	evolve   bool     // over the checkpoints
 	array    bool     // the figure has an array
+	numbers  bool     // there is no picture, only numbers
 	extra    []string // further arguments of the command
 }
 
@@ -46,6 +50,7 @@ var kinds = map[string]func(s *Server, a asked) *job{
 	"attribution": (*Server).attributionJob,
 	"filters":     (*Server).filtersJob,
 	"evolution":   (*Server).evolutionJob,
+	"classes":     (*Server).classesJob,
 }
 
 func first(figures []view.Figure, err error) (view.Figure, error) {
@@ -53,6 +58,48 @@ func first(figures []view.Figure, err error) (view.Figure, error) {
 		return view.Figure{}, err
 	}
 	return figures[0], nil
+}
+
+// classesJob lists the best classes. There is no picture of them.
+func (s *Server) classesJob(a asked) *job {
+	r := &view.Classify{}
+	return &job{command: "classify", fields: r.Fields(), validate: func() error { return r.Validate() }, numbers: true,
+		draw: func(context.Context) (f view.Figure, err error) {
+			src, i, err := s.labelled(a)
+			if err != nil {
+				return f, err
+			}
+			c, err := a.Session.Classifier(*r)
+			if err != nil {
+				return f, err
+			}
+			n, err := c.Classify(src, i, a.in.Tensor)
+			f.Numbers = []view.Classified{n}
+			return f, err
+		}}
+}
+
+// labelled is the list that a picture is of, with labels that are classes of the network.
+func (s *Server) labelled(a asked) (*images.Inputs, int, error) {
+	net, list, i := a.Session.Net, s.o.List, a.image
+	if i >= s.pictures.start() {
+		list, i = images.Single(images.Picture{Name: a.in.Name}), 0
+	}
+	if len(list.Classes) > 0 {
+		names := net.Classes
+		if len(names) == 0 {
+			names = classes.Numbers(net.NumClasses())
+		}
+		to, err := classes.Match(list.Classes, names)
+		if _, ok := errors.AsType[*classes.NoMatch](err); ok {
+			to, err = &classes.Mapping{}, nil
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		list = list.Matched(to, net.Classes)
+	}
+	return &images.Inputs{List: list, Net: net}, i, nil
 }
 
 func (s *Server) activationsJob(a asked) *job {
@@ -87,7 +134,7 @@ func (s *Server) unitJob(a asked) *job {
 
 func (s *Server) topJob(a asked) *job {
 	r, choice := &view.Sheets{}, &view.Selection{}
-	return &job{command: "deconv", fields: slices.Concat(choice.Fields(), r.Fields()), validate: func() error { return r.Validate() }, pictures: allPictures,
+	return &job{array: true, command: "deconv", fields: slices.Concat(choice.Fields(), r.Fields()), validate: func() error { return r.Validate() }, pictures: allPictures,
 		extra: s.index.args(a.station),
 		draw: func(ctx context.Context) (f view.Figure, err error) {
 			layers, maps, err := choice.Choose(a.Session.Net)
@@ -227,6 +274,13 @@ func (s *Server) job(r *http.Request) (a asked, j *job, err error) {
 		}
 		j = make(s, a)
 	}
+	for _, f := range j.fields { // as the command does: results tell of their settings
+		if f.Default != "" && !f.Network && !f.Switch {
+			if err := f.Set(nil, f.Default); err != nil {
+				return a, nil, err
+			}
+		}
+	}
 	if err := j.fields.Set(a.Session.Net, q.given); err != nil {
 		return a, nil, err
 	}
@@ -242,7 +296,11 @@ func (s *Server) arguments(a asked, j *job) []string {
 	if j.evolve {
 		of = []string{"--evolve"}
 	}
-	args := slices.Concat([]string{j.command}, of, j.fields.Arguments(), j.extra, []string{"--out", j.name(a) + ".png"})
+	out := []string{"--out", j.name(a) + ".png"}
+	if j.numbers {
+		out = []string{"--json"}
+	}
+	args := slices.Concat([]string{j.command}, of, j.fields.Arguments(), j.extra, out)
 	switch {
 	case j.evolve:
 		args = append(args, s.o.Checkpoints...)
@@ -270,8 +328,10 @@ func (s *Server) makeFigure(ctx context.Context, a asked, j *job) (*view.Figure,
 				return err
 			}
 			m = &f
-			b := f.Image.Bounds()
-			bytes = 4 * b.Dx() * b.Dy()
+			if f.Image != nil {
+				b := f.Image.Bounds()
+				bytes = 4 * b.Dx() * b.Dy()
+			}
 			if f.Array != nil {
 				bytes += 4 * len(f.Array.Data)
 			}
@@ -298,6 +358,9 @@ func (s *Server) figure(w http.ResponseWriter, r *http.Request) error {
 	}
 	var out bytes.Buffer
 	ext, kind := a.query.get("as"), ""
+	if j.numbers && ext != "json" {
+		return &view.FieldError{Field: "as", Problem: "json is all that there is of classes"}
+	}
 	switch ext {
 	case "":
 		return sendPNG(w, m.Image)
@@ -342,7 +405,7 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	args := s.arguments(a, j)
-	return sendJSON(w, map[string]any{"args": args, "line": "viz " + shellLine(args), "name": j.name(a), "npy": j.array,
+	return sendJSON(w, map[string]any{"args": args, "line": "viz " + shellLine(args), "name": j.name(a), "npy": j.array, "png": !j.numbers,
 		"own": j.pictures == onePicture && a.image >= s.pictures.start()})
 }
 

@@ -62,9 +62,11 @@ function showCommand() {
   clearTimeout(commandTimer);
   commandTimer = setTimeout(async () => {
     const place = $("command");
-    const kind = running?.command?.();
-    if (!kind) { put(place, h("span", { class: "soft" }, views[current]?.hint || "")); return; }
-    const settings = { ...app.where(), ...kind };
+    const kinds = running?.command?.() ?? [];
+    if (!kinds.length) { put(place, h("span", { class: "soft" }, views[current]?.hint || "")); return; }
+    const name = kinds.some(([n]) => n === state.get("of")) ? state.get("of") : kinds[0][0];
+    const settings = { ...app.where(), ...kinds.find(([n]) => n === name)[1] };
+    const of = kinds.length > 1 ? h("select", { "aria-label": "What the command makes", onchange: e => state.set({ of: e.target.value }, true) }, kinds.map(([n]) => h("option", { value: n, selected: n === name }, n))) : null;
     try {
       const c = await askJSON("/api/command", settings);
       const copy = h("button", { type: "button", title: "Copy the command", onclick: async () => {
@@ -74,12 +76,13 @@ function showCommand() {
         }
         say("Copied"); copy.textContent = "Copied"; setTimeout(() => { copy.textContent = "Copy"; }, 1500);
       } }, "Copy");
-      put(place, h("span", { class: "soft" }, "Command"), h("code", { title: c.line, id: "line" }, c.line), copy,
+      if (settings.mask) c.line = c.line.replace(" --out ", " --mask mask.png --out ");
+      put(place, h("span", { class: "soft" }, "Command"), of, h("code", { title: c.line, id: "line" }, c.line), copy,
         h("span", { class: "soft" }, "Save"),
-        ...["png", "npy", "json"].filter(as => as !== "npy" || c.npy).map(as => h("a", { href: url("/api/figure", { ...settings, as }), download: c.name + "." + as, onclick: e => saveFile(e, settings, as, c.name) }, as.toUpperCase())),
+        ...["png", "npy", "json"].filter(as => c[as] !== false && !settings.mask).map(as => h("a", { href: url("/api/figure", { ...settings, as }), download: c.name + "." + as, onclick: e => saveFile(e, settings, as, c.name) }, as.toUpperCase())),
         c.own ? h("span", { class: "soft" }, "(where your picture's file is)") : null);
     } catch (err) {
-      put(place, h("span", { class: "soft" }, err.message));
+      put(place, of, h("span", { class: "soft" }, err.message));
     }
   }, 60);
 }

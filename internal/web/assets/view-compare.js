@@ -49,6 +49,8 @@ function open(place, app) {
       try {
         const r = await askJSON("/api/spot", { ...s.w, y: y0, x: x0, patch: (y1 - y0) + "x" + (x1 - x0), fill: state.get("fill") });
         const was = Object.fromEntries(r.clean.top.map(c => [c.class, c.probability ?? c.score]));
+        s.box = [y0, x0]; s.patch = (y1 - y0) + "x" + (x1 - x0);
+        if (!s.queued) app.refreshCommand();
         s.plane.clear(); s.plane.put(await fromBase64(r.patch), [y0, x0, y1, x1]); s.plane.frame([y0, x0, y1, x1]);
         put(s.says, bars(r.clean.top.map(c => r.classes.find(k => k.class === c.class)), { target: r.clean.best, was, quantity: r.quantity }));
       } catch (err) { if (!isAbort(err)) put(s.says, problem(err)); }
@@ -88,7 +90,7 @@ function open(place, app) {
         await Promise.all(sides.map(s => Promise.all([follow(s, 0.5, 0.5), guard(s.map, () => drawMap(s))])));
       });
     },
-    command: () => null,
+    command: () => sides.flatMap((s, i) => s.box ? [[i ? "right" : "left", { ...s.w, kind: "occlusion", patch: s.patch, fill: state.get("fill"), position: s.box.join(","), method: "box" }]] : []),
   };
 }
 export default { title: "Compare", hint: "Each side is what viz occlude --method box and viz activations give.", open };

@@ -5,7 +5,7 @@ import { pick, layerSelect } from "./view-layer.js";
 function open(place, app) {
   const tools = h("div", { class: "tools" }), pic = h("div", { class: "card" }), through = h("div", { class: "card" });
   place.append(tools, pic, through);
-  let key = "";
+  let key = "", stripKey = "";
   const layer = () => { const l = app.net().layers, name = state.get("filters"); return name || l.find(x => x.conv)?.name || ""; };
   const last = () => app.info.checkpoints - 1;
   const show = (parent, settings, alt) => {
@@ -30,12 +30,21 @@ function open(place, app) {
         return;
       }
       show(pic, { ...settings(), checkpoint: at }, `Filters of ${l} at checkpoint ${at + 1} of ${last() + 1}`);
-      const strip = h("div", {});
-      put(through, h("h2", {}, "Through training"), h("label", {}, "checkpoint", h("input", { type: "range", id: "checkpoint", min: 0, max: last(), value: at, oninput: e => state.set({ checkpoint: e.target.value }, true) }), h("span", { class: "num" }, `${at + 1} of ${last() + 1}`)), strip);
-      show(strip, { kind: "evolution", layer: l, scale: state.get("fscale") }, "The filters at all checkpoints, one below the other");
-      requestAnimationFrame(() => { if (document.activeElement === document.body) through.querySelector("#checkpoint")?.focus(); });
+      const sk = l + state.get("fscale"); // the slider stays while it is moved
+      if (sk !== stripKey) {
+        stripKey = sk;
+        const strip = h("div", {});
+        put(through, h("h2", {}, "Through training"), h("label", {}, "checkpoint", h("input", { type: "range", id: "checkpoint", min: 0, max: last(), value: at, oninput: e => state.set({ checkpoint: e.target.value }, true) }), h("span", { class: "num", id: "step" })), strip);
+        show(strip, { kind: "evolution", layer: l, scale: state.get("fscale") }, "The filters at all checkpoints, one below the other");
+      }
+      through.querySelector("#checkpoint").value = at;
+      through.querySelector("#step").textContent = `${at + 1} of ${last() + 1}`;
     },
-    command: () => layer() ? (state.get("checkpoint") !== "" && app.info.checkpoints > 1 ? { ...settings(), checkpoint: state.get("checkpoint") } : settings()) : null,
+    command() {
+      if (!layer()) return [];
+      const at = state.get("checkpoint"), many = app.info.checkpoints > 1 && state.int("net") === 0;
+      return [["filters", many && at !== "" ? { ...settings(), checkpoint: at } : settings()], ...(many ? [["through training", { kind: "evolution", layer: layer(), scale: state.get("fscale") }]] : [])];
+    },
   };
 }
 export default { title: "Filters", hint: "", open };

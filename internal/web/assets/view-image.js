@@ -64,7 +64,7 @@ function open(place, app) {
           h("p", {}, h("a", { href: state.to({ view: "occlude" }), onclick: e => { e.preventDefault(); state.set({ view: "occlude" }); } }, "Which part of the picture made it say that?")));
       });
     },
-    command: () => app.picture() ? { kind: "gradcam", class: app.chosen() } : null,
+    command: () => app.picture() ? [["classes", { kind: "classes" }], ["Grad-CAM", { kind: "gradcam", class: app.chosen() }]] : [],
   };
 }
 export default { title: "Image", hint: "", open };

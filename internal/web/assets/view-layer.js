@@ -217,10 +217,9 @@ function open(place, app) {
       app.refreshCommand();
     },
     command() {
-      if (!maps || maps.layer === app.net().input.Name) return null;
-      if (state.get("show") === "maps") return { kind: "activations", layer: maps.layer, scale: state.get("scale") };
-      const [y, x] = unit();
-      return { kind: "unit", unit: `${maps.layer}:${current()}:${y}:${x}`, rule: state.get("rule") };
+      if (!maps || !mapKey || maps.layer === app.net().input.Name) return [];
+      const [y, x] = unit(), l = maps.layer, rule = state.get("rule");
+      return [["unit", { kind: "unit", unit: `${l}:${current()}:${y}:${x}`, rule }], ["all maps", { kind: "activations", layer: l, scale: state.get("scale") }], ["strongest activations", { kind: "top", layer: l, maps: current(), rule }]];
     },
     key(k) { if (k === "Escape" && stop) { stop(); return true; } return false; },
     end() { stop?.(); latest.map.stop(); latest.unit.stop(); },

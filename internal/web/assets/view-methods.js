@@ -14,7 +14,7 @@ function chart(one, two) {
 }
 
 function open(place, app) {
-  const tools = h("div", {}), cards = h("div", { class: "cols" });
+  const tools = h("div", {}), cards = h("div", { class: "cols wide" });
   place.append(tools, cards);
   let methods = null, key = "", stops = [];
   const chosen = () => { const m = state.get("methods").split(",").filter(Boolean); return m.length ? m : usual; };
@@ -61,7 +61,7 @@ function open(place, app) {
       stops.forEach(f => f()); stops = [];
       put(cards, ...methods.filter(m => chosen().includes(m.name)).map(m => card(m, w)));
     },
-    command: () => app.picture() ? { kind: "attribution", method: chosen().join(","), class: app.chosen() } : null,
+    command: () => app.picture() ? [["methods", { kind: "attribution", method: chosen().join(","), class: app.chosen() }]] : [],
     end() { stops.forEach(f => f()); },
   };
 }

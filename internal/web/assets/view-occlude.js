@@ -87,6 +87,7 @@ function open(place, app) {
         const s = await askJSON("/api/spot", { ...settings(app), y, x });
         spot = s; spotKey = key;
         await showSpot();
+        if (!queued) app.refreshCommand();
         if (how !== "move") { state.set({ y, x }, true); say(summary()); }
       } catch (err) { if (!isAbort(err)) put(right, problem(err)); }
       pending = false;
@@ -253,7 +254,13 @@ function open(place, app) {
         if (sk !== scanKey) { if (scanKey) { stop?.(); state.set({ scan: null }, true); } scanKey = sk; drawScan(); }
       });
     },
-    command: () => app.picture() ? { ...settings(app), kind: "occlusion" } : null,
+    command() {
+      if (!app.picture()) return [];
+      const s = { ...settings(app), kind: "occlusion" };
+      if (mode() === "brush") return [["mask", { ...s, patch: null, stride: null, soft: null, method: "box", mask: 1 }]];
+      const b = spot?.box;
+      return [["whole map", s], ...(b ? [["this place", { ...s, stride: null, position: b.Y0 + "," + b.X0, method: "box" }]] : [])];
+    },
     key(k) {
       if (k === "+" || k === "-" || k === "−") resize(k === "+" ? 1 : -1);
       else if (k === "Escape" && stop) stop();

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/cmdline"
+	"github.com/deconvnet/viz/internal/web"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/view"
+)
+
+// TestServeCommands: the line that the page shows for each kind of figure writes the bytes that the page saves.
+func TestServeCommands(t *testing.T) {
+	star, err := os.ReadFile("../../testdata/star.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"star.png", "a 'b' $c.png", "-x.png"} {
+		if err := os.WriteFile(name, star, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := pageOf(t, images.Spec{Paths: []string{"star.png", "a 'b' $c.png", "./-x.png"}})
+	data := pageOf(t, images.Spec{Data: "shapes", Limit: 9, Seed: 1})
+	for _, c := range []struct {
+		page  string
+		query string
+	}{
+		{files, "kind=activations&image=0&layer=relu2&scale=map"},
+		{data, "kind=activations&image=4&layer=fc1"},
+		{files, "kind=unit&image=1&unit=relu3:5:2:2&rule=guided"},
+		{data, "kind=unit&image=3&unit=relu2:5:2:2"},
+		{files, "kind=occlusion&image=0&patch=9x5&stride=5&fill=noise:1&class=ring"},
+		{data, "kind=occlusion&image=8&stride=8&layer=relu3&soft=2"},
+		{files, "kind=occlusion&image=2&position=4,7&method=box"},
+		{files, "kind=gradcam&image=2&class=disc"},
+		{data, "kind=attribution&image=2&method=saliency,gradcam&class=1"},
+		{files, "kind=attribution&image=0&method=ig"},
+		{files, "kind=filters&layer=conv1"},
+		{files, "kind=filters&layer=2&scale=tile"},
+		{files, "kind=top&layer=relu2&maps=5"},
+		{data, "kind=top&layer=relu3&maps=7&rule=gradient"},
+		{files, "kind=classes&image=1"},
+		{data, "kind=classes&image=5"},
+	} {
+		q, err := url.ParseQuery(c.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q.Get("kind") == "top" {
+			asked(t, c.page+"/api/index/scan?layer="+q.Get("layer"))
+		}
+		sameBytes(t, c.page, c.query)
+	}
+}
+
+// pageOf is a page on the built-in network and some pictures.
+func pageOf(t *testing.T, spec images.Spec) string {
+	t.Helper()
+	list, err := images.Open(context.Background(), spec, images.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine := model.NewEngine(2)
+	t.Cleanup(engine.Close)
+	net, err := cmdline.OpenModel("shapes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := web.New(web.Options{Nets: []web.Net{{Session: view.NewSession(engine, net), Args: []string{"--model", "shapes"}}},
+		List: list, Args: cmdline.ImageArguments(spec), Version: version()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(s.Handler())
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// asked is what the page answers.
+func asked(t *testing.T, address string) []byte {
+	t.Helper()
+	r, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != 200 {
+		t.Fatalf("%s: %d %v %s", address, r.StatusCode, err, body)
+	}
+	return body
+}
+
+// sameBytes runs a figure's command as a shell would, and compares what it wrote with what the page saves.
+func sameBytes(t *testing.T, page, query string) {
+	t.Helper()
+	var c struct {
+		Args     []string
+		Line     string
+		Name     string
+		NPY, PNG bool
+	}
+	if err := json.Unmarshal(asked(t, page+"/api/command?"+query), &c); err != nil {
+		t.Fatal(err)
+	}
+	if read := shellWords(c.Line); !slices.Equal(read, append([]string{"viz"}, c.Args...)) {
+		t.Errorf("%s: a shell reads %q, want %q", query, read, c.Args)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := &exec.Cmd{Path: exe, Args: append([]string{"viz"}, c.Args...), Stdout: &stdout, Stderr: &stderr, Env: append(os.Environ(), "VIZ_MODEL=")}
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s: %v\n%s", c.Line, err, stderr.Bytes())
+	}
+	for _, as := range []string{"png", "npy", "json"} {
+		if as == "png" && !c.PNG || as == "npy" && !c.NPY {
+			continue
+		}
+		saved := asked(t, page+"/api/figure?"+query+"&as="+as)
+		made := stdout.Bytes()
+		if c.PNG {
+			if made, err = os.ReadFile(c.Name + "." + as); err != nil {
+				t.Errorf("%s: %v", c.Line, err)
+				continue
+			}
+		}
+		if !bytes.Equal(saved, made) {
+			t.Errorf("%s: the page saves %d bytes of %s, the command makes %d others\n%.300s\n%.300s", c.Line, len(saved), as, len(made), printable(as, saved), printable(as, made))
+		}
+	}
+	left, err := filepath.Glob("*.npy")
+	if err != nil || !c.NPY && len(left) > 0 {
+		t.Errorf("%s: the command writes %v, which the page does not save", c.Line, left)
+	}
+	for _, ext := range []string{".png", ".npy", ".json"} {
+		os.Remove(c.Name + ext)
+	}
+}
+
+func printable(as string, data []byte) string {
+	if as == "json" {
+		return string(data)
+	}
+	return fmt.Sprintf("%.120q", data)
+}
+
+// shellWords reads a line as a shell does that knows single quotes and backslashes.
+func shellWords(line string) (words []string) {
+	var w strings.Builder
+	in, quoted, escaped := false, false, false
+	for _, r := range line {
+		switch {
+		case escaped:
+			w.WriteRune(r)
+			escaped = false
+		case r == '\'':
+			quoted, in = !quoted, true
+		case !quoted && r == '\\':
+			escaped, in = true, true
+		case !quoted && r == ' ':
+			if in {
+				words = append(words, w.String())
+			}
+			w.Reset()
+			in = false
+		default:
+			w.WriteRune(r)
+			in = true
+		}
+	}
+	if in {
+		words = append(words, w.String())
+	}
+	return words
+}
