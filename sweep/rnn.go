@@ -215,3 +215,13 @@ func compareRuns(runs, inTime []*Run) (rows []RNNRow) {
 	}
 	return rows
 }
+
+// Diverged says which runs diverged.
+func (t *RNNResult) Diverged() (lines []string) {
+	for _, r := range t.Rows {
+		if r.Diverged != "" {
+			lines = append(lines, r.Name+" diverged: "+r.Diverged)
+		}
+	}
+	return lines
+}

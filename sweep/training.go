@@ -35,6 +35,18 @@ type TrainingResult struct {
 	TestImages    int      `json:"-"` // that the accuracy was measured on
 }
 
+// Remarks is what is to be said of the accuracy on images of so many classes.
+func (r *TrainingResult) Remarks(classes int) (out []string) {
+	if r.TestAccuracy == nil {
+		return nil
+	}
+	out = append(out, fmt.Sprintf("test accuracy %.4f on %d images", *r.TestAccuracy, r.TestImages))
+	if *r.TestAccuracy <= 1.1/float64(classes) {
+		out = append(out, "that is no better than chance: have the rectifiers died? Try a smaller --rate, or a longer --warmup")
+	}
+	return out
+}
+
 // LogName is where the log of a training into the checkpoint out goes by default.
 func LogName(out string) string { return strings.TrimSuffix(out, filepath.Ext(out)) + ".jsonl" }
 

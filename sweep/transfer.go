@@ -17,7 +17,7 @@ import (
 // Transfer asks how well the features of a trained network serve other data: a classifier on the features of one
 // layer, against the whole network trained from random weights on the same images.
 type Transfer struct {
-	Layer        string   // the network is kept up to it
+	Layer        string   // the network is kept up to it; "": what the class scores are made of
 	PerClass     []int    // training images of each class
 	TestPerClass int      // test images of each class, at most
 	Folds        int      // random choices of images
@@ -112,6 +112,12 @@ type transferring struct {
 func (r Transfer) Run(ctx context.Context, engine *model.Engine, net *model.Network, data *images.Data, split Split, o Options) (*TransferResult, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
+	}
+	if r.Layer == "" {
+		var err error
+		if r.Layer, err = experiments.Top(net); err != nil {
+			return nil, err
+		}
 	}
 	r.PerClass = slices.Compact(slices.Sorted(slices.Values(r.PerClass)))
 	if r.Scratch != nil {

@@ -161,3 +161,25 @@ func (t *TrialsResult) Table() view.Table {
 	}
 	return out
 }
+
+// Text is the comparison in columns.
+func (t *TrialsResult) Text() [][]string {
+	text := [][]string{{"trial", "optimizer", "rate", "batch", "steps", "keep", "test accuracy", "expected", "best", "at step", "images/s", "seconds"}}
+	for _, l := range t.Table().Rows {
+		text = append(text, []string{l[0], l[1], l[2], l[3], l[4], l[5], l[6], l[13], l[7], l[8], l[11], l[12]})
+	}
+	return text
+}
+
+// Remarks says which trials diverged, and what was found.
+func (t *TrialsResult) Remarks() (lines []string) {
+	for _, r := range t.Trials {
+		if r.Diverged != "" {
+			lines = append(lines, r.Trial.Name+" diverged: "+r.Diverged)
+		}
+	}
+	for _, f := range t.Findings {
+		lines = append(lines, f.Question+": "+f.Answer)
+	}
+	return lines
+}

@@ -19,10 +19,10 @@ type Activations struct {
 // Fields are the settings of the request.
 func (r *Activations) Fields() Fields {
 	return Fields{
-		layersField(Field{Name: "layer", Also: []string{"l"}, Default: "1", Usage: "`LAYER`s by number or name, comma-separated, or all"}, &r.Layers, ParseLayers),
-		choiceField(Field{Name: "scale", Default: string(PerLayer), Usage: "colours relative to the largest value of the layer, or of each map: `layer` or map"}, &r.Scale,
+		LayersField(Field{Name: "layer", Also: []string{"l"}, Default: "1", Usage: "`LAYER`s by number or name, comma-separated, or all"}, &r.Layers, ParseLayers),
+		ChoiceField(Field{Name: "scale", Default: string(PerLayer), Usage: "colours relative to the largest value of the layer, or of each map: `layer` or map"}, &r.Scale,
 			func(s string) (Scaling, error) { return Scaling(s), Scaling(s).check(PerLayer, PerMap) }),
-		wholeField(Field{Name: "max", Default: "256", Usage: "draw at most `N` maps of a layer"}, &r.Most),
+		IntField(Field{Name: "max", Default: "256", Usage: "draw at most `N` maps of a layer"}, &r.Most, 1),
 	}
 }
 

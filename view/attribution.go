@@ -26,19 +26,19 @@ type Attribution struct {
 func (r *Attribution) Fields() Fields {
 	return Fields{
 		methodsField(&r.Methods, []attribution.Method{attribution.IntegratedGradients}),
-		r.classField(), r.targetField(), r.atField(),
+		classesField("`CLASS`es by name or number, comma-separated; default: the image's most probable one", &r.Targets), r.targetField(), r.atField(),
 		camLayerField(&r.Layers),
 		tokensField(&r.Tokens),
-		wholeField(Field{Name: "nodes", Default: "50", Usage: "of integrated gradients: `N` gradients between the baseline and the image"}, &r.Nodes),
+		IntField(Field{Name: "nodes", Default: "50", Usage: "of integrated gradients: `N` gradients between the baseline and the image"}, &r.Nodes, 1),
 		baselineField(Field{Name: "baseline", Default: "0", Usage: "of integrated gradients: 0, V or V/V/V in network units, mean (of the training data), image (its mean), or blur"}, &r.Baseline),
-		choiceField(Field{Name: "base", Default: string(attribution.Saliency), Usage: "`METHOD` that smoothgrad, smoothgrad2 and vargrad repeat"}, &r.Base, func(s string) (attribution.Method, error) {
+		ChoiceField(Field{Name: "base", Default: string(attribution.Saliency), Usage: "`METHOD` that smoothgrad, smoothgrad2 and vargrad repeat"}, &r.Base, func(s string) (attribution.Method, error) {
 			return parseMethod("base", s)
 		}),
-		wholeField(Field{Name: "samples", Default: "25", Usage: "noisy copies of the image that they take"}, &r.Samples),
+		IntField(Field{Name: "samples", Default: "25", Usage: "noisy copies of the image that they take"}, &r.Samples, 1),
 		r.noiseField(),
-		wholeField(Field{Name: "masks", Default: "1000", Usage: "random masks of rise"}, &r.Masks),
-		seedField(Field{Name: "seed", Usage: "of noise and masks"}, &r.Seed),
-		positiveField(Field{Name: "opacity", Default: "0.7", Usage: "of the overlay where the map is strongest, 0 to 1"}, &r.Opacity, 1),
+		IntField(Field{Name: "masks", Default: "1000", Usage: "random masks of rise"}, &r.Masks, 1),
+		SeedField(Field{Name: "seed", Usage: "of noise and masks"}, &r.Seed),
+		PositiveField(Field{Name: "opacity", Default: "0.7", Usage: "of the overlay where the map is strongest, 0 to 1"}, &r.Opacity, 1),
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // methodsField is a list of methods; nil means those of others.
 func methodsField(dst *[]attribution.Method, others []attribution.Method) Field {
 	f := Field{Name: "method", Default: methodsText(others), Usage: "`METHOD`s, comma-separated, or all: " + strings.ReplaceAll(methodsText(attribution.Methods()), ",", ", ")}
-	return fieldOf(f, dst, plain(parseMethods), methodsText)
+	return FieldOf(f, dst, Plain(parseMethods), methodsText)
 }
 
 func methodsText(methods []attribution.Method) string {
@@ -54,14 +54,14 @@ func parseMethod(field, text string) (attribution.Method, error) {
 
 // camLayerField names the layers of class activation maps.
 func camLayerField(dst *[]string) Field {
-	return layersField(Field{Name: "layer", Also: []string{"l"},
+	return LayersField(Field{Name: "layer", Also: []string{"l"},
 		Usage: "of class activation maps, `LAYER` by number or name; several, comma-separated, are fused; default: the last block or convolution before the scores"},
 		dst, (*model.Network).ResolveLayers)
 }
 
 // baselineField is an image of which nothing can be seen.
 func baselineField(f Field, dst *attribution.Baseline) Field {
-	return fieldOf(f, dst, plain(func(text string) (attribution.Baseline, error) {
+	return FieldOf(f, dst, Plain(func(text string) (attribution.Baseline, error) {
 		b, err := attribution.ParseBaseline(text)
 		if err != nil {
 			err = &FieldError{Field: f.Name, Problem: text + ": want 0, finite V or V/V/V in network units, mean, image or blur"}
@@ -73,7 +73,7 @@ func baselineField(f Field, dst *attribution.Baseline) Field {
 // noiseField is the standard deviation of noise: 0 is none.
 func (r *Attribution) noiseField() Field {
 	f := Field{Name: "noise", Default: "0.15", Usage: "standard deviation of the noise, as a share of the image's range"}
-	return fieldOf(f, &r.Deviation, plain(func(text string) (*float64, error) {
+	return FieldOf(f, &r.Deviation, Plain(func(text string) (*float64, error) {
 		v, err := strconv.ParseFloat(text, 64)
 		if err != nil || !(v >= 0) {
 			return nil, &FieldError{Field: f.Name, Problem: text + ": want 0 or more"}
@@ -91,9 +91,9 @@ func (r *Attribution) noiseField() Field {
 func (r *Attribution) ofUnits() bool { return len(r.Targets) > 0 && r.Targets[0].Unit != nil }
 
 // targetsText lists the classes or the units.
-func (r *Attribution) targetsText(units bool) string {
+func targetsText(targets []attribution.Target, units bool) string {
 	var names []string
-	for _, t := range r.Targets {
+	for _, t := range targets {
 		switch {
 		case units && t.Unit != nil:
 			names = append(names, t.Unit.String())
@@ -104,20 +104,15 @@ func (r *Attribution) targetsText(units bool) string {
 	return strings.Join(names, ",")
 }
 
-func (r *Attribution) classField() Field {
-	return Field{Name: "class", Usage: "`CLASS`es by name or number, comma-separated; default: the image's most probable one", Network: true,
-		Set: func(net *model.Network, text string) error {
-			classes, err := ParseClasses(net, text)
-			if err != nil {
-				return err
-			}
-			r.Targets = nil
-			for _, class := range classes {
-				r.Targets = append(r.Targets, attribution.Class(class))
-			}
-			return nil
-		},
-		Text: func() string { return r.targetsText(false) }}
+// classesField is the classes to explain.
+func classesField(usage string, dst *[]attribution.Target) Field {
+	return FieldOf(Field{Name: "class", Usage: usage, Network: true}, dst, func(net *model.Network, text string) (targets []attribution.Target, err error) {
+		classes, err := ParseClasses(net, text)
+		for _, class := range classes {
+			targets = append(targets, attribution.Class(class))
+		}
+		return targets, err
+	}, func(targets []attribution.Target) string { return targetsText(targets, false) })
 }
 
 func (r *Attribution) targetField() Field {
@@ -136,7 +131,7 @@ func (r *Attribution) targetField() Field {
 			}
 			return nil
 		},
-		Text: func() string { return r.targetsText(true) }}
+		Text: func() string { return targetsText(r.Targets, true) }}
 }
 
 // atField is where the scores of the classes are taken, and needs the network only because the classes do.

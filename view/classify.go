@@ -17,7 +17,7 @@ type Classify struct {
 
 // Fields are the settings of the request.
 func (r *Classify) Fields() Fields {
-	return Fields{wholeField(Field{Name: "top", Default: "5", Usage: "classes to list for each image"}, &r.Top)}
+	return Fields{IntField(Field{Name: "top", Default: "5", Usage: "classes to list for each image"}, &r.Top, 1)}
 }
 
 // Validate reports the first thing wrong with the request.
@@ -115,4 +115,22 @@ func (c *Classifier) best(scores []float32) []ClassScore {
 	}
 	slices.SortStableFunc(all, func(a, b ClassScore) int { return cmp.Compare(b.Score, a.Score) })
 	return all[:min(c.top, len(all))]
+}
+
+// ClassifiedText is what images were taken for, in columns.
+func (s *Session) ClassifiedText(all []Classified) (rows [][]string) {
+	for i, r := range all {
+		if i > 0 {
+			rows = append(rows, nil)
+		}
+		title := r.Image
+		if r.Label != nil {
+			title += fmt.Sprintf(" (class %d %s)", *r.Label, s.Net.Class(*r.Label))
+		}
+		rows = append(rows, []string{title})
+		for k, c := range r.Top {
+			rows = append(rows, []string{fmt.Sprint(k + 1), fmt.Sprintf("%.5f", c.Shown()), fmt.Sprint(c.Class), c.Name})
+		}
+	}
+	return rows
 }

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"image/color"
@@ -22,6 +23,57 @@ type Correspondence struct {
 	Draws  int            // of random masks for each part
 	Seed   uint64         // of the random masks
 	Rows   []experiments.Correspondence
+}
+
+// Fields are the settings of the request.
+func (c *Correspondence) Fields() Fields {
+	return Fields{
+		LayersField(Field{Name: "layers", Default: "last,top", Usage: "`LAYER`s by number or name; last is the last block or convolution before the scores, top what the class scores are made of"}, &c.Layers, ParseTopLayers),
+		IntField(Field{Name: "random", Default: "20", Usage: "draws of random masks for each part"}, &c.Draws, 2),
+		SeedField(Field{Name: "seed", Usage: "of the random masks"}, &c.Seed),
+	}
+}
+
+// Validate reports the first thing wrong with the request.
+func (c Correspondence) Validate() error {
+	if c.Draws < 2 || c.Draws > 10000 {
+		return &FieldError{Field: "random", Problem: fmt.Sprintf("%d: want 2 to 10000", c.Draws)}
+	}
+	return nil
+}
+
+// Prepare checks the request, and fills in the layers.
+func (c *Correspondence) Prepare(net *model.Network) (err error) {
+	if c.Layers == nil {
+		c.Layers, err = ParseTopLayers(net, "last,top")
+	}
+	if err == nil {
+		err = c.Validate()
+	}
+	return err
+}
+
+// Correspond masks parts of images, and fills in what that did.
+func (s *Session) Correspond(ctx context.Context, c *Correspondence, m *MaskedParts, progress func(done, total int)) (err error) {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	c.Parts, c.Images, c.Names = m.Parts, m.Images, m.Names
+	c.Rows, err = experiments.Correspond(ctx, s.Engine, s.Net, m.Images, m.Parts, experiments.CorrespondOptions{Layers: c.Layers, Random: c.Draws, Seed: c.Seed, Progress: progress})
+	return err
+}
+
+// Text is the result in columns.
+func (c Correspondence) Text() [][]string {
+	rows := [][]string{{"layer", "part", fmt.Sprintf("score ± spread (%d images)", len(c.Names)), "standard error", "below random by"}}
+	for _, r := range c.Rows {
+		below := fmt.Sprintf("%.4f, %.1f standard errors", r.Below, r.Lower)
+		if r.Part == experiments.Random {
+			below = ""
+		}
+		rows = append(rows, []string{r.Layer, r.Part, fmt.Sprintf("%.4f ± %.4f", r.Score, r.Deviation), fmt.Sprintf("%.4f", r.Error), below})
+	}
+	return rows
 }
 
 // CorrespondenceNumbers is the JSON form of a Correspondence.

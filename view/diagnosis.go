@@ -156,3 +156,34 @@ func Silent(d experiments.FilterDiagnosis, none string) string {
 	}
 	return fmt.Sprint(len(d.Silent))
 }
+
+// Text is the diagnosis in columns, a row for each layer.
+func (m Diagnosis) Text() [][]string {
+	tried := "silent"
+	if m.Images == 0 {
+		tried = "silent (not tried)"
+	}
+	rows := [][]string{{"layer", "kernel/stride", "filters", "dead", tried, "duplicates", "dominant", "max/median RMS", "energy low, middle, high", "aliased white, natural"}}
+	for _, d := range m.Layers {
+		energy := "-"
+		if d.Energy != nil {
+			energy = fmt.Sprintf("%.2f %.2f %.2f", d.Energy[0], d.Energy[1], d.Energy[2])
+		}
+		rows = append(rows, []string{d.Layer, fmt.Sprintf("%dx%d/%d", d.Kernel[0], d.Kernel[1], d.Stride[0]), fmt.Sprint(d.Filters), fmt.Sprint(len(d.Dead)), Silent(d, "-"),
+			fmt.Sprint(len(d.Duplicate)), fmt.Sprint(len(d.Dominant)), fmt.Sprintf("%.2f", d.Spread), energy, fmt.Sprintf("%.2f %.2f", d.Aliased, d.AliasedNatural)})
+	}
+	return rows
+}
+
+// Remedies says what could be done, a line each.
+func (m Diagnosis) Remedies() (lines []string) {
+	for _, d := range m.Layers {
+		for _, r := range d.Remedies {
+			lines = append(lines, d.Layer+": "+r)
+		}
+	}
+	if lines == nil {
+		lines = []string{"nothing to remedy"}
+	}
+	return lines
+}

@@ -3,6 +3,7 @@ package view
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
@@ -148,4 +149,31 @@ func (e *evaluator) count(at int, read []bool, scores []float32) {
 		}
 		e.loss += e.reading.Loss(own, label)
 	}
+}
+
+// Text is the confusion in columns, with a row for each of the given classes, or for all if there are none.
+func (e *Evaluation) Text(classes []int) [][]string {
+	head := []string{"true \\ predicted"}
+	for i := range e.Confusion[0] {
+		head = append(head, fmt.Sprint(i))
+	}
+	rows := [][]string{append(head, "recall")}
+	for i, counts := range e.Confusion {
+		if len(classes) > 0 && !slices.Contains(classes, i) {
+			continue
+		}
+		name := fmt.Sprint(i)
+		if i < len(e.Classes) {
+			name = e.Classes[i]
+		}
+		row := []string{fmt.Sprintf("%d %s", i, name)}
+		for _, n := range counts {
+			row = append(row, fmt.Sprint(n))
+		}
+		if recall, ok := e.Recall(i); ok {
+			row = append(row, fmt.Sprintf("%.3f", recall))
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }

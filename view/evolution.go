@@ -23,9 +23,10 @@ import (
 // Evolution asks how the features of layers come about: the strongest activation of some maps over images,
 // projected, checkpoint by checkpoint ([zeiler14] Fig. 4).
 type Evolution struct {
-	Files   []string // names of the checkpoints, for people
-	Layers  []string
-	Maps    [][]int     // by layer; nil entries: six at random, as in the paper
+	Files   []string    // names of the checkpoints, for people
+	Layers  []string    // nil: all convolutions' features
+	Maps    [][]int     // by layer; nil entries: those that Which says
+	Which   string      // maps of every layer, as ParseMaps reads it; "": six at random, as in the paper
 	Seed    uint64      // of the choice of maps
 	Rule    deconv.Rule // "": deconv.Paper
 	Clip    float64     // percentage of a row's pixels that white and black cover; 0: DefaultClip
@@ -36,6 +37,26 @@ type Evolution struct {
 
 // maxEvolved is the most maps in one figure.
 const maxEvolved = 64
+
+// Fields are the settings of the request.
+func (r *Evolution) Fields() Fields {
+	clip := clipField(&r.Clip)
+	clip.Usage = "`PERCENT` of a row's pixels that white and black cover; 100: all"
+	return Fields{
+		LayersField(Field{Name: "layer", Also: []string{"l"}, Default: "all", Usage: "convolution layers by number or name, comma-separated, or all"}, &r.Layers,
+			func(net *model.Network, text string) ([]string, error) {
+				if text == "all" {
+					return net.ConvLayers(), nil
+				}
+				return ParseLayers(net, text)
+			}),
+		TextField(Field{Name: "maps", Usage: "feature maps, such as 0,3,7 or 4-11; default: six at random, as in the paper"}, &r.Which),
+		SeedField(Field{Name: "seed", Default: "1", Usage: "of the choice of maps"}, &r.Seed),
+		RuleField(&r.Rule),
+		clip,
+		SwitchField(Field{Name: "patches", Usage: "put the image patches below the projections"}, &r.Patches),
+	}
+}
 
 // Validate reports the first thing wrong with the request for a network like the first.
 func (r *Evolution) Validate(first *model.Network) error {
@@ -64,9 +85,20 @@ func (r *Evolution) Choose(first *model.Network) error {
 	if err != nil {
 		return err
 	}
+	if r.Layers == nil {
+		r.Layers = first.ConvLayers()
+	}
+	if len(r.Layers) == 0 {
+		return fmt.Errorf("network %s has no convolution layers", first.Name)
+	}
 	for l, name := range r.Layers {
 		if len(r.Maps) <= l {
 			r.Maps = append(r.Maps, nil)
+		}
+		if r.Maps[l] == nil {
+			if r.Maps[l], err = ParseMaps(r.Which, shapes[name].C); err != nil {
+				return &FieldError{Field: "maps", Problem: fmt.Sprintf("%s: layer %s: %v", r.Which, name, err)}
+			}
 		}
 		if r.Maps[l] == nil {
 			h := fnv.New64a()

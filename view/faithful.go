@@ -22,7 +22,7 @@ import (
 // predicted class (or one target) is explained by each method, and the maps are put to
 // the tests of package faith, beside a random map and one of the image's centre.
 type Faithful struct {
-	Methods []attribution.Method // nil: saliency, integrated gradients, Grad-CAM
+	Methods []attribution.Method // nil: eight that take little time
 	attribution.Request
 	Fill     attribution.Baseline // what stands for pixels that are taken away; the zero value: zeros
 	Steps    int                  // of deletion and insertion; 0: 50
@@ -32,6 +32,20 @@ type Faithful struct {
 	// Unreadable is told of an image that cannot be read. If it returns nil the image is
 	// left out. Nil: the first such image is the error.
 	Unreadable func(err error) error
+}
+
+// Fields are the settings of the request.
+func (r *Faithful) Fields() Fields {
+	fill := Field{Name: "fill", Default: "mean", Usage: "what stands for pixels that are taken away: 0, V or V/V/V in network units, mean (of the training data), image (its mean), or blur"}
+	return Fields{
+		methodsField(&r.Methods, Faithful{}.methods()),
+		classesField("`CLASS` by name or number; default: each image's most probable one", &r.Targets),
+		camLayerField(&r.Layers),
+		baselineField(fill, &r.Fill),
+		IntField(Field{Name: "steps", Default: "50", Usage: "of deletion and insertion"}, &r.Steps, 1),
+		IntField(Field{Name: "subsets", Default: "32", Usage: "random sets of 1/16 of the pixels for sensitivity-n"}, &r.Subsets, 1),
+		SeedField(Field{Name: "seed", Usage: "of random maps, sets, noise and masks"}, &r.Seed),
+	}
 }
 
 // Validate reports the first thing wrong with the request.
@@ -52,7 +66,8 @@ func (r Faithful) Validate() error {
 
 func (r Faithful) methods() []attribution.Method {
 	if len(r.Methods) == 0 {
-		return []attribution.Method{attribution.Saliency, attribution.IntegratedGradients, attribution.GradCAM}
+		return []attribution.Method{attribution.Saliency, attribution.InputXGradient, attribution.IntegratedGradients, attribution.SmoothGrad,
+			attribution.Guided, attribution.Deconvnet, attribution.GradCAM, attribution.Occlusion}
 	}
 	return r.Methods
 }
@@ -408,4 +423,42 @@ func (s *Session) FaithfulFigure(n *FaithfulNumbers) Figure {
 	return Figure{Name: "faithful", Numbers: n, Image: render.Figure{Title: "What the strongest pixels of each method are worth", Columns: 2, PanelSize: -1,
 		Panels:  []render.Panel{chart("Deletion: lower is better", "share of pixels taken away", deletion), chart("Insertion: higher is better", "share of pixels shown", insertion)},
 		Caption: []string{caption}}.Draw(), Facts: []Fact{{"images", fmt.Sprint(n.Images)}}}
+}
+
+// Text is the result in columns: means with their standard errors.
+func (n *FaithfulNumbers) Text() [][]string {
+	table := n.Table()
+	var head []string
+	for i, name := range table.Header {
+		if i == 0 || i%2 == 1 {
+			head = append(head, name)
+		}
+	}
+	rows := [][]string{head}
+	for k, row := range table.Rows {
+		line := row[:1]
+		for i := 1; i+1 < len(row); i += 2 {
+			cell := row[i]
+			if row[i+1] != "" {
+				cell += " ± " + row[i+1]
+			}
+			line = append(line, cell)
+		}
+		if problem := n.Rows[k].Problem; problem != "" {
+			line = append(row[:1], problem)
+		}
+		rows = append(rows, line)
+	}
+	return rows
+}
+
+// text is a mean with its standard error.
+func (m *Mean) text() string {
+	switch {
+	case m == nil:
+		return ""
+	case m.Error == nil:
+		return Num(m.Mean, 3)
+	}
+	return Num(m.Mean, 3) + " ± " + Num(*m.Error, 3)
 }

@@ -21,10 +21,10 @@ type Filters struct {
 // Fields are the settings of the request.
 func (r *Filters) Fields() Fields {
 	return Fields{
-		layersField(Field{Name: "layer", Usage: "convolution `LAYER` by number or name; several with commas, or all; default: all that are larger than 1x1"}, &r.Layers, ParseConvolutions),
-		choiceField(Field{Name: "scale", Default: string(PerLayer), Usage: "white and black are the largest magnitude of the `layer` or of each tile"}, &r.Scale,
+		LayersField(Field{Name: "layer", Usage: "convolution `LAYER` by number or name; several with commas, or all; default: all that are larger than 1x1"}, &r.Layers, ParseConvolutions),
+		ChoiceField(Field{Name: "scale", Default: string(PerLayer), Usage: "white and black are the largest magnitude of the `layer` or of each tile"}, &r.Scale,
 			func(s string) (Scaling, error) { return Scaling(s), Scaling(s).check(PerLayer, PerTile) }),
-		wholeField(Field{Name: "max", Default: "64", Usage: "draw at most `N` maps of a layer, and of its inputs"}, &r.Most),
+		IntField(Field{Name: "max", Default: "64", Usage: "draw at most `N` maps of a layer, and of its inputs"}, &r.Most, 1),
 	}
 }
 

@@ -24,14 +24,14 @@ type GradCAM struct {
 // Fields are the settings of the request.
 func (r *GradCAM) Fields() Fields {
 	return Fields{
-		fieldOf(Field{Name: "layer", Also: []string{"l"}, Network: true,
+		FieldOf(Field{Name: "layer", Also: []string{"l"}, Network: true,
 			Usage: "`LAYER` by number, name, block or module (3, relu3, block2, layer4.1); default: the last block or convolution before the scores, of a transformer the last tokens that all count"},
 			&r.Layer, oneLayer, func(layer string) string { return layer }),
 		classField(&r.Class),
 		atField(&r.At),
 		tokensField(&r.Tokens),
-		choiceField(Field{Name: "cmap", Default: string(Viridis), Usage: "colours: `NAME` is viridis, jet or gray"}, &r.Palette, ParsePalette),
-		positiveField(Field{Name: "opacity", Default: "0.7", Usage: "of the overlay where the map is strongest, 0 to 1"}, &r.Opacity, 1),
+		ChoiceField(Field{Name: "cmap", Default: string(Viridis), Usage: "colours: `NAME` is viridis, jet or gray"}, &r.Palette, ParsePalette),
+		PositiveField(Field{Name: "opacity", Default: "0.7", Usage: "of the overlay where the map is strongest, 0 to 1"}, &r.Opacity, 1),
 	}
 }
 

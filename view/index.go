@@ -1,13 +1,56 @@
 package view
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/model"
 )
+
+// Scan asks for an index of features of many images.
+type Scan struct {
+	features.Options
+	Shard string // part of the images, see ParseShard; "": all
+}
+
+// Fields are the settings of the request.
+func (r *Scan) Fields() Fields {
+	return Fields{
+		LayersField(Field{Name: "layers", Default: "all", Usage: "`LAYERS` by number or name, comma-separated, or all: every convolution layer"}, &r.Layers, (*model.Network).ResolveLayers),
+		IntField(Field{Name: "top", Default: "9", Usage: "strongest images to keep for each map"}, &r.Top, 1),
+		TextField(Field{Name: "shard", Usage: "scan only part `I/N` of the images, such as 2/4"}, &r.Shard),
+		IntField(Field{Name: "batch", Usage: "images in a forward pass, 0: as memory allows; changes no result"}, &r.Batch, 0),
+		SwitchField(Field{Name: "exact", Usage: "sum convolutions directly: activations exact to 1e-6 instead of 1e-4, up to twice as slow"}, &r.Exact),
+	}
+}
+
+// Validate reports the first thing wrong with the request.
+func (r Scan) Validate() error {
+	if r.Top < 0 || r.Top > 400 {
+		return &FieldError{Field: "top", Problem: fmt.Sprintf("%d: want 1 to 400", r.Top)}
+	}
+	if r.Shard != "" {
+		_, _, err := ParseShard(r.Shard, 0)
+		return err
+	}
+	return nil
+}
+
+// Cut limits the scan to the shard of n images.
+func (r *Scan) Cut(n int) (err error) {
+	if r.Shard == "" {
+		return nil
+	}
+	r.From, r.To, err = ParseShard(r.Shard, n)
+	if err == nil && r.From == r.To {
+		err = &FieldError{Field: "shard", Problem: fmt.Sprintf("%s is empty: there are %d images", r.Shard, n)}
+	}
+	return err
+}
 
 // IndexSummary says what an index of features holds.
 type IndexSummary struct {
@@ -90,4 +133,20 @@ func ParseShard(s string, n int) (from, to int, err error) {
 		return 0, 0, &FieldError{Field: "shard", Problem: s + ": want I/N with I from 1 to N, such as 2/4"}
 	}
 	return n * (i - 1) / of, n * i / of, nil
+}
+
+// Text is the summary in words, and its columns: the maps of the chosen layer, or the layers.
+func (s IndexSummary) Text(x *features.Index) (head string, rows [][]string) {
+	if chosen := s.Chosen(); chosen != nil {
+		rows = [][]string{{"map", "mean", "std", "strongest", "images that fire", "positions that fire"}}
+		for _, m := range chosen.Map {
+			rows = append(rows, []string{fmt.Sprint(m.Map), fmt.Sprintf("%.4g", m.Mean), fmt.Sprintf("%.4g", m.Std), fmt.Sprintf("%.4g", m.Max), fmt.Sprintf("%.1f %%", 100*m.Fired), fmt.Sprintf("%.2f %%", 100*m.Positions)})
+		}
+		return fmt.Sprintf("%s: %d maps, %d never fire", chosen.Name, chosen.Maps, chosen.Dead), rows
+	}
+	rows = [][]string{{"layer", "maps", "never fire", "images that fire", "positions that fire"}}
+	for _, l := range s.Layers {
+		rows = append(rows, []string{l.Name, fmt.Sprint(l.Maps), fmt.Sprint(l.Dead), fmt.Sprintf("%.1f %%", 100*l.Fired), fmt.Sprintf("%.1f %%", 100*l.Positions)})
+	}
+	return fmt.Sprintf("model %s, %d of %d images scanned, %d left out, the %d strongest of each map", x.Model, s.Scanned, s.Images, s.Skipped, x.TopK), rows
 }

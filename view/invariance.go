@@ -12,6 +12,7 @@ import (
 	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
+	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 )
 
@@ -19,7 +20,9 @@ import (
 // otherwise changed (experiments.Invariance; [zeiler14] Fig. 5).
 type Invariance struct {
 	Layers     []string
-	Transforms []experiments.Transform
+	Transforms []experiments.Transform // nil: all
+	Class      *int                    // whose probability is followed; nil: the image's own, or the most probable one where that is not known
+	Points     int                     // amounts of each transform, about; 0: 25
 	Images     []InvarianceImage
 	Inputs     []*tensor.Tensor // of the images, [1, C, H, W]
 	From       string           // where the images come from, for the figures' provenance
@@ -27,9 +30,59 @@ type Invariance struct {
 	OneFigure  bool             // all transforms in one figure
 }
 
-// Measure transforms image i of a list, loaded before, and adds its curves. The class whose probability is followed
-// is class, or below 0 the image's own, or the most probable one where that is not known.
-func (r *Invariance) Measure(ctx context.Context, s *Session, src *images.Inputs, i int, x *tensor.Tensor, class, points int) error {
+// Fields are the settings of the request.
+func (r *Invariance) Fields() Fields {
+	return Fields{
+		LayersField(Field{Name: "layers", Default: "1,top", Usage: "`LAYER`s by number or name; top is what the class scores are made of"}, &r.Layers, ParseTopLayers),
+		FieldOf(Field{Name: "transforms", Default: "all", Usage: transformsText(experiments.Transforms())}, &r.Transforms, Plain(ParseTransforms), func(list []experiments.Transform) string {
+			if len(list) == len(experiments.Transforms()) {
+				return "all"
+			}
+			return strings.ReplaceAll(transformsText(list), ", ", ",")
+		}),
+		classField(&r.Class),
+		SwitchField(Field{Name: "relative", Usage: "draw distances as a share of the norm of the unchanged image's values"}, &r.Relative),
+		IntField(Field{Name: "points", Default: "25", Usage: "amounts of each transform, about"}, &r.Points, 3),
+	}
+}
+
+func transformsText(list []experiments.Transform) string {
+	var names []string
+	for _, t := range list {
+		names = append(names, string(t))
+	}
+	return strings.Join(names, ", ")
+}
+
+// Validate reports the first thing wrong with the request.
+func (r Invariance) Validate() error {
+	if r.Points < 0 || r.Points > 1000 {
+		return &FieldError{Field: "points", Problem: fmt.Sprintf("%d: want 3 to 1000", r.Points)}
+	}
+	return nil
+}
+
+// Prepare checks the request, and fills in the layers.
+func (r *Invariance) Prepare(net *model.Network) (err error) {
+	if r.Layers == nil {
+		r.Layers, err = ParseTopLayers(net, "1,top")
+	}
+	if err == nil {
+		err = r.Validate()
+	}
+	return err
+}
+
+// Measure transforms image i of a list, loaded before, and adds its curves.
+func (r *Invariance) Measure(ctx context.Context, s *Session, src *images.Inputs, i int, x *tensor.Tensor) error {
+	points := r.Points
+	if points == 0 {
+		points = 25
+	}
+	class := -1
+	if r.Class != nil {
+		class = *r.Class
+	}
 	reading, err := s.Net.Reading()
 	if err != nil {
 		return err
@@ -62,7 +115,7 @@ func ParseTransforms(list string) ([]experiments.Transform, error) {
 	for _, name := range strings.Split(list, ",") {
 		t := experiments.Transform(strings.TrimSpace(name))
 		if !slices.Contains(experiments.Transforms(), t) {
-			return nil, fmt.Errorf("there is no transform %s", name)
+			return nil, &FieldError{Field: "transforms", Problem: fmt.Sprintf("%s: want some of %s, or all", name, transformsText(experiments.Transforms()))}
 		}
 		out = append(out, t)
 	}
@@ -272,4 +325,21 @@ func (r Invariance) change(i, k, id int) InvarianceChange {
 		c.Drop += (p[id] - p[k]) / n
 	}
 	return c
+}
+
+// Text is what small and large changes do, in columns.
+func (r Invariance) Text() [][]string {
+	rows := [][]string{{fmt.Sprintf("mean of %d images", len(r.Images)), "by", "relative distance in " + strings.Join(r.Layers, ", "), "drop in probability"}}
+	for _, c := range r.Changes() {
+		var parts []string
+		for _, v := range c.Relative {
+			if v == nil {
+				parts = append(parts, "-")
+			} else {
+				parts = append(parts, fmt.Sprintf("%.3f", *v))
+			}
+		}
+		rows = append(rows, []string{string(c.Transform), Number(c.Amount) + " " + c.Transform.Unit(), strings.Join(parts, "  "), fmt.Sprintf("%.3f", c.Drop)})
+	}
+	return rows
 }

@@ -40,28 +40,28 @@ type Occlusion struct {
 func (r *Occlusion) Fields() Fields {
 	return Fields{
 		r.patchField(),
-		pairField(Field{Name: "stride", Usage: "step between positions in input pixels, `N` or ROWSxCOLUMNS; default: 6/224 of the input"}, &r.Stride),
+		PairField(Field{Name: "stride", Usage: "step between positions in input pixels, `N` or ROWSxCOLUMNS; default: 6/224 of the input"}, &r.Stride),
 		positionField(&r.Position),
-		fieldOf(Field{Name: "edge", Default: "inside", Usage: "inside: positions at multiples of the stride; cover: and a last row and column at the border"},
-			&r.Cover, plain(ParseEdge), func(cover bool) string { return notZero(cover, "cover") }),
+		FieldOf(Field{Name: "edge", Default: "inside", Usage: "inside: positions at multiples of the stride; cover: and a last row and column at the border"},
+			&r.Cover, Plain(ParseEdge), func(cover bool) string { return notZero(cover, "cover") }),
 		fillField(&r.Fill),
-		countField(Field{Name: "soft", Default: "0", Usage: "`PIXELS` over which the patch fades in from its edge"}, &r.Soft),
-		fieldOf(Field{Name: "class", Usage: "`CLASS` by name or number, or several: cat,dog; default: the image's most probable one", Network: true},
+		IntField(Field{Name: "soft", Default: "0", Usage: "`PIXELS` over which the patch fades in from its edge"}, &r.Soft, 0),
+		FieldOf(Field{Name: "class", Usage: "`CLASS` by name or number, or several: cat,dog; default: the image's most probable one", Network: true},
 			&r.Classes, ParseClasses, list),
 		atField(&r.At),
-		layersField(Field{Name: "layer", Usage: "`LAYER`s whose strongest map is totalled (panel b), by number or name; default: the last block or convolution before the scores"}, &r.Layers, ParseLayers),
-		switchField(Field{Name: "paper", Usage: "the paper's setting (50x50 at stride 6 of 224) and colours"}, &r.Paper),
-		fieldOf(Field{Name: "method", Default: "fast", Usage: "fast, box (bit for bit as brute force), or brute"}, &r.Method, plain(occlusion.ParseMethod), occlusion.Method.String),
+		LayersField(Field{Name: "layer", Usage: "`LAYER`s whose strongest map is totalled (panel b), by number or name; default: the last block or convolution before the scores"}, &r.Layers, ParseLayers),
+		SwitchField(Field{Name: "paper", Usage: "the paper's setting (50x50 at stride 6 of 224) and colours"}, &r.Paper),
+		FieldOf(Field{Name: "method", Default: "fast", Usage: "fast, box (bit for bit as brute force), or brute"}, &r.Method, Plain(occlusion.ParseMethod), occlusion.Method.String),
 		r.scaleField(),
-		positiveField(Field{Name: "opacity", Default: fmt.Sprint(defaultOpacity), Usage: "of the overlay, 0 to 1"}, &r.Opacity, 1),
-		countField(Field{Name: "batch", Default: "0", Usage: "positions per forward pass of --method brute, 0: chosen by memory; results do not depend on it", Neutral: true}, &r.Batch),
+		PositiveField(Field{Name: "opacity", Default: fmt.Sprint(defaultOpacity), Usage: "of the overlay, 0 to 1"}, &r.Opacity, 1),
+		IntField(Field{Name: "batch", Default: "0", Usage: "positions per forward pass of --method brute, 0: chosen by memory; results do not depend on it", Neutral: true}, &r.Batch, 0),
 	}
 }
 
 // positionField is Options.Position.
 func positionField(dst **[2]int) Field {
 	f := Field{Name: "position", Usage: "cover only one place: `ROW,COLUMN` of the patch's upper left corner"}
-	return fieldOf(f, dst, plain(func(text string) (*[2]int, error) {
+	return FieldOf(f, dst, Plain(func(text string) (*[2]int, error) {
 		at, err := ParseAt(text)
 		if err != nil {
 			return nil, &FieldError{Field: "position", Problem: text + ": want ROW,COLUMN"}
@@ -104,8 +104,8 @@ func (r *Occlusion) scaleField() Field {
 
 // fillField is what an occluder shows.
 func fillField(dst *occlusion.Fill) Field {
-	return fieldOf(Field{Name: "fill", Default: "mean", Usage: "patch: mean (of the training data), image (its mean), blur, noise:SEED, a grey level 0..255, or input:V[,V...] in network units"},
-		dst, plain(occlusion.ParseFill), occlusion.Fill.String)
+	return FieldOf(Field{Name: "fill", Default: "mean", Usage: "patch: mean (of the training data), image (its mean), blur, noise:SEED, a grey level 0..255, or input:V[,V...] in network units"},
+		dst, Plain(occlusion.ParseFill), occlusion.Fill.String)
 }
 
 // ParsePatches reads one or several sizes of the patch, as in "8" or "16,32x8".

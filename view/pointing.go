@@ -19,6 +19,15 @@ type Pointing struct {
 	Progress  func(done, total int)
 }
 
+// Fields are the settings of the request.
+func (r *Pointing) Fields() Fields {
+	whole := Occlusion{}
+	of := whole.Fields()
+	o := &r.Occlusion
+	patch := PairField(Field{Name: "patch", Also: []string{"size"}, Usage: of.Named("patch").Usage}, &o.Patch)
+	return Fields{patch, PairField(Field{Name: "stride", Usage: of.Named("stride").Usage}, &o.Stride), fillField(&o.Fill), RuleField(&r.Rule)}
+}
+
 // Validate reports the first thing wrong with the request for a network.
 func (r Pointing) Validate(net *model.Network) error {
 	if _, err := deconv.ParseRule(string(r.rule())); err != nil {
@@ -151,4 +160,13 @@ func strongest(t *model.Trace, layer string) model.Unit {
 	s := t.Shapes[layer]
 	at := tensor.ArgMax(t.Value(layer).Data[:s.Len()])
 	return model.Unit{Layer: layer, Channel: at / (s.H * s.W), Y: at / s.W % s.H, X: at % s.W}
+}
+
+// Text is the result in words.
+func (n *PointingNumbers) Text() string {
+	return fmt.Sprintf("occlusion: the lowest-probability patch lies on the object in %d of %d images, %.1f %% (chance %.1f %%)\n",
+		n.OnObject, n.Images, 100*n.Occlusion, 100*n.Chance) +
+		fmt.Sprintf("projection (%s, rule %s): %.1f %% of the energy lies on the object, which covers %.1f %% of the image;\n"+
+			"more than half of it does in %.1f %% of the images; energy per pixel on it is %.1f times that of the background\n",
+			n.Layer, n.Rule, 100*n.EnergyShare, 100*n.AreaShare, 100*n.EnergyMajor, n.EnergyDensity)
 }

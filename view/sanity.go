@@ -19,11 +19,21 @@ import (
 // the maps for the class that was predicted before are compared (J. Adebayo et al.,
 // Sanity Checks for Saliency Maps, 2018, section 3).
 type Sanity struct {
-	Methods []attribution.Method // nil: saliency, input x gradient, guided, deconvnet, Grad-CAM
-	attribution.Request
-	Progress func(done, total int)
+	Methods             []attribution.Method // nil: six that take little time
+	attribution.Request                      // of integrated gradients 20 nodes, unless it says otherwise
+	Progress            func(done, total int)
 	// Unreadable is told of an image that cannot be read, see Faithful.Unreadable.
 	Unreadable func(err error) error
+}
+
+// Fields are the settings of the request.
+func (r *Sanity) Fields() Fields {
+	return Fields{
+		methodsField(&r.Methods, Sanity{}.methods()),
+		camLayerField(&r.Layers),
+		IntField(Field{Name: "nodes", Default: "20", Usage: "of integrated gradients"}, &r.Nodes, 1),
+		SeedField(Field{Name: "seed", Default: "1", Usage: "of the weights, noise and masks"}, &r.Seed),
+	}
 }
 
 // Validate reports the first thing wrong with the request.
@@ -36,7 +46,7 @@ func (r Sanity) Validate() error {
 
 func (r Sanity) methods() []attribution.Method {
 	if len(r.Methods) == 0 {
-		return []attribution.Method{attribution.Saliency, attribution.InputXGradient, attribution.Guided, attribution.Deconvnet, attribution.GradCAM}
+		return []attribution.Method{attribution.Saliency, attribution.InputXGradient, attribution.IntegratedGradients, attribution.Guided, attribution.Deconvnet, attribution.GradCAM}
 	}
 	return r.Methods
 }
@@ -76,6 +86,9 @@ type likeness struct{ spearman, magnitude, ssim []float64 }
 
 // Sanity measures all methods over images.
 func (s *Session) Sanity(ctx context.Context, r Sanity, src *images.Inputs) (*SanityNumbers, error) {
+	if r.Nodes == 0 {
+		r.Nodes = 20
+	}
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
@@ -315,4 +328,18 @@ func layerList(layers []string) string {
 		}
 	}
 	return out
+}
+
+// Text is how much of each method's maps is left when all weights are drawn anew, in columns.
+func (n *SanityNumbers) Text() [][]string {
+	rows := [][]string{{"method", "kept from the top down", "all drawn anew: rank correlation", "of magnitudes", "structural similarity", ""}}
+	for _, row := range n.Rows {
+		if row.Problem != "" {
+			rows = append(rows, []string{row.Method, row.Problem})
+			continue
+		}
+		last := row.Cascade[len(row.Cascade)-1]
+		rows = append(rows, []string{row.Method, fmt.Sprintf("%.2f", row.Kept), last.Spearman.text(), last.Magnitude.text(), last.SSIM.text(), row.Verdict})
+	}
+	return rows
 }

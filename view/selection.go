@@ -33,7 +33,7 @@ func (r *Selection) Fields() Fields {
 		return f
 	}
 	return Fields{
-		layersField(Field{Name: "layer", Also: []string{"l"}, Usage: "`LAYER` by number (2: the second convolution's features) or name, several with commas, or all; default: the last block or convolution before the scores"},
+		LayersField(Field{Name: "layer", Also: []string{"l"}, Usage: "`LAYER` by number (2: the second convolution's features) or name, several with commas, or all; default: the last block or convolution before the scores"},
 			&r.Layers, (*model.Network).ResolveLayers),
 		maps(Field{Name: "map", Usage: "one large sheet of feature map `K`: images, receptive fields, patches, projections, histogram"}, true),
 		maps(Field{Name: "maps", Usage: "feature maps, such as 0,3,7 or 4-11, or all; default: the 16 with the strongest activation"}, false),
@@ -57,7 +57,7 @@ func (r Selection) Choose(net *model.Network) (layers []string, maps [][]int, er
 	for _, layer := range layers {
 		chosen, err := ParseMaps(r.Maps, shapes[layer].C)
 		if err != nil {
-			return nil, nil, fmt.Errorf("layer %s: %w", layer, err)
+			return nil, nil, &FieldError{Field: "maps", Problem: fmt.Sprintf("%s: layer %s: %v", r.Maps, layer, err)}
 		}
 		maps = append(maps, chosen)
 	}

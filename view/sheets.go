@@ -53,8 +53,8 @@ const (
 // Fields are the settings of the request but for its maps, see Selection.
 func (r *Sheets) Fields() Fields {
 	return Fields{
-		wholeField(Field{Name: "top", Default: "9", Usage: "strongest activations per map, each from another image"}, &r.Top),
-		ruleField(&r.Rule),
+		IntField(Field{Name: "top", Default: "9", Usage: "strongest activations per map, each from another image"}, &r.Top, 1),
+		RuleField(&r.Rule),
 		r.scaleField(),
 		clipField(&r.Clip),
 	}
@@ -83,15 +83,23 @@ func (r *Sheets) scaleField() Field {
 		}}
 }
 
-// ruleField is how a projection goes down.
-func ruleField(dst *deconv.Rule) Field {
-	return choiceField(Field{Name: "rule", Default: string(deconv.Paper), Usage: "`RULE`: deconv (the paper's), guided, gradient (times the activation), deconv_lrngrad, deconv_leaky"},
+// RuleField is how a projection goes down.
+func RuleField(dst *deconv.Rule) Field {
+	return ChoiceField(Field{Name: "rule", Default: string(deconv.Paper), Usage: "`RULE`: deconv (the paper's), guided, gradient (times the activation), deconv_lrngrad, deconv_leaky"},
 		dst, deconv.ParseRule)
 }
 
 // clipField is Sheets.Clip.
 func clipField(dst *float64) Field {
-	return positiveField(Field{Name: "clip", Default: fmt.Sprint(DefaultClip), Usage: "`PERCENT` of a projection's pixels that its magnitude covers; 100: all"}, dst, 100)
+	f := PositiveField(Field{Name: "clip", Default: fmt.Sprint(DefaultClip), Usage: "`PERCENT` of a projection's pixels that its magnitude covers; 100: all"}, dst, 100)
+	set := f.Set
+	f.Set = func(net *model.Network, text string) error {
+		if set(net, text) != nil {
+			return &FieldError{Field: "clip", Problem: text + ": want a percentage above 0, at most 100"}
+		}
+		return nil
+	}
+	return f
 }
 
 // Validate reports the first thing wrong with the request.

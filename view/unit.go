@@ -21,9 +21,9 @@ type Unit struct {
 // Fields are the settings of the request.
 func (r *Unit) Fields() Fields {
 	return Fields{
-		fieldOf(Field{Name: "unit", Usage: "project one unit, `LAYER:CHANNEL:Y:X` (or LAYER:CHANNEL), of the first image", Network: true}, &r.Unit,
+		FieldOf(Field{Name: "unit", Usage: "project one unit, `LAYER:CHANNEL:Y:X` (or LAYER:CHANNEL), of the first image", Network: true}, &r.Unit,
 			(*model.Network).ParseUnit, func(u model.Unit) string { return notZero(u, u.String()) }),
-		ruleField(&r.Rule),
+		RuleField(&r.Rule),
 		clipField(&r.Clip),
 	}
 }

@@ -5,16 +5,20 @@ import (
 	"runtime"
 
 	"github.com/deconvnet/viz/internal/cmdline"
-
 	"github.com/urfave/cli/v2"
 )
 
-func versionCommand() *cli.Command {
-	return &cli.Command{Name: "version", Usage: "print the version", UsageText: "viz version",
-		Action: cmdline.Action(func(c *cmdline.Run) error {
-			_, err := fmt.Fprintf(c.Stdout, "viz %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+// aboutCommands are the commands about the program itself.
+func aboutCommands(app *cli.App) []cmdline.Command {
+	return []cmdline.Command{versionCommand(), completionCommand(app), manCommand(app)}
+}
+
+func versionCommand() cmdline.Command {
+	return cmdline.Command{Name: "version", Usage: "print the version", Form: "viz version",
+		Do: func(c *cmdline.Run) error {
+			_, err := fmt.Fprintf(c.Stdout, "viz %s %s %s/%s\n", c.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
-		})}
+		}}
 }
 
 // completions are what a shell runs so that it can complete commands and flags of viz,
@@ -43,17 +47,15 @@ compdef _viz viz
 `,
 }
 
-func completionCommand() *cli.Command {
-	return &cli.Command{Name: "completion", Usage: "print a script that lets bash, zsh or fish complete viz's commands and flags",
-		UsageText: "viz completion bash|zsh|fish",
-		Description: cmdline.Examples("source <(viz completion bash)", "viz completion zsh > ~/.zfunc/_viz",
-			"viz completion fish > ~/.config/fish/completions/viz.fish"),
-		Action: cmdline.Action(func(c *cmdline.Run) error {
-			shell := c.Args().First()
+func completionCommand(app *cli.App) cmdline.Command {
+	return cmdline.Command{Name: "completion", Usage: "print a script that lets bash, zsh or fish complete viz's commands and flags", Args: "bash|zsh|fish", Form: "viz completion bash|zsh|fish",
+		Examples: []string{"source <(viz completion bash)", "viz completion zsh > ~/.zfunc/_viz", "viz completion fish > ~/.config/fish/completions/viz.fish"},
+		Do: func(c *cmdline.Run) error {
+			shell := append(c.Args, "")[0]
 			text, ok := completions[shell]
 			if shell == "fish" {
 				var err error
-				if text, err = c.App.ToFishCompletion(); err != nil {
+				if text, err = app.ToFishCompletion(); err != nil {
 					return err
 				}
 				ok = true
@@ -63,17 +65,17 @@ func completionCommand() *cli.Command {
 			}
 			_, err := fmt.Fprint(c.Stdout, text)
 			return err
-		})}
+		}}
 }
 
-func manCommand() *cli.Command {
-	return &cli.Command{Name: "man", Usage: "print the manual page", UsageText: "viz man",
-		Description: cmdline.Examples("viz man > ~/.local/share/man/man1/viz.1"),
-		Action: cmdline.Action(func(c *cmdline.Run) error {
-			text, err := c.App.ToManWithSection(1)
+func manCommand(app *cli.App) cmdline.Command {
+	return cmdline.Command{Name: "man", Usage: "print the manual page", Form: "viz man",
+		Examples: []string{"viz man > ~/.local/share/man/man1/viz.1"},
+		Do: func(c *cmdline.Run) error {
+			text, err := app.ToManWithSection(1)
 			if err == nil {
 				_, err = fmt.Fprint(c.Stdout, text)
 			}
 			return err
-		})}
+		}}
 }

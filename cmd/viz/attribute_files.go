@@ -7,17 +7,14 @@ import (
 	"strings"
 
 	"github.com/deconvnet/viz/internal/cmdline"
-
-	"github.com/deconvnet/viz/attribution"
-	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/view"
 )
 
-// attributeDone reports whether all files of an image are there, from the same pixels with the same options.
-func attributeDone(out *cmdline.Output, session *view.Session, r view.Attribution, in view.Input) bool {
-	entries, err := os.ReadDir(out.Dir)
-	if err != nil || out.One != "" || out.Stdout {
+// done reports whether all files of an image are there, from the same pixels with the same options.
+func (r *attributeRun) done(in view.Input) bool {
+	entries, err := os.ReadDir(r.Out.Dir)
+	if err != nil || r.Out.One != "" || r.Out.Stdout {
 		return false
 	}
 	found := 0
@@ -26,52 +23,51 @@ func attributeDone(out *cmdline.Output, session *view.Session, r view.Attributio
 		if !isJSON || !strings.HasPrefix(base, cmdline.FileName(view.AttributionPrefix(in))) {
 			continue
 		}
-		path := filepath.Join(out.Dir, base)
+		path := filepath.Join(r.Out.Dir, base)
 		text, err := os.ReadFile(path + ".json")
 		var n view.AttributionNumbers
-		if err == nil && json.Unmarshal(text, &n) == nil && session.AttributionDone(r, in, n) && cmdline.IsFile(path+".png") && cmdline.IsFile(path+".npy") {
+		if err == nil && json.Unmarshal(text, &n) == nil && r.Session.AttributionDone(r.request, in, n) && cmdline.IsFile(path+".png") && cmdline.IsFile(path+".npy") {
 			found++
 		}
 	}
-	return found >= max(len(r.Targets), 1)
+	return found >= max(len(r.request.Targets), 1)
 }
 
-// attributeArray writes one map as an array.
-func attributeArray(c *cmdline.Run, s *view.Session, e *attribution.Explainer, r view.Attribution, src *images.Inputs) error {
-	path := c.String("npy")
-	if err := c.OutFile(path, "--npy"); err != nil {
+// array writes one map as an array.
+func (r *attributeRun) array() error {
+	if err := r.OutFile(r.npy, "--npy"); err != nil {
 		return err
 	}
-	if len(r.Targets) > 1 {
+	if len(r.request.Targets) > 1 {
 		return cmdline.Usage("--npy writes the map of one class or unit", "")
 	}
-	x, err := src.Load(0)
+	x, err := r.Src.Load(0)
 	if err != nil {
 		return err
 	}
-	one := r.Request
-	one.Method = r.Methods[0]
-	step, end := c.Progress(string(one.Method))
+	one := r.request.Request
+	one.Method = r.request.Methods[0]
+	step, end := r.Progress(string(one.Method))
 	defer end()
 	one.Progress = step
-	results, err := e.Explain(c.Context, x, one)
+	results, err := r.explainer.Explain(r.Run.Context, x, one)
 	if err != nil {
 		return cmdline.RequestErr(err)
 	}
-	o := results[0]
+	o, in := results[0], r.Session.Net.Input
 	shape, values := o.Shape, o.Values
-	if !c.Bool("raw") {
-		shape, values = []int{s.Net.Input.H, s.Net.Input.W}, o.PlaneAt(s.Net.Input.H, s.Net.Input.W)
+	if !r.raw {
+		shape, values = []int{in.H, in.W}, o.PlaneAt(in.H, in.W)
 	}
-	if err := npy.WriteFile(path, shape, values); err != nil {
+	if err := npy.WriteFile(r.npy, shape, values); err != nil {
 		return err
 	}
 	if o.Completeness != nil {
-		c.Note("score %s, from the baseline's by %s; the map adds up to that but for %s", view.Number(o.Score), view.Number(o.Completeness.Difference), view.Number(o.Completeness.Residual))
+		r.Note("score %s, from the baseline's by %s; the map adds up to that but for %s", view.Number(o.Score), view.Number(o.Completeness.Difference), view.Number(o.Completeness.Residual))
 	}
-	if c.JSON {
-		return c.PrintJSON(map[string]any{"model": s.Hash(), "method": o.Method, "target": o.Target.Name(s.Net), "score": o.Score, "layers": o.Layers, "shape": shape, "completeness": o.Completeness, "forward_passes": o.Passes})
+	if r.JSON {
+		return r.PrintJSON(map[string]any{"model": r.Session.Hash(), "method": o.Method, "target": o.Target.Name(r.Session.Net), "score": o.Score, "layers": o.Layers, "shape": shape, "completeness": o.Completeness, "forward_passes": o.Passes})
 	}
-	c.Wrote(path)
+	r.Wrote(r.npy)
 	return nil
 }

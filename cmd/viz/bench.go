@@ -7,72 +7,87 @@ import (
 	"strings"
 	"time"
 
-	"github.com/deconvnet/viz/internal/cmdline"
-
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/internal/bench"
+	"github.com/deconvnet/viz/internal/cmdline"
 	"github.com/deconvnet/viz/model"
-	"github.com/urfave/cli/v2"
+	"github.com/deconvnet/viz/view"
 )
-
-func benchCommand() *cli.Command {
-	common := []cli.Flag{
-		&cli.StringFlag{Name: "model", Aliases: []string{"m"}, Value: "lenet", Usage: "network: lenet, a built-in name, or a `FILE`"},
-		&cli.IntFlag{Name: "threads", Value: 1, Usage: "workers"},
-		&cli.Float64Flag{Name: "budget", Value: 5, Usage: "`SECONDS` to measure for"},
-		&cli.IntFlag{Name: "least", Value: 3, Usage: "fewest measured runs"},
-	}
-	sub := func(name, what, example string, action func(*cmdline.Run, *benchmark) error, flags ...cli.Flag) *cli.Command {
-		return &cli.Command{Name: name, Usage: what, UsageText: "viz bench " + name + " [flags]", Flags: append(slices.Clone(common), flags...),
-			Description: cmdline.Examples("viz bench "+name+" --threads 2", example),
-			Action: cmdline.Action(func(c *cmdline.Run) error {
-				if c.NArg() > 0 {
-					return cmdline.Usage("viz bench "+name+" takes no arguments, got "+c.Args().First(), "")
-				}
-				b, err := newBench(c)
-				if err != nil {
-					return err
-				}
-				defer b.engine.Close()
-				return action(c, b)
-			})}
-	}
-	layer := &cli.StringFlag{Name: "layer", Usage: "`LAYER` by number, name, block or module (3, relu3, block2, layer4.1); default: the last block or convolution before the scores"}
-	return &cli.Command{
-		Name: "bench", Usage: "time the engine; one JSON line a result: task, model, params, threads, median_s, min_s, checksum",
-		UsageText:   "viz bench forward|occlude|deconv|train|scan [flags]",
-		Description: "The input is a hash of the element index, so that checksums can be compared with other programs'.",
-		Action: func(c *cli.Context) error {
-			if c.NArg() == 0 {
-				return cli.ShowSubcommandHelp(c)
-			}
-			return cmdline.Usage("there is no command bench "+c.Args().First(), "there are forward, occlude, deconv, train, scan")
-		},
-		Subcommands: []*cli.Command{
-			sub("forward", "class scores of a batch", "viz bench forward --model vgg16.onnx --batch 8", benchForward, &cli.IntFlag{Name: "batch", Value: 1, Usage: "images"},
-				&cli.BoolFlag{Name: "exact", Usage: "direct convolutions only, no Winograd"}),
-			sub("occlude", "an occlusion map", "viz bench occlude --model alexnet.onnx --patch 16 --stride 4", benchOcclude,
-				&cli.IntFlag{Name: "patch", Value: 16, Usage: "pixels"}, &cli.IntFlag{Name: "stride", Value: 4, Usage: "pixels"},
-				&cli.Float64Flag{Name: "fill", Usage: "value in network units"},
-				&cli.StringFlag{Name: "method", Value: "fast", Usage: "fast, box, brute, or both: fast and brute"},
-				&cli.IntFlag{Name: "positions", Usage: "positions that brute force is timed on, evenly spread; its time is scaled. 0: all"}),
-			sub("deconv", "forward pass and projection of the strongest unit of each of the first maps", "viz bench deconv --model vgg16.onnx --layer 7 --units 64", benchDeconv,
-				layer, &cli.IntFlag{Name: "units", Value: 64, Usage: "feature maps"}, &cli.StringFlag{Name: "rule", Value: "deconv", Usage: "see viz deconv"}),
-			sub("train", "a training step of lenet: batch 100, Adam 1e-4, dropout 0.5", "viz bench train --steps 10", benchTrain,
-				&cli.IntFlag{Name: "steps", Value: 5, Usage: "steps per timing"}),
-			sub("scan", "the nine strongest activations of every map of a layer", "viz bench scan --model vgg16.onnx --layer 7 --images 64", benchScan,
-				layer, &cli.IntFlag{Name: "images", Value: 64, Usage: "images"}, &cli.IntFlag{Name: "batch", Value: 8, Usage: "images a pass"},
-				&cli.BoolFlag{Name: "exact", Usage: "direct convolutions only, no Winograd"}),
-		},
-	}
-}
 
 // benchmark is one run: its network and engine, and how long to measure.
 type benchmark struct {
-	c      *cmdline.Run
-	net    *model.Network
-	engine *model.Engine
-	name   string
+	*cmdline.Run
+	model, layerName      string
+	threads, least, batch int
+	units, steps, images  int
+	patch, stride         int
+	positions             int
+	budget, fill          float64
+	exact                 bool
+	method                string
+	rule                  deconv.Rule
+	net                   *model.Network
+	engine                *model.Engine
+	name                  string
+}
+
+func benchCommand() cmdline.Command {
+	sub := func(name, usage, example string, action func(*benchmark) error, fields func(b *benchmark) view.Fields) cmdline.Command {
+		b := &benchmark{}
+		return cmdline.Command{Name: name, Usage: usage, Examples: []string{"viz bench " + name + " --threads 2", example},
+			Fields: append(view.Fields{
+				view.TextField(view.Field{Name: "model", Also: []string{"m"}, Default: "lenet", Usage: "network: lenet, a built-in name, or a `FILE`"}, &b.model),
+				view.IntField(view.Field{Name: "threads", Default: "1", Usage: "workers"}, &b.threads, 0),
+				view.NumberField(view.Field{Name: "budget", Default: "5", Usage: "`SECONDS` to measure for"}, &b.budget),
+				view.IntField(view.Field{Name: "least", Default: "3", Usage: "fewest measured runs"}, &b.least, 1),
+			}, fields(b)...),
+			Do: func(c *cmdline.Run) error {
+				if err := b.open(c); err != nil {
+					return err
+				}
+				defer b.engine.Close()
+				return action(b)
+			}}
+	}
+	whole := func(name, def, usage string, dst *int, least int) view.Field {
+		return view.IntField(view.Field{Name: name, Default: def, Usage: usage}, dst, least)
+	}
+	exact := func(b *benchmark) view.Field {
+		return view.SwitchField(view.Field{Name: "exact", Usage: "direct convolutions only, no Winograd"}, &b.exact)
+	}
+	layer := func(b *benchmark) view.Field {
+		return view.TextField(view.Field{Name: "layer", Usage: "`LAYER` by number, name, block or module (3, relu3, block2, layer4.1); default: the last block or convolution before the scores"}, &b.layerName)
+	}
+	return cmdline.Command{
+		Name: "bench", Usage: "time the engine; one JSON line a result: task, model, params, threads, median_s, min_s, checksum",
+		Form:  "viz bench forward|occlude|deconv|train|scan [flags]",
+		About: "The input is a hash of the element index, so that checksums can be compared with other programs'.",
+		Commands: []cmdline.Command{
+			sub("forward", "class scores of a batch", "viz bench forward --model vgg16.onnx --batch 8", (*benchmark).forward,
+				func(b *benchmark) view.Fields {
+					return view.Fields{whole("batch", "1", "images", &b.batch, 1), exact(b)}
+				}),
+			sub("occlude", "an occlusion map", "viz bench occlude --model alexnet.onnx --patch 16 --stride 4", (*benchmark).occlude,
+				func(b *benchmark) view.Fields {
+					return view.Fields{whole("patch", "16", "pixels", &b.patch, 1), whole("stride", "4", "pixels", &b.stride, 1),
+						view.NumberField(view.Field{Name: "fill", Default: "0", Usage: "value in network units"}, &b.fill),
+						view.TextField(view.Field{Name: "method", Default: "fast", Usage: "fast, box, brute, or both: fast and brute"}, &b.method),
+						whole("positions", "0", "positions that brute force is timed on, evenly spread; its time is scaled. 0: all", &b.positions, 0)}
+				}),
+			sub("deconv", "forward pass and projection of the strongest unit of each of the first maps", "viz bench deconv --model vgg16.onnx --layer 7 --units 64", (*benchmark).deconv,
+				func(b *benchmark) view.Fields {
+					return view.Fields{layer(b), whole("units", "64", "feature maps", &b.units, 1), view.RuleField(&b.rule)}
+				}),
+			sub("train", "a training step of lenet: batch 100, Adam 1e-4, dropout 0.5", "viz bench train --steps 10", (*benchmark).train,
+				func(b *benchmark) view.Fields {
+					return view.Fields{whole("steps", "5", "steps per timing", &b.steps, 1)}
+				}),
+			sub("scan", "the nine strongest activations of every map of a layer", "viz bench scan --model vgg16.onnx --layer 7 --images 64", (*benchmark).scan,
+				func(b *benchmark) view.Fields {
+					return view.Fields{layer(b), whole("images", "64", "images", &b.images, 1), whole("batch", "8", "images a pass", &b.batch, 1), exact(b)}
+				}),
+		},
+	}
 }
 
 // benchLine is one result.
@@ -87,20 +102,17 @@ type benchLine struct {
 	Checksum float64        `json:"checksum"`
 }
 
-func newBench(c *cmdline.Run) (*benchmark, error) {
-	name := c.String("model")
-	b := &benchmark{c: c, name: strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))}
-	var err error
-	if name == "lenet" {
+func (b *benchmark) open(c *cmdline.Run) (err error) {
+	b.Run, b.name = c, strings.TrimSuffix(filepath.Base(b.model), filepath.Ext(b.model))
+	if b.model == "lenet" {
 		b.net, err = bench.LeNet()
 	} else {
-		b.net, err = cmdline.OpenModel(name)
+		b.net, err = cmdline.OpenModel(b.model)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		b.engine = model.NewEngine(b.threads)
 	}
-	b.engine = model.NewEngine(c.Int("threads"))
-	return b, nil
+	return err
 }
 
 // measure times a task until the budget is spent, after one run that does not
@@ -114,9 +126,9 @@ func (b *benchmark) measure(t *bench.Task, err error) error {
 	}
 	var times []float64
 	var checksum float64
-	end := time.Now().Add(time.Duration(b.c.Float64("budget") * float64(time.Second)))
-	for len(times) < b.c.Int("least") || time.Now().Before(end) && len(times) < 200 {
-		if err := b.c.Context.Err(); err != nil {
+	end := time.Now().Add(time.Duration(b.budget * float64(time.Second)))
+	for len(times) < b.least || time.Now().Before(end) && len(times) < 200 {
+		if err := b.Context.Err(); err != nil {
 			return err
 		}
 		start := time.Now()
@@ -131,68 +143,6 @@ func (b *benchmark) measure(t *bench.Task, err error) error {
 
 func (b *benchmark) print(task string, params map[string]any, times []float64, checksum float64) error {
 	slices.Sort(times)
-	return json.NewEncoder(b.c.Stdout).Encode(benchLine{Peer: "viz " + version(), Task: task, Model: b.name, Params: params,
+	return json.NewEncoder(b.Stdout).Encode(benchLine{Peer: "viz " + b.Version, Task: task, Model: b.name, Params: params,
 		Threads: b.engine.Workers(), Median: times[len(times)/2], Min: times[0], Checksum: checksum})
-}
-
-func (b *benchmark) layer() (string, error) {
-	spec := b.c.String("layer")
-	if spec == "" {
-		return b.net.LastFeatures()
-	}
-	name, err := b.net.Resolve(spec)
-	return name, cmdline.UsageErr(err)
-}
-
-func benchForward(c *cmdline.Run, b *benchmark) error {
-	if c.Int("batch") < 1 {
-		return cmdline.Usage("--batch must be at least 1", "")
-	}
-	return b.measure(bench.Forward(b.engine, b.net, c.Int("batch"), c.Bool("exact")))
-}
-
-func benchDeconv(c *cmdline.Run, b *benchmark) error {
-	layer, err := b.layer()
-	if err != nil {
-		return err
-	}
-	rule, err := deconv.ParseRule(c.String("rule"))
-	if err != nil {
-		return cmdline.UsageErr(err)
-	}
-	return b.measure(bench.Deconv(c.Context, b.engine, b.net, layer, c.Int("units"), rule))
-}
-
-func benchTrain(c *cmdline.Run, b *benchmark) error {
-	if b.name != "lenet" {
-		return cmdline.Usage("viz bench train trains lenet only", "")
-	}
-	steps := c.Int("steps")
-	if steps < 1 {
-		return cmdline.Usage("--steps must be at least 1", "")
-	}
-	// The clock is read between reports; the first two stretches warm up.
-	var times []float64
-	var loss float64
-	last := time.Now()
-	err := bench.Train(c.Context, b.engine, max(c.Int("least"), 10)+2, steps, func(l float64) {
-		now := time.Now()
-		times = append(times, now.Sub(last).Seconds()/float64(steps))
-		last, loss = now, l
-	})
-	if err != nil {
-		return err
-	}
-	return b.print("train", map[string]any{"batch": 100, "steps": steps}, times[2:], loss)
-}
-
-func benchScan(c *cmdline.Run, b *benchmark) error {
-	layer, err := b.layer()
-	if err != nil {
-		return err
-	}
-	if c.Int("images") < 1 || c.Int("batch") < 1 {
-		return cmdline.Usage("--images and --batch must be at least 1", "")
-	}
-	return b.measure(bench.Scan(c.Context, b.engine, b.net, layer, c.Int("images"), c.Int("batch"), c.Bool("exact")))
 }

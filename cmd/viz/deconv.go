@@ -1,117 +1,128 @@
 package main
 
 import (
-	"fmt"
-	"slices"
-	"strconv"
-
-	"github.com/deconvnet/viz/internal/cmdline"
-
-	"github.com/urfave/cli/v2"
-
-	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/features"
+	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/cmdline"
+	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/view"
 )
 
-func deconvCommand() *cli.Command {
-	return &cli.Command{
-		Name: "deconv", Usage: "project the strongest activations of a layer to pixels, beside the image patches that caused them",
-		UsageText: "viz deconv [flags] [IMG...]",
-		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n" +
+func deconvCommand() cmdline.Command {
+	r := &deconvRun{}
+	unit := *r.unit.Fields().Named("unit")
+	fields := append(r.selection.Fields(), r.sheets.Fields()...)
+	return cmdline.Command{
+		Name: "deconv", Usage: "project the strongest activations of a layer to pixels, beside the image patches that caused them", Args: "[IMG...]",
+		About: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n" +
 			"Without images, those of the data set the network was trained on. With an index made by\n" +
 			"viz features nothing is scanned; ./features.idx is taken if it is of this network.\n\n" +
 			"All maps (--maps all, or several layers) make an atlas: sheets in pages, and index.html, which\n" +
-			"leads from layers to maps to images and back.\n\n" +
-			cmdline.Examples("viz deconv --layer 2", "viz deconv --layer 3 --maps 0,3,7 --rule guided photos/", "viz deconv --features features.idx --layer all --maps all --out atlas",
-				"viz deconv --layer 2 --map 17", "viz deconv --unit relu2:5:3:4 --npy unit.npy img.png"),
-		Flags: []cli.Flag{cmdline.ModelFlag, cmdline.OutFlag, cmdline.QuietFlag, cmdline.JSONFlag, cmdline.WorkersFlag, cmdline.DataFlag, cmdline.SplitFlag, cmdline.LimitFlag, cmdline.SeedFlag, cmdline.ImagesFlag,
-			&cli.StringFlag{Name: "layer", Aliases: []string{"l"}, Usage: "`LAYER` by number (2: the second convolution's features) or name, several with commas, or all; default: the last block or convolution before the scores"},
-			&cli.StringFlag{Name: "features", Usage: "index `FILE` that viz features made"},
-			&cli.StringFlag{Name: "map", Usage: "one large sheet of feature map `K`: images, receptive fields, patches, projections, histogram"},
-			&cli.StringFlag{Name: "maps", Usage: "feature maps, such as 0,3,7 or 4-11, or all; default: the 16 with the strongest activation"},
-			&cli.IntFlag{Name: "top", Value: 9, Usage: "strongest activations per map, each from another image"},
-			&cli.StringFlag{Name: "rule", Value: string(deconv.Paper), Usage: "`RULE`: deconv (the paper's), guided, gradient (times the activation), deconv_lrngrad, deconv_leaky"},
-			&cli.StringFlag{Name: "unit", Usage: "project one unit, `LAYER:CHANNEL:Y:X` (or LAYER:CHANNEL), of the first image"},
-			cmdline.IndexFlag,
-			&cli.StringFlag{Name: "scale", Value: "tile", Usage: "what is white and black: the magnitude of each `tile`, map or layer, or a number"},
-			&cli.Float64Flag{Name: "clip", Value: view.DefaultClip, Usage: "`PERCENT` of a projection's pixels that its magnitude covers; 100: all"},
-			&cli.StringFlag{Name: "npy", Usage: "write the projections in full image size as an array to `FILE`"}},
-		Action: cmdline.Action(deconvAction),
-	}
-}
-
-// projectionRequest reads what flags say about sheets of projections.
-func projectionRequest(c *cmdline.Run) (view.Sheets, error) {
-	rule, err := deconv.ParseRule(c.String("rule"))
-	if err != nil {
-		return view.Sheets{}, cmdline.UsageErr(err)
-	}
-	r := view.Sheets{Top: c.Int("top"), Rule: rule, Scale: view.Scaling(c.String("scale")), Clip: c.Float64("clip"), Full: c.String("npy") != ""}
-	if v, err := strconv.ParseFloat(c.String("scale"), 64); err == nil {
-		r.Scale, r.Fixed = view.Fixed, v
-	} else if !slices.Contains([]view.Scaling{view.PerTile, view.PerMap, view.PerLayer}, r.Scale) {
-		return r, cmdline.Usage("--scale "+c.String("scale")+": want tile, map, layer or a positive number", "")
-	}
-	if r.Clip == 0 || r.Top == 0 { // 0 means the default in a request
-		return r, cmdline.Usage(fmt.Sprintf("--top %d --clip %g: want numbers above 0: --clip 0: want a percentage above 0", r.Top, r.Clip), "")
-	}
-	return r, cmdline.RequestErr(r.Validate())
-}
-
-func deconvAction(c *cmdline.Run) error {
-	request, err := projectionRequest(c)
-	if err != nil {
-		return err
-	}
-	unit := c.String("unit") != ""
-	switch {
-	case c.IsSet("map") && c.IsSet("maps"):
-		return cmdline.Usage("--map and --maps exclude each other", "")
-	case c.IsSet("index") && !unit:
-		return cmdline.Usage("--index goes with --unit", "")
-	case unit:
-		for _, f := range []string{"layer", "maps", "map", "features"} {
-			if c.IsSet(f) {
-				return cmdline.Usage("--unit and --"+f+" exclude each other", "")
+			"leads from layers to maps to images and back.",
+		Examples: []string{"viz deconv --layer 2", "viz deconv --layer 3 --maps 0,3,7 --rule guided photos/", "viz deconv --features features.idx --layer all --maps all --out atlas",
+			"viz deconv --layer 2 --map 17", "viz deconv --unit relu2:5:3:4 --npy unit.npy img.png"},
+		Flags: cmdline.Model | cmdline.Out | cmdline.JSON | cmdline.Workers | cmdline.Pictures | cmdline.Index,
+		Fields: append(fields, unit,
+			view.TextField(view.Field{Name: "features", Usage: "index `FILE` that viz features made"}, &r.features),
+			view.TextField(view.Field{Name: "npy", Usage: "write the projections in full image size as an array to `FILE`"}, &r.npy)),
+		Do: func(c *cmdline.Run) error {
+			if c.Given("unit") {
+				return r.one(c)
 			}
+			return r.all(c)
+		},
+	}
+}
+
+// deconvRun is one run of viz deconv.
+type deconvRun struct {
+	selection     view.Selection
+	sheets        view.Sheets
+	unit          view.Unit
+	features, npy string
+	layers        []string
+	maps          [][]int // of each layer
+}
+
+// one projects one unit of one image. With --npy and no --out it draws nothing.
+func (r *deconvRun) one(c *cmdline.Run) error {
+	for _, f := range []string{"layer", "maps", "map", "features"} {
+		if c.Given(f) {
+			return cmdline.Usage("--unit and --"+f+" exclude each other", "")
 		}
 	}
-	paths := c.InputPaths()
-	session, err := c.OpenSession(len(paths) > 0)
+	w, err := c.Work(cmdline.Need{Elsewhere: r.npy != "" && !c.Given("out")})
 	if err != nil {
 		return err
 	}
-	defer session.Engine.Close()
-	net := session.Net
-	if unit {
-		return deconvUnit(c, session, request, paths)
-	}
-	layers, err := c.DeconvLayers(net)
-	if err != nil {
-		return err
-	}
-	index, src, err := c.OpenFeatures(session, layers, paths)
-	if err != nil {
-		return err
-	}
-	if path := c.String("npy"); path != "" {
-		if err := c.OutFile(path, "--npy"); err != nil {
+	defer w.Close()
+	if r.npy != "" {
+		if err := c.OutFile(r.npy, "--npy"); err != nil {
 			return err
 		}
-		if len(layers) > 1 {
+	}
+	x, err := w.Src.Load(0)
+	if err != nil {
+		return err
+	}
+	r.unit.Rule, r.unit.Clip = r.sheets.Rule, r.sheets.Clip
+	in := view.InputOf(w.Src, 0, x)
+	p, err := w.Session.ProjectUnit(r.unit, in)
+	if err != nil {
+		return err
+	}
+	if r.npy != "" {
+		size := w.Session.Net.Input
+		if err := npy.WriteFile(r.npy, []int{size.C, size.H, size.W}, p.Full(size.H, size.W)); err != nil {
+			return err
+		}
+		c.Wrote(r.npy)
+	}
+	if w.Out == nil {
+		return nil
+	}
+	if _, err := w.Out.Figures(w.Session.UnitFigure(r.unit, in, p)); err != nil {
+		return err
+	}
+	return w.Out.End()
+}
+
+// all draws the sheets of layers, or large sheets of single maps.
+func (r *deconvRun) all(c *cmdline.Run) error {
+	if c.Given("index") {
+		return cmdline.Usage("--index goes with --unit", "")
+	}
+	r.sheets.Full = r.npy != ""
+	s, err := c.OpenSession(len(c.InputPaths()) > 0)
+	if err != nil {
+		return err
+	}
+	defer s.Engine.Close()
+	if r.layers, r.maps, err = r.selection.Choose(s.Net); err != nil {
+		return cmdline.RequestErr(err)
+	}
+	for _, layer := range r.layers {
+		if err := s.CheckSheets(r.sheets, layer); err != nil {
+			return cmdline.UsageErr(cmdline.RequestErr(err))
+		}
+	}
+	index, src, err := c.OpenFeatures(s, r.layers, r.features, r.sheets.Top)
+	if err != nil {
+		return err
+	}
+	if r.npy != "" {
+		if err := c.OutFile(r.npy, "--npy"); err != nil {
+			return err
+		}
+		if len(r.layers) > 1 {
 			return cmdline.Usage("--npy is one array, but there are several layers", "each sheet has its numbers beside it")
 		}
 	}
-	out, err := c.OpenOutput(session)
-	if err != nil {
+	w := &cmdline.Work{Run: c, Session: s, Src: src}
+	if w.Out, err = c.OpenOutput(s); err != nil {
 		return err
 	}
-	if err := out.Several(len(layers), "layers"); err != nil {
-		return err
-	}
-	chosen, err := chosenMaps(c, session, request, layers)
-	if err != nil {
+	if err := w.Out.Several(len(r.layers), "layers"); err != nil {
 		return err
 	}
 	bad, err := c.NewFailures(src.List)
@@ -119,19 +130,23 @@ func deconvAction(c *cmdline.Run) error {
 		return err
 	}
 	if index == nil {
-		step, end := c.Progress("scanning")
-		index, err = features.Collect(c.Context, session.Engine, net, src, features.Options{Layers: layers, Top: request.Top, Readers: 2, Progress: step,
-			Unreadable: func(_ int, err error) error { return bad.Add(err) }})
-		end()
-		if err != nil {
+		if index, err = r.scan(c, s, src, bad); err != nil {
 			return err
 		}
 	}
-	if err := drawSheets(c, session, request, index, src, layers, chosen, out); err != nil {
+	if err := r.draw(w, index); err != nil {
 		return err
 	}
-	if err := out.End(); err != nil {
+	if err := w.Out.End(); err != nil {
 		return err
 	}
 	return bad.Err()
+}
+
+// scan looks for the strongest activations.
+func (r *deconvRun) scan(c *cmdline.Run, s *view.Session, src *images.Inputs, bad *cmdline.Failures) (*features.Index, error) {
+	step, end := c.Progress("scanning")
+	defer end()
+	return features.Collect(c.Context, s.Engine, s.Net, src, features.Options{Layers: r.layers, Top: r.sheets.Top, Readers: 2, Progress: step,
+		Unreadable: func(_ int, err error) error { return bad.Add(err) }})
 }

@@ -5,30 +5,25 @@ import (
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/builtin"
 	"github.com/deconvnet/viz/view"
-	"github.com/urfave/cli/v2"
 )
 
-func demoCommand() *cli.Command {
-	return &cli.Command{
+func demoCommand() cmdline.Command {
+	return cmdline.Command{
 		Name: "demo", Usage: "show everything on a built-in network: needs nothing, takes seconds, leaves a folder with index.html",
-		UsageText:   "viz demo [flags]",
-		Description: cmdline.Examples("viz demo", "viz demo --out /tmp/demo --limit 2000"),
-		Flags: []cli.Flag{cmdline.QuietFlag, cmdline.WorkersFlag, cmdline.SeedFlag,
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: "demo", Usage: "write into `DIR`"},
-			&cli.IntFlag{Name: "limit", Value: 1000, Usage: "number of images to search"}},
-		Action: cmdline.Action(demo),
+		Examples: []string{"viz demo", "viz demo --out /tmp/demo --limit 2000"},
+		Flags:    cmdline.To | cmdline.Workers | cmdline.Seed | cmdline.Limit,
+		Change:   view.Fields{{Name: "out", Default: "demo", Usage: "write into `DIR`"}, {Name: "limit", Default: "1000", Usage: "number of images to search"}},
+		Instead:  "choose the folder with --out",
+		Do:       demo,
 	}
 }
 
 func demo(c *cmdline.Run) error {
-	if c.NArg() > 0 {
-		return cmdline.Usage("viz demo takes no arguments, got "+c.Args().First(), "choose the folder with --out")
-	}
 	net, err := builtin.Load("shapes")
 	if err != nil {
 		return err
 	}
-	engine := model.NewEngine(c.Int("workers"))
+	engine := model.NewEngine(c.Workers)
 	defer engine.Close()
 	session := view.NewSession(engine, net)
 	c.Note("model: built-in shapes (%s)", session.Hash())
@@ -39,14 +34,13 @@ func demo(c *cmdline.Run) error {
 	if out.One != "" {
 		return cmdline.Usage("viz demo writes many files", "give --out a folder")
 	}
-	spec := c.GivenImages()
-	spec.Paths, spec.Data = nil, "shapes"
-	src, err := c.OpenInputs(net, spec)
+	c.Data = "shapes"
+	src, err := c.OpenSource(net, nil, false)
 	if err != nil {
 		return err
 	}
 	stages := &stages{c: c}
-	p, err := session.Demo(c.Context, view.Demo{Version: version(), Progress: stages.step}, src, out.Figures)
+	p, err := session.Demo(c.Context, view.Demo{Version: c.Version, Progress: stages.step}, src, out.Figures)
 	stages.end()
 	if err != nil {
 		return err

@@ -3,23 +3,52 @@ package main
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/internal/cmdline"
 	"github.com/deconvnet/viz/view"
 )
 
-func featuresMerge(c *cmdline.Run) error {
-	if c.NArg() == 0 {
+func mergeCommand() cmdline.Command {
+	return cmdline.Command{Name: "merge", Usage: "combine the indexes of parts", Args: "INDEX...",
+		Examples: []string{"viz features merge --out all.idx part1.idx part2.idx"},
+		Flags:    cmdline.JSON | cmdline.To,
+		Change:   view.Fields{{Name: "out", Default: cmdline.IndexName, Usage: "index `FILE`"}},
+		Do:       mergeIndexes}
+}
+
+func showCommand() cmdline.Command {
+	layer := ""
+	return cmdline.Command{Name: "show", Usage: "print what an index holds", Args: "[INDEX]",
+		Examples: []string{"viz features show", "viz features show --layer 2 all.idx"},
+		Flags:    cmdline.JSON,
+		Fields:   view.Fields{view.TextField(view.Field{Name: "layer", Usage: "list the maps of `LAYER`, by name or by place in the index"}, &layer)},
+		Do: func(c *cmdline.Run) error {
+			path := cmdline.IndexName
+			switch len(c.Args) {
+			case 0:
+			case 1:
+				path = c.Args[0]
+			default:
+				return cmdline.Usage("viz features show takes one index", "")
+			}
+			x, err := cmdline.ReadIndex(path)
+			if err != nil {
+				return err
+			}
+			return showIndex(c, c.Stdout, x, layer)
+		}}
+}
+
+func mergeIndexes(c *cmdline.Run) error {
+	if len(c.Args) == 0 {
 		return cmdline.Usage("no index given", "viz features merge --out all.idx part1.idx part2.idx")
 	}
-	path := c.String("out")
-	if err := c.OutFile(path, "--out"); err != nil {
+	if err := c.OutFile(c.Out, "--out"); err != nil {
 		return err
 	}
 	var parts []*features.Index
-	for _, name := range c.Args().Slice() {
+	for _, name := range c.Args {
 		x, err := cmdline.ReadIndex(name)
 		if err != nil {
 			return err
@@ -30,60 +59,28 @@ func featuresMerge(c *cmdline.Run) error {
 	if err != nil {
 		return err
 	}
-	if err := cmdline.WriteIndex(path, x); err != nil {
+	if err := cmdline.WriteIndex(c.Out, x); err != nil {
 		return err
 	}
 	if !x.Complete() {
 		c.Note("%d of %d images are in these parts", x.Scanned(), x.Images)
 	}
-	c.Wrote(path)
-	return showIndex(c, x, "")
+	c.Wrote(c.Out)
+	return showIndex(c, c.Stderr, x, "")
 }
 
-func featuresShow(c *cmdline.Run) error {
-	if c.NArg() > 1 {
-		return cmdline.Usage("viz features show takes one index", "")
-	}
-	path := c.Args().First()
-	if path == "" {
-		path = cmdline.IndexName
-	}
-	x, err := cmdline.ReadIndex(path)
-	if err != nil {
-		return err
-	}
-	return showIndex(c, x, c.String("layer"))
-}
-
-// showIndex prints a summary of an index, with the maps of one layer if named.
-func showIndex(c *cmdline.Run, x *features.Index, layer string) error {
+// showIndex prints a summary of an index, with the maps of one layer if named. Beside the result of a command it is a note.
+func showIndex(c *cmdline.Run, to io.Writer, x *features.Index, layer string) error {
 	sum, err := view.SummarizeIndex(x, layer)
-	if err != nil {
+	switch {
+	case err != nil:
 		return cmdline.RequestErr(err)
-	}
-	if c.JSON {
+	case c.JSON:
 		return c.PrintJSON(sum)
+	case c.Quiet && to == c.Stderr:
+		return nil
 	}
-	var w io.Writer = c.Stdout
-	if c.Command != "show" {
-		if c.Quiet && layer == "" {
-			return nil
-		}
-		w = c.Stderr
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	if chosen := sum.Chosen(); chosen != nil {
-		fmt.Fprintf(w, "%s: %d maps, %d never fire\n", chosen.Name, chosen.Maps, chosen.Dead)
-		fmt.Fprintln(t, "map\tmean\tstd\tstrongest\timages that fire\tpositions that fire\t")
-		for _, m := range chosen.Map {
-			fmt.Fprintf(t, "%d\t%.4g\t%.4g\t%.4g\t%.1f %%\t%.2f %%\t\n", m.Map, m.Mean, m.Std, m.Max, 100*m.Fired, 100*m.Positions)
-		}
-		return t.Flush()
-	}
-	fmt.Fprintf(w, "model %s, %d of %d images scanned, %d left out, the %d strongest of each map\n", x.Model, sum.Scanned, sum.Images, sum.Skipped, x.TopK)
-	fmt.Fprintln(t, "layer\tmaps\tnever fire\timages that fire\tpositions that fire\t")
-	for _, l := range sum.Layers {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%.1f %%\t%.1f %%\t\n", l.Name, l.Maps, l.Dead, 100*l.Fired, 100*l.Positions)
-	}
-	return t.Flush()
+	head, rows := sum.Text(x)
+	fmt.Fprintln(to, head)
+	return cmdline.RightRows(to, rows, 2)
 }

@@ -14,39 +14,37 @@ import (
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/maximize"
 	"github.com/deconvnet/viz/view"
-	"github.com/urfave/cli/v2"
 )
 
-func maximizeCommand() *cli.Command {
-	flags := []cli.Flag{cmdline.ModelFlag, cmdline.OutFlag, cmdline.QuietFlag, cmdline.JSONFlag, cmdline.WorkersFlag,
-		&cli.StringFlag{Name: "features", Usage: "index `FILE` that viz features made: the strongest patches and their projections stand beside; ./features.idx is taken if it is of this network"},
-		&cli.IntFlag{Name: "top", Value: 9, Usage: "patches and projections to show"},
-		&cli.BoolFlag{Name: "restart", Usage: "begin anew, even if an interrupted run is there"}}
-	for _, f := range new(view.Maximization).Fields() {
-		if f.Switch {
-			flags = append(flags, &cli.BoolFlag{Name: f.Name, Usage: f.Usage})
-		} else {
-			flags = append(flags, &cli.StringFlag{Name: f.Name, Usage: f.Usage, DefaultText: f.Default})
-		}
-	}
-	return &cli.Command{
-		Name: "maximize", Usage: "make pictures that feature maps, units or classes respond to most",
-		UsageText: "viz maximize [flags] LAYER:CHANNEL...\n   viz maximize [flags] --class CLASS",
-		Description: "Gradient ascent from noise. LAYER:CHANNEL is a map's mean, LAYER:CHANNEL:ROW:COLUMN one unit, LAYER several of its\n" +
+func maximizeCommand() cmdline.Command {
+	r := &maximizeRun{}
+	return cmdline.Command{
+		Name: "maximize", Usage: "make pictures that feature maps, units or classes respond to most", Args: "LAYER:CHANNEL...",
+		Form: "viz maximize [flags] LAYER:CHANNEL...\n   viz maximize [flags] --class CLASS",
+		About: "Gradient ascent from noise. LAYER:CHANNEL is a map's mean, LAYER:CHANNEL:ROW:COLUMN one unit, LAYER several of its\n" +
 			"maps. The defaults are for networks of any size; docs/methods.md says what the pictures show and what not.\n" +
-			"An interrupted run resumes where it stopped: run the same command again.\n\n" +
-			cmdline.Examples("viz maximize 5:17", "viz maximize --class star --starts 4 --diversity 0.5", "viz maximize --maps 0-8 --features features.idx relu3"),
-		Flags: flags, Action: cmdline.Action(maximizeAction),
+			"An interrupted run resumes where it stopped: run the same command again.",
+		Examples: []string{"viz maximize 5:17", "viz maximize --class star --starts 4 --diversity 0.5", "viz maximize --maps 0-8 --features features.idx relu3"},
+		Flags:    cmdline.Model | cmdline.Out | cmdline.JSON | cmdline.Workers,
+		Fields: append(r.request.Fields(),
+			view.TextField(view.Field{Name: "features", Usage: "index `FILE` that viz features made: the strongest patches and their projections stand beside; ./features.idx is taken if it is of this network"}, &r.features),
+			view.IntField(view.Field{Name: "top", Default: "9", Usage: "patches and projections to show"}, &r.top, 1),
+			view.SwitchField(view.Field{Name: "restart", Usage: "begin anew, even if an interrupted run is there"}, &r.restart)),
+		Do: r.do,
 	}
 }
 
-func maximizeAction(c *cmdline.Run) error {
-	r := view.Maximization{Units: c.Args().Slice()}
-	get := func(name string) (string, bool) { return fmt.Sprint(c.Value(name)), c.IsSet(name) }
-	if err := r.Fields().Set(nil, get); err != nil {
-		return cmdline.RequestErr(err)
-	}
-	if len(r.Units) == 0 && c.String("class") == "" {
+// maximizeRun is one run of viz maximize.
+type maximizeRun struct {
+	request  view.Maximization
+	features string
+	top      int
+	restart  bool
+}
+
+func (m *maximizeRun) do(c *cmdline.Run) error {
+	r := &m.request
+	if r.Units = c.Args; len(r.Units) == 0 && !c.Given("class") {
 		return cmdline.RequestErr(r.Validate())
 	}
 	session, err := c.OpenSession(false)
@@ -54,17 +52,14 @@ func maximizeAction(c *cmdline.Run) error {
 		return err
 	}
 	defer session.Engine.Close()
-	if err := r.Fields().Set(session.Net, get); err != nil {
-		return cmdline.UsageErr(cmdline.RequestErr(err))
-	}
 	step, end := c.Progress("climbing")
 	defer end()
 	r.Progress = step
-	index, src, err := maximizeIndex(c, session, r)
+	index, src, err := m.index(c, session)
 	if err != nil {
 		return err
 	}
-	run, err := session.Maximize(r, index)
+	run, err := session.Maximize(*r, index)
 	if err != nil {
 		return cmdline.UsageErr(cmdline.RequestErr(err))
 	}
@@ -75,7 +70,7 @@ func maximizeAction(c *cmdline.Run) error {
 	if err := out.Several(1+min(r.Frames, 1), "pictures"); err != nil {
 		return err
 	}
-	if err := climb(c, run, out); err != nil {
+	if err := m.climb(c, run, out); err != nil {
 		return err
 	}
 	end()
@@ -89,20 +84,19 @@ func maximizeAction(c *cmdline.Run) error {
 	return out.End()
 }
 
-// maximizeIndex opens the index of features that shows what layers respond to in images, nil if there is none.
-func maximizeIndex(c *cmdline.Run, s *view.Session, r view.Maximization) (*features.Index, *images.Inputs, error) {
-	layers, err := r.Layers(s.Net)
+// index opens the index of features that shows what layers respond to in images, nil if there is none.
+func (m *maximizeRun) index(c *cmdline.Run, s *view.Session) (*features.Index, *images.Inputs, error) {
+	layers, err := m.request.Layers(s.Net)
 	if err != nil {
 		return nil, nil, cmdline.UsageErr(cmdline.RequestErr(err))
 	}
-	path := c.String("features")
-	if len(layers) == 0 || path == "" && !cmdline.IsFile(cmdline.IndexName) {
+	if len(layers) == 0 || m.features == "" && !cmdline.IsFile(cmdline.IndexName) {
 		return nil, nil, nil
 	}
-	if path != "" {
-		return c.OpenIndex(s, layers, path)
+	if m.features != "" {
+		return c.OpenIndex(s, layers, m.features, m.top)
 	}
-	index, src, err := c.OpenIndex(s, layers, cmdline.IndexName)
+	index, src, err := c.OpenIndex(s, layers, cmdline.IndexName, m.top)
 	if err != nil {
 		c.Note("%s is not used: %v", cmdline.IndexName, err)
 		return nil, nil, nil
@@ -111,12 +105,12 @@ func maximizeIndex(c *cmdline.Run, s *view.Session, r view.Maximization) (*featu
 }
 
 // climb makes the steps of a run. What is done is kept beside the picture until all is.
-func climb(c *cmdline.Run, run *maximize.Run, out *cmdline.Output) error {
+func (m *maximizeRun) climb(c *cmdline.Run, run *maximize.Run, out *cmdline.Output) error {
 	path := filepath.Join(out.Dir, "maximize.part")
 	save := func() error { return imageio.WriteFile(path, run.Save) }
 	if out.Stdout {
 		save = func() error { return nil }
-	} else if err := restore(c, run, path); err != nil {
+	} else if err := m.restore(c, run, path); err != nil {
 		return err
 	}
 	last := time.Now()
@@ -142,9 +136,9 @@ func climb(c *cmdline.Run, run *maximize.Run, out *cmdline.Output) error {
 }
 
 // restore goes on from what an interrupted run of the same request left.
-func restore(c *cmdline.Run, run *maximize.Run, path string) error {
+func (m *maximizeRun) restore(c *cmdline.Run, run *maximize.Run, path string) error {
 	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) || c.Bool("restart") {
+	if errors.Is(err, fs.ErrNotExist) || m.restart {
 		return nil
 	}
 	if err != nil {

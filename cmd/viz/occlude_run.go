@@ -11,7 +11,6 @@ import (
 	"github.com/deconvnet/viz/internal/cmdline"
 
 	"github.com/deconvnet/viz/images"
-	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/occlusion"
 	"github.com/deconvnet/viz/view"
@@ -19,12 +18,12 @@ import (
 
 // occlusionRun is one run of viz occlude over its images.
 type occlusionRun struct {
-	c        *cmdline.Run
-	occluder *view.Occluder
-	sizes    int // of the patch
-	src      *images.Inputs
-	out      *cmdline.Output
-	told     bool // how long it will take
+	*cmdline.Work
+	request   view.Occlusion
+	mask, npy string
+	resume    bool
+	occluder  *view.Occluder
+	told      bool // how long it will take
 }
 
 // scanned is an image and its maps, one for each size of the patch.
@@ -34,28 +33,28 @@ type scanned struct {
 }
 
 // all covers the images. Those of a series are drawn at the end, on one scale.
-func (r *occlusionRun) all(series bool) error {
-	c := r.c
+func (r *occlusionRun) all() error {
+	c, series := r.Run, r.request.Scale == view.PerSeries
 	p := r.occluder.Predict()
 	c.Note("%d positions, %s multiply-adds an image, %.1f× fewer than full forward passes; about %d MB on top of the weights",
-		p.Positions, count(p.MACs), float64(p.Whole)/float64(max(p.MACs, 1)), p.Memory/1_000_000)
-	results := make([][]view.OcclusionNumbers, r.src.Len())
+		p.Positions, view.Count(p.MACs), float64(p.Whole)/float64(max(p.MACs, 1)), p.Memory/1_000_000)
+	results := make([][]view.OcclusionNumbers, r.Src.Len())
 	var kept []scanned
 	left := 0
-	bad, err := c.NewFailures(r.src.List)
+	bad, err := c.NewFailures(r.Src.List)
 	if err != nil {
 		return err
 	}
-	for i := range r.src.Len() {
-		x, err := r.src.Load(i)
+	for i := range r.Src.Len() {
+		x, err := r.Src.Load(i)
 		if err != nil {
 			if err := bad.Add(err); err != nil {
 				return err
 			}
 			continue
 		}
-		in := view.InputOf(r.src, i, x)
-		if c.Bool("resume") {
+		in := view.InputOf(r.Src, i, x)
+		if r.resume {
 			if results[i] = r.finished(in); results[i] != nil {
 				left++
 				continue
@@ -75,7 +74,7 @@ func (r *occlusionRun) all(series bool) error {
 		}
 	}
 	if left > 0 {
-		c.Note("%d of %d images were done before", left, r.src.Len())
+		c.Note("%d of %d images were done before", left, r.Src.Len())
 	}
 	if err := r.writeSeries(kept); err != nil {
 		return err
@@ -84,7 +83,7 @@ func (r *occlusionRun) all(series bool) error {
 		if err := c.PrintJSON(slices.Concat(results...)); err != nil {
 			return err
 		}
-	} else if err := r.out.End(); err != nil {
+	} else if err := r.Out.End(); err != nil {
 		return err
 	}
 	return bad.Err()
@@ -106,13 +105,13 @@ func (r *occlusionRun) writeSeries(kept []scanned) error {
 
 // scan covers image i, and says after a second how long all will take.
 func (r *occlusionRun) scan(i int, x *tensor.Tensor) ([]*occlusion.Map, error) {
-	step, end := r.c.Progress("occluding " + images.Title(r.src.Items[i].Name))
+	step, end := r.Run.Progress("occluding " + images.Title(r.Src.Items[i].Name))
 	defer end()
 	start := time.Now()
-	return r.occluder.Scan(r.c.Context, x, func(done, total int) {
+	return r.occluder.Scan(r.Run.Context, x, func(done, total int) {
 		if spent := time.Since(start); !r.told && done > 0 && spent > time.Second {
 			r.told = true
-			r.c.Note("%s", estimate(spent.Seconds()*float64(total)/float64(done), r.src.Len()-i, r.src.Len()))
+			r.Run.Note("%s", estimate(spent.Seconds()*float64(total)/float64(done), r.Src.Len()-i, r.Src.Len()))
 		}
 		if step != nil {
 			step(done, total)
@@ -143,34 +142,23 @@ func (r *occlusionRun) write(in view.Input, maps []*occlusion.Map, series *occlu
 		if dir == "" {
 			break
 		}
-		if err := r.c.OutDir(dir, "--npy"); err != nil {
+		if err := r.OutDir(dir, "--npy"); err != nil {
 			return err
 		}
-		for _, a := range view.OcclusionArrays(m) {
-			if err := writeArray(filepath.Join(dir, cmdline.FileName(a.Name)+".npy"), a); err != nil {
-				return err
-			}
+		if err := r.WriteArrays(dir, view.OcclusionArrays(m), nil); err != nil {
+			return err
 		}
-		r.c.Wrote(dir)
 	}
-	_, err := r.out.Figures(r.occluder.Figures(in, maps, series)...)
+	_, err := r.Out.Figures(r.occluder.Figures(in, maps, series)...)
 	return err
 }
 
 // arrays is the folder for the arrays of an image, "" if none are wanted.
 func (r *occlusionRun) arrays(in view.Input, patch [2]int) string {
-	dir := r.c.String("npy")
-	if dir != "" && r.src.Len()*r.sizes > 1 {
-		dir = filepath.Join(dir, cmdline.FileName(r.occluder.Base(in.Stem, patch)))
+	if r.npy != "" && r.Src.Len()*(1+len(r.request.Sizes)) > 1 {
+		return filepath.Join(r.npy, cmdline.FileName(r.occluder.Base(in.Stem, patch)))
 	}
-	return dir
-}
-
-func writeArray(path string, a view.NamedArray) error {
-	if a.Int != nil {
-		return npy.WriteFile(path, a.Shape, a.Int)
-	}
-	return npy.WriteFile(path, a.Shape, a.Float)
+	return r.npy
 }
 
 // finished returns the numbers of an image if everything that would be written of it is there and was made of the
@@ -180,10 +168,10 @@ func (r *occlusionRun) finished(in view.Input) []view.OcclusionNumbers {
 	for _, names := range r.occluder.Names(in.Stem) {
 		var n view.OcclusionNumbers
 		for j, name := range names {
-			path := r.out.Path(name)
+			path := r.Out.Path(name)
 			text, err := os.ReadFile(path + ".json")
 			var part view.OcclusionNumbers
-			if err != nil || json.Unmarshal(text, &part) != nil || !r.occluder.Made(part, in) || !cmdline.IsFile(path+".npy") || !r.out.Shows(path+r.out.Ext, in.Name) {
+			if err != nil || json.Unmarshal(text, &part) != nil || !r.occluder.Made(part, in) || !cmdline.IsFile(path+".npy") || !r.Out.Shows(path+r.Out.Ext, in.Name) {
 				return nil
 			}
 			if j == 0 {

@@ -13,91 +13,107 @@ import (
 	"github.com/deconvnet/viz/internal/cmdline"
 	"github.com/deconvnet/viz/internal/web"
 	"github.com/deconvnet/viz/model"
-	"github.com/urfave/cli/v2"
+	"github.com/deconvnet/viz/view"
 )
 
-func serveCommand() *cli.Command {
-	return &cli.Command{
-		Name: "serve", Usage: "look around in a network in a browser: layers, maps, units, an occluder under the pointer",
-		UsageText: "viz serve [flags] [IMG...]",
-		Description: "IMG is an image, a folder of images, or a .npy array in the network's input units. Further pictures can be\n" +
+func serveCommand() cmdline.Command {
+	r := &serveRun{}
+	return cmdline.Command{
+		Name: "serve", Usage: "look around in a network in a browser: layers, maps, units, an occluder under the pointer", Args: "[IMG...]",
+		About: "IMG is an image, a folder of images, or a .npy array in the network's input units. Further pictures can be\n" +
 			"dropped on the page. A second --model is for comparing; a folder of checkpoints shows how filters come about.\n" +
-			"The page is for this machine alone unless --addr says otherwise. Ctrl-C ends it.\n\n" +
-			cmdline.Examples("viz serve", "viz serve --model net.onnx --open photos/"),
-		Flags: []cli.Flag{&cli.StringSliceFlag{Name: "model", Aliases: []string{"m"}, Usage: "network: a checkpoint, an ONNX `FILE`, a built-in name, or a folder with ckpt-*.bin; a second one to compare"},
-			cmdline.QuietFlag, cmdline.WorkersFlag, cmdline.DataFlag, cmdline.SplitFlag, cmdline.LimitFlag, cmdline.SeedFlag, cmdline.ImagesFlag,
-			&cli.StringFlag{Name: "features", Usage: "index `FILE` that viz features made of the images"},
-			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:8321", Usage: "`HOST:PORT` to answer at; if the port is taken, the next that is free"},
-			&cli.BoolFlag{Name: "open", Usage: "open the page in the browser"},
-			&cli.StringFlag{Name: "memory", Value: "96M", Usage: "keep results within `SIZE`"},
-			&cli.BoolFlag{Name: "no-token", Usage: "let everybody on this machine in who knows the port; for tests"}},
-		Action: cmdline.Action(serve),
+			"The page is for this machine alone unless --addr says otherwise. Ctrl-C ends it.",
+		Examples: []string{"viz serve", "viz serve --model net.onnx --open photos/"},
+		Flags:    cmdline.Network | cmdline.Workers | cmdline.Pictures | cmdline.Memory,
+		Change:   view.Fields{{Name: "memory", Default: "96M", Usage: "keep results within `SIZE`"}},
+		Fields: view.Fields{
+			view.LinesField(view.Field{Name: "model", Also: []string{"m"}, Usage: "network: a checkpoint, an ONNX `FILE`, a built-in name, or a folder with ckpt-*.bin; a second one to compare"}, &r.models),
+			view.TextField(view.Field{Name: "features", Usage: "index `FILE` that viz features made of the images"}, &r.features),
+			view.TextField(view.Field{Name: "addr", Default: "127.0.0.1:8321", Usage: "`HOST:PORT` to answer at; if the port is taken, the next that is free"}, &r.addr),
+			view.SwitchField(view.Field{Name: "open", Usage: "open the page in the browser"}, &r.open),
+			view.SwitchField(view.Field{Name: "no-token", Usage: "let everybody on this machine in who knows the port; for tests"}, &r.noToken)},
+		Do: r.do,
 	}
 }
 
-func serve(c *cmdline.Run) error {
-	paths := c.InputPaths()
-	o := web.Options{Version: c.Version, Token: rand.Text()}
-	var err error
-	if o.Memory, err = cmdline.ParseSize(c.String("memory")); err != nil {
-		return cmdline.Usage("--memory "+c.String("memory")+": "+err.Error(), "")
-	}
-	engine := model.NewEngine(c.Int("workers"))
+// serveRun is one run of viz serve.
+type serveRun struct {
+	models         []string
+	features, addr string
+	open, noToken  bool
+	options        web.Options
+}
+
+func (r *serveRun) do(c *cmdline.Run) error {
+	o := &r.options
+	*o = web.Options{Version: c.Version, Token: rand.Text(), Memory: c.Memory}
+	engine := model.NewEngine(c.Workers)
 	defer engine.Close()
-	names := c.ModelNames(len(paths) > 0)
-	if len(names) > 2 {
-		return cmdline.Usage(fmt.Sprintf("%d networks are given: the page compares two", len(names)), "")
-	}
-	for i, name := range names {
-		if cmdline.IsDir(name) {
-			if name, err = checkpoints(name, i == 0, &o); err != nil {
-				return err
-			}
-		}
-		s, _, err := c.FindNamed(name, engine, len(paths) > 0)
-		if err != nil {
-			return err
-		}
-		o.Nets = append(o.Nets, web.Net{Session: s, Args: append([]string{"--model", name}, c.NetworkArguments()...)})
-	}
-	if err := servePictures(c, &o, paths); err != nil {
+	if err := r.networks(c, engine); err != nil {
 		return err
 	}
-	l, err := web.Listen(c.String("addr"))
+	if err := r.pictures(c); err != nil {
+		return err
+	}
+	l, err := web.Listen(r.addr)
 	if err != nil {
-		return cmdline.Hinted(fmt.Errorf("--addr %s: %w", c.String("addr"), err), "such as --addr 127.0.0.1:8321")
+		return cmdline.Hinted(fmt.Errorf("--addr %s: %w", r.addr, err), "such as --addr 127.0.0.1:8321")
 	}
 	defer l.Close()
 	switch loopback := web.Loopback(l); {
-	case c.Bool("no-token") && !loopback:
+	case r.noToken && !loopback:
 		return cmdline.Usage("--no-token goes with an address of this machine only", "")
-	case c.Bool("no-token"):
+	case r.noToken:
 		o.Token = ""
 	case !loopback:
-		c.Warn("--addr %s: other machines reach this page; whoever has the address with its token sees the pictures, and nothing is encrypted", c.String("addr"))
+		c.Warn("--addr %s: other machines reach this page; whoever has the address with its token sees the pictures, and nothing is encrypted", r.addr)
 	}
-	if l.Addr().String() != c.String("addr") && web.Loopback(l) {
-		c.Note("the port of %s is taken", c.String("addr"))
+	if l.Addr().String() != r.addr && web.Loopback(l) {
+		c.Note("the port of %s is taken", r.addr)
 	}
 	if name, err := os.Hostname(); err == nil {
 		o.Names = []string{name}
 	}
-	server, err := web.New(o)
+	server, err := web.New(*o)
 	if err != nil {
 		return err
 	}
 	url := server.Address(l)
 	fmt.Fprintln(c.Stdout, url)
-	if c.Bool("open") {
+	if r.open {
 		openBrowser(c, url)
 	}
 	return server.Serve(c.Context, l)
 }
 
-// servePictures opens the pictures and the index of features. A network that records no data set begins without.
-func servePictures(c *cmdline.Run, o *web.Options, paths []string) error {
+// networks opens one network, or two to compare.
+func (r *serveRun) networks(c *cmdline.Run, engine *model.Engine) error {
+	brought := len(c.InputPaths()) > 0
+	names := cmdline.ModelNames(r.models, brought)
+	if len(names) > 2 {
+		return cmdline.Usage(fmt.Sprintf("%d networks are given: the page compares two", len(names)), "")
+	}
+	for i, name := range names {
+		if cmdline.IsDir(name) {
+			var err error
+			if name, err = r.checkpoints(name, i == 0); err != nil {
+				return err
+			}
+		}
+		s, _, err := c.FindNamed(name, engine, brought)
+		if err != nil {
+			return err
+		}
+		r.options.Nets = append(r.options.Nets, web.Net{Session: s, Args: append([]string{"--model", name}, c.NetworkArguments()...)})
+	}
+	return nil
+}
+
+// pictures opens the pictures and the index of features. A network that records no data set begins without.
+func (r *serveRun) pictures(c *cmdline.Run) error {
+	o := &r.options
 	net, spec := o.Nets[0].Session.Net, c.GivenImages()
-	if spec.Data == "" && len(paths) == 0 {
+	if spec.Data == "" && len(spec.Paths) == 0 {
 		spec.Data = net.Origin.Data
 	}
 	if spec.Data != "" && spec.Limit == 0 {
@@ -111,24 +127,24 @@ func servePictures(c *cmdline.Run, o *web.Options, paths []string) error {
 		return err
 	}
 	o.List, o.Args = list, cmdline.ImageArguments(spec)
-	if path := c.String("features"); path != "" {
-		if o.Index, err = cmdline.ReadIndex(path); err != nil {
+	if r.features != "" {
+		if o.Index, err = cmdline.ReadIndex(r.features); err != nil {
 			return err
 		}
-		o.IndexArgs = []string{"--features", path}
+		o.IndexArgs = []string{"--features", r.features}
 	}
 	return nil
 }
 
 // checkpoints finds those in a folder; the network is the last.
-func checkpoints(dir string, first bool, o *web.Options) (name string, err error) {
+func (r *serveRun) checkpoints(dir string, first bool) (name string, err error) {
 	files, err := cmdline.Checkpoints(dir)
 	if err != nil || len(files) == 0 {
 		return "", cmdline.Hinted(fmt.Errorf("folder %s holds no ckpt.bin and no ckpt-*.bin", dir), "viz train --keep-checkpoints leaves numbered ones")
 	}
 	if first {
-		o.Checkpoints = files
-		o.Open = func(i int) (*model.Network, error) { return cmdline.OpenModel(files[i]) }
+		r.options.Checkpoints = files
+		r.options.Open = func(i int) (*model.Network, error) { return cmdline.OpenModel(files[i]) }
 	}
 	if last := filepath.Join(dir, "ckpt.bin"); cmdline.IsFile(last) {
 		return last, nil

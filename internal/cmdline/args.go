@@ -7,10 +7,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// Rearrange puts the flags of a command line between the command and its arguments, for urfave/cli/v2
+// rearrange puts the flags of a command line between the command and its arguments, for urfave/cli/v2
 // stops reading flags at the first argument. "--" ends the flags; a single "-" is
 // an argument.
-func Rearrange(commands []*cli.Command, args []string) []string {
+func rearrange(commands []*cli.Command, args []string) []string {
 	for i, a := range args {
 		if cmd := commandNamed(commands, a); cmd != nil {
 			return slices.Concat([]string{a}, flagsFirst(cmd, slices.Concat(args[:i], args[i+1:])))
@@ -82,21 +82,6 @@ func takesValue(cmd *cli.Command, arg string) bool {
 	return false // help, or no flag: the parser says so
 }
 
-// LayerFlags makes --layer and --layers one flag.
-func LayerFlags(cmd *cli.Command) {
-	for _, f := range cmd.Flags {
-		f, ok := f.(*cli.StringFlag)
-		if !ok || f.Name != "layer" && f.Name != "layers" {
-			continue
-		}
-		for _, name := range []string{"layer", "layers", "l"} {
-			if !slices.Contains(f.Names(), name) {
-				f.Aliases = append(f.Aliases, name)
-			}
-		}
-	}
-}
-
 // renamed are flags that have another name now. The old one works for one more version.
 var renamed = []struct{ command, old, now string }{
 	{"occlude", "size", "patch"},
@@ -106,8 +91,8 @@ var renamed = []struct{ command, old, now string }{
 	{"", "solver", "optimizer"},
 }
 
-// OldNames tells which flags of a command line have another name now.
-func OldNames(args []string) (notes []string) {
+// oldNames tells which flags of a command line have another name now.
+func oldNames(args []string) (notes []string) {
 	for i, a := range args {
 		if a == "--" {
 			break

@@ -5,7 +5,6 @@ import (
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model/tensor"
-	"github.com/deconvnet/viz/view"
 )
 
 // Failures are the images of a run that could not be used. Each is named when it is
@@ -85,24 +84,6 @@ func (c *Run) Each(src *images.Inputs, what string, do func(i int, x *tensor.Ten
 		if err := finish(); err != nil {
 			return err
 		}
-	}
-	return bad.Err()
-}
-
-// WriteMeasured writes the figure and the table of a measurement over images, prints it
-// as a table or as --json, and ends with what is to be said of images that were left out.
-func (c *Run) WriteMeasured(out *Output, figure view.Figure, table view.Table, bad *Failures, print func() error) error {
-	if _, err := out.Figures(figure); err != nil {
-		return err
-	}
-	if err := out.Table(table); err != nil {
-		return err
-	}
-	if c.JSON {
-		print = out.End
-	}
-	if err := print(); err != nil {
-		return err
 	}
 	return bad.Err()
 }

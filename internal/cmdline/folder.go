@@ -29,15 +29,15 @@ func (c *Run) WithFolder(data string, fits func(*images.Data) error, do func(*sw
 	if err := c.OutDir(out.Dir, "--out"); err != nil {
 		return err
 	}
-	defer Tidy(c.App)
-	engine := model.NewEngine(c.Int("workers"))
+	defer c.ends.tidy()
+	engine := model.NewEngine(c.Workers)
 	defer engine.Close()
 	f, err := sweep.Open(engine, out.Dir, c.SweepOptions())
 	if err != nil {
 		return RequestErr(err)
 	}
 	defer f.Close()
-	set, err := c.OpenTraining(data, c.Uint64("data-seed"))
+	set, err := c.OpenTraining(data, c.DataSeed)
 	if err != nil {
 		return err
 	}
@@ -46,14 +46,14 @@ func (c *Run) WithFolder(data string, fits func(*images.Data) error, do func(*sw
 			return RequestErr(err)
 		}
 	}
-	if err := f.Load(c.Context, set, sweep.Split{HoldOut: c.Float64("hold-out"), Limit: c.Int("limit")}); err != nil {
+	if err := f.Load(c.Context, set, sweep.Split{HoldOut: c.HoldOut, Limit: c.Limit}); err != nil {
 		return RequestErr(err)
 	}
 	return RequestErr(do(f, out))
 }
 
 // Files is the folder --out.
-func (c *Run) Files() Files { return Files{c, c.String("out")} }
+func (c *Run) Files() Files { return Files{c, c.Out} }
 
 // Figure writes a picture that is of no single network. Those of the folder itself are named on stdout.
 func (o Files) Figure(dir string, f view.Figure) ([]byte, error) {
@@ -68,11 +68,15 @@ func (o Files) Figure(dir string, f view.Figure) ([]byte, error) {
 	return png.Bytes(), o.write(dir, f.Name+".png", png.Bytes())
 }
 
-// Claim refuses to write over the picture of another network or other data, see claimed.
-func (o Files) Claim(net *model.Network, name, data string) error {
-	path := filepath.Join(o.Dir, name+".png")
-	other, _ := madeFrom(path, net.Hash(), "data", data)
-	return o.c.Claimed(path, other, false)
+// ClaimFiles makes the folder --out, and refuses to write over the picture NAME.png there of another network or other data.
+func (c *Run) ClaimFiles(net *model.Network, name string) (Files, error) {
+	out := c.Files()
+	if err := c.OutDir(out.Dir, "--out"); err != nil {
+		return out, err
+	}
+	path := filepath.Join(out.Dir, name+".png")
+	other, _ := madeFrom(path, net.Hash(), "data", c.Data)
+	return out, c.Claimed(path, other, false)
 }
 
 // Table writes a table as CSV.
@@ -96,13 +100,27 @@ func (o Files) Save(result any, t view.Table) error {
 	return o.Table("", t)
 }
 
-// Numbers is save, and prints the result if --json asks for it.
-func (o Files) Numbers(result any, t view.Table) error {
+// Report writes the figure and the numbers of a result, and prints it: in columns with remarks below, or as JSON.
+func (o Files) Report(result any, f view.Figure, t view.Table, rows [][]string, remarks ...string) error {
+	if _, err := o.Figure("", f); err != nil {
+		return err
+	}
 	if err := o.Save(result, t); err != nil {
 		return err
 	}
+	return o.Print(result, rows, remarks...)
+}
+
+// Print prints a result in columns with remarks below, or as JSON.
+func (o Files) Print(result any, rows [][]string, remarks ...string) error {
 	if o.c.JSON {
 		return o.c.PrintJSON(result)
+	}
+	if err := o.c.PrintTable(rows); err != nil {
+		return err
+	}
+	for _, text := range remarks {
+		fmt.Fprintln(o.c.Stdout, text)
 	}
 	return nil
 }
@@ -140,12 +158,27 @@ func (c *Run) writeCSV(path string, header []string, rows [][]string) error {
 	return nil
 }
 
-// PrintTable prints rows in columns, after an empty line.
-func (c *Run) PrintTable(rows [][]string) error {
-	w := tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w)
+// PrintRows prints rows in columns.
+func (c *Run) PrintRows(rows [][]string) error {
+	return printRows(tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0), rows, "\n")
+}
+
+// PrintRight prints rows in columns that end on the right.
+func (c *Run) PrintRight(rows [][]string) error {
+	return RightRows(c.Stdout, rows, 1)
+}
+
+// RightRows writes rows in columns that end on the right, with a gap between them.
+func RightRows(to io.Writer, rows [][]string, gap int) error {
+	return printRows(tabwriter.NewWriter(to, 0, 0, gap, ' ', tabwriter.AlignRight), rows, "\t\n")
+}
+
+func printRows(w *tabwriter.Writer, rows [][]string, end string) error {
 	for _, row := range rows {
-		fmt.Fprintln(w, strings.Join(row, "\t"))
+		fmt.Fprint(w, strings.Join(row, "\t"), end)
 	}
 	return w.Flush()
 }
+
+// PrintTable prints rows in columns, after an empty line.
+func (c *Run) PrintTable(rows [][]string) error { return c.PrintRows(append([][]string{nil}, rows...)) }

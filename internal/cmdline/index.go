@@ -29,6 +29,7 @@ func ReadIndex(path string) (*features.Index, error) {
 	return x, nil
 }
 
+// WriteIndex writes an index file.
 func WriteIndex(path string, x *features.Index) error { return imageio.WriteFile(path, x.Write) }
 
 // OpenIndexed opens the images of an index. from describes them, and is returned with the hash of their names.
@@ -54,28 +55,28 @@ func (c *Run) OpenIndexed(net *model.Network, from features.Source) (*images.Inp
 
 // GivenSource is what the command line says about images.
 func (c *Run) GivenSource() features.Source {
-	s := features.Source{Images: c.InputPaths(), Data: c.String("data"), Limit: c.Int("limit")}
-	if c.IsSet("split") {
-		s.Split = c.String("split")
+	s := features.Source{Images: c.InputPaths(), Data: c.Data, Limit: c.Limit}
+	if c.Given("split") {
+		s.Split = c.Split
 	}
-	if seed := c.Uint64("data-seed"); seed != 1 {
+	if seed := c.DataSeed; seed != 1 {
 		s.Seed = seed
 	}
 	return s
 }
 
 // OpenFeatures finds the images to draw from and, if there is one, an index of
-// them: --features, or features.idx if it fits. A nil index means to scan.
-func (c *Run) OpenFeatures(s *view.Session, layers []string, paths []string) (*features.Index, *images.Inputs, error) {
-	path, asked := c.String("features"), c.IsSet("features")
-	if !asked && (len(paths) > 0 || c.IsSet("data") || c.IsSet("limit") || c.IsSet("split") || c.String("unit") != "" || !IsFile(IndexName)) {
-		src, err := c.OpenSource(s.Net, paths, false)
+// them: the file at path, or features.idx if it fits and path is "". A nil index means to scan.
+func (c *Run) OpenFeatures(s *view.Session, layers []string, path string, top int) (*features.Index, *images.Inputs, error) {
+	asked := path != ""
+	if !asked && (len(c.InputPaths()) > 0 || c.Given("data") || c.Given("limit") || c.Given("split") || !IsFile(IndexName)) {
+		src, err := c.OpenSource(s.Net, c.InputPaths(), false)
 		return nil, src, err
 	}
 	if !asked {
 		path = IndexName
 	}
-	index, src, err := c.useIndex(s, layers, path)
+	index, src, err := c.useIndex(s, layers, path, top)
 	switch {
 	case err == nil:
 		c.Note("index: %s (%d of %d images)", path, index.Scanned(), index.Images)
@@ -84,21 +85,21 @@ func (c *Run) OpenFeatures(s *view.Session, layers []string, paths []string) (*f
 		return nil, nil, err
 	}
 	c.Note("%s is not used: %v", path, err)
-	src, err = c.OpenSource(s.Net, paths, false)
+	src, err = c.OpenSource(s.Net, c.InputPaths(), false)
 	return nil, src, err
 }
 
 // useIndex reads an index and opens its images, or those that the command line names, if it serves.
-func (c *Run) useIndex(s *view.Session, layers []string, path string) (*features.Index, *images.Inputs, error) {
-	return c.openIndex(s, layers, path, c.indexSource)
+func (c *Run) useIndex(s *view.Session, layers []string, path string, top int) (*features.Index, *images.Inputs, error) {
+	return c.openIndex(s, layers, path, top, c.indexSource)
 }
 
 // OpenIndex reads an index and opens its images, if it serves.
-func (c *Run) OpenIndex(s *view.Session, layers []string, path string) (*features.Index, *images.Inputs, error) {
-	return c.openIndex(s, layers, path, func(from features.Source) features.Source { return from })
+func (c *Run) OpenIndex(s *view.Session, layers []string, path string, top int) (*features.Index, *images.Inputs, error) {
+	return c.openIndex(s, layers, path, top, func(from features.Source) features.Source { return from })
 }
 
-func (c *Run) openIndex(s *view.Session, layers []string, path string, source func(features.Source) features.Source) (*features.Index, *images.Inputs, error) {
+func (c *Run) openIndex(s *view.Session, layers []string, path string, top int, source func(features.Source) features.Source) (*features.Index, *images.Inputs, error) {
 	index, err := ReadIndex(path)
 	if err != nil {
 		return nil, nil, err
@@ -107,7 +108,7 @@ func (c *Run) openIndex(s *view.Session, layers []string, path string, source fu
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := index.Serves(s.Hash(), shapes, layers, c.Int("top")); err != nil {
+	if err := index.Serves(s.Hash(), shapes, layers, top); err != nil {
 		return nil, nil, indexHint(path, err)
 	}
 	src, from, err := c.OpenIndexed(s.Net, source(index.Source))
@@ -117,7 +118,7 @@ func (c *Run) openIndex(s *view.Session, layers []string, path string, source fu
 	if err := index.IsOf(src.Len(), from.Names); err != nil {
 		return nil, nil, indexHint(path, err)
 	}
-	index.Keep(c.Int("top"))
+	index.Keep(top)
 	return index, src, nil
 }
 
@@ -134,14 +135,14 @@ func (c *Run) indexSource(from features.Source) features.Source {
 	if given := c.GivenSource(); len(given.Images) > 0 || given.Data != "" {
 		from = given
 	}
-	if c.IsSet("limit") {
-		from.Limit = c.Int("limit")
+	if c.Given("limit") {
+		from.Limit = c.Limit
 	}
-	if c.IsSet("split") {
-		from.Split = c.String("split")
+	if c.Given("split") {
+		from.Split = c.Split
 	}
-	if c.IsSet("data-seed") {
-		from.Seed = c.Uint64("data-seed")
+	if c.Given("data-seed") {
+		from.Seed = c.DataSeed
 	}
 	return from
 }

@@ -9,10 +9,7 @@ import (
 	"github.com/deconvnet/viz/internal/classes"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/builtin"
-	"github.com/urfave/cli/v2"
 )
-
-var ByNumberFlag = &cli.BoolFlag{Name: "by-number", Usage: "take class 0, 1, ... of the data for class 0, 1, ... of the network, whatever their names"}
 
 // classNames are the names of a classifier's classes, their numbers if they have none.
 func classNames(net *model.Network) ([]string, error) {

@@ -21,25 +21,3 @@ func TopLayers(net *model.Network, list string) ([]string, error) {
 	}
 	return layers, UsageErr(err)
 }
-
-// ConvLayers resolves a list of layers; all means every convolution layer.
-func ConvLayers(net *model.Network, list string) ([]string, error) {
-	layers, err := net.ResolveLayers(list)
-	if err != nil {
-		return nil, UsageErr(err)
-	}
-	return layers, nil
-}
-
-// DeconvLayers resolves --layer, by default the last maps before the scores.
-func (c *Run) DeconvLayers(net *model.Network) ([]string, error) {
-	spec := c.String("layer")
-	if spec == "" {
-		last, err := net.LastFeatures()
-		if err != nil {
-			return nil, Hinted(err, "name a layer with --layer")
-		}
-		return []string{last}, nil
-	}
-	return ConvLayers(net, spec)
-}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/occlusion"
+	"github.com/deconvnet/viz/view"
 )
 
 const (
@@ -19,23 +20,10 @@ const (
 	headroom = 48 << 20
 )
 
-// MemoryLimit reads --memory, a bound for the whole process, 0 if there is none,
-// and tells the garbage collector.
-func (c *Run) MemoryLimit() (int, error) {
-	text := c.String("memory")
-	if text == "" {
-		return 0, nil
-	}
-	size, err := ParseSize(text)
-	if err == nil {
-		debug.SetMemoryLimit(int64(size - min(headroom, size/4)))
-	}
-	return size, err
-}
-
-// ScanMemory returns what a scan may take beside the network if the whole process
-// has the given limit.
-func ScanMemory(net *model.Network, limit int) (int, error) {
+// ScanMemory returns what a scan may take beside the network if the whole process is to stay within --memory, 0 if
+// that is not given, and tells the garbage collector.
+func (c *Run) ScanMemory(net *model.Network) (int, error) {
+	limit := c.Memory
 	weights := 0
 	layers, err := net.Summary()
 	if err != nil {
@@ -48,6 +36,7 @@ func ScanMemory(net *model.Network, limit int) (int, error) {
 		debug.SetMemoryLimit(int64(weights + 400_000_000 - headroom))
 		return 0, nil
 	}
+	debug.SetMemoryLimit(int64(limit - min(headroom, limit/4)))
 	left := limit - weights - beside
 	if left < 1<<20 {
 		return 0, Usage(fmt.Sprintf("--memory %d MB is too little: the network's weights take %d MB, viz itself about %d MB",
@@ -75,7 +64,7 @@ func ParseSize(text string) (int, error) {
 	}
 	v, err := strconv.ParseFloat(digits, 64)
 	if err != nil || !(v > 0 && v*unit < 1e15) {
-		return 0, Usage("--memory "+text+": want a size such as 900M or 2G", "")
+		return 0, &view.FieldError{Field: "memory", Problem: text + ": want a size such as 900M or 2G"}
 	}
 	return int(v * unit), nil
 }

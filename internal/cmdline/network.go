@@ -12,62 +12,16 @@ import (
 	"github.com/deconvnet/viz/model/open"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/view"
-	"github.com/urfave/cli/v2"
 )
-
-// Flags that every command with --model gets (see manners).
-var (
-	InputSizeFlag  = &cli.StringFlag{Name: "input-size", Usage: "input of an ONNX network that leaves it open, `N` or ROWSxCOLUMNS; default: that of the first image"}
-	PreprocessFlag = &cli.StringFlag{Name: "preprocess", Usage: "how pixels become the input: `SPEC` is " + strings.Join(model.PreprocessPresets(), ", ") +
-		", FILE.json of timm or Hugging Face, or settings like fit=stretch,filter=bicubic,size=256,crop=224,scale=1/255,mean=.5/.5/.5,std=.2/.2/.2,order=bgr,invert"}
-	LayoutFlag = &cli.StringFlag{Name: "layout", Usage: "order of an ONNX input's axes: nchw (channels first), nhwc (channels last) or auto; default: as the graph shows it"}
-	ScoresFlag = &cli.StringFlag{Name: "scores", Usage: "what the outputs mean: softmax, sigmoid (each by itself; one tells two classes apart), logits (of either) or raw (values); default: as the network ends"}
-	OutputFlag = &cli.StringFlag{Name: "output", Usage: "`NAME` of the output with the scores, or of a layer; default: the one most like a classifier's"}
-	SetFlag    = &cli.StringSliceFlag{Name: "set", Usage: "value of another input of an ONNX network than the picture, `INPUT=V[,V...]` or INPUT=@FILE.npy; may be repeated"}
-	LabelsFlag = &cli.StringFlag{Name: "labels", Usage: "class names: `FILE` of lines (plain or numbered), a table, JSON or YAML, or imagenet for its 1000"}
-)
-
-// AtFlag is for commands that explain a class.
-var AtFlag = &cli.StringFlag{Name: "at", Usage: "of a network with scores for every place of a map, those at `ROW,COLUMN`; default: their sum over all places"}
-
-// AtPlace reads --at, nil if it is not given.
-func (c *Run) AtPlace() (*[2]int, error) {
-	at, err := view.ParseAt(c.String("at"))
-	return at, RequestErr(err)
-}
-
-// ModelFlags adds the flags about networks to a command that has --model. --size
-// is another name for --input-size unless it means something else there.
-func ModelFlags(cmd *cli.Command) {
-	has := func(name string) bool {
-		return slices.ContainsFunc(cmd.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
-	}
-	if !has("model") {
-		return
-	}
-	size := *InputSizeFlag
-	if !has("size") {
-		size.Aliases = []string{"size"}
-	}
-	for _, f := range []cli.Flag{&size, PreprocessFlag, LabelsFlag, LayoutFlag, ScoresFlag, OutputFlag, SetFlag} {
-		if !has(f.Names()[0]) {
-			cmd.Flags = append(cmd.Flags, f)
-		}
-	}
-}
 
 // ModelOptions is what flags say about a network beyond its file.
 func (c *Run) ModelOptions() (o open.Options, err error) {
-	name := "input-size"
-	if o.InputSize, err = view.ParsePair(name, c.String(name)); err != nil {
-		return o, err
+	if o.InputSize = c.InputSize; slices.Max(o.InputSize[:]) > 1<<15 {
+		return o, Usage("--input-size "+view.PairText(o.InputSize)+": want N or ROWSxCOLUMNS", "")
 	}
-	if slices.Min(o.InputSize[:]) < 0 || slices.Max(o.InputSize[:]) > 1<<15 {
-		return o, Usage(fmt.Sprintf("--%s %s: want N or ROWSxCOLUMNS", name, c.String(name)), "")
-	}
-	o.Preprocess, o.Labels, o.Layout = c.String("preprocess"), c.String("labels"), c.String("layout")
-	o.Scores, o.Output = c.String("scores"), c.String("output")
-	if o.Set, err = setValues(c.StringSlice("set")); err != nil {
+	o.Preprocess, o.Labels, o.Layout = c.Preprocess, c.Labels, c.Layout
+	o.Scores, o.Output = c.Scores, c.Output
+	if o.Set, err = setValues(c.Set); err != nil {
 		return o, err
 	}
 	for _, path := range c.InputPaths() {
@@ -79,7 +33,7 @@ func (c *Run) ModelOptions() (o open.Options, err error) {
 	return o, nil
 }
 
-// setValues reads INPUT=VALUE. The flag's values were split at commas.
+// setValues reads INPUT=VALUE. A part without a name goes on with the values of the part before.
 func setValues(parts []string) (map[string]string, error) {
 	var set map[string]string
 	last := ""
@@ -134,7 +88,7 @@ func (c *Run) NoteOrigin(net *model.Network) {
 	for _, text := range net.Origin.Notes {
 		c.Note("note: %s", text)
 	}
-	if text := net.Assumed(); text != "" && net.Scores == model.RawScores && c.String("scores") == "" {
+	if text := net.Assumed(); text != "" && net.Scores == model.RawScores && c.Scores == "" {
 		classes := "classes"
 		if net.NumClasses() == 1 {
 			classes = "two classes"
@@ -148,7 +102,7 @@ func OpenModel(name string) (*model.Network, error) { return OpenNetwork(name, o
 
 // Unstated reports whether nobody has said how pixels become a network's input.
 func (c *Run) Unstated(net *model.Network) bool {
-	return !net.Preprocess.Stated() && c.String("preprocess") == ""
+	return !net.Preprocess.Stated() && c.Preprocess == ""
 }
 
 // WarnInput says if an input looks as if it were in other units than the

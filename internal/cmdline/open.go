@@ -7,33 +7,39 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/dataset"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/open"
 	"github.com/deconvnet/viz/view"
-	"github.com/urfave/cli/v2"
 )
 
 // OpenSession finds the network a command works on, as findModel does, and makes an engine for it, which the caller
 // closes.
 func (c *Run) OpenSession(images bool) (*view.Session, error) {
-	engine := model.NewEngine(c.Int("workers"))
+	engine := model.NewEngine(c.Workers)
 	s, _, err := c.FindModel(engine, images)
+	if err == nil {
+		err = c.Settle(s.Net)
+	}
 	if err != nil {
 		engine.Close()
 	}
 	return s, err
 }
 
-// LoadModel is findModel for commands that need no session.
-func (c *Run) LoadModel(images bool) (net *model.Network, from string, err error) {
-	s, from, err := c.FindModel(nil, images)
-	if err != nil {
-		return nil, "", err
+// LoadModel is FindModel for commands that need no session, and reads the settings that depend on the network.
+func (c *Run) LoadModel(images bool) (*model.Network, error) {
+	s, _, err := c.FindModel(nil, images)
+	if err == nil {
+		err = c.Settle(s.Net)
 	}
-	return s.Net, from, nil
+	if err != nil {
+		return nil, err
+	}
+	return s.Net, nil
 }
 
 // FindModel finds the network a command works on: --model, $VIZ_MODEL,
@@ -71,8 +77,32 @@ func (c *Run) FindNamed(name string, engine *model.Engine, images bool) (s *view
 	return s, from, nil
 }
 
+// ModelArgument takes the model, in a session without an engine, from the only argument or as every command does.
+func (c *Run) ModelArgument() (*view.Session, error) {
+	switch {
+	case len(c.Args) > 1:
+		return nil, Usage(fmt.Sprintf("one model at a time, got %d", len(c.Args)), "")
+	case len(c.Args) == 1 && c.Model != "":
+		return nil, Usage("both an argument and --model are given", "")
+	case len(c.Args) == 1:
+		o, err := c.ModelOptions()
+		if err != nil {
+			return nil, err
+		}
+		o.Like = ""
+		net, err := OpenNetwork(c.Args[0], o)
+		if err != nil {
+			return nil, err
+		}
+		c.NoteOrigin(net)
+		return view.NewSession(nil, net), nil
+	}
+	s, _, err := c.FindModel(nil, false)
+	return s, err
+}
+
 // ModelName is the network that the user names: --model, $VIZ_MODEL, ./ckpt.bin, or "".
-func (c *Run) ModelName() string { return elseModel(c.String("model")) }
+func (c *Run) ModelName() string { return elseModel(c.Model) }
 
 // elseModel is a name, or what stands for it if it is "".
 func elseModel(name string) string {
@@ -85,9 +115,9 @@ func elseModel(name string) string {
 	return name
 }
 
-// ModelNames is ModelName for a command with several --model; of a built-in network that is not named it is the name.
-func (c *Run) ModelNames(images bool) []string {
-	if names := c.StringSlice("model"); len(names) > 0 {
+// ModelNames is ModelName for a command that may name several; of a built-in network that is not named it is the name.
+func ModelNames(names []string, images bool) []string {
+	if len(names) > 0 {
 		return names
 	}
 	switch name := elseModel(""); {
@@ -101,13 +131,13 @@ func (c *Run) ModelNames(images bool) []string {
 
 // NetworkArguments are the flags about a network, beside its name, that the command was given.
 func (c *Run) NetworkArguments() (out []string) {
-	for _, f := range []string{"input-size", "preprocess", "labels", "layout", "scores", "output"} {
-		if c.IsSet(f) {
-			out = append(out, "--"+f, c.String(f))
+	for _, f := range c.networkFields() {
+		text, given := c.given(f.Name)
+		for line := range strings.SplitSeq(text, "\n") {
+			if given {
+				out = append(out, "--"+f.Name, line)
+			}
 		}
-	}
-	for _, v := range c.StringSlice("set") {
-		out = append(out, "--set", v)
 	}
 	return out
 }
@@ -124,7 +154,7 @@ func ImageArguments(s images.Spec) (out []string) {
 	if s.Limit > 0 {
 		out = append(out, "--limit", fmt.Sprint(s.Limit))
 	}
-	if s.Seed != SeedFlag.Value {
+	if s.Seed != 1 {
 		out = append(out, "--data-seed", fmt.Sprint(s.Seed))
 	}
 	return out
@@ -138,7 +168,7 @@ func (c *Run) nameFrom(err error) error {
 	}
 	from := ""
 	switch {
-	case c.String("model") != "":
+	case c.Model != "":
 		return err
 	case os.Getenv("VIZ_MODEL") != "":
 		from = "$VIZ_MODEL"
@@ -176,9 +206,9 @@ func (c *Run) imageList(spec images.Spec) (*images.List, error) {
 
 // GivenImages is what the command line says about images.
 func (c *Run) GivenImages() images.Spec {
-	s := images.Spec{Paths: c.InputPaths(), Data: c.String("data"), Limit: c.Int("limit"), Seed: c.Uint64("data-seed")}
-	if c.IsSet("split") || c.String("split") != "test" { // another default than the usual is as good as asked for
-		s.Split = c.String("split")
+	s := images.Spec{Paths: c.InputPaths(), Data: c.Data, Limit: c.Limit, Seed: c.DataSeed}
+	if c.Given("split") || c.Split != "test" { // another default than the usual is as good as asked for
+		s.Split = c.Split
 	}
 	return s
 }
@@ -188,7 +218,7 @@ func (c *Run) GivenImages() images.Spec {
 func (c *Run) OpenData(spec string) (*dataset.Data, error) {
 	step, end := c.Progress("reading " + spec)
 	defer end()
-	data, err := dataset.Open(c.Context, spec, dataset.Options{CacheDir: CacheDir(), Seed: c.Uint64("data-seed"), Progress: step})
+	data, err := dataset.Open(c.Context, spec, dataset.Options{CacheDir: CacheDir(), Seed: c.DataSeed, Progress: step})
 	if err != nil {
 		return nil, dataHint(err, spec)
 	}
@@ -225,15 +255,8 @@ func (c *Run) leftOut(data *images.Data) error {
 			return err
 		}
 	}
-	before, _ := c.App.Metadata["unusable"].(error)
-	c.App.Metadata["unusable"] = errors.Join(before, f.Err())
+	c.ends.unusable = errors.Join(c.ends.unusable, f.Err())
 	return nil
-}
-
-// Unusable is an error if images of data sets that were learnt from could not be used.
-func Unusable(app *cli.App) error {
-	err, _ := app.Metadata["unusable"].(error)
-	return err
 }
 
 // dataHint says how to get a data set that is not here.
@@ -280,8 +303,7 @@ func (c *Run) OpenInputs(net *model.Network, spec images.Spec) (*images.Inputs, 
 	if list.Note != "" {
 		c.Note("%s", list.Note)
 	}
-	if c.IsSet("index") {
-		i := c.Int("index")
+	if i := c.Index; c.Given("index") {
 		if i >= list.Len() { // a negative one was refused before
 			return nil, Usage(fmt.Sprintf("--index %d: there are %d images, counted from 0", i, list.Len()), "")
 		}
@@ -293,7 +315,7 @@ func (c *Run) OpenInputs(net *model.Network, spec images.Spec) (*images.Inputs, 
 
 // InputPaths are the images a command was given.
 func (c *Run) InputPaths() []string {
-	return append(c.Args().Slice(), c.StringSlice("images")...)
+	return append(c.Args, c.Images...)
 }
 
 // IsFile reports whether there is something of a name.

@@ -14,7 +14,6 @@ import (
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/view"
-	"github.com/urfave/cli/v2"
 )
 
 // Output is where a command's pictures and their numbers go.
@@ -34,7 +33,7 @@ type Output struct {
 // stdout; without it, a folder named after the command. The error comes before any
 // work is done.
 func (c *Run) OpenOutput(s *view.Session) (*Output, error) {
-	o := c.OutputIn(c.String("out"), s)
+	o := c.OutputIn(c.Out, s)
 	ext := strings.ToLower(filepath.Ext(o.Dir))
 	switch {
 	case o.Dir == "":
@@ -66,7 +65,7 @@ func (o *Output) Several(n int, what string) error {
 	if o.One == "" && !o.Stdout || n < 2 {
 		return nil
 	}
-	return Usage(fmt.Sprintf("--out %s is one picture, but there are %d %s", o.c.String("out"), n, what), "give --out a folder")
+	return Usage(fmt.Sprintf("--out %s is one picture, but there are %d %s", o.c.Out, n, what), "give --out a folder")
 }
 
 // End prints the results if --json asks for them, and says where the pictures are.
@@ -207,8 +206,7 @@ func (c *Run) OutDir(dir, flag string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fail(err)
 	}
-	before, _ := c.App.Metadata["made"].([]string)
-	c.App.Metadata["made"] = append(before, made...)
+	c.ends.made = append(c.ends.made, made...)
 	probe, err := os.CreateTemp(dir, ".viz-*")
 	if err != nil {
 		return fail(err)
@@ -225,11 +223,10 @@ func (c *Run) OutFile(path, flag string) error {
 	return c.OutDir(filepath.Dir(path), flag)
 }
 
-// Tidy takes away the folders that a failed run made and left empty.
-func Tidy(app *cli.App) {
-	made, _ := app.Metadata["made"].([]string)
-	slices.SortFunc(made, func(a, b string) int { return len(b) - len(a) })
-	for _, dir := range made {
+// tidy takes away the folders that a failed run made and left empty.
+func (e *ends) tidy() {
+	slices.SortFunc(e.made, func(a, b string) int { return len(b) - len(a) })
+	for _, dir := range e.made {
 		os.Remove(dir) // refuses unless empty
 	}
 }

@@ -15,7 +15,7 @@ import (
 // network was trained on and that is not here; spec tells of it.
 func (c *Run) PageImages(net *model.Network, spec *images.Spec) (*images.List, error) {
 	list, err := c.imageList(*spec)
-	if errors.Is(err, fs.ErrNotExist) && len(spec.Paths) == 0 && c.String("data") == "" {
+	if errors.Is(err, fs.ErrNotExist) && len(spec.Paths) == 0 && c.Data == "" {
 		if net.Input.C != 3 {
 			return nil, images.ErrNone
 		}

@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -56,6 +55,9 @@ func RequestErr(err error) error {
 	if e, ok := errors.AsType[*view.FieldError](err); ok {
 		return Usage("--"+e.Error(), e.Hint)
 	}
+	if e, ok := errors.AsType[*view.NoLayer](err); ok {
+		return Hinted(e.Err, "name layers with --layers")
+	}
 	if e, ok := errors.AsType[*sweep.SettingError](err); ok {
 		return &Problem{err, e.Hint(), 2}
 	}
@@ -76,7 +78,7 @@ func Hinted(err error, hint string) error {
 	return &Problem{err, hint, 1}
 }
 
-func OnUsageError(c *cli.Context, err error, _ bool) error {
+func onUsageError(c *cli.Context, err error, _ bool) error {
 	hint := "viz --help lists the flags"
 	if c.Command != nil && c.Command.Name != "" && c.Command.Name != "viz" {
 		hint = "viz " + c.Command.Name + " --help lists the flags"
@@ -84,8 +86,8 @@ func OnUsageError(c *cli.Context, err error, _ bool) error {
 	return &Problem{err, hint, 2}
 }
 
-// Report prints an error and returns the exit code it stands for.
-func Report(ctx context.Context, stderr io.Writer, err error) int {
+// report prints an error and returns the exit code it stands for.
+func report(ctx context.Context, stderr io.Writer, err error) int {
 	if err == nil {
 		return 0
 	}
@@ -117,14 +119,6 @@ func layerHint(err error) string {
 	return ""
 }
 
-func SuggestCommand(c *cli.Context) string {
-	var names []string
-	for _, cmd := range c.App.Commands {
-		names = append(names, cmd.Name)
-	}
-	return "the commands are " + strings.Join(names, ", ")
-}
-
 // Note tells the user something on stderr, unless -q.
 func (c *Run) Note(format string, args ...any) {
 	if !c.Quiet {
@@ -149,22 +143,6 @@ func (c *Run) PrintJSON(v any) error {
 	}
 	_, err = c.Stdout.Write(text)
 	return err
-}
-
-// CheckFlags refuses negative numbers where a flag counts something, and empty
-// texts, as of a shell variable that is not set.
-func CheckFlags(c *cli.Context) error {
-	for _, name := range []string{"model", "out", "data", "split", "layer", "class", "maps", "unit", "npy", "patch", "stride", "fill", "resume", "log"} {
-		if c.IsSet(name) && c.String(name) == "" {
-			return Usage("--"+name+" is empty", "leave it out for the default")
-		}
-	}
-	for _, name := range []string{"limit", "workers", "batch", "index"} {
-		if n := c.Int(name); n < 0 {
-			return Usage(fmt.Sprintf("--%s %d: must not be negative", name, n), "")
-		}
-	}
-	return nil
 }
 
 // Progress returns a callback for long work, and a function to call at its end.
@@ -202,26 +180,4 @@ func (c *Run) Progress(what string) (step func(done, total int), end func()) {
 		left := time.Duration(float64(now.Sub(start)) / float64(done) * float64(total-done))
 		fmt.Fprintf(w, "viz: %s: %d of %d, %.3g a second, %v left\n", what, done, total, float64(done)/now.Sub(start).Seconds(), left.Round(time.Second))
 	}, func() {}
-}
-
-// Flags that several commands share.
-var (
-	ModelFlag   = &cli.StringFlag{Name: "model", Aliases: []string{"m"}, Usage: "network: a checkpoint, an ONNX `FILE`, or a built-in name (shapes, cifar10)"}
-	OutFlag     = &cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `PATH`: a folder, NAME.png, or - for stdout; default: a folder named viz-COMMAND"}
-	ForceFlag   = &cli.BoolFlag{Name: "force", Usage: "write over what was made from other images or networks, or not by viz"}
-	StrictFlag  = &cli.BoolFlag{Name: "strict", Usage: "stop at the first image that cannot be used"}
-	QuietFlag   = &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no notes and no progress"}
-	JSONFlag    = &cli.BoolFlag{Name: "json", Usage: "print the result as JSON"}
-	WorkersFlag = &cli.IntFlag{Name: "workers", Usage: "processors to use, 0: all; results do not depend on it"}
-	DataFlag    = &cli.StringFlag{Name: "data", Usage: "data set: a name (shapes, cifar10, mnist, fashion-mnist), a `DIR` or a FILE"}
-	SplitFlag   = &cli.StringFlag{Name: "split", Value: "test", Usage: "part of the data set: test or train"}
-	LimitFlag   = &cli.IntFlag{Name: "limit", Usage: "use only `N` images, of a data set a fixed random choice; 0: all"}
-	ImagesFlag  = &cli.StringSliceFlag{Name: "images", Usage: "image `FILE`s or folders, as arguments are"}
-	IndexFlag   = &cli.IntFlag{Name: "index", Usage: "only image number `N` of several, counted from 0"}
-	SeedFlag    = &cli.Uint64Flag{Name: "data-seed", Value: 1, Usage: "seed of generated data sets"}
-)
-
-// Examples formats the examples of a command's help.
-func Examples(lines ...string) string {
-	return "Examples:\n   " + strings.Join(lines, "\n   ")
 }

@@ -145,6 +145,19 @@ type Data struct {
 	Skipped imageio.Tally
 }
 
+// SizeText is the size of the images, CxHxW, or "various".
+func (d *Data) SizeText() string {
+	set := d.Train
+	if set == nil {
+		set = d.Test
+	}
+	c, h, w := set.Shape()
+	if c == 0 {
+		return "various"
+	}
+	return fmt.Sprintf("%dx%dx%d", c, h, w)
+}
+
 // Split returns Train for "train" and Test for "test". A split that is not there is an error that
 // says which one is.
 func (d *Data) Split(name string) (*Set, error) {

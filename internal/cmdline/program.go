@@ -1,0 +1,62 @@
+package cmdline
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Program is a program as data.
+type Program struct {
+	Name, Usage, About, Version string
+	Commands                    []Command
+	// More makes commands about the program itself, such as its manual.
+	More func(*cli.App) []Command
+}
+
+// Main runs the program and returns its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var app *cli.App
+	app = &cli.App{
+		Name:                      p.Name,
+		Usage:                     p.Usage,
+		UsageText:                 p.Name + " COMMAND [flags] [arguments]",
+		Version:                   p.Version,
+		HideHelpCommand:           true,
+		EnableBashCompletion:      true,
+		DisableSliceFlagSeparator: true,
+		Writer:                    stdout,
+		ErrWriter:                 stderr,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              onUsageError,
+		Description:               p.About,
+		Action: func(c *cli.Context) error {
+			if name := c.Args().Get(1); c.Args().First() == "help" && app.Command(name) != nil {
+				return cli.ShowCommandHelp(c, name)
+			}
+			if c.NArg() == 0 || c.Args().First() == "help" {
+				return cli.ShowAppHelp(c)
+			}
+			return Usage("there is no command "+c.Args().First(), "the commands are "+names(app.Commands))
+		},
+	}
+	e := &ends{}
+	for _, d := range append(p.Commands, p.More(app)...) {
+		app.Commands = append(app.Commands, d.build(e, p.Name+" "))
+	}
+	args = args[min(1, len(args)):]
+	for _, text := range oldNames(args) {
+		fmt.Fprintln(stderr, "viz:", text)
+	}
+	args = rearrange(app.Commands, args)
+	err := app.RunContext(ctx, append([]string{p.Name}, args...))
+	if err == nil {
+		err = e.unusable
+	}
+	if err != nil {
+		e.tidy()
+	}
+	return report(ctx, stderr, err)
+}

@@ -1,0 +1,130 @@
+package cmdline
+
+import (
+	"io"
+	"path/filepath"
+
+	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/deconvnet/viz/internal/npy"
+	"github.com/deconvnet/viz/model/tensor"
+	"github.com/deconvnet/viz/view"
+)
+
+// Work is what most commands work with: a network, pictures, and where results go.
+type Work struct {
+	*Run
+	Session *view.Session
+	Src     *images.Inputs
+	Out     *Output // nil if the command writes no pictures
+}
+
+// Need says what a command needs.
+type Need struct {
+	Pictures  bool // named as arguments or by --data: those of the network's own data set will not do
+	Labels    bool // only labelled pictures will do
+	Data      bool // --data chooses the built-in network for pictures, too
+	Elsewhere bool // results go elsewhere than --out
+	// Check says what is wrong with the request for the network; it may be nil.
+	Check func(*view.Session) error
+}
+
+// Work opens what a command works with. The caller closes it.
+func (c *Run) Work(need Need) (w *Work, err error) {
+	paths := c.InputPaths()
+	if need.Pictures && len(paths) == 0 && c.Data == "" {
+		return nil, Usage("no image given", "viz "+c.Command+" img.png")
+	}
+	s, err := c.OpenSession(len(paths) > 0 || need.Data && c.Data != "" && c.Data != "shapes")
+	if err != nil {
+		return nil, err
+	}
+	w = &Work{Run: c, Session: s}
+	defer func() {
+		if err != nil {
+			s.Engine.Close()
+		}
+	}()
+	if need.Check != nil {
+		if err := need.Check(s); err != nil {
+			return nil, RequestErr(err)
+		}
+	}
+	if w.Src, err = c.OpenSource(s.Net, paths, need.Labels); err != nil {
+		return nil, err
+	}
+	if c.fields.Named("out") != nil && !need.Elsewhere {
+		w.Out, err = c.OpenOutput(s)
+	}
+	return w, err
+}
+
+// Close gives the engine back.
+func (w *Work) Close() { w.Session.Engine.Close() }
+
+// Figures draws every picture that can be loaded, one after the other.
+func (w *Work) Figures(what string, draw func(in view.Input) ([]view.Figure, error)) error {
+	return w.FiguresThen(what, draw, func() error { return nil })
+}
+
+// FiguresThen is Figures, with something to be done behind the last.
+func (w *Work) FiguresThen(what string, draw func(in view.Input) ([]view.Figure, error), then func() error) error {
+	return w.Each(w.Src, what, func(i int, x *tensor.Tensor) error {
+		figures, err := draw(view.InputOf(w.Src, i, x))
+		if err != nil {
+			return RequestErr(err)
+		}
+		_, err = w.Out.Figures(figures...)
+		return err
+	}, func() error {
+		if err := then(); err != nil {
+			return err
+		}
+		return w.Out.End()
+	})
+}
+
+// WriteArrays writes arrays into a folder, and what is to be said of them as images.json, and names the folder on stdout.
+func (c *Run) WriteArrays(dir string, arrays []view.NamedArray, about any) error {
+	for _, a := range arrays {
+		var err error
+		if path := filepath.Join(dir, FileName(a.Name)+".npy"); a.Int != nil {
+			err = npy.WriteFile(path, a.Shape, a.Int)
+		} else {
+			err = npy.WriteFile(path, a.Shape, a.Float)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if about != nil {
+		text, err := view.JSON(about)
+		if err != nil {
+			return err
+		}
+		if err := imageio.WriteFile(filepath.Join(dir, "images.json"), func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
+			return err
+		}
+	}
+	c.Wrote(dir)
+	return nil
+}
+
+// Measured ends a measurement over pictures: its figure and table are written, it is printed in columns or as
+// JSON, and pictures that were left out are an error.
+func (w *Work) Measured(figure view.Figure, table view.Table, rows [][]string, bad *Failures) error {
+	if _, err := w.Out.Figures(figure); err != nil {
+		return err
+	}
+	if err := w.Out.Table(table); err != nil {
+		return err
+	}
+	if w.JSON {
+		if err := w.Out.End(); err != nil {
+			return err
+		}
+	} else if err := w.PrintRows(rows); err != nil {
+		return err
+	}
+	return bad.Err()
+}
