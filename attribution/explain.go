@@ -341,7 +341,7 @@ func (r *run) batch(p *model.Plan, down bool) int {
 		}
 		for i := range r.e.net.Nodes {
 			if l, ok := r.e.net.Nodes[i].Layer.(*model.Conv); ok {
-				packed += 2 * len(l.Weight.Data)
+				packed += 2 * l.Weight.Len()
 			}
 		}
 		bytes -= 4 * (7*largest*r.e.engine.Workers() + packed)

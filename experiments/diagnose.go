@@ -123,10 +123,10 @@ func diagnose(net *model.Network, n *model.Node, l *model.Conv) FilterDiagnosis 
 			}
 		}
 	}
-	size := depth * kh * kw
+	size, weights := depth*kh*kw, l.Weight.Floats()
 	raw := make([]float64, filters)
 	for k := range filters {
-		raw[k] = distance(l.Weight.Data[k*size:(k+1)*size], nil)
+		raw[k] = distance(weights[k*size:(k+1)*size], nil)
 		d.RMS = append(d.RMS, raw[k]/math.Sqrt(float64(size))*scale[k])
 	}
 	sorted := slices.Sorted(slices.Values(d.RMS))
@@ -153,8 +153,8 @@ func diagnose(net *model.Network, n *model.Node, l *model.Conv) FilterDiagnosis 
 				continue // filters of different groups read different maps
 			}
 			dot := 0.0
-			other := l.Weight.Data[b*size : (b+1)*size]
-			for i, v := range l.Weight.Data[a*size : (a+1)*size] {
+			other := weights[b*size : (b+1)*size]
+			for i, v := range weights[a*size : (a+1)*size] {
 				dot += float64(v) * float64(other[i])
 			}
 			if c := dot / (raw[a] * raw[b]); c > duplicateCos {
@@ -162,12 +162,12 @@ func diagnose(net *model.Network, n *model.Node, l *model.Conv) FilterDiagnosis 
 			}
 		}
 	}
-	d.frequencies(l, dead)
+	d.frequencies(l, weights, dead)
 	return d
 }
 
 // frequencies fills in what follows from the filters' spectra.
-func (d *FilterDiagnosis) frequencies(l *model.Conv, dead []bool) {
+func (d *FilterDiagnosis) frequencies(l *model.Conv, weights []float32, dead []bool) {
 	s := l.Weight.Shape
 	filters, depth, kh, kw := s[0], s[1], s[2], s[3]
 	const n = spectrumSize
@@ -185,7 +185,7 @@ func (d *FilterDiagnosis) frequencies(l *model.Conv, dead []bool) {
 		alive++
 		clear(lags)
 		for c := range depth {
-			addAutocorrelation(lags, l.Weight.Data[(k*depth+c)*kh*kw:][:kh*kw], kh, kw)
+			addAutocorrelation(lags, weights[(k*depth+c)*kh*kw:][:kh*kw], kh, kw)
 		}
 		powerSpectrum(power, lags, kh, kw)
 		total := 0.0

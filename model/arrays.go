@@ -101,7 +101,7 @@ func operands(a, b []int, value *tensor.Tensor, first bool, ins []Shape) error {
 		if err != nil {
 			return err
 		}
-		if !slices.Equal(value.Shape, known) || len(value.Data) != n {
+		if !slices.Equal(value.Shape, known) || value.Len() != n {
 			return fmt.Errorf("the constant is %v, want %v", value.Shape, known)
 		}
 	}
@@ -120,9 +120,9 @@ func operandText(a, b []int, value *tensor.Tensor, first bool) string {
 	switch {
 	case value == nil:
 		return fmt.Sprintf(" %v and %v", a, b)
-	case len(value.Data) == 1 && first:
+	case value.Len() == 1 && first:
 		return fmt.Sprintf(" of %g and the input", value.Data[0])
-	case len(value.Data) == 1:
+	case value.Len() == 1:
 		return fmt.Sprintf(" by %g", value.Data[0])
 	case first:
 		return fmt.Sprintf(" of a constant %v and %v", a, b)

@@ -139,7 +139,9 @@ func (net *Network) maps() map[string]bool {
 		case *Conv, *ConvTranspose, *ConvND, *ConvTransposeND:
 			maps[n.Name] = true
 		case *Concat: // of arrays, it may make a list of places
-			maps[n.Name] = maps[n.Inputs[0]] && (l.Maps() || l.Axis == 0 && len(l.To) > 2)
+			for _, in := range n.Inputs {
+				maps[n.Name] = maps[n.Name] || maps[in] && (l.Maps() || l.Axis == 0 && len(l.To) > 2)
+			}
 		case *Flatten, *Reshape, *Rearrange, *Dense, *MatMul, *Constant, *Recurrent, *Sequence:
 		default:
 			for _, in := range n.Inputs {

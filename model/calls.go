@@ -106,7 +106,7 @@ func sameModule(a, b []*Node) bool {
 				continue
 			}
 			v, w := s.weights(), theirs[i].weights()
-			if (v == nil) != (w == nil) || v != nil && !(slices.Equal(v.shape, w.shape) && slices.Equal(v.data, w.data)) {
+			if (v == nil) != (w == nil) || v != nil && !(slices.Equal(v.shape, w.shape) && slices.Equal(v.values.Floats(), w.values.Floats())) {
 				return false
 			}
 		}

@@ -199,7 +199,7 @@ func write(w io.Writer, net *Network, state *State) error {
 		return err
 	}
 	for _, t := range tensors {
-		if err := writeFloats(w, t.data); err != nil {
+		if err := t.pieces(func(x []float32) error { return writeFloats(w, x) }); err != nil {
 			return err
 		}
 	}
@@ -382,7 +382,7 @@ func (c *container) floats(r io.ReaderAt, tensors []stored, crcKey string) ([][]
 func dataCRC(tensors []entry) string {
 	h := crc32.NewIEEE()
 	for _, t := range tensors {
-		writeFloats(h, t.data) // a hash takes everything
+		t.pieces(func(x []float32) error { return writeFloats(h, x) }) // a hash takes everything
 	}
 	return hex32(h.Sum32())
 }
@@ -418,7 +418,7 @@ func stateTensors(state *State) ([]entry, error) {
 		if t == nil {
 			return nil, fmt.Errorf("tensor %s%s: nil", statePrefix, name)
 		}
-		out = append(out, entry{statePrefix + name, t.Shape, t.Data})
+		out = append(out, entry{statePrefix + name, t.Shape, t})
 	}
 	return out, checkEntries(out)
 }
@@ -427,8 +427,8 @@ func stateTensors(state *State) ([]entry, error) {
 func checkEntries(tensors []entry) error {
 	slices.SortFunc(tensors, func(a, b entry) int { return cmp.Compare(a.name, b.name) })
 	for _, t := range tensors {
-		if n, ok := product(t.shape, math.MaxInt64/4); !ok || n != int64(len(t.data)) {
-			return fmt.Errorf("tensor %s: shape %v does not hold %d values", t.name, t.shape, len(t.data))
+		if n, ok := product(t.shape, math.MaxInt64/4); !ok || n != int64(t.values.Len()) {
+			return fmt.Errorf("tensor %s: shape %v does not hold %d values", t.name, t.shape, t.values.Len())
 		}
 		if len(t.shape) > maxDims {
 			return fmt.Errorf("tensor %s: %d dimensions, want at most %d", t.name, len(t.shape), maxDims)

@@ -305,7 +305,7 @@ func TestCloneOfEveryKind(t *testing.T) {
 		for i, n := range net.Nodes {
 			k, theirs := n.Layer.(kind), twin.Nodes[i].Layer.(kind).slots()
 			for j, s := range k.slots() {
-				if w := s.weights(); w != nil && &w.data[0] == &theirs[j].weights().data[0] {
+				if w := s.weights(); w != nil && &w.values.Data[0] == &theirs[j].weights().values.Data[0] {
 					t.Errorf("%s: the copy shares %s", n.Name, s.name)
 				}
 			}

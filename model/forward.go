@@ -381,14 +381,14 @@ func (p *Plan) choosePart() {
 		s := &p.steps[i]
 		switch l := s.Node.Layer.(type) {
 		case *Conv:
-			weights += len(l.Weight.Data)
+			weights += l.Weight.Len()
 		case *ConvND:
-			weights += len(l.Weight.Data)
+			weights += l.Weight.Len()
 		case *Dense:
-			weights += len(l.Weight.Data)
+			weights += l.Weight.Len()
 		case *MatMul:
 			if l.Value != nil {
-				weights += len(l.Value.Data)
+				weights += l.Value.Len()
 			}
 		}
 		size := p.shapes[s.Out].Len()

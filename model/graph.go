@@ -156,7 +156,7 @@ func (f *Fused) add(next *Node, can func(f *Fused, next *Node) bool) bool {
 func (f *Fused) Weights() (weight, bias []float32) {
 	l := f.Node.Layer.(*Conv)
 	if f.Norm == nil {
-		return l.Weight.Data, l.Bias
+		return l.Weight.Floats(), l.Bias
 	}
 	return foldBatchNorm(l, f.Norm.Layer.(*BatchNorm))
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/deconvnet/viz/internal/par"
+	"github.com/deconvnet/viz/model/tensor"
 )
 
 // hashPiece is the number of weights hashed at a time.
@@ -44,13 +45,16 @@ func (net *Network) Hash() string {
 	if err != nil {
 		return ""
 	}
-	var pieces [][]float32
+	type piece struct {
+		of       *tensor.Tensor
+		from, to int
+	}
+	var pieces []piece
 	text := []byte(structure + "\n" + preprocess + "\n")
 	for _, t := range tensors {
 		text = append(appendInts(appendString(text, t.name), t.shape), '\n')
-		for x := t.data; len(x) > 0; {
-			n := min(hashPiece, len(x))
-			pieces, x = append(pieces, x[:n]), x[n:]
+		for at := 0; at < t.values.Len(); at += hashPiece {
+			pieces = append(pieces, piece{t.values, at, min(at+hashPiece, t.values.Len())})
 		}
 	}
 	sums := make([][sha256.Size]byte, len(pieces))
@@ -61,8 +65,11 @@ func (net *Network) Hash() string {
 	pool := par.New(workers)
 	defer pool.Close()
 	pool.For(len(pieces), func(i, _ int) {
-		h := sha256.New()
-		writeFloats(h, pieces[i]) // a hash takes everything
+		h, p := sha256.New(), pieces[i]
+		var buf [1 << 12]float32
+		for at := p.from; at < p.to; at += len(buf) {
+			writeFloats(h, p.of.Part(at, min(at+len(buf), p.to), buf[:])) // a hash takes everything
+		}
 		h.Sum(sums[i][:0])
 	})
 	h := sha256.New()

@@ -130,7 +130,7 @@ func (l *Conv) Geometry() kernel.Conv {
 // foldBatchNorm returns weights and bias of the convolution followed by bn.
 func foldBatchNorm(l *Conv, bn *BatchNorm) (weight, bias []float32) {
 	scale, shift := bn.affine()
-	weight, bias = slices.Clone(l.Weight.Data), slices.Clone(shift)
+	weight, bias = l.Weight.Clone().Data, slices.Clone(shift)
 	per := len(weight) / len(scale)
 	for k, s := range scale {
 		for i := range weight[k*per : (k+1)*per] {

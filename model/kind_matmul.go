@@ -74,8 +74,9 @@ func (l *MatMul) prepare(s *step) {
 	p.C = len(p.Places) * p.M * n
 	if l.Value != nil && !l.First {
 		p.merged = one
-		for at := 0; at < len(l.Value.Data); at += k * n {
-			p.right = append(p.right, kernel.PackMatrix(k, n, l.Value.Data[at:at+k*n], false))
+		value := l.Value.Floats()
+		for at := 0; at < len(value); at += k * n {
+			p.right = append(p.right, kernel.PackMatrix(k, n, value[at:at+k*n], false))
 		}
 		for i := range p.Places {
 			p.Places[i].B /= k * n
@@ -103,7 +104,7 @@ func (l *MatMul) forward(c *call) error {
 	case l.Value == nil:
 		b = c.srcs[1]
 	case l.First:
-		a, b = l.Value.Data, c.srcs[0]
+		a, b = l.Value.Floats(), c.srcs[0]
 	}
 	c.k.MatMul(run, c.dst, a, b, p.right)
 	return nil

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unsafe"
+
+	"github.com/deconvnet/viz/model/tensor"
 )
 
 // The safetensors container: the length of the header (8 bytes, little-endian),
@@ -31,9 +33,24 @@ const (
 
 // entry is one tensor on its way to or from a file.
 type entry struct {
-	name  string
-	shape []int
-	data  []float32
+	name   string
+	shape  []int
+	values *tensor.Tensor // in this order, whatever its own shape
+}
+
+// pieces calls do with the numbers, a few at a time.
+func (e *entry) pieces(do func([]float32) error) error {
+	const piece = 1 << 16
+	var buf []float32
+	if e.values.Packed != nil {
+		buf = make([]float32, piece)
+	}
+	for at := 0; at < e.values.Len(); at += piece {
+		if err := do(e.values.Part(at, min(at+piece, e.values.Len()), buf)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // container is the header of a safetensors file.
@@ -76,7 +93,7 @@ func buildHeader(meta [][2]string, tensors []entry, mark string) (head []byte, m
 		b = appendInts(b, t.shape)
 		b = append(b, `,"data_offsets":[`...)
 		b = append(strconv.AppendInt(b, at, 10), ',')
-		at += 4 * int64(len(t.data))
+		at += 4 * int64(t.values.Len())
 		b = append(strconv.AppendInt(b, at, 10), "]}"...)
 	}
 	b = append(b, '}')

@@ -70,7 +70,7 @@ func weightCount(l kind) int {
 	n := 0
 	for _, s := range l.slots() {
 		if w := s.weights(); w != nil && s.counted {
-			n += len(w.data)
+			n += w.values.Len()
 		}
 	}
 	return n
@@ -98,7 +98,9 @@ func cloneLayer(l Layer) Layer {
 		if s.isAttribute() {
 			copySlot(theirs[i].at, s.at)
 		} else if w := s.weights(); w != nil {
-			theirs[i].set(tensor.From(slices.Clone(w.data), slices.Clone(w.shape)...))
+			t := w.values.Clone()
+			t.Shape = slices.Clone(w.shape)
+			theirs[i].set(t)
 		}
 	}
 	return out
@@ -109,11 +111,11 @@ func (s slot) weights() *entry {
 	switch at := s.at.(type) {
 	case **tensor.Tensor:
 		if *at != nil {
-			return &entry{shape: (*at).Shape, data: (*at).Data}
+			return &entry{shape: (*at).Shape, values: *at}
 		}
 	case *[]float32:
 		if *at != nil {
-			return &entry{shape: []int{len(*at)}, data: *at}
+			return &entry{shape: []int{len(*at)}, values: &tensor.Tensor{Shape: []int{len(*at)}, Data: *at}}
 		}
 	}
 	return nil

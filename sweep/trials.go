@@ -285,7 +285,7 @@ func (f *Folder) watch(ctx context.Context, j *job, step int, net *model.Network
 	m := moment{Step: step, Layers: layers}
 	for _, n := range net.Nodes {
 		if l, ok := n.Layer.(*model.Conv); ok {
-			m.Shape, m.Filters = l.Weight.Shape, l.Weight.Data
+			m.Shape, m.Filters = l.Weight.Shape, l.Weight.Floats()
 			break
 		}
 	}

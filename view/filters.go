@@ -152,7 +152,8 @@ func (s *Session) convolution(name string) (*model.Conv, error) {
 }
 
 func (s *Session) filters(r Filters, name string, l *model.Conv) Figure {
-	scale := render.MaxAbs(l.Weight.Data)
+	weights := l.Weight.Floats()
+	scale := render.MaxAbs(weights)
 	shown := scale
 	text := fmt.Sprintf("0 is mid-grey, white and black are ±%s, the layer's largest weight", render.Number(scale))
 	if r.Scale == PerTile {
@@ -174,7 +175,7 @@ func (s *Session) filters(r Filters, name string, l *model.Conv) Figure {
 		Panels: []render.Panel{{Image: grid, Bar: weightBar(r.Scale, scale)}}, Columns: 1}
 	return Figure{Name: "filters-" + name, Image: fig.Draw(),
 		Numbers: FilterNumbers{s.hash, name, shape, scale, r.Scale},
-		Array:   &Array{shape, l.Weight.Data},
+		Array:   &Array{shape, weights},
 		Facts:   []Fact{{"layer", name}, {"scale", text}}}
 }
 
@@ -184,10 +185,10 @@ func (s *Session) filters(r Filters, name string, l *model.Conv) Figure {
 func filterTiles(net *model.Network, name string, most int, scale float64) (tiles []image.Image, perRow int, pairs bool) {
 	l := net.Node(name).Layer.(*model.Conv)
 	s := l.Weight.Shape
-	size := s[1] * s[2] * s[3]
+	size, weights := s[1]*s[2]*s[3], l.Weight.Floats()
 	if s[1] == 3 && net.ReadsPixels(name) || s[1] == 1 {
 		for k := range min(s[0], most) {
-			tiles = append(tiles, Filter(net, l.Weight.Data[k*size:(k+1)*size], s[1], s[2], s[3], scale))
+			tiles = append(tiles, Filter(net, weights[k*size:(k+1)*size], s[1], s[2], s[3], scale))
 		}
 		return tiles, columns(len(tiles), 2), false
 	}
@@ -195,7 +196,7 @@ func filterTiles(net *model.Network, name string, most int, scale float64) (tile
 	for k := range min(s[0], most) {
 		for ch := range inputs {
 			at := k*size + ch*s[2]*s[3]
-			tiles = append(tiles, Filter(net, l.Weight.Data[at:at+s[2]*s[3]], 1, s[2], s[3], scale))
+			tiles = append(tiles, Filter(net, weights[at:at+s[2]*s[3]], 1, s[2], s[3], scale))
 		}
 	}
 	return tiles, inputs, true
@@ -260,7 +261,7 @@ func EvolveFilters(sessions []*Session, r FilterEvolution) (Figure, error) {
 			return Figure{}, fmt.Errorf("%s: layer %s is %v, but %v in %s", r.Files[i], r.Layers[i], l.Weight.Shape, layers[0].Weight.Shape, r.Files[0])
 		}
 		layers = append(layers, l)
-		scale = max(scale, render.MaxAbs(l.Weight.Data))
+		scale = max(scale, render.MaxAbs(l.Weight.Floats()))
 	}
 	fig := render.Figure{Title: "Filters of layer " + r.Called + " through training", Columns: 1, PanelSize: -1}
 	text, shown := fmt.Sprintf("one scale for all: 0 is mid-grey, white and black are ±%s", render.Number(scale)), scale
@@ -286,8 +287,8 @@ func EvolveFilters(sessions []*Session, r FilterEvolution) (Figure, error) {
 			p.Bar = weightBar(f.Scale, scale)
 		}
 		fig.Panels = append(fig.Panels, p)
-		numbers.Checkpoints = append(numbers.Checkpoints, StepNumbers{r.Files[i], step, sessions[i].hash, render.MaxAbs(l.Weight.Data)})
-		all = append(all, l.Weight.Data...)
+		numbers.Checkpoints = append(numbers.Checkpoints, StepNumbers{r.Files[i], step, sessions[i].hash, render.MaxAbs(l.Weight.Floats())})
+		all = append(all, l.Weight.Floats()...)
 	}
 	return Figure{Name: "evolution-layer" + r.Called, Image: fig.Draw(), Numbers: numbers,
 		Array: &Array{append([]int{len(layers)}, layers[0].Weight.Shape...), all}, Facts: []Fact{{"layer", r.Called}}}, nil

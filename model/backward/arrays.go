@@ -219,7 +219,8 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 		second := which == 1 || l.Value != nil && l.First
 		var x, y []float32
 		if l.Value != nil {
-			x, y = l.Value.Data, l.Value.Data
+			x = l.Value.Floats()
+			y = x
 		} else {
 			var err error
 			if x, y, err = d.operands(n, true, false, nil); err != nil {

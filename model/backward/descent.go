@@ -6,6 +6,7 @@ import (
 
 	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
 )
 
 // geometry is what units at one place of a layer have in common.
@@ -279,8 +280,8 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 		}
 	case *model.Dense:
 		fresh()
-		if d.p.whole || !singleDense(units, in.C, out.C, dst.data, g.data, l.Weight.Data) {
-			k.DenseData(units, in.C, out.C, dst.data, g.data, l.Weight.Data)
+		if d.p.whole || !singleDense(units, in.C, out.C, dst.data, g.data, l.Weight) {
+			l.Down(k, units, dst.data, g.data)
 		}
 	case *model.MaxPool:
 		all := d.t.Switches(n.Name)
@@ -430,6 +431,10 @@ func (d *descent) single(l *model.Conv, dst []float32, box model.Box, g []float3
 	}
 	cg, kg := in.C/l.Groups, out.C/l.Groups
 	kh, kw := l.Weight.Shape[2], l.Weight.Shape[3]
+	var buf []float32
+	if l.Weight.Packed != nil {
+		buf = make([]float32, cg*kh*kw)
+	}
 	clear(dst)
 	for i, j := range at {
 		if j < 0 {
@@ -437,7 +442,7 @@ func (d *descent) single(l *model.Conv, dst []float32, box model.Box, g []float3
 		}
 		v := g[i*size+j]
 		k, y, x := j/gbox.Area(), gbox.Y0+j%gbox.Area()/gbox.W(), gbox.X0+j%gbox.W()
-		w := l.Weight.Data[k*cg*kh*kw:]
+		w := l.Weight.Part(k*cg*kh*kw, (k+1)*cg*kh*kw, buf)
 		to := dst[(i*in.C+k/kg*cg)*box.Area():]
 		for c := range cg {
 			for ky := range kh {
@@ -457,7 +462,7 @@ func (d *descent) single(l *model.Conv, dst []float32, box model.Box, g []float3
 }
 
 // singleDense is single for a dense layer.
-func singleDense(units, in, out int, dst, g, w []float32) bool {
+func singleDense(units, in, out int, dst, g []float32, w *tensor.Tensor) bool {
 	at := make([]int, units)
 	for i := range units {
 		at[i] = -1
@@ -470,6 +475,10 @@ func singleDense(units, in, out int, dst, g, w []float32) bool {
 			}
 		}
 	}
+	var buf []float32
+	if w.Packed != nil {
+		buf = make([]float32, in)
+	}
 	for i, j := range at {
 		to := dst[i*in : (i+1)*in]
 		if j < 0 {
@@ -477,7 +486,7 @@ func singleDense(units, in, out int, dst, g, w []float32) bool {
 			continue
 		}
 		v := g[i*out+j]
-		for c, x := range w[j*in : (j+1)*in] {
+		for c, x := range w.Part(j*in, (j+1)*in, buf) {
 			to[c] = v*x + 0
 		}
 	}

@@ -21,11 +21,11 @@ func (p *Pass) down(name string, l *model.Conv, sparse bool) *kernel.Filters {
 	if f == nil {
 		switch {
 		case sparse:
-			f = kernel.PackDataSparse(l.Geometry(), l.Weight.Data, p.fast)
+			f = kernel.PackDataSparse(l.Geometry(), l.Weight.Floats(), p.fast)
 		case p.fast:
-			f = kernel.PackDataFast(l.Geometry(), l.Weight.Data)
+			f = kernel.PackDataFast(l.Geometry(), l.Weight.Floats())
 		default:
-			f = kernel.PackData(l.Geometry(), l.Weight.Data)
+			f = kernel.PackData(l.Geometry(), l.Weight.Floats())
 		}
 		p.filters[key] = f
 	}
@@ -40,7 +40,7 @@ func (p *Pass) up(name string, l *model.ConvTranspose) *kernel.Filters {
 	key := filterKey{name, false}
 	f := p.filters[key]
 	if f == nil {
-		f = kernel.PackForward(l.Geometry(), l.Weight.Data)
+		f = kernel.PackForward(l.Geometry(), l.Weight.Floats())
 		p.filters[key] = f
 	}
 	return f

@@ -138,6 +138,15 @@ func floats(name string, dims []int64, v ...float32) part {
 	return msg(nil, 5, msg(t, 9, raw))
 }
 
+// raw is an initialiser of an element type, by the bytes of its numbers.
+func raw(name string, typ int64, data []byte, dims ...int64) part {
+	t := text(num(nil, 2, typ), 8, name)
+	for _, d := range dims {
+		t = num(t, 1, d)
+	}
+	return msg(nil, 5, msg(t, 9, data))
+}
+
 // longs is an initialiser of integers with one axis, as a typed array.
 func longs(name string, v ...int64) part {
 	t := num(num(text(nil, 8, name), 2, 7), 1, int64(len(v)))

@@ -8,8 +8,11 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"unsafe"
+
+	"github.com/deconvnet/viz/model/tensor"
 )
 
 // constant is an array known at import: floats of any width as float32, or
@@ -20,9 +23,32 @@ type constant struct {
 	f    []float32 // nil if integers
 	i    []int64
 	typ  elemType // what it was in the file; 0: not known
+
+	packed *tensor.Packed // floats of quantised weights; f is nil until arg unpacks them
 }
 
-func (k *constant) len() int { return max(len(k.f), len(k.i)) }
+func (k *constant) len() int {
+	if k.packed != nil {
+		return len(k.packed.Q)
+	}
+	return max(len(k.f), len(k.i))
+}
+
+// tensor is the array with the given dims, packed if it is.
+func (k *constant) tensor(dims ...int) *tensor.Tensor {
+	if k.packed != nil {
+		return &tensor.Tensor{Shape: slices.Clone(dims), Packed: k.packed}
+	}
+	return tensor.From(k.f, dims...)
+}
+
+// unpacked is the constant with floats.
+func (k *constant) unpacked() *constant {
+	if k.packed == nil {
+		return k
+	}
+	return &constant{dims: k.dims, typ: k.typ, f: k.tensor(k.dims...).Floats()}
+}
 
 func (k *constant) String() string {
 	if k.f != nil {

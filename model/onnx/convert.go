@@ -90,18 +90,19 @@ type converter struct {
 	last    bool   // the input's channels are last
 	guessed bool   // as its sizes have it, nothing else shows it
 
-	budget   int             // numbers that constants computed here may still take
-	streamed map[string]bool // initialisers that were dequantised from the file
-	more     int             // copies of nodes that may still be made (see inline.go)
-	taken    map[string]bool
-	within   *node // that the nodes at hand are written for
-	folded   bool  // there are layers that no other reads
-	opened   bool  // a graph inside a node was computed
-	prefixes map[string]int
-	refused  []refusedNode
-	notes    []string
-	done     []*node            // nodes as they were computed
-	spoiled  map[*node][]string // what the last turn of a loop made whose body was refused
+	budget    int             // numbers that constants computed here may still take
+	streamed  map[string]bool // initialisers that were dequantised from the file
+	more      int             // copies of nodes that may still be made (see inline.go)
+	taken     map[string]bool
+	within    *node // that the nodes at hand are written for
+	folded    bool  // there are layers that no other reads
+	quantised bool  // weights were kept as integers
+	opened    bool  // a graph inside a node was computed
+	prefixes  map[string]int
+	refused   []refusedNode
+	notes     []string
+	done      []*node            // nodes as they were computed
+	spoiled   map[*node][]string // what the last turn of a loop made whose body was refused
 }
 
 // refusedNode is a node that cannot be used.
@@ -485,7 +486,7 @@ func (c *converter) node(n *node) error {
 		if quant != nil && c.unread(n, i) != nil { // it goes straight to where it is used
 			continue
 		}
-		v, err := c.arg(n, i)
+		v, err := c.look(n, i)
 		if err != nil {
 			return fail(err)
 		}
@@ -528,7 +529,17 @@ func (c *converter) node(n *node) error {
 		c.values[out] = &value{bad: true}
 	}
 	c.done = append(c.done, n)
+	c.forget(n)
 	return nil
+}
+
+// forget lets go of large constants that only a node has read.
+func (c *converter) forget(n *node) {
+	for _, in := range n.inputs {
+		if v := c.values[in]; c.quantised && v != nil && v.k != nil && v.k.len() >= worthPacking && c.uses[in] == 1 {
+			delete(c.values, in)
+		}
+	}
 }
 
 // compute makes layers or a constant of a node. What is quantised goes through it
@@ -595,7 +606,7 @@ func (c *converter) asValue(name string, k *constant) (*value, error) {
 	if k.len() == 0 || len(k.dims) > 8 {
 		return nil, refuse("%v is empty or has more than 8 axes", k)
 	}
-	data := k.f
+	data := k.unpacked().f
 	if data == nil {
 		if err := c.spend(len(k.i)); err != nil {
 			return nil, err
@@ -639,6 +650,17 @@ func int64s(v []int) []int64 {
 
 // arg returns input i of a node, nil if it is left out.
 func (c *converter) arg(n *node, i int) (*value, error) {
+	v, err := c.look(n, i)
+	if err == nil && v != nil && v.k != nil && v.k.packed != nil {
+		w := *v
+		w.k = v.k.unpacked()
+		return &w, nil
+	}
+	return v, err
+}
+
+// look is arg for those who take constants packed, too.
+func (c *converter) look(n *node, i int) (*value, error) {
 	if i >= len(n.inputs) || n.inputs[i] == "" {
 		return nil, nil
 	}
@@ -864,6 +886,9 @@ func (c *converter) add(name string, l model.Layer, ins ...*value) (*value, erro
 	s, err := model.OutputShape(l, shapes)
 	if err != nil {
 		return nil, err
+	}
+	if c.quantised {
+		pack(l)
 	}
 	c.layers[name] = len(c.net.Nodes)
 	c.net.Nodes = append(c.net.Nodes, node)

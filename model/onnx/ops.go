@@ -134,7 +134,7 @@ var unaries = map[string]struct {
 
 // weights returns input i as a tensor of one of the given ranks.
 func (c *converter) weights(n *node, i int, ranks ...int) (*tensor.Tensor, error) {
-	k, err := c.floats(n, i)
+	k, err := c.packedFloats(n, i)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,15 @@ func (c *converter) weights(n *node, i int, ranks ...int) (*tensor.Tensor, error
 	if k.len() == 0 {
 		return nil, malformed("weights are %v, which is empty", k.dims)
 	}
-	return tensor.From(k.f, k.dims...), nil
+	return k.tensor(k.dims...), nil
+}
+
+// packedFloats is floats, packed if they are.
+func (c *converter) packedFloats(n *node, i int) (*constant, error) {
+	if v, err := c.look(n, i); err == nil && v != nil && v.k != nil && v.k.packed != nil {
+		return v.k, nil
+	}
+	return c.floats(n, i)
 }
 
 // vector returns input i as want numbers, nil if it is left out.
@@ -182,7 +190,7 @@ func (c *converter) filters(n *node, axes int) (*tensor.Tensor, []int, error) {
 		return nil, nil, refuse("weights are %v", w.Shape)
 	}
 	if axes == 1 {
-		w = tensor.From(w.Data, w.Shape[0], w.Shape[1], 1, w.Shape[2])
+		w = &tensor.Tensor{Shape: []int{w.Shape[0], w.Shape[1], 1, w.Shape[2]}, Data: w.Data, Packed: w.Packed}
 	}
 	return w, kernel, nil
 }
@@ -216,7 +224,7 @@ func (n *node) groups() (int, error) {
 }
 
 func conv(c *converter, n *node) error {
-	if w, err := c.arg(n, 1); err == nil && w != nil && w.k == nil {
+	if w, err := c.look(n, 1); err == nil && w != nil && w.k == nil {
 		if _, err := c.constant(n, 1); err != nil {
 			return convComputed(c, n)
 		}
@@ -243,7 +251,7 @@ func conv(c *converter, n *node) error {
 		return err
 	}
 	if axes > 2 {
-		return c.spatial(n, axes, &model.ConvND{Weight: w, Bias: bias, WindowND: g.on(dims), Groups: groups}, in)
+		return c.spatial(n, axes, &model.ConvND{Weight: w.Unpacked(), Bias: bias, WindowND: g.on(dims), Groups: groups}, in)
 	}
 	return c.spatial(n, axes, &model.Conv{Weight: w, Bias: bias, Stride: two(g.stride, 1), Dilation: two(g.dilation, 1), Pads: four(g.pads), Groups: groups}, in)
 }
@@ -257,6 +265,7 @@ func convTranspose(c *converter, n *node) error {
 	if err != nil {
 		return err
 	}
+	w = w.Unpacked()
 	groups, err := n.groups()
 	if err != nil {
 		return err
@@ -589,7 +598,7 @@ func gemm(c *converter, n *node) error {
 	if err != nil {
 		return err
 	}
-	b, err := c.arg(n, 1)
+	b, err := c.look(n, 1)
 	if err != nil {
 		return err
 	}
@@ -741,11 +750,11 @@ func (c *converter) spread(k *constant, scale float32, out int) (bias []float32,
 }
 
 func matMul(c *converter, n *node) error {
-	a, err := c.arg(n, 0)
+	a, err := c.look(n, 0)
 	if err != nil {
 		return err
 	}
-	b, err := c.arg(n, 1)
+	b, err := c.look(n, 1)
 	if err != nil {
 		return err
 	}
@@ -784,7 +793,7 @@ func (c *converter) product(name string, a, b *value) (*value, error) {
 		d := ints(v.dims)
 		if v.k != nil {
 			d = v.k.dims
-			if v.k.f == nil {
+			if v.k.f == nil && v.k.packed == nil {
 				return nil, refuse("it takes %v", v.k)
 			}
 		}
@@ -869,13 +878,14 @@ func (c *converter) operate(name string, l model.Layer, constant **tensor.Tensor
 			ins = append(ins, v)
 			continue
 		}
-		if v.k.f == nil {
-			return nil, refuse("it takes %v", v.k)
+		k := v.k
+		if _, product := l.(*model.MatMul); !product {
+			k = k.unpacked()
 		}
-		if v.k.len() == 0 || len(dims[i]) > 8 {
-			return nil, refuse("it takes %v", v.k)
+		if k.f == nil && k.packed == nil || k.len() == 0 || len(dims[i]) > 8 {
+			return nil, refuse("it takes %v", k)
 		}
-		*constant, *first = tensor.From(v.k.f, dims[i]...), i == 0
+		*constant, *first = k.tensor(dims[i]...), i == 0
 	}
 	return c.add(name, l, ins...)
 }
@@ -912,20 +922,27 @@ func (c *converter) dense(n *node, w *tensor.Tensor, rows bool, alpha float32, b
 		if err := c.spend(w.Len()); err != nil {
 			return err
 		}
-		turned := tensor.New(out, depth)
 		stride, step := depth, 1
 		if !rows {
 			stride, step = 1, out
 		}
-		for j := range depth {
-			from := j // column of the graph's weights for value j of ours
-			if s := in.hwc; s != nil {
-				ch, at := j/(s.H*s.W), j%(s.H*s.W)
-				from = at*s.C + ch
+		each := func(do func(to, from int)) {
+			for j := range depth {
+				from := j // column of the graph's weights for value j of ours
+				if s := in.hwc; s != nil {
+					ch, at := j/(s.H*s.W), j%(s.H*s.W)
+					from = at*s.C + ch
+				}
+				for i := range out {
+					do(i*depth+j, i*stride+from*step)
+				}
 			}
-			for i := range out {
-				turned.Data[i*depth+j] = alpha * w.Data[i*stride+from*step]
-			}
+		}
+		turned := turnPacked(w.Packed, out, depth, rows, alpha, each)
+		if turned == nil {
+			turned = tensor.New(out, depth)
+			data := w.Floats()
+			each(func(to, from int) { turned.Data[to] = alpha * data[from] })
 		}
 		w = turned
 	}

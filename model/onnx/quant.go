@@ -174,10 +174,23 @@ func (c *converter) dequantised(n *node, i int, s *scaling) (*constant, error) {
 		}
 		c.streamed[t.name] = true
 		k := &constant{typ: typeFloat}
+		put := func(int, uint64) {}
 		err := t.numbers(c.src, func(dims []int, n int) []float32 {
-			k.dims, k.f = dims, make([]float32, n)
+			if k.dims = dims; n >= worthPacking && len(dims) > 1 {
+				k.packed = s.packed(t.typ, n)
+			}
+			if k.packed != nil {
+				c.quantised = true
+				put = packer(k.packed, t.typ)
+			} else {
+				k.f = make([]float32, n)
+			}
 			return nil
 		}, func(i int, bits uint64) {
+			if k.f == nil {
+				put(i, bits)
+				return
+			}
 			q := float32(0)
 			if t.typ.floating() {
 				q = t.typ.float(bits)

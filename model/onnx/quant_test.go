@@ -228,3 +228,59 @@ func TestQuantisedScores(t *testing.T) {
 		t.Errorf("scores are %s of %s, want the softmax's input", net.Scores, net.Logits)
 	}
 }
+
+// TestQuantisedSmall: weights that the file keeps in bytes stay so, however they come to
+// their layer.
+func TestQuantisedSmall(t *testing.T) {
+	i8 := func(name string, dims ...int64) part {
+		n := int64(1)
+		for _, d := range dims {
+			n *= d
+		}
+		data := make([]byte, n)
+		for i := range data {
+			data[i] = byte(37*i%251 - 125)
+		}
+		return raw(name, 3, data, dims...)
+	}
+	graph := []part{input("x", 1, 4, 6, 6), i8("cw", 8, 4, 3, 3), floats("cs", []int64{8}, .1, .2, .3, .4, .5, .6, .7, .8),
+		op("DequantizeLinear", "cw cs", "cf", integer("axis", 0)), op("Conv", "x cf", "c"), op("Relu", "c", "r"), op("Flatten", "r", "f"),
+		i8("gw", 16, 128), floats("gs", nil, .01), op("DequantizeLinear", "gw gs", "gf"), op("Gemm", "f gf", "g", integer("transB", 1)),
+		i8("mw", 16, 12), floats("ms", []int64{12}, .1, .2, .3, .4, .5, .6, .7, .8, .9, 1, 1.1, 1.2), op("DequantizeLinear", "mw ms", "mf", integer("axis", 1)), op("MatMul", "g mf", "m"),
+		i8("tw", 10, 12), floats("ts", []int64{10}, .1, .2, .3, .4, .5, .6, .7, .8, .9, 1), op("DequantizeLinear", "tw ts", "tf", integer("axis", 0)), op("Transpose", "tf", "tt"), op("MatMul", "m tt", "y"), output("y")}
+	g, err := onnx.ReadGraph(file(13, graph...), onnx.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed := 0
+	for _, n := range g.Net.Nodes {
+		var w *tensor.Tensor
+		switch l := n.Layer.(type) {
+		case *model.Conv:
+			w = l.Weight
+		case *model.Dense:
+			w = l.Weight
+		default:
+			continue
+		}
+		if w.Packed == nil {
+			t.Errorf("%s: weights of %v take four bytes each", n.Name, w.Shape)
+			continue
+		}
+		packed++
+		s := w.Shape
+		if n.Name == "n:m" { // turned: [12, 16]
+			if got, want := w.Floats()[1*16+2], float32(int8(37*(2*12+1)%251-125))*.2; got != want {
+				t.Errorf("%s: a weight is %g, want %g", n.Name, got, want)
+			}
+		}
+		if n.Name == "n:y" {
+			if got, want := w.Floats()[3*12+2], float32(int8(37*(3*12+2)%251-125))*.4; got != want {
+				t.Errorf("%s of %v: a weight is %g, want %g", n.Name, s, got, want)
+			}
+		}
+	}
+	if packed != 4 {
+		t.Errorf("%d layers have small weights, want 4", packed)
+	}
+}

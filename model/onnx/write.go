@@ -10,6 +10,7 @@ import (
 
 	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -34,7 +35,7 @@ type exporter struct {
 // tensorOut is an initialiser: its message up to the raw data, and the data.
 type tensorOut struct {
 	head []byte
-	data []float32
+	data *tensor.Tensor
 	size int // bytes of data
 }
 
@@ -183,14 +184,19 @@ func (e *exporter) fresh(name string) string {
 
 // floats adds an initialiser and returns its name.
 func (e *exporter) floats(name string, dims []int, data []float32) string {
+	return e.weights(name, dims, &tensor.Tensor{Data: data})
+}
+
+// weights is floats for numbers that may be packed.
+func (e *exporter) weights(name string, dims []int, data *tensor.Tensor) string {
 	name = e.fresh(name)
 	var b []byte
 	for _, d := range dims {
 		b = putVarint(b, 1, int64(d))
 	}
 	b = putText(putVarint(b, 2, int64(typeFloat)), 8, name)
-	b = protowire.AppendVarint(protowire.AppendTag(b, 9, protowire.BytesType), uint64(4*len(data)))
-	e.tensors = append(e.tensors, tensorOut{head: b, data: data, size: 4 * len(data)})
+	b = protowire.AppendVarint(protowire.AppendTag(b, 9, protowire.BytesType), uint64(4*data.Len()))
+	e.tensors = append(e.tensors, tensorOut{head: b, data: data, size: 4 * data.Len()})
 	return name
 }
 
@@ -301,19 +307,19 @@ func (e *exporter) write(w io.Writer) error {
 	b.Write(head) // errors stay until Flush
 	b.Write(protowire.AppendVarint(protowire.AppendTag(nil, 7, protowire.BytesType), uint64(length)))
 	b.Write(graph)
-	var chunk [1 << 12]byte
+	var piece [1 << 10]float32
+	var chunk [4 * len(piece)]byte
 	for _, t := range e.tensors {
 		b.Write(protowire.AppendVarint(protowire.AppendTag(nil, 5, protowire.BytesType), uint64(len(t.head)+t.size)))
 		b.Write(t.head)
-		for data := t.data; len(data) > 0; {
-			n := min(len(data), len(chunk)/4)
-			for i, v := range data[:n] {
+		for at := 0; at < t.size/4; at += len(piece) {
+			part := t.data.Part(at, min(at+len(piece), t.size/4), piece[:])
+			for i, v := range part {
 				binary.LittleEndian.PutUint32(chunk[4*i:], math.Float32bits(v))
 			}
-			if _, err := b.Write(chunk[:4*n]); err != nil {
+			if _, err := b.Write(chunk[:4*len(part)]); err != nil {
 				return err
 			}
-			data = data[n:]
 		}
 	}
 	b.Write(tail)

@@ -16,7 +16,7 @@ import (
 func (e *exporter) layer(n *model.Node) error {
 	in, out := n.Inputs, []string{n.Name}
 	s := e.shapes[n.Inputs[0]]
-	weights := func(suffix string, t *tensor.Tensor) string { return e.floats(n.Name+"."+suffix, t.Shape, t.Data) }
+	weights := func(suffix string, t *tensor.Tensor) string { return e.weights(n.Name+"."+suffix, t.Shape, t) }
 	vector := func(suffix string, v []float32) string { return e.floats(n.Name+"."+suffix, []int{len(v)}, v) }
 	withBias := func(ins []string, bias []float32) []string {
 		if bias != nil {
@@ -123,7 +123,7 @@ func (e *exporter) array(n *model.Node, s model.Shape) error {
 		}
 		e.finish(n, e.step(n, "MatMul", vs))
 	case *model.ConvTranspose:
-		w := e.floats(n.Name+".weight", l.Weight.Shape, l.Weight.Data)
+		w := e.floats(n.Name+".weight", l.Weight.Shape, l.Weight.Floats())
 		ins := []string{in[0], w}
 		attrs := [][]byte{attrInts("kernel_shape", l.Weight.Shape[2:]...), attrInts("strides", l.Stride[:]...), attrInts("dilations", l.Dilation[:]...),
 			attrInt("group", int64(l.Groups))}
@@ -219,7 +219,7 @@ func (e *exporter) operands(n *model.Node, a, b []int, value *tensor.Tensor, fir
 	for i, dims := range [][]int{a, b} {
 		full := append(slices.Repeat([]int{1}, rank-len(dims)), dims...)
 		if value != nil && first == (i == 0) {
-			out = append(out, e.floats(n.Name+".value", append([]int{1}, full...), value.Data))
+			out = append(out, e.weights(n.Name+".value", append([]int{1}, full...), value))
 			continue
 		}
 		out = append(out, e.view(n, n.Inputs[next], full...))

@@ -12,9 +12,12 @@ import (
 )
 
 // Tensor is a dense array of float32 in C order; len(Data) is the product of Shape.
+// Weights of quantised networks may be Packed instead, then Data is nil; Floats are
+// the numbers of either.
 type Tensor struct {
-	Shape []int
-	Data  []float32
+	Shape  []int
+	Data   []float32
+	Packed *Packed
 }
 
 // New returns a tensor of zeros. It panics on a negative size.
@@ -43,11 +46,20 @@ func From(data []float32, shape ...int) *Tensor {
 }
 
 // Len is the number of values.
-func (t *Tensor) Len() int { return len(t.Data) }
+func (t *Tensor) Len() int {
+	if t.Packed != nil {
+		return len(t.Packed.Q)
+	}
+	return len(t.Data)
+}
 
-// Clone returns a copy that shares nothing with t.
+// Clone returns a copy that shares nothing with t, and is not packed.
 func (t *Tensor) Clone() *Tensor {
-	return &Tensor{Shape: slices.Clone(t.Shape), Data: slices.Clone(t.Data)}
+	data := t.Floats()
+	if t.Packed == nil {
+		data = slices.Clone(data)
+	}
+	return &Tensor{Shape: slices.Clone(t.Shape), Data: data}
 }
 
 // Slice returns elements i..j of the first axis as a view on the same data.

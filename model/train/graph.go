@@ -365,12 +365,12 @@ func (b *graph) reluGrad(name string, y, dy *G.Node) *G.Node {
 // rectifier's gradient is left to the max pool that reads it if pooled is set.
 func (b *graph) conv(name string, l *model.Conv, x *G.Node, flows bool, in, out model.Shape, relu, pooled bool) *G.Node {
 	geo := l.Geometry()
-	w := b.param(name+".weight", l.Weight.Data, true, len(l.Weight.Data)/geo.Out, l.Weight.Shape...)
+	w := b.param(name+".weight", l.Weight.Floats(), true, l.Weight.Len()/geo.Out, l.Weight.Shape...)
 	ins, diff := G.Nodes{x, w.node}, []bool{flows, true}
 	if l.Bias != nil {
 		ins, diff = append(ins, b.param(name+".bias", l.Bias, false, 0, geo.Out).node), append(diff, true)
 	}
-	filters := kernel.PackForwardFast(geo, l.Weight.Data)
+	filters := kernel.PackForwardFast(geo, l.Weight.Floats())
 	filters.Keep(b.n, out.H, out.W)
 	grad := func(ins G.Nodes, y, dy *G.Node) G.Nodes {
 		if relu && !pooled {
@@ -385,9 +385,9 @@ func (b *graph) conv(name string, l *model.Conv, x *G.Node, flows bool, in, out 
 		})
 		grads := G.Nodes{nil, dw}
 		if flows {
-			back, data, n := kernel.PackDataFast(geo, l.Weight.Data), b.k.ConvData, b.n
+			back, data, n := kernel.PackDataFast(geo, l.Weight.Floats()), b.k.ConvData, b.n
 			if pooled { // a max pool's gradient is mostly 0; images go one by one
-				back, data, n = kernel.PackDataSparse(geo, l.Weight.Data, true), b.k.ConvDataSparse, 1
+				back, data, n = kernel.PackDataSparse(geo, l.Weight.Floats(), true), b.k.ConvDataSparse, 1
 			}
 			back.Keep(n, in.H, in.W)
 			grads[0] = b.buffered(name+" data gradient", ins[0].Shape(), G.Nodes{ins[1], dy}, nil, nil, func(dx []float32, in2 [][]float32) {
@@ -411,7 +411,7 @@ func (b *graph) conv(name string, l *model.Conv, x *G.Node, flows bool, in, out 
 }
 
 func (b *graph) dense(name string, l *model.Dense, x *G.Node, flows bool, in, out int) *G.Node {
-	w := b.param(name+".weight", l.Weight.Data, true, 0, out, in)
+	w := b.param(name+".weight", l.Weight.Floats(), true, 0, out, in)
 	ins, diff := G.Nodes{x, w.node}, []bool{flows, true}
 	if l.Bias != nil {
 		ins, diff = append(ins, b.param(name+".bias", l.Bias, false, 0, out).node), append(diff, true)

@@ -392,5 +392,3 @@ func (n *Net) need(wins []window) (work, keep int) {
 	}
 	return work + scratch, keep
 }
-
-func denseOf(node *model.Node) *model.Dense { return node.Layer.(*model.Dense) }

@@ -205,8 +205,7 @@ func (g *group) finish(ctx context.Context, job Job, at, count int) error {
 		g.late = append(g.late, d)
 		if l.delta >= 0 {
 			v := n.values[l.delta].shape
-			dense := denseOf(l.node)
-			n.engine.Kernel().LaneDense(count, v.C, v.H, v.W, d, dense.Weight.Data, g.k.value[name], g.changes[l.delta])
+			n.laneDense(l.node.Layer.(*model.Dense), count, v, d, g.k.value[name], g.changes[l.delta])
 		} else if dense, ok := l.node.Layer.(*model.Dense); ok && !n.o.Exact && g.k.value[l.node.Inputs[0]] != nil {
 			g.dense(d, count, dense, value[l.node.Inputs[0]], g.k.value[l.node.Inputs[0]], g.k.value[name])
 		} else {
@@ -249,6 +248,23 @@ func (g *group) finish(ctx context.Context, job Job, at, count int) error {
 	return nil
 }
 
+// laneDense is what a dense layer makes of maps of shape s with changes.
+func (n *Net) laneDense(l *model.Dense, count int, s model.Shape, dst, clean []float32, blocks []kernel.LaneChanges) {
+	k, out := n.engine.Kernel(), len(clean)
+	l.Rows(k, func(from, to int, w []float32) {
+		if to-from == out {
+			k.LaneDense(count, s.C, s.H, s.W, dst, w, clean, blocks)
+			return
+		}
+		part := n.spare.get(count * (to - from))
+		k.LaneDense(count, s.C, s.H, s.W, part, w, clean[from:to], blocks)
+		for i := range count {
+			copy(dst[i*out+from:], part[i*(to-from):(i+1)*(to-from)])
+		}
+		n.spare.put(part)
+	})
+}
+
 // dense computes a dense layer from inputs [count][c] by what differs from the
 // clean ones.
 func (g *group) dense(dst []float32, count int, l *model.Dense, x, clean, cleanOut []float32) {
@@ -264,7 +280,7 @@ func (g *group) dense(dst []float32, count int, l *model.Dense, x, clean, cleanO
 		}
 		blocks[i] = kernel.LaneChanges{Box: kernel.Full(1, 1), Data: d}
 	})
-	n.engine.Kernel().LaneDense(count, c, 1, 1, dst, l.Weight.Data, cleanOut, blocks)
+	n.laneDense(l, count, model.Shape{C: c, H: 1, W: 1}, dst, cleanOut, blocks)
 	for _, b := range blocks {
 		n.spare.put(b.Data)
 	}
