@@ -59,37 +59,45 @@ type Cover struct {
 type Still struct {
 	s        *Spotter
 	x        *tensor.Tensor
+	pass     *model.Still
+	names    []string // of the values that are read: the scores, and the layers
 	channels []int
 	Clean    Spot // nothing covered
 }
 
 // Image runs the network on an image [1, C, H, W].
 func (s *Spotter) Image(x *tensor.Tensor) (*Still, error) {
-	k := &Still{s: s, x: x}
-	t, err := s.plan.Run(x)
-	if err != nil {
+	k := &Still{s: s, x: x, names: append([]string{s.net.Logits}, s.layers...)}
+	var err error
+	if k.pass, err = s.plan.Still(x); err != nil {
 		return nil, err
 	}
-	for _, name := range s.layers {
-		shape := s.shapes[name]
-		k.channels = append(k.channels, tensor.ArgMax(t.Value(name).Data)/max(shape.H*shape.W, 1))
+	var clean [][]float32
+	for _, name := range k.names {
+		clean = append(clean, k.pass.Value(name))
 	}
-	k.Clean, err = k.read(t)
-	if err != nil {
+	for j, name := range s.layers {
+		shape := s.shapes[name]
+		k.channels = append(k.channels, tensor.ArgMax(clean[j+1])/max(shape.H*shape.W, 1))
+	}
+	if k.Clean, err = k.read(clean); err != nil {
 		return nil, fmt.Errorf("clean image: %w", err)
 	}
 	return k, nil
 }
 
-// Layers are those whose strongest map is totalled.
-func (k *Still) Layers() []string { return k.s.layers }
+// Bytes is the memory that the image's values take.
+func (k *Still) Bytes() int { return k.pass.Bytes() }
 
 // Channels are the maps that are totalled, by layer: those with the largest single activation in the clean image.
 func (k *Still) Channels() []int { return k.channels }
 
-// read takes the numbers off a pass.
-func (k *Still) read(t *model.Trace) (Spot, error) {
-	scores := t.Value(k.s.net.Logits).Data
+// Layers are those whose strongest map is totalled.
+func (k *Still) Layers() []string { return k.s.layers }
+
+// read takes the numbers off the scores and the layers.
+func (k *Still) read(values [][]float32) (Spot, error) {
+	scores := values[0]
 	if err := finite(scores); err != nil {
 		return Spot{}, err
 	}
@@ -97,56 +105,62 @@ func (k *Still) read(t *model.Trace) (Spot, error) {
 	for j, name := range k.s.layers {
 		shape := k.s.shapes[name]
 		plane := shape.H * shape.W
-		out.Totals = append(out.Totals, sum(t.Value(name).Data[k.channels[j]*plane:][:plane]))
+		out.Totals = append(out.Totals, sum(values[j+1][k.channels[j]*plane:][:plane]))
 	}
 	return out, nil
 }
 
-// At covers the image and runs the network.
+// At covers the image and runs the network: of each layer what the cover can change.
 func (k *Still) At(ctx context.Context, c Cover) (Spot, error) {
 	if err := ctx.Err(); err != nil {
 		return Spot{}, err
 	}
-	x, err := k.Covered(c)
+	x, box, err := k.covered(c)
 	if err != nil {
 		return Spot{}, err
 	}
-	t, err := k.s.plan.Run(x)
+	values, err := k.pass.Change(x, box, k.names...)
 	if err != nil {
 		return Spot{}, err
 	}
-	return k.read(t)
+	return k.read(values)
 }
 
 // Covered is the image with the cover on it, as the network sees it.
 func (k *Still) Covered(c Cover) (*tensor.Tensor, error) {
+	x, _, err := k.covered(c)
+	return x, err
+}
+
+// covered is the image with the cover on it, and the box that it lies in.
+func (k *Still) covered(c Cover) (*tensor.Tensor, model.Box, error) {
 	in := k.s.net.Input
 	p := &patches{soft: c.Soft, width: in.W}
 	switch {
 	case c.Mask != nil:
 		if len(c.Mask) != in.H*in.W {
-			return nil, wrong("Segments", "the mask has %d pixels, the input %d x %d", len(c.Mask), in.H, in.W)
+			return nil, model.Box{}, wrong("Segments", "the mask has %d pixels, the input %d x %d", len(c.Mask), in.H, in.W)
 		}
 		p.maskOne(c.Mask)
 	case c.Patch.Empty() || c.Patch.Intersect(in.Shape().Box()) != c.Patch:
-		return nil, wrong("Patch", "a patch at rows %d to %d, columns %d to %d is not inside an input of %d x %d",
+		return nil, model.Box{}, wrong("Patch", "a patch at rows %d to %d, columns %d to %d is not inside an input of %d x %d",
 			c.Patch.Y0, c.Patch.Y1-1, c.Patch.X0, c.Patch.X1-1, in.H, in.W)
 	case c.Soft < 0:
-		return nil, wrong("Soft", "an edge of %d pixels: want 0 or more", c.Soft)
+		return nil, model.Box{}, wrong("Soft", "an edge of %d pixels: want 0 or more", c.Soft)
 	default:
 		p.patch, p.boxes = [2]int{c.Patch.H(), c.Patch.W()}, []model.Box{c.Patch}
 	}
 	x := tensor.New(1, in.C, in.H, in.W)
 	copy(x.Data, k.x.Data)
 	if p.boxes[0].Empty() {
-		return x, nil // an empty mask
+		return x, model.Box{}, nil // an empty mask
 	}
 	filler, err := c.Fill.Pixels(k.x, k.s.net, p.patch)
 	if err != nil {
-		return nil, err
+		return nil, model.Box{}, err
 	}
 	p.cover(0, x.Data, k.x.Data, filler, in)
-	return x, nil
+	return x, p.boxes[0], nil
 }
 
 // maskOne makes one position of the pixels of a mask.

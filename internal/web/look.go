@@ -255,7 +255,10 @@ func (s *Server) still(ctx context.Context, a asked, layers []string) (*occlusio
 			k, err = a.look.Still(a.in, layers)
 			return err
 		})
-		return k, 4 * a.in.Tensor.Len(), err
+		if err != nil {
+			return nil, 0, err
+		}
+		return k, k.Bytes(), nil
 	})
 }
 

@@ -1,0 +1,73 @@
+package model_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/deconvnet/viz/internal/viztest"
+	"github.com/deconvnet/viz/model"
+)
+
+// TestStill: what is computed again in boxes is what a whole pass over the changed image makes, bit for bit, on every
+// golden network and for boxes inside, at the borders, of one pixel and of everything.
+func TestStill(t *testing.T) {
+	engine := model.NewEngine(2)
+	defer engine.Close()
+	for _, name := range viztest.Networks {
+		c := viztest.Golden(t, name)
+		in := c.Net.Input
+		convs := c.Net.ConvLayers()
+		keep := []string{c.Net.Logits, convs[0], convs[len(convs)-1]}
+		plan, err := engine.Compile(c.Net, model.Keep{Layers: keep})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := c.Images(t).Slice(0, 1)
+		still, err := plan.Still(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same := func(b model.Box, got, want []float32, name string) {
+			t.Helper()
+			if len(got) != len(want) {
+				t.Fatalf("%s %s: %d values, want %d", c.Net.Name, name, len(got), len(want))
+			}
+			for i := range want {
+				if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+					t.Fatalf("%s, box %v: value %d of %s is %v, want %v", c.Net.Name, b, i, name, got[i], want[i])
+				}
+			}
+		}
+		clean, err := plan.Run(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range keep {
+			same(model.Box{}, still.Value(name), clean.Value(name).Data, name)
+		}
+		for _, b := range []model.Box{{}, {Y0: in.H / 3, X0: in.W / 4, Y1: in.H/3 + 3, X1: in.W/4 + 2}, {Y1: 1, X1: 1},
+			{Y0: in.H - 2, X0: in.W - 3, Y1: in.H, X1: in.W}, {Y0: in.H / 2, Y1: in.H/2 + 1, X1: in.W}, {Y1: in.H, X1: in.W}} {
+			y := x.Clone()
+			for ch := range in.C {
+				for r := b.Y0; r < b.Y1; r++ {
+					for q := b.X0; q < b.X1; q++ {
+						y.Data[(ch*in.H+r)*in.W+q] = float32(ch) - 0.3*float32(r%5) + 0.2*float32(q%7)
+					}
+				}
+			}
+			want, err := plan.Run(y)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // with fresh memory, and with that of a run before
+				got, err := still.Change(y, b, keep...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, name := range keep {
+					same(b, got[i], want.Value(name).Data, name)
+				}
+			}
+		}
+	}
+}
