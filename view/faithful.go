@@ -198,98 +198,131 @@ func load(src *images.Inputs, i int, unreadable func(error) error) (*tensor.Tens
 	return x, err
 }
 
-// faithful adds image i.
+// faithfulImage is one image of a Faithful request at work.
+type faithfulImage struct {
+	s         *Session
+	r         Faithful
+	explainer *attribution.Explainer
+	probe     *faith.Probe // for the image's target
+	x         *tensor.Tensor
+	number    int       // of the image
+	fill      []float32 // what stands for pixels that are taken away
+	sets      [][]int   // of pixels, and what hiding each costs
+	drops     []float64
+	boxes     [][4]int // of the object; nil: not known
+}
+
+// faithful measures all methods on image i.
 func (s *Session) faithful(ctx context.Context, r Faithful, n *FaithfulNumbers, e *attribution.Explainer, probe *faith.Probe, src *images.Inputs, x *tensor.Tensor, i int) error {
-	in := s.Net.Input
-	fill, err := r.Fill.Pixels(x.Data, s.Net)
+	m, err := s.faithfulImage(ctx, r, e, probe, x, i)
 	if err != nil {
-		return fieldError(err)
+		return err
+	}
+	if o := src.Object(i); !o.Empty() {
+		m.boxes = [][4]int{{o.Min.Y, o.Min.X, o.Max.Y, o.Max.X}}
+	}
+	for k, row := range n.Rows {
+		if row.Problem != "" {
+			continue
+		}
+		plane, seconds, err := m.plane(ctx, row.Method, k)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			if n.Images > 0 {
+				return err
+			}
+			row.Problem = err.Error() // the network does not carry it
+			continue
+		}
+		if err := m.measure(ctx, row, plane, seconds); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// faithfulImage finds the target, and what hiding sets of pixels costs.
+func (s *Session) faithfulImage(ctx context.Context, r Faithful, e *attribution.Explainer, probe *faith.Probe, x *tensor.Tensor, i int) (*faithfulImage, error) {
+	m := &faithfulImage{s: s, r: r, explainer: e, x: x, number: i}
+	var err error
+	if m.fill, err = r.Fill.Pixels(x.Data, s.Net); err != nil {
+		return nil, fieldError(err)
 	}
 	if r.Targets == nil {
 		first, err := e.Explain(ctx, x, attribution.Request{})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		r.Targets = []attribution.Target{first[0].Target}
+		m.r.Targets = []attribution.Target{first[0].Target}
 	}
-	if probe, err = probe.For(r.Targets[0].Target); err != nil {
-		return err
+	if m.probe, err = probe.For(m.r.Targets[0].Target); err != nil {
+		return nil, err
 	}
-	sets := faith.Subsets(r.Seed+uint64(i), in.H*in.W, max(in.H*in.W/16, 1), r.Subsets)
-	drops, err := probe.Drops(ctx, x.Data, sets)
+	pixels := s.Net.Input.H * s.Net.Input.W
+	m.sets = faith.Subsets(r.Seed+uint64(i), pixels, max(pixels/16, 1), r.Subsets)
+	m.drops, err = m.probe.Drops(ctx, x.Data, m.sets)
+	return m, err
+}
+
+// plane is the map of a method, the k-th, and the seconds that it took if they are known.
+func (m *faithfulImage) plane(ctx context.Context, method string, k int) (plane []float32, seconds float64, err error) {
+	in := m.s.Net.Input
+	switch method {
+	case randomMap:
+		rng := rand.New(rand.NewPCG(m.r.Seed, uint64(m.number)))
+		for range in.H * in.W {
+			plane = append(plane, rng.Float32())
+		}
+		return plane, math.NaN(), nil
+	case centreMap:
+		return centre(in.H, in.W), math.NaN(), nil
+	}
+	clock := m.r.Clock
+	if clock == nil {
+		clock = math.NaN
+	}
+	one := m.r.Request
+	one.Method, one.Progress = m.r.methods()[k], nil
+	begin := clock()
+	results, err := m.explainer.Explain(ctx, m.x, one)
+	if err != nil {
+		return nil, 0, err
+	}
+	return results[0].PlaneAt(in.H, in.W), clock() - begin, nil
+}
+
+// measure adds what a map is worth to its row.
+func (m *faithfulImage) measure(ctx context.Context, row *FaithfulRow, plane []float32, seconds float64) error {
+	x := m.x.Data
+	order := faith.Order(plane)
+	deletion, err := m.probe.Curve(ctx, x, m.fill, order, m.r.Steps)
 	if err != nil {
 		return err
 	}
-	var boxes [][4]int
-	if o := src.Object(i); !o.Empty() {
-		boxes = [][4]int{{o.Min.Y, o.Min.X, o.Max.Y, o.Max.X}}
+	insertion, err := m.probe.Curve(ctx, m.fill, x, order, m.r.Steps)
+	if err != nil {
+		return err
 	}
-	methods := r.methods()
-	for k, row := range n.Rows {
-		var plane []float32
-		seconds := math.NaN()
-		switch row.Method {
-		case randomMap:
-			rng := rand.New(rand.NewPCG(r.Seed, uint64(i)))
-			for range in.H * in.W {
-				plane = append(plane, rng.Float32())
-			}
-		case centreMap:
-			plane = centre(in.H, in.W)
-		default:
-			if row.Problem != "" {
-				continue
-			}
-			one := r.Request
-			one.Method, one.Progress = methods[k], nil
-			begin := 0.0
-			if r.Clock != nil {
-				begin = r.Clock()
-			}
-			results, err := e.Explain(ctx, x, one)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if err != nil {
-				if n.Images > 0 {
-					return err
-				}
-				row.Problem = err.Error() // the network does not carry it
-				continue
-			}
-			if r.Clock != nil {
-				seconds = r.Clock() - begin
-			}
-			plane = results[0].PlaneAt(in.H, in.W)
+	drop, rises, err := m.probe.Shown(ctx, x, plane)
+	if err != nil {
+		return err
+	}
+	for j := range deletion {
+		row.DeletionCurve[j] += deletion[j]
+		row.InsertionCurve[j] += insertion[j]
+	}
+	hit, energy := math.NaN(), math.NaN()
+	if m.boxes != nil {
+		p := faith.Point(plane, m.s.Net.Input.W, m.boxes)
+		if hit = truth(p.Hit); p.Energy != nil {
+			energy = *p.Energy
 		}
-		order := faith.Order(plane)
-		deletion, err := probe.Curve(ctx, x.Data, fill, order, r.Steps)
-		if err != nil {
-			return err
-		}
-		insertion, err := probe.Curve(ctx, fill, x.Data, order, r.Steps)
-		if err != nil {
-			return err
-		}
-		drop, rises, err := probe.Shown(ctx, x.Data, plane)
-		if err != nil {
-			return err
-		}
-		for j := range deletion {
-			row.DeletionCurve[j] += deletion[j]
-			row.InsertionCurve[j] += insertion[j]
-		}
-		hit, energy := math.NaN(), math.NaN()
-		if boxes != nil {
-			p := faith.Point(plane, in.W, boxes)
-			if hit = truth(p.Hit); p.Energy != nil {
-				energy = *p.Energy
-			}
-		}
-		for j, v := range []float64{faith.Area(deletion), faith.Area(insertion), drop, truth(rises),
-			faith.SensitivityN(faith.Shares(plane, in.H*in.W, sets), drops), hit, energy, seconds} {
-			row.values[measures[j]] = append(row.values[measures[j]], v)
-		}
+	}
+	for j, v := range []float64{faith.Area(deletion), faith.Area(insertion), drop, truth(rises),
+		faith.SensitivityN(faith.Shares(plane, len(plane), m.sets), m.drops), hit, energy, seconds} {
+		row.values[measures[j]] = append(row.values[measures[j]], v)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 type Field struct {
 	Name      string   // a flag's name, a query's key, and the field of a FieldError
 	Also      []string // other names for it
+	Was       []string // names it had, which serve for one more version
 	Usage     string   // what it sets, in one line; a word in `backquotes` stands for the value
 	Default   string   // text of what is meant if nothing is set; "" if that depends on the network: Usage says how
 	Otherwise string   // in words, what is meant if nothing is set, for help; instead of Default
@@ -26,6 +27,9 @@ type Field struct {
 	// Text is what Set reads for the request as it is: Default if nothing is set.
 	Text func() string
 }
+
+// Names are all names of the field, its own first.
+func (f Field) Names() []string { return slices.Concat([]string{f.Name}, f.Also, f.Was) }
 
 // Changed reports whether the field is not as it is if nothing is set.
 func (f Field) Changed() bool {
@@ -43,7 +47,7 @@ func (f Fields) Set(net *model.Network, get func(name string) (text string, give
 		if field.Network && net == nil {
 			continue
 		}
-		for _, name := range append([]string{field.Name}, field.Also...) {
+		for _, name := range field.Names() {
 			text, given := get(name)
 			if !given {
 				continue
@@ -63,7 +67,7 @@ func (f Fields) Set(net *model.Network, get func(name string) (text string, give
 // Named is the field with a name, nil if there is none.
 func (f Fields) Named(name string) *Field {
 	for i := range f {
-		if f[i].Name == name || slices.Contains(f[i].Also, name) {
+		if slices.Contains(f[i].Names(), name) {
 			return &f[i]
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/deconvnet/viz/attribution"
 	"github.com/deconvnet/viz/model/builtin"
 )
 
@@ -30,6 +31,15 @@ func requests() []struct {
 		{"Filters", func() request { return new(Filters) }, "layer=conv1,conv2 scale=tile max=3"},
 		{"Classify", func() request { return new(Classify) }, "top=3"},
 		{"Activations", func() request { return new(Activations) }, "layer=conv1,relu2 scale=map max=3"},
+		{"Faithful", func() request { return &Faithful{Fill: attribution.Baseline{Kind: attribution.MeanBaseline}} }, "method=saliency class=4 layer=relu2 fill=blur steps=9 subsets=2 seed=3"},
+		{"Sanity", func() request { r := new(Sanity); r.Seed = 1; return r }, "method=ig layer=relu2 nodes=4 seed=2"},
+		{"Pointing", func() request { return new(Pointing) }, "patch=4x5 stride=3 fill=10 rule=guided"},
+		{"Invariance", func() request { return new(Invariance) }, "layers=relu1,fc1 transforms=scale,rotate class=1 relative=true points=9"},
+		{"Correspondence", func() request { return new(Correspondence) }, "layers=relu1,relu2 random=7 seed=5"},
+		{"Evolution", func() request { return &Evolution{Seed: 1} }, "layer=relu1,relu2 maps=0,3 seed=0 rule=gradient clip=90 patches=true"},
+		{"Scan", func() request { return new(Scan) }, "layers=relu1,relu2 top=4 shard=1/3 batch=5 exact=true"},
+		{"Maximization", func() request { return new(Maximization) },
+			"class=1,2 maps=0-3 steps=5 starts=2 diversity=0.5 seed=9 paint=pixels plain-colours=true rate=0.1 jitter=0 zoom=0 turn=0 l2=0 variation=0 blur=1 frames=3"},
 		{"Unit", func() request { return new(Unit) }, "unit=relu2:5:3:4 rule=guided clip=100"},
 		{"Sheets", func() request { return new(Sheets) }, "top=4 rule=gradient scale=layer clip=90"},
 		{"Sheets fixed", func() request { return new(Sheets) }, "scale=0.25"},
@@ -118,7 +128,7 @@ func TestFieldDefaults(t *testing.T) {
 		r := c.new()
 		names := map[string]bool{}
 		for _, f := range r.Fields() {
-			for _, name := range append([]string{f.Name}, f.Also...) {
+			for _, name := range f.Names() {
 				if names[name] {
 					t.Errorf("%s: two fields are called %s", c.name, name)
 				}

@@ -76,7 +76,7 @@ func positionField(dst **[2]int) Field {
 }
 
 func (r *Occlusion) patchField() Field {
-	return Field{Name: "patch", Also: []string{"size"}, Usage: "patch in input pixels, `N` or ROWSxCOLUMNS, or several: 16,32x8; default: 50/224 of the input, as in the paper",
+	return Field{Name: "patch", Was: []string{"size"}, Usage: "patch in input pixels, `N` or ROWSxCOLUMNS, or several: 16,32x8; default: 50/224 of the input, as in the paper",
 		Set: func(_ *model.Network, text string) (err error) {
 			r.Patch, r.Sizes, err = ParsePatches(text)
 			return err

@@ -24,7 +24,7 @@ func (r *Pointing) Fields() Fields {
 	whole := Occlusion{}
 	of := whole.Fields()
 	o := &r.Occlusion
-	patch := PairField(Field{Name: "patch", Also: []string{"size"}, Usage: of.Named("patch").Usage}, &o.Patch)
+	patch := PairField(Field{Name: "patch", Was: []string{"size"}, Usage: of.Named("patch").Usage}, &o.Patch)
 	return Fields{patch, PairField(Field{Name: "stride", Usage: of.Named("stride").Usage}, &o.Stride), fillField(&o.Fill), RuleField(&r.Rule)}
 }
 

@@ -81,32 +81,3 @@ func takesValue(cmd *cli.Command, arg string) bool {
 	}
 	return false // help, or no flag: the parser says so
 }
-
-// renamed are flags that have another name now. The old one works for one more version.
-var renamed = []struct{ command, old, now string }{
-	{"occlude", "size", "patch"},
-	{"", "size", "input-size"},
-	{"transfer", "solver", "classifier"},
-	{"", "solvers", "classifiers"},
-	{"", "solver", "optimizer"},
-}
-
-// oldNames tells which flags of a command line have another name now.
-func oldNames(args []string) (notes []string) {
-	for i, a := range args {
-		if a == "--" {
-			break
-		}
-		name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "=")
-		if !strings.HasPrefix(a, "-") || i == 0 {
-			continue
-		}
-		for _, r := range renamed {
-			if name == r.old && (r.command == "" || slices.Contains(args[:i], r.command)) {
-				notes = append(notes, "--"+r.old+" is now called --"+r.now+"; the old name goes with the next version")
-				break
-			}
-		}
-	}
-	return notes
-}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/deconvnet/viz/model"
@@ -60,6 +61,7 @@ func (d Command) build(e *ends, above string) *cli.Command {
 			return Usage(above+d.Name+" takes no arguments, got "+c.Args().First(), d.Instead)
 		}
 		run := newRun(c, common, fields, e)
+		run.noteOldNames()
 		if err := fields.Set(nil, run.given); err != nil {
 			return settingErr(err)
 		}
@@ -100,11 +102,11 @@ func flag(f view.Field) cli.Flag {
 	}
 	switch {
 	case f.Switch:
-		return &cli.BoolFlag{Name: f.Name, Aliases: f.Also, Usage: f.Usage, DisableDefaultText: true, Hidden: f.Hidden}
+		return &cli.BoolFlag{Name: f.Name, Aliases: f.Names()[1:], Usage: f.Usage, DisableDefaultText: true, Hidden: f.Hidden}
 	case f.Lines:
-		return &cli.StringSliceFlag{Name: f.Name, Aliases: f.Also, Usage: f.Usage, DefaultText: text}
+		return &cli.StringSliceFlag{Name: f.Name, Aliases: f.Names()[1:], Usage: f.Usage, DefaultText: text}
 	}
-	return &cli.StringFlag{Name: f.Name, Aliases: f.Also, Usage: f.Usage, DefaultText: text}
+	return &cli.StringFlag{Name: f.Name, Aliases: f.Names()[1:], Usage: f.Usage, DefaultText: text}
 }
 
 // examples are the examples of a command's help.
@@ -138,8 +140,22 @@ type Run struct {
 	ends   *ends
 }
 
+// noteOldNames tells which flags of the command line have another name now.
+func (c *Run) noteOldNames() {
+	for _, arg := range c.ends.args {
+		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if arg == "--" {
+			return
+		}
+		if f := c.fields.Named(name); f != nil && strings.HasPrefix(arg, "-") && slices.Contains(f.Was, name) {
+			fmt.Fprintf(c.Stderr, "viz: --%s is now called --%s; the old name goes with the next version\n", name, f.Name)
+		}
+	}
+}
+
 // ends is what is to be seen to at the end of a program.
 type ends struct {
+	args     []string // of the command line, flags first
 	made     []string // folders, which are taken away if the run failed and left them empty
 	unusable error    // images of data sets that were learnt from and could not be used
 }

@@ -67,7 +67,7 @@ func (o *Common) fields(flags Flags) (before, after view.Fields) {
 		{Limit, view.IntField(view.Field{Name: "limit", Usage: "use only `N` images, of a data set a fixed random choice; 0: all"}, &o.Limit, 0)},
 		{Images, view.LinesField(view.Field{Name: "images", Usage: "image `FILE`s or folders, as arguments are"}, &o.Images)},
 		{HoldOut, view.ShareField(view.Field{Name: "hold-out", Default: "0.1", Usage: "share of the images to test on if the data has no test split"}, &o.HoldOut)},
-		{Index, view.IntField(view.Field{Name: "index", Usage: "only image number `N` of several, counted from 0"}, &o.Index, 0)},
+		{Index, view.IntField(view.Field{Name: "index", Otherwise: "all", Usage: "only image number `N` of several, counted from 0"}, &o.Index, 0)},
 		{Seed, view.SeedField(view.Field{Name: "data-seed", Default: "1", Usage: "seed of generated data sets"}, &o.DataSeed)},
 	} {
 		if flags&f.of != 0 {
@@ -85,7 +85,7 @@ func (o *Common) fields(flags Flags) (before, after view.Fields) {
 		{Workers, view.IntField(view.Field{Name: "workers", Usage: "processors to use, 0: all; results do not depend on it"}, &o.Workers, 0)},
 		{Force, view.SwitchField(view.Field{Name: "force", Usage: "write over what was made from other images or networks, or not by viz"}, &o.Force)},
 		{Data | Images, view.SwitchField(view.Field{Name: "strict", Usage: "stop at the first image that cannot be used"}, &o.Strict)},
-		{Memory, view.FieldOf(view.Field{Name: "memory", Neutral: true, Usage: "keep the whole process within `SIZE`, such as 900M or 2G; default: as little as the work can do with"}, &o.Memory,
+		{Memory, view.FieldOf(view.Field{Name: "memory", Neutral: true, Usage: "keep the whole process within `SIZE`, such as 900M or 2G"}, &o.Memory,
 			view.Plain(ParseSize), func(n int) string { return strings.TrimPrefix(fmt.Sprint(n), "0") })},
 	} {
 		if flags&f.of != 0 {
@@ -115,18 +115,11 @@ func alike(fields view.Fields) view.Fields {
 	size := fields.Named("size") != nil
 	for i := range fields {
 		f := &fields[i]
-		more := []string{}
 		switch {
 		case f.Name == "layer" || f.Name == "layers":
-			more = []string{"layer", "layers", "l"}
+			f.Also = slices.DeleteFunc([]string{"layer", "layers", "l"}, func(name string) bool { return name == f.Name })
 		case f.Name == "input-size" && !size:
-			more = []string{"size"}
-		}
-		f.Also = slices.Clone(f.Also)
-		for _, name := range more {
-			if name != f.Name && !slices.Contains(f.Also, name) {
-				f.Also = append(f.Also, name)
-			}
+			f.Was = []string{"size"}
 		}
 	}
 	return fields

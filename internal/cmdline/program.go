@@ -2,7 +2,6 @@ package cmdline
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/urfave/cli/v2"
@@ -47,11 +46,8 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 		app.Commands = append(app.Commands, d.build(e, p.Name+" "))
 	}
 	args = args[min(1, len(args)):]
-	for _, text := range oldNames(args) {
-		fmt.Fprintln(stderr, "viz:", text)
-	}
-	args = rearrange(app.Commands, args)
-	err := app.RunContext(ctx, append([]string{p.Name}, args...))
+	e.args = rearrange(app.Commands, args)
+	err := app.RunContext(ctx, append([]string{p.Name}, e.args...))
 	if err == nil {
 		err = e.unusable
 	}
