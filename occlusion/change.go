@@ -27,18 +27,14 @@ type Change struct {
 	Covered *tensor.Tensor // the image under Boxes
 }
 
-// FindChange covers, of patches side by side, the one that lowers the class's probability
-// most, then the next beside it, and so on until the answer changes or most are covered; then it
-// takes away, first to last, each that is not needed for the change. Each step is a scan.
-// The set is one that was found: there may be a smaller one, but none of its patches can be
-// left out. Options.Patch is an eighth of the sides if it is not set, Options.Stride always the patch's size;
-// Options.Classes may name the class, nil is the
-// predicted one. Of a network that answers with labels that stand for themselves, the answer about
-// the class changes where its probability falls below one half. A regression has no answer to change.
-func FindChange(ctx context.Context, engine *model.Engine, net *model.Network, x *tensor.Tensor, o Options, most int, progress func(done, total int)) (*Change, error) {
-	if len(x.Shape) != 4 || x.Shape[0] != 1 {
-		return nil, fmt.Errorf("input is %v, want one image [1 C H W]", x.Shape)
-	}
+// Changer looks for what has to be covered of an image so that the network answers something else. It is a network
+// made ready for any number of images, and safe for concurrent use.
+type Changer struct{ scanner *Scanner }
+
+// NewChanger prepares a network. Of the options Patch is an eighth of the sides if it is not set, Stride always the
+// patch's size; Classes may name the class that is to lose, nil is each image's predicted one. Fill must
+// not depend on the image. A regression has no answer to change, which is an error.
+func NewChanger(engine *model.Engine, net *model.Network, o Options) (*Changer, error) {
 	if o.Fill.Kind != "" && o.Fill.Kind != MeanFill && o.Fill.Kind != ValueFill {
 		return nil, wrong("Fill", "%v depends on the image, which changes with every patch: want mean or a value", o.Fill)
 	}
@@ -58,7 +54,22 @@ func FindChange(ctx context.Context, engine *model.Engine, net *model.Network, x
 	if s.reading.Quantity() == model.Value {
 		return nil, fmt.Errorf("network %s gives values, not classes: there is no answer that could change", net.Name)
 	}
-	f := &changer{s: s, set: s.sets[0], Change: &Change{Patch: s.sets[0].patch, Grid: len(s.sets[0].boxes)}}
+	return &Changer{s}, nil
+}
+
+// Find covers, of patches side by side, the one that lowers the class's probability
+// most, then the next beside it, and so on until the answer changes or most are covered; then it
+// takes away, first to last, each that is not needed for the change. Each step is a scan.
+// The set is one that was found: there may be a smaller one, but none of its patches can be
+// left out. Of a network that answers with labels that stand for themselves, the answer about
+// the class changes where its probability falls below one half.
+func (c *Changer) Find(ctx context.Context, x *tensor.Tensor, most int, progress func(done, total int)) (*Change, error) {
+	if len(x.Shape) != 4 || x.Shape[0] != 1 {
+		return nil, fmt.Errorf("input is %v, want one image [1 C H W]", x.Shape)
+	}
+	scanner := *c.scanner
+	set := scanner.sets[0]
+	f := &changer{s: &scanner, set: set, Change: &Change{Patch: set.patch, Grid: len(set.boxes)}}
 	if err := f.start(x); err != nil {
 		return nil, err
 	}

@@ -26,9 +26,9 @@ func underPatches(net *model.Network, x *tensor.Tensor, boxes []model.Box) *tens
 	return out
 }
 
-// TestFindChange walks the search again by whole passes: each patch is the one that lowers the class most, the
+// TestChanger walks the search again by whole passes: each patch is the one that lowers the class most, the
 // answer changes, and none of the patches that are kept can be left out.
-func TestFindChange(t *testing.T) {
+func TestChanger(t *testing.T) {
 	net, err := builtin.Load("shapes")
 	if err != nil {
 		t.Fatal(err)
@@ -43,13 +43,17 @@ func TestFindChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	changer, err := occlusion.NewChanger(engine, net, occlusion.Options{Method: occlusion.Box, Patch: [2]int{8, 8}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	several := 0
 	for i := range src.Len() {
 		x, err := src.Load(i)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := occlusion.FindChange(t.Context(), engine, net, x, occlusion.Options{Method: occlusion.Box, Patch: [2]int{8, 8}}, 8, nil)
+		got, err := changer.Find(t.Context(), x, 8, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,6 +116,14 @@ func TestFindChange(t *testing.T) {
 	}
 }
 
+func findChange(t *testing.T, engine *model.Engine, net *model.Network, x *tensor.Tensor, o occlusion.Options, most int) (*occlusion.Change, error) {
+	c, err := occlusion.NewChanger(engine, net, o)
+	if err != nil {
+		return nil, err
+	}
+	return c.Find(t.Context(), x, most, nil)
+}
+
 // weighed is a network whose scores are sums of pixels of a 4x4 image with weights.
 func weighed(kind model.Scores, weights ...[]float32) *model.Network {
 	w := tensor.New(len(weights), 16)
@@ -123,8 +135,8 @@ func weighed(kind model.Scores, weights ...[]float32) *model.Network {
 		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: w, Bias: make([]float32, len(weights))}}}}
 }
 
-// TestFindChangeAnswers: what the answer is depends on what the scores mean.
-func TestFindChangeAnswers(t *testing.T) {
+// TestChangerAnswers: what the answer is depends on what the scores mean.
+func TestChangerAnswers(t *testing.T) {
 	engine := model.NewEngine(1)
 	defer engine.Close()
 	ones := tensor.New(1, 1, 4, 4)
@@ -150,7 +162,7 @@ func TestFindChangeAnswers(t *testing.T) {
 		if c.name == "labels" {
 			r.Classes = []int{0}
 		}
-		got, err := occlusion.FindChange(t.Context(), engine, c.net, ones, r, 8, nil)
+		got, err := findChange(t, engine, c.net, ones, r, 8)
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
@@ -158,22 +170,22 @@ func TestFindChangeAnswers(t *testing.T) {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
-	if _, err := occlusion.FindChange(t.Context(), engine, weighed(model.RawScores, top, low), ones, o, 8, nil); err == nil {
+	if _, err := findChange(t, engine, weighed(model.RawScores, top, low), ones, o, 8); err == nil {
 		t.Error("a regression has no answer")
 	}
 	o.Fill = occlusion.Fill{Kind: occlusion.BlurFill}
-	if _, err := occlusion.FindChange(t.Context(), engine, weighed(model.SoftmaxScores, top, low), ones, o, 8, nil); err == nil {
+	if _, err := findChange(t, engine, weighed(model.SoftmaxScores, top, low), ones, o, 8); err == nil {
 		t.Error("a fill that depends on the image is not refused")
 	}
 	o.Fill = occlusion.Fill{}
-	if got, err := occlusion.FindChange(t.Context(), engine, weighed(model.SoftmaxScores, top, low), ones, o, 1, nil); err != nil || got.Changed || len(got.Boxes) != 1 {
+	if got, err := findChange(t, engine, weighed(model.SoftmaxScores, top, low), ones, o, 1); err != nil || got.Changed || len(got.Boxes) != 1 {
 		t.Errorf("one patch is not enough: %+v, %v", got, err)
 	}
 }
 
-// TestFindChangeSpares: of two pixels whose larger one counts, covering the first does nothing, so that a third,
+// TestChangerSpares: of two pixels whose larger one counts, covering the first does nothing, so that a third,
 // weaker one is covered before them. It is not needed in the end.
-func TestFindChangeSpares(t *testing.T) {
+func TestChangerSpares(t *testing.T) {
 	engine := model.NewEngine(1)
 	defer engine.Close()
 	weight := tensor.New(2, 8)
@@ -184,7 +196,7 @@ func TestFindChangeSpares(t *testing.T) {
 		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: weight, Bias: []float32{0, 1.5}}}}}
 	x := tensor.New(1, 1, 4, 4)
 	x.Data[0], x.Data[1], x.Data[2] = 1, 1, 1
-	got, err := occlusion.FindChange(t.Context(), engine, net, x, occlusion.Options{Patch: [2]int{1, 1}, Fill: occlusion.Fill{Kind: occlusion.ValueFill, Values: []float32{0}}}, 16, nil)
+	got, err := findChange(t, engine, net, x, occlusion.Options{Patch: [2]int{1, 1}, Fill: occlusion.Fill{Kind: occlusion.ValueFill, Values: []float32{0}}}, 16)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,6 +84,18 @@ func New(engine *model.Engine, net *model.Network, o Options) (*Scanner, error) 
 	return s, err
 }
 
+// For is the scanner for other classes, see Options.Classes. It shares what is prepared.
+func (s *Scanner) For(classes []int) (*Scanner, error) {
+	for _, c := range classes {
+		if err := s.reading.Check(model.Target{Class: c, At: s.o.At}); err != nil {
+			return nil, fmt.Errorf("%w", err)
+		}
+	}
+	other := *s
+	other.o.Classes = classes
+	return &other, nil
+}
+
 // MemoryError says that Options.Memory is not enough. Both numbers are bytes beside the network's weights.
 type MemoryError struct{ Need, Limit int }
 

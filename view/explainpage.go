@@ -1,0 +1,429 @@
+package view
+
+import (
+	"fmt"
+	"html/template"
+	"image"
+	"strings"
+
+	"github.com/deconvnet/viz/attribution"
+	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/page"
+	"github.com/deconvnet/viz/internal/render"
+	"github.com/deconvnet/viz/model"
+)
+
+// explainPage is what explain.html shows. Texts are whole sentences.
+type explainPage struct {
+	Title, Image, Answer string
+	Model, Hash, Version string
+	Summary              []string
+	Seen, Original       template.URL
+	Bars                 []explainBar
+	BarsNote             string
+	Rows                 []explainRow // by class
+	RowsWhy              string
+	Agree                explainPart
+	Pairs                []explainPairRow
+	Layers               []explainLayer
+	FeaturesWhy          string
+	Change               explainPart
+	Trust                explainPart
+	Tests                []explainTest
+	Redrawn              []string // what was drawn anew, by column
+	Steps                []string
+	Unstated             bool
+	Commands             []explainCommand
+	Seed                 uint64
+}
+
+type explainPart struct {
+	Picture template.URL
+	Text    []string
+	Command string
+	Why     string // why there is none
+}
+
+type explainBar struct {
+	Name, Text string
+	Width      float64 // percent
+	Explained  bool
+}
+
+type explainRow struct {
+	Class string
+	Maps  []explainCell
+	Text  string
+}
+
+type explainCell struct {
+	Method, Asks string
+	Picture      template.URL
+	Text         string
+	Verdict      string
+	Good         bool
+	Command, Why string
+}
+
+type explainPairRow struct{ A, B, Spearman, Overlap, Words string }
+
+type explainLayer struct {
+	Name, Text string
+	Features   []explainFeatureCell
+}
+
+type explainFeatureCell struct {
+	Title, Text, Command     string
+	Where, Patch, Projection template.URL
+}
+
+type explainTest struct {
+	Method, Deletion, Controls string
+	Kept                       []string
+	Verdict, Why               string
+	Good                       bool
+}
+
+type explainCommand struct{ Makes, Line string }
+
+// write fills in the page.
+func (m *explaining) write() error {
+	net := m.s.Net
+	p := &m.page
+	p.Image, p.Answer = images.Title(m.in.Name), m.name(m.n.Top[0].Class)
+	p.Title = fmt.Sprintf("Why %s? %s", p.Answer, p.Image)
+	p.Model, p.Hash, p.Version, p.Seed = net.Name, m.s.hash, m.r.Version, m.r.Seed
+	p.Steps, p.Unstated = m.n.Steps, !net.Preprocess.Stated()
+	urls := &inliner{}
+	p.Seen = urls.of(render.Magnify(m.in.picture(net), max(224/max(net.Input.H, net.Input.W), 1)))
+	if m.in.Original != nil {
+		p.Original = urls.of(shrunk(m.in.Original, 448))
+	}
+	m.writeBars()
+	m.writeMaps(urls)
+	m.writeAgreement(urls)
+	m.writeFeatures(urls)
+	m.writeChange(urls)
+	m.writeTrust(urls)
+	m.writeCommands()
+	m.writeSummary()
+	return urls.err
+}
+
+// inliner turns pictures into addresses, and keeps the first error.
+type inliner struct{ err error }
+
+func (u *inliner) of(img image.Image) template.URL {
+	if img == nil || u.err != nil {
+		return ""
+	}
+	var url template.URL
+	url, u.err = page.Inline(img)
+	return url
+}
+
+// name is a class in a sentence: “tiger cat”, or class 7.
+func (m *explaining) name(k int) string {
+	if name := m.s.Net.Class(k); name != fmt.Sprint(k) {
+		return "“" + name + "”"
+	}
+	if m.n.Quantity == model.Value {
+		return fmt.Sprintf("output %d", k)
+	}
+	return fmt.Sprintf("class %d", k)
+}
+
+// shown is a class's probability or value.
+func shown(c ClassScore) string {
+	if c.Probability != nil {
+		return fmt.Sprintf("%.1f %%", 100**c.Probability)
+	}
+	return render.Number(c.Score)
+}
+
+func (m *explaining) writeBars() {
+	most := 0.0
+	for _, c := range m.n.Top {
+		most = max(most, c.Shown(), -c.Shown())
+	}
+	if m.n.Quantity == model.Probability {
+		most = 1
+	}
+	for _, c := range m.n.Top {
+		b := explainBar{Name: m.s.classText(c.Class), Text: shown(c)}
+		for _, k := range m.n.Classes {
+			b.Explained = b.Explained || k == c.Class
+		}
+		if most > 0 {
+			b.Width = 100 * max(c.Shown(), -c.Shown()) / most
+		}
+		m.page.Bars = append(m.page.Bars, b)
+	}
+	switch {
+	case m.reading.Spatial():
+		m.page.BarsNote = fmt.Sprintf("The network scores each of %d×%d places; the numbers are means over them. A class is explained by the sum of its scores over all places.", m.reading.Shape.H, m.reading.Shape.W)
+	case m.n.Quantity == model.Value:
+		m.page.BarsNote = "The network gives values, not probabilities."
+	case m.reading.Binary():
+		m.page.BarsNote = "One output tells two classes apart: it says yes from 50 % on."
+	case m.reading.Kind == model.SigmoidScores:
+		m.page.BarsNote = "Each label stands for itself: the network says all that reach 50 %."
+	}
+}
+
+// asks is which question a method answers, and how to read its map.
+func (m *explaining) asks(x *explainedMap) (question, text string) {
+	n := x.numbers
+	switch n.Method {
+	case attribution.GradCAM:
+		text = "Bright: features that raise the score."
+		if x.Result != nil {
+			text += fmt.Sprintf(" Coarse: %d×%d values, at layer %s.", n.Shape[0], n.Shape[1], strings.Join(n.Layers, ", "))
+		}
+		return "Where are the features that raise the score?", text
+	case attribution.Occlusion:
+		text = "Orange: covering this place lowers the " + m.quantity() + "; blue: it raises it."
+		if n.Patch != nil {
+			text += fmt.Sprintf(" A patch of %d×%d pixels in the mean colour was slid over the picture.", n.Patch[0], n.Patch[1])
+		}
+		return "What happens if a place is covered?", text
+	}
+	text = "Orange pixels raise the score, blue ones lower it, compared with a picture of the mean colour."
+	if c := n.Completeness; c != nil {
+		text += fmt.Sprintf(" The pixels add up to the score's difference, %s, but for %s.", render.Number(c.Difference), render.Number(c.Residual))
+	}
+	return "What does each pixel add to the score?", text
+}
+
+func (m *explaining) quantity() string {
+	if m.n.Quantity == model.Probability {
+		return "probability"
+	}
+	return "value"
+}
+
+func (m *explaining) writeMaps(urls *inliner) {
+	m.page.RowsWhy = m.why("maps")
+	for k, row := range m.maps {
+		class := m.n.Classes[k]
+		r := explainRow{Class: m.name(class)}
+		var alike []string
+		for i, x := range row {
+			c := explainCell{Method: x.numbers.Method.Title(), Why: x.numbers.Problem, Picture: urls.of(x.over), Command: m.mapCommand(x, class)}
+			c.Asks, c.Text = m.asks(x)
+			if k == 0 && i < len(m.n.Trust) {
+				c.Verdict, c.Good = string(m.n.Trust[i].Verdict), m.n.Trust[i].Verdict == Believable
+			}
+			if l := x.numbers.Likeness; l != nil && *l >= 0.8 {
+				alike = append(alike, fmt.Sprintf("%s (rank correlation %.2f)", x.numbers.Method.Title(), *l))
+			}
+			r.Maps = append(r.Maps, c)
+		}
+		if alike != nil {
+			r.Text = fmt.Sprintf("Nearly the same map for both classes by %s: it shows what both have in common, not what decides between them.", words(alike))
+		}
+		m.page.Rows = append(m.page.Rows, r)
+	}
+}
+
+func (m *explaining) writeAgreement(urls *inliner) {
+	p := &m.page.Agree
+	if p.Why = m.why("agreement"); p.Why != "" {
+		return
+	}
+	a := m.n.Agreement
+	p.Picture = urls.of(m.votes)
+	p.Text = []string{
+		fmt.Sprintf("The picture is cut into %d×%d cells. Each map names the fifth of them where it is strongest. The picture shows cells clearer the more maps name them; the orange line is around those that all %d name: %s of the picture. By chance alone they would have %s in common.",
+			a.Grid[0], a.Grid[1], a.Maps, percent(a.Common), percent(a.CommonByChance)),
+	}
+	for _, pair := range a.Pairs {
+		r := explainPairRow{A: pair.A.Title(), B: pair.B.Title(), Overlap: fmt.Sprintf("%.2f", pair.Overlap), Spearman: "-"}
+		if pair.Spearman != nil {
+			r.Spearman = fmt.Sprintf("%.2f", *pair.Spearman)
+		}
+		switch {
+		case pair.Overlap >= 0.5:
+			r.Words = "agree well"
+		case pair.Overlap >= 2*a.Chance:
+			r.Words = "agree in part"
+		default:
+			r.Words = "hardly agree"
+		}
+		m.page.Pairs = append(m.page.Pairs, r)
+	}
+}
+
+func (m *explaining) writeFeatures(urls *inliner) {
+	m.page.FeaturesWhy = m.why("features")
+	score := m.n.Top[0].Score
+	for i, f := range m.n.Features {
+		if i == 0 || f.Layer != m.n.Features[i-1].Layer {
+			m.page.Layers = append(m.page.Layers, explainLayer{Name: f.Layer})
+		}
+		l := &m.page.Layers[len(m.page.Layers)-1]
+		cell := explainFeatureCell{Title: fmt.Sprintf("map %d", f.Map), Command: m.command("deconv", "--unit", f.Unit.String()),
+			Where: urls.of(m.seen[i].where), Patch: urls.of(m.seen[i].patch), Projection: urls.of(m.seen[i].projection)}
+		cell.Text = fmt.Sprintf("adds about %s to the score", render.Number(f.Contribution))
+		if score > 0 {
+			cell.Text += fmt.Sprintf(" of %s", render.Number(score))
+		}
+		l.Features = append(l.Features, cell)
+		l.Text = fmt.Sprintf("The %d maps of layer %s that add most to the score of %s.", len(l.Features), f.Layer, m.name(m.n.Classes[0]))
+		if len(m.page.Layers) > 1 {
+			l.Text = fmt.Sprintf("The same at layer %s, whose maps see smaller parts of the picture.", f.Layer)
+		}
+	}
+}
+
+func (m *explaining) writeChange(urls *inliner) {
+	p := &m.page.Change
+	if p.Why = m.why("change"); p.Why != "" {
+		return
+	}
+	c := m.n.Change
+	p.Picture = urls.of(m.covered)
+	p.Text = []string{m.changed() + fmt.Sprintf(" The probability of %s went from %s to %s.", m.name(c.Class), shown(c.Before), shown(c.After))}
+	how := fmt.Sprintf("The picture was cut into %d patches of %d×%d pixels. One after the other was covered with the mean colour, each time the one that lowers this probability most.", c.Grid, c.Patch[0], c.Patch[1])
+	if c.Changed {
+		how += " Then each was uncovered again if the answer stayed changed without it"
+		if c.Spared > 0 {
+			how += fmt.Sprintf(" (%d were)", c.Spared)
+		}
+		how += ". So none of these patches can be left out; but the search is greedy, and another, smaller set may do as well."
+	} else {
+		how += " The search stopped there. It is greedy: another set of as many patches may change the answer."
+	}
+	p.Text = append(p.Text, how)
+}
+
+// changed is what covering did, in one sentence.
+func (m *explaining) changed() string {
+	c := m.n.Change
+	patches := fmt.Sprintf("%d of %d patches (%s of the picture)", len(c.Boxes), c.Grid, percent(c.Share))
+	switch {
+	case !c.Changed:
+		return fmt.Sprintf("Covering %s, those that count most, does not change the answer.", patches)
+	case c.Lost:
+		return fmt.Sprintf("Covering %s takes %s below 50 %%, so that the network does not say it any more.", patches, m.name(c.Class))
+	case m.reading.Binary() && m.reading.NumClasses() == 1:
+		return fmt.Sprintf("Covering %s turns the answer around.", patches)
+	}
+	return fmt.Sprintf("Covering %s makes the network say %s instead.", patches, m.name(c.Answer))
+}
+
+func (m *explaining) writeTrust(urls *inliner) {
+	p := &m.page.Trust
+	if p.Why = m.why("trust"); p.Why != "" {
+		return
+	}
+	p.Picture = urls.of(m.curves)
+	for _, r := range m.redrawn {
+		m.page.Redrawn = append(m.page.Redrawn, r.what)
+	}
+	for _, t := range m.n.Trust {
+		row := explainTest{Method: t.Method.Title(), Why: t.Problem, Verdict: string(t.Verdict), Good: t.Verdict == Believable}
+		if t.Problem == "" {
+			row.Deletion = render.Number(t.Deletion)
+			lo, hi := t.Controls[0], t.Controls[0]
+			for _, v := range t.Controls {
+				lo, hi = min(lo, v), max(hi, v)
+			}
+			row.Controls = fmt.Sprintf("%s to %s; below %d of %d", render.Number(lo), render.Number(hi), t.Beaten, len(t.Controls))
+			for _, k := range t.Kept {
+				row.Kept = append(row.Kept, fmt.Sprintf("%.2f", k.Likeness))
+			}
+		}
+		m.page.Tests = append(m.page.Tests, row)
+	}
+}
+
+// writeSummary says the most important in a few sentences.
+func (m *explaining) writeSummary() {
+	add := func(format string, args ...any) {
+		m.page.Summary = append(m.page.Summary, fmt.Sprintf(format, args...))
+	}
+	first := m.n.Top[0]
+	switch {
+	case m.n.Quantity == model.Value:
+		add("The network's largest output is %s: %s.", m.name(first.Class), shown(first))
+	case m.reading.Binary() && m.reading.NumClasses() == 1:
+		add("The network gives its one label a probability of %s.", shown(first))
+	case len(m.n.Top) > 1:
+		unsure := ""
+		if m.reading.Kind == model.SoftmaxScores && *first.Probability < 0.5 {
+			unsure = " It is not sure."
+		}
+		add("The network says %s, with a probability of %s. Its second choice is %s, with %s.%s", m.name(first.Class), shown(first), m.name(m.n.Top[1].Class), shown(m.n.Top[1]), unsure)
+	default:
+		add("The network says %s, with a probability of %s.", m.name(first.Class), shown(first))
+	}
+	if a := m.n.Agreement; a != nil {
+		if a.Common >= 2*a.CommonByChance && a.Common > 0 {
+			add("All %d maps find the evidence for it in the %s.", a.Maps, m.place(a))
+		} else {
+			add("The maps do not agree on where the evidence for it is.")
+		}
+	}
+	if m.n.Change != nil {
+		add("%s", m.changed())
+	}
+	var good, bad []string
+	for _, t := range m.n.Trust {
+		switch {
+		case t.Verdict == Believable:
+			good = append(good, t.Method.Title())
+		case t.Verdict != "":
+			bad = append(bad, fmt.Sprintf("%s %s", t.Method.Title(), t.Verdict))
+		}
+	}
+	switch {
+	case good != nil && bad != nil:
+		add("Of the maps, the one by %s can be believed here; %s.", words(good), words(bad))
+	case good != nil:
+		add("The maps can be believed here: those by %s pass both tests.", words(good))
+	case bad != nil:
+		add("No map passes both tests here: %s.", words(bad))
+	}
+}
+
+// place says where in the picture most of the cells lie that all maps name.
+func (m *explaining) place(a *ExplainAgreement) string {
+	var y, x, n float64
+	for i, v := range a.Votes {
+		if v == a.Maps {
+			y += (float64(i/a.Grid[1]) + 0.5) / float64(a.Grid[0])
+			x += (float64(i%a.Grid[1]) + 0.5) / float64(a.Grid[1])
+			n++
+		}
+	}
+	third := func(v float64, low, high string) string {
+		switch v /= n; {
+		case v < 1./3:
+			return low
+		case v > 2./3:
+			return high
+		}
+		return ""
+	}
+	vertical, horizontal := third(y, "upper", "lower"), third(x, "left", "right")
+	switch {
+	case vertical == "" && horizontal == "":
+		return "middle of the picture"
+	case vertical == "":
+		return horizontal + " third of the picture"
+	case horizontal == "":
+		return vertical + " third of the picture"
+	}
+	return vertical + " " + horizontal + " of the picture"
+}
+
+func percent(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) }
+
+// words lists things in a sentence.
+func words(list []string) string {
+	if len(list) < 2 {
+		return strings.Join(list, "")
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " and " + list[len(list)-1]
+}
