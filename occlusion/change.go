@@ -1,6 +1,7 @@
 package occlusion
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -57,13 +58,20 @@ func NewChanger(engine *model.Engine, net *model.Network, o Options) (*Changer, 
 	return &Changer{s}, nil
 }
 
+// Search bounds Changer.Find.
+type Search struct {
+	Most     int // patches that are covered at most
+	Among    int // after the first, patches are chosen among so many: those that alone lower the class most; 0: all
+	Progress func(done, total int)
+}
+
 // Find covers, of patches side by side, the one that lowers the class's probability
-// most, then the next beside it, and so on until the answer changes or most are covered; then it
-// takes away, first to last, each that is not needed for the change. Each step is a scan.
+// most, then the next beside it, and so on until the answer changes or as many as the search allows are
+// covered; then it takes away, first to last, each that is not needed for the change. Each step is a scan.
 // The set is one that was found: there may be a smaller one, but none of its patches can be
 // left out. Of a network that answers with labels that stand for themselves, the answer about
 // the class changes where its probability falls below one half.
-func (c *Changer) Find(ctx context.Context, x *tensor.Tensor, most int, progress func(done, total int)) (*Change, error) {
+func (c *Changer) Find(ctx context.Context, x *tensor.Tensor, search Search) (*Change, error) {
 	if len(x.Shape) != 4 || x.Shape[0] != 1 {
 		return nil, fmt.Errorf("input is %v, want one image [1 C H W]", x.Shape)
 	}
@@ -73,13 +81,16 @@ func (c *Changer) Find(ctx context.Context, x *tensor.Tensor, most int, progress
 	if err := f.start(x); err != nil {
 		return nil, err
 	}
-	most = min(most, f.Grid)
+	most := min(search.Most, f.Grid)
+	if search.Among > 0 {
+		most = min(most, search.Among)
+	}
 	for len(f.Boxes) < most && !f.Changed {
-		if err := f.step(ctx); err != nil {
+		if err := f.step(ctx, search.Among); err != nil {
 			return nil, err
 		}
-		if progress != nil {
-			progress(len(f.Boxes), most)
+		if search.Progress != nil {
+			search.Progress(len(f.Boxes), most)
 		}
 	}
 	if n := len(f.Told); n > 0 {
@@ -97,6 +108,7 @@ type changer struct {
 	filler []float32
 	sign   float64 // -1 if the class is to become more probable: the answer is that it is not so
 	at     []int   // of Boxes, in set
+	left   []int   // positions to choose from
 }
 
 func (f *changer) start(x *tensor.Tensor) (err error) {
@@ -143,27 +155,69 @@ func (f *changer) other(class int, probability float64) bool {
 
 // step covers one more patch: of those that change the answer, or else of all, the one under which the class
 // is least probable.
-func (f *changer) step(ctx context.Context) error {
+func (f *changer) step(ctx context.Context, among int) error {
+	if f.left == nil {
+		for i := range f.set.boxes {
+			f.left = append(f.left, i)
+		}
+	}
+	f.s.only(f.set, f.left)
 	maps, err := f.s.ScanAll(ctx, f.Covered, nil)
 	if err != nil {
 		return err
 	}
 	m := maps[0]
-	best, changes, lowest := -1, false, 0.0
-	for i, odds := range m.odds[0] {
-		if slices.Contains(f.at, i) {
-			continue
-		}
-		odds *= f.sign
-		is := f.other(int(m.ArgMax[i]), float64(m.Prob[0][i]))
-		if best < 0 || is && !changes || is == changes && odds < lowest {
-			best, changes, lowest = i, is, odds
-		}
+	order := make([]int, len(f.left)) // of left, best first
+	for i := range order {
+		order[i] = i
 	}
-	f.at = append(f.at, best)
+	slices.SortStableFunc(order, func(a, b int) int {
+		if is := f.other(int(m.ArgMax[a]), float64(m.Prob[0][a])); is != f.other(int(m.ArgMax[b]), float64(m.Prob[0][b])) {
+			if is {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(f.sign*m.odds[0][a], f.sign*m.odds[0][b])
+	})
+	if len(f.at) == 0 && among > 0 {
+		order = order[:min(among, len(order))]
+	}
+	left := make([]int, 0, len(order))
+	for _, i := range order {
+		left = append(left, f.left[i])
+	}
+	best := left[0]
+	f.at, f.left = append(f.at, best), left[1:]
+	slices.Sort(f.left) // the first of equal ones
 	told, err := f.look(f.at)
 	f.Boxes, f.Told = append(f.Boxes, f.set.boxes[best]), append(f.Told, told)
 	return err
+}
+
+// only makes a scanner of one size of the patch scan some of its positions.
+func (s *Scanner) only(of *patches, positions []int) {
+	some := *of
+	some.boxes, some.rows, some.cols = nil, 1, len(positions)
+	for _, i := range positions {
+		some.boxes = append(some.boxes, of.boxes[i])
+	}
+	s.sets = []*patches{&some}
+	if s.brute != nil {
+		return
+	}
+	order, changes := make([]int, len(positions)), make([]model.Box, len(positions))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { // those that lie close together, in strips of two patches
+		strip := func(i int) int { return some.boxes[i].Y0 / max(2*of.patch[0], 1) }
+		return cmp.Or(cmp.Compare(strip(a), strip(b)), cmp.Compare(some.boxes[a].X0, some.boxes[b].X0))
+	})
+	for i, p := range order {
+		changes[i] = some.boxes[p]
+	}
+	s.orders, s.changes = [][]int{order}, [][]model.Box{changes}
 }
 
 // look covers the clean image with patches and asks the network.

@@ -53,7 +53,7 @@ func TestChanger(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := changer.Find(t.Context(), x, 8, nil)
+		got, err := changer.Find(t.Context(), x, occlusion.Search{Most: 8})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,6 +99,9 @@ func TestChanger(t *testing.T) {
 		if answer := net.Predict(scores(got.Boxes)); answer == best || answer != got.After {
 			t.Errorf("image %d: under the patches it is class %d, told %d, before %d", i, answer, got.After, best)
 		}
+		if few, err := changer.Find(t.Context(), x, occlusion.Search{Most: 8, Among: 1}); err != nil || len(few.Told) != 1 || !slices.Contains(list, append(few.Boxes, few.Spared...)[0]) {
+			t.Errorf("image %d: among one patch alone: %+v, %v", i, few, err)
+		}
 		if !slices.Equal(got.Covered.Data, underPatches(net, x, got.Boxes).Data) {
 			t.Errorf("image %d: Covered is not the image under Boxes", i)
 		}
@@ -121,7 +124,7 @@ func findChange(t *testing.T, engine *model.Engine, net *model.Network, x *tenso
 	if err != nil {
 		return nil, err
 	}
-	return c.Find(t.Context(), x, most, nil)
+	return c.Find(t.Context(), x, occlusion.Search{Most: most})
 }
 
 // weighed is a network whose scores are sums of pixels of a 4x4 image with weights.

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"html/template"
 	"image"
 	"slices"
 
 	"github.com/deconvnet/viz/attribution"
 	"github.com/deconvnet/viz/attribution/faith"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/page"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -27,7 +29,7 @@ type Explain struct {
 
 	// For the lines that make each part:
 	Network []string // the flags that name the network and how it is read
-	Source  []string // the arguments that name the images, "" standing for the image; nil: the image's name
+	Source  []string // the arguments that name all images
 	Version string   // of the program, for the page
 	// Progress is told how far a stage of one image is.
 	Progress func(stage string, done, total int)
@@ -36,13 +38,13 @@ type Explain struct {
 // Fields are the settings of the request.
 func (r *Explain) Fields() Fields {
 	return Fields{
-		fieldOf(Field{Name: "class", Usage: "one or two `CLASS`es to explain, by name or number: cat,dog; default: the image's two most probable", Network: true},
+		FieldOf(Field{Name: "class", Usage: "one or two `CLASS`es to explain, by name or number: cat,dog; default: the image's two most probable", Network: true},
 			&r.Classes, ParseClasses, list),
-		fieldOf(Field{Name: "layer", Also: []string{"l"}, Network: true, Usage: "`LAYER` of Grad-CAM and of the features; default: the last block or convolution before the scores, of a transformer the last tokens that all count"},
+		FieldOf(Field{Name: "layer", Also: []string{"l"}, Network: true, Usage: "`LAYER` of Grad-CAM and of the features; default: the last block or convolution before the scores, of a transformer the last tokens that all count"},
 			&r.Layer, oneLayer, func(layer string) string { return layer }),
 		tokensField(&r.Tokens),
-		wholeField(Field{Name: "nodes", Default: "32", Usage: "of integrated gradients: `N` gradients between the baseline and the image"}, &r.Nodes),
-		seedField(Field{Name: "seed", Usage: "of weights that are drawn anew and of where control maps lie"}, &r.Seed),
+		IntField(Field{Name: "nodes", Default: "32", Usage: "of integrated gradients: `N` gradients between the baseline and the image"}, &r.Nodes, 1),
+		SeedField(Field{Name: "seed", Usage: "of weights that are drawn anew and of where control maps lie"}, &r.Seed),
 	}
 }
 
@@ -85,14 +87,6 @@ type Explainer struct {
 	probe    *faith.Probe
 	changer  *occlusion.Changer
 	noChange error // why there is no changer
-	redrawn  []redrawn
-}
-
-// redrawn is the network with some weights drawn anew.
-type redrawn struct {
-	what    string // "all weights"
-	explain *attribution.Explainer
-	scanner *occlusion.Scanner
 }
 
 // Explainer prepares a request.
@@ -128,14 +122,29 @@ func (s *Session) Explainer(r Explain) (*Explainer, error) {
 	if e.probe, err = faith.NewProbe(s.Engine, s.Net, model.Target{}); err != nil {
 		return nil, err
 	}
+	e.probe.Memory = batchMemory
 	e.changer, e.noChange = occlusion.NewChanger(s.Engine, s.Net, occlusion.Options{})
-	return e, e.redraw()
+	return e, nil
 }
 
 // Picture is an image to explain: as the network sees it, and as it was before that, nil if it never was a picture.
 type Picture struct {
 	Input
 	Original image.Image
+	Again    []string // the arguments that name the image; nil: its name
+}
+
+// PictureOf is image i of a list, decoded once.
+func PictureOf(src *images.Inputs, i int) (Picture, error) {
+	p, err := src.Open(i)
+	if err != nil {
+		return Picture{}, err
+	}
+	x, err := p.Tensor(src.Net.Preprocess, src.Net.Input)
+	if err != nil {
+		return Picture{}, err
+	}
+	return Picture{Input: InputOf(src, i, x), Original: p.Image}, nil
 }
 
 // Explanation is the page of one image, its parts as figures, and its numbers.
@@ -143,6 +152,7 @@ type Explanation struct {
 	Page    Page
 	Figures []Figure
 	Numbers *ExplainNumbers
+	Summary []string    // the most important in sentences
 	Small   image.Image // the image as the network sees it, for an index
 }
 
@@ -191,7 +201,7 @@ type explaining struct {
 // the numbers.
 func (e *Explainer) Explain(ctx context.Context, in Picture) (*Explanation, error) {
 	m := &explaining{Explainer: e, in: in, n: &ExplainNumbers{Model: e.s.hash, Image: in.Name, Input: in.Hash(), Quantity: e.reading.Quantity(),
-		Seed: e.r.Seed, Steps: e.s.Net.Preprocess.Steps(e.s.Net.Input), Problems: []ExplainProblem{}}}
+		Seed: e.r.Seed, Steps: e.s.Net.Preprocess.Steps(e.s.Net.Input), Problems: []ExplainProblem{}, Features: []ExplainFeature{}, Maps: []ExplainMap{}, Trust: []*ExplainTrust{}}}
 	if err := m.classify(); err != nil {
 		return nil, err
 	}
@@ -213,11 +223,8 @@ func (e *Explainer) Explain(ctx context.Context, in Picture) (*Explanation, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Explanation{Page: Page{File: ExplainFile(in.Input), HTML: html}, Figures: m.figures, Numbers: m.n, Small: in.picture(e.s.Net)}, nil
+	return &Explanation{Page: Page{File: in.Stem + ".html", HTML: html}, Figures: m.figures, Numbers: m.n, Summary: m.page.Summary, Small: in.picture(e.s.Net)}, nil
 }
-
-// ExplainFile is the name of an image's page.
-func ExplainFile(in Input) string { return "explain-" + in.Stem + ".html" }
 
 // problem notes that a part could not be made.
 func (m *explaining) problem(part string, err error) {
@@ -299,4 +306,36 @@ func (e *Explainer) meanFill() *tensor.Tensor {
 		}
 	}
 	return out
+}
+
+// explainIndex is what explain-index.html shows.
+type explainIndex struct {
+	Model, Hash, Version string
+	Pictures             []explainIndexed
+}
+
+type explainIndexed struct {
+	Name, File string
+	Picture    template.URL
+	Summary    []string
+}
+
+// ExplainIndex is a page that leads to the pages of several images.
+func (s *Session) ExplainIndex(version string, pages []*Explanation) (Page, error) {
+	index := explainIndex{Model: s.Net.Name, Hash: s.hash, Version: version}
+	urls := &inliner{}
+	for _, p := range pages {
+		index.Pictures = append(index.Pictures, explainIndexed{images.Title(p.Numbers.Image), p.Page.File, urls.of(p.Small), p.Summary})
+	}
+	if urls.err != nil {
+		return Page{}, urls.err
+	}
+	html, err := page.HTML("explain-index", index)
+	return Page{File: "index.html", HTML: html}, err
+}
+
+// grid is that of the cells on which maps are compared.
+func (e *Explainer) grid() [2]int {
+	in := e.s.Net.Input
+	return [2]int{min(cellsOnSide, in.H), min(cellsOnSide, in.W)}
 }

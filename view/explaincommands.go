@@ -1,11 +1,12 @@
 package view
 
 import (
-	"fmt"
 	"image"
+	"slices"
 	"strings"
 
 	"github.com/deconvnet/viz/attribution"
+	"github.com/deconvnet/viz/deconv"
 	"github.com/disintegration/imaging"
 )
 
@@ -13,10 +14,20 @@ import (
 func (m *explaining) command(name string, args ...string) string {
 	line := append([]string{"viz", name}, m.r.Network...)
 	line = append(line, args...)
-	if m.r.Source == nil {
+	switch {
+	case m.in.Again != nil:
+		line = append(line, m.in.Again...)
+	case strings.HasPrefix(m.in.Name, "-"):
+		line = append(line, "--", m.in.Name)
+	default:
 		line = append(line, m.in.Name)
 	}
-	return shellLine(append(line, m.r.Source...))
+	return shellLine(line)
+}
+
+// commandForAll is the line of a command that takes all images at once.
+func (m *explaining) commandForAll(name string, args ...string) string {
+	return shellLine(slices.Concat([]string{"viz", name}, m.r.Network, args, m.r.Source))
 }
 
 // shellLine quotes words for a shell where they need it.
@@ -48,6 +59,15 @@ func (m *explaining) mapCommand(x *explainedMap, class int) string {
 	return m.command("attribute", r.Fields().Arguments()...)
 }
 
+// unitCommand is the line that draws a feature.
+func (m *explaining) unitCommand(f ExplainFeature) string {
+	args := []string{"--unit", f.Unit.String()}
+	if f.Rule != deconv.Paper {
+		args = append(args, "--rule", string(f.Rule))
+	}
+	return m.command("deconv", args...)
+}
+
 // writeCommands lists the lines that make the other parts.
 func (m *explaining) writeCommands() {
 	add := func(makes, line string) {
@@ -58,19 +78,12 @@ func (m *explaining) writeCommands() {
 	if !m.reading.Spatial() {
 		add("the five best classes", m.command("classify"))
 	}
-	for k, row := range m.maps {
-		for _, x := range row {
-			if x.Result != nil {
-				add(fmt.Sprintf("%s for %s", x.numbers.Method.Title(), m.name(m.n.Classes[k])), m.mapCommand(x, m.n.Classes[k]))
-			}
-		}
-	}
-	for _, f := range m.n.Features {
-		add(fmt.Sprintf("map %d of %s", f.Map, f.Layer), m.command("deconv", "--unit", f.Unit.String()))
-	}
 	methods := methodsText(explainMethods)
-	add("test 1 over many pictures, with more measures", m.command("faithful", "--method", methods))
-	add("test 2 layer by layer", m.command("sanity", "--method", methods))
+	if m.n.Change != nil {
+		add("what the network says of the covered picture (beside this page)", shellLine(slices.Concat([]string{"viz", "classify"}, m.r.Network, []string{m.in.Stem + "-parts/covered-" + m.in.Stem + ".npy"})))
+	}
+	add("test 1 with more measures, over all pictures of this run", m.commandForAll("faithful", "--method", methods))
+	add("test 2 layer by layer, over all pictures of this run", m.commandForAll("sanity", "--method", methods))
 	add("all layers, weights and steps of preprocessing", shellLine(append([]string{"viz", "inspect"}, m.r.Network...)))
 }
 

@@ -5,22 +5,26 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"image/color"
 	"slices"
 	"strings"
 
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/occlusion"
+	"github.com/disintegration/imaging"
 )
 
 // ExplainFeature is a map of a layer that speaks for the first class.
 type ExplainFeature struct {
-	Layer        string     `json:"layer"`
-	Map          int        `json:"map"`
-	Contribution float64    `json:"contribution"` // what it adds to the score, to first order
-	Unit         model.Unit `json:"unit"`         // where it is strongest
-	Value        float32    `json:"value"`
-	Box          model.Box  `json:"box"` // what that unit sees of the picture
+	Layer        string      `json:"layer"`
+	Map          int         `json:"map"`
+	Contribution float64     `json:"contribution"` // what it adds to the score, to first order
+	Unit         model.Unit  `json:"unit"`         // where it is strongest
+	Value        float32     `json:"value"`
+	Box          model.Box   `json:"box"`  // what that unit sees of the picture
+	Rule         deconv.Rule `json:"rule"` // by which it was projected: the deconvnet's, or gradient where that does not lead down
 }
 
 // featurePictures are what a feature saw.
@@ -73,7 +77,7 @@ func (m *explaining) drawFeatures(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return err
 			}
-			problems = append(problems, err.Error())
+			problems = append(problems, fmt.Sprintf("features of layer %s: %v", layer, err))
 		}
 		m.r.Progress("features", i+1, len(layers))
 	}
@@ -88,7 +92,11 @@ func (m *explaining) featuresOf(ctx context.Context, layer string) error {
 	if err != nil {
 		return err
 	}
-	projector := deconv.New(m.s.Engine, m.s.Net, deconv.Paper)
+	rule := deconv.Paper
+	if _, err := deconv.New(m.s.Engine, m.s.Net, rule).Keep(layer); err != nil {
+		rule = deconv.Gradient // it goes through layers that the deconvnet has no way through
+	}
+	projector := deconv.New(m.s.Engine, m.s.Net, rule)
 	keep, err := projector.Keep(layer)
 	if err != nil {
 		return err
@@ -133,7 +141,7 @@ func (m *explaining) featuresOf(ctx context.Context, layer string) error {
 		}
 		at := places.Index(k, best) // among the layer's values, whatever their order
 		u := model.Unit{Layer: layer, Channel: at / plane, Y: at % plane / shapes[layer].W, X: at % plane % shapes[layer].W}
-		found = append(found, ExplainFeature{Layer: layer, Map: k, Contribution: adds[k], Unit: u, Value: value[at]})
+		found = append(found, ExplainFeature{Layer: layer, Map: k, Contribution: adds[k], Unit: u, Value: value[at], Rule: rule})
 		targets = append(targets, deconv.Target{Unit: u})
 	}
 	if len(found) == 0 {
@@ -155,10 +163,19 @@ func (m *explaining) featuresOf(ctx context.Context, layer string) error {
 func (m *explaining) featurePicture(f ExplainFeature, p *deconv.Projection) {
 	s := m.s
 	m.seen = append(m.seen, featurePictures{
-		where:      s.marked(m.in.Tensor.Data, p.Box),
+		where:      m.where(p.Box),
 		patch:      render.MagnifyTo(p.Crop(s.Net.Preprocess, s.Net.Input, m.in.Tensor), 128),
 		projection: render.MagnifyTo(p.Draw(s.Net.Preprocess, p.Magnitude(DefaultClip)), 128)})
-	m.figures = append(m.figures, s.UnitFigure(Unit{Unit: f.Unit}, m.in.Input, p))
+	m.figures = append(m.figures, s.UnitFigure(Unit{Unit: f.Unit, Rule: p.Rule}, m.in.Input, p))
+}
+
+// where is the image, small, with a box.
+func (m *explaining) where(b model.Box) image.Image {
+	in := m.s.Net.Input
+	img := imaging.Fit(render.MagnifyTo(m.in.picture(m.s.Net), 128), 128, 128, imaging.Lanczos)
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	render.DrawBox(img, image.Rect(b.X0*w/in.W, b.Y0*h/in.H, b.X1*w/in.W, b.Y1*h/in.H), color.NRGBA{255, 120, 0, 255}, 2)
+	return img
 }
 
 // ExplainChange says what was covered to change the answer.
@@ -171,6 +188,7 @@ type ExplainChange struct {
 	Answer  int         `json:"answer"` // the best class after
 	Patch   [2]int      `json:"patch"`
 	Grid    int         `json:"patches"` // there are
+	Among   int         `json:"among"`   // so many all but the first were chosen: those that alone lower the class most
 	Boxes   []model.Box `json:"covered"` // in the order they were found
 	Spared  int         `json:"not_needed"`
 	Share   float64     `json:"share"` // of the picture that is covered
@@ -184,8 +202,7 @@ func (m *explaining) change(ctx context.Context) error {
 	if m.r.Classes != nil && m.r.Classes[0] != m.n.Top[0].Class {
 		return fmt.Errorf("%s is not what the network says: there is no answer to change", m.s.classText(m.r.Classes[0]))
 	}
-	const most = 4 // a quarter of the picture
-	c, err := m.changer.Find(ctx, m.in.Tensor, (m.patchCount()+most-1)/most, func(done, total int) { m.r.Progress("covering", done, total) })
+	c, err := m.changer.Find(ctx, m.in.Tensor, m.search())
 	if err != nil {
 		return err
 	}
@@ -197,7 +214,7 @@ func (m *explaining) change(ctx context.Context) error {
 		return v
 	}
 	n := &ExplainChange{Changed: c.Changed, Lost: c.Lost, Class: c.Class, Before: score(c.Clean), After: score(c.Last), Answer: c.After,
-		Patch: c.Patch, Grid: c.Grid, Boxes: c.Boxes, Spared: len(c.Spared)}
+		Patch: c.Patch, Grid: c.Grid, Among: m.search().Among, Boxes: c.Boxes, Spared: len(c.Spared)}
 	covered := make([]bool, in.H*in.W)
 	for _, b := range c.Boxes {
 		for y := b.Y0; y < b.Y1; y++ {
@@ -220,9 +237,10 @@ func (m *explaining) change(ctx context.Context) error {
 	return nil
 }
 
-// patchCount is how many patches side by side cover the picture.
-func (m *explaining) patchCount() int {
+// search covers at most a quarter of the patches that the picture is cut into, chosen among three eighths.
+func (m *explaining) search() occlusion.Search {
 	in := m.s.Net.Input
 	each := func(side int) int { p := (side + 7) / 8; return (side + p - 1) / p }
-	return each(in.H) * each(in.W)
+	n := each(in.H) * each(in.W)
+	return occlusion.Search{Most: max(n/4, 1), Among: max(3*n/8, 1), Progress: func(done, total int) { m.r.Progress("covering", done, total) }}
 }

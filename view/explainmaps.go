@@ -10,6 +10,7 @@ import (
 	"github.com/deconvnet/viz/attribution"
 	"github.com/deconvnet/viz/attribution/faith"
 	"github.com/deconvnet/viz/internal/render"
+	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/occlusion"
 )
 
@@ -37,11 +38,14 @@ type explainedMap struct {
 	over                image.Image
 }
 
+// batchMemory bounds what several images at once take.
+const batchMemory = 192 << 20
+
 // baseline is what integrated gradients start from: the colour that occlusion covers with.
 var baseline = attribution.Baseline{Kind: attribution.MeanBaseline}
 
 func (e *Explainer) camRequest() attribution.Request {
-	r := attribution.Request{Method: attribution.GradCAM, Tokens: e.r.Tokens}
+	r := attribution.Request{Method: attribution.GradCAM, Tokens: e.r.Tokens, Memory: batchMemory}
 	if e.r.Layer != "" {
 		r.Layers = []string{e.r.Layer}
 	}
@@ -49,7 +53,7 @@ func (e *Explainer) camRequest() attribution.Request {
 }
 
 func (e *Explainer) pathRequest(nodes int) attribution.Request {
-	return attribution.Request{Method: attribution.IntegratedGradients, Nodes: nodes, Baseline: baseline}
+	return attribution.Request{Method: attribution.IntegratedGradients, Nodes: nodes, Baseline: baseline, Memory: batchMemory}
 }
 
 // drawMaps makes the three maps of each class.
@@ -151,6 +155,11 @@ func (m *explaining) draw(x *explainedMap) {
 	_, over := f.panels(x.Result, &part)
 	h, w := x.Size()
 	x.plane, x.over = render.Smooth(whole(x.Result), h, w, in.H, in.W), over.Image
+	if g := grain(in); x.Method == attribution.IntegratedGradients && g > 1 { // single pixels are too small to see
+		coarse := &attribution.Result{Method: x.Method, Shape: []int{1, in.H / g, in.W / g}, Values: faith.Cells(x.plane, in.H, in.W, in.H/g, in.W/g)}
+		_, over = f.panels(coarse, &AttributionMethod{})
+		x.over = over.Image
+	}
 	n := x.numbers
 	n.Shape, n.Layers, n.Lo, n.Hi, n.Completeness = x.Shape, x.Layers, part.Lo, part.Hi, x.Completeness
 	if x.Method == attribution.Occlusion {
@@ -196,7 +205,7 @@ const (
 // agree compares the first class's maps.
 func (m *explaining) agree(context.Context) error {
 	in := m.s.Net.Input
-	a := &ExplainAgreement{Class: m.n.Classes[0], Grid: [2]int{min(cellsOnSide, in.H), min(cellsOnSide, in.W)}, Share: topShare, Chance: topShare / (2 - topShare), CommonByChance: 1}
+	a := &ExplainAgreement{Class: m.n.Classes[0], Grid: m.grid(), Share: topShare, Chance: topShare / (2 - topShare), CommonByChance: 1}
 	a.Votes = make([]int, a.Grid[0]*a.Grid[1])
 	var methods []attribution.Method
 	var cells [][]float32
@@ -283,3 +292,6 @@ func (m *explaining) outline(img *image.NRGBA, a *ExplainAgreement, k int) {
 		}
 	}
 }
+
+// grain is the side of the squares of pixels over which maps of pixels are shown.
+func grain(in model.Input) int { return max(min(in.H, in.W)/56, 1) }

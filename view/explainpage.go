@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"html/template"
 	"image"
+	"slices"
 	"strings"
 
 	"github.com/deconvnet/viz/attribution"
+	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/page"
 	"github.com/deconvnet/viz/internal/render"
@@ -17,6 +19,7 @@ import (
 type explainPage struct {
 	Title, Image, Answer string
 	Model, Hash, Version string
+	Input                string // hash of what the network saw
 	Summary              []string
 	Seen, Original       template.URL
 	Bars                 []explainBar
@@ -31,6 +34,7 @@ type explainPage struct {
 	Trust                explainPart
 	Tests                []explainTest
 	Redrawn              []string // what was drawn anew, by column
+	Moves                int
 	Steps                []string
 	Unstated             bool
 	Commands             []explainCommand
@@ -80,6 +84,7 @@ type explainFeatureCell struct {
 type explainTest struct {
 	Method, Deletion, Controls string
 	Kept                       []string
+	Places, Weights            string
 	Verdict, Why               string
 	Good                       bool
 }
@@ -93,6 +98,7 @@ func (m *explaining) write() error {
 	p.Image, p.Answer = images.Title(m.in.Name), m.name(m.n.Top[0].Class)
 	p.Title = fmt.Sprintf("Why %s? %s", p.Answer, p.Image)
 	p.Model, p.Hash, p.Version, p.Seed = net.Name, m.s.hash, m.r.Version, m.r.Seed
+	p.Input = m.n.Input
 	p.Steps, p.Unstated = m.n.Steps, !net.Preprocess.Stated()
 	urls := &inliner{}
 	p.Seen = urls.of(render.Magnify(m.in.picture(net), max(224/max(net.Input.H, net.Input.W), 1)))
@@ -180,19 +186,22 @@ func (m *explaining) asks(x *explainedMap) (question, text string) {
 		if x.Result != nil {
 			text += fmt.Sprintf(" Coarse: %d×%d values, at layer %s.", n.Shape[0], n.Shape[1], strings.Join(n.Layers, ", "))
 		}
-		return "Where are the features that raise the score?", text
+		return "Which features raise the score?", text
 	case attribution.Occlusion:
 		text = "Orange: covering this place lowers the " + m.quantity() + "; blue: it raises it."
 		if n.Patch != nil {
 			text += fmt.Sprintf(" A patch of %d×%d pixels in the mean colour was slid over the picture.", n.Patch[0], n.Patch[1])
 		}
-		return "What happens if a place is covered?", text
+		return "What if a place is covered?", text
 	}
-	text = "Orange pixels raise the score, blue ones lower it, compared with a picture of the mean colour."
+	text = "Orange raises the score, blue lowers it, compared with a picture of the mean colour."
+	if g := grain(m.s.Net.Input); g > 1 {
+		text += fmt.Sprintf(" Means over %d×%d pixels.", g, g)
+	}
 	if c := n.Completeness; c != nil {
 		text += fmt.Sprintf(" The pixels add up to the score's difference, %s, but for %s.", render.Number(c.Difference), render.Number(c.Residual))
 	}
-	return "What does each pixel add to the score?", text
+	return "What does each pixel add?", text
 }
 
 func (m *explaining) quantity() string {
@@ -212,10 +221,10 @@ func (m *explaining) writeMaps(urls *inliner) {
 			c := explainCell{Method: x.numbers.Method.Title(), Why: x.numbers.Problem, Picture: urls.of(x.over), Command: m.mapCommand(x, class)}
 			c.Asks, c.Text = m.asks(x)
 			if k == 0 && i < len(m.n.Trust) {
-				c.Verdict, c.Good = string(m.n.Trust[i].Verdict), m.n.Trust[i].Verdict == Believable
+				c.Verdict, c.Good = m.n.Trust[i].verdict(), m.n.Trust[i].believed()
 			}
 			if l := x.numbers.Likeness; l != nil && *l >= 0.8 {
-				alike = append(alike, fmt.Sprintf("%s (rank correlation %.2f)", x.numbers.Method.Title(), *l))
+				alike = append(alike, fmt.Sprintf("%s (rank correlation %.2f)", inSentence(x.numbers.Method), *l))
 			}
 			r.Maps = append(r.Maps, c)
 		}
@@ -262,14 +271,17 @@ func (m *explaining) writeFeatures(urls *inliner) {
 			m.page.Layers = append(m.page.Layers, explainLayer{Name: f.Layer})
 		}
 		l := &m.page.Layers[len(m.page.Layers)-1]
-		cell := explainFeatureCell{Title: fmt.Sprintf("map %d", f.Map), Command: m.command("deconv", "--unit", f.Unit.String()),
+		cell := explainFeatureCell{Title: fmt.Sprintf("map %d", f.Map), Command: m.unitCommand(f),
 			Where: urls.of(m.seen[i].where), Patch: urls.of(m.seen[i].patch), Projection: urls.of(m.seen[i].projection)}
-		cell.Text = fmt.Sprintf("adds about %s to the score", render.Number(f.Contribution))
+		cell.Text = fmt.Sprintf("adds about %.3g", f.Contribution)
 		if score > 0 {
-			cell.Text += fmt.Sprintf(" of %s", render.Number(score))
+			cell.Text += fmt.Sprintf(" of the score's %.3g", score)
 		}
 		l.Features = append(l.Features, cell)
 		l.Text = fmt.Sprintf("The %d maps of layer %s that add most to the score of %s.", len(l.Features), f.Layer, m.name(m.n.Classes[0]))
+		if f.Rule == deconv.Gradient {
+			l.Text += " The third picture is the gradient times the activation: the deconvnet does not lead down from this layer."
+		}
 		if len(m.page.Layers) > 1 {
 			l.Text = fmt.Sprintf("The same at layer %s, whose maps see smaller parts of the picture.", f.Layer)
 		}
@@ -284,7 +296,7 @@ func (m *explaining) writeChange(urls *inliner) {
 	c := m.n.Change
 	p.Picture = urls.of(m.covered)
 	p.Text = []string{m.changed() + fmt.Sprintf(" The probability of %s went from %s to %s.", m.name(c.Class), shown(c.Before), shown(c.After))}
-	how := fmt.Sprintf("The picture was cut into %d patches of %d×%d pixels. One after the other was covered with the mean colour, each time the one that lowers this probability most.", c.Grid, c.Patch[0], c.Patch[1])
+	how := fmt.Sprintf("The picture was cut into %d patches of %d×%d pixels. Each was covered alone; then one more at a time with the mean colour, always the one that lowers this probability most, of the %d that did so alone.", c.Grid, c.Patch[0], c.Patch[1], c.Among)
 	if c.Changed {
 		how += " Then each was uncovered again if the answer stayed changed without it"
 		if c.Spared > 0 {
@@ -318,18 +330,19 @@ func (m *explaining) writeTrust(urls *inliner) {
 		return
 	}
 	p.Picture = urls.of(m.curves)
-	for _, r := range m.redrawn {
+	m.page.Moves = deletionMoves
+	for _, r := range m.redrawings() {
 		m.page.Redrawn = append(m.page.Redrawn, r.what)
 	}
 	for _, t := range m.n.Trust {
-		row := explainTest{Method: t.Method.Title(), Why: t.Problem, Verdict: string(t.Verdict), Good: t.Verdict == Believable}
+		row := explainTest{Method: t.Method.Title(), Why: t.Problem, Verdict: t.verdict(), Good: t.believed(), Places: string(t.Places), Weights: string(t.Weights)}
 		if t.Problem == "" {
-			row.Deletion = render.Number(t.Deletion)
+			row.Deletion = m.amount(t.Deletion)
 			lo, hi := t.Controls[0], t.Controls[0]
 			for _, v := range t.Controls {
 				lo, hi = min(lo, v), max(hi, v)
 			}
-			row.Controls = fmt.Sprintf("%s to %s; below %d of %d", render.Number(lo), render.Number(hi), t.Beaten, len(t.Controls))
+			row.Controls = fmt.Sprintf("%s to %s; below %d of %d", m.amount(lo), m.amount(hi), t.Beaten, len(t.Controls))
 			for _, k := range t.Kept {
 				row.Kept = append(row.Kept, fmt.Sprintf("%.2f", k.Likeness))
 			}
@@ -359,10 +372,13 @@ func (m *explaining) writeSummary() {
 		add("The network says %s, with a probability of %s.", m.name(first.Class), shown(first))
 	}
 	if a := m.n.Agreement; a != nil {
-		if a.Common >= 2*a.CommonByChance && a.Common > 0 {
-			add("All %d maps find the evidence for it in the %s.", a.Maps, m.place(a))
-		} else {
+		switch {
+		case a.Common < 2*a.CommonByChance || a.Common == 0:
 			add("The maps do not agree on where the evidence for it is.")
+		case slices.ContainsFunc(a.Pairs, func(p ExplainPair) bool { return p.Overlap < 2*a.Chance }):
+			add("The maps agree in part on where the evidence for it is: what all %d name lies mostly in the %s.", a.Maps, m.place(a))
+		default:
+			add("All %d maps find the evidence for it in the %s.", a.Maps, m.place(a))
 		}
 	}
 	if m.n.Change != nil {
@@ -371,19 +387,19 @@ func (m *explaining) writeSummary() {
 	var good, bad []string
 	for _, t := range m.n.Trust {
 		switch {
-		case t.Verdict == Believable:
-			good = append(good, t.Method.Title())
-		case t.Verdict != "":
-			bad = append(bad, fmt.Sprintf("%s %s", t.Method.Title(), t.Verdict))
+		case t.believed():
+			good = append(good, inSentence(t.Method))
+		case t.verdict() != "":
+			bad = append(bad, inSentence(t.Method)+" "+t.verdict())
 		}
 	}
 	switch {
 	case good != nil && bad != nil:
-		add("Of the maps, the one by %s can be believed here; %s.", words(good), words(bad))
+		add("How far to believe the maps: %s passed our tests here; %s.", words(good), words(bad))
 	case good != nil:
-		add("The maps can be believed here: those by %s pass both tests.", words(good))
+		add("How far to believe the maps: %s passed our tests here.", words(good))
 	case bad != nil:
-		add("No map passes both tests here: %s.", words(bad))
+		add("Take the maps with care: %s.", words(bad))
 	}
 }
 
@@ -416,6 +432,22 @@ func (m *explaining) place(a *ExplainAgreement) string {
 		return vertical + " third of the picture"
 	}
 	return vertical + " " + horizontal + " of the picture"
+}
+
+// amount is a number about a class in a table: a probability in percent, or a value.
+func (m *explaining) amount(v float64) string {
+	if m.n.Quantity == model.Probability {
+		return fmt.Sprintf("%.1f %%", 100*v)
+	}
+	return render.Number(v)
+}
+
+// inSentence is a method's name within a sentence.
+func inSentence(m attribution.Method) string {
+	if name := m.Title(); name != strings.ToUpper(name[:1])+strings.ToLower(name[1:]) {
+		return name // of other capitals
+	}
+	return strings.ToLower(m.Title())
 }
 
 func percent(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) }

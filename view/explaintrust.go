@@ -18,12 +18,13 @@ import (
 // ExplainTrust says how far the first class's map by a method can be believed on this image.
 type ExplainTrust struct {
 	Method   attribution.Method `json:"method"`
-	Deletion float64            `json:"deletion"` // area under the curve: what is left of the class while the map's pixels are taken away, strongest first
+	Deletion float64            `json:"deletion"` // area under the curve: what is left of the class while the map's cells are covered, strongest first
 	Controls []float64          `json:"controls"` // the same for the map moved to other places
 	Beaten   int                `json:"beaten"`   // controls with a larger area
 	Curve    []float64          `json:"deletion_curve"`
 	Kept     []ExplainKept      `json:"kept"`
-	Verdict  TrustVerdict       `json:"verdict"`
+	Places   TestResult         `json:"test_1,omitempty"` // does the map name what counts?
+	Weights  TestResult         `json:"test_2,omitempty"` // does it show what was learned?
 	Problem  string             `json:"problem,omitempty"`
 
 	control []float64 // mean curve of the controls
@@ -35,49 +36,53 @@ type ExplainKept struct {
 	Likeness float64 `json:"likeness"` // rank correlation of the maps, with signs or of magnitudes, whichever is stronger
 }
 
-// TrustVerdict sums up what the tests of a map say.
-type TrustVerdict string
+// TestResult is what became of a test of a map.
+type TestResult string
 
 const (
-	Believable TrustVerdict = "passes both tests"
-	NotHere    TrustVerdict = "does not show what counts here" // no better than a moved map
-	Weightless TrustVerdict = "hardly depends on the weights"
-	Mixed      TrustVerdict = "passes in part"
+	Passed TestResult = "passed"
+	Partly TestResult = "passed in part"
+	Failed TestResult = "failed"
 )
 
 const (
-	deletionSteps   = 12
-	deletionMoves   = 4  // control maps
-	redrawnNodes    = 16 // of integrated gradients of networks with weights drawn anew
-	likenessMuch    = keptMuch
-	likenessPartial = keptSome
+	deletionSteps = 8
+	deletionMoves = 9  // control maps
+	redrawnNodes  = 16 // of integrated gradients of networks with weights drawn anew
 )
 
-// redraw makes the networks with weights drawn anew.
-func (e *Explainer) redraw() error {
+// redrawing is which layers' weights are drawn anew together.
+type redrawing struct {
+	what   string // "all layers"
+	layers []string
+}
+
+// redrawings are the steps of test 2, nil for a network without weights.
+func (e *Explainer) redrawings() []redrawing {
 	layers := model.Weighted(e.s.Net)
-	if len(layers) == 0 {
+	all := redrawing{"all layers", layers}
+	switch len(layers) {
+	case 0:
 		return nil
+	case 1:
+		return []redrawing{all}
 	}
-	stages := []struct {
-		what   string
-		layers []string
-	}{{"the last layer's weights", layers[len(layers)-1:]}, {"all weights", layers}}
-	if len(layers) == 1 {
-		stages = stages[1:]
+	return []redrawing{{"last layer", layers[len(layers)-1:]}, all}
+}
+
+// redrawn makes the first class's maps of a network with weights drawn anew. The network is made for each image, as
+// a large one is too large to keep several of.
+func (m *explaining) redrawn(ctx context.Context, r redrawing) ([][]*attribution.Result, []error, error) {
+	net, err := model.Redraw(m.s.Net, r.layers, m.r.Seed)
+	if err != nil {
+		return nil, nil, err
 	}
-	for _, stage := range stages {
-		net, err := model.Redraw(e.s.Net, stage.layers, e.r.Seed)
-		if err != nil {
-			return err
-		}
-		scanner, err := occlusion.New(e.s.Engine, net, e.patches)
-		if err != nil {
-			return err
-		}
-		e.redrawn = append(e.redrawn, redrawn{stage.what, attribution.New(e.s.Engine, net), scanner})
+	scanner, err := occlusion.New(m.s.Engine, net, m.patches)
+	if err != nil {
+		return nil, nil, err
 	}
-	return nil
+	results, _, errs, err := m.results(ctx, attribution.New(m.s.Engine, net), scanner, min(redrawnNodes, m.r.Nodes), m.classes[:1])
+	return results, errs, err
 }
 
 // trust tests the first class's maps.
@@ -98,8 +103,9 @@ func (m *explaining) trust(ctx context.Context) error {
 		}
 		m.r.Progress("deletion", len(m.n.Trust), len(explainMethods))
 	}
-	for i, r := range m.redrawn {
-		after, _, errs, err := m.results(ctx, r.explain, r.scanner, min(redrawnNodes, m.r.Nodes), target)
+	steps := m.redrawings()
+	for i, r := range steps {
+		after, errs, err := m.redrawn(ctx, r)
 		if err != nil {
 			return err
 		}
@@ -116,7 +122,7 @@ func (m *explaining) trust(ctx context.Context) error {
 			}
 			m.n.Trust[j].Kept = append(m.n.Trust[j].Kept, k)
 		}
-		m.r.Progress("maps with random weights", i+1, len(m.redrawn))
+		m.r.Progress("maps with random weights", i+1, len(steps))
 	}
 	for _, t := range m.n.Trust {
 		t.judge()
@@ -126,24 +132,23 @@ func (m *explaining) trust(ctx context.Context) error {
 	return nil
 }
 
-// delete takes pixels away, as the map and as moved copies of it name them.
+// delete covers the cells that the map names, and those that moved copies of it name.
 func (m *explaining) delete(ctx context.Context, probe *faith.Probe, x *explainedMap, t *ExplainTrust) error {
-	in := m.s.Net.Input
-	nothing := m.meanFill().Data
-	var err error
-	if t.Curve, err = probe.Curve(ctx, m.in.Tensor.Data, nothing, faith.Order(x.plane), deletionSteps); err != nil {
-		return err
-	}
-	t.Deletion = faith.Area(t.Curve)
-	t.control = make([]float64, len(t.Curve))
+	in, grid := m.s.Net.Input, m.grid()
+	cells := faith.Cells(x.plane, in.H, in.W, grid[0], grid[1])
+	orders := [][]int{cellPixels(faith.Order(cells), grid, in)}
 	rng := rand.New(rand.NewPCG(m.r.Seed, 0x6d6f766564))
 	for range deletionMoves {
 		away := func(side int) int { return side/4 + rng.IntN(side/2+1) } // a quarter of the side at least
-		moved := faith.Moved(x.plane, in.H, in.W, away(in.H), away(in.W))
-		curve, err := probe.Curve(ctx, m.in.Tensor.Data, nothing, faith.Order(moved), deletionSteps)
-		if err != nil {
-			return err
-		}
+		moved := faith.Moved(cells, grid[0], grid[1], away(grid[0]), away(grid[1]))
+		orders = append(orders, cellPixels(faith.Order(moved), grid, in))
+	}
+	curves, err := probe.Curves(ctx, m.in.Tensor.Data, m.meanFill().Data, orders, deletionSteps)
+	if err != nil {
+		return err
+	}
+	t.Curve, t.Deletion, t.control = curves[0], faith.Area(curves[0]), make([]float64, deletionSteps+1)
+	for _, curve := range curves[1:] {
 		for i, v := range curve {
 			t.control[i] += v / deletionMoves
 		}
@@ -156,25 +161,66 @@ func (m *explaining) delete(ctx context.Context, probe *faith.Probe, x *explaine
 	return nil
 }
 
+// cellPixels lists the pixels of cells, cell after cell.
+func cellPixels(order []int, grid [2]int, in model.Input) []int {
+	var out []int
+	for _, cell := range order {
+		r, c := cell/grid[1], cell%grid[1]
+		for y := r * in.H / grid[0]; y < (r+1)*in.H/grid[0]; y++ {
+			for x := c * in.W / grid[1]; x < (c+1)*in.W/grid[1]; x++ {
+				out = append(out, y*in.W+x)
+			}
+		}
+	}
+	return out
+}
+
 // judge says what the tests mean.
 func (t *ExplainTrust) judge() {
-	if t.Problem != "" || len(t.Controls) == 0 {
+	if t.Problem != "" {
 		return
 	}
-	all := 0.0 // with all weights drawn anew, which comes last
-	if n := len(t.Kept); n > 0 {
-		all = t.Kept[n-1].Likeness
-	}
-	switch {
-	case all >= likenessMuch:
-		t.Verdict = Weightless
-	case 2*t.Beaten <= len(t.Controls):
-		t.Verdict = NotHere
-	case t.Beaten == len(t.Controls) && all < likenessPartial:
-		t.Verdict = Believable
+	switch n := len(t.Controls); {
+	case t.Beaten >= n-1:
+		t.Places = Passed
+	case 2*t.Beaten > n:
+		t.Places = Partly
 	default:
-		t.Verdict = Mixed
+		t.Places = Failed
 	}
+	if len(t.Kept) == 0 {
+		return
+	}
+	switch all := t.Kept[len(t.Kept)-1].Likeness; { // all weights were drawn anew
+	case all < keptSome:
+		t.Weights = Passed
+	case all < keptMuch:
+		t.Weights = Partly
+	default:
+		t.Weights = Failed
+	}
+}
+
+// believed reports whether the map passes both tests.
+func (t *ExplainTrust) believed() bool {
+	return t.Places == Passed && (t.Weights == Passed || len(t.Kept) == 0)
+}
+
+// verdict sums the tests up in a few words, "" if there were none.
+func (t *ExplainTrust) verdict() string {
+	switch {
+	case t.Places == "":
+		return ""
+	case t.Places == t.Weights:
+		return map[TestResult]string{Passed: "passes both tests", Partly: "passes both tests in part", Failed: "fails both tests"}[t.Places]
+	case t.Places == Failed && t.Weights == Passed || t.Weights == "" && t.Places == Failed:
+		return "fails test 1"
+	case t.Weights == Failed && t.Places == Passed:
+		return "fails test 2"
+	case t.Weights == "":
+		return "test 1 " + string(t.Places)
+	}
+	return fmt.Sprintf("test 1 %s, test 2 %s", t.Places, t.Weights)
 }
 
 // trustChart draws the curves of deletion.
@@ -192,6 +238,6 @@ func (m *explaining) trustChart() *image.NRGBA {
 		lines = append(lines, render.Series{Name: t.Method.Title(), X: x, Y: t.Curve, Color: color},
 			render.Series{Name: t.Method.Title() + ", moved", X: x, Y: t.control, Color: color, Dashed: true})
 	}
-	return render.Chart{Title: "What is left while the pixels a map names first are taken away", XLabel: "pixels taken away (%)",
+	return render.Chart{Title: "Test 1: what is left while the cells a map names first are covered", XLabel: "covered (%)",
 		YLabel: fmt.Sprintf("%s of %s", m.n.Quantity, m.s.classText(m.n.Classes[0])), Width: 640, Height: 400}.Lines(lines)
 }

@@ -4,6 +4,9 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/builtin"
 )
 
 func TestCells(t *testing.T) {
@@ -57,5 +60,42 @@ func TestMoved(t *testing.T) {
 	m := []float32{1, 2, 3, 4, 5, 6} // 2x3
 	if got, want := Moved(m, 2, 3, 1, 1), []float32{6, 4, 5, 3, 1, 2}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// TestCurves: several at once are those of each alone.
+func TestCurves(t *testing.T) {
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	net, err := builtin.Load("shapes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	probe, err := NewProbe(engine, net, model.Target{Class: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to := make([]float32, 3*32*32), make([]float32, 3*32*32)
+	for i := range from {
+		from[i] = float32(i%23) / 23
+	}
+	orders := [][]int{Subsets(1, 1024, 1024, 1)[0], Subsets(2, 1024, 1024, 1)[0]}
+	for _, steps := range []int{1, 5} {
+		got, err := probe.Curves(t.Context(), from, to, orders, steps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, order := range orders {
+			want, err := probe.Curve(t.Context(), from, to, order, steps)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got[i], want) {
+				t.Errorf("%d steps, order %d: %v, alone %v", steps, i, got[i], want)
+			}
+		}
+	}
+	if _, err := probe.Curves(t.Context(), from, to, [][]int{{1}}, 3); err == nil {
+		t.Error("no error for an order of one place")
 	}
 }

@@ -139,6 +139,54 @@ func (p *Probe) Curve(ctx context.Context, from, to []float32, order []int, step
 	return out, nil
 }
 
+// Curves are those of several orders, which share their ends.
+func (p *Probe) Curves(ctx context.Context, from, to []float32, orders [][]int, steps int) ([][]float64, error) {
+	plane := p.net.Input.H * p.net.Input.W
+	if size := p.net.Input.Shape().Len(); len(from) != size || len(to) != size || steps < 1 {
+		return nil, fmt.Errorf("curves of %d steps between images of %d and %d values: the input has %d", steps, len(from), len(to), size)
+	}
+	for _, order := range orders {
+		if len(order) != plane {
+			return nil, fmt.Errorf("an order of %d places: the input has %d", len(order), plane)
+		}
+	}
+	between := steps - 1
+	now, done := slices.Clone(from), 0
+	told, err := p.Tell(ctx, 2+len(orders)*between, func(i int, dst []float32) {
+		switch {
+		case i == 0:
+			copy(dst, from)
+			return
+		case i == 1:
+			copy(dst, to)
+			return
+		}
+		curve, k := (i-2)/between, (i-2)%between+1
+		if k == 1 {
+			copy(now, from)
+			done = 0
+		}
+		for ; done < k*plane/steps; done++ {
+			for at := orders[curve][done]; at < len(now); at += plane {
+				now[at] = to[at]
+			}
+		}
+		copy(dst, now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out [][]float64
+	for i := range orders {
+		curve := []float64{told[0].Value}
+		for _, t := range told[2+i*between : 2+(i+1)*between] {
+			curve = append(curve, t.Value)
+		}
+		out = append(out, append(curve, told[1].Value))
+	}
+	return out, nil
+}
+
 // Area is that under a curve on 0..1, by the trapezoid rule.
 func Area(curve []float64) float64 {
 	sum := 0.0

@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // commands are the commands, as help lists them. Each has its own request, so that none remembers another run.
 func commands() []cmdline.Command {
 	return []cmdline.Command{
-		demoCommand(), trainCommand(), filtersCommand(), deconvCommand(), featuresCommand(), gradcamCommand(), occludeCommand(), serveCommand(), attributeCommand(), faithfulCommand(), sanityCommand(), maximizeCommand(),
+		demoCommand(), trainCommand(), filtersCommand(), deconvCommand(), featuresCommand(), explainCommand(), gradcamCommand(), occludeCommand(), serveCommand(), attributeCommand(), faithfulCommand(), sanityCommand(), maximizeCommand(),
 		activationsCommand(), evalCommand(), inspectCommand(), pointingCommand(), importCommand(), exportCommand(), classifyCommand(), dataCommand(), benchCommand(),
 		trialsCommand(), ablateCommand(), evolveCommand(), transferCommand(), probeCommand(), invarianceCommand(), correspondCommand(), rnnCommand(),
 	}

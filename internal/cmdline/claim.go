@@ -3,6 +3,7 @@ package cmdline
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -87,9 +88,21 @@ func (o *Output) Shows(path, image string) bool {
 
 // claimPage refuses to write over a page of another network, or one that is not viz's.
 func (o *Output) claimPage(path string) error {
+	return o.ClaimPage(filepath.Base(path), "this network")
+}
+
+// ClaimPage is for pages that take long to make: it refuses before the work to write over one that does not hold
+// the network's hash and marks, which say what it shows.
+func (o *Output) ClaimPage(name, shows string, marks ...string) error {
+	path := filepath.Join(o.Dir, name)
 	text, err := os.ReadFile(path)
-	if err != nil || o.c.Force || strings.Contains(string(text), o.session.Hash()) {
+	if err != nil || o.c.Force {
 		return nil // not there, as a rule
 	}
-	return Hinted(fmt.Errorf("%s is there already and does not show this network", path), "--force replaces it; --out names another folder")
+	for _, mark := range append(marks, o.session.Hash()) {
+		if !strings.Contains(string(text), mark) {
+			return Hinted(fmt.Errorf("%s is there already and does not show %s", path, shows), "--force replaces it; --out names another folder")
+		}
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model/tensor"
+	"github.com/deconvnet/viz/view"
 )
 
 // Failures are the images of a run that could not be used. Each is named when it is
@@ -56,6 +57,15 @@ func (f *Failures) Err() error {
 // An error of do ends the run. Images that cannot be loaded are named, and are an
 // error at the end, after finish.
 func (c *Run) Each(src *images.Inputs, what string, do func(i int, x *tensor.Tensor) error, finish func() error) error {
+	return eachOf(c, src, what, src.Load, do, finish)
+}
+
+// EachPicture is Each for what needs the picture itself, too.
+func (c *Run) EachPicture(src *images.Inputs, what string, do func(i int, p view.Picture) error, finish func() error) error {
+	return eachOf(c, src, what, func(i int) (view.Picture, error) { return view.PictureOf(src, i) }, do, finish)
+}
+
+func eachOf[T any](c *Run, src *images.Inputs, what string, load func(i int) (T, error), do func(int, T) error, finish func() error) error {
 	bad, err := c.NewFailures(src.List)
 	if err != nil {
 		return err
@@ -66,7 +76,7 @@ func (c *Run) Each(src *images.Inputs, what string, do func(i int, x *tensor.Ten
 		if err := c.Context.Err(); err != nil {
 			return err
 		}
-		x, err := src.Load(i)
+		x, err := load(i)
 		if err != nil {
 			err = bad.Add(err)
 		} else {

@@ -104,6 +104,14 @@ func (c *Run) ModelArgument() (*view.Session, error) {
 // ModelName is the network that the user names: --model, $VIZ_MODEL, ./ckpt.bin, or "".
 func (c *Run) ModelName() string { return elseModel(c.Model) }
 
+// NetworkFirst takes the first argument for the network if it has the name of one, as in "net.onnx photo.jpg", and
+// --model does not name another.
+func (c *Run) NetworkFirst() {
+	if len(c.Args) > 0 && c.Model == "" && slices.Contains([]string{".onnx", ".bin", ".safetensors"}, strings.ToLower(filepath.Ext(c.Args[0]))) {
+		c.Model, c.Args = c.Args[0], c.Args[1:]
+	}
+}
+
 // elseModel is a name, or what stands for it if it is "".
 func elseModel(name string) string {
 	if name == "" {

@@ -25,6 +25,7 @@ type Output struct {
 	Ext     string         // of pictures: .png, or as --out has it
 	Stdout  bool           // --out -: one picture goes to stdout, without its numbers
 	used    map[string]int // how often a name was asked for
+	silent  bool           // files are not named on stdout
 	written int
 	results []any // JSON forms of the pictures, for --json
 }
@@ -58,6 +59,23 @@ func (c *Run) OpenOutput(s *view.Session) (*Output, error) {
 // OutputIn is output into a folder that is made elsewhere.
 func (c *Run) OutputIn(dir string, s *view.Session) *Output {
 	return &Output{c: c, session: s, Dir: dir, Ext: ".png", used: map[string]int{}}
+}
+
+// Parts is output into a folder inside, for what a page is made of: its files are not named on stdout.
+func (o *Output) Parts(name string) (*Output, error) {
+	parts := o.c.OutputIn(filepath.Join(o.Dir, FileName(name)), o.session)
+	parts.silent = true
+	return parts, o.c.OutDir(parts.Dir, "--out")
+}
+
+// Numbers writes a result as NAME.json; --json prints it.
+func (o *Output) Numbers(name string, v any) error {
+	text, err := view.JSON(v)
+	if err != nil {
+		return err
+	}
+	o.results = append(o.results, v)
+	return imageio.WriteFile(o.Path(name)+".json", func(w io.Writer) error { _, err := w.Write(text); return err })
 }
 
 // Several refuses --out x.png and --out - for more than one picture.
@@ -121,7 +139,9 @@ func (o *Output) picture(name string, img image.Image, n numbers, more ...string
 	if err != nil {
 		return "", err
 	}
-	o.c.Wrote(base + o.Ext)
+	if !o.silent {
+		o.c.Wrote(base + o.Ext)
+	}
 	o.results = append(o.results, n.json)
 	return filepath.Base(base) + o.Ext, nil
 }
