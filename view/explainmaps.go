@@ -135,7 +135,7 @@ func (m *explaining) scan(ctx context.Context, s *occlusion.Scanner, targets []a
 
 // occlusionFigures are what viz occlude draws.
 func (m *explaining) occlusionFigures(scan *occlusion.Map) {
-	o := &Occluder{s: m.s, r: Occlusion{Options: m.patches}, scanner: m.scanner}
+	o := &Occluder{s: m.s, r: Occlusion{Options: m.patches}, patches: m.scanner.Patches(), scanner: m.scanner}
 	o.r.Classes = m.n.Classes
 	o.text = o.r.Text()
 	m.figures = append(m.figures, o.Figures(m.in.Input, []*occlusion.Map{scan}, nil)...)
