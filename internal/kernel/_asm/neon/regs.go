@@ -1,0 +1,232 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+)
+
+// class says how a vector register of eight floats is kept.
+type class int
+
+const (
+	unused  class = iota
+	full          // in two registers
+	uniform       // all floats are equal: in one
+	element       // uniform, and used as a factor only: its first float in one, the rest undefined
+	low           // only its low half is used
+)
+
+// function is what is known of the function being written.
+type function struct {
+	lines  []line
+	class  [16]class
+	lo, hi [16]vreg
+	temps  []vreg   // that no value is ever kept in
+	busy   []uint16 // registers whose values count, by line
+	at     int      // line being written
+	labels int
+}
+
+// lanewise are instructions whose result is uniform if their operands are.
+var lanewise = []string{"VADDPS", "VSUBPS", "VMULPS", "VDIVPS", "VSQRTPS", "VMAXPS", "VMINPS", "VANDPS", "VORPS", "VXORPS", "VANDNPS", "VCMPPS",
+	"VBLENDVPS", "VFMADD231PS", "VFMADD213PS", "VFNMADD231PS", "VPADDD", "VPSUBD", "VPSLLD", "VPSRAD", "VPSRLD", "VROUNDPS", "VCVTPS2DQ", "VMOVAPS", "VMOVUPS"}
+
+// accumulates reports whether an instruction reads its destination.
+func accumulates(op string) bool {
+	return op == "VFMADD231PS" || op == "VFMADD213PS" || op == "VFNMADD231PS"
+}
+
+// clears reports whether a line sets a register to 0.
+func (l line) clears() bool {
+	return l.op == "VXORPS" && l.args[0].kind == ymm && l.args[1].kind == ymm && l.args[0].reg == l.args[1].reg
+}
+
+func isVector(k kind) bool { return k == ymm || k == xmm }
+
+// dest is the vector register that a line writes, if any.
+func (l line) dest() (arg, bool) {
+	if len(l.args) == 0 || l.op[0] != 'V' && l.op != "MOVSS" {
+		return arg{}, false
+	}
+	d := l.args[len(l.args)-1]
+	return d, isVector(d.kind)
+}
+
+// classify finds out how each register can be kept, and gives each its place.
+func (f *function) classify() error {
+	for r := range f.class {
+		f.class[r] = f.use(r)
+	}
+	for changed := true; changed; {
+		changed = false
+		for r, c := range f.class {
+			if c == uniform && !f.isUniform(r) {
+				f.class[r], changed = full, true
+			}
+		}
+	}
+	for r, c := range f.class {
+		if c == uniform && f.isElement(r) {
+			f.class[r] = element
+		}
+	}
+	next, last := vreg(0), vreg(31)
+	for r, c := range f.class {
+		switch c {
+		case full:
+			f.lo[r], f.hi[r] = next, next+1
+			next += 2
+		case uniform, element, low:
+			f.lo[r], f.hi[r] = last, last
+			last--
+		}
+	}
+	for v := next; v <= last; v++ {
+		f.temps = append(f.temps, v)
+	}
+	if next > last+1 {
+		return fmt.Errorf("%d registers too few", next-last-1)
+	}
+	return nil
+}
+
+// use is the first guess at a register's class.
+func (f *function) use(r int) class {
+	c := unused
+	for _, l := range f.lines {
+		for _, a := range l.args {
+			if a.kind == ymm && a.reg == r {
+				return uniform
+			}
+			if a.kind == xmm && a.reg == r {
+				c = low
+			}
+		}
+	}
+	return c
+}
+
+// isUniform reports whether all floats of a register are equal wherever it is written, as far as is known by now.
+func (f *function) isUniform(r int) bool {
+	for i, l := range f.lines {
+		d, ok := l.dest()
+		if !ok || d.reg != r {
+			continue
+		}
+		switch {
+		case l.op == "VBROADCASTSS", l.op == "VPBROADCASTD", l.clears():
+		case d.kind == xmm && l.op == "VMOVD" && i+1 < len(f.lines) && f.lines[i+1].op == "VPBROADCASTD" && f.lines[i+1].args[0].reg == r && f.lines[i+1].args[1].reg == r:
+		case d.kind == ymm && slices.Contains(lanewise, l.op):
+			for _, a := range l.args {
+				if a.kind == memory || a.kind == xmm || a.kind == ymm && f.class[a.reg] == full {
+					return false
+				}
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// isElement reports whether a uniform register is only loaded, and only used where a product can take one float.
+func (f *function) isElement(r int) bool {
+	for _, l := range f.lines {
+		for i, a := range l.args {
+			if !isVector(a.kind) || a.reg != r {
+				continue
+			}
+			last := i == len(l.args)-1
+			other := 1 - min(i, 1)
+			switch {
+			case l.op == "VBROADCASTSS" && last:
+			case a.kind == ymm && !last && (l.op == "VFMADD231PS" || l.op == "VFNMADD231PS" || l.op == "VMULPS") &&
+				l.args[2].reg != r && !(l.args[other].kind == ymm && (l.args[other].reg == r || f.class[l.args[other].reg] == element)):
+			default:
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// temp is register i of those that keep no value at the line being written.
+func (f *function) temp(i int) (vreg, error) {
+	free := f.temps
+	for r := range f.class {
+		if f.class[r] != unused && f.busy[f.at]>>r&1 == 0 {
+			free = append(free, f.lo[r])
+			if f.hi[r] != f.lo[r] {
+				free = append(free, f.hi[r])
+			}
+		}
+	}
+	if i >= len(free) {
+		return 0, fmt.Errorf("%d more registers are needed", i+1-len(free))
+	}
+	return free[i], nil
+}
+
+// liveness finds the registers that hold a value which is read later, or that a line mentions, for every line.
+func (f *function) liveness() error {
+	labels := map[string]int{}
+	for i, l := range f.lines {
+		if l.op == "" {
+			labels[l.label] = i
+		}
+	}
+	n := len(f.lines)
+	in, out := make([]uint16, n+1), make([]uint16, n)
+	mentions := make([]uint16, n)
+	for changed := true; changed; {
+		changed = false
+		for i := n - 1; i >= 0; i-- {
+			l := f.lines[i]
+			var after uint16
+			if l.op != "RET" && l.op != "JMP" {
+				after = in[i+1]
+			}
+			if l.op != "" && l.op[0] == 'J' {
+				to, known := labels[l.label]
+				if !known {
+					return fmt.Errorf("no label %s", l.label)
+				}
+				after |= in[to]
+			}
+			var reads, writes uint16
+			d, isWritten := l.dest()
+			for k, a := range l.args {
+				if !isVector(a.kind) {
+					continue
+				}
+				mentions[i] |= 1 << a.reg
+				if !isWritten || k < len(l.args)-1 || accumulates(l.op) {
+					reads |= 1 << a.reg
+				}
+			}
+			if l.clears() {
+				reads = 0
+			}
+			if isWritten {
+				writes = 1 << d.reg
+			}
+			before := reads | after&^writes
+			if before != in[i] || after != out[i] {
+				in[i], out[i], changed = before, after, true
+			}
+		}
+	}
+	f.busy = make([]uint16, n)
+	for i := range n {
+		f.busy[i] = in[i] | out[i] | mentions[i]
+	}
+	return nil
+}
+
+// half is a half of a register.
+func (f *function) half(r, h int) vreg {
+	if h == 0 {
+		return f.lo[r]
+	}
+	return f.hi[r]
+}

@@ -1,0 +1,677 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// function writes one function.
+func (a *asm) function(name string, lines []line, frame int) error {
+	f := &function{lines: lines}
+	if err := f.classify(); err != nil {
+		return err
+	}
+	if err := f.liveness(); err != nil {
+		return err
+	}
+	a.f = f
+	for i, l := range lines {
+		f.at = i
+		if err := a.line(l, lines[i+1:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *asm) line(l line, next []line) error {
+	switch {
+	case l.op == "" && l.label != "":
+		a.label(l.label)
+	case l.op[0] == 'J':
+		to, known := jumps[l.op]
+		if !known {
+			return fmt.Errorf("%s: unknown jump", l.text)
+		}
+		a.op("%s %s", to, l.label)
+	case l.op == "RET":
+		a.op("RET")
+	case l.op == "VZEROUPPER":
+	case l.op[0] == 'V' || l.op == "MOVSS":
+		if err := a.vector(l); err != nil {
+			return fmt.Errorf("%s: %w", strings.TrimSpace(l.text), err)
+		}
+		return a.lowWritten(l, next)
+	default:
+		return a.general(l, next)
+	}
+	return nil
+}
+
+// lowWritten refuses what the translation does not do: AVX clears the high half of a register whose low half it
+// writes, and a function may count on that.
+func (a *asm) lowWritten(l line, next []line) error {
+	d, ok := l.dest()
+	if !ok || d.kind != xmm || a.f.class[d.reg] != full {
+		return nil
+	}
+	for _, n := range next {
+		w, writes := n.dest()
+		for i, s := range n.args {
+			if !isVector(s.kind) || s.reg != d.reg {
+				continue
+			}
+			if writes && i == len(n.args)-1 && w.reg == d.reg && !accumulates(n.op) {
+				continue
+			}
+			if s.kind == ymm {
+				return fmt.Errorf("%s: its high half is read by %s", l.text, n.text)
+			}
+		}
+		if writes && w.reg == d.reg || n.op == "RET" {
+			return nil
+		}
+	}
+	return nil
+}
+
+// halves are what has to be computed of a result.
+func (a *asm) halves(d arg) int {
+	if d.kind == xmm || a.f.class[d.reg] != full {
+		return 1
+	}
+	return 2
+}
+
+// operand is half h of a source; one in memory is loaded into t.
+type operand func(h int, t vreg) vreg
+
+func (a *asm) operand(s arg) operand {
+	if s.kind != memory {
+		return func(h int, _ vreg) vreg { return a.f.half(s.reg, h) }
+	}
+	base, disp := a.place(s)
+	return func(h int, t vreg) vreg {
+		a.op("FMOVQ %d(%s), %s", disp+16*int64(h), base, t.f())
+		return t
+	}
+}
+
+var lanewiseNames = map[string]string{"VADDPS": "fadd", "VSUBPS": "fsub", "VMULPS": "fmul", "VDIVPS": "fdiv", "VANDPS": "and", "VORPS": "orr", "VXORPS": "eor",
+	"VPADDD": "add", "VPSUBD": "sub", "VPSLLVD": "ushl", "VUNPCKLPS": "zip1", "VUNPCKHPS": "zip2"}
+
+var shiftNames = map[string]string{"VPSLLD": "shl", "VPSRAD": "sshr", "VPSRLD": "ushr"}
+
+// vector translates an instruction on vectors.
+func (a *asm) vector(l line) error {
+	op, args := l.op, l.args
+	switch op {
+	case "VMOVUPS", "VMOVAPS", "VMOVDQU":
+		return a.copies(args[0], args[1])
+	case "VMOVSS", "MOVSS", "VMOVD":
+		return a.singles(args)
+	case "VBROADCASTSS", "VPBROADCASTD":
+		return a.broadcast(args[0], args[1])
+	case "VMASKMOVPS":
+		return a.masked(args)
+	case "VFMADD231PS", "VFNMADD231PS", "VFMADD213PS":
+		return a.fused(op, args)
+	case "VMAXPS", "VMINPS":
+		return a.extreme(op, args)
+	case "VCMPPS":
+		return a.compare(args)
+	case "VBLENDVPS":
+		return a.blend(args)
+	case "VPERMPS", "VPERM2F128", "VPERMPD", "VEXTRACTF128", "VSHUFPS", "VUNPCKLPD", "VUNPCKHPD", "VMOVMSKPS":
+		return a.permute(op, args)
+	case "VADDSS":
+		t, err := a.f.temp(0)
+		if err != nil {
+			return err
+		}
+		x := t
+		if args[0].kind == memory {
+			a.op("FMOVS %s, %s", a.at(args[0]), t.f())
+		} else {
+			x = a.f.lo[args[0].reg]
+		}
+		a.op("FADDS %s, %s, %s", x.f(), a.f.lo[args[1].reg].f(), a.f.lo[args[2].reg].f())
+		return nil
+	}
+	d := args[len(args)-1]
+	if l.clears() {
+		for h := range a.halves(d) {
+			a.zero(a.f.half(d.reg, h))
+		}
+		return nil
+	}
+	return a.lanewise(op, args, d)
+}
+
+// lanewise translates instructions on each float for itself.
+func (a *asm) lanewise(op string, args []arg, d arg) error {
+	if name, ok := shiftNames[op]; ok {
+		for h := range a.halves(d) {
+			a.shift(name, a.f.half(d.reg, h), a.f.half(args[1].reg, h), int(args[0].imm))
+		}
+		return nil
+	}
+	if two := map[string]string{"VROUNDPS": "frintn", "VCVTPS2DQ": "fcvtns", "VSQRTPS": "fsqrt"}[op]; two != "" {
+		if op == "VROUNDPS" && args[0].imm != 8 {
+			return fmt.Errorf("rounds another way than to the nearest")
+		}
+		t, err := a.f.temp(0)
+		if err != nil {
+			return err
+		}
+		x := a.operand(args[len(args)-2])
+		for h := range a.halves(d) {
+			a.two(two, a.f.half(d.reg, h), x(h, t))
+		}
+		return nil
+	}
+	name, ok := lanewiseNames[op]
+	if !ok {
+		return fmt.Errorf("unknown instruction")
+	}
+	if op == "VMULPS" {
+		for i := range 2 {
+			if args[i].kind == ymm && a.f.class[args[i].reg] == element {
+				return a.scaled("fmul", args[1-i], args[i], d)
+			}
+		}
+	}
+	t := vreg(0)
+	if args[0].kind == memory {
+		var err error
+		if t, err = a.f.temp(0); err != nil {
+			return err
+		}
+	}
+	x, y := a.operand(args[0]), a.operand(args[1])
+	for h := range a.halves(d) {
+		a.three(name, a.f.half(d.reg, h), y(h, 0), x(h, t))
+	}
+	return nil
+}
+
+// scaled is a product of x and the first float of e.
+func (a *asm) scaled(name string, x, e, d arg) error {
+	t := vreg(0)
+	if x.kind == memory {
+		var err error
+		if t, err = a.f.temp(0); err != nil {
+			return err
+		}
+	}
+	from := a.operand(x)
+	for h := range a.halves(d) {
+		a.byElem(name, a.f.half(d.reg, h), from(h, t), a.f.lo[e.reg])
+	}
+	return nil
+}
+
+// fused translates d += x*y, d -= x*y and d = y*d + x.
+func (a *asm) fused(op string, args []arg) error {
+	d := args[2]
+	name := "fmla"
+	if op == "VFNMADD231PS" {
+		name = "fmls"
+	}
+	if op != "VFMADD213PS" {
+		for i := range 2 {
+			if args[i].kind == ymm && a.f.class[args[i].reg] == element {
+				return a.scaled(name, args[1-i], args[i], d)
+			}
+		}
+		t := vreg(0)
+		if args[0].kind == memory {
+			var err error
+			if t, err = a.f.temp(0); err != nil {
+				return err
+			}
+		}
+		x, y := a.operand(args[0]), a.operand(args[1])
+		for h := range a.halves(d) {
+			a.three(name, a.f.half(d.reg, h), y(h, 0), x(h, t))
+		}
+		return nil
+	}
+	t, err := a.f.temp(0)
+	if err != nil {
+		return err
+	}
+	x, y := a.operand(args[0]), a.operand(args[1])
+	for h := range a.halves(d) {
+		r := a.f.half(d.reg, h)
+		a.move(t, x(h, t))
+		a.three(name, t, y(h, 0), r)
+		a.move(r, t)
+	}
+	return nil
+}
+
+// extreme translates maxima and minima as AVX defines them: the second operand (first in Go's order) if the first is not
+// larger (smaller), so also if one of them is not a number or both are zeros.
+func (a *asm) extreme(op string, args []arg) error {
+	d := args[2]
+	t, err := a.f.temp(0)
+	if err != nil {
+		return err
+	}
+	u := vreg(0)
+	if args[0].kind == memory {
+		if u, err = a.f.temp(1); err != nil {
+			return err
+		}
+	}
+	x, y := a.operand(args[0]), a.operand(args[1])
+	for h := range a.halves(d) {
+		r, s, first := a.f.half(d.reg, h), x(h, u), y(h, 0)
+		if op == "VMAXPS" {
+			a.three("fcmgt", t, first, s)
+		} else {
+			a.three("fcmgt", t, s, first)
+		}
+		a.chosen(r, t, first, s)
+	}
+	return nil
+}
+
+// chosen sets r to yes where t has ones, else to no; t may change.
+func (a *asm) chosen(r, t, yes, no vreg) {
+	switch r {
+	case no:
+		a.three("bit", r, yes, t)
+	case yes:
+		a.three("bif", r, no, t)
+	default:
+		a.three("bsl", t, yes, no)
+		a.move(r, t)
+	}
+}
+
+// compare translates y OP x.
+func (a *asm) compare(args []arg) error {
+	d := args[3]
+	t, err := a.f.temp(0)
+	if err != nil {
+		return err
+	}
+	u, err := a.f.temp(1)
+	if err != nil {
+		return err
+	}
+	x, y := a.operand(args[1]), a.operand(args[2])
+	for h := range a.halves(d) {
+		r, p, q := a.f.half(d.reg, h), x(h, u), y(h, 0)
+		switch args[0].imm {
+		case 0x00: // equal
+			a.three("fcmeq", r, q, p)
+		case 0x04: // not equal, or not numbers
+			a.three("fcmeq", r, q, p)
+			a.not(r, r)
+		case 0x11, 0x01: // less
+			a.three("fcmgt", r, p, q)
+		case 0x12, 0x02: // less or equal
+			a.three("fcmge", r, p, q)
+		case 0x06, 0x16: // not (less or equal)
+			a.three("fcmge", r, p, q)
+			a.not(r, r)
+		case 0x1d, 0x0d: // greater or equal
+			a.three("fcmge", r, q, p)
+		case 0x1e, 0x0e: // greater
+			a.three("fcmgt", r, q, p)
+		case 0x03, 0x07: // one is not a number, none is
+			a.three("fcmeq", t, q, q)
+			a.three("fcmeq", r, p, p)
+			a.three("and", r, r, t)
+			if args[0].imm == 0x03 {
+				a.not(r, r)
+			}
+		default:
+			return fmt.Errorf("unknown comparison")
+		}
+	}
+	return nil
+}
+
+// blend takes x where the mask has a sign, else y.
+func (a *asm) blend(args []arg) error {
+	mask, d := args[0], args[3]
+	t, err := a.f.temp(0)
+	if err != nil {
+		return err
+	}
+	u := vreg(0)
+	if args[1].kind == memory {
+		if u, err = a.f.temp(1); err != nil {
+			return err
+		}
+	}
+	x, y := a.operand(args[1]), a.operand(args[2])
+	for h := range a.halves(d) {
+		a.shift("sshr", t, a.f.half(mask.reg, h), 31)
+		a.chosen(a.f.half(d.reg, h), t, x(h, u), y(h, 0))
+	}
+	return nil
+}
+
+// copies translates loads, stores and moves of whole vectors.
+func (a *asm) copies(from, to arg) error {
+	switch {
+	case from.kind == memory && to.kind == xmm:
+		base, disp := a.place(from)
+		a.op("FMOVQ %d(%s), %s", disp, base, a.f.lo[to.reg].f())
+	case from.kind == xmm && to.kind == memory:
+		base, disp := a.place(to)
+		a.op("FMOVQ %s, %d(%s)", a.f.lo[from.reg].f(), disp, base)
+	case from.kind == memory:
+		at := a.pairAt(from)
+		a.op("FLDPQ %s, (%s, %s)", at, a.f.lo[to.reg].f(), a.f.hi[to.reg].f())
+	case to.kind == memory:
+		at := a.pairAt(to)
+		a.op("FSTPQ (%s, %s), %s", a.f.lo[from.reg].f(), a.f.hi[from.reg].f(), at)
+	default:
+		for h := range a.halves(to) {
+			a.move(a.f.half(to.reg, h), a.f.half(from.reg, h))
+		}
+	}
+	return nil
+}
+
+// pairAt is a memory operand for two vectors at once.
+func (a *asm) pairAt(m arg) string {
+	base, disp := a.place(m)
+	if disp%16 != 0 || disp < -1024 || disp > 1008 {
+		a.op("ADD $%d, %s, R%d", disp, base, tempAddr)
+		base, disp = fmt.Sprintf("R%d", tempAddr), 0
+	}
+	return fmt.Sprintf("%d(%s)", disp, base)
+}
+
+// singles translates moves of one float.
+func (a *asm) singles(args []arg) error {
+	from, to := args[0], args[1]
+	switch {
+	case from.kind == gpr && to.kind == xmm:
+		a.op("FMOVS R%d, %s", from.reg, a.f.lo[to.reg].f())
+	case from.kind == xmm && to.kind == gpr:
+		a.op("FMOVS %s, R%d", a.f.lo[from.reg].f(), to.reg)
+	case from.kind == memory && to.kind == xmm:
+		a.op("FMOVS %s, %s", a.at(from), a.f.lo[to.reg].f())
+	case from.kind == xmm && to.kind == memory:
+		a.op("FMOVS %s, %s", a.f.lo[from.reg].f(), a.at(to))
+	default:
+		return fmt.Errorf("unknown form")
+	}
+	return nil
+}
+
+func (a *asm) broadcast(from, to arg) error {
+	lo := a.f.lo[to.reg]
+	s := lo
+	switch from.kind {
+	case memory:
+		a.op("FMOVS %s, %s", a.at(from), lo.f())
+	case xmm:
+		s = a.f.lo[from.reg]
+	default:
+		return fmt.Errorf("unknown form")
+	}
+	if a.f.class[to.reg] == element {
+		if s != lo {
+			return fmt.Errorf("an element must come from memory")
+		}
+		return nil
+	}
+	if a.halves(to) == 2 {
+		a.dup(a.f.hi[to.reg], s)
+	}
+	a.dup(lo, s)
+	return nil
+}
+
+// masked translates loads and stores of the lanes whose mask has a sign; no other memory is touched, and lanes that are
+// not loaded become 0. All lanes at once is the usual case.
+func (a *asm) masked(args []arg) error {
+	load := args[0].kind == memory
+	m, mask, v := args[0], args[1], args[2]
+	if !load {
+		v, m = args[0], args[2]
+	}
+	if load && v.reg == mask.reg {
+		return fmt.Errorf("a mask is loaded over")
+	}
+	t, err := a.f.temp(0)
+	if err != nil {
+		return err
+	}
+	a.masks = true
+	base, disp := a.place(m)
+	a.op("ADD $%d, %s, R%d", disp, base, tempAddr)
+	f := a.f
+	f.labels++
+	part, done := fmt.Sprintf("mask%dpart", f.labels), fmt.Sprintf("mask%ddone", f.labels)
+	mlo, mhi := f.lo[mask.reg], f.hi[mask.reg]
+	a.three("smax", t, mlo, mhi)
+	a.word(0x4eb0a800|uint32(t)<<5|uint32(t), "smaxv s%d, v%d.4s", t, t)
+	a.op("FMOVS %s, R%d", t.f(), temp)
+	a.op("TBZ $31, R%d, %s", temp, part)
+	lo, hi := f.lo[v.reg], f.hi[v.reg]
+	if load {
+		a.op("FLDPQ (R%d), (%s, %s)", tempAddr, lo.f(), hi.f())
+	} else {
+		a.op("FSTPQ (%s, %s), (R%d)", lo.f(), hi.f(), tempAddr)
+	}
+	a.op("B %s", done)
+	a.label(part)
+	for i := range 4 {
+		a.op("VMOV %v.D[%d], R%d", []vreg{mlo, mhi}[i/2], i%2, maskRegs[i])
+	}
+	if load {
+		a.op("CALL loadLanes<>(SB)")
+	}
+	for i := range 4 {
+		x := []vreg{lo, hi}[i/2]
+		if load {
+			a.op("VMOV R%d, %v.D[%d]", maskRegs[i], x, i%2)
+		} else {
+			a.op("VMOV %v.D[%d], R%d", x, i%2, laneRegs[i])
+		}
+	}
+	if !load {
+		a.op("CALL storeLanes<>(SB)")
+	}
+	a.label(done)
+	return nil
+}
+
+// lanes writes the functions that load and store some lanes of eight at the address in R19.
+func (a *asm) lanes() {
+	fmt.Fprint(&a.s, "\nTEXT loadLanes<>(SB), NOSPLIT|NOFRAME, $0-0\n")
+	for i, m := range maskRegs {
+		a.op("MOVD ZR, R24")
+		a.op("TBZ $31, R%d, low%d", m, i)
+		a.op("MOVWU %d(R%d), R24", 8*i, tempAddr)
+		a.label(fmt.Sprint("low", i))
+		a.op("TBZ $63, R%d, high%d", m, i)
+		a.op("MOVWU %d(R%d), R25", 8*i+4, tempAddr)
+		a.op("ORR R25<<32, R24, R24")
+		a.label(fmt.Sprint("high", i))
+		a.op("MOVD R24, R%d", m)
+	}
+	a.op("RET")
+	fmt.Fprint(&a.s, "\nTEXT storeLanes<>(SB), NOSPLIT|NOFRAME, $0-0\n")
+	for i, m := range maskRegs {
+		a.op("TBZ $31, R%d, low%d", m, i)
+		a.op("MOVW R%d, %d(R%d)", laneRegs[i], 8*i, tempAddr)
+		a.label(fmt.Sprint("low", i))
+		a.op("TBZ $63, R%d, high%d", m, i)
+		a.op("LSR $32, R%d, R%d", laneRegs[i], laneRegs[i])
+		a.op("MOVW R%d, %d(R%d)", laneRegs[i], 8*i+4, tempAddr)
+		a.label(fmt.Sprint("high", i))
+	}
+	a.op("RET")
+}
+
+// permute translates what moves floats between lanes.
+func (a *asm) permute(op string, args []arg) error {
+	f := a.f
+	switch op {
+	case "VEXTRACTF128":
+		a.move(f.lo[args[2].reg], f.half(args[1].reg, int(args[0].imm)))
+	case "VSHUFPS":
+		return a.shuffle(args)
+	case "VUNPCKLPD", "VUNPCKHPD":
+		name := map[string]string{"VUNPCKLPD": "zip1", "VUNPCKHPD": "zip2"}[op]
+		x, y := a.operand(args[0]), a.operand(args[1])
+		for h := range a.halves(args[2]) {
+			a.pairs(name, f.half(args[2].reg, h), y(h, 0), x(h, 0))
+		}
+	case "VPERM2F128":
+		x, y, d := args[1], args[2], args[3]
+		from := []vreg{f.lo[y.reg], f.hi[y.reg], f.lo[x.reg], f.hi[x.reg]}
+		return a.moveBoth(d, from[args[0].imm&3], from[args[0].imm>>4&3])
+	case "VPERMPD":
+		if args[0].imm != 0xd8 {
+			return fmt.Errorf("unknown order")
+		}
+		t, err := f.temp(0)
+		if err != nil {
+			return err
+		}
+		lo, hi := f.lo[args[1].reg], f.hi[args[1].reg]
+		a.pairs("zip1", t, lo, hi)
+		a.pairs("zip2", f.hi[args[2].reg], lo, hi)
+		a.move(f.lo[args[2].reg], t)
+	case "VPERMPS":
+		return a.lookup(args[0], args[1], args[2])
+	case "VMOVMSKPS":
+		return a.signs(args[0], args[1])
+	}
+	return nil
+}
+
+// moveBoth sets both halves of a register, which may be among their sources.
+func (a *asm) moveBoth(d arg, lo, hi vreg) error {
+	if hi == a.f.lo[d.reg] { // would be lost
+		if lo == a.f.hi[d.reg] {
+			t, err := a.f.temp(0)
+			if err != nil {
+				return err
+			}
+			a.move(t, hi)
+			hi = t
+		} else {
+			a.move(a.f.hi[d.reg], hi)
+			a.move(a.f.lo[d.reg], lo)
+			return nil
+		}
+	}
+	a.move(a.f.lo[d.reg], lo)
+	a.move(a.f.hi[d.reg], hi)
+	return nil
+}
+
+func (a *asm) shuffle(args []arg) error {
+	x, y, d := args[1], args[2], args[3]
+	same := x.kind == y.kind && x.reg == y.reg
+	if x.kind == memory {
+		return fmt.Errorf("unknown form")
+	}
+	for h := range a.halves(d) {
+		r, p, q := a.f.half(d.reg, h), a.f.half(x.reg, h), a.f.half(y.reg, h)
+		switch {
+		case args[0].imm == 0x4e:
+			a.ext(r, q, p)
+		case args[0].imm == 0xb1 && same:
+			a.two("rev64", r, q)
+		case args[0].imm == 0x88:
+			a.three("uzp1", r, q, p)
+		case args[0].imm == 0xdd:
+			a.three("uzp2", r, q, p)
+		default:
+			return fmt.Errorf("unknown order")
+		}
+	}
+	return nil
+}
+
+// lookup takes the floats of x that index names.
+func (a *asm) lookup(x, index, d arg) error {
+	f := a.f
+	if x.kind == memory || f.class[x.reg] != full {
+		return fmt.Errorf("unknown form")
+	}
+	t, err := f.temp(0)
+	if err != nil {
+		return err
+	}
+	u, err := f.temp(1)
+	if err != nil {
+		return err
+	}
+	for h := range a.halves(d) {
+		// Four bytes for each index i: 4i to 4i+3.
+		a.op("MOVD $0x04040404, R%d", temp)
+		a.op("VDUP R%d, %v.S4", temp, u)
+		i := f.half(index.reg, h)
+		a.word(0x4ea09c00|uint32(u)<<16|uint32(i)<<5|uint32(t), "mul v%d.4s, v%d.4s, v%d.4s", t, i, u)
+		a.op("MOVD $0x03020100, R%d", temp)
+		a.op("VDUP R%d, %v.S4", temp, u)
+		a.three("orr", t, t, u)
+		keep := t
+		if h == 0 && a.halves(d) == 2 && d.reg == x.reg { // the second half needs what the first would write over
+			if keep, err = f.temp(2); err != nil {
+				return err
+			}
+		}
+		a.op("VTBL %v.B16, [%v.B16, %v.B16], %v.B16", t, f.lo[x.reg], f.hi[x.reg], keep)
+		if h == 0 && keep != t {
+			defer a.move(f.lo[d.reg], keep)
+			continue
+		}
+		a.move(f.half(d.reg, h), keep)
+	}
+	return nil
+}
+
+// signs collects the signs of eight floats as bits.
+func (a *asm) signs(x, to arg) error {
+	f := a.f
+	t, err := f.temp(0)
+	if err != nil {
+		return err
+	}
+	u, err := f.temp(1)
+	if err != nil {
+		return err
+	}
+	halves := []vreg{f.lo[x.reg], f.hi[x.reg]}
+	if x.kind == xmm {
+		halves = halves[:1]
+	}
+	for h, v := range slices.Backward(halves) {
+		// Lane i keeps bit 31, moved to bit i: the shifts 0, 1, 2, 3 in bytes.
+		a.op("MOVD $0x%x, R%d", uint64(0x0000000100000000), temp)
+		a.op("VMOV R%d, %v.D[0]", temp, u)
+		a.op("MOVD $0x%x, R%d", uint64(0x0000000300000002), temp)
+		a.op("VMOV R%d, %v.D[1]", temp, u)
+		a.shift("ushr", t, v, 31)
+		a.three("ushl", t, t, u)
+		a.word(0x4eb1b800|uint32(t)<<5|uint32(t), "addv s%d, v%d.4s", t, t)
+		if h == 1 {
+			a.op("FMOVS %s, R%d", t.f(), temp2)
+			continue
+		}
+		a.op("FMOVS %s, R%d", t.f(), temp)
+		if len(halves) == 2 {
+			a.op("ORR R%d<<4, R%d, R%d", temp2, temp, to.reg)
+		} else {
+			a.op("MOVWU R%d, R%d", temp, to.reg)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,6 @@
+//go:build arm64 && !purego
+
+package kernel
+
+// asmLevels lists the assembly that this processor can run: every arm64 has NEON.
+func asmLevels() []*level { return []*level{neonLevel} }
