@@ -30856,6 +30856,187 @@ mask2done:
 	BNE row
 	RET
 
+TEXT ·clipRows_neon(SB), NOSPLIT, $0-48
+	MOVD dst+0(FP), R5
+	MOVD src+8(FP), R4
+	MOVD k+16(FP), R3
+	MOVD rows+24(FP), R1
+	MOVD ldd+40(FP), R7
+	FMOVS (R3), F31
+	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	FMOVS 4(R3), F30
+	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FMOVS 8(R3), F29
+	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
+	MOVD n+32(FP), R9
+	MOVD R9, R2
+	ANDS $7, R2, R2
+	MOVD $1, R0
+	LSLW R2, R0, R0
+	SUBSW $1, R0, R0
+	FMOVS R0, F8
+	WORD $0x4e040509 // dup v9.4s, v8.s[0]
+	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F10
+	WORD $0x6eaa4508 // ushl v8.4s, v8.4s, v10.4s
+	FMOVQ 16(R19), F10
+	WORD $0x6eaa4529 // ushl v9.4s, v9.4s, v10.4s
+	ANDS $7, R9, R9
+
+row:
+	MOVD n+32(FP), R2
+	MOVD ZR, R8
+	SUBS $32, R2, R2
+	BLT few
+
+loop:
+	ADD R8, R4, R19
+	FLDPQ 0(R19), (F0, F1)
+	ADD R8, R4, R19
+	FLDPQ 32(R19), (F2, F3)
+	ADD R8, R4, R19
+	FLDPQ 64(R19), (F4, F5)
+	ADD R8, R4, R19
+	FLDPQ 96(R19), (F6, F7)
+	WORD $0x6ea0e7ea // fcmgt v10.4s, v31.4s, v0.4s
+	WORD $0x6eaa1fe0 // bit v0.16b, v31.16b, v10.16b
+	WORD $0x6ea1e7ea // fcmgt v10.4s, v31.4s, v1.4s
+	WORD $0x6eaa1fe1 // bit v1.16b, v31.16b, v10.16b
+	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
+	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
+	WORD $0x6ebde40a // fcmgt v10.4s, v0.4s, v29.4s
+	WORD $0x6eaa1fa0 // bit v0.16b, v29.16b, v10.16b
+	WORD $0x6ebde42a // fcmgt v10.4s, v1.4s, v29.4s
+	WORD $0x6eaa1fa1 // bit v1.16b, v29.16b, v10.16b
+	WORD $0x6ea2e7ea // fcmgt v10.4s, v31.4s, v2.4s
+	WORD $0x6eaa1fe2 // bit v2.16b, v31.16b, v10.16b
+	WORD $0x6ea3e7ea // fcmgt v10.4s, v31.4s, v3.4s
+	WORD $0x6eaa1fe3 // bit v3.16b, v31.16b, v10.16b
+	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
+	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
+	WORD $0x6ebde44a // fcmgt v10.4s, v2.4s, v29.4s
+	WORD $0x6eaa1fa2 // bit v2.16b, v29.16b, v10.16b
+	WORD $0x6ebde46a // fcmgt v10.4s, v3.4s, v29.4s
+	WORD $0x6eaa1fa3 // bit v3.16b, v29.16b, v10.16b
+	WORD $0x6ea4e7ea // fcmgt v10.4s, v31.4s, v4.4s
+	WORD $0x6eaa1fe4 // bit v4.16b, v31.16b, v10.16b
+	WORD $0x6ea5e7ea // fcmgt v10.4s, v31.4s, v5.4s
+	WORD $0x6eaa1fe5 // bit v5.16b, v31.16b, v10.16b
+	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
+	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	WORD $0x6ebde48a // fcmgt v10.4s, v4.4s, v29.4s
+	WORD $0x6eaa1fa4 // bit v4.16b, v29.16b, v10.16b
+	WORD $0x6ebde4aa // fcmgt v10.4s, v5.4s, v29.4s
+	WORD $0x6eaa1fa5 // bit v5.16b, v29.16b, v10.16b
+	WORD $0x6ea6e7ea // fcmgt v10.4s, v31.4s, v6.4s
+	WORD $0x6eaa1fe6 // bit v6.16b, v31.16b, v10.16b
+	WORD $0x6ea7e7ea // fcmgt v10.4s, v31.4s, v7.4s
+	WORD $0x6eaa1fe7 // bit v7.16b, v31.16b, v10.16b
+	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
+	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
+	WORD $0x6ebde4ca // fcmgt v10.4s, v6.4s, v29.4s
+	WORD $0x6eaa1fa6 // bit v6.16b, v29.16b, v10.16b
+	WORD $0x6ebde4ea // fcmgt v10.4s, v7.4s, v29.4s
+	WORD $0x6eaa1fa7 // bit v7.16b, v29.16b, v10.16b
+	ADD R8, R5, R19
+	FSTPQ (F0, F1), 0(R19)
+	ADD R8, R5, R19
+	FSTPQ (F2, F3), 32(R19)
+	ADD R8, R5, R19
+	FSTPQ (F4, F5), 64(R19)
+	ADD R8, R5, R19
+	FSTPQ (F6, F7), 96(R19)
+	ADDS $128, R8, R8
+	SUBS $32, R2, R2
+	BGE loop
+
+few:
+	ADDS $24, R2, R2
+	BLT last
+
+one:
+	ADD R8, R4, R19
+	FLDPQ 0(R19), (F0, F1)
+	WORD $0x6ea0e7ea // fcmgt v10.4s, v31.4s, v0.4s
+	WORD $0x6eaa1fe0 // bit v0.16b, v31.16b, v10.16b
+	WORD $0x6ea1e7ea // fcmgt v10.4s, v31.4s, v1.4s
+	WORD $0x6eaa1fe1 // bit v1.16b, v31.16b, v10.16b
+	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
+	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
+	WORD $0x6ebde40a // fcmgt v10.4s, v0.4s, v29.4s
+	WORD $0x6eaa1fa0 // bit v0.16b, v29.16b, v10.16b
+	WORD $0x6ebde42a // fcmgt v10.4s, v1.4s, v29.4s
+	WORD $0x6eaa1fa1 // bit v1.16b, v29.16b, v10.16b
+	ADD R8, R5, R19
+	FSTPQ (F0, F1), 0(R19)
+	ADDS $32, R8, R8
+	SUBS $8, R2, R2
+	BGE one
+
+last:
+	TST R9, R9
+	BEQ next
+	ADD R8, R4, R19
+	ADD $0, R19, R19
+	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
+	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	FMOVS F10, R20
+	TBZ $31, R20, mask1part
+	FLDPQ (R19), (F0, F1)
+	B mask1done
+
+mask1part:
+	VMOV V8.D[0], R15
+	VMOV V8.D[1], R20
+	VMOV V9.D[0], R22
+	VMOV V9.D[1], R23
+	CALL loadLanes<>(SB)
+	VMOV R15, V0.D[0]
+	VMOV R20, V0.D[1]
+	VMOV R22, V1.D[0]
+	VMOV R23, V1.D[1]
+
+mask1done:
+	WORD $0x6ea0e7ea // fcmgt v10.4s, v31.4s, v0.4s
+	WORD $0x6eaa1fe0 // bit v0.16b, v31.16b, v10.16b
+	WORD $0x6ea1e7ea // fcmgt v10.4s, v31.4s, v1.4s
+	WORD $0x6eaa1fe1 // bit v1.16b, v31.16b, v10.16b
+	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
+	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
+	WORD $0x6ebde40a // fcmgt v10.4s, v0.4s, v29.4s
+	WORD $0x6eaa1fa0 // bit v0.16b, v29.16b, v10.16b
+	WORD $0x6ebde42a // fcmgt v10.4s, v1.4s, v29.4s
+	WORD $0x6eaa1fa1 // bit v1.16b, v29.16b, v10.16b
+	ADD R8, R5, R19
+	ADD $0, R19, R19
+	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
+	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	FMOVS F10, R20
+	TBZ $31, R20, mask2part
+	FSTPQ (F0, F1), (R19)
+	B mask2done
+
+mask2part:
+	VMOV V8.D[0], R15
+	VMOV V8.D[1], R20
+	VMOV V9.D[0], R22
+	VMOV V9.D[1], R23
+	VMOV V0.D[0], R24
+	VMOV V0.D[1], R25
+	VMOV V1.D[0], R26
+	VMOV V1.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask2done:
+
+next:
+	ADDS R7, R5, R5
+	ADDS R7, R4, R4
+	SUBS $1, R1, R1
+	BNE row
+	RET
+
 TEXT loadLanes<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD ZR, R24
 	TBZ $31, R15, low0

@@ -38,6 +38,7 @@ var neonLevel = &level{
 			7: {7: planeConv7x7s2_neon},
 		},
 	},
+	clipRows:  clipRows_neon,
 	padRows:   [3]func(*float32, *float32, *uint32, int, int, int, int, int, int){1: padRows1_neon, 2: padRows2_neon},
 	transpose: transpose_neon, scatter: scatter_neon, nonzero: nonzero_neon, summary: summary_neon,
 	tile: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){

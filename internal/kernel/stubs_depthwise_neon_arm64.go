@@ -98,3 +98,8 @@ func padRows1_neon(dst *float32, src *float32, masks *uint32, rows int, vecs int
 //
 //go:noescape
 func padRows2_neon(dst *float32, src *float32, masks *uint32, rows int, vecs int, oddCol int, dstStep int, srcStep int, off int)
+
+// clipRows computes dst[i] = min(max(src[i], k[0])+k[1], k[2]) for rows > 0 rows of n > 0 floats, ldd bytes apart; a NaN stays.
+//
+//go:noescape
+func clipRows_neon(dst *float32, src *float32, k *float32, rows int, n int, ldd int)

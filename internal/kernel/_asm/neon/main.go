@@ -64,7 +64,7 @@ func run() error {
 
 // rename gives the functions of the AVX2 level their names in the NEON level.
 func rename(s string) string {
-	return strings.NewReplacer("_avx2", "_neon", "avx2Level", "neonLevel", "avx2Vector", "neonVector", `"avx2"`, `"neon"`).Replace(s)
+	return strings.NewReplacer("_avx2", "_neon", "avx2Level", "neonLevel", "avx2Vector", "neonVector", "avx2Lanes", "neonLanes", `"avx2"`, `"neon"`).Replace(s)
 }
 
 // writeTable copies a variable of a Go file, which ends with a line "}".
