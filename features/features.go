@@ -75,7 +75,7 @@ type Hit struct {
 // statistics.
 type Index struct {
 	Model   string  `json:"model"`  // hash of the network, see model.Network.Hash
-	Kernel  string  `json:"kernel"` // implementation of the kernels, which decides the last bits
+	Kernel  string  `json:"kernel"` // arithmetic of the kernels, which decides the last bits
 	Images  int     `json:"images"` // in the source
 	TopK    int     `json:"top"`
 	Fast    int     `json:"fast,omitempty"` // batch that convolutions were made for (model.Keep), 0: exact
@@ -253,7 +253,7 @@ func newIndex(net *model.Network, images int, o Options) (*Index, error) {
 	if o.Hash == "" {
 		o.Hash = net.Hash()
 	}
-	index := &Index{Model: o.Hash, Kernel: kernel.Name(), Images: images, TopK: o.Top, Done: []Range{}, Skipped: []Skip{}, Named: []Named{}}
+	index := &Index{Model: o.Hash, Kernel: kernel.Arithmetic(), Images: images, TopK: o.Top, Done: []Range{}, Skipped: []Skip{}, Named: []Named{}}
 	if !o.Exact {
 		index.Fast = fastBatch
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // active is the implementation in use: the best one the processor has, or the
-// one named by VIZ_KERNEL (ref, generic, avx2 or avx512; a name that this
+// one named by VIZ_KERNEL (ref, generic, neon, avx2 or avx512; a name that this
 // processor or build does not have is ignored). ref runs the definitions of
 // ref.go, generic is plain Go with the same tiling as the assembly.
 var active atomic.Pointer[level]
@@ -37,6 +37,15 @@ func current() *level { return active.Load() }
 
 // Name returns the name of the implementation in use.
 func Name() string { return current().name }
+
+// Arithmetic names what decides the bits of results: the implementation in use, or another one that makes the same sums
+// in the same order. NEON makes those of AVX2.
+func Arithmetic() string {
+	if current().name == "neon" {
+		return "avx2"
+	}
+	return Name()
+}
 
 // Names lists the implementations that this build and processor have, the
 // fastest first.
