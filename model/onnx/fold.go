@@ -3,45 +3,124 @@ package onnx
 import (
 	"math"
 	"slices"
+
+	"github.com/deconvnet/viz/model"
 )
 
-// foldOps computes nodes whose inputs are all constants, such as the chains
-// Shape, Gather, Concat with which exporters compute the target of a Reshape.
-// Only Shape takes a value that is not constant.
+// Nodes whose inputs are all constants are computed when a file is read: mostly
+// the chains Shape, Gather, Concat with which exporters work out the target of a
+// Reshape. What is computed on floats is computed by the layers themselves
+// (computed, and settle in evaluate.go), and numbers are moved along the paths of
+// the layers that move values (reread). What stands here and in fold_integers.go
+// beside them is what no layer can do: shapes, arrays without numbers and axes,
+// types, and whole numbers, which are exact to 64 bits where a layer's float32
+// would round from 2^24 on.
+
+// foldOps computes nodes of constants. Only Shape and Size take a value that is not constant.
 var foldOps map[string]func(*converter, *node) (*constant, error)
 
 func init() {
 	foldOps = map[string]func(*converter, *node) (*constant, error){
 		"Constant":        foldConstant,
-		"ConstantOfShape": foldConstantOfShape,
+		"ConstantOfShape": of(foldConstantOfShape),
+		"Range":           foldRange,
 		"Shape":           foldShape,
+		"Size":            foldSize,
 		"Identity":        func(c *converter, n *node) (*constant, error) { return c.need(n, 0) },
-		"Cast":            foldCast,
-		"Gather":          foldGather,
+		"Cast":            of(foldCast),
+		"Gather":          of(foldGather),
 		"Concat":          foldConcat,
-		"Slice":           foldSlice,
-		"Reshape":         foldReshape,
-		"Flatten":         foldFlatten,
-		"Squeeze":         foldSqueeze,
-		"Unsqueeze":       foldSqueeze,
-		"Transpose":       foldTranspose,
-		"Add":             arithmetic(func(a, b float64) float64 { return a + b }, func(a, b int64) (int64, bool) { return a + b, true }),
-		"Sub":             arithmetic(func(a, b float64) float64 { return a - b }, func(a, b int64) (int64, bool) { return a - b, true }),
-		"Mul":             arithmetic(func(a, b float64) float64 { return a * b }, func(a, b int64) (int64, bool) { return a * b, true }),
-		"Div":             arithmetic(func(a, b float64) float64 { return a / b }, divide),
-		"Sqrt":            unary(math.Sqrt),
-		"Neg":             unary(func(v float64) float64 { return -v }),
-		"Floor":           unary(math.Floor),
-		"Ceil":            unary(math.Ceil),
+		"Slice":           of(foldSlice),
+		"Expand":          of(foldExpand),
+		"Tile":            of(foldTile),
+		"Compress":        of(foldCompress),
+		"Reshape":         of(foldReshape),
+		"Flatten":         of(foldFlatten),
+		"Squeeze":         of(foldSqueeze),
+		"Unsqueeze":       of(foldSqueeze),
+		"Transpose":       of(foldTranspose),
+		"Where":           foldWhere,
+		"NonZero":         of(foldNonZero),
+		"Not":             of(foldNot),
+	}
+	for _, op := range []string{"Sqrt", "Neg", "Floor", "Ceil", "Exp", "Log", "Abs", "Erf", "Round", "Reciprocal"} {
+		foldOps[op] = of(foldUnary)
+	}
+	for op, whole := range integerOps {
+		foldOps[op] = foldBinary(whole)
+	}
+	for op := range integerSums {
+		foldOps[op] = of(foldReduce)
+	}
+	foldOps["ReduceMean"] = of(foldReduce)
+}
+
+// computed runs a layer on constants, as it runs on values, to one of dims.
+func (c *converter) computed(l model.Layer, dims []int, inputs ...*constant) (*constant, error) {
+	node, shapes := model.Node{Name: "y", Layer: l}, map[string]model.Shape{}
+	var ins []model.Shape
+	var data [][]float32
+	for i, k := range inputs {
+		name := string(rune('a' + i))
+		shapes[name] = model.Shape{C: k.len(), H: 1, W: 1, Flat: true}
+		node.Inputs, ins, data = append(node.Inputs, name), append(ins, shapes[name]), append(data, k.f)
+	}
+	s, err := model.OutputShape(l, ins)
+	if err != nil {
+		return nil, refuse("%v", err)
+	}
+	shapes[node.Name] = s
+	out, err := c.like(&constant{f: []float32{}}, dims, s.Len())
+	if err != nil {
+		return nil, err
+	}
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	return out, engine.Layer(&node, shapes, 1, out.f, data...)
+}
+
+// reread is an array of dims made of the numbers of k, each from the place that
+// visit says.
+func (c *converter) reread(k *constant, dims []int, visit func(do func(i, j int))) (*constant, error) {
+	count, err := elements64(dims, c.budget)
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.like(k, dims, count)
+	if err != nil || count == 0 { // loops over the other axes would do nothing, slowly
+		return out, err
+	}
+	visit(func(i, j int) { out.set(i, k, j) })
+	return out, nil
+}
+
+// chosen is k with the rows of one axis that an index lists.
+func (c *converter) chosen(k *constant, from []int, ax int, index, dims []int) (*constant, error) {
+	l := model.AlongAxis{From: from, Axis: ax, Taps: 1, Index: index}
+	return c.reread(k, dims, func(do func(i, j int)) { l.Visit(func(i, j int, _ float32) { do(i, j) }) })
+}
+
+// of is for nodes whose first input must be there.
+func of(fold func(*converter, *node, *constant) (*constant, error)) func(*converter, *node) (*constant, error) {
+	return func(c *converter, n *node) (*constant, error) {
+		k, err := c.need(n, 0)
+		if err != nil {
+			return nil, err
+		}
+		return fold(c, n, k)
 	}
 }
 
-// divide truncates, as ONNX does.
-func divide(a, b int64) (int64, bool) {
-	if b == 0 {
-		return 0, false
+// needs returns the first inputs of a node all of whose inputs are constant.
+func (c *converter) needs(n *node, count int) (ks []*constant, err error) {
+	for i := range count {
+		k, err := c.need(n, i)
+		if err != nil {
+			return nil, err
+		}
+		ks = append(ks, k)
 	}
-	return a / b, true
+	return ks, nil
 }
 
 // need returns input i of a node all of whose inputs are constant.
@@ -129,11 +208,7 @@ func foldConstant(c *converter, n *node) (*constant, error) {
 	return nil, refuse("it holds no numbers")
 }
 
-func foldConstantOfShape(c *converter, n *node) (*constant, error) {
-	k, err := c.need(n, 0)
-	if err != nil {
-		return nil, err
-	}
+func foldConstantOfShape(c *converter, n *node, k *constant) (*constant, error) {
 	if k.i == nil || len(k.i) > maxRank {
 		return nil, refuse("shape is %v", k)
 	}
@@ -191,11 +266,7 @@ func foldShape(c *converter, n *node) (*constant, error) {
 	return &constant{dims: []int{len(out)}, i: out}, nil
 }
 
-func foldCast(c *converter, n *node) (*constant, error) {
-	k, err := c.need(n, 0)
-	if err != nil {
-		return nil, err
-	}
+func foldCast(c *converter, n *node, k *constant) (*constant, error) {
 	switch to := elemTypeOf(uint64(n.int("to", 0))); to {
 	case typeFloat, typeDouble, typeFloat16, typeBfloat16:
 		return c.asFloats(k)
@@ -247,11 +318,7 @@ func (c *converter) asFloats(k *constant) (*constant, error) {
 	return out, nil
 }
 
-func foldGather(c *converter, n *node) (*constant, error) {
-	k, err := c.need(n, 0)
-	if err != nil {
-		return nil, err
-	}
+func foldGather(c *converter, n *node, k *constant) (*constant, error) {
 	at, err := c.need(n, 1)
 	if err != nil {
 		return nil, err
@@ -263,33 +330,17 @@ func foldGather(c *converter, n *node) (*constant, error) {
 	if at.i == nil || len(at.dims)+len(k.dims) > maxRank {
 		return nil, malformed("indices are %v", at)
 	}
-	outer, size, inner := product(k.dims[:ax]), k.dims[ax], product(k.dims[ax+1:])
-	dims := slices.Concat(k.dims[:ax], at.dims, k.dims[ax+1:])
-	count, err := elements64(dims, c.budget)
-	if err != nil {
-		return nil, err
-	}
-	out, err := c.like(k, dims, count)
-	if err != nil {
-		return nil, err
-	}
-	if count == 0 { // loops over the other axes would do nothing, slowly
-		return out, nil
-	}
-	for o := range outer {
-		for j, v := range at.i {
-			if v < 0 {
-				v += int64(size)
-			}
-			if v < 0 || v >= int64(size) {
-				return nil, malformed("index %d of %d", at.i[j], size)
-			}
-			for i := range inner {
-				out.set((o*len(at.i)+j)*inner+i, k, (o*size+int(v))*inner+i)
-			}
+	index := make([]int, len(at.i))
+	for j, v := range at.i {
+		if v < 0 {
+			v += int64(k.dims[ax])
 		}
+		if v < 0 || v >= int64(k.dims[ax]) {
+			return nil, malformed("index %d of %d", at.i[j], k.dims[ax])
+		}
+		index[j] = int(v)
 	}
-	return out, nil
+	return c.chosen(k, k.dims, ax, index, slices.Concat(k.dims[:ax], at.dims, k.dims[ax+1:]))
 }
 
 func elements64(dims []int, limit int) (int, error) {
@@ -347,11 +398,7 @@ func foldConcat(c *converter, n *node) (*constant, error) {
 	return out, nil
 }
 
-func foldSlice(c *converter, n *node) (*constant, error) {
-	k, err := c.need(n, 0)
-	if err != nil {
-		return nil, err
-	}
+func foldSlice(c *converter, n *node, k *constant) (*constant, error) {
 	cuts, err := c.cuts(n, k.dims)
 	if err != nil {
 		return nil, err
@@ -362,29 +409,10 @@ func foldSlice(c *converter, n *node) (*constant, error) {
 		at += cut.from * strides[i]
 		strides[i] *= cut.step
 	}
-	count, err := elements64(dims, c.budget)
-	if err != nil {
-		return nil, err
-	}
-	out, err := c.like(k, dims, count)
-	if err != nil || count == 0 {
-		return out, err
-	}
-	walk(dims, func(i int, index []int) {
-		j := at
-		for a, v := range index {
-			j += v * strides[a]
-		}
-		out.set(i, k, j)
-	})
-	return out, nil
+	return c.reread(k, dims, (&model.Rearrange{Offset: at, To: dims, Strides: strides}).Visit)
 }
 
-func foldReshape(c *converter, n *node) (*constant, error) {
-	k, err := c.need(n, 0)
-	if err != nil {
-		return nil, err
-	}
+func foldReshape(c *converter, n *node, k *constant) (*constant, error) {
 	target, err := c.integers(n, 1, "shape")
 	if err != nil {
 		return nil, err
@@ -426,11 +454,7 @@ func reshaped(target []int64, dims []int, count int, allowZero bool) ([]int, err
 	return out, nil
 }
 
-func foldFlatten(c *converter, n *node) (*constant, error) {
-	k, err := c.need(n, 0)
-	if err != nil {
-		return nil, err
-	}
+func foldFlatten(c *converter, n *node, k *constant) (*constant, error) {
 	a := n.int("axis", 1)
 	if a < 0 {
 		a += int64(len(k.dims))
@@ -441,11 +465,7 @@ func foldFlatten(c *converter, n *node) (*constant, error) {
 	return k.with([]int{product(k.dims[:a]), product(k.dims[a:])}), nil
 }
 
-func foldSqueeze(c *converter, n *node) (*constant, error) {
-	k, err := c.need(n, 0)
-	if err != nil {
-		return nil, err
-	}
+func foldSqueeze(c *converter, n *node, k *constant) (*constant, error) {
 	axes, err := c.integers(n, 1, "axes")
 	if err != nil {
 		return nil, err
@@ -527,11 +547,7 @@ func permutation(n *node, rank int) ([]int, error) {
 	return out, nil
 }
 
-func foldTranspose(c *converter, n *node) (*constant, error) {
-	k, err := c.need(n, 0)
-	if err != nil {
-		return nil, err
-	}
+func foldTranspose(c *converter, n *node, k *constant) (*constant, error) {
 	perm, err := permutation(n, len(k.dims))
 	if err != nil {
 		return nil, err
@@ -540,115 +556,181 @@ func foldTranspose(c *converter, n *node) (*constant, error) {
 	for i, p := range perm {
 		dims[i], strides[i] = k.dims[p], product(k.dims[p+1:])
 	}
-	out, err := c.like(k, dims, k.len())
+	return c.reread(k, dims, (&model.Rearrange{To: dims, Strides: strides}).Visit)
+}
+
+func foldRange(c *converter, n *node) (*constant, error) {
+	k, err := c.needs(n, 3)
 	if err != nil {
 		return nil, err
 	}
-	walk(dims, func(i int, index []int) {
-		j := 0
-		for a, v := range index {
-			j += v * strides[a]
+	for i := range k {
+		if k[i].len() != 1 || (k[i].f == nil) != (k[0].f == nil) {
+			return nil, malformed("input %d is %v, want one number", i, k[i])
 		}
-		out.set(i, k, j)
-	})
+	}
+	start, limit, delta := k[0].at(0), k[1].at(0), k[2].at(0)
+	steps := math.Ceil((limit - start) / delta)
+	if delta == 0 || math.IsNaN(steps) || steps > float64(c.budget) {
+		return nil, malformed("from %g to %g in steps of %g", start, limit, delta)
+	}
+	count := int(max(steps, 0))
+	out, err := c.like(k[0], []int{count}, count)
+	if err != nil {
+		return nil, err
+	}
+	for i := range count {
+		if out.f != nil {
+			out.f[i] = float32(start + float64(i)*delta)
+		} else {
+			out.i[i] = k[0].i[0] + int64(i)*k[2].i[0]
+		}
+	}
 	return out, nil
 }
 
-// walk visits every index of an array of the given dims, in C order.
-func walk(dims []int, do func(i int, index []int)) {
-	index := make([]int, len(dims))
-	for i := range product(dims) {
-		do(i, index)
-		for a := len(dims) - 1; a >= 0; a-- {
-			if index[a]++; index[a] < dims[a] {
-				break
-			}
-			index[a] = 0
-		}
+func foldExpand(c *converter, n *node, k *constant) (*constant, error) {
+	shape, err := c.integers(n, 1, "shape")
+	if err != nil {
+		return nil, err
 	}
+	if _, err := elements(shape, c.budget); err != nil {
+		return nil, err
+	}
+	dims, _, err := c.together(k, &constant{dims: ints(shape)})
+	if err != nil {
+		return nil, err
+	}
+	return c.repeated(k, dims)
 }
 
-// arithmetic folds an operation on two constants, broadcast as NumPy does.
-func arithmetic(float func(a, b float64) float64, integer func(a, b int64) (int64, bool)) func(*converter, *node) (*constant, error) {
-	return func(c *converter, n *node) (*constant, error) {
-		a, err := c.need(n, 0)
-		if err != nil {
-			return nil, err
+// repeated repeats k along the axes that dims have beside its own.
+func (c *converter) repeated(k *constant, dims []int) (*constant, error) {
+	strides, step := make([]int, len(dims)), 1
+	for i := len(k.dims) - 1; i >= 0; i-- {
+		if k.dims[i] > 1 {
+			strides[i+len(dims)-len(k.dims)] = step
 		}
-		b, err := c.need(n, 1)
-		if err != nil {
-			return nil, err
-		}
-		if n.int("broadcast", 0) != 0 || (a.f == nil) != (b.f == nil) {
-			return nil, refuse("it takes %v and %v", a, b)
-		}
-		rank := max(len(a.dims), len(b.dims))
-		dims := make([]int, rank)
-		var strides [2][]int
-		for i, k := range []*constant{a, b} {
-			strides[i] = make([]int, rank)
-			for x := range k.dims {
-				at := rank - len(k.dims) + x
-				if k.dims[x] == 1 {
-					continue
-				}
-				strides[i][at] = product(k.dims[x+1:])
-				if dims[at] > 1 && dims[at] != k.dims[x] {
-					return nil, malformed("cannot combine %v and %v", a, b)
-				}
-				dims[at] = k.dims[x]
-				if dims[at] == 0 {
-					return nil, refuse("it takes no values")
-				}
-			}
-		}
-		for i := range dims {
-			dims[i] = max(dims[i], 1)
-		}
-		count, err := elements64(dims, c.budget)
-		if err != nil {
-			return nil, err
-		}
-		out, err := c.like(a, dims, count)
-		if err != nil {
-			return nil, err
-		}
-		walk(dims, func(i int, index []int) {
-			var at [2]int
-			for x, v := range index {
-				at[0] += v * strides[0][x]
-				at[1] += v * strides[1][x]
-			}
-			if a.f != nil {
-				out.f[i] = float32(float(float64(a.f[at[0]]), float64(b.f[at[1]])))
-				return
-			}
-			v, ok := integer(a.i[at[0]], b.i[at[1]])
-			if !ok {
-				err = refuse("it divides by 0")
-			}
-			out.i[i] = v
-		})
-		return out, err
+		step *= k.dims[i]
 	}
+	return c.reread(k, dims, (&model.Rearrange{To: dims, Strides: strides}).Visit)
 }
 
-func unary(float func(float64) float64) func(*converter, *node) (*constant, error) {
-	return func(c *converter, n *node) (*constant, error) {
-		k, err := c.need(n, 0)
-		if err != nil {
-			return nil, err
-		}
-		if k.f == nil {
-			return nil, refuse("it takes %v", k)
-		}
-		out, err := c.like(k, k.dims, len(k.f))
-		if err != nil {
-			return nil, err
-		}
-		for i, v := range k.f {
-			out.f[i] = float32(float(float64(v)))
-		}
-		return out, nil
+func foldTile(c *converter, n *node, k *constant) (*constant, error) {
+	repeats, err := c.integers(n, 1, "repeats")
+	if err != nil {
+		return nil, err
 	}
+	if len(repeats) != len(k.dims) {
+		return nil, refuse("repeats are %v for %v", repeats, k)
+	}
+	var dims, to, strides []int // each axis as repetitions and what is repeated
+	for i, step := range steps(k.dims) {
+		r := repeats[i]
+		if r < 0 || r > maxSize {
+			return nil, malformed("repeats are %v", repeats)
+		}
+		dims, to, strides = append(dims, int(r)*k.dims[i]), append(to, int(r), k.dims[i]), append(strides, 0, step)
+	}
+	return c.reread(k, dims, (&model.Rearrange{To: to, Strides: strides}).Visit)
+}
+
+func foldWhere(c *converter, n *node) (*constant, error) {
+	k, err := c.needs(n, 3)
+	if err != nil {
+		return nil, err
+	}
+	if k[0].i == nil || (k[1].f == nil) != (k[2].f == nil) {
+		return nil, malformed("it takes %v, %v and %v", k[0], k[1], k[2])
+	}
+	dims, count, err := c.together(k...)
+	if err != nil {
+		return nil, err
+	}
+	for i := range k {
+		if k[i], err = c.repeated(k[i], dims); err != nil {
+			return nil, err
+		}
+	}
+	out, err := c.like(k[1], dims, count)
+	if err != nil {
+		return nil, err
+	}
+	for i := range count {
+		from := k[2]
+		if k[0].i[i] != 0 {
+			from = k[1]
+		}
+		out.set(i, from, i)
+	}
+	return out, nil
+}
+
+func foldSize(c *converter, n *node) (*constant, error) {
+	k, err := foldShape(c, &node{inputs: n.inputs, outputs: n.outputs})
+	if err != nil {
+		return nil, err
+	}
+	size := int64(1)
+	for _, d := range k.i {
+		size *= d
+	}
+	return &constant{i: []int64{size}}, nil
+}
+
+// foldNonZero lists the places of what is not 0, an axis a row.
+func foldNonZero(c *converter, n *node, k *constant) (*constant, error) {
+	var at []int
+	for i := range k.len() {
+		if k.at(i) != 0 {
+			at = append(at, i)
+		}
+	}
+	rank := max(len(k.dims), 1)
+	if err := c.spend(rank * len(at)); err != nil {
+		return nil, err
+	}
+	out := &constant{dims: []int{rank, len(at)}, i: make([]int64, 0, rank*len(at))}
+	for _, step := range steps(k.dims) {
+		for _, i := range at {
+			out.i = append(out.i, int64(i/step))
+		}
+	}
+	// Each row counts from 0 again along its axis.
+	for a, size := range k.dims {
+		for i := range at {
+			out.i[a*len(at)+i] %= int64(size)
+		}
+	}
+	if len(k.dims) == 0 {
+		out.i = make([]int64, len(at))
+	}
+	return out, nil
+}
+
+// foldCompress keeps what a list of truth values says.
+func foldCompress(c *converter, n *node, k *constant) (*constant, error) {
+	keep, err := c.need(n, 1)
+	if err != nil {
+		return nil, err
+	}
+	dims, a := []int{k.len()}, 0
+	if n.has("axis") {
+		if a, err = axis(n.int("axis", 0), len(k.dims)); err != nil {
+			return nil, err
+		}
+		dims = slices.Clone(k.dims)
+	}
+	if len(keep.dims) != 1 || keep.len() > dims[a] {
+		return nil, malformed("%v chooses from %d", keep, dims[a])
+	}
+	var at []int
+	for i := range keep.len() {
+		if keep.at(i) != 0 {
+			at = append(at, i)
+		}
+	}
+	from := slices.Clone(dims)
+	dims[a] = len(at)
+	return c.chosen(k, from, a, at, dims)
 }

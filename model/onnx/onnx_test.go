@@ -179,6 +179,7 @@ func operators() []operatorCase {
 		{"maps again after a vector", 13, twoMaps, []part{op("Flatten", "x", "f"), longs("s", 1, 1, 2, 2), op("Reshape", "f s", "r"), one, op("Conv", "r w", "y")}, []float32{10}},
 		{"range, where, mod", 13, []int64{1, 1, 1, 4}, []part{longs("a", 0), longs("b", 4), longs("d", 1), longs("two", 2), longs("ax", 0), op("Squeeze", "a ax", "a0"), op("Squeeze", "b ax", "b0"), op("Squeeze", "d ax", "d0"),
 			op("Range", "a0 b0 d0", "r"), op("Mod", "r two", "m"), longs("z", 0), op("Equal", "m z", "even"), longs("n3", 3), op("Where", "even r n3", "i"), op("Gather", "x i", "y", integer("axis", 3))}, []float32{1, 4, 3, 4}},
+		{"sizes beyond float32", 13, square, []part{longs("one", 1), longs("a", 16777217), longs("b", 16777226), op("Sub", "b a", "n"), op("Concat", "one n", "t", integer("axis", 0)), op("Reshape", "x t", "y")}, count(1, 9)},
 		{"sizes worked out", 13, square, []part{op("Shape", "x", "s"), op("ReduceProd", "s", "p", integer("keepdims", 1)), longs("one", 1), op("Concat", "one p", "t", integer("axis", 0)), op("Reshape", "x t", "y")}, count(1, 9)},
 		{"constants spread and cast", 13, twoMaps, []part{longs("k", 3), longs("s", 1, 2, 1, 2), op("Expand", "k s", "e"), op("Cast", "e", "f", integer("to", 1)), op("Mul", "x f", "y")}, []float32{3, 6, 9, 12}},
 		{"rnn over columns", 13, []int64{1, 1, 1, 3}, []part{longs("a", 2), op("Squeeze", "x a", "q"), op("Transpose", "q", "t", ints("perm", 2, 0, 1)), floats("W", []int64{1, 1, 1}, 1), floats("R", []int64{1, 1, 1}, .5),
