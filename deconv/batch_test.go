@@ -65,12 +65,12 @@ func randomGraph(r *rand.Rand) *model.Network {
 			at = conv(at, 1+r.IntN(24), min(k, s.H, s.W), 1+r.IntN(2), r.IntN(k/2+1))
 		case 2:
 			k, stride := 2+r.IntN(2), 1+r.IntN(2)
-			at = add("pool", &model.MaxPool{Kernel: [2]int{k, k}, Stride: [2]int{stride, stride}, Dilation: [2]int{1, 1},
-				Pads: [4]int{k / 3, k / 3, 0, 0}, Ceil: r.IntN(2) == 0}, at)
+			at = add("pool", &model.Pool{Op: model.PoolMax, Kernel: []int{k, k}, Stride: []int{stride, stride}, Dilation: []int{1, 1},
+				Pads: []int{k / 3, k / 3, 0, 0}, Ceil: r.IntN(2) == 0}, at)
 		case 3:
-			at = add("average", &model.AvgPool{Kernel: [2]int{3, 2}, Stride: [2]int{2, 1}, Pads: [4]int{1, 0, 1, 1}, CountPad: r.IntN(2) == 0}, at)
+			at = add("average", &model.Pool{Op: model.PoolAverage, Kernel: []int{3, 2}, Stride: []int{2, 1}, Pads: []int{1, 0, 1, 1}, CountPad: r.IntN(2) == 0}, at)
 		case 4:
-			at = add("concat", &model.Concat{}, conv(at, 3, 1, 1, 0), conv(at, 4, 3, 1, 1), add("pool", &model.MaxPool{Kernel: [2]int{3, 3}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pads: [4]int{1, 1, 1, 1}}, at))
+			at = add("concat", &model.Concat{}, conv(at, 3, 1, 1, 0), conv(at, 4, 3, 1, 1), add("pool", &model.Pool{Op: model.PoolMax, Kernel: []int{3, 3}, Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: []int{1, 1, 1, 1}}, at))
 		case 5:
 			at = add("add", &model.Add{}, conv(at, 5, 3, 1, 1), conv(at, 5, 1, 1, 0))
 			at = add("relu", &model.ReLU{}, at)

@@ -25,7 +25,7 @@ func TestByHand(t *testing.T) {
 	net := &model.Network{Name: "hand", Input: model.Input{Name: "in", C: 1, H: 1, W: 4}, Nodes: []model.Node{
 		{Name: "conv", Inputs: []string{"in"}, Layer: &model.Conv{Weight: tensor.From([]float32{1, -2}, 1, 1, 1, 2), Bias: []float32{1}, Stride: one, Dilation: one, Groups: 1}},
 		{Name: "relu", Inputs: []string{"conv"}, Layer: &model.ReLU{}},
-		{Name: "pool", Inputs: []string{"relu"}, Layer: &model.MaxPool{Kernel: [2]int{1, 3}, Stride: one, Dilation: one}},
+		{Name: "pool", Inputs: []string{"relu"}, Layer: &model.Pool{Op: model.PoolMax, Kernel: []int{1, 3}, Stride: one[:], Dilation: one[:]}},
 	}}
 	engine := model.NewEngine(1)
 	defer engine.Close()

@@ -60,7 +60,7 @@ func small(r *rand.Rand) *model.Network {
 	return &model.Network{Name: "small", Input: model.Input{Name: "in", C: 2, H: 9, W: 8}, Nodes: []model.Node{
 		{Name: "conv1", Inputs: []string{"in"}, Layer: &model.Conv{Weight: tensor.From(w, 5, 2, 3, 3), Bias: bias, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}},
 		{Name: "relu1", Inputs: []string{"conv1"}, Layer: &model.ReLU{}},
-		{Name: "pool1", Inputs: []string{"relu1"}, Layer: &model.MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}}},
+		{Name: "pool1", Inputs: []string{"relu1"}, Layer: &model.Pool{Op: model.PoolMax, Kernel: []int{2, 2}, Stride: []int{2, 2}, Dilation: []int{1, 1}}},
 	}}
 }
 

@@ -99,11 +99,14 @@ func (a *aim) below(layer string, channel int) (*point, bool) {
 	}
 	in := n.Inputs
 	s := a.shapes[layer]
-	switch n.Layer.(type) {
+	switch l := n.Layer.(type) {
 	case *model.ReLU, *model.Clip:
 		below := a.shapes[in[0]]
 		return &point{layer: in[0], channel: channel, places: model.Places{H: below.H, W: below.W, Channels: below.C}}, true
 	case *model.Concat:
+		if !l.Maps() {
+			break
+		}
 		for _, name := range in {
 			if c := a.shapes[name].C; channel >= c {
 				channel -= c
@@ -111,8 +114,12 @@ func (a *aim) below(layer string, channel int) (*point, bool) {
 			}
 			return a.below(name, channel)
 		}
-	case *model.MaxPool, *model.Dropout, *model.AvgPool, *model.GlobalAvgPool:
+	case *model.Dropout, *model.GlobalAvgPool:
 		return a.below(in[0], channel)
+	case *model.Pool:
+		if l.MaxOfMaps() || l.MeanOfMaps() {
+			return a.below(in[0], channel)
+		}
 	case *model.Flatten, *model.Reshape:
 		if a.shapes[in[0]].C == s.C {
 			return a.below(in[0], channel)

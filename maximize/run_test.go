@@ -189,7 +189,7 @@ func TestSilent(t *testing.T) {
 			{Name: "conv", Inputs: []string{"x"}, Layer: &model.Conv{Weight: w, Bias: []float32{0, -2}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}},
 			{Name: "relu", Inputs: []string{"conv"}, Layer: &model.ReLU{}},
 			{Name: "both", Inputs: []string{"relu", "relu"}, Layer: &model.Concat{}},
-			{Name: "pool", Inputs: []string{"both"}, Layer: &model.MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}}}}}
+			{Name: "pool", Inputs: []string{"both"}, Layer: &model.Pool{Op: model.PoolMax, Kernel: []int{2, 2}, Stride: []int{2, 2}, Dilation: []int{1, 1}}}}}
 	if err := net.Check(); err != nil {
 		t.Fatal(err)
 	}

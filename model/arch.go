@@ -200,7 +200,7 @@ func (b *builder) conv(i, maps, k int, norm bool) {
 }
 
 func (b *builder) pool(i int) {
-	b.add(fmt.Sprintf("pool%d", i), &MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}})
+	b.add(fmt.Sprintf("pool%d", i), &Pool{Op: PoolMax, Kernel: []int{2, 2}, Stride: []int{2, 2}, Dilation: []int{1, 1}, Pads: make([]int, 4)})
 }
 
 func (b *builder) dense(name string, out int) {

@@ -155,7 +155,7 @@ func (net *Network) maps() map[string]bool {
 // passedOver are layers that are no features of their own, between those and the scores.
 func passedOver(l Layer) bool {
 	switch l.(type) {
-	case *MaxPool, *AvgPool, *WindowPool, *PoolND, *GlobalAvgPool, *Reduce, *Dropout, *Flatten, *Reshape, *Rearrange, *Pad, *Softmax, *SoftmaxAxis, *Constant, *Quantize:
+	case *Pool, *GlobalAvgPool, *Reduce, *Dropout, *Flatten, *Reshape, *Rearrange, *Pad, *Softmax, *SoftmaxAxis, *Constant, *Quantize:
 		return true
 	}
 	return false

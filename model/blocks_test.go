@@ -75,7 +75,7 @@ func (g *grow) dense(classes int) *model.Network {
 	return g.net
 }
 
-var halve = &model.MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}}
+var halve = &model.Pool{Op: model.PoolMax, Kernel: []int{2, 2}, Stride: []int{2, 2}, Dilation: []int{1, 1}}
 
 func resnet() *model.Network {
 	g := seed(16)

@@ -61,7 +61,7 @@ func TestFieldOfKnown(t *testing.T) {
 			add("conv"+string(rune('1'+block))+"_"+string(rune('1'+i)), conv(rng, 1, c, 3, 1, 1, 1, 1, 1))
 			c = 1
 		}
-		add("pool"+string(rune('1'+block)), &model.MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}})
+		add("pool"+string(rune('1'+block)), &model.Pool{Op: model.PoolMax, Kernel: []int{2, 2}, Stride: []int{2, 2}, Dilation: []int{1, 1}})
 	}
 	add("average", &model.GlobalAvgPool{})
 	add("after", &model.ReLU{})

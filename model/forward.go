@@ -96,9 +96,7 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 		if f.Pool != nil {
 			s.mid = shapes[f.Pool.Inputs[0]]
 		}
-		if _, pool := f.Node.Layer.(*MaxPool); pool {
-			s.switches = switches
-		}
+		s.switches = switches && isMaxPool(f.Node.Layer)
 		_, s.alias = f.Node.Layer.(viewer)
 		if l, ok := f.Node.Layer.(preparer); ok {
 			l.prepare(&s)
@@ -121,7 +119,7 @@ func (p *Plan) fuses(f *Fused, next *Node, switches bool) bool {
 	case *Binary:
 		_, product := f.Node.Layer.(*MatMul)
 		return product
-	case *MaxPool:
+	case *Pool:
 		return isConv && !switches && conv.Stride[0] > 1 && p.shapes[f.Out].Len() >= pooledAtOnce
 	}
 	return storedWith(f.Node.Layer, next.Layer)

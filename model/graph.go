@@ -71,7 +71,7 @@ func (g *Graph) OnlyReader(name string) *Node {
 type Fused struct {
 	Node *Node // reads the inputs
 	Epilogue
-	Pool *Node  // the MaxPool of what the epilogue makes, or nil
+	Pool *Node  // the Pool (MaxOfMaps) of what the epilogue makes, or nil
 	Out  string // the value that is stored: that of the last of them
 }
 
@@ -134,7 +134,6 @@ func (g *Graph) Fusions(can func(f *Fused, next *Node) bool) []Fused {
 func (f *Fused) add(next *Node, can func(f *Fused, next *Node) bool) bool {
 	var to **Node
 	_, norm := next.Layer.(*BatchNorm)
-	_, pool := next.Layer.(*MaxPool)
 	switch {
 	case norm && f.Norm == nil && f.Bias == nil && f.Act == nil && f.Pool == nil:
 		to = &f.Norm
@@ -142,7 +141,7 @@ func (f *Fused) add(next *Node, can func(f *Fused, next *Node) bool) bool {
 		to = &f.Bias
 	case IsActivation(next.Layer) && f.Act == nil && f.Pool == nil:
 		to = &f.Act
-	case pool && f.Pool == nil:
+	case isMaxPool(next.Layer) && f.Pool == nil:
 		to = &f.Pool
 	}
 	if to == nil || !can(f, next) {
@@ -193,4 +192,9 @@ func storedWith(l, act Layer) bool {
 		return ok
 	}
 	return false
+}
+
+func isMaxPool(l Layer) bool {
+	pool, ok := l.(*Pool)
+	return ok && pool.MaxOfMaps()
 }

@@ -20,7 +20,7 @@ func branched() *model.Network {
 		node("conv", &model.Conv{}, "in"),
 		node("norm", &model.BatchNorm{}, "conv"),
 		node("relu", &model.ReLU{}, "norm"),
-		node("pool", &model.MaxPool{}, "relu"),
+		node("pool", &model.Pool{Op: model.PoolMax}, "relu"),
 		node("left", &model.Conv{}, "pool"),
 		node("clip", &model.Clip{}, "left"),
 		node("late", &model.BatchNorm{}, "clip"),

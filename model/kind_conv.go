@@ -55,7 +55,7 @@ func (l *Conv) text() string {
 func (*Conv) forward(c *call) error {
 	s, in := c.step, c.ins[0]
 	if s.Pool != nil {
-		c.k.ConvMaxPool(s.filters, c.n, c.dst, c.out.Box(), s.Pool.Layer.(*MaxPool).Geometry(), s.mid.H, s.mid.W, c.srcs[0], in.Box(), s.epilogue)
+		c.k.ConvMaxPool(s.filters, c.n, c.dst, c.out.Box(), s.Pool.Layer.(*Pool).Geometry(), s.mid.H, s.mid.W, c.srcs[0], in.Box(), s.epilogue)
 		return nil
 	}
 	c.k.ConvForward(s.filters, c.n, c.dst, c.out.Box(), c.srcs[0], in.Box(), s.epilogue)

@@ -48,10 +48,8 @@ var kinds = []kind{
 	&Conv{},
 	&ConvTranspose{},
 	&Dense{},
-	&MaxPool{},
-	&AvgPool{},
+	&Pool{},
 	&GlobalAvgPool{},
-	&WindowPool{},
 	&ReLU{},
 	&Clip{},
 	&LRN{},
@@ -71,7 +69,6 @@ var kinds = []kind{
 	&Binary{},
 	&ConvND{},
 	&ConvTransposeND{},
-	&PoolND{},
 	&MatMul{},
 	&Reduce{},
 	&SoftmaxAxis{},
@@ -94,8 +91,12 @@ var kinds = []kind{
 // aliases are names in files for a kind with some of its settings: those of kinds
 // that it has taken in, which may be what the usual case is still called.
 var aliases = map[string]kind{
-	"LeakyReLU": &Unary{Op: "LeakyRelu"},
-	"Join":      &Concat{},
+	"LeakyReLU":  &Unary{Op: "LeakyRelu"},
+	"MaxPool":    &Pool{Op: PoolMax},
+	"AvgPool":    &Pool{Op: PoolAverage},
+	"WindowPool": &Pool{},
+	"PoolND":     &Pool{},
+	"Join":       &Concat{},
 }
 
 // newLayer returns an empty layer of a kind, or nil.

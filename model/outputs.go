@@ -180,8 +180,10 @@ func (net *Network) noLogits(name string) bool {
 		return slices.Contains([]string{"Tanh", "Softsign", "Erf", "Sin", "Cos"}, l.Op)
 	case *Binary:
 		return l.Op == "Div" && l.Value == nil && net.dependsOn(n.Inputs[1], net.unshaped(n.Inputs[0]))
-	case *GlobalAvgPool, *AvgPool, *MaxPool:
+	case *GlobalAvgPool:
 		return net.features(n.Inputs[0])
+	case *Pool:
+		return (l.MaxOfMaps() || l.MeanOfMaps()) && net.features(n.Inputs[0])
 	}
 	return false
 }

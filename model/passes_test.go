@@ -67,8 +67,8 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		"Conv":           on(&model.Conv{Weight: randomTensor(rng, 4, 3, 3, 2), Bias: vector(4, false), Stride: [2]int{2, 1}, Dilation: [2]int{1, 2}, Pads: [4]int{1, 0, 2, 1}, Groups: 1}),
 		"Conv/groups":    on(&model.Conv{Weight: randomTensor(rng, 6, 1, 3, 3), Stride: one, Dilation: one, Pads: [4]int{1, 1, 1, 1}, Groups: 3}),
 		"Dense":          flat(&model.Dense{Weight: randomTensor(rng, 5, 3*7*9), Bias: vector(5, false)}),
-		"MaxPool":        on(&model.MaxPool{Kernel: [2]int{3, 2}, Stride: [2]int{2, 2}, Dilation: one, Pads: [4]int{1, 0, 0, 1}, Ceil: true}),
-		"AvgPool":        on(&model.AvgPool{Kernel: [2]int{3, 2}, Stride: [2]int{1, 2}, Pads: [4]int{1, 1, 1, 1}}),
+		"MaxPool":        on(&model.Pool{Op: model.PoolMax, Kernel: []int{3, 2}, Stride: []int{2, 2}, Dilation: one[:], Pads: []int{1, 0, 0, 1}, Ceil: true}),
+		"AvgPool":        on(&model.Pool{Op: model.PoolAverage, Kernel: []int{3, 2}, Stride: []int{1, 2}, Pads: []int{1, 1, 1, 1}}),
 		"GlobalAvgPool":  on(&model.GlobalAvgPool{}),
 		"ReLU":           on(&model.ReLU{}),
 		"LeakyReLU":      on(&model.Unary{Op: "LeakyRelu", Alpha: 0.1}),
@@ -103,9 +103,9 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		"MatMul/first":       on(&model.MatMul{A: []int{3, 2, 7}, B: []int{3, 7, 9}, Value: randomTensor(rng, 3, 2, 7), First: true}),
 		"ConvTranspose":      on(&model.ConvTranspose{Weight: randomTensor(rng, 3, 4, 3, 2), Bias: vector(4, false), Stride: [2]int{2, 3}, Dilation: [2]int{1, 2}, Pads: [4]int{1, 0, 0, 2}, OutPad: [2]int{1, 0}, Groups: 1}),
 		"ConvTranspose/3":    on(&model.ConvTranspose{Weight: randomTensor(rng, 3, 2, 2, 2), Stride: one, Dilation: one, Groups: 3}),
-		"WindowPool/lp":      on(&model.WindowPool{Op: "lp", P: 2, Kernel: [2]int{3, 2}, Stride: [2]int{2, 1}, Dilation: one, Pads: [4]int{1, 0, 0, 1}}),
-		"WindowPool/average": on(&model.WindowPool{Op: "average", Kernel: [2]int{3, 2}, Stride: [2]int{2, 1}, Dilation: [2]int{1, 2}, Pads: [4]int{1, 0, 0, 1}, CountPad: true}),
-		"WindowPool/argmax":  on(&model.WindowPool{Op: "argmax", Kernel: [2]int{3, 2}, Stride: [2]int{2, 1}, Dilation: one}),
+		"Pool/lp":            on(&model.Pool{Op: "lp", P: 2, Kernel: []int{3, 2}, Stride: []int{2, 1}, Dilation: one[:], Pads: []int{1, 0, 0, 1}}),
+		"Pool/average":       on(&model.Pool{Op: "average", Kernel: []int{3, 2}, Stride: []int{2, 1}, Dilation: []int{1, 2}, Pads: []int{1, 0, 0, 1}, CountPad: true}),
+		"Pool/argmax":        on(&model.Pool{Op: "argmax", Kernel: []int{3, 2}, Stride: []int{2, 1}, Dilation: one[:]}),
 		"InstanceNorm":       on(&model.InstanceNorm{Scale: vector(3, false), Shift: vector(3, false), Eps: 1e-5}),
 		"GroupNorm":          on(&model.GroupNorm{Groups: 1, Scale: vector(3, false), Shift: vector(3, false), Eps: 1e-5}),
 		"GroupNorm/2":        split(on(nil), vector(4, true), &model.GroupNorm{Groups: 2, Scale: vector(4, false), Shift: vector(4, false), Eps: 1e-5}),
@@ -168,17 +168,17 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 			WindowND: model.WindowND{From: []int{3, 7, 3, 3}, Stride: []int{2, 1, 3}, Dilation: []int{1, 2, 1}, Pads: []int{1, 0, 1, 0, 1, 2}}}),
 		"ConvTransposeND/3": on(&model.ConvTransposeND{Weight: randomTensor(rng, 3, 2, 2, 2, 2), Groups: 3, OutPad: []int{0, 0, 0},
 			WindowND: model.WindowND{From: []int{3, 7, 3, 3}, Stride: []int{1, 1, 1}, Dilation: []int{1, 1, 1}, Pads: []int{0, 0, 0, 0, 0, 0}}}),
-		"PoolND/max":     on(pooled(model.PoolMax)),
-		"PoolND/average": on(pooled(model.PoolAverage)),
-		"PoolND/lp":      on(pooled(model.PoolLp)),
-		"PoolND/argmax":  on(pooled(model.PoolArgmax)),
+		"Pool/volume/max":     on(pooled(model.PoolMax)),
+		"Pool/volume/average": on(pooled(model.PoolAverage)),
+		"Pool/volume/lp":      on(pooled(model.PoolLp)),
+		"Pool/volume/argmax":  on(pooled(model.PoolArgmax)),
 	}
 }
 
 // pooled is a pool of volumes [3, 7, 3, 3], with windows that hang over the end.
-func pooled(op model.PoolOp) *model.PoolND {
-	return &model.PoolND{Op: op, P: 2, Kernel: []int{3, 2, 2}, Ceil: true, CountPad: true,
-		WindowND: model.WindowND{From: []int{3, 7, 3, 3}, Stride: []int{3, 2, 1}, Dilation: []int{1, 1, 2}, Pads: []int{1, 0, 1, 0, 1, 1}}}
+func pooled(op model.PoolOp) *model.Pool {
+	return &model.Pool{Op: op, P: 2, Kernel: []int{3, 2, 2}, Ceil: true, CountPad: true,
+		From: []int{3, 7, 3, 3}, Stride: []int{3, 2, 1}, Dilation: []int{1, 1, 2}, Pads: []int{1, 0, 1, 0, 1, 1}}
 }
 
 // both combines each number with exp(x/2) of its left neighbour's.
@@ -476,7 +476,7 @@ func TestShapeErrors(t *testing.T) {
 		{&model.Dense{Weight: tensor.New(2, 3)}, "layer it: input is 3x7x9, want a vector: put a Flatten before it"},
 		{&model.BatchNorm{Scale: make([]float32, 2), Shift: make([]float32, 3), Mean: make([]float32, 3), Var: make([]float32, 3)}, "layer it: statistics for 2 channels, the input has 3"},
 		{&model.Recurrent{Cell: "rnn", WeightX: tensor.New(5, 9), WeightH: tensor.New(5, 5)}, "layer it: input is 3x7x9, want one channel, whose rows are the steps"},
-		{&model.MaxPool{Kernel: [2]int{2, 2}, Dilation: [2]int{1, 1}}, "layer it: kernel 2, stride 0, dilation 1, pads 0 and 0"},
+		{&model.Pool{Op: model.PoolMax, Kernel: []int{2, 2}, Stride: []int{0, 1}, Dilation: []int{1, 1}}, "layer it: kernel 2, stride 0, dilation 1, pads 0 and 0"},
 	} {
 		net := &model.Network{Name: "test", Input: model.Input{Name: "in", C: 3, H: 7, W: 9}, Nodes: []model.Node{{Name: "it", Inputs: []string{"in"}, Layer: c.layer}}}
 		if err := net.Check(); fmt.Sprint(err) != c.want {
@@ -491,7 +491,7 @@ func TestBatch(t *testing.T) {
 	one := [2]int{1, 1}
 	net := &model.Network{Name: "n", Input: model.Input{Name: "in", C: 1, H: 4, W: 4}, Nodes: []model.Node{
 		{Name: "relu", Inputs: []string{"in"}, Layer: &model.ReLU{}},
-		{Name: "pool", Inputs: []string{"relu"}, Layer: &model.MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: one}},
+		{Name: "pool", Inputs: []string{"relu"}, Layer: &model.Pool{Op: model.PoolMax, Kernel: []int{2, 2}, Stride: []int{2, 2}, Dilation: one[:]}},
 		{Name: "flat", Inputs: []string{"pool"}, Layer: &model.Flatten{}},
 	}}
 	engine := model.NewEngine(1)

@@ -169,8 +169,10 @@ func mixes(l Layer) bool {
 		return l.Value == nil
 	case *Reduce: // over channels alone it is part of a normalisation
 		return len(l.Axes) != 1 || l.Axes[0] != len(l.From)-1
-	case *GlobalAvgPool, *AvgPool, *MaxPool, *WindowPool:
+	case *GlobalAvgPool:
 		return true
+	case *Pool:
+		return l.From == nil
 	}
 	return false
 }

@@ -34,7 +34,7 @@ func TestResolve(t *testing.T) {
 		}
 	}
 	// Without a rectifier directly after it, a convolution stands for itself.
-	net.Nodes = []Node{net.Nodes[0], {Name: "pool", Inputs: []string{"conv1"}, Layer: &MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}}},
+	net.Nodes = []Node{net.Nodes[0], {Name: "pool", Inputs: []string{"conv1"}, Layer: &Pool{Op: PoolMax, Kernel: []int{2, 2}, Stride: []int{2, 2}, Dilation: []int{1, 1}}},
 		{Name: "relu", Inputs: []string{"pool"}, Layer: &ReLU{}}}
 	if got := fmt.Sprint(net.ConvLayers()); got != "[conv1]" {
 		t.Errorf("ConvLayers = %v, want [conv1]", got)

@@ -164,11 +164,11 @@ func (z *zoo) pool(name, op string, args []string) error {
 			return errZoo
 		}
 	}
-	kernel, stride, pads := [2]int{n[0], n[0]}, [2]int{n[1], n[1]}, [4]int{n[2], n[2], n[2], n[2]}
+	kernel, stride, pads := []int{n[0], n[0]}, []int{n[1], n[1]}, []int{n[2], n[2], n[2], n[2]}
 	if op == "maxpool" {
-		return z.add(name, &MaxPool{Kernel: kernel, Stride: stride, Dilation: [2]int{1, 1}, Pads: pads, Ceil: ceil}, z.last)
+		return z.add(name, &Pool{Op: PoolMax, Kernel: kernel, Stride: stride, Dilation: []int{1, 1}, Pads: pads, Ceil: ceil}, z.last)
 	}
-	return z.add(name, &AvgPool{Kernel: kernel, Stride: stride, Pads: pads, Ceil: ceil, CountPad: true}, z.last)
+	return z.add(name, &Pool{Op: PoolAverage, Kernel: kernel, Stride: stride, Pads: pads, Ceil: ceil, CountPad: true}, z.last)
 }
 
 // plain is a list of 3x3 convolutions of so many maps, with rectifiers, and with

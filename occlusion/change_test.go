@@ -194,7 +194,7 @@ func TestChangerSpares(t *testing.T) {
 	weight := tensor.New(2, 8)
 	weight.Data[0], weight.Data[1] = 2, 1
 	net := &model.Network{Name: "larger", Logits: "fc", Input: model.Input{Name: "data", C: 1, H: 4, W: 4}, Nodes: []model.Node{
-		{Name: "pool", Inputs: []string{"data"}, Layer: &model.MaxPool{Kernel: [2]int{1, 2}, Stride: [2]int{1, 2}, Dilation: [2]int{1, 1}}},
+		{Name: "pool", Inputs: []string{"data"}, Layer: &model.Pool{Op: model.PoolMax, Kernel: []int{1, 2}, Stride: []int{1, 2}, Dilation: []int{1, 1}}},
 		{Name: "flat", Inputs: []string{"pool"}, Layer: &model.Flatten{}},
 		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: weight, Bias: []float32{0, 1.5}}}}}
 	x := tensor.New(1, 1, 4, 4)

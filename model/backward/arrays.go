@@ -35,12 +35,10 @@ func (r Rule) describeArray(l model.Layer) (string, error) {
 		return "g times the slope by each input", nil
 	case *model.MatMul, *model.ConvTranspose, *model.ConvND, *model.ConvTransposeND, *model.Rearrange, *model.AlongAxis, *model.Reshape:
 		return "transpose", nil
-	case *model.WindowPool:
-		if l.Op == "average" {
-			return "transpose", nil
+	case *model.Pool:
+		if l.MaxOfMaps() {
+			return "unpool with switches", nil
 		}
-		return "gradient", nil
-	case *model.PoolND:
 		return map[model.PoolOp]string{model.PoolMax: "to the first place of the maximum", model.PoolAverage: "transpose", model.PoolLp: "gradient"}[l.Op], nil
 	case *model.Reduce:
 		switch l.Op {
@@ -74,11 +72,7 @@ func (r Rule) refusesArray(l model.Layer) error {
 		if _, ok := l.Slope(); !ok {
 			return fmt.Errorf("%s has no slope to take a signal down by", l.Op)
 		}
-	case *model.WindowPool:
-		if l.Op == "argmax" {
-			return fmt.Errorf("places of maxima do not vary smoothly with the input")
-		}
-	case *model.PoolND:
+	case *model.Pool:
 		if l.Op == model.PoolArgmax {
 			return fmt.Errorf("places of maxima do not vary smoothly with the input")
 		}
@@ -103,10 +97,8 @@ func (r Rule) readsArray(l model.Layer) (in, out bool) {
 		return l.Op != "Add" && l.Op != "Sub" && !l.Level(), false
 	case *model.MatMul:
 		return l.Value == nil, false
-	case *model.WindowPool:
-		return l.Op == "lp", l.Op == "lp"
-	case *model.PoolND:
-		return l.Op != model.PoolAverage, l.Op == model.PoolLp
+	case *model.Pool:
+		return l.Op != model.PoolAverage && !l.MaxOfMaps(), l.Op == model.PoolLp
 	case *model.Reduce:
 		linear := l.Op == "sum" || l.Op == "mean"
 		return !linear, !linear
@@ -187,7 +179,7 @@ func (d *solo) array(n *model.Node, which int, box model.Box, g []float32, gbox 
 
 func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 	all := func(name string) ([]float32, error) { return d.value(name, d.t.Shapes[name].Box()) }
-	in, out := d.t.Shapes[n.Inputs[which]], d.t.Shapes[n.Name]
+	in := d.t.Shapes[n.Inputs[which]]
 	switch l := n.Layer.(type) {
 	case *model.Binary:
 		second := which == 1 || l.Value != nil && l.First
@@ -246,23 +238,11 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 		l.Split(dst, g, ins, which)
 	case *model.Reduce:
 		return d.reduced(n, l, dst, g)
-	case *model.WindowPool:
-		x, y := []float32(nil), []float32(nil)
-		if l.Op == "lp" {
-			var err error
-			if x, err = all(n.Inputs[which]); err != nil {
-				return err
-			}
-			if y, err = all(n.Name); err != nil {
-				return err
-			}
-		}
-		windowGrad(l, dst, g, in, out, x, y)
 	case *model.ConvND:
 		l.Planes().Data(d.p.engine.Kernel(), d.p.planes(n.Name, l.Planes(), l.Weight, true), dst, g)
 	case *model.ConvTransposeND:
 		l.Planes().Forward(d.p.engine.Kernel(), d.p.planes(n.Name, l.Planes(), l.Weight, false), noEpilogue, dst, g)
-	case *model.PoolND:
+	case *model.Pool:
 		return d.pooled(n, l, dst, g)
 	case *model.InstanceNorm:
 		x, err := all(n.Inputs[which])
@@ -381,7 +361,7 @@ func prodGrad(l *model.Reduce, dst, g, x []float32) {
 }
 
 // pooled sends each window's signal back to its places.
-func (d *solo) pooled(n *model.Node, l *model.PoolND, dst, g []float32) error {
+func (d *solo) pooled(n *model.Node, l *model.Pool, dst, g []float32) error {
 	var x, y []float32
 	var err error
 	if l.Op != model.PoolAverage {
@@ -389,7 +369,7 @@ func (d *solo) pooled(n *model.Node, l *model.PoolND, dst, g []float32) error {
 			return err
 		}
 	}
-	switch w := l.Windows(); l.Op {
+	switch w := l.Windows(d.t.Shapes[n.Inputs[0]]); l.Op {
 	case model.PoolMax:
 		for i, j := range w.Best(x) {
 			if j >= 0 {
@@ -410,45 +390,6 @@ func (d *solo) pooled(n *model.Node, l *model.PoolND, dst, g []float32) error {
 		})
 	}
 	return nil
-}
-
-// windowGrad sends each window's signal back to its places.
-func windowGrad(l *model.WindowPool, dst, g []float32, in, out model.Shape, x, y []float32) {
-	at := 0
-	for c := range in.C {
-		for oy := range out.H {
-			for ox := range out.W {
-				v := g[at]
-				at++
-				if v == 0 {
-					continue
-				}
-				count := 0
-				for pass := range 2 {
-					for ky := range l.Kernel[0] {
-						iy := oy*l.Stride[0] - l.Pads[0] + ky*l.Dilation[0]
-						for kx := range l.Kernel[1] {
-							ix := ox*l.Stride[1] - l.Pads[1] + kx*l.Dilation[1]
-							inside := iy >= 0 && iy < in.H && ix >= 0 && ix < in.W
-							j := (c*in.H+iy)*in.W + ix
-							switch {
-							case pass == 0:
-								if inside || l.CountPad && iy < in.H+l.Pads[2] && ix < in.W+l.Pads[3] {
-									count++
-								}
-							case !inside:
-							case l.Op == "average":
-								dst[j] += v / float32(count)
-							case y[at-1] != 0: // d/dx (sum |x|^p)^(1/p) = sign(x) (|x|/y)^(p-1)
-								r := math.Pow(math.Abs(float64(x[j]/y[at-1])), float64(l.P-1))
-								dst[j] += v * float32(math.Copysign(r, float64(x[j])))
-							}
-						}
-					}
-				}
-			}
-		}
-	}
 }
 
 func softmaxAxisGrad(l *model.SoftmaxAxis, dst, g, y []float32) {

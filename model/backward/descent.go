@@ -50,9 +50,10 @@ func strides(l model.Layer) (y, x int) {
 	switch l := l.(type) {
 	case *model.Conv:
 		return l.Stride[0], l.Stride[1]
-	case *model.MaxPool:
-		return l.Stride[0], l.Stride[1]
-	case *model.AvgPool:
+	case *model.Pool:
+		if l.From != nil {
+			break
+		}
 		return l.Stride[0], l.Stride[1]
 	}
 	return 1, 1
@@ -283,7 +284,16 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 		if d.p.whole || !singleDense(units, in.C, out.C, dst.data, g.data, l.Weight) {
 			l.Down(k, units, dst.data, g.data)
 		}
-	case *model.MaxPool:
+	case *model.Pool:
+		if l.MeanOfMaps() {
+			fresh()
+			bottom, right := l.Behind()
+			k.AvgPoolGrad(l.Geometry(), units*in.C, dst.data, box, g.data, gbox, in.H, in.W, bottom, right, l.CountPad)
+			break
+		}
+		if !l.MaxOfMaps() {
+			return d.apart(n, which, box, *g)
+		}
 		all := d.t.Switches(n.Name)
 		if all == nil {
 			return piece{}, fmt.Errorf("the trace does not hold its switches")
@@ -295,9 +305,6 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 			from := all[u.image*out.Len()+c*out.H*out.W:][:out.H*out.W]
 			kernel.Unpool(dst.data[i*area:][:area], boxIn(u, name, box, d), g.data[i*gbox.Area():][:gbox.Area()], from, u.geo.boxes[n.Name], out.W, in.W)
 		})
-	case *model.AvgPool:
-		fresh()
-		k.AvgPoolGrad(l.Geometry(), units*in.C, dst.data, box, g.data, gbox, in.H, in.W, l.Pads[2], l.Pads[3], l.CountPad)
 	case *model.GlobalAvgPool:
 		fresh()
 		k.AvgPoolGrad(model.GlobalPool(in), units*in.C, dst.data, box, g.data, gbox, in.H, in.W, 0, 0, false)

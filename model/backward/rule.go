@@ -53,7 +53,7 @@ func (r Rule) Describe(l model.Layer) (string, error) {
 		return "", err
 	}
 	switch l := l.(type) {
-	case *model.Conv, *model.Dense, *model.AvgPool, *model.GlobalAvgPool, *model.Flatten, *model.Pad:
+	case *model.Conv, *model.Dense, *model.GlobalAvgPool, *model.Flatten, *model.Pad:
 		return "transpose", nil
 	case *model.Add:
 		return "copy to each input", nil
@@ -64,8 +64,6 @@ func (r Rule) Describe(l model.Layer) (string, error) {
 		return "split by channel", nil
 	case *model.Dropout:
 		return "identity", nil
-	case *model.MaxPool:
-		return "unpool with switches", nil
 	case *model.BatchNorm:
 		return "times scale/sqrt(var+eps)", nil
 	case *model.ReLU:

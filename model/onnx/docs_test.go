@@ -143,7 +143,10 @@ func computedBy(t *testing.T, l model.Layer) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pool, ok := l.(*model.Pool)
 	switch {
+	case ok && !pool.MaxOfMaps() && !pool.MeanOfMaps():
+		return "plain loop"
 	case bytes.Contains(src, []byte(") view()")):
 		return "nothing"
 	case bytes.Contains(src, []byte("c.step.filters")), slices.ContainsFunc(kernelCall.FindAllSubmatch(src, -1), func(m [][]byte) bool { return string(m[1]) != "For" }):

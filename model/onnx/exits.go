@@ -244,11 +244,13 @@ var (
 // pooled reports whether a node is a vector of pooled maps.
 func (c *converter) pooled(name string) bool {
 	for n := c.net.Node(name); n != nil; n = c.net.Node(n.Inputs[0]) {
-		switch n.Layer.(type) {
+		switch l := n.Layer.(type) {
 		case *model.Flatten, *model.Reshape, *model.Dropout:
 			continue
-		case *model.GlobalAvgPool, *model.AvgPool, *model.MaxPool:
+		case *model.GlobalAvgPool:
 			return true
+		case *model.Pool:
+			return l.MaxOfMaps() || l.MeanOfMaps()
 		}
 		break
 	}

@@ -209,7 +209,9 @@ func (c *converter) spatial(n *node, axes int, l model.Layer, ins ...*value) err
 		if err != nil {
 			return err
 		}
-		v.dims = append([]int64{c.images}, int64s(dims)...)
+		if dims != nil {
+			v.dims = append([]int64{c.images}, int64s(dims)...)
+		}
 	}
 	c.values[n.output()] = v
 	return nil
@@ -372,60 +374,35 @@ func pool(c *converter, n *node) error {
 			return refuse("the places of maxima in a batch of %d", c.images)
 		}
 	}
+	l := model.Pool{Op: model.PoolMax, Kernel: kernel, Stride: g.stride, Dilation: g.dilation, Pads: g.pads, Ceil: g.ceil}
+	switch n.op {
+	case "LpPool":
+		l.Op, l.P = model.PoolLp, int(power)
+	case "AveragePool":
+		l.Op, l.CountPad = model.PoolAverage, count
+	}
 	if axes > 2 {
-		return c.poolND(n, in, &model.PoolND{Kernel: kernel, WindowND: g.on(dims), Ceil: g.ceil, CountPad: count, P: int(power)}, places)
-	}
-	window := model.WindowPool{Kernel: two(kernel, 1), Stride: two(g.stride, 1), Dilation: two(g.dilation, 1), Pads: four(g.pads), Ceil: g.ceil}
-	switch n.op {
-	case "LpPool":
-		window.Op, window.P = "lp", int(power)
-		return c.spatial(n, axes, &window, in)
-	case "AveragePool":
-		if window.Dilation != [2]int{1, 1} {
-			window.Op, window.CountPad = "average", count
-			return c.spatial(n, axes, &window, in)
+		l.From = dims
+	} else {
+		kernel, stride, dilation, pads := two(kernel, 1), two(g.stride, 1), two(g.dilation, 1), four(g.pads)
+		l.Kernel, l.Stride, l.Dilation, l.Pads = kernel[:], stride[:], dilation[:], pads[:]
+		if l.MeanOfMaps() {
+			l.Dilation = nil
 		}
-		return c.spatial(n, axes, &model.AvgPool{Kernel: window.Kernel, Stride: window.Stride, Pads: window.Pads, Ceil: g.ceil, CountPad: count}, in)
 	}
 	if n.outputs[0] != "" {
-		if err := c.spatial(n, axes, &model.MaxPool{Kernel: window.Kernel, Stride: window.Stride, Dilation: window.Dilation, Pads: window.Pads, Ceil: g.ceil}, in); err != nil {
+		if err := c.spatial(n, axes, &l, in); err != nil {
 			return err
 		}
 	}
 	if places == "" {
 		return nil
 	}
-	window.Op, window.Columns = "argmax", n.int("storage_order", 0) != 0
-	return c.spatial(&node{outputs: []string{places}}, axes, &window, in)
-}
-
-// poolND is pool for volumes and what has more axes.
-func (c *converter) poolND(n *node, in *value, l *model.PoolND, places string) error {
-	axes := len(l.Kernel)
-	switch n.op {
-	case "LpPool":
-		l.Op, l.CountPad = model.PoolLp, false
-	case "AveragePool":
-		l.Op = model.PoolAverage
-	default:
-		l.Op, l.CountPad = model.PoolMax, false
-	}
-	if l.Op != model.PoolLp {
-		l.P = 0
-	}
-	if n.outputs[0] != "" {
-		if err := c.spatial(n, axes, l, in); err != nil {
-			return err
-		}
-	}
-	if places == "" {
-		return nil
-	}
-	if n.int("storage_order", 0) != 0 {
+	argmax := l
+	argmax.Op, argmax.Columns = model.PoolArgmax, n.int("storage_order", 0) != 0
+	if argmax.Columns && axes > 2 {
 		return refuse("the places of maxima with columns before rows in %d axes", axes)
 	}
-	argmax := *l
-	argmax.Op = model.PoolArgmax
 	return c.spatial(&node{outputs: []string{places}}, axes, &argmax, in)
 }
 
@@ -435,16 +412,16 @@ func globalPool(c *converter, n *node) error {
 		return err
 	}
 	var l model.Layer = &model.GlobalAvgPool{}
-	whole, one := [2]int{in.shape.H, in.shape.W}, [2]int{1, 1}
+	whole, one, none := []int{in.shape.H, in.shape.W}, []int{1, 1}, make([]int, 4)
 	switch n.op {
 	case "GlobalMaxPool":
-		l = &model.MaxPool{Kernel: whole, Stride: one, Dilation: one}
+		l = &model.Pool{Op: model.PoolMax, Kernel: whole, Stride: one, Dilation: one, Pads: none}
 	case "GlobalLpPool":
 		p := n.int("p", 2)
 		if p < 1 || p > 1000 {
 			return refuse("p is %d", p)
 		}
-		l = &model.WindowPool{Op: "lp", P: int(p), Kernel: whole, Stride: one, Dilation: one}
+		l = &model.Pool{Op: model.PoolLp, P: int(p), Kernel: whole, Stride: one, Dilation: one, Pads: none}
 	}
 	dims := append([]int64{in.dims[0], in.dims[1]}, slices.Repeat([]int64{1}, axes)...)
 	return c.put(n, dims, l, in)

@@ -73,7 +73,7 @@ func reduce(c *converter, n *node) error {
 	if maps && slices.Equal(axes, space) && (op == "mean" || op == "max") {
 		var l model.Layer = &model.GlobalAvgPool{}
 		if op == "max" {
-			l = &model.MaxPool{Kernel: [2]int{in.shape.H, in.shape.W}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}}
+			l = &model.Pool{Op: model.PoolMax, Kernel: []int{in.shape.H, in.shape.W}, Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: make([]int, 4)}
 		}
 		if keep {
 			return c.put(n, dims, l, in)

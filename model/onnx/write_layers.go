@@ -30,12 +30,8 @@ func (e *exporter) layer(n *model.Node) error {
 			attrInts("strides", l.Stride[:]...), attrInts("dilations", l.Dilation[:]...), attrInts("pads", l.Pads[:]...), attrInt("group", int64(l.Groups)))
 	case *model.Dense:
 		e.node("Gemm", withBias([]string{in[0], weights("weight", l.Weight)}, l.Bias), out, attrInt("transB", 1))
-	case *model.MaxPool:
-		e.node("MaxPool", in, out, attrInts("kernel_shape", l.Kernel[:]...), attrInts("strides", l.Stride[:]...), attrInts("dilations", l.Dilation[:]...),
-			attrInts("pads", l.Pads[:]...), attrInt("ceil_mode", bit(l.Ceil)))
-	case *model.AvgPool:
-		e.node("AveragePool", in, out, attrInts("kernel_shape", l.Kernel[:]...), attrInts("strides", l.Stride[:]...), attrInts("pads", l.Pads[:]...),
-			attrInt("ceil_mode", bit(l.Ceil)), attrInt("count_include_pad", bit(l.CountPad)))
+	case *model.Pool:
+		return e.pool(n, l)
 	case *model.GlobalAvgPool:
 		e.node("GlobalAveragePool", in, out)
 	case *model.ReLU:
@@ -136,22 +132,6 @@ func (e *exporter) array(n *model.Node, s model.Shape) error {
 			return nil
 		}
 		e.finish(n, e.transposed(n, ins, l.Bias, k, l.Stride[:], l.Dilation[:], l.Pads[:], l.OutPad[:], attrs))
-	case *model.WindowPool:
-		attrs := [][]byte{attrInts("kernel_shape", l.Kernel[:]...), attrInts("strides", l.Stride[:]...), attrInts("pads", l.Pads[:]...)}
-		switch {
-		case l.Op == "lp" && (l.Ceil || l.Dilation != [2]int{1, 1}) && e.opset < 18, l.Op == "average" && e.opset < 19:
-			return fmt.Errorf("dilated average and power pools need operator set 19")
-		case l.Op == "lp":
-			attrs = append(attrs, attrInt("p", int64(l.P)))
-			if e.opset >= 18 {
-				attrs = append(attrs, attrInts("dilations", l.Dilation[:]...), attrInt("ceil_mode", bit(l.Ceil)))
-			}
-			e.node("LpPool", in, out, attrs...)
-		case l.Op == "average":
-			e.node("AveragePool", in, out, append(attrs, attrInts("dilations", l.Dilation[:]...), attrInt("ceil_mode", bit(l.Ceil)), attrInt("count_include_pad", bit(l.CountPad)))...)
-		default:
-			return fmt.Errorf("places of maxima count over all images of a batch in ONNX")
-		}
 	case *model.InstanceNorm:
 		e.node("InstanceNormalization", []string{in[0], e.floats(n.Name+".scale", []int{s.C}, l.Scale), e.floats(n.Name+".shift", []int{s.C}, l.Shift)}, out,
 			attrFloat("epsilon", l.Eps))

@@ -170,14 +170,18 @@ func TestWriteVolumes(t *testing.T) {
 	walk := func(dilation ...int) model.WindowND {
 		return model.WindowND{From: []int{2, 4, 3, 5}, Stride: []int{2, 1, 3}, Dilation: dilation, Pads: []int{1, 0, 1, 0, 1, 0}}
 	}
+	pool := func(w model.WindowND, l model.Pool) *model.Pool {
+		l.Kernel, l.From, l.Stride, l.Dilation, l.Pads = []int{2, 2, 2}, w.From, w.Stride, w.Dilation, w.Pads
+		return &l
+	}
 	for name, l := range map[string]model.Layer{
 		"conv":   &model.ConvND{Weight: ramp(4, 1, 2, 2, 3), Bias: ramp(4).Data, WindowND: walk(2, 1, 1), Groups: 2},
 		"up":     &model.ConvTransposeND{Weight: ramp(2, 3, 2, 2, 3), Bias: ramp(3).Data, WindowND: walk(1, 1, 2), OutPad: []int{1, 0, 2}, Groups: 1},
 		"more":   &model.ConvTransposeND{Weight: ramp(2, 3, 2, 2, 3), Bias: ramp(3).Data, WindowND: walk(1, 1, 2), OutPad: []int{3, 1, 0}, Groups: 1},
-		"max":    &model.PoolND{Op: model.PoolMax, Kernel: []int{2, 2, 2}, WindowND: walk(2, 1, 1), Ceil: true},
-		"mean":   &model.PoolND{Op: model.PoolAverage, Kernel: []int{2, 2, 2}, WindowND: walk(one...), Ceil: true, CountPad: true},
-		"norm":   &model.PoolND{Op: model.PoolLp, Kernel: []int{2, 2, 2}, WindowND: walk(one...), P: 3},
-		"spread": &model.PoolND{Op: model.PoolAverage, Kernel: []int{2, 2, 2}, WindowND: walk(1, 1, 2)},
+		"max":    pool(walk(2, 1, 1), model.Pool{Op: model.PoolMax, Ceil: true}),
+		"mean":   pool(walk(one...), model.Pool{Op: model.PoolAverage, Ceil: true, CountPad: true}),
+		"norm":   pool(walk(one...), model.Pool{Op: model.PoolLp, P: 3}),
+		"spread": pool(walk(1, 1, 2), model.Pool{Op: model.PoolAverage}),
 	} {
 		net := &model.Network{Name: "n", Input: model.Input{Name: "x", C: 8, H: 3, W: 5}, Nodes: []model.Node{{Name: name, Inputs: []string{"x"}, Layer: l}}}
 		opset := 13
@@ -206,7 +210,7 @@ func TestWriteOutputPadding(t *testing.T) {
 // TestWriteRefuses: what no operator expresses is named, and no file is left.
 func TestWriteRefuses(t *testing.T) {
 	net := &model.Network{Name: "n", Input: model.Input{Name: "x", C: 1, H: 4, W: 4}, Nodes: []model.Node{{Name: "places", Inputs: []string{"x"},
-		Layer: &model.WindowPool{Op: "argmax", Kernel: [2]int{2, 2}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}}}}}
+		Layer: &model.Pool{Op: "argmax", Kernel: []int{2, 2}, Stride: []int{1, 1}, Dilation: []int{1, 1}}}}}
 	path := filepath.Join(t.TempDir(), "n.onnx")
 	err := onnx.Export(path, net, 0)
 	u, ok := errors.AsType[*onnx.Unsupported](err)

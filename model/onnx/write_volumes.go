@@ -26,26 +26,45 @@ func (e *exporter) overAxes(n *model.Node) error {
 		e.finish(n, e.step(n, "Conv", ins, append(attrs(l.Weight.Shape[2:], l.WindowND), attrInt("group", int64(l.Groups)))...))
 	case *model.ConvTransposeND:
 		e.transposeND(n, l)
-	case *model.PoolND:
-		x, with := e.view(n, n.Inputs[0], l.From...), attrs(l.Kernel, l.WindowND)
-		if l.Ceil {
-			with = append(with, attrInt("ceil_mode", 1))
-		}
-		switch {
-		case l.Op == model.PoolArgmax:
-			return fmt.Errorf("places of maxima count over all images of a batch in ONNX")
-		case l.Op == model.PoolLp && (l.Ceil || !one(l.Dilation)) && e.opset < 18, l.Op == model.PoolAverage && !one(l.Dilation) && e.opset < 19:
-			return fmt.Errorf("dilated average and power pools need operator set 19")
-		case l.Op == model.PoolLp:
-			e.finish(n, e.step(n, "LpPool", []string{x}, append(with, attrInt("p", int64(l.P)))...))
-		case l.Op == model.PoolAverage:
-			e.finish(n, e.step(n, "AveragePool", []string{x}, append(with, attrInt("count_include_pad", bit(l.CountPad)))...))
-		default:
-			e.finish(n, e.step(n, "MaxPool", []string{x}, with...))
-		}
 	default:
 		return fmt.Errorf("layer kind %s is not known", n.Layer.Kind())
 	}
+	return nil
+}
+
+// pool writes a pool over maps or more axes.
+func (e *exporter) pool(n *model.Node, l *model.Pool) error {
+	dilated := slices.ContainsFunc(l.Dilation, func(d int) bool { return d != 1 })
+	attrs := [][]byte{attrInts("kernel_shape", l.Kernel...), attrInts("strides", l.Stride...)}
+	if dilated || l.Op == model.PoolMax && l.Dilation != nil {
+		attrs = append(attrs, attrInts("dilations", l.Dilation...))
+	}
+	if l.Pads != nil {
+		attrs = append(attrs, attrInts("pads", l.Pads...))
+	}
+	if l.Ceil || l.From == nil && l.Op != model.PoolLp {
+		attrs = append(attrs, attrInt("ceil_mode", bit(l.Ceil)))
+	}
+	op := "MaxPool"
+	switch l.Op {
+	case model.PoolArgmax:
+		return fmt.Errorf("places of maxima count over all images of a batch in ONNX")
+	case model.PoolLp:
+		if (l.Ceil || dilated) && e.opset < 18 {
+			return fmt.Errorf("dilated average and power pools need operator set 19")
+		}
+		op, attrs = "LpPool", append(attrs, attrInt("p", int64(l.P)))
+	case model.PoolAverage:
+		if dilated && e.opset < 19 {
+			return fmt.Errorf("dilated average and power pools need operator set 19")
+		}
+		op, attrs = "AveragePool", append(attrs, attrInt("count_include_pad", bit(l.CountPad)))
+	}
+	if l.From == nil {
+		e.node(op, n.Inputs, []string{n.Name}, attrs...)
+		return nil
+	}
+	e.finish(n, e.step(n, op, []string{e.view(n, n.Inputs[0], l.From...)}, attrs...))
 	return nil
 }
 

@@ -160,8 +160,8 @@ func goldenNet(t *testing.T, dir string, files map[string]string) *model.Network
 	full := func(name string) *model.Dense {
 		return &model.Dense{Weight: read(name + ".weight"), Bias: read(name + ".bias").Data}
 	}
-	pool := func() *model.MaxPool {
-		return &model.MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}}
+	pool := func() *model.Pool {
+		return &model.Pool{Op: model.PoolMax, Kernel: []int{2, 2}, Stride: []int{2, 2}, Dilation: []int{1, 1}}
 	}
 	net := chain(model.Input{Name: "input", C: 1, H: 28, W: 28}, "fc2", "conv1", conv("conv1"), "relu1", &model.ReLU{}, "pool1", pool(),
 		"conv2", conv("conv2"), "relu2", &model.ReLU{}, "pool2", pool(), "flat", &model.Flatten{}, "fc1", full("fc1"), "relu3", &model.ReLU{},

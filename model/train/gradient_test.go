@@ -113,7 +113,24 @@ func (r *reference) layer(node *model.Node, y []float64, out model.Shape, ins []
 			}
 			return sum
 		})
-	case *model.MaxPool:
+	case *model.Pool:
+		if l.Op == model.PoolAverage {
+			each(func(i, c, v, u int) float64 {
+				sum, count := 0.0, 0
+				for p := range l.Kernel[0] {
+					for q := range l.Kernel[1] {
+						v, u := v*l.Stride[0]+p-l.Pads[0], u*l.Stride[1]+q-l.Pads[1]
+						sum += at(i, c, v, u)
+						inside := v >= 0 && u >= 0 && v < in.H && u < in.W
+						if inside || l.CountPad && v < in.H+l.Pads[2] && u < in.W+l.Pads[3] {
+							count++
+						}
+					}
+				}
+				return sum / float64(count)
+			})
+			break
+		}
 		each(func(i, c, v, u int) float64 {
 			best := math.Inf(-1)
 			for p := range l.Kernel[0] {
@@ -124,21 +141,6 @@ func (r *reference) layer(node *model.Node, y []float64, out model.Shape, ins []
 				}
 			}
 			return best
-		})
-	case *model.AvgPool:
-		each(func(i, c, v, u int) float64 {
-			sum, count := 0.0, 0
-			for p := range l.Kernel[0] {
-				for q := range l.Kernel[1] {
-					v, u := v*l.Stride[0]+p-l.Pads[0], u*l.Stride[1]+q-l.Pads[1]
-					sum += at(i, c, v, u)
-					inside := v >= 0 && u >= 0 && v < in.H && u < in.W
-					if inside || l.CountPad && v < in.H+l.Pads[2] && u < in.W+l.Pads[3] {
-						count++
-					}
-				}
-			}
-			return sum / float64(count)
 		})
 	case *model.GlobalAvgPool:
 		each(func(i, c, _, _ int) float64 {
@@ -296,8 +298,8 @@ func (m maker) norm(c int) *model.BatchNorm {
 
 func same(l *model.Conv) { l.Pads = [4]int{1, 1, 1, 1} }
 
-func pool(k, s, p int) *model.MaxPool {
-	return &model.MaxPool{Kernel: [2]int{k, k}, Stride: [2]int{s, s}, Dilation: [2]int{1, 1}, Pads: [4]int{p, p, p, p}}
+func pool(k, s, p int) *model.Pool {
+	return &model.Pool{Op: model.PoolMax, Kernel: []int{k, k}, Stride: []int{s, s}, Dilation: []int{1, 1}, Pads: []int{p, p, p, p}}
 }
 
 // testNets use every layer that can be trained, in each neighbourhood that the
@@ -310,13 +312,13 @@ func testNets() map[string]*model.Network {
 			"conv2", m.conv(6, 4, 3, 2, func(l *model.Conv) { l.Groups, l.Stride, l.Pads = 2, [2]int{2, 1}, [4]int{1, 0, 2, 1} }),
 			"relu2", &model.ReLU{},
 			"conv3", m.conv(5, 6, 2, 2, func(l *model.Conv) { l.Dilation, l.Bias = [2]int{1, 2}, nil }),
-			"avg", &model.AvgPool{Kernel: [2]int{2, 2}, Stride: [2]int{1, 1}, Pads: [4]int{0, 1, 0, 0}, CountPad: true},
+			"avg", &model.Pool{Op: model.PoolAverage, Kernel: []int{2, 2}, Stride: []int{1, 1}, Pads: []int{0, 1, 0, 0}, CountPad: true},
 			"relu3", &model.ReLU{}, "pool3", pool(3, 1, 1),
 			"flat", &model.Flatten{}, "fc1", m.dense(7, 10, true), "relu4", &model.ReLU{}, "drop", &model.Dropout{Rate: 0.4},
 			"fc2", m.dense(3, 7, false), "prob", &model.Softmax{}),
 		"norm": chain(model.Input{Name: "in", C: 1, H: 6, W: 7}, "fc",
 			"conv1", m.conv(3, 1, 3, 3, func(l *model.Conv) { l.Bias = nil }), "bn1", m.norm(3), "relu1", &model.ReLU{}, "pool1", pool(2, 2, 0),
-			"avg", &model.AvgPool{Kernel: [2]int{2, 2}, Stride: [2]int{1, 2}, Pads: [4]int{1, 0, 0, 0}},
+			"avg", &model.Pool{Op: model.PoolAverage, Kernel: []int{2, 2}, Stride: []int{1, 2}, Pads: []int{1, 0, 0, 0}},
 			"flat", &model.Flatten{}, "bn2", m.norm(6), "relu2", &model.ReLU{}, "drop", &model.Dropout{Rate: 0.25}, "fc", m.dense(4, 6, true)),
 		"other": chain(model.Input{Name: "in", C: 1, H: 4, W: 4}, "fc",
 			"pad0", &model.Pad{Pads: [4]int{1, 0, 0, 1}, Value: 0.5}, "conv1", m.conv(4, 1, 2, 2, nil), "lrn", &model.LRN{Size: 3, Alpha: 0.5, Beta: 0.75, Bias: 1},

@@ -152,11 +152,15 @@ func (b *graph) supported() error {
 			continue
 		}
 		switch l := n.Layer.(type) {
-		case *model.Conv, *model.Dense, *model.MaxPool, *model.AvgPool, *model.GlobalAvgPool, *model.ReLU, *model.BatchNorm,
+		case *model.Conv, *model.Dense, *model.GlobalAvgPool, *model.ReLU, *model.BatchNorm,
 			*model.Add, *model.Flatten, *model.LRN, *model.Clip, *model.Pad, *model.Recurrent:
 		case *model.Unary:
 			if l.Op != "LeakyRelu" {
 				return fmt.Errorf("layer %s: %s cannot be trained", n.Name, l.Op)
+			}
+		case *model.Pool:
+			if !l.MaxOfMaps() && !l.MeanOfMaps() {
+				return fmt.Errorf("layer %s: %s pools of this kind cannot be trained", n.Name, l.Op)
 			}
 		case *model.Concat:
 			if !l.Maps() {
@@ -269,8 +273,8 @@ func (b *graph) pooled(name string) bool {
 	if pool == nil {
 		return false
 	}
-	_, ok := pool.Layer.(*model.MaxPool)
-	return ok
+	l, ok := pool.Layer.(*model.Pool)
+	return ok && l.MaxOfMaps()
 }
 
 // layer adds one layer, and the rectifier behind a convolution or batch
@@ -306,12 +310,15 @@ func (b *graph) layer(f model.Fused) {
 			}
 			return G.Nodes{b.reluGrad(name, out, dy)}
 		}, func(y []float32, in [][]float32) { b.k.ReLU(y, in[0]) })
-	case *model.MaxPool:
-		y = b.maxPool(name, l, n.Inputs[0], x, flows, in, out)
-	case *model.AvgPool:
-		y = b.avgPool(name, l.Geometry(), l.Pads, l.CountPad, x, flows, in, out)
+	case *model.Pool:
+		if l.MaxOfMaps() {
+			y = b.maxPool(name, l, n.Inputs[0], x, flows, in, out)
+			break
+		}
+		bottom, right := l.Behind()
+		y = b.avgPool(name, l.Geometry(), bottom, right, l.CountPad, x, flows, in, out)
 	case *model.GlobalAvgPool:
-		y = b.avgPool(name, model.GlobalPool(in), [4]int{}, false, x, flows, in, out)
+		y = b.avgPool(name, model.GlobalPool(in), 0, 0, false, x, flows, in, out)
 	case *model.Add:
 		y = b.buffered(name, shape, xs, flows, func(in G.Nodes, out, dy *G.Node) G.Nodes {
 			return slices.Repeat(G.Nodes{dy}, len(in))
@@ -446,7 +453,7 @@ func (b *graph) dense(name string, l *model.Dense, x *G.Node, flows bool, in, ou
 
 // maxPool adds a max pool. If it alone reads a rectifier it computes that
 // one's gradient too, see pooled.
-func (b *graph) maxPool(name string, l *model.MaxPool, from string, x *G.Node, flows []bool, in, out model.Shape) *G.Node {
+func (b *graph) maxPool(name string, l *model.Pool, from string, x *G.Node, flows []bool, in, out model.Shape) *G.Node {
 	size := b.n * out.Len()
 	switches := make([]int32, size)
 	var masked []float32

@@ -42,15 +42,15 @@ func (b *graph) batchNorm(name string, l *model.BatchNorm, x *G.Node, flows bool
 	})
 }
 
-func (b *graph) avgPool(name string, geo kernel.Pool, pads [4]int, countPad bool, x *G.Node, flows []bool, in, out model.Shape) *G.Node {
+func (b *graph) avgPool(name string, geo kernel.Pool, bottom, right int, countPad bool, x *G.Node, flows []bool, in, out model.Shape) *G.Node {
 	planes := b.n * in.C
 	grad := func(ins G.Nodes, y, dy *G.Node) G.Nodes {
 		return G.Nodes{b.buffered(name+" gradient", ins[0].Shape(), G.Nodes{dy}, nil, nil, func(dx []float32, in2 [][]float32) {
-			b.k.AvgPoolGrad(geo, planes, dx, in.Box(), in2[0], out.Box(), in.H, in.W, pads[2], pads[3], countPad)
+			b.k.AvgPoolGrad(geo, planes, dx, in.Box(), in2[0], out.Box(), in.H, in.W, bottom, right, countPad)
 		})}
 	}
 	return b.buffered(name, out.Batch(b.n), G.Nodes{x}, flows, grad, func(y []float32, in2 [][]float32) {
-		b.k.AvgPool(geo, planes, y, out.Box(), in2[0], in.Box(), in.H, in.W, pads[2], pads[3], countPad)
+		b.k.AvgPool(geo, planes, y, out.Box(), in2[0], in.Box(), in.H, in.W, bottom, right, countPad)
 	})
 }
 

@@ -204,10 +204,10 @@ func (n *Net) step(f model.Fused) step {
 	case *model.Conv:
 		s.op, s.geo = opConv, l.Geometry()
 		s.w, s.bias = f.Weights()
-	case *model.MaxPool:
-		s.op, s.pool = opMaxPool, l.Geometry()
-	case *model.AvgPool:
-		if !n.o.Exact {
+	case *model.Pool:
+		if l.MaxOfMaps() {
+			s.op, s.pool = opMaxPool, l.Geometry()
+		} else if l.MeanOfMaps() && !n.o.Exact {
 			s.op, s.pool = opAvgPool, l.Geometry()
 		}
 	case *model.GlobalAvgPool:

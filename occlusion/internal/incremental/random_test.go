@@ -16,6 +16,7 @@ func randomNet(r *rand.Rand) *model.Network {
 	shapes := map[string]model.Shape{"in": net.Input.Shape()}
 	last := "in"
 	pair := func(n int) [2]int { return [2]int{1 + r.IntN(n), 1 + r.IntN(n)} }
+	sides := func(n int) []int { p := pair(n); return p[:] }
 	randoms := func(n int, scale float64) []float32 {
 		s := make([]float32, n)
 		for i := range s {
@@ -81,11 +82,11 @@ func randomNet(r *rand.Rand) *model.Network {
 				add(&model.ReLU{}, last)
 			}
 		case 5:
-			add(&model.MaxPool{Kernel: pair(3), Stride: pair(3), Dilation: [2]int{1, 1}, Pads: [4]int{}, Ceil: r.IntN(2) == 0}, in)
+			add(&model.Pool{Op: model.PoolMax, Kernel: sides(3), Stride: sides(3), Dilation: []int{1, 1}, Pads: nil, Ceil: r.IntN(2) == 0}, in)
 		case 6:
-			add(&model.MaxPool{Kernel: [2]int{3, 3}, Stride: pair(2), Dilation: pair(2), Pads: [4]int{1, 1, 1, 1}, Ceil: r.IntN(2) == 0}, in)
+			add(&model.Pool{Op: model.PoolMax, Kernel: []int{3, 3}, Stride: sides(2), Dilation: sides(2), Pads: []int{1, 1, 1, 1}, Ceil: r.IntN(2) == 0}, in)
 		case 7:
-			add(&model.AvgPool{Kernel: [2]int{2 + r.IntN(2), 2}, Stride: pair(2), Pads: [4]int{1, 1, 1, r.IntN(2)}, Ceil: r.IntN(2) == 0, CountPad: r.IntN(2) == 0}, in)
+			add(&model.Pool{Op: model.PoolAverage, Kernel: []int{2 + r.IntN(2), 2}, Stride: sides(2), Pads: []int{1, 1, 1, r.IntN(2)}, Ceil: r.IntN(2) == 0, CountPad: r.IntN(2) == 0}, in)
 		case 8:
 			add([]model.Layer{&model.ReLU{}, &model.Unary{Op: "LeakyRelu", Alpha: 0.1}, &model.Clip{Min: -0.5, Max: 0.7}, &model.Dropout{},
 				&model.Quantize{Type: model.Int8, Scale: []float32{0.05}, Zero: []float32{3}}}[r.IntN(5)], in)

@@ -581,7 +581,10 @@ func (b *block) poolWindows(s *step) {
 		b.load(t, row, &f, v, pad, false)
 		src = kernel.Lane{Data: t, H: f.h, W: f.w, Place: row, Pitch: f.w}
 	}
-	avg, _ := s.node.Layer.(*model.AvgPool)
+	var avg *model.Pool
+	if s.op == opAvgPool {
+		avg = s.node.Layer.(*model.Pool)
+	}
 	// Rows first, then columns; of the rows those that are read again are kept.
 	ring := (g.KH-1)*dy + 1
 	rows := b.get(ring * w.x.size * row)
@@ -622,7 +625,7 @@ func (b *block) poolWindows(s *step) {
 			}
 			var scale [maxLanes]float32
 			for l := range n.lanes {
-				scale[l] = avgScale(avg, in, w.y.at[l]+y, w.x.at[l]+x)
+				scale[l] = avgScale(avg, g, in, w.y.at[l]+y, w.x.at[l]+x)
 			}
 			for i := range d {
 				d[i] *= scale[i%n.lanes]
@@ -632,16 +635,17 @@ func (b *block) poolWindows(s *step) {
 }
 
 // avgScale is what an average pool multiplies the sum of a window by.
-func avgScale(l *model.AvgPool, in model.Shape, y, x int) float32 {
-	count := func(a, o, size int) int {
+func avgScale(l *model.Pool, g kernel.Pool, in model.Shape, y, x int) float32 {
+	bottom, right := l.Behind()
+	count := func(o, stride, kernel, before, behind, size int) int {
 		lo, hi := 0, size
 		if l.CountPad {
-			lo, hi = -l.Pads[a], size+l.Pads[a+2]
+			lo, hi = -before, size+behind
 		}
-		start := o*l.Stride[a] - l.Pads[a]
-		return max(min(start+l.Kernel[a], hi)-max(start, lo), 0)
+		start := o*stride - before
+		return max(min(start+kernel, hi)-max(start, lo), 0)
 	}
-	if c := count(0, y, in.H) * count(1, x, in.W); c > 0 {
+	if c := count(y, g.StrideY, g.KH, g.PadTop, bottom, in.H) * count(x, g.StrideX, g.KW, g.PadLeft, right, in.W); c > 0 {
 		return float32(1 / float64(c))
 	}
 	return 0
