@@ -165,16 +165,20 @@ func (r *rerun) step(i int) error {
 			r.conv(s, l, out, b)
 		}
 		return nil
-	case *MaxPool:
-		r.pool(s, l.Geometry(), out, b, func(c *change, src []float32, in Box, shape Shape) {
-			r.p.engine.k.MaxPool(l.Geometry(), shape.C, c.data, nil, c.box, src, in, shape.H, shape.W)
-		})
-		return nil
-	case *AvgPool:
-		r.pool(s, l.Geometry(), out, b, func(c *change, src []float32, in Box, shape Shape) {
-			r.p.engine.k.AvgPool(l.Geometry(), shape.C, c.data, c.box, src, in, shape.H, shape.W, l.Pads[2], l.Pads[3], l.CountPad)
-		})
-		return nil
+	case *Pool:
+		switch {
+		case l.MaxOfMaps():
+			r.pool(s, l.Geometry(), out, b, func(c *change, src []float32, in Box, shape Shape) {
+				r.p.engine.k.MaxPool(l.Geometry(), shape.C, c.data, nil, c.box, src, in, shape.H, shape.W)
+			})
+			return nil
+		case l.MeanOfMaps():
+			bottom, right := l.Behind()
+			r.pool(s, l.Geometry(), out, b, func(c *change, src []float32, in Box, shape Shape) {
+				r.p.engine.k.AvgPool(l.Geometry(), shape.C, c.data, c.box, src, in, shape.H, shape.W, bottom, right, l.CountPad)
+			})
+			return nil
+		}
 	case *ReLU, *Clip, *BatchNorm, *LRN, *Add, *Unary, *Dropout:
 		if same {
 			return r.local(i, out, b)
@@ -206,7 +210,7 @@ func (r *rerun) conv(s *step, l *Conv, out *change, b Box) {
 		}
 		return
 	}
-	pool := s.Pool.Layer.(*MaxPool).Geometry()
+	pool := s.Pool.Layer.(*Pool).Geometry()
 	window := asConv(pool)
 	if out.box = window.OutputBox(g.OutputBox(b, s.mid.H, s.mid.W), shape.H, shape.W); out.box.Empty() {
 		return
