@@ -2,7 +2,6 @@ package attribution
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/deconvnet/viz/model/tensor"
 )
@@ -18,7 +17,7 @@ func (e *Explainer) Contributions(ctx context.Context, x *tensor.Tensor, target 
 		return nil, err
 	}
 	if err := r.open(); err != nil {
-		return nil, fmt.Errorf("layer %s: %w", layer, err)
+		return nil, err
 	}
 	down, err := r.down(ctx, r.clean, HiResCAM)
 	if err != nil {
