@@ -9,19 +9,21 @@ import (
 )
 
 // Activity is how active a convolution layer is over some images. Max to
-// Deviation are of the convolution's output before the rectifier (behind it the
+// Std are of the convolution's output before the rectifier (behind it the
 // minimum would always be 0); Sparsity is of the rectified features.
 type Activity struct {
-	Layer     string  `json:"layer"`
-	Max       float64 `json:"max"`
-	Mean      float64 `json:"mean"`
-	Min       float64 `json:"min"`
-	Deviation float64 `json:"deviation"`
-	Sparsity  float64 `json:"sparsity"` // share of features that are 0
-	// FeatureMean and FeatureDeviation are of the rectified features.
-	FeatureMean      float64 `json:"feature_mean"`
-	FeatureDeviation float64 `json:"feature_deviation"`
-	Values           int     `json:"values"`
+	Layer    string  `json:"layer"`
+	Max      float64 `json:"max"`
+	Mean     float64 `json:"mean"`
+	Min      float64 `json:"min"`
+	Std      float64 `json:"std"`
+	OldStd   float64 `json:"deviation"` // the older name of Std, for one more version
+	Sparsity float64 `json:"sparsity"`  // share of features that are 0
+	// FeatureMean and FeatureStd are of the rectified features.
+	FeatureMean   float64 `json:"feature_mean"`
+	FeatureStd    float64 `json:"feature_std"`
+	OldFeatureStd float64 `json:"feature_deviation"` // the older name of FeatureStd, for one more version
+	Values        int     `json:"values"`
 	// Histogram counts the convolution's output in bins of equal width from
 	// -Range to Range; what lies outside counts in the first and last.
 	Histogram []int   `json:"histogram"`
@@ -93,8 +95,9 @@ func Watch(ctx context.Context, engine *model.Engine, net *model.Network, images
 	for l := range out {
 		a, s, n := &out[l], &total[l], float64(out[l].Values)
 		a.Mean, a.FeatureMean = s.sum/n, s.fsum/n
-		a.Deviation = math.Sqrt(max(s.squares/n-a.Mean*a.Mean, 0))
-		a.FeatureDeviation = math.Sqrt(max(s.fsquares/n-a.FeatureMean*a.FeatureMean, 0))
+		a.Std = math.Sqrt(max(s.squares/n-a.Mean*a.Mean, 0))
+		a.FeatureStd = math.Sqrt(max(s.fsquares/n-a.FeatureMean*a.FeatureMean, 0))
+		a.OldStd, a.OldFeatureStd = a.Std, a.FeatureStd
 		a.Sparsity = float64(s.zero) / n
 	}
 	return out, nil

@@ -45,9 +45,10 @@ type Correspondence struct {
 	// over ordered pairs of images and over values. Signs are -1, 0, 1, so values that
 	// stay as they are agree.
 	Score float64 `json:"score"`
-	// Deviation is the standard deviation of the pairs' distances (of the draws'
+	// Std is the standard deviation of the pairs' distances (of the draws'
 	// scores for random masks).
-	Deviation float64 `json:"deviation"`
+	Std    float64 `json:"std"`
+	OldStd float64 `json:"deviation"` // the older name of Std, for one more version
 	// Error is the standard error of Score by the jackknife over images, since pairs
 	// share images.
 	Error float64 `json:"error"`
@@ -208,15 +209,18 @@ func Correspond(ctx context.Context, engine *model.Engine, net *model.Network, x
 			out = append(out, against(l, AllParts, r.all, r.random))
 		}
 		same := against(l, RandomSame, r.same, r.random)
-		_, same.Deviation = meanDeviation(r.sameDraws)
+		_, same.Std = meanStd(r.sameDraws)
 		// The place of a draw is common to all images: leaving one out does not tell how much hangs on it.
-		draws := same.Deviation / math.Sqrt(float64(len(r.sameDraws)))
+		draws := same.Std / math.Sqrt(float64(len(r.sameDraws)))
 		same.Error, same.BelowError = math.Hypot(same.Error, draws), math.Hypot(same.BelowError, draws)
 		same.Lower, same.Draws = inErrors(same.Below, same.BelowError), len(r.sameDraws)
 		random := Correspondence{Layer: l, Part: Random, Draws: len(r.randomDraws)}
 		random.Score, _, random.Error = pairStatistics(r.random)
-		_, random.Deviation = meanDeviation(r.randomDraws)
+		_, random.Std = meanStd(r.randomDraws)
 		out = append(out, same, random)
+	}
+	for i := range out {
+		out[i].OldStd = out[i].Std
 	}
 	return out, nil
 }
@@ -233,7 +237,7 @@ type correspondence struct {
 // jackknife over images covers the chance in the draws too.
 func against(layer, part string, d, random [][]float64) Correspondence {
 	c := Correspondence{Layer: layer, Part: part}
-	c.Score, c.Deviation, c.Error = pairStatistics(d)
+	c.Score, c.Std, c.Error = pairStatistics(d)
 	below := square(len(d))
 	add(below, random, 1)
 	add(below, d, -1)
@@ -309,9 +313,9 @@ func signDistances(a, b []float32, n int) [][]float64 {
 	return out
 }
 
-// pairStatistics returns mean and deviation of the pairs' distances and the
+// pairStatistics returns mean and standard deviation of the pairs' distances and the
 // mean's standard error by leaving out one image at a time.
-func pairStatistics(d [][]float64) (mean, deviation, e float64) {
+func pairStatistics(d [][]float64) (mean, std, e float64) {
 	n := len(d)
 	var all []float64
 	without := make([]float64, n) // mean of the pairs without image i
@@ -320,7 +324,7 @@ func pairStatistics(d [][]float64) (mean, deviation, e float64) {
 			all = append(all, d[i][j])
 		}
 	}
-	mean, deviation = meanDeviation(all)
+	mean, std = meanStd(all)
 	sum := mean * float64(len(all))
 	for i := range n {
 		own := 0.0
@@ -331,16 +335,16 @@ func pairStatistics(d [][]float64) (mean, deviation, e float64) {
 		}
 		without[i] = (sum - own) / float64(len(all)-(n-1))
 	}
-	m, _ := meanDeviation(without)
+	m, _ := meanStd(without)
 	for _, v := range without {
 		e += (v - m) * (v - m) * float64(n-1) / float64(n)
 	}
-	return mean, deviation, math.Sqrt(e)
+	return mean, std, math.Sqrt(e)
 }
 
-// meanDeviation returns the mean and the standard deviation of a sample (n-1);
+// meanStd returns the mean and the standard deviation of a sample (n-1);
 // 0 for a single value.
-func meanDeviation(v []float64) (mean, sd float64) {
+func meanStd(v []float64) (mean, sd float64) {
 	switch len(v) {
 	case 0:
 		return 0, 0

@@ -413,7 +413,7 @@ func TestFit(t *testing.T) {
 			}
 		}
 	}
-	for _, solver := range Solvers() {
+	for _, solver := range Classifiers() {
 		m, err := Fit(context.Background(), e, solver, x, labels, classes, lambda)
 		if err != nil {
 			t.Fatal(err)

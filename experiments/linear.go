@@ -23,18 +23,18 @@ type Linear struct {
 	Iterations   int
 }
 
-// Solvers lists the kinds of classifiers that Fit knows: svm is one linear support
+// Classifiers lists the kinds of classifiers that Fit knows: svm is one linear support
 // vector machine with squared hinge loss for each class against the rest
 // ([fan08], L2-loss), softmax is multinomial logistic regression.
-func Solvers() []string { return []string{"svm", "softmax"} }
+func Classifiers() []string { return []string{"svm", "softmax"} }
 
 // Fit trains a classifier on n vectors x, [n][dim], of the given labels. The
 // objective, the mean loss plus lambda/2 times the sum of squared weights (not
 // biases), is convex and is brought to its minimum by gonum's L-BFGS.
-func Fit(ctx context.Context, engine *model.Engine, solver string, x []float32, labels []int, classes int, lambda float64) (*Linear, error) {
+func Fit(ctx context.Context, engine *model.Engine, classifier string, x []float32, labels []int, classes int, lambda float64) (*Linear, error) {
 	n := len(labels)
-	if n == 0 || len(x)%n != 0 || classes < 2 || !slices.Contains(Solvers(), solver) || !(lambda > 0) {
-		return nil, fmt.Errorf("cannot fit %s on %d values for %d vectors of %d classes with lambda %g", solver, len(x), n, classes, lambda)
+	if n == 0 || len(x)%n != 0 || classes < 2 || !slices.Contains(Classifiers(), classifier) || !(lambda > 0) {
+		return nil, fmt.Errorf("cannot fit %s on %d values for %d vectors of %d classes with lambda %g", classifier, len(x), n, classes, lambda)
 	}
 	for i, l := range labels {
 		if l < 0 || l >= classes {
@@ -60,7 +60,7 @@ func Fit(ctx context.Context, engine *model.Engine, solver string, x []float32, 
 		loss := 0.0
 		for i := range n {
 			row, d := scores[i*classes:(i+1)*classes], ds[i*classes:(i+1)*classes]
-			if solver == "softmax" {
+			if classifier == "softmax" {
 				top := float64(slices.Max(row))
 				sum := 0.0
 				for c, s := range row {
@@ -130,11 +130,11 @@ func Fit(ctx context.Context, engine *model.Engine, solver string, x []float32, 
 	// The arithmetic is float32, so near the minimum a line search may find no
 	// better point: it is there.
 	if result == nil || err != nil && !errors.Is(err, optimize.ErrLinesearcherFailure) && result.Location.X == nil {
-		return nil, fmt.Errorf("fitting %s: %w", solver, err)
+		return nil, fmt.Errorf("fitting %s: %w", classifier, err)
 	}
 	m.Loss, m.Iterations = both(result.X, nil), result.MajorIterations
 	if m.Loss != m.Loss {
-		return nil, fmt.Errorf("fitting %s: the features are not finite", solver)
+		return nil, fmt.Errorf("fitting %s: the features are not finite", classifier)
 	}
 	return m, nil
 }

@@ -70,14 +70,14 @@ func probeRises(t *testing.T, name, images string, layers []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, solver := range experiments.Solvers() {
+	for _, solver := range experiments.Classifiers() {
 		before := 0.2 // twice chance
 		for l, name := range layers {
 			r, err := experiments.Probe(context.Background(), e, solver, &features[0][l], &features[1][l], labels[0], labels[1], 10, folds)
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%s %s: %.3f ± %.3f on %d values", solver, name, r.Mean, r.Deviation, r.Dim)
+			t.Logf("%s %s: %.3f ± %.3f on %d values", solver, name, r.Mean, r.Std, r.Dim)
 			if r.Mean <= before {
 				t.Errorf("%s on %s: accuracy %.3f, not above the %.3f before", solver, name, r.Mean, before)
 			}

@@ -141,14 +141,14 @@ type Stats struct {
 // Dead reports whether the map never fired.
 func (s *Stats) Dead() bool { return s.Fired == 0 }
 
-// Mean and Deviation are over all positions of all images; area is H*W of the
+// Mean and Std are over all positions of all images; area is H*W of the
 // layer. Both are 0 without images.
 func (s *Stats) Mean(area int) float64 {
 	return s.Sum.Float64() / float64(max(s.Images*area, 1))
 }
 
-// Deviation is the standard deviation, see Mean.
-func (s *Stats) Deviation(area int) float64 {
+// Std is the standard deviation, see Mean.
+func (s *Stats) Std(area int) float64 {
 	m := s.Mean(area)
 	return math.Sqrt(max(s.Squares.Float64()/float64(max(s.Images*area, 1))-m*m, 0))
 }

@@ -205,8 +205,8 @@ func TestStats(t *testing.T) {
 		if s.Images != 35 || s.Fired != fired[c] || s.Positive != positive[c] || s.Dead() != (c == 4) {
 			t.Errorf("map %d: %d images, %d fired, %d positions; want 35, %d, %d", c, s.Images, s.Fired, s.Positive, fired[c], positive[c])
 		}
-		if deviation := math.Sqrt(squares[c]/n - mean*mean); math.Abs(s.Mean(area)-mean) > 1e-5 || math.Abs(s.Deviation(area)-deviation) > 1e-5 {
-			t.Errorf("map %d: mean %g deviation %g, want %g %g", c, s.Mean(area), s.Deviation(area), mean, deviation)
+		if deviation := math.Sqrt(squares[c]/n - mean*mean); math.Abs(s.Mean(area)-mean) > 1e-5 || math.Abs(s.Std(area)-deviation) > 1e-5 {
+			t.Errorf("map %d: mean %g deviation %g, want %g %g", c, s.Mean(area), s.Std(area), mean, deviation)
 		}
 		h := s.Maxima
 		count := h.Zero

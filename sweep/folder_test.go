@@ -133,7 +133,7 @@ func TestCampaignDiverges(t *testing.T) {
 	defer engine.Close()
 	for _, steps := range []int{2, 40} { // the last step alone, or long before
 		dir := t.TempDir()
-		k, j, _ := tiny(t, engine, dir, train.Options{Solver: "sgd", Rate: 9e5, Steps: steps, Batch: 5})
+		k, j, _ := tiny(t, engine, dir, train.Options{Optimizer: "sgd", Rate: 9e5, Steps: steps, Batch: 5})
 		plain := j.build
 		j.build = func() (*model.Network, error) {
 			net, err := plain()
@@ -174,7 +174,7 @@ func TestPlanRefuses(t *testing.T) {
 		{"two runs are called tiny", train.Options{Steps: 4, Batch: 5}, "tiny"},
 		{"odd: rate is -1", train.Options{Steps: 4, Batch: 5, Rate: -1}, "odd"},
 		{"odd: batches of 30 images, there are 20", train.Options{Steps: 4, Batch: 30}, "odd"},
-		{"odd: solver \"adma\"", train.Options{Steps: 4, Batch: 5, Solver: "adma"}, "odd"},
+		{"odd: optimizer \"adma\"", train.Options{Steps: 4, Batch: 5, Optimizer: "adma"}, "odd"},
 		{"other settings", train.Options{Steps: 4, Batch: 5}, "done"},
 	} {
 		dir := t.TempDir()

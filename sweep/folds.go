@@ -76,8 +76,8 @@ func (f *folded) extract(ctx context.Context, engine *model.Engine, net *model.N
 // checkClassifiers reports an error unless there are classifiers of these names.
 func checkClassifiers(field string, names []string) error {
 	for _, s := range names {
-		if !slices.Contains(experiments.Solvers(), s) {
-			return &view.FieldError{Field: field, Problem: s + ": want some of " + listed(experiments.Solvers())}
+		if !slices.Contains(experiments.Classifiers(), s) {
+			return &view.FieldError{Field: field, Problem: s + ": want some of " + listed(experiments.Classifiers())}
 		}
 	}
 	return nil

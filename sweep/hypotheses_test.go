@@ -24,7 +24,7 @@ func handTrial(name, solver string, keep float64, at int, best float64, mean, de
 	}
 	for i, step := range []int{0, 100, 200} {
 		f.Moments = append(f.Moments, moment{Step: step, Layers: []experiments.Activity{
-			{Layer: "relu1", FeatureMean: mean[i], FeatureDeviation: deviation[i], Min: -[3]float64{9, 1, 2}[i], Max: 1}}})
+			{Layer: "relu1", FeatureMean: mean[i], FeatureStd: deviation[i], Min: -[3]float64{9, 1, 2}[i], Max: 1}}})
 	}
 	return f
 }

@@ -60,7 +60,7 @@ func (f *Folder) planJob(ctx context.Context, j *job, speeds map[string]float64)
 		}
 		from = before.Final().Step
 	}
-	key := fmt.Sprint(j.facts.macs, j.o.Batch, j.o.Solver)
+	key := fmt.Sprint(j.facts.macs, j.o.Batch, j.o.Optimizer)
 	if speeds[key] == 0 {
 		if speeds[key], err = f.probe(ctx, net, j.o); err != nil {
 			return 0, err

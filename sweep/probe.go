@@ -90,7 +90,7 @@ type ProbeResult struct {
 // Run fits the classifiers.
 func (r Probe) Run(ctx context.Context, engine *model.Engine, net *model.Network, data *images.Data, split Split, o Options) (*ProbeResult, error) {
 	if r.Classifiers == nil {
-		r.Classifiers = experiments.Solvers()
+		r.Classifiers = experiments.Classifiers()
 	}
 	if err := r.Validate(); err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func (r Probe) Run(ctx context.Context, engine *model.Engine, net *model.Network
 			if err != nil {
 				return nil, err
 			}
-			out.Results = append(out.Results, ProbeRow{p, p.Solver, p.Deviation})
+			out.Results = append(out.Results, ProbeRow{p, p.Classifier, p.Std})
 			if step != nil {
 				step(len(out.Results), len(r.Layers)*len(r.Classifiers))
 			}

@@ -21,7 +21,7 @@ type Transfer struct {
 	PerClass     []int    // training images of each class
 	TestPerClass int      // test images of each class, at most
 	Folds        int      // random choices of images
-	Classifier   string   // one of experiments.Solvers
+	Classifier   string   // one of experiments.Classifiers
 	Scratch      *Scratch // training from scratch; nil: none
 	Seed         uint64   // of folds and initial weights
 	// Seen is the data that the network was trained on: copies of its training images, whose correlation is at least
@@ -165,7 +165,7 @@ func (t *transferring) run(ctx context.Context, out *TransferResult) error {
 		if err != nil {
 			return err
 		}
-		out.Rows = append(out.Rows, TransferRow{n, "features", r.Accuracy, r.Mean, r.Deviation, r.Deviation, r.Lambda})
+		out.Rows = append(out.Rows, TransferRow{n, "features", r.Accuracy, r.Mean, r.Std, r.Std, r.Lambda})
 		if t.Head && n == t.most {
 			if out.Head, err = t.head(ctx, part[0], r.Lambda, out.Data); err != nil {
 				return err

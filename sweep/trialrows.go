@@ -138,7 +138,7 @@ func (row *TrialRow) activity(moments []moment) {
 	for l := range last.Layers {
 		row.Sparsity = append(row.Sparsity, last.Layers[l].Sparsity)
 		row.MeanRatio = append(row.MeanRatio, last.Layers[l].FeatureMean/max(first.Layers[l].FeatureMean, 1e-12))
-		row.StdRatio = append(row.StdRatio, last.Layers[l].FeatureDeviation/max(first.Layers[l].FeatureDeviation, 1e-12))
+		row.StdRatio = append(row.StdRatio, last.Layers[l].FeatureStd/max(first.Layers[l].FeatureStd, 1e-12))
 	}
 	row.OldStdRatio = row.StdRatio
 }

@@ -188,7 +188,7 @@ func (f *Folder) trialJobs(r Trials) []job {
 	jobs := make([]job, len(r.List))
 	for i, t := range r.List {
 		j := &jobs[i]
-		*j = job{name: t.Name, evals: r.Evals, o: train.Options{Solver: t.Optimizer, Rate: t.Rate, Schedule: t.Schedule, Batch: t.Batch,
+		*j = job{name: t.Name, evals: r.Evals, o: train.Options{Optimizer: t.Optimizer, Rate: t.Rate, Schedule: t.Schedule, Batch: t.Batch,
 			Steps: t.Steps, WeightDecay: t.WeightDecay, Warmup: t.Warmup, Seed: t.Seed}}
 		j.build = func() (*model.Network, error) {
 			net, err := f.fresh(t.Arch, model.ArchOptions{Width: t.Width, Keep: t.Keep, Init: t.Init, Seed: t.Seed}, r.Standardize)
@@ -233,7 +233,7 @@ func (f *Folder) Trials(ctx context.Context, r Trials) (*TrialsResult, error) {
 			return nil, err
 		}
 		t, o := r.List[i], jobs[i].o // as they are, with the defaults of what was left out
-		t.Optimizer, t.Solver, t.Rate, t.Batch, t.Schedule, t.Keep = o.Solver, o.Solver, o.Rate, o.Batch, o.Schedule, jobs[i].facts.keep
+		t.Optimizer, t.Solver, t.Rate, t.Batch, t.Schedule, t.Keep = o.Optimizer, o.Optimizer, o.Rate, o.Batch, o.Schedule, jobs[i].facts.keep
 		done := &finishedTrial{Trial: t, Run: run}
 		if done.Moments, err = f.moments(&jobs[i], run); err != nil {
 			return nil, err
@@ -319,6 +319,11 @@ func (f *Folder) moments(j *job, r *Run) ([]moment, error) {
 		var m moment
 		if err := json.Unmarshal(text, &m); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		for i := range m.Layers {
+			if l := &m.Layers[i]; l.Std == 0 && l.FeatureStd == 0 { // of an older version
+				l.Std, l.FeatureStd = l.OldStd, l.OldFeatureStd
+			}
 		}
 		out = append(out, m)
 	}

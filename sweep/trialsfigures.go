@@ -36,8 +36,8 @@ func (f *finishedTrial) tables() []view.Table {
 	activity := view.Table{Name: "activity", Header: []string{"step", "layer", "max", "mean", "min", "deviation", "sparsity", "feature_mean", "feature_deviation"}}
 	for _, m := range f.Moments {
 		for _, a := range m.Layers {
-			activity.Rows = append(activity.Rows, []string{strconv.Itoa(m.Step), a.Layer, view.Num(a.Max, 5), view.Num(a.Mean, 6), view.Num(a.Min, 5), view.Num(a.Deviation, 6),
-				view.Num(a.Sparsity, 5), view.Num(a.FeatureMean, 6), view.Num(a.FeatureDeviation, 6)})
+			activity.Rows = append(activity.Rows, []string{strconv.Itoa(m.Step), a.Layer, view.Num(a.Max, 5), view.Num(a.Mean, 6), view.Num(a.Min, 5), view.Num(a.Std, 6),
+				view.Num(a.Sparsity, 5), view.Num(a.FeatureMean, 6), view.Num(a.FeatureStd, 6)})
 		}
 	}
 	curves := view.Table{Name: "curves", Header: []string{"step", "images", "batch_loss", "train_accuracy", "train_loss", "test_accuracy", "test_loss"}}
@@ -149,7 +149,7 @@ func drawActivity(f *finishedTrial, l int, all []*finishedTrial) image.Image {
 		chart("Mean", "activation", func(a experiments.Activity) float64 { return a.Mean }),
 		chart("Sparsity", "share of features that are 0", func(a experiments.Activity) float64 { return a.Sparsity }),
 		chart("Minimum", "activation", func(a experiments.Activity) float64 { return a.Min }),
-		chart("Standard deviation", "activation", func(a experiments.Activity) float64 { return a.Deviation }),
+		chart("Standard deviation", "activation", func(a experiments.Activity) float64 { return a.Std }),
 		chart("Mean after ReLU", "activation", func(a experiments.Activity) float64 { return a.FeatureMean })},
 		Caption: []string{"Over all test images and positions. Maximum, mean, minimum and standard deviation are of the convolution before ReLU (after it the minimum is always 0); sparsity is after it. " +
 			"Axes span all trials except those whose range is more than ten times larger."}}.Draw()

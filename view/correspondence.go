@@ -71,7 +71,7 @@ func (c Correspondence) Text() [][]string {
 		if r.Part == experiments.Random {
 			below = ""
 		}
-		rows = append(rows, []string{r.Layer, r.Part, fmt.Sprintf("%.4f ± %.4f", r.Score, r.Deviation), fmt.Sprintf("%.4f", r.Error), below})
+		rows = append(rows, []string{r.Layer, r.Part, fmt.Sprintf("%.4f ± %.4f", r.Score, r.Std), fmt.Sprintf("%.4f", r.Error), below})
 	}
 	return rows
 }
@@ -104,7 +104,7 @@ func (s *Session) Correspondence(c Correspondence) (Figure, Table) {
 			"Lines are one standard error (jackknife over images).", "Model " + s.hash}}
 	t := Table{Name: "correspond", Header: []string{"layer", "part", "score", "std", "standard_error", "below_random", "below_random_error", "below_random_in_errors"}}
 	for _, r := range c.Rows {
-		t.Rows = append(t.Rows, []string{r.Layer, r.Part, Num(r.Score, 6), Num(r.Deviation, 6), Num(r.Error, 6), Num(r.Below, 6), Num(r.BelowError, 6), Num(r.Lower, 2)})
+		t.Rows = append(t.Rows, []string{r.Layer, r.Part, Num(r.Score, 6), Num(r.Std, 6), Num(r.Error, 6), Num(r.Below, 6), Num(r.BelowError, 6), Num(r.Lower, 2)})
 	}
 	return Figure{Name: "correspond", Image: plate.Draw(), Numbers: numbers, Facts: []Fact{{"layers", strings.Join(c.Layers, ",")}, {"images", strings.Join(c.Names, " ")}}}, t
 }

@@ -39,7 +39,7 @@ type MapSummary struct {
 	Map       int           `json:"map"`
 	Mean      float64       `json:"mean"`
 	Std       float64       `json:"std"`
-	Deviation float64       `json:"deviation"` // the same as std, which is its name from now on
+	OldStd    float64       `json:"deviation"` // the older name of Std, for one more version
 	Max       float64       `json:"max"`
 	Fired     float64       `json:"fired"`     // share of images
 	Positions float64       `json:"positions"` // share of positions
@@ -54,7 +54,7 @@ func Summarize(l *features.Layer) []MapSummary {
 	for m := range l.Stats {
 		s := &l.Stats[m]
 		n := float64(max(s.Images, 1))
-		sum := MapSummary{Map: m, Mean: s.Mean(area), Std: s.Deviation(area), Deviation: s.Deviation(area),
+		sum := MapSummary{Map: m, Mean: s.Mean(area), Std: s.Std(area), OldStd: s.Std(area),
 			Fired: float64(s.Fired) / n, Positions: float64(s.Positive) / n / float64(area), Dead: s.Dead()}
 		if len(l.Top[m]) > 0 {
 			sum.Top = &l.Top[m][0]

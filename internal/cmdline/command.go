@@ -70,6 +70,9 @@ func (d Command) build(e *ends, above string) *cli.Command {
 	return cmd
 }
 
+// Settings lists all settings of the command, for documentation.
+func (d Command) Settings() view.Fields { return d.fields(&Common{}) }
+
 // fields lists all settings of the command.
 func (d Command) fields(common *Common) view.Fields {
 	before, after := common.fields(d.Flags)

@@ -26,7 +26,7 @@ func Example() {
 	engine := model.NewEngine(0)
 	defer engine.Close()
 
-	options := train.Options{Solver: "adam", Rate: 0.005, Batch: 20, Epochs: 4, EvalTrain: -1, Seed: 1}
+	options := train.Options{Optimizer: "adam", Rate: 0.005, Batch: 20, Epochs: 4, EvalTrain: -1, Seed: 1}
 	net, state, err := train.Run(context.Background(), engine, net, images, images, nil, options, train.Hooks{
 		Progress: func(r train.Report) {
 			if r.Step == r.Steps {

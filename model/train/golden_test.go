@@ -73,10 +73,10 @@ func TestGoldenSolvers(t *testing.T) {
 	solvers := map[string]string{"rmsprop_tf1": "rmsprop"}
 	for name, want := range m.Runs {
 		t.Run(name, func(t *testing.T) {
-			o := Options{Solver: name, Rate: want.LR, Momentum: want.MU, Beta1: want.B1, Beta2: want.B2, Epsilon: want.Eps,
+			o := Options{Optimizer: name, Rate: want.LR, Momentum: want.MU, Beta1: want.B1, Beta2: want.B2, Epsilon: want.Eps,
 				Decay: want.Decay, Batch: m.Batch, Steps: 5, EvalTrain: -1}
 			if s := solvers[name]; s != "" {
-				o.Solver = s
+				o.Optimizer = s
 			}
 			o, err := o.Resolve(data.Len())
 			if err != nil {

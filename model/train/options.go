@@ -10,13 +10,13 @@ import (
 // Options say how to train. The zero value of each field means its default.
 // They are part of a checkpoint's training state.
 type Options struct {
-	Solver   string  `json:"solver,omitempty"`   // one of Solvers(); default adam
-	Rate     float64 `json:"rate,omitempty"`     // learning rate; default 0.001 for adam and rmsprop, else 0.01
-	Momentum float64 `json:"momentum,omitempty"` // of momentum; default 0.9
-	Beta1    float64 `json:"beta1,omitempty"`    // of adam; default 0.9
-	Beta2    float64 `json:"beta2,omitempty"`    // of adam; default 0.999
-	Decay    float64 `json:"decay,omitempty"`    // of rmsprop; default 0.9
-	Epsilon  float64 `json:"epsilon,omitempty"`  // of adam (outside the root), default 1e-8; of rmsprop (inside), default 1e-10
+	Optimizer string  `json:"solver,omitempty"`   // one of Optimizers(); default adam
+	Rate      float64 `json:"rate,omitempty"`     // learning rate; default 0.001 for adam and rmsprop, else 0.01
+	Momentum  float64 `json:"momentum,omitempty"` // of momentum; default 0.9
+	Beta1     float64 `json:"beta1,omitempty"`    // of adam; default 0.9
+	Beta2     float64 `json:"beta2,omitempty"`    // of adam; default 0.999
+	Decay     float64 `json:"decay,omitempty"`    // of rmsprop; default 0.9
+	Epsilon   float64 `json:"epsilon,omitempty"`  // of adam (outside the root), default 1e-8; of rmsprop (inside), default 1e-10
 
 	Batch  int `json:"batch,omitempty"`  // images a step; default 100
 	Steps  int `json:"steps,omitempty"`  // total number of steps; 0: Epochs decides
@@ -42,7 +42,7 @@ type Options struct {
 	CheckpointEvery int    `json:"checkpoint_every,omitempty"` // steps between checkpoints; default: only at the end
 }
 
-// Solvers lists the solvers:
+// Optimizers lists the optimizers:
 //
 //	sgd           w -= rate*g
 //	momentum      v = momentum*v + g; w -= rate*v
@@ -50,7 +50,7 @@ type Options struct {
 //	rmsprop       s = decay*s + (1-decay)*g²; w -= rate*g/sqrt(s+epsilon); s starts
 //	              at 1, as in TensorFlow 1's RMSPropOptimizer
 //	rmsprop_zero  the same with s starting at 0
-func Solvers() []string { return []string{"sgd", "momentum", "adam", "rmsprop", "rmsprop_zero"} }
+func Optimizers() []string { return []string{"sgd", "momentum", "adam", "rmsprop", "rmsprop_zero"} }
 
 // Schedules lists the schedules of the learning rate: constant, step (times
 // DropFactor every DropEvery steps), cosine (down to 0 over all steps).
@@ -69,13 +69,13 @@ func (o Options) Resolve(n int) (Options, error) {
 			*v = d
 		}
 	}
-	if o.Solver == "" {
-		o.Solver = "adam"
+	if o.Optimizer == "" {
+		o.Optimizer = "adam"
 	}
-	if !slices.Contains(Solvers(), o.Solver) {
-		return o, fmt.Errorf("solver %q, want one of %s", o.Solver, strings.Join(Solvers(), ", "))
+	if !slices.Contains(Optimizers(), o.Optimizer) {
+		return o, fmt.Errorf("optimizer %q, want one of %s", o.Optimizer, strings.Join(Optimizers(), ", "))
 	}
-	switch o.Solver {
+	switch o.Optimizer {
 	case "adam":
 		def(&o.Rate, 1e-3)
 		def(&o.Epsilon, 1e-8)

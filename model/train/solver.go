@@ -10,11 +10,11 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// solver is a gorgonia.Solver on the fused updates of internal/kernel, with
+// optimizer is a gorgonia.Solver on the fused updates of internal/kernel, with
 // its memory in the open so that it can be saved. (gorgonia's own solvers take
 // ten times as long and hide theirs; its Momentum decays the velocity instead of the
 // weights, its RMSProp starts at 0.)
-type solver struct {
+type optimizer struct {
 	k    *kernel.Engine
 	o    *Options
 	rate float64 // of this step
@@ -24,10 +24,10 @@ type solver struct {
 	memory [][][]float32
 }
 
-func newSolver(k *kernel.Engine, o *Options, params []*param) *solver {
-	s := &solver{k: k, o: o}
+func newOptimizer(k *kernel.Engine, o *Options, params []*param) *optimizer {
+	s := &optimizer{k: k, o: o}
 	start := float32(0)
-	switch o.Solver {
+	switch o.Optimizer {
 	case "momentum":
 		s.kinds = []string{"momentum.v"}
 	case "adam":
@@ -56,11 +56,11 @@ func newSolver(k *kernel.Engine, o *Options, params []*param) *solver {
 
 // Step changes the weights by their gradients. It is called with the same
 // parameters in the same order each time.
-func (s *solver) Step(params []G.ValueGrad) error {
+func (s *optimizer) Step(params []G.ValueGrad) error {
 	for i, vg := range params {
 		p, ok := vg.(*param)
 		if !ok {
-			return fmt.Errorf("solver got a %T", vg)
+			return fmt.Errorf("the optimizer got a %T", vg)
 		}
 		w, g := p.value, p.gradient()
 		if p.decays && s.o.WeightDecay > 0 {
@@ -72,9 +72,9 @@ func (s *solver) Step(params []G.ValueGrad) error {
 }
 
 // update changes the weights w, parameter i, by their gradient g.
-func (s *solver) update(i int, w, g []float32) {
+func (s *optimizer) update(i int, w, g []float32) {
 	rate := float32(s.rate)
-	switch s.o.Solver {
+	switch s.o.Optimizer {
 	case "sgd":
 		s.k.SGD(w, g, rate)
 	case "momentum":
@@ -87,7 +87,7 @@ func (s *solver) update(i int, w, g []float32) {
 }
 
 // decay adds WeightDecay*w to g.
-func (s *solver) decay(g, w []float32) {
+func (s *optimizer) decay(g, w []float32) {
 	const chunk = 16 << 10
 	d := float32(s.o.WeightDecay)
 	s.k.For((len(w)+chunk-1)/chunk, func(i int) {
@@ -122,7 +122,7 @@ func limitRMS(params []*param, limit float64) {
 }
 
 // save returns a copy of the memory by name, e.g. "adam.m/conv1.weight".
-func (s *solver) save(params []*param) map[string]*tensor.Tensor {
+func (s *optimizer) save(params []*param) map[string]*tensor.Tensor {
 	out := map[string]*tensor.Tensor{}
 	for k, kind := range s.kinds {
 		for i, p := range params {
@@ -135,12 +135,12 @@ func (s *solver) save(params []*param) map[string]*tensor.Tensor {
 }
 
 // load takes over what save returned.
-func (s *solver) load(params []*param, state *model.State) error {
+func (s *optimizer) load(params []*param, state *model.State) error {
 	for k, kind := range s.kinds {
 		for i, p := range params {
 			t := state.Tensors[kind+"/"+p.name]
 			if t == nil || len(t.Data) != len(p.value) {
-				return fmt.Errorf("the checkpoint has no %s/%s of %v, which solver %s needs", kind, p.name, p.shape, s.o.Solver)
+				return fmt.Errorf("the checkpoint has no %s/%s of %v, which optimizer %s needs", kind, p.name, p.shape, s.o.Optimizer)
 			}
 			copy(s.memory[k][i], t.Data)
 		}

@@ -107,15 +107,15 @@ func Run(ctx context.Context, e *model.Engine, net *model.Network, train, test I
 
 // run is one training.
 type run struct {
-	e      *model.Engine
-	o      Options
-	net    *model.Network // changes with each step
-	g      *graph
-	solver *solver
-	grads  []G.ValueGrad
-	loader *loader
-	step   int // steps taken
-	images int
+	e         *model.Engine
+	o         Options
+	net       *model.Network // changes with each step
+	g         *graph
+	optimizer *optimizer
+	grads     []G.ValueGrad
+	loader    *loader
+	step      int // steps taken
+	images    int
 }
 
 func newRun(e *model.Engine, net *model.Network, train Images, state *model.State, o Options) (*run, error) {
@@ -139,20 +139,20 @@ func newRun(e *model.Engine, net *model.Network, train Images, state *model.Stat
 	for _, p := range r.g.params {
 		r.grads = append(r.grads, p)
 	}
-	r.solver = newSolver(e.Kernel(), &r.o, r.g.params)
+	r.optimizer = newOptimizer(e.Kernel(), &r.o, r.g.params)
 	r.loader = newLoader(r.net, train, &r.o)
 	if state != nil {
 		before, err := readSaved(state)
 		if err != nil {
 			return nil, err
 		}
-		if before.Options.Solver != o.Solver {
-			return nil, fmt.Errorf("the checkpoint was trained with solver %s, cannot go on with %s", before.Options.Solver, o.Solver)
+		if before.Options.Optimizer != o.Optimizer {
+			return nil, fmt.Errorf("the checkpoint was trained with optimizer %s, cannot go on with %s", before.Options.Optimizer, o.Optimizer)
 		}
 		if before.Images != r.images {
 			return nil, fmt.Errorf("the checkpoint was trained on %d images, these are %d", before.Images, r.images)
 		}
-		if err := r.solver.load(r.g.params, state); err != nil {
+		if err := r.optimizer.load(r.g.params, state); err != nil {
 			return nil, err
 		}
 		r.step = state.Step
@@ -244,13 +244,13 @@ func (r *run) one(last *float64) error {
 	if err := g.run(r.step); err != nil {
 		return err
 	}
-	r.solver.rate = r.o.rate(r.step)
+	r.optimizer.rate = r.o.rate(r.step)
 	if math.IsNaN(g.loss) || math.IsInf(g.loss, 0) {
-		return &Diverged{Step: r.step + 1, Loss: g.loss, Last: *last, Rate: r.solver.rate}
+		return &Diverged{Step: r.step + 1, Loss: g.loss, Last: *last, Rate: r.optimizer.rate}
 	}
 	*last = g.loss
-	r.solver.t = r.step + 1
-	if err := r.solver.Step(r.grads); err != nil {
+	r.optimizer.t = r.step + 1
+	if err := r.optimizer.Step(r.grads); err != nil {
 		return err
 	}
 	if r.o.MaxFilterRMS > 0 {
@@ -268,5 +268,5 @@ func (r *run) snapshot() (*model.Network, *model.State, error) {
 	}
 	net := r.net.Clone()
 	net.Origin.Step = r.step
-	return net, &model.State{Step: r.step, JSON: text, Tensors: r.solver.save(r.g.params)}, nil
+	return net, &model.State{Step: r.step, JSON: text, Tensors: r.optimizer.save(r.g.params)}, nil
 }

@@ -76,9 +76,9 @@ func TestLearns(t *testing.T) {
 // break gives, byte for byte, with any number of workers.
 func TestResumeBitForBit(t *testing.T) {
 	data := stripes(45, 2, 8, 8)
-	for _, solver := range Solvers() {
+	for _, solver := range Optimizers() {
 		t.Run(solver, func(t *testing.T) {
-			o := Options{Solver: solver, Rate: 0.005, Batch: 7, Steps: 20, Seed: 3, Flip: true, Crop: 2, Schedule: "cosine", Warmup: 3,
+			o := Options{Optimizer: solver, Rate: 0.005, Batch: 7, Steps: 20, Seed: 3, Flip: true, Crop: 2, Schedule: "cosine", Warmup: 3,
 				WeightDecay: 1e-3, MaxFilterRMS: 0.4, LabelSmoothing: 0.1, EvalEvery: -1, LogEvery: 10}
 			train := func(workers int, net *model.Network, state *model.State, stop int) []byte {
 				e := model.NewEngine(workers)
@@ -289,13 +289,13 @@ func TestSolversByHand(t *testing.T) {
 		// Decay adds 0.1*w to the gradients: w = (1-0.11, -2+0.07), then g = (0.5+0.089, 1-0.193).
 		{"sgd", Options{WeightDecay: 0.1}, [2]float64{1 - 0.11 - 0.0589, -2 + 0.07 - 0.0807}},
 	} {
-		c.o.Solver, c.o.Rate = c.solver, 0.1
+		c.o.Optimizer, c.o.Rate = c.solver, 0.1
 		o, err := c.o.Resolve(1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		p := &param{name: "w", value: []float32{1, -2}, shape: []int{2}, decays: true}
-		s := newSolver(e.Kernel(), &o, []*param{p})
+		s := newOptimizer(e.Kernel(), &o, []*param{p})
 		for i, g := range [][]float32{{1, -0.5}, {0.5, 1}} {
 			s.rate, s.t = 0.1, i+1
 			if p.decays && o.WeightDecay > 0 {
@@ -353,7 +353,7 @@ func TestSchedules(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	o, err := Options{}.Resolve(1050)
-	if err != nil || o.Solver != "adam" || o.Rate != 1e-3 || o.Steps != 105 || o.Batch != 100 || o.EvalEvery != 11 {
+	if err != nil || o.Optimizer != "adam" || o.Rate != 1e-3 || o.Steps != 105 || o.Batch != 100 || o.EvalEvery != 11 {
 		t.Errorf("defaults are %+v, %v", o, err)
 	}
 	again, err := o.Resolve(1050)
@@ -364,7 +364,7 @@ func TestOptions(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{Options{Solver: "sdg"}, `solver "sdg", want one of sgd, momentum`},
+		{Options{Optimizer: "sdg"}, `optimizer "sdg", want one of sgd, momentum`},
 		{Options{Schedule: "x"}, `schedule "x"`},
 		{Options{Rate: -1}, "rate is -1"},
 		{Options{Rate: math.NaN()}, "rate is NaN"},
@@ -391,7 +391,7 @@ func TestErrors(t *testing.T) {
 	softmax.Nodes[2].Layer = &model.Softmax{}
 	none := everything()
 	none.Logits = ""
-	_, state, err := Run(context.Background(), e, everything(), data, nil, nil, Options{Solver: "sgd", Steps: 1, Batch: 5}, Hooks{})
+	_, state, err := Run(context.Background(), e, everything(), data, nil, nil, Options{Optimizer: "sgd", Steps: 1, Batch: 5}, Hooks{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -405,9 +405,9 @@ func TestErrors(t *testing.T) {
 		{run(none, data, nil, Options{}), "names no logits"},
 		{run(everything(), labels, nil, Options{}), "image 3 has label 2, the network 2 classes"},
 		{run(everything(), &Memory{}, nil, Options{}), "no training images"},
-		{run(everything(), data, state, Options{Solver: "adam"}), "trained with solver sgd, cannot go on with adam"},
+		{run(everything(), data, state, Options{Optimizer: "adam"}), "trained with optimizer sgd, cannot go on with adam"},
 		{run(everything(), data, &model.State{}, Options{}), "no training state"},
-		{run(everything(), stripes(12, 2, 8, 8), state, Options{Solver: "sgd"}), "trained on 10 images, these are 12"},
+		{run(everything(), stripes(12, 2, 8, 8), state, Options{Optimizer: "sgd"}), "trained on 10 images, these are 12"},
 		{run(everything(), broken{data}, nil, Options{}), "file gone"},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
@@ -425,7 +425,7 @@ func TestDiverges(t *testing.T) {
 	e := model.NewEngine(1)
 	defer e.Close()
 	_, _, err := Run(context.Background(), e, everything(), stripes(20, 2, 8, 8), nil, nil,
-		Options{Solver: "sgd", Rate: 1000, WeightDecay: 1000, Batch: 5, Steps: 500}, Hooks{}) // weights grow a million times a step
+		Options{Optimizer: "sgd", Rate: 1000, WeightDecay: 1000, Batch: 5, Steps: 500}, Hooks{}) // weights grow a million times a step
 	var d *Diverged
 	if !errors.As(err, &d) {
 		t.Fatalf("error %v, want Diverged", err)
