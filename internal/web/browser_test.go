@@ -79,6 +79,8 @@ type page struct {
 	t    *testing.T
 	ctx  context.Context
 	base string
+	// quiet lets the browser log requests that the server refuses, which a test provokes.
+	quiet bool
 }
 
 // browse opens a browser.
@@ -99,6 +101,7 @@ func browse(t *testing.T, base string) *page {
 			t.Error(w)
 		}
 	})
+	p := &page{t: t, base: base}
 	hear := func(e any) {
 		switch e := e.(type) {
 		case *network.EventRequestWillBeSent:
@@ -112,6 +115,9 @@ func browse(t *testing.T, base string) *page {
 		case *runtime.EventExceptionThrown:
 			complain("an exception in the page: %v", e.ExceptionDetails)
 		case *log.EventEntryAdded:
+			if p.quiet && e.Entry.Source == log.EntrySourceNetwork {
+				return
+			}
 			if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
 				complain("the browser logs %s: %s %s", e.Entry.Level, e.Entry.Text, e.Entry.URL)
 			}
@@ -123,7 +129,7 @@ func browse(t *testing.T, base string) *page {
 	t.Cleanup(cancel)
 	ctx, cancel := chromedp.NewContext(alloc, chromedp.WithListener(hear))
 	t.Cleanup(cancel)
-	p := &page{t: t, ctx: ctx, base: base}
+	p.ctx = ctx
 	if err := chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error { // the browser lives as long as this context
 		_, err := cdp.Call(ctx, t, network.Enable, network.EnableParams{})
 		return err

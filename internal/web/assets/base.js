@@ -150,6 +150,8 @@ export function number(v) {
   if (a !== 0 && (a < 1e-4 || a >= 1e6)) return v.toExponential(2).replace("e-", "·10⁻").replace("e+", "·10").replace(/·10(⁻?)(\d+)/, (_, s, d) => "·10" + s + [...d].map(c => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]).join(""));
   return String(parseFloat(v.toPrecision(4)));
 }
+// count writes a large whole number.
+export const count = n => n < 1e5 ? n.toLocaleString("en") : n < 1e6 ? Math.round(n / 1e3) + " thousand" : n < 1e9 ? parseFloat((n / 1e6).toPrecision(3)) + " million" : parseFloat((n / 1e9).toPrecision(3)) + " billion";
 // shown writes the value of a class: a probability in percent, or a value.
 export const shown = c => c.probability === undefined ? number(c.score) : percent(c.probability);
 export const percent = p => p >= 0.9995 && p < 1 ? (100 * p).toPrecision(6).replace(/0+$/, "") + " %" : p !== 0 && p < 1e-3 ? number(100 * p) + " %" : (100 * p).toFixed(2) + " %";

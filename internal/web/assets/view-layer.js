@@ -102,7 +102,7 @@ function open(place, app) {
     return y >= 0 && x >= 0 && y < maps.shape[1] && x < maps.shape[2] ? [y, x] : [f.y, f.x];
   }
 
-  const reading = h("p", { class: "num" }), unitPlace = h("div", {});
+  const reading = h("p", { class: "num", id: "reading" }), unitPlace = h("div", {});
   async function drawMap() {
     const m = maps, k = current(), f = m.maps[k];
     values = await latest.map.run(signal => askFloats("/api/map", { ...where(), map: k }, { signal }));
@@ -131,7 +131,7 @@ function open(place, app) {
 
   async function drawUnit() {
     const m = maps, k = current(), [y, x] = unit(), rule = state.get("rule", "deconv");
-    const head = h("div", { class: "tools" }, h("h2", {}, `Unit ${m.layer}:${k}:${y}:${x}`), pick("Rule", [["deconv", "deconv"], ["guided", "guided"], ["gradient", "gradient"]], rule, r => state.set({ rule: r === "deconv" ? null : r })));
+    const head = h("div", { class: "tools" }, h("h2", { id: "unit-title" }, `Unit ${m.layer}:${k}:${y}:${x}`), pick("Rule", [["deconv", "deconv"], ["guided", "guided"], ["gradient", "gradient"]], rule, r => state.set({ rule: r === "deconv" ? null : r })));
     if (m.layer === app.net().input.Name) { put(unitPlace, h("p", { class: "soft" }, "This is the input itself: there is nothing to project.")); return; }
     try {
       const u = await latest.unit.run(signal => askJSON("/api/unit", { ...where(), layer: null, unit: `${m.layer}:${k}:${y}:${x}`, rule }, { signal }));

@@ -1,5 +1,5 @@
 // The network as a graph, from the input to the scores.
-import { h, put, state, askJSON, guard, number, plural } from "./base.js";
+import { h, put, state, askJSON, guard, count, plural } from "./base.js";
 
 const W = 196, H = 66, BW = 168, BH = 40; // a box's place and its size
 
@@ -48,19 +48,19 @@ function open(place, app) {
   function about(b) {
     const l = b.layer;
     if (!l) {
-      put(side, h("h2", {}, b.Title), h("p", {}, b.count > 1 ? plural(b.count, "layer", "layers") + ", " + number(b.weights) + " weights, output " + b.output + ". Click to open the group." : "The input, " + b.output + "."));
+      put(side, h("h2", {}, b.Title), h("p", {}, b.count > 1 ? plural(b.count, "layer", "layers") + ", " + count(b.weights) + " weights, output " + b.output + ". Click to open the group." : "The input, " + b.output + "."));
       return;
     }
     const field = l.receptive_field[0] ? l.receptive_field.join("×") + " pixels" + (l.stride[0] ? ", every " + l.stride.join("×") : "") : "the whole image";
     const row = (k, v) => v ? h("tr", {}, h("th", { scope: "row" }, k), h("td", {}, v)) : null;
     put(side, h("h2", {}, l.name), h("table", {}, h("tbody", {},
       row("Kind", l.kind + (l.attributes ? " (" + l.attributes + ")" : "")), row("Number", l.layer ? "--layer " + l.layer : ""), row("Output", l.output), row("Reads", l.inputs.join(", ")),
-      row("Weights", number(l.weights)), row("Multiply-adds", number(l.macs)), row("Sees", field),
+      row("Weights", count(l.weights)), row("Multiply-adds", count(l.macs)), row("Sees", field),
       row("Rules", b.rules.map(r => h("div", {}, r.rule + ": ", r.problem ? "refused: " + r.problem : "leads down from here"))))));
   }
   function overview() {
     const n = app.net();
-    put(side, h("h2", {}, n.name), h("p", {}, plural(n.layers.length, "layer", "layers") + ", " + number(graph.weights) + " weights, " + number(graph.macs) + " multiply-adds an image; " + n.classes_text + "."),
+    put(side, h("h2", {}, n.name), h("p", {}, plural(n.layers.length, "layer", "layers") + ", " + count(graph.weights) + " weights, " + count(graph.macs) + " multiply-adds an image; " + n.classes_text + "."),
       h("p", {}, "What happens to pixels: " + graph.steps.join("; ") + "."),
       n.pixels_stated ? null : h("p", {}, "Nobody has said how pixels become this network's input: they go in as 0 to 255. If the classes look wrong, start with --preprocess."),
       h("p", { class: "soft" }, "Point at a layer to read about it. Click it to see its maps. Drag to move, turn the wheel to zoom."));
