@@ -25,8 +25,14 @@ import (
 	"github.com/deconvnet/viz/view"
 )
 
-// patience is how long a test waits for a condition: long, since machines are busy.
-const patience = 2 * time.Minute
+// patience is how long a test waits for a condition: long, since machines are busy. VIZ_PATIENCE shortens it for
+// whoever writes a test.
+var patience = func() time.Duration {
+	if d, err := time.ParseDuration(os.Getenv("VIZ_PATIENCE")); err == nil {
+		return d
+	}
+	return 3 * time.Minute
+}()
 
 // chromium finds a browser, or skips the test and says so. Where VIZ_BROWSER=require is set, as in the gate, a missing
 // one is an error.
