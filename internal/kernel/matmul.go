@@ -1,5 +1,7 @@
 package kernel
 
+import "unsafe"
+
 // Matrix is the right operand of products, packed once for the tiles of a level.
 type Matrix struct {
 	lv   *level
@@ -133,7 +135,8 @@ type productJob struct {
 	blocks, panels   int       // of rows and columns
 	rowTasks         int       // tasks that pack a product's rows
 	colTasks         int
-	rowCuts, colCuts int // of a product into tasks
+	rowCuts, colCuts int  // of a product into tasks
+	rowsFirst        bool // tasks with the same columns follow each other
 	pack, multiply   func(i, worker int)
 }
 
@@ -175,9 +178,12 @@ func (e *Engine) runProducts(j *productJob) {
 // cut decides how many tasks a product is cut into: each within some caches' size,
 // and enough of them for the workers.
 func (j *productJob) cut(products, workers int) {
-	const rows, cols = 112, 256
+	const rows, cols = 224, 256
 	j.rowCuts = max(1, (j.p.M+rows-1)/rows)
 	j.colCuts = max(1, (j.p.N+cols-1)/cols)
+	j.rowCuts, j.colCuts = min(j.rowCuts, j.blocks), min(j.colCuts, j.panels)
+	// What a worker reads of the larger operand it reads once.
+	j.rowsFirst = j.p.N > j.p.M
 	tasks := products * j.rowCuts * j.colCuts
 	for tasks < 4*workers && tasks%workers != 0 {
 		switch {
@@ -190,7 +196,6 @@ func (j *productJob) cut(products, workers int) {
 		}
 		tasks = products * j.rowCuts * j.colCuts
 	}
-	j.rowCuts, j.colCuts = min(j.rowCuts, j.blocks), min(j.colCuts, j.panels)
 }
 
 // packTask packs some blocks of rows of a, or some panels of b, of a product.
@@ -243,9 +248,11 @@ func (lv *level) packRowBlock(dst []float32, m, k, r0, mr int, src []float32, tr
 func (j *productJob) multiplyTask(i, _ int) {
 	lv, p := j.lv, &j.p
 	panel := lv.panel()
-	col := i % j.colCuts
-	rowCut := i / j.colCuts % j.rowCuts
-	product := i / j.colCuts / j.rowCuts
+	product := i / (j.colCuts * j.rowCuts)
+	col, rowCut := i%j.colCuts, i/j.colCuts%j.rowCuts
+	if j.rowsFirst {
+		col, rowCut = i/j.rowCuts%j.colCuts, i%j.rowCuts
+	}
 	_, bAt, cAt := j.place(j.first + product)
 	rb0, rb1 := rowStart(j.blocks, j.rowCuts, rowCut), rowStart(j.blocks, j.rowCuts, rowCut+1)
 	p0, p1 := rowStart(j.panels, j.colCuts, col), rowStart(j.panels, j.colCuts, col+1)
@@ -269,13 +276,23 @@ func (j *productJob) multiplyTask(i, _ int) {
 		for rb := rb0; rb < rb1; rb++ {
 			r0, r1 := rowStart(p.M, j.blocks, rb), rowStart(p.M, j.blocks, rb+1)
 			mr := r1 - r0
+			left := &a[r0*p.K+k0*mr]
 			for q := p0; q < p1; q++ {
 				width := min(panel, p.N-q*panel)
 				nv := 2
 				if width <= lv.lanes {
 					nv = 1
 				}
-				lv.tile[nv][mr](k1-k0, &a[r0*p.K+k0*mr], &b[(q*p.K+k0)*panel], &j.c[cAt+r0*p.N+q*panel], nil, 4*p.N, flags, uint64(1)<<width-1)
+				// Meanwhile a part of the panel that comes next in q's place is fetched.
+				next := (q*p.K+k1)*panel + (rb-rb0)*mr*(k1-k0)
+				if kb == kBlocks-1 {
+					next = (q+p1-p0)*p.K*panel + (rb-rb0)*mr*(k1-k0)
+				}
+				ahead := 0
+				if next < len(b) {
+					ahead = int(uintptr(unsafe.Pointer(&b[next]))-uintptr(unsafe.Pointer(left))) << tileAhead
+				}
+				lv.tile[nv][mr](k1-k0, left, &b[(q*p.K+k0)*panel], &j.c[cAt+r0*p.N+q*panel], nil, 4*p.N, flags|ahead, uint64(1)<<width-1)
 			}
 		}
 	}

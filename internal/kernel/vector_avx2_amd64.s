@@ -234,41 +234,37 @@ TEXT ·sigmoid_avx2(SB), NOSPLIT, $0-32
 
 loop:
 	VMOVUPS      (SI), Y0
-	VANDPS       c7fffffff_avx2<>+0(SB), Y0, Y1
-	VXORPS       Y2, Y2, Y2
-	VSUBPS       Y1, Y2, Y1
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y3
-	VMINPS       Y1, Y3, Y1
+	VORPS        c80000000_avx2<>+0(SB), Y0, Y2
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y3
-	VMAXPS       Y1, Y3, Y1
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y1, Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y2, Y3
 	VROUNDPS     $0x08, Y3, Y3
-	VFNMADD231PS c3f317200_avx2<>+0(SB), Y3, Y1
-	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y3, Y1
+	VFNMADD231PS c3f317200_avx2<>+0(SB), Y3, Y2
+	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y3, Y2
 	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y4
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y1, Y4
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y1, Y4
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y1, Y4
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y1, Y4
-	VMULPS       Y1, Y1, Y5
-	VFMADD213PS  Y1, Y5, Y4
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y2, Y4
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y2, Y4
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y2, Y4
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
 	VADDPS       c3f800000_avx2<>+0(SB), Y4, Y4
 	VCVTPS2DQ    Y3, Y3
-	VPSRAD       $0x01, Y3, Y1
-	VPSUBD       Y1, Y3, Y3
-	VPADDD       c0000007f_avx2<>+0(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y4, Y4
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       c0000007f_avx2<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
 	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y4, Y4
-	VMOVAPS      Y4, Y1
+	VMOVAPS      Y4, Y2
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y3
-	VADDPS       Y3, Y1, Y2
-	VXORPS       Y4, Y4, Y4
-	VCMPPS       $0x11, Y4, Y0, Y5
-	VBLENDVPS    Y5, Y1, Y3, Y3
-	VDIVPS       Y2, Y3, Y1
+	VADDPS       Y3, Y2, Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x11, Y5, Y0, Y6
+	VBLENDVPS    Y6, Y2, Y3, Y3
+	VDIVPS       Y4, Y3, Y1
 	VMOVUPS      Y1, (DI)
 	ADDQ         $0x20, DI
 	ADDQ         $0x20, SI
@@ -285,56 +281,52 @@ tail:
 	VPBROADCASTD X13, Y13
 	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
 	VMASKMOVPS   (SI), Y13, Y0
-	VANDPS       c7fffffff_avx2<>+0(SB), Y0, Y1
-	VXORPS       Y2, Y2, Y2
-	VSUBPS       Y1, Y2, Y1
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y3
-	VMINPS       Y1, Y3, Y1
+	VORPS        c80000000_avx2<>+0(SB), Y0, Y2
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y3
-	VMAXPS       Y1, Y3, Y1
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y1, Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y2, Y3
 	VROUNDPS     $0x08, Y3, Y3
-	VFNMADD231PS c3f317200_avx2<>+0(SB), Y3, Y1
-	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y3, Y1
+	VFNMADD231PS c3f317200_avx2<>+0(SB), Y3, Y2
+	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y3, Y2
 	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y4
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y1, Y4
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y1, Y4
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y1, Y4
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y1, Y4
-	VMULPS       Y1, Y1, Y5
-	VFMADD213PS  Y1, Y5, Y4
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y2, Y4
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y2, Y4
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y2, Y4
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
 	VADDPS       c3f800000_avx2<>+0(SB), Y4, Y4
 	VCVTPS2DQ    Y3, Y3
-	VPSRAD       $0x01, Y3, Y1
-	VPSUBD       Y1, Y3, Y3
-	VPADDD       c0000007f_avx2<>+0(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y4, Y4
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       c0000007f_avx2<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
 	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y4, Y4
-	VMOVAPS      Y4, Y1
+	VMOVAPS      Y4, Y2
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y3
-	VADDPS       Y3, Y1, Y2
-	VXORPS       Y4, Y4, Y4
-	VCMPPS       $0x11, Y4, Y0, Y5
-	VBLENDVPS    Y5, Y1, Y3, Y3
-	VDIVPS       Y2, Y3, Y1
+	VADDPS       Y3, Y2, Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x11, Y5, Y0, Y6
+	VBLENDVPS    Y6, Y2, Y3, Y3
+	VDIVPS       Y4, Y3, Y1
 	VMASKMOVPS   Y1, Y13, (DI)
 
 done:
 	VZEROUPPER
 	RET
 
-DATA c7fffffff_avx2<>+0(SB)/4, $0x7fffffff
-DATA c7fffffff_avx2<>+4(SB)/4, $0x7fffffff
-DATA c7fffffff_avx2<>+8(SB)/4, $0x7fffffff
-DATA c7fffffff_avx2<>+12(SB)/4, $0x7fffffff
-DATA c7fffffff_avx2<>+16(SB)/4, $0x7fffffff
-DATA c7fffffff_avx2<>+20(SB)/4, $0x7fffffff
-DATA c7fffffff_avx2<>+24(SB)/4, $0x7fffffff
-DATA c7fffffff_avx2<>+28(SB)/4, $0x7fffffff
-GLOBL c7fffffff_avx2<>(SB), RODATA|NOPTR, $32
+DATA c80000000_avx2<>+0(SB)/4, $0x80000000
+DATA c80000000_avx2<>+4(SB)/4, $0x80000000
+DATA c80000000_avx2<>+8(SB)/4, $0x80000000
+DATA c80000000_avx2<>+12(SB)/4, $0x80000000
+DATA c80000000_avx2<>+16(SB)/4, $0x80000000
+DATA c80000000_avx2<>+20(SB)/4, $0x80000000
+DATA c80000000_avx2<>+24(SB)/4, $0x80000000
+DATA c80000000_avx2<>+28(SB)/4, $0x80000000
+GLOBL c80000000_avx2<>(SB), RODATA|NOPTR, $32
 
 // func tanh_avx2(dst *float32, src *float32, n int, a float32, b float32)
 // Requires: AVX, AVX2, FMA3
@@ -463,6 +455,16 @@ done:
 	VZEROUPPER
 	RET
 
+DATA c7fffffff_avx2<>+0(SB)/4, $0x7fffffff
+DATA c7fffffff_avx2<>+4(SB)/4, $0x7fffffff
+DATA c7fffffff_avx2<>+8(SB)/4, $0x7fffffff
+DATA c7fffffff_avx2<>+12(SB)/4, $0x7fffffff
+DATA c7fffffff_avx2<>+16(SB)/4, $0x7fffffff
+DATA c7fffffff_avx2<>+20(SB)/4, $0x7fffffff
+DATA c7fffffff_avx2<>+24(SB)/4, $0x7fffffff
+DATA c7fffffff_avx2<>+28(SB)/4, $0x7fffffff
+GLOBL c7fffffff_avx2<>(SB), RODATA|NOPTR, $32
+
 DATA c40000000_avx2<>+0(SB)/4, $0x40000000
 DATA c40000000_avx2<>+4(SB)/4, $0x40000000
 DATA c40000000_avx2<>+8(SB)/4, $0x40000000
@@ -472,16 +474,6 @@ DATA c40000000_avx2<>+20(SB)/4, $0x40000000
 DATA c40000000_avx2<>+24(SB)/4, $0x40000000
 DATA c40000000_avx2<>+28(SB)/4, $0x40000000
 GLOBL c40000000_avx2<>(SB), RODATA|NOPTR, $32
-
-DATA c80000000_avx2<>+0(SB)/4, $0x80000000
-DATA c80000000_avx2<>+4(SB)/4, $0x80000000
-DATA c80000000_avx2<>+8(SB)/4, $0x80000000
-DATA c80000000_avx2<>+12(SB)/4, $0x80000000
-DATA c80000000_avx2<>+16(SB)/4, $0x80000000
-DATA c80000000_avx2<>+20(SB)/4, $0x80000000
-DATA c80000000_avx2<>+24(SB)/4, $0x80000000
-DATA c80000000_avx2<>+28(SB)/4, $0x80000000
-GLOBL c80000000_avx2<>(SB), RODATA|NOPTR, $32
 
 DATA cbbb4b88d_avx2<>+0(SB)/4, $0xbbb4b88d
 DATA cbbb4b88d_avx2<>+4(SB)/4, $0xbbb4b88d
@@ -576,10 +568,7 @@ loop:
 	VFMADD213PS  c3e7b7f90_avx2<>+0(SB), Y5, Y6
 	VFMADD213PS  cbea70816_avx2<>+0(SB), Y5, Y6
 	VFMADD213PS  c3e374c14_avx2<>+0(SB), Y5, Y6
-	VXORPS       Y5, Y5, Y5
-	VSUBPS       Y3, Y5, Y3
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y7
-	VMINPS       Y3, Y7, Y3
+	VORPS        c80000000_avx2<>+0(SB), Y3, Y3
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y7
 	VMAXPS       Y3, Y7, Y3
 	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y7
@@ -658,10 +647,7 @@ tail:
 	VFMADD213PS  c3e7b7f90_avx2<>+0(SB), Y5, Y6
 	VFMADD213PS  cbea70816_avx2<>+0(SB), Y5, Y6
 	VFMADD213PS  c3e374c14_avx2<>+0(SB), Y5, Y6
-	VXORPS       Y5, Y5, Y5
-	VSUBPS       Y3, Y5, Y3
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y7
-	VMINPS       Y3, Y7, Y3
+	VORPS        c80000000_avx2<>+0(SB), Y3, Y3
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y7
 	VMAXPS       Y3, Y7, Y3
 	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y7
@@ -954,10 +940,7 @@ loop:
 	VFMADD213PS  c3e7b7f90_avx2<>+0(SB), Y5, Y6
 	VFMADD213PS  cbea70816_avx2<>+0(SB), Y5, Y6
 	VFMADD213PS  c3e374c14_avx2<>+0(SB), Y5, Y6
-	VXORPS       Y5, Y5, Y5
-	VSUBPS       Y3, Y5, Y3
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y7
-	VMINPS       Y3, Y7, Y3
+	VORPS        c80000000_avx2<>+0(SB), Y3, Y3
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y7
 	VMAXPS       Y3, Y7, Y3
 	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y7
@@ -1030,10 +1013,7 @@ tail:
 	VFMADD213PS  c3e7b7f90_avx2<>+0(SB), Y5, Y6
 	VFMADD213PS  cbea70816_avx2<>+0(SB), Y5, Y6
 	VFMADD213PS  c3e374c14_avx2<>+0(SB), Y5, Y6
-	VXORPS       Y5, Y5, Y5
-	VSUBPS       Y3, Y5, Y3
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y7
-	VMINPS       Y3, Y7, Y3
+	VORPS        c80000000_avx2<>+0(SB), Y3, Y3
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y7
 	VMAXPS       Y3, Y7, Y3
 	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y7
@@ -1114,41 +1094,37 @@ loop:
 	VMULPS       Y0, Y2, Y1
 	VMULPS       c3f4c422a_avx2<>+0(SB), Y1, Y1
 	VADDPS       Y1, Y1, Y1
-	VANDPS       c7fffffff_avx2<>+0(SB), Y1, Y2
-	VXORPS       Y3, Y3, Y3
-	VSUBPS       Y2, Y3, Y2
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y4
-	VMINPS       Y2, Y4, Y2
+	VORPS        c80000000_avx2<>+0(SB), Y1, Y3
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y4
-	VMAXPS       Y2, Y4, Y2
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y2, Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VFNMADD231PS c3f317200_avx2<>+0(SB), Y4, Y2
-	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y4, Y2
+	VFNMADD231PS c3f317200_avx2<>+0(SB), Y4, Y3
+	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y4, Y3
 	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y5
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y2, Y5
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y2, Y5
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y2, Y5
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y2, Y5
-	VMULPS       Y2, Y2, Y6
-	VFMADD213PS  Y2, Y6, Y5
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y5
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y5
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y5
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
 	VADDPS       c3f800000_avx2<>+0(SB), Y5, Y5
 	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y2
-	VPSUBD       Y2, Y4, Y4
-	VPADDD       c0000007f_avx2<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y5, Y5
+	VPSRAD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
+	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y5, Y5
 	VPADDD       c0000007f_avx2<>+0(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y5, Y5
-	VMOVAPS      Y5, Y2
+	VMOVAPS      Y5, Y3
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y4
-	VADDPS       Y4, Y2, Y3
-	VXORPS       Y5, Y5, Y5
-	VCMPPS       $0x11, Y5, Y1, Y6
-	VBLENDVPS    Y6, Y2, Y4, Y4
-	VDIVPS       Y3, Y4, Y2
+	VADDPS       Y4, Y3, Y5
+	VXORPS       Y6, Y6, Y6
+	VCMPPS       $0x11, Y6, Y1, Y7
+	VBLENDVPS    Y7, Y3, Y4, Y4
+	VDIVPS       Y5, Y4, Y2
 	VMULPS       Y2, Y0, Y0
 	VMOVUPS      Y0, (DI)
 	ADDQ         $0x20, DI
@@ -1172,41 +1148,37 @@ tail:
 	VMULPS       Y0, Y2, Y1
 	VMULPS       c3f4c422a_avx2<>+0(SB), Y1, Y1
 	VADDPS       Y1, Y1, Y1
-	VANDPS       c7fffffff_avx2<>+0(SB), Y1, Y2
-	VXORPS       Y3, Y3, Y3
-	VSUBPS       Y2, Y3, Y2
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y4
-	VMINPS       Y2, Y4, Y2
+	VORPS        c80000000_avx2<>+0(SB), Y1, Y3
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y4
-	VMAXPS       Y2, Y4, Y2
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y2, Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VFNMADD231PS c3f317200_avx2<>+0(SB), Y4, Y2
-	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y4, Y2
+	VFNMADD231PS c3f317200_avx2<>+0(SB), Y4, Y3
+	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y4, Y3
 	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y5
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y2, Y5
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y2, Y5
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y2, Y5
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y2, Y5
-	VMULPS       Y2, Y2, Y6
-	VFMADD213PS  Y2, Y6, Y5
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y5
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y5
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y5
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
 	VADDPS       c3f800000_avx2<>+0(SB), Y5, Y5
 	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y2
-	VPSUBD       Y2, Y4, Y4
-	VPADDD       c0000007f_avx2<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y5, Y5
+	VPSRAD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
+	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y5, Y5
 	VPADDD       c0000007f_avx2<>+0(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y5, Y5
-	VMOVAPS      Y5, Y2
+	VMOVAPS      Y5, Y3
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y4
-	VADDPS       Y4, Y2, Y3
-	VXORPS       Y5, Y5, Y5
-	VCMPPS       $0x11, Y5, Y1, Y6
-	VBLENDVPS    Y6, Y2, Y4, Y4
-	VDIVPS       Y3, Y4, Y2
+	VADDPS       Y4, Y3, Y5
+	VXORPS       Y6, Y6, Y6
+	VCMPPS       $0x11, Y6, Y1, Y7
+	VBLENDVPS    Y7, Y3, Y4, Y4
+	VDIVPS       Y5, Y4, Y2
 	VMULPS       Y2, Y0, Y0
 	VMASKMOVPS   Y0, Y13, (DI)
 
@@ -1248,41 +1220,37 @@ TEXT ·swish_avx2(SB), NOSPLIT, $0-32
 loop:
 	VMOVUPS      (SI), Y0
 	VMULPS       Y15, Y0, Y1
-	VANDPS       c7fffffff_avx2<>+0(SB), Y1, Y2
-	VXORPS       Y3, Y3, Y3
-	VSUBPS       Y2, Y3, Y2
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y4
-	VMINPS       Y2, Y4, Y2
+	VORPS        c80000000_avx2<>+0(SB), Y1, Y3
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y4
-	VMAXPS       Y2, Y4, Y2
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y2, Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VFNMADD231PS c3f317200_avx2<>+0(SB), Y4, Y2
-	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y4, Y2
+	VFNMADD231PS c3f317200_avx2<>+0(SB), Y4, Y3
+	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y4, Y3
 	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y5
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y2, Y5
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y2, Y5
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y2, Y5
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y2, Y5
-	VMULPS       Y2, Y2, Y6
-	VFMADD213PS  Y2, Y6, Y5
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y5
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y5
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y5
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
 	VADDPS       c3f800000_avx2<>+0(SB), Y5, Y5
 	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y2
-	VPSUBD       Y2, Y4, Y4
-	VPADDD       c0000007f_avx2<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y5, Y5
+	VPSRAD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
+	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y5, Y5
 	VPADDD       c0000007f_avx2<>+0(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y5, Y5
-	VMOVAPS      Y5, Y2
+	VMOVAPS      Y5, Y3
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y4
-	VADDPS       Y4, Y2, Y3
-	VXORPS       Y5, Y5, Y5
-	VCMPPS       $0x11, Y5, Y1, Y6
-	VBLENDVPS    Y6, Y2, Y4, Y4
-	VDIVPS       Y3, Y4, Y2
+	VADDPS       Y4, Y3, Y5
+	VXORPS       Y6, Y6, Y6
+	VCMPPS       $0x11, Y6, Y1, Y7
+	VBLENDVPS    Y7, Y3, Y4, Y4
+	VDIVPS       Y5, Y4, Y2
 	VMULPS       Y2, Y0, Y0
 	VMOVUPS      Y0, (DI)
 	ADDQ         $0x20, DI
@@ -1301,41 +1269,37 @@ tail:
 	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
 	VMASKMOVPS   (SI), Y13, Y0
 	VMULPS       Y15, Y0, Y1
-	VANDPS       c7fffffff_avx2<>+0(SB), Y1, Y2
-	VXORPS       Y3, Y3, Y3
-	VSUBPS       Y2, Y3, Y2
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y4
-	VMINPS       Y2, Y4, Y2
+	VORPS        c80000000_avx2<>+0(SB), Y1, Y3
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y4
-	VMAXPS       Y2, Y4, Y2
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y2, Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
-	VFNMADD231PS c3f317200_avx2<>+0(SB), Y4, Y2
-	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y4, Y2
+	VFNMADD231PS c3f317200_avx2<>+0(SB), Y4, Y3
+	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y4, Y3
 	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y5
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y2, Y5
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y2, Y5
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y2, Y5
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y2, Y5
-	VMULPS       Y2, Y2, Y6
-	VFMADD213PS  Y2, Y6, Y5
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y5
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y5
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y5
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
 	VADDPS       c3f800000_avx2<>+0(SB), Y5, Y5
 	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y2
-	VPSUBD       Y2, Y4, Y4
-	VPADDD       c0000007f_avx2<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y5, Y5
+	VPSRAD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
+	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y5, Y5
 	VPADDD       c0000007f_avx2<>+0(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y5, Y5
-	VMOVAPS      Y5, Y2
+	VMOVAPS      Y5, Y3
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y4
-	VADDPS       Y4, Y2, Y3
-	VXORPS       Y5, Y5, Y5
-	VCMPPS       $0x11, Y5, Y1, Y6
-	VBLENDVPS    Y6, Y2, Y4, Y4
-	VDIVPS       Y3, Y4, Y2
+	VADDPS       Y4, Y3, Y5
+	VXORPS       Y6, Y6, Y6
+	VCMPPS       $0x11, Y6, Y1, Y7
+	VBLENDVPS    Y7, Y3, Y4, Y4
+	VDIVPS       Y5, Y4, Y2
 	VMULPS       Y2, Y0, Y0
 	VMASKMOVPS   Y0, Y13, (DI)
 
@@ -1756,8 +1720,6 @@ loop:
 	VMOVUPS      (SI), Y0
 	VXORPS       Y1, Y1, Y1
 	VMINPS       Y0, Y1, Y1
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
 	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y1, Y2
@@ -1807,8 +1769,6 @@ tail:
 	VMASKMOVPS   (SI), Y13, Y0
 	VXORPS       Y1, Y1, Y1
 	VMINPS       Y0, Y1, Y1
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
 	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y1, Y2
@@ -1989,44 +1949,40 @@ loop:
 	VMOVUPS      (SI), Y0
 	VMOVUPS      (DX), Y1
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y3
-	VANDPS       c7fffffff_avx2<>+0(SB), Y1, Y2
-	VXORPS       Y4, Y4, Y4
-	VSUBPS       Y2, Y4, Y2
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y5
-	VMINPS       Y2, Y5, Y2
+	VORPS        c80000000_avx2<>+0(SB), Y1, Y4
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y5
-	VMAXPS       Y2, Y5, Y2
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y2, Y5
+	VMAXPS       Y4, Y5, Y4
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y4, Y5
 	VROUNDPS     $0x08, Y5, Y5
-	VFNMADD231PS c3f317200_avx2<>+0(SB), Y5, Y2
-	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y5, Y2
+	VFNMADD231PS c3f317200_avx2<>+0(SB), Y5, Y4
+	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y5, Y4
 	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y6
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y2, Y6
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y2, Y6
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y2, Y6
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y2, Y6
-	VMULPS       Y2, Y2, Y7
-	VFMADD213PS  Y2, Y7, Y6
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y4, Y6
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y4, Y6
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y4, Y6
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y4, Y6
+	VMULPS       Y4, Y4, Y7
+	VFMADD213PS  Y4, Y7, Y6
 	VADDPS       c3f800000_avx2<>+0(SB), Y6, Y6
 	VCVTPS2DQ    Y5, Y5
-	VPSRAD       $0x01, Y5, Y2
-	VPSUBD       Y2, Y5, Y5
-	VPADDD       c0000007f_avx2<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y6, Y6
+	VPSRAD       $0x01, Y5, Y4
+	VPSUBD       Y4, Y5, Y5
+	VPADDD       c0000007f_avx2<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y6, Y6
 	VPADDD       c0000007f_avx2<>+0(SB), Y5, Y5
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y5, Y6, Y6
-	VMOVAPS      Y6, Y2
+	VMOVAPS      Y6, Y4
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y4
-	VXORPS       Y6, Y6, Y6
-	VCMPPS       $0x11, Y6, Y1, Y7
-	VBLENDVPS    Y7, Y2, Y5, Y5
-	VCMPPS       $0x12, Y1, Y6, Y7
-	VBLENDVPS    Y7, Y2, Y3, Y3
-	VDIVPS       Y4, Y3, Y3
-	VDIVPS       Y4, Y5, Y2
+	VADDPS       Y5, Y4, Y6
+	VXORPS       Y7, Y7, Y7
+	VCMPPS       $0x11, Y7, Y1, Y8
+	VBLENDVPS    Y8, Y4, Y5, Y5
+	VCMPPS       $0x12, Y1, Y7, Y8
+	VBLENDVPS    Y8, Y4, Y3, Y3
+	VDIVPS       Y6, Y3, Y3
+	VDIVPS       Y6, Y5, Y2
 	VMULPS       Y3, Y2, Y2
 	VMULPS       Y0, Y2, Y2
 	VXORPS       Y4, Y4, Y4
@@ -2051,44 +2007,40 @@ tail:
 	VMASKMOVPS   (SI), Y13, Y0
 	VMASKMOVPS   (DX), Y13, Y1
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y3
-	VANDPS       c7fffffff_avx2<>+0(SB), Y1, Y2
-	VXORPS       Y4, Y4, Y4
-	VSUBPS       Y2, Y4, Y2
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y5
-	VMINPS       Y2, Y5, Y2
+	VORPS        c80000000_avx2<>+0(SB), Y1, Y4
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y5
-	VMAXPS       Y2, Y5, Y2
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y2, Y5
+	VMAXPS       Y4, Y5, Y4
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y4, Y5
 	VROUNDPS     $0x08, Y5, Y5
-	VFNMADD231PS c3f317200_avx2<>+0(SB), Y5, Y2
-	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y5, Y2
+	VFNMADD231PS c3f317200_avx2<>+0(SB), Y5, Y4
+	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y5, Y4
 	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y6
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y2, Y6
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y2, Y6
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y2, Y6
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y2, Y6
-	VMULPS       Y2, Y2, Y7
-	VFMADD213PS  Y2, Y7, Y6
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y4, Y6
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y4, Y6
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y4, Y6
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y4, Y6
+	VMULPS       Y4, Y4, Y7
+	VFMADD213PS  Y4, Y7, Y6
 	VADDPS       c3f800000_avx2<>+0(SB), Y6, Y6
 	VCVTPS2DQ    Y5, Y5
-	VPSRAD       $0x01, Y5, Y2
-	VPSUBD       Y2, Y5, Y5
-	VPADDD       c0000007f_avx2<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y6, Y6
+	VPSRAD       $0x01, Y5, Y4
+	VPSUBD       Y4, Y5, Y5
+	VPADDD       c0000007f_avx2<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y6, Y6
 	VPADDD       c0000007f_avx2<>+0(SB), Y5, Y5
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y5, Y6, Y6
-	VMOVAPS      Y6, Y2
+	VMOVAPS      Y6, Y4
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y5
-	VADDPS       Y5, Y2, Y4
-	VXORPS       Y6, Y6, Y6
-	VCMPPS       $0x11, Y6, Y1, Y7
-	VBLENDVPS    Y7, Y2, Y5, Y5
-	VCMPPS       $0x12, Y1, Y6, Y7
-	VBLENDVPS    Y7, Y2, Y3, Y3
-	VDIVPS       Y4, Y3, Y3
-	VDIVPS       Y4, Y5, Y2
+	VADDPS       Y5, Y4, Y6
+	VXORPS       Y7, Y7, Y7
+	VCMPPS       $0x11, Y7, Y1, Y8
+	VBLENDVPS    Y8, Y4, Y5, Y5
+	VCMPPS       $0x12, Y1, Y7, Y8
+	VBLENDVPS    Y8, Y4, Y3, Y3
+	VDIVPS       Y6, Y3, Y3
+	VDIVPS       Y6, Y5, Y2
 	VMULPS       Y3, Y2, Y2
 	VMULPS       Y0, Y2, Y2
 	VXORPS       Y4, Y4, Y4
@@ -2279,10 +2231,7 @@ loop:
 	VFMADD213PS  c3e7b7f90_avx2<>+0(SB), Y6, Y7
 	VFMADD213PS  cbea70816_avx2<>+0(SB), Y6, Y7
 	VFMADD213PS  c3e374c14_avx2<>+0(SB), Y6, Y7
-	VXORPS       Y6, Y6, Y6
-	VSUBPS       Y4, Y6, Y4
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y8
-	VMINPS       Y4, Y8, Y4
+	VORPS        c80000000_avx2<>+0(SB), Y4, Y4
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y8
 	VMAXPS       Y4, Y8, Y4
 	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y4, Y8
@@ -2390,10 +2339,7 @@ tail:
 	VFMADD213PS  c3e7b7f90_avx2<>+0(SB), Y6, Y7
 	VFMADD213PS  cbea70816_avx2<>+0(SB), Y6, Y7
 	VFMADD213PS  c3e374c14_avx2<>+0(SB), Y6, Y7
-	VXORPS       Y6, Y6, Y6
-	VSUBPS       Y4, Y6, Y4
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y8
-	VMINPS       Y4, Y8, Y4
+	VORPS        c80000000_avx2<>+0(SB), Y4, Y4
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y8
 	VMAXPS       Y4, Y8, Y4
 	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y4, Y8
@@ -2514,44 +2460,40 @@ loop:
 	VMULPS       c3f4c422a_avx2<>+0(SB), Y2, Y2
 	VADDPS       Y2, Y2, Y2
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y4
-	VANDPS       c7fffffff_avx2<>+0(SB), Y2, Y3
-	VXORPS       Y5, Y5, Y5
-	VSUBPS       Y3, Y5, Y3
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y6
-	VMINPS       Y3, Y6, Y3
+	VORPS        c80000000_avx2<>+0(SB), Y2, Y5
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y6
-	VMAXPS       Y3, Y6, Y3
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y6
+	VMAXPS       Y5, Y6, Y5
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y5, Y6
 	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS c3f317200_avx2<>+0(SB), Y6, Y3
-	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y6, Y3
+	VFNMADD231PS c3f317200_avx2<>+0(SB), Y6, Y5
+	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y6, Y5
 	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y7
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y7
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y7
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y7
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y7
-	VMULPS       Y3, Y3, Y8
-	VFMADD213PS  Y3, Y8, Y7
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y5, Y7
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y5, Y7
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y5, Y7
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
 	VADDPS       c3f800000_avx2<>+0(SB), Y7, Y7
 	VCVTPS2DQ    Y6, Y6
-	VPSRAD       $0x01, Y6, Y3
-	VPSUBD       Y3, Y6, Y6
-	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y7, Y7
+	VPSRAD       $0x01, Y6, Y5
+	VPSUBD       Y5, Y6, Y6
+	VPADDD       c0000007f_avx2<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y7, Y7
 	VPADDD       c0000007f_avx2<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y7, Y7
-	VMOVAPS      Y7, Y3
+	VMOVAPS      Y7, Y5
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y6
-	VADDPS       Y6, Y3, Y5
-	VXORPS       Y7, Y7, Y7
-	VCMPPS       $0x11, Y7, Y2, Y8
-	VBLENDVPS    Y8, Y3, Y6, Y6
-	VCMPPS       $0x12, Y2, Y7, Y8
-	VBLENDVPS    Y8, Y3, Y4, Y4
-	VDIVPS       Y5, Y4, Y4
-	VDIVPS       Y5, Y6, Y3
+	VADDPS       Y6, Y5, Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x11, Y8, Y2, Y9
+	VBLENDVPS    Y9, Y5, Y6, Y6
+	VCMPPS       $0x12, Y2, Y8, Y9
+	VBLENDVPS    Y9, Y5, Y4, Y4
+	VDIVPS       Y7, Y4, Y4
+	VDIVPS       Y7, Y6, Y3
 	VMULPS       Y1, Y1, Y2
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y5
 	VFMADD231PS  c3e095d4f_avx2<>+0(SB), Y2, Y5
@@ -2592,44 +2534,40 @@ tail:
 	VMULPS       c3f4c422a_avx2<>+0(SB), Y2, Y2
 	VADDPS       Y2, Y2, Y2
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y4
-	VANDPS       c7fffffff_avx2<>+0(SB), Y2, Y3
-	VXORPS       Y5, Y5, Y5
-	VSUBPS       Y3, Y5, Y3
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y6
-	VMINPS       Y3, Y6, Y3
+	VORPS        c80000000_avx2<>+0(SB), Y2, Y5
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y6
-	VMAXPS       Y3, Y6, Y3
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y6
+	VMAXPS       Y5, Y6, Y5
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y5, Y6
 	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS c3f317200_avx2<>+0(SB), Y6, Y3
-	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y6, Y3
+	VFNMADD231PS c3f317200_avx2<>+0(SB), Y6, Y5
+	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y6, Y5
 	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y7
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y7
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y7
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y7
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y7
-	VMULPS       Y3, Y3, Y8
-	VFMADD213PS  Y3, Y8, Y7
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y5, Y7
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y5, Y7
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y5, Y7
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
 	VADDPS       c3f800000_avx2<>+0(SB), Y7, Y7
 	VCVTPS2DQ    Y6, Y6
-	VPSRAD       $0x01, Y6, Y3
-	VPSUBD       Y3, Y6, Y6
-	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y7, Y7
+	VPSRAD       $0x01, Y6, Y5
+	VPSUBD       Y5, Y6, Y6
+	VPADDD       c0000007f_avx2<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y7, Y7
 	VPADDD       c0000007f_avx2<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y7, Y7
-	VMOVAPS      Y7, Y3
+	VMOVAPS      Y7, Y5
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y6
-	VADDPS       Y6, Y3, Y5
-	VXORPS       Y7, Y7, Y7
-	VCMPPS       $0x11, Y7, Y2, Y8
-	VBLENDVPS    Y8, Y3, Y6, Y6
-	VCMPPS       $0x12, Y2, Y7, Y8
-	VBLENDVPS    Y8, Y3, Y4, Y4
-	VDIVPS       Y5, Y4, Y4
-	VDIVPS       Y5, Y6, Y3
+	VADDPS       Y6, Y5, Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x11, Y8, Y2, Y9
+	VBLENDVPS    Y9, Y5, Y6, Y6
+	VCMPPS       $0x12, Y2, Y8, Y9
+	VBLENDVPS    Y9, Y5, Y4, Y4
+	VDIVPS       Y7, Y4, Y4
+	VDIVPS       Y7, Y6, Y3
 	VMULPS       Y1, Y1, Y2
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y5
 	VFMADD231PS  c3e095d4f_avx2<>+0(SB), Y2, Y5
@@ -2708,44 +2646,40 @@ loop:
 	VMOVUPS      c42c80000_avx2<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y2
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y4
-	VANDPS       c7fffffff_avx2<>+0(SB), Y2, Y3
-	VXORPS       Y5, Y5, Y5
-	VSUBPS       Y3, Y5, Y3
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y6
-	VMINPS       Y3, Y6, Y3
+	VORPS        c80000000_avx2<>+0(SB), Y2, Y5
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y6
-	VMAXPS       Y3, Y6, Y3
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y6
+	VMAXPS       Y5, Y6, Y5
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y5, Y6
 	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS c3f317200_avx2<>+0(SB), Y6, Y3
-	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y6, Y3
+	VFNMADD231PS c3f317200_avx2<>+0(SB), Y6, Y5
+	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y6, Y5
 	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y7
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y7
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y7
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y7
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y7
-	VMULPS       Y3, Y3, Y8
-	VFMADD213PS  Y3, Y8, Y7
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y5, Y7
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y5, Y7
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y5, Y7
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
 	VADDPS       c3f800000_avx2<>+0(SB), Y7, Y7
 	VCVTPS2DQ    Y6, Y6
-	VPSRAD       $0x01, Y6, Y3
-	VPSUBD       Y3, Y6, Y6
-	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y7, Y7
+	VPSRAD       $0x01, Y6, Y5
+	VPSUBD       Y5, Y6, Y6
+	VPADDD       c0000007f_avx2<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y7, Y7
 	VPADDD       c0000007f_avx2<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y7, Y7
-	VMOVAPS      Y7, Y3
+	VMOVAPS      Y7, Y5
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y6
-	VADDPS       Y6, Y3, Y5
-	VXORPS       Y7, Y7, Y7
-	VCMPPS       $0x11, Y7, Y2, Y8
-	VBLENDVPS    Y8, Y3, Y6, Y6
-	VCMPPS       $0x12, Y2, Y7, Y8
-	VBLENDVPS    Y8, Y3, Y4, Y4
-	VDIVPS       Y5, Y4, Y4
-	VDIVPS       Y5, Y6, Y3
+	VADDPS       Y6, Y5, Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x11, Y8, Y2, Y9
+	VBLENDVPS    Y9, Y5, Y6, Y6
+	VCMPPS       $0x12, Y2, Y8, Y9
+	VBLENDVPS    Y9, Y5, Y4, Y4
+	VDIVPS       Y7, Y4, Y4
+	VDIVPS       Y7, Y6, Y3
 	VMULPS       Y2, Y4, Y4
 	VFMADD213PS  Y3, Y3, Y4
 	VMULPS       Y0, Y4, Y4
@@ -2776,44 +2710,40 @@ tail:
 	VMOVUPS      c42c80000_avx2<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y2
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y4
-	VANDPS       c7fffffff_avx2<>+0(SB), Y2, Y3
-	VXORPS       Y5, Y5, Y5
-	VSUBPS       Y3, Y5, Y3
-	VMOVUPS      c42b20000_avx2<>+0(SB), Y6
-	VMINPS       Y3, Y6, Y3
+	VORPS        c80000000_avx2<>+0(SB), Y2, Y5
 	VMOVUPS      cc2d00000_avx2<>+0(SB), Y6
-	VMAXPS       Y3, Y6, Y3
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y6
+	VMAXPS       Y5, Y6, Y5
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y5, Y6
 	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS c3f317200_avx2<>+0(SB), Y6, Y3
-	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y6, Y3
+	VFNMADD231PS c3f317200_avx2<>+0(SB), Y6, Y5
+	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y6, Y5
 	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y7
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y7
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y7
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y7
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y7
-	VMULPS       Y3, Y3, Y8
-	VFMADD213PS  Y3, Y8, Y7
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y5, Y7
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y5, Y7
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y5, Y7
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
 	VADDPS       c3f800000_avx2<>+0(SB), Y7, Y7
 	VCVTPS2DQ    Y6, Y6
-	VPSRAD       $0x01, Y6, Y3
-	VPSUBD       Y3, Y6, Y6
-	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y7, Y7
+	VPSRAD       $0x01, Y6, Y5
+	VPSUBD       Y5, Y6, Y6
+	VPADDD       c0000007f_avx2<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y7, Y7
 	VPADDD       c0000007f_avx2<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y7, Y7
-	VMOVAPS      Y7, Y3
+	VMOVAPS      Y7, Y5
 	VMOVUPS      c3f800000_avx2<>+0(SB), Y6
-	VADDPS       Y6, Y3, Y5
-	VXORPS       Y7, Y7, Y7
-	VCMPPS       $0x11, Y7, Y2, Y8
-	VBLENDVPS    Y8, Y3, Y6, Y6
-	VCMPPS       $0x12, Y2, Y7, Y8
-	VBLENDVPS    Y8, Y3, Y4, Y4
-	VDIVPS       Y5, Y4, Y4
-	VDIVPS       Y5, Y6, Y3
+	VADDPS       Y6, Y5, Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x11, Y8, Y2, Y9
+	VBLENDVPS    Y9, Y5, Y6, Y6
+	VCMPPS       $0x12, Y2, Y8, Y9
+	VBLENDVPS    Y9, Y5, Y4, Y4
+	VDIVPS       Y7, Y4, Y4
+	VDIVPS       Y7, Y6, Y3
 	VMULPS       Y2, Y4, Y4
 	VFMADD213PS  Y3, Y3, Y4
 	VMULPS       Y0, Y4, Y4

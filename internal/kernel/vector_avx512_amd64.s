@@ -12,27 +12,36 @@ TEXT ·exp_avx512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), CX
 	VBROADCASTSS a+24(FP), Z31
 	VBROADCASTSS b+28(FP), Z30
+	VMOVUPS      c42b20000_avx512<>+0(SB), Z28
+	VMOVUPS      cc2d00000_avx512<>+0(SB), Z27
+	VMOVUPS      c3fb8aa3b_avx512<>+0(SB), Z26
+	VMOVUPS      c3f317200_avx512<>+0(SB), Z25
+	VMOVUPS      c35bfbe8e_avx512<>+0(SB), Z24
+	VMOVUPS      c3f800000_avx512<>+0(SB), Z23
+	VMOVUPS      c3efffffe_avx512<>+0(SB), Z22
+	VMOVUPS      c3e2aaa45_avx512<>+0(SB), Z21
+	VMOVUPS      c3d2aac8b_avx512<>+0(SB), Z20
+	VMOVUPS      c3c091fe3_avx512<>+0(SB), Z19
+	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z18
 	SUBQ         $0x10, CX
 	JLT          tail
 
 loop:
 	VMOVUPS      (SI), Z0
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z1
-	VMINPS       Z0, Z1, Z0
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z1
-	VMAXPS       Z0, Z1, Z0
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z0, Z1
+	VMINPS       Z0, Z28, Z0
+	VMAXPS       Z0, Z27, Z0
+	VMULPS       Z26, Z0, Z1
 	VRNDSCALEPS  $0x08, Z1, Z1
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z1, Z0
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z1, Z0
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z2
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z0, Z2
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z0, Z2
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z0, Z2
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z0, Z2
+	VFNMADD231PS Z25, Z1, Z0
+	VFNMADD231PS Z24, Z1, Z0
+	VMOVUPS      Z18, Z2
+	VFMADD213PS  Z19, Z0, Z2
+	VFMADD213PS  Z20, Z0, Z2
+	VFMADD213PS  Z21, Z0, Z2
+	VFMADD213PS  Z22, Z0, Z2
 	VMULPS       Z0, Z0, Z3
 	VFMADD213PS  Z0, Z3, Z2
-	VADDPS       c3f800000_avx512<>+0(SB), Z2, Z2
+	VADDPS       Z23, Z2, Z2
 	VSCALEFPS    Z1, Z2, Z2
 	VMOVAPS      Z2, Z0
 	VMOVUPS      Z0, (DI)
@@ -49,22 +58,20 @@ tail:
 	DECQ         AX
 	KMOVW        AX, K1
 	VMOVUPS.Z    (SI), K1, Z0
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z1
-	VMINPS       Z0, Z1, Z0
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z1
-	VMAXPS       Z0, Z1, Z0
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z0, Z1
+	VMINPS       Z0, Z28, Z0
+	VMAXPS       Z0, Z27, Z0
+	VMULPS       Z26, Z0, Z1
 	VRNDSCALEPS  $0x08, Z1, Z1
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z1, Z0
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z1, Z0
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z2
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z0, Z2
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z0, Z2
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z0, Z2
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z0, Z2
+	VFNMADD231PS Z25, Z1, Z0
+	VFNMADD231PS Z24, Z1, Z0
+	VMOVUPS      Z18, Z2
+	VFMADD213PS  Z19, Z0, Z2
+	VFMADD213PS  Z20, Z0, Z2
+	VFMADD213PS  Z21, Z0, Z2
+	VFMADD213PS  Z22, Z0, Z2
 	VMULPS       Z0, Z0, Z3
 	VFMADD213PS  Z0, Z3, Z2
-	VADDPS       c3f800000_avx512<>+0(SB), Z2, Z2
+	VADDPS       Z23, Z2, Z2
 	VSCALEFPS    Z1, Z2, Z2
 	VMOVAPS      Z2, Z0
 	VMOVUPS      Z0, K1, (DI)
@@ -163,77 +170,23 @@ DATA c35bfbe8e_avx512<>+56(SB)/4, $0x35bfbe8e
 DATA c35bfbe8e_avx512<>+60(SB)/4, $0x35bfbe8e
 GLOBL c35bfbe8e_avx512<>(SB), RODATA|NOPTR, $64
 
-DATA c3ab50d39_avx512<>+0(SB)/4, $0x3ab50d39
-DATA c3ab50d39_avx512<>+4(SB)/4, $0x3ab50d39
-DATA c3ab50d39_avx512<>+8(SB)/4, $0x3ab50d39
-DATA c3ab50d39_avx512<>+12(SB)/4, $0x3ab50d39
-DATA c3ab50d39_avx512<>+16(SB)/4, $0x3ab50d39
-DATA c3ab50d39_avx512<>+20(SB)/4, $0x3ab50d39
-DATA c3ab50d39_avx512<>+24(SB)/4, $0x3ab50d39
-DATA c3ab50d39_avx512<>+28(SB)/4, $0x3ab50d39
-DATA c3ab50d39_avx512<>+32(SB)/4, $0x3ab50d39
-DATA c3ab50d39_avx512<>+36(SB)/4, $0x3ab50d39
-DATA c3ab50d39_avx512<>+40(SB)/4, $0x3ab50d39
-DATA c3ab50d39_avx512<>+44(SB)/4, $0x3ab50d39
-DATA c3ab50d39_avx512<>+48(SB)/4, $0x3ab50d39
-DATA c3ab50d39_avx512<>+52(SB)/4, $0x3ab50d39
-DATA c3ab50d39_avx512<>+56(SB)/4, $0x3ab50d39
-DATA c3ab50d39_avx512<>+60(SB)/4, $0x3ab50d39
-GLOBL c3ab50d39_avx512<>(SB), RODATA|NOPTR, $64
-
-DATA c3c091fe3_avx512<>+0(SB)/4, $0x3c091fe3
-DATA c3c091fe3_avx512<>+4(SB)/4, $0x3c091fe3
-DATA c3c091fe3_avx512<>+8(SB)/4, $0x3c091fe3
-DATA c3c091fe3_avx512<>+12(SB)/4, $0x3c091fe3
-DATA c3c091fe3_avx512<>+16(SB)/4, $0x3c091fe3
-DATA c3c091fe3_avx512<>+20(SB)/4, $0x3c091fe3
-DATA c3c091fe3_avx512<>+24(SB)/4, $0x3c091fe3
-DATA c3c091fe3_avx512<>+28(SB)/4, $0x3c091fe3
-DATA c3c091fe3_avx512<>+32(SB)/4, $0x3c091fe3
-DATA c3c091fe3_avx512<>+36(SB)/4, $0x3c091fe3
-DATA c3c091fe3_avx512<>+40(SB)/4, $0x3c091fe3
-DATA c3c091fe3_avx512<>+44(SB)/4, $0x3c091fe3
-DATA c3c091fe3_avx512<>+48(SB)/4, $0x3c091fe3
-DATA c3c091fe3_avx512<>+52(SB)/4, $0x3c091fe3
-DATA c3c091fe3_avx512<>+56(SB)/4, $0x3c091fe3
-DATA c3c091fe3_avx512<>+60(SB)/4, $0x3c091fe3
-GLOBL c3c091fe3_avx512<>(SB), RODATA|NOPTR, $64
-
-DATA c3d2aac8b_avx512<>+0(SB)/4, $0x3d2aac8b
-DATA c3d2aac8b_avx512<>+4(SB)/4, $0x3d2aac8b
-DATA c3d2aac8b_avx512<>+8(SB)/4, $0x3d2aac8b
-DATA c3d2aac8b_avx512<>+12(SB)/4, $0x3d2aac8b
-DATA c3d2aac8b_avx512<>+16(SB)/4, $0x3d2aac8b
-DATA c3d2aac8b_avx512<>+20(SB)/4, $0x3d2aac8b
-DATA c3d2aac8b_avx512<>+24(SB)/4, $0x3d2aac8b
-DATA c3d2aac8b_avx512<>+28(SB)/4, $0x3d2aac8b
-DATA c3d2aac8b_avx512<>+32(SB)/4, $0x3d2aac8b
-DATA c3d2aac8b_avx512<>+36(SB)/4, $0x3d2aac8b
-DATA c3d2aac8b_avx512<>+40(SB)/4, $0x3d2aac8b
-DATA c3d2aac8b_avx512<>+44(SB)/4, $0x3d2aac8b
-DATA c3d2aac8b_avx512<>+48(SB)/4, $0x3d2aac8b
-DATA c3d2aac8b_avx512<>+52(SB)/4, $0x3d2aac8b
-DATA c3d2aac8b_avx512<>+56(SB)/4, $0x3d2aac8b
-DATA c3d2aac8b_avx512<>+60(SB)/4, $0x3d2aac8b
-GLOBL c3d2aac8b_avx512<>(SB), RODATA|NOPTR, $64
-
-DATA c3e2aaa45_avx512<>+0(SB)/4, $0x3e2aaa45
-DATA c3e2aaa45_avx512<>+4(SB)/4, $0x3e2aaa45
-DATA c3e2aaa45_avx512<>+8(SB)/4, $0x3e2aaa45
-DATA c3e2aaa45_avx512<>+12(SB)/4, $0x3e2aaa45
-DATA c3e2aaa45_avx512<>+16(SB)/4, $0x3e2aaa45
-DATA c3e2aaa45_avx512<>+20(SB)/4, $0x3e2aaa45
-DATA c3e2aaa45_avx512<>+24(SB)/4, $0x3e2aaa45
-DATA c3e2aaa45_avx512<>+28(SB)/4, $0x3e2aaa45
-DATA c3e2aaa45_avx512<>+32(SB)/4, $0x3e2aaa45
-DATA c3e2aaa45_avx512<>+36(SB)/4, $0x3e2aaa45
-DATA c3e2aaa45_avx512<>+40(SB)/4, $0x3e2aaa45
-DATA c3e2aaa45_avx512<>+44(SB)/4, $0x3e2aaa45
-DATA c3e2aaa45_avx512<>+48(SB)/4, $0x3e2aaa45
-DATA c3e2aaa45_avx512<>+52(SB)/4, $0x3e2aaa45
-DATA c3e2aaa45_avx512<>+56(SB)/4, $0x3e2aaa45
-DATA c3e2aaa45_avx512<>+60(SB)/4, $0x3e2aaa45
-GLOBL c3e2aaa45_avx512<>(SB), RODATA|NOPTR, $64
+DATA c3f800000_avx512<>+0(SB)/4, $0x3f800000
+DATA c3f800000_avx512<>+4(SB)/4, $0x3f800000
+DATA c3f800000_avx512<>+8(SB)/4, $0x3f800000
+DATA c3f800000_avx512<>+12(SB)/4, $0x3f800000
+DATA c3f800000_avx512<>+16(SB)/4, $0x3f800000
+DATA c3f800000_avx512<>+20(SB)/4, $0x3f800000
+DATA c3f800000_avx512<>+24(SB)/4, $0x3f800000
+DATA c3f800000_avx512<>+28(SB)/4, $0x3f800000
+DATA c3f800000_avx512<>+32(SB)/4, $0x3f800000
+DATA c3f800000_avx512<>+36(SB)/4, $0x3f800000
+DATA c3f800000_avx512<>+40(SB)/4, $0x3f800000
+DATA c3f800000_avx512<>+44(SB)/4, $0x3f800000
+DATA c3f800000_avx512<>+48(SB)/4, $0x3f800000
+DATA c3f800000_avx512<>+52(SB)/4, $0x3f800000
+DATA c3f800000_avx512<>+56(SB)/4, $0x3f800000
+DATA c3f800000_avx512<>+60(SB)/4, $0x3f800000
+GLOBL c3f800000_avx512<>(SB), RODATA|NOPTR, $64
 
 DATA c3efffffe_avx512<>+0(SB)/4, $0x3efffffe
 DATA c3efffffe_avx512<>+4(SB)/4, $0x3efffffe
@@ -253,23 +206,77 @@ DATA c3efffffe_avx512<>+56(SB)/4, $0x3efffffe
 DATA c3efffffe_avx512<>+60(SB)/4, $0x3efffffe
 GLOBL c3efffffe_avx512<>(SB), RODATA|NOPTR, $64
 
-DATA c3f800000_avx512<>+0(SB)/4, $0x3f800000
-DATA c3f800000_avx512<>+4(SB)/4, $0x3f800000
-DATA c3f800000_avx512<>+8(SB)/4, $0x3f800000
-DATA c3f800000_avx512<>+12(SB)/4, $0x3f800000
-DATA c3f800000_avx512<>+16(SB)/4, $0x3f800000
-DATA c3f800000_avx512<>+20(SB)/4, $0x3f800000
-DATA c3f800000_avx512<>+24(SB)/4, $0x3f800000
-DATA c3f800000_avx512<>+28(SB)/4, $0x3f800000
-DATA c3f800000_avx512<>+32(SB)/4, $0x3f800000
-DATA c3f800000_avx512<>+36(SB)/4, $0x3f800000
-DATA c3f800000_avx512<>+40(SB)/4, $0x3f800000
-DATA c3f800000_avx512<>+44(SB)/4, $0x3f800000
-DATA c3f800000_avx512<>+48(SB)/4, $0x3f800000
-DATA c3f800000_avx512<>+52(SB)/4, $0x3f800000
-DATA c3f800000_avx512<>+56(SB)/4, $0x3f800000
-DATA c3f800000_avx512<>+60(SB)/4, $0x3f800000
-GLOBL c3f800000_avx512<>(SB), RODATA|NOPTR, $64
+DATA c3e2aaa45_avx512<>+0(SB)/4, $0x3e2aaa45
+DATA c3e2aaa45_avx512<>+4(SB)/4, $0x3e2aaa45
+DATA c3e2aaa45_avx512<>+8(SB)/4, $0x3e2aaa45
+DATA c3e2aaa45_avx512<>+12(SB)/4, $0x3e2aaa45
+DATA c3e2aaa45_avx512<>+16(SB)/4, $0x3e2aaa45
+DATA c3e2aaa45_avx512<>+20(SB)/4, $0x3e2aaa45
+DATA c3e2aaa45_avx512<>+24(SB)/4, $0x3e2aaa45
+DATA c3e2aaa45_avx512<>+28(SB)/4, $0x3e2aaa45
+DATA c3e2aaa45_avx512<>+32(SB)/4, $0x3e2aaa45
+DATA c3e2aaa45_avx512<>+36(SB)/4, $0x3e2aaa45
+DATA c3e2aaa45_avx512<>+40(SB)/4, $0x3e2aaa45
+DATA c3e2aaa45_avx512<>+44(SB)/4, $0x3e2aaa45
+DATA c3e2aaa45_avx512<>+48(SB)/4, $0x3e2aaa45
+DATA c3e2aaa45_avx512<>+52(SB)/4, $0x3e2aaa45
+DATA c3e2aaa45_avx512<>+56(SB)/4, $0x3e2aaa45
+DATA c3e2aaa45_avx512<>+60(SB)/4, $0x3e2aaa45
+GLOBL c3e2aaa45_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA c3d2aac8b_avx512<>+0(SB)/4, $0x3d2aac8b
+DATA c3d2aac8b_avx512<>+4(SB)/4, $0x3d2aac8b
+DATA c3d2aac8b_avx512<>+8(SB)/4, $0x3d2aac8b
+DATA c3d2aac8b_avx512<>+12(SB)/4, $0x3d2aac8b
+DATA c3d2aac8b_avx512<>+16(SB)/4, $0x3d2aac8b
+DATA c3d2aac8b_avx512<>+20(SB)/4, $0x3d2aac8b
+DATA c3d2aac8b_avx512<>+24(SB)/4, $0x3d2aac8b
+DATA c3d2aac8b_avx512<>+28(SB)/4, $0x3d2aac8b
+DATA c3d2aac8b_avx512<>+32(SB)/4, $0x3d2aac8b
+DATA c3d2aac8b_avx512<>+36(SB)/4, $0x3d2aac8b
+DATA c3d2aac8b_avx512<>+40(SB)/4, $0x3d2aac8b
+DATA c3d2aac8b_avx512<>+44(SB)/4, $0x3d2aac8b
+DATA c3d2aac8b_avx512<>+48(SB)/4, $0x3d2aac8b
+DATA c3d2aac8b_avx512<>+52(SB)/4, $0x3d2aac8b
+DATA c3d2aac8b_avx512<>+56(SB)/4, $0x3d2aac8b
+DATA c3d2aac8b_avx512<>+60(SB)/4, $0x3d2aac8b
+GLOBL c3d2aac8b_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA c3c091fe3_avx512<>+0(SB)/4, $0x3c091fe3
+DATA c3c091fe3_avx512<>+4(SB)/4, $0x3c091fe3
+DATA c3c091fe3_avx512<>+8(SB)/4, $0x3c091fe3
+DATA c3c091fe3_avx512<>+12(SB)/4, $0x3c091fe3
+DATA c3c091fe3_avx512<>+16(SB)/4, $0x3c091fe3
+DATA c3c091fe3_avx512<>+20(SB)/4, $0x3c091fe3
+DATA c3c091fe3_avx512<>+24(SB)/4, $0x3c091fe3
+DATA c3c091fe3_avx512<>+28(SB)/4, $0x3c091fe3
+DATA c3c091fe3_avx512<>+32(SB)/4, $0x3c091fe3
+DATA c3c091fe3_avx512<>+36(SB)/4, $0x3c091fe3
+DATA c3c091fe3_avx512<>+40(SB)/4, $0x3c091fe3
+DATA c3c091fe3_avx512<>+44(SB)/4, $0x3c091fe3
+DATA c3c091fe3_avx512<>+48(SB)/4, $0x3c091fe3
+DATA c3c091fe3_avx512<>+52(SB)/4, $0x3c091fe3
+DATA c3c091fe3_avx512<>+56(SB)/4, $0x3c091fe3
+DATA c3c091fe3_avx512<>+60(SB)/4, $0x3c091fe3
+GLOBL c3c091fe3_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA c3ab50d39_avx512<>+0(SB)/4, $0x3ab50d39
+DATA c3ab50d39_avx512<>+4(SB)/4, $0x3ab50d39
+DATA c3ab50d39_avx512<>+8(SB)/4, $0x3ab50d39
+DATA c3ab50d39_avx512<>+12(SB)/4, $0x3ab50d39
+DATA c3ab50d39_avx512<>+16(SB)/4, $0x3ab50d39
+DATA c3ab50d39_avx512<>+20(SB)/4, $0x3ab50d39
+DATA c3ab50d39_avx512<>+24(SB)/4, $0x3ab50d39
+DATA c3ab50d39_avx512<>+28(SB)/4, $0x3ab50d39
+DATA c3ab50d39_avx512<>+32(SB)/4, $0x3ab50d39
+DATA c3ab50d39_avx512<>+36(SB)/4, $0x3ab50d39
+DATA c3ab50d39_avx512<>+40(SB)/4, $0x3ab50d39
+DATA c3ab50d39_avx512<>+44(SB)/4, $0x3ab50d39
+DATA c3ab50d39_avx512<>+48(SB)/4, $0x3ab50d39
+DATA c3ab50d39_avx512<>+52(SB)/4, $0x3ab50d39
+DATA c3ab50d39_avx512<>+56(SB)/4, $0x3ab50d39
+DATA c3ab50d39_avx512<>+60(SB)/4, $0x3ab50d39
+GLOBL c3ab50d39_avx512<>(SB), RODATA|NOPTR, $64
 
 // func sigmoid_avx512(dst *float32, src *float32, n int, a float32, b float32)
 // Requires: AVX, AVX512F
@@ -279,38 +286,44 @@ TEXT ·sigmoid_avx512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), CX
 	VBROADCASTSS a+24(FP), Z31
 	VBROADCASTSS b+28(FP), Z30
+	VMOVUPS      c80000000_avx512<>+0(SB), Z28
+	VMOVUPS      cc2d00000_avx512<>+0(SB), Z27
+	VMOVUPS      c3fb8aa3b_avx512<>+0(SB), Z26
+	VMOVUPS      c3f317200_avx512<>+0(SB), Z25
+	VMOVUPS      c35bfbe8e_avx512<>+0(SB), Z24
+	VMOVUPS      c3f800000_avx512<>+0(SB), Z23
+	VMOVUPS      c3efffffe_avx512<>+0(SB), Z22
+	VMOVUPS      c3e2aaa45_avx512<>+0(SB), Z21
+	VMOVUPS      c3d2aac8b_avx512<>+0(SB), Z20
+	VMOVUPS      c3c091fe3_avx512<>+0(SB), Z19
+	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z18
 	SUBQ         $0x10, CX
 	JLT          tail
 
 loop:
 	VMOVUPS      (SI), Z0
-	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z1
-	VPXORD       Z2, Z2, Z2
-	VSUBPS       Z1, Z2, Z1
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z3
-	VMINPS       Z1, Z3, Z1
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z3
-	VMAXPS       Z1, Z3, Z1
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z1, Z3
+	VPORD        Z28, Z0, Z2
+	VMAXPS       Z2, Z27, Z2
+	VMULPS       Z26, Z2, Z3
 	VRNDSCALEPS  $0x08, Z3, Z3
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z3, Z1
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z3, Z1
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z4
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z1, Z4
-	VMULPS       Z1, Z1, Z5
-	VFMADD213PS  Z1, Z5, Z4
-	VADDPS       c3f800000_avx512<>+0(SB), Z4, Z4
+	VFNMADD231PS Z25, Z3, Z2
+	VFNMADD231PS Z24, Z3, Z2
+	VMOVUPS      Z18, Z4
+	VFMADD213PS  Z19, Z2, Z4
+	VFMADD213PS  Z20, Z2, Z4
+	VFMADD213PS  Z21, Z2, Z4
+	VFMADD213PS  Z22, Z2, Z4
+	VMULPS       Z2, Z2, Z5
+	VFMADD213PS  Z2, Z5, Z4
+	VADDPS       Z23, Z4, Z4
 	VSCALEFPS    Z3, Z4, Z4
-	VMOVAPS      Z4, Z1
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z3
-	VADDPS       Z3, Z1, Z2
-	VPXORD       Z4, Z4, Z4
-	VCMPPS       $0x11, Z4, Z0, K2
-	VMOVAPS      Z1, K2, Z3
-	VDIVPS       Z2, Z3, Z1
+	VMOVAPS      Z4, Z2
+	VMOVUPS      Z23, Z3
+	VADDPS       Z3, Z2, Z4
+	VPXORD       Z5, Z5, Z5
+	VCMPPS       $0x11, Z5, Z0, K2
+	VMOVAPS      Z2, K2, Z3
+	VDIVPS       Z4, Z3, Z1
 	VMOVUPS      Z1, (DI)
 	ADDQ         $0x40, DI
 	ADDQ         $0x40, SI
@@ -325,33 +338,162 @@ tail:
 	DECQ         AX
 	KMOVW        AX, K1
 	VMOVUPS.Z    (SI), K1, Z0
-	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z1
-	VPXORD       Z2, Z2, Z2
-	VSUBPS       Z1, Z2, Z1
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z3
-	VMINPS       Z1, Z3, Z1
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z3
-	VMAXPS       Z1, Z3, Z1
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z1, Z3
+	VPORD        Z28, Z0, Z2
+	VMAXPS       Z2, Z27, Z2
+	VMULPS       Z26, Z2, Z3
 	VRNDSCALEPS  $0x08, Z3, Z3
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z3, Z1
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z3, Z1
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z4
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z1, Z4
-	VMULPS       Z1, Z1, Z5
-	VFMADD213PS  Z1, Z5, Z4
-	VADDPS       c3f800000_avx512<>+0(SB), Z4, Z4
+	VFNMADD231PS Z25, Z3, Z2
+	VFNMADD231PS Z24, Z3, Z2
+	VMOVUPS      Z18, Z4
+	VFMADD213PS  Z19, Z2, Z4
+	VFMADD213PS  Z20, Z2, Z4
+	VFMADD213PS  Z21, Z2, Z4
+	VFMADD213PS  Z22, Z2, Z4
+	VMULPS       Z2, Z2, Z5
+	VFMADD213PS  Z2, Z5, Z4
+	VADDPS       Z23, Z4, Z4
 	VSCALEFPS    Z3, Z4, Z4
-	VMOVAPS      Z4, Z1
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z3
-	VADDPS       Z3, Z1, Z2
-	VPXORD       Z4, Z4, Z4
-	VCMPPS       $0x11, Z4, Z0, K2
-	VMOVAPS      Z1, K2, Z3
-	VDIVPS       Z2, Z3, Z1
+	VMOVAPS      Z4, Z2
+	VMOVUPS      Z23, Z3
+	VADDPS       Z3, Z2, Z4
+	VPXORD       Z5, Z5, Z5
+	VCMPPS       $0x11, Z5, Z0, K2
+	VMOVAPS      Z2, K2, Z3
+	VDIVPS       Z4, Z3, Z1
+	VMOVUPS      Z1, K1, (DI)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA c80000000_avx512<>+0(SB)/4, $0x80000000
+DATA c80000000_avx512<>+4(SB)/4, $0x80000000
+DATA c80000000_avx512<>+8(SB)/4, $0x80000000
+DATA c80000000_avx512<>+12(SB)/4, $0x80000000
+DATA c80000000_avx512<>+16(SB)/4, $0x80000000
+DATA c80000000_avx512<>+20(SB)/4, $0x80000000
+DATA c80000000_avx512<>+24(SB)/4, $0x80000000
+DATA c80000000_avx512<>+28(SB)/4, $0x80000000
+DATA c80000000_avx512<>+32(SB)/4, $0x80000000
+DATA c80000000_avx512<>+36(SB)/4, $0x80000000
+DATA c80000000_avx512<>+40(SB)/4, $0x80000000
+DATA c80000000_avx512<>+44(SB)/4, $0x80000000
+DATA c80000000_avx512<>+48(SB)/4, $0x80000000
+DATA c80000000_avx512<>+52(SB)/4, $0x80000000
+DATA c80000000_avx512<>+56(SB)/4, $0x80000000
+DATA c80000000_avx512<>+60(SB)/4, $0x80000000
+GLOBL c80000000_avx512<>(SB), RODATA|NOPTR, $64
+
+// func tanh_avx512(dst *float32, src *float32, n int, a float32, b float32)
+// Requires: AVX, AVX512F
+TEXT ·tanh_avx512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         n+16(FP), CX
+	VBROADCASTSS a+24(FP), Z31
+	VBROADCASTSS b+28(FP), Z30
+	VMOVUPS      c42b20000_avx512<>+0(SB), Z28
+	VMOVUPS      cc2d00000_avx512<>+0(SB), Z27
+	VMOVUPS      c3fb8aa3b_avx512<>+0(SB), Z26
+	VMOVUPS      c3f317200_avx512<>+0(SB), Z25
+	VMOVUPS      c35bfbe8e_avx512<>+0(SB), Z24
+	VMOVUPS      c3f800000_avx512<>+0(SB), Z23
+	VMOVUPS      c3efffffe_avx512<>+0(SB), Z22
+	VMOVUPS      c3e2aaa45_avx512<>+0(SB), Z21
+	VMOVUPS      c3d2aac8b_avx512<>+0(SB), Z20
+	VMOVUPS      c3c091fe3_avx512<>+0(SB), Z19
+	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z18
+	SUBQ         $0x10, CX
+	JLT          tail
+
+loop:
+	VMOVUPS      (SI), Z0
+	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z2
+	VADDPS       Z2, Z2, Z2
+	VMINPS       Z2, Z28, Z2
+	VMAXPS       Z2, Z27, Z2
+	VMULPS       Z26, Z2, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VFNMADD231PS Z25, Z3, Z2
+	VFNMADD231PS Z24, Z3, Z2
+	VMOVUPS      Z18, Z4
+	VFMADD213PS  Z19, Z2, Z4
+	VFMADD213PS  Z20, Z2, Z4
+	VFMADD213PS  Z21, Z2, Z4
+	VFMADD213PS  Z22, Z2, Z4
+	VMULPS       Z2, Z2, Z5
+	VFMADD213PS  Z2, Z5, Z4
+	VADDPS       Z23, Z4, Z4
+	VSCALEFPS    Z3, Z4, Z4
+	VMOVAPS      Z4, Z2
+	VADDPS       Z23, Z2, Z2
+	VMOVUPS      c40000000_avx512<>+0(SB), Z3
+	VDIVPS       Z2, Z3, Z2
+	VMOVUPS      Z23, Z1
+	VSUBPS       Z2, Z1, Z1
+	VPANDD       c80000000_avx512<>+0(SB), Z0, Z3
+	VPORD        Z3, Z1, Z1
+	VMULPS       Z0, Z0, Z2
+	VMOVUPS      cbbb4b88d_avx512<>+0(SB), Z4
+	VFMADD213PS  c3ca7af7c_avx512<>+0(SB), Z2, Z4
+	VFMADD213PS  cbd5be7f9_avx512<>+0(SB), Z2, Z4
+	VFMADD213PS  c3e0881f9_avx512<>+0(SB), Z2, Z4
+	VFMADD213PS  cbeaaaa92_avx512<>+0(SB), Z2, Z4
+	VMULPS       Z2, Z4, Z4
+	VFMADD213PS  Z0, Z0, Z4
+	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z2
+	VCMPPS       $0x11, c3f266666_avx512<>+0(SB), Z2, K2
+	VMOVAPS      Z4, K2, Z1
+	VMOVUPS      Z1, (DI)
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, SI
+	SUBQ         $0x10, CX
+	JGE          loop
+
+tail:
+	ADDQ         $0x10, CX
+	JZ           done
+	MOVQ         $0x00000001, AX
+	SHLQ         CL, AX
+	DECQ         AX
+	KMOVW        AX, K1
+	VMOVUPS.Z    (SI), K1, Z0
+	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z2
+	VADDPS       Z2, Z2, Z2
+	VMINPS       Z2, Z28, Z2
+	VMAXPS       Z2, Z27, Z2
+	VMULPS       Z26, Z2, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VFNMADD231PS Z25, Z3, Z2
+	VFNMADD231PS Z24, Z3, Z2
+	VMOVUPS      Z18, Z4
+	VFMADD213PS  Z19, Z2, Z4
+	VFMADD213PS  Z20, Z2, Z4
+	VFMADD213PS  Z21, Z2, Z4
+	VFMADD213PS  Z22, Z2, Z4
+	VMULPS       Z2, Z2, Z5
+	VFMADD213PS  Z2, Z5, Z4
+	VADDPS       Z23, Z4, Z4
+	VSCALEFPS    Z3, Z4, Z4
+	VMOVAPS      Z4, Z2
+	VADDPS       Z23, Z2, Z2
+	VMOVUPS      c40000000_avx512<>+0(SB), Z3
+	VDIVPS       Z2, Z3, Z2
+	VMOVUPS      Z23, Z1
+	VSUBPS       Z2, Z1, Z1
+	VPANDD       c80000000_avx512<>+0(SB), Z0, Z3
+	VPORD        Z3, Z1, Z1
+	VMULPS       Z0, Z0, Z2
+	VMOVUPS      cbbb4b88d_avx512<>+0(SB), Z4
+	VFMADD213PS  c3ca7af7c_avx512<>+0(SB), Z2, Z4
+	VFMADD213PS  cbd5be7f9_avx512<>+0(SB), Z2, Z4
+	VFMADD213PS  c3e0881f9_avx512<>+0(SB), Z2, Z4
+	VFMADD213PS  cbeaaaa92_avx512<>+0(SB), Z2, Z4
+	VMULPS       Z2, Z4, Z4
+	VFMADD213PS  Z0, Z0, Z4
+	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z2
+	VCMPPS       $0x11, c3f266666_avx512<>+0(SB), Z2, K2
+	VMOVAPS      Z4, K2, Z1
 	VMOVUPS      Z1, K1, (DI)
 
 done:
@@ -376,115 +518,6 @@ DATA c7fffffff_avx512<>+56(SB)/4, $0x7fffffff
 DATA c7fffffff_avx512<>+60(SB)/4, $0x7fffffff
 GLOBL c7fffffff_avx512<>(SB), RODATA|NOPTR, $64
 
-// func tanh_avx512(dst *float32, src *float32, n int, a float32, b float32)
-// Requires: AVX, AVX512F
-TEXT ·tanh_avx512(SB), NOSPLIT, $0-32
-	MOVQ         dst+0(FP), DI
-	MOVQ         src+8(FP), SI
-	MOVQ         n+16(FP), CX
-	VBROADCASTSS a+24(FP), Z31
-	VBROADCASTSS b+28(FP), Z30
-	SUBQ         $0x10, CX
-	JLT          tail
-
-loop:
-	VMOVUPS      (SI), Z0
-	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z2
-	VADDPS       Z2, Z2, Z2
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z3
-	VMINPS       Z2, Z3, Z2
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z3
-	VMAXPS       Z2, Z3, Z2
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z2, Z3
-	VRNDSCALEPS  $0x08, Z3, Z3
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z3, Z2
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z3, Z2
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z4
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z2, Z4
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z2, Z4
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z2, Z4
-	VMULPS       Z2, Z2, Z5
-	VFMADD213PS  Z2, Z5, Z4
-	VADDPS       c3f800000_avx512<>+0(SB), Z4, Z4
-	VSCALEFPS    Z3, Z4, Z4
-	VMOVAPS      Z4, Z2
-	VADDPS       c3f800000_avx512<>+0(SB), Z2, Z2
-	VMOVUPS      c40000000_avx512<>+0(SB), Z3
-	VDIVPS       Z2, Z3, Z2
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z1
-	VSUBPS       Z2, Z1, Z1
-	VPANDD       c80000000_avx512<>+0(SB), Z0, Z3
-	VPORD        Z3, Z1, Z1
-	VMULPS       Z0, Z0, Z2
-	VMOVUPS      cbbb4b88d_avx512<>+0(SB), Z4
-	VFMADD213PS  c3ca7af7c_avx512<>+0(SB), Z2, Z4
-	VFMADD213PS  cbd5be7f9_avx512<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e0881f9_avx512<>+0(SB), Z2, Z4
-	VFMADD213PS  cbeaaaa92_avx512<>+0(SB), Z2, Z4
-	VMULPS       Z2, Z4, Z4
-	VFMADD213PS  Z0, Z0, Z4
-	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z2
-	VCMPPS       $0x11, c3f266666_avx512<>+0(SB), Z2, K2
-	VMOVAPS      Z4, K2, Z1
-	VMOVUPS      Z1, (DI)
-	ADDQ         $0x40, DI
-	ADDQ         $0x40, SI
-	SUBQ         $0x10, CX
-	JGE          loop
-
-tail:
-	ADDQ         $0x10, CX
-	JZ           done
-	MOVQ         $0x00000001, AX
-	SHLQ         CL, AX
-	DECQ         AX
-	KMOVW        AX, K1
-	VMOVUPS.Z    (SI), K1, Z0
-	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z2
-	VADDPS       Z2, Z2, Z2
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z3
-	VMINPS       Z2, Z3, Z2
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z3
-	VMAXPS       Z2, Z3, Z2
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z2, Z3
-	VRNDSCALEPS  $0x08, Z3, Z3
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z3, Z2
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z3, Z2
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z4
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z2, Z4
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z2, Z4
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z2, Z4
-	VMULPS       Z2, Z2, Z5
-	VFMADD213PS  Z2, Z5, Z4
-	VADDPS       c3f800000_avx512<>+0(SB), Z4, Z4
-	VSCALEFPS    Z3, Z4, Z4
-	VMOVAPS      Z4, Z2
-	VADDPS       c3f800000_avx512<>+0(SB), Z2, Z2
-	VMOVUPS      c40000000_avx512<>+0(SB), Z3
-	VDIVPS       Z2, Z3, Z2
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z1
-	VSUBPS       Z2, Z1, Z1
-	VPANDD       c80000000_avx512<>+0(SB), Z0, Z3
-	VPORD        Z3, Z1, Z1
-	VMULPS       Z0, Z0, Z2
-	VMOVUPS      cbbb4b88d_avx512<>+0(SB), Z4
-	VFMADD213PS  c3ca7af7c_avx512<>+0(SB), Z2, Z4
-	VFMADD213PS  cbd5be7f9_avx512<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e0881f9_avx512<>+0(SB), Z2, Z4
-	VFMADD213PS  cbeaaaa92_avx512<>+0(SB), Z2, Z4
-	VMULPS       Z2, Z4, Z4
-	VFMADD213PS  Z0, Z0, Z4
-	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z2
-	VCMPPS       $0x11, c3f266666_avx512<>+0(SB), Z2, K2
-	VMOVAPS      Z4, K2, Z1
-	VMOVUPS      Z1, K1, (DI)
-
-done:
-	VZEROUPPER
-	RET
-
 DATA c40000000_avx512<>+0(SB)/4, $0x40000000
 DATA c40000000_avx512<>+4(SB)/4, $0x40000000
 DATA c40000000_avx512<>+8(SB)/4, $0x40000000
@@ -502,24 +535,6 @@ DATA c40000000_avx512<>+52(SB)/4, $0x40000000
 DATA c40000000_avx512<>+56(SB)/4, $0x40000000
 DATA c40000000_avx512<>+60(SB)/4, $0x40000000
 GLOBL c40000000_avx512<>(SB), RODATA|NOPTR, $64
-
-DATA c80000000_avx512<>+0(SB)/4, $0x80000000
-DATA c80000000_avx512<>+4(SB)/4, $0x80000000
-DATA c80000000_avx512<>+8(SB)/4, $0x80000000
-DATA c80000000_avx512<>+12(SB)/4, $0x80000000
-DATA c80000000_avx512<>+16(SB)/4, $0x80000000
-DATA c80000000_avx512<>+20(SB)/4, $0x80000000
-DATA c80000000_avx512<>+24(SB)/4, $0x80000000
-DATA c80000000_avx512<>+28(SB)/4, $0x80000000
-DATA c80000000_avx512<>+32(SB)/4, $0x80000000
-DATA c80000000_avx512<>+36(SB)/4, $0x80000000
-DATA c80000000_avx512<>+40(SB)/4, $0x80000000
-DATA c80000000_avx512<>+44(SB)/4, $0x80000000
-DATA c80000000_avx512<>+48(SB)/4, $0x80000000
-DATA c80000000_avx512<>+52(SB)/4, $0x80000000
-DATA c80000000_avx512<>+56(SB)/4, $0x80000000
-DATA c80000000_avx512<>+60(SB)/4, $0x80000000
-GLOBL c80000000_avx512<>(SB), RODATA|NOPTR, $64
 
 DATA cbbb4b88d_avx512<>+0(SB)/4, $0xbbb4b88d
 DATA cbbb4b88d_avx512<>+4(SB)/4, $0xbbb4b88d
@@ -637,23 +652,40 @@ TEXT ·erf_avx512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), CX
 	VBROADCASTSS a+24(FP), Z31
 	VBROADCASTSS b+28(FP), Z30
+	VMOVUPS      c80000000_avx512<>+0(SB), Z28
+	VMOVUPS      c4124cccd_avx512<>+0(SB), Z27
+	VMOVUPS      c40400000_avx512<>+0(SB), Z26
+	VMOVUPS      cc0400000_avx512<>+0(SB), Z25
+	VMOVUPS      cc2d00000_avx512<>+0(SB), Z24
+	VMOVUPS      c3fb8aa3b_avx512<>+0(SB), Z23
+	VMOVUPS      c3f317200_avx512<>+0(SB), Z22
+	VMOVUPS      c35bfbe8e_avx512<>+0(SB), Z21
+	VMOVUPS      c3f800000_avx512<>+0(SB), Z20
+	VMOVUPS      c3efffffe_avx512<>+0(SB), Z19
+	VMOVUPS      c3e2aaa45_avx512<>+0(SB), Z18
+	VMOVUPS      c3d2aac8b_avx512<>+0(SB), Z17
+	VMOVUPS      c3c091fe3_avx512<>+0(SB), Z16
+	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z15
+	VMOVUPS      cba1bd975_avx512<>+0(SB), Z14
+	VMOVUPS      c37f33796_avx512<>+0(SB), Z13
+	VMOVUPS      c386abb64_avx512<>+0(SB), Z12
 	SUBQ         $0x10, CX
 	JLT          tail
 
 loop:
 	VMOVUPS      (SI), Z0
 	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z1
-	VMOVUPS      c4124cccd_avx512<>+0(SB), Z2
+	VMOVUPS      Z27, Z2
 	VMINPS       Z1, Z2, Z1
 	VMULPS       Z1, Z1, Z3
 	VMOVAPS      Z3, Z4
 	VFNMADD231PS Z1, Z1, Z4
-	VADDPS       cc0400000_avx512<>+0(SB), Z1, Z5
-	VADDPS       c40400000_avx512<>+0(SB), Z1, Z2
+	VADDPS       Z25, Z1, Z5
+	VADDPS       Z26, Z1, Z2
 	VDIVPS       Z2, Z5, Z5
-	VMOVUPS      c386abb64_avx512<>+0(SB), Z6
-	VFMADD213PS  c37f33796_avx512<>+0(SB), Z5, Z6
-	VFMADD213PS  cba1bd975_avx512<>+0(SB), Z5, Z6
+	VMOVUPS      Z12, Z6
+	VFMADD213PS  Z13, Z5, Z6
+	VFMADD213PS  Z14, Z5, Z6
 	VFMADD213PS  c3a3b9c5f_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  c3b8be198_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  cbcc7d666_avx512<>+0(SB), Z5, Z6
@@ -662,32 +694,28 @@ loop:
 	VFMADD213PS  c3e7b7f90_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  cbea70816_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  c3e374c14_avx512<>+0(SB), Z5, Z6
-	VPXORD       Z5, Z5, Z5
-	VSUBPS       Z3, Z5, Z3
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z7
-	VMINPS       Z3, Z7, Z3
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z7
-	VMAXPS       Z3, Z7, Z3
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z3, Z7
+	VPORD        Z28, Z3, Z3
+	VMAXPS       Z3, Z24, Z3
+	VMULPS       Z23, Z3, Z7
 	VRNDSCALEPS  $0x08, Z7, Z7
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z7, Z3
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z7, Z3
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z8
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z3, Z8
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z3, Z8
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z3, Z8
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z3, Z8
+	VFNMADD231PS Z22, Z7, Z3
+	VFNMADD231PS Z21, Z7, Z3
+	VMOVUPS      Z15, Z8
+	VFMADD213PS  Z16, Z3, Z8
+	VFMADD213PS  Z17, Z3, Z8
+	VFMADD213PS  Z18, Z3, Z8
+	VFMADD213PS  Z19, Z3, Z8
 	VMULPS       Z3, Z3, Z9
 	VFMADD213PS  Z3, Z9, Z8
-	VADDPS       c3f800000_avx512<>+0(SB), Z8, Z8
+	VADDPS       Z20, Z8, Z8
 	VSCALEFPS    Z7, Z8, Z8
 	VMOVAPS      Z8, Z3
 	VFMADD213PS  Z3, Z3, Z4
 	VMULPS       Z6, Z4, Z4
 	VMOVAPS      Z4, Z2
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z3
+	VMOVUPS      Z20, Z3
 	VSUBPS       Z2, Z3, Z2
-	VPANDD       c80000000_avx512<>+0(SB), Z0, Z1
+	VPANDD       Z28, Z0, Z1
 	VPORD        Z1, Z2, Z2
 	VMULPS       Z0, Z0, Z1
 	VMOVUPS      cba271998_avx512<>+0(SB), Z4
@@ -715,17 +743,17 @@ tail:
 	KMOVW        AX, K1
 	VMOVUPS.Z    (SI), K1, Z0
 	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z1
-	VMOVUPS      c4124cccd_avx512<>+0(SB), Z2
+	VMOVUPS      Z27, Z2
 	VMINPS       Z1, Z2, Z1
 	VMULPS       Z1, Z1, Z3
 	VMOVAPS      Z3, Z4
 	VFNMADD231PS Z1, Z1, Z4
-	VADDPS       cc0400000_avx512<>+0(SB), Z1, Z5
-	VADDPS       c40400000_avx512<>+0(SB), Z1, Z2
+	VADDPS       Z25, Z1, Z5
+	VADDPS       Z26, Z1, Z2
 	VDIVPS       Z2, Z5, Z5
-	VMOVUPS      c386abb64_avx512<>+0(SB), Z6
-	VFMADD213PS  c37f33796_avx512<>+0(SB), Z5, Z6
-	VFMADD213PS  cba1bd975_avx512<>+0(SB), Z5, Z6
+	VMOVUPS      Z12, Z6
+	VFMADD213PS  Z13, Z5, Z6
+	VFMADD213PS  Z14, Z5, Z6
 	VFMADD213PS  c3a3b9c5f_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  c3b8be198_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  cbcc7d666_avx512<>+0(SB), Z5, Z6
@@ -734,32 +762,28 @@ tail:
 	VFMADD213PS  c3e7b7f90_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  cbea70816_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  c3e374c14_avx512<>+0(SB), Z5, Z6
-	VPXORD       Z5, Z5, Z5
-	VSUBPS       Z3, Z5, Z3
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z7
-	VMINPS       Z3, Z7, Z3
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z7
-	VMAXPS       Z3, Z7, Z3
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z3, Z7
+	VPORD        Z28, Z3, Z3
+	VMAXPS       Z3, Z24, Z3
+	VMULPS       Z23, Z3, Z7
 	VRNDSCALEPS  $0x08, Z7, Z7
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z7, Z3
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z7, Z3
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z8
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z3, Z8
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z3, Z8
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z3, Z8
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z3, Z8
+	VFNMADD231PS Z22, Z7, Z3
+	VFNMADD231PS Z21, Z7, Z3
+	VMOVUPS      Z15, Z8
+	VFMADD213PS  Z16, Z3, Z8
+	VFMADD213PS  Z17, Z3, Z8
+	VFMADD213PS  Z18, Z3, Z8
+	VFMADD213PS  Z19, Z3, Z8
 	VMULPS       Z3, Z3, Z9
 	VFMADD213PS  Z3, Z9, Z8
-	VADDPS       c3f800000_avx512<>+0(SB), Z8, Z8
+	VADDPS       Z20, Z8, Z8
 	VSCALEFPS    Z7, Z8, Z8
 	VMOVAPS      Z8, Z3
 	VFMADD213PS  Z3, Z3, Z4
 	VMULPS       Z6, Z4, Z4
 	VMOVAPS      Z4, Z2
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z3
+	VMOVUPS      Z20, Z3
 	VSUBPS       Z2, Z3, Z2
-	VPANDD       c80000000_avx512<>+0(SB), Z0, Z1
+	VPANDD       Z28, Z0, Z1
 	VPORD        Z1, Z2, Z2
 	VMULPS       Z0, Z0, Z1
 	VMOVUPS      cba271998_avx512<>+0(SB), Z4
@@ -796,24 +820,6 @@ DATA c4124cccd_avx512<>+56(SB)/4, $0x4124cccd
 DATA c4124cccd_avx512<>+60(SB)/4, $0x4124cccd
 GLOBL c4124cccd_avx512<>(SB), RODATA|NOPTR, $64
 
-DATA cc0400000_avx512<>+0(SB)/4, $0xc0400000
-DATA cc0400000_avx512<>+4(SB)/4, $0xc0400000
-DATA cc0400000_avx512<>+8(SB)/4, $0xc0400000
-DATA cc0400000_avx512<>+12(SB)/4, $0xc0400000
-DATA cc0400000_avx512<>+16(SB)/4, $0xc0400000
-DATA cc0400000_avx512<>+20(SB)/4, $0xc0400000
-DATA cc0400000_avx512<>+24(SB)/4, $0xc0400000
-DATA cc0400000_avx512<>+28(SB)/4, $0xc0400000
-DATA cc0400000_avx512<>+32(SB)/4, $0xc0400000
-DATA cc0400000_avx512<>+36(SB)/4, $0xc0400000
-DATA cc0400000_avx512<>+40(SB)/4, $0xc0400000
-DATA cc0400000_avx512<>+44(SB)/4, $0xc0400000
-DATA cc0400000_avx512<>+48(SB)/4, $0xc0400000
-DATA cc0400000_avx512<>+52(SB)/4, $0xc0400000
-DATA cc0400000_avx512<>+56(SB)/4, $0xc0400000
-DATA cc0400000_avx512<>+60(SB)/4, $0xc0400000
-GLOBL cc0400000_avx512<>(SB), RODATA|NOPTR, $64
-
 DATA c40400000_avx512<>+0(SB)/4, $0x40400000
 DATA c40400000_avx512<>+4(SB)/4, $0x40400000
 DATA c40400000_avx512<>+8(SB)/4, $0x40400000
@@ -832,23 +838,41 @@ DATA c40400000_avx512<>+56(SB)/4, $0x40400000
 DATA c40400000_avx512<>+60(SB)/4, $0x40400000
 GLOBL c40400000_avx512<>(SB), RODATA|NOPTR, $64
 
-DATA c386abb64_avx512<>+0(SB)/4, $0x386abb64
-DATA c386abb64_avx512<>+4(SB)/4, $0x386abb64
-DATA c386abb64_avx512<>+8(SB)/4, $0x386abb64
-DATA c386abb64_avx512<>+12(SB)/4, $0x386abb64
-DATA c386abb64_avx512<>+16(SB)/4, $0x386abb64
-DATA c386abb64_avx512<>+20(SB)/4, $0x386abb64
-DATA c386abb64_avx512<>+24(SB)/4, $0x386abb64
-DATA c386abb64_avx512<>+28(SB)/4, $0x386abb64
-DATA c386abb64_avx512<>+32(SB)/4, $0x386abb64
-DATA c386abb64_avx512<>+36(SB)/4, $0x386abb64
-DATA c386abb64_avx512<>+40(SB)/4, $0x386abb64
-DATA c386abb64_avx512<>+44(SB)/4, $0x386abb64
-DATA c386abb64_avx512<>+48(SB)/4, $0x386abb64
-DATA c386abb64_avx512<>+52(SB)/4, $0x386abb64
-DATA c386abb64_avx512<>+56(SB)/4, $0x386abb64
-DATA c386abb64_avx512<>+60(SB)/4, $0x386abb64
-GLOBL c386abb64_avx512<>(SB), RODATA|NOPTR, $64
+DATA cc0400000_avx512<>+0(SB)/4, $0xc0400000
+DATA cc0400000_avx512<>+4(SB)/4, $0xc0400000
+DATA cc0400000_avx512<>+8(SB)/4, $0xc0400000
+DATA cc0400000_avx512<>+12(SB)/4, $0xc0400000
+DATA cc0400000_avx512<>+16(SB)/4, $0xc0400000
+DATA cc0400000_avx512<>+20(SB)/4, $0xc0400000
+DATA cc0400000_avx512<>+24(SB)/4, $0xc0400000
+DATA cc0400000_avx512<>+28(SB)/4, $0xc0400000
+DATA cc0400000_avx512<>+32(SB)/4, $0xc0400000
+DATA cc0400000_avx512<>+36(SB)/4, $0xc0400000
+DATA cc0400000_avx512<>+40(SB)/4, $0xc0400000
+DATA cc0400000_avx512<>+44(SB)/4, $0xc0400000
+DATA cc0400000_avx512<>+48(SB)/4, $0xc0400000
+DATA cc0400000_avx512<>+52(SB)/4, $0xc0400000
+DATA cc0400000_avx512<>+56(SB)/4, $0xc0400000
+DATA cc0400000_avx512<>+60(SB)/4, $0xc0400000
+GLOBL cc0400000_avx512<>(SB), RODATA|NOPTR, $64
+
+DATA cba1bd975_avx512<>+0(SB)/4, $0xba1bd975
+DATA cba1bd975_avx512<>+4(SB)/4, $0xba1bd975
+DATA cba1bd975_avx512<>+8(SB)/4, $0xba1bd975
+DATA cba1bd975_avx512<>+12(SB)/4, $0xba1bd975
+DATA cba1bd975_avx512<>+16(SB)/4, $0xba1bd975
+DATA cba1bd975_avx512<>+20(SB)/4, $0xba1bd975
+DATA cba1bd975_avx512<>+24(SB)/4, $0xba1bd975
+DATA cba1bd975_avx512<>+28(SB)/4, $0xba1bd975
+DATA cba1bd975_avx512<>+32(SB)/4, $0xba1bd975
+DATA cba1bd975_avx512<>+36(SB)/4, $0xba1bd975
+DATA cba1bd975_avx512<>+40(SB)/4, $0xba1bd975
+DATA cba1bd975_avx512<>+44(SB)/4, $0xba1bd975
+DATA cba1bd975_avx512<>+48(SB)/4, $0xba1bd975
+DATA cba1bd975_avx512<>+52(SB)/4, $0xba1bd975
+DATA cba1bd975_avx512<>+56(SB)/4, $0xba1bd975
+DATA cba1bd975_avx512<>+60(SB)/4, $0xba1bd975
+GLOBL cba1bd975_avx512<>(SB), RODATA|NOPTR, $64
 
 DATA c37f33796_avx512<>+0(SB)/4, $0x37f33796
 DATA c37f33796_avx512<>+4(SB)/4, $0x37f33796
@@ -868,23 +892,23 @@ DATA c37f33796_avx512<>+56(SB)/4, $0x37f33796
 DATA c37f33796_avx512<>+60(SB)/4, $0x37f33796
 GLOBL c37f33796_avx512<>(SB), RODATA|NOPTR, $64
 
-DATA cba1bd975_avx512<>+0(SB)/4, $0xba1bd975
-DATA cba1bd975_avx512<>+4(SB)/4, $0xba1bd975
-DATA cba1bd975_avx512<>+8(SB)/4, $0xba1bd975
-DATA cba1bd975_avx512<>+12(SB)/4, $0xba1bd975
-DATA cba1bd975_avx512<>+16(SB)/4, $0xba1bd975
-DATA cba1bd975_avx512<>+20(SB)/4, $0xba1bd975
-DATA cba1bd975_avx512<>+24(SB)/4, $0xba1bd975
-DATA cba1bd975_avx512<>+28(SB)/4, $0xba1bd975
-DATA cba1bd975_avx512<>+32(SB)/4, $0xba1bd975
-DATA cba1bd975_avx512<>+36(SB)/4, $0xba1bd975
-DATA cba1bd975_avx512<>+40(SB)/4, $0xba1bd975
-DATA cba1bd975_avx512<>+44(SB)/4, $0xba1bd975
-DATA cba1bd975_avx512<>+48(SB)/4, $0xba1bd975
-DATA cba1bd975_avx512<>+52(SB)/4, $0xba1bd975
-DATA cba1bd975_avx512<>+56(SB)/4, $0xba1bd975
-DATA cba1bd975_avx512<>+60(SB)/4, $0xba1bd975
-GLOBL cba1bd975_avx512<>(SB), RODATA|NOPTR, $64
+DATA c386abb64_avx512<>+0(SB)/4, $0x386abb64
+DATA c386abb64_avx512<>+4(SB)/4, $0x386abb64
+DATA c386abb64_avx512<>+8(SB)/4, $0x386abb64
+DATA c386abb64_avx512<>+12(SB)/4, $0x386abb64
+DATA c386abb64_avx512<>+16(SB)/4, $0x386abb64
+DATA c386abb64_avx512<>+20(SB)/4, $0x386abb64
+DATA c386abb64_avx512<>+24(SB)/4, $0x386abb64
+DATA c386abb64_avx512<>+28(SB)/4, $0x386abb64
+DATA c386abb64_avx512<>+32(SB)/4, $0x386abb64
+DATA c386abb64_avx512<>+36(SB)/4, $0x386abb64
+DATA c386abb64_avx512<>+40(SB)/4, $0x386abb64
+DATA c386abb64_avx512<>+44(SB)/4, $0x386abb64
+DATA c386abb64_avx512<>+48(SB)/4, $0x386abb64
+DATA c386abb64_avx512<>+52(SB)/4, $0x386abb64
+DATA c386abb64_avx512<>+56(SB)/4, $0x386abb64
+DATA c386abb64_avx512<>+60(SB)/4, $0x386abb64
+GLOBL c386abb64_avx512<>(SB), RODATA|NOPTR, $64
 
 DATA c3a3b9c5f_avx512<>+0(SB)/4, $0x3a3b9c5f
 DATA c3a3b9c5f_avx512<>+4(SB)/4, $0x3a3b9c5f
@@ -1164,6 +1188,23 @@ TEXT ·gelu_avx512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), CX
 	VBROADCASTSS a+24(FP), Z31
 	VBROADCASTSS b+28(FP), Z30
+	VMOVUPS      c80000000_avx512<>+0(SB), Z28
+	VMOVUPS      c4124cccd_avx512<>+0(SB), Z27
+	VMOVUPS      c40400000_avx512<>+0(SB), Z26
+	VMOVUPS      cc0400000_avx512<>+0(SB), Z25
+	VMOVUPS      cc2d00000_avx512<>+0(SB), Z24
+	VMOVUPS      c3fb8aa3b_avx512<>+0(SB), Z23
+	VMOVUPS      c3f317200_avx512<>+0(SB), Z22
+	VMOVUPS      c35bfbe8e_avx512<>+0(SB), Z21
+	VMOVUPS      c3f800000_avx512<>+0(SB), Z20
+	VMOVUPS      c3efffffe_avx512<>+0(SB), Z19
+	VMOVUPS      c3e2aaa45_avx512<>+0(SB), Z18
+	VMOVUPS      c3d2aac8b_avx512<>+0(SB), Z17
+	VMOVUPS      c3c091fe3_avx512<>+0(SB), Z16
+	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z15
+	VMOVUPS      cba1bd975_avx512<>+0(SB), Z14
+	VMOVUPS      c37f33796_avx512<>+0(SB), Z13
+	VMOVUPS      c386abb64_avx512<>+0(SB), Z12
 	SUBQ         $0x10, CX
 	JLT          tail
 
@@ -1171,17 +1212,17 @@ loop:
 	VMOVUPS      (SI), Z0
 	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z1
 	VMULPS       c3f3504f3_avx512<>+0(SB), Z1, Z1
-	VMOVUPS      c4124cccd_avx512<>+0(SB), Z2
+	VMOVUPS      Z27, Z2
 	VMINPS       Z1, Z2, Z1
 	VMULPS       Z1, Z1, Z3
 	VMOVAPS      Z3, Z4
 	VFNMADD231PS Z1, Z1, Z4
-	VADDPS       cc0400000_avx512<>+0(SB), Z1, Z5
-	VADDPS       c40400000_avx512<>+0(SB), Z1, Z2
+	VADDPS       Z25, Z1, Z5
+	VADDPS       Z26, Z1, Z2
 	VDIVPS       Z2, Z5, Z5
-	VMOVUPS      c386abb64_avx512<>+0(SB), Z6
-	VFMADD213PS  c37f33796_avx512<>+0(SB), Z5, Z6
-	VFMADD213PS  cba1bd975_avx512<>+0(SB), Z5, Z6
+	VMOVUPS      Z12, Z6
+	VFMADD213PS  Z13, Z5, Z6
+	VFMADD213PS  Z14, Z5, Z6
 	VFMADD213PS  c3a3b9c5f_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  c3b8be198_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  cbcc7d666_avx512<>+0(SB), Z5, Z6
@@ -1190,31 +1231,27 @@ loop:
 	VFMADD213PS  c3e7b7f90_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  cbea70816_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  c3e374c14_avx512<>+0(SB), Z5, Z6
-	VPXORD       Z5, Z5, Z5
-	VSUBPS       Z3, Z5, Z3
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z7
-	VMINPS       Z3, Z7, Z3
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z7
-	VMAXPS       Z3, Z7, Z3
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z3, Z7
+	VPORD        Z28, Z3, Z3
+	VMAXPS       Z3, Z24, Z3
+	VMULPS       Z23, Z3, Z7
 	VRNDSCALEPS  $0x08, Z7, Z7
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z7, Z3
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z7, Z3
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z8
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z3, Z8
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z3, Z8
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z3, Z8
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z3, Z8
+	VFNMADD231PS Z22, Z7, Z3
+	VFNMADD231PS Z21, Z7, Z3
+	VMOVUPS      Z15, Z8
+	VFMADD213PS  Z16, Z3, Z8
+	VFMADD213PS  Z17, Z3, Z8
+	VFMADD213PS  Z18, Z3, Z8
+	VFMADD213PS  Z19, Z3, Z8
 	VMULPS       Z3, Z3, Z9
 	VFMADD213PS  Z3, Z9, Z8
-	VADDPS       c3f800000_avx512<>+0(SB), Z8, Z8
+	VADDPS       Z20, Z8, Z8
 	VSCALEFPS    Z7, Z8, Z8
 	VMOVAPS      Z8, Z3
 	VFMADD213PS  Z3, Z3, Z4
 	VMULPS       Z6, Z4, Z4
 	VMULPS       c3f000000_avx512<>+0(SB), Z4, Z4
 	VMOVAPS      Z4, Z2
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z3
+	VMOVUPS      Z20, Z3
 	VSUBPS       Z2, Z3, Z3
 	VPXORD       Z4, Z4, Z4
 	VCMPPS       $0x11, Z0, Z4, K2
@@ -1237,17 +1274,17 @@ tail:
 	VMOVUPS.Z    (SI), K1, Z0
 	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z1
 	VMULPS       c3f3504f3_avx512<>+0(SB), Z1, Z1
-	VMOVUPS      c4124cccd_avx512<>+0(SB), Z2
+	VMOVUPS      Z27, Z2
 	VMINPS       Z1, Z2, Z1
 	VMULPS       Z1, Z1, Z3
 	VMOVAPS      Z3, Z4
 	VFNMADD231PS Z1, Z1, Z4
-	VADDPS       cc0400000_avx512<>+0(SB), Z1, Z5
-	VADDPS       c40400000_avx512<>+0(SB), Z1, Z2
+	VADDPS       Z25, Z1, Z5
+	VADDPS       Z26, Z1, Z2
 	VDIVPS       Z2, Z5, Z5
-	VMOVUPS      c386abb64_avx512<>+0(SB), Z6
-	VFMADD213PS  c37f33796_avx512<>+0(SB), Z5, Z6
-	VFMADD213PS  cba1bd975_avx512<>+0(SB), Z5, Z6
+	VMOVUPS      Z12, Z6
+	VFMADD213PS  Z13, Z5, Z6
+	VFMADD213PS  Z14, Z5, Z6
 	VFMADD213PS  c3a3b9c5f_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  c3b8be198_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  cbcc7d666_avx512<>+0(SB), Z5, Z6
@@ -1256,31 +1293,27 @@ tail:
 	VFMADD213PS  c3e7b7f90_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  cbea70816_avx512<>+0(SB), Z5, Z6
 	VFMADD213PS  c3e374c14_avx512<>+0(SB), Z5, Z6
-	VPXORD       Z5, Z5, Z5
-	VSUBPS       Z3, Z5, Z3
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z7
-	VMINPS       Z3, Z7, Z3
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z7
-	VMAXPS       Z3, Z7, Z3
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z3, Z7
+	VPORD        Z28, Z3, Z3
+	VMAXPS       Z3, Z24, Z3
+	VMULPS       Z23, Z3, Z7
 	VRNDSCALEPS  $0x08, Z7, Z7
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z7, Z3
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z7, Z3
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z8
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z3, Z8
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z3, Z8
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z3, Z8
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z3, Z8
+	VFNMADD231PS Z22, Z7, Z3
+	VFNMADD231PS Z21, Z7, Z3
+	VMOVUPS      Z15, Z8
+	VFMADD213PS  Z16, Z3, Z8
+	VFMADD213PS  Z17, Z3, Z8
+	VFMADD213PS  Z18, Z3, Z8
+	VFMADD213PS  Z19, Z3, Z8
 	VMULPS       Z3, Z3, Z9
 	VFMADD213PS  Z3, Z9, Z8
-	VADDPS       c3f800000_avx512<>+0(SB), Z8, Z8
+	VADDPS       Z20, Z8, Z8
 	VSCALEFPS    Z7, Z8, Z8
 	VMOVAPS      Z8, Z3
 	VFMADD213PS  Z3, Z3, Z4
 	VMULPS       Z6, Z4, Z4
 	VMULPS       c3f000000_avx512<>+0(SB), Z4, Z4
 	VMOVAPS      Z4, Z2
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z3
+	VMOVUPS      Z20, Z3
 	VSUBPS       Z2, Z3, Z3
 	VPXORD       Z4, Z4, Z4
 	VCMPPS       $0x11, Z0, Z4, K2
@@ -1337,44 +1370,50 @@ TEXT ·geluTanh_avx512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), CX
 	VBROADCASTSS a+24(FP), Z31
 	VBROADCASTSS b+28(FP), Z30
+	VMOVUPS      c80000000_avx512<>+0(SB), Z28
+	VMOVUPS      cc2d00000_avx512<>+0(SB), Z27
+	VMOVUPS      c3fb8aa3b_avx512<>+0(SB), Z26
+	VMOVUPS      c3f317200_avx512<>+0(SB), Z25
+	VMOVUPS      c35bfbe8e_avx512<>+0(SB), Z24
+	VMOVUPS      c3f800000_avx512<>+0(SB), Z23
+	VMOVUPS      c3efffffe_avx512<>+0(SB), Z22
+	VMOVUPS      c3e2aaa45_avx512<>+0(SB), Z21
+	VMOVUPS      c3d2aac8b_avx512<>+0(SB), Z20
+	VMOVUPS      c3c091fe3_avx512<>+0(SB), Z19
+	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z18
 	SUBQ         $0x10, CX
 	JLT          tail
 
 loop:
 	VMOVUPS      (SI), Z0
 	VMULPS       Z0, Z0, Z1
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z2
+	VMOVUPS      Z23, Z2
 	VFMADD231PS  c3d372713_avx512<>+0(SB), Z1, Z2
 	VMULPS       Z0, Z2, Z1
 	VMULPS       c3f4c422a_avx512<>+0(SB), Z1, Z1
 	VADDPS       Z1, Z1, Z1
-	VPANDD       c7fffffff_avx512<>+0(SB), Z1, Z2
-	VPXORD       Z3, Z3, Z3
-	VSUBPS       Z2, Z3, Z2
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z4
-	VMINPS       Z2, Z4, Z2
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z4
-	VMAXPS       Z2, Z4, Z2
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z2, Z4
+	VPORD        Z28, Z1, Z3
+	VMAXPS       Z3, Z27, Z3
+	VMULPS       Z26, Z3, Z4
 	VRNDSCALEPS  $0x08, Z4, Z4
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z4, Z2
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z4, Z2
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z5
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z2, Z5
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z2, Z5
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z2, Z5
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z2, Z5
-	VMULPS       Z2, Z2, Z6
-	VFMADD213PS  Z2, Z6, Z5
-	VADDPS       c3f800000_avx512<>+0(SB), Z5, Z5
+	VFNMADD231PS Z25, Z4, Z3
+	VFNMADD231PS Z24, Z4, Z3
+	VMOVUPS      Z18, Z5
+	VFMADD213PS  Z19, Z3, Z5
+	VFMADD213PS  Z20, Z3, Z5
+	VFMADD213PS  Z21, Z3, Z5
+	VFMADD213PS  Z22, Z3, Z5
+	VMULPS       Z3, Z3, Z6
+	VFMADD213PS  Z3, Z6, Z5
+	VADDPS       Z23, Z5, Z5
 	VSCALEFPS    Z4, Z5, Z5
-	VMOVAPS      Z5, Z2
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z4
-	VADDPS       Z4, Z2, Z3
-	VPXORD       Z5, Z5, Z5
-	VCMPPS       $0x11, Z5, Z1, K2
-	VMOVAPS      Z2, K2, Z4
-	VDIVPS       Z3, Z4, Z2
+	VMOVAPS      Z5, Z3
+	VMOVUPS      Z23, Z4
+	VADDPS       Z4, Z3, Z5
+	VPXORD       Z6, Z6, Z6
+	VCMPPS       $0x11, Z6, Z1, K2
+	VMOVAPS      Z3, K2, Z4
+	VDIVPS       Z5, Z4, Z2
 	VMULPS       Z2, Z0, Z0
 	VMOVUPS      Z0, (DI)
 	ADDQ         $0x40, DI
@@ -1391,38 +1430,33 @@ tail:
 	KMOVW        AX, K1
 	VMOVUPS.Z    (SI), K1, Z0
 	VMULPS       Z0, Z0, Z1
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z2
+	VMOVUPS      Z23, Z2
 	VFMADD231PS  c3d372713_avx512<>+0(SB), Z1, Z2
 	VMULPS       Z0, Z2, Z1
 	VMULPS       c3f4c422a_avx512<>+0(SB), Z1, Z1
 	VADDPS       Z1, Z1, Z1
-	VPANDD       c7fffffff_avx512<>+0(SB), Z1, Z2
-	VPXORD       Z3, Z3, Z3
-	VSUBPS       Z2, Z3, Z2
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z4
-	VMINPS       Z2, Z4, Z2
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z4
-	VMAXPS       Z2, Z4, Z2
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z2, Z4
+	VPORD        Z28, Z1, Z3
+	VMAXPS       Z3, Z27, Z3
+	VMULPS       Z26, Z3, Z4
 	VRNDSCALEPS  $0x08, Z4, Z4
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z4, Z2
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z4, Z2
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z5
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z2, Z5
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z2, Z5
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z2, Z5
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z2, Z5
-	VMULPS       Z2, Z2, Z6
-	VFMADD213PS  Z2, Z6, Z5
-	VADDPS       c3f800000_avx512<>+0(SB), Z5, Z5
+	VFNMADD231PS Z25, Z4, Z3
+	VFNMADD231PS Z24, Z4, Z3
+	VMOVUPS      Z18, Z5
+	VFMADD213PS  Z19, Z3, Z5
+	VFMADD213PS  Z20, Z3, Z5
+	VFMADD213PS  Z21, Z3, Z5
+	VFMADD213PS  Z22, Z3, Z5
+	VMULPS       Z3, Z3, Z6
+	VFMADD213PS  Z3, Z6, Z5
+	VADDPS       Z23, Z5, Z5
 	VSCALEFPS    Z4, Z5, Z5
-	VMOVAPS      Z5, Z2
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z4
-	VADDPS       Z4, Z2, Z3
-	VPXORD       Z5, Z5, Z5
-	VCMPPS       $0x11, Z5, Z1, K2
-	VMOVAPS      Z2, K2, Z4
-	VDIVPS       Z3, Z4, Z2
+	VMOVAPS      Z5, Z3
+	VMOVUPS      Z23, Z4
+	VADDPS       Z4, Z3, Z5
+	VPXORD       Z6, Z6, Z6
+	VCMPPS       $0x11, Z6, Z1, K2
+	VMOVAPS      Z3, K2, Z4
+	VDIVPS       Z5, Z4, Z2
 	VMULPS       Z2, Z0, Z0
 	VMOVUPS      Z0, K1, (DI)
 
@@ -1474,39 +1508,45 @@ TEXT ·swish_avx512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), CX
 	VBROADCASTSS a+24(FP), Z31
 	VBROADCASTSS b+28(FP), Z30
+	VMOVUPS      c80000000_avx512<>+0(SB), Z28
+	VMOVUPS      cc2d00000_avx512<>+0(SB), Z27
+	VMOVUPS      c3fb8aa3b_avx512<>+0(SB), Z26
+	VMOVUPS      c3f317200_avx512<>+0(SB), Z25
+	VMOVUPS      c35bfbe8e_avx512<>+0(SB), Z24
+	VMOVUPS      c3f800000_avx512<>+0(SB), Z23
+	VMOVUPS      c3efffffe_avx512<>+0(SB), Z22
+	VMOVUPS      c3e2aaa45_avx512<>+0(SB), Z21
+	VMOVUPS      c3d2aac8b_avx512<>+0(SB), Z20
+	VMOVUPS      c3c091fe3_avx512<>+0(SB), Z19
+	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z18
 	SUBQ         $0x10, CX
 	JLT          tail
 
 loop:
 	VMOVUPS      (SI), Z0
 	VMULPS       Z31, Z0, Z1
-	VPANDD       c7fffffff_avx512<>+0(SB), Z1, Z2
-	VPXORD       Z3, Z3, Z3
-	VSUBPS       Z2, Z3, Z2
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z4
-	VMINPS       Z2, Z4, Z2
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z4
-	VMAXPS       Z2, Z4, Z2
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z2, Z4
+	VPORD        Z28, Z1, Z3
+	VMAXPS       Z3, Z27, Z3
+	VMULPS       Z26, Z3, Z4
 	VRNDSCALEPS  $0x08, Z4, Z4
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z4, Z2
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z4, Z2
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z5
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z2, Z5
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z2, Z5
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z2, Z5
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z2, Z5
-	VMULPS       Z2, Z2, Z6
-	VFMADD213PS  Z2, Z6, Z5
-	VADDPS       c3f800000_avx512<>+0(SB), Z5, Z5
+	VFNMADD231PS Z25, Z4, Z3
+	VFNMADD231PS Z24, Z4, Z3
+	VMOVUPS      Z18, Z5
+	VFMADD213PS  Z19, Z3, Z5
+	VFMADD213PS  Z20, Z3, Z5
+	VFMADD213PS  Z21, Z3, Z5
+	VFMADD213PS  Z22, Z3, Z5
+	VMULPS       Z3, Z3, Z6
+	VFMADD213PS  Z3, Z6, Z5
+	VADDPS       Z23, Z5, Z5
 	VSCALEFPS    Z4, Z5, Z5
-	VMOVAPS      Z5, Z2
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z4
-	VADDPS       Z4, Z2, Z3
-	VPXORD       Z5, Z5, Z5
-	VCMPPS       $0x11, Z5, Z1, K2
-	VMOVAPS      Z2, K2, Z4
-	VDIVPS       Z3, Z4, Z2
+	VMOVAPS      Z5, Z3
+	VMOVUPS      Z23, Z4
+	VADDPS       Z4, Z3, Z5
+	VPXORD       Z6, Z6, Z6
+	VCMPPS       $0x11, Z6, Z1, K2
+	VMOVAPS      Z3, K2, Z4
+	VDIVPS       Z5, Z4, Z2
 	VMULPS       Z2, Z0, Z0
 	VMOVUPS      Z0, (DI)
 	ADDQ         $0x40, DI
@@ -1523,33 +1563,28 @@ tail:
 	KMOVW        AX, K1
 	VMOVUPS.Z    (SI), K1, Z0
 	VMULPS       Z31, Z0, Z1
-	VPANDD       c7fffffff_avx512<>+0(SB), Z1, Z2
-	VPXORD       Z3, Z3, Z3
-	VSUBPS       Z2, Z3, Z2
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z4
-	VMINPS       Z2, Z4, Z2
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z4
-	VMAXPS       Z2, Z4, Z2
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z2, Z4
+	VPORD        Z28, Z1, Z3
+	VMAXPS       Z3, Z27, Z3
+	VMULPS       Z26, Z3, Z4
 	VRNDSCALEPS  $0x08, Z4, Z4
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z4, Z2
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z4, Z2
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z5
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z2, Z5
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z2, Z5
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z2, Z5
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z2, Z5
-	VMULPS       Z2, Z2, Z6
-	VFMADD213PS  Z2, Z6, Z5
-	VADDPS       c3f800000_avx512<>+0(SB), Z5, Z5
+	VFNMADD231PS Z25, Z4, Z3
+	VFNMADD231PS Z24, Z4, Z3
+	VMOVUPS      Z18, Z5
+	VFMADD213PS  Z19, Z3, Z5
+	VFMADD213PS  Z20, Z3, Z5
+	VFMADD213PS  Z21, Z3, Z5
+	VFMADD213PS  Z22, Z3, Z5
+	VMULPS       Z3, Z3, Z6
+	VFMADD213PS  Z3, Z6, Z5
+	VADDPS       Z23, Z5, Z5
 	VSCALEFPS    Z4, Z5, Z5
-	VMOVAPS      Z5, Z2
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z4
-	VADDPS       Z4, Z2, Z3
-	VPXORD       Z5, Z5, Z5
-	VCMPPS       $0x11, Z5, Z1, K2
-	VMOVAPS      Z2, K2, Z4
-	VDIVPS       Z3, Z4, Z2
+	VMOVAPS      Z5, Z3
+	VMOVUPS      Z23, Z4
+	VADDPS       Z4, Z3, Z5
+	VPXORD       Z6, Z6, Z6
+	VCMPPS       $0x11, Z6, Z1, K2
+	VMOVAPS      Z3, K2, Z4
+	VDIVPS       Z5, Z4, Z2
 	VMULPS       Z2, Z0, Z0
 	VMOVUPS      Z0, K1, (DI)
 
@@ -1693,6 +1728,17 @@ TEXT ·softplus_avx512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), CX
 	VBROADCASTSS a+24(FP), Z31
 	VBROADCASTSS b+28(FP), Z30
+	VMOVUPS      c42b20000_avx512<>+0(SB), Z28
+	VMOVUPS      cc2d00000_avx512<>+0(SB), Z27
+	VMOVUPS      c3fb8aa3b_avx512<>+0(SB), Z26
+	VMOVUPS      c3f317200_avx512<>+0(SB), Z25
+	VMOVUPS      c35bfbe8e_avx512<>+0(SB), Z24
+	VMOVUPS      c3f800000_avx512<>+0(SB), Z23
+	VMOVUPS      c3efffffe_avx512<>+0(SB), Z22
+	VMOVUPS      c3e2aaa45_avx512<>+0(SB), Z21
+	VMOVUPS      c3d2aac8b_avx512<>+0(SB), Z20
+	VMOVUPS      c3c091fe3_avx512<>+0(SB), Z19
+	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z18
 	SUBQ         $0x10, CX
 	JLT          tail
 
@@ -1701,22 +1747,20 @@ loop:
 	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z1
 	VPXORD       Z2, Z2, Z2
 	VSUBPS       Z1, Z2, Z1
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z3
-	VMINPS       Z1, Z3, Z1
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z3
-	VMAXPS       Z1, Z3, Z1
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z1, Z3
+	VMINPS       Z1, Z28, Z1
+	VMAXPS       Z1, Z27, Z1
+	VMULPS       Z26, Z1, Z3
 	VRNDSCALEPS  $0x08, Z3, Z3
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z3, Z1
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z3, Z1
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z4
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z1, Z4
+	VFNMADD231PS Z25, Z3, Z1
+	VFNMADD231PS Z24, Z3, Z1
+	VMOVUPS      Z18, Z4
+	VFMADD213PS  Z19, Z1, Z4
+	VFMADD213PS  Z20, Z1, Z4
+	VFMADD213PS  Z21, Z1, Z4
+	VFMADD213PS  Z22, Z1, Z4
 	VMULPS       Z1, Z1, Z5
 	VFMADD213PS  Z1, Z5, Z4
-	VADDPS       c3f800000_avx512<>+0(SB), Z4, Z4
+	VADDPS       Z23, Z4, Z4
 	VSCALEFPS    Z3, Z4, Z4
 	VMOVAPS      Z4, Z1
 	VADDPS       c40000000_avx512<>+0(SB), Z1, Z2
@@ -1750,22 +1794,20 @@ tail:
 	VPANDD       c7fffffff_avx512<>+0(SB), Z0, Z1
 	VPXORD       Z2, Z2, Z2
 	VSUBPS       Z1, Z2, Z1
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z3
-	VMINPS       Z1, Z3, Z1
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z3
-	VMAXPS       Z1, Z3, Z1
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z1, Z3
+	VMINPS       Z1, Z28, Z1
+	VMAXPS       Z1, Z27, Z1
+	VMULPS       Z26, Z1, Z3
 	VRNDSCALEPS  $0x08, Z3, Z3
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z3, Z1
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z3, Z1
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z4
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z1, Z4
+	VFNMADD231PS Z25, Z3, Z1
+	VFNMADD231PS Z24, Z3, Z1
+	VMOVUPS      Z18, Z4
+	VFMADD213PS  Z19, Z1, Z4
+	VFMADD213PS  Z20, Z1, Z4
+	VFMADD213PS  Z21, Z1, Z4
+	VFMADD213PS  Z22, Z1, Z4
 	VMULPS       Z1, Z1, Z5
 	VFMADD213PS  Z1, Z5, Z4
-	VADDPS       c3f800000_avx512<>+0(SB), Z4, Z4
+	VADDPS       Z23, Z4, Z4
 	VSCALEFPS    Z3, Z4, Z4
 	VMOVAPS      Z4, Z1
 	VADDPS       c40000000_avx512<>+0(SB), Z1, Z2
@@ -1886,6 +1928,17 @@ TEXT ·mish_avx512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), CX
 	VBROADCASTSS a+24(FP), Z31
 	VBROADCASTSS b+28(FP), Z30
+	VMOVUPS      c42b20000_avx512<>+0(SB), Z28
+	VMOVUPS      cc2d00000_avx512<>+0(SB), Z27
+	VMOVUPS      c3fb8aa3b_avx512<>+0(SB), Z26
+	VMOVUPS      c3f317200_avx512<>+0(SB), Z25
+	VMOVUPS      c35bfbe8e_avx512<>+0(SB), Z24
+	VMOVUPS      c3f800000_avx512<>+0(SB), Z23
+	VMOVUPS      c3efffffe_avx512<>+0(SB), Z22
+	VMOVUPS      c3e2aaa45_avx512<>+0(SB), Z21
+	VMOVUPS      c3d2aac8b_avx512<>+0(SB), Z20
+	VMOVUPS      c3c091fe3_avx512<>+0(SB), Z19
+	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z18
 	SUBQ         $0x10, CX
 	JLT          tail
 
@@ -1893,22 +1946,20 @@ loop:
 	VMOVUPS      (SI), Z0
 	VMOVUPS      c41f00000_avx512<>+0(SB), Z1
 	VMINPS       Z0, Z1, Z1
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z3
-	VMINPS       Z1, Z3, Z1
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z3
-	VMAXPS       Z1, Z3, Z1
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z1, Z3
+	VMINPS       Z1, Z28, Z1
+	VMAXPS       Z1, Z27, Z1
+	VMULPS       Z26, Z1, Z3
 	VRNDSCALEPS  $0x08, Z3, Z3
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z3, Z1
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z3, Z1
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z4
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z1, Z4
+	VFNMADD231PS Z25, Z3, Z1
+	VFNMADD231PS Z24, Z3, Z1
+	VMOVUPS      Z18, Z4
+	VFMADD213PS  Z19, Z1, Z4
+	VFMADD213PS  Z20, Z1, Z4
+	VFMADD213PS  Z21, Z1, Z4
+	VFMADD213PS  Z22, Z1, Z4
 	VMULPS       Z1, Z1, Z5
 	VFMADD213PS  Z1, Z5, Z4
-	VADDPS       c3f800000_avx512<>+0(SB), Z4, Z4
+	VADDPS       Z23, Z4, Z4
 	VSCALEFPS    Z3, Z4, Z4
 	VMOVAPS      Z4, Z1
 	VADDPS       c40000000_avx512<>+0(SB), Z1, Z2
@@ -1932,22 +1983,20 @@ tail:
 	VMOVUPS.Z    (SI), K1, Z0
 	VMOVUPS      c41f00000_avx512<>+0(SB), Z1
 	VMINPS       Z0, Z1, Z1
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z3
-	VMINPS       Z1, Z3, Z1
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z3
-	VMAXPS       Z1, Z3, Z1
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z1, Z3
+	VMINPS       Z1, Z28, Z1
+	VMAXPS       Z1, Z27, Z1
+	VMULPS       Z26, Z1, Z3
 	VRNDSCALEPS  $0x08, Z3, Z3
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z3, Z1
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z3, Z1
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z4
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z1, Z4
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z1, Z4
+	VFNMADD231PS Z25, Z3, Z1
+	VFNMADD231PS Z24, Z3, Z1
+	VMOVUPS      Z18, Z4
+	VFMADD213PS  Z19, Z1, Z4
+	VFMADD213PS  Z20, Z1, Z4
+	VFMADD213PS  Z21, Z1, Z4
+	VFMADD213PS  Z22, Z1, Z4
 	VMULPS       Z1, Z1, Z5
 	VFMADD213PS  Z1, Z5, Z4
-	VADDPS       c3f800000_avx512<>+0(SB), Z4, Z4
+	VADDPS       Z23, Z4, Z4
 	VSCALEFPS    Z3, Z4, Z4
 	VMOVAPS      Z4, Z1
 	VADDPS       c40000000_avx512<>+0(SB), Z1, Z2
@@ -1987,6 +2036,17 @@ TEXT ·elu_avx512(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), CX
 	VBROADCASTSS a+24(FP), Z31
 	VBROADCASTSS b+28(FP), Z30
+	VMOVUPS      c42b20000_avx512<>+0(SB), Z28
+	VMOVUPS      cc2d00000_avx512<>+0(SB), Z27
+	VMOVUPS      c3fb8aa3b_avx512<>+0(SB), Z26
+	VMOVUPS      c3f317200_avx512<>+0(SB), Z25
+	VMOVUPS      c35bfbe8e_avx512<>+0(SB), Z24
+	VMOVUPS      c3f800000_avx512<>+0(SB), Z23
+	VMOVUPS      c3efffffe_avx512<>+0(SB), Z22
+	VMOVUPS      c3e2aaa45_avx512<>+0(SB), Z21
+	VMOVUPS      c3d2aac8b_avx512<>+0(SB), Z20
+	VMOVUPS      c3c091fe3_avx512<>+0(SB), Z19
+	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z18
 	SUBQ         $0x10, CX
 	JLT          tail
 
@@ -1994,22 +2054,19 @@ loop:
 	VMOVUPS      (SI), Z0
 	VPXORD       Z1, Z1, Z1
 	VMINPS       Z0, Z1, Z1
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z2
-	VMINPS       Z1, Z2, Z1
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z2
-	VMAXPS       Z1, Z2, Z1
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z1, Z2
+	VMAXPS       Z1, Z27, Z1
+	VMULPS       Z26, Z1, Z2
 	VRNDSCALEPS  $0x08, Z2, Z2
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z2, Z1
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z2, Z1
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z3
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z1, Z3
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z1, Z3
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z1, Z3
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z1, Z3
+	VFNMADD231PS Z25, Z2, Z1
+	VFNMADD231PS Z24, Z2, Z1
+	VMOVUPS      Z18, Z3
+	VFMADD213PS  Z19, Z1, Z3
+	VFMADD213PS  Z20, Z1, Z3
+	VFMADD213PS  Z21, Z1, Z3
+	VFMADD213PS  Z22, Z1, Z3
 	VMULPS       Z1, Z1, Z4
 	VFMADD213PS  Z1, Z4, Z3
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z4
+	VMOVUPS      Z23, Z4
 	VSCALEFPS    Z2, Z4, Z4
 	VMOVAPS      Z4, Z1
 	VADDPS       cbf800000_avx512<>+0(SB), Z4, Z5
@@ -2035,22 +2092,19 @@ tail:
 	VMOVUPS.Z    (SI), K1, Z0
 	VPXORD       Z1, Z1, Z1
 	VMINPS       Z0, Z1, Z1
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z2
-	VMINPS       Z1, Z2, Z1
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z2
-	VMAXPS       Z1, Z2, Z1
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z1, Z2
+	VMAXPS       Z1, Z27, Z1
+	VMULPS       Z26, Z1, Z2
 	VRNDSCALEPS  $0x08, Z2, Z2
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z2, Z1
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z2, Z1
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z3
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z1, Z3
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z1, Z3
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z1, Z3
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z1, Z3
+	VFNMADD231PS Z25, Z2, Z1
+	VFNMADD231PS Z24, Z2, Z1
+	VMOVUPS      Z18, Z3
+	VFMADD213PS  Z19, Z1, Z3
+	VFMADD213PS  Z20, Z1, Z3
+	VFMADD213PS  Z21, Z1, Z3
+	VFMADD213PS  Z22, Z1, Z3
 	VMULPS       Z1, Z1, Z4
 	VFMADD213PS  Z1, Z4, Z3
-	VMOVUPS      c3f800000_avx512<>+0(SB), Z4
+	VMOVUPS      Z23, Z4
 	VSCALEFPS    Z2, Z4, Z4
 	VMOVAPS      Z4, Z1
 	VADDPS       cbf800000_avx512<>+0(SB), Z4, Z5
@@ -2211,36 +2265,32 @@ loop:
 	VMOVUPS      (SI), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      c3f800000_avx512<>+0(SB), Z3
-	VPANDD       c7fffffff_avx512<>+0(SB), Z1, Z2
-	VPXORD       Z4, Z4, Z4
-	VSUBPS       Z2, Z4, Z2
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z5
-	VMINPS       Z2, Z5, Z2
+	VPORD        c80000000_avx512<>+0(SB), Z1, Z4
 	VMOVUPS      cc2d00000_avx512<>+0(SB), Z5
-	VMAXPS       Z2, Z5, Z2
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z2, Z5
+	VMAXPS       Z4, Z5, Z4
+	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z4, Z5
 	VRNDSCALEPS  $0x08, Z5, Z5
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z5, Z2
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z5, Z2
+	VFNMADD231PS c3f317200_avx512<>+0(SB), Z5, Z4
+	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z5, Z4
 	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z6
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z2, Z6
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z2, Z6
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z2, Z6
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z2, Z6
-	VMULPS       Z2, Z2, Z7
-	VFMADD213PS  Z2, Z7, Z6
+	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z4, Z6
+	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z4, Z6
+	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z4, Z6
+	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z4, Z6
+	VMULPS       Z4, Z4, Z7
+	VFMADD213PS  Z4, Z7, Z6
 	VADDPS       c3f800000_avx512<>+0(SB), Z6, Z6
 	VSCALEFPS    Z5, Z6, Z6
-	VMOVAPS      Z6, Z2
+	VMOVAPS      Z6, Z4
 	VMOVUPS      c3f800000_avx512<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z4
-	VPXORD       Z6, Z6, Z6
-	VCMPPS       $0x11, Z6, Z1, K2
-	VMOVAPS      Z2, K2, Z5
-	VCMPPS       $0x12, Z1, Z6, K2
-	VMOVAPS      Z2, K2, Z3
-	VDIVPS       Z4, Z3, Z3
-	VDIVPS       Z4, Z5, Z2
+	VADDPS       Z5, Z4, Z6
+	VPXORD       Z7, Z7, Z7
+	VCMPPS       $0x11, Z7, Z1, K2
+	VMOVAPS      Z4, K2, Z5
+	VCMPPS       $0x12, Z1, Z7, K2
+	VMOVAPS      Z4, K2, Z3
+	VDIVPS       Z6, Z3, Z3
+	VDIVPS       Z6, Z5, Z2
 	VMULPS       Z3, Z2, Z2
 	VMULPS       Z0, Z2, Z2
 	VPXORD       Z4, Z4, Z4
@@ -2263,36 +2313,32 @@ tail:
 	VMOVUPS.Z    (SI), K1, Z0
 	VMOVUPS.Z    (DX), K1, Z1
 	VMOVUPS      c3f800000_avx512<>+0(SB), Z3
-	VPANDD       c7fffffff_avx512<>+0(SB), Z1, Z2
-	VPXORD       Z4, Z4, Z4
-	VSUBPS       Z2, Z4, Z2
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z5
-	VMINPS       Z2, Z5, Z2
+	VPORD        c80000000_avx512<>+0(SB), Z1, Z4
 	VMOVUPS      cc2d00000_avx512<>+0(SB), Z5
-	VMAXPS       Z2, Z5, Z2
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z2, Z5
+	VMAXPS       Z4, Z5, Z4
+	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z4, Z5
 	VRNDSCALEPS  $0x08, Z5, Z5
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z5, Z2
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z5, Z2
+	VFNMADD231PS c3f317200_avx512<>+0(SB), Z5, Z4
+	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z5, Z4
 	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z6
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z2, Z6
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z2, Z6
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z2, Z6
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z2, Z6
-	VMULPS       Z2, Z2, Z7
-	VFMADD213PS  Z2, Z7, Z6
+	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z4, Z6
+	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z4, Z6
+	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z4, Z6
+	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z4, Z6
+	VMULPS       Z4, Z4, Z7
+	VFMADD213PS  Z4, Z7, Z6
 	VADDPS       c3f800000_avx512<>+0(SB), Z6, Z6
 	VSCALEFPS    Z5, Z6, Z6
-	VMOVAPS      Z6, Z2
+	VMOVAPS      Z6, Z4
 	VMOVUPS      c3f800000_avx512<>+0(SB), Z5
-	VADDPS       Z5, Z2, Z4
-	VPXORD       Z6, Z6, Z6
-	VCMPPS       $0x11, Z6, Z1, K2
-	VMOVAPS      Z2, K2, Z5
-	VCMPPS       $0x12, Z1, Z6, K2
-	VMOVAPS      Z2, K2, Z3
-	VDIVPS       Z4, Z3, Z3
-	VDIVPS       Z4, Z5, Z2
+	VADDPS       Z5, Z4, Z6
+	VPXORD       Z7, Z7, Z7
+	VCMPPS       $0x11, Z7, Z1, K2
+	VMOVAPS      Z4, K2, Z5
+	VCMPPS       $0x12, Z1, Z7, K2
+	VMOVAPS      Z4, K2, Z3
+	VDIVPS       Z6, Z3, Z3
+	VDIVPS       Z6, Z5, Z2
 	VMULPS       Z3, Z2, Z2
 	VMULPS       Z0, Z2, Z2
 	VPXORD       Z4, Z4, Z4
@@ -2465,10 +2511,7 @@ loop:
 	VFMADD213PS  c3e7b7f90_avx512<>+0(SB), Z6, Z7
 	VFMADD213PS  cbea70816_avx512<>+0(SB), Z6, Z7
 	VFMADD213PS  c3e374c14_avx512<>+0(SB), Z6, Z7
-	VPXORD       Z6, Z6, Z6
-	VSUBPS       Z4, Z6, Z4
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z8
-	VMINPS       Z4, Z8, Z4
+	VPORD        c80000000_avx512<>+0(SB), Z4, Z4
 	VMOVUPS      cc2d00000_avx512<>+0(SB), Z8
 	VMAXPS       Z4, Z8, Z4
 	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z4, Z8
@@ -2558,10 +2601,7 @@ tail:
 	VFMADD213PS  c3e7b7f90_avx512<>+0(SB), Z6, Z7
 	VFMADD213PS  cbea70816_avx512<>+0(SB), Z6, Z7
 	VFMADD213PS  c3e374c14_avx512<>+0(SB), Z6, Z7
-	VPXORD       Z6, Z6, Z6
-	VSUBPS       Z4, Z6, Z4
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z8
-	VMINPS       Z4, Z8, Z4
+	VPORD        c80000000_avx512<>+0(SB), Z4, Z4
 	VMOVUPS      cc2d00000_avx512<>+0(SB), Z8
 	VMAXPS       Z4, Z8, Z4
 	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z4, Z8
@@ -2682,36 +2722,32 @@ loop:
 	VMULPS       c3f4c422a_avx512<>+0(SB), Z2, Z2
 	VADDPS       Z2, Z2, Z2
 	VMOVUPS      c3f800000_avx512<>+0(SB), Z4
-	VPANDD       c7fffffff_avx512<>+0(SB), Z2, Z3
-	VPXORD       Z5, Z5, Z5
-	VSUBPS       Z3, Z5, Z3
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z6
-	VMINPS       Z3, Z6, Z3
+	VPORD        c80000000_avx512<>+0(SB), Z2, Z5
 	VMOVUPS      cc2d00000_avx512<>+0(SB), Z6
-	VMAXPS       Z3, Z6, Z3
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z3, Z6
+	VMAXPS       Z5, Z6, Z5
+	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z5, Z6
 	VRNDSCALEPS  $0x08, Z6, Z6
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z6, Z3
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z6, Z3
+	VFNMADD231PS c3f317200_avx512<>+0(SB), Z6, Z5
+	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z6, Z5
 	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z7
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z3, Z7
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z3, Z7
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z3, Z7
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z3, Z7
-	VMULPS       Z3, Z3, Z8
-	VFMADD213PS  Z3, Z8, Z7
+	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z5, Z7
+	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z5, Z7
+	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z5, Z7
+	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z5, Z7
+	VMULPS       Z5, Z5, Z8
+	VFMADD213PS  Z5, Z8, Z7
 	VADDPS       c3f800000_avx512<>+0(SB), Z7, Z7
 	VSCALEFPS    Z6, Z7, Z7
-	VMOVAPS      Z7, Z3
+	VMOVAPS      Z7, Z5
 	VMOVUPS      c3f800000_avx512<>+0(SB), Z6
-	VADDPS       Z6, Z3, Z5
-	VPXORD       Z7, Z7, Z7
-	VCMPPS       $0x11, Z7, Z2, K2
-	VMOVAPS      Z3, K2, Z6
-	VCMPPS       $0x12, Z2, Z7, K2
-	VMOVAPS      Z3, K2, Z4
-	VDIVPS       Z5, Z4, Z4
-	VDIVPS       Z5, Z6, Z3
+	VADDPS       Z6, Z5, Z7
+	VPXORD       Z8, Z8, Z8
+	VCMPPS       $0x11, Z8, Z2, K2
+	VMOVAPS      Z5, K2, Z6
+	VCMPPS       $0x12, Z2, Z8, K2
+	VMOVAPS      Z5, K2, Z4
+	VDIVPS       Z7, Z4, Z4
+	VDIVPS       Z7, Z6, Z3
 	VMULPS       Z1, Z1, Z2
 	VMOVUPS      c3f800000_avx512<>+0(SB), Z5
 	VFMADD231PS  c3e095d4f_avx512<>+0(SB), Z2, Z5
@@ -2750,36 +2786,32 @@ tail:
 	VMULPS       c3f4c422a_avx512<>+0(SB), Z2, Z2
 	VADDPS       Z2, Z2, Z2
 	VMOVUPS      c3f800000_avx512<>+0(SB), Z4
-	VPANDD       c7fffffff_avx512<>+0(SB), Z2, Z3
-	VPXORD       Z5, Z5, Z5
-	VSUBPS       Z3, Z5, Z3
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z6
-	VMINPS       Z3, Z6, Z3
+	VPORD        c80000000_avx512<>+0(SB), Z2, Z5
 	VMOVUPS      cc2d00000_avx512<>+0(SB), Z6
-	VMAXPS       Z3, Z6, Z3
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z3, Z6
+	VMAXPS       Z5, Z6, Z5
+	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z5, Z6
 	VRNDSCALEPS  $0x08, Z6, Z6
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z6, Z3
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z6, Z3
+	VFNMADD231PS c3f317200_avx512<>+0(SB), Z6, Z5
+	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z6, Z5
 	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z7
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z3, Z7
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z3, Z7
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z3, Z7
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z3, Z7
-	VMULPS       Z3, Z3, Z8
-	VFMADD213PS  Z3, Z8, Z7
+	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z5, Z7
+	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z5, Z7
+	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z5, Z7
+	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z5, Z7
+	VMULPS       Z5, Z5, Z8
+	VFMADD213PS  Z5, Z8, Z7
 	VADDPS       c3f800000_avx512<>+0(SB), Z7, Z7
 	VSCALEFPS    Z6, Z7, Z7
-	VMOVAPS      Z7, Z3
+	VMOVAPS      Z7, Z5
 	VMOVUPS      c3f800000_avx512<>+0(SB), Z6
-	VADDPS       Z6, Z3, Z5
-	VPXORD       Z7, Z7, Z7
-	VCMPPS       $0x11, Z7, Z2, K2
-	VMOVAPS      Z3, K2, Z6
-	VCMPPS       $0x12, Z2, Z7, K2
-	VMOVAPS      Z3, K2, Z4
-	VDIVPS       Z5, Z4, Z4
-	VDIVPS       Z5, Z6, Z3
+	VADDPS       Z6, Z5, Z7
+	VPXORD       Z8, Z8, Z8
+	VCMPPS       $0x11, Z8, Z2, K2
+	VMOVAPS      Z5, K2, Z6
+	VCMPPS       $0x12, Z2, Z8, K2
+	VMOVAPS      Z5, K2, Z4
+	VDIVPS       Z7, Z4, Z4
+	VDIVPS       Z7, Z6, Z3
 	VMULPS       Z1, Z1, Z2
 	VMOVUPS      c3f800000_avx512<>+0(SB), Z5
 	VFMADD231PS  c3e095d4f_avx512<>+0(SB), Z2, Z5
@@ -2890,36 +2922,32 @@ loop:
 	VMOVUPS      c42c80000_avx512<>+0(SB), Z3
 	VMINPS       Z2, Z3, Z2
 	VMOVUPS      c3f800000_avx512<>+0(SB), Z4
-	VPANDD       c7fffffff_avx512<>+0(SB), Z2, Z3
-	VPXORD       Z5, Z5, Z5
-	VSUBPS       Z3, Z5, Z3
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z6
-	VMINPS       Z3, Z6, Z3
+	VPORD        c80000000_avx512<>+0(SB), Z2, Z5
 	VMOVUPS      cc2d00000_avx512<>+0(SB), Z6
-	VMAXPS       Z3, Z6, Z3
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z3, Z6
+	VMAXPS       Z5, Z6, Z5
+	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z5, Z6
 	VRNDSCALEPS  $0x08, Z6, Z6
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z6, Z3
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z6, Z3
+	VFNMADD231PS c3f317200_avx512<>+0(SB), Z6, Z5
+	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z6, Z5
 	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z7
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z3, Z7
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z3, Z7
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z3, Z7
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z3, Z7
-	VMULPS       Z3, Z3, Z8
-	VFMADD213PS  Z3, Z8, Z7
+	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z5, Z7
+	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z5, Z7
+	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z5, Z7
+	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z5, Z7
+	VMULPS       Z5, Z5, Z8
+	VFMADD213PS  Z5, Z8, Z7
 	VADDPS       c3f800000_avx512<>+0(SB), Z7, Z7
 	VSCALEFPS    Z6, Z7, Z7
-	VMOVAPS      Z7, Z3
+	VMOVAPS      Z7, Z5
 	VMOVUPS      c3f800000_avx512<>+0(SB), Z6
-	VADDPS       Z6, Z3, Z5
-	VPXORD       Z7, Z7, Z7
-	VCMPPS       $0x11, Z7, Z2, K2
-	VMOVAPS      Z3, K2, Z6
-	VCMPPS       $0x12, Z2, Z7, K2
-	VMOVAPS      Z3, K2, Z4
-	VDIVPS       Z5, Z4, Z4
-	VDIVPS       Z5, Z6, Z3
+	VADDPS       Z6, Z5, Z7
+	VPXORD       Z8, Z8, Z8
+	VCMPPS       $0x11, Z8, Z2, K2
+	VMOVAPS      Z5, K2, Z6
+	VCMPPS       $0x12, Z2, Z8, K2
+	VMOVAPS      Z5, K2, Z4
+	VDIVPS       Z7, Z4, Z4
+	VDIVPS       Z7, Z6, Z3
 	VMULPS       Z2, Z4, Z4
 	VFMADD213PS  Z3, Z3, Z4
 	VMULPS       Z0, Z4, Z4
@@ -2948,36 +2976,32 @@ tail:
 	VMOVUPS      c42c80000_avx512<>+0(SB), Z3
 	VMINPS       Z2, Z3, Z2
 	VMOVUPS      c3f800000_avx512<>+0(SB), Z4
-	VPANDD       c7fffffff_avx512<>+0(SB), Z2, Z3
-	VPXORD       Z5, Z5, Z5
-	VSUBPS       Z3, Z5, Z3
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z6
-	VMINPS       Z3, Z6, Z3
+	VPORD        c80000000_avx512<>+0(SB), Z2, Z5
 	VMOVUPS      cc2d00000_avx512<>+0(SB), Z6
-	VMAXPS       Z3, Z6, Z3
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z3, Z6
+	VMAXPS       Z5, Z6, Z5
+	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z5, Z6
 	VRNDSCALEPS  $0x08, Z6, Z6
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z6, Z3
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z6, Z3
+	VFNMADD231PS c3f317200_avx512<>+0(SB), Z6, Z5
+	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z6, Z5
 	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z7
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z3, Z7
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z3, Z7
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z3, Z7
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z3, Z7
-	VMULPS       Z3, Z3, Z8
-	VFMADD213PS  Z3, Z8, Z7
+	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z5, Z7
+	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z5, Z7
+	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z5, Z7
+	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z5, Z7
+	VMULPS       Z5, Z5, Z8
+	VFMADD213PS  Z5, Z8, Z7
 	VADDPS       c3f800000_avx512<>+0(SB), Z7, Z7
 	VSCALEFPS    Z6, Z7, Z7
-	VMOVAPS      Z7, Z3
+	VMOVAPS      Z7, Z5
 	VMOVUPS      c3f800000_avx512<>+0(SB), Z6
-	VADDPS       Z6, Z3, Z5
-	VPXORD       Z7, Z7, Z7
-	VCMPPS       $0x11, Z7, Z2, K2
-	VMOVAPS      Z3, K2, Z6
-	VCMPPS       $0x12, Z2, Z7, K2
-	VMOVAPS      Z3, K2, Z4
-	VDIVPS       Z5, Z4, Z4
-	VDIVPS       Z5, Z6, Z3
+	VADDPS       Z6, Z5, Z7
+	VPXORD       Z8, Z8, Z8
+	VCMPPS       $0x11, Z8, Z2, K2
+	VMOVAPS      Z5, K2, Z6
+	VCMPPS       $0x12, Z2, Z8, K2
+	VMOVAPS      Z5, K2, Z4
+	VDIVPS       Z7, Z4, Z4
+	VDIVPS       Z7, Z6, Z3
 	VMULPS       Z2, Z4, Z4
 	VFMADD213PS  Z3, Z3, Z4
 	VMULPS       Z0, Z4, Z4
@@ -3754,28 +3778,37 @@ TEXT ·expSum_avx512(SB), NOSPLIT, $0-36
 	MOVQ         n+16(FP), DX
 	VBROADCASTSS shift+24(FP), Z31
 	VPXORD       Z29, Z29, Z29
+	VMOVUPS      c42b20000_avx512<>+0(SB), Z28
+	VMOVUPS      cc2d00000_avx512<>+0(SB), Z27
+	VMOVUPS      c3fb8aa3b_avx512<>+0(SB), Z26
+	VMOVUPS      c3f317200_avx512<>+0(SB), Z25
+	VMOVUPS      c35bfbe8e_avx512<>+0(SB), Z24
+	VMOVUPS      c3f800000_avx512<>+0(SB), Z23
+	VMOVUPS      c3efffffe_avx512<>+0(SB), Z22
+	VMOVUPS      c3e2aaa45_avx512<>+0(SB), Z21
+	VMOVUPS      c3d2aac8b_avx512<>+0(SB), Z20
+	VMOVUPS      c3c091fe3_avx512<>+0(SB), Z19
+	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z18
 	SUBQ         $0x10, DX
 	JLT          tail
 
 loop:
 	VMOVUPS      (SI), Z0
 	VSUBPS       Z31, Z0, Z0
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z1
-	VMINPS       Z0, Z1, Z0
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z1
-	VMAXPS       Z0, Z1, Z0
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z0, Z1
+	VMINPS       Z0, Z28, Z0
+	VMAXPS       Z0, Z27, Z0
+	VMULPS       Z26, Z0, Z1
 	VRNDSCALEPS  $0x08, Z1, Z1
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z1, Z0
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z1, Z0
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z2
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z0, Z2
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z0, Z2
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z0, Z2
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z0, Z2
+	VFNMADD231PS Z25, Z1, Z0
+	VFNMADD231PS Z24, Z1, Z0
+	VMOVUPS      Z18, Z2
+	VFMADD213PS  Z19, Z0, Z2
+	VFMADD213PS  Z20, Z0, Z2
+	VFMADD213PS  Z21, Z0, Z2
+	VFMADD213PS  Z22, Z0, Z2
 	VMULPS       Z0, Z0, Z3
 	VFMADD213PS  Z0, Z3, Z2
-	VADDPS       c3f800000_avx512<>+0(SB), Z2, Z2
+	VADDPS       Z23, Z2, Z2
 	VSCALEFPS    Z1, Z2, Z2
 	VMOVAPS      Z2, Z0
 	VMOVUPS      Z0, (DI)
@@ -3795,22 +3828,20 @@ tail:
 	KMOVW        AX, K1
 	VMOVUPS.Z    (SI), K1, Z0
 	VSUBPS       Z31, Z0, Z0
-	VMOVUPS      c42b20000_avx512<>+0(SB), Z1
-	VMINPS       Z0, Z1, Z0
-	VMOVUPS      cc2d00000_avx512<>+0(SB), Z1
-	VMAXPS       Z0, Z1, Z0
-	VMULPS       c3fb8aa3b_avx512<>+0(SB), Z0, Z1
+	VMINPS       Z0, Z28, Z0
+	VMAXPS       Z0, Z27, Z0
+	VMULPS       Z26, Z0, Z1
 	VRNDSCALEPS  $0x08, Z1, Z1
-	VFNMADD231PS c3f317200_avx512<>+0(SB), Z1, Z0
-	VFNMADD231PS c35bfbe8e_avx512<>+0(SB), Z1, Z0
-	VMOVUPS      c3ab50d39_avx512<>+0(SB), Z2
-	VFMADD213PS  c3c091fe3_avx512<>+0(SB), Z0, Z2
-	VFMADD213PS  c3d2aac8b_avx512<>+0(SB), Z0, Z2
-	VFMADD213PS  c3e2aaa45_avx512<>+0(SB), Z0, Z2
-	VFMADD213PS  c3efffffe_avx512<>+0(SB), Z0, Z2
+	VFNMADD231PS Z25, Z1, Z0
+	VFNMADD231PS Z24, Z1, Z0
+	VMOVUPS      Z18, Z2
+	VFMADD213PS  Z19, Z0, Z2
+	VFMADD213PS  Z20, Z0, Z2
+	VFMADD213PS  Z21, Z0, Z2
+	VFMADD213PS  Z22, Z0, Z2
 	VMULPS       Z0, Z0, Z3
 	VFMADD213PS  Z0, Z3, Z2
-	VADDPS       c3f800000_avx512<>+0(SB), Z2, Z2
+	VADDPS       Z23, Z2, Z2
 	VSCALEFPS    Z1, Z2, Z2
 	VMOVAPS      Z2, Z0
 	VMOVUPS      Z0, K1, (DI)

@@ -36,13 +36,17 @@ func (r *registers) poly(x vreg, c []float64) vreg {
 	return p
 }
 
+// expConstants are those of exp.
+var expConstants = append([]float64{89, -104, math.Log2E, 0.693145752, 1.42860677e-6, 1}, expSeries...)
+
 // reduce replaces x, which it cuts to what exp can tell apart, by r and returns k and
-// exp(r)-1, where exp(x) = 2^k exp(r). NaN stays.
-func (r *registers) reduce(x vreg) (k, small vreg) {
-	k = r.of(constant(89))
-	VMINPS(x, k, x)
-	VMOVUPS(constant(-104), k)
-	VMAXPS(x, k, x)
+// exp(r)-1, where exp(x) = 2^k exp(r). NaN stays. x may be known to be at most 0.
+func (r *registers) reduce(x vreg, negative bool) (k, small vreg) {
+	k = r.get()
+	if !negative {
+		VMINPS(x, in(constant(89), k), x)
+	}
+	VMAXPS(x, in(constant(-104), k), x)
 	VMULPS(constant(math.Log2E), x, k)
 	if lv.zmm {
 		VRNDSCALEPS(U8(8), k, k)
@@ -70,16 +74,19 @@ func scale(k, p, t vreg) {
 	VPSRAD(U8(1), k, t)
 	VPSUBD(t, k, k)
 	for _, v := range []vreg{t, k} {
-		VPADDD(bitsOf(127), v, v)
+		VPADDD(bitsHeld(127), v, v)
 		VPSLLD(U8(23), v, v)
 		VMULPS(v, p, p)
 	}
 }
 
 // exp replaces x by exp(x).
-func (r *registers) exp(x vreg) {
+func (r *registers) exp(x vreg) { r.expOf(x, false) }
+
+// expOf is exp of x that may be known to be at most 0.
+func (r *registers) expOf(x vreg, negative bool) {
 	mark := r.next
-	k, p := r.reduce(x)
+	k, p := r.reduce(x, negative)
 	VADDPS(constant(1), p, p)
 	scale(k, p, x)
 	VMOVAPS(p, x)
@@ -89,7 +96,7 @@ func (r *registers) exp(x vreg) {
 // expm1 replaces x by exp(x)-1, for x <= 0: exact near 0.
 func (r *registers) expm1(x vreg) {
 	mark := r.next
-	k, p := r.reduce(x)
+	k, p := r.reduce(x, true)
 	one := r.of(constant(1))
 	t := r.get()
 	scale(k, one, t) // 2^k
@@ -101,19 +108,28 @@ func (r *registers) expm1(x vreg) {
 
 func abs(x, dst vreg) {
 	if lv.zmm {
-		VPANDD(bitsOf(1<<31-1), x, dst)
+		VPANDD(bitsHeld(1<<31-1), x, dst)
 	} else {
-		VANDPS(bitsOf(1<<31-1), x, dst)
+		VANDPS(bitsHeld(1<<31-1), x, dst)
+	}
+}
+
+// under sets dst to -|x|.
+func under(x, dst vreg) {
+	if lv.zmm {
+		VPORD(bitsHeld(1<<31), x, dst)
+	} else {
+		VORPS(bitsHeld(1<<31), x, dst)
 	}
 }
 
 // signOf gives dst, which is not negative, the sign of x; t is scratch.
 func signOf(x, dst, t vreg) {
 	if lv.zmm {
-		VPANDD(bitsOf(1<<31), x, t)
+		VPANDD(bitsHeld(1<<31), x, t)
 		VPORD(t, dst, dst)
 	} else {
-		VANDPS(bitsOf(1<<31), x, t)
+		VANDPS(bitsHeld(1<<31), x, t)
 		VORPS(t, dst, dst)
 	}
 }
@@ -125,32 +141,32 @@ func (r *registers) sigmoid(x vreg) vreg {
 	return s
 }
 
+// sigmoidConstants are those of sigmoids.
+var sigmoidConstants = append([]float64{math.Copysign(0, -1)}, expConstants[1:]...)
+
 // sigmoids returns the sigmoid of x, which stays, and, with both, of -x.
 func (r *registers) sigmoids(x vreg, both bool) (s, c vreg) {
-	e := r.get()
+	s = r.get()
 	if both {
 		c = r.of(constant(1))
 	}
 	mark := r.next
-	abs(x, e)
-	t := r.get()
-	zero(t)
-	VSUBPS(e, t, e)
-	r.exp(e)
-	num := r.of(constant(1))
-	VADDPS(num, e, t)
+	e := r.get()
+	under(x, e)
+	r.expOf(e, true)
+	num, sum := r.of(constant(1)), r.get()
+	VADDPS(num, e, sum)
 	// 1 above 0, exp(x) below
-	zeros := r.get()
-	scratch := r.get()
+	zeros, scratch := r.get(), r.get()
 	zero(zeros)
 	choose(less, x, zeros, e, num, scratch)
 	if both {
 		choose(lessEqual, zeros, x, e, c, scratch)
-		VDIVPS(t, c, c)
+		VDIVPS(sum, c, c)
 	}
-	VDIVPS(t, num, e)
+	VDIVPS(sum, num, s)
 	r.next = mark
-	return e, c
+	return s, c
 }
 
 // tanh returns tanh of x, which stays.
@@ -192,9 +208,8 @@ func (r *registers) tail(t vreg, half bool) vreg {
 	VADDPS(constant(3), t, d)
 	VDIVPS(d, u, u)
 	q := r.poly(u, erfcSeries)
-	zero(u)
-	VSUBPS(h, u, h)
-	r.exp(h)
+	under(h, h)
+	r.expOf(h, true)
 	VFMADD213PS(h, h, low) // exp(-h) (1 + low)
 	VMULPS(q, low, low)
 	if half {
@@ -283,7 +298,7 @@ func (r *registers) inner(x vreg) vreg {
 type unaryBody func(r *registers, x, a, b vreg) vreg
 
 // clamp cuts x to low and high; NaN stays.
-func clamp(r *registers, x vreg, low, high Mem) {
+func clamp(r *registers, x vreg, low, high Op) {
 	t := r.of(low)
 	VMAXPS(x, t, x)
 	VMOVUPS(high, t)
@@ -291,45 +306,49 @@ func clamp(r *registers, x vreg, low, high Mem) {
 	r.next--
 }
 
+// geluConstants are those of tail, as many as fit.
+var geluConstants = append(append([]float64{math.Copysign(0, -1), 10.3, 3, -3}, expConstants[1:]...), erfcSeries[8:]...)
+
 // functions emits the functions of single numbers, in the order of the package's list.
 func functions() {
 	for _, f := range []struct {
 		name, doc string
+		keep      []float64
 		body      unaryBody
 	}{
-		{"exp", "exp(x)", func(r *registers, x, a, b vreg) vreg { r.exp(x); return x }},
-		{"sigmoid", "1/(1+exp(-x))", func(r *registers, x, a, b vreg) vreg { return r.sigmoid(x) }},
-		{"tanh", "tanh(x)", func(r *registers, x, a, b vreg) vreg { return r.tanh(x) }},
-		{"erf", "erf(x)", func(r *registers, x, a, b vreg) vreg { return r.erf(x) }},
-		{"gelu", "x times the normal distribution at x", func(r *registers, x, a, b vreg) vreg {
+		{"exp", "exp(x)", expConstants, func(r *registers, x, a, b vreg) vreg { r.exp(x); return x }},
+		{"sigmoid", "1/(1+exp(-x))", sigmoidConstants, func(r *registers, x, a, b vreg) vreg { return r.sigmoid(x) }},
+		{"tanh", "tanh(x)", expConstants, func(r *registers, x, a, b vreg) vreg { return r.tanh(x) }},
+		{"erf", "erf(x)", geluConstants, func(r *registers, x, a, b vreg) vreg { return r.erf(x) }},
+		{"gelu", "x times the normal distribution at x", geluConstants, func(r *registers, x, a, b vreg) vreg {
 			p := r.normal(x)
 			return r.times(x, p)
 		}},
-		{"geluTanh", "x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))", func(r *registers, x, a, b vreg) vreg {
+		{"geluTanh", "x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))", sigmoidConstants, func(r *registers, x, a, b vreg) vreg {
 			// (1+tanh(t))/2 = sigmoid(2t)
 			t := r.inner(x)
 			VADDPS(t, t, t)
 			return r.times(x, r.sigmoid(t))
 		}},
-		{"swish", "x sigmoid(a x)", func(r *registers, x, a, b vreg) vreg {
+		{"swish", "x sigmoid(a x)", sigmoidConstants, func(r *registers, x, a, b vreg) vreg {
 			t := r.get()
 			VMULPS(a, x, t)
 			return r.times(x, r.sigmoid(t))
 		}},
-		{"hardSwish", "x min(max(x/6 + 1/2, 0), 1)", func(r *registers, x, a, b vreg) vreg {
+		{"hardSwish", "x min(max(x/6 + 1/2, 0), 1)", nil, func(r *registers, x, a, b vreg) vreg {
 			t := r.of(constant(0.5))
 			VFMADD231PS(constant(1./6), x, t)
 			clamp(r, t, constant(0), constant(1))
 			VMULPS(t, x, x)
 			return x
 		}},
-		{"hardSigmoid", "min(max(a x + b, 0), 1)", func(r *registers, x, a, b vreg) vreg {
+		{"hardSigmoid", "min(max(a x + b, 0), 1)", nil, func(r *registers, x, a, b vreg) vreg {
 			VFMADD213PS(b, a, x)
 			clamp(r, x, constant(0), constant(1))
 			VADDPS(constant(0), x, x) // -0 becomes 0
 			return x
 		}},
-		{"softplus", "log(1 + exp(x))", func(r *registers, x, a, b vreg) vreg {
+		{"softplus", "log(1 + exp(x))", expConstants, func(r *registers, x, a, b vreg) vreg {
 			t := r.logistic(x)
 			zeros := r.get()
 			zero(zeros)
@@ -337,7 +356,7 @@ func functions() {
 			VADDPS(t, x, x)
 			return x
 		}},
-		{"mish", "x tanh(log(1 + exp(x)))", func(r *registers, x, a, b vreg) vreg {
+		{"mish", "x tanh(log(1 + exp(x)))", expConstants, func(r *registers, x, a, b vreg) vreg {
 			// tanh(log(1+e)) = n/(n+2), n = e (e+2)
 			e, t := r.get(), r.get()
 			VMOVUPS(constant(30), e)
@@ -349,7 +368,7 @@ func functions() {
 			VDIVPS(t, e, e)
 			return r.times(x, e)
 		}},
-		{"elu", "b x above 0, else a (exp(x) - 1)", func(r *registers, x, a, b vreg) vreg {
+		{"elu", "b x above 0, else a (exp(x) - 1)", expConstants, func(r *registers, x, a, b vreg) vreg {
 			t := r.get()
 			zero(t)
 			VMINPS(x, t, t)
@@ -362,7 +381,7 @@ func functions() {
 			choose(less, zeros, x, y, t, scratch)
 			return t
 		}},
-		{"leaky", "x above 0, else a x", func(r *registers, x, a, b vreg) vreg {
+		{"leaky", "x above 0, else a x", nil, func(r *registers, x, a, b vreg) vreg {
 			t := r.get()
 			VMULPS(a, x, t)
 			zeros, scratch := r.get(), r.get()
@@ -370,13 +389,13 @@ func functions() {
 			choose(less, zeros, x, x, t, scratch)
 			return t
 		}},
-		{"affine", "a x + b", func(r *registers, x, a, b vreg) vreg {
+		{"affine", "a x + b", nil, func(r *registers, x, a, b vreg) vreg {
 			VFMADD213PS(b, a, x)
 			return x
 		}},
-		{"sqrt", "the square root of x", func(r *registers, x, a, b vreg) vreg { VSQRTPS(x, x); return x }},
+		{"sqrt", "the square root of x", nil, func(r *registers, x, a, b vreg) vreg { VSQRTPS(x, x); return x }},
 	} {
-		each(f.name, "dst[i] = "+f.doc+" of x = src[i]", []string{"dst", "src"}, []string{"a", "b"}, func(r *registers, in, arg []vreg) vreg {
+		each(f.name, "dst[i] = "+f.doc+" of x = src[i]", []string{"dst", "src"}, []string{"a", "b"}, f.keep, func(r *registers, in, arg []vreg) vreg {
 			return f.body(r, in[0], arg[0], arg[1])
 		})
 	}
@@ -456,7 +475,7 @@ func slopes() {
 		}},
 	} {
 		each(f.name+"Slope", fmt.Sprintf("dst[i] = dy[i] times the slope of %s at x = src[i], 0 where dy[i] is 0,", f.doc),
-			[]string{"dst", "dy", "src"}, []string{"a", "b"}, func(r *registers, in, arg []vreg) vreg {
+			[]string{"dst", "dy", "src"}, []string{"a", "b"}, nil, func(r *registers, in, arg []vreg) vreg {
 				g := in[0]
 				s := f.body(r, in[1], arg[0], arg[1])
 				t, scratch := r.get(), r.get()

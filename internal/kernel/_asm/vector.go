@@ -33,8 +33,36 @@ func bitsOf(v uint32) Mem {
 	return m
 }
 
-// constant is a vector of v in memory.
-func constant(v float64) Mem { return bitsOf(math.Float32bits(float32(v))) }
+// held are constants that a function keeps in registers, where there are enough.
+var held = map[uint32]reg.VecPhysical{}
+
+// constant is a vector of v, in memory or held.
+func constant(v float64) Op { return bitsHeld(math.Float32bits(float32(v))) }
+
+func bitsHeld(v uint32) Op {
+	if h, ok := held[v]; ok {
+		return h
+	}
+	return bitsOf(v)
+}
+
+// hold keeps constants in registers below limit, and returns what is left.
+func hold(limit int, list []float64) int {
+	clear(held)
+	if !lv.zmm {
+		return limit
+	}
+	for _, v := range list {
+		b := math.Float32bits(float32(v))
+		if _, ok := held[b]; ok {
+			continue
+		}
+		limit--
+		VMOVUPS(bitsOf(b), vec(limit))
+		held[b] = vec(limit)
+	}
+	return limit
+}
 
 // registers hands out vector registers from 0 on.
 type registers struct{ next, limit int }
@@ -48,16 +76,26 @@ func (r *registers) get() reg.VecPhysical {
 }
 
 // of returns a new register that holds m.
-func (r *registers) of(m Mem) reg.VecPhysical {
+func (r *registers) of(m Op) reg.VecPhysical {
 	v := r.get()
 	VMOVUPS(m, v)
 	return v
 }
 
+// in returns a register with m, which is not to be written: the one that holds it, or t.
+func in(m Op, t reg.VecPhysical) reg.VecPhysical {
+	if v, ok := m.(reg.VecPhysical); ok {
+		return v
+	}
+	VMOVUPS(m, t)
+	return t
+}
+
 // each emits a function over n >= 0 floats: body gets a register for each
 // pointer but the first, filled, and one for each scalar, and returns the one to
-// store at the first. What is behind n floats is neither read nor written.
-func each(name, doc string, ptrs, scalars []string, body func(r *registers, in []reg.VecPhysical, arg []reg.VecPhysical) reg.VecPhysical) {
+// store at the first. What is behind n floats is neither read nor written. The constants
+// in keep are held in registers.
+func each(name, doc string, ptrs, scalars []string, keep []float64, body func(r *registers, in []reg.VecPhysical, arg []reg.VecPhysical) reg.VecPhysical) {
 	sig := "func(" + strings.Join(ptrs, ", ") + " *float32, n int"
 	if len(scalars) > 0 {
 		sig += ", " + strings.Join(scalars, ", ") + " float32"
@@ -78,6 +116,7 @@ func each(name, doc string, ptrs, scalars []string, body func(r *registers, in [
 	}
 	limit-- // mask of the last vector
 	mask := vec(limit)
+	limit = hold(limit, keep)
 	SUBQ(U8(lv.lanes), reg.RCX)
 	JLT(LabelRef("tail"))
 	Label("loop")
@@ -114,6 +153,7 @@ func each(name, doc string, ptrs, scalars []string, body func(r *registers, in [
 	DECQ(reg.RAX)
 	maskFrom(reg.RAX, 0, reg.K1, mask)
 	once(true)
+	clear(held)
 	Label("done")
 	VZEROUPPER()
 	RET()
@@ -160,16 +200,16 @@ func binary() {
 		{"mul", "*", func(b, a, dst reg.VecPhysical) { VMULPS(b, a, dst) }},
 		{"div", "/", func(b, a, dst reg.VecPhysical) { VDIVPS(b, a, dst) }},
 	} {
-		each(op.name+"Rows", "dst[i] = a[i] "+op.sign+" b[i]", []string{"dst", "a", "b"}, nil, func(r *registers, in, arg []reg.VecPhysical) reg.VecPhysical {
+		each(op.name+"Rows", "dst[i] = a[i] "+op.sign+" b[i]", []string{"dst", "a", "b"}, nil, nil, func(r *registers, in, arg []reg.VecPhysical) reg.VecPhysical {
 			op.emit(in[1], in[0], in[0])
 			return in[0]
 		})
-		each(op.name+"Right", "dst[i] = a[i] "+op.sign+" b", []string{"dst", "a"}, []string{"b"}, func(r *registers, in, arg []reg.VecPhysical) reg.VecPhysical {
+		each(op.name+"Right", "dst[i] = a[i] "+op.sign+" b", []string{"dst", "a"}, []string{"b"}, nil, func(r *registers, in, arg []reg.VecPhysical) reg.VecPhysical {
 			op.emit(arg[0], in[0], in[0])
 			return in[0]
 		})
 		if op.name == "sub" || op.name == "div" {
-			each(op.name+"Left", "dst[i] = a "+op.sign+" b[i]", []string{"dst", "b"}, []string{"a"}, func(r *registers, in, arg []reg.VecPhysical) reg.VecPhysical {
+			each(op.name+"Left", "dst[i] = a "+op.sign+" b[i]", []string{"dst", "b"}, []string{"a"}, nil, func(r *registers, in, arg []reg.VecPhysical) reg.VecPhysical {
 				op.emit(in[0], arg[0], in[0])
 				return in[0]
 			})
@@ -222,21 +262,21 @@ func rows() {
 	})
 	rowMax()
 	expSum()
-	each("normRow", "dst[i] = (src[i]-mean)*scale*gamma[i] + beta[i]", []string{"dst", "src", "gamma", "beta"}, []string{"mean", "scale"}, func(r *registers, in, arg []vreg) vreg {
+	each("normRow", "dst[i] = (src[i]-mean)*scale*gamma[i] + beta[i]", []string{"dst", "src", "gamma", "beta"}, []string{"mean", "scale"}, nil, func(r *registers, in, arg []vreg) vreg {
 		VSUBPS(arg[0], in[0], in[0])
 		VMULPS(arg[1], in[0], in[0])
 		VFMADD213PS(in[2], in[1], in[0])
 		return in[0]
 	})
-	each("maxRows", "dst[i] = max(a[i], b[i]), a NaN of b", []string{"dst", "a", "b"}, nil, func(r *registers, in, arg []vreg) vreg {
+	each("maxRows", "dst[i] = max(a[i], b[i]), a NaN of b", []string{"dst", "a", "b"}, nil, nil, func(r *registers, in, arg []vreg) vreg {
 		VMAXPS(in[1], in[0], in[0])
 		return in[0]
 	})
-	each("fmaRows", "dst[i] = dst[i] + a[i] b[i]", []string{"dst", "acc", "a", "b"}, nil, func(r *registers, in, arg []vreg) vreg {
+	each("fmaRows", "dst[i] = dst[i] + a[i] b[i]", []string{"dst", "acc", "a", "b"}, nil, nil, func(r *registers, in, arg []vreg) vreg {
 		VFMADD231PS(in[1], in[2], in[0])
 		return in[0]
 	})
-	each("fmaRow", "dst[i] = dst[i] + a[i] b", []string{"dst", "acc", "a"}, []string{"b"}, func(r *registers, in, arg []vreg) vreg {
+	each("fmaRow", "dst[i] = dst[i] + a[i] b", []string{"dst", "acc", "a"}, []string{"b"}, nil, func(r *registers, in, arg []vreg) vreg {
 		VFMADD231PS(in[1], arg[0], in[0])
 		return in[0]
 	})
@@ -350,9 +390,10 @@ func expSum() {
 	shift, mask, acc := vec(top()), vec(top()-1), vec(top()-2)
 	broadcast("shift", shift)
 	zero(acc)
+	limit := hold(top()-2, expConstants)
 	partial := false
 	walk("", n, []reg.GPPhysical{d, p}, mask, func(load func(m Mem, v vreg), store func(v vreg, m Mem)) {
-		r := &registers{limit: top() - 2}
+		r := &registers{limit: limit}
 		x := r.get()
 		load(Mem{Base: p}, x)
 		VSUBPS(shift, x, x)
@@ -364,6 +405,7 @@ func expSum() {
 		VADDPS(x, acc, acc)
 		partial = true
 	})
+	clear(held)
 	VMOVAPS(acc, vec(0))
 	hsum(0, 8)
 	Store(xmm(0), Return("s"))
