@@ -218,6 +218,7 @@ func (c *converter) convert() (*Graph, error) {
 		c.prune()
 	}
 	c.fuse()
+	c.turnless()
 	countModules(c.net.Nodes)
 	g := &Graph{Net: c.net, Notes: c.notes, Layout: ChannelsFirst, LayoutGuessed: c.guessed}
 	if c.last {

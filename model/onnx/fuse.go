@@ -112,6 +112,9 @@ func (f *fuser) match(name string) (x string, l model.Layer) {
 			}
 		}
 		return "", nil
+	case try(func() (string, model.Layer) { return f.normalised(n) }):
+	default:
+		try(func() (string, model.Layer) { return f.affineNorm(n) })
 	}
 	return x, l
 }
