@@ -244,7 +244,7 @@ func (r *run) plan(m Method) (*model.Plan, error) {
 func (e *Explainer) plan(keep model.Keep) (*model.Plan, error) {
 	slices.Sort(keep.Layers)
 	keep.Layers = slices.DeleteFunc(slices.Compact(keep.Layers), func(s string) bool { return s == e.net.Input.Name })
-	key := fmt.Sprintf("%v %s", keep.Switches, strings.Join(keep.Layers, "\x00"))
+	key := fmt.Sprintf("%v %v %s", keep.Switches, keep.Fast, strings.Join(keep.Layers, "\x00"))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if p := e.plans[key]; p != nil {
@@ -346,7 +346,7 @@ func (r *run) batch(p *model.Plan, down bool) int {
 		}
 		bytes -= 4 * (7*largest*r.e.engine.Workers() + packed)
 	}
-	return p.Batch(max(bytes, 1), 16)
+	return p.Batch(max(bytes, 1), atOnce)
 }
 
 // tick tells the progress.

@@ -62,7 +62,7 @@ func (r *run) masked(ctx context.Context) ([]*Result, error) {
 func (r *run) rises(ctx context.Context, layer int, a []float32, tick func(int)) (out [][]float64, passes int, err error) {
 	in, p := r.e.net.Input, r.places[layer]
 	plane := p.H * p.W
-	plan, err := r.plan(r.r.Method)
+	plan, err := r.e.plan(fast(r.from()))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -96,6 +96,14 @@ func (r *run) rises(ctx context.Context, layer int, a []float32, tick func(int))
 	return out, len(todo), nil
 }
 
+// atOnce is the most images that go through a network together.
+const atOnce = 16
+
+// fast is a plan for many passes of which only scores are read: convolutions may use
+// Winograd's algorithm. Scores then differ by about 1e-5 of the largest, by the same
+// bits in batches of any size.
+func fast(layers []string) model.Keep { return model.Keep{Layers: layers, Fast: true, Batch: atOnce} }
+
 // stretched is a map as a mask of the image: at its size, from 0 to 1.
 func stretched(a []float32, p model.Places, in model.Input) []float32 {
 	mask := render.Smooth(a, p.H, p.W, in.H, in.W)
@@ -118,7 +126,7 @@ func (r *run) losses(ctx context.Context, layer int, a []float32, tick func(int)
 	if err != nil {
 		return nil, 0, err
 	}
-	plan, err := r.e.engine.Compile(above, model.Keep{Layers: slices.DeleteFunc(r.from(), func(n string) bool { return n == name })})
+	plan, err := r.e.engine.Compile(above, fast(slices.DeleteFunc(r.from(), func(n string) bool { return n == name })))
 	if err != nil {
 		return nil, 0, err
 	}

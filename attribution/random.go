@@ -119,7 +119,7 @@ func (r *run) spreads(all []spread, shape []int, passes int) []*Result {
 func (r *run) rise(ctx context.Context) ([]*Result, error) {
 	in := r.e.net.Input
 	plane, n, targets := in.H*in.W, r.r.Masks, len(r.r.Targets)
-	plan, err := r.plan(RISE)
+	plan, err := r.e.plan(fast(r.from()))
 	if err != nil {
 		return nil, err
 	}
