@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/deconvnet/viz/attribution"
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
 )
 
@@ -165,4 +166,21 @@ func (r *Attribution) atField() Field {
 
 func unitsOrClass() error {
 	return &FieldError{Field: "target", Problem: "names units, --class and --at a class: use one of them"}
+}
+
+// boxesField is a file that says where objects are.
+func boxesField(dst **images.Boxes) Field {
+	f := Field{Name: "boxes", Usage: "`FILE` that says where objects are: COCO's JSON, Pascal VOC's XML, or a folder of XML files; pictures are found by file name, classes by name"}
+	return FieldOf(f, dst, Plain(func(text string) (*images.Boxes, error) {
+		b, err := images.OpenBoxes(text)
+		if err != nil {
+			err = &FieldError{Field: f.Name, Problem: err.Error()}
+		}
+		return b, err
+	}), func(b *images.Boxes) string {
+		if b == nil {
+			return ""
+		}
+		return b.From
+	})
 }

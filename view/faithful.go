@@ -6,16 +6,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 
 	"github.com/deconvnet/viz/attribution"
 	"github.com/deconvnet/viz/attribution/faith"
 	"github.com/deconvnet/viz/images"
-	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
-	"gonum.org/v1/gonum/stat"
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Faithful asks which methods' maps can be believed on a network: each image's
@@ -24,6 +20,8 @@ import (
 type Faithful struct {
 	Methods []attribution.Method // nil: eight that take little time
 	attribution.Request
+	// Boxes say where objects are, for the pointing game; nil: as the data set knows.
+	Boxes    *images.Boxes
 	Fill     attribution.Baseline // what stands for pixels that are taken away; the zero value: zeros
 	Steps    int                  // of deletion and insertion; 0: 50
 	Subsets  int                  // of sensitivity-n, each of 1/16 of the pixels; 0: 32
@@ -32,6 +30,8 @@ type Faithful struct {
 	// Unreadable is told of an image that cannot be read. If it returns nil the image is
 	// left out. Nil: the first such image is the error.
 	Unreadable func(err error) error
+
+	matched *images.Matched
 }
 
 // Fields are the settings of the request.
@@ -42,6 +42,7 @@ func (r *Faithful) Fields() Fields {
 		classesField("`CLASS` by name or number; default: each image's most probable one", &r.Targets),
 		camLayerField(&r.Layers),
 		baselineField(fill, &r.Fill),
+		boxesField(&r.Boxes),
 		IntField(Field{Name: "steps", Default: "50", Usage: "of deletion and insertion"}, &r.Steps, 1),
 		IntField(Field{Name: "subsets", Default: "32", Usage: "random sets of 1/16 of the pixels for sensitivity-n"}, &r.Subsets, 1),
 		SeedField(Field{Name: "seed", Usage: "of random maps, sets, noise and masks"}, &r.Seed),
@@ -70,61 +71,6 @@ func (r Faithful) methods() []attribution.Method {
 			attribution.Guided, attribution.Deconvnet, attribution.GradCAM, attribution.Occlusion}
 	}
 	return r.Methods
-}
-
-// Mean is a mean over images with its standard error, which is missing for one image.
-type Mean struct {
-	Mean   float64  `json:"mean"`
-	Error  *float64 `json:"standard_error,omitempty"`
-	Images int      `json:"images"` // for which there is a value
-}
-
-// FaithfulRow is what became of a method's maps. Measures that are known of no image are missing.
-type FaithfulRow struct {
-	Method   string `json:"method"`
-	Deletion *Mean  `json:"deletion"`      // area under the curve: lower is better
-	Insert   *Mean  `json:"insertion"`     // higher is better
-	Drop     *Mean  `json:"average_drop"`  // share of the probability lost when only the map is shown: lower is better
-	Increase *Mean  `json:"increase"`      // share of images whose probability rises then: higher is better
-	Subsets  *Mean  `json:"sensitivity_n"` // correlation: higher is better
-	Pointing *Mean  `json:"pointing"`      // share of maps whose maximum lies on the object
-	Energy   *Mean  `json:"energy"`        // share of the map on the object
-	Seconds  *Mean  `json:"seconds,omitempty"`
-	Problem  string `json:"problem,omitempty"`
-
-	DeletionCurve  []float64            `json:"deletion_curve"` // mean over images
-	InsertionCurve []float64            `json:"insertion_curve"`
-	values         map[string][]float64 // by measure, by image; NaN: not known
-}
-
-// FaithfulTest compares two methods over the same images.
-type FaithfulTest struct {
-	Measure    string  `json:"measure"`
-	A          string  `json:"a"`
-	B          string  `json:"b"`
-	Difference float64 `json:"difference"` // mean of A - B
-	Error      float64 `json:"standard_error"`
-	P          float64 `json:"p"` // two-sided, of a paired t test; not corrected for several tests
-	Images     int     `json:"images"`
-}
-
-// FaithfulNumbers are the results for a list of images.
-type FaithfulNumbers struct {
-	Model    string         `json:"model"`
-	Images   int            `json:"images"`
-	Steps    int            `json:"steps"`
-	Subsets  int            `json:"subsets"`
-	Fill     string         `json:"fill"`
-	Measured model.Quantity `json:"measured"` // what the curves are of
-	Rows     []*FaithfulRow `json:"rows"`
-	Tests    []FaithfulTest `json:"tests"`
-}
-
-// The measures of a row, in the order of the table.
-var measures = []string{"deletion", "insertion", "average drop", "increase", "sensitivity-n", "pointing", "energy", "seconds"}
-
-func (r *FaithfulRow) fields() []**Mean {
-	return []**Mean{&r.Deletion, &r.Insert, &r.Drop, &r.Increase, &r.Subsets, &r.Pointing, &r.Energy, &r.Seconds}
 }
 
 // controls are the maps that no method should do worse than.
@@ -162,6 +108,12 @@ func (s *Session) Faithful(ctx context.Context, r Faithful, src *images.Inputs) 
 		row.values = map[string][]float64{}
 		row.DeletionCurve, row.InsertionCurve = make([]float64, r.Steps+1), make([]float64, r.Steps+1)
 	}
+	if r.Boxes != nil {
+		n.Boxes = r.Boxes.From
+		if r.matched, err = r.Boxes.Match(s.Net.Classes); err != nil {
+			return nil, &FieldError{Field: "boxes", Problem: err.Error()}
+		}
+	}
 	e := attribution.New(s.Engine, s.Net)
 	for i := range src.Len() {
 		x, err := load(src, i, r.Unreadable)
@@ -181,6 +133,9 @@ func (s *Session) Faithful(ctx context.Context, r Faithful, src *images.Inputs) 
 	}
 	if n.Images == 0 {
 		return nil, errNoImages
+	}
+	if r.Boxes != nil && n.Boxed == 0 {
+		return nil, &FieldError{Field: "boxes", Problem: r.Boxes.From + " has a box of the class that is explained in none of the images", Hint: "pictures are found by their file names, classes by their names"}
 	}
 	n.finish()
 	return n, nil
@@ -218,8 +173,11 @@ func (s *Session) faithful(ctx context.Context, r Faithful, n *FaithfulNumbers, 
 	if err != nil {
 		return err
 	}
-	if o := src.Object(i); !o.Empty() {
-		m.boxes = [][4]int{{o.Min.Y, o.Min.X, o.Max.Y, o.Max.X}}
+	if err := m.findBoxes(src); err != nil {
+		return err
+	}
+	if m.boxes != nil {
+		n.Boxed++
 	}
 	for k, row := range n.Rows {
 		if row.Problem != "" {
@@ -264,6 +222,21 @@ func (s *Session) faithfulImage(ctx context.Context, r Faithful, e *attribution.
 	m.sets = faith.Subsets(r.Seed+uint64(i), pixels, max(pixels/16, 1), r.Subsets)
 	m.drops, err = m.probe.Drops(ctx, x.Data, m.sets)
 	return m, err
+}
+
+// findBoxes finds where the object of the target's class is.
+func (m *faithfulImage) findBoxes(src *images.Inputs) error {
+	if m.r.matched == nil {
+		if o := src.Object(m.number); !o.Empty() {
+			m.boxes = [][4]int{{o.Min.Y, o.Min.X, o.Max.Y, o.Max.X}}
+		}
+		return nil
+	}
+	objects, _, err := src.Objects(m.r.matched, m.number, m.r.Targets[0].Class)
+	for _, o := range objects {
+		m.boxes = append(m.boxes, [4]int{o.Min.Y, o.Min.X, o.Max.Y, o.Max.X})
+	}
+	return err
 }
 
 // plane is the map of a method, the k-th, and the seconds that it took if they are known.
@@ -320,8 +293,9 @@ func (m *faithfulImage) measure(ctx context.Context, row *FaithfulRow, plane []f
 			energy = *p.Energy
 		}
 	}
+	shares := faith.Shares(plane, len(plane), m.sets)
 	for j, v := range []float64{faith.Area(deletion), faith.Area(insertion), drop, truth(rises),
-		faith.SensitivityN(faith.Shares(plane, len(plane), m.sets), m.drops), hit, energy, seconds} {
+		faith.SensitivityN(shares, m.drops), faith.ScaledInfidelity(shares, m.drops), hit, energy, seconds} {
 		row.values[measures[j]] = append(row.values[measures[j]], v)
 	}
 	return nil
@@ -344,154 +318,4 @@ func centre(h, w int) []float32 {
 		}
 	}
 	return out
-}
-
-// mean leaves out what is not known; nil: all.
-func mean(values []float64) *Mean {
-	values = slices.DeleteFunc(slices.Clone(values), math.IsNaN)
-	if len(values) == 0 {
-		return nil
-	}
-	m := &Mean{Mean: stat.Mean(values, nil), Images: len(values)}
-	if len(values) > 1 {
-		e := stat.StdErr(stat.StdDev(values, nil), float64(len(values)))
-		m.Error = &e
-	}
-	return m
-}
-
-// finish makes means and tests of the values.
-func (n *FaithfulNumbers) finish() {
-	for _, row := range n.Rows {
-		if row.Problem != "" {
-			row.DeletionCurve, row.InsertionCurve = nil, nil
-			continue
-		}
-		for j := range row.DeletionCurve {
-			row.DeletionCurve[j] /= float64(n.Images)
-			row.InsertionCurve[j] /= float64(n.Images)
-		}
-		for j, field := range row.fields() {
-			*field = mean(row.values[measures[j]])
-		}
-	}
-	for _, measure := range measures[:len(measures)-1] { // but time
-		for a, one := range n.Rows {
-			for _, two := range n.Rows[a+1:] {
-				if t, ok := paired(measure, one, two); ok {
-					n.Tests = append(n.Tests, t)
-				}
-			}
-		}
-	}
-}
-
-// paired is a paired t test.
-func paired(measure string, a, b *FaithfulRow) (FaithfulTest, bool) {
-	var d []float64
-	other := b.values[measure]
-	for i, v := range a.values[measure] {
-		if i < len(other) && !math.IsNaN(v-other[i]) {
-			d = append(d, v-other[i])
-		}
-	}
-	if len(d) < 2 {
-		return FaithfulTest{}, false
-	}
-	m := mean(d)
-	t := FaithfulTest{Measure: measure, A: a.Method, B: b.Method, Difference: m.Mean, Error: *m.Error, P: 1, Images: len(d)}
-	switch {
-	case t.Error > 0:
-		t.P = 2 * distuv.StudentsT{Sigma: 1, Nu: float64(len(d) - 1)}.CDF(-math.Abs(t.Difference)/t.Error)
-	case t.Difference != 0:
-		t.P = 0
-	}
-	return t, true
-}
-
-// Table is one row a method.
-func (n *FaithfulNumbers) Table() Table {
-	t := Table{Name: "faithful", Header: []string{"method"}}
-	for _, m := range measures {
-		t.Header = append(t.Header, m, m+" standard error")
-	}
-	for _, row := range n.Rows {
-		line := []string{row.Method}
-		for _, f := range row.fields() {
-			m := *f
-			switch {
-			case m == nil:
-				line = append(line, "", "")
-			case m.Error == nil:
-				line = append(line, Num(m.Mean, 4), "")
-			default:
-				line = append(line, Num(m.Mean, 4), Num(*m.Error, 4))
-			}
-		}
-		t.Rows = append(t.Rows, line)
-	}
-	return t
-}
-
-// FaithfulFigure draws the mean curves.
-func (s *Session) FaithfulFigure(n *FaithfulNumbers) Figure {
-	var deletion, insertion []render.Series
-	for _, row := range n.Rows {
-		if row.Problem != "" {
-			continue
-		}
-		x := make([]float64, len(row.DeletionCurve))
-		for i := range x {
-			x[i] = float64(i) / float64(len(x)-1)
-		}
-		dashed := row.Method == randomMap || row.Method == centreMap
-		deletion = append(deletion, render.Series{Name: fmt.Sprintf("%s %.3f", row.Method, row.Deletion.Mean), X: x, Y: row.DeletionCurve, Dashed: dashed})
-		insertion = append(insertion, render.Series{Name: fmt.Sprintf("%s %.3f", row.Method, row.Insert.Mean), X: x, Y: row.InsertionCurve, Dashed: dashed})
-	}
-	y := "mean " + string(n.Measured)
-	chart := func(title, xs string, list []render.Series) render.Panel {
-		return render.Panel{Image: render.Chart{Title: title, XLabel: xs, YLabel: y, Width: 560, Height: 420}.Lines(list)}
-	}
-	caption := fmt.Sprintf("%d images, %d steps; pixels that are not there are: %s. Names with the mean area under the curve. Dashed: controls. %s", n.Images, n.Steps, n.Fill, s.about())
-	return Figure{Name: "faithful", Numbers: n, Image: render.Figure{Title: "What the strongest pixels of each method are worth", Columns: 2, PanelSize: -1,
-		Panels:  []render.Panel{chart("Deletion: lower is better", "share of pixels taken away", deletion), chart("Insertion: higher is better", "share of pixels shown", insertion)},
-		Caption: []string{caption}}.Draw(), Facts: []Fact{{"images", fmt.Sprint(n.Images)}}}
-}
-
-// Text is the result in columns: means with their standard errors.
-func (n *FaithfulNumbers) Text() [][]string {
-	table := n.Table()
-	var head []string
-	for i, name := range table.Header {
-		if i == 0 || i%2 == 1 {
-			head = append(head, name)
-		}
-	}
-	rows := [][]string{head}
-	for k, row := range table.Rows {
-		line := row[:1]
-		for i := 1; i+1 < len(row); i += 2 {
-			cell := row[i]
-			if row[i+1] != "" {
-				cell += " ± " + row[i+1]
-			}
-			line = append(line, cell)
-		}
-		if problem := n.Rows[k].Problem; problem != "" {
-			line = append(row[:1], problem)
-		}
-		rows = append(rows, line)
-	}
-	return rows
-}
-
-// text is a mean with its standard error.
-func (m *Mean) text() string {
-	switch {
-	case m == nil:
-		return ""
-	case m.Error == nil:
-		return Num(m.Mean, 3)
-	}
-	return Num(m.Mean, 3) + " ± " + Num(*m.Error, 3)
 }

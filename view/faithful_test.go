@@ -60,6 +60,9 @@ func TestFaithfulLinear(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := n.Rows[0]
+	if row.Misses == nil || row.Misses.Mean > 1e-4 || n.Rows[2].Misses.Mean < 0.1 {
+		t.Errorf("infidelity %+v, of a random map %+v", row.Misses, n.Rows[2].Misses)
+	}
 	if math.Abs(row.Subsets.Mean-1) > 1e-4 || row.Seconds.Mean != 1 || row.Pointing == nil || row.Energy == nil || row.Deletion.Error == nil || row.Deletion.Images != 3 {
 		t.Errorf("%+v, sensitivity-n %+v", row, row.Subsets)
 	}
@@ -79,5 +82,48 @@ func TestFaithfulLinear(t *testing.T) {
 		if _, err := NewSession(engine, net).Faithful(t.Context(), bad, src); err == nil {
 			t.Errorf("%+v is taken", bad)
 		}
+	}
+}
+
+// TestFaithfulBoxes: boxes from a file are those that the data set knows.
+func TestFaithfulBoxes(t *testing.T) {
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	net, err := builtin.Load("shapes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func(paths ...string) *images.Inputs {
+		list, err := images.Open(t.Context(), images.Spec{Paths: paths}, images.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		src, err := images.For(list, net)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return src
+	}
+	boxes, err := images.OpenBoxes("../testdata/boxes.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Faithful{Methods: []attribution.Method{attribution.Saliency}, Steps: 2, Subsets: 2, Boxes: boxes}
+	n, err := NewSession(engine, net).Faithful(t.Context(), r, open("../testdata/ring.png", "../testdata/star.png", "../testdata/checks.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The Gaussian of the centre: its share of a box is a product of differences of error functions.
+	share := func(from, to float64) float64 {
+		at := func(x float64) float64 { return math.Erf(math.Sqrt(8) * (x/32 - 0.5)) }
+		return (at(to) - at(from)) / (at(32) - at(0))
+	}
+	want := (share(2, 21)*share(10, 28) + share(10, 26)*share(6, 22)) / 2
+	if got := n.Rows[2]; n.Boxed != 2 || got.Energy.Images != 2 || math.Abs(got.Energy.Mean-want) > 1e-3 || got.Pointing.Mean != 1 {
+		t.Errorf("%d images with boxes, energy %+v, want %g, pointing %+v", n.Boxed, got.Energy, want, got.Pointing)
+	}
+	r.Targets = []attribution.Target{attribution.Class(0)}
+	if _, err := NewSession(engine, net).Faithful(t.Context(), r, open("../testdata/ring.png")); err == nil {
+		t.Error("no box of the class, and no error")
 	}
 }

@@ -31,7 +31,7 @@ func requests() []struct {
 		{"Filters", func() request { return new(Filters) }, "layer=conv1,conv2 scale=tile max=3"},
 		{"Classify", func() request { return new(Classify) }, "top=3"},
 		{"Activations", func() request { return new(Activations) }, "layer=conv1,relu2 scale=map max=3"},
-		{"Faithful", func() request { return &Faithful{Fill: attribution.Baseline{Kind: attribution.MeanBaseline}} }, "method=saliency class=4 layer=relu2 fill=blur steps=9 subsets=2 seed=3"},
+		{"Faithful", func() request { return &Faithful{Fill: attribution.Baseline{Kind: attribution.MeanBaseline}} }, "method=saliency class=4 layer=relu2 fill=blur boxes=../testdata/boxes.json steps=9 subsets=2 seed=3"},
 		{"Sanity", func() request { r := new(Sanity); r.Seed = 1; return r }, "method=ig layer=relu2 nodes=4 seed=2"},
 		{"Pointing", func() request { return new(Pointing) }, "patch=4x5 stride=3 fill=10 rule=guided"},
 		{"Invariance", func() request { return new(Invariance) }, "layers=relu1,fc1 transforms=scale,rotate class=1 relative=true points=9"},
@@ -47,8 +47,6 @@ func requests() []struct {
 		{"Selection large", func() request { return new(Selection) }, "map=3"},
 		{"Attribution", func() request { return new(Attribution) },
 			"method=gradcam,rise class=1,0 at=3,4 layer=relu1 tokens=2x4 nodes=9 baseline=0.5/0/1 base=guided samples=3 noise=0 masks=12 seed=18446744073709551615 opacity=0.5"},
-		{"Maximization", func() request { return new(Maximization) },
-			"class=2,1 maps=0,3-5 steps=9 starts=2 diversity=0.5 seed=3 paint=pixels plain-colours=true rate=0.1 jitter=0 zoom=0 turn=10 l2=0 variation=0.5 blur=1 frames=3"},
 		{"Attribution target", func() request { return new(Attribution) }, "method=saliency target=relu2:5:3:4,fc1:7:0:0 baseline=blur"},
 	}
 }
@@ -180,6 +178,7 @@ func TestFieldErrors(t *testing.T) {
 		{new(Attribution), "at", "1,2", "at says where the scores of a class are taken"},
 		{new(Attribution), "base", "magic", "base magic: want saliency, "},
 		{new(Attribution), "baseline", "1/x", "baseline 1/x: want 0, finite V or V/V/V in network units, mean, image or blur"},
+		{new(Faithful), "boxes", "nowhere.json", "boxes stat nowhere.json: "},
 		{new(Maximization), "zoom", "-1", "zoom -1: want a number from 0"},
 		{new(Maximization), "paint", "oil", "paint oil: want fourier or pixels"},
 		{new(Maximization), "jitter", "1.5", "jitter 1.5: want a number from 0"},

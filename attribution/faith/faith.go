@@ -265,6 +265,22 @@ func Infidelity(shares, drops []float64) float64 {
 	return sum / float64(len(shares))
 }
 
+// ScaledInfidelity is the infidelity of the best multiple of the attributions, as a share of the mean square of drops:
+// 0 if they foretell drops but for a factor, 1 if they say nothing (the same, section 5.1). It is not known (NaN) if
+// nothing drops.
+func ScaledInfidelity(shares, drops []float64) float64 {
+	var both, own, all float64
+	for i, s := range shares {
+		both += s * drops[i]
+		own += s * s
+		all += drops[i] * drops[i]
+	}
+	if own == 0 {
+		own = 1 // a map of zeros says nothing
+	}
+	return 1 - both*both/own/all
+}
+
 // Shown is what the target's probability becomes when the image shows through a map,
 // which is brought to 0..1: the share that is lost, 0 if it rises, and whether it rises
 // (A. Chattopadhay et al., Grad-CAM++, 2018, section 4.1).

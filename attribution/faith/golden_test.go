@@ -217,3 +217,19 @@ func TestPointing(t *testing.T) {
 		t.Errorf("%d cases", cases)
 	}
 }
+
+// TestScaledInfidelity knows attributions that foretell drops but for a factor, and by hand what others miss.
+func TestScaledInfidelity(t *testing.T) {
+	drops := []float64{1, -2, 3}
+	for _, c := range []struct {
+		shares []float64
+		want   float64
+	}{{[]float64{-2, 4, -6}, 0}, {[]float64{2, 1, 0}, 1}, {[]float64{0, 0, 0}, 1}, {[]float64{1, 1, 1}, 1 - 4.0/3/14}} {
+		if got := faith.ScaledInfidelity(c.shares, drops); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("%v: %g, want %g", c.shares, got, c.want)
+		}
+	}
+	if got := faith.ScaledInfidelity([]float64{1, 2}, []float64{0, 0}); !math.IsNaN(got) {
+		t.Errorf("nothing drops: %g", got)
+	}
+}

@@ -47,6 +47,11 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("NAMES", names)
 			e.Setenv("ONNX", filepath.Dir(names))
+			pictures, err := filepath.Abs("../../testdata")
+			if err != nil {
+				return err
+			}
+			e.Setenv("PICTURES", pictures)
 			server := httptest.NewServer(http.HandlerFunc(brokenMirror))
 			e.Defer(server.Close)
 			e.Setenv("MIRROR", server.URL)
