@@ -132,6 +132,9 @@ func newConverter(f *file, src *source, o Options, mode batchMode) (*converter, 
 	if c.opset == 0 && f.irVersion < 3 {
 		c.opset = 1
 	}
+	if c.opset == 0 && len(c.others) > 0 { // it has no operators of ONNX's own
+		c.opset = maxOpset
+	}
 	c.fileOpset = c.opset
 	if c.opset < minOpset {
 		return nil, fmt.Errorf("the file uses operator set %d, want %d or more", c.opset, minOpset)

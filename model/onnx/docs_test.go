@@ -205,6 +205,7 @@ func TestDocs(t *testing.T) {
 	var table strings.Builder
 	operatorTable(t, &table, rows)
 	kindTable(&table, kinds)
+	refusedTable(t, &table)
 	text, err := os.ReadFile(docs)
 	if err != nil {
 		t.Fatal(err)
@@ -286,6 +287,23 @@ func kindTable(table *strings.Builder, kinds map[string]*row) {
 		r := kinds[kind]
 		join := func(list []string) string { slices.Sort(list); return strings.Join(list, "; ") }
 		fmt.Fprintf(table, "| %s | %s | %s | %s | %s |\n", kind, join(r.how), join(r.gradient), join(r.deconvnet), join(r.occlusion))
+	}
+}
+
+// refusedTable lists the operators of ONNX that are not read, with what is said of them.
+func refusedTable(t *testing.T, table *strings.Builder) {
+	table.WriteString("\n| not read | opset | instead |\n| --- | --- | --- |\n")
+	supported := onnx.Supported()
+	for _, f := range strings.Fields(since) {
+		op, v, _ := strings.Cut(f, ":")
+		if _, ok := supported[op]; ok {
+			continue
+		}
+		text := onnx.HelpWith(op)
+		if text == "" {
+			t.Errorf("%s is not read, and nothing says what would help (helpFor in refusals.go)", op)
+		}
+		fmt.Fprintf(table, "| %s | %s-25 | %s |\n", op, v, text)
 	}
 }
 

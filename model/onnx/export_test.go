@@ -27,6 +27,42 @@ func Inputs(data []byte) ([]string, error) {
 	return names, nil
 }
 
+// Outputs are the names of the graph's outputs.
+func Outputs(data []byte) ([]string, error) {
+	f, err := decodeFile(data)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, v := range f.graph.outputs {
+		names = append(names, v.name)
+	}
+	return names, nil
+}
+
+// OutputTypes are the element types of the graph's outputs.
+func OutputTypes(data []byte) ([]string, error) {
+	f, err := decodeFile(data)
+	if err != nil {
+		return nil, err
+	}
+	var types []string
+	for _, v := range f.graph.outputs {
+		types = append(types, v.typ.String())
+	}
+	return types, nil
+}
+
+// TensorType is the element type of a tensor message.
+func TensorType(msg []byte) string {
+	d := decoder{left: 10}
+	t, err := d.tensor(msg)
+	if err != nil {
+		return ""
+	}
+	return t.typ.String()
+}
+
 // Operators are the graph's operators.
 func Operators(data []byte) ([]string, error) {
 	f, err := decodeFile(data)
@@ -53,6 +89,9 @@ func Tensor(msg []byte) (Value, error) {
 	}
 	return Value{Dims: k.dims, F: k.f, I: k.i}, nil
 }
+
+// HelpWith is what is said of an operator that is not read.
+func HelpWith(op string) string { return helpWith(op) }
 
 // Supported are the names of all operators, with their domain if that is not
 // ONNX's own, and what is known of each: it can be on constants, or on values

@@ -474,12 +474,15 @@ func clip(c *converter, n *node) error {
 			} else if v != nil && v.k == nil {
 				return c.clipComputed(n)
 			}
-			k, err := c.vector(n, i+1, 1)
+			k, err := c.constant(n, i+1)
 			if err != nil {
 				return err
 			}
+			if k != nil && k.len() != 1 {
+				return malformed("input %s is %v, want one number", n.inputs[i+1], k.dims)
+			}
 			if k != nil {
-				bounds[i] = k[0]
+				bounds[i] = float32(k.at(0))
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"math"
+	"slices"
 
 	"github.com/deconvnet/viz/model"
 )
@@ -9,13 +10,17 @@ import (
 // attention is written out as the layers it is made of: products of the scaled
 // queries and keys, a softmax over the keys, a product with the values.
 func attention(c *converter, n *node) error {
-	for _, i := range []int{1, 2, 3} {
-		if i < len(n.outputs) && n.outputs[i] != "" && c.uses[n.outputs[i]] > 0 {
-			return refuse("its output %s is used, which is of use to networks that write text", n.outputs[i])
+	past := func(i int) string {
+		if i < len(n.inputs) {
+			return n.inputs[i]
 		}
+		return ""
 	}
-	if len(n.inputs) > 4 && (n.inputs[4] != "" || len(n.inputs) > 5 && n.inputs[5] != "") {
-		return refuse("it takes keys and values of the past")
+	if (past(4) == "") != (past(5) == "") {
+		return malformed("it takes keys of the past or values, not both")
+	}
+	if past(4) != "" && n.int("is_causal", 0) != 0 {
+		return refuse("it takes keys and values of the past and hides those that come later")
 	}
 	if len(n.inputs) > 6 && n.inputs[6] != "" {
 		return refuse("it takes lengths of keys that are not padding")
@@ -43,6 +48,12 @@ func attention(c *converter, n *node) error {
 	if flat {
 		query, key, val = a.apart(query, q, heads), a.apart(key, k, shared), a.apart(val, v, shared)
 	}
+	for i, at := range []*string{&key, &val} {
+		if p := past(4 + i); p != "" {
+			*at = a.step("Concat", []string{p, *at}, attribute{name: "axis", i: 2})
+		}
+		a.also(1+i, *at)
+	}
 	key, val = a.repeated(key, heads/shared), a.repeated(val, heads/shared)
 	if a.err != nil {
 		return a.err
@@ -59,9 +70,16 @@ func attention(c *converter, n *node) error {
 	number := func(x float32) string { return c.known("number", &constant{f: []float32{x}}) }
 	turned := a.step("Transpose", []string{a.step("Mul", []string{key, number(root)})}, attribute{name: "perm", ints: []int64{0, 1, 3, 2}})
 	scores := a.step("MatMul", []string{a.step("Mul", []string{query, number(root)}), turned})
+	mode := n.int("qk_matmul_output_mode", 0)
+	if mode == 0 {
+		a.also(3, scores)
+	}
 	// The cap comes before the masks, or it would lift what they hide.
 	if soft := n.float("softcap", 0); soft > 0 {
 		scores = a.step("Mul", []string{a.step("Tanh", []string{a.step("Div", []string{scores, number(soft)})}), number(soft)})
+	}
+	if mode == 1 {
+		a.also(3, scores)
 	}
 	if n.int("is_causal", 0) != 0 {
 		if a.err != nil {
@@ -75,9 +93,20 @@ func attention(c *converter, n *node) error {
 	if len(n.inputs) > 3 && n.inputs[3] != "" {
 		scores = a.masked(scores, n.inputs[3])
 	}
+	if mode == 2 {
+		a.also(3, scores)
+	}
 	probability := a.step("Softmax", []string{scores}, attribute{name: "axis", i: -1})
 	if len(n.inputs) > 3 && n.inputs[3] != "" && a.blind(n.inputs[3], n.int("is_causal", 0) != 0) {
 		probability = a.step("Where", []string{a.step("IsNaN", []string{probability}), number(0), probability})
+	}
+	if len(n.inputs) > 3 && n.inputs[3] != "" && a.computed(n.inputs[3]) { // a query from which all keys are hidden hears nothing
+		most := a.step("ReduceMax", []string{scores, a.list(-1)})
+		hidden := a.step("IsInf", []string{most}, attribute{name: "detect_positive", i: 0})
+		probability = a.step("Where", []string{hidden, number(0), probability})
+	}
+	if mode == 3 {
+		a.also(3, probability)
 	}
 	if !flat {
 		return a.last("MatMul", probability, val)
@@ -122,6 +151,24 @@ func (a *attending) step(op string, ins []string, attrs ...attribute) string {
 		a.err = refuse("a part of it, %s, cannot be computed", op)
 	}
 	return out
+}
+
+// wants reports whether output i of the node is used.
+func (a *attending) wants(i int) bool {
+	return i < len(a.n.outputs) && a.n.outputs[i] != "" && a.c.uses[a.n.outputs[i]] > 0
+}
+
+// also makes a value output i of the node, if that is used.
+func (a *attending) also(i int, name string) {
+	if a.err == nil && a.wants(i) {
+		a.err = a.c.run("Identity", []string{name}, a.n.outputs[i:i+1])
+	}
+}
+
+// computed reports whether a value depends on the picture.
+func (a *attending) computed(name string) bool {
+	v, err := a.c.look(&node{inputs: []string{name}}, 0)
+	return a.err == nil && err == nil && v != nil && v.k == nil
 }
 
 func (a *attending) last(op string, ins ...string) error {
@@ -208,17 +255,27 @@ func (a *attending) masked(scores, mask string) string {
 	return a.step("Add", []string{scores, mask})
 }
 
-// truth reports whether a value comes from a layer that gives truth values.
-func (c *converter) truth(v *value) bool {
-	at, ok := c.layers[v.ref]
+// truth reports whether a value comes from layers that give truth values, in whatever
+// order.
+func (c *converter) truth(v *value) bool { return c.truths(v.ref) }
+
+func (c *converter) truths(name string) bool {
+	at, ok := c.layers[name]
 	if !ok {
 		return false
 	}
-	switch l := c.net.Nodes[at].Layer.(type) {
+	n := c.net.Nodes[at]
+	switch l := n.Layer.(type) {
 	case *model.Binary:
 		return l.Level()
 	case *model.Unary:
 		return l.Level()
+	case *model.Rearrange, *model.Reshape, *model.Flatten, *model.Dropout:
+		return c.truths(n.Inputs[0])
+	case *model.AlongAxis:
+		return l.Weight == nil && l.Taps <= 1 && c.truths(n.Inputs[0])
+	case *model.Concat:
+		return !slices.ContainsFunc(n.Inputs, func(in string) bool { return !c.truths(in) })
 	}
 	return false
 }

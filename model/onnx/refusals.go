@@ -94,6 +94,8 @@ var helpFor = []struct {
 	{[]string{"BatchNormalization", "Dropout"}, "export the network for inference: model.eval()"},
 	{[]string{"Random", "Bernoulli", "Multinomial"}, "it draws random numbers: export the network for inference, model.eval()"},
 	{[]string{"NonMaxSuppression", "RoiAlign", "MaxRoiPool", "TopK"}, "export the network without what turns its outputs into boxes"},
+	{[]string{"TensorScatter"}, "it writes into a memory of earlier tokens: export the network for a single pass"},
+	{[]string{"BitShift", "Bitwise", "Det", "Unique"}, "no network that is known computes this from a picture: report the file"},
 	{[]string{"StringNormalizer", "StringConcat", "StringSplit", "RegexFullMatch", "TfIdfVectorizer", "LabelEncoder"}, "export the network without text in it"},
 	{[]string{"STFT", "DFT", "MelWeightMatrix", "HannWindow", "HammingWindow", "BlackmanWindow", "ImageDecoder"}, "give the network what this makes, and export what comes after it"},
 	{[]string{"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"}, "export the network without its loss, for inference: model.eval()"},
@@ -105,13 +107,22 @@ func help(o UnsupportedOp, domain string) string {
 	if domain != "" && domain != "ai.onnx" {
 		name = "domain:" + domain
 	}
+	if text := helpWith(name); text != "" {
+		return text
+	}
+	if o.Opset > maxOpset || o.Opset >= 24 && o.Reason == unknownOp {
+		return "export with an earlier operator set: opset_version=17"
+	}
+	return ""
+}
+
+// helpWith says what would help against nodes of an operator or a domain, "" if
+// nothing is known.
+func helpWith(name string) string {
 	for _, h := range helpFor {
 		if slices.ContainsFunc(h.names, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
 			return h.help
 		}
-	}
-	if o.Opset > maxOpset || o.Opset >= 24 && o.Reason == unknownOp {
-		return "export with an earlier operator set: opset_version=17"
 	}
 	return ""
 }

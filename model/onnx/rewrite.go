@@ -35,6 +35,8 @@ func init() {
 		"Crop":               crop,
 		"CastLike":           castLike,
 		"EyeLike":            eyeLike,
+		"RotaryEmbedding":    rotaryEmbedding,
+		"DeformConv":         deformConv,
 	}
 	for op, f := range map[string]func(*rewriter){
 		"FusedConv": func(r *rewriter) { fusedConv(r, false) }, "NhwcFusedConv": func(r *rewriter) { fusedConv(r, true) },
@@ -52,7 +54,7 @@ func init() {
 		"SkipLayerNormalization":           func(r *rewriter) { skipNorm(r, "LayerNormalization", 3, 4) },
 		"SkipSimplifiedLayerNormalization": func(r *rewriter) { skipNorm(r, "RMSNormalization", -1, 3) },
 		"GroupNorm":                        mapsNorm, "SkipGroupNorm": mapsNorm,
-		"MultiHeadAttention": multiHeadAttention, "Attention": packedAttention,
+		"RotaryEmbedding": rotaryEmbedding, "MultiHeadAttention": multiHeadAttention, "Attention": packedAttention,
 		"ExpandDims": func(r *rewriter) { r.last("Unsqueeze", nil, r.in(0), r.list(r.in(1))) },
 	} {
 		rewriteOps[microsoft+"."+op] = f
