@@ -115,28 +115,20 @@ func (b *benchmark) open(c *cmdline.Run) (err error) {
 	return err
 }
 
-// measure times a task until the budget is spent, after one run that does not
-// count, and prints the line.
+// clock is the time in seconds.
+func clock() func() float64 {
+	start := time.Now()
+	return func() float64 { return time.Since(start).Seconds() }
+}
+
+// measure times a task until the budget is spent, and prints the line.
 func (b *benchmark) measure(t *bench.Task, err error) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.Run(); err != nil {
+	times, checksum, err := t.Measure(b.Context, b.least, b.budget, clock())
+	if err != nil {
 		return err
-	}
-	var times []float64
-	var checksum float64
-	end := time.Now().Add(time.Duration(b.budget * float64(time.Second)))
-	for len(times) < b.least || time.Now().Before(end) && len(times) < 200 {
-		if err := b.Context.Err(); err != nil {
-			return err
-		}
-		start := time.Now()
-		sum, err := t.Run()
-		if err != nil {
-			return err
-		}
-		times, checksum = append(times, time.Since(start).Seconds()), sum
 	}
 	return b.print(t.Name, t.Params, times, checksum)
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"time"
-
 	"github.com/deconvnet/viz/internal/bench"
 	"github.com/deconvnet/viz/internal/cmdline"
 	"github.com/deconvnet/viz/occlusion"
@@ -32,19 +30,11 @@ func (b *benchmark) train() error {
 	if b.name != "lenet" {
 		return cmdline.Usage("viz bench train trains lenet only", "")
 	}
-	// The clock is read between reports; the first two stretches warm up.
-	var times []float64
-	var loss float64
-	last := time.Now()
-	err := bench.Train(b.Context, b.engine, max(b.least, 10)+2, b.steps, func(l float64) {
-		now := time.Now()
-		times = append(times, now.Sub(last).Seconds()/float64(b.steps))
-		last, loss = now, l
-	})
+	times, loss, err := bench.MeasureTrain(b.Context, b.engine, b.least, b.steps, clock())
 	if err != nil {
 		return err
 	}
-	return b.print("train", map[string]any{"batch": 100, "steps": b.steps}, times[2:], loss)
+	return b.print("train", map[string]any{"batch": 100, "steps": b.steps}, times, loss)
 }
 
 func (b *benchmark) scan() error {
@@ -85,29 +75,15 @@ func (b *benchmark) occlude() error {
 	return nil
 }
 
-// brute times n of the positions and scales the time to all; the best of some batch sizes counts.
+// brute times n of the positions and scales the time to all.
 func (b *benchmark) brute(o occlusion.Options, n int) error {
 	t, err := bench.Brute(b.engine, b.net, o, n)
 	if err != nil {
 		return err
 	}
-	best, sum := 0.0, 0.0
-	for _, batch := range []int{1, 4, 8, 16} {
-		var spent time.Duration
-		sum, err = t.Run(b.Context, batch, func(run func() error) error {
-			start := time.Now()
-			err := run()
-			spent += time.Since(start)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if s := spent.Seconds() / float64(n) * float64(t.Positions); best == 0 || s < best {
-			best = s
-			t.Params["batch"] = min(batch, n)
-		}
+	best, sum, err := t.Measure(b.Context, clock())
+	if err != nil {
+		return err
 	}
-	t.Params["measured"] = n
 	return b.print("occlude", t.Params, []float64{best}, sum)
 }

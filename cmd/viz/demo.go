@@ -39,36 +39,11 @@ func demo(c *cmdline.Run) error {
 	if err != nil {
 		return err
 	}
-	stages := &stages{c: c}
-	p, err := session.Demo(c.Context, view.Demo{Version: c.Version, Progress: stages.step}, src, out.Figures)
-	stages.end()
+	stages := c.Stages()
+	p, err := session.Demo(c.Context, view.Demo{Version: c.Version, Progress: stages.Step}, src, out.Figures)
+	stages.End()
 	if err != nil {
 		return err
 	}
 	return out.Page(p)
-}
-
-// stages is the progress of work in stages, each with a line of its own.
-type stages struct {
-	c     *cmdline.Run
-	stage string
-	show  func(done, total int)
-	done  func()
-}
-
-func (s *stages) step(stage string, done, total int) {
-	if stage != s.stage {
-		s.end()
-		s.stage = stage
-		s.show, s.done = s.c.Progress(stage)
-	}
-	if s.show != nil {
-		s.show(done, total)
-	}
-}
-
-func (s *stages) end() {
-	if s.done != nil {
-		s.done()
-	}
 }

@@ -32,9 +32,9 @@ func explain(c *cmdline.Run, r *view.Explain) error {
 	if w.Out.One != "" || w.Out.Stdout {
 		return cmdline.Usage("viz explain writes a page and its parts", "give --out a folder")
 	}
-	stages := &stages{c: c}
-	defer stages.end()
-	r.Version, r.Progress = c.Version, stages.step
+	stages := c.Stages()
+	defer stages.End()
+	r.Version, r.Progress = c.Version, stages.Step
 	name := c.ModelName()
 	if name == "" {
 		name = cmdline.ModelNames(nil, len(c.InputPaths()) > 0)[0]
@@ -54,7 +54,7 @@ func explain(c *cmdline.Run, r *view.Explain) error {
 			p.Again = append([]string{"--index", fmt.Sprint(i)}, r.Source...)
 		}
 		made, err := explainer.Explain(c.Context, p)
-		stages.end()
+		stages.End()
 		if err != nil {
 			return err
 		}

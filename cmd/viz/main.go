@@ -36,7 +36,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			"Results go to stdout, everything else to stderr.\n" +
 			"Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.",
 		Commands: commands(),
-		More:     aboutCommands,
 	}.Main(ctx, args, stdout, stderr)
 }
 

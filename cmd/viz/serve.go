@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/cmdline"
@@ -81,7 +79,7 @@ func (r *serveRun) do(c *cmdline.Run) error {
 	url := server.Address(l)
 	fmt.Fprintln(c.Stdout, url)
 	if r.open {
-		openBrowser(c, url)
+		c.OpenBrowser(url)
 	}
 	return server.Serve(c.Context, l)
 }
@@ -150,15 +148,4 @@ func (r *serveRun) checkpoints(dir string, first bool) (name string, err error) 
 		return last, nil
 	}
 	return files[len(files)-1], nil
-}
-
-// openBrowser opens the page where there is a desktop.
-func openBrowser(c *cmdline.Run, url string) {
-	command := map[string][]string{"darwin": {"open"}, "windows": {"rundll32", "url.dll,FileProtocolHandler"}}[runtime.GOOS]
-	if command == nil {
-		command = []string{"xdg-open"}
-	}
-	if err := exec.Command(command[0], append(command[1:], url)...).Start(); err != nil {
-		c.Note("no browser could be opened: %v", err)
-	}
 }

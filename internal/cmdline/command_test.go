@@ -11,13 +11,12 @@ import (
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/builtin"
 	"github.com/deconvnet/viz/view"
-	"github.com/urfave/cli/v2"
 )
 
 // program runs one command line of a small program, and returns what it printed.
 func program(d Command, args ...string) (stdout, stderr string, code int) {
 	var out, errs bytes.Buffer
-	p := Program{Name: "viz", Usage: "be tried", Version: "1", Commands: []Command{d}, More: func(*cli.App) []Command { return nil }}
+	p := Program{Name: "viz", Usage: "be tried", Version: "1", Commands: []Command{d}}
 	code = p.Main(context.Background(), append([]string{"viz"}, args...), &out, &errs)
 	return out.String(), errs.String(), code
 }

@@ -3,7 +3,9 @@ package cmdline
 import (
 	"errors"
 	"io/fs"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -57,4 +59,15 @@ func Checkpoints(dir string) ([]string, error) {
 // escapeGlob is a name in which nothing stands for anything else.
 func escapeGlob(name string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+}
+
+// OpenBrowser opens the page where there is a desktop.
+func (c *Run) OpenBrowser(url string) {
+	command := map[string][]string{"darwin": {"open"}, "windows": {"rundll32", "url.dll,FileProtocolHandler"}}[runtime.GOOS]
+	if command == nil {
+		command = []string{"xdg-open"}
+	}
+	if err := exec.Command(command[0], append(command[1:], url)...).Start(); err != nil {
+		c.Note("no browser could be opened: %v", err)
+	}
 }

@@ -7,12 +7,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// Program is a program as data.
+// Program is a program as data. It has commands about itself, too: version, completion, man.
 type Program struct {
 	Name, Usage, About, Version string
 	Commands                    []Command
-	// More makes commands about the program itself, such as its manual.
-	More func(*cli.App) []Command
 }
 
 // Main runs the program and returns its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
@@ -42,7 +40,7 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 		},
 	}
 	e := &ends{}
-	for _, d := range append(p.Commands, p.More(app)...) {
+	for _, d := range append(p.Commands, about(app)...) {
 		app.Commands = append(app.Commands, d.build(e, p.Name+" "))
 	}
 	args = args[min(1, len(args)):]

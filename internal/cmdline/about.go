@@ -1,21 +1,20 @@
-package main
+package cmdline
 
 import (
 	"fmt"
 	"runtime"
 
-	"github.com/deconvnet/viz/internal/cmdline"
 	"github.com/urfave/cli/v2"
 )
 
-// aboutCommands are the commands about the program itself.
-func aboutCommands(app *cli.App) []cmdline.Command {
-	return []cmdline.Command{versionCommand(), completionCommand(app), manCommand(app)}
+// about lists the commands about the program itself.
+func about(app *cli.App) []Command {
+	return []Command{versionCommand(), completionCommand(app), manCommand(app)}
 }
 
-func versionCommand() cmdline.Command {
-	return cmdline.Command{Name: "version", Usage: "print the version", Form: "viz version",
-		Do: func(c *cmdline.Run) error {
+func versionCommand() Command {
+	return Command{Name: "version", Usage: "print the version", Form: "viz version",
+		Do: func(c *Run) error {
 			_, err := fmt.Fprintf(c.Stdout, "viz %s %s %s/%s\n", c.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		}}
@@ -47,10 +46,10 @@ compdef _viz viz
 `,
 }
 
-func completionCommand(app *cli.App) cmdline.Command {
-	return cmdline.Command{Name: "completion", Usage: "print a script that lets bash, zsh or fish complete viz's commands and flags", Args: "bash|zsh|fish", Form: "viz completion bash|zsh|fish",
+func completionCommand(app *cli.App) Command {
+	return Command{Name: "completion", Usage: "print a script that lets bash, zsh or fish complete viz's commands and flags", Args: "bash|zsh|fish", Form: "viz completion bash|zsh|fish",
 		Examples: []string{"source <(viz completion bash)", "viz completion zsh > ~/.zfunc/_viz", "viz completion fish > ~/.config/fish/completions/viz.fish"},
-		Do: func(c *cmdline.Run) error {
+		Do: func(c *Run) error {
 			shell := append(c.Args, "")[0]
 			text, ok := completions[shell]
 			if shell == "fish" {
@@ -61,17 +60,17 @@ func completionCommand(app *cli.App) cmdline.Command {
 				ok = true
 			}
 			if !ok {
-				return cmdline.Usage("want a shell: bash, zsh or fish", "source <(viz completion bash)")
+				return Usage("want a shell: bash, zsh or fish", "source <(viz completion bash)")
 			}
 			_, err := fmt.Fprint(c.Stdout, text)
 			return err
 		}}
 }
 
-func manCommand(app *cli.App) cmdline.Command {
-	return cmdline.Command{Name: "man", Usage: "print the manual page", Form: "viz man",
+func manCommand(app *cli.App) Command {
+	return Command{Name: "man", Usage: "print the manual page", Form: "viz man",
 		Examples: []string{"viz man > ~/.local/share/man/man1/viz.1"},
-		Do: func(c *cmdline.Run) error {
+		Do: func(c *Run) error {
 			text, err := app.ToManWithSection(1)
 			if err == nil {
 				_, err = fmt.Fprint(c.Stdout, text)
