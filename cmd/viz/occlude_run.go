@@ -107,16 +107,34 @@ func (r *occlusionRun) writeSeries(kept []scanned) error {
 func (r *occlusionRun) scan(i int, x *tensor.Tensor) ([]*occlusion.Map, error) {
 	step, end := r.Run.Progress("occluding " + images.Title(r.Src.Items[i].Name))
 	defer end()
-	start := time.Now()
+	start, p := time.Now(), pace{}
 	return r.occluder.Scan(r.Run.Context, x, func(done, total int) {
-		if spent := time.Since(start); !r.told && done > 0 && spent > time.Second {
+		if all := p.all(done, total, time.Since(start).Seconds()); !r.told && all > 0 {
 			r.told = true
-			r.Run.Note("%s", estimate(spent.Seconds()*float64(total)/float64(done), r.Src.Len()-i, r.Src.Len()))
+			r.Run.Note("%s", estimate(all, r.Src.Len()-i, r.Src.Len()))
 		}
 		if step != nil {
 			step(done, total)
 		}
 	})
+}
+
+// pace is how fast positions are covered, without what comes before the first of them.
+type pace struct {
+	done    int     // positions of the first report
+	seconds float64 // until then
+}
+
+// all is how many seconds all positions will take, 0 as long as that cannot be said.
+func (p *pace) all(done, total int, seconds float64) float64 {
+	switch {
+	case p.done == 0:
+		p.done, p.seconds = done, seconds
+		return 0
+	case seconds-p.seconds < 1 || done == p.done:
+		return 0
+	}
+	return p.seconds + (seconds-p.seconds)*float64(total-p.done)/float64(done-p.done)
 }
 
 // estimate says how long the images that are left will take, if one takes so many seconds.

@@ -36,3 +36,16 @@ func TestOccluderHint(t *testing.T) {
 		t.Error("another error gets a hint about memory")
 	}
 }
+
+// TestPace leaves out of the pace what comes before the first positions.
+func TestPace(t *testing.T) {
+	var p pace
+	for _, c := range []struct {
+		done          int
+		seconds, want float64
+	}{{0, 1, 0}, {10, 4, 0}, {20, 4.5, 0}, {40, 6, 4 + 2*90./30}, {55, 7, 10}} {
+		if got := p.all(c.done, 100, c.seconds); got != c.want {
+			t.Errorf("%d of 100 after %g s: %g s in all, want %g", c.done, c.seconds, got, c.want)
+		}
+	}
+}
