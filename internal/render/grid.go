@@ -103,9 +103,5 @@ func drawTile(dst draw.Image, cell image.Rectangle, tile image.Image, k int) {
 	fill(dst, cell, mid)
 	big := Magnify(tile, k)
 	at := cell.Min.Add(cell.Size().Sub(big.Rect.Size()).Div(2))
-	draw.Draw(dst, image.Rectangle{at, at.Add(big.Rect.Size())}, big, image.Point{}, draw.Over)
-}
-
-func fill(dst draw.Image, r image.Rectangle, c color.Color) {
-	draw.Draw(dst, r, image.NewUniform(c), image.Point{}, draw.Src)
+	paste(dst, at, big)
 }

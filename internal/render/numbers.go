@@ -195,6 +195,10 @@ func stretch(img image.Image, w, h int) *image.NRGBA {
 	}
 	for y := range h {
 		sy := (2*y + 1) * sh / (2 * h)
+		if y > 0 && sy == (2*y-1)*sh/(2*h) {
+			copy(dst.Pix[y*dst.Stride:], dst.Pix[(y-1)*dst.Stride:][:4*w])
+			continue
+		}
 		for x := range w {
 			sx := (2*x + 1) * sw / (2 * w)
 			copy(dst.Pix[y*dst.Stride+4*x:][:4], src.Pix[sy*src.Stride+4*sx:][:4])

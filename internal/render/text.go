@@ -3,7 +3,6 @@ package render
 import (
 	"image"
 	"image/color"
-	"image/draw"
 	"math"
 	"sort"
 	"strings"
@@ -171,8 +170,7 @@ func (c canvas) done() *image.NRGBA {
 
 // picture draws img with its upper left corner at (x,y).
 func (c canvas) picture(img image.Image, x, y int) {
-	b := img.Bounds()
-	draw.Draw(c.img, image.Rect(x, y, x+b.Dx(), y+b.Dy()), img, b.Min, draw.Over)
+	paste(c.img, image.Pt(x, y), img)
 }
 
 // outline draws a line of one pixel around r, outside it.

@@ -1,0 +1,60 @@
+package render
+
+import (
+	"image"
+	"image/color"
+	"image/draw"
+)
+
+// pixels are those of an image with four bytes a pixel, nil for other images.
+func pixels(img image.Image) (pix []byte, stride int, bounds image.Rectangle) {
+	switch m := img.(type) {
+	case *image.NRGBA:
+		return m.Pix, m.Stride, m.Rect
+	case *image.RGBA:
+		return m.Pix, m.Stride, m.Rect
+	}
+	return nil, 0, image.Rectangle{}
+}
+
+// fill gives all pixels of a rectangle one colour. It is draw.Draw, which takes pixels one by one, for the usual images.
+func fill(dst draw.Image, r image.Rectangle, c color.Color) {
+	pix, stride, bounds := pixels(dst)
+	k := color.NRGBAModel.Convert(c).(color.NRGBA)
+	if pix == nil || k.A != 255 {
+		draw.Draw(dst, r, image.NewUniform(c), image.Point{}, draw.Src)
+		return
+	}
+	if r = r.Intersect(bounds); r.Empty() {
+		return
+	}
+	at := (r.Min.Y-bounds.Min.Y)*stride + 4*(r.Min.X-bounds.Min.X)
+	first := pix[at:][:4*r.Dx()]
+	for i := 0; i < len(first); i += 4 {
+		first[i], first[i+1], first[i+2], first[i+3] = k.R, k.G, k.B, 255
+	}
+	for y := 1; y < r.Dy(); y++ {
+		copy(pix[at+y*stride:], first)
+	}
+}
+
+// paste lays src over dst, its corner at a point.
+func paste(dst draw.Image, at image.Point, src image.Image) {
+	b := src.Bounds()
+	r := image.Rectangle{at, at.Add(b.Size())}
+	to, stride, bounds := pixels(dst)
+	from, pitch, _ := pixels(src)
+	if to == nil || from == nil || !r.In(bounds) || !opaque(src) {
+		draw.Draw(dst, r, src, b.Min, draw.Over)
+		return
+	}
+	for y := range b.Dy() {
+		copy(to[(r.Min.Y-bounds.Min.Y+y)*stride+4*(r.Min.X-bounds.Min.X):], from[y*pitch:][:4*b.Dx()])
+	}
+}
+
+// opaque reports whether nothing shines through an image.
+func opaque(img image.Image) bool {
+	o, ok := img.(interface{ Opaque() bool })
+	return ok && o.Opaque()
+}
