@@ -2127,8 +2127,17 @@ end:
 	VADDPS Y15, Y0, Y0
 
 store:
-	MOVQ       c+32(FP), DX
-	MOVQ       ldc+48(FP), R9
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	MOVQ    n+64(FP), R10
+	CMPQ    R10, $0x08
+	JNE     masked
+	VMOVUPS Y0, (DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+masked:
 	VMASKMOVPS Y0, Y14, (DX)
 	ADDQ       R9, DX
 	VZEROUPPER
@@ -2208,8 +2217,18 @@ end:
 	VADDPS Y15, Y1, Y1
 
 store:
-	MOVQ       c+32(FP), DX
-	MOVQ       ldc+48(FP), R9
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	MOVQ    n+64(FP), R10
+	CMPQ    R10, $0x10
+	JNE     masked
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+masked:
 	VMOVUPS    Y0, (DX)
 	VMASKMOVPS Y1, Y14, 32(DX)
 	ADDQ       R9, DX
@@ -2289,8 +2308,19 @@ end:
 	VADDPS Y15, Y1, Y1
 
 store:
-	MOVQ       c+32(FP), DX
-	MOVQ       ldc+48(FP), R9
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	MOVQ    n+64(FP), R10
+	CMPQ    R10, $0x08
+	JNE     masked
+	VMOVUPS Y0, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Y1, (DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+masked:
 	VMASKMOVPS Y0, Y14, (DX)
 	ADDQ       R9, DX
 	VMASKMOVPS Y1, Y14, (DX)
@@ -2389,8 +2419,21 @@ end:
 	VADDPS Y15, Y3, Y3
 
 store:
-	MOVQ       c+32(FP), DX
-	MOVQ       ldc+48(FP), R9
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	MOVQ    n+64(FP), R10
+	CMPQ    R10, $0x10
+	JNE     masked
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	ADDQ    R9, DX
+	VMOVUPS Y2, (DX)
+	VMOVUPS Y3, 32(DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+masked:
 	VMOVUPS    Y0, (DX)
 	VMASKMOVPS Y1, Y14, 32(DX)
 	ADDQ       R9, DX
@@ -2483,8 +2526,21 @@ end:
 	VADDPS Y15, Y2, Y2
 
 store:
-	MOVQ       c+32(FP), DX
-	MOVQ       ldc+48(FP), R9
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	MOVQ    n+64(FP), R10
+	CMPQ    R10, $0x08
+	JNE     masked
+	VMOVUPS Y0, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Y1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Y2, (DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+masked:
 	VMASKMOVPS Y0, Y14, (DX)
 	ADDQ       R9, DX
 	VMASKMOVPS Y1, Y14, (DX)
@@ -2602,8 +2658,24 @@ end:
 	VADDPS Y15, Y5, Y5
 
 store:
-	MOVQ       c+32(FP), DX
-	MOVQ       ldc+48(FP), R9
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	MOVQ    n+64(FP), R10
+	CMPQ    R10, $0x10
+	JNE     masked
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	ADDQ    R9, DX
+	VMOVUPS Y2, (DX)
+	VMOVUPS Y3, 32(DX)
+	ADDQ    R9, DX
+	VMOVUPS Y4, (DX)
+	VMOVUPS Y5, 32(DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+masked:
 	VMOVUPS    Y0, (DX)
 	VMASKMOVPS Y1, Y14, 32(DX)
 	ADDQ       R9, DX
@@ -2709,8 +2781,23 @@ end:
 	VADDPS Y15, Y3, Y3
 
 store:
-	MOVQ       c+32(FP), DX
-	MOVQ       ldc+48(FP), R9
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	MOVQ    n+64(FP), R10
+	CMPQ    R10, $0x08
+	JNE     masked
+	VMOVUPS Y0, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Y1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Y2, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Y3, (DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+masked:
 	VMASKMOVPS Y0, Y14, (DX)
 	ADDQ       R9, DX
 	VMASKMOVPS Y1, Y14, (DX)
@@ -2847,8 +2934,27 @@ end:
 	VADDPS Y15, Y7, Y7
 
 store:
-	MOVQ       c+32(FP), DX
-	MOVQ       ldc+48(FP), R9
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	MOVQ    n+64(FP), R10
+	CMPQ    R10, $0x10
+	JNE     masked
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	ADDQ    R9, DX
+	VMOVUPS Y2, (DX)
+	VMOVUPS Y3, 32(DX)
+	ADDQ    R9, DX
+	VMOVUPS Y4, (DX)
+	VMOVUPS Y5, 32(DX)
+	ADDQ    R9, DX
+	VMOVUPS Y6, (DX)
+	VMOVUPS Y7, 32(DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+masked:
 	VMOVUPS    Y0, (DX)
 	VMASKMOVPS Y1, Y14, 32(DX)
 	ADDQ       R9, DX
@@ -2967,8 +3073,25 @@ end:
 	VADDPS Y15, Y4, Y4
 
 store:
-	MOVQ       c+32(FP), DX
-	MOVQ       ldc+48(FP), R9
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	MOVQ    n+64(FP), R10
+	CMPQ    R10, $0x08
+	JNE     masked
+	VMOVUPS Y0, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Y1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Y2, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Y3, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Y4, (DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+masked:
 	VMASKMOVPS Y0, Y14, (DX)
 	ADDQ       R9, DX
 	VMASKMOVPS Y1, Y14, (DX)
@@ -3124,8 +3247,30 @@ end:
 	VADDPS Y15, Y9, Y9
 
 store:
-	MOVQ       c+32(FP), DX
-	MOVQ       ldc+48(FP), R9
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	MOVQ    n+64(FP), R10
+	CMPQ    R10, $0x10
+	JNE     masked
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	ADDQ    R9, DX
+	VMOVUPS Y2, (DX)
+	VMOVUPS Y3, 32(DX)
+	ADDQ    R9, DX
+	VMOVUPS Y4, (DX)
+	VMOVUPS Y5, 32(DX)
+	ADDQ    R9, DX
+	VMOVUPS Y6, (DX)
+	VMOVUPS Y7, 32(DX)
+	ADDQ    R9, DX
+	VMOVUPS Y8, (DX)
+	VMOVUPS Y9, 32(DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+masked:
 	VMOVUPS    Y0, (DX)
 	VMASKMOVPS Y1, Y14, 32(DX)
 	ADDQ       R9, DX
@@ -3257,8 +3402,27 @@ end:
 	VADDPS Y15, Y5, Y5
 
 store:
-	MOVQ       c+32(FP), DX
-	MOVQ       ldc+48(FP), R9
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	MOVQ    n+64(FP), R10
+	CMPQ    R10, $0x08
+	JNE     masked
+	VMOVUPS Y0, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Y1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Y2, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Y3, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Y4, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Y5, (DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+masked:
 	VMASKMOVPS Y0, Y14, (DX)
 	ADDQ       R9, DX
 	VMASKMOVPS Y1, Y14, (DX)
@@ -3433,8 +3597,33 @@ end:
 	VADDPS Y15, Y11, Y11
 
 store:
-	MOVQ       c+32(FP), DX
-	MOVQ       ldc+48(FP), R9
+	MOVQ    c+32(FP), DX
+	MOVQ    ldc+48(FP), R9
+	MOVQ    n+64(FP), R10
+	CMPQ    R10, $0x10
+	JNE     masked
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	ADDQ    R9, DX
+	VMOVUPS Y2, (DX)
+	VMOVUPS Y3, 32(DX)
+	ADDQ    R9, DX
+	VMOVUPS Y4, (DX)
+	VMOVUPS Y5, 32(DX)
+	ADDQ    R9, DX
+	VMOVUPS Y6, (DX)
+	VMOVUPS Y7, 32(DX)
+	ADDQ    R9, DX
+	VMOVUPS Y8, (DX)
+	VMOVUPS Y9, 32(DX)
+	ADDQ    R9, DX
+	VMOVUPS Y10, (DX)
+	VMOVUPS Y11, 32(DX)
+	ADDQ    R9, DX
+	VZEROUPPER
+	RET
+
+masked:
 	VMOVUPS    Y0, (DX)
 	VMASKMOVPS Y1, Y14, 32(DX)
 	ADDQ       R9, DX
@@ -6710,9 +6899,17 @@ tap:
 	ADDQ       R10, R12
 	SUBQ       $0x01, R8
 	JNZ        row
+	CMPQ       BX, $0x08
+	JLT        masked1
+	VMOVUPS    Y2, (SI)
+	JMP        storedCount1
+
+masked1:
 	VMASKMOVPS Y2, Y11, (SI)
-	ADDQ       $0x20, SI
-	JMP        next
+
+storedCount1:
+	ADDQ $0x20, SI
+	JMP  next
 
 values:
 valueRow:
@@ -6732,28 +6929,36 @@ valueTap:
 	JNZ        valueRow
 
 next:
+	CMPQ    BX, $0x08
+	JLT     masked2
+	VMOVUPS Y1, (DI)
+	JMP     storedCount2
+
+masked2:
 	VMASKMOVPS Y1, Y11, (DI)
-	VMOVUPS    96(SP), Y0
-	VMINPS     Y0, Y1, Y1
-	VMOVUPS    Y1, 96(SP)
-	ADDQ       $0x20, DI
-	ADDQ       $0x00000020, DX
-	VMOVDQU    step_avx2<>+0(SB), Y0
-	VPSRLD     $0x01, Y0, Y0
-	VPADDD     Y0, Y8, Y8
-	SUBQ       $0x08, BX
-	JG         vector
-	SUBQ       $0x01, 24(SP)
-	JZ         done
-	MOVQ       dstStep+80(FP), R9
-	MOVQ       (SP), DI
-	ADDQ       R9, DI
-	MOVQ       DI, (SP)
-	MOVQ       8(SP), SI
-	TESTQ      SI, SI
-	JZ         inputs
-	ADDQ       R9, SI
-	MOVQ       SI, 8(SP)
+
+storedCount2:
+	VMOVUPS 96(SP), Y0
+	VMINPS  Y0, Y1, Y1
+	VMOVUPS Y1, 96(SP)
+	ADDQ    $0x20, DI
+	ADDQ    $0x00000020, DX
+	VMOVDQU step_avx2<>+0(SB), Y0
+	VPSRLD  $0x01, Y0, Y0
+	VPADDD  Y0, Y8, Y8
+	SUBQ    $0x08, BX
+	JG      vector
+	SUBQ    $0x01, 24(SP)
+	JZ      done
+	MOVQ    dstStep+80(FP), R9
+	MOVQ    (SP), DI
+	ADDQ    R9, DI
+	MOVQ    DI, (SP)
+	MOVQ    8(SP), SI
+	TESTQ   SI, SI
+	JZ      inputs
+	ADDQ    R9, SI
+	MOVQ    SI, 8(SP)
 
 inputs:
 	MOVQ         16(SP), DX
@@ -6862,9 +7067,17 @@ tap:
 	ADDQ       R10, R12
 	SUBQ       $0x01, R8
 	JNZ        row
+	CMPQ       BX, $0x08
+	JLT        masked3
+	VMOVUPS    Y2, (SI)
+	JMP        storedCount3
+
+masked3:
 	VMASKMOVPS Y2, Y11, (SI)
-	ADDQ       $0x20, SI
-	JMP        next
+
+storedCount3:
+	ADDQ $0x20, SI
+	JMP  next
 
 values:
 valueRow:
@@ -6887,27 +7100,35 @@ valueTap:
 	JNZ        valueRow
 
 next:
+	CMPQ    BX, $0x08
+	JLT     masked4
+	VMOVUPS Y1, (DI)
+	JMP     storedCount4
+
+masked4:
 	VMASKMOVPS Y1, Y11, (DI)
-	VMOVUPS    96(SP), Y0
-	VMINPS     Y0, Y1, Y1
-	VMOVUPS    Y1, 96(SP)
-	ADDQ       $0x20, DI
-	ADDQ       $0x00000040, DX
-	VMOVDQU    step_avx2<>+0(SB), Y0
-	VPADDD     Y0, Y8, Y8
-	SUBQ       $0x08, BX
-	JG         vector
-	SUBQ       $0x01, 24(SP)
-	JZ         done
-	MOVQ       dstStep+80(FP), R9
-	MOVQ       (SP), DI
-	ADDQ       R9, DI
-	MOVQ       DI, (SP)
-	MOVQ       8(SP), SI
-	TESTQ      SI, SI
-	JZ         inputs
-	ADDQ       R9, SI
-	MOVQ       SI, 8(SP)
+
+storedCount4:
+	VMOVUPS 96(SP), Y0
+	VMINPS  Y0, Y1, Y1
+	VMOVUPS Y1, 96(SP)
+	ADDQ    $0x20, DI
+	ADDQ    $0x00000040, DX
+	VMOVDQU step_avx2<>+0(SB), Y0
+	VPADDD  Y0, Y8, Y8
+	SUBQ    $0x08, BX
+	JG      vector
+	SUBQ    $0x01, 24(SP)
+	JZ      done
+	MOVQ    dstStep+80(FP), R9
+	MOVQ    (SP), DI
+	ADDQ    R9, DI
+	MOVQ    DI, (SP)
+	MOVQ    8(SP), SI
+	TESTQ   SI, SI
+	JZ      inputs
+	ADDQ    R9, SI
+	MOVQ    SI, 8(SP)
 
 inputs:
 	MOVQ         16(SP), DX
@@ -7002,11 +7223,19 @@ TEXT ·fillRows1_avx2(SB), NOSPLIT, $0-80
 
 row:
 	VMASKMOVPS (SI), Y11, Y0
+	CMPQ       CX, $0x08
+	JLT        masked5
+	VMOVUPS    Y0, (DI)
+	JMP        storedCount5
+
+masked5:
 	VMASKMOVPS Y0, Y13, (DI)
-	ADDQ       R9, DI
-	ADDQ       R10, SI
-	SUBQ       $0x01, BX
-	JNZ        row
+
+storedCount5:
+	ADDQ R9, DI
+	ADDQ R10, SI
+	SUBQ $0x01, BX
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -7046,11 +7275,134 @@ row:
 	VPERMPD    $0xd8, Y2, Y2
 	VSHUFPS    $0xdd, Y1, Y0, Y3
 	VPERMPD    $0xd8, Y3, Y3
+	CMPQ       CX, $0x08
+	JLT        masked6
+	VMOVUPS    Y2, (DI)
+	JMP        storedCount6
+
+masked6:
 	VMASKMOVPS Y2, Y13, (DI)
-	CMPQ       R11, $0x01
-	JEQ        next
+
+storedCount6:
+	CMPQ    R11, $0x01
+	JEQ     next
+	CMPQ    CX, $0x08
+	JLT     masked7
+	VMOVUPS Y3, (DI)(R8*1)
+	JMP     storedCount7
+
+masked7:
 	VMASKMOVPS Y3, Y13, (DI)(R8*1)
 
+storedCount7:
+next:
+	ADDQ R9, DI
+	ADDQ R10, SI
+	SUBQ $0x01, BX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func fillRows4_avx2(dst *float32, ldd int, phases int, src *float32, off int, rows int, n int, dstStep int, srcStep int, mask uint64)
+// Requires: AVX, AVX2
+TEXT ·fillRows4_avx2(SB), NOSPLIT, $0-80
+	MOVQ         dst+0(FP), DI
+	MOVQ         ldd+8(FP), R8
+	MOVQ         phases+16(FP), R11
+	MOVQ         src+24(FP), SI
+	MOVQ         off+32(FP), DX
+	ADDQ         DX, SI
+	MOVQ         rows+40(FP), BX
+	MOVQ         dstStep+56(FP), R9
+	MOVQ         srcStep+64(FP), R10
+	MOVQ         n+48(FP), CX
+	MOVQ         $0x00000001, AX
+	SHLQ         CL, AX
+	DECQ         AX
+	VMOVD        AX, X8
+	VPBROADCASTD X8, Y8
+	VPSLLVD      shifts_avx2<>+0(SB), Y8, Y8
+	MOVQ         mask+72(FP), AX
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	SHRQ         $0x08, AX
+	VMOVD        AX, X13
+	VPBROADCASTD X13, Y13
+	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
+	SHRQ         $0x08, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
+	SHRQ         $0x08, AX
+	VMOVD        AX, X15
+	VPBROADCASTD X15, Y15
+	VPSLLVD      shifts_avx2<>+0(SB), Y15, Y15
+	LEAQ         (R8)(R8*2), DX
+
+row:
+	VMASKMOVPS (SI), Y12, Y0
+	VMASKMOVPS 32(SI), Y13, Y1
+	VMASKMOVPS 64(SI), Y14, Y2
+	VMASKMOVPS 96(SI), Y15, Y3
+	VSHUFPS    $0x88, Y1, Y0, Y4
+	VPERMPD    $0xd8, Y4, Y4
+	VSHUFPS    $0xdd, Y1, Y0, Y5
+	VPERMPD    $0xd8, Y5, Y5
+	VSHUFPS    $0x88, Y3, Y2, Y6
+	VPERMPD    $0xd8, Y6, Y6
+	VSHUFPS    $0xdd, Y3, Y2, Y7
+	VPERMPD    $0xd8, Y7, Y7
+	VSHUFPS    $0x88, Y6, Y4, Y0
+	VPERMPD    $0xd8, Y0, Y0
+	VSHUFPS    $0xdd, Y6, Y4, Y2
+	VPERMPD    $0xd8, Y2, Y2
+	VSHUFPS    $0x88, Y7, Y5, Y1
+	VPERMPD    $0xd8, Y1, Y1
+	VSHUFPS    $0xdd, Y7, Y5, Y3
+	VPERMPD    $0xd8, Y3, Y3
+	CMPQ       CX, $0x08
+	JLT        masked8
+	VMOVUPS    Y0, (DI)
+	JMP        storedCount8
+
+masked8:
+	VMASKMOVPS Y0, Y8, (DI)
+
+storedCount8:
+	CMPQ    R11, $0x01
+	JEQ     next
+	CMPQ    CX, $0x08
+	JLT     masked9
+	VMOVUPS Y1, (DI)(R8*1)
+	JMP     storedCount9
+
+masked9:
+	VMASKMOVPS Y1, Y8, (DI)(R8*1)
+
+storedCount9:
+	CMPQ    R11, $0x02
+	JEQ     next
+	CMPQ    CX, $0x08
+	JLT     masked10
+	VMOVUPS Y2, (DI)(R8*2)
+	JMP     storedCount10
+
+masked10:
+	VMASKMOVPS Y2, Y8, (DI)(R8*2)
+
+storedCount10:
+	CMPQ    R11, $0x03
+	JEQ     next
+	CMPQ    CX, $0x08
+	JLT     masked11
+	VMOVUPS Y3, (DI)(DX*1)
+	JMP     storedCount11
+
+masked11:
+	VMASKMOVPS Y3, Y8, (DI)(DX*1)
+
+storedCount11:
 next:
 	ADDQ R9, DI
 	ADDQ R10, SI
@@ -9317,8 +9669,8 @@ channel:
 
 rows:
 	VXORPS      Y14, Y14, Y14
-	MOVQ        relu+72(FP), AX
 	MOVQ        SI, R13
+	MOVQ        DI, R14
 	MOVQ        R13, DX
 	VMOVUPS     (DX), Y0
 	ADDQ        R8, DX
@@ -9347,6 +9699,7 @@ rows:
 	VADDPS      Y15, Y9, Y9
 	VADDPS      Y15, Y10, Y10
 	VADDPS      Y15, Y11, Y11
+	MOVQ        relu+72(FP), AX
 	TESTQ       AX, AX
 	JZ          plain0
 	VMAXPS      Y8, Y14, Y8
@@ -9359,27 +9712,470 @@ rows:
 	VADDPS      Y14, Y11, Y11
 
 plain0:
-	VUNPCKLPS   Y9, Y8, Y0
-	VUNPCKLPS   Y11, Y10, Y1
-	VUNPCKHPS   Y9, Y8, Y2
-	VUNPCKHPS   Y11, Y10, Y3
-	VUNPCKLPD   Y1, Y0, Y4
-	VUNPCKHPD   Y1, Y0, Y5
-	VUNPCKLPD   Y3, Y2, Y6
-	VUNPCKHPD   Y3, Y2, Y7
-	VPERM2F128  $0x20, Y5, Y4, Y8
-	VPERM2F128  $0x20, Y7, Y6, Y9
-	VPERM2F128  $0x31, Y5, Y4, Y10
-	VPERM2F128  $0x31, Y7, Y6, Y11
-	MOVQ        R13, DX
-	VMOVUPS     Y8, (DX)
-	ADDQ        R8, DX
-	VMOVUPS     Y9, (DX)
-	ADDQ        R8, DX
-	VMOVUPS     Y10, (DX)
-	ADDQ        R8, DX
-	VMOVUPS     Y11, (DX)
+	VUNPCKLPS  Y9, Y8, Y0
+	VUNPCKLPS  Y11, Y10, Y1
+	VUNPCKHPS  Y9, Y8, Y2
+	VUNPCKHPS  Y11, Y10, Y3
+	VUNPCKLPD  Y1, Y0, Y4
+	VUNPCKHPD  Y1, Y0, Y5
+	VUNPCKLPD  Y3, Y2, Y6
+	VUNPCKHPD  Y3, Y2, Y7
+	VPERM2F128 $0x20, Y5, Y4, Y8
+	VPERM2F128 $0x20, Y7, Y6, Y9
+	VPERM2F128 $0x31, Y5, Y4, Y10
+	VPERM2F128 $0x31, Y7, Y6, Y11
+	MOVQ       segs+48(FP), R9
+	MOVQ       nseg+56(FP), R10
+
+row0segment:
+	MOVQ    (R9), DX
+	ADDQ    R14, DX
+	MOVL    8(R9), AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row0part0
+	VMOVUPS Y8, (DX)
+
+row0after0:
+	MOVL    8(R9), AX
+	SHRL    $0x08, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row0part1
+	VMOVUPS Y9, 32(DX)
+
+row0after1:
+	MOVL    8(R9), AX
+	SHRL    $0x10, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row0part2
+	VMOVUPS Y10, 64(DX)
+
+row0after2:
+	MOVL    8(R9), AX
+	SHRL    $0x18, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row0part3
+	VMOVUPS Y11, 96(DX)
+
+row0after3:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  row0segment
+	JMP  row0done
+
+row0part0:
+	ANDL    $0x0f, AX
+	JZ      row0low0end
+	CMPL    AX, $0x0f
+	JNE     row0low0not15
+	VMOVUPS X8, (DX)
+	JMP     row0low0end
+
+row0low0not15:
+	CMPL    AX, $0x03
+	JNE     row0low0not3
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	JMP     row0low0end
+
+row0low0not3:
+	CMPL    AX, $0x0c
+	JNE     row0low0not12
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 12(DX)
+	JMP     row0low0end
+
+row0low0not12:
+	CMPL    AX, $0x07
+	JNE     row0low0not7
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	JMP     row0low0end
+
+row0low0not7:
+	CMPL   AX, $0x01
+	JNE    row0low0not1
+	VMOVSS X8, (DX)
+	JMP    row0low0end
+
+row0low0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X8, X12, (DX)
+
+row0low0end:
+	VEXTRACTF128 $0x01, Y8, X13
+	MOVL         8(R9), AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row0high0end
+	CMPL         AX, $0x0f
+	JNE          row0high0not15
+	VMOVUPS      X13, 16(DX)
+	JMP          row0high0end
+
+row0high0not15:
+	CMPL    AX, $0x03
+	JNE     row0high0not3
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	JMP     row0high0end
+
+row0high0not3:
+	CMPL    AX, $0x0c
+	JNE     row0high0not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 28(DX)
+	JMP     row0high0end
+
+row0high0not12:
+	CMPL    AX, $0x07
+	JNE     row0high0not7
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	JMP     row0high0end
+
+row0high0not7:
+	CMPL   AX, $0x01
+	JNE    row0high0not1
+	VMOVSS X13, 16(DX)
+	JMP    row0high0end
+
+row0high0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 16(DX)
+
+row0high0end:
+	JMP row0after0
+
+row0part1:
+	ANDL    $0x0f, AX
+	JZ      row0low1end
+	CMPL    AX, $0x0f
+	JNE     row0low1not15
+	VMOVUPS X9, 32(DX)
+	JMP     row0low1end
+
+row0low1not15:
+	CMPL    AX, $0x03
+	JNE     row0low1not3
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	JMP     row0low1end
+
+row0low1not3:
+	CMPL    AX, $0x0c
+	JNE     row0low1not12
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 44(DX)
+	JMP     row0low1end
+
+row0low1not12:
+	CMPL    AX, $0x07
+	JNE     row0low1not7
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	JMP     row0low1end
+
+row0low1not7:
+	CMPL   AX, $0x01
+	JNE    row0low1not1
+	VMOVSS X9, 32(DX)
+	JMP    row0low1end
+
+row0low1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X9, X12, 32(DX)
+
+row0low1end:
+	VEXTRACTF128 $0x01, Y9, X13
+	MOVL         8(R9), AX
+	SHRL         $0x08, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row0high1end
+	CMPL         AX, $0x0f
+	JNE          row0high1not15
+	VMOVUPS      X13, 48(DX)
+	JMP          row0high1end
+
+row0high1not15:
+	CMPL    AX, $0x03
+	JNE     row0high1not3
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	JMP     row0high1end
+
+row0high1not3:
+	CMPL    AX, $0x0c
+	JNE     row0high1not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 60(DX)
+	JMP     row0high1end
+
+row0high1not12:
+	CMPL    AX, $0x07
+	JNE     row0high1not7
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	JMP     row0high1end
+
+row0high1not7:
+	CMPL   AX, $0x01
+	JNE    row0high1not1
+	VMOVSS X13, 48(DX)
+	JMP    row0high1end
+
+row0high1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 48(DX)
+
+row0high1end:
+	JMP row0after1
+
+row0part2:
+	ANDL    $0x0f, AX
+	JZ      row0low2end
+	CMPL    AX, $0x0f
+	JNE     row0low2not15
+	VMOVUPS X10, 64(DX)
+	JMP     row0low2end
+
+row0low2not15:
+	CMPL    AX, $0x03
+	JNE     row0low2not3
+	VMOVSS  X10, 64(DX)
+	VSHUFPS $0xb1, X10, X10, X12
+	VMOVSS  X12, 68(DX)
+	JMP     row0low2end
+
+row0low2not3:
+	CMPL    AX, $0x0c
+	JNE     row0low2not12
+	VSHUFPS $0x4e, X10, X10, X12
+	VMOVSS  X12, 72(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 76(DX)
+	JMP     row0low2end
+
+row0low2not12:
+	CMPL    AX, $0x07
+	JNE     row0low2not7
+	VMOVSS  X10, 64(DX)
+	VSHUFPS $0xb1, X10, X10, X12
+	VMOVSS  X12, 68(DX)
+	VSHUFPS $0x4e, X10, X10, X12
+	VMOVSS  X12, 72(DX)
+	JMP     row0low2end
+
+row0low2not7:
+	CMPL   AX, $0x01
+	JNE    row0low2not1
+	VMOVSS X10, 64(DX)
+	JMP    row0low2end
+
+row0low2not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X10, X12, 64(DX)
+
+row0low2end:
+	VEXTRACTF128 $0x01, Y10, X13
+	MOVL         8(R9), AX
+	SHRL         $0x10, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row0high2end
+	CMPL         AX, $0x0f
+	JNE          row0high2not15
+	VMOVUPS      X13, 80(DX)
+	JMP          row0high2end
+
+row0high2not15:
+	CMPL    AX, $0x03
+	JNE     row0high2not3
+	VMOVSS  X13, 80(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 84(DX)
+	JMP     row0high2end
+
+row0high2not3:
+	CMPL    AX, $0x0c
+	JNE     row0high2not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 88(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 92(DX)
+	JMP     row0high2end
+
+row0high2not12:
+	CMPL    AX, $0x07
+	JNE     row0high2not7
+	VMOVSS  X13, 80(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 84(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 88(DX)
+	JMP     row0high2end
+
+row0high2not7:
+	CMPL   AX, $0x01
+	JNE    row0high2not1
+	VMOVSS X13, 80(DX)
+	JMP    row0high2end
+
+row0high2not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 80(DX)
+
+row0high2end:
+	JMP row0after2
+
+row0part3:
+	ANDL    $0x0f, AX
+	JZ      row0low3end
+	CMPL    AX, $0x0f
+	JNE     row0low3not15
+	VMOVUPS X11, 96(DX)
+	JMP     row0low3end
+
+row0low3not15:
+	CMPL    AX, $0x03
+	JNE     row0low3not3
+	VMOVSS  X11, 96(DX)
+	VSHUFPS $0xb1, X11, X11, X12
+	VMOVSS  X12, 100(DX)
+	JMP     row0low3end
+
+row0low3not3:
+	CMPL    AX, $0x0c
+	JNE     row0low3not12
+	VSHUFPS $0x4e, X11, X11, X12
+	VMOVSS  X12, 104(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 108(DX)
+	JMP     row0low3end
+
+row0low3not12:
+	CMPL    AX, $0x07
+	JNE     row0low3not7
+	VMOVSS  X11, 96(DX)
+	VSHUFPS $0xb1, X11, X11, X12
+	VMOVSS  X12, 100(DX)
+	VSHUFPS $0x4e, X11, X11, X12
+	VMOVSS  X12, 104(DX)
+	JMP     row0low3end
+
+row0low3not7:
+	CMPL   AX, $0x01
+	JNE    row0low3not1
+	VMOVSS X11, 96(DX)
+	JMP    row0low3end
+
+row0low3not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X11, X12, 96(DX)
+
+row0low3end:
+	VEXTRACTF128 $0x01, Y11, X13
+	MOVL         8(R9), AX
+	SHRL         $0x18, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row0high3end
+	CMPL         AX, $0x0f
+	JNE          row0high3not15
+	VMOVUPS      X13, 112(DX)
+	JMP          row0high3end
+
+row0high3not15:
+	CMPL    AX, $0x03
+	JNE     row0high3not3
+	VMOVSS  X13, 112(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 116(DX)
+	JMP     row0high3end
+
+row0high3not3:
+	CMPL    AX, $0x0c
+	JNE     row0high3not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 120(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 124(DX)
+	JMP     row0high3end
+
+row0high3not12:
+	CMPL    AX, $0x07
+	JNE     row0high3not7
+	VMOVSS  X13, 112(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 116(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 120(DX)
+	JMP     row0high3end
+
+row0high3not7:
+	CMPL   AX, $0x01
+	JNE    row0high3not1
+	VMOVSS X13, 112(DX)
+	JMP    row0high3end
+
+row0high3not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 112(DX)
+
+row0high3end:
+	JMP row0after3
+
+row0done:
 	ADDQ        R12, R13
+	ADDQ        BX, R14
 	MOVQ        R13, DX
 	VMOVUPS     (DX), Y0
 	ADDQ        R8, DX
@@ -9408,6 +10204,7 @@ plain0:
 	VADDPS      Y15, Y9, Y9
 	VADDPS      Y15, Y10, Y10
 	VADDPS      Y15, Y11, Y11
+	MOVQ        relu+72(FP), AX
 	TESTQ       AX, AX
 	JZ          plain1
 	VMAXPS      Y8, Y14, Y8
@@ -9420,27 +10217,473 @@ plain0:
 	VADDPS      Y14, Y11, Y11
 
 plain1:
-	VUNPCKLPS   Y9, Y8, Y0
-	VUNPCKLPS   Y11, Y10, Y1
-	VUNPCKHPS   Y9, Y8, Y2
-	VUNPCKHPS   Y11, Y10, Y3
-	VUNPCKLPD   Y1, Y0, Y4
-	VUNPCKHPD   Y1, Y0, Y5
-	VUNPCKLPD   Y3, Y2, Y6
-	VUNPCKHPD   Y3, Y2, Y7
-	VPERM2F128  $0x20, Y5, Y4, Y8
-	VPERM2F128  $0x20, Y7, Y6, Y9
-	VPERM2F128  $0x31, Y5, Y4, Y10
-	VPERM2F128  $0x31, Y7, Y6, Y11
-	MOVQ        R13, DX
-	VMOVUPS     Y8, (DX)
-	ADDQ        R8, DX
-	VMOVUPS     Y9, (DX)
-	ADDQ        R8, DX
-	VMOVUPS     Y10, (DX)
-	ADDQ        R8, DX
-	VMOVUPS     Y11, (DX)
+	VUNPCKLPS  Y9, Y8, Y0
+	VUNPCKLPS  Y11, Y10, Y1
+	VUNPCKHPS  Y9, Y8, Y2
+	VUNPCKHPS  Y11, Y10, Y3
+	VUNPCKLPD  Y1, Y0, Y4
+	VUNPCKHPD  Y1, Y0, Y5
+	VUNPCKLPD  Y3, Y2, Y6
+	VUNPCKHPD  Y3, Y2, Y7
+	VPERM2F128 $0x20, Y5, Y4, Y8
+	VPERM2F128 $0x20, Y7, Y6, Y9
+	VPERM2F128 $0x31, Y5, Y4, Y10
+	VPERM2F128 $0x31, Y7, Y6, Y11
+	MOVQ       segs+48(FP), R9
+	MOVQ       nseg+56(FP), R10
+
+row1segment:
+	CMPQ    16(R9), $0x01
+	JLE     row1next
+	MOVQ    (R9), DX
+	ADDQ    R14, DX
+	MOVL    8(R9), AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row1part0
+	VMOVUPS Y8, (DX)
+
+row1after0:
+	MOVL    8(R9), AX
+	SHRL    $0x08, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row1part1
+	VMOVUPS Y9, 32(DX)
+
+row1after1:
+	MOVL    8(R9), AX
+	SHRL    $0x10, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row1part2
+	VMOVUPS Y10, 64(DX)
+
+row1after2:
+	MOVL    8(R9), AX
+	SHRL    $0x18, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row1part3
+	VMOVUPS Y11, 96(DX)
+
+row1after3:
+row1next:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  row1segment
+	JMP  row1done
+
+row1part0:
+	ANDL    $0x0f, AX
+	JZ      row1low0end
+	CMPL    AX, $0x0f
+	JNE     row1low0not15
+	VMOVUPS X8, (DX)
+	JMP     row1low0end
+
+row1low0not15:
+	CMPL    AX, $0x03
+	JNE     row1low0not3
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	JMP     row1low0end
+
+row1low0not3:
+	CMPL    AX, $0x0c
+	JNE     row1low0not12
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 12(DX)
+	JMP     row1low0end
+
+row1low0not12:
+	CMPL    AX, $0x07
+	JNE     row1low0not7
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	JMP     row1low0end
+
+row1low0not7:
+	CMPL   AX, $0x01
+	JNE    row1low0not1
+	VMOVSS X8, (DX)
+	JMP    row1low0end
+
+row1low0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X8, X12, (DX)
+
+row1low0end:
+	VEXTRACTF128 $0x01, Y8, X13
+	MOVL         8(R9), AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row1high0end
+	CMPL         AX, $0x0f
+	JNE          row1high0not15
+	VMOVUPS      X13, 16(DX)
+	JMP          row1high0end
+
+row1high0not15:
+	CMPL    AX, $0x03
+	JNE     row1high0not3
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	JMP     row1high0end
+
+row1high0not3:
+	CMPL    AX, $0x0c
+	JNE     row1high0not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 28(DX)
+	JMP     row1high0end
+
+row1high0not12:
+	CMPL    AX, $0x07
+	JNE     row1high0not7
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	JMP     row1high0end
+
+row1high0not7:
+	CMPL   AX, $0x01
+	JNE    row1high0not1
+	VMOVSS X13, 16(DX)
+	JMP    row1high0end
+
+row1high0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 16(DX)
+
+row1high0end:
+	JMP row1after0
+
+row1part1:
+	ANDL    $0x0f, AX
+	JZ      row1low1end
+	CMPL    AX, $0x0f
+	JNE     row1low1not15
+	VMOVUPS X9, 32(DX)
+	JMP     row1low1end
+
+row1low1not15:
+	CMPL    AX, $0x03
+	JNE     row1low1not3
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	JMP     row1low1end
+
+row1low1not3:
+	CMPL    AX, $0x0c
+	JNE     row1low1not12
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 44(DX)
+	JMP     row1low1end
+
+row1low1not12:
+	CMPL    AX, $0x07
+	JNE     row1low1not7
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	JMP     row1low1end
+
+row1low1not7:
+	CMPL   AX, $0x01
+	JNE    row1low1not1
+	VMOVSS X9, 32(DX)
+	JMP    row1low1end
+
+row1low1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X9, X12, 32(DX)
+
+row1low1end:
+	VEXTRACTF128 $0x01, Y9, X13
+	MOVL         8(R9), AX
+	SHRL         $0x08, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row1high1end
+	CMPL         AX, $0x0f
+	JNE          row1high1not15
+	VMOVUPS      X13, 48(DX)
+	JMP          row1high1end
+
+row1high1not15:
+	CMPL    AX, $0x03
+	JNE     row1high1not3
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	JMP     row1high1end
+
+row1high1not3:
+	CMPL    AX, $0x0c
+	JNE     row1high1not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 60(DX)
+	JMP     row1high1end
+
+row1high1not12:
+	CMPL    AX, $0x07
+	JNE     row1high1not7
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	JMP     row1high1end
+
+row1high1not7:
+	CMPL   AX, $0x01
+	JNE    row1high1not1
+	VMOVSS X13, 48(DX)
+	JMP    row1high1end
+
+row1high1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 48(DX)
+
+row1high1end:
+	JMP row1after1
+
+row1part2:
+	ANDL    $0x0f, AX
+	JZ      row1low2end
+	CMPL    AX, $0x0f
+	JNE     row1low2not15
+	VMOVUPS X10, 64(DX)
+	JMP     row1low2end
+
+row1low2not15:
+	CMPL    AX, $0x03
+	JNE     row1low2not3
+	VMOVSS  X10, 64(DX)
+	VSHUFPS $0xb1, X10, X10, X12
+	VMOVSS  X12, 68(DX)
+	JMP     row1low2end
+
+row1low2not3:
+	CMPL    AX, $0x0c
+	JNE     row1low2not12
+	VSHUFPS $0x4e, X10, X10, X12
+	VMOVSS  X12, 72(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 76(DX)
+	JMP     row1low2end
+
+row1low2not12:
+	CMPL    AX, $0x07
+	JNE     row1low2not7
+	VMOVSS  X10, 64(DX)
+	VSHUFPS $0xb1, X10, X10, X12
+	VMOVSS  X12, 68(DX)
+	VSHUFPS $0x4e, X10, X10, X12
+	VMOVSS  X12, 72(DX)
+	JMP     row1low2end
+
+row1low2not7:
+	CMPL   AX, $0x01
+	JNE    row1low2not1
+	VMOVSS X10, 64(DX)
+	JMP    row1low2end
+
+row1low2not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X10, X12, 64(DX)
+
+row1low2end:
+	VEXTRACTF128 $0x01, Y10, X13
+	MOVL         8(R9), AX
+	SHRL         $0x10, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row1high2end
+	CMPL         AX, $0x0f
+	JNE          row1high2not15
+	VMOVUPS      X13, 80(DX)
+	JMP          row1high2end
+
+row1high2not15:
+	CMPL    AX, $0x03
+	JNE     row1high2not3
+	VMOVSS  X13, 80(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 84(DX)
+	JMP     row1high2end
+
+row1high2not3:
+	CMPL    AX, $0x0c
+	JNE     row1high2not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 88(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 92(DX)
+	JMP     row1high2end
+
+row1high2not12:
+	CMPL    AX, $0x07
+	JNE     row1high2not7
+	VMOVSS  X13, 80(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 84(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 88(DX)
+	JMP     row1high2end
+
+row1high2not7:
+	CMPL   AX, $0x01
+	JNE    row1high2not1
+	VMOVSS X13, 80(DX)
+	JMP    row1high2end
+
+row1high2not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 80(DX)
+
+row1high2end:
+	JMP row1after2
+
+row1part3:
+	ANDL    $0x0f, AX
+	JZ      row1low3end
+	CMPL    AX, $0x0f
+	JNE     row1low3not15
+	VMOVUPS X11, 96(DX)
+	JMP     row1low3end
+
+row1low3not15:
+	CMPL    AX, $0x03
+	JNE     row1low3not3
+	VMOVSS  X11, 96(DX)
+	VSHUFPS $0xb1, X11, X11, X12
+	VMOVSS  X12, 100(DX)
+	JMP     row1low3end
+
+row1low3not3:
+	CMPL    AX, $0x0c
+	JNE     row1low3not12
+	VSHUFPS $0x4e, X11, X11, X12
+	VMOVSS  X12, 104(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 108(DX)
+	JMP     row1low3end
+
+row1low3not12:
+	CMPL    AX, $0x07
+	JNE     row1low3not7
+	VMOVSS  X11, 96(DX)
+	VSHUFPS $0xb1, X11, X11, X12
+	VMOVSS  X12, 100(DX)
+	VSHUFPS $0x4e, X11, X11, X12
+	VMOVSS  X12, 104(DX)
+	JMP     row1low3end
+
+row1low3not7:
+	CMPL   AX, $0x01
+	JNE    row1low3not1
+	VMOVSS X11, 96(DX)
+	JMP    row1low3end
+
+row1low3not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X11, X12, 96(DX)
+
+row1low3end:
+	VEXTRACTF128 $0x01, Y11, X13
+	MOVL         8(R9), AX
+	SHRL         $0x18, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row1high3end
+	CMPL         AX, $0x0f
+	JNE          row1high3not15
+	VMOVUPS      X13, 112(DX)
+	JMP          row1high3end
+
+row1high3not15:
+	CMPL    AX, $0x03
+	JNE     row1high3not3
+	VMOVSS  X13, 112(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 116(DX)
+	JMP     row1high3end
+
+row1high3not3:
+	CMPL    AX, $0x0c
+	JNE     row1high3not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 120(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 124(DX)
+	JMP     row1high3end
+
+row1high3not12:
+	CMPL    AX, $0x07
+	JNE     row1high3not7
+	VMOVSS  X13, 112(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 116(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 120(DX)
+	JMP     row1high3end
+
+row1high3not7:
+	CMPL   AX, $0x01
+	JNE    row1high3not1
+	VMOVSS X13, 112(DX)
+	JMP    row1high3end
+
+row1high3not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 112(DX)
+
+row1high3end:
+	JMP row1after3
+
+row1done:
 	ADDQ        R12, R13
+	ADDQ        BX, R14
 	MOVQ        R13, DX
 	VMOVUPS     (DX), Y0
 	ADDQ        R8, DX
@@ -9469,6 +10712,7 @@ plain1:
 	VADDPS      Y15, Y9, Y9
 	VADDPS      Y15, Y10, Y10
 	VADDPS      Y15, Y11, Y11
+	MOVQ        relu+72(FP), AX
 	TESTQ       AX, AX
 	JZ          plain2
 	VMAXPS      Y8, Y14, Y8
@@ -9481,27 +10725,473 @@ plain1:
 	VADDPS      Y14, Y11, Y11
 
 plain2:
-	VUNPCKLPS   Y9, Y8, Y0
-	VUNPCKLPS   Y11, Y10, Y1
-	VUNPCKHPS   Y9, Y8, Y2
-	VUNPCKHPS   Y11, Y10, Y3
-	VUNPCKLPD   Y1, Y0, Y4
-	VUNPCKHPD   Y1, Y0, Y5
-	VUNPCKLPD   Y3, Y2, Y6
-	VUNPCKHPD   Y3, Y2, Y7
-	VPERM2F128  $0x20, Y5, Y4, Y8
-	VPERM2F128  $0x20, Y7, Y6, Y9
-	VPERM2F128  $0x31, Y5, Y4, Y10
-	VPERM2F128  $0x31, Y7, Y6, Y11
-	MOVQ        R13, DX
-	VMOVUPS     Y8, (DX)
-	ADDQ        R8, DX
-	VMOVUPS     Y9, (DX)
-	ADDQ        R8, DX
-	VMOVUPS     Y10, (DX)
-	ADDQ        R8, DX
-	VMOVUPS     Y11, (DX)
+	VUNPCKLPS  Y9, Y8, Y0
+	VUNPCKLPS  Y11, Y10, Y1
+	VUNPCKHPS  Y9, Y8, Y2
+	VUNPCKHPS  Y11, Y10, Y3
+	VUNPCKLPD  Y1, Y0, Y4
+	VUNPCKHPD  Y1, Y0, Y5
+	VUNPCKLPD  Y3, Y2, Y6
+	VUNPCKHPD  Y3, Y2, Y7
+	VPERM2F128 $0x20, Y5, Y4, Y8
+	VPERM2F128 $0x20, Y7, Y6, Y9
+	VPERM2F128 $0x31, Y5, Y4, Y10
+	VPERM2F128 $0x31, Y7, Y6, Y11
+	MOVQ       segs+48(FP), R9
+	MOVQ       nseg+56(FP), R10
+
+row2segment:
+	CMPQ    16(R9), $0x02
+	JLE     row2next
+	MOVQ    (R9), DX
+	ADDQ    R14, DX
+	MOVL    8(R9), AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row2part0
+	VMOVUPS Y8, (DX)
+
+row2after0:
+	MOVL    8(R9), AX
+	SHRL    $0x08, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row2part1
+	VMOVUPS Y9, 32(DX)
+
+row2after1:
+	MOVL    8(R9), AX
+	SHRL    $0x10, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row2part2
+	VMOVUPS Y10, 64(DX)
+
+row2after2:
+	MOVL    8(R9), AX
+	SHRL    $0x18, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row2part3
+	VMOVUPS Y11, 96(DX)
+
+row2after3:
+row2next:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  row2segment
+	JMP  row2done
+
+row2part0:
+	ANDL    $0x0f, AX
+	JZ      row2low0end
+	CMPL    AX, $0x0f
+	JNE     row2low0not15
+	VMOVUPS X8, (DX)
+	JMP     row2low0end
+
+row2low0not15:
+	CMPL    AX, $0x03
+	JNE     row2low0not3
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	JMP     row2low0end
+
+row2low0not3:
+	CMPL    AX, $0x0c
+	JNE     row2low0not12
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 12(DX)
+	JMP     row2low0end
+
+row2low0not12:
+	CMPL    AX, $0x07
+	JNE     row2low0not7
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	JMP     row2low0end
+
+row2low0not7:
+	CMPL   AX, $0x01
+	JNE    row2low0not1
+	VMOVSS X8, (DX)
+	JMP    row2low0end
+
+row2low0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X8, X12, (DX)
+
+row2low0end:
+	VEXTRACTF128 $0x01, Y8, X13
+	MOVL         8(R9), AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row2high0end
+	CMPL         AX, $0x0f
+	JNE          row2high0not15
+	VMOVUPS      X13, 16(DX)
+	JMP          row2high0end
+
+row2high0not15:
+	CMPL    AX, $0x03
+	JNE     row2high0not3
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	JMP     row2high0end
+
+row2high0not3:
+	CMPL    AX, $0x0c
+	JNE     row2high0not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 28(DX)
+	JMP     row2high0end
+
+row2high0not12:
+	CMPL    AX, $0x07
+	JNE     row2high0not7
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	JMP     row2high0end
+
+row2high0not7:
+	CMPL   AX, $0x01
+	JNE    row2high0not1
+	VMOVSS X13, 16(DX)
+	JMP    row2high0end
+
+row2high0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 16(DX)
+
+row2high0end:
+	JMP row2after0
+
+row2part1:
+	ANDL    $0x0f, AX
+	JZ      row2low1end
+	CMPL    AX, $0x0f
+	JNE     row2low1not15
+	VMOVUPS X9, 32(DX)
+	JMP     row2low1end
+
+row2low1not15:
+	CMPL    AX, $0x03
+	JNE     row2low1not3
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	JMP     row2low1end
+
+row2low1not3:
+	CMPL    AX, $0x0c
+	JNE     row2low1not12
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 44(DX)
+	JMP     row2low1end
+
+row2low1not12:
+	CMPL    AX, $0x07
+	JNE     row2low1not7
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	JMP     row2low1end
+
+row2low1not7:
+	CMPL   AX, $0x01
+	JNE    row2low1not1
+	VMOVSS X9, 32(DX)
+	JMP    row2low1end
+
+row2low1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X9, X12, 32(DX)
+
+row2low1end:
+	VEXTRACTF128 $0x01, Y9, X13
+	MOVL         8(R9), AX
+	SHRL         $0x08, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row2high1end
+	CMPL         AX, $0x0f
+	JNE          row2high1not15
+	VMOVUPS      X13, 48(DX)
+	JMP          row2high1end
+
+row2high1not15:
+	CMPL    AX, $0x03
+	JNE     row2high1not3
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	JMP     row2high1end
+
+row2high1not3:
+	CMPL    AX, $0x0c
+	JNE     row2high1not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 60(DX)
+	JMP     row2high1end
+
+row2high1not12:
+	CMPL    AX, $0x07
+	JNE     row2high1not7
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	JMP     row2high1end
+
+row2high1not7:
+	CMPL   AX, $0x01
+	JNE    row2high1not1
+	VMOVSS X13, 48(DX)
+	JMP    row2high1end
+
+row2high1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 48(DX)
+
+row2high1end:
+	JMP row2after1
+
+row2part2:
+	ANDL    $0x0f, AX
+	JZ      row2low2end
+	CMPL    AX, $0x0f
+	JNE     row2low2not15
+	VMOVUPS X10, 64(DX)
+	JMP     row2low2end
+
+row2low2not15:
+	CMPL    AX, $0x03
+	JNE     row2low2not3
+	VMOVSS  X10, 64(DX)
+	VSHUFPS $0xb1, X10, X10, X12
+	VMOVSS  X12, 68(DX)
+	JMP     row2low2end
+
+row2low2not3:
+	CMPL    AX, $0x0c
+	JNE     row2low2not12
+	VSHUFPS $0x4e, X10, X10, X12
+	VMOVSS  X12, 72(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 76(DX)
+	JMP     row2low2end
+
+row2low2not12:
+	CMPL    AX, $0x07
+	JNE     row2low2not7
+	VMOVSS  X10, 64(DX)
+	VSHUFPS $0xb1, X10, X10, X12
+	VMOVSS  X12, 68(DX)
+	VSHUFPS $0x4e, X10, X10, X12
+	VMOVSS  X12, 72(DX)
+	JMP     row2low2end
+
+row2low2not7:
+	CMPL   AX, $0x01
+	JNE    row2low2not1
+	VMOVSS X10, 64(DX)
+	JMP    row2low2end
+
+row2low2not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X10, X12, 64(DX)
+
+row2low2end:
+	VEXTRACTF128 $0x01, Y10, X13
+	MOVL         8(R9), AX
+	SHRL         $0x10, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row2high2end
+	CMPL         AX, $0x0f
+	JNE          row2high2not15
+	VMOVUPS      X13, 80(DX)
+	JMP          row2high2end
+
+row2high2not15:
+	CMPL    AX, $0x03
+	JNE     row2high2not3
+	VMOVSS  X13, 80(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 84(DX)
+	JMP     row2high2end
+
+row2high2not3:
+	CMPL    AX, $0x0c
+	JNE     row2high2not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 88(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 92(DX)
+	JMP     row2high2end
+
+row2high2not12:
+	CMPL    AX, $0x07
+	JNE     row2high2not7
+	VMOVSS  X13, 80(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 84(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 88(DX)
+	JMP     row2high2end
+
+row2high2not7:
+	CMPL   AX, $0x01
+	JNE    row2high2not1
+	VMOVSS X13, 80(DX)
+	JMP    row2high2end
+
+row2high2not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 80(DX)
+
+row2high2end:
+	JMP row2after2
+
+row2part3:
+	ANDL    $0x0f, AX
+	JZ      row2low3end
+	CMPL    AX, $0x0f
+	JNE     row2low3not15
+	VMOVUPS X11, 96(DX)
+	JMP     row2low3end
+
+row2low3not15:
+	CMPL    AX, $0x03
+	JNE     row2low3not3
+	VMOVSS  X11, 96(DX)
+	VSHUFPS $0xb1, X11, X11, X12
+	VMOVSS  X12, 100(DX)
+	JMP     row2low3end
+
+row2low3not3:
+	CMPL    AX, $0x0c
+	JNE     row2low3not12
+	VSHUFPS $0x4e, X11, X11, X12
+	VMOVSS  X12, 104(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 108(DX)
+	JMP     row2low3end
+
+row2low3not12:
+	CMPL    AX, $0x07
+	JNE     row2low3not7
+	VMOVSS  X11, 96(DX)
+	VSHUFPS $0xb1, X11, X11, X12
+	VMOVSS  X12, 100(DX)
+	VSHUFPS $0x4e, X11, X11, X12
+	VMOVSS  X12, 104(DX)
+	JMP     row2low3end
+
+row2low3not7:
+	CMPL   AX, $0x01
+	JNE    row2low3not1
+	VMOVSS X11, 96(DX)
+	JMP    row2low3end
+
+row2low3not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X11, X12, 96(DX)
+
+row2low3end:
+	VEXTRACTF128 $0x01, Y11, X13
+	MOVL         8(R9), AX
+	SHRL         $0x18, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row2high3end
+	CMPL         AX, $0x0f
+	JNE          row2high3not15
+	VMOVUPS      X13, 112(DX)
+	JMP          row2high3end
+
+row2high3not15:
+	CMPL    AX, $0x03
+	JNE     row2high3not3
+	VMOVSS  X13, 112(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 116(DX)
+	JMP     row2high3end
+
+row2high3not3:
+	CMPL    AX, $0x0c
+	JNE     row2high3not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 120(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 124(DX)
+	JMP     row2high3end
+
+row2high3not12:
+	CMPL    AX, $0x07
+	JNE     row2high3not7
+	VMOVSS  X13, 112(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 116(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 120(DX)
+	JMP     row2high3end
+
+row2high3not7:
+	CMPL   AX, $0x01
+	JNE    row2high3not1
+	VMOVSS X13, 112(DX)
+	JMP    row2high3end
+
+row2high3not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 112(DX)
+
+row2high3end:
+	JMP row2after3
+
+row2done:
 	ADDQ        R12, R13
+	ADDQ        BX, R14
 	MOVQ        R13, DX
 	VMOVUPS     (DX), Y0
 	ADDQ        R8, DX
@@ -9530,6 +11220,7 @@ plain2:
 	VADDPS      Y15, Y9, Y9
 	VADDPS      Y15, Y10, Y10
 	VADDPS      Y15, Y11, Y11
+	MOVQ        relu+72(FP), AX
 	TESTQ       AX, AX
 	JZ          plain3
 	VMAXPS      Y8, Y14, Y8
@@ -9554,108 +11245,459 @@ plain3:
 	VPERM2F128 $0x20, Y7, Y6, Y9
 	VPERM2F128 $0x31, Y5, Y4, Y10
 	VPERM2F128 $0x31, Y7, Y6, Y11
-	MOVQ       R13, DX
-	VMOVUPS    Y8, (DX)
-	ADDQ       R8, DX
-	VMOVUPS    Y9, (DX)
-	ADDQ       R8, DX
-	VMOVUPS    Y10, (DX)
-	ADDQ       R8, DX
-	VMOVUPS    Y11, (DX)
 	MOVQ       segs+48(FP), R9
 	MOVQ       nseg+56(FP), R10
 
-segment:
-	MOVQ         (R9), R13
-	ADDQ         DI, R13
-	MOVQ         8(R9), R15
-	VMOVD        R15, X12
-	VPBROADCASTD X12, Y12
-	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
-	SHRQ         $0x08, R15
-	VMOVD        R15, X13
-	VPBROADCASTD X13, Y13
-	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
-	SHRQ         $0x08, R15
-	VMOVD        R15, X14
-	VPBROADCASTD X14, Y14
-	VPSLLVD      shifts_avx2<>+0(SB), Y14, Y14
-	SHRQ         $0x08, R15
-	VMOVD        R15, X15
-	VPBROADCASTD X15, Y15
-	VPSLLVD      shifts_avx2<>+0(SB), Y15, Y15
-	MOVQ         16(R9), R15
-	MOVQ         SI, AX
-	MOVQ         AX, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y12, (R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y13, 32(R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y14, 64(R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y15, 96(R13)
-	ADDQ         R8, DX
-	ADDQ         R12, AX
-	SUBQ         $0x01, R15
-	JZ           stored
-	ADDQ         BX, R13
-	MOVQ         AX, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y12, (R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y13, 32(R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y14, 64(R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y15, 96(R13)
-	ADDQ         R8, DX
-	ADDQ         R12, AX
-	SUBQ         $0x01, R15
-	JZ           stored
-	ADDQ         BX, R13
-	MOVQ         AX, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y12, (R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y13, 32(R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y14, 64(R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y15, 96(R13)
-	ADDQ         R8, DX
-	ADDQ         R12, AX
-	SUBQ         $0x01, R15
-	JZ           stored
-	ADDQ         BX, R13
-	MOVQ         AX, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y12, (R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y13, 32(R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y14, 64(R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y15, 96(R13)
-	ADDQ         R8, DX
-	ADDQ         R12, AX
+row3segment:
+	CMPQ    16(R9), $0x03
+	JLE     row3next
+	MOVQ    (R9), DX
+	ADDQ    R14, DX
+	MOVL    8(R9), AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row3part0
+	VMOVUPS Y8, (DX)
 
-stored:
+row3after0:
+	MOVL    8(R9), AX
+	SHRL    $0x08, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row3part1
+	VMOVUPS Y9, 32(DX)
+
+row3after1:
+	MOVL    8(R9), AX
+	SHRL    $0x10, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row3part2
+	VMOVUPS Y10, 64(DX)
+
+row3after2:
+	MOVL    8(R9), AX
+	SHRL    $0x18, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row3part3
+	VMOVUPS Y11, 96(DX)
+
+row3after3:
+row3next:
 	ADDQ $0x18, R9
 	SUBQ $0x01, R10
-	JNZ  segment
+	JNZ  row3segment
+	JMP  row3done
+
+row3part0:
+	ANDL    $0x0f, AX
+	JZ      row3low0end
+	CMPL    AX, $0x0f
+	JNE     row3low0not15
+	VMOVUPS X8, (DX)
+	JMP     row3low0end
+
+row3low0not15:
+	CMPL    AX, $0x03
+	JNE     row3low0not3
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	JMP     row3low0end
+
+row3low0not3:
+	CMPL    AX, $0x0c
+	JNE     row3low0not12
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 12(DX)
+	JMP     row3low0end
+
+row3low0not12:
+	CMPL    AX, $0x07
+	JNE     row3low0not7
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	JMP     row3low0end
+
+row3low0not7:
+	CMPL   AX, $0x01
+	JNE    row3low0not1
+	VMOVSS X8, (DX)
+	JMP    row3low0end
+
+row3low0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X8, X12, (DX)
+
+row3low0end:
+	VEXTRACTF128 $0x01, Y8, X13
+	MOVL         8(R9), AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row3high0end
+	CMPL         AX, $0x0f
+	JNE          row3high0not15
+	VMOVUPS      X13, 16(DX)
+	JMP          row3high0end
+
+row3high0not15:
+	CMPL    AX, $0x03
+	JNE     row3high0not3
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	JMP     row3high0end
+
+row3high0not3:
+	CMPL    AX, $0x0c
+	JNE     row3high0not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 28(DX)
+	JMP     row3high0end
+
+row3high0not12:
+	CMPL    AX, $0x07
+	JNE     row3high0not7
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	JMP     row3high0end
+
+row3high0not7:
+	CMPL   AX, $0x01
+	JNE    row3high0not1
+	VMOVSS X13, 16(DX)
+	JMP    row3high0end
+
+row3high0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 16(DX)
+
+row3high0end:
+	JMP row3after0
+
+row3part1:
+	ANDL    $0x0f, AX
+	JZ      row3low1end
+	CMPL    AX, $0x0f
+	JNE     row3low1not15
+	VMOVUPS X9, 32(DX)
+	JMP     row3low1end
+
+row3low1not15:
+	CMPL    AX, $0x03
+	JNE     row3low1not3
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	JMP     row3low1end
+
+row3low1not3:
+	CMPL    AX, $0x0c
+	JNE     row3low1not12
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 44(DX)
+	JMP     row3low1end
+
+row3low1not12:
+	CMPL    AX, $0x07
+	JNE     row3low1not7
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	JMP     row3low1end
+
+row3low1not7:
+	CMPL   AX, $0x01
+	JNE    row3low1not1
+	VMOVSS X9, 32(DX)
+	JMP    row3low1end
+
+row3low1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X9, X12, 32(DX)
+
+row3low1end:
+	VEXTRACTF128 $0x01, Y9, X13
+	MOVL         8(R9), AX
+	SHRL         $0x08, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row3high1end
+	CMPL         AX, $0x0f
+	JNE          row3high1not15
+	VMOVUPS      X13, 48(DX)
+	JMP          row3high1end
+
+row3high1not15:
+	CMPL    AX, $0x03
+	JNE     row3high1not3
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	JMP     row3high1end
+
+row3high1not3:
+	CMPL    AX, $0x0c
+	JNE     row3high1not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 60(DX)
+	JMP     row3high1end
+
+row3high1not12:
+	CMPL    AX, $0x07
+	JNE     row3high1not7
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	JMP     row3high1end
+
+row3high1not7:
+	CMPL   AX, $0x01
+	JNE    row3high1not1
+	VMOVSS X13, 48(DX)
+	JMP    row3high1end
+
+row3high1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 48(DX)
+
+row3high1end:
+	JMP row3after1
+
+row3part2:
+	ANDL    $0x0f, AX
+	JZ      row3low2end
+	CMPL    AX, $0x0f
+	JNE     row3low2not15
+	VMOVUPS X10, 64(DX)
+	JMP     row3low2end
+
+row3low2not15:
+	CMPL    AX, $0x03
+	JNE     row3low2not3
+	VMOVSS  X10, 64(DX)
+	VSHUFPS $0xb1, X10, X10, X12
+	VMOVSS  X12, 68(DX)
+	JMP     row3low2end
+
+row3low2not3:
+	CMPL    AX, $0x0c
+	JNE     row3low2not12
+	VSHUFPS $0x4e, X10, X10, X12
+	VMOVSS  X12, 72(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 76(DX)
+	JMP     row3low2end
+
+row3low2not12:
+	CMPL    AX, $0x07
+	JNE     row3low2not7
+	VMOVSS  X10, 64(DX)
+	VSHUFPS $0xb1, X10, X10, X12
+	VMOVSS  X12, 68(DX)
+	VSHUFPS $0x4e, X10, X10, X12
+	VMOVSS  X12, 72(DX)
+	JMP     row3low2end
+
+row3low2not7:
+	CMPL   AX, $0x01
+	JNE    row3low2not1
+	VMOVSS X10, 64(DX)
+	JMP    row3low2end
+
+row3low2not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X10, X12, 64(DX)
+
+row3low2end:
+	VEXTRACTF128 $0x01, Y10, X13
+	MOVL         8(R9), AX
+	SHRL         $0x10, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row3high2end
+	CMPL         AX, $0x0f
+	JNE          row3high2not15
+	VMOVUPS      X13, 80(DX)
+	JMP          row3high2end
+
+row3high2not15:
+	CMPL    AX, $0x03
+	JNE     row3high2not3
+	VMOVSS  X13, 80(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 84(DX)
+	JMP     row3high2end
+
+row3high2not3:
+	CMPL    AX, $0x0c
+	JNE     row3high2not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 88(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 92(DX)
+	JMP     row3high2end
+
+row3high2not12:
+	CMPL    AX, $0x07
+	JNE     row3high2not7
+	VMOVSS  X13, 80(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 84(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 88(DX)
+	JMP     row3high2end
+
+row3high2not7:
+	CMPL   AX, $0x01
+	JNE    row3high2not1
+	VMOVSS X13, 80(DX)
+	JMP    row3high2end
+
+row3high2not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 80(DX)
+
+row3high2end:
+	JMP row3after2
+
+row3part3:
+	ANDL    $0x0f, AX
+	JZ      row3low3end
+	CMPL    AX, $0x0f
+	JNE     row3low3not15
+	VMOVUPS X11, 96(DX)
+	JMP     row3low3end
+
+row3low3not15:
+	CMPL    AX, $0x03
+	JNE     row3low3not3
+	VMOVSS  X11, 96(DX)
+	VSHUFPS $0xb1, X11, X11, X12
+	VMOVSS  X12, 100(DX)
+	JMP     row3low3end
+
+row3low3not3:
+	CMPL    AX, $0x0c
+	JNE     row3low3not12
+	VSHUFPS $0x4e, X11, X11, X12
+	VMOVSS  X12, 104(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 108(DX)
+	JMP     row3low3end
+
+row3low3not12:
+	CMPL    AX, $0x07
+	JNE     row3low3not7
+	VMOVSS  X11, 96(DX)
+	VSHUFPS $0xb1, X11, X11, X12
+	VMOVSS  X12, 100(DX)
+	VSHUFPS $0x4e, X11, X11, X12
+	VMOVSS  X12, 104(DX)
+	JMP     row3low3end
+
+row3low3not7:
+	CMPL   AX, $0x01
+	JNE    row3low3not1
+	VMOVSS X11, 96(DX)
+	JMP    row3low3end
+
+row3low3not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X11, X12, 96(DX)
+
+row3low3end:
+	VEXTRACTF128 $0x01, Y11, X13
+	MOVL         8(R9), AX
+	SHRL         $0x18, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row3high3end
+	CMPL         AX, $0x0f
+	JNE          row3high3not15
+	VMOVUPS      X13, 112(DX)
+	JMP          row3high3end
+
+row3high3not15:
+	CMPL    AX, $0x03
+	JNE     row3high3not3
+	VMOVSS  X13, 112(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 116(DX)
+	JMP     row3high3end
+
+row3high3not3:
+	CMPL    AX, $0x0c
+	JNE     row3high3not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 120(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 124(DX)
+	JMP     row3high3end
+
+row3high3not12:
+	CMPL    AX, $0x07
+	JNE     row3high3not7
+	VMOVSS  X13, 112(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 116(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 120(DX)
+	JMP     row3high3end
+
+row3high3not7:
+	CMPL   AX, $0x01
+	JNE    row3high3not1
+	VMOVSS X13, 112(DX)
+	JMP    row3high3end
+
+row3high3not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 112(DX)
+
+row3high3end:
+	JMP row3after3
+
+row3done:
 	ADDQ $0x00000040, SI
 	MOVQ plane+32(FP), R12
 	ADDQ R12, DI
@@ -9835,8 +11877,8 @@ channel:
 
 rows:
 	VXORPS      Y14, Y14, Y14
-	MOVQ        relu+72(FP), AX
 	MOVQ        SI, R13
+	MOVQ        DI, R14
 	MOVQ        R13, DX
 	VMOVUPS     (DX), Y0
 	ADDQ        R8, DX
@@ -9859,6 +11901,7 @@ rows:
 	VFMADD231PS two<>+0(SB), Y2, Y9
 	VADDPS      Y15, Y8, Y8
 	VADDPS      Y15, Y9, Y9
+	MOVQ        relu+72(FP), AX
 	TESTQ       AX, AX
 	JZ          plain0
 	VMAXPS      Y8, Y14, Y8
@@ -9867,15 +11910,242 @@ rows:
 	VADDPS      Y14, Y9, Y9
 
 plain0:
-	VUNPCKLPS   Y9, Y8, Y0
-	VUNPCKHPS   Y9, Y8, Y1
-	VPERM2F128  $0x20, Y1, Y0, Y8
-	VPERM2F128  $0x31, Y1, Y0, Y9
-	MOVQ        R13, DX
-	VMOVUPS     Y8, (DX)
-	ADDQ        R8, DX
-	VMOVUPS     Y9, (DX)
+	VUNPCKLPS  Y9, Y8, Y0
+	VUNPCKHPS  Y9, Y8, Y1
+	VPERM2F128 $0x20, Y1, Y0, Y8
+	VPERM2F128 $0x31, Y1, Y0, Y9
+	MOVQ       segs+48(FP), R9
+	MOVQ       nseg+56(FP), R10
+
+row0segment:
+	MOVQ    (R9), DX
+	ADDQ    R14, DX
+	MOVL    8(R9), AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row0part0
+	VMOVUPS Y8, (DX)
+
+row0after0:
+	MOVL    8(R9), AX
+	SHRL    $0x08, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row0part1
+	VMOVUPS Y9, 32(DX)
+
+row0after1:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  row0segment
+	JMP  row0done
+
+row0part0:
+	ANDL    $0x0f, AX
+	JZ      row0low0end
+	CMPL    AX, $0x0f
+	JNE     row0low0not15
+	VMOVUPS X8, (DX)
+	JMP     row0low0end
+
+row0low0not15:
+	CMPL    AX, $0x03
+	JNE     row0low0not3
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	JMP     row0low0end
+
+row0low0not3:
+	CMPL    AX, $0x0c
+	JNE     row0low0not12
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 12(DX)
+	JMP     row0low0end
+
+row0low0not12:
+	CMPL    AX, $0x07
+	JNE     row0low0not7
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	JMP     row0low0end
+
+row0low0not7:
+	CMPL   AX, $0x01
+	JNE    row0low0not1
+	VMOVSS X8, (DX)
+	JMP    row0low0end
+
+row0low0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X8, X12, (DX)
+
+row0low0end:
+	VEXTRACTF128 $0x01, Y8, X13
+	MOVL         8(R9), AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row0high0end
+	CMPL         AX, $0x0f
+	JNE          row0high0not15
+	VMOVUPS      X13, 16(DX)
+	JMP          row0high0end
+
+row0high0not15:
+	CMPL    AX, $0x03
+	JNE     row0high0not3
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	JMP     row0high0end
+
+row0high0not3:
+	CMPL    AX, $0x0c
+	JNE     row0high0not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 28(DX)
+	JMP     row0high0end
+
+row0high0not12:
+	CMPL    AX, $0x07
+	JNE     row0high0not7
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	JMP     row0high0end
+
+row0high0not7:
+	CMPL   AX, $0x01
+	JNE    row0high0not1
+	VMOVSS X13, 16(DX)
+	JMP    row0high0end
+
+row0high0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 16(DX)
+
+row0high0end:
+	JMP row0after0
+
+row0part1:
+	ANDL    $0x0f, AX
+	JZ      row0low1end
+	CMPL    AX, $0x0f
+	JNE     row0low1not15
+	VMOVUPS X9, 32(DX)
+	JMP     row0low1end
+
+row0low1not15:
+	CMPL    AX, $0x03
+	JNE     row0low1not3
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	JMP     row0low1end
+
+row0low1not3:
+	CMPL    AX, $0x0c
+	JNE     row0low1not12
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 44(DX)
+	JMP     row0low1end
+
+row0low1not12:
+	CMPL    AX, $0x07
+	JNE     row0low1not7
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	JMP     row0low1end
+
+row0low1not7:
+	CMPL   AX, $0x01
+	JNE    row0low1not1
+	VMOVSS X9, 32(DX)
+	JMP    row0low1end
+
+row0low1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X9, X12, 32(DX)
+
+row0low1end:
+	VEXTRACTF128 $0x01, Y9, X13
+	MOVL         8(R9), AX
+	SHRL         $0x08, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row0high1end
+	CMPL         AX, $0x0f
+	JNE          row0high1not15
+	VMOVUPS      X13, 48(DX)
+	JMP          row0high1end
+
+row0high1not15:
+	CMPL    AX, $0x03
+	JNE     row0high1not3
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	JMP     row0high1end
+
+row0high1not3:
+	CMPL    AX, $0x0c
+	JNE     row0high1not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 60(DX)
+	JMP     row0high1end
+
+row0high1not12:
+	CMPL    AX, $0x07
+	JNE     row0high1not7
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	JMP     row0high1end
+
+row0high1not7:
+	CMPL   AX, $0x01
+	JNE    row0high1not1
+	VMOVSS X13, 48(DX)
+	JMP    row0high1end
+
+row0high1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 48(DX)
+
+row0high1end:
+	JMP row0after1
+
+row0done:
 	ADDQ        R12, R13
+	ADDQ        BX, R14
 	MOVQ        R13, DX
 	VMOVUPS     (DX), Y0
 	ADDQ        R8, DX
@@ -9898,6 +12168,7 @@ plain0:
 	VFMADD231PS two<>+0(SB), Y2, Y9
 	VADDPS      Y15, Y8, Y8
 	VADDPS      Y15, Y9, Y9
+	MOVQ        relu+72(FP), AX
 	TESTQ       AX, AX
 	JZ          plain1
 	VMAXPS      Y8, Y14, Y8
@@ -9910,50 +12181,239 @@ plain1:
 	VUNPCKHPS  Y9, Y8, Y1
 	VPERM2F128 $0x20, Y1, Y0, Y8
 	VPERM2F128 $0x31, Y1, Y0, Y9
-	MOVQ       R13, DX
-	VMOVUPS    Y8, (DX)
-	ADDQ       R8, DX
-	VMOVUPS    Y9, (DX)
 	MOVQ       segs+48(FP), R9
 	MOVQ       nseg+56(FP), R10
 
-segment:
-	MOVQ         (R9), R13
-	ADDQ         DI, R13
-	MOVQ         8(R9), R15
-	VMOVD        R15, X12
-	VPBROADCASTD X12, Y12
-	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
-	SHRQ         $0x08, R15
-	VMOVD        R15, X13
-	VPBROADCASTD X13, Y13
-	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
-	MOVQ         16(R9), R15
-	MOVQ         SI, AX
-	MOVQ         AX, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y12, (R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y13, 32(R13)
-	ADDQ         R8, DX
-	ADDQ         R12, AX
-	SUBQ         $0x01, R15
-	JZ           stored
-	ADDQ         BX, R13
-	MOVQ         AX, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y12, (R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y13, 32(R13)
-	ADDQ         R8, DX
-	ADDQ         R12, AX
+row1segment:
+	CMPQ    16(R9), $0x01
+	JLE     row1next
+	MOVQ    (R9), DX
+	ADDQ    R14, DX
+	MOVL    8(R9), AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row1part0
+	VMOVUPS Y8, (DX)
 
-stored:
+row1after0:
+	MOVL    8(R9), AX
+	SHRL    $0x08, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row1part1
+	VMOVUPS Y9, 32(DX)
+
+row1after1:
+row1next:
 	ADDQ $0x18, R9
 	SUBQ $0x01, R10
-	JNZ  segment
+	JNZ  row1segment
+	JMP  row1done
+
+row1part0:
+	ANDL    $0x0f, AX
+	JZ      row1low0end
+	CMPL    AX, $0x0f
+	JNE     row1low0not15
+	VMOVUPS X8, (DX)
+	JMP     row1low0end
+
+row1low0not15:
+	CMPL    AX, $0x03
+	JNE     row1low0not3
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	JMP     row1low0end
+
+row1low0not3:
+	CMPL    AX, $0x0c
+	JNE     row1low0not12
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 12(DX)
+	JMP     row1low0end
+
+row1low0not12:
+	CMPL    AX, $0x07
+	JNE     row1low0not7
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	JMP     row1low0end
+
+row1low0not7:
+	CMPL   AX, $0x01
+	JNE    row1low0not1
+	VMOVSS X8, (DX)
+	JMP    row1low0end
+
+row1low0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X8, X12, (DX)
+
+row1low0end:
+	VEXTRACTF128 $0x01, Y8, X13
+	MOVL         8(R9), AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row1high0end
+	CMPL         AX, $0x0f
+	JNE          row1high0not15
+	VMOVUPS      X13, 16(DX)
+	JMP          row1high0end
+
+row1high0not15:
+	CMPL    AX, $0x03
+	JNE     row1high0not3
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	JMP     row1high0end
+
+row1high0not3:
+	CMPL    AX, $0x0c
+	JNE     row1high0not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 28(DX)
+	JMP     row1high0end
+
+row1high0not12:
+	CMPL    AX, $0x07
+	JNE     row1high0not7
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	JMP     row1high0end
+
+row1high0not7:
+	CMPL   AX, $0x01
+	JNE    row1high0not1
+	VMOVSS X13, 16(DX)
+	JMP    row1high0end
+
+row1high0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 16(DX)
+
+row1high0end:
+	JMP row1after0
+
+row1part1:
+	ANDL    $0x0f, AX
+	JZ      row1low1end
+	CMPL    AX, $0x0f
+	JNE     row1low1not15
+	VMOVUPS X9, 32(DX)
+	JMP     row1low1end
+
+row1low1not15:
+	CMPL    AX, $0x03
+	JNE     row1low1not3
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	JMP     row1low1end
+
+row1low1not3:
+	CMPL    AX, $0x0c
+	JNE     row1low1not12
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 44(DX)
+	JMP     row1low1end
+
+row1low1not12:
+	CMPL    AX, $0x07
+	JNE     row1low1not7
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	JMP     row1low1end
+
+row1low1not7:
+	CMPL   AX, $0x01
+	JNE    row1low1not1
+	VMOVSS X9, 32(DX)
+	JMP    row1low1end
+
+row1low1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X9, X12, 32(DX)
+
+row1low1end:
+	VEXTRACTF128 $0x01, Y9, X13
+	MOVL         8(R9), AX
+	SHRL         $0x08, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row1high1end
+	CMPL         AX, $0x0f
+	JNE          row1high1not15
+	VMOVUPS      X13, 48(DX)
+	JMP          row1high1end
+
+row1high1not15:
+	CMPL    AX, $0x03
+	JNE     row1high1not3
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	JMP     row1high1end
+
+row1high1not3:
+	CMPL    AX, $0x0c
+	JNE     row1high1not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 60(DX)
+	JMP     row1high1end
+
+row1high1not12:
+	CMPL    AX, $0x07
+	JNE     row1high1not7
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	JMP     row1high1end
+
+row1high1not7:
+	CMPL   AX, $0x01
+	JNE    row1high1not1
+	VMOVSS X13, 48(DX)
+	JMP    row1high1end
+
+row1high1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 48(DX)
+
+row1high1end:
+	JMP row1after1
+
+row1done:
 	ADDQ $0x00000040, SI
 	MOVQ plane+32(FP), R12
 	ADDQ R12, DI
@@ -10051,8 +12511,8 @@ channel:
 
 rows:
 	VXORPS  Y14, Y14, Y14
-	MOVQ    relu+72(FP), AX
 	MOVQ    SI, R13
+	MOVQ    DI, R14
 	MOVQ    R13, DX
 	VMOVUPS (DX), Y0
 	ADDQ    R8, DX
@@ -10067,6 +12527,7 @@ rows:
 	VSUBPS  Y3, Y7, Y9
 	VADDPS  Y15, Y8, Y8
 	VADDPS  Y15, Y9, Y9
+	MOVQ    relu+72(FP), AX
 	TESTQ   AX, AX
 	JZ      plain0
 	VMAXPS  Y8, Y14, Y8
@@ -10079,81 +12540,498 @@ plain0:
 	VUNPCKHPS  Y9, Y8, Y1
 	VPERM2F128 $0x20, Y1, Y0, Y8
 	VPERM2F128 $0x31, Y1, Y0, Y9
-	MOVQ       R13, DX
-	VMOVUPS    Y8, (DX)
-	ADDQ       R8, DX
-	VMOVUPS    Y9, (DX)
-	ADDQ       R12, R13
-	MOVQ       R13, DX
-	VMOVUPS    (DX), Y0
-	ADDQ       R8, DX
-	VMOVUPS    (DX), Y1
-	ADDQ       R8, DX
-	VMOVUPS    (DX), Y2
-	ADDQ       R8, DX
-	VMOVUPS    (DX), Y3
-	VADDPS     Y2, Y1, Y6
-	VSUBPS     Y2, Y1, Y7
-	VADDPS     Y6, Y0, Y8
-	VSUBPS     Y3, Y7, Y9
-	VADDPS     Y15, Y8, Y8
-	VADDPS     Y15, Y9, Y9
-	TESTQ      AX, AX
-	JZ         plain1
-	VMAXPS     Y8, Y14, Y8
-	VADDPS     Y14, Y8, Y8
-	VMAXPS     Y9, Y14, Y9
-	VADDPS     Y14, Y9, Y9
+	MOVQ       segs+48(FP), R9
+	MOVQ       nseg+56(FP), R10
+
+row0segment:
+	MOVQ    (R9), DX
+	ADDQ    R14, DX
+	MOVL    8(R9), AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row0part0
+	VMOVUPS Y8, (DX)
+
+row0after0:
+	MOVL    8(R9), AX
+	SHRL    $0x08, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row0part1
+	VMOVUPS Y9, 32(DX)
+
+row0after1:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  row0segment
+	JMP  row0done
+
+row0part0:
+	ANDL    $0x0f, AX
+	JZ      row0low0end
+	CMPL    AX, $0x0f
+	JNE     row0low0not15
+	VMOVUPS X8, (DX)
+	JMP     row0low0end
+
+row0low0not15:
+	CMPL    AX, $0x03
+	JNE     row0low0not3
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	JMP     row0low0end
+
+row0low0not3:
+	CMPL    AX, $0x0c
+	JNE     row0low0not12
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 12(DX)
+	JMP     row0low0end
+
+row0low0not12:
+	CMPL    AX, $0x07
+	JNE     row0low0not7
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	JMP     row0low0end
+
+row0low0not7:
+	CMPL   AX, $0x01
+	JNE    row0low0not1
+	VMOVSS X8, (DX)
+	JMP    row0low0end
+
+row0low0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X8, X12, (DX)
+
+row0low0end:
+	VEXTRACTF128 $0x01, Y8, X13
+	MOVL         8(R9), AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row0high0end
+	CMPL         AX, $0x0f
+	JNE          row0high0not15
+	VMOVUPS      X13, 16(DX)
+	JMP          row0high0end
+
+row0high0not15:
+	CMPL    AX, $0x03
+	JNE     row0high0not3
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	JMP     row0high0end
+
+row0high0not3:
+	CMPL    AX, $0x0c
+	JNE     row0high0not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 28(DX)
+	JMP     row0high0end
+
+row0high0not12:
+	CMPL    AX, $0x07
+	JNE     row0high0not7
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	JMP     row0high0end
+
+row0high0not7:
+	CMPL   AX, $0x01
+	JNE    row0high0not1
+	VMOVSS X13, 16(DX)
+	JMP    row0high0end
+
+row0high0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 16(DX)
+
+row0high0end:
+	JMP row0after0
+
+row0part1:
+	ANDL    $0x0f, AX
+	JZ      row0low1end
+	CMPL    AX, $0x0f
+	JNE     row0low1not15
+	VMOVUPS X9, 32(DX)
+	JMP     row0low1end
+
+row0low1not15:
+	CMPL    AX, $0x03
+	JNE     row0low1not3
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	JMP     row0low1end
+
+row0low1not3:
+	CMPL    AX, $0x0c
+	JNE     row0low1not12
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 44(DX)
+	JMP     row0low1end
+
+row0low1not12:
+	CMPL    AX, $0x07
+	JNE     row0low1not7
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	JMP     row0low1end
+
+row0low1not7:
+	CMPL   AX, $0x01
+	JNE    row0low1not1
+	VMOVSS X9, 32(DX)
+	JMP    row0low1end
+
+row0low1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X9, X12, 32(DX)
+
+row0low1end:
+	VEXTRACTF128 $0x01, Y9, X13
+	MOVL         8(R9), AX
+	SHRL         $0x08, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row0high1end
+	CMPL         AX, $0x0f
+	JNE          row0high1not15
+	VMOVUPS      X13, 48(DX)
+	JMP          row0high1end
+
+row0high1not15:
+	CMPL    AX, $0x03
+	JNE     row0high1not3
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	JMP     row0high1end
+
+row0high1not3:
+	CMPL    AX, $0x0c
+	JNE     row0high1not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 60(DX)
+	JMP     row0high1end
+
+row0high1not12:
+	CMPL    AX, $0x07
+	JNE     row0high1not7
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	JMP     row0high1end
+
+row0high1not7:
+	CMPL   AX, $0x01
+	JNE    row0high1not1
+	VMOVSS X13, 48(DX)
+	JMP    row0high1end
+
+row0high1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 48(DX)
+
+row0high1end:
+	JMP row0after1
+
+row0done:
+	ADDQ    R12, R13
+	ADDQ    BX, R14
+	MOVQ    R13, DX
+	VMOVUPS (DX), Y0
+	ADDQ    R8, DX
+	VMOVUPS (DX), Y1
+	ADDQ    R8, DX
+	VMOVUPS (DX), Y2
+	ADDQ    R8, DX
+	VMOVUPS (DX), Y3
+	VADDPS  Y2, Y1, Y6
+	VSUBPS  Y2, Y1, Y7
+	VADDPS  Y6, Y0, Y8
+	VSUBPS  Y3, Y7, Y9
+	VADDPS  Y15, Y8, Y8
+	VADDPS  Y15, Y9, Y9
+	MOVQ    relu+72(FP), AX
+	TESTQ   AX, AX
+	JZ      plain1
+	VMAXPS  Y8, Y14, Y8
+	VADDPS  Y14, Y8, Y8
+	VMAXPS  Y9, Y14, Y9
+	VADDPS  Y14, Y9, Y9
 
 plain1:
 	VUNPCKLPS  Y9, Y8, Y0
 	VUNPCKHPS  Y9, Y8, Y1
 	VPERM2F128 $0x20, Y1, Y0, Y8
 	VPERM2F128 $0x31, Y1, Y0, Y9
-	MOVQ       R13, DX
-	VMOVUPS    Y8, (DX)
-	ADDQ       R8, DX
-	VMOVUPS    Y9, (DX)
 	MOVQ       segs+48(FP), R9
 	MOVQ       nseg+56(FP), R10
 
-segment:
-	MOVQ         (R9), R13
-	ADDQ         DI, R13
-	MOVQ         8(R9), R15
-	VMOVD        R15, X12
-	VPBROADCASTD X12, Y12
-	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
-	SHRQ         $0x08, R15
-	VMOVD        R15, X13
-	VPBROADCASTD X13, Y13
-	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
-	MOVQ         16(R9), R15
-	MOVQ         SI, AX
-	MOVQ         AX, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y12, (R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y13, 32(R13)
-	ADDQ         R8, DX
-	ADDQ         R12, AX
-	SUBQ         $0x01, R15
-	JZ           stored
-	ADDQ         BX, R13
-	MOVQ         AX, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y12, (R13)
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y0
-	VMASKMOVPS   Y0, Y13, 32(R13)
-	ADDQ         R8, DX
-	ADDQ         R12, AX
+row1segment:
+	CMPQ    16(R9), $0x01
+	JLE     row1next
+	MOVQ    (R9), DX
+	ADDQ    R14, DX
+	MOVL    8(R9), AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row1part0
+	VMOVUPS Y8, (DX)
 
-stored:
+row1after0:
+	MOVL    8(R9), AX
+	SHRL    $0x08, AX
+	ANDL    $0x000000ff, AX
+	CMPL    AX, $0x000000ff
+	JNE     row1part1
+	VMOVUPS Y9, 32(DX)
+
+row1after1:
+row1next:
 	ADDQ $0x18, R9
 	SUBQ $0x01, R10
-	JNZ  segment
+	JNZ  row1segment
+	JMP  row1done
+
+row1part0:
+	ANDL    $0x0f, AX
+	JZ      row1low0end
+	CMPL    AX, $0x0f
+	JNE     row1low0not15
+	VMOVUPS X8, (DX)
+	JMP     row1low0end
+
+row1low0not15:
+	CMPL    AX, $0x03
+	JNE     row1low0not3
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	JMP     row1low0end
+
+row1low0not3:
+	CMPL    AX, $0x0c
+	JNE     row1low0not12
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 12(DX)
+	JMP     row1low0end
+
+row1low0not12:
+	CMPL    AX, $0x07
+	JNE     row1low0not7
+	VMOVSS  X8, (DX)
+	VSHUFPS $0xb1, X8, X8, X12
+	VMOVSS  X12, 4(DX)
+	VSHUFPS $0x4e, X8, X8, X12
+	VMOVSS  X12, 8(DX)
+	JMP     row1low0end
+
+row1low0not7:
+	CMPL   AX, $0x01
+	JNE    row1low0not1
+	VMOVSS X8, (DX)
+	JMP    row1low0end
+
+row1low0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X8, X12, (DX)
+
+row1low0end:
+	VEXTRACTF128 $0x01, Y8, X13
+	MOVL         8(R9), AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row1high0end
+	CMPL         AX, $0x0f
+	JNE          row1high0not15
+	VMOVUPS      X13, 16(DX)
+	JMP          row1high0end
+
+row1high0not15:
+	CMPL    AX, $0x03
+	JNE     row1high0not3
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	JMP     row1high0end
+
+row1high0not3:
+	CMPL    AX, $0x0c
+	JNE     row1high0not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 28(DX)
+	JMP     row1high0end
+
+row1high0not12:
+	CMPL    AX, $0x07
+	JNE     row1high0not7
+	VMOVSS  X13, 16(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 20(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 24(DX)
+	JMP     row1high0end
+
+row1high0not7:
+	CMPL   AX, $0x01
+	JNE    row1high0not1
+	VMOVSS X13, 16(DX)
+	JMP    row1high0end
+
+row1high0not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 16(DX)
+
+row1high0end:
+	JMP row1after0
+
+row1part1:
+	ANDL    $0x0f, AX
+	JZ      row1low1end
+	CMPL    AX, $0x0f
+	JNE     row1low1not15
+	VMOVUPS X9, 32(DX)
+	JMP     row1low1end
+
+row1low1not15:
+	CMPL    AX, $0x03
+	JNE     row1low1not3
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	JMP     row1low1end
+
+row1low1not3:
+	CMPL    AX, $0x0c
+	JNE     row1low1not12
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 44(DX)
+	JMP     row1low1end
+
+row1low1not12:
+	CMPL    AX, $0x07
+	JNE     row1low1not7
+	VMOVSS  X9, 32(DX)
+	VSHUFPS $0xb1, X9, X9, X12
+	VMOVSS  X12, 36(DX)
+	VSHUFPS $0x4e, X9, X9, X12
+	VMOVSS  X12, 40(DX)
+	JMP     row1low1end
+
+row1low1not7:
+	CMPL   AX, $0x01
+	JNE    row1low1not1
+	VMOVSS X9, 32(DX)
+	JMP    row1low1end
+
+row1low1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X9, X12, 32(DX)
+
+row1low1end:
+	VEXTRACTF128 $0x01, Y9, X13
+	MOVL         8(R9), AX
+	SHRL         $0x08, AX
+	ANDL         $0x000000ff, AX
+	SHRL         $0x04, AX
+	ANDL         $0x0f, AX
+	JZ           row1high1end
+	CMPL         AX, $0x0f
+	JNE          row1high1not15
+	VMOVUPS      X13, 48(DX)
+	JMP          row1high1end
+
+row1high1not15:
+	CMPL    AX, $0x03
+	JNE     row1high1not3
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	JMP     row1high1end
+
+row1high1not3:
+	CMPL    AX, $0x0c
+	JNE     row1high1not12
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	VSHUFPS $0xb1, X12, X12, X12
+	VMOVSS  X12, 60(DX)
+	JMP     row1high1end
+
+row1high1not12:
+	CMPL    AX, $0x07
+	JNE     row1high1not7
+	VMOVSS  X13, 48(DX)
+	VSHUFPS $0xb1, X13, X13, X12
+	VMOVSS  X12, 52(DX)
+	VSHUFPS $0x4e, X13, X13, X12
+	VMOVSS  X12, 56(DX)
+	JMP     row1high1end
+
+row1high1not7:
+	CMPL   AX, $0x01
+	JNE    row1high1not1
+	VMOVSS X13, 48(DX)
+	JMP    row1high1end
+
+row1high1not1:
+	VMOVD        AX, X12
+	VPBROADCASTD X12, Y12
+	VPSLLVD      shifts_avx2<>+0(SB), Y12, Y12
+	VMASKMOVPS   X13, X12, 48(DX)
+
+row1high1end:
+	JMP row1after1
+
+row1done:
 	ADDQ $0x00000040, SI
 	MOVQ plane+32(FP), R12
 	ADDQ R12, DI

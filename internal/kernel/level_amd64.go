@@ -166,7 +166,7 @@ var avx2Level = &level{
 	sumSquares:  sumSquares_avx2,
 	sumProducts: sumProducts_avx2,
 	maxPool2:    maxPool2_avx2,
-	fillRows:    [5]func(*float32, int, int, *float32, int, int, int, int, int, uint64){1: fillRows1_avx2, 2: fillRows2_avx2},
+	fillRows:    [5]func(*float32, int, int, *float32, int, int, int, int, int, uint64){1: fillRows1_avx2, 2: fillRows2_avx2, 4: fillRows4_avx2},
 	lrn:         lrn_avx2,
 	winogradIn:  [7]func(*float32, *float32, int, int){4: winogradIn4_avx2, 6: winogradIn6_avx2},
 	winogradOut: [11]func(*float32, *float32, int, int, int, int, *int64, int, *float32, int){6: winogradOut4x2_avx2, 8: winogradOut6x2_avx2, 10: winogradOut6x4_avx2},

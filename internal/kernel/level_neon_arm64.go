@@ -70,7 +70,7 @@ var neonLevel = &level{
 	sumSquares:  sumSquares_neon,
 	sumProducts: sumProducts_neon,
 	maxPool2:    maxPool2_neon,
-	fillRows:    [5]func(*float32, int, int, *float32, int, int, int, int, int, uint64){1: fillRows1_neon, 2: fillRows2_neon},
+	fillRows:    [5]func(*float32, int, int, *float32, int, int, int, int, int, uint64){1: fillRows1_neon, 2: fillRows2_neon, 4: fillRows4_neon},
 	lrn:         lrn_neon,
 	winogradIn:  [7]func(*float32, *float32, int, int){4: winogradIn4_neon, 6: winogradIn6_neon},
 	winogradOut: [11]func(*float32, *float32, int, int, int, int, *int64, int, *float32, int){6: winogradOut4x2_neon, 8: winogradOut6x2_neon, 10: winogradOut6x4_neon},

@@ -5606,6 +5606,14 @@ end:
 store:
 	MOVD c+32(FP), R3
 	MOVD ldc+48(FP), R8
+	MOVD n+64(FP), R9
+	CMP $8, R9
+	BNE masked
+	FSTPQ (F0, F1), 0(R3)
+	ADDS R8, R3, R3
+	RET
+
+masked:
 	ADD $0, R3, R19
 	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
 	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
@@ -5794,6 +5802,15 @@ end:
 store:
 	MOVD c+32(FP), R3
 	MOVD ldc+48(FP), R8
+	MOVD n+64(FP), R9
+	CMP $16, R9
+	BNE masked
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 32(R3)
+	ADDS R8, R3, R3
+	RET
+
+masked:
 	FSTPQ (F0, F1), 0(R3)
 	ADD $32, R3, R19
 	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
@@ -5982,6 +5999,16 @@ end:
 store:
 	MOVD c+32(FP), R3
 	MOVD ldc+48(FP), R8
+	MOVD n+64(FP), R9
+	CMP $8, R9
+	BNE masked
+	FSTPQ (F0, F1), 0(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F2, F3), 0(R3)
+	ADDS R8, R3, R3
+	RET
+
+masked:
 	ADD $0, R3, R19
 	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
 	WORD $0x4eb0a908 // smaxv s8, v8.4s
@@ -6231,6 +6258,18 @@ end:
 store:
 	MOVD c+32(FP), R3
 	MOVD ldc+48(FP), R8
+	MOVD n+64(FP), R9
+	CMP $16, R9
+	BNE masked
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 32(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F4, F5), 0(R3)
+	FSTPQ (F6, F7), 32(R3)
+	ADDS R8, R3, R3
+	RET
+
+masked:
 	FSTPQ (F0, F1), 0(R3)
 	ADD $32, R3, R19
 	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
@@ -6464,6 +6503,18 @@ end:
 store:
 	MOVD c+32(FP), R3
 	MOVD ldc+48(FP), R8
+	MOVD n+64(FP), R9
+	CMP $8, R9
+	BNE masked
+	FSTPQ (F0, F1), 0(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F2, F3), 0(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F4, F5), 0(R3)
+	ADDS R8, R3, R3
+	RET
+
+masked:
 	ADD $0, R3, R19
 	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
 	WORD $0x4eb0a94a // smaxv s10, v10.4s
@@ -6774,6 +6825,21 @@ end:
 store:
 	MOVD c+32(FP), R3
 	MOVD ldc+48(FP), R8
+	MOVD n+64(FP), R9
+	CMP $16, R9
+	BNE masked
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 32(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F4, F5), 0(R3)
+	FSTPQ (F6, F7), 32(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F8, F9), 0(R3)
+	FSTPQ (F10, F11), 32(R3)
+	ADDS R8, R3, R3
+	RET
+
+masked:
 	FSTPQ (F0, F1), 0(R3)
 	ADD $32, R3, R19
 	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
@@ -7052,6 +7118,20 @@ end:
 store:
 	MOVD c+32(FP), R3
 	MOVD ldc+48(FP), R8
+	MOVD n+64(FP), R9
+	CMP $8, R9
+	BNE masked
+	FSTPQ (F0, F1), 0(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F2, F3), 0(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F4, F5), 0(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F6, F7), 0(R3)
+	ADDS R8, R3, R3
+	RET
+
+masked:
 	ADD $0, R3, R19
 	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
 	WORD $0x4eb0a98c // smaxv s12, v12.4s
@@ -7423,6 +7503,24 @@ end:
 store:
 	MOVD c+32(FP), R3
 	MOVD ldc+48(FP), R8
+	MOVD n+64(FP), R9
+	CMP $16, R9
+	BNE masked
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 32(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F4, F5), 0(R3)
+	FSTPQ (F6, F7), 32(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F8, F9), 0(R3)
+	FSTPQ (F10, F11), 32(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F12, F13), 0(R3)
+	FSTPQ (F14, F15), 32(R3)
+	ADDS R8, R3, R3
+	RET
+
+masked:
 	FSTPQ (F0, F1), 0(R3)
 	ADD $32, R3, R19
 	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
@@ -7746,6 +7844,22 @@ end:
 store:
 	MOVD c+32(FP), R3
 	MOVD ldc+48(FP), R8
+	MOVD n+64(FP), R9
+	CMP $8, R9
+	BNE masked
+	FSTPQ (F0, F1), 0(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F2, F3), 0(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F4, F5), 0(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F6, F7), 0(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F8, F9), 0(R3)
+	ADDS R8, R3, R3
+	RET
+
+masked:
 	ADD $0, R3, R19
 	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
 	WORD $0x4eb0a9ce // smaxv s14, v14.4s
@@ -8178,6 +8292,27 @@ end:
 store:
 	MOVD c+32(FP), R3
 	MOVD ldc+48(FP), R8
+	MOVD n+64(FP), R9
+	CMP $16, R9
+	BNE masked
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 32(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F4, F5), 0(R3)
+	FSTPQ (F6, F7), 32(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F8, F9), 0(R3)
+	FSTPQ (F10, F11), 32(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F12, F13), 0(R3)
+	FSTPQ (F14, F15), 32(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F16, F17), 0(R3)
+	FSTPQ (F18, F19), 32(R3)
+	ADDS R8, R3, R3
+	RET
+
+masked:
 	FSTPQ (F0, F1), 0(R3)
 	ADD $32, R3, R19
 	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
@@ -8546,6 +8681,24 @@ end:
 store:
 	MOVD c+32(FP), R3
 	MOVD ldc+48(FP), R8
+	MOVD n+64(FP), R9
+	CMP $8, R9
+	BNE masked
+	FSTPQ (F0, F1), 0(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F2, F3), 0(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F4, F5), 0(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F6, F7), 0(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F8, F9), 0(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F10, F11), 0(R3)
+	ADDS R8, R3, R3
+	RET
+
+masked:
 	ADD $0, R3, R19
 	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
 	WORD $0x4eb0aa10 // smaxv s16, v16.4s
@@ -9039,6 +9192,30 @@ end:
 store:
 	MOVD c+32(FP), R3
 	MOVD ldc+48(FP), R8
+	MOVD n+64(FP), R9
+	CMP $16, R9
+	BNE masked
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 32(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F4, F5), 0(R3)
+	FSTPQ (F6, F7), 32(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F8, F9), 0(R3)
+	FSTPQ (F10, F11), 32(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F12, F13), 0(R3)
+	FSTPQ (F14, F15), 32(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F16, F17), 0(R3)
+	FSTPQ (F18, F19), 32(R3)
+	ADDS R8, R3, R3
+	FSTPQ (F20, F21), 0(R3)
+	FSTPQ (F22, F23), 32(R3)
+	ADDS R8, R3, R3
+	RET
+
+masked:
 	FSTPQ (F0, F1), 0(R3)
 	ADD $32, R3, R19
 	WORD $0x4ebd679e // smax v30.4s, v28.4s, v29.4s
@@ -15150,6 +15327,12 @@ mask2done:
 	ADDS R9, R11, R11
 	SUBS $1, R7, R7
 	BNE row
+	CMP $8, R1
+	BLT masked1
+	FSTPQ (F4, F5), 0(R4)
+	B storedCount1
+
+masked1:
 	ADD $0, R4, R19
 	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
 	WORD $0x4eb0aa94 // smaxv s20, v20.4s
@@ -15170,6 +15353,8 @@ mask3part:
 	CALL storeLanes<>(SB)
 
 mask3done:
+
+storedCount1:
 	ADDS $32, R4, R4
 	B next
 
@@ -15224,6 +15409,12 @@ mask4done:
 	BNE valueRow
 
 next:
+	CMP $8, R1
+	BLT masked2
+	FSTPQ (F2, F3), 0(R5)
+	B storedCount2
+
+masked2:
 	ADD $0, R5, R19
 	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
 	WORD $0x4eb0aa94 // smaxv s20, v20.4s
@@ -15244,6 +15435,8 @@ mask5part:
 	CALL storeLanes<>(SB)
 
 mask5done:
+
+storedCount2:
 	ADD $104, RSP, R19
 	FLDPQ 0(R19), (F0, F1)
 	WORD $0x6ea2e414 // fcmgt v20.4s, v0.4s, v2.4s
@@ -15528,6 +15721,12 @@ mask4done:
 	ADDS R9, R11, R11
 	SUBS $1, R7, R7
 	BNE row
+	CMP $8, R1
+	BLT masked3
+	FSTPQ (F4, F5), 0(R4)
+	B storedCount3
+
+masked3:
 	ADD $0, R4, R19
 	WORD $0x4eb3665c // smax v28.4s, v18.4s, v19.4s
 	WORD $0x4eb0ab9c // smaxv s28, v28.4s
@@ -15548,6 +15747,8 @@ mask5part:
 	CALL storeLanes<>(SB)
 
 mask5done:
+
+storedCount3:
 	ADDS $32, R4, R4
 	B next
 
@@ -15627,6 +15828,12 @@ mask7done:
 	BNE valueRow
 
 next:
+	CMP $8, R1
+	BLT masked4
+	FSTPQ (F2, F3), 0(R5)
+	B storedCount4
+
+masked4:
 	ADD $0, R5, R19
 	WORD $0x4eb3665c // smax v28.4s, v18.4s, v19.4s
 	WORD $0x4eb0ab9c // smaxv s28, v28.4s
@@ -15647,6 +15854,8 @@ mask8part:
 	CALL storeLanes<>(SB)
 
 mask8done:
+
+storedCount4:
 	ADD $104, RSP, R19
 	FLDPQ 0(R19), (F0, F1)
 	WORD $0x6ea2e41c // fcmgt v28.4s, v0.4s, v2.4s
@@ -15861,6 +16070,12 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
+	CMP $8, R2
+	BLT masked5
+	FSTPQ (F0, F1), 0(R5)
+	B storedCount5
+
+masked5:
 	ADD $0, R5, R19
 	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
 	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
@@ -15881,6 +16096,8 @@ mask2part:
 	CALL storeLanes<>(SB)
 
 mask2done:
+
+storedCount5:
 	ADDS R8, R5, R5
 	ADDS R9, R4, R4
 	SUBS $1, R1, R1
@@ -15981,6 +16198,12 @@ mask2done:
 	WORD $0x4ec738ce // zip1 v14.2d, v6.2d, v7.2d
 	WORD $0x4ec778c7 // zip2 v7.2d, v6.2d, v7.2d
 	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	CMP $8, R2
+	BLT masked6
+	FSTPQ (F4, F5), 0(R5)
+	B storedCount6
+
+masked6:
 	ADD $0, R5, R19
 	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
 	WORD $0x4eb0a9ce // smaxv s14, v14.4s
@@ -16001,8 +16224,17 @@ mask3part:
 	CALL storeLanes<>(SB)
 
 mask3done:
+
+storedCount6:
 	CMP $1, R10
 	BEQ next
+	CMP $8, R2
+	BLT masked7
+	ADD R7, R5, R19
+	FSTPQ (F6, F7), 0(R19)
+	B storedCount7
+
+masked7:
 	ADD R7, R5, R19
 	ADD $0, R19, R19
 	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
@@ -16024,6 +16256,322 @@ mask4part:
 	CALL storeLanes<>(SB)
 
 mask4done:
+
+storedCount7:
+
+next:
+	ADDS R8, R5, R5
+	ADDS R9, R4, R4
+	SUBS $1, R1, R1
+	BNE row
+	RET
+
+TEXT ·fillRows4_neon(SB), NOSPLIT, $0-80
+	MOVD dst+0(FP), R5
+	MOVD ldd+8(FP), R7
+	MOVD phases+16(FP), R10
+	MOVD src+24(FP), R4
+	MOVD off+32(FP), R3
+	ADDS R3, R4, R4
+	MOVD rows+40(FP), R1
+	MOVD dstStep+56(FP), R8
+	MOVD srcStep+64(FP), R9
+	MOVD n+48(FP), R2
+	MOVD $1, R0
+	LSL R2, R0, R0
+	SUBS $1, R0, R0
+	FMOVS R0, F16
+	WORD $0x4e040611 // dup v17.4s, v16.s[0]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4610 // ushl v16.4s, v16.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4631 // ushl v17.4s, v17.4s, v26.4s
+	MOVD mask+72(FP), R0
+	FMOVS R0, F18
+	WORD $0x4e040653 // dup v19.4s, v18.s[0]
+	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4652 // ushl v18.4s, v18.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4673 // ushl v19.4s, v19.4s, v26.4s
+	LSR $8, R0, R0
+	FMOVS R0, F20
+	WORD $0x4e040695 // dup v21.4s, v20.s[0]
+	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4694 // ushl v20.4s, v20.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba46b5 // ushl v21.4s, v21.4s, v26.4s
+	LSR $8, R0, R0
+	FMOVS R0, F22
+	WORD $0x4e0406d7 // dup v23.4s, v22.s[0]
+	WORD $0x4e0406d6 // dup v22.4s, v22.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba46d6 // ushl v22.4s, v22.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba46f7 // ushl v23.4s, v23.4s, v26.4s
+	LSR $8, R0, R0
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD R7<<1, R7, R19
+	ADD $0, R19, R3
+
+row:
+	ADD $0, R4, R19
+	WORD $0x4eb3665a // smax v26.4s, v18.4s, v19.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask1part
+	FLDPQ (R19), (F0, F1)
+	B mask1done
+
+mask1part:
+	VMOV V18.D[0], R15
+	VMOV V18.D[1], R20
+	VMOV V19.D[0], R22
+	VMOV V19.D[1], R23
+	CALL loadLanes<>(SB)
+	VMOV R15, V0.D[0]
+	VMOV R20, V0.D[1]
+	VMOV R22, V1.D[0]
+	VMOV R23, V1.D[1]
+
+mask1done:
+	ADD $32, R4, R19
+	WORD $0x4eb5669a // smax v26.4s, v20.4s, v21.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask2part
+	FLDPQ (R19), (F2, F3)
+	B mask2done
+
+mask2part:
+	VMOV V20.D[0], R15
+	VMOV V20.D[1], R20
+	VMOV V21.D[0], R22
+	VMOV V21.D[1], R23
+	CALL loadLanes<>(SB)
+	VMOV R15, V2.D[0]
+	VMOV R20, V2.D[1]
+	VMOV R22, V3.D[0]
+	VMOV R23, V3.D[1]
+
+mask2done:
+	ADD $64, R4, R19
+	WORD $0x4eb766da // smax v26.4s, v22.4s, v23.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask3part
+	FLDPQ (R19), (F4, F5)
+	B mask3done
+
+mask3part:
+	VMOV V22.D[0], R15
+	VMOV V22.D[1], R20
+	VMOV V23.D[0], R22
+	VMOV V23.D[1], R23
+	CALL loadLanes<>(SB)
+	VMOV R15, V4.D[0]
+	VMOV R20, V4.D[1]
+	VMOV R22, V5.D[0]
+	VMOV R23, V5.D[1]
+
+mask3done:
+	ADD $96, R4, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask4part
+	FLDPQ (R19), (F6, F7)
+	B mask4done
+
+mask4part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	CALL loadLanes<>(SB)
+	VMOV R15, V6.D[0]
+	VMOV R20, V6.D[1]
+	VMOV R22, V7.D[0]
+	VMOV R23, V7.D[1]
+
+mask4done:
+	WORD $0x4e821808 // uzp1 v8.4s, v0.4s, v2.4s
+	WORD $0x4e831829 // uzp1 v9.4s, v1.4s, v3.4s
+	WORD $0x4ec9391a // zip1 v26.2d, v8.2d, v9.2d
+	WORD $0x4ec97909 // zip2 v9.2d, v8.2d, v9.2d
+	WORD $0x4eba1f48 // mov v8.16b, v26.16b
+	WORD $0x4e82580a // uzp2 v10.4s, v0.4s, v2.4s
+	WORD $0x4e83582b // uzp2 v11.4s, v1.4s, v3.4s
+	WORD $0x4ecb395a // zip1 v26.2d, v10.2d, v11.2d
+	WORD $0x4ecb794b // zip2 v11.2d, v10.2d, v11.2d
+	WORD $0x4eba1f4a // mov v10.16b, v26.16b
+	WORD $0x4e86188c // uzp1 v12.4s, v4.4s, v6.4s
+	WORD $0x4e8718ad // uzp1 v13.4s, v5.4s, v7.4s
+	WORD $0x4ecd399a // zip1 v26.2d, v12.2d, v13.2d
+	WORD $0x4ecd798d // zip2 v13.2d, v12.2d, v13.2d
+	WORD $0x4eba1f4c // mov v12.16b, v26.16b
+	WORD $0x4e86588e // uzp2 v14.4s, v4.4s, v6.4s
+	WORD $0x4e8758af // uzp2 v15.4s, v5.4s, v7.4s
+	WORD $0x4ecf39da // zip1 v26.2d, v14.2d, v15.2d
+	WORD $0x4ecf79cf // zip2 v15.2d, v14.2d, v15.2d
+	WORD $0x4eba1f4e // mov v14.16b, v26.16b
+	WORD $0x4e8c1900 // uzp1 v0.4s, v8.4s, v12.4s
+	WORD $0x4e8d1921 // uzp1 v1.4s, v9.4s, v13.4s
+	WORD $0x4ec1381a // zip1 v26.2d, v0.2d, v1.2d
+	WORD $0x4ec17801 // zip2 v1.2d, v0.2d, v1.2d
+	WORD $0x4eba1f40 // mov v0.16b, v26.16b
+	WORD $0x4e8c5904 // uzp2 v4.4s, v8.4s, v12.4s
+	WORD $0x4e8d5925 // uzp2 v5.4s, v9.4s, v13.4s
+	WORD $0x4ec5389a // zip1 v26.2d, v4.2d, v5.2d
+	WORD $0x4ec57885 // zip2 v5.2d, v4.2d, v5.2d
+	WORD $0x4eba1f44 // mov v4.16b, v26.16b
+	WORD $0x4e8e1942 // uzp1 v2.4s, v10.4s, v14.4s
+	WORD $0x4e8f1963 // uzp1 v3.4s, v11.4s, v15.4s
+	WORD $0x4ec3385a // zip1 v26.2d, v2.2d, v3.2d
+	WORD $0x4ec37843 // zip2 v3.2d, v2.2d, v3.2d
+	WORD $0x4eba1f42 // mov v2.16b, v26.16b
+	WORD $0x4e8e5946 // uzp2 v6.4s, v10.4s, v14.4s
+	WORD $0x4e8f5967 // uzp2 v7.4s, v11.4s, v15.4s
+	WORD $0x4ec738da // zip1 v26.2d, v6.2d, v7.2d
+	WORD $0x4ec778c7 // zip2 v7.2d, v6.2d, v7.2d
+	WORD $0x4eba1f46 // mov v6.16b, v26.16b
+	CMP $8, R2
+	BLT masked8
+	FSTPQ (F0, F1), 0(R5)
+	B storedCount8
+
+masked8:
+	ADD $0, R5, R19
+	WORD $0x4eb1661a // smax v26.4s, v16.4s, v17.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask5part
+	FSTPQ (F0, F1), (R19)
+	B mask5done
+
+mask5part:
+	VMOV V16.D[0], R15
+	VMOV V16.D[1], R20
+	VMOV V17.D[0], R22
+	VMOV V17.D[1], R23
+	VMOV V0.D[0], R24
+	VMOV V0.D[1], R25
+	VMOV V1.D[0], R26
+	VMOV V1.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask5done:
+
+storedCount8:
+	CMP $1, R10
+	BEQ next
+	CMP $8, R2
+	BLT masked9
+	ADD R7, R5, R19
+	FSTPQ (F2, F3), 0(R19)
+	B storedCount9
+
+masked9:
+	ADD R7, R5, R19
+	ADD $0, R19, R19
+	WORD $0x4eb1661a // smax v26.4s, v16.4s, v17.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask6part
+	FSTPQ (F2, F3), (R19)
+	B mask6done
+
+mask6part:
+	VMOV V16.D[0], R15
+	VMOV V16.D[1], R20
+	VMOV V17.D[0], R22
+	VMOV V17.D[1], R23
+	VMOV V2.D[0], R24
+	VMOV V2.D[1], R25
+	VMOV V3.D[0], R26
+	VMOV V3.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask6done:
+
+storedCount9:
+	CMP $2, R10
+	BEQ next
+	CMP $8, R2
+	BLT masked10
+	ADD R7<<1, R5, R19
+	FSTPQ (F4, F5), 0(R19)
+	B storedCount10
+
+masked10:
+	ADD R7<<1, R5, R19
+	ADD $0, R19, R19
+	WORD $0x4eb1661a // smax v26.4s, v16.4s, v17.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask7part
+	FSTPQ (F4, F5), (R19)
+	B mask7done
+
+mask7part:
+	VMOV V16.D[0], R15
+	VMOV V16.D[1], R20
+	VMOV V17.D[0], R22
+	VMOV V17.D[1], R23
+	VMOV V4.D[0], R24
+	VMOV V4.D[1], R25
+	VMOV V5.D[0], R26
+	VMOV V5.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask7done:
+
+storedCount10:
+	CMP $3, R10
+	BEQ next
+	CMP $8, R2
+	BLT masked11
+	ADD R3, R5, R19
+	FSTPQ (F6, F7), 0(R19)
+	B storedCount11
+
+masked11:
+	ADD R3, R5, R19
+	ADD $0, R19, R19
+	WORD $0x4eb1661a // smax v26.4s, v16.4s, v17.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask8part
+	FSTPQ (F6, F7), (R19)
+	B mask8done
+
+mask8part:
+	VMOV V16.D[0], R15
+	VMOV V16.D[1], R20
+	VMOV V17.D[0], R22
+	VMOV V17.D[1], R23
+	VMOV V6.D[0], R24
+	VMOV V6.D[1], R25
+	VMOV V7.D[0], R26
+	VMOV V7.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask8done:
+
+storedCount11:
 
 next:
 	ADDS R8, R5, R5
@@ -19443,24 +19991,24 @@ channel:
 	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
 	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
 	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc96 // fmla v22.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb7 // fmla v23.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
 	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
 	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc92 // fmla v18.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb3 // fmla v19.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
 	WORD $0x4eac1d94 // mov v20.16b, v12.16b
 	WORD $0x4ead1db5 // mov v21.16b, v13.16b
 	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc54 // fmla v20.4s, v2.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20cc75 // fmla v21.4s, v3.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -19497,24 +20045,24 @@ channel:
 	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
 	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
 	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc96 // fmla v22.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb7 // fmla v23.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
 	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
 	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc92 // fmla v18.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb3 // fmla v19.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
 	WORD $0x4eac1d94 // mov v20.16b, v12.16b
 	WORD $0x4ead1db5 // mov v21.16b, v13.16b
 	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc54 // fmla v20.4s, v2.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20cc75 // fmla v21.4s, v3.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -19551,24 +20099,24 @@ channel:
 	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
 	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
 	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc96 // fmla v22.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb7 // fmla v23.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
 	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
 	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc92 // fmla v18.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb3 // fmla v19.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
 	WORD $0x4eac1d94 // mov v20.16b, v12.16b
 	WORD $0x4ead1db5 // mov v21.16b, v13.16b
 	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc54 // fmla v20.4s, v2.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20cc75 // fmla v21.4s, v3.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -19605,24 +20153,24 @@ channel:
 	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
 	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
 	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc96 // fmla v22.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb7 // fmla v23.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
 	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
 	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc92 // fmla v18.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb3 // fmla v19.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
 	WORD $0x4eac1d94 // mov v20.16b, v12.16b
 	WORD $0x4ead1db5 // mov v21.16b, v13.16b
 	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc54 // fmla v20.4s, v2.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20cc75 // fmla v21.4s, v3.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -19659,24 +20207,24 @@ channel:
 	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
 	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
 	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc96 // fmla v22.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb7 // fmla v23.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
 	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
 	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc92 // fmla v18.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb3 // fmla v19.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
 	WORD $0x4eac1d94 // mov v20.16b, v12.16b
 	WORD $0x4ead1db5 // mov v21.16b, v13.16b
 	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc54 // fmla v20.4s, v2.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20cc75 // fmla v21.4s, v3.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -19713,24 +20261,24 @@ channel:
 	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
 	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
 	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc96 // fmla v22.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb7 // fmla v23.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
 	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
 	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc92 // fmla v18.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb3 // fmla v19.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
 	WORD $0x4eac1d94 // mov v20.16b, v12.16b
 	WORD $0x4ead1db5 // mov v21.16b, v13.16b
 	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc54 // fmla v20.4s, v2.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20cc75 // fmla v21.4s, v3.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -19739,20 +20287,17 @@ channel:
 	FSTPQ (F20, F21), 0(R3)
 	ADDS R11, R3, R3
 	FSTPQ (F22, F23), 0(R3)
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	WORD $0x6e3d1fbd // eor v29.16b, v29.16b, v29.16b
 	TST R10, R10
 	BEQ rows
-	FMOVS (R10), F30
-	WORD $0x4e0407df // dup v31.4s, v30.s[0]
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FMOVS (R10), F29
+	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
 	ADDS $4, R10, R10
 
 rows:
-	WORD $0x6e3c1f9c // eor v28.16b, v28.16b, v28.16b
-	WORD $0x6e3d1fbd // eor v29.16b, v29.16b, v29.16b
-	MOVD relu+72(FP), R0
+	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
 	MOVD R4, R12
+	MOVD R5, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
 	ADDS R7, R3, R3
@@ -19780,58 +20325,59 @@ rows:
 	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
 	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
 	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc96 // fmla v22.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb7 // fmla v23.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
 	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
 	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc92 // fmla v18.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb3 // fmla v19.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
 	WORD $0x4eac1d94 // mov v20.16b, v12.16b
 	WORD $0x4ead1db5 // mov v21.16b, v13.16b
 	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc54 // fmla v20.4s, v2.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20cc75 // fmla v21.4s, v3.4s, v0.4s
-	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
-	WORD $0x4e3fd631 // fadd v17.4s, v17.4s, v31.4s
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	WORD $0x4e3fd673 // fadd v19.4s, v19.4s, v31.4s
-	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
-	WORD $0x4e3fd6b5 // fadd v21.4s, v21.4s, v31.4s
-	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
-	WORD $0x4e3fd6f7 // fadd v23.4s, v23.4s, v31.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
+	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
+	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
+	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
+	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
+	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
+	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
+	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
+	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain0
-	WORD $0x6eb0e780 // fcmgt v0.4s, v28.4s, v16.4s
-	WORD $0x6ea01f90 // bit v16.16b, v28.16b, v0.16b
-	WORD $0x6eb1e7a0 // fcmgt v0.4s, v29.4s, v17.4s
-	WORD $0x6ea01fb1 // bit v17.16b, v29.16b, v0.16b
-	WORD $0x4e3cd610 // fadd v16.4s, v16.4s, v28.4s
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	WORD $0x6eb2e780 // fcmgt v0.4s, v28.4s, v18.4s
-	WORD $0x6ea01f92 // bit v18.16b, v28.16b, v0.16b
-	WORD $0x6eb3e7a0 // fcmgt v0.4s, v29.4s, v19.4s
-	WORD $0x6ea01fb3 // bit v19.16b, v29.16b, v0.16b
-	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
-	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
-	WORD $0x6eb4e780 // fcmgt v0.4s, v28.4s, v20.4s
-	WORD $0x6ea01f94 // bit v20.16b, v28.16b, v0.16b
-	WORD $0x6eb5e7a0 // fcmgt v0.4s, v29.4s, v21.4s
-	WORD $0x6ea01fb5 // bit v21.16b, v29.16b, v0.16b
-	WORD $0x4e3cd694 // fadd v20.4s, v20.4s, v28.4s
-	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
-	WORD $0x6eb6e780 // fcmgt v0.4s, v28.4s, v22.4s
-	WORD $0x6ea01f96 // bit v22.16b, v28.16b, v0.16b
-	WORD $0x6eb7e7a0 // fcmgt v0.4s, v29.4s, v23.4s
-	WORD $0x6ea01fb7 // bit v23.16b, v29.16b, v0.16b
-	WORD $0x4e3cd6d6 // fadd v22.4s, v22.4s, v28.4s
-	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	WORD $0x6eb0e7da // fcmgt v26.4s, v30.4s, v16.4s
+	WORD $0x6eba1fd0 // bit v16.16b, v30.16b, v26.16b
+	WORD $0x6eb1e7da // fcmgt v26.4s, v30.4s, v17.4s
+	WORD $0x6eba1fd1 // bit v17.16b, v30.16b, v26.16b
+	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
+	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
+	WORD $0x6eb2e7da // fcmgt v26.4s, v30.4s, v18.4s
+	WORD $0x6eba1fd2 // bit v18.16b, v30.16b, v26.16b
+	WORD $0x6eb3e7da // fcmgt v26.4s, v30.4s, v19.4s
+	WORD $0x6eba1fd3 // bit v19.16b, v30.16b, v26.16b
+	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
+	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
+	WORD $0x6eb4e7da // fcmgt v26.4s, v30.4s, v20.4s
+	WORD $0x6eba1fd4 // bit v20.16b, v30.16b, v26.16b
+	WORD $0x6eb5e7da // fcmgt v26.4s, v30.4s, v21.4s
+	WORD $0x6eba1fd5 // bit v21.16b, v30.16b, v26.16b
+	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
+	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
+	WORD $0x6eb6e7da // fcmgt v26.4s, v30.4s, v22.4s
+	WORD $0x6eba1fd6 // bit v22.16b, v30.16b, v26.16b
+	WORD $0x6eb7e7da // fcmgt v26.4s, v30.4s, v23.4s
+	WORD $0x6eba1fd7 // bit v23.16b, v30.16b, v26.16b
+	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
+	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
 
 plain0:
 	WORD $0x4e923a00 // zip1 v0.4s, v16.4s, v18.4s
@@ -19858,15 +20404,650 @@ plain0:
 	WORD $0x4eab1d75 // mov v21.16b, v11.16b
 	WORD $0x4ead1db6 // mov v22.16b, v13.16b
 	WORD $0x4eaf1df7 // mov v23.16b, v15.16b
-	MOVD R12, R3
+	MOVD segs+48(FP), R8
+	MOVD nseg+56(FP), R9
+
+row0segment:
+	MOVD (R8), R3
+	ADDS R13, R3, R3
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row0part0
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F18, F19), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F20, F21), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F22, F23), 0(R3)
+
+row0after0:
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row0part1
+	FSTPQ (F18, F19), 32(R3)
+
+row0after1:
+	MOVWU 8(R8), R0
+	LSRW $16, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row0part2
+	FSTPQ (F20, F21), 64(R3)
+
+row0after2:
+	MOVWU 8(R8), R0
+	LSRW $24, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row0part3
+	FSTPQ (F22, F23), 96(R3)
+
+row0after3:
+	ADDS $24, R8, R8
+	SUBS $1, R9, R9
+	BNE row0segment
+	B row0done
+
+row0part0:
+	ANDSW $15, R0, R0
+	BEQ row0low0end
+	CMPW $15, R0
+	BNE row0low0not15
+	FMOVQ F16, 0(R3)
+	B row0low0end
+
+row0low0not15:
+	CMPW $3, R0
+	BNE row0low0not3
+	FMOVS F16, (R3)
+	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	FMOVS F24, 4(R3)
+	B row0low0end
+
+row0low0not3:
+	CMPW $12, R0
+	BNE row0low0not12
+	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	FMOVS F24, 8(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 12(R3)
+	B row0low0end
+
+row0low0not12:
+	CMPW $7, R0
+	BNE row0low0not7
+	FMOVS F16, (R3)
+	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	FMOVS F24, 4(R3)
+	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	FMOVS F24, 8(R3)
+	B row0low0end
+
+row0low0not7:
+	CMPW $1, R0
+	BNE row0low0not1
+	FMOVS F16, (R3)
+	B row0low0end
+
+row0low0not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $0, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask1part
+	FSTPQ (F16, F17), (R19)
+	B mask1done
+
+mask1part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V16.D[0], R24
+	VMOV V16.D[1], R25
+	VMOV V17.D[0], R26
+	VMOV V17.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask1done:
+
+row0low0end:
+	WORD $0x4eb11e3f // mov v31.16b, v17.16b
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row0high0end
+	CMPW $15, R0
+	BNE row0high0not15
+	FMOVQ F31, 16(R3)
+	B row0high0end
+
+row0high0not15:
+	CMPW $3, R0
+	BNE row0high0not3
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 20(R3)
+	B row0high0end
+
+row0high0not3:
+	CMPW $12, R0
+	BNE row0high0not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 24(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 28(R3)
+	B row0high0end
+
+row0high0not12:
+	CMPW $7, R0
+	BNE row0high0not7
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 20(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 24(R3)
+	B row0high0end
+
+row0high0not7:
+	CMPW $1, R0
+	BNE row0high0not1
+	FMOVS F31, 16(R3)
+	B row0high0end
+
+row0high0not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $16, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask2part
+	FSTPQ (F31, F31), (R19)
+	B mask2done
+
+mask2part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask2done:
+
+row0high0end:
+	B row0after0
+
+row0part1:
+	ANDSW $15, R0, R0
+	BEQ row0low1end
+	CMPW $15, R0
+	BNE row0low1not15
+	FMOVQ F18, 32(R3)
+	B row0low1end
+
+row0low1not15:
+	CMPW $3, R0
+	BNE row0low1not3
+	FMOVS F18, 32(R3)
+	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	FMOVS F24, 36(R3)
+	B row0low1end
+
+row0low1not3:
+	CMPW $12, R0
+	BNE row0low1not12
+	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	FMOVS F24, 40(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 44(R3)
+	B row0low1end
+
+row0low1not12:
+	CMPW $7, R0
+	BNE row0low1not7
+	FMOVS F18, 32(R3)
+	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	FMOVS F24, 36(R3)
+	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	FMOVS F24, 40(R3)
+	B row0low1end
+
+row0low1not7:
+	CMPW $1, R0
+	BNE row0low1not1
+	FMOVS F18, 32(R3)
+	B row0low1end
+
+row0low1not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $32, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask3part
+	FSTPQ (F18, F19), (R19)
+	B mask3done
+
+mask3part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V18.D[0], R24
+	VMOV V18.D[1], R25
+	VMOV V19.D[0], R26
+	VMOV V19.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask3done:
+
+row0low1end:
+	WORD $0x4eb31e7f // mov v31.16b, v19.16b
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row0high1end
+	CMPW $15, R0
+	BNE row0high1not15
+	FMOVQ F31, 48(R3)
+	B row0high1end
+
+row0high1not15:
+	CMPW $3, R0
+	BNE row0high1not3
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 52(R3)
+	B row0high1end
+
+row0high1not3:
+	CMPW $12, R0
+	BNE row0high1not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 56(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 60(R3)
+	B row0high1end
+
+row0high1not12:
+	CMPW $7, R0
+	BNE row0high1not7
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 52(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 56(R3)
+	B row0high1end
+
+row0high1not7:
+	CMPW $1, R0
+	BNE row0high1not1
+	FMOVS F31, 48(R3)
+	B row0high1end
+
+row0high1not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $48, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask4part
+	FSTPQ (F31, F31), (R19)
+	B mask4done
+
+mask4part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask4done:
+
+row0high1end:
+	B row0after1
+
+row0part2:
+	ANDSW $15, R0, R0
+	BEQ row0low2end
+	CMPW $15, R0
+	BNE row0low2not15
+	FMOVQ F20, 64(R3)
+	B row0low2end
+
+row0low2not15:
+	CMPW $3, R0
+	BNE row0low2not3
+	FMOVS F20, 64(R3)
+	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	FMOVS F24, 68(R3)
+	B row0low2end
+
+row0low2not3:
+	CMPW $12, R0
+	BNE row0low2not12
+	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	FMOVS F24, 72(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 76(R3)
+	B row0low2end
+
+row0low2not12:
+	CMPW $7, R0
+	BNE row0low2not7
+	FMOVS F20, 64(R3)
+	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	FMOVS F24, 68(R3)
+	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	FMOVS F24, 72(R3)
+	B row0low2end
+
+row0low2not7:
+	CMPW $1, R0
+	BNE row0low2not1
+	FMOVS F20, 64(R3)
+	B row0low2end
+
+row0low2not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $64, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask5part
+	FSTPQ (F20, F21), (R19)
+	B mask5done
+
+mask5part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V20.D[0], R24
+	VMOV V20.D[1], R25
+	VMOV V21.D[0], R26
+	VMOV V21.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask5done:
+
+row0low2end:
+	WORD $0x4eb51ebf // mov v31.16b, v21.16b
+	MOVWU 8(R8), R0
+	LSRW $16, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row0high2end
+	CMPW $15, R0
+	BNE row0high2not15
+	FMOVQ F31, 80(R3)
+	B row0high2end
+
+row0high2not15:
+	CMPW $3, R0
+	BNE row0high2not3
+	FMOVS F31, 80(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 84(R3)
+	B row0high2end
+
+row0high2not3:
+	CMPW $12, R0
+	BNE row0high2not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 88(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 92(R3)
+	B row0high2end
+
+row0high2not12:
+	CMPW $7, R0
+	BNE row0high2not7
+	FMOVS F31, 80(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 84(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 88(R3)
+	B row0high2end
+
+row0high2not7:
+	CMPW $1, R0
+	BNE row0high2not1
+	FMOVS F31, 80(R3)
+	B row0high2end
+
+row0high2not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $80, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask6part
+	FSTPQ (F31, F31), (R19)
+	B mask6done
+
+mask6part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask6done:
+
+row0high2end:
+	B row0after2
+
+row0part3:
+	ANDSW $15, R0, R0
+	BEQ row0low3end
+	CMPW $15, R0
+	BNE row0low3not15
+	FMOVQ F22, 96(R3)
+	B row0low3end
+
+row0low3not15:
+	CMPW $3, R0
+	BNE row0low3not3
+	FMOVS F22, 96(R3)
+	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	FMOVS F24, 100(R3)
+	B row0low3end
+
+row0low3not3:
+	CMPW $12, R0
+	BNE row0low3not12
+	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	FMOVS F24, 104(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 108(R3)
+	B row0low3end
+
+row0low3not12:
+	CMPW $7, R0
+	BNE row0low3not7
+	FMOVS F22, 96(R3)
+	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	FMOVS F24, 100(R3)
+	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	FMOVS F24, 104(R3)
+	B row0low3end
+
+row0low3not7:
+	CMPW $1, R0
+	BNE row0low3not1
+	FMOVS F22, 96(R3)
+	B row0low3end
+
+row0low3not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $96, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask7part
+	FSTPQ (F22, F23), (R19)
+	B mask7done
+
+mask7part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V22.D[0], R24
+	VMOV V22.D[1], R25
+	VMOV V23.D[0], R26
+	VMOV V23.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask7done:
+
+row0low3end:
+	WORD $0x4eb71eff // mov v31.16b, v23.16b
+	MOVWU 8(R8), R0
+	LSRW $24, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row0high3end
+	CMPW $15, R0
+	BNE row0high3not15
+	FMOVQ F31, 112(R3)
+	B row0high3end
+
+row0high3not15:
+	CMPW $3, R0
+	BNE row0high3not3
+	FMOVS F31, 112(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 116(R3)
+	B row0high3end
+
+row0high3not3:
+	CMPW $12, R0
+	BNE row0high3not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 120(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 124(R3)
+	B row0high3end
+
+row0high3not12:
+	CMPW $7, R0
+	BNE row0high3not7
+	FMOVS F31, 112(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 116(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 120(R3)
+	B row0high3end
+
+row0high3not7:
+	CMPW $1, R0
+	BNE row0high3not1
+	FMOVS F31, 112(R3)
+	B row0high3end
+
+row0high3not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $112, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask8part
+	FSTPQ (F31, F31), (R19)
+	B mask8done
+
+mask8part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask8done:
+
+row0high3end:
+	B row0after3
+
+row0done:
 	ADDS R11, R12, R12
+	ADDS R1, R13, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
 	ADDS R7, R3, R3
@@ -19894,58 +21075,59 @@ plain0:
 	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
 	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
 	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc96 // fmla v22.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb7 // fmla v23.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
 	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
 	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc92 // fmla v18.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb3 // fmla v19.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
 	WORD $0x4eac1d94 // mov v20.16b, v12.16b
 	WORD $0x4ead1db5 // mov v21.16b, v13.16b
 	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc54 // fmla v20.4s, v2.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20cc75 // fmla v21.4s, v3.4s, v0.4s
-	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
-	WORD $0x4e3fd631 // fadd v17.4s, v17.4s, v31.4s
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	WORD $0x4e3fd673 // fadd v19.4s, v19.4s, v31.4s
-	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
-	WORD $0x4e3fd6b5 // fadd v21.4s, v21.4s, v31.4s
-	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
-	WORD $0x4e3fd6f7 // fadd v23.4s, v23.4s, v31.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
+	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
+	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
+	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
+	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
+	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
+	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
+	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
+	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain1
-	WORD $0x6eb0e780 // fcmgt v0.4s, v28.4s, v16.4s
-	WORD $0x6ea01f90 // bit v16.16b, v28.16b, v0.16b
-	WORD $0x6eb1e7a0 // fcmgt v0.4s, v29.4s, v17.4s
-	WORD $0x6ea01fb1 // bit v17.16b, v29.16b, v0.16b
-	WORD $0x4e3cd610 // fadd v16.4s, v16.4s, v28.4s
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	WORD $0x6eb2e780 // fcmgt v0.4s, v28.4s, v18.4s
-	WORD $0x6ea01f92 // bit v18.16b, v28.16b, v0.16b
-	WORD $0x6eb3e7a0 // fcmgt v0.4s, v29.4s, v19.4s
-	WORD $0x6ea01fb3 // bit v19.16b, v29.16b, v0.16b
-	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
-	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
-	WORD $0x6eb4e780 // fcmgt v0.4s, v28.4s, v20.4s
-	WORD $0x6ea01f94 // bit v20.16b, v28.16b, v0.16b
-	WORD $0x6eb5e7a0 // fcmgt v0.4s, v29.4s, v21.4s
-	WORD $0x6ea01fb5 // bit v21.16b, v29.16b, v0.16b
-	WORD $0x4e3cd694 // fadd v20.4s, v20.4s, v28.4s
-	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
-	WORD $0x6eb6e780 // fcmgt v0.4s, v28.4s, v22.4s
-	WORD $0x6ea01f96 // bit v22.16b, v28.16b, v0.16b
-	WORD $0x6eb7e7a0 // fcmgt v0.4s, v29.4s, v23.4s
-	WORD $0x6ea01fb7 // bit v23.16b, v29.16b, v0.16b
-	WORD $0x4e3cd6d6 // fadd v22.4s, v22.4s, v28.4s
-	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	WORD $0x6eb0e7da // fcmgt v26.4s, v30.4s, v16.4s
+	WORD $0x6eba1fd0 // bit v16.16b, v30.16b, v26.16b
+	WORD $0x6eb1e7da // fcmgt v26.4s, v30.4s, v17.4s
+	WORD $0x6eba1fd1 // bit v17.16b, v30.16b, v26.16b
+	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
+	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
+	WORD $0x6eb2e7da // fcmgt v26.4s, v30.4s, v18.4s
+	WORD $0x6eba1fd2 // bit v18.16b, v30.16b, v26.16b
+	WORD $0x6eb3e7da // fcmgt v26.4s, v30.4s, v19.4s
+	WORD $0x6eba1fd3 // bit v19.16b, v30.16b, v26.16b
+	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
+	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
+	WORD $0x6eb4e7da // fcmgt v26.4s, v30.4s, v20.4s
+	WORD $0x6eba1fd4 // bit v20.16b, v30.16b, v26.16b
+	WORD $0x6eb5e7da // fcmgt v26.4s, v30.4s, v21.4s
+	WORD $0x6eba1fd5 // bit v21.16b, v30.16b, v26.16b
+	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
+	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
+	WORD $0x6eb6e7da // fcmgt v26.4s, v30.4s, v22.4s
+	WORD $0x6eba1fd6 // bit v22.16b, v30.16b, v26.16b
+	WORD $0x6eb7e7da // fcmgt v26.4s, v30.4s, v23.4s
+	WORD $0x6eba1fd7 // bit v23.16b, v30.16b, v26.16b
+	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
+	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
 
 plain1:
 	WORD $0x4e923a00 // zip1 v0.4s, v16.4s, v18.4s
@@ -19972,15 +21154,655 @@ plain1:
 	WORD $0x4eab1d75 // mov v21.16b, v11.16b
 	WORD $0x4ead1db6 // mov v22.16b, v13.16b
 	WORD $0x4eaf1df7 // mov v23.16b, v15.16b
-	MOVD R12, R3
+	MOVD segs+48(FP), R8
+	MOVD nseg+56(FP), R9
+
+row1segment:
+	MOVD 16(R8), R20
+	CMP $1, R20
+	BLE row1next
+	MOVD (R8), R3
+	ADDS R13, R3, R3
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row1part0
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F18, F19), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F20, F21), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F22, F23), 0(R3)
+
+row1after0:
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row1part1
+	FSTPQ (F18, F19), 32(R3)
+
+row1after1:
+	MOVWU 8(R8), R0
+	LSRW $16, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row1part2
+	FSTPQ (F20, F21), 64(R3)
+
+row1after2:
+	MOVWU 8(R8), R0
+	LSRW $24, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row1part3
+	FSTPQ (F22, F23), 96(R3)
+
+row1after3:
+
+row1next:
+	ADDS $24, R8, R8
+	SUBS $1, R9, R9
+	BNE row1segment
+	B row1done
+
+row1part0:
+	ANDSW $15, R0, R0
+	BEQ row1low0end
+	CMPW $15, R0
+	BNE row1low0not15
+	FMOVQ F16, 0(R3)
+	B row1low0end
+
+row1low0not15:
+	CMPW $3, R0
+	BNE row1low0not3
+	FMOVS F16, (R3)
+	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	FMOVS F24, 4(R3)
+	B row1low0end
+
+row1low0not3:
+	CMPW $12, R0
+	BNE row1low0not12
+	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	FMOVS F24, 8(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 12(R3)
+	B row1low0end
+
+row1low0not12:
+	CMPW $7, R0
+	BNE row1low0not7
+	FMOVS F16, (R3)
+	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	FMOVS F24, 4(R3)
+	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	FMOVS F24, 8(R3)
+	B row1low0end
+
+row1low0not7:
+	CMPW $1, R0
+	BNE row1low0not1
+	FMOVS F16, (R3)
+	B row1low0end
+
+row1low0not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $0, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask9part
+	FSTPQ (F16, F17), (R19)
+	B mask9done
+
+mask9part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V16.D[0], R24
+	VMOV V16.D[1], R25
+	VMOV V17.D[0], R26
+	VMOV V17.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask9done:
+
+row1low0end:
+	WORD $0x4eb11e3f // mov v31.16b, v17.16b
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row1high0end
+	CMPW $15, R0
+	BNE row1high0not15
+	FMOVQ F31, 16(R3)
+	B row1high0end
+
+row1high0not15:
+	CMPW $3, R0
+	BNE row1high0not3
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 20(R3)
+	B row1high0end
+
+row1high0not3:
+	CMPW $12, R0
+	BNE row1high0not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 24(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 28(R3)
+	B row1high0end
+
+row1high0not12:
+	CMPW $7, R0
+	BNE row1high0not7
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 20(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 24(R3)
+	B row1high0end
+
+row1high0not7:
+	CMPW $1, R0
+	BNE row1high0not1
+	FMOVS F31, 16(R3)
+	B row1high0end
+
+row1high0not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $16, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask10part
+	FSTPQ (F31, F31), (R19)
+	B mask10done
+
+mask10part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask10done:
+
+row1high0end:
+	B row1after0
+
+row1part1:
+	ANDSW $15, R0, R0
+	BEQ row1low1end
+	CMPW $15, R0
+	BNE row1low1not15
+	FMOVQ F18, 32(R3)
+	B row1low1end
+
+row1low1not15:
+	CMPW $3, R0
+	BNE row1low1not3
+	FMOVS F18, 32(R3)
+	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	FMOVS F24, 36(R3)
+	B row1low1end
+
+row1low1not3:
+	CMPW $12, R0
+	BNE row1low1not12
+	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	FMOVS F24, 40(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 44(R3)
+	B row1low1end
+
+row1low1not12:
+	CMPW $7, R0
+	BNE row1low1not7
+	FMOVS F18, 32(R3)
+	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	FMOVS F24, 36(R3)
+	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	FMOVS F24, 40(R3)
+	B row1low1end
+
+row1low1not7:
+	CMPW $1, R0
+	BNE row1low1not1
+	FMOVS F18, 32(R3)
+	B row1low1end
+
+row1low1not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $32, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask11part
+	FSTPQ (F18, F19), (R19)
+	B mask11done
+
+mask11part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V18.D[0], R24
+	VMOV V18.D[1], R25
+	VMOV V19.D[0], R26
+	VMOV V19.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask11done:
+
+row1low1end:
+	WORD $0x4eb31e7f // mov v31.16b, v19.16b
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row1high1end
+	CMPW $15, R0
+	BNE row1high1not15
+	FMOVQ F31, 48(R3)
+	B row1high1end
+
+row1high1not15:
+	CMPW $3, R0
+	BNE row1high1not3
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 52(R3)
+	B row1high1end
+
+row1high1not3:
+	CMPW $12, R0
+	BNE row1high1not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 56(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 60(R3)
+	B row1high1end
+
+row1high1not12:
+	CMPW $7, R0
+	BNE row1high1not7
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 52(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 56(R3)
+	B row1high1end
+
+row1high1not7:
+	CMPW $1, R0
+	BNE row1high1not1
+	FMOVS F31, 48(R3)
+	B row1high1end
+
+row1high1not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $48, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask12part
+	FSTPQ (F31, F31), (R19)
+	B mask12done
+
+mask12part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask12done:
+
+row1high1end:
+	B row1after1
+
+row1part2:
+	ANDSW $15, R0, R0
+	BEQ row1low2end
+	CMPW $15, R0
+	BNE row1low2not15
+	FMOVQ F20, 64(R3)
+	B row1low2end
+
+row1low2not15:
+	CMPW $3, R0
+	BNE row1low2not3
+	FMOVS F20, 64(R3)
+	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	FMOVS F24, 68(R3)
+	B row1low2end
+
+row1low2not3:
+	CMPW $12, R0
+	BNE row1low2not12
+	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	FMOVS F24, 72(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 76(R3)
+	B row1low2end
+
+row1low2not12:
+	CMPW $7, R0
+	BNE row1low2not7
+	FMOVS F20, 64(R3)
+	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	FMOVS F24, 68(R3)
+	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	FMOVS F24, 72(R3)
+	B row1low2end
+
+row1low2not7:
+	CMPW $1, R0
+	BNE row1low2not1
+	FMOVS F20, 64(R3)
+	B row1low2end
+
+row1low2not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $64, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask13part
+	FSTPQ (F20, F21), (R19)
+	B mask13done
+
+mask13part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V20.D[0], R24
+	VMOV V20.D[1], R25
+	VMOV V21.D[0], R26
+	VMOV V21.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask13done:
+
+row1low2end:
+	WORD $0x4eb51ebf // mov v31.16b, v21.16b
+	MOVWU 8(R8), R0
+	LSRW $16, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row1high2end
+	CMPW $15, R0
+	BNE row1high2not15
+	FMOVQ F31, 80(R3)
+	B row1high2end
+
+row1high2not15:
+	CMPW $3, R0
+	BNE row1high2not3
+	FMOVS F31, 80(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 84(R3)
+	B row1high2end
+
+row1high2not3:
+	CMPW $12, R0
+	BNE row1high2not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 88(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 92(R3)
+	B row1high2end
+
+row1high2not12:
+	CMPW $7, R0
+	BNE row1high2not7
+	FMOVS F31, 80(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 84(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 88(R3)
+	B row1high2end
+
+row1high2not7:
+	CMPW $1, R0
+	BNE row1high2not1
+	FMOVS F31, 80(R3)
+	B row1high2end
+
+row1high2not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $80, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask14part
+	FSTPQ (F31, F31), (R19)
+	B mask14done
+
+mask14part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask14done:
+
+row1high2end:
+	B row1after2
+
+row1part3:
+	ANDSW $15, R0, R0
+	BEQ row1low3end
+	CMPW $15, R0
+	BNE row1low3not15
+	FMOVQ F22, 96(R3)
+	B row1low3end
+
+row1low3not15:
+	CMPW $3, R0
+	BNE row1low3not3
+	FMOVS F22, 96(R3)
+	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	FMOVS F24, 100(R3)
+	B row1low3end
+
+row1low3not3:
+	CMPW $12, R0
+	BNE row1low3not12
+	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	FMOVS F24, 104(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 108(R3)
+	B row1low3end
+
+row1low3not12:
+	CMPW $7, R0
+	BNE row1low3not7
+	FMOVS F22, 96(R3)
+	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	FMOVS F24, 100(R3)
+	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	FMOVS F24, 104(R3)
+	B row1low3end
+
+row1low3not7:
+	CMPW $1, R0
+	BNE row1low3not1
+	FMOVS F22, 96(R3)
+	B row1low3end
+
+row1low3not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $96, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask15part
+	FSTPQ (F22, F23), (R19)
+	B mask15done
+
+mask15part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V22.D[0], R24
+	VMOV V22.D[1], R25
+	VMOV V23.D[0], R26
+	VMOV V23.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask15done:
+
+row1low3end:
+	WORD $0x4eb71eff // mov v31.16b, v23.16b
+	MOVWU 8(R8), R0
+	LSRW $24, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row1high3end
+	CMPW $15, R0
+	BNE row1high3not15
+	FMOVQ F31, 112(R3)
+	B row1high3end
+
+row1high3not15:
+	CMPW $3, R0
+	BNE row1high3not3
+	FMOVS F31, 112(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 116(R3)
+	B row1high3end
+
+row1high3not3:
+	CMPW $12, R0
+	BNE row1high3not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 120(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 124(R3)
+	B row1high3end
+
+row1high3not12:
+	CMPW $7, R0
+	BNE row1high3not7
+	FMOVS F31, 112(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 116(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 120(R3)
+	B row1high3end
+
+row1high3not7:
+	CMPW $1, R0
+	BNE row1high3not1
+	FMOVS F31, 112(R3)
+	B row1high3end
+
+row1high3not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $112, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask16part
+	FSTPQ (F31, F31), (R19)
+	B mask16done
+
+mask16part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask16done:
+
+row1high3end:
+	B row1after3
+
+row1done:
 	ADDS R11, R12, R12
+	ADDS R1, R13, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
 	ADDS R7, R3, R3
@@ -20008,58 +21830,59 @@ plain1:
 	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
 	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
 	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc96 // fmla v22.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb7 // fmla v23.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
 	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
 	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc92 // fmla v18.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb3 // fmla v19.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
 	WORD $0x4eac1d94 // mov v20.16b, v12.16b
 	WORD $0x4ead1db5 // mov v21.16b, v13.16b
 	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc54 // fmla v20.4s, v2.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20cc75 // fmla v21.4s, v3.4s, v0.4s
-	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
-	WORD $0x4e3fd631 // fadd v17.4s, v17.4s, v31.4s
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	WORD $0x4e3fd673 // fadd v19.4s, v19.4s, v31.4s
-	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
-	WORD $0x4e3fd6b5 // fadd v21.4s, v21.4s, v31.4s
-	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
-	WORD $0x4e3fd6f7 // fadd v23.4s, v23.4s, v31.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
+	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
+	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
+	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
+	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
+	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
+	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
+	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
+	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain2
-	WORD $0x6eb0e780 // fcmgt v0.4s, v28.4s, v16.4s
-	WORD $0x6ea01f90 // bit v16.16b, v28.16b, v0.16b
-	WORD $0x6eb1e7a0 // fcmgt v0.4s, v29.4s, v17.4s
-	WORD $0x6ea01fb1 // bit v17.16b, v29.16b, v0.16b
-	WORD $0x4e3cd610 // fadd v16.4s, v16.4s, v28.4s
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	WORD $0x6eb2e780 // fcmgt v0.4s, v28.4s, v18.4s
-	WORD $0x6ea01f92 // bit v18.16b, v28.16b, v0.16b
-	WORD $0x6eb3e7a0 // fcmgt v0.4s, v29.4s, v19.4s
-	WORD $0x6ea01fb3 // bit v19.16b, v29.16b, v0.16b
-	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
-	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
-	WORD $0x6eb4e780 // fcmgt v0.4s, v28.4s, v20.4s
-	WORD $0x6ea01f94 // bit v20.16b, v28.16b, v0.16b
-	WORD $0x6eb5e7a0 // fcmgt v0.4s, v29.4s, v21.4s
-	WORD $0x6ea01fb5 // bit v21.16b, v29.16b, v0.16b
-	WORD $0x4e3cd694 // fadd v20.4s, v20.4s, v28.4s
-	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
-	WORD $0x6eb6e780 // fcmgt v0.4s, v28.4s, v22.4s
-	WORD $0x6ea01f96 // bit v22.16b, v28.16b, v0.16b
-	WORD $0x6eb7e7a0 // fcmgt v0.4s, v29.4s, v23.4s
-	WORD $0x6ea01fb7 // bit v23.16b, v29.16b, v0.16b
-	WORD $0x4e3cd6d6 // fadd v22.4s, v22.4s, v28.4s
-	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	WORD $0x6eb0e7da // fcmgt v26.4s, v30.4s, v16.4s
+	WORD $0x6eba1fd0 // bit v16.16b, v30.16b, v26.16b
+	WORD $0x6eb1e7da // fcmgt v26.4s, v30.4s, v17.4s
+	WORD $0x6eba1fd1 // bit v17.16b, v30.16b, v26.16b
+	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
+	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
+	WORD $0x6eb2e7da // fcmgt v26.4s, v30.4s, v18.4s
+	WORD $0x6eba1fd2 // bit v18.16b, v30.16b, v26.16b
+	WORD $0x6eb3e7da // fcmgt v26.4s, v30.4s, v19.4s
+	WORD $0x6eba1fd3 // bit v19.16b, v30.16b, v26.16b
+	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
+	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
+	WORD $0x6eb4e7da // fcmgt v26.4s, v30.4s, v20.4s
+	WORD $0x6eba1fd4 // bit v20.16b, v30.16b, v26.16b
+	WORD $0x6eb5e7da // fcmgt v26.4s, v30.4s, v21.4s
+	WORD $0x6eba1fd5 // bit v21.16b, v30.16b, v26.16b
+	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
+	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
+	WORD $0x6eb6e7da // fcmgt v26.4s, v30.4s, v22.4s
+	WORD $0x6eba1fd6 // bit v22.16b, v30.16b, v26.16b
+	WORD $0x6eb7e7da // fcmgt v26.4s, v30.4s, v23.4s
+	WORD $0x6eba1fd7 // bit v23.16b, v30.16b, v26.16b
+	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
+	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
 
 plain2:
 	WORD $0x4e923a00 // zip1 v0.4s, v16.4s, v18.4s
@@ -20086,15 +21909,655 @@ plain2:
 	WORD $0x4eab1d75 // mov v21.16b, v11.16b
 	WORD $0x4ead1db6 // mov v22.16b, v13.16b
 	WORD $0x4eaf1df7 // mov v23.16b, v15.16b
-	MOVD R12, R3
+	MOVD segs+48(FP), R8
+	MOVD nseg+56(FP), R9
+
+row2segment:
+	MOVD 16(R8), R20
+	CMP $2, R20
+	BLE row2next
+	MOVD (R8), R3
+	ADDS R13, R3, R3
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row2part0
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F18, F19), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F20, F21), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F22, F23), 0(R3)
+
+row2after0:
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row2part1
+	FSTPQ (F18, F19), 32(R3)
+
+row2after1:
+	MOVWU 8(R8), R0
+	LSRW $16, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row2part2
+	FSTPQ (F20, F21), 64(R3)
+
+row2after2:
+	MOVWU 8(R8), R0
+	LSRW $24, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row2part3
+	FSTPQ (F22, F23), 96(R3)
+
+row2after3:
+
+row2next:
+	ADDS $24, R8, R8
+	SUBS $1, R9, R9
+	BNE row2segment
+	B row2done
+
+row2part0:
+	ANDSW $15, R0, R0
+	BEQ row2low0end
+	CMPW $15, R0
+	BNE row2low0not15
+	FMOVQ F16, 0(R3)
+	B row2low0end
+
+row2low0not15:
+	CMPW $3, R0
+	BNE row2low0not3
+	FMOVS F16, (R3)
+	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	FMOVS F24, 4(R3)
+	B row2low0end
+
+row2low0not3:
+	CMPW $12, R0
+	BNE row2low0not12
+	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	FMOVS F24, 8(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 12(R3)
+	B row2low0end
+
+row2low0not12:
+	CMPW $7, R0
+	BNE row2low0not7
+	FMOVS F16, (R3)
+	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	FMOVS F24, 4(R3)
+	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	FMOVS F24, 8(R3)
+	B row2low0end
+
+row2low0not7:
+	CMPW $1, R0
+	BNE row2low0not1
+	FMOVS F16, (R3)
+	B row2low0end
+
+row2low0not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $0, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask17part
+	FSTPQ (F16, F17), (R19)
+	B mask17done
+
+mask17part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V16.D[0], R24
+	VMOV V16.D[1], R25
+	VMOV V17.D[0], R26
+	VMOV V17.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask17done:
+
+row2low0end:
+	WORD $0x4eb11e3f // mov v31.16b, v17.16b
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row2high0end
+	CMPW $15, R0
+	BNE row2high0not15
+	FMOVQ F31, 16(R3)
+	B row2high0end
+
+row2high0not15:
+	CMPW $3, R0
+	BNE row2high0not3
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 20(R3)
+	B row2high0end
+
+row2high0not3:
+	CMPW $12, R0
+	BNE row2high0not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 24(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 28(R3)
+	B row2high0end
+
+row2high0not12:
+	CMPW $7, R0
+	BNE row2high0not7
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 20(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 24(R3)
+	B row2high0end
+
+row2high0not7:
+	CMPW $1, R0
+	BNE row2high0not1
+	FMOVS F31, 16(R3)
+	B row2high0end
+
+row2high0not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $16, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask18part
+	FSTPQ (F31, F31), (R19)
+	B mask18done
+
+mask18part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask18done:
+
+row2high0end:
+	B row2after0
+
+row2part1:
+	ANDSW $15, R0, R0
+	BEQ row2low1end
+	CMPW $15, R0
+	BNE row2low1not15
+	FMOVQ F18, 32(R3)
+	B row2low1end
+
+row2low1not15:
+	CMPW $3, R0
+	BNE row2low1not3
+	FMOVS F18, 32(R3)
+	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	FMOVS F24, 36(R3)
+	B row2low1end
+
+row2low1not3:
+	CMPW $12, R0
+	BNE row2low1not12
+	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	FMOVS F24, 40(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 44(R3)
+	B row2low1end
+
+row2low1not12:
+	CMPW $7, R0
+	BNE row2low1not7
+	FMOVS F18, 32(R3)
+	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	FMOVS F24, 36(R3)
+	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	FMOVS F24, 40(R3)
+	B row2low1end
+
+row2low1not7:
+	CMPW $1, R0
+	BNE row2low1not1
+	FMOVS F18, 32(R3)
+	B row2low1end
+
+row2low1not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $32, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask19part
+	FSTPQ (F18, F19), (R19)
+	B mask19done
+
+mask19part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V18.D[0], R24
+	VMOV V18.D[1], R25
+	VMOV V19.D[0], R26
+	VMOV V19.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask19done:
+
+row2low1end:
+	WORD $0x4eb31e7f // mov v31.16b, v19.16b
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row2high1end
+	CMPW $15, R0
+	BNE row2high1not15
+	FMOVQ F31, 48(R3)
+	B row2high1end
+
+row2high1not15:
+	CMPW $3, R0
+	BNE row2high1not3
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 52(R3)
+	B row2high1end
+
+row2high1not3:
+	CMPW $12, R0
+	BNE row2high1not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 56(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 60(R3)
+	B row2high1end
+
+row2high1not12:
+	CMPW $7, R0
+	BNE row2high1not7
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 52(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 56(R3)
+	B row2high1end
+
+row2high1not7:
+	CMPW $1, R0
+	BNE row2high1not1
+	FMOVS F31, 48(R3)
+	B row2high1end
+
+row2high1not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $48, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask20part
+	FSTPQ (F31, F31), (R19)
+	B mask20done
+
+mask20part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask20done:
+
+row2high1end:
+	B row2after1
+
+row2part2:
+	ANDSW $15, R0, R0
+	BEQ row2low2end
+	CMPW $15, R0
+	BNE row2low2not15
+	FMOVQ F20, 64(R3)
+	B row2low2end
+
+row2low2not15:
+	CMPW $3, R0
+	BNE row2low2not3
+	FMOVS F20, 64(R3)
+	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	FMOVS F24, 68(R3)
+	B row2low2end
+
+row2low2not3:
+	CMPW $12, R0
+	BNE row2low2not12
+	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	FMOVS F24, 72(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 76(R3)
+	B row2low2end
+
+row2low2not12:
+	CMPW $7, R0
+	BNE row2low2not7
+	FMOVS F20, 64(R3)
+	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	FMOVS F24, 68(R3)
+	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	FMOVS F24, 72(R3)
+	B row2low2end
+
+row2low2not7:
+	CMPW $1, R0
+	BNE row2low2not1
+	FMOVS F20, 64(R3)
+	B row2low2end
+
+row2low2not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $64, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask21part
+	FSTPQ (F20, F21), (R19)
+	B mask21done
+
+mask21part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V20.D[0], R24
+	VMOV V20.D[1], R25
+	VMOV V21.D[0], R26
+	VMOV V21.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask21done:
+
+row2low2end:
+	WORD $0x4eb51ebf // mov v31.16b, v21.16b
+	MOVWU 8(R8), R0
+	LSRW $16, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row2high2end
+	CMPW $15, R0
+	BNE row2high2not15
+	FMOVQ F31, 80(R3)
+	B row2high2end
+
+row2high2not15:
+	CMPW $3, R0
+	BNE row2high2not3
+	FMOVS F31, 80(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 84(R3)
+	B row2high2end
+
+row2high2not3:
+	CMPW $12, R0
+	BNE row2high2not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 88(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 92(R3)
+	B row2high2end
+
+row2high2not12:
+	CMPW $7, R0
+	BNE row2high2not7
+	FMOVS F31, 80(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 84(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 88(R3)
+	B row2high2end
+
+row2high2not7:
+	CMPW $1, R0
+	BNE row2high2not1
+	FMOVS F31, 80(R3)
+	B row2high2end
+
+row2high2not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $80, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask22part
+	FSTPQ (F31, F31), (R19)
+	B mask22done
+
+mask22part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask22done:
+
+row2high2end:
+	B row2after2
+
+row2part3:
+	ANDSW $15, R0, R0
+	BEQ row2low3end
+	CMPW $15, R0
+	BNE row2low3not15
+	FMOVQ F22, 96(R3)
+	B row2low3end
+
+row2low3not15:
+	CMPW $3, R0
+	BNE row2low3not3
+	FMOVS F22, 96(R3)
+	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	FMOVS F24, 100(R3)
+	B row2low3end
+
+row2low3not3:
+	CMPW $12, R0
+	BNE row2low3not12
+	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	FMOVS F24, 104(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 108(R3)
+	B row2low3end
+
+row2low3not12:
+	CMPW $7, R0
+	BNE row2low3not7
+	FMOVS F22, 96(R3)
+	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	FMOVS F24, 100(R3)
+	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	FMOVS F24, 104(R3)
+	B row2low3end
+
+row2low3not7:
+	CMPW $1, R0
+	BNE row2low3not1
+	FMOVS F22, 96(R3)
+	B row2low3end
+
+row2low3not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $96, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask23part
+	FSTPQ (F22, F23), (R19)
+	B mask23done
+
+mask23part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V22.D[0], R24
+	VMOV V22.D[1], R25
+	VMOV V23.D[0], R26
+	VMOV V23.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask23done:
+
+row2low3end:
+	WORD $0x4eb71eff // mov v31.16b, v23.16b
+	MOVWU 8(R8), R0
+	LSRW $24, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row2high3end
+	CMPW $15, R0
+	BNE row2high3not15
+	FMOVQ F31, 112(R3)
+	B row2high3end
+
+row2high3not15:
+	CMPW $3, R0
+	BNE row2high3not3
+	FMOVS F31, 112(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 116(R3)
+	B row2high3end
+
+row2high3not3:
+	CMPW $12, R0
+	BNE row2high3not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 120(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 124(R3)
+	B row2high3end
+
+row2high3not12:
+	CMPW $7, R0
+	BNE row2high3not7
+	FMOVS F31, 112(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 116(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 120(R3)
+	B row2high3end
+
+row2high3not7:
+	CMPW $1, R0
+	BNE row2high3not1
+	FMOVS F31, 112(R3)
+	B row2high3end
+
+row2high3not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $112, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask24part
+	FSTPQ (F31, F31), (R19)
+	B mask24done
+
+mask24part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask24done:
+
+row2high3end:
+	B row2after3
+
+row2done:
 	ADDS R11, R12, R12
+	ADDS R1, R13, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
 	ADDS R7, R3, R3
@@ -20122,58 +22585,59 @@ plain2:
 	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
 	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
 	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc96 // fmla v22.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb7 // fmla v23.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
 	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
 	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc92 // fmla v18.4s, v4.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20ccb3 // fmla v19.4s, v5.4s, v0.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
 	WORD $0x4eac1d94 // mov v20.16b, v12.16b
 	WORD $0x4ead1db5 // mov v21.16b, v13.16b
 	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x4e20cc54 // fmla v20.4s, v2.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x4e20cc75 // fmla v21.4s, v3.4s, v0.4s
-	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
-	WORD $0x4e3fd631 // fadd v17.4s, v17.4s, v31.4s
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	WORD $0x4e3fd673 // fadd v19.4s, v19.4s, v31.4s
-	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
-	WORD $0x4e3fd6b5 // fadd v21.4s, v21.4s, v31.4s
-	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
-	WORD $0x4e3fd6f7 // fadd v23.4s, v23.4s, v31.4s
+	FMOVQ 0(R19), F26
+	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
+	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
+	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
+	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
+	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
+	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
+	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
+	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
+	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain3
-	WORD $0x6eb0e780 // fcmgt v0.4s, v28.4s, v16.4s
-	WORD $0x6ea01f90 // bit v16.16b, v28.16b, v0.16b
-	WORD $0x6eb1e7a0 // fcmgt v0.4s, v29.4s, v17.4s
-	WORD $0x6ea01fb1 // bit v17.16b, v29.16b, v0.16b
-	WORD $0x4e3cd610 // fadd v16.4s, v16.4s, v28.4s
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	WORD $0x6eb2e780 // fcmgt v0.4s, v28.4s, v18.4s
-	WORD $0x6ea01f92 // bit v18.16b, v28.16b, v0.16b
-	WORD $0x6eb3e7a0 // fcmgt v0.4s, v29.4s, v19.4s
-	WORD $0x6ea01fb3 // bit v19.16b, v29.16b, v0.16b
-	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
-	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
-	WORD $0x6eb4e780 // fcmgt v0.4s, v28.4s, v20.4s
-	WORD $0x6ea01f94 // bit v20.16b, v28.16b, v0.16b
-	WORD $0x6eb5e7a0 // fcmgt v0.4s, v29.4s, v21.4s
-	WORD $0x6ea01fb5 // bit v21.16b, v29.16b, v0.16b
-	WORD $0x4e3cd694 // fadd v20.4s, v20.4s, v28.4s
-	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
-	WORD $0x6eb6e780 // fcmgt v0.4s, v28.4s, v22.4s
-	WORD $0x6ea01f96 // bit v22.16b, v28.16b, v0.16b
-	WORD $0x6eb7e7a0 // fcmgt v0.4s, v29.4s, v23.4s
-	WORD $0x6ea01fb7 // bit v23.16b, v29.16b, v0.16b
-	WORD $0x4e3cd6d6 // fadd v22.4s, v22.4s, v28.4s
-	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	WORD $0x6eb0e7da // fcmgt v26.4s, v30.4s, v16.4s
+	WORD $0x6eba1fd0 // bit v16.16b, v30.16b, v26.16b
+	WORD $0x6eb1e7da // fcmgt v26.4s, v30.4s, v17.4s
+	WORD $0x6eba1fd1 // bit v17.16b, v30.16b, v26.16b
+	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
+	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
+	WORD $0x6eb2e7da // fcmgt v26.4s, v30.4s, v18.4s
+	WORD $0x6eba1fd2 // bit v18.16b, v30.16b, v26.16b
+	WORD $0x6eb3e7da // fcmgt v26.4s, v30.4s, v19.4s
+	WORD $0x6eba1fd3 // bit v19.16b, v30.16b, v26.16b
+	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
+	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
+	WORD $0x6eb4e7da // fcmgt v26.4s, v30.4s, v20.4s
+	WORD $0x6eba1fd4 // bit v20.16b, v30.16b, v26.16b
+	WORD $0x6eb5e7da // fcmgt v26.4s, v30.4s, v21.4s
+	WORD $0x6eba1fd5 // bit v21.16b, v30.16b, v26.16b
+	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
+	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
+	WORD $0x6eb6e7da // fcmgt v26.4s, v30.4s, v22.4s
+	WORD $0x6eba1fd6 // bit v22.16b, v30.16b, v26.16b
+	WORD $0x6eb7e7da // fcmgt v26.4s, v30.4s, v23.4s
+	WORD $0x6eba1fd7 // bit v23.16b, v30.16b, v26.16b
+	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
+	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
 
 plain3:
 	WORD $0x4e923a00 // zip1 v0.4s, v16.4s, v18.4s
@@ -20200,432 +22664,653 @@ plain3:
 	WORD $0x4eab1d75 // mov v21.16b, v11.16b
 	WORD $0x4ead1db6 // mov v22.16b, v13.16b
 	WORD $0x4eaf1df7 // mov v23.16b, v15.16b
-	MOVD R12, R3
-	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F18, F19), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F20, F21), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F22, F23), 0(R3)
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
-segment:
-	MOVD (R8), R12
-	ADDS R5, R12, R12
-	MOVD 8(R8), R14
-	FMOVS R14, F24
+row3segment:
+	MOVD 16(R8), R20
+	CMP $3, R20
+	BLE row3next
+	MOVD (R8), R3
+	ADDS R13, R3, R3
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row3part0
+	FSTPQ (F16, F17), 0(R3)
+
+row3after0:
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row3part1
+	FSTPQ (F18, F19), 32(R3)
+
+row3after1:
+	MOVWU 8(R8), R0
+	LSRW $16, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row3part2
+	FSTPQ (F20, F21), 64(R3)
+
+row3after2:
+	MOVWU 8(R8), R0
+	LSRW $24, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row3part3
+	FSTPQ (F22, F23), 96(R3)
+
+row3after3:
+
+row3next:
+	ADDS $24, R8, R8
+	SUBS $1, R9, R9
+	BNE row3segment
+	B row3done
+
+row3part0:
+	ANDSW $15, R0, R0
+	BEQ row3low0end
+	CMPW $15, R0
+	BNE row3low0not15
+	FMOVQ F16, 0(R3)
+	B row3low0end
+
+row3low0not15:
+	CMPW $3, R0
+	BNE row3low0not3
+	FMOVS F16, (R3)
+	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	FMOVS F24, 4(R3)
+	B row3low0end
+
+row3low0not3:
+	CMPW $12, R0
+	BNE row3low0not12
+	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	FMOVS F24, 8(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 12(R3)
+	B row3low0end
+
+row3low0not12:
+	CMPW $7, R0
+	BNE row3low0not7
+	FMOVS F16, (R3)
+	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	FMOVS F24, 4(R3)
+	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	FMOVS F24, 8(R3)
+	B row3low0end
+
+row3low0not7:
+	CMPW $1, R0
+	BNE row3low0not1
+	FMOVS F16, (R3)
+	B row3low0end
+
+row3low0not1:
+	FMOVS R0, F24
 	WORD $0x4e040719 // dup v25.4s, v24.s[0]
 	WORD $0x4e040718 // dup v24.4s, v24.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x6ea04718 // ushl v24.4s, v24.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x6ea04739 // ushl v25.4s, v25.4s, v0.4s
-	LSR $8, R14, R14
-	FMOVS R14, F26
-	WORD $0x4e04075b // dup v27.4s, v26.s[0]
-	WORD $0x4e04075a // dup v26.4s, v26.s[0]
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $0, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask25part
+	FSTPQ (F16, F17), (R19)
+	B mask25done
+
+mask25part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V16.D[0], R24
+	VMOV V16.D[1], R25
+	VMOV V17.D[0], R26
+	VMOV V17.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask25done:
+
+row3low0end:
+	WORD $0x4eb11e3f // mov v31.16b, v17.16b
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row3high0end
+	CMPW $15, R0
+	BNE row3high0not15
+	FMOVQ F31, 16(R3)
+	B row3high0end
+
+row3high0not15:
+	CMPW $3, R0
+	BNE row3high0not3
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 20(R3)
+	B row3high0end
+
+row3high0not3:
+	CMPW $12, R0
+	BNE row3high0not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 24(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 28(R3)
+	B row3high0end
+
+row3high0not12:
+	CMPW $7, R0
+	BNE row3high0not7
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 20(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 24(R3)
+	B row3high0end
+
+row3high0not7:
+	CMPW $1, R0
+	BNE row3high0not1
+	FMOVS F31, 16(R3)
+	B row3high0end
+
+row3high0not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x6ea0475a // ushl v26.4s, v26.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x6ea0477b // ushl v27.4s, v27.4s, v0.4s
-	LSR $8, R14, R14
-	FMOVS R14, F28
-	WORD $0x4e04079d // dup v29.4s, v28.s[0]
-	WORD $0x4e04079c // dup v28.4s, v28.s[0]
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $16, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask26part
+	FSTPQ (F31, F31), (R19)
+	B mask26done
+
+mask26part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask26done:
+
+row3high0end:
+	B row3after0
+
+row3part1:
+	ANDSW $15, R0, R0
+	BEQ row3low1end
+	CMPW $15, R0
+	BNE row3low1not15
+	FMOVQ F18, 32(R3)
+	B row3low1end
+
+row3low1not15:
+	CMPW $3, R0
+	BNE row3low1not3
+	FMOVS F18, 32(R3)
+	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	FMOVS F24, 36(R3)
+	B row3low1end
+
+row3low1not3:
+	CMPW $12, R0
+	BNE row3low1not12
+	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	FMOVS F24, 40(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 44(R3)
+	B row3low1end
+
+row3low1not12:
+	CMPW $7, R0
+	BNE row3low1not7
+	FMOVS F18, 32(R3)
+	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	FMOVS F24, 36(R3)
+	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	FMOVS F24, 40(R3)
+	B row3low1end
+
+row3low1not7:
+	CMPW $1, R0
+	BNE row3low1not1
+	FMOVS F18, 32(R3)
+	B row3low1end
+
+row3low1not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x6ea0479c // ushl v28.4s, v28.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x6ea047bd // ushl v29.4s, v29.4s, v0.4s
-	LSR $8, R14, R14
-	FMOVS R14, F30
-	WORD $0x4e0407df // dup v31.4s, v30.s[0]
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $32, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask27part
+	FSTPQ (F18, F19), (R19)
+	B mask27done
+
+mask27part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V18.D[0], R24
+	VMOV V18.D[1], R25
+	VMOV V19.D[0], R26
+	VMOV V19.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask27done:
+
+row3low1end:
+	WORD $0x4eb31e7f // mov v31.16b, v19.16b
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row3high1end
+	CMPW $15, R0
+	BNE row3high1not15
+	FMOVQ F31, 48(R3)
+	B row3high1end
+
+row3high1not15:
+	CMPW $3, R0
+	BNE row3high1not3
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 52(R3)
+	B row3high1end
+
+row3high1not3:
+	CMPW $12, R0
+	BNE row3high1not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 56(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 60(R3)
+	B row3high1end
+
+row3high1not12:
+	CMPW $7, R0
+	BNE row3high1not7
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 52(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 56(R3)
+	B row3high1end
+
+row3high1not7:
+	CMPW $1, R0
+	BNE row3high1not1
+	FMOVS F31, 48(R3)
+	B row3high1end
+
+row3high1not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F0
-	WORD $0x6ea047de // ushl v30.4s, v30.4s, v0.4s
-	FMOVQ 16(R19), F0
-	WORD $0x6ea047ff // ushl v31.4s, v31.4s, v0.4s
-	MOVD 16(R8), R14
-	MOVD R4, R0
-	MOVD R0, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $0, R12, R19
-	WORD $0x4eb96702 // smax v2.4s, v24.4s, v25.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $48, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask28part
+	FSTPQ (F31, F31), (R19)
+	B mask28done
 
-mask1part:
+mask28part:
 	VMOV V24.D[0], R15
 	VMOV V24.D[1], R20
 	VMOV V25.D[0], R22
 	VMOV V25.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
 	CALL storeLanes<>(SB)
 
-mask1done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $32, R12, R19
-	WORD $0x4ebb6742 // smax v2.4s, v26.4s, v27.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
+mask28done:
 
-mask2part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+row3high1end:
+	B row3after1
 
-mask2done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $64, R12, R19
-	WORD $0x4ebd6782 // smax v2.4s, v28.4s, v29.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F0, F1), (R19)
-	B mask3done
+row3part2:
+	ANDSW $15, R0, R0
+	BEQ row3low2end
+	CMPW $15, R0
+	BNE row3low2not15
+	FMOVQ F20, 64(R3)
+	B row3low2end
 
-mask3part:
-	VMOV V28.D[0], R15
-	VMOV V28.D[1], R20
-	VMOV V29.D[0], R22
-	VMOV V29.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+row3low2not15:
+	CMPW $3, R0
+	BNE row3low2not3
+	FMOVS F20, 64(R3)
+	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	FMOVS F24, 68(R3)
+	B row3low2end
 
-mask3done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $96, R12, R19
-	WORD $0x4ebf67c2 // smax v2.4s, v30.4s, v31.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F0, F1), (R19)
-	B mask4done
+row3low2not3:
+	CMPW $12, R0
+	BNE row3low2not12
+	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	FMOVS F24, 72(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 76(R3)
+	B row3low2end
 
-mask4part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+row3low2not12:
+	CMPW $7, R0
+	BNE row3low2not7
+	FMOVS F20, 64(R3)
+	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	FMOVS F24, 68(R3)
+	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	FMOVS F24, 72(R3)
+	B row3low2end
 
-mask4done:
-	ADDS R7, R3, R3
-	ADDS R11, R0, R0
-	SUBS $1, R14, R14
-	BEQ stored
-	ADDS R1, R12, R12
-	MOVD R0, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $0, R12, R19
-	WORD $0x4eb96702 // smax v2.4s, v24.4s, v25.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F0, F1), (R19)
-	B mask5done
+row3low2not7:
+	CMPW $1, R0
+	BNE row3low2not1
+	FMOVS F20, 64(R3)
+	B row3low2end
 
-mask5part:
+row3low2not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $64, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask29part
+	FSTPQ (F20, F21), (R19)
+	B mask29done
+
+mask29part:
 	VMOV V24.D[0], R15
 	VMOV V24.D[1], R20
 	VMOV V25.D[0], R22
 	VMOV V25.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
+	VMOV V20.D[0], R24
+	VMOV V20.D[1], R25
+	VMOV V21.D[0], R26
+	VMOV V21.D[1], R21
 	CALL storeLanes<>(SB)
 
-mask5done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $32, R12, R19
-	WORD $0x4ebb6742 // smax v2.4s, v26.4s, v27.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F0, F1), (R19)
-	B mask6done
+mask29done:
 
-mask6part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+row3low2end:
+	WORD $0x4eb51ebf // mov v31.16b, v21.16b
+	MOVWU 8(R8), R0
+	LSRW $16, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row3high2end
+	CMPW $15, R0
+	BNE row3high2not15
+	FMOVQ F31, 80(R3)
+	B row3high2end
 
-mask6done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $64, R12, R19
-	WORD $0x4ebd6782 // smax v2.4s, v28.4s, v29.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F0, F1), (R19)
-	B mask7done
+row3high2not15:
+	CMPW $3, R0
+	BNE row3high2not3
+	FMOVS F31, 80(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 84(R3)
+	B row3high2end
 
-mask7part:
-	VMOV V28.D[0], R15
-	VMOV V28.D[1], R20
-	VMOV V29.D[0], R22
-	VMOV V29.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+row3high2not3:
+	CMPW $12, R0
+	BNE row3high2not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 88(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 92(R3)
+	B row3high2end
 
-mask7done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $96, R12, R19
-	WORD $0x4ebf67c2 // smax v2.4s, v30.4s, v31.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask8part
-	FSTPQ (F0, F1), (R19)
-	B mask8done
+row3high2not12:
+	CMPW $7, R0
+	BNE row3high2not7
+	FMOVS F31, 80(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 84(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 88(R3)
+	B row3high2end
 
-mask8part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+row3high2not7:
+	CMPW $1, R0
+	BNE row3high2not1
+	FMOVS F31, 80(R3)
+	B row3high2end
 
-mask8done:
-	ADDS R7, R3, R3
-	ADDS R11, R0, R0
-	SUBS $1, R14, R14
-	BEQ stored
-	ADDS R1, R12, R12
-	MOVD R0, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $0, R12, R19
-	WORD $0x4eb96702 // smax v2.4s, v24.4s, v25.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask9part
-	FSTPQ (F0, F1), (R19)
-	B mask9done
+row3high2not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $80, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask30part
+	FSTPQ (F31, F31), (R19)
+	B mask30done
 
-mask9part:
+mask30part:
 	VMOV V24.D[0], R15
 	VMOV V24.D[1], R20
 	VMOV V25.D[0], R22
 	VMOV V25.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
 	CALL storeLanes<>(SB)
 
-mask9done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $32, R12, R19
-	WORD $0x4ebb6742 // smax v2.4s, v26.4s, v27.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask10part
-	FSTPQ (F0, F1), (R19)
-	B mask10done
+mask30done:
 
-mask10part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+row3high2end:
+	B row3after2
 
-mask10done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $64, R12, R19
-	WORD $0x4ebd6782 // smax v2.4s, v28.4s, v29.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask11part
-	FSTPQ (F0, F1), (R19)
-	B mask11done
+row3part3:
+	ANDSW $15, R0, R0
+	BEQ row3low3end
+	CMPW $15, R0
+	BNE row3low3not15
+	FMOVQ F22, 96(R3)
+	B row3low3end
 
-mask11part:
-	VMOV V28.D[0], R15
-	VMOV V28.D[1], R20
-	VMOV V29.D[0], R22
-	VMOV V29.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+row3low3not15:
+	CMPW $3, R0
+	BNE row3low3not3
+	FMOVS F22, 96(R3)
+	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	FMOVS F24, 100(R3)
+	B row3low3end
 
-mask11done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $96, R12, R19
-	WORD $0x4ebf67c2 // smax v2.4s, v30.4s, v31.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask12part
-	FSTPQ (F0, F1), (R19)
-	B mask12done
+row3low3not3:
+	CMPW $12, R0
+	BNE row3low3not12
+	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	FMOVS F24, 104(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 108(R3)
+	B row3low3end
 
-mask12part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+row3low3not12:
+	CMPW $7, R0
+	BNE row3low3not7
+	FMOVS F22, 96(R3)
+	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	FMOVS F24, 100(R3)
+	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	FMOVS F24, 104(R3)
+	B row3low3end
 
-mask12done:
-	ADDS R7, R3, R3
-	ADDS R11, R0, R0
-	SUBS $1, R14, R14
-	BEQ stored
-	ADDS R1, R12, R12
-	MOVD R0, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $0, R12, R19
-	WORD $0x4eb96702 // smax v2.4s, v24.4s, v25.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask13part
-	FSTPQ (F0, F1), (R19)
-	B mask13done
+row3low3not7:
+	CMPW $1, R0
+	BNE row3low3not1
+	FMOVS F22, 96(R3)
+	B row3low3end
 
-mask13part:
+row3low3not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $96, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask31part
+	FSTPQ (F22, F23), (R19)
+	B mask31done
+
+mask31part:
 	VMOV V24.D[0], R15
 	VMOV V24.D[1], R20
 	VMOV V25.D[0], R22
 	VMOV V25.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
+	VMOV V22.D[0], R24
+	VMOV V22.D[1], R25
+	VMOV V23.D[0], R26
+	VMOV V23.D[1], R21
 	CALL storeLanes<>(SB)
 
-mask13done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $32, R12, R19
-	WORD $0x4ebb6742 // smax v2.4s, v26.4s, v27.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask14part
-	FSTPQ (F0, F1), (R19)
-	B mask14done
+mask31done:
 
-mask14part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
+row3low3end:
+	WORD $0x4eb71eff // mov v31.16b, v23.16b
+	MOVWU 8(R8), R0
+	LSRW $24, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row3high3end
+	CMPW $15, R0
+	BNE row3high3not15
+	FMOVQ F31, 112(R3)
+	B row3high3end
+
+row3high3not15:
+	CMPW $3, R0
+	BNE row3high3not3
+	FMOVS F31, 112(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 116(R3)
+	B row3high3end
+
+row3high3not3:
+	CMPW $12, R0
+	BNE row3high3not12
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 120(R3)
+	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	FMOVS F24, 124(R3)
+	B row3high3end
+
+row3high3not12:
+	CMPW $7, R0
+	BNE row3high3not7
+	FMOVS F31, 112(R3)
+	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	FMOVS F24, 116(R3)
+	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	FMOVS F24, 120(R3)
+	B row3high3end
+
+row3high3not7:
+	CMPW $1, R0
+	BNE row3high3not1
+	FMOVS F31, 112(R3)
+	B row3high3end
+
+row3high3not1:
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F26
+	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	FMOVQ 16(R19), F26
+	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ADD $112, R3, R19
+	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
+	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	FMOVS F26, R20
+	TBZ $31, R20, mask32part
+	FSTPQ (F31, F31), (R19)
+	B mask32done
+
+mask32part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
 	CALL storeLanes<>(SB)
 
-mask14done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $64, R12, R19
-	WORD $0x4ebd6782 // smax v2.4s, v28.4s, v29.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask15part
-	FSTPQ (F0, F1), (R19)
-	B mask15done
+mask32done:
 
-mask15part:
-	VMOV V28.D[0], R15
-	VMOV V28.D[1], R20
-	VMOV V29.D[0], R22
-	VMOV V29.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+row3high3end:
+	B row3after3
 
-mask15done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $96, R12, R19
-	WORD $0x4ebf67c2 // smax v2.4s, v30.4s, v31.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
-	FMOVS F2, R20
-	TBZ $31, R20, mask16part
-	FSTPQ (F0, F1), (R19)
-	B mask16done
-
-mask16part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
-
-mask16done:
-	ADDS R7, R3, R3
-	ADDS R11, R0, R0
-
-stored:
-	ADDS $24, R8, R8
-	SUBS $1, R9, R9
-	BNE segment
+row3done:
 	ADDS $64, R4, R4
 	MOVD plane+32(FP), R11
 	ADDS R11, R5, R5
@@ -20673,10 +23358,10 @@ channel:
 	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
 	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	WORD $0x4e38cc92 // fmla v18.4s, v4.4s, v24.4s
-	FMOVQ 16(R19), F24
-	WORD $0x4e38ccb3 // fmla v19.4s, v5.4s, v24.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20709,10 +23394,10 @@ channel:
 	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
 	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	WORD $0x4e38cc92 // fmla v18.4s, v4.4s, v24.4s
-	FMOVQ 16(R19), F24
-	WORD $0x4e38ccb3 // fmla v19.4s, v5.4s, v24.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20745,10 +23430,10 @@ channel:
 	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
 	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	WORD $0x4e38cc92 // fmla v18.4s, v4.4s, v24.4s
-	FMOVQ 16(R19), F24
-	WORD $0x4e38ccb3 // fmla v19.4s, v5.4s, v24.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20781,10 +23466,10 @@ channel:
 	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
 	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	WORD $0x4e38cc92 // fmla v18.4s, v4.4s, v24.4s
-	FMOVQ 16(R19), F24
-	WORD $0x4e38ccb3 // fmla v19.4s, v5.4s, v24.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20817,10 +23502,10 @@ channel:
 	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
 	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	WORD $0x4e38cc92 // fmla v18.4s, v4.4s, v24.4s
-	FMOVQ 16(R19), F24
-	WORD $0x4e38ccb3 // fmla v19.4s, v5.4s, v24.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20853,25 +23538,25 @@ channel:
 	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
 	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	WORD $0x4e38cc92 // fmla v18.4s, v4.4s, v24.4s
-	FMOVQ 16(R19), F24
-	WORD $0x4e38ccb3 // fmla v19.4s, v5.4s, v24.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
+	WORD $0x6e3d1fbd // eor v29.16b, v29.16b, v29.16b
 	TST R10, R10
 	BEQ rows
-	FMOVS (R10), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FMOVS (R10), F29
+	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
 	ADDS $4, R10, R10
 
 rows:
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	MOVD relu+72(FP), R0
+	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
 	MOVD R4, R12
+	MOVD R5, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
 	ADDS R7, R3, R3
@@ -20899,28 +23584,29 @@ rows:
 	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
 	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	WORD $0x4e38cc92 // fmla v18.4s, v4.4s, v24.4s
-	FMOVQ 16(R19), F24
-	WORD $0x4e38ccb3 // fmla v19.4s, v5.4s, v24.4s
-	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
-	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
+	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
+	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
+	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
+	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
+	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain0
-	WORD $0x6eb0e7f8 // fcmgt v24.4s, v31.4s, v16.4s
-	WORD $0x6eb81ff0 // bit v16.16b, v31.16b, v24.16b
-	WORD $0x6eb1e7f8 // fcmgt v24.4s, v31.4s, v17.4s
-	WORD $0x6eb81ff1 // bit v17.16b, v31.16b, v24.16b
-	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
-	WORD $0x4e3fd631 // fadd v17.4s, v17.4s, v31.4s
-	WORD $0x6eb2e7f8 // fcmgt v24.4s, v31.4s, v18.4s
-	WORD $0x6eb81ff2 // bit v18.16b, v31.16b, v24.16b
-	WORD $0x6eb3e7f8 // fcmgt v24.4s, v31.4s, v19.4s
-	WORD $0x6eb81ff3 // bit v19.16b, v31.16b, v24.16b
-	WORD $0x4e3fd652 // fadd v18.4s, v18.4s, v31.4s
-	WORD $0x4e3fd673 // fadd v19.4s, v19.4s, v31.4s
+	WORD $0x6eb0e7d6 // fcmgt v22.4s, v30.4s, v16.4s
+	WORD $0x6eb61fd0 // bit v16.16b, v30.16b, v22.16b
+	WORD $0x6eb1e7d6 // fcmgt v22.4s, v30.4s, v17.4s
+	WORD $0x6eb61fd1 // bit v17.16b, v30.16b, v22.16b
+	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
+	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
+	WORD $0x6eb2e7d6 // fcmgt v22.4s, v30.4s, v18.4s
+	WORD $0x6eb61fd2 // bit v18.16b, v30.16b, v22.16b
+	WORD $0x6eb3e7d6 // fcmgt v22.4s, v30.4s, v19.4s
+	WORD $0x6eb61fd3 // bit v19.16b, v30.16b, v22.16b
+	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
+	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
 
 plain0:
 	WORD $0x4e923a00 // zip1 v0.4s, v16.4s, v18.4s
@@ -20931,11 +23617,334 @@ plain0:
 	WORD $0x4ea21c51 // mov v17.16b, v2.16b
 	WORD $0x4ea11c32 // mov v18.16b, v1.16b
 	WORD $0x4ea31c73 // mov v19.16b, v3.16b
-	MOVD R12, R3
+	MOVD segs+48(FP), R8
+	MOVD nseg+56(FP), R9
+
+row0segment:
+	MOVD (R8), R3
+	ADDS R13, R3, R3
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row0part0
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F18, F19), 0(R3)
+
+row0after0:
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row0part1
+	FSTPQ (F18, F19), 32(R3)
+
+row0after1:
+	ADDS $24, R8, R8
+	SUBS $1, R9, R9
+	BNE row0segment
+	B row0done
+
+row0part0:
+	ANDSW $15, R0, R0
+	BEQ row0low0end
+	CMPW $15, R0
+	BNE row0low0not15
+	FMOVQ F16, 0(R3)
+	B row0low0end
+
+row0low0not15:
+	CMPW $3, R0
+	BNE row0low0not3
+	FMOVS F16, (R3)
+	WORD $0x4ea00a14 // rev64 v20.4s, v16.4s
+	FMOVS F20, 4(R3)
+	B row0low0end
+
+row0low0not3:
+	CMPW $12, R0
+	BNE row0low0not12
+	WORD $0x6e104214 // ext v20.16b, v16.16b, v16.16b, #8
+	FMOVS F20, 8(R3)
+	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	FMOVS F20, 12(R3)
+	B row0low0end
+
+row0low0not12:
+	CMPW $7, R0
+	BNE row0low0not7
+	FMOVS F16, (R3)
+	WORD $0x4ea00a14 // rev64 v20.4s, v16.4s
+	FMOVS F20, 4(R3)
+	WORD $0x6e104214 // ext v20.16b, v16.16b, v16.16b, #8
+	FMOVS F20, 8(R3)
+	B row0low0end
+
+row0low0not7:
+	CMPW $1, R0
+	BNE row0low0not1
+	FMOVS F16, (R3)
+	B row0low0end
+
+row0low0not1:
+	FMOVS R0, F20
+	WORD $0x4e040695 // dup v21.4s, v20.s[0]
+	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F22
+	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ADD $0, R3, R19
+	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
+	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	FMOVS F22, R20
+	TBZ $31, R20, mask1part
+	FSTPQ (F16, F17), (R19)
+	B mask1done
+
+mask1part:
+	VMOV V20.D[0], R15
+	VMOV V20.D[1], R20
+	VMOV V21.D[0], R22
+	VMOV V21.D[1], R23
+	VMOV V16.D[0], R24
+	VMOV V16.D[1], R25
+	VMOV V17.D[0], R26
+	VMOV V17.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask1done:
+
+row0low0end:
+	WORD $0x4eb11e3f // mov v31.16b, v17.16b
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row0high0end
+	CMPW $15, R0
+	BNE row0high0not15
+	FMOVQ F31, 16(R3)
+	B row0high0end
+
+row0high0not15:
+	CMPW $3, R0
+	BNE row0high0not3
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	FMOVS F20, 20(R3)
+	B row0high0end
+
+row0high0not3:
+	CMPW $12, R0
+	BNE row0high0not12
+	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	FMOVS F20, 24(R3)
+	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	FMOVS F20, 28(R3)
+	B row0high0end
+
+row0high0not12:
+	CMPW $7, R0
+	BNE row0high0not7
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	FMOVS F20, 20(R3)
+	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	FMOVS F20, 24(R3)
+	B row0high0end
+
+row0high0not7:
+	CMPW $1, R0
+	BNE row0high0not1
+	FMOVS F31, 16(R3)
+	B row0high0end
+
+row0high0not1:
+	FMOVS R0, F20
+	WORD $0x4e040695 // dup v21.4s, v20.s[0]
+	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F22
+	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ADD $16, R3, R19
+	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
+	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	FMOVS F22, R20
+	TBZ $31, R20, mask2part
+	FSTPQ (F31, F31), (R19)
+	B mask2done
+
+mask2part:
+	VMOV V20.D[0], R15
+	VMOV V20.D[1], R20
+	VMOV V21.D[0], R22
+	VMOV V21.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask2done:
+
+row0high0end:
+	B row0after0
+
+row0part1:
+	ANDSW $15, R0, R0
+	BEQ row0low1end
+	CMPW $15, R0
+	BNE row0low1not15
+	FMOVQ F18, 32(R3)
+	B row0low1end
+
+row0low1not15:
+	CMPW $3, R0
+	BNE row0low1not3
+	FMOVS F18, 32(R3)
+	WORD $0x4ea00a54 // rev64 v20.4s, v18.4s
+	FMOVS F20, 36(R3)
+	B row0low1end
+
+row0low1not3:
+	CMPW $12, R0
+	BNE row0low1not12
+	WORD $0x6e124254 // ext v20.16b, v18.16b, v18.16b, #8
+	FMOVS F20, 40(R3)
+	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	FMOVS F20, 44(R3)
+	B row0low1end
+
+row0low1not12:
+	CMPW $7, R0
+	BNE row0low1not7
+	FMOVS F18, 32(R3)
+	WORD $0x4ea00a54 // rev64 v20.4s, v18.4s
+	FMOVS F20, 36(R3)
+	WORD $0x6e124254 // ext v20.16b, v18.16b, v18.16b, #8
+	FMOVS F20, 40(R3)
+	B row0low1end
+
+row0low1not7:
+	CMPW $1, R0
+	BNE row0low1not1
+	FMOVS F18, 32(R3)
+	B row0low1end
+
+row0low1not1:
+	FMOVS R0, F20
+	WORD $0x4e040695 // dup v21.4s, v20.s[0]
+	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F22
+	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ADD $32, R3, R19
+	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
+	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	FMOVS F22, R20
+	TBZ $31, R20, mask3part
+	FSTPQ (F18, F19), (R19)
+	B mask3done
+
+mask3part:
+	VMOV V20.D[0], R15
+	VMOV V20.D[1], R20
+	VMOV V21.D[0], R22
+	VMOV V21.D[1], R23
+	VMOV V18.D[0], R24
+	VMOV V18.D[1], R25
+	VMOV V19.D[0], R26
+	VMOV V19.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask3done:
+
+row0low1end:
+	WORD $0x4eb31e7f // mov v31.16b, v19.16b
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row0high1end
+	CMPW $15, R0
+	BNE row0high1not15
+	FMOVQ F31, 48(R3)
+	B row0high1end
+
+row0high1not15:
+	CMPW $3, R0
+	BNE row0high1not3
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	FMOVS F20, 52(R3)
+	B row0high1end
+
+row0high1not3:
+	CMPW $12, R0
+	BNE row0high1not12
+	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	FMOVS F20, 56(R3)
+	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	FMOVS F20, 60(R3)
+	B row0high1end
+
+row0high1not12:
+	CMPW $7, R0
+	BNE row0high1not7
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	FMOVS F20, 52(R3)
+	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	FMOVS F20, 56(R3)
+	B row0high1end
+
+row0high1not7:
+	CMPW $1, R0
+	BNE row0high1not1
+	FMOVS F31, 48(R3)
+	B row0high1end
+
+row0high1not1:
+	FMOVS R0, F20
+	WORD $0x4e040695 // dup v21.4s, v20.s[0]
+	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F22
+	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ADD $48, R3, R19
+	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
+	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	FMOVS F22, R20
+	TBZ $31, R20, mask4part
+	FSTPQ (F31, F31), (R19)
+	B mask4done
+
+mask4part:
+	VMOV V20.D[0], R15
+	VMOV V20.D[1], R20
+	VMOV V21.D[0], R22
+	VMOV V21.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask4done:
+
+row0high1end:
+	B row0after1
+
+row0done:
 	ADDS R11, R12, R12
+	ADDS R1, R13, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
 	ADDS R7, R3, R3
@@ -20963,28 +23972,29 @@ plain0:
 	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
 	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
 	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	WORD $0x4e38cc92 // fmla v18.4s, v4.4s, v24.4s
-	FMOVQ 16(R19), F24
-	WORD $0x4e38ccb3 // fmla v19.4s, v5.4s, v24.4s
-	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
-	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
+	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
+	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
+	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
+	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
+	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain1
-	WORD $0x6eb0e7f8 // fcmgt v24.4s, v31.4s, v16.4s
-	WORD $0x6eb81ff0 // bit v16.16b, v31.16b, v24.16b
-	WORD $0x6eb1e7f8 // fcmgt v24.4s, v31.4s, v17.4s
-	WORD $0x6eb81ff1 // bit v17.16b, v31.16b, v24.16b
-	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
-	WORD $0x4e3fd631 // fadd v17.4s, v17.4s, v31.4s
-	WORD $0x6eb2e7f8 // fcmgt v24.4s, v31.4s, v18.4s
-	WORD $0x6eb81ff2 // bit v18.16b, v31.16b, v24.16b
-	WORD $0x6eb3e7f8 // fcmgt v24.4s, v31.4s, v19.4s
-	WORD $0x6eb81ff3 // bit v19.16b, v31.16b, v24.16b
-	WORD $0x4e3fd652 // fadd v18.4s, v18.4s, v31.4s
-	WORD $0x4e3fd673 // fadd v19.4s, v19.4s, v31.4s
+	WORD $0x6eb0e7d6 // fcmgt v22.4s, v30.4s, v16.4s
+	WORD $0x6eb61fd0 // bit v16.16b, v30.16b, v22.16b
+	WORD $0x6eb1e7d6 // fcmgt v22.4s, v30.4s, v17.4s
+	WORD $0x6eb61fd1 // bit v17.16b, v30.16b, v22.16b
+	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
+	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
+	WORD $0x6eb2e7d6 // fcmgt v22.4s, v30.4s, v18.4s
+	WORD $0x6eb61fd2 // bit v18.16b, v30.16b, v22.16b
+	WORD $0x6eb3e7d6 // fcmgt v22.4s, v30.4s, v19.4s
+	WORD $0x6eb61fd3 // bit v19.16b, v30.16b, v22.16b
+	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
+	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
 
 plain1:
 	WORD $0x4e923a00 // zip1 v0.4s, v16.4s, v18.4s
@@ -20995,136 +24005,337 @@ plain1:
 	WORD $0x4ea21c51 // mov v17.16b, v2.16b
 	WORD $0x4ea11c32 // mov v18.16b, v1.16b
 	WORD $0x4ea31c73 // mov v19.16b, v3.16b
-	MOVD R12, R3
-	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F18, F19), 0(R3)
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
-segment:
-	MOVD (R8), R12
-	ADDS R5, R12, R12
-	MOVD 8(R8), R14
-	FMOVS R14, F20
+row1segment:
+	MOVD 16(R8), R20
+	CMP $1, R20
+	BLE row1next
+	MOVD (R8), R3
+	ADDS R13, R3, R3
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row1part0
+	FSTPQ (F16, F17), 0(R3)
+
+row1after0:
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row1part1
+	FSTPQ (F18, F19), 32(R3)
+
+row1after1:
+
+row1next:
+	ADDS $24, R8, R8
+	SUBS $1, R9, R9
+	BNE row1segment
+	B row1done
+
+row1part0:
+	ANDSW $15, R0, R0
+	BEQ row1low0end
+	CMPW $15, R0
+	BNE row1low0not15
+	FMOVQ F16, 0(R3)
+	B row1low0end
+
+row1low0not15:
+	CMPW $3, R0
+	BNE row1low0not3
+	FMOVS F16, (R3)
+	WORD $0x4ea00a14 // rev64 v20.4s, v16.4s
+	FMOVS F20, 4(R3)
+	B row1low0end
+
+row1low0not3:
+	CMPW $12, R0
+	BNE row1low0not12
+	WORD $0x6e104214 // ext v20.16b, v16.16b, v16.16b, #8
+	FMOVS F20, 8(R3)
+	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	FMOVS F20, 12(R3)
+	B row1low0end
+
+row1low0not12:
+	CMPW $7, R0
+	BNE row1low0not7
+	FMOVS F16, (R3)
+	WORD $0x4ea00a14 // rev64 v20.4s, v16.4s
+	FMOVS F20, 4(R3)
+	WORD $0x6e104214 // ext v20.16b, v16.16b, v16.16b, #8
+	FMOVS F20, 8(R3)
+	B row1low0end
+
+row1low0not7:
+	CMPW $1, R0
+	BNE row1low0not1
+	FMOVS F16, (R3)
+	B row1low0end
+
+row1low0not1:
+	FMOVS R0, F20
 	WORD $0x4e040695 // dup v21.4s, v20.s[0]
 	WORD $0x4e040694 // dup v20.4s, v20.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	WORD $0x6eb84694 // ushl v20.4s, v20.4s, v24.4s
-	FMOVQ 16(R19), F24
-	WORD $0x6eb846b5 // ushl v21.4s, v21.4s, v24.4s
-	LSR $8, R14, R14
-	FMOVS R14, F22
-	WORD $0x4e0406d7 // dup v23.4s, v22.s[0]
-	WORD $0x4e0406d6 // dup v22.4s, v22.s[0]
+	FMOVQ 0(R19), F22
+	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ADD $0, R3, R19
+	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
+	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	FMOVS F22, R20
+	TBZ $31, R20, mask5part
+	FSTPQ (F16, F17), (R19)
+	B mask5done
+
+mask5part:
+	VMOV V20.D[0], R15
+	VMOV V20.D[1], R20
+	VMOV V21.D[0], R22
+	VMOV V21.D[1], R23
+	VMOV V16.D[0], R24
+	VMOV V16.D[1], R25
+	VMOV V17.D[0], R26
+	VMOV V17.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask5done:
+
+row1low0end:
+	WORD $0x4eb11e3f // mov v31.16b, v17.16b
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row1high0end
+	CMPW $15, R0
+	BNE row1high0not15
+	FMOVQ F31, 16(R3)
+	B row1high0end
+
+row1high0not15:
+	CMPW $3, R0
+	BNE row1high0not3
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	FMOVS F20, 20(R3)
+	B row1high0end
+
+row1high0not3:
+	CMPW $12, R0
+	BNE row1high0not12
+	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	FMOVS F20, 24(R3)
+	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	FMOVS F20, 28(R3)
+	B row1high0end
+
+row1high0not12:
+	CMPW $7, R0
+	BNE row1high0not7
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	FMOVS F20, 20(R3)
+	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	FMOVS F20, 24(R3)
+	B row1high0end
+
+row1high0not7:
+	CMPW $1, R0
+	BNE row1high0not1
+	FMOVS F31, 16(R3)
+	B row1high0end
+
+row1high0not1:
+	FMOVS R0, F20
+	WORD $0x4e040695 // dup v21.4s, v20.s[0]
+	WORD $0x4e040694 // dup v20.4s, v20.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	WORD $0x6eb846d6 // ushl v22.4s, v22.4s, v24.4s
-	FMOVQ 16(R19), F24
-	WORD $0x6eb846f7 // ushl v23.4s, v23.4s, v24.4s
-	MOVD 16(R8), R14
-	MOVD R4, R0
-	MOVD R0, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $0, R12, R19
-	WORD $0x4eb56698 // smax v24.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
-	FMOVS F24, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
+	FMOVQ 0(R19), F22
+	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ADD $16, R3, R19
+	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
+	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	FMOVS F22, R20
+	TBZ $31, R20, mask6part
+	FSTPQ (F31, F31), (R19)
+	B mask6done
 
-mask1part:
+mask6part:
 	VMOV V20.D[0], R15
 	VMOV V20.D[1], R20
 	VMOV V21.D[0], R22
 	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
 	CALL storeLanes<>(SB)
 
-mask1done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $32, R12, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
-	FMOVS F24, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
+mask6done:
 
-mask2part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+row1high0end:
+	B row1after0
 
-mask2done:
-	ADDS R7, R3, R3
-	ADDS R11, R0, R0
-	SUBS $1, R14, R14
-	BEQ stored
-	ADDS R1, R12, R12
-	MOVD R0, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $0, R12, R19
-	WORD $0x4eb56698 // smax v24.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
-	FMOVS F24, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F0, F1), (R19)
-	B mask3done
+row1part1:
+	ANDSW $15, R0, R0
+	BEQ row1low1end
+	CMPW $15, R0
+	BNE row1low1not15
+	FMOVQ F18, 32(R3)
+	B row1low1end
 
-mask3part:
+row1low1not15:
+	CMPW $3, R0
+	BNE row1low1not3
+	FMOVS F18, 32(R3)
+	WORD $0x4ea00a54 // rev64 v20.4s, v18.4s
+	FMOVS F20, 36(R3)
+	B row1low1end
+
+row1low1not3:
+	CMPW $12, R0
+	BNE row1low1not12
+	WORD $0x6e124254 // ext v20.16b, v18.16b, v18.16b, #8
+	FMOVS F20, 40(R3)
+	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	FMOVS F20, 44(R3)
+	B row1low1end
+
+row1low1not12:
+	CMPW $7, R0
+	BNE row1low1not7
+	FMOVS F18, 32(R3)
+	WORD $0x4ea00a54 // rev64 v20.4s, v18.4s
+	FMOVS F20, 36(R3)
+	WORD $0x6e124254 // ext v20.16b, v18.16b, v18.16b, #8
+	FMOVS F20, 40(R3)
+	B row1low1end
+
+row1low1not7:
+	CMPW $1, R0
+	BNE row1low1not1
+	FMOVS F18, 32(R3)
+	B row1low1end
+
+row1low1not1:
+	FMOVS R0, F20
+	WORD $0x4e040695 // dup v21.4s, v20.s[0]
+	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F22
+	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ADD $32, R3, R19
+	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
+	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	FMOVS F22, R20
+	TBZ $31, R20, mask7part
+	FSTPQ (F18, F19), (R19)
+	B mask7done
+
+mask7part:
 	VMOV V20.D[0], R15
 	VMOV V20.D[1], R20
 	VMOV V21.D[0], R22
 	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
+	VMOV V18.D[0], R24
+	VMOV V18.D[1], R25
+	VMOV V19.D[0], R26
+	VMOV V19.D[1], R21
 	CALL storeLanes<>(SB)
 
-mask3done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $32, R12, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
-	FMOVS F24, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F0, F1), (R19)
-	B mask4done
+mask7done:
 
-mask4part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
+row1low1end:
+	WORD $0x4eb31e7f // mov v31.16b, v19.16b
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row1high1end
+	CMPW $15, R0
+	BNE row1high1not15
+	FMOVQ F31, 48(R3)
+	B row1high1end
+
+row1high1not15:
+	CMPW $3, R0
+	BNE row1high1not3
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	FMOVS F20, 52(R3)
+	B row1high1end
+
+row1high1not3:
+	CMPW $12, R0
+	BNE row1high1not12
+	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	FMOVS F20, 56(R3)
+	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	FMOVS F20, 60(R3)
+	B row1high1end
+
+row1high1not12:
+	CMPW $7, R0
+	BNE row1high1not7
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	FMOVS F20, 52(R3)
+	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	FMOVS F20, 56(R3)
+	B row1high1end
+
+row1high1not7:
+	CMPW $1, R0
+	BNE row1high1not1
+	FMOVS F31, 48(R3)
+	B row1high1end
+
+row1high1not1:
+	FMOVS R0, F20
+	WORD $0x4e040695 // dup v21.4s, v20.s[0]
+	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F22
+	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ADD $48, R3, R19
+	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
+	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	FMOVS F22, R20
+	TBZ $31, R20, mask8part
+	FSTPQ (F31, F31), (R19)
+	B mask8done
+
+mask8part:
+	VMOV V20.D[0], R15
+	VMOV V20.D[1], R20
+	VMOV V21.D[0], R22
+	VMOV V21.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
 	CALL storeLanes<>(SB)
 
-mask4done:
-	ADDS R7, R3, R3
-	ADDS R11, R0, R0
+mask8done:
 
-stored:
-	ADDS $24, R8, R8
-	SUBS $1, R9, R9
-	BNE segment
+row1high1end:
+	B row1after1
+
+row1done:
 	ADDS $64, R4, R4
 	MOVD plane+32(FP), R11
 	ADDS R11, R5, R5
@@ -21228,17 +24439,17 @@ channel:
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R11, R3, R3
 	FSTPQ (F14, F15), 0(R3)
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
+	WORD $0x6e3d1fbd // eor v29.16b, v29.16b, v29.16b
 	TST R10, R10
 	BEQ rows
-	FMOVS (R10), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FMOVS (R10), F29
+	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
 	ADDS $4, R10, R10
 
 rows:
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	MOVD relu+72(FP), R0
+	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
 	MOVD R4, R12
+	MOVD R5, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
 	ADDS R7, R3, R3
@@ -21255,24 +24466,25 @@ rows:
 	WORD $0x4e29d42d // fadd v13.4s, v1.4s, v9.4s
 	WORD $0x4ea6d54e // fsub v14.4s, v10.4s, v6.4s
 	WORD $0x4ea7d56f // fsub v15.4s, v11.4s, v7.4s
-	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
-	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
+	WORD $0x4e3dd58c // fadd v12.4s, v12.4s, v29.4s
+	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
+	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
+	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain0
-	WORD $0x6eace7f4 // fcmgt v20.4s, v31.4s, v12.4s
-	WORD $0x6eb41fec // bit v12.16b, v31.16b, v20.16b
-	WORD $0x6eade7f4 // fcmgt v20.4s, v31.4s, v13.4s
-	WORD $0x6eb41fed // bit v13.16b, v31.16b, v20.16b
-	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
-	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
-	WORD $0x6eaee7f4 // fcmgt v20.4s, v31.4s, v14.4s
-	WORD $0x6eb41fee // bit v14.16b, v31.16b, v20.16b
-	WORD $0x6eafe7f4 // fcmgt v20.4s, v31.4s, v15.4s
-	WORD $0x6eb41fef // bit v15.16b, v31.16b, v20.16b
-	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x6eace7d2 // fcmgt v18.4s, v30.4s, v12.4s
+	WORD $0x6eb21fcc // bit v12.16b, v30.16b, v18.16b
+	WORD $0x6eade7d2 // fcmgt v18.4s, v30.4s, v13.4s
+	WORD $0x6eb21fcd // bit v13.16b, v30.16b, v18.16b
+	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
+	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
+	WORD $0x6eaee7d2 // fcmgt v18.4s, v30.4s, v14.4s
+	WORD $0x6eb21fce // bit v14.16b, v30.16b, v18.16b
+	WORD $0x6eafe7d2 // fcmgt v18.4s, v30.4s, v15.4s
+	WORD $0x6eb21fcf // bit v15.16b, v30.16b, v18.16b
+	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
+	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
 
 plain0:
 	WORD $0x4e8e3980 // zip1 v0.4s, v12.4s, v14.4s
@@ -21283,11 +24495,334 @@ plain0:
 	WORD $0x4ea21c4d // mov v13.16b, v2.16b
 	WORD $0x4ea11c2e // mov v14.16b, v1.16b
 	WORD $0x4ea31c6f // mov v15.16b, v3.16b
-	MOVD R12, R3
+	MOVD segs+48(FP), R8
+	MOVD nseg+56(FP), R9
+
+row0segment:
+	MOVD (R8), R3
+	ADDS R13, R3, R3
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row0part0
 	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F14, F15), 0(R3)
+
+row0after0:
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row0part1
+	FSTPQ (F14, F15), 32(R3)
+
+row0after1:
+	ADDS $24, R8, R8
+	SUBS $1, R9, R9
+	BNE row0segment
+	B row0done
+
+row0part0:
+	ANDSW $15, R0, R0
+	BEQ row0low0end
+	CMPW $15, R0
+	BNE row0low0not15
+	FMOVQ F12, 0(R3)
+	B row0low0end
+
+row0low0not15:
+	CMPW $3, R0
+	BNE row0low0not3
+	FMOVS F12, (R3)
+	WORD $0x4ea00990 // rev64 v16.4s, v12.4s
+	FMOVS F16, 4(R3)
+	B row0low0end
+
+row0low0not3:
+	CMPW $12, R0
+	BNE row0low0not12
+	WORD $0x6e0c4190 // ext v16.16b, v12.16b, v12.16b, #8
+	FMOVS F16, 8(R3)
+	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	FMOVS F16, 12(R3)
+	B row0low0end
+
+row0low0not12:
+	CMPW $7, R0
+	BNE row0low0not7
+	FMOVS F12, (R3)
+	WORD $0x4ea00990 // rev64 v16.4s, v12.4s
+	FMOVS F16, 4(R3)
+	WORD $0x6e0c4190 // ext v16.16b, v12.16b, v12.16b, #8
+	FMOVS F16, 8(R3)
+	B row0low0end
+
+row0low0not7:
+	CMPW $1, R0
+	BNE row0low0not1
+	FMOVS F12, (R3)
+	B row0low0end
+
+row0low0not1:
+	FMOVS R0, F16
+	WORD $0x4e040611 // dup v17.4s, v16.s[0]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F18
+	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ADD $0, R3, R19
+	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
+	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	FMOVS F18, R20
+	TBZ $31, R20, mask1part
+	FSTPQ (F12, F13), (R19)
+	B mask1done
+
+mask1part:
+	VMOV V16.D[0], R15
+	VMOV V16.D[1], R20
+	VMOV V17.D[0], R22
+	VMOV V17.D[1], R23
+	VMOV V12.D[0], R24
+	VMOV V12.D[1], R25
+	VMOV V13.D[0], R26
+	VMOV V13.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask1done:
+
+row0low0end:
+	WORD $0x4ead1dbf // mov v31.16b, v13.16b
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row0high0end
+	CMPW $15, R0
+	BNE row0high0not15
+	FMOVQ F31, 16(R3)
+	B row0high0end
+
+row0high0not15:
+	CMPW $3, R0
+	BNE row0high0not3
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	FMOVS F16, 20(R3)
+	B row0high0end
+
+row0high0not3:
+	CMPW $12, R0
+	BNE row0high0not12
+	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	FMOVS F16, 24(R3)
+	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	FMOVS F16, 28(R3)
+	B row0high0end
+
+row0high0not12:
+	CMPW $7, R0
+	BNE row0high0not7
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	FMOVS F16, 20(R3)
+	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	FMOVS F16, 24(R3)
+	B row0high0end
+
+row0high0not7:
+	CMPW $1, R0
+	BNE row0high0not1
+	FMOVS F31, 16(R3)
+	B row0high0end
+
+row0high0not1:
+	FMOVS R0, F16
+	WORD $0x4e040611 // dup v17.4s, v16.s[0]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F18
+	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ADD $16, R3, R19
+	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
+	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	FMOVS F18, R20
+	TBZ $31, R20, mask2part
+	FSTPQ (F31, F31), (R19)
+	B mask2done
+
+mask2part:
+	VMOV V16.D[0], R15
+	VMOV V16.D[1], R20
+	VMOV V17.D[0], R22
+	VMOV V17.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask2done:
+
+row0high0end:
+	B row0after0
+
+row0part1:
+	ANDSW $15, R0, R0
+	BEQ row0low1end
+	CMPW $15, R0
+	BNE row0low1not15
+	FMOVQ F14, 32(R3)
+	B row0low1end
+
+row0low1not15:
+	CMPW $3, R0
+	BNE row0low1not3
+	FMOVS F14, 32(R3)
+	WORD $0x4ea009d0 // rev64 v16.4s, v14.4s
+	FMOVS F16, 36(R3)
+	B row0low1end
+
+row0low1not3:
+	CMPW $12, R0
+	BNE row0low1not12
+	WORD $0x6e0e41d0 // ext v16.16b, v14.16b, v14.16b, #8
+	FMOVS F16, 40(R3)
+	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	FMOVS F16, 44(R3)
+	B row0low1end
+
+row0low1not12:
+	CMPW $7, R0
+	BNE row0low1not7
+	FMOVS F14, 32(R3)
+	WORD $0x4ea009d0 // rev64 v16.4s, v14.4s
+	FMOVS F16, 36(R3)
+	WORD $0x6e0e41d0 // ext v16.16b, v14.16b, v14.16b, #8
+	FMOVS F16, 40(R3)
+	B row0low1end
+
+row0low1not7:
+	CMPW $1, R0
+	BNE row0low1not1
+	FMOVS F14, 32(R3)
+	B row0low1end
+
+row0low1not1:
+	FMOVS R0, F16
+	WORD $0x4e040611 // dup v17.4s, v16.s[0]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F18
+	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ADD $32, R3, R19
+	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
+	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	FMOVS F18, R20
+	TBZ $31, R20, mask3part
+	FSTPQ (F14, F15), (R19)
+	B mask3done
+
+mask3part:
+	VMOV V16.D[0], R15
+	VMOV V16.D[1], R20
+	VMOV V17.D[0], R22
+	VMOV V17.D[1], R23
+	VMOV V14.D[0], R24
+	VMOV V14.D[1], R25
+	VMOV V15.D[0], R26
+	VMOV V15.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask3done:
+
+row0low1end:
+	WORD $0x4eaf1dff // mov v31.16b, v15.16b
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row0high1end
+	CMPW $15, R0
+	BNE row0high1not15
+	FMOVQ F31, 48(R3)
+	B row0high1end
+
+row0high1not15:
+	CMPW $3, R0
+	BNE row0high1not3
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	FMOVS F16, 52(R3)
+	B row0high1end
+
+row0high1not3:
+	CMPW $12, R0
+	BNE row0high1not12
+	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	FMOVS F16, 56(R3)
+	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	FMOVS F16, 60(R3)
+	B row0high1end
+
+row0high1not12:
+	CMPW $7, R0
+	BNE row0high1not7
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	FMOVS F16, 52(R3)
+	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	FMOVS F16, 56(R3)
+	B row0high1end
+
+row0high1not7:
+	CMPW $1, R0
+	BNE row0high1not1
+	FMOVS F31, 48(R3)
+	B row0high1end
+
+row0high1not1:
+	FMOVS R0, F16
+	WORD $0x4e040611 // dup v17.4s, v16.s[0]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F18
+	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ADD $48, R3, R19
+	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
+	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	FMOVS F18, R20
+	TBZ $31, R20, mask4part
+	FSTPQ (F31, F31), (R19)
+	B mask4done
+
+mask4part:
+	VMOV V16.D[0], R15
+	VMOV V16.D[1], R20
+	VMOV V17.D[0], R22
+	VMOV V17.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask4done:
+
+row0high1end:
+	B row0after1
+
+row0done:
 	ADDS R11, R12, R12
+	ADDS R1, R13, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
 	ADDS R7, R3, R3
@@ -21304,24 +24839,25 @@ plain0:
 	WORD $0x4e29d42d // fadd v13.4s, v1.4s, v9.4s
 	WORD $0x4ea6d54e // fsub v14.4s, v10.4s, v6.4s
 	WORD $0x4ea7d56f // fsub v15.4s, v11.4s, v7.4s
-	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
-	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
+	WORD $0x4e3dd58c // fadd v12.4s, v12.4s, v29.4s
+	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
+	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
+	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain1
-	WORD $0x6eace7f4 // fcmgt v20.4s, v31.4s, v12.4s
-	WORD $0x6eb41fec // bit v12.16b, v31.16b, v20.16b
-	WORD $0x6eade7f4 // fcmgt v20.4s, v31.4s, v13.4s
-	WORD $0x6eb41fed // bit v13.16b, v31.16b, v20.16b
-	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
-	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
-	WORD $0x6eaee7f4 // fcmgt v20.4s, v31.4s, v14.4s
-	WORD $0x6eb41fee // bit v14.16b, v31.16b, v20.16b
-	WORD $0x6eafe7f4 // fcmgt v20.4s, v31.4s, v15.4s
-	WORD $0x6eb41fef // bit v15.16b, v31.16b, v20.16b
-	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	WORD $0x6eace7d2 // fcmgt v18.4s, v30.4s, v12.4s
+	WORD $0x6eb21fcc // bit v12.16b, v30.16b, v18.16b
+	WORD $0x6eade7d2 // fcmgt v18.4s, v30.4s, v13.4s
+	WORD $0x6eb21fcd // bit v13.16b, v30.16b, v18.16b
+	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
+	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
+	WORD $0x6eaee7d2 // fcmgt v18.4s, v30.4s, v14.4s
+	WORD $0x6eb21fce // bit v14.16b, v30.16b, v18.16b
+	WORD $0x6eafe7d2 // fcmgt v18.4s, v30.4s, v15.4s
+	WORD $0x6eb21fcf // bit v15.16b, v30.16b, v18.16b
+	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
+	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
 
 plain1:
 	WORD $0x4e8e3980 // zip1 v0.4s, v12.4s, v14.4s
@@ -21332,136 +24868,337 @@ plain1:
 	WORD $0x4ea21c4d // mov v13.16b, v2.16b
 	WORD $0x4ea11c2e // mov v14.16b, v1.16b
 	WORD $0x4ea31c6f // mov v15.16b, v3.16b
-	MOVD R12, R3
-	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R3, R3
-	FSTPQ (F14, F15), 0(R3)
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
-segment:
-	MOVD (R8), R12
-	ADDS R5, R12, R12
-	MOVD 8(R8), R14
-	FMOVS R14, F16
+row1segment:
+	MOVD 16(R8), R20
+	CMP $1, R20
+	BLE row1next
+	MOVD (R8), R3
+	ADDS R13, R3, R3
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row1part0
+	FSTPQ (F12, F13), 0(R3)
+
+row1after0:
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row1part1
+	FSTPQ (F14, F15), 32(R3)
+
+row1after1:
+
+row1next:
+	ADDS $24, R8, R8
+	SUBS $1, R9, R9
+	BNE row1segment
+	B row1done
+
+row1part0:
+	ANDSW $15, R0, R0
+	BEQ row1low0end
+	CMPW $15, R0
+	BNE row1low0not15
+	FMOVQ F12, 0(R3)
+	B row1low0end
+
+row1low0not15:
+	CMPW $3, R0
+	BNE row1low0not3
+	FMOVS F12, (R3)
+	WORD $0x4ea00990 // rev64 v16.4s, v12.4s
+	FMOVS F16, 4(R3)
+	B row1low0end
+
+row1low0not3:
+	CMPW $12, R0
+	BNE row1low0not12
+	WORD $0x6e0c4190 // ext v16.16b, v12.16b, v12.16b, #8
+	FMOVS F16, 8(R3)
+	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	FMOVS F16, 12(R3)
+	B row1low0end
+
+row1low0not12:
+	CMPW $7, R0
+	BNE row1low0not7
+	FMOVS F12, (R3)
+	WORD $0x4ea00990 // rev64 v16.4s, v12.4s
+	FMOVS F16, 4(R3)
+	WORD $0x6e0c4190 // ext v16.16b, v12.16b, v12.16b, #8
+	FMOVS F16, 8(R3)
+	B row1low0end
+
+row1low0not7:
+	CMPW $1, R0
+	BNE row1low0not1
+	FMOVS F12, (R3)
+	B row1low0end
+
+row1low0not1:
+	FMOVS R0, F16
 	WORD $0x4e040611 // dup v17.4s, v16.s[0]
 	WORD $0x4e040610 // dup v16.4s, v16.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x6eb44610 // ushl v16.4s, v16.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x6eb44631 // ushl v17.4s, v17.4s, v20.4s
-	LSR $8, R14, R14
-	FMOVS R14, F18
-	WORD $0x4e040653 // dup v19.4s, v18.s[0]
-	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	FMOVQ 0(R19), F18
+	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ADD $0, R3, R19
+	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
+	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	FMOVS F18, R20
+	TBZ $31, R20, mask5part
+	FSTPQ (F12, F13), (R19)
+	B mask5done
+
+mask5part:
+	VMOV V16.D[0], R15
+	VMOV V16.D[1], R20
+	VMOV V17.D[0], R22
+	VMOV V17.D[1], R23
+	VMOV V12.D[0], R24
+	VMOV V12.D[1], R25
+	VMOV V13.D[0], R26
+	VMOV V13.D[1], R21
+	CALL storeLanes<>(SB)
+
+mask5done:
+
+row1low0end:
+	WORD $0x4ead1dbf // mov v31.16b, v13.16b
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row1high0end
+	CMPW $15, R0
+	BNE row1high0not15
+	FMOVQ F31, 16(R3)
+	B row1high0end
+
+row1high0not15:
+	CMPW $3, R0
+	BNE row1high0not3
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	FMOVS F16, 20(R3)
+	B row1high0end
+
+row1high0not3:
+	CMPW $12, R0
+	BNE row1high0not12
+	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	FMOVS F16, 24(R3)
+	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	FMOVS F16, 28(R3)
+	B row1high0end
+
+row1high0not12:
+	CMPW $7, R0
+	BNE row1high0not7
+	FMOVS F31, 16(R3)
+	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	FMOVS F16, 20(R3)
+	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	FMOVS F16, 24(R3)
+	B row1high0end
+
+row1high0not7:
+	CMPW $1, R0
+	BNE row1high0not1
+	FMOVS F31, 16(R3)
+	B row1high0end
+
+row1high0not1:
+	FMOVS R0, F16
+	WORD $0x4e040611 // dup v17.4s, v16.s[0]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x6eb44652 // ushl v18.4s, v18.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x6eb44673 // ushl v19.4s, v19.4s, v20.4s
-	MOVD 16(R8), R14
-	MOVD R4, R0
-	MOVD R0, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $0, R12, R19
-	WORD $0x4eb16614 // smax v20.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
-	FMOVS F20, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
+	FMOVQ 0(R19), F18
+	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ADD $16, R3, R19
+	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
+	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	FMOVS F18, R20
+	TBZ $31, R20, mask6part
+	FSTPQ (F31, F31), (R19)
+	B mask6done
 
-mask1part:
+mask6part:
 	VMOV V16.D[0], R15
 	VMOV V16.D[1], R20
 	VMOV V17.D[0], R22
 	VMOV V17.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
 	CALL storeLanes<>(SB)
 
-mask1done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $32, R12, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
-	FMOVS F20, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
+mask6done:
 
-mask2part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+row1high0end:
+	B row1after0
 
-mask2done:
-	ADDS R7, R3, R3
-	ADDS R11, R0, R0
-	SUBS $1, R14, R14
-	BEQ stored
-	ADDS R1, R12, R12
-	MOVD R0, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $0, R12, R19
-	WORD $0x4eb16614 // smax v20.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
-	FMOVS F20, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F0, F1), (R19)
-	B mask3done
+row1part1:
+	ANDSW $15, R0, R0
+	BEQ row1low1end
+	CMPW $15, R0
+	BNE row1low1not15
+	FMOVQ F14, 32(R3)
+	B row1low1end
 
-mask3part:
+row1low1not15:
+	CMPW $3, R0
+	BNE row1low1not3
+	FMOVS F14, 32(R3)
+	WORD $0x4ea009d0 // rev64 v16.4s, v14.4s
+	FMOVS F16, 36(R3)
+	B row1low1end
+
+row1low1not3:
+	CMPW $12, R0
+	BNE row1low1not12
+	WORD $0x6e0e41d0 // ext v16.16b, v14.16b, v14.16b, #8
+	FMOVS F16, 40(R3)
+	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	FMOVS F16, 44(R3)
+	B row1low1end
+
+row1low1not12:
+	CMPW $7, R0
+	BNE row1low1not7
+	FMOVS F14, 32(R3)
+	WORD $0x4ea009d0 // rev64 v16.4s, v14.4s
+	FMOVS F16, 36(R3)
+	WORD $0x6e0e41d0 // ext v16.16b, v14.16b, v14.16b, #8
+	FMOVS F16, 40(R3)
+	B row1low1end
+
+row1low1not7:
+	CMPW $1, R0
+	BNE row1low1not1
+	FMOVS F14, 32(R3)
+	B row1low1end
+
+row1low1not1:
+	FMOVS R0, F16
+	WORD $0x4e040611 // dup v17.4s, v16.s[0]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F18
+	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ADD $32, R3, R19
+	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
+	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	FMOVS F18, R20
+	TBZ $31, R20, mask7part
+	FSTPQ (F14, F15), (R19)
+	B mask7done
+
+mask7part:
 	VMOV V16.D[0], R15
 	VMOV V16.D[1], R20
 	VMOV V17.D[0], R22
 	VMOV V17.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
+	VMOV V14.D[0], R24
+	VMOV V14.D[1], R25
+	VMOV V15.D[0], R26
+	VMOV V15.D[1], R21
 	CALL storeLanes<>(SB)
 
-mask3done:
-	ADDS R7, R3, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD $32, R12, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
-	FMOVS F20, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F0, F1), (R19)
-	B mask4done
+mask7done:
 
-mask4part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
+row1low1end:
+	WORD $0x4eaf1dff // mov v31.16b, v15.16b
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	LSRW $4, R0, R0
+	ANDSW $15, R0, R0
+	BEQ row1high1end
+	CMPW $15, R0
+	BNE row1high1not15
+	FMOVQ F31, 48(R3)
+	B row1high1end
+
+row1high1not15:
+	CMPW $3, R0
+	BNE row1high1not3
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	FMOVS F16, 52(R3)
+	B row1high1end
+
+row1high1not3:
+	CMPW $12, R0
+	BNE row1high1not12
+	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	FMOVS F16, 56(R3)
+	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	FMOVS F16, 60(R3)
+	B row1high1end
+
+row1high1not12:
+	CMPW $7, R0
+	BNE row1high1not7
+	FMOVS F31, 48(R3)
+	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	FMOVS F16, 52(R3)
+	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	FMOVS F16, 56(R3)
+	B row1high1end
+
+row1high1not7:
+	CMPW $1, R0
+	BNE row1high1not1
+	FMOVS F31, 48(R3)
+	B row1high1end
+
+row1high1not1:
+	FMOVS R0, F16
+	WORD $0x4e040611 // dup v17.4s, v16.s[0]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F18
+	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ADD $48, R3, R19
+	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
+	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	FMOVS F18, R20
+	TBZ $31, R20, mask8part
+	FSTPQ (F31, F31), (R19)
+	B mask8done
+
+mask8part:
+	VMOV V16.D[0], R15
+	VMOV V16.D[1], R20
+	VMOV V17.D[0], R22
+	VMOV V17.D[1], R23
+	VMOV V31.D[0], R24
+	VMOV V31.D[1], R25
+	VMOV V31.D[0], R26
+	VMOV V31.D[1], R21
 	CALL storeLanes<>(SB)
 
-mask4done:
-	ADDS R7, R3, R3
-	ADDS R11, R0, R0
+mask8done:
 
-stored:
-	ADDS $24, R8, R8
-	SUBS $1, R9, R9
-	BNE segment
+row1high1end:
+	B row1after1
+
+row1done:
 	ADDS $64, R4, R4
 	MOVD plane+32(FP), R11
 	ADDS R11, R5, R5

@@ -351,6 +351,13 @@ func fillRows1_neon(dst *float32, ldd int, phases int, src *float32, off int, ro
 //go:noescape
 func fillRows2_neon(dst *float32, ldd int, phases int, src *float32, off int, rows int, n int, dstStep int, srcStep int, mask uint64)
 
+// fillRows4 stores the floats at off+4*(4*i+p) behind src at i of row p of dst, rows ldd bytes apart, for i < n and
+// p < phases, n at most a vector; where the mask has no bit the float is taken to be 0. So it does for rows > 0 rows, dstStep
+// and srcStep bytes apart.
+//
+//go:noescape
+func fillRows4_neon(dst *float32, ldd int, phases int, src *float32, off int, rows int, n int, dstStep int, srcStep int, mask uint64)
+
 // lrn computes dst[i] = src[i] / t^(3/4), t = bias + scale * sum over j < count of first[j*stride+i]^2,
 // for i < n, a multiple of the vector's lanes; stride is in bytes.
 //

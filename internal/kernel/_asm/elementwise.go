@@ -253,9 +253,7 @@ func elementwise() {
 	})
 	maxPool2()
 	for _, stride := range []int{1, 2, 4} {
-		if stride < 4 || lv.zmm {
-			fillRows(stride)
-		}
+		fillRows(stride)
 	}
 	lrn()
 }
@@ -397,6 +395,28 @@ func maskedLoad(m Mem, k reg.OpmaskPhysical, mask, v reg.VecPhysical) {
 		VMASKMOVPS(m, mask, v)
 	}
 }
+
+// storeCount is maskedStore of the first n lanes, where n may be more than there
+// are: with avx2 a whole vector is stored as one, masked stores being slow on some
+// processors.
+func storeCount(v reg.VecPhysical, n reg.GPPhysical, k reg.OpmaskPhysical, mask reg.VecPhysical, m Mem) {
+	if lv.zmm {
+		maskedStore(v, k, mask, m)
+		return
+	}
+	stores++
+	masked, stored := fmt.Sprintf("masked%d", stores), fmt.Sprintf("storedCount%d", stores)
+	CMPQ(n, U8(lv.lanes))
+	JLT(LabelRef(masked))
+	VMOVUPS(v, m)
+	JMP(LabelRef(stored))
+	Label(masked)
+	maskedStore(v, k, mask, m)
+	Label(stored)
+}
+
+// stores counts the calls of storeCount, for its labels.
+var stores int
 
 func maskedStore(v reg.VecPhysical, k reg.OpmaskPhysical, mask reg.VecPhysical, m Mem) {
 	if lv.zmm {
@@ -622,7 +642,7 @@ func maxWindow(stride int) {
 	ADDQ(rowStep, p)
 	SUBQ(U8(1), kh)
 	JNZ(LabelRef("row"))
-	maskedStore(at, reg.K5, vec(11), Mem{Base: sw})
+	storeCount(at, n, reg.K5, vec(11), Mem{Base: sw})
 	ADDQ(U8(vbytes()), sw)
 	JMP(LabelRef("next"))
 
@@ -654,7 +674,7 @@ func maxWindow(stride int) {
 	JNZ(LabelRef("valueRow"))
 
 	Label("next")
-	maskedStore(best, reg.K5, vec(11), Mem{Base: dst})
+	storeCount(best, n, reg.K5, vec(11), Mem{Base: dst})
 	// A NaN does not count: the second source, the least so far, stays.
 	VMOVUPS(least, v)
 	VMINPS(v, best, best)
@@ -831,12 +851,15 @@ func fillRows(stride int) {
 	MOVQ(U32(1), reg.RAX)
 	SHLQ(reg.CL, reg.RAX)
 	DECQ(reg.RAX)
-	out := vec(13)
+	out, firstMask := vec(13), 11
+	if stride == 4 && !lv.zmm {
+		out, firstMask = vec(8), 12
+	}
 	maskFrom(reg.RAX, 0, reg.K5, out)
 	ks := []reg.OpmaskPhysical{reg.K1, reg.K2, reg.K3, reg.K4}
 	Load(Param("mask"), reg.RAX)
 	for i := range stride {
-		maskFrom(reg.RAX, lv.lanes*min(i, 1), ks[i], vec(11+i)) // avx2: stride at most 2
+		maskFrom(reg.RAX, lv.lanes*min(i, 1), ks[i], vec(firstMask+i))
 	}
 	tEven, tOdd := vec(14), vec(15)
 	if stride > 1 && lv.zmm {
@@ -847,7 +870,7 @@ func fillRows(stride int) {
 	to := []Mem{{Base: dst}, {Base: dst, Index: ldd, Scale: 1}, {Base: dst, Index: ldd, Scale: 2}, {Base: dst, Index: q, Scale: 1}}
 	Label("row")
 	for i := range stride {
-		maskedLoad(Mem{Base: src, Disp: vbytes() * i}, ks[i], vec(11+i), vec(i))
+		maskedLoad(Mem{Base: src, Disp: vbytes() * i}, ks[i], vec(firstMask+i), vec(i))
 	}
 	res := []reg.VecPhysical{vec(0)}
 	switch stride {
@@ -857,16 +880,16 @@ func fillRows(stride int) {
 	case 4:
 		evenOdd(vec(0), vec(1), vec(4), vec(5), tEven, tOdd)
 		evenOdd(vec(2), vec(3), vec(6), vec(7), tEven, tOdd)
-		evenOdd(vec(4), vec(6), vec(8), vec(10), tEven, tOdd)
-		evenOdd(vec(5), vec(7), vec(9), vec(11), tEven, tOdd)
-		res = []reg.VecPhysical{vec(8), vec(9), vec(10), vec(11)}
+		evenOdd(vec(4), vec(6), vec(0), vec(2), tEven, tOdd)
+		evenOdd(vec(5), vec(7), vec(1), vec(3), tEven, tOdd)
+		res = []reg.VecPhysical{vec(0), vec(1), vec(2), vec(3)}
 	}
 	for i, v := range res {
 		if i > 0 {
 			CMPQ(phases, U8(i))
 			JEQ(LabelRef("next"))
 		}
-		maskedStore(v, reg.K5, out, to[i])
+		storeCount(v, reg.RCX, reg.K5, out, to[i])
 	}
 	Label("next")
 	ADDQ(dstStep, dst)

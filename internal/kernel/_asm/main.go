@@ -444,22 +444,32 @@ func direct(mr, nv int) {
 	Label("store")
 	Load(Param("c"), c)
 	Load(Param("ldc"), p)
-	for i := range mr {
-		for v := range nv {
-			m := Mem{Base: c, Disp: v * vbytes()}
-			switch {
-			case lv.zmm:
-				VMOVUPS(acc(i, v), km(v), m)
-			case v == nv-1:
-				VMASKMOVPS(acc(i, v), mask, m)
-			default:
-				VMOVUPS(acc(i, v), m)
+	store := func(whole bool) {
+		for i := range mr {
+			for v := range nv {
+				m := Mem{Base: c, Disp: v * vbytes()}
+				switch {
+				case lv.zmm:
+					VMOVUPS(acc(i, v), km(v), m)
+				case v == nv-1 && !whole:
+					VMASKMOVPS(acc(i, v), mask, m)
+				default:
+					VMOVUPS(acc(i, v), m)
+				}
 			}
+			ADDQ(p, c)
 		}
-		ADDQ(p, c)
+		VZEROUPPER()
+		RET()
 	}
-	VZEROUPPER()
-	RET()
+	if !lv.zmm { // masked stores are slow on some processors
+		Load(Param("n"), q)
+		CMPQ(q, U8(nv*lv.lanes))
+		JNE(LabelRef("masked"))
+		store(true)
+		Label("masked")
+	}
+	store(false)
 }
 
 // pack gathers one vector of columns for kn rows of a GEMM panel.

@@ -272,56 +272,33 @@ func winogradOut(alpha, size int) {
 			}
 		}
 	}
-	Label("store")
-	Load(Param("segs"), segs)
-	Load(Param("nseg"), nseg)
-	Label("segment")
-	MOVQ(Mem{Base: segs}, c)
-	ADDQ(dst, c)
-	ks := []reg.OpmaskPhysical{reg.K1, reg.K2, reg.K3, reg.K4}[:vectors]
-	masks := func(j int) reg.VecPhysical { return z(12 + j) } // avx2
 	if lv.zmm {
+		Label("store")
+		Load(Param("segs"), segs)
+		Load(Param("nseg"), nseg)
+		Label("segment")
+		MOVQ(Mem{Base: segs}, c)
+		ADDQ(dst, c)
+		ks := []reg.OpmaskPhysical{reg.K1, reg.K2, reg.K3, reg.K4}[:vectors]
 		for j, k := range ks {
 			KMOVW(Mem{Base: segs, Disp: 8 + 2*j}, k)
 		}
-	} else {
-		MOVQ(Mem{Base: segs, Disp: 8}, rows)
-		for j := range vectors {
-			maskFrom(rows, lv.lanes*min(j, 1), nil, masks(j))
-		}
-	}
-	MOVQ(Mem{Base: segs, Disp: 16}, rows)
-	row := reg.RAX // avx2
-	if !lv.zmm {
-		MOVQ(src, row)
-	}
-	for i := range size {
-		if !lv.zmm {
-			MOVQ(row, p)
-		}
-		for j, k := range ks {
-			m := Mem{Base: c, Disp: vbytes() * j}
-			if lv.zmm {
-				VMOVUPS(o(i, j), k, m)
-				continue
+		MOVQ(Mem{Base: segs, Disp: 16}, rows)
+		for i := range size {
+			for j, k := range ks {
+				VMOVUPS(o(i, j), k, Mem{Base: c, Disp: vbytes() * j})
 			}
-			VMOVUPS(Mem{Base: p}, z(0))
-			VMASKMOVPS(z(0), masks(j), m)
-			ADDQ(lds, p)
+			if i < size-1 {
+				SUBQ(U8(1), rows)
+				JZ(LabelRef("stored"))
+				ADDQ(pitch, c)
+			}
 		}
-		if !lv.zmm {
-			ADDQ(s, row)
-		}
-		if i < size-1 {
-			SUBQ(U8(1), rows)
-			JZ(LabelRef("stored"))
-			ADDQ(pitch, c)
-		}
+		Label("stored")
+		ADDQ(U8(24), segs)
+		SUBQ(U8(1), nseg)
+		JNZ(LabelRef("segment"))
 	}
-	Label("stored")
-	ADDQ(U8(24), segs)
-	SUBQ(U8(1), nseg)
-	JNZ(LabelRef("segment"))
 	ADDQ(U32(uint32(2*vbytes())), src)
 	Load(Param("plane"), s)
 	ADDQ(s, dst)
@@ -332,10 +309,11 @@ func winogradOut(alpha, size int) {
 }
 
 // winogradOutMemory emits the middle of winogradOut for avx2, which has not the
-// registers for all values: those of src are overwritten, with columns transformed
-// and then with the vectors of the output's rows.
+// registers for all values: those of src are overwritten with columns transformed,
+// and each row of outputs is stored when it is ready.
 func winogradOutMemory(alpha, size int, out1d func(m, out func(int) reg.VecPhysical, t, u reg.VecPhysical)) {
 	src, p, bias, s, c, lds, relu := reg.RSI, reg.RDX, reg.R11, reg.R12, reg.R13, reg.R8, reg.RAX
+	line := reg.R14
 	z := vec
 	m := func(i int) reg.VecPhysical { return z(i) }
 	r := func(i int) reg.VecPhysical { return z(8 + i) }
@@ -365,8 +343,8 @@ func winogradOutMemory(alpha, size int, out1d func(m, out func(int) reg.VecPhysi
 	ADDQ(U8(4), bias)
 	Label("rows")
 	zero(none)
-	Load(Param("relu"), relu)
 	MOVQ(src, c)
+	MOVQ(reg.RDI, line)
 	for i := range size {
 		walk(c, lds, alpha, func(j int, at Mem) { VMOVUPS(at, m(j)) })
 		out1d(m, r, z(6), z(7))
@@ -374,6 +352,7 @@ func winogradOutMemory(alpha, size int, out1d func(m, out func(int) reg.VecPhysi
 			VADDPS(add, r(j), r(j))
 		}
 		plain := fmt.Sprintf("plain%d", i)
+		Load(Param("relu"), relu)
 		TESTQ(relu, relu)
 		JZ(LabelRef(plain))
 		for j := range size {
@@ -400,9 +379,107 @@ func winogradOutMemory(alpha, size int, out1d func(m, out func(int) reg.VecPhysi
 			VPERM2F128(U8(0x31), m(5), m(4), r(2))
 			VPERM2F128(U8(0x31), m(7), m(6), r(3))
 		}
-		walk(c, lds, size, func(j int, at Mem) { VMOVUPS(r(j), at) })
+		winogradStore(i, size, r, line)
 		if i < size-1 {
 			ADDQ(s, c)
+			ADDQ(reg.RBX, line) // pitch
 		}
 	}
+}
+
+// winogradStore emits the stores of row i of the outputs of 8 tiles, for avx2: whole
+// vectors and halves where all of them exists, masked stores being slow on some
+// processors.
+func winogradStore(i, vectors int, r func(int) reg.VecPhysical, line reg.GPPhysical) {
+	segs, nseg, at, bits := reg.R9, reg.R10, reg.RDX, reg.RAX
+	label := func(format string, args ...any) string { return fmt.Sprintf("row%d", i) + fmt.Sprintf(format, args...) }
+	Load(Param("segs"), segs)
+	Load(Param("nseg"), nseg)
+	Label(label("segment"))
+	if i > 0 {
+		CMPQ(Mem{Base: segs, Disp: 16}, U8(i))
+		JLE(LabelRef(label("next")))
+	}
+	MOVQ(Mem{Base: segs}, at)
+	ADDQ(line, at)
+	for j := range vectors {
+		byteOf(segs, j, bits)
+		CMPL(bits.As32(), U32(0xff))
+		JNE(LabelRef(label("part%d", j)))
+		VMOVUPS(r(j), Mem{Base: at, Disp: vbytes() * j})
+		Label(label("after%d", j))
+	}
+	Label(label("next"))
+	ADDQ(U8(24), segs)
+	SUBQ(U8(1), nseg)
+	JNZ(LabelRef(label("segment")))
+	JMP(LabelRef(label("done")))
+	for j := range vectors {
+		Label(label("part%d", j))
+		m := Mem{Base: at, Disp: vbytes() * j}
+		halfStore(xmm(8+j), bits, m, label("low%d", j)) // r(j)
+		VEXTRACTF128(U8(1), r(j), xmm(13))
+		byteOf(segs, j, bits)
+		SHRL(U8(4), bits.As32())
+		m.Disp += 16
+		halfStore(xmm(13), bits, m, label("high%d", j))
+		JMP(LabelRef(label("after%d", j)))
+	}
+	Label(label("done"))
+}
+
+// byteOf loads byte j of a segment's mask.
+func byteOf(segs reg.GPPhysical, j int, bits reg.GPPhysical) {
+	MOVL(Mem{Base: segs, Disp: 8}, bits.As32())
+	if j > 0 {
+		SHRL(U8(8*j), bits.As32())
+	}
+	ANDL(U32(0xff), bits.As32())
+}
+
+// halfStore stores the floats of x that the low four bits say, which are changed;
+// register 12 is scratch.
+func halfStore(x reg.VecPhysical, bits reg.GPPhysical, m Mem, label string) {
+	b, t := bits.As32(), xmm(12)
+	ANDL(U8(15), b)
+	JZ(LabelRef(label + "end"))
+	single := func(v reg.VecPhysical, lane int) {
+		at := m
+		at.Disp += 4 * lane
+		VMOVSS(v, at)
+	}
+	for _, c := range []struct {
+		bits  int
+		store func()
+	}{
+		{15, func() { VMOVUPS(x, m) }},
+		{3, func() {
+			single(x, 0)
+			VSHUFPS(U8(0xb1), x, x, t)
+			single(t, 1)
+		}},
+		{12, func() {
+			VSHUFPS(U8(0x4e), x, x, t)
+			single(t, 2)
+			VSHUFPS(U8(0xb1), t, t, t)
+			single(t, 3)
+		}},
+		{7, func() {
+			single(x, 0)
+			VSHUFPS(U8(0xb1), x, x, t)
+			single(t, 1)
+			VSHUFPS(U8(0x4e), x, x, t)
+			single(t, 2)
+		}},
+		{1, func() { single(x, 0) }},
+	} {
+		CMPL(b, U8(c.bits))
+		JNE(LabelRef(fmt.Sprint(label, "not", c.bits)))
+		c.store()
+		JMP(LabelRef(label + "end"))
+		Label(fmt.Sprint(label, "not", c.bits))
+	}
+	maskFrom(bits, 0, reg.K1, vec(12))
+	VMASKMOVPS(x, xmm(12), m)
+	Label(label + "end")
 }
