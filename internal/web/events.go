@@ -12,6 +12,7 @@ import (
 // events tells a page about long work as it goes on (server-sent events). A client that stops reading ends the work.
 type events struct {
 	w      http.ResponseWriter
+	slow   time.Duration // that the client may take to read an event
 	cancel context.CancelFunc
 
 	mu   sync.Mutex
@@ -20,11 +21,11 @@ type events struct {
 }
 
 // listen begins to tell. The context ends with the client.
-func listen(w http.ResponseWriter, r *http.Request) (*events, context.Context) {
+func (s *Server) listen(w http.ResponseWriter, r *http.Request) (*events, context.Context) {
 	ctx, cancel := context.WithCancel(r.Context())
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
-	return &events{w: w, cancel: cancel, from: time.Now()}, ctx
+	return &events{w: w, slow: s.slow, cancel: cancel, from: time.Now()}, ctx
 }
 
 // send tells one event.
@@ -36,7 +37,7 @@ func (e *events) send(name string, v any) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c := http.NewResponseController(e.w)
-	c.SetWriteDeadline(time.Now().Add(slowClient))
+	c.SetWriteDeadline(time.Now().Add(e.slow))
 	if _, err = fmt.Fprintf(e.w, "event: %s\ndata: %s\n\n", name, text); err == nil {
 		err = c.Flush()
 	}

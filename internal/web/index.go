@@ -118,7 +118,7 @@ func (s *Server) indexScan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e, ctx := listen(w, r)
+	e, ctx := s.listen(w, r)
 	defer e.cancel()
 	_, err = s.index.collect(ctx, st, layer, q.client(), e.progress)
 	if errors.Is(err, context.Canceled) {

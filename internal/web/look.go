@@ -57,7 +57,7 @@ func (s *Server) state(w http.ResponseWriter, r *http.Request) error {
 				n.Classes = append(n.Classes, net.Class(c))
 			}
 		}
-		summary, err := net.Summary()
+		inspection, err := st.inspect()
 		if err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (s *Server) state(w http.ResponseWriter, r *http.Request) error {
 		for _, name := range spaced {
 			filters[name] = true
 		}
-		for _, l := range summary {
+		for _, l := range inspection.Layers {
 			n.Layers = append(n.Layers, layerInfo{l.Name, l.Kind, []int{l.Shape.C, l.Shape.H, l.Shape.W}, l.Paper, filters[l.Name]})
 		}
 		n.Default = defaultOcclusion(net)
@@ -91,7 +91,7 @@ func (s *Server) graph(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	inspection, err := st.Session.Inspect(deconv.Paper)
+	inspection, err := st.inspect()
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (s *Server) faithful(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e, ctx := listen(w, r)
+	e, ctx := s.listen(w, r)
 	defer e.cancel()
 	var n *view.FaithfulNumbers
 	err = s.long.do(ctx, a.query.client(), func(ctx context.Context) error {

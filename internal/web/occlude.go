@@ -201,7 +201,7 @@ func (s *Server) scan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e, ctx := listen(w, r)
+	e, ctx := s.listen(w, r)
 	defer e.cancel()
 	p := &parts{e: e, a: a}
 	done, err := s.scanMaps(ctx, a, request, p.begin, p.progress, p.add)

@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
@@ -53,13 +55,15 @@ type Server struct {
 	long     *work // scans
 	index    *indexes
 	handler  http.Handler
+	slow     time.Duration // that a client may take to read an answer
 }
 
 // station is a network at work.
 type station struct {
 	Net
-	number int
-	look   *view.Look
+	number  int
+	look    *view.Look
+	inspect func() (*view.Inspection, error) // once
 }
 
 // New makes a server. Sessions and their engines stay the caller's.
@@ -67,13 +71,14 @@ func New(o Options) (*Server, error) {
 	if o.Memory == 0 {
 		o.Memory = 96 << 20
 	}
-	s := &Server{o: o, pictures: &pictures{list: o.List}, cache: newCache(o.Memory), work: newWork(2), long: newWork(1)}
+	s := &Server{o: o, pictures: &pictures{list: o.List}, cache: newCache(o.Memory), work: newWork(2), long: newWork(1), slow: 30 * time.Second}
 	for i, n := range o.Nets {
 		look, err := n.Session.Look()
 		if err != nil {
 			return nil, err
 		}
-		s.stations = append(s.stations, &station{Net: n, number: i, look: look})
+		s.stations = append(s.stations, &station{Net: n, number: i, look: look,
+			inspect: sync.OnceValues(func() (*view.Inspection, error) { return n.Session.Inspect(deconv.Paper) })})
 	}
 	if len(s.stations) == 0 {
 		return nil, errors.New("web: no network")
@@ -128,13 +133,10 @@ func (s *Server) routes() http.Handler {
 // handler answers one request, or says what is wrong with it.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-// slowClient is how long a client may take to read an answer.
-const slowClient = 30 * time.Second
-
 // answer turns errors into what the page shows.
 func (s *Server) answer(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t := &timed{ResponseWriter: w}
+		t := &timed{ResponseWriter: w, slow: s.slow}
 		err := h(t, r)
 		if err == nil || t.begun || errors.Is(err, context.Canceled) {
 			return
@@ -149,6 +151,7 @@ func (s *Server) answer(h handler) http.Handler {
 // timed gives a client a time to read the answer in, from when there is something to read.
 type timed struct {
 	http.ResponseWriter
+	slow  time.Duration
 	begun bool
 }
 
@@ -160,7 +163,7 @@ func (t *timed) Write(b []byte) (int, error) {
 func (t *timed) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 func (t *timed) begin() {
 	t.begun = true
-	http.NewResponseController(t.ResponseWriter).SetWriteDeadline(time.Now().Add(slowClient))
+	http.NewResponseController(t.ResponseWriter).SetWriteDeadline(time.Now().Add(t.slow))
 }
 
 // problemBody is an error as the page shows it.

@@ -78,7 +78,7 @@ function showCommand() {
       } }, "Copy");
       if (settings.mask) c.line = c.line.replace(" --out ", " --mask mask.png --out ");
       put(place, h("span", { class: "soft" }, "Command"), of, h("code", { title: c.line, id: "line" }, c.line), copy,
-        h("span", { class: "soft" }, "Save"),
+        settings.mask ? null : h("span", { class: "soft" }, "Save"),
         ...["png", "npy", "json"].filter(as => c[as] !== false && !settings.mask).map(as => h("a", { href: url("/api/figure", { ...settings, as }), download: c.name + "." + as, onclick: e => saveFile(e, settings, as, c.name) }, as.toUpperCase())),
         c.own ? h("span", { class: "soft" }, "(where your picture's file is)") : null);
     } catch (err) {
