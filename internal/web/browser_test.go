@@ -80,6 +80,11 @@ func testServer(t *testing.T, change func(o *Options)) (*Server, *httptest.Serve
 	return s, server
 }
 
+// newSession is a session on the engine of a page's options.
+func newSession(o *Options, net *model.Network) *view.Session {
+	return view.NewSession(o.Nets[0].Session.Engine, net)
+}
+
 // page is a browser on a page. Whatever the page asks of another machine, and all that the console says, fails the test.
 type page struct {
 	t    *testing.T
@@ -229,36 +234,24 @@ func (p *page) shoot(name string, screens ...screen) {
 		return
 	}
 	for _, s := range screens {
-		scheme := "light"
-		if s.dark {
-			scheme = "dark"
-		}
-		call(p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: s.w, Height: s.h, DeviceScaleFactor: 1})
-		call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+		p.resize(s)
 		p.do(chromedp.Sleep(300 * time.Millisecond))
 		png := run(p, chromedp.CaptureScreenshot())
 		if err := os.WriteFile(filepath.Join(dir, name+"-"+s.name+".png"), png, 0o644); err != nil {
 			p.t.Fatal(err)
 		}
 	}
-	call(p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: 1280, Height: 720, DeviceScaleFactor: 1})
+	p.resize(screens[0])
 }
 
-// TestViews opens every view by its address.
-func TestViews(t *testing.T) {
-	_, server := testServer(t, nil)
-	p := browse(t, server.URL)
-	for _, v := range []struct{ name, query, condition string }{
-		{"network", "?view=network", "document.querySelectorAll('.node').length > 10"},
-		{"image", "?view=image&image=1", "document.querySelectorAll('.bars button').length >= 5"},
-		{"layer", "?view=layer&image=1&layer=relu2", "document.querySelectorAll('.pair figure').length == 3"},
-		{"occlude", "?view=occlude&image=1&scan=1", "document.querySelector('.panels figcaption') && document.body.innerText.includes('Loss by pixel')"},
-		{"methods", "?view=methods&image=1", "document.querySelectorAll('figure img').length == 4 && [...document.querySelectorAll('figure img')].every(i => i.complete && i.naturalWidth)"},
-		{"compare", "?view=compare&image=1&image2=2", "document.querySelectorAll('.bars').length == 2"},
-		{"filters", "?view=filters", "document.querySelector('.figure')?.naturalWidth"},
-	} {
-		p.open(v.query)
-		p.until(v.name, v.condition)
-		p.shoot(v.name, screens...)
+// resize makes the window as large as a screen, and asks for its colours.
+func (p *page) resize(s screen) {
+	p.t.Helper()
+	scheme := "light"
+	if s.dark {
+		scheme = "dark"
 	}
+	call(p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: s.w, Height: s.h, DeviceScaleFactor: 1})
+	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+	p.until("the window", fmt.Sprintf("innerWidth == %d && document.documentElement.dataset.theme == %q", s.w, scheme))
 }

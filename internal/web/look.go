@@ -69,6 +69,11 @@ func (s *Server) state(w http.ResponseWriter, r *http.Request) error {
 		for _, l := range inspection.Layers {
 			n.Layers = append(n.Layers, layerInfo{l.Name, l.Kind, []int{l.Shape.C, l.Shape.H, l.Shape.W}, l.Paper, filters[l.Name]})
 		}
+		for _, l := range inspection.Layers { // where nothing leads to scores: the last maps
+			if net.LastSpatial() == "" && (n.Last == "" || l.Shape.H*l.Shape.W > 1) {
+				n.Last = l.Name
+			}
+		}
 		n.Default = defaultOcclusion(net)
 		nets = append(nets, n)
 	}
@@ -288,6 +293,9 @@ func (a asked) layerOf() (string, error) {
 	name := a.query.get("layer")
 	if name == "" {
 		name = a.Session.Net.LastSpatial()
+	}
+	if name == "" {
+		return "", &view.FieldError{Field: "layer", Problem: "is not given, and the network has no last maps before its scores"}
 	}
 	if name == a.Session.Net.Input.Name {
 		return name, nil

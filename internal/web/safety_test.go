@@ -408,4 +408,3 @@ func TestTenThousandLayers(t *testing.T) {
 		}
 	}
 }
-

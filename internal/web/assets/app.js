@@ -48,7 +48,7 @@ state.changed = () => {
     document.title = views[name].title + " · viz";
     const place = h("div", { class: "view" });
     place.style.height = name === "network" ? "100%" : "";
-    main.append(place);
+    main.append(h("h1", { class: "unseen" }, views[name].title), place);
     running = views[name].open(place, app);
   }
   guard(main, async () => { await running.update(); });

@@ -83,10 +83,10 @@ function open(place, app) {
       const kind = b.layer ? kinds[b.layer.kind] || "act" : b.count > 1 ? "group" : "act";
       const line = b.layer ? b.layer.kind + " · " + b.output : b.count > 1 ? b.count + " layers · " + b.output : "input · " + b.output;
       const short = (t, n) => t.length > n ? "…" + t.slice(1 - n) : t;
-      return h("g", { class: "node k-" + kind, tabindex: 0, role: "button", "aria-label": b.Title + ", " + line, "data-box": i, transform: `translate(${X(b.X)},${Y(b.Y) + H / 2})`,
+      return h("g", { class: "node k-" + kind, tabindex: 0, role: "button", "aria-label": short(b.Title, 23) + " " + short(line, 29), "data-box": i, transform: `translate(${X(b.X)},${Y(b.Y) + H / 2})`,
         onclick: () => { if (!moved) choose(b); }, onfocus: () => about(b), onpointerenter: () => about(b),
         onkeydown: e => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); choose(b); } } },
-      h("rect", { x: -BW / 2, y: -BH / 2, width: BW, height: BH, rx: 6 }), h("text", { y: -3 }, short(b.Title, 23)), h("text", { class: "small", y: 12 }, short(line, 29)));
+      h("title", {}, b.Title), h("rect", { x: -BW / 2, y: -BH / 2, width: BW, height: BH, rx: 6 }), h("text", { y: -3 }, short(b.Title, 23)), " ", h("text", { class: "small", y: 12 }, short(line, 29)));
     });
     put(svg, ...edges, ...nodes);
     const w = Math.max((graph.right - graph.left) * W + 40, 240), hh = Math.max(graph.bottom * H + 20, 120);
