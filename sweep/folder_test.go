@@ -70,9 +70,6 @@ func TestCampaignStopsAnywhere(t *testing.T) {
 	defer engine.Close()
 	o := train.Options{Steps: 6, Batch: 5}
 	plain := func(r *Run) string {
-		for i := range r.Points {
-			r.Points[i].Loss = nil // a mean over the steps since the last report, which a break cuts short
-		}
 		text, _ := json.Marshal(r.Points)
 		return string(text)
 	}
@@ -124,6 +121,116 @@ func TestCampaignStopsAnywhere(t *testing.T) {
 	}
 	if stops < 12 {
 		t.Errorf("stopped at %d places only", stops)
+	}
+}
+
+// A kill between the two files of a run leaves a curve with an older checkpoint, or with none: nothing is lost.
+func TestCampaignKilledBetweenFiles(t *testing.T) {
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	o := train.Options{Steps: 6, Batch: 5}
+	whole := t.TempDir()
+	k, j, _ := tiny(t, engine, whole, o)
+	want, err := k.run(t.Context(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(dir, name string) []byte {
+		b, err := os.ReadFile(filepath.Join(dir, "runs", "tiny", name))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		return b
+	}
+	// The files of every moment at which a save may be half done: the curve is from when the step was saved, the
+	// checkpoint from before.
+	tried := 0
+	var curves, checkpoints [][]byte
+	for n := 1; ; n++ {
+		dir := t.TempDir()
+		k, j, _ := tiny(t, engine, dir, o)
+		_, err := k.run(&brittle{t.Context(), n}, j)
+		if curve := read(dir, "run.json"); curve != nil && (len(curves) == 0 || !bytes.Equal(curve, curves[len(curves)-1])) {
+			curves, checkpoints = append(curves, curve), append(checkpoints, read(dir, "ckpt.bin"))
+		}
+		if err == nil {
+			break
+		}
+	}
+	for i, curve := range curves {
+		dir := t.TempDir()
+		k, j, _ := tiny(t, engine, dir, o)
+		if bytes.Contains(curve, []byte(`"done": true`)) {
+			continue
+		}
+		folder := filepath.Join(dir, "runs", "tiny")
+		if err := os.MkdirAll(folder, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, "run.json"), curve, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 {
+			if err := os.WriteFile(filepath.Join(folder, "ckpt.bin"), checkpoints[i-1], 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := k.run(t.Context(), j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, _ := json.Marshal(got.Points)
+		b, _ := json.Marshal(want.Points)
+		if !bytes.Equal(a, b) {
+			t.Errorf("killed before checkpoint %d: the curve is\n%s, want\n%s", i, a, b)
+		}
+		if !bytes.Equal(read(dir, "ckpt.bin"), read(whole, "ckpt.bin")) {
+			t.Errorf("killed before checkpoint %d: the checkpoint differs", i)
+		}
+		tried++
+	}
+	if tried < 3 {
+		t.Errorf("only %d moments were tried", tried)
+	}
+}
+
+// Time asks for checkpoints, whatever the options say.
+func TestSavedByTime(t *testing.T) {
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	k, j, _ := tiny(t, engine, t.TempDir(), train.Options{})
+	net, err := j.build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options, err := (train.Options{Steps: 8, Batch: 5, EvalEvery: -1, LogEvery: 100}).Resolve(20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		second time.Duration // that passes whenever somebody looks at the clock
+		saved  bool
+	}{{time.Second, false}, {20 * time.Second, true}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		now, asked := time.Unix(0, 0), 0
+		out := filepath.Join(t.TempDir(), "ckpt.bin")
+		saved := false
+		tr := &Training{Net: net, Options: options, Images: k.images, Out: out, Log: LogName(out)}
+		_, err := tr.Run(ctx, engine, Options{Now: func() time.Time {
+			now = now.Add(c.second)
+			if asked++; asked == 8 { // before the last step, and before what a broken run saves
+				_, err := os.Stat(out)
+				saved = err == nil
+			}
+			return now
+		}})
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if saved != c.saved {
+			t.Errorf("with %v between two looks at the clock a checkpoint is there in the middle: %v", c.second, saved)
+		}
 	}
 }
 

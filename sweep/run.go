@@ -155,8 +155,9 @@ func (f *Folder) run(ctx context.Context, j *job) (*Run, error) {
 	if state != nil {
 		from = state.Step
 	}
-	// A break while a network was measured leaves a checkpoint without its point.
-	if due := from%j.o.EvalEvery == 0 || from == j.o.Steps; due && (len(r.Points) == 0 || r.Final().Step < from) {
+	// A break while a network was measured leaves a checkpoint without its point, which training makes first, but for
+	// the untrained network and for checkpoints of earlier versions.
+	if due := from%j.o.EvalEvery == 0 || from == j.o.Steps; due && !train.Owes(state) && (len(r.Points) == 0 || r.Final().Step < from) {
 		if err := f.measure(ctx, j, r, from, net); err != nil {
 			return nil, err
 		}
@@ -192,6 +193,10 @@ func (f *Folder) start(j *job, r *Run) (*model.Network, *model.State, *Run, erro
 		return net, nil, f.newRun(j), os.MkdirAll(filepath.Dir(f.file(j, "run.json")), 0o777)
 	}
 	net, state, err := model.LoadState(f.file(j, "ckpt.bin"))
+	if errors.Is(err, fs.ErrNotExist) { // the curve is written before the first checkpoint
+		net, err = j.first()
+		return net, nil, f.newRun(j), err
+	}
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -213,6 +218,7 @@ func (f *Folder) train(ctx context.Context, j *job, r *Run, net *model.Network, 
 	show, end := f.o.live(from * j.o.Batch)
 	defer end()
 	meter := f.o.newMeter(from * j.o.Batch)
+	save := f.o.newSaving()
 	clock := stopwatch{r: r, last: f.o.now(), images: from * j.o.Batch, busy: true}
 	_, _, err := train.Run(ctx, f.engine, net, f.images[0], f.images[1], state, j.o, train.Hooks{
 		Progress: func(p train.Report) {
@@ -225,8 +231,10 @@ func (f *Folder) train(ctx context.Context, j *job, r *Run, net *model.Network, 
 				r.Points = append(r.Points, point)
 			}
 		},
+		Due: save.due,
 		Checkpoint: func(net *model.Network, state *model.State) error {
 			defer func() {
+				save.done()
 				clock.last, clock.busy = f.o.now(), false
 				meter.pause()
 			}()
@@ -235,10 +243,11 @@ func (f *Folder) train(ctx context.Context, j *job, r *Run, net *model.Network, 
 					return err
 				}
 			}
-			if err := model.Save(f.file(j, "ckpt.bin"), net, state); err != nil {
+			// The curve first: points behind the checkpoint are dropped when a run resumes, and are measured again.
+			if err := f.save(j, r); err != nil {
 				return err
 			}
-			return f.save(j, r)
+			return model.Save(f.file(j, "ckpt.bin"), net, state)
 		},
 	})
 	return err

@@ -24,9 +24,12 @@ type Options struct {
 	// Progress is asked at the beginning of a long piece of work; step, which may be nil, is told how far it is.
 	Progress func(what string) (step func(done, total int), end func())
 	// Live is asked at the beginning of a training that has seen that many images; show is told how it goes.
-	Live    func(images int) (show func(Progress), end func())
-	Tool    string // what checkpoints and pages are said to be made by
-	Command string // and the command line that did
+	Live func(images int) (show func(Progress), end func())
+	// SaveEvery is the time after which a training writes its checkpoint besides when its options say so; 0: 30 s.
+	// It needs Now.
+	SaveEvery time.Duration
+	Tool      string // what checkpoints and pages are said to be made by
+	Command   string // and the command line that did
 }
 
 func (o Options) note(format string, args ...any) {
@@ -55,6 +58,22 @@ func (o Options) now() time.Time {
 	}
 	return o.Now()
 }
+
+// saving says when time asks for a checkpoint.
+type saving struct {
+	o    Options
+	last time.Time // when one was written
+}
+
+func (o Options) newSaving() *saving {
+	if o.SaveEvery == 0 {
+		o.SaveEvery = 30 * time.Second
+	}
+	return &saving{o, o.now()}
+}
+
+func (s *saving) due() bool { return s.o.now().Sub(s.last) >= s.o.SaveEvery }
+func (s *saving) done()     { s.last = s.o.now() }
 
 // Progress is how a training goes.
 type Progress struct {

@@ -93,6 +93,7 @@ func (t *Training) Run(ctx context.Context, engine *model.Engine, o Options) (*T
 	var last train.Report
 	var logErr error
 	saved := -1
+	save := o.newSaving()
 	_, _, err = train.Run(ctx, engine, t.Net, t.Images[0], t.Images[1], t.State, t.Options, train.Hooks{
 		Progress: func(r train.Report) {
 			p := meter.report(r)
@@ -104,12 +105,14 @@ func (t *Training) Run(ctx context.Context, engine *model.Engine, o Options) (*T
 				logErr = err
 			}
 		},
+		Due: save.due,
 		Checkpoint: func(net *model.Network, state *model.State) error {
+			defer save.done()
 			if err := model.Save(t.Out, net, state); err != nil {
 				return err
 			}
 			saved = state.Step
-			if t.Numbered {
+			if t.Numbered && (state.Step == t.Options.Steps || t.Options.CheckpointEvery > 0 && state.Step%t.Options.CheckpointEvery == 0) {
 				return t.numbered(net, state.Step)
 			}
 			return nil

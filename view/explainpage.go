@@ -185,6 +185,9 @@ func (m *explaining) asks(x *explainedMap) (question, text string) {
 		text = "Bright: features that raise the score."
 		if x.Result != nil {
 			text += fmt.Sprintf(" Coarse: %d×%d values, at layer %s.", n.Shape[0], n.Shape[1], strings.Join(n.Layers, ", "))
+			if n.Hi == 0 {
+				text += " Nothing is bright here: on balance no place speaks for the class."
+			}
 		}
 		return "Which features raise the score?", text
 	case attribution.Occlusion:

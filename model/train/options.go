@@ -39,7 +39,7 @@ type Options struct {
 	EvalEvery       int    `json:"eval_every,omitempty"`       // steps between measurements of accuracy; default one epoch; negative: only at the end
 	EvalTrain       int    `json:"eval_train,omitempty"`       // training images that accuracy is measured on; default 1000; negative: none
 	Note            string `json:"note,omitempty"`             // the caller's own, kept with the state
-	CheckpointEvery int    `json:"checkpoint_every,omitempty"` // steps between checkpoints; default: only at the end
+	CheckpointEvery int    `json:"checkpoint_every,omitempty"` // steps between checkpoints; default: only at the end, and when Hooks.Due asks for one
 }
 
 // Optimizers lists the optimizers:

@@ -12,7 +12,7 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// Hooks are called while Run works, in its goroutine. Both may be nil.
+// Hooks are called while Run works, in its goroutine. Each may be nil.
 type Hooks struct {
 	// Progress is called every LogEvery steps, whenever accuracy was measured,
 	// and after the last step.
@@ -20,6 +20,8 @@ type Hooks struct {
 	// Checkpoint is called every CheckpointEvery steps, after the last step,
 	// and when ctx is cancelled. What it gets is its own. An error ends training.
 	Checkpoint func(net *model.Network, state *model.State) error
+	// Due is asked after each step whether a checkpoint is wanted besides, such as when time has passed.
+	Due func() bool
 }
 
 // Report is how training stands after a step.
@@ -62,6 +64,13 @@ func (d *Diverged) Lower() float64 {
 type saved struct {
 	Options Options `json:"options"`
 	Images  int     `json:"images"` // length of the training set: the order depends on it
+	Running running `json:"running,omitzero"`
+}
+
+// running is the loss since the last report.
+type running struct {
+	Sum   float64 `json:"sum"`
+	Count int     `json:"count"` // steps
 }
 
 // Resume reads the options that the training of a state runs with, defaults
@@ -70,6 +79,12 @@ type saved struct {
 func Resume(state *model.State) (Options, error) {
 	s, err := readSaved(state)
 	return s.Options, err
+}
+
+// Owes reports whether the training of a state was broken off before it could report on its step: Run does so first.
+func Owes(state *model.State) bool {
+	s, err := readSaved(state)
+	return err == nil && s.Running.Count > 0 && (state.Step == s.Options.Steps || s.Options.EvalEvery > 0 && state.Step%s.Options.EvalEvery == 0 || state.Step%s.Options.LogEvery == 0)
 }
 
 func readSaved(state *model.State) (s saved, err error) {
@@ -116,6 +131,7 @@ type run struct {
 	loader    *loader
 	step      int // steps taken
 	images    int
+	loss      running
 }
 
 func newRun(e *model.Engine, net *model.Network, train Images, state *model.State, o Options) (*run, error) {
@@ -155,20 +171,19 @@ func newRun(e *model.Engine, net *model.Network, train Images, state *model.Stat
 		if err := r.optimizer.load(r.g.params, state); err != nil {
 			return nil, err
 		}
-		r.step = state.Step
+		r.step, r.loss = state.Step, before.Running
 	}
 	return r, nil
 }
 
 func (r *run) run(ctx context.Context, train, test Images, h Hooks) (*model.Network, *model.State, error) {
 	kept := -1
-	sum, count := 0.0, 0
 	last := math.NaN()
 	report := func(measure bool) error {
 		p := Report{Step: r.step, Steps: r.o.Steps, Images: r.step * r.o.Batch, Rate: r.o.rate(max(r.step-1, 0)), Loss: last}
 		p.Epoch = float64(p.Images) / float64(r.images)
-		if count > 0 {
-			p.Loss = sum / float64(count)
+		if r.loss.Count > 0 {
+			p.Loss = r.loss.Sum / float64(r.loss.Count)
 		}
 		if measure {
 			var err error
@@ -183,7 +198,7 @@ func (r *run) run(ctx context.Context, train, test Images, h Hooks) (*model.Netw
 				}
 			}
 		}
-		sum, count = 0, 0
+		r.loss = running{}
 		if h.Progress != nil {
 			h.Progress(p)
 		}
@@ -203,18 +218,38 @@ func (r *run) run(ctx context.Context, train, test Images, h Hooks) (*model.Netw
 		}
 		return nil
 	}
+	// reportDue reports unless it was cancelled meanwhile: then the losses go into the checkpoint, and whoever goes
+	// on from there begins with the report.
+	measured := func(step int) bool { return step == r.o.Steps || r.o.EvalEvery > 0 && step%r.o.EvalEvery == 0 }
+	due := func(step int) bool { return measured(step) || step%r.o.LogEvery == 0 }
+	reportDue := func() error {
+		if !due(r.step) {
+			return nil
+		}
+		if err := report(measured(r.step)); err != nil && !errors.Is(err, ctx.Err()) {
+			return err
+		}
+		return nil
+	}
+	if due(r.step) && r.loss.Count > 0 {
+		if err := reportDue(); err != nil {
+			return nil, nil, err
+		}
+		if ctx.Err() == nil {
+			if err := checkpoint(); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
 	for r.step < r.o.Steps && ctx.Err() == nil {
 		if err := r.one(&last); err != nil {
 			return nil, nil, err
 		}
-		sum, count = sum+last, count+1
-		measure := r.step == r.o.Steps || r.o.EvalEvery > 0 && r.step%r.o.EvalEvery == 0
-		if measure || r.step%r.o.LogEvery == 0 {
-			if err := report(measure); err != nil && !errors.Is(err, ctx.Err()) {
-				return nil, nil, err
-			}
+		r.loss.Sum, r.loss.Count = r.loss.Sum+last, r.loss.Count+1
+		if err := reportDue(); err != nil {
+			return nil, nil, err
 		}
-		if r.o.CheckpointEvery > 0 && r.step%r.o.CheckpointEvery == 0 {
+		if r.o.CheckpointEvery > 0 && r.step%r.o.CheckpointEvery == 0 || h.Due != nil && h.Due() {
 			if err := checkpoint(); err != nil {
 				return nil, nil, err
 			}
@@ -262,7 +297,7 @@ func (r *run) one(last *float64) error {
 
 // snapshot copies network and state as they are.
 func (r *run) snapshot() (*model.Network, *model.State, error) {
-	text, err := json.Marshal(saved{r.o, r.images})
+	text, err := json.Marshal(saved{r.o, r.images, r.loss})
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -122,6 +123,81 @@ func TestResumeBitForBit(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A training that is broken off between two reports, or while it measures accuracy, reports the same as one that is
+// not, and ends with the same bytes.
+func TestResumedReports(t *testing.T) {
+	data := stripes(45, 2, 8, 8)
+	o := Options{Batch: 7, Steps: 12, Seed: 3, EvalEvery: 6, LogEvery: 4}
+	e := model.NewEngine(1)
+	defer e.Close()
+	// stop is the step after which the training is cancelled, while it is asked for a checkpoint or while it measures.
+	train := func(net *model.Network, state *model.State, stop int, measuring bool) (reports []Report, file []byte) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		at, checkpoints := 0, 0
+		if state != nil {
+			at = state.Step
+		}
+		_, _, err := Run(ctx, e, net, data, cancelling{data, func() {
+			if measuring && at == stop {
+				cancel()
+			}
+		}}, state, o, Hooks{
+			Progress: func(r Report) { reports = append(reports, r) },
+			Due: func() bool {
+				if at++; at == stop {
+					cancel()
+				}
+				return at == 3
+			},
+			Checkpoint: func(net *model.Network, state *model.State) error {
+				checkpoints++
+				var b bytes.Buffer
+				err := model.Write(&b, net, state)
+				file = b.Bytes()
+				return err
+			}})
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if stop == 0 && state == nil && checkpoints != 2 {
+			t.Errorf("%d checkpoints, want one after step 3 and one at the end", checkpoints)
+		}
+		return reports, file
+	}
+	want, straight := train(everything(), nil, 0, false)
+	if len(want) != 4 { // 4, 6, 8, 12
+		t.Fatalf("%d reports: %+v", len(want), want)
+	}
+	for stop := 1; stop < 12; stop++ {
+		for _, measuring := range []bool{false, true} {
+			before, half := train(everything(), nil, stop, measuring)
+			net, state, err := model.Read(bytes.NewReader(half), int64(len(half)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			after, all := train(net, state, 0, false)
+			if got := append(before, after...); !reflect.DeepEqual(got, want) {
+				t.Errorf("stopped after step %d, measuring %v: reports\n%+v, want\n%+v", stop, measuring, got, want)
+			}
+			if !bytes.Equal(all, straight) {
+				t.Errorf("stopped after step %d, measuring %v: other bytes", stop, measuring)
+			}
+		}
+	}
+}
+
+// cancelling are images that tell when one is looked at.
+type cancelling struct {
+	Images
+	seen func()
+}
+
+func (c cancelling) Label(i int) int {
+	c.seen()
+	return c.Images.Label(i)
 }
 
 func TestOrderTakesEachImageOncePerEpoch(t *testing.T) {
