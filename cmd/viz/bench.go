@@ -18,6 +18,7 @@ import (
 type benchmark struct {
 	*cmdline.Run
 	model, layerName      string
+	level                 string
 	threads, least, batch int
 	units, steps, images  int
 	patch, stride         int
@@ -40,12 +41,18 @@ func benchCommand() cmdline.Command {
 				view.IntField(view.Field{Name: "threads", Default: "1", Usage: "workers"}, &b.threads, 0),
 				view.NumberField(view.Field{Name: "budget", Default: "5", Usage: "`SECONDS` to measure for"}, &b.budget),
 				view.IntField(view.Field{Name: "least", Default: "3", Usage: "fewest measured runs"}, &b.least, 1),
+				view.TextField(view.Field{Name: "level", Usage: "`LEVEL` of the kernels: " + strings.Join(bench.Levels(), ", ") + "; default: the first"}, &b.level),
 			}, fields(b)...),
 			Do: func(c *cmdline.Run) error {
 				if err := b.open(c); err != nil {
 					return err
 				}
 				defer b.engine.Close()
+				restore, err := bench.UseLevel(b.level)
+				if err != nil {
+					return cmdline.UsageErr(err)
+				}
+				defer restore()
 				return action(b)
 			}}
 	}
@@ -97,6 +104,7 @@ type benchLine struct {
 	Model    string         `json:"model"`
 	Params   map[string]any `json:"params"`
 	Threads  int            `json:"threads"`
+	Level    string         `json:"level"`
 	Median   float64        `json:"median_s"`
 	Min      float64        `json:"min_s"`
 	Checksum float64        `json:"checksum"`
@@ -136,5 +144,5 @@ func (b *benchmark) measure(t *bench.Task, err error) error {
 func (b *benchmark) print(task string, params map[string]any, times []float64, checksum float64) error {
 	slices.Sort(times)
 	return json.NewEncoder(b.Stdout).Encode(benchLine{Peer: "viz " + b.Version, Task: task, Model: b.name, Params: params,
-		Threads: b.engine.Workers(), Median: times[len(times)/2], Min: times[0], Checksum: checksum})
+		Threads: b.engine.Workers(), Level: bench.Level(), Median: times[len(times)/2], Min: times[0], Checksum: checksum})
 }
