@@ -110,6 +110,26 @@ func (l *Binary) forward(c *call) error {
 	return nil
 }
 
+// OnMaps reports whether the operation combines two inputs of shapes ins place by
+// place, one of which may have a number for each map: small is that one, or -1.
+func (l *Binary) OnMaps(out Shape, ins []Shape) (op kernel.Arith, small int, ok bool) {
+	op, ok = ariths[l.Op]
+	if !ok || l.Value != nil || len(ins) != 2 || out.H*out.W < 2 {
+		return 0, -1, false
+	}
+	small = -1
+	for i, dims := range [][]int{l.A, l.B} {
+		switch one := (Shape{C: out.C, H: 1, W: 1}); {
+		case ins[i] == out && slices.Equal(dims, []int{out.C, out.H, out.W}):
+		case ins[i] == one && slices.Equal(dims, []int{out.C, 1, 1}) && small < 0:
+			small = i
+		default:
+			return 0, -1, false
+		}
+	}
+	return op, small, true
+}
+
 // local reports whether an input of shape in is as large as the result: then
 // number i of the result depends on no other number of it than number i.
 func (l *Binary) local(in Shape) bool {

@@ -112,6 +112,19 @@ func axisOf(dims, axes []int) (x kernel.Axis, ok bool) {
 	return x, true
 }
 
+// OnChannels reports whether the layer works on the channels of each place of maps of
+// shape in by itself, so that ApplyPlaces computes it.
+func (l *Normalize) OnChannels(in Shape) bool {
+	_, ok := l.axis()
+	return ok && l.reach(in) == pointwise
+}
+
+// ApplyPlaces computes the layer for places that lie one by one, of inner images each:
+// [places][C][inner]. dst may be src.
+func (l *Normalize) ApplyPlaces(e *Engine, places, inner int, dst, src []float32) {
+	e.k.NormAxis(kernel.Axis{Outer: places, Size: l.From[0], Inner: inner}, l.Op == NormStandard, l.Eps, dst, src, l.Scale, l.Shift)
+}
+
 func (l *Normalize) forward(c *call) error {
 	if x, ok := l.axis(); ok {
 		x.Outer *= c.n

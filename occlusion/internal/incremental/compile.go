@@ -87,6 +87,8 @@ const (
 	opEach // elementwise, in place
 	opLRN
 	opAdd
+	opNorm   // of the channels at each place, in place
+	opBinary // of two values, of which one may be a number for each map
 	opConcat
 	opPad
 	opWhole // whole maps, by the layer's own pass
@@ -105,6 +107,8 @@ type step struct {
 	bias  []float32
 	relu  bool // fused
 	clip  *kernel.Clip
+	arith kernel.Arith
+	small int // the operand of opBinary that has a number for each map, or -1
 	scale []float32
 	shift []float32
 }
@@ -229,6 +233,15 @@ func (n *Net) step(f model.Fused) step {
 		s.op = opLRN
 	case *model.Add:
 		s.op = opAdd
+	case *model.Normalize:
+		// Of a single place the whole pass sums along a row, in another order.
+		if in := n.shapes[f.Node.Inputs[0]]; in.H*in.W > 1 && l.OnChannels(in) {
+			s.op = opNorm
+		}
+	case *model.Binary:
+		if op, small, ok := l.OnMaps(n.shapes[f.Node.Name], n.inputShapes(f.Node)); ok {
+			s.op, s.arith, s.small = opBinary, op, small
+		}
 	case *model.Concat:
 		if l.Maps() {
 			s.op = opConcat
@@ -244,6 +257,14 @@ func (n *Net) step(f model.Fused) step {
 	}
 	s.out = n.add(v, f.Out)
 	return s
+}
+
+func (n *Net) inputShapes(node *model.Node) []model.Shape {
+	var out []model.Shape
+	for _, in := range node.Inputs {
+		out = append(out, n.shapes[in])
+	}
+	return out
 }
 
 // joinInPlace lets convolutions that only a concatenation reads write where that

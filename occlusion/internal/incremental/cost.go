@@ -361,7 +361,7 @@ func (n *Net) need(wins []window) (work, keep int) {
 			case opMaxPool, opAvgPool:
 				h := (w.y.size-1)*max(s.pool.StrideY, 1) + s.pool.KH
 				temp = c * (h*((w.x.size-1)*max(s.pool.StrideX, 1)+s.pool.KW) + s.pool.KH*max(s.pool.DilY, 1)*w.x.size)
-			case opAdd, opGlobalAvg:
+			case opAdd, opBinary, opGlobalAvg:
 				temp = bytes(v)
 			case opWhole:
 				temp += 4 * n.lanes * (n.values[v].shape.Len() + n.values[s.out].shape.Len())

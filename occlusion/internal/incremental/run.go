@@ -361,7 +361,10 @@ func (b *block) step(s *step) error {
 	case opGlobalAvg:
 		b.alloc(s.out)
 		b.globalAvg(s)
-	case opEach, opPad:
+	case opBinary:
+		b.alloc(s.out)
+		b.binary(s)
+	case opEach, opNorm, opPad:
 		v := s.in[0]
 		if s.op == opPad || b.own(v) {
 			b.share(s.out, v)
@@ -369,7 +372,7 @@ func (b *block) step(s *step) error {
 			b.alloc(s.out)
 			copy(w.data, b.wins[v].data[:w.places()*row])
 		}
-		if s.op == opEach {
+		if s.op != opPad {
 			return b.each(s, w.data[:w.places()*row])
 		}
 	case opLRN:
@@ -428,12 +431,45 @@ func (b *block) each(s *step, d []float32) error {
 		k.ScaleShift(len(d)/(c*b.n.lanes), c, b.n.lanes, d, d, s.scale, s.shift)
 	case *model.Unary:
 		l.Apply(b.n.engine, d, d)
+	case *model.Normalize:
+		l.ApplyPlaces(b.n.engine, len(d)/(c*b.n.lanes), b.n.lanes, d, d)
 	case *model.Quantize:
 		l.Apply(b.n.engine, len(d)/(c*b.n.lanes), c, b.n.lanes, d, d)
 	default:
 		return fmt.Errorf("layer %s: %s has no form on lanes", s.node.Name, l.Kind())
 	}
 	return nil
+}
+
+// binary combines two values, of which one may have a number for each map.
+func (b *block) binary(s *step) {
+	n, w := b.n, &b.wins[s.out]
+	row := n.values[s.out].shape.C * n.lanes
+	f := &frame{h: w.y.size, w: w.x.size, y: w.y.at, x: w.x.at}
+	d := w.data[:w.places()*row]
+	operands, steps := [2][]float32{}, [2][]int{{row, 1}, {row, 1}}
+	for i, v := range s.in {
+		if i == s.small {
+			t := b.get(row)[:row]
+			defer b.put(t)
+			b.load(t, row, &frame{h: 1, w: 1}, v, 0, false)
+			operands[i], steps[i][0] = t, 0
+			continue
+		}
+		if lane, ok := b.view(v, f); ok && lane.Pitch == f.w && lane.Place == row {
+			operands[i] = lane.Data[:len(d)]
+			continue
+		}
+		t := d
+		if i == 1 && s.small != 0 {
+			t = b.get(len(d))[:len(d)]
+			defer b.put(t)
+		}
+		b.load(t, row, f, v, 0, false)
+		operands[i] = t
+	}
+	walk := kernel.NewWalk([]int{w.places(), row}, steps[0], steps[1])
+	n.engine.Kernel().Combine(s.arith, walk, 1, len(d), 0, 0, d, operands[0], operands[1])
 }
 
 func (b *block) conv(s *step) {

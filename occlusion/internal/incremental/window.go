@@ -126,7 +126,7 @@ func (n *Net) plan(wins []window, changes []model.Box) {
 			sy, sx = max(s.pool.StrideY, 1), max(s.pool.StrideX, 1)
 		case opGlobalAvg, opWhole:
 			fy, fx = nil, nil
-		case opEach, opLRN, opPad: // exactly the windows of the input, moved by the padding
+		case opEach, opNorm, opLRN, opPad: // exactly the windows of the input, moved by the padding
 			dy, dx := 0, 0
 			if l, ok := s.node.Layer.(*model.Pad); ok {
 				dy, dx = l.Pads[0], l.Pads[1]
