@@ -125,6 +125,16 @@ func (l *Normalize) ApplyPlaces(e *Engine, places, inner int, dst, src []float32
 	e.k.NormAxis(kernel.Axis{Outer: places, Size: l.From[0], Inner: inner}, l.Op == NormStandard, l.Eps, dst, src, l.Scale, l.Shift)
 }
 
+// ApplyGrad takes a signal g down through the layer at x, on the engine's workers; the
+// statistics are fixed or depend on the input. It reports false if the kernels cannot.
+func (l *Normalize) ApplyGrad(e *Engine, fixed bool, dst, g, x []float32) bool {
+	axis, ok := l.axis()
+	if ok {
+		e.k.NormAxisGrad(axis, l.Op == NormStandard, fixed, l.Eps, dst, g, x, l.Scale)
+	}
+	return ok
+}
+
 func (l *Normalize) forward(c *call) error {
 	if x, ok := l.axis(); ok {
 		x.Outer *= c.n

@@ -238,3 +238,89 @@ func softmaxColumns(j *loopJob, lo, hi int) {
 		}
 	}
 }
+
+// NormAxisGrad takes a signal g through NormAxis at src: with v = g gamma and hat the
+// normalised numbers,
+//
+//	dst = (v - mean of v - hat times the mean of v hat)/sqrt(variance + eps),
+//
+// the mean of v only if the mean is taken out. If the statistics are fixed, dst = v/sqrt(variance + eps).
+// It sums in float64 on every level. dst may be g.
+func (e *Engine) NormAxisGrad(x Axis, centre, fixed bool, eps float64, dst, g, src, gamma []float32) {
+	x.check("NormAxisGrad", dst, src, x.Outer*x.Size*x.Inner)
+	if len(g) < x.Outer*x.Size*x.Inner || gamma != nil && len(gamma) != x.Size {
+		panic("kernel: NormAxisGrad: wrong lengths")
+	}
+	j := e.newLoop()
+	j.s[0], j.s[1], j.s[2], j.s[3] = dst, src, g, gamma
+	j.flag, j.x[0], j.x[1] = centre, eps, 0
+	if fixed {
+		j.x[1] = 1
+	}
+	e.axis(x, j, func(j *loopJob, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			at, n := i*j.dim[0], 1
+			if j.dim[1] > 1 {
+				_, at, n = j.columns(i)
+			}
+			j.normGrad(at, n)
+		}
+	})
+}
+
+// normGrad computes n neighbouring columns, or a row, of NormAxisGrad.
+func (j *loopJob) normGrad(at, n int) {
+	size, inner := j.dim[0], j.dim[1]
+	dst, src, g, gamma := j.s[0][at:], j.s[1][at:], j.s[2][at:], j.s[3]
+	var mean, scale, sum, dot [axisColumns]float64
+	rows := func(f func(k, p int, gamma float64)) {
+		for k := range size {
+			v := 1.0
+			if gamma != nil {
+				v = float64(gamma[k])
+			}
+			f(k, k*inner, v)
+		}
+	}
+	count := float64(size)
+	if j.flag {
+		rows(func(_, p int, _ float64) {
+			for c, v := range src[p : p+n] {
+				mean[c] += float64(v)
+			}
+		})
+		for c := range n {
+			mean[c] /= count
+		}
+	}
+	rows(func(_, p int, _ float64) {
+		for c, v := range src[p : p+n] {
+			d := float64(v) - mean[c]
+			scale[c] += float64(d * d)
+		}
+	})
+	for c := range n {
+		scale[c] = 1 / math.Sqrt(scale[c]/count+j.x[0])
+	}
+	if j.x[1] == 0 {
+		rows(func(_, p int, gamma float64) {
+			for c, s := range g[p : p+n] {
+				v := float64(s) * gamma
+				sum[c] += v
+				dot[c] += float64(v * (float64(src[p+c]) - mean[c]) * scale[c])
+			}
+		})
+		for c := range n {
+			sum[c], dot[c] = sum[c]/count, dot[c]/count
+			if !j.flag {
+				sum[c] = 0
+			}
+		}
+	}
+	rows(func(_, p int, gamma float64) {
+		for c, s := range g[p : p+n] {
+			hat := (float64(src[p+c]) - mean[c]) * scale[c]
+			dst[p+c] = float32(scale[c] * (float64(float64(s)*gamma) - sum[c] - float64(hat*dot[c])))
+		}
+	})
+}

@@ -204,3 +204,63 @@ func testWalk(t *testing.T, r *rand.Rand, one, many *Engine) {
 	each(func(image, i, x, _ int) { want[image*size+i] = a[image*na+offset+x] })
 	check("move", func(e *Engine, d []float32) { e.Rearrange(NewMove(dims, sa), offset, images, size, na, d, a) })
 }
+
+// The gradient of a normalisation against differences of its definition, in float64.
+func TestNormAxisGrad(t *testing.T) {
+	r := rand.New(rand.NewPCG(89, 90))
+	one, many := New(1), New(3)
+	defer many.Close()
+	for range rounds(40) {
+		x := Axis{1 + r.IntN(4), 2 + r.IntN(7), 1}
+		if r.IntN(2) == 0 {
+			x.Inner = 1 + r.IntN(130)
+		}
+		n := x.Outer * x.Size * x.Inner
+		src, g, gamma := randSlice(r, n), randSlice(r, n), randSlice(r, x.Size)
+		for _, centre := range []bool{true, false} {
+			const eps = 0.1
+			d, ok := guard(t, n)
+			one.NormAxisGrad(x, centre, false, eps, d, g, src, gamma)
+			ok()
+			other := make([]float32, n)
+			many.NormAxisGrad(x, centre, false, eps, other, g, src, gamma)
+			for range 5 {
+				i := r.IntN(n)
+				line, step := i/(x.Size*x.Inner)*x.Size*x.Inner+i%x.Inner, x.Inner
+				// The sum of g times the row's results, with number i moved by h.
+				f := func(h float64) (s float64) {
+					var mean, square float64
+					at := func(k int) float64 {
+						if line+k*step == i {
+							return float64(src[i]) + h
+						}
+						return float64(src[line+k*step])
+					}
+					for k := range x.Size {
+						if centre {
+							mean += at(k) / float64(x.Size)
+						}
+					}
+					for k := range x.Size {
+						square += (at(k) - mean) * (at(k) - mean) / float64(x.Size)
+					}
+					for k := range x.Size {
+						s += float64(g[line+k*step]) * float64(gamma[k]) * (at(k) - mean) / math.Sqrt(square+eps)
+					}
+					return s
+				}
+				const h = 1e-5
+				want := (f(h) - f(-h)) / (2 * h)
+				if !(math.Abs(float64(d[i])-want) <= 1e-5*(1+math.Abs(want))) || d[i] != other[i] {
+					t.Fatalf("%v, centre %v: number %d is %v, with three workers %v, want %v", x, centre, i, d[i], other[i], want)
+				}
+			}
+			one.NormAxisGrad(x, centre, true, eps, d, g, src, nil)
+			i := r.IntN(n)
+			mean, scale := refMoments(src, i/(x.Size*x.Inner)*x.Size*x.Inner+i%x.Inner, x.Inner, x.Size, centre, eps)
+			if want := float64(g[i]) * scale; math.Abs(float64(d[i])-want) > 1e-6*(1+math.Abs(want)) {
+				t.Fatalf("%v with fixed statistics (mean %v): number %d is %v, want %v", x, mean, i, d[i], want)
+			}
+		}
+	}
+}

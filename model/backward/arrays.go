@@ -161,6 +161,17 @@ func (d *solo) array(n *model.Node, which int, box model.Box, g []float32, gbox 
 			}
 		}
 		return dst, nil
+	case *model.Normalize:
+		if l.OnChannels(in) && box == gbox { // each place by itself
+			x, err := d.value(name, gbox)
+			if err != nil {
+				return nil, err
+			}
+			part := *l
+			part.From, part.Inner = []int{in.C, gbox.H(), gbox.W()}, gbox.Area()
+			d.normalize(&part, dst, g, x)
+			return dst, nil
+		}
 	case *model.ConvTranspose:
 		d.p.engine.Kernel().ConvForward(d.p.up(n.Name, l), 1, dst, box, g, gbox, noEpilogue)
 		return dst, nil

@@ -33,6 +33,9 @@ func (d *solo) groupNorm(l *model.GroupNorm, dst, g, x []float32, in model.Shape
 
 // normalize is groupNorm for groups along any axes.
 func (d *solo) normalize(l *model.Normalize, dst, g, x []float32) {
+	if l.ApplyGrad(d.p.engine, d.p.rule != Gradient, dst, g, x) {
+		return
+	}
 	mean, scale := l.Moments(x)
 	sum, dot, count := make([]float64, len(mean)), make([]float64, len(mean)), float64(len(x)/len(mean))
 	hat := func(i, j int) float64 { return (float64(x[j]) - mean[i]) * scale[i] }

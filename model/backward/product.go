@@ -1,17 +1,20 @@
 package backward
 
-import "github.com/deconvnet/viz/model"
+import (
+	"github.com/deconvnet/viz/internal/kernel"
+	"github.com/deconvnet/viz/model"
+)
 
 // product takes the signal g of matrix products down to the first operand, times
 // the second's transpose, or to the second, times the first's. Rows without a signal
 // are left out.
 func (d *solo) product(l *model.MatMul, second bool, dst, g, x, y []float32) {
 	m, k, n := l.Sizes()
-	kernel := d.p.engine.Kernel()
+	engine := d.p.engine.Kernel()
 	rows := make([]int, 0, m)
 	part := make([]float32, max(m, n)*k)
 	signal, other := make([]float32, m*n), make([]float32, m*k)
-	turned := make([]float32, m*n)
+	place := make([]kernel.ProductPlace, 1)
 	l.Products(func(out, a, b int) {
 		rows = rows[:0]
 		for i := range m {
@@ -32,17 +35,14 @@ func (d *solo) product(l *model.MatMul, second bool, dst, g, x, y []float32) {
 			return
 		}
 		if !second { // g B'
-			kernel.DenseForward(count, n, k, part[:count*k], signal[:count*n], y[b:b+k*n], nil)
+			engine.MatMul(kernel.Product{M: count, K: n, N: k, Images: 1, Places: place, TransB: true}, part, signal, y[b:], nil)
 			for r, i := range rows {
 				add(dst[a+i*k:][:k], part[r*k:])
 			}
 			return
 		}
 		// A' g
-		left := make([]float32, count*k)
-		model.Turn(left, other, count, k)
-		model.Turn(turned, signal, count, n)
-		kernel.DenseForward(k, count, n, part[:k*n], left, turned[:count*n], nil)
+		engine.MatMul(kernel.Product{M: k, K: count, N: n, Images: 1, Places: place, TransA: true}, part, other, signal, nil)
 		add(dst[b:b+k*n], part)
 	})
 }
