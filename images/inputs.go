@@ -11,12 +11,13 @@ import (
 // Inputs are the images of a list as one network sees them. It implements features.Images.
 type Inputs struct {
 	*List
-	Net *model.Network
+	Net  *model.Network
+	kept *kept // see Kept
 }
 
 // For shows a list to a network. Arrays whose shape is not that of the network's input are an error.
 func For(l *List, net *model.Network) (*Inputs, error) {
-	in := &Inputs{l, net}
+	in := &Inputs{List: l, Net: net}
 	if l.Data != "" {
 		return in, nil
 	}
@@ -41,11 +42,18 @@ func (l *List) array(i int) (Picture, bool) {
 
 // Load is image i as the network's input [1, C, H, W].
 func (in *Inputs) Load(i int) (*tensor.Tensor, error) {
+	if x := in.kept.find(i); x != nil {
+		return x, nil
+	}
 	p, err := in.Open(i)
 	if err != nil {
 		return nil, err
 	}
-	return p.Tensor(in.Net.Preprocess, in.Net.Input)
+	x, err := p.Tensor(in.Net.Preprocess, in.Net.Input)
+	if err == nil {
+		in.kept.add(i, x)
+	}
+	return x, err
 }
 
 // Input writes image i to dst, [C][H][W] in the network's units.

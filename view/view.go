@@ -41,7 +41,8 @@ type Session struct {
 	hash   string
 }
 
-// NewSession makes a session. The engine and the network stay the caller's.
+// NewSession makes a session. The engine and the network stay the caller's. Without an engine (nil) it serves the
+// requests that run nothing: Inspect, Filters, EvolveFilters, Diagnose, CheckSheets, Input, the figures of results.
 func NewSession(engine *model.Engine, net *model.Network) *Session {
 	return &Session{Engine: engine, Net: net, hash: net.Hash()}
 }

@@ -34,6 +34,9 @@ func deconvCommand() cmdline.Command {
 	}
 }
 
+// keptPictures is how many bytes of pictures are kept from scanning to drawing, so that they are decoded once.
+const keptPictures = 256 << 20
+
 // deconvRun is one run of viz deconv.
 type deconvRun struct {
 	selection     view.Selection
@@ -118,6 +121,7 @@ func (r *deconvRun) all(c *cmdline.Run) error {
 			return cmdline.Usage("--npy is one array, but there are several layers", "each sheet has its numbers beside it")
 		}
 	}
+	src = src.Kept(keptPictures)
 	w := &cmdline.Work{Run: c, Session: s, Src: src}
 	if w.Out, err = c.OpenOutput(s); err != nil {
 		return err

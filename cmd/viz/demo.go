@@ -40,7 +40,7 @@ func demo(c *cmdline.Run) error {
 		return err
 	}
 	stages := c.Stages()
-	p, err := session.Demo(c.Context, view.Demo{Version: c.Version, Progress: stages.Step}, src, out.Figures)
+	p, err := session.Demo(c.Context, view.Demo{Version: c.Version, Progress: stages.Step}, src.Kept(keptPictures), out.Figures)
 	stages.End()
 	if err != nil {
 		return err

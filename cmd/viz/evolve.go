@@ -63,7 +63,7 @@ func evolve(c *cmdline.Run, r *view.Evolution) error {
 	step, end := c.Progress("scanning")
 	defer end()
 	r.Progress = step
-	result, err := view.Evolve(c.Context, engine, *r, src, func(i int) (*model.Network, error) { return cmdline.OpenModel(r.Files[i]) })
+	result, err := view.Evolve(c.Context, engine, *r, src.Kept(keptPictures), func(i int) (*model.Network, error) { return cmdline.OpenModel(r.Files[i]) })
 	end()
 	if err != nil {
 		return err
