@@ -826,6 +826,7 @@ func TestReadOtherFiles(t *testing.T) {
 		{"one byte", "x", "not a checkpoint: the file has only 1 bytes"},
 		{"PNG", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "not a checkpoint: it looks like a PNG picture"},
 		{"ONNX", "\x08\x07\x12\x07pytorch\x1a\x051.7", "not a checkpoint: it looks like an ONNX model"},
+		{"LFS", "version https://example.org/v1\noid sha256:00", "not a checkpoint: it looks like a pointer of Git LFS: get the file itself by git lfs pull"},
 		{"zip", "PK\x03\x04\x00\x00\x00\x00\x00\x00", "not a checkpoint: it looks like a zip archive (PyTorch's .pt?): viz import --arch takes it, or export the network to ONNX"},
 		{"text", "hello, world", `not a checkpoint: it begins with "hello, w"`},
 		{"long header", length(1<<40, `{"a":1}`), "the header claims 1099511627776 bytes, want at most 16777216: the file is damaged or no checkpoint"},

@@ -326,6 +326,7 @@ func describe(head []byte) string {
 		{"PK\x03\x04", "a zip archive (PyTorch's .pt?): viz import --arch takes it, or export the network to ONNX"},
 		{"\x89HDF", "an HDF5 file (Keras?): export the network to ONNX"},
 		{"\x1f\x8b", "a gzip archive"},
+		{"version https://", "a pointer of Git LFS: get the file itself by git lfs pull"},
 	} {
 		if strings.HasPrefix(s, m.magic) {
 			return "it looks like " + m.what

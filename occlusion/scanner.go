@@ -22,6 +22,7 @@ type Scanner struct {
 	sets    []*patches
 	orders  [][]int
 	changes [][]model.Box // in order
+	called  []string      // layers by their names in net
 	inc     *incremental.Net
 	brute   *model.Plan
 	whole   int64 // multiply-adds of a forward pass
@@ -47,6 +48,12 @@ func New(engine *model.Engine, net *model.Network, o Options) (*Scanner, error) 
 	if s.layers == nil {
 		if last, err := net.LastFeatures(); err == nil {
 			s.layers = []string{last}
+		}
+	}
+	s.called = s.layers
+	if net, s.layers = asMaps(net, s.called); len(s.layers) > 0 {
+		if s.shapes, err = net.Shapes(); err != nil {
+			return nil, err
 		}
 	}
 	for _, c := range o.Classes {
@@ -218,10 +225,10 @@ func (s *Scanner) newMap(x *tensor.Tensor, set *patches, scores []float32, value
 		m.Logit = append(m.Logit, make([]float32, n))
 		m.odds = append(m.odds, make([]float64, n))
 	}
-	for _, name := range s.layers {
+	for i, name := range s.layers {
 		shape := s.shapes[name]
 		v := value(name)
-		t := &LayerTotal{Layer: name, Channel: tensor.ArgMax(v) / max(shape.H*shape.W, 1), Total: make([]float32, n)}
+		t := &LayerTotal{Layer: s.called[i], Channel: tensor.ArgMax(v) / max(shape.H*shape.W, 1), Total: make([]float32, n)}
 		t.Clean = sum(v[t.Channel*shape.H*shape.W:][:shape.H*shape.W])
 		m.Totals = append(m.Totals, t)
 	}
@@ -302,9 +309,9 @@ func (s *Scanner) runBrute(ctx context.Context, m *Map, _ int, progress func(don
 			if err := m.put(at+i, scores.Data[i*classes:(i+1)*classes]); err != nil {
 				return err
 			}
-			for _, l := range m.Totals {
-				shape := s.shapes[l.Layer]
-				l.Total[at+i] = sum(t.Value(l.Layer).Data[i*shape.Len()+l.Channel*shape.H*shape.W:][:shape.H*shape.W])
+			for j, l := range m.Totals {
+				shape := s.shapes[s.layers[j]]
+				l.Total[at+i] = sum(t.Value(s.layers[j]).Data[i*shape.Len()+l.Channel*shape.H*shape.W:][:shape.H*shape.W])
 			}
 			if m.each != nil {
 				m.each(m, at+i)

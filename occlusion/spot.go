@@ -14,7 +14,8 @@ type Spotter struct {
 	net     *model.Network
 	plan    *model.Plan
 	shapes  map[string]model.Shape
-	layers  []string
+	layers  []string // what is read
+	called  []string // and what it is called in net
 	reading *model.Reading
 }
 
@@ -33,12 +34,18 @@ func NewSpotter(engine *model.Engine, net *model.Network, layers []string) (*Spo
 			s.layers = []string{last}
 		}
 	}
+	s.called = s.layers
+	if net, s.layers = asMaps(net, s.called); len(s.layers) > 0 {
+		if s.shapes, err = net.Shapes(); err != nil {
+			return nil, err
+		}
+	}
 	s.plan, err = engine.Compile(net, model.Keep{Layers: append([]string{net.Logits}, s.layers...)})
 	return s, err
 }
 
 // Layers are those whose strongest map is totalled.
-func (s *Spotter) Layers() []string { return s.layers }
+func (s *Spotter) Layers() []string { return s.called }
 
 // Spot is what the network makes of an image of which one thing is covered, or nothing.
 type Spot struct {
@@ -93,7 +100,7 @@ func (k *Still) Bytes() int { return k.pass.Bytes() }
 func (k *Still) Channels() []int { return k.channels }
 
 // Layers are those whose strongest map is totalled.
-func (k *Still) Layers() []string { return k.s.layers }
+func (k *Still) Layers() []string { return k.s.called }
 
 // read takes the numbers off the scores and the layers.
 func (k *Still) read(values [][]float32) (Spot, error) {

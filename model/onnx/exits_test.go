@@ -133,6 +133,10 @@ func TestOutput(t *testing.T) {
 	if no, ok := errors.AsType[*onnx.NoOutput](err); !ok || !slices.Equal(no.Outputs, []string{"probs", "extra"}) {
 		t.Errorf("error %v", err)
 	}
+	_, err = onnx.ReadGraph(file(13, head(in("ai.onnx.ml", "", op("TreeEnsembleClassifier", "f", "y")), output("y"))...), onnx.Options{})
+	if u, ok := errors.AsType[*onnx.Unsupported](err); !ok || !strings.Contains(u.Error(), "no neural network") {
+		t.Errorf("of a decision tree: %v", err)
+	}
 	_, err = onnx.ReadGraph(file(13, head(op("Fancy", "f", "scores"), output("scores"), output("f"))...), onnx.Options{})
 	if _, ok := errors.AsType[*onnx.Unsupported](err); !ok {
 		t.Errorf("features are taken for scores that cannot be used: %v", err)

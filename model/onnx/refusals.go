@@ -83,6 +83,8 @@ var helpFor = []struct {
 	{[]string{"domain:com.microsoft.nchwc", "domain:com.ms.internal.nhwc"},
 		"ONNX Runtime has optimised this file for one kind of processor: save it with optimisation level \"extended\" or \"basic\", or take the file it was made from"},
 	{[]string{"domain:com.microsoft"}, "ONNX Runtime has optimised this file: take the file it was made from"},
+	{[]string{"domain:ai.onnx.ml.TreeEnsemble", "domain:ai.onnx.ml.SVM", "domain:ai.onnx.ml.Linear", "domain:ai.onnx.ml.Normalizer", "domain:ai.onnx.ml.Imputer",
+		"domain:ai.onnx.ml.FeatureVectorizer", "domain:ai.onnx.ml.DictVectorizer", "domain:ai.onnx.ml.OneHotEncoder", "domain:ai.onnx.ml.Scaler"}, "a model of scikit-learn's kind, no neural network that reads pictures"},
 	{[]string{"domain:ai.onnx.ml"}, "leave out what comes after the scores (sklearn-onnx: options={\"zipmap\": False})"},
 	{[]string{"domain:ai.onnx.contrib", "domain:com.microsoft.extensions"}, "export the network without reading and writing of files in it (onnxruntime-extensions)"},
 	{[]string{"domain:org.pytorch", "domain:aten", "domain:prim", "domain:caffe2", "ATen"},
@@ -105,7 +107,7 @@ var helpFor = []struct {
 func help(o UnsupportedOp, domain string) string {
 	name := o.Op
 	if domain != "" && domain != "ai.onnx" {
-		name = "domain:" + domain
+		name = "domain:" + o.Op // which begins with the domain
 	}
 	if text := helpWith(name); text != "" {
 		return text
