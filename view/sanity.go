@@ -3,7 +3,6 @@ package view
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/deconvnet/viz/attribution"
@@ -21,9 +20,20 @@ import (
 type Sanity struct {
 	Methods             []attribution.Method // nil: six that take little time
 	attribution.Request                      // of integrated gradients 20 nodes, unless it says otherwise
-	Progress            func(done, total int)
+	// Trained are networks that were trained anew, on the true labels first and then on others: maps that are as alike to
+	// those of the last as to those of the first do not depend on what was taught.
+	Trained  []Retrained
+	Progress func(done, total int)
 	// Unreadable is told of an image that cannot be read, see Faithful.Unreadable.
 	Unreadable func(err error) error
+}
+
+// Retrained is a network like the session's that was trained anew.
+type Retrained struct {
+	Name     string         `json:"labels"`
+	Net      *model.Network `json:"-"`
+	Images   int            `json:"images"`   // that it has learned
+	Accuracy float64        `json:"accuracy"` // on these
 }
 
 // Fields are the settings of the request.
@@ -64,21 +74,25 @@ type SanityRow struct {
 	Method  string  `json:"method"`
 	Cascade []Alike `json:"cascade,omitempty"`     // from the scores down
 	Single  []Alike `json:"independent,omitempty"` // each layer alone
+	Labels  []Alike `json:"labels,omitempty"`      // of networks trained anew
 	// Kept is the mean over the cascade of the rank correlation, with signs or of
 	// magnitudes, whichever is stronger; Verdict says it in words: from 0.5 on "hardly depends
 	// on the weights", from 0.3 on "in part".
 	Kept    float64 `json:"kept"`
 	Verdict string  `json:"verdict,omitempty"`
-	Problem string  `json:"problem,omitempty"`
+	// Taught says in words whether maps depend on the labels that were taught.
+	Taught  string `json:"labels_verdict,omitempty"`
+	Problem string `json:"problem,omitempty"`
 }
 
 // SanityNumbers are the results for a list of images.
 type SanityNumbers struct {
-	Model  string       `json:"model"`
-	Images int          `json:"images"`
-	Seed   uint64       `json:"seed"`
-	Layers []string     `json:"layers"` // from the scores down
-	Rows   []*SanityRow `json:"rows"`
+	Model   string       `json:"model"`
+	Images  int          `json:"images"`
+	Seed    uint64       `json:"seed"`
+	Layers  []string     `json:"layers"` // from the scores down
+	Trained []Retrained  `json:"trained_anew,omitempty"`
+	Rows    []*SanityRow `json:"rows"`
 }
 
 // likeness gathers the comparisons of one method on one changed network.
@@ -97,7 +111,7 @@ func (s *Session) Sanity(ctx context.Context, r Sanity, src *images.Inputs) (*Sa
 	if len(layers) == 0 {
 		return nil, fmt.Errorf("network %s has no weights", s.Net.Name)
 	}
-	n := &SanityNumbers{Model: s.hash, Seed: r.Seed, Layers: layers}
+	n := &SanityNumbers{Model: s.hash, Seed: r.Seed, Layers: layers, Trained: r.Trained}
 	for _, m := range r.methods() {
 		n.Rows = append(n.Rows, &SanityRow{Method: string(m)})
 	}
@@ -114,7 +128,7 @@ func (s *Session) Sanity(ctx context.Context, r Sanity, src *images.Inputs) (*Sa
 	if n.Images = len(inputs); n.Images == 0 {
 		return nil, errNoImages
 	}
-	total := 2*len(layers) + 1
+	total := 2*len(layers) + len(r.Trained) + 1
 	tick := func(done int) {
 		if r.Progress != nil {
 			r.Progress(done, total)
@@ -153,8 +167,23 @@ func (s *Session) Sanity(ctx context.Context, r Sanity, src *images.Inputs) (*Sa
 		}
 		tick(step + 2)
 	}
+	for k, other := range r.Trained {
+		after, _, err := s.sanityMaps(ctx, r, n, other.Net, inputs, targets)
+		if err != nil {
+			return nil, fmt.Errorf("trained on %s: %w", other.Name, err)
+		}
+		for j, row := range n.Rows {
+			if row.Problem == "" {
+				a := compare(before[j], after[j])
+				a.Layer = other.Name
+				row.Labels = append(row.Labels, a)
+			}
+		}
+		tick(2*len(layers) + k + 2)
+	}
 	for _, row := range n.Rows {
 		row.judge()
+		row.judgeLabels()
 	}
 	return n, nil
 }
@@ -219,127 +248,4 @@ func compare(before, after []*attribution.Result) Alike {
 		l.ssim = append(l.ssim, faith.SSIM(a, b, h, w, faith.UniformWindow()))
 	}
 	return Alike{Spearman: mean(l.spearman), Magnitude: mean(l.magnitude), SSIM: mean(l.ssim)}
-}
-
-// From these shares on a method is said not to depend on the weights, or in part.
-const (
-	keptMuch = 0.5
-	keptSome = 0.3
-)
-
-// judge looks at the whole cascade: a method that follows the lowest layers only does
-// not show what the network decides by.
-func (row *SanityRow) judge() {
-	steps := 0
-	for _, a := range row.Cascade {
-		most, known := 0.0, false
-		for _, m := range []*Mean{a.Spearman, a.Magnitude} {
-			if m != nil {
-				most, known = max(most, math.Abs(m.Mean)), true
-			}
-		}
-		if known {
-			row.Kept += most
-			steps++
-		}
-	}
-	if steps == 0 {
-		return
-	}
-	row.Kept /= float64(steps)
-	switch {
-	case row.Kept >= keptMuch:
-		row.Verdict = "hardly depends on the weights"
-	case row.Kept >= keptSome:
-		row.Verdict = "depends on the weights in part"
-	default:
-		row.Verdict = "depends on the weights"
-	}
-}
-
-// Table has one row for each method and step.
-func (n *SanityNumbers) Table() Table {
-	t := Table{Name: "sanity", Header: []string{"method", "weights drawn anew", "layer", "spearman", "standard error", "spearman of magnitudes", "standard error", "ssim", "standard error"}}
-	for _, row := range n.Rows {
-		for k, list := range [][]Alike{row.Cascade, row.Single} {
-			for _, a := range list {
-				line := []string{row.Method, []string{"from the top", "alone"}[k], a.Layer}
-				for _, m := range []*Mean{a.Spearman, a.Magnitude, a.SSIM} {
-					switch {
-					case m == nil:
-						line = append(line, "", "")
-					case m.Error == nil:
-						line = append(line, Num(m.Mean, 4), "")
-					default:
-						line = append(line, Num(m.Mean, 4), Num(*m.Error, 4))
-					}
-				}
-				t.Rows = append(t.Rows, line)
-			}
-		}
-	}
-	return t
-}
-
-// SanityFigure draws how alike maps stay.
-func (s *Session) SanityFigure(n *SanityNumbers) Figure {
-	lines := func(pick func(*SanityRow) []Alike) (out []render.Series) {
-		for _, row := range n.Rows {
-			if row.Problem != "" {
-				continue
-			}
-			y := []float64{1}
-			for _, a := range pick(row) {
-				if y = append(y, math.NaN()); a.Magnitude != nil {
-					y[len(y)-1] = a.Magnitude.Mean
-				}
-			}
-			out = append(out, render.Series{Name: row.Method, Y: y, Dots: true})
-		}
-		return out
-	}
-	names := []string{"none"}
-	for i := range n.Layers {
-		names = append(names, fmt.Sprint(i+1))
-	}
-	chart := func(title, x string, list []render.Series) render.Panel {
-		return render.Panel{Image: render.Chart{Title: title, XLabel: x, YLabel: "rank correlation of magnitudes", XNames: names, YMin: -0.2, YMax: 1, Width: 560, Height: 420}.Lines(list)}
-	}
-	caption := fmt.Sprintf("%d images, seed %d. Layers, from the scores down: %s. A method whose maps stay alike shows the image and the wiring, not what was learned. %s", n.Images, n.Seed, layerList(n.Layers), s.about())
-	return Figure{Name: "sanity", Numbers: n, Image: render.Figure{Title: "How alike maps stay when weights are drawn anew", Columns: 2, PanelSize: -1, Panels: []render.Panel{
-		chart("From the scores down", "layers with random weights", lines(func(r *SanityRow) []Alike { return r.Cascade })),
-		chart("Each layer alone", "layer with random weights", lines(func(r *SanityRow) []Alike { return r.Single }))},
-		Caption: []string{caption}}.Draw(), Facts: []Fact{{"images", fmt.Sprint(n.Images)}}}
-}
-
-// layerList numbers layers, the middle left out of long lists.
-func layerList(layers []string) string {
-	out := ""
-	for i, name := range layers {
-		switch {
-		case len(layers) > 16 && i == 8:
-			out += ", ..."
-		case len(layers) > 16 && i > 8 && i < len(layers)-8:
-		default:
-			if i > 0 {
-				out += ", "
-			}
-			out += fmt.Sprintf("%d %s", i+1, name)
-		}
-	}
-	return out
-}
-
-// Text is how much of each method's maps is left when all weights are drawn anew, in columns.
-func (n *SanityNumbers) Text() [][]string {
-	rows := [][]string{{"method", "kept from the top down", "all drawn anew: rank correlation", "of magnitudes", "structural similarity", ""}}
-	for _, row := range n.Rows {
-		if row.Problem != "" {
-			rows = append(rows, []string{row.Method, row.Problem})
-			continue
-		}
-		last := row.Cascade[len(row.Cascade)-1]
-		rows = append(rows, []string{row.Method, fmt.Sprintf("%.2f", row.Kept), last.Spearman.text(), last.Magnitude.text(), last.SSIM.text(), row.Verdict})
-	}
-	return rows
 }

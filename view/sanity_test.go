@@ -3,6 +3,7 @@ package view
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/deconvnet/viz/attribution"
@@ -66,6 +67,25 @@ func TestSanity(t *testing.T) {
 	if again, err := s.Sanity(t.Context(), r, src); err != nil || !reflect.DeepEqual(again, n) {
 		t.Errorf("the seed does not decide: %v", err)
 	}
+	random, err := model.Redraw(net, want, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Trained = []Retrained{{Name: "true labels", Net: net}, {Name: "permuted labels", Net: random}}
+	r.Methods = r.Methods[:2]
+	if n, err = s.Sanity(t.Context(), r, src); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"depends on the labels", "depends on the labels in part"} {
+		row := n.Rows[i]
+		if len(row.Labels) != 2 || row.Labels[0].Spearman.Mean < 0.999 || row.Labels[1].Layer != "permuted labels" || !strings.HasPrefix(want, row.Taught) || row.Taught == "" {
+			t.Errorf("%s: %q, %+v", row.Method, row.Taught, row.Labels)
+		}
+	}
+	if table := n.Table(); !slices.ContainsFunc(table.Rows, func(line []string) bool { return line[1] == "trained anew" && line[2] == "permuted labels" }) {
+		t.Error("the table does not have the networks trained anew")
+	}
+	r.Trained = nil
 	r.Targets = []attribution.Target{attribution.Class(1)}
 	if _, err := s.Sanity(t.Context(), r, src); err == nil {
 		t.Error("a class is taken")
