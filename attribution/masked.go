@@ -218,7 +218,7 @@ func (r *run) scan(ctx context.Context, plan *model.Plan, in model.Input, n int,
 		}
 		count := min(r.batch(plan, false), n-first)
 		xs := images(in, count)
-		r.e.engine.Kernel().For(count, func(i int) { draw(first+i, xs.Data[i*size:(i+1)*size]) })
+		r.e.engine.For(count, func(i int) { draw(first+i, xs.Data[i*size:(i+1)*size]) })
 		if trace.Input != nil && trace.N() != count {
 			trace = &model.Trace{}
 		}

@@ -79,7 +79,7 @@ func (r *run) noisy(ctx context.Context) ([]*Result, error) {
 	for first := 0; first < n; {
 		count := min(r.batch(plan, true), n-first)
 		xs := images(in, count)
-		r.e.engine.Kernel().For(count, func(i int) { draw(first+i, xs.Data[i*len(r.x):(i+1)*len(r.x)]) })
+		r.e.engine.For(count, func(i int) { draw(first+i, xs.Data[i*len(r.x):(i+1)*len(r.x)]) })
 		if trace.Input != nil && trace.N() != count {
 			trace = &model.Trace{}
 		}
@@ -134,7 +134,7 @@ func (r *run) rise(ctx context.Context) ([]*Result, error) {
 		}
 		count := min(r.batch(plan, false), n-first)
 		xs, masks := images(in, count), make([][]float32, count)
-		r.e.engine.Kernel().For(count, func(i int) {
+		r.e.engine.For(count, func(i int) {
 			masks[i] = r.mask(first + i)
 			for j, x := range r.x {
 				xs.Data[i*len(r.x)+j] = x * masks[i][j%plane]

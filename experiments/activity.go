@@ -68,7 +68,7 @@ func Watch(ctx context.Context, engine *model.Engine, net *model.Network, images
 		out[l] = Activity{Layer: name, Max: math.Inf(-1), Min: math.Inf(1), Histogram: make([]int, activityBins), Range: reach}
 	}
 	err = eachBatch(ctx, net, plan, images, func(t *model.Trace, done int) {
-		engine.Kernel().For(len(out), func(l int) {
+		engine.For(len(out), func(l int) {
 			a, s := &out[l], &total[l]
 			scale := activityBins / (2 * reach)
 			lo, hi := float32(math.Inf(1)), float32(math.Inf(-1))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 )
 
@@ -40,7 +41,7 @@ func Copies(ctx context.Context, engine *model.Engine, h, w int, images, seen Im
 	const chunk, slack = 256, 1e-5
 	rows, cols := min(h, copySide), min(w, copySide)
 	dim := rows * cols
-	kernel := engine.Kernel()
+	kernel := kernel.Of(engine)
 	total := images.Len() + seen.Len()
 	// read makes n images from one on, centred and of length 1, and their thumbnails
 	// with the squared lengths of these.

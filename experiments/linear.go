@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 	"gonum.org/v1/gonum/optimize"
@@ -44,7 +45,7 @@ func Fit(ctx context.Context, engine *model.Engine, classifier string, x []float
 	dim := len(x) / n
 	m := &Linear{Classes: classes, Dim: dim, W: make([]float32, classes*dim), B: make([]float32, classes)}
 	x = m.normalise(x, n)
-	k := engine.Kernel()
+	k := kernel.Of(engine)
 	scores, ds := make([]float32, n*classes), make([]float32, n*classes)
 	dw, db := make([]float32, classes*dim), make([]float32, classes)
 	p := make([]float64, classes)
@@ -173,7 +174,7 @@ func (m *Linear) apply(x []float32) []float32 {
 func (m *Linear) Predict(engine *model.Engine, x []float32) []int {
 	n := len(x) / m.Dim
 	scores := make([]float32, n*m.Classes)
-	engine.Kernel().DenseForward(n, m.Dim, m.Classes, scores, m.apply(x), m.W, m.B)
+	kernel.Of(engine).DenseForward(n, m.Dim, m.Classes, scores, m.apply(x), m.W, m.B)
 	out := make([]int, n)
 	for i := range out {
 		out[i] = tensor.ArgMax(scores[i*m.Classes : (i+1)*m.Classes])

@@ -442,7 +442,7 @@ func (s *scan) offer(l *Layer, t *model.Trace, numbers []int) error {
 		s.summaries = make([]kernel.Summary, n)
 	}
 	sums := s.summaries[:len(numbers)*maps]
-	k := s.engine.Kernel()
+	k := kernel.Of(s.engine)
 	k.Summarize(sums, v[:len(sums)*plane], plane)
 	const chunk = 16
 	errs := make([]error, (maps+chunk-1)/chunk)

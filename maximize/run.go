@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/backward"
 	"github.com/deconvnet/viz/model/tensor"
@@ -73,7 +74,7 @@ func New(engine *model.Engine, net *model.Network, goals []Goal, o Options) (*Ru
 	if v := net.Volume(net.Input.Name); v != nil {
 		return nil, fmt.Errorf("the input is a volume of %d planes: pictures are made for networks of rows and columns", v[1])
 	}
-	r.canvas = newCanvas(engine.Kernel(), net, r.o)
+	r.canvas = newCanvas(kernel.Of(engine), net, r.o)
 	for _, g := range goals {
 		a, err := newAim(net, shapes, g)
 		if err != nil {
@@ -185,7 +186,7 @@ func (r *Run) step(ctx context.Context, plan *model.Plan, goal, number int) erro
 	in := r.net.Input
 	pictures, views := make([][]float64, len(starts)), make([]glimpse, len(starts))
 	xs, size := tensor.New(len(starts), in.C, in.H, in.W), in.Shape().Len()
-	r.engine.Kernel().For(len(starts), func(i int) {
+	r.engine.For(len(starts), func(i int) {
 		pictures[i] = r.canvas.picture(starts[i].numbers)
 		views[i] = r.canvas.draw(in, r.o, r.random(goal, i, number+1))
 		views[i].see(r.canvas.units(pictures[i]), xs.Data[i*size:(i+1)*size])
@@ -194,7 +195,7 @@ func (r *Run) step(ctx context.Context, plan *model.Plan, goal, number int) erro
 	if err != nil {
 		return err
 	}
-	r.engine.Kernel().For(len(starts), func(i int) {
+	r.engine.For(len(starts), func(i int) {
 		starts[i].values = append(starts[i].values, float32(values[i]))
 		r.climb(starts[i], views[i], pictures[i], gradients[i], number+1)
 	})
@@ -263,7 +264,7 @@ func (r *Run) apart(t *model.Trace, values []float64) []backward.Start {
 		maps[i] = data[i*s.Len() : (i+1)*s.Len()]
 		weights[i] = r.o.Diversity * math.Abs(values[i])
 	}
-	_, gradient := likeness(r.engine.Kernel(), maps, s.C, weights)
+	_, gradient := likeness(kernel.Of(r.engine), maps, s.C, weights)
 	var out []backward.Start
 	for i, g := range gradient {
 		for j := range g {

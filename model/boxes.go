@@ -4,10 +4,11 @@ import (
 	"fmt"
 
 	"github.com/deconvnet/viz/internal/kernel"
+	"github.com/deconvnet/viz/model/tensor"
 )
 
 // Box is a half-open rectangle of positions in a map: rows Y0..Y1, columns X0..X1.
-type Box = kernel.Box
+type Box = tensor.Box
 
 // reach says which places of a layer's output depend on which of its input.
 type reach struct {

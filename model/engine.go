@@ -18,5 +18,8 @@ func (e *Engine) Close() { e.k.Close() }
 // Workers is the number of workers.
 func (e *Engine) Workers() int { return e.k.Workers() }
 
-// Kernel is the engine as viz's own packages use it.
-func (e *Engine) Kernel() *kernel.Engine { return e.k }
+// For calls f for 0 to n-1 on the workers and waits for all of them.
+func (e *Engine) For(n int, f func(i int)) { e.k.For(n, f) }
+
+// Kernels is what viz's own packages compute on; it is of no use to others.
+func (e *Engine) Kernels() any { return e.k }

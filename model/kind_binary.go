@@ -70,9 +70,6 @@ func (l *Binary) reach(in Shape) reach {
 func (*Binary) macs(_, _ Shape) int64 { return 0 }
 func (l *Binary) text() string        { return l.Op + operandText(l.A, l.B, l.Value, l.First) }
 
-// ariths are the operations that the kernels have.
-var ariths = map[string]kernel.Arith{"Add": kernel.AddOp, "Sub": kernel.SubOp, "Mul": kernel.MulOp, "Div": kernel.DivOp}
-
 // squares reports whether the operation is the square of its input.
 func (l *Binary) squares() bool {
 	return l.Op == "Pow" && l.Value != nil && !l.First && len(l.Value.Data) == 1 && l.Value.Data[0] == 2
@@ -85,7 +82,7 @@ func (l *Binary) prepare(s *step) {
 }
 
 func (l *Binary) forward(c *call) error {
-	op, ok := ariths[l.Op]
+	op, ok := kernel.ArithOf(l.Op)
 	a, b, sizeA, sizeB := c.srcs[0], []float32(nil), c.ins[0].Len(), 0
 	switch {
 	case l.Value == nil:
@@ -110,12 +107,11 @@ func (l *Binary) forward(c *call) error {
 	return nil
 }
 
-// OnMaps reports whether the operation combines two inputs of shapes ins place by
+// OnMaps reports whether the operation is arithmetic on two inputs of shapes ins place by
 // place, one of which may have a number for each map: small is that one, or -1.
-func (l *Binary) OnMaps(out Shape, ins []Shape) (op kernel.Arith, small int, ok bool) {
-	op, ok = ariths[l.Op]
-	if !ok || l.Value != nil || len(ins) != 2 || out.H*out.W < 2 {
-		return 0, -1, false
+func (l *Binary) OnMaps(out Shape, ins []Shape) (small int, ok bool) {
+	if _, known := kernel.ArithOf(l.Op); !known || l.Value != nil || len(ins) != 2 || out.H*out.W < 2 {
+		return -1, false
 	}
 	small = -1
 	for i, dims := range [][]int{l.A, l.B} {
@@ -124,10 +120,10 @@ func (l *Binary) OnMaps(out Shape, ins []Shape) (op kernel.Arith, small int, ok 
 		case ins[i] == one && slices.Equal(dims, []int{out.C, 1, 1}) && small < 0:
 			small = i
 		default:
-			return 0, -1, false
+			return -1, false
 		}
 	}
-	return op, small, true
+	return small, true
 }
 
 // local reports whether an input of shape in is as large as the result: then

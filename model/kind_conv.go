@@ -42,7 +42,7 @@ func (l *Conv) shape(ins []Shape) (Shape, error) {
 }
 
 func (*Conv) inputs() int                     { return 1 }
-func (l *Conv) reach(_ Shape) reach           { return windows(l.Geometry()) }
+func (l *Conv) reach(_ Shape) reach           { return windows(l.geometry()) }
 func (l *Conv) macs(_ Shape, out Shape) int64 { return int64(out.H*out.W) * int64(l.Weight.Len()) }
 func (l *Conv) text() string {
 	s := window([2]int{l.Weight.Shape[2], l.Weight.Shape[3]}, l.Stride, l.Dilation, l.Pads)
@@ -55,7 +55,7 @@ func (l *Conv) text() string {
 func (*Conv) forward(c *call) error {
 	s, in := c.step, c.ins[0]
 	if s.Pool != nil {
-		c.k.ConvMaxPool(s.filters, c.n, c.dst, c.out.Box(), s.Pool.Layer.(*Pool).Geometry(), s.mid.H, s.mid.W, c.srcs[0], in.Box(), s.epilogue)
+		c.k.ConvMaxPool(s.filters, c.n, c.dst, c.out.Box(), s.Pool.Layer.(*Pool).geometry(), s.mid.H, s.mid.W, c.srcs[0], in.Box(), s.epilogue)
 		return nil
 	}
 	c.k.ConvForward(s.filters, c.n, c.dst, c.out.Box(), c.srcs[0], in.Box(), s.epilogue)
@@ -82,7 +82,7 @@ func (l *Conv) prepare(s *step) {
 	if s.fast {
 		pack = kernel.PackForwardFast
 	}
-	s.filters = pack(l.Geometry(), weight)
+	s.filters = pack(l.geometry(), weight)
 	s.filters.For(s.batch)
 }
 
@@ -120,11 +120,8 @@ func (l *Conv) check(s Shape) error {
 	return nil
 }
 
-// Geometry is the layer as the kernels see it.
-func (l *Conv) Geometry() kernel.Conv {
-	return kernel.Conv{In: l.Weight.Shape[1] * l.Groups, Out: l.Weight.Shape[0], KH: l.Weight.Shape[2], KW: l.Weight.Shape[3],
-		StrideY: l.Stride[0], StrideX: l.Stride[1], DilY: l.Dilation[0], DilX: l.Dilation[1],
-		PadTop: l.Pads[0], PadLeft: l.Pads[1], Groups: l.Groups}
+func (l *Conv) geometry() kernel.Conv {
+	return kernel.ConvOf(l.Weight.Shape, l.Stride, l.Dilation, l.Pads, l.Groups)
 }
 
 // foldBatchNorm returns weights and bias of the convolution followed by bn.

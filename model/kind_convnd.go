@@ -71,14 +71,14 @@ func (l *ConvND) text() string {
 	return s
 }
 
-// Planes is the layer as the kernels see it.
-func (l *ConvND) Planes() *Planewise {
+// planes is the layer as the kernels see it.
+func (l *ConvND) planes() *kernel.Planewise {
 	out, _ := l.Counts(l.Weight.Shape[2:], false)
 	return l.planewise(l.Weight.Shape[2:], out, l.Weight.Shape[0], l.Groups)
 }
 
 func (l *ConvND) forward(c *call) error {
-	p, in, out := l.Planes(), c.ins[0].Len(), c.out.Len()
+	p, in, out := l.planes(), c.ins[0].Len(), c.out.Len()
 	for i := range c.n {
 		p.Forward(c.k, c.step.filters, c.step.epilogue, c.dst[i*out:(i+1)*out], c.srcs[0][i*in:(i+1)*in])
 	}
@@ -86,7 +86,7 @@ func (l *ConvND) forward(c *call) error {
 }
 
 func (l *ConvND) prepare(s *step) {
-	s.filters, s.epilogue.Bias = kernel.PackForward(l.Planes().Plane, l.Weight.Data), l.Bias
+	s.filters, s.epilogue.Bias = kernel.PackForward(l.planes().Plane, l.Weight.Data), l.Bias
 }
 
 func (l *ConvND) drawn(b *builder, _ []Shape, _ int) (Layer, error) {

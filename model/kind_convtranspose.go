@@ -33,7 +33,7 @@ func (l *ConvTranspose) slots() []slot {
 func (l *ConvTranspose) shape(ins []Shape) (Shape, error) { return l.outShape(ins[0]) }
 
 func (*ConvTranspose) inputs() int           { return 1 }
-func (l *ConvTranspose) reach(_ Shape) reach { return transposedWindows(l.Geometry()) }
+func (l *ConvTranspose) reach(_ Shape) reach { return transposedWindows(l.geometry()) }
 func (l *ConvTranspose) macs(in Shape, _ Shape) int64 {
 	return int64(in.H*in.W) * int64(l.Weight.Len())
 }
@@ -60,7 +60,7 @@ func (l *ConvTranspose) forward(c *call) error {
 	return nil
 }
 
-func (l *ConvTranspose) prepare(s *step) { s.filters = kernel.PackData(l.Geometry(), l.Weight.Data) }
+func (l *ConvTranspose) prepare(s *step) { s.filters = kernel.PackData(l.geometry(), l.Weight.Data) }
 
 func (l *ConvTranspose) drawn(b *builder, _ []Shape, _ int) (Layer, error) {
 	s := l.Weight.Shape
@@ -104,10 +104,6 @@ func (l *ConvTranspose) outShape(s Shape) (Shape, error) {
 	return out, nil
 }
 
-// Geometry is the convolution that the layer is the transpose of.
-func (l *ConvTranspose) Geometry() kernel.Conv {
-	w := l.Weight.Shape
-	return kernel.Conv{In: w[1] * l.Groups, Out: w[0], KH: w[2], KW: w[3],
-		StrideY: l.Stride[0], StrideX: l.Stride[1], DilY: l.Dilation[0], DilX: l.Dilation[1],
-		PadTop: l.Pads[0], PadLeft: l.Pads[1], Groups: l.Groups}
+func (l *ConvTranspose) geometry() kernel.Conv {
+	return kernel.ConvOf(l.Weight.Shape, l.Stride, l.Dilation, l.Pads, l.Groups)
 }

@@ -91,8 +91,8 @@ func (l *ConvTransposeND) text() string {
 	return s
 }
 
-// Planes is the convolution that the layer is the transpose of.
-func (l *ConvTransposeND) Planes() *Planewise {
+// planes is the convolution that the layer is the transpose of.
+func (l *ConvTransposeND) planes() *kernel.Planewise {
 	w := l.Weight.Shape
 	dims, _ := l.Dims()
 	back := WindowND{From: dims, Stride: l.Stride, Dilation: l.Dilation, Pads: l.Pads}
@@ -100,7 +100,7 @@ func (l *ConvTransposeND) Planes() *Planewise {
 }
 
 func (l *ConvTransposeND) forward(c *call) error {
-	p, in, out := l.Planes(), c.ins[0].Len(), c.out.Len()
+	p, in, out := l.planes(), c.ins[0].Len(), c.out.Len()
 	for i := range c.n {
 		dst := c.dst[i*out : (i+1)*out]
 		p.Data(c.k, c.step.filters, dst, c.srcs[0][i*in:(i+1)*in])
@@ -114,7 +114,7 @@ func (l *ConvTransposeND) forward(c *call) error {
 }
 
 func (l *ConvTransposeND) prepare(s *step) {
-	s.filters = kernel.PackData(l.Planes().Plane, l.Weight.Data)
+	s.filters = kernel.PackData(l.planes().Plane, l.Weight.Data)
 }
 
 func (l *ConvTransposeND) drawn(b *builder, _ []Shape, _ int) (Layer, error) {

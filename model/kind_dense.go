@@ -44,7 +44,7 @@ func (*Dense) text() string            { return "" }
 
 func (l *Dense) forward(c *call) error {
 	in, out := c.ins[0].C, c.out.C
-	l.Rows(c.k, func(from, to int, w []float32) {
+	l.rows(c.k, func(from, to int, w []float32) {
 		if to-from == out {
 			c.k.DenseForward(c.n, in, out, c.dst, c.srcs[0], w, l.Bias)
 			return
@@ -67,7 +67,9 @@ const unpackedAtOnce = 1 << 20
 
 // Rows calls do with the weights as floats, those of outputs from to to: of all, or of
 // a few at a time if they are packed.
-func (l *Dense) Rows(k *kernel.Engine, do func(from, to int, w []float32)) {
+func (l *Dense) Rows(e *Engine, do func(from, to int, w []float32)) { l.rows(e.k, do) }
+
+func (l *Dense) rows(k *kernel.Engine, do func(from, to int, w []float32)) {
 	out, in := l.Weight.Shape[0], l.Weight.Shape[1]
 	if l.Weight.Packed == nil {
 		do(0, out, l.Weight.Data)
@@ -84,7 +86,8 @@ func (l *Dense) Rows(k *kernel.Engine, do func(from, to int, w []float32)) {
 
 // Down takes n signals at the outputs down to the inputs: dst [n][in] is g [n][out]
 // times the weights.
-func (l *Dense) Down(k *kernel.Engine, n int, dst, g []float32) {
+func (l *Dense) Down(e *Engine, n int, dst, g []float32) {
+	k := e.k
 	out, in := l.Weight.Shape[0], l.Weight.Shape[1]
 	if l.Weight.Packed == nil {
 		k.DenseData(n, in, out, dst, g, l.Weight.Data)

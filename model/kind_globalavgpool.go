@@ -29,11 +29,6 @@ func (*GlobalAvgPool) text() string          { return "" }
 
 func (*GlobalAvgPool) forward(c *call) error {
 	in := c.ins[0]
-	c.k.AvgPool(GlobalPool(in), c.n*in.C, c.dst, c.out.Box(), c.srcs[0], in.Box(), in.H, in.W, 0, 0, false)
+	c.k.AvgPool(kernel.WholePool(in.H, in.W), c.n*in.C, c.dst, c.out.Box(), c.srcs[0], in.Box(), in.H, in.W, 0, 0, false)
 	return nil
-}
-
-// GlobalPool is a global average pool as a window of the whole map.
-func GlobalPool(in Shape) kernel.Pool {
-	return kernel.Pool{KH: in.H, KW: in.W, StrideY: 1, StrideX: 1, DilY: 1, DilX: 1}
 }

@@ -129,7 +129,7 @@ func (l *Pool) shape(ins []Shape) (Shape, error) {
 func (*Pool) inputs() int { return 1 }
 func (l *Pool) reach(_ Shape) reach {
 	if l.From == nil {
-		return windows(asConv(l.Geometry()))
+		return windows(asConv(l.geometry()))
 	}
 	return everywhere
 }
@@ -151,10 +151,10 @@ func (l *Pool) forward(c *call) error {
 	in := c.ins[0]
 	switch {
 	case l.MaxOfMaps():
-		c.k.MaxPool(l.Geometry(), c.n*in.C, c.dst, c.switches, c.out.Box(), c.srcs[0], in.Box(), in.H, in.W)
+		c.k.MaxPool(l.geometry(), c.n*in.C, c.dst, c.switches, c.out.Box(), c.srcs[0], in.Box(), in.H, in.W)
 	case l.MeanOfMaps():
 		bottom, right := l.Behind()
-		c.k.AvgPool(l.Geometry(), c.n*in.C, c.dst, c.out.Box(), c.srcs[0], in.Box(), in.H, in.W, bottom, right, l.CountPad)
+		c.k.AvgPool(l.geometry(), c.n*in.C, c.dst, c.out.Box(), c.srcs[0], in.Box(), in.H, in.W, bottom, right, l.CountPad)
 	default:
 		w := l.Windows(in)
 		c.each(func(dst, src []float32) { w.pool(dst, src) })
@@ -162,17 +162,7 @@ func (l *Pool) forward(c *call) error {
 	return nil
 }
 
-// Geometry is a pool of maps as the kernels see it.
-func (l *Pool) Geometry() kernel.Pool {
-	p := kernel.Pool{KH: l.Kernel[0], KW: l.Kernel[1], StrideY: l.Stride[0], StrideX: l.Stride[1], DilY: 1, DilX: 1}
-	if l.Dilation != nil {
-		p.DilY, p.DilX = l.Dilation[0], l.Dilation[1]
-	}
-	if l.Pads != nil {
-		p.PadTop, p.PadLeft = l.Pads[0], l.Pads[1]
-	}
-	return p
-}
+func (l *Pool) geometry() kernel.Pool { return kernel.PoolOf(l.Kernel, l.Stride, l.Dilation, l.Pads) }
 
 // Behind is the padding of maps below and on the right.
 func (l *Pool) Behind() (bottom, right int) {

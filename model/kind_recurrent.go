@@ -11,7 +11,7 @@ import (
 
 // Recurrent reads its input, one channel of T rows of F values, as a sequence
 // of T vectors, and gives its hidden state after the last. Cell is "rnn",
-// "lstm" or "gru"; equations and order of the gates are at kernel.Cell.
+// "lstm" or "gru"; the equations are PyTorch's, the gates in its order: i, f, g, o of an LSTM, r, z, n of a GRU.
 type Recurrent struct {
 	Cell    string
 	WeightX *tensor.Tensor // [gates*hidden, F]
@@ -31,7 +31,7 @@ func (l *Recurrent) slots() []slot {
 }
 
 func (l *Recurrent) shape(ins []Shape) (Shape, error) {
-	geo, err := l.Geometry(ins[0])
+	geo, err := l.geometry(ins[0])
 	return Shape{C: geo.Hidden, H: 1, W: 1, Flat: true}, err
 }
 
@@ -43,12 +43,12 @@ func (l *Recurrent) macs(in Shape, _ Shape) int64 {
 func (l *Recurrent) text() string { return fmt.Sprintf("%s, %d units", l.Cell, l.WeightH.Shape[1]) }
 
 func (l *Recurrent) forward(c *call) error {
-	geo, err := l.Geometry(c.ins[0])
+	geo, err := l.geometry(c.ins[0])
 	if err != nil {
 		return err
 	}
 	var s kernel.Recurrence
-	c.k.RecurrentForward(geo, c.n, &s, c.dst, c.srcs[0], l.Weights())
+	c.k.RecurrentForward(geo, c.n, &s, c.dst, c.srcs[0], kernel.RecurrentWeights{WX: l.WeightX.Data, WH: l.WeightH.Data, BX: l.BiasX, BH: l.BiasH})
 	return nil
 }
 
@@ -61,12 +61,9 @@ func (l *Recurrent) drawn(b *builder, _ []Shape, _ int) (Layer, error) {
 	return fresh.net.Nodes[0].Layer, nil
 }
 
-// cells are the kinds of recurrent layers by name.
-var cells = map[string]kernel.Cell{"rnn": kernel.RNN, "lstm": kernel.LSTM, "gru": kernel.GRU}
-
-// Geometry returns the layer's sizes for an input of shape s.
-func (l *Recurrent) Geometry(s Shape) (kernel.Recurrent, error) {
-	cell, ok := cells[l.Cell]
+// geometry returns the layer's sizes for an input of shape s.
+func (l *Recurrent) geometry(s Shape) (kernel.Recurrent, error) {
+	cell, ok := kernel.CellOf(l.Cell)
 	if !ok {
 		return kernel.Recurrent{}, fmt.Errorf("cell %q, want rnn, lstm or gru", l.Cell)
 	}
@@ -85,11 +82,6 @@ func (l *Recurrent) Geometry(s Shape) (kernel.Recurrent, error) {
 	return kernel.Recurrent{Cell: cell, Steps: s.H, In: s.W, Hidden: hidden}, nil
 }
 
-// Weights are the layer's arrays as the kernel takes them.
-func (l *Recurrent) Weights() kernel.RecurrentWeights {
-	return kernel.RecurrentWeights{WX: l.WeightX.Data, WH: l.WeightH.Data, BX: l.BiasX, BH: l.BiasH}
-}
-
 // recurrent adds a recurrent layer: input weights by Glorot and Bengio, uniform
 // in +-sqrt(6/(in+out)) of each gate; hidden weights orthogonal in each gate,
 // which neither blows up nor forgets over the steps; biases 0, but 1 at an LSTM's
@@ -102,7 +94,8 @@ func (b *builder) recurrent(cell string, units int) {
 		b.err = fmt.Errorf("%d recurrent units, want at most %d", units, 1<<14)
 		return
 	}
-	gates, in := cells[cell].Gates(), b.shape.W
+	kind, _ := kernel.CellOf(cell)
+	gates, in := kind.Gates(), b.shape.W
 	l := &Recurrent{Cell: cell, WeightX: b.normal(0, gates*units, in), WeightH: b.normal(1, gates*units, units),
 		BiasX: make([]float32, gates*units), BiasH: make([]float32, gates*units)}
 	limit := math.Sqrt(6 / float64(in+units))

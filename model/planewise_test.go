@@ -25,8 +25,8 @@ func TestPlanewiseInParts(t *testing.T) {
 	}
 	x, out := make([]float32, 4*24*128*128), ArrayShape(dims)
 	wave(x, 29)
-	p := l.Planes()
-	if count, _ := p.chunk(); count < 2 || count >= dims[1] || dims[1]%count == 0 {
+	p := l.planes()
+	if count, _ := p.Chunk(); count < 2 || count >= dims[1] || dims[1]%count == 0 {
 		t.Fatalf("%d of %d planes at once: choose other sizes", count, dims[1])
 	}
 	engine := NewEngine(2)

@@ -168,14 +168,14 @@ func (r *rerun) step(i int) error {
 	case *Pool:
 		switch {
 		case l.MaxOfMaps():
-			r.pool(s, l.Geometry(), out, b, func(c *change, src []float32, in Box, shape Shape) {
-				r.p.engine.k.MaxPool(l.Geometry(), shape.C, c.data, nil, c.box, src, in, shape.H, shape.W)
+			r.pool(s, l.geometry(), out, b, func(c *change, src []float32, in Box, shape Shape) {
+				r.p.engine.k.MaxPool(l.geometry(), shape.C, c.data, nil, c.box, src, in, shape.H, shape.W)
 			})
 			return nil
 		case l.MeanOfMaps():
 			bottom, right := l.Behind()
-			r.pool(s, l.Geometry(), out, b, func(c *change, src []float32, in Box, shape Shape) {
-				r.p.engine.k.AvgPool(l.Geometry(), shape.C, c.data, c.box, src, in, shape.H, shape.W, bottom, right, l.CountPad)
+			r.pool(s, l.geometry(), out, b, func(c *change, src []float32, in Box, shape Shape) {
+				r.p.engine.k.AvgPool(l.geometry(), shape.C, c.data, c.box, src, in, shape.H, shape.W, bottom, right, l.CountPad)
 			})
 			return nil
 		}
@@ -196,7 +196,7 @@ func (r *rerun) step(i int) error {
 
 // conv computes the box of a convolution, and of the pool behind it, that depends on box b of its input.
 func (r *rerun) conv(s *step, l *Conv, out *change, b Box) {
-	k, g, shape := r.p.engine.k, l.Geometry(), r.p.shapes[s.Out]
+	k, g, shape := r.p.engine.k, l.geometry(), r.p.shapes[s.Out]
 	ep := s.epilogue
 	ep.Stride = 0
 	product := func(box Box, dst []float32) {
@@ -210,7 +210,7 @@ func (r *rerun) conv(s *step, l *Conv, out *change, b Box) {
 		}
 		return
 	}
-	pool := s.Pool.Layer.(*Pool).Geometry()
+	pool := s.Pool.Layer.(*Pool).geometry()
 	window := asConv(pool)
 	if out.box = window.OutputBox(g.OutputBox(b, s.mid.H, s.mid.W), shape.H, shape.W); out.box.Empty() {
 		return

@@ -106,7 +106,7 @@ func (sets Sets) decode(ctx context.Context, engine *model.Engine, pre model.Pre
 			}
 			n := min(chunk, set.Len()-from)
 			var failed atomic.Pointer[error]
-			engine.Kernel().For(n, func(j int) {
+			engine.For(n, func(j int) {
 				i := from + j
 				if s == 0 && used != nil && !used[i] {
 					return

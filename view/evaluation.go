@@ -114,7 +114,7 @@ func (s *Session) Evaluate(ctx context.Context, r Evaluate, src *images.Inputs) 
 func (e *evaluator) load(at, n int) (read []bool, err error) {
 	size := e.x.Len() / e.x.Shape[0]
 	errs := make([]error, n)
-	e.s.Engine.Kernel().For(n, func(i int) { errs[i] = e.src.Input(at+i, e.x.Data[i*size:(i+1)*size]) })
+	e.s.Engine.For(n, func(i int) { errs[i] = e.src.Input(at+i, e.x.Data[i*size:(i+1)*size]) })
 	for i, err := range errs {
 		item := e.src.Items[at+i]
 		switch k := e.reading.Labels(); {

@@ -137,7 +137,7 @@ func BenchmarkWindows(b *testing.B) {
 		c.bench(b, "forward")
 		c.name += "_window"
 		c.n = 16
-		c.out = Box{3, 5, 15, 17}
+		c.out = rect(3, 5, 15, 17)
 		c.in = c.g.InputBox(c.out)
 		c.bench(b, "forward")
 	}

@@ -1,53 +1,16 @@
 package kernel
 
+import "github.com/deconvnet/viz/model/tensor"
+
 // Box is a half-open rectangle of positions in a plane: rows Y0..Y1-1, columns
 // X0..X1-1.
-type Box struct{ Y0, X0, Y1, X1 int }
+type Box = tensor.Box
 
 // Full returns the box of a whole h x w plane.
-func Full(h, w int) Box { return Box{0, 0, h, w} }
+func Full(h, w int) Box { return Box{Y1: h, X1: w} }
 
-// H returns the number of rows, 0 if the box is empty.
-func (b Box) H() int { return max(b.Y1-b.Y0, 0) }
-
-// W returns the number of columns, 0 if the box is empty.
-func (b Box) W() int { return max(b.X1-b.X0, 0) }
-
-// Area returns the number of positions.
-func (b Box) Area() int { return b.H() * b.W() }
-
-// Empty reports whether the box holds no position.
-func (b Box) Empty() bool { return b.Y1 <= b.Y0 || b.X1 <= b.X0 }
-
-// Union returns the smallest box that contains both; empty boxes don't count.
-func (b Box) Union(c Box) Box {
-	if b.Empty() {
-		return c
-	}
-	if c.Empty() {
-		return b
-	}
-	return Box{min(b.Y0, c.Y0), min(b.X0, c.X0), max(b.Y1, c.Y1), max(b.X1, c.X1)}
-}
-
-// Intersect returns the positions in both boxes; the zero Box if there are none.
-func (b Box) Intersect(c Box) Box {
-	r := Box{max(b.Y0, c.Y0), max(b.X0, c.X0), min(b.Y1, c.Y1), min(b.X1, c.X1)}
-	if r.Empty() {
-		return Box{}
-	}
-	return r
-}
-
-// Contains reports whether every position of c is in b.
-func (b Box) Contains(c Box) bool {
-	return c.Empty() || b.Y0 <= c.Y0 && b.X0 <= c.X0 && c.Y1 <= b.Y1 && c.X1 <= b.X1
-}
-
-// Shift returns the box moved by dy rows and dx columns.
-func (b Box) Shift(dy, dx int) Box {
-	return Box{b.Y0 + dy, b.X0 + dx, b.Y1 + dy, b.X1 + dx}
-}
+// rect is the box of rows y0 to y1, columns x0 to x1.
+func rect(y0, x0, y1, x1 int) Box { return Box{Y0: y0, X0: x0, Y1: y1, X1: x1} }
 
 // Conv is the geometry of a convolution (a cross-correlation, as in ONNX):
 //
@@ -65,6 +28,30 @@ type Conv struct {
 	PadTop, PadLeft  int
 	Groups           int
 }
+
+// ConvOf is the convolution with weights of shape [Out, In/groups, KH, KW], or the one
+// that a transposed convolution with weights [In, Out/groups, KH, KW] is the transpose of.
+// Pads are top, left and what the output's size says.
+func ConvOf(shape []int, stride, dilation [2]int, pads [4]int, groups int) Conv {
+	return Conv{In: shape[1] * groups, Out: shape[0], KH: shape[2], KW: shape[3], StrideY: stride[0], StrideX: stride[1],
+		DilY: dilation[0], DilX: dilation[1], PadTop: pads[0], PadLeft: pads[1], Groups: groups}
+}
+
+// PoolOf is the pool of a plane with these settings along rows and columns; nil
+// dilation: 1; nil pads: none.
+func PoolOf(kernel, stride, dilation, pads []int) Pool {
+	p := Pool{KH: kernel[0], KW: kernel[1], StrideY: stride[0], StrideX: stride[1], DilY: 1, DilX: 1}
+	if dilation != nil {
+		p.DilY, p.DilX = dilation[0], dilation[1]
+	}
+	if pads != nil {
+		p.PadTop, p.PadLeft = pads[0], pads[1]
+	}
+	return p
+}
+
+// WholePool is the pool of whole h x w planes.
+func WholePool(h, w int) Pool { return PoolOf([]int{h, w}, []int{1, 1}, nil, nil) }
 
 func (g Conv) norm() Conv {
 	g.StrideY, g.StrideX = max(g.StrideY, 1), max(g.StrideX, 1)
@@ -93,7 +80,7 @@ func (g Conv) InputBox(out Box) Box {
 	g = g.norm()
 	y0, y1 := inputRange(out.Y0, out.Y1, g.StrideY, g.PadTop, g.KH, g.DilY)
 	x0, x1 := inputRange(out.X0, out.X1, g.StrideX, g.PadLeft, g.KW, g.DilX)
-	return Box{y0, x0, y1, x1}
+	return rect(y0, x0, y1, x1)
 }
 
 // OutputBox returns the outputs of an oh x ow plane that an input box can
@@ -105,7 +92,7 @@ func (g Conv) OutputBox(in Box, oh, ow int) Box {
 	g = g.norm()
 	y0, y1 := outputRange(in.Y0, in.Y1, oh, g.StrideY, g.PadTop, g.KH, g.DilY)
 	x0, x1 := outputRange(in.X0, in.X1, ow, g.StrideX, g.PadLeft, g.KW, g.DilX)
-	return Box{y0, x0, y1, x1}.Intersect(Full(oh, ow))
+	return rect(y0, x0, y1, x1).Intersect(Full(oh, ow))
 }
 
 // Pool is the geometry of a pooling layer; zero strides and dilations mean 1.

@@ -46,7 +46,7 @@ func randCase(r *rand.Rand) convCase {
 	if r.IntN(2) == 0 {
 		cut := func(b Box) Box {
 			y0, x0 := b.Y0+r.IntN(b.H()+3)-2, b.X0+r.IntN(b.W()+3)-2
-			return Box{y0, x0, y0 + 1 + r.IntN(b.H()), x0 + 1 + r.IntN(b.W())}
+			return rect(y0, x0, y0+1+r.IntN(b.H()), x0+1+r.IntN(b.W()))
 		}
 		if r.IntN(2) == 0 {
 			c.in = cut(c.in)
@@ -197,11 +197,11 @@ func TestBoxes(t *testing.T) {
 		var read, changed Box
 		for oy := min(c.out.Y0, 0); oy < oh; oy++ {
 			for ox := min(c.out.X0, 0); ox < ow; ox++ {
-				p := Box{oy, ox, oy + 1, ox + 1}
+				p := rect(oy, ox, oy+1, ox+1)
 				for ky := range g.KH {
 					for kx := range g.KW {
 						y, x := oy*g.StrideY-g.PadTop+ky*g.DilY, ox*g.StrideX-g.PadLeft+kx*g.DilX
-						q := Box{y, x, y + 1, x + 1}
+						q := rect(y, x, y+1, x+1)
 						if c.out.Contains(p) {
 							read = read.Union(q)
 						}

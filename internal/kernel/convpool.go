@@ -63,7 +63,7 @@ type bandJob struct {
 func (j *bandJob) band(i, worker int) {
 	one, c, out := j.serial[worker], j.f.g, j.out
 	image, band := i/j.bands, i%j.bands
-	b := Box{out.Y0 + rowStart(out.H(), j.bands, band), out.X0, out.Y0 + rowStart(out.H(), j.bands, band+1), out.X1}
+	b := rect(out.Y0+rowStart(out.H(), j.bands, band), out.X0, out.Y0+rowStart(out.H(), j.bands, band+1), out.X1)
 	need := j.g.InputBox(b).Intersect(Full(j.h, j.w))
 	mid := one.floats(c.Out * need.Area())
 	one.ConvForward(j.f, 1, mid, need, j.src[image*c.In*j.in.Area():], j.in, j.ep)

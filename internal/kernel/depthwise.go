@@ -67,7 +67,7 @@ type planeJob struct {
 func (e *Engine) runPlanes(j *convJob, f planeConv) {
 	t, p, workers, lanes := j.t, &j.plane, e.pool.Workers(), j.lv.lanes
 	p.f, p.h = f, j.h
-	need := Box{j.y, j.x, j.y + (j.h-1)*j.sy + t.maxY + 1, j.x + (j.w-1)*j.sx + t.maxX + 1}
+	need := rect(j.y, j.x, j.y+(j.h-1)*j.sy+t.maxY+1, j.x+(j.w-1)*j.sx+t.maxX+1)
 	p.inPlace = j.sy == 1 && j.w >= lanes && j.in.Contains(need)
 	// The last vector of outputs reads from its taps on.
 	p.vecs = (max(j.w, lanes) + t.maxX/j.sx + lanes - 1) / lanes

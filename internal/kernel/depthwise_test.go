@@ -66,7 +66,7 @@ func randPlanes(r *rand.Rand) convCase {
 	if r.IntN(3) == 0 {
 		cut := func(b Box) Box {
 			y0, x0 := b.Y0+r.IntN(b.H()+3)-2, b.X0+r.IntN(b.W()+3)-2
-			return Box{y0, x0, y0 + 1 + r.IntN(b.H()), x0 + 1 + r.IntN(b.W())}
+			return rect(y0, x0, y0+1+r.IntN(b.H()), x0+1+r.IntN(b.W()))
 		}
 		c.in, c.out = cut(c.in), cut(c.out)
 	}

@@ -152,3 +152,7 @@ func (e *Engine) loop(n, size int, f func(j *loopJob, lo, hi int), k [7]float32,
 	copy(j.s[:], s)
 	e.runLoop(j, n, size, f)
 }
+
+// Of returns what a model.Engine computes on. The type is told to nobody outside of
+// this module, so that it can change.
+func Of(e interface{ Kernels() any }) *Engine { return e.Kernels().(*Engine) }

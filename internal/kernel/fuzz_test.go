@@ -52,8 +52,8 @@ func FuzzConv(f *testing.F) {
 			g.In, g.Out = g.Groups*(1+g.In%3), g.Groups*(1+g.Out%3)
 		}
 		n := 1 + s.next(5)
-		in := Box{0, 0, 1 + s.next(24), 1 + s.next(40)}.Shift(s.next(5)-2, s.next(5)-2)
-		out := Box{0, 0, 1 + s.next(16), 1 + s.next(24)}.Shift(s.next(7)-3, s.next(7)-3)
+		in := rect(0, 0, 1+s.next(24), 1+s.next(40)).Shift(s.next(5)-2, s.next(5)-2)
+		out := rect(0, 0, 1+s.next(16), 1+s.next(24)).Shift(s.next(7)-3, s.next(7)-3)
 		if n*g.weights()*out.Area() > 2e6 {
 			t.Skip()
 		}

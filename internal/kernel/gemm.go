@@ -167,7 +167,7 @@ func (e *Engine) runConv(j *convJob) {
 func (j *convJob) read() bool {
 	t := j.t
 	channels := t.groups * t.chans
-	need := Box{j.y, j.x, j.y + (j.h-1)*j.sy + t.maxY + 1, j.x + (j.w-1)*j.sx + t.maxX + 1}
+	need := rect(j.y, j.x, j.y+(j.h-1)*j.sy+t.maxY+1, j.x+(j.w-1)*j.sx+t.maxX+1)
 	if j.sy == 1 && j.sx == 1 && j.in.Contains(need) {
 		j.pitch, j.planeStride = j.in.W(), j.in.Area()
 		j.imageStride = channels * j.planeStride

@@ -47,7 +47,7 @@ func TestLaneConv(t *testing.T) {
 			g.PadTop, g.PadLeft = r.IntN(g.KH), r.IntN(g.KW)
 			w, bias := randSlice(r, g.weights()), randSlice(r, g.Out)
 			// A window of the input, zero outside, and the outputs it reaches.
-			in := Box{0, 0, 1 + r.IntN(9), 1 + r.IntN(7)}
+			in := rect(0, 0, 1+r.IntN(9), 1+r.IntN(7))
 			out := g.OutputBox(in, 40, 40)
 			if out.Empty() {
 				continue
@@ -171,7 +171,7 @@ func TestLaneDense(t *testing.T) {
 			blocks := make([]LaneChanges, (n+lanes-1)/lanes)
 			for b := range blocks {
 				y0, x0 := r.IntN(h+1), r.IntN(w+1)
-				box := Box{y0, x0, y0 + r.IntN(h-y0+1), x0 + r.IntN(w-x0+1)}
+				box := rect(y0, x0, y0+r.IntN(h-y0+1), x0+r.IntN(w-x0+1))
 				blocks[b] = LaneChanges{box, randSlice(r, box.Area()*c*lanes)}
 				for l := b * lanes; l < min(n, (b+1)*lanes); l++ {
 					img := x[l*len(clean):][:len(clean)]

@@ -262,7 +262,7 @@ func TestMaxPool(t *testing.T) {
 			if !equalBits(up, ref) {
 				t.Fatalf("MaxUnpool differs")
 			}
-			b := Box{r.IntN(h) - 1, r.IntN(w) - 1, 0, 0}
+			b := rect(r.IntN(h)-1, r.IntN(w)-1, 0, 0)
 			b.Y1, b.X1 = b.Y0+1+r.IntN(h), b.X0+1+r.IntN(w)
 			part, ok := guard(t, planes*b.Area())
 			e.MaxUnpool(planes, part, b, v, sw, w, out.Area())
@@ -308,7 +308,7 @@ func TestAvgPool(t *testing.T) {
 	r := rand.New(rand.NewPCG(27, 28))
 	for range 100 {
 		g := Pool{KH: 1 + r.IntN(3), KW: 1 + r.IntN(3), StrideY: 1 + r.IntN(3), StrideX: 1 + r.IntN(3), PadTop: r.IntN(2), PadLeft: r.IntN(2)}
-		in, out := Box{r.IntN(3), r.IntN(3), 6 + r.IntN(3), 6 + r.IntN(3)}, Box{r.IntN(2), r.IntN(2), 3 + r.IntN(2), 3 + r.IntN(2)}
+		in, out := rect(r.IntN(3), r.IntN(3), 6+r.IntN(3), 6+r.IntN(3)), rect(r.IntN(2), r.IntN(2), 3+r.IntN(2), 3+r.IntN(2))
 		x, dy := randSlice(r, 2*in.Area()), randSlice(r, 2*out.Area())
 		y, dx := make([]float32, len(dy)), make([]float32, len(x))
 		pad := r.IntN(2) == 0
@@ -501,7 +501,7 @@ func TestConvMaxPool(t *testing.T) {
 			p.KW = 1 + r.IntN(min(3, w))
 			p.PadTop, p.PadLeft = r.IntN(p.KH), r.IntN(p.KW)
 			oh, ow := (h+p.PadTop-p.KH)/p.StrideY+1, (w+p.PadLeft-p.KW)/p.StrideX+1
-			out := Box{r.IntN(oh), r.IntN(ow), oh, ow}
+			out := rect(r.IntN(oh), r.IntN(ow), oh, ow)
 			x, wt := randSlice(r, c.n*g.In*c.in.Area()), randSlice(r, g.weights())
 			ep := Epilogue{Bias: randSlice(r, g.Out), ReLU: r.IntN(2) == 0}
 			f := PackForward(c.g, wt)

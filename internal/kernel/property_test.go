@@ -29,7 +29,7 @@ var largeCases = []convCase{
 	{Conv{In: 70, Out: 31, KH: 1, KW: 1}, 3, Full(9, 9), Full(9, 9)},
 	{Conv{In: 3, Out: 20, KH: 7, KW: 7, StrideY: 2, StrideX: 2, PadTop: 3, PadLeft: 3}, 2, Full(75, 81), Full(38, 41)},
 	{Conv{In: 3, Out: 17, KH: 11, KW: 11, StrideY: 4, StrideX: 4, PadTop: 2, PadLeft: 2}, 1, Full(95, 95), Full(23, 23)},
-	{Conv{In: 34, Out: 40, KH: 3, KW: 3, PadTop: 1, PadLeft: 1}, 16, Box{3, 4, 17, 18}, Box{4, 5, 16, 17}},
+	{Conv{In: 34, Out: 40, KH: 3, KW: 3, PadTop: 1, PadLeft: 1}, 16, rect(3, 4, 17, 18), rect(4, 5, 16, 17)},
 	{Conv{In: 300, Out: 5, KH: 1, KW: 1}, 40, Full(1, 1), Full(1, 1)},
 	{Conv{In: 24, Out: 24, KH: 3, KW: 3, PadTop: 1, PadLeft: 1, Groups: 24}, 3, Full(19, 23), Full(19, 23)},
 }
@@ -101,7 +101,7 @@ func TestSameBits(t *testing.T) {
 
 			cut := func(b Box) Box {
 				y0, x0 := b.Y0+r.IntN(b.H()), b.X0+r.IntN(b.W())
-				return Box{y0, x0, y0 + 1 + r.IntN(b.Y1-y0), x0 + 1 + r.IntN(b.X1-x0)}
+				return rect(y0, x0, y0+1+r.IntN(b.Y1-y0), x0+1+r.IntN(b.X1-x0))
 			}
 			b := cut(c.out)
 			yb := make([]float32, c.n*g.Out*b.Area())

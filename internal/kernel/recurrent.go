@@ -25,6 +25,12 @@ const (
 	GRU
 )
 
+// CellOf reads a cell's name: rnn, lstm or gru.
+func CellOf(name string) (Cell, bool) {
+	c, ok := map[string]Cell{"rnn": RNN, "lstm": LSTM, "gru": GRU}[name]
+	return c, ok
+}
+
 // Gates is the number of gates.
 func (c Cell) Gates() int { return [...]int{1, 4, 3}[c] }
 

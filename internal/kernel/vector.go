@@ -68,6 +68,12 @@ const (
 	arithCount
 )
 
+// ArithOf is the operation called Add, Sub, Mul or Div.
+func ArithOf(name string) (Arith, bool) {
+	op, ok := map[string]Arith{"Add": AddOp, "Sub": SubOp, "Mul": MulOp, "Div": DivOp}[name]
+	return op, ok
+}
+
 // Map computes dst[i] = f(src[i]); dst may be src.
 func (e *Engine) Map(f Function, dst, src []float32) {
 	if len(dst) != len(src) || f.Func < 0 || f.Func >= funcCount {

@@ -35,7 +35,7 @@ func TestWinograd(t *testing.T) {
 			if round == 0 {
 				g.In = 520 // two blocks of k
 			}
-			out := Box{0, 0, 4 + r.IntN(h), 4 + r.IntN(w)}.Shift(r.IntN(5)-2, r.IntN(5)-2)
+			out := rect(0, 0, 4+r.IntN(h), 4+r.IntN(w)).Shift(r.IntN(5)-2, r.IntN(5)-2)
 			in := Full(h, w)
 			n := 1 + r.IntN(5)
 			switch round % 3 {
@@ -45,7 +45,7 @@ func TestWinograd(t *testing.T) {
 					in = Full(h, w)
 					break
 				}
-				n, out = 2, Box{-1, 1, 17, 22}
+				n, out = 2, rect(-1, 1, 17, 22)
 			case 1:
 				n, out = 1, Full(7, 9)
 				if round%2 == 0 {

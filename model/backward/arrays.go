@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 )
 
@@ -173,7 +174,7 @@ func (d *solo) array(n *model.Node, which int, box model.Box, g []float32, gbox 
 			return dst, nil
 		}
 	case *model.ConvTranspose:
-		d.p.engine.Kernel().ConvForward(d.p.up(n.Name, l), 1, dst, box, g, gbox, noEpilogue)
+		kernel.Of(d.p.engine).ConvForward(d.p.up(n.Name, l), 1, dst, box, g, gbox, noEpilogue)
 		return dst, nil
 	case *model.Constant:
 		return dst, nil
@@ -250,9 +251,15 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 	case *model.Reduce:
 		return d.reduced(n, l, dst, g)
 	case *model.ConvND:
-		l.Planes().Data(d.p.engine.Kernel(), d.p.planes(n.Name, l.Planes(), l.Weight, true), dst, g)
+		out, _ := l.Dims()
+		planes := planewise(l.WindowND, l.Weight, out[1:], l.Groups)
+		planes.Data(kernel.Of(d.p.engine), d.p.planes(n.Name, planes, l.Weight, true), dst, g)
 	case *model.ConvTransposeND:
-		l.Planes().Forward(d.p.engine.Kernel(), d.p.planes(n.Name, l.Planes(), l.Weight, false), noEpilogue, dst, g)
+		out, _ := l.Dims()
+		back := l.WindowND
+		back.From = out
+		planes := planewise(back, l.Weight, l.From[1:], l.Groups)
+		planes.Forward(kernel.Of(d.p.engine), d.p.planes(n.Name, planes, l.Weight, false), noEpilogue, dst, g)
 	case *model.Pool:
 		return d.pooled(n, l, dst, g)
 	case *model.InstanceNorm:

@@ -194,7 +194,7 @@ func (p *Pass) Down(ctx context.Context, t *model.Trace, starts []Start, stops .
 	}
 	// Batches side by side share nothing; if there are few, the workers share each.
 	if len(batches) >= workers && !p.whole {
-		p.engine.Kernel().For(len(batches), one)
+		p.engine.For(len(batches), one)
 	} else {
 		for i := range batches {
 			one(i)
@@ -255,7 +255,7 @@ func (p *Pass) units(t *model.Trace, starts []Start, stops []string) ([]*unit, e
 func (p *Pass) batch(t *model.Trace, w *way, units []*unit) error {
 	mem := p.arena()
 	defer p.release(mem)
-	d := &descent{p: p, t: t, k: p.engine.Kernel(), mem: mem, way: w, units: units, signals: map[string]signal{}}
+	d := &descent{p: p, t: t, k: kernel.Of(p.engine), mem: mem, way: w, units: units, signals: map[string]signal{}}
 	layer := units[0].start.Layer
 	size := t.Shapes[layer].C * d.box(layer).Area()
 	begin := mem.get(len(units) * size)

@@ -282,13 +282,13 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 	case *model.Dense:
 		fresh()
 		if d.p.whole || !singleDense(units, in.C, out.C, dst.data, g.data, l.Weight) {
-			l.Down(k, units, dst.data, g.data)
+			l.Down(d.p.engine, units, dst.data, g.data)
 		}
 	case *model.Pool:
 		if l.MeanOfMaps() {
 			fresh()
 			bottom, right := l.Behind()
-			k.AvgPoolGrad(l.Geometry(), units*in.C, dst.data, box, g.data, gbox, in.H, in.W, bottom, right, l.CountPad)
+			k.AvgPoolGrad(kernel.PoolOf(l.Kernel, l.Stride, l.Dilation, l.Pads), units*in.C, dst.data, box, g.data, gbox, in.H, in.W, bottom, right, l.CountPad)
 			break
 		}
 		if !l.MaxOfMaps() {
@@ -307,7 +307,7 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 		})
 	case *model.GlobalAvgPool:
 		fresh()
-		k.AvgPoolGrad(model.GlobalPool(in), units*in.C, dst.data, box, g.data, gbox, in.H, in.W, 0, 0, false)
+		k.AvgPoolGrad(kernel.WholePool(in.H, in.W), units*in.C, dst.data, box, g.data, gbox, in.H, in.W, 0, 0, false)
 	case *model.ReLU, *model.Clip:
 		reuse()
 		if err := d.rectify(n, dst.data); err != nil {

@@ -10,7 +10,7 @@ import (
 // are left out.
 func (d *solo) product(l *model.MatMul, second bool, dst, g, x, y []float32) {
 	m, k, n := l.Sizes()
-	engine := d.p.engine.Kernel()
+	engine := kernel.Of(d.p.engine)
 	rows := make([]int, 0, m)
 	part := make([]float32, max(m, n)*k)
 	signal, other := make([]float32, m*n), make([]float32, m*k)

@@ -19,13 +19,14 @@ func (p *Pass) down(name string, l *model.Conv, sparse bool) *kernel.Filters {
 	key := filterKey{name, sparse}
 	f := p.filters[key]
 	if f == nil {
+		geo := kernel.ConvOf(l.Weight.Shape, l.Stride, l.Dilation, l.Pads, l.Groups)
 		switch {
 		case sparse:
-			f = kernel.PackDataSparse(l.Geometry(), l.Weight.Floats(), p.fast)
+			f = kernel.PackDataSparse(geo, l.Weight.Floats(), p.fast)
 		case p.fast:
-			f = kernel.PackDataFast(l.Geometry(), l.Weight.Floats())
+			f = kernel.PackDataFast(geo, l.Weight.Floats())
 		default:
-			f = kernel.PackData(l.Geometry(), l.Weight.Floats())
+			f = kernel.PackData(geo, l.Weight.Floats())
 		}
 		p.filters[key] = f
 	}
@@ -40,15 +41,22 @@ func (p *Pass) up(name string, l *model.ConvTranspose) *kernel.Filters {
 	key := filterKey{name, false}
 	f := p.filters[key]
 	if f == nil {
-		f = kernel.PackForward(l.Geometry(), l.Weight.Floats())
+		f = kernel.PackForward(kernel.ConvOf(l.Weight.Shape, l.Stride, l.Dilation, l.Pads, l.Groups), l.Weight.Floats())
 		p.filters[key] = f
 	}
 	return f
 }
 
+// planewise is a convolution over many axes as the kernels see it; out are the sizes
+// along its axes.
+func planewise(w model.WindowND, weight *tensor.Tensor, out []int, groups int) *kernel.Planewise {
+	size := weight.Shape[2:]
+	return kernel.PlanewiseOf(w.From, w.Stride, w.Dilation, w.Pads, size, out, w.Taps(out[:len(out)-2], size), weight.Shape[0], groups)
+}
+
 // planes returns the weights of a convolution over many axes packed for its
 // transpose or for itself.
-func (p *Pass) planes(name string, w *model.Planewise, weight *tensor.Tensor, transposed bool) *kernel.Filters {
+func (p *Pass) planes(name string, w *kernel.Planewise, weight *tensor.Tensor, transposed bool) *kernel.Filters {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	key := filterKey{name, false}

@@ -377,24 +377,21 @@ func gateRows(v []float32, order []int) []float32 {
 // recurrent writes the layer that gives its last hidden state. Gates come in
 // another order in ONNX: i, o, f, c instead of i, f, g, o; z, r, h instead of r, z, n.
 func (e *exporter) recurrent(n *model.Node, l *model.Recurrent, s model.Shape) error {
-	g, err := l.Geometry(s)
-	if err != nil {
-		return err
-	}
+	steps, values, hidden := s.H, s.W, l.WeightH.Shape[1]
 	op := strings.ToUpper(l.Cell)
 	order := map[string][]int{"RNN": {0}, "LSTM": {0, 3, 1, 2}, "GRU": {1, 0, 2}}[op]
-	rows := len(order) * g.Hidden
-	x := e.step(n, "Transpose", []string{e.view(n, n.Inputs[0], g.Steps, g.In)}, attrInts("perm", 1, 0, 2))
-	ins := []string{x, e.floats(n.Name+".weight_x", []int{1, rows, g.In}, gateRows(l.WeightX.Data, order)),
-		e.floats(n.Name+".weight_h", []int{1, rows, g.Hidden}, gateRows(l.WeightH.Data, order)),
+	rows := len(order) * hidden
+	x := e.step(n, "Transpose", []string{e.view(n, n.Inputs[0], steps, values)}, attrInts("perm", 1, 0, 2))
+	ins := []string{x, e.floats(n.Name+".weight_x", []int{1, rows, values}, gateRows(l.WeightX.Data, order)),
+		e.floats(n.Name+".weight_h", []int{1, rows, hidden}, gateRows(l.WeightH.Data, order)),
 		e.floats(n.Name+".bias", []int{1, 2 * rows}, slices.Concat(gateRows(l.BiasX, order), gateRows(l.BiasH, order)))}
-	attrs := [][]byte{attrInt("hidden_size", int64(g.Hidden))}
+	attrs := [][]byte{attrInt("hidden_size", int64(hidden))}
 	if op == "GRU" {
 		attrs = append(attrs, attrInt("linear_before_reset", 1))
 	}
 	last := e.fresh(n.Name + "/last")
 	e.node(op, ins, []string{"", last}, attrs...)
-	e.reshape(e.step(n, "Transpose", []string{last}, attrInts("perm", 1, 0, 2)), n.Name, []int{g.Hidden})
+	e.reshape(e.step(n, "Transpose", []string{last}, attrInts("perm", 1, 0, 2)), n.Name, []int{hidden})
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 )
@@ -372,7 +373,7 @@ func TestGradients(t *testing.T) {
 			}
 			t.Run(fmt.Sprint(name, n), func(t *testing.T) {
 				const seed, step, smooth = 5, 7, 0.1
-				g, err := newGraph(e.Kernel(), net.Clone(), n, seed, smooth)
+				g, err := newGraph(kernel.Of(e), net.Clone(), n, seed, smooth)
 				if err != nil {
 					t.Fatal(err)
 				}

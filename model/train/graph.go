@@ -316,9 +316,9 @@ func (b *graph) layer(f model.Fused) {
 			break
 		}
 		bottom, right := l.Behind()
-		y = b.avgPool(name, l.Geometry(), bottom, right, l.CountPad, x, flows, in, out)
+		y = b.avgPool(name, kernel.PoolOf(l.Kernel, l.Stride, l.Dilation, l.Pads), bottom, right, l.CountPad, x, flows, in, out)
 	case *model.GlobalAvgPool:
-		y = b.avgPool(name, model.GlobalPool(in), 0, 0, false, x, flows, in, out)
+		y = b.avgPool(name, kernel.WholePool(in.H, in.W), 0, 0, false, x, flows, in, out)
 	case *model.Add:
 		y = b.buffered(name, shape, xs, flows, func(in G.Nodes, out, dy *G.Node) G.Nodes {
 			return slices.Repeat(G.Nodes{dy}, len(in))
@@ -371,7 +371,7 @@ func (b *graph) reluGrad(name string, y, dy *G.Node) *G.Node {
 // conv adds a convolution, with the rectifier behind it if relu is set. The
 // rectifier's gradient is left to the max pool that reads it if pooled is set.
 func (b *graph) conv(name string, l *model.Conv, x *G.Node, flows bool, in, out model.Shape, relu, pooled bool) *G.Node {
-	geo := l.Geometry()
+	geo := kernel.ConvOf(l.Weight.Shape, l.Stride, l.Dilation, l.Pads, l.Groups)
 	w := b.param(name+".weight", l.Weight.Floats(), true, l.Weight.Len()/geo.Out, l.Weight.Shape...)
 	ins, diff := G.Nodes{x, w.node}, []bool{flows, true}
 	if l.Bias != nil {
@@ -462,7 +462,7 @@ func (b *graph) maxPool(name string, l *model.Pool, from string, x *G.Node, flow
 			masked = make([]float32, size)
 		}
 	}
-	geo, planes := l.Geometry(), b.n*in.C
+	geo, planes := kernel.PoolOf(l.Kernel, l.Stride, l.Dilation, l.Pads), b.n*in.C
 	grad := func(ins G.Nodes, y, dy *G.Node) G.Nodes {
 		return G.Nodes{b.buffered(name+" gradient", ins[0].Shape(), G.Nodes{y, dy}, nil, nil, func(dx []float32, in2 [][]float32) {
 			dy := in2[1]

@@ -7,14 +7,17 @@ import (
 	"gorgonia.org/tensor"
 )
 
+// geometry is the layer as the kernels see it. Shapes has checked it.
+func geometry(l *model.Recurrent, in model.Shape) kernel.Recurrent {
+	cell, _ := kernel.CellOf(l.Cell)
+	return kernel.Recurrent{Cell: cell, Steps: in.H, In: in.W, Hidden: l.WeightH.Shape[1]}
+}
+
 // recurrent adds a recurrent layer as one operation with all its steps inside,
 // and one for the way back through them. (Steps as operations of their own would
 // be thousands of nodes.)
 func (b *graph) recurrent(name string, l *model.Recurrent, x *G.Node, flows bool, in model.Shape) *G.Node {
-	geo, err := l.Geometry(in)
-	if err != nil {
-		panic(err) // Shapes has checked it
-	}
+	geo := geometry(l, in)
 	state := &kernel.Recurrence{}
 	wx := b.param(name+".weight_x", l.WeightX.Data, true, 0, l.WeightX.Shape...)
 	wh := b.param(name+".weight_h", l.WeightH.Data, true, 0, l.WeightH.Shape...)

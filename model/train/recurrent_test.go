@@ -54,13 +54,10 @@ func TestGoldenRecurrent(t *testing.T) {
 					t.Errorf("%s is off by %.2g, its largest is %.3g", what, off, scale)
 				}
 			}
-			geo, err := layer.Geometry(net.Input.Shape())
-			if err != nil {
-				t.Fatal(err)
-			}
+			geo := geometry(layer, net.Input.Shape())
 			var s kernel.Recurrence
 			y := make([]float32, n*geo.Hidden)
-			e.Kernel().RecurrentForward(geo, n, &s, y, x.Data, layer.Weights())
+			kernel.Of(e).RecurrentForward(geo, n, &s, y, x.Data, kernel.RecurrentWeights{WX: layer.WeightX.Data, WH: layer.WeightH.Data, BX: layer.BiasX, BH: layer.BiasH})
 			near("hidden", s.Hidden(geo, n), read("hidden.npy").Data)
 			if cell == "lstm" {
 				near("cell state", s.CellState(geo, n), read("cell.npy").Data)
@@ -72,7 +69,7 @@ func TestGoldenRecurrent(t *testing.T) {
 			}
 			near("logits", trace.Value("fc").Data, read("logits.npy").Data)
 
-			g, err := newGraph(e.Kernel(), net.Clone(), n, 1, 0)
+			g, err := newGraph(kernel.Of(e), net.Clone(), n, 1, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,10 +89,8 @@ func TestGoldenRecurrent(t *testing.T) {
 				near(p.name+" gradient", p.gradient(), read(m.Gradients[names[p.name]]).Data)
 			}
 			// The input's gradient: training has no use for it, so it is asked of the kernel.
-			d := layer.Weights()
-			for _, v := range []*[]float32{&d.WX, &d.WH, &d.BX, &d.BH} {
-				*v = make([]float32, len(*v))
-			}
+			d := kernel.RecurrentWeights{WX: make([]float32, layer.WeightX.Len()), WH: make([]float32, layer.WeightH.Len()),
+				BX: make([]float32, len(layer.BiasX)), BH: make([]float32, len(layer.BiasH))}
 			dx, dy := make([]float32, x.Len()), make([]float32, n*geo.Hidden)
 			logits, wout := trace.Value("fc").Data, w("w_out")
 			for i := range n {
@@ -114,7 +109,7 @@ func TestGoldenRecurrent(t *testing.T) {
 					}
 				}
 			}
-			e.Kernel().RecurrentBackward(geo, n, &s, d, dx, dy, layer.Weights())
+			kernel.Of(e).RecurrentBackward(geo, n, &s, d, dx, dy, kernel.RecurrentWeights{WX: layer.WeightX.Data, WH: layer.WeightH.Data, BX: layer.BiasX, BH: layer.BiasH})
 			near("input gradient", dx, read(m.Gradients["input"]).Data)
 		})
 	}

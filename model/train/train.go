@@ -8,6 +8,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 	G "gorgonia.org/gorgonia"
 )
@@ -140,7 +141,7 @@ func newRun(e *model.Engine, net *model.Network, train Images, state *model.Stat
 	}
 	r := &run{e: e, o: o, net: net.Clone(), images: train.Len()}
 	var err error
-	if r.g, err = newGraph(e.Kernel(), r.net, o.Batch, o.Seed, o.LabelSmoothing); err != nil {
+	if r.g, err = newGraph(kernel.Of(e), r.net, o.Batch, o.Seed, o.LabelSmoothing); err != nil {
 		return nil, err
 	}
 	classes := r.g.shapes[net.Logits].C
@@ -155,7 +156,7 @@ func newRun(e *model.Engine, net *model.Network, train Images, state *model.Stat
 	for _, p := range r.g.params {
 		r.grads = append(r.grads, p)
 	}
-	r.optimizer = newOptimizer(e.Kernel(), &r.o, r.g.params)
+	r.optimizer = newOptimizer(kernel.Of(e), &r.o, r.g.params)
 	r.loader = newLoader(r.net, train, &r.o)
 	if state != nil {
 		before, err := readSaved(state)

@@ -14,6 +14,7 @@ import (
 	"time"
 	"weak"
 
+	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 )
 
@@ -327,7 +328,7 @@ func TestRunningStatistics(t *testing.T) {
 		Mean: []float32{10}, Var: []float32{5}, Eps: 1e-5}, "flat", &model.Flatten{}, "fc", maker{rand.New(rand.NewPCG(1, 1))}.dense(2, 1, true))
 	e := model.NewEngine(1)
 	defer e.Close()
-	g, err := newGraph(e.Kernel(), net, 2, 0, 0)
+	g, err := newGraph(kernel.Of(e), net, 2, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -371,7 +372,7 @@ func TestSolversByHand(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := &param{name: "w", value: []float32{1, -2}, shape: []int{2}, decays: true}
-		s := newOptimizer(e.Kernel(), &o, []*param{p})
+		s := newOptimizer(kernel.Of(e), &o, []*param{p})
 		for i, g := range [][]float32{{1, -0.5}, {0.5, 1}} {
 			s.rate, s.t = 0.1, i+1
 			if p.decays && o.WeightDecay > 0 {

@@ -206,13 +206,13 @@ func (n *Net) step(f model.Fused) step {
 	}
 	switch l := f.Node.Layer.(type) {
 	case *model.Conv:
-		s.op, s.geo = opConv, l.Geometry()
+		s.op, s.geo = opConv, kernel.ConvOf(l.Weight.Shape, l.Stride, l.Dilation, l.Pads, l.Groups)
 		s.w, s.bias = f.Weights()
 	case *model.Pool:
 		if l.MaxOfMaps() {
-			s.op, s.pool = opMaxPool, l.Geometry()
+			s.op, s.pool = opMaxPool, kernel.PoolOf(l.Kernel, l.Stride, l.Dilation, l.Pads)
 		} else if l.MeanOfMaps() && !n.o.Exact {
-			s.op, s.pool = opAvgPool, l.Geometry()
+			s.op, s.pool = opAvgPool, kernel.PoolOf(l.Kernel, l.Stride, l.Dilation, l.Pads)
 		}
 	case *model.GlobalAvgPool:
 		if !n.o.Exact {
@@ -239,8 +239,9 @@ func (n *Net) step(f model.Fused) step {
 			s.op = opNorm
 		}
 	case *model.Binary:
-		if op, small, ok := l.OnMaps(n.shapes[f.Node.Name], n.inputShapes(f.Node)); ok {
-			s.op, s.arith, s.small = opBinary, op, small
+		if small, ok := l.OnMaps(n.shapes[f.Node.Name], n.inputShapes(f.Node)); ok {
+			s.op, s.small = opBinary, small
+			s.arith, _ = kernel.ArithOf(l.Op)
 		}
 	case *model.Concat:
 		if l.Maps() {

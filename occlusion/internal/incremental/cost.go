@@ -125,7 +125,7 @@ func (n *Net) choose() error {
 			}
 		}
 	})
-	n.engine.Kernel().For(len(n.steps), func(i int) {
+	n.engine.For(len(n.steps), func(i int) {
 		s := &n.steps[i]
 		if s.op != opConv {
 			return

@@ -224,7 +224,7 @@ func (g *group) finish(ctx context.Context, job Job, at, count int) error {
 			}
 		}
 	}
-	n.engine.Kernel().For(count, func(i int) {
+	n.engine.For(count, func(i int) {
 		outputs := make([][]float32, len(n.o.Outputs))
 		totals := make([]float64, len(n.o.Totals))
 		for j, name := range n.o.Outputs {
@@ -250,8 +250,8 @@ func (g *group) finish(ctx context.Context, job Job, at, count int) error {
 
 // laneDense is what a dense layer makes of maps of shape s with changes.
 func (n *Net) laneDense(l *model.Dense, count int, s model.Shape, dst, clean []float32, blocks []kernel.LaneChanges) {
-	k, out := n.engine.Kernel(), len(clean)
-	l.Rows(k, func(from, to int, w []float32) {
+	k, out := kernel.Of(n.engine), len(clean)
+	l.Rows(n.engine, func(from, to int, w []float32) {
 		if to-from == out {
 			k.LaneDense(count, s.C, s.H, s.W, dst, w, clean, blocks)
 			return
@@ -271,7 +271,7 @@ func (g *group) dense(dst []float32, count int, l *model.Dense, x, clean, cleanO
 	n := g.n
 	c := len(clean)
 	blocks := make([]kernel.LaneChanges, (count+n.lanes-1)/n.lanes)
-	n.engine.Kernel().For(len(blocks), func(i int) {
+	n.engine.For(len(blocks), func(i int) {
 		d := n.spare.get(c * n.lanes)
 		for l := range min(n.lanes, count-i*n.lanes) {
 			for j, v := range x[(i*n.lanes+l)*c:][:c] {

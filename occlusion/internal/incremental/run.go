@@ -30,7 +30,7 @@ func (n *Net) Clean(x *tensor.Tensor) (*Clean, error) {
 		return nil, err
 	}
 	k := &Clean{n: n, image: x.Data, base: make([][]float32, len(n.values)), whole: make([][]float32, len(n.values)), value: map[string][]float32{}}
-	n.engine.Kernel().For(len(n.values), func(i int) {
+	n.engine.For(len(n.values), func(i int) {
 		v := &n.values[i]
 		src := x.Data
 		if v.clean != n.net.Input.Name {
@@ -139,7 +139,7 @@ func (k *Clean) Run(ctx context.Context, job Job) error {
 		count := min(n.group, blocks-b0)
 		g := n.newGroup(k, count)
 		var failed error
-		n.engine.Kernel().For(count, func(i int) {
+		n.engine.For(count, func(i int) {
 			if ctx.Err() != nil {
 				return
 			}
@@ -347,7 +347,7 @@ func (b *block) input(job Job, at int, changes []model.Box) {
 // step computes the windows of a step's output.
 func (b *block) step(s *step) error {
 	n := b.n
-	k := n.engine.Kernel()
+	k := kernel.Of(n.engine)
 	val, w := &n.values[s.out], &b.wins[s.out]
 	c := val.shape.C
 	row := c * n.lanes
@@ -420,7 +420,7 @@ func (b *block) step(s *step) error {
 
 // each applies an elementwise layer in place.
 func (b *block) each(s *step, d []float32) error {
-	k := b.n.engine.Kernel()
+	k := kernel.Of(b.n.engine)
 	c := b.n.values[s.out].shape.C
 	switch l := s.node.Layer.(type) {
 	case *model.ReLU:
@@ -469,7 +469,7 @@ func (b *block) binary(s *step) {
 		operands[i] = t
 	}
 	walk := kernel.NewWalk([]int{w.places(), row}, steps[0], steps[1])
-	n.engine.Kernel().Combine(s.arith, walk, 1, len(d), 0, 0, d, operands[0], operands[1])
+	kernel.Of(n.engine).Combine(s.arith, walk, 1, len(d), 0, 0, d, operands[0], operands[1])
 }
 
 func (b *block) conv(s *step) {
@@ -540,7 +540,7 @@ func (b *block) conv(s *step) {
 		b.clean(s.out, w.data, false, kernel.LaneAdd)
 	}
 	if s.relu {
-		each(func(d []float32) { n.engine.Kernel().ReLU(d, d) })
+		each(func(d []float32) { kernel.Of(n.engine).ReLU(d, d) })
 	}
 }
 
@@ -597,7 +597,7 @@ func (b *block) rim(j, at int, f *frame, v int) {
 
 func (b *block) poolWindows(s *step) {
 	n, g := b.n, s.pool
-	k := n.engine.Kernel()
+	k := kernel.Of(n.engine)
 	sy, sx, dy, dx := max(g.StrideY, 1), max(g.StrideX, 1), max(g.DilY, 1), max(g.DilX, 1)
 	v := s.in[0]
 	in, w := n.values[v].shape, &b.wins[s.out]
@@ -690,7 +690,7 @@ func avgScale(l *model.Pool, g kernel.Pool, in model.Shape, y, x int) float32 {
 // globalAvg adds the mean of what changed to the clean mean.
 func (b *block) globalAvg(s *step) {
 	n := b.n
-	k := n.engine.Kernel()
+	k := kernel.Of(n.engine)
 	v := s.in[0]
 	in := n.values[v].shape
 	from, w := &b.wins[v], &b.wins[s.out]
