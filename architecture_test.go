@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"experiments":                    {"model", "model/tensor", "deconv", "features", "internal/kernel"},
 	"maximize":                       {"model", "model/backward", "model/tensor", "internal/kernel"},
 	"cmd/viz":                        {"*"},
-	"internal/cmdline": {"features", "images", "internal/classes", "internal/dataset", "internal/imageio", "internal/lockfile", "internal/npy", "model", "model/builtin", "model/onnx", "model/open", "model/tensor",
+	"internal/cmdline": {"features", "images", "internal/classes", "internal/dataset", "internal/imageio", "internal/kernel", "internal/lockfile", "internal/npy", "model", "model/builtin", "model/onnx", "model/open", "model/tensor",
 		"occlusion", "sweep", "view"},
 	"docs/results": {},
 }

@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/deconvnet/viz/experiments"
@@ -17,6 +18,17 @@ func OptionFields(o *train.Options) view.Fields {
 	whole := func(name, otherwise, usage string, dst *int, least int) view.Field {
 		return view.IntField(view.Field{Name: name, Otherwise: otherwise, Usage: usage}, dst, least)
 	}
+	notZero := func(name, otherwise, usage string, dst *int, least int) view.Field {
+		f := whole(name, otherwise, usage, dst, least)
+		set := f.Set
+		f.Set = func(net *model.Network, text string) error {
+			if n, err := strconv.Atoi(text); err == nil && n == 0 {
+				return &view.FieldError{Field: name, Problem: text + ": want at least 1, or -1"}
+			}
+			return set(net, text)
+		}
+		return f
+	}
 	number := func(name, otherwise, usage string, dst *float64) view.Field {
 		return view.NumberField(view.Field{Name: name, Otherwise: otherwise, Usage: usage}, dst)
 	}
@@ -28,22 +40,22 @@ func OptionFields(o *train.Options) view.Fields {
 		number("beta2", "0.999", "of optimizer adam", &o.Beta2),
 		number("decay", "0.9", "of optimizer rmsprop", &o.Decay),
 		number("epsilon", "1e-8 for adam, 1e-10 for rmsprop", "of adam and rmsprop", &o.Epsilon),
-		whole("batch", "100", "images a step", &o.Batch, 0),
-		whole("steps", "as --epochs has it", "total `NUMBER` of steps", &o.Steps, 0),
-		whole("epochs", "10", "passes over the training images, unless --steps is given", &o.Epochs, 0),
+		whole("batch", "100", "images a step", &o.Batch, 1),
+		whole("steps", "as --epochs has it", "total `NUMBER` of steps", &o.Steps, 1),
+		whole("epochs", "10", "passes over the training images, unless --steps is given", &o.Epochs, 1),
 		view.SeedField(view.Field{Name: "seed", Usage: "of initial weights, order, augmentation and dropout"}, &o.Seed),
 		number("weight-decay", "0", "L2: adds this times the weight to its gradient", &o.WeightDecay),
 		number("label-smoothing", "0", "share of the target spread over all classes", &o.LabelSmoothing),
 		scheduleField(o, "constant"),
-		whole("drop-every", "a third of all", "schedule step: steps between drops of the rate", &o.DropEvery, 0),
+		whole("drop-every", "a third of all", "schedule step: steps between drops of the rate", &o.DropEvery, 1),
 		number("drop-factor", "0.1", "schedule step: the rate is multiplied by this", &o.DropFactor),
 		whole("warmup", "small: 100, or a quarter of all; lenet5: 0", "steps over which the rate grows from 0", &o.Warmup, 0),
 		number("max-filter-rms", "0", "rescale convolution filters above this root mean square to it (0.1 in Zeiler and Fergus), 0: off", &o.MaxFilterRMS),
 		view.SwitchField(view.Field{Name: "balance", Usage: "let every class count alike: an image's loss counts N/(K*n) times, N images in all, n of its class, K classes"}, &o.Balance),
 		view.SwitchField(view.Field{Name: "flip", Usage: "mirror training images at random"}, &o.Flip),
 		whole("crop", "0", "shift training images by up to so many `PIXELS`", &o.Crop, 0),
-		whole("eval-every", "one epoch", "steps between measurements of accuracy, -1: only at the end", &o.EvalEvery, -1),
-		whole("eval-train", "1000", "training images that accuracy is measured on, -1: none", &o.EvalTrain, -1),
+		notZero("eval-every", "one epoch", "steps between measurements of accuracy, -1: only at the end", &o.EvalEvery, -1),
+		notZero("eval-train", "1000", "training images that accuracy is measured on, -1: none", &o.EvalTrain, -1),
 		whole("checkpoint-every", "none", "steps between checkpoints, beside one every 30 s and at the end", &o.CheckpointEvery, 0),
 	}
 }

@@ -162,6 +162,7 @@ func (f *Folder) run(ctx context.Context, j *job) (*Run, error) {
 			return nil, err
 		}
 	}
+	imageio.RemoveParts(filepath.Dir(f.file(j, "run.json")))
 	f.o.note("%s: from step %d of %d", j.name, from, j.o.Steps)
 	err = f.train(ctx, j, r, net, state)
 	if diverged, ok := errors.AsType[*train.Diverged](err); ok {

@@ -112,7 +112,13 @@ func SeedField(f Field, dst *uint64) Field {
 
 // NumberField is a finite number; a 0 in the request means that nothing is set, unless 0 is the default.
 func NumberField(f Field, dst *float64) Field {
-	return FieldOf(f, dst, Plain(func(text string) (float64, error) { return readNumber(f.Name, text) }), func(v float64) string {
+	return FieldOf(f, dst, Plain(func(text string) (float64, error) {
+		v, err := readNumber(f.Name, text)
+		if err == nil && v == 0 && f.Default != "0" && f.Otherwise != "0" {
+			err = &FieldError{Field: f.Name, Problem: text + ": want a number other than 0"}
+		}
+		return v, err
+	}), func(v float64) string {
 		if f.Default == "0" {
 			return fmt.Sprint(v)
 		}

@@ -57,12 +57,12 @@ func (r *filtersRun) diagnosis(c *cmdline.Run) error {
 		return c.PrintJSON(all)
 	}
 	for _, d := range all {
-		fmt.Fprintf(c.Stdout, "\n%s\n", d.Model)
+		fmt.Fprintf(c.Stdout, "\n%s\n", cmdline.Plain(d.Model))
 		if err := c.PrintRows(d.Text()); err != nil {
 			return err
 		}
 		for _, text := range d.Remedies() {
-			fmt.Fprintln(c.Stdout, text)
+			fmt.Fprintln(c.Stdout, cmdline.Plain(text))
 		}
 	}
 	return nil

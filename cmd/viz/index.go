@@ -81,6 +81,6 @@ func showIndex(c *cmdline.Run, to io.Writer, x *features.Index, layer string) er
 		return nil
 	}
 	head, rows := sum.Text(x)
-	fmt.Fprintln(to, head)
+	fmt.Fprintln(to, cmdline.Plain(head))
 	return cmdline.RightRows(to, rows, 2)
 }

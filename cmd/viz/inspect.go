@@ -52,7 +52,7 @@ func printInspection(c *cmdline.Run, net *model.Network, rule deconv.Rule, r *vi
 		return err
 	}
 	if last := net.LastSpatial(); last != "" {
-		fmt.Fprintf(c.Stdout, "\nlayer that commands take by default: %s, the last with maps before the scores\n", last)
+		fmt.Fprintf(c.Stdout, "\nlayer that commands take by default: %s, the last with maps before the scores\n", cmdline.Plain(last))
 	}
 	return nil
 }
@@ -96,7 +96,7 @@ func inspectOcclusion(c *cmdline.Run, net *model.Network, spec string) error {
 	if c.JSON {
 		return c.PrintJSON(p)
 	}
-	fmt.Fprintf(c.Stdout, "%s  patch %s, stride %s  %d positions\n", p.Model, view.PairText(p.Patch), view.PairText(p.Stride), p.Positions)
+	fmt.Fprintf(c.Stdout, "%s  patch %s, stride %s  %d positions\n", cmdline.Plain(p.Model), view.PairText(p.Patch), view.PairText(p.Stride), p.Positions)
 	if err := c.PrintTable(p.Text()); err != nil {
 		return err
 	}

@@ -42,6 +42,6 @@ func pointing(c *cmdline.Run, r view.Pointing) error {
 	if c.JSON {
 		return c.PrintJSON(n)
 	}
-	_, err = fmt.Fprint(c.Stdout, n.Text())
+	_, err = fmt.Fprint(c.Stdout, cmdline.Plain(n.Text()))
 	return err
 }

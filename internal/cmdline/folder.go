@@ -120,7 +120,7 @@ func (o Files) Print(result any, rows [][]string, remarks ...string) error {
 		return err
 	}
 	for _, text := range remarks {
-		fmt.Fprintln(o.c.Stdout, text)
+		fmt.Fprintln(o.c.Stdout, Plain(text))
 	}
 	return nil
 }
@@ -141,7 +141,11 @@ func (o Files) write(dir, name string, content []byte) error {
 
 func encodeCSV(header []string, rows [][]string) ([]byte, error) {
 	var b bytes.Buffer
-	err := csv.NewWriter(&b).WriteAll(append([][]string{header}, rows...))
+	all := [][]string{csvRow(header)}
+	for _, row := range rows {
+		all = append(all, csvRow(row))
+	}
+	err := csv.NewWriter(&b).WriteAll(all)
 	return b.Bytes(), err
 }
 
@@ -175,7 +179,11 @@ func RightRows(to io.Writer, rows [][]string, gap int) error {
 
 func printRows(w *tabwriter.Writer, rows [][]string, end string) error {
 	for _, row := range rows {
-		fmt.Fprint(w, strings.Join(row, "\t"), end)
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = plainCell(cell)
+		}
+		fmt.Fprint(w, strings.Join(cells, "\t"), end)
 	}
 	return w.Flush()
 }

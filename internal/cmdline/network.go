@@ -63,6 +63,11 @@ func OpenNetwork(name string, o open.Options) (*model.Network, error) {
 	if e, ok := errors.AsType[*onnx.Unsupported](err); ok && len(e.Ops) > e.Operators() {
 		return nil, Hinted(err, "viz inspect --refused "+name+" lists all nodes")
 	}
+	if err == nil {
+		if err := net.Finite(); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
 	return net, OpenHint(err)
 }
 
@@ -132,5 +137,5 @@ func (c *Run) WarnInput(engine *model.Engine, net *model.Network, x *tensor.Tens
 
 // Warn tells the user of something that may be wrong, also with -q.
 func (c *Run) Warn(format string, args ...any) {
-	fmt.Fprintf(c.Stderr, "viz: warning: "+format+"\n", args...)
+	fmt.Fprintln(c.Stderr, Plain(fmt.Sprintf("viz: warning: "+format, args...)))
 }

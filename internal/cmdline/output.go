@@ -227,6 +227,7 @@ func (c *Run) OutDir(dir, flag string) error {
 		return fail(err)
 	}
 	c.ends.made = append(c.ends.made, made...)
+	imageio.RemoveParts(dir)
 	probe, err := os.CreateTemp(dir, ".viz-*")
 	if err != nil {
 		return fail(err)

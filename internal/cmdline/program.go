@@ -3,7 +3,9 @@ package cmdline
 import (
 	"context"
 	"io"
+	"strings"
 
+	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/urfave/cli/v2"
 )
 
@@ -42,6 +44,9 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 	e := &ends{}
 	for _, d := range append(p.Commands, about(app)...) {
 		app.Commands = append(app.Commands, d.build(e, p.Name+" "))
+	}
+	if name := kernel.Unknown(); name != "" {
+		return report(ctx, stderr, Usage("VIZ_KERNEL="+name+": this processor and build have "+strings.Join(kernel.Names(), ", "), "unset it for the fastest"))
 	}
 	args = args[min(1, len(args)):]
 	e.args = rearrange(app.Commands, args)

@@ -8,12 +8,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
+	"syscall"
+
+	"github.com/gofrs/flock"
 )
 
 // WriteFile lets write produce the content of the file at path. The bytes go to
 // a hidden file ".NAME.N.part" in the same folder, which is synced, closed and
-// renamed; if anything fails, or write panics, it is removed and path is as it
-// was. The file gets mode 0644 less the umask. A link to a file stays a link.
+// renamed, and the folder is synced; if anything fails, or write panics, it is removed and path is as it
+// was. What a process that was killed leaves, RemoveParts takes away. The file gets mode 0644 less the umask. A
+// link stays a link, also to a file that is not there yet.
 //
 // Something that is not a plain file, such as a pipe or /dev/stdout, is written
 // directly; a directory is an error. An error from write is wrapped with path.
@@ -33,12 +39,11 @@ func writeFile(path string, write func(io.Writer) error) error {
 	case err == nil && !info.Mode().IsRegular():
 		return writeDirect(path, write)
 	}
-	target := path
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		target = real
+	target, err := linked(path)
+	if err != nil {
+		return err
 	}
-
-	f, err := createTemp(target)
+	f, unlock, err := createTemp(target)
 	if err != nil {
 		return cause(err)
 	}
@@ -48,6 +53,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 			f.Close()
 			os.Remove(f.Name())
 		}
+		unlock()
 	}()
 	if err := fill(f, write); err != nil {
 		return err
@@ -62,12 +68,45 @@ func writeFile(path string, write func(io.Writer) error) error {
 		return cause(err)
 	}
 	done = true
+	return syncDir(filepath.Dir(target))
+}
+
+// linked is the file that a path leads to through links, whether it is there or not.
+func linked(path string) (string, error) {
+	for range 40 {
+		info, err := os.Lstat(path)
+		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			return path, nil
+		}
+		to, err := os.Readlink(path)
+		if err != nil {
+			return "", cause(err)
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(path), to)
+		}
+		path = to
+	}
+	return "", errors.New("too many links")
+}
+
+// syncDir makes names in a folder last through a loss of power. Systems and file systems that know nothing of the
+// kind are no error.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil // it may be written to and not read
+	}
+	defer d.Close()
+	if err := d.Sync(); errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ENOSPC) {
+		return cause(err)
+	}
 	return nil
 }
 
-// createTemp makes a new file beside path. os.CreateTemp would make it 0600, and
-// the umask cannot be read without changing it.
-func createTemp(path string) (*os.File, error) {
+// createTemp makes a new file beside path, and locks it, so that RemoveParts sees that it is being written.
+// os.CreateTemp would make it 0600, and the umask cannot be read without changing it.
+func createTemp(path string) (f *os.File, unlock func(), err error) {
 	dir, base := filepath.Split(path)
 	for n := 0; ; n++ {
 		name := filepath.Join(dir, fmt.Sprintf(".%s.%d.part", base, n))
@@ -75,7 +114,61 @@ func createTemp(path string) (*os.File, error) {
 		if errors.Is(err, fs.ErrExist) && n < 10000 {
 			continue
 		}
-		return f, err
+		if err != nil {
+			return nil, nil, err
+		}
+		unlock, ours := lockPart(name)
+		if ours && named(f, name) {
+			return f, unlock, nil
+		}
+		unlock() // another process took it for one that was left, before it was locked
+		f.Close()
+	}
+}
+
+// lockPart locks a part. ours is false if another process has it; where there are no locks it is true.
+func lockPart(name string) (unlock func(), ours bool) {
+	if runtime.GOOS == "windows" { // a lock there keeps our own writes out, too
+		return func() {}, true
+	}
+	lock := flock.New(name, flock.SetFlag(os.O_RDWR))
+	ours, err := lock.TryLock()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		ours = true
+	}
+	return func() { lock.Close() }, ours
+}
+
+// named reports whether an open file still has its name.
+func named(f *os.File, name string) bool {
+	held, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Lstat(name)
+	return err == nil && os.SameFile(held, there)
+}
+
+// part matches the names of files that WriteFile did not finish.
+var part = regexp.MustCompile(`^\..+\.[0-9]+\.part$`)
+
+// RemoveParts takes away what processes that are gone were writing into a folder with WriteFile. Parts that are
+// being written stay, by their locks; where there are no locks all stay.
+func RemoveParts(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil || runtime.GOOS == "windows" {
+		return
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !part.MatchString(e.Name()) {
+			continue
+		}
+		name := filepath.Join(dir, e.Name())
+		lock := flock.New(name, flock.SetFlag(os.O_RDWR))
+		if ours, err := lock.TryLock(); err == nil && ours {
+			os.Remove(name)
+		}
+		lock.Close()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -170,5 +171,77 @@ func TestWriteFileSpecial(t *testing.T) {
 	info, err := os.Lstat(filepath.Join(dir, "link"))
 	if err != nil || info.Mode()&os.ModeSymlink == 0 || content(t, filepath.Join(dir, "real")) != "hello" {
 		t.Errorf("link is %v, error %v, content %q", info.Mode(), err, content(t, filepath.Join(dir, "real")))
+	}
+}
+
+// TestRemoveParts: what dead processes left goes, what is being written and what is no part stays.
+func TestRemoveParts(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("parts are not locked there")
+	}
+	dir := t.TempDir()
+	for _, name := range []string{".a.png.0.part", ".a.png.17.part", ".b.part", "c.3.part", ".d.3.part.png"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("left"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := WriteFile(filepath.Join(dir, "a.png"), func(w io.Writer) error {
+		RemoveParts(dir)
+		if _, err := os.Stat(filepath.Join(dir, ".a.png.1.part")); err != nil {
+			t.Errorf("the part that is being written is gone: %v", err)
+		}
+		_, err := w.Write([]byte("whole"))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if want := []string{".b.part", ".d.3.part.png", "a.png", "c.3.part"}; !slices.Equal(names, want) {
+		t.Errorf("%v, want %v", names, want)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "a.png")); err != nil || string(text) != "whole" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// TestWriteFileDangling: a link to what is not there yet stays a link, and its file is made.
+func TestWriteFileDangling(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "to"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
+	if err := os.Symlink("to/file", second); err != nil {
+		t.Skip(err)
+	}
+	if err := os.Symlink(second, first); err != nil {
+		t.Fatal(err)
+	}
+	write := func(w io.Writer) error { _, err := w.Write([]byte("x")); return err }
+	if err := WriteFile(first, write); err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range []string{first, second} {
+		if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+			t.Errorf("%s is no link any more: %v", link, err)
+		}
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "to", "file")); err != nil || string(text) != "x" {
+		t.Errorf("%q, %v", text, err)
+	}
+	loop := filepath.Join(dir, "loop")
+	if err := os.Symlink(loop, loop); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(loop, write); err == nil {
+		t.Error("a link to itself is written to")
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 // active is the implementation in use: the best one the processor has, or the
 // one named by VIZ_KERNEL (ref, generic, neon, avx2 or avx512; a name that this
-// processor or build does not have is ignored). ref runs the definitions of
+// processor or build does not have is ignored: see Unknown). ref runs the definitions of
 // ref.go, generic is plain Go with the same tiling as the assembly.
 var active atomic.Pointer[level]
 
@@ -19,6 +19,14 @@ func init() {
 	if lv := find(os.Getenv("VIZ_KERNEL")); lv != nil {
 		active.Store(lv)
 	}
+}
+
+// Unknown is what VIZ_KERNEL names if there is no such implementation here, else "".
+func Unknown() string {
+	if name := os.Getenv("VIZ_KERNEL"); find(name) == nil {
+		return name
+	}
+	return ""
 }
 
 // levels lists what this build and processor have, best first.
