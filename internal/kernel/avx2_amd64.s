@@ -6912,6 +6912,48 @@ storedCount1:
 	JMP  next
 
 values:
+	CMPQ      R8, $0x03
+	JNE       valueRow
+	MOVQ      kw+48(FP), AX
+	CMPQ      AX, $0x03
+	JNE       valueRow
+	CMPQ      R11, $0x04
+	JNE       valueRow
+	CMPQ      BX, $0x08
+	JLT       valueRow
+	VMOVUPS   (R13), Y2
+	VMOVUPS   (R13)(R10*1), Y3
+	VMOVUPS   (R13)(R10*2), Y4
+	VCMPPS    $0x03, Y2, Y3, Y10
+	VCMPPS    $0x03, Y4, Y4, Y5
+	VORPS     Y5, Y10, Y10
+	VMAXPS    Y2, Y3, Y0
+	VMAXPS    Y4, Y0, Y0
+	VMOVUPS   4(R13), Y2
+	VMOVUPS   4(R13)(R10*1), Y3
+	VMOVUPS   4(R13)(R10*2), Y4
+	VCMPPS    $0x03, Y2, Y3, Y5
+	VORPS     Y5, Y10, Y10
+	VCMPPS    $0x03, Y4, Y4, Y5
+	VORPS     Y5, Y10, Y10
+	VMAXPS    Y2, Y3, Y6
+	VMAXPS    Y4, Y6, Y6
+	VMOVUPS   8(R13), Y2
+	VMOVUPS   8(R13)(R10*1), Y3
+	VMOVUPS   8(R13)(R10*2), Y4
+	VCMPPS    $0x03, Y2, Y3, Y5
+	VORPS     Y5, Y10, Y10
+	VCMPPS    $0x03, Y4, Y4, Y5
+	VORPS     Y5, Y10, Y10
+	VMAXPS    Y2, Y3, Y7
+	VMAXPS    Y4, Y7, Y7
+	VMOVMSKPS Y10, AX
+	TESTL     AX, AX
+	JNE       valueRow
+	VMAXPS    Y0, Y6, Y1
+	VMAXPS    Y1, Y7, Y1
+	JMP       next
+
 valueRow:
 	MOVQ R12, R13
 	MOVQ kw+48(FP), R15
@@ -7080,6 +7122,63 @@ storedCount3:
 	JMP  next
 
 values:
+	CMPQ       R8, $0x03
+	JNE        valueRow
+	MOVQ       kw+48(FP), AX
+	CMPQ       AX, $0x03
+	JNE        valueRow
+	CMPQ       R11, $0x04
+	JNE        valueRow
+	CMPQ       BX, $0x08
+	JLT        valueRow
+	VMOVUPS    (R13), Y2
+	VMOVUPS    (R13)(R10*1), Y3
+	VMOVUPS    (R13)(R10*2), Y4
+	VCMPPS     $0x03, Y2, Y3, Y10
+	VCMPPS     $0x03, Y4, Y4, Y5
+	VORPS      Y5, Y10, Y10
+	VMAXPS     Y2, Y3, Y0
+	VMAXPS     Y4, Y0, Y0
+	VMOVUPS    32(R13), Y2
+	VMOVUPS    32(R13)(R10*1), Y3
+	VMOVUPS    32(R13)(R10*2), Y4
+	VCMPPS     $0x03, Y2, Y3, Y5
+	VORPS      Y5, Y10, Y10
+	VCMPPS     $0x03, Y4, Y4, Y5
+	VORPS      Y5, Y10, Y10
+	VMAXPS     Y2, Y3, Y6
+	VMAXPS     Y4, Y6, Y6
+	VMOVUPS    8(R13), Y2
+	VMOVUPS    8(R13)(R10*1), Y3
+	VMOVUPS    8(R13)(R10*2), Y4
+	VCMPPS     $0x03, Y2, Y3, Y5
+	VORPS      Y5, Y10, Y10
+	VCMPPS     $0x03, Y4, Y4, Y5
+	VORPS      Y5, Y10, Y10
+	VMAXPS     Y2, Y3, Y7
+	VMAXPS     Y4, Y7, Y7
+	VMASKMOVPS 40(R13), Y13, Y2
+	VMASKMOVPS 40(R13)(R10*1), Y13, Y3
+	VMASKMOVPS 40(R13)(R10*2), Y13, Y4
+	VCMPPS     $0x03, Y2, Y3, Y5
+	VORPS      Y5, Y10, Y10
+	VCMPPS     $0x03, Y4, Y4, Y5
+	VORPS      Y5, Y10, Y10
+	VMAXPS     Y2, Y3, Y9
+	VMAXPS     Y4, Y9, Y9
+	VMOVMSKPS  Y10, AX
+	TESTL      AX, AX
+	JNE        valueRow
+	VSHUFPS    $0x88, Y6, Y0, Y2
+	VPERMPD    $0xd8, Y2, Y2
+	VSHUFPS    $0xdd, Y6, Y0, Y3
+	VPERMPD    $0xd8, Y3, Y3
+	VSHUFPS    $0x88, Y9, Y7, Y4
+	VPERMPD    $0xd8, Y4, Y4
+	VMAXPS     Y2, Y3, Y1
+	VMAXPS     Y1, Y4, Y1
+	JMP        next
+
 valueRow:
 	MOVQ R12, R13
 	MOVQ kw+48(FP), R15

@@ -15206,24 +15206,26 @@ TEXT ·maxWindow1_neon(SB), NOSPLIT, $160-112
 	ADD $104, RSP, R19
 	FSTPQ (F0, F1), 0(R19)
 	MOVWU at+88(FP), R0
-	FMOVS R0, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	FMOVS R0, F16
+	WORD $0x4e040611 // dup v17.4s, v16.s[0]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
 	MOVWU rowAt+92(FP), R0
-	FMOVS R0, F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	FMOVS R0, F6
+	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
+	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
 	MOVWU colAt+96(FP), R0
-	FMOVS R0, F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FMOVS R0, F8
+	WORD $0x4e040509 // dup v9.4s, v8.s[0]
+	WORD $0x4e040508 // dup v8.4s, v8.s[0]
 	MOVD $lanes_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F6, F7)
-	WORD $0x4ea6858c // add v12.4s, v12.4s, v6.4s
-	WORD $0x4ea785ad // add v13.4s, v13.4s, v7.4s
+	FLDPQ 0(R19), (F10, F11)
+	WORD $0x4eaa8610 // add v16.4s, v16.4s, v10.4s
+	WORD $0x4eab8631 // add v17.4s, v17.4s, v11.4s
 
 outputs:
 	MOVD n+32(FP), R1
 	ADD $40, RSP, R19
-	FSTPQ (F12, F13), 0(R19)
+	FSTPQ (F16, F17), 0(R19)
 
 vector:
 	MOVD $8, R2
@@ -15232,29 +15234,29 @@ vector:
 	MOVD $1, R0
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
-	FMOVS R0, F18
-	WORD $0x4e040653 // dup v19.4s, v18.s[0]
-	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	FMOVS R0, F22
+	WORD $0x4e0406d7 // dup v23.4s, v22.s[0]
+	WORD $0x4e0406d6 // dup v22.4s, v22.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x6eb44652 // ushl v18.4s, v18.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x6eb44673 // ushl v19.4s, v19.4s, v20.4s
+	FMOVQ 0(R19), F24
+	WORD $0x6eb846d6 // ushl v22.4s, v22.4s, v24.4s
+	FMOVQ 16(R19), F24
+	WORD $0x6eb846f7 // ushl v23.4s, v23.4s, v24.4s
 	MOVD R3, R11
 	MOVD R3, R12
 	ADD $0, R12, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
-	FMOVS F20, R20
+	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
+	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	FMOVS F24, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F2, F3)
 	B mask1done
 
 mask1part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
+	VMOV V22.D[0], R15
+	VMOV V22.D[1], R20
+	VMOV V23.D[0], R22
+	VMOV V23.D[1], R23
 	CALL loadLanes<>(SB)
 	VMOV R15, V2.D[0]
 	VMOV R20, V2.D[1]
@@ -15265,31 +15267,31 @@ mask1done:
 	MOVD kh+40(FP), R7
 	TST R4, R4
 	BEQ values
-	WORD $0x4eac1d8e // mov v14.16b, v12.16b
-	WORD $0x4ead1daf // mov v15.16b, v13.16b
-	WORD $0x4eac1d84 // mov v4.16b, v12.16b
-	WORD $0x4ead1da5 // mov v5.16b, v13.16b
+	WORD $0x4eb01e12 // mov v18.16b, v16.16b
+	WORD $0x4eb11e33 // mov v19.16b, v17.16b
+	WORD $0x4eb01e04 // mov v4.16b, v16.16b
+	WORD $0x4eb11e25 // mov v5.16b, v17.16b
 
 row:
 	MOVD R11, R12
-	WORD $0x4eae1dd0 // mov v16.16b, v14.16b
-	WORD $0x4eaf1df1 // mov v17.16b, v15.16b
+	WORD $0x4eb21e54 // mov v20.16b, v18.16b
+	WORD $0x4eb31e75 // mov v21.16b, v19.16b
 	MOVD kw+48(FP), R14
 
 tap:
 	ADD $0, R12, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
-	FMOVS F20, R20
+	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
+	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	FMOVS F24, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F0, F1)
 	B mask2done
 
 mask2part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
+	VMOV V22.D[0], R15
+	VMOV V22.D[1], R20
+	VMOV V23.D[0], R22
+	VMOV V23.D[1], R23
 	CALL loadLanes<>(SB)
 	VMOV R15, V0.D[0]
 	VMOV R20, V0.D[1]
@@ -15297,33 +15299,33 @@ mask2part:
 	VMOV R23, V1.D[1]
 
 mask2done:
-	WORD $0x4e22e454 // fcmeq v20.4s, v2.4s, v2.4s
-	WORD $0x4e22e448 // fcmeq v8.4s, v2.4s, v2.4s
-	WORD $0x4e341d08 // and v8.16b, v8.16b, v20.16b
-	WORD $0x4e23e474 // fcmeq v20.4s, v3.4s, v3.4s
-	WORD $0x4e23e469 // fcmeq v9.4s, v3.4s, v3.4s
-	WORD $0x4e341d29 // and v9.16b, v9.16b, v20.16b
-	WORD $0x6e20e44a // fcmge v10.4s, v2.4s, v0.4s
-	WORD $0x6e20594a // mvn v10.16b, v10.16b
-	WORD $0x6e21e46b // fcmge v11.4s, v3.4s, v1.4s
-	WORD $0x6e20596b // mvn v11.16b, v11.16b
-	WORD $0x4e281d4a // and v10.16b, v10.16b, v8.16b
-	WORD $0x4e291d6b // and v11.16b, v11.16b, v9.16b
-	WORD $0x4f210554 // sshr v20.4s, v10.4s, #31
-	WORD $0x6eb41c02 // bit v2.16b, v0.16b, v20.16b
-	WORD $0x4f210574 // sshr v20.4s, v11.4s, #31
-	WORD $0x6eb41c23 // bit v3.16b, v1.16b, v20.16b
-	WORD $0x4f210554 // sshr v20.4s, v10.4s, #31
-	WORD $0x6eb41e04 // bit v4.16b, v16.16b, v20.16b
-	WORD $0x4f210574 // sshr v20.4s, v11.4s, #31
-	WORD $0x6eb41e25 // bit v5.16b, v17.16b, v20.16b
-	WORD $0x4ebe8610 // add v16.4s, v16.4s, v30.4s
-	WORD $0x4ebe8631 // add v17.4s, v17.4s, v30.4s
+	WORD $0x4e22e458 // fcmeq v24.4s, v2.4s, v2.4s
+	WORD $0x4e22e44c // fcmeq v12.4s, v2.4s, v2.4s
+	WORD $0x4e381d8c // and v12.16b, v12.16b, v24.16b
+	WORD $0x4e23e478 // fcmeq v24.4s, v3.4s, v3.4s
+	WORD $0x4e23e46d // fcmeq v13.4s, v3.4s, v3.4s
+	WORD $0x4e381dad // and v13.16b, v13.16b, v24.16b
+	WORD $0x6e20e44e // fcmge v14.4s, v2.4s, v0.4s
+	WORD $0x6e2059ce // mvn v14.16b, v14.16b
+	WORD $0x6e21e46f // fcmge v15.4s, v3.4s, v1.4s
+	WORD $0x6e2059ef // mvn v15.16b, v15.16b
+	WORD $0x4e2c1dce // and v14.16b, v14.16b, v12.16b
+	WORD $0x4e2d1def // and v15.16b, v15.16b, v13.16b
+	WORD $0x4f2105d8 // sshr v24.4s, v14.4s, #31
+	WORD $0x6eb81c02 // bit v2.16b, v0.16b, v24.16b
+	WORD $0x4f2105f8 // sshr v24.4s, v15.4s, #31
+	WORD $0x6eb81c23 // bit v3.16b, v1.16b, v24.16b
+	WORD $0x4f2105d8 // sshr v24.4s, v14.4s, #31
+	WORD $0x6eb81e84 // bit v4.16b, v20.16b, v24.16b
+	WORD $0x4f2105f8 // sshr v24.4s, v15.4s, #31
+	WORD $0x6eb81ea5 // bit v5.16b, v21.16b, v24.16b
+	WORD $0x4ea88694 // add v20.4s, v20.4s, v8.4s
+	WORD $0x4ea986b5 // add v21.4s, v21.4s, v9.4s
 	ADDS R10, R12, R12
 	SUBS $1, R14, R14
 	BNE tap
-	WORD $0x4ebf85ce // add v14.4s, v14.4s, v31.4s
-	WORD $0x4ebf85ef // add v15.4s, v15.4s, v31.4s
+	WORD $0x4ea68652 // add v18.4s, v18.4s, v6.4s
+	WORD $0x4ea78673 // add v19.4s, v19.4s, v7.4s
 	ADDS R9, R11, R11
 	SUBS $1, R7, R7
 	BNE row
@@ -15334,18 +15336,18 @@ mask2done:
 
 masked1:
 	ADD $0, R4, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
-	FMOVS F20, R20
+	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
+	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	FMOVS F24, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F4, F5), (R19)
 	B mask3done
 
 mask3part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
+	VMOV V22.D[0], R15
+	VMOV V22.D[1], R20
+	VMOV V23.D[0], R22
+	VMOV V23.D[1], R23
 	VMOV V4.D[0], R24
 	VMOV V4.D[1], R25
 	VMOV V5.D[0], R26
@@ -15359,6 +15361,154 @@ storedCount1:
 	B next
 
 values:
+	CMP $3, R7
+	BNE valueRow
+	MOVD kw+48(FP), R0
+	CMP $3, R0
+	BNE valueRow
+	CMP $4, R10
+	BNE valueRow
+	CMP $8, R1
+	BLT valueRow
+	FLDPQ 0(R12), (F4, F5)
+	ADD R9, R12, R19
+	FLDPQ 0(R19), (F6, F7)
+	ADD R9<<1, R12, R19
+	FLDPQ 0(R19), (F8, F9)
+	WORD $0x4e26e4d8 // fcmeq v24.4s, v6.4s, v6.4s
+	WORD $0x4e24e494 // fcmeq v20.4s, v4.4s, v4.4s
+	WORD $0x4e381e94 // and v20.16b, v20.16b, v24.16b
+	WORD $0x6e205a94 // mvn v20.16b, v20.16b
+	WORD $0x4e27e4f8 // fcmeq v24.4s, v7.4s, v7.4s
+	WORD $0x4e25e4b5 // fcmeq v21.4s, v5.4s, v5.4s
+	WORD $0x4e381eb5 // and v21.16b, v21.16b, v24.16b
+	WORD $0x6e205ab5 // mvn v21.16b, v21.16b
+	WORD $0x4e28e518 // fcmeq v24.4s, v8.4s, v8.4s
+	WORD $0x4e28e50a // fcmeq v10.4s, v8.4s, v8.4s
+	WORD $0x4e381d4a // and v10.16b, v10.16b, v24.16b
+	WORD $0x6e20594a // mvn v10.16b, v10.16b
+	WORD $0x4e29e538 // fcmeq v24.4s, v9.4s, v9.4s
+	WORD $0x4e29e52b // fcmeq v11.4s, v9.4s, v9.4s
+	WORD $0x4e381d6b // and v11.16b, v11.16b, v24.16b
+	WORD $0x6e20596b // mvn v11.16b, v11.16b
+	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
+	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
+	WORD $0x6ea4e4d8 // fcmgt v24.4s, v6.4s, v4.4s
+	WORD $0x6e641cd8 // bsl v24.16b, v6.16b, v4.16b
+	WORD $0x4eb81f00 // mov v0.16b, v24.16b
+	WORD $0x6ea5e4f8 // fcmgt v24.4s, v7.4s, v5.4s
+	WORD $0x6e651cf8 // bsl v24.16b, v7.16b, v5.16b
+	WORD $0x4eb81f01 // mov v1.16b, v24.16b
+	WORD $0x6ea8e418 // fcmgt v24.4s, v0.4s, v8.4s
+	WORD $0x6ef81d00 // bif v0.16b, v8.16b, v24.16b
+	WORD $0x6ea9e438 // fcmgt v24.4s, v1.4s, v9.4s
+	WORD $0x6ef81d21 // bif v1.16b, v9.16b, v24.16b
+	ADD $4, R12, R19
+	FLDPQ 0(R19), (F4, F5)
+	ADD R9, R12, R19
+	ADD $4, R19, R19
+	FLDPQ 0(R19), (F6, F7)
+	ADD R9<<1, R12, R19
+	ADD $4, R19, R19
+	FLDPQ 0(R19), (F8, F9)
+	WORD $0x4e26e4d8 // fcmeq v24.4s, v6.4s, v6.4s
+	WORD $0x4e24e48a // fcmeq v10.4s, v4.4s, v4.4s
+	WORD $0x4e381d4a // and v10.16b, v10.16b, v24.16b
+	WORD $0x6e20594a // mvn v10.16b, v10.16b
+	WORD $0x4e27e4f8 // fcmeq v24.4s, v7.4s, v7.4s
+	WORD $0x4e25e4ab // fcmeq v11.4s, v5.4s, v5.4s
+	WORD $0x4e381d6b // and v11.16b, v11.16b, v24.16b
+	WORD $0x6e20596b // mvn v11.16b, v11.16b
+	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
+	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
+	WORD $0x4e28e518 // fcmeq v24.4s, v8.4s, v8.4s
+	WORD $0x4e28e50a // fcmeq v10.4s, v8.4s, v8.4s
+	WORD $0x4e381d4a // and v10.16b, v10.16b, v24.16b
+	WORD $0x6e20594a // mvn v10.16b, v10.16b
+	WORD $0x4e29e538 // fcmeq v24.4s, v9.4s, v9.4s
+	WORD $0x4e29e52b // fcmeq v11.4s, v9.4s, v9.4s
+	WORD $0x4e381d6b // and v11.16b, v11.16b, v24.16b
+	WORD $0x6e20596b // mvn v11.16b, v11.16b
+	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
+	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
+	WORD $0x6ea4e4d8 // fcmgt v24.4s, v6.4s, v4.4s
+	WORD $0x6e641cd8 // bsl v24.16b, v6.16b, v4.16b
+	WORD $0x4eb81f0c // mov v12.16b, v24.16b
+	WORD $0x6ea5e4f8 // fcmgt v24.4s, v7.4s, v5.4s
+	WORD $0x6e651cf8 // bsl v24.16b, v7.16b, v5.16b
+	WORD $0x4eb81f0d // mov v13.16b, v24.16b
+	WORD $0x6ea8e598 // fcmgt v24.4s, v12.4s, v8.4s
+	WORD $0x6ef81d0c // bif v12.16b, v8.16b, v24.16b
+	WORD $0x6ea9e5b8 // fcmgt v24.4s, v13.4s, v9.4s
+	WORD $0x6ef81d2d // bif v13.16b, v9.16b, v24.16b
+	ADD $8, R12, R19
+	FLDPQ 0(R19), (F4, F5)
+	ADD R9, R12, R19
+	ADD $8, R19, R19
+	FLDPQ 0(R19), (F6, F7)
+	ADD R9<<1, R12, R19
+	ADD $8, R19, R19
+	FLDPQ 0(R19), (F8, F9)
+	WORD $0x4e26e4d8 // fcmeq v24.4s, v6.4s, v6.4s
+	WORD $0x4e24e48a // fcmeq v10.4s, v4.4s, v4.4s
+	WORD $0x4e381d4a // and v10.16b, v10.16b, v24.16b
+	WORD $0x6e20594a // mvn v10.16b, v10.16b
+	WORD $0x4e27e4f8 // fcmeq v24.4s, v7.4s, v7.4s
+	WORD $0x4e25e4ab // fcmeq v11.4s, v5.4s, v5.4s
+	WORD $0x4e381d6b // and v11.16b, v11.16b, v24.16b
+	WORD $0x6e20596b // mvn v11.16b, v11.16b
+	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
+	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
+	WORD $0x4e28e518 // fcmeq v24.4s, v8.4s, v8.4s
+	WORD $0x4e28e50a // fcmeq v10.4s, v8.4s, v8.4s
+	WORD $0x4e381d4a // and v10.16b, v10.16b, v24.16b
+	WORD $0x6e20594a // mvn v10.16b, v10.16b
+	WORD $0x4e29e538 // fcmeq v24.4s, v9.4s, v9.4s
+	WORD $0x4e29e52b // fcmeq v11.4s, v9.4s, v9.4s
+	WORD $0x4e381d6b // and v11.16b, v11.16b, v24.16b
+	WORD $0x6e20596b // mvn v11.16b, v11.16b
+	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
+	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
+	WORD $0x6ea4e4d8 // fcmgt v24.4s, v6.4s, v4.4s
+	WORD $0x6e641cd8 // bsl v24.16b, v6.16b, v4.16b
+	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	WORD $0x6ea5e4f8 // fcmgt v24.4s, v7.4s, v5.4s
+	WORD $0x6e651cf8 // bsl v24.16b, v7.16b, v5.16b
+	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	WORD $0x6ea8e5d8 // fcmgt v24.4s, v14.4s, v8.4s
+	WORD $0x6ef81d0e // bif v14.16b, v8.16b, v24.16b
+	WORD $0x6ea9e5f8 // fcmgt v24.4s, v15.4s, v9.4s
+	WORD $0x6ef81d2f // bif v15.16b, v9.16b, v24.16b
+	MOVD $0x100000000, R20
+	VMOV R20, V25.D[0]
+	MOVD $0x300000002, R20
+	VMOV R20, V25.D[1]
+	WORD $0x6f2106b8 // ushr v24.4s, v21.4s, #31
+	WORD $0x6eb94718 // ushl v24.4s, v24.4s, v25.4s
+	WORD $0x4eb1bb18 // addv s24, v24.4s
+	FMOVS F24, R21
+	MOVD $0x100000000, R20
+	VMOV R20, V25.D[0]
+	MOVD $0x300000002, R20
+	VMOV R20, V25.D[1]
+	WORD $0x6f210698 // ushr v24.4s, v20.4s, #31
+	WORD $0x6eb94718 // ushl v24.4s, v24.4s, v25.4s
+	WORD $0x4eb1bb18 // addv s24, v24.4s
+	FMOVS F24, R20
+	ORR R21<<4, R20, R0
+	TSTW R0, R0
+	BNE valueRow
+	WORD $0x6ea0e598 // fcmgt v24.4s, v12.4s, v0.4s
+	WORD $0x6e601d98 // bsl v24.16b, v12.16b, v0.16b
+	WORD $0x4eb81f02 // mov v2.16b, v24.16b
+	WORD $0x6ea1e5b8 // fcmgt v24.4s, v13.4s, v1.4s
+	WORD $0x6e611db8 // bsl v24.16b, v13.16b, v1.16b
+	WORD $0x4eb81f03 // mov v3.16b, v24.16b
+	WORD $0x6ea2e5d8 // fcmgt v24.4s, v14.4s, v2.4s
+	WORD $0x6eb81dc2 // bit v2.16b, v14.16b, v24.16b
+	WORD $0x6ea3e5f8 // fcmgt v24.4s, v15.4s, v3.4s
+	WORD $0x6eb81de3 // bit v3.16b, v15.16b, v24.16b
+	B next
 
 valueRow:
 	MOVD R11, R12
@@ -15366,18 +15516,18 @@ valueRow:
 
 valueTap:
 	ADD $0, R12, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
-	FMOVS F20, R20
+	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
+	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	FMOVS F24, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F0, F1)
 	B mask4done
 
 mask4part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
+	VMOV V22.D[0], R15
+	VMOV V22.D[1], R20
+	VMOV V23.D[0], R22
+	VMOV V23.D[1], R23
 	CALL loadLanes<>(SB)
 	VMOV R15, V0.D[0]
 	VMOV R20, V0.D[1]
@@ -15385,22 +15535,22 @@ mask4part:
 	VMOV R23, V1.D[1]
 
 mask4done:
-	WORD $0x4e20e414 // fcmeq v20.4s, v0.4s, v0.4s
-	WORD $0x4e20e408 // fcmeq v8.4s, v0.4s, v0.4s
-	WORD $0x4e341d08 // and v8.16b, v8.16b, v20.16b
-	WORD $0x6e205908 // mvn v8.16b, v8.16b
-	WORD $0x4e21e434 // fcmeq v20.4s, v1.4s, v1.4s
-	WORD $0x4e21e429 // fcmeq v9.4s, v1.4s, v1.4s
-	WORD $0x4e341d29 // and v9.16b, v9.16b, v20.16b
-	WORD $0x6e205929 // mvn v9.16b, v9.16b
-	WORD $0x6ea2e414 // fcmgt v20.4s, v0.4s, v2.4s
-	WORD $0x6eb41c02 // bit v2.16b, v0.16b, v20.16b
-	WORD $0x6ea3e434 // fcmgt v20.4s, v1.4s, v3.4s
-	WORD $0x6eb41c23 // bit v3.16b, v1.16b, v20.16b
-	WORD $0x4f210514 // sshr v20.4s, v8.4s, #31
-	WORD $0x6eb41c02 // bit v2.16b, v0.16b, v20.16b
-	WORD $0x4f210534 // sshr v20.4s, v9.4s, #31
-	WORD $0x6eb41c23 // bit v3.16b, v1.16b, v20.16b
+	WORD $0x4e20e418 // fcmeq v24.4s, v0.4s, v0.4s
+	WORD $0x4e20e40c // fcmeq v12.4s, v0.4s, v0.4s
+	WORD $0x4e381d8c // and v12.16b, v12.16b, v24.16b
+	WORD $0x6e20598c // mvn v12.16b, v12.16b
+	WORD $0x4e21e438 // fcmeq v24.4s, v1.4s, v1.4s
+	WORD $0x4e21e42d // fcmeq v13.4s, v1.4s, v1.4s
+	WORD $0x4e381dad // and v13.16b, v13.16b, v24.16b
+	WORD $0x6e2059ad // mvn v13.16b, v13.16b
+	WORD $0x6ea2e418 // fcmgt v24.4s, v0.4s, v2.4s
+	WORD $0x6eb81c02 // bit v2.16b, v0.16b, v24.16b
+	WORD $0x6ea3e438 // fcmgt v24.4s, v1.4s, v3.4s
+	WORD $0x6eb81c23 // bit v3.16b, v1.16b, v24.16b
+	WORD $0x4f210598 // sshr v24.4s, v12.4s, #31
+	WORD $0x6eb81c02 // bit v2.16b, v0.16b, v24.16b
+	WORD $0x4f2105b8 // sshr v24.4s, v13.4s, #31
+	WORD $0x6eb81c23 // bit v3.16b, v1.16b, v24.16b
 	ADDS R10, R12, R12
 	SUBS $1, R14, R14
 	BNE valueTap
@@ -15416,18 +15566,18 @@ next:
 
 masked2:
 	ADD $0, R5, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
-	FMOVS F20, R20
+	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
+	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	FMOVS F24, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F2, F3), (R19)
 	B mask5done
 
 mask5part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
+	VMOV V22.D[0], R15
+	VMOV V22.D[1], R20
+	VMOV V23.D[0], R22
+	VMOV V23.D[1], R23
 	VMOV V2.D[0], R24
 	VMOV V2.D[1], R25
 	VMOV V3.D[0], R26
@@ -15439,10 +15589,10 @@ mask5done:
 storedCount2:
 	ADD $104, RSP, R19
 	FLDPQ 0(R19), (F0, F1)
-	WORD $0x6ea2e414 // fcmgt v20.4s, v0.4s, v2.4s
-	WORD $0x6ef41c02 // bif v2.16b, v0.16b, v20.16b
-	WORD $0x6ea3e434 // fcmgt v20.4s, v1.4s, v3.4s
-	WORD $0x6ef41c23 // bif v3.16b, v1.16b, v20.16b
+	WORD $0x6ea2e418 // fcmgt v24.4s, v0.4s, v2.4s
+	WORD $0x6ef81c02 // bif v2.16b, v0.16b, v24.16b
+	WORD $0x6ea3e438 // fcmgt v24.4s, v1.4s, v3.4s
+	WORD $0x6ef81c23 // bif v3.16b, v1.16b, v24.16b
 	ADD $104, RSP, R19
 	FSTPQ (F2, F3), 0(R19)
 	ADDS $32, R5, R5
@@ -15451,8 +15601,8 @@ storedCount2:
 	FLDPQ 0(R19), (F0, F1)
 	WORD $0x6f3f0400 // ushr v0.4s, v0.4s, #1
 	WORD $0x6f3f0421 // ushr v1.4s, v1.4s, #1
-	WORD $0x4ea0858c // add v12.4s, v12.4s, v0.4s
-	WORD $0x4ea185ad // add v13.4s, v13.4s, v1.4s
+	WORD $0x4ea08610 // add v16.4s, v16.4s, v0.4s
+	WORD $0x4ea18631 // add v17.4s, v17.4s, v1.4s
 	SUBS $8, R1, R1
 	BGT vector
 	MOVD 32(RSP), R21
@@ -15475,39 +15625,39 @@ inputs:
 	ADDS R8, R3, R3
 	MOVD R3, 24(RSP)
 	ADD $40, RSP, R19
-	FLDPQ 0(R19), (F12, F13)
+	FLDPQ 0(R19), (F16, F17)
 	MOVWU nextAt+100(FP), R0
 	FMOVS R0, F0
 	WORD $0x4e040401 // dup v1.4s, v0.s[0]
 	WORD $0x4e040400 // dup v0.4s, v0.s[0]
-	WORD $0x4ea0858c // add v12.4s, v12.4s, v0.4s
-	WORD $0x4ea185ad // add v13.4s, v13.4s, v1.4s
+	WORD $0x4ea08610 // add v16.4s, v16.4s, v0.4s
+	WORD $0x4ea18631 // add v17.4s, v17.4s, v1.4s
 	B outputs
 
 done:
 	ADD $104, RSP, R19
 	FLDPQ 0(R19), (F0, F1)
 	MOVD $negInf_neon<>+0(SB), R19
-	FMOVQ 0(R19), F21
-	WORD $0x4e35e400 // fcmeq v0.4s, v0.4s, v21.4s
-	FMOVQ 16(R19), F21
-	WORD $0x4e35e421 // fcmeq v1.4s, v1.4s, v21.4s
+	FMOVQ 0(R19), F25
+	WORD $0x4e39e400 // fcmeq v0.4s, v0.4s, v25.4s
+	FMOVQ 16(R19), F25
+	WORD $0x4e39e421 // fcmeq v1.4s, v1.4s, v25.4s
 	MOVD $0x100000000, R20
-	VMOV R20, V21.D[0]
+	VMOV R20, V25.D[0]
 	MOVD $0x300000002, R20
-	VMOV R20, V21.D[1]
-	WORD $0x6f210434 // ushr v20.4s, v1.4s, #31
-	WORD $0x6eb54694 // ushl v20.4s, v20.4s, v21.4s
-	WORD $0x4eb1ba94 // addv s20, v20.4s
-	FMOVS F20, R21
+	VMOV R20, V25.D[1]
+	WORD $0x6f210438 // ushr v24.4s, v1.4s, #31
+	WORD $0x6eb94718 // ushl v24.4s, v24.4s, v25.4s
+	WORD $0x4eb1bb18 // addv s24, v24.4s
+	FMOVS F24, R21
 	MOVD $0x100000000, R20
-	VMOV R20, V21.D[0]
+	VMOV R20, V25.D[0]
 	MOVD $0x300000002, R20
-	VMOV R20, V21.D[1]
-	WORD $0x6f210414 // ushr v20.4s, v0.4s, #31
-	WORD $0x6eb54694 // ushl v20.4s, v20.4s, v21.4s
-	WORD $0x4eb1ba94 // addv s20, v20.4s
-	FMOVS F20, R20
+	VMOV R20, V25.D[1]
+	WORD $0x6f210418 // ushr v24.4s, v0.4s, #31
+	WORD $0x6eb94718 // ushl v24.4s, v24.4s, v25.4s
+	WORD $0x4eb1bb18 // addv s24, v24.4s
+	FMOVS F24, R20
 	ORR R21<<4, R20, R0
 	MOVD R0, ret+104(FP)
 	RET
@@ -15528,24 +15678,26 @@ TEXT ·maxWindow2_neon(SB), NOSPLIT, $160-112
 	ADD $104, RSP, R19
 	FSTPQ (F0, F1), 0(R19)
 	MOVWU at+88(FP), R0
-	FMOVS R0, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	FMOVS R0, F16
+	WORD $0x4e040611 // dup v17.4s, v16.s[0]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
 	MOVWU rowAt+92(FP), R0
-	FMOVS R0, F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	FMOVS R0, F6
+	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
+	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
 	MOVWU colAt+96(FP), R0
-	FMOVS R0, F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	FMOVS R0, F8
+	WORD $0x4e040509 // dup v9.4s, v8.s[0]
+	WORD $0x4e040508 // dup v8.4s, v8.s[0]
 	MOVD $even_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F6, F7)
-	WORD $0x4ea6858c // add v12.4s, v12.4s, v6.4s
-	WORD $0x4ea785ad // add v13.4s, v13.4s, v7.4s
+	FLDPQ 0(R19), (F10, F11)
+	WORD $0x4eaa8610 // add v16.4s, v16.4s, v10.4s
+	WORD $0x4eab8631 // add v17.4s, v17.4s, v11.4s
 
 outputs:
 	MOVD n+32(FP), R1
 	ADD $40, RSP, R19
-	FSTPQ (F12, F13), 0(R19)
+	FSTPQ (F16, F17), 0(R19)
 
 vector:
 	MOVD $8, R2
@@ -15554,170 +15706,170 @@ vector:
 	MOVD $1, R0
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
-	FMOVS R0, F18
-	WORD $0x4e040653 // dup v19.4s, v18.s[0]
-	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	FMOVS R0, F22
+	WORD $0x4e0406d7 // dup v23.4s, v22.s[0]
+	WORD $0x4e0406d6 // dup v22.4s, v22.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	WORD $0x6ebc4652 // ushl v18.4s, v18.4s, v28.4s
-	FMOVQ 16(R19), F28
-	WORD $0x6ebc4673 // ushl v19.4s, v19.4s, v28.4s
+	FMOVQ 0(R19), F0
+	WORD $0x6ea046d6 // ushl v22.4s, v22.4s, v0.4s
+	FMOVQ 16(R19), F0
+	WORD $0x6ea046f7 // ushl v23.4s, v23.4s, v0.4s
 	ADD R2, R2, R19
 	ADD $-1, R19, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
-	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	FMOVS R0, F24
+	WORD $0x4e040719 // dup v25.4s, v24.s[0]
+	WORD $0x4e040718 // dup v24.4s, v24.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	WORD $0x6ebc4694 // ushl v20.4s, v20.4s, v28.4s
-	FMOVQ 16(R19), F28
-	WORD $0x6ebc46b5 // ushl v21.4s, v21.4s, v28.4s
+	FMOVQ 0(R19), F0
+	WORD $0x6ea04718 // ushl v24.4s, v24.4s, v0.4s
+	FMOVQ 16(R19), F0
+	WORD $0x6ea04739 // ushl v25.4s, v25.4s, v0.4s
 	LSR $8, R0, R0
-	FMOVS R0, F22
-	WORD $0x4e0406d7 // dup v23.4s, v22.s[0]
-	WORD $0x4e0406d6 // dup v22.4s, v22.s[0]
+	FMOVS R0, F26
+	WORD $0x4e04075b // dup v27.4s, v26.s[0]
+	WORD $0x4e04075a // dup v26.4s, v26.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	WORD $0x6ebc46d6 // ushl v22.4s, v22.4s, v28.4s
-	FMOVQ 16(R19), F28
-	WORD $0x6ebc46f7 // ushl v23.4s, v23.4s, v28.4s
+	FMOVQ 0(R19), F0
+	WORD $0x6ea0475a // ushl v26.4s, v26.4s, v0.4s
+	FMOVQ 16(R19), F0
+	WORD $0x6ea0477b // ushl v27.4s, v27.4s, v0.4s
 	MOVD R3, R11
 	MOVD R3, R12
 	ADD $0, R12, R19
-	WORD $0x4eb5669c // smax v28.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
-	FMOVS F28, R20
+	WORD $0x4eb96700 // smax v0.4s, v24.4s, v25.4s
+	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	FMOVS F0, R20
 	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F24, F25)
+	FLDPQ (R19), (F28, F29)
 	B mask1done
 
 mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
 	CALL loadLanes<>(SB)
-	VMOV R15, V24.D[0]
-	VMOV R20, V24.D[1]
-	VMOV R22, V25.D[0]
-	VMOV R23, V25.D[1]
+	VMOV R15, V28.D[0]
+	VMOV R20, V28.D[1]
+	VMOV R22, V29.D[0]
+	VMOV R23, V29.D[1]
 
 mask1done:
 	ADD $32, R12, R19
-	WORD $0x4eb766dc // smax v28.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
-	FMOVS F28, R20
+	WORD $0x4ebb6740 // smax v0.4s, v26.4s, v27.4s
+	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	FMOVS F0, R20
 	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F26, F27)
+	FLDPQ (R19), (F30, F31)
 	B mask2done
 
 mask2part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
+	VMOV V26.D[0], R15
+	VMOV V26.D[1], R20
+	VMOV V27.D[0], R22
+	VMOV V27.D[1], R23
 	CALL loadLanes<>(SB)
-	VMOV R15, V26.D[0]
-	VMOV R20, V26.D[1]
-	VMOV R22, V27.D[0]
-	VMOV R23, V27.D[1]
+	VMOV R15, V30.D[0]
+	VMOV R20, V30.D[1]
+	VMOV R22, V31.D[0]
+	VMOV R23, V31.D[1]
 
 mask2done:
-	WORD $0x4e9a1b02 // uzp1 v2.4s, v24.4s, v26.4s
-	WORD $0x4e9b1b23 // uzp1 v3.4s, v25.4s, v27.4s
-	WORD $0x4ec3385c // zip1 v28.2d, v2.2d, v3.2d
+	WORD $0x4e9e1b82 // uzp1 v2.4s, v28.4s, v30.4s
+	WORD $0x4e9f1ba3 // uzp1 v3.4s, v29.4s, v31.4s
+	WORD $0x4ec33840 // zip1 v0.2d, v2.2d, v3.2d
 	WORD $0x4ec37843 // zip2 v3.2d, v2.2d, v3.2d
-	WORD $0x4ebc1f82 // mov v2.16b, v28.16b
+	WORD $0x4ea01c02 // mov v2.16b, v0.16b
 	MOVD kh+40(FP), R7
 	TST R4, R4
 	BEQ values
-	WORD $0x4eac1d8e // mov v14.16b, v12.16b
-	WORD $0x4ead1daf // mov v15.16b, v13.16b
-	WORD $0x4eac1d84 // mov v4.16b, v12.16b
-	WORD $0x4ead1da5 // mov v5.16b, v13.16b
+	WORD $0x4eb01e12 // mov v18.16b, v16.16b
+	WORD $0x4eb11e33 // mov v19.16b, v17.16b
+	WORD $0x4eb01e04 // mov v4.16b, v16.16b
+	WORD $0x4eb11e25 // mov v5.16b, v17.16b
 
 row:
 	MOVD R11, R12
-	WORD $0x4eae1dd0 // mov v16.16b, v14.16b
-	WORD $0x4eaf1df1 // mov v17.16b, v15.16b
+	WORD $0x4eb21e54 // mov v20.16b, v18.16b
+	WORD $0x4eb31e75 // mov v21.16b, v19.16b
 	MOVD kw+48(FP), R14
 
 tap:
 	ADD $0, R12, R19
-	WORD $0x4eb5669c // smax v28.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
-	FMOVS F28, R20
+	WORD $0x4eb96700 // smax v0.4s, v24.4s, v25.4s
+	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	FMOVS F0, R20
 	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F24, F25)
+	FLDPQ (R19), (F28, F29)
 	B mask3done
 
 mask3part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
 	CALL loadLanes<>(SB)
-	VMOV R15, V24.D[0]
-	VMOV R20, V24.D[1]
-	VMOV R22, V25.D[0]
-	VMOV R23, V25.D[1]
+	VMOV R15, V28.D[0]
+	VMOV R20, V28.D[1]
+	VMOV R22, V29.D[0]
+	VMOV R23, V29.D[1]
 
 mask3done:
 	ADD $32, R12, R19
-	WORD $0x4eb766dc // smax v28.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
-	FMOVS F28, R20
+	WORD $0x4ebb6740 // smax v0.4s, v26.4s, v27.4s
+	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	FMOVS F0, R20
 	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F26, F27)
+	FLDPQ (R19), (F30, F31)
 	B mask4done
 
 mask4part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
+	VMOV V26.D[0], R15
+	VMOV V26.D[1], R20
+	VMOV V27.D[0], R22
+	VMOV V27.D[1], R23
 	CALL loadLanes<>(SB)
-	VMOV R15, V26.D[0]
-	VMOV R20, V26.D[1]
-	VMOV R22, V27.D[0]
-	VMOV R23, V27.D[1]
+	VMOV R15, V30.D[0]
+	VMOV R20, V30.D[1]
+	VMOV R22, V31.D[0]
+	VMOV R23, V31.D[1]
 
 mask4done:
-	WORD $0x4e9a1b00 // uzp1 v0.4s, v24.4s, v26.4s
-	WORD $0x4e9b1b21 // uzp1 v1.4s, v25.4s, v27.4s
-	WORD $0x4ec1381c // zip1 v28.2d, v0.2d, v1.2d
+	WORD $0x4e9e1b80 // uzp1 v0.4s, v28.4s, v30.4s
+	WORD $0x4e9f1ba1 // uzp1 v1.4s, v29.4s, v31.4s
+	WORD $0x4ec1380a // zip1 v10.2d, v0.2d, v1.2d
 	WORD $0x4ec17801 // zip2 v1.2d, v0.2d, v1.2d
-	WORD $0x4ebc1f80 // mov v0.16b, v28.16b
-	WORD $0x4e22e45c // fcmeq v28.4s, v2.4s, v2.4s
-	WORD $0x4e22e448 // fcmeq v8.4s, v2.4s, v2.4s
-	WORD $0x4e3c1d08 // and v8.16b, v8.16b, v28.16b
-	WORD $0x4e23e47c // fcmeq v28.4s, v3.4s, v3.4s
-	WORD $0x4e23e469 // fcmeq v9.4s, v3.4s, v3.4s
-	WORD $0x4e3c1d29 // and v9.16b, v9.16b, v28.16b
-	WORD $0x6e20e44a // fcmge v10.4s, v2.4s, v0.4s
-	WORD $0x6e20594a // mvn v10.16b, v10.16b
-	WORD $0x6e21e46b // fcmge v11.4s, v3.4s, v1.4s
-	WORD $0x6e20596b // mvn v11.16b, v11.16b
-	WORD $0x4e281d4a // and v10.16b, v10.16b, v8.16b
-	WORD $0x4e291d6b // and v11.16b, v11.16b, v9.16b
-	WORD $0x4f21055c // sshr v28.4s, v10.4s, #31
-	WORD $0x6ebc1c02 // bit v2.16b, v0.16b, v28.16b
-	WORD $0x4f21057c // sshr v28.4s, v11.4s, #31
-	WORD $0x6ebc1c23 // bit v3.16b, v1.16b, v28.16b
-	WORD $0x4f21055c // sshr v28.4s, v10.4s, #31
-	WORD $0x6ebc1e04 // bit v4.16b, v16.16b, v28.16b
-	WORD $0x4f21057c // sshr v28.4s, v11.4s, #31
-	WORD $0x6ebc1e25 // bit v5.16b, v17.16b, v28.16b
-	WORD $0x4ebe8610 // add v16.4s, v16.4s, v30.4s
-	WORD $0x4ebe8631 // add v17.4s, v17.4s, v30.4s
+	WORD $0x4eaa1d40 // mov v0.16b, v10.16b
+	WORD $0x4e22e44a // fcmeq v10.4s, v2.4s, v2.4s
+	WORD $0x4e22e44c // fcmeq v12.4s, v2.4s, v2.4s
+	WORD $0x4e2a1d8c // and v12.16b, v12.16b, v10.16b
+	WORD $0x4e23e46a // fcmeq v10.4s, v3.4s, v3.4s
+	WORD $0x4e23e46d // fcmeq v13.4s, v3.4s, v3.4s
+	WORD $0x4e2a1dad // and v13.16b, v13.16b, v10.16b
+	WORD $0x6e20e44e // fcmge v14.4s, v2.4s, v0.4s
+	WORD $0x6e2059ce // mvn v14.16b, v14.16b
+	WORD $0x6e21e46f // fcmge v15.4s, v3.4s, v1.4s
+	WORD $0x6e2059ef // mvn v15.16b, v15.16b
+	WORD $0x4e2c1dce // and v14.16b, v14.16b, v12.16b
+	WORD $0x4e2d1def // and v15.16b, v15.16b, v13.16b
+	WORD $0x4f2105ca // sshr v10.4s, v14.4s, #31
+	WORD $0x6eaa1c02 // bit v2.16b, v0.16b, v10.16b
+	WORD $0x4f2105ea // sshr v10.4s, v15.4s, #31
+	WORD $0x6eaa1c23 // bit v3.16b, v1.16b, v10.16b
+	WORD $0x4f2105c0 // sshr v0.4s, v14.4s, #31
+	WORD $0x6ea01e84 // bit v4.16b, v20.16b, v0.16b
+	WORD $0x4f2105e0 // sshr v0.4s, v15.4s, #31
+	WORD $0x6ea01ea5 // bit v5.16b, v21.16b, v0.16b
+	WORD $0x4ea88694 // add v20.4s, v20.4s, v8.4s
+	WORD $0x4ea986b5 // add v21.4s, v21.4s, v9.4s
 	ADDS R10, R12, R12
 	SUBS $1, R14, R14
 	BNE tap
-	WORD $0x4ebf85ce // add v14.4s, v14.4s, v31.4s
-	WORD $0x4ebf85ef // add v15.4s, v15.4s, v31.4s
+	WORD $0x4ea68652 // add v18.4s, v18.4s, v6.4s
+	WORD $0x4ea78673 // add v19.4s, v19.4s, v7.4s
 	ADDS R9, R11, R11
 	SUBS $1, R7, R7
 	BNE row
@@ -15728,18 +15880,18 @@ mask4done:
 
 masked3:
 	ADD $0, R4, R19
-	WORD $0x4eb3665c // smax v28.4s, v18.4s, v19.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
-	FMOVS F28, R20
+	WORD $0x4eb766c0 // smax v0.4s, v22.4s, v23.4s
+	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	FMOVS F0, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F4, F5), (R19)
 	B mask5done
 
 mask5part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
+	VMOV V22.D[0], R15
+	VMOV V22.D[1], R20
+	VMOV V23.D[0], R22
+	VMOV V23.D[1], R23
 	VMOV V4.D[0], R24
 	VMOV V4.D[1], R25
 	VMOV V5.D[0], R26
@@ -15753,6 +15905,258 @@ storedCount3:
 	B next
 
 values:
+	CMP $3, R7
+	BNE valueRow
+	MOVD kw+48(FP), R0
+	CMP $3, R0
+	BNE valueRow
+	CMP $4, R10
+	BNE valueRow
+	CMP $8, R1
+	BLT valueRow
+	FLDPQ 0(R12), (F4, F5)
+	ADD R9, R12, R19
+	FLDPQ 0(R19), (F6, F7)
+	ADD R9<<1, R12, R19
+	FLDPQ 0(R19), (F8, F9)
+	WORD $0x4e26e4c0 // fcmeq v0.4s, v6.4s, v6.4s
+	WORD $0x4e24e494 // fcmeq v20.4s, v4.4s, v4.4s
+	WORD $0x4e201e94 // and v20.16b, v20.16b, v0.16b
+	WORD $0x6e205a94 // mvn v20.16b, v20.16b
+	WORD $0x4e27e4e0 // fcmeq v0.4s, v7.4s, v7.4s
+	WORD $0x4e25e4b5 // fcmeq v21.4s, v5.4s, v5.4s
+	WORD $0x4e201eb5 // and v21.16b, v21.16b, v0.16b
+	WORD $0x6e205ab5 // mvn v21.16b, v21.16b
+	WORD $0x4e28e500 // fcmeq v0.4s, v8.4s, v8.4s
+	WORD $0x4e28e50a // fcmeq v10.4s, v8.4s, v8.4s
+	WORD $0x4e201d4a // and v10.16b, v10.16b, v0.16b
+	WORD $0x6e20594a // mvn v10.16b, v10.16b
+	WORD $0x4e29e520 // fcmeq v0.4s, v9.4s, v9.4s
+	WORD $0x4e29e52b // fcmeq v11.4s, v9.4s, v9.4s
+	WORD $0x4e201d6b // and v11.16b, v11.16b, v0.16b
+	WORD $0x6e20596b // mvn v11.16b, v11.16b
+	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
+	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
+	WORD $0x6ea4e4ca // fcmgt v10.4s, v6.4s, v4.4s
+	WORD $0x6e641cca // bsl v10.16b, v6.16b, v4.16b
+	WORD $0x4eaa1d40 // mov v0.16b, v10.16b
+	WORD $0x6ea5e4ea // fcmgt v10.4s, v7.4s, v5.4s
+	WORD $0x6e651cea // bsl v10.16b, v7.16b, v5.16b
+	WORD $0x4eaa1d41 // mov v1.16b, v10.16b
+	WORD $0x6ea8e404 // fcmgt v4.4s, v0.4s, v8.4s
+	WORD $0x6ee41d00 // bif v0.16b, v8.16b, v4.16b
+	WORD $0x6ea9e424 // fcmgt v4.4s, v1.4s, v9.4s
+	WORD $0x6ee41d21 // bif v1.16b, v9.16b, v4.16b
+	FLDPQ 32(R12), (F4, F5)
+	ADD R9, R12, R19
+	FLDPQ 32(R19), (F6, F7)
+	ADD R9<<1, R12, R19
+	FLDPQ 32(R19), (F8, F9)
+	WORD $0x4e26e4cc // fcmeq v12.4s, v6.4s, v6.4s
+	WORD $0x4e24e48a // fcmeq v10.4s, v4.4s, v4.4s
+	WORD $0x4e2c1d4a // and v10.16b, v10.16b, v12.16b
+	WORD $0x6e20594a // mvn v10.16b, v10.16b
+	WORD $0x4e27e4ec // fcmeq v12.4s, v7.4s, v7.4s
+	WORD $0x4e25e4ab // fcmeq v11.4s, v5.4s, v5.4s
+	WORD $0x4e2c1d6b // and v11.16b, v11.16b, v12.16b
+	WORD $0x6e20596b // mvn v11.16b, v11.16b
+	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
+	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
+	WORD $0x4e28e50c // fcmeq v12.4s, v8.4s, v8.4s
+	WORD $0x4e28e50a // fcmeq v10.4s, v8.4s, v8.4s
+	WORD $0x4e2c1d4a // and v10.16b, v10.16b, v12.16b
+	WORD $0x6e20594a // mvn v10.16b, v10.16b
+	WORD $0x4e29e52c // fcmeq v12.4s, v9.4s, v9.4s
+	WORD $0x4e29e52b // fcmeq v11.4s, v9.4s, v9.4s
+	WORD $0x4e2c1d6b // and v11.16b, v11.16b, v12.16b
+	WORD $0x6e20596b // mvn v11.16b, v11.16b
+	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
+	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
+	WORD $0x6ea4e4ca // fcmgt v10.4s, v6.4s, v4.4s
+	WORD $0x6e641cca // bsl v10.16b, v6.16b, v4.16b
+	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
+	WORD $0x6ea5e4ea // fcmgt v10.4s, v7.4s, v5.4s
+	WORD $0x6e651cea // bsl v10.16b, v7.16b, v5.16b
+	WORD $0x4eaa1d4d // mov v13.16b, v10.16b
+	WORD $0x6ea8e584 // fcmgt v4.4s, v12.4s, v8.4s
+	WORD $0x6ee41d0c // bif v12.16b, v8.16b, v4.16b
+	WORD $0x6ea9e5a4 // fcmgt v4.4s, v13.4s, v9.4s
+	WORD $0x6ee41d2d // bif v13.16b, v9.16b, v4.16b
+	ADD $8, R12, R19
+	FLDPQ 0(R19), (F4, F5)
+	ADD R9, R12, R19
+	ADD $8, R19, R19
+	FLDPQ 0(R19), (F6, F7)
+	ADD R9<<1, R12, R19
+	ADD $8, R19, R19
+	FLDPQ 0(R19), (F8, F9)
+	WORD $0x4e26e4ce // fcmeq v14.4s, v6.4s, v6.4s
+	WORD $0x4e24e48a // fcmeq v10.4s, v4.4s, v4.4s
+	WORD $0x4e2e1d4a // and v10.16b, v10.16b, v14.16b
+	WORD $0x6e20594a // mvn v10.16b, v10.16b
+	WORD $0x4e27e4ee // fcmeq v14.4s, v7.4s, v7.4s
+	WORD $0x4e25e4ab // fcmeq v11.4s, v5.4s, v5.4s
+	WORD $0x4e2e1d6b // and v11.16b, v11.16b, v14.16b
+	WORD $0x6e20596b // mvn v11.16b, v11.16b
+	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
+	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
+	WORD $0x4e28e50e // fcmeq v14.4s, v8.4s, v8.4s
+	WORD $0x4e28e50a // fcmeq v10.4s, v8.4s, v8.4s
+	WORD $0x4e2e1d4a // and v10.16b, v10.16b, v14.16b
+	WORD $0x6e20594a // mvn v10.16b, v10.16b
+	WORD $0x4e29e52e // fcmeq v14.4s, v9.4s, v9.4s
+	WORD $0x4e29e52b // fcmeq v11.4s, v9.4s, v9.4s
+	WORD $0x4e2e1d6b // and v11.16b, v11.16b, v14.16b
+	WORD $0x6e20596b // mvn v11.16b, v11.16b
+	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
+	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
+	WORD $0x6ea4e4ca // fcmgt v10.4s, v6.4s, v4.4s
+	WORD $0x6e641cca // bsl v10.16b, v6.16b, v4.16b
+	WORD $0x4eaa1d4e // mov v14.16b, v10.16b
+	WORD $0x6ea5e4ea // fcmgt v10.4s, v7.4s, v5.4s
+	WORD $0x6e651cea // bsl v10.16b, v7.16b, v5.16b
+	WORD $0x4eaa1d4f // mov v15.16b, v10.16b
+	WORD $0x6ea8e5c4 // fcmgt v4.4s, v14.4s, v8.4s
+	WORD $0x6ee41d0e // bif v14.16b, v8.16b, v4.16b
+	WORD $0x6ea9e5e4 // fcmgt v4.4s, v15.4s, v9.4s
+	WORD $0x6ee41d2f // bif v15.16b, v9.16b, v4.16b
+	ADD $40, R12, R19
+	WORD $0x4ebb6746 // smax v6.4s, v26.4s, v27.4s
+	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	FMOVS F6, R20
+	TBZ $31, R20, mask6part
+	FLDPQ (R19), (F4, F5)
+	B mask6done
+
+mask6part:
+	VMOV V26.D[0], R15
+	VMOV V26.D[1], R20
+	VMOV V27.D[0], R22
+	VMOV V27.D[1], R23
+	CALL loadLanes<>(SB)
+	VMOV R15, V4.D[0]
+	VMOV R20, V4.D[1]
+	VMOV R22, V5.D[0]
+	VMOV R23, V5.D[1]
+
+mask6done:
+	ADD R9, R12, R19
+	ADD $40, R19, R19
+	WORD $0x4ebb6748 // smax v8.4s, v26.4s, v27.4s
+	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	FMOVS F8, R20
+	TBZ $31, R20, mask7part
+	FLDPQ (R19), (F6, F7)
+	B mask7done
+
+mask7part:
+	VMOV V26.D[0], R15
+	VMOV V26.D[1], R20
+	VMOV V27.D[0], R22
+	VMOV V27.D[1], R23
+	CALL loadLanes<>(SB)
+	VMOV R15, V6.D[0]
+	VMOV R20, V6.D[1]
+	VMOV R22, V7.D[0]
+	VMOV R23, V7.D[1]
+
+mask7done:
+	ADD R9<<1, R12, R19
+	ADD $40, R19, R19
+	WORD $0x4ebb674a // smax v10.4s, v26.4s, v27.4s
+	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	FMOVS F10, R20
+	TBZ $31, R20, mask8part
+	FLDPQ (R19), (F8, F9)
+	B mask8done
+
+mask8part:
+	VMOV V26.D[0], R15
+	VMOV V26.D[1], R20
+	VMOV V27.D[0], R22
+	VMOV V27.D[1], R23
+	CALL loadLanes<>(SB)
+	VMOV R15, V8.D[0]
+	VMOV R20, V8.D[1]
+	VMOV R22, V9.D[0]
+	VMOV R23, V9.D[1]
+
+mask8done:
+	WORD $0x4e26e4d2 // fcmeq v18.4s, v6.4s, v6.4s
+	WORD $0x4e24e48a // fcmeq v10.4s, v4.4s, v4.4s
+	WORD $0x4e321d4a // and v10.16b, v10.16b, v18.16b
+	WORD $0x6e20594a // mvn v10.16b, v10.16b
+	WORD $0x4e27e4f2 // fcmeq v18.4s, v7.4s, v7.4s
+	WORD $0x4e25e4ab // fcmeq v11.4s, v5.4s, v5.4s
+	WORD $0x4e321d6b // and v11.16b, v11.16b, v18.16b
+	WORD $0x6e20596b // mvn v11.16b, v11.16b
+	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
+	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
+	WORD $0x4e28e512 // fcmeq v18.4s, v8.4s, v8.4s
+	WORD $0x4e28e50a // fcmeq v10.4s, v8.4s, v8.4s
+	WORD $0x4e321d4a // and v10.16b, v10.16b, v18.16b
+	WORD $0x6e20594a // mvn v10.16b, v10.16b
+	WORD $0x4e29e532 // fcmeq v18.4s, v9.4s, v9.4s
+	WORD $0x4e29e52b // fcmeq v11.4s, v9.4s, v9.4s
+	WORD $0x4e321d6b // and v11.16b, v11.16b, v18.16b
+	WORD $0x6e20596b // mvn v11.16b, v11.16b
+	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
+	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
+	WORD $0x6ea4e4ca // fcmgt v10.4s, v6.4s, v4.4s
+	WORD $0x6e641cca // bsl v10.16b, v6.16b, v4.16b
+	WORD $0x4eaa1d52 // mov v18.16b, v10.16b
+	WORD $0x6ea5e4ea // fcmgt v10.4s, v7.4s, v5.4s
+	WORD $0x6e651cea // bsl v10.16b, v7.16b, v5.16b
+	WORD $0x4eaa1d53 // mov v19.16b, v10.16b
+	WORD $0x6ea8e644 // fcmgt v4.4s, v18.4s, v8.4s
+	WORD $0x6ee41d12 // bif v18.16b, v8.16b, v4.16b
+	WORD $0x6ea9e664 // fcmgt v4.4s, v19.4s, v9.4s
+	WORD $0x6ee41d33 // bif v19.16b, v9.16b, v4.16b
+	MOVD $0x100000000, R20
+	VMOV R20, V5.D[0]
+	MOVD $0x300000002, R20
+	VMOV R20, V5.D[1]
+	WORD $0x6f2106a4 // ushr v4.4s, v21.4s, #31
+	WORD $0x6ea54484 // ushl v4.4s, v4.4s, v5.4s
+	WORD $0x4eb1b884 // addv s4, v4.4s
+	FMOVS F4, R21
+	MOVD $0x100000000, R20
+	VMOV R20, V5.D[0]
+	MOVD $0x300000002, R20
+	VMOV R20, V5.D[1]
+	WORD $0x6f210684 // ushr v4.4s, v20.4s, #31
+	WORD $0x6ea54484 // ushl v4.4s, v4.4s, v5.4s
+	WORD $0x4eb1b884 // addv s4, v4.4s
+	FMOVS F4, R20
+	ORR R21<<4, R20, R0
+	TSTW R0, R0
+	BNE valueRow
+	WORD $0x4e8c1804 // uzp1 v4.4s, v0.4s, v12.4s
+	WORD $0x4e8d1825 // uzp1 v5.4s, v1.4s, v13.4s
+	WORD $0x4ec53882 // zip1 v2.2d, v4.2d, v5.2d
+	WORD $0x4ec57885 // zip2 v5.2d, v4.2d, v5.2d
+	WORD $0x4ea21c44 // mov v4.16b, v2.16b
+	WORD $0x4e8c5806 // uzp2 v6.4s, v0.4s, v12.4s
+	WORD $0x4e8d5827 // uzp2 v7.4s, v1.4s, v13.4s
+	WORD $0x4ec738c0 // zip1 v0.2d, v6.2d, v7.2d
+	WORD $0x4ec778c7 // zip2 v7.2d, v6.2d, v7.2d
+	WORD $0x4ea01c06 // mov v6.16b, v0.16b
+	WORD $0x4e9219c8 // uzp1 v8.4s, v14.4s, v18.4s
+	WORD $0x4e9319e9 // uzp1 v9.4s, v15.4s, v19.4s
+	WORD $0x4ec93900 // zip1 v0.2d, v8.2d, v9.2d
+	WORD $0x4ec97909 // zip2 v9.2d, v8.2d, v9.2d
+	WORD $0x4ea01c08 // mov v8.16b, v0.16b
+	WORD $0x6ea4e4c0 // fcmgt v0.4s, v6.4s, v4.4s
+	WORD $0x6e641cc0 // bsl v0.16b, v6.16b, v4.16b
+	WORD $0x4ea01c02 // mov v2.16b, v0.16b
+	WORD $0x6ea5e4e0 // fcmgt v0.4s, v7.4s, v5.4s
+	WORD $0x6e651ce0 // bsl v0.16b, v7.16b, v5.16b
+	WORD $0x4ea01c03 // mov v3.16b, v0.16b
+	WORD $0x6ea2e500 // fcmgt v0.4s, v8.4s, v2.4s
+	WORD $0x6ea01d02 // bit v2.16b, v8.16b, v0.16b
+	WORD $0x6ea3e520 // fcmgt v0.4s, v9.4s, v3.4s
+	WORD $0x6ea01d23 // bit v3.16b, v9.16b, v0.16b
+	B next
 
 valueRow:
 	MOVD R11, R12
@@ -15760,66 +16164,66 @@ valueRow:
 
 valueTap:
 	ADD $0, R12, R19
-	WORD $0x4eb5669c // smax v28.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
-	FMOVS F28, R20
-	TBZ $31, R20, mask6part
-	FLDPQ (R19), (F24, F25)
-	B mask6done
+	WORD $0x4eb96700 // smax v0.4s, v24.4s, v25.4s
+	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	FMOVS F0, R20
+	TBZ $31, R20, mask9part
+	FLDPQ (R19), (F28, F29)
+	B mask9done
 
-mask6part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
+mask9part:
+	VMOV V24.D[0], R15
+	VMOV V24.D[1], R20
+	VMOV V25.D[0], R22
+	VMOV V25.D[1], R23
 	CALL loadLanes<>(SB)
-	VMOV R15, V24.D[0]
-	VMOV R20, V24.D[1]
-	VMOV R22, V25.D[0]
-	VMOV R23, V25.D[1]
+	VMOV R15, V28.D[0]
+	VMOV R20, V28.D[1]
+	VMOV R22, V29.D[0]
+	VMOV R23, V29.D[1]
 
-mask6done:
+mask9done:
 	ADD $32, R12, R19
-	WORD $0x4eb766dc // smax v28.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
-	FMOVS F28, R20
-	TBZ $31, R20, mask7part
-	FLDPQ (R19), (F26, F27)
-	B mask7done
+	WORD $0x4ebb6740 // smax v0.4s, v26.4s, v27.4s
+	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	FMOVS F0, R20
+	TBZ $31, R20, mask10part
+	FLDPQ (R19), (F30, F31)
+	B mask10done
 
-mask7part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
+mask10part:
+	VMOV V26.D[0], R15
+	VMOV V26.D[1], R20
+	VMOV V27.D[0], R22
+	VMOV V27.D[1], R23
 	CALL loadLanes<>(SB)
-	VMOV R15, V26.D[0]
-	VMOV R20, V26.D[1]
-	VMOV R22, V27.D[0]
-	VMOV R23, V27.D[1]
+	VMOV R15, V30.D[0]
+	VMOV R20, V30.D[1]
+	VMOV R22, V31.D[0]
+	VMOV R23, V31.D[1]
 
-mask7done:
-	WORD $0x4e9a1b00 // uzp1 v0.4s, v24.4s, v26.4s
-	WORD $0x4e9b1b21 // uzp1 v1.4s, v25.4s, v27.4s
-	WORD $0x4ec1381c // zip1 v28.2d, v0.2d, v1.2d
+mask10done:
+	WORD $0x4e9e1b80 // uzp1 v0.4s, v28.4s, v30.4s
+	WORD $0x4e9f1ba1 // uzp1 v1.4s, v29.4s, v31.4s
+	WORD $0x4ec13804 // zip1 v4.2d, v0.2d, v1.2d
 	WORD $0x4ec17801 // zip2 v1.2d, v0.2d, v1.2d
-	WORD $0x4ebc1f80 // mov v0.16b, v28.16b
-	WORD $0x4e20e41c // fcmeq v28.4s, v0.4s, v0.4s
-	WORD $0x4e20e408 // fcmeq v8.4s, v0.4s, v0.4s
-	WORD $0x4e3c1d08 // and v8.16b, v8.16b, v28.16b
-	WORD $0x6e205908 // mvn v8.16b, v8.16b
-	WORD $0x4e21e43c // fcmeq v28.4s, v1.4s, v1.4s
-	WORD $0x4e21e429 // fcmeq v9.4s, v1.4s, v1.4s
-	WORD $0x4e3c1d29 // and v9.16b, v9.16b, v28.16b
-	WORD $0x6e205929 // mvn v9.16b, v9.16b
-	WORD $0x6ea2e41c // fcmgt v28.4s, v0.4s, v2.4s
-	WORD $0x6ebc1c02 // bit v2.16b, v0.16b, v28.16b
-	WORD $0x6ea3e43c // fcmgt v28.4s, v1.4s, v3.4s
-	WORD $0x6ebc1c23 // bit v3.16b, v1.16b, v28.16b
-	WORD $0x4f21051c // sshr v28.4s, v8.4s, #31
-	WORD $0x6ebc1c02 // bit v2.16b, v0.16b, v28.16b
-	WORD $0x4f21053c // sshr v28.4s, v9.4s, #31
-	WORD $0x6ebc1c23 // bit v3.16b, v1.16b, v28.16b
+	WORD $0x4ea41c80 // mov v0.16b, v4.16b
+	WORD $0x4e20e404 // fcmeq v4.4s, v0.4s, v0.4s
+	WORD $0x4e20e40c // fcmeq v12.4s, v0.4s, v0.4s
+	WORD $0x4e241d8c // and v12.16b, v12.16b, v4.16b
+	WORD $0x6e20598c // mvn v12.16b, v12.16b
+	WORD $0x4e21e424 // fcmeq v4.4s, v1.4s, v1.4s
+	WORD $0x4e21e42d // fcmeq v13.4s, v1.4s, v1.4s
+	WORD $0x4e241dad // and v13.16b, v13.16b, v4.16b
+	WORD $0x6e2059ad // mvn v13.16b, v13.16b
+	WORD $0x6ea2e404 // fcmgt v4.4s, v0.4s, v2.4s
+	WORD $0x6ea41c02 // bit v2.16b, v0.16b, v4.16b
+	WORD $0x6ea3e424 // fcmgt v4.4s, v1.4s, v3.4s
+	WORD $0x6ea41c23 // bit v3.16b, v1.16b, v4.16b
+	WORD $0x4f210584 // sshr v4.4s, v12.4s, #31
+	WORD $0x6ea41c02 // bit v2.16b, v0.16b, v4.16b
+	WORD $0x4f2105a4 // sshr v4.4s, v13.4s, #31
+	WORD $0x6ea41c23 // bit v3.16b, v1.16b, v4.16b
 	ADDS R10, R12, R12
 	SUBS $1, R14, R14
 	BNE valueTap
@@ -15835,41 +16239,41 @@ next:
 
 masked4:
 	ADD $0, R5, R19
-	WORD $0x4eb3665c // smax v28.4s, v18.4s, v19.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
-	FMOVS F28, R20
-	TBZ $31, R20, mask8part
+	WORD $0x4eb766c0 // smax v0.4s, v22.4s, v23.4s
+	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	FMOVS F0, R20
+	TBZ $31, R20, mask11part
 	FSTPQ (F2, F3), (R19)
-	B mask8done
+	B mask11done
 
-mask8part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
+mask11part:
+	VMOV V22.D[0], R15
+	VMOV V22.D[1], R20
+	VMOV V23.D[0], R22
+	VMOV V23.D[1], R23
 	VMOV V2.D[0], R24
 	VMOV V2.D[1], R25
 	VMOV V3.D[0], R26
 	VMOV V3.D[1], R21
 	CALL storeLanes<>(SB)
 
-mask8done:
+mask11done:
 
 storedCount4:
 	ADD $104, RSP, R19
 	FLDPQ 0(R19), (F0, F1)
-	WORD $0x6ea2e41c // fcmgt v28.4s, v0.4s, v2.4s
-	WORD $0x6efc1c02 // bif v2.16b, v0.16b, v28.16b
-	WORD $0x6ea3e43c // fcmgt v28.4s, v1.4s, v3.4s
-	WORD $0x6efc1c23 // bif v3.16b, v1.16b, v28.16b
+	WORD $0x6ea2e404 // fcmgt v4.4s, v0.4s, v2.4s
+	WORD $0x6ee41c02 // bif v2.16b, v0.16b, v4.16b
+	WORD $0x6ea3e424 // fcmgt v4.4s, v1.4s, v3.4s
+	WORD $0x6ee41c23 // bif v3.16b, v1.16b, v4.16b
 	ADD $104, RSP, R19
 	FSTPQ (F2, F3), 0(R19)
 	ADDS $32, R5, R5
 	ADDS $64, R3, R3
 	MOVD $step_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F0, F1)
-	WORD $0x4ea0858c // add v12.4s, v12.4s, v0.4s
-	WORD $0x4ea185ad // add v13.4s, v13.4s, v1.4s
+	WORD $0x4ea08610 // add v16.4s, v16.4s, v0.4s
+	WORD $0x4ea18631 // add v17.4s, v17.4s, v1.4s
 	SUBS $8, R1, R1
 	BGT vector
 	MOVD 32(RSP), R21
@@ -15892,39 +16296,39 @@ inputs:
 	ADDS R8, R3, R3
 	MOVD R3, 24(RSP)
 	ADD $40, RSP, R19
-	FLDPQ 0(R19), (F12, F13)
+	FLDPQ 0(R19), (F16, F17)
 	MOVWU nextAt+100(FP), R0
 	FMOVS R0, F0
 	WORD $0x4e040401 // dup v1.4s, v0.s[0]
 	WORD $0x4e040400 // dup v0.4s, v0.s[0]
-	WORD $0x4ea0858c // add v12.4s, v12.4s, v0.4s
-	WORD $0x4ea185ad // add v13.4s, v13.4s, v1.4s
+	WORD $0x4ea08610 // add v16.4s, v16.4s, v0.4s
+	WORD $0x4ea18631 // add v17.4s, v17.4s, v1.4s
 	B outputs
 
 done:
 	ADD $104, RSP, R19
 	FLDPQ 0(R19), (F0, F1)
 	MOVD $negInf_neon<>+0(SB), R19
-	FMOVQ 0(R19), F29
-	WORD $0x4e3de400 // fcmeq v0.4s, v0.4s, v29.4s
-	FMOVQ 16(R19), F29
-	WORD $0x4e3de421 // fcmeq v1.4s, v1.4s, v29.4s
+	FMOVQ 0(R19), F3
+	WORD $0x4e23e400 // fcmeq v0.4s, v0.4s, v3.4s
+	FMOVQ 16(R19), F3
+	WORD $0x4e23e421 // fcmeq v1.4s, v1.4s, v3.4s
 	MOVD $0x100000000, R20
-	VMOV R20, V29.D[0]
+	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
-	VMOV R20, V29.D[1]
-	WORD $0x6f21043c // ushr v28.4s, v1.4s, #31
-	WORD $0x6ebd479c // ushl v28.4s, v28.4s, v29.4s
-	WORD $0x4eb1bb9c // addv s28, v28.4s
-	FMOVS F28, R21
+	VMOV R20, V3.D[1]
+	WORD $0x6f210422 // ushr v2.4s, v1.4s, #31
+	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
+	WORD $0x4eb1b842 // addv s2, v2.4s
+	FMOVS F2, R21
 	MOVD $0x100000000, R20
-	VMOV R20, V29.D[0]
+	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
-	VMOV R20, V29.D[1]
-	WORD $0x6f21041c // ushr v28.4s, v0.4s, #31
-	WORD $0x6ebd479c // ushl v28.4s, v28.4s, v29.4s
-	WORD $0x4eb1bb9c // addv s28, v28.4s
-	FMOVS F28, R20
+	VMOV R20, V3.D[1]
+	WORD $0x6f210402 // ushr v2.4s, v0.4s, #31
+	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
+	WORD $0x4eb1b842 // addv s2, v2.4s
+	FMOVS F2, R20
 	ORR R21<<4, R20, R0
 	MOVD R0, ret+104(FP)
 	RET

@@ -649,6 +649,8 @@ func maxWindow(stride int) {
 	Label("values")
 	if lv.zmm {
 		max3x3(stride, q, rowStep, best, tEven)
+	} else {
+		max3x3Few(stride, n, q, rowStep, best)
 	}
 	// Without switches: the greater value, or v if that is NaN.
 	Label("valueRow")
@@ -779,6 +781,68 @@ func max3x3(stride int, q, rowStep reg.GPPhysical, best, tEven reg.VecPhysical) 
 		evenOdd(in[6], in[9], vec(31), nil, tEven, nil)
 		VMAXPS(vec(29), vec(30), best)
 		VMAXPS(best, vec(31), best)
+	}
+	JMP(LabelRef("next"))
+}
+
+// max3x3Few is max3x3 for avx2 and whole vectors of outputs: the maxima of columns
+// first, at each place that vectors are read from.
+func max3x3Few(stride int, n, q, rowStep reg.GPPhysical, best reg.VecPhysical) {
+	CMPQ(reg.R8, U8(3)) // kh
+	JNE(LabelRef("valueRow"))
+	Load(Param("kw"), reg.RAX)
+	CMPQ(reg.RAX, U8(3))
+	JNE(LabelRef("valueRow"))
+	CMPQ(reg.R11, U8(4)) // colStep
+	JNE(LabelRef("valueRow"))
+	CMPQ(n, U8(lv.lanes))
+	JLT(LabelRef("valueRow"))
+	// The registers of switches are free.
+	nan, t := vec(10), vec(5)
+	column := func(disp int, mask, out reg.VecPhysical) {
+		in := []reg.VecPhysical{vec(2), vec(3), vec(4)}
+		for r, m := range []Mem{{Base: q}, {Base: q, Index: rowStep, Scale: 1}, {Base: q, Index: rowStep, Scale: 2}} {
+			m.Disp = disp
+			if mask == nil {
+				VMOVUPS(m, in[r])
+			} else {
+				VMASKMOVPS(m, mask, in[r])
+			}
+		}
+		first := t
+		if disp == 0 {
+			first = nan
+		}
+		VCMPPS(U8(3), in[0], in[1], first)
+		if disp > 0 {
+			VORPS(t, nan, nan)
+		}
+		VCMPPS(U8(3), in[2], in[2], t)
+		VORPS(t, nan, nan)
+		VMAXPS(in[0], in[1], out)
+		VMAXPS(in[2], out, out)
+	}
+	a, b, c, d := vec(0), vec(6), vec(7), vec(9)
+	column(0, nil, a)
+	if stride == 1 {
+		column(4, nil, b)
+		column(8, nil, c)
+	} else {
+		column(vbytes(), nil, b)
+		column(8, nil, c)
+		column(8+vbytes(), vec(13), d) // one less: no input beyond the last window
+	}
+	VMOVMSKPS(nan, reg.EAX)
+	TESTL(reg.EAX, reg.EAX)
+	JNE(LabelRef("valueRow"))
+	if stride == 1 {
+		VMAXPS(a, b, best)
+		VMAXPS(best, c, best)
+	} else {
+		evenOdd(a, b, vec(2), vec(3), nil, nil)
+		evenOdd(c, d, vec(4), nil, nil, nil)
+		VMAXPS(vec(2), vec(3), best)
+		VMAXPS(best, vec(4), best)
 	}
 	JMP(LabelRef("next"))
 }
