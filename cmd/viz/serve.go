@@ -2,12 +2,9 @@ package main
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
-	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/cmdline"
 	"github.com/deconvnet/viz/internal/web"
 	"github.com/deconvnet/viz/model"
@@ -50,8 +47,12 @@ func (r *serveRun) do(c *cmdline.Run) error {
 	if err := r.networks(c, engine); err != nil {
 		return err
 	}
-	if err := r.pictures(c); err != nil {
+	var err error
+	if o.List, o.Args, o.Index, err = c.PageImages(o.Nets[0].Session, r.features); err != nil {
 		return err
+	}
+	if o.Index != nil {
+		o.IndexArgs = []string{"--features", r.features}
 	}
 	l, err := web.Listen(r.addr)
 	if err != nil {
@@ -66,7 +67,7 @@ func (r *serveRun) do(c *cmdline.Run) error {
 	case !loopback:
 		c.Warn("--addr %s: other machines reach this page; whoever has the address with its token sees the pictures, and nothing is encrypted", r.addr)
 	}
-	if l.Addr().String() != r.addr && web.Loopback(l) {
+	if web.Moved(l, r.addr) {
 		c.Note("the port of %s is taken", r.addr)
 	}
 	if name, err := os.Hostname(); err == nil {
@@ -93,9 +94,12 @@ func (r *serveRun) networks(c *cmdline.Run, engine *model.Engine) error {
 	}
 	for i, name := range names {
 		if cmdline.IsDir(name) {
-			var err error
-			if name, err = r.checkpoints(name, i == 0); err != nil {
+			files, last, err := cmdline.CheckpointsOf(name)
+			if err != nil {
 				return err
+			}
+			if name = last; i == 0 {
+				r.options.Checkpoints, r.options.Open = files, func(i int) (*model.Network, error) { return cmdline.OpenModel(files[i]) }
 			}
 		}
 		s, _, err := c.FindNamed(name, engine, brought)
@@ -105,47 +109,4 @@ func (r *serveRun) networks(c *cmdline.Run, engine *model.Engine) error {
 		r.options.Nets = append(r.options.Nets, web.Net{Session: s, Args: append([]string{"--model", name}, c.NetworkArguments()...)})
 	}
 	return nil
-}
-
-// pictures opens the pictures and the index of features. A network that records no data set begins without.
-func (r *serveRun) pictures(c *cmdline.Run) error {
-	o := &r.options
-	net, spec := o.Nets[0].Session.Net, c.GivenImages()
-	if spec.Data == "" && len(spec.Paths) == 0 {
-		spec.Data = net.Origin.Data
-	}
-	if spec.Data != "" && spec.Limit == 0 {
-		spec.Limit = 48
-	}
-	list, err := c.PageImages(net, &spec)
-	switch {
-	case errors.Is(err, images.ErrNone):
-		return nil
-	case err != nil:
-		return err
-	}
-	o.List, o.Args = list, cmdline.ImageArguments(spec)
-	if r.features != "" {
-		if o.Index, err = cmdline.ReadIndex(r.features); err != nil {
-			return err
-		}
-		o.IndexArgs = []string{"--features", r.features}
-	}
-	return nil
-}
-
-// checkpoints finds those in a folder; the network is the last.
-func (r *serveRun) checkpoints(dir string, first bool) (name string, err error) {
-	files, err := cmdline.Checkpoints(dir)
-	if err != nil || len(files) == 0 {
-		return "", cmdline.Hinted(fmt.Errorf("folder %s holds no ckpt.bin and no ckpt-*.bin", dir), "viz train --keep-checkpoints leaves numbered ones")
-	}
-	if first {
-		r.options.Checkpoints = files
-		r.options.Open = func(i int) (*model.Network, error) { return cmdline.OpenModel(files[i]) }
-	}
-	if last := filepath.Join(dir, "ckpt.bin"); cmdline.IsFile(last) {
-		return last, nil
-	}
-	return files[len(files)-1], nil
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -191,4 +193,76 @@ func shellWords(line string) (words []string) {
 		words = append(words, w.String())
 	}
 	return words
+}
+
+// TestServe starts the page on a folder of checkpoints, opens its address, and interrupts it.
+func TestServe(t *testing.T) {
+	t.Chdir(t.TempDir())
+	net, err := cmdline.OpenModel("shapes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		other, err := model.Redraw(net, []string{"conv1"}, uint64(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := model.Save(fmt.Sprintf("ckpt-%d.bin", 8+i), other, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	out, in := io.Pipe()
+	var stderr bytes.Buffer
+	code := make(chan int)
+	go func() {
+		code <- run(ctx, []string{"viz", "serve", "--addr", "127.0.0.1:0", "--model", ".", "--limit", "3"}, in, &stderr)
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, out)
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	http.DefaultClient.Jar = jar
+	defer func() { http.DefaultClient.Jar = nil }()
+	if body := asked(t, strings.TrimSpace(line)); !bytes.Contains(body, []byte("<title>viz</title>")) {
+		t.Errorf("the page is %s", body)
+	}
+	page, _, _ := strings.Cut(line, "/?")
+	if body := asked(t, page+"/api/state"); !bytes.Contains(body, []byte(`"checkpoints":3`)) {
+		t.Errorf("the state is %.200s", body)
+	}
+	sameBytes(t, page, "kind=evolution&layer=1")
+	sameBytes(t, page, "kind=filters&layer=conv1&checkpoint=1")
+	var c struct{ Args []string }
+	if err := json.Unmarshal(asked(t, page+"/api/command?kind=evolution&layer=1"), &c); err != nil || !slices.Contains(c.Args, "ckpt-8.bin") ||
+		slices.Index(c.Args, "ckpt-9.bin") > slices.Index(c.Args, "ckpt-10.bin") {
+		t.Errorf("the checkpoints are %v: %v", c.Args, err)
+	}
+	cancel()
+	if got := <-code; got != 0 {
+		t.Errorf("exit code %d\n%s", got, stderr.Bytes())
+	}
+}
+
+// TestServeRefuses: mistakes on the command line are found before anything is served.
+func TestServeRefuses(t *testing.T) {
+	for line, want := range map[string]string{
+		"--addr nowhere": "--addr nowhere: ",
+		"--model shapes --model shapes --model cifar10": "3 networks are given: the page compares two",
+		"--model testdata":            "folder testdata holds no ckpt.bin and no ckpt-*.bin",
+		"--addr 0.0.0.0:0 --no-token": "--no-token goes with an address of this machine only",
+		"--memory little":             "--memory little",
+		"--features nothing.idx":      "nothing.idx",
+	} {
+		var stdout, stderr bytes.Buffer
+		if code := run(context.Background(), append([]string{"viz", "serve"}, strings.Fields(line)...), &stdout, &stderr); code == 0 || !strings.Contains(stderr.String(), want) {
+			t.Errorf("%s: exit code %d, %q, want %q", line, code, stderr.String(), want)
+		}
+	}
 }

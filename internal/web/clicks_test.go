@@ -14,6 +14,7 @@ import (
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/onnx"
 	"github.com/deconvnet/viz/model/open"
 	"github.com/deconvnet/viz/occlusion"
 	"github.com/deconvnet/viz/view"
@@ -274,4 +275,60 @@ func TestMethodsClicks(t *testing.T) {
 	p.until("the curves", "document.querySelector('[data-method=saliency] polyline.two')")
 	p.has("[data-method=saliency]", "lower is better")
 	p.shoot("methods-curves", screens[0])
+}
+
+// TestEvolution moves the slider over checkpoints.
+func TestEvolution(t *testing.T) {
+	_, server := testServer(t, func(o *Options) {
+		net := o.Nets[0].Session.Net
+		o.Checkpoints = []string{"ckpt-1.bin", "ckpt-2.bin", "ckpt-3.bin"}
+		o.Open = func(i int) (*model.Network, error) { return model.Redraw(net, []string{"conv1"}, uint64(i)) }
+	})
+	p := browse(t, server.URL)
+	p.open("?view=filters")
+	p.has("#step", "3 of 3")
+	p.until("both figures", "[...document.querySelectorAll('.figure')].filter(i => i.naturalWidth).length == 2")
+	p.do(chromedp.Focus(chromedp.CSS("#checkpoint")))
+	p.key(kb.ArrowLeft)
+	p.has("#step", "2 of 3")
+	p.address("checkpoint=1")
+	p.key(kb.ArrowLeft)
+	p.has("#step", "1 of 3")
+	p.has("#line", "--model ckpt-1.bin")
+	p.until("the figure", "[...document.querySelectorAll('.figure')].filter(i => i.naturalWidth).length == 2")
+	p.shoot("evolution", screens[0])
+}
+
+// TestONNX looks at a network from a file.
+func TestONNX(t *testing.T) {
+	_, server := testServer(t, func(o *Options) {
+		file := filepath.Join(t.TempDir(), "small.onnx")
+		if err := onnx.Export(file, o.Nets[0].Session.Net, 13); err != nil {
+			t.Fatal(err)
+		}
+		net, err := open.Network(file, open.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Nets = []Net{{Session: newSession(o, net), Args: []string{"--model", "small.onnx"}}}
+	})
+	p := browse(t, server.URL)
+	p.open("?view=network")
+	p.until("the graph", "document.querySelectorAll('.node').length > 4")
+	p.open("?view=occlude&image=2&patch=6")
+	p.has("#spot", "Patch at row")
+	p.open("?view=layer&image=2&layer=2")
+	p.until("the unit", "document.querySelectorAll('.pair figure').length == 3")
+}
+
+// TestRefusal: a rule that does not lead down from a layer is refused in place, with the layer's name.
+func TestRefusal(t *testing.T) {
+	_, server := testServer(t, nil)
+	p := browse(t, server.URL)
+	p.quiet = true // the refusal is logged
+	p.open("?view=layer&image=2&layer=prob")
+	p.has(".bad", "layer prob: rule deconv: not supported through a softmax")
+	p.until("the maps all the same", "document.querySelector('.plane canvas')")
+	p.press("fieldset[aria-label=Rule] button:nth-of-type(3)")
+	p.until("the gradient", "document.querySelectorAll('.pair figure').length == 3")
 }

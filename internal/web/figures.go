@@ -203,7 +203,7 @@ func (s *Server) evolutionJob(a asked) *job {
 	r := &view.Filters{}
 	j := &job{array: true, command: "filters", fields: r.Fields(), validate: func() error { return r.Validate() }, pictures: noPicture, evolve: true}
 	j.draw = func(context.Context) (view.Figure, error) {
-		e := view.FilterEvolution{Files: s.o.Checkpoints, Called: a.query.get("layer"), Most: r.Most, Scale: r.Scale}
+		e := view.FilterEvolution{Files: s.o.Checkpoints, Called: j.fields.Named("layer").Text(), Most: r.Most, Scale: r.Scale}
 		if e.Called == "" {
 			e.Called = "1"
 		}
@@ -273,6 +273,11 @@ func (s *Server) job(r *http.Request) (a asked, j *job, err error) {
 			return a, nil, err
 		}
 		j = make(s, a)
+	}
+	if j.evolve && len(s.o.Checkpoints) > 0 { // as the command, whose pictures are said to be of the first
+		if a.station, err = s.checkpoint(0); err != nil {
+			return a, nil, err
+		}
 	}
 	for _, f := range j.fields { // as the command does: results tell of their settings
 		if f.Default != "" && !f.Network && !f.Switch {

@@ -30,6 +30,14 @@ func Listen(addr string) (net.Listener, error) {
 	return l, err
 }
 
+// Moved reports whether a listener has another port than was asked for, because that was taken.
+func Moved(l net.Listener, addr string) bool {
+	_, asked, err := net.SplitHostPort(addr)
+	_, got, _ := net.SplitHostPort(l.Addr().String())
+	n, numberErr := strconv.Atoi(asked)
+	return err == nil && numberErr == nil && n != 0 && asked != got
+}
+
 // Loopback reports whether only this machine reaches a listener.
 func Loopback(l net.Listener) bool {
 	a, ok := l.Addr().(*net.TCPAddr)
