@@ -52,7 +52,7 @@ type run struct {
 	title    string
 }
 
-// Fold makes boxes of nodes: as few parts of their paths are shown as keep them within most boxes, where consecutive
+// Fold makes boxes of nodes: as many parts of their paths are shown as keep them within most boxes, where consecutive
 // nodes with the same parts become one box. Groups named in open are not folded. Nodes without common paths fold to
 // runs of consecutive ones if there are more than four times most of them.
 func Fold(nodes []Node, open []string, most int) *Graph {
@@ -65,10 +65,7 @@ func Fold(nodes []Node, open []string, most int) *Graph {
 // fold adds boxes for nodes [from, to), whose paths have depth parts in common.
 func (g *Graph) fold(nodes []Node, from, to, depth int, group string, open []string, most int) {
 	add := func(r run) { g.Boxes = append(g.Boxes, Box{From: r.from, To: r.to, Title: r.title, Group: group}) }
-	runs := split(nodes, from, to, depth)
-	if to-from <= most && depth == 0 {
-		runs = nil
-	}
+	runs, depth := deepest(nodes, from, to, depth, most)
 	if len(runs) > 4*most || len(runs) == 0 && to-from > 4*most {
 		g.chunks(nodes, from, to, depth, open, most)
 		return
@@ -89,6 +86,22 @@ func (g *Graph) fold(nodes []Node, from, to, depth int, group string, open []str
 			add(r)
 		}
 	}
+}
+
+// deepest cuts nodes [from, to) as finely as gives at most most runs, and says by how many parts; nil if each is alone.
+func deepest(nodes []Node, from, to, depth, most int) ([]run, int) {
+	if to-from <= most {
+		return nil, depth
+	}
+	runs := split(nodes, from, to, depth)
+	for range 12 {
+		finer := split(nodes, from, to, depth+1)
+		if len(finer) == 0 || len(finer) > most {
+			break
+		}
+		runs, depth = finer, depth+1
+	}
+	return runs, depth
 }
 
 // chunks folds nodes [from, to) to consecutive ones, as many as are needed.

@@ -100,10 +100,16 @@ func TestFold(t *testing.T) {
 	g := Fold(nodes, nil, 60)
 	g.Place()
 	check(t, nodes, g)
-	if len(g.Boxes) != 5 || g.Boxes[1].Title != "layer1" || g.Boxes[0].Title != "stem" {
+	if len(g.Boxes) != 21 || g.Boxes[1].Title != "layer1.0" || g.Boxes[0].Title != "stem" {
 		t.Fatalf("folded to %+v", g.Boxes)
 	}
-	g = Fold(nodes, []string{"layer2", "layer2.1"}, 60)
+	g = Fold(nodes, []string{"layer2.1"}, 60)
+	g.Place()
+	check(t, nodes, g)
+	if len(g.Boxes) != 21+4 || g.Boxes[7].Title != "layer2.1.conv0" || g.Boxes[7].Group != "layer2.1" {
+		t.Errorf("opened to %d boxes: %+v", len(g.Boxes), g.Boxes)
+	}
+	g = Fold(nodes, []string{"layer2", "layer2.1"}, 10) // fewer boxes: coarser, step by step
 	g.Place()
 	check(t, nodes, g)
 	if len(g.Boxes) != 5+4+4 || g.Boxes[3].Title != "layer2.1.conv0" || g.Boxes[3].Group != "layer2.1" {

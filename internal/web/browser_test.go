@@ -80,6 +80,13 @@ func testServer(t *testing.T, change func(o *Options)) (*Server, *httptest.Serve
 	return s, server
 }
 
+// newTestServer is the address of a server.
+func newTestServer(t *testing.T, s *Server) string {
+	server := httptest.NewServer(s.Handler())
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 // newSession is a session on the engine of a page's options.
 func newSession(o *Options, net *model.Network) *view.Session {
 	return view.NewSession(o.Nets[0].Session.Engine, net)

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"strings"
 	"sync"
 )
 
@@ -87,6 +88,19 @@ func (c *cache) trim() {
 		e := c.order.Remove(c.order.Back()).(*entry)
 		c.used -= e.bytes
 		delete(c.entries, e.key)
+	}
+}
+
+// forget drops the results whose keys begin so.
+func (c *cache) forget(prefix string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, e := range c.entries {
+		if e.at != nil && strings.HasPrefix(key, prefix) {
+			c.order.Remove(e.at)
+			c.used -= e.bytes
+			delete(c.entries, key)
+		}
 	}
 }
 

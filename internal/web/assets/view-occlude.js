@@ -117,7 +117,7 @@ function open(place, app) {
       h("p", { class: "num", id: "spot" }, mode() === "patch" ? `Patch at row ${s.box.Y0}, column ${s.box.X0}: ` : "", h("b", {}, summary()), "."),
       l ? h("p", { class: "num", id: "total" }, `Total of map ${l.map} of ${l.layer}: ${number(l.total)}, ${number(l.clean)} uncovered.`) : null,
       s.best === s.clean.best ? null : h("p", {}, "The most probable class is now ", h("b", {}, s.best_name), "."),
-      h("p", { class: "soft num" }, `computed in ${s.took.toFixed(1)} ms`), classPicker(app));
+      h("p", { class: "soft num", id: "took" }, `computed in ${s.took.toFixed(1)} ms`), classPicker(app));
   }
 
   // The brush: a mask of the input's size.
