@@ -12,3 +12,6 @@ go build -o "$out/viz" ./cmd/viz
 "$out/viz" attribute -q --model shapes --method all --out docs/attribution.png testdata/star.png >/dev/null
 "$out/viz" occlude -q --model shapes --patch 8 --stride 2 --out docs/occlusion.png testdata/star.png >/dev/null
 rm -f docs/{filters,activations,deconv,gradcam,attribution,occlusion}.{json,npy}
+VIZ_PICTURES="$PWD/docs" VIZ_BROWSER=require go test ./internal/web -run TestPictures -count=1 >/dev/null # needs chromium
+mv docs/serve-occlude-light.png docs/serve-occlude.png
+mv docs/serve-layer-light.png docs/serve-layer.png

@@ -25,7 +25,8 @@ function open(place, app) {
   const latest = { map: new Latest(), unit: new Latest() };
   let maps = null, mapsKey = "", mapKey = "", unitKey = "", topKey = "", sheet = null, order = [], values = null, plane = null, stop = null;
 
-  const layerName = () => state.get("layer") || app.net().last;
+  // A layer may be named by its number, as --layer has it.
+  const layerName = () => { const v = state.get("layer"); return app.net().layers.find(l => v && String(l.number) === v)?.name ?? (v || app.net().last); };
   const where = () => ({ net: state.int("net"), image: state.int("image"), layer: layerName() });
   const spatial = () => maps.shape[1] * maps.shape[2] > 1;
 
