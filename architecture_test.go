@@ -39,7 +39,7 @@ var allowed = map[string][]string{
 	"internal/bench":                 {"model", "model/tensor", "model/train", "deconv", "features", "occlusion", "internal/kernel"},
 	"internal/page":                  {"internal/render"},
 	"model/backward":                 {"model", "model/tensor", "internal/kernel"},
-	"deconv":                         {"model", "model/backward", "model/tensor", "internal/render"},
+	"deconv":                         {"attribution", "model", "model/backward", "model/tensor", "internal/render"},
 	"attribution/faith":              {"model", "model/tensor"},
 	"attribution":                    {"model", "model/backward", "model/tensor", "occlusion", "internal/render"},
 	"occlusion":                      {"model", "model/tensor", "occlusion/internal/incremental", "internal/kernel", "internal/render"},

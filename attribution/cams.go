@@ -13,15 +13,20 @@ func (r *run) cam(t *model.Trace, image int, m Method, grads [][]float32) (value
 	var layers [][]float64
 	for j, name := range r.layers {
 		p, size := r.places[j], r.shapes[name].Len()
-		a, g := maps(p, t.Value(name).Data[image*size:(image+1)*size]), maps(p, grads[j])
-		plane := p.H * p.W
-		sum := make([]float64, plane)
-		for k := range p.Channels {
-			addMap(m, sum, a[k*plane:(k+1)*plane], g[k*plane:(k+1)*plane])
-		}
-		layers = append(layers, sum)
+		layers = append(layers, Weigh(m, p, t.Value(name).Data[image*size:(image+1)*size], grads[j]))
 	}
 	return r.fuse(layers)
+}
+
+// Weigh is the class activation map of one layer, [H*W] of its places, before the rectifier: the layer's value for one
+// image, and the gradient of the score by it, as a method weighs them that has one way down (GradCAM, say).
+func Weigh(m Method, p model.Places, value, gradient []float32) []float64 {
+	a, g, plane := maps(p, value), maps(p, gradient), p.H*p.W
+	sum := make([]float64, plane)
+	for k := range p.Channels {
+		addMap(m, sum, a[k*plane:(k+1)*plane], g[k*plane:(k+1)*plane])
+	}
+	return sum
 }
 
 // addMap adds a layer's map a, whose gradient is g, as the method weighs it.

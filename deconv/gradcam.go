@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/deconvnet/viz/attribution"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/backward"
 )
@@ -65,21 +66,8 @@ func GradCAMAt(engine *model.Engine, t *model.Trace, image int, layer string, pl
 	if min(plane, places.Channels, places.Before+1) < 1 || places.Index(places.Channels-1, plane-1) >= s.Len() {
 		return nil, fmt.Errorf("layer %s is %v, which has no places %+v", layer, s, places)
 	}
-	value := maps.Data[image*s.Len():][:s.Len()]
 	cam := make([]float32, plane)
-	sum := make([]float64, plane)
-	grad := parts[0][0].Full(s.H, s.W)
-	for c := range places.Channels {
-		weight := 0.0
-		for i := range plane {
-			weight += float64(grad[places.Index(c, i)])
-		}
-		weight /= float64(plane)
-		for i := range plane {
-			sum[i] += weight * float64(value[places.Index(c, i)])
-		}
-	}
-	for i, v := range sum {
+	for i, v := range attribution.Weigh(attribution.GradCAM, places, maps.Data[image*s.Len():][:s.Len()], parts[0][0].Full(s.H, s.W)) {
 		cam[i] = float32(max(v, 0))
 	}
 	return cam, nil
