@@ -133,12 +133,12 @@ func believed(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	measures := []string{"deletion", "insertion", "average drop", "increase", "sensitivity-n", "pointing", "energy"}
+	measures := []string{"deletion", "insertion", "average drop", "increase", "sensitivity-n", "infidelity", "pointing", "energy"}
 	fmt.Fprint(w, "\n## Which attribution methods can be believed?\n\n`viz faithful --limit 100` on shapes; what the columns mean: [methods.md](methods.md).\n\n| method |")
 	for _, m := range measures {
 		fmt.Fprintf(w, " %s |", m)
 	}
-	fmt.Fprint(w, "\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	fmt.Fprint(w, "\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, row := range rows {
 		fmt.Fprintf(w, "| %s |", row["method"])
 		for _, m := range measures {
@@ -149,7 +149,7 @@ func believed(w io.Writer) error {
 	if rows, err = table("sanity-shapes.csv"); err != nil {
 		return err
 	}
-	fmt.Fprint(w, "\n`viz sanity --data shapes --limit 40`: rank correlation of maps (magnitudes) with those of the trained network, while weights are drawn\n"+
+	fmt.Fprint(w, "\n`viz sanity --data shapes --limit 40 --permuted-labels`: rank correlation of maps (magnitudes) with those of the trained network, while weights are drawn\n"+
 		"anew from the scores down:\n\n| method | the scores' layer | half of the layers | all but the first convolution | all |\n| --- | --- | --- | --- | --- |\n")
 	cascade := map[string][]string{}
 	var methods []string
@@ -166,5 +166,21 @@ func believed(w io.Writer) error {
 		v := cascade[m]
 		fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", m, rounded(v[0]), rounded(v[len(v)/2-1]), rounded(v[len(v)-2]), rounded(v[len(v)-1]))
 	}
+	taught(w, rows, methods)
 	return nil
+}
+
+// taught is what training anew leaves of the maps.
+func taught(w io.Writer, rows []map[string]string, methods []string) {
+	fmt.Fprint(w, "\nThe same for networks trained anew on 256 images learned by heart, with their labels and with permuted ones: rank correlation, with signs "+
+		"and of magnitudes.\n\n| method | true labels | permuted labels |\n| --- | --- | --- |\n")
+	for _, m := range methods {
+		fmt.Fprintf(w, "| %s |", m)
+		for _, row := range rows {
+			if row["method"] == m && row["weights drawn anew"] == "trained anew" {
+				fmt.Fprintf(w, " %s, %s |", rounded(row["spearman"]), rounded(row["spearman of magnitudes"]))
+			}
+		}
+		fmt.Fprintln(w)
+	}
 }
