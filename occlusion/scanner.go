@@ -69,9 +69,12 @@ func New(engine *model.Engine, net *model.Network, o Options) (*Scanner, error) 
 	default:
 		return nil, wrong("Method", "no method %q", o.Method)
 	}
-	if o.Method == Brute || kernel.Name() == "ref" {
+	whole := func() (*Scanner, error) {
 		s.brute, err = engine.Compile(net, model.Keep{Layers: append([]string{net.Logits}, s.layers...)})
 		return s, err
+	}
+	if o.Method == Brute || kernel.Name() == "ref" {
+		return whole()
 	}
 	var all []model.Box
 	for _, set := range s.sets {
@@ -88,7 +91,23 @@ func New(engine *model.Engine, net *model.Network, o Options) (*Scanner, error) 
 	if e, ok := errors.AsType[*incremental.MemoryError](err); ok {
 		return nil, &MemoryError{Need: e.Need, Limit: e.Limit}
 	}
+	if err == nil && s.mostlyWhole(all) {
+		return whole()
+	}
 	return s, err
+}
+
+// mostlyWhole reports whether most products are those of layers that are computed on
+// whole maps, as in transformers: then whole passes are as few, and move less.
+func (s *Scanner) mostlyWhole(changes []model.Box) bool {
+	var on, all float64
+	for _, l := range s.inc.Cost(changes[:min(len(changes), 64)]).Layers {
+		if lanes, late := s.inc.Lanes(l.Layer); !lanes && !late {
+			on += l.MACs
+		}
+		all += l.MACs
+	}
+	return on > 0.75*all
 }
 
 // For is the scanner for other classes, see Options.Classes. It shares what is prepared.
