@@ -22,9 +22,13 @@ func (c *converter) turnless() {
 	for _, v := range c.ends() {
 		ends[v.ref] = true
 	}
+	shapes, err := c.net.Shapes()
+	if err != nil {
+		return // whoever asks for them says so
+	}
 	gone := map[string]string{} // what is left out: whose value stands for it
 	for i := range c.net.Nodes {
-		if s := (&stretch{c: c, readers: readers, ends: ends}).follow(i); s != nil {
+		if s := (&stretch{c: c, readers: readers, ends: ends, shapes: shapes}).follow(i); s != nil {
 			s.rewrite(gone)
 		}
 	}
@@ -54,6 +58,7 @@ type stretch struct {
 	c        *converter
 	readers  map[string][]int
 	ends     map[string]bool
+	shapes   map[string]model.Shape
 	from     string // the maps that are turned
 	at       []int  // the first transposition, the layers between, the last
 	h, w     int
@@ -72,6 +77,9 @@ func (s *stretch) follow(i int) *stretch {
 		return nil
 	}
 	s.from, s.at = n.Inputs[0], []int{i}
+	if s.shapes[s.from] != (model.Shape{C: s.channels, H: s.h, W: s.w}) {
+		return nil
+	}
 	for {
 		next := s.readers[s.c.net.Nodes[i].Name]
 		if len(next) != 1 || s.ends[s.c.net.Nodes[i].Name] {

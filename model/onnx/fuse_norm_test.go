@@ -90,6 +90,28 @@ func TestTurnless(t *testing.T) {
 	}
 }
 
+// An array that is seen as maps of another height and width only by the transposition
+// stays an array.
+func TestTurnlessShape(t *testing.T) {
+	parts := []part{floats("w", []int64{4, 4}, sequence(16, 29, 17, 8)...), longs("flat", 1, 4, 6), longs("maps", 1, 4, 2, 3),
+		op("Reshape", "x flat", "a"), op("Relu", "a", "b"), op("Reshape", "b maps", "c"), op("Transpose", "c", "t", ints("perm", 0, 2, 3, 1)),
+		op("MatMul", "t w", "m"), op("Transpose", "m", "back", ints("perm", 0, 3, 1, 2)), op("Neg", "back", "y"), input("x", 1, 4, 2, 3), output("y")}
+	net := load(t, file(13, parts...))
+	got := eval(t, net, pattern37()...)
+	x, w := pattern37(), sequence(16, 29, 17, 8)
+	for j := range 4 {
+		for p := range 6 {
+			var want float64
+			for c := range 4 {
+				want -= max(float64(x[c*6+p]), 0) * float64(w[c*4+j])
+			}
+			if math.Abs(float64(got[j*6+p])-want) > 1e-5 {
+				t.Fatalf("%s: channel %d at %d is %v, want %v", kindsOf(net), j, p, got[j*6+p], want)
+			}
+		}
+	}
+}
+
 // Normalisations that exporters take apart are one layer again, unless something else
 // reads what lies between.
 func TestFuseNorms(t *testing.T) {
