@@ -124,7 +124,7 @@ var table = []kindOf{
 	{ScoreCAM, "Score-CAM", ofMasks, false, true, "maps weighted with the score of what they show", nil},
 	{AblationCAM, "Ablation-CAM", ofMasks, false, true, "maps weighted with what the score loses without them", nil},
 	{RISE, "RISE", ofPixels, true, true, "random masks weighted with the probability", nil},
-	{Occlusion, "Occlusion", ofPixels, false, false, "mean loss of probability under a patch", nil},
+	{Occlusion, "Occlusion", ofPixels, false, false, "mean drop in probability under a patch", nil},
 }
 
 func (m Method) info() kindOf {

@@ -240,7 +240,7 @@ func (f *Folder) Ablate(ctx context.Context, r Ablation) (*AblationResult, error
 		rows[i].summarize()
 	}
 	if classes := len(f.data.Classes); 1-orNaN(rows[0].TestMean) < 2/float64(classes) {
-		f.o.note("the full network is hardly better than chance (%.0f %% right): it takes more --steps to compare variants", 100*(1-*rows[0].TestMean))
+		f.o.note("the full network is hardly better than chance (accuracy %.0f %%): train for more --steps to compare variants", 100*(1-*rows[0].TestMean))
 	}
 	return &AblationResult{Arch: r.Arch, Data: f.data.Name, Rows: rows, Steps: r.Options.Steps, request: r}, nil
 }

@@ -84,7 +84,7 @@ func (c comparison) keepAndSpeed() Finding {
 		}
 		return float64(r.ToOwn)
 	}))
-	f := Finding{Question: "Does a lower keep probability slow convergence?", Answer: verdict(rho, p, "no, the other way round", "yes, a lower keep probability takes more steps"),
+	f := Finding{Question: "Does a lower keep probability slow convergence?", Answer: verdict(rho, p, "no, the opposite", "yes, a lower keep probability takes more steps"),
 		Numbers: []string{fmt.Sprintf("common accuracy: %.3f, 90 %% of the lowest best accuracy among trials that reach half the top one", c.threshold), text, own}}
 	for _, pair := range onlyDiffer(c.rows, "keep") {
 		a, b := c.rows[pair[0]], c.rows[pair[1]]
@@ -126,7 +126,7 @@ func (c comparison) sparsityAndAccuracy() Finding {
 		}
 	}
 	// Several layers were looked at, so the strongest of them must be rarer.
-	f.Answer = verdict(strongest, min(1, chance*float64(len(layers))), "yes, across trials", "no, the other way round")
+	f.Answer = verdict(strongest, min(1, chance*float64(len(layers))), "yes, across trials", "no, the opposite")
 	for _, t := range c.done {
 		var sparse, acc []float64
 		for _, m := range t.Moments {
@@ -169,7 +169,7 @@ func (c comparison) shrinking() Finding {
 func onlyRMSProp(shrank map[string][]bool) string {
 	mine, has := shrank["rmsprop"]
 	if !has || len(shrank) < 2 {
-		return "cannot be told: it takes trials with RMSProp and with other optimizers"
+		return "undecided: that needs trials with RMSProp and with other optimizers"
 	}
 	if n := trues(mine); n < len(mine) {
 		return fmt.Sprintf("no, both shrink in %d of %d trials with RMSProp", n, len(mine))
@@ -190,7 +190,7 @@ func (c comparison) batchSize() Finding {
 	last := c.column(func(r TrialRow) float64 { return orNaN(r.TestAccuracy) })
 	text, rho, p := correlate("batch size and test accuracy at the end", c.column(func(r TrialRow) float64 { return float64(r.Trial.Batch) }), last)
 	seen, _, _ := correlate("training images seen and test accuracy at the end", c.column(func(r TrialRow) float64 { return float64(r.Trial.Batch * r.Trial.Steps) }), last)
-	f := Finding{Question: "Do larger batches end with higher test accuracy?", Answer: verdict(rho, p, "yes, across trials", "no, the other way round"),
+	f := Finding{Question: "Do larger batches end with higher test accuracy?", Answer: verdict(rho, p, "yes, across trials", "no, the opposite"),
 		Numbers: []string{text, seen + "; a larger batch sees more images in as many steps"}}
 	for _, pair := range onlyDiffer(c.rows, "batch") {
 		a, b := c.rows[pair[0]], c.rows[pair[1]]

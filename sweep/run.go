@@ -173,7 +173,7 @@ func (f *Folder) run(ctx context.Context, j *job) (*Run, error) {
 	}
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
-			f.o.note("what is done is in %s: rerun the same command to resume", f.dir)
+			f.o.note("progress is kept in %s: rerun the same command to resume", f.dir)
 		}
 		return nil, err
 	}
@@ -202,7 +202,7 @@ func (f *Folder) start(j *job, r *Run) (*model.Network, *model.State, *Run, erro
 		return nil, nil, nil, err
 	}
 	if state == nil {
-		return nil, nil, nil, fmt.Errorf("%s holds no training state to go on from", f.file(j, "ckpt.bin"))
+		return nil, nil, nil, fmt.Errorf("%s holds no training state to resume from", f.file(j, "ckpt.bin"))
 	}
 	for len(r.Points) > 0 && r.Final().Step > state.Step {
 		r.Points = r.Points[:len(r.Points)-1]

@@ -42,7 +42,7 @@ func (r *TrainingResult) Remarks(classes int) (out []string) {
 	}
 	out = append(out, fmt.Sprintf("test accuracy %.4f on %d images", *r.TestAccuracy, r.TestImages))
 	if *r.TestAccuracy <= 1.1/float64(classes) {
-		out = append(out, "that is no better than chance: have the rectifiers died? Try a smaller --rate, or a longer --warmup")
+		out = append(out, "that is no better than chance: the ReLUs may have died. Try a smaller --rate, or a longer --warmup")
 	}
 	return out
 }

@@ -216,7 +216,7 @@ func fitsMemory(net *model.Network, layer string, images int) error {
 	}
 	if values := shapes[layer].Len(); values > 1<<30/images {
 		return &TooLarge{fmt.Sprintf("layer %s has %d values: of %d images they take %.1f GB, want at most 4", layer, values, images, 4*float64(values)*float64(images)/(1<<30)),
-			"take a higher --layer, fewer --folds or fewer images --per-class"}
+			"choose a layer nearer the scores with --layer, fewer --folds or fewer images --per-class"}
 	}
 	return nil
 }

@@ -305,7 +305,7 @@ func (f attributionPanels) panels(o *attribution.Result, n *AttributionMethod) (
 	}
 	switch {
 	case most == 0:
-		note = "nothing: all values are 0"
+		note = "no attribution: all values are 0"
 	case n.Completeness != nil:
 		note += fmt.Sprintf("; residual %s of %s", render.Number(n.Completeness.Residual), render.Number(n.Completeness.Difference))
 	}

@@ -122,12 +122,12 @@ func SameNetwork(firstFile, file string, first, net *model.Network, layers []str
 		return fmt.Errorf("%s and %s are not checkpoints of one network: %s", firstFile, file, fmt.Sprintf(format, a...))
 	}
 	if net.Input.Shape() != first.Input.Shape() {
-		return fail("the input is %v, and %v", first.Input.Shape(), net.Input.Shape())
+		return fail("the inputs are %v and %v", first.Input.Shape(), net.Input.Shape())
 	}
 	a, b := net.Preprocess, first.Preprocess
 	a.DataMean, b.DataMean = nil, nil // what masks are filled with
 	if !reflect.DeepEqual(a, b) {
-		return fail("pixels become the input in different ways")
+		return fail("their preprocessing differs")
 	}
 	shapes, err := net.Shapes()
 	if err != nil {
@@ -141,7 +141,7 @@ func SameNetwork(firstFile, file string, first, net *model.Network, layers []str
 		if got, ok := shapes[name]; !ok {
 			return fail("the second has no layer %s", name)
 		} else if got != want[name] {
-			return fail("layer %s is %v, and %v", name, want[name], got)
+			return fail("layer %s is %v and %v", name, want[name], got)
 		}
 	}
 	return nil

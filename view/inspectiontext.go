@@ -54,7 +54,7 @@ func (r *Inspection) Text(rule deconv.Rule) [][]string {
 
 // Text is how a map would be computed, in columns, layer by layer.
 func (p OcclusionPlan) Text() [][]string {
-	rows := [][]string{{"name", "way", "places", "of", "multiply-adds a position", "of", "times fewer"}}
+	rows := [][]string{{"layer", "strategy", "positions", "of", "multiply-adds a patch", "of", "times fewer"}}
 	for _, l := range p.Layers {
 		if l.Whole == 0 {
 			continue

@@ -86,7 +86,7 @@ func (r *Occlusion) patchField() Field {
 
 func (r *Occlusion) scaleField() Field {
 	return Field{Name: "scale", Default: string(PerPicture),
-		Usage: "limits of the colour bars: own (of each picture), series (one for all pictures of the run), or the loss at their ends, such as 0.5",
+		Usage: "limits of the colour bars: own (of each picture), series (one for all pictures of the run), or the drop in probability at their ends, such as 0.5",
 		Set: func(_ *model.Network, text string) (err error) {
 			r.Scale, r.Fixed, err = ParseOcclusionScale(text)
 			return err
@@ -142,7 +142,7 @@ func ParseOcclusionScale(s string) (Scaling, float64, error) {
 	if k := Scaling(s); k == "" || k == PerPicture || k == PerSeries {
 		return k, 0, nil
 	}
-	return "", 0, &FieldError{Field: "scale", Problem: s + ": want own, series, or a loss of more than 0, at most 1"}
+	return "", 0, &FieldError{Field: "scale", Problem: s + ": want own, series, or a drop of more than 0, at most 1"}
 }
 
 // Validate reports the first thing wrong with the request for a network. Session.Occluder checks the classes and
@@ -158,7 +158,7 @@ func (r Occlusion) Validate(net *model.Network) error {
 	case "", PerPicture, PerSeries:
 	case Fixed:
 		if !(r.Fixed > 0 && r.Fixed <= 1) {
-			return &FieldError{Field: "scale", Problem: fmt.Sprintf("%v: want a loss of more than 0, at most 1", r.Fixed)}
+			return &FieldError{Field: "scale", Problem: fmt.Sprintf("%v: want a drop of more than 0, at most 1", r.Fixed)}
 		}
 	default:
 		return r.Scale.check(PerPicture, PerSeries, Fixed)

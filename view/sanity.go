@@ -98,6 +98,23 @@ type SanityNumbers struct {
 // likeness gathers the comparisons of one method on one changed network.
 type likeness struct{ spearman, magnitude, ssim []float64 }
 
+// loadAll is all images that can be read, at least one.
+func loadAll(src *images.Inputs, unreadable func(error) error) (inputs []*tensor.Tensor, err error) {
+	for i := range src.Len() {
+		x, err := load(src, i, unreadable)
+		if err != nil {
+			return nil, err
+		}
+		if x != nil {
+			inputs = append(inputs, x)
+		}
+	}
+	if len(inputs) == 0 {
+		return nil, errNoImages
+	}
+	return inputs, nil
+}
+
 // Sanity measures all methods over images.
 func (s *Session) Sanity(ctx context.Context, r Sanity, src *images.Inputs) (*SanityNumbers, error) {
 	if r.Nodes == 0 {
@@ -115,19 +132,11 @@ func (s *Session) Sanity(ctx context.Context, r Sanity, src *images.Inputs) (*Sa
 	for _, m := range r.methods() {
 		n.Rows = append(n.Rows, &SanityRow{Method: string(m)})
 	}
-	var inputs []*tensor.Tensor
-	for i := range src.Len() {
-		x, err := load(src, i, r.Unreadable)
-		if err != nil {
-			return nil, err
-		}
-		if x != nil {
-			inputs = append(inputs, x)
-		}
+	inputs, err := loadAll(src, r.Unreadable)
+	if err != nil {
+		return nil, err
 	}
-	if n.Images = len(inputs); n.Images == 0 {
-		return nil, errNoImages
-	}
+	n.Images = len(inputs)
 	total := 2*len(layers) + len(r.Trained) + 1
 	tick := func(done int) {
 		if r.Progress != nil {

@@ -120,8 +120,8 @@ func (s *Session) SanityFigure(n *SanityNumbers) Figure {
 	chart := func(title, x string, list []render.Series) render.Panel {
 		return render.Panel{Image: render.Chart{Title: title, XLabel: x, YLabel: "rank correlation of magnitudes", XNames: names, YMin: -0.2, YMax: 1, Width: 560, Height: 420}.Lines(list)}
 	}
-	caption := fmt.Sprintf("%d images, seed %d. Layers, from the scores down: %s. A method whose maps stay alike shows the image and the wiring, not what was learned. %s", n.Images, n.Seed, layerList(n.Layers), s.about())
-	return Figure{Name: "sanity", Numbers: n, Image: render.Figure{Title: "How alike maps stay when weights are drawn anew", Columns: 2, PanelSize: -1, Panels: []render.Panel{
+	caption := fmt.Sprintf("%d images, seed %d. Layers, from the scores down: %s. A method whose maps stay alike shows the image and the architecture, not what was learned. %s", n.Images, n.Seed, layerList(n.Layers), s.about())
+	return Figure{Name: "sanity", Numbers: n, Image: render.Figure{Title: "How alike maps stay when weights are randomised", Columns: 2, PanelSize: -1, Panels: []render.Panel{
 		chart("From the scores down", "layers with random weights", lines(func(r *SanityRow) []Alike { return r.Cascade })),
 		chart("Each layer alone", "layer with random weights", lines(func(r *SanityRow) []Alike { return r.Single }))},
 		Caption: []string{caption}}.Draw(), Facts: []Fact{{"images", fmt.Sprint(n.Images)}}}
@@ -147,7 +147,7 @@ func layerList(layers []string) string {
 
 // Text is how much of each method's maps is left when all weights are drawn anew, in columns.
 func (n *SanityNumbers) Text() [][]string {
-	rows := [][]string{{"method", "kept from the top down", "all drawn anew: rank correlation", "of magnitudes", "structural similarity", ""}}
+	rows := [][]string{{"method", "kept from the top down", "all randomised: rank correlation", "of magnitudes", "structural similarity", ""}}
 	for _, other := range n.Trained {
 		rows[0] = append(rows[0], fmt.Sprintf("%s (%.0f %% learned)", other.Name, 100*other.Accuracy))
 	}

@@ -21,7 +21,7 @@ func ablateCommand() cmdline.Command {
 		About: "All variants are trained on the same images for the same number of steps, each with several\n" +
 			"seeds. The default list is the paper's: without hidden dense layers, without the middle\n" +
 			"convolutions, without both; dense layers of half and double width, later convolutions of double\n" +
-			"width, both. --variant adds your own instead: a name and what to do, as in\n" +
+			"width, both. --variant replaces the list by your own: a name and its changes, as in\n" +
 			"\"thin: conv1*0.5 conv2*0.5 -fc1\". If interrupted,\n" +
 			"rerun the same command to resume.",
 		Examples: []string{"viz ablate --data shapes --steps 400", "viz ablate --arch lenet5 --data mnist --variant \"no fc1: -fc1\" --variant \"wide: conv1*2 conv2*2\""},

@@ -11,7 +11,7 @@ import (
 func attributeCommand() cmdline.Command {
 	r := &attributeRun{}
 	return cmdline.Command{
-		Name: "attribute", Usage: "draw what of an image a score comes from, by gradients, class activation maps and other methods", Args: "IMG...",
+		Name: "attribute", Usage: "draw attribution maps: which pixels and regions a score depends on, by gradients, class activation maps and other methods", Args: "IMG...",
 		About: "IMG is an image, a folder of images, or a .npy array in the network's input units.\n" +
 			"docs/methods.md says which question each method answers.",
 		Examples: []string{"viz attribute --method ig --class cat img.png", "viz attribute --method all img.png"},
@@ -37,7 +37,7 @@ type attributeRun struct {
 func (r *attributeRun) check(c *cmdline.Run) error {
 	switch {
 	case r.raw && r.npy == "":
-		return cmdline.Usage("--raw says what --npy writes, and is of no use without it", "--npy FILE names the file")
+		return cmdline.Usage("--raw says what --npy writes: it goes with --npy", "--npy FILE names the file")
 	case r.npy != "" && (len(r.request.Methods) > 1 || c.Out != ""):
 		return cmdline.Usage("--npy writes the map of one method, and no picture", "without --npy, arrays are written beside the pictures")
 	}

@@ -63,7 +63,7 @@ func (r *attributeRun) array() error {
 		return err
 	}
 	if o.Completeness != nil {
-		r.Note("score %s, from the baseline's by %s; the map adds up to that but for %s", view.Number(o.Score), view.Number(o.Completeness.Difference), view.Number(o.Completeness.Residual))
+		r.Note("score %s, %s more than the baseline's; the map sums to that difference up to %s", view.Number(o.Score), view.Number(o.Completeness.Difference), view.Number(o.Completeness.Residual))
 	}
 	if r.JSON {
 		return r.PrintJSON(map[string]any{"model": r.Session.Hash(), "method": o.Method, "target": o.Target.Name(r.Session.Net), "score": o.Score, "layers": o.Layers, "shape": shape, "completeness": o.Completeness, "forward_passes": o.Passes})

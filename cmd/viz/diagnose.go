@@ -91,12 +91,12 @@ func diagnosed(c *cmdline.Run, engine *model.Engine) (sessions []*view.Session, 
 // if there are none to be had.
 func strongestImages(c *cmdline.Run, s *view.Session) (*features.Index, *images.Inputs, error) {
 	if c.Limit == 0 || c.Data == "" && s.Net.Origin.Data == "" {
-		c.Note("no images: maps that never fire are not looked for (--data names some)")
+		c.Note("no images, so maps that never fire are not reported (name some with --data)")
 		return nil, nil, nil
 	}
 	src, err := c.OpenSource(s.Net, nil, false)
 	if err != nil && c.Data == "" {
-		c.Note("maps that never fire are not looked for: %v", err)
+		c.Note("maps that never fire are not reported: %v", err)
 		return nil, nil, nil
 	}
 	if err != nil {

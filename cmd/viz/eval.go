@@ -11,9 +11,9 @@ import (
 func evalCommand() cmdline.Command {
 	return cmdline.Command{
 		Name: "eval", Usage: "measure accuracy, loss and confusion on a labelled data set",
-		About: "Classes of the data are found among the network's by name: their order and number may differ. Where one\n" +
-			"side has no names they are compared by number if there are as many. JSON: confusion[i][j] counts images of\n" +
-			"class i that were taken for class j, both in the network's numbering, whose names are in classes.",
+		About: "Classes of the data are matched to the network's by name: their order and number may differ. Where one\n" +
+			"side has no names they are matched by number if there are as many. JSON: confusion[i][j] counts images of\n" +
+			"class i that were classified as class j, both in the network's numbering, whose names are in classes.",
 		Examples: []string{"viz eval --model ckpt.bin --data cifar10", "viz eval --model shapes --data shapes --split test --json"},
 		Flags:    cmdline.Model | cmdline.JSON | cmdline.Workers | cmdline.Data | cmdline.Split | cmdline.Limit | cmdline.Seed | cmdline.ByNumber,
 		Instead:  "name the data with --data",

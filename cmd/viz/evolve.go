@@ -11,8 +11,8 @@ func evolveCommand() cmdline.Command {
 	return cmdline.Command{
 		Name: "evolve", Usage: "show how features come about: the strongest activation of maps, projected, checkpoint by checkpoint", Args: "CKPT...",
 		About: "A figure for each layer: rows are maps, columns checkpoints in the order given. Each cell is the\n" +
-			"strongest activation over all images at that time, projected to pixels. A frame marks a jump:\n" +
-			"another image than at the time before. Each row has one scale, so that growth shows. A map that\n" +
+			"strongest activation over all images at that step, projected to pixels. A frame marks a jump:\n" +
+			"another image than at the checkpoint before. Each row has one scale, so that growth shows. A map that\n" +
 			"is 0 on every image has a grey cell and no jump.",
 		Examples: []string{"viz train --data shapes --epochs 2 --keep-checkpoints --checkpoint-every 40", "viz evolve ckpt-*.bin", "viz evolve --layer 2,4 --maps 0-7 --limit 2000 ckpt-*.bin"},
 		Flags:    cmdline.Out | cmdline.JSON | cmdline.Workers | cmdline.Pictures,

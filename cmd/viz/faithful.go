@@ -12,9 +12,9 @@ func faithfulCommand() cmdline.Command {
 	return cmdline.Command{
 		Name: "faithful", Usage: "measure which attribution methods can be believed on a network", Args: "[IMG...]",
 		About: "For each image and method: the probability while the strongest pixels are taken away (deletion) or shown\n" +
-			"(insertion), what is lost when only the map is shown, how well sums of the map foretell what hiding pixels\n" +
+			"(insertion), the drop when only what the map marks is shown, how well sums of the map predict what hiding pixels\n" +
 			"costs (sensitivity-n), and where the object's place is known (shapes), whether the map points at it.\n" +
-			"A random map and one of the centre stand beside. docs/methods.md says more.",
+			"A random map and a map of the centre serve as controls. docs/methods.md says more.",
 		Examples: []string{"viz faithful --limit 20", "viz faithful --method gradcam,ig,rise photos/"},
 		Flags:    cmdline.Model | cmdline.Out | cmdline.JSON | cmdline.Workers | cmdline.Pictures,
 		Change:   view.Fields{{Name: "limit", Default: "20"}},

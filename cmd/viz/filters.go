@@ -17,7 +17,7 @@ func filtersCommand() cmdline.Command {
 		Change: view.Fields{{Name: "layer", Usage: "convolution `LAYER` by number or name; several with commas, or all; default: all that are larger than 1x1 (with --evolve: 1)"},
 			{Name: "limit", Default: "500", Usage: "with --diagnose: look for maps that never fire on `N` images of the data set, 0: none"}},
 		Fields: append(r.request.Fields(),
-			view.SwitchField(view.Field{Name: "diagnose", Usage: "what is wrong with the filters, in numbers and words, of one network or two side by side"}, &r.diagnose),
+			view.SwitchField(view.Field{Name: "diagnose", Usage: "report what is wrong with the filters, in numbers and words, of one network or two side by side"}, &r.diagnose),
 			view.SwitchField(view.Field{Name: "evolve", Usage: "one strip for each of several checkpoints of one network, on one scale"}, &r.evolve)),
 		Do: func(c *cmdline.Run) error {
 			switch {

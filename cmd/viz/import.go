@@ -18,8 +18,8 @@ func importCommand() cmdline.Command {
 	r := &importRun{}
 	return cmdline.Command{
 		Name: "import", Usage: "turn an ONNX network, or the weights of a known architecture, into a checkpoint", Args: "NET.onnx|WEIGHTS.safetensors|WEIGHTS.pth",
-		About: "What --preprocess, --labels, --layout, --scores, --output, --set and --input-size say about an ONNX network is kept in NET.onnx.viz.json beside it, where every\n" +
-			"command finds it; --beside writes nothing else.",
+		About: "What --preprocess, --labels, --layout, --scores, --output, --set and --input-size say about an ONNX\n" +
+			"network is kept in NET.onnx.viz.json beside it, where every command finds it; --beside writes nothing else.",
 		Examples: []string{"viz import net.onnx", "viz import --beside --preprocess imagenet --labels names.txt net.onnx",
 			"viz import --arch mnist-cnn --preprocess scale=1/255,mean=.1307,std=.3081 mnist.safetensors"},
 		Flags:  cmdline.Network | cmdline.Out,
@@ -27,7 +27,7 @@ func importCommand() cmdline.Command {
 		Fields: view.Fields{
 			view.SwitchField(view.Field{Name: "beside", Usage: "only write NET.onnx.viz.json, not a checkpoint"}, &r.beside),
 			view.TextField(view.Field{Name: "arch", Usage: "architecture of weights, safetensors or PyTorch's state_dict (.pth, .pt): " + strings.Join(model.KnownArches(), ", ")}, &r.arch),
-			view.LinesField(view.Field{Name: "measure-mean", Usage: "measure the mean pixel of the training data over the pictures in `PATH` (file, folder, archive); occlusion's patches have it"}, &r.mean)},
+			view.LinesField(view.Field{Name: "measure-mean", Usage: "measure the mean pixel of the training data over the pictures in `PATH` (file, folder, archive); it is the default fill of occlusion patches"}, &r.mean)},
 		Do: r.do,
 	}
 }

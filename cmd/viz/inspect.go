@@ -18,7 +18,7 @@ func inspectCommand() cmdline.Command {
 		Examples: []string{"viz inspect ckpt.bin", "viz inspect --rule guided --json net.onnx"},
 		Flags:    cmdline.Model | cmdline.JSON | cmdline.Workers,
 		Fields: view.Fields{
-			view.SwitchField(view.Field{Name: "refused", Usage: "list every node of an ONNX file that cannot be used, nothing else"}, &refused),
+			view.SwitchField(view.Field{Name: "refused", Usage: "list only the nodes of an ONNX file that are not supported"}, &refused),
 			view.TextField(view.Field{Name: "occlude", Usage: "show how an occlusion map with `PATCH/STRIDE` would be computed, such as 16/4"}, &occlude),
 			view.RuleField(&rule)},
 		Do: func(c *cmdline.Run) error {
@@ -100,7 +100,7 @@ func inspectOcclusion(c *cmdline.Run, net *model.Network, spec string) error {
 	if err := c.PrintTable(p.Text()); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.Stdout, "\nbox: the sums of a whole pass, where the patch can change them; clip: products with changed inputs only, added to the clean sums;\n"+
-		"winograd: clip by F(2x2, 3x3); delta: a dense layer on what changed; whole: all of the layer. Memory: about %d MB beside the network.\n", p.Memory/1_000_000)
+	_, err = fmt.Fprintf(c.Stdout, "\nbox: the sums of a full forward pass, where the patch can change them; clip: products with changed inputs only, added to the clean sums;\n"+
+		"winograd: clip by F(2x2, 3x3); delta: a dense layer on what changed; whole: all of the layer. Memory: about %d MB on top of the weights.\n", p.Memory/1_000_000)
 	return err
 }

@@ -16,7 +16,7 @@ func occludeCommand() cmdline.Command {
 		Examples: []string{"viz occlude img.png", "viz occlude --class cat --patch 8 --stride 2 --out cat.png img.png", "viz occlude --npy numbers/ --layer 1,3 img.png",
 			"viz occlude --patch 16,32 --resume --out maps/ photos/"},
 		Flags:  cmdline.Model | cmdline.Out | cmdline.JSON | cmdline.Workers | cmdline.Pictures | cmdline.Index | cmdline.Memory,
-		Change: view.Fields{{Name: "memory", Otherwise: "400M beside the network's weights"}},
+		Change: view.Fields{{Name: "memory", Otherwise: "400M on top of the weights"}},
 		Fields: append(run.request.Fields(),
 			view.TextField(view.Field{Name: "mask", Usage: "picture `FILE` whose colours are segments of the image, each covered in turn instead of a patch; transparent pixels never are"}, &run.mask),
 			view.SwitchField(view.Field{Name: "resume", Usage: "leave out images whose results are there already, made with the same options"}, &run.resume),

@@ -11,9 +11,9 @@ func sanityCommand() cmdline.Command {
 	var labels bool
 	return cmdline.Command{
 		Name: "sanity", Usage: "test which attribution methods depend on what the network has learned", Args: "[IMG...]",
-		About: "Weights are drawn anew layer by layer, from the scores down and each layer alone, and maps before and after are\n" +
+		About: "Weights are randomised layer by layer, from the scores down and each layer alone, and maps before and after are\n" +
 			"compared: by rank correlation, with signs and of magnitudes, and by structural similarity. A method whose maps\n" +
-			"stay alike without any learned weight shows the image and the wiring, not the decision.",
+			"stay alike without any learned weight shows the image and the architecture, not the decision.",
 		Examples: []string{"viz sanity", "viz sanity --method saliency,guided,gradcam --limit 4 photos/"},
 		Flags:    cmdline.Model | cmdline.Out | cmdline.JSON | cmdline.Workers | cmdline.Pictures,
 		Change:   view.Fields{{Name: "limit", Default: "8"}},

@@ -34,10 +34,10 @@ func trainCommand() cmdline.Command {
 			view.IntField(view.Field{Name: "input-size", Otherwise: "that of the images", Usage: "input size in `PIXELS`, for images of other or various sizes"}, &r.size, 0),
 			view.SwitchField(view.Field{Name: "plain", Usage: "input is pixel/255 as in [course], without subtracting the mean and dividing by the standard deviation"}, &r.how.Plain),
 			view.SwitchField(view.Field{Name: "keep-checkpoints", Usage: "keep numbered copies too (ckpt-000500.bin, weights only), for viz filters --evolve"}, &r.t.Numbered),
-			view.TextField(view.Field{Name: "resume", Usage: "go on from checkpoint `FILE`; other flags change its settings"}, &r.resume),
+			view.TextField(view.Field{Name: "resume", Usage: "resume from checkpoint `FILE`; other flags change its settings"}, &r.resume),
 			view.TextField(view.Field{Name: "log", Usage: "log `FILE`", Otherwise: "the checkpoint's name with .jsonl"}, &r.t.Log),
 		}, sweep.OptionFields(&r.t.Options)...),
-		Instead: "name the data with --data, a checkpoint to go on from with --resume",
+		Instead: "name the data with --data, a checkpoint to resume with --resume",
 		Do:      r.do,
 	}
 }

@@ -24,7 +24,7 @@ func trialsCommand() cmdline.Command {
 		Change:   view.Fields{trainingsLimit(), {Name: "out", Default: "trials", Usage: "`DIR` for everything"}},
 		Fields: append(r.Fields(),
 			view.TextField(view.Field{Name: "list", Otherwise: "the course's eight", Usage: "YAML or JSON `FILE` of trials"}, &list),
-			view.SwitchField(view.Field{Name: "plan", Usage: "only say how long it takes"}, &plan)),
+			view.SwitchField(view.Field{Name: "plan", Usage: "only estimate how long it takes"}, &plan)),
 		Instead: "name the list with --list, the data with --data",
 		Do: func(c *cmdline.Run) (err error) {
 			if c.Data == "" {

@@ -120,7 +120,7 @@ func (c *Run) WarnInput(engine *model.Engine, net *model.Network, x *tensor.Tens
 	warnings := trace.Suspicions()
 	for i, s := range warnings {
 		if i == 3 {
-			c.Warn("and %d more signs of that kind", len(warnings)-3)
+			c.Warn("and %d more warnings of that kind", len(warnings)-3)
 			break
 		}
 		c.Warn("%s", s)
