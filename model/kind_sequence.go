@@ -144,137 +144,172 @@ func (l *Sequence) check(s Shape) (int, error) {
 
 // run computes the recurrence in float64 over the hidden state.
 func (l *Sequence) run(dst, src []float32) {
-	steps, batch, values, h := l.Steps, l.Batch, l.Values, l.Hidden
-	d, g := l.directions(), l.gates()
-	lastH := dst[steps*d*batch*h:]
+	for dir := range l.directions() {
+		c := l.cell(dir)
+		for b := range l.Batch {
+			c.sequence(dst, src, b)
+		}
+	}
+}
+
+// sequenceCell is one direction of a Sequence, and where it stands in one sequence.
+type sequenceCell struct {
+	l            *Sequence
+	dir          int
+	act          []func(float64) float64
+	w, r         []float32 // of this direction
+	hidden, next []float64
+	cell         []float64 // of an LSTM
+	pre          []float64 // W x and its bias, by gate
+}
+
+func (l *Sequence) cell(dir int) *sequenceCell {
+	h, g := l.Hidden, l.gates()
 	names := l.ActivationNames()
-	per := len(names) / d
-	for dir := range d {
-		reverse := l.Direction == "reverse" || dir == 1
-		act := make([]func(float64) float64, per)
-		for i := range act {
-			a, b := ActivationDefaults(names[dir*per+i])
-			if l.Alpha != nil {
-				a = float64(l.Alpha[dir*per+i])
-			}
-			if l.Beta != nil {
-				b = float64(l.Beta[dir*per+i])
-			}
-			f := unaryOps[names[dir*per+i]].f
-			act[i] = func(x float64) float64 {
-				if c := float64(l.Clip); c > 0 {
-					x = min(max(x, -c), c)
-				}
-				return f(x, a, b)
-			}
+	per := len(names) / l.directions()
+	c := &sequenceCell{l: l, dir: dir, w: l.W.Data[dir*g*h*l.Values:], r: l.R.Data[dir*g*h*h:], pre: make([]float64, g*h)}
+	for i := dir * per; i < (dir+1)*per; i++ {
+		a, b := ActivationDefaults(names[i])
+		if l.Alpha != nil {
+			a = float64(l.Alpha[i])
 		}
-		w, r := l.W.Data[dir*g*h*values:], l.R.Data[dir*g*h*h:]
-		bias := func(i int) float64 {
-			if l.B == nil {
-				return 0
-			}
-			return float64(l.B.Data[dir*2*g*h+i])
+		if l.Beta != nil {
+			b = float64(l.Beta[i])
 		}
-		peep := func(i int) float64 {
-			if l.P == nil {
-				return 0
+		f := unaryOps[names[i]].f
+		c.act = append(c.act, func(x float64) float64 {
+			if clip := float64(l.Clip); clip > 0 {
+				x = min(max(x, -clip), clip)
 			}
-			return float64(l.P.Data[dir*3*h+i])
+			return f(x, a, b)
+		})
+	}
+	return c
+}
+
+// sequence runs over sequence b of the batch.
+func (c *sequenceCell) sequence(dst, src []float32, b int) {
+	l, dir := c.l, c.dir
+	steps, batch, values, h, d := l.Steps, l.Batch, l.Values, l.Hidden, l.directions()
+	c.hidden, c.cell, c.next = c.start(l.H0, b), c.start(l.C0, b), make([]float64, h)
+	length := steps
+	if l.Lengths != nil {
+		length = l.Lengths[b]
+	}
+	// Beyond a sequence's end the states are 0.
+	for t := length; t < steps; t++ {
+		clear(dst[((t*d+dir)*batch+b)*h:][:h])
+	}
+	for s := range length {
+		t := s
+		if l.Direction == "reverse" || dir == 1 {
+			t = length - 1 - s
 		}
-		start := func(t *tensor.Tensor, b int) []float64 {
-			v := make([]float64, h)
-			if t != nil {
-				for i := range v {
-					v[i] = float64(t.Data[(dir*batch+b)*h+i])
-				}
-			}
-			return v
+		c.step(src[(t*batch+b)*values:][:values])
+		for i, v := range c.hidden {
+			dst[((t*d+dir)*batch+b)*h+i] = float32(v)
 		}
-		for b := range batch {
-			hidden, cell := start(l.H0, b), start(l.C0, b)
-			length := steps
-			if l.Lengths != nil {
-				length = l.Lengths[b]
-			}
-			// Beyond a sequence's end the states are 0.
-			for t := length; t < steps; t++ {
-				clear(dst[((t*d+dir)*batch+b)*h:][:h])
-			}
-			next := make([]float64, h)
-			pre := make([]float64, g*h)
-			for s := range length {
-				t := s
-				if reverse {
-					t = length - 1 - s
-				}
-				x := src[(t*batch+b)*values:][:values]
-				from := func(i int) float64 { // W x
-					var sum float64
-					for j, v := range x {
-						sum += float64(v) * float64(w[i*values+j])
-					}
-					return sum
-				}
-				back := func(i int, hidden []float64) float64 { // R h
-					var sum float64
-					for j, v := range hidden {
-						sum += v * float64(r[i*h+j])
-					}
-					return sum
-				}
-				for i := range pre {
-					pre[i] = from(i) + bias(i)
-				}
-				switch l.Op {
-				case "RNN":
-					for i := range h {
-						next[i] = act[0](pre[i] + back(i, hidden) + bias(h+i))
-					}
-				case "GRU": // gates z, r, h
-					z, rs := make([]float64, h), make([]float64, h)
-					for i := range h {
-						z[i] = act[0](pre[i] + back(i, hidden) + bias(3*h+i))
-						rs[i] = act[0](pre[h+i] + back(h+i, hidden) + bias(4*h+i))
-					}
-					gated := make([]float64, h)
-					for i := range gated {
-						gated[i] = rs[i] * hidden[i]
-					}
-					for i := range h {
-						rec := rs[i] * (back(2*h+i, hidden) + bias(5*h+i))
-						if !l.BeforeReset {
-							rec = back(2*h+i, gated) + bias(5*h+i)
-						}
-						next[i] = (1-z[i])*act[1](pre[2*h+i]+rec) + z[i]*hidden[i]
-					}
-				case "LSTM": // gates i, o, f, c
-					for i := range h {
-						sum := func(gate int) float64 {
-							return pre[gate*h+i] + back(gate*h+i, hidden) + bias((4+gate)*h+i)
-						}
-						in := act[0](sum(0) + peep(i)*cell[i])
-						forget := 1 - in
-						if !l.InputForget {
-							forget = act[0](sum(2) + peep(2*h+i)*cell[i])
-						}
-						c := forget*cell[i] + in*act[1](sum(3))
-						out := act[0](sum(1) + peep(h+i)*c)
-						cell[i] = c
-						next[i] = out * act[2](c)
-					}
-				}
-				hidden, next = next, hidden
-				for i, v := range hidden {
-					dst[((t*d+dir)*batch+b)*h+i] = float32(v)
-				}
-			}
-			for i := range h {
-				lastH[(dir*batch+b)*h+i] = float32(hidden[i])
-				if l.Op == "LSTM" {
-					lastH[((d+dir)*batch+b)*h+i] = float32(cell[i])
-				}
-			}
+	}
+	last := dst[steps*d*batch*h:]
+	for i := range h {
+		last[(dir*batch+b)*h+i] = float32(c.hidden[i])
+		if l.Op == "LSTM" {
+			last[((d+dir)*batch+b)*h+i] = float32(c.cell[i])
 		}
+	}
+}
+
+// start is a first state of sequence b, 0 if t is nil.
+func (c *sequenceCell) start(t *tensor.Tensor, b int) []float64 {
+	v := make([]float64, c.l.Hidden)
+	if t != nil {
+		for i := range v {
+			v[i] = float64(t.Data[(c.dir*c.l.Batch+b)*len(v)+i])
+		}
+	}
+	return v
+}
+
+func (c *sequenceCell) bias(i int) float64 {
+	if c.l.B == nil {
+		return 0
+	}
+	return float64(c.l.B.Data[c.dir*2*len(c.pre)+i])
+}
+
+func (c *sequenceCell) peephole(i int) float64 {
+	if c.l.P == nil {
+		return 0
+	}
+	return float64(c.l.P.Data[c.dir*3*c.l.Hidden+i])
+}
+
+// back is row i of R times a hidden state.
+func (c *sequenceCell) back(i int, hidden []float64) float64 {
+	var sum float64
+	for j, v := range hidden {
+		sum += v * float64(c.r[i*len(hidden)+j])
+	}
+	return sum
+}
+
+// step goes on by one input.
+func (c *sequenceCell) step(x []float32) {
+	for i := range c.pre {
+		var sum float64
+		for j, v := range x {
+			sum += float64(v) * float64(c.w[i*len(x)+j])
+		}
+		c.pre[i] = sum + c.bias(i)
+	}
+	switch c.l.Op {
+	case "RNN":
+		h := c.l.Hidden
+		for i := range h {
+			c.next[i] = c.act[0](c.pre[i] + c.back(i, c.hidden) + c.bias(h+i))
+		}
+	case "GRU":
+		c.gru()
+	case "LSTM":
+		c.lstm()
+	}
+	c.hidden, c.next = c.next, c.hidden
+}
+
+// gru has the gates z, r, h.
+func (c *sequenceCell) gru() {
+	h := c.l.Hidden
+	z, r, gated := make([]float64, h), make([]float64, h), make([]float64, h)
+	for i := range h {
+		z[i] = c.act[0](c.pre[i] + c.back(i, c.hidden) + c.bias(3*h+i))
+		r[i] = c.act[0](c.pre[h+i] + c.back(h+i, c.hidden) + c.bias(4*h+i))
+		gated[i] = r[i] * c.hidden[i]
+	}
+	for i := range h {
+		rec := r[i] * (c.back(2*h+i, c.hidden) + c.bias(5*h+i))
+		if !c.l.BeforeReset {
+			rec = c.back(2*h+i, gated) + c.bias(5*h+i)
+		}
+		c.next[i] = (1-z[i])*c.act[1](c.pre[2*h+i]+rec) + z[i]*c.hidden[i]
+	}
+}
+
+// lstm has the gates i, o, f, c.
+func (c *sequenceCell) lstm() {
+	h := c.l.Hidden
+	for i := range h {
+		sum := func(gate int) float64 {
+			return c.pre[gate*h+i] + c.back(gate*h+i, c.hidden) + c.bias((4+gate)*h+i)
+		}
+		in := c.act[0](sum(0) + c.peephole(i)*c.cell[i])
+		forget := 1 - in
+		if !c.l.InputForget {
+			forget = c.act[0](sum(2) + c.peephole(2*h+i)*c.cell[i])
+		}
+		cell := forget*c.cell[i] + in*c.act[1](sum(3))
+		out := c.act[0](sum(1) + c.peephole(h+i)*cell)
+		c.cell[i] = cell
+		c.next[i] = out * c.act[2](cell)
 	}
 }
 
