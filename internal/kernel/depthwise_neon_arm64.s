@@ -2559,7 +2559,6 @@ one:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 
 four_rows:
@@ -2586,8 +2585,8 @@ four_block:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	WORD $0x4e28ce02 // fmla v2.4s, v16.4s, v8.4s
 	WORD $0x4e29ce23 // fmla v3.4s, v17.4s, v9.4s
 	ADD R9, R0, R19
@@ -2598,8 +2597,8 @@ four_block:
 	WORD $0x4e2bce63 // fmla v3.4s, v19.4s, v11.4s
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	WORD $0x4e28ce04 // fmla v4.4s, v16.4s, v8.4s
 	WORD $0x4e29ce25 // fmla v5.4s, v17.4s, v9.4s
 	ADD R9, R0, R19
@@ -2610,8 +2609,8 @@ four_block:
 	WORD $0x4e2bce65 // fmla v5.4s, v19.4s, v11.4s
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	WORD $0x4e28ce06 // fmla v6.4s, v16.4s, v8.4s
 	WORD $0x4e29ce27 // fmla v7.4s, v17.4s, v9.4s
 	ADD R9, R0, R19
@@ -2622,8 +2621,8 @@ four_block:
 	WORD $0x4e2bce67 // fmla v7.4s, v19.4s, v11.4s
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1146 // fmla v6.4s, v10.4s, v30.s[0]
@@ -2848,7 +2847,6 @@ narrow:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 
 half_rows:
@@ -2873,8 +2871,8 @@ half_rows:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	WORD $0x4e28ce02 // fmla v2.4s, v16.4s, v8.4s
 	WORD $0x4e29ce23 // fmla v3.4s, v17.4s, v9.4s
 	ADD R9, R0, R19
@@ -2885,8 +2883,8 @@ half_rows:
 	WORD $0x4e2bce63 // fmla v3.4s, v19.4s, v11.4s
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	WORD $0x4e28ce04 // fmla v4.4s, v16.4s, v8.4s
 	WORD $0x4e29ce25 // fmla v5.4s, v17.4s, v9.4s
 	ADD R9, R0, R19
@@ -2897,8 +2895,8 @@ half_rows:
 	WORD $0x4e2bce65 // fmla v5.4s, v19.4s, v11.4s
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	WORD $0x4e28ce06 // fmla v6.4s, v16.4s, v8.4s
 	WORD $0x4e29ce27 // fmla v7.4s, v17.4s, v9.4s
 	ADD R9, R0, R19
@@ -2909,8 +2907,8 @@ half_rows:
 	WORD $0x4e2bce67 // fmla v7.4s, v19.4s, v11.4s
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1146 // fmla v6.4s, v10.4s, v30.s[0]
@@ -3252,11 +3250,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9c1204 // fmla v4.4s, v16.4s, v28.s[0]
 	WORD $0x4f9c1225 // fmla v5.4s, v17.4s, v28.s[0]
 	WORD $0x4f9c1246 // fmla v6.4s, v18.4s, v28.s[0]
@@ -3290,11 +3287,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4f9c1208 // fmla v8.4s, v16.4s, v28.s[0]
 	WORD $0x4f9c1229 // fmla v9.4s, v17.4s, v28.s[0]
 	WORD $0x4f9c124a // fmla v10.4s, v18.4s, v28.s[0]
@@ -3328,11 +3324,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9c120c // fmla v12.4s, v16.4s, v28.s[0]
 	WORD $0x4f9c122d // fmla v13.4s, v17.4s, v28.s[0]
 	WORD $0x4f9c124e // fmla v14.4s, v18.4s, v28.s[0]
@@ -3362,11 +3357,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R0, R19
@@ -3524,7 +3518,6 @@ one:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -3553,8 +3546,8 @@ four_block:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
@@ -3571,8 +3564,8 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	WORD $0x4f9c1100 // fmla v0.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1121 // fmla v1.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9e1102 // fmla v2.4s, v8.4s, v30.s[0]
@@ -3589,8 +3582,8 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	WORD $0x4f9c1102 // fmla v2.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1123 // fmla v3.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9e1104 // fmla v4.4s, v8.4s, v30.s[0]
@@ -3607,8 +3600,8 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	WORD $0x4f9c1104 // fmla v4.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1125 // fmla v5.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9e1106 // fmla v6.4s, v8.4s, v30.s[0]
@@ -3735,7 +3728,6 @@ rows1:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 
 single_rows:
 	MOVD ZR, R14
@@ -3767,8 +3759,8 @@ single_block:
 	WORD $0x4e25ce61 // fmla v1.4s, v19.4s, v5.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
@@ -3854,7 +3846,6 @@ narrow:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -3881,8 +3872,8 @@ half_rows:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
@@ -3899,8 +3890,8 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	WORD $0x4f9c1100 // fmla v0.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1121 // fmla v1.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9e1102 // fmla v2.4s, v8.4s, v30.s[0]
@@ -3917,8 +3908,8 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	WORD $0x4f9c1102 // fmla v2.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1123 // fmla v3.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9e1104 // fmla v4.4s, v8.4s, v30.s[0]
@@ -3935,8 +3926,8 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	WORD $0x4f9c1104 // fmla v4.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1125 // fmla v5.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9e1106 // fmla v6.4s, v8.4s, v30.s[0]
@@ -4124,7 +4115,6 @@ few:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 
 fewest_rows:
 	MOVD ZR, R14
@@ -4154,8 +4144,8 @@ fewest_rows:
 	WORD $0x4e25ce61 // fmla v1.4s, v19.4s, v5.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
@@ -4302,11 +4292,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b1204 // fmla v4.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b1225 // fmla v5.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b1246 // fmla v6.4s, v18.4s, v27.s[0]
@@ -4336,11 +4325,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b1208 // fmla v8.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b1229 // fmla v9.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b124a // fmla v10.4s, v18.4s, v27.s[0]
@@ -4370,11 +4358,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b120c // fmla v12.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b122d // fmla v13.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b124e // fmla v14.4s, v18.4s, v27.s[0]
@@ -4396,11 +4383,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R0, R19
@@ -4558,7 +4544,6 @@ one:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -4587,8 +4572,8 @@ four_block:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	WORD $0x4e28ce02 // fmla v2.4s, v16.4s, v8.4s
 	WORD $0x4e29ce23 // fmla v3.4s, v17.4s, v9.4s
 	ADD R9, R0, R19
@@ -4601,8 +4586,8 @@ four_block:
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9d1100 // fmla v0.4s, v8.4s, v29.s[0]
 	WORD $0x4f9d1121 // fmla v1.4s, v9.4s, v29.s[0]
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	WORD $0x4e28ce04 // fmla v4.4s, v16.4s, v8.4s
 	WORD $0x4e29ce25 // fmla v5.4s, v17.4s, v9.4s
 	ADD R9, R0, R19
@@ -4617,8 +4602,8 @@ four_block:
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9d1102 // fmla v2.4s, v8.4s, v29.s[0]
 	WORD $0x4f9d1123 // fmla v3.4s, v9.4s, v29.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	WORD $0x4e28ce06 // fmla v6.4s, v16.4s, v8.4s
 	WORD $0x4e29ce27 // fmla v7.4s, v17.4s, v9.4s
 	ADD R9, R0, R19
@@ -4633,8 +4618,8 @@ four_block:
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9d1104 // fmla v4.4s, v8.4s, v29.s[0]
 	WORD $0x4f9d1125 // fmla v5.4s, v9.4s, v29.s[0]
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9c1144 // fmla v4.4s, v10.4s, v28.s[0]
@@ -4763,7 +4748,6 @@ rows1:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 
 single_rows:
 	MOVD ZR, R14
@@ -4795,8 +4779,8 @@ single_block:
 	WORD $0x4e23ce61 // fmla v1.4s, v19.4s, v3.4s
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
@@ -4882,7 +4866,6 @@ narrow:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -4909,8 +4892,8 @@ half_rows:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	WORD $0x4e28ce02 // fmla v2.4s, v16.4s, v8.4s
 	WORD $0x4e29ce23 // fmla v3.4s, v17.4s, v9.4s
 	ADD R9, R0, R19
@@ -4923,8 +4906,8 @@ half_rows:
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9d1100 // fmla v0.4s, v8.4s, v29.s[0]
 	WORD $0x4f9d1121 // fmla v1.4s, v9.4s, v29.s[0]
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	WORD $0x4e28ce04 // fmla v4.4s, v16.4s, v8.4s
 	WORD $0x4e29ce25 // fmla v5.4s, v17.4s, v9.4s
 	ADD R9, R0, R19
@@ -4939,8 +4922,8 @@ half_rows:
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9d1102 // fmla v2.4s, v8.4s, v29.s[0]
 	WORD $0x4f9d1123 // fmla v3.4s, v9.4s, v29.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	WORD $0x4e28ce06 // fmla v6.4s, v16.4s, v8.4s
 	WORD $0x4e29ce27 // fmla v7.4s, v17.4s, v9.4s
 	ADD R9, R0, R19
@@ -4955,8 +4938,8 @@ half_rows:
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9d1104 // fmla v4.4s, v8.4s, v29.s[0]
 	WORD $0x4f9d1125 // fmla v5.4s, v9.4s, v29.s[0]
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9c1144 // fmla v4.4s, v10.4s, v28.s[0]
@@ -5146,7 +5129,6 @@ few:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 
 fewest_rows:
 	MOVD ZR, R14
@@ -5176,8 +5158,8 @@ fewest_rows:
 	WORD $0x4e23ce61 // fmla v1.4s, v19.4s, v3.4s
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
@@ -5321,11 +5303,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9c1204 // fmla v4.4s, v16.4s, v28.s[0]
 	WORD $0x4f9c1225 // fmla v5.4s, v17.4s, v28.s[0]
 	WORD $0x4f9c1246 // fmla v6.4s, v18.4s, v28.s[0]
@@ -5347,11 +5328,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4e30ce84 // fmla v4.4s, v20.4s, v16.4s
 	WORD $0x4e31cea5 // fmla v5.4s, v21.4s, v17.4s
 	WORD $0x4e32ce86 // fmla v6.4s, v20.4s, v18.4s
@@ -5370,11 +5350,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4f9c1208 // fmla v8.4s, v16.4s, v28.s[0]
 	WORD $0x4f9c1229 // fmla v9.4s, v17.4s, v28.s[0]
 	WORD $0x4f9c124a // fmla v10.4s, v18.4s, v28.s[0]
@@ -5389,11 +5368,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b1208 // fmla v8.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b1229 // fmla v9.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b124a // fmla v10.4s, v18.4s, v27.s[0]
@@ -5419,11 +5397,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 28(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -5438,11 +5415,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -5456,11 +5432,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4e30ce8c // fmla v12.4s, v20.4s, v16.4s
 	WORD $0x4e31cead // fmla v13.4s, v21.4s, v17.4s
 	WORD $0x4e32ce8e // fmla v14.4s, v20.4s, v18.4s
@@ -5475,11 +5450,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R0, R19
@@ -5490,11 +5464,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
@@ -5508,11 +5481,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 28(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R0, R19
@@ -5670,7 +5642,6 @@ one:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -5703,8 +5674,8 @@ four_block:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
@@ -5721,8 +5692,8 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	WORD $0x4f9c1100 // fmla v0.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1121 // fmla v1.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9b1100 // fmla v0.4s, v8.4s, v27.s[0]
@@ -5748,8 +5719,8 @@ four_block:
 	WORD $0x4e29cda1 // fmla v1.4s, v13.4s, v9.4s
 	WORD $0x4f9c1102 // fmla v2.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1123 // fmla v3.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9b1102 // fmla v2.4s, v8.4s, v27.s[0]
@@ -5775,8 +5746,8 @@ four_block:
 	WORD $0x4e29cde3 // fmla v3.4s, v15.4s, v9.4s
 	WORD $0x4f9c1104 // fmla v4.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1125 // fmla v5.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9b1104 // fmla v4.4s, v8.4s, v27.s[0]
@@ -5927,7 +5898,6 @@ rows1:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -5962,8 +5932,8 @@ single_block:
 	WORD $0x4e25ce61 // fmla v1.4s, v19.4s, v5.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	WORD $0x4f9e1040 // fmla v0.4s, v2.4s, v30.s[0]
@@ -6061,7 +6031,6 @@ narrow:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -6089,8 +6058,8 @@ half_rows:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
@@ -6107,8 +6076,8 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	WORD $0x4f9c1100 // fmla v0.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1121 // fmla v1.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9b1100 // fmla v0.4s, v8.4s, v27.s[0]
@@ -6137,8 +6106,8 @@ half_rows:
 	WORD $0x4e29cde1 // fmla v1.4s, v15.4s, v9.4s
 	WORD $0x4f9c1102 // fmla v2.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1123 // fmla v3.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9b1102 // fmla v2.4s, v8.4s, v27.s[0]
@@ -6167,8 +6136,8 @@ half_rows:
 	WORD $0x4e29cde3 // fmla v3.4s, v15.4s, v9.4s
 	WORD $0x4f9c1104 // fmla v4.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1125 // fmla v5.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9b1104 // fmla v4.4s, v8.4s, v27.s[0]
@@ -6386,7 +6355,6 @@ few:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -6419,8 +6387,8 @@ fewest_rows:
 	WORD $0x4e25ce61 // fmla v1.4s, v19.4s, v5.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	WORD $0x4f9e1040 // fmla v0.4s, v2.4s, v30.s[0]
@@ -6572,11 +6540,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d1204 // fmla v4.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d1225 // fmla v5.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d1246 // fmla v6.4s, v18.4s, v29.s[0]
@@ -6599,11 +6566,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b1204 // fmla v4.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b1225 // fmla v5.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b1246 // fmla v6.4s, v18.4s, v27.s[0]
@@ -6625,11 +6591,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -6644,11 +6609,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 36(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -6663,11 +6627,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -6682,11 +6645,10 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 28(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -6700,11 +6662,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -6719,11 +6680,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 36(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -6738,11 +6698,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -6757,11 +6716,10 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 28(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -6775,11 +6733,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -6790,11 +6747,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 36(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -6805,11 +6761,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -6820,11 +6775,10 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 28(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -6834,11 +6788,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R0, R19
@@ -6853,11 +6806,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R11, R0, R19
@@ -7015,7 +6967,6 @@ one:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -7048,8 +6999,8 @@ four_block:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
@@ -7070,8 +7021,8 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	WORD $0x4f9b1100 // fmla v0.4s, v8.4s, v27.s[0]
 	WORD $0x4f9b1121 // fmla v1.4s, v9.4s, v27.s[0]
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4e2ace80 // fmla v0.4s, v20.4s, v10.4s
@@ -7109,8 +7060,8 @@ four_block:
 	WORD $0x4e29cda1 // fmla v1.4s, v13.4s, v9.4s
 	WORD $0x4f9b1102 // fmla v2.4s, v8.4s, v27.s[0]
 	WORD $0x4f9b1123 // fmla v3.4s, v9.4s, v27.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 44(R1), F14
@@ -7153,8 +7104,8 @@ four_block:
 	WORD $0x4e29cda3 // fmla v3.4s, v13.4s, v9.4s
 	WORD $0x4f9b1104 // fmla v4.4s, v8.4s, v27.s[0]
 	WORD $0x4f9b1125 // fmla v5.4s, v9.4s, v27.s[0]
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 44(R1), F14
@@ -7344,7 +7295,6 @@ rows1:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -7383,8 +7333,8 @@ single_block:
 	WORD $0x4e23ce61 // fmla v1.4s, v19.4s, v3.4s
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F2, F3)
 	WORD $0x4f9e1040 // fmla v0.4s, v2.4s, v30.s[0]
@@ -7497,7 +7447,6 @@ narrow:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -7525,8 +7474,8 @@ half_rows:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
@@ -7547,8 +7496,8 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	WORD $0x4f9b1100 // fmla v0.4s, v8.4s, v27.s[0]
 	WORD $0x4f9b1121 // fmla v1.4s, v9.4s, v27.s[0]
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 28(R1), F12
@@ -7589,8 +7538,8 @@ half_rows:
 	WORD $0x4e29cde1 // fmla v1.4s, v15.4s, v9.4s
 	WORD $0x4f9b1102 // fmla v2.4s, v8.4s, v27.s[0]
 	WORD $0x4f9b1123 // fmla v3.4s, v9.4s, v27.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 44(R1), F12
@@ -7636,8 +7585,8 @@ half_rows:
 	WORD $0x4e29cda3 // fmla v3.4s, v13.4s, v9.4s
 	WORD $0x4f9b1104 // fmla v4.4s, v8.4s, v27.s[0]
 	WORD $0x4f9b1125 // fmla v5.4s, v9.4s, v27.s[0]
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 44(R1), F14
@@ -7894,7 +7843,6 @@ few:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -7928,8 +7876,8 @@ fewest_rows:
 	WORD $0x4e23ce61 // fmla v1.4s, v19.4s, v3.4s
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F2, F3)
 	WORD $0x4f9e1040 // fmla v0.4s, v2.4s, v30.s[0]
@@ -8103,11 +8051,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9c1204 // fmla v4.4s, v16.4s, v28.s[0]
 	WORD $0x4f9c1225 // fmla v5.4s, v17.4s, v28.s[0]
 	WORD $0x4f9c1246 // fmla v6.4s, v18.4s, v28.s[0]
@@ -8129,11 +8076,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4e30ce84 // fmla v4.4s, v20.4s, v16.4s
 	WORD $0x4e31cea5 // fmla v5.4s, v21.4s, v17.4s
 	WORD $0x4e32ce86 // fmla v6.4s, v20.4s, v18.4s
@@ -8152,11 +8098,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4f9c1208 // fmla v8.4s, v16.4s, v28.s[0]
 	WORD $0x4f9c1229 // fmla v9.4s, v17.4s, v28.s[0]
 	WORD $0x4f9c124a // fmla v10.4s, v18.4s, v28.s[0]
@@ -8171,11 +8116,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b1208 // fmla v8.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b1229 // fmla v9.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b124a // fmla v10.4s, v18.4s, v27.s[0]
@@ -8189,11 +8133,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4e30ce88 // fmla v8.4s, v20.4s, v16.4s
 	WORD $0x4e31cea9 // fmla v9.4s, v21.4s, v17.4s
 	WORD $0x4e32ce8a // fmla v10.4s, v20.4s, v18.4s
@@ -8212,11 +8155,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 28(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -8231,22 +8173,20 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 32(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b120c // fmla v12.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b122d // fmla v13.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b124e // fmla v14.4s, v18.4s, v27.s[0]
@@ -8260,11 +8200,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4e30ce8c // fmla v12.4s, v20.4s, v16.4s
 	WORD $0x4e31cead // fmla v13.4s, v21.4s, v17.4s
 	WORD $0x4e32ce8e // fmla v14.4s, v20.4s, v18.4s
@@ -8279,11 +8218,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 28(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -8294,22 +8232,20 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 32(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
@@ -8319,11 +8255,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R0, R19
@@ -8334,11 +8269,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 28(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R0, R19
@@ -8349,11 +8283,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
@@ -8367,11 +8300,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R0, R19
@@ -8529,7 +8461,6 @@ one:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -8562,8 +8493,8 @@ four_block:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
@@ -8580,8 +8511,8 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	WORD $0x4f9c1100 // fmla v0.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1121 // fmla v1.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9b1100 // fmla v0.4s, v8.4s, v27.s[0]
@@ -8607,8 +8538,8 @@ four_block:
 	WORD $0x4e29cda1 // fmla v1.4s, v13.4s, v9.4s
 	WORD $0x4f9c1102 // fmla v2.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1123 // fmla v3.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 36(R1), F14
@@ -8649,8 +8580,8 @@ four_block:
 	WORD $0x4e29cda3 // fmla v3.4s, v13.4s, v9.4s
 	WORD $0x4f9c1104 // fmla v4.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1125 // fmla v5.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 36(R1), F14
@@ -8852,7 +8783,6 @@ rows1:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -8891,8 +8821,8 @@ single_block:
 	WORD $0x4e25ce61 // fmla v1.4s, v19.4s, v5.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	WORD $0x4f9e1040 // fmla v0.4s, v2.4s, v30.s[0]
@@ -9005,7 +8935,6 @@ narrow:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -9033,8 +8962,8 @@ half_rows:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
@@ -9051,8 +8980,8 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	WORD $0x4f9c1100 // fmla v0.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1121 // fmla v1.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	WORD $0x4f9b1100 // fmla v0.4s, v8.4s, v27.s[0]
@@ -9081,8 +9010,8 @@ half_rows:
 	WORD $0x4e29cde1 // fmla v1.4s, v15.4s, v9.4s
 	WORD $0x4f9c1102 // fmla v2.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1123 // fmla v3.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 36(R1), F12
@@ -9126,8 +9055,8 @@ half_rows:
 	WORD $0x4e29cda3 // fmla v3.4s, v13.4s, v9.4s
 	WORD $0x4f9c1104 // fmla v4.4s, v8.4s, v28.s[0]
 	WORD $0x4f9c1125 // fmla v5.4s, v9.4s, v28.s[0]
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 36(R1), F14
@@ -9396,7 +9325,6 @@ few:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -9430,8 +9358,8 @@ fewest_rows:
 	WORD $0x4e25ce61 // fmla v1.4s, v19.4s, v5.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	WORD $0x4f9e1040 // fmla v0.4s, v2.4s, v30.s[0]
@@ -9601,11 +9529,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d1204 // fmla v4.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d1225 // fmla v5.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d1246 // fmla v6.4s, v18.4s, v29.s[0]
@@ -9628,11 +9555,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b1204 // fmla v4.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b1225 // fmla v5.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b1246 // fmla v6.4s, v18.4s, v27.s[0]
@@ -9654,11 +9580,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -9673,11 +9598,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 36(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -9692,11 +9616,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -9711,11 +9634,10 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 28(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -9729,22 +9651,20 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 48(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 32(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d120c // fmla v12.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d122d // fmla v13.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d124e // fmla v14.4s, v18.4s, v29.s[0]
@@ -9759,11 +9679,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 36(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -9778,22 +9697,20 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 40(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b120c // fmla v12.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b122d // fmla v13.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b124e // fmla v14.4s, v18.4s, v27.s[0]
@@ -9808,11 +9725,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 44(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 28(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -9826,22 +9742,20 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 48(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 32(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R0, R19
@@ -9852,11 +9766,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 36(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -9867,22 +9780,20 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 40(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R11, R0, R19
@@ -9893,11 +9804,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 44(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 28(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -9907,11 +9817,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 48(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 32(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -9922,11 +9831,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 52(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 36(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -9937,11 +9845,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 40(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -9952,11 +9859,10 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 60(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 44(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -9966,11 +9872,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 48(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R0, R19
@@ -9985,11 +9890,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R11, R0, R19
@@ -10147,7 +10051,6 @@ one:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -10180,8 +10083,8 @@ four_block:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
@@ -10202,8 +10105,8 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	WORD $0x4f9b1100 // fmla v0.4s, v8.4s, v27.s[0]
 	WORD $0x4f9b1121 // fmla v1.4s, v9.4s, v27.s[0]
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4e2ace80 // fmla v0.4s, v20.4s, v10.4s
@@ -10241,8 +10144,8 @@ four_block:
 	WORD $0x4e29cda1 // fmla v1.4s, v13.4s, v9.4s
 	WORD $0x4f9b1102 // fmla v2.4s, v8.4s, v27.s[0]
 	WORD $0x4f9b1123 // fmla v3.4s, v9.4s, v27.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 44(R1), F14
@@ -10300,8 +10203,8 @@ four_block:
 	WORD $0x4e29cde3 // fmla v3.4s, v15.4s, v9.4s
 	WORD $0x4f9b1104 // fmla v4.4s, v8.4s, v27.s[0]
 	WORD $0x4f9b1125 // fmla v5.4s, v9.4s, v27.s[0]
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 60(R1), F12
@@ -10564,7 +10467,6 @@ rows1:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -10603,8 +10505,8 @@ single_block:
 	WORD $0x4e23ce61 // fmla v1.4s, v19.4s, v3.4s
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F2, F3)
 	WORD $0x4f9e1040 // fmla v0.4s, v2.4s, v30.s[0]
@@ -10745,7 +10647,6 @@ narrow:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -10773,8 +10674,8 @@ half_rows:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
@@ -10795,8 +10696,8 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	WORD $0x4f9b1100 // fmla v0.4s, v8.4s, v27.s[0]
 	WORD $0x4f9b1121 // fmla v1.4s, v9.4s, v27.s[0]
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 28(R1), F12
@@ -10837,8 +10738,8 @@ half_rows:
 	WORD $0x4e29cde1 // fmla v1.4s, v15.4s, v9.4s
 	WORD $0x4f9b1102 // fmla v2.4s, v8.4s, v27.s[0]
 	WORD $0x4f9b1123 // fmla v3.4s, v9.4s, v27.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 44(R1), F12
@@ -10899,8 +10800,8 @@ half_rows:
 	WORD $0x4e29cde3 // fmla v3.4s, v15.4s, v9.4s
 	WORD $0x4f9b1104 // fmla v4.4s, v8.4s, v27.s[0]
 	WORD $0x4f9b1125 // fmla v5.4s, v9.4s, v27.s[0]
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 60(R1), F12
@@ -11230,7 +11131,6 @@ few:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -11264,8 +11164,8 @@ fewest_rows:
 	WORD $0x4e23ce61 // fmla v1.4s, v19.4s, v3.4s
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F2, F3)
 	WORD $0x4f9e1040 // fmla v0.4s, v2.4s, v30.s[0]
@@ -11464,11 +11364,10 @@ two_block:
 	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
@@ -11486,11 +11385,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9c1204 // fmla v4.4s, v16.4s, v28.s[0]
 	WORD $0x4f9c1225 // fmla v5.4s, v17.4s, v28.s[0]
 	WORD $0x4f9c1246 // fmla v6.4s, v18.4s, v28.s[0]
@@ -11513,11 +11411,10 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4e30ce84 // fmla v4.4s, v20.4s, v16.4s
 	WORD $0x4e31cea5 // fmla v5.4s, v21.4s, v17.4s
 	WORD $0x4e32ce86 // fmla v6.4s, v20.4s, v18.4s
@@ -11532,11 +11429,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
@@ -11546,11 +11442,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d1208 // fmla v8.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d1229 // fmla v9.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d124a // fmla v10.4s, v18.4s, v29.s[0]
@@ -11565,11 +11460,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4f9c1208 // fmla v8.4s, v16.4s, v28.s[0]
 	WORD $0x4f9c1229 // fmla v9.4s, v17.4s, v28.s[0]
 	WORD $0x4f9c124a // fmla v10.4s, v18.4s, v28.s[0]
@@ -11584,11 +11478,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 28(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b1208 // fmla v8.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b1229 // fmla v9.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b124a // fmla v10.4s, v18.4s, v27.s[0]
@@ -11603,11 +11496,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4e30ce88 // fmla v8.4s, v20.4s, v16.4s
 	WORD $0x4e31cea9 // fmla v9.4s, v21.4s, v17.4s
 	WORD $0x4e32ce8a // fmla v10.4s, v20.4s, v18.4s
@@ -11622,11 +11514,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 36(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -11636,22 +11527,20 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 60(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 40(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d120c // fmla v12.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d122d // fmla v13.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d124e // fmla v14.4s, v18.4s, v29.s[0]
@@ -11666,11 +11555,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 44(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -11685,22 +11573,20 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 68(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 48(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 28(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b120c // fmla v12.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b122d // fmla v13.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b124e // fmla v14.4s, v18.4s, v27.s[0]
@@ -11715,11 +11601,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 52(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 32(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -11734,22 +11619,20 @@ two_block:
 	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 76(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 56(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 36(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -11759,22 +11642,20 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 80(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 60(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -11785,22 +11666,20 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 84(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 64(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 44(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -11811,22 +11690,20 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 88(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 68(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 48(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 28(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -11837,22 +11714,20 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 72(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 52(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 32(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -11863,22 +11738,20 @@ two_block:
 	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 96(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 76(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 56(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 36(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -11888,22 +11761,20 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 80(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 60(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R0, R19
@@ -11914,11 +11785,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 64(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 44(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -11929,22 +11799,20 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 88(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 68(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 48(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R11, R0, R19
@@ -11955,11 +11823,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 72(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 52(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -11970,22 +11837,20 @@ two_block:
 	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 96(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 76(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 56(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
@@ -11995,11 +11860,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 60(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R0, R19
@@ -12010,11 +11874,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 64(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R0, R19
@@ -12025,11 +11888,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 68(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R11, R0, R19
@@ -12040,11 +11902,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 72(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<2, R0, R19
@@ -12055,11 +11916,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 76(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
@@ -12073,11 +11933,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 84(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R0, R19
@@ -12092,11 +11951,10 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<2, R0, R19
@@ -12254,7 +12112,6 @@ one:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -12287,8 +12144,8 @@ four_block:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
@@ -12313,8 +12170,8 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	WORD $0x4e28ce80 // fmla v0.4s, v20.4s, v8.4s
 	WORD $0x4e29cea1 // fmla v1.4s, v21.4s, v9.4s
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 32(R1), F12
@@ -12364,8 +12221,8 @@ four_block:
 	WORD $0x4e29cda1 // fmla v1.4s, v13.4s, v9.4s
 	WORD $0x4e28ce82 // fmla v2.4s, v20.4s, v8.4s
 	WORD $0x4e29cea3 // fmla v3.4s, v21.4s, v9.4s
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 52(R1), F14
@@ -12440,8 +12297,8 @@ four_block:
 	WORD $0x4e29cda3 // fmla v3.4s, v13.4s, v9.4s
 	WORD $0x4e28ce84 // fmla v4.4s, v20.4s, v8.4s
 	WORD $0x4e29cea5 // fmla v5.4s, v21.4s, v9.4s
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 72(R1), F14
@@ -12875,7 +12732,6 @@ rows1:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -12914,8 +12770,8 @@ single_block:
 	WORD $0x4e23ce61 // fmla v1.4s, v19.4s, v3.4s
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F4, F5)
 	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
@@ -13119,7 +12975,6 @@ narrow:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -13147,8 +13002,8 @@ half_rows:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
@@ -13176,8 +13031,8 @@ half_rows:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd80 // fmla v0.4s, v12.4s, v8.4s
 	WORD $0x4e29cda1 // fmla v1.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 32(R1), F14
@@ -13230,8 +13085,8 @@ half_rows:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd82 // fmla v2.4s, v12.4s, v8.4s
 	WORD $0x4e29cda3 // fmla v3.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 52(R1), F14
@@ -13309,8 +13164,8 @@ half_rows:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc4 // fmla v4.4s, v14.4s, v8.4s
 	WORD $0x4e29cde5 // fmla v5.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 72(R1), F12
@@ -13808,7 +13663,6 @@ few:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -13842,8 +13696,8 @@ fewest_rows:
 	WORD $0x4e23ce61 // fmla v1.4s, v19.4s, v3.4s
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F4, F5)
 	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
@@ -14107,11 +13961,10 @@ two_block:
 	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R12, R0, R19
@@ -14126,11 +13979,10 @@ two_block:
 	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
@@ -14148,11 +14000,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9c1204 // fmla v4.4s, v16.4s, v28.s[0]
 	WORD $0x4f9c1225 // fmla v5.4s, v17.4s, v28.s[0]
 	WORD $0x4f9c1246 // fmla v6.4s, v18.4s, v28.s[0]
@@ -14175,11 +14026,10 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4e30ce84 // fmla v4.4s, v20.4s, v16.4s
 	WORD $0x4e31cea5 // fmla v5.4s, v21.4s, v17.4s
 	WORD $0x4e32ce86 // fmla v6.4s, v20.4s, v18.4s
@@ -14194,11 +14044,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R12, R0, R19
@@ -14209,11 +14058,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R11<<1, R0, R19
@@ -14224,11 +14072,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
@@ -14238,11 +14085,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 28(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d1208 // fmla v8.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d1229 // fmla v9.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d124a // fmla v10.4s, v18.4s, v29.s[0]
@@ -14257,11 +14103,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4f9c1208 // fmla v8.4s, v16.4s, v28.s[0]
 	WORD $0x4f9c1229 // fmla v9.4s, v17.4s, v28.s[0]
 	WORD $0x4f9c124a // fmla v10.4s, v18.4s, v28.s[0]
@@ -14276,11 +14121,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 36(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b1208 // fmla v8.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b1229 // fmla v9.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b124a // fmla v10.4s, v18.4s, v27.s[0]
@@ -14295,11 +14139,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4e30ce88 // fmla v8.4s, v20.4s, v16.4s
 	WORD $0x4e31cea9 // fmla v9.4s, v21.4s, v17.4s
 	WORD $0x4e32ce8a // fmla v10.4s, v20.4s, v18.4s
@@ -14314,11 +14157,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 44(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -14329,22 +14171,20 @@ two_block:
 	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 76(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 48(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R11<<1, R0, R19
@@ -14355,11 +14195,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 52(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -14369,22 +14208,20 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 84(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 56(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 28(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d120c // fmla v12.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d122d // fmla v13.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d124e // fmla v14.4s, v18.4s, v29.s[0]
@@ -14399,11 +14236,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 60(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 32(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -14418,22 +14254,20 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 64(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 36(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b120c // fmla v12.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b122d // fmla v13.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b124e // fmla v14.4s, v18.4s, v27.s[0]
@@ -14448,11 +14282,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 68(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 40(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -14467,22 +14300,20 @@ two_block:
 	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 100(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 72(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 44(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14493,22 +14324,20 @@ two_block:
 	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 104(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 76(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 48(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14519,22 +14348,20 @@ two_block:
 	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 108(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 80(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 52(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14544,22 +14371,20 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 112(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 84(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 56(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 28(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14570,22 +14395,20 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 116(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 88(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 60(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 32(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14596,22 +14419,20 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 120(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 92(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 64(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 36(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14622,22 +14443,20 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 124(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 96(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 68(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 40(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14648,22 +14467,20 @@ two_block:
 	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 128(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 100(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 72(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 44(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14674,22 +14491,20 @@ two_block:
 	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 132(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 104(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 76(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 48(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14700,22 +14515,20 @@ two_block:
 	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 136(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 108(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 80(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 52(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14725,22 +14538,20 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 140(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 112(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 84(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 56(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14751,22 +14562,20 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 144(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 116(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 88(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 60(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14777,22 +14586,20 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 148(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 120(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 92(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 64(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14803,22 +14610,20 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 152(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 124(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 96(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 68(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14829,22 +14634,20 @@ two_block:
 	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 156(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 128(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 100(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 72(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14855,22 +14658,20 @@ two_block:
 	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 160(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 132(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 104(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 76(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14881,22 +14682,20 @@ two_block:
 	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 164(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 136(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 108(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 80(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14906,22 +14705,20 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 168(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 140(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 112(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 84(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14932,22 +14729,20 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 172(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 144(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 116(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 88(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14958,22 +14753,20 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 176(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 148(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 120(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 92(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -14984,22 +14777,20 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 180(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 152(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 124(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 96(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -15010,22 +14801,20 @@ two_block:
 	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 184(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 156(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 128(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 100(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -15036,22 +14825,20 @@ two_block:
 	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 188(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 160(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 132(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 104(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -15062,22 +14849,20 @@ two_block:
 	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 192(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 164(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 136(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 108(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -15087,22 +14872,20 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 168(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 140(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 112(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R0, R19
@@ -15113,11 +14896,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 144(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 116(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -15128,22 +14910,20 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 176(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 148(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 120(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R11, R0, R19
@@ -15154,11 +14934,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 152(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 124(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -15169,22 +14948,20 @@ two_block:
 	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 184(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 156(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 128(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R12, R0, R19
@@ -15195,11 +14972,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 160(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 132(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -15210,22 +14986,20 @@ two_block:
 	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 192(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 164(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 136(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
@@ -15235,11 +15009,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 140(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R0, R19
@@ -15250,11 +15023,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 144(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R0, R19
@@ -15265,11 +15037,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 148(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R11, R0, R19
@@ -15280,11 +15051,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 152(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<2, R0, R19
@@ -15295,11 +15065,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 156(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R12, R0, R19
@@ -15310,11 +15079,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 160(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R11<<1, R0, R19
@@ -15325,11 +15093,10 @@ two_block:
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 164(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADDS R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
@@ -15343,11 +15110,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 172(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R0, R19
@@ -15362,11 +15128,10 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 180(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<2, R0, R19
@@ -15381,11 +15146,10 @@ two_block:
 	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 188(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R11<<1, R0, R19
@@ -15543,7 +15307,6 @@ one:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -15576,8 +15339,8 @@ four_block:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
@@ -15616,8 +15379,8 @@ four_block:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc0 // fmla v0.4s, v14.4s, v8.4s
 	WORD $0x4e29cde1 // fmla v1.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 40(R1), F12
@@ -15691,8 +15454,8 @@ four_block:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd82 // fmla v2.4s, v12.4s, v8.4s
 	WORD $0x4e29cda3 // fmla v3.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 68(R1), F14
@@ -15801,8 +15564,8 @@ four_block:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd84 // fmla v4.4s, v12.4s, v8.4s
 	WORD $0x4e29cda5 // fmla v5.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 96(R1), F14
@@ -16704,7 +16467,6 @@ rows1:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -16743,8 +16505,8 @@ single_block:
 	WORD $0x4e23ce61 // fmla v1.4s, v19.4s, v3.4s
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F2, F3)
 	WORD $0x4f9e1040 // fmla v0.4s, v2.4s, v30.s[0]
@@ -17116,7 +16878,6 @@ narrow:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -17144,8 +16905,8 @@ half_rows:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
@@ -17187,8 +16948,8 @@ half_rows:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd80 // fmla v0.4s, v12.4s, v8.4s
 	WORD $0x4e29cda1 // fmla v1.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 40(R1), F14
@@ -17265,8 +17026,8 @@ half_rows:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd82 // fmla v2.4s, v12.4s, v8.4s
 	WORD $0x4e29cda3 // fmla v3.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 68(R1), F14
@@ -17378,8 +17139,8 @@ half_rows:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc4 // fmla v4.4s, v14.4s, v8.4s
 	WORD $0x4e29cde5 // fmla v5.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 96(R1), F12
@@ -18345,7 +18106,6 @@ few:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -18379,8 +18139,8 @@ fewest_rows:
 	WORD $0x4e23ce61 // fmla v1.4s, v19.4s, v3.4s
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F2, F3)
 	WORD $0x4f9e1040 // fmla v0.4s, v2.4s, v30.s[0]
@@ -19042,7 +18802,6 @@ one:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 
 four_rows:
@@ -19074,8 +18833,8 @@ four_block:
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	FLDPQ 0(R12), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
 	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
@@ -19092,8 +18851,8 @@ four_block:
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	FLDPQ 0(R12), (F10, F11)
 	WORD $0x4f9e1142 // fmla v2.4s, v10.4s, v30.s[0]
 	WORD $0x4f9e1163 // fmla v3.4s, v11.4s, v30.s[0]
@@ -19110,8 +18869,8 @@ four_block:
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	FLDPQ 0(R12), (F10, F11)
 	WORD $0x4f9e1144 // fmla v4.4s, v10.4s, v30.s[0]
 	WORD $0x4f9e1165 // fmla v5.4s, v11.4s, v30.s[0]
@@ -19127,8 +18886,8 @@ four_block:
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	FLDPQ 0(R12), (F10, F11)
 	WORD $0x4f9e1146 // fmla v6.4s, v10.4s, v30.s[0]
 	WORD $0x4f9e1167 // fmla v7.4s, v11.4s, v30.s[0]
@@ -19353,7 +19112,6 @@ narrow:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 
 half_rows:
@@ -19383,8 +19141,8 @@ half_rows:
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	FLDPQ 0(R12), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
 	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
@@ -19401,8 +19159,8 @@ half_rows:
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	FLDPQ 0(R12), (F10, F11)
 	WORD $0x4f9e1142 // fmla v2.4s, v10.4s, v30.s[0]
 	WORD $0x4f9e1163 // fmla v3.4s, v11.4s, v30.s[0]
@@ -19419,8 +19177,8 @@ half_rows:
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	FLDPQ 0(R12), (F10, F11)
 	WORD $0x4f9e1144 // fmla v4.4s, v10.4s, v30.s[0]
 	WORD $0x4f9e1165 // fmla v5.4s, v11.4s, v30.s[0]
@@ -19436,8 +19194,8 @@ half_rows:
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	FLDPQ 0(R12), (F10, F11)
 	WORD $0x4f9e1146 // fmla v6.4s, v10.4s, v30.s[0]
 	WORD $0x4f9e1167 // fmla v7.4s, v11.4s, v30.s[0]
@@ -19777,11 +19535,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R10, R19
@@ -19797,11 +19554,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d1204 // fmla v4.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d1225 // fmla v5.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d1246 // fmla v6.4s, v18.4s, v29.s[0]
@@ -19822,11 +19578,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b1204 // fmla v4.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b1225 // fmla v5.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b1246 // fmla v6.4s, v18.4s, v27.s[0]
@@ -19852,11 +19607,10 @@ two_block:
 	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	ADDS R8, R10, R10
 	MOVD oddCol+80(FP), R12
 	ADDS R0, R12, R12
@@ -19874,11 +19628,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 28(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4f9c1208 // fmla v8.4s, v16.4s, v28.s[0]
 	WORD $0x4f9c1229 // fmla v9.4s, v17.4s, v28.s[0]
 	WORD $0x4f9c124a // fmla v10.4s, v18.4s, v28.s[0]
@@ -19908,11 +19661,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R10, R19
@@ -19928,11 +19680,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d120c // fmla v12.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d122d // fmla v13.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d124e // fmla v14.4s, v18.4s, v29.s[0]
@@ -19953,11 +19704,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b120c // fmla v12.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b122d // fmla v13.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b124e // fmla v14.4s, v18.4s, v27.s[0]
@@ -19983,11 +19733,10 @@ two_block:
 	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	MOVD oddCol+80(FP), R12
 	ADDS R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
@@ -20000,11 +19749,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 28(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R0, R19
@@ -20161,7 +19909,6 @@ one:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -20197,8 +19944,8 @@ four_block:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
@@ -20232,8 +19979,8 @@ four_block:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd80 // fmla v0.4s, v12.4s, v8.4s
 	WORD $0x4e29cda1 // fmla v1.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
@@ -20267,8 +20014,8 @@ four_block:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc2 // fmla v2.4s, v14.4s, v8.4s
 	WORD $0x4e29cde3 // fmla v3.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
@@ -20302,8 +20049,8 @@ four_block:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd84 // fmla v4.4s, v12.4s, v8.4s
 	WORD $0x4e29cda5 // fmla v5.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
@@ -20445,7 +20192,6 @@ rows1:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -20484,8 +20230,8 @@ single_block:
 	WORD $0x4e25ce61 // fmla v1.4s, v19.4s, v5.4s
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	MOVD oddCol+80(FP), R12
 	ADDS R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
@@ -20582,7 +20328,6 @@ narrow:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -20613,8 +20358,8 @@ half_rows:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
@@ -20651,8 +20396,8 @@ half_rows:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc0 // fmla v0.4s, v14.4s, v8.4s
 	WORD $0x4e29cde1 // fmla v1.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
@@ -20689,8 +20434,8 @@ half_rows:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc2 // fmla v2.4s, v14.4s, v8.4s
 	WORD $0x4e29cde3 // fmla v3.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
@@ -20727,8 +20472,8 @@ half_rows:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc4 // fmla v4.4s, v14.4s, v8.4s
 	WORD $0x4e29cde5 // fmla v5.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
@@ -20934,7 +20679,6 @@ few:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -20971,8 +20715,8 @@ fewest_rows:
 	WORD $0x4e25ce61 // fmla v1.4s, v19.4s, v5.4s
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	MOVD oddCol+80(FP), R12
 	ADDS R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
@@ -21127,11 +20871,10 @@ two_block:
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 20(R1), F30
@@ -21144,11 +20887,10 @@ two_block:
 	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R12, R19
@@ -21164,11 +20906,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d1204 // fmla v4.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d1225 // fmla v5.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d1246 // fmla v6.4s, v18.4s, v29.s[0]
@@ -21189,11 +20930,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b1204 // fmla v4.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b1225 // fmla v5.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b1246 // fmla v6.4s, v18.4s, v27.s[0]
@@ -21217,11 +20957,10 @@ two_block:
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 48(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -21230,11 +20969,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 52(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -21245,11 +20983,10 @@ two_block:
 	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -21260,11 +20997,10 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 60(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 28(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -21276,11 +21012,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d1208 // fmla v8.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d1229 // fmla v9.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d124a // fmla v10.4s, v18.4s, v29.s[0]
@@ -21301,11 +21036,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b1208 // fmla v8.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b1229 // fmla v9.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b124a // fmla v10.4s, v18.4s, v27.s[0]
@@ -21329,11 +21063,10 @@ two_block:
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 48(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -21342,11 +21075,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 52(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -21357,11 +21089,10 @@ two_block:
 	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -21372,11 +21103,10 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 60(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 28(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -21388,11 +21118,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d120c // fmla v12.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d122d // fmla v13.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d124e // fmla v14.4s, v18.4s, v29.s[0]
@@ -21413,11 +21142,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b120c // fmla v12.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b122d // fmla v13.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b124e // fmla v14.4s, v18.4s, v27.s[0]
@@ -21441,11 +21169,10 @@ two_block:
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 48(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -21454,11 +21181,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 52(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -21469,11 +21195,10 @@ two_block:
 	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -21484,11 +21209,10 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 60(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 28(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -21500,11 +21224,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 36(R1), F30
@@ -21517,11 +21240,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R12, R19
@@ -21536,11 +21258,10 @@ two_block:
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 48(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 52(R1), F30
@@ -21553,11 +21274,10 @@ two_block:
 	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R12, R19
@@ -21714,7 +21434,6 @@ one:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -21750,8 +21469,8 @@ four_block:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
@@ -21799,8 +21518,8 @@ four_block:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd80 // fmla v0.4s, v12.4s, v8.4s
 	WORD $0x4e29cda1 // fmla v1.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 44(R1), F14
@@ -21873,8 +21592,8 @@ four_block:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd82 // fmla v2.4s, v12.4s, v8.4s
 	WORD $0x4e29cda3 // fmla v3.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 44(R1), F14
@@ -21947,8 +21666,8 @@ four_block:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd84 // fmla v4.4s, v12.4s, v8.4s
 	WORD $0x4e29cda5 // fmla v5.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 44(R1), F14
@@ -22165,7 +21884,6 @@ rows1:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -22208,8 +21926,8 @@ single_block:
 	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
 	WORD $0x4e23ce61 // fmla v1.4s, v19.4s, v3.4s
 	FLDPQ 0(R12), (F4, F5)
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F2, F3)
 	WORD $0x4f9e1040 // fmla v0.4s, v2.4s, v30.s[0]
@@ -22350,7 +22068,6 @@ narrow:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -22381,8 +22098,8 @@ half_rows:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
@@ -22433,8 +22150,8 @@ half_rows:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc0 // fmla v0.4s, v14.4s, v8.4s
 	WORD $0x4e29cde1 // fmla v1.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 44(R1), F12
@@ -22510,8 +22227,8 @@ half_rows:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd82 // fmla v2.4s, v12.4s, v8.4s
 	WORD $0x4e29cda3 // fmla v3.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 44(R1), F14
@@ -22587,8 +22304,8 @@ half_rows:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc4 // fmla v4.4s, v14.4s, v8.4s
 	WORD $0x4e29cde5 // fmla v5.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 44(R1), F12
@@ -22869,7 +22586,6 @@ few:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -22907,8 +22623,8 @@ fewest_rows:
 	WORD $0x4e22ce40 // fmla v0.4s, v18.4s, v2.4s
 	WORD $0x4e23ce61 // fmla v1.4s, v19.4s, v3.4s
 	FLDPQ 0(R12), (F4, F5)
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F2, F3)
 	WORD $0x4f9e1040 // fmla v0.4s, v2.4s, v30.s[0]
@@ -23109,11 +22825,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
@@ -23127,11 +22842,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R10, R19
@@ -23146,11 +22860,10 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R10, R19
@@ -23166,11 +22879,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d1204 // fmla v4.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d1225 // fmla v5.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d1246 // fmla v6.4s, v18.4s, v29.s[0]
@@ -23191,11 +22903,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 48(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b1204 // fmla v4.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b1225 // fmla v5.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b1246 // fmla v6.4s, v18.4s, v27.s[0]
@@ -23218,11 +22929,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -23234,11 +22944,10 @@ two_block:
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 60(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -23247,11 +22956,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 64(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -23262,11 +22970,10 @@ two_block:
 	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 68(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 28(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -23277,11 +22984,10 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 72(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 32(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -23292,11 +22998,10 @@ two_block:
 	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 76(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 36(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -23308,11 +23013,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 80(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 40(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -23325,11 +23029,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 84(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 44(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -23344,11 +23047,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 88(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 48(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -23363,11 +23065,10 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 52(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -23382,22 +23083,20 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 96(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 56(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
@@ -23409,11 +23108,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 64(R1), F30
@@ -23422,11 +23120,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R10, R19
@@ -23437,11 +23134,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 28(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R12, R19
@@ -23452,11 +23148,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R10, R19
@@ -23467,11 +23162,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 36(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	ADDS R8, R10, R10
 	MOVD oddCol+80(FP), R12
 	ADDS R0, R12, R12
@@ -23483,11 +23177,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d120c // fmla v12.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d122d // fmla v13.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d124e // fmla v14.4s, v18.4s, v29.s[0]
@@ -23500,11 +23193,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 44(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9c120c // fmla v12.4s, v16.4s, v28.s[0]
 	WORD $0x4f9c122d // fmla v13.4s, v17.4s, v28.s[0]
 	WORD $0x4f9c124e // fmla v14.4s, v18.4s, v28.s[0]
@@ -23519,11 +23211,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 48(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b120c // fmla v12.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b122d // fmla v13.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b124e // fmla v14.4s, v18.4s, v27.s[0]
@@ -23538,11 +23229,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 52(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4e30ce8c // fmla v12.4s, v20.4s, v16.4s
 	WORD $0x4e31cead // fmla v13.4s, v21.4s, v17.4s
 	WORD $0x4e32ce8e // fmla v14.4s, v20.4s, v18.4s
@@ -23557,11 +23247,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 56(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -23573,11 +23262,10 @@ two_block:
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 60(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -23586,11 +23274,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 64(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -23601,11 +23288,10 @@ two_block:
 	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 68(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 28(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -23616,11 +23302,10 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 72(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 32(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -23631,11 +23316,10 @@ two_block:
 	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 76(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 36(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -23647,11 +23331,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 80(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 40(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -23660,11 +23343,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 84(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 44(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -23675,11 +23357,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 88(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 48(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -23690,11 +23371,10 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 52(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -23705,11 +23385,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 96(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 56(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -23721,11 +23400,10 @@ two_block:
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 60(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 64(R1), F30
@@ -23738,11 +23416,10 @@ two_block:
 	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 68(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R12, R19
@@ -23757,11 +23434,10 @@ two_block:
 	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 76(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	MOVD oddCol+80(FP), R12
 	ADDS R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
@@ -23774,11 +23450,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 84(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R0, R19
@@ -23793,11 +23468,10 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R0, R19
@@ -23954,7 +23628,6 @@ one:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -23990,8 +23663,8 @@ four_block:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
@@ -24053,8 +23726,8 @@ four_block:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd80 // fmla v0.4s, v12.4s, v8.4s
 	WORD $0x4e29cda1 // fmla v1.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 52(R1), F14
@@ -24166,8 +23839,8 @@ four_block:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc2 // fmla v2.4s, v14.4s, v8.4s
 	WORD $0x4e29cde3 // fmla v3.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 92(R1), F12
@@ -24289,8 +23962,8 @@ four_block:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd84 // fmla v4.4s, v12.4s, v8.4s
 	WORD $0x4e29cda5 // fmla v5.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 92(R1), F14
@@ -24616,7 +24289,6 @@ rows1:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -24660,8 +24332,8 @@ single_block:
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	FLDPQ 0(R12), (F4, F5)
 	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
 	WORD $0x4f9e10a1 // fmla v1.4s, v5.4s, v30.s[0]
@@ -24865,7 +24537,6 @@ narrow:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -24896,8 +24567,8 @@ half_rows:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
@@ -24962,8 +24633,8 @@ half_rows:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc0 // fmla v0.4s, v14.4s, v8.4s
 	WORD $0x4e29cde1 // fmla v1.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 52(R1), F12
@@ -25078,8 +24749,8 @@ half_rows:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc2 // fmla v2.4s, v14.4s, v8.4s
 	WORD $0x4e29cde3 // fmla v3.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 92(R1), F12
@@ -25204,8 +24875,8 @@ half_rows:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc4 // fmla v4.4s, v14.4s, v8.4s
 	WORD $0x4e29cde5 // fmla v5.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 92(R1), F12
@@ -25595,7 +25266,6 @@ few:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -25634,8 +25304,8 @@ fewest_rows:
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	FLDPQ 0(R12), (F4, F5)
 	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
 	WORD $0x4f9e10a1 // fmla v1.4s, v5.4s, v30.s[0]
@@ -25899,11 +25569,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R12, R19
@@ -25918,11 +25587,10 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
@@ -25936,11 +25604,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R10, R19
@@ -25955,11 +25622,10 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R10, R19
@@ -25974,11 +25640,10 @@ two_block:
 	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 48(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	ADD R11, R10, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R11, R10, R19
@@ -25994,11 +25659,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 56(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d1204 // fmla v4.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d1225 // fmla v5.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d1246 // fmla v6.4s, v18.4s, v29.s[0]
@@ -26019,11 +25683,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 64(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b1204 // fmla v4.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b1225 // fmla v5.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b1246 // fmla v6.4s, v18.4s, v27.s[0]
@@ -26046,11 +25709,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 72(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -26061,11 +25723,10 @@ two_block:
 	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 76(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -26076,11 +25737,10 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 80(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -26092,11 +25752,10 @@ two_block:
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 84(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 28(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -26105,11 +25764,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 88(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 32(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -26120,11 +25778,10 @@ two_block:
 	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 36(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -26135,11 +25792,10 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 96(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 40(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -26150,11 +25806,10 @@ two_block:
 	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 100(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 44(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -26165,11 +25820,10 @@ two_block:
 	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 104(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 48(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -26180,11 +25834,10 @@ two_block:
 	ADD R11, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 108(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 52(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -26196,11 +25849,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 112(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 56(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -26213,11 +25865,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 116(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 60(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -26232,11 +25883,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 120(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 64(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -26251,11 +25901,10 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 124(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 68(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
@@ -26270,22 +25919,20 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 128(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 72(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 16(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R12, R19
@@ -26296,11 +25943,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 76(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -26311,22 +25957,20 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 136(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 80(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 24(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	ADDS R8, R0, R0
 	MOVD oddCol+80(FP), R12
 	ADDS R10, R12, R12
@@ -26338,11 +25982,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 84(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 28(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -26351,22 +25994,20 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 144(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 88(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 32(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R10, R19
@@ -26377,11 +26018,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 92(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 36(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -26392,22 +26032,20 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 152(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 96(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 40(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R10, R19
@@ -26418,11 +26056,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 100(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 44(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -26433,22 +26070,20 @@ two_block:
 	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 160(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 104(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 48(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	ADD R11, R10, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R11, R10, R19
@@ -26459,11 +26094,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 108(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 52(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -26475,22 +26109,20 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 168(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 112(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 56(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9d120c // fmla v12.4s, v16.4s, v29.s[0]
 	WORD $0x4f9d122d // fmla v13.4s, v17.4s, v29.s[0]
 	WORD $0x4f9d124e // fmla v14.4s, v18.4s, v29.s[0]
@@ -26503,11 +26135,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 116(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 60(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -26522,22 +26153,20 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 176(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 120(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 64(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	WORD $0x4f9b120c // fmla v12.4s, v16.4s, v27.s[0]
 	WORD $0x4f9b122d // fmla v13.4s, v17.4s, v27.s[0]
 	WORD $0x4f9b124e // fmla v14.4s, v18.4s, v27.s[0]
@@ -26552,11 +26181,10 @@ two_block:
 	WORD $0x4f9e1242 // fmla v2.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1263 // fmla v3.4s, v19.4s, v30.s[0]
 	FMOVS 124(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 68(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
@@ -26571,22 +26199,20 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 184(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 128(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 72(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 16(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -26597,22 +26223,20 @@ two_block:
 	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 188(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 132(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 76(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 20(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -26623,22 +26247,20 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 192(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 136(R1), F30
 	WORD $0x4f9e1204 // fmla v4.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1225 // fmla v5.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 80(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -26650,22 +26272,20 @@ two_block:
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 140(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 84(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 28(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 144(R1), F30
@@ -26674,11 +26294,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 88(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 32(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -26689,22 +26308,20 @@ two_block:
 	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 148(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 92(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 36(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R12, R19
@@ -26715,11 +26332,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 96(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 40(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -26730,22 +26346,20 @@ two_block:
 	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 156(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 100(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 44(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R12, R19
@@ -26756,11 +26370,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 104(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 48(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -26771,22 +26384,20 @@ two_block:
 	ADD R11, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 164(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 108(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 52(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADDS R8, R10, R10
 	MOVD oddCol+80(FP), R12
 	ADDS R0, R12, R12
@@ -26798,11 +26409,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 112(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 56(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -26811,22 +26421,20 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 172(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 116(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 60(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R0, R19
@@ -26837,11 +26445,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 120(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 64(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -26852,22 +26459,20 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 180(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 124(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 68(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R0, R19
@@ -26878,11 +26483,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 128(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 72(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -26893,22 +26497,20 @@ two_block:
 	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 188(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 132(R1), F30
 	WORD $0x4f9e1208 // fmla v8.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e1229 // fmla v9.4s, v17.4s, v30.s[0]
 	WORD $0x4f9e124a // fmla v10.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e126b // fmla v11.4s, v19.4s, v30.s[0]
 	FMOVS 76(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R11, R0, R19
@@ -26919,11 +26521,10 @@ two_block:
 	WORD $0x4f9e1246 // fmla v6.4s, v18.4s, v30.s[0]
 	WORD $0x4f9e1267 // fmla v7.4s, v19.4s, v30.s[0]
 	FMOVS 136(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 80(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -26935,11 +26536,10 @@ two_block:
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 140(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 84(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -26948,11 +26548,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 144(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 88(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -26963,11 +26562,10 @@ two_block:
 	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 148(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 92(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -26978,11 +26576,10 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 152(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 96(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -26993,11 +26590,10 @@ two_block:
 	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 156(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 100(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -27008,11 +26604,10 @@ two_block:
 	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 160(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 104(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -27023,11 +26618,10 @@ two_block:
 	ADD R11, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 164(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 108(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -27039,11 +26633,10 @@ two_block:
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 168(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 112(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -27052,11 +26645,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 172(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 116(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -27067,11 +26659,10 @@ two_block:
 	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 176(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 120(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -27082,11 +26673,10 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 180(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 124(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -27097,11 +26687,10 @@ two_block:
 	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 184(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 128(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -27112,11 +26701,10 @@ two_block:
 	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 188(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 132(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -27127,11 +26715,10 @@ two_block:
 	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 192(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 136(R1), F30
 	WORD $0x4f9e120c // fmla v12.4s, v16.4s, v30.s[0]
 	WORD $0x4f9e122d // fmla v13.4s, v17.4s, v30.s[0]
@@ -27143,11 +26730,10 @@ two_block:
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 140(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 144(R1), F30
@@ -27160,11 +26746,10 @@ two_block:
 	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 148(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R12, R19
@@ -27179,11 +26764,10 @@ two_block:
 	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 156(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R12, R19
@@ -27198,11 +26782,10 @@ two_block:
 	ADD R11, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 164(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	MOVD oddCol+80(FP), R12
 	ADDS R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
@@ -27215,11 +26798,10 @@ two_block:
 	FLDPQ 0(R12), (F16, F17)
 	FLDPQ 32(R12), (F18, F19)
 	FMOVS 172(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R0, R19
@@ -27234,11 +26816,10 @@ two_block:
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 180(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9<<1, R0, R19
@@ -27253,11 +26834,10 @@ two_block:
 	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 188(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R11, R0, R19
@@ -27414,7 +26994,6 @@ one:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -27450,8 +27029,8 @@ four_block:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
@@ -27541,8 +27120,8 @@ four_block:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd80 // fmla v0.4s, v12.4s, v8.4s
 	WORD $0x4e29cda1 // fmla v1.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 68(R1), F14
@@ -27702,8 +27281,8 @@ four_block:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc2 // fmla v2.4s, v14.4s, v8.4s
 	WORD $0x4e29cde3 // fmla v3.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 124(R1), F12
@@ -27933,8 +27512,8 @@ four_block:
 	WORD $0x4e04058c // dup v12.4s, v12.s[0]
 	WORD $0x4e28cd84 // fmla v4.4s, v12.4s, v8.4s
 	WORD $0x4e29cda5 // fmla v5.4s, v13.4s, v9.4s
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 180(R1), F14
@@ -28630,7 +28209,6 @@ rows1:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -28672,8 +28250,8 @@ single_block:
 	WORD $0x4e23ce61 // fmla v1.4s, v19.4s, v3.4s
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F2, F3)
 	WORD $0x4f9e1040 // fmla v0.4s, v2.4s, v30.s[0]
@@ -29049,7 +28627,6 @@ narrow:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 8(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 12(R1), F30
 	FMOVS 16(R1), F29
 	FMOVS 20(R1), F28
@@ -29080,8 +28657,8 @@ half_rows:
 	WORD $0x4e2bce61 // fmla v1.4s, v19.4s, v11.4s
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
@@ -29174,8 +28751,8 @@ half_rows:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc0 // fmla v0.4s, v14.4s, v8.4s
 	WORD $0x4e29cde1 // fmla v1.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 68(R1), F12
@@ -29338,8 +28915,8 @@ half_rows:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc2 // fmla v2.4s, v14.4s, v8.4s
 	WORD $0x4e29cde3 // fmla v3.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 124(R1), F12
@@ -29572,8 +29149,8 @@ half_rows:
 	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	WORD $0x4e28cdc4 // fmla v4.4s, v14.4s, v8.4s
 	WORD $0x4e29cde5 // fmla v5.4s, v15.4s, v9.4s
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F10, F11)
 	FMOVS 180(R1), F12
@@ -30333,7 +29910,6 @@ few:
 	WORD $0x4e040653 // dup v19.4s, v18.s[0]
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	FMOVS 20(R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
 	FMOVS 24(R1), F30
 	FMOVS 28(R1), F29
 	FMOVS 32(R1), F28
@@ -30370,8 +29946,8 @@ fewest_rows:
 	WORD $0x4e23ce61 // fmla v1.4s, v19.4s, v3.4s
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F2, F3)
 	WORD $0x4f9e1040 // fmla v0.4s, v2.4s, v30.s[0]

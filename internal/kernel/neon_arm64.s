@@ -68,25 +68,21 @@ start:
 loop:
 	FLDPQ 0(R5), (F2, F3)
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F2, F3)
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	FLDPQ 128(R5), (F2, F3)
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	FLDPQ 192(R5), (F2, F3)
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	ADDS $16, R11, R11
 	ADDS $256, R5, R5
 	ADDS $16, R4, R4
@@ -100,9 +96,8 @@ tail:
 one:
 	FLDPQ 0(R5), (F2, F3)
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	ADDS $64, R5, R5
 	ADDS $4, R4, R4
 	SUBS $1, R2, R2
@@ -257,34 +252,30 @@ start:
 loop:
 	FLDPQ 0(R5), (F4, F5)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e24cfc0 // fmla v0.4s, v30.4s, v4.4s
-	WORD $0x4e25cfc1 // fmla v1.4s, v30.4s, v5.4s
+	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
+	WORD $0x4f9e10a1 // fmla v1.4s, v5.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
 	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F4, F5)
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e24cfc0 // fmla v0.4s, v30.4s, v4.4s
-	WORD $0x4e25cfc1 // fmla v1.4s, v30.4s, v5.4s
+	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
+	WORD $0x4f9e10a1 // fmla v1.4s, v5.4s, v30.s[0]
 	FMOVS 12(R4), F31
 	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
 	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
 	FLDPQ 128(R5), (F4, F5)
 	FMOVS 16(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e24cfc0 // fmla v0.4s, v30.4s, v4.4s
-	WORD $0x4e25cfc1 // fmla v1.4s, v30.4s, v5.4s
+	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
+	WORD $0x4f9e10a1 // fmla v1.4s, v5.4s, v30.s[0]
 	FMOVS 20(R4), F31
 	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
 	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
 	FLDPQ 192(R5), (F4, F5)
 	FMOVS 24(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e24cfc0 // fmla v0.4s, v30.4s, v4.4s
-	WORD $0x4e25cfc1 // fmla v1.4s, v30.4s, v5.4s
+	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
+	WORD $0x4f9e10a1 // fmla v1.4s, v5.4s, v30.s[0]
 	FMOVS 28(R4), F31
 	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
 	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
@@ -301,9 +292,8 @@ tail:
 one:
 	FLDPQ 0(R5), (F4, F5)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e24cfc0 // fmla v0.4s, v30.4s, v4.4s
-	WORD $0x4e25cfc1 // fmla v1.4s, v30.4s, v5.4s
+	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
+	WORD $0x4f9e10a1 // fmla v1.4s, v5.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
 	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
@@ -507,53 +497,45 @@ start:
 loop:
 	FLDPQ 0(R5), (F6, F7)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e26cfc0 // fmla v0.4s, v30.4s, v6.4s
-	WORD $0x4e27cfc1 // fmla v1.4s, v30.4s, v7.4s
+	WORD $0x4f9e10c0 // fmla v0.4s, v6.4s, v30.s[0]
+	WORD $0x4f9e10e1 // fmla v1.4s, v7.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
 	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e26cfc4 // fmla v4.4s, v30.4s, v6.4s
-	WORD $0x4e27cfc5 // fmla v5.4s, v30.4s, v7.4s
+	WORD $0x4f9e10c4 // fmla v4.4s, v6.4s, v30.s[0]
+	WORD $0x4f9e10e5 // fmla v5.4s, v7.4s, v30.s[0]
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F6, F7)
 	FMOVS 12(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e26cfc0 // fmla v0.4s, v30.4s, v6.4s
-	WORD $0x4e27cfc1 // fmla v1.4s, v30.4s, v7.4s
+	WORD $0x4f9e10c0 // fmla v0.4s, v6.4s, v30.s[0]
+	WORD $0x4f9e10e1 // fmla v1.4s, v7.4s, v30.s[0]
 	FMOVS 16(R4), F31
 	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
 	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
 	FMOVS 20(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e26cfc4 // fmla v4.4s, v30.4s, v6.4s
-	WORD $0x4e27cfc5 // fmla v5.4s, v30.4s, v7.4s
+	WORD $0x4f9e10c4 // fmla v4.4s, v6.4s, v30.s[0]
+	WORD $0x4f9e10e5 // fmla v5.4s, v7.4s, v30.s[0]
 	FLDPQ 128(R5), (F6, F7)
 	FMOVS 24(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e26cfc0 // fmla v0.4s, v30.4s, v6.4s
-	WORD $0x4e27cfc1 // fmla v1.4s, v30.4s, v7.4s
+	WORD $0x4f9e10c0 // fmla v0.4s, v6.4s, v30.s[0]
+	WORD $0x4f9e10e1 // fmla v1.4s, v7.4s, v30.s[0]
 	FMOVS 28(R4), F31
 	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
 	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
 	FMOVS 32(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e26cfc4 // fmla v4.4s, v30.4s, v6.4s
-	WORD $0x4e27cfc5 // fmla v5.4s, v30.4s, v7.4s
+	WORD $0x4f9e10c4 // fmla v4.4s, v6.4s, v30.s[0]
+	WORD $0x4f9e10e5 // fmla v5.4s, v7.4s, v30.s[0]
 	FLDPQ 192(R5), (F6, F7)
 	FMOVS 36(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e26cfc0 // fmla v0.4s, v30.4s, v6.4s
-	WORD $0x4e27cfc1 // fmla v1.4s, v30.4s, v7.4s
+	WORD $0x4f9e10c0 // fmla v0.4s, v6.4s, v30.s[0]
+	WORD $0x4f9e10e1 // fmla v1.4s, v7.4s, v30.s[0]
 	FMOVS 40(R4), F31
 	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
 	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
 	FMOVS 44(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e26cfc4 // fmla v4.4s, v30.4s, v6.4s
-	WORD $0x4e27cfc5 // fmla v5.4s, v30.4s, v7.4s
+	WORD $0x4f9e10c4 // fmla v4.4s, v6.4s, v30.s[0]
+	WORD $0x4f9e10e5 // fmla v5.4s, v7.4s, v30.s[0]
 	ADDS $48, R11, R11
 	ADDS $256, R5, R5
 	ADDS $48, R4, R4
@@ -567,16 +549,14 @@ tail:
 one:
 	FLDPQ 0(R5), (F6, F7)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e26cfc0 // fmla v0.4s, v30.4s, v6.4s
-	WORD $0x4e27cfc1 // fmla v1.4s, v30.4s, v7.4s
+	WORD $0x4f9e10c0 // fmla v0.4s, v6.4s, v30.s[0]
+	WORD $0x4f9e10e1 // fmla v1.4s, v7.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
 	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e26cfc4 // fmla v4.4s, v30.4s, v6.4s
-	WORD $0x4e27cfc5 // fmla v5.4s, v30.4s, v7.4s
+	WORD $0x4f9e10c4 // fmla v4.4s, v6.4s, v30.s[0]
+	WORD $0x4f9e10e5 // fmla v5.4s, v7.4s, v30.s[0]
 	ADDS $64, R5, R5
 	ADDS $12, R4, R4
 	SUBS $1, R2, R2
@@ -832,62 +812,54 @@ start:
 loop:
 	FLDPQ 0(R5), (F8, F9)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e28cfc0 // fmla v0.4s, v30.4s, v8.4s
-	WORD $0x4e29cfc1 // fmla v1.4s, v30.4s, v9.4s
+	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
+	WORD $0x4f9e1121 // fmla v1.4s, v9.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
 	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e28cfc4 // fmla v4.4s, v30.4s, v8.4s
-	WORD $0x4e29cfc5 // fmla v5.4s, v30.4s, v9.4s
+	WORD $0x4f9e1104 // fmla v4.4s, v8.4s, v30.s[0]
+	WORD $0x4f9e1125 // fmla v5.4s, v9.4s, v30.s[0]
 	FMOVS 12(R4), F31
 	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
 	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F8, F9)
 	FMOVS 16(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e28cfc0 // fmla v0.4s, v30.4s, v8.4s
-	WORD $0x4e29cfc1 // fmla v1.4s, v30.4s, v9.4s
+	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
+	WORD $0x4f9e1121 // fmla v1.4s, v9.4s, v30.s[0]
 	FMOVS 20(R4), F31
 	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
 	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	FMOVS 24(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e28cfc4 // fmla v4.4s, v30.4s, v8.4s
-	WORD $0x4e29cfc5 // fmla v5.4s, v30.4s, v9.4s
+	WORD $0x4f9e1104 // fmla v4.4s, v8.4s, v30.s[0]
+	WORD $0x4f9e1125 // fmla v5.4s, v9.4s, v30.s[0]
 	FMOVS 28(R4), F31
 	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
 	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	FLDPQ 128(R5), (F8, F9)
 	FMOVS 32(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e28cfc0 // fmla v0.4s, v30.4s, v8.4s
-	WORD $0x4e29cfc1 // fmla v1.4s, v30.4s, v9.4s
+	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
+	WORD $0x4f9e1121 // fmla v1.4s, v9.4s, v30.s[0]
 	FMOVS 36(R4), F31
 	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
 	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	FMOVS 40(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e28cfc4 // fmla v4.4s, v30.4s, v8.4s
-	WORD $0x4e29cfc5 // fmla v5.4s, v30.4s, v9.4s
+	WORD $0x4f9e1104 // fmla v4.4s, v8.4s, v30.s[0]
+	WORD $0x4f9e1125 // fmla v5.4s, v9.4s, v30.s[0]
 	FMOVS 44(R4), F31
 	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
 	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	FLDPQ 192(R5), (F8, F9)
 	FMOVS 48(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e28cfc0 // fmla v0.4s, v30.4s, v8.4s
-	WORD $0x4e29cfc1 // fmla v1.4s, v30.4s, v9.4s
+	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
+	WORD $0x4f9e1121 // fmla v1.4s, v9.4s, v30.s[0]
 	FMOVS 52(R4), F31
 	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
 	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	FMOVS 56(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e28cfc4 // fmla v4.4s, v30.4s, v8.4s
-	WORD $0x4e29cfc5 // fmla v5.4s, v30.4s, v9.4s
+	WORD $0x4f9e1104 // fmla v4.4s, v8.4s, v30.s[0]
+	WORD $0x4f9e1125 // fmla v5.4s, v9.4s, v30.s[0]
 	FMOVS 60(R4), F31
 	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
 	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
@@ -904,16 +876,14 @@ tail:
 one:
 	FLDPQ 0(R5), (F8, F9)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e28cfc0 // fmla v0.4s, v30.4s, v8.4s
-	WORD $0x4e29cfc1 // fmla v1.4s, v30.4s, v9.4s
+	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
+	WORD $0x4f9e1121 // fmla v1.4s, v9.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
 	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e28cfc4 // fmla v4.4s, v30.4s, v8.4s
-	WORD $0x4e29cfc5 // fmla v5.4s, v30.4s, v9.4s
+	WORD $0x4f9e1104 // fmla v4.4s, v8.4s, v30.s[0]
+	WORD $0x4f9e1125 // fmla v5.4s, v9.4s, v30.s[0]
 	FMOVS 12(R4), F31
 	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
 	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
@@ -1227,82 +1197,70 @@ start:
 loop:
 	FLDPQ 0(R5), (F10, F11)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc0 // fmla v0.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc1 // fmla v1.4s, v30.4s, v11.4s
+	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
 	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc4 // fmla v4.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc5 // fmla v5.4s, v30.4s, v11.4s
+	WORD $0x4f9e1144 // fmla v4.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1165 // fmla v5.4s, v11.4s, v30.s[0]
 	FMOVS 12(R4), F31
 	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
 	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
 	FMOVS 16(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc8 // fmla v8.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc9 // fmla v9.4s, v30.4s, v11.4s
+	WORD $0x4f9e1148 // fmla v8.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1169 // fmla v9.4s, v11.4s, v30.s[0]
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F10, F11)
 	FMOVS 20(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc0 // fmla v0.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc1 // fmla v1.4s, v30.4s, v11.4s
+	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
 	FMOVS 24(R4), F31
 	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
 	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
 	FMOVS 28(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc4 // fmla v4.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc5 // fmla v5.4s, v30.4s, v11.4s
+	WORD $0x4f9e1144 // fmla v4.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1165 // fmla v5.4s, v11.4s, v30.s[0]
 	FMOVS 32(R4), F31
 	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
 	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
 	FMOVS 36(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc8 // fmla v8.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc9 // fmla v9.4s, v30.4s, v11.4s
+	WORD $0x4f9e1148 // fmla v8.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1169 // fmla v9.4s, v11.4s, v30.s[0]
 	PRFM 64(R11), PLDL2KEEP
 	FLDPQ 128(R5), (F10, F11)
 	FMOVS 40(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc0 // fmla v0.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc1 // fmla v1.4s, v30.4s, v11.4s
+	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
 	FMOVS 44(R4), F31
 	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
 	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
 	FMOVS 48(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc4 // fmla v4.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc5 // fmla v5.4s, v30.4s, v11.4s
+	WORD $0x4f9e1144 // fmla v4.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1165 // fmla v5.4s, v11.4s, v30.s[0]
 	FMOVS 52(R4), F31
 	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
 	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
 	FMOVS 56(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc8 // fmla v8.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc9 // fmla v9.4s, v30.4s, v11.4s
+	WORD $0x4f9e1148 // fmla v8.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1169 // fmla v9.4s, v11.4s, v30.s[0]
 	FLDPQ 192(R5), (F10, F11)
 	FMOVS 60(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc0 // fmla v0.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc1 // fmla v1.4s, v30.4s, v11.4s
+	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
 	FMOVS 64(R4), F31
 	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
 	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
 	FMOVS 68(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc4 // fmla v4.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc5 // fmla v5.4s, v30.4s, v11.4s
+	WORD $0x4f9e1144 // fmla v4.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1165 // fmla v5.4s, v11.4s, v30.s[0]
 	FMOVS 72(R4), F31
 	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
 	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
 	FMOVS 76(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc8 // fmla v8.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc9 // fmla v9.4s, v30.4s, v11.4s
+	WORD $0x4f9e1148 // fmla v8.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1169 // fmla v9.4s, v11.4s, v30.s[0]
 	ADDS $80, R11, R11
 	ADDS $256, R5, R5
 	ADDS $80, R4, R4
@@ -1316,23 +1274,20 @@ tail:
 one:
 	FLDPQ 0(R5), (F10, F11)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc0 // fmla v0.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc1 // fmla v1.4s, v30.4s, v11.4s
+	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
 	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc4 // fmla v4.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc5 // fmla v5.4s, v30.4s, v11.4s
+	WORD $0x4f9e1144 // fmla v4.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1165 // fmla v5.4s, v11.4s, v30.s[0]
 	FMOVS 12(R4), F31
 	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
 	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
 	FMOVS 16(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc8 // fmla v8.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc9 // fmla v9.4s, v30.4s, v11.4s
+	WORD $0x4f9e1148 // fmla v8.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1169 // fmla v9.4s, v11.4s, v30.s[0]
 	ADDS $64, R5, R5
 	ADDS $20, R4, R4
 	SUBS $1, R2, R2
@@ -1698,91 +1653,79 @@ start:
 loop:
 	FLDPQ 0(R5), (F12, F13)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ccfc0 // fmla v0.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc1 // fmla v1.4s, v30.4s, v13.4s
+	WORD $0x4f9e1180 // fmla v0.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a1 // fmla v1.4s, v13.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ccfc4 // fmla v4.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc5 // fmla v5.4s, v30.4s, v13.4s
+	WORD $0x4f9e1184 // fmla v4.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a5 // fmla v5.4s, v13.4s, v30.s[0]
 	FMOVS 12(R4), F31
 	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
 	FMOVS 16(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ccfc8 // fmla v8.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc9 // fmla v9.4s, v30.4s, v13.4s
+	WORD $0x4f9e1188 // fmla v8.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a9 // fmla v9.4s, v13.4s, v30.s[0]
 	FMOVS 20(R4), F31
 	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F12, F13)
 	FMOVS 24(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ccfc0 // fmla v0.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc1 // fmla v1.4s, v30.4s, v13.4s
+	WORD $0x4f9e1180 // fmla v0.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a1 // fmla v1.4s, v13.4s, v30.s[0]
 	FMOVS 28(R4), F31
 	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
 	FMOVS 32(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ccfc4 // fmla v4.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc5 // fmla v5.4s, v30.4s, v13.4s
+	WORD $0x4f9e1184 // fmla v4.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a5 // fmla v5.4s, v13.4s, v30.s[0]
 	FMOVS 36(R4), F31
 	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
 	FMOVS 40(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ccfc8 // fmla v8.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc9 // fmla v9.4s, v30.4s, v13.4s
+	WORD $0x4f9e1188 // fmla v8.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a9 // fmla v9.4s, v13.4s, v30.s[0]
 	FMOVS 44(R4), F31
 	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
 	PRFM 64(R11), PLDL2KEEP
 	FLDPQ 128(R5), (F12, F13)
 	FMOVS 48(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ccfc0 // fmla v0.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc1 // fmla v1.4s, v30.4s, v13.4s
+	WORD $0x4f9e1180 // fmla v0.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a1 // fmla v1.4s, v13.4s, v30.s[0]
 	FMOVS 52(R4), F31
 	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
 	FMOVS 56(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ccfc4 // fmla v4.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc5 // fmla v5.4s, v30.4s, v13.4s
+	WORD $0x4f9e1184 // fmla v4.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a5 // fmla v5.4s, v13.4s, v30.s[0]
 	FMOVS 60(R4), F31
 	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
 	FMOVS 64(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ccfc8 // fmla v8.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc9 // fmla v9.4s, v30.4s, v13.4s
+	WORD $0x4f9e1188 // fmla v8.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a9 // fmla v9.4s, v13.4s, v30.s[0]
 	FMOVS 68(R4), F31
 	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
 	FLDPQ 192(R5), (F12, F13)
 	FMOVS 72(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ccfc0 // fmla v0.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc1 // fmla v1.4s, v30.4s, v13.4s
+	WORD $0x4f9e1180 // fmla v0.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a1 // fmla v1.4s, v13.4s, v30.s[0]
 	FMOVS 76(R4), F31
 	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
 	FMOVS 80(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ccfc4 // fmla v4.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc5 // fmla v5.4s, v30.4s, v13.4s
+	WORD $0x4f9e1184 // fmla v4.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a5 // fmla v5.4s, v13.4s, v30.s[0]
 	FMOVS 84(R4), F31
 	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
 	FMOVS 88(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ccfc8 // fmla v8.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc9 // fmla v9.4s, v30.4s, v13.4s
+	WORD $0x4f9e1188 // fmla v8.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a9 // fmla v9.4s, v13.4s, v30.s[0]
 	FMOVS 92(R4), F31
 	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
@@ -1799,23 +1742,20 @@ tail:
 one:
 	FLDPQ 0(R5), (F12, F13)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ccfc0 // fmla v0.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc1 // fmla v1.4s, v30.4s, v13.4s
+	WORD $0x4f9e1180 // fmla v0.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a1 // fmla v1.4s, v13.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ccfc4 // fmla v4.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc5 // fmla v5.4s, v30.4s, v13.4s
+	WORD $0x4f9e1184 // fmla v4.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a5 // fmla v5.4s, v13.4s, v30.s[0]
 	FMOVS 12(R4), F31
 	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
 	FMOVS 16(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ccfc8 // fmla v8.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc9 // fmla v9.4s, v30.4s, v13.4s
+	WORD $0x4f9e1188 // fmla v8.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a9 // fmla v9.4s, v13.4s, v30.s[0]
 	FMOVS 20(R4), F31
 	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
@@ -2118,36 +2058,32 @@ loop:
 	FLDPQ 0(R5), (F6, F7)
 	FLDPQ 32(R5), (F4, F5)
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e26cfe0 // fmla v0.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe1 // fmla v1.4s, v31.4s, v7.4s
-	WORD $0x4e24cfe2 // fmla v2.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe3 // fmla v3.4s, v31.4s, v5.4s
+	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
+	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F6, F7)
 	FLDPQ 96(R5), (F4, F5)
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e26cfe0 // fmla v0.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe1 // fmla v1.4s, v31.4s, v7.4s
-	WORD $0x4e24cfe2 // fmla v2.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe3 // fmla v3.4s, v31.4s, v5.4s
+	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
+	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
 	FLDPQ 128(R5), (F6, F7)
 	FLDPQ 160(R5), (F4, F5)
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e26cfe0 // fmla v0.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe1 // fmla v1.4s, v31.4s, v7.4s
-	WORD $0x4e24cfe2 // fmla v2.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe3 // fmla v3.4s, v31.4s, v5.4s
+	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
+	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
 	FLDPQ 192(R5), (F6, F7)
 	FLDPQ 224(R5), (F4, F5)
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e26cfe0 // fmla v0.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe1 // fmla v1.4s, v31.4s, v7.4s
-	WORD $0x4e24cfe2 // fmla v2.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe3 // fmla v3.4s, v31.4s, v5.4s
+	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
+	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
 	ADDS $16, R11, R11
 	ADDS $256, R5, R5
 	ADDS $16, R4, R4
@@ -2162,11 +2098,10 @@ one:
 	FLDPQ 0(R5), (F6, F7)
 	FLDPQ 32(R5), (F4, F5)
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e26cfe0 // fmla v0.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe1 // fmla v1.4s, v31.4s, v7.4s
-	WORD $0x4e24cfe2 // fmla v2.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe3 // fmla v3.4s, v31.4s, v5.4s
+	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
+	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
 	ADDS $64, R5, R5
 	ADDS $4, R4, R4
 	SUBS $1, R2, R2
@@ -2408,11 +2343,10 @@ loop:
 	FLDPQ 0(R5), (F10, F11)
 	FLDPQ 32(R5), (F8, F9)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc0 // fmla v0.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc1 // fmla v1.4s, v30.4s, v11.4s
-	WORD $0x4e28cfc2 // fmla v2.4s, v30.4s, v8.4s
-	WORD $0x4e29cfc3 // fmla v3.4s, v30.4s, v9.4s
+	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
+	WORD $0x4f9e1102 // fmla v2.4s, v8.4s, v30.s[0]
+	WORD $0x4f9e1123 // fmla v3.4s, v9.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
 	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
@@ -2422,11 +2356,10 @@ loop:
 	FLDPQ 64(R5), (F10, F11)
 	FLDPQ 96(R5), (F8, F9)
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc0 // fmla v0.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc1 // fmla v1.4s, v30.4s, v11.4s
-	WORD $0x4e28cfc2 // fmla v2.4s, v30.4s, v8.4s
-	WORD $0x4e29cfc3 // fmla v3.4s, v30.4s, v9.4s
+	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
+	WORD $0x4f9e1102 // fmla v2.4s, v8.4s, v30.s[0]
+	WORD $0x4f9e1123 // fmla v3.4s, v9.4s, v30.s[0]
 	FMOVS 12(R4), F31
 	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
 	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
@@ -2435,11 +2368,10 @@ loop:
 	FLDPQ 128(R5), (F10, F11)
 	FLDPQ 160(R5), (F8, F9)
 	FMOVS 16(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc0 // fmla v0.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc1 // fmla v1.4s, v30.4s, v11.4s
-	WORD $0x4e28cfc2 // fmla v2.4s, v30.4s, v8.4s
-	WORD $0x4e29cfc3 // fmla v3.4s, v30.4s, v9.4s
+	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
+	WORD $0x4f9e1102 // fmla v2.4s, v8.4s, v30.s[0]
+	WORD $0x4f9e1123 // fmla v3.4s, v9.4s, v30.s[0]
 	FMOVS 20(R4), F31
 	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
 	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
@@ -2448,11 +2380,10 @@ loop:
 	FLDPQ 192(R5), (F10, F11)
 	FLDPQ 224(R5), (F8, F9)
 	FMOVS 24(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc0 // fmla v0.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc1 // fmla v1.4s, v30.4s, v11.4s
-	WORD $0x4e28cfc2 // fmla v2.4s, v30.4s, v8.4s
-	WORD $0x4e29cfc3 // fmla v3.4s, v30.4s, v9.4s
+	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
+	WORD $0x4f9e1102 // fmla v2.4s, v8.4s, v30.s[0]
+	WORD $0x4f9e1123 // fmla v3.4s, v9.4s, v30.s[0]
 	FMOVS 28(R4), F31
 	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
 	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
@@ -2472,11 +2403,10 @@ one:
 	FLDPQ 0(R5), (F10, F11)
 	FLDPQ 32(R5), (F8, F9)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2acfc0 // fmla v0.4s, v30.4s, v10.4s
-	WORD $0x4e2bcfc1 // fmla v1.4s, v30.4s, v11.4s
-	WORD $0x4e28cfc2 // fmla v2.4s, v30.4s, v8.4s
-	WORD $0x4e29cfc3 // fmla v3.4s, v30.4s, v9.4s
+	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
+	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
+	WORD $0x4f9e1102 // fmla v2.4s, v8.4s, v30.s[0]
+	WORD $0x4f9e1123 // fmla v3.4s, v9.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
 	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
@@ -2830,80 +2760,72 @@ loop:
 	FLDPQ 0(R5), (F14, F15)
 	FLDPQ 32(R5), (F12, F13)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ecfc0 // fmla v0.4s, v30.4s, v14.4s
-	WORD $0x4e2fcfc1 // fmla v1.4s, v30.4s, v15.4s
-	WORD $0x4e2ccfc2 // fmla v2.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc3 // fmla v3.4s, v30.4s, v13.4s
+	WORD $0x4f9e11c0 // fmla v0.4s, v14.4s, v30.s[0]
+	WORD $0x4f9e11e1 // fmla v1.4s, v15.4s, v30.s[0]
+	WORD $0x4f9e1182 // fmla v2.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a3 // fmla v3.4s, v13.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f11c4 // fmla v4.4s, v14.4s, v31.s[0]
 	WORD $0x4f9f11e5 // fmla v5.4s, v15.4s, v31.s[0]
 	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ecfc8 // fmla v8.4s, v30.4s, v14.4s
-	WORD $0x4e2fcfc9 // fmla v9.4s, v30.4s, v15.4s
-	WORD $0x4e2ccfca // fmla v10.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfcb // fmla v11.4s, v30.4s, v13.4s
+	WORD $0x4f9e11c8 // fmla v8.4s, v14.4s, v30.s[0]
+	WORD $0x4f9e11e9 // fmla v9.4s, v15.4s, v30.s[0]
+	WORD $0x4f9e118a // fmla v10.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11ab // fmla v11.4s, v13.4s, v30.s[0]
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F14, F15)
 	FLDPQ 96(R5), (F12, F13)
 	FMOVS 12(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ecfc0 // fmla v0.4s, v30.4s, v14.4s
-	WORD $0x4e2fcfc1 // fmla v1.4s, v30.4s, v15.4s
-	WORD $0x4e2ccfc2 // fmla v2.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc3 // fmla v3.4s, v30.4s, v13.4s
+	WORD $0x4f9e11c0 // fmla v0.4s, v14.4s, v30.s[0]
+	WORD $0x4f9e11e1 // fmla v1.4s, v15.4s, v30.s[0]
+	WORD $0x4f9e1182 // fmla v2.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a3 // fmla v3.4s, v13.4s, v30.s[0]
 	FMOVS 16(R4), F31
 	WORD $0x4f9f11c4 // fmla v4.4s, v14.4s, v31.s[0]
 	WORD $0x4f9f11e5 // fmla v5.4s, v15.4s, v31.s[0]
 	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
 	FMOVS 20(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ecfc8 // fmla v8.4s, v30.4s, v14.4s
-	WORD $0x4e2fcfc9 // fmla v9.4s, v30.4s, v15.4s
-	WORD $0x4e2ccfca // fmla v10.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfcb // fmla v11.4s, v30.4s, v13.4s
+	WORD $0x4f9e11c8 // fmla v8.4s, v14.4s, v30.s[0]
+	WORD $0x4f9e11e9 // fmla v9.4s, v15.4s, v30.s[0]
+	WORD $0x4f9e118a // fmla v10.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11ab // fmla v11.4s, v13.4s, v30.s[0]
 	FLDPQ 128(R5), (F14, F15)
 	FLDPQ 160(R5), (F12, F13)
 	FMOVS 24(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ecfc0 // fmla v0.4s, v30.4s, v14.4s
-	WORD $0x4e2fcfc1 // fmla v1.4s, v30.4s, v15.4s
-	WORD $0x4e2ccfc2 // fmla v2.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc3 // fmla v3.4s, v30.4s, v13.4s
+	WORD $0x4f9e11c0 // fmla v0.4s, v14.4s, v30.s[0]
+	WORD $0x4f9e11e1 // fmla v1.4s, v15.4s, v30.s[0]
+	WORD $0x4f9e1182 // fmla v2.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a3 // fmla v3.4s, v13.4s, v30.s[0]
 	FMOVS 28(R4), F31
 	WORD $0x4f9f11c4 // fmla v4.4s, v14.4s, v31.s[0]
 	WORD $0x4f9f11e5 // fmla v5.4s, v15.4s, v31.s[0]
 	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
 	FMOVS 32(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ecfc8 // fmla v8.4s, v30.4s, v14.4s
-	WORD $0x4e2fcfc9 // fmla v9.4s, v30.4s, v15.4s
-	WORD $0x4e2ccfca // fmla v10.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfcb // fmla v11.4s, v30.4s, v13.4s
+	WORD $0x4f9e11c8 // fmla v8.4s, v14.4s, v30.s[0]
+	WORD $0x4f9e11e9 // fmla v9.4s, v15.4s, v30.s[0]
+	WORD $0x4f9e118a // fmla v10.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11ab // fmla v11.4s, v13.4s, v30.s[0]
 	FLDPQ 192(R5), (F14, F15)
 	FLDPQ 224(R5), (F12, F13)
 	FMOVS 36(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ecfc0 // fmla v0.4s, v30.4s, v14.4s
-	WORD $0x4e2fcfc1 // fmla v1.4s, v30.4s, v15.4s
-	WORD $0x4e2ccfc2 // fmla v2.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc3 // fmla v3.4s, v30.4s, v13.4s
+	WORD $0x4f9e11c0 // fmla v0.4s, v14.4s, v30.s[0]
+	WORD $0x4f9e11e1 // fmla v1.4s, v15.4s, v30.s[0]
+	WORD $0x4f9e1182 // fmla v2.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a3 // fmla v3.4s, v13.4s, v30.s[0]
 	FMOVS 40(R4), F31
 	WORD $0x4f9f11c4 // fmla v4.4s, v14.4s, v31.s[0]
 	WORD $0x4f9f11e5 // fmla v5.4s, v15.4s, v31.s[0]
 	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
 	FMOVS 44(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ecfc8 // fmla v8.4s, v30.4s, v14.4s
-	WORD $0x4e2fcfc9 // fmla v9.4s, v30.4s, v15.4s
-	WORD $0x4e2ccfca // fmla v10.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfcb // fmla v11.4s, v30.4s, v13.4s
+	WORD $0x4f9e11c8 // fmla v8.4s, v14.4s, v30.s[0]
+	WORD $0x4f9e11e9 // fmla v9.4s, v15.4s, v30.s[0]
+	WORD $0x4f9e118a // fmla v10.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11ab // fmla v11.4s, v13.4s, v30.s[0]
 	ADDS $48, R11, R11
 	ADDS $256, R5, R5
 	ADDS $48, R4, R4
@@ -2918,22 +2840,20 @@ one:
 	FLDPQ 0(R5), (F14, F15)
 	FLDPQ 32(R5), (F12, F13)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ecfc0 // fmla v0.4s, v30.4s, v14.4s
-	WORD $0x4e2fcfc1 // fmla v1.4s, v30.4s, v15.4s
-	WORD $0x4e2ccfc2 // fmla v2.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfc3 // fmla v3.4s, v30.4s, v13.4s
+	WORD $0x4f9e11c0 // fmla v0.4s, v14.4s, v30.s[0]
+	WORD $0x4f9e11e1 // fmla v1.4s, v15.4s, v30.s[0]
+	WORD $0x4f9e1182 // fmla v2.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11a3 // fmla v3.4s, v13.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f11c4 // fmla v4.4s, v14.4s, v31.s[0]
 	WORD $0x4f9f11e5 // fmla v5.4s, v15.4s, v31.s[0]
 	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
 	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e2ecfc8 // fmla v8.4s, v30.4s, v14.4s
-	WORD $0x4e2fcfc9 // fmla v9.4s, v30.4s, v15.4s
-	WORD $0x4e2ccfca // fmla v10.4s, v30.4s, v12.4s
-	WORD $0x4e2dcfcb // fmla v11.4s, v30.4s, v13.4s
+	WORD $0x4f9e11c8 // fmla v8.4s, v14.4s, v30.s[0]
+	WORD $0x4f9e11e9 // fmla v9.4s, v15.4s, v30.s[0]
+	WORD $0x4f9e118a // fmla v10.4s, v12.4s, v30.s[0]
+	WORD $0x4f9e11ab // fmla v11.4s, v13.4s, v30.s[0]
 	ADDS $64, R5, R5
 	ADDS $12, R4, R4
 	SUBS $1, R2, R2
@@ -3389,22 +3309,20 @@ loop:
 	FLDPQ 0(R5), (F18, F19)
 	FLDPQ 32(R5), (F16, F17)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e32cfc0 // fmla v0.4s, v30.4s, v18.4s
-	WORD $0x4e33cfc1 // fmla v1.4s, v30.4s, v19.4s
-	WORD $0x4e30cfc2 // fmla v2.4s, v30.4s, v16.4s
-	WORD $0x4e31cfc3 // fmla v3.4s, v30.4s, v17.4s
+	WORD $0x4f9e1240 // fmla v0.4s, v18.4s, v30.s[0]
+	WORD $0x4f9e1261 // fmla v1.4s, v19.4s, v30.s[0]
+	WORD $0x4f9e1202 // fmla v2.4s, v16.4s, v30.s[0]
+	WORD $0x4f9e1223 // fmla v3.4s, v17.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f1244 // fmla v4.4s, v18.4s, v31.s[0]
 	WORD $0x4f9f1265 // fmla v5.4s, v19.4s, v31.s[0]
 	WORD $0x4f9f1206 // fmla v6.4s, v16.4s, v31.s[0]
 	WORD $0x4f9f1227 // fmla v7.4s, v17.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e32cfc8 // fmla v8.4s, v30.4s, v18.4s
-	WORD $0x4e33cfc9 // fmla v9.4s, v30.4s, v19.4s
-	WORD $0x4e30cfca // fmla v10.4s, v30.4s, v16.4s
-	WORD $0x4e31cfcb // fmla v11.4s, v30.4s, v17.4s
+	WORD $0x4f9e1248 // fmla v8.4s, v18.4s, v30.s[0]
+	WORD $0x4f9e1269 // fmla v9.4s, v19.4s, v30.s[0]
+	WORD $0x4f9e120a // fmla v10.4s, v16.4s, v30.s[0]
+	WORD $0x4f9e122b // fmla v11.4s, v17.4s, v30.s[0]
 	FMOVS 12(R4), F31
 	WORD $0x4f9f124c // fmla v12.4s, v18.4s, v31.s[0]
 	WORD $0x4f9f126d // fmla v13.4s, v19.4s, v31.s[0]
@@ -3414,22 +3332,20 @@ loop:
 	FLDPQ 64(R5), (F18, F19)
 	FLDPQ 96(R5), (F16, F17)
 	FMOVS 16(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e32cfc0 // fmla v0.4s, v30.4s, v18.4s
-	WORD $0x4e33cfc1 // fmla v1.4s, v30.4s, v19.4s
-	WORD $0x4e30cfc2 // fmla v2.4s, v30.4s, v16.4s
-	WORD $0x4e31cfc3 // fmla v3.4s, v30.4s, v17.4s
+	WORD $0x4f9e1240 // fmla v0.4s, v18.4s, v30.s[0]
+	WORD $0x4f9e1261 // fmla v1.4s, v19.4s, v30.s[0]
+	WORD $0x4f9e1202 // fmla v2.4s, v16.4s, v30.s[0]
+	WORD $0x4f9e1223 // fmla v3.4s, v17.4s, v30.s[0]
 	FMOVS 20(R4), F31
 	WORD $0x4f9f1244 // fmla v4.4s, v18.4s, v31.s[0]
 	WORD $0x4f9f1265 // fmla v5.4s, v19.4s, v31.s[0]
 	WORD $0x4f9f1206 // fmla v6.4s, v16.4s, v31.s[0]
 	WORD $0x4f9f1227 // fmla v7.4s, v17.4s, v31.s[0]
 	FMOVS 24(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e32cfc8 // fmla v8.4s, v30.4s, v18.4s
-	WORD $0x4e33cfc9 // fmla v9.4s, v30.4s, v19.4s
-	WORD $0x4e30cfca // fmla v10.4s, v30.4s, v16.4s
-	WORD $0x4e31cfcb // fmla v11.4s, v30.4s, v17.4s
+	WORD $0x4f9e1248 // fmla v8.4s, v18.4s, v30.s[0]
+	WORD $0x4f9e1269 // fmla v9.4s, v19.4s, v30.s[0]
+	WORD $0x4f9e120a // fmla v10.4s, v16.4s, v30.s[0]
+	WORD $0x4f9e122b // fmla v11.4s, v17.4s, v30.s[0]
 	FMOVS 28(R4), F31
 	WORD $0x4f9f124c // fmla v12.4s, v18.4s, v31.s[0]
 	WORD $0x4f9f126d // fmla v13.4s, v19.4s, v31.s[0]
@@ -3438,22 +3354,20 @@ loop:
 	FLDPQ 128(R5), (F18, F19)
 	FLDPQ 160(R5), (F16, F17)
 	FMOVS 32(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e32cfc0 // fmla v0.4s, v30.4s, v18.4s
-	WORD $0x4e33cfc1 // fmla v1.4s, v30.4s, v19.4s
-	WORD $0x4e30cfc2 // fmla v2.4s, v30.4s, v16.4s
-	WORD $0x4e31cfc3 // fmla v3.4s, v30.4s, v17.4s
+	WORD $0x4f9e1240 // fmla v0.4s, v18.4s, v30.s[0]
+	WORD $0x4f9e1261 // fmla v1.4s, v19.4s, v30.s[0]
+	WORD $0x4f9e1202 // fmla v2.4s, v16.4s, v30.s[0]
+	WORD $0x4f9e1223 // fmla v3.4s, v17.4s, v30.s[0]
 	FMOVS 36(R4), F31
 	WORD $0x4f9f1244 // fmla v4.4s, v18.4s, v31.s[0]
 	WORD $0x4f9f1265 // fmla v5.4s, v19.4s, v31.s[0]
 	WORD $0x4f9f1206 // fmla v6.4s, v16.4s, v31.s[0]
 	WORD $0x4f9f1227 // fmla v7.4s, v17.4s, v31.s[0]
 	FMOVS 40(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e32cfc8 // fmla v8.4s, v30.4s, v18.4s
-	WORD $0x4e33cfc9 // fmla v9.4s, v30.4s, v19.4s
-	WORD $0x4e30cfca // fmla v10.4s, v30.4s, v16.4s
-	WORD $0x4e31cfcb // fmla v11.4s, v30.4s, v17.4s
+	WORD $0x4f9e1248 // fmla v8.4s, v18.4s, v30.s[0]
+	WORD $0x4f9e1269 // fmla v9.4s, v19.4s, v30.s[0]
+	WORD $0x4f9e120a // fmla v10.4s, v16.4s, v30.s[0]
+	WORD $0x4f9e122b // fmla v11.4s, v17.4s, v30.s[0]
 	FMOVS 44(R4), F31
 	WORD $0x4f9f124c // fmla v12.4s, v18.4s, v31.s[0]
 	WORD $0x4f9f126d // fmla v13.4s, v19.4s, v31.s[0]
@@ -3462,22 +3376,20 @@ loop:
 	FLDPQ 192(R5), (F18, F19)
 	FLDPQ 224(R5), (F16, F17)
 	FMOVS 48(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e32cfc0 // fmla v0.4s, v30.4s, v18.4s
-	WORD $0x4e33cfc1 // fmla v1.4s, v30.4s, v19.4s
-	WORD $0x4e30cfc2 // fmla v2.4s, v30.4s, v16.4s
-	WORD $0x4e31cfc3 // fmla v3.4s, v30.4s, v17.4s
+	WORD $0x4f9e1240 // fmla v0.4s, v18.4s, v30.s[0]
+	WORD $0x4f9e1261 // fmla v1.4s, v19.4s, v30.s[0]
+	WORD $0x4f9e1202 // fmla v2.4s, v16.4s, v30.s[0]
+	WORD $0x4f9e1223 // fmla v3.4s, v17.4s, v30.s[0]
 	FMOVS 52(R4), F31
 	WORD $0x4f9f1244 // fmla v4.4s, v18.4s, v31.s[0]
 	WORD $0x4f9f1265 // fmla v5.4s, v19.4s, v31.s[0]
 	WORD $0x4f9f1206 // fmla v6.4s, v16.4s, v31.s[0]
 	WORD $0x4f9f1227 // fmla v7.4s, v17.4s, v31.s[0]
 	FMOVS 56(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e32cfc8 // fmla v8.4s, v30.4s, v18.4s
-	WORD $0x4e33cfc9 // fmla v9.4s, v30.4s, v19.4s
-	WORD $0x4e30cfca // fmla v10.4s, v30.4s, v16.4s
-	WORD $0x4e31cfcb // fmla v11.4s, v30.4s, v17.4s
+	WORD $0x4f9e1248 // fmla v8.4s, v18.4s, v30.s[0]
+	WORD $0x4f9e1269 // fmla v9.4s, v19.4s, v30.s[0]
+	WORD $0x4f9e120a // fmla v10.4s, v16.4s, v30.s[0]
+	WORD $0x4f9e122b // fmla v11.4s, v17.4s, v30.s[0]
 	FMOVS 60(R4), F31
 	WORD $0x4f9f124c // fmla v12.4s, v18.4s, v31.s[0]
 	WORD $0x4f9f126d // fmla v13.4s, v19.4s, v31.s[0]
@@ -3497,22 +3409,20 @@ one:
 	FLDPQ 0(R5), (F18, F19)
 	FLDPQ 32(R5), (F16, F17)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e32cfc0 // fmla v0.4s, v30.4s, v18.4s
-	WORD $0x4e33cfc1 // fmla v1.4s, v30.4s, v19.4s
-	WORD $0x4e30cfc2 // fmla v2.4s, v30.4s, v16.4s
-	WORD $0x4e31cfc3 // fmla v3.4s, v30.4s, v17.4s
+	WORD $0x4f9e1240 // fmla v0.4s, v18.4s, v30.s[0]
+	WORD $0x4f9e1261 // fmla v1.4s, v19.4s, v30.s[0]
+	WORD $0x4f9e1202 // fmla v2.4s, v16.4s, v30.s[0]
+	WORD $0x4f9e1223 // fmla v3.4s, v17.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f1244 // fmla v4.4s, v18.4s, v31.s[0]
 	WORD $0x4f9f1265 // fmla v5.4s, v19.4s, v31.s[0]
 	WORD $0x4f9f1206 // fmla v6.4s, v16.4s, v31.s[0]
 	WORD $0x4f9f1227 // fmla v7.4s, v17.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e32cfc8 // fmla v8.4s, v30.4s, v18.4s
-	WORD $0x4e33cfc9 // fmla v9.4s, v30.4s, v19.4s
-	WORD $0x4e30cfca // fmla v10.4s, v30.4s, v16.4s
-	WORD $0x4e31cfcb // fmla v11.4s, v30.4s, v17.4s
+	WORD $0x4f9e1248 // fmla v8.4s, v18.4s, v30.s[0]
+	WORD $0x4f9e1269 // fmla v9.4s, v19.4s, v30.s[0]
+	WORD $0x4f9e120a // fmla v10.4s, v16.4s, v30.s[0]
+	WORD $0x4f9e122b // fmla v11.4s, v17.4s, v30.s[0]
 	FMOVS 12(R4), F31
 	WORD $0x4f9f124c // fmla v12.4s, v18.4s, v31.s[0]
 	WORD $0x4f9f126d // fmla v13.4s, v19.4s, v31.s[0]
@@ -4080,125 +3990,113 @@ loop:
 	FLDPQ 0(R5), (F22, F23)
 	FLDPQ 32(R5), (F20, F21)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e36cfc0 // fmla v0.4s, v30.4s, v22.4s
-	WORD $0x4e37cfc1 // fmla v1.4s, v30.4s, v23.4s
-	WORD $0x4e34cfc2 // fmla v2.4s, v30.4s, v20.4s
-	WORD $0x4e35cfc3 // fmla v3.4s, v30.4s, v21.4s
+	WORD $0x4f9e12c0 // fmla v0.4s, v22.4s, v30.s[0]
+	WORD $0x4f9e12e1 // fmla v1.4s, v23.4s, v30.s[0]
+	WORD $0x4f9e1282 // fmla v2.4s, v20.4s, v30.s[0]
+	WORD $0x4f9e12a3 // fmla v3.4s, v21.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f12c4 // fmla v4.4s, v22.4s, v31.s[0]
 	WORD $0x4f9f12e5 // fmla v5.4s, v23.4s, v31.s[0]
 	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
 	WORD $0x4f9f12a7 // fmla v7.4s, v21.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e36cfc8 // fmla v8.4s, v30.4s, v22.4s
-	WORD $0x4e37cfc9 // fmla v9.4s, v30.4s, v23.4s
-	WORD $0x4e34cfca // fmla v10.4s, v30.4s, v20.4s
-	WORD $0x4e35cfcb // fmla v11.4s, v30.4s, v21.4s
+	WORD $0x4f9e12c8 // fmla v8.4s, v22.4s, v30.s[0]
+	WORD $0x4f9e12e9 // fmla v9.4s, v23.4s, v30.s[0]
+	WORD $0x4f9e128a // fmla v10.4s, v20.4s, v30.s[0]
+	WORD $0x4f9e12ab // fmla v11.4s, v21.4s, v30.s[0]
 	FMOVS 12(R4), F31
 	WORD $0x4f9f12cc // fmla v12.4s, v22.4s, v31.s[0]
 	WORD $0x4f9f12ed // fmla v13.4s, v23.4s, v31.s[0]
 	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
 	WORD $0x4f9f12af // fmla v15.4s, v21.4s, v31.s[0]
 	FMOVS 16(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e36cfd0 // fmla v16.4s, v30.4s, v22.4s
-	WORD $0x4e37cfd1 // fmla v17.4s, v30.4s, v23.4s
-	WORD $0x4e34cfd2 // fmla v18.4s, v30.4s, v20.4s
-	WORD $0x4e35cfd3 // fmla v19.4s, v30.4s, v21.4s
+	WORD $0x4f9e12d0 // fmla v16.4s, v22.4s, v30.s[0]
+	WORD $0x4f9e12f1 // fmla v17.4s, v23.4s, v30.s[0]
+	WORD $0x4f9e1292 // fmla v18.4s, v20.4s, v30.s[0]
+	WORD $0x4f9e12b3 // fmla v19.4s, v21.4s, v30.s[0]
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F22, F23)
 	FLDPQ 96(R5), (F20, F21)
 	FMOVS 20(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e36cfc0 // fmla v0.4s, v30.4s, v22.4s
-	WORD $0x4e37cfc1 // fmla v1.4s, v30.4s, v23.4s
-	WORD $0x4e34cfc2 // fmla v2.4s, v30.4s, v20.4s
-	WORD $0x4e35cfc3 // fmla v3.4s, v30.4s, v21.4s
+	WORD $0x4f9e12c0 // fmla v0.4s, v22.4s, v30.s[0]
+	WORD $0x4f9e12e1 // fmla v1.4s, v23.4s, v30.s[0]
+	WORD $0x4f9e1282 // fmla v2.4s, v20.4s, v30.s[0]
+	WORD $0x4f9e12a3 // fmla v3.4s, v21.4s, v30.s[0]
 	FMOVS 24(R4), F31
 	WORD $0x4f9f12c4 // fmla v4.4s, v22.4s, v31.s[0]
 	WORD $0x4f9f12e5 // fmla v5.4s, v23.4s, v31.s[0]
 	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
 	WORD $0x4f9f12a7 // fmla v7.4s, v21.4s, v31.s[0]
 	FMOVS 28(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e36cfc8 // fmla v8.4s, v30.4s, v22.4s
-	WORD $0x4e37cfc9 // fmla v9.4s, v30.4s, v23.4s
-	WORD $0x4e34cfca // fmla v10.4s, v30.4s, v20.4s
-	WORD $0x4e35cfcb // fmla v11.4s, v30.4s, v21.4s
+	WORD $0x4f9e12c8 // fmla v8.4s, v22.4s, v30.s[0]
+	WORD $0x4f9e12e9 // fmla v9.4s, v23.4s, v30.s[0]
+	WORD $0x4f9e128a // fmla v10.4s, v20.4s, v30.s[0]
+	WORD $0x4f9e12ab // fmla v11.4s, v21.4s, v30.s[0]
 	FMOVS 32(R4), F31
 	WORD $0x4f9f12cc // fmla v12.4s, v22.4s, v31.s[0]
 	WORD $0x4f9f12ed // fmla v13.4s, v23.4s, v31.s[0]
 	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
 	WORD $0x4f9f12af // fmla v15.4s, v21.4s, v31.s[0]
 	FMOVS 36(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e36cfd0 // fmla v16.4s, v30.4s, v22.4s
-	WORD $0x4e37cfd1 // fmla v17.4s, v30.4s, v23.4s
-	WORD $0x4e34cfd2 // fmla v18.4s, v30.4s, v20.4s
-	WORD $0x4e35cfd3 // fmla v19.4s, v30.4s, v21.4s
+	WORD $0x4f9e12d0 // fmla v16.4s, v22.4s, v30.s[0]
+	WORD $0x4f9e12f1 // fmla v17.4s, v23.4s, v30.s[0]
+	WORD $0x4f9e1292 // fmla v18.4s, v20.4s, v30.s[0]
+	WORD $0x4f9e12b3 // fmla v19.4s, v21.4s, v30.s[0]
 	PRFM 64(R11), PLDL2KEEP
 	FLDPQ 128(R5), (F22, F23)
 	FLDPQ 160(R5), (F20, F21)
 	FMOVS 40(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e36cfc0 // fmla v0.4s, v30.4s, v22.4s
-	WORD $0x4e37cfc1 // fmla v1.4s, v30.4s, v23.4s
-	WORD $0x4e34cfc2 // fmla v2.4s, v30.4s, v20.4s
-	WORD $0x4e35cfc3 // fmla v3.4s, v30.4s, v21.4s
+	WORD $0x4f9e12c0 // fmla v0.4s, v22.4s, v30.s[0]
+	WORD $0x4f9e12e1 // fmla v1.4s, v23.4s, v30.s[0]
+	WORD $0x4f9e1282 // fmla v2.4s, v20.4s, v30.s[0]
+	WORD $0x4f9e12a3 // fmla v3.4s, v21.4s, v30.s[0]
 	FMOVS 44(R4), F31
 	WORD $0x4f9f12c4 // fmla v4.4s, v22.4s, v31.s[0]
 	WORD $0x4f9f12e5 // fmla v5.4s, v23.4s, v31.s[0]
 	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
 	WORD $0x4f9f12a7 // fmla v7.4s, v21.4s, v31.s[0]
 	FMOVS 48(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e36cfc8 // fmla v8.4s, v30.4s, v22.4s
-	WORD $0x4e37cfc9 // fmla v9.4s, v30.4s, v23.4s
-	WORD $0x4e34cfca // fmla v10.4s, v30.4s, v20.4s
-	WORD $0x4e35cfcb // fmla v11.4s, v30.4s, v21.4s
+	WORD $0x4f9e12c8 // fmla v8.4s, v22.4s, v30.s[0]
+	WORD $0x4f9e12e9 // fmla v9.4s, v23.4s, v30.s[0]
+	WORD $0x4f9e128a // fmla v10.4s, v20.4s, v30.s[0]
+	WORD $0x4f9e12ab // fmla v11.4s, v21.4s, v30.s[0]
 	FMOVS 52(R4), F31
 	WORD $0x4f9f12cc // fmla v12.4s, v22.4s, v31.s[0]
 	WORD $0x4f9f12ed // fmla v13.4s, v23.4s, v31.s[0]
 	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
 	WORD $0x4f9f12af // fmla v15.4s, v21.4s, v31.s[0]
 	FMOVS 56(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e36cfd0 // fmla v16.4s, v30.4s, v22.4s
-	WORD $0x4e37cfd1 // fmla v17.4s, v30.4s, v23.4s
-	WORD $0x4e34cfd2 // fmla v18.4s, v30.4s, v20.4s
-	WORD $0x4e35cfd3 // fmla v19.4s, v30.4s, v21.4s
+	WORD $0x4f9e12d0 // fmla v16.4s, v22.4s, v30.s[0]
+	WORD $0x4f9e12f1 // fmla v17.4s, v23.4s, v30.s[0]
+	WORD $0x4f9e1292 // fmla v18.4s, v20.4s, v30.s[0]
+	WORD $0x4f9e12b3 // fmla v19.4s, v21.4s, v30.s[0]
 	FLDPQ 192(R5), (F22, F23)
 	FLDPQ 224(R5), (F20, F21)
 	FMOVS 60(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e36cfc0 // fmla v0.4s, v30.4s, v22.4s
-	WORD $0x4e37cfc1 // fmla v1.4s, v30.4s, v23.4s
-	WORD $0x4e34cfc2 // fmla v2.4s, v30.4s, v20.4s
-	WORD $0x4e35cfc3 // fmla v3.4s, v30.4s, v21.4s
+	WORD $0x4f9e12c0 // fmla v0.4s, v22.4s, v30.s[0]
+	WORD $0x4f9e12e1 // fmla v1.4s, v23.4s, v30.s[0]
+	WORD $0x4f9e1282 // fmla v2.4s, v20.4s, v30.s[0]
+	WORD $0x4f9e12a3 // fmla v3.4s, v21.4s, v30.s[0]
 	FMOVS 64(R4), F31
 	WORD $0x4f9f12c4 // fmla v4.4s, v22.4s, v31.s[0]
 	WORD $0x4f9f12e5 // fmla v5.4s, v23.4s, v31.s[0]
 	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
 	WORD $0x4f9f12a7 // fmla v7.4s, v21.4s, v31.s[0]
 	FMOVS 68(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e36cfc8 // fmla v8.4s, v30.4s, v22.4s
-	WORD $0x4e37cfc9 // fmla v9.4s, v30.4s, v23.4s
-	WORD $0x4e34cfca // fmla v10.4s, v30.4s, v20.4s
-	WORD $0x4e35cfcb // fmla v11.4s, v30.4s, v21.4s
+	WORD $0x4f9e12c8 // fmla v8.4s, v22.4s, v30.s[0]
+	WORD $0x4f9e12e9 // fmla v9.4s, v23.4s, v30.s[0]
+	WORD $0x4f9e128a // fmla v10.4s, v20.4s, v30.s[0]
+	WORD $0x4f9e12ab // fmla v11.4s, v21.4s, v30.s[0]
 	FMOVS 72(R4), F31
 	WORD $0x4f9f12cc // fmla v12.4s, v22.4s, v31.s[0]
 	WORD $0x4f9f12ed // fmla v13.4s, v23.4s, v31.s[0]
 	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
 	WORD $0x4f9f12af // fmla v15.4s, v21.4s, v31.s[0]
 	FMOVS 76(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e36cfd0 // fmla v16.4s, v30.4s, v22.4s
-	WORD $0x4e37cfd1 // fmla v17.4s, v30.4s, v23.4s
-	WORD $0x4e34cfd2 // fmla v18.4s, v30.4s, v20.4s
-	WORD $0x4e35cfd3 // fmla v19.4s, v30.4s, v21.4s
+	WORD $0x4f9e12d0 // fmla v16.4s, v22.4s, v30.s[0]
+	WORD $0x4f9e12f1 // fmla v17.4s, v23.4s, v30.s[0]
+	WORD $0x4f9e1292 // fmla v18.4s, v20.4s, v30.s[0]
+	WORD $0x4f9e12b3 // fmla v19.4s, v21.4s, v30.s[0]
 	ADDS $80, R11, R11
 	ADDS $256, R5, R5
 	ADDS $80, R4, R4
@@ -4213,33 +4111,30 @@ one:
 	FLDPQ 0(R5), (F22, F23)
 	FLDPQ 32(R5), (F20, F21)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e36cfc0 // fmla v0.4s, v30.4s, v22.4s
-	WORD $0x4e37cfc1 // fmla v1.4s, v30.4s, v23.4s
-	WORD $0x4e34cfc2 // fmla v2.4s, v30.4s, v20.4s
-	WORD $0x4e35cfc3 // fmla v3.4s, v30.4s, v21.4s
+	WORD $0x4f9e12c0 // fmla v0.4s, v22.4s, v30.s[0]
+	WORD $0x4f9e12e1 // fmla v1.4s, v23.4s, v30.s[0]
+	WORD $0x4f9e1282 // fmla v2.4s, v20.4s, v30.s[0]
+	WORD $0x4f9e12a3 // fmla v3.4s, v21.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f12c4 // fmla v4.4s, v22.4s, v31.s[0]
 	WORD $0x4f9f12e5 // fmla v5.4s, v23.4s, v31.s[0]
 	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
 	WORD $0x4f9f12a7 // fmla v7.4s, v21.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e36cfc8 // fmla v8.4s, v30.4s, v22.4s
-	WORD $0x4e37cfc9 // fmla v9.4s, v30.4s, v23.4s
-	WORD $0x4e34cfca // fmla v10.4s, v30.4s, v20.4s
-	WORD $0x4e35cfcb // fmla v11.4s, v30.4s, v21.4s
+	WORD $0x4f9e12c8 // fmla v8.4s, v22.4s, v30.s[0]
+	WORD $0x4f9e12e9 // fmla v9.4s, v23.4s, v30.s[0]
+	WORD $0x4f9e128a // fmla v10.4s, v20.4s, v30.s[0]
+	WORD $0x4f9e12ab // fmla v11.4s, v21.4s, v30.s[0]
 	FMOVS 12(R4), F31
 	WORD $0x4f9f12cc // fmla v12.4s, v22.4s, v31.s[0]
 	WORD $0x4f9f12ed // fmla v13.4s, v23.4s, v31.s[0]
 	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
 	WORD $0x4f9f12af // fmla v15.4s, v21.4s, v31.s[0]
 	FMOVS 16(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e36cfd0 // fmla v16.4s, v30.4s, v22.4s
-	WORD $0x4e37cfd1 // fmla v17.4s, v30.4s, v23.4s
-	WORD $0x4e34cfd2 // fmla v18.4s, v30.4s, v20.4s
-	WORD $0x4e35cfd3 // fmla v19.4s, v30.4s, v21.4s
+	WORD $0x4f9e12d0 // fmla v16.4s, v22.4s, v30.s[0]
+	WORD $0x4f9e12f1 // fmla v17.4s, v23.4s, v30.s[0]
+	WORD $0x4f9e1292 // fmla v18.4s, v20.4s, v30.s[0]
+	WORD $0x4f9e12b3 // fmla v19.4s, v21.4s, v30.s[0]
 	ADDS $64, R5, R5
 	ADDS $20, R4, R4
 	SUBS $1, R2, R2
@@ -4909,33 +4804,30 @@ loop:
 	FLDPQ 0(R5), (F26, F27)
 	FLDPQ 32(R5), (F24, F25)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e3acfc0 // fmla v0.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfc1 // fmla v1.4s, v30.4s, v27.4s
-	WORD $0x4e38cfc2 // fmla v2.4s, v30.4s, v24.4s
-	WORD $0x4e39cfc3 // fmla v3.4s, v30.4s, v25.4s
+	WORD $0x4f9e1340 // fmla v0.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1361 // fmla v1.4s, v27.4s, v30.s[0]
+	WORD $0x4f9e1302 // fmla v2.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e1323 // fmla v3.4s, v25.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f1344 // fmla v4.4s, v26.4s, v31.s[0]
 	WORD $0x4f9f1365 // fmla v5.4s, v27.4s, v31.s[0]
 	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
 	WORD $0x4f9f1327 // fmla v7.4s, v25.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e3acfc8 // fmla v8.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfc9 // fmla v9.4s, v30.4s, v27.4s
-	WORD $0x4e38cfca // fmla v10.4s, v30.4s, v24.4s
-	WORD $0x4e39cfcb // fmla v11.4s, v30.4s, v25.4s
+	WORD $0x4f9e1348 // fmla v8.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1369 // fmla v9.4s, v27.4s, v30.s[0]
+	WORD $0x4f9e130a // fmla v10.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e132b // fmla v11.4s, v25.4s, v30.s[0]
 	FMOVS 12(R4), F31
 	WORD $0x4f9f134c // fmla v12.4s, v26.4s, v31.s[0]
 	WORD $0x4f9f136d // fmla v13.4s, v27.4s, v31.s[0]
 	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
 	WORD $0x4f9f132f // fmla v15.4s, v25.4s, v31.s[0]
 	FMOVS 16(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e3acfd0 // fmla v16.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfd1 // fmla v17.4s, v30.4s, v27.4s
-	WORD $0x4e38cfd2 // fmla v18.4s, v30.4s, v24.4s
-	WORD $0x4e39cfd3 // fmla v19.4s, v30.4s, v25.4s
+	WORD $0x4f9e1350 // fmla v16.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1371 // fmla v17.4s, v27.4s, v30.s[0]
+	WORD $0x4f9e1312 // fmla v18.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e1333 // fmla v19.4s, v25.4s, v30.s[0]
 	FMOVS 20(R4), F31
 	WORD $0x4f9f1354 // fmla v20.4s, v26.4s, v31.s[0]
 	WORD $0x4f9f1375 // fmla v21.4s, v27.4s, v31.s[0]
@@ -4945,33 +4837,30 @@ loop:
 	FLDPQ 64(R5), (F26, F27)
 	FLDPQ 96(R5), (F24, F25)
 	FMOVS 24(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e3acfc0 // fmla v0.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfc1 // fmla v1.4s, v30.4s, v27.4s
-	WORD $0x4e38cfc2 // fmla v2.4s, v30.4s, v24.4s
-	WORD $0x4e39cfc3 // fmla v3.4s, v30.4s, v25.4s
+	WORD $0x4f9e1340 // fmla v0.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1361 // fmla v1.4s, v27.4s, v30.s[0]
+	WORD $0x4f9e1302 // fmla v2.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e1323 // fmla v3.4s, v25.4s, v30.s[0]
 	FMOVS 28(R4), F31
 	WORD $0x4f9f1344 // fmla v4.4s, v26.4s, v31.s[0]
 	WORD $0x4f9f1365 // fmla v5.4s, v27.4s, v31.s[0]
 	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
 	WORD $0x4f9f1327 // fmla v7.4s, v25.4s, v31.s[0]
 	FMOVS 32(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e3acfc8 // fmla v8.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfc9 // fmla v9.4s, v30.4s, v27.4s
-	WORD $0x4e38cfca // fmla v10.4s, v30.4s, v24.4s
-	WORD $0x4e39cfcb // fmla v11.4s, v30.4s, v25.4s
+	WORD $0x4f9e1348 // fmla v8.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1369 // fmla v9.4s, v27.4s, v30.s[0]
+	WORD $0x4f9e130a // fmla v10.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e132b // fmla v11.4s, v25.4s, v30.s[0]
 	FMOVS 36(R4), F31
 	WORD $0x4f9f134c // fmla v12.4s, v26.4s, v31.s[0]
 	WORD $0x4f9f136d // fmla v13.4s, v27.4s, v31.s[0]
 	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
 	WORD $0x4f9f132f // fmla v15.4s, v25.4s, v31.s[0]
 	FMOVS 40(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e3acfd0 // fmla v16.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfd1 // fmla v17.4s, v30.4s, v27.4s
-	WORD $0x4e38cfd2 // fmla v18.4s, v30.4s, v24.4s
-	WORD $0x4e39cfd3 // fmla v19.4s, v30.4s, v25.4s
+	WORD $0x4f9e1350 // fmla v16.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1371 // fmla v17.4s, v27.4s, v30.s[0]
+	WORD $0x4f9e1312 // fmla v18.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e1333 // fmla v19.4s, v25.4s, v30.s[0]
 	FMOVS 44(R4), F31
 	WORD $0x4f9f1354 // fmla v20.4s, v26.4s, v31.s[0]
 	WORD $0x4f9f1375 // fmla v21.4s, v27.4s, v31.s[0]
@@ -4981,33 +4870,30 @@ loop:
 	FLDPQ 128(R5), (F26, F27)
 	FLDPQ 160(R5), (F24, F25)
 	FMOVS 48(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e3acfc0 // fmla v0.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfc1 // fmla v1.4s, v30.4s, v27.4s
-	WORD $0x4e38cfc2 // fmla v2.4s, v30.4s, v24.4s
-	WORD $0x4e39cfc3 // fmla v3.4s, v30.4s, v25.4s
+	WORD $0x4f9e1340 // fmla v0.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1361 // fmla v1.4s, v27.4s, v30.s[0]
+	WORD $0x4f9e1302 // fmla v2.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e1323 // fmla v3.4s, v25.4s, v30.s[0]
 	FMOVS 52(R4), F31
 	WORD $0x4f9f1344 // fmla v4.4s, v26.4s, v31.s[0]
 	WORD $0x4f9f1365 // fmla v5.4s, v27.4s, v31.s[0]
 	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
 	WORD $0x4f9f1327 // fmla v7.4s, v25.4s, v31.s[0]
 	FMOVS 56(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e3acfc8 // fmla v8.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfc9 // fmla v9.4s, v30.4s, v27.4s
-	WORD $0x4e38cfca // fmla v10.4s, v30.4s, v24.4s
-	WORD $0x4e39cfcb // fmla v11.4s, v30.4s, v25.4s
+	WORD $0x4f9e1348 // fmla v8.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1369 // fmla v9.4s, v27.4s, v30.s[0]
+	WORD $0x4f9e130a // fmla v10.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e132b // fmla v11.4s, v25.4s, v30.s[0]
 	FMOVS 60(R4), F31
 	WORD $0x4f9f134c // fmla v12.4s, v26.4s, v31.s[0]
 	WORD $0x4f9f136d // fmla v13.4s, v27.4s, v31.s[0]
 	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
 	WORD $0x4f9f132f // fmla v15.4s, v25.4s, v31.s[0]
 	FMOVS 64(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e3acfd0 // fmla v16.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfd1 // fmla v17.4s, v30.4s, v27.4s
-	WORD $0x4e38cfd2 // fmla v18.4s, v30.4s, v24.4s
-	WORD $0x4e39cfd3 // fmla v19.4s, v30.4s, v25.4s
+	WORD $0x4f9e1350 // fmla v16.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1371 // fmla v17.4s, v27.4s, v30.s[0]
+	WORD $0x4f9e1312 // fmla v18.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e1333 // fmla v19.4s, v25.4s, v30.s[0]
 	FMOVS 68(R4), F31
 	WORD $0x4f9f1354 // fmla v20.4s, v26.4s, v31.s[0]
 	WORD $0x4f9f1375 // fmla v21.4s, v27.4s, v31.s[0]
@@ -5016,33 +4902,30 @@ loop:
 	FLDPQ 192(R5), (F26, F27)
 	FLDPQ 224(R5), (F24, F25)
 	FMOVS 72(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e3acfc0 // fmla v0.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfc1 // fmla v1.4s, v30.4s, v27.4s
-	WORD $0x4e38cfc2 // fmla v2.4s, v30.4s, v24.4s
-	WORD $0x4e39cfc3 // fmla v3.4s, v30.4s, v25.4s
+	WORD $0x4f9e1340 // fmla v0.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1361 // fmla v1.4s, v27.4s, v30.s[0]
+	WORD $0x4f9e1302 // fmla v2.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e1323 // fmla v3.4s, v25.4s, v30.s[0]
 	FMOVS 76(R4), F31
 	WORD $0x4f9f1344 // fmla v4.4s, v26.4s, v31.s[0]
 	WORD $0x4f9f1365 // fmla v5.4s, v27.4s, v31.s[0]
 	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
 	WORD $0x4f9f1327 // fmla v7.4s, v25.4s, v31.s[0]
 	FMOVS 80(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e3acfc8 // fmla v8.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfc9 // fmla v9.4s, v30.4s, v27.4s
-	WORD $0x4e38cfca // fmla v10.4s, v30.4s, v24.4s
-	WORD $0x4e39cfcb // fmla v11.4s, v30.4s, v25.4s
+	WORD $0x4f9e1348 // fmla v8.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1369 // fmla v9.4s, v27.4s, v30.s[0]
+	WORD $0x4f9e130a // fmla v10.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e132b // fmla v11.4s, v25.4s, v30.s[0]
 	FMOVS 84(R4), F31
 	WORD $0x4f9f134c // fmla v12.4s, v26.4s, v31.s[0]
 	WORD $0x4f9f136d // fmla v13.4s, v27.4s, v31.s[0]
 	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
 	WORD $0x4f9f132f // fmla v15.4s, v25.4s, v31.s[0]
 	FMOVS 88(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e3acfd0 // fmla v16.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfd1 // fmla v17.4s, v30.4s, v27.4s
-	WORD $0x4e38cfd2 // fmla v18.4s, v30.4s, v24.4s
-	WORD $0x4e39cfd3 // fmla v19.4s, v30.4s, v25.4s
+	WORD $0x4f9e1350 // fmla v16.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1371 // fmla v17.4s, v27.4s, v30.s[0]
+	WORD $0x4f9e1312 // fmla v18.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e1333 // fmla v19.4s, v25.4s, v30.s[0]
 	FMOVS 92(R4), F31
 	WORD $0x4f9f1354 // fmla v20.4s, v26.4s, v31.s[0]
 	WORD $0x4f9f1375 // fmla v21.4s, v27.4s, v31.s[0]
@@ -5062,33 +4945,30 @@ one:
 	FLDPQ 0(R5), (F26, F27)
 	FLDPQ 32(R5), (F24, F25)
 	FMOVS (R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e3acfc0 // fmla v0.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfc1 // fmla v1.4s, v30.4s, v27.4s
-	WORD $0x4e38cfc2 // fmla v2.4s, v30.4s, v24.4s
-	WORD $0x4e39cfc3 // fmla v3.4s, v30.4s, v25.4s
+	WORD $0x4f9e1340 // fmla v0.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1361 // fmla v1.4s, v27.4s, v30.s[0]
+	WORD $0x4f9e1302 // fmla v2.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e1323 // fmla v3.4s, v25.4s, v30.s[0]
 	FMOVS 4(R4), F31
 	WORD $0x4f9f1344 // fmla v4.4s, v26.4s, v31.s[0]
 	WORD $0x4f9f1365 // fmla v5.4s, v27.4s, v31.s[0]
 	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
 	WORD $0x4f9f1327 // fmla v7.4s, v25.4s, v31.s[0]
 	FMOVS 8(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e3acfc8 // fmla v8.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfc9 // fmla v9.4s, v30.4s, v27.4s
-	WORD $0x4e38cfca // fmla v10.4s, v30.4s, v24.4s
-	WORD $0x4e39cfcb // fmla v11.4s, v30.4s, v25.4s
+	WORD $0x4f9e1348 // fmla v8.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1369 // fmla v9.4s, v27.4s, v30.s[0]
+	WORD $0x4f9e130a // fmla v10.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e132b // fmla v11.4s, v25.4s, v30.s[0]
 	FMOVS 12(R4), F31
 	WORD $0x4f9f134c // fmla v12.4s, v26.4s, v31.s[0]
 	WORD $0x4f9f136d // fmla v13.4s, v27.4s, v31.s[0]
 	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
 	WORD $0x4f9f132f // fmla v15.4s, v25.4s, v31.s[0]
 	FMOVS 16(R4), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4e3acfd0 // fmla v16.4s, v30.4s, v26.4s
-	WORD $0x4e3bcfd1 // fmla v17.4s, v30.4s, v27.4s
-	WORD $0x4e38cfd2 // fmla v18.4s, v30.4s, v24.4s
-	WORD $0x4e39cfd3 // fmla v19.4s, v30.4s, v25.4s
+	WORD $0x4f9e1350 // fmla v16.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1371 // fmla v17.4s, v27.4s, v30.s[0]
+	WORD $0x4f9e1312 // fmla v18.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e1333 // fmla v19.4s, v25.4s, v30.s[0]
 	FMOVS 20(R4), F31
 	WORD $0x4f9f1354 // fmla v20.4s, v26.4s, v31.s[0]
 	WORD $0x4f9f1375 // fmla v21.4s, v27.4s, v31.s[0]
@@ -5525,9 +5405,8 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
@@ -5552,9 +5431,8 @@ mask2part:
 
 mask2done:
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 	ADDS $8, R10, R10
 	ADDS $16, R7, R7
 	ADDS $8, R4, R4
@@ -5587,9 +5465,8 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e22cfe0 // fmla v0.4s, v31.4s, v2.4s
-	WORD $0x4e23cfe1 // fmla v1.4s, v31.4s, v3.4s
+	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
 
 end:
 	MOVD flags+56(FP), R8
@@ -5705,11 +5582,10 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
-	WORD $0x4e26cfe2 // fmla v2.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe3 // fmla v3.4s, v31.4s, v7.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
+	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
@@ -5736,11 +5612,10 @@ mask2part:
 
 mask2done:
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
-	WORD $0x4e26cfe2 // fmla v2.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe3 // fmla v3.4s, v31.4s, v7.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
+	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
 	ADDS $8, R10, R10
 	ADDS $16, R7, R7
 	ADDS $8, R4, R4
@@ -5775,11 +5650,10 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
-	WORD $0x4e26cfe2 // fmla v2.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe3 // fmla v3.4s, v31.4s, v7.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
+	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
 
 end:
 	MOVD flags+56(FP), R8
@@ -5900,13 +5774,11 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e24cfe2 // fmla v2.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe3 // fmla v3.4s, v31.4s, v5.4s
+	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
@@ -5931,13 +5803,11 @@ mask2part:
 
 mask2done:
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e24cfe2 // fmla v2.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe3 // fmla v3.4s, v31.4s, v5.4s
+	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
 	ADDS $16, R10, R10
 	ADDS $16, R7, R7
 	ADDS $16, R4, R4
@@ -5970,13 +5840,11 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e24cfe0 // fmla v0.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe1 // fmla v1.4s, v31.4s, v5.4s
+	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e24cfe2 // fmla v2.4s, v31.4s, v4.4s
-	WORD $0x4e25cfe3 // fmla v3.4s, v31.4s, v5.4s
+	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
+	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
 
 end:
 	MOVD flags+56(FP), R8
@@ -6131,17 +5999,15 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
-	WORD $0x4e2acfe2 // fmla v2.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe3 // fmla v3.4s, v31.4s, v11.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
+	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
-	WORD $0x4e2acfe6 // fmla v6.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe7 // fmla v7.4s, v31.4s, v11.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
+	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
@@ -6168,17 +6034,15 @@ mask2part:
 
 mask2done:
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
-	WORD $0x4e2acfe2 // fmla v2.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe3 // fmla v3.4s, v31.4s, v11.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
+	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
-	WORD $0x4e2acfe6 // fmla v6.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe7 // fmla v7.4s, v31.4s, v11.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
+	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
 	ADDS $16, R10, R10
 	ADDS $16, R7, R7
 	ADDS $16, R4, R4
@@ -6213,17 +6077,15 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
-	WORD $0x4e2acfe2 // fmla v2.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe3 // fmla v3.4s, v31.4s, v11.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
+	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
-	WORD $0x4e2acfe6 // fmla v6.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe7 // fmla v7.4s, v31.4s, v11.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
+	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
 
 end:
 	MOVD flags+56(FP), R8
@@ -6386,17 +6248,14 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e26cfe0 // fmla v0.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe1 // fmla v1.4s, v31.4s, v7.4s
+	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e26cfe2 // fmla v2.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe3 // fmla v3.4s, v31.4s, v7.4s
+	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e26cfe4 // fmla v4.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe5 // fmla v5.4s, v31.4s, v7.4s
+	WORD $0x4f9f10c4 // fmla v4.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e5 // fmla v5.4s, v7.4s, v31.s[0]
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
@@ -6421,17 +6280,14 @@ mask2part:
 
 mask2done:
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e26cfe0 // fmla v0.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe1 // fmla v1.4s, v31.4s, v7.4s
+	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
 	FMOVS 16(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e26cfe2 // fmla v2.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe3 // fmla v3.4s, v31.4s, v7.4s
+	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
 	FMOVS 20(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e26cfe4 // fmla v4.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe5 // fmla v5.4s, v31.4s, v7.4s
+	WORD $0x4f9f10c4 // fmla v4.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e5 // fmla v5.4s, v7.4s, v31.s[0]
 	ADDS $24, R10, R10
 	ADDS $16, R7, R7
 	ADDS $24, R4, R4
@@ -6464,17 +6320,14 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e26cfe0 // fmla v0.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe1 // fmla v1.4s, v31.4s, v7.4s
+	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e26cfe2 // fmla v2.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe3 // fmla v3.4s, v31.4s, v7.4s
+	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e26cfe4 // fmla v4.4s, v31.4s, v6.4s
-	WORD $0x4e27cfe5 // fmla v5.4s, v31.4s, v7.4s
+	WORD $0x4f9f10c4 // fmla v4.4s, v6.4s, v31.s[0]
+	WORD $0x4f9f10e5 // fmla v5.4s, v7.4s, v31.s[0]
 
 end:
 	MOVD flags+56(FP), R8
@@ -6668,23 +6521,20 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe0 // fmla v0.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe1 // fmla v1.4s, v31.4s, v13.4s
-	WORD $0x4e2ecfe2 // fmla v2.4s, v31.4s, v14.4s
-	WORD $0x4e2fcfe3 // fmla v3.4s, v31.4s, v15.4s
+	WORD $0x4f9f1180 // fmla v0.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a1 // fmla v1.4s, v13.4s, v31.s[0]
+	WORD $0x4f9f11c2 // fmla v2.4s, v14.4s, v31.s[0]
+	WORD $0x4f9f11e3 // fmla v3.4s, v15.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe4 // fmla v4.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe5 // fmla v5.4s, v31.4s, v13.4s
-	WORD $0x4e2ecfe6 // fmla v6.4s, v31.4s, v14.4s
-	WORD $0x4e2fcfe7 // fmla v7.4s, v31.4s, v15.4s
+	WORD $0x4f9f1184 // fmla v4.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a5 // fmla v5.4s, v13.4s, v31.s[0]
+	WORD $0x4f9f11c6 // fmla v6.4s, v14.4s, v31.s[0]
+	WORD $0x4f9f11e7 // fmla v7.4s, v15.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe8 // fmla v8.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe9 // fmla v9.4s, v31.4s, v13.4s
-	WORD $0x4e2ecfea // fmla v10.4s, v31.4s, v14.4s
-	WORD $0x4e2fcfeb // fmla v11.4s, v31.4s, v15.4s
+	WORD $0x4f9f1188 // fmla v8.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a9 // fmla v9.4s, v13.4s, v31.s[0]
+	WORD $0x4f9f11ca // fmla v10.4s, v14.4s, v31.s[0]
+	WORD $0x4f9f11eb // fmla v11.4s, v15.4s, v31.s[0]
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
@@ -6711,23 +6561,20 @@ mask2part:
 
 mask2done:
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe0 // fmla v0.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe1 // fmla v1.4s, v31.4s, v13.4s
-	WORD $0x4e2ecfe2 // fmla v2.4s, v31.4s, v14.4s
-	WORD $0x4e2fcfe3 // fmla v3.4s, v31.4s, v15.4s
+	WORD $0x4f9f1180 // fmla v0.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a1 // fmla v1.4s, v13.4s, v31.s[0]
+	WORD $0x4f9f11c2 // fmla v2.4s, v14.4s, v31.s[0]
+	WORD $0x4f9f11e3 // fmla v3.4s, v15.4s, v31.s[0]
 	FMOVS 16(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe4 // fmla v4.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe5 // fmla v5.4s, v31.4s, v13.4s
-	WORD $0x4e2ecfe6 // fmla v6.4s, v31.4s, v14.4s
-	WORD $0x4e2fcfe7 // fmla v7.4s, v31.4s, v15.4s
+	WORD $0x4f9f1184 // fmla v4.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a5 // fmla v5.4s, v13.4s, v31.s[0]
+	WORD $0x4f9f11c6 // fmla v6.4s, v14.4s, v31.s[0]
+	WORD $0x4f9f11e7 // fmla v7.4s, v15.4s, v31.s[0]
 	FMOVS 20(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe8 // fmla v8.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe9 // fmla v9.4s, v31.4s, v13.4s
-	WORD $0x4e2ecfea // fmla v10.4s, v31.4s, v14.4s
-	WORD $0x4e2fcfeb // fmla v11.4s, v31.4s, v15.4s
+	WORD $0x4f9f1188 // fmla v8.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a9 // fmla v9.4s, v13.4s, v31.s[0]
+	WORD $0x4f9f11ca // fmla v10.4s, v14.4s, v31.s[0]
+	WORD $0x4f9f11eb // fmla v11.4s, v15.4s, v31.s[0]
 	ADDS $24, R10, R10
 	ADDS $16, R7, R7
 	ADDS $24, R4, R4
@@ -6762,23 +6609,20 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe0 // fmla v0.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe1 // fmla v1.4s, v31.4s, v13.4s
-	WORD $0x4e2ecfe2 // fmla v2.4s, v31.4s, v14.4s
-	WORD $0x4e2fcfe3 // fmla v3.4s, v31.4s, v15.4s
+	WORD $0x4f9f1180 // fmla v0.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a1 // fmla v1.4s, v13.4s, v31.s[0]
+	WORD $0x4f9f11c2 // fmla v2.4s, v14.4s, v31.s[0]
+	WORD $0x4f9f11e3 // fmla v3.4s, v15.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe4 // fmla v4.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe5 // fmla v5.4s, v31.4s, v13.4s
-	WORD $0x4e2ecfe6 // fmla v6.4s, v31.4s, v14.4s
-	WORD $0x4e2fcfe7 // fmla v7.4s, v31.4s, v15.4s
+	WORD $0x4f9f1184 // fmla v4.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a5 // fmla v5.4s, v13.4s, v31.s[0]
+	WORD $0x4f9f11c6 // fmla v6.4s, v14.4s, v31.s[0]
+	WORD $0x4f9f11e7 // fmla v7.4s, v15.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe8 // fmla v8.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe9 // fmla v9.4s, v31.4s, v13.4s
-	WORD $0x4e2ecfea // fmla v10.4s, v31.4s, v14.4s
-	WORD $0x4e2fcfeb // fmla v11.4s, v31.4s, v15.4s
+	WORD $0x4f9f1188 // fmla v8.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a9 // fmla v9.4s, v13.4s, v31.s[0]
+	WORD $0x4f9f11ca // fmla v10.4s, v14.4s, v31.s[0]
+	WORD $0x4f9f11eb // fmla v11.4s, v15.4s, v31.s[0]
 
 end:
 	MOVD flags+56(FP), R8
@@ -6983,21 +6827,17 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
@@ -7022,21 +6862,17 @@ mask2part:
 
 mask2done:
 	FMOVS 16(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	FMOVS 20(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	FMOVS 24(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	FMOVS 28(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 	ADDS $32, R10, R10
 	ADDS $16, R7, R7
 	ADDS $32, R4, R4
@@ -7069,21 +6905,17 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe0 // fmla v0.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe1 // fmla v1.4s, v31.4s, v9.4s
+	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe2 // fmla v2.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe3 // fmla v3.4s, v31.4s, v9.4s
+	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe4 // fmla v4.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe5 // fmla v5.4s, v31.4s, v9.4s
+	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e28cfe6 // fmla v6.4s, v31.4s, v8.4s
-	WORD $0x4e29cfe7 // fmla v7.4s, v31.4s, v9.4s
+	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
 
 end:
 	MOVD flags+56(FP), R8
@@ -7316,29 +7148,25 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
@@ -7365,29 +7193,25 @@ mask2part:
 
 mask2done:
 	FMOVS 16(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 20(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 24(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 28(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 	ADDS $32, R10, R10
 	ADDS $16, R7, R7
 	ADDS $32, R4, R4
@@ -7422,29 +7246,25 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe0 // fmla v0.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe1 // fmla v1.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe2 // fmla v2.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe3 // fmla v3.4s, v31.4s, v19.4s
+	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe4 // fmla v4.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe5 // fmla v5.4s, v31.4s, v17.4s
-	WORD $0x4e32cfe6 // fmla v6.4s, v31.4s, v18.4s
-	WORD $0x4e33cfe7 // fmla v7.4s, v31.4s, v19.4s
+	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfe8 // fmla v8.4s, v31.4s, v16.4s
-	WORD $0x4e31cfe9 // fmla v9.4s, v31.4s, v17.4s
-	WORD $0x4e32cfea // fmla v10.4s, v31.4s, v18.4s
-	WORD $0x4e33cfeb // fmla v11.4s, v31.4s, v19.4s
+	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e30cfec // fmla v12.4s, v31.4s, v16.4s
-	WORD $0x4e31cfed // fmla v13.4s, v31.4s, v17.4s
-	WORD $0x4e32cfee // fmla v14.4s, v31.4s, v18.4s
-	WORD $0x4e33cfef // fmla v15.4s, v31.4s, v19.4s
+	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
+	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
 
 end:
 	MOVD flags+56(FP), R8
@@ -7691,25 +7511,20 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2acfe0 // fmla v0.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe1 // fmla v1.4s, v31.4s, v11.4s
+	WORD $0x4f9f1140 // fmla v0.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1161 // fmla v1.4s, v11.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2acfe2 // fmla v2.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe3 // fmla v3.4s, v31.4s, v11.4s
+	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2acfe4 // fmla v4.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe5 // fmla v5.4s, v31.4s, v11.4s
+	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2acfe6 // fmla v6.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe7 // fmla v7.4s, v31.4s, v11.4s
+	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
 	FMOVS 16(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2acfe8 // fmla v8.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe9 // fmla v9.4s, v31.4s, v11.4s
+	WORD $0x4f9f1148 // fmla v8.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1169 // fmla v9.4s, v11.4s, v31.s[0]
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
@@ -7734,25 +7549,20 @@ mask2part:
 
 mask2done:
 	FMOVS 20(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2acfe0 // fmla v0.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe1 // fmla v1.4s, v31.4s, v11.4s
+	WORD $0x4f9f1140 // fmla v0.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1161 // fmla v1.4s, v11.4s, v31.s[0]
 	FMOVS 24(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2acfe2 // fmla v2.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe3 // fmla v3.4s, v31.4s, v11.4s
+	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
 	FMOVS 28(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2acfe4 // fmla v4.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe5 // fmla v5.4s, v31.4s, v11.4s
+	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
 	FMOVS 32(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2acfe6 // fmla v6.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe7 // fmla v7.4s, v31.4s, v11.4s
+	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
 	FMOVS 36(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2acfe8 // fmla v8.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe9 // fmla v9.4s, v31.4s, v11.4s
+	WORD $0x4f9f1148 // fmla v8.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1169 // fmla v9.4s, v11.4s, v31.s[0]
 	ADDS $40, R10, R10
 	ADDS $16, R7, R7
 	ADDS $40, R4, R4
@@ -7785,25 +7595,20 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2acfe0 // fmla v0.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe1 // fmla v1.4s, v31.4s, v11.4s
+	WORD $0x4f9f1140 // fmla v0.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1161 // fmla v1.4s, v11.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2acfe2 // fmla v2.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe3 // fmla v3.4s, v31.4s, v11.4s
+	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2acfe4 // fmla v4.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe5 // fmla v5.4s, v31.4s, v11.4s
+	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2acfe6 // fmla v6.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe7 // fmla v7.4s, v31.4s, v11.4s
+	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
 	FMOVS 16(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2acfe8 // fmla v8.4s, v31.4s, v10.4s
-	WORD $0x4e2bcfe9 // fmla v9.4s, v31.4s, v11.4s
+	WORD $0x4f9f1148 // fmla v8.4s, v10.4s, v31.s[0]
+	WORD $0x4f9f1169 // fmla v9.4s, v11.4s, v31.s[0]
 
 end:
 	MOVD flags+56(FP), R8
@@ -8075,35 +7880,30 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e34cfe0 // fmla v0.4s, v31.4s, v20.4s
-	WORD $0x4e35cfe1 // fmla v1.4s, v31.4s, v21.4s
-	WORD $0x4e36cfe2 // fmla v2.4s, v31.4s, v22.4s
-	WORD $0x4e37cfe3 // fmla v3.4s, v31.4s, v23.4s
+	WORD $0x4f9f1280 // fmla v0.4s, v20.4s, v31.s[0]
+	WORD $0x4f9f12a1 // fmla v1.4s, v21.4s, v31.s[0]
+	WORD $0x4f9f12c2 // fmla v2.4s, v22.4s, v31.s[0]
+	WORD $0x4f9f12e3 // fmla v3.4s, v23.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e34cfe4 // fmla v4.4s, v31.4s, v20.4s
-	WORD $0x4e35cfe5 // fmla v5.4s, v31.4s, v21.4s
-	WORD $0x4e36cfe6 // fmla v6.4s, v31.4s, v22.4s
-	WORD $0x4e37cfe7 // fmla v7.4s, v31.4s, v23.4s
+	WORD $0x4f9f1284 // fmla v4.4s, v20.4s, v31.s[0]
+	WORD $0x4f9f12a5 // fmla v5.4s, v21.4s, v31.s[0]
+	WORD $0x4f9f12c6 // fmla v6.4s, v22.4s, v31.s[0]
+	WORD $0x4f9f12e7 // fmla v7.4s, v23.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e34cfe8 // fmla v8.4s, v31.4s, v20.4s
-	WORD $0x4e35cfe9 // fmla v9.4s, v31.4s, v21.4s
-	WORD $0x4e36cfea // fmla v10.4s, v31.4s, v22.4s
-	WORD $0x4e37cfeb // fmla v11.4s, v31.4s, v23.4s
+	WORD $0x4f9f1288 // fmla v8.4s, v20.4s, v31.s[0]
+	WORD $0x4f9f12a9 // fmla v9.4s, v21.4s, v31.s[0]
+	WORD $0x4f9f12ca // fmla v10.4s, v22.4s, v31.s[0]
+	WORD $0x4f9f12eb // fmla v11.4s, v23.4s, v31.s[0]
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e34cfec // fmla v12.4s, v31.4s, v20.4s
-	WORD $0x4e35cfed // fmla v13.4s, v31.4s, v21.4s
-	WORD $0x4e36cfee // fmla v14.4s, v31.4s, v22.4s
-	WORD $0x4e37cfef // fmla v15.4s, v31.4s, v23.4s
+	WORD $0x4f9f128c // fmla v12.4s, v20.4s, v31.s[0]
+	WORD $0x4f9f12ad // fmla v13.4s, v21.4s, v31.s[0]
+	WORD $0x4f9f12ce // fmla v14.4s, v22.4s, v31.s[0]
+	WORD $0x4f9f12ef // fmla v15.4s, v23.4s, v31.s[0]
 	FMOVS 16(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e34cff0 // fmla v16.4s, v31.4s, v20.4s
-	WORD $0x4e35cff1 // fmla v17.4s, v31.4s, v21.4s
-	WORD $0x4e36cff2 // fmla v18.4s, v31.4s, v22.4s
-	WORD $0x4e37cff3 // fmla v19.4s, v31.4s, v23.4s
+	WORD $0x4f9f1290 // fmla v16.4s, v20.4s, v31.s[0]
+	WORD $0x4f9f12b1 // fmla v17.4s, v21.4s, v31.s[0]
+	WORD $0x4f9f12d2 // fmla v18.4s, v22.4s, v31.s[0]
+	WORD $0x4f9f12f3 // fmla v19.4s, v23.4s, v31.s[0]
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
@@ -8130,35 +7930,30 @@ mask2part:
 
 mask2done:
 	FMOVS 20(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e34cfe0 // fmla v0.4s, v31.4s, v20.4s
-	WORD $0x4e35cfe1 // fmla v1.4s, v31.4s, v21.4s
-	WORD $0x4e36cfe2 // fmla v2.4s, v31.4s, v22.4s
-	WORD $0x4e37cfe3 // fmla v3.4s, v31.4s, v23.4s
+	WORD $0x4f9f1280 // fmla v0.4s, v20.4s, v31.s[0]
+	WORD $0x4f9f12a1 // fmla v1.4s, v21.4s, v31.s[0]
+	WORD $0x4f9f12c2 // fmla v2.4s, v22.4s, v31.s[0]
+	WORD $0x4f9f12e3 // fmla v3.4s, v23.4s, v31.s[0]
 	FMOVS 24(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e34cfe4 // fmla v4.4s, v31.4s, v20.4s
-	WORD $0x4e35cfe5 // fmla v5.4s, v31.4s, v21.4s
-	WORD $0x4e36cfe6 // fmla v6.4s, v31.4s, v22.4s
-	WORD $0x4e37cfe7 // fmla v7.4s, v31.4s, v23.4s
+	WORD $0x4f9f1284 // fmla v4.4s, v20.4s, v31.s[0]
+	WORD $0x4f9f12a5 // fmla v5.4s, v21.4s, v31.s[0]
+	WORD $0x4f9f12c6 // fmla v6.4s, v22.4s, v31.s[0]
+	WORD $0x4f9f12e7 // fmla v7.4s, v23.4s, v31.s[0]
 	FMOVS 28(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e34cfe8 // fmla v8.4s, v31.4s, v20.4s
-	WORD $0x4e35cfe9 // fmla v9.4s, v31.4s, v21.4s
-	WORD $0x4e36cfea // fmla v10.4s, v31.4s, v22.4s
-	WORD $0x4e37cfeb // fmla v11.4s, v31.4s, v23.4s
+	WORD $0x4f9f1288 // fmla v8.4s, v20.4s, v31.s[0]
+	WORD $0x4f9f12a9 // fmla v9.4s, v21.4s, v31.s[0]
+	WORD $0x4f9f12ca // fmla v10.4s, v22.4s, v31.s[0]
+	WORD $0x4f9f12eb // fmla v11.4s, v23.4s, v31.s[0]
 	FMOVS 32(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e34cfec // fmla v12.4s, v31.4s, v20.4s
-	WORD $0x4e35cfed // fmla v13.4s, v31.4s, v21.4s
-	WORD $0x4e36cfee // fmla v14.4s, v31.4s, v22.4s
-	WORD $0x4e37cfef // fmla v15.4s, v31.4s, v23.4s
+	WORD $0x4f9f128c // fmla v12.4s, v20.4s, v31.s[0]
+	WORD $0x4f9f12ad // fmla v13.4s, v21.4s, v31.s[0]
+	WORD $0x4f9f12ce // fmla v14.4s, v22.4s, v31.s[0]
+	WORD $0x4f9f12ef // fmla v15.4s, v23.4s, v31.s[0]
 	FMOVS 36(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e34cff0 // fmla v16.4s, v31.4s, v20.4s
-	WORD $0x4e35cff1 // fmla v17.4s, v31.4s, v21.4s
-	WORD $0x4e36cff2 // fmla v18.4s, v31.4s, v22.4s
-	WORD $0x4e37cff3 // fmla v19.4s, v31.4s, v23.4s
+	WORD $0x4f9f1290 // fmla v16.4s, v20.4s, v31.s[0]
+	WORD $0x4f9f12b1 // fmla v17.4s, v21.4s, v31.s[0]
+	WORD $0x4f9f12d2 // fmla v18.4s, v22.4s, v31.s[0]
+	WORD $0x4f9f12f3 // fmla v19.4s, v23.4s, v31.s[0]
 	ADDS $40, R10, R10
 	ADDS $16, R7, R7
 	ADDS $40, R4, R4
@@ -8193,35 +7988,30 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e34cfe0 // fmla v0.4s, v31.4s, v20.4s
-	WORD $0x4e35cfe1 // fmla v1.4s, v31.4s, v21.4s
-	WORD $0x4e36cfe2 // fmla v2.4s, v31.4s, v22.4s
-	WORD $0x4e37cfe3 // fmla v3.4s, v31.4s, v23.4s
+	WORD $0x4f9f1280 // fmla v0.4s, v20.4s, v31.s[0]
+	WORD $0x4f9f12a1 // fmla v1.4s, v21.4s, v31.s[0]
+	WORD $0x4f9f12c2 // fmla v2.4s, v22.4s, v31.s[0]
+	WORD $0x4f9f12e3 // fmla v3.4s, v23.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e34cfe4 // fmla v4.4s, v31.4s, v20.4s
-	WORD $0x4e35cfe5 // fmla v5.4s, v31.4s, v21.4s
-	WORD $0x4e36cfe6 // fmla v6.4s, v31.4s, v22.4s
-	WORD $0x4e37cfe7 // fmla v7.4s, v31.4s, v23.4s
+	WORD $0x4f9f1284 // fmla v4.4s, v20.4s, v31.s[0]
+	WORD $0x4f9f12a5 // fmla v5.4s, v21.4s, v31.s[0]
+	WORD $0x4f9f12c6 // fmla v6.4s, v22.4s, v31.s[0]
+	WORD $0x4f9f12e7 // fmla v7.4s, v23.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e34cfe8 // fmla v8.4s, v31.4s, v20.4s
-	WORD $0x4e35cfe9 // fmla v9.4s, v31.4s, v21.4s
-	WORD $0x4e36cfea // fmla v10.4s, v31.4s, v22.4s
-	WORD $0x4e37cfeb // fmla v11.4s, v31.4s, v23.4s
+	WORD $0x4f9f1288 // fmla v8.4s, v20.4s, v31.s[0]
+	WORD $0x4f9f12a9 // fmla v9.4s, v21.4s, v31.s[0]
+	WORD $0x4f9f12ca // fmla v10.4s, v22.4s, v31.s[0]
+	WORD $0x4f9f12eb // fmla v11.4s, v23.4s, v31.s[0]
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e34cfec // fmla v12.4s, v31.4s, v20.4s
-	WORD $0x4e35cfed // fmla v13.4s, v31.4s, v21.4s
-	WORD $0x4e36cfee // fmla v14.4s, v31.4s, v22.4s
-	WORD $0x4e37cfef // fmla v15.4s, v31.4s, v23.4s
+	WORD $0x4f9f128c // fmla v12.4s, v20.4s, v31.s[0]
+	WORD $0x4f9f12ad // fmla v13.4s, v21.4s, v31.s[0]
+	WORD $0x4f9f12ce // fmla v14.4s, v22.4s, v31.s[0]
+	WORD $0x4f9f12ef // fmla v15.4s, v23.4s, v31.s[0]
 	FMOVS 16(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e34cff0 // fmla v16.4s, v31.4s, v20.4s
-	WORD $0x4e35cff1 // fmla v17.4s, v31.4s, v21.4s
-	WORD $0x4e36cff2 // fmla v18.4s, v31.4s, v22.4s
-	WORD $0x4e37cff3 // fmla v19.4s, v31.4s, v23.4s
+	WORD $0x4f9f1290 // fmla v16.4s, v20.4s, v31.s[0]
+	WORD $0x4f9f12b1 // fmla v17.4s, v21.4s, v31.s[0]
+	WORD $0x4f9f12d2 // fmla v18.4s, v22.4s, v31.s[0]
+	WORD $0x4f9f12f3 // fmla v19.4s, v23.4s, v31.s[0]
 
 end:
 	MOVD flags+56(FP), R8
@@ -8510,29 +8300,23 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe0 // fmla v0.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe1 // fmla v1.4s, v31.4s, v13.4s
+	WORD $0x4f9f1180 // fmla v0.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a1 // fmla v1.4s, v13.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe2 // fmla v2.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe3 // fmla v3.4s, v31.4s, v13.4s
+	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe4 // fmla v4.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe5 // fmla v5.4s, v31.4s, v13.4s
+	WORD $0x4f9f1184 // fmla v4.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a5 // fmla v5.4s, v13.4s, v31.s[0]
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe6 // fmla v6.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe7 // fmla v7.4s, v31.4s, v13.4s
+	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
 	FMOVS 16(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe8 // fmla v8.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe9 // fmla v9.4s, v31.4s, v13.4s
+	WORD $0x4f9f1188 // fmla v8.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a9 // fmla v9.4s, v13.4s, v31.s[0]
 	FMOVS 20(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfea // fmla v10.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfeb // fmla v11.4s, v31.4s, v13.4s
+	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
@@ -8557,29 +8341,23 @@ mask2part:
 
 mask2done:
 	FMOVS 24(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe0 // fmla v0.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe1 // fmla v1.4s, v31.4s, v13.4s
+	WORD $0x4f9f1180 // fmla v0.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a1 // fmla v1.4s, v13.4s, v31.s[0]
 	FMOVS 28(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe2 // fmla v2.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe3 // fmla v3.4s, v31.4s, v13.4s
+	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
 	FMOVS 32(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe4 // fmla v4.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe5 // fmla v5.4s, v31.4s, v13.4s
+	WORD $0x4f9f1184 // fmla v4.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a5 // fmla v5.4s, v13.4s, v31.s[0]
 	FMOVS 36(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe6 // fmla v6.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe7 // fmla v7.4s, v31.4s, v13.4s
+	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
 	FMOVS 40(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe8 // fmla v8.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe9 // fmla v9.4s, v31.4s, v13.4s
+	WORD $0x4f9f1188 // fmla v8.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a9 // fmla v9.4s, v13.4s, v31.s[0]
 	FMOVS 44(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfea // fmla v10.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfeb // fmla v11.4s, v31.4s, v13.4s
+	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
 	ADDS $48, R10, R10
 	ADDS $16, R7, R7
 	ADDS $48, R4, R4
@@ -8612,29 +8390,23 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe0 // fmla v0.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe1 // fmla v1.4s, v31.4s, v13.4s
+	WORD $0x4f9f1180 // fmla v0.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a1 // fmla v1.4s, v13.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe2 // fmla v2.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe3 // fmla v3.4s, v31.4s, v13.4s
+	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe4 // fmla v4.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe5 // fmla v5.4s, v31.4s, v13.4s
+	WORD $0x4f9f1184 // fmla v4.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a5 // fmla v5.4s, v13.4s, v31.s[0]
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe6 // fmla v6.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe7 // fmla v7.4s, v31.4s, v13.4s
+	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
 	FMOVS 16(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfe8 // fmla v8.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfe9 // fmla v9.4s, v31.4s, v13.4s
+	WORD $0x4f9f1188 // fmla v8.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11a9 // fmla v9.4s, v13.4s, v31.s[0]
 	FMOVS 20(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e2ccfea // fmla v10.4s, v31.4s, v12.4s
-	WORD $0x4e2dcfeb // fmla v11.4s, v31.4s, v13.4s
+	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
+	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
 
 end:
 	MOVD flags+56(FP), R8
@@ -8945,41 +8717,35 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cfe0 // fmla v0.4s, v31.4s, v24.4s
-	WORD $0x4e39cfe1 // fmla v1.4s, v31.4s, v25.4s
-	WORD $0x4e3acfe2 // fmla v2.4s, v31.4s, v26.4s
-	WORD $0x4e3bcfe3 // fmla v3.4s, v31.4s, v27.4s
+	WORD $0x4f9f1300 // fmla v0.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f1321 // fmla v1.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f1342 // fmla v2.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f1363 // fmla v3.4s, v27.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cfe4 // fmla v4.4s, v31.4s, v24.4s
-	WORD $0x4e39cfe5 // fmla v5.4s, v31.4s, v25.4s
-	WORD $0x4e3acfe6 // fmla v6.4s, v31.4s, v26.4s
-	WORD $0x4e3bcfe7 // fmla v7.4s, v31.4s, v27.4s
+	WORD $0x4f9f1304 // fmla v4.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f1325 // fmla v5.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f1346 // fmla v6.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f1367 // fmla v7.4s, v27.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cfe8 // fmla v8.4s, v31.4s, v24.4s
-	WORD $0x4e39cfe9 // fmla v9.4s, v31.4s, v25.4s
-	WORD $0x4e3acfea // fmla v10.4s, v31.4s, v26.4s
-	WORD $0x4e3bcfeb // fmla v11.4s, v31.4s, v27.4s
+	WORD $0x4f9f1308 // fmla v8.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f1329 // fmla v9.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f134a // fmla v10.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f136b // fmla v11.4s, v27.4s, v31.s[0]
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cfec // fmla v12.4s, v31.4s, v24.4s
-	WORD $0x4e39cfed // fmla v13.4s, v31.4s, v25.4s
-	WORD $0x4e3acfee // fmla v14.4s, v31.4s, v26.4s
-	WORD $0x4e3bcfef // fmla v15.4s, v31.4s, v27.4s
+	WORD $0x4f9f130c // fmla v12.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f132d // fmla v13.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f134e // fmla v14.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f136f // fmla v15.4s, v27.4s, v31.s[0]
 	FMOVS 16(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cff0 // fmla v16.4s, v31.4s, v24.4s
-	WORD $0x4e39cff1 // fmla v17.4s, v31.4s, v25.4s
-	WORD $0x4e3acff2 // fmla v18.4s, v31.4s, v26.4s
-	WORD $0x4e3bcff3 // fmla v19.4s, v31.4s, v27.4s
+	WORD $0x4f9f1310 // fmla v16.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f1331 // fmla v17.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f1352 // fmla v18.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f1373 // fmla v19.4s, v27.4s, v31.s[0]
 	FMOVS 20(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cff4 // fmla v20.4s, v31.4s, v24.4s
-	WORD $0x4e39cff5 // fmla v21.4s, v31.4s, v25.4s
-	WORD $0x4e3acff6 // fmla v22.4s, v31.4s, v26.4s
-	WORD $0x4e3bcff7 // fmla v23.4s, v31.4s, v27.4s
+	WORD $0x4f9f1314 // fmla v20.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f1335 // fmla v21.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f1356 // fmla v22.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f1377 // fmla v23.4s, v27.4s, v31.s[0]
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
@@ -9006,41 +8772,35 @@ mask2part:
 
 mask2done:
 	FMOVS 24(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cfe0 // fmla v0.4s, v31.4s, v24.4s
-	WORD $0x4e39cfe1 // fmla v1.4s, v31.4s, v25.4s
-	WORD $0x4e3acfe2 // fmla v2.4s, v31.4s, v26.4s
-	WORD $0x4e3bcfe3 // fmla v3.4s, v31.4s, v27.4s
+	WORD $0x4f9f1300 // fmla v0.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f1321 // fmla v1.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f1342 // fmla v2.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f1363 // fmla v3.4s, v27.4s, v31.s[0]
 	FMOVS 28(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cfe4 // fmla v4.4s, v31.4s, v24.4s
-	WORD $0x4e39cfe5 // fmla v5.4s, v31.4s, v25.4s
-	WORD $0x4e3acfe6 // fmla v6.4s, v31.4s, v26.4s
-	WORD $0x4e3bcfe7 // fmla v7.4s, v31.4s, v27.4s
+	WORD $0x4f9f1304 // fmla v4.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f1325 // fmla v5.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f1346 // fmla v6.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f1367 // fmla v7.4s, v27.4s, v31.s[0]
 	FMOVS 32(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cfe8 // fmla v8.4s, v31.4s, v24.4s
-	WORD $0x4e39cfe9 // fmla v9.4s, v31.4s, v25.4s
-	WORD $0x4e3acfea // fmla v10.4s, v31.4s, v26.4s
-	WORD $0x4e3bcfeb // fmla v11.4s, v31.4s, v27.4s
+	WORD $0x4f9f1308 // fmla v8.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f1329 // fmla v9.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f134a // fmla v10.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f136b // fmla v11.4s, v27.4s, v31.s[0]
 	FMOVS 36(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cfec // fmla v12.4s, v31.4s, v24.4s
-	WORD $0x4e39cfed // fmla v13.4s, v31.4s, v25.4s
-	WORD $0x4e3acfee // fmla v14.4s, v31.4s, v26.4s
-	WORD $0x4e3bcfef // fmla v15.4s, v31.4s, v27.4s
+	WORD $0x4f9f130c // fmla v12.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f132d // fmla v13.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f134e // fmla v14.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f136f // fmla v15.4s, v27.4s, v31.s[0]
 	FMOVS 40(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cff0 // fmla v16.4s, v31.4s, v24.4s
-	WORD $0x4e39cff1 // fmla v17.4s, v31.4s, v25.4s
-	WORD $0x4e3acff2 // fmla v18.4s, v31.4s, v26.4s
-	WORD $0x4e3bcff3 // fmla v19.4s, v31.4s, v27.4s
+	WORD $0x4f9f1310 // fmla v16.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f1331 // fmla v17.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f1352 // fmla v18.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f1373 // fmla v19.4s, v27.4s, v31.s[0]
 	FMOVS 44(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cff4 // fmla v20.4s, v31.4s, v24.4s
-	WORD $0x4e39cff5 // fmla v21.4s, v31.4s, v25.4s
-	WORD $0x4e3acff6 // fmla v22.4s, v31.4s, v26.4s
-	WORD $0x4e3bcff7 // fmla v23.4s, v31.4s, v27.4s
+	WORD $0x4f9f1314 // fmla v20.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f1335 // fmla v21.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f1356 // fmla v22.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f1377 // fmla v23.4s, v27.4s, v31.s[0]
 	ADDS $48, R10, R10
 	ADDS $16, R7, R7
 	ADDS $48, R4, R4
@@ -9075,41 +8835,35 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cfe0 // fmla v0.4s, v31.4s, v24.4s
-	WORD $0x4e39cfe1 // fmla v1.4s, v31.4s, v25.4s
-	WORD $0x4e3acfe2 // fmla v2.4s, v31.4s, v26.4s
-	WORD $0x4e3bcfe3 // fmla v3.4s, v31.4s, v27.4s
+	WORD $0x4f9f1300 // fmla v0.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f1321 // fmla v1.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f1342 // fmla v2.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f1363 // fmla v3.4s, v27.4s, v31.s[0]
 	FMOVS 4(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cfe4 // fmla v4.4s, v31.4s, v24.4s
-	WORD $0x4e39cfe5 // fmla v5.4s, v31.4s, v25.4s
-	WORD $0x4e3acfe6 // fmla v6.4s, v31.4s, v26.4s
-	WORD $0x4e3bcfe7 // fmla v7.4s, v31.4s, v27.4s
+	WORD $0x4f9f1304 // fmla v4.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f1325 // fmla v5.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f1346 // fmla v6.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f1367 // fmla v7.4s, v27.4s, v31.s[0]
 	FMOVS 8(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cfe8 // fmla v8.4s, v31.4s, v24.4s
-	WORD $0x4e39cfe9 // fmla v9.4s, v31.4s, v25.4s
-	WORD $0x4e3acfea // fmla v10.4s, v31.4s, v26.4s
-	WORD $0x4e3bcfeb // fmla v11.4s, v31.4s, v27.4s
+	WORD $0x4f9f1308 // fmla v8.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f1329 // fmla v9.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f134a // fmla v10.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f136b // fmla v11.4s, v27.4s, v31.s[0]
 	FMOVS 12(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cfec // fmla v12.4s, v31.4s, v24.4s
-	WORD $0x4e39cfed // fmla v13.4s, v31.4s, v25.4s
-	WORD $0x4e3acfee // fmla v14.4s, v31.4s, v26.4s
-	WORD $0x4e3bcfef // fmla v15.4s, v31.4s, v27.4s
+	WORD $0x4f9f130c // fmla v12.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f132d // fmla v13.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f134e // fmla v14.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f136f // fmla v15.4s, v27.4s, v31.s[0]
 	FMOVS 16(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cff0 // fmla v16.4s, v31.4s, v24.4s
-	WORD $0x4e39cff1 // fmla v17.4s, v31.4s, v25.4s
-	WORD $0x4e3acff2 // fmla v18.4s, v31.4s, v26.4s
-	WORD $0x4e3bcff3 // fmla v19.4s, v31.4s, v27.4s
+	WORD $0x4f9f1310 // fmla v16.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f1331 // fmla v17.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f1352 // fmla v18.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f1373 // fmla v19.4s, v27.4s, v31.s[0]
 	FMOVS 20(R4), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
-	WORD $0x4e38cff4 // fmla v20.4s, v31.4s, v24.4s
-	WORD $0x4e39cff5 // fmla v21.4s, v31.4s, v25.4s
-	WORD $0x4e3acff6 // fmla v22.4s, v31.4s, v26.4s
-	WORD $0x4e3bcff7 // fmla v23.4s, v31.4s, v27.4s
+	WORD $0x4f9f1314 // fmla v20.4s, v24.4s, v31.s[0]
+	WORD $0x4f9f1335 // fmla v21.4s, v25.4s, v31.s[0]
+	WORD $0x4f9f1356 // fmla v22.4s, v26.4s, v31.s[0]
+	WORD $0x4f9f1377 // fmla v23.4s, v27.4s, v31.s[0]
 
 end:
 	MOVD flags+56(FP), R8

@@ -403,127 +403,117 @@ TEXT ·sigmoid_neon(SB), NOSPLIT, $0-32
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4e2e1c02 // and v2.16b, v0.16b, v14.16b
-	FMOVQ 16(R19), F14
-	WORD $0x4e2e1c23 // and v3.16b, v1.16b, v14.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x4ea2d482 // fsub v2.4s, v4.4s, v2.4s
-	WORD $0x4ea3d4a3 // fsub v3.4s, v5.4s, v3.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea6e44e // fcmgt v14.4s, v2.4s, v6.4s
-	WORD $0x6eae1cc2 // bit v2.16b, v6.16b, v14.16b
-	WORD $0x6ea7e46e // fcmgt v14.4s, v3.4s, v7.4s
-	WORD $0x6eae1ce3 // bit v3.16b, v7.16b, v14.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F16
+	WORD $0x4eb01c04 // orr v4.16b, v0.16b, v16.16b
+	FMOVQ 16(R19), F16
+	WORD $0x4eb01c25 // orr v5.16b, v1.16b, v16.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea2e4ce // fcmgt v14.4s, v6.4s, v2.4s
-	WORD $0x6eae1cc2 // bit v2.16b, v6.16b, v14.16b
-	WORD $0x6ea3e4ee // fcmgt v14.4s, v7.4s, v3.4s
-	WORD $0x6eae1ce3 // bit v3.16b, v7.16b, v14.16b
+	WORD $0x6ea4e4d0 // fcmgt v16.4s, v6.4s, v4.4s
+	WORD $0x6eb01cc4 // bit v4.16b, v6.16b, v16.16b
+	WORD $0x6ea5e4f0 // fcmgt v16.4s, v7.4s, v5.4s
+	WORD $0x6eb01ce5 // bit v5.16b, v7.16b, v16.16b
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x6e2edc46 // fmul v6.4s, v2.4s, v14.4s
-	FMOVQ 16(R19), F14
-	WORD $0x6e2edc67 // fmul v7.4s, v3.4s, v14.4s
+	FMOVQ 0(R19), F16
+	WORD $0x6e30dc86 // fmul v6.4s, v4.4s, v16.4s
+	FMOVQ 16(R19), F16
+	WORD $0x6e30dca7 // fmul v7.4s, v5.4s, v16.4s
 	WORD $0x4e2188c6 // frintn v6.4s, v6.4s
 	WORD $0x4e2188e7 // frintn v7.4s, v7.4s
 	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc2 // fmls v2.4s, v6.4s, v14.4s
-	FMOVQ 16(R19), F14
-	WORD $0x4eaecce3 // fmls v3.4s, v7.4s, v14.4s
+	FMOVQ 0(R19), F16
+	WORD $0x4eb0ccc4 // fmls v4.4s, v6.4s, v16.4s
+	FMOVQ 16(R19), F16
+	WORD $0x4eb0cce5 // fmls v5.4s, v7.4s, v16.4s
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc2 // fmls v2.4s, v6.4s, v14.4s
-	FMOVQ 16(R19), F14
-	WORD $0x4eaecce3 // fmls v3.4s, v7.4s, v14.4s
+	FMOVQ 0(R19), F16
+	WORD $0x4eb0ccc4 // fmls v4.4s, v6.4s, v16.4s
+	FMOVQ 16(R19), F16
+	WORD $0x4eb0cce5 // fmls v5.4s, v7.4s, v16.4s
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	FMOVQ 0(R19), F16
+	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
+	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	FMOVQ 16(R19), F16
+	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
+	WORD $0x4eb01e09 // mov v9.16b, v16.16b
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	FMOVQ 0(R19), F16
+	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
+	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	FMOVQ 16(R19), F16
+	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
+	WORD $0x4eb01e09 // mov v9.16b, v16.16b
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	FMOVQ 0(R19), F16
+	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
+	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	FMOVQ 16(R19), F16
+	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
+	WORD $0x4eb01e09 // mov v9.16b, v16.16b
 	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
-	WORD $0x6e22dc4a // fmul v10.4s, v2.4s, v2.4s
-	WORD $0x6e23dc6b // fmul v11.4s, v3.4s, v3.4s
-	WORD $0x4ea21c4e // mov v14.16b, v2.16b
-	WORD $0x4e28cd4e // fmla v14.4s, v10.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	WORD $0x4ea31c6e // mov v14.16b, v3.16b
-	WORD $0x4e29cd6e // fmla v14.4s, v11.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	FMOVQ 0(R19), F16
+	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
+	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	FMOVQ 16(R19), F16
+	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
+	WORD $0x4eb01e09 // mov v9.16b, v16.16b
+	WORD $0x6e24dc8a // fmul v10.4s, v4.4s, v4.4s
+	WORD $0x6e25dcab // fmul v11.4s, v5.4s, v5.4s
+	WORD $0x4ea41c90 // mov v16.16b, v4.16b
+	WORD $0x4e28cd50 // fmla v16.4s, v10.4s, v8.4s
+	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	WORD $0x4ea51cb0 // mov v16.16b, v5.16b
+	WORD $0x4e29cd70 // fmla v16.4s, v11.4s, v9.4s
+	WORD $0x4eb01e09 // mov v9.16b, v16.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	FMOVQ 16(R19), F14
-	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
+	FMOVQ 0(R19), F16
+	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
+	FMOVQ 16(R19), F16
+	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
 	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
 	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
-	WORD $0x4f3f04c2 // sshr v2.4s, v6.4s, #1
-	WORD $0x4f3f04e3 // sshr v3.4s, v7.4s, #1
-	WORD $0x6ea284c6 // sub v6.4s, v6.4s, v2.4s
-	WORD $0x6ea384e7 // sub v7.4s, v7.4s, v3.4s
+	WORD $0x4f3f04c4 // sshr v4.4s, v6.4s, #1
+	WORD $0x4f3f04e5 // sshr v5.4s, v7.4s, #1
+	WORD $0x6ea484c6 // sub v6.4s, v6.4s, v4.4s
+	WORD $0x6ea584e7 // sub v7.4s, v7.4s, v5.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4eae8442 // add v2.4s, v2.4s, v14.4s
-	FMOVQ 16(R19), F14
-	WORD $0x4eae8463 // add v3.4s, v3.4s, v14.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
+	FMOVQ 0(R19), F16
+	WORD $0x4eb08484 // add v4.4s, v4.4s, v16.4s
+	FMOVQ 16(R19), F16
+	WORD $0x4eb084a5 // add v5.4s, v5.4s, v16.4s
+	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
+	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
+	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
+	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4eae84c6 // add v6.4s, v6.4s, v14.4s
-	FMOVQ 16(R19), F14
-	WORD $0x4eae84e7 // add v7.4s, v7.4s, v14.4s
+	FMOVQ 0(R19), F16
+	WORD $0x4eb084c6 // add v6.4s, v6.4s, v16.4s
+	FMOVQ 16(R19), F16
+	WORD $0x4eb084e7 // add v7.4s, v7.4s, v16.4s
 	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
 	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
 	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
 	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	WORD $0x4ea81d02 // mov v2.16b, v8.16b
-	WORD $0x4ea91d23 // mov v3.16b, v9.16b
+	WORD $0x4ea81d04 // mov v4.16b, v8.16b
+	WORD $0x4ea91d25 // mov v5.16b, v9.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x4e26d444 // fadd v4.4s, v2.4s, v6.4s
-	WORD $0x4e27d465 // fadd v5.4s, v3.4s, v7.4s
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6ea0e50a // fcmgt v10.4s, v8.4s, v0.4s
-	WORD $0x6ea1e52b // fcmgt v11.4s, v9.4s, v1.4s
-	WORD $0x4f21054e // sshr v14.4s, v10.4s, #31
-	WORD $0x6eae1c46 // bit v6.16b, v2.16b, v14.16b
-	WORD $0x4f21056e // sshr v14.4s, v11.4s, #31
-	WORD $0x6eae1c67 // bit v7.16b, v3.16b, v14.16b
-	WORD $0x6e24fcc2 // fdiv v2.4s, v6.4s, v4.4s
-	WORD $0x6e25fce3 // fdiv v3.4s, v7.4s, v5.4s
+	WORD $0x4e26d488 // fadd v8.4s, v4.4s, v6.4s
+	WORD $0x4e27d4a9 // fadd v9.4s, v5.4s, v7.4s
+	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
+	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
+	WORD $0x6ea0e54c // fcmgt v12.4s, v10.4s, v0.4s
+	WORD $0x6ea1e56d // fcmgt v13.4s, v11.4s, v1.4s
+	WORD $0x4f210590 // sshr v16.4s, v12.4s, #31
+	WORD $0x6eb01c86 // bit v6.16b, v4.16b, v16.16b
+	WORD $0x4f2105b0 // sshr v16.4s, v13.4s, #31
+	WORD $0x6eb01ca7 // bit v7.16b, v5.16b, v16.16b
+	WORD $0x6e28fcc2 // fdiv v2.4s, v6.4s, v8.4s
+	WORD $0x6e29fce3 // fdiv v3.4s, v7.4s, v9.4s
 	FSTPQ (F2, F3), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -536,27 +526,27 @@ tail:
 	MOVD $1, R0
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
-	FMOVS R0, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	FMOVS R0, F14
+	WORD $0x4e0405cf // dup v15.4s, v14.s[0]
+	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x6eae458c // ushl v12.4s, v12.4s, v14.4s
-	FMOVQ 16(R19), F14
-	WORD $0x6eae45ad // ushl v13.4s, v13.4s, v14.4s
+	FMOVQ 0(R19), F16
+	WORD $0x6eb045ce // ushl v14.4s, v14.4s, v16.4s
+	FMOVQ 16(R19), F16
+	WORD $0x6eb045ef // ushl v15.4s, v15.4s, v16.4s
 	ADD $0, R4, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
-	FMOVS F14, R20
+	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
+	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	FMOVS F16, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
 	B mask1done
 
 mask1part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
+	VMOV V14.D[0], R15
+	VMOV V14.D[1], R20
+	VMOV V15.D[0], R22
+	VMOV V15.D[1], R23
 	CALL loadLanes<>(SB)
 	VMOV R15, V0.D[0]
 	VMOV R20, V0.D[1]
@@ -564,140 +554,130 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4e2e1c02 // and v2.16b, v0.16b, v14.16b
-	FMOVQ 16(R19), F14
-	WORD $0x4e2e1c23 // and v3.16b, v1.16b, v14.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x4ea2d482 // fsub v2.4s, v4.4s, v2.4s
-	WORD $0x4ea3d4a3 // fsub v3.4s, v5.4s, v3.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea6e44e // fcmgt v14.4s, v2.4s, v6.4s
-	WORD $0x6eae1cc2 // bit v2.16b, v6.16b, v14.16b
-	WORD $0x6ea7e46e // fcmgt v14.4s, v3.4s, v7.4s
-	WORD $0x6eae1ce3 // bit v3.16b, v7.16b, v14.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F16
+	WORD $0x4eb01c04 // orr v4.16b, v0.16b, v16.16b
+	FMOVQ 16(R19), F16
+	WORD $0x4eb01c25 // orr v5.16b, v1.16b, v16.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea2e4ce // fcmgt v14.4s, v6.4s, v2.4s
-	WORD $0x6eae1cc2 // bit v2.16b, v6.16b, v14.16b
-	WORD $0x6ea3e4ee // fcmgt v14.4s, v7.4s, v3.4s
-	WORD $0x6eae1ce3 // bit v3.16b, v7.16b, v14.16b
+	WORD $0x6ea4e4d0 // fcmgt v16.4s, v6.4s, v4.4s
+	WORD $0x6eb01cc4 // bit v4.16b, v6.16b, v16.16b
+	WORD $0x6ea5e4f0 // fcmgt v16.4s, v7.4s, v5.4s
+	WORD $0x6eb01ce5 // bit v5.16b, v7.16b, v16.16b
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x6e2edc46 // fmul v6.4s, v2.4s, v14.4s
-	FMOVQ 16(R19), F14
-	WORD $0x6e2edc67 // fmul v7.4s, v3.4s, v14.4s
+	FMOVQ 0(R19), F16
+	WORD $0x6e30dc86 // fmul v6.4s, v4.4s, v16.4s
+	FMOVQ 16(R19), F16
+	WORD $0x6e30dca7 // fmul v7.4s, v5.4s, v16.4s
 	WORD $0x4e2188c6 // frintn v6.4s, v6.4s
 	WORD $0x4e2188e7 // frintn v7.4s, v7.4s
 	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc2 // fmls v2.4s, v6.4s, v14.4s
-	FMOVQ 16(R19), F14
-	WORD $0x4eaecce3 // fmls v3.4s, v7.4s, v14.4s
+	FMOVQ 0(R19), F16
+	WORD $0x4eb0ccc4 // fmls v4.4s, v6.4s, v16.4s
+	FMOVQ 16(R19), F16
+	WORD $0x4eb0cce5 // fmls v5.4s, v7.4s, v16.4s
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc2 // fmls v2.4s, v6.4s, v14.4s
-	FMOVQ 16(R19), F14
-	WORD $0x4eaecce3 // fmls v3.4s, v7.4s, v14.4s
+	FMOVQ 0(R19), F16
+	WORD $0x4eb0ccc4 // fmls v4.4s, v6.4s, v16.4s
+	FMOVQ 16(R19), F16
+	WORD $0x4eb0cce5 // fmls v5.4s, v7.4s, v16.4s
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	FMOVQ 0(R19), F16
+	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
+	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	FMOVQ 16(R19), F16
+	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
+	WORD $0x4eb01e09 // mov v9.16b, v16.16b
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	FMOVQ 0(R19), F16
+	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
+	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	FMOVQ 16(R19), F16
+	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
+	WORD $0x4eb01e09 // mov v9.16b, v16.16b
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	FMOVQ 0(R19), F16
+	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
+	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	FMOVQ 16(R19), F16
+	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
+	WORD $0x4eb01e09 // mov v9.16b, v16.16b
 	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
-	WORD $0x6e22dc4a // fmul v10.4s, v2.4s, v2.4s
-	WORD $0x6e23dc6b // fmul v11.4s, v3.4s, v3.4s
-	WORD $0x4ea21c4e // mov v14.16b, v2.16b
-	WORD $0x4e28cd4e // fmla v14.4s, v10.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	WORD $0x4ea31c6e // mov v14.16b, v3.16b
-	WORD $0x4e29cd6e // fmla v14.4s, v11.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	FMOVQ 0(R19), F16
+	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
+	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	FMOVQ 16(R19), F16
+	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
+	WORD $0x4eb01e09 // mov v9.16b, v16.16b
+	WORD $0x6e24dc8a // fmul v10.4s, v4.4s, v4.4s
+	WORD $0x6e25dcab // fmul v11.4s, v5.4s, v5.4s
+	WORD $0x4ea41c90 // mov v16.16b, v4.16b
+	WORD $0x4e28cd50 // fmla v16.4s, v10.4s, v8.4s
+	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	WORD $0x4ea51cb0 // mov v16.16b, v5.16b
+	WORD $0x4e29cd70 // fmla v16.4s, v11.4s, v9.4s
+	WORD $0x4eb01e09 // mov v9.16b, v16.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	FMOVQ 16(R19), F14
-	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
+	FMOVQ 0(R19), F16
+	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
+	FMOVQ 16(R19), F16
+	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
 	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
 	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
-	WORD $0x4f3f04c2 // sshr v2.4s, v6.4s, #1
-	WORD $0x4f3f04e3 // sshr v3.4s, v7.4s, #1
-	WORD $0x6ea284c6 // sub v6.4s, v6.4s, v2.4s
-	WORD $0x6ea384e7 // sub v7.4s, v7.4s, v3.4s
+	WORD $0x4f3f04c4 // sshr v4.4s, v6.4s, #1
+	WORD $0x4f3f04e5 // sshr v5.4s, v7.4s, #1
+	WORD $0x6ea484c6 // sub v6.4s, v6.4s, v4.4s
+	WORD $0x6ea584e7 // sub v7.4s, v7.4s, v5.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4eae8442 // add v2.4s, v2.4s, v14.4s
-	FMOVQ 16(R19), F14
-	WORD $0x4eae8463 // add v3.4s, v3.4s, v14.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
+	FMOVQ 0(R19), F16
+	WORD $0x4eb08484 // add v4.4s, v4.4s, v16.4s
+	FMOVQ 16(R19), F16
+	WORD $0x4eb084a5 // add v5.4s, v5.4s, v16.4s
+	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
+	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
+	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
+	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	WORD $0x4eae84c6 // add v6.4s, v6.4s, v14.4s
-	FMOVQ 16(R19), F14
-	WORD $0x4eae84e7 // add v7.4s, v7.4s, v14.4s
+	FMOVQ 0(R19), F16
+	WORD $0x4eb084c6 // add v6.4s, v6.4s, v16.4s
+	FMOVQ 16(R19), F16
+	WORD $0x4eb084e7 // add v7.4s, v7.4s, v16.4s
 	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
 	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
 	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
 	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	WORD $0x4ea81d02 // mov v2.16b, v8.16b
-	WORD $0x4ea91d23 // mov v3.16b, v9.16b
+	WORD $0x4ea81d04 // mov v4.16b, v8.16b
+	WORD $0x4ea91d25 // mov v5.16b, v9.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x4e26d444 // fadd v4.4s, v2.4s, v6.4s
-	WORD $0x4e27d465 // fadd v5.4s, v3.4s, v7.4s
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6ea0e50a // fcmgt v10.4s, v8.4s, v0.4s
-	WORD $0x6ea1e52b // fcmgt v11.4s, v9.4s, v1.4s
-	WORD $0x4f21054e // sshr v14.4s, v10.4s, #31
-	WORD $0x6eae1c46 // bit v6.16b, v2.16b, v14.16b
-	WORD $0x4f21056e // sshr v14.4s, v11.4s, #31
-	WORD $0x6eae1c67 // bit v7.16b, v3.16b, v14.16b
-	WORD $0x6e24fcc2 // fdiv v2.4s, v6.4s, v4.4s
-	WORD $0x6e25fce3 // fdiv v3.4s, v7.4s, v5.4s
+	WORD $0x4e26d488 // fadd v8.4s, v4.4s, v6.4s
+	WORD $0x4e27d4a9 // fadd v9.4s, v5.4s, v7.4s
+	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
+	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
+	WORD $0x6ea0e54c // fcmgt v12.4s, v10.4s, v0.4s
+	WORD $0x6ea1e56d // fcmgt v13.4s, v11.4s, v1.4s
+	WORD $0x4f210590 // sshr v16.4s, v12.4s, #31
+	WORD $0x6eb01c86 // bit v6.16b, v4.16b, v16.16b
+	WORD $0x4f2105b0 // sshr v16.4s, v13.4s, #31
+	WORD $0x6eb01ca7 // bit v7.16b, v5.16b, v16.16b
+	WORD $0x6e28fcc2 // fdiv v2.4s, v6.4s, v8.4s
+	WORD $0x6e29fce3 // fdiv v3.4s, v7.4s, v9.4s
 	ADD $0, R5, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
-	FMOVS F14, R20
+	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
+	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	FMOVS F16, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F2, F3), (R19)
 	B mask2done
 
 mask2part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
+	VMOV V14.D[0], R15
+	VMOV V14.D[1], R20
+	VMOV V15.D[0], R22
+	VMOV V15.D[1], R23
 	VMOV V2.D[0], R24
 	VMOV V2.D[1], R25
 	VMOV V3.D[0], R26
@@ -708,15 +688,15 @@ mask2done:
 
 done:
 	RET
-DATA c7fffffff_neon<>+0(SB)/4, $0x7fffffff
-DATA c7fffffff_neon<>+4(SB)/4, $0x7fffffff
-DATA c7fffffff_neon<>+8(SB)/4, $0x7fffffff
-DATA c7fffffff_neon<>+12(SB)/4, $0x7fffffff
-DATA c7fffffff_neon<>+16(SB)/4, $0x7fffffff
-DATA c7fffffff_neon<>+20(SB)/4, $0x7fffffff
-DATA c7fffffff_neon<>+24(SB)/4, $0x7fffffff
-DATA c7fffffff_neon<>+28(SB)/4, $0x7fffffff
-GLOBL c7fffffff_neon<>(SB), RODATA|NOPTR, $32
+DATA c80000000_neon<>+0(SB)/4, $0x80000000
+DATA c80000000_neon<>+4(SB)/4, $0x80000000
+DATA c80000000_neon<>+8(SB)/4, $0x80000000
+DATA c80000000_neon<>+12(SB)/4, $0x80000000
+DATA c80000000_neon<>+16(SB)/4, $0x80000000
+DATA c80000000_neon<>+20(SB)/4, $0x80000000
+DATA c80000000_neon<>+24(SB)/4, $0x80000000
+DATA c80000000_neon<>+28(SB)/4, $0x80000000
+GLOBL c80000000_neon<>(SB), RODATA|NOPTR, $32
 
 TEXT ·tanh_neon(SB), NOSPLIT, $0-32
 	MOVD dst+0(FP), R5
@@ -1150,6 +1130,15 @@ mask2done:
 
 done:
 	RET
+DATA c7fffffff_neon<>+0(SB)/4, $0x7fffffff
+DATA c7fffffff_neon<>+4(SB)/4, $0x7fffffff
+DATA c7fffffff_neon<>+8(SB)/4, $0x7fffffff
+DATA c7fffffff_neon<>+12(SB)/4, $0x7fffffff
+DATA c7fffffff_neon<>+16(SB)/4, $0x7fffffff
+DATA c7fffffff_neon<>+20(SB)/4, $0x7fffffff
+DATA c7fffffff_neon<>+24(SB)/4, $0x7fffffff
+DATA c7fffffff_neon<>+28(SB)/4, $0x7fffffff
+GLOBL c7fffffff_neon<>(SB), RODATA|NOPTR, $32
 DATA c40000000_neon<>+0(SB)/4, $0x40000000
 DATA c40000000_neon<>+4(SB)/4, $0x40000000
 DATA c40000000_neon<>+8(SB)/4, $0x40000000
@@ -1159,15 +1148,6 @@ DATA c40000000_neon<>+20(SB)/4, $0x40000000
 DATA c40000000_neon<>+24(SB)/4, $0x40000000
 DATA c40000000_neon<>+28(SB)/4, $0x40000000
 GLOBL c40000000_neon<>(SB), RODATA|NOPTR, $32
-DATA c80000000_neon<>+0(SB)/4, $0x80000000
-DATA c80000000_neon<>+4(SB)/4, $0x80000000
-DATA c80000000_neon<>+8(SB)/4, $0x80000000
-DATA c80000000_neon<>+12(SB)/4, $0x80000000
-DATA c80000000_neon<>+16(SB)/4, $0x80000000
-DATA c80000000_neon<>+20(SB)/4, $0x80000000
-DATA c80000000_neon<>+24(SB)/4, $0x80000000
-DATA c80000000_neon<>+28(SB)/4, $0x80000000
-GLOBL c80000000_neon<>(SB), RODATA|NOPTR, $32
 DATA cbbb4b88d_neon<>+0(SB)/4, $0xbbb4b88d
 DATA cbbb4b88d_neon<>+4(SB)/4, $0xbbb4b88d
 DATA cbbb4b88d_neon<>+8(SB)/4, $0xbbb4b88d
@@ -1335,16 +1315,11 @@ loop:
 	FMOVQ 16(R19), F22
 	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
 	WORD $0x4eb61ecd // mov v13.16b, v22.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x4ea6d546 // fsub v6.4s, v10.4s, v6.4s
-	WORD $0x4ea7d567 // fsub v7.4s, v11.4s, v7.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F14, F15)
-	WORD $0x6eaee4d6 // fcmgt v22.4s, v6.4s, v14.4s
-	WORD $0x6eb61dc6 // bit v6.16b, v14.16b, v22.16b
-	WORD $0x6eafe4f6 // fcmgt v22.4s, v7.4s, v15.4s
-	WORD $0x6eb61de7 // bit v7.16b, v15.16b, v22.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F22
+	WORD $0x4eb61cc6 // orr v6.16b, v6.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4eb61ce7 // orr v7.16b, v7.16b, v22.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	WORD $0x6ea6e5d6 // fcmgt v22.4s, v14.4s, v6.4s
@@ -1651,16 +1626,11 @@ mask1done:
 	FMOVQ 16(R19), F22
 	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
 	WORD $0x4eb61ecd // mov v13.16b, v22.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x4ea6d546 // fsub v6.4s, v10.4s, v6.4s
-	WORD $0x4ea7d567 // fsub v7.4s, v11.4s, v7.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F14, F15)
-	WORD $0x6eaee4d6 // fcmgt v22.4s, v6.4s, v14.4s
-	WORD $0x6eb61dc6 // bit v6.16b, v14.16b, v22.16b
-	WORD $0x6eafe4f6 // fcmgt v22.4s, v7.4s, v15.4s
-	WORD $0x6eb61de7 // bit v7.16b, v15.16b, v22.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F22
+	WORD $0x4eb61cc6 // orr v6.16b, v6.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4eb61ce7 // orr v7.16b, v7.16b, v22.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	WORD $0x6ea6e5d6 // fcmgt v22.4s, v14.4s, v6.4s
@@ -2156,16 +2126,11 @@ loop:
 	FMOVQ 16(R19), F22
 	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
 	WORD $0x4eb61ecd // mov v13.16b, v22.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x4ea6d546 // fsub v6.4s, v10.4s, v6.4s
-	WORD $0x4ea7d567 // fsub v7.4s, v11.4s, v7.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F14, F15)
-	WORD $0x6eaee4d6 // fcmgt v22.4s, v6.4s, v14.4s
-	WORD $0x6eb61dc6 // bit v6.16b, v14.16b, v22.16b
-	WORD $0x6eafe4f6 // fcmgt v22.4s, v7.4s, v15.4s
-	WORD $0x6eb61de7 // bit v7.16b, v15.16b, v22.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F22
+	WORD $0x4eb61cc6 // orr v6.16b, v6.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4eb61ce7 // orr v7.16b, v7.16b, v22.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	WORD $0x6ea6e5d6 // fcmgt v22.4s, v14.4s, v6.4s
@@ -2435,16 +2400,11 @@ mask1done:
 	FMOVQ 16(R19), F22
 	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
 	WORD $0x4eb61ecd // mov v13.16b, v22.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x4ea6d546 // fsub v6.4s, v10.4s, v6.4s
-	WORD $0x4ea7d567 // fsub v7.4s, v11.4s, v7.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F14, F15)
-	WORD $0x6eaee4d6 // fcmgt v22.4s, v6.4s, v14.4s
-	WORD $0x6eb61dc6 // bit v6.16b, v14.16b, v22.16b
-	WORD $0x6eafe4f6 // fcmgt v22.4s, v7.4s, v15.4s
-	WORD $0x6eb61de7 // bit v7.16b, v15.16b, v22.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F22
+	WORD $0x4eb61cc6 // orr v6.16b, v6.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4eb61ce7 // orr v7.16b, v7.16b, v22.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	WORD $0x6ea6e5d6 // fcmgt v22.4s, v14.4s, v6.4s
@@ -2626,140 +2586,130 @@ loop:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	MOVD $c3d372713_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e30cc44 // fmla v4.4s, v2.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4e30cc65 // fmla v5.4s, v3.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4e32cc44 // fmla v4.4s, v2.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4e32cc65 // fmla v5.4s, v3.4s, v18.4s
 	WORD $0x6e20dc82 // fmul v2.4s, v4.4s, v0.4s
 	WORD $0x6e21dca3 // fmul v3.4s, v5.4s, v1.4s
 	MOVD $c3f4c422a_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x6e30dc42 // fmul v2.4s, v2.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x6e30dc63 // fmul v3.4s, v3.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x6e32dc42 // fmul v2.4s, v2.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6e32dc63 // fmul v3.4s, v3.4s, v18.4s
 	WORD $0x4e22d442 // fadd v2.4s, v2.4s, v2.4s
 	WORD $0x4e23d463 // fadd v3.4s, v3.4s, v3.4s
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e301c44 // and v4.16b, v2.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e301c65 // and v5.16b, v3.16b, v16.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x4ea4d4c4 // fsub v4.4s, v6.4s, v4.4s
-	WORD $0x4ea5d4e5 // fsub v5.4s, v7.4s, v5.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea8e490 // fcmgt v16.4s, v4.4s, v8.4s
-	WORD $0x6eb01d04 // bit v4.16b, v8.16b, v16.16b
-	WORD $0x6ea9e4b0 // fcmgt v16.4s, v5.4s, v9.4s
-	WORD $0x6eb01d25 // bit v5.16b, v9.16b, v16.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F18
+	WORD $0x4eb21c46 // orr v6.16b, v2.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4eb21c67 // orr v7.16b, v3.16b, v18.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea4e510 // fcmgt v16.4s, v8.4s, v4.4s
-	WORD $0x6eb01d04 // bit v4.16b, v8.16b, v16.16b
-	WORD $0x6ea5e530 // fcmgt v16.4s, v9.4s, v5.4s
-	WORD $0x6eb01d25 // bit v5.16b, v9.16b, v16.16b
+	WORD $0x6ea6e512 // fcmgt v18.4s, v8.4s, v6.4s
+	WORD $0x6eb21d06 // bit v6.16b, v8.16b, v18.16b
+	WORD $0x6ea7e532 // fcmgt v18.4s, v9.4s, v7.4s
+	WORD $0x6eb21d27 // bit v7.16b, v9.16b, v18.16b
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x6e30dc88 // fmul v8.4s, v4.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x6e30dca9 // fmul v9.4s, v5.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x6e32dcc8 // fmul v8.4s, v6.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6e32dce9 // fmul v9.4s, v7.4s, v18.4s
 	WORD $0x4e218908 // frintn v8.4s, v8.4s
 	WORD $0x4e218929 // frintn v9.4s, v9.4s
 	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb0cd04 // fmls v4.4s, v8.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb0cd25 // fmls v5.4s, v9.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb0cd04 // fmls v4.4s, v8.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb0cd25 // fmls v5.4s, v9.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
-	WORD $0x6e24dc8c // fmul v12.4s, v4.4s, v4.4s
-	WORD $0x6e25dcad // fmul v13.4s, v5.4s, v5.4s
-	WORD $0x4ea41c90 // mov v16.16b, v4.16b
-	WORD $0x4e2acd90 // fmla v16.4s, v12.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	WORD $0x4ea51cb0 // mov v16.16b, v5.16b
-	WORD $0x4e2bcdb0 // fmla v16.4s, v13.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	WORD $0x6e26dccc // fmul v12.4s, v6.4s, v6.4s
+	WORD $0x6e27dced // fmul v13.4s, v7.4s, v7.4s
+	WORD $0x4ea61cd2 // mov v18.16b, v6.16b
+	WORD $0x4e2acd92 // fmla v18.4s, v12.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	WORD $0x4ea71cf2 // mov v18.16b, v7.16b
+	WORD $0x4e2bcdb2 // fmla v18.4s, v13.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4e32d56b // fadd v11.4s, v11.4s, v18.4s
 	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
 	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
-	WORD $0x4f3f0504 // sshr v4.4s, v8.4s, #1
-	WORD $0x4f3f0525 // sshr v5.4s, v9.4s, #1
-	WORD $0x6ea48508 // sub v8.4s, v8.4s, v4.4s
-	WORD $0x6ea58529 // sub v9.4s, v9.4s, v5.4s
+	WORD $0x4f3f0506 // sshr v6.4s, v8.4s, #1
+	WORD $0x4f3f0527 // sshr v7.4s, v9.4s, #1
+	WORD $0x6ea68508 // sub v8.4s, v8.4s, v6.4s
+	WORD $0x6ea78529 // sub v9.4s, v9.4s, v7.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb08484 // add v4.4s, v4.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb084a5 // add v5.4s, v5.4s, v16.4s
-	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
-	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
-	WORD $0x6e24dd4a // fmul v10.4s, v10.4s, v4.4s
-	WORD $0x6e25dd6b // fmul v11.4s, v11.4s, v5.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb284c6 // add v6.4s, v6.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb284e7 // add v7.4s, v7.4s, v18.4s
+	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
+	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
+	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
+	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb08508 // add v8.4s, v8.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb08529 // add v9.4s, v9.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb28508 // add v8.4s, v8.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb28529 // add v9.4s, v9.4s, v18.4s
 	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
 	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
 	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
 	WORD $0x6e29dd6b // fmul v11.4s, v11.4s, v9.4s
-	WORD $0x4eaa1d44 // mov v4.16b, v10.16b
-	WORD $0x4eab1d65 // mov v5.16b, v11.16b
+	WORD $0x4eaa1d46 // mov v6.16b, v10.16b
+	WORD $0x4eab1d67 // mov v7.16b, v11.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28d486 // fadd v6.4s, v4.4s, v8.4s
-	WORD $0x4e29d4a7 // fadd v7.4s, v5.4s, v9.4s
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6ea2e54c // fcmgt v12.4s, v10.4s, v2.4s
-	WORD $0x6ea3e56d // fcmgt v13.4s, v11.4s, v3.4s
-	WORD $0x4f210590 // sshr v16.4s, v12.4s, #31
-	WORD $0x6eb01c88 // bit v8.16b, v4.16b, v16.16b
-	WORD $0x4f2105b0 // sshr v16.4s, v13.4s, #31
-	WORD $0x6eb01ca9 // bit v9.16b, v5.16b, v16.16b
-	WORD $0x6e26fd04 // fdiv v4.4s, v8.4s, v6.4s
-	WORD $0x6e27fd25 // fdiv v5.4s, v9.4s, v7.4s
+	WORD $0x4e28d4ca // fadd v10.4s, v6.4s, v8.4s
+	WORD $0x4e29d4eb // fadd v11.4s, v7.4s, v9.4s
+	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
+	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
+	WORD $0x6ea2e58e // fcmgt v14.4s, v12.4s, v2.4s
+	WORD $0x6ea3e5af // fcmgt v15.4s, v13.4s, v3.4s
+	WORD $0x4f2105d2 // sshr v18.4s, v14.4s, #31
+	WORD $0x6eb21cc8 // bit v8.16b, v6.16b, v18.16b
+	WORD $0x4f2105f2 // sshr v18.4s, v15.4s, #31
+	WORD $0x6eb21ce9 // bit v9.16b, v7.16b, v18.16b
+	WORD $0x6e2afd04 // fdiv v4.4s, v8.4s, v10.4s
+	WORD $0x6e2bfd25 // fdiv v5.4s, v9.4s, v11.4s
 	WORD $0x6e24dc00 // fmul v0.4s, v0.4s, v4.4s
 	WORD $0x6e25dc21 // fmul v1.4s, v1.4s, v5.4s
 	FSTPQ (F0, F1), 0(R5)
@@ -2774,27 +2724,27 @@ tail:
 	MOVD $1, R0
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
-	FMOVS R0, F14
-	WORD $0x4e0405cf // dup v15.4s, v14.s[0]
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	FMOVS R0, F16
+	WORD $0x4e040611 // dup v17.4s, v16.s[0]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x6eb045ce // ushl v14.4s, v14.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x6eb045ef // ushl v15.4s, v15.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
 	ADD $0, R4, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
-	FMOVS F16, R20
+	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
+	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	FMOVS F18, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
 	B mask1done
 
 mask1part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
+	VMOV V16.D[0], R15
+	VMOV V16.D[1], R20
+	VMOV V17.D[0], R22
+	VMOV V17.D[1], R23
 	CALL loadLanes<>(SB)
 	VMOV R15, V0.D[0]
 	VMOV R20, V0.D[1]
@@ -2807,155 +2757,145 @@ mask1done:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	MOVD $c3d372713_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e30cc44 // fmla v4.4s, v2.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4e30cc65 // fmla v5.4s, v3.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4e32cc44 // fmla v4.4s, v2.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4e32cc65 // fmla v5.4s, v3.4s, v18.4s
 	WORD $0x6e20dc82 // fmul v2.4s, v4.4s, v0.4s
 	WORD $0x6e21dca3 // fmul v3.4s, v5.4s, v1.4s
 	MOVD $c3f4c422a_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x6e30dc42 // fmul v2.4s, v2.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x6e30dc63 // fmul v3.4s, v3.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x6e32dc42 // fmul v2.4s, v2.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6e32dc63 // fmul v3.4s, v3.4s, v18.4s
 	WORD $0x4e22d442 // fadd v2.4s, v2.4s, v2.4s
 	WORD $0x4e23d463 // fadd v3.4s, v3.4s, v3.4s
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e301c44 // and v4.16b, v2.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e301c65 // and v5.16b, v3.16b, v16.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x4ea4d4c4 // fsub v4.4s, v6.4s, v4.4s
-	WORD $0x4ea5d4e5 // fsub v5.4s, v7.4s, v5.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea8e490 // fcmgt v16.4s, v4.4s, v8.4s
-	WORD $0x6eb01d04 // bit v4.16b, v8.16b, v16.16b
-	WORD $0x6ea9e4b0 // fcmgt v16.4s, v5.4s, v9.4s
-	WORD $0x6eb01d25 // bit v5.16b, v9.16b, v16.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F18
+	WORD $0x4eb21c46 // orr v6.16b, v2.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4eb21c67 // orr v7.16b, v3.16b, v18.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea4e510 // fcmgt v16.4s, v8.4s, v4.4s
-	WORD $0x6eb01d04 // bit v4.16b, v8.16b, v16.16b
-	WORD $0x6ea5e530 // fcmgt v16.4s, v9.4s, v5.4s
-	WORD $0x6eb01d25 // bit v5.16b, v9.16b, v16.16b
+	WORD $0x6ea6e512 // fcmgt v18.4s, v8.4s, v6.4s
+	WORD $0x6eb21d06 // bit v6.16b, v8.16b, v18.16b
+	WORD $0x6ea7e532 // fcmgt v18.4s, v9.4s, v7.4s
+	WORD $0x6eb21d27 // bit v7.16b, v9.16b, v18.16b
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x6e30dc88 // fmul v8.4s, v4.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x6e30dca9 // fmul v9.4s, v5.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x6e32dcc8 // fmul v8.4s, v6.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6e32dce9 // fmul v9.4s, v7.4s, v18.4s
 	WORD $0x4e218908 // frintn v8.4s, v8.4s
 	WORD $0x4e218929 // frintn v9.4s, v9.4s
 	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb0cd04 // fmls v4.4s, v8.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb0cd25 // fmls v5.4s, v9.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb0cd04 // fmls v4.4s, v8.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb0cd25 // fmls v5.4s, v9.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
-	WORD $0x6e24dc8c // fmul v12.4s, v4.4s, v4.4s
-	WORD $0x6e25dcad // fmul v13.4s, v5.4s, v5.4s
-	WORD $0x4ea41c90 // mov v16.16b, v4.16b
-	WORD $0x4e2acd90 // fmla v16.4s, v12.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	WORD $0x4ea51cb0 // mov v16.16b, v5.16b
-	WORD $0x4e2bcdb0 // fmla v16.4s, v13.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	WORD $0x6e26dccc // fmul v12.4s, v6.4s, v6.4s
+	WORD $0x6e27dced // fmul v13.4s, v7.4s, v7.4s
+	WORD $0x4ea61cd2 // mov v18.16b, v6.16b
+	WORD $0x4e2acd92 // fmla v18.4s, v12.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	WORD $0x4ea71cf2 // mov v18.16b, v7.16b
+	WORD $0x4e2bcdb2 // fmla v18.4s, v13.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4e32d56b // fadd v11.4s, v11.4s, v18.4s
 	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
 	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
-	WORD $0x4f3f0504 // sshr v4.4s, v8.4s, #1
-	WORD $0x4f3f0525 // sshr v5.4s, v9.4s, #1
-	WORD $0x6ea48508 // sub v8.4s, v8.4s, v4.4s
-	WORD $0x6ea58529 // sub v9.4s, v9.4s, v5.4s
+	WORD $0x4f3f0506 // sshr v6.4s, v8.4s, #1
+	WORD $0x4f3f0527 // sshr v7.4s, v9.4s, #1
+	WORD $0x6ea68508 // sub v8.4s, v8.4s, v6.4s
+	WORD $0x6ea78529 // sub v9.4s, v9.4s, v7.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb08484 // add v4.4s, v4.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb084a5 // add v5.4s, v5.4s, v16.4s
-	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
-	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
-	WORD $0x6e24dd4a // fmul v10.4s, v10.4s, v4.4s
-	WORD $0x6e25dd6b // fmul v11.4s, v11.4s, v5.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb284c6 // add v6.4s, v6.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb284e7 // add v7.4s, v7.4s, v18.4s
+	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
+	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
+	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
+	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb08508 // add v8.4s, v8.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb08529 // add v9.4s, v9.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb28508 // add v8.4s, v8.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb28529 // add v9.4s, v9.4s, v18.4s
 	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
 	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
 	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
 	WORD $0x6e29dd6b // fmul v11.4s, v11.4s, v9.4s
-	WORD $0x4eaa1d44 // mov v4.16b, v10.16b
-	WORD $0x4eab1d65 // mov v5.16b, v11.16b
+	WORD $0x4eaa1d46 // mov v6.16b, v10.16b
+	WORD $0x4eab1d67 // mov v7.16b, v11.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28d486 // fadd v6.4s, v4.4s, v8.4s
-	WORD $0x4e29d4a7 // fadd v7.4s, v5.4s, v9.4s
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6ea2e54c // fcmgt v12.4s, v10.4s, v2.4s
-	WORD $0x6ea3e56d // fcmgt v13.4s, v11.4s, v3.4s
-	WORD $0x4f210590 // sshr v16.4s, v12.4s, #31
-	WORD $0x6eb01c88 // bit v8.16b, v4.16b, v16.16b
-	WORD $0x4f2105b0 // sshr v16.4s, v13.4s, #31
-	WORD $0x6eb01ca9 // bit v9.16b, v5.16b, v16.16b
-	WORD $0x6e26fd04 // fdiv v4.4s, v8.4s, v6.4s
-	WORD $0x6e27fd25 // fdiv v5.4s, v9.4s, v7.4s
+	WORD $0x4e28d4ca // fadd v10.4s, v6.4s, v8.4s
+	WORD $0x4e29d4eb // fadd v11.4s, v7.4s, v9.4s
+	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
+	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
+	WORD $0x6ea2e58e // fcmgt v14.4s, v12.4s, v2.4s
+	WORD $0x6ea3e5af // fcmgt v15.4s, v13.4s, v3.4s
+	WORD $0x4f2105d2 // sshr v18.4s, v14.4s, #31
+	WORD $0x6eb21cc8 // bit v8.16b, v6.16b, v18.16b
+	WORD $0x4f2105f2 // sshr v18.4s, v15.4s, #31
+	WORD $0x6eb21ce9 // bit v9.16b, v7.16b, v18.16b
+	WORD $0x6e2afd04 // fdiv v4.4s, v8.4s, v10.4s
+	WORD $0x6e2bfd25 // fdiv v5.4s, v9.4s, v11.4s
 	WORD $0x6e24dc00 // fmul v0.4s, v0.4s, v4.4s
 	WORD $0x6e25dc21 // fmul v1.4s, v1.4s, v5.4s
 	ADD $0, R5, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
-	FMOVS F16, R20
+	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
+	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	FMOVS F18, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
 	B mask2done
 
 mask2part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
+	VMOV V16.D[0], R15
+	VMOV V16.D[1], R20
+	VMOV V17.D[0], R22
+	VMOV V17.D[1], R23
 	VMOV V0.D[0], R24
 	VMOV V0.D[1], R25
 	VMOV V1.D[0], R26
@@ -2998,127 +2938,117 @@ loop:
 	FLDPQ 0(R4), (F0, F1)
 	WORD $0x4f9e9002 // fmul v2.4s, v0.4s, v30.s[0]
 	WORD $0x4f9e9023 // fmul v3.4s, v1.4s, v30.s[0]
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e301c44 // and v4.16b, v2.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e301c65 // and v5.16b, v3.16b, v16.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x4ea4d4c4 // fsub v4.4s, v6.4s, v4.4s
-	WORD $0x4ea5d4e5 // fsub v5.4s, v7.4s, v5.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea8e490 // fcmgt v16.4s, v4.4s, v8.4s
-	WORD $0x6eb01d04 // bit v4.16b, v8.16b, v16.16b
-	WORD $0x6ea9e4b0 // fcmgt v16.4s, v5.4s, v9.4s
-	WORD $0x6eb01d25 // bit v5.16b, v9.16b, v16.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F18
+	WORD $0x4eb21c46 // orr v6.16b, v2.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4eb21c67 // orr v7.16b, v3.16b, v18.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea4e510 // fcmgt v16.4s, v8.4s, v4.4s
-	WORD $0x6eb01d04 // bit v4.16b, v8.16b, v16.16b
-	WORD $0x6ea5e530 // fcmgt v16.4s, v9.4s, v5.4s
-	WORD $0x6eb01d25 // bit v5.16b, v9.16b, v16.16b
+	WORD $0x6ea6e512 // fcmgt v18.4s, v8.4s, v6.4s
+	WORD $0x6eb21d06 // bit v6.16b, v8.16b, v18.16b
+	WORD $0x6ea7e532 // fcmgt v18.4s, v9.4s, v7.4s
+	WORD $0x6eb21d27 // bit v7.16b, v9.16b, v18.16b
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x6e30dc88 // fmul v8.4s, v4.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x6e30dca9 // fmul v9.4s, v5.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x6e32dcc8 // fmul v8.4s, v6.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6e32dce9 // fmul v9.4s, v7.4s, v18.4s
 	WORD $0x4e218908 // frintn v8.4s, v8.4s
 	WORD $0x4e218929 // frintn v9.4s, v9.4s
 	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb0cd04 // fmls v4.4s, v8.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb0cd25 // fmls v5.4s, v9.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb0cd04 // fmls v4.4s, v8.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb0cd25 // fmls v5.4s, v9.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
-	WORD $0x6e24dc8c // fmul v12.4s, v4.4s, v4.4s
-	WORD $0x6e25dcad // fmul v13.4s, v5.4s, v5.4s
-	WORD $0x4ea41c90 // mov v16.16b, v4.16b
-	WORD $0x4e2acd90 // fmla v16.4s, v12.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	WORD $0x4ea51cb0 // mov v16.16b, v5.16b
-	WORD $0x4e2bcdb0 // fmla v16.4s, v13.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	WORD $0x6e26dccc // fmul v12.4s, v6.4s, v6.4s
+	WORD $0x6e27dced // fmul v13.4s, v7.4s, v7.4s
+	WORD $0x4ea61cd2 // mov v18.16b, v6.16b
+	WORD $0x4e2acd92 // fmla v18.4s, v12.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	WORD $0x4ea71cf2 // mov v18.16b, v7.16b
+	WORD $0x4e2bcdb2 // fmla v18.4s, v13.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4e32d56b // fadd v11.4s, v11.4s, v18.4s
 	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
 	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
-	WORD $0x4f3f0504 // sshr v4.4s, v8.4s, #1
-	WORD $0x4f3f0525 // sshr v5.4s, v9.4s, #1
-	WORD $0x6ea48508 // sub v8.4s, v8.4s, v4.4s
-	WORD $0x6ea58529 // sub v9.4s, v9.4s, v5.4s
+	WORD $0x4f3f0506 // sshr v6.4s, v8.4s, #1
+	WORD $0x4f3f0527 // sshr v7.4s, v9.4s, #1
+	WORD $0x6ea68508 // sub v8.4s, v8.4s, v6.4s
+	WORD $0x6ea78529 // sub v9.4s, v9.4s, v7.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb08484 // add v4.4s, v4.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb084a5 // add v5.4s, v5.4s, v16.4s
-	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
-	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
-	WORD $0x6e24dd4a // fmul v10.4s, v10.4s, v4.4s
-	WORD $0x6e25dd6b // fmul v11.4s, v11.4s, v5.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb284c6 // add v6.4s, v6.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb284e7 // add v7.4s, v7.4s, v18.4s
+	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
+	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
+	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
+	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb08508 // add v8.4s, v8.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb08529 // add v9.4s, v9.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb28508 // add v8.4s, v8.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb28529 // add v9.4s, v9.4s, v18.4s
 	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
 	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
 	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
 	WORD $0x6e29dd6b // fmul v11.4s, v11.4s, v9.4s
-	WORD $0x4eaa1d44 // mov v4.16b, v10.16b
-	WORD $0x4eab1d65 // mov v5.16b, v11.16b
+	WORD $0x4eaa1d46 // mov v6.16b, v10.16b
+	WORD $0x4eab1d67 // mov v7.16b, v11.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28d486 // fadd v6.4s, v4.4s, v8.4s
-	WORD $0x4e29d4a7 // fadd v7.4s, v5.4s, v9.4s
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6ea2e54c // fcmgt v12.4s, v10.4s, v2.4s
-	WORD $0x6ea3e56d // fcmgt v13.4s, v11.4s, v3.4s
-	WORD $0x4f210590 // sshr v16.4s, v12.4s, #31
-	WORD $0x6eb01c88 // bit v8.16b, v4.16b, v16.16b
-	WORD $0x4f2105b0 // sshr v16.4s, v13.4s, #31
-	WORD $0x6eb01ca9 // bit v9.16b, v5.16b, v16.16b
-	WORD $0x6e26fd04 // fdiv v4.4s, v8.4s, v6.4s
-	WORD $0x6e27fd25 // fdiv v5.4s, v9.4s, v7.4s
+	WORD $0x4e28d4ca // fadd v10.4s, v6.4s, v8.4s
+	WORD $0x4e29d4eb // fadd v11.4s, v7.4s, v9.4s
+	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
+	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
+	WORD $0x6ea2e58e // fcmgt v14.4s, v12.4s, v2.4s
+	WORD $0x6ea3e5af // fcmgt v15.4s, v13.4s, v3.4s
+	WORD $0x4f2105d2 // sshr v18.4s, v14.4s, #31
+	WORD $0x6eb21cc8 // bit v8.16b, v6.16b, v18.16b
+	WORD $0x4f2105f2 // sshr v18.4s, v15.4s, #31
+	WORD $0x6eb21ce9 // bit v9.16b, v7.16b, v18.16b
+	WORD $0x6e2afd04 // fdiv v4.4s, v8.4s, v10.4s
+	WORD $0x6e2bfd25 // fdiv v5.4s, v9.4s, v11.4s
 	WORD $0x6e24dc00 // fmul v0.4s, v0.4s, v4.4s
 	WORD $0x6e25dc21 // fmul v1.4s, v1.4s, v5.4s
 	FSTPQ (F0, F1), 0(R5)
@@ -3133,27 +3063,27 @@ tail:
 	MOVD $1, R0
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
-	FMOVS R0, F14
-	WORD $0x4e0405cf // dup v15.4s, v14.s[0]
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	FMOVS R0, F16
+	WORD $0x4e040611 // dup v17.4s, v16.s[0]
+	WORD $0x4e040610 // dup v16.4s, v16.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x6eb045ce // ushl v14.4s, v14.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x6eb045ef // ushl v15.4s, v15.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
 	ADD $0, R4, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
-	FMOVS F16, R20
+	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
+	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	FMOVS F18, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
 	B mask1done
 
 mask1part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
+	VMOV V16.D[0], R15
+	VMOV V16.D[1], R20
+	VMOV V17.D[0], R22
+	VMOV V17.D[1], R23
 	CALL loadLanes<>(SB)
 	VMOV R15, V0.D[0]
 	VMOV R20, V0.D[1]
@@ -3163,142 +3093,132 @@ mask1part:
 mask1done:
 	WORD $0x4f9e9002 // fmul v2.4s, v0.4s, v30.s[0]
 	WORD $0x4f9e9023 // fmul v3.4s, v1.4s, v30.s[0]
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e301c44 // and v4.16b, v2.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e301c65 // and v5.16b, v3.16b, v16.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x4ea4d4c4 // fsub v4.4s, v6.4s, v4.4s
-	WORD $0x4ea5d4e5 // fsub v5.4s, v7.4s, v5.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea8e490 // fcmgt v16.4s, v4.4s, v8.4s
-	WORD $0x6eb01d04 // bit v4.16b, v8.16b, v16.16b
-	WORD $0x6ea9e4b0 // fcmgt v16.4s, v5.4s, v9.4s
-	WORD $0x6eb01d25 // bit v5.16b, v9.16b, v16.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F18
+	WORD $0x4eb21c46 // orr v6.16b, v2.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4eb21c67 // orr v7.16b, v3.16b, v18.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea4e510 // fcmgt v16.4s, v8.4s, v4.4s
-	WORD $0x6eb01d04 // bit v4.16b, v8.16b, v16.16b
-	WORD $0x6ea5e530 // fcmgt v16.4s, v9.4s, v5.4s
-	WORD $0x6eb01d25 // bit v5.16b, v9.16b, v16.16b
+	WORD $0x6ea6e512 // fcmgt v18.4s, v8.4s, v6.4s
+	WORD $0x6eb21d06 // bit v6.16b, v8.16b, v18.16b
+	WORD $0x6ea7e532 // fcmgt v18.4s, v9.4s, v7.4s
+	WORD $0x6eb21d27 // bit v7.16b, v9.16b, v18.16b
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x6e30dc88 // fmul v8.4s, v4.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x6e30dca9 // fmul v9.4s, v5.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x6e32dcc8 // fmul v8.4s, v6.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x6e32dce9 // fmul v9.4s, v7.4s, v18.4s
 	WORD $0x4e218908 // frintn v8.4s, v8.4s
 	WORD $0x4e218929 // frintn v9.4s, v9.4s
 	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb0cd04 // fmls v4.4s, v8.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb0cd25 // fmls v5.4s, v9.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb0cd04 // fmls v4.4s, v8.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb0cd25 // fmls v5.4s, v9.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e2acc90 // fmla v16.4s, v4.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	FMOVQ 16(R19), F16
-	WORD $0x4e2bccb0 // fmla v16.4s, v5.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
-	WORD $0x6e24dc8c // fmul v12.4s, v4.4s, v4.4s
-	WORD $0x6e25dcad // fmul v13.4s, v5.4s, v5.4s
-	WORD $0x4ea41c90 // mov v16.16b, v4.16b
-	WORD $0x4e2acd90 // fmla v16.4s, v12.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	WORD $0x4ea51cb0 // mov v16.16b, v5.16b
-	WORD $0x4e2bcdb0 // fmla v16.4s, v13.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	FMOVQ 0(R19), F18
+	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	FMOVQ 16(R19), F18
+	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	WORD $0x6e26dccc // fmul v12.4s, v6.4s, v6.4s
+	WORD $0x6e27dced // fmul v13.4s, v7.4s, v7.4s
+	WORD $0x4ea61cd2 // mov v18.16b, v6.16b
+	WORD $0x4e2acd92 // fmla v18.4s, v12.4s, v10.4s
+	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	WORD $0x4ea71cf2 // mov v18.16b, v7.16b
+	WORD $0x4e2bcdb2 // fmla v18.4s, v13.4s, v11.4s
+	WORD $0x4eb21e4b // mov v11.16b, v18.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4e32d56b // fadd v11.4s, v11.4s, v18.4s
 	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
 	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
-	WORD $0x4f3f0504 // sshr v4.4s, v8.4s, #1
-	WORD $0x4f3f0525 // sshr v5.4s, v9.4s, #1
-	WORD $0x6ea48508 // sub v8.4s, v8.4s, v4.4s
-	WORD $0x6ea58529 // sub v9.4s, v9.4s, v5.4s
+	WORD $0x4f3f0506 // sshr v6.4s, v8.4s, #1
+	WORD $0x4f3f0527 // sshr v7.4s, v9.4s, #1
+	WORD $0x6ea68508 // sub v8.4s, v8.4s, v6.4s
+	WORD $0x6ea78529 // sub v9.4s, v9.4s, v7.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb08484 // add v4.4s, v4.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb084a5 // add v5.4s, v5.4s, v16.4s
-	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
-	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
-	WORD $0x6e24dd4a // fmul v10.4s, v10.4s, v4.4s
-	WORD $0x6e25dd6b // fmul v11.4s, v11.4s, v5.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb284c6 // add v6.4s, v6.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb284e7 // add v7.4s, v7.4s, v18.4s
+	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
+	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
+	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
+	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	WORD $0x4eb08508 // add v8.4s, v8.4s, v16.4s
-	FMOVQ 16(R19), F16
-	WORD $0x4eb08529 // add v9.4s, v9.4s, v16.4s
+	FMOVQ 0(R19), F18
+	WORD $0x4eb28508 // add v8.4s, v8.4s, v18.4s
+	FMOVQ 16(R19), F18
+	WORD $0x4eb28529 // add v9.4s, v9.4s, v18.4s
 	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
 	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
 	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
 	WORD $0x6e29dd6b // fmul v11.4s, v11.4s, v9.4s
-	WORD $0x4eaa1d44 // mov v4.16b, v10.16b
-	WORD $0x4eab1d65 // mov v5.16b, v11.16b
+	WORD $0x4eaa1d46 // mov v6.16b, v10.16b
+	WORD $0x4eab1d67 // mov v7.16b, v11.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28d486 // fadd v6.4s, v4.4s, v8.4s
-	WORD $0x4e29d4a7 // fadd v7.4s, v5.4s, v9.4s
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6ea2e54c // fcmgt v12.4s, v10.4s, v2.4s
-	WORD $0x6ea3e56d // fcmgt v13.4s, v11.4s, v3.4s
-	WORD $0x4f210590 // sshr v16.4s, v12.4s, #31
-	WORD $0x6eb01c88 // bit v8.16b, v4.16b, v16.16b
-	WORD $0x4f2105b0 // sshr v16.4s, v13.4s, #31
-	WORD $0x6eb01ca9 // bit v9.16b, v5.16b, v16.16b
-	WORD $0x6e26fd04 // fdiv v4.4s, v8.4s, v6.4s
-	WORD $0x6e27fd25 // fdiv v5.4s, v9.4s, v7.4s
+	WORD $0x4e28d4ca // fadd v10.4s, v6.4s, v8.4s
+	WORD $0x4e29d4eb // fadd v11.4s, v7.4s, v9.4s
+	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
+	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
+	WORD $0x6ea2e58e // fcmgt v14.4s, v12.4s, v2.4s
+	WORD $0x6ea3e5af // fcmgt v15.4s, v13.4s, v3.4s
+	WORD $0x4f2105d2 // sshr v18.4s, v14.4s, #31
+	WORD $0x6eb21cc8 // bit v8.16b, v6.16b, v18.16b
+	WORD $0x4f2105f2 // sshr v18.4s, v15.4s, #31
+	WORD $0x6eb21ce9 // bit v9.16b, v7.16b, v18.16b
+	WORD $0x6e2afd04 // fdiv v4.4s, v8.4s, v10.4s
+	WORD $0x6e2bfd25 // fdiv v5.4s, v9.4s, v11.4s
 	WORD $0x6e24dc00 // fmul v0.4s, v0.4s, v4.4s
 	WORD $0x6e25dc21 // fmul v1.4s, v1.4s, v5.4s
 	ADD $0, R5, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
-	FMOVS F16, R20
+	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
+	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	FMOVS F18, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
 	B mask2done
 
 mask2part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
+	VMOV V16.D[0], R15
+	VMOV V16.D[1], R20
+	VMOV V17.D[0], R22
+	VMOV V17.D[1], R23
 	VMOV V0.D[0], R24
 	VMOV V0.D[1], R25
 	VMOV V1.D[0], R26
@@ -4357,12 +4277,6 @@ loop:
 	WORD $0x6eee1c02 // bif v2.16b, v0.16b, v14.16b
 	WORD $0x6ea3e42e // fcmgt v14.4s, v1.4s, v3.4s
 	WORD $0x6eee1c23 // bif v3.16b, v1.16b, v14.16b
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea4e44e // fcmgt v14.4s, v2.4s, v4.4s
-	WORD $0x6eae1c82 // bit v2.16b, v4.16b, v14.16b
-	WORD $0x6ea5e46e // fcmgt v14.4s, v3.4s, v5.4s
-	WORD $0x6eae1ca3 // bit v3.16b, v5.16b, v14.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	WORD $0x6ea2e48e // fcmgt v14.4s, v4.4s, v2.4s
@@ -4521,12 +4435,6 @@ mask1done:
 	WORD $0x6eee1c02 // bif v2.16b, v0.16b, v14.16b
 	WORD $0x6ea3e42e // fcmgt v14.4s, v1.4s, v3.4s
 	WORD $0x6eee1c23 // bif v3.16b, v1.16b, v14.16b
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea4e44e // fcmgt v14.4s, v2.4s, v4.4s
-	WORD $0x6eae1c82 // bit v2.16b, v4.16b, v14.16b
-	WORD $0x6ea5e46e // fcmgt v14.4s, v3.4s, v5.4s
-	WORD $0x6eae1ca3 // bit v3.16b, v5.16b, v14.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	WORD $0x6ea2e48e // fcmgt v14.4s, v4.4s, v2.4s
@@ -4948,135 +4856,125 @@ loop:
 	FLDPQ 0(R3), (F2, F3)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4e321c44 // and v4.16b, v2.16b, v18.16b
-	FMOVQ 16(R19), F18
-	WORD $0x4e321c65 // and v5.16b, v3.16b, v18.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x4ea4d504 // fsub v4.4s, v8.4s, v4.4s
-	WORD $0x4ea5d525 // fsub v5.4s, v9.4s, v5.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F10, F11)
-	WORD $0x6eaae492 // fcmgt v18.4s, v4.4s, v10.4s
-	WORD $0x6eb21d44 // bit v4.16b, v10.16b, v18.16b
-	WORD $0x6eabe4b2 // fcmgt v18.4s, v5.4s, v11.4s
-	WORD $0x6eb21d65 // bit v5.16b, v11.16b, v18.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F20
+	WORD $0x4eb41c48 // orr v8.16b, v2.16b, v20.16b
+	FMOVQ 16(R19), F20
+	WORD $0x4eb41c69 // orr v9.16b, v3.16b, v20.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x6ea4e552 // fcmgt v18.4s, v10.4s, v4.4s
-	WORD $0x6eb21d44 // bit v4.16b, v10.16b, v18.16b
-	WORD $0x6ea5e572 // fcmgt v18.4s, v11.4s, v5.4s
-	WORD $0x6eb21d65 // bit v5.16b, v11.16b, v18.16b
+	WORD $0x6ea8e554 // fcmgt v20.4s, v10.4s, v8.4s
+	WORD $0x6eb41d48 // bit v8.16b, v10.16b, v20.16b
+	WORD $0x6ea9e574 // fcmgt v20.4s, v11.4s, v9.4s
+	WORD $0x6eb41d69 // bit v9.16b, v11.16b, v20.16b
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x6e32dc8a // fmul v10.4s, v4.4s, v18.4s
-	FMOVQ 16(R19), F18
-	WORD $0x6e32dcab // fmul v11.4s, v5.4s, v18.4s
+	FMOVQ 0(R19), F20
+	WORD $0x6e34dd0a // fmul v10.4s, v8.4s, v20.4s
+	FMOVQ 16(R19), F20
+	WORD $0x6e34dd2b // fmul v11.4s, v9.4s, v20.4s
 	WORD $0x4e21894a // frintn v10.4s, v10.4s
 	WORD $0x4e21896b // frintn v11.4s, v11.4s
 	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4eb2cd44 // fmls v4.4s, v10.4s, v18.4s
-	FMOVQ 16(R19), F18
-	WORD $0x4eb2cd65 // fmls v5.4s, v11.4s, v18.4s
+	FMOVQ 0(R19), F20
+	WORD $0x4eb4cd48 // fmls v8.4s, v10.4s, v20.4s
+	FMOVQ 16(R19), F20
+	WORD $0x4eb4cd69 // fmls v9.4s, v11.4s, v20.4s
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4eb2cd44 // fmls v4.4s, v10.4s, v18.4s
-	FMOVQ 16(R19), F18
-	WORD $0x4eb2cd65 // fmls v5.4s, v11.4s, v18.4s
+	FMOVQ 0(R19), F20
+	WORD $0x4eb4cd48 // fmls v8.4s, v10.4s, v20.4s
+	FMOVQ 16(R19), F20
+	WORD $0x4eb4cd69 // fmls v9.4s, v11.4s, v20.4s
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4e2ccc92 // fmla v18.4s, v4.4s, v12.4s
-	WORD $0x4eb21e4c // mov v12.16b, v18.16b
-	FMOVQ 16(R19), F18
-	WORD $0x4e2dccb2 // fmla v18.4s, v5.4s, v13.4s
-	WORD $0x4eb21e4d // mov v13.16b, v18.16b
+	FMOVQ 0(R19), F20
+	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
+	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	FMOVQ 16(R19), F20
+	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
+	WORD $0x4eb41e8d // mov v13.16b, v20.16b
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4e2ccc92 // fmla v18.4s, v4.4s, v12.4s
-	WORD $0x4eb21e4c // mov v12.16b, v18.16b
-	FMOVQ 16(R19), F18
-	WORD $0x4e2dccb2 // fmla v18.4s, v5.4s, v13.4s
-	WORD $0x4eb21e4d // mov v13.16b, v18.16b
+	FMOVQ 0(R19), F20
+	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
+	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	FMOVQ 16(R19), F20
+	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
+	WORD $0x4eb41e8d // mov v13.16b, v20.16b
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4e2ccc92 // fmla v18.4s, v4.4s, v12.4s
-	WORD $0x4eb21e4c // mov v12.16b, v18.16b
-	FMOVQ 16(R19), F18
-	WORD $0x4e2dccb2 // fmla v18.4s, v5.4s, v13.4s
-	WORD $0x4eb21e4d // mov v13.16b, v18.16b
+	FMOVQ 0(R19), F20
+	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
+	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	FMOVQ 16(R19), F20
+	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
+	WORD $0x4eb41e8d // mov v13.16b, v20.16b
 	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4e2ccc92 // fmla v18.4s, v4.4s, v12.4s
-	WORD $0x4eb21e4c // mov v12.16b, v18.16b
-	FMOVQ 16(R19), F18
-	WORD $0x4e2dccb2 // fmla v18.4s, v5.4s, v13.4s
-	WORD $0x4eb21e4d // mov v13.16b, v18.16b
-	WORD $0x6e24dc8e // fmul v14.4s, v4.4s, v4.4s
-	WORD $0x6e25dcaf // fmul v15.4s, v5.4s, v5.4s
-	WORD $0x4ea41c92 // mov v18.16b, v4.16b
-	WORD $0x4e2ccdd2 // fmla v18.4s, v14.4s, v12.4s
-	WORD $0x4eb21e4c // mov v12.16b, v18.16b
-	WORD $0x4ea51cb2 // mov v18.16b, v5.16b
-	WORD $0x4e2dcdf2 // fmla v18.4s, v15.4s, v13.4s
-	WORD $0x4eb21e4d // mov v13.16b, v18.16b
+	FMOVQ 0(R19), F20
+	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
+	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	FMOVQ 16(R19), F20
+	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
+	WORD $0x4eb41e8d // mov v13.16b, v20.16b
+	WORD $0x6e28dd0e // fmul v14.4s, v8.4s, v8.4s
+	WORD $0x6e29dd2f // fmul v15.4s, v9.4s, v9.4s
+	WORD $0x4ea81d14 // mov v20.16b, v8.16b
+	WORD $0x4e2ccdd4 // fmla v20.4s, v14.4s, v12.4s
+	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	WORD $0x4ea91d34 // mov v20.16b, v9.16b
+	WORD $0x4e2dcdf4 // fmla v20.4s, v15.4s, v13.4s
+	WORD $0x4eb41e8d // mov v13.16b, v20.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4e32d58c // fadd v12.4s, v12.4s, v18.4s
-	FMOVQ 16(R19), F18
-	WORD $0x4e32d5ad // fadd v13.4s, v13.4s, v18.4s
+	FMOVQ 0(R19), F20
+	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
+	FMOVQ 16(R19), F20
+	WORD $0x4e34d5ad // fadd v13.4s, v13.4s, v20.4s
 	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
 	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
-	WORD $0x4f3f0544 // sshr v4.4s, v10.4s, #1
-	WORD $0x4f3f0565 // sshr v5.4s, v11.4s, #1
-	WORD $0x6ea4854a // sub v10.4s, v10.4s, v4.4s
-	WORD $0x6ea5856b // sub v11.4s, v11.4s, v5.4s
+	WORD $0x4f3f0548 // sshr v8.4s, v10.4s, #1
+	WORD $0x4f3f0569 // sshr v9.4s, v11.4s, #1
+	WORD $0x6ea8854a // sub v10.4s, v10.4s, v8.4s
+	WORD $0x6ea9856b // sub v11.4s, v11.4s, v9.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4eb28484 // add v4.4s, v4.4s, v18.4s
-	FMOVQ 16(R19), F18
-	WORD $0x4eb284a5 // add v5.4s, v5.4s, v18.4s
-	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
-	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
-	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
-	WORD $0x6e25ddad // fmul v13.4s, v13.4s, v5.4s
+	FMOVQ 0(R19), F20
+	WORD $0x4eb48508 // add v8.4s, v8.4s, v20.4s
+	FMOVQ 16(R19), F20
+	WORD $0x4eb48529 // add v9.4s, v9.4s, v20.4s
+	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
+	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
+	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
+	WORD $0x6e29ddad // fmul v13.4s, v13.4s, v9.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4eb2854a // add v10.4s, v10.4s, v18.4s
-	FMOVQ 16(R19), F18
-	WORD $0x4eb2856b // add v11.4s, v11.4s, v18.4s
+	FMOVQ 0(R19), F20
+	WORD $0x4eb4854a // add v10.4s, v10.4s, v20.4s
+	FMOVQ 16(R19), F20
+	WORD $0x4eb4856b // add v11.4s, v11.4s, v20.4s
 	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
 	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
 	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
 	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
-	WORD $0x4eac1d84 // mov v4.16b, v12.16b
-	WORD $0x4ead1da5 // mov v5.16b, v13.16b
+	WORD $0x4eac1d88 // mov v8.16b, v12.16b
+	WORD $0x4ead1da9 // mov v9.16b, v13.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4e2ad488 // fadd v8.4s, v4.4s, v10.4s
-	WORD $0x4e2bd4a9 // fadd v9.4s, v5.4s, v11.4s
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6ea2e58e // fcmgt v14.4s, v12.4s, v2.4s
-	WORD $0x6ea3e5af // fcmgt v15.4s, v13.4s, v3.4s
-	WORD $0x4f2105d2 // sshr v18.4s, v14.4s, #31
-	WORD $0x6eb21c8a // bit v10.16b, v4.16b, v18.16b
-	WORD $0x4f2105f2 // sshr v18.4s, v15.4s, #31
-	WORD $0x6eb21cab // bit v11.16b, v5.16b, v18.16b
-	WORD $0x6e2ce44e // fcmge v14.4s, v2.4s, v12.4s
-	WORD $0x6e2de46f // fcmge v15.4s, v3.4s, v13.4s
-	WORD $0x4f2105d2 // sshr v18.4s, v14.4s, #31
-	WORD $0x6eb21c86 // bit v6.16b, v4.16b, v18.16b
-	WORD $0x4f2105f2 // sshr v18.4s, v15.4s, #31
-	WORD $0x6eb21ca7 // bit v7.16b, v5.16b, v18.16b
-	WORD $0x6e28fcc6 // fdiv v6.4s, v6.4s, v8.4s
-	WORD $0x6e29fce7 // fdiv v7.4s, v7.4s, v9.4s
-	WORD $0x6e28fd44 // fdiv v4.4s, v10.4s, v8.4s
-	WORD $0x6e29fd65 // fdiv v5.4s, v11.4s, v9.4s
+	WORD $0x4e2ad50c // fadd v12.4s, v8.4s, v10.4s
+	WORD $0x4e2bd52d // fadd v13.4s, v9.4s, v11.4s
+	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
+	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
+	WORD $0x6ea2e5d0 // fcmgt v16.4s, v14.4s, v2.4s
+	WORD $0x6ea3e5f1 // fcmgt v17.4s, v15.4s, v3.4s
+	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
+	WORD $0x6eb41d0a // bit v10.16b, v8.16b, v20.16b
+	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
+	WORD $0x6eb41d2b // bit v11.16b, v9.16b, v20.16b
+	WORD $0x6e2ee450 // fcmge v16.4s, v2.4s, v14.4s
+	WORD $0x6e2fe471 // fcmge v17.4s, v3.4s, v15.4s
+	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
+	WORD $0x6eb41d06 // bit v6.16b, v8.16b, v20.16b
+	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
+	WORD $0x6eb41d27 // bit v7.16b, v9.16b, v20.16b
+	WORD $0x6e2cfcc6 // fdiv v6.4s, v6.4s, v12.4s
+	WORD $0x6e2dfce7 // fdiv v7.4s, v7.4s, v13.4s
+	WORD $0x6e2cfd44 // fdiv v4.4s, v10.4s, v12.4s
+	WORD $0x6e2dfd65 // fdiv v5.4s, v11.4s, v13.4s
 	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
 	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
 	WORD $0x6e20dc84 // fmul v4.4s, v4.4s, v0.4s
@@ -5085,10 +4983,10 @@ loop:
 	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
 	WORD $0x4e28e40a // fcmeq v10.4s, v0.4s, v8.4s
 	WORD $0x4e29e42b // fcmeq v11.4s, v1.4s, v9.4s
-	WORD $0x4f210552 // sshr v18.4s, v10.4s, #31
-	WORD $0x6eb21d04 // bit v4.16b, v8.16b, v18.16b
-	WORD $0x4f210572 // sshr v18.4s, v11.4s, #31
-	WORD $0x6eb21d25 // bit v5.16b, v9.16b, v18.16b
+	WORD $0x4f210554 // sshr v20.4s, v10.4s, #31
+	WORD $0x6eb41d04 // bit v4.16b, v8.16b, v20.16b
+	WORD $0x4f210574 // sshr v20.4s, v11.4s, #31
+	WORD $0x6eb41d25 // bit v5.16b, v9.16b, v20.16b
 	FSTPQ (F4, F5), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -5102,27 +5000,27 @@ tail:
 	MOVD $1, R0
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
-	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	FMOVS R0, F18
+	WORD $0x4e040653 // dup v19.4s, v18.s[0]
+	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
-	FMOVQ 16(R19), F18
-	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	FMOVQ 0(R19), F20
+	WORD $0x6eb44652 // ushl v18.4s, v18.4s, v20.4s
+	FMOVQ 16(R19), F20
+	WORD $0x6eb44673 // ushl v19.4s, v19.4s, v20.4s
 	ADD $0, R4, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
-	FMOVS F18, R20
+	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
+	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	FMOVS F20, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
 	B mask1done
 
 mask1part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
+	VMOV V18.D[0], R15
+	VMOV V18.D[1], R20
+	VMOV V19.D[0], R22
+	VMOV V19.D[1], R23
 	CALL loadLanes<>(SB)
 	VMOV R15, V0.D[0]
 	VMOV R20, V0.D[1]
@@ -5131,18 +5029,18 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
-	FMOVS F18, R20
+	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
+	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	FMOVS F20, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
 	B mask2done
 
 mask2part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
+	VMOV V18.D[0], R15
+	VMOV V18.D[1], R20
+	VMOV V19.D[0], R22
+	VMOV V19.D[1], R23
 	CALL loadLanes<>(SB)
 	VMOV R15, V2.D[0]
 	VMOV R20, V2.D[1]
@@ -5152,135 +5050,125 @@ mask2part:
 mask2done:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4e321c44 // and v4.16b, v2.16b, v18.16b
-	FMOVQ 16(R19), F18
-	WORD $0x4e321c65 // and v5.16b, v3.16b, v18.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x4ea4d504 // fsub v4.4s, v8.4s, v4.4s
-	WORD $0x4ea5d525 // fsub v5.4s, v9.4s, v5.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F10, F11)
-	WORD $0x6eaae492 // fcmgt v18.4s, v4.4s, v10.4s
-	WORD $0x6eb21d44 // bit v4.16b, v10.16b, v18.16b
-	WORD $0x6eabe4b2 // fcmgt v18.4s, v5.4s, v11.4s
-	WORD $0x6eb21d65 // bit v5.16b, v11.16b, v18.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F20
+	WORD $0x4eb41c48 // orr v8.16b, v2.16b, v20.16b
+	FMOVQ 16(R19), F20
+	WORD $0x4eb41c69 // orr v9.16b, v3.16b, v20.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x6ea4e552 // fcmgt v18.4s, v10.4s, v4.4s
-	WORD $0x6eb21d44 // bit v4.16b, v10.16b, v18.16b
-	WORD $0x6ea5e572 // fcmgt v18.4s, v11.4s, v5.4s
-	WORD $0x6eb21d65 // bit v5.16b, v11.16b, v18.16b
+	WORD $0x6ea8e554 // fcmgt v20.4s, v10.4s, v8.4s
+	WORD $0x6eb41d48 // bit v8.16b, v10.16b, v20.16b
+	WORD $0x6ea9e574 // fcmgt v20.4s, v11.4s, v9.4s
+	WORD $0x6eb41d69 // bit v9.16b, v11.16b, v20.16b
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x6e32dc8a // fmul v10.4s, v4.4s, v18.4s
-	FMOVQ 16(R19), F18
-	WORD $0x6e32dcab // fmul v11.4s, v5.4s, v18.4s
+	FMOVQ 0(R19), F20
+	WORD $0x6e34dd0a // fmul v10.4s, v8.4s, v20.4s
+	FMOVQ 16(R19), F20
+	WORD $0x6e34dd2b // fmul v11.4s, v9.4s, v20.4s
 	WORD $0x4e21894a // frintn v10.4s, v10.4s
 	WORD $0x4e21896b // frintn v11.4s, v11.4s
 	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4eb2cd44 // fmls v4.4s, v10.4s, v18.4s
-	FMOVQ 16(R19), F18
-	WORD $0x4eb2cd65 // fmls v5.4s, v11.4s, v18.4s
+	FMOVQ 0(R19), F20
+	WORD $0x4eb4cd48 // fmls v8.4s, v10.4s, v20.4s
+	FMOVQ 16(R19), F20
+	WORD $0x4eb4cd69 // fmls v9.4s, v11.4s, v20.4s
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4eb2cd44 // fmls v4.4s, v10.4s, v18.4s
-	FMOVQ 16(R19), F18
-	WORD $0x4eb2cd65 // fmls v5.4s, v11.4s, v18.4s
+	FMOVQ 0(R19), F20
+	WORD $0x4eb4cd48 // fmls v8.4s, v10.4s, v20.4s
+	FMOVQ 16(R19), F20
+	WORD $0x4eb4cd69 // fmls v9.4s, v11.4s, v20.4s
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4e2ccc92 // fmla v18.4s, v4.4s, v12.4s
-	WORD $0x4eb21e4c // mov v12.16b, v18.16b
-	FMOVQ 16(R19), F18
-	WORD $0x4e2dccb2 // fmla v18.4s, v5.4s, v13.4s
-	WORD $0x4eb21e4d // mov v13.16b, v18.16b
+	FMOVQ 0(R19), F20
+	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
+	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	FMOVQ 16(R19), F20
+	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
+	WORD $0x4eb41e8d // mov v13.16b, v20.16b
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4e2ccc92 // fmla v18.4s, v4.4s, v12.4s
-	WORD $0x4eb21e4c // mov v12.16b, v18.16b
-	FMOVQ 16(R19), F18
-	WORD $0x4e2dccb2 // fmla v18.4s, v5.4s, v13.4s
-	WORD $0x4eb21e4d // mov v13.16b, v18.16b
+	FMOVQ 0(R19), F20
+	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
+	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	FMOVQ 16(R19), F20
+	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
+	WORD $0x4eb41e8d // mov v13.16b, v20.16b
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4e2ccc92 // fmla v18.4s, v4.4s, v12.4s
-	WORD $0x4eb21e4c // mov v12.16b, v18.16b
-	FMOVQ 16(R19), F18
-	WORD $0x4e2dccb2 // fmla v18.4s, v5.4s, v13.4s
-	WORD $0x4eb21e4d // mov v13.16b, v18.16b
+	FMOVQ 0(R19), F20
+	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
+	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	FMOVQ 16(R19), F20
+	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
+	WORD $0x4eb41e8d // mov v13.16b, v20.16b
 	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4e2ccc92 // fmla v18.4s, v4.4s, v12.4s
-	WORD $0x4eb21e4c // mov v12.16b, v18.16b
-	FMOVQ 16(R19), F18
-	WORD $0x4e2dccb2 // fmla v18.4s, v5.4s, v13.4s
-	WORD $0x4eb21e4d // mov v13.16b, v18.16b
-	WORD $0x6e24dc8e // fmul v14.4s, v4.4s, v4.4s
-	WORD $0x6e25dcaf // fmul v15.4s, v5.4s, v5.4s
-	WORD $0x4ea41c92 // mov v18.16b, v4.16b
-	WORD $0x4e2ccdd2 // fmla v18.4s, v14.4s, v12.4s
-	WORD $0x4eb21e4c // mov v12.16b, v18.16b
-	WORD $0x4ea51cb2 // mov v18.16b, v5.16b
-	WORD $0x4e2dcdf2 // fmla v18.4s, v15.4s, v13.4s
-	WORD $0x4eb21e4d // mov v13.16b, v18.16b
+	FMOVQ 0(R19), F20
+	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
+	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	FMOVQ 16(R19), F20
+	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
+	WORD $0x4eb41e8d // mov v13.16b, v20.16b
+	WORD $0x6e28dd0e // fmul v14.4s, v8.4s, v8.4s
+	WORD $0x6e29dd2f // fmul v15.4s, v9.4s, v9.4s
+	WORD $0x4ea81d14 // mov v20.16b, v8.16b
+	WORD $0x4e2ccdd4 // fmla v20.4s, v14.4s, v12.4s
+	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	WORD $0x4ea91d34 // mov v20.16b, v9.16b
+	WORD $0x4e2dcdf4 // fmla v20.4s, v15.4s, v13.4s
+	WORD $0x4eb41e8d // mov v13.16b, v20.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4e32d58c // fadd v12.4s, v12.4s, v18.4s
-	FMOVQ 16(R19), F18
-	WORD $0x4e32d5ad // fadd v13.4s, v13.4s, v18.4s
+	FMOVQ 0(R19), F20
+	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
+	FMOVQ 16(R19), F20
+	WORD $0x4e34d5ad // fadd v13.4s, v13.4s, v20.4s
 	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
 	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
-	WORD $0x4f3f0544 // sshr v4.4s, v10.4s, #1
-	WORD $0x4f3f0565 // sshr v5.4s, v11.4s, #1
-	WORD $0x6ea4854a // sub v10.4s, v10.4s, v4.4s
-	WORD $0x6ea5856b // sub v11.4s, v11.4s, v5.4s
+	WORD $0x4f3f0548 // sshr v8.4s, v10.4s, #1
+	WORD $0x4f3f0569 // sshr v9.4s, v11.4s, #1
+	WORD $0x6ea8854a // sub v10.4s, v10.4s, v8.4s
+	WORD $0x6ea9856b // sub v11.4s, v11.4s, v9.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4eb28484 // add v4.4s, v4.4s, v18.4s
-	FMOVQ 16(R19), F18
-	WORD $0x4eb284a5 // add v5.4s, v5.4s, v18.4s
-	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
-	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
-	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
-	WORD $0x6e25ddad // fmul v13.4s, v13.4s, v5.4s
+	FMOVQ 0(R19), F20
+	WORD $0x4eb48508 // add v8.4s, v8.4s, v20.4s
+	FMOVQ 16(R19), F20
+	WORD $0x4eb48529 // add v9.4s, v9.4s, v20.4s
+	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
+	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
+	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
+	WORD $0x6e29ddad // fmul v13.4s, v13.4s, v9.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	WORD $0x4eb2854a // add v10.4s, v10.4s, v18.4s
-	FMOVQ 16(R19), F18
-	WORD $0x4eb2856b // add v11.4s, v11.4s, v18.4s
+	FMOVQ 0(R19), F20
+	WORD $0x4eb4854a // add v10.4s, v10.4s, v20.4s
+	FMOVQ 16(R19), F20
+	WORD $0x4eb4856b // add v11.4s, v11.4s, v20.4s
 	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
 	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
 	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
 	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
-	WORD $0x4eac1d84 // mov v4.16b, v12.16b
-	WORD $0x4ead1da5 // mov v5.16b, v13.16b
+	WORD $0x4eac1d88 // mov v8.16b, v12.16b
+	WORD $0x4ead1da9 // mov v9.16b, v13.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4e2ad488 // fadd v8.4s, v4.4s, v10.4s
-	WORD $0x4e2bd4a9 // fadd v9.4s, v5.4s, v11.4s
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6ea2e58e // fcmgt v14.4s, v12.4s, v2.4s
-	WORD $0x6ea3e5af // fcmgt v15.4s, v13.4s, v3.4s
-	WORD $0x4f2105d2 // sshr v18.4s, v14.4s, #31
-	WORD $0x6eb21c8a // bit v10.16b, v4.16b, v18.16b
-	WORD $0x4f2105f2 // sshr v18.4s, v15.4s, #31
-	WORD $0x6eb21cab // bit v11.16b, v5.16b, v18.16b
-	WORD $0x6e2ce44e // fcmge v14.4s, v2.4s, v12.4s
-	WORD $0x6e2de46f // fcmge v15.4s, v3.4s, v13.4s
-	WORD $0x4f2105d2 // sshr v18.4s, v14.4s, #31
-	WORD $0x6eb21c86 // bit v6.16b, v4.16b, v18.16b
-	WORD $0x4f2105f2 // sshr v18.4s, v15.4s, #31
-	WORD $0x6eb21ca7 // bit v7.16b, v5.16b, v18.16b
-	WORD $0x6e28fcc6 // fdiv v6.4s, v6.4s, v8.4s
-	WORD $0x6e29fce7 // fdiv v7.4s, v7.4s, v9.4s
-	WORD $0x6e28fd44 // fdiv v4.4s, v10.4s, v8.4s
-	WORD $0x6e29fd65 // fdiv v5.4s, v11.4s, v9.4s
+	WORD $0x4e2ad50c // fadd v12.4s, v8.4s, v10.4s
+	WORD $0x4e2bd52d // fadd v13.4s, v9.4s, v11.4s
+	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
+	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
+	WORD $0x6ea2e5d0 // fcmgt v16.4s, v14.4s, v2.4s
+	WORD $0x6ea3e5f1 // fcmgt v17.4s, v15.4s, v3.4s
+	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
+	WORD $0x6eb41d0a // bit v10.16b, v8.16b, v20.16b
+	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
+	WORD $0x6eb41d2b // bit v11.16b, v9.16b, v20.16b
+	WORD $0x6e2ee450 // fcmge v16.4s, v2.4s, v14.4s
+	WORD $0x6e2fe471 // fcmge v17.4s, v3.4s, v15.4s
+	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
+	WORD $0x6eb41d06 // bit v6.16b, v8.16b, v20.16b
+	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
+	WORD $0x6eb41d27 // bit v7.16b, v9.16b, v20.16b
+	WORD $0x6e2cfcc6 // fdiv v6.4s, v6.4s, v12.4s
+	WORD $0x6e2dfce7 // fdiv v7.4s, v7.4s, v13.4s
+	WORD $0x6e2cfd44 // fdiv v4.4s, v10.4s, v12.4s
+	WORD $0x6e2dfd65 // fdiv v5.4s, v11.4s, v13.4s
 	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
 	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
 	WORD $0x6e20dc84 // fmul v4.4s, v4.4s, v0.4s
@@ -5289,23 +5177,23 @@ mask2done:
 	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
 	WORD $0x4e28e40a // fcmeq v10.4s, v0.4s, v8.4s
 	WORD $0x4e29e42b // fcmeq v11.4s, v1.4s, v9.4s
-	WORD $0x4f210552 // sshr v18.4s, v10.4s, #31
-	WORD $0x6eb21d04 // bit v4.16b, v8.16b, v18.16b
-	WORD $0x4f210572 // sshr v18.4s, v11.4s, #31
-	WORD $0x6eb21d25 // bit v5.16b, v9.16b, v18.16b
+	WORD $0x4f210554 // sshr v20.4s, v10.4s, #31
+	WORD $0x6eb41d04 // bit v4.16b, v8.16b, v20.16b
+	WORD $0x4f210574 // sshr v20.4s, v11.4s, #31
+	WORD $0x6eb41d25 // bit v5.16b, v9.16b, v20.16b
 	ADD $0, R5, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
-	FMOVS F18, R20
+	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
+	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	FMOVS F20, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F4, F5), (R19)
 	B mask3done
 
 mask3part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
+	VMOV V18.D[0], R15
+	VMOV V18.D[1], R20
+	VMOV V19.D[0], R22
+	VMOV V19.D[1], R23
 	VMOV V4.D[0], R24
 	VMOV V4.D[1], R25
 	VMOV V5.D[0], R26
@@ -5920,16 +5808,11 @@ loop:
 	FMOVQ 16(R19), F24
 	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
 	WORD $0x4eb81f0f // mov v15.16b, v24.16b
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x4ea8d588 // fsub v8.4s, v12.4s, v8.4s
-	WORD $0x4ea9d5a9 // fsub v9.4s, v13.4s, v9.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F16, F17)
-	WORD $0x6eb0e518 // fcmgt v24.4s, v8.4s, v16.4s
-	WORD $0x6eb81e08 // bit v8.16b, v16.16b, v24.16b
-	WORD $0x6eb1e538 // fcmgt v24.4s, v9.4s, v17.4s
-	WORD $0x6eb81e29 // bit v9.16b, v17.16b, v24.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F24
+	WORD $0x4eb81d08 // orr v8.16b, v8.16b, v24.16b
+	FMOVQ 16(R19), F24
+	WORD $0x4eb81d29 // orr v9.16b, v9.16b, v24.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F16, F17)
 	WORD $0x6ea8e618 // fcmgt v24.4s, v16.4s, v8.4s
@@ -6340,16 +6223,11 @@ mask2done:
 	FMOVQ 16(R19), F24
 	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
 	WORD $0x4eb81f0f // mov v15.16b, v24.16b
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x4ea8d588 // fsub v8.4s, v12.4s, v8.4s
-	WORD $0x4ea9d5a9 // fsub v9.4s, v13.4s, v9.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F16, F17)
-	WORD $0x6eb0e518 // fcmgt v24.4s, v8.4s, v16.4s
-	WORD $0x6eb81e08 // bit v8.16b, v16.16b, v24.16b
-	WORD $0x6eb1e538 // fcmgt v24.4s, v9.4s, v17.4s
-	WORD $0x6eb81e29 // bit v9.16b, v17.16b, v24.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F24
+	WORD $0x4eb81d08 // orr v8.16b, v8.16b, v24.16b
+	FMOVQ 16(R19), F24
+	WORD $0x4eb81d29 // orr v9.16b, v9.16b, v24.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F16, F17)
 	WORD $0x6ea8e618 // fcmgt v24.4s, v16.4s, v8.4s
@@ -6650,199 +6528,189 @@ loop:
 	FLDPQ 0(R3), (F2, F3)
 	MOVD $cc1a00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea2e494 // fcmgt v20.4s, v4.4s, v2.4s
-	WORD $0x6eb41c82 // bit v2.16b, v4.16b, v20.16b
-	WORD $0x6ea3e4b4 // fcmgt v20.4s, v5.4s, v3.4s
-	WORD $0x6eb41ca3 // bit v3.16b, v5.16b, v20.16b
+	WORD $0x6ea2e496 // fcmgt v22.4s, v4.4s, v2.4s
+	WORD $0x6eb61c82 // bit v2.16b, v4.16b, v22.16b
+	WORD $0x6ea3e4b6 // fcmgt v22.4s, v5.4s, v3.4s
+	WORD $0x6eb61ca3 // bit v3.16b, v5.16b, v22.16b
 	MOVD $c41a00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea4e454 // fcmgt v20.4s, v2.4s, v4.4s
-	WORD $0x6eb41c82 // bit v2.16b, v4.16b, v20.16b
-	WORD $0x6ea5e474 // fcmgt v20.4s, v3.4s, v5.4s
-	WORD $0x6eb41ca3 // bit v3.16b, v5.16b, v20.16b
+	WORD $0x6ea4e456 // fcmgt v22.4s, v2.4s, v4.4s
+	WORD $0x6eb61c82 // bit v2.16b, v4.16b, v22.16b
+	WORD $0x6ea5e476 // fcmgt v22.4s, v3.4s, v5.4s
+	WORD $0x6eb61ca3 // bit v3.16b, v5.16b, v22.16b
 	WORD $0x6e22dc44 // fmul v4.4s, v2.4s, v2.4s
 	WORD $0x6e23dc65 // fmul v5.4s, v3.4s, v3.4s
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	MOVD $c3d372713_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e34cc86 // fmla v6.4s, v4.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4e34cca7 // fmla v7.4s, v5.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36cc86 // fmla v6.4s, v4.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36cca7 // fmla v7.4s, v5.4s, v22.4s
 	WORD $0x6e22dcc4 // fmul v4.4s, v6.4s, v2.4s
 	WORD $0x6e23dce5 // fmul v5.4s, v7.4s, v3.4s
 	MOVD $c3f4c422a_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x6e34dc84 // fmul v4.4s, v4.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x6e34dca5 // fmul v5.4s, v5.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x6e36dc84 // fmul v4.4s, v4.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6e36dca5 // fmul v5.4s, v5.4s, v22.4s
 	WORD $0x4e24d484 // fadd v4.4s, v4.4s, v4.4s
 	WORD $0x4e25d4a5 // fadd v5.4s, v5.4s, v5.4s
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e341c86 // and v6.16b, v4.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e341ca7 // and v7.16b, v5.16b, v20.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x4ea6d546 // fsub v6.4s, v10.4s, v6.4s
-	WORD $0x4ea7d567 // fsub v7.4s, v11.4s, v7.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F12, F13)
-	WORD $0x6eace4d4 // fcmgt v20.4s, v6.4s, v12.4s
-	WORD $0x6eb41d86 // bit v6.16b, v12.16b, v20.16b
-	WORD $0x6eade4f4 // fcmgt v20.4s, v7.4s, v13.4s
-	WORD $0x6eb41da7 // bit v7.16b, v13.16b, v20.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F22
+	WORD $0x4eb61c8a // orr v10.16b, v4.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4eb61cab // orr v11.16b, v5.16b, v22.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x6ea6e594 // fcmgt v20.4s, v12.4s, v6.4s
-	WORD $0x6eb41d86 // bit v6.16b, v12.16b, v20.16b
-	WORD $0x6ea7e5b4 // fcmgt v20.4s, v13.4s, v7.4s
-	WORD $0x6eb41da7 // bit v7.16b, v13.16b, v20.16b
+	WORD $0x6eaae596 // fcmgt v22.4s, v12.4s, v10.4s
+	WORD $0x6eb61d8a // bit v10.16b, v12.16b, v22.16b
+	WORD $0x6eabe5b6 // fcmgt v22.4s, v13.4s, v11.4s
+	WORD $0x6eb61dab // bit v11.16b, v13.16b, v22.16b
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x6e34dccc // fmul v12.4s, v6.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x6e34dced // fmul v13.4s, v7.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x6e36dd4c // fmul v12.4s, v10.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6e36dd6d // fmul v13.4s, v11.4s, v22.4s
 	WORD $0x4e21898c // frintn v12.4s, v12.4s
 	WORD $0x4e2189ad // frintn v13.4s, v13.4s
 	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb4cd86 // fmls v6.4s, v12.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb4cda7 // fmls v7.4s, v13.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb4cd86 // fmls v6.4s, v12.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb4cda7 // fmls v7.4s, v13.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
-	WORD $0x6e26dcd0 // fmul v16.4s, v6.4s, v6.4s
-	WORD $0x6e27dcf1 // fmul v17.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd4 // mov v20.16b, v6.16b
-	WORD $0x4e2ece14 // fmla v20.4s, v16.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	WORD $0x4ea71cf4 // mov v20.16b, v7.16b
-	WORD $0x4e2fce34 // fmla v20.4s, v17.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	WORD $0x6e2add50 // fmul v16.4s, v10.4s, v10.4s
+	WORD $0x6e2bdd71 // fmul v17.4s, v11.4s, v11.4s
+	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
+	WORD $0x4e2ece16 // fmla v22.4s, v16.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	WORD $0x4eab1d76 // mov v22.16b, v11.16b
+	WORD $0x4e2fce36 // fmla v22.4s, v17.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36d5ef // fadd v15.4s, v15.4s, v22.4s
 	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
 	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
-	WORD $0x4f3f0586 // sshr v6.4s, v12.4s, #1
-	WORD $0x4f3f05a7 // sshr v7.4s, v13.4s, #1
-	WORD $0x6ea6858c // sub v12.4s, v12.4s, v6.4s
-	WORD $0x6ea785ad // sub v13.4s, v13.4s, v7.4s
+	WORD $0x4f3f058a // sshr v10.4s, v12.4s, #1
+	WORD $0x4f3f05ab // sshr v11.4s, v13.4s, #1
+	WORD $0x6eaa858c // sub v12.4s, v12.4s, v10.4s
+	WORD $0x6eab85ad // sub v13.4s, v13.4s, v11.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb484c6 // add v6.4s, v6.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb484e7 // add v7.4s, v7.4s, v20.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
-	WORD $0x6e27ddef // fmul v15.4s, v15.4s, v7.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6854a // add v10.4s, v10.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb6856b // add v11.4s, v11.4s, v22.4s
+	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
+	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
+	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
+	WORD $0x6e2bddef // fmul v15.4s, v15.4s, v11.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb4858c // add v12.4s, v12.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb485ad // add v13.4s, v13.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6858c // add v12.4s, v12.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb685ad // add v13.4s, v13.4s, v22.4s
 	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
 	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
 	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
 	WORD $0x6e2dddef // fmul v15.4s, v15.4s, v13.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
-	WORD $0x4eaf1de7 // mov v7.16b, v15.16b
+	WORD $0x4eae1dca // mov v10.16b, v14.16b
+	WORD $0x4eaf1deb // mov v11.16b, v15.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x4e2cd4ca // fadd v10.4s, v6.4s, v12.4s
-	WORD $0x4e2dd4eb // fadd v11.4s, v7.4s, v13.4s
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
-	WORD $0x6ea4e5d0 // fcmgt v16.4s, v14.4s, v4.4s
-	WORD $0x6ea5e5f1 // fcmgt v17.4s, v15.4s, v5.4s
-	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
-	WORD $0x6eb41ccc // bit v12.16b, v6.16b, v20.16b
-	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
-	WORD $0x6eb41ced // bit v13.16b, v7.16b, v20.16b
-	WORD $0x6e2ee490 // fcmge v16.4s, v4.4s, v14.4s
-	WORD $0x6e2fe4b1 // fcmge v17.4s, v5.4s, v15.4s
-	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
-	WORD $0x6eb41cc8 // bit v8.16b, v6.16b, v20.16b
-	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
-	WORD $0x6eb41ce9 // bit v9.16b, v7.16b, v20.16b
-	WORD $0x6e2afd08 // fdiv v8.4s, v8.4s, v10.4s
-	WORD $0x6e2bfd29 // fdiv v9.4s, v9.4s, v11.4s
-	WORD $0x6e2afd86 // fdiv v6.4s, v12.4s, v10.4s
-	WORD $0x6e2bfda7 // fdiv v7.4s, v13.4s, v11.4s
+	WORD $0x4e2cd54e // fadd v14.4s, v10.4s, v12.4s
+	WORD $0x4e2dd56f // fadd v15.4s, v11.4s, v13.4s
+	WORD $0x6e301e10 // eor v16.16b, v16.16b, v16.16b
+	WORD $0x6e311e31 // eor v17.16b, v17.16b, v17.16b
+	WORD $0x6ea4e612 // fcmgt v18.4s, v16.4s, v4.4s
+	WORD $0x6ea5e633 // fcmgt v19.4s, v17.4s, v5.4s
+	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
+	WORD $0x6eb61d4c // bit v12.16b, v10.16b, v22.16b
+	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
+	WORD $0x6eb61d6d // bit v13.16b, v11.16b, v22.16b
+	WORD $0x6e30e492 // fcmge v18.4s, v4.4s, v16.4s
+	WORD $0x6e31e4b3 // fcmge v19.4s, v5.4s, v17.4s
+	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
+	WORD $0x6eb61d48 // bit v8.16b, v10.16b, v22.16b
+	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
+	WORD $0x6eb61d69 // bit v9.16b, v11.16b, v22.16b
+	WORD $0x6e2efd08 // fdiv v8.4s, v8.4s, v14.4s
+	WORD $0x6e2ffd29 // fdiv v9.4s, v9.4s, v15.4s
+	WORD $0x6e2efd86 // fdiv v6.4s, v12.4s, v14.4s
+	WORD $0x6e2ffda7 // fdiv v7.4s, v13.4s, v15.4s
 	WORD $0x6e22dc44 // fmul v4.4s, v2.4s, v2.4s
 	WORD $0x6e23dc65 // fmul v5.4s, v3.4s, v3.4s
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3e095d4f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e34cc8a // fmla v10.4s, v4.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4e34ccab // fmla v11.4s, v5.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36cc8a // fmla v10.4s, v4.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36ccab // fmla v11.4s, v5.4s, v22.4s
 	WORD $0x6e22dd4a // fmul v10.4s, v10.4s, v2.4s
 	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
 	MOVD $c3fcc422a_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x6e34dd4a // fmul v10.4s, v10.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x6e34dd6b // fmul v11.4s, v11.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x6e36dd4a // fmul v10.4s, v10.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6e36dd6b // fmul v11.4s, v11.4s, v22.4s
 	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
 	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	WORD $0x4ea61cd4 // mov v20.16b, v6.16b
-	WORD $0x4e28cd54 // fmla v20.4s, v10.4s, v8.4s
-	WORD $0x4eb41e88 // mov v8.16b, v20.16b
-	WORD $0x4ea71cf4 // mov v20.16b, v7.16b
-	WORD $0x4e29cd74 // fmla v20.4s, v11.4s, v9.4s
-	WORD $0x4eb41e89 // mov v9.16b, v20.16b
+	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
+	WORD $0x4e28cd56 // fmla v22.4s, v10.4s, v8.4s
+	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
+	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
+	WORD $0x4e29cd76 // fmla v22.4s, v11.4s, v9.4s
+	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
 	WORD $0x6e20dd08 // fmul v8.4s, v8.4s, v0.4s
 	WORD $0x6e21dd29 // fmul v9.4s, v9.4s, v1.4s
 	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
 	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
 	WORD $0x4e2ce40e // fcmeq v14.4s, v0.4s, v12.4s
 	WORD $0x4e2de42f // fcmeq v15.4s, v1.4s, v13.4s
-	WORD $0x4f2105d4 // sshr v20.4s, v14.4s, #31
-	WORD $0x6eb41d88 // bit v8.16b, v12.16b, v20.16b
-	WORD $0x4f2105f4 // sshr v20.4s, v15.4s, #31
-	WORD $0x6eb41da9 // bit v9.16b, v13.16b, v20.16b
+	WORD $0x4f2105d6 // sshr v22.4s, v14.4s, #31
+	WORD $0x6eb61d88 // bit v8.16b, v12.16b, v22.16b
+	WORD $0x4f2105f6 // sshr v22.4s, v15.4s, #31
+	WORD $0x6eb61da9 // bit v9.16b, v13.16b, v22.16b
 	FSTPQ (F8, F9), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -6856,27 +6724,27 @@ tail:
 	MOVD $1, R0
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
-	FMOVS R0, F18
-	WORD $0x4e040653 // dup v19.4s, v18.s[0]
-	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	FMOVS R0, F20
+	WORD $0x4e040695 // dup v21.4s, v20.s[0]
+	WORD $0x4e040694 // dup v20.4s, v20.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x6eb44652 // ushl v18.4s, v18.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x6eb44673 // ushl v19.4s, v19.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
 	ADD $0, R4, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
-	FMOVS F20, R20
+	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
+	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	FMOVS F22, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
 	B mask1done
 
 mask1part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
+	VMOV V20.D[0], R15
+	VMOV V20.D[1], R20
+	VMOV V21.D[0], R22
+	VMOV V21.D[1], R23
 	CALL loadLanes<>(SB)
 	VMOV R15, V0.D[0]
 	VMOV R20, V0.D[1]
@@ -6885,18 +6753,18 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
-	FMOVS F20, R20
+	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
+	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	FMOVS F22, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
 	B mask2done
 
 mask2part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
+	VMOV V20.D[0], R15
+	VMOV V20.D[1], R20
+	VMOV V21.D[0], R22
+	VMOV V21.D[1], R23
 	CALL loadLanes<>(SB)
 	VMOV R15, V2.D[0]
 	VMOV R20, V2.D[1]
@@ -6906,212 +6774,202 @@ mask2part:
 mask2done:
 	MOVD $cc1a00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea2e494 // fcmgt v20.4s, v4.4s, v2.4s
-	WORD $0x6eb41c82 // bit v2.16b, v4.16b, v20.16b
-	WORD $0x6ea3e4b4 // fcmgt v20.4s, v5.4s, v3.4s
-	WORD $0x6eb41ca3 // bit v3.16b, v5.16b, v20.16b
+	WORD $0x6ea2e496 // fcmgt v22.4s, v4.4s, v2.4s
+	WORD $0x6eb61c82 // bit v2.16b, v4.16b, v22.16b
+	WORD $0x6ea3e4b6 // fcmgt v22.4s, v5.4s, v3.4s
+	WORD $0x6eb61ca3 // bit v3.16b, v5.16b, v22.16b
 	MOVD $c41a00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea4e454 // fcmgt v20.4s, v2.4s, v4.4s
-	WORD $0x6eb41c82 // bit v2.16b, v4.16b, v20.16b
-	WORD $0x6ea5e474 // fcmgt v20.4s, v3.4s, v5.4s
-	WORD $0x6eb41ca3 // bit v3.16b, v5.16b, v20.16b
+	WORD $0x6ea4e456 // fcmgt v22.4s, v2.4s, v4.4s
+	WORD $0x6eb61c82 // bit v2.16b, v4.16b, v22.16b
+	WORD $0x6ea5e476 // fcmgt v22.4s, v3.4s, v5.4s
+	WORD $0x6eb61ca3 // bit v3.16b, v5.16b, v22.16b
 	WORD $0x6e22dc44 // fmul v4.4s, v2.4s, v2.4s
 	WORD $0x6e23dc65 // fmul v5.4s, v3.4s, v3.4s
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	MOVD $c3d372713_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e34cc86 // fmla v6.4s, v4.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4e34cca7 // fmla v7.4s, v5.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36cc86 // fmla v6.4s, v4.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36cca7 // fmla v7.4s, v5.4s, v22.4s
 	WORD $0x6e22dcc4 // fmul v4.4s, v6.4s, v2.4s
 	WORD $0x6e23dce5 // fmul v5.4s, v7.4s, v3.4s
 	MOVD $c3f4c422a_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x6e34dc84 // fmul v4.4s, v4.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x6e34dca5 // fmul v5.4s, v5.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x6e36dc84 // fmul v4.4s, v4.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6e36dca5 // fmul v5.4s, v5.4s, v22.4s
 	WORD $0x4e24d484 // fadd v4.4s, v4.4s, v4.4s
 	WORD $0x4e25d4a5 // fadd v5.4s, v5.4s, v5.4s
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e341c86 // and v6.16b, v4.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e341ca7 // and v7.16b, v5.16b, v20.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x4ea6d546 // fsub v6.4s, v10.4s, v6.4s
-	WORD $0x4ea7d567 // fsub v7.4s, v11.4s, v7.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F12, F13)
-	WORD $0x6eace4d4 // fcmgt v20.4s, v6.4s, v12.4s
-	WORD $0x6eb41d86 // bit v6.16b, v12.16b, v20.16b
-	WORD $0x6eade4f4 // fcmgt v20.4s, v7.4s, v13.4s
-	WORD $0x6eb41da7 // bit v7.16b, v13.16b, v20.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F22
+	WORD $0x4eb61c8a // orr v10.16b, v4.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4eb61cab // orr v11.16b, v5.16b, v22.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x6ea6e594 // fcmgt v20.4s, v12.4s, v6.4s
-	WORD $0x6eb41d86 // bit v6.16b, v12.16b, v20.16b
-	WORD $0x6ea7e5b4 // fcmgt v20.4s, v13.4s, v7.4s
-	WORD $0x6eb41da7 // bit v7.16b, v13.16b, v20.16b
+	WORD $0x6eaae596 // fcmgt v22.4s, v12.4s, v10.4s
+	WORD $0x6eb61d8a // bit v10.16b, v12.16b, v22.16b
+	WORD $0x6eabe5b6 // fcmgt v22.4s, v13.4s, v11.4s
+	WORD $0x6eb61dab // bit v11.16b, v13.16b, v22.16b
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x6e34dccc // fmul v12.4s, v6.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x6e34dced // fmul v13.4s, v7.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x6e36dd4c // fmul v12.4s, v10.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6e36dd6d // fmul v13.4s, v11.4s, v22.4s
 	WORD $0x4e21898c // frintn v12.4s, v12.4s
 	WORD $0x4e2189ad // frintn v13.4s, v13.4s
 	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb4cd86 // fmls v6.4s, v12.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb4cda7 // fmls v7.4s, v13.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb4cd86 // fmls v6.4s, v12.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb4cda7 // fmls v7.4s, v13.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
-	WORD $0x6e26dcd0 // fmul v16.4s, v6.4s, v6.4s
-	WORD $0x6e27dcf1 // fmul v17.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd4 // mov v20.16b, v6.16b
-	WORD $0x4e2ece14 // fmla v20.4s, v16.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	WORD $0x4ea71cf4 // mov v20.16b, v7.16b
-	WORD $0x4e2fce34 // fmla v20.4s, v17.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	WORD $0x6e2add50 // fmul v16.4s, v10.4s, v10.4s
+	WORD $0x6e2bdd71 // fmul v17.4s, v11.4s, v11.4s
+	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
+	WORD $0x4e2ece16 // fmla v22.4s, v16.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	WORD $0x4eab1d76 // mov v22.16b, v11.16b
+	WORD $0x4e2fce36 // fmla v22.4s, v17.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36d5ef // fadd v15.4s, v15.4s, v22.4s
 	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
 	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
-	WORD $0x4f3f0586 // sshr v6.4s, v12.4s, #1
-	WORD $0x4f3f05a7 // sshr v7.4s, v13.4s, #1
-	WORD $0x6ea6858c // sub v12.4s, v12.4s, v6.4s
-	WORD $0x6ea785ad // sub v13.4s, v13.4s, v7.4s
+	WORD $0x4f3f058a // sshr v10.4s, v12.4s, #1
+	WORD $0x4f3f05ab // sshr v11.4s, v13.4s, #1
+	WORD $0x6eaa858c // sub v12.4s, v12.4s, v10.4s
+	WORD $0x6eab85ad // sub v13.4s, v13.4s, v11.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb484c6 // add v6.4s, v6.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb484e7 // add v7.4s, v7.4s, v20.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
-	WORD $0x6e27ddef // fmul v15.4s, v15.4s, v7.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6854a // add v10.4s, v10.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb6856b // add v11.4s, v11.4s, v22.4s
+	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
+	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
+	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
+	WORD $0x6e2bddef // fmul v15.4s, v15.4s, v11.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb4858c // add v12.4s, v12.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb485ad // add v13.4s, v13.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6858c // add v12.4s, v12.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb685ad // add v13.4s, v13.4s, v22.4s
 	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
 	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
 	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
 	WORD $0x6e2dddef // fmul v15.4s, v15.4s, v13.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
-	WORD $0x4eaf1de7 // mov v7.16b, v15.16b
+	WORD $0x4eae1dca // mov v10.16b, v14.16b
+	WORD $0x4eaf1deb // mov v11.16b, v15.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x4e2cd4ca // fadd v10.4s, v6.4s, v12.4s
-	WORD $0x4e2dd4eb // fadd v11.4s, v7.4s, v13.4s
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
-	WORD $0x6ea4e5d0 // fcmgt v16.4s, v14.4s, v4.4s
-	WORD $0x6ea5e5f1 // fcmgt v17.4s, v15.4s, v5.4s
-	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
-	WORD $0x6eb41ccc // bit v12.16b, v6.16b, v20.16b
-	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
-	WORD $0x6eb41ced // bit v13.16b, v7.16b, v20.16b
-	WORD $0x6e2ee490 // fcmge v16.4s, v4.4s, v14.4s
-	WORD $0x6e2fe4b1 // fcmge v17.4s, v5.4s, v15.4s
-	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
-	WORD $0x6eb41cc8 // bit v8.16b, v6.16b, v20.16b
-	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
-	WORD $0x6eb41ce9 // bit v9.16b, v7.16b, v20.16b
-	WORD $0x6e2afd08 // fdiv v8.4s, v8.4s, v10.4s
-	WORD $0x6e2bfd29 // fdiv v9.4s, v9.4s, v11.4s
-	WORD $0x6e2afd86 // fdiv v6.4s, v12.4s, v10.4s
-	WORD $0x6e2bfda7 // fdiv v7.4s, v13.4s, v11.4s
+	WORD $0x4e2cd54e // fadd v14.4s, v10.4s, v12.4s
+	WORD $0x4e2dd56f // fadd v15.4s, v11.4s, v13.4s
+	WORD $0x6e301e10 // eor v16.16b, v16.16b, v16.16b
+	WORD $0x6e311e31 // eor v17.16b, v17.16b, v17.16b
+	WORD $0x6ea4e612 // fcmgt v18.4s, v16.4s, v4.4s
+	WORD $0x6ea5e633 // fcmgt v19.4s, v17.4s, v5.4s
+	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
+	WORD $0x6eb61d4c // bit v12.16b, v10.16b, v22.16b
+	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
+	WORD $0x6eb61d6d // bit v13.16b, v11.16b, v22.16b
+	WORD $0x6e30e492 // fcmge v18.4s, v4.4s, v16.4s
+	WORD $0x6e31e4b3 // fcmge v19.4s, v5.4s, v17.4s
+	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
+	WORD $0x6eb61d48 // bit v8.16b, v10.16b, v22.16b
+	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
+	WORD $0x6eb61d69 // bit v9.16b, v11.16b, v22.16b
+	WORD $0x6e2efd08 // fdiv v8.4s, v8.4s, v14.4s
+	WORD $0x6e2ffd29 // fdiv v9.4s, v9.4s, v15.4s
+	WORD $0x6e2efd86 // fdiv v6.4s, v12.4s, v14.4s
+	WORD $0x6e2ffda7 // fdiv v7.4s, v13.4s, v15.4s
 	WORD $0x6e22dc44 // fmul v4.4s, v2.4s, v2.4s
 	WORD $0x6e23dc65 // fmul v5.4s, v3.4s, v3.4s
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3e095d4f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e34cc8a // fmla v10.4s, v4.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4e34ccab // fmla v11.4s, v5.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36cc8a // fmla v10.4s, v4.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36ccab // fmla v11.4s, v5.4s, v22.4s
 	WORD $0x6e22dd4a // fmul v10.4s, v10.4s, v2.4s
 	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
 	MOVD $c3fcc422a_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x6e34dd4a // fmul v10.4s, v10.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x6e34dd6b // fmul v11.4s, v11.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x6e36dd4a // fmul v10.4s, v10.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6e36dd6b // fmul v11.4s, v11.4s, v22.4s
 	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
 	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	WORD $0x4ea61cd4 // mov v20.16b, v6.16b
-	WORD $0x4e28cd54 // fmla v20.4s, v10.4s, v8.4s
-	WORD $0x4eb41e88 // mov v8.16b, v20.16b
-	WORD $0x4ea71cf4 // mov v20.16b, v7.16b
-	WORD $0x4e29cd74 // fmla v20.4s, v11.4s, v9.4s
-	WORD $0x4eb41e89 // mov v9.16b, v20.16b
+	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
+	WORD $0x4e28cd56 // fmla v22.4s, v10.4s, v8.4s
+	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
+	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
+	WORD $0x4e29cd76 // fmla v22.4s, v11.4s, v9.4s
+	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
 	WORD $0x6e20dd08 // fmul v8.4s, v8.4s, v0.4s
 	WORD $0x6e21dd29 // fmul v9.4s, v9.4s, v1.4s
 	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
 	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
 	WORD $0x4e2ce40e // fcmeq v14.4s, v0.4s, v12.4s
 	WORD $0x4e2de42f // fcmeq v15.4s, v1.4s, v13.4s
-	WORD $0x4f2105d4 // sshr v20.4s, v14.4s, #31
-	WORD $0x6eb41d88 // bit v8.16b, v12.16b, v20.16b
-	WORD $0x4f2105f4 // sshr v20.4s, v15.4s, #31
-	WORD $0x6eb41da9 // bit v9.16b, v13.16b, v20.16b
+	WORD $0x4f2105d6 // sshr v22.4s, v14.4s, #31
+	WORD $0x6eb61d88 // bit v8.16b, v12.16b, v22.16b
+	WORD $0x4f2105f6 // sshr v22.4s, v15.4s, #31
+	WORD $0x6eb61da9 // bit v9.16b, v13.16b, v22.16b
 	ADD $0, R5, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
-	FMOVS F20, R20
+	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
+	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	FMOVS F22, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F8, F9), (R19)
 	B mask3done
 
 mask3part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
+	VMOV V20.D[0], R15
+	VMOV V20.D[1], R20
+	VMOV V21.D[0], R22
+	VMOV V21.D[1], R23
 	VMOV V8.D[0], R24
 	VMOV V8.D[1], R25
 	VMOV V9.D[0], R26
@@ -7176,165 +7034,155 @@ loop:
 	WORD $0x4f9e9065 // fmul v5.4s, v3.4s, v30.s[0]
 	MOVD $cc2c80000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea4e4d4 // fcmgt v20.4s, v6.4s, v4.4s
-	WORD $0x6eb41cc4 // bit v4.16b, v6.16b, v20.16b
-	WORD $0x6ea5e4f4 // fcmgt v20.4s, v7.4s, v5.4s
-	WORD $0x6eb41ce5 // bit v5.16b, v7.16b, v20.16b
+	WORD $0x6ea4e4d6 // fcmgt v22.4s, v6.4s, v4.4s
+	WORD $0x6eb61cc4 // bit v4.16b, v6.16b, v22.16b
+	WORD $0x6ea5e4f6 // fcmgt v22.4s, v7.4s, v5.4s
+	WORD $0x6eb61ce5 // bit v5.16b, v7.16b, v22.16b
 	MOVD $c42c80000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea6e494 // fcmgt v20.4s, v4.4s, v6.4s
-	WORD $0x6eb41cc4 // bit v4.16b, v6.16b, v20.16b
-	WORD $0x6ea7e4b4 // fcmgt v20.4s, v5.4s, v7.4s
-	WORD $0x6eb41ce5 // bit v5.16b, v7.16b, v20.16b
+	WORD $0x6ea6e496 // fcmgt v22.4s, v4.4s, v6.4s
+	WORD $0x6eb61cc4 // bit v4.16b, v6.16b, v22.16b
+	WORD $0x6ea7e4b6 // fcmgt v22.4s, v5.4s, v7.4s
+	WORD $0x6eb61ce5 // bit v5.16b, v7.16b, v22.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e341c86 // and v6.16b, v4.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e341ca7 // and v7.16b, v5.16b, v20.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x4ea6d546 // fsub v6.4s, v10.4s, v6.4s
-	WORD $0x4ea7d567 // fsub v7.4s, v11.4s, v7.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F12, F13)
-	WORD $0x6eace4d4 // fcmgt v20.4s, v6.4s, v12.4s
-	WORD $0x6eb41d86 // bit v6.16b, v12.16b, v20.16b
-	WORD $0x6eade4f4 // fcmgt v20.4s, v7.4s, v13.4s
-	WORD $0x6eb41da7 // bit v7.16b, v13.16b, v20.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F22
+	WORD $0x4eb61c8a // orr v10.16b, v4.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4eb61cab // orr v11.16b, v5.16b, v22.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x6ea6e594 // fcmgt v20.4s, v12.4s, v6.4s
-	WORD $0x6eb41d86 // bit v6.16b, v12.16b, v20.16b
-	WORD $0x6ea7e5b4 // fcmgt v20.4s, v13.4s, v7.4s
-	WORD $0x6eb41da7 // bit v7.16b, v13.16b, v20.16b
+	WORD $0x6eaae596 // fcmgt v22.4s, v12.4s, v10.4s
+	WORD $0x6eb61d8a // bit v10.16b, v12.16b, v22.16b
+	WORD $0x6eabe5b6 // fcmgt v22.4s, v13.4s, v11.4s
+	WORD $0x6eb61dab // bit v11.16b, v13.16b, v22.16b
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x6e34dccc // fmul v12.4s, v6.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x6e34dced // fmul v13.4s, v7.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x6e36dd4c // fmul v12.4s, v10.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6e36dd6d // fmul v13.4s, v11.4s, v22.4s
 	WORD $0x4e21898c // frintn v12.4s, v12.4s
 	WORD $0x4e2189ad // frintn v13.4s, v13.4s
 	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb4cd86 // fmls v6.4s, v12.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb4cda7 // fmls v7.4s, v13.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb4cd86 // fmls v6.4s, v12.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb4cda7 // fmls v7.4s, v13.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
-	WORD $0x6e26dcd0 // fmul v16.4s, v6.4s, v6.4s
-	WORD $0x6e27dcf1 // fmul v17.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd4 // mov v20.16b, v6.16b
-	WORD $0x4e2ece14 // fmla v20.4s, v16.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	WORD $0x4ea71cf4 // mov v20.16b, v7.16b
-	WORD $0x4e2fce34 // fmla v20.4s, v17.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	WORD $0x6e2add50 // fmul v16.4s, v10.4s, v10.4s
+	WORD $0x6e2bdd71 // fmul v17.4s, v11.4s, v11.4s
+	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
+	WORD $0x4e2ece16 // fmla v22.4s, v16.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	WORD $0x4eab1d76 // mov v22.16b, v11.16b
+	WORD $0x4e2fce36 // fmla v22.4s, v17.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36d5ef // fadd v15.4s, v15.4s, v22.4s
 	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
 	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
-	WORD $0x4f3f0586 // sshr v6.4s, v12.4s, #1
-	WORD $0x4f3f05a7 // sshr v7.4s, v13.4s, #1
-	WORD $0x6ea6858c // sub v12.4s, v12.4s, v6.4s
-	WORD $0x6ea785ad // sub v13.4s, v13.4s, v7.4s
+	WORD $0x4f3f058a // sshr v10.4s, v12.4s, #1
+	WORD $0x4f3f05ab // sshr v11.4s, v13.4s, #1
+	WORD $0x6eaa858c // sub v12.4s, v12.4s, v10.4s
+	WORD $0x6eab85ad // sub v13.4s, v13.4s, v11.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb484c6 // add v6.4s, v6.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb484e7 // add v7.4s, v7.4s, v20.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
-	WORD $0x6e27ddef // fmul v15.4s, v15.4s, v7.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6854a // add v10.4s, v10.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb6856b // add v11.4s, v11.4s, v22.4s
+	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
+	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
+	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
+	WORD $0x6e2bddef // fmul v15.4s, v15.4s, v11.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb4858c // add v12.4s, v12.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb485ad // add v13.4s, v13.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6858c // add v12.4s, v12.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb685ad // add v13.4s, v13.4s, v22.4s
 	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
 	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
 	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
 	WORD $0x6e2dddef // fmul v15.4s, v15.4s, v13.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
-	WORD $0x4eaf1de7 // mov v7.16b, v15.16b
+	WORD $0x4eae1dca // mov v10.16b, v14.16b
+	WORD $0x4eaf1deb // mov v11.16b, v15.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x4e2cd4ca // fadd v10.4s, v6.4s, v12.4s
-	WORD $0x4e2dd4eb // fadd v11.4s, v7.4s, v13.4s
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
-	WORD $0x6ea4e5d0 // fcmgt v16.4s, v14.4s, v4.4s
-	WORD $0x6ea5e5f1 // fcmgt v17.4s, v15.4s, v5.4s
-	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
-	WORD $0x6eb41ccc // bit v12.16b, v6.16b, v20.16b
-	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
-	WORD $0x6eb41ced // bit v13.16b, v7.16b, v20.16b
-	WORD $0x6e2ee490 // fcmge v16.4s, v4.4s, v14.4s
-	WORD $0x6e2fe4b1 // fcmge v17.4s, v5.4s, v15.4s
-	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
-	WORD $0x6eb41cc8 // bit v8.16b, v6.16b, v20.16b
-	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
-	WORD $0x6eb41ce9 // bit v9.16b, v7.16b, v20.16b
-	WORD $0x6e2afd08 // fdiv v8.4s, v8.4s, v10.4s
-	WORD $0x6e2bfd29 // fdiv v9.4s, v9.4s, v11.4s
-	WORD $0x6e2afd86 // fdiv v6.4s, v12.4s, v10.4s
-	WORD $0x6e2bfda7 // fdiv v7.4s, v13.4s, v11.4s
+	WORD $0x4e2cd54e // fadd v14.4s, v10.4s, v12.4s
+	WORD $0x4e2dd56f // fadd v15.4s, v11.4s, v13.4s
+	WORD $0x6e301e10 // eor v16.16b, v16.16b, v16.16b
+	WORD $0x6e311e31 // eor v17.16b, v17.16b, v17.16b
+	WORD $0x6ea4e612 // fcmgt v18.4s, v16.4s, v4.4s
+	WORD $0x6ea5e633 // fcmgt v19.4s, v17.4s, v5.4s
+	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
+	WORD $0x6eb61d4c // bit v12.16b, v10.16b, v22.16b
+	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
+	WORD $0x6eb61d6d // bit v13.16b, v11.16b, v22.16b
+	WORD $0x6e30e492 // fcmge v18.4s, v4.4s, v16.4s
+	WORD $0x6e31e4b3 // fcmge v19.4s, v5.4s, v17.4s
+	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
+	WORD $0x6eb61d48 // bit v8.16b, v10.16b, v22.16b
+	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
+	WORD $0x6eb61d69 // bit v9.16b, v11.16b, v22.16b
+	WORD $0x6e2efd08 // fdiv v8.4s, v8.4s, v14.4s
+	WORD $0x6e2ffd29 // fdiv v9.4s, v9.4s, v15.4s
+	WORD $0x6e2efd86 // fdiv v6.4s, v12.4s, v14.4s
+	WORD $0x6e2ffda7 // fdiv v7.4s, v13.4s, v15.4s
 	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
 	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
-	WORD $0x4ea61cd4 // mov v20.16b, v6.16b
-	WORD $0x4e28ccd4 // fmla v20.4s, v6.4s, v8.4s
-	WORD $0x4eb41e88 // mov v8.16b, v20.16b
-	WORD $0x4ea71cf4 // mov v20.16b, v7.16b
-	WORD $0x4e29ccf4 // fmla v20.4s, v7.4s, v9.4s
-	WORD $0x4eb41e89 // mov v9.16b, v20.16b
+	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
+	WORD $0x4e28ccd6 // fmla v22.4s, v6.4s, v8.4s
+	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
+	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
+	WORD $0x4e29ccf6 // fmla v22.4s, v7.4s, v9.4s
+	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
 	WORD $0x6e20dd08 // fmul v8.4s, v8.4s, v0.4s
 	WORD $0x6e21dd29 // fmul v9.4s, v9.4s, v1.4s
 	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
 	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
 	WORD $0x4e2ae40c // fcmeq v12.4s, v0.4s, v10.4s
 	WORD $0x4e2be42d // fcmeq v13.4s, v1.4s, v11.4s
-	WORD $0x4f210594 // sshr v20.4s, v12.4s, #31
-	WORD $0x6eb41d48 // bit v8.16b, v10.16b, v20.16b
-	WORD $0x4f2105b4 // sshr v20.4s, v13.4s, #31
-	WORD $0x6eb41d69 // bit v9.16b, v11.16b, v20.16b
+	WORD $0x4f210596 // sshr v22.4s, v12.4s, #31
+	WORD $0x6eb61d48 // bit v8.16b, v10.16b, v22.16b
+	WORD $0x4f2105b6 // sshr v22.4s, v13.4s, #31
+	WORD $0x6eb61d69 // bit v9.16b, v11.16b, v22.16b
 	FSTPQ (F8, F9), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -7348,27 +7196,27 @@ tail:
 	MOVD $1, R0
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
-	FMOVS R0, F18
-	WORD $0x4e040653 // dup v19.4s, v18.s[0]
-	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	FMOVS R0, F20
+	WORD $0x4e040695 // dup v21.4s, v20.s[0]
+	WORD $0x4e040694 // dup v20.4s, v20.s[0]
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x6eb44652 // ushl v18.4s, v18.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x6eb44673 // ushl v19.4s, v19.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
 	ADD $0, R4, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
-	FMOVS F20, R20
+	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
+	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	FMOVS F22, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
 	B mask1done
 
 mask1part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
+	VMOV V20.D[0], R15
+	VMOV V20.D[1], R20
+	VMOV V21.D[0], R22
+	VMOV V21.D[1], R23
 	CALL loadLanes<>(SB)
 	VMOV R15, V0.D[0]
 	VMOV R20, V0.D[1]
@@ -7377,18 +7225,18 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
-	FMOVS F20, R20
+	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
+	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	FMOVS F22, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
 	B mask2done
 
 mask2part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
+	VMOV V20.D[0], R15
+	VMOV V20.D[1], R20
+	VMOV V21.D[0], R22
+	VMOV V21.D[1], R23
 	CALL loadLanes<>(SB)
 	VMOV R15, V2.D[0]
 	VMOV R20, V2.D[1]
@@ -7400,178 +7248,168 @@ mask2done:
 	WORD $0x4f9e9065 // fmul v5.4s, v3.4s, v30.s[0]
 	MOVD $cc2c80000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea4e4d4 // fcmgt v20.4s, v6.4s, v4.4s
-	WORD $0x6eb41cc4 // bit v4.16b, v6.16b, v20.16b
-	WORD $0x6ea5e4f4 // fcmgt v20.4s, v7.4s, v5.4s
-	WORD $0x6eb41ce5 // bit v5.16b, v7.16b, v20.16b
+	WORD $0x6ea4e4d6 // fcmgt v22.4s, v6.4s, v4.4s
+	WORD $0x6eb61cc4 // bit v4.16b, v6.16b, v22.16b
+	WORD $0x6ea5e4f6 // fcmgt v22.4s, v7.4s, v5.4s
+	WORD $0x6eb61ce5 // bit v5.16b, v7.16b, v22.16b
 	MOVD $c42c80000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea6e494 // fcmgt v20.4s, v4.4s, v6.4s
-	WORD $0x6eb41cc4 // bit v4.16b, v6.16b, v20.16b
-	WORD $0x6ea7e4b4 // fcmgt v20.4s, v5.4s, v7.4s
-	WORD $0x6eb41ce5 // bit v5.16b, v7.16b, v20.16b
+	WORD $0x6ea6e496 // fcmgt v22.4s, v4.4s, v6.4s
+	WORD $0x6eb61cc4 // bit v4.16b, v6.16b, v22.16b
+	WORD $0x6ea7e4b6 // fcmgt v22.4s, v5.4s, v7.4s
+	WORD $0x6eb61ce5 // bit v5.16b, v7.16b, v22.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e341c86 // and v6.16b, v4.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e341ca7 // and v7.16b, v5.16b, v20.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x4ea6d546 // fsub v6.4s, v10.4s, v6.4s
-	WORD $0x4ea7d567 // fsub v7.4s, v11.4s, v7.4s
-	MOVD $c42b20000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F12, F13)
-	WORD $0x6eace4d4 // fcmgt v20.4s, v6.4s, v12.4s
-	WORD $0x6eb41d86 // bit v6.16b, v12.16b, v20.16b
-	WORD $0x6eade4f4 // fcmgt v20.4s, v7.4s, v13.4s
-	WORD $0x6eb41da7 // bit v7.16b, v13.16b, v20.16b
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F22
+	WORD $0x4eb61c8a // orr v10.16b, v4.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4eb61cab // orr v11.16b, v5.16b, v22.16b
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x6ea6e594 // fcmgt v20.4s, v12.4s, v6.4s
-	WORD $0x6eb41d86 // bit v6.16b, v12.16b, v20.16b
-	WORD $0x6ea7e5b4 // fcmgt v20.4s, v13.4s, v7.4s
-	WORD $0x6eb41da7 // bit v7.16b, v13.16b, v20.16b
+	WORD $0x6eaae596 // fcmgt v22.4s, v12.4s, v10.4s
+	WORD $0x6eb61d8a // bit v10.16b, v12.16b, v22.16b
+	WORD $0x6eabe5b6 // fcmgt v22.4s, v13.4s, v11.4s
+	WORD $0x6eb61dab // bit v11.16b, v13.16b, v22.16b
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x6e34dccc // fmul v12.4s, v6.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x6e34dced // fmul v13.4s, v7.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x6e36dd4c // fmul v12.4s, v10.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x6e36dd6d // fmul v13.4s, v11.4s, v22.4s
 	WORD $0x4e21898c // frintn v12.4s, v12.4s
 	WORD $0x4e2189ad // frintn v13.4s, v13.4s
 	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb4cd86 // fmls v6.4s, v12.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb4cda7 // fmls v7.4s, v13.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb4cd86 // fmls v6.4s, v12.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb4cda7 // fmls v7.4s, v13.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e2eccd4 // fmla v20.4s, v6.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	FMOVQ 16(R19), F20
-	WORD $0x4e2fccf4 // fmla v20.4s, v7.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
-	WORD $0x6e26dcd0 // fmul v16.4s, v6.4s, v6.4s
-	WORD $0x6e27dcf1 // fmul v17.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd4 // mov v20.16b, v6.16b
-	WORD $0x4e2ece14 // fmla v20.4s, v16.4s, v14.4s
-	WORD $0x4eb41e8e // mov v14.16b, v20.16b
-	WORD $0x4ea71cf4 // mov v20.16b, v7.16b
-	WORD $0x4e2fce34 // fmla v20.4s, v17.4s, v15.4s
-	WORD $0x4eb41e8f // mov v15.16b, v20.16b
+	FMOVQ 0(R19), F22
+	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	FMOVQ 16(R19), F22
+	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	WORD $0x6e2add50 // fmul v16.4s, v10.4s, v10.4s
+	WORD $0x6e2bdd71 // fmul v17.4s, v11.4s, v11.4s
+	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
+	WORD $0x4e2ece16 // fmla v22.4s, v16.4s, v14.4s
+	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	WORD $0x4eab1d76 // mov v22.16b, v11.16b
+	WORD $0x4e2fce36 // fmla v22.4s, v17.4s, v15.4s
+	WORD $0x4eb61ecf // mov v15.16b, v22.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4e36d5ef // fadd v15.4s, v15.4s, v22.4s
 	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
 	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
-	WORD $0x4f3f0586 // sshr v6.4s, v12.4s, #1
-	WORD $0x4f3f05a7 // sshr v7.4s, v13.4s, #1
-	WORD $0x6ea6858c // sub v12.4s, v12.4s, v6.4s
-	WORD $0x6ea785ad // sub v13.4s, v13.4s, v7.4s
+	WORD $0x4f3f058a // sshr v10.4s, v12.4s, #1
+	WORD $0x4f3f05ab // sshr v11.4s, v13.4s, #1
+	WORD $0x6eaa858c // sub v12.4s, v12.4s, v10.4s
+	WORD $0x6eab85ad // sub v13.4s, v13.4s, v11.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb484c6 // add v6.4s, v6.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb484e7 // add v7.4s, v7.4s, v20.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26ddce // fmul v14.4s, v14.4s, v6.4s
-	WORD $0x6e27ddef // fmul v15.4s, v15.4s, v7.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6854a // add v10.4s, v10.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb6856b // add v11.4s, v11.4s, v22.4s
+	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
+	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
+	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
+	WORD $0x6e2bddef // fmul v15.4s, v15.4s, v11.4s
 	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	WORD $0x4eb4858c // add v12.4s, v12.4s, v20.4s
-	FMOVQ 16(R19), F20
-	WORD $0x4eb485ad // add v13.4s, v13.4s, v20.4s
+	FMOVQ 0(R19), F22
+	WORD $0x4eb6858c // add v12.4s, v12.4s, v22.4s
+	FMOVQ 16(R19), F22
+	WORD $0x4eb685ad // add v13.4s, v13.4s, v22.4s
 	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
 	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
 	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
 	WORD $0x6e2dddef // fmul v15.4s, v15.4s, v13.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
-	WORD $0x4eaf1de7 // mov v7.16b, v15.16b
+	WORD $0x4eae1dca // mov v10.16b, v14.16b
+	WORD $0x4eaf1deb // mov v11.16b, v15.16b
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x4e2cd4ca // fadd v10.4s, v6.4s, v12.4s
-	WORD $0x4e2dd4eb // fadd v11.4s, v7.4s, v13.4s
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
-	WORD $0x6ea4e5d0 // fcmgt v16.4s, v14.4s, v4.4s
-	WORD $0x6ea5e5f1 // fcmgt v17.4s, v15.4s, v5.4s
-	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
-	WORD $0x6eb41ccc // bit v12.16b, v6.16b, v20.16b
-	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
-	WORD $0x6eb41ced // bit v13.16b, v7.16b, v20.16b
-	WORD $0x6e2ee490 // fcmge v16.4s, v4.4s, v14.4s
-	WORD $0x6e2fe4b1 // fcmge v17.4s, v5.4s, v15.4s
-	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
-	WORD $0x6eb41cc8 // bit v8.16b, v6.16b, v20.16b
-	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
-	WORD $0x6eb41ce9 // bit v9.16b, v7.16b, v20.16b
-	WORD $0x6e2afd08 // fdiv v8.4s, v8.4s, v10.4s
-	WORD $0x6e2bfd29 // fdiv v9.4s, v9.4s, v11.4s
-	WORD $0x6e2afd86 // fdiv v6.4s, v12.4s, v10.4s
-	WORD $0x6e2bfda7 // fdiv v7.4s, v13.4s, v11.4s
+	WORD $0x4e2cd54e // fadd v14.4s, v10.4s, v12.4s
+	WORD $0x4e2dd56f // fadd v15.4s, v11.4s, v13.4s
+	WORD $0x6e301e10 // eor v16.16b, v16.16b, v16.16b
+	WORD $0x6e311e31 // eor v17.16b, v17.16b, v17.16b
+	WORD $0x6ea4e612 // fcmgt v18.4s, v16.4s, v4.4s
+	WORD $0x6ea5e633 // fcmgt v19.4s, v17.4s, v5.4s
+	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
+	WORD $0x6eb61d4c // bit v12.16b, v10.16b, v22.16b
+	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
+	WORD $0x6eb61d6d // bit v13.16b, v11.16b, v22.16b
+	WORD $0x6e30e492 // fcmge v18.4s, v4.4s, v16.4s
+	WORD $0x6e31e4b3 // fcmge v19.4s, v5.4s, v17.4s
+	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
+	WORD $0x6eb61d48 // bit v8.16b, v10.16b, v22.16b
+	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
+	WORD $0x6eb61d69 // bit v9.16b, v11.16b, v22.16b
+	WORD $0x6e2efd08 // fdiv v8.4s, v8.4s, v14.4s
+	WORD $0x6e2ffd29 // fdiv v9.4s, v9.4s, v15.4s
+	WORD $0x6e2efd86 // fdiv v6.4s, v12.4s, v14.4s
+	WORD $0x6e2ffda7 // fdiv v7.4s, v13.4s, v15.4s
 	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
 	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
-	WORD $0x4ea61cd4 // mov v20.16b, v6.16b
-	WORD $0x4e28ccd4 // fmla v20.4s, v6.4s, v8.4s
-	WORD $0x4eb41e88 // mov v8.16b, v20.16b
-	WORD $0x4ea71cf4 // mov v20.16b, v7.16b
-	WORD $0x4e29ccf4 // fmla v20.4s, v7.4s, v9.4s
-	WORD $0x4eb41e89 // mov v9.16b, v20.16b
+	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
+	WORD $0x4e28ccd6 // fmla v22.4s, v6.4s, v8.4s
+	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
+	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
+	WORD $0x4e29ccf6 // fmla v22.4s, v7.4s, v9.4s
+	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
 	WORD $0x6e20dd08 // fmul v8.4s, v8.4s, v0.4s
 	WORD $0x6e21dd29 // fmul v9.4s, v9.4s, v1.4s
 	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
 	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
 	WORD $0x4e2ae40c // fcmeq v12.4s, v0.4s, v10.4s
 	WORD $0x4e2be42d // fcmeq v13.4s, v1.4s, v11.4s
-	WORD $0x4f210594 // sshr v20.4s, v12.4s, #31
-	WORD $0x6eb41d48 // bit v8.16b, v10.16b, v20.16b
-	WORD $0x4f2105b4 // sshr v20.4s, v13.4s, #31
-	WORD $0x6eb41d69 // bit v9.16b, v11.16b, v20.16b
+	WORD $0x4f210596 // sshr v22.4s, v12.4s, #31
+	WORD $0x6eb61d48 // bit v8.16b, v10.16b, v22.16b
+	WORD $0x4f2105b6 // sshr v22.4s, v13.4s, #31
+	WORD $0x6eb61d69 // bit v9.16b, v11.16b, v22.16b
 	ADD $0, R5, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
-	FMOVS F20, R20
+	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
+	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	FMOVS F22, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F8, F9), (R19)
 	B mask3done
 
 mask3part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
+	VMOV V20.D[0], R15
+	VMOV V20.D[1], R20
+	VMOV V21.D[0], R22
+	VMOV V21.D[1], R23
 	VMOV V8.D[0], R24
 	VMOV V8.D[1], R25
 	VMOV V9.D[0], R26

@@ -12,7 +12,6 @@ const (
 	unused  class = iota
 	full          // in two registers
 	uniform       // all floats are equal: in one
-	element       // uniform, and used as a factor only: its first float in one, the rest undefined
 	low           // only its low half is used
 )
 
@@ -24,7 +23,8 @@ type function struct {
 	temps  []vreg   // that no value is ever kept in
 	busy   []uint16 // registers whose values count, by line
 	at     int      // line being written
-	labels int
+	labels map[string]int
+	masks  int // loads and stores of some lanes so far
 }
 
 // lanewise are instructions whose result is uniform if their operands are.
@@ -65,18 +65,13 @@ func (f *function) classify() error {
 			}
 		}
 	}
-	for r, c := range f.class {
-		if c == uniform && f.isElement(r) {
-			f.class[r] = element
-		}
-	}
 	next, last := vreg(0), vreg(31)
 	for r, c := range f.class {
 		switch c {
 		case full:
 			f.lo[r], f.hi[r] = next, next+1
 			next += 2
-		case uniform, element, low:
+		case uniform, low:
 			f.lo[r], f.hi[r] = last, last
 			last--
 		}
@@ -129,22 +124,49 @@ func (f *function) isUniform(r int) bool {
 	return true
 }
 
-// isElement reports whether a uniform register is only loaded, and only used where a product can take one float.
-func (f *function) isElement(r int) bool {
-	for _, l := range f.lines {
-		for i, a := range l.args {
-			if !isVector(a.kind) || a.reg != r {
-				continue
-			}
-			last := i == len(l.args)-1
-			other := 1 - min(i, 1)
-			switch {
-			case l.op == "VBROADCASTSS" && last:
-			case a.kind == ymm && !last && (l.op == "VFMADD231PS" || l.op == "VFNMADD231PS" || l.op == "VMULPS") &&
-				l.args[2].reg != r && !(l.args[other].kind == ymm && (l.args[other].reg == r || f.class[l.args[other].reg] == element)):
-			default:
+// factor reports whether a line uses a register only as a factor, of which a product can take the first float.
+func (f *function) factor(l line, r int) bool {
+	if l.op != "VFMADD231PS" && l.op != "VFNMADD231PS" && l.op != "VMULPS" || l.args[2].reg == r && accumulates(l.op) {
+		return false
+	}
+	for i := range 2 {
+		if l.args[i].kind == ymm && l.args[i].reg == r {
+			other := l.args[1-i]
+			return other.kind == memory || other.kind == ymm && f.class[other.reg] == full
+		}
+	}
+	return false
+}
+
+// element reports whether the float that line i broadcasts is only used as a factor, so that the other lanes do not
+// matter.
+func (f *function) element(i int) bool {
+	r := f.lines[i].args[1].reg
+	seen := make([]bool, len(f.lines))
+	next := []int{i + 1}
+	for len(next) > 0 {
+		k := next[len(next)-1]
+		next = next[:len(next)-1]
+		if k >= len(f.lines) || seen[k] {
+			continue
+		}
+		seen[k] = true
+		l := f.lines[k]
+		d, writes := l.dest()
+		again := writes && d.reg == r && !accumulates(l.op)
+		for n, a := range l.args {
+			if isVector(a.kind) && a.reg == r && !(again && n == len(l.args)-1) && !l.clears() && !f.factor(l, r) {
 				return false
 			}
+		}
+		if again || l.op == "RET" {
+			continue
+		}
+		if l.op != "" && l.op[0] == 'J' {
+			next = append(next, f.labels[l.label])
+		}
+		if l.op != "JMP" {
+			next = append(next, k+1)
 		}
 	}
 	return true
@@ -169,10 +191,10 @@ func (f *function) temp(i int) (vreg, error) {
 
 // liveness finds the registers that hold a value which is read later, or that a line mentions, for every line.
 func (f *function) liveness() error {
-	labels := map[string]int{}
+	f.labels = map[string]int{}
 	for i, l := range f.lines {
 		if l.op == "" {
-			labels[l.label] = i
+			f.labels[l.label] = i
 		}
 	}
 	n := len(f.lines)
@@ -187,7 +209,7 @@ func (f *function) liveness() error {
 				after = in[i+1]
 			}
 			if l.op != "" && l.op[0] == 'J' {
-				to, known := labels[l.label]
+				to, known := f.labels[l.label]
 				if !known {
 					return fmt.Errorf("no label %s", l.label)
 				}
@@ -229,4 +251,9 @@ func (f *function) half(r, h int) vreg {
 		return f.lo[r]
 	}
 	return f.hi[r]
+}
+
+// scales reports whether a product of e and x is one of x and the first float of e.
+func (f *function) scales(e, x arg) bool {
+	return e.kind == ymm && f.class[e.reg] == uniform && (x.kind == memory || x.kind == ymm && f.class[x.reg] == full)
 }

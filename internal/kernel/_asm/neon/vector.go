@@ -177,7 +177,7 @@ func (a *asm) lanewise(op string, args []arg, d arg) error {
 	}
 	if op == "VMULPS" {
 		for i := range 2 {
-			if args[i].kind == ymm && a.f.class[args[i].reg] == element {
+			if a.f.scales(args[i], args[1-i]) {
 				return a.scaled("fmul", args[1-i], args[i], d)
 			}
 		}
@@ -221,7 +221,7 @@ func (a *asm) fused(op string, args []arg) error {
 	}
 	if op != "VFMADD213PS" {
 		for i := range 2 {
-			if args[i].kind == ymm && a.f.class[args[i].reg] == element {
+			if a.f.scales(args[i], args[1-i]) {
 				return a.scaled(name, args[1-i], args[i], d)
 			}
 		}
@@ -420,10 +420,7 @@ func (a *asm) broadcast(from, to arg) error {
 	default:
 		return fmt.Errorf("unknown form")
 	}
-	if a.f.class[to.reg] == element {
-		if s != lo {
-			return fmt.Errorf("an element must come from memory")
-		}
+	if a.f.class[to.reg] == uniform && from.kind == memory && a.f.element(a.f.at) {
 		return nil
 	}
 	if a.halves(to) == 2 {
@@ -452,8 +449,8 @@ func (a *asm) masked(args []arg) error {
 	base, disp := a.place(m)
 	a.op("ADD $%d, %s, R%d", disp, base, tempAddr)
 	f := a.f
-	f.labels++
-	part, done := fmt.Sprintf("mask%dpart", f.labels), fmt.Sprintf("mask%ddone", f.labels)
+	f.masks++
+	part, done := fmt.Sprintf("mask%dpart", f.masks), fmt.Sprintf("mask%ddone", f.masks)
 	mlo, mhi := f.lo[mask.reg], f.hi[mask.reg]
 	a.three("smax", t, mlo, mhi)
 	a.word(0x4eb0a800|uint32(t)<<5|uint32(t), "smaxv s%d, v%d.4s", t, t)
