@@ -69,8 +69,9 @@ func (s *Server) state(w http.ResponseWriter, r *http.Request) error {
 		for _, l := range inspection.Layers {
 			n.Layers = append(n.Layers, layerInfo{l.Name, l.Kind, []int{l.Shape.C, l.Shape.H, l.Shape.W}, l.Paper, filters[l.Name]})
 		}
+		noLast := n.Last == ""
 		for _, l := range inspection.Layers { // where nothing leads to scores: the last maps
-			if net.LastSpatial() == "" && (n.Last == "" || l.Shape.H*l.Shape.W > 1) {
+			if noLast && (n.Last == "" || l.Shape.H*l.Shape.W > 1) {
 				n.Last = l.Name
 			}
 		}

@@ -398,8 +398,12 @@ func deep(n int) *model.Network {
 
 // TestTenThousandLayers: a network of that many layers is laid out and looked at.
 func TestTenThousandLayers(t *testing.T) {
+	layers := 10_000
+	if testing.Short() {
+		layers = 2000
+	}
 	_, server := testServer(t, func(o *Options) {
-		o.Nets = []Net{{Session: view.NewSession(o.Nets[0].Session.Engine, deep(10_000)), Args: []string{"--model", "deep"}}}
+		o.Nets = []Net{{Session: view.NewSession(o.Nets[0].Session.Engine, deep(layers)), Args: []string{"--model", "deep"}}}
 		o.List = nil
 	})
 	for _, path := range []string{"/api/state", "/api/graph"} {

@@ -10,7 +10,7 @@ export function layerSelect(app, value, choose, only) {
   const option = l => h("option", { value: l.name, selected: l.name === value }, (l.number ? l.number + ": " : "") + l.name + " · " + l.shape.join("×"));
   return h("select", { "aria-label": "Layer", "data-search": "", onchange: e => choose(e.target.value) },
     h("optgroup", { label: "by number" }, n.layers.filter(l => l.number && has(l)).map(option)),
-    only ? null : h("optgroup", { label: "all" }, h("option", { value: n.input.Name, selected: n.input.Name === value }, n.input.Name + " · the input"), n.layers.filter(l => !l.number).map(option)));
+    h("optgroup", { label: only ? "others" : "all" }, only ? null : h("option", { value: n.input.Name, selected: n.input.Name === value }, n.input.Name + " · the input"), n.layers.filter(l => !l.number && has(l)).map(option)));
 }
 
 // pick is a choice between few, as buttons.
