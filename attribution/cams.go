@@ -35,12 +35,12 @@ func addMap(m Method, sum []float64, a, g []float32) {
 	switch m {
 	case HiResCAM:
 		for i, v := range a {
-			sum[i] += float64(g[i]) * float64(v)
+			sum[i] += float64(float64(g[i]) * float64(v))
 		}
 		return
 	case LayerCAM:
 		for i, v := range a {
-			sum[i] += max(float64(g[i]), 0) * float64(v)
+			sum[i] += float64(max(float64(g[i]), 0) * float64(v))
 		}
 		return
 	case GradCAM:
@@ -51,7 +51,7 @@ func addMap(m Method, sum []float64, a, g []float32) {
 	case XGradCAM:
 		var product, total float64
 		for i, v := range a {
-			product += float64(g[i]) * float64(v)
+			product += float64(float64(g[i]) * float64(v))
 			total += float64(v)
 		}
 		weight = ratio(product, total)
@@ -63,7 +63,7 @@ func addMap(m Method, sum []float64, a, g []float32) {
 		for _, v := range g {
 			if v > 0 {
 				d := float64(v)
-				weight += ratio(d*d, 2*d*d+total*d*d*d) * d
+				weight += float64(ratio(d*d, float64(2*d*d)+float64(total*d*d*d)) * d)
 			}
 		}
 	}
@@ -72,7 +72,7 @@ func addMap(m Method, sum []float64, a, g []float32) {
 
 func add(sum []float64, a []float32, weight float64) {
 	for i, v := range a {
-		sum[i] += weight * float64(v)
+		sum[i] += float64(weight * float64(v))
 	}
 }
 

@@ -27,7 +27,7 @@ func (e *Explainer) Contributions(ctx context.Context, x *tensor.Tensor, target 
 	a, g := maps(p, r.clean.Value(layer).Data), maps(p, down[0][0])
 	out, plane := make([]float64, p.Channels), p.H*p.W
 	for i, v := range a {
-		out[i/plane] += float64(v) * float64(g[i])
+		out[i/plane] += float64(float64(v) * float64(g[i]))
 	}
 	return out, nil
 }

@@ -74,7 +74,7 @@ func (r *run) integrated(ctx context.Context) ([]*Result, error) {
 		for i := range count {
 			point := xs.Data[i*len(r.x) : (i+1)*len(r.x)]
 			for j, b := range base {
-				point[j] = float32(float64(b) + at[first+i]*(float64(r.x[j])-float64(b)))
+				point[j] = float32(float64(b) + float64(at[first+i]*(float64(r.x[j])-float64(b))))
 			}
 		}
 		if trace.Input != nil && trace.N() != count {
@@ -90,7 +90,7 @@ func (r *run) integrated(ctx context.Context) ([]*Result, error) {
 		for i, stops := range down {
 			sum, w := sums[i%targets], weights[first+i/targets]
 			for j, g := range stops[0] {
-				sum[j] += w * float64(g)
+				sum[j] += float64(w * float64(g))
 			}
 		}
 		first += count
@@ -111,7 +111,7 @@ func (r *run) integrated(ctx context.Context) ([]*Result, error) {
 	for k, sum := range sums {
 		values, total := make([]float32, len(sum)), 0.0
 		for j, v := range sum {
-			v *= float64(r.x[j]) - float64(base[j])
+			v = float64(v * (float64(r.x[j]) - float64(base[j])))
 			values[j] = float32(v)
 			total += v
 		}

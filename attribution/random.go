@@ -30,7 +30,7 @@ func (s *spread) add(v []float32, squared bool) {
 		}
 		d := x - s.mean[i]
 		s.mean[i] += d / s.n
-		s.m[i] += d * (x - s.mean[i])
+		s.m[i] += float64(d * (x - s.mean[i]))
 	}
 }
 
@@ -48,7 +48,7 @@ func (r *run) noisy(ctx context.Context) ([]*Result, error) {
 	draw := func(i int, dst []float32) {
 		rng := rand.New(rand.NewPCG(r.r.Seed, uint64(i)))
 		for j, x := range r.x {
-			dst[j] = float32(float64(x) + deviation*rng.NormFloat64())
+			dst[j] = float32(float64(x) + float64(deviation*rng.NormFloat64()))
 		}
 	}
 	family := r.r.Base.info().family

@@ -150,7 +150,7 @@ func (s *Stats) Mean(area int) float64 {
 // Std is the standard deviation, see Mean.
 func (s *Stats) Std(area int) float64 {
 	m := s.Mean(area)
-	return math.Sqrt(max(s.Squares.Float64()/float64(max(s.Images*area, 1))-m*m, 0))
+	return math.Sqrt(max(s.Squares.Float64()/float64(max(s.Images*area, 1))-float64(m*m), 0))
 }
 
 // Complete reports whether all images of the source were scanned.

@@ -162,12 +162,12 @@ func (p Preprocess) fitOwn(img image.Image, h, w int, filter imaging.ResampleFil
 	}
 	// The short side becomes `short`, but never so small that the crop would not fit.
 	scale := max(float64(short)/float64(min(b.Dx(), b.Dy())), float64(w)/float64(b.Dx()), float64(h)/float64(b.Dy()))
-	rw, rh := max(int(float64(b.Dx())*scale+0.5), w), max(int(float64(b.Dy())*scale+0.5), h)
+	rw, rh := max(int(float64(float64(b.Dx())*scale)+0.5), w), max(int(float64(float64(b.Dy())*scale)+0.5), h)
 	if rw > maxResized/rh {
 		// A strip, nearly all of which the crop cuts off: most of that goes first.
 		cw, ch := min(b.Dx(), 2*int(float64(w)/scale)+2), min(b.Dy(), 2*int(float64(h)/scale)+2)
 		img = imaging.CropCenter(img, cw, ch)
-		rw, rh = max(int(float64(cw)*scale+0.5), w), max(int(float64(ch)*scale+0.5), h)
+		rw, rh = max(int(float64(float64(cw)*scale)+0.5), w), max(int(float64(float64(ch)*scale)+0.5), h)
 	}
 	return imaging.CropCenter(imaging.Resize(img, rw, rh, filter), w, h)
 }
@@ -270,7 +270,7 @@ func (p Preprocess) cut(x, y *axis) {
 	case w/h == shape:
 		return
 	case w/h > shape:
-		w = shape * h
+		w = float64(shape * h)
 	default:
 		h = w / shape
 	}

@@ -56,7 +56,7 @@ func (l *BatchNorm) affine() (scale, shift []float32) {
 	for c := range scale {
 		s := float64(l.Scale[c]) / math.Sqrt(float64(l.Var[c])+l.Eps)
 		scale[c] = float32(s)
-		shift[c] = float32(float64(l.Shift[c]) - float64(l.Mean[c])*s)
+		shift[c] = float32(float64(l.Shift[c]) - float64(float64(l.Mean[c])*s))
 	}
 	return scale, shift
 }

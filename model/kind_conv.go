@@ -134,7 +134,7 @@ func foldBatchNorm(l *Conv, bn *BatchNorm) (weight, bias []float32) {
 			weight[k*per+i] *= s
 		}
 		if l.Bias != nil {
-			bias[k] += l.Bias[k] * s
+			bias[k] += float32(l.Bias[k] * s)
 		}
 	}
 	return weight, bias

@@ -94,7 +94,7 @@ func (l *GridSample) forward(c *call) error {
 		size := l.Out[0] * l.Out[1]
 		l.Visit(ins[1], in.H, in.W, func(p, j int, w, _, _ float64) {
 			for ch := range in.C {
-				dst[ch*size+p] += float32(w) * ins[0][ch*plane+j]
+				dst[ch*size+p] += float32(float32(w) * ins[0][ch*plane+j])
 			}
 		})
 	})
@@ -125,7 +125,7 @@ type gridTap struct {
 // taps are the places along an axis of the given size that a number v of the grid reads.
 func (l *GridSample) taps(v float64, size int) []gridTap {
 	scale := float64(size) / 2
-	u := (v+1)*scale - 0.5
+	u := float64((v+1)*scale) - 0.5
 	if l.Align {
 		scale = float64(size-1) / 2
 		u = (v + 1) * scale
@@ -143,8 +143,12 @@ func (l *GridSample) taps(v float64, size int) []gridTap {
 		out = []gridTap{{first, 1 - f, -scale}, {first + 1, f, scale}}
 	case GridCubic:
 		const a = -0.75
-		near := func(d float64) (w, slope float64) { return ((a+2)*d-(a+3))*d*d + 1, (3*(a+2)*d - 2*(a+3)) * d }
-		far := func(d float64) (w, slope float64) { return a * (((d-5)*d+8)*d - 4), a * ((3*d-10)*d + 8) }
+		near := func(d float64) (w, slope float64) {
+			return float64((float64((a+2)*d)-(a+3))*d*d) + 1, (float64(3*(a+2)*d) - 2*(a+3)) * d
+		}
+		far := func(d float64) (w, slope float64) {
+			return a * (float64((float64((d-5)*d)+8)*d) - 4), a * (float64((float64(3*d)-10)*d) + 8)
+		}
 		for k, d := range []float64{1 + f, f, 1 - f, 2 - f} {
 			weight, sign := near, scale
 			if k == 0 || k == 3 {

@@ -58,7 +58,7 @@ func (l *GroupNorm) Moments(src []float32) (mean, scale []float64) {
 		}
 		m := sum / float64(size)
 		for _, v := range group {
-			square += (float64(v) - m) * (float64(v) - m)
+			square += float64((float64(v) - m) * (float64(v) - m))
 		}
 		mean, scale = append(mean, m), append(scale, 1/math.Sqrt(square/float64(size)+l.Eps))
 	}

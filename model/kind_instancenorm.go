@@ -53,7 +53,7 @@ func (l *InstanceNorm) Moments(src []float32, in Shape) (mean, scale []float64) 
 		}
 		m := sum / float64(plane)
 		for _, v := range src[c*plane : (c+1)*plane] {
-			square += (float64(v) - m) * (float64(v) - m)
+			square += float64((float64(v) - m) * (float64(v) - m))
 		}
 		mean, scale = append(mean, m), append(scale, 1/math.Sqrt(square/float64(plane)+l.Eps))
 	}

@@ -144,7 +144,7 @@ func (l *Normalize) forward(c *call) error {
 	c.each(func(dst, src []float32) {
 		mean, scale := l.Moments(src)
 		l.Visit(func(i, j int) {
-			v := (float64(src[j]) - mean[i]) * scale[i] * l.ScaleAt(j)
+			v := float64((float64(src[j]) - mean[i]) * scale[i] * l.ScaleAt(j))
 			if l.Shift != nil {
 				v += float64(l.Shift[j/l.Inner%len(l.Shift)])
 			}
@@ -190,7 +190,7 @@ func (l *Normalize) Moments(src []float32) (mean, scale []float64) {
 		if v := float64(src[j]) - mean[i]; l.Op == NormL1 {
 			scale[i] += math.Abs(v)
 		} else {
-			scale[i] += v * v
+			scale[i] += float64(v * v)
 		}
 	})
 	for i, v := range scale {

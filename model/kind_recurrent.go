@@ -122,7 +122,7 @@ func orthonormal(w []float32, n int) {
 				other := w[j*n : (j+1)*n]
 				dot := 0.0
 				for k, v := range other {
-					dot += float64(v) * float64(row[k])
+					dot += float64(float64(v) * float64(row[k]))
 				}
 				for k, v := range other {
 					row[k] -= float32(dot * float64(v))
@@ -131,7 +131,7 @@ func orthonormal(w []float32, n int) {
 		}
 		norm := 0.0
 		for _, v := range row {
-			norm += float64(v) * float64(v)
+			norm += float64(float64(v) * float64(v))
 		}
 		scale := float32(1 / math.Sqrt(max(norm, 1e-30)))
 		for k := range row {

@@ -142,8 +142,8 @@ var reduceOps = map[string]struct {
 	"min":       {math.Inf(1), func(s, v float64) float64 { return min(s, v) }, nil},
 	"prod":      {1, func(s, v float64) float64 { return s * v }, nil},
 	"l1":        {0, func(s, v float64) float64 { return s + math.Abs(v) }, nil},
-	"l2":        {0, func(s, v float64) float64 { return s + v*v }, func(s float64, _ int) float64 { return math.Sqrt(s) }},
-	"sumsquare": {0, func(s, v float64) float64 { return s + v*v }, nil},
+	"l2":        {0, func(s, v float64) float64 { return s + float64(v*v) }, func(s float64, _ int) float64 { return math.Sqrt(s) }},
+	"sumsquare": {0, func(s, v float64) float64 { return s + float64(v*v) }, nil},
 	"logsum":    {0, func(s, v float64) float64 { return s + v }, func(s float64, _ int) float64 { return math.Log(s) }},
 	"logsumexp": {0, func(s, v float64) float64 { return s + math.Exp(v) }, func(s float64, _ int) float64 { return math.Log(s) }},
 }

@@ -248,7 +248,7 @@ func (c *sequenceCell) peephole(i int) float64 {
 func (c *sequenceCell) back(i int, hidden []float64) float64 {
 	var sum float64
 	for j, v := range hidden {
-		sum += v * float64(c.r[i*len(hidden)+j])
+		sum += float64(v * float64(c.r[i*len(hidden)+j]))
 	}
 	return sum
 }
@@ -258,7 +258,7 @@ func (c *sequenceCell) step(x []float32) {
 	for i := range c.pre {
 		var sum float64
 		for j, v := range x {
-			sum += float64(v) * float64(c.w[i*len(x)+j])
+			sum += float64(float64(v) * float64(c.w[i*len(x)+j]))
 		}
 		c.pre[i] = sum + c.bias(i)
 	}
@@ -290,7 +290,7 @@ func (c *sequenceCell) gru() {
 		if !c.l.BeforeReset {
 			rec = c.back(2*h+i, gated) + c.bias(5*h+i)
 		}
-		c.next[i] = (1-z[i])*c.act[1](c.pre[2*h+i]+rec) + z[i]*c.hidden[i]
+		c.next[i] = float64((1-z[i])*c.act[1](c.pre[2*h+i]+rec)) + float64(z[i]*c.hidden[i])
 	}
 }
 
@@ -301,13 +301,13 @@ func (c *sequenceCell) lstm() {
 		sum := func(gate int) float64 {
 			return c.pre[gate*h+i] + c.back(gate*h+i, c.hidden) + c.bias((4+gate)*h+i)
 		}
-		in := c.act[0](sum(0) + c.peephole(i)*c.cell[i])
+		in := c.act[0](sum(0) + float64(c.peephole(i)*c.cell[i]))
 		forget := 1 - in
 		if !c.l.InputForget {
-			forget = c.act[0](sum(2) + c.peephole(2*h+i)*c.cell[i])
+			forget = c.act[0](sum(2) + float64(c.peephole(2*h+i)*c.cell[i]))
 		}
-		cell := forget*c.cell[i] + in*c.act[1](sum(3))
-		out := c.act[0](sum(1) + c.peephole(h+i)*cell)
+		cell := float64(forget*c.cell[i]) + float64(in*c.act[1](sum(3)))
+		out := c.act[0](sum(1) + float64(c.peephole(h+i)*cell))
 		c.cell[i] = cell
 		c.next[i] = out * c.act[2](cell)
 	}

@@ -242,7 +242,7 @@ var unaryOps = map[string]unaryOp{
 	"Truncate":   {0, func(x, _, _ float64) float64 { return math.Trunc(x) }, nil},      // conversion to an integer
 	"NotZero":    {0, func(x, _, _ float64) float64 { return indicator(x != 0) }, flat}, // conversion to a boolean
 	"Sign":       {0, func(x, _, _ float64) float64 { return pick(x > 0, 1, -indicator(x < 0)) }, nil},
-	"Tanh":       {0, func(x, _, _ float64) float64 { return math.Tanh(x) }, func(_, y, _, _ float64) float64 { return 1 - y*y }},
+	"Tanh":       {0, func(x, _, _ float64) float64 { return math.Tanh(x) }, func(_, y, _, _ float64) float64 { return 1 - float64(y*y) }},
 	"Sigmoid":    {0, func(x, _, _ float64) float64 { return sigmoid(x) }, func(_, y, _, _ float64) float64 { return y * (1 - y) }},
 	"Relu":       {0, func(x, _, _ float64) float64 { return max(x, 0) }, func(x, _, _, _ float64) float64 { return indicator(x > 0) }},
 	"Softplus":   {0, func(x, _, _ float64) float64 { return softplus(x) }, func(x, _, _, _ float64) float64 { return sigmoid(x) }},
@@ -250,47 +250,51 @@ var unaryOps = map[string]unaryOp{
 		func(x, _, _, _ float64) float64 { return 1 / ((1 + math.Abs(x)) * (1 + math.Abs(x))) }},
 	"Mish": {0, func(x, _, _ float64) float64 { return x * math.Tanh(softplus(x)) }, func(x, _, _, _ float64) float64 {
 		t := math.Tanh(softplus(x))
-		return t + x*(1-t*t)*sigmoid(x)
+		return t + float64(x*(1-float64(t*t))*sigmoid(x))
 	}},
 	"HardSwish": {0, func(x, _, _ float64) float64 { return x * min(max(x/6+0.5, 0), 1) },
 		func(x, _, _, _ float64) float64 { return pick(x >= 3, 1, indicator(x > -3)*(x/3+0.5)) }},
 	"Gelu": {0, func(x, _, _ float64) float64 { return 0.5 * x * (1 + math.Erf(x/math.Sqrt2)) }, func(x, _, _, _ float64) float64 {
-		return 0.5*(1+math.Erf(x/math.Sqrt2)) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
+		return float64(0.5*(1+math.Erf(x/math.Sqrt2))) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
 	}},
-	"GeluTanh": {0, func(x, _, _ float64) float64 { return 0.5 * x * (1 + math.Tanh(sqrt2OverPi*(x+0.044715*x*x*x))) }, func(x, _, _, _ float64) float64 {
-		t := math.Tanh(sqrt2OverPi * (x + 0.044715*x*x*x))
-		return 0.5*(1+t) + 0.5*x*(1-t*t)*sqrt2OverPi*(1+3*0.044715*x*x)
+	"GeluTanh": {0, func(x, _, _ float64) float64 {
+		return 0.5 * x * (1 + math.Tanh(sqrt2OverPi*(x+float64(0.044715*x*x*x))))
+	}, func(x, _, _, _ float64) float64 {
+		t := math.Tanh(sqrt2OverPi * (x + float64(0.044715*x*x*x)))
+		return float64(0.5*(1+t)) + float64(0.5*x*(1-float64(t*t))*sqrt2OverPi*(1+float64(3*0.044715*x*x)))
 	}},
 	"LeakyRelu":       {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*x) }, func(x, _, a, _ float64) float64 { return pick(x > 0, 1, a) }},
 	"ThresholdedRelu": {1, func(x, a, _ float64) float64 { return pick(x > a, x, 0) }, func(x, _, a, _ float64) float64 { return indicator(x > a) }},
 	"Swish": {1, func(x, a, _ float64) float64 { return x * sigmoid(a*x) }, func(x, y, a, _ float64) float64 {
 		s := sigmoid(a * x)
-		return s + a*y*(1-s)
+		return s + float64(a*y*(1-s))
 	}},
 	"Elu": {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*math.Expm1(x)) },
 		func(x, y, a, _ float64) float64 { return pick(x > 0, 1, y+a) }},
 	"Celu": {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*math.Expm1(x/a)) },
 		func(x, _, a, _ float64) float64 { return pick(x > 0, 1, math.Exp(x/a)) }},
 	"Selu": {2, func(x, a, b float64) float64 { return b * pick(x > 0, x, a*math.Expm1(x)) },
-		func(x, y, a, b float64) float64 { return pick(x > 0, b, y+a*b) }},
-	"HardSigmoid": {2, func(x, a, b float64) float64 { return min(max(a*x+b, 0), 1) },
+		func(x, y, a, b float64) float64 { return pick(x > 0, b, y+float64(a*b)) }},
+	"HardSigmoid": {2, func(x, a, b float64) float64 { return min(max(float64(a*x)+b, 0), 1) },
 		func(x, y, a, _ float64) float64 { return a * indicator(y > 0 && y < 1) }},
-	"Shrink": {2, func(x, a, b float64) float64 { return indicator(x < -b)*(x+a) + indicator(x > b)*(x-a) },
+	"Shrink": {2, func(x, a, b float64) float64 {
+		return float64(indicator(x < -b)*(x+a)) + float64(indicator(x > b)*(x-a))
+	},
 		func(x, _, _, b float64) float64 { return indicator(math.Abs(x) > b) }},
-	"Tan":   {0, func(x, _, _ float64) float64 { return math.Tan(x) }, func(_, y, _, _ float64) float64 { return 1 + y*y }},
-	"Asin":  {0, func(x, _, _ float64) float64 { return math.Asin(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(1-x*x) }},
-	"Acos":  {0, func(x, _, _ float64) float64 { return math.Acos(x) }, func(x, _, _, _ float64) float64 { return -1 / math.Sqrt(1-x*x) }},
-	"Atan":  {0, func(x, _, _ float64) float64 { return math.Atan(x) }, func(x, _, _, _ float64) float64 { return 1 / (1 + x*x) }},
+	"Tan":   {0, func(x, _, _ float64) float64 { return math.Tan(x) }, func(_, y, _, _ float64) float64 { return 1 + float64(y*y) }},
+	"Asin":  {0, func(x, _, _ float64) float64 { return math.Asin(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(1-float64(x*x)) }},
+	"Acos":  {0, func(x, _, _ float64) float64 { return math.Acos(x) }, func(x, _, _, _ float64) float64 { return -1 / math.Sqrt(1-float64(x*x)) }},
+	"Atan":  {0, func(x, _, _ float64) float64 { return math.Atan(x) }, func(x, _, _, _ float64) float64 { return 1 / (1 + float64(x*x)) }},
 	"Sinh":  {0, func(x, _, _ float64) float64 { return math.Sinh(x) }, func(x, _, _, _ float64) float64 { return math.Cosh(x) }},
 	"Cosh":  {0, func(x, _, _ float64) float64 { return math.Cosh(x) }, func(x, _, _, _ float64) float64 { return math.Sinh(x) }},
-	"Asinh": {0, func(x, _, _ float64) float64 { return math.Asinh(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(x*x+1) }},
-	"Acosh": {0, func(x, _, _ float64) float64 { return math.Acosh(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(x*x-1) }},
-	"Atanh": {0, func(x, _, _ float64) float64 { return math.Atanh(x) }, func(x, _, _, _ float64) float64 { return 1 / (1 - x*x) }},
+	"Asinh": {0, func(x, _, _ float64) float64 { return math.Asinh(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(float64(x*x)+1) }},
+	"Acosh": {0, func(x, _, _ float64) float64 { return math.Acosh(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(float64(x*x)-1) }},
+	"Atanh": {0, func(x, _, _ float64) float64 { return math.Atanh(x) }, func(x, _, _, _ float64) float64 { return 1 / (1 - float64(x*x)) }},
 	"Not":   {0, func(x, _, _ float64) float64 { return indicator(x == 0) }, flat},
 	"IsNaN": {0, func(x, _, _ float64) float64 { return indicator(math.IsNaN(x)) }, flat},
 	"IsInf": {2, func(x, a, b float64) float64 {
 		return indicator(a != 0 && math.IsInf(x, 1) || b != 0 && math.IsInf(x, -1))
 	}, flat},
-	"Affine":     {2, func(x, a, b float64) float64 { return a*x + b }, func(_, _, a, _ float64) float64 { return a }},
-	"ScaledTanh": {2, func(x, a, b float64) float64 { return a * math.Tanh(b*x) }, func(x, _, a, b float64) float64 { t := math.Tanh(b * x); return a * b * (1 - t*t) }},
+	"Affine":     {2, func(x, a, b float64) float64 { return float64(a*x) + b }, func(_, _, a, _ float64) float64 { return a }},
+	"ScaledTanh": {2, func(x, a, b float64) float64 { return a * math.Tanh(b*x) }, func(x, _, a, b float64) float64 { t := math.Tanh(b * x); return a * b * (1 - float64(t*t)) }},
 }

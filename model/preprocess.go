@@ -176,7 +176,7 @@ func (p Preprocess) Image(x []float32, in Input) *image.NRGBA {
 	plane := in.H * in.W
 	at := func(c, i int) uint8 {
 		mean, std := p.affine(c)
-		v := (x[c*plane+i]*std + mean) / p.scale()
+		v := (float32(x[c*plane+i]*std) + mean) / p.scale()
 		if p.Invert {
 			v = 255 - v
 		}

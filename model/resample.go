@@ -74,7 +74,7 @@ func (f Resampling) kernel() (support float64, shape func(x float64) float64) {
 			if math.Abs(x) >= 1 {
 				return 0
 			}
-			return sinc(x) * (0.54 + 0.46*math.Cos(math.Pi*x))
+			return sinc(x) * (0.54 + float64(0.46*math.Cos(math.Pi*x)))
 		}
 	case ResampleLanczos:
 		return 3, func(x float64) float64 {
@@ -98,9 +98,9 @@ func (f Resampling) kernel() (support float64, shape func(x float64) float64) {
 func cubic(x, a float64) float64 {
 	switch x = math.Abs(x); {
 	case x < 1:
-		return ((a+2)*x-(a+3))*x*x + 1
+		return float64((float64((a+2)*x)-(a+3))*x*x) + 1
 	case x < 2:
-		return (((x-5)*x+8)*x - 4) * a
+		return (float64((float64((x-5)*x)+8)*x) - 4) * a
 	}
 	return 0
 }
@@ -122,12 +122,12 @@ type axis struct {
 // tap returns what the i-th new pixel is made of.
 func (f Resampling) tap(a axis, i int64) tap {
 	scale := (a.to - a.from) / float64(a.out)
-	centre := a.from + (float64(i)+0.5)*scale
+	centre := a.from + float64((float64(i)+0.5)*scale)
 	support, shape := f.kernel()
 	switch {
 	case shape != nil:
 		stretch := max(scale, 1)
-		reach := support * stretch
+		reach := float64(support * stretch)
 		lo := min(max(int(centre-reach+0.5), a.lo), a.hi-1)
 		hi := max(min(int(centre+reach+0.5), a.hi), lo+1)
 		return weigh(lo, hi, func(j int) float64 { return shape((float64(j) - centre + 0.5) / stretch) })
@@ -147,9 +147,9 @@ func (f Resampling) tap(a axis, i int64) tap {
 func nearestPixels(a axis, at int64, n int) []int {
 	out := make([]int, n)
 	scale := (a.to - a.from) / float64(a.out)
-	place, i := a.from+scale*0.5, -at
+	place, i := a.from+float64(scale*0.5), -at
 	if at > 1<<20 {
-		place, i = place+float64(at)*scale, 0
+		place, i = place+float64(float64(at)*scale), 0
 	}
 	for ; i < int64(n); i++ {
 		if i >= 0 {
@@ -305,9 +305,9 @@ func passFloat[D, S uint8 | float32](dst []D, src []S, taps func(i int) tap, l l
 			at := i*l.srcLine + t.first*l.srcStep
 			for _, weight := range t.weight {
 				p, w := src[at:at+3:at+3], float32(weight)
-				sum[0] += float32(p[0]) * w
-				sum[1] += float32(p[1]) * w
-				sum[2] += float32(p[2]) * w
+				sum[0] += float32(float32(p[0]) * w)
+				sum[1] += float32(float32(p[1]) * w)
+				sum[2] += float32(float32(p[2]) * w)
 				at += l.srcStep
 			}
 			to := dst[i*l.dstLine+j*l.dstStep:][:3]

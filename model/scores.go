@@ -203,7 +203,7 @@ func (r *Reading) ClassOf(label int) int {
 // sigmoid is the probability that an output says by itself.
 func (r *Reading) sigmoid(score float32) float64 {
 	if l := r.closed; l != nil {
-		return min(max(float64(l.Alpha)*float64(score)+float64(l.Beta), 0), 1)
+		return min(max(float64(float64(l.Alpha)*float64(score))+float64(l.Beta), 0), 1)
 	}
 	return sigmoid(float64(score))
 }

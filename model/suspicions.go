@@ -32,11 +32,11 @@ func (t *Trace) Suspicions() []string {
 				var sum, square, count float64
 				for k := range t.N() {
 					for _, v := range x.Data[(k*s.C+c)*plane : (k*s.C+c+1)*plane] {
-						sum, square, count = sum+float64(v), square+float64(v)*float64(v), count+1
+						sum, square, count = sum+float64(v), square+float64(float64(v)*float64(v)), count+1
 					}
 				}
 				m := sum / count
-				spread[c] = math.Sqrt(max(square/count-m*m, 0) / (float64(l.Var[c]) + l.Eps))
+				spread[c] = math.Sqrt(max(square/count-float64(m*m), 0) / (float64(l.Var[c]) + l.Eps))
 			}
 			slices.Sort(spread)
 			switch typical := spread[len(spread)/2]; {

@@ -94,7 +94,7 @@ func Vary(net *Network, v Variation) (*Network, error) {
 		}
 		width := 0
 		if f, ok := v.Width[n.Name]; ok {
-			width = max(int(float64(own[n.Name].C)*f+0.5), 1)
+			width = max(int(float64(float64(own[n.Name].C)*f)+0.5), 1)
 		}
 		if n.Layer, err = drawn(b, n.Layer, ins, width); err != nil {
 			return nil, fmt.Errorf("layer %s: %w", n.Name, err)

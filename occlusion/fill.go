@@ -111,7 +111,7 @@ func (f Fill) Pixels(x *tensor.Tensor, net *model.Network, patch [2]int) ([]floa
 			level[c] = float32(mean)
 			if f.Kind == NoiseFill {
 				for i := range plane {
-					out[c*plane+i] = float32(mean + dev*rng.NormFloat64())
+					out[c*plane+i] = float32(mean + float64(dev*rng.NormFloat64()))
 				}
 			}
 		}
@@ -140,14 +140,14 @@ func moments(v []float32) (mean, dev float64) {
 	}
 	mean /= float64(len(v))
 	for _, x := range v {
-		dev += (float64(x) - mean) * (float64(x) - mean)
+		dev += float64((float64(x) - mean) * (float64(x) - mean))
 	}
 	return mean, math.Sqrt(dev / float64(len(v)))
 }
 
 // blur is a Gaussian of the given deviation in pixels, normalised at the borders.
 func blur(dst, src []float32, h, w int, sigma float64) {
-	r := int(3*sigma + 0.5)
+	r := int(float64(3*sigma) + 0.5)
 	weights := make([]float64, r+1)
 	for i := range weights {
 		weights[i] = math.Exp(-float64(i*i) / (2 * sigma * sigma))
@@ -159,7 +159,7 @@ func blur(dst, src []float32, h, w int, sigma float64) {
 				var s, total float64
 				for k := max(0, j-r); k <= min(size-1, j+r); k++ {
 					g := weights[max(k-j, j-k)]
-					s, total = s+g*at(i, k), total+g
+					s, total = s+float64(g*at(i, k)), total+g
 				}
 				put(i, j, s/total)
 			}

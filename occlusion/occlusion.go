@@ -128,7 +128,7 @@ func (m *Map) pixelDrops() {
 			for y := b.Y0; y < b.Y1; y++ {
 				for x := b.X0; x < b.X1; x++ {
 					a := float64(m.set.alpha(i, y, x))
-					drop[y*in.W+x] += a * d
+					drop[y*in.W+x] += float64(a * d)
 					count[y*in.W+x] += a
 				}
 			}

@@ -179,7 +179,7 @@ func (g *patches) draw(i int, dst, img, filler []float32, in model.Input) {
 				if a := g.alpha(i, y, x); a == 1 {
 					dst[at] = filler[row+x]
 				} else if a > 0 {
-					dst[at] = (1-a)*img[row+x] + a*filler[row+x]
+					dst[at] = float32((1-a)*img[row+x]) + float32(a*filler[row+x])
 				}
 				at++
 			}

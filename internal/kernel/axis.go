@@ -171,7 +171,7 @@ func groupRows(j *loopJob, lo, hi int) {
 		for c := range per {
 			k := g%groups*per + c
 			a := scale * j.s[2][k]
-			v.functions[Affine](&j.s[0][at+c*hw], &j.s[1][at+c*hw], hw, a, float32(float64(j.s[3][k])-float64(mean)*float64(a)))
+			v.functions[Affine](&j.s[0][at+c*hw], &j.s[1][at+c*hw], hw, a, float32(float64(j.s[3][k])-float64(float64(mean)*float64(a))))
 		}
 	}
 }
@@ -305,7 +305,7 @@ func (j *loopJob) normGrad(at, n int) {
 	if j.x[1] == 0 {
 		rows(func(_, p int, gamma float64) {
 			for c, s := range g[p : p+n] {
-				v := float64(s) * gamma
+				v := float64(float64(s) * gamma)
 				sum[c] += v
 				dot[c] += float64(v * (float64(src[p+c]) - mean[c]) * scale[c])
 			}

@@ -266,10 +266,10 @@ func (e *Engine) RecurrentBackward(r Recurrent, n int, s *Recurrence, d Recurren
 // Taylor series of what is left, |r| <= ln(2)/2.
 func exp32(x float32) float32 {
 	const ln2Hi, ln2Lo = 0.693145752, 1.42860677e-6
-	k := int32(x*math.Log2E+128.5) - 128
+	k := int32(float32(x*math.Log2E)+128.5) - 128
 	r := x - float32(float32(k)*ln2Hi)
 	r -= float32(float32(k) * ln2Lo)
-	p := 1 + r*(1+r*(0.5+r*(1./6+r*(1./24+r*(1./120+r*(1./720+r*(1./5040)))))))
+	p := 1 + float32(r*(1+float32(r*(0.5+float32(r*(1./6+float32(r*(1./24+float32(r*(1./120+float32(r*(1./720+float32(r*(1./5040))))))))))))))
 	return p * math.Float32frombits(uint32(k+127)<<23)
 }
 

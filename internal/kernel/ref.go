@@ -262,7 +262,7 @@ func refAvgPoolGrad(g Pool, dx []float32, out Box, dy []float32, in Box, h, w, p
 	q := 0
 	for oy := in.Y0; oy < in.Y1; oy++ {
 		for ox := in.X0; ox < in.X1; ox++ {
-			v := float64(dy[q]) * avgScale(g, oy, ox, h, w, padBottom, padRight, countPad)
+			v := float64(float64(dy[q]) * avgScale(g, oy, ox, h, w, padBottom, padRight, countPad))
 			q++
 			for ky := range g.KH {
 				y := oy*g.StrideY - g.PadTop + ky*g.DilY
@@ -404,10 +404,10 @@ func refRecurrent(r Recurrent, n, i int, s *Recurrence, w RecurrentWeights) {
 		for k := range g {
 			fromX[k], fromH[k] = float64(w.BX[k]), float64(w.BH[k])
 			for j, v := range x {
-				fromX[k] += float64(v) * float64(w.WX[k*r.In+j])
+				fromX[k] += float64(float64(v) * float64(w.WX[k*r.In+j]))
 			}
 			for j, v := range hb {
-				fromH[k] += float64(v) * float64(w.WH[k*h+j])
+				fromH[k] += float64(float64(v) * float64(w.WH[k*h+j]))
 			}
 		}
 		gates := s.gates[at*g:][:g]
@@ -420,14 +420,14 @@ func refRecurrent(r Recurrent, n, i int, s *Recurrence, w RecurrentWeights) {
 				ha[j] = float32(out[0])
 			case LSTM:
 				out = [4]float64{sigmoid(sum(0)), sigmoid(sum(1)), math.Tanh(sum(2)), sigmoid(sum(3))}
-				c := out[1]*float64(s.cell[at*h+j]) + out[0]*out[2]
+				c := float64(out[1]*float64(s.cell[at*h+j])) + float64(out[0]*out[2])
 				s.cell[(at+n)*h+j] = float32(c)
 				ha[j] = float32(out[3] * math.Tanh(c))
 			case GRU:
 				out[0], out[1] = sigmoid(sum(0)), sigmoid(sum(1))
-				out[2] = math.Tanh(fromX[2*h+j] + out[0]*fromH[2*h+j])
+				out[2] = math.Tanh(fromX[2*h+j] + float64(out[0]*fromH[2*h+j]))
 				s.inner[at*h+j] = float32(fromH[2*h+j])
-				ha[j] = float32((1-out[1])*out[2] + out[1]*float64(hb[j]))
+				ha[j] = float32(float64((1-out[1])*out[2]) + float64(out[1]*float64(hb[j])))
 			}
 			for k := range r.Cell.Gates() {
 				gates[k*h+j] = float32(out[k])

@@ -47,7 +47,7 @@ func refNormAxis(j *loopJob, lo, hi int) {
 		mean, scale := refMoments(j.s[1], at, step, j.dim[0], j.flag, j.x[0])
 		for k := range j.dim[0] {
 			p := at + k*step
-			j.s[0][p] = float32((float64(j.s[1][p])-mean)*scale*float64(j.s[2][k]) + float64(j.s[3][k]))
+			j.s[0][p] = float32(float64((float64(j.s[1][p])-mean)*scale*float64(j.s[2][k])) + float64(j.s[3][k]))
 		}
 	})
 }
@@ -59,7 +59,7 @@ func refGroupNorm(j *loopJob, lo, hi int) {
 		mean, scale := refMoments(j.s[1], at, 1, per*hw, true, j.x[0])
 		for i := range per * hw {
 			k := g%groups*per + i/hw
-			j.s[0][at+i] = float32((float64(j.s[1][at+i])-mean)*scale*float64(j.s[2][k]) + float64(j.s[3][k]))
+			j.s[0][at+i] = float32(float64((float64(j.s[1][at+i])-mean)*scale*float64(j.s[2][k])) + float64(j.s[3][k]))
 		}
 	}
 }

@@ -17,13 +17,13 @@ func refFunction(f Function, x float64) float64 {
 	case Gelu:
 		return x * math.Erfc(-x/math.Sqrt2) / 2
 	case GeluTanh:
-		return x * refSigmoid(2*refInner*(x+0.044715*x*x*x))
+		return x * refSigmoid(2*refInner*(x+float64(0.044715*x*x*x)))
 	case Swish:
 		return x * refSigmoid(a*x)
 	case HardSwish:
 		return x * min(max(x/6+0.5, 0), 1)
 	case HardSigmoid:
-		return min(max(a*x+b, 0), 1)
+		return min(max(float64(a*x)+b, 0), 1)
 	case Softplus:
 		return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))
 	case Mish:
@@ -39,7 +39,7 @@ func refFunction(f Function, x float64) float64 {
 		}
 		return a * x
 	case Affine:
-		return a*x + b
+		return float64(a*x) + b
 	case Sqrt:
 		return math.Sqrt(x)
 	}
@@ -73,17 +73,17 @@ func refDerivative(f Function, x float64) float64 {
 		return refSigmoid(x) * refSigmoid(-x)
 	case Tanh:
 		t := math.Tanh(x)
-		return 1 - t*t
+		return 1 - float64(t*t)
 	case Gelu:
-		return math.Erfc(-x/math.Sqrt2)/2 + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
+		return math.Erfc(-x/math.Sqrt2)/2 + float64(x*math.Exp(-x*x/2))/math.Sqrt(2*math.Pi)
 	case GeluTanh:
 		x = min(max(x, -20), 20)
-		s := refSigmoid(2 * refInner * (x + 0.044715*x*x*x))
-		return s + x*s*refSigmoid(-2*refInner*(x+0.044715*x*x*x))*2*refInner*(1+3*0.044715*x*x)
+		s := refSigmoid(2 * refInner * (x + float64(0.044715*x*x*x)))
+		return s + float64(x*s*refSigmoid(-2*refInner*(x+float64(0.044715*x*x*x)))*2*refInner*(1+float64(3*0.044715*x*x)))
 	case Swish:
 		x = min(max(float64(f.A)*x, -100), 100)
 		s := refSigmoid(x)
-		return s + x*s*refSigmoid(-x)
+		return s + float64(x*s*refSigmoid(-x))
 	case HardSwish:
 		switch {
 		case x >= 3:

@@ -188,7 +188,7 @@ func transformLine(d *[6]float64, v *[5]float64, ks, alpha int) {
 		d[0], d[1], d[2], d[3] = v[0], (even+odd)/2, (even-odd)/2, v[ks-1]
 		return
 	}
-	even2, odd2 := v[0]+4*v[2]+16*v[4], 2*v[1]+8*v[3] // at 2
+	even2, odd2 := v[0]+float64(4*v[2])+float64(16*v[4]), float64(2*v[1])+float64(8*v[3]) // at 2
 	d[0], d[1], d[2] = v[0]/4, (even+odd)*(-1.0/6), (even-odd)*(-1.0/6)
 	d[3], d[4], d[5] = (even2+odd2)*(1.0/24), (even2-odd2)*(1.0/24), v[ks-1]
 }

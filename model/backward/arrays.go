@@ -199,7 +199,7 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 		if l.Op == "Add" || l.Op == "Sub" {
 			l.Visit(func(i, a, b int) {
 				if second {
-					dst[b] += g[i] * other(0, 0)
+					dst[b] += float32(g[i] * other(0, 0))
 				} else {
 					dst[a] += g[i]
 				}
@@ -214,9 +214,9 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 			switch {
 			case g[i] == 0:
 			case second:
-				dst[b] += g[i] * other(x[a], y[b])
+				dst[b] += float32(g[i] * other(x[a], y[b]))
 			default:
-				dst[a] += g[i] * first(x[a], y[b])
+				dst[a] += float32(g[i] * first(x[a], y[b]))
 			}
 		})
 	case *model.MatMul:
@@ -237,7 +237,7 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 	case *model.AlongAxis:
 		l.Visit(func(i, j int, w float32) {
 			if j >= 0 {
-				dst[j] += g[i] * w
+				dst[j] += float32(g[i] * w)
 			}
 		})
 	case *model.Reshape:
@@ -403,7 +403,7 @@ func (d *solo) pooled(n *model.Node, l *model.Pool, dst, g []float32) error {
 		w.Visit(func(i, j, _ int) {
 			if g[i] != 0 && y[i] != 0 {
 				r := math.Pow(math.Abs(float64(x[j]/y[i])), float64(l.P-1))
-				dst[j] += g[i] * float32(math.Copysign(r, float64(x[j])))
+				dst[j] += float32(g[i] * float32(math.Copysign(r, float64(x[j]))))
 			}
 		})
 	}
@@ -417,13 +417,13 @@ func softmaxAxisGrad(l *model.SoftmaxAxis, dst, g, y []float32) {
 			at := o*size*inner + x
 			var dot, sum float64
 			for i := range size {
-				dot += float64(g[at+i*inner]) * float64(y[at+i*inner])
+				dot += float64(float64(g[at+i*inner]) * float64(y[at+i*inner]))
 				sum += float64(g[at+i*inner])
 			}
 			for i := range size {
 				j := at + i*inner
 				if l.Log {
-					dst[j] = float32(float64(g[j]) - math.Exp(float64(y[j]))*sum)
+					dst[j] = float32(float64(g[j]) - float64(math.Exp(float64(y[j]))*sum))
 				} else {
 					dst[j] = float32(float64(y[j]) * (float64(g[j]) - dot))
 				}

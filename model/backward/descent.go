@@ -459,7 +459,7 @@ func (d *descent) single(l *model.Conv, dst []float32, box model.Box, g []float3
 				}
 				for kx := range kw {
 					if ix := x*l.Stride[1] - l.Pads[1] + kx*l.Dilation[1]; ix >= box.X0 && ix < box.X1 {
-						to[(c*box.H()+iy-box.Y0)*box.W()+ix-box.X0] = v*w[(c*kh+ky)*kw+kx] + 0 // -0 becomes 0
+						to[(c*box.H()+iy-box.Y0)*box.W()+ix-box.X0] = float32(v*w[(c*kh+ky)*kw+kx]) + 0 // -0 becomes 0
 					}
 				}
 			}
@@ -494,7 +494,7 @@ func singleDense(units, in, out int, dst, g []float32, w *tensor.Tensor) bool {
 		}
 		v := g[i*out+j]
 		for c, x := range w.Part(j*in, (j+1)*in, buf) {
-			to[c] = v*x + 0
+			to[c] = float32(v*x) + 0
 		}
 	}
 	return true
@@ -505,7 +505,7 @@ func softmaxGrad(dst, g, y []float32, c, area int) {
 	for i := range area {
 		var dot float32
 		for ch := range c {
-			dot += g[ch*area+i] * y[ch*area+i]
+			dot += float32(g[ch*area+i] * y[ch*area+i])
 		}
 		for ch := range c {
 			j := ch*area + i

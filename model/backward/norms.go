@@ -20,13 +20,13 @@ func (d *solo) groupNorm(l *model.GroupNorm, dst, g, x []float32, in model.Shape
 		m, s := mean[group], scale[group]
 		var sum, dot float64
 		for i := group * size; i < (group+1)*size && d.p.rule == Gradient; i++ {
-			v := float64(g[i]) * float64(l.Scale[i/plane])
+			v := float64(float64(g[i]) * float64(l.Scale[i/plane]))
 			sum += v
-			dot += v * (float64(x[i]) - m) * s
+			dot += float64(v * (float64(x[i]) - m) * s)
 		}
 		for i := group * size; i < (group+1)*size; i++ {
 			hat := (float64(x[i]) - m) * s
-			dst[i] = float32(s * (float64(g[i])*float64(l.Scale[i/plane]) - (sum+hat*dot)/float64(size)))
+			dst[i] = float32(s * (float64(float64(g[i])*float64(l.Scale[i/plane])) - (sum+float64(hat*dot))/float64(size)))
 		}
 	}
 }
@@ -38,23 +38,23 @@ func (d *solo) normalize(l *model.Normalize, dst, g, x []float32) {
 	}
 	mean, scale := l.Moments(x)
 	sum, dot, count := make([]float64, len(mean)), make([]float64, len(mean)), float64(len(x)/len(mean))
-	hat := func(i, j int) float64 { return (float64(x[j]) - mean[i]) * scale[i] }
+	hat := func(i, j int) float64 { return float64((float64(x[j]) - mean[i]) * scale[i]) }
 	if d.p.rule == Gradient {
 		l.Visit(func(i, j int) {
-			v := float64(g[j]) * l.ScaleAt(j)
+			v := float64(float64(g[j]) * l.ScaleAt(j))
 			sum[i] += v
-			dot[i] += v * hat(i, j)
+			dot[i] += float64(v * hat(i, j))
 		})
 	}
 	l.Visit(func(i, j int) {
-		v, s := float64(g[j])*l.ScaleAt(j), scale[i]
+		v, s := float64(float64(g[j])*l.ScaleAt(j)), scale[i]
 		switch l.Op {
 		case model.NormStandard:
-			v -= (sum[i] + hat(i, j)*dot[i]) / count
+			v -= (sum[i] + float64(hat(i, j)*dot[i])) / count
 		case model.NormRMS:
 			v -= hat(i, j) * dot[i] / count
 		case model.NormL2:
-			v -= hat(i, j) * dot[i]
+			v -= float64(hat(i, j) * dot[i])
 		case model.NormL1:
 			if x[j] != 0 {
 				v -= math.Copysign(dot[i], float64(x[j])*dot[i])

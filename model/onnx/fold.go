@@ -581,7 +581,7 @@ func foldRange(c *converter, n *node) (*constant, error) {
 	}
 	for i := range count {
 		if out.f != nil {
-			out.f[i] = float32(start + float64(i)*delta)
+			out.f[i] = float32(start + float64(float64(i)*delta))
 		} else {
 			out.i[i] = k[0].i[0] + int64(i)*k[2].i[0]
 		}

@@ -118,7 +118,7 @@ func resize(c *converter, n *node) error {
 				return malformed("scales are %v", scales)
 			}
 			r.scale = float64(scales[i])
-			r.to = int(math.Floor(float64(size)*r.scale + 1e-9*float64(size)))
+			r.to = int(math.Floor(float64(float64(size)*r.scale) + float64(1e-9*float64(size))))
 		}
 		if r.to < 1 {
 			return refuse("it leaves nothing of %v", in.dims)
@@ -176,7 +176,7 @@ func (r *resampling) position(i int) (float64, error) {
 		return (x+0.5)/r.scale - 0.5, nil
 	case "half_pixel_symmetric":
 		adjust := to / (r.scale * from)
-		return from/2*(1-adjust) + (x+0.5)/r.scale - 0.5, nil
+		return float64(from/2*(1-adjust)) + (x+0.5)/r.scale - 0.5, nil
 	case "pytorch_half_pixel":
 		if r.to == 1 {
 			return 0, nil
@@ -195,7 +195,7 @@ func (r *resampling) position(i int) (float64, error) {
 		if r.to == 1 {
 			return 0.5 * (r.first + r.last) * (from - 1), nil
 		}
-		return r.first*(from-1) + x*(r.last-r.first)*(from-1)/(to-1), nil
+		return float64(r.first*(from-1)) + x*(r.last-r.first)*(from-1)/(to-1), nil
 	}
 	return 0, refuse("coordinate_transformation_mode is %q", r.coordinates)
 }
@@ -262,7 +262,7 @@ func (r *resampling) layer() (*model.AlongAxis, error) {
 			index[0] = min(max(at, 0), r.from-1)
 			continue
 		}
-		low := int(math.Floor(x-radius*stretch)) + 1
+		low := int(math.Floor(x-float64(radius*stretch))) + 1
 		if stretch == 1 { // the pixels around x, also where x is on one
 			low = int(math.Floor(x)) - int(radius) + 1
 		}
@@ -291,9 +291,9 @@ func (r *resampling) layer() (*model.AlongAxis, error) {
 func (r *resampling) cubic(d float64) float64 {
 	switch {
 	case d <= 1:
-		return ((r.a+2)*d-(r.a+3))*d*d + 1
+		return float64((float64((r.a+2)*d)-(r.a+3))*d*d) + 1
 	case d < 2:
-		return ((r.a*d-5*r.a)*d+8*r.a)*d - 4*r.a
+		return float64((float64((float64(r.a*d)-float64(5*r.a))*d)+float64(8*r.a))*d) - float64(4*r.a)
 	}
 	return 0
 }

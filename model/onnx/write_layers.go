@@ -339,7 +339,7 @@ func (e *exporter) along(n *model.Node, l *model.AlongAxis) {
 			w = l.Weight[i]
 		}
 		if j < 0 {
-			fill[i/l.Taps] += w * l.Fill
+			fill[i/l.Taps] += float32(w * l.Fill)
 			filled = filled || w*l.Fill != 0
 			continue
 		}

@@ -169,7 +169,7 @@ func (k *Clean) Run(ctx context.Context, job Job) error {
 		if err != nil {
 			return err
 		}
-		done += perChange * float64(len(changes))
+		done += float64(perChange * float64(len(changes)))
 	}
 	if job.Progress != nil {
 		job.Progress(1)
@@ -711,7 +711,7 @@ func (b *block) globalAvg(s *step) {
 	for c := range in.C {
 		m := b.k.base[s.out][c]
 		for l := range n.lanes {
-			w.data[c*n.lanes+l] = m + sum[c*n.lanes+l]*scale
+			w.data[c*n.lanes+l] = m + float32(sum[c*n.lanes+l]*scale)
 		}
 	}
 }
