@@ -4,6 +4,37 @@
 
 #include "textflag.h"
 
+// bif v#.16b, v#.16b, v#.16b
+#define bif_16b(d, n, m) WORD $(0x6ee01c00|d|n<<5|m<<16)
+// bit v#.16b, v#.16b, v#.16b
+#define bit_16b(d, n, m) WORD $(0x6ea01c00|d|n<<5|m<<16)
+// dup v#.4s, v#.s[0]
+#define dup_4s0(d, n) WORD $(0x4e040400|d|n<<5)
+// eor v#.16b, v#.16b, v#.16b
+#define eor_16b(d, n, m) WORD $(0x6e201c00|d|n<<5|m<<16)
+// fadd v#.4s, v#.4s, v#.4s
+#define fadd_4s(d, n, m) WORD $(0x4e20d400|d|n<<5|m<<16)
+// fcmgt v#.4s, v#.4s, v#.4s
+#define fcmgt_4s(d, n, m) WORD $(0x6ea0e400|d|n<<5|m<<16)
+// fsub v#.4s, v#.4s, v#.4s
+#define fsub_4s(d, n, m) WORD $(0x4ea0d400|d|n<<5|m<<16)
+// smax v#.4s, v#.4s, v#.4s
+#define smax_4s(d, n, m) WORD $(0x4ea06400|d|n<<5|m<<16)
+// smaxv s#, v#.4s
+#define smaxv_4s(d, n) WORD $(0x4eb0a800|d|n<<5)
+// sshr v#.4s, v#.4s, #31
+#define sshr_4s31(d, n) WORD $(0x4f210400|d|n<<5)
+// ushl v#.4s, v#.4s, v#.4s
+#define ushl_4s(d, n, m) WORD $(0x6ea04400|d|n<<5|m<<16)
+// zip1 v#.2d, v#.2d, v#.2d
+#define zip1_2d(d, n, m) WORD $(0x4ec03800|d|n<<5|m<<16)
+// zip1 v#.4s, v#.4s, v#.4s
+#define zip1_4s(d, n, m) WORD $(0x4e803800|d|n<<5|m<<16)
+// zip2 v#.2d, v#.2d, v#.2d
+#define zip2_2d(d, n, m) WORD $(0x4ec07800|d|n<<5|m<<16)
+// zip2 v#.4s, v#.4s, v#.4s
+#define zip2_4s(d, n, m) WORD $(0x4e807800|d|n<<5|m<<16)
+
 TEXT ·laneWinogradIn_neon(SB), NOSPLIT, $0-56
 	MOVD dst+0(FP), R5
 	MOVD s0+8(FP), R8
@@ -23,20 +54,20 @@ vector:
 	FLDPQ 0(R19), (F4, F5)
 	ADD R0, R11, R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x4e24d408 // fadd v8.4s, v0.4s, v4.4s
-	WORD $0x4e25d429 // fadd v9.4s, v1.4s, v5.4s
-	WORD $0x4ea4d40c // fsub v12.4s, v0.4s, v4.4s
-	WORD $0x4ea5d42d // fsub v13.4s, v1.4s, v5.4s
-	WORD $0x4e26d44a // fadd v10.4s, v2.4s, v6.4s
-	WORD $0x4e27d46b // fadd v11.4s, v3.4s, v7.4s
-	WORD $0x4ea6d44e // fsub v14.4s, v2.4s, v6.4s
-	WORD $0x4ea7d46f // fsub v15.4s, v3.4s, v7.4s
+	fadd_4s(8, 0, 4)
+	fadd_4s(9, 1, 5)
+	fsub_4s(12, 0, 4)
+	fsub_4s(13, 1, 5)
+	fadd_4s(10, 2, 6)
+	fadd_4s(11, 3, 7)
+	fsub_4s(14, 2, 6)
+	fsub_4s(15, 3, 7)
 	ADD R0, R5, R19
 	ADD $0, R19, R3
-	WORD $0x4e22d410 // fadd v16.4s, v0.4s, v2.4s
-	WORD $0x4e23d431 // fadd v17.4s, v1.4s, v3.4s
-	WORD $0x4ea2d412 // fsub v18.4s, v0.4s, v2.4s
-	WORD $0x4ea3d433 // fsub v19.4s, v1.4s, v3.4s
+	fadd_4s(16, 0, 2)
+	fadd_4s(17, 1, 3)
+	fsub_4s(18, 0, 2)
+	fsub_4s(19, 1, 3)
 	FSTPQ (F0, F1), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F16, F17), 0(R3)
@@ -45,10 +76,10 @@ vector:
 	ADDS R7, R3, R3
 	FSTPQ (F2, F3), 0(R3)
 	ADDS R7, R3, R3
-	WORD $0x4e2ad514 // fadd v20.4s, v8.4s, v10.4s
-	WORD $0x4e2bd535 // fadd v21.4s, v9.4s, v11.4s
-	WORD $0x4eaad516 // fsub v22.4s, v8.4s, v10.4s
-	WORD $0x4eabd537 // fsub v23.4s, v9.4s, v11.4s
+	fadd_4s(20, 8, 10)
+	fadd_4s(21, 9, 11)
+	fsub_4s(22, 8, 10)
+	fsub_4s(23, 9, 11)
 	FSTPQ (F8, F9), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
@@ -57,10 +88,10 @@ vector:
 	ADDS R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
 	ADDS R7, R3, R3
-	WORD $0x4e2ed590 // fadd v16.4s, v12.4s, v14.4s
-	WORD $0x4e2fd5b1 // fadd v17.4s, v13.4s, v15.4s
-	WORD $0x4eaed592 // fsub v18.4s, v12.4s, v14.4s
-	WORD $0x4eafd5b3 // fsub v19.4s, v13.4s, v15.4s
+	fadd_4s(16, 12, 14)
+	fadd_4s(17, 13, 15)
+	fsub_4s(18, 12, 14)
+	fsub_4s(19, 13, 15)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F16, F17), 0(R3)
@@ -69,10 +100,10 @@ vector:
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
 	ADDS R7, R3, R3
-	WORD $0x4e26d494 // fadd v20.4s, v4.4s, v6.4s
-	WORD $0x4e27d4b5 // fadd v21.4s, v5.4s, v7.4s
-	WORD $0x4ea6d496 // fsub v22.4s, v4.4s, v6.4s
-	WORD $0x4ea7d4b7 // fsub v23.4s, v5.4s, v7.4s
+	fadd_4s(20, 4, 6)
+	fadd_4s(21, 5, 7)
+	fsub_4s(22, 4, 6)
+	fsub_4s(23, 5, 7)
 	FSTPQ (F4, F5), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
@@ -130,18 +161,18 @@ few:
 	LSLW R2, R0, R0
 	SUBSW $1, R0, R0
 	FMOVS R0, F30
-	WORD $0x4e0407df // dup v31.4s, v30.s[0]
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	dup_4s0(31, 30)
+	dup_4s0(30, 30)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F0
-	WORD $0x6ea047de // ushl v30.4s, v30.4s, v0.4s
+	ushl_4s(30, 30, 0)
 	FMOVQ 16(R19), F0
-	WORD $0x6ea047ff // ushl v31.4s, v31.4s, v0.4s
+	ushl_4s(31, 31, 0)
 	MOVD (R1), R7
 	ADD R7, R4, R19
 	ADD $0, R19, R19
-	WORD $0x4ebf67c2 // smax v2.4s, v30.4s, v31.4s
-	WORD $0x4eb0a842 // smaxv s2, v2.4s
+	smax_4s(2, 30, 31)
+	smaxv_4s(2, 2)
 	FMOVS F2, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -162,8 +193,8 @@ mask1done:
 	MOVD 8(R1), R7
 	ADD R7, R4, R19
 	ADD $0, R19, R19
-	WORD $0x4ebf67c4 // smax v4.4s, v30.4s, v31.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 30, 31)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -184,8 +215,8 @@ mask2done:
 	MOVD 16(R1), R7
 	ADD R7, R4, R19
 	ADD $0, R19, R19
-	WORD $0x4ebf67c6 // smax v6.4s, v30.4s, v31.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 30, 31)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -206,8 +237,8 @@ mask3done:
 	MOVD 24(R1), R7
 	ADD R7, R4, R19
 	ADD $0, R19, R19
-	WORD $0x4ebf67c8 // smax v8.4s, v30.4s, v31.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 30, 31)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F6, F7)
@@ -228,8 +259,8 @@ mask4done:
 	MOVD 32(R1), R7
 	ADD R7, R4, R19
 	ADD $0, R19, R19
-	WORD $0x4ebf67ca // smax v10.4s, v30.4s, v31.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 30, 31)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask5part
 	FLDPQ (R19), (F8, F9)
@@ -250,8 +281,8 @@ mask5done:
 	MOVD 40(R1), R7
 	ADD R7, R4, R19
 	ADD $0, R19, R19
-	WORD $0x4ebf67cc // smax v12.4s, v30.4s, v31.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 30, 31)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask6part
 	FLDPQ (R19), (F10, F11)
@@ -272,8 +303,8 @@ mask6done:
 	MOVD 48(R1), R7
 	ADD R7, R4, R19
 	ADD $0, R19, R19
-	WORD $0x4ebf67ce // smax v14.4s, v30.4s, v31.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 30, 31)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask7part
 	FLDPQ (R19), (F12, F13)
@@ -294,8 +325,8 @@ mask7done:
 	MOVD 56(R1), R7
 	ADD R7, R4, R19
 	ADD $0, R19, R19
-	WORD $0x4ebf67d0 // smax v16.4s, v30.4s, v31.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 30, 31)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask8part
 	FLDPQ (R19), (F14, F15)
@@ -315,90 +346,90 @@ mask8part:
 mask8done:
 
 loaded:
-	WORD $0x4e823810 // zip1 v16.4s, v0.4s, v2.4s
-	WORD $0x4e833831 // zip1 v17.4s, v1.4s, v3.4s
-	WORD $0x4e827812 // zip2 v18.4s, v0.4s, v2.4s
-	WORD $0x4e837833 // zip2 v19.4s, v1.4s, v3.4s
-	WORD $0x4e863894 // zip1 v20.4s, v4.4s, v6.4s
-	WORD $0x4e8738b5 // zip1 v21.4s, v5.4s, v7.4s
-	WORD $0x4e867896 // zip2 v22.4s, v4.4s, v6.4s
-	WORD $0x4e8778b7 // zip2 v23.4s, v5.4s, v7.4s
-	WORD $0x4e8a3918 // zip1 v24.4s, v8.4s, v10.4s
-	WORD $0x4e8b3939 // zip1 v25.4s, v9.4s, v11.4s
-	WORD $0x4e8a791a // zip2 v26.4s, v8.4s, v10.4s
-	WORD $0x4e8b793b // zip2 v27.4s, v9.4s, v11.4s
-	WORD $0x4e8e399c // zip1 v28.4s, v12.4s, v14.4s
-	WORD $0x4e8f39bd // zip1 v29.4s, v13.4s, v15.4s
-	WORD $0x4e8e799e // zip2 v30.4s, v12.4s, v14.4s
-	WORD $0x4e8f79bf // zip2 v31.4s, v13.4s, v15.4s
-	WORD $0x4ed43a00 // zip1 v0.2d, v16.2d, v20.2d
-	WORD $0x4ed53a21 // zip1 v1.2d, v17.2d, v21.2d
-	WORD $0x4ed47a02 // zip2 v2.2d, v16.2d, v20.2d
-	WORD $0x4ed57a23 // zip2 v3.2d, v17.2d, v21.2d
-	WORD $0x4ed63a44 // zip1 v4.2d, v18.2d, v22.2d
-	WORD $0x4ed73a65 // zip1 v5.2d, v19.2d, v23.2d
-	WORD $0x4ed67a46 // zip2 v6.2d, v18.2d, v22.2d
-	WORD $0x4ed77a67 // zip2 v7.2d, v19.2d, v23.2d
-	WORD $0x4edc3b08 // zip1 v8.2d, v24.2d, v28.2d
-	WORD $0x4edd3b29 // zip1 v9.2d, v25.2d, v29.2d
-	WORD $0x4edc7b0a // zip2 v10.2d, v24.2d, v28.2d
-	WORD $0x4edd7b2b // zip2 v11.2d, v25.2d, v29.2d
-	WORD $0x4ede3b4c // zip1 v12.2d, v26.2d, v30.2d
-	WORD $0x4edf3b6d // zip1 v13.2d, v27.2d, v31.2d
-	WORD $0x4ede7b4e // zip2 v14.2d, v26.2d, v30.2d
-	WORD $0x4edf7b6f // zip2 v15.2d, v27.2d, v31.2d
-	WORD $0x4ea01c10 // mov v16.16b, v0.16b
-	WORD $0x4ea81d11 // mov v17.16b, v8.16b
-	WORD $0x4ea11c38 // mov v24.16b, v1.16b
-	WORD $0x4ea91d39 // mov v25.16b, v9.16b
-	WORD $0x4ea21c52 // mov v18.16b, v2.16b
-	WORD $0x4eaa1d53 // mov v19.16b, v10.16b
-	WORD $0x4ea31c7a // mov v26.16b, v3.16b
-	WORD $0x4eab1d7b // mov v27.16b, v11.16b
-	WORD $0x4ea41c94 // mov v20.16b, v4.16b
-	WORD $0x4eac1d95 // mov v21.16b, v12.16b
-	WORD $0x4ea51cbc // mov v28.16b, v5.16b
-	WORD $0x4ead1dbd // mov v29.16b, v13.16b
-	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
-	WORD $0x4eae1dd7 // mov v23.16b, v14.16b
-	WORD $0x4ea71cfe // mov v30.16b, v7.16b
-	WORD $0x4eaf1dff // mov v31.16b, v15.16b
+	zip1_4s(16, 0, 2)
+	zip1_4s(17, 1, 3)
+	zip2_4s(18, 0, 2)
+	zip2_4s(19, 1, 3)
+	zip1_4s(20, 4, 6)
+	zip1_4s(21, 5, 7)
+	zip2_4s(22, 4, 6)
+	zip2_4s(23, 5, 7)
+	zip1_4s(24, 8, 10)
+	zip1_4s(25, 9, 11)
+	zip2_4s(26, 8, 10)
+	zip2_4s(27, 9, 11)
+	zip1_4s(28, 12, 14)
+	zip1_4s(29, 13, 15)
+	zip2_4s(30, 12, 14)
+	zip2_4s(31, 13, 15)
+	zip1_2d(0, 16, 20)
+	zip1_2d(1, 17, 21)
+	zip2_2d(2, 16, 20)
+	zip2_2d(3, 17, 21)
+	zip1_2d(4, 18, 22)
+	zip1_2d(5, 19, 23)
+	zip2_2d(6, 18, 22)
+	zip2_2d(7, 19, 23)
+	zip1_2d(8, 24, 28)
+	zip1_2d(9, 25, 29)
+	zip2_2d(10, 24, 28)
+	zip2_2d(11, 25, 29)
+	zip1_2d(12, 26, 30)
+	zip1_2d(13, 27, 31)
+	zip2_2d(14, 26, 30)
+	zip2_2d(15, 27, 31)
+	VMOV V0.B16, V16.B16
+	VMOV V8.B16, V17.B16
+	VMOV V1.B16, V24.B16
+	VMOV V9.B16, V25.B16
+	VMOV V2.B16, V18.B16
+	VMOV V10.B16, V19.B16
+	VMOV V3.B16, V26.B16
+	VMOV V11.B16, V27.B16
+	VMOV V4.B16, V20.B16
+	VMOV V12.B16, V21.B16
+	VMOV V5.B16, V28.B16
+	VMOV V13.B16, V29.B16
+	VMOV V6.B16, V22.B16
+	VMOV V14.B16, V23.B16
+	VMOV V7.B16, V30.B16
+	VMOV V15.B16, V31.B16
 	TST R8, R8
 	BEQ raw
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6eb0e402 // fcmgt v2.4s, v0.4s, v16.4s
-	WORD $0x6ea21c10 // bit v16.16b, v0.16b, v2.16b
-	WORD $0x6eb1e422 // fcmgt v2.4s, v1.4s, v17.4s
-	WORD $0x6ea21c31 // bit v17.16b, v1.16b, v2.16b
-	WORD $0x6eb2e402 // fcmgt v2.4s, v0.4s, v18.4s
-	WORD $0x6ea21c12 // bit v18.16b, v0.16b, v2.16b
-	WORD $0x6eb3e422 // fcmgt v2.4s, v1.4s, v19.4s
-	WORD $0x6ea21c33 // bit v19.16b, v1.16b, v2.16b
-	WORD $0x6eb4e402 // fcmgt v2.4s, v0.4s, v20.4s
-	WORD $0x6ea21c14 // bit v20.16b, v0.16b, v2.16b
-	WORD $0x6eb5e422 // fcmgt v2.4s, v1.4s, v21.4s
-	WORD $0x6ea21c35 // bit v21.16b, v1.16b, v2.16b
-	WORD $0x6eb6e402 // fcmgt v2.4s, v0.4s, v22.4s
-	WORD $0x6ea21c16 // bit v22.16b, v0.16b, v2.16b
-	WORD $0x6eb7e422 // fcmgt v2.4s, v1.4s, v23.4s
-	WORD $0x6ea21c37 // bit v23.16b, v1.16b, v2.16b
-	WORD $0x6eb8e402 // fcmgt v2.4s, v0.4s, v24.4s
-	WORD $0x6ea21c18 // bit v24.16b, v0.16b, v2.16b
-	WORD $0x6eb9e422 // fcmgt v2.4s, v1.4s, v25.4s
-	WORD $0x6ea21c39 // bit v25.16b, v1.16b, v2.16b
-	WORD $0x6ebae402 // fcmgt v2.4s, v0.4s, v26.4s
-	WORD $0x6ea21c1a // bit v26.16b, v0.16b, v2.16b
-	WORD $0x6ebbe422 // fcmgt v2.4s, v1.4s, v27.4s
-	WORD $0x6ea21c3b // bit v27.16b, v1.16b, v2.16b
-	WORD $0x6ebce402 // fcmgt v2.4s, v0.4s, v28.4s
-	WORD $0x6ea21c1c // bit v28.16b, v0.16b, v2.16b
-	WORD $0x6ebde422 // fcmgt v2.4s, v1.4s, v29.4s
-	WORD $0x6ea21c3d // bit v29.16b, v1.16b, v2.16b
-	WORD $0x6ebee402 // fcmgt v2.4s, v0.4s, v30.4s
-	WORD $0x6ea21c1e // bit v30.16b, v0.16b, v2.16b
-	WORD $0x6ebfe422 // fcmgt v2.4s, v1.4s, v31.4s
-	WORD $0x6ea21c3f // bit v31.16b, v1.16b, v2.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	fcmgt_4s(2, 0, 16)
+	bit_16b(16, 0, 2)
+	fcmgt_4s(2, 1, 17)
+	bit_16b(17, 1, 2)
+	fcmgt_4s(2, 0, 18)
+	bit_16b(18, 0, 2)
+	fcmgt_4s(2, 1, 19)
+	bit_16b(19, 1, 2)
+	fcmgt_4s(2, 0, 20)
+	bit_16b(20, 0, 2)
+	fcmgt_4s(2, 1, 21)
+	bit_16b(21, 1, 2)
+	fcmgt_4s(2, 0, 22)
+	bit_16b(22, 0, 2)
+	fcmgt_4s(2, 1, 23)
+	bit_16b(23, 1, 2)
+	fcmgt_4s(2, 0, 24)
+	bit_16b(24, 0, 2)
+	fcmgt_4s(2, 1, 25)
+	bit_16b(25, 1, 2)
+	fcmgt_4s(2, 0, 26)
+	bit_16b(26, 0, 2)
+	fcmgt_4s(2, 1, 27)
+	bit_16b(27, 1, 2)
+	fcmgt_4s(2, 0, 28)
+	bit_16b(28, 0, 2)
+	fcmgt_4s(2, 1, 29)
+	bit_16b(29, 1, 2)
+	fcmgt_4s(2, 0, 30)
+	bit_16b(30, 0, 2)
+	fcmgt_4s(2, 1, 31)
+	bit_16b(31, 1, 2)
 
 raw:
 	CMP $1, R9
@@ -407,86 +438,86 @@ raw:
 	CMP $0, R3
 	BEQ store
 	FLDPQ 0(R5), (F0, F1)
-	WORD $0x4eb0d410 // fsub v16.4s, v0.4s, v16.4s
-	WORD $0x4eb1d431 // fsub v17.4s, v1.4s, v17.4s
+	fsub_4s(16, 0, 16)
+	fsub_4s(17, 1, 17)
 	CMP $1, R3
 	BEQ store
 	FLDPQ 64(R5), (F2, F3)
-	WORD $0x4eb2d452 // fsub v18.4s, v2.4s, v18.4s
-	WORD $0x4eb3d473 // fsub v19.4s, v3.4s, v19.4s
+	fsub_4s(18, 2, 18)
+	fsub_4s(19, 3, 19)
 	CMP $2, R3
 	BEQ store
 	FLDPQ 128(R5), (F4, F5)
-	WORD $0x4eb4d494 // fsub v20.4s, v4.4s, v20.4s
-	WORD $0x4eb5d4b5 // fsub v21.4s, v5.4s, v21.4s
+	fsub_4s(20, 4, 20)
+	fsub_4s(21, 5, 21)
 	CMP $3, R3
 	BEQ store
 	FLDPQ 192(R5), (F6, F7)
-	WORD $0x4eb6d4d6 // fsub v22.4s, v6.4s, v22.4s
-	WORD $0x4eb7d4f7 // fsub v23.4s, v7.4s, v23.4s
+	fsub_4s(22, 6, 22)
+	fsub_4s(23, 7, 23)
 	CMP $4, R3
 	BEQ store
 	FLDPQ 256(R5), (F8, F9)
-	WORD $0x4eb8d518 // fsub v24.4s, v8.4s, v24.4s
-	WORD $0x4eb9d539 // fsub v25.4s, v9.4s, v25.4s
+	fsub_4s(24, 8, 24)
+	fsub_4s(25, 9, 25)
 	CMP $5, R3
 	BEQ store
 	FLDPQ 320(R5), (F10, F11)
-	WORD $0x4ebad55a // fsub v26.4s, v10.4s, v26.4s
-	WORD $0x4ebbd57b // fsub v27.4s, v11.4s, v27.4s
+	fsub_4s(26, 10, 26)
+	fsub_4s(27, 11, 27)
 	CMP $6, R3
 	BEQ store
 	FLDPQ 384(R5), (F12, F13)
-	WORD $0x4ebcd59c // fsub v28.4s, v12.4s, v28.4s
-	WORD $0x4ebdd5bd // fsub v29.4s, v13.4s, v29.4s
+	fsub_4s(28, 12, 28)
+	fsub_4s(29, 13, 29)
 	CMP $7, R3
 	BEQ store
 	FLDPQ 448(R5), (F14, F15)
-	WORD $0x4ebed5de // fsub v30.4s, v14.4s, v30.4s
-	WORD $0x4ebfd5ff // fsub v31.4s, v15.4s, v31.4s
+	fsub_4s(30, 14, 30)
+	fsub_4s(31, 15, 31)
 	B store
 
 add:
 	CMP $0, R3
 	BEQ store
 	FLDPQ 0(R5), (F0, F1)
-	WORD $0x4e30d410 // fadd v16.4s, v0.4s, v16.4s
-	WORD $0x4e31d431 // fadd v17.4s, v1.4s, v17.4s
+	fadd_4s(16, 0, 16)
+	fadd_4s(17, 1, 17)
 	CMP $1, R3
 	BEQ store
 	FLDPQ 64(R5), (F2, F3)
-	WORD $0x4e32d452 // fadd v18.4s, v2.4s, v18.4s
-	WORD $0x4e33d473 // fadd v19.4s, v3.4s, v19.4s
+	fadd_4s(18, 2, 18)
+	fadd_4s(19, 3, 19)
 	CMP $2, R3
 	BEQ store
 	FLDPQ 128(R5), (F4, F5)
-	WORD $0x4e34d494 // fadd v20.4s, v4.4s, v20.4s
-	WORD $0x4e35d4b5 // fadd v21.4s, v5.4s, v21.4s
+	fadd_4s(20, 4, 20)
+	fadd_4s(21, 5, 21)
 	CMP $3, R3
 	BEQ store
 	FLDPQ 192(R5), (F6, F7)
-	WORD $0x4e36d4d6 // fadd v22.4s, v6.4s, v22.4s
-	WORD $0x4e37d4f7 // fadd v23.4s, v7.4s, v23.4s
+	fadd_4s(22, 6, 22)
+	fadd_4s(23, 7, 23)
 	CMP $4, R3
 	BEQ store
 	FLDPQ 256(R5), (F8, F9)
-	WORD $0x4e38d518 // fadd v24.4s, v8.4s, v24.4s
-	WORD $0x4e39d539 // fadd v25.4s, v9.4s, v25.4s
+	fadd_4s(24, 8, 24)
+	fadd_4s(25, 9, 25)
 	CMP $5, R3
 	BEQ store
 	FLDPQ 320(R5), (F10, F11)
-	WORD $0x4e3ad55a // fadd v26.4s, v10.4s, v26.4s
-	WORD $0x4e3bd57b // fadd v27.4s, v11.4s, v27.4s
+	fadd_4s(26, 10, 26)
+	fadd_4s(27, 11, 27)
 	CMP $6, R3
 	BEQ store
 	FLDPQ 384(R5), (F12, F13)
-	WORD $0x4e3cd59c // fadd v28.4s, v12.4s, v28.4s
-	WORD $0x4e3dd5bd // fadd v29.4s, v13.4s, v29.4s
+	fadd_4s(28, 12, 28)
+	fadd_4s(29, 13, 29)
 	CMP $7, R3
 	BEQ store
 	FLDPQ 448(R5), (F14, F15)
-	WORD $0x4e3ed5de // fadd v30.4s, v14.4s, v30.4s
-	WORD $0x4e3fd5ff // fadd v31.4s, v15.4s, v31.4s
+	fadd_4s(30, 14, 30)
+	fadd_4s(31, 15, 31)
 
 store:
 	CMP $255, R10
@@ -518,74 +549,74 @@ store:
 some:
 	MOVD R10, R7
 	FMOVS R7, F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F2
-	WORD $0x6ea24400 // ushl v0.4s, v0.4s, v2.4s
+	ushl_4s(0, 0, 2)
 	FMOVQ 16(R19), F2
-	WORD $0x6ea24421 // ushl v1.4s, v1.4s, v2.4s
+	ushl_4s(1, 1, 2)
 	FLDPQ 0(R5), (F2, F3)
-	WORD $0x4f210404 // sshr v4.4s, v0.4s, #31
-	WORD $0x6ea41e02 // bit v2.16b, v16.16b, v4.16b
-	WORD $0x4f210424 // sshr v4.4s, v1.4s, #31
-	WORD $0x6ea41e23 // bit v3.16b, v17.16b, v4.16b
+	sshr_4s31(4, 0)
+	bit_16b(2, 16, 4)
+	sshr_4s31(4, 1)
+	bit_16b(3, 17, 4)
 	FSTPQ (F2, F3), 0(R5)
 	CMP $1, R3
 	BEQ done
 	FLDPQ 64(R5), (F2, F3)
-	WORD $0x4f210404 // sshr v4.4s, v0.4s, #31
-	WORD $0x6ea41e42 // bit v2.16b, v18.16b, v4.16b
-	WORD $0x4f210424 // sshr v4.4s, v1.4s, #31
-	WORD $0x6ea41e63 // bit v3.16b, v19.16b, v4.16b
+	sshr_4s31(4, 0)
+	bit_16b(2, 18, 4)
+	sshr_4s31(4, 1)
+	bit_16b(3, 19, 4)
 	FSTPQ (F2, F3), 64(R5)
 	CMP $2, R3
 	BEQ done
 	FLDPQ 128(R5), (F2, F3)
-	WORD $0x4f210404 // sshr v4.4s, v0.4s, #31
-	WORD $0x6ea41e82 // bit v2.16b, v20.16b, v4.16b
-	WORD $0x4f210424 // sshr v4.4s, v1.4s, #31
-	WORD $0x6ea41ea3 // bit v3.16b, v21.16b, v4.16b
+	sshr_4s31(4, 0)
+	bit_16b(2, 20, 4)
+	sshr_4s31(4, 1)
+	bit_16b(3, 21, 4)
 	FSTPQ (F2, F3), 128(R5)
 	CMP $3, R3
 	BEQ done
 	FLDPQ 192(R5), (F2, F3)
-	WORD $0x4f210404 // sshr v4.4s, v0.4s, #31
-	WORD $0x6ea41ec2 // bit v2.16b, v22.16b, v4.16b
-	WORD $0x4f210424 // sshr v4.4s, v1.4s, #31
-	WORD $0x6ea41ee3 // bit v3.16b, v23.16b, v4.16b
+	sshr_4s31(4, 0)
+	bit_16b(2, 22, 4)
+	sshr_4s31(4, 1)
+	bit_16b(3, 23, 4)
 	FSTPQ (F2, F3), 192(R5)
 	CMP $4, R3
 	BEQ done
 	FLDPQ 256(R5), (F2, F3)
-	WORD $0x4f210404 // sshr v4.4s, v0.4s, #31
-	WORD $0x6ea41f02 // bit v2.16b, v24.16b, v4.16b
-	WORD $0x4f210424 // sshr v4.4s, v1.4s, #31
-	WORD $0x6ea41f23 // bit v3.16b, v25.16b, v4.16b
+	sshr_4s31(4, 0)
+	bit_16b(2, 24, 4)
+	sshr_4s31(4, 1)
+	bit_16b(3, 25, 4)
 	FSTPQ (F2, F3), 256(R5)
 	CMP $5, R3
 	BEQ done
 	FLDPQ 320(R5), (F2, F3)
-	WORD $0x4f210404 // sshr v4.4s, v0.4s, #31
-	WORD $0x6ea41f42 // bit v2.16b, v26.16b, v4.16b
-	WORD $0x4f210424 // sshr v4.4s, v1.4s, #31
-	WORD $0x6ea41f63 // bit v3.16b, v27.16b, v4.16b
+	sshr_4s31(4, 0)
+	bit_16b(2, 26, 4)
+	sshr_4s31(4, 1)
+	bit_16b(3, 27, 4)
 	FSTPQ (F2, F3), 320(R5)
 	CMP $6, R3
 	BEQ done
 	FLDPQ 384(R5), (F2, F3)
-	WORD $0x4f210404 // sshr v4.4s, v0.4s, #31
-	WORD $0x6ea41f82 // bit v2.16b, v28.16b, v4.16b
-	WORD $0x4f210424 // sshr v4.4s, v1.4s, #31
-	WORD $0x6ea41fa3 // bit v3.16b, v29.16b, v4.16b
+	sshr_4s31(4, 0)
+	bit_16b(2, 28, 4)
+	sshr_4s31(4, 1)
+	bit_16b(3, 29, 4)
 	FSTPQ (F2, F3), 384(R5)
 	CMP $7, R3
 	BEQ done
 	FLDPQ 448(R5), (F2, F3)
-	WORD $0x4f210404 // sshr v4.4s, v0.4s, #31
-	WORD $0x6ea41fc2 // bit v2.16b, v30.16b, v4.16b
-	WORD $0x4f210424 // sshr v4.4s, v1.4s, #31
-	WORD $0x6ea41fe3 // bit v3.16b, v31.16b, v4.16b
+	sshr_4s31(4, 0)
+	bit_16b(2, 30, 4)
+	sshr_4s31(4, 1)
+	bit_16b(3, 31, 4)
 	FSTPQ (F2, F3), 448(R5)
 
 next:
@@ -612,39 +643,39 @@ TEXT ·laneCopy_neon(SB), NOSPLIT, $0-32
 	MOVD n+16(FP), R3
 	MOVD mask+24(FP), R7
 	FMOVS R7, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea84484 // ushl v4.4s, v4.4s, v8.4s
+	ushl_4s(4, 4, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844a5 // ushl v5.4s, v5.4s, v8.4s
+	ushl_4s(5, 5, 8)
 	LSR $8, R7, R7
 	FMOVS R7, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea844c6 // ushl v6.4s, v6.4s, v8.4s
+	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844e7 // ushl v7.4s, v7.4s, v8.4s
+	ushl_4s(7, 7, 8)
 
 row:
 	FLDPQ 0(R5), (F0, F1)
-	WORD $0x4f210488 // sshr v8.4s, v4.4s, #31
+	sshr_4s31(8, 4)
 	FMOVQ 0(R4), F9
-	WORD $0x6ea81d20 // bit v0.16b, v9.16b, v8.16b
-	WORD $0x4f2104a8 // sshr v8.4s, v5.4s, #31
+	bit_16b(0, 9, 8)
+	sshr_4s31(8, 5)
 	FMOVQ 16(R4), F9
-	WORD $0x6ea81d21 // bit v1.16b, v9.16b, v8.16b
+	bit_16b(1, 9, 8)
 	FSTPQ (F0, F1), 0(R5)
 	FLDPQ 32(R5), (F2, F3)
-	WORD $0x4f2104c8 // sshr v8.4s, v6.4s, #31
+	sshr_4s31(8, 6)
 	FMOVQ 32(R4), F9
-	WORD $0x6ea81d22 // bit v2.16b, v9.16b, v8.16b
-	WORD $0x4f2104e8 // sshr v8.4s, v7.4s, #31
+	bit_16b(2, 9, 8)
+	sshr_4s31(8, 7)
 	FMOVQ 48(R4), F9
-	WORD $0x6ea81d23 // bit v3.16b, v9.16b, v8.16b
+	bit_16b(3, 9, 8)
 	FSTPQ (F2, F3), 32(R5)
 	ADDS $64, R4, R4
 	ADDS $64, R5, R5
@@ -670,182 +701,182 @@ TEXT ·laneWinogradOut_neon(SB), NOSPLIT, $0-40
 vector:
 	FLDPQ 0(R8), (F8, F9)
 	FLDPQ 0(R9), (F16, F17)
-	WORD $0x4e30d500 // fadd v0.4s, v8.4s, v16.4s
-	WORD $0x4e31d521 // fadd v1.4s, v9.4s, v17.4s
-	WORD $0x4eb0d508 // fsub v8.4s, v8.4s, v16.4s
-	WORD $0x4eb1d529 // fsub v9.4s, v9.4s, v17.4s
+	fadd_4s(0, 8, 16)
+	fadd_4s(1, 9, 17)
+	fsub_4s(8, 8, 16)
+	fsub_4s(9, 9, 17)
 	FLDPQ 0(R10), (F16, F17)
-	WORD $0x4eb0d508 // fsub v8.4s, v8.4s, v16.4s
-	WORD $0x4eb1d529 // fsub v9.4s, v9.4s, v17.4s
+	fsub_4s(8, 8, 16)
+	fsub_4s(9, 9, 17)
 	FLDPQ 0(R4), (F20, F21)
-	WORD $0x4eb4d400 // fsub v0.4s, v0.4s, v20.4s
-	WORD $0x4eb5d421 // fsub v1.4s, v1.4s, v21.4s
+	fsub_4s(0, 0, 20)
+	fsub_4s(1, 1, 21)
 	ADD R7, R8, R19
 	FLDPQ 0(R19), (F10, F11)
 	ADD R7, R9, R19
 	FLDPQ 0(R19), (F16, F17)
-	WORD $0x4e30d542 // fadd v2.4s, v10.4s, v16.4s
-	WORD $0x4e31d563 // fadd v3.4s, v11.4s, v17.4s
-	WORD $0x4eb0d54a // fsub v10.4s, v10.4s, v16.4s
-	WORD $0x4eb1d56b // fsub v11.4s, v11.4s, v17.4s
+	fadd_4s(2, 10, 16)
+	fadd_4s(3, 11, 17)
+	fsub_4s(10, 10, 16)
+	fsub_4s(11, 11, 17)
 	ADD R7, R10, R19
 	FLDPQ 0(R19), (F18, F19)
-	WORD $0x4eb2d54a // fsub v10.4s, v10.4s, v18.4s
-	WORD $0x4eb3d56b // fsub v11.4s, v11.4s, v19.4s
+	fsub_4s(10, 10, 18)
+	fsub_4s(11, 11, 19)
 	ADD R7, R4, R19
 	FLDPQ 0(R19), (F22, F23)
-	WORD $0x4eb6d442 // fsub v2.4s, v2.4s, v22.4s
-	WORD $0x4eb7d463 // fsub v3.4s, v3.4s, v23.4s
+	fsub_4s(2, 2, 22)
+	fsub_4s(3, 3, 23)
 	ADD R7<<1, R8, R19
 	FLDPQ 0(R19), (F12, F13)
 	ADD R7<<1, R9, R19
 	FLDPQ 0(R19), (F16, F17)
-	WORD $0x4e30d584 // fadd v4.4s, v12.4s, v16.4s
-	WORD $0x4e31d5a5 // fadd v5.4s, v13.4s, v17.4s
-	WORD $0x4eb0d58c // fsub v12.4s, v12.4s, v16.4s
-	WORD $0x4eb1d5ad // fsub v13.4s, v13.4s, v17.4s
+	fadd_4s(4, 12, 16)
+	fadd_4s(5, 13, 17)
+	fsub_4s(12, 12, 16)
+	fsub_4s(13, 13, 17)
 	ADD R7<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	WORD $0x4eb0d58c // fsub v12.4s, v12.4s, v16.4s
-	WORD $0x4eb1d5ad // fsub v13.4s, v13.4s, v17.4s
+	fsub_4s(12, 12, 16)
+	fsub_4s(13, 13, 17)
 	ADD R7<<1, R4, R19
 	FLDPQ 0(R19), (F24, F25)
-	WORD $0x4eb8d484 // fsub v4.4s, v4.4s, v24.4s
-	WORD $0x4eb9d4a5 // fsub v5.4s, v5.4s, v25.4s
+	fsub_4s(4, 4, 24)
+	fsub_4s(5, 5, 25)
 	ADD R11, R8, R19
 	FLDPQ 0(R19), (F14, F15)
 	ADD R11, R9, R19
 	FLDPQ 0(R19), (F16, F17)
-	WORD $0x4e30d5c6 // fadd v6.4s, v14.4s, v16.4s
-	WORD $0x4e31d5e7 // fadd v7.4s, v15.4s, v17.4s
-	WORD $0x4eb0d5ce // fsub v14.4s, v14.4s, v16.4s
-	WORD $0x4eb1d5ef // fsub v15.4s, v15.4s, v17.4s
+	fadd_4s(6, 14, 16)
+	fadd_4s(7, 15, 17)
+	fsub_4s(14, 14, 16)
+	fsub_4s(15, 15, 17)
 	ADD R11, R10, R19
 	FLDPQ 0(R19), (F18, F19)
-	WORD $0x4eb2d5ce // fsub v14.4s, v14.4s, v18.4s
-	WORD $0x4eb3d5ef // fsub v15.4s, v15.4s, v19.4s
+	fsub_4s(14, 14, 18)
+	fsub_4s(15, 15, 19)
 	ADD R11, R4, R19
 	FLDPQ 0(R19), (F26, F27)
-	WORD $0x4ebad4c6 // fsub v6.4s, v6.4s, v26.4s
-	WORD $0x4ebbd4e7 // fsub v7.4s, v7.4s, v27.4s
-	WORD $0x4e38d6dc // fadd v28.4s, v22.4s, v24.4s
-	WORD $0x4e39d6fd // fadd v29.4s, v23.4s, v25.4s
-	WORD $0x4eb8d6d6 // fsub v22.4s, v22.4s, v24.4s
-	WORD $0x4eb9d6f7 // fsub v23.4s, v23.4s, v25.4s
-	WORD $0x4ebad6d6 // fsub v22.4s, v22.4s, v26.4s
-	WORD $0x4ebbd6f7 // fsub v23.4s, v23.4s, v27.4s
-	WORD $0x4eb4d798 // fsub v24.4s, v28.4s, v20.4s
-	WORD $0x4eb5d7b9 // fsub v25.4s, v29.4s, v21.4s
+	fsub_4s(6, 6, 26)
+	fsub_4s(7, 7, 27)
+	fadd_4s(28, 22, 24)
+	fadd_4s(29, 23, 25)
+	fsub_4s(22, 22, 24)
+	fsub_4s(23, 23, 25)
+	fsub_4s(22, 22, 26)
+	fsub_4s(23, 23, 27)
+	fsub_4s(24, 28, 20)
+	fsub_4s(25, 29, 21)
 	MOVD (R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
+	fadd_4s(20, 20, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
+	fadd_4s(21, 21, 30)
 	ADD R3, R5, R19
 	FSTPQ (F20, F21), 0(R19)
 	MOVD 8(R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
+	fadd_4s(22, 22, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
+	fadd_4s(23, 23, 30)
 	ADD R3, R5, R19
 	FSTPQ (F22, F23), 0(R19)
 	MOVD 16(R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed718 // fadd v24.4s, v24.4s, v30.4s
+	fadd_4s(24, 24, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed739 // fadd v25.4s, v25.4s, v30.4s
+	fadd_4s(25, 25, 30)
 	ADD R3, R5, R19
 	FSTPQ (F24, F25), 0(R19)
 	MOVD 24(R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed75a // fadd v26.4s, v26.4s, v30.4s
+	fadd_4s(26, 26, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed77b // fadd v27.4s, v27.4s, v30.4s
+	fadd_4s(27, 27, 30)
 	ADD R3, R5, R19
 	FSTPQ (F26, F27), 0(R19)
-	WORD $0x4e2cd55c // fadd v28.4s, v10.4s, v12.4s
-	WORD $0x4e2dd57d // fadd v29.4s, v11.4s, v13.4s
-	WORD $0x4eacd54a // fsub v10.4s, v10.4s, v12.4s
-	WORD $0x4eadd56b // fsub v11.4s, v11.4s, v13.4s
-	WORD $0x4eaed54a // fsub v10.4s, v10.4s, v14.4s
-	WORD $0x4eafd56b // fsub v11.4s, v11.4s, v15.4s
-	WORD $0x4ea8d78c // fsub v12.4s, v28.4s, v8.4s
-	WORD $0x4ea9d7ad // fsub v13.4s, v29.4s, v9.4s
+	fadd_4s(28, 10, 12)
+	fadd_4s(29, 11, 13)
+	fsub_4s(10, 10, 12)
+	fsub_4s(11, 11, 13)
+	fsub_4s(10, 10, 14)
+	fsub_4s(11, 11, 15)
+	fsub_4s(12, 28, 8)
+	fsub_4s(13, 29, 9)
 	MOVD 32(R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
+	fadd_4s(8, 8, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
+	fadd_4s(9, 9, 30)
 	ADD R3, R5, R19
 	FSTPQ (F8, F9), 0(R19)
 	MOVD 40(R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
+	fadd_4s(10, 10, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
+	fadd_4s(11, 11, 30)
 	ADD R3, R5, R19
 	FSTPQ (F10, F11), 0(R19)
 	MOVD 48(R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
+	fadd_4s(12, 12, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
+	fadd_4s(13, 13, 30)
 	ADD R3, R5, R19
 	FSTPQ (F12, F13), 0(R19)
 	MOVD 56(R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
+	fadd_4s(14, 14, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
+	fadd_4s(15, 15, 30)
 	ADD R3, R5, R19
 	FSTPQ (F14, F15), 0(R19)
-	WORD $0x4e24d45c // fadd v28.4s, v2.4s, v4.4s
-	WORD $0x4e25d47d // fadd v29.4s, v3.4s, v5.4s
-	WORD $0x4ea4d442 // fsub v2.4s, v2.4s, v4.4s
-	WORD $0x4ea5d463 // fsub v3.4s, v3.4s, v5.4s
-	WORD $0x4ea6d442 // fsub v2.4s, v2.4s, v6.4s
-	WORD $0x4ea7d463 // fsub v3.4s, v3.4s, v7.4s
-	WORD $0x4ea0d784 // fsub v4.4s, v28.4s, v0.4s
-	WORD $0x4ea1d7a5 // fsub v5.4s, v29.4s, v1.4s
+	fadd_4s(28, 2, 4)
+	fadd_4s(29, 3, 5)
+	fsub_4s(2, 2, 4)
+	fsub_4s(3, 3, 5)
+	fsub_4s(2, 2, 6)
+	fsub_4s(3, 3, 7)
+	fsub_4s(4, 28, 0)
+	fsub_4s(5, 29, 1)
 	MOVD 64(R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
+	fadd_4s(0, 0, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
+	fadd_4s(1, 1, 30)
 	ADD R3, R5, R19
 	FSTPQ (F0, F1), 0(R19)
 	MOVD 72(R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
+	fadd_4s(2, 2, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
+	fadd_4s(3, 3, 30)
 	ADD R3, R5, R19
 	FSTPQ (F2, F3), 0(R19)
 	MOVD 80(R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
+	fadd_4s(4, 4, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	fadd_4s(5, 5, 30)
 	ADD R3, R5, R19
 	FSTPQ (F4, F5), 0(R19)
 	MOVD 88(R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
+	fadd_4s(6, 6, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
+	fadd_4s(7, 7, 30)
 	ADD R3, R5, R19
 	FSTPQ (F6, F7), 0(R19)
 	FLDPQ 0(R10), (F20, F21)
@@ -855,44 +886,44 @@ vector:
 	FLDPQ 0(R19), (F24, F25)
 	ADD R11, R10, R19
 	FLDPQ 0(R19), (F26, F27)
-	WORD $0x4e38d6dc // fadd v28.4s, v22.4s, v24.4s
-	WORD $0x4e39d6fd // fadd v29.4s, v23.4s, v25.4s
-	WORD $0x4eb8d6d6 // fsub v22.4s, v22.4s, v24.4s
-	WORD $0x4eb9d6f7 // fsub v23.4s, v23.4s, v25.4s
-	WORD $0x4ebad6d6 // fsub v22.4s, v22.4s, v26.4s
-	WORD $0x4ebbd6f7 // fsub v23.4s, v23.4s, v27.4s
-	WORD $0x4eb4d798 // fsub v24.4s, v28.4s, v20.4s
-	WORD $0x4eb5d7b9 // fsub v25.4s, v29.4s, v21.4s
+	fadd_4s(28, 22, 24)
+	fadd_4s(29, 23, 25)
+	fsub_4s(22, 22, 24)
+	fsub_4s(23, 23, 25)
+	fsub_4s(22, 22, 26)
+	fsub_4s(23, 23, 27)
+	fsub_4s(24, 28, 20)
+	fsub_4s(25, 29, 21)
 	MOVD 96(R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
+	fadd_4s(20, 20, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
+	fadd_4s(21, 21, 30)
 	ADD R3, R5, R19
 	FSTPQ (F20, F21), 0(R19)
 	MOVD 104(R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
+	fadd_4s(22, 22, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
+	fadd_4s(23, 23, 30)
 	ADD R3, R5, R19
 	FSTPQ (F22, F23), 0(R19)
 	MOVD 112(R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed718 // fadd v24.4s, v24.4s, v30.4s
+	fadd_4s(24, 24, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed739 // fadd v25.4s, v25.4s, v30.4s
+	fadd_4s(25, 25, 30)
 	ADD R3, R5, R19
 	FSTPQ (F24, F25), 0(R19)
 	MOVD 120(R1), R3
 	ADD R3, R5, R19
 	FMOVQ 0(R19), F30
-	WORD $0x4e3ed75a // fadd v26.4s, v26.4s, v30.4s
+	fadd_4s(26, 26, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4e3ed77b // fadd v27.4s, v27.4s, v30.4s
+	fadd_4s(27, 27, 30)
 	ADD R3, R5, R19
 	FSTPQ (F26, F27), 0(R19)
 	ADDS $32, R4, R4
@@ -910,66 +941,66 @@ TEXT ·laneMax3_neon(SB), NOSPLIT, $0-40
 	MOVD b+16(FP), R3
 	MOVD c+24(FP), R7
 	MOVD n+32(FP), R2
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	eor_16b(31, 31, 31)
 	TST R2, R2
 	BEQ done
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
 	FMOVQ 0(R3), F9
-	WORD $0x6ea9e408 // fcmgt v8.4s, v0.4s, v9.4s
-	WORD $0x6ee81d20 // bif v0.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 0, 9)
+	bif_16b(0, 9, 8)
 	FMOVQ 16(R3), F9
-	WORD $0x6ea9e428 // fcmgt v8.4s, v1.4s, v9.4s
-	WORD $0x6ee81d21 // bif v1.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 1, 9)
+	bif_16b(1, 9, 8)
 	FMOVQ 0(R7), F9
-	WORD $0x6ea9e408 // fcmgt v8.4s, v0.4s, v9.4s
-	WORD $0x6ee81d20 // bif v0.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 0, 9)
+	bif_16b(0, 9, 8)
 	FMOVQ 16(R7), F9
-	WORD $0x6ea9e428 // fcmgt v8.4s, v1.4s, v9.4s
-	WORD $0x6ee81d21 // bif v1.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 1, 9)
+	bif_16b(1, 9, 8)
 	FSTPQ (F0, F1), 0(R5)
 	FLDPQ 32(R4), (F2, F3)
 	FMOVQ 32(R3), F9
-	WORD $0x6ea9e448 // fcmgt v8.4s, v2.4s, v9.4s
-	WORD $0x6ee81d22 // bif v2.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 2, 9)
+	bif_16b(2, 9, 8)
 	FMOVQ 48(R3), F9
-	WORD $0x6ea9e468 // fcmgt v8.4s, v3.4s, v9.4s
-	WORD $0x6ee81d23 // bif v3.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 3, 9)
+	bif_16b(3, 9, 8)
 	FMOVQ 32(R7), F9
-	WORD $0x6ea9e448 // fcmgt v8.4s, v2.4s, v9.4s
-	WORD $0x6ee81d22 // bif v2.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 2, 9)
+	bif_16b(2, 9, 8)
 	FMOVQ 48(R7), F9
-	WORD $0x6ea9e468 // fcmgt v8.4s, v3.4s, v9.4s
-	WORD $0x6ee81d23 // bif v3.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 3, 9)
+	bif_16b(3, 9, 8)
 	FSTPQ (F2, F3), 32(R5)
 	FLDPQ 64(R4), (F4, F5)
 	FMOVQ 64(R3), F9
-	WORD $0x6ea9e488 // fcmgt v8.4s, v4.4s, v9.4s
-	WORD $0x6ee81d24 // bif v4.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 4, 9)
+	bif_16b(4, 9, 8)
 	FMOVQ 80(R3), F9
-	WORD $0x6ea9e4a8 // fcmgt v8.4s, v5.4s, v9.4s
-	WORD $0x6ee81d25 // bif v5.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 5, 9)
+	bif_16b(5, 9, 8)
 	FMOVQ 64(R7), F9
-	WORD $0x6ea9e488 // fcmgt v8.4s, v4.4s, v9.4s
-	WORD $0x6ee81d24 // bif v4.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 4, 9)
+	bif_16b(4, 9, 8)
 	FMOVQ 80(R7), F9
-	WORD $0x6ea9e4a8 // fcmgt v8.4s, v5.4s, v9.4s
-	WORD $0x6ee81d25 // bif v5.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 5, 9)
+	bif_16b(5, 9, 8)
 	FSTPQ (F4, F5), 64(R5)
 	FLDPQ 96(R4), (F6, F7)
 	FMOVQ 96(R3), F9
-	WORD $0x6ea9e4c8 // fcmgt v8.4s, v6.4s, v9.4s
-	WORD $0x6ee81d26 // bif v6.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 6, 9)
+	bif_16b(6, 9, 8)
 	FMOVQ 112(R3), F9
-	WORD $0x6ea9e4e8 // fcmgt v8.4s, v7.4s, v9.4s
-	WORD $0x6ee81d27 // bif v7.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 7, 9)
+	bif_16b(7, 9, 8)
 	FMOVQ 96(R7), F9
-	WORD $0x6ea9e4c8 // fcmgt v8.4s, v6.4s, v9.4s
-	WORD $0x6ee81d26 // bif v6.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 6, 9)
+	bif_16b(6, 9, 8)
 	FMOVQ 112(R7), F9
-	WORD $0x6ea9e4e8 // fcmgt v8.4s, v7.4s, v9.4s
-	WORD $0x6ee81d27 // bif v7.16b, v9.16b, v8.16b
+	fcmgt_4s(8, 7, 9)
+	bif_16b(7, 9, 8)
 	FSTPQ (F6, F7), 96(R5)
 	ADDS $128, R5, R5
 	ADDS $128, R4, R4

@@ -4,6 +4,85 @@
 
 #include "textflag.h"
 
+// add v#.4s, v#.4s, v#.4s
+#define add_4s(d, n, m) WORD $(0x4ea08400|d|n<<5|m<<16)
+// addv s#, v#.4s
+#define addv_4s(d, n) WORD $(0x4eb1b800|d|n<<5)
+// and v#.16b, v#.16b, v#.16b
+#define and_16b(d, n, m) WORD $(0x4e201c00|d|n<<5|m<<16)
+// bif v#.16b, v#.16b, v#.16b
+#define bif_16b(d, n, m) WORD $(0x6ee01c00|d|n<<5|m<<16)
+// bit v#.16b, v#.16b, v#.16b
+#define bit_16b(d, n, m) WORD $(0x6ea01c00|d|n<<5|m<<16)
+// bsl v#.16b, v#.16b, v#.16b
+#define bsl_16b(d, n, m) WORD $(0x6e601c00|d|n<<5|m<<16)
+// dup v#.4s, v#.s[0]
+#define dup_4s0(d, n) WORD $(0x4e040400|d|n<<5)
+// eor v#.16b, v#.16b, v#.16b
+#define eor_16b(d, n, m) WORD $(0x6e201c00|d|n<<5|m<<16)
+// ext v#.16b, v#.16b, v#.16b, #8
+#define ext_16b8(d, n, m) WORD $(0x6e004000|d|n<<5|m<<16)
+// fadd v#.4s, v#.4s, v#.4s
+#define fadd_4s(d, n, m) WORD $(0x4e20d400|d|n<<5|m<<16)
+// fcmeq v#.4s, v#.4s, v#.4s
+#define fcmeq_4s(d, n, m) WORD $(0x4e20e400|d|n<<5|m<<16)
+// fcmge v#.4s, v#.4s, v#.4s
+#define fcmge_4s(d, n, m) WORD $(0x6e20e400|d|n<<5|m<<16)
+// fcmgt v#.4s, v#.4s, v#.4s
+#define fcmgt_4s(d, n, m) WORD $(0x6ea0e400|d|n<<5|m<<16)
+// fcvtns v#.4s, v#.4s
+#define fcvtns_4s(d, n) WORD $(0x4e21a800|d|n<<5)
+// fdiv v#.4s, v#.4s, v#.4s
+#define fdiv_4s(d, n, m) WORD $(0x6e20fc00|d|n<<5|m<<16)
+// fmla v#.4s, v#.4s, v#.4s
+#define fmla_4s(d, n, m) WORD $(0x4e20cc00|d|n<<5|m<<16)
+// fmla v#.4s, v#.4s, v#.s[0]
+#define fmla_4s0(d, n, m) WORD $(0x4f801000|d|n<<5|m<<16)
+// fmls v#.4s, v#.4s, v#.4s
+#define fmls_4s(d, n, m) WORD $(0x4ea0cc00|d|n<<5|m<<16)
+// fmul v#.4s, v#.4s, v#.4s
+#define fmul_4s(d, n, m) WORD $(0x6e20dc00|d|n<<5|m<<16)
+// fmul v#.4s, v#.4s, v#.s[0]
+#define fmul_4s0(d, n, m) WORD $(0x4f809000|d|n<<5|m<<16)
+// frintn v#.4s, v#.4s
+#define frintn_4s(d, n) WORD $(0x4e218800|d|n<<5)
+// fsqrt v#.4s, v#.4s
+#define fsqrt_4s(d, n) WORD $(0x6ea1f800|d|n<<5)
+// fsub v#.4s, v#.4s, v#.4s
+#define fsub_4s(d, n, m) WORD $(0x4ea0d400|d|n<<5|m<<16)
+// mvn v#.16b, v#.16b
+#define mvn_16b(d, n) WORD $(0x6e205800|d|n<<5)
+// orr v#.16b, v#.16b, v#.16b
+#define orr_16b(d, n, m) WORD $(0x4ea01c00|d|n<<5|m<<16)
+// rev64 v#.4s, v#.4s
+#define rev64_4s(d, n) WORD $(0x4ea00800|d|n<<5)
+// shl v#.4s, v#.4s, #23
+#define shl_4s23(d, n) WORD $(0x4f375400|d|n<<5)
+// smax v#.4s, v#.4s, v#.4s
+#define smax_4s(d, n, m) WORD $(0x4ea06400|d|n<<5|m<<16)
+// smaxv s#, v#.4s
+#define smaxv_4s(d, n) WORD $(0x4eb0a800|d|n<<5)
+// sshr v#.4s, v#.4s, #31
+#define sshr_4s31(d, n) WORD $(0x4f210400|d|n<<5)
+// ushl v#.4s, v#.4s, v#.4s
+#define ushl_4s(d, n, m) WORD $(0x6ea04400|d|n<<5|m<<16)
+// ushr v#.4s, v#.4s, #1
+#define ushr_4s1(d, n) WORD $(0x6f3f0400|d|n<<5)
+// ushr v#.4s, v#.4s, #31
+#define ushr_4s31(d, n) WORD $(0x6f210400|d|n<<5)
+// uzp1 v#.4s, v#.4s, v#.4s
+#define uzp1_4s(d, n, m) WORD $(0x4e801800|d|n<<5|m<<16)
+// uzp2 v#.4s, v#.4s, v#.4s
+#define uzp2_4s(d, n, m) WORD $(0x4e805800|d|n<<5|m<<16)
+// zip1 v#.2d, v#.2d, v#.2d
+#define zip1_2d(d, n, m) WORD $(0x4ec03800|d|n<<5|m<<16)
+// zip1 v#.4s, v#.4s, v#.4s
+#define zip1_4s(d, n, m) WORD $(0x4e803800|d|n<<5|m<<16)
+// zip2 v#.2d, v#.2d, v#.2d
+#define zip2_2d(d, n, m) WORD $(0x4ec07800|d|n<<5|m<<16)
+// zip2 v#.4s, v#.4s, v#.4s
+#define zip2_4s(d, n, m) WORD $(0x4e807800|d|n<<5|m<<16)
+
 TEXT ·tile_neon_1x8(SB), NOSPLIT, $0-64
 	MOVD kn+0(FP), R2
 	MOVD a+8(FP), R4
@@ -13,19 +92,19 @@ TEXT ·tile_neon_1x8(SB), NOSPLIT, $0-64
 	MOVD flags+48(FP), R8
 	MOVD mask+56(FP), R10
 	FMOVS R10, F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F4
-	WORD $0x6ea44442 // ushl v2.4s, v2.4s, v4.4s
+	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
-	WORD $0x6ea44463 // ushl v3.4s, v3.4s, v4.4s
+	ushl_4s(3, 3, 4)
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
 	ADD $0, R9, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -50,13 +129,13 @@ bias:
 	TST R9, R9
 	BEQ zero
 	FMOVS (R9), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
 
 start:
 	MOVD R8, R11
@@ -68,21 +147,21 @@ start:
 loop:
 	FLDPQ 0(R5), (F2, F3)
 	FMOVS (R4), F31
-	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
-	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F2, F3)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
-	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
 	FLDPQ 128(R5), (F2, F3)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
-	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
 	FLDPQ 192(R5), (F2, F3)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
-	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
 	ADDS $16, R11, R11
 	ADDS $256, R5, R5
 	ADDS $16, R4, R4
@@ -96,8 +175,8 @@ tail:
 one:
 	FLDPQ 0(R5), (F2, F3)
 	FMOVS (R4), F31
-	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
-	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
 	ADDS $64, R5, R5
 	ADDS $4, R4, R4
 	SUBS $1, R2, R2
@@ -106,13 +185,13 @@ one:
 end:
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ea0e7e4 // fcmgt v4.4s, v31.4s, v0.4s
-	WORD $0x6ea41fe0 // bit v0.16b, v31.16b, v4.16b
-	WORD $0x6ea1e7e4 // fcmgt v4.4s, v31.4s, v1.4s
-	WORD $0x6ea41fe1 // bit v1.16b, v31.16b, v4.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	eor_16b(31, 31, 31)
+	fcmgt_4s(4, 31, 0)
+	bit_16b(0, 31, 4)
+	fcmgt_4s(4, 31, 1)
+	bit_16b(1, 31, 4)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
 
 store:
 	MOVD mask+56(FP), R10
@@ -124,16 +203,16 @@ store:
 masked:
 	MOVD mask+56(FP), R10
 	FMOVS R10, F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F4
-	WORD $0x6ea44442 // ushl v2.4s, v2.4s, v4.4s
+	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
-	WORD $0x6ea44463 // ushl v3.4s, v3.4s, v4.4s
+	ushl_4s(3, 3, 4)
 	ADD $0, R3, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -171,19 +250,19 @@ TEXT ·tile_neon_2x8(SB), NOSPLIT, $0-64
 	MOVD flags+48(FP), R8
 	MOVD mask+56(FP), R10
 	FMOVS R10, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6ea64484 // ushl v4.4s, v4.4s, v6.4s
+	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6ea644a5 // ushl v5.4s, v5.4s, v6.4s
+	ushl_4s(5, 5, 6)
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
 	ADD $0, R9, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -203,8 +282,8 @@ mask1part:
 mask1done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -229,18 +308,18 @@ bias:
 	TST R9, R9
 	BEQ zero
 	FMOVS (R9), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS 4(R9), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
 
 start:
 	MOVD R8, R11
@@ -252,33 +331,33 @@ start:
 loop:
 	FLDPQ 0(R5), (F4, F5)
 	FMOVS (R4), F30
-	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
-	WORD $0x4f9e10a1 // fmla v1.4s, v5.4s, v30.s[0]
+	fmla_4s0(0, 4, 30)
+	fmla_4s0(1, 5, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F4, F5)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
-	WORD $0x4f9e10a1 // fmla v1.4s, v5.4s, v30.s[0]
+	fmla_4s0(0, 4, 30)
+	fmla_4s0(1, 5, 30)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	FLDPQ 128(R5), (F4, F5)
 	FMOVS 16(R4), F30
-	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
-	WORD $0x4f9e10a1 // fmla v1.4s, v5.4s, v30.s[0]
+	fmla_4s0(0, 4, 30)
+	fmla_4s0(1, 5, 30)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	FLDPQ 192(R5), (F4, F5)
 	FMOVS 24(R4), F30
-	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
-	WORD $0x4f9e10a1 // fmla v1.4s, v5.4s, v30.s[0]
+	fmla_4s0(0, 4, 30)
+	fmla_4s0(1, 5, 30)
 	FMOVS 28(R4), F31
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	ADDS $32, R11, R11
 	ADDS $256, R5, R5
 	ADDS $32, R4, R4
@@ -292,11 +371,11 @@ tail:
 one:
 	FLDPQ 0(R5), (F4, F5)
 	FMOVS (R4), F30
-	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
-	WORD $0x4f9e10a1 // fmla v1.4s, v5.4s, v30.s[0]
+	fmla_4s0(0, 4, 30)
+	fmla_4s0(1, 5, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	ADDS $64, R5, R5
 	ADDS $8, R4, R4
 	SUBS $1, R2, R2
@@ -305,19 +384,19 @@ one:
 end:
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
-	WORD $0x6ea0e7c6 // fcmgt v6.4s, v30.4s, v0.4s
-	WORD $0x6ea61fc0 // bit v0.16b, v30.16b, v6.16b
-	WORD $0x6ea1e7c6 // fcmgt v6.4s, v30.4s, v1.4s
-	WORD $0x6ea61fc1 // bit v1.16b, v30.16b, v6.16b
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x6ea2e7c6 // fcmgt v6.4s, v30.4s, v2.4s
-	WORD $0x6ea61fc2 // bit v2.16b, v30.16b, v6.16b
-	WORD $0x6ea3e7c6 // fcmgt v6.4s, v30.4s, v3.4s
-	WORD $0x6ea61fc3 // bit v3.16b, v30.16b, v6.16b
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
+	eor_16b(30, 30, 30)
+	fcmgt_4s(6, 30, 0)
+	bit_16b(0, 30, 6)
+	fcmgt_4s(6, 30, 1)
+	bit_16b(1, 30, 6)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fcmgt_4s(6, 30, 2)
+	bit_16b(2, 30, 6)
+	fcmgt_4s(6, 30, 3)
+	bit_16b(3, 30, 6)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -331,16 +410,16 @@ store:
 masked:
 	MOVD mask+56(FP), R10
 	FMOVS R10, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6ea64484 // ushl v4.4s, v4.4s, v6.4s
+	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6ea644a5 // ushl v5.4s, v5.4s, v6.4s
+	ushl_4s(5, 5, 6)
 	ADD $0, R3, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F0, F1), (R19)
@@ -360,8 +439,8 @@ mask3part:
 mask3done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F2, F3), (R19)
@@ -390,19 +469,19 @@ TEXT ·tile_neon_3x8(SB), NOSPLIT, $0-64
 	MOVD flags+48(FP), R8
 	MOVD mask+56(FP), R10
 	FMOVS R10, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea844c6 // ushl v6.4s, v6.4s, v8.4s
+	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844e7 // ushl v7.4s, v7.4s, v8.4s
+	ushl_4s(7, 7, 8)
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
 	ADD $0, R9, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -422,8 +501,8 @@ mask1part:
 mask1done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -443,8 +522,8 @@ mask2part:
 mask2done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -469,23 +548,23 @@ bias:
 	TST R9, R9
 	BEQ zero
 	FMOVS (R9), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS 4(R9), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 8(R9), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
 
 start:
 	MOVD R8, R11
@@ -497,45 +576,45 @@ start:
 loop:
 	FLDPQ 0(R5), (F6, F7)
 	FMOVS (R4), F30
-	WORD $0x4f9e10c0 // fmla v0.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e1 // fmla v1.4s, v7.4s, v30.s[0]
+	fmla_4s0(0, 6, 30)
+	fmla_4s0(1, 7, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e10c4 // fmla v4.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e5 // fmla v5.4s, v7.4s, v30.s[0]
+	fmla_4s0(4, 6, 30)
+	fmla_4s0(5, 7, 30)
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F6, F7)
 	FMOVS 12(R4), F30
-	WORD $0x4f9e10c0 // fmla v0.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e1 // fmla v1.4s, v7.4s, v30.s[0]
+	fmla_4s0(0, 6, 30)
+	fmla_4s0(1, 7, 30)
 	FMOVS 16(R4), F31
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
 	FMOVS 20(R4), F30
-	WORD $0x4f9e10c4 // fmla v4.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e5 // fmla v5.4s, v7.4s, v30.s[0]
+	fmla_4s0(4, 6, 30)
+	fmla_4s0(5, 7, 30)
 	FLDPQ 128(R5), (F6, F7)
 	FMOVS 24(R4), F30
-	WORD $0x4f9e10c0 // fmla v0.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e1 // fmla v1.4s, v7.4s, v30.s[0]
+	fmla_4s0(0, 6, 30)
+	fmla_4s0(1, 7, 30)
 	FMOVS 28(R4), F31
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
 	FMOVS 32(R4), F30
-	WORD $0x4f9e10c4 // fmla v4.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e5 // fmla v5.4s, v7.4s, v30.s[0]
+	fmla_4s0(4, 6, 30)
+	fmla_4s0(5, 7, 30)
 	FLDPQ 192(R5), (F6, F7)
 	FMOVS 36(R4), F30
-	WORD $0x4f9e10c0 // fmla v0.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e1 // fmla v1.4s, v7.4s, v30.s[0]
+	fmla_4s0(0, 6, 30)
+	fmla_4s0(1, 7, 30)
 	FMOVS 40(R4), F31
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
 	FMOVS 44(R4), F30
-	WORD $0x4f9e10c4 // fmla v4.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e5 // fmla v5.4s, v7.4s, v30.s[0]
+	fmla_4s0(4, 6, 30)
+	fmla_4s0(5, 7, 30)
 	ADDS $48, R11, R11
 	ADDS $256, R5, R5
 	ADDS $48, R4, R4
@@ -549,14 +628,14 @@ tail:
 one:
 	FLDPQ 0(R5), (F6, F7)
 	FMOVS (R4), F30
-	WORD $0x4f9e10c0 // fmla v0.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e1 // fmla v1.4s, v7.4s, v30.s[0]
+	fmla_4s0(0, 6, 30)
+	fmla_4s0(1, 7, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e10c4 // fmla v4.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e5 // fmla v5.4s, v7.4s, v30.s[0]
+	fmla_4s0(4, 6, 30)
+	fmla_4s0(5, 7, 30)
 	ADDS $64, R5, R5
 	ADDS $12, R4, R4
 	SUBS $1, R2, R2
@@ -565,25 +644,25 @@ one:
 end:
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
-	WORD $0x6ea0e7c8 // fcmgt v8.4s, v30.4s, v0.4s
-	WORD $0x6ea81fc0 // bit v0.16b, v30.16b, v8.16b
-	WORD $0x6ea1e7c8 // fcmgt v8.4s, v30.4s, v1.4s
-	WORD $0x6ea81fc1 // bit v1.16b, v30.16b, v8.16b
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x6ea2e7c8 // fcmgt v8.4s, v30.4s, v2.4s
-	WORD $0x6ea81fc2 // bit v2.16b, v30.16b, v8.16b
-	WORD $0x6ea3e7c8 // fcmgt v8.4s, v30.4s, v3.4s
-	WORD $0x6ea81fc3 // bit v3.16b, v30.16b, v8.16b
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	WORD $0x6ea4e7c8 // fcmgt v8.4s, v30.4s, v4.4s
-	WORD $0x6ea81fc4 // bit v4.16b, v30.16b, v8.16b
-	WORD $0x6ea5e7c8 // fcmgt v8.4s, v30.4s, v5.4s
-	WORD $0x6ea81fc5 // bit v5.16b, v30.16b, v8.16b
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	eor_16b(30, 30, 30)
+	fcmgt_4s(8, 30, 0)
+	bit_16b(0, 30, 8)
+	fcmgt_4s(8, 30, 1)
+	bit_16b(1, 30, 8)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fcmgt_4s(8, 30, 2)
+	bit_16b(2, 30, 8)
+	fcmgt_4s(8, 30, 3)
+	bit_16b(3, 30, 8)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
+	fcmgt_4s(8, 30, 4)
+	bit_16b(4, 30, 8)
+	fcmgt_4s(8, 30, 5)
+	bit_16b(5, 30, 8)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -599,16 +678,16 @@ store:
 masked:
 	MOVD mask+56(FP), R10
 	FMOVS R10, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea844c6 // ushl v6.4s, v6.4s, v8.4s
+	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844e7 // ushl v7.4s, v7.4s, v8.4s
+	ushl_4s(7, 7, 8)
 	ADD $0, R3, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F0, F1), (R19)
@@ -628,8 +707,8 @@ mask4part:
 mask4done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F2, F3), (R19)
@@ -649,8 +728,8 @@ mask5part:
 mask5done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F4, F5), (R19)
@@ -679,19 +758,19 @@ TEXT ·tile_neon_4x8(SB), NOSPLIT, $0-64
 	MOVD flags+48(FP), R8
 	MOVD mask+56(FP), R10
 	FMOVS R10, F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x6eaa4508 // ushl v8.4s, v8.4s, v10.4s
+	ushl_4s(8, 8, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x6eaa4529 // ushl v9.4s, v9.4s, v10.4s
+	ushl_4s(9, 9, 10)
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
 	ADD $0, R9, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -711,8 +790,8 @@ mask1part:
 mask1done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -732,8 +811,8 @@ mask2part:
 mask2done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -753,8 +832,8 @@ mask3part:
 mask3done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F6, F7)
@@ -779,28 +858,28 @@ bias:
 	TST R9, R9
 	BEQ zero
 	FMOVS (R9), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS 4(R9), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 8(R9), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 12(R9), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
 
 start:
 	MOVD R8, R11
@@ -812,57 +891,57 @@ start:
 loop:
 	FLDPQ 0(R5), (F8, F9)
 	FMOVS (R4), F30
-	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1121 // fmla v1.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 8, 30)
+	fmla_4s0(1, 9, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e1104 // fmla v4.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1125 // fmla v5.4s, v9.4s, v30.s[0]
+	fmla_4s0(4, 8, 30)
+	fmla_4s0(5, 9, 30)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F8, F9)
 	FMOVS 16(R4), F30
-	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1121 // fmla v1.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 8, 30)
+	fmla_4s0(1, 9, 30)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
 	FMOVS 24(R4), F30
-	WORD $0x4f9e1104 // fmla v4.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1125 // fmla v5.4s, v9.4s, v30.s[0]
+	fmla_4s0(4, 8, 30)
+	fmla_4s0(5, 9, 30)
 	FMOVS 28(R4), F31
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	FLDPQ 128(R5), (F8, F9)
 	FMOVS 32(R4), F30
-	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1121 // fmla v1.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 8, 30)
+	fmla_4s0(1, 9, 30)
 	FMOVS 36(R4), F31
-	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
 	FMOVS 40(R4), F30
-	WORD $0x4f9e1104 // fmla v4.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1125 // fmla v5.4s, v9.4s, v30.s[0]
+	fmla_4s0(4, 8, 30)
+	fmla_4s0(5, 9, 30)
 	FMOVS 44(R4), F31
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	FLDPQ 192(R5), (F8, F9)
 	FMOVS 48(R4), F30
-	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1121 // fmla v1.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 8, 30)
+	fmla_4s0(1, 9, 30)
 	FMOVS 52(R4), F31
-	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
 	FMOVS 56(R4), F30
-	WORD $0x4f9e1104 // fmla v4.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1125 // fmla v5.4s, v9.4s, v30.s[0]
+	fmla_4s0(4, 8, 30)
+	fmla_4s0(5, 9, 30)
 	FMOVS 60(R4), F31
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	ADDS $64, R11, R11
 	ADDS $256, R5, R5
 	ADDS $64, R4, R4
@@ -876,17 +955,17 @@ tail:
 one:
 	FLDPQ 0(R5), (F8, F9)
 	FMOVS (R4), F30
-	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1121 // fmla v1.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 8, 30)
+	fmla_4s0(1, 9, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e1104 // fmla v4.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1125 // fmla v5.4s, v9.4s, v30.s[0]
+	fmla_4s0(4, 8, 30)
+	fmla_4s0(5, 9, 30)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	ADDS $64, R5, R5
 	ADDS $16, R4, R4
 	SUBS $1, R2, R2
@@ -895,31 +974,31 @@ one:
 end:
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
-	WORD $0x6ea0e7ca // fcmgt v10.4s, v30.4s, v0.4s
-	WORD $0x6eaa1fc0 // bit v0.16b, v30.16b, v10.16b
-	WORD $0x6ea1e7ca // fcmgt v10.4s, v30.4s, v1.4s
-	WORD $0x6eaa1fc1 // bit v1.16b, v30.16b, v10.16b
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x6ea2e7ca // fcmgt v10.4s, v30.4s, v2.4s
-	WORD $0x6eaa1fc2 // bit v2.16b, v30.16b, v10.16b
-	WORD $0x6ea3e7ca // fcmgt v10.4s, v30.4s, v3.4s
-	WORD $0x6eaa1fc3 // bit v3.16b, v30.16b, v10.16b
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	WORD $0x6ea4e7ca // fcmgt v10.4s, v30.4s, v4.4s
-	WORD $0x6eaa1fc4 // bit v4.16b, v30.16b, v10.16b
-	WORD $0x6ea5e7ca // fcmgt v10.4s, v30.4s, v5.4s
-	WORD $0x6eaa1fc5 // bit v5.16b, v30.16b, v10.16b
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	WORD $0x6ea6e7ca // fcmgt v10.4s, v30.4s, v6.4s
-	WORD $0x6eaa1fc6 // bit v6.16b, v30.16b, v10.16b
-	WORD $0x6ea7e7ca // fcmgt v10.4s, v30.4s, v7.4s
-	WORD $0x6eaa1fc7 // bit v7.16b, v30.16b, v10.16b
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
+	eor_16b(30, 30, 30)
+	fcmgt_4s(10, 30, 0)
+	bit_16b(0, 30, 10)
+	fcmgt_4s(10, 30, 1)
+	bit_16b(1, 30, 10)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fcmgt_4s(10, 30, 2)
+	bit_16b(2, 30, 10)
+	fcmgt_4s(10, 30, 3)
+	bit_16b(3, 30, 10)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
+	fcmgt_4s(10, 30, 4)
+	bit_16b(4, 30, 10)
+	fcmgt_4s(10, 30, 5)
+	bit_16b(5, 30, 10)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fcmgt_4s(10, 30, 6)
+	bit_16b(6, 30, 10)
+	fcmgt_4s(10, 30, 7)
+	bit_16b(7, 30, 10)
+	fadd_4s(6, 6, 30)
+	fadd_4s(7, 7, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -937,16 +1016,16 @@ store:
 masked:
 	MOVD mask+56(FP), R10
 	FMOVS R10, F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x6eaa4508 // ushl v8.4s, v8.4s, v10.4s
+	ushl_4s(8, 8, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x6eaa4529 // ushl v9.4s, v9.4s, v10.4s
+	ushl_4s(9, 9, 10)
 	ADD $0, R3, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F0, F1), (R19)
@@ -966,8 +1045,8 @@ mask5part:
 mask5done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F2, F3), (R19)
@@ -987,8 +1066,8 @@ mask6part:
 mask6done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F4, F5), (R19)
@@ -1008,8 +1087,8 @@ mask7part:
 mask7done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask8part
 	FSTPQ (F6, F7), (R19)
@@ -1038,19 +1117,19 @@ TEXT ·tile_neon_5x8(SB), NOSPLIT, $0-64
 	MOVD flags+48(FP), R8
 	MOVD mask+56(FP), R10
 	FMOVS R10, F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6eac454a // ushl v10.4s, v10.4s, v12.4s
+	ushl_4s(10, 10, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6eac456b // ushl v11.4s, v11.4s, v12.4s
+	ushl_4s(11, 11, 12)
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
 	ADD $0, R9, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -1070,8 +1149,8 @@ mask1part:
 mask1done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -1091,8 +1170,8 @@ mask2part:
 mask2done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -1112,8 +1191,8 @@ mask3part:
 mask3done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F6, F7)
@@ -1133,8 +1212,8 @@ mask4part:
 mask4done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask5part
 	FLDPQ (R19), (F8, F9)
@@ -1159,33 +1238,33 @@ bias:
 	TST R9, R9
 	BEQ zero
 	FMOVS (R9), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS 4(R9), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 8(R9), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 12(R9), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	FMOVS 16(R9), F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
 
 start:
 	MOVD R8, R11
@@ -1197,70 +1276,70 @@ start:
 loop:
 	FLDPQ 0(R5), (F10, F11)
 	FMOVS (R4), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e1144 // fmla v4.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1165 // fmla v5.4s, v11.4s, v30.s[0]
+	fmla_4s0(4, 10, 30)
+	fmla_4s0(5, 11, 30)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
 	FMOVS 16(R4), F30
-	WORD $0x4f9e1148 // fmla v8.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1169 // fmla v9.4s, v11.4s, v30.s[0]
+	fmla_4s0(8, 10, 30)
+	fmla_4s0(9, 11, 30)
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F10, F11)
 	FMOVS 20(R4), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
 	FMOVS 24(R4), F31
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
 	FMOVS 28(R4), F30
-	WORD $0x4f9e1144 // fmla v4.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1165 // fmla v5.4s, v11.4s, v30.s[0]
+	fmla_4s0(4, 10, 30)
+	fmla_4s0(5, 11, 30)
 	FMOVS 32(R4), F31
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
 	FMOVS 36(R4), F30
-	WORD $0x4f9e1148 // fmla v8.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1169 // fmla v9.4s, v11.4s, v30.s[0]
+	fmla_4s0(8, 10, 30)
+	fmla_4s0(9, 11, 30)
 	PRFM 64(R11), PLDL2KEEP
 	FLDPQ 128(R5), (F10, F11)
 	FMOVS 40(R4), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
 	FMOVS 44(R4), F31
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
 	FMOVS 48(R4), F30
-	WORD $0x4f9e1144 // fmla v4.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1165 // fmla v5.4s, v11.4s, v30.s[0]
+	fmla_4s0(4, 10, 30)
+	fmla_4s0(5, 11, 30)
 	FMOVS 52(R4), F31
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
 	FMOVS 56(R4), F30
-	WORD $0x4f9e1148 // fmla v8.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1169 // fmla v9.4s, v11.4s, v30.s[0]
+	fmla_4s0(8, 10, 30)
+	fmla_4s0(9, 11, 30)
 	FLDPQ 192(R5), (F10, F11)
 	FMOVS 60(R4), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
 	FMOVS 64(R4), F31
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
 	FMOVS 68(R4), F30
-	WORD $0x4f9e1144 // fmla v4.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1165 // fmla v5.4s, v11.4s, v30.s[0]
+	fmla_4s0(4, 10, 30)
+	fmla_4s0(5, 11, 30)
 	FMOVS 72(R4), F31
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
 	FMOVS 76(R4), F30
-	WORD $0x4f9e1148 // fmla v8.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1169 // fmla v9.4s, v11.4s, v30.s[0]
+	fmla_4s0(8, 10, 30)
+	fmla_4s0(9, 11, 30)
 	ADDS $80, R11, R11
 	ADDS $256, R5, R5
 	ADDS $80, R4, R4
@@ -1274,20 +1353,20 @@ tail:
 one:
 	FLDPQ 0(R5), (F10, F11)
 	FMOVS (R4), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e1144 // fmla v4.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1165 // fmla v5.4s, v11.4s, v30.s[0]
+	fmla_4s0(4, 10, 30)
+	fmla_4s0(5, 11, 30)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
 	FMOVS 16(R4), F30
-	WORD $0x4f9e1148 // fmla v8.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1169 // fmla v9.4s, v11.4s, v30.s[0]
+	fmla_4s0(8, 10, 30)
+	fmla_4s0(9, 11, 30)
 	ADDS $64, R5, R5
 	ADDS $20, R4, R4
 	SUBS $1, R2, R2
@@ -1296,37 +1375,37 @@ one:
 end:
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
-	WORD $0x6ea0e7cc // fcmgt v12.4s, v30.4s, v0.4s
-	WORD $0x6eac1fc0 // bit v0.16b, v30.16b, v12.16b
-	WORD $0x6ea1e7cc // fcmgt v12.4s, v30.4s, v1.4s
-	WORD $0x6eac1fc1 // bit v1.16b, v30.16b, v12.16b
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x6ea2e7cc // fcmgt v12.4s, v30.4s, v2.4s
-	WORD $0x6eac1fc2 // bit v2.16b, v30.16b, v12.16b
-	WORD $0x6ea3e7cc // fcmgt v12.4s, v30.4s, v3.4s
-	WORD $0x6eac1fc3 // bit v3.16b, v30.16b, v12.16b
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	WORD $0x6ea4e7cc // fcmgt v12.4s, v30.4s, v4.4s
-	WORD $0x6eac1fc4 // bit v4.16b, v30.16b, v12.16b
-	WORD $0x6ea5e7cc // fcmgt v12.4s, v30.4s, v5.4s
-	WORD $0x6eac1fc5 // bit v5.16b, v30.16b, v12.16b
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	WORD $0x6ea6e7cc // fcmgt v12.4s, v30.4s, v6.4s
-	WORD $0x6eac1fc6 // bit v6.16b, v30.16b, v12.16b
-	WORD $0x6ea7e7cc // fcmgt v12.4s, v30.4s, v7.4s
-	WORD $0x6eac1fc7 // bit v7.16b, v30.16b, v12.16b
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
-	WORD $0x6ea8e7cc // fcmgt v12.4s, v30.4s, v8.4s
-	WORD $0x6eac1fc8 // bit v8.16b, v30.16b, v12.16b
-	WORD $0x6ea9e7cc // fcmgt v12.4s, v30.4s, v9.4s
-	WORD $0x6eac1fc9 // bit v9.16b, v30.16b, v12.16b
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
+	eor_16b(30, 30, 30)
+	fcmgt_4s(12, 30, 0)
+	bit_16b(0, 30, 12)
+	fcmgt_4s(12, 30, 1)
+	bit_16b(1, 30, 12)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fcmgt_4s(12, 30, 2)
+	bit_16b(2, 30, 12)
+	fcmgt_4s(12, 30, 3)
+	bit_16b(3, 30, 12)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
+	fcmgt_4s(12, 30, 4)
+	bit_16b(4, 30, 12)
+	fcmgt_4s(12, 30, 5)
+	bit_16b(5, 30, 12)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fcmgt_4s(12, 30, 6)
+	bit_16b(6, 30, 12)
+	fcmgt_4s(12, 30, 7)
+	bit_16b(7, 30, 12)
+	fadd_4s(6, 6, 30)
+	fadd_4s(7, 7, 30)
+	fcmgt_4s(12, 30, 8)
+	bit_16b(8, 30, 12)
+	fcmgt_4s(12, 30, 9)
+	bit_16b(9, 30, 12)
+	fadd_4s(8, 8, 30)
+	fadd_4s(9, 9, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -1346,16 +1425,16 @@ store:
 masked:
 	MOVD mask+56(FP), R10
 	FMOVS R10, F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6eac454a // ushl v10.4s, v10.4s, v12.4s
+	ushl_4s(10, 10, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6eac456b // ushl v11.4s, v11.4s, v12.4s
+	ushl_4s(11, 11, 12)
 	ADD $0, R3, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F0, F1), (R19)
@@ -1375,8 +1454,8 @@ mask6part:
 mask6done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F2, F3), (R19)
@@ -1396,8 +1475,8 @@ mask7part:
 mask7done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask8part
 	FSTPQ (F4, F5), (R19)
@@ -1417,8 +1496,8 @@ mask8part:
 mask8done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask9part
 	FSTPQ (F6, F7), (R19)
@@ -1438,8 +1517,8 @@ mask9part:
 mask9done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask10part
 	FSTPQ (F8, F9), (R19)
@@ -1468,19 +1547,19 @@ TEXT ·tile_neon_6x8(SB), NOSPLIT, $0-64
 	MOVD flags+48(FP), R8
 	MOVD mask+56(FP), R10
 	FMOVS R10, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6eae458c // ushl v12.4s, v12.4s, v14.4s
+	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6eae45ad // ushl v13.4s, v13.4s, v14.4s
+	ushl_4s(13, 13, 14)
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
 	ADD $0, R9, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -1500,8 +1579,8 @@ mask1part:
 mask1done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -1521,8 +1600,8 @@ mask2part:
 mask2done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -1542,8 +1621,8 @@ mask3part:
 mask3done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F6, F7)
@@ -1563,8 +1642,8 @@ mask4part:
 mask4done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask5part
 	FLDPQ (R19), (F8, F9)
@@ -1584,8 +1663,8 @@ mask5part:
 mask5done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask6part
 	FLDPQ (R19), (F10, F11)
@@ -1610,38 +1689,38 @@ bias:
 	TST R9, R9
 	BEQ zero
 	FMOVS (R9), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS 4(R9), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 8(R9), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 12(R9), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	FMOVS 16(R9), F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	FMOVS 20(R9), F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
 
 start:
 	MOVD R8, R11
@@ -1653,82 +1732,82 @@ start:
 loop:
 	FLDPQ 0(R5), (F12, F13)
 	FMOVS (R4), F30
-	WORD $0x4f9e1180 // fmla v0.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a1 // fmla v1.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 12, 30)
+	fmla_4s0(1, 13, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e1184 // fmla v4.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a5 // fmla v5.4s, v13.4s, v30.s[0]
+	fmla_4s0(4, 12, 30)
+	fmla_4s0(5, 13, 30)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	FMOVS 16(R4), F30
-	WORD $0x4f9e1188 // fmla v8.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a9 // fmla v9.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 12, 30)
+	fmla_4s0(9, 13, 30)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F12, F13)
 	FMOVS 24(R4), F30
-	WORD $0x4f9e1180 // fmla v0.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a1 // fmla v1.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 12, 30)
+	fmla_4s0(1, 13, 30)
 	FMOVS 28(R4), F31
-	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
 	FMOVS 32(R4), F30
-	WORD $0x4f9e1184 // fmla v4.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a5 // fmla v5.4s, v13.4s, v30.s[0]
+	fmla_4s0(4, 12, 30)
+	fmla_4s0(5, 13, 30)
 	FMOVS 36(R4), F31
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	FMOVS 40(R4), F30
-	WORD $0x4f9e1188 // fmla v8.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a9 // fmla v9.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 12, 30)
+	fmla_4s0(9, 13, 30)
 	FMOVS 44(R4), F31
-	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
 	PRFM 64(R11), PLDL2KEEP
 	FLDPQ 128(R5), (F12, F13)
 	FMOVS 48(R4), F30
-	WORD $0x4f9e1180 // fmla v0.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a1 // fmla v1.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 12, 30)
+	fmla_4s0(1, 13, 30)
 	FMOVS 52(R4), F31
-	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
 	FMOVS 56(R4), F30
-	WORD $0x4f9e1184 // fmla v4.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a5 // fmla v5.4s, v13.4s, v30.s[0]
+	fmla_4s0(4, 12, 30)
+	fmla_4s0(5, 13, 30)
 	FMOVS 60(R4), F31
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	FMOVS 64(R4), F30
-	WORD $0x4f9e1188 // fmla v8.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a9 // fmla v9.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 12, 30)
+	fmla_4s0(9, 13, 30)
 	FMOVS 68(R4), F31
-	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
 	FLDPQ 192(R5), (F12, F13)
 	FMOVS 72(R4), F30
-	WORD $0x4f9e1180 // fmla v0.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a1 // fmla v1.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 12, 30)
+	fmla_4s0(1, 13, 30)
 	FMOVS 76(R4), F31
-	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
 	FMOVS 80(R4), F30
-	WORD $0x4f9e1184 // fmla v4.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a5 // fmla v5.4s, v13.4s, v30.s[0]
+	fmla_4s0(4, 12, 30)
+	fmla_4s0(5, 13, 30)
 	FMOVS 84(R4), F31
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	FMOVS 88(R4), F30
-	WORD $0x4f9e1188 // fmla v8.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a9 // fmla v9.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 12, 30)
+	fmla_4s0(9, 13, 30)
 	FMOVS 92(R4), F31
-	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
 	ADDS $96, R11, R11
 	ADDS $256, R5, R5
 	ADDS $96, R4, R4
@@ -1742,23 +1821,23 @@ tail:
 one:
 	FLDPQ 0(R5), (F12, F13)
 	FMOVS (R4), F30
-	WORD $0x4f9e1180 // fmla v0.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a1 // fmla v1.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 12, 30)
+	fmla_4s0(1, 13, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e1184 // fmla v4.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a5 // fmla v5.4s, v13.4s, v30.s[0]
+	fmla_4s0(4, 12, 30)
+	fmla_4s0(5, 13, 30)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	FMOVS 16(R4), F30
-	WORD $0x4f9e1188 // fmla v8.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a9 // fmla v9.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 12, 30)
+	fmla_4s0(9, 13, 30)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
 	ADDS $64, R5, R5
 	ADDS $24, R4, R4
 	SUBS $1, R2, R2
@@ -1767,43 +1846,43 @@ one:
 end:
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
-	WORD $0x6ea0e7ce // fcmgt v14.4s, v30.4s, v0.4s
-	WORD $0x6eae1fc0 // bit v0.16b, v30.16b, v14.16b
-	WORD $0x6ea1e7ce // fcmgt v14.4s, v30.4s, v1.4s
-	WORD $0x6eae1fc1 // bit v1.16b, v30.16b, v14.16b
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x6ea2e7ce // fcmgt v14.4s, v30.4s, v2.4s
-	WORD $0x6eae1fc2 // bit v2.16b, v30.16b, v14.16b
-	WORD $0x6ea3e7ce // fcmgt v14.4s, v30.4s, v3.4s
-	WORD $0x6eae1fc3 // bit v3.16b, v30.16b, v14.16b
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	WORD $0x6ea4e7ce // fcmgt v14.4s, v30.4s, v4.4s
-	WORD $0x6eae1fc4 // bit v4.16b, v30.16b, v14.16b
-	WORD $0x6ea5e7ce // fcmgt v14.4s, v30.4s, v5.4s
-	WORD $0x6eae1fc5 // bit v5.16b, v30.16b, v14.16b
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	WORD $0x6ea6e7ce // fcmgt v14.4s, v30.4s, v6.4s
-	WORD $0x6eae1fc6 // bit v6.16b, v30.16b, v14.16b
-	WORD $0x6ea7e7ce // fcmgt v14.4s, v30.4s, v7.4s
-	WORD $0x6eae1fc7 // bit v7.16b, v30.16b, v14.16b
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
-	WORD $0x6ea8e7ce // fcmgt v14.4s, v30.4s, v8.4s
-	WORD $0x6eae1fc8 // bit v8.16b, v30.16b, v14.16b
-	WORD $0x6ea9e7ce // fcmgt v14.4s, v30.4s, v9.4s
-	WORD $0x6eae1fc9 // bit v9.16b, v30.16b, v14.16b
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
-	WORD $0x6eaae7ce // fcmgt v14.4s, v30.4s, v10.4s
-	WORD $0x6eae1fca // bit v10.16b, v30.16b, v14.16b
-	WORD $0x6eabe7ce // fcmgt v14.4s, v30.4s, v11.4s
-	WORD $0x6eae1fcb // bit v11.16b, v30.16b, v14.16b
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
+	eor_16b(30, 30, 30)
+	fcmgt_4s(14, 30, 0)
+	bit_16b(0, 30, 14)
+	fcmgt_4s(14, 30, 1)
+	bit_16b(1, 30, 14)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fcmgt_4s(14, 30, 2)
+	bit_16b(2, 30, 14)
+	fcmgt_4s(14, 30, 3)
+	bit_16b(3, 30, 14)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
+	fcmgt_4s(14, 30, 4)
+	bit_16b(4, 30, 14)
+	fcmgt_4s(14, 30, 5)
+	bit_16b(5, 30, 14)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fcmgt_4s(14, 30, 6)
+	bit_16b(6, 30, 14)
+	fcmgt_4s(14, 30, 7)
+	bit_16b(7, 30, 14)
+	fadd_4s(6, 6, 30)
+	fadd_4s(7, 7, 30)
+	fcmgt_4s(14, 30, 8)
+	bit_16b(8, 30, 14)
+	fcmgt_4s(14, 30, 9)
+	bit_16b(9, 30, 14)
+	fadd_4s(8, 8, 30)
+	fadd_4s(9, 9, 30)
+	fcmgt_4s(14, 30, 10)
+	bit_16b(10, 30, 14)
+	fcmgt_4s(14, 30, 11)
+	bit_16b(11, 30, 14)
+	fadd_4s(10, 10, 30)
+	fadd_4s(11, 11, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -1825,16 +1904,16 @@ store:
 masked:
 	MOVD mask+56(FP), R10
 	FMOVS R10, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6eae458c // ushl v12.4s, v12.4s, v14.4s
+	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6eae45ad // ushl v13.4s, v13.4s, v14.4s
+	ushl_4s(13, 13, 14)
 	ADD $0, R3, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F0, F1), (R19)
@@ -1854,8 +1933,8 @@ mask7part:
 mask7done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask8part
 	FSTPQ (F2, F3), (R19)
@@ -1875,8 +1954,8 @@ mask8part:
 mask8done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask9part
 	FSTPQ (F4, F5), (R19)
@@ -1896,8 +1975,8 @@ mask9part:
 mask9done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask10part
 	FSTPQ (F6, F7), (R19)
@@ -1917,8 +1996,8 @@ mask10part:
 mask10done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask11part
 	FSTPQ (F8, F9), (R19)
@@ -1938,8 +2017,8 @@ mask11part:
 mask11done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask12part
 	FSTPQ (F10, F11), (R19)
@@ -1968,28 +2047,28 @@ TEXT ·tile_neon_1x16(SB), NOSPLIT, $0-64
 	MOVD flags+48(FP), R8
 	MOVD mask+56(FP), R10
 	FMOVS R10, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea844c6 // ushl v6.4s, v6.4s, v8.4s
+	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844e7 // ushl v7.4s, v7.4s, v8.4s
+	ushl_4s(7, 7, 8)
 	LSR $8, R10, R10
 	FMOVS R10, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea84484 // ushl v4.4s, v4.4s, v8.4s
+	ushl_4s(4, 4, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844a5 // ushl v5.4s, v5.4s, v8.4s
+	ushl_4s(5, 5, 8)
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
 	ADD $0, R9, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -2008,8 +2087,8 @@ mask1part:
 
 mask1done:
 	ADD $32, R9, R19
-	WORD $0x4ea56488 // smax v8.4s, v4.4s, v5.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 4, 5)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -2034,18 +2113,18 @@ bias:
 	TST R9, R9
 	BEQ zero
 	FMOVS (R9), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS (R9), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
 
 start:
 	MOVD R8, R11
@@ -2058,32 +2137,32 @@ loop:
 	FLDPQ 0(R5), (F6, F7)
 	FLDPQ 32(R5), (F4, F5)
 	FMOVS (R4), F31
-	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F6, F7)
 	FLDPQ 96(R5), (F4, F5)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	FLDPQ 128(R5), (F6, F7)
 	FLDPQ 160(R5), (F4, F5)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	FLDPQ 192(R5), (F6, F7)
 	FLDPQ 224(R5), (F4, F5)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	ADDS $16, R11, R11
 	ADDS $256, R5, R5
 	ADDS $16, R4, R4
@@ -2098,10 +2177,10 @@ one:
 	FLDPQ 0(R5), (F6, F7)
 	FLDPQ 32(R5), (F4, F5)
 	FMOVS (R4), F31
-	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	ADDS $64, R5, R5
 	ADDS $4, R4, R4
 	SUBS $1, R2, R2
@@ -2110,19 +2189,19 @@ one:
 end:
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ea0e7e8 // fcmgt v8.4s, v31.4s, v0.4s
-	WORD $0x6ea81fe0 // bit v0.16b, v31.16b, v8.16b
-	WORD $0x6ea1e7e8 // fcmgt v8.4s, v31.4s, v1.4s
-	WORD $0x6ea81fe1 // bit v1.16b, v31.16b, v8.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	WORD $0x6ea2e7e8 // fcmgt v8.4s, v31.4s, v2.4s
-	WORD $0x6ea81fe2 // bit v2.16b, v31.16b, v8.16b
-	WORD $0x6ea3e7e8 // fcmgt v8.4s, v31.4s, v3.4s
-	WORD $0x6ea81fe3 // bit v3.16b, v31.16b, v8.16b
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
+	eor_16b(31, 31, 31)
+	fcmgt_4s(8, 31, 0)
+	bit_16b(0, 31, 8)
+	fcmgt_4s(8, 31, 1)
+	bit_16b(1, 31, 8)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
+	fcmgt_4s(8, 31, 2)
+	bit_16b(2, 31, 8)
+	fcmgt_4s(8, 31, 3)
+	bit_16b(3, 31, 8)
+	fadd_4s(2, 2, 31)
+	fadd_4s(3, 3, 31)
 
 store:
 	MOVD mask+56(FP), R10
@@ -2135,25 +2214,25 @@ store:
 masked:
 	MOVD mask+56(FP), R10
 	FMOVS R10, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea844c6 // ushl v6.4s, v6.4s, v8.4s
+	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844e7 // ushl v7.4s, v7.4s, v8.4s
+	ushl_4s(7, 7, 8)
 	LSR $8, R10, R10
 	FMOVS R10, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea84484 // ushl v4.4s, v4.4s, v8.4s
+	ushl_4s(4, 4, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844a5 // ushl v5.4s, v5.4s, v8.4s
+	ushl_4s(5, 5, 8)
 	ADD $0, R3, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F0, F1), (R19)
@@ -2172,8 +2251,8 @@ mask3part:
 
 mask3done:
 	ADD $32, R3, R19
-	WORD $0x4ea56488 // smax v8.4s, v4.4s, v5.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 4, 5)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F2, F3), (R19)
@@ -2202,28 +2281,28 @@ TEXT ·tile_neon_2x16(SB), NOSPLIT, $0-64
 	MOVD flags+48(FP), R8
 	MOVD mask+56(FP), R10
 	FMOVS R10, F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6eac454a // ushl v10.4s, v10.4s, v12.4s
+	ushl_4s(10, 10, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6eac456b // ushl v11.4s, v11.4s, v12.4s
+	ushl_4s(11, 11, 12)
 	LSR $8, R10, R10
 	FMOVS R10, F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6eac4508 // ushl v8.4s, v8.4s, v12.4s
+	ushl_4s(8, 8, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6eac4529 // ushl v9.4s, v9.4s, v12.4s
+	ushl_4s(9, 9, 12)
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
 	ADD $0, R9, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -2242,8 +2321,8 @@ mask1part:
 
 mask1done:
 	ADD $32, R9, R19
-	WORD $0x4ea9650c // smax v12.4s, v8.4s, v9.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 8, 9)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -2263,8 +2342,8 @@ mask2part:
 mask2done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -2283,8 +2362,8 @@ mask3part:
 
 mask3done:
 	ADD $32, R9, R19
-	WORD $0x4ea9650c // smax v12.4s, v8.4s, v9.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 8, 9)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F6, F7)
@@ -2309,28 +2388,28 @@ bias:
 	TST R9, R9
 	BEQ zero
 	FMOVS (R9), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS (R9), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 4(R9), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 4(R9), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
 
 start:
 	MOVD R8, R11
@@ -2343,52 +2422,52 @@ loop:
 	FLDPQ 0(R5), (F10, F11)
 	FLDPQ 32(R5), (F8, F9)
 	FMOVS (R4), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
-	WORD $0x4f9e1102 // fmla v2.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1123 // fmla v3.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	fmla_4s0(2, 8, 30)
+	fmla_4s0(3, 9, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F10, F11)
 	FLDPQ 96(R5), (F8, F9)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
-	WORD $0x4f9e1102 // fmla v2.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1123 // fmla v3.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	fmla_4s0(2, 8, 30)
+	fmla_4s0(3, 9, 30)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	FLDPQ 128(R5), (F10, F11)
 	FLDPQ 160(R5), (F8, F9)
 	FMOVS 16(R4), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
-	WORD $0x4f9e1102 // fmla v2.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1123 // fmla v3.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	fmla_4s0(2, 8, 30)
+	fmla_4s0(3, 9, 30)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	FLDPQ 192(R5), (F10, F11)
 	FLDPQ 224(R5), (F8, F9)
 	FMOVS 24(R4), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
-	WORD $0x4f9e1102 // fmla v2.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1123 // fmla v3.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	fmla_4s0(2, 8, 30)
+	fmla_4s0(3, 9, 30)
 	FMOVS 28(R4), F31
-	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	ADDS $32, R11, R11
 	ADDS $256, R5, R5
 	ADDS $32, R4, R4
@@ -2403,15 +2482,15 @@ one:
 	FLDPQ 0(R5), (F10, F11)
 	FLDPQ 32(R5), (F8, F9)
 	FMOVS (R4), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
-	WORD $0x4f9e1102 // fmla v2.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1123 // fmla v3.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	fmla_4s0(2, 8, 30)
+	fmla_4s0(3, 9, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	ADDS $64, R5, R5
 	ADDS $8, R4, R4
 	SUBS $1, R2, R2
@@ -2420,31 +2499,31 @@ one:
 end:
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
-	WORD $0x6ea0e7cc // fcmgt v12.4s, v30.4s, v0.4s
-	WORD $0x6eac1fc0 // bit v0.16b, v30.16b, v12.16b
-	WORD $0x6ea1e7cc // fcmgt v12.4s, v30.4s, v1.4s
-	WORD $0x6eac1fc1 // bit v1.16b, v30.16b, v12.16b
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x6ea2e7cc // fcmgt v12.4s, v30.4s, v2.4s
-	WORD $0x6eac1fc2 // bit v2.16b, v30.16b, v12.16b
-	WORD $0x6ea3e7cc // fcmgt v12.4s, v30.4s, v3.4s
-	WORD $0x6eac1fc3 // bit v3.16b, v30.16b, v12.16b
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	WORD $0x6ea4e7cc // fcmgt v12.4s, v30.4s, v4.4s
-	WORD $0x6eac1fc4 // bit v4.16b, v30.16b, v12.16b
-	WORD $0x6ea5e7cc // fcmgt v12.4s, v30.4s, v5.4s
-	WORD $0x6eac1fc5 // bit v5.16b, v30.16b, v12.16b
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	WORD $0x6ea6e7cc // fcmgt v12.4s, v30.4s, v6.4s
-	WORD $0x6eac1fc6 // bit v6.16b, v30.16b, v12.16b
-	WORD $0x6ea7e7cc // fcmgt v12.4s, v30.4s, v7.4s
-	WORD $0x6eac1fc7 // bit v7.16b, v30.16b, v12.16b
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
+	eor_16b(30, 30, 30)
+	fcmgt_4s(12, 30, 0)
+	bit_16b(0, 30, 12)
+	fcmgt_4s(12, 30, 1)
+	bit_16b(1, 30, 12)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fcmgt_4s(12, 30, 2)
+	bit_16b(2, 30, 12)
+	fcmgt_4s(12, 30, 3)
+	bit_16b(3, 30, 12)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
+	fcmgt_4s(12, 30, 4)
+	bit_16b(4, 30, 12)
+	fcmgt_4s(12, 30, 5)
+	bit_16b(5, 30, 12)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fcmgt_4s(12, 30, 6)
+	bit_16b(6, 30, 12)
+	fcmgt_4s(12, 30, 7)
+	bit_16b(7, 30, 12)
+	fadd_4s(6, 6, 30)
+	fadd_4s(7, 7, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -2460,25 +2539,25 @@ store:
 masked:
 	MOVD mask+56(FP), R10
 	FMOVS R10, F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6eac454a // ushl v10.4s, v10.4s, v12.4s
+	ushl_4s(10, 10, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6eac456b // ushl v11.4s, v11.4s, v12.4s
+	ushl_4s(11, 11, 12)
 	LSR $8, R10, R10
 	FMOVS R10, F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6eac4508 // ushl v8.4s, v8.4s, v12.4s
+	ushl_4s(8, 8, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6eac4529 // ushl v9.4s, v9.4s, v12.4s
+	ushl_4s(9, 9, 12)
 	ADD $0, R3, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F0, F1), (R19)
@@ -2497,8 +2576,8 @@ mask5part:
 
 mask5done:
 	ADD $32, R3, R19
-	WORD $0x4ea9650c // smax v12.4s, v8.4s, v9.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 8, 9)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F2, F3), (R19)
@@ -2518,8 +2597,8 @@ mask6part:
 mask6done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F4, F5), (R19)
@@ -2538,8 +2617,8 @@ mask7part:
 
 mask7done:
 	ADD $32, R3, R19
-	WORD $0x4ea9650c // smax v12.4s, v8.4s, v9.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 8, 9)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask8part
 	FSTPQ (F6, F7), (R19)
@@ -2568,28 +2647,28 @@ TEXT ·tile_neon_3x16(SB), NOSPLIT, $0-64
 	MOVD flags+48(FP), R8
 	MOVD mask+56(FP), R10
 	FMOVS R10, F14
-	WORD $0x4e0405cf // dup v15.4s, v14.s[0]
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb045ce // ushl v14.4s, v14.4s, v16.4s
+	ushl_4s(14, 14, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb045ef // ushl v15.4s, v15.4s, v16.4s
+	ushl_4s(15, 15, 16)
 	LSR $8, R10, R10
 	FMOVS R10, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb0458c // ushl v12.4s, v12.4s, v16.4s
+	ushl_4s(12, 12, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb045ad // ushl v13.4s, v13.4s, v16.4s
+	ushl_4s(13, 13, 16)
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
 	ADD $0, R9, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -2608,8 +2687,8 @@ mask1part:
 
 mask1done:
 	ADD $32, R9, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -2629,8 +2708,8 @@ mask2part:
 mask2done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -2649,8 +2728,8 @@ mask3part:
 
 mask3done:
 	ADD $32, R9, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F6, F7)
@@ -2670,8 +2749,8 @@ mask4part:
 mask4done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask5part
 	FLDPQ (R19), (F8, F9)
@@ -2690,8 +2769,8 @@ mask5part:
 
 mask5done:
 	ADD $32, R9, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask6part
 	FLDPQ (R19), (F10, F11)
@@ -2716,38 +2795,38 @@ bias:
 	TST R9, R9
 	BEQ zero
 	FMOVS (R9), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS (R9), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 4(R9), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 4(R9), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	FMOVS 8(R9), F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	FMOVS 8(R9), F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
 
 start:
 	MOVD R8, R11
@@ -2760,72 +2839,72 @@ loop:
 	FLDPQ 0(R5), (F14, F15)
 	FLDPQ 32(R5), (F12, F13)
 	FMOVS (R4), F30
-	WORD $0x4f9e11c0 // fmla v0.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e1 // fmla v1.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e1182 // fmla v2.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a3 // fmla v3.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 14, 30)
+	fmla_4s0(1, 15, 30)
+	fmla_4s0(2, 12, 30)
+	fmla_4s0(3, 13, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f11c4 // fmla v4.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11e5 // fmla v5.4s, v15.4s, v31.s[0]
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(4, 14, 31)
+	fmla_4s0(5, 15, 31)
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e11c8 // fmla v8.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e9 // fmla v9.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e118a // fmla v10.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11ab // fmla v11.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 14, 30)
+	fmla_4s0(9, 15, 30)
+	fmla_4s0(10, 12, 30)
+	fmla_4s0(11, 13, 30)
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F14, F15)
 	FLDPQ 96(R5), (F12, F13)
 	FMOVS 12(R4), F30
-	WORD $0x4f9e11c0 // fmla v0.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e1 // fmla v1.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e1182 // fmla v2.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a3 // fmla v3.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 14, 30)
+	fmla_4s0(1, 15, 30)
+	fmla_4s0(2, 12, 30)
+	fmla_4s0(3, 13, 30)
 	FMOVS 16(R4), F31
-	WORD $0x4f9f11c4 // fmla v4.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11e5 // fmla v5.4s, v15.4s, v31.s[0]
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(4, 14, 31)
+	fmla_4s0(5, 15, 31)
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	FMOVS 20(R4), F30
-	WORD $0x4f9e11c8 // fmla v8.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e9 // fmla v9.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e118a // fmla v10.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11ab // fmla v11.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 14, 30)
+	fmla_4s0(9, 15, 30)
+	fmla_4s0(10, 12, 30)
+	fmla_4s0(11, 13, 30)
 	FLDPQ 128(R5), (F14, F15)
 	FLDPQ 160(R5), (F12, F13)
 	FMOVS 24(R4), F30
-	WORD $0x4f9e11c0 // fmla v0.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e1 // fmla v1.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e1182 // fmla v2.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a3 // fmla v3.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 14, 30)
+	fmla_4s0(1, 15, 30)
+	fmla_4s0(2, 12, 30)
+	fmla_4s0(3, 13, 30)
 	FMOVS 28(R4), F31
-	WORD $0x4f9f11c4 // fmla v4.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11e5 // fmla v5.4s, v15.4s, v31.s[0]
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(4, 14, 31)
+	fmla_4s0(5, 15, 31)
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	FMOVS 32(R4), F30
-	WORD $0x4f9e11c8 // fmla v8.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e9 // fmla v9.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e118a // fmla v10.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11ab // fmla v11.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 14, 30)
+	fmla_4s0(9, 15, 30)
+	fmla_4s0(10, 12, 30)
+	fmla_4s0(11, 13, 30)
 	FLDPQ 192(R5), (F14, F15)
 	FLDPQ 224(R5), (F12, F13)
 	FMOVS 36(R4), F30
-	WORD $0x4f9e11c0 // fmla v0.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e1 // fmla v1.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e1182 // fmla v2.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a3 // fmla v3.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 14, 30)
+	fmla_4s0(1, 15, 30)
+	fmla_4s0(2, 12, 30)
+	fmla_4s0(3, 13, 30)
 	FMOVS 40(R4), F31
-	WORD $0x4f9f11c4 // fmla v4.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11e5 // fmla v5.4s, v15.4s, v31.s[0]
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(4, 14, 31)
+	fmla_4s0(5, 15, 31)
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	FMOVS 44(R4), F30
-	WORD $0x4f9e11c8 // fmla v8.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e9 // fmla v9.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e118a // fmla v10.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11ab // fmla v11.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 14, 30)
+	fmla_4s0(9, 15, 30)
+	fmla_4s0(10, 12, 30)
+	fmla_4s0(11, 13, 30)
 	ADDS $48, R11, R11
 	ADDS $256, R5, R5
 	ADDS $48, R4, R4
@@ -2840,20 +2919,20 @@ one:
 	FLDPQ 0(R5), (F14, F15)
 	FLDPQ 32(R5), (F12, F13)
 	FMOVS (R4), F30
-	WORD $0x4f9e11c0 // fmla v0.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e1 // fmla v1.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e1182 // fmla v2.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a3 // fmla v3.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 14, 30)
+	fmla_4s0(1, 15, 30)
+	fmla_4s0(2, 12, 30)
+	fmla_4s0(3, 13, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f11c4 // fmla v4.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11e5 // fmla v5.4s, v15.4s, v31.s[0]
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(4, 14, 31)
+	fmla_4s0(5, 15, 31)
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e11c8 // fmla v8.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e9 // fmla v9.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e118a // fmla v10.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11ab // fmla v11.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 14, 30)
+	fmla_4s0(9, 15, 30)
+	fmla_4s0(10, 12, 30)
+	fmla_4s0(11, 13, 30)
 	ADDS $64, R5, R5
 	ADDS $12, R4, R4
 	SUBS $1, R2, R2
@@ -2862,43 +2941,43 @@ one:
 end:
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
-	WORD $0x6ea0e7d0 // fcmgt v16.4s, v30.4s, v0.4s
-	WORD $0x6eb01fc0 // bit v0.16b, v30.16b, v16.16b
-	WORD $0x6ea1e7d0 // fcmgt v16.4s, v30.4s, v1.4s
-	WORD $0x6eb01fc1 // bit v1.16b, v30.16b, v16.16b
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x6ea2e7d0 // fcmgt v16.4s, v30.4s, v2.4s
-	WORD $0x6eb01fc2 // bit v2.16b, v30.16b, v16.16b
-	WORD $0x6ea3e7d0 // fcmgt v16.4s, v30.4s, v3.4s
-	WORD $0x6eb01fc3 // bit v3.16b, v30.16b, v16.16b
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	WORD $0x6ea4e7d0 // fcmgt v16.4s, v30.4s, v4.4s
-	WORD $0x6eb01fc4 // bit v4.16b, v30.16b, v16.16b
-	WORD $0x6ea5e7d0 // fcmgt v16.4s, v30.4s, v5.4s
-	WORD $0x6eb01fc5 // bit v5.16b, v30.16b, v16.16b
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	WORD $0x6ea6e7d0 // fcmgt v16.4s, v30.4s, v6.4s
-	WORD $0x6eb01fc6 // bit v6.16b, v30.16b, v16.16b
-	WORD $0x6ea7e7d0 // fcmgt v16.4s, v30.4s, v7.4s
-	WORD $0x6eb01fc7 // bit v7.16b, v30.16b, v16.16b
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
-	WORD $0x6ea8e7d0 // fcmgt v16.4s, v30.4s, v8.4s
-	WORD $0x6eb01fc8 // bit v8.16b, v30.16b, v16.16b
-	WORD $0x6ea9e7d0 // fcmgt v16.4s, v30.4s, v9.4s
-	WORD $0x6eb01fc9 // bit v9.16b, v30.16b, v16.16b
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
-	WORD $0x6eaae7d0 // fcmgt v16.4s, v30.4s, v10.4s
-	WORD $0x6eb01fca // bit v10.16b, v30.16b, v16.16b
-	WORD $0x6eabe7d0 // fcmgt v16.4s, v30.4s, v11.4s
-	WORD $0x6eb01fcb // bit v11.16b, v30.16b, v16.16b
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
+	eor_16b(30, 30, 30)
+	fcmgt_4s(16, 30, 0)
+	bit_16b(0, 30, 16)
+	fcmgt_4s(16, 30, 1)
+	bit_16b(1, 30, 16)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fcmgt_4s(16, 30, 2)
+	bit_16b(2, 30, 16)
+	fcmgt_4s(16, 30, 3)
+	bit_16b(3, 30, 16)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
+	fcmgt_4s(16, 30, 4)
+	bit_16b(4, 30, 16)
+	fcmgt_4s(16, 30, 5)
+	bit_16b(5, 30, 16)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fcmgt_4s(16, 30, 6)
+	bit_16b(6, 30, 16)
+	fcmgt_4s(16, 30, 7)
+	bit_16b(7, 30, 16)
+	fadd_4s(6, 6, 30)
+	fadd_4s(7, 7, 30)
+	fcmgt_4s(16, 30, 8)
+	bit_16b(8, 30, 16)
+	fcmgt_4s(16, 30, 9)
+	bit_16b(9, 30, 16)
+	fadd_4s(8, 8, 30)
+	fadd_4s(9, 9, 30)
+	fcmgt_4s(16, 30, 10)
+	bit_16b(10, 30, 16)
+	fcmgt_4s(16, 30, 11)
+	bit_16b(11, 30, 16)
+	fadd_4s(10, 10, 30)
+	fadd_4s(11, 11, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -2917,25 +2996,25 @@ store:
 masked:
 	MOVD mask+56(FP), R10
 	FMOVS R10, F14
-	WORD $0x4e0405cf // dup v15.4s, v14.s[0]
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb045ce // ushl v14.4s, v14.4s, v16.4s
+	ushl_4s(14, 14, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb045ef // ushl v15.4s, v15.4s, v16.4s
+	ushl_4s(15, 15, 16)
 	LSR $8, R10, R10
 	FMOVS R10, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb0458c // ushl v12.4s, v12.4s, v16.4s
+	ushl_4s(12, 12, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb045ad // ushl v13.4s, v13.4s, v16.4s
+	ushl_4s(13, 13, 16)
 	ADD $0, R3, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F0, F1), (R19)
@@ -2954,8 +3033,8 @@ mask7part:
 
 mask7done:
 	ADD $32, R3, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask8part
 	FSTPQ (F2, F3), (R19)
@@ -2975,8 +3054,8 @@ mask8part:
 mask8done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask9part
 	FSTPQ (F4, F5), (R19)
@@ -2995,8 +3074,8 @@ mask9part:
 
 mask9done:
 	ADD $32, R3, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask10part
 	FSTPQ (F6, F7), (R19)
@@ -3016,8 +3095,8 @@ mask10part:
 mask10done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask11part
 	FSTPQ (F8, F9), (R19)
@@ -3036,8 +3115,8 @@ mask11part:
 
 mask11done:
 	ADD $32, R3, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask12part
 	FSTPQ (F10, F11), (R19)
@@ -3066,28 +3145,28 @@ TEXT ·tile_neon_4x16(SB), NOSPLIT, $0-64
 	MOVD flags+48(FP), R8
 	MOVD mask+56(FP), R10
 	FMOVS R10, F18
-	WORD $0x4e040653 // dup v19.4s, v18.s[0]
-	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x6eb44652 // ushl v18.4s, v18.4s, v20.4s
+	ushl_4s(18, 18, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x6eb44673 // ushl v19.4s, v19.4s, v20.4s
+	ushl_4s(19, 19, 20)
 	LSR $8, R10, R10
 	FMOVS R10, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x6eb44610 // ushl v16.4s, v16.4s, v20.4s
+	ushl_4s(16, 16, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x6eb44631 // ushl v17.4s, v17.4s, v20.4s
+	ushl_4s(17, 17, 20)
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
 	ADD $0, R9, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -3106,8 +3185,8 @@ mask1part:
 
 mask1done:
 	ADD $32, R9, R19
-	WORD $0x4eb16614 // smax v20.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 16, 17)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -3127,8 +3206,8 @@ mask2part:
 mask2done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -3147,8 +3226,8 @@ mask3part:
 
 mask3done:
 	ADD $32, R9, R19
-	WORD $0x4eb16614 // smax v20.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 16, 17)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F6, F7)
@@ -3168,8 +3247,8 @@ mask4part:
 mask4done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask5part
 	FLDPQ (R19), (F8, F9)
@@ -3188,8 +3267,8 @@ mask5part:
 
 mask5done:
 	ADD $32, R9, R19
-	WORD $0x4eb16614 // smax v20.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 16, 17)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask6part
 	FLDPQ (R19), (F10, F11)
@@ -3209,8 +3288,8 @@ mask6part:
 mask6done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask7part
 	FLDPQ (R19), (F12, F13)
@@ -3229,8 +3308,8 @@ mask7part:
 
 mask7done:
 	ADD $32, R9, R19
-	WORD $0x4eb16614 // smax v20.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 16, 17)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask8part
 	FLDPQ (R19), (F14, F15)
@@ -3255,48 +3334,48 @@ bias:
 	TST R9, R9
 	BEQ zero
 	FMOVS (R9), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS (R9), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 4(R9), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 4(R9), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	FMOVS 8(R9), F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	FMOVS 8(R9), F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	FMOVS 12(R9), F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	FMOVS 12(R9), F14
-	WORD $0x4e0405cf // dup v15.4s, v14.s[0]
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
 
 start:
 	MOVD R8, R11
@@ -3309,92 +3388,92 @@ loop:
 	FLDPQ 0(R5), (F18, F19)
 	FLDPQ 32(R5), (F16, F17)
 	FMOVS (R4), F30
-	WORD $0x4f9e1240 // fmla v0.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1261 // fmla v1.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e1202 // fmla v2.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e1223 // fmla v3.4s, v17.4s, v30.s[0]
+	fmla_4s0(0, 18, 30)
+	fmla_4s0(1, 19, 30)
+	fmla_4s0(2, 16, 30)
+	fmla_4s0(3, 17, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1244 // fmla v4.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f1265 // fmla v5.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f1206 // fmla v6.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1227 // fmla v7.4s, v17.4s, v31.s[0]
+	fmla_4s0(4, 18, 31)
+	fmla_4s0(5, 19, 31)
+	fmla_4s0(6, 16, 31)
+	fmla_4s0(7, 17, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e1248 // fmla v8.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1269 // fmla v9.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e120a // fmla v10.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e122b // fmla v11.4s, v17.4s, v30.s[0]
+	fmla_4s0(8, 18, 30)
+	fmla_4s0(9, 19, 30)
+	fmla_4s0(10, 16, 30)
+	fmla_4s0(11, 17, 30)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f124c // fmla v12.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f126d // fmla v13.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f120e // fmla v14.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f122f // fmla v15.4s, v17.4s, v31.s[0]
+	fmla_4s0(12, 18, 31)
+	fmla_4s0(13, 19, 31)
+	fmla_4s0(14, 16, 31)
+	fmla_4s0(15, 17, 31)
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F18, F19)
 	FLDPQ 96(R5), (F16, F17)
 	FMOVS 16(R4), F30
-	WORD $0x4f9e1240 // fmla v0.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1261 // fmla v1.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e1202 // fmla v2.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e1223 // fmla v3.4s, v17.4s, v30.s[0]
+	fmla_4s0(0, 18, 30)
+	fmla_4s0(1, 19, 30)
+	fmla_4s0(2, 16, 30)
+	fmla_4s0(3, 17, 30)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f1244 // fmla v4.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f1265 // fmla v5.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f1206 // fmla v6.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1227 // fmla v7.4s, v17.4s, v31.s[0]
+	fmla_4s0(4, 18, 31)
+	fmla_4s0(5, 19, 31)
+	fmla_4s0(6, 16, 31)
+	fmla_4s0(7, 17, 31)
 	FMOVS 24(R4), F30
-	WORD $0x4f9e1248 // fmla v8.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1269 // fmla v9.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e120a // fmla v10.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e122b // fmla v11.4s, v17.4s, v30.s[0]
+	fmla_4s0(8, 18, 30)
+	fmla_4s0(9, 19, 30)
+	fmla_4s0(10, 16, 30)
+	fmla_4s0(11, 17, 30)
 	FMOVS 28(R4), F31
-	WORD $0x4f9f124c // fmla v12.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f126d // fmla v13.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f120e // fmla v14.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f122f // fmla v15.4s, v17.4s, v31.s[0]
+	fmla_4s0(12, 18, 31)
+	fmla_4s0(13, 19, 31)
+	fmla_4s0(14, 16, 31)
+	fmla_4s0(15, 17, 31)
 	FLDPQ 128(R5), (F18, F19)
 	FLDPQ 160(R5), (F16, F17)
 	FMOVS 32(R4), F30
-	WORD $0x4f9e1240 // fmla v0.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1261 // fmla v1.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e1202 // fmla v2.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e1223 // fmla v3.4s, v17.4s, v30.s[0]
+	fmla_4s0(0, 18, 30)
+	fmla_4s0(1, 19, 30)
+	fmla_4s0(2, 16, 30)
+	fmla_4s0(3, 17, 30)
 	FMOVS 36(R4), F31
-	WORD $0x4f9f1244 // fmla v4.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f1265 // fmla v5.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f1206 // fmla v6.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1227 // fmla v7.4s, v17.4s, v31.s[0]
+	fmla_4s0(4, 18, 31)
+	fmla_4s0(5, 19, 31)
+	fmla_4s0(6, 16, 31)
+	fmla_4s0(7, 17, 31)
 	FMOVS 40(R4), F30
-	WORD $0x4f9e1248 // fmla v8.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1269 // fmla v9.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e120a // fmla v10.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e122b // fmla v11.4s, v17.4s, v30.s[0]
+	fmla_4s0(8, 18, 30)
+	fmla_4s0(9, 19, 30)
+	fmla_4s0(10, 16, 30)
+	fmla_4s0(11, 17, 30)
 	FMOVS 44(R4), F31
-	WORD $0x4f9f124c // fmla v12.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f126d // fmla v13.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f120e // fmla v14.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f122f // fmla v15.4s, v17.4s, v31.s[0]
+	fmla_4s0(12, 18, 31)
+	fmla_4s0(13, 19, 31)
+	fmla_4s0(14, 16, 31)
+	fmla_4s0(15, 17, 31)
 	FLDPQ 192(R5), (F18, F19)
 	FLDPQ 224(R5), (F16, F17)
 	FMOVS 48(R4), F30
-	WORD $0x4f9e1240 // fmla v0.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1261 // fmla v1.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e1202 // fmla v2.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e1223 // fmla v3.4s, v17.4s, v30.s[0]
+	fmla_4s0(0, 18, 30)
+	fmla_4s0(1, 19, 30)
+	fmla_4s0(2, 16, 30)
+	fmla_4s0(3, 17, 30)
 	FMOVS 52(R4), F31
-	WORD $0x4f9f1244 // fmla v4.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f1265 // fmla v5.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f1206 // fmla v6.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1227 // fmla v7.4s, v17.4s, v31.s[0]
+	fmla_4s0(4, 18, 31)
+	fmla_4s0(5, 19, 31)
+	fmla_4s0(6, 16, 31)
+	fmla_4s0(7, 17, 31)
 	FMOVS 56(R4), F30
-	WORD $0x4f9e1248 // fmla v8.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1269 // fmla v9.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e120a // fmla v10.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e122b // fmla v11.4s, v17.4s, v30.s[0]
+	fmla_4s0(8, 18, 30)
+	fmla_4s0(9, 19, 30)
+	fmla_4s0(10, 16, 30)
+	fmla_4s0(11, 17, 30)
 	FMOVS 60(R4), F31
-	WORD $0x4f9f124c // fmla v12.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f126d // fmla v13.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f120e // fmla v14.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f122f // fmla v15.4s, v17.4s, v31.s[0]
+	fmla_4s0(12, 18, 31)
+	fmla_4s0(13, 19, 31)
+	fmla_4s0(14, 16, 31)
+	fmla_4s0(15, 17, 31)
 	ADDS $64, R11, R11
 	ADDS $256, R5, R5
 	ADDS $64, R4, R4
@@ -3409,25 +3488,25 @@ one:
 	FLDPQ 0(R5), (F18, F19)
 	FLDPQ 32(R5), (F16, F17)
 	FMOVS (R4), F30
-	WORD $0x4f9e1240 // fmla v0.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1261 // fmla v1.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e1202 // fmla v2.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e1223 // fmla v3.4s, v17.4s, v30.s[0]
+	fmla_4s0(0, 18, 30)
+	fmla_4s0(1, 19, 30)
+	fmla_4s0(2, 16, 30)
+	fmla_4s0(3, 17, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1244 // fmla v4.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f1265 // fmla v5.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f1206 // fmla v6.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1227 // fmla v7.4s, v17.4s, v31.s[0]
+	fmla_4s0(4, 18, 31)
+	fmla_4s0(5, 19, 31)
+	fmla_4s0(6, 16, 31)
+	fmla_4s0(7, 17, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e1248 // fmla v8.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1269 // fmla v9.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e120a // fmla v10.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e122b // fmla v11.4s, v17.4s, v30.s[0]
+	fmla_4s0(8, 18, 30)
+	fmla_4s0(9, 19, 30)
+	fmla_4s0(10, 16, 30)
+	fmla_4s0(11, 17, 30)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f124c // fmla v12.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f126d // fmla v13.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f120e // fmla v14.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f122f // fmla v15.4s, v17.4s, v31.s[0]
+	fmla_4s0(12, 18, 31)
+	fmla_4s0(13, 19, 31)
+	fmla_4s0(14, 16, 31)
+	fmla_4s0(15, 17, 31)
 	ADDS $64, R5, R5
 	ADDS $16, R4, R4
 	SUBS $1, R2, R2
@@ -3436,55 +3515,55 @@ one:
 end:
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
-	WORD $0x6ea0e7d4 // fcmgt v20.4s, v30.4s, v0.4s
-	WORD $0x6eb41fc0 // bit v0.16b, v30.16b, v20.16b
-	WORD $0x6ea1e7d4 // fcmgt v20.4s, v30.4s, v1.4s
-	WORD $0x6eb41fc1 // bit v1.16b, v30.16b, v20.16b
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x6ea2e7d4 // fcmgt v20.4s, v30.4s, v2.4s
-	WORD $0x6eb41fc2 // bit v2.16b, v30.16b, v20.16b
-	WORD $0x6ea3e7d4 // fcmgt v20.4s, v30.4s, v3.4s
-	WORD $0x6eb41fc3 // bit v3.16b, v30.16b, v20.16b
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	WORD $0x6ea4e7d4 // fcmgt v20.4s, v30.4s, v4.4s
-	WORD $0x6eb41fc4 // bit v4.16b, v30.16b, v20.16b
-	WORD $0x6ea5e7d4 // fcmgt v20.4s, v30.4s, v5.4s
-	WORD $0x6eb41fc5 // bit v5.16b, v30.16b, v20.16b
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	WORD $0x6ea6e7d4 // fcmgt v20.4s, v30.4s, v6.4s
-	WORD $0x6eb41fc6 // bit v6.16b, v30.16b, v20.16b
-	WORD $0x6ea7e7d4 // fcmgt v20.4s, v30.4s, v7.4s
-	WORD $0x6eb41fc7 // bit v7.16b, v30.16b, v20.16b
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
-	WORD $0x6ea8e7d4 // fcmgt v20.4s, v30.4s, v8.4s
-	WORD $0x6eb41fc8 // bit v8.16b, v30.16b, v20.16b
-	WORD $0x6ea9e7d4 // fcmgt v20.4s, v30.4s, v9.4s
-	WORD $0x6eb41fc9 // bit v9.16b, v30.16b, v20.16b
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
-	WORD $0x6eaae7d4 // fcmgt v20.4s, v30.4s, v10.4s
-	WORD $0x6eb41fca // bit v10.16b, v30.16b, v20.16b
-	WORD $0x6eabe7d4 // fcmgt v20.4s, v30.4s, v11.4s
-	WORD $0x6eb41fcb // bit v11.16b, v30.16b, v20.16b
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
-	WORD $0x6eace7d4 // fcmgt v20.4s, v30.4s, v12.4s
-	WORD $0x6eb41fcc // bit v12.16b, v30.16b, v20.16b
-	WORD $0x6eade7d4 // fcmgt v20.4s, v30.4s, v13.4s
-	WORD $0x6eb41fcd // bit v13.16b, v30.16b, v20.16b
-	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
-	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
-	WORD $0x6eaee7d4 // fcmgt v20.4s, v30.4s, v14.4s
-	WORD $0x6eb41fce // bit v14.16b, v30.16b, v20.16b
-	WORD $0x6eafe7d4 // fcmgt v20.4s, v30.4s, v15.4s
-	WORD $0x6eb41fcf // bit v15.16b, v30.16b, v20.16b
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
+	eor_16b(30, 30, 30)
+	fcmgt_4s(20, 30, 0)
+	bit_16b(0, 30, 20)
+	fcmgt_4s(20, 30, 1)
+	bit_16b(1, 30, 20)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fcmgt_4s(20, 30, 2)
+	bit_16b(2, 30, 20)
+	fcmgt_4s(20, 30, 3)
+	bit_16b(3, 30, 20)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
+	fcmgt_4s(20, 30, 4)
+	bit_16b(4, 30, 20)
+	fcmgt_4s(20, 30, 5)
+	bit_16b(5, 30, 20)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fcmgt_4s(20, 30, 6)
+	bit_16b(6, 30, 20)
+	fcmgt_4s(20, 30, 7)
+	bit_16b(7, 30, 20)
+	fadd_4s(6, 6, 30)
+	fadd_4s(7, 7, 30)
+	fcmgt_4s(20, 30, 8)
+	bit_16b(8, 30, 20)
+	fcmgt_4s(20, 30, 9)
+	bit_16b(9, 30, 20)
+	fadd_4s(8, 8, 30)
+	fadd_4s(9, 9, 30)
+	fcmgt_4s(20, 30, 10)
+	bit_16b(10, 30, 20)
+	fcmgt_4s(20, 30, 11)
+	bit_16b(11, 30, 20)
+	fadd_4s(10, 10, 30)
+	fadd_4s(11, 11, 30)
+	fcmgt_4s(20, 30, 12)
+	bit_16b(12, 30, 20)
+	fcmgt_4s(20, 30, 13)
+	bit_16b(13, 30, 20)
+	fadd_4s(12, 12, 30)
+	fadd_4s(13, 13, 30)
+	fcmgt_4s(20, 30, 14)
+	bit_16b(14, 30, 20)
+	fcmgt_4s(20, 30, 15)
+	bit_16b(15, 30, 20)
+	fadd_4s(14, 14, 30)
+	fadd_4s(15, 15, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -3506,25 +3585,25 @@ store:
 masked:
 	MOVD mask+56(FP), R10
 	FMOVS R10, F18
-	WORD $0x4e040653 // dup v19.4s, v18.s[0]
-	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x6eb44652 // ushl v18.4s, v18.4s, v20.4s
+	ushl_4s(18, 18, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x6eb44673 // ushl v19.4s, v19.4s, v20.4s
+	ushl_4s(19, 19, 20)
 	LSR $8, R10, R10
 	FMOVS R10, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x6eb44610 // ushl v16.4s, v16.4s, v20.4s
+	ushl_4s(16, 16, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x6eb44631 // ushl v17.4s, v17.4s, v20.4s
+	ushl_4s(17, 17, 20)
 	ADD $0, R3, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask9part
 	FSTPQ (F0, F1), (R19)
@@ -3543,8 +3622,8 @@ mask9part:
 
 mask9done:
 	ADD $32, R3, R19
-	WORD $0x4eb16614 // smax v20.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 16, 17)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask10part
 	FSTPQ (F2, F3), (R19)
@@ -3564,8 +3643,8 @@ mask10part:
 mask10done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask11part
 	FSTPQ (F4, F5), (R19)
@@ -3584,8 +3663,8 @@ mask11part:
 
 mask11done:
 	ADD $32, R3, R19
-	WORD $0x4eb16614 // smax v20.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 16, 17)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask12part
 	FSTPQ (F6, F7), (R19)
@@ -3605,8 +3684,8 @@ mask12part:
 mask12done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask13part
 	FSTPQ (F8, F9), (R19)
@@ -3625,8 +3704,8 @@ mask13part:
 
 mask13done:
 	ADD $32, R3, R19
-	WORD $0x4eb16614 // smax v20.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 16, 17)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask14part
 	FSTPQ (F10, F11), (R19)
@@ -3646,8 +3725,8 @@ mask14part:
 mask14done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask15part
 	FSTPQ (F12, F13), (R19)
@@ -3666,8 +3745,8 @@ mask15part:
 
 mask15done:
 	ADD $32, R3, R19
-	WORD $0x4eb16614 // smax v20.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 16, 17)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask16part
 	FSTPQ (F14, F15), (R19)
@@ -3696,28 +3775,28 @@ TEXT ·tile_neon_5x16(SB), NOSPLIT, $0-64
 	MOVD flags+48(FP), R8
 	MOVD mask+56(FP), R10
 	FMOVS R10, F22
-	WORD $0x4e0406d7 // dup v23.4s, v22.s[0]
-	WORD $0x4e0406d6 // dup v22.4s, v22.s[0]
+	dup_4s0(23, 22)
+	dup_4s0(22, 22)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6eb846d6 // ushl v22.4s, v22.4s, v24.4s
+	ushl_4s(22, 22, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6eb846f7 // ushl v23.4s, v23.4s, v24.4s
+	ushl_4s(23, 23, 24)
 	LSR $8, R10, R10
 	FMOVS R10, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6eb84694 // ushl v20.4s, v20.4s, v24.4s
+	ushl_4s(20, 20, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6eb846b5 // ushl v21.4s, v21.4s, v24.4s
+	ushl_4s(21, 21, 24)
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
 	ADD $0, R9, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -3736,8 +3815,8 @@ mask1part:
 
 mask1done:
 	ADD $32, R9, R19
-	WORD $0x4eb56698 // smax v24.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 20, 21)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -3757,8 +3836,8 @@ mask2part:
 mask2done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -3777,8 +3856,8 @@ mask3part:
 
 mask3done:
 	ADD $32, R9, R19
-	WORD $0x4eb56698 // smax v24.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 20, 21)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F6, F7)
@@ -3798,8 +3877,8 @@ mask4part:
 mask4done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask5part
 	FLDPQ (R19), (F8, F9)
@@ -3818,8 +3897,8 @@ mask5part:
 
 mask5done:
 	ADD $32, R9, R19
-	WORD $0x4eb56698 // smax v24.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 20, 21)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask6part
 	FLDPQ (R19), (F10, F11)
@@ -3839,8 +3918,8 @@ mask6part:
 mask6done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask7part
 	FLDPQ (R19), (F12, F13)
@@ -3859,8 +3938,8 @@ mask7part:
 
 mask7done:
 	ADD $32, R9, R19
-	WORD $0x4eb56698 // smax v24.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 20, 21)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask8part
 	FLDPQ (R19), (F14, F15)
@@ -3880,8 +3959,8 @@ mask8part:
 mask8done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask9part
 	FLDPQ (R19), (F16, F17)
@@ -3900,8 +3979,8 @@ mask9part:
 
 mask9done:
 	ADD $32, R9, R19
-	WORD $0x4eb56698 // smax v24.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 20, 21)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask10part
 	FLDPQ (R19), (F18, F19)
@@ -3926,58 +4005,58 @@ bias:
 	TST R9, R9
 	BEQ zero
 	FMOVS (R9), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS (R9), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 4(R9), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 4(R9), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	FMOVS 8(R9), F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	FMOVS 8(R9), F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	FMOVS 12(R9), F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	FMOVS 12(R9), F14
-	WORD $0x4e0405cf // dup v15.4s, v14.s[0]
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	FMOVS 16(R9), F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	FMOVS 16(R9), F18
-	WORD $0x4e040653 // dup v19.4s, v18.s[0]
-	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
-	WORD $0x6e301e10 // eor v16.16b, v16.16b, v16.16b
-	WORD $0x6e311e31 // eor v17.16b, v17.16b, v17.16b
-	WORD $0x6e321e52 // eor v18.16b, v18.16b, v18.16b
-	WORD $0x6e331e73 // eor v19.16b, v19.16b, v19.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
 
 start:
 	MOVD R8, R11
@@ -3990,113 +4069,113 @@ loop:
 	FLDPQ 0(R5), (F22, F23)
 	FLDPQ 32(R5), (F20, F21)
 	FMOVS (R4), F30
-	WORD $0x4f9e12c0 // fmla v0.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e1 // fmla v1.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1282 // fmla v2.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12a3 // fmla v3.4s, v21.4s, v30.s[0]
+	fmla_4s0(0, 22, 30)
+	fmla_4s0(1, 23, 30)
+	fmla_4s0(2, 20, 30)
+	fmla_4s0(3, 21, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f12c4 // fmla v4.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12e5 // fmla v5.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a7 // fmla v7.4s, v21.4s, v31.s[0]
+	fmla_4s0(4, 22, 31)
+	fmla_4s0(5, 23, 31)
+	fmla_4s0(6, 20, 31)
+	fmla_4s0(7, 21, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e12c8 // fmla v8.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e9 // fmla v9.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e128a // fmla v10.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12ab // fmla v11.4s, v21.4s, v30.s[0]
+	fmla_4s0(8, 22, 30)
+	fmla_4s0(9, 23, 30)
+	fmla_4s0(10, 20, 30)
+	fmla_4s0(11, 21, 30)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f12cc // fmla v12.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12ed // fmla v13.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12af // fmla v15.4s, v21.4s, v31.s[0]
+	fmla_4s0(12, 22, 31)
+	fmla_4s0(13, 23, 31)
+	fmla_4s0(14, 20, 31)
+	fmla_4s0(15, 21, 31)
 	FMOVS 16(R4), F30
-	WORD $0x4f9e12d0 // fmla v16.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12f1 // fmla v17.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1292 // fmla v18.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12b3 // fmla v19.4s, v21.4s, v30.s[0]
+	fmla_4s0(16, 22, 30)
+	fmla_4s0(17, 23, 30)
+	fmla_4s0(18, 20, 30)
+	fmla_4s0(19, 21, 30)
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F22, F23)
 	FLDPQ 96(R5), (F20, F21)
 	FMOVS 20(R4), F30
-	WORD $0x4f9e12c0 // fmla v0.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e1 // fmla v1.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1282 // fmla v2.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12a3 // fmla v3.4s, v21.4s, v30.s[0]
+	fmla_4s0(0, 22, 30)
+	fmla_4s0(1, 23, 30)
+	fmla_4s0(2, 20, 30)
+	fmla_4s0(3, 21, 30)
 	FMOVS 24(R4), F31
-	WORD $0x4f9f12c4 // fmla v4.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12e5 // fmla v5.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a7 // fmla v7.4s, v21.4s, v31.s[0]
+	fmla_4s0(4, 22, 31)
+	fmla_4s0(5, 23, 31)
+	fmla_4s0(6, 20, 31)
+	fmla_4s0(7, 21, 31)
 	FMOVS 28(R4), F30
-	WORD $0x4f9e12c8 // fmla v8.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e9 // fmla v9.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e128a // fmla v10.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12ab // fmla v11.4s, v21.4s, v30.s[0]
+	fmla_4s0(8, 22, 30)
+	fmla_4s0(9, 23, 30)
+	fmla_4s0(10, 20, 30)
+	fmla_4s0(11, 21, 30)
 	FMOVS 32(R4), F31
-	WORD $0x4f9f12cc // fmla v12.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12ed // fmla v13.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12af // fmla v15.4s, v21.4s, v31.s[0]
+	fmla_4s0(12, 22, 31)
+	fmla_4s0(13, 23, 31)
+	fmla_4s0(14, 20, 31)
+	fmla_4s0(15, 21, 31)
 	FMOVS 36(R4), F30
-	WORD $0x4f9e12d0 // fmla v16.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12f1 // fmla v17.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1292 // fmla v18.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12b3 // fmla v19.4s, v21.4s, v30.s[0]
+	fmla_4s0(16, 22, 30)
+	fmla_4s0(17, 23, 30)
+	fmla_4s0(18, 20, 30)
+	fmla_4s0(19, 21, 30)
 	PRFM 64(R11), PLDL2KEEP
 	FLDPQ 128(R5), (F22, F23)
 	FLDPQ 160(R5), (F20, F21)
 	FMOVS 40(R4), F30
-	WORD $0x4f9e12c0 // fmla v0.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e1 // fmla v1.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1282 // fmla v2.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12a3 // fmla v3.4s, v21.4s, v30.s[0]
+	fmla_4s0(0, 22, 30)
+	fmla_4s0(1, 23, 30)
+	fmla_4s0(2, 20, 30)
+	fmla_4s0(3, 21, 30)
 	FMOVS 44(R4), F31
-	WORD $0x4f9f12c4 // fmla v4.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12e5 // fmla v5.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a7 // fmla v7.4s, v21.4s, v31.s[0]
+	fmla_4s0(4, 22, 31)
+	fmla_4s0(5, 23, 31)
+	fmla_4s0(6, 20, 31)
+	fmla_4s0(7, 21, 31)
 	FMOVS 48(R4), F30
-	WORD $0x4f9e12c8 // fmla v8.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e9 // fmla v9.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e128a // fmla v10.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12ab // fmla v11.4s, v21.4s, v30.s[0]
+	fmla_4s0(8, 22, 30)
+	fmla_4s0(9, 23, 30)
+	fmla_4s0(10, 20, 30)
+	fmla_4s0(11, 21, 30)
 	FMOVS 52(R4), F31
-	WORD $0x4f9f12cc // fmla v12.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12ed // fmla v13.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12af // fmla v15.4s, v21.4s, v31.s[0]
+	fmla_4s0(12, 22, 31)
+	fmla_4s0(13, 23, 31)
+	fmla_4s0(14, 20, 31)
+	fmla_4s0(15, 21, 31)
 	FMOVS 56(R4), F30
-	WORD $0x4f9e12d0 // fmla v16.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12f1 // fmla v17.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1292 // fmla v18.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12b3 // fmla v19.4s, v21.4s, v30.s[0]
+	fmla_4s0(16, 22, 30)
+	fmla_4s0(17, 23, 30)
+	fmla_4s0(18, 20, 30)
+	fmla_4s0(19, 21, 30)
 	FLDPQ 192(R5), (F22, F23)
 	FLDPQ 224(R5), (F20, F21)
 	FMOVS 60(R4), F30
-	WORD $0x4f9e12c0 // fmla v0.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e1 // fmla v1.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1282 // fmla v2.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12a3 // fmla v3.4s, v21.4s, v30.s[0]
+	fmla_4s0(0, 22, 30)
+	fmla_4s0(1, 23, 30)
+	fmla_4s0(2, 20, 30)
+	fmla_4s0(3, 21, 30)
 	FMOVS 64(R4), F31
-	WORD $0x4f9f12c4 // fmla v4.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12e5 // fmla v5.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a7 // fmla v7.4s, v21.4s, v31.s[0]
+	fmla_4s0(4, 22, 31)
+	fmla_4s0(5, 23, 31)
+	fmla_4s0(6, 20, 31)
+	fmla_4s0(7, 21, 31)
 	FMOVS 68(R4), F30
-	WORD $0x4f9e12c8 // fmla v8.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e9 // fmla v9.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e128a // fmla v10.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12ab // fmla v11.4s, v21.4s, v30.s[0]
+	fmla_4s0(8, 22, 30)
+	fmla_4s0(9, 23, 30)
+	fmla_4s0(10, 20, 30)
+	fmla_4s0(11, 21, 30)
 	FMOVS 72(R4), F31
-	WORD $0x4f9f12cc // fmla v12.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12ed // fmla v13.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12af // fmla v15.4s, v21.4s, v31.s[0]
+	fmla_4s0(12, 22, 31)
+	fmla_4s0(13, 23, 31)
+	fmla_4s0(14, 20, 31)
+	fmla_4s0(15, 21, 31)
 	FMOVS 76(R4), F30
-	WORD $0x4f9e12d0 // fmla v16.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12f1 // fmla v17.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1292 // fmla v18.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12b3 // fmla v19.4s, v21.4s, v30.s[0]
+	fmla_4s0(16, 22, 30)
+	fmla_4s0(17, 23, 30)
+	fmla_4s0(18, 20, 30)
+	fmla_4s0(19, 21, 30)
 	ADDS $80, R11, R11
 	ADDS $256, R5, R5
 	ADDS $80, R4, R4
@@ -4111,30 +4190,30 @@ one:
 	FLDPQ 0(R5), (F22, F23)
 	FLDPQ 32(R5), (F20, F21)
 	FMOVS (R4), F30
-	WORD $0x4f9e12c0 // fmla v0.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e1 // fmla v1.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1282 // fmla v2.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12a3 // fmla v3.4s, v21.4s, v30.s[0]
+	fmla_4s0(0, 22, 30)
+	fmla_4s0(1, 23, 30)
+	fmla_4s0(2, 20, 30)
+	fmla_4s0(3, 21, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f12c4 // fmla v4.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12e5 // fmla v5.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a7 // fmla v7.4s, v21.4s, v31.s[0]
+	fmla_4s0(4, 22, 31)
+	fmla_4s0(5, 23, 31)
+	fmla_4s0(6, 20, 31)
+	fmla_4s0(7, 21, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e12c8 // fmla v8.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e9 // fmla v9.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e128a // fmla v10.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12ab // fmla v11.4s, v21.4s, v30.s[0]
+	fmla_4s0(8, 22, 30)
+	fmla_4s0(9, 23, 30)
+	fmla_4s0(10, 20, 30)
+	fmla_4s0(11, 21, 30)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f12cc // fmla v12.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12ed // fmla v13.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12af // fmla v15.4s, v21.4s, v31.s[0]
+	fmla_4s0(12, 22, 31)
+	fmla_4s0(13, 23, 31)
+	fmla_4s0(14, 20, 31)
+	fmla_4s0(15, 21, 31)
 	FMOVS 16(R4), F30
-	WORD $0x4f9e12d0 // fmla v16.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12f1 // fmla v17.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1292 // fmla v18.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12b3 // fmla v19.4s, v21.4s, v30.s[0]
+	fmla_4s0(16, 22, 30)
+	fmla_4s0(17, 23, 30)
+	fmla_4s0(18, 20, 30)
+	fmla_4s0(19, 21, 30)
 	ADDS $64, R5, R5
 	ADDS $20, R4, R4
 	SUBS $1, R2, R2
@@ -4143,67 +4222,67 @@ one:
 end:
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
-	WORD $0x6ea0e7d8 // fcmgt v24.4s, v30.4s, v0.4s
-	WORD $0x6eb81fc0 // bit v0.16b, v30.16b, v24.16b
-	WORD $0x6ea1e7d8 // fcmgt v24.4s, v30.4s, v1.4s
-	WORD $0x6eb81fc1 // bit v1.16b, v30.16b, v24.16b
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x6ea2e7d8 // fcmgt v24.4s, v30.4s, v2.4s
-	WORD $0x6eb81fc2 // bit v2.16b, v30.16b, v24.16b
-	WORD $0x6ea3e7d8 // fcmgt v24.4s, v30.4s, v3.4s
-	WORD $0x6eb81fc3 // bit v3.16b, v30.16b, v24.16b
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	WORD $0x6ea4e7d8 // fcmgt v24.4s, v30.4s, v4.4s
-	WORD $0x6eb81fc4 // bit v4.16b, v30.16b, v24.16b
-	WORD $0x6ea5e7d8 // fcmgt v24.4s, v30.4s, v5.4s
-	WORD $0x6eb81fc5 // bit v5.16b, v30.16b, v24.16b
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	WORD $0x6ea6e7d8 // fcmgt v24.4s, v30.4s, v6.4s
-	WORD $0x6eb81fc6 // bit v6.16b, v30.16b, v24.16b
-	WORD $0x6ea7e7d8 // fcmgt v24.4s, v30.4s, v7.4s
-	WORD $0x6eb81fc7 // bit v7.16b, v30.16b, v24.16b
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
-	WORD $0x6ea8e7d8 // fcmgt v24.4s, v30.4s, v8.4s
-	WORD $0x6eb81fc8 // bit v8.16b, v30.16b, v24.16b
-	WORD $0x6ea9e7d8 // fcmgt v24.4s, v30.4s, v9.4s
-	WORD $0x6eb81fc9 // bit v9.16b, v30.16b, v24.16b
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
-	WORD $0x6eaae7d8 // fcmgt v24.4s, v30.4s, v10.4s
-	WORD $0x6eb81fca // bit v10.16b, v30.16b, v24.16b
-	WORD $0x6eabe7d8 // fcmgt v24.4s, v30.4s, v11.4s
-	WORD $0x6eb81fcb // bit v11.16b, v30.16b, v24.16b
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
-	WORD $0x6eace7d8 // fcmgt v24.4s, v30.4s, v12.4s
-	WORD $0x6eb81fcc // bit v12.16b, v30.16b, v24.16b
-	WORD $0x6eade7d8 // fcmgt v24.4s, v30.4s, v13.4s
-	WORD $0x6eb81fcd // bit v13.16b, v30.16b, v24.16b
-	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
-	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
-	WORD $0x6eaee7d8 // fcmgt v24.4s, v30.4s, v14.4s
-	WORD $0x6eb81fce // bit v14.16b, v30.16b, v24.16b
-	WORD $0x6eafe7d8 // fcmgt v24.4s, v30.4s, v15.4s
-	WORD $0x6eb81fcf // bit v15.16b, v30.16b, v24.16b
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
-	WORD $0x6eb0e7d8 // fcmgt v24.4s, v30.4s, v16.4s
-	WORD $0x6eb81fd0 // bit v16.16b, v30.16b, v24.16b
-	WORD $0x6eb1e7d8 // fcmgt v24.4s, v30.4s, v17.4s
-	WORD $0x6eb81fd1 // bit v17.16b, v30.16b, v24.16b
-	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
-	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
-	WORD $0x6eb2e7d8 // fcmgt v24.4s, v30.4s, v18.4s
-	WORD $0x6eb81fd2 // bit v18.16b, v30.16b, v24.16b
-	WORD $0x6eb3e7d8 // fcmgt v24.4s, v30.4s, v19.4s
-	WORD $0x6eb81fd3 // bit v19.16b, v30.16b, v24.16b
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
+	eor_16b(30, 30, 30)
+	fcmgt_4s(24, 30, 0)
+	bit_16b(0, 30, 24)
+	fcmgt_4s(24, 30, 1)
+	bit_16b(1, 30, 24)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fcmgt_4s(24, 30, 2)
+	bit_16b(2, 30, 24)
+	fcmgt_4s(24, 30, 3)
+	bit_16b(3, 30, 24)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
+	fcmgt_4s(24, 30, 4)
+	bit_16b(4, 30, 24)
+	fcmgt_4s(24, 30, 5)
+	bit_16b(5, 30, 24)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fcmgt_4s(24, 30, 6)
+	bit_16b(6, 30, 24)
+	fcmgt_4s(24, 30, 7)
+	bit_16b(7, 30, 24)
+	fadd_4s(6, 6, 30)
+	fadd_4s(7, 7, 30)
+	fcmgt_4s(24, 30, 8)
+	bit_16b(8, 30, 24)
+	fcmgt_4s(24, 30, 9)
+	bit_16b(9, 30, 24)
+	fadd_4s(8, 8, 30)
+	fadd_4s(9, 9, 30)
+	fcmgt_4s(24, 30, 10)
+	bit_16b(10, 30, 24)
+	fcmgt_4s(24, 30, 11)
+	bit_16b(11, 30, 24)
+	fadd_4s(10, 10, 30)
+	fadd_4s(11, 11, 30)
+	fcmgt_4s(24, 30, 12)
+	bit_16b(12, 30, 24)
+	fcmgt_4s(24, 30, 13)
+	bit_16b(13, 30, 24)
+	fadd_4s(12, 12, 30)
+	fadd_4s(13, 13, 30)
+	fcmgt_4s(24, 30, 14)
+	bit_16b(14, 30, 24)
+	fcmgt_4s(24, 30, 15)
+	bit_16b(15, 30, 24)
+	fadd_4s(14, 14, 30)
+	fadd_4s(15, 15, 30)
+	fcmgt_4s(24, 30, 16)
+	bit_16b(16, 30, 24)
+	fcmgt_4s(24, 30, 17)
+	bit_16b(17, 30, 24)
+	fadd_4s(16, 16, 30)
+	fadd_4s(17, 17, 30)
+	fcmgt_4s(24, 30, 18)
+	bit_16b(18, 30, 24)
+	fcmgt_4s(24, 30, 19)
+	bit_16b(19, 30, 24)
+	fadd_4s(18, 18, 30)
+	fadd_4s(19, 19, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -4228,25 +4307,25 @@ store:
 masked:
 	MOVD mask+56(FP), R10
 	FMOVS R10, F22
-	WORD $0x4e0406d7 // dup v23.4s, v22.s[0]
-	WORD $0x4e0406d6 // dup v22.4s, v22.s[0]
+	dup_4s0(23, 22)
+	dup_4s0(22, 22)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6eb846d6 // ushl v22.4s, v22.4s, v24.4s
+	ushl_4s(22, 22, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6eb846f7 // ushl v23.4s, v23.4s, v24.4s
+	ushl_4s(23, 23, 24)
 	LSR $8, R10, R10
 	FMOVS R10, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6eb84694 // ushl v20.4s, v20.4s, v24.4s
+	ushl_4s(20, 20, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6eb846b5 // ushl v21.4s, v21.4s, v24.4s
+	ushl_4s(21, 21, 24)
 	ADD $0, R3, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask11part
 	FSTPQ (F0, F1), (R19)
@@ -4265,8 +4344,8 @@ mask11part:
 
 mask11done:
 	ADD $32, R3, R19
-	WORD $0x4eb56698 // smax v24.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 20, 21)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask12part
 	FSTPQ (F2, F3), (R19)
@@ -4286,8 +4365,8 @@ mask12part:
 mask12done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask13part
 	FSTPQ (F4, F5), (R19)
@@ -4306,8 +4385,8 @@ mask13part:
 
 mask13done:
 	ADD $32, R3, R19
-	WORD $0x4eb56698 // smax v24.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 20, 21)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask14part
 	FSTPQ (F6, F7), (R19)
@@ -4327,8 +4406,8 @@ mask14part:
 mask14done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask15part
 	FSTPQ (F8, F9), (R19)
@@ -4347,8 +4426,8 @@ mask15part:
 
 mask15done:
 	ADD $32, R3, R19
-	WORD $0x4eb56698 // smax v24.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 20, 21)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask16part
 	FSTPQ (F10, F11), (R19)
@@ -4368,8 +4447,8 @@ mask16part:
 mask16done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask17part
 	FSTPQ (F12, F13), (R19)
@@ -4388,8 +4467,8 @@ mask17part:
 
 mask17done:
 	ADD $32, R3, R19
-	WORD $0x4eb56698 // smax v24.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 20, 21)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask18part
 	FSTPQ (F14, F15), (R19)
@@ -4409,8 +4488,8 @@ mask18part:
 mask18done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask19part
 	FSTPQ (F16, F17), (R19)
@@ -4429,8 +4508,8 @@ mask19part:
 
 mask19done:
 	ADD $32, R3, R19
-	WORD $0x4eb56698 // smax v24.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 20, 21)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask20part
 	FSTPQ (F18, F19), (R19)
@@ -4459,28 +4538,28 @@ TEXT ·tile_neon_6x16(SB), NOSPLIT, $0-64
 	MOVD flags+48(FP), R8
 	MOVD mask+56(FP), R10
 	FMOVS R10, F26
-	WORD $0x4e04075b // dup v27.4s, v26.s[0]
-	WORD $0x4e04075a // dup v26.4s, v26.s[0]
+	dup_4s0(27, 26)
+	dup_4s0(26, 26)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x6ebc475a // ushl v26.4s, v26.4s, v28.4s
+	ushl_4s(26, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x6ebc477b // ushl v27.4s, v27.4s, v28.4s
+	ushl_4s(27, 27, 28)
 	LSR $8, R10, R10
 	FMOVS R10, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x6ebc4718 // ushl v24.4s, v24.4s, v28.4s
+	ushl_4s(24, 24, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x6ebc4739 // ushl v25.4s, v25.4s, v28.4s
+	ushl_4s(25, 25, 28)
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
 	ADD $0, R9, R19
-	WORD $0x4ebb675c // smax v28.4s, v26.4s, v27.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 26, 27)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -4499,8 +4578,8 @@ mask1part:
 
 mask1done:
 	ADD $32, R9, R19
-	WORD $0x4eb9671c // smax v28.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 24, 25)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -4520,8 +4599,8 @@ mask2part:
 mask2done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ebb675c // smax v28.4s, v26.4s, v27.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 26, 27)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -4540,8 +4619,8 @@ mask3part:
 
 mask3done:
 	ADD $32, R9, R19
-	WORD $0x4eb9671c // smax v28.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 24, 25)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F6, F7)
@@ -4561,8 +4640,8 @@ mask4part:
 mask4done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ebb675c // smax v28.4s, v26.4s, v27.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 26, 27)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask5part
 	FLDPQ (R19), (F8, F9)
@@ -4581,8 +4660,8 @@ mask5part:
 
 mask5done:
 	ADD $32, R9, R19
-	WORD $0x4eb9671c // smax v28.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 24, 25)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask6part
 	FLDPQ (R19), (F10, F11)
@@ -4602,8 +4681,8 @@ mask6part:
 mask6done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ebb675c // smax v28.4s, v26.4s, v27.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 26, 27)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask7part
 	FLDPQ (R19), (F12, F13)
@@ -4622,8 +4701,8 @@ mask7part:
 
 mask7done:
 	ADD $32, R9, R19
-	WORD $0x4eb9671c // smax v28.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 24, 25)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask8part
 	FLDPQ (R19), (F14, F15)
@@ -4643,8 +4722,8 @@ mask8part:
 mask8done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ebb675c // smax v28.4s, v26.4s, v27.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 26, 27)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask9part
 	FLDPQ (R19), (F16, F17)
@@ -4663,8 +4742,8 @@ mask9part:
 
 mask9done:
 	ADD $32, R9, R19
-	WORD $0x4eb9671c // smax v28.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 24, 25)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask10part
 	FLDPQ (R19), (F18, F19)
@@ -4684,8 +4763,8 @@ mask10part:
 mask10done:
 	ADDS R7, R9, R9
 	ADD $0, R9, R19
-	WORD $0x4ebb675c // smax v28.4s, v26.4s, v27.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 26, 27)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask11part
 	FLDPQ (R19), (F20, F21)
@@ -4704,8 +4783,8 @@ mask11part:
 
 mask11done:
 	ADD $32, R9, R19
-	WORD $0x4eb9671c // smax v28.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 24, 25)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask12part
 	FLDPQ (R19), (F22, F23)
@@ -4730,68 +4809,68 @@ bias:
 	TST R9, R9
 	BEQ zero
 	FMOVS (R9), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS (R9), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 4(R9), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 4(R9), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	FMOVS 8(R9), F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	FMOVS 8(R9), F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	FMOVS 12(R9), F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	FMOVS 12(R9), F14
-	WORD $0x4e0405cf // dup v15.4s, v14.s[0]
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	FMOVS 16(R9), F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	FMOVS 16(R9), F18
-	WORD $0x4e040653 // dup v19.4s, v18.s[0]
-	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	FMOVS 20(R9), F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	FMOVS 20(R9), F22
-	WORD $0x4e0406d7 // dup v23.4s, v22.s[0]
-	WORD $0x4e0406d6 // dup v22.4s, v22.s[0]
+	dup_4s0(23, 22)
+	dup_4s0(22, 22)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
-	WORD $0x6e301e10 // eor v16.16b, v16.16b, v16.16b
-	WORD $0x6e311e31 // eor v17.16b, v17.16b, v17.16b
-	WORD $0x6e321e52 // eor v18.16b, v18.16b, v18.16b
-	WORD $0x6e331e73 // eor v19.16b, v19.16b, v19.16b
-	WORD $0x6e341e94 // eor v20.16b, v20.16b, v20.16b
-	WORD $0x6e351eb5 // eor v21.16b, v21.16b, v21.16b
-	WORD $0x6e361ed6 // eor v22.16b, v22.16b, v22.16b
-	WORD $0x6e371ef7 // eor v23.16b, v23.16b, v23.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
+	eor_16b(20, 20, 20)
+	eor_16b(21, 21, 21)
+	eor_16b(22, 22, 22)
+	eor_16b(23, 23, 23)
 
 start:
 	MOVD R8, R11
@@ -4804,133 +4883,133 @@ loop:
 	FLDPQ 0(R5), (F26, F27)
 	FLDPQ 32(R5), (F24, F25)
 	FMOVS (R4), F30
-	WORD $0x4f9e1340 // fmla v0.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1361 // fmla v1.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1302 // fmla v2.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1323 // fmla v3.4s, v25.4s, v30.s[0]
+	fmla_4s0(0, 26, 30)
+	fmla_4s0(1, 27, 30)
+	fmla_4s0(2, 24, 30)
+	fmla_4s0(3, 25, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1344 // fmla v4.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1365 // fmla v5.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1327 // fmla v7.4s, v25.4s, v31.s[0]
+	fmla_4s0(4, 26, 31)
+	fmla_4s0(5, 27, 31)
+	fmla_4s0(6, 24, 31)
+	fmla_4s0(7, 25, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e1348 // fmla v8.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1369 // fmla v9.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e130a // fmla v10.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e132b // fmla v11.4s, v25.4s, v30.s[0]
+	fmla_4s0(8, 26, 30)
+	fmla_4s0(9, 27, 30)
+	fmla_4s0(10, 24, 30)
+	fmla_4s0(11, 25, 30)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f134c // fmla v12.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f136d // fmla v13.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f132f // fmla v15.4s, v25.4s, v31.s[0]
+	fmla_4s0(12, 26, 31)
+	fmla_4s0(13, 27, 31)
+	fmla_4s0(14, 24, 31)
+	fmla_4s0(15, 25, 31)
 	FMOVS 16(R4), F30
-	WORD $0x4f9e1350 // fmla v16.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1371 // fmla v17.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1312 // fmla v18.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1333 // fmla v19.4s, v25.4s, v30.s[0]
+	fmla_4s0(16, 26, 30)
+	fmla_4s0(17, 27, 30)
+	fmla_4s0(18, 24, 30)
+	fmla_4s0(19, 25, 30)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f1354 // fmla v20.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1375 // fmla v21.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1316 // fmla v22.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1337 // fmla v23.4s, v25.4s, v31.s[0]
+	fmla_4s0(20, 26, 31)
+	fmla_4s0(21, 27, 31)
+	fmla_4s0(22, 24, 31)
+	fmla_4s0(23, 25, 31)
 	PRFM (R11), PLDL2KEEP
 	FLDPQ 64(R5), (F26, F27)
 	FLDPQ 96(R5), (F24, F25)
 	FMOVS 24(R4), F30
-	WORD $0x4f9e1340 // fmla v0.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1361 // fmla v1.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1302 // fmla v2.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1323 // fmla v3.4s, v25.4s, v30.s[0]
+	fmla_4s0(0, 26, 30)
+	fmla_4s0(1, 27, 30)
+	fmla_4s0(2, 24, 30)
+	fmla_4s0(3, 25, 30)
 	FMOVS 28(R4), F31
-	WORD $0x4f9f1344 // fmla v4.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1365 // fmla v5.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1327 // fmla v7.4s, v25.4s, v31.s[0]
+	fmla_4s0(4, 26, 31)
+	fmla_4s0(5, 27, 31)
+	fmla_4s0(6, 24, 31)
+	fmla_4s0(7, 25, 31)
 	FMOVS 32(R4), F30
-	WORD $0x4f9e1348 // fmla v8.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1369 // fmla v9.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e130a // fmla v10.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e132b // fmla v11.4s, v25.4s, v30.s[0]
+	fmla_4s0(8, 26, 30)
+	fmla_4s0(9, 27, 30)
+	fmla_4s0(10, 24, 30)
+	fmla_4s0(11, 25, 30)
 	FMOVS 36(R4), F31
-	WORD $0x4f9f134c // fmla v12.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f136d // fmla v13.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f132f // fmla v15.4s, v25.4s, v31.s[0]
+	fmla_4s0(12, 26, 31)
+	fmla_4s0(13, 27, 31)
+	fmla_4s0(14, 24, 31)
+	fmla_4s0(15, 25, 31)
 	FMOVS 40(R4), F30
-	WORD $0x4f9e1350 // fmla v16.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1371 // fmla v17.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1312 // fmla v18.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1333 // fmla v19.4s, v25.4s, v30.s[0]
+	fmla_4s0(16, 26, 30)
+	fmla_4s0(17, 27, 30)
+	fmla_4s0(18, 24, 30)
+	fmla_4s0(19, 25, 30)
 	FMOVS 44(R4), F31
-	WORD $0x4f9f1354 // fmla v20.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1375 // fmla v21.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1316 // fmla v22.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1337 // fmla v23.4s, v25.4s, v31.s[0]
+	fmla_4s0(20, 26, 31)
+	fmla_4s0(21, 27, 31)
+	fmla_4s0(22, 24, 31)
+	fmla_4s0(23, 25, 31)
 	PRFM 64(R11), PLDL2KEEP
 	FLDPQ 128(R5), (F26, F27)
 	FLDPQ 160(R5), (F24, F25)
 	FMOVS 48(R4), F30
-	WORD $0x4f9e1340 // fmla v0.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1361 // fmla v1.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1302 // fmla v2.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1323 // fmla v3.4s, v25.4s, v30.s[0]
+	fmla_4s0(0, 26, 30)
+	fmla_4s0(1, 27, 30)
+	fmla_4s0(2, 24, 30)
+	fmla_4s0(3, 25, 30)
 	FMOVS 52(R4), F31
-	WORD $0x4f9f1344 // fmla v4.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1365 // fmla v5.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1327 // fmla v7.4s, v25.4s, v31.s[0]
+	fmla_4s0(4, 26, 31)
+	fmla_4s0(5, 27, 31)
+	fmla_4s0(6, 24, 31)
+	fmla_4s0(7, 25, 31)
 	FMOVS 56(R4), F30
-	WORD $0x4f9e1348 // fmla v8.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1369 // fmla v9.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e130a // fmla v10.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e132b // fmla v11.4s, v25.4s, v30.s[0]
+	fmla_4s0(8, 26, 30)
+	fmla_4s0(9, 27, 30)
+	fmla_4s0(10, 24, 30)
+	fmla_4s0(11, 25, 30)
 	FMOVS 60(R4), F31
-	WORD $0x4f9f134c // fmla v12.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f136d // fmla v13.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f132f // fmla v15.4s, v25.4s, v31.s[0]
+	fmla_4s0(12, 26, 31)
+	fmla_4s0(13, 27, 31)
+	fmla_4s0(14, 24, 31)
+	fmla_4s0(15, 25, 31)
 	FMOVS 64(R4), F30
-	WORD $0x4f9e1350 // fmla v16.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1371 // fmla v17.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1312 // fmla v18.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1333 // fmla v19.4s, v25.4s, v30.s[0]
+	fmla_4s0(16, 26, 30)
+	fmla_4s0(17, 27, 30)
+	fmla_4s0(18, 24, 30)
+	fmla_4s0(19, 25, 30)
 	FMOVS 68(R4), F31
-	WORD $0x4f9f1354 // fmla v20.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1375 // fmla v21.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1316 // fmla v22.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1337 // fmla v23.4s, v25.4s, v31.s[0]
+	fmla_4s0(20, 26, 31)
+	fmla_4s0(21, 27, 31)
+	fmla_4s0(22, 24, 31)
+	fmla_4s0(23, 25, 31)
 	FLDPQ 192(R5), (F26, F27)
 	FLDPQ 224(R5), (F24, F25)
 	FMOVS 72(R4), F30
-	WORD $0x4f9e1340 // fmla v0.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1361 // fmla v1.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1302 // fmla v2.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1323 // fmla v3.4s, v25.4s, v30.s[0]
+	fmla_4s0(0, 26, 30)
+	fmla_4s0(1, 27, 30)
+	fmla_4s0(2, 24, 30)
+	fmla_4s0(3, 25, 30)
 	FMOVS 76(R4), F31
-	WORD $0x4f9f1344 // fmla v4.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1365 // fmla v5.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1327 // fmla v7.4s, v25.4s, v31.s[0]
+	fmla_4s0(4, 26, 31)
+	fmla_4s0(5, 27, 31)
+	fmla_4s0(6, 24, 31)
+	fmla_4s0(7, 25, 31)
 	FMOVS 80(R4), F30
-	WORD $0x4f9e1348 // fmla v8.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1369 // fmla v9.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e130a // fmla v10.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e132b // fmla v11.4s, v25.4s, v30.s[0]
+	fmla_4s0(8, 26, 30)
+	fmla_4s0(9, 27, 30)
+	fmla_4s0(10, 24, 30)
+	fmla_4s0(11, 25, 30)
 	FMOVS 84(R4), F31
-	WORD $0x4f9f134c // fmla v12.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f136d // fmla v13.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f132f // fmla v15.4s, v25.4s, v31.s[0]
+	fmla_4s0(12, 26, 31)
+	fmla_4s0(13, 27, 31)
+	fmla_4s0(14, 24, 31)
+	fmla_4s0(15, 25, 31)
 	FMOVS 88(R4), F30
-	WORD $0x4f9e1350 // fmla v16.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1371 // fmla v17.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1312 // fmla v18.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1333 // fmla v19.4s, v25.4s, v30.s[0]
+	fmla_4s0(16, 26, 30)
+	fmla_4s0(17, 27, 30)
+	fmla_4s0(18, 24, 30)
+	fmla_4s0(19, 25, 30)
 	FMOVS 92(R4), F31
-	WORD $0x4f9f1354 // fmla v20.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1375 // fmla v21.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1316 // fmla v22.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1337 // fmla v23.4s, v25.4s, v31.s[0]
+	fmla_4s0(20, 26, 31)
+	fmla_4s0(21, 27, 31)
+	fmla_4s0(22, 24, 31)
+	fmla_4s0(23, 25, 31)
 	ADDS $96, R11, R11
 	ADDS $256, R5, R5
 	ADDS $96, R4, R4
@@ -4945,35 +5024,35 @@ one:
 	FLDPQ 0(R5), (F26, F27)
 	FLDPQ 32(R5), (F24, F25)
 	FMOVS (R4), F30
-	WORD $0x4f9e1340 // fmla v0.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1361 // fmla v1.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1302 // fmla v2.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1323 // fmla v3.4s, v25.4s, v30.s[0]
+	fmla_4s0(0, 26, 30)
+	fmla_4s0(1, 27, 30)
+	fmla_4s0(2, 24, 30)
+	fmla_4s0(3, 25, 30)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1344 // fmla v4.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1365 // fmla v5.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1327 // fmla v7.4s, v25.4s, v31.s[0]
+	fmla_4s0(4, 26, 31)
+	fmla_4s0(5, 27, 31)
+	fmla_4s0(6, 24, 31)
+	fmla_4s0(7, 25, 31)
 	FMOVS 8(R4), F30
-	WORD $0x4f9e1348 // fmla v8.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1369 // fmla v9.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e130a // fmla v10.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e132b // fmla v11.4s, v25.4s, v30.s[0]
+	fmla_4s0(8, 26, 30)
+	fmla_4s0(9, 27, 30)
+	fmla_4s0(10, 24, 30)
+	fmla_4s0(11, 25, 30)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f134c // fmla v12.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f136d // fmla v13.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f132f // fmla v15.4s, v25.4s, v31.s[0]
+	fmla_4s0(12, 26, 31)
+	fmla_4s0(13, 27, 31)
+	fmla_4s0(14, 24, 31)
+	fmla_4s0(15, 25, 31)
 	FMOVS 16(R4), F30
-	WORD $0x4f9e1350 // fmla v16.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1371 // fmla v17.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1312 // fmla v18.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1333 // fmla v19.4s, v25.4s, v30.s[0]
+	fmla_4s0(16, 26, 30)
+	fmla_4s0(17, 27, 30)
+	fmla_4s0(18, 24, 30)
+	fmla_4s0(19, 25, 30)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f1354 // fmla v20.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1375 // fmla v21.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1316 // fmla v22.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1337 // fmla v23.4s, v25.4s, v31.s[0]
+	fmla_4s0(20, 26, 31)
+	fmla_4s0(21, 27, 31)
+	fmla_4s0(22, 24, 31)
+	fmla_4s0(23, 25, 31)
 	ADDS $64, R5, R5
 	ADDS $24, R4, R4
 	SUBS $1, R2, R2
@@ -4982,79 +5061,79 @@ one:
 end:
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
-	WORD $0x6ea0e7dc // fcmgt v28.4s, v30.4s, v0.4s
-	WORD $0x6ebc1fc0 // bit v0.16b, v30.16b, v28.16b
-	WORD $0x6ea1e7dc // fcmgt v28.4s, v30.4s, v1.4s
-	WORD $0x6ebc1fc1 // bit v1.16b, v30.16b, v28.16b
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x6ea2e7dc // fcmgt v28.4s, v30.4s, v2.4s
-	WORD $0x6ebc1fc2 // bit v2.16b, v30.16b, v28.16b
-	WORD $0x6ea3e7dc // fcmgt v28.4s, v30.4s, v3.4s
-	WORD $0x6ebc1fc3 // bit v3.16b, v30.16b, v28.16b
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	WORD $0x6ea4e7dc // fcmgt v28.4s, v30.4s, v4.4s
-	WORD $0x6ebc1fc4 // bit v4.16b, v30.16b, v28.16b
-	WORD $0x6ea5e7dc // fcmgt v28.4s, v30.4s, v5.4s
-	WORD $0x6ebc1fc5 // bit v5.16b, v30.16b, v28.16b
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	WORD $0x6ea6e7dc // fcmgt v28.4s, v30.4s, v6.4s
-	WORD $0x6ebc1fc6 // bit v6.16b, v30.16b, v28.16b
-	WORD $0x6ea7e7dc // fcmgt v28.4s, v30.4s, v7.4s
-	WORD $0x6ebc1fc7 // bit v7.16b, v30.16b, v28.16b
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
-	WORD $0x6ea8e7dc // fcmgt v28.4s, v30.4s, v8.4s
-	WORD $0x6ebc1fc8 // bit v8.16b, v30.16b, v28.16b
-	WORD $0x6ea9e7dc // fcmgt v28.4s, v30.4s, v9.4s
-	WORD $0x6ebc1fc9 // bit v9.16b, v30.16b, v28.16b
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
-	WORD $0x6eaae7dc // fcmgt v28.4s, v30.4s, v10.4s
-	WORD $0x6ebc1fca // bit v10.16b, v30.16b, v28.16b
-	WORD $0x6eabe7dc // fcmgt v28.4s, v30.4s, v11.4s
-	WORD $0x6ebc1fcb // bit v11.16b, v30.16b, v28.16b
-	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
-	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
-	WORD $0x6eace7dc // fcmgt v28.4s, v30.4s, v12.4s
-	WORD $0x6ebc1fcc // bit v12.16b, v30.16b, v28.16b
-	WORD $0x6eade7dc // fcmgt v28.4s, v30.4s, v13.4s
-	WORD $0x6ebc1fcd // bit v13.16b, v30.16b, v28.16b
-	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
-	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
-	WORD $0x6eaee7dc // fcmgt v28.4s, v30.4s, v14.4s
-	WORD $0x6ebc1fce // bit v14.16b, v30.16b, v28.16b
-	WORD $0x6eafe7dc // fcmgt v28.4s, v30.4s, v15.4s
-	WORD $0x6ebc1fcf // bit v15.16b, v30.16b, v28.16b
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
-	WORD $0x6eb0e7dc // fcmgt v28.4s, v30.4s, v16.4s
-	WORD $0x6ebc1fd0 // bit v16.16b, v30.16b, v28.16b
-	WORD $0x6eb1e7dc // fcmgt v28.4s, v30.4s, v17.4s
-	WORD $0x6ebc1fd1 // bit v17.16b, v30.16b, v28.16b
-	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
-	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
-	WORD $0x6eb2e7dc // fcmgt v28.4s, v30.4s, v18.4s
-	WORD $0x6ebc1fd2 // bit v18.16b, v30.16b, v28.16b
-	WORD $0x6eb3e7dc // fcmgt v28.4s, v30.4s, v19.4s
-	WORD $0x6ebc1fd3 // bit v19.16b, v30.16b, v28.16b
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
-	WORD $0x6eb4e7dc // fcmgt v28.4s, v30.4s, v20.4s
-	WORD $0x6ebc1fd4 // bit v20.16b, v30.16b, v28.16b
-	WORD $0x6eb5e7dc // fcmgt v28.4s, v30.4s, v21.4s
-	WORD $0x6ebc1fd5 // bit v21.16b, v30.16b, v28.16b
-	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
-	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
-	WORD $0x6eb6e7dc // fcmgt v28.4s, v30.4s, v22.4s
-	WORD $0x6ebc1fd6 // bit v22.16b, v30.16b, v28.16b
-	WORD $0x6eb7e7dc // fcmgt v28.4s, v30.4s, v23.4s
-	WORD $0x6ebc1fd7 // bit v23.16b, v30.16b, v28.16b
-	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
+	eor_16b(30, 30, 30)
+	fcmgt_4s(28, 30, 0)
+	bit_16b(0, 30, 28)
+	fcmgt_4s(28, 30, 1)
+	bit_16b(1, 30, 28)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fcmgt_4s(28, 30, 2)
+	bit_16b(2, 30, 28)
+	fcmgt_4s(28, 30, 3)
+	bit_16b(3, 30, 28)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
+	fcmgt_4s(28, 30, 4)
+	bit_16b(4, 30, 28)
+	fcmgt_4s(28, 30, 5)
+	bit_16b(5, 30, 28)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fcmgt_4s(28, 30, 6)
+	bit_16b(6, 30, 28)
+	fcmgt_4s(28, 30, 7)
+	bit_16b(7, 30, 28)
+	fadd_4s(6, 6, 30)
+	fadd_4s(7, 7, 30)
+	fcmgt_4s(28, 30, 8)
+	bit_16b(8, 30, 28)
+	fcmgt_4s(28, 30, 9)
+	bit_16b(9, 30, 28)
+	fadd_4s(8, 8, 30)
+	fadd_4s(9, 9, 30)
+	fcmgt_4s(28, 30, 10)
+	bit_16b(10, 30, 28)
+	fcmgt_4s(28, 30, 11)
+	bit_16b(11, 30, 28)
+	fadd_4s(10, 10, 30)
+	fadd_4s(11, 11, 30)
+	fcmgt_4s(28, 30, 12)
+	bit_16b(12, 30, 28)
+	fcmgt_4s(28, 30, 13)
+	bit_16b(13, 30, 28)
+	fadd_4s(12, 12, 30)
+	fadd_4s(13, 13, 30)
+	fcmgt_4s(28, 30, 14)
+	bit_16b(14, 30, 28)
+	fcmgt_4s(28, 30, 15)
+	bit_16b(15, 30, 28)
+	fadd_4s(14, 14, 30)
+	fadd_4s(15, 15, 30)
+	fcmgt_4s(28, 30, 16)
+	bit_16b(16, 30, 28)
+	fcmgt_4s(28, 30, 17)
+	bit_16b(17, 30, 28)
+	fadd_4s(16, 16, 30)
+	fadd_4s(17, 17, 30)
+	fcmgt_4s(28, 30, 18)
+	bit_16b(18, 30, 28)
+	fcmgt_4s(28, 30, 19)
+	bit_16b(19, 30, 28)
+	fadd_4s(18, 18, 30)
+	fadd_4s(19, 19, 30)
+	fcmgt_4s(28, 30, 20)
+	bit_16b(20, 30, 28)
+	fcmgt_4s(28, 30, 21)
+	bit_16b(21, 30, 28)
+	fadd_4s(20, 20, 30)
+	fadd_4s(21, 21, 30)
+	fcmgt_4s(28, 30, 22)
+	bit_16b(22, 30, 28)
+	fcmgt_4s(28, 30, 23)
+	bit_16b(23, 30, 28)
+	fadd_4s(22, 22, 30)
+	fadd_4s(23, 23, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -5082,25 +5161,25 @@ store:
 masked:
 	MOVD mask+56(FP), R10
 	FMOVS R10, F26
-	WORD $0x4e04075b // dup v27.4s, v26.s[0]
-	WORD $0x4e04075a // dup v26.4s, v26.s[0]
+	dup_4s0(27, 26)
+	dup_4s0(26, 26)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x6ebc475a // ushl v26.4s, v26.4s, v28.4s
+	ushl_4s(26, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x6ebc477b // ushl v27.4s, v27.4s, v28.4s
+	ushl_4s(27, 27, 28)
 	LSR $8, R10, R10
 	FMOVS R10, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x6ebc4718 // ushl v24.4s, v24.4s, v28.4s
+	ushl_4s(24, 24, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x6ebc4739 // ushl v25.4s, v25.4s, v28.4s
+	ushl_4s(25, 25, 28)
 	ADD $0, R3, R19
-	WORD $0x4ebb675c // smax v28.4s, v26.4s, v27.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 26, 27)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask13part
 	FSTPQ (F0, F1), (R19)
@@ -5119,8 +5198,8 @@ mask13part:
 
 mask13done:
 	ADD $32, R3, R19
-	WORD $0x4eb9671c // smax v28.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 24, 25)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask14part
 	FSTPQ (F2, F3), (R19)
@@ -5140,8 +5219,8 @@ mask14part:
 mask14done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ebb675c // smax v28.4s, v26.4s, v27.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 26, 27)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask15part
 	FSTPQ (F4, F5), (R19)
@@ -5160,8 +5239,8 @@ mask15part:
 
 mask15done:
 	ADD $32, R3, R19
-	WORD $0x4eb9671c // smax v28.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 24, 25)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask16part
 	FSTPQ (F6, F7), (R19)
@@ -5181,8 +5260,8 @@ mask16part:
 mask16done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ebb675c // smax v28.4s, v26.4s, v27.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 26, 27)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask17part
 	FSTPQ (F8, F9), (R19)
@@ -5201,8 +5280,8 @@ mask17part:
 
 mask17done:
 	ADD $32, R3, R19
-	WORD $0x4eb9671c // smax v28.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 24, 25)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask18part
 	FSTPQ (F10, F11), (R19)
@@ -5222,8 +5301,8 @@ mask18part:
 mask18done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ebb675c // smax v28.4s, v26.4s, v27.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 26, 27)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask19part
 	FSTPQ (F12, F13), (R19)
@@ -5242,8 +5321,8 @@ mask19part:
 
 mask19done:
 	ADD $32, R3, R19
-	WORD $0x4eb9671c // smax v28.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 24, 25)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask20part
 	FSTPQ (F14, F15), (R19)
@@ -5263,8 +5342,8 @@ mask20part:
 mask20done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ebb675c // smax v28.4s, v26.4s, v27.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 26, 27)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask21part
 	FSTPQ (F16, F17), (R19)
@@ -5283,8 +5362,8 @@ mask21part:
 
 mask21done:
 	ADD $32, R3, R19
-	WORD $0x4eb9671c // smax v28.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 24, 25)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask22part
 	FSTPQ (F18, F19), (R19)
@@ -5304,8 +5383,8 @@ mask22part:
 mask22done:
 	ADDS R7, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ebb675c // smax v28.4s, v26.4s, v27.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 26, 27)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask23part
 	FSTPQ (F20, F21), (R19)
@@ -5324,8 +5403,8 @@ mask23part:
 
 mask23done:
 	ADD $32, R3, R19
-	WORD $0x4eb9671c // smax v28.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab9c // smaxv s28, v28.4s
+	smax_4s(28, 24, 25)
+	smaxv_4s(28, 28)
 	FMOVS F28, R20
 	TBZ $31, R20, mask24part
 	FSTPQ (F22, F23), (R19)
@@ -5358,24 +5437,24 @@ TEXT ·direct_neon_1x8(SB), NOSPLIT, $0-72
 	NEGS R2, R2
 	LSR R2, R0, R0
 	FMOVS R0, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6ea64484 // ushl v4.4s, v4.4s, v6.4s
+	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6ea644a5 // ushl v5.4s, v5.4s, v6.4s
+	ushl_4s(5, 5, 6)
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
 	FMOVS (R8), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
 
 start:
 	SUBS $2, R1, R1
@@ -5385,8 +5464,8 @@ pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F2, F3)
@@ -5405,14 +5484,14 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
-	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -5431,8 +5510,8 @@ mask2part:
 
 mask2done:
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
-	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
 	ADDS $8, R10, R10
 	ADDS $16, R7, R7
 	ADDS $8, R4, R4
@@ -5445,8 +5524,8 @@ last:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F2, F3)
@@ -5465,20 +5544,20 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
-	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
 
 end:
 	MOVD flags+56(FP), R8
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ea0e7e6 // fcmgt v6.4s, v31.4s, v0.4s
-	WORD $0x6ea61fe0 // bit v0.16b, v31.16b, v6.16b
-	WORD $0x6ea1e7e6 // fcmgt v6.4s, v31.4s, v1.4s
-	WORD $0x6ea61fe1 // bit v1.16b, v31.16b, v6.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	eor_16b(31, 31, 31)
+	fcmgt_4s(6, 31, 0)
+	bit_16b(0, 31, 6)
+	fcmgt_4s(6, 31, 1)
+	bit_16b(1, 31, 6)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -5492,8 +5571,8 @@ store:
 
 masked:
 	ADD $0, R3, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F0, F1), (R19)
@@ -5528,29 +5607,29 @@ TEXT ·direct_neon_1x16(SB), NOSPLIT, $0-72
 	LSR R2, R0, R0
 	LSR $8, R0, R0
 	FMOVS R0, F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x6eaa4508 // ushl v8.4s, v8.4s, v10.4s
+	ushl_4s(8, 8, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x6eaa4529 // ushl v9.4s, v9.4s, v10.4s
+	ushl_4s(9, 9, 10)
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
 	FMOVS (R8), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS (R8), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
 
 start:
 	SUBS $2, R1, R1
@@ -5562,8 +5641,8 @@ pair:
 	FLDPQ 0(R19), (F4, F5)
 	ADD R8, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F6, F7)
@@ -5582,18 +5661,18 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
+	fmla_4s0(0, 4, 31)
+	fmla_4s0(1, 5, 31)
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	FLDPQ 0(R19), (F4, F5)
 	ADD R9, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F6, F7)
@@ -5612,10 +5691,10 @@ mask2part:
 
 mask2done:
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
+	fmla_4s0(0, 4, 31)
+	fmla_4s0(1, 5, 31)
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
 	ADDS $8, R10, R10
 	ADDS $16, R7, R7
 	ADDS $8, R4, R4
@@ -5630,8 +5709,8 @@ last:
 	FLDPQ 0(R19), (F4, F5)
 	ADD R8, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F6, F7)
@@ -5650,28 +5729,28 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
+	fmla_4s0(0, 4, 31)
+	fmla_4s0(1, 5, 31)
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
 
 end:
 	MOVD flags+56(FP), R8
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ea0e7ea // fcmgt v10.4s, v31.4s, v0.4s
-	WORD $0x6eaa1fe0 // bit v0.16b, v31.16b, v10.16b
-	WORD $0x6ea1e7ea // fcmgt v10.4s, v31.4s, v1.4s
-	WORD $0x6eaa1fe1 // bit v1.16b, v31.16b, v10.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	WORD $0x6ea2e7ea // fcmgt v10.4s, v31.4s, v2.4s
-	WORD $0x6eaa1fe2 // bit v2.16b, v31.16b, v10.16b
-	WORD $0x6ea3e7ea // fcmgt v10.4s, v31.4s, v3.4s
-	WORD $0x6eaa1fe3 // bit v3.16b, v31.16b, v10.16b
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
+	eor_16b(31, 31, 31)
+	fcmgt_4s(10, 31, 0)
+	bit_16b(0, 31, 10)
+	fcmgt_4s(10, 31, 1)
+	bit_16b(1, 31, 10)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
+	fcmgt_4s(10, 31, 2)
+	bit_16b(2, 31, 10)
+	fcmgt_4s(10, 31, 3)
+	bit_16b(3, 31, 10)
+	fadd_4s(2, 2, 31)
+	fadd_4s(3, 3, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -5687,8 +5766,8 @@ store:
 masked:
 	FSTPQ (F0, F1), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F2, F3), (R19)
@@ -5722,29 +5801,29 @@ TEXT ·direct_neon_2x8(SB), NOSPLIT, $0-72
 	NEGS R2, R2
 	LSR R2, R0, R0
 	FMOVS R0, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea844c6 // ushl v6.4s, v6.4s, v8.4s
+	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844e7 // ushl v7.4s, v7.4s, v8.4s
+	ushl_4s(7, 7, 8)
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
 	FMOVS (R8), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS 4(R8), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
 
 start:
 	SUBS $2, R1, R1
@@ -5754,8 +5833,8 @@ pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F4, F5)
@@ -5774,17 +5853,17 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
+	fmla_4s0(0, 4, 31)
+	fmla_4s0(1, 5, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F4, F5)
@@ -5803,11 +5882,11 @@ mask2part:
 
 mask2done:
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
+	fmla_4s0(0, 4, 31)
+	fmla_4s0(1, 5, 31)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	ADDS $16, R10, R10
 	ADDS $16, R7, R7
 	ADDS $16, R4, R4
@@ -5820,8 +5899,8 @@ last:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -5840,29 +5919,29 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a1 // fmla v1.4s, v5.4s, v31.s[0]
+	fmla_4s0(0, 4, 31)
+	fmla_4s0(1, 5, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 
 end:
 	MOVD flags+56(FP), R8
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ea0e7e8 // fcmgt v8.4s, v31.4s, v0.4s
-	WORD $0x6ea81fe0 // bit v0.16b, v31.16b, v8.16b
-	WORD $0x6ea1e7e8 // fcmgt v8.4s, v31.4s, v1.4s
-	WORD $0x6ea81fe1 // bit v1.16b, v31.16b, v8.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	WORD $0x6ea2e7e8 // fcmgt v8.4s, v31.4s, v2.4s
-	WORD $0x6ea81fe2 // bit v2.16b, v31.16b, v8.16b
-	WORD $0x6ea3e7e8 // fcmgt v8.4s, v31.4s, v3.4s
-	WORD $0x6ea81fe3 // bit v3.16b, v31.16b, v8.16b
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
+	eor_16b(31, 31, 31)
+	fcmgt_4s(8, 31, 0)
+	bit_16b(0, 31, 8)
+	fcmgt_4s(8, 31, 1)
+	bit_16b(1, 31, 8)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
+	fcmgt_4s(8, 31, 2)
+	bit_16b(2, 31, 8)
+	fcmgt_4s(8, 31, 3)
+	bit_16b(3, 31, 8)
+	fadd_4s(2, 2, 31)
+	fadd_4s(3, 3, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -5878,8 +5957,8 @@ store:
 
 masked:
 	ADD $0, R3, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F0, F1), (R19)
@@ -5899,8 +5978,8 @@ mask4part:
 mask4done:
 	ADDS R8, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F2, F3), (R19)
@@ -5935,39 +6014,39 @@ TEXT ·direct_neon_2x16(SB), NOSPLIT, $0-72
 	LSR R2, R0, R0
 	LSR $8, R0, R0
 	FMOVS R0, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6eae458c // ushl v12.4s, v12.4s, v14.4s
+	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6eae45ad // ushl v13.4s, v13.4s, v14.4s
+	ushl_4s(13, 13, 14)
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
 	FMOVS (R8), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS (R8), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 4(R8), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 4(R8), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
 
 start:
 	SUBS $2, R1, R1
@@ -5979,8 +6058,8 @@ pair:
 	FLDPQ 0(R19), (F8, F9)
 	ADD R8, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F10, F11)
@@ -5999,23 +6078,23 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
+	fmla_4s0(0, 8, 31)
+	fmla_4s0(1, 9, 31)
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
+	fmla_4s0(4, 8, 31)
+	fmla_4s0(5, 9, 31)
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	FLDPQ 0(R19), (F8, F9)
 	ADD R9, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F10, F11)
@@ -6034,15 +6113,15 @@ mask2part:
 
 mask2done:
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
+	fmla_4s0(0, 8, 31)
+	fmla_4s0(1, 9, 31)
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
+	fmla_4s0(4, 8, 31)
+	fmla_4s0(5, 9, 31)
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
 	ADDS $16, R10, R10
 	ADDS $16, R7, R7
 	ADDS $16, R4, R4
@@ -6057,8 +6136,8 @@ last:
 	FLDPQ 0(R19), (F8, F9)
 	ADD R8, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F10, F11)
@@ -6077,45 +6156,45 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
+	fmla_4s0(0, 8, 31)
+	fmla_4s0(1, 9, 31)
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
+	fmla_4s0(4, 8, 31)
+	fmla_4s0(5, 9, 31)
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
 
 end:
 	MOVD flags+56(FP), R8
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ea0e7ee // fcmgt v14.4s, v31.4s, v0.4s
-	WORD $0x6eae1fe0 // bit v0.16b, v31.16b, v14.16b
-	WORD $0x6ea1e7ee // fcmgt v14.4s, v31.4s, v1.4s
-	WORD $0x6eae1fe1 // bit v1.16b, v31.16b, v14.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	WORD $0x6ea2e7ee // fcmgt v14.4s, v31.4s, v2.4s
-	WORD $0x6eae1fe2 // bit v2.16b, v31.16b, v14.16b
-	WORD $0x6ea3e7ee // fcmgt v14.4s, v31.4s, v3.4s
-	WORD $0x6eae1fe3 // bit v3.16b, v31.16b, v14.16b
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x6ea4e7ee // fcmgt v14.4s, v31.4s, v4.4s
-	WORD $0x6eae1fe4 // bit v4.16b, v31.16b, v14.16b
-	WORD $0x6ea5e7ee // fcmgt v14.4s, v31.4s, v5.4s
-	WORD $0x6eae1fe5 // bit v5.16b, v31.16b, v14.16b
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	WORD $0x6ea6e7ee // fcmgt v14.4s, v31.4s, v6.4s
-	WORD $0x6eae1fe6 // bit v6.16b, v31.16b, v14.16b
-	WORD $0x6ea7e7ee // fcmgt v14.4s, v31.4s, v7.4s
-	WORD $0x6eae1fe7 // bit v7.16b, v31.16b, v14.16b
-	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
+	eor_16b(31, 31, 31)
+	fcmgt_4s(14, 31, 0)
+	bit_16b(0, 31, 14)
+	fcmgt_4s(14, 31, 1)
+	bit_16b(1, 31, 14)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
+	fcmgt_4s(14, 31, 2)
+	bit_16b(2, 31, 14)
+	fcmgt_4s(14, 31, 3)
+	bit_16b(3, 31, 14)
+	fadd_4s(2, 2, 31)
+	fadd_4s(3, 3, 31)
+	fcmgt_4s(14, 31, 4)
+	bit_16b(4, 31, 14)
+	fcmgt_4s(14, 31, 5)
+	bit_16b(5, 31, 14)
+	fadd_4s(4, 4, 31)
+	fadd_4s(5, 5, 31)
+	fcmgt_4s(14, 31, 6)
+	bit_16b(6, 31, 14)
+	fcmgt_4s(14, 31, 7)
+	bit_16b(7, 31, 14)
+	fadd_4s(6, 6, 31)
+	fadd_4s(7, 7, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -6134,8 +6213,8 @@ store:
 masked:
 	FSTPQ (F0, F1), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F2, F3), (R19)
@@ -6156,8 +6235,8 @@ mask4done:
 	ADDS R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F6, F7), (R19)
@@ -6191,34 +6270,34 @@ TEXT ·direct_neon_3x8(SB), NOSPLIT, $0-72
 	NEGS R2, R2
 	LSR R2, R0, R0
 	FMOVS R0, F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x6eaa4508 // ushl v8.4s, v8.4s, v10.4s
+	ushl_4s(8, 8, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x6eaa4529 // ushl v9.4s, v9.4s, v10.4s
+	ushl_4s(9, 9, 10)
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
 	FMOVS (R8), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS 4(R8), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 8(R8), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
 
 start:
 	SUBS $2, R1, R1
@@ -6228,8 +6307,8 @@ pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F6, F7)
@@ -6248,20 +6327,20 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f10c4 // fmla v4.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e5 // fmla v5.4s, v7.4s, v31.s[0]
+	fmla_4s0(4, 6, 31)
+	fmla_4s0(5, 7, 31)
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F6, F7)
@@ -6280,14 +6359,14 @@ mask2part:
 
 mask2done:
 	FMOVS 12(R4), F31
-	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
 	FMOVS 16(R4), F31
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f10c4 // fmla v4.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e5 // fmla v5.4s, v7.4s, v31.s[0]
+	fmla_4s0(4, 6, 31)
+	fmla_4s0(5, 7, 31)
 	ADDS $24, R10, R10
 	ADDS $16, R7, R7
 	ADDS $24, R4, R4
@@ -6300,8 +6379,8 @@ last:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F6, F7)
@@ -6320,38 +6399,38 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f10c4 // fmla v4.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e5 // fmla v5.4s, v7.4s, v31.s[0]
+	fmla_4s0(4, 6, 31)
+	fmla_4s0(5, 7, 31)
 
 end:
 	MOVD flags+56(FP), R8
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ea0e7ea // fcmgt v10.4s, v31.4s, v0.4s
-	WORD $0x6eaa1fe0 // bit v0.16b, v31.16b, v10.16b
-	WORD $0x6ea1e7ea // fcmgt v10.4s, v31.4s, v1.4s
-	WORD $0x6eaa1fe1 // bit v1.16b, v31.16b, v10.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	WORD $0x6ea2e7ea // fcmgt v10.4s, v31.4s, v2.4s
-	WORD $0x6eaa1fe2 // bit v2.16b, v31.16b, v10.16b
-	WORD $0x6ea3e7ea // fcmgt v10.4s, v31.4s, v3.4s
-	WORD $0x6eaa1fe3 // bit v3.16b, v31.16b, v10.16b
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x6ea4e7ea // fcmgt v10.4s, v31.4s, v4.4s
-	WORD $0x6eaa1fe4 // bit v4.16b, v31.16b, v10.16b
-	WORD $0x6ea5e7ea // fcmgt v10.4s, v31.4s, v5.4s
-	WORD $0x6eaa1fe5 // bit v5.16b, v31.16b, v10.16b
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	eor_16b(31, 31, 31)
+	fcmgt_4s(10, 31, 0)
+	bit_16b(0, 31, 10)
+	fcmgt_4s(10, 31, 1)
+	bit_16b(1, 31, 10)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
+	fcmgt_4s(10, 31, 2)
+	bit_16b(2, 31, 10)
+	fcmgt_4s(10, 31, 3)
+	bit_16b(3, 31, 10)
+	fadd_4s(2, 2, 31)
+	fadd_4s(3, 3, 31)
+	fcmgt_4s(10, 31, 4)
+	bit_16b(4, 31, 10)
+	fcmgt_4s(10, 31, 5)
+	bit_16b(5, 31, 10)
+	fadd_4s(4, 4, 31)
+	fadd_4s(5, 5, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -6369,8 +6448,8 @@ store:
 
 masked:
 	ADD $0, R3, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F0, F1), (R19)
@@ -6390,8 +6469,8 @@ mask4part:
 mask4done:
 	ADDS R8, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F2, F3), (R19)
@@ -6411,8 +6490,8 @@ mask5part:
 mask5done:
 	ADDS R8, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F4, F5), (R19)
@@ -6447,49 +6526,49 @@ TEXT ·direct_neon_3x16(SB), NOSPLIT, $0-72
 	LSR R2, R0, R0
 	LSR $8, R0, R0
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ushl_4s(17, 17, 18)
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
 	FMOVS (R8), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS (R8), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 4(R8), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 4(R8), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	FMOVS 8(R8), F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	FMOVS 8(R8), F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
 
 start:
 	SUBS $2, R1, R1
@@ -6501,8 +6580,8 @@ pair:
 	FLDPQ 0(R19), (F12, F13)
 	ADD R8, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F14, F15)
@@ -6521,28 +6600,28 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1180 // fmla v0.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a1 // fmla v1.4s, v13.4s, v31.s[0]
-	WORD $0x4f9f11c2 // fmla v2.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11e3 // fmla v3.4s, v15.4s, v31.s[0]
+	fmla_4s0(0, 12, 31)
+	fmla_4s0(1, 13, 31)
+	fmla_4s0(2, 14, 31)
+	fmla_4s0(3, 15, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1184 // fmla v4.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a5 // fmla v5.4s, v13.4s, v31.s[0]
-	WORD $0x4f9f11c6 // fmla v6.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11e7 // fmla v7.4s, v15.4s, v31.s[0]
+	fmla_4s0(4, 12, 31)
+	fmla_4s0(5, 13, 31)
+	fmla_4s0(6, 14, 31)
+	fmla_4s0(7, 15, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1188 // fmla v8.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a9 // fmla v9.4s, v13.4s, v31.s[0]
-	WORD $0x4f9f11ca // fmla v10.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11eb // fmla v11.4s, v15.4s, v31.s[0]
+	fmla_4s0(8, 12, 31)
+	fmla_4s0(9, 13, 31)
+	fmla_4s0(10, 14, 31)
+	fmla_4s0(11, 15, 31)
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	FLDPQ 0(R19), (F12, F13)
 	ADD R9, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F14, F15)
@@ -6561,20 +6640,20 @@ mask2part:
 
 mask2done:
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1180 // fmla v0.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a1 // fmla v1.4s, v13.4s, v31.s[0]
-	WORD $0x4f9f11c2 // fmla v2.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11e3 // fmla v3.4s, v15.4s, v31.s[0]
+	fmla_4s0(0, 12, 31)
+	fmla_4s0(1, 13, 31)
+	fmla_4s0(2, 14, 31)
+	fmla_4s0(3, 15, 31)
 	FMOVS 16(R4), F31
-	WORD $0x4f9f1184 // fmla v4.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a5 // fmla v5.4s, v13.4s, v31.s[0]
-	WORD $0x4f9f11c6 // fmla v6.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11e7 // fmla v7.4s, v15.4s, v31.s[0]
+	fmla_4s0(4, 12, 31)
+	fmla_4s0(5, 13, 31)
+	fmla_4s0(6, 14, 31)
+	fmla_4s0(7, 15, 31)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f1188 // fmla v8.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a9 // fmla v9.4s, v13.4s, v31.s[0]
-	WORD $0x4f9f11ca // fmla v10.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11eb // fmla v11.4s, v15.4s, v31.s[0]
+	fmla_4s0(8, 12, 31)
+	fmla_4s0(9, 13, 31)
+	fmla_4s0(10, 14, 31)
+	fmla_4s0(11, 15, 31)
 	ADDS $24, R10, R10
 	ADDS $16, R7, R7
 	ADDS $24, R4, R4
@@ -6589,8 +6668,8 @@ last:
 	FLDPQ 0(R19), (F12, F13)
 	ADD R8, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F14, F15)
@@ -6609,62 +6688,62 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1180 // fmla v0.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a1 // fmla v1.4s, v13.4s, v31.s[0]
-	WORD $0x4f9f11c2 // fmla v2.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11e3 // fmla v3.4s, v15.4s, v31.s[0]
+	fmla_4s0(0, 12, 31)
+	fmla_4s0(1, 13, 31)
+	fmla_4s0(2, 14, 31)
+	fmla_4s0(3, 15, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1184 // fmla v4.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a5 // fmla v5.4s, v13.4s, v31.s[0]
-	WORD $0x4f9f11c6 // fmla v6.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11e7 // fmla v7.4s, v15.4s, v31.s[0]
+	fmla_4s0(4, 12, 31)
+	fmla_4s0(5, 13, 31)
+	fmla_4s0(6, 14, 31)
+	fmla_4s0(7, 15, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1188 // fmla v8.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a9 // fmla v9.4s, v13.4s, v31.s[0]
-	WORD $0x4f9f11ca // fmla v10.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11eb // fmla v11.4s, v15.4s, v31.s[0]
+	fmla_4s0(8, 12, 31)
+	fmla_4s0(9, 13, 31)
+	fmla_4s0(10, 14, 31)
+	fmla_4s0(11, 15, 31)
 
 end:
 	MOVD flags+56(FP), R8
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ea0e7f2 // fcmgt v18.4s, v31.4s, v0.4s
-	WORD $0x6eb21fe0 // bit v0.16b, v31.16b, v18.16b
-	WORD $0x6ea1e7f2 // fcmgt v18.4s, v31.4s, v1.4s
-	WORD $0x6eb21fe1 // bit v1.16b, v31.16b, v18.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	WORD $0x6ea2e7f2 // fcmgt v18.4s, v31.4s, v2.4s
-	WORD $0x6eb21fe2 // bit v2.16b, v31.16b, v18.16b
-	WORD $0x6ea3e7f2 // fcmgt v18.4s, v31.4s, v3.4s
-	WORD $0x6eb21fe3 // bit v3.16b, v31.16b, v18.16b
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x6ea4e7f2 // fcmgt v18.4s, v31.4s, v4.4s
-	WORD $0x6eb21fe4 // bit v4.16b, v31.16b, v18.16b
-	WORD $0x6ea5e7f2 // fcmgt v18.4s, v31.4s, v5.4s
-	WORD $0x6eb21fe5 // bit v5.16b, v31.16b, v18.16b
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	WORD $0x6ea6e7f2 // fcmgt v18.4s, v31.4s, v6.4s
-	WORD $0x6eb21fe6 // bit v6.16b, v31.16b, v18.16b
-	WORD $0x6ea7e7f2 // fcmgt v18.4s, v31.4s, v7.4s
-	WORD $0x6eb21fe7 // bit v7.16b, v31.16b, v18.16b
-	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x6ea8e7f2 // fcmgt v18.4s, v31.4s, v8.4s
-	WORD $0x6eb21fe8 // bit v8.16b, v31.16b, v18.16b
-	WORD $0x6ea9e7f2 // fcmgt v18.4s, v31.4s, v9.4s
-	WORD $0x6eb21fe9 // bit v9.16b, v31.16b, v18.16b
-	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
-	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
-	WORD $0x6eaae7f2 // fcmgt v18.4s, v31.4s, v10.4s
-	WORD $0x6eb21fea // bit v10.16b, v31.16b, v18.16b
-	WORD $0x6eabe7f2 // fcmgt v18.4s, v31.4s, v11.4s
-	WORD $0x6eb21feb // bit v11.16b, v31.16b, v18.16b
-	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
+	eor_16b(31, 31, 31)
+	fcmgt_4s(18, 31, 0)
+	bit_16b(0, 31, 18)
+	fcmgt_4s(18, 31, 1)
+	bit_16b(1, 31, 18)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
+	fcmgt_4s(18, 31, 2)
+	bit_16b(2, 31, 18)
+	fcmgt_4s(18, 31, 3)
+	bit_16b(3, 31, 18)
+	fadd_4s(2, 2, 31)
+	fadd_4s(3, 3, 31)
+	fcmgt_4s(18, 31, 4)
+	bit_16b(4, 31, 18)
+	fcmgt_4s(18, 31, 5)
+	bit_16b(5, 31, 18)
+	fadd_4s(4, 4, 31)
+	fadd_4s(5, 5, 31)
+	fcmgt_4s(18, 31, 6)
+	bit_16b(6, 31, 18)
+	fcmgt_4s(18, 31, 7)
+	bit_16b(7, 31, 18)
+	fadd_4s(6, 6, 31)
+	fadd_4s(7, 7, 31)
+	fcmgt_4s(18, 31, 8)
+	bit_16b(8, 31, 18)
+	fcmgt_4s(18, 31, 9)
+	bit_16b(9, 31, 18)
+	fadd_4s(8, 8, 31)
+	fadd_4s(9, 9, 31)
+	fcmgt_4s(18, 31, 10)
+	bit_16b(10, 31, 18)
+	fcmgt_4s(18, 31, 11)
+	bit_16b(11, 31, 18)
+	fadd_4s(10, 10, 31)
+	fadd_4s(11, 11, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -6686,8 +6765,8 @@ store:
 masked:
 	FSTPQ (F0, F1), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F2, F3), (R19)
@@ -6708,8 +6787,8 @@ mask4done:
 	ADDS R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F6, F7), (R19)
@@ -6730,8 +6809,8 @@ mask5done:
 	ADDS R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F10, F11), (R19)
@@ -6765,39 +6844,39 @@ TEXT ·direct_neon_4x8(SB), NOSPLIT, $0-72
 	NEGS R2, R2
 	LSR R2, R0, R0
 	FMOVS R0, F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6eac454a // ushl v10.4s, v10.4s, v12.4s
+	ushl_4s(10, 10, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6eac456b // ushl v11.4s, v11.4s, v12.4s
+	ushl_4s(11, 11, 12)
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
 	FMOVS (R8), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS 4(R8), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 8(R8), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 12(R8), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
 
 start:
 	SUBS $2, R1, R1
@@ -6807,8 +6886,8 @@ pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F8, F9)
@@ -6827,23 +6906,23 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
+	fmla_4s0(0, 8, 31)
+	fmla_4s0(1, 9, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
+	fmla_4s0(4, 8, 31)
+	fmla_4s0(5, 9, 31)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F8, F9)
@@ -6862,17 +6941,17 @@ mask2part:
 
 mask2done:
 	FMOVS 16(R4), F31
-	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
+	fmla_4s0(0, 8, 31)
+	fmla_4s0(1, 9, 31)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
 	FMOVS 24(R4), F31
-	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
+	fmla_4s0(4, 8, 31)
+	fmla_4s0(5, 9, 31)
 	FMOVS 28(R4), F31
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	ADDS $32, R10, R10
 	ADDS $16, R7, R7
 	ADDS $32, R4, R4
@@ -6885,8 +6964,8 @@ last:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F8, F9)
@@ -6905,47 +6984,47 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1121 // fmla v1.4s, v9.4s, v31.s[0]
+	fmla_4s0(0, 8, 31)
+	fmla_4s0(1, 9, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1125 // fmla v5.4s, v9.4s, v31.s[0]
+	fmla_4s0(4, 8, 31)
+	fmla_4s0(5, 9, 31)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 
 end:
 	MOVD flags+56(FP), R8
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ea0e7ec // fcmgt v12.4s, v31.4s, v0.4s
-	WORD $0x6eac1fe0 // bit v0.16b, v31.16b, v12.16b
-	WORD $0x6ea1e7ec // fcmgt v12.4s, v31.4s, v1.4s
-	WORD $0x6eac1fe1 // bit v1.16b, v31.16b, v12.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	WORD $0x6ea2e7ec // fcmgt v12.4s, v31.4s, v2.4s
-	WORD $0x6eac1fe2 // bit v2.16b, v31.16b, v12.16b
-	WORD $0x6ea3e7ec // fcmgt v12.4s, v31.4s, v3.4s
-	WORD $0x6eac1fe3 // bit v3.16b, v31.16b, v12.16b
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x6ea4e7ec // fcmgt v12.4s, v31.4s, v4.4s
-	WORD $0x6eac1fe4 // bit v4.16b, v31.16b, v12.16b
-	WORD $0x6ea5e7ec // fcmgt v12.4s, v31.4s, v5.4s
-	WORD $0x6eac1fe5 // bit v5.16b, v31.16b, v12.16b
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	WORD $0x6ea6e7ec // fcmgt v12.4s, v31.4s, v6.4s
-	WORD $0x6eac1fe6 // bit v6.16b, v31.16b, v12.16b
-	WORD $0x6ea7e7ec // fcmgt v12.4s, v31.4s, v7.4s
-	WORD $0x6eac1fe7 // bit v7.16b, v31.16b, v12.16b
-	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
+	eor_16b(31, 31, 31)
+	fcmgt_4s(12, 31, 0)
+	bit_16b(0, 31, 12)
+	fcmgt_4s(12, 31, 1)
+	bit_16b(1, 31, 12)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
+	fcmgt_4s(12, 31, 2)
+	bit_16b(2, 31, 12)
+	fcmgt_4s(12, 31, 3)
+	bit_16b(3, 31, 12)
+	fadd_4s(2, 2, 31)
+	fadd_4s(3, 3, 31)
+	fcmgt_4s(12, 31, 4)
+	bit_16b(4, 31, 12)
+	fcmgt_4s(12, 31, 5)
+	bit_16b(5, 31, 12)
+	fadd_4s(4, 4, 31)
+	fadd_4s(5, 5, 31)
+	fcmgt_4s(12, 31, 6)
+	bit_16b(6, 31, 12)
+	fcmgt_4s(12, 31, 7)
+	bit_16b(7, 31, 12)
+	fadd_4s(6, 6, 31)
+	fadd_4s(7, 7, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -6965,8 +7044,8 @@ store:
 
 masked:
 	ADD $0, R3, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F0, F1), (R19)
@@ -6986,8 +7065,8 @@ mask4part:
 mask4done:
 	ADDS R8, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F2, F3), (R19)
@@ -7007,8 +7086,8 @@ mask5part:
 mask5done:
 	ADDS R8, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F4, F5), (R19)
@@ -7028,8 +7107,8 @@ mask6part:
 mask6done:
 	ADDS R8, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F6, F7), (R19)
@@ -7064,59 +7143,59 @@ TEXT ·direct_neon_4x16(SB), NOSPLIT, $0-72
 	LSR R2, R0, R0
 	LSR $8, R0, R0
 	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ushl_4s(21, 21, 22)
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
 	FMOVS (R8), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS (R8), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 4(R8), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 4(R8), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	FMOVS 8(R8), F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	FMOVS 8(R8), F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	FMOVS 12(R8), F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	FMOVS 12(R8), F14
-	WORD $0x4e0405cf // dup v15.4s, v14.s[0]
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
 
 start:
 	SUBS $2, R1, R1
@@ -7128,8 +7207,8 @@ pair:
 	FLDPQ 0(R19), (F16, F17)
 	ADD R8, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F18, F19)
@@ -7148,33 +7227,33 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
-	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
+	fmla_4s0(0, 16, 31)
+	fmla_4s0(1, 17, 31)
+	fmla_4s0(2, 18, 31)
+	fmla_4s0(3, 19, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
-	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
+	fmla_4s0(4, 16, 31)
+	fmla_4s0(5, 17, 31)
+	fmla_4s0(6, 18, 31)
+	fmla_4s0(7, 19, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
-	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
+	fmla_4s0(8, 16, 31)
+	fmla_4s0(9, 17, 31)
+	fmla_4s0(10, 18, 31)
+	fmla_4s0(11, 19, 31)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
-	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
+	fmla_4s0(12, 16, 31)
+	fmla_4s0(13, 17, 31)
+	fmla_4s0(14, 18, 31)
+	fmla_4s0(15, 19, 31)
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	FLDPQ 0(R19), (F16, F17)
 	ADD R9, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F18, F19)
@@ -7193,25 +7272,25 @@ mask2part:
 
 mask2done:
 	FMOVS 16(R4), F31
-	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
-	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
+	fmla_4s0(0, 16, 31)
+	fmla_4s0(1, 17, 31)
+	fmla_4s0(2, 18, 31)
+	fmla_4s0(3, 19, 31)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
-	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
+	fmla_4s0(4, 16, 31)
+	fmla_4s0(5, 17, 31)
+	fmla_4s0(6, 18, 31)
+	fmla_4s0(7, 19, 31)
 	FMOVS 24(R4), F31
-	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
-	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
+	fmla_4s0(8, 16, 31)
+	fmla_4s0(9, 17, 31)
+	fmla_4s0(10, 18, 31)
+	fmla_4s0(11, 19, 31)
 	FMOVS 28(R4), F31
-	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
-	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
+	fmla_4s0(12, 16, 31)
+	fmla_4s0(13, 17, 31)
+	fmla_4s0(14, 18, 31)
+	fmla_4s0(15, 19, 31)
 	ADDS $32, R10, R10
 	ADDS $16, R7, R7
 	ADDS $32, R4, R4
@@ -7226,8 +7305,8 @@ last:
 	FLDPQ 0(R19), (F16, F17)
 	ADD R8, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F18, F19)
@@ -7246,79 +7325,79 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1221 // fmla v1.4s, v17.4s, v31.s[0]
-	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f1263 // fmla v3.4s, v19.4s, v31.s[0]
+	fmla_4s0(0, 16, 31)
+	fmla_4s0(1, 17, 31)
+	fmla_4s0(2, 18, 31)
+	fmla_4s0(3, 19, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1225 // fmla v5.4s, v17.4s, v31.s[0]
-	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f1267 // fmla v7.4s, v19.4s, v31.s[0]
+	fmla_4s0(4, 16, 31)
+	fmla_4s0(5, 17, 31)
+	fmla_4s0(6, 18, 31)
+	fmla_4s0(7, 19, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1229 // fmla v9.4s, v17.4s, v31.s[0]
-	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f126b // fmla v11.4s, v19.4s, v31.s[0]
+	fmla_4s0(8, 16, 31)
+	fmla_4s0(9, 17, 31)
+	fmla_4s0(10, 18, 31)
+	fmla_4s0(11, 19, 31)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f122d // fmla v13.4s, v17.4s, v31.s[0]
-	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f126f // fmla v15.4s, v19.4s, v31.s[0]
+	fmla_4s0(12, 16, 31)
+	fmla_4s0(13, 17, 31)
+	fmla_4s0(14, 18, 31)
+	fmla_4s0(15, 19, 31)
 
 end:
 	MOVD flags+56(FP), R8
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ea0e7f6 // fcmgt v22.4s, v31.4s, v0.4s
-	WORD $0x6eb61fe0 // bit v0.16b, v31.16b, v22.16b
-	WORD $0x6ea1e7f6 // fcmgt v22.4s, v31.4s, v1.4s
-	WORD $0x6eb61fe1 // bit v1.16b, v31.16b, v22.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	WORD $0x6ea2e7f6 // fcmgt v22.4s, v31.4s, v2.4s
-	WORD $0x6eb61fe2 // bit v2.16b, v31.16b, v22.16b
-	WORD $0x6ea3e7f6 // fcmgt v22.4s, v31.4s, v3.4s
-	WORD $0x6eb61fe3 // bit v3.16b, v31.16b, v22.16b
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x6ea4e7f6 // fcmgt v22.4s, v31.4s, v4.4s
-	WORD $0x6eb61fe4 // bit v4.16b, v31.16b, v22.16b
-	WORD $0x6ea5e7f6 // fcmgt v22.4s, v31.4s, v5.4s
-	WORD $0x6eb61fe5 // bit v5.16b, v31.16b, v22.16b
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	WORD $0x6ea6e7f6 // fcmgt v22.4s, v31.4s, v6.4s
-	WORD $0x6eb61fe6 // bit v6.16b, v31.16b, v22.16b
-	WORD $0x6ea7e7f6 // fcmgt v22.4s, v31.4s, v7.4s
-	WORD $0x6eb61fe7 // bit v7.16b, v31.16b, v22.16b
-	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x6ea8e7f6 // fcmgt v22.4s, v31.4s, v8.4s
-	WORD $0x6eb61fe8 // bit v8.16b, v31.16b, v22.16b
-	WORD $0x6ea9e7f6 // fcmgt v22.4s, v31.4s, v9.4s
-	WORD $0x6eb61fe9 // bit v9.16b, v31.16b, v22.16b
-	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
-	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
-	WORD $0x6eaae7f6 // fcmgt v22.4s, v31.4s, v10.4s
-	WORD $0x6eb61fea // bit v10.16b, v31.16b, v22.16b
-	WORD $0x6eabe7f6 // fcmgt v22.4s, v31.4s, v11.4s
-	WORD $0x6eb61feb // bit v11.16b, v31.16b, v22.16b
-	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	WORD $0x6eace7f6 // fcmgt v22.4s, v31.4s, v12.4s
-	WORD $0x6eb61fec // bit v12.16b, v31.16b, v22.16b
-	WORD $0x6eade7f6 // fcmgt v22.4s, v31.4s, v13.4s
-	WORD $0x6eb61fed // bit v13.16b, v31.16b, v22.16b
-	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
-	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
-	WORD $0x6eaee7f6 // fcmgt v22.4s, v31.4s, v14.4s
-	WORD $0x6eb61fee // bit v14.16b, v31.16b, v22.16b
-	WORD $0x6eafe7f6 // fcmgt v22.4s, v31.4s, v15.4s
-	WORD $0x6eb61fef // bit v15.16b, v31.16b, v22.16b
-	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	eor_16b(31, 31, 31)
+	fcmgt_4s(22, 31, 0)
+	bit_16b(0, 31, 22)
+	fcmgt_4s(22, 31, 1)
+	bit_16b(1, 31, 22)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
+	fcmgt_4s(22, 31, 2)
+	bit_16b(2, 31, 22)
+	fcmgt_4s(22, 31, 3)
+	bit_16b(3, 31, 22)
+	fadd_4s(2, 2, 31)
+	fadd_4s(3, 3, 31)
+	fcmgt_4s(22, 31, 4)
+	bit_16b(4, 31, 22)
+	fcmgt_4s(22, 31, 5)
+	bit_16b(5, 31, 22)
+	fadd_4s(4, 4, 31)
+	fadd_4s(5, 5, 31)
+	fcmgt_4s(22, 31, 6)
+	bit_16b(6, 31, 22)
+	fcmgt_4s(22, 31, 7)
+	bit_16b(7, 31, 22)
+	fadd_4s(6, 6, 31)
+	fadd_4s(7, 7, 31)
+	fcmgt_4s(22, 31, 8)
+	bit_16b(8, 31, 22)
+	fcmgt_4s(22, 31, 9)
+	bit_16b(9, 31, 22)
+	fadd_4s(8, 8, 31)
+	fadd_4s(9, 9, 31)
+	fcmgt_4s(22, 31, 10)
+	bit_16b(10, 31, 22)
+	fcmgt_4s(22, 31, 11)
+	bit_16b(11, 31, 22)
+	fadd_4s(10, 10, 31)
+	fadd_4s(11, 11, 31)
+	fcmgt_4s(22, 31, 12)
+	bit_16b(12, 31, 22)
+	fcmgt_4s(22, 31, 13)
+	bit_16b(13, 31, 22)
+	fadd_4s(12, 12, 31)
+	fadd_4s(13, 13, 31)
+	fcmgt_4s(22, 31, 14)
+	bit_16b(14, 31, 22)
+	fcmgt_4s(22, 31, 15)
+	bit_16b(15, 31, 22)
+	fadd_4s(14, 14, 31)
+	fadd_4s(15, 15, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -7343,8 +7422,8 @@ store:
 masked:
 	FSTPQ (F0, F1), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F2, F3), (R19)
@@ -7365,8 +7444,8 @@ mask4done:
 	ADDS R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F6, F7), (R19)
@@ -7387,8 +7466,8 @@ mask5done:
 	ADDS R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F10, F11), (R19)
@@ -7409,8 +7488,8 @@ mask6done:
 	ADDS R8, R3, R3
 	FSTPQ (F12, F13), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F14, F15), (R19)
@@ -7444,44 +7523,44 @@ TEXT ·direct_neon_5x8(SB), NOSPLIT, $0-72
 	NEGS R2, R2
 	LSR R2, R0, R0
 	FMOVS R0, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6eae458c // ushl v12.4s, v12.4s, v14.4s
+	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6eae45ad // ushl v13.4s, v13.4s, v14.4s
+	ushl_4s(13, 13, 14)
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
 	FMOVS (R8), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS 4(R8), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 8(R8), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 12(R8), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	FMOVS 16(R8), F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
 
 start:
 	SUBS $2, R1, R1
@@ -7491,8 +7570,8 @@ pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F10, F11)
@@ -7511,26 +7590,26 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1140 // fmla v0.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1161 // fmla v1.4s, v11.4s, v31.s[0]
+	fmla_4s0(0, 10, 31)
+	fmla_4s0(1, 11, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
 	FMOVS 16(R4), F31
-	WORD $0x4f9f1148 // fmla v8.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1169 // fmla v9.4s, v11.4s, v31.s[0]
+	fmla_4s0(8, 10, 31)
+	fmla_4s0(9, 11, 31)
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F10, F11)
@@ -7549,20 +7628,20 @@ mask2part:
 
 mask2done:
 	FMOVS 20(R4), F31
-	WORD $0x4f9f1140 // fmla v0.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1161 // fmla v1.4s, v11.4s, v31.s[0]
+	fmla_4s0(0, 10, 31)
+	fmla_4s0(1, 11, 31)
 	FMOVS 24(R4), F31
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
 	FMOVS 28(R4), F31
-	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
 	FMOVS 32(R4), F31
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
 	FMOVS 36(R4), F31
-	WORD $0x4f9f1148 // fmla v8.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1169 // fmla v9.4s, v11.4s, v31.s[0]
+	fmla_4s0(8, 10, 31)
+	fmla_4s0(9, 11, 31)
 	ADDS $40, R10, R10
 	ADDS $16, R7, R7
 	ADDS $40, R4, R4
@@ -7575,8 +7654,8 @@ last:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F10, F11)
@@ -7595,56 +7674,56 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1140 // fmla v0.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1161 // fmla v1.4s, v11.4s, v31.s[0]
+	fmla_4s0(0, 10, 31)
+	fmla_4s0(1, 11, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
 	FMOVS 16(R4), F31
-	WORD $0x4f9f1148 // fmla v8.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1169 // fmla v9.4s, v11.4s, v31.s[0]
+	fmla_4s0(8, 10, 31)
+	fmla_4s0(9, 11, 31)
 
 end:
 	MOVD flags+56(FP), R8
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ea0e7ee // fcmgt v14.4s, v31.4s, v0.4s
-	WORD $0x6eae1fe0 // bit v0.16b, v31.16b, v14.16b
-	WORD $0x6ea1e7ee // fcmgt v14.4s, v31.4s, v1.4s
-	WORD $0x6eae1fe1 // bit v1.16b, v31.16b, v14.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	WORD $0x6ea2e7ee // fcmgt v14.4s, v31.4s, v2.4s
-	WORD $0x6eae1fe2 // bit v2.16b, v31.16b, v14.16b
-	WORD $0x6ea3e7ee // fcmgt v14.4s, v31.4s, v3.4s
-	WORD $0x6eae1fe3 // bit v3.16b, v31.16b, v14.16b
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x6ea4e7ee // fcmgt v14.4s, v31.4s, v4.4s
-	WORD $0x6eae1fe4 // bit v4.16b, v31.16b, v14.16b
-	WORD $0x6ea5e7ee // fcmgt v14.4s, v31.4s, v5.4s
-	WORD $0x6eae1fe5 // bit v5.16b, v31.16b, v14.16b
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	WORD $0x6ea6e7ee // fcmgt v14.4s, v31.4s, v6.4s
-	WORD $0x6eae1fe6 // bit v6.16b, v31.16b, v14.16b
-	WORD $0x6ea7e7ee // fcmgt v14.4s, v31.4s, v7.4s
-	WORD $0x6eae1fe7 // bit v7.16b, v31.16b, v14.16b
-	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x6ea8e7ee // fcmgt v14.4s, v31.4s, v8.4s
-	WORD $0x6eae1fe8 // bit v8.16b, v31.16b, v14.16b
-	WORD $0x6ea9e7ee // fcmgt v14.4s, v31.4s, v9.4s
-	WORD $0x6eae1fe9 // bit v9.16b, v31.16b, v14.16b
-	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
-	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
+	eor_16b(31, 31, 31)
+	fcmgt_4s(14, 31, 0)
+	bit_16b(0, 31, 14)
+	fcmgt_4s(14, 31, 1)
+	bit_16b(1, 31, 14)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
+	fcmgt_4s(14, 31, 2)
+	bit_16b(2, 31, 14)
+	fcmgt_4s(14, 31, 3)
+	bit_16b(3, 31, 14)
+	fadd_4s(2, 2, 31)
+	fadd_4s(3, 3, 31)
+	fcmgt_4s(14, 31, 4)
+	bit_16b(4, 31, 14)
+	fcmgt_4s(14, 31, 5)
+	bit_16b(5, 31, 14)
+	fadd_4s(4, 4, 31)
+	fadd_4s(5, 5, 31)
+	fcmgt_4s(14, 31, 6)
+	bit_16b(6, 31, 14)
+	fcmgt_4s(14, 31, 7)
+	bit_16b(7, 31, 14)
+	fadd_4s(6, 6, 31)
+	fadd_4s(7, 7, 31)
+	fcmgt_4s(14, 31, 8)
+	bit_16b(8, 31, 14)
+	fcmgt_4s(14, 31, 9)
+	bit_16b(9, 31, 14)
+	fadd_4s(8, 8, 31)
+	fadd_4s(9, 9, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -7666,8 +7745,8 @@ store:
 
 masked:
 	ADD $0, R3, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F0, F1), (R19)
@@ -7687,8 +7766,8 @@ mask4part:
 mask4done:
 	ADDS R8, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F2, F3), (R19)
@@ -7708,8 +7787,8 @@ mask5part:
 mask5done:
 	ADDS R8, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F4, F5), (R19)
@@ -7729,8 +7808,8 @@ mask6part:
 mask6done:
 	ADDS R8, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F6, F7), (R19)
@@ -7750,8 +7829,8 @@ mask7part:
 mask7done:
 	ADDS R8, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask8part
 	FSTPQ (F8, F9), (R19)
@@ -7786,69 +7865,69 @@ TEXT ·direct_neon_5x16(SB), NOSPLIT, $0-72
 	LSR R2, R0, R0
 	LSR $8, R0, R0
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
 	FMOVS (R8), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS (R8), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 4(R8), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 4(R8), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	FMOVS 8(R8), F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	FMOVS 8(R8), F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	FMOVS 12(R8), F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	FMOVS 12(R8), F14
-	WORD $0x4e0405cf // dup v15.4s, v14.s[0]
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	FMOVS 16(R8), F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	FMOVS 16(R8), F18
-	WORD $0x4e040653 // dup v19.4s, v18.s[0]
-	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
-	WORD $0x6e301e10 // eor v16.16b, v16.16b, v16.16b
-	WORD $0x6e311e31 // eor v17.16b, v17.16b, v17.16b
-	WORD $0x6e321e52 // eor v18.16b, v18.16b, v18.16b
-	WORD $0x6e331e73 // eor v19.16b, v19.16b, v19.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
 
 start:
 	SUBS $2, R1, R1
@@ -7860,8 +7939,8 @@ pair:
 	FLDPQ 0(R19), (F20, F21)
 	ADD R8, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F22, F23)
@@ -7880,38 +7959,38 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1280 // fmla v0.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a1 // fmla v1.4s, v21.4s, v31.s[0]
-	WORD $0x4f9f12c2 // fmla v2.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12e3 // fmla v3.4s, v23.4s, v31.s[0]
+	fmla_4s0(0, 20, 31)
+	fmla_4s0(1, 21, 31)
+	fmla_4s0(2, 22, 31)
+	fmla_4s0(3, 23, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1284 // fmla v4.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a5 // fmla v5.4s, v21.4s, v31.s[0]
-	WORD $0x4f9f12c6 // fmla v6.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12e7 // fmla v7.4s, v23.4s, v31.s[0]
+	fmla_4s0(4, 20, 31)
+	fmla_4s0(5, 21, 31)
+	fmla_4s0(6, 22, 31)
+	fmla_4s0(7, 23, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1288 // fmla v8.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a9 // fmla v9.4s, v21.4s, v31.s[0]
-	WORD $0x4f9f12ca // fmla v10.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12eb // fmla v11.4s, v23.4s, v31.s[0]
+	fmla_4s0(8, 20, 31)
+	fmla_4s0(9, 21, 31)
+	fmla_4s0(10, 22, 31)
+	fmla_4s0(11, 23, 31)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f128c // fmla v12.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12ad // fmla v13.4s, v21.4s, v31.s[0]
-	WORD $0x4f9f12ce // fmla v14.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12ef // fmla v15.4s, v23.4s, v31.s[0]
+	fmla_4s0(12, 20, 31)
+	fmla_4s0(13, 21, 31)
+	fmla_4s0(14, 22, 31)
+	fmla_4s0(15, 23, 31)
 	FMOVS 16(R4), F31
-	WORD $0x4f9f1290 // fmla v16.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12b1 // fmla v17.4s, v21.4s, v31.s[0]
-	WORD $0x4f9f12d2 // fmla v18.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12f3 // fmla v19.4s, v23.4s, v31.s[0]
+	fmla_4s0(16, 20, 31)
+	fmla_4s0(17, 21, 31)
+	fmla_4s0(18, 22, 31)
+	fmla_4s0(19, 23, 31)
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	FLDPQ 0(R19), (F20, F21)
 	ADD R9, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F22, F23)
@@ -7930,30 +8009,30 @@ mask2part:
 
 mask2done:
 	FMOVS 20(R4), F31
-	WORD $0x4f9f1280 // fmla v0.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a1 // fmla v1.4s, v21.4s, v31.s[0]
-	WORD $0x4f9f12c2 // fmla v2.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12e3 // fmla v3.4s, v23.4s, v31.s[0]
+	fmla_4s0(0, 20, 31)
+	fmla_4s0(1, 21, 31)
+	fmla_4s0(2, 22, 31)
+	fmla_4s0(3, 23, 31)
 	FMOVS 24(R4), F31
-	WORD $0x4f9f1284 // fmla v4.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a5 // fmla v5.4s, v21.4s, v31.s[0]
-	WORD $0x4f9f12c6 // fmla v6.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12e7 // fmla v7.4s, v23.4s, v31.s[0]
+	fmla_4s0(4, 20, 31)
+	fmla_4s0(5, 21, 31)
+	fmla_4s0(6, 22, 31)
+	fmla_4s0(7, 23, 31)
 	FMOVS 28(R4), F31
-	WORD $0x4f9f1288 // fmla v8.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a9 // fmla v9.4s, v21.4s, v31.s[0]
-	WORD $0x4f9f12ca // fmla v10.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12eb // fmla v11.4s, v23.4s, v31.s[0]
+	fmla_4s0(8, 20, 31)
+	fmla_4s0(9, 21, 31)
+	fmla_4s0(10, 22, 31)
+	fmla_4s0(11, 23, 31)
 	FMOVS 32(R4), F31
-	WORD $0x4f9f128c // fmla v12.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12ad // fmla v13.4s, v21.4s, v31.s[0]
-	WORD $0x4f9f12ce // fmla v14.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12ef // fmla v15.4s, v23.4s, v31.s[0]
+	fmla_4s0(12, 20, 31)
+	fmla_4s0(13, 21, 31)
+	fmla_4s0(14, 22, 31)
+	fmla_4s0(15, 23, 31)
 	FMOVS 36(R4), F31
-	WORD $0x4f9f1290 // fmla v16.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12b1 // fmla v17.4s, v21.4s, v31.s[0]
-	WORD $0x4f9f12d2 // fmla v18.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12f3 // fmla v19.4s, v23.4s, v31.s[0]
+	fmla_4s0(16, 20, 31)
+	fmla_4s0(17, 21, 31)
+	fmla_4s0(18, 22, 31)
+	fmla_4s0(19, 23, 31)
 	ADDS $40, R10, R10
 	ADDS $16, R7, R7
 	ADDS $40, R4, R4
@@ -7968,8 +8047,8 @@ last:
 	FLDPQ 0(R19), (F20, F21)
 	ADD R8, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F22, F23)
@@ -7988,96 +8067,96 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1280 // fmla v0.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a1 // fmla v1.4s, v21.4s, v31.s[0]
-	WORD $0x4f9f12c2 // fmla v2.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12e3 // fmla v3.4s, v23.4s, v31.s[0]
+	fmla_4s0(0, 20, 31)
+	fmla_4s0(1, 21, 31)
+	fmla_4s0(2, 22, 31)
+	fmla_4s0(3, 23, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1284 // fmla v4.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a5 // fmla v5.4s, v21.4s, v31.s[0]
-	WORD $0x4f9f12c6 // fmla v6.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12e7 // fmla v7.4s, v23.4s, v31.s[0]
+	fmla_4s0(4, 20, 31)
+	fmla_4s0(5, 21, 31)
+	fmla_4s0(6, 22, 31)
+	fmla_4s0(7, 23, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1288 // fmla v8.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a9 // fmla v9.4s, v21.4s, v31.s[0]
-	WORD $0x4f9f12ca // fmla v10.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12eb // fmla v11.4s, v23.4s, v31.s[0]
+	fmla_4s0(8, 20, 31)
+	fmla_4s0(9, 21, 31)
+	fmla_4s0(10, 22, 31)
+	fmla_4s0(11, 23, 31)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f128c // fmla v12.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12ad // fmla v13.4s, v21.4s, v31.s[0]
-	WORD $0x4f9f12ce // fmla v14.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12ef // fmla v15.4s, v23.4s, v31.s[0]
+	fmla_4s0(12, 20, 31)
+	fmla_4s0(13, 21, 31)
+	fmla_4s0(14, 22, 31)
+	fmla_4s0(15, 23, 31)
 	FMOVS 16(R4), F31
-	WORD $0x4f9f1290 // fmla v16.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12b1 // fmla v17.4s, v21.4s, v31.s[0]
-	WORD $0x4f9f12d2 // fmla v18.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12f3 // fmla v19.4s, v23.4s, v31.s[0]
+	fmla_4s0(16, 20, 31)
+	fmla_4s0(17, 21, 31)
+	fmla_4s0(18, 22, 31)
+	fmla_4s0(19, 23, 31)
 
 end:
 	MOVD flags+56(FP), R8
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ea0e7fa // fcmgt v26.4s, v31.4s, v0.4s
-	WORD $0x6eba1fe0 // bit v0.16b, v31.16b, v26.16b
-	WORD $0x6ea1e7fa // fcmgt v26.4s, v31.4s, v1.4s
-	WORD $0x6eba1fe1 // bit v1.16b, v31.16b, v26.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	WORD $0x6ea2e7fa // fcmgt v26.4s, v31.4s, v2.4s
-	WORD $0x6eba1fe2 // bit v2.16b, v31.16b, v26.16b
-	WORD $0x6ea3e7fa // fcmgt v26.4s, v31.4s, v3.4s
-	WORD $0x6eba1fe3 // bit v3.16b, v31.16b, v26.16b
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x6ea4e7fa // fcmgt v26.4s, v31.4s, v4.4s
-	WORD $0x6eba1fe4 // bit v4.16b, v31.16b, v26.16b
-	WORD $0x6ea5e7fa // fcmgt v26.4s, v31.4s, v5.4s
-	WORD $0x6eba1fe5 // bit v5.16b, v31.16b, v26.16b
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	WORD $0x6ea6e7fa // fcmgt v26.4s, v31.4s, v6.4s
-	WORD $0x6eba1fe6 // bit v6.16b, v31.16b, v26.16b
-	WORD $0x6ea7e7fa // fcmgt v26.4s, v31.4s, v7.4s
-	WORD $0x6eba1fe7 // bit v7.16b, v31.16b, v26.16b
-	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x6ea8e7fa // fcmgt v26.4s, v31.4s, v8.4s
-	WORD $0x6eba1fe8 // bit v8.16b, v31.16b, v26.16b
-	WORD $0x6ea9e7fa // fcmgt v26.4s, v31.4s, v9.4s
-	WORD $0x6eba1fe9 // bit v9.16b, v31.16b, v26.16b
-	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
-	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
-	WORD $0x6eaae7fa // fcmgt v26.4s, v31.4s, v10.4s
-	WORD $0x6eba1fea // bit v10.16b, v31.16b, v26.16b
-	WORD $0x6eabe7fa // fcmgt v26.4s, v31.4s, v11.4s
-	WORD $0x6eba1feb // bit v11.16b, v31.16b, v26.16b
-	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	WORD $0x6eace7fa // fcmgt v26.4s, v31.4s, v12.4s
-	WORD $0x6eba1fec // bit v12.16b, v31.16b, v26.16b
-	WORD $0x6eade7fa // fcmgt v26.4s, v31.4s, v13.4s
-	WORD $0x6eba1fed // bit v13.16b, v31.16b, v26.16b
-	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
-	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
-	WORD $0x6eaee7fa // fcmgt v26.4s, v31.4s, v14.4s
-	WORD $0x6eba1fee // bit v14.16b, v31.16b, v26.16b
-	WORD $0x6eafe7fa // fcmgt v26.4s, v31.4s, v15.4s
-	WORD $0x6eba1fef // bit v15.16b, v31.16b, v26.16b
-	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
-	WORD $0x6eb0e7fa // fcmgt v26.4s, v31.4s, v16.4s
-	WORD $0x6eba1ff0 // bit v16.16b, v31.16b, v26.16b
-	WORD $0x6eb1e7fa // fcmgt v26.4s, v31.4s, v17.4s
-	WORD $0x6eba1ff1 // bit v17.16b, v31.16b, v26.16b
-	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
-	WORD $0x4e3fd631 // fadd v17.4s, v17.4s, v31.4s
-	WORD $0x6eb2e7fa // fcmgt v26.4s, v31.4s, v18.4s
-	WORD $0x6eba1ff2 // bit v18.16b, v31.16b, v26.16b
-	WORD $0x6eb3e7fa // fcmgt v26.4s, v31.4s, v19.4s
-	WORD $0x6eba1ff3 // bit v19.16b, v31.16b, v26.16b
-	WORD $0x4e3fd652 // fadd v18.4s, v18.4s, v31.4s
-	WORD $0x4e3fd673 // fadd v19.4s, v19.4s, v31.4s
+	eor_16b(31, 31, 31)
+	fcmgt_4s(26, 31, 0)
+	bit_16b(0, 31, 26)
+	fcmgt_4s(26, 31, 1)
+	bit_16b(1, 31, 26)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
+	fcmgt_4s(26, 31, 2)
+	bit_16b(2, 31, 26)
+	fcmgt_4s(26, 31, 3)
+	bit_16b(3, 31, 26)
+	fadd_4s(2, 2, 31)
+	fadd_4s(3, 3, 31)
+	fcmgt_4s(26, 31, 4)
+	bit_16b(4, 31, 26)
+	fcmgt_4s(26, 31, 5)
+	bit_16b(5, 31, 26)
+	fadd_4s(4, 4, 31)
+	fadd_4s(5, 5, 31)
+	fcmgt_4s(26, 31, 6)
+	bit_16b(6, 31, 26)
+	fcmgt_4s(26, 31, 7)
+	bit_16b(7, 31, 26)
+	fadd_4s(6, 6, 31)
+	fadd_4s(7, 7, 31)
+	fcmgt_4s(26, 31, 8)
+	bit_16b(8, 31, 26)
+	fcmgt_4s(26, 31, 9)
+	bit_16b(9, 31, 26)
+	fadd_4s(8, 8, 31)
+	fadd_4s(9, 9, 31)
+	fcmgt_4s(26, 31, 10)
+	bit_16b(10, 31, 26)
+	fcmgt_4s(26, 31, 11)
+	bit_16b(11, 31, 26)
+	fadd_4s(10, 10, 31)
+	fadd_4s(11, 11, 31)
+	fcmgt_4s(26, 31, 12)
+	bit_16b(12, 31, 26)
+	fcmgt_4s(26, 31, 13)
+	bit_16b(13, 31, 26)
+	fadd_4s(12, 12, 31)
+	fadd_4s(13, 13, 31)
+	fcmgt_4s(26, 31, 14)
+	bit_16b(14, 31, 26)
+	fcmgt_4s(26, 31, 15)
+	bit_16b(15, 31, 26)
+	fadd_4s(14, 14, 31)
+	fadd_4s(15, 15, 31)
+	fcmgt_4s(26, 31, 16)
+	bit_16b(16, 31, 26)
+	fcmgt_4s(26, 31, 17)
+	bit_16b(17, 31, 26)
+	fadd_4s(16, 16, 31)
+	fadd_4s(17, 17, 31)
+	fcmgt_4s(26, 31, 18)
+	bit_16b(18, 31, 26)
+	fcmgt_4s(26, 31, 19)
+	bit_16b(19, 31, 26)
+	fadd_4s(18, 18, 31)
+	fadd_4s(19, 19, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -8105,8 +8184,8 @@ store:
 masked:
 	FSTPQ (F0, F1), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F2, F3), (R19)
@@ -8127,8 +8206,8 @@ mask4done:
 	ADDS R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F6, F7), (R19)
@@ -8149,8 +8228,8 @@ mask5done:
 	ADDS R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F10, F11), (R19)
@@ -8171,8 +8250,8 @@ mask6done:
 	ADDS R8, R3, R3
 	FSTPQ (F12, F13), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F14, F15), (R19)
@@ -8193,8 +8272,8 @@ mask7done:
 	ADDS R8, R3, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask8part
 	FSTPQ (F18, F19), (R19)
@@ -8228,49 +8307,49 @@ TEXT ·direct_neon_6x8(SB), NOSPLIT, $0-72
 	NEGS R2, R2
 	LSR R2, R0, R0
 	FMOVS R0, F14
-	WORD $0x4e0405cf // dup v15.4s, v14.s[0]
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb045ce // ushl v14.4s, v14.4s, v16.4s
+	ushl_4s(14, 14, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb045ef // ushl v15.4s, v15.4s, v16.4s
+	ushl_4s(15, 15, 16)
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
 	FMOVS (R8), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS 4(R8), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 8(R8), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 12(R8), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	FMOVS 16(R8), F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	FMOVS 20(R8), F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
 
 start:
 	SUBS $2, R1, R1
@@ -8280,8 +8359,8 @@ pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F12, F13)
@@ -8300,29 +8379,29 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1180 // fmla v0.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a1 // fmla v1.4s, v13.4s, v31.s[0]
+	fmla_4s0(0, 12, 31)
+	fmla_4s0(1, 13, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1184 // fmla v4.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a5 // fmla v5.4s, v13.4s, v31.s[0]
+	fmla_4s0(4, 12, 31)
+	fmla_4s0(5, 13, 31)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	FMOVS 16(R4), F31
-	WORD $0x4f9f1188 // fmla v8.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a9 // fmla v9.4s, v13.4s, v31.s[0]
+	fmla_4s0(8, 12, 31)
+	fmla_4s0(9, 13, 31)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F12, F13)
@@ -8341,23 +8420,23 @@ mask2part:
 
 mask2done:
 	FMOVS 24(R4), F31
-	WORD $0x4f9f1180 // fmla v0.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a1 // fmla v1.4s, v13.4s, v31.s[0]
+	fmla_4s0(0, 12, 31)
+	fmla_4s0(1, 13, 31)
 	FMOVS 28(R4), F31
-	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
 	FMOVS 32(R4), F31
-	WORD $0x4f9f1184 // fmla v4.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a5 // fmla v5.4s, v13.4s, v31.s[0]
+	fmla_4s0(4, 12, 31)
+	fmla_4s0(5, 13, 31)
 	FMOVS 36(R4), F31
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	FMOVS 40(R4), F31
-	WORD $0x4f9f1188 // fmla v8.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a9 // fmla v9.4s, v13.4s, v31.s[0]
+	fmla_4s0(8, 12, 31)
+	fmla_4s0(9, 13, 31)
 	FMOVS 44(R4), F31
-	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
 	ADDS $48, R10, R10
 	ADDS $16, R7, R7
 	ADDS $48, R4, R4
@@ -8370,8 +8449,8 @@ last:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F12, F13)
@@ -8390,65 +8469,65 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1180 // fmla v0.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a1 // fmla v1.4s, v13.4s, v31.s[0]
+	fmla_4s0(0, 12, 31)
+	fmla_4s0(1, 13, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1184 // fmla v4.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a5 // fmla v5.4s, v13.4s, v31.s[0]
+	fmla_4s0(4, 12, 31)
+	fmla_4s0(5, 13, 31)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	FMOVS 16(R4), F31
-	WORD $0x4f9f1188 // fmla v8.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a9 // fmla v9.4s, v13.4s, v31.s[0]
+	fmla_4s0(8, 12, 31)
+	fmla_4s0(9, 13, 31)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
 
 end:
 	MOVD flags+56(FP), R8
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ea0e7f0 // fcmgt v16.4s, v31.4s, v0.4s
-	WORD $0x6eb01fe0 // bit v0.16b, v31.16b, v16.16b
-	WORD $0x6ea1e7f0 // fcmgt v16.4s, v31.4s, v1.4s
-	WORD $0x6eb01fe1 // bit v1.16b, v31.16b, v16.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	WORD $0x6ea2e7f0 // fcmgt v16.4s, v31.4s, v2.4s
-	WORD $0x6eb01fe2 // bit v2.16b, v31.16b, v16.16b
-	WORD $0x6ea3e7f0 // fcmgt v16.4s, v31.4s, v3.4s
-	WORD $0x6eb01fe3 // bit v3.16b, v31.16b, v16.16b
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x6ea4e7f0 // fcmgt v16.4s, v31.4s, v4.4s
-	WORD $0x6eb01fe4 // bit v4.16b, v31.16b, v16.16b
-	WORD $0x6ea5e7f0 // fcmgt v16.4s, v31.4s, v5.4s
-	WORD $0x6eb01fe5 // bit v5.16b, v31.16b, v16.16b
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	WORD $0x6ea6e7f0 // fcmgt v16.4s, v31.4s, v6.4s
-	WORD $0x6eb01fe6 // bit v6.16b, v31.16b, v16.16b
-	WORD $0x6ea7e7f0 // fcmgt v16.4s, v31.4s, v7.4s
-	WORD $0x6eb01fe7 // bit v7.16b, v31.16b, v16.16b
-	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x6ea8e7f0 // fcmgt v16.4s, v31.4s, v8.4s
-	WORD $0x6eb01fe8 // bit v8.16b, v31.16b, v16.16b
-	WORD $0x6ea9e7f0 // fcmgt v16.4s, v31.4s, v9.4s
-	WORD $0x6eb01fe9 // bit v9.16b, v31.16b, v16.16b
-	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
-	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
-	WORD $0x6eaae7f0 // fcmgt v16.4s, v31.4s, v10.4s
-	WORD $0x6eb01fea // bit v10.16b, v31.16b, v16.16b
-	WORD $0x6eabe7f0 // fcmgt v16.4s, v31.4s, v11.4s
-	WORD $0x6eb01feb // bit v11.16b, v31.16b, v16.16b
-	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
+	eor_16b(31, 31, 31)
+	fcmgt_4s(16, 31, 0)
+	bit_16b(0, 31, 16)
+	fcmgt_4s(16, 31, 1)
+	bit_16b(1, 31, 16)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
+	fcmgt_4s(16, 31, 2)
+	bit_16b(2, 31, 16)
+	fcmgt_4s(16, 31, 3)
+	bit_16b(3, 31, 16)
+	fadd_4s(2, 2, 31)
+	fadd_4s(3, 3, 31)
+	fcmgt_4s(16, 31, 4)
+	bit_16b(4, 31, 16)
+	fcmgt_4s(16, 31, 5)
+	bit_16b(5, 31, 16)
+	fadd_4s(4, 4, 31)
+	fadd_4s(5, 5, 31)
+	fcmgt_4s(16, 31, 6)
+	bit_16b(6, 31, 16)
+	fcmgt_4s(16, 31, 7)
+	bit_16b(7, 31, 16)
+	fadd_4s(6, 6, 31)
+	fadd_4s(7, 7, 31)
+	fcmgt_4s(16, 31, 8)
+	bit_16b(8, 31, 16)
+	fcmgt_4s(16, 31, 9)
+	bit_16b(9, 31, 16)
+	fadd_4s(8, 8, 31)
+	fadd_4s(9, 9, 31)
+	fcmgt_4s(16, 31, 10)
+	bit_16b(10, 31, 16)
+	fcmgt_4s(16, 31, 11)
+	bit_16b(11, 31, 16)
+	fadd_4s(10, 10, 31)
+	fadd_4s(11, 11, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -8472,8 +8551,8 @@ store:
 
 masked:
 	ADD $0, R3, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F0, F1), (R19)
@@ -8493,8 +8572,8 @@ mask4part:
 mask4done:
 	ADDS R8, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F2, F3), (R19)
@@ -8514,8 +8593,8 @@ mask5part:
 mask5done:
 	ADDS R8, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F4, F5), (R19)
@@ -8535,8 +8614,8 @@ mask6part:
 mask6done:
 	ADDS R8, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F6, F7), (R19)
@@ -8556,8 +8635,8 @@ mask7part:
 mask7done:
 	ADDS R8, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask8part
 	FSTPQ (F8, F9), (R19)
@@ -8577,8 +8656,8 @@ mask8part:
 mask8done:
 	ADDS R8, R3, R3
 	ADD $0, R3, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask9part
 	FSTPQ (F10, F11), (R19)
@@ -8613,79 +8692,79 @@ TEXT ·direct_neon_6x16(SB), NOSPLIT, $0-72
 	LSR R2, R0, R0
 	LSR $8, R0, R0
 	FMOVS R0, F28
-	WORD $0x4e04079d // dup v29.4s, v28.s[0]
-	WORD $0x4e04079c // dup v28.4s, v28.s[0]
+	dup_4s0(29, 28)
+	dup_4s0(28, 28)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
-	WORD $0x6ebe479c // ushl v28.4s, v28.4s, v30.4s
+	ushl_4s(28, 28, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x6ebe47bd // ushl v29.4s, v29.4s, v30.4s
+	ushl_4s(29, 29, 30)
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
 	FMOVS (R8), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
 	FMOVS (R8), F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	FMOVS 4(R8), F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	FMOVS 4(R8), F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	FMOVS 8(R8), F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	FMOVS 8(R8), F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	FMOVS 12(R8), F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	FMOVS 12(R8), F14
-	WORD $0x4e0405cf // dup v15.4s, v14.s[0]
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	FMOVS 16(R8), F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	FMOVS 16(R8), F18
-	WORD $0x4e040653 // dup v19.4s, v18.s[0]
-	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	FMOVS 20(R8), F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	FMOVS 20(R8), F22
-	WORD $0x4e0406d7 // dup v23.4s, v22.s[0]
-	WORD $0x4e0406d6 // dup v22.4s, v22.s[0]
+	dup_4s0(23, 22)
+	dup_4s0(22, 22)
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
-	WORD $0x6e301e10 // eor v16.16b, v16.16b, v16.16b
-	WORD $0x6e311e31 // eor v17.16b, v17.16b, v17.16b
-	WORD $0x6e321e52 // eor v18.16b, v18.16b, v18.16b
-	WORD $0x6e331e73 // eor v19.16b, v19.16b, v19.16b
-	WORD $0x6e341e94 // eor v20.16b, v20.16b, v20.16b
-	WORD $0x6e351eb5 // eor v21.16b, v21.16b, v21.16b
-	WORD $0x6e361ed6 // eor v22.16b, v22.16b, v22.16b
-	WORD $0x6e371ef7 // eor v23.16b, v23.16b, v23.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
+	eor_16b(20, 20, 20)
+	eor_16b(21, 21, 21)
+	eor_16b(22, 22, 22)
+	eor_16b(23, 23, 23)
 
 start:
 	SUBS $2, R1, R1
@@ -8697,8 +8776,8 @@ pair:
 	FLDPQ 0(R19), (F24, F25)
 	ADD R8, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4ebd679e // smax v30.4s, v28.4s, v29.4s
-	WORD $0x4eb0abde // smaxv s30, v30.4s
+	smax_4s(30, 28, 29)
+	smaxv_4s(30, 30)
 	FMOVS F30, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F26, F27)
@@ -8717,43 +8796,43 @@ mask1part:
 
 mask1done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1300 // fmla v0.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1321 // fmla v1.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f1342 // fmla v2.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1363 // fmla v3.4s, v27.4s, v31.s[0]
+	fmla_4s0(0, 24, 31)
+	fmla_4s0(1, 25, 31)
+	fmla_4s0(2, 26, 31)
+	fmla_4s0(3, 27, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1304 // fmla v4.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1325 // fmla v5.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f1346 // fmla v6.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1367 // fmla v7.4s, v27.4s, v31.s[0]
+	fmla_4s0(4, 24, 31)
+	fmla_4s0(5, 25, 31)
+	fmla_4s0(6, 26, 31)
+	fmla_4s0(7, 27, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1308 // fmla v8.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1329 // fmla v9.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f134a // fmla v10.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f136b // fmla v11.4s, v27.4s, v31.s[0]
+	fmla_4s0(8, 24, 31)
+	fmla_4s0(9, 25, 31)
+	fmla_4s0(10, 26, 31)
+	fmla_4s0(11, 27, 31)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f130c // fmla v12.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f132d // fmla v13.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f134e // fmla v14.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f136f // fmla v15.4s, v27.4s, v31.s[0]
+	fmla_4s0(12, 24, 31)
+	fmla_4s0(13, 25, 31)
+	fmla_4s0(14, 26, 31)
+	fmla_4s0(15, 27, 31)
 	FMOVS 16(R4), F31
-	WORD $0x4f9f1310 // fmla v16.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1331 // fmla v17.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f1352 // fmla v18.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1373 // fmla v19.4s, v27.4s, v31.s[0]
+	fmla_4s0(16, 24, 31)
+	fmla_4s0(17, 25, 31)
+	fmla_4s0(18, 26, 31)
+	fmla_4s0(19, 27, 31)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f1314 // fmla v20.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1335 // fmla v21.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f1356 // fmla v22.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1377 // fmla v23.4s, v27.4s, v31.s[0]
+	fmla_4s0(20, 24, 31)
+	fmla_4s0(21, 25, 31)
+	fmla_4s0(22, 26, 31)
+	fmla_4s0(23, 27, 31)
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	FLDPQ 0(R19), (F24, F25)
 	ADD R9, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4ebd679e // smax v30.4s, v28.4s, v29.4s
-	WORD $0x4eb0abde // smaxv s30, v30.4s
+	smax_4s(30, 28, 29)
+	smaxv_4s(30, 30)
 	FMOVS F30, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F26, F27)
@@ -8772,35 +8851,35 @@ mask2part:
 
 mask2done:
 	FMOVS 24(R4), F31
-	WORD $0x4f9f1300 // fmla v0.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1321 // fmla v1.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f1342 // fmla v2.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1363 // fmla v3.4s, v27.4s, v31.s[0]
+	fmla_4s0(0, 24, 31)
+	fmla_4s0(1, 25, 31)
+	fmla_4s0(2, 26, 31)
+	fmla_4s0(3, 27, 31)
 	FMOVS 28(R4), F31
-	WORD $0x4f9f1304 // fmla v4.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1325 // fmla v5.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f1346 // fmla v6.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1367 // fmla v7.4s, v27.4s, v31.s[0]
+	fmla_4s0(4, 24, 31)
+	fmla_4s0(5, 25, 31)
+	fmla_4s0(6, 26, 31)
+	fmla_4s0(7, 27, 31)
 	FMOVS 32(R4), F31
-	WORD $0x4f9f1308 // fmla v8.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1329 // fmla v9.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f134a // fmla v10.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f136b // fmla v11.4s, v27.4s, v31.s[0]
+	fmla_4s0(8, 24, 31)
+	fmla_4s0(9, 25, 31)
+	fmla_4s0(10, 26, 31)
+	fmla_4s0(11, 27, 31)
 	FMOVS 36(R4), F31
-	WORD $0x4f9f130c // fmla v12.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f132d // fmla v13.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f134e // fmla v14.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f136f // fmla v15.4s, v27.4s, v31.s[0]
+	fmla_4s0(12, 24, 31)
+	fmla_4s0(13, 25, 31)
+	fmla_4s0(14, 26, 31)
+	fmla_4s0(15, 27, 31)
 	FMOVS 40(R4), F31
-	WORD $0x4f9f1310 // fmla v16.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1331 // fmla v17.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f1352 // fmla v18.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1373 // fmla v19.4s, v27.4s, v31.s[0]
+	fmla_4s0(16, 24, 31)
+	fmla_4s0(17, 25, 31)
+	fmla_4s0(18, 26, 31)
+	fmla_4s0(19, 27, 31)
 	FMOVS 44(R4), F31
-	WORD $0x4f9f1314 // fmla v20.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1335 // fmla v21.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f1356 // fmla v22.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1377 // fmla v23.4s, v27.4s, v31.s[0]
+	fmla_4s0(20, 24, 31)
+	fmla_4s0(21, 25, 31)
+	fmla_4s0(22, 26, 31)
+	fmla_4s0(23, 27, 31)
 	ADDS $48, R10, R10
 	ADDS $16, R7, R7
 	ADDS $48, R4, R4
@@ -8815,8 +8894,8 @@ last:
 	FLDPQ 0(R19), (F24, F25)
 	ADD R8, R5, R19
 	ADD $32, R19, R19
-	WORD $0x4ebd679e // smax v30.4s, v28.4s, v29.4s
-	WORD $0x4eb0abde // smaxv s30, v30.4s
+	smax_4s(30, 28, 29)
+	smaxv_4s(30, 30)
 	FMOVS F30, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F26, F27)
@@ -8835,113 +8914,113 @@ mask3part:
 
 mask3done:
 	FMOVS (R4), F31
-	WORD $0x4f9f1300 // fmla v0.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1321 // fmla v1.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f1342 // fmla v2.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1363 // fmla v3.4s, v27.4s, v31.s[0]
+	fmla_4s0(0, 24, 31)
+	fmla_4s0(1, 25, 31)
+	fmla_4s0(2, 26, 31)
+	fmla_4s0(3, 27, 31)
 	FMOVS 4(R4), F31
-	WORD $0x4f9f1304 // fmla v4.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1325 // fmla v5.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f1346 // fmla v6.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1367 // fmla v7.4s, v27.4s, v31.s[0]
+	fmla_4s0(4, 24, 31)
+	fmla_4s0(5, 25, 31)
+	fmla_4s0(6, 26, 31)
+	fmla_4s0(7, 27, 31)
 	FMOVS 8(R4), F31
-	WORD $0x4f9f1308 // fmla v8.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1329 // fmla v9.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f134a // fmla v10.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f136b // fmla v11.4s, v27.4s, v31.s[0]
+	fmla_4s0(8, 24, 31)
+	fmla_4s0(9, 25, 31)
+	fmla_4s0(10, 26, 31)
+	fmla_4s0(11, 27, 31)
 	FMOVS 12(R4), F31
-	WORD $0x4f9f130c // fmla v12.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f132d // fmla v13.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f134e // fmla v14.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f136f // fmla v15.4s, v27.4s, v31.s[0]
+	fmla_4s0(12, 24, 31)
+	fmla_4s0(13, 25, 31)
+	fmla_4s0(14, 26, 31)
+	fmla_4s0(15, 27, 31)
 	FMOVS 16(R4), F31
-	WORD $0x4f9f1310 // fmla v16.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1331 // fmla v17.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f1352 // fmla v18.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1373 // fmla v19.4s, v27.4s, v31.s[0]
+	fmla_4s0(16, 24, 31)
+	fmla_4s0(17, 25, 31)
+	fmla_4s0(18, 26, 31)
+	fmla_4s0(19, 27, 31)
 	FMOVS 20(R4), F31
-	WORD $0x4f9f1314 // fmla v20.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1335 // fmla v21.4s, v25.4s, v31.s[0]
-	WORD $0x4f9f1356 // fmla v22.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1377 // fmla v23.4s, v27.4s, v31.s[0]
+	fmla_4s0(20, 24, 31)
+	fmla_4s0(21, 25, 31)
+	fmla_4s0(22, 26, 31)
+	fmla_4s0(23, 27, 31)
 
 end:
 	MOVD flags+56(FP), R8
 	TST $2, R8
 	BEQ store
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ea0e7fe // fcmgt v30.4s, v31.4s, v0.4s
-	WORD $0x6ebe1fe0 // bit v0.16b, v31.16b, v30.16b
-	WORD $0x6ea1e7fe // fcmgt v30.4s, v31.4s, v1.4s
-	WORD $0x6ebe1fe1 // bit v1.16b, v31.16b, v30.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	WORD $0x6ea2e7fe // fcmgt v30.4s, v31.4s, v2.4s
-	WORD $0x6ebe1fe2 // bit v2.16b, v31.16b, v30.16b
-	WORD $0x6ea3e7fe // fcmgt v30.4s, v31.4s, v3.4s
-	WORD $0x6ebe1fe3 // bit v3.16b, v31.16b, v30.16b
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	WORD $0x6ea4e7fe // fcmgt v30.4s, v31.4s, v4.4s
-	WORD $0x6ebe1fe4 // bit v4.16b, v31.16b, v30.16b
-	WORD $0x6ea5e7fe // fcmgt v30.4s, v31.4s, v5.4s
-	WORD $0x6ebe1fe5 // bit v5.16b, v31.16b, v30.16b
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	WORD $0x6ea6e7fe // fcmgt v30.4s, v31.4s, v6.4s
-	WORD $0x6ebe1fe6 // bit v6.16b, v31.16b, v30.16b
-	WORD $0x6ea7e7fe // fcmgt v30.4s, v31.4s, v7.4s
-	WORD $0x6ebe1fe7 // bit v7.16b, v31.16b, v30.16b
-	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	WORD $0x6ea8e7fe // fcmgt v30.4s, v31.4s, v8.4s
-	WORD $0x6ebe1fe8 // bit v8.16b, v31.16b, v30.16b
-	WORD $0x6ea9e7fe // fcmgt v30.4s, v31.4s, v9.4s
-	WORD $0x6ebe1fe9 // bit v9.16b, v31.16b, v30.16b
-	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
-	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
-	WORD $0x6eaae7fe // fcmgt v30.4s, v31.4s, v10.4s
-	WORD $0x6ebe1fea // bit v10.16b, v31.16b, v30.16b
-	WORD $0x6eabe7fe // fcmgt v30.4s, v31.4s, v11.4s
-	WORD $0x6ebe1feb // bit v11.16b, v31.16b, v30.16b
-	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	WORD $0x6eace7fe // fcmgt v30.4s, v31.4s, v12.4s
-	WORD $0x6ebe1fec // bit v12.16b, v31.16b, v30.16b
-	WORD $0x6eade7fe // fcmgt v30.4s, v31.4s, v13.4s
-	WORD $0x6ebe1fed // bit v13.16b, v31.16b, v30.16b
-	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
-	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
-	WORD $0x6eaee7fe // fcmgt v30.4s, v31.4s, v14.4s
-	WORD $0x6ebe1fee // bit v14.16b, v31.16b, v30.16b
-	WORD $0x6eafe7fe // fcmgt v30.4s, v31.4s, v15.4s
-	WORD $0x6ebe1fef // bit v15.16b, v31.16b, v30.16b
-	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
-	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
-	WORD $0x6eb0e7fe // fcmgt v30.4s, v31.4s, v16.4s
-	WORD $0x6ebe1ff0 // bit v16.16b, v31.16b, v30.16b
-	WORD $0x6eb1e7fe // fcmgt v30.4s, v31.4s, v17.4s
-	WORD $0x6ebe1ff1 // bit v17.16b, v31.16b, v30.16b
-	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
-	WORD $0x4e3fd631 // fadd v17.4s, v17.4s, v31.4s
-	WORD $0x6eb2e7fe // fcmgt v30.4s, v31.4s, v18.4s
-	WORD $0x6ebe1ff2 // bit v18.16b, v31.16b, v30.16b
-	WORD $0x6eb3e7fe // fcmgt v30.4s, v31.4s, v19.4s
-	WORD $0x6ebe1ff3 // bit v19.16b, v31.16b, v30.16b
-	WORD $0x4e3fd652 // fadd v18.4s, v18.4s, v31.4s
-	WORD $0x4e3fd673 // fadd v19.4s, v19.4s, v31.4s
-	WORD $0x6eb4e7fe // fcmgt v30.4s, v31.4s, v20.4s
-	WORD $0x6ebe1ff4 // bit v20.16b, v31.16b, v30.16b
-	WORD $0x6eb5e7fe // fcmgt v30.4s, v31.4s, v21.4s
-	WORD $0x6ebe1ff5 // bit v21.16b, v31.16b, v30.16b
-	WORD $0x4e3fd694 // fadd v20.4s, v20.4s, v31.4s
-	WORD $0x4e3fd6b5 // fadd v21.4s, v21.4s, v31.4s
-	WORD $0x6eb6e7fe // fcmgt v30.4s, v31.4s, v22.4s
-	WORD $0x6ebe1ff6 // bit v22.16b, v31.16b, v30.16b
-	WORD $0x6eb7e7fe // fcmgt v30.4s, v31.4s, v23.4s
-	WORD $0x6ebe1ff7 // bit v23.16b, v31.16b, v30.16b
-	WORD $0x4e3fd6d6 // fadd v22.4s, v22.4s, v31.4s
-	WORD $0x4e3fd6f7 // fadd v23.4s, v23.4s, v31.4s
+	eor_16b(31, 31, 31)
+	fcmgt_4s(30, 31, 0)
+	bit_16b(0, 31, 30)
+	fcmgt_4s(30, 31, 1)
+	bit_16b(1, 31, 30)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
+	fcmgt_4s(30, 31, 2)
+	bit_16b(2, 31, 30)
+	fcmgt_4s(30, 31, 3)
+	bit_16b(3, 31, 30)
+	fadd_4s(2, 2, 31)
+	fadd_4s(3, 3, 31)
+	fcmgt_4s(30, 31, 4)
+	bit_16b(4, 31, 30)
+	fcmgt_4s(30, 31, 5)
+	bit_16b(5, 31, 30)
+	fadd_4s(4, 4, 31)
+	fadd_4s(5, 5, 31)
+	fcmgt_4s(30, 31, 6)
+	bit_16b(6, 31, 30)
+	fcmgt_4s(30, 31, 7)
+	bit_16b(7, 31, 30)
+	fadd_4s(6, 6, 31)
+	fadd_4s(7, 7, 31)
+	fcmgt_4s(30, 31, 8)
+	bit_16b(8, 31, 30)
+	fcmgt_4s(30, 31, 9)
+	bit_16b(9, 31, 30)
+	fadd_4s(8, 8, 31)
+	fadd_4s(9, 9, 31)
+	fcmgt_4s(30, 31, 10)
+	bit_16b(10, 31, 30)
+	fcmgt_4s(30, 31, 11)
+	bit_16b(11, 31, 30)
+	fadd_4s(10, 10, 31)
+	fadd_4s(11, 11, 31)
+	fcmgt_4s(30, 31, 12)
+	bit_16b(12, 31, 30)
+	fcmgt_4s(30, 31, 13)
+	bit_16b(13, 31, 30)
+	fadd_4s(12, 12, 31)
+	fadd_4s(13, 13, 31)
+	fcmgt_4s(30, 31, 14)
+	bit_16b(14, 31, 30)
+	fcmgt_4s(30, 31, 15)
+	bit_16b(15, 31, 30)
+	fadd_4s(14, 14, 31)
+	fadd_4s(15, 15, 31)
+	fcmgt_4s(30, 31, 16)
+	bit_16b(16, 31, 30)
+	fcmgt_4s(30, 31, 17)
+	bit_16b(17, 31, 30)
+	fadd_4s(16, 16, 31)
+	fadd_4s(17, 17, 31)
+	fcmgt_4s(30, 31, 18)
+	bit_16b(18, 31, 30)
+	fcmgt_4s(30, 31, 19)
+	bit_16b(19, 31, 30)
+	fadd_4s(18, 18, 31)
+	fadd_4s(19, 19, 31)
+	fcmgt_4s(30, 31, 20)
+	bit_16b(20, 31, 30)
+	fcmgt_4s(30, 31, 21)
+	bit_16b(21, 31, 30)
+	fadd_4s(20, 20, 31)
+	fadd_4s(21, 21, 31)
+	fcmgt_4s(30, 31, 22)
+	bit_16b(22, 31, 30)
+	fcmgt_4s(30, 31, 23)
+	bit_16b(23, 31, 30)
+	fadd_4s(22, 22, 31)
+	fadd_4s(23, 23, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -8972,8 +9051,8 @@ store:
 masked:
 	FSTPQ (F0, F1), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4ebd679e // smax v30.4s, v28.4s, v29.4s
-	WORD $0x4eb0abde // smaxv s30, v30.4s
+	smax_4s(30, 28, 29)
+	smaxv_4s(30, 30)
 	FMOVS F30, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F2, F3), (R19)
@@ -8994,8 +9073,8 @@ mask4done:
 	ADDS R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4ebd679e // smax v30.4s, v28.4s, v29.4s
-	WORD $0x4eb0abde // smaxv s30, v30.4s
+	smax_4s(30, 28, 29)
+	smaxv_4s(30, 30)
 	FMOVS F30, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F6, F7), (R19)
@@ -9016,8 +9095,8 @@ mask5done:
 	ADDS R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4ebd679e // smax v30.4s, v28.4s, v29.4s
-	WORD $0x4eb0abde // smaxv s30, v30.4s
+	smax_4s(30, 28, 29)
+	smaxv_4s(30, 30)
 	FMOVS F30, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F10, F11), (R19)
@@ -9038,8 +9117,8 @@ mask6done:
 	ADDS R8, R3, R3
 	FSTPQ (F12, F13), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4ebd679e // smax v30.4s, v28.4s, v29.4s
-	WORD $0x4eb0abde // smaxv s30, v30.4s
+	smax_4s(30, 28, 29)
+	smaxv_4s(30, 30)
 	FMOVS F30, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F14, F15), (R19)
@@ -9060,8 +9139,8 @@ mask7done:
 	ADDS R8, R3, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4ebd679e // smax v30.4s, v28.4s, v29.4s
-	WORD $0x4eb0abde // smaxv s30, v30.4s
+	smax_4s(30, 28, 29)
+	smaxv_4s(30, 30)
 	FMOVS F30, R20
 	TBZ $31, R20, mask8part
 	FSTPQ (F18, F19), (R19)
@@ -9082,8 +9161,8 @@ mask8done:
 	ADDS R8, R3, R3
 	FSTPQ (F20, F21), 0(R3)
 	ADD $32, R3, R19
-	WORD $0x4ebd679e // smax v30.4s, v28.4s, v29.4s
-	WORD $0x4eb0abde // smaxv s30, v30.4s
+	smax_4s(30, 28, 29)
+	smaxv_4s(30, 30)
 	FMOVS F30, R20
 	TBZ $31, R20, mask9part
 	FSTPQ (F22, F23), (R19)
@@ -9125,24 +9204,24 @@ many:
 	ADDS R4, R1, R1
 	MOVD R7, R9
 	MOVD R8, R10
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
 
 seg:
 	MOVD (R9), R11
 	MOVD 8(R9), R0
 	FMOVS R0, F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb04508 // ushl v8.4s, v8.4s, v16.4s
+	ushl_4s(8, 8, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb04529 // ushl v9.4s, v9.4s, v16.4s
+	ushl_4s(9, 9, 16)
 	ADD R11, R1, R19
 	ADD $0, R19, R19
-	WORD $0x4ea96510 // smax v16.4s, v8.4s, v9.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 8, 9)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F2, F3)
@@ -9160,8 +9239,8 @@ mask1part:
 	VMOV R23, V3.D[1]
 
 mask1done:
-	WORD $0x4ea21c00 // orr v0.16b, v0.16b, v2.16b
-	WORD $0x4ea31c21 // orr v1.16b, v1.16b, v3.16b
+	orr_16b(0, 0, 2)
+	orr_16b(1, 1, 3)
 	ADDS $16, R9, R9
 	SUBS $1, R10, R10
 	BNE seg
@@ -9177,13 +9256,13 @@ segs1:
 	ADDS R4, R9, R9
 	MOVD 8(R7), R0
 	FMOVS R0, F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb04508 // ushl v8.4s, v8.4s, v16.4s
+	ushl_4s(8, 8, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb04529 // ushl v9.4s, v9.4s, v16.4s
+	ushl_4s(9, 9, 16)
 	SUBS $2, R2, R2
 	BLT last1
 
@@ -9191,8 +9270,8 @@ pair1:
 	MOVD (R3), R0
 	ADD R0, R9, R19
 	ADD $0, R19, R19
-	WORD $0x4ea96510 // smax v16.4s, v8.4s, v9.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 8, 9)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F0, F1)
@@ -9214,8 +9293,8 @@ mask2done:
 	MOVD 8(R3), R1
 	ADD R1, R9, R19
 	ADD $0, R19, R19
-	WORD $0x4ea96510 // smax v16.4s, v8.4s, v9.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 8, 9)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F2, F3)
@@ -9245,8 +9324,8 @@ last1:
 	MOVD (R3), R0
 	ADD R0, R9, R19
 	ADD $0, R19, R19
-	WORD $0x4ea96510 // smax v16.4s, v8.4s, v9.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 8, 9)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F0, F1)
@@ -9274,24 +9353,24 @@ segs2:
 	ADDS R4, R9, R9
 	MOVD 8(R7), R0
 	FMOVS R0, F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb04508 // ushl v8.4s, v8.4s, v16.4s
+	ushl_4s(8, 8, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb04529 // ushl v9.4s, v9.4s, v16.4s
+	ushl_4s(9, 9, 16)
 	MOVD 16(R7), R10
 	ADDS R4, R10, R10
 	MOVD 24(R7), R0
 	FMOVS R0, F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb0454a // ushl v10.4s, v10.4s, v16.4s
+	ushl_4s(10, 10, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb0456b // ushl v11.4s, v11.4s, v16.4s
+	ushl_4s(11, 11, 16)
 	SUBS $2, R2, R2
 	BLT last2
 
@@ -9299,8 +9378,8 @@ pair2:
 	MOVD (R3), R0
 	ADD R0, R9, R19
 	ADD $0, R19, R19
-	WORD $0x4ea96510 // smax v16.4s, v8.4s, v9.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 8, 9)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask5part
 	FLDPQ (R19), (F0, F1)
@@ -9320,8 +9399,8 @@ mask5part:
 mask5done:
 	ADD R0, R10, R19
 	ADD $0, R19, R19
-	WORD $0x4eab6550 // smax v16.4s, v10.4s, v11.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 10, 11)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask6part
 	FLDPQ (R19), (F4, F5)
@@ -9339,14 +9418,14 @@ mask6part:
 	VMOV R23, V5.D[1]
 
 mask6done:
-	WORD $0x4ea41c00 // orr v0.16b, v0.16b, v4.16b
-	WORD $0x4ea51c21 // orr v1.16b, v1.16b, v5.16b
+	orr_16b(0, 0, 4)
+	orr_16b(1, 1, 5)
 	FSTPQ (F0, F1), 0(R5)
 	MOVD 8(R3), R1
 	ADD R1, R9, R19
 	ADD $0, R19, R19
-	WORD $0x4ea96510 // smax v16.4s, v8.4s, v9.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 8, 9)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask7part
 	FLDPQ (R19), (F2, F3)
@@ -9366,8 +9445,8 @@ mask7part:
 mask7done:
 	ADD R1, R10, R19
 	ADD $0, R19, R19
-	WORD $0x4eab6550 // smax v16.4s, v10.4s, v11.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 10, 11)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask8part
 	FLDPQ (R19), (F6, F7)
@@ -9385,8 +9464,8 @@ mask8part:
 	VMOV R23, V7.D[1]
 
 mask8done:
-	WORD $0x4ea61c42 // orr v2.16b, v2.16b, v6.16b
-	WORD $0x4ea71c63 // orr v3.16b, v3.16b, v7.16b
+	orr_16b(2, 2, 6)
+	orr_16b(3, 3, 7)
 	FSTPQ (F2, F3), 64(R5)
 	ADDS $16, R3, R3
 	ADDS $128, R5, R5
@@ -9399,8 +9478,8 @@ last2:
 	MOVD (R3), R0
 	ADD R0, R9, R19
 	ADD $0, R19, R19
-	WORD $0x4ea96510 // smax v16.4s, v8.4s, v9.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 8, 9)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask9part
 	FLDPQ (R19), (F0, F1)
@@ -9420,8 +9499,8 @@ mask9part:
 mask9done:
 	ADD R0, R10, R19
 	ADD $0, R19, R19
-	WORD $0x4eab6550 // smax v16.4s, v10.4s, v11.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 10, 11)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask10part
 	FLDPQ (R19), (F4, F5)
@@ -9439,8 +9518,8 @@ mask10part:
 	VMOV R23, V5.D[1]
 
 mask10done:
-	WORD $0x4ea41c00 // orr v0.16b, v0.16b, v4.16b
-	WORD $0x4ea51c21 // orr v1.16b, v1.16b, v5.16b
+	orr_16b(0, 0, 4)
+	orr_16b(1, 1, 5)
 	FSTPQ (F0, F1), 0(R5)
 
 done2:
@@ -9451,35 +9530,35 @@ segs3:
 	ADDS R4, R9, R9
 	MOVD 8(R7), R0
 	FMOVS R0, F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb04508 // ushl v8.4s, v8.4s, v16.4s
+	ushl_4s(8, 8, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb04529 // ushl v9.4s, v9.4s, v16.4s
+	ushl_4s(9, 9, 16)
 	MOVD 16(R7), R10
 	ADDS R4, R10, R10
 	MOVD 24(R7), R0
 	FMOVS R0, F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb0454a // ushl v10.4s, v10.4s, v16.4s
+	ushl_4s(10, 10, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb0456b // ushl v11.4s, v11.4s, v16.4s
+	ushl_4s(11, 11, 16)
 	MOVD 32(R7), R11
 	ADDS R4, R11, R11
 	MOVD 40(R7), R0
 	FMOVS R0, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb0458c // ushl v12.4s, v12.4s, v16.4s
+	ushl_4s(12, 12, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb045ad // ushl v13.4s, v13.4s, v16.4s
+	ushl_4s(13, 13, 16)
 	SUBS $2, R2, R2
 	BLT last3
 
@@ -9487,8 +9566,8 @@ pair3:
 	MOVD (R3), R0
 	ADD R0, R9, R19
 	ADD $0, R19, R19
-	WORD $0x4ea96510 // smax v16.4s, v8.4s, v9.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 8, 9)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask11part
 	FLDPQ (R19), (F0, F1)
@@ -9508,8 +9587,8 @@ mask11part:
 mask11done:
 	ADD R0, R10, R19
 	ADD $0, R19, R19
-	WORD $0x4eab6550 // smax v16.4s, v10.4s, v11.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 10, 11)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask12part
 	FLDPQ (R19), (F4, F5)
@@ -9527,12 +9606,12 @@ mask12part:
 	VMOV R23, V5.D[1]
 
 mask12done:
-	WORD $0x4ea41c00 // orr v0.16b, v0.16b, v4.16b
-	WORD $0x4ea51c21 // orr v1.16b, v1.16b, v5.16b
+	orr_16b(0, 0, 4)
+	orr_16b(1, 1, 5)
 	ADD R0, R11, R19
 	ADD $0, R19, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask13part
 	FLDPQ (R19), (F4, F5)
@@ -9550,14 +9629,14 @@ mask13part:
 	VMOV R23, V5.D[1]
 
 mask13done:
-	WORD $0x4ea41c00 // orr v0.16b, v0.16b, v4.16b
-	WORD $0x4ea51c21 // orr v1.16b, v1.16b, v5.16b
+	orr_16b(0, 0, 4)
+	orr_16b(1, 1, 5)
 	FSTPQ (F0, F1), 0(R5)
 	MOVD 8(R3), R1
 	ADD R1, R9, R19
 	ADD $0, R19, R19
-	WORD $0x4ea96510 // smax v16.4s, v8.4s, v9.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 8, 9)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask14part
 	FLDPQ (R19), (F2, F3)
@@ -9577,8 +9656,8 @@ mask14part:
 mask14done:
 	ADD R1, R10, R19
 	ADD $0, R19, R19
-	WORD $0x4eab6550 // smax v16.4s, v10.4s, v11.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 10, 11)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask15part
 	FLDPQ (R19), (F6, F7)
@@ -9596,12 +9675,12 @@ mask15part:
 	VMOV R23, V7.D[1]
 
 mask15done:
-	WORD $0x4ea61c42 // orr v2.16b, v2.16b, v6.16b
-	WORD $0x4ea71c63 // orr v3.16b, v3.16b, v7.16b
+	orr_16b(2, 2, 6)
+	orr_16b(3, 3, 7)
 	ADD R1, R11, R19
 	ADD $0, R19, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask16part
 	FLDPQ (R19), (F6, F7)
@@ -9619,8 +9698,8 @@ mask16part:
 	VMOV R23, V7.D[1]
 
 mask16done:
-	WORD $0x4ea61c42 // orr v2.16b, v2.16b, v6.16b
-	WORD $0x4ea71c63 // orr v3.16b, v3.16b, v7.16b
+	orr_16b(2, 2, 6)
+	orr_16b(3, 3, 7)
 	FSTPQ (F2, F3), 64(R5)
 	ADDS $16, R3, R3
 	ADDS $128, R5, R5
@@ -9633,8 +9712,8 @@ last3:
 	MOVD (R3), R0
 	ADD R0, R9, R19
 	ADD $0, R19, R19
-	WORD $0x4ea96510 // smax v16.4s, v8.4s, v9.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 8, 9)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask17part
 	FLDPQ (R19), (F0, F1)
@@ -9654,8 +9733,8 @@ mask17part:
 mask17done:
 	ADD R0, R10, R19
 	ADD $0, R19, R19
-	WORD $0x4eab6550 // smax v16.4s, v10.4s, v11.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 10, 11)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask18part
 	FLDPQ (R19), (F4, F5)
@@ -9673,12 +9752,12 @@ mask18part:
 	VMOV R23, V5.D[1]
 
 mask18done:
-	WORD $0x4ea41c00 // orr v0.16b, v0.16b, v4.16b
-	WORD $0x4ea51c21 // orr v1.16b, v1.16b, v5.16b
+	orr_16b(0, 0, 4)
+	orr_16b(1, 1, 5)
 	ADD R0, R11, R19
 	ADD $0, R19, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask19part
 	FLDPQ (R19), (F4, F5)
@@ -9696,8 +9775,8 @@ mask19part:
 	VMOV R23, V5.D[1]
 
 mask19done:
-	WORD $0x4ea41c00 // orr v0.16b, v0.16b, v4.16b
-	WORD $0x4ea51c21 // orr v1.16b, v1.16b, v5.16b
+	orr_16b(0, 0, 4)
+	orr_16b(1, 1, 5)
 	FSTPQ (F0, F1), 0(R5)
 
 done3:
@@ -9708,46 +9787,46 @@ segs4:
 	ADDS R4, R9, R9
 	MOVD 8(R7), R0
 	FMOVS R0, F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb04508 // ushl v8.4s, v8.4s, v16.4s
+	ushl_4s(8, 8, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb04529 // ushl v9.4s, v9.4s, v16.4s
+	ushl_4s(9, 9, 16)
 	MOVD 16(R7), R10
 	ADDS R4, R10, R10
 	MOVD 24(R7), R0
 	FMOVS R0, F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb0454a // ushl v10.4s, v10.4s, v16.4s
+	ushl_4s(10, 10, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb0456b // ushl v11.4s, v11.4s, v16.4s
+	ushl_4s(11, 11, 16)
 	MOVD 32(R7), R11
 	ADDS R4, R11, R11
 	MOVD 40(R7), R0
 	FMOVS R0, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb0458c // ushl v12.4s, v12.4s, v16.4s
+	ushl_4s(12, 12, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb045ad // ushl v13.4s, v13.4s, v16.4s
+	ushl_4s(13, 13, 16)
 	MOVD 48(R7), R12
 	ADDS R4, R12, R12
 	MOVD 56(R7), R0
 	FMOVS R0, F14
-	WORD $0x4e0405cf // dup v15.4s, v14.s[0]
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb045ce // ushl v14.4s, v14.4s, v16.4s
+	ushl_4s(14, 14, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb045ef // ushl v15.4s, v15.4s, v16.4s
+	ushl_4s(15, 15, 16)
 	SUBS $2, R2, R2
 	BLT last4
 
@@ -9755,8 +9834,8 @@ pair4:
 	MOVD (R3), R0
 	ADD R0, R9, R19
 	ADD $0, R19, R19
-	WORD $0x4ea96510 // smax v16.4s, v8.4s, v9.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 8, 9)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask20part
 	FLDPQ (R19), (F0, F1)
@@ -9776,8 +9855,8 @@ mask20part:
 mask20done:
 	ADD R0, R10, R19
 	ADD $0, R19, R19
-	WORD $0x4eab6550 // smax v16.4s, v10.4s, v11.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 10, 11)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask21part
 	FLDPQ (R19), (F4, F5)
@@ -9795,12 +9874,12 @@ mask21part:
 	VMOV R23, V5.D[1]
 
 mask21done:
-	WORD $0x4ea41c00 // orr v0.16b, v0.16b, v4.16b
-	WORD $0x4ea51c21 // orr v1.16b, v1.16b, v5.16b
+	orr_16b(0, 0, 4)
+	orr_16b(1, 1, 5)
 	ADD R0, R11, R19
 	ADD $0, R19, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask22part
 	FLDPQ (R19), (F4, F5)
@@ -9818,12 +9897,12 @@ mask22part:
 	VMOV R23, V5.D[1]
 
 mask22done:
-	WORD $0x4ea41c00 // orr v0.16b, v0.16b, v4.16b
-	WORD $0x4ea51c21 // orr v1.16b, v1.16b, v5.16b
+	orr_16b(0, 0, 4)
+	orr_16b(1, 1, 5)
 	ADD R0, R12, R19
 	ADD $0, R19, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask23part
 	FLDPQ (R19), (F4, F5)
@@ -9841,14 +9920,14 @@ mask23part:
 	VMOV R23, V5.D[1]
 
 mask23done:
-	WORD $0x4ea41c00 // orr v0.16b, v0.16b, v4.16b
-	WORD $0x4ea51c21 // orr v1.16b, v1.16b, v5.16b
+	orr_16b(0, 0, 4)
+	orr_16b(1, 1, 5)
 	FSTPQ (F0, F1), 0(R5)
 	MOVD 8(R3), R1
 	ADD R1, R9, R19
 	ADD $0, R19, R19
-	WORD $0x4ea96510 // smax v16.4s, v8.4s, v9.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 8, 9)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask24part
 	FLDPQ (R19), (F2, F3)
@@ -9868,8 +9947,8 @@ mask24part:
 mask24done:
 	ADD R1, R10, R19
 	ADD $0, R19, R19
-	WORD $0x4eab6550 // smax v16.4s, v10.4s, v11.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 10, 11)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask25part
 	FLDPQ (R19), (F6, F7)
@@ -9887,12 +9966,12 @@ mask25part:
 	VMOV R23, V7.D[1]
 
 mask25done:
-	WORD $0x4ea61c42 // orr v2.16b, v2.16b, v6.16b
-	WORD $0x4ea71c63 // orr v3.16b, v3.16b, v7.16b
+	orr_16b(2, 2, 6)
+	orr_16b(3, 3, 7)
 	ADD R1, R11, R19
 	ADD $0, R19, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask26part
 	FLDPQ (R19), (F6, F7)
@@ -9910,12 +9989,12 @@ mask26part:
 	VMOV R23, V7.D[1]
 
 mask26done:
-	WORD $0x4ea61c42 // orr v2.16b, v2.16b, v6.16b
-	WORD $0x4ea71c63 // orr v3.16b, v3.16b, v7.16b
+	orr_16b(2, 2, 6)
+	orr_16b(3, 3, 7)
 	ADD R1, R12, R19
 	ADD $0, R19, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask27part
 	FLDPQ (R19), (F6, F7)
@@ -9933,8 +10012,8 @@ mask27part:
 	VMOV R23, V7.D[1]
 
 mask27done:
-	WORD $0x4ea61c42 // orr v2.16b, v2.16b, v6.16b
-	WORD $0x4ea71c63 // orr v3.16b, v3.16b, v7.16b
+	orr_16b(2, 2, 6)
+	orr_16b(3, 3, 7)
 	FSTPQ (F2, F3), 64(R5)
 	ADDS $16, R3, R3
 	ADDS $128, R5, R5
@@ -9947,8 +10026,8 @@ last4:
 	MOVD (R3), R0
 	ADD R0, R9, R19
 	ADD $0, R19, R19
-	WORD $0x4ea96510 // smax v16.4s, v8.4s, v9.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 8, 9)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask28part
 	FLDPQ (R19), (F0, F1)
@@ -9968,8 +10047,8 @@ mask28part:
 mask28done:
 	ADD R0, R10, R19
 	ADD $0, R19, R19
-	WORD $0x4eab6550 // smax v16.4s, v10.4s, v11.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 10, 11)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask29part
 	FLDPQ (R19), (F4, F5)
@@ -9987,12 +10066,12 @@ mask29part:
 	VMOV R23, V5.D[1]
 
 mask29done:
-	WORD $0x4ea41c00 // orr v0.16b, v0.16b, v4.16b
-	WORD $0x4ea51c21 // orr v1.16b, v1.16b, v5.16b
+	orr_16b(0, 0, 4)
+	orr_16b(1, 1, 5)
 	ADD R0, R11, R19
 	ADD $0, R19, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask30part
 	FLDPQ (R19), (F4, F5)
@@ -10010,12 +10089,12 @@ mask30part:
 	VMOV R23, V5.D[1]
 
 mask30done:
-	WORD $0x4ea41c00 // orr v0.16b, v0.16b, v4.16b
-	WORD $0x4ea51c21 // orr v1.16b, v1.16b, v5.16b
+	orr_16b(0, 0, 4)
+	orr_16b(1, 1, 5)
 	ADD R0, R12, R19
 	ADD $0, R19, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask31part
 	FLDPQ (R19), (F4, F5)
@@ -10033,8 +10112,8 @@ mask31part:
 	VMOV R23, V5.D[1]
 
 mask31done:
-	WORD $0x4ea41c00 // orr v0.16b, v0.16b, v4.16b
-	WORD $0x4ea51c21 // orr v1.16b, v1.16b, v5.16b
+	orr_16b(0, 0, 4)
+	orr_16b(1, 1, 5)
 	FSTPQ (F0, F1), 0(R5)
 
 done4:
@@ -10052,22 +10131,22 @@ TEXT ·packRun_neon(SB), NOSPLIT, $0-48
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea84484 // ushl v4.4s, v4.4s, v8.4s
+	ushl_4s(4, 4, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844a5 // ushl v5.4s, v5.4s, v8.4s
+	ushl_4s(5, 5, 8)
 	LSR $8, R0, R0
 	FMOVS R0, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea844c6 // ushl v6.4s, v6.4s, v8.4s
+	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844e7 // ushl v7.4s, v7.4s, v8.4s
+	ushl_4s(7, 7, 8)
 
 row:
 	MOVD (R3), R10
@@ -10091,8 +10170,8 @@ tail:
 	ADDS $16, R9, R9
 	BEQ next
 	ADD $0, R10, R19
-	WORD $0x4ea56488 // smax v8.4s, v4.4s, v5.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 4, 5)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -10111,8 +10190,8 @@ mask1part:
 
 mask1done:
 	ADD $32, R10, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -10151,8 +10230,8 @@ TEXT ·wtile_neon_1x8(SB), NOSPLIT, $16-64
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
 
 start:
 	MOVD b+32(FP), R13
@@ -10180,13 +10259,13 @@ pair:
 	FLDPQ 0(R13), (F2, F3)
 	ADD R14, R0, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
-	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
 	FLDPQ 64(R13), (F2, F3)
 	ADD R14, R0, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
-	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
 	ADDS $8, R14, R14
 	ADDS $128, R13, R13
 	CMP R6, R14
@@ -10197,8 +10276,8 @@ last:
 	FLDPQ 0(R13), (F2, F3)
 	ADD R14, R0, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
-	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
 	ADDS $64, R13, R13
 
 next:
@@ -10225,10 +10304,10 @@ TEXT ·wtile_neon_2x8(SB), NOSPLIT, $16-64
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
 
 start:
 	MOVD b+32(FP), R13
@@ -10259,21 +10338,21 @@ pair:
 	FLDPQ 0(R13), (F4, F5)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
-	WORD $0x4f9e10a1 // fmla v1.4s, v5.4s, v30.s[0]
+	fmla_4s0(0, 4, 30)
+	fmla_4s0(1, 5, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	FLDPQ 64(R13), (F4, F5)
 	ADD R14, R0, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
-	WORD $0x4f9e10a1 // fmla v1.4s, v5.4s, v30.s[0]
+	fmla_4s0(0, 4, 30)
+	fmla_4s0(1, 5, 30)
 	ADD R14, R1, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	ADDS $8, R14, R14
 	ADDS $128, R13, R13
 	CMP R6, R14
@@ -10284,12 +10363,12 @@ last:
 	FLDPQ 0(R13), (F4, F5)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1080 // fmla v0.4s, v4.4s, v30.s[0]
-	WORD $0x4f9e10a1 // fmla v1.4s, v5.4s, v30.s[0]
+	fmla_4s0(0, 4, 30)
+	fmla_4s0(1, 5, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	ADDS $64, R13, R13
 
 next:
@@ -10320,12 +10399,12 @@ TEXT ·wtile_neon_3x8(SB), NOSPLIT, $16-64
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
 
 start:
 	MOVD b+32(FP), R13
@@ -10359,29 +10438,29 @@ pair:
 	FLDPQ 0(R13), (F6, F7)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e10c0 // fmla v0.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e1 // fmla v1.4s, v7.4s, v30.s[0]
+	fmla_4s0(0, 6, 30)
+	fmla_4s0(1, 7, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e10c4 // fmla v4.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e5 // fmla v5.4s, v7.4s, v30.s[0]
+	fmla_4s0(4, 6, 30)
+	fmla_4s0(5, 7, 30)
 	FLDPQ 64(R13), (F6, F7)
 	ADD R14, R0, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e10c0 // fmla v0.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e1 // fmla v1.4s, v7.4s, v30.s[0]
+	fmla_4s0(0, 6, 30)
+	fmla_4s0(1, 7, 30)
 	ADD R14, R1, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
 	ADD R14, R2, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e10c4 // fmla v4.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e5 // fmla v5.4s, v7.4s, v30.s[0]
+	fmla_4s0(4, 6, 30)
+	fmla_4s0(5, 7, 30)
 	ADDS $8, R14, R14
 	ADDS $128, R13, R13
 	CMP R6, R14
@@ -10392,16 +10471,16 @@ last:
 	FLDPQ 0(R13), (F6, F7)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e10c0 // fmla v0.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e1 // fmla v1.4s, v7.4s, v30.s[0]
+	fmla_4s0(0, 6, 30)
+	fmla_4s0(1, 7, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e3 // fmla v3.4s, v7.4s, v31.s[0]
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e10c4 // fmla v4.4s, v6.4s, v30.s[0]
-	WORD $0x4f9e10e5 // fmla v5.4s, v7.4s, v30.s[0]
+	fmla_4s0(4, 6, 30)
+	fmla_4s0(5, 7, 30)
 	ADDS $64, R13, R13
 
 next:
@@ -10436,14 +10515,14 @@ TEXT ·wtile_neon_4x8(SB), NOSPLIT, $16-64
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
 
 start:
 	MOVD b+32(FP), R13
@@ -10480,37 +10559,37 @@ pair:
 	FLDPQ 0(R13), (F8, F9)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1121 // fmla v1.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 8, 30)
+	fmla_4s0(1, 9, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1104 // fmla v4.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1125 // fmla v5.4s, v9.4s, v30.s[0]
+	fmla_4s0(4, 8, 30)
+	fmla_4s0(5, 9, 30)
 	ADD R14, R3, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	FLDPQ 64(R13), (F8, F9)
 	ADD R14, R0, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1121 // fmla v1.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 8, 30)
+	fmla_4s0(1, 9, 30)
 	ADD R14, R1, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
 	ADD R14, R2, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e1104 // fmla v4.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1125 // fmla v5.4s, v9.4s, v30.s[0]
+	fmla_4s0(4, 8, 30)
+	fmla_4s0(5, 9, 30)
 	ADD R14, R3, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	ADDS $8, R14, R14
 	ADDS $128, R13, R13
 	CMP R6, R14
@@ -10521,20 +10600,20 @@ last:
 	FLDPQ 0(R13), (F8, F9)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1100 // fmla v0.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1121 // fmla v1.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 8, 30)
+	fmla_4s0(1, 9, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1123 // fmla v3.4s, v9.4s, v31.s[0]
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1104 // fmla v4.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1125 // fmla v5.4s, v9.4s, v30.s[0]
+	fmla_4s0(4, 8, 30)
+	fmla_4s0(5, 9, 30)
 	ADD R14, R3, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	ADDS $64, R13, R13
 
 next:
@@ -10573,16 +10652,16 @@ TEXT ·wtile_neon_5x8(SB), NOSPLIT, $16-64
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
 
 start:
 	MOVD b+32(FP), R13
@@ -10622,45 +10701,45 @@ pair:
 	FLDPQ 0(R13), (F10, F11)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1144 // fmla v4.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1165 // fmla v5.4s, v11.4s, v30.s[0]
+	fmla_4s0(4, 10, 30)
+	fmla_4s0(5, 11, 30)
 	ADD R14, R3, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
 	ADD R14, R4, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1148 // fmla v8.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1169 // fmla v9.4s, v11.4s, v30.s[0]
+	fmla_4s0(8, 10, 30)
+	fmla_4s0(9, 11, 30)
 	FLDPQ 64(R13), (F10, F11)
 	ADD R14, R0, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
 	ADD R14, R1, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
 	ADD R14, R2, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e1144 // fmla v4.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1165 // fmla v5.4s, v11.4s, v30.s[0]
+	fmla_4s0(4, 10, 30)
+	fmla_4s0(5, 11, 30)
 	ADD R14, R3, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
 	ADD R14, R4, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e1148 // fmla v8.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1169 // fmla v9.4s, v11.4s, v30.s[0]
+	fmla_4s0(8, 10, 30)
+	fmla_4s0(9, 11, 30)
 	ADDS $8, R14, R14
 	ADDS $128, R13, R13
 	CMP R6, R14
@@ -10671,24 +10750,24 @@ last:
 	FLDPQ 0(R13), (F10, F11)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1163 // fmla v3.4s, v11.4s, v31.s[0]
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1144 // fmla v4.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1165 // fmla v5.4s, v11.4s, v30.s[0]
+	fmla_4s0(4, 10, 30)
+	fmla_4s0(5, 11, 30)
 	ADD R14, R3, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1167 // fmla v7.4s, v11.4s, v31.s[0]
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
 	ADD R14, R4, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1148 // fmla v8.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1169 // fmla v9.4s, v11.4s, v30.s[0]
+	fmla_4s0(8, 10, 30)
+	fmla_4s0(9, 11, 30)
 	ADDS $64, R13, R13
 
 next:
@@ -10731,18 +10810,18 @@ TEXT ·wtile_neon_6x8(SB), NOSPLIT, $16-64
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
 
 start:
 	MOVD b+32(FP), R13
@@ -10785,53 +10864,53 @@ pair:
 	FLDPQ 0(R13), (F12, F13)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1180 // fmla v0.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a1 // fmla v1.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 12, 30)
+	fmla_4s0(1, 13, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1184 // fmla v4.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a5 // fmla v5.4s, v13.4s, v30.s[0]
+	fmla_4s0(4, 12, 30)
+	fmla_4s0(5, 13, 30)
 	ADD R14, R3, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	ADD R14, R4, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1188 // fmla v8.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a9 // fmla v9.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 12, 30)
+	fmla_4s0(9, 13, 30)
 	ADD R14, R5, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
 	FLDPQ 64(R13), (F12, F13)
 	ADD R14, R0, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e1180 // fmla v0.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a1 // fmla v1.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 12, 30)
+	fmla_4s0(1, 13, 30)
 	ADD R14, R1, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
 	ADD R14, R2, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e1184 // fmla v4.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a5 // fmla v5.4s, v13.4s, v30.s[0]
+	fmla_4s0(4, 12, 30)
+	fmla_4s0(5, 13, 30)
 	ADD R14, R3, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	ADD R14, R4, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e1188 // fmla v8.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a9 // fmla v9.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 12, 30)
+	fmla_4s0(9, 13, 30)
 	ADD R14, R5, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
 	ADDS $8, R14, R14
 	ADDS $128, R13, R13
 	CMP R6, R14
@@ -10842,28 +10921,28 @@ last:
 	FLDPQ 0(R13), (F12, F13)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1180 // fmla v0.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a1 // fmla v1.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 12, 30)
+	fmla_4s0(1, 13, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a3 // fmla v3.4s, v13.4s, v31.s[0]
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1184 // fmla v4.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a5 // fmla v5.4s, v13.4s, v30.s[0]
+	fmla_4s0(4, 12, 30)
+	fmla_4s0(5, 13, 30)
 	ADD R14, R3, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	ADD R14, R4, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1188 // fmla v8.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a9 // fmla v9.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 12, 30)
+	fmla_4s0(9, 13, 30)
 	ADD R14, R5, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11ab // fmla v11.4s, v13.4s, v31.s[0]
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
 	ADDS $64, R13, R13
 
 next:
@@ -10899,10 +10978,10 @@ TEXT ·wtile_neon_1x16(SB), NOSPLIT, $16-64
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
 
 start:
 	MOVD b+32(FP), R13
@@ -10931,18 +11010,18 @@ pair:
 	FLDPQ 32(R13), (F4, F5)
 	ADD R14, R0, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	FLDPQ 64(R13), (F6, F7)
 	FLDPQ 96(R13), (F4, F5)
 	ADD R14, R0, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	ADDS $8, R14, R14
 	ADDS $128, R13, R13
 	CMP R6, R14
@@ -10954,10 +11033,10 @@ last:
 	FLDPQ 32(R13), (F4, F5)
 	ADD R14, R0, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
-	WORD $0x4f9f10e1 // fmla v1.4s, v7.4s, v31.s[0]
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
-	WORD $0x4f9f10a3 // fmla v3.4s, v5.4s, v31.s[0]
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
 	ADDS $64, R13, R13
 
 next:
@@ -10987,14 +11066,14 @@ TEXT ·wtile_neon_2x16(SB), NOSPLIT, $16-64
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
 
 start:
 	MOVD b+32(FP), R13
@@ -11026,30 +11105,30 @@ pair:
 	FLDPQ 32(R13), (F8, F9)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
-	WORD $0x4f9e1102 // fmla v2.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1123 // fmla v3.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	fmla_4s0(2, 8, 30)
+	fmla_4s0(3, 9, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	FLDPQ 64(R13), (F10, F11)
 	FLDPQ 96(R13), (F8, F9)
 	ADD R14, R0, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
-	WORD $0x4f9e1102 // fmla v2.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1123 // fmla v3.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	fmla_4s0(2, 8, 30)
+	fmla_4s0(3, 9, 30)
 	ADD R14, R1, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	ADDS $8, R14, R14
 	ADDS $128, R13, R13
 	CMP R6, R14
@@ -11061,16 +11140,16 @@ last:
 	FLDPQ 32(R13), (F8, F9)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1140 // fmla v0.4s, v10.4s, v30.s[0]
-	WORD $0x4f9e1161 // fmla v1.4s, v11.4s, v30.s[0]
-	WORD $0x4f9e1102 // fmla v2.4s, v8.4s, v30.s[0]
-	WORD $0x4f9e1123 // fmla v3.4s, v9.4s, v30.s[0]
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	fmla_4s0(2, 8, 30)
+	fmla_4s0(3, 9, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
-	WORD $0x4f9f1165 // fmla v5.4s, v11.4s, v31.s[0]
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
-	WORD $0x4f9f1127 // fmla v7.4s, v9.4s, v31.s[0]
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
 	ADDS $64, R13, R13
 
 next:
@@ -11106,18 +11185,18 @@ TEXT ·wtile_neon_3x16(SB), NOSPLIT, $16-64
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
 
 start:
 	MOVD b+32(FP), R13
@@ -11152,42 +11231,42 @@ pair:
 	FLDPQ 32(R13), (F12, F13)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e11c0 // fmla v0.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e1 // fmla v1.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e1182 // fmla v2.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a3 // fmla v3.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 14, 30)
+	fmla_4s0(1, 15, 30)
+	fmla_4s0(2, 12, 30)
+	fmla_4s0(3, 13, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f11c4 // fmla v4.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11e5 // fmla v5.4s, v15.4s, v31.s[0]
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(4, 14, 31)
+	fmla_4s0(5, 15, 31)
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e11c8 // fmla v8.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e9 // fmla v9.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e118a // fmla v10.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11ab // fmla v11.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 14, 30)
+	fmla_4s0(9, 15, 30)
+	fmla_4s0(10, 12, 30)
+	fmla_4s0(11, 13, 30)
 	FLDPQ 64(R13), (F14, F15)
 	FLDPQ 96(R13), (F12, F13)
 	ADD R14, R0, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e11c0 // fmla v0.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e1 // fmla v1.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e1182 // fmla v2.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a3 // fmla v3.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 14, 30)
+	fmla_4s0(1, 15, 30)
+	fmla_4s0(2, 12, 30)
+	fmla_4s0(3, 13, 30)
 	ADD R14, R1, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f11c4 // fmla v4.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11e5 // fmla v5.4s, v15.4s, v31.s[0]
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(4, 14, 31)
+	fmla_4s0(5, 15, 31)
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	ADD R14, R2, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e11c8 // fmla v8.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e9 // fmla v9.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e118a // fmla v10.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11ab // fmla v11.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 14, 30)
+	fmla_4s0(9, 15, 30)
+	fmla_4s0(10, 12, 30)
+	fmla_4s0(11, 13, 30)
 	ADDS $8, R14, R14
 	ADDS $128, R13, R13
 	CMP R6, R14
@@ -11199,22 +11278,22 @@ last:
 	FLDPQ 32(R13), (F12, F13)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e11c0 // fmla v0.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e1 // fmla v1.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e1182 // fmla v2.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11a3 // fmla v3.4s, v13.4s, v30.s[0]
+	fmla_4s0(0, 14, 30)
+	fmla_4s0(1, 15, 30)
+	fmla_4s0(2, 12, 30)
+	fmla_4s0(3, 13, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f11c4 // fmla v4.4s, v14.4s, v31.s[0]
-	WORD $0x4f9f11e5 // fmla v5.4s, v15.4s, v31.s[0]
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
-	WORD $0x4f9f11a7 // fmla v7.4s, v13.4s, v31.s[0]
+	fmla_4s0(4, 14, 31)
+	fmla_4s0(5, 15, 31)
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e11c8 // fmla v8.4s, v14.4s, v30.s[0]
-	WORD $0x4f9e11e9 // fmla v9.4s, v15.4s, v30.s[0]
-	WORD $0x4f9e118a // fmla v10.4s, v12.4s, v30.s[0]
-	WORD $0x4f9e11ab // fmla v11.4s, v13.4s, v30.s[0]
+	fmla_4s0(8, 14, 30)
+	fmla_4s0(9, 15, 30)
+	fmla_4s0(10, 12, 30)
+	fmla_4s0(11, 13, 30)
 	ADDS $64, R13, R13
 
 next:
@@ -11256,22 +11335,22 @@ TEXT ·wtile_neon_4x16(SB), NOSPLIT, $16-64
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
 
 start:
 	MOVD b+32(FP), R13
@@ -11309,54 +11388,54 @@ pair:
 	FLDPQ 32(R13), (F16, F17)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1240 // fmla v0.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1261 // fmla v1.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e1202 // fmla v2.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e1223 // fmla v3.4s, v17.4s, v30.s[0]
+	fmla_4s0(0, 18, 30)
+	fmla_4s0(1, 19, 30)
+	fmla_4s0(2, 16, 30)
+	fmla_4s0(3, 17, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1244 // fmla v4.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f1265 // fmla v5.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f1206 // fmla v6.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1227 // fmla v7.4s, v17.4s, v31.s[0]
+	fmla_4s0(4, 18, 31)
+	fmla_4s0(5, 19, 31)
+	fmla_4s0(6, 16, 31)
+	fmla_4s0(7, 17, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1248 // fmla v8.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1269 // fmla v9.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e120a // fmla v10.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e122b // fmla v11.4s, v17.4s, v30.s[0]
+	fmla_4s0(8, 18, 30)
+	fmla_4s0(9, 19, 30)
+	fmla_4s0(10, 16, 30)
+	fmla_4s0(11, 17, 30)
 	ADD R14, R3, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f124c // fmla v12.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f126d // fmla v13.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f120e // fmla v14.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f122f // fmla v15.4s, v17.4s, v31.s[0]
+	fmla_4s0(12, 18, 31)
+	fmla_4s0(13, 19, 31)
+	fmla_4s0(14, 16, 31)
+	fmla_4s0(15, 17, 31)
 	FLDPQ 64(R13), (F18, F19)
 	FLDPQ 96(R13), (F16, F17)
 	ADD R14, R0, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e1240 // fmla v0.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1261 // fmla v1.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e1202 // fmla v2.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e1223 // fmla v3.4s, v17.4s, v30.s[0]
+	fmla_4s0(0, 18, 30)
+	fmla_4s0(1, 19, 30)
+	fmla_4s0(2, 16, 30)
+	fmla_4s0(3, 17, 30)
 	ADD R14, R1, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f1244 // fmla v4.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f1265 // fmla v5.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f1206 // fmla v6.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1227 // fmla v7.4s, v17.4s, v31.s[0]
+	fmla_4s0(4, 18, 31)
+	fmla_4s0(5, 19, 31)
+	fmla_4s0(6, 16, 31)
+	fmla_4s0(7, 17, 31)
 	ADD R14, R2, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e1248 // fmla v8.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1269 // fmla v9.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e120a // fmla v10.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e122b // fmla v11.4s, v17.4s, v30.s[0]
+	fmla_4s0(8, 18, 30)
+	fmla_4s0(9, 19, 30)
+	fmla_4s0(10, 16, 30)
+	fmla_4s0(11, 17, 30)
 	ADD R14, R3, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f124c // fmla v12.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f126d // fmla v13.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f120e // fmla v14.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f122f // fmla v15.4s, v17.4s, v31.s[0]
+	fmla_4s0(12, 18, 31)
+	fmla_4s0(13, 19, 31)
+	fmla_4s0(14, 16, 31)
+	fmla_4s0(15, 17, 31)
 	ADDS $8, R14, R14
 	ADDS $128, R13, R13
 	CMP R6, R14
@@ -11368,28 +11447,28 @@ last:
 	FLDPQ 32(R13), (F16, F17)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1240 // fmla v0.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1261 // fmla v1.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e1202 // fmla v2.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e1223 // fmla v3.4s, v17.4s, v30.s[0]
+	fmla_4s0(0, 18, 30)
+	fmla_4s0(1, 19, 30)
+	fmla_4s0(2, 16, 30)
+	fmla_4s0(3, 17, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1244 // fmla v4.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f1265 // fmla v5.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f1206 // fmla v6.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f1227 // fmla v7.4s, v17.4s, v31.s[0]
+	fmla_4s0(4, 18, 31)
+	fmla_4s0(5, 19, 31)
+	fmla_4s0(6, 16, 31)
+	fmla_4s0(7, 17, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1248 // fmla v8.4s, v18.4s, v30.s[0]
-	WORD $0x4f9e1269 // fmla v9.4s, v19.4s, v30.s[0]
-	WORD $0x4f9e120a // fmla v10.4s, v16.4s, v30.s[0]
-	WORD $0x4f9e122b // fmla v11.4s, v17.4s, v30.s[0]
+	fmla_4s0(8, 18, 30)
+	fmla_4s0(9, 19, 30)
+	fmla_4s0(10, 16, 30)
+	fmla_4s0(11, 17, 30)
 	ADD R14, R3, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f124c // fmla v12.4s, v18.4s, v31.s[0]
-	WORD $0x4f9f126d // fmla v13.4s, v19.4s, v31.s[0]
-	WORD $0x4f9f120e // fmla v14.4s, v16.4s, v31.s[0]
-	WORD $0x4f9f122f // fmla v15.4s, v17.4s, v31.s[0]
+	fmla_4s0(12, 18, 31)
+	fmla_4s0(13, 19, 31)
+	fmla_4s0(14, 16, 31)
+	fmla_4s0(15, 17, 31)
 	ADDS $64, R13, R13
 
 next:
@@ -11437,26 +11516,26 @@ TEXT ·wtile_neon_5x16(SB), NOSPLIT, $16-64
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
-	WORD $0x6e301e10 // eor v16.16b, v16.16b, v16.16b
-	WORD $0x6e311e31 // eor v17.16b, v17.16b, v17.16b
-	WORD $0x6e321e52 // eor v18.16b, v18.16b, v18.16b
-	WORD $0x6e331e73 // eor v19.16b, v19.16b, v19.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
 
 start:
 	MOVD b+32(FP), R13
@@ -11497,66 +11576,66 @@ pair:
 	FLDPQ 32(R13), (F20, F21)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e12c0 // fmla v0.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e1 // fmla v1.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1282 // fmla v2.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12a3 // fmla v3.4s, v21.4s, v30.s[0]
+	fmla_4s0(0, 22, 30)
+	fmla_4s0(1, 23, 30)
+	fmla_4s0(2, 20, 30)
+	fmla_4s0(3, 21, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f12c4 // fmla v4.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12e5 // fmla v5.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a7 // fmla v7.4s, v21.4s, v31.s[0]
+	fmla_4s0(4, 22, 31)
+	fmla_4s0(5, 23, 31)
+	fmla_4s0(6, 20, 31)
+	fmla_4s0(7, 21, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e12c8 // fmla v8.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e9 // fmla v9.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e128a // fmla v10.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12ab // fmla v11.4s, v21.4s, v30.s[0]
+	fmla_4s0(8, 22, 30)
+	fmla_4s0(9, 23, 30)
+	fmla_4s0(10, 20, 30)
+	fmla_4s0(11, 21, 30)
 	ADD R14, R3, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f12cc // fmla v12.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12ed // fmla v13.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12af // fmla v15.4s, v21.4s, v31.s[0]
+	fmla_4s0(12, 22, 31)
+	fmla_4s0(13, 23, 31)
+	fmla_4s0(14, 20, 31)
+	fmla_4s0(15, 21, 31)
 	ADD R14, R4, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e12d0 // fmla v16.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12f1 // fmla v17.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1292 // fmla v18.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12b3 // fmla v19.4s, v21.4s, v30.s[0]
+	fmla_4s0(16, 22, 30)
+	fmla_4s0(17, 23, 30)
+	fmla_4s0(18, 20, 30)
+	fmla_4s0(19, 21, 30)
 	FLDPQ 64(R13), (F22, F23)
 	FLDPQ 96(R13), (F20, F21)
 	ADD R14, R0, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e12c0 // fmla v0.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e1 // fmla v1.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1282 // fmla v2.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12a3 // fmla v3.4s, v21.4s, v30.s[0]
+	fmla_4s0(0, 22, 30)
+	fmla_4s0(1, 23, 30)
+	fmla_4s0(2, 20, 30)
+	fmla_4s0(3, 21, 30)
 	ADD R14, R1, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f12c4 // fmla v4.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12e5 // fmla v5.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a7 // fmla v7.4s, v21.4s, v31.s[0]
+	fmla_4s0(4, 22, 31)
+	fmla_4s0(5, 23, 31)
+	fmla_4s0(6, 20, 31)
+	fmla_4s0(7, 21, 31)
 	ADD R14, R2, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e12c8 // fmla v8.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e9 // fmla v9.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e128a // fmla v10.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12ab // fmla v11.4s, v21.4s, v30.s[0]
+	fmla_4s0(8, 22, 30)
+	fmla_4s0(9, 23, 30)
+	fmla_4s0(10, 20, 30)
+	fmla_4s0(11, 21, 30)
 	ADD R14, R3, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f12cc // fmla v12.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12ed // fmla v13.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12af // fmla v15.4s, v21.4s, v31.s[0]
+	fmla_4s0(12, 22, 31)
+	fmla_4s0(13, 23, 31)
+	fmla_4s0(14, 20, 31)
+	fmla_4s0(15, 21, 31)
 	ADD R14, R4, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e12d0 // fmla v16.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12f1 // fmla v17.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1292 // fmla v18.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12b3 // fmla v19.4s, v21.4s, v30.s[0]
+	fmla_4s0(16, 22, 30)
+	fmla_4s0(17, 23, 30)
+	fmla_4s0(18, 20, 30)
+	fmla_4s0(19, 21, 30)
 	ADDS $8, R14, R14
 	ADDS $128, R13, R13
 	CMP R6, R14
@@ -11568,34 +11647,34 @@ last:
 	FLDPQ 32(R13), (F20, F21)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e12c0 // fmla v0.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e1 // fmla v1.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1282 // fmla v2.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12a3 // fmla v3.4s, v21.4s, v30.s[0]
+	fmla_4s0(0, 22, 30)
+	fmla_4s0(1, 23, 30)
+	fmla_4s0(2, 20, 30)
+	fmla_4s0(3, 21, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f12c4 // fmla v4.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12e5 // fmla v5.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12a7 // fmla v7.4s, v21.4s, v31.s[0]
+	fmla_4s0(4, 22, 31)
+	fmla_4s0(5, 23, 31)
+	fmla_4s0(6, 20, 31)
+	fmla_4s0(7, 21, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e12c8 // fmla v8.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12e9 // fmla v9.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e128a // fmla v10.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12ab // fmla v11.4s, v21.4s, v30.s[0]
+	fmla_4s0(8, 22, 30)
+	fmla_4s0(9, 23, 30)
+	fmla_4s0(10, 20, 30)
+	fmla_4s0(11, 21, 30)
 	ADD R14, R3, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f12cc // fmla v12.4s, v22.4s, v31.s[0]
-	WORD $0x4f9f12ed // fmla v13.4s, v23.4s, v31.s[0]
-	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
-	WORD $0x4f9f12af // fmla v15.4s, v21.4s, v31.s[0]
+	fmla_4s0(12, 22, 31)
+	fmla_4s0(13, 23, 31)
+	fmla_4s0(14, 20, 31)
+	fmla_4s0(15, 21, 31)
 	ADD R14, R4, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e12d0 // fmla v16.4s, v22.4s, v30.s[0]
-	WORD $0x4f9e12f1 // fmla v17.4s, v23.4s, v30.s[0]
-	WORD $0x4f9e1292 // fmla v18.4s, v20.4s, v30.s[0]
-	WORD $0x4f9e12b3 // fmla v19.4s, v21.4s, v30.s[0]
+	fmla_4s0(16, 22, 30)
+	fmla_4s0(17, 23, 30)
+	fmla_4s0(18, 20, 30)
+	fmla_4s0(19, 21, 30)
 	ADDS $64, R13, R13
 
 next:
@@ -11649,30 +11728,30 @@ TEXT ·wtile_neon_6x16(SB), NOSPLIT, $16-64
 	B start
 
 zero:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
-	WORD $0x6e301e10 // eor v16.16b, v16.16b, v16.16b
-	WORD $0x6e311e31 // eor v17.16b, v17.16b, v17.16b
-	WORD $0x6e321e52 // eor v18.16b, v18.16b, v18.16b
-	WORD $0x6e331e73 // eor v19.16b, v19.16b, v19.16b
-	WORD $0x6e341e94 // eor v20.16b, v20.16b, v20.16b
-	WORD $0x6e351eb5 // eor v21.16b, v21.16b, v21.16b
-	WORD $0x6e361ed6 // eor v22.16b, v22.16b, v22.16b
-	WORD $0x6e371ef7 // eor v23.16b, v23.16b, v23.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
+	eor_16b(20, 20, 20)
+	eor_16b(21, 21, 21)
+	eor_16b(22, 22, 22)
+	eor_16b(23, 23, 23)
 
 start:
 	MOVD b+32(FP), R13
@@ -11716,78 +11795,78 @@ pair:
 	FLDPQ 32(R13), (F24, F25)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1340 // fmla v0.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1361 // fmla v1.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1302 // fmla v2.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1323 // fmla v3.4s, v25.4s, v30.s[0]
+	fmla_4s0(0, 26, 30)
+	fmla_4s0(1, 27, 30)
+	fmla_4s0(2, 24, 30)
+	fmla_4s0(3, 25, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1344 // fmla v4.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1365 // fmla v5.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1327 // fmla v7.4s, v25.4s, v31.s[0]
+	fmla_4s0(4, 26, 31)
+	fmla_4s0(5, 27, 31)
+	fmla_4s0(6, 24, 31)
+	fmla_4s0(7, 25, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1348 // fmla v8.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1369 // fmla v9.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e130a // fmla v10.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e132b // fmla v11.4s, v25.4s, v30.s[0]
+	fmla_4s0(8, 26, 30)
+	fmla_4s0(9, 27, 30)
+	fmla_4s0(10, 24, 30)
+	fmla_4s0(11, 25, 30)
 	ADD R14, R3, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f134c // fmla v12.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f136d // fmla v13.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f132f // fmla v15.4s, v25.4s, v31.s[0]
+	fmla_4s0(12, 26, 31)
+	fmla_4s0(13, 27, 31)
+	fmla_4s0(14, 24, 31)
+	fmla_4s0(15, 25, 31)
 	ADD R14, R4, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1350 // fmla v16.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1371 // fmla v17.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1312 // fmla v18.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1333 // fmla v19.4s, v25.4s, v30.s[0]
+	fmla_4s0(16, 26, 30)
+	fmla_4s0(17, 27, 30)
+	fmla_4s0(18, 24, 30)
+	fmla_4s0(19, 25, 30)
 	ADD R14, R5, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1354 // fmla v20.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1375 // fmla v21.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1316 // fmla v22.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1337 // fmla v23.4s, v25.4s, v31.s[0]
+	fmla_4s0(20, 26, 31)
+	fmla_4s0(21, 27, 31)
+	fmla_4s0(22, 24, 31)
+	fmla_4s0(23, 25, 31)
 	FLDPQ 64(R13), (F26, F27)
 	FLDPQ 96(R13), (F24, F25)
 	ADD R14, R0, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e1340 // fmla v0.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1361 // fmla v1.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1302 // fmla v2.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1323 // fmla v3.4s, v25.4s, v30.s[0]
+	fmla_4s0(0, 26, 30)
+	fmla_4s0(1, 27, 30)
+	fmla_4s0(2, 24, 30)
+	fmla_4s0(3, 25, 30)
 	ADD R14, R1, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f1344 // fmla v4.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1365 // fmla v5.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1327 // fmla v7.4s, v25.4s, v31.s[0]
+	fmla_4s0(4, 26, 31)
+	fmla_4s0(5, 27, 31)
+	fmla_4s0(6, 24, 31)
+	fmla_4s0(7, 25, 31)
 	ADD R14, R2, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e1348 // fmla v8.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1369 // fmla v9.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e130a // fmla v10.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e132b // fmla v11.4s, v25.4s, v30.s[0]
+	fmla_4s0(8, 26, 30)
+	fmla_4s0(9, 27, 30)
+	fmla_4s0(10, 24, 30)
+	fmla_4s0(11, 25, 30)
 	ADD R14, R3, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f134c // fmla v12.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f136d // fmla v13.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f132f // fmla v15.4s, v25.4s, v31.s[0]
+	fmla_4s0(12, 26, 31)
+	fmla_4s0(13, 27, 31)
+	fmla_4s0(14, 24, 31)
+	fmla_4s0(15, 25, 31)
 	ADD R14, R4, R19
 	FMOVS 4(R19), F30
-	WORD $0x4f9e1350 // fmla v16.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1371 // fmla v17.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1312 // fmla v18.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1333 // fmla v19.4s, v25.4s, v30.s[0]
+	fmla_4s0(16, 26, 30)
+	fmla_4s0(17, 27, 30)
+	fmla_4s0(18, 24, 30)
+	fmla_4s0(19, 25, 30)
 	ADD R14, R5, R19
 	FMOVS 4(R19), F31
-	WORD $0x4f9f1354 // fmla v20.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1375 // fmla v21.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1316 // fmla v22.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1337 // fmla v23.4s, v25.4s, v31.s[0]
+	fmla_4s0(20, 26, 31)
+	fmla_4s0(21, 27, 31)
+	fmla_4s0(22, 24, 31)
+	fmla_4s0(23, 25, 31)
 	ADDS $8, R14, R14
 	ADDS $128, R13, R13
 	CMP R6, R14
@@ -11799,40 +11878,40 @@ last:
 	FLDPQ 32(R13), (F24, F25)
 	ADD R14, R0, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1340 // fmla v0.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1361 // fmla v1.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1302 // fmla v2.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1323 // fmla v3.4s, v25.4s, v30.s[0]
+	fmla_4s0(0, 26, 30)
+	fmla_4s0(1, 27, 30)
+	fmla_4s0(2, 24, 30)
+	fmla_4s0(3, 25, 30)
 	ADD R14, R1, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1344 // fmla v4.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1365 // fmla v5.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1327 // fmla v7.4s, v25.4s, v31.s[0]
+	fmla_4s0(4, 26, 31)
+	fmla_4s0(5, 27, 31)
+	fmla_4s0(6, 24, 31)
+	fmla_4s0(7, 25, 31)
 	ADD R14, R2, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1348 // fmla v8.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1369 // fmla v9.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e130a // fmla v10.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e132b // fmla v11.4s, v25.4s, v30.s[0]
+	fmla_4s0(8, 26, 30)
+	fmla_4s0(9, 27, 30)
+	fmla_4s0(10, 24, 30)
+	fmla_4s0(11, 25, 30)
 	ADD R14, R3, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f134c // fmla v12.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f136d // fmla v13.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f132f // fmla v15.4s, v25.4s, v31.s[0]
+	fmla_4s0(12, 26, 31)
+	fmla_4s0(13, 27, 31)
+	fmla_4s0(14, 24, 31)
+	fmla_4s0(15, 25, 31)
 	ADD R14, R4, R19
 	FMOVS (R19), F30
-	WORD $0x4f9e1350 // fmla v16.4s, v26.4s, v30.s[0]
-	WORD $0x4f9e1371 // fmla v17.4s, v27.4s, v30.s[0]
-	WORD $0x4f9e1312 // fmla v18.4s, v24.4s, v30.s[0]
-	WORD $0x4f9e1333 // fmla v19.4s, v25.4s, v30.s[0]
+	fmla_4s0(16, 26, 30)
+	fmla_4s0(17, 27, 30)
+	fmla_4s0(18, 24, 30)
+	fmla_4s0(19, 25, 30)
 	ADD R14, R5, R19
 	FMOVS (R19), F31
-	WORD $0x4f9f1354 // fmla v20.4s, v26.4s, v31.s[0]
-	WORD $0x4f9f1375 // fmla v21.4s, v27.4s, v31.s[0]
-	WORD $0x4f9f1316 // fmla v22.4s, v24.4s, v31.s[0]
-	WORD $0x4f9f1337 // fmla v23.4s, v25.4s, v31.s[0]
+	fmla_4s0(20, 26, 31)
+	fmla_4s0(21, 27, 31)
+	fmla_4s0(22, 24, 31)
+	fmla_4s0(23, 25, 31)
 	ADDS $64, R13, R13
 
 next:
@@ -11873,30 +11952,30 @@ TEXT ·transpose_neon(SB), NOSPLIT, $0-48
 	LSLW R2, R0, R0
 	SUBSW $1, R0, R0
 	FMOVS R0, F30
-	WORD $0x4e0407df // dup v31.4s, v30.s[0]
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	dup_4s0(31, 30)
+	dup_4s0(30, 30)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F0
-	WORD $0x6ea047de // ushl v30.4s, v30.4s, v0.4s
+	ushl_4s(30, 30, 0)
 	FMOVQ 16(R19), F0
-	WORD $0x6ea047ff // ushl v31.4s, v31.4s, v0.4s
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
+	ushl_4s(31, 31, 0)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
 	ADD $0, R4, R19
-	WORD $0x4ebf67d0 // smax v16.4s, v30.4s, v31.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 30, 31)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -11918,8 +11997,8 @@ mask1done:
 	BEQ loaded
 	ADDS R8, R4, R4
 	ADD $0, R4, R19
-	WORD $0x4ebf67d0 // smax v16.4s, v30.4s, v31.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 30, 31)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -11941,8 +12020,8 @@ mask2done:
 	BEQ loaded
 	ADDS R8, R4, R4
 	ADD $0, R4, R19
-	WORD $0x4ebf67d0 // smax v16.4s, v30.4s, v31.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 30, 31)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -11964,8 +12043,8 @@ mask3done:
 	BEQ loaded
 	ADDS R8, R4, R4
 	ADD $0, R4, R19
-	WORD $0x4ebf67d0 // smax v16.4s, v30.4s, v31.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 30, 31)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F6, F7)
@@ -11987,8 +12066,8 @@ mask4done:
 	BEQ loaded
 	ADDS R8, R4, R4
 	ADD $0, R4, R19
-	WORD $0x4ebf67d0 // smax v16.4s, v30.4s, v31.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 30, 31)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask5part
 	FLDPQ (R19), (F8, F9)
@@ -12010,8 +12089,8 @@ mask5done:
 	BEQ loaded
 	ADDS R8, R4, R4
 	ADD $0, R4, R19
-	WORD $0x4ebf67d0 // smax v16.4s, v30.4s, v31.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 30, 31)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask6part
 	FLDPQ (R19), (F10, F11)
@@ -12033,8 +12112,8 @@ mask6done:
 	BEQ loaded
 	ADDS R8, R4, R4
 	ADD $0, R4, R19
-	WORD $0x4ebf67d0 // smax v16.4s, v30.4s, v31.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 30, 31)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask7part
 	FLDPQ (R19), (F12, F13)
@@ -12056,8 +12135,8 @@ mask7done:
 	BEQ loaded
 	ADDS R8, R4, R4
 	ADD $0, R4, R19
-	WORD $0x4ebf67d0 // smax v16.4s, v30.4s, v31.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 30, 31)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask8part
 	FLDPQ (R19), (F14, F15)
@@ -12077,54 +12156,54 @@ mask8part:
 mask8done:
 
 loaded:
-	WORD $0x4e823810 // zip1 v16.4s, v0.4s, v2.4s
-	WORD $0x4e833831 // zip1 v17.4s, v1.4s, v3.4s
-	WORD $0x4e827812 // zip2 v18.4s, v0.4s, v2.4s
-	WORD $0x4e837833 // zip2 v19.4s, v1.4s, v3.4s
-	WORD $0x4e863894 // zip1 v20.4s, v4.4s, v6.4s
-	WORD $0x4e8738b5 // zip1 v21.4s, v5.4s, v7.4s
-	WORD $0x4e867896 // zip2 v22.4s, v4.4s, v6.4s
-	WORD $0x4e8778b7 // zip2 v23.4s, v5.4s, v7.4s
-	WORD $0x4e8a3918 // zip1 v24.4s, v8.4s, v10.4s
-	WORD $0x4e8b3939 // zip1 v25.4s, v9.4s, v11.4s
-	WORD $0x4e8a791a // zip2 v26.4s, v8.4s, v10.4s
-	WORD $0x4e8b793b // zip2 v27.4s, v9.4s, v11.4s
-	WORD $0x4e8e399c // zip1 v28.4s, v12.4s, v14.4s
-	WORD $0x4e8f39bd // zip1 v29.4s, v13.4s, v15.4s
-	WORD $0x4e8e799e // zip2 v30.4s, v12.4s, v14.4s
-	WORD $0x4e8f79bf // zip2 v31.4s, v13.4s, v15.4s
-	WORD $0x4ed43a00 // zip1 v0.2d, v16.2d, v20.2d
-	WORD $0x4ed53a21 // zip1 v1.2d, v17.2d, v21.2d
-	WORD $0x4ed47a02 // zip2 v2.2d, v16.2d, v20.2d
-	WORD $0x4ed57a23 // zip2 v3.2d, v17.2d, v21.2d
-	WORD $0x4ed63a44 // zip1 v4.2d, v18.2d, v22.2d
-	WORD $0x4ed73a65 // zip1 v5.2d, v19.2d, v23.2d
-	WORD $0x4ed67a46 // zip2 v6.2d, v18.2d, v22.2d
-	WORD $0x4ed77a67 // zip2 v7.2d, v19.2d, v23.2d
-	WORD $0x4edc3b08 // zip1 v8.2d, v24.2d, v28.2d
-	WORD $0x4edd3b29 // zip1 v9.2d, v25.2d, v29.2d
-	WORD $0x4edc7b0a // zip2 v10.2d, v24.2d, v28.2d
-	WORD $0x4edd7b2b // zip2 v11.2d, v25.2d, v29.2d
-	WORD $0x4ede3b4c // zip1 v12.2d, v26.2d, v30.2d
-	WORD $0x4edf3b6d // zip1 v13.2d, v27.2d, v31.2d
-	WORD $0x4ede7b4e // zip2 v14.2d, v26.2d, v30.2d
-	WORD $0x4edf7b6f // zip2 v15.2d, v27.2d, v31.2d
-	WORD $0x4ea01c10 // mov v16.16b, v0.16b
-	WORD $0x4ea81d11 // mov v17.16b, v8.16b
-	WORD $0x4ea11c38 // mov v24.16b, v1.16b
-	WORD $0x4ea91d39 // mov v25.16b, v9.16b
-	WORD $0x4ea21c52 // mov v18.16b, v2.16b
-	WORD $0x4eaa1d53 // mov v19.16b, v10.16b
-	WORD $0x4ea31c7a // mov v26.16b, v3.16b
-	WORD $0x4eab1d7b // mov v27.16b, v11.16b
-	WORD $0x4ea41c94 // mov v20.16b, v4.16b
-	WORD $0x4eac1d95 // mov v21.16b, v12.16b
-	WORD $0x4ea51cbc // mov v28.16b, v5.16b
-	WORD $0x4ead1dbd // mov v29.16b, v13.16b
-	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
-	WORD $0x4eae1dd7 // mov v23.16b, v14.16b
-	WORD $0x4ea71cfe // mov v30.16b, v7.16b
-	WORD $0x4eaf1dff // mov v31.16b, v15.16b
+	zip1_4s(16, 0, 2)
+	zip1_4s(17, 1, 3)
+	zip2_4s(18, 0, 2)
+	zip2_4s(19, 1, 3)
+	zip1_4s(20, 4, 6)
+	zip1_4s(21, 5, 7)
+	zip2_4s(22, 4, 6)
+	zip2_4s(23, 5, 7)
+	zip1_4s(24, 8, 10)
+	zip1_4s(25, 9, 11)
+	zip2_4s(26, 8, 10)
+	zip2_4s(27, 9, 11)
+	zip1_4s(28, 12, 14)
+	zip1_4s(29, 13, 15)
+	zip2_4s(30, 12, 14)
+	zip2_4s(31, 13, 15)
+	zip1_2d(0, 16, 20)
+	zip1_2d(1, 17, 21)
+	zip2_2d(2, 16, 20)
+	zip2_2d(3, 17, 21)
+	zip1_2d(4, 18, 22)
+	zip1_2d(5, 19, 23)
+	zip2_2d(6, 18, 22)
+	zip2_2d(7, 19, 23)
+	zip1_2d(8, 24, 28)
+	zip1_2d(9, 25, 29)
+	zip2_2d(10, 24, 28)
+	zip2_2d(11, 25, 29)
+	zip1_2d(12, 26, 30)
+	zip1_2d(13, 27, 31)
+	zip2_2d(14, 26, 30)
+	zip2_2d(15, 27, 31)
+	VMOV V0.B16, V16.B16
+	VMOV V8.B16, V17.B16
+	VMOV V1.B16, V24.B16
+	VMOV V9.B16, V25.B16
+	VMOV V2.B16, V18.B16
+	VMOV V10.B16, V19.B16
+	VMOV V3.B16, V26.B16
+	VMOV V11.B16, V27.B16
+	VMOV V4.B16, V20.B16
+	VMOV V12.B16, V21.B16
+	VMOV V5.B16, V28.B16
+	VMOV V13.B16, V29.B16
+	VMOV V6.B16, V22.B16
+	VMOV V14.B16, V23.B16
+	VMOV V7.B16, V30.B16
+	VMOV V15.B16, V31.B16
 	FSTPQ (F16, F17), 0(R5)
 	CMP $1, R2
 	BEQ done
@@ -12164,8 +12243,8 @@ TEXT ·dot_neon_1x1(SB), NOSPLIT, $0-56
 	MOVD ldx+16(FP), R14
 	MOVD w+24(FP), R5
 	MOVD ldw+32(FP), R14
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
 	MOVD ZR, R3
 	SUBS $8, R2, R2
 	BLT tail
@@ -12175,8 +12254,8 @@ loop:
 	FLDPQ 0(R19), (F6, F7)
 	ADD R3, R5, R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x4e22ccc0 // fmla v0.4s, v6.4s, v2.4s
-	WORD $0x4e23cce1 // fmla v1.4s, v7.4s, v3.4s
+	fmla_4s(0, 6, 2)
+	fmla_4s(1, 7, 3)
 	ADDS $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
@@ -12188,17 +12267,17 @@ tail:
 	LSLW R2, R14, R14
 	SUBSW $1, R14, R14
 	FMOVS R14, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea84484 // ushl v4.4s, v4.4s, v8.4s
+	ushl_4s(4, 4, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844a5 // ushl v5.4s, v5.4s, v8.4s
+	ushl_4s(5, 5, 8)
 	ADD R3, R4, R19
 	ADD $0, R19, R19
-	WORD $0x4ea56488 // smax v8.4s, v4.4s, v5.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 4, 5)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F6, F7)
@@ -12218,8 +12297,8 @@ mask1part:
 mask1done:
 	ADD R3, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ea56488 // smax v8.4s, v4.4s, v5.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 4, 5)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -12237,18 +12316,18 @@ mask2part:
 	VMOV R23, V3.D[1]
 
 mask2done:
-	WORD $0x4e22ccc0 // fmla v0.4s, v6.4s, v2.4s
-	WORD $0x4e23cce1 // fmla v1.4s, v7.4s, v3.4s
+	fmla_4s(0, 6, 2)
+	fmla_4s(1, 7, 3)
 
 sum:
 	MOVD y+40(FP), R13
 	MOVD ldy+48(FP), R14
-	WORD $0x4ea11c26 // mov v6.16b, v1.16b
-	WORD $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
-	WORD $0x6e004006 // ext v6.16b, v0.16b, v0.16b, #8
-	WORD $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
-	WORD $0x4ea00806 // rev64 v6.4s, v0.4s
-	WORD $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
+	VMOV V1.B16, V6.B16
+	fadd_4s(0, 0, 6)
+	ext_16b8(6, 0, 0)
+	fadd_4s(0, 0, 6)
+	rev64_4s(6, 0)
+	fadd_4s(0, 0, 6)
 	FMOVS (R13), F8
 	FADDS F8, F0, F0
 	FMOVS F0, (R13)
@@ -12266,14 +12345,14 @@ TEXT ·dot_neon_1x4(SB), NOSPLIT, $0-56
 	ADDS R14, R11, R11
 	MOVD R11, R12
 	ADDS R14, R12, R12
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
 	MOVD ZR, R3
 	SUBS $8, R2, R2
 	BLT tail
@@ -12283,20 +12362,20 @@ loop:
 	FLDPQ 0(R19), (F14, F15)
 	ADD R3, R5, R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4e2acdc0 // fmla v0.4s, v14.4s, v10.4s
-	WORD $0x4e2bcde1 // fmla v1.4s, v15.4s, v11.4s
+	fmla_4s(0, 14, 10)
+	fmla_4s(1, 15, 11)
 	ADD R3, R10, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cdc2 // fmla v2.4s, v14.4s, v8.4s
-	WORD $0x4e29cde3 // fmla v3.4s, v15.4s, v9.4s
+	fmla_4s(2, 14, 8)
+	fmla_4s(3, 15, 9)
 	ADD R3, R11, R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4e2acdc4 // fmla v4.4s, v14.4s, v10.4s
-	WORD $0x4e2bcde5 // fmla v5.4s, v15.4s, v11.4s
+	fmla_4s(4, 14, 10)
+	fmla_4s(5, 15, 11)
 	ADD R3, R12, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28cdc6 // fmla v6.4s, v14.4s, v8.4s
-	WORD $0x4e29cde7 // fmla v7.4s, v15.4s, v9.4s
+	fmla_4s(6, 14, 8)
+	fmla_4s(7, 15, 9)
 	ADDS $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
@@ -12308,17 +12387,17 @@ tail:
 	LSLW R2, R14, R14
 	SUBSW $1, R14, R14
 	FMOVS R14, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb0458c // ushl v12.4s, v12.4s, v16.4s
+	ushl_4s(12, 12, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb045ad // ushl v13.4s, v13.4s, v16.4s
+	ushl_4s(13, 13, 16)
 	ADD R3, R4, R19
 	ADD $0, R19, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F14, F15)
@@ -12338,8 +12417,8 @@ mask1part:
 mask1done:
 	ADD R3, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F10, F11)
@@ -12357,12 +12436,12 @@ mask2part:
 	VMOV R23, V11.D[1]
 
 mask2done:
-	WORD $0x4e2acdc0 // fmla v0.4s, v14.4s, v10.4s
-	WORD $0x4e2bcde1 // fmla v1.4s, v15.4s, v11.4s
+	fmla_4s(0, 14, 10)
+	fmla_4s(1, 15, 11)
 	ADD R3, R10, R19
 	ADD $0, R19, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F8, F9)
@@ -12380,12 +12459,12 @@ mask3part:
 	VMOV R23, V9.D[1]
 
 mask3done:
-	WORD $0x4e28cdc2 // fmla v2.4s, v14.4s, v8.4s
-	WORD $0x4e29cde3 // fmla v3.4s, v15.4s, v9.4s
+	fmla_4s(2, 14, 8)
+	fmla_4s(3, 15, 9)
 	ADD R3, R11, R19
 	ADD $0, R19, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F10, F11)
@@ -12403,12 +12482,12 @@ mask4part:
 	VMOV R23, V11.D[1]
 
 mask4done:
-	WORD $0x4e2acdc4 // fmla v4.4s, v14.4s, v10.4s
-	WORD $0x4e2bcde5 // fmla v5.4s, v15.4s, v11.4s
+	fmla_4s(4, 14, 10)
+	fmla_4s(5, 15, 11)
 	ADD R3, R12, R19
 	ADD $0, R19, R19
-	WORD $0x4ead6590 // smax v16.4s, v12.4s, v13.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 12, 13)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask5part
 	FLDPQ (R19), (F8, F9)
@@ -12426,45 +12505,45 @@ mask5part:
 	VMOV R23, V9.D[1]
 
 mask5done:
-	WORD $0x4e28cdc6 // fmla v6.4s, v14.4s, v8.4s
-	WORD $0x4e29cde7 // fmla v7.4s, v15.4s, v9.4s
+	fmla_4s(6, 14, 8)
+	fmla_4s(7, 15, 9)
 
 sum:
 	MOVD y+40(FP), R13
 	MOVD ldy+48(FP), R14
-	WORD $0x4ea11c2e // mov v14.16b, v1.16b
-	WORD $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
-	WORD $0x6e00400e // ext v14.16b, v0.16b, v0.16b, #8
-	WORD $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
-	WORD $0x4ea0080e // rev64 v14.4s, v0.4s
-	WORD $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
+	VMOV V1.B16, V14.B16
+	fadd_4s(0, 0, 14)
+	ext_16b8(14, 0, 0)
+	fadd_4s(0, 0, 14)
+	rev64_4s(14, 0)
+	fadd_4s(0, 0, 14)
 	FMOVS (R13), F16
 	FADDS F16, F0, F0
 	FMOVS F0, (R13)
-	WORD $0x4ea31c6e // mov v14.16b, v3.16b
-	WORD $0x4e2ed442 // fadd v2.4s, v2.4s, v14.4s
-	WORD $0x6e02404e // ext v14.16b, v2.16b, v2.16b, #8
-	WORD $0x4e2ed442 // fadd v2.4s, v2.4s, v14.4s
-	WORD $0x4ea0084e // rev64 v14.4s, v2.4s
-	WORD $0x4e2ed442 // fadd v2.4s, v2.4s, v14.4s
+	VMOV V3.B16, V14.B16
+	fadd_4s(2, 2, 14)
+	ext_16b8(14, 2, 2)
+	fadd_4s(2, 2, 14)
+	rev64_4s(14, 2)
+	fadd_4s(2, 2, 14)
 	FMOVS 4(R13), F16
 	FADDS F16, F2, F2
 	FMOVS F2, 4(R13)
-	WORD $0x4ea51cae // mov v14.16b, v5.16b
-	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
-	WORD $0x6e04408e // ext v14.16b, v4.16b, v4.16b, #8
-	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
-	WORD $0x4ea0088e // rev64 v14.4s, v4.4s
-	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	VMOV V5.B16, V14.B16
+	fadd_4s(4, 4, 14)
+	ext_16b8(14, 4, 4)
+	fadd_4s(4, 4, 14)
+	rev64_4s(14, 4)
+	fadd_4s(4, 4, 14)
 	FMOVS 8(R13), F16
 	FADDS F16, F4, F4
 	FMOVS F4, 8(R13)
-	WORD $0x4ea71cee // mov v14.16b, v7.16b
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
-	WORD $0x6e0640ce // ext v14.16b, v6.16b, v6.16b, #8
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
-	WORD $0x4ea008ce // rev64 v14.4s, v6.4s
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	VMOV V7.B16, V14.B16
+	fadd_4s(6, 6, 14)
+	ext_16b8(14, 6, 6)
+	fadd_4s(6, 6, 14)
+	rev64_4s(14, 6)
+	fadd_4s(6, 6, 14)
 	FMOVS 12(R13), F16
 	FADDS F16, F6, F6
 	FMOVS F6, 12(R13)
@@ -12478,10 +12557,10 @@ TEXT ·dot_neon_2x1(SB), NOSPLIT, $0-56
 	ADDS R14, R7, R7
 	MOVD w+24(FP), R5
 	MOVD ldw+32(FP), R14
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
 	MOVD ZR, R3
 	SUBS $8, R2, R2
 	BLT tail
@@ -12493,10 +12572,10 @@ loop:
 	FLDPQ 0(R19), (F8, F9)
 	ADD R3, R5, R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x4e24cd40 // fmla v0.4s, v10.4s, v4.4s
-	WORD $0x4e25cd61 // fmla v1.4s, v11.4s, v5.4s
-	WORD $0x4e24cd02 // fmla v2.4s, v8.4s, v4.4s
-	WORD $0x4e25cd23 // fmla v3.4s, v9.4s, v5.4s
+	fmla_4s(0, 10, 4)
+	fmla_4s(1, 11, 5)
+	fmla_4s(2, 8, 4)
+	fmla_4s(3, 9, 5)
 	ADDS $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
@@ -12508,17 +12587,17 @@ tail:
 	LSLW R2, R14, R14
 	SUBSW $1, R14, R14
 	FMOVS R14, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6eac44c6 // ushl v6.4s, v6.4s, v12.4s
+	ushl_4s(6, 6, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6eac44e7 // ushl v7.4s, v7.4s, v12.4s
+	ushl_4s(7, 7, 12)
 	ADD R3, R4, R19
 	ADD $0, R19, R19
-	WORD $0x4ea764cc // smax v12.4s, v6.4s, v7.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 6, 7)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F10, F11)
@@ -12538,8 +12617,8 @@ mask1part:
 mask1done:
 	ADD R3, R7, R19
 	ADD $0, R19, R19
-	WORD $0x4ea764cc // smax v12.4s, v6.4s, v7.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 6, 7)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F8, F9)
@@ -12559,8 +12638,8 @@ mask2part:
 mask2done:
 	ADD R3, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ea764cc // smax v12.4s, v6.4s, v7.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 6, 7)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -12578,30 +12657,30 @@ mask3part:
 	VMOV R23, V5.D[1]
 
 mask3done:
-	WORD $0x4e24cd40 // fmla v0.4s, v10.4s, v4.4s
-	WORD $0x4e25cd61 // fmla v1.4s, v11.4s, v5.4s
-	WORD $0x4e24cd02 // fmla v2.4s, v8.4s, v4.4s
-	WORD $0x4e25cd23 // fmla v3.4s, v9.4s, v5.4s
+	fmla_4s(0, 10, 4)
+	fmla_4s(1, 11, 5)
+	fmla_4s(2, 8, 4)
+	fmla_4s(3, 9, 5)
 
 sum:
 	MOVD y+40(FP), R13
 	MOVD ldy+48(FP), R14
-	WORD $0x4ea11c2a // mov v10.16b, v1.16b
-	WORD $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
-	WORD $0x6e00400a // ext v10.16b, v0.16b, v0.16b, #8
-	WORD $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
-	WORD $0x4ea0080a // rev64 v10.4s, v0.4s
-	WORD $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
+	VMOV V1.B16, V10.B16
+	fadd_4s(0, 0, 10)
+	ext_16b8(10, 0, 0)
+	fadd_4s(0, 0, 10)
+	rev64_4s(10, 0)
+	fadd_4s(0, 0, 10)
 	FMOVS (R13), F12
 	FADDS F12, F0, F0
 	FMOVS F0, (R13)
 	ADDS R14, R13, R13
-	WORD $0x4ea31c6a // mov v10.16b, v3.16b
-	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
-	WORD $0x6e02404a // ext v10.16b, v2.16b, v2.16b, #8
-	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
-	WORD $0x4ea0084a // rev64 v10.4s, v2.4s
-	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	VMOV V3.B16, V10.B16
+	fadd_4s(2, 2, 10)
+	ext_16b8(10, 2, 2)
+	fadd_4s(2, 2, 10)
+	rev64_4s(10, 2)
+	fadd_4s(2, 2, 10)
 	FMOVS (R13), F12
 	FADDS F12, F2, F2
 	FMOVS F2, (R13)
@@ -12621,22 +12700,22 @@ TEXT ·dot_neon_2x4(SB), NOSPLIT, $0-56
 	ADDS R14, R11, R11
 	MOVD R11, R12
 	ADDS R14, R12, R12
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
 	MOVD ZR, R3
 	SUBS $8, R2, R2
 	BLT tail
@@ -12648,28 +12727,28 @@ loop:
 	FLDPQ 0(R19), (F22, F23)
 	ADD R3, R5, R19
 	FLDPQ 0(R19), (F18, F19)
-	WORD $0x4e32cf00 // fmla v0.4s, v24.4s, v18.4s
-	WORD $0x4e33cf21 // fmla v1.4s, v25.4s, v19.4s
-	WORD $0x4e32cec8 // fmla v8.4s, v22.4s, v18.4s
-	WORD $0x4e33cee9 // fmla v9.4s, v23.4s, v19.4s
+	fmla_4s(0, 24, 18)
+	fmla_4s(1, 25, 19)
+	fmla_4s(8, 22, 18)
+	fmla_4s(9, 23, 19)
 	ADD R3, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	WORD $0x4e30cf02 // fmla v2.4s, v24.4s, v16.4s
-	WORD $0x4e31cf23 // fmla v3.4s, v25.4s, v17.4s
-	WORD $0x4e30ceca // fmla v10.4s, v22.4s, v16.4s
-	WORD $0x4e31ceeb // fmla v11.4s, v23.4s, v17.4s
+	fmla_4s(2, 24, 16)
+	fmla_4s(3, 25, 17)
+	fmla_4s(10, 22, 16)
+	fmla_4s(11, 23, 17)
 	ADD R3, R11, R19
 	FLDPQ 0(R19), (F18, F19)
-	WORD $0x4e32cf04 // fmla v4.4s, v24.4s, v18.4s
-	WORD $0x4e33cf25 // fmla v5.4s, v25.4s, v19.4s
-	WORD $0x4e32cecc // fmla v12.4s, v22.4s, v18.4s
-	WORD $0x4e33ceed // fmla v13.4s, v23.4s, v19.4s
+	fmla_4s(4, 24, 18)
+	fmla_4s(5, 25, 19)
+	fmla_4s(12, 22, 18)
+	fmla_4s(13, 23, 19)
 	ADD R3, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	WORD $0x4e30cf06 // fmla v6.4s, v24.4s, v16.4s
-	WORD $0x4e31cf27 // fmla v7.4s, v25.4s, v17.4s
-	WORD $0x4e30cece // fmla v14.4s, v22.4s, v16.4s
-	WORD $0x4e31ceef // fmla v15.4s, v23.4s, v17.4s
+	fmla_4s(6, 24, 16)
+	fmla_4s(7, 25, 17)
+	fmla_4s(14, 22, 16)
+	fmla_4s(15, 23, 17)
 	ADDS $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
@@ -12681,17 +12760,17 @@ tail:
 	LSLW R2, R14, R14
 	SUBSW $1, R14, R14
 	FMOVS R14, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4694 // ushl v20.4s, v20.4s, v26.4s
+	ushl_4s(20, 20, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba46b5 // ushl v21.4s, v21.4s, v26.4s
+	ushl_4s(21, 21, 26)
 	ADD R3, R4, R19
 	ADD $0, R19, R19
-	WORD $0x4eb5669a // smax v26.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 20, 21)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F24, F25)
@@ -12711,8 +12790,8 @@ mask1part:
 mask1done:
 	ADD R3, R7, R19
 	ADD $0, R19, R19
-	WORD $0x4eb5669a // smax v26.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 20, 21)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F22, F23)
@@ -12732,8 +12811,8 @@ mask2part:
 mask2done:
 	ADD R3, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4eb5669a // smax v26.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 20, 21)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F18, F19)
@@ -12751,14 +12830,14 @@ mask3part:
 	VMOV R23, V19.D[1]
 
 mask3done:
-	WORD $0x4e32cf00 // fmla v0.4s, v24.4s, v18.4s
-	WORD $0x4e33cf21 // fmla v1.4s, v25.4s, v19.4s
-	WORD $0x4e32cec8 // fmla v8.4s, v22.4s, v18.4s
-	WORD $0x4e33cee9 // fmla v9.4s, v23.4s, v19.4s
+	fmla_4s(0, 24, 18)
+	fmla_4s(1, 25, 19)
+	fmla_4s(8, 22, 18)
+	fmla_4s(9, 23, 19)
 	ADD R3, R10, R19
 	ADD $0, R19, R19
-	WORD $0x4eb5669a // smax v26.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 20, 21)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F16, F17)
@@ -12776,14 +12855,14 @@ mask4part:
 	VMOV R23, V17.D[1]
 
 mask4done:
-	WORD $0x4e30cf02 // fmla v2.4s, v24.4s, v16.4s
-	WORD $0x4e31cf23 // fmla v3.4s, v25.4s, v17.4s
-	WORD $0x4e30ceca // fmla v10.4s, v22.4s, v16.4s
-	WORD $0x4e31ceeb // fmla v11.4s, v23.4s, v17.4s
+	fmla_4s(2, 24, 16)
+	fmla_4s(3, 25, 17)
+	fmla_4s(10, 22, 16)
+	fmla_4s(11, 23, 17)
 	ADD R3, R11, R19
 	ADD $0, R19, R19
-	WORD $0x4eb5669a // smax v26.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 20, 21)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask5part
 	FLDPQ (R19), (F18, F19)
@@ -12801,14 +12880,14 @@ mask5part:
 	VMOV R23, V19.D[1]
 
 mask5done:
-	WORD $0x4e32cf04 // fmla v4.4s, v24.4s, v18.4s
-	WORD $0x4e33cf25 // fmla v5.4s, v25.4s, v19.4s
-	WORD $0x4e32cecc // fmla v12.4s, v22.4s, v18.4s
-	WORD $0x4e33ceed // fmla v13.4s, v23.4s, v19.4s
+	fmla_4s(4, 24, 18)
+	fmla_4s(5, 25, 19)
+	fmla_4s(12, 22, 18)
+	fmla_4s(13, 23, 19)
 	ADD R3, R12, R19
 	ADD $0, R19, R19
-	WORD $0x4eb5669a // smax v26.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 20, 21)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask6part
 	FLDPQ (R19), (F16, F17)
@@ -12826,84 +12905,84 @@ mask6part:
 	VMOV R23, V17.D[1]
 
 mask6done:
-	WORD $0x4e30cf06 // fmla v6.4s, v24.4s, v16.4s
-	WORD $0x4e31cf27 // fmla v7.4s, v25.4s, v17.4s
-	WORD $0x4e30cece // fmla v14.4s, v22.4s, v16.4s
-	WORD $0x4e31ceef // fmla v15.4s, v23.4s, v17.4s
+	fmla_4s(6, 24, 16)
+	fmla_4s(7, 25, 17)
+	fmla_4s(14, 22, 16)
+	fmla_4s(15, 23, 17)
 
 sum:
 	MOVD y+40(FP), R13
 	MOVD ldy+48(FP), R14
-	WORD $0x4ea11c38 // mov v24.16b, v1.16b
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x6e004018 // ext v24.16b, v0.16b, v0.16b, #8
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x4ea00818 // rev64 v24.4s, v0.4s
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	VMOV V1.B16, V24.B16
+	fadd_4s(0, 0, 24)
+	ext_16b8(24, 0, 0)
+	fadd_4s(0, 0, 24)
+	rev64_4s(24, 0)
+	fadd_4s(0, 0, 24)
 	FMOVS (R13), F26
 	FADDS F26, F0, F0
 	FMOVS F0, (R13)
-	WORD $0x4ea31c78 // mov v24.16b, v3.16b
-	WORD $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
-	WORD $0x6e024058 // ext v24.16b, v2.16b, v2.16b, #8
-	WORD $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
-	WORD $0x4ea00858 // rev64 v24.4s, v2.4s
-	WORD $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
+	VMOV V3.B16, V24.B16
+	fadd_4s(2, 2, 24)
+	ext_16b8(24, 2, 2)
+	fadd_4s(2, 2, 24)
+	rev64_4s(24, 2)
+	fadd_4s(2, 2, 24)
 	FMOVS 4(R13), F26
 	FADDS F26, F2, F2
 	FMOVS F2, 4(R13)
-	WORD $0x4ea51cb8 // mov v24.16b, v5.16b
-	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
-	WORD $0x6e044098 // ext v24.16b, v4.16b, v4.16b, #8
-	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
-	WORD $0x4ea00898 // rev64 v24.4s, v4.4s
-	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	VMOV V5.B16, V24.B16
+	fadd_4s(4, 4, 24)
+	ext_16b8(24, 4, 4)
+	fadd_4s(4, 4, 24)
+	rev64_4s(24, 4)
+	fadd_4s(4, 4, 24)
 	FMOVS 8(R13), F26
 	FADDS F26, F4, F4
 	FMOVS F4, 8(R13)
-	WORD $0x4ea71cf8 // mov v24.16b, v7.16b
-	WORD $0x4e38d4c6 // fadd v6.4s, v6.4s, v24.4s
-	WORD $0x6e0640d8 // ext v24.16b, v6.16b, v6.16b, #8
-	WORD $0x4e38d4c6 // fadd v6.4s, v6.4s, v24.4s
-	WORD $0x4ea008d8 // rev64 v24.4s, v6.4s
-	WORD $0x4e38d4c6 // fadd v6.4s, v6.4s, v24.4s
+	VMOV V7.B16, V24.B16
+	fadd_4s(6, 6, 24)
+	ext_16b8(24, 6, 6)
+	fadd_4s(6, 6, 24)
+	rev64_4s(24, 6)
+	fadd_4s(6, 6, 24)
 	FMOVS 12(R13), F26
 	FADDS F26, F6, F6
 	FMOVS F6, 12(R13)
 	ADDS R14, R13, R13
-	WORD $0x4ea91d38 // mov v24.16b, v9.16b
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x6e084118 // ext v24.16b, v8.16b, v8.16b, #8
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4ea00918 // rev64 v24.4s, v8.4s
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	VMOV V9.B16, V24.B16
+	fadd_4s(8, 8, 24)
+	ext_16b8(24, 8, 8)
+	fadd_4s(8, 8, 24)
+	rev64_4s(24, 8)
+	fadd_4s(8, 8, 24)
 	FMOVS (R13), F26
 	FADDS F26, F8, F8
 	FMOVS F8, (R13)
-	WORD $0x4eab1d78 // mov v24.16b, v11.16b
-	WORD $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
-	WORD $0x6e0a4158 // ext v24.16b, v10.16b, v10.16b, #8
-	WORD $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
-	WORD $0x4ea00958 // rev64 v24.4s, v10.4s
-	WORD $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
+	VMOV V11.B16, V24.B16
+	fadd_4s(10, 10, 24)
+	ext_16b8(24, 10, 10)
+	fadd_4s(10, 10, 24)
+	rev64_4s(24, 10)
+	fadd_4s(10, 10, 24)
 	FMOVS 4(R13), F26
 	FADDS F26, F10, F10
 	FMOVS F10, 4(R13)
-	WORD $0x4ead1db8 // mov v24.16b, v13.16b
-	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
-	WORD $0x6e0c4198 // ext v24.16b, v12.16b, v12.16b, #8
-	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
-	WORD $0x4ea00998 // rev64 v24.4s, v12.4s
-	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	VMOV V13.B16, V24.B16
+	fadd_4s(12, 12, 24)
+	ext_16b8(24, 12, 12)
+	fadd_4s(12, 12, 24)
+	rev64_4s(24, 12)
+	fadd_4s(12, 12, 24)
 	FMOVS 8(R13), F26
 	FADDS F26, F12, F12
 	FMOVS F12, 8(R13)
-	WORD $0x4eaf1df8 // mov v24.16b, v15.16b
-	WORD $0x4e38d5ce // fadd v14.4s, v14.4s, v24.4s
-	WORD $0x6e0e41d8 // ext v24.16b, v14.16b, v14.16b, #8
-	WORD $0x4e38d5ce // fadd v14.4s, v14.4s, v24.4s
-	WORD $0x4ea009d8 // rev64 v24.4s, v14.4s
-	WORD $0x4e38d5ce // fadd v14.4s, v14.4s, v24.4s
+	VMOV V15.B16, V24.B16
+	fadd_4s(14, 14, 24)
+	ext_16b8(24, 14, 14)
+	fadd_4s(14, 14, 24)
+	rev64_4s(24, 14)
+	fadd_4s(14, 14, 24)
 	FMOVS 12(R13), F26
 	FADDS F26, F14, F14
 	FMOVS F14, 12(R13)
@@ -12913,42 +12992,42 @@ TEXT ·relu_neon(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	eor_16b(31, 31, 31)
 	TST R2, R2
 	BEQ done
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x6ea0e7e8 // fcmgt v8.4s, v31.4s, v0.4s
-	WORD $0x6ea81fe0 // bit v0.16b, v31.16b, v8.16b
-	WORD $0x6ea1e7e8 // fcmgt v8.4s, v31.4s, v1.4s
-	WORD $0x6ea81fe1 // bit v1.16b, v31.16b, v8.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	fcmgt_4s(8, 31, 0)
+	bit_16b(0, 31, 8)
+	fcmgt_4s(8, 31, 1)
+	bit_16b(1, 31, 8)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
 	FSTPQ (F0, F1), 0(R5)
 	FLDPQ 32(R4), (F2, F3)
-	WORD $0x6ea2e7e8 // fcmgt v8.4s, v31.4s, v2.4s
-	WORD $0x6ea81fe2 // bit v2.16b, v31.16b, v8.16b
-	WORD $0x6ea3e7e8 // fcmgt v8.4s, v31.4s, v3.4s
-	WORD $0x6ea81fe3 // bit v3.16b, v31.16b, v8.16b
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
+	fcmgt_4s(8, 31, 2)
+	bit_16b(2, 31, 8)
+	fcmgt_4s(8, 31, 3)
+	bit_16b(3, 31, 8)
+	fadd_4s(2, 2, 31)
+	fadd_4s(3, 3, 31)
 	FSTPQ (F2, F3), 32(R5)
 	FLDPQ 64(R4), (F4, F5)
-	WORD $0x6ea4e7e8 // fcmgt v8.4s, v31.4s, v4.4s
-	WORD $0x6ea81fe4 // bit v4.16b, v31.16b, v8.16b
-	WORD $0x6ea5e7e8 // fcmgt v8.4s, v31.4s, v5.4s
-	WORD $0x6ea81fe5 // bit v5.16b, v31.16b, v8.16b
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	fcmgt_4s(8, 31, 4)
+	bit_16b(4, 31, 8)
+	fcmgt_4s(8, 31, 5)
+	bit_16b(5, 31, 8)
+	fadd_4s(4, 4, 31)
+	fadd_4s(5, 5, 31)
 	FSTPQ (F4, F5), 64(R5)
 	FLDPQ 96(R4), (F6, F7)
-	WORD $0x6ea6e7e8 // fcmgt v8.4s, v31.4s, v6.4s
-	WORD $0x6ea81fe6 // bit v6.16b, v31.16b, v8.16b
-	WORD $0x6ea7e7e8 // fcmgt v8.4s, v31.4s, v7.4s
-	WORD $0x6ea81fe7 // bit v7.16b, v31.16b, v8.16b
-	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
+	fcmgt_4s(8, 31, 6)
+	bit_16b(6, 31, 8)
+	fcmgt_4s(8, 31, 7)
+	bit_16b(7, 31, 8)
+	fadd_4s(6, 6, 31)
+	fadd_4s(7, 7, 31)
 	FSTPQ (F6, F7), 96(R5)
 	ADDS $128, R5, R5
 	ADDS $128, R4, R4
@@ -12963,46 +13042,46 @@ TEXT ·reluGrad_neon(SB), NOSPLIT, $0-32
 	MOVD dy+8(FP), R4
 	MOVD y+16(FP), R3
 	MOVD n+24(FP), R2
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	eor_16b(31, 31, 31)
 	TST R2, R2
 	BEQ done
 
 loop:
 	FMOVQ 0(R3), F9
-	WORD $0x6ebfe520 // fcmgt v0.4s, v9.4s, v31.4s
+	fcmgt_4s(0, 9, 31)
 	FMOVQ 16(R3), F9
-	WORD $0x6ebfe521 // fcmgt v1.4s, v9.4s, v31.4s
+	fcmgt_4s(1, 9, 31)
 	FMOVQ 0(R4), F8
-	WORD $0x4e281c00 // and v0.16b, v0.16b, v8.16b
+	and_16b(0, 0, 8)
 	FMOVQ 16(R4), F8
-	WORD $0x4e281c21 // and v1.16b, v1.16b, v8.16b
+	and_16b(1, 1, 8)
 	FSTPQ (F0, F1), 0(R5)
 	FMOVQ 32(R3), F9
-	WORD $0x6ebfe522 // fcmgt v2.4s, v9.4s, v31.4s
+	fcmgt_4s(2, 9, 31)
 	FMOVQ 48(R3), F9
-	WORD $0x6ebfe523 // fcmgt v3.4s, v9.4s, v31.4s
+	fcmgt_4s(3, 9, 31)
 	FMOVQ 32(R4), F8
-	WORD $0x4e281c42 // and v2.16b, v2.16b, v8.16b
+	and_16b(2, 2, 8)
 	FMOVQ 48(R4), F8
-	WORD $0x4e281c63 // and v3.16b, v3.16b, v8.16b
+	and_16b(3, 3, 8)
 	FSTPQ (F2, F3), 32(R5)
 	FMOVQ 64(R3), F9
-	WORD $0x6ebfe524 // fcmgt v4.4s, v9.4s, v31.4s
+	fcmgt_4s(4, 9, 31)
 	FMOVQ 80(R3), F9
-	WORD $0x6ebfe525 // fcmgt v5.4s, v9.4s, v31.4s
+	fcmgt_4s(5, 9, 31)
 	FMOVQ 64(R4), F8
-	WORD $0x4e281c84 // and v4.16b, v4.16b, v8.16b
+	and_16b(4, 4, 8)
 	FMOVQ 80(R4), F8
-	WORD $0x4e281ca5 // and v5.16b, v5.16b, v8.16b
+	and_16b(5, 5, 8)
 	FSTPQ (F4, F5), 64(R5)
 	FMOVQ 96(R3), F9
-	WORD $0x6ebfe526 // fcmgt v6.4s, v9.4s, v31.4s
+	fcmgt_4s(6, 9, 31)
 	FMOVQ 112(R3), F9
-	WORD $0x6ebfe527 // fcmgt v7.4s, v9.4s, v31.4s
+	fcmgt_4s(7, 9, 31)
 	FMOVQ 96(R4), F8
-	WORD $0x4e281cc6 // and v6.16b, v6.16b, v8.16b
+	and_16b(6, 6, 8)
 	FMOVQ 112(R4), F8
-	WORD $0x4e281ce7 // and v7.16b, v7.16b, v8.16b
+	and_16b(7, 7, 8)
 	FSTPQ (F6, F7), 96(R5)
 	ADDS $128, R5, R5
 	ADDS $128, R4, R4
@@ -13018,34 +13097,34 @@ TEXT ·add_neon(SB), NOSPLIT, $0-32
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R3
 	MOVD n+24(FP), R2
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	eor_16b(31, 31, 31)
 	TST R2, R2
 	BEQ done
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
 	FMOVQ 0(R3), F8
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	fadd_4s(0, 0, 8)
 	FMOVQ 16(R3), F8
-	WORD $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
+	fadd_4s(1, 1, 8)
 	FSTPQ (F0, F1), 0(R5)
 	FLDPQ 32(R4), (F2, F3)
 	FMOVQ 32(R3), F8
-	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	fadd_4s(2, 2, 8)
 	FMOVQ 48(R3), F8
-	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	fadd_4s(3, 3, 8)
 	FSTPQ (F2, F3), 32(R5)
 	FLDPQ 64(R4), (F4, F5)
 	FMOVQ 64(R3), F8
-	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	fadd_4s(4, 4, 8)
 	FMOVQ 80(R3), F8
-	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
+	fadd_4s(5, 5, 8)
 	FSTPQ (F4, F5), 64(R5)
 	FLDPQ 96(R4), (F6, F7)
 	FMOVQ 96(R3), F8
-	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	fadd_4s(6, 6, 8)
 	FMOVQ 112(R3), F8
-	WORD $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
+	fadd_4s(7, 7, 8)
 	FSTPQ (F6, F7), 96(R5)
 	ADDS $128, R5, R5
 	ADDS $128, R4, R4
@@ -13061,58 +13140,58 @@ TEXT ·addReLU_neon(SB), NOSPLIT, $0-32
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R3
 	MOVD n+24(FP), R2
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	eor_16b(31, 31, 31)
 	TST R2, R2
 	BEQ done
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
 	FMOVQ 0(R3), F8
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	fadd_4s(0, 0, 8)
 	FMOVQ 16(R3), F8
-	WORD $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
-	WORD $0x6ea0e7e8 // fcmgt v8.4s, v31.4s, v0.4s
-	WORD $0x6ea81fe0 // bit v0.16b, v31.16b, v8.16b
-	WORD $0x6ea1e7e8 // fcmgt v8.4s, v31.4s, v1.4s
-	WORD $0x6ea81fe1 // bit v1.16b, v31.16b, v8.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	fadd_4s(1, 1, 8)
+	fcmgt_4s(8, 31, 0)
+	bit_16b(0, 31, 8)
+	fcmgt_4s(8, 31, 1)
+	bit_16b(1, 31, 8)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
 	FSTPQ (F0, F1), 0(R5)
 	FLDPQ 32(R4), (F2, F3)
 	FMOVQ 32(R3), F8
-	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	fadd_4s(2, 2, 8)
 	FMOVQ 48(R3), F8
-	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
-	WORD $0x6ea2e7e8 // fcmgt v8.4s, v31.4s, v2.4s
-	WORD $0x6ea81fe2 // bit v2.16b, v31.16b, v8.16b
-	WORD $0x6ea3e7e8 // fcmgt v8.4s, v31.4s, v3.4s
-	WORD $0x6ea81fe3 // bit v3.16b, v31.16b, v8.16b
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
+	fadd_4s(3, 3, 8)
+	fcmgt_4s(8, 31, 2)
+	bit_16b(2, 31, 8)
+	fcmgt_4s(8, 31, 3)
+	bit_16b(3, 31, 8)
+	fadd_4s(2, 2, 31)
+	fadd_4s(3, 3, 31)
 	FSTPQ (F2, F3), 32(R5)
 	FLDPQ 64(R4), (F4, F5)
 	FMOVQ 64(R3), F8
-	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	fadd_4s(4, 4, 8)
 	FMOVQ 80(R3), F8
-	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
-	WORD $0x6ea4e7e8 // fcmgt v8.4s, v31.4s, v4.4s
-	WORD $0x6ea81fe4 // bit v4.16b, v31.16b, v8.16b
-	WORD $0x6ea5e7e8 // fcmgt v8.4s, v31.4s, v5.4s
-	WORD $0x6ea81fe5 // bit v5.16b, v31.16b, v8.16b
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	fadd_4s(5, 5, 8)
+	fcmgt_4s(8, 31, 4)
+	bit_16b(4, 31, 8)
+	fcmgt_4s(8, 31, 5)
+	bit_16b(5, 31, 8)
+	fadd_4s(4, 4, 31)
+	fadd_4s(5, 5, 31)
 	FSTPQ (F4, F5), 64(R5)
 	FLDPQ 96(R4), (F6, F7)
 	FMOVQ 96(R3), F8
-	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	fadd_4s(6, 6, 8)
 	FMOVQ 112(R3), F8
-	WORD $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
-	WORD $0x6ea6e7e8 // fcmgt v8.4s, v31.4s, v6.4s
-	WORD $0x6ea81fe6 // bit v6.16b, v31.16b, v8.16b
-	WORD $0x6ea7e7e8 // fcmgt v8.4s, v31.4s, v7.4s
-	WORD $0x6ea81fe7 // bit v7.16b, v31.16b, v8.16b
-	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
+	fadd_4s(7, 7, 8)
+	fcmgt_4s(8, 31, 6)
+	bit_16b(6, 31, 8)
+	fcmgt_4s(8, 31, 7)
+	bit_16b(7, 31, 8)
+	fadd_4s(6, 6, 31)
+	fadd_4s(7, 7, 31)
 	FSTPQ (F6, F7), 96(R5)
 	ADDS $128, R5, R5
 	ADDS $128, R4, R4
@@ -13129,39 +13208,39 @@ TEXT ·scaleShift_neon(SB), NOSPLIT, $0-32
 	MOVD n+16(FP), R2
 	FMOVS scale+24(FP), F29
 	FMOVS shift+28(FP), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	dup_4s0(30, 30)
+	eor_16b(31, 31, 31)
 	TST R2, R2
 	BEQ done
 
 loop:
 	FMOVQ 0(R4), F8
-	WORD $0x4f9d9100 // fmul v0.4s, v8.4s, v29.s[0]
+	fmul_4s0(0, 8, 29)
 	FMOVQ 16(R4), F8
-	WORD $0x4f9d9101 // fmul v1.4s, v8.4s, v29.s[0]
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
+	fmul_4s0(1, 8, 29)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
 	FSTPQ (F0, F1), 0(R5)
 	FMOVQ 32(R4), F8
-	WORD $0x4f9d9102 // fmul v2.4s, v8.4s, v29.s[0]
+	fmul_4s0(2, 8, 29)
 	FMOVQ 48(R4), F8
-	WORD $0x4f9d9103 // fmul v3.4s, v8.4s, v29.s[0]
-	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
+	fmul_4s0(3, 8, 29)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
 	FSTPQ (F2, F3), 32(R5)
 	FMOVQ 64(R4), F8
-	WORD $0x4f9d9104 // fmul v4.4s, v8.4s, v29.s[0]
+	fmul_4s0(4, 8, 29)
 	FMOVQ 80(R4), F8
-	WORD $0x4f9d9105 // fmul v5.4s, v8.4s, v29.s[0]
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	fmul_4s0(5, 8, 29)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
 	FSTPQ (F4, F5), 64(R5)
 	FMOVQ 96(R4), F8
-	WORD $0x4f9d9106 // fmul v6.4s, v8.4s, v29.s[0]
+	fmul_4s0(6, 8, 29)
 	FMOVQ 112(R4), F8
-	WORD $0x4f9d9107 // fmul v7.4s, v8.4s, v29.s[0]
-	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
-	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
+	fmul_4s0(7, 8, 29)
+	fadd_4s(6, 6, 30)
+	fadd_4s(7, 7, 30)
 	FSTPQ (F6, F7), 96(R5)
 	ADDS $128, R5, R5
 	ADDS $128, R4, R4
@@ -13179,63 +13258,63 @@ TEXT ·blend_neon(SB), NOSPLIT, $0-44
 	FMOVS ka+32(FP), F28
 	FMOVS kb+36(FP), F29
 	FMOVS shift+40(FP), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	dup_4s0(30, 30)
+	eor_16b(31, 31, 31)
 	TST R2, R2
 	BEQ done
 
 loop:
 	FMOVQ 0(R4), F16
-	WORD $0x4f9c9200 // fmul v0.4s, v16.4s, v28.s[0]
+	fmul_4s0(0, 16, 28)
 	FMOVQ 16(R4), F16
-	WORD $0x4f9c9201 // fmul v1.4s, v16.4s, v28.s[0]
+	fmul_4s0(1, 16, 28)
 	FMOVQ 0(R3), F16
-	WORD $0x4f9d9202 // fmul v2.4s, v16.4s, v29.s[0]
+	fmul_4s0(2, 16, 29)
 	FMOVQ 16(R3), F16
-	WORD $0x4f9d9203 // fmul v3.4s, v16.4s, v29.s[0]
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
+	fmul_4s0(3, 16, 29)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
 	FSTPQ (F0, F1), 0(R5)
 	FMOVQ 32(R4), F16
-	WORD $0x4f9c9204 // fmul v4.4s, v16.4s, v28.s[0]
+	fmul_4s0(4, 16, 28)
 	FMOVQ 48(R4), F16
-	WORD $0x4f9c9205 // fmul v5.4s, v16.4s, v28.s[0]
+	fmul_4s0(5, 16, 28)
 	FMOVQ 32(R3), F16
-	WORD $0x4f9d9206 // fmul v6.4s, v16.4s, v29.s[0]
+	fmul_4s0(6, 16, 29)
 	FMOVQ 48(R3), F16
-	WORD $0x4f9d9207 // fmul v7.4s, v16.4s, v29.s[0]
-	WORD $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
-	WORD $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	fmul_4s0(7, 16, 29)
+	fadd_4s(4, 4, 6)
+	fadd_4s(5, 5, 7)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
 	FSTPQ (F4, F5), 32(R5)
 	FMOVQ 64(R4), F16
-	WORD $0x4f9c9208 // fmul v8.4s, v16.4s, v28.s[0]
+	fmul_4s0(8, 16, 28)
 	FMOVQ 80(R4), F16
-	WORD $0x4f9c9209 // fmul v9.4s, v16.4s, v28.s[0]
+	fmul_4s0(9, 16, 28)
 	FMOVQ 64(R3), F16
-	WORD $0x4f9d920a // fmul v10.4s, v16.4s, v29.s[0]
+	fmul_4s0(10, 16, 29)
 	FMOVQ 80(R3), F16
-	WORD $0x4f9d920b // fmul v11.4s, v16.4s, v29.s[0]
-	WORD $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
-	WORD $0x4e2bd529 // fadd v9.4s, v9.4s, v11.4s
-	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
-	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
+	fmul_4s0(11, 16, 29)
+	fadd_4s(8, 8, 10)
+	fadd_4s(9, 9, 11)
+	fadd_4s(8, 8, 30)
+	fadd_4s(9, 9, 30)
 	FSTPQ (F8, F9), 64(R5)
 	FMOVQ 96(R4), F16
-	WORD $0x4f9c920c // fmul v12.4s, v16.4s, v28.s[0]
+	fmul_4s0(12, 16, 28)
 	FMOVQ 112(R4), F16
-	WORD $0x4f9c920d // fmul v13.4s, v16.4s, v28.s[0]
+	fmul_4s0(13, 16, 28)
 	FMOVQ 96(R3), F16
-	WORD $0x4f9d920e // fmul v14.4s, v16.4s, v29.s[0]
+	fmul_4s0(14, 16, 29)
 	FMOVQ 112(R3), F16
-	WORD $0x4f9d920f // fmul v15.4s, v16.4s, v29.s[0]
-	WORD $0x4e2ed58c // fadd v12.4s, v12.4s, v14.4s
-	WORD $0x4e2fd5ad // fadd v13.4s, v13.4s, v15.4s
-	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
-	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
+	fmul_4s0(15, 16, 29)
+	fadd_4s(12, 12, 14)
+	fadd_4s(13, 13, 15)
+	fadd_4s(12, 12, 30)
+	fadd_4s(13, 13, 30)
 	FSTPQ (F12, F13), 96(R5)
 	ADDS $128, R5, R5
 	ADDS $128, R4, R4
@@ -13378,433 +13457,433 @@ TEXT ·logistic_neon(SB), NOSPLIT, $0-36
 	MOVD n+16(FP), R2
 	FMOVS in+24(FP), F28
 	FMOVS scale+28(FP), F29
-	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
+	dup_4s0(29, 29)
 	FMOVS shift+32(FP), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	dup_4s0(30, 30)
+	eor_16b(31, 31, 31)
 	TST R2, R2
 	BEQ done
 
 loop:
 	FMOVQ 0(R4), F6
-	WORD $0x4f9c90c0 // fmul v0.4s, v6.4s, v28.s[0]
+	fmul_4s0(0, 6, 28)
 	FMOVQ 16(R4), F6
-	WORD $0x4f9c90c1 // fmul v1.4s, v6.4s, v28.s[0]
+	fmul_4s0(1, 6, 28)
 	MOVD $expHigh_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea2e406 // fcmgt v6.4s, v0.4s, v2.4s
-	WORD $0x6ea61c40 // bit v0.16b, v2.16b, v6.16b
-	WORD $0x6ea3e426 // fcmgt v6.4s, v1.4s, v3.4s
-	WORD $0x6ea61c61 // bit v1.16b, v3.16b, v6.16b
+	fcmgt_4s(6, 0, 2)
+	bit_16b(0, 2, 6)
+	fcmgt_4s(6, 1, 3)
+	bit_16b(1, 3, 6)
 	MOVD $expLow_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea0e446 // fcmgt v6.4s, v2.4s, v0.4s
-	WORD $0x6ea61c40 // bit v0.16b, v2.16b, v6.16b
-	WORD $0x6ea1e466 // fcmgt v6.4s, v3.4s, v1.4s
-	WORD $0x6ea61c61 // bit v1.16b, v3.16b, v6.16b
+	fcmgt_4s(6, 2, 0)
+	bit_16b(0, 2, 6)
+	fcmgt_4s(6, 3, 1)
+	bit_16b(1, 3, 6)
 	MOVD $log2e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6e26dc02 // fmul v2.4s, v0.4s, v6.4s
+	fmul_4s(2, 0, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6e26dc23 // fmul v3.4s, v1.4s, v6.4s
-	WORD $0x4e218842 // frintn v2.4s, v2.4s
-	WORD $0x4e218863 // frintn v3.4s, v3.4s
+	fmul_4s(3, 1, 6)
+	frintn_4s(2, 2)
+	frintn_4s(3, 3)
 	MOVD $ln2Hi_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4ea6cc40 // fmls v0.4s, v2.4s, v6.4s
+	fmls_4s(0, 2, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4ea6cc61 // fmls v1.4s, v3.4s, v6.4s
+	fmls_4s(1, 3, 6)
 	MOVD $ln2Lo_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4ea6cc40 // fmls v0.4s, v2.4s, v6.4s
+	fmls_4s(0, 2, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4ea6cc61 // fmls v1.4s, v3.4s, v6.4s
+	fmls_4s(1, 3, 6)
 	MOVD $expSeries7_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	MOVD $expSeries6_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries5_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries2_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries1_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries0_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
-	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
-	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
+	fcvtns_4s(2, 2)
+	fcvtns_4s(3, 3)
 	MOVD $expBias_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4ea68442 // add v2.4s, v2.4s, v6.4s
+	add_4s(2, 2, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4ea68463 // add v3.4s, v3.4s, v6.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dc84 // fmul v4.4s, v4.4s, v2.4s
-	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
+	add_4s(3, 3, 6)
+	shl_4s23(2, 2)
+	shl_4s23(3, 3)
+	fmul_4s(4, 4, 2)
+	fmul_4s(5, 5, 3)
 	MOVD $expSeries0_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	fadd_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4e26d4a5 // fadd v5.4s, v5.4s, v6.4s
-	WORD $0x6e24ffa4 // fdiv v4.4s, v29.4s, v4.4s
-	WORD $0x6e25ffa5 // fdiv v5.4s, v29.4s, v5.4s
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	fadd_4s(5, 5, 6)
+	fdiv_4s(4, 29, 4)
+	fdiv_4s(5, 29, 5)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
 	FSTPQ (F4, F5), 0(R5)
 	FMOVQ 32(R4), F6
-	WORD $0x4f9c90c0 // fmul v0.4s, v6.4s, v28.s[0]
+	fmul_4s0(0, 6, 28)
 	FMOVQ 48(R4), F6
-	WORD $0x4f9c90c1 // fmul v1.4s, v6.4s, v28.s[0]
+	fmul_4s0(1, 6, 28)
 	MOVD $expHigh_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea2e406 // fcmgt v6.4s, v0.4s, v2.4s
-	WORD $0x6ea61c40 // bit v0.16b, v2.16b, v6.16b
-	WORD $0x6ea3e426 // fcmgt v6.4s, v1.4s, v3.4s
-	WORD $0x6ea61c61 // bit v1.16b, v3.16b, v6.16b
+	fcmgt_4s(6, 0, 2)
+	bit_16b(0, 2, 6)
+	fcmgt_4s(6, 1, 3)
+	bit_16b(1, 3, 6)
 	MOVD $expLow_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea0e446 // fcmgt v6.4s, v2.4s, v0.4s
-	WORD $0x6ea61c40 // bit v0.16b, v2.16b, v6.16b
-	WORD $0x6ea1e466 // fcmgt v6.4s, v3.4s, v1.4s
-	WORD $0x6ea61c61 // bit v1.16b, v3.16b, v6.16b
+	fcmgt_4s(6, 2, 0)
+	bit_16b(0, 2, 6)
+	fcmgt_4s(6, 3, 1)
+	bit_16b(1, 3, 6)
 	MOVD $log2e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6e26dc02 // fmul v2.4s, v0.4s, v6.4s
+	fmul_4s(2, 0, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6e26dc23 // fmul v3.4s, v1.4s, v6.4s
-	WORD $0x4e218842 // frintn v2.4s, v2.4s
-	WORD $0x4e218863 // frintn v3.4s, v3.4s
+	fmul_4s(3, 1, 6)
+	frintn_4s(2, 2)
+	frintn_4s(3, 3)
 	MOVD $ln2Hi_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4ea6cc40 // fmls v0.4s, v2.4s, v6.4s
+	fmls_4s(0, 2, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4ea6cc61 // fmls v1.4s, v3.4s, v6.4s
+	fmls_4s(1, 3, 6)
 	MOVD $ln2Lo_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4ea6cc40 // fmls v0.4s, v2.4s, v6.4s
+	fmls_4s(0, 2, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4ea6cc61 // fmls v1.4s, v3.4s, v6.4s
+	fmls_4s(1, 3, 6)
 	MOVD $expSeries7_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	MOVD $expSeries6_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries5_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries2_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries1_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries0_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
-	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
-	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
+	fcvtns_4s(2, 2)
+	fcvtns_4s(3, 3)
 	MOVD $expBias_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4ea68442 // add v2.4s, v2.4s, v6.4s
+	add_4s(2, 2, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4ea68463 // add v3.4s, v3.4s, v6.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dc84 // fmul v4.4s, v4.4s, v2.4s
-	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
+	add_4s(3, 3, 6)
+	shl_4s23(2, 2)
+	shl_4s23(3, 3)
+	fmul_4s(4, 4, 2)
+	fmul_4s(5, 5, 3)
 	MOVD $expSeries0_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	fadd_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4e26d4a5 // fadd v5.4s, v5.4s, v6.4s
-	WORD $0x6e24ffa4 // fdiv v4.4s, v29.4s, v4.4s
-	WORD $0x6e25ffa5 // fdiv v5.4s, v29.4s, v5.4s
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	fadd_4s(5, 5, 6)
+	fdiv_4s(4, 29, 4)
+	fdiv_4s(5, 29, 5)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
 	FSTPQ (F4, F5), 32(R5)
 	FMOVQ 64(R4), F6
-	WORD $0x4f9c90c0 // fmul v0.4s, v6.4s, v28.s[0]
+	fmul_4s0(0, 6, 28)
 	FMOVQ 80(R4), F6
-	WORD $0x4f9c90c1 // fmul v1.4s, v6.4s, v28.s[0]
+	fmul_4s0(1, 6, 28)
 	MOVD $expHigh_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea2e406 // fcmgt v6.4s, v0.4s, v2.4s
-	WORD $0x6ea61c40 // bit v0.16b, v2.16b, v6.16b
-	WORD $0x6ea3e426 // fcmgt v6.4s, v1.4s, v3.4s
-	WORD $0x6ea61c61 // bit v1.16b, v3.16b, v6.16b
+	fcmgt_4s(6, 0, 2)
+	bit_16b(0, 2, 6)
+	fcmgt_4s(6, 1, 3)
+	bit_16b(1, 3, 6)
 	MOVD $expLow_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea0e446 // fcmgt v6.4s, v2.4s, v0.4s
-	WORD $0x6ea61c40 // bit v0.16b, v2.16b, v6.16b
-	WORD $0x6ea1e466 // fcmgt v6.4s, v3.4s, v1.4s
-	WORD $0x6ea61c61 // bit v1.16b, v3.16b, v6.16b
+	fcmgt_4s(6, 2, 0)
+	bit_16b(0, 2, 6)
+	fcmgt_4s(6, 3, 1)
+	bit_16b(1, 3, 6)
 	MOVD $log2e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6e26dc02 // fmul v2.4s, v0.4s, v6.4s
+	fmul_4s(2, 0, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6e26dc23 // fmul v3.4s, v1.4s, v6.4s
-	WORD $0x4e218842 // frintn v2.4s, v2.4s
-	WORD $0x4e218863 // frintn v3.4s, v3.4s
+	fmul_4s(3, 1, 6)
+	frintn_4s(2, 2)
+	frintn_4s(3, 3)
 	MOVD $ln2Hi_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4ea6cc40 // fmls v0.4s, v2.4s, v6.4s
+	fmls_4s(0, 2, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4ea6cc61 // fmls v1.4s, v3.4s, v6.4s
+	fmls_4s(1, 3, 6)
 	MOVD $ln2Lo_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4ea6cc40 // fmls v0.4s, v2.4s, v6.4s
+	fmls_4s(0, 2, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4ea6cc61 // fmls v1.4s, v3.4s, v6.4s
+	fmls_4s(1, 3, 6)
 	MOVD $expSeries7_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	MOVD $expSeries6_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries5_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries2_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries1_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries0_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
-	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
-	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
+	fcvtns_4s(2, 2)
+	fcvtns_4s(3, 3)
 	MOVD $expBias_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4ea68442 // add v2.4s, v2.4s, v6.4s
+	add_4s(2, 2, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4ea68463 // add v3.4s, v3.4s, v6.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dc84 // fmul v4.4s, v4.4s, v2.4s
-	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
+	add_4s(3, 3, 6)
+	shl_4s23(2, 2)
+	shl_4s23(3, 3)
+	fmul_4s(4, 4, 2)
+	fmul_4s(5, 5, 3)
 	MOVD $expSeries0_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	fadd_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4e26d4a5 // fadd v5.4s, v5.4s, v6.4s
-	WORD $0x6e24ffa4 // fdiv v4.4s, v29.4s, v4.4s
-	WORD $0x6e25ffa5 // fdiv v5.4s, v29.4s, v5.4s
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	fadd_4s(5, 5, 6)
+	fdiv_4s(4, 29, 4)
+	fdiv_4s(5, 29, 5)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
 	FSTPQ (F4, F5), 64(R5)
 	FMOVQ 96(R4), F6
-	WORD $0x4f9c90c0 // fmul v0.4s, v6.4s, v28.s[0]
+	fmul_4s0(0, 6, 28)
 	FMOVQ 112(R4), F6
-	WORD $0x4f9c90c1 // fmul v1.4s, v6.4s, v28.s[0]
+	fmul_4s0(1, 6, 28)
 	MOVD $expHigh_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea2e406 // fcmgt v6.4s, v0.4s, v2.4s
-	WORD $0x6ea61c40 // bit v0.16b, v2.16b, v6.16b
-	WORD $0x6ea3e426 // fcmgt v6.4s, v1.4s, v3.4s
-	WORD $0x6ea61c61 // bit v1.16b, v3.16b, v6.16b
+	fcmgt_4s(6, 0, 2)
+	bit_16b(0, 2, 6)
+	fcmgt_4s(6, 1, 3)
+	bit_16b(1, 3, 6)
 	MOVD $expLow_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea0e446 // fcmgt v6.4s, v2.4s, v0.4s
-	WORD $0x6ea61c40 // bit v0.16b, v2.16b, v6.16b
-	WORD $0x6ea1e466 // fcmgt v6.4s, v3.4s, v1.4s
-	WORD $0x6ea61c61 // bit v1.16b, v3.16b, v6.16b
+	fcmgt_4s(6, 2, 0)
+	bit_16b(0, 2, 6)
+	fcmgt_4s(6, 3, 1)
+	bit_16b(1, 3, 6)
 	MOVD $log2e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6e26dc02 // fmul v2.4s, v0.4s, v6.4s
+	fmul_4s(2, 0, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6e26dc23 // fmul v3.4s, v1.4s, v6.4s
-	WORD $0x4e218842 // frintn v2.4s, v2.4s
-	WORD $0x4e218863 // frintn v3.4s, v3.4s
+	fmul_4s(3, 1, 6)
+	frintn_4s(2, 2)
+	frintn_4s(3, 3)
 	MOVD $ln2Hi_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4ea6cc40 // fmls v0.4s, v2.4s, v6.4s
+	fmls_4s(0, 2, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4ea6cc61 // fmls v1.4s, v3.4s, v6.4s
+	fmls_4s(1, 3, 6)
 	MOVD $ln2Lo_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4ea6cc40 // fmls v0.4s, v2.4s, v6.4s
+	fmls_4s(0, 2, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4ea6cc61 // fmls v1.4s, v3.4s, v6.4s
+	fmls_4s(1, 3, 6)
 	MOVD $expSeries7_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	MOVD $expSeries6_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries5_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries2_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries1_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
 	MOVD $expSeries0_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e24cc06 // fmla v6.4s, v0.4s, v4.4s
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
+	fmla_4s(6, 0, 4)
+	VMOV V6.B16, V4.B16
 	FMOVQ 16(R19), F6
-	WORD $0x4e25cc26 // fmla v6.4s, v1.4s, v5.4s
-	WORD $0x4ea61cc5 // mov v5.16b, v6.16b
-	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
-	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	fmla_4s(6, 1, 5)
+	VMOV V6.B16, V5.B16
+	fcvtns_4s(2, 2)
+	fcvtns_4s(3, 3)
 	MOVD $expBias_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4ea68442 // add v2.4s, v2.4s, v6.4s
+	add_4s(2, 2, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4ea68463 // add v3.4s, v3.4s, v6.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dc84 // fmul v4.4s, v4.4s, v2.4s
-	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
+	add_4s(3, 3, 6)
+	shl_4s23(2, 2)
+	shl_4s23(3, 3)
+	fmul_4s(4, 4, 2)
+	fmul_4s(5, 5, 3)
 	MOVD $expSeries0_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	fadd_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4e26d4a5 // fadd v5.4s, v5.4s, v6.4s
-	WORD $0x6e24ffa4 // fdiv v4.4s, v29.4s, v4.4s
-	WORD $0x6e25ffa5 // fdiv v5.4s, v29.4s, v5.4s
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	fadd_4s(5, 5, 6)
+	fdiv_4s(4, 29, 4)
+	fdiv_4s(5, 29, 5)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
 	FSTPQ (F4, F5), 96(R5)
 	ADDS $128, R5, R5
 	ADDS $128, R4, R4
@@ -13819,7 +13898,7 @@ TEXT ·sgd_neon(SB), NOSPLIT, $8-28
 	MOVD grad+8(FP), R4
 	MOVD n+16(FP), R2
 	FMOVS lr+24(FP), F30
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	eor_16b(31, 31, 31)
 	MRS FPCR, R20
 	MOVW R20, 8(RSP)
 	MOVWU 8(RSP), R0
@@ -13832,36 +13911,36 @@ TEXT ·sgd_neon(SB), NOSPLIT, $8-28
 
 loop:
 	FMOVQ 0(R4), F16
-	WORD $0x4f9e9200 // fmul v0.4s, v16.4s, v30.s[0]
+	fmul_4s0(0, 16, 30)
 	FMOVQ 16(R4), F16
-	WORD $0x4f9e9201 // fmul v1.4s, v16.4s, v30.s[0]
+	fmul_4s0(1, 16, 30)
 	FLDPQ 0(R5), (F2, F3)
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4ea1d463 // fsub v3.4s, v3.4s, v1.4s
+	fsub_4s(2, 2, 0)
+	fsub_4s(3, 3, 1)
 	FSTPQ (F2, F3), 0(R5)
 	FMOVQ 32(R4), F16
-	WORD $0x4f9e9204 // fmul v4.4s, v16.4s, v30.s[0]
+	fmul_4s0(4, 16, 30)
 	FMOVQ 48(R4), F16
-	WORD $0x4f9e9205 // fmul v5.4s, v16.4s, v30.s[0]
+	fmul_4s0(5, 16, 30)
 	FLDPQ 32(R5), (F6, F7)
-	WORD $0x4ea4d4c6 // fsub v6.4s, v6.4s, v4.4s
-	WORD $0x4ea5d4e7 // fsub v7.4s, v7.4s, v5.4s
+	fsub_4s(6, 6, 4)
+	fsub_4s(7, 7, 5)
 	FSTPQ (F6, F7), 32(R5)
 	FMOVQ 64(R4), F16
-	WORD $0x4f9e9208 // fmul v8.4s, v16.4s, v30.s[0]
+	fmul_4s0(8, 16, 30)
 	FMOVQ 80(R4), F16
-	WORD $0x4f9e9209 // fmul v9.4s, v16.4s, v30.s[0]
+	fmul_4s0(9, 16, 30)
 	FLDPQ 64(R5), (F10, F11)
-	WORD $0x4ea8d54a // fsub v10.4s, v10.4s, v8.4s
-	WORD $0x4ea9d56b // fsub v11.4s, v11.4s, v9.4s
+	fsub_4s(10, 10, 8)
+	fsub_4s(11, 11, 9)
 	FSTPQ (F10, F11), 64(R5)
 	FMOVQ 96(R4), F16
-	WORD $0x4f9e920c // fmul v12.4s, v16.4s, v30.s[0]
+	fmul_4s0(12, 16, 30)
 	FMOVQ 112(R4), F16
-	WORD $0x4f9e920d // fmul v13.4s, v16.4s, v30.s[0]
+	fmul_4s0(13, 16, 30)
 	FLDPQ 96(R5), (F14, F15)
-	WORD $0x4eacd5ce // fsub v14.4s, v14.4s, v12.4s
-	WORD $0x4eadd5ef // fsub v15.4s, v15.4s, v13.4s
+	fsub_4s(14, 14, 12)
+	fsub_4s(15, 15, 13)
 	FSTPQ (F14, F15), 96(R5)
 	ADDS $128, R5, R5
 	ADDS $128, R4, R4
@@ -13880,7 +13959,7 @@ TEXT ·momentum_neon(SB), NOSPLIT, $8-40
 	MOVD n+24(FP), R2
 	FMOVS lr+32(FP), F29
 	FMOVS mu+36(FP), F30
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	eor_16b(31, 31, 31)
 	MRS FPCR, R20
 	MOVW R20, 8(RSP)
 	MOVWU 8(RSP), R0
@@ -13893,64 +13972,64 @@ TEXT ·momentum_neon(SB), NOSPLIT, $8-40
 
 loop:
 	FMOVQ 0(R4), F16
-	WORD $0x4f9e9200 // fmul v0.4s, v16.4s, v30.s[0]
+	fmul_4s0(0, 16, 30)
 	FMOVQ 16(R4), F16
-	WORD $0x4f9e9201 // fmul v1.4s, v16.4s, v30.s[0]
+	fmul_4s0(1, 16, 30)
 	FMOVQ 0(R3), F16
-	WORD $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
+	fadd_4s(0, 0, 16)
 	FMOVQ 16(R3), F16
-	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
+	fadd_4s(1, 1, 16)
 	FSTPQ (F0, F1), 0(R4)
-	WORD $0x4f9d9000 // fmul v0.4s, v0.4s, v29.s[0]
-	WORD $0x4f9d9021 // fmul v1.4s, v1.4s, v29.s[0]
+	fmul_4s0(0, 0, 29)
+	fmul_4s0(1, 1, 29)
 	FLDPQ 0(R5), (F2, F3)
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4ea1d463 // fsub v3.4s, v3.4s, v1.4s
+	fsub_4s(2, 2, 0)
+	fsub_4s(3, 3, 1)
 	FSTPQ (F2, F3), 0(R5)
 	FMOVQ 32(R4), F16
-	WORD $0x4f9e9204 // fmul v4.4s, v16.4s, v30.s[0]
+	fmul_4s0(4, 16, 30)
 	FMOVQ 48(R4), F16
-	WORD $0x4f9e9205 // fmul v5.4s, v16.4s, v30.s[0]
+	fmul_4s0(5, 16, 30)
 	FMOVQ 32(R3), F16
-	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	fadd_4s(4, 4, 16)
 	FMOVQ 48(R3), F16
-	WORD $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
+	fadd_4s(5, 5, 16)
 	FSTPQ (F4, F5), 32(R4)
-	WORD $0x4f9d9084 // fmul v4.4s, v4.4s, v29.s[0]
-	WORD $0x4f9d90a5 // fmul v5.4s, v5.4s, v29.s[0]
+	fmul_4s0(4, 4, 29)
+	fmul_4s0(5, 5, 29)
 	FLDPQ 32(R5), (F6, F7)
-	WORD $0x4ea4d4c6 // fsub v6.4s, v6.4s, v4.4s
-	WORD $0x4ea5d4e7 // fsub v7.4s, v7.4s, v5.4s
+	fsub_4s(6, 6, 4)
+	fsub_4s(7, 7, 5)
 	FSTPQ (F6, F7), 32(R5)
 	FMOVQ 64(R4), F16
-	WORD $0x4f9e9208 // fmul v8.4s, v16.4s, v30.s[0]
+	fmul_4s0(8, 16, 30)
 	FMOVQ 80(R4), F16
-	WORD $0x4f9e9209 // fmul v9.4s, v16.4s, v30.s[0]
+	fmul_4s0(9, 16, 30)
 	FMOVQ 64(R3), F16
-	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
+	fadd_4s(8, 8, 16)
 	FMOVQ 80(R3), F16
-	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
+	fadd_4s(9, 9, 16)
 	FSTPQ (F8, F9), 64(R4)
-	WORD $0x4f9d9108 // fmul v8.4s, v8.4s, v29.s[0]
-	WORD $0x4f9d9129 // fmul v9.4s, v9.4s, v29.s[0]
+	fmul_4s0(8, 8, 29)
+	fmul_4s0(9, 9, 29)
 	FLDPQ 64(R5), (F10, F11)
-	WORD $0x4ea8d54a // fsub v10.4s, v10.4s, v8.4s
-	WORD $0x4ea9d56b // fsub v11.4s, v11.4s, v9.4s
+	fsub_4s(10, 10, 8)
+	fsub_4s(11, 11, 9)
 	FSTPQ (F10, F11), 64(R5)
 	FMOVQ 96(R4), F16
-	WORD $0x4f9e920c // fmul v12.4s, v16.4s, v30.s[0]
+	fmul_4s0(12, 16, 30)
 	FMOVQ 112(R4), F16
-	WORD $0x4f9e920d // fmul v13.4s, v16.4s, v30.s[0]
+	fmul_4s0(13, 16, 30)
 	FMOVQ 96(R3), F16
-	WORD $0x4e30d58c // fadd v12.4s, v12.4s, v16.4s
+	fadd_4s(12, 12, 16)
 	FMOVQ 112(R3), F16
-	WORD $0x4e30d5ad // fadd v13.4s, v13.4s, v16.4s
+	fadd_4s(13, 13, 16)
 	FSTPQ (F12, F13), 96(R4)
-	WORD $0x4f9d918c // fmul v12.4s, v12.4s, v29.s[0]
-	WORD $0x4f9d91ad // fmul v13.4s, v13.4s, v29.s[0]
+	fmul_4s0(12, 12, 29)
+	fmul_4s0(13, 13, 29)
 	FLDPQ 96(R5), (F14, F15)
-	WORD $0x4eacd5ce // fsub v14.4s, v14.4s, v12.4s
-	WORD $0x4eadd5ef // fsub v15.4s, v15.4s, v13.4s
+	fsub_4s(14, 14, 12)
+	fsub_4s(15, 15, 13)
 	FSTPQ (F14, F15), 96(R5)
 	ADDS $128, R5, R5
 	ADDS $128, R4, R4
@@ -13976,8 +14055,8 @@ TEXT ·adam_neon(SB), NOSPLIT, $8-68
 	FMOVS step+56(FP), F28
 	FMOVS root+60(FP), F29
 	FMOVS eps+64(FP), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	dup_4s0(30, 30)
+	eor_16b(31, 31, 31)
 	MRS FPCR, R20
 	MOVW R20, 8(RSP)
 	MOVWU 8(RSP), R0
@@ -13991,143 +14070,143 @@ TEXT ·adam_neon(SB), NOSPLIT, $8-68
 loop:
 	FLDPQ 0(R7), (F4, F5)
 	FMOVQ 0(R4), F6
-	WORD $0x4f9890c0 // fmul v0.4s, v6.4s, v24.s[0]
+	fmul_4s0(0, 6, 24)
 	FMOVQ 16(R4), F6
-	WORD $0x4f9890c1 // fmul v1.4s, v6.4s, v24.s[0]
-	WORD $0x4f999082 // fmul v2.4s, v4.4s, v25.s[0]
-	WORD $0x4f9990a3 // fmul v3.4s, v5.4s, v25.s[0]
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fmul_4s0(1, 6, 24)
+	fmul_4s0(2, 4, 25)
+	fmul_4s0(3, 5, 25)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R4)
-	WORD $0x4f9b9082 // fmul v2.4s, v4.4s, v27.s[0]
-	WORD $0x4f9b90a3 // fmul v3.4s, v5.4s, v27.s[0]
-	WORD $0x6e24dc42 // fmul v2.4s, v2.4s, v4.4s
-	WORD $0x6e25dc63 // fmul v3.4s, v3.4s, v5.4s
+	fmul_4s0(2, 4, 27)
+	fmul_4s0(3, 5, 27)
+	fmul_4s(2, 2, 4)
+	fmul_4s(3, 3, 5)
 	FMOVQ 0(R3), F6
-	WORD $0x4f9a90c4 // fmul v4.4s, v6.4s, v26.s[0]
+	fmul_4s0(4, 6, 26)
 	FMOVQ 16(R3), F6
-	WORD $0x4f9a90c5 // fmul v5.4s, v6.4s, v26.s[0]
-	WORD $0x4e22d484 // fadd v4.4s, v4.4s, v2.4s
-	WORD $0x4e23d4a5 // fadd v5.4s, v5.4s, v3.4s
+	fmul_4s0(5, 6, 26)
+	fadd_4s(4, 4, 2)
+	fadd_4s(5, 5, 3)
 	FSTPQ (F4, F5), 0(R3)
-	WORD $0x6ea1f884 // fsqrt v4.4s, v4.4s
-	WORD $0x6ea1f8a5 // fsqrt v5.4s, v5.4s
-	WORD $0x4f9d9084 // fmul v4.4s, v4.4s, v29.s[0]
-	WORD $0x4f9d90a5 // fmul v5.4s, v5.4s, v29.s[0]
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	WORD $0x4f9c9000 // fmul v0.4s, v0.4s, v28.s[0]
-	WORD $0x4f9c9021 // fmul v1.4s, v1.4s, v28.s[0]
-	WORD $0x6e24fc00 // fdiv v0.4s, v0.4s, v4.4s
-	WORD $0x6e25fc21 // fdiv v1.4s, v1.4s, v5.4s
+	fsqrt_4s(4, 4)
+	fsqrt_4s(5, 5)
+	fmul_4s0(4, 4, 29)
+	fmul_4s0(5, 5, 29)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fmul_4s0(0, 0, 28)
+	fmul_4s0(1, 1, 28)
+	fdiv_4s(0, 0, 4)
+	fdiv_4s(1, 1, 5)
 	FLDPQ 0(R5), (F2, F3)
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4ea1d463 // fsub v3.4s, v3.4s, v1.4s
+	fsub_4s(2, 2, 0)
+	fsub_4s(3, 3, 1)
 	FSTPQ (F2, F3), 0(R5)
 	FLDPQ 32(R7), (F4, F5)
 	FMOVQ 32(R4), F6
-	WORD $0x4f9890c0 // fmul v0.4s, v6.4s, v24.s[0]
+	fmul_4s0(0, 6, 24)
 	FMOVQ 48(R4), F6
-	WORD $0x4f9890c1 // fmul v1.4s, v6.4s, v24.s[0]
-	WORD $0x4f999082 // fmul v2.4s, v4.4s, v25.s[0]
-	WORD $0x4f9990a3 // fmul v3.4s, v5.4s, v25.s[0]
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fmul_4s0(1, 6, 24)
+	fmul_4s0(2, 4, 25)
+	fmul_4s0(3, 5, 25)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 32(R4)
-	WORD $0x4f9b9082 // fmul v2.4s, v4.4s, v27.s[0]
-	WORD $0x4f9b90a3 // fmul v3.4s, v5.4s, v27.s[0]
-	WORD $0x6e24dc42 // fmul v2.4s, v2.4s, v4.4s
-	WORD $0x6e25dc63 // fmul v3.4s, v3.4s, v5.4s
+	fmul_4s0(2, 4, 27)
+	fmul_4s0(3, 5, 27)
+	fmul_4s(2, 2, 4)
+	fmul_4s(3, 3, 5)
 	FMOVQ 32(R3), F6
-	WORD $0x4f9a90c4 // fmul v4.4s, v6.4s, v26.s[0]
+	fmul_4s0(4, 6, 26)
 	FMOVQ 48(R3), F6
-	WORD $0x4f9a90c5 // fmul v5.4s, v6.4s, v26.s[0]
-	WORD $0x4e22d484 // fadd v4.4s, v4.4s, v2.4s
-	WORD $0x4e23d4a5 // fadd v5.4s, v5.4s, v3.4s
+	fmul_4s0(5, 6, 26)
+	fadd_4s(4, 4, 2)
+	fadd_4s(5, 5, 3)
 	FSTPQ (F4, F5), 32(R3)
-	WORD $0x6ea1f884 // fsqrt v4.4s, v4.4s
-	WORD $0x6ea1f8a5 // fsqrt v5.4s, v5.4s
-	WORD $0x4f9d9084 // fmul v4.4s, v4.4s, v29.s[0]
-	WORD $0x4f9d90a5 // fmul v5.4s, v5.4s, v29.s[0]
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	WORD $0x4f9c9000 // fmul v0.4s, v0.4s, v28.s[0]
-	WORD $0x4f9c9021 // fmul v1.4s, v1.4s, v28.s[0]
-	WORD $0x6e24fc00 // fdiv v0.4s, v0.4s, v4.4s
-	WORD $0x6e25fc21 // fdiv v1.4s, v1.4s, v5.4s
+	fsqrt_4s(4, 4)
+	fsqrt_4s(5, 5)
+	fmul_4s0(4, 4, 29)
+	fmul_4s0(5, 5, 29)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fmul_4s0(0, 0, 28)
+	fmul_4s0(1, 1, 28)
+	fdiv_4s(0, 0, 4)
+	fdiv_4s(1, 1, 5)
 	FLDPQ 32(R5), (F2, F3)
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4ea1d463 // fsub v3.4s, v3.4s, v1.4s
+	fsub_4s(2, 2, 0)
+	fsub_4s(3, 3, 1)
 	FSTPQ (F2, F3), 32(R5)
 	FLDPQ 64(R7), (F4, F5)
 	FMOVQ 64(R4), F6
-	WORD $0x4f9890c0 // fmul v0.4s, v6.4s, v24.s[0]
+	fmul_4s0(0, 6, 24)
 	FMOVQ 80(R4), F6
-	WORD $0x4f9890c1 // fmul v1.4s, v6.4s, v24.s[0]
-	WORD $0x4f999082 // fmul v2.4s, v4.4s, v25.s[0]
-	WORD $0x4f9990a3 // fmul v3.4s, v5.4s, v25.s[0]
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fmul_4s0(1, 6, 24)
+	fmul_4s0(2, 4, 25)
+	fmul_4s0(3, 5, 25)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 64(R4)
-	WORD $0x4f9b9082 // fmul v2.4s, v4.4s, v27.s[0]
-	WORD $0x4f9b90a3 // fmul v3.4s, v5.4s, v27.s[0]
-	WORD $0x6e24dc42 // fmul v2.4s, v2.4s, v4.4s
-	WORD $0x6e25dc63 // fmul v3.4s, v3.4s, v5.4s
+	fmul_4s0(2, 4, 27)
+	fmul_4s0(3, 5, 27)
+	fmul_4s(2, 2, 4)
+	fmul_4s(3, 3, 5)
 	FMOVQ 64(R3), F6
-	WORD $0x4f9a90c4 // fmul v4.4s, v6.4s, v26.s[0]
+	fmul_4s0(4, 6, 26)
 	FMOVQ 80(R3), F6
-	WORD $0x4f9a90c5 // fmul v5.4s, v6.4s, v26.s[0]
-	WORD $0x4e22d484 // fadd v4.4s, v4.4s, v2.4s
-	WORD $0x4e23d4a5 // fadd v5.4s, v5.4s, v3.4s
+	fmul_4s0(5, 6, 26)
+	fadd_4s(4, 4, 2)
+	fadd_4s(5, 5, 3)
 	FSTPQ (F4, F5), 64(R3)
-	WORD $0x6ea1f884 // fsqrt v4.4s, v4.4s
-	WORD $0x6ea1f8a5 // fsqrt v5.4s, v5.4s
-	WORD $0x4f9d9084 // fmul v4.4s, v4.4s, v29.s[0]
-	WORD $0x4f9d90a5 // fmul v5.4s, v5.4s, v29.s[0]
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	WORD $0x4f9c9000 // fmul v0.4s, v0.4s, v28.s[0]
-	WORD $0x4f9c9021 // fmul v1.4s, v1.4s, v28.s[0]
-	WORD $0x6e24fc00 // fdiv v0.4s, v0.4s, v4.4s
-	WORD $0x6e25fc21 // fdiv v1.4s, v1.4s, v5.4s
+	fsqrt_4s(4, 4)
+	fsqrt_4s(5, 5)
+	fmul_4s0(4, 4, 29)
+	fmul_4s0(5, 5, 29)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fmul_4s0(0, 0, 28)
+	fmul_4s0(1, 1, 28)
+	fdiv_4s(0, 0, 4)
+	fdiv_4s(1, 1, 5)
 	FLDPQ 64(R5), (F2, F3)
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4ea1d463 // fsub v3.4s, v3.4s, v1.4s
+	fsub_4s(2, 2, 0)
+	fsub_4s(3, 3, 1)
 	FSTPQ (F2, F3), 64(R5)
 	FLDPQ 96(R7), (F4, F5)
 	FMOVQ 96(R4), F6
-	WORD $0x4f9890c0 // fmul v0.4s, v6.4s, v24.s[0]
+	fmul_4s0(0, 6, 24)
 	FMOVQ 112(R4), F6
-	WORD $0x4f9890c1 // fmul v1.4s, v6.4s, v24.s[0]
-	WORD $0x4f999082 // fmul v2.4s, v4.4s, v25.s[0]
-	WORD $0x4f9990a3 // fmul v3.4s, v5.4s, v25.s[0]
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fmul_4s0(1, 6, 24)
+	fmul_4s0(2, 4, 25)
+	fmul_4s0(3, 5, 25)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 96(R4)
-	WORD $0x4f9b9082 // fmul v2.4s, v4.4s, v27.s[0]
-	WORD $0x4f9b90a3 // fmul v3.4s, v5.4s, v27.s[0]
-	WORD $0x6e24dc42 // fmul v2.4s, v2.4s, v4.4s
-	WORD $0x6e25dc63 // fmul v3.4s, v3.4s, v5.4s
+	fmul_4s0(2, 4, 27)
+	fmul_4s0(3, 5, 27)
+	fmul_4s(2, 2, 4)
+	fmul_4s(3, 3, 5)
 	FMOVQ 96(R3), F6
-	WORD $0x4f9a90c4 // fmul v4.4s, v6.4s, v26.s[0]
+	fmul_4s0(4, 6, 26)
 	FMOVQ 112(R3), F6
-	WORD $0x4f9a90c5 // fmul v5.4s, v6.4s, v26.s[0]
-	WORD $0x4e22d484 // fadd v4.4s, v4.4s, v2.4s
-	WORD $0x4e23d4a5 // fadd v5.4s, v5.4s, v3.4s
+	fmul_4s0(5, 6, 26)
+	fadd_4s(4, 4, 2)
+	fadd_4s(5, 5, 3)
 	FSTPQ (F4, F5), 96(R3)
-	WORD $0x6ea1f884 // fsqrt v4.4s, v4.4s
-	WORD $0x6ea1f8a5 // fsqrt v5.4s, v5.4s
-	WORD $0x4f9d9084 // fmul v4.4s, v4.4s, v29.s[0]
-	WORD $0x4f9d90a5 // fmul v5.4s, v5.4s, v29.s[0]
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	WORD $0x4f9c9000 // fmul v0.4s, v0.4s, v28.s[0]
-	WORD $0x4f9c9021 // fmul v1.4s, v1.4s, v28.s[0]
-	WORD $0x6e24fc00 // fdiv v0.4s, v0.4s, v4.4s
-	WORD $0x6e25fc21 // fdiv v1.4s, v1.4s, v5.4s
+	fsqrt_4s(4, 4)
+	fsqrt_4s(5, 5)
+	fmul_4s0(4, 4, 29)
+	fmul_4s0(5, 5, 29)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fmul_4s0(0, 0, 28)
+	fmul_4s0(1, 1, 28)
+	fdiv_4s(0, 0, 4)
+	fdiv_4s(1, 1, 5)
 	FLDPQ 96(R5), (F2, F3)
-	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
-	WORD $0x4ea1d463 // fsub v3.4s, v3.4s, v1.4s
+	fsub_4s(2, 2, 0)
+	fsub_4s(3, 3, 1)
 	FSTPQ (F2, F3), 96(R5)
 	ADDS $128, R5, R5
 	ADDS $128, R4, R4
@@ -14150,8 +14229,8 @@ TEXT ·rmsprop_neon(SB), NOSPLIT, $8-48
 	FMOVS decay+36(FP), F28
 	FMOVS c+40(FP), F29
 	FMOVS eps+44(FP), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	dup_4s0(30, 30)
+	eor_16b(31, 31, 31)
 	MRS FPCR, R20
 	MOVW R20, 8(RSP)
 	MOVWU 8(RSP), R0
@@ -14164,100 +14243,100 @@ TEXT ·rmsprop_neon(SB), NOSPLIT, $8-48
 
 loop:
 	FLDPQ 0(R3), (F4, F5)
-	WORD $0x4f9d9082 // fmul v2.4s, v4.4s, v29.s[0]
-	WORD $0x4f9d90a3 // fmul v3.4s, v5.4s, v29.s[0]
-	WORD $0x6e24dc42 // fmul v2.4s, v2.4s, v4.4s
-	WORD $0x6e25dc63 // fmul v3.4s, v3.4s, v5.4s
+	fmul_4s0(2, 4, 29)
+	fmul_4s0(3, 5, 29)
+	fmul_4s(2, 2, 4)
+	fmul_4s(3, 3, 5)
 	FMOVQ 0(R4), F6
-	WORD $0x4f9c90c0 // fmul v0.4s, v6.4s, v28.s[0]
+	fmul_4s0(0, 6, 28)
 	FMOVQ 16(R4), F6
-	WORD $0x4f9c90c1 // fmul v1.4s, v6.4s, v28.s[0]
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fmul_4s0(1, 6, 28)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R4)
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
-	WORD $0x6ea1f821 // fsqrt v1.4s, v1.4s
-	WORD $0x4f9b9084 // fmul v4.4s, v4.4s, v27.s[0]
-	WORD $0x4f9b90a5 // fmul v5.4s, v5.4s, v27.s[0]
-	WORD $0x6e20fc84 // fdiv v4.4s, v4.4s, v0.4s
-	WORD $0x6e21fca5 // fdiv v5.4s, v5.4s, v1.4s
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fsqrt_4s(0, 0)
+	fsqrt_4s(1, 1)
+	fmul_4s0(4, 4, 27)
+	fmul_4s0(5, 5, 27)
+	fdiv_4s(4, 4, 0)
+	fdiv_4s(5, 5, 1)
 	FLDPQ 0(R5), (F2, F3)
-	WORD $0x4ea4d442 // fsub v2.4s, v2.4s, v4.4s
-	WORD $0x4ea5d463 // fsub v3.4s, v3.4s, v5.4s
+	fsub_4s(2, 2, 4)
+	fsub_4s(3, 3, 5)
 	FSTPQ (F2, F3), 0(R5)
 	FLDPQ 32(R3), (F4, F5)
-	WORD $0x4f9d9082 // fmul v2.4s, v4.4s, v29.s[0]
-	WORD $0x4f9d90a3 // fmul v3.4s, v5.4s, v29.s[0]
-	WORD $0x6e24dc42 // fmul v2.4s, v2.4s, v4.4s
-	WORD $0x6e25dc63 // fmul v3.4s, v3.4s, v5.4s
+	fmul_4s0(2, 4, 29)
+	fmul_4s0(3, 5, 29)
+	fmul_4s(2, 2, 4)
+	fmul_4s(3, 3, 5)
 	FMOVQ 32(R4), F6
-	WORD $0x4f9c90c0 // fmul v0.4s, v6.4s, v28.s[0]
+	fmul_4s0(0, 6, 28)
 	FMOVQ 48(R4), F6
-	WORD $0x4f9c90c1 // fmul v1.4s, v6.4s, v28.s[0]
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fmul_4s0(1, 6, 28)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 32(R4)
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
-	WORD $0x6ea1f821 // fsqrt v1.4s, v1.4s
-	WORD $0x4f9b9084 // fmul v4.4s, v4.4s, v27.s[0]
-	WORD $0x4f9b90a5 // fmul v5.4s, v5.4s, v27.s[0]
-	WORD $0x6e20fc84 // fdiv v4.4s, v4.4s, v0.4s
-	WORD $0x6e21fca5 // fdiv v5.4s, v5.4s, v1.4s
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fsqrt_4s(0, 0)
+	fsqrt_4s(1, 1)
+	fmul_4s0(4, 4, 27)
+	fmul_4s0(5, 5, 27)
+	fdiv_4s(4, 4, 0)
+	fdiv_4s(5, 5, 1)
 	FLDPQ 32(R5), (F2, F3)
-	WORD $0x4ea4d442 // fsub v2.4s, v2.4s, v4.4s
-	WORD $0x4ea5d463 // fsub v3.4s, v3.4s, v5.4s
+	fsub_4s(2, 2, 4)
+	fsub_4s(3, 3, 5)
 	FSTPQ (F2, F3), 32(R5)
 	FLDPQ 64(R3), (F4, F5)
-	WORD $0x4f9d9082 // fmul v2.4s, v4.4s, v29.s[0]
-	WORD $0x4f9d90a3 // fmul v3.4s, v5.4s, v29.s[0]
-	WORD $0x6e24dc42 // fmul v2.4s, v2.4s, v4.4s
-	WORD $0x6e25dc63 // fmul v3.4s, v3.4s, v5.4s
+	fmul_4s0(2, 4, 29)
+	fmul_4s0(3, 5, 29)
+	fmul_4s(2, 2, 4)
+	fmul_4s(3, 3, 5)
 	FMOVQ 64(R4), F6
-	WORD $0x4f9c90c0 // fmul v0.4s, v6.4s, v28.s[0]
+	fmul_4s0(0, 6, 28)
 	FMOVQ 80(R4), F6
-	WORD $0x4f9c90c1 // fmul v1.4s, v6.4s, v28.s[0]
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fmul_4s0(1, 6, 28)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 64(R4)
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
-	WORD $0x6ea1f821 // fsqrt v1.4s, v1.4s
-	WORD $0x4f9b9084 // fmul v4.4s, v4.4s, v27.s[0]
-	WORD $0x4f9b90a5 // fmul v5.4s, v5.4s, v27.s[0]
-	WORD $0x6e20fc84 // fdiv v4.4s, v4.4s, v0.4s
-	WORD $0x6e21fca5 // fdiv v5.4s, v5.4s, v1.4s
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fsqrt_4s(0, 0)
+	fsqrt_4s(1, 1)
+	fmul_4s0(4, 4, 27)
+	fmul_4s0(5, 5, 27)
+	fdiv_4s(4, 4, 0)
+	fdiv_4s(5, 5, 1)
 	FLDPQ 64(R5), (F2, F3)
-	WORD $0x4ea4d442 // fsub v2.4s, v2.4s, v4.4s
-	WORD $0x4ea5d463 // fsub v3.4s, v3.4s, v5.4s
+	fsub_4s(2, 2, 4)
+	fsub_4s(3, 3, 5)
 	FSTPQ (F2, F3), 64(R5)
 	FLDPQ 96(R3), (F4, F5)
-	WORD $0x4f9d9082 // fmul v2.4s, v4.4s, v29.s[0]
-	WORD $0x4f9d90a3 // fmul v3.4s, v5.4s, v29.s[0]
-	WORD $0x6e24dc42 // fmul v2.4s, v2.4s, v4.4s
-	WORD $0x6e25dc63 // fmul v3.4s, v3.4s, v5.4s
+	fmul_4s0(2, 4, 29)
+	fmul_4s0(3, 5, 29)
+	fmul_4s(2, 2, 4)
+	fmul_4s(3, 3, 5)
 	FMOVQ 96(R4), F6
-	WORD $0x4f9c90c0 // fmul v0.4s, v6.4s, v28.s[0]
+	fmul_4s0(0, 6, 28)
 	FMOVQ 112(R4), F6
-	WORD $0x4f9c90c1 // fmul v1.4s, v6.4s, v28.s[0]
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fmul_4s0(1, 6, 28)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 96(R4)
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
-	WORD $0x6ea1f821 // fsqrt v1.4s, v1.4s
-	WORD $0x4f9b9084 // fmul v4.4s, v4.4s, v27.s[0]
-	WORD $0x4f9b90a5 // fmul v5.4s, v5.4s, v27.s[0]
-	WORD $0x6e20fc84 // fdiv v4.4s, v4.4s, v0.4s
-	WORD $0x6e21fca5 // fdiv v5.4s, v5.4s, v1.4s
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fsqrt_4s(0, 0)
+	fsqrt_4s(1, 1)
+	fmul_4s0(4, 4, 27)
+	fmul_4s0(5, 5, 27)
+	fdiv_4s(4, 4, 0)
+	fdiv_4s(5, 5, 1)
 	FLDPQ 96(R5), (F2, F3)
-	WORD $0x4ea4d442 // fsub v2.4s, v2.4s, v4.4s
-	WORD $0x4ea5d463 // fsub v3.4s, v3.4s, v5.4s
+	fsub_4s(2, 2, 4)
+	fsub_4s(3, 3, 5)
 	FSTPQ (F2, F3), 96(R5)
 	ADDS $128, R5, R5
 	ADDS $128, R4, R4
@@ -14273,51 +14352,51 @@ done:
 TEXT ·sum_neon(SB), NOSPLIT, $0-20
 	MOVD x+0(FP), R5
 	MOVD n+8(FP), R2
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
 	TST R2, R2
 	BEQ done
 
 loop:
 	FMOVQ 0(R5), F8
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	fadd_4s(0, 0, 8)
 	FMOVQ 16(R5), F8
-	WORD $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
+	fadd_4s(1, 1, 8)
 	FMOVQ 32(R5), F8
-	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	fadd_4s(2, 2, 8)
 	FMOVQ 48(R5), F8
-	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	fadd_4s(3, 3, 8)
 	FMOVQ 64(R5), F8
-	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	fadd_4s(4, 4, 8)
 	FMOVQ 80(R5), F8
-	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
+	fadd_4s(5, 5, 8)
 	FMOVQ 96(R5), F8
-	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	fadd_4s(6, 6, 8)
 	FMOVQ 112(R5), F8
-	WORD $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
+	fadd_4s(7, 7, 8)
 	ADDS $128, R5, R5
 	SUBS $32, R2, R2
 	BNE loop
 
 done:
-	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
-	WORD $0x4ea11c3f // mov v31.16b, v1.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x6e00401f // ext v31.16b, v0.16b, v0.16b, #8
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4ea0081f // rev64 v31.4s, v0.4s
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
+	fadd_4s(0, 0, 4)
+	fadd_4s(1, 1, 5)
+	fadd_4s(2, 2, 6)
+	fadd_4s(3, 3, 7)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
+	VMOV V1.B16, V31.B16
+	fadd_4s(0, 0, 31)
+	ext_16b8(31, 0, 0)
+	fadd_4s(0, 0, 31)
+	rev64_4s(31, 0)
+	fadd_4s(0, 0, 31)
 	FMOVS F0, s0+16(FP)
 	RET
 
@@ -14325,57 +14404,57 @@ TEXT ·sumSquares_neon(SB), NOSPLIT, $0-28
 	MOVD x+0(FP), R5
 	MOVD n+8(FP), R2
 	FMOVS mean+16(FP), F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
 	TST R2, R2
 	BEQ done
 
 loop:
 	FLDPQ 0(R5), (F8, F9)
-	WORD $0x4eacd508 // fsub v8.4s, v8.4s, v12.4s
-	WORD $0x4eadd529 // fsub v9.4s, v9.4s, v13.4s
-	WORD $0x4e28cd00 // fmla v0.4s, v8.4s, v8.4s
-	WORD $0x4e29cd21 // fmla v1.4s, v9.4s, v9.4s
+	fsub_4s(8, 8, 12)
+	fsub_4s(9, 9, 13)
+	fmla_4s(0, 8, 8)
+	fmla_4s(1, 9, 9)
 	FLDPQ 32(R5), (F10, F11)
-	WORD $0x4eacd54a // fsub v10.4s, v10.4s, v12.4s
-	WORD $0x4eadd56b // fsub v11.4s, v11.4s, v13.4s
-	WORD $0x4e2acd42 // fmla v2.4s, v10.4s, v10.4s
-	WORD $0x4e2bcd63 // fmla v3.4s, v11.4s, v11.4s
+	fsub_4s(10, 10, 12)
+	fsub_4s(11, 11, 13)
+	fmla_4s(2, 10, 10)
+	fmla_4s(3, 11, 11)
 	FLDPQ 64(R5), (F8, F9)
-	WORD $0x4eacd508 // fsub v8.4s, v8.4s, v12.4s
-	WORD $0x4eadd529 // fsub v9.4s, v9.4s, v13.4s
-	WORD $0x4e28cd04 // fmla v4.4s, v8.4s, v8.4s
-	WORD $0x4e29cd25 // fmla v5.4s, v9.4s, v9.4s
+	fsub_4s(8, 8, 12)
+	fsub_4s(9, 9, 13)
+	fmla_4s(4, 8, 8)
+	fmla_4s(5, 9, 9)
 	FLDPQ 96(R5), (F10, F11)
-	WORD $0x4eacd54a // fsub v10.4s, v10.4s, v12.4s
-	WORD $0x4eadd56b // fsub v11.4s, v11.4s, v13.4s
-	WORD $0x4e2acd46 // fmla v6.4s, v10.4s, v10.4s
-	WORD $0x4e2bcd67 // fmla v7.4s, v11.4s, v11.4s
+	fsub_4s(10, 10, 12)
+	fsub_4s(11, 11, 13)
+	fmla_4s(6, 10, 10)
+	fmla_4s(7, 11, 11)
 	ADDS $128, R5, R5
 	SUBS $32, R2, R2
 	BNE loop
 
 done:
-	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
-	WORD $0x4ea11c2c // mov v12.16b, v1.16b
-	WORD $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
-	WORD $0x6e00400c // ext v12.16b, v0.16b, v0.16b, #8
-	WORD $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
-	WORD $0x4ea0080c // rev64 v12.4s, v0.4s
-	WORD $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
+	fadd_4s(0, 0, 4)
+	fadd_4s(1, 1, 5)
+	fadd_4s(2, 2, 6)
+	fadd_4s(3, 3, 7)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
+	VMOV V1.B16, V12.B16
+	fadd_4s(0, 0, 12)
+	ext_16b8(12, 0, 0)
+	fadd_4s(0, 0, 12)
+	rev64_4s(12, 0)
+	fadd_4s(0, 0, 12)
 	FMOVS F0, s0+24(FP)
 	RET
 
@@ -14384,91 +14463,91 @@ TEXT ·sumProducts_neon(SB), NOSPLIT, $0-40
 	MOVD x+8(FP), R4
 	MOVD n+16(FP), R2
 	FMOVS mean+24(FP), F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
 	TST R2, R2
 	BEQ done
 
 loop:
 	FLDPQ 0(R4), (F16, F17)
-	WORD $0x4eb8d610 // fsub v16.4s, v16.4s, v24.4s
-	WORD $0x4eb9d631 // fsub v17.4s, v17.4s, v25.4s
+	fsub_4s(16, 16, 24)
+	fsub_4s(17, 17, 25)
 	FLDPQ 0(R5), (F18, F19)
-	WORD $0x4e32d400 // fadd v0.4s, v0.4s, v18.4s
-	WORD $0x4e33d421 // fadd v1.4s, v1.4s, v19.4s
-	WORD $0x4e32ce08 // fmla v8.4s, v16.4s, v18.4s
-	WORD $0x4e33ce29 // fmla v9.4s, v17.4s, v19.4s
+	fadd_4s(0, 0, 18)
+	fadd_4s(1, 1, 19)
+	fmla_4s(8, 16, 18)
+	fmla_4s(9, 17, 19)
 	FLDPQ 32(R4), (F20, F21)
-	WORD $0x4eb8d694 // fsub v20.4s, v20.4s, v24.4s
-	WORD $0x4eb9d6b5 // fsub v21.4s, v21.4s, v25.4s
+	fsub_4s(20, 20, 24)
+	fsub_4s(21, 21, 25)
 	FLDPQ 32(R5), (F22, F23)
-	WORD $0x4e36d442 // fadd v2.4s, v2.4s, v22.4s
-	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
-	WORD $0x4e36ce8a // fmla v10.4s, v20.4s, v22.4s
-	WORD $0x4e37ceab // fmla v11.4s, v21.4s, v23.4s
+	fadd_4s(2, 2, 22)
+	fadd_4s(3, 3, 23)
+	fmla_4s(10, 20, 22)
+	fmla_4s(11, 21, 23)
 	FLDPQ 64(R4), (F16, F17)
-	WORD $0x4eb8d610 // fsub v16.4s, v16.4s, v24.4s
-	WORD $0x4eb9d631 // fsub v17.4s, v17.4s, v25.4s
+	fsub_4s(16, 16, 24)
+	fsub_4s(17, 17, 25)
 	FLDPQ 64(R5), (F18, F19)
-	WORD $0x4e32d484 // fadd v4.4s, v4.4s, v18.4s
-	WORD $0x4e33d4a5 // fadd v5.4s, v5.4s, v19.4s
-	WORD $0x4e32ce0c // fmla v12.4s, v16.4s, v18.4s
-	WORD $0x4e33ce2d // fmla v13.4s, v17.4s, v19.4s
+	fadd_4s(4, 4, 18)
+	fadd_4s(5, 5, 19)
+	fmla_4s(12, 16, 18)
+	fmla_4s(13, 17, 19)
 	FLDPQ 96(R4), (F20, F21)
-	WORD $0x4eb8d694 // fsub v20.4s, v20.4s, v24.4s
-	WORD $0x4eb9d6b5 // fsub v21.4s, v21.4s, v25.4s
+	fsub_4s(20, 20, 24)
+	fsub_4s(21, 21, 25)
 	FLDPQ 96(R5), (F22, F23)
-	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
-	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
-	WORD $0x4e36ce8e // fmla v14.4s, v20.4s, v22.4s
-	WORD $0x4e37ceaf // fmla v15.4s, v21.4s, v23.4s
+	fadd_4s(6, 6, 22)
+	fadd_4s(7, 7, 23)
+	fmla_4s(14, 20, 22)
+	fmla_4s(15, 21, 23)
 	ADDS $128, R5, R5
 	ADDS $128, R4, R4
 	SUBS $32, R2, R2
 	BNE loop
 
 done:
-	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
-	WORD $0x4ea11c38 // mov v24.16b, v1.16b
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x6e004018 // ext v24.16b, v0.16b, v0.16b, #8
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
-	WORD $0x4ea00818 // rev64 v24.4s, v0.4s
-	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	fadd_4s(0, 0, 4)
+	fadd_4s(1, 1, 5)
+	fadd_4s(2, 2, 6)
+	fadd_4s(3, 3, 7)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
+	VMOV V1.B16, V24.B16
+	fadd_4s(0, 0, 24)
+	ext_16b8(24, 0, 0)
+	fadd_4s(0, 0, 24)
+	rev64_4s(24, 0)
+	fadd_4s(0, 0, 24)
 	FMOVS F0, s0+32(FP)
-	WORD $0x4e2cd508 // fadd v8.4s, v8.4s, v12.4s
-	WORD $0x4e2dd529 // fadd v9.4s, v9.4s, v13.4s
-	WORD $0x4e2ed54a // fadd v10.4s, v10.4s, v14.4s
-	WORD $0x4e2fd56b // fadd v11.4s, v11.4s, v15.4s
-	WORD $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
-	WORD $0x4e2bd529 // fadd v9.4s, v9.4s, v11.4s
-	WORD $0x4ea91d38 // mov v24.16b, v9.16b
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x6e084118 // ext v24.16b, v8.16b, v8.16b, #8
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
-	WORD $0x4ea00918 // rev64 v24.4s, v8.4s
-	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	fadd_4s(8, 8, 12)
+	fadd_4s(9, 9, 13)
+	fadd_4s(10, 10, 14)
+	fadd_4s(11, 11, 15)
+	fadd_4s(8, 8, 10)
+	fadd_4s(9, 9, 11)
+	VMOV V9.B16, V24.B16
+	fadd_4s(8, 8, 24)
+	ext_16b8(24, 8, 8)
+	fadd_4s(8, 8, 24)
+	rev64_4s(24, 8)
+	fadd_4s(8, 8, 24)
 	FMOVS F8, s1+36(FP)
 	RET
 DATA even_neon<>+0(SB)/4, $0x00000000
@@ -14516,49 +14595,49 @@ TEXT ·maxPool2_neon(SB), NOSPLIT, $0-56
 	MOVD pitch+40(FP), R11
 	MOVWU at+48(FP), R0
 	FMOVS R0, F18
-	WORD $0x4e040653 // dup v19.4s, v18.s[0]
-	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	MOVD $even_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F16, F17)
-	WORD $0x4eb08652 // add v18.4s, v18.4s, v16.4s
-	WORD $0x4eb18673 // add v19.4s, v19.4s, v17.4s
+	add_4s(18, 18, 16)
+	add_4s(19, 19, 17)
 	MOVWU w+52(FP), R0
 	FMOVS R0, F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	dup_4s0(31, 31)
 	MOVD cols+32(FP), R2
 	ANDS $7, R2, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
-	WORD $0x6ebe4694 // ushl v20.4s, v20.4s, v30.4s
+	ushl_4s(20, 20, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x6ebe46b5 // ushl v21.4s, v21.4s, v30.4s
+	ushl_4s(21, 21, 30)
 	ADDS R2, R2, R2
 	MOVD $1, R12
 	LSL R2, R12, R12
 	SUBS $1, R12, R12
 	FMOVS R12, F22
-	WORD $0x4e0406d7 // dup v23.4s, v22.s[0]
-	WORD $0x4e0406d6 // dup v22.4s, v22.s[0]
+	dup_4s0(23, 22)
+	dup_4s0(22, 22)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
-	WORD $0x6ebe46d6 // ushl v22.4s, v22.4s, v30.4s
+	ushl_4s(22, 22, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x6ebe46f7 // ushl v23.4s, v23.4s, v30.4s
+	ushl_4s(23, 23, 30)
 	LSR $8, R12, R12
 	FMOVS R12, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
-	WORD $0x6ebe4718 // ushl v24.4s, v24.4s, v30.4s
+	ushl_4s(24, 24, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x6ebe4739 // ushl v25.4s, v25.4s, v30.4s
+	ushl_4s(25, 25, 30)
 
 row:
 	MOVD R3, R7
@@ -14566,8 +14645,8 @@ row:
 	ADD $0, R19, R8
 	ADD R11<<1, R3, R19
 	ADD $0, R19, R3
-	WORD $0x4eb21e50 // mov v16.16b, v18.16b
-	WORD $0x4eb31e71 // mov v17.16b, v19.16b
+	VMOV V18.B16, V16.B16
+	VMOV V19.B16, V17.B16
 	MOVD cols+32(FP), R9
 	SUBS $8, R9, R9
 	BLT partial
@@ -14575,102 +14654,102 @@ row:
 loop:
 	FLDPQ 0(R7), (F26, F27)
 	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c1b40 // uzp1 v0.4s, v26.4s, v28.4s
-	WORD $0x4e9d1b61 // uzp1 v1.4s, v27.4s, v29.4s
-	WORD $0x4ec1381e // zip1 v30.2d, v0.2d, v1.2d
-	WORD $0x4ec17801 // zip2 v1.2d, v0.2d, v1.2d
-	WORD $0x4ebe1fc0 // mov v0.16b, v30.16b
-	WORD $0x4e9c5b42 // uzp2 v2.4s, v26.4s, v28.4s
-	WORD $0x4e9d5b63 // uzp2 v3.4s, v27.4s, v29.4s
-	WORD $0x4ec3385e // zip1 v30.2d, v2.2d, v3.2d
-	WORD $0x4ec37843 // zip2 v3.2d, v2.2d, v3.2d
-	WORD $0x4ebe1fc2 // mov v2.16b, v30.16b
+	uzp1_4s(0, 26, 28)
+	uzp1_4s(1, 27, 29)
+	zip1_2d(30, 0, 1)
+	zip2_2d(1, 0, 1)
+	VMOV V30.B16, V0.B16
+	uzp2_4s(2, 26, 28)
+	uzp2_4s(3, 27, 29)
+	zip1_2d(30, 2, 3)
+	zip2_2d(3, 2, 3)
+	VMOV V30.B16, V2.B16
 	FLDPQ 0(R8), (F26, F27)
 	FLDPQ 32(R8), (F28, F29)
-	WORD $0x4e9c1b44 // uzp1 v4.4s, v26.4s, v28.4s
-	WORD $0x4e9d1b65 // uzp1 v5.4s, v27.4s, v29.4s
-	WORD $0x4ec5389e // zip1 v30.2d, v4.2d, v5.2d
-	WORD $0x4ec57885 // zip2 v5.2d, v4.2d, v5.2d
-	WORD $0x4ebe1fc4 // mov v4.16b, v30.16b
-	WORD $0x4e9c5b46 // uzp2 v6.4s, v26.4s, v28.4s
-	WORD $0x4e9d5b67 // uzp2 v7.4s, v27.4s, v29.4s
-	WORD $0x4ec738de // zip1 v30.2d, v6.2d, v7.2d
-	WORD $0x4ec778c7 // zip2 v7.2d, v6.2d, v7.2d
-	WORD $0x4ebe1fc6 // mov v6.16b, v30.16b
-	WORD $0x4eb01e08 // mov v8.16b, v16.16b
-	WORD $0x4eb11e29 // mov v9.16b, v17.16b
+	uzp1_4s(4, 26, 28)
+	uzp1_4s(5, 27, 29)
+	zip1_2d(30, 4, 5)
+	zip2_2d(5, 4, 5)
+	VMOV V30.B16, V4.B16
+	uzp2_4s(6, 26, 28)
+	uzp2_4s(7, 27, 29)
+	zip1_2d(30, 6, 7)
+	zip2_2d(7, 6, 7)
+	VMOV V30.B16, V6.B16
+	VMOV V16.B16, V8.B16
+	VMOV V17.B16, V9.B16
 	MOVD $ones_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
-	WORD $0x4ebe860a // add v10.4s, v16.4s, v30.4s
+	add_4s(10, 16, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4ebe862b // add v11.4s, v17.4s, v30.4s
-	WORD $0x4e20e41e // fcmeq v30.4s, v0.4s, v0.4s
-	WORD $0x4e20e40c // fcmeq v12.4s, v0.4s, v0.4s
-	WORD $0x4e3e1d8c // and v12.16b, v12.16b, v30.16b
-	WORD $0x4e21e43e // fcmeq v30.4s, v1.4s, v1.4s
-	WORD $0x4e21e42d // fcmeq v13.4s, v1.4s, v1.4s
-	WORD $0x4e3e1dad // and v13.16b, v13.16b, v30.16b
-	WORD $0x6e22e40e // fcmge v14.4s, v0.4s, v2.4s
-	WORD $0x6e2059ce // mvn v14.16b, v14.16b
-	WORD $0x6e23e42f // fcmge v15.4s, v1.4s, v3.4s
-	WORD $0x6e2059ef // mvn v15.16b, v15.16b
-	WORD $0x4e2c1dce // and v14.16b, v14.16b, v12.16b
-	WORD $0x4e2d1def // and v15.16b, v15.16b, v13.16b
-	WORD $0x4f2105de // sshr v30.4s, v14.4s, #31
-	WORD $0x6ebe1c40 // bit v0.16b, v2.16b, v30.16b
-	WORD $0x4f2105fe // sshr v30.4s, v15.4s, #31
-	WORD $0x6ebe1c61 // bit v1.16b, v3.16b, v30.16b
-	WORD $0x4f2105de // sshr v30.4s, v14.4s, #31
-	WORD $0x6ebe1d48 // bit v8.16b, v10.16b, v30.16b
-	WORD $0x4f2105fe // sshr v30.4s, v15.4s, #31
-	WORD $0x6ebe1d69 // bit v9.16b, v11.16b, v30.16b
-	WORD $0x4ebf860a // add v10.4s, v16.4s, v31.4s
-	WORD $0x4ebf862b // add v11.4s, v17.4s, v31.4s
-	WORD $0x4e20e41e // fcmeq v30.4s, v0.4s, v0.4s
-	WORD $0x4e20e40c // fcmeq v12.4s, v0.4s, v0.4s
-	WORD $0x4e3e1d8c // and v12.16b, v12.16b, v30.16b
-	WORD $0x4e21e43e // fcmeq v30.4s, v1.4s, v1.4s
-	WORD $0x4e21e42d // fcmeq v13.4s, v1.4s, v1.4s
-	WORD $0x4e3e1dad // and v13.16b, v13.16b, v30.16b
-	WORD $0x6e24e40e // fcmge v14.4s, v0.4s, v4.4s
-	WORD $0x6e2059ce // mvn v14.16b, v14.16b
-	WORD $0x6e25e42f // fcmge v15.4s, v1.4s, v5.4s
-	WORD $0x6e2059ef // mvn v15.16b, v15.16b
-	WORD $0x4e2c1dce // and v14.16b, v14.16b, v12.16b
-	WORD $0x4e2d1def // and v15.16b, v15.16b, v13.16b
-	WORD $0x4f2105de // sshr v30.4s, v14.4s, #31
-	WORD $0x6ebe1c80 // bit v0.16b, v4.16b, v30.16b
-	WORD $0x4f2105fe // sshr v30.4s, v15.4s, #31
-	WORD $0x6ebe1ca1 // bit v1.16b, v5.16b, v30.16b
-	WORD $0x4f2105de // sshr v30.4s, v14.4s, #31
-	WORD $0x6ebe1d48 // bit v8.16b, v10.16b, v30.16b
-	WORD $0x4f2105fe // sshr v30.4s, v15.4s, #31
-	WORD $0x6ebe1d69 // bit v9.16b, v11.16b, v30.16b
+	add_4s(11, 17, 30)
+	fcmeq_4s(30, 0, 0)
+	fcmeq_4s(12, 0, 0)
+	and_16b(12, 12, 30)
+	fcmeq_4s(30, 1, 1)
+	fcmeq_4s(13, 1, 1)
+	and_16b(13, 13, 30)
+	fcmge_4s(14, 0, 2)
+	mvn_16b(14, 14)
+	fcmge_4s(15, 1, 3)
+	mvn_16b(15, 15)
+	and_16b(14, 14, 12)
+	and_16b(15, 15, 13)
+	sshr_4s31(30, 14)
+	bit_16b(0, 2, 30)
+	sshr_4s31(30, 15)
+	bit_16b(1, 3, 30)
+	sshr_4s31(30, 14)
+	bit_16b(8, 10, 30)
+	sshr_4s31(30, 15)
+	bit_16b(9, 11, 30)
+	add_4s(10, 16, 31)
+	add_4s(11, 17, 31)
+	fcmeq_4s(30, 0, 0)
+	fcmeq_4s(12, 0, 0)
+	and_16b(12, 12, 30)
+	fcmeq_4s(30, 1, 1)
+	fcmeq_4s(13, 1, 1)
+	and_16b(13, 13, 30)
+	fcmge_4s(14, 0, 4)
+	mvn_16b(14, 14)
+	fcmge_4s(15, 1, 5)
+	mvn_16b(15, 15)
+	and_16b(14, 14, 12)
+	and_16b(15, 15, 13)
+	sshr_4s31(30, 14)
+	bit_16b(0, 4, 30)
+	sshr_4s31(30, 15)
+	bit_16b(1, 5, 30)
+	sshr_4s31(30, 14)
+	bit_16b(8, 10, 30)
+	sshr_4s31(30, 15)
+	bit_16b(9, 11, 30)
 	MOVD $ones_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
-	WORD $0x4ebe854a // add v10.4s, v10.4s, v30.4s
+	add_4s(10, 10, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4ebe856b // add v11.4s, v11.4s, v30.4s
-	WORD $0x4e20e41e // fcmeq v30.4s, v0.4s, v0.4s
-	WORD $0x4e20e40c // fcmeq v12.4s, v0.4s, v0.4s
-	WORD $0x4e3e1d8c // and v12.16b, v12.16b, v30.16b
-	WORD $0x4e21e43e // fcmeq v30.4s, v1.4s, v1.4s
-	WORD $0x4e21e42d // fcmeq v13.4s, v1.4s, v1.4s
-	WORD $0x4e3e1dad // and v13.16b, v13.16b, v30.16b
-	WORD $0x6e26e40e // fcmge v14.4s, v0.4s, v6.4s
-	WORD $0x6e2059ce // mvn v14.16b, v14.16b
-	WORD $0x6e27e42f // fcmge v15.4s, v1.4s, v7.4s
-	WORD $0x6e2059ef // mvn v15.16b, v15.16b
-	WORD $0x4e2c1dce // and v14.16b, v14.16b, v12.16b
-	WORD $0x4e2d1def // and v15.16b, v15.16b, v13.16b
-	WORD $0x4f2105de // sshr v30.4s, v14.4s, #31
-	WORD $0x6ebe1cc0 // bit v0.16b, v6.16b, v30.16b
-	WORD $0x4f2105fe // sshr v30.4s, v15.4s, #31
-	WORD $0x6ebe1ce1 // bit v1.16b, v7.16b, v30.16b
-	WORD $0x4f2105de // sshr v30.4s, v14.4s, #31
-	WORD $0x6ebe1d48 // bit v8.16b, v10.16b, v30.16b
-	WORD $0x4f2105fe // sshr v30.4s, v15.4s, #31
-	WORD $0x6ebe1d69 // bit v9.16b, v11.16b, v30.16b
+	add_4s(11, 11, 30)
+	fcmeq_4s(30, 0, 0)
+	fcmeq_4s(12, 0, 0)
+	and_16b(12, 12, 30)
+	fcmeq_4s(30, 1, 1)
+	fcmeq_4s(13, 1, 1)
+	and_16b(13, 13, 30)
+	fcmge_4s(14, 0, 6)
+	mvn_16b(14, 14)
+	fcmge_4s(15, 1, 7)
+	mvn_16b(15, 15)
+	and_16b(14, 14, 12)
+	and_16b(15, 15, 13)
+	sshr_4s31(30, 14)
+	bit_16b(0, 6, 30)
+	sshr_4s31(30, 15)
+	bit_16b(1, 7, 30)
+	sshr_4s31(30, 14)
+	bit_16b(8, 10, 30)
+	sshr_4s31(30, 15)
+	bit_16b(9, 11, 30)
 	FSTPQ (F0, F1), 0(R5)
 	TST R4, R4
 	BEQ skip
@@ -14680,9 +14759,9 @@ loop:
 skip:
 	MOVD $step_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
-	WORD $0x4ebe8610 // add v16.4s, v16.4s, v30.4s
+	add_4s(16, 16, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4ebe8631 // add v17.4s, v17.4s, v30.4s
+	add_4s(17, 17, 30)
 	ADDS $32, R5, R5
 	ADDS $64, R7, R7
 	ADDS $64, R8, R8
@@ -14693,8 +14772,8 @@ partial:
 	ADDS $8, R9, R9
 	BEQ next
 	ADD $0, R7, R19
-	WORD $0x4eb766de // smax v30.4s, v22.4s, v23.4s
-	WORD $0x4eb0abde // smaxv s30, v30.4s
+	smax_4s(30, 22, 23)
+	smaxv_4s(30, 30)
 	FMOVS F30, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F26, F27)
@@ -14713,8 +14792,8 @@ mask1part:
 
 mask1done:
 	ADD $32, R7, R19
-	WORD $0x4eb9671e // smax v30.4s, v24.4s, v25.4s
-	WORD $0x4eb0abde // smaxv s30, v30.4s
+	smax_4s(30, 24, 25)
+	smaxv_4s(30, 30)
 	FMOVS F30, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F28, F29)
@@ -14732,19 +14811,19 @@ mask2part:
 	VMOV R23, V29.D[1]
 
 mask2done:
-	WORD $0x4e9c1b40 // uzp1 v0.4s, v26.4s, v28.4s
-	WORD $0x4e9d1b61 // uzp1 v1.4s, v27.4s, v29.4s
-	WORD $0x4ec1381e // zip1 v30.2d, v0.2d, v1.2d
-	WORD $0x4ec17801 // zip2 v1.2d, v0.2d, v1.2d
-	WORD $0x4ebe1fc0 // mov v0.16b, v30.16b
-	WORD $0x4e9c5b42 // uzp2 v2.4s, v26.4s, v28.4s
-	WORD $0x4e9d5b63 // uzp2 v3.4s, v27.4s, v29.4s
-	WORD $0x4ec3385e // zip1 v30.2d, v2.2d, v3.2d
-	WORD $0x4ec37843 // zip2 v3.2d, v2.2d, v3.2d
-	WORD $0x4ebe1fc2 // mov v2.16b, v30.16b
+	uzp1_4s(0, 26, 28)
+	uzp1_4s(1, 27, 29)
+	zip1_2d(30, 0, 1)
+	zip2_2d(1, 0, 1)
+	VMOV V30.B16, V0.B16
+	uzp2_4s(2, 26, 28)
+	uzp2_4s(3, 27, 29)
+	zip1_2d(30, 2, 3)
+	zip2_2d(3, 2, 3)
+	VMOV V30.B16, V2.B16
 	ADD $0, R8, R19
-	WORD $0x4eb766de // smax v30.4s, v22.4s, v23.4s
-	WORD $0x4eb0abde // smaxv s30, v30.4s
+	smax_4s(30, 22, 23)
+	smaxv_4s(30, 30)
 	FMOVS F30, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F26, F27)
@@ -14763,8 +14842,8 @@ mask3part:
 
 mask3done:
 	ADD $32, R8, R19
-	WORD $0x4eb9671e // smax v30.4s, v24.4s, v25.4s
-	WORD $0x4eb0abde // smaxv s30, v30.4s
+	smax_4s(30, 24, 25)
+	smaxv_4s(30, 30)
 	FMOVS F30, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F28, F29)
@@ -14782,93 +14861,93 @@ mask4part:
 	VMOV R23, V29.D[1]
 
 mask4done:
-	WORD $0x4e9c1b44 // uzp1 v4.4s, v26.4s, v28.4s
-	WORD $0x4e9d1b65 // uzp1 v5.4s, v27.4s, v29.4s
-	WORD $0x4ec5389e // zip1 v30.2d, v4.2d, v5.2d
-	WORD $0x4ec57885 // zip2 v5.2d, v4.2d, v5.2d
-	WORD $0x4ebe1fc4 // mov v4.16b, v30.16b
-	WORD $0x4e9c5b46 // uzp2 v6.4s, v26.4s, v28.4s
-	WORD $0x4e9d5b67 // uzp2 v7.4s, v27.4s, v29.4s
-	WORD $0x4ec738de // zip1 v30.2d, v6.2d, v7.2d
-	WORD $0x4ec778c7 // zip2 v7.2d, v6.2d, v7.2d
-	WORD $0x4ebe1fc6 // mov v6.16b, v30.16b
-	WORD $0x4eb01e08 // mov v8.16b, v16.16b
-	WORD $0x4eb11e29 // mov v9.16b, v17.16b
+	uzp1_4s(4, 26, 28)
+	uzp1_4s(5, 27, 29)
+	zip1_2d(30, 4, 5)
+	zip2_2d(5, 4, 5)
+	VMOV V30.B16, V4.B16
+	uzp2_4s(6, 26, 28)
+	uzp2_4s(7, 27, 29)
+	zip1_2d(30, 6, 7)
+	zip2_2d(7, 6, 7)
+	VMOV V30.B16, V6.B16
+	VMOV V16.B16, V8.B16
+	VMOV V17.B16, V9.B16
 	MOVD $ones_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
-	WORD $0x4ebe860a // add v10.4s, v16.4s, v30.4s
+	add_4s(10, 16, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4ebe862b // add v11.4s, v17.4s, v30.4s
-	WORD $0x4e20e41e // fcmeq v30.4s, v0.4s, v0.4s
-	WORD $0x4e20e40c // fcmeq v12.4s, v0.4s, v0.4s
-	WORD $0x4e3e1d8c // and v12.16b, v12.16b, v30.16b
-	WORD $0x4e21e43e // fcmeq v30.4s, v1.4s, v1.4s
-	WORD $0x4e21e42d // fcmeq v13.4s, v1.4s, v1.4s
-	WORD $0x4e3e1dad // and v13.16b, v13.16b, v30.16b
-	WORD $0x6e22e40e // fcmge v14.4s, v0.4s, v2.4s
-	WORD $0x6e2059ce // mvn v14.16b, v14.16b
-	WORD $0x6e23e42f // fcmge v15.4s, v1.4s, v3.4s
-	WORD $0x6e2059ef // mvn v15.16b, v15.16b
-	WORD $0x4e2c1dce // and v14.16b, v14.16b, v12.16b
-	WORD $0x4e2d1def // and v15.16b, v15.16b, v13.16b
-	WORD $0x4f2105de // sshr v30.4s, v14.4s, #31
-	WORD $0x6ebe1c40 // bit v0.16b, v2.16b, v30.16b
-	WORD $0x4f2105fe // sshr v30.4s, v15.4s, #31
-	WORD $0x6ebe1c61 // bit v1.16b, v3.16b, v30.16b
-	WORD $0x4f2105de // sshr v30.4s, v14.4s, #31
-	WORD $0x6ebe1d48 // bit v8.16b, v10.16b, v30.16b
-	WORD $0x4f2105fe // sshr v30.4s, v15.4s, #31
-	WORD $0x6ebe1d69 // bit v9.16b, v11.16b, v30.16b
-	WORD $0x4ebf860a // add v10.4s, v16.4s, v31.4s
-	WORD $0x4ebf862b // add v11.4s, v17.4s, v31.4s
-	WORD $0x4e20e41e // fcmeq v30.4s, v0.4s, v0.4s
-	WORD $0x4e20e40c // fcmeq v12.4s, v0.4s, v0.4s
-	WORD $0x4e3e1d8c // and v12.16b, v12.16b, v30.16b
-	WORD $0x4e21e43e // fcmeq v30.4s, v1.4s, v1.4s
-	WORD $0x4e21e42d // fcmeq v13.4s, v1.4s, v1.4s
-	WORD $0x4e3e1dad // and v13.16b, v13.16b, v30.16b
-	WORD $0x6e24e40e // fcmge v14.4s, v0.4s, v4.4s
-	WORD $0x6e2059ce // mvn v14.16b, v14.16b
-	WORD $0x6e25e42f // fcmge v15.4s, v1.4s, v5.4s
-	WORD $0x6e2059ef // mvn v15.16b, v15.16b
-	WORD $0x4e2c1dce // and v14.16b, v14.16b, v12.16b
-	WORD $0x4e2d1def // and v15.16b, v15.16b, v13.16b
-	WORD $0x4f2105de // sshr v30.4s, v14.4s, #31
-	WORD $0x6ebe1c80 // bit v0.16b, v4.16b, v30.16b
-	WORD $0x4f2105fe // sshr v30.4s, v15.4s, #31
-	WORD $0x6ebe1ca1 // bit v1.16b, v5.16b, v30.16b
-	WORD $0x4f2105de // sshr v30.4s, v14.4s, #31
-	WORD $0x6ebe1d48 // bit v8.16b, v10.16b, v30.16b
-	WORD $0x4f2105fe // sshr v30.4s, v15.4s, #31
-	WORD $0x6ebe1d69 // bit v9.16b, v11.16b, v30.16b
+	add_4s(11, 17, 30)
+	fcmeq_4s(30, 0, 0)
+	fcmeq_4s(12, 0, 0)
+	and_16b(12, 12, 30)
+	fcmeq_4s(30, 1, 1)
+	fcmeq_4s(13, 1, 1)
+	and_16b(13, 13, 30)
+	fcmge_4s(14, 0, 2)
+	mvn_16b(14, 14)
+	fcmge_4s(15, 1, 3)
+	mvn_16b(15, 15)
+	and_16b(14, 14, 12)
+	and_16b(15, 15, 13)
+	sshr_4s31(30, 14)
+	bit_16b(0, 2, 30)
+	sshr_4s31(30, 15)
+	bit_16b(1, 3, 30)
+	sshr_4s31(30, 14)
+	bit_16b(8, 10, 30)
+	sshr_4s31(30, 15)
+	bit_16b(9, 11, 30)
+	add_4s(10, 16, 31)
+	add_4s(11, 17, 31)
+	fcmeq_4s(30, 0, 0)
+	fcmeq_4s(12, 0, 0)
+	and_16b(12, 12, 30)
+	fcmeq_4s(30, 1, 1)
+	fcmeq_4s(13, 1, 1)
+	and_16b(13, 13, 30)
+	fcmge_4s(14, 0, 4)
+	mvn_16b(14, 14)
+	fcmge_4s(15, 1, 5)
+	mvn_16b(15, 15)
+	and_16b(14, 14, 12)
+	and_16b(15, 15, 13)
+	sshr_4s31(30, 14)
+	bit_16b(0, 4, 30)
+	sshr_4s31(30, 15)
+	bit_16b(1, 5, 30)
+	sshr_4s31(30, 14)
+	bit_16b(8, 10, 30)
+	sshr_4s31(30, 15)
+	bit_16b(9, 11, 30)
 	MOVD $ones_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
-	WORD $0x4ebe854a // add v10.4s, v10.4s, v30.4s
+	add_4s(10, 10, 30)
 	FMOVQ 16(R19), F30
-	WORD $0x4ebe856b // add v11.4s, v11.4s, v30.4s
-	WORD $0x4e20e41e // fcmeq v30.4s, v0.4s, v0.4s
-	WORD $0x4e20e40c // fcmeq v12.4s, v0.4s, v0.4s
-	WORD $0x4e3e1d8c // and v12.16b, v12.16b, v30.16b
-	WORD $0x4e21e43e // fcmeq v30.4s, v1.4s, v1.4s
-	WORD $0x4e21e42d // fcmeq v13.4s, v1.4s, v1.4s
-	WORD $0x4e3e1dad // and v13.16b, v13.16b, v30.16b
-	WORD $0x6e26e40e // fcmge v14.4s, v0.4s, v6.4s
-	WORD $0x6e2059ce // mvn v14.16b, v14.16b
-	WORD $0x6e27e42f // fcmge v15.4s, v1.4s, v7.4s
-	WORD $0x6e2059ef // mvn v15.16b, v15.16b
-	WORD $0x4e2c1dce // and v14.16b, v14.16b, v12.16b
-	WORD $0x4e2d1def // and v15.16b, v15.16b, v13.16b
-	WORD $0x4f2105de // sshr v30.4s, v14.4s, #31
-	WORD $0x6ebe1cc0 // bit v0.16b, v6.16b, v30.16b
-	WORD $0x4f2105fe // sshr v30.4s, v15.4s, #31
-	WORD $0x6ebe1ce1 // bit v1.16b, v7.16b, v30.16b
-	WORD $0x4f2105de // sshr v30.4s, v14.4s, #31
-	WORD $0x6ebe1d48 // bit v8.16b, v10.16b, v30.16b
-	WORD $0x4f2105fe // sshr v30.4s, v15.4s, #31
-	WORD $0x6ebe1d69 // bit v9.16b, v11.16b, v30.16b
+	add_4s(11, 11, 30)
+	fcmeq_4s(30, 0, 0)
+	fcmeq_4s(12, 0, 0)
+	and_16b(12, 12, 30)
+	fcmeq_4s(30, 1, 1)
+	fcmeq_4s(13, 1, 1)
+	and_16b(13, 13, 30)
+	fcmge_4s(14, 0, 6)
+	mvn_16b(14, 14)
+	fcmge_4s(15, 1, 7)
+	mvn_16b(15, 15)
+	and_16b(14, 14, 12)
+	and_16b(15, 15, 13)
+	sshr_4s31(30, 14)
+	bit_16b(0, 6, 30)
+	sshr_4s31(30, 15)
+	bit_16b(1, 7, 30)
+	sshr_4s31(30, 14)
+	bit_16b(8, 10, 30)
+	sshr_4s31(30, 15)
+	bit_16b(9, 11, 30)
 	ADD $0, R5, R19
-	WORD $0x4eb5669e // smax v30.4s, v20.4s, v21.4s
-	WORD $0x4eb0abde // smaxv s30, v30.4s
+	smax_4s(30, 20, 21)
+	smaxv_4s(30, 30)
 	FMOVS F30, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F0, F1), (R19)
@@ -14889,8 +14968,8 @@ mask5done:
 	TST R4, R4
 	BEQ skipPartial
 	ADD $0, R4, R19
-	WORD $0x4eb5669e // smax v30.4s, v20.4s, v21.4s
-	WORD $0x4eb0abde // smaxv s30, v30.4s
+	smax_4s(30, 20, 21)
+	smaxv_4s(30, 30)
 	FMOVS F30, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F8, F9), (R19)
@@ -14918,10 +14997,10 @@ skipPartial:
 	ADD $0, R19, R4
 
 next:
-	WORD $0x4ebf8652 // add v18.4s, v18.4s, v31.4s
-	WORD $0x4ebf8673 // add v19.4s, v19.4s, v31.4s
-	WORD $0x4ebf8652 // add v18.4s, v18.4s, v31.4s
-	WORD $0x4ebf8673 // add v19.4s, v19.4s, v31.4s
+	add_4s(18, 18, 31)
+	add_4s(19, 19, 31)
+	add_4s(18, 18, 31)
+	add_4s(19, 19, 31)
 	SUBS $1, R10, R10
 	BNE row
 	RET
@@ -14955,26 +15034,26 @@ TEXT ·maxWindow1_neon(SB), NOSPLIT, $160-112
 	MOVD R8, 32(RSP)
 	MOVD rowStep+56(FP), R9
 	MOVD colStep+64(FP), R10
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
 	ADD $104, RSP, R19
 	FSTPQ (F0, F1), 0(R19)
 	MOVWU at+88(FP), R0
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVWU rowAt+92(FP), R0
 	FMOVS R0, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVWU colAt+96(FP), R0
 	FMOVS R0, F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	MOVD $lanes_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4eaa8610 // add v16.4s, v16.4s, v10.4s
-	WORD $0x4eab8631 // add v17.4s, v17.4s, v11.4s
+	add_4s(16, 16, 10)
+	add_4s(17, 17, 11)
 
 outputs:
 	MOVD n+32(FP), R1
@@ -14989,18 +15068,18 @@ vector:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F22
-	WORD $0x4e0406d7 // dup v23.4s, v22.s[0]
-	WORD $0x4e0406d6 // dup v22.4s, v22.s[0]
+	dup_4s0(23, 22)
+	dup_4s0(22, 22)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6eb846d6 // ushl v22.4s, v22.4s, v24.4s
+	ushl_4s(22, 22, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6eb846f7 // ushl v23.4s, v23.4s, v24.4s
+	ushl_4s(23, 23, 24)
 	MOVD R3, R11
 	MOVD R3, R12
 	ADD $0, R12, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F2, F3)
@@ -15021,21 +15100,21 @@ mask1done:
 	MOVD kh+40(FP), R7
 	TST R4, R4
 	BEQ values
-	WORD $0x4eb01e12 // mov v18.16b, v16.16b
-	WORD $0x4eb11e33 // mov v19.16b, v17.16b
-	WORD $0x4eb01e04 // mov v4.16b, v16.16b
-	WORD $0x4eb11e25 // mov v5.16b, v17.16b
+	VMOV V16.B16, V18.B16
+	VMOV V17.B16, V19.B16
+	VMOV V16.B16, V4.B16
+	VMOV V17.B16, V5.B16
 
 row:
 	MOVD R11, R12
-	WORD $0x4eb21e54 // mov v20.16b, v18.16b
-	WORD $0x4eb31e75 // mov v21.16b, v19.16b
+	VMOV V18.B16, V20.B16
+	VMOV V19.B16, V21.B16
 	MOVD kw+48(FP), R14
 
 tap:
 	ADD $0, R12, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F0, F1)
@@ -15053,33 +15132,33 @@ mask2part:
 	VMOV R23, V1.D[1]
 
 mask2done:
-	WORD $0x4e22e458 // fcmeq v24.4s, v2.4s, v2.4s
-	WORD $0x4e22e44c // fcmeq v12.4s, v2.4s, v2.4s
-	WORD $0x4e381d8c // and v12.16b, v12.16b, v24.16b
-	WORD $0x4e23e478 // fcmeq v24.4s, v3.4s, v3.4s
-	WORD $0x4e23e46d // fcmeq v13.4s, v3.4s, v3.4s
-	WORD $0x4e381dad // and v13.16b, v13.16b, v24.16b
-	WORD $0x6e20e44e // fcmge v14.4s, v2.4s, v0.4s
-	WORD $0x6e2059ce // mvn v14.16b, v14.16b
-	WORD $0x6e21e46f // fcmge v15.4s, v3.4s, v1.4s
-	WORD $0x6e2059ef // mvn v15.16b, v15.16b
-	WORD $0x4e2c1dce // and v14.16b, v14.16b, v12.16b
-	WORD $0x4e2d1def // and v15.16b, v15.16b, v13.16b
-	WORD $0x4f2105d8 // sshr v24.4s, v14.4s, #31
-	WORD $0x6eb81c02 // bit v2.16b, v0.16b, v24.16b
-	WORD $0x4f2105f8 // sshr v24.4s, v15.4s, #31
-	WORD $0x6eb81c23 // bit v3.16b, v1.16b, v24.16b
-	WORD $0x4f2105d8 // sshr v24.4s, v14.4s, #31
-	WORD $0x6eb81e84 // bit v4.16b, v20.16b, v24.16b
-	WORD $0x4f2105f8 // sshr v24.4s, v15.4s, #31
-	WORD $0x6eb81ea5 // bit v5.16b, v21.16b, v24.16b
-	WORD $0x4ea88694 // add v20.4s, v20.4s, v8.4s
-	WORD $0x4ea986b5 // add v21.4s, v21.4s, v9.4s
+	fcmeq_4s(24, 2, 2)
+	fcmeq_4s(12, 2, 2)
+	and_16b(12, 12, 24)
+	fcmeq_4s(24, 3, 3)
+	fcmeq_4s(13, 3, 3)
+	and_16b(13, 13, 24)
+	fcmge_4s(14, 2, 0)
+	mvn_16b(14, 14)
+	fcmge_4s(15, 3, 1)
+	mvn_16b(15, 15)
+	and_16b(14, 14, 12)
+	and_16b(15, 15, 13)
+	sshr_4s31(24, 14)
+	bit_16b(2, 0, 24)
+	sshr_4s31(24, 15)
+	bit_16b(3, 1, 24)
+	sshr_4s31(24, 14)
+	bit_16b(4, 20, 24)
+	sshr_4s31(24, 15)
+	bit_16b(5, 21, 24)
+	add_4s(20, 20, 8)
+	add_4s(21, 21, 9)
 	ADDS R10, R12, R12
 	SUBS $1, R14, R14
 	BNE tap
-	WORD $0x4ea68652 // add v18.4s, v18.4s, v6.4s
-	WORD $0x4ea78673 // add v19.4s, v19.4s, v7.4s
+	add_4s(18, 18, 6)
+	add_4s(19, 19, 7)
 	ADDS R9, R11, R11
 	SUBS $1, R7, R7
 	BNE row
@@ -15090,8 +15169,8 @@ mask2done:
 
 masked1:
 	ADD $0, R4, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F4, F5), (R19)
@@ -15129,34 +15208,34 @@ values:
 	FLDPQ 0(R19), (F6, F7)
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e26e4d8 // fcmeq v24.4s, v6.4s, v6.4s
-	WORD $0x4e24e494 // fcmeq v20.4s, v4.4s, v4.4s
-	WORD $0x4e381e94 // and v20.16b, v20.16b, v24.16b
-	WORD $0x6e205a94 // mvn v20.16b, v20.16b
-	WORD $0x4e27e4f8 // fcmeq v24.4s, v7.4s, v7.4s
-	WORD $0x4e25e4b5 // fcmeq v21.4s, v5.4s, v5.4s
-	WORD $0x4e381eb5 // and v21.16b, v21.16b, v24.16b
-	WORD $0x6e205ab5 // mvn v21.16b, v21.16b
-	WORD $0x4e28e518 // fcmeq v24.4s, v8.4s, v8.4s
-	WORD $0x4e28e50a // fcmeq v10.4s, v8.4s, v8.4s
-	WORD $0x4e381d4a // and v10.16b, v10.16b, v24.16b
-	WORD $0x6e20594a // mvn v10.16b, v10.16b
-	WORD $0x4e29e538 // fcmeq v24.4s, v9.4s, v9.4s
-	WORD $0x4e29e52b // fcmeq v11.4s, v9.4s, v9.4s
-	WORD $0x4e381d6b // and v11.16b, v11.16b, v24.16b
-	WORD $0x6e20596b // mvn v11.16b, v11.16b
-	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
-	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
-	WORD $0x6ea4e4d8 // fcmgt v24.4s, v6.4s, v4.4s
-	WORD $0x6e641cd8 // bsl v24.16b, v6.16b, v4.16b
-	WORD $0x4eb81f00 // mov v0.16b, v24.16b
-	WORD $0x6ea5e4f8 // fcmgt v24.4s, v7.4s, v5.4s
-	WORD $0x6e651cf8 // bsl v24.16b, v7.16b, v5.16b
-	WORD $0x4eb81f01 // mov v1.16b, v24.16b
-	WORD $0x6ea8e418 // fcmgt v24.4s, v0.4s, v8.4s
-	WORD $0x6ef81d00 // bif v0.16b, v8.16b, v24.16b
-	WORD $0x6ea9e438 // fcmgt v24.4s, v1.4s, v9.4s
-	WORD $0x6ef81d21 // bif v1.16b, v9.16b, v24.16b
+	fcmeq_4s(24, 6, 6)
+	fcmeq_4s(20, 4, 4)
+	and_16b(20, 20, 24)
+	mvn_16b(20, 20)
+	fcmeq_4s(24, 7, 7)
+	fcmeq_4s(21, 5, 5)
+	and_16b(21, 21, 24)
+	mvn_16b(21, 21)
+	fcmeq_4s(24, 8, 8)
+	fcmeq_4s(10, 8, 8)
+	and_16b(10, 10, 24)
+	mvn_16b(10, 10)
+	fcmeq_4s(24, 9, 9)
+	fcmeq_4s(11, 9, 9)
+	and_16b(11, 11, 24)
+	mvn_16b(11, 11)
+	orr_16b(20, 20, 10)
+	orr_16b(21, 21, 11)
+	fcmgt_4s(24, 6, 4)
+	bsl_16b(24, 6, 4)
+	VMOV V24.B16, V0.B16
+	fcmgt_4s(24, 7, 5)
+	bsl_16b(24, 7, 5)
+	VMOV V24.B16, V1.B16
+	fcmgt_4s(24, 0, 8)
+	bif_16b(0, 8, 24)
+	fcmgt_4s(24, 1, 9)
+	bif_16b(1, 9, 24)
 	ADD $4, R12, R19
 	FLDPQ 0(R19), (F4, F5)
 	ADD R9, R12, R19
@@ -15165,36 +15244,36 @@ values:
 	ADD R9<<1, R12, R19
 	ADD $4, R19, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e26e4d8 // fcmeq v24.4s, v6.4s, v6.4s
-	WORD $0x4e24e48a // fcmeq v10.4s, v4.4s, v4.4s
-	WORD $0x4e381d4a // and v10.16b, v10.16b, v24.16b
-	WORD $0x6e20594a // mvn v10.16b, v10.16b
-	WORD $0x4e27e4f8 // fcmeq v24.4s, v7.4s, v7.4s
-	WORD $0x4e25e4ab // fcmeq v11.4s, v5.4s, v5.4s
-	WORD $0x4e381d6b // and v11.16b, v11.16b, v24.16b
-	WORD $0x6e20596b // mvn v11.16b, v11.16b
-	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
-	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
-	WORD $0x4e28e518 // fcmeq v24.4s, v8.4s, v8.4s
-	WORD $0x4e28e50a // fcmeq v10.4s, v8.4s, v8.4s
-	WORD $0x4e381d4a // and v10.16b, v10.16b, v24.16b
-	WORD $0x6e20594a // mvn v10.16b, v10.16b
-	WORD $0x4e29e538 // fcmeq v24.4s, v9.4s, v9.4s
-	WORD $0x4e29e52b // fcmeq v11.4s, v9.4s, v9.4s
-	WORD $0x4e381d6b // and v11.16b, v11.16b, v24.16b
-	WORD $0x6e20596b // mvn v11.16b, v11.16b
-	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
-	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
-	WORD $0x6ea4e4d8 // fcmgt v24.4s, v6.4s, v4.4s
-	WORD $0x6e641cd8 // bsl v24.16b, v6.16b, v4.16b
-	WORD $0x4eb81f0c // mov v12.16b, v24.16b
-	WORD $0x6ea5e4f8 // fcmgt v24.4s, v7.4s, v5.4s
-	WORD $0x6e651cf8 // bsl v24.16b, v7.16b, v5.16b
-	WORD $0x4eb81f0d // mov v13.16b, v24.16b
-	WORD $0x6ea8e598 // fcmgt v24.4s, v12.4s, v8.4s
-	WORD $0x6ef81d0c // bif v12.16b, v8.16b, v24.16b
-	WORD $0x6ea9e5b8 // fcmgt v24.4s, v13.4s, v9.4s
-	WORD $0x6ef81d2d // bif v13.16b, v9.16b, v24.16b
+	fcmeq_4s(24, 6, 6)
+	fcmeq_4s(10, 4, 4)
+	and_16b(10, 10, 24)
+	mvn_16b(10, 10)
+	fcmeq_4s(24, 7, 7)
+	fcmeq_4s(11, 5, 5)
+	and_16b(11, 11, 24)
+	mvn_16b(11, 11)
+	orr_16b(20, 20, 10)
+	orr_16b(21, 21, 11)
+	fcmeq_4s(24, 8, 8)
+	fcmeq_4s(10, 8, 8)
+	and_16b(10, 10, 24)
+	mvn_16b(10, 10)
+	fcmeq_4s(24, 9, 9)
+	fcmeq_4s(11, 9, 9)
+	and_16b(11, 11, 24)
+	mvn_16b(11, 11)
+	orr_16b(20, 20, 10)
+	orr_16b(21, 21, 11)
+	fcmgt_4s(24, 6, 4)
+	bsl_16b(24, 6, 4)
+	VMOV V24.B16, V12.B16
+	fcmgt_4s(24, 7, 5)
+	bsl_16b(24, 7, 5)
+	VMOV V24.B16, V13.B16
+	fcmgt_4s(24, 12, 8)
+	bif_16b(12, 8, 24)
+	fcmgt_4s(24, 13, 9)
+	bif_16b(13, 9, 24)
 	ADD $8, R12, R19
 	FLDPQ 0(R19), (F4, F5)
 	ADD R9, R12, R19
@@ -15203,65 +15282,65 @@ values:
 	ADD R9<<1, R12, R19
 	ADD $8, R19, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e26e4d8 // fcmeq v24.4s, v6.4s, v6.4s
-	WORD $0x4e24e48a // fcmeq v10.4s, v4.4s, v4.4s
-	WORD $0x4e381d4a // and v10.16b, v10.16b, v24.16b
-	WORD $0x6e20594a // mvn v10.16b, v10.16b
-	WORD $0x4e27e4f8 // fcmeq v24.4s, v7.4s, v7.4s
-	WORD $0x4e25e4ab // fcmeq v11.4s, v5.4s, v5.4s
-	WORD $0x4e381d6b // and v11.16b, v11.16b, v24.16b
-	WORD $0x6e20596b // mvn v11.16b, v11.16b
-	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
-	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
-	WORD $0x4e28e518 // fcmeq v24.4s, v8.4s, v8.4s
-	WORD $0x4e28e50a // fcmeq v10.4s, v8.4s, v8.4s
-	WORD $0x4e381d4a // and v10.16b, v10.16b, v24.16b
-	WORD $0x6e20594a // mvn v10.16b, v10.16b
-	WORD $0x4e29e538 // fcmeq v24.4s, v9.4s, v9.4s
-	WORD $0x4e29e52b // fcmeq v11.4s, v9.4s, v9.4s
-	WORD $0x4e381d6b // and v11.16b, v11.16b, v24.16b
-	WORD $0x6e20596b // mvn v11.16b, v11.16b
-	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
-	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
-	WORD $0x6ea4e4d8 // fcmgt v24.4s, v6.4s, v4.4s
-	WORD $0x6e641cd8 // bsl v24.16b, v6.16b, v4.16b
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
-	WORD $0x6ea5e4f8 // fcmgt v24.4s, v7.4s, v5.4s
-	WORD $0x6e651cf8 // bsl v24.16b, v7.16b, v5.16b
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
-	WORD $0x6ea8e5d8 // fcmgt v24.4s, v14.4s, v8.4s
-	WORD $0x6ef81d0e // bif v14.16b, v8.16b, v24.16b
-	WORD $0x6ea9e5f8 // fcmgt v24.4s, v15.4s, v9.4s
-	WORD $0x6ef81d2f // bif v15.16b, v9.16b, v24.16b
+	fcmeq_4s(24, 6, 6)
+	fcmeq_4s(10, 4, 4)
+	and_16b(10, 10, 24)
+	mvn_16b(10, 10)
+	fcmeq_4s(24, 7, 7)
+	fcmeq_4s(11, 5, 5)
+	and_16b(11, 11, 24)
+	mvn_16b(11, 11)
+	orr_16b(20, 20, 10)
+	orr_16b(21, 21, 11)
+	fcmeq_4s(24, 8, 8)
+	fcmeq_4s(10, 8, 8)
+	and_16b(10, 10, 24)
+	mvn_16b(10, 10)
+	fcmeq_4s(24, 9, 9)
+	fcmeq_4s(11, 9, 9)
+	and_16b(11, 11, 24)
+	mvn_16b(11, 11)
+	orr_16b(20, 20, 10)
+	orr_16b(21, 21, 11)
+	fcmgt_4s(24, 6, 4)
+	bsl_16b(24, 6, 4)
+	VMOV V24.B16, V14.B16
+	fcmgt_4s(24, 7, 5)
+	bsl_16b(24, 7, 5)
+	VMOV V24.B16, V15.B16
+	fcmgt_4s(24, 14, 8)
+	bif_16b(14, 8, 24)
+	fcmgt_4s(24, 15, 9)
+	bif_16b(15, 9, 24)
 	MOVD $0x100000000, R20
 	VMOV R20, V25.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V25.D[1]
-	WORD $0x6f2106b8 // ushr v24.4s, v21.4s, #31
-	WORD $0x6eb94718 // ushl v24.4s, v24.4s, v25.4s
-	WORD $0x4eb1bb18 // addv s24, v24.4s
+	ushr_4s31(24, 21)
+	ushl_4s(24, 24, 25)
+	addv_4s(24, 24)
 	FMOVS F24, R21
 	MOVD $0x100000000, R20
 	VMOV R20, V25.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V25.D[1]
-	WORD $0x6f210698 // ushr v24.4s, v20.4s, #31
-	WORD $0x6eb94718 // ushl v24.4s, v24.4s, v25.4s
-	WORD $0x4eb1bb18 // addv s24, v24.4s
+	ushr_4s31(24, 20)
+	ushl_4s(24, 24, 25)
+	addv_4s(24, 24)
 	FMOVS F24, R20
 	ORR R21<<4, R20, R0
 	TSTW R0, R0
 	BNE valueRow
-	WORD $0x6ea0e598 // fcmgt v24.4s, v12.4s, v0.4s
-	WORD $0x6e601d98 // bsl v24.16b, v12.16b, v0.16b
-	WORD $0x4eb81f02 // mov v2.16b, v24.16b
-	WORD $0x6ea1e5b8 // fcmgt v24.4s, v13.4s, v1.4s
-	WORD $0x6e611db8 // bsl v24.16b, v13.16b, v1.16b
-	WORD $0x4eb81f03 // mov v3.16b, v24.16b
-	WORD $0x6ea2e5d8 // fcmgt v24.4s, v14.4s, v2.4s
-	WORD $0x6eb81dc2 // bit v2.16b, v14.16b, v24.16b
-	WORD $0x6ea3e5f8 // fcmgt v24.4s, v15.4s, v3.4s
-	WORD $0x6eb81de3 // bit v3.16b, v15.16b, v24.16b
+	fcmgt_4s(24, 12, 0)
+	bsl_16b(24, 12, 0)
+	VMOV V24.B16, V2.B16
+	fcmgt_4s(24, 13, 1)
+	bsl_16b(24, 13, 1)
+	VMOV V24.B16, V3.B16
+	fcmgt_4s(24, 14, 2)
+	bit_16b(2, 14, 24)
+	fcmgt_4s(24, 15, 3)
+	bit_16b(3, 15, 24)
 	B next
 
 valueRow:
@@ -15270,8 +15349,8 @@ valueRow:
 
 valueTap:
 	ADD $0, R12, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F0, F1)
@@ -15289,22 +15368,22 @@ mask4part:
 	VMOV R23, V1.D[1]
 
 mask4done:
-	WORD $0x4e20e418 // fcmeq v24.4s, v0.4s, v0.4s
-	WORD $0x4e20e40c // fcmeq v12.4s, v0.4s, v0.4s
-	WORD $0x4e381d8c // and v12.16b, v12.16b, v24.16b
-	WORD $0x6e20598c // mvn v12.16b, v12.16b
-	WORD $0x4e21e438 // fcmeq v24.4s, v1.4s, v1.4s
-	WORD $0x4e21e42d // fcmeq v13.4s, v1.4s, v1.4s
-	WORD $0x4e381dad // and v13.16b, v13.16b, v24.16b
-	WORD $0x6e2059ad // mvn v13.16b, v13.16b
-	WORD $0x6ea2e418 // fcmgt v24.4s, v0.4s, v2.4s
-	WORD $0x6eb81c02 // bit v2.16b, v0.16b, v24.16b
-	WORD $0x6ea3e438 // fcmgt v24.4s, v1.4s, v3.4s
-	WORD $0x6eb81c23 // bit v3.16b, v1.16b, v24.16b
-	WORD $0x4f210598 // sshr v24.4s, v12.4s, #31
-	WORD $0x6eb81c02 // bit v2.16b, v0.16b, v24.16b
-	WORD $0x4f2105b8 // sshr v24.4s, v13.4s, #31
-	WORD $0x6eb81c23 // bit v3.16b, v1.16b, v24.16b
+	fcmeq_4s(24, 0, 0)
+	fcmeq_4s(12, 0, 0)
+	and_16b(12, 12, 24)
+	mvn_16b(12, 12)
+	fcmeq_4s(24, 1, 1)
+	fcmeq_4s(13, 1, 1)
+	and_16b(13, 13, 24)
+	mvn_16b(13, 13)
+	fcmgt_4s(24, 0, 2)
+	bit_16b(2, 0, 24)
+	fcmgt_4s(24, 1, 3)
+	bit_16b(3, 1, 24)
+	sshr_4s31(24, 12)
+	bit_16b(2, 0, 24)
+	sshr_4s31(24, 13)
+	bit_16b(3, 1, 24)
 	ADDS R10, R12, R12
 	SUBS $1, R14, R14
 	BNE valueTap
@@ -15320,8 +15399,8 @@ next:
 
 masked2:
 	ADD $0, R5, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F2, F3), (R19)
@@ -15343,20 +15422,20 @@ mask5done:
 storedCount2:
 	ADD $104, RSP, R19
 	FLDPQ 0(R19), (F0, F1)
-	WORD $0x6ea2e418 // fcmgt v24.4s, v0.4s, v2.4s
-	WORD $0x6ef81c02 // bif v2.16b, v0.16b, v24.16b
-	WORD $0x6ea3e438 // fcmgt v24.4s, v1.4s, v3.4s
-	WORD $0x6ef81c23 // bif v3.16b, v1.16b, v24.16b
+	fcmgt_4s(24, 0, 2)
+	bif_16b(2, 0, 24)
+	fcmgt_4s(24, 1, 3)
+	bif_16b(3, 1, 24)
 	ADD $104, RSP, R19
 	FSTPQ (F2, F3), 0(R19)
 	ADDS $32, R5, R5
 	ADDS $32, R3, R3
 	MOVD $step_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F0, F1)
-	WORD $0x6f3f0400 // ushr v0.4s, v0.4s, #1
-	WORD $0x6f3f0421 // ushr v1.4s, v1.4s, #1
-	WORD $0x4ea08610 // add v16.4s, v16.4s, v0.4s
-	WORD $0x4ea18631 // add v17.4s, v17.4s, v1.4s
+	ushr_4s1(0, 0)
+	ushr_4s1(1, 1)
+	add_4s(16, 16, 0)
+	add_4s(17, 17, 1)
 	SUBS $8, R1, R1
 	BGT vector
 	MOVD 32(RSP), R21
@@ -15382,10 +15461,10 @@ inputs:
 	FLDPQ 0(R19), (F16, F17)
 	MOVWU nextAt+100(FP), R0
 	FMOVS R0, F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
-	WORD $0x4ea08610 // add v16.4s, v16.4s, v0.4s
-	WORD $0x4ea18631 // add v17.4s, v17.4s, v1.4s
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
+	add_4s(16, 16, 0)
+	add_4s(17, 17, 1)
 	B outputs
 
 done:
@@ -15393,24 +15472,24 @@ done:
 	FLDPQ 0(R19), (F0, F1)
 	MOVD $negInf_neon<>+0(SB), R19
 	FMOVQ 0(R19), F25
-	WORD $0x4e39e400 // fcmeq v0.4s, v0.4s, v25.4s
+	fcmeq_4s(0, 0, 25)
 	FMOVQ 16(R19), F25
-	WORD $0x4e39e421 // fcmeq v1.4s, v1.4s, v25.4s
+	fcmeq_4s(1, 1, 25)
 	MOVD $0x100000000, R20
 	VMOV R20, V25.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V25.D[1]
-	WORD $0x6f210438 // ushr v24.4s, v1.4s, #31
-	WORD $0x6eb94718 // ushl v24.4s, v24.4s, v25.4s
-	WORD $0x4eb1bb18 // addv s24, v24.4s
+	ushr_4s31(24, 1)
+	ushl_4s(24, 24, 25)
+	addv_4s(24, 24)
 	FMOVS F24, R21
 	MOVD $0x100000000, R20
 	VMOV R20, V25.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V25.D[1]
-	WORD $0x6f210418 // ushr v24.4s, v0.4s, #31
-	WORD $0x6eb94718 // ushl v24.4s, v24.4s, v25.4s
-	WORD $0x4eb1bb18 // addv s24, v24.4s
+	ushr_4s31(24, 0)
+	ushl_4s(24, 24, 25)
+	addv_4s(24, 24)
 	FMOVS F24, R20
 	ORR R21<<4, R20, R0
 	MOVD R0, ret+104(FP)
@@ -15427,26 +15506,26 @@ TEXT ·maxWindow2_neon(SB), NOSPLIT, $160-112
 	MOVD R8, 32(RSP)
 	MOVD rowStep+56(FP), R9
 	MOVD colStep+64(FP), R10
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
 	ADD $104, RSP, R19
 	FSTPQ (F0, F1), 0(R19)
 	MOVWU at+88(FP), R0
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVWU rowAt+92(FP), R0
 	FMOVS R0, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVWU colAt+96(FP), R0
 	FMOVS R0, F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	MOVD $even_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4eaa8610 // add v16.4s, v16.4s, v10.4s
-	WORD $0x4eab8631 // add v17.4s, v17.4s, v11.4s
+	add_4s(16, 16, 10)
+	add_4s(17, 17, 11)
 
 outputs:
 	MOVD n+32(FP), R1
@@ -15461,40 +15540,40 @@ vector:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F22
-	WORD $0x4e0406d7 // dup v23.4s, v22.s[0]
-	WORD $0x4e0406d6 // dup v22.4s, v22.s[0]
+	dup_4s0(23, 22)
+	dup_4s0(22, 22)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F0
-	WORD $0x6ea046d6 // ushl v22.4s, v22.4s, v0.4s
+	ushl_4s(22, 22, 0)
 	FMOVQ 16(R19), F0
-	WORD $0x6ea046f7 // ushl v23.4s, v23.4s, v0.4s
+	ushl_4s(23, 23, 0)
 	ADD R2, R2, R19
 	ADD $-1, R19, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F0
-	WORD $0x6ea04718 // ushl v24.4s, v24.4s, v0.4s
+	ushl_4s(24, 24, 0)
 	FMOVQ 16(R19), F0
-	WORD $0x6ea04739 // ushl v25.4s, v25.4s, v0.4s
+	ushl_4s(25, 25, 0)
 	LSR $8, R0, R0
 	FMOVS R0, F26
-	WORD $0x4e04075b // dup v27.4s, v26.s[0]
-	WORD $0x4e04075a // dup v26.4s, v26.s[0]
+	dup_4s0(27, 26)
+	dup_4s0(26, 26)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F0
-	WORD $0x6ea0475a // ushl v26.4s, v26.4s, v0.4s
+	ushl_4s(26, 26, 0)
 	FMOVQ 16(R19), F0
-	WORD $0x6ea0477b // ushl v27.4s, v27.4s, v0.4s
+	ushl_4s(27, 27, 0)
 	MOVD R3, R11
 	MOVD R3, R12
 	ADD $0, R12, R19
-	WORD $0x4eb96700 // smax v0.4s, v24.4s, v25.4s
-	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	smax_4s(0, 24, 25)
+	smaxv_4s(0, 0)
 	FMOVS F0, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F28, F29)
@@ -15513,8 +15592,8 @@ mask1part:
 
 mask1done:
 	ADD $32, R12, R19
-	WORD $0x4ebb6740 // smax v0.4s, v26.4s, v27.4s
-	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	smax_4s(0, 26, 27)
+	smaxv_4s(0, 0)
 	FMOVS F0, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F30, F31)
@@ -15532,29 +15611,29 @@ mask2part:
 	VMOV R23, V31.D[1]
 
 mask2done:
-	WORD $0x4e9e1b82 // uzp1 v2.4s, v28.4s, v30.4s
-	WORD $0x4e9f1ba3 // uzp1 v3.4s, v29.4s, v31.4s
-	WORD $0x4ec33840 // zip1 v0.2d, v2.2d, v3.2d
-	WORD $0x4ec37843 // zip2 v3.2d, v2.2d, v3.2d
-	WORD $0x4ea01c02 // mov v2.16b, v0.16b
+	uzp1_4s(2, 28, 30)
+	uzp1_4s(3, 29, 31)
+	zip1_2d(0, 2, 3)
+	zip2_2d(3, 2, 3)
+	VMOV V0.B16, V2.B16
 	MOVD kh+40(FP), R7
 	TST R4, R4
 	BEQ values
-	WORD $0x4eb01e12 // mov v18.16b, v16.16b
-	WORD $0x4eb11e33 // mov v19.16b, v17.16b
-	WORD $0x4eb01e04 // mov v4.16b, v16.16b
-	WORD $0x4eb11e25 // mov v5.16b, v17.16b
+	VMOV V16.B16, V18.B16
+	VMOV V17.B16, V19.B16
+	VMOV V16.B16, V4.B16
+	VMOV V17.B16, V5.B16
 
 row:
 	MOVD R11, R12
-	WORD $0x4eb21e54 // mov v20.16b, v18.16b
-	WORD $0x4eb31e75 // mov v21.16b, v19.16b
+	VMOV V18.B16, V20.B16
+	VMOV V19.B16, V21.B16
 	MOVD kw+48(FP), R14
 
 tap:
 	ADD $0, R12, R19
-	WORD $0x4eb96700 // smax v0.4s, v24.4s, v25.4s
-	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	smax_4s(0, 24, 25)
+	smaxv_4s(0, 0)
 	FMOVS F0, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F28, F29)
@@ -15573,8 +15652,8 @@ mask3part:
 
 mask3done:
 	ADD $32, R12, R19
-	WORD $0x4ebb6740 // smax v0.4s, v26.4s, v27.4s
-	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	smax_4s(0, 26, 27)
+	smaxv_4s(0, 0)
 	FMOVS F0, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F30, F31)
@@ -15592,38 +15671,38 @@ mask4part:
 	VMOV R23, V31.D[1]
 
 mask4done:
-	WORD $0x4e9e1b80 // uzp1 v0.4s, v28.4s, v30.4s
-	WORD $0x4e9f1ba1 // uzp1 v1.4s, v29.4s, v31.4s
-	WORD $0x4ec1380a // zip1 v10.2d, v0.2d, v1.2d
-	WORD $0x4ec17801 // zip2 v1.2d, v0.2d, v1.2d
-	WORD $0x4eaa1d40 // mov v0.16b, v10.16b
-	WORD $0x4e22e44a // fcmeq v10.4s, v2.4s, v2.4s
-	WORD $0x4e22e44c // fcmeq v12.4s, v2.4s, v2.4s
-	WORD $0x4e2a1d8c // and v12.16b, v12.16b, v10.16b
-	WORD $0x4e23e46a // fcmeq v10.4s, v3.4s, v3.4s
-	WORD $0x4e23e46d // fcmeq v13.4s, v3.4s, v3.4s
-	WORD $0x4e2a1dad // and v13.16b, v13.16b, v10.16b
-	WORD $0x6e20e44e // fcmge v14.4s, v2.4s, v0.4s
-	WORD $0x6e2059ce // mvn v14.16b, v14.16b
-	WORD $0x6e21e46f // fcmge v15.4s, v3.4s, v1.4s
-	WORD $0x6e2059ef // mvn v15.16b, v15.16b
-	WORD $0x4e2c1dce // and v14.16b, v14.16b, v12.16b
-	WORD $0x4e2d1def // and v15.16b, v15.16b, v13.16b
-	WORD $0x4f2105ca // sshr v10.4s, v14.4s, #31
-	WORD $0x6eaa1c02 // bit v2.16b, v0.16b, v10.16b
-	WORD $0x4f2105ea // sshr v10.4s, v15.4s, #31
-	WORD $0x6eaa1c23 // bit v3.16b, v1.16b, v10.16b
-	WORD $0x4f2105c0 // sshr v0.4s, v14.4s, #31
-	WORD $0x6ea01e84 // bit v4.16b, v20.16b, v0.16b
-	WORD $0x4f2105e0 // sshr v0.4s, v15.4s, #31
-	WORD $0x6ea01ea5 // bit v5.16b, v21.16b, v0.16b
-	WORD $0x4ea88694 // add v20.4s, v20.4s, v8.4s
-	WORD $0x4ea986b5 // add v21.4s, v21.4s, v9.4s
+	uzp1_4s(0, 28, 30)
+	uzp1_4s(1, 29, 31)
+	zip1_2d(10, 0, 1)
+	zip2_2d(1, 0, 1)
+	VMOV V10.B16, V0.B16
+	fcmeq_4s(10, 2, 2)
+	fcmeq_4s(12, 2, 2)
+	and_16b(12, 12, 10)
+	fcmeq_4s(10, 3, 3)
+	fcmeq_4s(13, 3, 3)
+	and_16b(13, 13, 10)
+	fcmge_4s(14, 2, 0)
+	mvn_16b(14, 14)
+	fcmge_4s(15, 3, 1)
+	mvn_16b(15, 15)
+	and_16b(14, 14, 12)
+	and_16b(15, 15, 13)
+	sshr_4s31(10, 14)
+	bit_16b(2, 0, 10)
+	sshr_4s31(10, 15)
+	bit_16b(3, 1, 10)
+	sshr_4s31(0, 14)
+	bit_16b(4, 20, 0)
+	sshr_4s31(0, 15)
+	bit_16b(5, 21, 0)
+	add_4s(20, 20, 8)
+	add_4s(21, 21, 9)
 	ADDS R10, R12, R12
 	SUBS $1, R14, R14
 	BNE tap
-	WORD $0x4ea68652 // add v18.4s, v18.4s, v6.4s
-	WORD $0x4ea78673 // add v19.4s, v19.4s, v7.4s
+	add_4s(18, 18, 6)
+	add_4s(19, 19, 7)
 	ADDS R9, R11, R11
 	SUBS $1, R7, R7
 	BNE row
@@ -15634,8 +15713,8 @@ mask4done:
 
 masked3:
 	ADD $0, R4, R19
-	WORD $0x4eb766c0 // smax v0.4s, v22.4s, v23.4s
-	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	smax_4s(0, 22, 23)
+	smaxv_4s(0, 0)
 	FMOVS F0, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F4, F5), (R19)
@@ -15673,69 +15752,69 @@ values:
 	FLDPQ 0(R19), (F6, F7)
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e26e4c0 // fcmeq v0.4s, v6.4s, v6.4s
-	WORD $0x4e24e494 // fcmeq v20.4s, v4.4s, v4.4s
-	WORD $0x4e201e94 // and v20.16b, v20.16b, v0.16b
-	WORD $0x6e205a94 // mvn v20.16b, v20.16b
-	WORD $0x4e27e4e0 // fcmeq v0.4s, v7.4s, v7.4s
-	WORD $0x4e25e4b5 // fcmeq v21.4s, v5.4s, v5.4s
-	WORD $0x4e201eb5 // and v21.16b, v21.16b, v0.16b
-	WORD $0x6e205ab5 // mvn v21.16b, v21.16b
-	WORD $0x4e28e500 // fcmeq v0.4s, v8.4s, v8.4s
-	WORD $0x4e28e50a // fcmeq v10.4s, v8.4s, v8.4s
-	WORD $0x4e201d4a // and v10.16b, v10.16b, v0.16b
-	WORD $0x6e20594a // mvn v10.16b, v10.16b
-	WORD $0x4e29e520 // fcmeq v0.4s, v9.4s, v9.4s
-	WORD $0x4e29e52b // fcmeq v11.4s, v9.4s, v9.4s
-	WORD $0x4e201d6b // and v11.16b, v11.16b, v0.16b
-	WORD $0x6e20596b // mvn v11.16b, v11.16b
-	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
-	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
-	WORD $0x6ea4e4ca // fcmgt v10.4s, v6.4s, v4.4s
-	WORD $0x6e641cca // bsl v10.16b, v6.16b, v4.16b
-	WORD $0x4eaa1d40 // mov v0.16b, v10.16b
-	WORD $0x6ea5e4ea // fcmgt v10.4s, v7.4s, v5.4s
-	WORD $0x6e651cea // bsl v10.16b, v7.16b, v5.16b
-	WORD $0x4eaa1d41 // mov v1.16b, v10.16b
-	WORD $0x6ea8e404 // fcmgt v4.4s, v0.4s, v8.4s
-	WORD $0x6ee41d00 // bif v0.16b, v8.16b, v4.16b
-	WORD $0x6ea9e424 // fcmgt v4.4s, v1.4s, v9.4s
-	WORD $0x6ee41d21 // bif v1.16b, v9.16b, v4.16b
+	fcmeq_4s(0, 6, 6)
+	fcmeq_4s(20, 4, 4)
+	and_16b(20, 20, 0)
+	mvn_16b(20, 20)
+	fcmeq_4s(0, 7, 7)
+	fcmeq_4s(21, 5, 5)
+	and_16b(21, 21, 0)
+	mvn_16b(21, 21)
+	fcmeq_4s(0, 8, 8)
+	fcmeq_4s(10, 8, 8)
+	and_16b(10, 10, 0)
+	mvn_16b(10, 10)
+	fcmeq_4s(0, 9, 9)
+	fcmeq_4s(11, 9, 9)
+	and_16b(11, 11, 0)
+	mvn_16b(11, 11)
+	orr_16b(20, 20, 10)
+	orr_16b(21, 21, 11)
+	fcmgt_4s(10, 6, 4)
+	bsl_16b(10, 6, 4)
+	VMOV V10.B16, V0.B16
+	fcmgt_4s(10, 7, 5)
+	bsl_16b(10, 7, 5)
+	VMOV V10.B16, V1.B16
+	fcmgt_4s(4, 0, 8)
+	bif_16b(0, 8, 4)
+	fcmgt_4s(4, 1, 9)
+	bif_16b(1, 9, 4)
 	FLDPQ 32(R12), (F4, F5)
 	ADD R9, R12, R19
 	FLDPQ 32(R19), (F6, F7)
 	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F8, F9)
-	WORD $0x4e26e4cc // fcmeq v12.4s, v6.4s, v6.4s
-	WORD $0x4e24e48a // fcmeq v10.4s, v4.4s, v4.4s
-	WORD $0x4e2c1d4a // and v10.16b, v10.16b, v12.16b
-	WORD $0x6e20594a // mvn v10.16b, v10.16b
-	WORD $0x4e27e4ec // fcmeq v12.4s, v7.4s, v7.4s
-	WORD $0x4e25e4ab // fcmeq v11.4s, v5.4s, v5.4s
-	WORD $0x4e2c1d6b // and v11.16b, v11.16b, v12.16b
-	WORD $0x6e20596b // mvn v11.16b, v11.16b
-	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
-	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
-	WORD $0x4e28e50c // fcmeq v12.4s, v8.4s, v8.4s
-	WORD $0x4e28e50a // fcmeq v10.4s, v8.4s, v8.4s
-	WORD $0x4e2c1d4a // and v10.16b, v10.16b, v12.16b
-	WORD $0x6e20594a // mvn v10.16b, v10.16b
-	WORD $0x4e29e52c // fcmeq v12.4s, v9.4s, v9.4s
-	WORD $0x4e29e52b // fcmeq v11.4s, v9.4s, v9.4s
-	WORD $0x4e2c1d6b // and v11.16b, v11.16b, v12.16b
-	WORD $0x6e20596b // mvn v11.16b, v11.16b
-	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
-	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
-	WORD $0x6ea4e4ca // fcmgt v10.4s, v6.4s, v4.4s
-	WORD $0x6e641cca // bsl v10.16b, v6.16b, v4.16b
-	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
-	WORD $0x6ea5e4ea // fcmgt v10.4s, v7.4s, v5.4s
-	WORD $0x6e651cea // bsl v10.16b, v7.16b, v5.16b
-	WORD $0x4eaa1d4d // mov v13.16b, v10.16b
-	WORD $0x6ea8e584 // fcmgt v4.4s, v12.4s, v8.4s
-	WORD $0x6ee41d0c // bif v12.16b, v8.16b, v4.16b
-	WORD $0x6ea9e5a4 // fcmgt v4.4s, v13.4s, v9.4s
-	WORD $0x6ee41d2d // bif v13.16b, v9.16b, v4.16b
+	fcmeq_4s(12, 6, 6)
+	fcmeq_4s(10, 4, 4)
+	and_16b(10, 10, 12)
+	mvn_16b(10, 10)
+	fcmeq_4s(12, 7, 7)
+	fcmeq_4s(11, 5, 5)
+	and_16b(11, 11, 12)
+	mvn_16b(11, 11)
+	orr_16b(20, 20, 10)
+	orr_16b(21, 21, 11)
+	fcmeq_4s(12, 8, 8)
+	fcmeq_4s(10, 8, 8)
+	and_16b(10, 10, 12)
+	mvn_16b(10, 10)
+	fcmeq_4s(12, 9, 9)
+	fcmeq_4s(11, 9, 9)
+	and_16b(11, 11, 12)
+	mvn_16b(11, 11)
+	orr_16b(20, 20, 10)
+	orr_16b(21, 21, 11)
+	fcmgt_4s(10, 6, 4)
+	bsl_16b(10, 6, 4)
+	VMOV V10.B16, V12.B16
+	fcmgt_4s(10, 7, 5)
+	bsl_16b(10, 7, 5)
+	VMOV V10.B16, V13.B16
+	fcmgt_4s(4, 12, 8)
+	bif_16b(12, 8, 4)
+	fcmgt_4s(4, 13, 9)
+	bif_16b(13, 9, 4)
 	ADD $8, R12, R19
 	FLDPQ 0(R19), (F4, F5)
 	ADD R9, R12, R19
@@ -15744,39 +15823,39 @@ values:
 	ADD R9<<1, R12, R19
 	ADD $8, R19, R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e26e4ce // fcmeq v14.4s, v6.4s, v6.4s
-	WORD $0x4e24e48a // fcmeq v10.4s, v4.4s, v4.4s
-	WORD $0x4e2e1d4a // and v10.16b, v10.16b, v14.16b
-	WORD $0x6e20594a // mvn v10.16b, v10.16b
-	WORD $0x4e27e4ee // fcmeq v14.4s, v7.4s, v7.4s
-	WORD $0x4e25e4ab // fcmeq v11.4s, v5.4s, v5.4s
-	WORD $0x4e2e1d6b // and v11.16b, v11.16b, v14.16b
-	WORD $0x6e20596b // mvn v11.16b, v11.16b
-	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
-	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
-	WORD $0x4e28e50e // fcmeq v14.4s, v8.4s, v8.4s
-	WORD $0x4e28e50a // fcmeq v10.4s, v8.4s, v8.4s
-	WORD $0x4e2e1d4a // and v10.16b, v10.16b, v14.16b
-	WORD $0x6e20594a // mvn v10.16b, v10.16b
-	WORD $0x4e29e52e // fcmeq v14.4s, v9.4s, v9.4s
-	WORD $0x4e29e52b // fcmeq v11.4s, v9.4s, v9.4s
-	WORD $0x4e2e1d6b // and v11.16b, v11.16b, v14.16b
-	WORD $0x6e20596b // mvn v11.16b, v11.16b
-	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
-	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
-	WORD $0x6ea4e4ca // fcmgt v10.4s, v6.4s, v4.4s
-	WORD $0x6e641cca // bsl v10.16b, v6.16b, v4.16b
-	WORD $0x4eaa1d4e // mov v14.16b, v10.16b
-	WORD $0x6ea5e4ea // fcmgt v10.4s, v7.4s, v5.4s
-	WORD $0x6e651cea // bsl v10.16b, v7.16b, v5.16b
-	WORD $0x4eaa1d4f // mov v15.16b, v10.16b
-	WORD $0x6ea8e5c4 // fcmgt v4.4s, v14.4s, v8.4s
-	WORD $0x6ee41d0e // bif v14.16b, v8.16b, v4.16b
-	WORD $0x6ea9e5e4 // fcmgt v4.4s, v15.4s, v9.4s
-	WORD $0x6ee41d2f // bif v15.16b, v9.16b, v4.16b
+	fcmeq_4s(14, 6, 6)
+	fcmeq_4s(10, 4, 4)
+	and_16b(10, 10, 14)
+	mvn_16b(10, 10)
+	fcmeq_4s(14, 7, 7)
+	fcmeq_4s(11, 5, 5)
+	and_16b(11, 11, 14)
+	mvn_16b(11, 11)
+	orr_16b(20, 20, 10)
+	orr_16b(21, 21, 11)
+	fcmeq_4s(14, 8, 8)
+	fcmeq_4s(10, 8, 8)
+	and_16b(10, 10, 14)
+	mvn_16b(10, 10)
+	fcmeq_4s(14, 9, 9)
+	fcmeq_4s(11, 9, 9)
+	and_16b(11, 11, 14)
+	mvn_16b(11, 11)
+	orr_16b(20, 20, 10)
+	orr_16b(21, 21, 11)
+	fcmgt_4s(10, 6, 4)
+	bsl_16b(10, 6, 4)
+	VMOV V10.B16, V14.B16
+	fcmgt_4s(10, 7, 5)
+	bsl_16b(10, 7, 5)
+	VMOV V10.B16, V15.B16
+	fcmgt_4s(4, 14, 8)
+	bif_16b(14, 8, 4)
+	fcmgt_4s(4, 15, 9)
+	bif_16b(15, 9, 4)
 	ADD $40, R12, R19
-	WORD $0x4ebb6746 // smax v6.4s, v26.4s, v27.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 26, 27)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask6part
 	FLDPQ (R19), (F4, F5)
@@ -15796,8 +15875,8 @@ mask6part:
 mask6done:
 	ADD R9, R12, R19
 	ADD $40, R19, R19
-	WORD $0x4ebb6748 // smax v8.4s, v26.4s, v27.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 26, 27)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask7part
 	FLDPQ (R19), (F6, F7)
@@ -15817,8 +15896,8 @@ mask7part:
 mask7done:
 	ADD R9<<1, R12, R19
 	ADD $40, R19, R19
-	WORD $0x4ebb674a // smax v10.4s, v26.4s, v27.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 26, 27)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask8part
 	FLDPQ (R19), (F8, F9)
@@ -15836,80 +15915,80 @@ mask8part:
 	VMOV R23, V9.D[1]
 
 mask8done:
-	WORD $0x4e26e4d2 // fcmeq v18.4s, v6.4s, v6.4s
-	WORD $0x4e24e48a // fcmeq v10.4s, v4.4s, v4.4s
-	WORD $0x4e321d4a // and v10.16b, v10.16b, v18.16b
-	WORD $0x6e20594a // mvn v10.16b, v10.16b
-	WORD $0x4e27e4f2 // fcmeq v18.4s, v7.4s, v7.4s
-	WORD $0x4e25e4ab // fcmeq v11.4s, v5.4s, v5.4s
-	WORD $0x4e321d6b // and v11.16b, v11.16b, v18.16b
-	WORD $0x6e20596b // mvn v11.16b, v11.16b
-	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
-	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
-	WORD $0x4e28e512 // fcmeq v18.4s, v8.4s, v8.4s
-	WORD $0x4e28e50a // fcmeq v10.4s, v8.4s, v8.4s
-	WORD $0x4e321d4a // and v10.16b, v10.16b, v18.16b
-	WORD $0x6e20594a // mvn v10.16b, v10.16b
-	WORD $0x4e29e532 // fcmeq v18.4s, v9.4s, v9.4s
-	WORD $0x4e29e52b // fcmeq v11.4s, v9.4s, v9.4s
-	WORD $0x4e321d6b // and v11.16b, v11.16b, v18.16b
-	WORD $0x6e20596b // mvn v11.16b, v11.16b
-	WORD $0x4eaa1e94 // orr v20.16b, v20.16b, v10.16b
-	WORD $0x4eab1eb5 // orr v21.16b, v21.16b, v11.16b
-	WORD $0x6ea4e4ca // fcmgt v10.4s, v6.4s, v4.4s
-	WORD $0x6e641cca // bsl v10.16b, v6.16b, v4.16b
-	WORD $0x4eaa1d52 // mov v18.16b, v10.16b
-	WORD $0x6ea5e4ea // fcmgt v10.4s, v7.4s, v5.4s
-	WORD $0x6e651cea // bsl v10.16b, v7.16b, v5.16b
-	WORD $0x4eaa1d53 // mov v19.16b, v10.16b
-	WORD $0x6ea8e644 // fcmgt v4.4s, v18.4s, v8.4s
-	WORD $0x6ee41d12 // bif v18.16b, v8.16b, v4.16b
-	WORD $0x6ea9e664 // fcmgt v4.4s, v19.4s, v9.4s
-	WORD $0x6ee41d33 // bif v19.16b, v9.16b, v4.16b
+	fcmeq_4s(18, 6, 6)
+	fcmeq_4s(10, 4, 4)
+	and_16b(10, 10, 18)
+	mvn_16b(10, 10)
+	fcmeq_4s(18, 7, 7)
+	fcmeq_4s(11, 5, 5)
+	and_16b(11, 11, 18)
+	mvn_16b(11, 11)
+	orr_16b(20, 20, 10)
+	orr_16b(21, 21, 11)
+	fcmeq_4s(18, 8, 8)
+	fcmeq_4s(10, 8, 8)
+	and_16b(10, 10, 18)
+	mvn_16b(10, 10)
+	fcmeq_4s(18, 9, 9)
+	fcmeq_4s(11, 9, 9)
+	and_16b(11, 11, 18)
+	mvn_16b(11, 11)
+	orr_16b(20, 20, 10)
+	orr_16b(21, 21, 11)
+	fcmgt_4s(10, 6, 4)
+	bsl_16b(10, 6, 4)
+	VMOV V10.B16, V18.B16
+	fcmgt_4s(10, 7, 5)
+	bsl_16b(10, 7, 5)
+	VMOV V10.B16, V19.B16
+	fcmgt_4s(4, 18, 8)
+	bif_16b(18, 8, 4)
+	fcmgt_4s(4, 19, 9)
+	bif_16b(19, 9, 4)
 	MOVD $0x100000000, R20
 	VMOV R20, V5.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V5.D[1]
-	WORD $0x6f2106a4 // ushr v4.4s, v21.4s, #31
-	WORD $0x6ea54484 // ushl v4.4s, v4.4s, v5.4s
-	WORD $0x4eb1b884 // addv s4, v4.4s
+	ushr_4s31(4, 21)
+	ushl_4s(4, 4, 5)
+	addv_4s(4, 4)
 	FMOVS F4, R21
 	MOVD $0x100000000, R20
 	VMOV R20, V5.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V5.D[1]
-	WORD $0x6f210684 // ushr v4.4s, v20.4s, #31
-	WORD $0x6ea54484 // ushl v4.4s, v4.4s, v5.4s
-	WORD $0x4eb1b884 // addv s4, v4.4s
+	ushr_4s31(4, 20)
+	ushl_4s(4, 4, 5)
+	addv_4s(4, 4)
 	FMOVS F4, R20
 	ORR R21<<4, R20, R0
 	TSTW R0, R0
 	BNE valueRow
-	WORD $0x4e8c1804 // uzp1 v4.4s, v0.4s, v12.4s
-	WORD $0x4e8d1825 // uzp1 v5.4s, v1.4s, v13.4s
-	WORD $0x4ec53882 // zip1 v2.2d, v4.2d, v5.2d
-	WORD $0x4ec57885 // zip2 v5.2d, v4.2d, v5.2d
-	WORD $0x4ea21c44 // mov v4.16b, v2.16b
-	WORD $0x4e8c5806 // uzp2 v6.4s, v0.4s, v12.4s
-	WORD $0x4e8d5827 // uzp2 v7.4s, v1.4s, v13.4s
-	WORD $0x4ec738c0 // zip1 v0.2d, v6.2d, v7.2d
-	WORD $0x4ec778c7 // zip2 v7.2d, v6.2d, v7.2d
-	WORD $0x4ea01c06 // mov v6.16b, v0.16b
-	WORD $0x4e9219c8 // uzp1 v8.4s, v14.4s, v18.4s
-	WORD $0x4e9319e9 // uzp1 v9.4s, v15.4s, v19.4s
-	WORD $0x4ec93900 // zip1 v0.2d, v8.2d, v9.2d
-	WORD $0x4ec97909 // zip2 v9.2d, v8.2d, v9.2d
-	WORD $0x4ea01c08 // mov v8.16b, v0.16b
-	WORD $0x6ea4e4c0 // fcmgt v0.4s, v6.4s, v4.4s
-	WORD $0x6e641cc0 // bsl v0.16b, v6.16b, v4.16b
-	WORD $0x4ea01c02 // mov v2.16b, v0.16b
-	WORD $0x6ea5e4e0 // fcmgt v0.4s, v7.4s, v5.4s
-	WORD $0x6e651ce0 // bsl v0.16b, v7.16b, v5.16b
-	WORD $0x4ea01c03 // mov v3.16b, v0.16b
-	WORD $0x6ea2e500 // fcmgt v0.4s, v8.4s, v2.4s
-	WORD $0x6ea01d02 // bit v2.16b, v8.16b, v0.16b
-	WORD $0x6ea3e520 // fcmgt v0.4s, v9.4s, v3.4s
-	WORD $0x6ea01d23 // bit v3.16b, v9.16b, v0.16b
+	uzp1_4s(4, 0, 12)
+	uzp1_4s(5, 1, 13)
+	zip1_2d(2, 4, 5)
+	zip2_2d(5, 4, 5)
+	VMOV V2.B16, V4.B16
+	uzp2_4s(6, 0, 12)
+	uzp2_4s(7, 1, 13)
+	zip1_2d(0, 6, 7)
+	zip2_2d(7, 6, 7)
+	VMOV V0.B16, V6.B16
+	uzp1_4s(8, 14, 18)
+	uzp1_4s(9, 15, 19)
+	zip1_2d(0, 8, 9)
+	zip2_2d(9, 8, 9)
+	VMOV V0.B16, V8.B16
+	fcmgt_4s(0, 6, 4)
+	bsl_16b(0, 6, 4)
+	VMOV V0.B16, V2.B16
+	fcmgt_4s(0, 7, 5)
+	bsl_16b(0, 7, 5)
+	VMOV V0.B16, V3.B16
+	fcmgt_4s(0, 8, 2)
+	bit_16b(2, 8, 0)
+	fcmgt_4s(0, 9, 3)
+	bit_16b(3, 9, 0)
 	B next
 
 valueRow:
@@ -15918,8 +15997,8 @@ valueRow:
 
 valueTap:
 	ADD $0, R12, R19
-	WORD $0x4eb96700 // smax v0.4s, v24.4s, v25.4s
-	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	smax_4s(0, 24, 25)
+	smaxv_4s(0, 0)
 	FMOVS F0, R20
 	TBZ $31, R20, mask9part
 	FLDPQ (R19), (F28, F29)
@@ -15938,8 +16017,8 @@ mask9part:
 
 mask9done:
 	ADD $32, R12, R19
-	WORD $0x4ebb6740 // smax v0.4s, v26.4s, v27.4s
-	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	smax_4s(0, 26, 27)
+	smaxv_4s(0, 0)
 	FMOVS F0, R20
 	TBZ $31, R20, mask10part
 	FLDPQ (R19), (F30, F31)
@@ -15957,27 +16036,27 @@ mask10part:
 	VMOV R23, V31.D[1]
 
 mask10done:
-	WORD $0x4e9e1b80 // uzp1 v0.4s, v28.4s, v30.4s
-	WORD $0x4e9f1ba1 // uzp1 v1.4s, v29.4s, v31.4s
-	WORD $0x4ec13804 // zip1 v4.2d, v0.2d, v1.2d
-	WORD $0x4ec17801 // zip2 v1.2d, v0.2d, v1.2d
-	WORD $0x4ea41c80 // mov v0.16b, v4.16b
-	WORD $0x4e20e404 // fcmeq v4.4s, v0.4s, v0.4s
-	WORD $0x4e20e40c // fcmeq v12.4s, v0.4s, v0.4s
-	WORD $0x4e241d8c // and v12.16b, v12.16b, v4.16b
-	WORD $0x6e20598c // mvn v12.16b, v12.16b
-	WORD $0x4e21e424 // fcmeq v4.4s, v1.4s, v1.4s
-	WORD $0x4e21e42d // fcmeq v13.4s, v1.4s, v1.4s
-	WORD $0x4e241dad // and v13.16b, v13.16b, v4.16b
-	WORD $0x6e2059ad // mvn v13.16b, v13.16b
-	WORD $0x6ea2e404 // fcmgt v4.4s, v0.4s, v2.4s
-	WORD $0x6ea41c02 // bit v2.16b, v0.16b, v4.16b
-	WORD $0x6ea3e424 // fcmgt v4.4s, v1.4s, v3.4s
-	WORD $0x6ea41c23 // bit v3.16b, v1.16b, v4.16b
-	WORD $0x4f210584 // sshr v4.4s, v12.4s, #31
-	WORD $0x6ea41c02 // bit v2.16b, v0.16b, v4.16b
-	WORD $0x4f2105a4 // sshr v4.4s, v13.4s, #31
-	WORD $0x6ea41c23 // bit v3.16b, v1.16b, v4.16b
+	uzp1_4s(0, 28, 30)
+	uzp1_4s(1, 29, 31)
+	zip1_2d(4, 0, 1)
+	zip2_2d(1, 0, 1)
+	VMOV V4.B16, V0.B16
+	fcmeq_4s(4, 0, 0)
+	fcmeq_4s(12, 0, 0)
+	and_16b(12, 12, 4)
+	mvn_16b(12, 12)
+	fcmeq_4s(4, 1, 1)
+	fcmeq_4s(13, 1, 1)
+	and_16b(13, 13, 4)
+	mvn_16b(13, 13)
+	fcmgt_4s(4, 0, 2)
+	bit_16b(2, 0, 4)
+	fcmgt_4s(4, 1, 3)
+	bit_16b(3, 1, 4)
+	sshr_4s31(4, 12)
+	bit_16b(2, 0, 4)
+	sshr_4s31(4, 13)
+	bit_16b(3, 1, 4)
 	ADDS R10, R12, R12
 	SUBS $1, R14, R14
 	BNE valueTap
@@ -15993,8 +16072,8 @@ next:
 
 masked4:
 	ADD $0, R5, R19
-	WORD $0x4eb766c0 // smax v0.4s, v22.4s, v23.4s
-	WORD $0x4eb0a800 // smaxv s0, v0.4s
+	smax_4s(0, 22, 23)
+	smaxv_4s(0, 0)
 	FMOVS F0, R20
 	TBZ $31, R20, mask11part
 	FSTPQ (F2, F3), (R19)
@@ -16016,18 +16095,18 @@ mask11done:
 storedCount4:
 	ADD $104, RSP, R19
 	FLDPQ 0(R19), (F0, F1)
-	WORD $0x6ea2e404 // fcmgt v4.4s, v0.4s, v2.4s
-	WORD $0x6ee41c02 // bif v2.16b, v0.16b, v4.16b
-	WORD $0x6ea3e424 // fcmgt v4.4s, v1.4s, v3.4s
-	WORD $0x6ee41c23 // bif v3.16b, v1.16b, v4.16b
+	fcmgt_4s(4, 0, 2)
+	bif_16b(2, 0, 4)
+	fcmgt_4s(4, 1, 3)
+	bif_16b(3, 1, 4)
 	ADD $104, RSP, R19
 	FSTPQ (F2, F3), 0(R19)
 	ADDS $32, R5, R5
 	ADDS $64, R3, R3
 	MOVD $step_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F0, F1)
-	WORD $0x4ea08610 // add v16.4s, v16.4s, v0.4s
-	WORD $0x4ea18631 // add v17.4s, v17.4s, v1.4s
+	add_4s(16, 16, 0)
+	add_4s(17, 17, 1)
 	SUBS $8, R1, R1
 	BGT vector
 	MOVD 32(RSP), R21
@@ -16053,10 +16132,10 @@ inputs:
 	FLDPQ 0(R19), (F16, F17)
 	MOVWU nextAt+100(FP), R0
 	FMOVS R0, F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
-	WORD $0x4ea08610 // add v16.4s, v16.4s, v0.4s
-	WORD $0x4ea18631 // add v17.4s, v17.4s, v1.4s
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
+	add_4s(16, 16, 0)
+	add_4s(17, 17, 1)
 	B outputs
 
 done:
@@ -16064,24 +16143,24 @@ done:
 	FLDPQ 0(R19), (F0, F1)
 	MOVD $negInf_neon<>+0(SB), R19
 	FMOVQ 0(R19), F3
-	WORD $0x4e23e400 // fcmeq v0.4s, v0.4s, v3.4s
+	fcmeq_4s(0, 0, 3)
 	FMOVQ 16(R19), F3
-	WORD $0x4e23e421 // fcmeq v1.4s, v1.4s, v3.4s
+	fcmeq_4s(1, 1, 3)
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210422 // ushr v2.4s, v1.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 1)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R21
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210402 // ushr v2.4s, v0.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 0)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R20
 	ORR R21<<4, R20, R0
 	MOVD R0, ret+104(FP)
@@ -16099,13 +16178,13 @@ TEXT ·copyRows_neon(SB), NOSPLIT, $0-48
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F4
-	WORD $0x6ea44442 // ushl v2.4s, v2.4s, v4.4s
+	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
-	WORD $0x6ea44463 // ushl v3.4s, v3.4s, v4.4s
+	ushl_4s(3, 3, 4)
 
 row:
 	MOVD R5, R9
@@ -16126,8 +16205,8 @@ tail:
 	CMP $-8, R11
 	BEQ next
 	ADD $0, R10, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -16146,8 +16225,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R9, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -16188,29 +16267,29 @@ TEXT ·fillRows1_neon(SB), NOSPLIT, $0-80
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6ea64484 // ushl v4.4s, v4.4s, v6.4s
+	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6ea644a5 // ushl v5.4s, v5.4s, v6.4s
+	ushl_4s(5, 5, 6)
 	MOVD mask+72(FP), R0
 	FMOVS R0, F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6ea64442 // ushl v2.4s, v2.4s, v6.4s
+	ushl_4s(2, 2, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6ea64463 // ushl v3.4s, v3.4s, v6.4s
+	ushl_4s(3, 3, 6)
 	ADD R7<<1, R7, R19
 	ADD $0, R19, R3
 
 row:
 	ADD $0, R4, R19
-	WORD $0x4ea36446 // smax v6.4s, v2.4s, v3.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 2, 3)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -16235,8 +16314,8 @@ mask1done:
 
 masked5:
 	ADD $0, R5, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -16277,38 +16356,38 @@ TEXT ·fillRows2_neon(SB), NOSPLIT, $0-80
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6eae458c // ushl v12.4s, v12.4s, v14.4s
+	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6eae45ad // ushl v13.4s, v13.4s, v14.4s
+	ushl_4s(13, 13, 14)
 	MOVD mask+72(FP), R0
 	FMOVS R0, F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6eae4508 // ushl v8.4s, v8.4s, v14.4s
+	ushl_4s(8, 8, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6eae4529 // ushl v9.4s, v9.4s, v14.4s
+	ushl_4s(9, 9, 14)
 	LSR $8, R0, R0
 	FMOVS R0, F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6eae454a // ushl v10.4s, v10.4s, v14.4s
+	ushl_4s(10, 10, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6eae456b // ushl v11.4s, v11.4s, v14.4s
+	ushl_4s(11, 11, 14)
 	ADD R7<<1, R7, R19
 	ADD $0, R19, R3
 
 row:
 	ADD $0, R4, R19
-	WORD $0x4ea9650e // smax v14.4s, v8.4s, v9.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 8, 9)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -16327,8 +16406,8 @@ mask1part:
 
 mask1done:
 	ADD $32, R4, R19
-	WORD $0x4eab654e // smax v14.4s, v10.4s, v11.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 10, 11)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -16346,16 +16425,16 @@ mask2part:
 	VMOV R23, V3.D[1]
 
 mask2done:
-	WORD $0x4e821804 // uzp1 v4.4s, v0.4s, v2.4s
-	WORD $0x4e831825 // uzp1 v5.4s, v1.4s, v3.4s
-	WORD $0x4ec5388e // zip1 v14.2d, v4.2d, v5.2d
-	WORD $0x4ec57885 // zip2 v5.2d, v4.2d, v5.2d
-	WORD $0x4eae1dc4 // mov v4.16b, v14.16b
-	WORD $0x4e825806 // uzp2 v6.4s, v0.4s, v2.4s
-	WORD $0x4e835827 // uzp2 v7.4s, v1.4s, v3.4s
-	WORD $0x4ec738ce // zip1 v14.2d, v6.2d, v7.2d
-	WORD $0x4ec778c7 // zip2 v7.2d, v6.2d, v7.2d
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	uzp1_4s(4, 0, 2)
+	uzp1_4s(5, 1, 3)
+	zip1_2d(14, 4, 5)
+	zip2_2d(5, 4, 5)
+	VMOV V14.B16, V4.B16
+	uzp2_4s(6, 0, 2)
+	uzp2_4s(7, 1, 3)
+	zip1_2d(14, 6, 7)
+	zip2_2d(7, 6, 7)
+	VMOV V14.B16, V6.B16
 	CMP $8, R2
 	BLT masked6
 	FSTPQ (F4, F5), 0(R5)
@@ -16363,8 +16442,8 @@ mask2done:
 
 masked6:
 	ADD $0, R5, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F4, F5), (R19)
@@ -16395,8 +16474,8 @@ storedCount6:
 masked7:
 	ADD R7, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F6, F7), (R19)
@@ -16439,56 +16518,56 @@ TEXT ·fillRows4_neon(SB), NOSPLIT, $0-80
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4610 // ushl v16.4s, v16.4s, v26.4s
+	ushl_4s(16, 16, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4631 // ushl v17.4s, v17.4s, v26.4s
+	ushl_4s(17, 17, 26)
 	MOVD mask+72(FP), R0
 	FMOVS R0, F18
-	WORD $0x4e040653 // dup v19.4s, v18.s[0]
-	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4652 // ushl v18.4s, v18.4s, v26.4s
+	ushl_4s(18, 18, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4673 // ushl v19.4s, v19.4s, v26.4s
+	ushl_4s(19, 19, 26)
 	LSR $8, R0, R0
 	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4694 // ushl v20.4s, v20.4s, v26.4s
+	ushl_4s(20, 20, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba46b5 // ushl v21.4s, v21.4s, v26.4s
+	ushl_4s(21, 21, 26)
 	LSR $8, R0, R0
 	FMOVS R0, F22
-	WORD $0x4e0406d7 // dup v23.4s, v22.s[0]
-	WORD $0x4e0406d6 // dup v22.4s, v22.s[0]
+	dup_4s0(23, 22)
+	dup_4s0(22, 22)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba46d6 // ushl v22.4s, v22.4s, v26.4s
+	ushl_4s(22, 22, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba46f7 // ushl v23.4s, v23.4s, v26.4s
+	ushl_4s(23, 23, 26)
 	LSR $8, R0, R0
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD R7<<1, R7, R19
 	ADD $0, R19, R3
 
 row:
 	ADD $0, R4, R19
-	WORD $0x4eb3665a // smax v26.4s, v18.4s, v19.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 18, 19)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -16507,8 +16586,8 @@ mask1part:
 
 mask1done:
 	ADD $32, R4, R19
-	WORD $0x4eb5669a // smax v26.4s, v20.4s, v21.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 20, 21)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -16527,8 +16606,8 @@ mask2part:
 
 mask2done:
 	ADD $64, R4, R19
-	WORD $0x4eb766da // smax v26.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 22, 23)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -16547,8 +16626,8 @@ mask3part:
 
 mask3done:
 	ADD $96, R4, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F6, F7)
@@ -16566,46 +16645,46 @@ mask4part:
 	VMOV R23, V7.D[1]
 
 mask4done:
-	WORD $0x4e821808 // uzp1 v8.4s, v0.4s, v2.4s
-	WORD $0x4e831829 // uzp1 v9.4s, v1.4s, v3.4s
-	WORD $0x4ec9391a // zip1 v26.2d, v8.2d, v9.2d
-	WORD $0x4ec97909 // zip2 v9.2d, v8.2d, v9.2d
-	WORD $0x4eba1f48 // mov v8.16b, v26.16b
-	WORD $0x4e82580a // uzp2 v10.4s, v0.4s, v2.4s
-	WORD $0x4e83582b // uzp2 v11.4s, v1.4s, v3.4s
-	WORD $0x4ecb395a // zip1 v26.2d, v10.2d, v11.2d
-	WORD $0x4ecb794b // zip2 v11.2d, v10.2d, v11.2d
-	WORD $0x4eba1f4a // mov v10.16b, v26.16b
-	WORD $0x4e86188c // uzp1 v12.4s, v4.4s, v6.4s
-	WORD $0x4e8718ad // uzp1 v13.4s, v5.4s, v7.4s
-	WORD $0x4ecd399a // zip1 v26.2d, v12.2d, v13.2d
-	WORD $0x4ecd798d // zip2 v13.2d, v12.2d, v13.2d
-	WORD $0x4eba1f4c // mov v12.16b, v26.16b
-	WORD $0x4e86588e // uzp2 v14.4s, v4.4s, v6.4s
-	WORD $0x4e8758af // uzp2 v15.4s, v5.4s, v7.4s
-	WORD $0x4ecf39da // zip1 v26.2d, v14.2d, v15.2d
-	WORD $0x4ecf79cf // zip2 v15.2d, v14.2d, v15.2d
-	WORD $0x4eba1f4e // mov v14.16b, v26.16b
-	WORD $0x4e8c1900 // uzp1 v0.4s, v8.4s, v12.4s
-	WORD $0x4e8d1921 // uzp1 v1.4s, v9.4s, v13.4s
-	WORD $0x4ec1381a // zip1 v26.2d, v0.2d, v1.2d
-	WORD $0x4ec17801 // zip2 v1.2d, v0.2d, v1.2d
-	WORD $0x4eba1f40 // mov v0.16b, v26.16b
-	WORD $0x4e8c5904 // uzp2 v4.4s, v8.4s, v12.4s
-	WORD $0x4e8d5925 // uzp2 v5.4s, v9.4s, v13.4s
-	WORD $0x4ec5389a // zip1 v26.2d, v4.2d, v5.2d
-	WORD $0x4ec57885 // zip2 v5.2d, v4.2d, v5.2d
-	WORD $0x4eba1f44 // mov v4.16b, v26.16b
-	WORD $0x4e8e1942 // uzp1 v2.4s, v10.4s, v14.4s
-	WORD $0x4e8f1963 // uzp1 v3.4s, v11.4s, v15.4s
-	WORD $0x4ec3385a // zip1 v26.2d, v2.2d, v3.2d
-	WORD $0x4ec37843 // zip2 v3.2d, v2.2d, v3.2d
-	WORD $0x4eba1f42 // mov v2.16b, v26.16b
-	WORD $0x4e8e5946 // uzp2 v6.4s, v10.4s, v14.4s
-	WORD $0x4e8f5967 // uzp2 v7.4s, v11.4s, v15.4s
-	WORD $0x4ec738da // zip1 v26.2d, v6.2d, v7.2d
-	WORD $0x4ec778c7 // zip2 v7.2d, v6.2d, v7.2d
-	WORD $0x4eba1f46 // mov v6.16b, v26.16b
+	uzp1_4s(8, 0, 2)
+	uzp1_4s(9, 1, 3)
+	zip1_2d(26, 8, 9)
+	zip2_2d(9, 8, 9)
+	VMOV V26.B16, V8.B16
+	uzp2_4s(10, 0, 2)
+	uzp2_4s(11, 1, 3)
+	zip1_2d(26, 10, 11)
+	zip2_2d(11, 10, 11)
+	VMOV V26.B16, V10.B16
+	uzp1_4s(12, 4, 6)
+	uzp1_4s(13, 5, 7)
+	zip1_2d(26, 12, 13)
+	zip2_2d(13, 12, 13)
+	VMOV V26.B16, V12.B16
+	uzp2_4s(14, 4, 6)
+	uzp2_4s(15, 5, 7)
+	zip1_2d(26, 14, 15)
+	zip2_2d(15, 14, 15)
+	VMOV V26.B16, V14.B16
+	uzp1_4s(0, 8, 12)
+	uzp1_4s(1, 9, 13)
+	zip1_2d(26, 0, 1)
+	zip2_2d(1, 0, 1)
+	VMOV V26.B16, V0.B16
+	uzp2_4s(4, 8, 12)
+	uzp2_4s(5, 9, 13)
+	zip1_2d(26, 4, 5)
+	zip2_2d(5, 4, 5)
+	VMOV V26.B16, V4.B16
+	uzp1_4s(2, 10, 14)
+	uzp1_4s(3, 11, 15)
+	zip1_2d(26, 2, 3)
+	zip2_2d(3, 2, 3)
+	VMOV V26.B16, V2.B16
+	uzp2_4s(6, 10, 14)
+	uzp2_4s(7, 11, 15)
+	zip1_2d(26, 6, 7)
+	zip2_2d(7, 6, 7)
+	VMOV V26.B16, V6.B16
 	CMP $8, R2
 	BLT masked8
 	FSTPQ (F0, F1), 0(R5)
@@ -16613,8 +16692,8 @@ mask4done:
 
 masked8:
 	ADD $0, R5, R19
-	WORD $0x4eb1661a // smax v26.4s, v16.4s, v17.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 16, 17)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F0, F1), (R19)
@@ -16645,8 +16724,8 @@ storedCount8:
 masked9:
 	ADD R7, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4eb1661a // smax v26.4s, v16.4s, v17.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 16, 17)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F2, F3), (R19)
@@ -16677,8 +16756,8 @@ storedCount9:
 masked10:
 	ADD R7<<1, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4eb1661a // smax v26.4s, v16.4s, v17.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 16, 17)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F4, F5), (R19)
@@ -16709,8 +16788,8 @@ storedCount10:
 masked11:
 	ADD R3, R5, R19
 	ADD $0, R19, R19
-	WORD $0x4eb1661a // smax v26.4s, v16.4s, v17.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 16, 17)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask8part
 	FSTPQ (F6, F7), (R19)
@@ -16747,36 +16826,36 @@ TEXT ·lrn_neon(SB), NOSPLIT, $0-56
 	MOVD count+40(FP), R8
 	FMOVS scale+48(FP), F31
 	FMOVS bias+52(FP), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	dup_4s0(30, 30)
 
 loop:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
 	MOVD R3, R9
 	MOVD R8, R10
 
 sum:
 	FLDPQ 0(R9), (F2, F3)
-	WORD $0x6e22dc42 // fmul v2.4s, v2.4s, v2.4s
-	WORD $0x6e23dc63 // fmul v3.4s, v3.4s, v3.4s
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fmul_4s(2, 2, 2)
+	fmul_4s(3, 3, 3)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	ADDS R7, R9, R9
 	SUBS $1, R10, R10
 	BNE sum
-	WORD $0x4f9f9000 // fmul v0.4s, v0.4s, v31.s[0]
-	WORD $0x4f9f9021 // fmul v1.4s, v1.4s, v31.s[0]
-	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	WORD $0x6ea1f802 // fsqrt v2.4s, v0.4s
-	WORD $0x6ea1f823 // fsqrt v3.4s, v1.4s
-	WORD $0x6ea1f840 // fsqrt v0.4s, v2.4s
-	WORD $0x6ea1f861 // fsqrt v1.4s, v3.4s
-	WORD $0x6e20dc42 // fmul v2.4s, v2.4s, v0.4s
-	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	fmul_4s0(0, 0, 31)
+	fmul_4s0(1, 1, 31)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fsqrt_4s(2, 0)
+	fsqrt_4s(3, 1)
+	fsqrt_4s(0, 2)
+	fsqrt_4s(1, 3)
+	fmul_4s(2, 2, 0)
+	fmul_4s(3, 3, 1)
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x6e22fc00 // fdiv v0.4s, v0.4s, v2.4s
-	WORD $0x6e23fc21 // fdiv v1.4s, v1.4s, v3.4s
+	fdiv_4s(0, 0, 2)
+	fdiv_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R3, R3
 	ADDS $32, R4, R4
@@ -16813,21 +16892,21 @@ four:
 	FLDPQ 64(R12), (F4, F5)
 	FLDPQ 96(R12), (F6, F7)
 	FMOVQ 0(R1), F8
-	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	fmla_4s0(0, 8, 31)
 	FMOVQ 16(R1), F8
-	WORD $0x4f9f1101 // fmla v1.4s, v8.4s, v31.s[0]
+	fmla_4s0(1, 8, 31)
 	FMOVQ 32(R1), F8
-	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	fmla_4s0(2, 8, 31)
 	FMOVQ 48(R1), F8
-	WORD $0x4f9f1103 // fmla v3.4s, v8.4s, v31.s[0]
+	fmla_4s0(3, 8, 31)
 	FMOVQ 64(R1), F8
-	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	fmla_4s0(4, 8, 31)
 	FMOVQ 80(R1), F8
-	WORD $0x4f9f1105 // fmla v5.4s, v8.4s, v31.s[0]
+	fmla_4s0(5, 8, 31)
 	FMOVQ 96(R1), F8
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	fmla_4s0(6, 8, 31)
 	FMOVQ 112(R1), F8
-	WORD $0x4f9f1107 // fmla v7.4s, v8.4s, v31.s[0]
+	fmla_4s0(7, 8, 31)
 	FSTPQ (F0, F1), 0(R12)
 	FSTPQ (F2, F3), 32(R12)
 	FSTPQ (F4, F5), 64(R12)
@@ -16844,9 +16923,9 @@ rest:
 one:
 	FLDPQ 0(R12), (F0, F1)
 	FMOVQ 0(R1), F8
-	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	fmla_4s0(0, 8, 31)
 	FMOVQ 16(R1), F8
-	WORD $0x4f9f1101 // fmla v1.4s, v8.4s, v31.s[0]
+	fmla_4s0(1, 8, 31)
 	FSTPQ (F0, F1), 0(R12)
 	ADDS $32, R12, R12
 	ADDS $32, R1, R1
@@ -16877,9 +16956,9 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F2
-	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
+	fmla_4s0(0, 2, 31)
 	FMOVQ 16(R0), F2
-	WORD $0x4f9f1041 // fmla v1.4s, v2.4s, v31.s[0]
+	fmla_4s0(1, 2, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -16903,13 +16982,13 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F4
-	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	fmla_4s0(0, 4, 31)
 	FMOVQ 16(R0), F4
-	WORD $0x4f9f1081 // fmla v1.4s, v4.4s, v31.s[0]
+	fmla_4s0(1, 4, 31)
 	FMOVQ 32(R0), F4
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
+	fmla_4s0(2, 4, 31)
 	FMOVQ 48(R0), F4
-	WORD $0x4f9f1083 // fmla v3.4s, v4.4s, v31.s[0]
+	fmla_4s0(3, 4, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -16935,17 +17014,17 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F6
-	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
+	fmla_4s0(0, 6, 31)
 	FMOVQ 16(R0), F6
-	WORD $0x4f9f10c1 // fmla v1.4s, v6.4s, v31.s[0]
+	fmla_4s0(1, 6, 31)
 	FMOVQ 32(R0), F6
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
+	fmla_4s0(2, 6, 31)
 	FMOVQ 48(R0), F6
-	WORD $0x4f9f10c3 // fmla v3.4s, v6.4s, v31.s[0]
+	fmla_4s0(3, 6, 31)
 	FMOVQ 64(R0), F6
-	WORD $0x4f9f10c4 // fmla v4.4s, v6.4s, v31.s[0]
+	fmla_4s0(4, 6, 31)
 	FMOVQ 80(R0), F6
-	WORD $0x4f9f10c5 // fmla v5.4s, v6.4s, v31.s[0]
+	fmla_4s0(5, 6, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -16973,21 +17052,21 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F8
-	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	fmla_4s0(0, 8, 31)
 	FMOVQ 16(R0), F8
-	WORD $0x4f9f1101 // fmla v1.4s, v8.4s, v31.s[0]
+	fmla_4s0(1, 8, 31)
 	FMOVQ 32(R0), F8
-	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	fmla_4s0(2, 8, 31)
 	FMOVQ 48(R0), F8
-	WORD $0x4f9f1103 // fmla v3.4s, v8.4s, v31.s[0]
+	fmla_4s0(3, 8, 31)
 	FMOVQ 64(R0), F8
-	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	fmla_4s0(4, 8, 31)
 	FMOVQ 80(R0), F8
-	WORD $0x4f9f1105 // fmla v5.4s, v8.4s, v31.s[0]
+	fmla_4s0(5, 8, 31)
 	FMOVQ 96(R0), F8
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	fmla_4s0(6, 8, 31)
 	FMOVQ 112(R0), F8
-	WORD $0x4f9f1107 // fmla v7.4s, v8.4s, v31.s[0]
+	fmla_4s0(7, 8, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -17017,25 +17096,25 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F10
-	WORD $0x4f9f1140 // fmla v0.4s, v10.4s, v31.s[0]
+	fmla_4s0(0, 10, 31)
 	FMOVQ 16(R0), F10
-	WORD $0x4f9f1141 // fmla v1.4s, v10.4s, v31.s[0]
+	fmla_4s0(1, 10, 31)
 	FMOVQ 32(R0), F10
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
+	fmla_4s0(2, 10, 31)
 	FMOVQ 48(R0), F10
-	WORD $0x4f9f1143 // fmla v3.4s, v10.4s, v31.s[0]
+	fmla_4s0(3, 10, 31)
 	FMOVQ 64(R0), F10
-	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
+	fmla_4s0(4, 10, 31)
 	FMOVQ 80(R0), F10
-	WORD $0x4f9f1145 // fmla v5.4s, v10.4s, v31.s[0]
+	fmla_4s0(5, 10, 31)
 	FMOVQ 96(R0), F10
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
+	fmla_4s0(6, 10, 31)
 	FMOVQ 112(R0), F10
-	WORD $0x4f9f1147 // fmla v7.4s, v10.4s, v31.s[0]
+	fmla_4s0(7, 10, 31)
 	FMOVQ 128(R0), F10
-	WORD $0x4f9f1148 // fmla v8.4s, v10.4s, v31.s[0]
+	fmla_4s0(8, 10, 31)
 	FMOVQ 144(R0), F10
-	WORD $0x4f9f1149 // fmla v9.4s, v10.4s, v31.s[0]
+	fmla_4s0(9, 10, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -17067,29 +17146,29 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F12
-	WORD $0x4f9f1180 // fmla v0.4s, v12.4s, v31.s[0]
+	fmla_4s0(0, 12, 31)
 	FMOVQ 16(R0), F12
-	WORD $0x4f9f1181 // fmla v1.4s, v12.4s, v31.s[0]
+	fmla_4s0(1, 12, 31)
 	FMOVQ 32(R0), F12
-	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
+	fmla_4s0(2, 12, 31)
 	FMOVQ 48(R0), F12
-	WORD $0x4f9f1183 // fmla v3.4s, v12.4s, v31.s[0]
+	fmla_4s0(3, 12, 31)
 	FMOVQ 64(R0), F12
-	WORD $0x4f9f1184 // fmla v4.4s, v12.4s, v31.s[0]
+	fmla_4s0(4, 12, 31)
 	FMOVQ 80(R0), F12
-	WORD $0x4f9f1185 // fmla v5.4s, v12.4s, v31.s[0]
+	fmla_4s0(5, 12, 31)
 	FMOVQ 96(R0), F12
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
+	fmla_4s0(6, 12, 31)
 	FMOVQ 112(R0), F12
-	WORD $0x4f9f1187 // fmla v7.4s, v12.4s, v31.s[0]
+	fmla_4s0(7, 12, 31)
 	FMOVQ 128(R0), F12
-	WORD $0x4f9f1188 // fmla v8.4s, v12.4s, v31.s[0]
+	fmla_4s0(8, 12, 31)
 	FMOVQ 144(R0), F12
-	WORD $0x4f9f1189 // fmla v9.4s, v12.4s, v31.s[0]
+	fmla_4s0(9, 12, 31)
 	FMOVQ 160(R0), F12
-	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
+	fmla_4s0(10, 12, 31)
 	FMOVQ 176(R0), F12
-	WORD $0x4f9f118b // fmla v11.4s, v12.4s, v31.s[0]
+	fmla_4s0(11, 12, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -17123,33 +17202,33 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F14
-	WORD $0x4f9f11c0 // fmla v0.4s, v14.4s, v31.s[0]
+	fmla_4s0(0, 14, 31)
 	FMOVQ 16(R0), F14
-	WORD $0x4f9f11c1 // fmla v1.4s, v14.4s, v31.s[0]
+	fmla_4s0(1, 14, 31)
 	FMOVQ 32(R0), F14
-	WORD $0x4f9f11c2 // fmla v2.4s, v14.4s, v31.s[0]
+	fmla_4s0(2, 14, 31)
 	FMOVQ 48(R0), F14
-	WORD $0x4f9f11c3 // fmla v3.4s, v14.4s, v31.s[0]
+	fmla_4s0(3, 14, 31)
 	FMOVQ 64(R0), F14
-	WORD $0x4f9f11c4 // fmla v4.4s, v14.4s, v31.s[0]
+	fmla_4s0(4, 14, 31)
 	FMOVQ 80(R0), F14
-	WORD $0x4f9f11c5 // fmla v5.4s, v14.4s, v31.s[0]
+	fmla_4s0(5, 14, 31)
 	FMOVQ 96(R0), F14
-	WORD $0x4f9f11c6 // fmla v6.4s, v14.4s, v31.s[0]
+	fmla_4s0(6, 14, 31)
 	FMOVQ 112(R0), F14
-	WORD $0x4f9f11c7 // fmla v7.4s, v14.4s, v31.s[0]
+	fmla_4s0(7, 14, 31)
 	FMOVQ 128(R0), F14
-	WORD $0x4f9f11c8 // fmla v8.4s, v14.4s, v31.s[0]
+	fmla_4s0(8, 14, 31)
 	FMOVQ 144(R0), F14
-	WORD $0x4f9f11c9 // fmla v9.4s, v14.4s, v31.s[0]
+	fmla_4s0(9, 14, 31)
 	FMOVQ 160(R0), F14
-	WORD $0x4f9f11ca // fmla v10.4s, v14.4s, v31.s[0]
+	fmla_4s0(10, 14, 31)
 	FMOVQ 176(R0), F14
-	WORD $0x4f9f11cb // fmla v11.4s, v14.4s, v31.s[0]
+	fmla_4s0(11, 14, 31)
 	FMOVQ 192(R0), F14
-	WORD $0x4f9f11cc // fmla v12.4s, v14.4s, v31.s[0]
+	fmla_4s0(12, 14, 31)
 	FMOVQ 208(R0), F14
-	WORD $0x4f9f11cd // fmla v13.4s, v14.4s, v31.s[0]
+	fmla_4s0(13, 14, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -17185,37 +17264,37 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F16
-	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	fmla_4s0(0, 16, 31)
 	FMOVQ 16(R0), F16
-	WORD $0x4f9f1201 // fmla v1.4s, v16.4s, v31.s[0]
+	fmla_4s0(1, 16, 31)
 	FMOVQ 32(R0), F16
-	WORD $0x4f9f1202 // fmla v2.4s, v16.4s, v31.s[0]
+	fmla_4s0(2, 16, 31)
 	FMOVQ 48(R0), F16
-	WORD $0x4f9f1203 // fmla v3.4s, v16.4s, v31.s[0]
+	fmla_4s0(3, 16, 31)
 	FMOVQ 64(R0), F16
-	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	fmla_4s0(4, 16, 31)
 	FMOVQ 80(R0), F16
-	WORD $0x4f9f1205 // fmla v5.4s, v16.4s, v31.s[0]
+	fmla_4s0(5, 16, 31)
 	FMOVQ 96(R0), F16
-	WORD $0x4f9f1206 // fmla v6.4s, v16.4s, v31.s[0]
+	fmla_4s0(6, 16, 31)
 	FMOVQ 112(R0), F16
-	WORD $0x4f9f1207 // fmla v7.4s, v16.4s, v31.s[0]
+	fmla_4s0(7, 16, 31)
 	FMOVQ 128(R0), F16
-	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	fmla_4s0(8, 16, 31)
 	FMOVQ 144(R0), F16
-	WORD $0x4f9f1209 // fmla v9.4s, v16.4s, v31.s[0]
+	fmla_4s0(9, 16, 31)
 	FMOVQ 160(R0), F16
-	WORD $0x4f9f120a // fmla v10.4s, v16.4s, v31.s[0]
+	fmla_4s0(10, 16, 31)
 	FMOVQ 176(R0), F16
-	WORD $0x4f9f120b // fmla v11.4s, v16.4s, v31.s[0]
+	fmla_4s0(11, 16, 31)
 	FMOVQ 192(R0), F16
-	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	fmla_4s0(12, 16, 31)
 	FMOVQ 208(R0), F16
-	WORD $0x4f9f120d // fmla v13.4s, v16.4s, v31.s[0]
+	fmla_4s0(13, 16, 31)
 	FMOVQ 224(R0), F16
-	WORD $0x4f9f120e // fmla v14.4s, v16.4s, v31.s[0]
+	fmla_4s0(14, 16, 31)
 	FMOVQ 240(R0), F16
-	WORD $0x4f9f120f // fmla v15.4s, v16.4s, v31.s[0]
+	fmla_4s0(15, 16, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -17253,41 +17332,41 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F18
-	WORD $0x4f9f1240 // fmla v0.4s, v18.4s, v31.s[0]
+	fmla_4s0(0, 18, 31)
 	FMOVQ 16(R0), F18
-	WORD $0x4f9f1241 // fmla v1.4s, v18.4s, v31.s[0]
+	fmla_4s0(1, 18, 31)
 	FMOVQ 32(R0), F18
-	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	fmla_4s0(2, 18, 31)
 	FMOVQ 48(R0), F18
-	WORD $0x4f9f1243 // fmla v3.4s, v18.4s, v31.s[0]
+	fmla_4s0(3, 18, 31)
 	FMOVQ 64(R0), F18
-	WORD $0x4f9f1244 // fmla v4.4s, v18.4s, v31.s[0]
+	fmla_4s0(4, 18, 31)
 	FMOVQ 80(R0), F18
-	WORD $0x4f9f1245 // fmla v5.4s, v18.4s, v31.s[0]
+	fmla_4s0(5, 18, 31)
 	FMOVQ 96(R0), F18
-	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	fmla_4s0(6, 18, 31)
 	FMOVQ 112(R0), F18
-	WORD $0x4f9f1247 // fmla v7.4s, v18.4s, v31.s[0]
+	fmla_4s0(7, 18, 31)
 	FMOVQ 128(R0), F18
-	WORD $0x4f9f1248 // fmla v8.4s, v18.4s, v31.s[0]
+	fmla_4s0(8, 18, 31)
 	FMOVQ 144(R0), F18
-	WORD $0x4f9f1249 // fmla v9.4s, v18.4s, v31.s[0]
+	fmla_4s0(9, 18, 31)
 	FMOVQ 160(R0), F18
-	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	fmla_4s0(10, 18, 31)
 	FMOVQ 176(R0), F18
-	WORD $0x4f9f124b // fmla v11.4s, v18.4s, v31.s[0]
+	fmla_4s0(11, 18, 31)
 	FMOVQ 192(R0), F18
-	WORD $0x4f9f124c // fmla v12.4s, v18.4s, v31.s[0]
+	fmla_4s0(12, 18, 31)
 	FMOVQ 208(R0), F18
-	WORD $0x4f9f124d // fmla v13.4s, v18.4s, v31.s[0]
+	fmla_4s0(13, 18, 31)
 	FMOVQ 224(R0), F18
-	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	fmla_4s0(14, 18, 31)
 	FMOVQ 240(R0), F18
-	WORD $0x4f9f124f // fmla v15.4s, v18.4s, v31.s[0]
+	fmla_4s0(15, 18, 31)
 	FMOVQ 256(R0), F18
-	WORD $0x4f9f1250 // fmla v16.4s, v18.4s, v31.s[0]
+	fmla_4s0(16, 18, 31)
 	FMOVQ 272(R0), F18
-	WORD $0x4f9f1251 // fmla v17.4s, v18.4s, v31.s[0]
+	fmla_4s0(17, 18, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -17327,45 +17406,45 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F20
-	WORD $0x4f9f1280 // fmla v0.4s, v20.4s, v31.s[0]
+	fmla_4s0(0, 20, 31)
 	FMOVQ 16(R0), F20
-	WORD $0x4f9f1281 // fmla v1.4s, v20.4s, v31.s[0]
+	fmla_4s0(1, 20, 31)
 	FMOVQ 32(R0), F20
-	WORD $0x4f9f1282 // fmla v2.4s, v20.4s, v31.s[0]
+	fmla_4s0(2, 20, 31)
 	FMOVQ 48(R0), F20
-	WORD $0x4f9f1283 // fmla v3.4s, v20.4s, v31.s[0]
+	fmla_4s0(3, 20, 31)
 	FMOVQ 64(R0), F20
-	WORD $0x4f9f1284 // fmla v4.4s, v20.4s, v31.s[0]
+	fmla_4s0(4, 20, 31)
 	FMOVQ 80(R0), F20
-	WORD $0x4f9f1285 // fmla v5.4s, v20.4s, v31.s[0]
+	fmla_4s0(5, 20, 31)
 	FMOVQ 96(R0), F20
-	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
+	fmla_4s0(6, 20, 31)
 	FMOVQ 112(R0), F20
-	WORD $0x4f9f1287 // fmla v7.4s, v20.4s, v31.s[0]
+	fmla_4s0(7, 20, 31)
 	FMOVQ 128(R0), F20
-	WORD $0x4f9f1288 // fmla v8.4s, v20.4s, v31.s[0]
+	fmla_4s0(8, 20, 31)
 	FMOVQ 144(R0), F20
-	WORD $0x4f9f1289 // fmla v9.4s, v20.4s, v31.s[0]
+	fmla_4s0(9, 20, 31)
 	FMOVQ 160(R0), F20
-	WORD $0x4f9f128a // fmla v10.4s, v20.4s, v31.s[0]
+	fmla_4s0(10, 20, 31)
 	FMOVQ 176(R0), F20
-	WORD $0x4f9f128b // fmla v11.4s, v20.4s, v31.s[0]
+	fmla_4s0(11, 20, 31)
 	FMOVQ 192(R0), F20
-	WORD $0x4f9f128c // fmla v12.4s, v20.4s, v31.s[0]
+	fmla_4s0(12, 20, 31)
 	FMOVQ 208(R0), F20
-	WORD $0x4f9f128d // fmla v13.4s, v20.4s, v31.s[0]
+	fmla_4s0(13, 20, 31)
 	FMOVQ 224(R0), F20
-	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
+	fmla_4s0(14, 20, 31)
 	FMOVQ 240(R0), F20
-	WORD $0x4f9f128f // fmla v15.4s, v20.4s, v31.s[0]
+	fmla_4s0(15, 20, 31)
 	FMOVQ 256(R0), F20
-	WORD $0x4f9f1290 // fmla v16.4s, v20.4s, v31.s[0]
+	fmla_4s0(16, 20, 31)
 	FMOVQ 272(R0), F20
-	WORD $0x4f9f1291 // fmla v17.4s, v20.4s, v31.s[0]
+	fmla_4s0(17, 20, 31)
 	FMOVQ 288(R0), F20
-	WORD $0x4f9f1292 // fmla v18.4s, v20.4s, v31.s[0]
+	fmla_4s0(18, 20, 31)
 	FMOVQ 304(R0), F20
-	WORD $0x4f9f1293 // fmla v19.4s, v20.4s, v31.s[0]
+	fmla_4s0(19, 20, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -17407,49 +17486,49 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F22
-	WORD $0x4f9f12c0 // fmla v0.4s, v22.4s, v31.s[0]
+	fmla_4s0(0, 22, 31)
 	FMOVQ 16(R0), F22
-	WORD $0x4f9f12c1 // fmla v1.4s, v22.4s, v31.s[0]
+	fmla_4s0(1, 22, 31)
 	FMOVQ 32(R0), F22
-	WORD $0x4f9f12c2 // fmla v2.4s, v22.4s, v31.s[0]
+	fmla_4s0(2, 22, 31)
 	FMOVQ 48(R0), F22
-	WORD $0x4f9f12c3 // fmla v3.4s, v22.4s, v31.s[0]
+	fmla_4s0(3, 22, 31)
 	FMOVQ 64(R0), F22
-	WORD $0x4f9f12c4 // fmla v4.4s, v22.4s, v31.s[0]
+	fmla_4s0(4, 22, 31)
 	FMOVQ 80(R0), F22
-	WORD $0x4f9f12c5 // fmla v5.4s, v22.4s, v31.s[0]
+	fmla_4s0(5, 22, 31)
 	FMOVQ 96(R0), F22
-	WORD $0x4f9f12c6 // fmla v6.4s, v22.4s, v31.s[0]
+	fmla_4s0(6, 22, 31)
 	FMOVQ 112(R0), F22
-	WORD $0x4f9f12c7 // fmla v7.4s, v22.4s, v31.s[0]
+	fmla_4s0(7, 22, 31)
 	FMOVQ 128(R0), F22
-	WORD $0x4f9f12c8 // fmla v8.4s, v22.4s, v31.s[0]
+	fmla_4s0(8, 22, 31)
 	FMOVQ 144(R0), F22
-	WORD $0x4f9f12c9 // fmla v9.4s, v22.4s, v31.s[0]
+	fmla_4s0(9, 22, 31)
 	FMOVQ 160(R0), F22
-	WORD $0x4f9f12ca // fmla v10.4s, v22.4s, v31.s[0]
+	fmla_4s0(10, 22, 31)
 	FMOVQ 176(R0), F22
-	WORD $0x4f9f12cb // fmla v11.4s, v22.4s, v31.s[0]
+	fmla_4s0(11, 22, 31)
 	FMOVQ 192(R0), F22
-	WORD $0x4f9f12cc // fmla v12.4s, v22.4s, v31.s[0]
+	fmla_4s0(12, 22, 31)
 	FMOVQ 208(R0), F22
-	WORD $0x4f9f12cd // fmla v13.4s, v22.4s, v31.s[0]
+	fmla_4s0(13, 22, 31)
 	FMOVQ 224(R0), F22
-	WORD $0x4f9f12ce // fmla v14.4s, v22.4s, v31.s[0]
+	fmla_4s0(14, 22, 31)
 	FMOVQ 240(R0), F22
-	WORD $0x4f9f12cf // fmla v15.4s, v22.4s, v31.s[0]
+	fmla_4s0(15, 22, 31)
 	FMOVQ 256(R0), F22
-	WORD $0x4f9f12d0 // fmla v16.4s, v22.4s, v31.s[0]
+	fmla_4s0(16, 22, 31)
 	FMOVQ 272(R0), F22
-	WORD $0x4f9f12d1 // fmla v17.4s, v22.4s, v31.s[0]
+	fmla_4s0(17, 22, 31)
 	FMOVQ 288(R0), F22
-	WORD $0x4f9f12d2 // fmla v18.4s, v22.4s, v31.s[0]
+	fmla_4s0(18, 22, 31)
 	FMOVQ 304(R0), F22
-	WORD $0x4f9f12d3 // fmla v19.4s, v22.4s, v31.s[0]
+	fmla_4s0(19, 22, 31)
 	FMOVQ 320(R0), F22
-	WORD $0x4f9f12d4 // fmla v20.4s, v22.4s, v31.s[0]
+	fmla_4s0(20, 22, 31)
 	FMOVQ 336(R0), F22
-	WORD $0x4f9f12d5 // fmla v21.4s, v22.4s, v31.s[0]
+	fmla_4s0(21, 22, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -17493,53 +17572,53 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F24
-	WORD $0x4f9f1300 // fmla v0.4s, v24.4s, v31.s[0]
+	fmla_4s0(0, 24, 31)
 	FMOVQ 16(R0), F24
-	WORD $0x4f9f1301 // fmla v1.4s, v24.4s, v31.s[0]
+	fmla_4s0(1, 24, 31)
 	FMOVQ 32(R0), F24
-	WORD $0x4f9f1302 // fmla v2.4s, v24.4s, v31.s[0]
+	fmla_4s0(2, 24, 31)
 	FMOVQ 48(R0), F24
-	WORD $0x4f9f1303 // fmla v3.4s, v24.4s, v31.s[0]
+	fmla_4s0(3, 24, 31)
 	FMOVQ 64(R0), F24
-	WORD $0x4f9f1304 // fmla v4.4s, v24.4s, v31.s[0]
+	fmla_4s0(4, 24, 31)
 	FMOVQ 80(R0), F24
-	WORD $0x4f9f1305 // fmla v5.4s, v24.4s, v31.s[0]
+	fmla_4s0(5, 24, 31)
 	FMOVQ 96(R0), F24
-	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
+	fmla_4s0(6, 24, 31)
 	FMOVQ 112(R0), F24
-	WORD $0x4f9f1307 // fmla v7.4s, v24.4s, v31.s[0]
+	fmla_4s0(7, 24, 31)
 	FMOVQ 128(R0), F24
-	WORD $0x4f9f1308 // fmla v8.4s, v24.4s, v31.s[0]
+	fmla_4s0(8, 24, 31)
 	FMOVQ 144(R0), F24
-	WORD $0x4f9f1309 // fmla v9.4s, v24.4s, v31.s[0]
+	fmla_4s0(9, 24, 31)
 	FMOVQ 160(R0), F24
-	WORD $0x4f9f130a // fmla v10.4s, v24.4s, v31.s[0]
+	fmla_4s0(10, 24, 31)
 	FMOVQ 176(R0), F24
-	WORD $0x4f9f130b // fmla v11.4s, v24.4s, v31.s[0]
+	fmla_4s0(11, 24, 31)
 	FMOVQ 192(R0), F24
-	WORD $0x4f9f130c // fmla v12.4s, v24.4s, v31.s[0]
+	fmla_4s0(12, 24, 31)
 	FMOVQ 208(R0), F24
-	WORD $0x4f9f130d // fmla v13.4s, v24.4s, v31.s[0]
+	fmla_4s0(13, 24, 31)
 	FMOVQ 224(R0), F24
-	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
+	fmla_4s0(14, 24, 31)
 	FMOVQ 240(R0), F24
-	WORD $0x4f9f130f // fmla v15.4s, v24.4s, v31.s[0]
+	fmla_4s0(15, 24, 31)
 	FMOVQ 256(R0), F24
-	WORD $0x4f9f1310 // fmla v16.4s, v24.4s, v31.s[0]
+	fmla_4s0(16, 24, 31)
 	FMOVQ 272(R0), F24
-	WORD $0x4f9f1311 // fmla v17.4s, v24.4s, v31.s[0]
+	fmla_4s0(17, 24, 31)
 	FMOVQ 288(R0), F24
-	WORD $0x4f9f1312 // fmla v18.4s, v24.4s, v31.s[0]
+	fmla_4s0(18, 24, 31)
 	FMOVQ 304(R0), F24
-	WORD $0x4f9f1313 // fmla v19.4s, v24.4s, v31.s[0]
+	fmla_4s0(19, 24, 31)
 	FMOVQ 320(R0), F24
-	WORD $0x4f9f1314 // fmla v20.4s, v24.4s, v31.s[0]
+	fmla_4s0(20, 24, 31)
 	FMOVQ 336(R0), F24
-	WORD $0x4f9f1315 // fmla v21.4s, v24.4s, v31.s[0]
+	fmla_4s0(21, 24, 31)
 	FMOVQ 352(R0), F24
-	WORD $0x4f9f1316 // fmla v22.4s, v24.4s, v31.s[0]
+	fmla_4s0(22, 24, 31)
 	FMOVQ 368(R0), F24
-	WORD $0x4f9f1317 // fmla v23.4s, v24.4s, v31.s[0]
+	fmla_4s0(23, 24, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -17585,57 +17664,57 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F26
-	WORD $0x4f9f1340 // fmla v0.4s, v26.4s, v31.s[0]
+	fmla_4s0(0, 26, 31)
 	FMOVQ 16(R0), F26
-	WORD $0x4f9f1341 // fmla v1.4s, v26.4s, v31.s[0]
+	fmla_4s0(1, 26, 31)
 	FMOVQ 32(R0), F26
-	WORD $0x4f9f1342 // fmla v2.4s, v26.4s, v31.s[0]
+	fmla_4s0(2, 26, 31)
 	FMOVQ 48(R0), F26
-	WORD $0x4f9f1343 // fmla v3.4s, v26.4s, v31.s[0]
+	fmla_4s0(3, 26, 31)
 	FMOVQ 64(R0), F26
-	WORD $0x4f9f1344 // fmla v4.4s, v26.4s, v31.s[0]
+	fmla_4s0(4, 26, 31)
 	FMOVQ 80(R0), F26
-	WORD $0x4f9f1345 // fmla v5.4s, v26.4s, v31.s[0]
+	fmla_4s0(5, 26, 31)
 	FMOVQ 96(R0), F26
-	WORD $0x4f9f1346 // fmla v6.4s, v26.4s, v31.s[0]
+	fmla_4s0(6, 26, 31)
 	FMOVQ 112(R0), F26
-	WORD $0x4f9f1347 // fmla v7.4s, v26.4s, v31.s[0]
+	fmla_4s0(7, 26, 31)
 	FMOVQ 128(R0), F26
-	WORD $0x4f9f1348 // fmla v8.4s, v26.4s, v31.s[0]
+	fmla_4s0(8, 26, 31)
 	FMOVQ 144(R0), F26
-	WORD $0x4f9f1349 // fmla v9.4s, v26.4s, v31.s[0]
+	fmla_4s0(9, 26, 31)
 	FMOVQ 160(R0), F26
-	WORD $0x4f9f134a // fmla v10.4s, v26.4s, v31.s[0]
+	fmla_4s0(10, 26, 31)
 	FMOVQ 176(R0), F26
-	WORD $0x4f9f134b // fmla v11.4s, v26.4s, v31.s[0]
+	fmla_4s0(11, 26, 31)
 	FMOVQ 192(R0), F26
-	WORD $0x4f9f134c // fmla v12.4s, v26.4s, v31.s[0]
+	fmla_4s0(12, 26, 31)
 	FMOVQ 208(R0), F26
-	WORD $0x4f9f134d // fmla v13.4s, v26.4s, v31.s[0]
+	fmla_4s0(13, 26, 31)
 	FMOVQ 224(R0), F26
-	WORD $0x4f9f134e // fmla v14.4s, v26.4s, v31.s[0]
+	fmla_4s0(14, 26, 31)
 	FMOVQ 240(R0), F26
-	WORD $0x4f9f134f // fmla v15.4s, v26.4s, v31.s[0]
+	fmla_4s0(15, 26, 31)
 	FMOVQ 256(R0), F26
-	WORD $0x4f9f1350 // fmla v16.4s, v26.4s, v31.s[0]
+	fmla_4s0(16, 26, 31)
 	FMOVQ 272(R0), F26
-	WORD $0x4f9f1351 // fmla v17.4s, v26.4s, v31.s[0]
+	fmla_4s0(17, 26, 31)
 	FMOVQ 288(R0), F26
-	WORD $0x4f9f1352 // fmla v18.4s, v26.4s, v31.s[0]
+	fmla_4s0(18, 26, 31)
 	FMOVQ 304(R0), F26
-	WORD $0x4f9f1353 // fmla v19.4s, v26.4s, v31.s[0]
+	fmla_4s0(19, 26, 31)
 	FMOVQ 320(R0), F26
-	WORD $0x4f9f1354 // fmla v20.4s, v26.4s, v31.s[0]
+	fmla_4s0(20, 26, 31)
 	FMOVQ 336(R0), F26
-	WORD $0x4f9f1355 // fmla v21.4s, v26.4s, v31.s[0]
+	fmla_4s0(21, 26, 31)
 	FMOVQ 352(R0), F26
-	WORD $0x4f9f1356 // fmla v22.4s, v26.4s, v31.s[0]
+	fmla_4s0(22, 26, 31)
 	FMOVQ 368(R0), F26
-	WORD $0x4f9f1357 // fmla v23.4s, v26.4s, v31.s[0]
+	fmla_4s0(23, 26, 31)
 	FMOVQ 384(R0), F26
-	WORD $0x4f9f1358 // fmla v24.4s, v26.4s, v31.s[0]
+	fmla_4s0(24, 26, 31)
 	FMOVQ 400(R0), F26
-	WORD $0x4f9f1359 // fmla v25.4s, v26.4s, v31.s[0]
+	fmla_4s0(25, 26, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -17683,61 +17762,61 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F28
-	WORD $0x4f9f1380 // fmla v0.4s, v28.4s, v31.s[0]
+	fmla_4s0(0, 28, 31)
 	FMOVQ 16(R0), F28
-	WORD $0x4f9f1381 // fmla v1.4s, v28.4s, v31.s[0]
+	fmla_4s0(1, 28, 31)
 	FMOVQ 32(R0), F28
-	WORD $0x4f9f1382 // fmla v2.4s, v28.4s, v31.s[0]
+	fmla_4s0(2, 28, 31)
 	FMOVQ 48(R0), F28
-	WORD $0x4f9f1383 // fmla v3.4s, v28.4s, v31.s[0]
+	fmla_4s0(3, 28, 31)
 	FMOVQ 64(R0), F28
-	WORD $0x4f9f1384 // fmla v4.4s, v28.4s, v31.s[0]
+	fmla_4s0(4, 28, 31)
 	FMOVQ 80(R0), F28
-	WORD $0x4f9f1385 // fmla v5.4s, v28.4s, v31.s[0]
+	fmla_4s0(5, 28, 31)
 	FMOVQ 96(R0), F28
-	WORD $0x4f9f1386 // fmla v6.4s, v28.4s, v31.s[0]
+	fmla_4s0(6, 28, 31)
 	FMOVQ 112(R0), F28
-	WORD $0x4f9f1387 // fmla v7.4s, v28.4s, v31.s[0]
+	fmla_4s0(7, 28, 31)
 	FMOVQ 128(R0), F28
-	WORD $0x4f9f1388 // fmla v8.4s, v28.4s, v31.s[0]
+	fmla_4s0(8, 28, 31)
 	FMOVQ 144(R0), F28
-	WORD $0x4f9f1389 // fmla v9.4s, v28.4s, v31.s[0]
+	fmla_4s0(9, 28, 31)
 	FMOVQ 160(R0), F28
-	WORD $0x4f9f138a // fmla v10.4s, v28.4s, v31.s[0]
+	fmla_4s0(10, 28, 31)
 	FMOVQ 176(R0), F28
-	WORD $0x4f9f138b // fmla v11.4s, v28.4s, v31.s[0]
+	fmla_4s0(11, 28, 31)
 	FMOVQ 192(R0), F28
-	WORD $0x4f9f138c // fmla v12.4s, v28.4s, v31.s[0]
+	fmla_4s0(12, 28, 31)
 	FMOVQ 208(R0), F28
-	WORD $0x4f9f138d // fmla v13.4s, v28.4s, v31.s[0]
+	fmla_4s0(13, 28, 31)
 	FMOVQ 224(R0), F28
-	WORD $0x4f9f138e // fmla v14.4s, v28.4s, v31.s[0]
+	fmla_4s0(14, 28, 31)
 	FMOVQ 240(R0), F28
-	WORD $0x4f9f138f // fmla v15.4s, v28.4s, v31.s[0]
+	fmla_4s0(15, 28, 31)
 	FMOVQ 256(R0), F28
-	WORD $0x4f9f1390 // fmla v16.4s, v28.4s, v31.s[0]
+	fmla_4s0(16, 28, 31)
 	FMOVQ 272(R0), F28
-	WORD $0x4f9f1391 // fmla v17.4s, v28.4s, v31.s[0]
+	fmla_4s0(17, 28, 31)
 	FMOVQ 288(R0), F28
-	WORD $0x4f9f1392 // fmla v18.4s, v28.4s, v31.s[0]
+	fmla_4s0(18, 28, 31)
 	FMOVQ 304(R0), F28
-	WORD $0x4f9f1393 // fmla v19.4s, v28.4s, v31.s[0]
+	fmla_4s0(19, 28, 31)
 	FMOVQ 320(R0), F28
-	WORD $0x4f9f1394 // fmla v20.4s, v28.4s, v31.s[0]
+	fmla_4s0(20, 28, 31)
 	FMOVQ 336(R0), F28
-	WORD $0x4f9f1395 // fmla v21.4s, v28.4s, v31.s[0]
+	fmla_4s0(21, 28, 31)
 	FMOVQ 352(R0), F28
-	WORD $0x4f9f1396 // fmla v22.4s, v28.4s, v31.s[0]
+	fmla_4s0(22, 28, 31)
 	FMOVQ 368(R0), F28
-	WORD $0x4f9f1397 // fmla v23.4s, v28.4s, v31.s[0]
+	fmla_4s0(23, 28, 31)
 	FMOVQ 384(R0), F28
-	WORD $0x4f9f1398 // fmla v24.4s, v28.4s, v31.s[0]
+	fmla_4s0(24, 28, 31)
 	FMOVQ 400(R0), F28
-	WORD $0x4f9f1399 // fmla v25.4s, v28.4s, v31.s[0]
+	fmla_4s0(25, 28, 31)
 	FMOVQ 416(R0), F28
-	WORD $0x4f9f139a // fmla v26.4s, v28.4s, v31.s[0]
+	fmla_4s0(26, 28, 31)
 	FMOVQ 432(R0), F28
-	WORD $0x4f9f139b // fmla v27.4s, v28.4s, v31.s[0]
+	fmla_4s0(27, 28, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -17775,14 +17854,14 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F4
-	WORD $0x4f9f1080 // fmla v0.4s, v4.4s, v31.s[0]
+	fmla_4s0(0, 4, 31)
 	FMOVQ 16(R0), F4
-	WORD $0x4f9f1081 // fmla v1.4s, v4.4s, v31.s[0]
+	fmla_4s0(1, 4, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F4
-	WORD $0x4f9f1082 // fmla v2.4s, v4.4s, v31.s[0]
+	fmla_4s0(2, 4, 31)
 	FMOVQ 16(R0), F4
-	WORD $0x4f9f1083 // fmla v3.4s, v4.4s, v31.s[0]
+	fmla_4s0(3, 4, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -17811,22 +17890,22 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F8
-	WORD $0x4f9f1100 // fmla v0.4s, v8.4s, v31.s[0]
+	fmla_4s0(0, 8, 31)
 	FMOVQ 16(R0), F8
-	WORD $0x4f9f1101 // fmla v1.4s, v8.4s, v31.s[0]
+	fmla_4s0(1, 8, 31)
 	FMOVQ 32(R0), F8
-	WORD $0x4f9f1102 // fmla v2.4s, v8.4s, v31.s[0]
+	fmla_4s0(2, 8, 31)
 	FMOVQ 48(R0), F8
-	WORD $0x4f9f1103 // fmla v3.4s, v8.4s, v31.s[0]
+	fmla_4s0(3, 8, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F8
-	WORD $0x4f9f1104 // fmla v4.4s, v8.4s, v31.s[0]
+	fmla_4s0(4, 8, 31)
 	FMOVQ 16(R0), F8
-	WORD $0x4f9f1105 // fmla v5.4s, v8.4s, v31.s[0]
+	fmla_4s0(5, 8, 31)
 	FMOVQ 32(R0), F8
-	WORD $0x4f9f1106 // fmla v6.4s, v8.4s, v31.s[0]
+	fmla_4s0(6, 8, 31)
 	FMOVQ 48(R0), F8
-	WORD $0x4f9f1107 // fmla v7.4s, v8.4s, v31.s[0]
+	fmla_4s0(7, 8, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -17859,30 +17938,30 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F12
-	WORD $0x4f9f1180 // fmla v0.4s, v12.4s, v31.s[0]
+	fmla_4s0(0, 12, 31)
 	FMOVQ 16(R0), F12
-	WORD $0x4f9f1181 // fmla v1.4s, v12.4s, v31.s[0]
+	fmla_4s0(1, 12, 31)
 	FMOVQ 32(R0), F12
-	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
+	fmla_4s0(2, 12, 31)
 	FMOVQ 48(R0), F12
-	WORD $0x4f9f1183 // fmla v3.4s, v12.4s, v31.s[0]
+	fmla_4s0(3, 12, 31)
 	FMOVQ 64(R0), F12
-	WORD $0x4f9f1184 // fmla v4.4s, v12.4s, v31.s[0]
+	fmla_4s0(4, 12, 31)
 	FMOVQ 80(R0), F12
-	WORD $0x4f9f1185 // fmla v5.4s, v12.4s, v31.s[0]
+	fmla_4s0(5, 12, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F12
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
+	fmla_4s0(6, 12, 31)
 	FMOVQ 16(R0), F12
-	WORD $0x4f9f1187 // fmla v7.4s, v12.4s, v31.s[0]
+	fmla_4s0(7, 12, 31)
 	FMOVQ 32(R0), F12
-	WORD $0x4f9f1188 // fmla v8.4s, v12.4s, v31.s[0]
+	fmla_4s0(8, 12, 31)
 	FMOVQ 48(R0), F12
-	WORD $0x4f9f1189 // fmla v9.4s, v12.4s, v31.s[0]
+	fmla_4s0(9, 12, 31)
 	FMOVQ 64(R0), F12
-	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
+	fmla_4s0(10, 12, 31)
 	FMOVQ 80(R0), F12
-	WORD $0x4f9f118b // fmla v11.4s, v12.4s, v31.s[0]
+	fmla_4s0(11, 12, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -17919,38 +17998,38 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F16
-	WORD $0x4f9f1200 // fmla v0.4s, v16.4s, v31.s[0]
+	fmla_4s0(0, 16, 31)
 	FMOVQ 16(R0), F16
-	WORD $0x4f9f1201 // fmla v1.4s, v16.4s, v31.s[0]
+	fmla_4s0(1, 16, 31)
 	FMOVQ 32(R0), F16
-	WORD $0x4f9f1202 // fmla v2.4s, v16.4s, v31.s[0]
+	fmla_4s0(2, 16, 31)
 	FMOVQ 48(R0), F16
-	WORD $0x4f9f1203 // fmla v3.4s, v16.4s, v31.s[0]
+	fmla_4s0(3, 16, 31)
 	FMOVQ 64(R0), F16
-	WORD $0x4f9f1204 // fmla v4.4s, v16.4s, v31.s[0]
+	fmla_4s0(4, 16, 31)
 	FMOVQ 80(R0), F16
-	WORD $0x4f9f1205 // fmla v5.4s, v16.4s, v31.s[0]
+	fmla_4s0(5, 16, 31)
 	FMOVQ 96(R0), F16
-	WORD $0x4f9f1206 // fmla v6.4s, v16.4s, v31.s[0]
+	fmla_4s0(6, 16, 31)
 	FMOVQ 112(R0), F16
-	WORD $0x4f9f1207 // fmla v7.4s, v16.4s, v31.s[0]
+	fmla_4s0(7, 16, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F16
-	WORD $0x4f9f1208 // fmla v8.4s, v16.4s, v31.s[0]
+	fmla_4s0(8, 16, 31)
 	FMOVQ 16(R0), F16
-	WORD $0x4f9f1209 // fmla v9.4s, v16.4s, v31.s[0]
+	fmla_4s0(9, 16, 31)
 	FMOVQ 32(R0), F16
-	WORD $0x4f9f120a // fmla v10.4s, v16.4s, v31.s[0]
+	fmla_4s0(10, 16, 31)
 	FMOVQ 48(R0), F16
-	WORD $0x4f9f120b // fmla v11.4s, v16.4s, v31.s[0]
+	fmla_4s0(11, 16, 31)
 	FMOVQ 64(R0), F16
-	WORD $0x4f9f120c // fmla v12.4s, v16.4s, v31.s[0]
+	fmla_4s0(12, 16, 31)
 	FMOVQ 80(R0), F16
-	WORD $0x4f9f120d // fmla v13.4s, v16.4s, v31.s[0]
+	fmla_4s0(13, 16, 31)
 	FMOVQ 96(R0), F16
-	WORD $0x4f9f120e // fmla v14.4s, v16.4s, v31.s[0]
+	fmla_4s0(14, 16, 31)
 	FMOVQ 112(R0), F16
-	WORD $0x4f9f120f // fmla v15.4s, v16.4s, v31.s[0]
+	fmla_4s0(15, 16, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -17991,46 +18070,46 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F20
-	WORD $0x4f9f1280 // fmla v0.4s, v20.4s, v31.s[0]
+	fmla_4s0(0, 20, 31)
 	FMOVQ 16(R0), F20
-	WORD $0x4f9f1281 // fmla v1.4s, v20.4s, v31.s[0]
+	fmla_4s0(1, 20, 31)
 	FMOVQ 32(R0), F20
-	WORD $0x4f9f1282 // fmla v2.4s, v20.4s, v31.s[0]
+	fmla_4s0(2, 20, 31)
 	FMOVQ 48(R0), F20
-	WORD $0x4f9f1283 // fmla v3.4s, v20.4s, v31.s[0]
+	fmla_4s0(3, 20, 31)
 	FMOVQ 64(R0), F20
-	WORD $0x4f9f1284 // fmla v4.4s, v20.4s, v31.s[0]
+	fmla_4s0(4, 20, 31)
 	FMOVQ 80(R0), F20
-	WORD $0x4f9f1285 // fmla v5.4s, v20.4s, v31.s[0]
+	fmla_4s0(5, 20, 31)
 	FMOVQ 96(R0), F20
-	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
+	fmla_4s0(6, 20, 31)
 	FMOVQ 112(R0), F20
-	WORD $0x4f9f1287 // fmla v7.4s, v20.4s, v31.s[0]
+	fmla_4s0(7, 20, 31)
 	FMOVQ 128(R0), F20
-	WORD $0x4f9f1288 // fmla v8.4s, v20.4s, v31.s[0]
+	fmla_4s0(8, 20, 31)
 	FMOVQ 144(R0), F20
-	WORD $0x4f9f1289 // fmla v9.4s, v20.4s, v31.s[0]
+	fmla_4s0(9, 20, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F20
-	WORD $0x4f9f128a // fmla v10.4s, v20.4s, v31.s[0]
+	fmla_4s0(10, 20, 31)
 	FMOVQ 16(R0), F20
-	WORD $0x4f9f128b // fmla v11.4s, v20.4s, v31.s[0]
+	fmla_4s0(11, 20, 31)
 	FMOVQ 32(R0), F20
-	WORD $0x4f9f128c // fmla v12.4s, v20.4s, v31.s[0]
+	fmla_4s0(12, 20, 31)
 	FMOVQ 48(R0), F20
-	WORD $0x4f9f128d // fmla v13.4s, v20.4s, v31.s[0]
+	fmla_4s0(13, 20, 31)
 	FMOVQ 64(R0), F20
-	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
+	fmla_4s0(14, 20, 31)
 	FMOVQ 80(R0), F20
-	WORD $0x4f9f128f // fmla v15.4s, v20.4s, v31.s[0]
+	fmla_4s0(15, 20, 31)
 	FMOVQ 96(R0), F20
-	WORD $0x4f9f1290 // fmla v16.4s, v20.4s, v31.s[0]
+	fmla_4s0(16, 20, 31)
 	FMOVQ 112(R0), F20
-	WORD $0x4f9f1291 // fmla v17.4s, v20.4s, v31.s[0]
+	fmla_4s0(17, 20, 31)
 	FMOVQ 128(R0), F20
-	WORD $0x4f9f1292 // fmla v18.4s, v20.4s, v31.s[0]
+	fmla_4s0(18, 20, 31)
 	FMOVQ 144(R0), F20
-	WORD $0x4f9f1293 // fmla v19.4s, v20.4s, v31.s[0]
+	fmla_4s0(19, 20, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -18075,54 +18154,54 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F24
-	WORD $0x4f9f1300 // fmla v0.4s, v24.4s, v31.s[0]
+	fmla_4s0(0, 24, 31)
 	FMOVQ 16(R0), F24
-	WORD $0x4f9f1301 // fmla v1.4s, v24.4s, v31.s[0]
+	fmla_4s0(1, 24, 31)
 	FMOVQ 32(R0), F24
-	WORD $0x4f9f1302 // fmla v2.4s, v24.4s, v31.s[0]
+	fmla_4s0(2, 24, 31)
 	FMOVQ 48(R0), F24
-	WORD $0x4f9f1303 // fmla v3.4s, v24.4s, v31.s[0]
+	fmla_4s0(3, 24, 31)
 	FMOVQ 64(R0), F24
-	WORD $0x4f9f1304 // fmla v4.4s, v24.4s, v31.s[0]
+	fmla_4s0(4, 24, 31)
 	FMOVQ 80(R0), F24
-	WORD $0x4f9f1305 // fmla v5.4s, v24.4s, v31.s[0]
+	fmla_4s0(5, 24, 31)
 	FMOVQ 96(R0), F24
-	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
+	fmla_4s0(6, 24, 31)
 	FMOVQ 112(R0), F24
-	WORD $0x4f9f1307 // fmla v7.4s, v24.4s, v31.s[0]
+	fmla_4s0(7, 24, 31)
 	FMOVQ 128(R0), F24
-	WORD $0x4f9f1308 // fmla v8.4s, v24.4s, v31.s[0]
+	fmla_4s0(8, 24, 31)
 	FMOVQ 144(R0), F24
-	WORD $0x4f9f1309 // fmla v9.4s, v24.4s, v31.s[0]
+	fmla_4s0(9, 24, 31)
 	FMOVQ 160(R0), F24
-	WORD $0x4f9f130a // fmla v10.4s, v24.4s, v31.s[0]
+	fmla_4s0(10, 24, 31)
 	FMOVQ 176(R0), F24
-	WORD $0x4f9f130b // fmla v11.4s, v24.4s, v31.s[0]
+	fmla_4s0(11, 24, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F24
-	WORD $0x4f9f130c // fmla v12.4s, v24.4s, v31.s[0]
+	fmla_4s0(12, 24, 31)
 	FMOVQ 16(R0), F24
-	WORD $0x4f9f130d // fmla v13.4s, v24.4s, v31.s[0]
+	fmla_4s0(13, 24, 31)
 	FMOVQ 32(R0), F24
-	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
+	fmla_4s0(14, 24, 31)
 	FMOVQ 48(R0), F24
-	WORD $0x4f9f130f // fmla v15.4s, v24.4s, v31.s[0]
+	fmla_4s0(15, 24, 31)
 	FMOVQ 64(R0), F24
-	WORD $0x4f9f1310 // fmla v16.4s, v24.4s, v31.s[0]
+	fmla_4s0(16, 24, 31)
 	FMOVQ 80(R0), F24
-	WORD $0x4f9f1311 // fmla v17.4s, v24.4s, v31.s[0]
+	fmla_4s0(17, 24, 31)
 	FMOVQ 96(R0), F24
-	WORD $0x4f9f1312 // fmla v18.4s, v24.4s, v31.s[0]
+	fmla_4s0(18, 24, 31)
 	FMOVQ 112(R0), F24
-	WORD $0x4f9f1313 // fmla v19.4s, v24.4s, v31.s[0]
+	fmla_4s0(19, 24, 31)
 	FMOVQ 128(R0), F24
-	WORD $0x4f9f1314 // fmla v20.4s, v24.4s, v31.s[0]
+	fmla_4s0(20, 24, 31)
 	FMOVQ 144(R0), F24
-	WORD $0x4f9f1315 // fmla v21.4s, v24.4s, v31.s[0]
+	fmla_4s0(21, 24, 31)
 	FMOVQ 160(R0), F24
-	WORD $0x4f9f1316 // fmla v22.4s, v24.4s, v31.s[0]
+	fmla_4s0(22, 24, 31)
 	FMOVQ 176(R0), F24
-	WORD $0x4f9f1317 // fmla v23.4s, v24.4s, v31.s[0]
+	fmla_4s0(23, 24, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -18171,62 +18250,62 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F28
-	WORD $0x4f9f1380 // fmla v0.4s, v28.4s, v31.s[0]
+	fmla_4s0(0, 28, 31)
 	FMOVQ 16(R0), F28
-	WORD $0x4f9f1381 // fmla v1.4s, v28.4s, v31.s[0]
+	fmla_4s0(1, 28, 31)
 	FMOVQ 32(R0), F28
-	WORD $0x4f9f1382 // fmla v2.4s, v28.4s, v31.s[0]
+	fmla_4s0(2, 28, 31)
 	FMOVQ 48(R0), F28
-	WORD $0x4f9f1383 // fmla v3.4s, v28.4s, v31.s[0]
+	fmla_4s0(3, 28, 31)
 	FMOVQ 64(R0), F28
-	WORD $0x4f9f1384 // fmla v4.4s, v28.4s, v31.s[0]
+	fmla_4s0(4, 28, 31)
 	FMOVQ 80(R0), F28
-	WORD $0x4f9f1385 // fmla v5.4s, v28.4s, v31.s[0]
+	fmla_4s0(5, 28, 31)
 	FMOVQ 96(R0), F28
-	WORD $0x4f9f1386 // fmla v6.4s, v28.4s, v31.s[0]
+	fmla_4s0(6, 28, 31)
 	FMOVQ 112(R0), F28
-	WORD $0x4f9f1387 // fmla v7.4s, v28.4s, v31.s[0]
+	fmla_4s0(7, 28, 31)
 	FMOVQ 128(R0), F28
-	WORD $0x4f9f1388 // fmla v8.4s, v28.4s, v31.s[0]
+	fmla_4s0(8, 28, 31)
 	FMOVQ 144(R0), F28
-	WORD $0x4f9f1389 // fmla v9.4s, v28.4s, v31.s[0]
+	fmla_4s0(9, 28, 31)
 	FMOVQ 160(R0), F28
-	WORD $0x4f9f138a // fmla v10.4s, v28.4s, v31.s[0]
+	fmla_4s0(10, 28, 31)
 	FMOVQ 176(R0), F28
-	WORD $0x4f9f138b // fmla v11.4s, v28.4s, v31.s[0]
+	fmla_4s0(11, 28, 31)
 	FMOVQ 192(R0), F28
-	WORD $0x4f9f138c // fmla v12.4s, v28.4s, v31.s[0]
+	fmla_4s0(12, 28, 31)
 	FMOVQ 208(R0), F28
-	WORD $0x4f9f138d // fmla v13.4s, v28.4s, v31.s[0]
+	fmla_4s0(13, 28, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F28
-	WORD $0x4f9f138e // fmla v14.4s, v28.4s, v31.s[0]
+	fmla_4s0(14, 28, 31)
 	FMOVQ 16(R0), F28
-	WORD $0x4f9f138f // fmla v15.4s, v28.4s, v31.s[0]
+	fmla_4s0(15, 28, 31)
 	FMOVQ 32(R0), F28
-	WORD $0x4f9f1390 // fmla v16.4s, v28.4s, v31.s[0]
+	fmla_4s0(16, 28, 31)
 	FMOVQ 48(R0), F28
-	WORD $0x4f9f1391 // fmla v17.4s, v28.4s, v31.s[0]
+	fmla_4s0(17, 28, 31)
 	FMOVQ 64(R0), F28
-	WORD $0x4f9f1392 // fmla v18.4s, v28.4s, v31.s[0]
+	fmla_4s0(18, 28, 31)
 	FMOVQ 80(R0), F28
-	WORD $0x4f9f1393 // fmla v19.4s, v28.4s, v31.s[0]
+	fmla_4s0(19, 28, 31)
 	FMOVQ 96(R0), F28
-	WORD $0x4f9f1394 // fmla v20.4s, v28.4s, v31.s[0]
+	fmla_4s0(20, 28, 31)
 	FMOVQ 112(R0), F28
-	WORD $0x4f9f1395 // fmla v21.4s, v28.4s, v31.s[0]
+	fmla_4s0(21, 28, 31)
 	FMOVQ 128(R0), F28
-	WORD $0x4f9f1396 // fmla v22.4s, v28.4s, v31.s[0]
+	fmla_4s0(22, 28, 31)
 	FMOVQ 144(R0), F28
-	WORD $0x4f9f1397 // fmla v23.4s, v28.4s, v31.s[0]
+	fmla_4s0(23, 28, 31)
 	FMOVQ 160(R0), F28
-	WORD $0x4f9f1398 // fmla v24.4s, v28.4s, v31.s[0]
+	fmla_4s0(24, 28, 31)
 	FMOVQ 176(R0), F28
-	WORD $0x4f9f1399 // fmla v25.4s, v28.4s, v31.s[0]
+	fmla_4s0(25, 28, 31)
 	FMOVQ 192(R0), F28
-	WORD $0x4f9f139a // fmla v26.4s, v28.4s, v31.s[0]
+	fmla_4s0(26, 28, 31)
 	FMOVQ 208(R0), F28
-	WORD $0x4f9f139b // fmla v27.4s, v28.4s, v31.s[0]
+	fmla_4s0(27, 28, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -18267,19 +18346,19 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F6
-	WORD $0x4f9f10c0 // fmla v0.4s, v6.4s, v31.s[0]
+	fmla_4s0(0, 6, 31)
 	FMOVQ 16(R0), F6
-	WORD $0x4f9f10c1 // fmla v1.4s, v6.4s, v31.s[0]
+	fmla_4s0(1, 6, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F6
-	WORD $0x4f9f10c2 // fmla v2.4s, v6.4s, v31.s[0]
+	fmla_4s0(2, 6, 31)
 	FMOVQ 16(R0), F6
-	WORD $0x4f9f10c3 // fmla v3.4s, v6.4s, v31.s[0]
+	fmla_4s0(3, 6, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F6
-	WORD $0x4f9f10c4 // fmla v4.4s, v6.4s, v31.s[0]
+	fmla_4s0(4, 6, 31)
 	FMOVQ 16(R0), F6
-	WORD $0x4f9f10c5 // fmla v5.4s, v6.4s, v31.s[0]
+	fmla_4s0(5, 6, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -18313,31 +18392,31 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F12
-	WORD $0x4f9f1180 // fmla v0.4s, v12.4s, v31.s[0]
+	fmla_4s0(0, 12, 31)
 	FMOVQ 16(R0), F12
-	WORD $0x4f9f1181 // fmla v1.4s, v12.4s, v31.s[0]
+	fmla_4s0(1, 12, 31)
 	FMOVQ 32(R0), F12
-	WORD $0x4f9f1182 // fmla v2.4s, v12.4s, v31.s[0]
+	fmla_4s0(2, 12, 31)
 	FMOVQ 48(R0), F12
-	WORD $0x4f9f1183 // fmla v3.4s, v12.4s, v31.s[0]
+	fmla_4s0(3, 12, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F12
-	WORD $0x4f9f1184 // fmla v4.4s, v12.4s, v31.s[0]
+	fmla_4s0(4, 12, 31)
 	FMOVQ 16(R0), F12
-	WORD $0x4f9f1185 // fmla v5.4s, v12.4s, v31.s[0]
+	fmla_4s0(5, 12, 31)
 	FMOVQ 32(R0), F12
-	WORD $0x4f9f1186 // fmla v6.4s, v12.4s, v31.s[0]
+	fmla_4s0(6, 12, 31)
 	FMOVQ 48(R0), F12
-	WORD $0x4f9f1187 // fmla v7.4s, v12.4s, v31.s[0]
+	fmla_4s0(7, 12, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F12
-	WORD $0x4f9f1188 // fmla v8.4s, v12.4s, v31.s[0]
+	fmla_4s0(8, 12, 31)
 	FMOVQ 16(R0), F12
-	WORD $0x4f9f1189 // fmla v9.4s, v12.4s, v31.s[0]
+	fmla_4s0(9, 12, 31)
 	FMOVQ 32(R0), F12
-	WORD $0x4f9f118a // fmla v10.4s, v12.4s, v31.s[0]
+	fmla_4s0(10, 12, 31)
 	FMOVQ 48(R0), F12
-	WORD $0x4f9f118b // fmla v11.4s, v12.4s, v31.s[0]
+	fmla_4s0(11, 12, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -18377,43 +18456,43 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F18
-	WORD $0x4f9f1240 // fmla v0.4s, v18.4s, v31.s[0]
+	fmla_4s0(0, 18, 31)
 	FMOVQ 16(R0), F18
-	WORD $0x4f9f1241 // fmla v1.4s, v18.4s, v31.s[0]
+	fmla_4s0(1, 18, 31)
 	FMOVQ 32(R0), F18
-	WORD $0x4f9f1242 // fmla v2.4s, v18.4s, v31.s[0]
+	fmla_4s0(2, 18, 31)
 	FMOVQ 48(R0), F18
-	WORD $0x4f9f1243 // fmla v3.4s, v18.4s, v31.s[0]
+	fmla_4s0(3, 18, 31)
 	FMOVQ 64(R0), F18
-	WORD $0x4f9f1244 // fmla v4.4s, v18.4s, v31.s[0]
+	fmla_4s0(4, 18, 31)
 	FMOVQ 80(R0), F18
-	WORD $0x4f9f1245 // fmla v5.4s, v18.4s, v31.s[0]
+	fmla_4s0(5, 18, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F18
-	WORD $0x4f9f1246 // fmla v6.4s, v18.4s, v31.s[0]
+	fmla_4s0(6, 18, 31)
 	FMOVQ 16(R0), F18
-	WORD $0x4f9f1247 // fmla v7.4s, v18.4s, v31.s[0]
+	fmla_4s0(7, 18, 31)
 	FMOVQ 32(R0), F18
-	WORD $0x4f9f1248 // fmla v8.4s, v18.4s, v31.s[0]
+	fmla_4s0(8, 18, 31)
 	FMOVQ 48(R0), F18
-	WORD $0x4f9f1249 // fmla v9.4s, v18.4s, v31.s[0]
+	fmla_4s0(9, 18, 31)
 	FMOVQ 64(R0), F18
-	WORD $0x4f9f124a // fmla v10.4s, v18.4s, v31.s[0]
+	fmla_4s0(10, 18, 31)
 	FMOVQ 80(R0), F18
-	WORD $0x4f9f124b // fmla v11.4s, v18.4s, v31.s[0]
+	fmla_4s0(11, 18, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F18
-	WORD $0x4f9f124c // fmla v12.4s, v18.4s, v31.s[0]
+	fmla_4s0(12, 18, 31)
 	FMOVQ 16(R0), F18
-	WORD $0x4f9f124d // fmla v13.4s, v18.4s, v31.s[0]
+	fmla_4s0(13, 18, 31)
 	FMOVQ 32(R0), F18
-	WORD $0x4f9f124e // fmla v14.4s, v18.4s, v31.s[0]
+	fmla_4s0(14, 18, 31)
 	FMOVQ 48(R0), F18
-	WORD $0x4f9f124f // fmla v15.4s, v18.4s, v31.s[0]
+	fmla_4s0(15, 18, 31)
 	FMOVQ 64(R0), F18
-	WORD $0x4f9f1250 // fmla v16.4s, v18.4s, v31.s[0]
+	fmla_4s0(16, 18, 31)
 	FMOVQ 80(R0), F18
-	WORD $0x4f9f1251 // fmla v17.4s, v18.4s, v31.s[0]
+	fmla_4s0(17, 18, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -18459,55 +18538,55 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F24
-	WORD $0x4f9f1300 // fmla v0.4s, v24.4s, v31.s[0]
+	fmla_4s0(0, 24, 31)
 	FMOVQ 16(R0), F24
-	WORD $0x4f9f1301 // fmla v1.4s, v24.4s, v31.s[0]
+	fmla_4s0(1, 24, 31)
 	FMOVQ 32(R0), F24
-	WORD $0x4f9f1302 // fmla v2.4s, v24.4s, v31.s[0]
+	fmla_4s0(2, 24, 31)
 	FMOVQ 48(R0), F24
-	WORD $0x4f9f1303 // fmla v3.4s, v24.4s, v31.s[0]
+	fmla_4s0(3, 24, 31)
 	FMOVQ 64(R0), F24
-	WORD $0x4f9f1304 // fmla v4.4s, v24.4s, v31.s[0]
+	fmla_4s0(4, 24, 31)
 	FMOVQ 80(R0), F24
-	WORD $0x4f9f1305 // fmla v5.4s, v24.4s, v31.s[0]
+	fmla_4s0(5, 24, 31)
 	FMOVQ 96(R0), F24
-	WORD $0x4f9f1306 // fmla v6.4s, v24.4s, v31.s[0]
+	fmla_4s0(6, 24, 31)
 	FMOVQ 112(R0), F24
-	WORD $0x4f9f1307 // fmla v7.4s, v24.4s, v31.s[0]
+	fmla_4s0(7, 24, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F24
-	WORD $0x4f9f1308 // fmla v8.4s, v24.4s, v31.s[0]
+	fmla_4s0(8, 24, 31)
 	FMOVQ 16(R0), F24
-	WORD $0x4f9f1309 // fmla v9.4s, v24.4s, v31.s[0]
+	fmla_4s0(9, 24, 31)
 	FMOVQ 32(R0), F24
-	WORD $0x4f9f130a // fmla v10.4s, v24.4s, v31.s[0]
+	fmla_4s0(10, 24, 31)
 	FMOVQ 48(R0), F24
-	WORD $0x4f9f130b // fmla v11.4s, v24.4s, v31.s[0]
+	fmla_4s0(11, 24, 31)
 	FMOVQ 64(R0), F24
-	WORD $0x4f9f130c // fmla v12.4s, v24.4s, v31.s[0]
+	fmla_4s0(12, 24, 31)
 	FMOVQ 80(R0), F24
-	WORD $0x4f9f130d // fmla v13.4s, v24.4s, v31.s[0]
+	fmla_4s0(13, 24, 31)
 	FMOVQ 96(R0), F24
-	WORD $0x4f9f130e // fmla v14.4s, v24.4s, v31.s[0]
+	fmla_4s0(14, 24, 31)
 	FMOVQ 112(R0), F24
-	WORD $0x4f9f130f // fmla v15.4s, v24.4s, v31.s[0]
+	fmla_4s0(15, 24, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F24
-	WORD $0x4f9f1310 // fmla v16.4s, v24.4s, v31.s[0]
+	fmla_4s0(16, 24, 31)
 	FMOVQ 16(R0), F24
-	WORD $0x4f9f1311 // fmla v17.4s, v24.4s, v31.s[0]
+	fmla_4s0(17, 24, 31)
 	FMOVQ 32(R0), F24
-	WORD $0x4f9f1312 // fmla v18.4s, v24.4s, v31.s[0]
+	fmla_4s0(18, 24, 31)
 	FMOVQ 48(R0), F24
-	WORD $0x4f9f1313 // fmla v19.4s, v24.4s, v31.s[0]
+	fmla_4s0(19, 24, 31)
 	FMOVQ 64(R0), F24
-	WORD $0x4f9f1314 // fmla v20.4s, v24.4s, v31.s[0]
+	fmla_4s0(20, 24, 31)
 	FMOVQ 80(R0), F24
-	WORD $0x4f9f1315 // fmla v21.4s, v24.4s, v31.s[0]
+	fmla_4s0(21, 24, 31)
 	FMOVQ 96(R0), F24
-	WORD $0x4f9f1316 // fmla v22.4s, v24.4s, v31.s[0]
+	fmla_4s0(22, 24, 31)
 	FMOVQ 112(R0), F24
-	WORD $0x4f9f1317 // fmla v23.4s, v24.4s, v31.s[0]
+	fmla_4s0(23, 24, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -18551,29 +18630,29 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F10
-	WORD $0x4f9f1140 // fmla v0.4s, v10.4s, v31.s[0]
+	fmla_4s0(0, 10, 31)
 	FMOVQ 16(R0), F10
-	WORD $0x4f9f1141 // fmla v1.4s, v10.4s, v31.s[0]
+	fmla_4s0(1, 10, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F10
-	WORD $0x4f9f1142 // fmla v2.4s, v10.4s, v31.s[0]
+	fmla_4s0(2, 10, 31)
 	FMOVQ 16(R0), F10
-	WORD $0x4f9f1143 // fmla v3.4s, v10.4s, v31.s[0]
+	fmla_4s0(3, 10, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F10
-	WORD $0x4f9f1144 // fmla v4.4s, v10.4s, v31.s[0]
+	fmla_4s0(4, 10, 31)
 	FMOVQ 16(R0), F10
-	WORD $0x4f9f1145 // fmla v5.4s, v10.4s, v31.s[0]
+	fmla_4s0(5, 10, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F10
-	WORD $0x4f9f1146 // fmla v6.4s, v10.4s, v31.s[0]
+	fmla_4s0(6, 10, 31)
 	FMOVQ 16(R0), F10
-	WORD $0x4f9f1147 // fmla v7.4s, v10.4s, v31.s[0]
+	fmla_4s0(7, 10, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F10
-	WORD $0x4f9f1148 // fmla v8.4s, v10.4s, v31.s[0]
+	fmla_4s0(8, 10, 31)
 	FMOVQ 16(R0), F10
-	WORD $0x4f9f1149 // fmla v9.4s, v10.4s, v31.s[0]
+	fmla_4s0(9, 10, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -18617,49 +18696,49 @@ entry:
 	FMOVS 4(R3), F31
 	ADDS R4, R0, R0
 	FMOVQ 0(R0), F20
-	WORD $0x4f9f1280 // fmla v0.4s, v20.4s, v31.s[0]
+	fmla_4s0(0, 20, 31)
 	FMOVQ 16(R0), F20
-	WORD $0x4f9f1281 // fmla v1.4s, v20.4s, v31.s[0]
+	fmla_4s0(1, 20, 31)
 	FMOVQ 32(R0), F20
-	WORD $0x4f9f1282 // fmla v2.4s, v20.4s, v31.s[0]
+	fmla_4s0(2, 20, 31)
 	FMOVQ 48(R0), F20
-	WORD $0x4f9f1283 // fmla v3.4s, v20.4s, v31.s[0]
+	fmla_4s0(3, 20, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F20
-	WORD $0x4f9f1284 // fmla v4.4s, v20.4s, v31.s[0]
+	fmla_4s0(4, 20, 31)
 	FMOVQ 16(R0), F20
-	WORD $0x4f9f1285 // fmla v5.4s, v20.4s, v31.s[0]
+	fmla_4s0(5, 20, 31)
 	FMOVQ 32(R0), F20
-	WORD $0x4f9f1286 // fmla v6.4s, v20.4s, v31.s[0]
+	fmla_4s0(6, 20, 31)
 	FMOVQ 48(R0), F20
-	WORD $0x4f9f1287 // fmla v7.4s, v20.4s, v31.s[0]
+	fmla_4s0(7, 20, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F20
-	WORD $0x4f9f1288 // fmla v8.4s, v20.4s, v31.s[0]
+	fmla_4s0(8, 20, 31)
 	FMOVQ 16(R0), F20
-	WORD $0x4f9f1289 // fmla v9.4s, v20.4s, v31.s[0]
+	fmla_4s0(9, 20, 31)
 	FMOVQ 32(R0), F20
-	WORD $0x4f9f128a // fmla v10.4s, v20.4s, v31.s[0]
+	fmla_4s0(10, 20, 31)
 	FMOVQ 48(R0), F20
-	WORD $0x4f9f128b // fmla v11.4s, v20.4s, v31.s[0]
+	fmla_4s0(11, 20, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F20
-	WORD $0x4f9f128c // fmla v12.4s, v20.4s, v31.s[0]
+	fmla_4s0(12, 20, 31)
 	FMOVQ 16(R0), F20
-	WORD $0x4f9f128d // fmla v13.4s, v20.4s, v31.s[0]
+	fmla_4s0(13, 20, 31)
 	FMOVQ 32(R0), F20
-	WORD $0x4f9f128e // fmla v14.4s, v20.4s, v31.s[0]
+	fmla_4s0(14, 20, 31)
 	FMOVQ 48(R0), F20
-	WORD $0x4f9f128f // fmla v15.4s, v20.4s, v31.s[0]
+	fmla_4s0(15, 20, 31)
 	ADDS R7, R0, R0
 	FMOVQ 0(R0), F20
-	WORD $0x4f9f1290 // fmla v16.4s, v20.4s, v31.s[0]
+	fmla_4s0(16, 20, 31)
 	FMOVQ 16(R0), F20
-	WORD $0x4f9f1291 // fmla v17.4s, v20.4s, v31.s[0]
+	fmla_4s0(17, 20, 31)
 	FMOVQ 32(R0), F20
-	WORD $0x4f9f1292 // fmla v18.4s, v20.4s, v31.s[0]
+	fmla_4s0(18, 20, 31)
 	FMOVQ 48(R0), F20
-	WORD $0x4f9f1293 // fmla v19.4s, v20.4s, v31.s[0]
+	fmla_4s0(19, 20, 31)
 	ADDS $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
@@ -18684,198 +18763,198 @@ TEXT ·nonzero_neon(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	eor_16b(31, 31, 31)
 
 loop:
 	FMOVQ 0(R4), F3
-	WORD $0x4e23e7e0 // fcmeq v0.4s, v31.4s, v3.4s
-	WORD $0x6e205800 // mvn v0.16b, v0.16b
+	fcmeq_4s(0, 31, 3)
+	mvn_16b(0, 0)
 	FMOVQ 16(R4), F3
-	WORD $0x4e23e7e1 // fcmeq v1.4s, v31.4s, v3.4s
-	WORD $0x6e205821 // mvn v1.16b, v1.16b
+	fcmeq_4s(1, 31, 3)
+	mvn_16b(1, 1)
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210422 // ushr v2.4s, v1.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 1)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R21
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210402 // ushr v2.4s, v0.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 0)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R20
 	ORR R21<<4, R20, R0
 	MOVB R0, (R5)
 	FMOVQ 32(R4), F3
-	WORD $0x4e23e7e0 // fcmeq v0.4s, v31.4s, v3.4s
-	WORD $0x6e205800 // mvn v0.16b, v0.16b
+	fcmeq_4s(0, 31, 3)
+	mvn_16b(0, 0)
 	FMOVQ 48(R4), F3
-	WORD $0x4e23e7e1 // fcmeq v1.4s, v31.4s, v3.4s
-	WORD $0x6e205821 // mvn v1.16b, v1.16b
+	fcmeq_4s(1, 31, 3)
+	mvn_16b(1, 1)
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210422 // ushr v2.4s, v1.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 1)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R21
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210402 // ushr v2.4s, v0.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 0)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R20
 	ORR R21<<4, R20, R0
 	MOVB R0, 1(R5)
 	FMOVQ 64(R4), F3
-	WORD $0x4e23e7e0 // fcmeq v0.4s, v31.4s, v3.4s
-	WORD $0x6e205800 // mvn v0.16b, v0.16b
+	fcmeq_4s(0, 31, 3)
+	mvn_16b(0, 0)
 	FMOVQ 80(R4), F3
-	WORD $0x4e23e7e1 // fcmeq v1.4s, v31.4s, v3.4s
-	WORD $0x6e205821 // mvn v1.16b, v1.16b
+	fcmeq_4s(1, 31, 3)
+	mvn_16b(1, 1)
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210422 // ushr v2.4s, v1.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 1)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R21
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210402 // ushr v2.4s, v0.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 0)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R20
 	ORR R21<<4, R20, R0
 	MOVB R0, 2(R5)
 	FMOVQ 96(R4), F3
-	WORD $0x4e23e7e0 // fcmeq v0.4s, v31.4s, v3.4s
-	WORD $0x6e205800 // mvn v0.16b, v0.16b
+	fcmeq_4s(0, 31, 3)
+	mvn_16b(0, 0)
 	FMOVQ 112(R4), F3
-	WORD $0x4e23e7e1 // fcmeq v1.4s, v31.4s, v3.4s
-	WORD $0x6e205821 // mvn v1.16b, v1.16b
+	fcmeq_4s(1, 31, 3)
+	mvn_16b(1, 1)
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210422 // ushr v2.4s, v1.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 1)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R21
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210402 // ushr v2.4s, v0.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 0)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R20
 	ORR R21<<4, R20, R0
 	MOVB R0, 3(R5)
 	FMOVQ 128(R4), F3
-	WORD $0x4e23e7e0 // fcmeq v0.4s, v31.4s, v3.4s
-	WORD $0x6e205800 // mvn v0.16b, v0.16b
+	fcmeq_4s(0, 31, 3)
+	mvn_16b(0, 0)
 	FMOVQ 144(R4), F3
-	WORD $0x4e23e7e1 // fcmeq v1.4s, v31.4s, v3.4s
-	WORD $0x6e205821 // mvn v1.16b, v1.16b
+	fcmeq_4s(1, 31, 3)
+	mvn_16b(1, 1)
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210422 // ushr v2.4s, v1.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 1)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R21
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210402 // ushr v2.4s, v0.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 0)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R20
 	ORR R21<<4, R20, R0
 	MOVB R0, 4(R5)
 	FMOVQ 160(R4), F3
-	WORD $0x4e23e7e0 // fcmeq v0.4s, v31.4s, v3.4s
-	WORD $0x6e205800 // mvn v0.16b, v0.16b
+	fcmeq_4s(0, 31, 3)
+	mvn_16b(0, 0)
 	FMOVQ 176(R4), F3
-	WORD $0x4e23e7e1 // fcmeq v1.4s, v31.4s, v3.4s
-	WORD $0x6e205821 // mvn v1.16b, v1.16b
+	fcmeq_4s(1, 31, 3)
+	mvn_16b(1, 1)
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210422 // ushr v2.4s, v1.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 1)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R21
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210402 // ushr v2.4s, v0.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 0)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R20
 	ORR R21<<4, R20, R0
 	MOVB R0, 5(R5)
 	FMOVQ 192(R4), F3
-	WORD $0x4e23e7e0 // fcmeq v0.4s, v31.4s, v3.4s
-	WORD $0x6e205800 // mvn v0.16b, v0.16b
+	fcmeq_4s(0, 31, 3)
+	mvn_16b(0, 0)
 	FMOVQ 208(R4), F3
-	WORD $0x4e23e7e1 // fcmeq v1.4s, v31.4s, v3.4s
-	WORD $0x6e205821 // mvn v1.16b, v1.16b
+	fcmeq_4s(1, 31, 3)
+	mvn_16b(1, 1)
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210422 // ushr v2.4s, v1.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 1)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R21
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210402 // ushr v2.4s, v0.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 0)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R20
 	ORR R21<<4, R20, R0
 	MOVB R0, 6(R5)
 	FMOVQ 224(R4), F3
-	WORD $0x4e23e7e0 // fcmeq v0.4s, v31.4s, v3.4s
-	WORD $0x6e205800 // mvn v0.16b, v0.16b
+	fcmeq_4s(0, 31, 3)
+	mvn_16b(0, 0)
 	FMOVQ 240(R4), F3
-	WORD $0x4e23e7e1 // fcmeq v1.4s, v31.4s, v3.4s
-	WORD $0x6e205821 // mvn v1.16b, v1.16b
+	fcmeq_4s(1, 31, 3)
+	mvn_16b(1, 1)
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210422 // ushr v2.4s, v1.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 1)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R21
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V3.D[1]
-	WORD $0x6f210402 // ushr v2.4s, v0.4s, #31
-	WORD $0x6ea34442 // ushl v2.4s, v2.4s, v3.4s
-	WORD $0x4eb1b842 // addv s2, v2.4s
+	ushr_4s31(2, 0)
+	ushl_4s(2, 2, 3)
+	addv_4s(2, 2)
 	FMOVS F2, R20
 	ORR R21<<4, R20, R0
 	MOVB R0, 7(R5)
@@ -18890,40 +18969,40 @@ TEXT ·summary_neon(SB), NOSPLIT, $0-32
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(31, 31, 31)
 	MOVD ZR, R0
 
 loop:
 	FLDPQ 0(R4), (F6, F7)
-	WORD $0x6ea6e40a // fcmgt v10.4s, v0.4s, v6.4s
-	WORD $0x6eea1cc0 // bif v0.16b, v6.16b, v10.16b
-	WORD $0x6ea7e42a // fcmgt v10.4s, v1.4s, v7.4s
-	WORD $0x6eea1ce1 // bif v1.16b, v7.16b, v10.16b
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
-	WORD $0x4e26ccc4 // fmla v4.4s, v6.4s, v6.4s
-	WORD $0x4e27cce5 // fmla v5.4s, v7.4s, v7.4s
-	WORD $0x6ebfe4c8 // fcmgt v8.4s, v6.4s, v31.4s
-	WORD $0x6ebfe4e9 // fcmgt v9.4s, v7.4s, v31.4s
+	fcmgt_4s(10, 0, 6)
+	bif_16b(0, 6, 10)
+	fcmgt_4s(10, 1, 7)
+	bif_16b(1, 7, 10)
+	fadd_4s(2, 2, 6)
+	fadd_4s(3, 3, 7)
+	fmla_4s(4, 6, 6)
+	fmla_4s(5, 7, 7)
+	fcmgt_4s(8, 6, 31)
+	fcmgt_4s(9, 7, 31)
 	MOVD $0x100000000, R20
 	VMOV R20, V11.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V11.D[1]
-	WORD $0x6f21052a // ushr v10.4s, v9.4s, #31
-	WORD $0x6eab454a // ushl v10.4s, v10.4s, v11.4s
-	WORD $0x4eb1b94a // addv s10, v10.4s
+	ushr_4s31(10, 9)
+	ushl_4s(10, 10, 11)
+	addv_4s(10, 10)
 	FMOVS F10, R21
 	MOVD $0x100000000, R20
 	VMOV R20, V11.D[0]
 	MOVD $0x300000002, R20
 	VMOV R20, V11.D[1]
-	WORD $0x6f21050a // ushr v10.4s, v8.4s, #31
-	WORD $0x6eab454a // ushl v10.4s, v10.4s, v11.4s
-	WORD $0x4eb1b94a // addv s10, v10.4s
+	ushr_4s31(10, 8)
+	ushl_4s(10, 10, 11)
+	addv_4s(10, 10)
 	FMOVS F10, R20
 	ORR R21<<4, R20, R3
 	MOVWU R3, R20
@@ -18993,66 +19072,66 @@ channel:
 	FLDPQ 0(R19), (F8, F9)
 	ADD $1920, R4, R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4ea81d0c // mov v12.16b, v8.16b
-	WORD $0x4ea91d2d // mov v13.16b, v9.16b
+	VMOV V8.B16, V12.B16
+	VMOV V9.B16, V13.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc8c // fmls v12.4s, v4.4s, v28.4s
+	fmls_4s(12, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccad // fmls v13.4s, v5.4s, v28.4s
+	fmls_4s(13, 5, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc0c // fmla v12.4s, v0.4s, v28.4s
+	fmla_4s(12, 0, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc2d // fmla v13.4s, v1.4s, v28.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4eab1d77 // mov v23.16b, v11.16b
+	fmla_4s(13, 1, 28)
+	VMOV V10.B16, V22.B16
+	VMOV V11.B16, V23.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebcccd6 // fmls v22.4s, v6.4s, v28.4s
+	fmls_4s(22, 6, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccf7 // fmls v23.4s, v7.4s, v28.4s
+	fmls_4s(23, 7, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc56 // fmla v22.4s, v2.4s, v28.4s
+	fmla_4s(22, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc77 // fmla v23.4s, v3.4s, v28.4s
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4ea91d39 // mov v25.16b, v9.16b
+	fmla_4s(23, 3, 28)
+	VMOV V8.B16, V24.B16
+	VMOV V9.B16, V25.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc98 // fmls v24.4s, v4.4s, v28.4s
+	fmls_4s(24, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccb9 // fmls v25.4s, v5.4s, v28.4s
-	WORD $0x4ea61cda // mov v26.16b, v6.16b
-	WORD $0x4ea71cfb // mov v27.16b, v7.16b
+	fmls_4s(25, 5, 28)
+	VMOV V6.B16, V26.B16
+	VMOV V7.B16, V27.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc5a // fmls v26.4s, v2.4s, v28.4s
+	fmls_4s(26, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccc7b // fmls v27.4s, v3.4s, v28.4s
-	WORD $0x4e3ad70e // fadd v14.4s, v24.4s, v26.4s
-	WORD $0x4e3bd72f // fadd v15.4s, v25.4s, v27.4s
-	WORD $0x4ebad710 // fsub v16.4s, v24.4s, v26.4s
-	WORD $0x4ebbd731 // fsub v17.4s, v25.4s, v27.4s
-	WORD $0x4ea4d518 // fsub v24.4s, v8.4s, v4.4s
-	WORD $0x4ea5d539 // fsub v25.4s, v9.4s, v5.4s
-	WORD $0x4ea2d4da // fsub v26.4s, v6.4s, v2.4s
-	WORD $0x4ea3d4fb // fsub v27.4s, v7.4s, v3.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
-	WORD $0x4eb91f33 // mov v19.16b, v25.16b
+	fmls_4s(27, 3, 28)
+	fadd_4s(14, 24, 26)
+	fadd_4s(15, 25, 27)
+	fsub_4s(16, 24, 26)
+	fsub_4s(17, 25, 27)
+	fsub_4s(24, 8, 4)
+	fsub_4s(25, 9, 5)
+	fsub_4s(26, 6, 2)
+	fsub_4s(27, 7, 3)
+	VMOV V24.B16, V18.B16
+	VMOV V25.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccf52 // fmla v18.4s, v26.4s, v28.4s
+	fmla_4s(18, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccf73 // fmla v19.4s, v27.4s, v28.4s
-	WORD $0x4eb81f14 // mov v20.16b, v24.16b
-	WORD $0x4eb91f35 // mov v21.16b, v25.16b
+	fmla_4s(19, 27, 28)
+	VMOV V24.B16, V20.B16
+	VMOV V25.B16, V21.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccf54 // fmls v20.4s, v26.4s, v28.4s
+	fmls_4s(20, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccf75 // fmls v21.4s, v27.4s, v28.4s
+	fmls_4s(21, 27, 28)
 	FSTPQ (F12, F13), 0(R4)
 	FSTPQ (F14, F15), 384(R4)
 	FSTPQ (F16, F17), 768(R4)
@@ -19071,66 +19150,66 @@ channel:
 	FLDPQ 0(R19), (F8, F9)
 	ADD $1984, R4, R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4ea81d0c // mov v12.16b, v8.16b
-	WORD $0x4ea91d2d // mov v13.16b, v9.16b
+	VMOV V8.B16, V12.B16
+	VMOV V9.B16, V13.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc8c // fmls v12.4s, v4.4s, v28.4s
+	fmls_4s(12, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccad // fmls v13.4s, v5.4s, v28.4s
+	fmls_4s(13, 5, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc0c // fmla v12.4s, v0.4s, v28.4s
+	fmla_4s(12, 0, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc2d // fmla v13.4s, v1.4s, v28.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4eab1d77 // mov v23.16b, v11.16b
+	fmla_4s(13, 1, 28)
+	VMOV V10.B16, V22.B16
+	VMOV V11.B16, V23.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebcccd6 // fmls v22.4s, v6.4s, v28.4s
+	fmls_4s(22, 6, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccf7 // fmls v23.4s, v7.4s, v28.4s
+	fmls_4s(23, 7, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc56 // fmla v22.4s, v2.4s, v28.4s
+	fmla_4s(22, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc77 // fmla v23.4s, v3.4s, v28.4s
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4ea91d39 // mov v25.16b, v9.16b
+	fmla_4s(23, 3, 28)
+	VMOV V8.B16, V24.B16
+	VMOV V9.B16, V25.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc98 // fmls v24.4s, v4.4s, v28.4s
+	fmls_4s(24, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccb9 // fmls v25.4s, v5.4s, v28.4s
-	WORD $0x4ea61cda // mov v26.16b, v6.16b
-	WORD $0x4ea71cfb // mov v27.16b, v7.16b
+	fmls_4s(25, 5, 28)
+	VMOV V6.B16, V26.B16
+	VMOV V7.B16, V27.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc5a // fmls v26.4s, v2.4s, v28.4s
+	fmls_4s(26, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccc7b // fmls v27.4s, v3.4s, v28.4s
-	WORD $0x4e3ad70e // fadd v14.4s, v24.4s, v26.4s
-	WORD $0x4e3bd72f // fadd v15.4s, v25.4s, v27.4s
-	WORD $0x4ebad710 // fsub v16.4s, v24.4s, v26.4s
-	WORD $0x4ebbd731 // fsub v17.4s, v25.4s, v27.4s
-	WORD $0x4ea4d518 // fsub v24.4s, v8.4s, v4.4s
-	WORD $0x4ea5d539 // fsub v25.4s, v9.4s, v5.4s
-	WORD $0x4ea2d4da // fsub v26.4s, v6.4s, v2.4s
-	WORD $0x4ea3d4fb // fsub v27.4s, v7.4s, v3.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
-	WORD $0x4eb91f33 // mov v19.16b, v25.16b
+	fmls_4s(27, 3, 28)
+	fadd_4s(14, 24, 26)
+	fadd_4s(15, 25, 27)
+	fsub_4s(16, 24, 26)
+	fsub_4s(17, 25, 27)
+	fsub_4s(24, 8, 4)
+	fsub_4s(25, 9, 5)
+	fsub_4s(26, 6, 2)
+	fsub_4s(27, 7, 3)
+	VMOV V24.B16, V18.B16
+	VMOV V25.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccf52 // fmla v18.4s, v26.4s, v28.4s
+	fmla_4s(18, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccf73 // fmla v19.4s, v27.4s, v28.4s
-	WORD $0x4eb81f14 // mov v20.16b, v24.16b
-	WORD $0x4eb91f35 // mov v21.16b, v25.16b
+	fmla_4s(19, 27, 28)
+	VMOV V24.B16, V20.B16
+	VMOV V25.B16, V21.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccf54 // fmls v20.4s, v26.4s, v28.4s
+	fmls_4s(20, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccf75 // fmls v21.4s, v27.4s, v28.4s
+	fmls_4s(21, 27, 28)
 	FSTPQ (F12, F13), 64(R4)
 	FSTPQ (F14, F15), 448(R4)
 	FSTPQ (F16, F17), 832(R4)
@@ -19149,66 +19228,66 @@ channel:
 	FLDPQ 0(R19), (F8, F9)
 	ADD $2048, R4, R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4ea81d0c // mov v12.16b, v8.16b
-	WORD $0x4ea91d2d // mov v13.16b, v9.16b
+	VMOV V8.B16, V12.B16
+	VMOV V9.B16, V13.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc8c // fmls v12.4s, v4.4s, v28.4s
+	fmls_4s(12, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccad // fmls v13.4s, v5.4s, v28.4s
+	fmls_4s(13, 5, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc0c // fmla v12.4s, v0.4s, v28.4s
+	fmla_4s(12, 0, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc2d // fmla v13.4s, v1.4s, v28.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4eab1d77 // mov v23.16b, v11.16b
+	fmla_4s(13, 1, 28)
+	VMOV V10.B16, V22.B16
+	VMOV V11.B16, V23.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebcccd6 // fmls v22.4s, v6.4s, v28.4s
+	fmls_4s(22, 6, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccf7 // fmls v23.4s, v7.4s, v28.4s
+	fmls_4s(23, 7, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc56 // fmla v22.4s, v2.4s, v28.4s
+	fmla_4s(22, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc77 // fmla v23.4s, v3.4s, v28.4s
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4ea91d39 // mov v25.16b, v9.16b
+	fmla_4s(23, 3, 28)
+	VMOV V8.B16, V24.B16
+	VMOV V9.B16, V25.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc98 // fmls v24.4s, v4.4s, v28.4s
+	fmls_4s(24, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccb9 // fmls v25.4s, v5.4s, v28.4s
-	WORD $0x4ea61cda // mov v26.16b, v6.16b
-	WORD $0x4ea71cfb // mov v27.16b, v7.16b
+	fmls_4s(25, 5, 28)
+	VMOV V6.B16, V26.B16
+	VMOV V7.B16, V27.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc5a // fmls v26.4s, v2.4s, v28.4s
+	fmls_4s(26, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccc7b // fmls v27.4s, v3.4s, v28.4s
-	WORD $0x4e3ad70e // fadd v14.4s, v24.4s, v26.4s
-	WORD $0x4e3bd72f // fadd v15.4s, v25.4s, v27.4s
-	WORD $0x4ebad710 // fsub v16.4s, v24.4s, v26.4s
-	WORD $0x4ebbd731 // fsub v17.4s, v25.4s, v27.4s
-	WORD $0x4ea4d518 // fsub v24.4s, v8.4s, v4.4s
-	WORD $0x4ea5d539 // fsub v25.4s, v9.4s, v5.4s
-	WORD $0x4ea2d4da // fsub v26.4s, v6.4s, v2.4s
-	WORD $0x4ea3d4fb // fsub v27.4s, v7.4s, v3.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
-	WORD $0x4eb91f33 // mov v19.16b, v25.16b
+	fmls_4s(27, 3, 28)
+	fadd_4s(14, 24, 26)
+	fadd_4s(15, 25, 27)
+	fsub_4s(16, 24, 26)
+	fsub_4s(17, 25, 27)
+	fsub_4s(24, 8, 4)
+	fsub_4s(25, 9, 5)
+	fsub_4s(26, 6, 2)
+	fsub_4s(27, 7, 3)
+	VMOV V24.B16, V18.B16
+	VMOV V25.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccf52 // fmla v18.4s, v26.4s, v28.4s
+	fmla_4s(18, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccf73 // fmla v19.4s, v27.4s, v28.4s
-	WORD $0x4eb81f14 // mov v20.16b, v24.16b
-	WORD $0x4eb91f35 // mov v21.16b, v25.16b
+	fmla_4s(19, 27, 28)
+	VMOV V24.B16, V20.B16
+	VMOV V25.B16, V21.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccf54 // fmls v20.4s, v26.4s, v28.4s
+	fmls_4s(20, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccf75 // fmls v21.4s, v27.4s, v28.4s
+	fmls_4s(21, 27, 28)
 	FSTPQ (F12, F13), 128(R4)
 	FSTPQ (F14, F15), 512(R4)
 	FSTPQ (F16, F17), 896(R4)
@@ -19227,66 +19306,66 @@ channel:
 	FLDPQ 0(R19), (F8, F9)
 	ADD $2112, R4, R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4ea81d0c // mov v12.16b, v8.16b
-	WORD $0x4ea91d2d // mov v13.16b, v9.16b
+	VMOV V8.B16, V12.B16
+	VMOV V9.B16, V13.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc8c // fmls v12.4s, v4.4s, v28.4s
+	fmls_4s(12, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccad // fmls v13.4s, v5.4s, v28.4s
+	fmls_4s(13, 5, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc0c // fmla v12.4s, v0.4s, v28.4s
+	fmla_4s(12, 0, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc2d // fmla v13.4s, v1.4s, v28.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4eab1d77 // mov v23.16b, v11.16b
+	fmla_4s(13, 1, 28)
+	VMOV V10.B16, V22.B16
+	VMOV V11.B16, V23.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebcccd6 // fmls v22.4s, v6.4s, v28.4s
+	fmls_4s(22, 6, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccf7 // fmls v23.4s, v7.4s, v28.4s
+	fmls_4s(23, 7, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc56 // fmla v22.4s, v2.4s, v28.4s
+	fmla_4s(22, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc77 // fmla v23.4s, v3.4s, v28.4s
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4ea91d39 // mov v25.16b, v9.16b
+	fmla_4s(23, 3, 28)
+	VMOV V8.B16, V24.B16
+	VMOV V9.B16, V25.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc98 // fmls v24.4s, v4.4s, v28.4s
+	fmls_4s(24, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccb9 // fmls v25.4s, v5.4s, v28.4s
-	WORD $0x4ea61cda // mov v26.16b, v6.16b
-	WORD $0x4ea71cfb // mov v27.16b, v7.16b
+	fmls_4s(25, 5, 28)
+	VMOV V6.B16, V26.B16
+	VMOV V7.B16, V27.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc5a // fmls v26.4s, v2.4s, v28.4s
+	fmls_4s(26, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccc7b // fmls v27.4s, v3.4s, v28.4s
-	WORD $0x4e3ad70e // fadd v14.4s, v24.4s, v26.4s
-	WORD $0x4e3bd72f // fadd v15.4s, v25.4s, v27.4s
-	WORD $0x4ebad710 // fsub v16.4s, v24.4s, v26.4s
-	WORD $0x4ebbd731 // fsub v17.4s, v25.4s, v27.4s
-	WORD $0x4ea4d518 // fsub v24.4s, v8.4s, v4.4s
-	WORD $0x4ea5d539 // fsub v25.4s, v9.4s, v5.4s
-	WORD $0x4ea2d4da // fsub v26.4s, v6.4s, v2.4s
-	WORD $0x4ea3d4fb // fsub v27.4s, v7.4s, v3.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
-	WORD $0x4eb91f33 // mov v19.16b, v25.16b
+	fmls_4s(27, 3, 28)
+	fadd_4s(14, 24, 26)
+	fadd_4s(15, 25, 27)
+	fsub_4s(16, 24, 26)
+	fsub_4s(17, 25, 27)
+	fsub_4s(24, 8, 4)
+	fsub_4s(25, 9, 5)
+	fsub_4s(26, 6, 2)
+	fsub_4s(27, 7, 3)
+	VMOV V24.B16, V18.B16
+	VMOV V25.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccf52 // fmla v18.4s, v26.4s, v28.4s
+	fmla_4s(18, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccf73 // fmla v19.4s, v27.4s, v28.4s
-	WORD $0x4eb81f14 // mov v20.16b, v24.16b
-	WORD $0x4eb91f35 // mov v21.16b, v25.16b
+	fmla_4s(19, 27, 28)
+	VMOV V24.B16, V20.B16
+	VMOV V25.B16, V21.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccf54 // fmls v20.4s, v26.4s, v28.4s
+	fmls_4s(20, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccf75 // fmls v21.4s, v27.4s, v28.4s
+	fmls_4s(21, 27, 28)
 	FSTPQ (F12, F13), 192(R4)
 	FSTPQ (F14, F15), 576(R4)
 	FSTPQ (F16, F17), 960(R4)
@@ -19306,66 +19385,66 @@ channel:
 	FLDPQ 0(R19), (F8, F9)
 	ADD $2176, R4, R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4ea81d0c // mov v12.16b, v8.16b
-	WORD $0x4ea91d2d // mov v13.16b, v9.16b
+	VMOV V8.B16, V12.B16
+	VMOV V9.B16, V13.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc8c // fmls v12.4s, v4.4s, v28.4s
+	fmls_4s(12, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccad // fmls v13.4s, v5.4s, v28.4s
+	fmls_4s(13, 5, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc0c // fmla v12.4s, v0.4s, v28.4s
+	fmla_4s(12, 0, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc2d // fmla v13.4s, v1.4s, v28.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4eab1d77 // mov v23.16b, v11.16b
+	fmla_4s(13, 1, 28)
+	VMOV V10.B16, V22.B16
+	VMOV V11.B16, V23.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebcccd6 // fmls v22.4s, v6.4s, v28.4s
+	fmls_4s(22, 6, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccf7 // fmls v23.4s, v7.4s, v28.4s
+	fmls_4s(23, 7, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc56 // fmla v22.4s, v2.4s, v28.4s
+	fmla_4s(22, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc77 // fmla v23.4s, v3.4s, v28.4s
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4ea91d39 // mov v25.16b, v9.16b
+	fmla_4s(23, 3, 28)
+	VMOV V8.B16, V24.B16
+	VMOV V9.B16, V25.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc98 // fmls v24.4s, v4.4s, v28.4s
+	fmls_4s(24, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccb9 // fmls v25.4s, v5.4s, v28.4s
-	WORD $0x4ea61cda // mov v26.16b, v6.16b
-	WORD $0x4ea71cfb // mov v27.16b, v7.16b
+	fmls_4s(25, 5, 28)
+	VMOV V6.B16, V26.B16
+	VMOV V7.B16, V27.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc5a // fmls v26.4s, v2.4s, v28.4s
+	fmls_4s(26, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccc7b // fmls v27.4s, v3.4s, v28.4s
-	WORD $0x4e3ad70e // fadd v14.4s, v24.4s, v26.4s
-	WORD $0x4e3bd72f // fadd v15.4s, v25.4s, v27.4s
-	WORD $0x4ebad710 // fsub v16.4s, v24.4s, v26.4s
-	WORD $0x4ebbd731 // fsub v17.4s, v25.4s, v27.4s
-	WORD $0x4ea4d518 // fsub v24.4s, v8.4s, v4.4s
-	WORD $0x4ea5d539 // fsub v25.4s, v9.4s, v5.4s
-	WORD $0x4ea2d4da // fsub v26.4s, v6.4s, v2.4s
-	WORD $0x4ea3d4fb // fsub v27.4s, v7.4s, v3.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
-	WORD $0x4eb91f33 // mov v19.16b, v25.16b
+	fmls_4s(27, 3, 28)
+	fadd_4s(14, 24, 26)
+	fadd_4s(15, 25, 27)
+	fsub_4s(16, 24, 26)
+	fsub_4s(17, 25, 27)
+	fsub_4s(24, 8, 4)
+	fsub_4s(25, 9, 5)
+	fsub_4s(26, 6, 2)
+	fsub_4s(27, 7, 3)
+	VMOV V24.B16, V18.B16
+	VMOV V25.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccf52 // fmla v18.4s, v26.4s, v28.4s
+	fmla_4s(18, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccf73 // fmla v19.4s, v27.4s, v28.4s
-	WORD $0x4eb81f14 // mov v20.16b, v24.16b
-	WORD $0x4eb91f35 // mov v21.16b, v25.16b
+	fmla_4s(19, 27, 28)
+	VMOV V24.B16, V20.B16
+	VMOV V25.B16, V21.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccf54 // fmls v20.4s, v26.4s, v28.4s
+	fmls_4s(20, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccf75 // fmls v21.4s, v27.4s, v28.4s
+	fmls_4s(21, 27, 28)
 	FSTPQ (F12, F13), 256(R4)
 	FSTPQ (F14, F15), 640(R4)
 	ADD $1024, R4, R19
@@ -19386,66 +19465,66 @@ channel:
 	FLDPQ 0(R19), (F8, F9)
 	ADD $2240, R4, R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4ea81d0c // mov v12.16b, v8.16b
-	WORD $0x4ea91d2d // mov v13.16b, v9.16b
+	VMOV V8.B16, V12.B16
+	VMOV V9.B16, V13.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc8c // fmls v12.4s, v4.4s, v28.4s
+	fmls_4s(12, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccad // fmls v13.4s, v5.4s, v28.4s
+	fmls_4s(13, 5, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc0c // fmla v12.4s, v0.4s, v28.4s
+	fmla_4s(12, 0, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc2d // fmla v13.4s, v1.4s, v28.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4eab1d77 // mov v23.16b, v11.16b
+	fmla_4s(13, 1, 28)
+	VMOV V10.B16, V22.B16
+	VMOV V11.B16, V23.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebcccd6 // fmls v22.4s, v6.4s, v28.4s
+	fmls_4s(22, 6, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccf7 // fmls v23.4s, v7.4s, v28.4s
+	fmls_4s(23, 7, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc56 // fmla v22.4s, v2.4s, v28.4s
+	fmla_4s(22, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc77 // fmla v23.4s, v3.4s, v28.4s
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4ea91d39 // mov v25.16b, v9.16b
+	fmla_4s(23, 3, 28)
+	VMOV V8.B16, V24.B16
+	VMOV V9.B16, V25.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc98 // fmls v24.4s, v4.4s, v28.4s
+	fmls_4s(24, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccb9 // fmls v25.4s, v5.4s, v28.4s
-	WORD $0x4ea61cda // mov v26.16b, v6.16b
-	WORD $0x4ea71cfb // mov v27.16b, v7.16b
+	fmls_4s(25, 5, 28)
+	VMOV V6.B16, V26.B16
+	VMOV V7.B16, V27.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc5a // fmls v26.4s, v2.4s, v28.4s
+	fmls_4s(26, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccc7b // fmls v27.4s, v3.4s, v28.4s
-	WORD $0x4e3ad70e // fadd v14.4s, v24.4s, v26.4s
-	WORD $0x4e3bd72f // fadd v15.4s, v25.4s, v27.4s
-	WORD $0x4ebad710 // fsub v16.4s, v24.4s, v26.4s
-	WORD $0x4ebbd731 // fsub v17.4s, v25.4s, v27.4s
-	WORD $0x4ea4d518 // fsub v24.4s, v8.4s, v4.4s
-	WORD $0x4ea5d539 // fsub v25.4s, v9.4s, v5.4s
-	WORD $0x4ea2d4da // fsub v26.4s, v6.4s, v2.4s
-	WORD $0x4ea3d4fb // fsub v27.4s, v7.4s, v3.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
-	WORD $0x4eb91f33 // mov v19.16b, v25.16b
+	fmls_4s(27, 3, 28)
+	fadd_4s(14, 24, 26)
+	fadd_4s(15, 25, 27)
+	fsub_4s(16, 24, 26)
+	fsub_4s(17, 25, 27)
+	fsub_4s(24, 8, 4)
+	fsub_4s(25, 9, 5)
+	fsub_4s(26, 6, 2)
+	fsub_4s(27, 7, 3)
+	VMOV V24.B16, V18.B16
+	VMOV V25.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccf52 // fmla v18.4s, v26.4s, v28.4s
+	fmla_4s(18, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccf73 // fmla v19.4s, v27.4s, v28.4s
-	WORD $0x4eb81f14 // mov v20.16b, v24.16b
-	WORD $0x4eb91f35 // mov v21.16b, v25.16b
+	fmla_4s(19, 27, 28)
+	VMOV V24.B16, V20.B16
+	VMOV V25.B16, V21.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccf54 // fmls v20.4s, v26.4s, v28.4s
+	fmls_4s(20, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccf75 // fmls v21.4s, v27.4s, v28.4s
+	fmls_4s(21, 27, 28)
 	FSTPQ (F12, F13), 320(R4)
 	FSTPQ (F14, F15), 704(R4)
 	ADD $1088, R4, R19
@@ -19463,66 +19542,66 @@ channel:
 	FLDPQ 192(R4), (F6, F7)
 	FLDPQ 256(R4), (F8, F9)
 	FLDPQ 320(R4), (F10, F11)
-	WORD $0x4ea81d0c // mov v12.16b, v8.16b
-	WORD $0x4ea91d2d // mov v13.16b, v9.16b
+	VMOV V8.B16, V12.B16
+	VMOV V9.B16, V13.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc8c // fmls v12.4s, v4.4s, v28.4s
+	fmls_4s(12, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccad // fmls v13.4s, v5.4s, v28.4s
+	fmls_4s(13, 5, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc0c // fmla v12.4s, v0.4s, v28.4s
+	fmla_4s(12, 0, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc2d // fmla v13.4s, v1.4s, v28.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4eab1d77 // mov v23.16b, v11.16b
+	fmla_4s(13, 1, 28)
+	VMOV V10.B16, V22.B16
+	VMOV V11.B16, V23.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebcccd6 // fmls v22.4s, v6.4s, v28.4s
+	fmls_4s(22, 6, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccf7 // fmls v23.4s, v7.4s, v28.4s
+	fmls_4s(23, 7, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc56 // fmla v22.4s, v2.4s, v28.4s
+	fmla_4s(22, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc77 // fmla v23.4s, v3.4s, v28.4s
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4ea91d39 // mov v25.16b, v9.16b
+	fmla_4s(23, 3, 28)
+	VMOV V8.B16, V24.B16
+	VMOV V9.B16, V25.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc98 // fmls v24.4s, v4.4s, v28.4s
+	fmls_4s(24, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccb9 // fmls v25.4s, v5.4s, v28.4s
-	WORD $0x4ea61cda // mov v26.16b, v6.16b
-	WORD $0x4ea71cfb // mov v27.16b, v7.16b
+	fmls_4s(25, 5, 28)
+	VMOV V6.B16, V26.B16
+	VMOV V7.B16, V27.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc5a // fmls v26.4s, v2.4s, v28.4s
+	fmls_4s(26, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccc7b // fmls v27.4s, v3.4s, v28.4s
-	WORD $0x4e3ad70e // fadd v14.4s, v24.4s, v26.4s
-	WORD $0x4e3bd72f // fadd v15.4s, v25.4s, v27.4s
-	WORD $0x4ebad710 // fsub v16.4s, v24.4s, v26.4s
-	WORD $0x4ebbd731 // fsub v17.4s, v25.4s, v27.4s
-	WORD $0x4ea4d518 // fsub v24.4s, v8.4s, v4.4s
-	WORD $0x4ea5d539 // fsub v25.4s, v9.4s, v5.4s
-	WORD $0x4ea2d4da // fsub v26.4s, v6.4s, v2.4s
-	WORD $0x4ea3d4fb // fsub v27.4s, v7.4s, v3.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
-	WORD $0x4eb91f33 // mov v19.16b, v25.16b
+	fmls_4s(27, 3, 28)
+	fadd_4s(14, 24, 26)
+	fadd_4s(15, 25, 27)
+	fsub_4s(16, 24, 26)
+	fsub_4s(17, 25, 27)
+	fsub_4s(24, 8, 4)
+	fsub_4s(25, 9, 5)
+	fsub_4s(26, 6, 2)
+	fsub_4s(27, 7, 3)
+	VMOV V24.B16, V18.B16
+	VMOV V25.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccf52 // fmla v18.4s, v26.4s, v28.4s
+	fmla_4s(18, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccf73 // fmla v19.4s, v27.4s, v28.4s
-	WORD $0x4eb81f14 // mov v20.16b, v24.16b
-	WORD $0x4eb91f35 // mov v21.16b, v25.16b
+	fmla_4s(19, 27, 28)
+	VMOV V24.B16, V20.B16
+	VMOV V25.B16, V21.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccf54 // fmls v20.4s, v26.4s, v28.4s
+	fmls_4s(20, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccf75 // fmls v21.4s, v27.4s, v28.4s
+	fmls_4s(21, 27, 28)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -19541,66 +19620,66 @@ channel:
 	FLDPQ 576(R4), (F6, F7)
 	FLDPQ 640(R4), (F8, F9)
 	FLDPQ 704(R4), (F10, F11)
-	WORD $0x4ea81d0c // mov v12.16b, v8.16b
-	WORD $0x4ea91d2d // mov v13.16b, v9.16b
+	VMOV V8.B16, V12.B16
+	VMOV V9.B16, V13.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc8c // fmls v12.4s, v4.4s, v28.4s
+	fmls_4s(12, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccad // fmls v13.4s, v5.4s, v28.4s
+	fmls_4s(13, 5, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc0c // fmla v12.4s, v0.4s, v28.4s
+	fmla_4s(12, 0, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc2d // fmla v13.4s, v1.4s, v28.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4eab1d77 // mov v23.16b, v11.16b
+	fmla_4s(13, 1, 28)
+	VMOV V10.B16, V22.B16
+	VMOV V11.B16, V23.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebcccd6 // fmls v22.4s, v6.4s, v28.4s
+	fmls_4s(22, 6, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccf7 // fmls v23.4s, v7.4s, v28.4s
+	fmls_4s(23, 7, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc56 // fmla v22.4s, v2.4s, v28.4s
+	fmla_4s(22, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc77 // fmla v23.4s, v3.4s, v28.4s
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4ea91d39 // mov v25.16b, v9.16b
+	fmla_4s(23, 3, 28)
+	VMOV V8.B16, V24.B16
+	VMOV V9.B16, V25.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc98 // fmls v24.4s, v4.4s, v28.4s
+	fmls_4s(24, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccb9 // fmls v25.4s, v5.4s, v28.4s
-	WORD $0x4ea61cda // mov v26.16b, v6.16b
-	WORD $0x4ea71cfb // mov v27.16b, v7.16b
+	fmls_4s(25, 5, 28)
+	VMOV V6.B16, V26.B16
+	VMOV V7.B16, V27.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc5a // fmls v26.4s, v2.4s, v28.4s
+	fmls_4s(26, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccc7b // fmls v27.4s, v3.4s, v28.4s
-	WORD $0x4e3ad70e // fadd v14.4s, v24.4s, v26.4s
-	WORD $0x4e3bd72f // fadd v15.4s, v25.4s, v27.4s
-	WORD $0x4ebad710 // fsub v16.4s, v24.4s, v26.4s
-	WORD $0x4ebbd731 // fsub v17.4s, v25.4s, v27.4s
-	WORD $0x4ea4d518 // fsub v24.4s, v8.4s, v4.4s
-	WORD $0x4ea5d539 // fsub v25.4s, v9.4s, v5.4s
-	WORD $0x4ea2d4da // fsub v26.4s, v6.4s, v2.4s
-	WORD $0x4ea3d4fb // fsub v27.4s, v7.4s, v3.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
-	WORD $0x4eb91f33 // mov v19.16b, v25.16b
+	fmls_4s(27, 3, 28)
+	fadd_4s(14, 24, 26)
+	fadd_4s(15, 25, 27)
+	fsub_4s(16, 24, 26)
+	fsub_4s(17, 25, 27)
+	fsub_4s(24, 8, 4)
+	fsub_4s(25, 9, 5)
+	fsub_4s(26, 6, 2)
+	fsub_4s(27, 7, 3)
+	VMOV V24.B16, V18.B16
+	VMOV V25.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccf52 // fmla v18.4s, v26.4s, v28.4s
+	fmla_4s(18, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccf73 // fmla v19.4s, v27.4s, v28.4s
-	WORD $0x4eb81f14 // mov v20.16b, v24.16b
-	WORD $0x4eb91f35 // mov v21.16b, v25.16b
+	fmla_4s(19, 27, 28)
+	VMOV V24.B16, V20.B16
+	VMOV V25.B16, V21.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccf54 // fmls v20.4s, v26.4s, v28.4s
+	fmls_4s(20, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccf75 // fmls v21.4s, v27.4s, v28.4s
+	fmls_4s(21, 27, 28)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -19621,66 +19700,66 @@ channel:
 	FLDPQ 0(R19), (F8, F9)
 	ADD $1088, R4, R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4ea81d0c // mov v12.16b, v8.16b
-	WORD $0x4ea91d2d // mov v13.16b, v9.16b
+	VMOV V8.B16, V12.B16
+	VMOV V9.B16, V13.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc8c // fmls v12.4s, v4.4s, v28.4s
+	fmls_4s(12, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccad // fmls v13.4s, v5.4s, v28.4s
+	fmls_4s(13, 5, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc0c // fmla v12.4s, v0.4s, v28.4s
+	fmla_4s(12, 0, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc2d // fmla v13.4s, v1.4s, v28.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4eab1d77 // mov v23.16b, v11.16b
+	fmla_4s(13, 1, 28)
+	VMOV V10.B16, V22.B16
+	VMOV V11.B16, V23.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebcccd6 // fmls v22.4s, v6.4s, v28.4s
+	fmls_4s(22, 6, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccf7 // fmls v23.4s, v7.4s, v28.4s
+	fmls_4s(23, 7, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc56 // fmla v22.4s, v2.4s, v28.4s
+	fmla_4s(22, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc77 // fmla v23.4s, v3.4s, v28.4s
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4ea91d39 // mov v25.16b, v9.16b
+	fmla_4s(23, 3, 28)
+	VMOV V8.B16, V24.B16
+	VMOV V9.B16, V25.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc98 // fmls v24.4s, v4.4s, v28.4s
+	fmls_4s(24, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccb9 // fmls v25.4s, v5.4s, v28.4s
-	WORD $0x4ea61cda // mov v26.16b, v6.16b
-	WORD $0x4ea71cfb // mov v27.16b, v7.16b
+	fmls_4s(25, 5, 28)
+	VMOV V6.B16, V26.B16
+	VMOV V7.B16, V27.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc5a // fmls v26.4s, v2.4s, v28.4s
+	fmls_4s(26, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccc7b // fmls v27.4s, v3.4s, v28.4s
-	WORD $0x4e3ad70e // fadd v14.4s, v24.4s, v26.4s
-	WORD $0x4e3bd72f // fadd v15.4s, v25.4s, v27.4s
-	WORD $0x4ebad710 // fsub v16.4s, v24.4s, v26.4s
-	WORD $0x4ebbd731 // fsub v17.4s, v25.4s, v27.4s
-	WORD $0x4ea4d518 // fsub v24.4s, v8.4s, v4.4s
-	WORD $0x4ea5d539 // fsub v25.4s, v9.4s, v5.4s
-	WORD $0x4ea2d4da // fsub v26.4s, v6.4s, v2.4s
-	WORD $0x4ea3d4fb // fsub v27.4s, v7.4s, v3.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
-	WORD $0x4eb91f33 // mov v19.16b, v25.16b
+	fmls_4s(27, 3, 28)
+	fadd_4s(14, 24, 26)
+	fadd_4s(15, 25, 27)
+	fsub_4s(16, 24, 26)
+	fsub_4s(17, 25, 27)
+	fsub_4s(24, 8, 4)
+	fsub_4s(25, 9, 5)
+	fsub_4s(26, 6, 2)
+	fsub_4s(27, 7, 3)
+	VMOV V24.B16, V18.B16
+	VMOV V25.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccf52 // fmla v18.4s, v26.4s, v28.4s
+	fmla_4s(18, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccf73 // fmla v19.4s, v27.4s, v28.4s
-	WORD $0x4eb81f14 // mov v20.16b, v24.16b
-	WORD $0x4eb91f35 // mov v21.16b, v25.16b
+	fmla_4s(19, 27, 28)
+	VMOV V24.B16, V20.B16
+	VMOV V25.B16, V21.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccf54 // fmls v20.4s, v26.4s, v28.4s
+	fmls_4s(20, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccf75 // fmls v21.4s, v27.4s, v28.4s
+	fmls_4s(21, 27, 28)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -19705,66 +19784,66 @@ channel:
 	FLDPQ 0(R19), (F8, F9)
 	ADD $1472, R4, R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4ea81d0c // mov v12.16b, v8.16b
-	WORD $0x4ea91d2d // mov v13.16b, v9.16b
+	VMOV V8.B16, V12.B16
+	VMOV V9.B16, V13.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc8c // fmls v12.4s, v4.4s, v28.4s
+	fmls_4s(12, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccad // fmls v13.4s, v5.4s, v28.4s
+	fmls_4s(13, 5, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc0c // fmla v12.4s, v0.4s, v28.4s
+	fmla_4s(12, 0, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc2d // fmla v13.4s, v1.4s, v28.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4eab1d77 // mov v23.16b, v11.16b
+	fmla_4s(13, 1, 28)
+	VMOV V10.B16, V22.B16
+	VMOV V11.B16, V23.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebcccd6 // fmls v22.4s, v6.4s, v28.4s
+	fmls_4s(22, 6, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccf7 // fmls v23.4s, v7.4s, v28.4s
+	fmls_4s(23, 7, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc56 // fmla v22.4s, v2.4s, v28.4s
+	fmla_4s(22, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc77 // fmla v23.4s, v3.4s, v28.4s
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4ea91d39 // mov v25.16b, v9.16b
+	fmla_4s(23, 3, 28)
+	VMOV V8.B16, V24.B16
+	VMOV V9.B16, V25.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc98 // fmls v24.4s, v4.4s, v28.4s
+	fmls_4s(24, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccb9 // fmls v25.4s, v5.4s, v28.4s
-	WORD $0x4ea61cda // mov v26.16b, v6.16b
-	WORD $0x4ea71cfb // mov v27.16b, v7.16b
+	fmls_4s(25, 5, 28)
+	VMOV V6.B16, V26.B16
+	VMOV V7.B16, V27.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc5a // fmls v26.4s, v2.4s, v28.4s
+	fmls_4s(26, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccc7b // fmls v27.4s, v3.4s, v28.4s
-	WORD $0x4e3ad70e // fadd v14.4s, v24.4s, v26.4s
-	WORD $0x4e3bd72f // fadd v15.4s, v25.4s, v27.4s
-	WORD $0x4ebad710 // fsub v16.4s, v24.4s, v26.4s
-	WORD $0x4ebbd731 // fsub v17.4s, v25.4s, v27.4s
-	WORD $0x4ea4d518 // fsub v24.4s, v8.4s, v4.4s
-	WORD $0x4ea5d539 // fsub v25.4s, v9.4s, v5.4s
-	WORD $0x4ea2d4da // fsub v26.4s, v6.4s, v2.4s
-	WORD $0x4ea3d4fb // fsub v27.4s, v7.4s, v3.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
-	WORD $0x4eb91f33 // mov v19.16b, v25.16b
+	fmls_4s(27, 3, 28)
+	fadd_4s(14, 24, 26)
+	fadd_4s(15, 25, 27)
+	fsub_4s(16, 24, 26)
+	fsub_4s(17, 25, 27)
+	fsub_4s(24, 8, 4)
+	fsub_4s(25, 9, 5)
+	fsub_4s(26, 6, 2)
+	fsub_4s(27, 7, 3)
+	VMOV V24.B16, V18.B16
+	VMOV V25.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccf52 // fmla v18.4s, v26.4s, v28.4s
+	fmla_4s(18, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccf73 // fmla v19.4s, v27.4s, v28.4s
-	WORD $0x4eb81f14 // mov v20.16b, v24.16b
-	WORD $0x4eb91f35 // mov v21.16b, v25.16b
+	fmla_4s(19, 27, 28)
+	VMOV V24.B16, V20.B16
+	VMOV V25.B16, V21.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccf54 // fmls v20.4s, v26.4s, v28.4s
+	fmls_4s(20, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccf75 // fmls v21.4s, v27.4s, v28.4s
+	fmls_4s(21, 27, 28)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -19789,66 +19868,66 @@ channel:
 	FLDPQ 0(R19), (F8, F9)
 	ADD $1856, R4, R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4ea81d0c // mov v12.16b, v8.16b
-	WORD $0x4ea91d2d // mov v13.16b, v9.16b
+	VMOV V8.B16, V12.B16
+	VMOV V9.B16, V13.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc8c // fmls v12.4s, v4.4s, v28.4s
+	fmls_4s(12, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccad // fmls v13.4s, v5.4s, v28.4s
+	fmls_4s(13, 5, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc0c // fmla v12.4s, v0.4s, v28.4s
+	fmla_4s(12, 0, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc2d // fmla v13.4s, v1.4s, v28.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4eab1d77 // mov v23.16b, v11.16b
+	fmla_4s(13, 1, 28)
+	VMOV V10.B16, V22.B16
+	VMOV V11.B16, V23.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebcccd6 // fmls v22.4s, v6.4s, v28.4s
+	fmls_4s(22, 6, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccf7 // fmls v23.4s, v7.4s, v28.4s
+	fmls_4s(23, 7, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc56 // fmla v22.4s, v2.4s, v28.4s
+	fmla_4s(22, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc77 // fmla v23.4s, v3.4s, v28.4s
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4ea91d39 // mov v25.16b, v9.16b
+	fmla_4s(23, 3, 28)
+	VMOV V8.B16, V24.B16
+	VMOV V9.B16, V25.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc98 // fmls v24.4s, v4.4s, v28.4s
+	fmls_4s(24, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccb9 // fmls v25.4s, v5.4s, v28.4s
-	WORD $0x4ea61cda // mov v26.16b, v6.16b
-	WORD $0x4ea71cfb // mov v27.16b, v7.16b
+	fmls_4s(25, 5, 28)
+	VMOV V6.B16, V26.B16
+	VMOV V7.B16, V27.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc5a // fmls v26.4s, v2.4s, v28.4s
+	fmls_4s(26, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccc7b // fmls v27.4s, v3.4s, v28.4s
-	WORD $0x4e3ad70e // fadd v14.4s, v24.4s, v26.4s
-	WORD $0x4e3bd72f // fadd v15.4s, v25.4s, v27.4s
-	WORD $0x4ebad710 // fsub v16.4s, v24.4s, v26.4s
-	WORD $0x4ebbd731 // fsub v17.4s, v25.4s, v27.4s
-	WORD $0x4ea4d518 // fsub v24.4s, v8.4s, v4.4s
-	WORD $0x4ea5d539 // fsub v25.4s, v9.4s, v5.4s
-	WORD $0x4ea2d4da // fsub v26.4s, v6.4s, v2.4s
-	WORD $0x4ea3d4fb // fsub v27.4s, v7.4s, v3.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
-	WORD $0x4eb91f33 // mov v19.16b, v25.16b
+	fmls_4s(27, 3, 28)
+	fadd_4s(14, 24, 26)
+	fadd_4s(15, 25, 27)
+	fsub_4s(16, 24, 26)
+	fsub_4s(17, 25, 27)
+	fsub_4s(24, 8, 4)
+	fsub_4s(25, 9, 5)
+	fsub_4s(26, 6, 2)
+	fsub_4s(27, 7, 3)
+	VMOV V24.B16, V18.B16
+	VMOV V25.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccf52 // fmla v18.4s, v26.4s, v28.4s
+	fmla_4s(18, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccf73 // fmla v19.4s, v27.4s, v28.4s
-	WORD $0x4eb81f14 // mov v20.16b, v24.16b
-	WORD $0x4eb91f35 // mov v21.16b, v25.16b
+	fmla_4s(19, 27, 28)
+	VMOV V24.B16, V20.B16
+	VMOV V25.B16, V21.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccf54 // fmls v20.4s, v26.4s, v28.4s
+	fmls_4s(20, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccf75 // fmls v21.4s, v27.4s, v28.4s
+	fmls_4s(21, 27, 28)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -19873,66 +19952,66 @@ channel:
 	FLDPQ 0(R19), (F8, F9)
 	ADD $2240, R4, R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4ea81d0c // mov v12.16b, v8.16b
-	WORD $0x4ea91d2d // mov v13.16b, v9.16b
+	VMOV V8.B16, V12.B16
+	VMOV V9.B16, V13.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc8c // fmls v12.4s, v4.4s, v28.4s
+	fmls_4s(12, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccad // fmls v13.4s, v5.4s, v28.4s
+	fmls_4s(13, 5, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc0c // fmla v12.4s, v0.4s, v28.4s
+	fmla_4s(12, 0, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc2d // fmla v13.4s, v1.4s, v28.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4eab1d77 // mov v23.16b, v11.16b
+	fmla_4s(13, 1, 28)
+	VMOV V10.B16, V22.B16
+	VMOV V11.B16, V23.B16
 	MOVD $five<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebcccd6 // fmls v22.4s, v6.4s, v28.4s
+	fmls_4s(22, 6, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccf7 // fmls v23.4s, v7.4s, v28.4s
+	fmls_4s(23, 7, 28)
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccc56 // fmla v22.4s, v2.4s, v28.4s
+	fmla_4s(22, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccc77 // fmla v23.4s, v3.4s, v28.4s
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4ea91d39 // mov v25.16b, v9.16b
+	fmla_4s(23, 3, 28)
+	VMOV V8.B16, V24.B16
+	VMOV V9.B16, V25.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc98 // fmls v24.4s, v4.4s, v28.4s
+	fmls_4s(24, 4, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebcccb9 // fmls v25.4s, v5.4s, v28.4s
-	WORD $0x4ea61cda // mov v26.16b, v6.16b
-	WORD $0x4ea71cfb // mov v27.16b, v7.16b
+	fmls_4s(25, 5, 28)
+	VMOV V6.B16, V26.B16
+	VMOV V7.B16, V27.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccc5a // fmls v26.4s, v2.4s, v28.4s
+	fmls_4s(26, 2, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccc7b // fmls v27.4s, v3.4s, v28.4s
-	WORD $0x4e3ad70e // fadd v14.4s, v24.4s, v26.4s
-	WORD $0x4e3bd72f // fadd v15.4s, v25.4s, v27.4s
-	WORD $0x4ebad710 // fsub v16.4s, v24.4s, v26.4s
-	WORD $0x4ebbd731 // fsub v17.4s, v25.4s, v27.4s
-	WORD $0x4ea4d518 // fsub v24.4s, v8.4s, v4.4s
-	WORD $0x4ea5d539 // fsub v25.4s, v9.4s, v5.4s
-	WORD $0x4ea2d4da // fsub v26.4s, v6.4s, v2.4s
-	WORD $0x4ea3d4fb // fsub v27.4s, v7.4s, v3.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
-	WORD $0x4eb91f33 // mov v19.16b, v25.16b
+	fmls_4s(27, 3, 28)
+	fadd_4s(14, 24, 26)
+	fadd_4s(15, 25, 27)
+	fsub_4s(16, 24, 26)
+	fsub_4s(17, 25, 27)
+	fsub_4s(24, 8, 4)
+	fsub_4s(25, 9, 5)
+	fsub_4s(26, 6, 2)
+	fsub_4s(27, 7, 3)
+	VMOV V24.B16, V18.B16
+	VMOV V25.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4e3ccf52 // fmla v18.4s, v26.4s, v28.4s
+	fmla_4s(18, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4e3ccf73 // fmla v19.4s, v27.4s, v28.4s
-	WORD $0x4eb81f14 // mov v20.16b, v24.16b
-	WORD $0x4eb91f35 // mov v21.16b, v25.16b
+	fmla_4s(19, 27, 28)
+	VMOV V24.B16, V20.B16
+	VMOV V25.B16, V21.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F28
-	WORD $0x4ebccf54 // fmls v20.4s, v26.4s, v28.4s
+	fmls_4s(20, 26, 28)
 	FMOVQ 16(R19), F28
-	WORD $0x4ebccf75 // fmls v21.4s, v27.4s, v28.4s
+	fmls_4s(21, 27, 28)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -19962,14 +20041,14 @@ channel:
 	FLDPQ 256(R4), (F2, F3)
 	FLDPQ 512(R4), (F4, F5)
 	FLDPQ 768(R4), (F6, F7)
-	WORD $0x4ea4d408 // fsub v8.4s, v0.4s, v4.4s
-	WORD $0x4ea5d429 // fsub v9.4s, v1.4s, v5.4s
-	WORD $0x4e24d44a // fadd v10.4s, v2.4s, v4.4s
-	WORD $0x4e25d46b // fadd v11.4s, v3.4s, v5.4s
-	WORD $0x4ea2d48c // fsub v12.4s, v4.4s, v2.4s
-	WORD $0x4ea3d4ad // fsub v13.4s, v5.4s, v3.4s
-	WORD $0x4ea6d44e // fsub v14.4s, v2.4s, v6.4s
-	WORD $0x4ea7d46f // fsub v15.4s, v3.4s, v7.4s
+	fsub_4s(8, 0, 4)
+	fsub_4s(9, 1, 5)
+	fadd_4s(10, 2, 4)
+	fadd_4s(11, 3, 5)
+	fsub_4s(12, 4, 2)
+	fsub_4s(13, 5, 3)
+	fsub_4s(14, 2, 6)
+	fsub_4s(15, 3, 7)
 	FSTPQ (F8, F9), 0(R4)
 	FSTPQ (F10, F11), 256(R4)
 	FSTPQ (F12, F13), 512(R4)
@@ -19978,14 +20057,14 @@ channel:
 	FLDPQ 320(R4), (F2, F3)
 	FLDPQ 576(R4), (F4, F5)
 	FLDPQ 832(R4), (F6, F7)
-	WORD $0x4ea4d408 // fsub v8.4s, v0.4s, v4.4s
-	WORD $0x4ea5d429 // fsub v9.4s, v1.4s, v5.4s
-	WORD $0x4e24d44a // fadd v10.4s, v2.4s, v4.4s
-	WORD $0x4e25d46b // fadd v11.4s, v3.4s, v5.4s
-	WORD $0x4ea2d48c // fsub v12.4s, v4.4s, v2.4s
-	WORD $0x4ea3d4ad // fsub v13.4s, v5.4s, v3.4s
-	WORD $0x4ea6d44e // fsub v14.4s, v2.4s, v6.4s
-	WORD $0x4ea7d46f // fsub v15.4s, v3.4s, v7.4s
+	fsub_4s(8, 0, 4)
+	fsub_4s(9, 1, 5)
+	fadd_4s(10, 2, 4)
+	fadd_4s(11, 3, 5)
+	fsub_4s(12, 4, 2)
+	fsub_4s(13, 5, 3)
+	fsub_4s(14, 2, 6)
+	fsub_4s(15, 3, 7)
 	FSTPQ (F8, F9), 64(R4)
 	FSTPQ (F10, F11), 320(R4)
 	FSTPQ (F12, F13), 576(R4)
@@ -19994,14 +20073,14 @@ channel:
 	FLDPQ 384(R4), (F2, F3)
 	FLDPQ 640(R4), (F4, F5)
 	FLDPQ 896(R4), (F6, F7)
-	WORD $0x4ea4d408 // fsub v8.4s, v0.4s, v4.4s
-	WORD $0x4ea5d429 // fsub v9.4s, v1.4s, v5.4s
-	WORD $0x4e24d44a // fadd v10.4s, v2.4s, v4.4s
-	WORD $0x4e25d46b // fadd v11.4s, v3.4s, v5.4s
-	WORD $0x4ea2d48c // fsub v12.4s, v4.4s, v2.4s
-	WORD $0x4ea3d4ad // fsub v13.4s, v5.4s, v3.4s
-	WORD $0x4ea6d44e // fsub v14.4s, v2.4s, v6.4s
-	WORD $0x4ea7d46f // fsub v15.4s, v3.4s, v7.4s
+	fsub_4s(8, 0, 4)
+	fsub_4s(9, 1, 5)
+	fadd_4s(10, 2, 4)
+	fadd_4s(11, 3, 5)
+	fsub_4s(12, 4, 2)
+	fsub_4s(13, 5, 3)
+	fsub_4s(14, 2, 6)
+	fsub_4s(15, 3, 7)
 	FSTPQ (F8, F9), 128(R4)
 	FSTPQ (F10, F11), 384(R4)
 	FSTPQ (F12, F13), 640(R4)
@@ -20010,14 +20089,14 @@ channel:
 	FLDPQ 448(R4), (F2, F3)
 	FLDPQ 704(R4), (F4, F5)
 	FLDPQ 960(R4), (F6, F7)
-	WORD $0x4ea4d408 // fsub v8.4s, v0.4s, v4.4s
-	WORD $0x4ea5d429 // fsub v9.4s, v1.4s, v5.4s
-	WORD $0x4e24d44a // fadd v10.4s, v2.4s, v4.4s
-	WORD $0x4e25d46b // fadd v11.4s, v3.4s, v5.4s
-	WORD $0x4ea2d48c // fsub v12.4s, v4.4s, v2.4s
-	WORD $0x4ea3d4ad // fsub v13.4s, v5.4s, v3.4s
-	WORD $0x4ea6d44e // fsub v14.4s, v2.4s, v6.4s
-	WORD $0x4ea7d46f // fsub v15.4s, v3.4s, v7.4s
+	fsub_4s(8, 0, 4)
+	fsub_4s(9, 1, 5)
+	fadd_4s(10, 2, 4)
+	fadd_4s(11, 3, 5)
+	fsub_4s(12, 4, 2)
+	fsub_4s(13, 5, 3)
+	fsub_4s(14, 2, 6)
+	fsub_4s(15, 3, 7)
 	FSTPQ (F8, F9), 192(R4)
 	FSTPQ (F10, F11), 448(R4)
 	FSTPQ (F12, F13), 704(R4)
@@ -20027,14 +20106,14 @@ channel:
 	FLDPQ 64(R4), (F2, F3)
 	FLDPQ 128(R4), (F4, F5)
 	FLDPQ 192(R4), (F6, F7)
-	WORD $0x4ea4d408 // fsub v8.4s, v0.4s, v4.4s
-	WORD $0x4ea5d429 // fsub v9.4s, v1.4s, v5.4s
-	WORD $0x4e24d44a // fadd v10.4s, v2.4s, v4.4s
-	WORD $0x4e25d46b // fadd v11.4s, v3.4s, v5.4s
-	WORD $0x4ea2d48c // fsub v12.4s, v4.4s, v2.4s
-	WORD $0x4ea3d4ad // fsub v13.4s, v5.4s, v3.4s
-	WORD $0x4ea6d44e // fsub v14.4s, v2.4s, v6.4s
-	WORD $0x4ea7d46f // fsub v15.4s, v3.4s, v7.4s
+	fsub_4s(8, 0, 4)
+	fsub_4s(9, 1, 5)
+	fadd_4s(10, 2, 4)
+	fadd_4s(11, 3, 5)
+	fsub_4s(12, 4, 2)
+	fsub_4s(13, 5, 3)
+	fsub_4s(14, 2, 6)
+	fsub_4s(15, 3, 7)
 	FSTPQ (F8, F9), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
@@ -20047,14 +20126,14 @@ channel:
 	FLDPQ 320(R4), (F2, F3)
 	FLDPQ 384(R4), (F4, F5)
 	FLDPQ 448(R4), (F6, F7)
-	WORD $0x4ea4d408 // fsub v8.4s, v0.4s, v4.4s
-	WORD $0x4ea5d429 // fsub v9.4s, v1.4s, v5.4s
-	WORD $0x4e24d44a // fadd v10.4s, v2.4s, v4.4s
-	WORD $0x4e25d46b // fadd v11.4s, v3.4s, v5.4s
-	WORD $0x4ea2d48c // fsub v12.4s, v4.4s, v2.4s
-	WORD $0x4ea3d4ad // fsub v13.4s, v5.4s, v3.4s
-	WORD $0x4ea6d44e // fsub v14.4s, v2.4s, v6.4s
-	WORD $0x4ea7d46f // fsub v15.4s, v3.4s, v7.4s
+	fsub_4s(8, 0, 4)
+	fsub_4s(9, 1, 5)
+	fadd_4s(10, 2, 4)
+	fadd_4s(11, 3, 5)
+	fsub_4s(12, 4, 2)
+	fsub_4s(13, 5, 3)
+	fsub_4s(14, 2, 6)
+	fsub_4s(15, 3, 7)
 	FSTPQ (F8, F9), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
@@ -20067,14 +20146,14 @@ channel:
 	FLDPQ 576(R4), (F2, F3)
 	FLDPQ 640(R4), (F4, F5)
 	FLDPQ 704(R4), (F6, F7)
-	WORD $0x4ea4d408 // fsub v8.4s, v0.4s, v4.4s
-	WORD $0x4ea5d429 // fsub v9.4s, v1.4s, v5.4s
-	WORD $0x4e24d44a // fadd v10.4s, v2.4s, v4.4s
-	WORD $0x4e25d46b // fadd v11.4s, v3.4s, v5.4s
-	WORD $0x4ea2d48c // fsub v12.4s, v4.4s, v2.4s
-	WORD $0x4ea3d4ad // fsub v13.4s, v5.4s, v3.4s
-	WORD $0x4ea6d44e // fsub v14.4s, v2.4s, v6.4s
-	WORD $0x4ea7d46f // fsub v15.4s, v3.4s, v7.4s
+	fsub_4s(8, 0, 4)
+	fsub_4s(9, 1, 5)
+	fadd_4s(10, 2, 4)
+	fadd_4s(11, 3, 5)
+	fsub_4s(12, 4, 2)
+	fsub_4s(13, 5, 3)
+	fsub_4s(14, 2, 6)
+	fsub_4s(15, 3, 7)
 	FSTPQ (F8, F9), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
@@ -20087,14 +20166,14 @@ channel:
 	FLDPQ 832(R4), (F2, F3)
 	FLDPQ 896(R4), (F4, F5)
 	FLDPQ 960(R4), (F6, F7)
-	WORD $0x4ea4d408 // fsub v8.4s, v0.4s, v4.4s
-	WORD $0x4ea5d429 // fsub v9.4s, v1.4s, v5.4s
-	WORD $0x4e24d44a // fadd v10.4s, v2.4s, v4.4s
-	WORD $0x4e25d46b // fadd v11.4s, v3.4s, v5.4s
-	WORD $0x4ea2d48c // fsub v12.4s, v4.4s, v2.4s
-	WORD $0x4ea3d4ad // fsub v13.4s, v5.4s, v3.4s
-	WORD $0x4ea6d44e // fsub v14.4s, v2.4s, v6.4s
-	WORD $0x4ea7d46f // fsub v15.4s, v3.4s, v7.4s
+	fsub_4s(8, 0, 4)
+	fsub_4s(9, 1, 5)
+	fadd_4s(10, 2, 4)
+	fadd_4s(11, 3, 5)
+	fsub_4s(12, 4, 2)
+	fsub_4s(13, 5, 3)
+	fsub_4s(14, 2, 6)
+	fsub_4s(15, 3, 7)
 	FSTPQ (F8, F9), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
@@ -20134,39 +20213,39 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
-	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(22, 10, 14)
+	fadd_4s(23, 11, 15)
 	MOVD $eight<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	fmla_4s(22, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
-	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
-	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
+	fmla_4s(23, 5, 26)
+	VMOV V14.B16, V18.B16
+	VMOV V15.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	fmla_4s(18, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
-	WORD $0x4eac1d94 // mov v20.16b, v12.16b
-	WORD $0x4ead1db5 // mov v21.16b, v13.16b
+	fmla_4s(19, 5, 26)
+	VMOV V12.B16, V20.B16
+	VMOV V13.B16, V21.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	fmla_4s(20, 2, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
+	fmla_4s(21, 3, 26)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20188,39 +20267,39 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
-	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(22, 10, 14)
+	fadd_4s(23, 11, 15)
 	MOVD $eight<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	fmla_4s(22, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
-	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
-	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
+	fmla_4s(23, 5, 26)
+	VMOV V14.B16, V18.B16
+	VMOV V15.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	fmla_4s(18, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
-	WORD $0x4eac1d94 // mov v20.16b, v12.16b
-	WORD $0x4ead1db5 // mov v21.16b, v13.16b
+	fmla_4s(19, 5, 26)
+	VMOV V12.B16, V20.B16
+	VMOV V13.B16, V21.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	fmla_4s(20, 2, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
+	fmla_4s(21, 3, 26)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20242,39 +20321,39 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
-	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(22, 10, 14)
+	fadd_4s(23, 11, 15)
 	MOVD $eight<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	fmla_4s(22, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
-	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
-	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
+	fmla_4s(23, 5, 26)
+	VMOV V14.B16, V18.B16
+	VMOV V15.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	fmla_4s(18, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
-	WORD $0x4eac1d94 // mov v20.16b, v12.16b
-	WORD $0x4ead1db5 // mov v21.16b, v13.16b
+	fmla_4s(19, 5, 26)
+	VMOV V12.B16, V20.B16
+	VMOV V13.B16, V21.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	fmla_4s(20, 2, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
+	fmla_4s(21, 3, 26)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20296,39 +20375,39 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
-	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(22, 10, 14)
+	fadd_4s(23, 11, 15)
 	MOVD $eight<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	fmla_4s(22, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
-	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
-	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
+	fmla_4s(23, 5, 26)
+	VMOV V14.B16, V18.B16
+	VMOV V15.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	fmla_4s(18, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
-	WORD $0x4eac1d94 // mov v20.16b, v12.16b
-	WORD $0x4ead1db5 // mov v21.16b, v13.16b
+	fmla_4s(19, 5, 26)
+	VMOV V12.B16, V20.B16
+	VMOV V13.B16, V21.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	fmla_4s(20, 2, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
+	fmla_4s(21, 3, 26)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20350,39 +20429,39 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
-	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(22, 10, 14)
+	fadd_4s(23, 11, 15)
 	MOVD $eight<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	fmla_4s(22, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
-	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
-	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
+	fmla_4s(23, 5, 26)
+	VMOV V14.B16, V18.B16
+	VMOV V15.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	fmla_4s(18, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
-	WORD $0x4eac1d94 // mov v20.16b, v12.16b
-	WORD $0x4ead1db5 // mov v21.16b, v13.16b
+	fmla_4s(19, 5, 26)
+	VMOV V12.B16, V20.B16
+	VMOV V13.B16, V21.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	fmla_4s(20, 2, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
+	fmla_4s(21, 3, 26)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20404,39 +20483,39 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
-	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(22, 10, 14)
+	fadd_4s(23, 11, 15)
 	MOVD $eight<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	fmla_4s(22, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
-	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
-	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
+	fmla_4s(23, 5, 26)
+	VMOV V14.B16, V18.B16
+	VMOV V15.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	fmla_4s(18, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
-	WORD $0x4eac1d94 // mov v20.16b, v12.16b
-	WORD $0x4ead1db5 // mov v21.16b, v13.16b
+	fmla_4s(19, 5, 26)
+	VMOV V12.B16, V20.B16
+	VMOV V13.B16, V21.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	fmla_4s(20, 2, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
+	fmla_4s(21, 3, 26)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20445,15 +20524,15 @@ channel:
 	FSTPQ (F20, F21), 0(R3)
 	ADDS R11, R3, R3
 	FSTPQ (F22, F23), 0(R3)
-	WORD $0x6e3d1fbd // eor v29.16b, v29.16b, v29.16b
+	eor_16b(29, 29, 29)
 	TST R10, R10
 	BEQ rows
 	FMOVS (R10), F29
-	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
+	dup_4s0(29, 29)
 	ADDS $4, R10, R10
 
 rows:
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
+	eor_16b(30, 30, 30)
 	MOVD R4, R12
 	MOVD R5, R13
 	MOVD R12, R3
@@ -20468,100 +20547,100 @@ rows:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
-	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(22, 10, 14)
+	fadd_4s(23, 11, 15)
 	MOVD $eight<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	fmla_4s(22, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
-	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
-	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
+	fmla_4s(23, 5, 26)
+	VMOV V14.B16, V18.B16
+	VMOV V15.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	fmla_4s(18, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
-	WORD $0x4eac1d94 // mov v20.16b, v12.16b
-	WORD $0x4ead1db5 // mov v21.16b, v13.16b
+	fmla_4s(19, 5, 26)
+	VMOV V12.B16, V20.B16
+	VMOV V13.B16, V21.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	fmla_4s(20, 2, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
-	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
-	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
-	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
-	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
-	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
-	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	fmla_4s(21, 3, 26)
+	fadd_4s(16, 16, 29)
+	fadd_4s(17, 17, 29)
+	fadd_4s(18, 18, 29)
+	fadd_4s(19, 19, 29)
+	fadd_4s(20, 20, 29)
+	fadd_4s(21, 21, 29)
+	fadd_4s(22, 22, 29)
+	fadd_4s(23, 23, 29)
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain0
-	WORD $0x6eb0e7da // fcmgt v26.4s, v30.4s, v16.4s
-	WORD $0x6eba1fd0 // bit v16.16b, v30.16b, v26.16b
-	WORD $0x6eb1e7da // fcmgt v26.4s, v30.4s, v17.4s
-	WORD $0x6eba1fd1 // bit v17.16b, v30.16b, v26.16b
-	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
-	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
-	WORD $0x6eb2e7da // fcmgt v26.4s, v30.4s, v18.4s
-	WORD $0x6eba1fd2 // bit v18.16b, v30.16b, v26.16b
-	WORD $0x6eb3e7da // fcmgt v26.4s, v30.4s, v19.4s
-	WORD $0x6eba1fd3 // bit v19.16b, v30.16b, v26.16b
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
-	WORD $0x6eb4e7da // fcmgt v26.4s, v30.4s, v20.4s
-	WORD $0x6eba1fd4 // bit v20.16b, v30.16b, v26.16b
-	WORD $0x6eb5e7da // fcmgt v26.4s, v30.4s, v21.4s
-	WORD $0x6eba1fd5 // bit v21.16b, v30.16b, v26.16b
-	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
-	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
-	WORD $0x6eb6e7da // fcmgt v26.4s, v30.4s, v22.4s
-	WORD $0x6eba1fd6 // bit v22.16b, v30.16b, v26.16b
-	WORD $0x6eb7e7da // fcmgt v26.4s, v30.4s, v23.4s
-	WORD $0x6eba1fd7 // bit v23.16b, v30.16b, v26.16b
-	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
+	fcmgt_4s(26, 30, 16)
+	bit_16b(16, 30, 26)
+	fcmgt_4s(26, 30, 17)
+	bit_16b(17, 30, 26)
+	fadd_4s(16, 16, 30)
+	fadd_4s(17, 17, 30)
+	fcmgt_4s(26, 30, 18)
+	bit_16b(18, 30, 26)
+	fcmgt_4s(26, 30, 19)
+	bit_16b(19, 30, 26)
+	fadd_4s(18, 18, 30)
+	fadd_4s(19, 19, 30)
+	fcmgt_4s(26, 30, 20)
+	bit_16b(20, 30, 26)
+	fcmgt_4s(26, 30, 21)
+	bit_16b(21, 30, 26)
+	fadd_4s(20, 20, 30)
+	fadd_4s(21, 21, 30)
+	fcmgt_4s(26, 30, 22)
+	bit_16b(22, 30, 26)
+	fcmgt_4s(26, 30, 23)
+	bit_16b(23, 30, 26)
+	fadd_4s(22, 22, 30)
+	fadd_4s(23, 23, 30)
 
 plain0:
-	WORD $0x4e923a00 // zip1 v0.4s, v16.4s, v18.4s
-	WORD $0x4e933a21 // zip1 v1.4s, v17.4s, v19.4s
-	WORD $0x4e963a82 // zip1 v2.4s, v20.4s, v22.4s
-	WORD $0x4e973aa3 // zip1 v3.4s, v21.4s, v23.4s
-	WORD $0x4e927a04 // zip2 v4.4s, v16.4s, v18.4s
-	WORD $0x4e937a25 // zip2 v5.4s, v17.4s, v19.4s
-	WORD $0x4e967a86 // zip2 v6.4s, v20.4s, v22.4s
-	WORD $0x4e977aa7 // zip2 v7.4s, v21.4s, v23.4s
-	WORD $0x4ec23808 // zip1 v8.2d, v0.2d, v2.2d
-	WORD $0x4ec33829 // zip1 v9.2d, v1.2d, v3.2d
-	WORD $0x4ec2780a // zip2 v10.2d, v0.2d, v2.2d
-	WORD $0x4ec3782b // zip2 v11.2d, v1.2d, v3.2d
-	WORD $0x4ec6388c // zip1 v12.2d, v4.2d, v6.2d
-	WORD $0x4ec738ad // zip1 v13.2d, v5.2d, v7.2d
-	WORD $0x4ec6788e // zip2 v14.2d, v4.2d, v6.2d
-	WORD $0x4ec778af // zip2 v15.2d, v5.2d, v7.2d
-	WORD $0x4ea81d10 // mov v16.16b, v8.16b
-	WORD $0x4eaa1d51 // mov v17.16b, v10.16b
-	WORD $0x4eac1d92 // mov v18.16b, v12.16b
-	WORD $0x4eae1dd3 // mov v19.16b, v14.16b
-	WORD $0x4ea91d34 // mov v20.16b, v9.16b
-	WORD $0x4eab1d75 // mov v21.16b, v11.16b
-	WORD $0x4ead1db6 // mov v22.16b, v13.16b
-	WORD $0x4eaf1df7 // mov v23.16b, v15.16b
+	zip1_4s(0, 16, 18)
+	zip1_4s(1, 17, 19)
+	zip1_4s(2, 20, 22)
+	zip1_4s(3, 21, 23)
+	zip2_4s(4, 16, 18)
+	zip2_4s(5, 17, 19)
+	zip2_4s(6, 20, 22)
+	zip2_4s(7, 21, 23)
+	zip1_2d(8, 0, 2)
+	zip1_2d(9, 1, 3)
+	zip2_2d(10, 0, 2)
+	zip2_2d(11, 1, 3)
+	zip1_2d(12, 4, 6)
+	zip1_2d(13, 5, 7)
+	zip2_2d(14, 4, 6)
+	zip2_2d(15, 5, 7)
+	VMOV V8.B16, V16.B16
+	VMOV V10.B16, V17.B16
+	VMOV V12.B16, V18.B16
+	VMOV V14.B16, V19.B16
+	VMOV V9.B16, V20.B16
+	VMOV V11.B16, V21.B16
+	VMOV V13.B16, V22.B16
+	VMOV V15.B16, V23.B16
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
@@ -20616,16 +20695,16 @@ row0low0not15:
 	CMPW $3, R0
 	BNE row0low0not3
 	FMOVS F16, (R3)
-	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	rev64_4s(24, 16)
 	FMOVS F24, 4(R3)
 	B row0low0end
 
 row0low0not3:
 	CMPW $12, R0
 	BNE row0low0not12
-	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	ext_16b8(24, 16, 16)
 	FMOVS F24, 8(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 12(R3)
 	B row0low0end
 
@@ -20633,9 +20712,9 @@ row0low0not12:
 	CMPW $7, R0
 	BNE row0low0not7
 	FMOVS F16, (R3)
-	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	rev64_4s(24, 16)
 	FMOVS F24, 4(R3)
-	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	ext_16b8(24, 16, 16)
 	FMOVS F24, 8(R3)
 	B row0low0end
 
@@ -20647,16 +20726,16 @@ row0low0not7:
 
 row0low0not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $0, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask1part
 	FSTPQ (F16, F17), (R19)
@@ -20676,7 +20755,7 @@ mask1part:
 mask1done:
 
 row0low0end:
-	WORD $0x4eb11e3f // mov v31.16b, v17.16b
+	VMOV V17.B16, V31.B16
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	LSRW $4, R0, R0
@@ -20691,16 +20770,16 @@ row0high0not15:
 	CMPW $3, R0
 	BNE row0high0not3
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 20(R3)
 	B row0high0end
 
 row0high0not3:
 	CMPW $12, R0
 	BNE row0high0not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 24(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 28(R3)
 	B row0high0end
 
@@ -20708,9 +20787,9 @@ row0high0not12:
 	CMPW $7, R0
 	BNE row0high0not7
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 20(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 24(R3)
 	B row0high0end
 
@@ -20722,16 +20801,16 @@ row0high0not7:
 
 row0high0not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $16, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F31, F31), (R19)
@@ -20765,16 +20844,16 @@ row0low1not15:
 	CMPW $3, R0
 	BNE row0low1not3
 	FMOVS F18, 32(R3)
-	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	rev64_4s(24, 18)
 	FMOVS F24, 36(R3)
 	B row0low1end
 
 row0low1not3:
 	CMPW $12, R0
 	BNE row0low1not12
-	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	ext_16b8(24, 18, 18)
 	FMOVS F24, 40(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 44(R3)
 	B row0low1end
 
@@ -20782,9 +20861,9 @@ row0low1not12:
 	CMPW $7, R0
 	BNE row0low1not7
 	FMOVS F18, 32(R3)
-	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	rev64_4s(24, 18)
 	FMOVS F24, 36(R3)
-	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	ext_16b8(24, 18, 18)
 	FMOVS F24, 40(R3)
 	B row0low1end
 
@@ -20796,16 +20875,16 @@ row0low1not7:
 
 row0low1not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $32, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F18, F19), (R19)
@@ -20825,7 +20904,7 @@ mask3part:
 mask3done:
 
 row0low1end:
-	WORD $0x4eb31e7f // mov v31.16b, v19.16b
+	VMOV V19.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
 	ANDSW $255, R0, R0
@@ -20841,16 +20920,16 @@ row0high1not15:
 	CMPW $3, R0
 	BNE row0high1not3
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 52(R3)
 	B row0high1end
 
 row0high1not3:
 	CMPW $12, R0
 	BNE row0high1not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 56(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 60(R3)
 	B row0high1end
 
@@ -20858,9 +20937,9 @@ row0high1not12:
 	CMPW $7, R0
 	BNE row0high1not7
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 52(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 56(R3)
 	B row0high1end
 
@@ -20872,16 +20951,16 @@ row0high1not7:
 
 row0high1not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $48, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F31, F31), (R19)
@@ -20915,16 +20994,16 @@ row0low2not15:
 	CMPW $3, R0
 	BNE row0low2not3
 	FMOVS F20, 64(R3)
-	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	rev64_4s(24, 20)
 	FMOVS F24, 68(R3)
 	B row0low2end
 
 row0low2not3:
 	CMPW $12, R0
 	BNE row0low2not12
-	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	ext_16b8(24, 20, 20)
 	FMOVS F24, 72(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 76(R3)
 	B row0low2end
 
@@ -20932,9 +21011,9 @@ row0low2not12:
 	CMPW $7, R0
 	BNE row0low2not7
 	FMOVS F20, 64(R3)
-	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	rev64_4s(24, 20)
 	FMOVS F24, 68(R3)
-	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	ext_16b8(24, 20, 20)
 	FMOVS F24, 72(R3)
 	B row0low2end
 
@@ -20946,16 +21025,16 @@ row0low2not7:
 
 row0low2not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $64, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F20, F21), (R19)
@@ -20975,7 +21054,7 @@ mask5part:
 mask5done:
 
 row0low2end:
-	WORD $0x4eb51ebf // mov v31.16b, v21.16b
+	VMOV V21.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $16, R0, R0
 	ANDSW $255, R0, R0
@@ -20991,16 +21070,16 @@ row0high2not15:
 	CMPW $3, R0
 	BNE row0high2not3
 	FMOVS F31, 80(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 84(R3)
 	B row0high2end
 
 row0high2not3:
 	CMPW $12, R0
 	BNE row0high2not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 88(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 92(R3)
 	B row0high2end
 
@@ -21008,9 +21087,9 @@ row0high2not12:
 	CMPW $7, R0
 	BNE row0high2not7
 	FMOVS F31, 80(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 84(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 88(R3)
 	B row0high2end
 
@@ -21022,16 +21101,16 @@ row0high2not7:
 
 row0high2not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $80, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F31, F31), (R19)
@@ -21065,16 +21144,16 @@ row0low3not15:
 	CMPW $3, R0
 	BNE row0low3not3
 	FMOVS F22, 96(R3)
-	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	rev64_4s(24, 22)
 	FMOVS F24, 100(R3)
 	B row0low3end
 
 row0low3not3:
 	CMPW $12, R0
 	BNE row0low3not12
-	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	ext_16b8(24, 22, 22)
 	FMOVS F24, 104(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 108(R3)
 	B row0low3end
 
@@ -21082,9 +21161,9 @@ row0low3not12:
 	CMPW $7, R0
 	BNE row0low3not7
 	FMOVS F22, 96(R3)
-	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	rev64_4s(24, 22)
 	FMOVS F24, 100(R3)
-	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	ext_16b8(24, 22, 22)
 	FMOVS F24, 104(R3)
 	B row0low3end
 
@@ -21096,16 +21175,16 @@ row0low3not7:
 
 row0low3not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $96, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F22, F23), (R19)
@@ -21125,7 +21204,7 @@ mask7part:
 mask7done:
 
 row0low3end:
-	WORD $0x4eb71eff // mov v31.16b, v23.16b
+	VMOV V23.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $24, R0, R0
 	ANDSW $255, R0, R0
@@ -21141,16 +21220,16 @@ row0high3not15:
 	CMPW $3, R0
 	BNE row0high3not3
 	FMOVS F31, 112(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 116(R3)
 	B row0high3end
 
 row0high3not3:
 	CMPW $12, R0
 	BNE row0high3not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 120(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 124(R3)
 	B row0high3end
 
@@ -21158,9 +21237,9 @@ row0high3not12:
 	CMPW $7, R0
 	BNE row0high3not7
 	FMOVS F31, 112(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 116(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 120(R3)
 	B row0high3end
 
@@ -21172,16 +21251,16 @@ row0high3not7:
 
 row0high3not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $112, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask8part
 	FSTPQ (F31, F31), (R19)
@@ -21218,100 +21297,100 @@ row0done:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
-	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(22, 10, 14)
+	fadd_4s(23, 11, 15)
 	MOVD $eight<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	fmla_4s(22, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
-	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
-	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
+	fmla_4s(23, 5, 26)
+	VMOV V14.B16, V18.B16
+	VMOV V15.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	fmla_4s(18, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
-	WORD $0x4eac1d94 // mov v20.16b, v12.16b
-	WORD $0x4ead1db5 // mov v21.16b, v13.16b
+	fmla_4s(19, 5, 26)
+	VMOV V12.B16, V20.B16
+	VMOV V13.B16, V21.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	fmla_4s(20, 2, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
-	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
-	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
-	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
-	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
-	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
-	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	fmla_4s(21, 3, 26)
+	fadd_4s(16, 16, 29)
+	fadd_4s(17, 17, 29)
+	fadd_4s(18, 18, 29)
+	fadd_4s(19, 19, 29)
+	fadd_4s(20, 20, 29)
+	fadd_4s(21, 21, 29)
+	fadd_4s(22, 22, 29)
+	fadd_4s(23, 23, 29)
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain1
-	WORD $0x6eb0e7da // fcmgt v26.4s, v30.4s, v16.4s
-	WORD $0x6eba1fd0 // bit v16.16b, v30.16b, v26.16b
-	WORD $0x6eb1e7da // fcmgt v26.4s, v30.4s, v17.4s
-	WORD $0x6eba1fd1 // bit v17.16b, v30.16b, v26.16b
-	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
-	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
-	WORD $0x6eb2e7da // fcmgt v26.4s, v30.4s, v18.4s
-	WORD $0x6eba1fd2 // bit v18.16b, v30.16b, v26.16b
-	WORD $0x6eb3e7da // fcmgt v26.4s, v30.4s, v19.4s
-	WORD $0x6eba1fd3 // bit v19.16b, v30.16b, v26.16b
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
-	WORD $0x6eb4e7da // fcmgt v26.4s, v30.4s, v20.4s
-	WORD $0x6eba1fd4 // bit v20.16b, v30.16b, v26.16b
-	WORD $0x6eb5e7da // fcmgt v26.4s, v30.4s, v21.4s
-	WORD $0x6eba1fd5 // bit v21.16b, v30.16b, v26.16b
-	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
-	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
-	WORD $0x6eb6e7da // fcmgt v26.4s, v30.4s, v22.4s
-	WORD $0x6eba1fd6 // bit v22.16b, v30.16b, v26.16b
-	WORD $0x6eb7e7da // fcmgt v26.4s, v30.4s, v23.4s
-	WORD $0x6eba1fd7 // bit v23.16b, v30.16b, v26.16b
-	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
+	fcmgt_4s(26, 30, 16)
+	bit_16b(16, 30, 26)
+	fcmgt_4s(26, 30, 17)
+	bit_16b(17, 30, 26)
+	fadd_4s(16, 16, 30)
+	fadd_4s(17, 17, 30)
+	fcmgt_4s(26, 30, 18)
+	bit_16b(18, 30, 26)
+	fcmgt_4s(26, 30, 19)
+	bit_16b(19, 30, 26)
+	fadd_4s(18, 18, 30)
+	fadd_4s(19, 19, 30)
+	fcmgt_4s(26, 30, 20)
+	bit_16b(20, 30, 26)
+	fcmgt_4s(26, 30, 21)
+	bit_16b(21, 30, 26)
+	fadd_4s(20, 20, 30)
+	fadd_4s(21, 21, 30)
+	fcmgt_4s(26, 30, 22)
+	bit_16b(22, 30, 26)
+	fcmgt_4s(26, 30, 23)
+	bit_16b(23, 30, 26)
+	fadd_4s(22, 22, 30)
+	fadd_4s(23, 23, 30)
 
 plain1:
-	WORD $0x4e923a00 // zip1 v0.4s, v16.4s, v18.4s
-	WORD $0x4e933a21 // zip1 v1.4s, v17.4s, v19.4s
-	WORD $0x4e963a82 // zip1 v2.4s, v20.4s, v22.4s
-	WORD $0x4e973aa3 // zip1 v3.4s, v21.4s, v23.4s
-	WORD $0x4e927a04 // zip2 v4.4s, v16.4s, v18.4s
-	WORD $0x4e937a25 // zip2 v5.4s, v17.4s, v19.4s
-	WORD $0x4e967a86 // zip2 v6.4s, v20.4s, v22.4s
-	WORD $0x4e977aa7 // zip2 v7.4s, v21.4s, v23.4s
-	WORD $0x4ec23808 // zip1 v8.2d, v0.2d, v2.2d
-	WORD $0x4ec33829 // zip1 v9.2d, v1.2d, v3.2d
-	WORD $0x4ec2780a // zip2 v10.2d, v0.2d, v2.2d
-	WORD $0x4ec3782b // zip2 v11.2d, v1.2d, v3.2d
-	WORD $0x4ec6388c // zip1 v12.2d, v4.2d, v6.2d
-	WORD $0x4ec738ad // zip1 v13.2d, v5.2d, v7.2d
-	WORD $0x4ec6788e // zip2 v14.2d, v4.2d, v6.2d
-	WORD $0x4ec778af // zip2 v15.2d, v5.2d, v7.2d
-	WORD $0x4ea81d10 // mov v16.16b, v8.16b
-	WORD $0x4eaa1d51 // mov v17.16b, v10.16b
-	WORD $0x4eac1d92 // mov v18.16b, v12.16b
-	WORD $0x4eae1dd3 // mov v19.16b, v14.16b
-	WORD $0x4ea91d34 // mov v20.16b, v9.16b
-	WORD $0x4eab1d75 // mov v21.16b, v11.16b
-	WORD $0x4ead1db6 // mov v22.16b, v13.16b
-	WORD $0x4eaf1df7 // mov v23.16b, v15.16b
+	zip1_4s(0, 16, 18)
+	zip1_4s(1, 17, 19)
+	zip1_4s(2, 20, 22)
+	zip1_4s(3, 21, 23)
+	zip2_4s(4, 16, 18)
+	zip2_4s(5, 17, 19)
+	zip2_4s(6, 20, 22)
+	zip2_4s(7, 21, 23)
+	zip1_2d(8, 0, 2)
+	zip1_2d(9, 1, 3)
+	zip2_2d(10, 0, 2)
+	zip2_2d(11, 1, 3)
+	zip1_2d(12, 4, 6)
+	zip1_2d(13, 5, 7)
+	zip2_2d(14, 4, 6)
+	zip2_2d(15, 5, 7)
+	VMOV V8.B16, V16.B16
+	VMOV V10.B16, V17.B16
+	VMOV V12.B16, V18.B16
+	VMOV V14.B16, V19.B16
+	VMOV V9.B16, V20.B16
+	VMOV V11.B16, V21.B16
+	VMOV V13.B16, V22.B16
+	VMOV V15.B16, V23.B16
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
@@ -21371,16 +21450,16 @@ row1low0not15:
 	CMPW $3, R0
 	BNE row1low0not3
 	FMOVS F16, (R3)
-	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	rev64_4s(24, 16)
 	FMOVS F24, 4(R3)
 	B row1low0end
 
 row1low0not3:
 	CMPW $12, R0
 	BNE row1low0not12
-	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	ext_16b8(24, 16, 16)
 	FMOVS F24, 8(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 12(R3)
 	B row1low0end
 
@@ -21388,9 +21467,9 @@ row1low0not12:
 	CMPW $7, R0
 	BNE row1low0not7
 	FMOVS F16, (R3)
-	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	rev64_4s(24, 16)
 	FMOVS F24, 4(R3)
-	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	ext_16b8(24, 16, 16)
 	FMOVS F24, 8(R3)
 	B row1low0end
 
@@ -21402,16 +21481,16 @@ row1low0not7:
 
 row1low0not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $0, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask9part
 	FSTPQ (F16, F17), (R19)
@@ -21431,7 +21510,7 @@ mask9part:
 mask9done:
 
 row1low0end:
-	WORD $0x4eb11e3f // mov v31.16b, v17.16b
+	VMOV V17.B16, V31.B16
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	LSRW $4, R0, R0
@@ -21446,16 +21525,16 @@ row1high0not15:
 	CMPW $3, R0
 	BNE row1high0not3
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 20(R3)
 	B row1high0end
 
 row1high0not3:
 	CMPW $12, R0
 	BNE row1high0not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 24(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 28(R3)
 	B row1high0end
 
@@ -21463,9 +21542,9 @@ row1high0not12:
 	CMPW $7, R0
 	BNE row1high0not7
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 20(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 24(R3)
 	B row1high0end
 
@@ -21477,16 +21556,16 @@ row1high0not7:
 
 row1high0not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $16, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask10part
 	FSTPQ (F31, F31), (R19)
@@ -21520,16 +21599,16 @@ row1low1not15:
 	CMPW $3, R0
 	BNE row1low1not3
 	FMOVS F18, 32(R3)
-	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	rev64_4s(24, 18)
 	FMOVS F24, 36(R3)
 	B row1low1end
 
 row1low1not3:
 	CMPW $12, R0
 	BNE row1low1not12
-	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	ext_16b8(24, 18, 18)
 	FMOVS F24, 40(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 44(R3)
 	B row1low1end
 
@@ -21537,9 +21616,9 @@ row1low1not12:
 	CMPW $7, R0
 	BNE row1low1not7
 	FMOVS F18, 32(R3)
-	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	rev64_4s(24, 18)
 	FMOVS F24, 36(R3)
-	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	ext_16b8(24, 18, 18)
 	FMOVS F24, 40(R3)
 	B row1low1end
 
@@ -21551,16 +21630,16 @@ row1low1not7:
 
 row1low1not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $32, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask11part
 	FSTPQ (F18, F19), (R19)
@@ -21580,7 +21659,7 @@ mask11part:
 mask11done:
 
 row1low1end:
-	WORD $0x4eb31e7f // mov v31.16b, v19.16b
+	VMOV V19.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
 	ANDSW $255, R0, R0
@@ -21596,16 +21675,16 @@ row1high1not15:
 	CMPW $3, R0
 	BNE row1high1not3
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 52(R3)
 	B row1high1end
 
 row1high1not3:
 	CMPW $12, R0
 	BNE row1high1not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 56(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 60(R3)
 	B row1high1end
 
@@ -21613,9 +21692,9 @@ row1high1not12:
 	CMPW $7, R0
 	BNE row1high1not7
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 52(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 56(R3)
 	B row1high1end
 
@@ -21627,16 +21706,16 @@ row1high1not7:
 
 row1high1not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $48, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask12part
 	FSTPQ (F31, F31), (R19)
@@ -21670,16 +21749,16 @@ row1low2not15:
 	CMPW $3, R0
 	BNE row1low2not3
 	FMOVS F20, 64(R3)
-	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	rev64_4s(24, 20)
 	FMOVS F24, 68(R3)
 	B row1low2end
 
 row1low2not3:
 	CMPW $12, R0
 	BNE row1low2not12
-	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	ext_16b8(24, 20, 20)
 	FMOVS F24, 72(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 76(R3)
 	B row1low2end
 
@@ -21687,9 +21766,9 @@ row1low2not12:
 	CMPW $7, R0
 	BNE row1low2not7
 	FMOVS F20, 64(R3)
-	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	rev64_4s(24, 20)
 	FMOVS F24, 68(R3)
-	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	ext_16b8(24, 20, 20)
 	FMOVS F24, 72(R3)
 	B row1low2end
 
@@ -21701,16 +21780,16 @@ row1low2not7:
 
 row1low2not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $64, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask13part
 	FSTPQ (F20, F21), (R19)
@@ -21730,7 +21809,7 @@ mask13part:
 mask13done:
 
 row1low2end:
-	WORD $0x4eb51ebf // mov v31.16b, v21.16b
+	VMOV V21.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $16, R0, R0
 	ANDSW $255, R0, R0
@@ -21746,16 +21825,16 @@ row1high2not15:
 	CMPW $3, R0
 	BNE row1high2not3
 	FMOVS F31, 80(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 84(R3)
 	B row1high2end
 
 row1high2not3:
 	CMPW $12, R0
 	BNE row1high2not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 88(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 92(R3)
 	B row1high2end
 
@@ -21763,9 +21842,9 @@ row1high2not12:
 	CMPW $7, R0
 	BNE row1high2not7
 	FMOVS F31, 80(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 84(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 88(R3)
 	B row1high2end
 
@@ -21777,16 +21856,16 @@ row1high2not7:
 
 row1high2not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $80, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask14part
 	FSTPQ (F31, F31), (R19)
@@ -21820,16 +21899,16 @@ row1low3not15:
 	CMPW $3, R0
 	BNE row1low3not3
 	FMOVS F22, 96(R3)
-	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	rev64_4s(24, 22)
 	FMOVS F24, 100(R3)
 	B row1low3end
 
 row1low3not3:
 	CMPW $12, R0
 	BNE row1low3not12
-	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	ext_16b8(24, 22, 22)
 	FMOVS F24, 104(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 108(R3)
 	B row1low3end
 
@@ -21837,9 +21916,9 @@ row1low3not12:
 	CMPW $7, R0
 	BNE row1low3not7
 	FMOVS F22, 96(R3)
-	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	rev64_4s(24, 22)
 	FMOVS F24, 100(R3)
-	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	ext_16b8(24, 22, 22)
 	FMOVS F24, 104(R3)
 	B row1low3end
 
@@ -21851,16 +21930,16 @@ row1low3not7:
 
 row1low3not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $96, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask15part
 	FSTPQ (F22, F23), (R19)
@@ -21880,7 +21959,7 @@ mask15part:
 mask15done:
 
 row1low3end:
-	WORD $0x4eb71eff // mov v31.16b, v23.16b
+	VMOV V23.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $24, R0, R0
 	ANDSW $255, R0, R0
@@ -21896,16 +21975,16 @@ row1high3not15:
 	CMPW $3, R0
 	BNE row1high3not3
 	FMOVS F31, 112(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 116(R3)
 	B row1high3end
 
 row1high3not3:
 	CMPW $12, R0
 	BNE row1high3not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 120(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 124(R3)
 	B row1high3end
 
@@ -21913,9 +21992,9 @@ row1high3not12:
 	CMPW $7, R0
 	BNE row1high3not7
 	FMOVS F31, 112(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 116(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 120(R3)
 	B row1high3end
 
@@ -21927,16 +22006,16 @@ row1high3not7:
 
 row1high3not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $112, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask16part
 	FSTPQ (F31, F31), (R19)
@@ -21973,100 +22052,100 @@ row1done:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
-	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(22, 10, 14)
+	fadd_4s(23, 11, 15)
 	MOVD $eight<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	fmla_4s(22, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
-	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
-	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
+	fmla_4s(23, 5, 26)
+	VMOV V14.B16, V18.B16
+	VMOV V15.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	fmla_4s(18, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
-	WORD $0x4eac1d94 // mov v20.16b, v12.16b
-	WORD $0x4ead1db5 // mov v21.16b, v13.16b
+	fmla_4s(19, 5, 26)
+	VMOV V12.B16, V20.B16
+	VMOV V13.B16, V21.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	fmla_4s(20, 2, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
-	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
-	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
-	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
-	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
-	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
-	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	fmla_4s(21, 3, 26)
+	fadd_4s(16, 16, 29)
+	fadd_4s(17, 17, 29)
+	fadd_4s(18, 18, 29)
+	fadd_4s(19, 19, 29)
+	fadd_4s(20, 20, 29)
+	fadd_4s(21, 21, 29)
+	fadd_4s(22, 22, 29)
+	fadd_4s(23, 23, 29)
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain2
-	WORD $0x6eb0e7da // fcmgt v26.4s, v30.4s, v16.4s
-	WORD $0x6eba1fd0 // bit v16.16b, v30.16b, v26.16b
-	WORD $0x6eb1e7da // fcmgt v26.4s, v30.4s, v17.4s
-	WORD $0x6eba1fd1 // bit v17.16b, v30.16b, v26.16b
-	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
-	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
-	WORD $0x6eb2e7da // fcmgt v26.4s, v30.4s, v18.4s
-	WORD $0x6eba1fd2 // bit v18.16b, v30.16b, v26.16b
-	WORD $0x6eb3e7da // fcmgt v26.4s, v30.4s, v19.4s
-	WORD $0x6eba1fd3 // bit v19.16b, v30.16b, v26.16b
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
-	WORD $0x6eb4e7da // fcmgt v26.4s, v30.4s, v20.4s
-	WORD $0x6eba1fd4 // bit v20.16b, v30.16b, v26.16b
-	WORD $0x6eb5e7da // fcmgt v26.4s, v30.4s, v21.4s
-	WORD $0x6eba1fd5 // bit v21.16b, v30.16b, v26.16b
-	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
-	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
-	WORD $0x6eb6e7da // fcmgt v26.4s, v30.4s, v22.4s
-	WORD $0x6eba1fd6 // bit v22.16b, v30.16b, v26.16b
-	WORD $0x6eb7e7da // fcmgt v26.4s, v30.4s, v23.4s
-	WORD $0x6eba1fd7 // bit v23.16b, v30.16b, v26.16b
-	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
+	fcmgt_4s(26, 30, 16)
+	bit_16b(16, 30, 26)
+	fcmgt_4s(26, 30, 17)
+	bit_16b(17, 30, 26)
+	fadd_4s(16, 16, 30)
+	fadd_4s(17, 17, 30)
+	fcmgt_4s(26, 30, 18)
+	bit_16b(18, 30, 26)
+	fcmgt_4s(26, 30, 19)
+	bit_16b(19, 30, 26)
+	fadd_4s(18, 18, 30)
+	fadd_4s(19, 19, 30)
+	fcmgt_4s(26, 30, 20)
+	bit_16b(20, 30, 26)
+	fcmgt_4s(26, 30, 21)
+	bit_16b(21, 30, 26)
+	fadd_4s(20, 20, 30)
+	fadd_4s(21, 21, 30)
+	fcmgt_4s(26, 30, 22)
+	bit_16b(22, 30, 26)
+	fcmgt_4s(26, 30, 23)
+	bit_16b(23, 30, 26)
+	fadd_4s(22, 22, 30)
+	fadd_4s(23, 23, 30)
 
 plain2:
-	WORD $0x4e923a00 // zip1 v0.4s, v16.4s, v18.4s
-	WORD $0x4e933a21 // zip1 v1.4s, v17.4s, v19.4s
-	WORD $0x4e963a82 // zip1 v2.4s, v20.4s, v22.4s
-	WORD $0x4e973aa3 // zip1 v3.4s, v21.4s, v23.4s
-	WORD $0x4e927a04 // zip2 v4.4s, v16.4s, v18.4s
-	WORD $0x4e937a25 // zip2 v5.4s, v17.4s, v19.4s
-	WORD $0x4e967a86 // zip2 v6.4s, v20.4s, v22.4s
-	WORD $0x4e977aa7 // zip2 v7.4s, v21.4s, v23.4s
-	WORD $0x4ec23808 // zip1 v8.2d, v0.2d, v2.2d
-	WORD $0x4ec33829 // zip1 v9.2d, v1.2d, v3.2d
-	WORD $0x4ec2780a // zip2 v10.2d, v0.2d, v2.2d
-	WORD $0x4ec3782b // zip2 v11.2d, v1.2d, v3.2d
-	WORD $0x4ec6388c // zip1 v12.2d, v4.2d, v6.2d
-	WORD $0x4ec738ad // zip1 v13.2d, v5.2d, v7.2d
-	WORD $0x4ec6788e // zip2 v14.2d, v4.2d, v6.2d
-	WORD $0x4ec778af // zip2 v15.2d, v5.2d, v7.2d
-	WORD $0x4ea81d10 // mov v16.16b, v8.16b
-	WORD $0x4eaa1d51 // mov v17.16b, v10.16b
-	WORD $0x4eac1d92 // mov v18.16b, v12.16b
-	WORD $0x4eae1dd3 // mov v19.16b, v14.16b
-	WORD $0x4ea91d34 // mov v20.16b, v9.16b
-	WORD $0x4eab1d75 // mov v21.16b, v11.16b
-	WORD $0x4ead1db6 // mov v22.16b, v13.16b
-	WORD $0x4eaf1df7 // mov v23.16b, v15.16b
+	zip1_4s(0, 16, 18)
+	zip1_4s(1, 17, 19)
+	zip1_4s(2, 20, 22)
+	zip1_4s(3, 21, 23)
+	zip2_4s(4, 16, 18)
+	zip2_4s(5, 17, 19)
+	zip2_4s(6, 20, 22)
+	zip2_4s(7, 21, 23)
+	zip1_2d(8, 0, 2)
+	zip1_2d(9, 1, 3)
+	zip2_2d(10, 0, 2)
+	zip2_2d(11, 1, 3)
+	zip1_2d(12, 4, 6)
+	zip1_2d(13, 5, 7)
+	zip2_2d(14, 4, 6)
+	zip2_2d(15, 5, 7)
+	VMOV V8.B16, V16.B16
+	VMOV V10.B16, V17.B16
+	VMOV V12.B16, V18.B16
+	VMOV V14.B16, V19.B16
+	VMOV V9.B16, V20.B16
+	VMOV V11.B16, V21.B16
+	VMOV V13.B16, V22.B16
+	VMOV V15.B16, V23.B16
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
@@ -22126,16 +22205,16 @@ row2low0not15:
 	CMPW $3, R0
 	BNE row2low0not3
 	FMOVS F16, (R3)
-	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	rev64_4s(24, 16)
 	FMOVS F24, 4(R3)
 	B row2low0end
 
 row2low0not3:
 	CMPW $12, R0
 	BNE row2low0not12
-	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	ext_16b8(24, 16, 16)
 	FMOVS F24, 8(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 12(R3)
 	B row2low0end
 
@@ -22143,9 +22222,9 @@ row2low0not12:
 	CMPW $7, R0
 	BNE row2low0not7
 	FMOVS F16, (R3)
-	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	rev64_4s(24, 16)
 	FMOVS F24, 4(R3)
-	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	ext_16b8(24, 16, 16)
 	FMOVS F24, 8(R3)
 	B row2low0end
 
@@ -22157,16 +22236,16 @@ row2low0not7:
 
 row2low0not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $0, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask17part
 	FSTPQ (F16, F17), (R19)
@@ -22186,7 +22265,7 @@ mask17part:
 mask17done:
 
 row2low0end:
-	WORD $0x4eb11e3f // mov v31.16b, v17.16b
+	VMOV V17.B16, V31.B16
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	LSRW $4, R0, R0
@@ -22201,16 +22280,16 @@ row2high0not15:
 	CMPW $3, R0
 	BNE row2high0not3
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 20(R3)
 	B row2high0end
 
 row2high0not3:
 	CMPW $12, R0
 	BNE row2high0not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 24(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 28(R3)
 	B row2high0end
 
@@ -22218,9 +22297,9 @@ row2high0not12:
 	CMPW $7, R0
 	BNE row2high0not7
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 20(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 24(R3)
 	B row2high0end
 
@@ -22232,16 +22311,16 @@ row2high0not7:
 
 row2high0not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $16, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask18part
 	FSTPQ (F31, F31), (R19)
@@ -22275,16 +22354,16 @@ row2low1not15:
 	CMPW $3, R0
 	BNE row2low1not3
 	FMOVS F18, 32(R3)
-	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	rev64_4s(24, 18)
 	FMOVS F24, 36(R3)
 	B row2low1end
 
 row2low1not3:
 	CMPW $12, R0
 	BNE row2low1not12
-	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	ext_16b8(24, 18, 18)
 	FMOVS F24, 40(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 44(R3)
 	B row2low1end
 
@@ -22292,9 +22371,9 @@ row2low1not12:
 	CMPW $7, R0
 	BNE row2low1not7
 	FMOVS F18, 32(R3)
-	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	rev64_4s(24, 18)
 	FMOVS F24, 36(R3)
-	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	ext_16b8(24, 18, 18)
 	FMOVS F24, 40(R3)
 	B row2low1end
 
@@ -22306,16 +22385,16 @@ row2low1not7:
 
 row2low1not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $32, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask19part
 	FSTPQ (F18, F19), (R19)
@@ -22335,7 +22414,7 @@ mask19part:
 mask19done:
 
 row2low1end:
-	WORD $0x4eb31e7f // mov v31.16b, v19.16b
+	VMOV V19.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
 	ANDSW $255, R0, R0
@@ -22351,16 +22430,16 @@ row2high1not15:
 	CMPW $3, R0
 	BNE row2high1not3
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 52(R3)
 	B row2high1end
 
 row2high1not3:
 	CMPW $12, R0
 	BNE row2high1not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 56(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 60(R3)
 	B row2high1end
 
@@ -22368,9 +22447,9 @@ row2high1not12:
 	CMPW $7, R0
 	BNE row2high1not7
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 52(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 56(R3)
 	B row2high1end
 
@@ -22382,16 +22461,16 @@ row2high1not7:
 
 row2high1not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $48, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask20part
 	FSTPQ (F31, F31), (R19)
@@ -22425,16 +22504,16 @@ row2low2not15:
 	CMPW $3, R0
 	BNE row2low2not3
 	FMOVS F20, 64(R3)
-	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	rev64_4s(24, 20)
 	FMOVS F24, 68(R3)
 	B row2low2end
 
 row2low2not3:
 	CMPW $12, R0
 	BNE row2low2not12
-	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	ext_16b8(24, 20, 20)
 	FMOVS F24, 72(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 76(R3)
 	B row2low2end
 
@@ -22442,9 +22521,9 @@ row2low2not12:
 	CMPW $7, R0
 	BNE row2low2not7
 	FMOVS F20, 64(R3)
-	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	rev64_4s(24, 20)
 	FMOVS F24, 68(R3)
-	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	ext_16b8(24, 20, 20)
 	FMOVS F24, 72(R3)
 	B row2low2end
 
@@ -22456,16 +22535,16 @@ row2low2not7:
 
 row2low2not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $64, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask21part
 	FSTPQ (F20, F21), (R19)
@@ -22485,7 +22564,7 @@ mask21part:
 mask21done:
 
 row2low2end:
-	WORD $0x4eb51ebf // mov v31.16b, v21.16b
+	VMOV V21.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $16, R0, R0
 	ANDSW $255, R0, R0
@@ -22501,16 +22580,16 @@ row2high2not15:
 	CMPW $3, R0
 	BNE row2high2not3
 	FMOVS F31, 80(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 84(R3)
 	B row2high2end
 
 row2high2not3:
 	CMPW $12, R0
 	BNE row2high2not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 88(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 92(R3)
 	B row2high2end
 
@@ -22518,9 +22597,9 @@ row2high2not12:
 	CMPW $7, R0
 	BNE row2high2not7
 	FMOVS F31, 80(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 84(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 88(R3)
 	B row2high2end
 
@@ -22532,16 +22611,16 @@ row2high2not7:
 
 row2high2not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $80, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask22part
 	FSTPQ (F31, F31), (R19)
@@ -22575,16 +22654,16 @@ row2low3not15:
 	CMPW $3, R0
 	BNE row2low3not3
 	FMOVS F22, 96(R3)
-	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	rev64_4s(24, 22)
 	FMOVS F24, 100(R3)
 	B row2low3end
 
 row2low3not3:
 	CMPW $12, R0
 	BNE row2low3not12
-	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	ext_16b8(24, 22, 22)
 	FMOVS F24, 104(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 108(R3)
 	B row2low3end
 
@@ -22592,9 +22671,9 @@ row2low3not12:
 	CMPW $7, R0
 	BNE row2low3not7
 	FMOVS F22, 96(R3)
-	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	rev64_4s(24, 22)
 	FMOVS F24, 100(R3)
-	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	ext_16b8(24, 22, 22)
 	FMOVS F24, 104(R3)
 	B row2low3end
 
@@ -22606,16 +22685,16 @@ row2low3not7:
 
 row2low3not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $96, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask23part
 	FSTPQ (F22, F23), (R19)
@@ -22635,7 +22714,7 @@ mask23part:
 mask23done:
 
 row2low3end:
-	WORD $0x4eb71eff // mov v31.16b, v23.16b
+	VMOV V23.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $24, R0, R0
 	ANDSW $255, R0, R0
@@ -22651,16 +22730,16 @@ row2high3not15:
 	CMPW $3, R0
 	BNE row2high3not3
 	FMOVS F31, 112(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 116(R3)
 	B row2high3end
 
 row2high3not3:
 	CMPW $12, R0
 	BNE row2high3not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 120(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 124(R3)
 	B row2high3end
 
@@ -22668,9 +22747,9 @@ row2high3not12:
 	CMPW $7, R0
 	BNE row2high3not7
 	FMOVS F31, 112(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 116(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 120(R3)
 	B row2high3end
 
@@ -22682,16 +22761,16 @@ row2high3not7:
 
 row2high3not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $112, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask24part
 	FSTPQ (F31, F31), (R19)
@@ -22728,100 +22807,100 @@ row2done:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed556 // fadd v22.4s, v10.4s, v14.4s
-	WORD $0x4e2fd577 // fadd v23.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(22, 10, 14)
+	fadd_4s(23, 11, 15)
 	MOVD $eight<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc96 // fmla v22.4s, v4.4s, v26.4s
+	fmla_4s(22, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb7 // fmla v23.4s, v5.4s, v26.4s
-	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
-	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
+	fmla_4s(23, 5, 26)
+	VMOV V14.B16, V18.B16
+	VMOV V15.B16, V19.B16
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc92 // fmla v18.4s, v4.4s, v26.4s
+	fmla_4s(18, 4, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3accb3 // fmla v19.4s, v5.4s, v26.4s
-	WORD $0x4eac1d94 // mov v20.16b, v12.16b
-	WORD $0x4ead1db5 // mov v21.16b, v13.16b
+	fmla_4s(19, 5, 26)
+	VMOV V12.B16, V20.B16
+	VMOV V13.B16, V21.B16
 	MOVD $four<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x4e3acc54 // fmla v20.4s, v2.4s, v26.4s
+	fmla_4s(20, 2, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x4e3acc75 // fmla v21.4s, v3.4s, v26.4s
-	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
-	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
-	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
-	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
-	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
-	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	fmla_4s(21, 3, 26)
+	fadd_4s(16, 16, 29)
+	fadd_4s(17, 17, 29)
+	fadd_4s(18, 18, 29)
+	fadd_4s(19, 19, 29)
+	fadd_4s(20, 20, 29)
+	fadd_4s(21, 21, 29)
+	fadd_4s(22, 22, 29)
+	fadd_4s(23, 23, 29)
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain3
-	WORD $0x6eb0e7da // fcmgt v26.4s, v30.4s, v16.4s
-	WORD $0x6eba1fd0 // bit v16.16b, v30.16b, v26.16b
-	WORD $0x6eb1e7da // fcmgt v26.4s, v30.4s, v17.4s
-	WORD $0x6eba1fd1 // bit v17.16b, v30.16b, v26.16b
-	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
-	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
-	WORD $0x6eb2e7da // fcmgt v26.4s, v30.4s, v18.4s
-	WORD $0x6eba1fd2 // bit v18.16b, v30.16b, v26.16b
-	WORD $0x6eb3e7da // fcmgt v26.4s, v30.4s, v19.4s
-	WORD $0x6eba1fd3 // bit v19.16b, v30.16b, v26.16b
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
-	WORD $0x6eb4e7da // fcmgt v26.4s, v30.4s, v20.4s
-	WORD $0x6eba1fd4 // bit v20.16b, v30.16b, v26.16b
-	WORD $0x6eb5e7da // fcmgt v26.4s, v30.4s, v21.4s
-	WORD $0x6eba1fd5 // bit v21.16b, v30.16b, v26.16b
-	WORD $0x4e3ed694 // fadd v20.4s, v20.4s, v30.4s
-	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
-	WORD $0x6eb6e7da // fcmgt v26.4s, v30.4s, v22.4s
-	WORD $0x6eba1fd6 // bit v22.16b, v30.16b, v26.16b
-	WORD $0x6eb7e7da // fcmgt v26.4s, v30.4s, v23.4s
-	WORD $0x6eba1fd7 // bit v23.16b, v30.16b, v26.16b
-	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
+	fcmgt_4s(26, 30, 16)
+	bit_16b(16, 30, 26)
+	fcmgt_4s(26, 30, 17)
+	bit_16b(17, 30, 26)
+	fadd_4s(16, 16, 30)
+	fadd_4s(17, 17, 30)
+	fcmgt_4s(26, 30, 18)
+	bit_16b(18, 30, 26)
+	fcmgt_4s(26, 30, 19)
+	bit_16b(19, 30, 26)
+	fadd_4s(18, 18, 30)
+	fadd_4s(19, 19, 30)
+	fcmgt_4s(26, 30, 20)
+	bit_16b(20, 30, 26)
+	fcmgt_4s(26, 30, 21)
+	bit_16b(21, 30, 26)
+	fadd_4s(20, 20, 30)
+	fadd_4s(21, 21, 30)
+	fcmgt_4s(26, 30, 22)
+	bit_16b(22, 30, 26)
+	fcmgt_4s(26, 30, 23)
+	bit_16b(23, 30, 26)
+	fadd_4s(22, 22, 30)
+	fadd_4s(23, 23, 30)
 
 plain3:
-	WORD $0x4e923a00 // zip1 v0.4s, v16.4s, v18.4s
-	WORD $0x4e933a21 // zip1 v1.4s, v17.4s, v19.4s
-	WORD $0x4e963a82 // zip1 v2.4s, v20.4s, v22.4s
-	WORD $0x4e973aa3 // zip1 v3.4s, v21.4s, v23.4s
-	WORD $0x4e927a04 // zip2 v4.4s, v16.4s, v18.4s
-	WORD $0x4e937a25 // zip2 v5.4s, v17.4s, v19.4s
-	WORD $0x4e967a86 // zip2 v6.4s, v20.4s, v22.4s
-	WORD $0x4e977aa7 // zip2 v7.4s, v21.4s, v23.4s
-	WORD $0x4ec23808 // zip1 v8.2d, v0.2d, v2.2d
-	WORD $0x4ec33829 // zip1 v9.2d, v1.2d, v3.2d
-	WORD $0x4ec2780a // zip2 v10.2d, v0.2d, v2.2d
-	WORD $0x4ec3782b // zip2 v11.2d, v1.2d, v3.2d
-	WORD $0x4ec6388c // zip1 v12.2d, v4.2d, v6.2d
-	WORD $0x4ec738ad // zip1 v13.2d, v5.2d, v7.2d
-	WORD $0x4ec6788e // zip2 v14.2d, v4.2d, v6.2d
-	WORD $0x4ec778af // zip2 v15.2d, v5.2d, v7.2d
-	WORD $0x4ea81d10 // mov v16.16b, v8.16b
-	WORD $0x4eaa1d51 // mov v17.16b, v10.16b
-	WORD $0x4eac1d92 // mov v18.16b, v12.16b
-	WORD $0x4eae1dd3 // mov v19.16b, v14.16b
-	WORD $0x4ea91d34 // mov v20.16b, v9.16b
-	WORD $0x4eab1d75 // mov v21.16b, v11.16b
-	WORD $0x4ead1db6 // mov v22.16b, v13.16b
-	WORD $0x4eaf1df7 // mov v23.16b, v15.16b
+	zip1_4s(0, 16, 18)
+	zip1_4s(1, 17, 19)
+	zip1_4s(2, 20, 22)
+	zip1_4s(3, 21, 23)
+	zip2_4s(4, 16, 18)
+	zip2_4s(5, 17, 19)
+	zip2_4s(6, 20, 22)
+	zip2_4s(7, 21, 23)
+	zip1_2d(8, 0, 2)
+	zip1_2d(9, 1, 3)
+	zip2_2d(10, 0, 2)
+	zip2_2d(11, 1, 3)
+	zip1_2d(12, 4, 6)
+	zip1_2d(13, 5, 7)
+	zip2_2d(14, 4, 6)
+	zip2_2d(15, 5, 7)
+	VMOV V8.B16, V16.B16
+	VMOV V10.B16, V17.B16
+	VMOV V12.B16, V18.B16
+	VMOV V14.B16, V19.B16
+	VMOV V9.B16, V20.B16
+	VMOV V11.B16, V21.B16
+	VMOV V13.B16, V22.B16
+	VMOV V15.B16, V23.B16
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
@@ -22881,16 +22960,16 @@ row3low0not15:
 	CMPW $3, R0
 	BNE row3low0not3
 	FMOVS F16, (R3)
-	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	rev64_4s(24, 16)
 	FMOVS F24, 4(R3)
 	B row3low0end
 
 row3low0not3:
 	CMPW $12, R0
 	BNE row3low0not12
-	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	ext_16b8(24, 16, 16)
 	FMOVS F24, 8(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 12(R3)
 	B row3low0end
 
@@ -22898,9 +22977,9 @@ row3low0not12:
 	CMPW $7, R0
 	BNE row3low0not7
 	FMOVS F16, (R3)
-	WORD $0x4ea00a18 // rev64 v24.4s, v16.4s
+	rev64_4s(24, 16)
 	FMOVS F24, 4(R3)
-	WORD $0x6e104218 // ext v24.16b, v16.16b, v16.16b, #8
+	ext_16b8(24, 16, 16)
 	FMOVS F24, 8(R3)
 	B row3low0end
 
@@ -22912,16 +22991,16 @@ row3low0not7:
 
 row3low0not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $0, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask25part
 	FSTPQ (F16, F17), (R19)
@@ -22941,7 +23020,7 @@ mask25part:
 mask25done:
 
 row3low0end:
-	WORD $0x4eb11e3f // mov v31.16b, v17.16b
+	VMOV V17.B16, V31.B16
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	LSRW $4, R0, R0
@@ -22956,16 +23035,16 @@ row3high0not15:
 	CMPW $3, R0
 	BNE row3high0not3
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 20(R3)
 	B row3high0end
 
 row3high0not3:
 	CMPW $12, R0
 	BNE row3high0not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 24(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 28(R3)
 	B row3high0end
 
@@ -22973,9 +23052,9 @@ row3high0not12:
 	CMPW $7, R0
 	BNE row3high0not7
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 20(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 24(R3)
 	B row3high0end
 
@@ -22987,16 +23066,16 @@ row3high0not7:
 
 row3high0not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $16, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask26part
 	FSTPQ (F31, F31), (R19)
@@ -23030,16 +23109,16 @@ row3low1not15:
 	CMPW $3, R0
 	BNE row3low1not3
 	FMOVS F18, 32(R3)
-	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	rev64_4s(24, 18)
 	FMOVS F24, 36(R3)
 	B row3low1end
 
 row3low1not3:
 	CMPW $12, R0
 	BNE row3low1not12
-	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	ext_16b8(24, 18, 18)
 	FMOVS F24, 40(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 44(R3)
 	B row3low1end
 
@@ -23047,9 +23126,9 @@ row3low1not12:
 	CMPW $7, R0
 	BNE row3low1not7
 	FMOVS F18, 32(R3)
-	WORD $0x4ea00a58 // rev64 v24.4s, v18.4s
+	rev64_4s(24, 18)
 	FMOVS F24, 36(R3)
-	WORD $0x6e124258 // ext v24.16b, v18.16b, v18.16b, #8
+	ext_16b8(24, 18, 18)
 	FMOVS F24, 40(R3)
 	B row3low1end
 
@@ -23061,16 +23140,16 @@ row3low1not7:
 
 row3low1not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $32, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask27part
 	FSTPQ (F18, F19), (R19)
@@ -23090,7 +23169,7 @@ mask27part:
 mask27done:
 
 row3low1end:
-	WORD $0x4eb31e7f // mov v31.16b, v19.16b
+	VMOV V19.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
 	ANDSW $255, R0, R0
@@ -23106,16 +23185,16 @@ row3high1not15:
 	CMPW $3, R0
 	BNE row3high1not3
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 52(R3)
 	B row3high1end
 
 row3high1not3:
 	CMPW $12, R0
 	BNE row3high1not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 56(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 60(R3)
 	B row3high1end
 
@@ -23123,9 +23202,9 @@ row3high1not12:
 	CMPW $7, R0
 	BNE row3high1not7
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 52(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 56(R3)
 	B row3high1end
 
@@ -23137,16 +23216,16 @@ row3high1not7:
 
 row3high1not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $48, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask28part
 	FSTPQ (F31, F31), (R19)
@@ -23180,16 +23259,16 @@ row3low2not15:
 	CMPW $3, R0
 	BNE row3low2not3
 	FMOVS F20, 64(R3)
-	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	rev64_4s(24, 20)
 	FMOVS F24, 68(R3)
 	B row3low2end
 
 row3low2not3:
 	CMPW $12, R0
 	BNE row3low2not12
-	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	ext_16b8(24, 20, 20)
 	FMOVS F24, 72(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 76(R3)
 	B row3low2end
 
@@ -23197,9 +23276,9 @@ row3low2not12:
 	CMPW $7, R0
 	BNE row3low2not7
 	FMOVS F20, 64(R3)
-	WORD $0x4ea00a98 // rev64 v24.4s, v20.4s
+	rev64_4s(24, 20)
 	FMOVS F24, 68(R3)
-	WORD $0x6e144298 // ext v24.16b, v20.16b, v20.16b, #8
+	ext_16b8(24, 20, 20)
 	FMOVS F24, 72(R3)
 	B row3low2end
 
@@ -23211,16 +23290,16 @@ row3low2not7:
 
 row3low2not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $64, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask29part
 	FSTPQ (F20, F21), (R19)
@@ -23240,7 +23319,7 @@ mask29part:
 mask29done:
 
 row3low2end:
-	WORD $0x4eb51ebf // mov v31.16b, v21.16b
+	VMOV V21.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $16, R0, R0
 	ANDSW $255, R0, R0
@@ -23256,16 +23335,16 @@ row3high2not15:
 	CMPW $3, R0
 	BNE row3high2not3
 	FMOVS F31, 80(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 84(R3)
 	B row3high2end
 
 row3high2not3:
 	CMPW $12, R0
 	BNE row3high2not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 88(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 92(R3)
 	B row3high2end
 
@@ -23273,9 +23352,9 @@ row3high2not12:
 	CMPW $7, R0
 	BNE row3high2not7
 	FMOVS F31, 80(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 84(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 88(R3)
 	B row3high2end
 
@@ -23287,16 +23366,16 @@ row3high2not7:
 
 row3high2not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $80, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask30part
 	FSTPQ (F31, F31), (R19)
@@ -23330,16 +23409,16 @@ row3low3not15:
 	CMPW $3, R0
 	BNE row3low3not3
 	FMOVS F22, 96(R3)
-	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	rev64_4s(24, 22)
 	FMOVS F24, 100(R3)
 	B row3low3end
 
 row3low3not3:
 	CMPW $12, R0
 	BNE row3low3not12
-	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	ext_16b8(24, 22, 22)
 	FMOVS F24, 104(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 108(R3)
 	B row3low3end
 
@@ -23347,9 +23426,9 @@ row3low3not12:
 	CMPW $7, R0
 	BNE row3low3not7
 	FMOVS F22, 96(R3)
-	WORD $0x4ea00ad8 // rev64 v24.4s, v22.4s
+	rev64_4s(24, 22)
 	FMOVS F24, 100(R3)
-	WORD $0x6e1642d8 // ext v24.16b, v22.16b, v22.16b, #8
+	ext_16b8(24, 22, 22)
 	FMOVS F24, 104(R3)
 	B row3low3end
 
@@ -23361,16 +23440,16 @@ row3low3not7:
 
 row3low3not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $96, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask31part
 	FSTPQ (F22, F23), (R19)
@@ -23390,7 +23469,7 @@ mask31part:
 mask31done:
 
 row3low3end:
-	WORD $0x4eb71eff // mov v31.16b, v23.16b
+	VMOV V23.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $24, R0, R0
 	ANDSW $255, R0, R0
@@ -23406,16 +23485,16 @@ row3high3not15:
 	CMPW $3, R0
 	BNE row3high3not3
 	FMOVS F31, 112(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 116(R3)
 	B row3high3end
 
 row3high3not3:
 	CMPW $12, R0
 	BNE row3high3not12
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 120(R3)
-	WORD $0x4ea00b18 // rev64 v24.4s, v24.4s
+	rev64_4s(24, 24)
 	FMOVS F24, 124(R3)
 	B row3high3end
 
@@ -23423,9 +23502,9 @@ row3high3not12:
 	CMPW $7, R0
 	BNE row3high3not7
 	FMOVS F31, 112(R3)
-	WORD $0x4ea00bf8 // rev64 v24.4s, v31.4s
+	rev64_4s(24, 31)
 	FMOVS F24, 116(R3)
-	WORD $0x6e1f43f8 // ext v24.16b, v31.16b, v31.16b, #8
+	ext_16b8(24, 31, 31)
 	FMOVS F24, 120(R3)
 	B row3high3end
 
@@ -23437,16 +23516,16 @@ row3high3not7:
 
 row3high3not1:
 	FMOVS R0, F24
-	WORD $0x4e040719 // dup v25.4s, v24.s[0]
-	WORD $0x4e040718 // dup v24.4s, v24.s[0]
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
-	WORD $0x6eba4718 // ushl v24.4s, v24.4s, v26.4s
+	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
-	WORD $0x6eba4739 // ushl v25.4s, v25.4s, v26.4s
+	ushl_4s(25, 25, 26)
 	ADD $112, R3, R19
-	WORD $0x4eb9671a // smax v26.4s, v24.4s, v25.4s
-	WORD $0x4eb0ab5a // smaxv s26, v26.4s
+	smax_4s(26, 24, 25)
+	smaxv_4s(26, 26)
 	FMOVS F26, R20
 	TBZ $31, R20, mask32part
 	FSTPQ (F31, F31), (R19)
@@ -23501,25 +23580,25 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
-	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(18, 10, 14)
+	fadd_4s(19, 11, 15)
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	fmla_4s(18, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
+	fmla_4s(19, 5, 22)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -23537,25 +23616,25 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
-	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(18, 10, 14)
+	fadd_4s(19, 11, 15)
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	fmla_4s(18, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
+	fmla_4s(19, 5, 22)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -23573,25 +23652,25 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
-	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(18, 10, 14)
+	fadd_4s(19, 11, 15)
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	fmla_4s(18, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
+	fmla_4s(19, 5, 22)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -23609,25 +23688,25 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
-	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(18, 10, 14)
+	fadd_4s(19, 11, 15)
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	fmla_4s(18, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
+	fmla_4s(19, 5, 22)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -23645,25 +23724,25 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
-	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(18, 10, 14)
+	fadd_4s(19, 11, 15)
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	fmla_4s(18, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
+	fmla_4s(19, 5, 22)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -23681,38 +23760,38 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
-	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(18, 10, 14)
+	fadd_4s(19, 11, 15)
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	fmla_4s(18, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
+	fmla_4s(19, 5, 22)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	WORD $0x6e3d1fbd // eor v29.16b, v29.16b, v29.16b
+	eor_16b(29, 29, 29)
 	TST R10, R10
 	BEQ rows
 	FMOVS (R10), F29
-	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
+	dup_4s0(29, 29)
 	ADDS $4, R10, R10
 
 rows:
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
+	eor_16b(30, 30, 30)
 	MOVD R4, R12
 	MOVD R5, R13
 	MOVD R12, R3
@@ -23727,54 +23806,54 @@ rows:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
-	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(18, 10, 14)
+	fadd_4s(19, 11, 15)
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	fmla_4s(18, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
-	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
-	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
+	fmla_4s(19, 5, 22)
+	fadd_4s(16, 16, 29)
+	fadd_4s(17, 17, 29)
+	fadd_4s(18, 18, 29)
+	fadd_4s(19, 19, 29)
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain0
-	WORD $0x6eb0e7d6 // fcmgt v22.4s, v30.4s, v16.4s
-	WORD $0x6eb61fd0 // bit v16.16b, v30.16b, v22.16b
-	WORD $0x6eb1e7d6 // fcmgt v22.4s, v30.4s, v17.4s
-	WORD $0x6eb61fd1 // bit v17.16b, v30.16b, v22.16b
-	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
-	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
-	WORD $0x6eb2e7d6 // fcmgt v22.4s, v30.4s, v18.4s
-	WORD $0x6eb61fd2 // bit v18.16b, v30.16b, v22.16b
-	WORD $0x6eb3e7d6 // fcmgt v22.4s, v30.4s, v19.4s
-	WORD $0x6eb61fd3 // bit v19.16b, v30.16b, v22.16b
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
+	fcmgt_4s(22, 30, 16)
+	bit_16b(16, 30, 22)
+	fcmgt_4s(22, 30, 17)
+	bit_16b(17, 30, 22)
+	fadd_4s(16, 16, 30)
+	fadd_4s(17, 17, 30)
+	fcmgt_4s(22, 30, 18)
+	bit_16b(18, 30, 22)
+	fcmgt_4s(22, 30, 19)
+	bit_16b(19, 30, 22)
+	fadd_4s(18, 18, 30)
+	fadd_4s(19, 19, 30)
 
 plain0:
-	WORD $0x4e923a00 // zip1 v0.4s, v16.4s, v18.4s
-	WORD $0x4e933a21 // zip1 v1.4s, v17.4s, v19.4s
-	WORD $0x4e927a02 // zip2 v2.4s, v16.4s, v18.4s
-	WORD $0x4e937a23 // zip2 v3.4s, v17.4s, v19.4s
-	WORD $0x4ea01c10 // mov v16.16b, v0.16b
-	WORD $0x4ea21c51 // mov v17.16b, v2.16b
-	WORD $0x4ea11c32 // mov v18.16b, v1.16b
-	WORD $0x4ea31c73 // mov v19.16b, v3.16b
+	zip1_4s(0, 16, 18)
+	zip1_4s(1, 17, 19)
+	zip2_4s(2, 16, 18)
+	zip2_4s(3, 17, 19)
+	VMOV V0.B16, V16.B16
+	VMOV V2.B16, V17.B16
+	VMOV V1.B16, V18.B16
+	VMOV V3.B16, V19.B16
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
@@ -23813,16 +23892,16 @@ row0low0not15:
 	CMPW $3, R0
 	BNE row0low0not3
 	FMOVS F16, (R3)
-	WORD $0x4ea00a14 // rev64 v20.4s, v16.4s
+	rev64_4s(20, 16)
 	FMOVS F20, 4(R3)
 	B row0low0end
 
 row0low0not3:
 	CMPW $12, R0
 	BNE row0low0not12
-	WORD $0x6e104214 // ext v20.16b, v16.16b, v16.16b, #8
+	ext_16b8(20, 16, 16)
 	FMOVS F20, 8(R3)
-	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	rev64_4s(20, 20)
 	FMOVS F20, 12(R3)
 	B row0low0end
 
@@ -23830,9 +23909,9 @@ row0low0not12:
 	CMPW $7, R0
 	BNE row0low0not7
 	FMOVS F16, (R3)
-	WORD $0x4ea00a14 // rev64 v20.4s, v16.4s
+	rev64_4s(20, 16)
 	FMOVS F20, 4(R3)
-	WORD $0x6e104214 // ext v20.16b, v16.16b, v16.16b, #8
+	ext_16b8(20, 16, 16)
 	FMOVS F20, 8(R3)
 	B row0low0end
 
@@ -23844,16 +23923,16 @@ row0low0not7:
 
 row0low0not1:
 	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ushl_4s(21, 21, 22)
 	ADD $0, R3, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask1part
 	FSTPQ (F16, F17), (R19)
@@ -23873,7 +23952,7 @@ mask1part:
 mask1done:
 
 row0low0end:
-	WORD $0x4eb11e3f // mov v31.16b, v17.16b
+	VMOV V17.B16, V31.B16
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	LSRW $4, R0, R0
@@ -23888,16 +23967,16 @@ row0high0not15:
 	CMPW $3, R0
 	BNE row0high0not3
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	rev64_4s(20, 31)
 	FMOVS F20, 20(R3)
 	B row0high0end
 
 row0high0not3:
 	CMPW $12, R0
 	BNE row0high0not12
-	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	ext_16b8(20, 31, 31)
 	FMOVS F20, 24(R3)
-	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	rev64_4s(20, 20)
 	FMOVS F20, 28(R3)
 	B row0high0end
 
@@ -23905,9 +23984,9 @@ row0high0not12:
 	CMPW $7, R0
 	BNE row0high0not7
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	rev64_4s(20, 31)
 	FMOVS F20, 20(R3)
-	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	ext_16b8(20, 31, 31)
 	FMOVS F20, 24(R3)
 	B row0high0end
 
@@ -23919,16 +23998,16 @@ row0high0not7:
 
 row0high0not1:
 	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ushl_4s(21, 21, 22)
 	ADD $16, R3, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F31, F31), (R19)
@@ -23962,16 +24041,16 @@ row0low1not15:
 	CMPW $3, R0
 	BNE row0low1not3
 	FMOVS F18, 32(R3)
-	WORD $0x4ea00a54 // rev64 v20.4s, v18.4s
+	rev64_4s(20, 18)
 	FMOVS F20, 36(R3)
 	B row0low1end
 
 row0low1not3:
 	CMPW $12, R0
 	BNE row0low1not12
-	WORD $0x6e124254 // ext v20.16b, v18.16b, v18.16b, #8
+	ext_16b8(20, 18, 18)
 	FMOVS F20, 40(R3)
-	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	rev64_4s(20, 20)
 	FMOVS F20, 44(R3)
 	B row0low1end
 
@@ -23979,9 +24058,9 @@ row0low1not12:
 	CMPW $7, R0
 	BNE row0low1not7
 	FMOVS F18, 32(R3)
-	WORD $0x4ea00a54 // rev64 v20.4s, v18.4s
+	rev64_4s(20, 18)
 	FMOVS F20, 36(R3)
-	WORD $0x6e124254 // ext v20.16b, v18.16b, v18.16b, #8
+	ext_16b8(20, 18, 18)
 	FMOVS F20, 40(R3)
 	B row0low1end
 
@@ -23993,16 +24072,16 @@ row0low1not7:
 
 row0low1not1:
 	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ushl_4s(21, 21, 22)
 	ADD $32, R3, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F18, F19), (R19)
@@ -24022,7 +24101,7 @@ mask3part:
 mask3done:
 
 row0low1end:
-	WORD $0x4eb31e7f // mov v31.16b, v19.16b
+	VMOV V19.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
 	ANDSW $255, R0, R0
@@ -24038,16 +24117,16 @@ row0high1not15:
 	CMPW $3, R0
 	BNE row0high1not3
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	rev64_4s(20, 31)
 	FMOVS F20, 52(R3)
 	B row0high1end
 
 row0high1not3:
 	CMPW $12, R0
 	BNE row0high1not12
-	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	ext_16b8(20, 31, 31)
 	FMOVS F20, 56(R3)
-	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	rev64_4s(20, 20)
 	FMOVS F20, 60(R3)
 	B row0high1end
 
@@ -24055,9 +24134,9 @@ row0high1not12:
 	CMPW $7, R0
 	BNE row0high1not7
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	rev64_4s(20, 31)
 	FMOVS F20, 52(R3)
-	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	ext_16b8(20, 31, 31)
 	FMOVS F20, 56(R3)
 	B row0high1end
 
@@ -24069,16 +24148,16 @@ row0high1not7:
 
 row0high1not1:
 	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ushl_4s(21, 21, 22)
 	ADD $48, R3, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F31, F31), (R19)
@@ -24115,54 +24194,54 @@ row0done:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	WORD $0x4e24d44c // fadd v12.4s, v2.4s, v4.4s
-	WORD $0x4e25d46d // fadd v13.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44e // fsub v14.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46f // fsub v15.4s, v3.4s, v5.4s
-	WORD $0x4e28d4c2 // fadd v2.4s, v6.4s, v8.4s
-	WORD $0x4e29d4e3 // fadd v3.4s, v7.4s, v9.4s
-	WORD $0x4ea8d4c4 // fsub v4.4s, v6.4s, v8.4s
-	WORD $0x4ea9d4e5 // fsub v5.4s, v7.4s, v9.4s
-	WORD $0x4e2cd410 // fadd v16.4s, v0.4s, v12.4s
-	WORD $0x4e2dd431 // fadd v17.4s, v1.4s, v13.4s
-	WORD $0x4e22d610 // fadd v16.4s, v16.4s, v2.4s
-	WORD $0x4e23d631 // fadd v17.4s, v17.4s, v3.4s
-	WORD $0x4e2ed552 // fadd v18.4s, v10.4s, v14.4s
-	WORD $0x4e2fd573 // fadd v19.4s, v11.4s, v15.4s
+	fadd_4s(12, 2, 4)
+	fadd_4s(13, 3, 5)
+	fsub_4s(14, 2, 4)
+	fsub_4s(15, 3, 5)
+	fadd_4s(2, 6, 8)
+	fadd_4s(3, 7, 9)
+	fsub_4s(4, 6, 8)
+	fsub_4s(5, 7, 9)
+	fadd_4s(16, 0, 12)
+	fadd_4s(17, 1, 13)
+	fadd_4s(16, 16, 2)
+	fadd_4s(17, 17, 3)
+	fadd_4s(18, 10, 14)
+	fadd_4s(19, 11, 15)
 	MOVD $two<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36cc92 // fmla v18.4s, v4.4s, v22.4s
+	fmla_4s(18, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36ccb3 // fmla v19.4s, v5.4s, v22.4s
-	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
-	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
-	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
+	fmla_4s(19, 5, 22)
+	fadd_4s(16, 16, 29)
+	fadd_4s(17, 17, 29)
+	fadd_4s(18, 18, 29)
+	fadd_4s(19, 19, 29)
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain1
-	WORD $0x6eb0e7d6 // fcmgt v22.4s, v30.4s, v16.4s
-	WORD $0x6eb61fd0 // bit v16.16b, v30.16b, v22.16b
-	WORD $0x6eb1e7d6 // fcmgt v22.4s, v30.4s, v17.4s
-	WORD $0x6eb61fd1 // bit v17.16b, v30.16b, v22.16b
-	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
-	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
-	WORD $0x6eb2e7d6 // fcmgt v22.4s, v30.4s, v18.4s
-	WORD $0x6eb61fd2 // bit v18.16b, v30.16b, v22.16b
-	WORD $0x6eb3e7d6 // fcmgt v22.4s, v30.4s, v19.4s
-	WORD $0x6eb61fd3 // bit v19.16b, v30.16b, v22.16b
-	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
-	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
+	fcmgt_4s(22, 30, 16)
+	bit_16b(16, 30, 22)
+	fcmgt_4s(22, 30, 17)
+	bit_16b(17, 30, 22)
+	fadd_4s(16, 16, 30)
+	fadd_4s(17, 17, 30)
+	fcmgt_4s(22, 30, 18)
+	bit_16b(18, 30, 22)
+	fcmgt_4s(22, 30, 19)
+	bit_16b(19, 30, 22)
+	fadd_4s(18, 18, 30)
+	fadd_4s(19, 19, 30)
 
 plain1:
-	WORD $0x4e923a00 // zip1 v0.4s, v16.4s, v18.4s
-	WORD $0x4e933a21 // zip1 v1.4s, v17.4s, v19.4s
-	WORD $0x4e927a02 // zip2 v2.4s, v16.4s, v18.4s
-	WORD $0x4e937a23 // zip2 v3.4s, v17.4s, v19.4s
-	WORD $0x4ea01c10 // mov v16.16b, v0.16b
-	WORD $0x4ea21c51 // mov v17.16b, v2.16b
-	WORD $0x4ea11c32 // mov v18.16b, v1.16b
-	WORD $0x4ea31c73 // mov v19.16b, v3.16b
+	zip1_4s(0, 16, 18)
+	zip1_4s(1, 17, 19)
+	zip2_4s(2, 16, 18)
+	zip2_4s(3, 17, 19)
+	VMOV V0.B16, V16.B16
+	VMOV V2.B16, V17.B16
+	VMOV V1.B16, V18.B16
+	VMOV V3.B16, V19.B16
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
@@ -24206,16 +24285,16 @@ row1low0not15:
 	CMPW $3, R0
 	BNE row1low0not3
 	FMOVS F16, (R3)
-	WORD $0x4ea00a14 // rev64 v20.4s, v16.4s
+	rev64_4s(20, 16)
 	FMOVS F20, 4(R3)
 	B row1low0end
 
 row1low0not3:
 	CMPW $12, R0
 	BNE row1low0not12
-	WORD $0x6e104214 // ext v20.16b, v16.16b, v16.16b, #8
+	ext_16b8(20, 16, 16)
 	FMOVS F20, 8(R3)
-	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	rev64_4s(20, 20)
 	FMOVS F20, 12(R3)
 	B row1low0end
 
@@ -24223,9 +24302,9 @@ row1low0not12:
 	CMPW $7, R0
 	BNE row1low0not7
 	FMOVS F16, (R3)
-	WORD $0x4ea00a14 // rev64 v20.4s, v16.4s
+	rev64_4s(20, 16)
 	FMOVS F20, 4(R3)
-	WORD $0x6e104214 // ext v20.16b, v16.16b, v16.16b, #8
+	ext_16b8(20, 16, 16)
 	FMOVS F20, 8(R3)
 	B row1low0end
 
@@ -24237,16 +24316,16 @@ row1low0not7:
 
 row1low0not1:
 	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ushl_4s(21, 21, 22)
 	ADD $0, R3, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F16, F17), (R19)
@@ -24266,7 +24345,7 @@ mask5part:
 mask5done:
 
 row1low0end:
-	WORD $0x4eb11e3f // mov v31.16b, v17.16b
+	VMOV V17.B16, V31.B16
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	LSRW $4, R0, R0
@@ -24281,16 +24360,16 @@ row1high0not15:
 	CMPW $3, R0
 	BNE row1high0not3
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	rev64_4s(20, 31)
 	FMOVS F20, 20(R3)
 	B row1high0end
 
 row1high0not3:
 	CMPW $12, R0
 	BNE row1high0not12
-	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	ext_16b8(20, 31, 31)
 	FMOVS F20, 24(R3)
-	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	rev64_4s(20, 20)
 	FMOVS F20, 28(R3)
 	B row1high0end
 
@@ -24298,9 +24377,9 @@ row1high0not12:
 	CMPW $7, R0
 	BNE row1high0not7
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	rev64_4s(20, 31)
 	FMOVS F20, 20(R3)
-	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	ext_16b8(20, 31, 31)
 	FMOVS F20, 24(R3)
 	B row1high0end
 
@@ -24312,16 +24391,16 @@ row1high0not7:
 
 row1high0not1:
 	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ushl_4s(21, 21, 22)
 	ADD $16, R3, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F31, F31), (R19)
@@ -24355,16 +24434,16 @@ row1low1not15:
 	CMPW $3, R0
 	BNE row1low1not3
 	FMOVS F18, 32(R3)
-	WORD $0x4ea00a54 // rev64 v20.4s, v18.4s
+	rev64_4s(20, 18)
 	FMOVS F20, 36(R3)
 	B row1low1end
 
 row1low1not3:
 	CMPW $12, R0
 	BNE row1low1not12
-	WORD $0x6e124254 // ext v20.16b, v18.16b, v18.16b, #8
+	ext_16b8(20, 18, 18)
 	FMOVS F20, 40(R3)
-	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	rev64_4s(20, 20)
 	FMOVS F20, 44(R3)
 	B row1low1end
 
@@ -24372,9 +24451,9 @@ row1low1not12:
 	CMPW $7, R0
 	BNE row1low1not7
 	FMOVS F18, 32(R3)
-	WORD $0x4ea00a54 // rev64 v20.4s, v18.4s
+	rev64_4s(20, 18)
 	FMOVS F20, 36(R3)
-	WORD $0x6e124254 // ext v20.16b, v18.16b, v18.16b, #8
+	ext_16b8(20, 18, 18)
 	FMOVS F20, 40(R3)
 	B row1low1end
 
@@ -24386,16 +24465,16 @@ row1low1not7:
 
 row1low1not1:
 	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ushl_4s(21, 21, 22)
 	ADD $32, R3, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F18, F19), (R19)
@@ -24415,7 +24494,7 @@ mask7part:
 mask7done:
 
 row1low1end:
-	WORD $0x4eb31e7f // mov v31.16b, v19.16b
+	VMOV V19.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
 	ANDSW $255, R0, R0
@@ -24431,16 +24510,16 @@ row1high1not15:
 	CMPW $3, R0
 	BNE row1high1not3
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	rev64_4s(20, 31)
 	FMOVS F20, 52(R3)
 	B row1high1end
 
 row1high1not3:
 	CMPW $12, R0
 	BNE row1high1not12
-	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	ext_16b8(20, 31, 31)
 	FMOVS F20, 56(R3)
-	WORD $0x4ea00a94 // rev64 v20.4s, v20.4s
+	rev64_4s(20, 20)
 	FMOVS F20, 60(R3)
 	B row1high1end
 
@@ -24448,9 +24527,9 @@ row1high1not12:
 	CMPW $7, R0
 	BNE row1high1not7
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf4 // rev64 v20.4s, v31.4s
+	rev64_4s(20, 31)
 	FMOVS F20, 52(R3)
-	WORD $0x6e1f43f4 // ext v20.16b, v31.16b, v31.16b, #8
+	ext_16b8(20, 31, 31)
 	FMOVS F20, 56(R3)
 	B row1high1end
 
@@ -24462,16 +24541,16 @@ row1high1not7:
 
 row1high1not1:
 	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ushl_4s(21, 21, 22)
 	ADD $48, R3, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask8part
 	FSTPQ (F31, F31), (R19)
@@ -24522,14 +24601,14 @@ channel:
 	FLDPQ 0(R3), (F4, F5)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	WORD $0x4e24d448 // fadd v8.4s, v2.4s, v4.4s
-	WORD $0x4e25d469 // fadd v9.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44a // fsub v10.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46b // fsub v11.4s, v3.4s, v5.4s
-	WORD $0x4e28d40c // fadd v12.4s, v0.4s, v8.4s
-	WORD $0x4e29d42d // fadd v13.4s, v1.4s, v9.4s
-	WORD $0x4ea6d54e // fsub v14.4s, v10.4s, v6.4s
-	WORD $0x4ea7d56f // fsub v15.4s, v11.4s, v7.4s
+	fadd_4s(8, 2, 4)
+	fadd_4s(9, 3, 5)
+	fsub_4s(10, 2, 4)
+	fsub_4s(11, 3, 5)
+	fadd_4s(12, 0, 8)
+	fadd_4s(13, 1, 9)
+	fsub_4s(14, 10, 6)
+	fsub_4s(15, 11, 7)
 	MOVD R12, R3
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R11, R3, R3
@@ -24543,14 +24622,14 @@ channel:
 	FLDPQ 0(R3), (F4, F5)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	WORD $0x4e24d448 // fadd v8.4s, v2.4s, v4.4s
-	WORD $0x4e25d469 // fadd v9.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44a // fsub v10.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46b // fsub v11.4s, v3.4s, v5.4s
-	WORD $0x4e28d40c // fadd v12.4s, v0.4s, v8.4s
-	WORD $0x4e29d42d // fadd v13.4s, v1.4s, v9.4s
-	WORD $0x4ea6d54e // fsub v14.4s, v10.4s, v6.4s
-	WORD $0x4ea7d56f // fsub v15.4s, v11.4s, v7.4s
+	fadd_4s(8, 2, 4)
+	fadd_4s(9, 3, 5)
+	fsub_4s(10, 2, 4)
+	fsub_4s(11, 3, 5)
+	fadd_4s(12, 0, 8)
+	fadd_4s(13, 1, 9)
+	fsub_4s(14, 10, 6)
+	fsub_4s(15, 11, 7)
 	MOVD R12, R3
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R11, R3, R3
@@ -24564,14 +24643,14 @@ channel:
 	FLDPQ 0(R3), (F4, F5)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	WORD $0x4e24d448 // fadd v8.4s, v2.4s, v4.4s
-	WORD $0x4e25d469 // fadd v9.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44a // fsub v10.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46b // fsub v11.4s, v3.4s, v5.4s
-	WORD $0x4e28d40c // fadd v12.4s, v0.4s, v8.4s
-	WORD $0x4e29d42d // fadd v13.4s, v1.4s, v9.4s
-	WORD $0x4ea6d54e // fsub v14.4s, v10.4s, v6.4s
-	WORD $0x4ea7d56f // fsub v15.4s, v11.4s, v7.4s
+	fadd_4s(8, 2, 4)
+	fadd_4s(9, 3, 5)
+	fsub_4s(10, 2, 4)
+	fsub_4s(11, 3, 5)
+	fadd_4s(12, 0, 8)
+	fadd_4s(13, 1, 9)
+	fsub_4s(14, 10, 6)
+	fsub_4s(15, 11, 7)
 	MOVD R12, R3
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R11, R3, R3
@@ -24585,27 +24664,27 @@ channel:
 	FLDPQ 0(R3), (F4, F5)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	WORD $0x4e24d448 // fadd v8.4s, v2.4s, v4.4s
-	WORD $0x4e25d469 // fadd v9.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44a // fsub v10.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46b // fsub v11.4s, v3.4s, v5.4s
-	WORD $0x4e28d40c // fadd v12.4s, v0.4s, v8.4s
-	WORD $0x4e29d42d // fadd v13.4s, v1.4s, v9.4s
-	WORD $0x4ea6d54e // fsub v14.4s, v10.4s, v6.4s
-	WORD $0x4ea7d56f // fsub v15.4s, v11.4s, v7.4s
+	fadd_4s(8, 2, 4)
+	fadd_4s(9, 3, 5)
+	fsub_4s(10, 2, 4)
+	fsub_4s(11, 3, 5)
+	fadd_4s(12, 0, 8)
+	fadd_4s(13, 1, 9)
+	fsub_4s(14, 10, 6)
+	fsub_4s(15, 11, 7)
 	MOVD R12, R3
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R11, R3, R3
 	FSTPQ (F14, F15), 0(R3)
-	WORD $0x6e3d1fbd // eor v29.16b, v29.16b, v29.16b
+	eor_16b(29, 29, 29)
 	TST R10, R10
 	BEQ rows
 	FMOVS (R10), F29
-	WORD $0x4e0407bd // dup v29.4s, v29.s[0]
+	dup_4s0(29, 29)
 	ADDS $4, R10, R10
 
 rows:
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
+	eor_16b(30, 30, 30)
 	MOVD R4, R12
 	MOVD R5, R13
 	MOVD R12, R3
@@ -24616,43 +24695,43 @@ rows:
 	FLDPQ 0(R3), (F4, F5)
 	ADDS R7, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	WORD $0x4e24d448 // fadd v8.4s, v2.4s, v4.4s
-	WORD $0x4e25d469 // fadd v9.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44a // fsub v10.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46b // fsub v11.4s, v3.4s, v5.4s
-	WORD $0x4e28d40c // fadd v12.4s, v0.4s, v8.4s
-	WORD $0x4e29d42d // fadd v13.4s, v1.4s, v9.4s
-	WORD $0x4ea6d54e // fsub v14.4s, v10.4s, v6.4s
-	WORD $0x4ea7d56f // fsub v15.4s, v11.4s, v7.4s
-	WORD $0x4e3dd58c // fadd v12.4s, v12.4s, v29.4s
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
-	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
-	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	fadd_4s(8, 2, 4)
+	fadd_4s(9, 3, 5)
+	fsub_4s(10, 2, 4)
+	fsub_4s(11, 3, 5)
+	fadd_4s(12, 0, 8)
+	fadd_4s(13, 1, 9)
+	fsub_4s(14, 10, 6)
+	fsub_4s(15, 11, 7)
+	fadd_4s(12, 12, 29)
+	fadd_4s(13, 13, 29)
+	fadd_4s(14, 14, 29)
+	fadd_4s(15, 15, 29)
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain0
-	WORD $0x6eace7d2 // fcmgt v18.4s, v30.4s, v12.4s
-	WORD $0x6eb21fcc // bit v12.16b, v30.16b, v18.16b
-	WORD $0x6eade7d2 // fcmgt v18.4s, v30.4s, v13.4s
-	WORD $0x6eb21fcd // bit v13.16b, v30.16b, v18.16b
-	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
-	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
-	WORD $0x6eaee7d2 // fcmgt v18.4s, v30.4s, v14.4s
-	WORD $0x6eb21fce // bit v14.16b, v30.16b, v18.16b
-	WORD $0x6eafe7d2 // fcmgt v18.4s, v30.4s, v15.4s
-	WORD $0x6eb21fcf // bit v15.16b, v30.16b, v18.16b
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
+	fcmgt_4s(18, 30, 12)
+	bit_16b(12, 30, 18)
+	fcmgt_4s(18, 30, 13)
+	bit_16b(13, 30, 18)
+	fadd_4s(12, 12, 30)
+	fadd_4s(13, 13, 30)
+	fcmgt_4s(18, 30, 14)
+	bit_16b(14, 30, 18)
+	fcmgt_4s(18, 30, 15)
+	bit_16b(15, 30, 18)
+	fadd_4s(14, 14, 30)
+	fadd_4s(15, 15, 30)
 
 plain0:
-	WORD $0x4e8e3980 // zip1 v0.4s, v12.4s, v14.4s
-	WORD $0x4e8f39a1 // zip1 v1.4s, v13.4s, v15.4s
-	WORD $0x4e8e7982 // zip2 v2.4s, v12.4s, v14.4s
-	WORD $0x4e8f79a3 // zip2 v3.4s, v13.4s, v15.4s
-	WORD $0x4ea01c0c // mov v12.16b, v0.16b
-	WORD $0x4ea21c4d // mov v13.16b, v2.16b
-	WORD $0x4ea11c2e // mov v14.16b, v1.16b
-	WORD $0x4ea31c6f // mov v15.16b, v3.16b
+	zip1_4s(0, 12, 14)
+	zip1_4s(1, 13, 15)
+	zip2_4s(2, 12, 14)
+	zip2_4s(3, 13, 15)
+	VMOV V0.B16, V12.B16
+	VMOV V2.B16, V13.B16
+	VMOV V1.B16, V14.B16
+	VMOV V3.B16, V15.B16
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
@@ -24691,16 +24770,16 @@ row0low0not15:
 	CMPW $3, R0
 	BNE row0low0not3
 	FMOVS F12, (R3)
-	WORD $0x4ea00990 // rev64 v16.4s, v12.4s
+	rev64_4s(16, 12)
 	FMOVS F16, 4(R3)
 	B row0low0end
 
 row0low0not3:
 	CMPW $12, R0
 	BNE row0low0not12
-	WORD $0x6e0c4190 // ext v16.16b, v12.16b, v12.16b, #8
+	ext_16b8(16, 12, 12)
 	FMOVS F16, 8(R3)
-	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	rev64_4s(16, 16)
 	FMOVS F16, 12(R3)
 	B row0low0end
 
@@ -24708,9 +24787,9 @@ row0low0not12:
 	CMPW $7, R0
 	BNE row0low0not7
 	FMOVS F12, (R3)
-	WORD $0x4ea00990 // rev64 v16.4s, v12.4s
+	rev64_4s(16, 12)
 	FMOVS F16, 4(R3)
-	WORD $0x6e0c4190 // ext v16.16b, v12.16b, v12.16b, #8
+	ext_16b8(16, 12, 12)
 	FMOVS F16, 8(R3)
 	B row0low0end
 
@@ -24722,16 +24801,16 @@ row0low0not7:
 
 row0low0not1:
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ushl_4s(17, 17, 18)
 	ADD $0, R3, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask1part
 	FSTPQ (F12, F13), (R19)
@@ -24751,7 +24830,7 @@ mask1part:
 mask1done:
 
 row0low0end:
-	WORD $0x4ead1dbf // mov v31.16b, v13.16b
+	VMOV V13.B16, V31.B16
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	LSRW $4, R0, R0
@@ -24766,16 +24845,16 @@ row0high0not15:
 	CMPW $3, R0
 	BNE row0high0not3
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	rev64_4s(16, 31)
 	FMOVS F16, 20(R3)
 	B row0high0end
 
 row0high0not3:
 	CMPW $12, R0
 	BNE row0high0not12
-	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	ext_16b8(16, 31, 31)
 	FMOVS F16, 24(R3)
-	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	rev64_4s(16, 16)
 	FMOVS F16, 28(R3)
 	B row0high0end
 
@@ -24783,9 +24862,9 @@ row0high0not12:
 	CMPW $7, R0
 	BNE row0high0not7
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	rev64_4s(16, 31)
 	FMOVS F16, 20(R3)
-	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	ext_16b8(16, 31, 31)
 	FMOVS F16, 24(R3)
 	B row0high0end
 
@@ -24797,16 +24876,16 @@ row0high0not7:
 
 row0high0not1:
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ushl_4s(17, 17, 18)
 	ADD $16, R3, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F31, F31), (R19)
@@ -24840,16 +24919,16 @@ row0low1not15:
 	CMPW $3, R0
 	BNE row0low1not3
 	FMOVS F14, 32(R3)
-	WORD $0x4ea009d0 // rev64 v16.4s, v14.4s
+	rev64_4s(16, 14)
 	FMOVS F16, 36(R3)
 	B row0low1end
 
 row0low1not3:
 	CMPW $12, R0
 	BNE row0low1not12
-	WORD $0x6e0e41d0 // ext v16.16b, v14.16b, v14.16b, #8
+	ext_16b8(16, 14, 14)
 	FMOVS F16, 40(R3)
-	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	rev64_4s(16, 16)
 	FMOVS F16, 44(R3)
 	B row0low1end
 
@@ -24857,9 +24936,9 @@ row0low1not12:
 	CMPW $7, R0
 	BNE row0low1not7
 	FMOVS F14, 32(R3)
-	WORD $0x4ea009d0 // rev64 v16.4s, v14.4s
+	rev64_4s(16, 14)
 	FMOVS F16, 36(R3)
-	WORD $0x6e0e41d0 // ext v16.16b, v14.16b, v14.16b, #8
+	ext_16b8(16, 14, 14)
 	FMOVS F16, 40(R3)
 	B row0low1end
 
@@ -24871,16 +24950,16 @@ row0low1not7:
 
 row0low1not1:
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ushl_4s(17, 17, 18)
 	ADD $32, R3, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F14, F15), (R19)
@@ -24900,7 +24979,7 @@ mask3part:
 mask3done:
 
 row0low1end:
-	WORD $0x4eaf1dff // mov v31.16b, v15.16b
+	VMOV V15.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
 	ANDSW $255, R0, R0
@@ -24916,16 +24995,16 @@ row0high1not15:
 	CMPW $3, R0
 	BNE row0high1not3
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	rev64_4s(16, 31)
 	FMOVS F16, 52(R3)
 	B row0high1end
 
 row0high1not3:
 	CMPW $12, R0
 	BNE row0high1not12
-	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	ext_16b8(16, 31, 31)
 	FMOVS F16, 56(R3)
-	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	rev64_4s(16, 16)
 	FMOVS F16, 60(R3)
 	B row0high1end
 
@@ -24933,9 +25012,9 @@ row0high1not12:
 	CMPW $7, R0
 	BNE row0high1not7
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	rev64_4s(16, 31)
 	FMOVS F16, 52(R3)
-	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	ext_16b8(16, 31, 31)
 	FMOVS F16, 56(R3)
 	B row0high1end
 
@@ -24947,16 +25026,16 @@ row0high1not7:
 
 row0high1not1:
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ushl_4s(17, 17, 18)
 	ADD $48, R3, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F31, F31), (R19)
@@ -24989,43 +25068,43 @@ row0done:
 	FLDPQ 0(R3), (F4, F5)
 	ADDS R7, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	WORD $0x4e24d448 // fadd v8.4s, v2.4s, v4.4s
-	WORD $0x4e25d469 // fadd v9.4s, v3.4s, v5.4s
-	WORD $0x4ea4d44a // fsub v10.4s, v2.4s, v4.4s
-	WORD $0x4ea5d46b // fsub v11.4s, v3.4s, v5.4s
-	WORD $0x4e28d40c // fadd v12.4s, v0.4s, v8.4s
-	WORD $0x4e29d42d // fadd v13.4s, v1.4s, v9.4s
-	WORD $0x4ea6d54e // fsub v14.4s, v10.4s, v6.4s
-	WORD $0x4ea7d56f // fsub v15.4s, v11.4s, v7.4s
-	WORD $0x4e3dd58c // fadd v12.4s, v12.4s, v29.4s
-	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
-	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
-	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	fadd_4s(8, 2, 4)
+	fadd_4s(9, 3, 5)
+	fsub_4s(10, 2, 4)
+	fsub_4s(11, 3, 5)
+	fadd_4s(12, 0, 8)
+	fadd_4s(13, 1, 9)
+	fsub_4s(14, 10, 6)
+	fsub_4s(15, 11, 7)
+	fadd_4s(12, 12, 29)
+	fadd_4s(13, 13, 29)
+	fadd_4s(14, 14, 29)
+	fadd_4s(15, 15, 29)
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain1
-	WORD $0x6eace7d2 // fcmgt v18.4s, v30.4s, v12.4s
-	WORD $0x6eb21fcc // bit v12.16b, v30.16b, v18.16b
-	WORD $0x6eade7d2 // fcmgt v18.4s, v30.4s, v13.4s
-	WORD $0x6eb21fcd // bit v13.16b, v30.16b, v18.16b
-	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
-	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
-	WORD $0x6eaee7d2 // fcmgt v18.4s, v30.4s, v14.4s
-	WORD $0x6eb21fce // bit v14.16b, v30.16b, v18.16b
-	WORD $0x6eafe7d2 // fcmgt v18.4s, v30.4s, v15.4s
-	WORD $0x6eb21fcf // bit v15.16b, v30.16b, v18.16b
-	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
-	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
+	fcmgt_4s(18, 30, 12)
+	bit_16b(12, 30, 18)
+	fcmgt_4s(18, 30, 13)
+	bit_16b(13, 30, 18)
+	fadd_4s(12, 12, 30)
+	fadd_4s(13, 13, 30)
+	fcmgt_4s(18, 30, 14)
+	bit_16b(14, 30, 18)
+	fcmgt_4s(18, 30, 15)
+	bit_16b(15, 30, 18)
+	fadd_4s(14, 14, 30)
+	fadd_4s(15, 15, 30)
 
 plain1:
-	WORD $0x4e8e3980 // zip1 v0.4s, v12.4s, v14.4s
-	WORD $0x4e8f39a1 // zip1 v1.4s, v13.4s, v15.4s
-	WORD $0x4e8e7982 // zip2 v2.4s, v12.4s, v14.4s
-	WORD $0x4e8f79a3 // zip2 v3.4s, v13.4s, v15.4s
-	WORD $0x4ea01c0c // mov v12.16b, v0.16b
-	WORD $0x4ea21c4d // mov v13.16b, v2.16b
-	WORD $0x4ea11c2e // mov v14.16b, v1.16b
-	WORD $0x4ea31c6f // mov v15.16b, v3.16b
+	zip1_4s(0, 12, 14)
+	zip1_4s(1, 13, 15)
+	zip2_4s(2, 12, 14)
+	zip2_4s(3, 13, 15)
+	VMOV V0.B16, V12.B16
+	VMOV V2.B16, V13.B16
+	VMOV V1.B16, V14.B16
+	VMOV V3.B16, V15.B16
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
@@ -25069,16 +25148,16 @@ row1low0not15:
 	CMPW $3, R0
 	BNE row1low0not3
 	FMOVS F12, (R3)
-	WORD $0x4ea00990 // rev64 v16.4s, v12.4s
+	rev64_4s(16, 12)
 	FMOVS F16, 4(R3)
 	B row1low0end
 
 row1low0not3:
 	CMPW $12, R0
 	BNE row1low0not12
-	WORD $0x6e0c4190 // ext v16.16b, v12.16b, v12.16b, #8
+	ext_16b8(16, 12, 12)
 	FMOVS F16, 8(R3)
-	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	rev64_4s(16, 16)
 	FMOVS F16, 12(R3)
 	B row1low0end
 
@@ -25086,9 +25165,9 @@ row1low0not12:
 	CMPW $7, R0
 	BNE row1low0not7
 	FMOVS F12, (R3)
-	WORD $0x4ea00990 // rev64 v16.4s, v12.4s
+	rev64_4s(16, 12)
 	FMOVS F16, 4(R3)
-	WORD $0x6e0c4190 // ext v16.16b, v12.16b, v12.16b, #8
+	ext_16b8(16, 12, 12)
 	FMOVS F16, 8(R3)
 	B row1low0end
 
@@ -25100,16 +25179,16 @@ row1low0not7:
 
 row1low0not1:
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ushl_4s(17, 17, 18)
 	ADD $0, R3, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask5part
 	FSTPQ (F12, F13), (R19)
@@ -25129,7 +25208,7 @@ mask5part:
 mask5done:
 
 row1low0end:
-	WORD $0x4ead1dbf // mov v31.16b, v13.16b
+	VMOV V13.B16, V31.B16
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	LSRW $4, R0, R0
@@ -25144,16 +25223,16 @@ row1high0not15:
 	CMPW $3, R0
 	BNE row1high0not3
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	rev64_4s(16, 31)
 	FMOVS F16, 20(R3)
 	B row1high0end
 
 row1high0not3:
 	CMPW $12, R0
 	BNE row1high0not12
-	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	ext_16b8(16, 31, 31)
 	FMOVS F16, 24(R3)
-	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	rev64_4s(16, 16)
 	FMOVS F16, 28(R3)
 	B row1high0end
 
@@ -25161,9 +25240,9 @@ row1high0not12:
 	CMPW $7, R0
 	BNE row1high0not7
 	FMOVS F31, 16(R3)
-	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	rev64_4s(16, 31)
 	FMOVS F16, 20(R3)
-	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	ext_16b8(16, 31, 31)
 	FMOVS F16, 24(R3)
 	B row1high0end
 
@@ -25175,16 +25254,16 @@ row1high0not7:
 
 row1high0not1:
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ushl_4s(17, 17, 18)
 	ADD $16, R3, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F31, F31), (R19)
@@ -25218,16 +25297,16 @@ row1low1not15:
 	CMPW $3, R0
 	BNE row1low1not3
 	FMOVS F14, 32(R3)
-	WORD $0x4ea009d0 // rev64 v16.4s, v14.4s
+	rev64_4s(16, 14)
 	FMOVS F16, 36(R3)
 	B row1low1end
 
 row1low1not3:
 	CMPW $12, R0
 	BNE row1low1not12
-	WORD $0x6e0e41d0 // ext v16.16b, v14.16b, v14.16b, #8
+	ext_16b8(16, 14, 14)
 	FMOVS F16, 40(R3)
-	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	rev64_4s(16, 16)
 	FMOVS F16, 44(R3)
 	B row1low1end
 
@@ -25235,9 +25314,9 @@ row1low1not12:
 	CMPW $7, R0
 	BNE row1low1not7
 	FMOVS F14, 32(R3)
-	WORD $0x4ea009d0 // rev64 v16.4s, v14.4s
+	rev64_4s(16, 14)
 	FMOVS F16, 36(R3)
-	WORD $0x6e0e41d0 // ext v16.16b, v14.16b, v14.16b, #8
+	ext_16b8(16, 14, 14)
 	FMOVS F16, 40(R3)
 	B row1low1end
 
@@ -25249,16 +25328,16 @@ row1low1not7:
 
 row1low1not1:
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ushl_4s(17, 17, 18)
 	ADD $32, R3, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F14, F15), (R19)
@@ -25278,7 +25357,7 @@ mask7part:
 mask7done:
 
 row1low1end:
-	WORD $0x4eaf1dff // mov v31.16b, v15.16b
+	VMOV V15.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
 	ANDSW $255, R0, R0
@@ -25294,16 +25373,16 @@ row1high1not15:
 	CMPW $3, R0
 	BNE row1high1not3
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	rev64_4s(16, 31)
 	FMOVS F16, 52(R3)
 	B row1high1end
 
 row1high1not3:
 	CMPW $12, R0
 	BNE row1high1not12
-	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	ext_16b8(16, 31, 31)
 	FMOVS F16, 56(R3)
-	WORD $0x4ea00a10 // rev64 v16.4s, v16.4s
+	rev64_4s(16, 16)
 	FMOVS F16, 60(R3)
 	B row1high1end
 
@@ -25311,9 +25390,9 @@ row1high1not12:
 	CMPW $7, R0
 	BNE row1high1not7
 	FMOVS F31, 48(R3)
-	WORD $0x4ea00bf0 // rev64 v16.4s, v31.4s
+	rev64_4s(16, 31)
 	FMOVS F16, 52(R3)
-	WORD $0x6e1f43f0 // ext v16.16b, v31.16b, v31.16b, #8
+	ext_16b8(16, 31, 31)
 	FMOVS F16, 56(R3)
 	B row1high1end
 
@@ -25325,16 +25404,16 @@ row1high1not7:
 
 row1high1not1:
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ushl_4s(17, 17, 18)
 	ADD $48, R3, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask8part
 	FSTPQ (F31, F31), (R19)

@@ -4,6 +4,67 @@
 
 #include "textflag.h"
 
+// add v#.4s, v#.4s, v#.4s
+#define add_4s(d, n, m) WORD $(0x4ea08400|d|n<<5|m<<16)
+// and v#.16b, v#.16b, v#.16b
+#define and_16b(d, n, m) WORD $(0x4e201c00|d|n<<5|m<<16)
+// bif v#.16b, v#.16b, v#.16b
+#define bif_16b(d, n, m) WORD $(0x6ee01c00|d|n<<5|m<<16)
+// bit v#.16b, v#.16b, v#.16b
+#define bit_16b(d, n, m) WORD $(0x6ea01c00|d|n<<5|m<<16)
+// dup v#.4s, v#.s[0]
+#define dup_4s0(d, n) WORD $(0x4e040400|d|n<<5)
+// eor v#.16b, v#.16b, v#.16b
+#define eor_16b(d, n, m) WORD $(0x6e201c00|d|n<<5|m<<16)
+// ext v#.16b, v#.16b, v#.16b, #8
+#define ext_16b8(d, n, m) WORD $(0x6e004000|d|n<<5|m<<16)
+// fadd v#.4s, v#.4s, v#.4s
+#define fadd_4s(d, n, m) WORD $(0x4e20d400|d|n<<5|m<<16)
+// fcmeq v#.4s, v#.4s, v#.4s
+#define fcmeq_4s(d, n, m) WORD $(0x4e20e400|d|n<<5|m<<16)
+// fcmge v#.4s, v#.4s, v#.4s
+#define fcmge_4s(d, n, m) WORD $(0x6e20e400|d|n<<5|m<<16)
+// fcmgt v#.4s, v#.4s, v#.4s
+#define fcmgt_4s(d, n, m) WORD $(0x6ea0e400|d|n<<5|m<<16)
+// fcvtns v#.4s, v#.4s
+#define fcvtns_4s(d, n) WORD $(0x4e21a800|d|n<<5)
+// fdiv v#.4s, v#.4s, v#.4s
+#define fdiv_4s(d, n, m) WORD $(0x6e20fc00|d|n<<5|m<<16)
+// fmla v#.4s, v#.4s, v#.4s
+#define fmla_4s(d, n, m) WORD $(0x4e20cc00|d|n<<5|m<<16)
+// fmla v#.4s, v#.4s, v#.s[0]
+#define fmla_4s0(d, n, m) WORD $(0x4f801000|d|n<<5|m<<16)
+// fmls v#.4s, v#.4s, v#.4s
+#define fmls_4s(d, n, m) WORD $(0x4ea0cc00|d|n<<5|m<<16)
+// fmul v#.4s, v#.4s, v#.4s
+#define fmul_4s(d, n, m) WORD $(0x6e20dc00|d|n<<5|m<<16)
+// fmul v#.4s, v#.4s, v#.s[0]
+#define fmul_4s0(d, n, m) WORD $(0x4f809000|d|n<<5|m<<16)
+// frintn v#.4s, v#.4s
+#define frintn_4s(d, n) WORD $(0x4e218800|d|n<<5)
+// fsqrt v#.4s, v#.4s
+#define fsqrt_4s(d, n) WORD $(0x6ea1f800|d|n<<5)
+// fsub v#.4s, v#.4s, v#.4s
+#define fsub_4s(d, n, m) WORD $(0x4ea0d400|d|n<<5|m<<16)
+// orr v#.16b, v#.16b, v#.16b
+#define orr_16b(d, n, m) WORD $(0x4ea01c00|d|n<<5|m<<16)
+// rev64 v#.4s, v#.4s
+#define rev64_4s(d, n) WORD $(0x4ea00800|d|n<<5)
+// shl v#.4s, v#.4s, #23
+#define shl_4s23(d, n) WORD $(0x4f375400|d|n<<5)
+// smax v#.4s, v#.4s, v#.4s
+#define smax_4s(d, n, m) WORD $(0x4ea06400|d|n<<5|m<<16)
+// smaxv s#, v#.4s
+#define smaxv_4s(d, n) WORD $(0x4eb0a800|d|n<<5)
+// sshr v#.4s, v#.4s, #1
+#define sshr_4s1(d, n) WORD $(0x4f3f0400|d|n<<5)
+// sshr v#.4s, v#.4s, #31
+#define sshr_4s31(d, n) WORD $(0x4f210400|d|n<<5)
+// sub v#.4s, v#.4s, v#.4s
+#define sub_4s(d, n, m) WORD $(0x6ea08400|d|n<<5|m<<16)
+// ushl v#.4s, v#.4s, v#.4s
+#define ushl_4s(d, n, m) WORD $(0x6ea04400|d|n<<5|m<<16)
+
 TEXT ·exp_neon(SB), NOSPLIT, $0-32
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
@@ -17,102 +78,102 @@ loop:
 	FLDPQ 0(R4), (F0, F1)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea2e40a // fcmgt v10.4s, v0.4s, v2.4s
-	WORD $0x6eaa1c40 // bit v0.16b, v2.16b, v10.16b
-	WORD $0x6ea3e42a // fcmgt v10.4s, v1.4s, v3.4s
-	WORD $0x6eaa1c61 // bit v1.16b, v3.16b, v10.16b
+	fcmgt_4s(10, 0, 2)
+	bit_16b(0, 2, 10)
+	fcmgt_4s(10, 1, 3)
+	bit_16b(1, 3, 10)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea0e44a // fcmgt v10.4s, v2.4s, v0.4s
-	WORD $0x6eaa1c40 // bit v0.16b, v2.16b, v10.16b
-	WORD $0x6ea1e46a // fcmgt v10.4s, v3.4s, v1.4s
-	WORD $0x6eaa1c61 // bit v1.16b, v3.16b, v10.16b
+	fcmgt_4s(10, 2, 0)
+	bit_16b(0, 2, 10)
+	fcmgt_4s(10, 3, 1)
+	bit_16b(1, 3, 10)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x6e2adc02 // fmul v2.4s, v0.4s, v10.4s
+	fmul_4s(2, 0, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x6e2adc23 // fmul v3.4s, v1.4s, v10.4s
-	WORD $0x4e218842 // frintn v2.4s, v2.4s
-	WORD $0x4e218863 // frintn v3.4s, v3.4s
+	fmul_4s(3, 1, 10)
+	frintn_4s(2, 2)
+	frintn_4s(3, 3)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4eaacc40 // fmls v0.4s, v2.4s, v10.4s
+	fmls_4s(0, 2, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x4eaacc61 // fmls v1.4s, v3.4s, v10.4s
+	fmls_4s(1, 3, 10)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4eaacc40 // fmls v0.4s, v2.4s, v10.4s
+	fmls_4s(0, 2, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x4eaacc61 // fmls v1.4s, v3.4s, v10.4s
+	fmls_4s(1, 3, 10)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4e24cc0a // fmla v10.4s, v0.4s, v4.4s
-	WORD $0x4eaa1d44 // mov v4.16b, v10.16b
+	fmla_4s(10, 0, 4)
+	VMOV V10.B16, V4.B16
 	FMOVQ 16(R19), F10
-	WORD $0x4e25cc2a // fmla v10.4s, v1.4s, v5.4s
-	WORD $0x4eaa1d45 // mov v5.16b, v10.16b
+	fmla_4s(10, 1, 5)
+	VMOV V10.B16, V5.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4e24cc0a // fmla v10.4s, v0.4s, v4.4s
-	WORD $0x4eaa1d44 // mov v4.16b, v10.16b
+	fmla_4s(10, 0, 4)
+	VMOV V10.B16, V4.B16
 	FMOVQ 16(R19), F10
-	WORD $0x4e25cc2a // fmla v10.4s, v1.4s, v5.4s
-	WORD $0x4eaa1d45 // mov v5.16b, v10.16b
+	fmla_4s(10, 1, 5)
+	VMOV V10.B16, V5.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4e24cc0a // fmla v10.4s, v0.4s, v4.4s
-	WORD $0x4eaa1d44 // mov v4.16b, v10.16b
+	fmla_4s(10, 0, 4)
+	VMOV V10.B16, V4.B16
 	FMOVQ 16(R19), F10
-	WORD $0x4e25cc2a // fmla v10.4s, v1.4s, v5.4s
-	WORD $0x4eaa1d45 // mov v5.16b, v10.16b
+	fmla_4s(10, 1, 5)
+	VMOV V10.B16, V5.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4e24cc0a // fmla v10.4s, v0.4s, v4.4s
-	WORD $0x4eaa1d44 // mov v4.16b, v10.16b
+	fmla_4s(10, 0, 4)
+	VMOV V10.B16, V4.B16
 	FMOVQ 16(R19), F10
-	WORD $0x4e25cc2a // fmla v10.4s, v1.4s, v5.4s
-	WORD $0x4eaa1d45 // mov v5.16b, v10.16b
-	WORD $0x6e20dc06 // fmul v6.4s, v0.4s, v0.4s
-	WORD $0x6e21dc27 // fmul v7.4s, v1.4s, v1.4s
-	WORD $0x4ea01c0a // mov v10.16b, v0.16b
-	WORD $0x4e24ccca // fmla v10.4s, v6.4s, v4.4s
-	WORD $0x4eaa1d44 // mov v4.16b, v10.16b
-	WORD $0x4ea11c2a // mov v10.16b, v1.16b
-	WORD $0x4e25ccea // fmla v10.4s, v7.4s, v5.4s
-	WORD $0x4eaa1d45 // mov v5.16b, v10.16b
+	fmla_4s(10, 1, 5)
+	VMOV V10.B16, V5.B16
+	fmul_4s(6, 0, 0)
+	fmul_4s(7, 1, 1)
+	VMOV V0.B16, V10.B16
+	fmla_4s(10, 6, 4)
+	VMOV V10.B16, V4.B16
+	VMOV V1.B16, V10.B16
+	fmla_4s(10, 7, 5)
+	VMOV V10.B16, V5.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4e2ad484 // fadd v4.4s, v4.4s, v10.4s
+	fadd_4s(4, 4, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x4e2ad4a5 // fadd v5.4s, v5.4s, v10.4s
-	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
-	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
-	WORD $0x4f3f0440 // sshr v0.4s, v2.4s, #1
-	WORD $0x4f3f0461 // sshr v1.4s, v3.4s, #1
-	WORD $0x6ea08442 // sub v2.4s, v2.4s, v0.4s
-	WORD $0x6ea18463 // sub v3.4s, v3.4s, v1.4s
+	fadd_4s(5, 5, 10)
+	fcvtns_4s(2, 2)
+	fcvtns_4s(3, 3)
+	sshr_4s1(0, 2)
+	sshr_4s1(1, 3)
+	sub_4s(2, 2, 0)
+	sub_4s(3, 3, 1)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4eaa8400 // add v0.4s, v0.4s, v10.4s
+	add_4s(0, 0, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x4eaa8421 // add v1.4s, v1.4s, v10.4s
-	WORD $0x4f375400 // shl v0.4s, v0.4s, #23
-	WORD $0x4f375421 // shl v1.4s, v1.4s, #23
-	WORD $0x6e20dc84 // fmul v4.4s, v4.4s, v0.4s
-	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
+	add_4s(1, 1, 10)
+	shl_4s23(0, 0)
+	shl_4s23(1, 1)
+	fmul_4s(4, 4, 0)
+	fmul_4s(5, 5, 1)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4eaa8442 // add v2.4s, v2.4s, v10.4s
+	add_4s(2, 2, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x4eaa8463 // add v3.4s, v3.4s, v10.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dc84 // fmul v4.4s, v4.4s, v2.4s
-	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
-	WORD $0x4ea41c80 // mov v0.16b, v4.16b
-	WORD $0x4ea51ca1 // mov v1.16b, v5.16b
+	add_4s(3, 3, 10)
+	shl_4s23(2, 2)
+	shl_4s23(3, 3)
+	fmul_4s(4, 4, 2)
+	fmul_4s(5, 5, 3)
+	VMOV V4.B16, V0.B16
+	VMOV V5.B16, V1.B16
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -126,16 +187,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F8
-	WORD $0x4e040509 // dup v9.4s, v8.s[0]
-	WORD $0x4e040508 // dup v8.4s, v8.s[0]
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x6eaa4508 // ushl v8.4s, v8.4s, v10.4s
+	ushl_4s(8, 8, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x6eaa4529 // ushl v9.4s, v9.4s, v10.4s
+	ushl_4s(9, 9, 10)
 	ADD $0, R4, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -155,105 +216,105 @@ mask1part:
 mask1done:
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea2e40a // fcmgt v10.4s, v0.4s, v2.4s
-	WORD $0x6eaa1c40 // bit v0.16b, v2.16b, v10.16b
-	WORD $0x6ea3e42a // fcmgt v10.4s, v1.4s, v3.4s
-	WORD $0x6eaa1c61 // bit v1.16b, v3.16b, v10.16b
+	fcmgt_4s(10, 0, 2)
+	bit_16b(0, 2, 10)
+	fcmgt_4s(10, 1, 3)
+	bit_16b(1, 3, 10)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea0e44a // fcmgt v10.4s, v2.4s, v0.4s
-	WORD $0x6eaa1c40 // bit v0.16b, v2.16b, v10.16b
-	WORD $0x6ea1e46a // fcmgt v10.4s, v3.4s, v1.4s
-	WORD $0x6eaa1c61 // bit v1.16b, v3.16b, v10.16b
+	fcmgt_4s(10, 2, 0)
+	bit_16b(0, 2, 10)
+	fcmgt_4s(10, 3, 1)
+	bit_16b(1, 3, 10)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x6e2adc02 // fmul v2.4s, v0.4s, v10.4s
+	fmul_4s(2, 0, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x6e2adc23 // fmul v3.4s, v1.4s, v10.4s
-	WORD $0x4e218842 // frintn v2.4s, v2.4s
-	WORD $0x4e218863 // frintn v3.4s, v3.4s
+	fmul_4s(3, 1, 10)
+	frintn_4s(2, 2)
+	frintn_4s(3, 3)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4eaacc40 // fmls v0.4s, v2.4s, v10.4s
+	fmls_4s(0, 2, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x4eaacc61 // fmls v1.4s, v3.4s, v10.4s
+	fmls_4s(1, 3, 10)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4eaacc40 // fmls v0.4s, v2.4s, v10.4s
+	fmls_4s(0, 2, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x4eaacc61 // fmls v1.4s, v3.4s, v10.4s
+	fmls_4s(1, 3, 10)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4e24cc0a // fmla v10.4s, v0.4s, v4.4s
-	WORD $0x4eaa1d44 // mov v4.16b, v10.16b
+	fmla_4s(10, 0, 4)
+	VMOV V10.B16, V4.B16
 	FMOVQ 16(R19), F10
-	WORD $0x4e25cc2a // fmla v10.4s, v1.4s, v5.4s
-	WORD $0x4eaa1d45 // mov v5.16b, v10.16b
+	fmla_4s(10, 1, 5)
+	VMOV V10.B16, V5.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4e24cc0a // fmla v10.4s, v0.4s, v4.4s
-	WORD $0x4eaa1d44 // mov v4.16b, v10.16b
+	fmla_4s(10, 0, 4)
+	VMOV V10.B16, V4.B16
 	FMOVQ 16(R19), F10
-	WORD $0x4e25cc2a // fmla v10.4s, v1.4s, v5.4s
-	WORD $0x4eaa1d45 // mov v5.16b, v10.16b
+	fmla_4s(10, 1, 5)
+	VMOV V10.B16, V5.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4e24cc0a // fmla v10.4s, v0.4s, v4.4s
-	WORD $0x4eaa1d44 // mov v4.16b, v10.16b
+	fmla_4s(10, 0, 4)
+	VMOV V10.B16, V4.B16
 	FMOVQ 16(R19), F10
-	WORD $0x4e25cc2a // fmla v10.4s, v1.4s, v5.4s
-	WORD $0x4eaa1d45 // mov v5.16b, v10.16b
+	fmla_4s(10, 1, 5)
+	VMOV V10.B16, V5.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4e24cc0a // fmla v10.4s, v0.4s, v4.4s
-	WORD $0x4eaa1d44 // mov v4.16b, v10.16b
+	fmla_4s(10, 0, 4)
+	VMOV V10.B16, V4.B16
 	FMOVQ 16(R19), F10
-	WORD $0x4e25cc2a // fmla v10.4s, v1.4s, v5.4s
-	WORD $0x4eaa1d45 // mov v5.16b, v10.16b
-	WORD $0x6e20dc06 // fmul v6.4s, v0.4s, v0.4s
-	WORD $0x6e21dc27 // fmul v7.4s, v1.4s, v1.4s
-	WORD $0x4ea01c0a // mov v10.16b, v0.16b
-	WORD $0x4e24ccca // fmla v10.4s, v6.4s, v4.4s
-	WORD $0x4eaa1d44 // mov v4.16b, v10.16b
-	WORD $0x4ea11c2a // mov v10.16b, v1.16b
-	WORD $0x4e25ccea // fmla v10.4s, v7.4s, v5.4s
-	WORD $0x4eaa1d45 // mov v5.16b, v10.16b
+	fmla_4s(10, 1, 5)
+	VMOV V10.B16, V5.B16
+	fmul_4s(6, 0, 0)
+	fmul_4s(7, 1, 1)
+	VMOV V0.B16, V10.B16
+	fmla_4s(10, 6, 4)
+	VMOV V10.B16, V4.B16
+	VMOV V1.B16, V10.B16
+	fmla_4s(10, 7, 5)
+	VMOV V10.B16, V5.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4e2ad484 // fadd v4.4s, v4.4s, v10.4s
+	fadd_4s(4, 4, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x4e2ad4a5 // fadd v5.4s, v5.4s, v10.4s
-	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
-	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
-	WORD $0x4f3f0440 // sshr v0.4s, v2.4s, #1
-	WORD $0x4f3f0461 // sshr v1.4s, v3.4s, #1
-	WORD $0x6ea08442 // sub v2.4s, v2.4s, v0.4s
-	WORD $0x6ea18463 // sub v3.4s, v3.4s, v1.4s
+	fadd_4s(5, 5, 10)
+	fcvtns_4s(2, 2)
+	fcvtns_4s(3, 3)
+	sshr_4s1(0, 2)
+	sshr_4s1(1, 3)
+	sub_4s(2, 2, 0)
+	sub_4s(3, 3, 1)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4eaa8400 // add v0.4s, v0.4s, v10.4s
+	add_4s(0, 0, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x4eaa8421 // add v1.4s, v1.4s, v10.4s
-	WORD $0x4f375400 // shl v0.4s, v0.4s, #23
-	WORD $0x4f375421 // shl v1.4s, v1.4s, #23
-	WORD $0x6e20dc84 // fmul v4.4s, v4.4s, v0.4s
-	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
+	add_4s(1, 1, 10)
+	shl_4s23(0, 0)
+	shl_4s23(1, 1)
+	fmul_4s(4, 4, 0)
+	fmul_4s(5, 5, 1)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F10
-	WORD $0x4eaa8442 // add v2.4s, v2.4s, v10.4s
+	add_4s(2, 2, 10)
 	FMOVQ 16(R19), F10
-	WORD $0x4eaa8463 // add v3.4s, v3.4s, v10.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dc84 // fmul v4.4s, v4.4s, v2.4s
-	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
-	WORD $0x4ea41c80 // mov v0.16b, v4.16b
-	WORD $0x4ea51ca1 // mov v1.16b, v5.16b
+	add_4s(3, 3, 10)
+	shl_4s23(2, 2)
+	shl_4s23(3, 3)
+	fmul_4s(4, 4, 2)
+	fmul_4s(5, 5, 3)
+	VMOV V4.B16, V0.B16
+	VMOV V5.B16, V1.B16
 	ADD $0, R5, R19
-	WORD $0x4ea9650a // smax v10.4s, v8.4s, v9.4s
-	WORD $0x4eb0a94a // smaxv s10, v10.4s
+	smax_4s(10, 8, 9)
+	smaxv_4s(10, 10)
 	FMOVS F10, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -405,115 +466,115 @@ loop:
 	FLDPQ 0(R4), (F0, F1)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb01c04 // orr v4.16b, v0.16b, v16.16b
+	orr_16b(4, 0, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb01c25 // orr v5.16b, v1.16b, v16.16b
+	orr_16b(5, 1, 16)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea4e4d0 // fcmgt v16.4s, v6.4s, v4.4s
-	WORD $0x6eb01cc4 // bit v4.16b, v6.16b, v16.16b
-	WORD $0x6ea5e4f0 // fcmgt v16.4s, v7.4s, v5.4s
-	WORD $0x6eb01ce5 // bit v5.16b, v7.16b, v16.16b
+	fcmgt_4s(16, 6, 4)
+	bit_16b(4, 6, 16)
+	fcmgt_4s(16, 7, 5)
+	bit_16b(5, 7, 16)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6e30dc86 // fmul v6.4s, v4.4s, v16.4s
+	fmul_4s(6, 4, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6e30dca7 // fmul v7.4s, v5.4s, v16.4s
-	WORD $0x4e2188c6 // frintn v6.4s, v6.4s
-	WORD $0x4e2188e7 // frintn v7.4s, v7.4s
+	fmul_4s(7, 5, 16)
+	frintn_4s(6, 6)
+	frintn_4s(7, 7)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb0ccc4 // fmls v4.4s, v6.4s, v16.4s
+	fmls_4s(4, 6, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb0cce5 // fmls v5.4s, v7.4s, v16.4s
+	fmls_4s(5, 7, 16)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb0ccc4 // fmls v4.4s, v6.4s, v16.4s
+	fmls_4s(4, 6, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb0cce5 // fmls v5.4s, v7.4s, v16.4s
+	fmls_4s(5, 7, 16)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
-	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	fmla_4s(16, 4, 8)
+	VMOV V16.B16, V8.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
-	WORD $0x4eb01e09 // mov v9.16b, v16.16b
+	fmla_4s(16, 5, 9)
+	VMOV V16.B16, V9.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
-	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	fmla_4s(16, 4, 8)
+	VMOV V16.B16, V8.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
-	WORD $0x4eb01e09 // mov v9.16b, v16.16b
+	fmla_4s(16, 5, 9)
+	VMOV V16.B16, V9.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
-	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	fmla_4s(16, 4, 8)
+	VMOV V16.B16, V8.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
-	WORD $0x4eb01e09 // mov v9.16b, v16.16b
+	fmla_4s(16, 5, 9)
+	VMOV V16.B16, V9.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
-	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	fmla_4s(16, 4, 8)
+	VMOV V16.B16, V8.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
-	WORD $0x4eb01e09 // mov v9.16b, v16.16b
-	WORD $0x6e24dc8a // fmul v10.4s, v4.4s, v4.4s
-	WORD $0x6e25dcab // fmul v11.4s, v5.4s, v5.4s
-	WORD $0x4ea41c90 // mov v16.16b, v4.16b
-	WORD $0x4e28cd50 // fmla v16.4s, v10.4s, v8.4s
-	WORD $0x4eb01e08 // mov v8.16b, v16.16b
-	WORD $0x4ea51cb0 // mov v16.16b, v5.16b
-	WORD $0x4e29cd70 // fmla v16.4s, v11.4s, v9.4s
-	WORD $0x4eb01e09 // mov v9.16b, v16.16b
+	fmla_4s(16, 5, 9)
+	VMOV V16.B16, V9.B16
+	fmul_4s(10, 4, 4)
+	fmul_4s(11, 5, 5)
+	VMOV V4.B16, V16.B16
+	fmla_4s(16, 10, 8)
+	VMOV V16.B16, V8.B16
+	VMOV V5.B16, V16.B16
+	fmla_4s(16, 11, 9)
+	VMOV V16.B16, V9.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
+	fadd_4s(8, 8, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
-	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
-	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
-	WORD $0x4f3f04c4 // sshr v4.4s, v6.4s, #1
-	WORD $0x4f3f04e5 // sshr v5.4s, v7.4s, #1
-	WORD $0x6ea484c6 // sub v6.4s, v6.4s, v4.4s
-	WORD $0x6ea584e7 // sub v7.4s, v7.4s, v5.4s
+	fadd_4s(9, 9, 16)
+	fcvtns_4s(6, 6)
+	fcvtns_4s(7, 7)
+	sshr_4s1(4, 6)
+	sshr_4s1(5, 7)
+	sub_4s(6, 6, 4)
+	sub_4s(7, 7, 5)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb08484 // add v4.4s, v4.4s, v16.4s
+	add_4s(4, 4, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb084a5 // add v5.4s, v5.4s, v16.4s
-	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
-	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
-	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
-	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
+	add_4s(5, 5, 16)
+	shl_4s23(4, 4)
+	shl_4s23(5, 5)
+	fmul_4s(8, 8, 4)
+	fmul_4s(9, 9, 5)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb084c6 // add v6.4s, v6.4s, v16.4s
+	add_4s(6, 6, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb084e7 // add v7.4s, v7.4s, v16.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	WORD $0x4ea81d04 // mov v4.16b, v8.16b
-	WORD $0x4ea91d25 // mov v5.16b, v9.16b
+	add_4s(7, 7, 16)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(8, 8, 6)
+	fmul_4s(9, 9, 7)
+	VMOV V8.B16, V4.B16
+	VMOV V9.B16, V5.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x4e26d488 // fadd v8.4s, v4.4s, v6.4s
-	WORD $0x4e27d4a9 // fadd v9.4s, v5.4s, v7.4s
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6ea0e54c // fcmgt v12.4s, v10.4s, v0.4s
-	WORD $0x6ea1e56d // fcmgt v13.4s, v11.4s, v1.4s
-	WORD $0x4f210590 // sshr v16.4s, v12.4s, #31
-	WORD $0x6eb01c86 // bit v6.16b, v4.16b, v16.16b
-	WORD $0x4f2105b0 // sshr v16.4s, v13.4s, #31
-	WORD $0x6eb01ca7 // bit v7.16b, v5.16b, v16.16b
-	WORD $0x6e28fcc2 // fdiv v2.4s, v6.4s, v8.4s
-	WORD $0x6e29fce3 // fdiv v3.4s, v7.4s, v9.4s
+	fadd_4s(8, 4, 6)
+	fadd_4s(9, 5, 7)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	fcmgt_4s(12, 10, 0)
+	fcmgt_4s(13, 11, 1)
+	sshr_4s31(16, 12)
+	bit_16b(6, 4, 16)
+	sshr_4s31(16, 13)
+	bit_16b(7, 5, 16)
+	fdiv_4s(2, 6, 8)
+	fdiv_4s(3, 7, 9)
 	FSTPQ (F2, F3), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -527,16 +588,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F14
-	WORD $0x4e0405cf // dup v15.4s, v14.s[0]
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb045ce // ushl v14.4s, v14.4s, v16.4s
+	ushl_4s(14, 14, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb045ef // ushl v15.4s, v15.4s, v16.4s
+	ushl_4s(15, 15, 16)
 	ADD $0, R4, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -556,118 +617,118 @@ mask1part:
 mask1done:
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb01c04 // orr v4.16b, v0.16b, v16.16b
+	orr_16b(4, 0, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb01c25 // orr v5.16b, v1.16b, v16.16b
+	orr_16b(5, 1, 16)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea4e4d0 // fcmgt v16.4s, v6.4s, v4.4s
-	WORD $0x6eb01cc4 // bit v4.16b, v6.16b, v16.16b
-	WORD $0x6ea5e4f0 // fcmgt v16.4s, v7.4s, v5.4s
-	WORD $0x6eb01ce5 // bit v5.16b, v7.16b, v16.16b
+	fcmgt_4s(16, 6, 4)
+	bit_16b(4, 6, 16)
+	fcmgt_4s(16, 7, 5)
+	bit_16b(5, 7, 16)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6e30dc86 // fmul v6.4s, v4.4s, v16.4s
+	fmul_4s(6, 4, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6e30dca7 // fmul v7.4s, v5.4s, v16.4s
-	WORD $0x4e2188c6 // frintn v6.4s, v6.4s
-	WORD $0x4e2188e7 // frintn v7.4s, v7.4s
+	fmul_4s(7, 5, 16)
+	frintn_4s(6, 6)
+	frintn_4s(7, 7)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb0ccc4 // fmls v4.4s, v6.4s, v16.4s
+	fmls_4s(4, 6, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb0cce5 // fmls v5.4s, v7.4s, v16.4s
+	fmls_4s(5, 7, 16)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb0ccc4 // fmls v4.4s, v6.4s, v16.4s
+	fmls_4s(4, 6, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb0cce5 // fmls v5.4s, v7.4s, v16.4s
+	fmls_4s(5, 7, 16)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
-	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	fmla_4s(16, 4, 8)
+	VMOV V16.B16, V8.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
-	WORD $0x4eb01e09 // mov v9.16b, v16.16b
+	fmla_4s(16, 5, 9)
+	VMOV V16.B16, V9.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
-	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	fmla_4s(16, 4, 8)
+	VMOV V16.B16, V8.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
-	WORD $0x4eb01e09 // mov v9.16b, v16.16b
+	fmla_4s(16, 5, 9)
+	VMOV V16.B16, V9.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
-	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	fmla_4s(16, 4, 8)
+	VMOV V16.B16, V8.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
-	WORD $0x4eb01e09 // mov v9.16b, v16.16b
+	fmla_4s(16, 5, 9)
+	VMOV V16.B16, V9.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e28cc90 // fmla v16.4s, v4.4s, v8.4s
-	WORD $0x4eb01e08 // mov v8.16b, v16.16b
+	fmla_4s(16, 4, 8)
+	VMOV V16.B16, V8.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e29ccb0 // fmla v16.4s, v5.4s, v9.4s
-	WORD $0x4eb01e09 // mov v9.16b, v16.16b
-	WORD $0x6e24dc8a // fmul v10.4s, v4.4s, v4.4s
-	WORD $0x6e25dcab // fmul v11.4s, v5.4s, v5.4s
-	WORD $0x4ea41c90 // mov v16.16b, v4.16b
-	WORD $0x4e28cd50 // fmla v16.4s, v10.4s, v8.4s
-	WORD $0x4eb01e08 // mov v8.16b, v16.16b
-	WORD $0x4ea51cb0 // mov v16.16b, v5.16b
-	WORD $0x4e29cd70 // fmla v16.4s, v11.4s, v9.4s
-	WORD $0x4eb01e09 // mov v9.16b, v16.16b
+	fmla_4s(16, 5, 9)
+	VMOV V16.B16, V9.B16
+	fmul_4s(10, 4, 4)
+	fmul_4s(11, 5, 5)
+	VMOV V4.B16, V16.B16
+	fmla_4s(16, 10, 8)
+	VMOV V16.B16, V8.B16
+	VMOV V5.B16, V16.B16
+	fmla_4s(16, 11, 9)
+	VMOV V16.B16, V9.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
+	fadd_4s(8, 8, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
-	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
-	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
-	WORD $0x4f3f04c4 // sshr v4.4s, v6.4s, #1
-	WORD $0x4f3f04e5 // sshr v5.4s, v7.4s, #1
-	WORD $0x6ea484c6 // sub v6.4s, v6.4s, v4.4s
-	WORD $0x6ea584e7 // sub v7.4s, v7.4s, v5.4s
+	fadd_4s(9, 9, 16)
+	fcvtns_4s(6, 6)
+	fcvtns_4s(7, 7)
+	sshr_4s1(4, 6)
+	sshr_4s1(5, 7)
+	sub_4s(6, 6, 4)
+	sub_4s(7, 7, 5)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb08484 // add v4.4s, v4.4s, v16.4s
+	add_4s(4, 4, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb084a5 // add v5.4s, v5.4s, v16.4s
-	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
-	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
-	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
-	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
+	add_4s(5, 5, 16)
+	shl_4s23(4, 4)
+	shl_4s23(5, 5)
+	fmul_4s(8, 8, 4)
+	fmul_4s(9, 9, 5)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb084c6 // add v6.4s, v6.4s, v16.4s
+	add_4s(6, 6, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb084e7 // add v7.4s, v7.4s, v16.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	WORD $0x4ea81d04 // mov v4.16b, v8.16b
-	WORD $0x4ea91d25 // mov v5.16b, v9.16b
+	add_4s(7, 7, 16)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(8, 8, 6)
+	fmul_4s(9, 9, 7)
+	VMOV V8.B16, V4.B16
+	VMOV V9.B16, V5.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x4e26d488 // fadd v8.4s, v4.4s, v6.4s
-	WORD $0x4e27d4a9 // fadd v9.4s, v5.4s, v7.4s
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6ea0e54c // fcmgt v12.4s, v10.4s, v0.4s
-	WORD $0x6ea1e56d // fcmgt v13.4s, v11.4s, v1.4s
-	WORD $0x4f210590 // sshr v16.4s, v12.4s, #31
-	WORD $0x6eb01c86 // bit v6.16b, v4.16b, v16.16b
-	WORD $0x4f2105b0 // sshr v16.4s, v13.4s, #31
-	WORD $0x6eb01ca7 // bit v7.16b, v5.16b, v16.16b
-	WORD $0x6e28fcc2 // fdiv v2.4s, v6.4s, v8.4s
-	WORD $0x6e29fce3 // fdiv v3.4s, v7.4s, v9.4s
+	fadd_4s(8, 4, 6)
+	fadd_4s(9, 5, 7)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	fcmgt_4s(12, 10, 0)
+	fcmgt_4s(13, 11, 1)
+	sshr_4s31(16, 12)
+	bit_16b(6, 4, 16)
+	sshr_4s31(16, 13)
+	bit_16b(7, 5, 16)
+	fdiv_4s(2, 6, 8)
+	fdiv_4s(3, 7, 9)
 	ADD $0, R5, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F2, F3), (R19)
@@ -711,183 +772,183 @@ loop:
 	FLDPQ 0(R4), (F0, F1)
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2e1c04 // and v4.16b, v0.16b, v14.16b
+	and_16b(4, 0, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2e1c25 // and v5.16b, v1.16b, v14.16b
-	WORD $0x4e24d484 // fadd v4.4s, v4.4s, v4.4s
-	WORD $0x4e25d4a5 // fadd v5.4s, v5.4s, v5.4s
+	and_16b(5, 1, 14)
+	fadd_4s(4, 4, 4)
+	fadd_4s(5, 5, 5)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea6e48e // fcmgt v14.4s, v4.4s, v6.4s
-	WORD $0x6eae1cc4 // bit v4.16b, v6.16b, v14.16b
-	WORD $0x6ea7e4ae // fcmgt v14.4s, v5.4s, v7.4s
-	WORD $0x6eae1ce5 // bit v5.16b, v7.16b, v14.16b
+	fcmgt_4s(14, 4, 6)
+	bit_16b(4, 6, 14)
+	fcmgt_4s(14, 5, 7)
+	bit_16b(5, 7, 14)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea4e4ce // fcmgt v14.4s, v6.4s, v4.4s
-	WORD $0x6eae1cc4 // bit v4.16b, v6.16b, v14.16b
-	WORD $0x6ea5e4ee // fcmgt v14.4s, v7.4s, v5.4s
-	WORD $0x6eae1ce5 // bit v5.16b, v7.16b, v14.16b
+	fcmgt_4s(14, 6, 4)
+	bit_16b(4, 6, 14)
+	fcmgt_4s(14, 7, 5)
+	bit_16b(5, 7, 14)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6e2edc86 // fmul v6.4s, v4.4s, v14.4s
+	fmul_4s(6, 4, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6e2edca7 // fmul v7.4s, v5.4s, v14.4s
-	WORD $0x4e2188c6 // frintn v6.4s, v6.4s
-	WORD $0x4e2188e7 // frintn v7.4s, v7.4s
+	fmul_4s(7, 5, 14)
+	frintn_4s(6, 6)
+	frintn_4s(7, 7)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc4 // fmls v4.4s, v6.4s, v14.4s
+	fmls_4s(4, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecce5 // fmls v5.4s, v7.4s, v14.4s
+	fmls_4s(5, 7, 14)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc4 // fmls v4.4s, v6.4s, v14.4s
+	fmls_4s(4, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecce5 // fmls v5.4s, v7.4s, v14.4s
+	fmls_4s(5, 7, 14)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
-	WORD $0x6e24dc8a // fmul v10.4s, v4.4s, v4.4s
-	WORD $0x6e25dcab // fmul v11.4s, v5.4s, v5.4s
-	WORD $0x4ea41c8e // mov v14.16b, v4.16b
-	WORD $0x4e28cd4e // fmla v14.4s, v10.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	WORD $0x4ea51cae // mov v14.16b, v5.16b
-	WORD $0x4e29cd6e // fmla v14.4s, v11.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
+	fmul_4s(10, 4, 4)
+	fmul_4s(11, 5, 5)
+	VMOV V4.B16, V14.B16
+	fmla_4s(14, 10, 8)
+	VMOV V14.B16, V8.B16
+	VMOV V5.B16, V14.B16
+	fmla_4s(14, 11, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	fadd_4s(8, 8, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
-	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
-	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
-	WORD $0x4f3f04c4 // sshr v4.4s, v6.4s, #1
-	WORD $0x4f3f04e5 // sshr v5.4s, v7.4s, #1
-	WORD $0x6ea484c6 // sub v6.4s, v6.4s, v4.4s
-	WORD $0x6ea584e7 // sub v7.4s, v7.4s, v5.4s
+	fadd_4s(9, 9, 14)
+	fcvtns_4s(6, 6)
+	fcvtns_4s(7, 7)
+	sshr_4s1(4, 6)
+	sshr_4s1(5, 7)
+	sub_4s(6, 6, 4)
+	sub_4s(7, 7, 5)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae8484 // add v4.4s, v4.4s, v14.4s
+	add_4s(4, 4, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae84a5 // add v5.4s, v5.4s, v14.4s
-	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
-	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
-	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
-	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
+	add_4s(5, 5, 14)
+	shl_4s23(4, 4)
+	shl_4s23(5, 5)
+	fmul_4s(8, 8, 4)
+	fmul_4s(9, 9, 5)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae84c6 // add v6.4s, v6.4s, v14.4s
+	add_4s(6, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae84e7 // add v7.4s, v7.4s, v14.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	WORD $0x4ea81d04 // mov v4.16b, v8.16b
-	WORD $0x4ea91d25 // mov v5.16b, v9.16b
+	add_4s(7, 7, 14)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(8, 8, 6)
+	fmul_4s(9, 9, 7)
+	VMOV V8.B16, V4.B16
+	VMOV V9.B16, V5.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	fadd_4s(4, 4, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed4a5 // fadd v5.4s, v5.4s, v14.4s
+	fadd_4s(5, 5, 14)
 	MOVD $c40000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6e24fcc4 // fdiv v4.4s, v6.4s, v4.4s
-	WORD $0x6e25fce5 // fdiv v5.4s, v7.4s, v5.4s
+	fdiv_4s(4, 6, 4)
+	fdiv_4s(5, 7, 5)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x4ea4d442 // fsub v2.4s, v2.4s, v4.4s
-	WORD $0x4ea5d463 // fsub v3.4s, v3.4s, v5.4s
+	fsub_4s(2, 2, 4)
+	fsub_4s(3, 3, 5)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2e1c06 // and v6.16b, v0.16b, v14.16b
+	and_16b(6, 0, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2e1c27 // and v7.16b, v1.16b, v14.16b
-	WORD $0x4ea61c42 // orr v2.16b, v2.16b, v6.16b
-	WORD $0x4ea71c63 // orr v3.16b, v3.16b, v7.16b
-	WORD $0x6e20dc04 // fmul v4.4s, v0.4s, v0.4s
-	WORD $0x6e21dc25 // fmul v5.4s, v1.4s, v1.4s
+	and_16b(7, 1, 14)
+	orr_16b(2, 2, 6)
+	orr_16b(3, 3, 7)
+	fmul_4s(4, 0, 0)
+	fmul_4s(5, 1, 1)
 	MOVD $cbbb4b88d_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c3ca7af7c_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $cbd5be7f9_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3e0881f9_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $cbeaaaa92_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
-	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
-	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
-	WORD $0x4ea01c0e // mov v14.16b, v0.16b
-	WORD $0x4e28cc0e // fmla v14.4s, v0.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	WORD $0x4ea11c2e // mov v14.16b, v1.16b
-	WORD $0x4e29cc2e // fmla v14.4s, v1.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
+	fmul_4s(8, 8, 4)
+	fmul_4s(9, 9, 5)
+	VMOV V0.B16, V14.B16
+	fmla_4s(14, 0, 8)
+	VMOV V14.B16, V8.B16
+	VMOV V1.B16, V14.B16
+	fmla_4s(14, 1, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2e1c04 // and v4.16b, v0.16b, v14.16b
+	and_16b(4, 0, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2e1c25 // and v5.16b, v1.16b, v14.16b
+	and_16b(5, 1, 14)
 	MOVD $c3f266666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F15
-	WORD $0x6ea4e5e6 // fcmgt v6.4s, v15.4s, v4.4s
+	fcmgt_4s(6, 15, 4)
 	FMOVQ 16(R19), F15
-	WORD $0x6ea5e5e7 // fcmgt v7.4s, v15.4s, v5.4s
-	WORD $0x4f2104ce // sshr v14.4s, v6.4s, #31
-	WORD $0x6eae1d02 // bit v2.16b, v8.16b, v14.16b
-	WORD $0x4f2104ee // sshr v14.4s, v7.4s, #31
-	WORD $0x6eae1d23 // bit v3.16b, v9.16b, v14.16b
+	fcmgt_4s(7, 15, 5)
+	sshr_4s31(14, 6)
+	bit_16b(2, 8, 14)
+	sshr_4s31(14, 7)
+	bit_16b(3, 9, 14)
 	FSTPQ (F2, F3), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -901,16 +962,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6eae458c // ushl v12.4s, v12.4s, v14.4s
+	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6eae45ad // ushl v13.4s, v13.4s, v14.4s
+	ushl_4s(13, 13, 14)
 	ADD $0, R4, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -930,186 +991,186 @@ mask1part:
 mask1done:
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2e1c04 // and v4.16b, v0.16b, v14.16b
+	and_16b(4, 0, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2e1c25 // and v5.16b, v1.16b, v14.16b
-	WORD $0x4e24d484 // fadd v4.4s, v4.4s, v4.4s
-	WORD $0x4e25d4a5 // fadd v5.4s, v5.4s, v5.4s
+	and_16b(5, 1, 14)
+	fadd_4s(4, 4, 4)
+	fadd_4s(5, 5, 5)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea6e48e // fcmgt v14.4s, v4.4s, v6.4s
-	WORD $0x6eae1cc4 // bit v4.16b, v6.16b, v14.16b
-	WORD $0x6ea7e4ae // fcmgt v14.4s, v5.4s, v7.4s
-	WORD $0x6eae1ce5 // bit v5.16b, v7.16b, v14.16b
+	fcmgt_4s(14, 4, 6)
+	bit_16b(4, 6, 14)
+	fcmgt_4s(14, 5, 7)
+	bit_16b(5, 7, 14)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea4e4ce // fcmgt v14.4s, v6.4s, v4.4s
-	WORD $0x6eae1cc4 // bit v4.16b, v6.16b, v14.16b
-	WORD $0x6ea5e4ee // fcmgt v14.4s, v7.4s, v5.4s
-	WORD $0x6eae1ce5 // bit v5.16b, v7.16b, v14.16b
+	fcmgt_4s(14, 6, 4)
+	bit_16b(4, 6, 14)
+	fcmgt_4s(14, 7, 5)
+	bit_16b(5, 7, 14)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6e2edc86 // fmul v6.4s, v4.4s, v14.4s
+	fmul_4s(6, 4, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6e2edca7 // fmul v7.4s, v5.4s, v14.4s
-	WORD $0x4e2188c6 // frintn v6.4s, v6.4s
-	WORD $0x4e2188e7 // frintn v7.4s, v7.4s
+	fmul_4s(7, 5, 14)
+	frintn_4s(6, 6)
+	frintn_4s(7, 7)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc4 // fmls v4.4s, v6.4s, v14.4s
+	fmls_4s(4, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecce5 // fmls v5.4s, v7.4s, v14.4s
+	fmls_4s(5, 7, 14)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc4 // fmls v4.4s, v6.4s, v14.4s
+	fmls_4s(4, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecce5 // fmls v5.4s, v7.4s, v14.4s
+	fmls_4s(5, 7, 14)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
-	WORD $0x6e24dc8a // fmul v10.4s, v4.4s, v4.4s
-	WORD $0x6e25dcab // fmul v11.4s, v5.4s, v5.4s
-	WORD $0x4ea41c8e // mov v14.16b, v4.16b
-	WORD $0x4e28cd4e // fmla v14.4s, v10.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	WORD $0x4ea51cae // mov v14.16b, v5.16b
-	WORD $0x4e29cd6e // fmla v14.4s, v11.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
+	fmul_4s(10, 4, 4)
+	fmul_4s(11, 5, 5)
+	VMOV V4.B16, V14.B16
+	fmla_4s(14, 10, 8)
+	VMOV V14.B16, V8.B16
+	VMOV V5.B16, V14.B16
+	fmla_4s(14, 11, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	fadd_4s(8, 8, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
-	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
-	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
-	WORD $0x4f3f04c4 // sshr v4.4s, v6.4s, #1
-	WORD $0x4f3f04e5 // sshr v5.4s, v7.4s, #1
-	WORD $0x6ea484c6 // sub v6.4s, v6.4s, v4.4s
-	WORD $0x6ea584e7 // sub v7.4s, v7.4s, v5.4s
+	fadd_4s(9, 9, 14)
+	fcvtns_4s(6, 6)
+	fcvtns_4s(7, 7)
+	sshr_4s1(4, 6)
+	sshr_4s1(5, 7)
+	sub_4s(6, 6, 4)
+	sub_4s(7, 7, 5)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae8484 // add v4.4s, v4.4s, v14.4s
+	add_4s(4, 4, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae84a5 // add v5.4s, v5.4s, v14.4s
-	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
-	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
-	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
-	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
+	add_4s(5, 5, 14)
+	shl_4s23(4, 4)
+	shl_4s23(5, 5)
+	fmul_4s(8, 8, 4)
+	fmul_4s(9, 9, 5)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae84c6 // add v6.4s, v6.4s, v14.4s
+	add_4s(6, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae84e7 // add v7.4s, v7.4s, v14.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	WORD $0x4ea81d04 // mov v4.16b, v8.16b
-	WORD $0x4ea91d25 // mov v5.16b, v9.16b
+	add_4s(7, 7, 14)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(8, 8, 6)
+	fmul_4s(9, 9, 7)
+	VMOV V8.B16, V4.B16
+	VMOV V9.B16, V5.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	fadd_4s(4, 4, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed4a5 // fadd v5.4s, v5.4s, v14.4s
+	fadd_4s(5, 5, 14)
 	MOVD $c40000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6e24fcc4 // fdiv v4.4s, v6.4s, v4.4s
-	WORD $0x6e25fce5 // fdiv v5.4s, v7.4s, v5.4s
+	fdiv_4s(4, 6, 4)
+	fdiv_4s(5, 7, 5)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x4ea4d442 // fsub v2.4s, v2.4s, v4.4s
-	WORD $0x4ea5d463 // fsub v3.4s, v3.4s, v5.4s
+	fsub_4s(2, 2, 4)
+	fsub_4s(3, 3, 5)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2e1c06 // and v6.16b, v0.16b, v14.16b
+	and_16b(6, 0, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2e1c27 // and v7.16b, v1.16b, v14.16b
-	WORD $0x4ea61c42 // orr v2.16b, v2.16b, v6.16b
-	WORD $0x4ea71c63 // orr v3.16b, v3.16b, v7.16b
-	WORD $0x6e20dc04 // fmul v4.4s, v0.4s, v0.4s
-	WORD $0x6e21dc25 // fmul v5.4s, v1.4s, v1.4s
+	and_16b(7, 1, 14)
+	orr_16b(2, 2, 6)
+	orr_16b(3, 3, 7)
+	fmul_4s(4, 0, 0)
+	fmul_4s(5, 1, 1)
 	MOVD $cbbb4b88d_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c3ca7af7c_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $cbd5be7f9_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3e0881f9_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $cbeaaaa92_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc8e // fmla v14.4s, v4.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 4, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29ccae // fmla v14.4s, v5.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
-	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
-	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
-	WORD $0x4ea01c0e // mov v14.16b, v0.16b
-	WORD $0x4e28cc0e // fmla v14.4s, v0.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	WORD $0x4ea11c2e // mov v14.16b, v1.16b
-	WORD $0x4e29cc2e // fmla v14.4s, v1.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 5, 9)
+	VMOV V14.B16, V9.B16
+	fmul_4s(8, 8, 4)
+	fmul_4s(9, 9, 5)
+	VMOV V0.B16, V14.B16
+	fmla_4s(14, 0, 8)
+	VMOV V14.B16, V8.B16
+	VMOV V1.B16, V14.B16
+	fmla_4s(14, 1, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2e1c04 // and v4.16b, v0.16b, v14.16b
+	and_16b(4, 0, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2e1c25 // and v5.16b, v1.16b, v14.16b
+	and_16b(5, 1, 14)
 	MOVD $c3f266666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F15
-	WORD $0x6ea4e5e6 // fcmgt v6.4s, v15.4s, v4.4s
+	fcmgt_4s(6, 15, 4)
 	FMOVQ 16(R19), F15
-	WORD $0x6ea5e5e7 // fcmgt v7.4s, v15.4s, v5.4s
-	WORD $0x4f2104ce // sshr v14.4s, v6.4s, #31
-	WORD $0x6eae1d02 // bit v2.16b, v8.16b, v14.16b
-	WORD $0x4f2104ee // sshr v14.4s, v7.4s, #31
-	WORD $0x6eae1d23 // bit v3.16b, v9.16b, v14.16b
+	fcmgt_4s(7, 15, 5)
+	sshr_4s31(14, 6)
+	bit_16b(2, 8, 14)
+	sshr_4s31(14, 7)
+	bit_16b(3, 9, 14)
 	ADD $0, R5, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F2, F3), (R19)
@@ -1216,275 +1277,275 @@ loop:
 	FLDPQ 0(R4), (F0, F1)
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e361c02 // and v2.16b, v0.16b, v22.16b
+	and_16b(2, 0, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e361c23 // and v3.16b, v1.16b, v22.16b
+	and_16b(3, 1, 22)
 	MOVD $c4124cccd_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea4e456 // fcmgt v22.4s, v2.4s, v4.4s
-	WORD $0x6eb61c82 // bit v2.16b, v4.16b, v22.16b
-	WORD $0x6ea5e476 // fcmgt v22.4s, v3.4s, v5.4s
-	WORD $0x6eb61ca3 // bit v3.16b, v5.16b, v22.16b
-	WORD $0x6e22dc46 // fmul v6.4s, v2.4s, v2.4s
-	WORD $0x6e23dc67 // fmul v7.4s, v3.4s, v3.4s
-	WORD $0x4ea61cc8 // mov v8.16b, v6.16b
-	WORD $0x4ea71ce9 // mov v9.16b, v7.16b
-	WORD $0x4ea2cc48 // fmls v8.4s, v2.4s, v2.4s
-	WORD $0x4ea3cc69 // fmls v9.4s, v3.4s, v3.4s
+	fcmgt_4s(22, 2, 4)
+	bit_16b(2, 4, 22)
+	fcmgt_4s(22, 3, 5)
+	bit_16b(3, 5, 22)
+	fmul_4s(6, 2, 2)
+	fmul_4s(7, 3, 3)
+	VMOV V6.B16, V8.B16
+	VMOV V7.B16, V9.B16
+	fmls_4s(8, 2, 2)
+	fmls_4s(9, 3, 3)
 	MOVD $cc0400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d44a // fadd v10.4s, v2.4s, v22.4s
+	fadd_4s(10, 2, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d46b // fadd v11.4s, v3.4s, v22.4s
+	fadd_4s(11, 3, 22)
 	MOVD $c40400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d444 // fadd v4.4s, v2.4s, v22.4s
+	fadd_4s(4, 2, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d465 // fadd v5.4s, v3.4s, v22.4s
-	WORD $0x6e24fd4a // fdiv v10.4s, v10.4s, v4.4s
-	WORD $0x6e25fd6b // fdiv v11.4s, v11.4s, v5.4s
+	fadd_4s(5, 3, 22)
+	fdiv_4s(10, 10, 4)
+	fdiv_4s(11, 11, 5)
 	MOVD $c386abb64_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	MOVD $c37f33796_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cba1bd975_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3a3b9c5f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3b8be198_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cbcc7d666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3d92c58f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cbe19b7f4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3e7b7f90_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cbea70816_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3e374c14_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb61cc6 // orr v6.16b, v6.16b, v22.16b
+	orr_16b(6, 6, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb61ce7 // orr v7.16b, v7.16b, v22.16b
+	orr_16b(7, 7, 22)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
-	WORD $0x6ea6e5d6 // fcmgt v22.4s, v14.4s, v6.4s
-	WORD $0x6eb61dc6 // bit v6.16b, v14.16b, v22.16b
-	WORD $0x6ea7e5f6 // fcmgt v22.4s, v15.4s, v7.4s
-	WORD $0x6eb61de7 // bit v7.16b, v15.16b, v22.16b
+	fcmgt_4s(22, 14, 6)
+	bit_16b(6, 14, 22)
+	fcmgt_4s(22, 15, 7)
+	bit_16b(7, 15, 22)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dcce // fmul v14.4s, v6.4s, v22.4s
+	fmul_4s(14, 6, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dcef // fmul v15.4s, v7.4s, v22.4s
-	WORD $0x4e2189ce // frintn v14.4s, v14.4s
-	WORD $0x4e2189ef // frintn v15.4s, v15.4s
+	fmul_4s(15, 7, 22)
+	frintn_4s(14, 14)
+	frintn_4s(15, 15)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cdc6 // fmls v6.4s, v14.4s, v22.4s
+	fmls_4s(6, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cde7 // fmls v7.4s, v15.4s, v22.4s
+	fmls_4s(7, 15, 22)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cdc6 // fmls v6.4s, v14.4s, v22.4s
+	fmls_4s(6, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cde7 // fmls v7.4s, v15.4s, v22.4s
+	fmls_4s(7, 15, 22)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F16, F17)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
-	WORD $0x6e26dcd2 // fmul v18.4s, v6.4s, v6.4s
-	WORD $0x6e27dcf3 // fmul v19.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
-	WORD $0x4e30ce56 // fmla v22.4s, v18.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
-	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
-	WORD $0x4e31ce76 // fmla v22.4s, v19.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
+	fmul_4s(18, 6, 6)
+	fmul_4s(19, 7, 7)
+	VMOV V6.B16, V22.B16
+	fmla_4s(22, 18, 16)
+	VMOV V22.B16, V16.B16
+	VMOV V7.B16, V22.B16
+	fmla_4s(22, 19, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d610 // fadd v16.4s, v16.4s, v22.4s
+	fadd_4s(16, 16, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d631 // fadd v17.4s, v17.4s, v22.4s
-	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
-	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
-	WORD $0x4f3f05c6 // sshr v6.4s, v14.4s, #1
-	WORD $0x4f3f05e7 // sshr v7.4s, v15.4s, #1
-	WORD $0x6ea685ce // sub v14.4s, v14.4s, v6.4s
-	WORD $0x6ea785ef // sub v15.4s, v15.4s, v7.4s
+	fadd_4s(17, 17, 22)
+	fcvtns_4s(14, 14)
+	fcvtns_4s(15, 15)
+	sshr_4s1(6, 14)
+	sshr_4s1(7, 15)
+	sub_4s(14, 14, 6)
+	sub_4s(15, 15, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb684c6 // add v6.4s, v6.4s, v22.4s
+	add_4s(6, 6, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb684e7 // add v7.4s, v7.4s, v22.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26de10 // fmul v16.4s, v16.4s, v6.4s
-	WORD $0x6e27de31 // fmul v17.4s, v17.4s, v7.4s
+	add_4s(7, 7, 22)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(16, 16, 6)
+	fmul_4s(17, 17, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb685ce // add v14.4s, v14.4s, v22.4s
+	add_4s(14, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb685ef // add v15.4s, v15.4s, v22.4s
-	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
-	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
-	WORD $0x6e2ede10 // fmul v16.4s, v16.4s, v14.4s
-	WORD $0x6e2fde31 // fmul v17.4s, v17.4s, v15.4s
-	WORD $0x4eb01e06 // mov v6.16b, v16.16b
-	WORD $0x4eb11e27 // mov v7.16b, v17.16b
-	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
-	WORD $0x4e28ccd6 // fmla v22.4s, v6.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
-	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
-	WORD $0x4e29ccf6 // fmla v22.4s, v7.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
-	WORD $0x6e2cdd08 // fmul v8.4s, v8.4s, v12.4s
-	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
-	WORD $0x4ea81d04 // mov v4.16b, v8.16b
-	WORD $0x4ea91d25 // mov v5.16b, v9.16b
+	add_4s(15, 15, 22)
+	shl_4s23(14, 14)
+	shl_4s23(15, 15)
+	fmul_4s(16, 16, 14)
+	fmul_4s(17, 17, 15)
+	VMOV V16.B16, V6.B16
+	VMOV V17.B16, V7.B16
+	VMOV V6.B16, V22.B16
+	fmla_4s(22, 6, 8)
+	VMOV V22.B16, V8.B16
+	VMOV V7.B16, V22.B16
+	fmla_4s(22, 7, 9)
+	VMOV V22.B16, V9.B16
+	fmul_4s(8, 8, 12)
+	fmul_4s(9, 9, 13)
+	VMOV V8.B16, V4.B16
+	VMOV V9.B16, V5.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x4ea4d4c4 // fsub v4.4s, v6.4s, v4.4s
-	WORD $0x4ea5d4e5 // fsub v5.4s, v7.4s, v5.4s
+	fsub_4s(4, 6, 4)
+	fsub_4s(5, 7, 5)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e361c02 // and v2.16b, v0.16b, v22.16b
+	and_16b(2, 0, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e361c23 // and v3.16b, v1.16b, v22.16b
-	WORD $0x4ea21c84 // orr v4.16b, v4.16b, v2.16b
-	WORD $0x4ea31ca5 // orr v5.16b, v5.16b, v3.16b
-	WORD $0x6e20dc02 // fmul v2.4s, v0.4s, v0.4s
-	WORD $0x6e21dc23 // fmul v3.4s, v1.4s, v1.4s
+	and_16b(3, 1, 22)
+	orr_16b(4, 4, 2)
+	orr_16b(5, 5, 3)
+	fmul_4s(2, 0, 0)
+	fmul_4s(3, 1, 1)
 	MOVD $cba271998_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c3ba5d3ec_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e28cc56 // fmla v22.4s, v2.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
+	fmla_4s(22, 2, 8)
+	VMOV V22.B16, V8.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e29cc76 // fmla v22.4s, v3.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
+	fmla_4s(22, 3, 9)
+	VMOV V22.B16, V9.B16
 	MOVD $cbcdb9c40_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e28cc56 // fmla v22.4s, v2.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
+	fmla_4s(22, 2, 8)
+	VMOV V22.B16, V8.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e29cc76 // fmla v22.4s, v3.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
+	fmla_4s(22, 3, 9)
+	VMOV V22.B16, V9.B16
 	MOVD $c3de71291_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e28cc56 // fmla v22.4s, v2.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
+	fmla_4s(22, 2, 8)
+	VMOV V22.B16, V8.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e29cc76 // fmla v22.4s, v3.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
+	fmla_4s(22, 3, 9)
+	VMOV V22.B16, V9.B16
 	MOVD $cbec09390_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e28cc56 // fmla v22.4s, v2.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
+	fmla_4s(22, 2, 8)
+	VMOV V22.B16, V8.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e29cc76 // fmla v22.4s, v3.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
+	fmla_4s(22, 3, 9)
+	VMOV V22.B16, V9.B16
 	MOVD $c3f906eba_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e28cc56 // fmla v22.4s, v2.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
+	fmla_4s(22, 2, 8)
+	VMOV V22.B16, V8.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e29cc76 // fmla v22.4s, v3.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
-	WORD $0x6e20dd08 // fmul v8.4s, v8.4s, v0.4s
-	WORD $0x6e21dd29 // fmul v9.4s, v9.4s, v1.4s
+	fmla_4s(22, 3, 9)
+	VMOV V22.B16, V9.B16
+	fmul_4s(8, 8, 0)
+	fmul_4s(9, 9, 1)
 	MOVD $c3f333333_neon<>+0(SB), R19
 	FMOVQ 0(R19), F23
-	WORD $0x6ea2e6e6 // fcmgt v6.4s, v23.4s, v2.4s
+	fcmgt_4s(6, 23, 2)
 	FMOVQ 16(R19), F23
-	WORD $0x6ea3e6e7 // fcmgt v7.4s, v23.4s, v3.4s
-	WORD $0x4f2104d6 // sshr v22.4s, v6.4s, #31
-	WORD $0x6eb61d04 // bit v4.16b, v8.16b, v22.16b
-	WORD $0x4f2104f6 // sshr v22.4s, v7.4s, #31
-	WORD $0x6eb61d25 // bit v5.16b, v9.16b, v22.16b
-	WORD $0x4ea41c82 // mov v2.16b, v4.16b
-	WORD $0x4ea51ca3 // mov v3.16b, v5.16b
+	fcmgt_4s(7, 23, 3)
+	sshr_4s31(22, 6)
+	bit_16b(4, 8, 22)
+	sshr_4s31(22, 7)
+	bit_16b(5, 9, 22)
+	VMOV V4.B16, V2.B16
+	VMOV V5.B16, V3.B16
 	FSTPQ (F2, F3), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -1498,16 +1559,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ushl_4s(21, 21, 22)
 	ADD $0, R4, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -1527,278 +1588,278 @@ mask1part:
 mask1done:
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e361c02 // and v2.16b, v0.16b, v22.16b
+	and_16b(2, 0, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e361c23 // and v3.16b, v1.16b, v22.16b
+	and_16b(3, 1, 22)
 	MOVD $c4124cccd_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea4e456 // fcmgt v22.4s, v2.4s, v4.4s
-	WORD $0x6eb61c82 // bit v2.16b, v4.16b, v22.16b
-	WORD $0x6ea5e476 // fcmgt v22.4s, v3.4s, v5.4s
-	WORD $0x6eb61ca3 // bit v3.16b, v5.16b, v22.16b
-	WORD $0x6e22dc46 // fmul v6.4s, v2.4s, v2.4s
-	WORD $0x6e23dc67 // fmul v7.4s, v3.4s, v3.4s
-	WORD $0x4ea61cc8 // mov v8.16b, v6.16b
-	WORD $0x4ea71ce9 // mov v9.16b, v7.16b
-	WORD $0x4ea2cc48 // fmls v8.4s, v2.4s, v2.4s
-	WORD $0x4ea3cc69 // fmls v9.4s, v3.4s, v3.4s
+	fcmgt_4s(22, 2, 4)
+	bit_16b(2, 4, 22)
+	fcmgt_4s(22, 3, 5)
+	bit_16b(3, 5, 22)
+	fmul_4s(6, 2, 2)
+	fmul_4s(7, 3, 3)
+	VMOV V6.B16, V8.B16
+	VMOV V7.B16, V9.B16
+	fmls_4s(8, 2, 2)
+	fmls_4s(9, 3, 3)
 	MOVD $cc0400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d44a // fadd v10.4s, v2.4s, v22.4s
+	fadd_4s(10, 2, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d46b // fadd v11.4s, v3.4s, v22.4s
+	fadd_4s(11, 3, 22)
 	MOVD $c40400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d444 // fadd v4.4s, v2.4s, v22.4s
+	fadd_4s(4, 2, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d465 // fadd v5.4s, v3.4s, v22.4s
-	WORD $0x6e24fd4a // fdiv v10.4s, v10.4s, v4.4s
-	WORD $0x6e25fd6b // fdiv v11.4s, v11.4s, v5.4s
+	fadd_4s(5, 3, 22)
+	fdiv_4s(10, 10, 4)
+	fdiv_4s(11, 11, 5)
 	MOVD $c386abb64_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	MOVD $c37f33796_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cba1bd975_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3a3b9c5f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3b8be198_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cbcc7d666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3d92c58f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cbe19b7f4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3e7b7f90_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cbea70816_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3e374c14_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb61cc6 // orr v6.16b, v6.16b, v22.16b
+	orr_16b(6, 6, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb61ce7 // orr v7.16b, v7.16b, v22.16b
+	orr_16b(7, 7, 22)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
-	WORD $0x6ea6e5d6 // fcmgt v22.4s, v14.4s, v6.4s
-	WORD $0x6eb61dc6 // bit v6.16b, v14.16b, v22.16b
-	WORD $0x6ea7e5f6 // fcmgt v22.4s, v15.4s, v7.4s
-	WORD $0x6eb61de7 // bit v7.16b, v15.16b, v22.16b
+	fcmgt_4s(22, 14, 6)
+	bit_16b(6, 14, 22)
+	fcmgt_4s(22, 15, 7)
+	bit_16b(7, 15, 22)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dcce // fmul v14.4s, v6.4s, v22.4s
+	fmul_4s(14, 6, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dcef // fmul v15.4s, v7.4s, v22.4s
-	WORD $0x4e2189ce // frintn v14.4s, v14.4s
-	WORD $0x4e2189ef // frintn v15.4s, v15.4s
+	fmul_4s(15, 7, 22)
+	frintn_4s(14, 14)
+	frintn_4s(15, 15)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cdc6 // fmls v6.4s, v14.4s, v22.4s
+	fmls_4s(6, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cde7 // fmls v7.4s, v15.4s, v22.4s
+	fmls_4s(7, 15, 22)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cdc6 // fmls v6.4s, v14.4s, v22.4s
+	fmls_4s(6, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cde7 // fmls v7.4s, v15.4s, v22.4s
+	fmls_4s(7, 15, 22)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F16, F17)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
-	WORD $0x6e26dcd2 // fmul v18.4s, v6.4s, v6.4s
-	WORD $0x6e27dcf3 // fmul v19.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
-	WORD $0x4e30ce56 // fmla v22.4s, v18.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
-	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
-	WORD $0x4e31ce76 // fmla v22.4s, v19.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
+	fmul_4s(18, 6, 6)
+	fmul_4s(19, 7, 7)
+	VMOV V6.B16, V22.B16
+	fmla_4s(22, 18, 16)
+	VMOV V22.B16, V16.B16
+	VMOV V7.B16, V22.B16
+	fmla_4s(22, 19, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d610 // fadd v16.4s, v16.4s, v22.4s
+	fadd_4s(16, 16, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d631 // fadd v17.4s, v17.4s, v22.4s
-	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
-	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
-	WORD $0x4f3f05c6 // sshr v6.4s, v14.4s, #1
-	WORD $0x4f3f05e7 // sshr v7.4s, v15.4s, #1
-	WORD $0x6ea685ce // sub v14.4s, v14.4s, v6.4s
-	WORD $0x6ea785ef // sub v15.4s, v15.4s, v7.4s
+	fadd_4s(17, 17, 22)
+	fcvtns_4s(14, 14)
+	fcvtns_4s(15, 15)
+	sshr_4s1(6, 14)
+	sshr_4s1(7, 15)
+	sub_4s(14, 14, 6)
+	sub_4s(15, 15, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb684c6 // add v6.4s, v6.4s, v22.4s
+	add_4s(6, 6, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb684e7 // add v7.4s, v7.4s, v22.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26de10 // fmul v16.4s, v16.4s, v6.4s
-	WORD $0x6e27de31 // fmul v17.4s, v17.4s, v7.4s
+	add_4s(7, 7, 22)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(16, 16, 6)
+	fmul_4s(17, 17, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb685ce // add v14.4s, v14.4s, v22.4s
+	add_4s(14, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb685ef // add v15.4s, v15.4s, v22.4s
-	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
-	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
-	WORD $0x6e2ede10 // fmul v16.4s, v16.4s, v14.4s
-	WORD $0x6e2fde31 // fmul v17.4s, v17.4s, v15.4s
-	WORD $0x4eb01e06 // mov v6.16b, v16.16b
-	WORD $0x4eb11e27 // mov v7.16b, v17.16b
-	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
-	WORD $0x4e28ccd6 // fmla v22.4s, v6.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
-	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
-	WORD $0x4e29ccf6 // fmla v22.4s, v7.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
-	WORD $0x6e2cdd08 // fmul v8.4s, v8.4s, v12.4s
-	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
-	WORD $0x4ea81d04 // mov v4.16b, v8.16b
-	WORD $0x4ea91d25 // mov v5.16b, v9.16b
+	add_4s(15, 15, 22)
+	shl_4s23(14, 14)
+	shl_4s23(15, 15)
+	fmul_4s(16, 16, 14)
+	fmul_4s(17, 17, 15)
+	VMOV V16.B16, V6.B16
+	VMOV V17.B16, V7.B16
+	VMOV V6.B16, V22.B16
+	fmla_4s(22, 6, 8)
+	VMOV V22.B16, V8.B16
+	VMOV V7.B16, V22.B16
+	fmla_4s(22, 7, 9)
+	VMOV V22.B16, V9.B16
+	fmul_4s(8, 8, 12)
+	fmul_4s(9, 9, 13)
+	VMOV V8.B16, V4.B16
+	VMOV V9.B16, V5.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x4ea4d4c4 // fsub v4.4s, v6.4s, v4.4s
-	WORD $0x4ea5d4e5 // fsub v5.4s, v7.4s, v5.4s
+	fsub_4s(4, 6, 4)
+	fsub_4s(5, 7, 5)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e361c02 // and v2.16b, v0.16b, v22.16b
+	and_16b(2, 0, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e361c23 // and v3.16b, v1.16b, v22.16b
-	WORD $0x4ea21c84 // orr v4.16b, v4.16b, v2.16b
-	WORD $0x4ea31ca5 // orr v5.16b, v5.16b, v3.16b
-	WORD $0x6e20dc02 // fmul v2.4s, v0.4s, v0.4s
-	WORD $0x6e21dc23 // fmul v3.4s, v1.4s, v1.4s
+	and_16b(3, 1, 22)
+	orr_16b(4, 4, 2)
+	orr_16b(5, 5, 3)
+	fmul_4s(2, 0, 0)
+	fmul_4s(3, 1, 1)
 	MOVD $cba271998_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c3ba5d3ec_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e28cc56 // fmla v22.4s, v2.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
+	fmla_4s(22, 2, 8)
+	VMOV V22.B16, V8.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e29cc76 // fmla v22.4s, v3.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
+	fmla_4s(22, 3, 9)
+	VMOV V22.B16, V9.B16
 	MOVD $cbcdb9c40_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e28cc56 // fmla v22.4s, v2.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
+	fmla_4s(22, 2, 8)
+	VMOV V22.B16, V8.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e29cc76 // fmla v22.4s, v3.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
+	fmla_4s(22, 3, 9)
+	VMOV V22.B16, V9.B16
 	MOVD $c3de71291_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e28cc56 // fmla v22.4s, v2.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
+	fmla_4s(22, 2, 8)
+	VMOV V22.B16, V8.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e29cc76 // fmla v22.4s, v3.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
+	fmla_4s(22, 3, 9)
+	VMOV V22.B16, V9.B16
 	MOVD $cbec09390_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e28cc56 // fmla v22.4s, v2.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
+	fmla_4s(22, 2, 8)
+	VMOV V22.B16, V8.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e29cc76 // fmla v22.4s, v3.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
+	fmla_4s(22, 3, 9)
+	VMOV V22.B16, V9.B16
 	MOVD $c3f906eba_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e28cc56 // fmla v22.4s, v2.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
+	fmla_4s(22, 2, 8)
+	VMOV V22.B16, V8.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e29cc76 // fmla v22.4s, v3.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
-	WORD $0x6e20dd08 // fmul v8.4s, v8.4s, v0.4s
-	WORD $0x6e21dd29 // fmul v9.4s, v9.4s, v1.4s
+	fmla_4s(22, 3, 9)
+	VMOV V22.B16, V9.B16
+	fmul_4s(8, 8, 0)
+	fmul_4s(9, 9, 1)
 	MOVD $c3f333333_neon<>+0(SB), R19
 	FMOVQ 0(R19), F23
-	WORD $0x6ea2e6e6 // fcmgt v6.4s, v23.4s, v2.4s
+	fcmgt_4s(6, 23, 2)
 	FMOVQ 16(R19), F23
-	WORD $0x6ea3e6e7 // fcmgt v7.4s, v23.4s, v3.4s
-	WORD $0x4f2104d6 // sshr v22.4s, v6.4s, #31
-	WORD $0x6eb61d04 // bit v4.16b, v8.16b, v22.16b
-	WORD $0x4f2104f6 // sshr v22.4s, v7.4s, #31
-	WORD $0x6eb61d25 // bit v5.16b, v9.16b, v22.16b
-	WORD $0x4ea41c82 // mov v2.16b, v4.16b
-	WORD $0x4ea51ca3 // mov v3.16b, v5.16b
+	fcmgt_4s(7, 23, 3)
+	sshr_4s31(22, 6)
+	bit_16b(4, 8, 22)
+	sshr_4s31(22, 7)
+	bit_16b(5, 9, 22)
+	VMOV V4.B16, V2.B16
+	VMOV V5.B16, V3.B16
 	ADD $0, R5, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F2, F3), (R19)
@@ -2022,238 +2083,238 @@ loop:
 	FLDPQ 0(R4), (F0, F1)
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e361c02 // and v2.16b, v0.16b, v22.16b
+	and_16b(2, 0, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e361c23 // and v3.16b, v1.16b, v22.16b
+	and_16b(3, 1, 22)
 	MOVD $c3f3504f3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dc42 // fmul v2.4s, v2.4s, v22.4s
+	fmul_4s(2, 2, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dc63 // fmul v3.4s, v3.4s, v22.4s
+	fmul_4s(3, 3, 22)
 	MOVD $c4124cccd_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea4e456 // fcmgt v22.4s, v2.4s, v4.4s
-	WORD $0x6eb61c82 // bit v2.16b, v4.16b, v22.16b
-	WORD $0x6ea5e476 // fcmgt v22.4s, v3.4s, v5.4s
-	WORD $0x6eb61ca3 // bit v3.16b, v5.16b, v22.16b
-	WORD $0x6e22dc46 // fmul v6.4s, v2.4s, v2.4s
-	WORD $0x6e23dc67 // fmul v7.4s, v3.4s, v3.4s
-	WORD $0x4ea61cc8 // mov v8.16b, v6.16b
-	WORD $0x4ea71ce9 // mov v9.16b, v7.16b
-	WORD $0x4ea2cc48 // fmls v8.4s, v2.4s, v2.4s
-	WORD $0x4ea3cc69 // fmls v9.4s, v3.4s, v3.4s
+	fcmgt_4s(22, 2, 4)
+	bit_16b(2, 4, 22)
+	fcmgt_4s(22, 3, 5)
+	bit_16b(3, 5, 22)
+	fmul_4s(6, 2, 2)
+	fmul_4s(7, 3, 3)
+	VMOV V6.B16, V8.B16
+	VMOV V7.B16, V9.B16
+	fmls_4s(8, 2, 2)
+	fmls_4s(9, 3, 3)
 	MOVD $cc0400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d44a // fadd v10.4s, v2.4s, v22.4s
+	fadd_4s(10, 2, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d46b // fadd v11.4s, v3.4s, v22.4s
+	fadd_4s(11, 3, 22)
 	MOVD $c40400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d444 // fadd v4.4s, v2.4s, v22.4s
+	fadd_4s(4, 2, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d465 // fadd v5.4s, v3.4s, v22.4s
-	WORD $0x6e24fd4a // fdiv v10.4s, v10.4s, v4.4s
-	WORD $0x6e25fd6b // fdiv v11.4s, v11.4s, v5.4s
+	fadd_4s(5, 3, 22)
+	fdiv_4s(10, 10, 4)
+	fdiv_4s(11, 11, 5)
 	MOVD $c386abb64_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	MOVD $c37f33796_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cba1bd975_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3a3b9c5f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3b8be198_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cbcc7d666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3d92c58f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cbe19b7f4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3e7b7f90_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cbea70816_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3e374c14_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb61cc6 // orr v6.16b, v6.16b, v22.16b
+	orr_16b(6, 6, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb61ce7 // orr v7.16b, v7.16b, v22.16b
+	orr_16b(7, 7, 22)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
-	WORD $0x6ea6e5d6 // fcmgt v22.4s, v14.4s, v6.4s
-	WORD $0x6eb61dc6 // bit v6.16b, v14.16b, v22.16b
-	WORD $0x6ea7e5f6 // fcmgt v22.4s, v15.4s, v7.4s
-	WORD $0x6eb61de7 // bit v7.16b, v15.16b, v22.16b
+	fcmgt_4s(22, 14, 6)
+	bit_16b(6, 14, 22)
+	fcmgt_4s(22, 15, 7)
+	bit_16b(7, 15, 22)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dcce // fmul v14.4s, v6.4s, v22.4s
+	fmul_4s(14, 6, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dcef // fmul v15.4s, v7.4s, v22.4s
-	WORD $0x4e2189ce // frintn v14.4s, v14.4s
-	WORD $0x4e2189ef // frintn v15.4s, v15.4s
+	fmul_4s(15, 7, 22)
+	frintn_4s(14, 14)
+	frintn_4s(15, 15)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cdc6 // fmls v6.4s, v14.4s, v22.4s
+	fmls_4s(6, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cde7 // fmls v7.4s, v15.4s, v22.4s
+	fmls_4s(7, 15, 22)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cdc6 // fmls v6.4s, v14.4s, v22.4s
+	fmls_4s(6, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cde7 // fmls v7.4s, v15.4s, v22.4s
+	fmls_4s(7, 15, 22)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F16, F17)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
-	WORD $0x6e26dcd2 // fmul v18.4s, v6.4s, v6.4s
-	WORD $0x6e27dcf3 // fmul v19.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
-	WORD $0x4e30ce56 // fmla v22.4s, v18.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
-	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
-	WORD $0x4e31ce76 // fmla v22.4s, v19.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
+	fmul_4s(18, 6, 6)
+	fmul_4s(19, 7, 7)
+	VMOV V6.B16, V22.B16
+	fmla_4s(22, 18, 16)
+	VMOV V22.B16, V16.B16
+	VMOV V7.B16, V22.B16
+	fmla_4s(22, 19, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d610 // fadd v16.4s, v16.4s, v22.4s
+	fadd_4s(16, 16, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d631 // fadd v17.4s, v17.4s, v22.4s
-	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
-	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
-	WORD $0x4f3f05c6 // sshr v6.4s, v14.4s, #1
-	WORD $0x4f3f05e7 // sshr v7.4s, v15.4s, #1
-	WORD $0x6ea685ce // sub v14.4s, v14.4s, v6.4s
-	WORD $0x6ea785ef // sub v15.4s, v15.4s, v7.4s
+	fadd_4s(17, 17, 22)
+	fcvtns_4s(14, 14)
+	fcvtns_4s(15, 15)
+	sshr_4s1(6, 14)
+	sshr_4s1(7, 15)
+	sub_4s(14, 14, 6)
+	sub_4s(15, 15, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb684c6 // add v6.4s, v6.4s, v22.4s
+	add_4s(6, 6, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb684e7 // add v7.4s, v7.4s, v22.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26de10 // fmul v16.4s, v16.4s, v6.4s
-	WORD $0x6e27de31 // fmul v17.4s, v17.4s, v7.4s
+	add_4s(7, 7, 22)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(16, 16, 6)
+	fmul_4s(17, 17, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb685ce // add v14.4s, v14.4s, v22.4s
+	add_4s(14, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb685ef // add v15.4s, v15.4s, v22.4s
-	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
-	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
-	WORD $0x6e2ede10 // fmul v16.4s, v16.4s, v14.4s
-	WORD $0x6e2fde31 // fmul v17.4s, v17.4s, v15.4s
-	WORD $0x4eb01e06 // mov v6.16b, v16.16b
-	WORD $0x4eb11e27 // mov v7.16b, v17.16b
-	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
-	WORD $0x4e28ccd6 // fmla v22.4s, v6.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
-	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
-	WORD $0x4e29ccf6 // fmla v22.4s, v7.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
-	WORD $0x6e2cdd08 // fmul v8.4s, v8.4s, v12.4s
-	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
+	add_4s(15, 15, 22)
+	shl_4s23(14, 14)
+	shl_4s23(15, 15)
+	fmul_4s(16, 16, 14)
+	fmul_4s(17, 17, 15)
+	VMOV V16.B16, V6.B16
+	VMOV V17.B16, V7.B16
+	VMOV V6.B16, V22.B16
+	fmla_4s(22, 6, 8)
+	VMOV V22.B16, V8.B16
+	VMOV V7.B16, V22.B16
+	fmla_4s(22, 7, 9)
+	VMOV V22.B16, V9.B16
+	fmul_4s(8, 8, 12)
+	fmul_4s(9, 9, 13)
 	MOVD $c3f000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dd08 // fmul v8.4s, v8.4s, v22.4s
+	fmul_4s(8, 8, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dd29 // fmul v9.4s, v9.4s, v22.4s
-	WORD $0x4ea81d04 // mov v4.16b, v8.16b
-	WORD $0x4ea91d25 // mov v5.16b, v9.16b
+	fmul_4s(9, 9, 22)
+	VMOV V8.B16, V4.B16
+	VMOV V9.B16, V5.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x4ea4d4c6 // fsub v6.4s, v6.4s, v4.4s
-	WORD $0x4ea5d4e7 // fsub v7.4s, v7.4s, v5.4s
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6ea8e40a // fcmgt v10.4s, v0.4s, v8.4s
-	WORD $0x6ea9e42b // fcmgt v11.4s, v1.4s, v9.4s
-	WORD $0x4f210556 // sshr v22.4s, v10.4s, #31
-	WORD $0x6eb61cc4 // bit v4.16b, v6.16b, v22.16b
-	WORD $0x4f210576 // sshr v22.4s, v11.4s, #31
-	WORD $0x6eb61ce5 // bit v5.16b, v7.16b, v22.16b
-	WORD $0x4ea41c82 // mov v2.16b, v4.16b
-	WORD $0x4ea51ca3 // mov v3.16b, v5.16b
-	WORD $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
-	WORD $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
+	fsub_4s(6, 6, 4)
+	fsub_4s(7, 7, 5)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	fcmgt_4s(10, 0, 8)
+	fcmgt_4s(11, 1, 9)
+	sshr_4s31(22, 10)
+	bit_16b(4, 6, 22)
+	sshr_4s31(22, 11)
+	bit_16b(5, 7, 22)
+	VMOV V4.B16, V2.B16
+	VMOV V5.B16, V3.B16
+	fmul_4s(0, 0, 2)
+	fmul_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -2267,16 +2328,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ushl_4s(21, 21, 22)
 	ADD $0, R4, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -2296,241 +2357,241 @@ mask1part:
 mask1done:
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e361c02 // and v2.16b, v0.16b, v22.16b
+	and_16b(2, 0, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e361c23 // and v3.16b, v1.16b, v22.16b
+	and_16b(3, 1, 22)
 	MOVD $c3f3504f3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dc42 // fmul v2.4s, v2.4s, v22.4s
+	fmul_4s(2, 2, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dc63 // fmul v3.4s, v3.4s, v22.4s
+	fmul_4s(3, 3, 22)
 	MOVD $c4124cccd_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea4e456 // fcmgt v22.4s, v2.4s, v4.4s
-	WORD $0x6eb61c82 // bit v2.16b, v4.16b, v22.16b
-	WORD $0x6ea5e476 // fcmgt v22.4s, v3.4s, v5.4s
-	WORD $0x6eb61ca3 // bit v3.16b, v5.16b, v22.16b
-	WORD $0x6e22dc46 // fmul v6.4s, v2.4s, v2.4s
-	WORD $0x6e23dc67 // fmul v7.4s, v3.4s, v3.4s
-	WORD $0x4ea61cc8 // mov v8.16b, v6.16b
-	WORD $0x4ea71ce9 // mov v9.16b, v7.16b
-	WORD $0x4ea2cc48 // fmls v8.4s, v2.4s, v2.4s
-	WORD $0x4ea3cc69 // fmls v9.4s, v3.4s, v3.4s
+	fcmgt_4s(22, 2, 4)
+	bit_16b(2, 4, 22)
+	fcmgt_4s(22, 3, 5)
+	bit_16b(3, 5, 22)
+	fmul_4s(6, 2, 2)
+	fmul_4s(7, 3, 3)
+	VMOV V6.B16, V8.B16
+	VMOV V7.B16, V9.B16
+	fmls_4s(8, 2, 2)
+	fmls_4s(9, 3, 3)
 	MOVD $cc0400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d44a // fadd v10.4s, v2.4s, v22.4s
+	fadd_4s(10, 2, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d46b // fadd v11.4s, v3.4s, v22.4s
+	fadd_4s(11, 3, 22)
 	MOVD $c40400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d444 // fadd v4.4s, v2.4s, v22.4s
+	fadd_4s(4, 2, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d465 // fadd v5.4s, v3.4s, v22.4s
-	WORD $0x6e24fd4a // fdiv v10.4s, v10.4s, v4.4s
-	WORD $0x6e25fd6b // fdiv v11.4s, v11.4s, v5.4s
+	fadd_4s(5, 3, 22)
+	fdiv_4s(10, 10, 4)
+	fdiv_4s(11, 11, 5)
 	MOVD $c386abb64_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	MOVD $c37f33796_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cba1bd975_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3a3b9c5f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3b8be198_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cbcc7d666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3d92c58f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cbe19b7f4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3e7b7f90_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $cbea70816_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c3e374c14_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
-	WORD $0x4eb61ecc // mov v12.16b, v22.16b
+	fmla_4s(22, 10, 12)
+	VMOV V22.B16, V12.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2dcd76 // fmla v22.4s, v11.4s, v13.4s
-	WORD $0x4eb61ecd // mov v13.16b, v22.16b
+	fmla_4s(22, 11, 13)
+	VMOV V22.B16, V13.B16
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb61cc6 // orr v6.16b, v6.16b, v22.16b
+	orr_16b(6, 6, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb61ce7 // orr v7.16b, v7.16b, v22.16b
+	orr_16b(7, 7, 22)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
-	WORD $0x6ea6e5d6 // fcmgt v22.4s, v14.4s, v6.4s
-	WORD $0x6eb61dc6 // bit v6.16b, v14.16b, v22.16b
-	WORD $0x6ea7e5f6 // fcmgt v22.4s, v15.4s, v7.4s
-	WORD $0x6eb61de7 // bit v7.16b, v15.16b, v22.16b
+	fcmgt_4s(22, 14, 6)
+	bit_16b(6, 14, 22)
+	fcmgt_4s(22, 15, 7)
+	bit_16b(7, 15, 22)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dcce // fmul v14.4s, v6.4s, v22.4s
+	fmul_4s(14, 6, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dcef // fmul v15.4s, v7.4s, v22.4s
-	WORD $0x4e2189ce // frintn v14.4s, v14.4s
-	WORD $0x4e2189ef // frintn v15.4s, v15.4s
+	fmul_4s(15, 7, 22)
+	frintn_4s(14, 14)
+	frintn_4s(15, 15)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cdc6 // fmls v6.4s, v14.4s, v22.4s
+	fmls_4s(6, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cde7 // fmls v7.4s, v15.4s, v22.4s
+	fmls_4s(7, 15, 22)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cdc6 // fmls v6.4s, v14.4s, v22.4s
+	fmls_4s(6, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cde7 // fmls v7.4s, v15.4s, v22.4s
+	fmls_4s(7, 15, 22)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F16, F17)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e30ccd6 // fmla v22.4s, v6.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
+	fmla_4s(22, 6, 16)
+	VMOV V22.B16, V16.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e31ccf6 // fmla v22.4s, v7.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
-	WORD $0x6e26dcd2 // fmul v18.4s, v6.4s, v6.4s
-	WORD $0x6e27dcf3 // fmul v19.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
-	WORD $0x4e30ce56 // fmla v22.4s, v18.4s, v16.4s
-	WORD $0x4eb61ed0 // mov v16.16b, v22.16b
-	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
-	WORD $0x4e31ce76 // fmla v22.4s, v19.4s, v17.4s
-	WORD $0x4eb61ed1 // mov v17.16b, v22.16b
+	fmla_4s(22, 7, 17)
+	VMOV V22.B16, V17.B16
+	fmul_4s(18, 6, 6)
+	fmul_4s(19, 7, 7)
+	VMOV V6.B16, V22.B16
+	fmla_4s(22, 18, 16)
+	VMOV V22.B16, V16.B16
+	VMOV V7.B16, V22.B16
+	fmla_4s(22, 19, 17)
+	VMOV V22.B16, V17.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d610 // fadd v16.4s, v16.4s, v22.4s
+	fadd_4s(16, 16, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d631 // fadd v17.4s, v17.4s, v22.4s
-	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
-	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
-	WORD $0x4f3f05c6 // sshr v6.4s, v14.4s, #1
-	WORD $0x4f3f05e7 // sshr v7.4s, v15.4s, #1
-	WORD $0x6ea685ce // sub v14.4s, v14.4s, v6.4s
-	WORD $0x6ea785ef // sub v15.4s, v15.4s, v7.4s
+	fadd_4s(17, 17, 22)
+	fcvtns_4s(14, 14)
+	fcvtns_4s(15, 15)
+	sshr_4s1(6, 14)
+	sshr_4s1(7, 15)
+	sub_4s(14, 14, 6)
+	sub_4s(15, 15, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb684c6 // add v6.4s, v6.4s, v22.4s
+	add_4s(6, 6, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb684e7 // add v7.4s, v7.4s, v22.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26de10 // fmul v16.4s, v16.4s, v6.4s
-	WORD $0x6e27de31 // fmul v17.4s, v17.4s, v7.4s
+	add_4s(7, 7, 22)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(16, 16, 6)
+	fmul_4s(17, 17, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb685ce // add v14.4s, v14.4s, v22.4s
+	add_4s(14, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb685ef // add v15.4s, v15.4s, v22.4s
-	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
-	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
-	WORD $0x6e2ede10 // fmul v16.4s, v16.4s, v14.4s
-	WORD $0x6e2fde31 // fmul v17.4s, v17.4s, v15.4s
-	WORD $0x4eb01e06 // mov v6.16b, v16.16b
-	WORD $0x4eb11e27 // mov v7.16b, v17.16b
-	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
-	WORD $0x4e28ccd6 // fmla v22.4s, v6.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
-	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
-	WORD $0x4e29ccf6 // fmla v22.4s, v7.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
-	WORD $0x6e2cdd08 // fmul v8.4s, v8.4s, v12.4s
-	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
+	add_4s(15, 15, 22)
+	shl_4s23(14, 14)
+	shl_4s23(15, 15)
+	fmul_4s(16, 16, 14)
+	fmul_4s(17, 17, 15)
+	VMOV V16.B16, V6.B16
+	VMOV V17.B16, V7.B16
+	VMOV V6.B16, V22.B16
+	fmla_4s(22, 6, 8)
+	VMOV V22.B16, V8.B16
+	VMOV V7.B16, V22.B16
+	fmla_4s(22, 7, 9)
+	VMOV V22.B16, V9.B16
+	fmul_4s(8, 8, 12)
+	fmul_4s(9, 9, 13)
 	MOVD $c3f000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dd08 // fmul v8.4s, v8.4s, v22.4s
+	fmul_4s(8, 8, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dd29 // fmul v9.4s, v9.4s, v22.4s
-	WORD $0x4ea81d04 // mov v4.16b, v8.16b
-	WORD $0x4ea91d25 // mov v5.16b, v9.16b
+	fmul_4s(9, 9, 22)
+	VMOV V8.B16, V4.B16
+	VMOV V9.B16, V5.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x4ea4d4c6 // fsub v6.4s, v6.4s, v4.4s
-	WORD $0x4ea5d4e7 // fsub v7.4s, v7.4s, v5.4s
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x6ea8e40a // fcmgt v10.4s, v0.4s, v8.4s
-	WORD $0x6ea9e42b // fcmgt v11.4s, v1.4s, v9.4s
-	WORD $0x4f210556 // sshr v22.4s, v10.4s, #31
-	WORD $0x6eb61cc4 // bit v4.16b, v6.16b, v22.16b
-	WORD $0x4f210576 // sshr v22.4s, v11.4s, #31
-	WORD $0x6eb61ce5 // bit v5.16b, v7.16b, v22.16b
-	WORD $0x4ea41c82 // mov v2.16b, v4.16b
-	WORD $0x4ea51ca3 // mov v3.16b, v5.16b
-	WORD $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
-	WORD $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
+	fsub_4s(6, 6, 4)
+	fsub_4s(7, 7, 5)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	fcmgt_4s(10, 0, 8)
+	fcmgt_4s(11, 1, 9)
+	sshr_4s31(22, 10)
+	bit_16b(4, 6, 22)
+	sshr_4s31(22, 11)
+	bit_16b(5, 7, 22)
+	VMOV V4.B16, V2.B16
+	VMOV V5.B16, V3.B16
+	fmul_4s(0, 0, 2)
+	fmul_4s(1, 1, 3)
 	ADD $0, R5, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -2581,137 +2642,137 @@ TEXT ·geluTanh_neon(SB), NOSPLIT, $0-32
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x6e20dc02 // fmul v2.4s, v0.4s, v0.4s
-	WORD $0x6e21dc23 // fmul v3.4s, v1.4s, v1.4s
+	fmul_4s(2, 0, 0)
+	fmul_4s(3, 1, 1)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	MOVD $c3d372713_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e32cc44 // fmla v4.4s, v2.4s, v18.4s
+	fmla_4s(4, 2, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4e32cc65 // fmla v5.4s, v3.4s, v18.4s
-	WORD $0x6e20dc82 // fmul v2.4s, v4.4s, v0.4s
-	WORD $0x6e21dca3 // fmul v3.4s, v5.4s, v1.4s
+	fmla_4s(5, 3, 18)
+	fmul_4s(2, 4, 0)
+	fmul_4s(3, 5, 1)
 	MOVD $c3f4c422a_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6e32dc42 // fmul v2.4s, v2.4s, v18.4s
+	fmul_4s(2, 2, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6e32dc63 // fmul v3.4s, v3.4s, v18.4s
-	WORD $0x4e22d442 // fadd v2.4s, v2.4s, v2.4s
-	WORD $0x4e23d463 // fadd v3.4s, v3.4s, v3.4s
+	fmul_4s(3, 3, 18)
+	fadd_4s(2, 2, 2)
+	fadd_4s(3, 3, 3)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb21c46 // orr v6.16b, v2.16b, v18.16b
+	orr_16b(6, 2, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb21c67 // orr v7.16b, v3.16b, v18.16b
+	orr_16b(7, 3, 18)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea6e512 // fcmgt v18.4s, v8.4s, v6.4s
-	WORD $0x6eb21d06 // bit v6.16b, v8.16b, v18.16b
-	WORD $0x6ea7e532 // fcmgt v18.4s, v9.4s, v7.4s
-	WORD $0x6eb21d27 // bit v7.16b, v9.16b, v18.16b
+	fcmgt_4s(18, 8, 6)
+	bit_16b(6, 8, 18)
+	fcmgt_4s(18, 9, 7)
+	bit_16b(7, 9, 18)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6e32dcc8 // fmul v8.4s, v6.4s, v18.4s
+	fmul_4s(8, 6, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6e32dce9 // fmul v9.4s, v7.4s, v18.4s
-	WORD $0x4e218908 // frintn v8.4s, v8.4s
-	WORD $0x4e218929 // frintn v9.4s, v9.4s
+	fmul_4s(9, 7, 18)
+	frintn_4s(8, 8)
+	frintn_4s(9, 9)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	fmls_4s(6, 8, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
+	fmls_4s(7, 9, 18)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	fmls_4s(6, 8, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
+	fmls_4s(7, 9, 18)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
-	WORD $0x6e26dccc // fmul v12.4s, v6.4s, v6.4s
-	WORD $0x6e27dced // fmul v13.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd2 // mov v18.16b, v6.16b
-	WORD $0x4e2acd92 // fmla v18.4s, v12.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
-	WORD $0x4ea71cf2 // mov v18.16b, v7.16b
-	WORD $0x4e2bcdb2 // fmla v18.4s, v13.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
+	fmul_4s(12, 6, 6)
+	fmul_4s(13, 7, 7)
+	VMOV V6.B16, V18.B16
+	fmla_4s(18, 12, 10)
+	VMOV V18.B16, V10.B16
+	VMOV V7.B16, V18.B16
+	fmla_4s(18, 13, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
+	fadd_4s(10, 10, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4e32d56b // fadd v11.4s, v11.4s, v18.4s
-	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
-	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
-	WORD $0x4f3f0506 // sshr v6.4s, v8.4s, #1
-	WORD $0x4f3f0527 // sshr v7.4s, v9.4s, #1
-	WORD $0x6ea68508 // sub v8.4s, v8.4s, v6.4s
-	WORD $0x6ea78529 // sub v9.4s, v9.4s, v7.4s
+	fadd_4s(11, 11, 18)
+	fcvtns_4s(8, 8)
+	fcvtns_4s(9, 9)
+	sshr_4s1(6, 8)
+	sshr_4s1(7, 9)
+	sub_4s(8, 8, 6)
+	sub_4s(9, 9, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb284c6 // add v6.4s, v6.4s, v18.4s
+	add_4s(6, 6, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb284e7 // add v7.4s, v7.4s, v18.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	add_4s(7, 7, 18)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(10, 10, 6)
+	fmul_4s(11, 11, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb28508 // add v8.4s, v8.4s, v18.4s
+	add_4s(8, 8, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb28529 // add v9.4s, v9.4s, v18.4s
-	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
-	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
-	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
-	WORD $0x6e29dd6b // fmul v11.4s, v11.4s, v9.4s
-	WORD $0x4eaa1d46 // mov v6.16b, v10.16b
-	WORD $0x4eab1d67 // mov v7.16b, v11.16b
+	add_4s(9, 9, 18)
+	shl_4s23(8, 8)
+	shl_4s23(9, 9)
+	fmul_4s(10, 10, 8)
+	fmul_4s(11, 11, 9)
+	VMOV V10.B16, V6.B16
+	VMOV V11.B16, V7.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28d4ca // fadd v10.4s, v6.4s, v8.4s
-	WORD $0x4e29d4eb // fadd v11.4s, v7.4s, v9.4s
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6ea2e58e // fcmgt v14.4s, v12.4s, v2.4s
-	WORD $0x6ea3e5af // fcmgt v15.4s, v13.4s, v3.4s
-	WORD $0x4f2105d2 // sshr v18.4s, v14.4s, #31
-	WORD $0x6eb21cc8 // bit v8.16b, v6.16b, v18.16b
-	WORD $0x4f2105f2 // sshr v18.4s, v15.4s, #31
-	WORD $0x6eb21ce9 // bit v9.16b, v7.16b, v18.16b
-	WORD $0x6e2afd04 // fdiv v4.4s, v8.4s, v10.4s
-	WORD $0x6e2bfd25 // fdiv v5.4s, v9.4s, v11.4s
-	WORD $0x6e24dc00 // fmul v0.4s, v0.4s, v4.4s
-	WORD $0x6e25dc21 // fmul v1.4s, v1.4s, v5.4s
+	fadd_4s(10, 6, 8)
+	fadd_4s(11, 7, 9)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	fcmgt_4s(14, 12, 2)
+	fcmgt_4s(15, 13, 3)
+	sshr_4s31(18, 14)
+	bit_16b(8, 6, 18)
+	sshr_4s31(18, 15)
+	bit_16b(9, 7, 18)
+	fdiv_4s(4, 8, 10)
+	fdiv_4s(5, 9, 11)
+	fmul_4s(0, 0, 4)
+	fmul_4s(1, 1, 5)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -2725,16 +2786,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ushl_4s(17, 17, 18)
 	ADD $0, R4, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -2752,140 +2813,140 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
-	WORD $0x6e20dc02 // fmul v2.4s, v0.4s, v0.4s
-	WORD $0x6e21dc23 // fmul v3.4s, v1.4s, v1.4s
+	fmul_4s(2, 0, 0)
+	fmul_4s(3, 1, 1)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	MOVD $c3d372713_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e32cc44 // fmla v4.4s, v2.4s, v18.4s
+	fmla_4s(4, 2, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4e32cc65 // fmla v5.4s, v3.4s, v18.4s
-	WORD $0x6e20dc82 // fmul v2.4s, v4.4s, v0.4s
-	WORD $0x6e21dca3 // fmul v3.4s, v5.4s, v1.4s
+	fmla_4s(5, 3, 18)
+	fmul_4s(2, 4, 0)
+	fmul_4s(3, 5, 1)
 	MOVD $c3f4c422a_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6e32dc42 // fmul v2.4s, v2.4s, v18.4s
+	fmul_4s(2, 2, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6e32dc63 // fmul v3.4s, v3.4s, v18.4s
-	WORD $0x4e22d442 // fadd v2.4s, v2.4s, v2.4s
-	WORD $0x4e23d463 // fadd v3.4s, v3.4s, v3.4s
+	fmul_4s(3, 3, 18)
+	fadd_4s(2, 2, 2)
+	fadd_4s(3, 3, 3)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb21c46 // orr v6.16b, v2.16b, v18.16b
+	orr_16b(6, 2, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb21c67 // orr v7.16b, v3.16b, v18.16b
+	orr_16b(7, 3, 18)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea6e512 // fcmgt v18.4s, v8.4s, v6.4s
-	WORD $0x6eb21d06 // bit v6.16b, v8.16b, v18.16b
-	WORD $0x6ea7e532 // fcmgt v18.4s, v9.4s, v7.4s
-	WORD $0x6eb21d27 // bit v7.16b, v9.16b, v18.16b
+	fcmgt_4s(18, 8, 6)
+	bit_16b(6, 8, 18)
+	fcmgt_4s(18, 9, 7)
+	bit_16b(7, 9, 18)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6e32dcc8 // fmul v8.4s, v6.4s, v18.4s
+	fmul_4s(8, 6, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6e32dce9 // fmul v9.4s, v7.4s, v18.4s
-	WORD $0x4e218908 // frintn v8.4s, v8.4s
-	WORD $0x4e218929 // frintn v9.4s, v9.4s
+	fmul_4s(9, 7, 18)
+	frintn_4s(8, 8)
+	frintn_4s(9, 9)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	fmls_4s(6, 8, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
+	fmls_4s(7, 9, 18)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	fmls_4s(6, 8, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
+	fmls_4s(7, 9, 18)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
-	WORD $0x6e26dccc // fmul v12.4s, v6.4s, v6.4s
-	WORD $0x6e27dced // fmul v13.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd2 // mov v18.16b, v6.16b
-	WORD $0x4e2acd92 // fmla v18.4s, v12.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
-	WORD $0x4ea71cf2 // mov v18.16b, v7.16b
-	WORD $0x4e2bcdb2 // fmla v18.4s, v13.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
+	fmul_4s(12, 6, 6)
+	fmul_4s(13, 7, 7)
+	VMOV V6.B16, V18.B16
+	fmla_4s(18, 12, 10)
+	VMOV V18.B16, V10.B16
+	VMOV V7.B16, V18.B16
+	fmla_4s(18, 13, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
+	fadd_4s(10, 10, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4e32d56b // fadd v11.4s, v11.4s, v18.4s
-	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
-	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
-	WORD $0x4f3f0506 // sshr v6.4s, v8.4s, #1
-	WORD $0x4f3f0527 // sshr v7.4s, v9.4s, #1
-	WORD $0x6ea68508 // sub v8.4s, v8.4s, v6.4s
-	WORD $0x6ea78529 // sub v9.4s, v9.4s, v7.4s
+	fadd_4s(11, 11, 18)
+	fcvtns_4s(8, 8)
+	fcvtns_4s(9, 9)
+	sshr_4s1(6, 8)
+	sshr_4s1(7, 9)
+	sub_4s(8, 8, 6)
+	sub_4s(9, 9, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb284c6 // add v6.4s, v6.4s, v18.4s
+	add_4s(6, 6, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb284e7 // add v7.4s, v7.4s, v18.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	add_4s(7, 7, 18)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(10, 10, 6)
+	fmul_4s(11, 11, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb28508 // add v8.4s, v8.4s, v18.4s
+	add_4s(8, 8, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb28529 // add v9.4s, v9.4s, v18.4s
-	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
-	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
-	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
-	WORD $0x6e29dd6b // fmul v11.4s, v11.4s, v9.4s
-	WORD $0x4eaa1d46 // mov v6.16b, v10.16b
-	WORD $0x4eab1d67 // mov v7.16b, v11.16b
+	add_4s(9, 9, 18)
+	shl_4s23(8, 8)
+	shl_4s23(9, 9)
+	fmul_4s(10, 10, 8)
+	fmul_4s(11, 11, 9)
+	VMOV V10.B16, V6.B16
+	VMOV V11.B16, V7.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28d4ca // fadd v10.4s, v6.4s, v8.4s
-	WORD $0x4e29d4eb // fadd v11.4s, v7.4s, v9.4s
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6ea2e58e // fcmgt v14.4s, v12.4s, v2.4s
-	WORD $0x6ea3e5af // fcmgt v15.4s, v13.4s, v3.4s
-	WORD $0x4f2105d2 // sshr v18.4s, v14.4s, #31
-	WORD $0x6eb21cc8 // bit v8.16b, v6.16b, v18.16b
-	WORD $0x4f2105f2 // sshr v18.4s, v15.4s, #31
-	WORD $0x6eb21ce9 // bit v9.16b, v7.16b, v18.16b
-	WORD $0x6e2afd04 // fdiv v4.4s, v8.4s, v10.4s
-	WORD $0x6e2bfd25 // fdiv v5.4s, v9.4s, v11.4s
-	WORD $0x6e24dc00 // fmul v0.4s, v0.4s, v4.4s
-	WORD $0x6e25dc21 // fmul v1.4s, v1.4s, v5.4s
+	fadd_4s(10, 6, 8)
+	fadd_4s(11, 7, 9)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	fcmgt_4s(14, 12, 2)
+	fcmgt_4s(15, 13, 3)
+	sshr_4s31(18, 14)
+	bit_16b(8, 6, 18)
+	sshr_4s31(18, 15)
+	bit_16b(9, 7, 18)
+	fdiv_4s(4, 8, 10)
+	fdiv_4s(5, 9, 11)
+	fmul_4s(0, 0, 4)
+	fmul_4s(1, 1, 5)
 	ADD $0, R5, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -2936,121 +2997,121 @@ TEXT ·swish_neon(SB), NOSPLIT, $0-32
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x4f9e9002 // fmul v2.4s, v0.4s, v30.s[0]
-	WORD $0x4f9e9023 // fmul v3.4s, v1.4s, v30.s[0]
+	fmul_4s0(2, 0, 30)
+	fmul_4s0(3, 1, 30)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb21c46 // orr v6.16b, v2.16b, v18.16b
+	orr_16b(6, 2, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb21c67 // orr v7.16b, v3.16b, v18.16b
+	orr_16b(7, 3, 18)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea6e512 // fcmgt v18.4s, v8.4s, v6.4s
-	WORD $0x6eb21d06 // bit v6.16b, v8.16b, v18.16b
-	WORD $0x6ea7e532 // fcmgt v18.4s, v9.4s, v7.4s
-	WORD $0x6eb21d27 // bit v7.16b, v9.16b, v18.16b
+	fcmgt_4s(18, 8, 6)
+	bit_16b(6, 8, 18)
+	fcmgt_4s(18, 9, 7)
+	bit_16b(7, 9, 18)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6e32dcc8 // fmul v8.4s, v6.4s, v18.4s
+	fmul_4s(8, 6, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6e32dce9 // fmul v9.4s, v7.4s, v18.4s
-	WORD $0x4e218908 // frintn v8.4s, v8.4s
-	WORD $0x4e218929 // frintn v9.4s, v9.4s
+	fmul_4s(9, 7, 18)
+	frintn_4s(8, 8)
+	frintn_4s(9, 9)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	fmls_4s(6, 8, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
+	fmls_4s(7, 9, 18)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	fmls_4s(6, 8, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
+	fmls_4s(7, 9, 18)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
-	WORD $0x6e26dccc // fmul v12.4s, v6.4s, v6.4s
-	WORD $0x6e27dced // fmul v13.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd2 // mov v18.16b, v6.16b
-	WORD $0x4e2acd92 // fmla v18.4s, v12.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
-	WORD $0x4ea71cf2 // mov v18.16b, v7.16b
-	WORD $0x4e2bcdb2 // fmla v18.4s, v13.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
+	fmul_4s(12, 6, 6)
+	fmul_4s(13, 7, 7)
+	VMOV V6.B16, V18.B16
+	fmla_4s(18, 12, 10)
+	VMOV V18.B16, V10.B16
+	VMOV V7.B16, V18.B16
+	fmla_4s(18, 13, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
+	fadd_4s(10, 10, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4e32d56b // fadd v11.4s, v11.4s, v18.4s
-	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
-	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
-	WORD $0x4f3f0506 // sshr v6.4s, v8.4s, #1
-	WORD $0x4f3f0527 // sshr v7.4s, v9.4s, #1
-	WORD $0x6ea68508 // sub v8.4s, v8.4s, v6.4s
-	WORD $0x6ea78529 // sub v9.4s, v9.4s, v7.4s
+	fadd_4s(11, 11, 18)
+	fcvtns_4s(8, 8)
+	fcvtns_4s(9, 9)
+	sshr_4s1(6, 8)
+	sshr_4s1(7, 9)
+	sub_4s(8, 8, 6)
+	sub_4s(9, 9, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb284c6 // add v6.4s, v6.4s, v18.4s
+	add_4s(6, 6, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb284e7 // add v7.4s, v7.4s, v18.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	add_4s(7, 7, 18)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(10, 10, 6)
+	fmul_4s(11, 11, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb28508 // add v8.4s, v8.4s, v18.4s
+	add_4s(8, 8, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb28529 // add v9.4s, v9.4s, v18.4s
-	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
-	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
-	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
-	WORD $0x6e29dd6b // fmul v11.4s, v11.4s, v9.4s
-	WORD $0x4eaa1d46 // mov v6.16b, v10.16b
-	WORD $0x4eab1d67 // mov v7.16b, v11.16b
+	add_4s(9, 9, 18)
+	shl_4s23(8, 8)
+	shl_4s23(9, 9)
+	fmul_4s(10, 10, 8)
+	fmul_4s(11, 11, 9)
+	VMOV V10.B16, V6.B16
+	VMOV V11.B16, V7.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28d4ca // fadd v10.4s, v6.4s, v8.4s
-	WORD $0x4e29d4eb // fadd v11.4s, v7.4s, v9.4s
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6ea2e58e // fcmgt v14.4s, v12.4s, v2.4s
-	WORD $0x6ea3e5af // fcmgt v15.4s, v13.4s, v3.4s
-	WORD $0x4f2105d2 // sshr v18.4s, v14.4s, #31
-	WORD $0x6eb21cc8 // bit v8.16b, v6.16b, v18.16b
-	WORD $0x4f2105f2 // sshr v18.4s, v15.4s, #31
-	WORD $0x6eb21ce9 // bit v9.16b, v7.16b, v18.16b
-	WORD $0x6e2afd04 // fdiv v4.4s, v8.4s, v10.4s
-	WORD $0x6e2bfd25 // fdiv v5.4s, v9.4s, v11.4s
-	WORD $0x6e24dc00 // fmul v0.4s, v0.4s, v4.4s
-	WORD $0x6e25dc21 // fmul v1.4s, v1.4s, v5.4s
+	fadd_4s(10, 6, 8)
+	fadd_4s(11, 7, 9)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	fcmgt_4s(14, 12, 2)
+	fcmgt_4s(15, 13, 3)
+	sshr_4s31(18, 14)
+	bit_16b(8, 6, 18)
+	sshr_4s31(18, 15)
+	bit_16b(9, 7, 18)
+	fdiv_4s(4, 8, 10)
+	fdiv_4s(5, 9, 11)
+	fmul_4s(0, 0, 4)
+	fmul_4s(1, 1, 5)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -3064,16 +3125,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
+	ushl_4s(17, 17, 18)
 	ADD $0, R4, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -3091,124 +3152,124 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
-	WORD $0x4f9e9002 // fmul v2.4s, v0.4s, v30.s[0]
-	WORD $0x4f9e9023 // fmul v3.4s, v1.4s, v30.s[0]
+	fmul_4s0(2, 0, 30)
+	fmul_4s0(3, 1, 30)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb21c46 // orr v6.16b, v2.16b, v18.16b
+	orr_16b(6, 2, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb21c67 // orr v7.16b, v3.16b, v18.16b
+	orr_16b(7, 3, 18)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea6e512 // fcmgt v18.4s, v8.4s, v6.4s
-	WORD $0x6eb21d06 // bit v6.16b, v8.16b, v18.16b
-	WORD $0x6ea7e532 // fcmgt v18.4s, v9.4s, v7.4s
-	WORD $0x6eb21d27 // bit v7.16b, v9.16b, v18.16b
+	fcmgt_4s(18, 8, 6)
+	bit_16b(6, 8, 18)
+	fcmgt_4s(18, 9, 7)
+	bit_16b(7, 9, 18)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6e32dcc8 // fmul v8.4s, v6.4s, v18.4s
+	fmul_4s(8, 6, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6e32dce9 // fmul v9.4s, v7.4s, v18.4s
-	WORD $0x4e218908 // frintn v8.4s, v8.4s
-	WORD $0x4e218929 // frintn v9.4s, v9.4s
+	fmul_4s(9, 7, 18)
+	frintn_4s(8, 8)
+	frintn_4s(9, 9)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	fmls_4s(6, 8, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
+	fmls_4s(7, 9, 18)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb2cd06 // fmls v6.4s, v8.4s, v18.4s
+	fmls_4s(6, 8, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb2cd27 // fmls v7.4s, v9.4s, v18.4s
+	fmls_4s(7, 9, 18)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e2accd2 // fmla v18.4s, v6.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
+	fmla_4s(18, 6, 10)
+	VMOV V18.B16, V10.B16
 	FMOVQ 16(R19), F18
-	WORD $0x4e2bccf2 // fmla v18.4s, v7.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
-	WORD $0x6e26dccc // fmul v12.4s, v6.4s, v6.4s
-	WORD $0x6e27dced // fmul v13.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd2 // mov v18.16b, v6.16b
-	WORD $0x4e2acd92 // fmla v18.4s, v12.4s, v10.4s
-	WORD $0x4eb21e4a // mov v10.16b, v18.16b
-	WORD $0x4ea71cf2 // mov v18.16b, v7.16b
-	WORD $0x4e2bcdb2 // fmla v18.4s, v13.4s, v11.4s
-	WORD $0x4eb21e4b // mov v11.16b, v18.16b
+	fmla_4s(18, 7, 11)
+	VMOV V18.B16, V11.B16
+	fmul_4s(12, 6, 6)
+	fmul_4s(13, 7, 7)
+	VMOV V6.B16, V18.B16
+	fmla_4s(18, 12, 10)
+	VMOV V18.B16, V10.B16
+	VMOV V7.B16, V18.B16
+	fmla_4s(18, 13, 11)
+	VMOV V18.B16, V11.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
+	fadd_4s(10, 10, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4e32d56b // fadd v11.4s, v11.4s, v18.4s
-	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
-	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
-	WORD $0x4f3f0506 // sshr v6.4s, v8.4s, #1
-	WORD $0x4f3f0527 // sshr v7.4s, v9.4s, #1
-	WORD $0x6ea68508 // sub v8.4s, v8.4s, v6.4s
-	WORD $0x6ea78529 // sub v9.4s, v9.4s, v7.4s
+	fadd_4s(11, 11, 18)
+	fcvtns_4s(8, 8)
+	fcvtns_4s(9, 9)
+	sshr_4s1(6, 8)
+	sshr_4s1(7, 9)
+	sub_4s(8, 8, 6)
+	sub_4s(9, 9, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb284c6 // add v6.4s, v6.4s, v18.4s
+	add_4s(6, 6, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb284e7 // add v7.4s, v7.4s, v18.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	add_4s(7, 7, 18)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(10, 10, 6)
+	fmul_4s(11, 11, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x4eb28508 // add v8.4s, v8.4s, v18.4s
+	add_4s(8, 8, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x4eb28529 // add v9.4s, v9.4s, v18.4s
-	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
-	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
-	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
-	WORD $0x6e29dd6b // fmul v11.4s, v11.4s, v9.4s
-	WORD $0x4eaa1d46 // mov v6.16b, v10.16b
-	WORD $0x4eab1d67 // mov v7.16b, v11.16b
+	add_4s(9, 9, 18)
+	shl_4s23(8, 8)
+	shl_4s23(9, 9)
+	fmul_4s(10, 10, 8)
+	fmul_4s(11, 11, 9)
+	VMOV V10.B16, V6.B16
+	VMOV V11.B16, V7.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e28d4ca // fadd v10.4s, v6.4s, v8.4s
-	WORD $0x4e29d4eb // fadd v11.4s, v7.4s, v9.4s
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x6ea2e58e // fcmgt v14.4s, v12.4s, v2.4s
-	WORD $0x6ea3e5af // fcmgt v15.4s, v13.4s, v3.4s
-	WORD $0x4f2105d2 // sshr v18.4s, v14.4s, #31
-	WORD $0x6eb21cc8 // bit v8.16b, v6.16b, v18.16b
-	WORD $0x4f2105f2 // sshr v18.4s, v15.4s, #31
-	WORD $0x6eb21ce9 // bit v9.16b, v7.16b, v18.16b
-	WORD $0x6e2afd04 // fdiv v4.4s, v8.4s, v10.4s
-	WORD $0x6e2bfd25 // fdiv v5.4s, v9.4s, v11.4s
-	WORD $0x6e24dc00 // fmul v0.4s, v0.4s, v4.4s
-	WORD $0x6e25dc21 // fmul v1.4s, v1.4s, v5.4s
+	fadd_4s(10, 6, 8)
+	fadd_4s(11, 7, 9)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	fcmgt_4s(14, 12, 2)
+	fcmgt_4s(15, 13, 3)
+	sshr_4s31(18, 14)
+	bit_16b(8, 6, 18)
+	sshr_4s31(18, 15)
+	bit_16b(9, 7, 18)
+	fdiv_4s(4, 8, 10)
+	fdiv_4s(5, 9, 11)
+	fmul_4s(0, 0, 4)
+	fmul_4s(1, 1, 5)
 	ADD $0, R5, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -3245,23 +3306,23 @@ loop:
 	FLDPQ 0(R19), (F2, F3)
 	MOVD $c3e2aaaab_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x4e28cc02 // fmla v2.4s, v0.4s, v8.4s
+	fmla_4s(2, 0, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x4e28cc23 // fmla v3.4s, v1.4s, v8.4s
+	fmla_4s(3, 1, 8)
 	MOVD $c00000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea2e488 // fcmgt v8.4s, v4.4s, v2.4s
-	WORD $0x6ea81c82 // bit v2.16b, v4.16b, v8.16b
-	WORD $0x6ea3e4a8 // fcmgt v8.4s, v5.4s, v3.4s
-	WORD $0x6ea81ca3 // bit v3.16b, v5.16b, v8.16b
+	fcmgt_4s(8, 4, 2)
+	bit_16b(2, 4, 8)
+	fcmgt_4s(8, 5, 3)
+	bit_16b(3, 5, 8)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea4e448 // fcmgt v8.4s, v2.4s, v4.4s
-	WORD $0x6ea81c82 // bit v2.16b, v4.16b, v8.16b
-	WORD $0x6ea5e468 // fcmgt v8.4s, v3.4s, v5.4s
-	WORD $0x6ea81ca3 // bit v3.16b, v5.16b, v8.16b
-	WORD $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
-	WORD $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
+	fcmgt_4s(8, 2, 4)
+	bit_16b(2, 4, 8)
+	fcmgt_4s(8, 3, 5)
+	bit_16b(3, 5, 8)
+	fmul_4s(0, 0, 2)
+	fmul_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -3275,16 +3336,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea844c6 // ushl v6.4s, v6.4s, v8.4s
+	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844e7 // ushl v7.4s, v7.4s, v8.4s
+	ushl_4s(7, 7, 8)
 	ADD $0, R4, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -3306,26 +3367,26 @@ mask1done:
 	FLDPQ 0(R19), (F2, F3)
 	MOVD $c3e2aaaab_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x4e28cc02 // fmla v2.4s, v0.4s, v8.4s
+	fmla_4s(2, 0, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x4e28cc23 // fmla v3.4s, v1.4s, v8.4s
+	fmla_4s(3, 1, 8)
 	MOVD $c00000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea2e488 // fcmgt v8.4s, v4.4s, v2.4s
-	WORD $0x6ea81c82 // bit v2.16b, v4.16b, v8.16b
-	WORD $0x6ea3e4a8 // fcmgt v8.4s, v5.4s, v3.4s
-	WORD $0x6ea81ca3 // bit v3.16b, v5.16b, v8.16b
+	fcmgt_4s(8, 4, 2)
+	bit_16b(2, 4, 8)
+	fcmgt_4s(8, 5, 3)
+	bit_16b(3, 5, 8)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea4e448 // fcmgt v8.4s, v2.4s, v4.4s
-	WORD $0x6ea81c82 // bit v2.16b, v4.16b, v8.16b
-	WORD $0x6ea5e468 // fcmgt v8.4s, v3.4s, v5.4s
-	WORD $0x6ea81ca3 // bit v3.16b, v5.16b, v8.16b
-	WORD $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
-	WORD $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
+	fcmgt_4s(8, 2, 4)
+	bit_16b(2, 4, 8)
+	fcmgt_4s(8, 3, 5)
+	bit_16b(3, 5, 8)
+	fmul_4s(0, 0, 2)
+	fmul_4s(1, 1, 3)
 	ADD $0, R5, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -3370,37 +3431,37 @@ TEXT ·hardSigmoid_neon(SB), NOSPLIT, $0-32
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
 	FMOVS a+24(FP), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	dup_4s0(30, 30)
 	FMOVS b+28(FP), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	dup_4s0(31, 31)
 	SUBS $8, R2, R2
 	BLT tail
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x4ebf1fe6 // mov v6.16b, v31.16b
-	WORD $0x4e20cfc6 // fmla v6.4s, v30.4s, v0.4s
-	WORD $0x4ea61cc0 // mov v0.16b, v6.16b
-	WORD $0x4ebf1fe6 // mov v6.16b, v31.16b
-	WORD $0x4e21cfc6 // fmla v6.4s, v30.4s, v1.4s
-	WORD $0x4ea61cc1 // mov v1.16b, v6.16b
+	VMOV V31.B16, V6.B16
+	fmla_4s(6, 30, 0)
+	VMOV V6.B16, V0.B16
+	VMOV V31.B16, V6.B16
+	fmla_4s(6, 30, 1)
+	VMOV V6.B16, V1.B16
 	MOVD $c00000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea0e446 // fcmgt v6.4s, v2.4s, v0.4s
-	WORD $0x6ea61c40 // bit v0.16b, v2.16b, v6.16b
-	WORD $0x6ea1e466 // fcmgt v6.4s, v3.4s, v1.4s
-	WORD $0x6ea61c61 // bit v1.16b, v3.16b, v6.16b
+	fcmgt_4s(6, 2, 0)
+	bit_16b(0, 2, 6)
+	fcmgt_4s(6, 3, 1)
+	bit_16b(1, 3, 6)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea2e406 // fcmgt v6.4s, v0.4s, v2.4s
-	WORD $0x6ea61c40 // bit v0.16b, v2.16b, v6.16b
-	WORD $0x6ea3e426 // fcmgt v6.4s, v1.4s, v3.4s
-	WORD $0x6ea61c61 // bit v1.16b, v3.16b, v6.16b
+	fcmgt_4s(6, 0, 2)
+	bit_16b(0, 2, 6)
+	fcmgt_4s(6, 1, 3)
+	bit_16b(1, 3, 6)
 	MOVD $c00000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
+	fadd_4s(0, 0, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4e26d421 // fadd v1.4s, v1.4s, v6.4s
+	fadd_4s(1, 1, 6)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -3414,16 +3475,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6ea64484 // ushl v4.4s, v4.4s, v6.4s
+	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6ea644a5 // ushl v5.4s, v5.4s, v6.4s
+	ushl_4s(5, 5, 6)
 	ADD $0, R4, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -3441,32 +3502,32 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
-	WORD $0x4ebf1fe6 // mov v6.16b, v31.16b
-	WORD $0x4e20cfc6 // fmla v6.4s, v30.4s, v0.4s
-	WORD $0x4ea61cc0 // mov v0.16b, v6.16b
-	WORD $0x4ebf1fe6 // mov v6.16b, v31.16b
-	WORD $0x4e21cfc6 // fmla v6.4s, v30.4s, v1.4s
-	WORD $0x4ea61cc1 // mov v1.16b, v6.16b
+	VMOV V31.B16, V6.B16
+	fmla_4s(6, 30, 0)
+	VMOV V6.B16, V0.B16
+	VMOV V31.B16, V6.B16
+	fmla_4s(6, 30, 1)
+	VMOV V6.B16, V1.B16
 	MOVD $c00000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea0e446 // fcmgt v6.4s, v2.4s, v0.4s
-	WORD $0x6ea61c40 // bit v0.16b, v2.16b, v6.16b
-	WORD $0x6ea1e466 // fcmgt v6.4s, v3.4s, v1.4s
-	WORD $0x6ea61c61 // bit v1.16b, v3.16b, v6.16b
+	fcmgt_4s(6, 2, 0)
+	bit_16b(0, 2, 6)
+	fcmgt_4s(6, 3, 1)
+	bit_16b(1, 3, 6)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea2e406 // fcmgt v6.4s, v0.4s, v2.4s
-	WORD $0x6ea61c40 // bit v0.16b, v2.16b, v6.16b
-	WORD $0x6ea3e426 // fcmgt v6.4s, v1.4s, v3.4s
-	WORD $0x6ea61c61 // bit v1.16b, v3.16b, v6.16b
+	fcmgt_4s(6, 0, 2)
+	bit_16b(0, 2, 6)
+	fcmgt_4s(6, 1, 3)
+	bit_16b(1, 3, 6)
 	MOVD $c00000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
+	fadd_4s(0, 0, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x4e26d421 // fadd v1.4s, v1.4s, v6.4s
+	fadd_4s(1, 1, 6)
 	ADD $0, R5, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -3501,168 +3562,168 @@ loop:
 	FLDPQ 0(R4), (F0, F1)
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2e1c02 // and v2.16b, v0.16b, v14.16b
+	and_16b(2, 0, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2e1c23 // and v3.16b, v1.16b, v14.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x4ea2d482 // fsub v2.4s, v4.4s, v2.4s
-	WORD $0x4ea3d4a3 // fsub v3.4s, v5.4s, v3.4s
+	and_16b(3, 1, 14)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	fsub_4s(2, 4, 2)
+	fsub_4s(3, 5, 3)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea6e44e // fcmgt v14.4s, v2.4s, v6.4s
-	WORD $0x6eae1cc2 // bit v2.16b, v6.16b, v14.16b
-	WORD $0x6ea7e46e // fcmgt v14.4s, v3.4s, v7.4s
-	WORD $0x6eae1ce3 // bit v3.16b, v7.16b, v14.16b
+	fcmgt_4s(14, 2, 6)
+	bit_16b(2, 6, 14)
+	fcmgt_4s(14, 3, 7)
+	bit_16b(3, 7, 14)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea2e4ce // fcmgt v14.4s, v6.4s, v2.4s
-	WORD $0x6eae1cc2 // bit v2.16b, v6.16b, v14.16b
-	WORD $0x6ea3e4ee // fcmgt v14.4s, v7.4s, v3.4s
-	WORD $0x6eae1ce3 // bit v3.16b, v7.16b, v14.16b
+	fcmgt_4s(14, 6, 2)
+	bit_16b(2, 6, 14)
+	fcmgt_4s(14, 7, 3)
+	bit_16b(3, 7, 14)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6e2edc46 // fmul v6.4s, v2.4s, v14.4s
+	fmul_4s(6, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6e2edc67 // fmul v7.4s, v3.4s, v14.4s
-	WORD $0x4e2188c6 // frintn v6.4s, v6.4s
-	WORD $0x4e2188e7 // frintn v7.4s, v7.4s
+	fmul_4s(7, 3, 14)
+	frintn_4s(6, 6)
+	frintn_4s(7, 7)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc2 // fmls v2.4s, v6.4s, v14.4s
+	fmls_4s(2, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecce3 // fmls v3.4s, v7.4s, v14.4s
+	fmls_4s(3, 7, 14)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc2 // fmls v2.4s, v6.4s, v14.4s
+	fmls_4s(2, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecce3 // fmls v3.4s, v7.4s, v14.4s
+	fmls_4s(3, 7, 14)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
-	WORD $0x6e22dc4a // fmul v10.4s, v2.4s, v2.4s
-	WORD $0x6e23dc6b // fmul v11.4s, v3.4s, v3.4s
-	WORD $0x4ea21c4e // mov v14.16b, v2.16b
-	WORD $0x4e28cd4e // fmla v14.4s, v10.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	WORD $0x4ea31c6e // mov v14.16b, v3.16b
-	WORD $0x4e29cd6e // fmla v14.4s, v11.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
+	fmul_4s(10, 2, 2)
+	fmul_4s(11, 3, 3)
+	VMOV V2.B16, V14.B16
+	fmla_4s(14, 10, 8)
+	VMOV V14.B16, V8.B16
+	VMOV V3.B16, V14.B16
+	fmla_4s(14, 11, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	fadd_4s(8, 8, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
-	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
-	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
-	WORD $0x4f3f04c2 // sshr v2.4s, v6.4s, #1
-	WORD $0x4f3f04e3 // sshr v3.4s, v7.4s, #1
-	WORD $0x6ea284c6 // sub v6.4s, v6.4s, v2.4s
-	WORD $0x6ea384e7 // sub v7.4s, v7.4s, v3.4s
+	fadd_4s(9, 9, 14)
+	fcvtns_4s(6, 6)
+	fcvtns_4s(7, 7)
+	sshr_4s1(2, 6)
+	sshr_4s1(3, 7)
+	sub_4s(6, 6, 2)
+	sub_4s(7, 7, 3)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae8442 // add v2.4s, v2.4s, v14.4s
+	add_4s(2, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae8463 // add v3.4s, v3.4s, v14.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
+	add_4s(3, 3, 14)
+	shl_4s23(2, 2)
+	shl_4s23(3, 3)
+	fmul_4s(8, 8, 2)
+	fmul_4s(9, 9, 3)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae84c6 // add v6.4s, v6.4s, v14.4s
+	add_4s(6, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae84e7 // add v7.4s, v7.4s, v14.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	WORD $0x4ea81d02 // mov v2.16b, v8.16b
-	WORD $0x4ea91d23 // mov v3.16b, v9.16b
+	add_4s(7, 7, 14)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(8, 8, 6)
+	fmul_4s(9, 9, 7)
+	VMOV V8.B16, V2.B16
+	VMOV V9.B16, V3.B16
 	MOVD $c40000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed444 // fadd v4.4s, v2.4s, v14.4s
+	fadd_4s(4, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed465 // fadd v5.4s, v3.4s, v14.4s
-	WORD $0x6e24fc42 // fdiv v2.4s, v2.4s, v4.4s
-	WORD $0x6e25fc63 // fdiv v3.4s, v3.4s, v5.4s
-	WORD $0x6e22dc44 // fmul v4.4s, v2.4s, v2.4s
-	WORD $0x6e23dc65 // fmul v5.4s, v3.4s, v3.4s
+	fadd_4s(5, 3, 14)
+	fdiv_4s(2, 2, 4)
+	fdiv_4s(3, 3, 5)
+	fmul_4s(4, 2, 2)
+	fmul_4s(5, 3, 3)
 	MOVD $c3df8d771_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	MOVD $c3ddb6b52_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc8e // fmla v14.4s, v4.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 4, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27ccae // fmla v14.4s, v5.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
+	fmla_4s(14, 5, 7)
+	VMOV V14.B16, V7.B16
 	MOVD $c3e1284b9_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc8e // fmla v14.4s, v4.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 4, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27ccae // fmla v14.4s, v5.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
+	fmla_4s(14, 5, 7)
+	VMOV V14.B16, V7.B16
 	MOVD $c3e4ccb54_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc8e // fmla v14.4s, v4.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 4, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27ccae // fmla v14.4s, v5.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
+	fmla_4s(14, 5, 7)
+	VMOV V14.B16, V7.B16
 	MOVD $c3eaaaaac_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc8e // fmla v14.4s, v4.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 4, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27ccae // fmla v14.4s, v5.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
-	WORD $0x6e24dcc6 // fmul v6.4s, v6.4s, v4.4s
-	WORD $0x6e25dce7 // fmul v7.4s, v7.4s, v5.4s
-	WORD $0x4ea21c4e // mov v14.16b, v2.16b
-	WORD $0x4e26cc4e // fmla v14.4s, v2.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
-	WORD $0x4ea31c6e // mov v14.16b, v3.16b
-	WORD $0x4e27cc6e // fmla v14.4s, v3.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
-	WORD $0x4e26d4c2 // fadd v2.4s, v6.4s, v6.4s
-	WORD $0x4e27d4e3 // fadd v3.4s, v7.4s, v7.4s
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6ea0e48e // fcmgt v14.4s, v4.4s, v0.4s
-	WORD $0x6eae1c80 // bit v0.16b, v4.16b, v14.16b
-	WORD $0x6ea1e4ae // fcmgt v14.4s, v5.4s, v1.4s
-	WORD $0x6eae1ca1 // bit v1.16b, v5.16b, v14.16b
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fmla_4s(14, 5, 7)
+	VMOV V14.B16, V7.B16
+	fmul_4s(6, 6, 4)
+	fmul_4s(7, 7, 5)
+	VMOV V2.B16, V14.B16
+	fmla_4s(14, 2, 6)
+	VMOV V14.B16, V6.B16
+	VMOV V3.B16, V14.B16
+	fmla_4s(14, 3, 7)
+	VMOV V14.B16, V7.B16
+	fadd_4s(2, 6, 6)
+	fadd_4s(3, 7, 7)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	fcmgt_4s(14, 4, 0)
+	bit_16b(0, 4, 14)
+	fcmgt_4s(14, 5, 1)
+	bit_16b(1, 5, 14)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -3676,16 +3737,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6eae458c // ushl v12.4s, v12.4s, v14.4s
+	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6eae45ad // ushl v13.4s, v13.4s, v14.4s
+	ushl_4s(13, 13, 14)
 	ADD $0, R4, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -3705,171 +3766,171 @@ mask1part:
 mask1done:
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2e1c02 // and v2.16b, v0.16b, v14.16b
+	and_16b(2, 0, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2e1c23 // and v3.16b, v1.16b, v14.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x4ea2d482 // fsub v2.4s, v4.4s, v2.4s
-	WORD $0x4ea3d4a3 // fsub v3.4s, v5.4s, v3.4s
+	and_16b(3, 1, 14)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	fsub_4s(2, 4, 2)
+	fsub_4s(3, 5, 3)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea6e44e // fcmgt v14.4s, v2.4s, v6.4s
-	WORD $0x6eae1cc2 // bit v2.16b, v6.16b, v14.16b
-	WORD $0x6ea7e46e // fcmgt v14.4s, v3.4s, v7.4s
-	WORD $0x6eae1ce3 // bit v3.16b, v7.16b, v14.16b
+	fcmgt_4s(14, 2, 6)
+	bit_16b(2, 6, 14)
+	fcmgt_4s(14, 3, 7)
+	bit_16b(3, 7, 14)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea2e4ce // fcmgt v14.4s, v6.4s, v2.4s
-	WORD $0x6eae1cc2 // bit v2.16b, v6.16b, v14.16b
-	WORD $0x6ea3e4ee // fcmgt v14.4s, v7.4s, v3.4s
-	WORD $0x6eae1ce3 // bit v3.16b, v7.16b, v14.16b
+	fcmgt_4s(14, 6, 2)
+	bit_16b(2, 6, 14)
+	fcmgt_4s(14, 7, 3)
+	bit_16b(3, 7, 14)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6e2edc46 // fmul v6.4s, v2.4s, v14.4s
+	fmul_4s(6, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6e2edc67 // fmul v7.4s, v3.4s, v14.4s
-	WORD $0x4e2188c6 // frintn v6.4s, v6.4s
-	WORD $0x4e2188e7 // frintn v7.4s, v7.4s
+	fmul_4s(7, 3, 14)
+	frintn_4s(6, 6)
+	frintn_4s(7, 7)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc2 // fmls v2.4s, v6.4s, v14.4s
+	fmls_4s(2, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecce3 // fmls v3.4s, v7.4s, v14.4s
+	fmls_4s(3, 7, 14)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc2 // fmls v2.4s, v6.4s, v14.4s
+	fmls_4s(2, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecce3 // fmls v3.4s, v7.4s, v14.4s
+	fmls_4s(3, 7, 14)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
-	WORD $0x6e22dc4a // fmul v10.4s, v2.4s, v2.4s
-	WORD $0x6e23dc6b // fmul v11.4s, v3.4s, v3.4s
-	WORD $0x4ea21c4e // mov v14.16b, v2.16b
-	WORD $0x4e28cd4e // fmla v14.4s, v10.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	WORD $0x4ea31c6e // mov v14.16b, v3.16b
-	WORD $0x4e29cd6e // fmla v14.4s, v11.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
+	fmul_4s(10, 2, 2)
+	fmul_4s(11, 3, 3)
+	VMOV V2.B16, V14.B16
+	fmla_4s(14, 10, 8)
+	VMOV V14.B16, V8.B16
+	VMOV V3.B16, V14.B16
+	fmla_4s(14, 11, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	fadd_4s(8, 8, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
-	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
-	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
-	WORD $0x4f3f04c2 // sshr v2.4s, v6.4s, #1
-	WORD $0x4f3f04e3 // sshr v3.4s, v7.4s, #1
-	WORD $0x6ea284c6 // sub v6.4s, v6.4s, v2.4s
-	WORD $0x6ea384e7 // sub v7.4s, v7.4s, v3.4s
+	fadd_4s(9, 9, 14)
+	fcvtns_4s(6, 6)
+	fcvtns_4s(7, 7)
+	sshr_4s1(2, 6)
+	sshr_4s1(3, 7)
+	sub_4s(6, 6, 2)
+	sub_4s(7, 7, 3)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae8442 // add v2.4s, v2.4s, v14.4s
+	add_4s(2, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae8463 // add v3.4s, v3.4s, v14.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
+	add_4s(3, 3, 14)
+	shl_4s23(2, 2)
+	shl_4s23(3, 3)
+	fmul_4s(8, 8, 2)
+	fmul_4s(9, 9, 3)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae84c6 // add v6.4s, v6.4s, v14.4s
+	add_4s(6, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae84e7 // add v7.4s, v7.4s, v14.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	WORD $0x4ea81d02 // mov v2.16b, v8.16b
-	WORD $0x4ea91d23 // mov v3.16b, v9.16b
+	add_4s(7, 7, 14)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(8, 8, 6)
+	fmul_4s(9, 9, 7)
+	VMOV V8.B16, V2.B16
+	VMOV V9.B16, V3.B16
 	MOVD $c40000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed444 // fadd v4.4s, v2.4s, v14.4s
+	fadd_4s(4, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed465 // fadd v5.4s, v3.4s, v14.4s
-	WORD $0x6e24fc42 // fdiv v2.4s, v2.4s, v4.4s
-	WORD $0x6e25fc63 // fdiv v3.4s, v3.4s, v5.4s
-	WORD $0x6e22dc44 // fmul v4.4s, v2.4s, v2.4s
-	WORD $0x6e23dc65 // fmul v5.4s, v3.4s, v3.4s
+	fadd_4s(5, 3, 14)
+	fdiv_4s(2, 2, 4)
+	fdiv_4s(3, 3, 5)
+	fmul_4s(4, 2, 2)
+	fmul_4s(5, 3, 3)
 	MOVD $c3df8d771_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	MOVD $c3ddb6b52_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc8e // fmla v14.4s, v4.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 4, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27ccae // fmla v14.4s, v5.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
+	fmla_4s(14, 5, 7)
+	VMOV V14.B16, V7.B16
 	MOVD $c3e1284b9_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc8e // fmla v14.4s, v4.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 4, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27ccae // fmla v14.4s, v5.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
+	fmla_4s(14, 5, 7)
+	VMOV V14.B16, V7.B16
 	MOVD $c3e4ccb54_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc8e // fmla v14.4s, v4.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 4, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27ccae // fmla v14.4s, v5.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
+	fmla_4s(14, 5, 7)
+	VMOV V14.B16, V7.B16
 	MOVD $c3eaaaaac_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc8e // fmla v14.4s, v4.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 4, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27ccae // fmla v14.4s, v5.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
-	WORD $0x6e24dcc6 // fmul v6.4s, v6.4s, v4.4s
-	WORD $0x6e25dce7 // fmul v7.4s, v7.4s, v5.4s
-	WORD $0x4ea21c4e // mov v14.16b, v2.16b
-	WORD $0x4e26cc4e // fmla v14.4s, v2.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
-	WORD $0x4ea31c6e // mov v14.16b, v3.16b
-	WORD $0x4e27cc6e // fmla v14.4s, v3.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
-	WORD $0x4e26d4c2 // fadd v2.4s, v6.4s, v6.4s
-	WORD $0x4e27d4e3 // fadd v3.4s, v7.4s, v7.4s
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6ea0e48e // fcmgt v14.4s, v4.4s, v0.4s
-	WORD $0x6eae1c80 // bit v0.16b, v4.16b, v14.16b
-	WORD $0x6ea1e4ae // fcmgt v14.4s, v5.4s, v1.4s
-	WORD $0x6eae1ca1 // bit v1.16b, v5.16b, v14.16b
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fmla_4s(14, 5, 7)
+	VMOV V14.B16, V7.B16
+	fmul_4s(6, 6, 4)
+	fmul_4s(7, 7, 5)
+	VMOV V2.B16, V14.B16
+	fmla_4s(14, 2, 6)
+	VMOV V14.B16, V6.B16
+	VMOV V3.B16, V14.B16
+	fmla_4s(14, 3, 7)
+	VMOV V14.B16, V7.B16
+	fadd_4s(2, 6, 6)
+	fadd_4s(3, 7, 7)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	fcmgt_4s(14, 4, 0)
+	bit_16b(0, 4, 14)
+	fcmgt_4s(14, 5, 1)
+	bit_16b(1, 5, 14)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	ADD $0, R5, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -3949,124 +4010,124 @@ loop:
 	FLDPQ 0(R4), (F0, F1)
 	MOVD $c41f00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea2e40e // fcmgt v14.4s, v0.4s, v2.4s
-	WORD $0x6eee1c02 // bif v2.16b, v0.16b, v14.16b
-	WORD $0x6ea3e42e // fcmgt v14.4s, v1.4s, v3.4s
-	WORD $0x6eee1c23 // bif v3.16b, v1.16b, v14.16b
+	fcmgt_4s(14, 0, 2)
+	bif_16b(2, 0, 14)
+	fcmgt_4s(14, 1, 3)
+	bif_16b(3, 1, 14)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea6e44e // fcmgt v14.4s, v2.4s, v6.4s
-	WORD $0x6eae1cc2 // bit v2.16b, v6.16b, v14.16b
-	WORD $0x6ea7e46e // fcmgt v14.4s, v3.4s, v7.4s
-	WORD $0x6eae1ce3 // bit v3.16b, v7.16b, v14.16b
+	fcmgt_4s(14, 2, 6)
+	bit_16b(2, 6, 14)
+	fcmgt_4s(14, 3, 7)
+	bit_16b(3, 7, 14)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea2e4ce // fcmgt v14.4s, v6.4s, v2.4s
-	WORD $0x6eae1cc2 // bit v2.16b, v6.16b, v14.16b
-	WORD $0x6ea3e4ee // fcmgt v14.4s, v7.4s, v3.4s
-	WORD $0x6eae1ce3 // bit v3.16b, v7.16b, v14.16b
+	fcmgt_4s(14, 6, 2)
+	bit_16b(2, 6, 14)
+	fcmgt_4s(14, 7, 3)
+	bit_16b(3, 7, 14)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6e2edc46 // fmul v6.4s, v2.4s, v14.4s
+	fmul_4s(6, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6e2edc67 // fmul v7.4s, v3.4s, v14.4s
-	WORD $0x4e2188c6 // frintn v6.4s, v6.4s
-	WORD $0x4e2188e7 // frintn v7.4s, v7.4s
+	fmul_4s(7, 3, 14)
+	frintn_4s(6, 6)
+	frintn_4s(7, 7)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc2 // fmls v2.4s, v6.4s, v14.4s
+	fmls_4s(2, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecce3 // fmls v3.4s, v7.4s, v14.4s
+	fmls_4s(3, 7, 14)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc2 // fmls v2.4s, v6.4s, v14.4s
+	fmls_4s(2, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecce3 // fmls v3.4s, v7.4s, v14.4s
+	fmls_4s(3, 7, 14)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
-	WORD $0x6e22dc4a // fmul v10.4s, v2.4s, v2.4s
-	WORD $0x6e23dc6b // fmul v11.4s, v3.4s, v3.4s
-	WORD $0x4ea21c4e // mov v14.16b, v2.16b
-	WORD $0x4e28cd4e // fmla v14.4s, v10.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	WORD $0x4ea31c6e // mov v14.16b, v3.16b
-	WORD $0x4e29cd6e // fmla v14.4s, v11.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
+	fmul_4s(10, 2, 2)
+	fmul_4s(11, 3, 3)
+	VMOV V2.B16, V14.B16
+	fmla_4s(14, 10, 8)
+	VMOV V14.B16, V8.B16
+	VMOV V3.B16, V14.B16
+	fmla_4s(14, 11, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	fadd_4s(8, 8, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
-	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
-	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
-	WORD $0x4f3f04c2 // sshr v2.4s, v6.4s, #1
-	WORD $0x4f3f04e3 // sshr v3.4s, v7.4s, #1
-	WORD $0x6ea284c6 // sub v6.4s, v6.4s, v2.4s
-	WORD $0x6ea384e7 // sub v7.4s, v7.4s, v3.4s
+	fadd_4s(9, 9, 14)
+	fcvtns_4s(6, 6)
+	fcvtns_4s(7, 7)
+	sshr_4s1(2, 6)
+	sshr_4s1(3, 7)
+	sub_4s(6, 6, 2)
+	sub_4s(7, 7, 3)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae8442 // add v2.4s, v2.4s, v14.4s
+	add_4s(2, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae8463 // add v3.4s, v3.4s, v14.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
+	add_4s(3, 3, 14)
+	shl_4s23(2, 2)
+	shl_4s23(3, 3)
+	fmul_4s(8, 8, 2)
+	fmul_4s(9, 9, 3)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae84c6 // add v6.4s, v6.4s, v14.4s
+	add_4s(6, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae84e7 // add v7.4s, v7.4s, v14.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	WORD $0x4ea81d02 // mov v2.16b, v8.16b
-	WORD $0x4ea91d23 // mov v3.16b, v9.16b
+	add_4s(7, 7, 14)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(8, 8, 6)
+	fmul_4s(9, 9, 7)
+	VMOV V8.B16, V2.B16
+	VMOV V9.B16, V3.B16
 	MOVD $c40000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed444 // fadd v4.4s, v2.4s, v14.4s
+	fadd_4s(4, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed465 // fadd v5.4s, v3.4s, v14.4s
-	WORD $0x6e24dc42 // fmul v2.4s, v2.4s, v4.4s
-	WORD $0x6e25dc63 // fmul v3.4s, v3.4s, v5.4s
+	fadd_4s(5, 3, 14)
+	fmul_4s(2, 2, 4)
+	fmul_4s(3, 3, 5)
 	MOVD $c40000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed444 // fadd v4.4s, v2.4s, v14.4s
+	fadd_4s(4, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed465 // fadd v5.4s, v3.4s, v14.4s
-	WORD $0x6e24fc42 // fdiv v2.4s, v2.4s, v4.4s
-	WORD $0x6e25fc63 // fdiv v3.4s, v3.4s, v5.4s
-	WORD $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
-	WORD $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
+	fadd_4s(5, 3, 14)
+	fdiv_4s(2, 2, 4)
+	fdiv_4s(3, 3, 5)
+	fmul_4s(0, 0, 2)
+	fmul_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -4080,16 +4141,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6eae458c // ushl v12.4s, v12.4s, v14.4s
+	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6eae45ad // ushl v13.4s, v13.4s, v14.4s
+	ushl_4s(13, 13, 14)
 	ADD $0, R4, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -4109,127 +4170,127 @@ mask1part:
 mask1done:
 	MOVD $c41f00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea2e40e // fcmgt v14.4s, v0.4s, v2.4s
-	WORD $0x6eee1c02 // bif v2.16b, v0.16b, v14.16b
-	WORD $0x6ea3e42e // fcmgt v14.4s, v1.4s, v3.4s
-	WORD $0x6eee1c23 // bif v3.16b, v1.16b, v14.16b
+	fcmgt_4s(14, 0, 2)
+	bif_16b(2, 0, 14)
+	fcmgt_4s(14, 1, 3)
+	bif_16b(3, 1, 14)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea6e44e // fcmgt v14.4s, v2.4s, v6.4s
-	WORD $0x6eae1cc2 // bit v2.16b, v6.16b, v14.16b
-	WORD $0x6ea7e46e // fcmgt v14.4s, v3.4s, v7.4s
-	WORD $0x6eae1ce3 // bit v3.16b, v7.16b, v14.16b
+	fcmgt_4s(14, 2, 6)
+	bit_16b(2, 6, 14)
+	fcmgt_4s(14, 3, 7)
+	bit_16b(3, 7, 14)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea2e4ce // fcmgt v14.4s, v6.4s, v2.4s
-	WORD $0x6eae1cc2 // bit v2.16b, v6.16b, v14.16b
-	WORD $0x6ea3e4ee // fcmgt v14.4s, v7.4s, v3.4s
-	WORD $0x6eae1ce3 // bit v3.16b, v7.16b, v14.16b
+	fcmgt_4s(14, 6, 2)
+	bit_16b(2, 6, 14)
+	fcmgt_4s(14, 7, 3)
+	bit_16b(3, 7, 14)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6e2edc46 // fmul v6.4s, v2.4s, v14.4s
+	fmul_4s(6, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6e2edc67 // fmul v7.4s, v3.4s, v14.4s
-	WORD $0x4e2188c6 // frintn v6.4s, v6.4s
-	WORD $0x4e2188e7 // frintn v7.4s, v7.4s
+	fmul_4s(7, 3, 14)
+	frintn_4s(6, 6)
+	frintn_4s(7, 7)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc2 // fmls v2.4s, v6.4s, v14.4s
+	fmls_4s(2, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecce3 // fmls v3.4s, v7.4s, v14.4s
+	fmls_4s(3, 7, 14)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaeccc2 // fmls v2.4s, v6.4s, v14.4s
+	fmls_4s(2, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecce3 // fmls v3.4s, v7.4s, v14.4s
+	fmls_4s(3, 7, 14)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e28cc4e // fmla v14.4s, v2.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
+	fmla_4s(14, 2, 8)
+	VMOV V14.B16, V8.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e29cc6e // fmla v14.4s, v3.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
-	WORD $0x6e22dc4a // fmul v10.4s, v2.4s, v2.4s
-	WORD $0x6e23dc6b // fmul v11.4s, v3.4s, v3.4s
-	WORD $0x4ea21c4e // mov v14.16b, v2.16b
-	WORD $0x4e28cd4e // fmla v14.4s, v10.4s, v8.4s
-	WORD $0x4eae1dc8 // mov v8.16b, v14.16b
-	WORD $0x4ea31c6e // mov v14.16b, v3.16b
-	WORD $0x4e29cd6e // fmla v14.4s, v11.4s, v9.4s
-	WORD $0x4eae1dc9 // mov v9.16b, v14.16b
+	fmla_4s(14, 3, 9)
+	VMOV V14.B16, V9.B16
+	fmul_4s(10, 2, 2)
+	fmul_4s(11, 3, 3)
+	VMOV V2.B16, V14.B16
+	fmla_4s(14, 10, 8)
+	VMOV V14.B16, V8.B16
+	VMOV V3.B16, V14.B16
+	fmla_4s(14, 11, 9)
+	VMOV V14.B16, V9.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	fadd_4s(8, 8, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
-	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
-	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
-	WORD $0x4f3f04c2 // sshr v2.4s, v6.4s, #1
-	WORD $0x4f3f04e3 // sshr v3.4s, v7.4s, #1
-	WORD $0x6ea284c6 // sub v6.4s, v6.4s, v2.4s
-	WORD $0x6ea384e7 // sub v7.4s, v7.4s, v3.4s
+	fadd_4s(9, 9, 14)
+	fcvtns_4s(6, 6)
+	fcvtns_4s(7, 7)
+	sshr_4s1(2, 6)
+	sshr_4s1(3, 7)
+	sub_4s(6, 6, 2)
+	sub_4s(7, 7, 3)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae8442 // add v2.4s, v2.4s, v14.4s
+	add_4s(2, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae8463 // add v3.4s, v3.4s, v14.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dd08 // fmul v8.4s, v8.4s, v2.4s
-	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
+	add_4s(3, 3, 14)
+	shl_4s23(2, 2)
+	shl_4s23(3, 3)
+	fmul_4s(8, 8, 2)
+	fmul_4s(9, 9, 3)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae84c6 // add v6.4s, v6.4s, v14.4s
+	add_4s(6, 6, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae84e7 // add v7.4s, v7.4s, v14.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	WORD $0x4ea81d02 // mov v2.16b, v8.16b
-	WORD $0x4ea91d23 // mov v3.16b, v9.16b
+	add_4s(7, 7, 14)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(8, 8, 6)
+	fmul_4s(9, 9, 7)
+	VMOV V8.B16, V2.B16
+	VMOV V9.B16, V3.B16
 	MOVD $c40000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed444 // fadd v4.4s, v2.4s, v14.4s
+	fadd_4s(4, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed465 // fadd v5.4s, v3.4s, v14.4s
-	WORD $0x6e24dc42 // fmul v2.4s, v2.4s, v4.4s
-	WORD $0x6e25dc63 // fmul v3.4s, v3.4s, v5.4s
+	fadd_4s(5, 3, 14)
+	fmul_4s(2, 2, 4)
+	fmul_4s(3, 3, 5)
 	MOVD $c40000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed444 // fadd v4.4s, v2.4s, v14.4s
+	fadd_4s(4, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed465 // fadd v5.4s, v3.4s, v14.4s
-	WORD $0x6e24fc42 // fdiv v2.4s, v2.4s, v4.4s
-	WORD $0x6e25fc63 // fdiv v3.4s, v3.4s, v5.4s
-	WORD $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
-	WORD $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
+	fadd_4s(5, 3, 14)
+	fdiv_4s(2, 2, 4)
+	fdiv_4s(3, 3, 5)
+	fmul_4s(0, 0, 2)
+	fmul_4s(1, 1, 3)
 	ADD $0, R5, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -4271,124 +4332,124 @@ TEXT ·elu_neon(SB), NOSPLIT, $0-32
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6ea2e40e // fcmgt v14.4s, v0.4s, v2.4s
-	WORD $0x6eee1c02 // bif v2.16b, v0.16b, v14.16b
-	WORD $0x6ea3e42e // fcmgt v14.4s, v1.4s, v3.4s
-	WORD $0x6eee1c23 // bif v3.16b, v1.16b, v14.16b
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	fcmgt_4s(14, 0, 2)
+	bif_16b(2, 0, 14)
+	fcmgt_4s(14, 1, 3)
+	bif_16b(3, 1, 14)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea2e48e // fcmgt v14.4s, v4.4s, v2.4s
-	WORD $0x6eae1c82 // bit v2.16b, v4.16b, v14.16b
-	WORD $0x6ea3e4ae // fcmgt v14.4s, v5.4s, v3.4s
-	WORD $0x6eae1ca3 // bit v3.16b, v5.16b, v14.16b
+	fcmgt_4s(14, 4, 2)
+	bit_16b(2, 4, 14)
+	fcmgt_4s(14, 5, 3)
+	bit_16b(3, 5, 14)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6e2edc44 // fmul v4.4s, v2.4s, v14.4s
+	fmul_4s(4, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6e2edc65 // fmul v5.4s, v3.4s, v14.4s
-	WORD $0x4e218884 // frintn v4.4s, v4.4s
-	WORD $0x4e2188a5 // frintn v5.4s, v5.4s
+	fmul_4s(5, 3, 14)
+	frintn_4s(4, 4)
+	frintn_4s(5, 5)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaecc82 // fmls v2.4s, v4.4s, v14.4s
+	fmls_4s(2, 4, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecca3 // fmls v3.4s, v5.4s, v14.4s
+	fmls_4s(3, 5, 14)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaecc82 // fmls v2.4s, v4.4s, v14.4s
+	fmls_4s(2, 4, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecca3 // fmls v3.4s, v5.4s, v14.4s
+	fmls_4s(3, 5, 14)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc4e // fmla v14.4s, v2.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 2, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27cc6e // fmla v14.4s, v3.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
+	fmla_4s(14, 3, 7)
+	VMOV V14.B16, V7.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc4e // fmla v14.4s, v2.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 2, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27cc6e // fmla v14.4s, v3.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
+	fmla_4s(14, 3, 7)
+	VMOV V14.B16, V7.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc4e // fmla v14.4s, v2.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 2, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27cc6e // fmla v14.4s, v3.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
+	fmla_4s(14, 3, 7)
+	VMOV V14.B16, V7.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc4e // fmla v14.4s, v2.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 2, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27cc6e // fmla v14.4s, v3.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
-	WORD $0x6e22dc48 // fmul v8.4s, v2.4s, v2.4s
-	WORD $0x6e23dc69 // fmul v9.4s, v3.4s, v3.4s
-	WORD $0x4ea21c4e // mov v14.16b, v2.16b
-	WORD $0x4e26cd0e // fmla v14.4s, v8.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
-	WORD $0x4ea31c6e // mov v14.16b, v3.16b
-	WORD $0x4e27cd2e // fmla v14.4s, v9.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
+	fmla_4s(14, 3, 7)
+	VMOV V14.B16, V7.B16
+	fmul_4s(8, 2, 2)
+	fmul_4s(9, 3, 3)
+	VMOV V2.B16, V14.B16
+	fmla_4s(14, 8, 6)
+	VMOV V14.B16, V6.B16
+	VMOV V3.B16, V14.B16
+	fmla_4s(14, 9, 7)
+	VMOV V14.B16, V7.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
-	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
-	WORD $0x4f3f048a // sshr v10.4s, v4.4s, #1
-	WORD $0x4f3f04ab // sshr v11.4s, v5.4s, #1
-	WORD $0x6eaa8484 // sub v4.4s, v4.4s, v10.4s
-	WORD $0x6eab84a5 // sub v5.4s, v5.4s, v11.4s
+	fcvtns_4s(4, 4)
+	fcvtns_4s(5, 5)
+	sshr_4s1(10, 4)
+	sshr_4s1(11, 5)
+	sub_4s(4, 4, 10)
+	sub_4s(5, 5, 11)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae854a // add v10.4s, v10.4s, v14.4s
+	add_4s(10, 10, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae856b // add v11.4s, v11.4s, v14.4s
-	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
-	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
-	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
-	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
+	add_4s(11, 11, 14)
+	shl_4s23(10, 10)
+	shl_4s23(11, 11)
+	fmul_4s(8, 8, 10)
+	fmul_4s(9, 9, 11)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae8484 // add v4.4s, v4.4s, v14.4s
+	add_4s(4, 4, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae84a5 // add v5.4s, v5.4s, v14.4s
-	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
-	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
-	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
-	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
-	WORD $0x4ea81d02 // mov v2.16b, v8.16b
-	WORD $0x4ea91d23 // mov v3.16b, v9.16b
+	add_4s(5, 5, 14)
+	shl_4s23(4, 4)
+	shl_4s23(5, 5)
+	fmul_4s(8, 8, 4)
+	fmul_4s(9, 9, 5)
+	VMOV V8.B16, V2.B16
+	VMOV V9.B16, V3.B16
 	MOVD $cbf800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed50a // fadd v10.4s, v8.4s, v14.4s
+	fadd_4s(10, 8, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed52b // fadd v11.4s, v9.4s, v14.4s
-	WORD $0x4eaa1d4e // mov v14.16b, v10.16b
-	WORD $0x4e22ccce // fmla v14.4s, v6.4s, v2.4s
-	WORD $0x4eae1dc2 // mov v2.16b, v14.16b
-	WORD $0x4eab1d6e // mov v14.16b, v11.16b
-	WORD $0x4e23ccee // fmla v14.4s, v7.4s, v3.4s
-	WORD $0x4eae1dc3 // mov v3.16b, v14.16b
-	WORD $0x4f9e9042 // fmul v2.4s, v2.4s, v30.s[0]
-	WORD $0x4f9e9063 // fmul v3.4s, v3.4s, v30.s[0]
-	WORD $0x4f9f9004 // fmul v4.4s, v0.4s, v31.s[0]
-	WORD $0x4f9f9025 // fmul v5.4s, v1.4s, v31.s[0]
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6ea6e408 // fcmgt v8.4s, v0.4s, v6.4s
-	WORD $0x6ea7e429 // fcmgt v9.4s, v1.4s, v7.4s
-	WORD $0x4f21050e // sshr v14.4s, v8.4s, #31
-	WORD $0x6eae1c82 // bit v2.16b, v4.16b, v14.16b
-	WORD $0x4f21052e // sshr v14.4s, v9.4s, #31
-	WORD $0x6eae1ca3 // bit v3.16b, v5.16b, v14.16b
+	fadd_4s(11, 9, 14)
+	VMOV V10.B16, V14.B16
+	fmla_4s(14, 6, 2)
+	VMOV V14.B16, V2.B16
+	VMOV V11.B16, V14.B16
+	fmla_4s(14, 7, 3)
+	VMOV V14.B16, V3.B16
+	fmul_4s0(2, 2, 30)
+	fmul_4s0(3, 3, 30)
+	fmul_4s0(4, 0, 31)
+	fmul_4s0(5, 1, 31)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	fcmgt_4s(8, 0, 6)
+	fcmgt_4s(9, 1, 7)
+	sshr_4s31(14, 8)
+	bit_16b(2, 4, 14)
+	sshr_4s31(14, 9)
+	bit_16b(3, 5, 14)
 	FSTPQ (F2, F3), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -4402,16 +4463,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6eae458c // ushl v12.4s, v12.4s, v14.4s
+	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6eae45ad // ushl v13.4s, v13.4s, v14.4s
+	ushl_4s(13, 13, 14)
 	ADD $0, R4, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -4429,127 +4490,127 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6ea2e40e // fcmgt v14.4s, v0.4s, v2.4s
-	WORD $0x6eee1c02 // bif v2.16b, v0.16b, v14.16b
-	WORD $0x6ea3e42e // fcmgt v14.4s, v1.4s, v3.4s
-	WORD $0x6eee1c23 // bif v3.16b, v1.16b, v14.16b
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	fcmgt_4s(14, 0, 2)
+	bif_16b(2, 0, 14)
+	fcmgt_4s(14, 1, 3)
+	bif_16b(3, 1, 14)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea2e48e // fcmgt v14.4s, v4.4s, v2.4s
-	WORD $0x6eae1c82 // bit v2.16b, v4.16b, v14.16b
-	WORD $0x6ea3e4ae // fcmgt v14.4s, v5.4s, v3.4s
-	WORD $0x6eae1ca3 // bit v3.16b, v5.16b, v14.16b
+	fcmgt_4s(14, 4, 2)
+	bit_16b(2, 4, 14)
+	fcmgt_4s(14, 5, 3)
+	bit_16b(3, 5, 14)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6e2edc44 // fmul v4.4s, v2.4s, v14.4s
+	fmul_4s(4, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6e2edc65 // fmul v5.4s, v3.4s, v14.4s
-	WORD $0x4e218884 // frintn v4.4s, v4.4s
-	WORD $0x4e2188a5 // frintn v5.4s, v5.4s
+	fmul_4s(5, 3, 14)
+	frintn_4s(4, 4)
+	frintn_4s(5, 5)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaecc82 // fmls v2.4s, v4.4s, v14.4s
+	fmls_4s(2, 4, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecca3 // fmls v3.4s, v5.4s, v14.4s
+	fmls_4s(3, 5, 14)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eaecc82 // fmls v2.4s, v4.4s, v14.4s
+	fmls_4s(2, 4, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eaecca3 // fmls v3.4s, v5.4s, v14.4s
+	fmls_4s(3, 5, 14)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc4e // fmla v14.4s, v2.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 2, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27cc6e // fmla v14.4s, v3.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
+	fmla_4s(14, 3, 7)
+	VMOV V14.B16, V7.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc4e // fmla v14.4s, v2.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 2, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27cc6e // fmla v14.4s, v3.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
+	fmla_4s(14, 3, 7)
+	VMOV V14.B16, V7.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc4e // fmla v14.4s, v2.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 2, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27cc6e // fmla v14.4s, v3.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
+	fmla_4s(14, 3, 7)
+	VMOV V14.B16, V7.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e26cc4e // fmla v14.4s, v2.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
+	fmla_4s(14, 2, 6)
+	VMOV V14.B16, V6.B16
 	FMOVQ 16(R19), F14
-	WORD $0x4e27cc6e // fmla v14.4s, v3.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
-	WORD $0x6e22dc48 // fmul v8.4s, v2.4s, v2.4s
-	WORD $0x6e23dc69 // fmul v9.4s, v3.4s, v3.4s
-	WORD $0x4ea21c4e // mov v14.16b, v2.16b
-	WORD $0x4e26cd0e // fmla v14.4s, v8.4s, v6.4s
-	WORD $0x4eae1dc6 // mov v6.16b, v14.16b
-	WORD $0x4ea31c6e // mov v14.16b, v3.16b
-	WORD $0x4e27cd2e // fmla v14.4s, v9.4s, v7.4s
-	WORD $0x4eae1dc7 // mov v7.16b, v14.16b
+	fmla_4s(14, 3, 7)
+	VMOV V14.B16, V7.B16
+	fmul_4s(8, 2, 2)
+	fmul_4s(9, 3, 3)
+	VMOV V2.B16, V14.B16
+	fmla_4s(14, 8, 6)
+	VMOV V14.B16, V6.B16
+	VMOV V3.B16, V14.B16
+	fmla_4s(14, 9, 7)
+	VMOV V14.B16, V7.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
-	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
-	WORD $0x4f3f048a // sshr v10.4s, v4.4s, #1
-	WORD $0x4f3f04ab // sshr v11.4s, v5.4s, #1
-	WORD $0x6eaa8484 // sub v4.4s, v4.4s, v10.4s
-	WORD $0x6eab84a5 // sub v5.4s, v5.4s, v11.4s
+	fcvtns_4s(4, 4)
+	fcvtns_4s(5, 5)
+	sshr_4s1(10, 4)
+	sshr_4s1(11, 5)
+	sub_4s(4, 4, 10)
+	sub_4s(5, 5, 11)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae854a // add v10.4s, v10.4s, v14.4s
+	add_4s(10, 10, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae856b // add v11.4s, v11.4s, v14.4s
-	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
-	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
-	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
-	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
+	add_4s(11, 11, 14)
+	shl_4s23(10, 10)
+	shl_4s23(11, 11)
+	fmul_4s(8, 8, 10)
+	fmul_4s(9, 9, 11)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4eae8484 // add v4.4s, v4.4s, v14.4s
+	add_4s(4, 4, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4eae84a5 // add v5.4s, v5.4s, v14.4s
-	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
-	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
-	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
-	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
-	WORD $0x4ea81d02 // mov v2.16b, v8.16b
-	WORD $0x4ea91d23 // mov v3.16b, v9.16b
+	add_4s(5, 5, 14)
+	shl_4s23(4, 4)
+	shl_4s23(5, 5)
+	fmul_4s(8, 8, 4)
+	fmul_4s(9, 9, 5)
+	VMOV V8.B16, V2.B16
+	VMOV V9.B16, V3.B16
 	MOVD $cbf800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed50a // fadd v10.4s, v8.4s, v14.4s
+	fadd_4s(10, 8, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed52b // fadd v11.4s, v9.4s, v14.4s
-	WORD $0x4eaa1d4e // mov v14.16b, v10.16b
-	WORD $0x4e22ccce // fmla v14.4s, v6.4s, v2.4s
-	WORD $0x4eae1dc2 // mov v2.16b, v14.16b
-	WORD $0x4eab1d6e // mov v14.16b, v11.16b
-	WORD $0x4e23ccee // fmla v14.4s, v7.4s, v3.4s
-	WORD $0x4eae1dc3 // mov v3.16b, v14.16b
-	WORD $0x4f9e9042 // fmul v2.4s, v2.4s, v30.s[0]
-	WORD $0x4f9e9063 // fmul v3.4s, v3.4s, v30.s[0]
-	WORD $0x4f9f9004 // fmul v4.4s, v0.4s, v31.s[0]
-	WORD $0x4f9f9025 // fmul v5.4s, v1.4s, v31.s[0]
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x6ea6e408 // fcmgt v8.4s, v0.4s, v6.4s
-	WORD $0x6ea7e429 // fcmgt v9.4s, v1.4s, v7.4s
-	WORD $0x4f21050e // sshr v14.4s, v8.4s, #31
-	WORD $0x6eae1c82 // bit v2.16b, v4.16b, v14.16b
-	WORD $0x4f21052e // sshr v14.4s, v9.4s, #31
-	WORD $0x6eae1ca3 // bit v3.16b, v5.16b, v14.16b
+	fadd_4s(11, 9, 14)
+	VMOV V10.B16, V14.B16
+	fmla_4s(14, 6, 2)
+	VMOV V14.B16, V2.B16
+	VMOV V11.B16, V14.B16
+	fmla_4s(14, 7, 3)
+	VMOV V14.B16, V3.B16
+	fmul_4s0(2, 2, 30)
+	fmul_4s0(3, 3, 30)
+	fmul_4s0(4, 0, 31)
+	fmul_4s0(5, 1, 31)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	fcmgt_4s(8, 0, 6)
+	fcmgt_4s(9, 1, 7)
+	sshr_4s31(14, 8)
+	bit_16b(2, 4, 14)
+	sshr_4s31(14, 9)
+	bit_16b(3, 5, 14)
 	ADD $0, R5, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F2, F3), (R19)
@@ -4591,15 +4652,15 @@ TEXT ·leaky_neon(SB), NOSPLIT, $0-32
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x4f9d9002 // fmul v2.4s, v0.4s, v29.s[0]
-	WORD $0x4f9d9023 // fmul v3.4s, v1.4s, v29.s[0]
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ebfe404 // fcmgt v4.4s, v0.4s, v31.4s
-	WORD $0x6ebfe425 // fcmgt v5.4s, v1.4s, v31.4s
-	WORD $0x4f210488 // sshr v8.4s, v4.4s, #31
-	WORD $0x6ea81c02 // bit v2.16b, v0.16b, v8.16b
-	WORD $0x4f2104a8 // sshr v8.4s, v5.4s, #31
-	WORD $0x6ea81c23 // bit v3.16b, v1.16b, v8.16b
+	fmul_4s0(2, 0, 29)
+	fmul_4s0(3, 1, 29)
+	eor_16b(31, 31, 31)
+	fcmgt_4s(4, 0, 31)
+	fcmgt_4s(5, 1, 31)
+	sshr_4s31(8, 4)
+	bit_16b(2, 0, 8)
+	sshr_4s31(8, 5)
+	bit_16b(3, 1, 8)
 	FSTPQ (F2, F3), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -4613,16 +4674,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea844c6 // ushl v6.4s, v6.4s, v8.4s
+	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844e7 // ushl v7.4s, v7.4s, v8.4s
+	ushl_4s(7, 7, 8)
 	ADD $0, R4, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -4640,18 +4701,18 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
-	WORD $0x4f9d9002 // fmul v2.4s, v0.4s, v29.s[0]
-	WORD $0x4f9d9023 // fmul v3.4s, v1.4s, v29.s[0]
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x6ebfe404 // fcmgt v4.4s, v0.4s, v31.4s
-	WORD $0x6ebfe425 // fcmgt v5.4s, v1.4s, v31.4s
-	WORD $0x4f210488 // sshr v8.4s, v4.4s, #31
-	WORD $0x6ea81c02 // bit v2.16b, v0.16b, v8.16b
-	WORD $0x4f2104a8 // sshr v8.4s, v5.4s, #31
-	WORD $0x6ea81c23 // bit v3.16b, v1.16b, v8.16b
+	fmul_4s0(2, 0, 29)
+	fmul_4s0(3, 1, 29)
+	eor_16b(31, 31, 31)
+	fcmgt_4s(4, 0, 31)
+	fcmgt_4s(5, 1, 31)
+	sshr_4s31(8, 4)
+	bit_16b(2, 0, 8)
+	sshr_4s31(8, 5)
+	bit_16b(3, 1, 8)
 	ADD $0, R5, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F2, F3), (R19)
@@ -4678,20 +4739,20 @@ TEXT ·affine_neon(SB), NOSPLIT, $0-32
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
 	FMOVS a+24(FP), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	dup_4s0(30, 30)
 	FMOVS b+28(FP), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	dup_4s0(31, 31)
 	SUBS $8, R2, R2
 	BLT tail
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x4ebf1fe4 // mov v4.16b, v31.16b
-	WORD $0x4e20cfc4 // fmla v4.4s, v30.4s, v0.4s
-	WORD $0x4ea41c80 // mov v0.16b, v4.16b
-	WORD $0x4ebf1fe4 // mov v4.16b, v31.16b
-	WORD $0x4e21cfc4 // fmla v4.4s, v30.4s, v1.4s
-	WORD $0x4ea41c81 // mov v1.16b, v4.16b
+	VMOV V31.B16, V4.B16
+	fmla_4s(4, 30, 0)
+	VMOV V4.B16, V0.B16
+	VMOV V31.B16, V4.B16
+	fmla_4s(4, 30, 1)
+	VMOV V4.B16, V1.B16
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -4705,16 +4766,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F4
-	WORD $0x6ea44442 // ushl v2.4s, v2.4s, v4.4s
+	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
-	WORD $0x6ea44463 // ushl v3.4s, v3.4s, v4.4s
+	ushl_4s(3, 3, 4)
 	ADD $0, R4, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -4732,15 +4793,15 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
-	WORD $0x4ebf1fe4 // mov v4.16b, v31.16b
-	WORD $0x4e20cfc4 // fmla v4.4s, v30.4s, v0.4s
-	WORD $0x4ea41c80 // mov v0.16b, v4.16b
-	WORD $0x4ebf1fe4 // mov v4.16b, v31.16b
-	WORD $0x4e21cfc4 // fmla v4.4s, v30.4s, v1.4s
-	WORD $0x4ea41c81 // mov v1.16b, v4.16b
+	VMOV V31.B16, V4.B16
+	fmla_4s(4, 30, 0)
+	VMOV V4.B16, V0.B16
+	VMOV V31.B16, V4.B16
+	fmla_4s(4, 30, 1)
+	VMOV V4.B16, V1.B16
 	ADD $0, R5, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -4773,8 +4834,8 @@ TEXT ·sqrt_neon(SB), NOSPLIT, $0-32
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
-	WORD $0x6ea1f821 // fsqrt v1.4s, v1.4s
+	fsqrt_4s(0, 0)
+	fsqrt_4s(1, 1)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -4788,16 +4849,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F4
-	WORD $0x6ea44442 // ushl v2.4s, v2.4s, v4.4s
+	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
-	WORD $0x6ea44463 // ushl v3.4s, v3.4s, v4.4s
+	ushl_4s(3, 3, 4)
 	ADD $0, R4, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -4815,11 +4876,11 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
-	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
-	WORD $0x6ea1f821 // fsqrt v1.4s, v1.4s
+	fsqrt_4s(0, 0)
+	fsqrt_4s(1, 1)
 	ADD $0, R5, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -4858,135 +4919,135 @@ loop:
 	FLDPQ 0(R19), (F6, F7)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4eb41c48 // orr v8.16b, v2.16b, v20.16b
+	orr_16b(8, 2, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x4eb41c69 // orr v9.16b, v3.16b, v20.16b
+	orr_16b(9, 3, 20)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x6ea8e554 // fcmgt v20.4s, v10.4s, v8.4s
-	WORD $0x6eb41d48 // bit v8.16b, v10.16b, v20.16b
-	WORD $0x6ea9e574 // fcmgt v20.4s, v11.4s, v9.4s
-	WORD $0x6eb41d69 // bit v9.16b, v11.16b, v20.16b
+	fcmgt_4s(20, 10, 8)
+	bit_16b(8, 10, 20)
+	fcmgt_4s(20, 11, 9)
+	bit_16b(9, 11, 20)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x6e34dd0a // fmul v10.4s, v8.4s, v20.4s
+	fmul_4s(10, 8, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x6e34dd2b // fmul v11.4s, v9.4s, v20.4s
-	WORD $0x4e21894a // frintn v10.4s, v10.4s
-	WORD $0x4e21896b // frintn v11.4s, v11.4s
+	fmul_4s(11, 9, 20)
+	frintn_4s(10, 10)
+	frintn_4s(11, 11)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4eb4cd48 // fmls v8.4s, v10.4s, v20.4s
+	fmls_4s(8, 10, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x4eb4cd69 // fmls v9.4s, v11.4s, v20.4s
+	fmls_4s(9, 11, 20)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4eb4cd48 // fmls v8.4s, v10.4s, v20.4s
+	fmls_4s(8, 10, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x4eb4cd69 // fmls v9.4s, v11.4s, v20.4s
+	fmls_4s(9, 11, 20)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
-	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	fmla_4s(20, 8, 12)
+	VMOV V20.B16, V12.B16
 	FMOVQ 16(R19), F20
-	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
-	WORD $0x4eb41e8d // mov v13.16b, v20.16b
+	fmla_4s(20, 9, 13)
+	VMOV V20.B16, V13.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
-	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	fmla_4s(20, 8, 12)
+	VMOV V20.B16, V12.B16
 	FMOVQ 16(R19), F20
-	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
-	WORD $0x4eb41e8d // mov v13.16b, v20.16b
+	fmla_4s(20, 9, 13)
+	VMOV V20.B16, V13.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
-	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	fmla_4s(20, 8, 12)
+	VMOV V20.B16, V12.B16
 	FMOVQ 16(R19), F20
-	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
-	WORD $0x4eb41e8d // mov v13.16b, v20.16b
+	fmla_4s(20, 9, 13)
+	VMOV V20.B16, V13.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
-	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	fmla_4s(20, 8, 12)
+	VMOV V20.B16, V12.B16
 	FMOVQ 16(R19), F20
-	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
-	WORD $0x4eb41e8d // mov v13.16b, v20.16b
-	WORD $0x6e28dd0e // fmul v14.4s, v8.4s, v8.4s
-	WORD $0x6e29dd2f // fmul v15.4s, v9.4s, v9.4s
-	WORD $0x4ea81d14 // mov v20.16b, v8.16b
-	WORD $0x4e2ccdd4 // fmla v20.4s, v14.4s, v12.4s
-	WORD $0x4eb41e8c // mov v12.16b, v20.16b
-	WORD $0x4ea91d34 // mov v20.16b, v9.16b
-	WORD $0x4e2dcdf4 // fmla v20.4s, v15.4s, v13.4s
-	WORD $0x4eb41e8d // mov v13.16b, v20.16b
+	fmla_4s(20, 9, 13)
+	VMOV V20.B16, V13.B16
+	fmul_4s(14, 8, 8)
+	fmul_4s(15, 9, 9)
+	VMOV V8.B16, V20.B16
+	fmla_4s(20, 14, 12)
+	VMOV V20.B16, V12.B16
+	VMOV V9.B16, V20.B16
+	fmla_4s(20, 15, 13)
+	VMOV V20.B16, V13.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
+	fadd_4s(12, 12, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x4e34d5ad // fadd v13.4s, v13.4s, v20.4s
-	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
-	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
-	WORD $0x4f3f0548 // sshr v8.4s, v10.4s, #1
-	WORD $0x4f3f0569 // sshr v9.4s, v11.4s, #1
-	WORD $0x6ea8854a // sub v10.4s, v10.4s, v8.4s
-	WORD $0x6ea9856b // sub v11.4s, v11.4s, v9.4s
+	fadd_4s(13, 13, 20)
+	fcvtns_4s(10, 10)
+	fcvtns_4s(11, 11)
+	sshr_4s1(8, 10)
+	sshr_4s1(9, 11)
+	sub_4s(10, 10, 8)
+	sub_4s(11, 11, 9)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4eb48508 // add v8.4s, v8.4s, v20.4s
+	add_4s(8, 8, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x4eb48529 // add v9.4s, v9.4s, v20.4s
-	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
-	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
-	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
-	WORD $0x6e29ddad // fmul v13.4s, v13.4s, v9.4s
+	add_4s(9, 9, 20)
+	shl_4s23(8, 8)
+	shl_4s23(9, 9)
+	fmul_4s(12, 12, 8)
+	fmul_4s(13, 13, 9)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4eb4854a // add v10.4s, v10.4s, v20.4s
+	add_4s(10, 10, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x4eb4856b // add v11.4s, v11.4s, v20.4s
-	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
-	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
-	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
-	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
-	WORD $0x4eac1d88 // mov v8.16b, v12.16b
-	WORD $0x4ead1da9 // mov v9.16b, v13.16b
+	add_4s(11, 11, 20)
+	shl_4s23(10, 10)
+	shl_4s23(11, 11)
+	fmul_4s(12, 12, 10)
+	fmul_4s(13, 13, 11)
+	VMOV V12.B16, V8.B16
+	VMOV V13.B16, V9.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4e2ad50c // fadd v12.4s, v8.4s, v10.4s
-	WORD $0x4e2bd52d // fadd v13.4s, v9.4s, v11.4s
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
-	WORD $0x6ea2e5d0 // fcmgt v16.4s, v14.4s, v2.4s
-	WORD $0x6ea3e5f1 // fcmgt v17.4s, v15.4s, v3.4s
-	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
-	WORD $0x6eb41d0a // bit v10.16b, v8.16b, v20.16b
-	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
-	WORD $0x6eb41d2b // bit v11.16b, v9.16b, v20.16b
-	WORD $0x6e2ee450 // fcmge v16.4s, v2.4s, v14.4s
-	WORD $0x6e2fe471 // fcmge v17.4s, v3.4s, v15.4s
-	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
-	WORD $0x6eb41d06 // bit v6.16b, v8.16b, v20.16b
-	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
-	WORD $0x6eb41d27 // bit v7.16b, v9.16b, v20.16b
-	WORD $0x6e2cfcc6 // fdiv v6.4s, v6.4s, v12.4s
-	WORD $0x6e2dfce7 // fdiv v7.4s, v7.4s, v13.4s
-	WORD $0x6e2cfd44 // fdiv v4.4s, v10.4s, v12.4s
-	WORD $0x6e2dfd65 // fdiv v5.4s, v11.4s, v13.4s
-	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
-	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
-	WORD $0x6e20dc84 // fmul v4.4s, v4.4s, v0.4s
-	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x4e28e40a // fcmeq v10.4s, v0.4s, v8.4s
-	WORD $0x4e29e42b // fcmeq v11.4s, v1.4s, v9.4s
-	WORD $0x4f210554 // sshr v20.4s, v10.4s, #31
-	WORD $0x6eb41d04 // bit v4.16b, v8.16b, v20.16b
-	WORD $0x4f210574 // sshr v20.4s, v11.4s, #31
-	WORD $0x6eb41d25 // bit v5.16b, v9.16b, v20.16b
+	fadd_4s(12, 8, 10)
+	fadd_4s(13, 9, 11)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	fcmgt_4s(16, 14, 2)
+	fcmgt_4s(17, 15, 3)
+	sshr_4s31(20, 16)
+	bit_16b(10, 8, 20)
+	sshr_4s31(20, 17)
+	bit_16b(11, 9, 20)
+	fcmge_4s(16, 2, 14)
+	fcmge_4s(17, 3, 15)
+	sshr_4s31(20, 16)
+	bit_16b(6, 8, 20)
+	sshr_4s31(20, 17)
+	bit_16b(7, 9, 20)
+	fdiv_4s(6, 6, 12)
+	fdiv_4s(7, 7, 13)
+	fdiv_4s(4, 10, 12)
+	fdiv_4s(5, 11, 13)
+	fmul_4s(4, 4, 6)
+	fmul_4s(5, 5, 7)
+	fmul_4s(4, 4, 0)
+	fmul_4s(5, 5, 1)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	fcmeq_4s(10, 0, 8)
+	fcmeq_4s(11, 1, 9)
+	sshr_4s31(20, 10)
+	bit_16b(4, 8, 20)
+	sshr_4s31(20, 11)
+	bit_16b(5, 9, 20)
 	FSTPQ (F4, F5), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -5001,16 +5062,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F18
-	WORD $0x4e040653 // dup v19.4s, v18.s[0]
-	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x6eb44652 // ushl v18.4s, v18.4s, v20.4s
+	ushl_4s(18, 18, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x6eb44673 // ushl v19.4s, v19.4s, v20.4s
+	ushl_4s(19, 19, 20)
 	ADD $0, R4, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -5029,8 +5090,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -5052,138 +5113,138 @@ mask2done:
 	FLDPQ 0(R19), (F6, F7)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4eb41c48 // orr v8.16b, v2.16b, v20.16b
+	orr_16b(8, 2, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x4eb41c69 // orr v9.16b, v3.16b, v20.16b
+	orr_16b(9, 3, 20)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x6ea8e554 // fcmgt v20.4s, v10.4s, v8.4s
-	WORD $0x6eb41d48 // bit v8.16b, v10.16b, v20.16b
-	WORD $0x6ea9e574 // fcmgt v20.4s, v11.4s, v9.4s
-	WORD $0x6eb41d69 // bit v9.16b, v11.16b, v20.16b
+	fcmgt_4s(20, 10, 8)
+	bit_16b(8, 10, 20)
+	fcmgt_4s(20, 11, 9)
+	bit_16b(9, 11, 20)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x6e34dd0a // fmul v10.4s, v8.4s, v20.4s
+	fmul_4s(10, 8, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x6e34dd2b // fmul v11.4s, v9.4s, v20.4s
-	WORD $0x4e21894a // frintn v10.4s, v10.4s
-	WORD $0x4e21896b // frintn v11.4s, v11.4s
+	fmul_4s(11, 9, 20)
+	frintn_4s(10, 10)
+	frintn_4s(11, 11)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4eb4cd48 // fmls v8.4s, v10.4s, v20.4s
+	fmls_4s(8, 10, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x4eb4cd69 // fmls v9.4s, v11.4s, v20.4s
+	fmls_4s(9, 11, 20)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4eb4cd48 // fmls v8.4s, v10.4s, v20.4s
+	fmls_4s(8, 10, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x4eb4cd69 // fmls v9.4s, v11.4s, v20.4s
+	fmls_4s(9, 11, 20)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
-	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	fmla_4s(20, 8, 12)
+	VMOV V20.B16, V12.B16
 	FMOVQ 16(R19), F20
-	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
-	WORD $0x4eb41e8d // mov v13.16b, v20.16b
+	fmla_4s(20, 9, 13)
+	VMOV V20.B16, V13.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
-	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	fmla_4s(20, 8, 12)
+	VMOV V20.B16, V12.B16
 	FMOVQ 16(R19), F20
-	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
-	WORD $0x4eb41e8d // mov v13.16b, v20.16b
+	fmla_4s(20, 9, 13)
+	VMOV V20.B16, V13.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
-	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	fmla_4s(20, 8, 12)
+	VMOV V20.B16, V12.B16
 	FMOVQ 16(R19), F20
-	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
-	WORD $0x4eb41e8d // mov v13.16b, v20.16b
+	fmla_4s(20, 9, 13)
+	VMOV V20.B16, V13.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4e2ccd14 // fmla v20.4s, v8.4s, v12.4s
-	WORD $0x4eb41e8c // mov v12.16b, v20.16b
+	fmla_4s(20, 8, 12)
+	VMOV V20.B16, V12.B16
 	FMOVQ 16(R19), F20
-	WORD $0x4e2dcd34 // fmla v20.4s, v9.4s, v13.4s
-	WORD $0x4eb41e8d // mov v13.16b, v20.16b
-	WORD $0x6e28dd0e // fmul v14.4s, v8.4s, v8.4s
-	WORD $0x6e29dd2f // fmul v15.4s, v9.4s, v9.4s
-	WORD $0x4ea81d14 // mov v20.16b, v8.16b
-	WORD $0x4e2ccdd4 // fmla v20.4s, v14.4s, v12.4s
-	WORD $0x4eb41e8c // mov v12.16b, v20.16b
-	WORD $0x4ea91d34 // mov v20.16b, v9.16b
-	WORD $0x4e2dcdf4 // fmla v20.4s, v15.4s, v13.4s
-	WORD $0x4eb41e8d // mov v13.16b, v20.16b
+	fmla_4s(20, 9, 13)
+	VMOV V20.B16, V13.B16
+	fmul_4s(14, 8, 8)
+	fmul_4s(15, 9, 9)
+	VMOV V8.B16, V20.B16
+	fmla_4s(20, 14, 12)
+	VMOV V20.B16, V12.B16
+	VMOV V9.B16, V20.B16
+	fmla_4s(20, 15, 13)
+	VMOV V20.B16, V13.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
+	fadd_4s(12, 12, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x4e34d5ad // fadd v13.4s, v13.4s, v20.4s
-	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
-	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
-	WORD $0x4f3f0548 // sshr v8.4s, v10.4s, #1
-	WORD $0x4f3f0569 // sshr v9.4s, v11.4s, #1
-	WORD $0x6ea8854a // sub v10.4s, v10.4s, v8.4s
-	WORD $0x6ea9856b // sub v11.4s, v11.4s, v9.4s
+	fadd_4s(13, 13, 20)
+	fcvtns_4s(10, 10)
+	fcvtns_4s(11, 11)
+	sshr_4s1(8, 10)
+	sshr_4s1(9, 11)
+	sub_4s(10, 10, 8)
+	sub_4s(11, 11, 9)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4eb48508 // add v8.4s, v8.4s, v20.4s
+	add_4s(8, 8, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x4eb48529 // add v9.4s, v9.4s, v20.4s
-	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
-	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
-	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
-	WORD $0x6e29ddad // fmul v13.4s, v13.4s, v9.4s
+	add_4s(9, 9, 20)
+	shl_4s23(8, 8)
+	shl_4s23(9, 9)
+	fmul_4s(12, 12, 8)
+	fmul_4s(13, 13, 9)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x4eb4854a // add v10.4s, v10.4s, v20.4s
+	add_4s(10, 10, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x4eb4856b // add v11.4s, v11.4s, v20.4s
-	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
-	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
-	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
-	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
-	WORD $0x4eac1d88 // mov v8.16b, v12.16b
-	WORD $0x4ead1da9 // mov v9.16b, v13.16b
+	add_4s(11, 11, 20)
+	shl_4s23(10, 10)
+	shl_4s23(11, 11)
+	fmul_4s(12, 12, 10)
+	fmul_4s(13, 13, 11)
+	VMOV V12.B16, V8.B16
+	VMOV V13.B16, V9.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	WORD $0x4e2ad50c // fadd v12.4s, v8.4s, v10.4s
-	WORD $0x4e2bd52d // fadd v13.4s, v9.4s, v11.4s
-	WORD $0x6e2e1dce // eor v14.16b, v14.16b, v14.16b
-	WORD $0x6e2f1def // eor v15.16b, v15.16b, v15.16b
-	WORD $0x6ea2e5d0 // fcmgt v16.4s, v14.4s, v2.4s
-	WORD $0x6ea3e5f1 // fcmgt v17.4s, v15.4s, v3.4s
-	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
-	WORD $0x6eb41d0a // bit v10.16b, v8.16b, v20.16b
-	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
-	WORD $0x6eb41d2b // bit v11.16b, v9.16b, v20.16b
-	WORD $0x6e2ee450 // fcmge v16.4s, v2.4s, v14.4s
-	WORD $0x6e2fe471 // fcmge v17.4s, v3.4s, v15.4s
-	WORD $0x4f210614 // sshr v20.4s, v16.4s, #31
-	WORD $0x6eb41d06 // bit v6.16b, v8.16b, v20.16b
-	WORD $0x4f210634 // sshr v20.4s, v17.4s, #31
-	WORD $0x6eb41d27 // bit v7.16b, v9.16b, v20.16b
-	WORD $0x6e2cfcc6 // fdiv v6.4s, v6.4s, v12.4s
-	WORD $0x6e2dfce7 // fdiv v7.4s, v7.4s, v13.4s
-	WORD $0x6e2cfd44 // fdiv v4.4s, v10.4s, v12.4s
-	WORD $0x6e2dfd65 // fdiv v5.4s, v11.4s, v13.4s
-	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
-	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
-	WORD $0x6e20dc84 // fmul v4.4s, v4.4s, v0.4s
-	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x4e28e40a // fcmeq v10.4s, v0.4s, v8.4s
-	WORD $0x4e29e42b // fcmeq v11.4s, v1.4s, v9.4s
-	WORD $0x4f210554 // sshr v20.4s, v10.4s, #31
-	WORD $0x6eb41d04 // bit v4.16b, v8.16b, v20.16b
-	WORD $0x4f210574 // sshr v20.4s, v11.4s, #31
-	WORD $0x6eb41d25 // bit v5.16b, v9.16b, v20.16b
+	fadd_4s(12, 8, 10)
+	fadd_4s(13, 9, 11)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	fcmgt_4s(16, 14, 2)
+	fcmgt_4s(17, 15, 3)
+	sshr_4s31(20, 16)
+	bit_16b(10, 8, 20)
+	sshr_4s31(20, 17)
+	bit_16b(11, 9, 20)
+	fcmge_4s(16, 2, 14)
+	fcmge_4s(17, 3, 15)
+	sshr_4s31(20, 16)
+	bit_16b(6, 8, 20)
+	sshr_4s31(20, 17)
+	bit_16b(7, 9, 20)
+	fdiv_4s(6, 6, 12)
+	fdiv_4s(7, 7, 13)
+	fdiv_4s(4, 10, 12)
+	fdiv_4s(5, 11, 13)
+	fmul_4s(4, 4, 6)
+	fmul_4s(5, 5, 7)
+	fmul_4s(4, 4, 0)
+	fmul_4s(5, 5, 1)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	fcmeq_4s(10, 0, 8)
+	fcmeq_4s(11, 1, 9)
+	sshr_4s31(20, 10)
+	bit_16b(4, 8, 20)
+	sshr_4s31(20, 11)
+	bit_16b(5, 9, 20)
 	ADD $0, R5, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F4, F5), (R19)
@@ -5220,197 +5281,197 @@ loop:
 	FLDPQ 0(R3), (F2, F3)
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e301c46 // and v6.16b, v2.16b, v16.16b
+	and_16b(6, 2, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4e301c67 // and v7.16b, v3.16b, v16.16b
-	WORD $0x4e26d4c6 // fadd v6.4s, v6.4s, v6.4s
-	WORD $0x4e27d4e7 // fadd v7.4s, v7.4s, v7.4s
+	and_16b(7, 3, 16)
+	fadd_4s(6, 6, 6)
+	fadd_4s(7, 7, 7)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea8e4d0 // fcmgt v16.4s, v6.4s, v8.4s
-	WORD $0x6eb01d06 // bit v6.16b, v8.16b, v16.16b
-	WORD $0x6ea9e4f0 // fcmgt v16.4s, v7.4s, v9.4s
-	WORD $0x6eb01d27 // bit v7.16b, v9.16b, v16.16b
+	fcmgt_4s(16, 6, 8)
+	bit_16b(6, 8, 16)
+	fcmgt_4s(16, 7, 9)
+	bit_16b(7, 9, 16)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea6e510 // fcmgt v16.4s, v8.4s, v6.4s
-	WORD $0x6eb01d06 // bit v6.16b, v8.16b, v16.16b
-	WORD $0x6ea7e530 // fcmgt v16.4s, v9.4s, v7.4s
-	WORD $0x6eb01d27 // bit v7.16b, v9.16b, v16.16b
+	fcmgt_4s(16, 8, 6)
+	bit_16b(6, 8, 16)
+	fcmgt_4s(16, 9, 7)
+	bit_16b(7, 9, 16)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6e30dcc8 // fmul v8.4s, v6.4s, v16.4s
+	fmul_4s(8, 6, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6e30dce9 // fmul v9.4s, v7.4s, v16.4s
-	WORD $0x4e218908 // frintn v8.4s, v8.4s
-	WORD $0x4e218929 // frintn v9.4s, v9.4s
+	fmul_4s(9, 7, 16)
+	frintn_4s(8, 8)
+	frintn_4s(9, 9)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb0cd06 // fmls v6.4s, v8.4s, v16.4s
+	fmls_4s(6, 8, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb0cd27 // fmls v7.4s, v9.4s, v16.4s
+	fmls_4s(7, 9, 16)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb0cd06 // fmls v6.4s, v8.4s, v16.4s
+	fmls_4s(6, 8, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb0cd27 // fmls v7.4s, v9.4s, v16.4s
+	fmls_4s(7, 9, 16)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
-	WORD $0x6e26dccc // fmul v12.4s, v6.4s, v6.4s
-	WORD $0x6e27dced // fmul v13.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd0 // mov v16.16b, v6.16b
-	WORD $0x4e2acd90 // fmla v16.4s, v12.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	WORD $0x4ea71cf0 // mov v16.16b, v7.16b
-	WORD $0x4e2bcdb0 // fmla v16.4s, v13.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
+	fmul_4s(12, 6, 6)
+	fmul_4s(13, 7, 7)
+	VMOV V6.B16, V16.B16
+	fmla_4s(16, 12, 10)
+	VMOV V16.B16, V10.B16
+	VMOV V7.B16, V16.B16
+	fmla_4s(16, 13, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
+	fadd_4s(10, 10, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
-	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
-	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
-	WORD $0x4f3f0506 // sshr v6.4s, v8.4s, #1
-	WORD $0x4f3f0527 // sshr v7.4s, v9.4s, #1
-	WORD $0x6ea68508 // sub v8.4s, v8.4s, v6.4s
-	WORD $0x6ea78529 // sub v9.4s, v9.4s, v7.4s
+	fadd_4s(11, 11, 16)
+	fcvtns_4s(8, 8)
+	fcvtns_4s(9, 9)
+	sshr_4s1(6, 8)
+	sshr_4s1(7, 9)
+	sub_4s(8, 8, 6)
+	sub_4s(9, 9, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb084c6 // add v6.4s, v6.4s, v16.4s
+	add_4s(6, 6, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb084e7 // add v7.4s, v7.4s, v16.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	add_4s(7, 7, 16)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(10, 10, 6)
+	fmul_4s(11, 11, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb08508 // add v8.4s, v8.4s, v16.4s
+	add_4s(8, 8, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb08529 // add v9.4s, v9.4s, v16.4s
-	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
-	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
-	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
-	WORD $0x6e29dd6b // fmul v11.4s, v11.4s, v9.4s
-	WORD $0x4eaa1d46 // mov v6.16b, v10.16b
-	WORD $0x4eab1d67 // mov v7.16b, v11.16b
+	add_4s(9, 9, 16)
+	shl_4s23(8, 8)
+	shl_4s23(9, 9)
+	fmul_4s(10, 10, 8)
+	fmul_4s(11, 11, 9)
+	VMOV V10.B16, V6.B16
+	VMOV V11.B16, V7.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	fadd_4s(6, 6, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
+	fadd_4s(7, 7, 16)
 	MOVD $c40000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6e26fd06 // fdiv v6.4s, v8.4s, v6.4s
-	WORD $0x6e27fd27 // fdiv v7.4s, v9.4s, v7.4s
+	fdiv_4s(6, 8, 6)
+	fdiv_4s(7, 9, 7)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x4ea6d484 // fsub v4.4s, v4.4s, v6.4s
-	WORD $0x4ea7d4a5 // fsub v5.4s, v5.4s, v7.4s
+	fsub_4s(4, 4, 6)
+	fsub_4s(5, 5, 7)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e301c48 // and v8.16b, v2.16b, v16.16b
+	and_16b(8, 2, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4e301c69 // and v9.16b, v3.16b, v16.16b
-	WORD $0x4ea81c84 // orr v4.16b, v4.16b, v8.16b
-	WORD $0x4ea91ca5 // orr v5.16b, v5.16b, v9.16b
-	WORD $0x6e22dc46 // fmul v6.4s, v2.4s, v2.4s
-	WORD $0x6e23dc67 // fmul v7.4s, v3.4s, v3.4s
+	and_16b(9, 3, 16)
+	orr_16b(4, 4, 8)
+	orr_16b(5, 5, 9)
+	fmul_4s(6, 2, 2)
+	fmul_4s(7, 3, 3)
 	MOVD $cbbb4b88d_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3ca7af7c_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $cbd5be7f9_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $c3e0881f9_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $cbeaaaa92_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
-	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
-	WORD $0x4ea21c50 // mov v16.16b, v2.16b
-	WORD $0x4e2acc50 // fmla v16.4s, v2.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	WORD $0x4ea31c70 // mov v16.16b, v3.16b
-	WORD $0x4e2bcc70 // fmla v16.4s, v3.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
+	fmul_4s(10, 10, 6)
+	fmul_4s(11, 11, 7)
+	VMOV V2.B16, V16.B16
+	fmla_4s(16, 2, 10)
+	VMOV V16.B16, V10.B16
+	VMOV V3.B16, V16.B16
+	fmla_4s(16, 3, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e301c46 // and v6.16b, v2.16b, v16.16b
+	and_16b(6, 2, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4e301c67 // and v7.16b, v3.16b, v16.16b
+	and_16b(7, 3, 16)
 	MOVD $c3f266666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F17
-	WORD $0x6ea6e628 // fcmgt v8.4s, v17.4s, v6.4s
+	fcmgt_4s(8, 17, 6)
 	FMOVQ 16(R19), F17
-	WORD $0x6ea7e629 // fcmgt v9.4s, v17.4s, v7.4s
-	WORD $0x4f210510 // sshr v16.4s, v8.4s, #31
-	WORD $0x6eb01d44 // bit v4.16b, v10.16b, v16.16b
-	WORD $0x4f210530 // sshr v16.4s, v9.4s, #31
-	WORD $0x6eb01d65 // bit v5.16b, v11.16b, v16.16b
+	fcmgt_4s(9, 17, 7)
+	sshr_4s31(16, 8)
+	bit_16b(4, 10, 16)
+	sshr_4s31(16, 9)
+	bit_16b(5, 11, 16)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x4ea4cc82 // fmls v2.4s, v4.4s, v4.4s
-	WORD $0x4ea5cca3 // fmls v3.4s, v5.4s, v5.4s
-	WORD $0x6e20dc42 // fmul v2.4s, v2.4s, v0.4s
-	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x4e26e408 // fcmeq v8.4s, v0.4s, v6.4s
-	WORD $0x4e27e429 // fcmeq v9.4s, v1.4s, v7.4s
-	WORD $0x4f210510 // sshr v16.4s, v8.4s, #31
-	WORD $0x6eb01cc2 // bit v2.16b, v6.16b, v16.16b
-	WORD $0x4f210530 // sshr v16.4s, v9.4s, #31
-	WORD $0x6eb01ce3 // bit v3.16b, v7.16b, v16.16b
+	fmls_4s(2, 4, 4)
+	fmls_4s(3, 5, 5)
+	fmul_4s(2, 2, 0)
+	fmul_4s(3, 3, 1)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	fcmeq_4s(8, 0, 6)
+	fcmeq_4s(9, 1, 7)
+	sshr_4s31(16, 8)
+	bit_16b(2, 6, 16)
+	sshr_4s31(16, 9)
+	bit_16b(3, 7, 16)
 	FSTPQ (F2, F3), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -5425,16 +5486,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F14
-	WORD $0x4e0405cf // dup v15.4s, v14.s[0]
-	WORD $0x4e0405ce // dup v14.4s, v14.s[0]
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6eb045ce // ushl v14.4s, v14.4s, v16.4s
+	ushl_4s(14, 14, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6eb045ef // ushl v15.4s, v15.4s, v16.4s
+	ushl_4s(15, 15, 16)
 	ADD $0, R4, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -5453,8 +5514,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -5474,200 +5535,200 @@ mask2part:
 mask2done:
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e301c46 // and v6.16b, v2.16b, v16.16b
+	and_16b(6, 2, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4e301c67 // and v7.16b, v3.16b, v16.16b
-	WORD $0x4e26d4c6 // fadd v6.4s, v6.4s, v6.4s
-	WORD $0x4e27d4e7 // fadd v7.4s, v7.4s, v7.4s
+	and_16b(7, 3, 16)
+	fadd_4s(6, 6, 6)
+	fadd_4s(7, 7, 7)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea8e4d0 // fcmgt v16.4s, v6.4s, v8.4s
-	WORD $0x6eb01d06 // bit v6.16b, v8.16b, v16.16b
-	WORD $0x6ea9e4f0 // fcmgt v16.4s, v7.4s, v9.4s
-	WORD $0x6eb01d27 // bit v7.16b, v9.16b, v16.16b
+	fcmgt_4s(16, 6, 8)
+	bit_16b(6, 8, 16)
+	fcmgt_4s(16, 7, 9)
+	bit_16b(7, 9, 16)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea6e510 // fcmgt v16.4s, v8.4s, v6.4s
-	WORD $0x6eb01d06 // bit v6.16b, v8.16b, v16.16b
-	WORD $0x6ea7e530 // fcmgt v16.4s, v9.4s, v7.4s
-	WORD $0x6eb01d27 // bit v7.16b, v9.16b, v16.16b
+	fcmgt_4s(16, 8, 6)
+	bit_16b(6, 8, 16)
+	fcmgt_4s(16, 9, 7)
+	bit_16b(7, 9, 16)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x6e30dcc8 // fmul v8.4s, v6.4s, v16.4s
+	fmul_4s(8, 6, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x6e30dce9 // fmul v9.4s, v7.4s, v16.4s
-	WORD $0x4e218908 // frintn v8.4s, v8.4s
-	WORD $0x4e218929 // frintn v9.4s, v9.4s
+	fmul_4s(9, 7, 16)
+	frintn_4s(8, 8)
+	frintn_4s(9, 9)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb0cd06 // fmls v6.4s, v8.4s, v16.4s
+	fmls_4s(6, 8, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb0cd27 // fmls v7.4s, v9.4s, v16.4s
+	fmls_4s(7, 9, 16)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb0cd06 // fmls v6.4s, v8.4s, v16.4s
+	fmls_4s(6, 8, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb0cd27 // fmls v7.4s, v9.4s, v16.4s
+	fmls_4s(7, 9, 16)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
-	WORD $0x6e26dccc // fmul v12.4s, v6.4s, v6.4s
-	WORD $0x6e27dced // fmul v13.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd0 // mov v16.16b, v6.16b
-	WORD $0x4e2acd90 // fmla v16.4s, v12.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	WORD $0x4ea71cf0 // mov v16.16b, v7.16b
-	WORD $0x4e2bcdb0 // fmla v16.4s, v13.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
+	fmul_4s(12, 6, 6)
+	fmul_4s(13, 7, 7)
+	VMOV V6.B16, V16.B16
+	fmla_4s(16, 12, 10)
+	VMOV V16.B16, V10.B16
+	VMOV V7.B16, V16.B16
+	fmla_4s(16, 13, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
+	fadd_4s(10, 10, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
-	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
-	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
-	WORD $0x4f3f0506 // sshr v6.4s, v8.4s, #1
-	WORD $0x4f3f0527 // sshr v7.4s, v9.4s, #1
-	WORD $0x6ea68508 // sub v8.4s, v8.4s, v6.4s
-	WORD $0x6ea78529 // sub v9.4s, v9.4s, v7.4s
+	fadd_4s(11, 11, 16)
+	fcvtns_4s(8, 8)
+	fcvtns_4s(9, 9)
+	sshr_4s1(6, 8)
+	sshr_4s1(7, 9)
+	sub_4s(8, 8, 6)
+	sub_4s(9, 9, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb084c6 // add v6.4s, v6.4s, v16.4s
+	add_4s(6, 6, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb084e7 // add v7.4s, v7.4s, v16.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	add_4s(7, 7, 16)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(10, 10, 6)
+	fmul_4s(11, 11, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4eb08508 // add v8.4s, v8.4s, v16.4s
+	add_4s(8, 8, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4eb08529 // add v9.4s, v9.4s, v16.4s
-	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
-	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
-	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
-	WORD $0x6e29dd6b // fmul v11.4s, v11.4s, v9.4s
-	WORD $0x4eaa1d46 // mov v6.16b, v10.16b
-	WORD $0x4eab1d67 // mov v7.16b, v11.16b
+	add_4s(9, 9, 16)
+	shl_4s23(8, 8)
+	shl_4s23(9, 9)
+	fmul_4s(10, 10, 8)
+	fmul_4s(11, 11, 9)
+	VMOV V10.B16, V6.B16
+	VMOV V11.B16, V7.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	fadd_4s(6, 6, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
+	fadd_4s(7, 7, 16)
 	MOVD $c40000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6e26fd06 // fdiv v6.4s, v8.4s, v6.4s
-	WORD $0x6e27fd27 // fdiv v7.4s, v9.4s, v7.4s
+	fdiv_4s(6, 8, 6)
+	fdiv_4s(7, 9, 7)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x4ea6d484 // fsub v4.4s, v4.4s, v6.4s
-	WORD $0x4ea7d4a5 // fsub v5.4s, v5.4s, v7.4s
+	fsub_4s(4, 4, 6)
+	fsub_4s(5, 5, 7)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e301c48 // and v8.16b, v2.16b, v16.16b
+	and_16b(8, 2, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4e301c69 // and v9.16b, v3.16b, v16.16b
-	WORD $0x4ea81c84 // orr v4.16b, v4.16b, v8.16b
-	WORD $0x4ea91ca5 // orr v5.16b, v5.16b, v9.16b
-	WORD $0x6e22dc46 // fmul v6.4s, v2.4s, v2.4s
-	WORD $0x6e23dc67 // fmul v7.4s, v3.4s, v3.4s
+	and_16b(9, 3, 16)
+	orr_16b(4, 4, 8)
+	orr_16b(5, 5, 9)
+	fmul_4s(6, 2, 2)
+	fmul_4s(7, 3, 3)
 	MOVD $cbbb4b88d_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3ca7af7c_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $cbd5be7f9_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $c3e0881f9_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $cbeaaaa92_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e2accd0 // fmla v16.4s, v6.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
+	fmla_4s(16, 6, 10)
+	VMOV V16.B16, V10.B16
 	FMOVQ 16(R19), F16
-	WORD $0x4e2bccf0 // fmla v16.4s, v7.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
-	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
-	WORD $0x4ea21c50 // mov v16.16b, v2.16b
-	WORD $0x4e2acc50 // fmla v16.4s, v2.4s, v10.4s
-	WORD $0x4eb01e0a // mov v10.16b, v16.16b
-	WORD $0x4ea31c70 // mov v16.16b, v3.16b
-	WORD $0x4e2bcc70 // fmla v16.4s, v3.4s, v11.4s
-	WORD $0x4eb01e0b // mov v11.16b, v16.16b
+	fmla_4s(16, 7, 11)
+	VMOV V16.B16, V11.B16
+	fmul_4s(10, 10, 6)
+	fmul_4s(11, 11, 7)
+	VMOV V2.B16, V16.B16
+	fmla_4s(16, 2, 10)
+	VMOV V16.B16, V10.B16
+	VMOV V3.B16, V16.B16
+	fmla_4s(16, 3, 11)
+	VMOV V16.B16, V11.B16
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
-	WORD $0x4e301c46 // and v6.16b, v2.16b, v16.16b
+	and_16b(6, 2, 16)
 	FMOVQ 16(R19), F16
-	WORD $0x4e301c67 // and v7.16b, v3.16b, v16.16b
+	and_16b(7, 3, 16)
 	MOVD $c3f266666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F17
-	WORD $0x6ea6e628 // fcmgt v8.4s, v17.4s, v6.4s
+	fcmgt_4s(8, 17, 6)
 	FMOVQ 16(R19), F17
-	WORD $0x6ea7e629 // fcmgt v9.4s, v17.4s, v7.4s
-	WORD $0x4f210510 // sshr v16.4s, v8.4s, #31
-	WORD $0x6eb01d44 // bit v4.16b, v10.16b, v16.16b
-	WORD $0x4f210530 // sshr v16.4s, v9.4s, #31
-	WORD $0x6eb01d65 // bit v5.16b, v11.16b, v16.16b
+	fcmgt_4s(9, 17, 7)
+	sshr_4s31(16, 8)
+	bit_16b(4, 10, 16)
+	sshr_4s31(16, 9)
+	bit_16b(5, 11, 16)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x4ea4cc82 // fmls v2.4s, v4.4s, v4.4s
-	WORD $0x4ea5cca3 // fmls v3.4s, v5.4s, v5.4s
-	WORD $0x6e20dc42 // fmul v2.4s, v2.4s, v0.4s
-	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
-	WORD $0x4e26e408 // fcmeq v8.4s, v0.4s, v6.4s
-	WORD $0x4e27e429 // fcmeq v9.4s, v1.4s, v7.4s
-	WORD $0x4f210510 // sshr v16.4s, v8.4s, #31
-	WORD $0x6eb01cc2 // bit v2.16b, v6.16b, v16.16b
-	WORD $0x4f210530 // sshr v16.4s, v9.4s, #31
-	WORD $0x6eb01ce3 // bit v3.16b, v7.16b, v16.16b
+	fmls_4s(2, 4, 4)
+	fmls_4s(3, 5, 5)
+	fmul_4s(2, 2, 0)
+	fmul_4s(3, 3, 1)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	fcmeq_4s(8, 0, 6)
+	fcmeq_4s(9, 1, 7)
+	sshr_4s31(16, 8)
+	bit_16b(2, 6, 16)
+	sshr_4s31(16, 9)
+	bit_16b(3, 7, 16)
 	ADD $0, R5, R19
-	WORD $0x4eaf65d0 // smax v16.4s, v14.4s, v15.4s
-	WORD $0x4eb0aa10 // smaxv s16, v16.4s
+	smax_4s(16, 14, 15)
+	smaxv_4s(16, 16)
 	FMOVS F16, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F2, F3), (R19)
@@ -5704,358 +5765,358 @@ loop:
 	FLDPQ 0(R3), (F2, F3)
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e381c44 // and v4.16b, v2.16b, v24.16b
+	and_16b(4, 2, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4e381c65 // and v5.16b, v3.16b, v24.16b
+	and_16b(5, 3, 24)
 	MOVD $c3f3504f3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6e38dc84 // fmul v4.4s, v4.4s, v24.4s
+	fmul_4s(4, 4, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6e38dca5 // fmul v5.4s, v5.4s, v24.4s
+	fmul_4s(5, 5, 24)
 	MOVD $c4124cccd_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea6e498 // fcmgt v24.4s, v4.4s, v6.4s
-	WORD $0x6eb81cc4 // bit v4.16b, v6.16b, v24.16b
-	WORD $0x6ea7e4b8 // fcmgt v24.4s, v5.4s, v7.4s
-	WORD $0x6eb81ce5 // bit v5.16b, v7.16b, v24.16b
-	WORD $0x6e24dc88 // fmul v8.4s, v4.4s, v4.4s
-	WORD $0x6e25dca9 // fmul v9.4s, v5.4s, v5.4s
-	WORD $0x4ea81d0a // mov v10.16b, v8.16b
-	WORD $0x4ea91d2b // mov v11.16b, v9.16b
-	WORD $0x4ea4cc8a // fmls v10.4s, v4.4s, v4.4s
-	WORD $0x4ea5ccab // fmls v11.4s, v5.4s, v5.4s
+	fcmgt_4s(24, 4, 6)
+	bit_16b(4, 6, 24)
+	fcmgt_4s(24, 5, 7)
+	bit_16b(5, 7, 24)
+	fmul_4s(8, 4, 4)
+	fmul_4s(9, 5, 5)
+	VMOV V8.B16, V10.B16
+	VMOV V9.B16, V11.B16
+	fmls_4s(10, 4, 4)
+	fmls_4s(11, 5, 5)
 	MOVD $cc0400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e38d48c // fadd v12.4s, v4.4s, v24.4s
+	fadd_4s(12, 4, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4e38d4ad // fadd v13.4s, v5.4s, v24.4s
+	fadd_4s(13, 5, 24)
 	MOVD $c40400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e38d486 // fadd v6.4s, v4.4s, v24.4s
+	fadd_4s(6, 4, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4e38d4a7 // fadd v7.4s, v5.4s, v24.4s
-	WORD $0x6e26fd8c // fdiv v12.4s, v12.4s, v6.4s
-	WORD $0x6e27fdad // fdiv v13.4s, v13.4s, v7.4s
+	fadd_4s(7, 5, 24)
+	fdiv_4s(12, 12, 6)
+	fdiv_4s(13, 13, 7)
 	MOVD $c386abb64_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	MOVD $c37f33796_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $cba1bd975_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $c3a3b9c5f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $c3b8be198_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $cbcc7d666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $c3d92c58f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $cbe19b7f4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $c3e7b7f90_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $cbea70816_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $c3e374c14_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb81d08 // orr v8.16b, v8.16b, v24.16b
+	orr_16b(8, 8, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb81d29 // orr v9.16b, v9.16b, v24.16b
+	orr_16b(9, 9, 24)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F16, F17)
-	WORD $0x6ea8e618 // fcmgt v24.4s, v16.4s, v8.4s
-	WORD $0x6eb81e08 // bit v8.16b, v16.16b, v24.16b
-	WORD $0x6ea9e638 // fcmgt v24.4s, v17.4s, v9.4s
-	WORD $0x6eb81e29 // bit v9.16b, v17.16b, v24.16b
+	fcmgt_4s(24, 16, 8)
+	bit_16b(8, 16, 24)
+	fcmgt_4s(24, 17, 9)
+	bit_16b(9, 17, 24)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6e38dd10 // fmul v16.4s, v8.4s, v24.4s
+	fmul_4s(16, 8, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6e38dd31 // fmul v17.4s, v9.4s, v24.4s
-	WORD $0x4e218a10 // frintn v16.4s, v16.4s
-	WORD $0x4e218a31 // frintn v17.4s, v17.4s
+	fmul_4s(17, 9, 24)
+	frintn_4s(16, 16)
+	frintn_4s(17, 17)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb8ce08 // fmls v8.4s, v16.4s, v24.4s
+	fmls_4s(8, 16, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb8ce29 // fmls v9.4s, v17.4s, v24.4s
+	fmls_4s(9, 17, 24)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb8ce08 // fmls v8.4s, v16.4s, v24.4s
+	fmls_4s(8, 16, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb8ce29 // fmls v9.4s, v17.4s, v24.4s
+	fmls_4s(9, 17, 24)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F18, F19)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e32cd18 // fmla v24.4s, v8.4s, v18.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
+	fmla_4s(24, 8, 18)
+	VMOV V24.B16, V18.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e33cd38 // fmla v24.4s, v9.4s, v19.4s
-	WORD $0x4eb81f13 // mov v19.16b, v24.16b
+	fmla_4s(24, 9, 19)
+	VMOV V24.B16, V19.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e32cd18 // fmla v24.4s, v8.4s, v18.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
+	fmla_4s(24, 8, 18)
+	VMOV V24.B16, V18.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e33cd38 // fmla v24.4s, v9.4s, v19.4s
-	WORD $0x4eb81f13 // mov v19.16b, v24.16b
+	fmla_4s(24, 9, 19)
+	VMOV V24.B16, V19.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e32cd18 // fmla v24.4s, v8.4s, v18.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
+	fmla_4s(24, 8, 18)
+	VMOV V24.B16, V18.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e33cd38 // fmla v24.4s, v9.4s, v19.4s
-	WORD $0x4eb81f13 // mov v19.16b, v24.16b
+	fmla_4s(24, 9, 19)
+	VMOV V24.B16, V19.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e32cd18 // fmla v24.4s, v8.4s, v18.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
+	fmla_4s(24, 8, 18)
+	VMOV V24.B16, V18.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e33cd38 // fmla v24.4s, v9.4s, v19.4s
-	WORD $0x4eb81f13 // mov v19.16b, v24.16b
-	WORD $0x6e28dd14 // fmul v20.4s, v8.4s, v8.4s
-	WORD $0x6e29dd35 // fmul v21.4s, v9.4s, v9.4s
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4e32ce98 // fmla v24.4s, v20.4s, v18.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
-	WORD $0x4ea91d38 // mov v24.16b, v9.16b
-	WORD $0x4e33ceb8 // fmla v24.4s, v21.4s, v19.4s
-	WORD $0x4eb81f13 // mov v19.16b, v24.16b
+	fmla_4s(24, 9, 19)
+	VMOV V24.B16, V19.B16
+	fmul_4s(20, 8, 8)
+	fmul_4s(21, 9, 9)
+	VMOV V8.B16, V24.B16
+	fmla_4s(24, 20, 18)
+	VMOV V24.B16, V18.B16
+	VMOV V9.B16, V24.B16
+	fmla_4s(24, 21, 19)
+	VMOV V24.B16, V19.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
+	fadd_4s(18, 18, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4e38d673 // fadd v19.4s, v19.4s, v24.4s
-	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
-	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
-	WORD $0x4f3f0608 // sshr v8.4s, v16.4s, #1
-	WORD $0x4f3f0629 // sshr v9.4s, v17.4s, #1
-	WORD $0x6ea88610 // sub v16.4s, v16.4s, v8.4s
-	WORD $0x6ea98631 // sub v17.4s, v17.4s, v9.4s
+	fadd_4s(19, 19, 24)
+	fcvtns_4s(16, 16)
+	fcvtns_4s(17, 17)
+	sshr_4s1(8, 16)
+	sshr_4s1(9, 17)
+	sub_4s(16, 16, 8)
+	sub_4s(17, 17, 9)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb88508 // add v8.4s, v8.4s, v24.4s
+	add_4s(8, 8, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb88529 // add v9.4s, v9.4s, v24.4s
-	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
-	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
-	WORD $0x6e28de52 // fmul v18.4s, v18.4s, v8.4s
-	WORD $0x6e29de73 // fmul v19.4s, v19.4s, v9.4s
+	add_4s(9, 9, 24)
+	shl_4s23(8, 8)
+	shl_4s23(9, 9)
+	fmul_4s(18, 18, 8)
+	fmul_4s(19, 19, 9)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb88610 // add v16.4s, v16.4s, v24.4s
+	add_4s(16, 16, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb88631 // add v17.4s, v17.4s, v24.4s
-	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
-	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
-	WORD $0x6e30de52 // fmul v18.4s, v18.4s, v16.4s
-	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
-	WORD $0x4eb21e48 // mov v8.16b, v18.16b
-	WORD $0x4eb31e69 // mov v9.16b, v19.16b
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4e2acd18 // fmla v24.4s, v8.4s, v10.4s
-	WORD $0x4eb81f0a // mov v10.16b, v24.16b
-	WORD $0x4ea91d38 // mov v24.16b, v9.16b
-	WORD $0x4e2bcd38 // fmla v24.4s, v9.4s, v11.4s
-	WORD $0x4eb81f0b // mov v11.16b, v24.16b
-	WORD $0x6e2edd4a // fmul v10.4s, v10.4s, v14.4s
-	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
+	add_4s(17, 17, 24)
+	shl_4s23(16, 16)
+	shl_4s23(17, 17)
+	fmul_4s(18, 18, 16)
+	fmul_4s(19, 19, 17)
+	VMOV V18.B16, V8.B16
+	VMOV V19.B16, V9.B16
+	VMOV V8.B16, V24.B16
+	fmla_4s(24, 8, 10)
+	VMOV V24.B16, V10.B16
+	VMOV V9.B16, V24.B16
+	fmla_4s(24, 9, 11)
+	VMOV V24.B16, V11.B16
+	fmul_4s(10, 10, 14)
+	fmul_4s(11, 11, 15)
 	MOVD $c3f000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6e38dd4a // fmul v10.4s, v10.4s, v24.4s
+	fmul_4s(10, 10, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6e38dd6b // fmul v11.4s, v11.4s, v24.4s
-	WORD $0x4eaa1d46 // mov v6.16b, v10.16b
-	WORD $0x4eab1d67 // mov v7.16b, v11.16b
+	fmul_4s(11, 11, 24)
+	VMOV V10.B16, V6.B16
+	VMOV V11.B16, V7.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4ea6d508 // fsub v8.4s, v8.4s, v6.4s
-	WORD $0x4ea7d529 // fsub v9.4s, v9.4s, v7.4s
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6eaae44c // fcmgt v12.4s, v2.4s, v10.4s
-	WORD $0x6eabe46d // fcmgt v13.4s, v3.4s, v11.4s
-	WORD $0x4f210598 // sshr v24.4s, v12.4s, #31
-	WORD $0x6eb81d06 // bit v6.16b, v8.16b, v24.16b
-	WORD $0x4f2105b8 // sshr v24.4s, v13.4s, #31
-	WORD $0x6eb81d27 // bit v7.16b, v9.16b, v24.16b
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
-	WORD $0x4ea71ce5 // mov v5.16b, v7.16b
-	WORD $0x6e22dc46 // fmul v6.4s, v2.4s, v2.4s
-	WORD $0x6e23dc67 // fmul v7.4s, v3.4s, v3.4s
+	fsub_4s(8, 8, 6)
+	fsub_4s(9, 9, 7)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	fcmgt_4s(12, 2, 10)
+	fcmgt_4s(13, 3, 11)
+	sshr_4s31(24, 12)
+	bit_16b(6, 8, 24)
+	sshr_4s31(24, 13)
+	bit_16b(7, 9, 24)
+	VMOV V6.B16, V4.B16
+	VMOV V7.B16, V5.B16
+	fmul_4s(6, 2, 2)
+	fmul_4s(7, 3, 3)
 	MOVD $cbf000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6e38dcc6 // fmul v6.4s, v6.4s, v24.4s
+	fmul_4s(6, 6, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6e38dce7 // fmul v7.4s, v7.4s, v24.4s
+	fmul_4s(7, 7, 24)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea8e4d8 // fcmgt v24.4s, v6.4s, v8.4s
-	WORD $0x6eb81d06 // bit v6.16b, v8.16b, v24.16b
-	WORD $0x6ea9e4f8 // fcmgt v24.4s, v7.4s, v9.4s
-	WORD $0x6eb81d27 // bit v7.16b, v9.16b, v24.16b
+	fcmgt_4s(24, 6, 8)
+	bit_16b(6, 8, 24)
+	fcmgt_4s(24, 7, 9)
+	bit_16b(7, 9, 24)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea6e518 // fcmgt v24.4s, v8.4s, v6.4s
-	WORD $0x6eb81d06 // bit v6.16b, v8.16b, v24.16b
-	WORD $0x6ea7e538 // fcmgt v24.4s, v9.4s, v7.4s
-	WORD $0x6eb81d27 // bit v7.16b, v9.16b, v24.16b
+	fcmgt_4s(24, 8, 6)
+	bit_16b(6, 8, 24)
+	fcmgt_4s(24, 9, 7)
+	bit_16b(7, 9, 24)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6e38dcc8 // fmul v8.4s, v6.4s, v24.4s
+	fmul_4s(8, 6, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6e38dce9 // fmul v9.4s, v7.4s, v24.4s
-	WORD $0x4e218908 // frintn v8.4s, v8.4s
-	WORD $0x4e218929 // frintn v9.4s, v9.4s
+	fmul_4s(9, 7, 24)
+	frintn_4s(8, 8)
+	frintn_4s(9, 9)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb8cd06 // fmls v6.4s, v8.4s, v24.4s
+	fmls_4s(6, 8, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb8cd27 // fmls v7.4s, v9.4s, v24.4s
+	fmls_4s(7, 9, 24)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb8cd06 // fmls v6.4s, v8.4s, v24.4s
+	fmls_4s(6, 8, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb8cd27 // fmls v7.4s, v9.4s, v24.4s
+	fmls_4s(7, 9, 24)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2accd8 // fmla v24.4s, v6.4s, v10.4s
-	WORD $0x4eb81f0a // mov v10.16b, v24.16b
+	fmla_4s(24, 6, 10)
+	VMOV V24.B16, V10.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2bccf8 // fmla v24.4s, v7.4s, v11.4s
-	WORD $0x4eb81f0b // mov v11.16b, v24.16b
+	fmla_4s(24, 7, 11)
+	VMOV V24.B16, V11.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2accd8 // fmla v24.4s, v6.4s, v10.4s
-	WORD $0x4eb81f0a // mov v10.16b, v24.16b
+	fmla_4s(24, 6, 10)
+	VMOV V24.B16, V10.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2bccf8 // fmla v24.4s, v7.4s, v11.4s
-	WORD $0x4eb81f0b // mov v11.16b, v24.16b
+	fmla_4s(24, 7, 11)
+	VMOV V24.B16, V11.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2accd8 // fmla v24.4s, v6.4s, v10.4s
-	WORD $0x4eb81f0a // mov v10.16b, v24.16b
+	fmla_4s(24, 6, 10)
+	VMOV V24.B16, V10.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2bccf8 // fmla v24.4s, v7.4s, v11.4s
-	WORD $0x4eb81f0b // mov v11.16b, v24.16b
+	fmla_4s(24, 7, 11)
+	VMOV V24.B16, V11.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2accd8 // fmla v24.4s, v6.4s, v10.4s
-	WORD $0x4eb81f0a // mov v10.16b, v24.16b
+	fmla_4s(24, 6, 10)
+	VMOV V24.B16, V10.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2bccf8 // fmla v24.4s, v7.4s, v11.4s
-	WORD $0x4eb81f0b // mov v11.16b, v24.16b
-	WORD $0x6e26dccc // fmul v12.4s, v6.4s, v6.4s
-	WORD $0x6e27dced // fmul v13.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd8 // mov v24.16b, v6.16b
-	WORD $0x4e2acd98 // fmla v24.4s, v12.4s, v10.4s
-	WORD $0x4eb81f0a // mov v10.16b, v24.16b
-	WORD $0x4ea71cf8 // mov v24.16b, v7.16b
-	WORD $0x4e2bcdb8 // fmla v24.4s, v13.4s, v11.4s
-	WORD $0x4eb81f0b // mov v11.16b, v24.16b
+	fmla_4s(24, 7, 11)
+	VMOV V24.B16, V11.B16
+	fmul_4s(12, 6, 6)
+	fmul_4s(13, 7, 7)
+	VMOV V6.B16, V24.B16
+	fmla_4s(24, 12, 10)
+	VMOV V24.B16, V10.B16
+	VMOV V7.B16, V24.B16
+	fmla_4s(24, 13, 11)
+	VMOV V24.B16, V11.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
+	fadd_4s(10, 10, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4e38d56b // fadd v11.4s, v11.4s, v24.4s
-	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
-	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
-	WORD $0x4f3f0506 // sshr v6.4s, v8.4s, #1
-	WORD $0x4f3f0527 // sshr v7.4s, v9.4s, #1
-	WORD $0x6ea68508 // sub v8.4s, v8.4s, v6.4s
-	WORD $0x6ea78529 // sub v9.4s, v9.4s, v7.4s
+	fadd_4s(11, 11, 24)
+	fcvtns_4s(8, 8)
+	fcvtns_4s(9, 9)
+	sshr_4s1(6, 8)
+	sshr_4s1(7, 9)
+	sub_4s(8, 8, 6)
+	sub_4s(9, 9, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb884c6 // add v6.4s, v6.4s, v24.4s
+	add_4s(6, 6, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb884e7 // add v7.4s, v7.4s, v24.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	add_4s(7, 7, 24)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(10, 10, 6)
+	fmul_4s(11, 11, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb88508 // add v8.4s, v8.4s, v24.4s
+	add_4s(8, 8, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb88529 // add v9.4s, v9.4s, v24.4s
-	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
-	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
-	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
-	WORD $0x6e29dd6b // fmul v11.4s, v11.4s, v9.4s
-	WORD $0x4eaa1d46 // mov v6.16b, v10.16b
-	WORD $0x4eab1d67 // mov v7.16b, v11.16b
+	add_4s(9, 9, 24)
+	shl_4s23(8, 8)
+	shl_4s23(9, 9)
+	fmul_4s(10, 10, 8)
+	fmul_4s(11, 11, 9)
+	VMOV V10.B16, V6.B16
+	VMOV V11.B16, V7.B16
 	MOVD $c3ecc422a_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6e38dcc6 // fmul v6.4s, v6.4s, v24.4s
+	fmul_4s(6, 6, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6e38dce7 // fmul v7.4s, v7.4s, v24.4s
-	WORD $0x4e26cc44 // fmla v4.4s, v2.4s, v6.4s
-	WORD $0x4e27cc65 // fmla v5.4s, v3.4s, v7.4s
-	WORD $0x6e20dc84 // fmul v4.4s, v4.4s, v0.4s
-	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x4e28e40a // fcmeq v10.4s, v0.4s, v8.4s
-	WORD $0x4e29e42b // fcmeq v11.4s, v1.4s, v9.4s
-	WORD $0x4f210558 // sshr v24.4s, v10.4s, #31
-	WORD $0x6eb81d04 // bit v4.16b, v8.16b, v24.16b
-	WORD $0x4f210578 // sshr v24.4s, v11.4s, #31
-	WORD $0x6eb81d25 // bit v5.16b, v9.16b, v24.16b
+	fmul_4s(7, 7, 24)
+	fmla_4s(4, 2, 6)
+	fmla_4s(5, 3, 7)
+	fmul_4s(4, 4, 0)
+	fmul_4s(5, 5, 1)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	fcmeq_4s(10, 0, 8)
+	fcmeq_4s(11, 1, 9)
+	sshr_4s31(24, 10)
+	bit_16b(4, 8, 24)
+	sshr_4s31(24, 11)
+	bit_16b(5, 9, 24)
 	FSTPQ (F4, F5), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -6070,16 +6131,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F22
-	WORD $0x4e0406d7 // dup v23.4s, v22.s[0]
-	WORD $0x4e0406d6 // dup v22.4s, v22.s[0]
+	dup_4s0(23, 22)
+	dup_4s0(22, 22)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6eb846d6 // ushl v22.4s, v22.4s, v24.4s
+	ushl_4s(22, 22, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6eb846f7 // ushl v23.4s, v23.4s, v24.4s
+	ushl_4s(23, 23, 24)
 	ADD $0, R4, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -6098,8 +6159,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -6119,361 +6180,361 @@ mask2part:
 mask2done:
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e381c44 // and v4.16b, v2.16b, v24.16b
+	and_16b(4, 2, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4e381c65 // and v5.16b, v3.16b, v24.16b
+	and_16b(5, 3, 24)
 	MOVD $c3f3504f3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6e38dc84 // fmul v4.4s, v4.4s, v24.4s
+	fmul_4s(4, 4, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6e38dca5 // fmul v5.4s, v5.4s, v24.4s
+	fmul_4s(5, 5, 24)
 	MOVD $c4124cccd_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea6e498 // fcmgt v24.4s, v4.4s, v6.4s
-	WORD $0x6eb81cc4 // bit v4.16b, v6.16b, v24.16b
-	WORD $0x6ea7e4b8 // fcmgt v24.4s, v5.4s, v7.4s
-	WORD $0x6eb81ce5 // bit v5.16b, v7.16b, v24.16b
-	WORD $0x6e24dc88 // fmul v8.4s, v4.4s, v4.4s
-	WORD $0x6e25dca9 // fmul v9.4s, v5.4s, v5.4s
-	WORD $0x4ea81d0a // mov v10.16b, v8.16b
-	WORD $0x4ea91d2b // mov v11.16b, v9.16b
-	WORD $0x4ea4cc8a // fmls v10.4s, v4.4s, v4.4s
-	WORD $0x4ea5ccab // fmls v11.4s, v5.4s, v5.4s
+	fcmgt_4s(24, 4, 6)
+	bit_16b(4, 6, 24)
+	fcmgt_4s(24, 5, 7)
+	bit_16b(5, 7, 24)
+	fmul_4s(8, 4, 4)
+	fmul_4s(9, 5, 5)
+	VMOV V8.B16, V10.B16
+	VMOV V9.B16, V11.B16
+	fmls_4s(10, 4, 4)
+	fmls_4s(11, 5, 5)
 	MOVD $cc0400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e38d48c // fadd v12.4s, v4.4s, v24.4s
+	fadd_4s(12, 4, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4e38d4ad // fadd v13.4s, v5.4s, v24.4s
+	fadd_4s(13, 5, 24)
 	MOVD $c40400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e38d486 // fadd v6.4s, v4.4s, v24.4s
+	fadd_4s(6, 4, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4e38d4a7 // fadd v7.4s, v5.4s, v24.4s
-	WORD $0x6e26fd8c // fdiv v12.4s, v12.4s, v6.4s
-	WORD $0x6e27fdad // fdiv v13.4s, v13.4s, v7.4s
+	fadd_4s(7, 5, 24)
+	fdiv_4s(12, 12, 6)
+	fdiv_4s(13, 13, 7)
 	MOVD $c386abb64_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	MOVD $c37f33796_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $cba1bd975_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $c3a3b9c5f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $c3b8be198_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $cbcc7d666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $c3d92c58f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $cbe19b7f4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $c3e7b7f90_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $cbea70816_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $c3e374c14_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2ecd98 // fmla v24.4s, v12.4s, v14.4s
-	WORD $0x4eb81f0e // mov v14.16b, v24.16b
+	fmla_4s(24, 12, 14)
+	VMOV V24.B16, V14.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2fcdb8 // fmla v24.4s, v13.4s, v15.4s
-	WORD $0x4eb81f0f // mov v15.16b, v24.16b
+	fmla_4s(24, 13, 15)
+	VMOV V24.B16, V15.B16
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb81d08 // orr v8.16b, v8.16b, v24.16b
+	orr_16b(8, 8, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb81d29 // orr v9.16b, v9.16b, v24.16b
+	orr_16b(9, 9, 24)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F16, F17)
-	WORD $0x6ea8e618 // fcmgt v24.4s, v16.4s, v8.4s
-	WORD $0x6eb81e08 // bit v8.16b, v16.16b, v24.16b
-	WORD $0x6ea9e638 // fcmgt v24.4s, v17.4s, v9.4s
-	WORD $0x6eb81e29 // bit v9.16b, v17.16b, v24.16b
+	fcmgt_4s(24, 16, 8)
+	bit_16b(8, 16, 24)
+	fcmgt_4s(24, 17, 9)
+	bit_16b(9, 17, 24)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6e38dd10 // fmul v16.4s, v8.4s, v24.4s
+	fmul_4s(16, 8, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6e38dd31 // fmul v17.4s, v9.4s, v24.4s
-	WORD $0x4e218a10 // frintn v16.4s, v16.4s
-	WORD $0x4e218a31 // frintn v17.4s, v17.4s
+	fmul_4s(17, 9, 24)
+	frintn_4s(16, 16)
+	frintn_4s(17, 17)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb8ce08 // fmls v8.4s, v16.4s, v24.4s
+	fmls_4s(8, 16, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb8ce29 // fmls v9.4s, v17.4s, v24.4s
+	fmls_4s(9, 17, 24)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb8ce08 // fmls v8.4s, v16.4s, v24.4s
+	fmls_4s(8, 16, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb8ce29 // fmls v9.4s, v17.4s, v24.4s
+	fmls_4s(9, 17, 24)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F18, F19)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e32cd18 // fmla v24.4s, v8.4s, v18.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
+	fmla_4s(24, 8, 18)
+	VMOV V24.B16, V18.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e33cd38 // fmla v24.4s, v9.4s, v19.4s
-	WORD $0x4eb81f13 // mov v19.16b, v24.16b
+	fmla_4s(24, 9, 19)
+	VMOV V24.B16, V19.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e32cd18 // fmla v24.4s, v8.4s, v18.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
+	fmla_4s(24, 8, 18)
+	VMOV V24.B16, V18.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e33cd38 // fmla v24.4s, v9.4s, v19.4s
-	WORD $0x4eb81f13 // mov v19.16b, v24.16b
+	fmla_4s(24, 9, 19)
+	VMOV V24.B16, V19.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e32cd18 // fmla v24.4s, v8.4s, v18.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
+	fmla_4s(24, 8, 18)
+	VMOV V24.B16, V18.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e33cd38 // fmla v24.4s, v9.4s, v19.4s
-	WORD $0x4eb81f13 // mov v19.16b, v24.16b
+	fmla_4s(24, 9, 19)
+	VMOV V24.B16, V19.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e32cd18 // fmla v24.4s, v8.4s, v18.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
+	fmla_4s(24, 8, 18)
+	VMOV V24.B16, V18.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e33cd38 // fmla v24.4s, v9.4s, v19.4s
-	WORD $0x4eb81f13 // mov v19.16b, v24.16b
-	WORD $0x6e28dd14 // fmul v20.4s, v8.4s, v8.4s
-	WORD $0x6e29dd35 // fmul v21.4s, v9.4s, v9.4s
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4e32ce98 // fmla v24.4s, v20.4s, v18.4s
-	WORD $0x4eb81f12 // mov v18.16b, v24.16b
-	WORD $0x4ea91d38 // mov v24.16b, v9.16b
-	WORD $0x4e33ceb8 // fmla v24.4s, v21.4s, v19.4s
-	WORD $0x4eb81f13 // mov v19.16b, v24.16b
+	fmla_4s(24, 9, 19)
+	VMOV V24.B16, V19.B16
+	fmul_4s(20, 8, 8)
+	fmul_4s(21, 9, 9)
+	VMOV V8.B16, V24.B16
+	fmla_4s(24, 20, 18)
+	VMOV V24.B16, V18.B16
+	VMOV V9.B16, V24.B16
+	fmla_4s(24, 21, 19)
+	VMOV V24.B16, V19.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
+	fadd_4s(18, 18, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4e38d673 // fadd v19.4s, v19.4s, v24.4s
-	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
-	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
-	WORD $0x4f3f0608 // sshr v8.4s, v16.4s, #1
-	WORD $0x4f3f0629 // sshr v9.4s, v17.4s, #1
-	WORD $0x6ea88610 // sub v16.4s, v16.4s, v8.4s
-	WORD $0x6ea98631 // sub v17.4s, v17.4s, v9.4s
+	fadd_4s(19, 19, 24)
+	fcvtns_4s(16, 16)
+	fcvtns_4s(17, 17)
+	sshr_4s1(8, 16)
+	sshr_4s1(9, 17)
+	sub_4s(16, 16, 8)
+	sub_4s(17, 17, 9)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb88508 // add v8.4s, v8.4s, v24.4s
+	add_4s(8, 8, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb88529 // add v9.4s, v9.4s, v24.4s
-	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
-	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
-	WORD $0x6e28de52 // fmul v18.4s, v18.4s, v8.4s
-	WORD $0x6e29de73 // fmul v19.4s, v19.4s, v9.4s
+	add_4s(9, 9, 24)
+	shl_4s23(8, 8)
+	shl_4s23(9, 9)
+	fmul_4s(18, 18, 8)
+	fmul_4s(19, 19, 9)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb88610 // add v16.4s, v16.4s, v24.4s
+	add_4s(16, 16, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb88631 // add v17.4s, v17.4s, v24.4s
-	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
-	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
-	WORD $0x6e30de52 // fmul v18.4s, v18.4s, v16.4s
-	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
-	WORD $0x4eb21e48 // mov v8.16b, v18.16b
-	WORD $0x4eb31e69 // mov v9.16b, v19.16b
-	WORD $0x4ea81d18 // mov v24.16b, v8.16b
-	WORD $0x4e2acd18 // fmla v24.4s, v8.4s, v10.4s
-	WORD $0x4eb81f0a // mov v10.16b, v24.16b
-	WORD $0x4ea91d38 // mov v24.16b, v9.16b
-	WORD $0x4e2bcd38 // fmla v24.4s, v9.4s, v11.4s
-	WORD $0x4eb81f0b // mov v11.16b, v24.16b
-	WORD $0x6e2edd4a // fmul v10.4s, v10.4s, v14.4s
-	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
+	add_4s(17, 17, 24)
+	shl_4s23(16, 16)
+	shl_4s23(17, 17)
+	fmul_4s(18, 18, 16)
+	fmul_4s(19, 19, 17)
+	VMOV V18.B16, V8.B16
+	VMOV V19.B16, V9.B16
+	VMOV V8.B16, V24.B16
+	fmla_4s(24, 8, 10)
+	VMOV V24.B16, V10.B16
+	VMOV V9.B16, V24.B16
+	fmla_4s(24, 9, 11)
+	VMOV V24.B16, V11.B16
+	fmul_4s(10, 10, 14)
+	fmul_4s(11, 11, 15)
 	MOVD $c3f000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6e38dd4a // fmul v10.4s, v10.4s, v24.4s
+	fmul_4s(10, 10, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6e38dd6b // fmul v11.4s, v11.4s, v24.4s
-	WORD $0x4eaa1d46 // mov v6.16b, v10.16b
-	WORD $0x4eab1d67 // mov v7.16b, v11.16b
+	fmul_4s(11, 11, 24)
+	VMOV V10.B16, V6.B16
+	VMOV V11.B16, V7.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x4ea6d508 // fsub v8.4s, v8.4s, v6.4s
-	WORD $0x4ea7d529 // fsub v9.4s, v9.4s, v7.4s
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x6eaae44c // fcmgt v12.4s, v2.4s, v10.4s
-	WORD $0x6eabe46d // fcmgt v13.4s, v3.4s, v11.4s
-	WORD $0x4f210598 // sshr v24.4s, v12.4s, #31
-	WORD $0x6eb81d06 // bit v6.16b, v8.16b, v24.16b
-	WORD $0x4f2105b8 // sshr v24.4s, v13.4s, #31
-	WORD $0x6eb81d27 // bit v7.16b, v9.16b, v24.16b
-	WORD $0x4ea61cc4 // mov v4.16b, v6.16b
-	WORD $0x4ea71ce5 // mov v5.16b, v7.16b
-	WORD $0x6e22dc46 // fmul v6.4s, v2.4s, v2.4s
-	WORD $0x6e23dc67 // fmul v7.4s, v3.4s, v3.4s
+	fsub_4s(8, 8, 6)
+	fsub_4s(9, 9, 7)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	fcmgt_4s(12, 2, 10)
+	fcmgt_4s(13, 3, 11)
+	sshr_4s31(24, 12)
+	bit_16b(6, 8, 24)
+	sshr_4s31(24, 13)
+	bit_16b(7, 9, 24)
+	VMOV V6.B16, V4.B16
+	VMOV V7.B16, V5.B16
+	fmul_4s(6, 2, 2)
+	fmul_4s(7, 3, 3)
 	MOVD $cbf000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6e38dcc6 // fmul v6.4s, v6.4s, v24.4s
+	fmul_4s(6, 6, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6e38dce7 // fmul v7.4s, v7.4s, v24.4s
+	fmul_4s(7, 7, 24)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea8e4d8 // fcmgt v24.4s, v6.4s, v8.4s
-	WORD $0x6eb81d06 // bit v6.16b, v8.16b, v24.16b
-	WORD $0x6ea9e4f8 // fcmgt v24.4s, v7.4s, v9.4s
-	WORD $0x6eb81d27 // bit v7.16b, v9.16b, v24.16b
+	fcmgt_4s(24, 6, 8)
+	bit_16b(6, 8, 24)
+	fcmgt_4s(24, 7, 9)
+	bit_16b(7, 9, 24)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6ea6e518 // fcmgt v24.4s, v8.4s, v6.4s
-	WORD $0x6eb81d06 // bit v6.16b, v8.16b, v24.16b
-	WORD $0x6ea7e538 // fcmgt v24.4s, v9.4s, v7.4s
-	WORD $0x6eb81d27 // bit v7.16b, v9.16b, v24.16b
+	fcmgt_4s(24, 8, 6)
+	bit_16b(6, 8, 24)
+	fcmgt_4s(24, 9, 7)
+	bit_16b(7, 9, 24)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6e38dcc8 // fmul v8.4s, v6.4s, v24.4s
+	fmul_4s(8, 6, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6e38dce9 // fmul v9.4s, v7.4s, v24.4s
-	WORD $0x4e218908 // frintn v8.4s, v8.4s
-	WORD $0x4e218929 // frintn v9.4s, v9.4s
+	fmul_4s(9, 7, 24)
+	frintn_4s(8, 8)
+	frintn_4s(9, 9)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb8cd06 // fmls v6.4s, v8.4s, v24.4s
+	fmls_4s(6, 8, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb8cd27 // fmls v7.4s, v9.4s, v24.4s
+	fmls_4s(7, 9, 24)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb8cd06 // fmls v6.4s, v8.4s, v24.4s
+	fmls_4s(6, 8, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb8cd27 // fmls v7.4s, v9.4s, v24.4s
+	fmls_4s(7, 9, 24)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2accd8 // fmla v24.4s, v6.4s, v10.4s
-	WORD $0x4eb81f0a // mov v10.16b, v24.16b
+	fmla_4s(24, 6, 10)
+	VMOV V24.B16, V10.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2bccf8 // fmla v24.4s, v7.4s, v11.4s
-	WORD $0x4eb81f0b // mov v11.16b, v24.16b
+	fmla_4s(24, 7, 11)
+	VMOV V24.B16, V11.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2accd8 // fmla v24.4s, v6.4s, v10.4s
-	WORD $0x4eb81f0a // mov v10.16b, v24.16b
+	fmla_4s(24, 6, 10)
+	VMOV V24.B16, V10.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2bccf8 // fmla v24.4s, v7.4s, v11.4s
-	WORD $0x4eb81f0b // mov v11.16b, v24.16b
+	fmla_4s(24, 7, 11)
+	VMOV V24.B16, V11.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2accd8 // fmla v24.4s, v6.4s, v10.4s
-	WORD $0x4eb81f0a // mov v10.16b, v24.16b
+	fmla_4s(24, 6, 10)
+	VMOV V24.B16, V10.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2bccf8 // fmla v24.4s, v7.4s, v11.4s
-	WORD $0x4eb81f0b // mov v11.16b, v24.16b
+	fmla_4s(24, 7, 11)
+	VMOV V24.B16, V11.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e2accd8 // fmla v24.4s, v6.4s, v10.4s
-	WORD $0x4eb81f0a // mov v10.16b, v24.16b
+	fmla_4s(24, 6, 10)
+	VMOV V24.B16, V10.B16
 	FMOVQ 16(R19), F24
-	WORD $0x4e2bccf8 // fmla v24.4s, v7.4s, v11.4s
-	WORD $0x4eb81f0b // mov v11.16b, v24.16b
-	WORD $0x6e26dccc // fmul v12.4s, v6.4s, v6.4s
-	WORD $0x6e27dced // fmul v13.4s, v7.4s, v7.4s
-	WORD $0x4ea61cd8 // mov v24.16b, v6.16b
-	WORD $0x4e2acd98 // fmla v24.4s, v12.4s, v10.4s
-	WORD $0x4eb81f0a // mov v10.16b, v24.16b
-	WORD $0x4ea71cf8 // mov v24.16b, v7.16b
-	WORD $0x4e2bcdb8 // fmla v24.4s, v13.4s, v11.4s
-	WORD $0x4eb81f0b // mov v11.16b, v24.16b
+	fmla_4s(24, 7, 11)
+	VMOV V24.B16, V11.B16
+	fmul_4s(12, 6, 6)
+	fmul_4s(13, 7, 7)
+	VMOV V6.B16, V24.B16
+	fmla_4s(24, 12, 10)
+	VMOV V24.B16, V10.B16
+	VMOV V7.B16, V24.B16
+	fmla_4s(24, 13, 11)
+	VMOV V24.B16, V11.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
+	fadd_4s(10, 10, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4e38d56b // fadd v11.4s, v11.4s, v24.4s
-	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
-	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
-	WORD $0x4f3f0506 // sshr v6.4s, v8.4s, #1
-	WORD $0x4f3f0527 // sshr v7.4s, v9.4s, #1
-	WORD $0x6ea68508 // sub v8.4s, v8.4s, v6.4s
-	WORD $0x6ea78529 // sub v9.4s, v9.4s, v7.4s
+	fadd_4s(11, 11, 24)
+	fcvtns_4s(8, 8)
+	fcvtns_4s(9, 9)
+	sshr_4s1(6, 8)
+	sshr_4s1(7, 9)
+	sub_4s(8, 8, 6)
+	sub_4s(9, 9, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb884c6 // add v6.4s, v6.4s, v24.4s
+	add_4s(6, 6, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb884e7 // add v7.4s, v7.4s, v24.4s
-	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	WORD $0x6e27dd6b // fmul v11.4s, v11.4s, v7.4s
+	add_4s(7, 7, 24)
+	shl_4s23(6, 6)
+	shl_4s23(7, 7)
+	fmul_4s(10, 10, 6)
+	fmul_4s(11, 11, 7)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x4eb88508 // add v8.4s, v8.4s, v24.4s
+	add_4s(8, 8, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x4eb88529 // add v9.4s, v9.4s, v24.4s
-	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
-	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
-	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
-	WORD $0x6e29dd6b // fmul v11.4s, v11.4s, v9.4s
-	WORD $0x4eaa1d46 // mov v6.16b, v10.16b
-	WORD $0x4eab1d67 // mov v7.16b, v11.16b
+	add_4s(9, 9, 24)
+	shl_4s23(8, 8)
+	shl_4s23(9, 9)
+	fmul_4s(10, 10, 8)
+	fmul_4s(11, 11, 9)
+	VMOV V10.B16, V6.B16
+	VMOV V11.B16, V7.B16
 	MOVD $c3ecc422a_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
-	WORD $0x6e38dcc6 // fmul v6.4s, v6.4s, v24.4s
+	fmul_4s(6, 6, 24)
 	FMOVQ 16(R19), F24
-	WORD $0x6e38dce7 // fmul v7.4s, v7.4s, v24.4s
-	WORD $0x4e26cc44 // fmla v4.4s, v2.4s, v6.4s
-	WORD $0x4e27cc65 // fmla v5.4s, v3.4s, v7.4s
-	WORD $0x6e20dc84 // fmul v4.4s, v4.4s, v0.4s
-	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
-	WORD $0x4e28e40a // fcmeq v10.4s, v0.4s, v8.4s
-	WORD $0x4e29e42b // fcmeq v11.4s, v1.4s, v9.4s
-	WORD $0x4f210558 // sshr v24.4s, v10.4s, #31
-	WORD $0x6eb81d04 // bit v4.16b, v8.16b, v24.16b
-	WORD $0x4f210578 // sshr v24.4s, v11.4s, #31
-	WORD $0x6eb81d25 // bit v5.16b, v9.16b, v24.16b
+	fmul_4s(7, 7, 24)
+	fmla_4s(4, 2, 6)
+	fmla_4s(5, 3, 7)
+	fmul_4s(4, 4, 0)
+	fmul_4s(5, 5, 1)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	fcmeq_4s(10, 0, 8)
+	fcmeq_4s(11, 1, 9)
+	sshr_4s31(24, 10)
+	bit_16b(4, 8, 24)
+	sshr_4s31(24, 11)
+	bit_16b(5, 9, 24)
 	ADD $0, R5, R19
-	WORD $0x4eb766d8 // smax v24.4s, v22.4s, v23.4s
-	WORD $0x4eb0ab18 // smaxv s24, v24.4s
+	smax_4s(24, 22, 23)
+	smaxv_4s(24, 24)
 	FMOVS F24, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F4, F5), (R19)
@@ -6528,189 +6589,189 @@ loop:
 	FLDPQ 0(R3), (F2, F3)
 	MOVD $cc1a00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea2e496 // fcmgt v22.4s, v4.4s, v2.4s
-	WORD $0x6eb61c82 // bit v2.16b, v4.16b, v22.16b
-	WORD $0x6ea3e4b6 // fcmgt v22.4s, v5.4s, v3.4s
-	WORD $0x6eb61ca3 // bit v3.16b, v5.16b, v22.16b
+	fcmgt_4s(22, 4, 2)
+	bit_16b(2, 4, 22)
+	fcmgt_4s(22, 5, 3)
+	bit_16b(3, 5, 22)
 	MOVD $c41a00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea4e456 // fcmgt v22.4s, v2.4s, v4.4s
-	WORD $0x6eb61c82 // bit v2.16b, v4.16b, v22.16b
-	WORD $0x6ea5e476 // fcmgt v22.4s, v3.4s, v5.4s
-	WORD $0x6eb61ca3 // bit v3.16b, v5.16b, v22.16b
-	WORD $0x6e22dc44 // fmul v4.4s, v2.4s, v2.4s
-	WORD $0x6e23dc65 // fmul v5.4s, v3.4s, v3.4s
+	fcmgt_4s(22, 2, 4)
+	bit_16b(2, 4, 22)
+	fcmgt_4s(22, 3, 5)
+	bit_16b(3, 5, 22)
+	fmul_4s(4, 2, 2)
+	fmul_4s(5, 3, 3)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	MOVD $c3d372713_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36cc86 // fmla v6.4s, v4.4s, v22.4s
+	fmla_4s(6, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36cca7 // fmla v7.4s, v5.4s, v22.4s
-	WORD $0x6e22dcc4 // fmul v4.4s, v6.4s, v2.4s
-	WORD $0x6e23dce5 // fmul v5.4s, v7.4s, v3.4s
+	fmla_4s(7, 5, 22)
+	fmul_4s(4, 6, 2)
+	fmul_4s(5, 7, 3)
 	MOVD $c3f4c422a_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dc84 // fmul v4.4s, v4.4s, v22.4s
+	fmul_4s(4, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dca5 // fmul v5.4s, v5.4s, v22.4s
-	WORD $0x4e24d484 // fadd v4.4s, v4.4s, v4.4s
-	WORD $0x4e25d4a5 // fadd v5.4s, v5.4s, v5.4s
+	fmul_4s(5, 5, 22)
+	fadd_4s(4, 4, 4)
+	fadd_4s(5, 5, 5)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb61c8a // orr v10.16b, v4.16b, v22.16b
+	orr_16b(10, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb61cab // orr v11.16b, v5.16b, v22.16b
+	orr_16b(11, 5, 22)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x6eaae596 // fcmgt v22.4s, v12.4s, v10.4s
-	WORD $0x6eb61d8a // bit v10.16b, v12.16b, v22.16b
-	WORD $0x6eabe5b6 // fcmgt v22.4s, v13.4s, v11.4s
-	WORD $0x6eb61dab // bit v11.16b, v13.16b, v22.16b
+	fcmgt_4s(22, 12, 10)
+	bit_16b(10, 12, 22)
+	fcmgt_4s(22, 13, 11)
+	bit_16b(11, 13, 22)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dd4c // fmul v12.4s, v10.4s, v22.4s
+	fmul_4s(12, 10, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dd6d // fmul v13.4s, v11.4s, v22.4s
-	WORD $0x4e21898c // frintn v12.4s, v12.4s
-	WORD $0x4e2189ad // frintn v13.4s, v13.4s
+	fmul_4s(13, 11, 22)
+	frintn_4s(12, 12)
+	frintn_4s(13, 13)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	fmls_4s(10, 12, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
+	fmls_4s(11, 13, 22)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	fmls_4s(10, 12, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
+	fmls_4s(11, 13, 22)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
-	WORD $0x6e2add50 // fmul v16.4s, v10.4s, v10.4s
-	WORD $0x6e2bdd71 // fmul v17.4s, v11.4s, v11.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4e2ece16 // fmla v22.4s, v16.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
-	WORD $0x4eab1d76 // mov v22.16b, v11.16b
-	WORD $0x4e2fce36 // fmla v22.4s, v17.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
+	fmul_4s(16, 10, 10)
+	fmul_4s(17, 11, 11)
+	VMOV V10.B16, V22.B16
+	fmla_4s(22, 16, 14)
+	VMOV V22.B16, V14.B16
+	VMOV V11.B16, V22.B16
+	fmla_4s(22, 17, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
+	fadd_4s(14, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d5ef // fadd v15.4s, v15.4s, v22.4s
-	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
-	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
-	WORD $0x4f3f058a // sshr v10.4s, v12.4s, #1
-	WORD $0x4f3f05ab // sshr v11.4s, v13.4s, #1
-	WORD $0x6eaa858c // sub v12.4s, v12.4s, v10.4s
-	WORD $0x6eab85ad // sub v13.4s, v13.4s, v11.4s
+	fadd_4s(15, 15, 22)
+	fcvtns_4s(12, 12)
+	fcvtns_4s(13, 13)
+	sshr_4s1(10, 12)
+	sshr_4s1(11, 13)
+	sub_4s(12, 12, 10)
+	sub_4s(13, 13, 11)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6854a // add v10.4s, v10.4s, v22.4s
+	add_4s(10, 10, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6856b // add v11.4s, v11.4s, v22.4s
-	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
-	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
-	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
-	WORD $0x6e2bddef // fmul v15.4s, v15.4s, v11.4s
+	add_4s(11, 11, 22)
+	shl_4s23(10, 10)
+	shl_4s23(11, 11)
+	fmul_4s(14, 14, 10)
+	fmul_4s(15, 15, 11)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6858c // add v12.4s, v12.4s, v22.4s
+	add_4s(12, 12, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb685ad // add v13.4s, v13.4s, v22.4s
-	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
-	WORD $0x6e2dddef // fmul v15.4s, v15.4s, v13.4s
-	WORD $0x4eae1dca // mov v10.16b, v14.16b
-	WORD $0x4eaf1deb // mov v11.16b, v15.16b
+	add_4s(13, 13, 22)
+	shl_4s23(12, 12)
+	shl_4s23(13, 13)
+	fmul_4s(14, 14, 12)
+	fmul_4s(15, 15, 13)
+	VMOV V14.B16, V10.B16
+	VMOV V15.B16, V11.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x4e2cd54e // fadd v14.4s, v10.4s, v12.4s
-	WORD $0x4e2dd56f // fadd v15.4s, v11.4s, v13.4s
-	WORD $0x6e301e10 // eor v16.16b, v16.16b, v16.16b
-	WORD $0x6e311e31 // eor v17.16b, v17.16b, v17.16b
-	WORD $0x6ea4e612 // fcmgt v18.4s, v16.4s, v4.4s
-	WORD $0x6ea5e633 // fcmgt v19.4s, v17.4s, v5.4s
-	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
-	WORD $0x6eb61d4c // bit v12.16b, v10.16b, v22.16b
-	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
-	WORD $0x6eb61d6d // bit v13.16b, v11.16b, v22.16b
-	WORD $0x6e30e492 // fcmge v18.4s, v4.4s, v16.4s
-	WORD $0x6e31e4b3 // fcmge v19.4s, v5.4s, v17.4s
-	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
-	WORD $0x6eb61d48 // bit v8.16b, v10.16b, v22.16b
-	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
-	WORD $0x6eb61d69 // bit v9.16b, v11.16b, v22.16b
-	WORD $0x6e2efd08 // fdiv v8.4s, v8.4s, v14.4s
-	WORD $0x6e2ffd29 // fdiv v9.4s, v9.4s, v15.4s
-	WORD $0x6e2efd86 // fdiv v6.4s, v12.4s, v14.4s
-	WORD $0x6e2ffda7 // fdiv v7.4s, v13.4s, v15.4s
-	WORD $0x6e22dc44 // fmul v4.4s, v2.4s, v2.4s
-	WORD $0x6e23dc65 // fmul v5.4s, v3.4s, v3.4s
+	fadd_4s(14, 10, 12)
+	fadd_4s(15, 11, 13)
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	fcmgt_4s(18, 16, 4)
+	fcmgt_4s(19, 17, 5)
+	sshr_4s31(22, 18)
+	bit_16b(12, 10, 22)
+	sshr_4s31(22, 19)
+	bit_16b(13, 11, 22)
+	fcmge_4s(18, 4, 16)
+	fcmge_4s(19, 5, 17)
+	sshr_4s31(22, 18)
+	bit_16b(8, 10, 22)
+	sshr_4s31(22, 19)
+	bit_16b(9, 11, 22)
+	fdiv_4s(8, 8, 14)
+	fdiv_4s(9, 9, 15)
+	fdiv_4s(6, 12, 14)
+	fdiv_4s(7, 13, 15)
+	fmul_4s(4, 2, 2)
+	fmul_4s(5, 3, 3)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3e095d4f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36cc8a // fmla v10.4s, v4.4s, v22.4s
+	fmla_4s(10, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36ccab // fmla v11.4s, v5.4s, v22.4s
-	WORD $0x6e22dd4a // fmul v10.4s, v10.4s, v2.4s
-	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
+	fmla_4s(11, 5, 22)
+	fmul_4s(10, 10, 2)
+	fmul_4s(11, 11, 3)
 	MOVD $c3fcc422a_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dd4a // fmul v10.4s, v10.4s, v22.4s
+	fmul_4s(10, 10, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dd6b // fmul v11.4s, v11.4s, v22.4s
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
-	WORD $0x4e28cd56 // fmla v22.4s, v10.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
-	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
-	WORD $0x4e29cd76 // fmla v22.4s, v11.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
-	WORD $0x6e20dd08 // fmul v8.4s, v8.4s, v0.4s
-	WORD $0x6e21dd29 // fmul v9.4s, v9.4s, v1.4s
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x4e2ce40e // fcmeq v14.4s, v0.4s, v12.4s
-	WORD $0x4e2de42f // fcmeq v15.4s, v1.4s, v13.4s
-	WORD $0x4f2105d6 // sshr v22.4s, v14.4s, #31
-	WORD $0x6eb61d88 // bit v8.16b, v12.16b, v22.16b
-	WORD $0x4f2105f6 // sshr v22.4s, v15.4s, #31
-	WORD $0x6eb61da9 // bit v9.16b, v13.16b, v22.16b
+	fmul_4s(11, 11, 22)
+	fmul_4s(8, 8, 6)
+	fmul_4s(9, 9, 7)
+	VMOV V6.B16, V22.B16
+	fmla_4s(22, 10, 8)
+	VMOV V22.B16, V8.B16
+	VMOV V7.B16, V22.B16
+	fmla_4s(22, 11, 9)
+	VMOV V22.B16, V9.B16
+	fmul_4s(8, 8, 0)
+	fmul_4s(9, 9, 1)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	fcmeq_4s(14, 0, 12)
+	fcmeq_4s(15, 1, 13)
+	sshr_4s31(22, 14)
+	bit_16b(8, 12, 22)
+	sshr_4s31(22, 15)
+	bit_16b(9, 13, 22)
 	FSTPQ (F8, F9), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -6725,16 +6786,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ushl_4s(21, 21, 22)
 	ADD $0, R4, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -6753,8 +6814,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -6774,192 +6835,192 @@ mask2part:
 mask2done:
 	MOVD $cc1a00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea2e496 // fcmgt v22.4s, v4.4s, v2.4s
-	WORD $0x6eb61c82 // bit v2.16b, v4.16b, v22.16b
-	WORD $0x6ea3e4b6 // fcmgt v22.4s, v5.4s, v3.4s
-	WORD $0x6eb61ca3 // bit v3.16b, v5.16b, v22.16b
+	fcmgt_4s(22, 4, 2)
+	bit_16b(2, 4, 22)
+	fcmgt_4s(22, 5, 3)
+	bit_16b(3, 5, 22)
 	MOVD $c41a00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea4e456 // fcmgt v22.4s, v2.4s, v4.4s
-	WORD $0x6eb61c82 // bit v2.16b, v4.16b, v22.16b
-	WORD $0x6ea5e476 // fcmgt v22.4s, v3.4s, v5.4s
-	WORD $0x6eb61ca3 // bit v3.16b, v5.16b, v22.16b
-	WORD $0x6e22dc44 // fmul v4.4s, v2.4s, v2.4s
-	WORD $0x6e23dc65 // fmul v5.4s, v3.4s, v3.4s
+	fcmgt_4s(22, 2, 4)
+	bit_16b(2, 4, 22)
+	fcmgt_4s(22, 3, 5)
+	bit_16b(3, 5, 22)
+	fmul_4s(4, 2, 2)
+	fmul_4s(5, 3, 3)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	MOVD $c3d372713_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36cc86 // fmla v6.4s, v4.4s, v22.4s
+	fmla_4s(6, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36cca7 // fmla v7.4s, v5.4s, v22.4s
-	WORD $0x6e22dcc4 // fmul v4.4s, v6.4s, v2.4s
-	WORD $0x6e23dce5 // fmul v5.4s, v7.4s, v3.4s
+	fmla_4s(7, 5, 22)
+	fmul_4s(4, 6, 2)
+	fmul_4s(5, 7, 3)
 	MOVD $c3f4c422a_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dc84 // fmul v4.4s, v4.4s, v22.4s
+	fmul_4s(4, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dca5 // fmul v5.4s, v5.4s, v22.4s
-	WORD $0x4e24d484 // fadd v4.4s, v4.4s, v4.4s
-	WORD $0x4e25d4a5 // fadd v5.4s, v5.4s, v5.4s
+	fmul_4s(5, 5, 22)
+	fadd_4s(4, 4, 4)
+	fadd_4s(5, 5, 5)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb61c8a // orr v10.16b, v4.16b, v22.16b
+	orr_16b(10, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb61cab // orr v11.16b, v5.16b, v22.16b
+	orr_16b(11, 5, 22)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x6eaae596 // fcmgt v22.4s, v12.4s, v10.4s
-	WORD $0x6eb61d8a // bit v10.16b, v12.16b, v22.16b
-	WORD $0x6eabe5b6 // fcmgt v22.4s, v13.4s, v11.4s
-	WORD $0x6eb61dab // bit v11.16b, v13.16b, v22.16b
+	fcmgt_4s(22, 12, 10)
+	bit_16b(10, 12, 22)
+	fcmgt_4s(22, 13, 11)
+	bit_16b(11, 13, 22)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dd4c // fmul v12.4s, v10.4s, v22.4s
+	fmul_4s(12, 10, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dd6d // fmul v13.4s, v11.4s, v22.4s
-	WORD $0x4e21898c // frintn v12.4s, v12.4s
-	WORD $0x4e2189ad // frintn v13.4s, v13.4s
+	fmul_4s(13, 11, 22)
+	frintn_4s(12, 12)
+	frintn_4s(13, 13)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	fmls_4s(10, 12, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
+	fmls_4s(11, 13, 22)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	fmls_4s(10, 12, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
+	fmls_4s(11, 13, 22)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
-	WORD $0x6e2add50 // fmul v16.4s, v10.4s, v10.4s
-	WORD $0x6e2bdd71 // fmul v17.4s, v11.4s, v11.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4e2ece16 // fmla v22.4s, v16.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
-	WORD $0x4eab1d76 // mov v22.16b, v11.16b
-	WORD $0x4e2fce36 // fmla v22.4s, v17.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
+	fmul_4s(16, 10, 10)
+	fmul_4s(17, 11, 11)
+	VMOV V10.B16, V22.B16
+	fmla_4s(22, 16, 14)
+	VMOV V22.B16, V14.B16
+	VMOV V11.B16, V22.B16
+	fmla_4s(22, 17, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
+	fadd_4s(14, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d5ef // fadd v15.4s, v15.4s, v22.4s
-	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
-	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
-	WORD $0x4f3f058a // sshr v10.4s, v12.4s, #1
-	WORD $0x4f3f05ab // sshr v11.4s, v13.4s, #1
-	WORD $0x6eaa858c // sub v12.4s, v12.4s, v10.4s
-	WORD $0x6eab85ad // sub v13.4s, v13.4s, v11.4s
+	fadd_4s(15, 15, 22)
+	fcvtns_4s(12, 12)
+	fcvtns_4s(13, 13)
+	sshr_4s1(10, 12)
+	sshr_4s1(11, 13)
+	sub_4s(12, 12, 10)
+	sub_4s(13, 13, 11)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6854a // add v10.4s, v10.4s, v22.4s
+	add_4s(10, 10, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6856b // add v11.4s, v11.4s, v22.4s
-	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
-	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
-	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
-	WORD $0x6e2bddef // fmul v15.4s, v15.4s, v11.4s
+	add_4s(11, 11, 22)
+	shl_4s23(10, 10)
+	shl_4s23(11, 11)
+	fmul_4s(14, 14, 10)
+	fmul_4s(15, 15, 11)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6858c // add v12.4s, v12.4s, v22.4s
+	add_4s(12, 12, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb685ad // add v13.4s, v13.4s, v22.4s
-	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
-	WORD $0x6e2dddef // fmul v15.4s, v15.4s, v13.4s
-	WORD $0x4eae1dca // mov v10.16b, v14.16b
-	WORD $0x4eaf1deb // mov v11.16b, v15.16b
+	add_4s(13, 13, 22)
+	shl_4s23(12, 12)
+	shl_4s23(13, 13)
+	fmul_4s(14, 14, 12)
+	fmul_4s(15, 15, 13)
+	VMOV V14.B16, V10.B16
+	VMOV V15.B16, V11.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x4e2cd54e // fadd v14.4s, v10.4s, v12.4s
-	WORD $0x4e2dd56f // fadd v15.4s, v11.4s, v13.4s
-	WORD $0x6e301e10 // eor v16.16b, v16.16b, v16.16b
-	WORD $0x6e311e31 // eor v17.16b, v17.16b, v17.16b
-	WORD $0x6ea4e612 // fcmgt v18.4s, v16.4s, v4.4s
-	WORD $0x6ea5e633 // fcmgt v19.4s, v17.4s, v5.4s
-	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
-	WORD $0x6eb61d4c // bit v12.16b, v10.16b, v22.16b
-	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
-	WORD $0x6eb61d6d // bit v13.16b, v11.16b, v22.16b
-	WORD $0x6e30e492 // fcmge v18.4s, v4.4s, v16.4s
-	WORD $0x6e31e4b3 // fcmge v19.4s, v5.4s, v17.4s
-	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
-	WORD $0x6eb61d48 // bit v8.16b, v10.16b, v22.16b
-	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
-	WORD $0x6eb61d69 // bit v9.16b, v11.16b, v22.16b
-	WORD $0x6e2efd08 // fdiv v8.4s, v8.4s, v14.4s
-	WORD $0x6e2ffd29 // fdiv v9.4s, v9.4s, v15.4s
-	WORD $0x6e2efd86 // fdiv v6.4s, v12.4s, v14.4s
-	WORD $0x6e2ffda7 // fdiv v7.4s, v13.4s, v15.4s
-	WORD $0x6e22dc44 // fmul v4.4s, v2.4s, v2.4s
-	WORD $0x6e23dc65 // fmul v5.4s, v3.4s, v3.4s
+	fadd_4s(14, 10, 12)
+	fadd_4s(15, 11, 13)
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	fcmgt_4s(18, 16, 4)
+	fcmgt_4s(19, 17, 5)
+	sshr_4s31(22, 18)
+	bit_16b(12, 10, 22)
+	sshr_4s31(22, 19)
+	bit_16b(13, 11, 22)
+	fcmge_4s(18, 4, 16)
+	fcmge_4s(19, 5, 17)
+	sshr_4s31(22, 18)
+	bit_16b(8, 10, 22)
+	sshr_4s31(22, 19)
+	bit_16b(9, 11, 22)
+	fdiv_4s(8, 8, 14)
+	fdiv_4s(9, 9, 15)
+	fdiv_4s(6, 12, 14)
+	fdiv_4s(7, 13, 15)
+	fmul_4s(4, 2, 2)
+	fmul_4s(5, 3, 3)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	MOVD $c3e095d4f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36cc8a // fmla v10.4s, v4.4s, v22.4s
+	fmla_4s(10, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36ccab // fmla v11.4s, v5.4s, v22.4s
-	WORD $0x6e22dd4a // fmul v10.4s, v10.4s, v2.4s
-	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
+	fmla_4s(11, 5, 22)
+	fmul_4s(10, 10, 2)
+	fmul_4s(11, 11, 3)
 	MOVD $c3fcc422a_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dd4a // fmul v10.4s, v10.4s, v22.4s
+	fmul_4s(10, 10, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dd6b // fmul v11.4s, v11.4s, v22.4s
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	WORD $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
-	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
-	WORD $0x4e28cd56 // fmla v22.4s, v10.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
-	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
-	WORD $0x4e29cd76 // fmla v22.4s, v11.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
-	WORD $0x6e20dd08 // fmul v8.4s, v8.4s, v0.4s
-	WORD $0x6e21dd29 // fmul v9.4s, v9.4s, v1.4s
-	WORD $0x6e2c1d8c // eor v12.16b, v12.16b, v12.16b
-	WORD $0x6e2d1dad // eor v13.16b, v13.16b, v13.16b
-	WORD $0x4e2ce40e // fcmeq v14.4s, v0.4s, v12.4s
-	WORD $0x4e2de42f // fcmeq v15.4s, v1.4s, v13.4s
-	WORD $0x4f2105d6 // sshr v22.4s, v14.4s, #31
-	WORD $0x6eb61d88 // bit v8.16b, v12.16b, v22.16b
-	WORD $0x4f2105f6 // sshr v22.4s, v15.4s, #31
-	WORD $0x6eb61da9 // bit v9.16b, v13.16b, v22.16b
+	fmul_4s(11, 11, 22)
+	fmul_4s(8, 8, 6)
+	fmul_4s(9, 9, 7)
+	VMOV V6.B16, V22.B16
+	fmla_4s(22, 10, 8)
+	VMOV V22.B16, V8.B16
+	VMOV V7.B16, V22.B16
+	fmla_4s(22, 11, 9)
+	VMOV V22.B16, V9.B16
+	fmul_4s(8, 8, 0)
+	fmul_4s(9, 9, 1)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	fcmeq_4s(14, 0, 12)
+	fcmeq_4s(15, 1, 13)
+	sshr_4s31(22, 14)
+	bit_16b(8, 12, 22)
+	sshr_4s31(22, 15)
+	bit_16b(9, 13, 22)
 	ADD $0, R5, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F8, F9), (R19)
@@ -7030,159 +7091,159 @@ TEXT ·swishSlope_neon(SB), NOSPLIT, $0-40
 loop:
 	FLDPQ 0(R4), (F0, F1)
 	FLDPQ 0(R3), (F2, F3)
-	WORD $0x4f9e9044 // fmul v4.4s, v2.4s, v30.s[0]
-	WORD $0x4f9e9065 // fmul v5.4s, v3.4s, v30.s[0]
+	fmul_4s0(4, 2, 30)
+	fmul_4s0(5, 3, 30)
 	MOVD $cc2c80000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea4e4d6 // fcmgt v22.4s, v6.4s, v4.4s
-	WORD $0x6eb61cc4 // bit v4.16b, v6.16b, v22.16b
-	WORD $0x6ea5e4f6 // fcmgt v22.4s, v7.4s, v5.4s
-	WORD $0x6eb61ce5 // bit v5.16b, v7.16b, v22.16b
+	fcmgt_4s(22, 6, 4)
+	bit_16b(4, 6, 22)
+	fcmgt_4s(22, 7, 5)
+	bit_16b(5, 7, 22)
 	MOVD $c42c80000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea6e496 // fcmgt v22.4s, v4.4s, v6.4s
-	WORD $0x6eb61cc4 // bit v4.16b, v6.16b, v22.16b
-	WORD $0x6ea7e4b6 // fcmgt v22.4s, v5.4s, v7.4s
-	WORD $0x6eb61ce5 // bit v5.16b, v7.16b, v22.16b
+	fcmgt_4s(22, 4, 6)
+	bit_16b(4, 6, 22)
+	fcmgt_4s(22, 5, 7)
+	bit_16b(5, 7, 22)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb61c8a // orr v10.16b, v4.16b, v22.16b
+	orr_16b(10, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb61cab // orr v11.16b, v5.16b, v22.16b
+	orr_16b(11, 5, 22)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x6eaae596 // fcmgt v22.4s, v12.4s, v10.4s
-	WORD $0x6eb61d8a // bit v10.16b, v12.16b, v22.16b
-	WORD $0x6eabe5b6 // fcmgt v22.4s, v13.4s, v11.4s
-	WORD $0x6eb61dab // bit v11.16b, v13.16b, v22.16b
+	fcmgt_4s(22, 12, 10)
+	bit_16b(10, 12, 22)
+	fcmgt_4s(22, 13, 11)
+	bit_16b(11, 13, 22)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dd4c // fmul v12.4s, v10.4s, v22.4s
+	fmul_4s(12, 10, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dd6d // fmul v13.4s, v11.4s, v22.4s
-	WORD $0x4e21898c // frintn v12.4s, v12.4s
-	WORD $0x4e2189ad // frintn v13.4s, v13.4s
+	fmul_4s(13, 11, 22)
+	frintn_4s(12, 12)
+	frintn_4s(13, 13)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	fmls_4s(10, 12, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
+	fmls_4s(11, 13, 22)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	fmls_4s(10, 12, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
+	fmls_4s(11, 13, 22)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
-	WORD $0x6e2add50 // fmul v16.4s, v10.4s, v10.4s
-	WORD $0x6e2bdd71 // fmul v17.4s, v11.4s, v11.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4e2ece16 // fmla v22.4s, v16.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
-	WORD $0x4eab1d76 // mov v22.16b, v11.16b
-	WORD $0x4e2fce36 // fmla v22.4s, v17.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
+	fmul_4s(16, 10, 10)
+	fmul_4s(17, 11, 11)
+	VMOV V10.B16, V22.B16
+	fmla_4s(22, 16, 14)
+	VMOV V22.B16, V14.B16
+	VMOV V11.B16, V22.B16
+	fmla_4s(22, 17, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
+	fadd_4s(14, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d5ef // fadd v15.4s, v15.4s, v22.4s
-	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
-	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
-	WORD $0x4f3f058a // sshr v10.4s, v12.4s, #1
-	WORD $0x4f3f05ab // sshr v11.4s, v13.4s, #1
-	WORD $0x6eaa858c // sub v12.4s, v12.4s, v10.4s
-	WORD $0x6eab85ad // sub v13.4s, v13.4s, v11.4s
+	fadd_4s(15, 15, 22)
+	fcvtns_4s(12, 12)
+	fcvtns_4s(13, 13)
+	sshr_4s1(10, 12)
+	sshr_4s1(11, 13)
+	sub_4s(12, 12, 10)
+	sub_4s(13, 13, 11)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6854a // add v10.4s, v10.4s, v22.4s
+	add_4s(10, 10, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6856b // add v11.4s, v11.4s, v22.4s
-	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
-	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
-	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
-	WORD $0x6e2bddef // fmul v15.4s, v15.4s, v11.4s
+	add_4s(11, 11, 22)
+	shl_4s23(10, 10)
+	shl_4s23(11, 11)
+	fmul_4s(14, 14, 10)
+	fmul_4s(15, 15, 11)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6858c // add v12.4s, v12.4s, v22.4s
+	add_4s(12, 12, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb685ad // add v13.4s, v13.4s, v22.4s
-	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
-	WORD $0x6e2dddef // fmul v15.4s, v15.4s, v13.4s
-	WORD $0x4eae1dca // mov v10.16b, v14.16b
-	WORD $0x4eaf1deb // mov v11.16b, v15.16b
+	add_4s(13, 13, 22)
+	shl_4s23(12, 12)
+	shl_4s23(13, 13)
+	fmul_4s(14, 14, 12)
+	fmul_4s(15, 15, 13)
+	VMOV V14.B16, V10.B16
+	VMOV V15.B16, V11.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x4e2cd54e // fadd v14.4s, v10.4s, v12.4s
-	WORD $0x4e2dd56f // fadd v15.4s, v11.4s, v13.4s
-	WORD $0x6e301e10 // eor v16.16b, v16.16b, v16.16b
-	WORD $0x6e311e31 // eor v17.16b, v17.16b, v17.16b
-	WORD $0x6ea4e612 // fcmgt v18.4s, v16.4s, v4.4s
-	WORD $0x6ea5e633 // fcmgt v19.4s, v17.4s, v5.4s
-	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
-	WORD $0x6eb61d4c // bit v12.16b, v10.16b, v22.16b
-	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
-	WORD $0x6eb61d6d // bit v13.16b, v11.16b, v22.16b
-	WORD $0x6e30e492 // fcmge v18.4s, v4.4s, v16.4s
-	WORD $0x6e31e4b3 // fcmge v19.4s, v5.4s, v17.4s
-	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
-	WORD $0x6eb61d48 // bit v8.16b, v10.16b, v22.16b
-	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
-	WORD $0x6eb61d69 // bit v9.16b, v11.16b, v22.16b
-	WORD $0x6e2efd08 // fdiv v8.4s, v8.4s, v14.4s
-	WORD $0x6e2ffd29 // fdiv v9.4s, v9.4s, v15.4s
-	WORD $0x6e2efd86 // fdiv v6.4s, v12.4s, v14.4s
-	WORD $0x6e2ffda7 // fdiv v7.4s, v13.4s, v15.4s
-	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
-	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
-	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
-	WORD $0x4e28ccd6 // fmla v22.4s, v6.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
-	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
-	WORD $0x4e29ccf6 // fmla v22.4s, v7.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
-	WORD $0x6e20dd08 // fmul v8.4s, v8.4s, v0.4s
-	WORD $0x6e21dd29 // fmul v9.4s, v9.4s, v1.4s
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x4e2ae40c // fcmeq v12.4s, v0.4s, v10.4s
-	WORD $0x4e2be42d // fcmeq v13.4s, v1.4s, v11.4s
-	WORD $0x4f210596 // sshr v22.4s, v12.4s, #31
-	WORD $0x6eb61d48 // bit v8.16b, v10.16b, v22.16b
-	WORD $0x4f2105b6 // sshr v22.4s, v13.4s, #31
-	WORD $0x6eb61d69 // bit v9.16b, v11.16b, v22.16b
+	fadd_4s(14, 10, 12)
+	fadd_4s(15, 11, 13)
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	fcmgt_4s(18, 16, 4)
+	fcmgt_4s(19, 17, 5)
+	sshr_4s31(22, 18)
+	bit_16b(12, 10, 22)
+	sshr_4s31(22, 19)
+	bit_16b(13, 11, 22)
+	fcmge_4s(18, 4, 16)
+	fcmge_4s(19, 5, 17)
+	sshr_4s31(22, 18)
+	bit_16b(8, 10, 22)
+	sshr_4s31(22, 19)
+	bit_16b(9, 11, 22)
+	fdiv_4s(8, 8, 14)
+	fdiv_4s(9, 9, 15)
+	fdiv_4s(6, 12, 14)
+	fdiv_4s(7, 13, 15)
+	fmul_4s(8, 8, 4)
+	fmul_4s(9, 9, 5)
+	VMOV V6.B16, V22.B16
+	fmla_4s(22, 6, 8)
+	VMOV V22.B16, V8.B16
+	VMOV V7.B16, V22.B16
+	fmla_4s(22, 7, 9)
+	VMOV V22.B16, V9.B16
+	fmul_4s(8, 8, 0)
+	fmul_4s(9, 9, 1)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	fcmeq_4s(12, 0, 10)
+	fcmeq_4s(13, 1, 11)
+	sshr_4s31(22, 12)
+	bit_16b(8, 10, 22)
+	sshr_4s31(22, 13)
+	bit_16b(9, 11, 22)
 	FSTPQ (F8, F9), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -7197,16 +7258,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F20
-	WORD $0x4e040695 // dup v21.4s, v20.s[0]
-	WORD $0x4e040694 // dup v20.4s, v20.s[0]
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6eb64694 // ushl v20.4s, v20.4s, v22.4s
+	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6eb646b5 // ushl v21.4s, v21.4s, v22.4s
+	ushl_4s(21, 21, 22)
 	ADD $0, R4, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -7225,8 +7286,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -7244,162 +7305,162 @@ mask2part:
 	VMOV R23, V3.D[1]
 
 mask2done:
-	WORD $0x4f9e9044 // fmul v4.4s, v2.4s, v30.s[0]
-	WORD $0x4f9e9065 // fmul v5.4s, v3.4s, v30.s[0]
+	fmul_4s0(4, 2, 30)
+	fmul_4s0(5, 3, 30)
 	MOVD $cc2c80000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea4e4d6 // fcmgt v22.4s, v6.4s, v4.4s
-	WORD $0x6eb61cc4 // bit v4.16b, v6.16b, v22.16b
-	WORD $0x6ea5e4f6 // fcmgt v22.4s, v7.4s, v5.4s
-	WORD $0x6eb61ce5 // bit v5.16b, v7.16b, v22.16b
+	fcmgt_4s(22, 6, 4)
+	bit_16b(4, 6, 22)
+	fcmgt_4s(22, 7, 5)
+	bit_16b(5, 7, 22)
 	MOVD $c42c80000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	WORD $0x6ea6e496 // fcmgt v22.4s, v4.4s, v6.4s
-	WORD $0x6eb61cc4 // bit v4.16b, v6.16b, v22.16b
-	WORD $0x6ea7e4b6 // fcmgt v22.4s, v5.4s, v7.4s
-	WORD $0x6eb61ce5 // bit v5.16b, v7.16b, v22.16b
+	fcmgt_4s(22, 4, 6)
+	bit_16b(4, 6, 22)
+	fcmgt_4s(22, 5, 7)
+	bit_16b(5, 7, 22)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb61c8a // orr v10.16b, v4.16b, v22.16b
+	orr_16b(10, 4, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb61cab // orr v11.16b, v5.16b, v22.16b
+	orr_16b(11, 5, 22)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x6eaae596 // fcmgt v22.4s, v12.4s, v10.4s
-	WORD $0x6eb61d8a // bit v10.16b, v12.16b, v22.16b
-	WORD $0x6eabe5b6 // fcmgt v22.4s, v13.4s, v11.4s
-	WORD $0x6eb61dab // bit v11.16b, v13.16b, v22.16b
+	fcmgt_4s(22, 12, 10)
+	bit_16b(10, 12, 22)
+	fcmgt_4s(22, 13, 11)
+	bit_16b(11, 13, 22)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x6e36dd4c // fmul v12.4s, v10.4s, v22.4s
+	fmul_4s(12, 10, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x6e36dd6d // fmul v13.4s, v11.4s, v22.4s
-	WORD $0x4e21898c // frintn v12.4s, v12.4s
-	WORD $0x4e2189ad // frintn v13.4s, v13.4s
+	fmul_4s(13, 11, 22)
+	frintn_4s(12, 12)
+	frintn_4s(13, 13)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	fmls_4s(10, 12, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
+	fmls_4s(11, 13, 22)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6cd8a // fmls v10.4s, v12.4s, v22.4s
+	fmls_4s(10, 12, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6cdab // fmls v11.4s, v13.4s, v22.4s
+	fmls_4s(11, 13, 22)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e2ecd56 // fmla v22.4s, v10.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
+	fmla_4s(22, 10, 14)
+	VMOV V22.B16, V14.B16
 	FMOVQ 16(R19), F22
-	WORD $0x4e2fcd76 // fmla v22.4s, v11.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
-	WORD $0x6e2add50 // fmul v16.4s, v10.4s, v10.4s
-	WORD $0x6e2bdd71 // fmul v17.4s, v11.4s, v11.4s
-	WORD $0x4eaa1d56 // mov v22.16b, v10.16b
-	WORD $0x4e2ece16 // fmla v22.4s, v16.4s, v14.4s
-	WORD $0x4eb61ece // mov v14.16b, v22.16b
-	WORD $0x4eab1d76 // mov v22.16b, v11.16b
-	WORD $0x4e2fce36 // fmla v22.4s, v17.4s, v15.4s
-	WORD $0x4eb61ecf // mov v15.16b, v22.16b
+	fmla_4s(22, 11, 15)
+	VMOV V22.B16, V15.B16
+	fmul_4s(16, 10, 10)
+	fmul_4s(17, 11, 11)
+	VMOV V10.B16, V22.B16
+	fmla_4s(22, 16, 14)
+	VMOV V22.B16, V14.B16
+	VMOV V11.B16, V22.B16
+	fmla_4s(22, 17, 15)
+	VMOV V22.B16, V15.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
+	fadd_4s(14, 14, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4e36d5ef // fadd v15.4s, v15.4s, v22.4s
-	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
-	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
-	WORD $0x4f3f058a // sshr v10.4s, v12.4s, #1
-	WORD $0x4f3f05ab // sshr v11.4s, v13.4s, #1
-	WORD $0x6eaa858c // sub v12.4s, v12.4s, v10.4s
-	WORD $0x6eab85ad // sub v13.4s, v13.4s, v11.4s
+	fadd_4s(15, 15, 22)
+	fcvtns_4s(12, 12)
+	fcvtns_4s(13, 13)
+	sshr_4s1(10, 12)
+	sshr_4s1(11, 13)
+	sub_4s(12, 12, 10)
+	sub_4s(13, 13, 11)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6854a // add v10.4s, v10.4s, v22.4s
+	add_4s(10, 10, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb6856b // add v11.4s, v11.4s, v22.4s
-	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
-	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
-	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
-	WORD $0x6e2bddef // fmul v15.4s, v15.4s, v11.4s
+	add_4s(11, 11, 22)
+	shl_4s23(10, 10)
+	shl_4s23(11, 11)
+	fmul_4s(14, 14, 10)
+	fmul_4s(15, 15, 11)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
-	WORD $0x4eb6858c // add v12.4s, v12.4s, v22.4s
+	add_4s(12, 12, 22)
 	FMOVQ 16(R19), F22
-	WORD $0x4eb685ad // add v13.4s, v13.4s, v22.4s
-	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
-	WORD $0x6e2dddef // fmul v15.4s, v15.4s, v13.4s
-	WORD $0x4eae1dca // mov v10.16b, v14.16b
-	WORD $0x4eaf1deb // mov v11.16b, v15.16b
+	add_4s(13, 13, 22)
+	shl_4s23(12, 12)
+	shl_4s23(13, 13)
+	fmul_4s(14, 14, 12)
+	fmul_4s(15, 15, 13)
+	VMOV V14.B16, V10.B16
+	VMOV V15.B16, V11.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	WORD $0x4e2cd54e // fadd v14.4s, v10.4s, v12.4s
-	WORD $0x4e2dd56f // fadd v15.4s, v11.4s, v13.4s
-	WORD $0x6e301e10 // eor v16.16b, v16.16b, v16.16b
-	WORD $0x6e311e31 // eor v17.16b, v17.16b, v17.16b
-	WORD $0x6ea4e612 // fcmgt v18.4s, v16.4s, v4.4s
-	WORD $0x6ea5e633 // fcmgt v19.4s, v17.4s, v5.4s
-	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
-	WORD $0x6eb61d4c // bit v12.16b, v10.16b, v22.16b
-	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
-	WORD $0x6eb61d6d // bit v13.16b, v11.16b, v22.16b
-	WORD $0x6e30e492 // fcmge v18.4s, v4.4s, v16.4s
-	WORD $0x6e31e4b3 // fcmge v19.4s, v5.4s, v17.4s
-	WORD $0x4f210656 // sshr v22.4s, v18.4s, #31
-	WORD $0x6eb61d48 // bit v8.16b, v10.16b, v22.16b
-	WORD $0x4f210676 // sshr v22.4s, v19.4s, #31
-	WORD $0x6eb61d69 // bit v9.16b, v11.16b, v22.16b
-	WORD $0x6e2efd08 // fdiv v8.4s, v8.4s, v14.4s
-	WORD $0x6e2ffd29 // fdiv v9.4s, v9.4s, v15.4s
-	WORD $0x6e2efd86 // fdiv v6.4s, v12.4s, v14.4s
-	WORD $0x6e2ffda7 // fdiv v7.4s, v13.4s, v15.4s
-	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
-	WORD $0x6e25dd29 // fmul v9.4s, v9.4s, v5.4s
-	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
-	WORD $0x4e28ccd6 // fmla v22.4s, v6.4s, v8.4s
-	WORD $0x4eb61ec8 // mov v8.16b, v22.16b
-	WORD $0x4ea71cf6 // mov v22.16b, v7.16b
-	WORD $0x4e29ccf6 // fmla v22.4s, v7.4s, v9.4s
-	WORD $0x4eb61ec9 // mov v9.16b, v22.16b
-	WORD $0x6e20dd08 // fmul v8.4s, v8.4s, v0.4s
-	WORD $0x6e21dd29 // fmul v9.4s, v9.4s, v1.4s
-	WORD $0x6e2a1d4a // eor v10.16b, v10.16b, v10.16b
-	WORD $0x6e2b1d6b // eor v11.16b, v11.16b, v11.16b
-	WORD $0x4e2ae40c // fcmeq v12.4s, v0.4s, v10.4s
-	WORD $0x4e2be42d // fcmeq v13.4s, v1.4s, v11.4s
-	WORD $0x4f210596 // sshr v22.4s, v12.4s, #31
-	WORD $0x6eb61d48 // bit v8.16b, v10.16b, v22.16b
-	WORD $0x4f2105b6 // sshr v22.4s, v13.4s, #31
-	WORD $0x6eb61d69 // bit v9.16b, v11.16b, v22.16b
+	fadd_4s(14, 10, 12)
+	fadd_4s(15, 11, 13)
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	fcmgt_4s(18, 16, 4)
+	fcmgt_4s(19, 17, 5)
+	sshr_4s31(22, 18)
+	bit_16b(12, 10, 22)
+	sshr_4s31(22, 19)
+	bit_16b(13, 11, 22)
+	fcmge_4s(18, 4, 16)
+	fcmge_4s(19, 5, 17)
+	sshr_4s31(22, 18)
+	bit_16b(8, 10, 22)
+	sshr_4s31(22, 19)
+	bit_16b(9, 11, 22)
+	fdiv_4s(8, 8, 14)
+	fdiv_4s(9, 9, 15)
+	fdiv_4s(6, 12, 14)
+	fdiv_4s(7, 13, 15)
+	fmul_4s(8, 8, 4)
+	fmul_4s(9, 9, 5)
+	VMOV V6.B16, V22.B16
+	fmla_4s(22, 6, 8)
+	VMOV V22.B16, V8.B16
+	VMOV V7.B16, V22.B16
+	fmla_4s(22, 7, 9)
+	VMOV V22.B16, V9.B16
+	fmul_4s(8, 8, 0)
+	fmul_4s(9, 9, 1)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	fcmeq_4s(12, 0, 10)
+	fcmeq_4s(13, 1, 11)
+	sshr_4s31(22, 12)
+	bit_16b(8, 10, 22)
+	sshr_4s31(22, 13)
+	bit_16b(9, 11, 22)
 	ADD $0, R5, R19
-	WORD $0x4eb56696 // smax v22.4s, v20.4s, v21.4s
-	WORD $0x4eb0aad6 // smaxv s22, v22.4s
+	smax_4s(22, 20, 21)
+	smaxv_4s(22, 22)
 	FMOVS F22, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F8, F9), (R19)
@@ -7454,44 +7515,44 @@ loop:
 	FLDPQ 0(R3), (F2, F3)
 	MOVD $c3eaaaaab_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6e2edc44 // fmul v4.4s, v2.4s, v14.4s
+	fmul_4s(4, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6e2edc65 // fmul v5.4s, v3.4s, v14.4s
+	fmul_4s(5, 3, 14)
 	MOVD $c3f000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	fadd_4s(4, 4, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed4a5 // fadd v5.4s, v5.4s, v14.4s
+	fadd_4s(5, 5, 14)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	eor_16b(31, 31, 31)
 	MOVD $c40400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F15
-	WORD $0x6e2fe446 // fcmge v6.4s, v2.4s, v15.4s
+	fcmge_4s(6, 2, 15)
 	FMOVQ 16(R19), F15
-	WORD $0x6e2fe467 // fcmge v7.4s, v3.4s, v15.4s
-	WORD $0x4f2104ce // sshr v14.4s, v6.4s, #31
-	WORD $0x6eae1d04 // bit v4.16b, v8.16b, v14.16b
-	WORD $0x4f2104ee // sshr v14.4s, v7.4s, #31
-	WORD $0x6eae1d25 // bit v5.16b, v9.16b, v14.16b
+	fcmge_4s(7, 3, 15)
+	sshr_4s31(14, 6)
+	bit_16b(4, 8, 14)
+	sshr_4s31(14, 7)
+	bit_16b(5, 9, 14)
 	MOVD $cc0400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F15
-	WORD $0x6e22e5e6 // fcmge v6.4s, v15.4s, v2.4s
+	fcmge_4s(6, 15, 2)
 	FMOVQ 16(R19), F15
-	WORD $0x6e23e5e7 // fcmge v7.4s, v15.4s, v3.4s
-	WORD $0x4f2104ce // sshr v14.4s, v6.4s, #31
-	WORD $0x6eae1fe4 // bit v4.16b, v31.16b, v14.16b
-	WORD $0x4f2104ee // sshr v14.4s, v7.4s, #31
-	WORD $0x6eae1fe5 // bit v5.16b, v31.16b, v14.16b
-	WORD $0x6e20dc84 // fmul v4.4s, v4.4s, v0.4s
-	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
-	WORD $0x4e3ee40a // fcmeq v10.4s, v0.4s, v30.4s
-	WORD $0x4e3ee42b // fcmeq v11.4s, v1.4s, v30.4s
-	WORD $0x4f21054e // sshr v14.4s, v10.4s, #31
-	WORD $0x6eae1fc4 // bit v4.16b, v30.16b, v14.16b
-	WORD $0x4f21056e // sshr v14.4s, v11.4s, #31
-	WORD $0x6eae1fc5 // bit v5.16b, v30.16b, v14.16b
+	fcmge_4s(7, 15, 3)
+	sshr_4s31(14, 6)
+	bit_16b(4, 31, 14)
+	sshr_4s31(14, 7)
+	bit_16b(5, 31, 14)
+	fmul_4s(4, 4, 0)
+	fmul_4s(5, 5, 1)
+	eor_16b(30, 30, 30)
+	fcmeq_4s(10, 0, 30)
+	fcmeq_4s(11, 1, 30)
+	sshr_4s31(14, 10)
+	bit_16b(4, 30, 14)
+	sshr_4s31(14, 11)
+	bit_16b(5, 30, 14)
 	FSTPQ (F4, F5), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -7506,16 +7567,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F12
-	WORD $0x4e04058d // dup v13.4s, v12.s[0]
-	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6eae458c // ushl v12.4s, v12.4s, v14.4s
+	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6eae45ad // ushl v13.4s, v13.4s, v14.4s
+	ushl_4s(13, 13, 14)
 	ADD $0, R4, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -7534,8 +7595,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -7555,47 +7616,47 @@ mask2part:
 mask2done:
 	MOVD $c3eaaaaab_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x6e2edc44 // fmul v4.4s, v2.4s, v14.4s
+	fmul_4s(4, 2, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x6e2edc65 // fmul v5.4s, v3.4s, v14.4s
+	fmul_4s(5, 3, 14)
 	MOVD $c3f000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
-	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	fadd_4s(4, 4, 14)
 	FMOVQ 16(R19), F14
-	WORD $0x4e2ed4a5 // fadd v5.4s, v5.4s, v14.4s
+	fadd_4s(5, 5, 14)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
+	eor_16b(31, 31, 31)
 	MOVD $c40400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F15
-	WORD $0x6e2fe446 // fcmge v6.4s, v2.4s, v15.4s
+	fcmge_4s(6, 2, 15)
 	FMOVQ 16(R19), F15
-	WORD $0x6e2fe467 // fcmge v7.4s, v3.4s, v15.4s
-	WORD $0x4f2104ce // sshr v14.4s, v6.4s, #31
-	WORD $0x6eae1d04 // bit v4.16b, v8.16b, v14.16b
-	WORD $0x4f2104ee // sshr v14.4s, v7.4s, #31
-	WORD $0x6eae1d25 // bit v5.16b, v9.16b, v14.16b
+	fcmge_4s(7, 3, 15)
+	sshr_4s31(14, 6)
+	bit_16b(4, 8, 14)
+	sshr_4s31(14, 7)
+	bit_16b(5, 9, 14)
 	MOVD $cc0400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F15
-	WORD $0x6e22e5e6 // fcmge v6.4s, v15.4s, v2.4s
+	fcmge_4s(6, 15, 2)
 	FMOVQ 16(R19), F15
-	WORD $0x6e23e5e7 // fcmge v7.4s, v15.4s, v3.4s
-	WORD $0x4f2104ce // sshr v14.4s, v6.4s, #31
-	WORD $0x6eae1fe4 // bit v4.16b, v31.16b, v14.16b
-	WORD $0x4f2104ee // sshr v14.4s, v7.4s, #31
-	WORD $0x6eae1fe5 // bit v5.16b, v31.16b, v14.16b
-	WORD $0x6e20dc84 // fmul v4.4s, v4.4s, v0.4s
-	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
-	WORD $0x6e3e1fde // eor v30.16b, v30.16b, v30.16b
-	WORD $0x4e3ee40a // fcmeq v10.4s, v0.4s, v30.4s
-	WORD $0x4e3ee42b // fcmeq v11.4s, v1.4s, v30.4s
-	WORD $0x4f21054e // sshr v14.4s, v10.4s, #31
-	WORD $0x6eae1fc4 // bit v4.16b, v30.16b, v14.16b
-	WORD $0x4f21056e // sshr v14.4s, v11.4s, #31
-	WORD $0x6eae1fc5 // bit v5.16b, v30.16b, v14.16b
+	fcmge_4s(7, 15, 3)
+	sshr_4s31(14, 6)
+	bit_16b(4, 31, 14)
+	sshr_4s31(14, 7)
+	bit_16b(5, 31, 14)
+	fmul_4s(4, 4, 0)
+	fmul_4s(5, 5, 1)
+	eor_16b(30, 30, 30)
+	fcmeq_4s(10, 0, 30)
+	fcmeq_4s(11, 1, 30)
+	sshr_4s31(14, 10)
+	bit_16b(4, 30, 14)
+	sshr_4s31(14, 11)
+	bit_16b(5, 30, 14)
 	ADD $0, R5, R19
-	WORD $0x4ead658e // smax v14.4s, v12.4s, v13.4s
-	WORD $0x4eb0a9ce // smaxv s14, v14.4s
+	smax_4s(14, 12, 13)
+	smaxv_4s(14, 14)
 	FMOVS F14, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F4, F5), (R19)
@@ -7639,124 +7700,124 @@ TEXT ·erfSlope_neon(SB), NOSPLIT, $0-40
 loop:
 	FLDPQ 0(R4), (F0, F1)
 	FLDPQ 0(R3), (F2, F3)
-	WORD $0x6e22dc42 // fmul v2.4s, v2.4s, v2.4s
-	WORD $0x6e23dc63 // fmul v3.4s, v3.4s, v3.4s
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x4ea2d7e2 // fsub v2.4s, v31.4s, v2.4s
-	WORD $0x4ea3d7e3 // fsub v3.4s, v31.4s, v3.4s
+	fmul_4s(2, 2, 2)
+	fmul_4s(3, 3, 3)
+	eor_16b(31, 31, 31)
+	fsub_4s(2, 31, 2)
+	fsub_4s(3, 31, 3)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea4e44c // fcmgt v12.4s, v2.4s, v4.4s
-	WORD $0x6eac1c82 // bit v2.16b, v4.16b, v12.16b
-	WORD $0x6ea5e46c // fcmgt v12.4s, v3.4s, v5.4s
-	WORD $0x6eac1ca3 // bit v3.16b, v5.16b, v12.16b
+	fcmgt_4s(12, 2, 4)
+	bit_16b(2, 4, 12)
+	fcmgt_4s(12, 3, 5)
+	bit_16b(3, 5, 12)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea2e48c // fcmgt v12.4s, v4.4s, v2.4s
-	WORD $0x6eac1c82 // bit v2.16b, v4.16b, v12.16b
-	WORD $0x6ea3e4ac // fcmgt v12.4s, v5.4s, v3.4s
-	WORD $0x6eac1ca3 // bit v3.16b, v5.16b, v12.16b
+	fcmgt_4s(12, 4, 2)
+	bit_16b(2, 4, 12)
+	fcmgt_4s(12, 5, 3)
+	bit_16b(3, 5, 12)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6e2cdc44 // fmul v4.4s, v2.4s, v12.4s
+	fmul_4s(4, 2, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6e2cdc65 // fmul v5.4s, v3.4s, v12.4s
-	WORD $0x4e218884 // frintn v4.4s, v4.4s
-	WORD $0x4e2188a5 // frintn v5.4s, v5.4s
+	fmul_4s(5, 3, 12)
+	frintn_4s(4, 4)
+	frintn_4s(5, 5)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eaccc82 // fmls v2.4s, v4.4s, v12.4s
+	fmls_4s(2, 4, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eaccca3 // fmls v3.4s, v5.4s, v12.4s
+	fmls_4s(3, 5, 12)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eaccc82 // fmls v2.4s, v4.4s, v12.4s
+	fmls_4s(2, 4, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eaccca3 // fmls v3.4s, v5.4s, v12.4s
+	fmls_4s(3, 5, 12)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e26cc4c // fmla v12.4s, v2.4s, v6.4s
-	WORD $0x4eac1d86 // mov v6.16b, v12.16b
+	fmla_4s(12, 2, 6)
+	VMOV V12.B16, V6.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e27cc6c // fmla v12.4s, v3.4s, v7.4s
-	WORD $0x4eac1d87 // mov v7.16b, v12.16b
+	fmla_4s(12, 3, 7)
+	VMOV V12.B16, V7.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e26cc4c // fmla v12.4s, v2.4s, v6.4s
-	WORD $0x4eac1d86 // mov v6.16b, v12.16b
+	fmla_4s(12, 2, 6)
+	VMOV V12.B16, V6.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e27cc6c // fmla v12.4s, v3.4s, v7.4s
-	WORD $0x4eac1d87 // mov v7.16b, v12.16b
+	fmla_4s(12, 3, 7)
+	VMOV V12.B16, V7.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e26cc4c // fmla v12.4s, v2.4s, v6.4s
-	WORD $0x4eac1d86 // mov v6.16b, v12.16b
+	fmla_4s(12, 2, 6)
+	VMOV V12.B16, V6.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e27cc6c // fmla v12.4s, v3.4s, v7.4s
-	WORD $0x4eac1d87 // mov v7.16b, v12.16b
+	fmla_4s(12, 3, 7)
+	VMOV V12.B16, V7.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e26cc4c // fmla v12.4s, v2.4s, v6.4s
-	WORD $0x4eac1d86 // mov v6.16b, v12.16b
+	fmla_4s(12, 2, 6)
+	VMOV V12.B16, V6.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e27cc6c // fmla v12.4s, v3.4s, v7.4s
-	WORD $0x4eac1d87 // mov v7.16b, v12.16b
-	WORD $0x6e22dc48 // fmul v8.4s, v2.4s, v2.4s
-	WORD $0x6e23dc69 // fmul v9.4s, v3.4s, v3.4s
-	WORD $0x4ea21c4c // mov v12.16b, v2.16b
-	WORD $0x4e26cd0c // fmla v12.4s, v8.4s, v6.4s
-	WORD $0x4eac1d86 // mov v6.16b, v12.16b
-	WORD $0x4ea31c6c // mov v12.16b, v3.16b
-	WORD $0x4e27cd2c // fmla v12.4s, v9.4s, v7.4s
-	WORD $0x4eac1d87 // mov v7.16b, v12.16b
+	fmla_4s(12, 3, 7)
+	VMOV V12.B16, V7.B16
+	fmul_4s(8, 2, 2)
+	fmul_4s(9, 3, 3)
+	VMOV V2.B16, V12.B16
+	fmla_4s(12, 8, 6)
+	VMOV V12.B16, V6.B16
+	VMOV V3.B16, V12.B16
+	fmla_4s(12, 9, 7)
+	VMOV V12.B16, V7.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e2cd4c6 // fadd v6.4s, v6.4s, v12.4s
+	fadd_4s(6, 6, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
-	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
-	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
-	WORD $0x4f3f0482 // sshr v2.4s, v4.4s, #1
-	WORD $0x4f3f04a3 // sshr v3.4s, v5.4s, #1
-	WORD $0x6ea28484 // sub v4.4s, v4.4s, v2.4s
-	WORD $0x6ea384a5 // sub v5.4s, v5.4s, v3.4s
+	fadd_4s(7, 7, 12)
+	fcvtns_4s(4, 4)
+	fcvtns_4s(5, 5)
+	sshr_4s1(2, 4)
+	sshr_4s1(3, 5)
+	sub_4s(4, 4, 2)
+	sub_4s(5, 5, 3)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eac8442 // add v2.4s, v2.4s, v12.4s
+	add_4s(2, 2, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eac8463 // add v3.4s, v3.4s, v12.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
-	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
+	add_4s(3, 3, 12)
+	shl_4s23(2, 2)
+	shl_4s23(3, 3)
+	fmul_4s(6, 6, 2)
+	fmul_4s(7, 7, 3)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eac8484 // add v4.4s, v4.4s, v12.4s
+	add_4s(4, 4, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eac84a5 // add v5.4s, v5.4s, v12.4s
-	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
-	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
-	WORD $0x6e24dcc6 // fmul v6.4s, v6.4s, v4.4s
-	WORD $0x6e25dce7 // fmul v7.4s, v7.4s, v5.4s
-	WORD $0x4ea61cc2 // mov v2.16b, v6.16b
-	WORD $0x4ea71ce3 // mov v3.16b, v7.16b
+	add_4s(5, 5, 12)
+	shl_4s23(4, 4)
+	shl_4s23(5, 5)
+	fmul_4s(6, 6, 4)
+	fmul_4s(7, 7, 5)
+	VMOV V6.B16, V2.B16
+	VMOV V7.B16, V3.B16
 	MOVD $c3f906ebb_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6e2cdc42 // fmul v2.4s, v2.4s, v12.4s
+	fmul_4s(2, 2, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6e2cdc63 // fmul v3.4s, v3.4s, v12.4s
-	WORD $0x6e20dc42 // fmul v2.4s, v2.4s, v0.4s
-	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x4e24e406 // fcmeq v6.4s, v0.4s, v4.4s
-	WORD $0x4e25e427 // fcmeq v7.4s, v1.4s, v5.4s
-	WORD $0x4f2104cc // sshr v12.4s, v6.4s, #31
-	WORD $0x6eac1c82 // bit v2.16b, v4.16b, v12.16b
-	WORD $0x4f2104ec // sshr v12.4s, v7.4s, #31
-	WORD $0x6eac1ca3 // bit v3.16b, v5.16b, v12.16b
+	fmul_4s(3, 3, 12)
+	fmul_4s(2, 2, 0)
+	fmul_4s(3, 3, 1)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	fcmeq_4s(6, 0, 4)
+	fcmeq_4s(7, 1, 5)
+	sshr_4s31(12, 6)
+	bit_16b(2, 4, 12)
+	sshr_4s31(12, 7)
+	bit_16b(3, 5, 12)
 	FSTPQ (F2, F3), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -7771,16 +7832,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6eac454a // ushl v10.4s, v10.4s, v12.4s
+	ushl_4s(10, 10, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6eac456b // ushl v11.4s, v11.4s, v12.4s
+	ushl_4s(11, 11, 12)
 	ADD $0, R4, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -7799,8 +7860,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -7818,127 +7879,127 @@ mask2part:
 	VMOV R23, V3.D[1]
 
 mask2done:
-	WORD $0x6e22dc42 // fmul v2.4s, v2.4s, v2.4s
-	WORD $0x6e23dc63 // fmul v3.4s, v3.4s, v3.4s
-	WORD $0x6e3f1fff // eor v31.16b, v31.16b, v31.16b
-	WORD $0x4ea2d7e2 // fsub v2.4s, v31.4s, v2.4s
-	WORD $0x4ea3d7e3 // fsub v3.4s, v31.4s, v3.4s
+	fmul_4s(2, 2, 2)
+	fmul_4s(3, 3, 3)
+	eor_16b(31, 31, 31)
+	fsub_4s(2, 31, 2)
+	fsub_4s(3, 31, 3)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea4e44c // fcmgt v12.4s, v2.4s, v4.4s
-	WORD $0x6eac1c82 // bit v2.16b, v4.16b, v12.16b
-	WORD $0x6ea5e46c // fcmgt v12.4s, v3.4s, v5.4s
-	WORD $0x6eac1ca3 // bit v3.16b, v5.16b, v12.16b
+	fcmgt_4s(12, 2, 4)
+	bit_16b(2, 4, 12)
+	fcmgt_4s(12, 3, 5)
+	bit_16b(3, 5, 12)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	WORD $0x6ea2e48c // fcmgt v12.4s, v4.4s, v2.4s
-	WORD $0x6eac1c82 // bit v2.16b, v4.16b, v12.16b
-	WORD $0x6ea3e4ac // fcmgt v12.4s, v5.4s, v3.4s
-	WORD $0x6eac1ca3 // bit v3.16b, v5.16b, v12.16b
+	fcmgt_4s(12, 4, 2)
+	bit_16b(2, 4, 12)
+	fcmgt_4s(12, 5, 3)
+	bit_16b(3, 5, 12)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6e2cdc44 // fmul v4.4s, v2.4s, v12.4s
+	fmul_4s(4, 2, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6e2cdc65 // fmul v5.4s, v3.4s, v12.4s
-	WORD $0x4e218884 // frintn v4.4s, v4.4s
-	WORD $0x4e2188a5 // frintn v5.4s, v5.4s
+	fmul_4s(5, 3, 12)
+	frintn_4s(4, 4)
+	frintn_4s(5, 5)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eaccc82 // fmls v2.4s, v4.4s, v12.4s
+	fmls_4s(2, 4, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eaccca3 // fmls v3.4s, v5.4s, v12.4s
+	fmls_4s(3, 5, 12)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eaccc82 // fmls v2.4s, v4.4s, v12.4s
+	fmls_4s(2, 4, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eaccca3 // fmls v3.4s, v5.4s, v12.4s
+	fmls_4s(3, 5, 12)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e26cc4c // fmla v12.4s, v2.4s, v6.4s
-	WORD $0x4eac1d86 // mov v6.16b, v12.16b
+	fmla_4s(12, 2, 6)
+	VMOV V12.B16, V6.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e27cc6c // fmla v12.4s, v3.4s, v7.4s
-	WORD $0x4eac1d87 // mov v7.16b, v12.16b
+	fmla_4s(12, 3, 7)
+	VMOV V12.B16, V7.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e26cc4c // fmla v12.4s, v2.4s, v6.4s
-	WORD $0x4eac1d86 // mov v6.16b, v12.16b
+	fmla_4s(12, 2, 6)
+	VMOV V12.B16, V6.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e27cc6c // fmla v12.4s, v3.4s, v7.4s
-	WORD $0x4eac1d87 // mov v7.16b, v12.16b
+	fmla_4s(12, 3, 7)
+	VMOV V12.B16, V7.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e26cc4c // fmla v12.4s, v2.4s, v6.4s
-	WORD $0x4eac1d86 // mov v6.16b, v12.16b
+	fmla_4s(12, 2, 6)
+	VMOV V12.B16, V6.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e27cc6c // fmla v12.4s, v3.4s, v7.4s
-	WORD $0x4eac1d87 // mov v7.16b, v12.16b
+	fmla_4s(12, 3, 7)
+	VMOV V12.B16, V7.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e26cc4c // fmla v12.4s, v2.4s, v6.4s
-	WORD $0x4eac1d86 // mov v6.16b, v12.16b
+	fmla_4s(12, 2, 6)
+	VMOV V12.B16, V6.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e27cc6c // fmla v12.4s, v3.4s, v7.4s
-	WORD $0x4eac1d87 // mov v7.16b, v12.16b
-	WORD $0x6e22dc48 // fmul v8.4s, v2.4s, v2.4s
-	WORD $0x6e23dc69 // fmul v9.4s, v3.4s, v3.4s
-	WORD $0x4ea21c4c // mov v12.16b, v2.16b
-	WORD $0x4e26cd0c // fmla v12.4s, v8.4s, v6.4s
-	WORD $0x4eac1d86 // mov v6.16b, v12.16b
-	WORD $0x4ea31c6c // mov v12.16b, v3.16b
-	WORD $0x4e27cd2c // fmla v12.4s, v9.4s, v7.4s
-	WORD $0x4eac1d87 // mov v7.16b, v12.16b
+	fmla_4s(12, 3, 7)
+	VMOV V12.B16, V7.B16
+	fmul_4s(8, 2, 2)
+	fmul_4s(9, 3, 3)
+	VMOV V2.B16, V12.B16
+	fmla_4s(12, 8, 6)
+	VMOV V12.B16, V6.B16
+	VMOV V3.B16, V12.B16
+	fmla_4s(12, 9, 7)
+	VMOV V12.B16, V7.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e2cd4c6 // fadd v6.4s, v6.4s, v12.4s
+	fadd_4s(6, 6, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
-	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
-	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
-	WORD $0x4f3f0482 // sshr v2.4s, v4.4s, #1
-	WORD $0x4f3f04a3 // sshr v3.4s, v5.4s, #1
-	WORD $0x6ea28484 // sub v4.4s, v4.4s, v2.4s
-	WORD $0x6ea384a5 // sub v5.4s, v5.4s, v3.4s
+	fadd_4s(7, 7, 12)
+	fcvtns_4s(4, 4)
+	fcvtns_4s(5, 5)
+	sshr_4s1(2, 4)
+	sshr_4s1(3, 5)
+	sub_4s(4, 4, 2)
+	sub_4s(5, 5, 3)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eac8442 // add v2.4s, v2.4s, v12.4s
+	add_4s(2, 2, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eac8463 // add v3.4s, v3.4s, v12.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
-	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
+	add_4s(3, 3, 12)
+	shl_4s23(2, 2)
+	shl_4s23(3, 3)
+	fmul_4s(6, 6, 2)
+	fmul_4s(7, 7, 3)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eac8484 // add v4.4s, v4.4s, v12.4s
+	add_4s(4, 4, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eac84a5 // add v5.4s, v5.4s, v12.4s
-	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
-	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
-	WORD $0x6e24dcc6 // fmul v6.4s, v6.4s, v4.4s
-	WORD $0x6e25dce7 // fmul v7.4s, v7.4s, v5.4s
-	WORD $0x4ea61cc2 // mov v2.16b, v6.16b
-	WORD $0x4ea71ce3 // mov v3.16b, v7.16b
+	add_4s(5, 5, 12)
+	shl_4s23(4, 4)
+	shl_4s23(5, 5)
+	fmul_4s(6, 6, 4)
+	fmul_4s(7, 7, 5)
+	VMOV V6.B16, V2.B16
+	VMOV V7.B16, V3.B16
 	MOVD $c3f906ebb_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6e2cdc42 // fmul v2.4s, v2.4s, v12.4s
+	fmul_4s(2, 2, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6e2cdc63 // fmul v3.4s, v3.4s, v12.4s
-	WORD $0x6e20dc42 // fmul v2.4s, v2.4s, v0.4s
-	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x4e24e406 // fcmeq v6.4s, v0.4s, v4.4s
-	WORD $0x4e25e427 // fcmeq v7.4s, v1.4s, v5.4s
-	WORD $0x4f2104cc // sshr v12.4s, v6.4s, #31
-	WORD $0x6eac1c82 // bit v2.16b, v4.16b, v12.16b
-	WORD $0x4f2104ec // sshr v12.4s, v7.4s, #31
-	WORD $0x6eac1ca3 // bit v3.16b, v5.16b, v12.16b
+	fmul_4s(3, 3, 12)
+	fmul_4s(2, 2, 0)
+	fmul_4s(3, 3, 1)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	fcmeq_4s(6, 0, 4)
+	fcmeq_4s(7, 1, 5)
+	sshr_4s31(12, 6)
+	bit_16b(2, 4, 12)
+	sshr_4s31(12, 7)
+	bit_16b(3, 5, 12)
 	ADD $0, R5, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F2, F3), (R19)
@@ -7980,8 +8041,8 @@ TEXT ·addRows_neon(SB), NOSPLIT, $0-32
 loop:
 	FLDPQ 0(R4), (F0, F1)
 	FLDPQ 0(R3), (F2, F3)
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -7996,16 +8057,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6ea64484 // ushl v4.4s, v4.4s, v6.4s
+	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6ea644a5 // ushl v5.4s, v5.4s, v6.4s
+	ushl_4s(5, 5, 6)
 	ADD $0, R4, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -8024,8 +8085,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -8043,11 +8104,11 @@ mask2part:
 	VMOV R23, V3.D[1]
 
 mask2done:
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	ADD $0, R5, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F0, F1), (R19)
@@ -8074,14 +8135,14 @@ TEXT ·addRight_neon(SB), NOSPLIT, $0-28
 	MOVD a+8(FP), R4
 	MOVD n+16(FP), R2
 	FMOVS b+24(FP), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	dup_4s0(31, 31)
 	SUBS $8, R2, R2
 	BLT tail
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -8095,16 +8156,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F4
-	WORD $0x6ea44442 // ushl v2.4s, v2.4s, v4.4s
+	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
-	WORD $0x6ea44463 // ushl v3.4s, v3.4s, v4.4s
+	ushl_4s(3, 3, 4)
 	ADD $0, R4, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -8122,11 +8183,11 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
 	ADD $0, R5, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -8159,8 +8220,8 @@ TEXT ·subRows_neon(SB), NOSPLIT, $0-32
 loop:
 	FLDPQ 0(R4), (F0, F1)
 	FLDPQ 0(R3), (F2, F3)
-	WORD $0x4ea2d400 // fsub v0.4s, v0.4s, v2.4s
-	WORD $0x4ea3d421 // fsub v1.4s, v1.4s, v3.4s
+	fsub_4s(0, 0, 2)
+	fsub_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -8175,16 +8236,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6ea64484 // ushl v4.4s, v4.4s, v6.4s
+	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6ea644a5 // ushl v5.4s, v5.4s, v6.4s
+	ushl_4s(5, 5, 6)
 	ADD $0, R4, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -8203,8 +8264,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -8222,11 +8283,11 @@ mask2part:
 	VMOV R23, V3.D[1]
 
 mask2done:
-	WORD $0x4ea2d400 // fsub v0.4s, v0.4s, v2.4s
-	WORD $0x4ea3d421 // fsub v1.4s, v1.4s, v3.4s
+	fsub_4s(0, 0, 2)
+	fsub_4s(1, 1, 3)
 	ADD $0, R5, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F0, F1), (R19)
@@ -8253,14 +8314,14 @@ TEXT ·subRight_neon(SB), NOSPLIT, $0-28
 	MOVD a+8(FP), R4
 	MOVD n+16(FP), R2
 	FMOVS b+24(FP), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	dup_4s0(31, 31)
 	SUBS $8, R2, R2
 	BLT tail
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x4ebfd400 // fsub v0.4s, v0.4s, v31.4s
-	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
+	fsub_4s(0, 0, 31)
+	fsub_4s(1, 1, 31)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -8274,16 +8335,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F4
-	WORD $0x6ea44442 // ushl v2.4s, v2.4s, v4.4s
+	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
-	WORD $0x6ea44463 // ushl v3.4s, v3.4s, v4.4s
+	ushl_4s(3, 3, 4)
 	ADD $0, R4, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -8301,11 +8362,11 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
-	WORD $0x4ebfd400 // fsub v0.4s, v0.4s, v31.4s
-	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
+	fsub_4s(0, 0, 31)
+	fsub_4s(1, 1, 31)
 	ADD $0, R5, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -8332,14 +8393,14 @@ TEXT ·subLeft_neon(SB), NOSPLIT, $0-28
 	MOVD b+8(FP), R4
 	MOVD n+16(FP), R2
 	FMOVS a+24(FP), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	dup_4s0(31, 31)
 	SUBS $8, R2, R2
 	BLT tail
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x4ea0d7e0 // fsub v0.4s, v31.4s, v0.4s
-	WORD $0x4ea1d7e1 // fsub v1.4s, v31.4s, v1.4s
+	fsub_4s(0, 31, 0)
+	fsub_4s(1, 31, 1)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -8353,16 +8414,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F4
-	WORD $0x6ea44442 // ushl v2.4s, v2.4s, v4.4s
+	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
-	WORD $0x6ea44463 // ushl v3.4s, v3.4s, v4.4s
+	ushl_4s(3, 3, 4)
 	ADD $0, R4, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -8380,11 +8441,11 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
-	WORD $0x4ea0d7e0 // fsub v0.4s, v31.4s, v0.4s
-	WORD $0x4ea1d7e1 // fsub v1.4s, v31.4s, v1.4s
+	fsub_4s(0, 31, 0)
+	fsub_4s(1, 31, 1)
 	ADD $0, R5, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -8417,8 +8478,8 @@ TEXT ·mulRows_neon(SB), NOSPLIT, $0-32
 loop:
 	FLDPQ 0(R4), (F0, F1)
 	FLDPQ 0(R3), (F2, F3)
-	WORD $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
-	WORD $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
+	fmul_4s(0, 0, 2)
+	fmul_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -8433,16 +8494,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6ea64484 // ushl v4.4s, v4.4s, v6.4s
+	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6ea644a5 // ushl v5.4s, v5.4s, v6.4s
+	ushl_4s(5, 5, 6)
 	ADD $0, R4, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -8461,8 +8522,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -8480,11 +8541,11 @@ mask2part:
 	VMOV R23, V3.D[1]
 
 mask2done:
-	WORD $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
-	WORD $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
+	fmul_4s(0, 0, 2)
+	fmul_4s(1, 1, 3)
 	ADD $0, R5, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F0, F1), (R19)
@@ -8516,8 +8577,8 @@ TEXT ·mulRight_neon(SB), NOSPLIT, $0-28
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x4f9f9000 // fmul v0.4s, v0.4s, v31.s[0]
-	WORD $0x4f9f9021 // fmul v1.4s, v1.4s, v31.s[0]
+	fmul_4s0(0, 0, 31)
+	fmul_4s0(1, 1, 31)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -8531,16 +8592,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F4
-	WORD $0x6ea44442 // ushl v2.4s, v2.4s, v4.4s
+	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
-	WORD $0x6ea44463 // ushl v3.4s, v3.4s, v4.4s
+	ushl_4s(3, 3, 4)
 	ADD $0, R4, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -8558,11 +8619,11 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
-	WORD $0x4f9f9000 // fmul v0.4s, v0.4s, v31.s[0]
-	WORD $0x4f9f9021 // fmul v1.4s, v1.4s, v31.s[0]
+	fmul_4s0(0, 0, 31)
+	fmul_4s0(1, 1, 31)
 	ADD $0, R5, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -8595,8 +8656,8 @@ TEXT ·divRows_neon(SB), NOSPLIT, $0-32
 loop:
 	FLDPQ 0(R4), (F0, F1)
 	FLDPQ 0(R3), (F2, F3)
-	WORD $0x6e22fc00 // fdiv v0.4s, v0.4s, v2.4s
-	WORD $0x6e23fc21 // fdiv v1.4s, v1.4s, v3.4s
+	fdiv_4s(0, 0, 2)
+	fdiv_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -8611,16 +8672,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6ea64484 // ushl v4.4s, v4.4s, v6.4s
+	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6ea644a5 // ushl v5.4s, v5.4s, v6.4s
+	ushl_4s(5, 5, 6)
 	ADD $0, R4, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -8639,8 +8700,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -8658,11 +8719,11 @@ mask2part:
 	VMOV R23, V3.D[1]
 
 mask2done:
-	WORD $0x6e22fc00 // fdiv v0.4s, v0.4s, v2.4s
-	WORD $0x6e23fc21 // fdiv v1.4s, v1.4s, v3.4s
+	fdiv_4s(0, 0, 2)
+	fdiv_4s(1, 1, 3)
 	ADD $0, R5, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F0, F1), (R19)
@@ -8689,14 +8750,14 @@ TEXT ·divRight_neon(SB), NOSPLIT, $0-28
 	MOVD a+8(FP), R4
 	MOVD n+16(FP), R2
 	FMOVS b+24(FP), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	dup_4s0(31, 31)
 	SUBS $8, R2, R2
 	BLT tail
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x6e3ffc00 // fdiv v0.4s, v0.4s, v31.4s
-	WORD $0x6e3ffc21 // fdiv v1.4s, v1.4s, v31.4s
+	fdiv_4s(0, 0, 31)
+	fdiv_4s(1, 1, 31)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -8710,16 +8771,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F4
-	WORD $0x6ea44442 // ushl v2.4s, v2.4s, v4.4s
+	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
-	WORD $0x6ea44463 // ushl v3.4s, v3.4s, v4.4s
+	ushl_4s(3, 3, 4)
 	ADD $0, R4, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -8737,11 +8798,11 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
-	WORD $0x6e3ffc00 // fdiv v0.4s, v0.4s, v31.4s
-	WORD $0x6e3ffc21 // fdiv v1.4s, v1.4s, v31.4s
+	fdiv_4s(0, 0, 31)
+	fdiv_4s(1, 1, 31)
 	ADD $0, R5, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -8768,14 +8829,14 @@ TEXT ·divLeft_neon(SB), NOSPLIT, $0-28
 	MOVD b+8(FP), R4
 	MOVD n+16(FP), R2
 	FMOVS a+24(FP), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	dup_4s0(31, 31)
 	SUBS $8, R2, R2
 	BLT tail
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x6e20ffe0 // fdiv v0.4s, v31.4s, v0.4s
-	WORD $0x6e21ffe1 // fdiv v1.4s, v31.4s, v1.4s
+	fdiv_4s(0, 31, 0)
+	fdiv_4s(1, 31, 1)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -8789,16 +8850,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F2
-	WORD $0x4e040443 // dup v3.4s, v2.s[0]
-	WORD $0x4e040442 // dup v2.4s, v2.s[0]
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F4
-	WORD $0x6ea44442 // ushl v2.4s, v2.4s, v4.4s
+	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
-	WORD $0x6ea44463 // ushl v3.4s, v3.4s, v4.4s
+	ushl_4s(3, 3, 4)
 	ADD $0, R4, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -8816,11 +8877,11 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
-	WORD $0x6e20ffe0 // fdiv v0.4s, v31.4s, v0.4s
-	WORD $0x6e21ffe1 // fdiv v1.4s, v31.4s, v1.4s
+	fdiv_4s(0, 31, 0)
+	fdiv_4s(1, 31, 1)
 	ADD $0, R5, R19
-	WORD $0x4ea36444 // smax v4.4s, v2.4s, v3.4s
-	WORD $0x4eb0a884 // smaxv s4, v4.4s
+	smax_4s(4, 2, 3)
+	smaxv_4s(4, 4)
 	FMOVS F4, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -8845,30 +8906,30 @@ done:
 TEXT ·rowSum_neon(SB), NOSPLIT, $0-20
 	MOVD x+0(FP), R4
 	MOVD n+8(FP), R3
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
 	SUBS $32, R3, R3
 	BLT few
 
 four:
 	FLDPQ 0(R4), (F8, F9)
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	fadd_4s(0, 0, 8)
+	fadd_4s(1, 1, 9)
 	FLDPQ 32(R4), (F10, F11)
-	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
-	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
+	fadd_4s(2, 2, 10)
+	fadd_4s(3, 3, 11)
 	FLDPQ 64(R4), (F12, F13)
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
-	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
+	fadd_4s(4, 4, 12)
+	fadd_4s(5, 5, 13)
 	FLDPQ 96(R4), (F14, F15)
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
-	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
+	fadd_4s(6, 6, 14)
+	fadd_4s(7, 7, 15)
 	ADDS $128, R4, R4
 	SUBS $32, R3, R3
 	BGE four
@@ -8881,8 +8942,8 @@ few:
 
 loop:
 	FLDPQ 0(R4), (F8, F9)
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	fadd_4s(0, 0, 8)
+	fadd_4s(1, 1, 9)
 	ADDS $32, R4, R4
 	SUBS $8, R3, R3
 	BGE loop
@@ -8895,18 +8956,18 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
-	WORD $0x4f210610 // sshr v16.4s, v16.4s, #31
-	WORD $0x4f210631 // sshr v17.4s, v17.4s, #31
+	ushl_4s(17, 17, 18)
+	sshr_4s31(16, 16)
+	sshr_4s31(17, 17)
 	ADD $0, R4, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F8, F9)
@@ -8924,24 +8985,24 @@ mask1part:
 	VMOV R23, V9.D[1]
 
 mask1done:
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	fadd_4s(0, 0, 8)
+	fadd_4s(1, 1, 9)
 
 done:
 
 end:
-	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
-	WORD $0x4ea11c3f // mov v31.16b, v1.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x6e00401f // ext v31.16b, v0.16b, v0.16b, #8
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4ea0081f // rev64 v31.4s, v0.4s
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
+	fadd_4s(0, 0, 4)
+	fadd_4s(1, 1, 5)
+	fadd_4s(2, 2, 6)
+	fadd_4s(3, 3, 7)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
+	VMOV V1.B16, V31.B16
+	fadd_4s(0, 0, 31)
+	ext_16b8(31, 0, 0)
+	fadd_4s(0, 0, 31)
+	rev64_4s(31, 0)
+	fadd_4s(0, 0, 31)
 	FMOVS F0, s+16(FP)
 	RET
 
@@ -8949,39 +9010,39 @@ TEXT ·rowSquares_neon(SB), NOSPLIT, $0-28
 	MOVD x+0(FP), R4
 	MOVD n+8(FP), R3
 	FMOVS mean+16(FP), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
+	dup_4s0(30, 30)
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
 	SUBS $32, R3, R3
 	BLT few
 
 four:
 	FLDPQ 0(R4), (F8, F9)
-	WORD $0x4ebed508 // fsub v8.4s, v8.4s, v30.4s
-	WORD $0x4ebed529 // fsub v9.4s, v9.4s, v30.4s
-	WORD $0x4e28cd00 // fmla v0.4s, v8.4s, v8.4s
-	WORD $0x4e29cd21 // fmla v1.4s, v9.4s, v9.4s
+	fsub_4s(8, 8, 30)
+	fsub_4s(9, 9, 30)
+	fmla_4s(0, 8, 8)
+	fmla_4s(1, 9, 9)
 	FLDPQ 32(R4), (F10, F11)
-	WORD $0x4ebed54a // fsub v10.4s, v10.4s, v30.4s
-	WORD $0x4ebed56b // fsub v11.4s, v11.4s, v30.4s
-	WORD $0x4e2acd42 // fmla v2.4s, v10.4s, v10.4s
-	WORD $0x4e2bcd63 // fmla v3.4s, v11.4s, v11.4s
+	fsub_4s(10, 10, 30)
+	fsub_4s(11, 11, 30)
+	fmla_4s(2, 10, 10)
+	fmla_4s(3, 11, 11)
 	FLDPQ 64(R4), (F12, F13)
-	WORD $0x4ebed58c // fsub v12.4s, v12.4s, v30.4s
-	WORD $0x4ebed5ad // fsub v13.4s, v13.4s, v30.4s
-	WORD $0x4e2ccd84 // fmla v4.4s, v12.4s, v12.4s
-	WORD $0x4e2dcda5 // fmla v5.4s, v13.4s, v13.4s
+	fsub_4s(12, 12, 30)
+	fsub_4s(13, 13, 30)
+	fmla_4s(4, 12, 12)
+	fmla_4s(5, 13, 13)
 	FLDPQ 96(R4), (F14, F15)
-	WORD $0x4ebed5ce // fsub v14.4s, v14.4s, v30.4s
-	WORD $0x4ebed5ef // fsub v15.4s, v15.4s, v30.4s
-	WORD $0x4e2ecdc6 // fmla v6.4s, v14.4s, v14.4s
-	WORD $0x4e2fcde7 // fmla v7.4s, v15.4s, v15.4s
+	fsub_4s(14, 14, 30)
+	fsub_4s(15, 15, 30)
+	fmla_4s(6, 14, 14)
+	fmla_4s(7, 15, 15)
 	ADDS $128, R4, R4
 	SUBS $32, R3, R3
 	BGE four
@@ -8994,10 +9055,10 @@ few:
 
 loop:
 	FLDPQ 0(R4), (F8, F9)
-	WORD $0x4ebed508 // fsub v8.4s, v8.4s, v30.4s
-	WORD $0x4ebed529 // fsub v9.4s, v9.4s, v30.4s
-	WORD $0x4e28cd00 // fmla v0.4s, v8.4s, v8.4s
-	WORD $0x4e29cd21 // fmla v1.4s, v9.4s, v9.4s
+	fsub_4s(8, 8, 30)
+	fsub_4s(9, 9, 30)
+	fmla_4s(0, 8, 8)
+	fmla_4s(1, 9, 9)
 	ADDS $32, R4, R4
 	SUBS $8, R3, R3
 	BGE loop
@@ -9010,18 +9071,18 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
-	WORD $0x4f210610 // sshr v16.4s, v16.4s, #31
-	WORD $0x4f210631 // sshr v17.4s, v17.4s, #31
+	ushl_4s(17, 17, 18)
+	sshr_4s31(16, 16)
+	sshr_4s31(17, 17)
 	ADD $0, R4, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F8, F9)
@@ -9039,30 +9100,30 @@ mask1part:
 	VMOV R23, V9.D[1]
 
 mask1done:
-	WORD $0x4ebe1fca // mov v10.16b, v30.16b
-	WORD $0x4ebe1fcb // mov v11.16b, v30.16b
-	WORD $0x4e301d4a // and v10.16b, v10.16b, v16.16b
-	WORD $0x4e311d6b // and v11.16b, v11.16b, v17.16b
-	WORD $0x4eaad508 // fsub v8.4s, v8.4s, v10.4s
-	WORD $0x4eabd529 // fsub v9.4s, v9.4s, v11.4s
-	WORD $0x4e28cd00 // fmla v0.4s, v8.4s, v8.4s
-	WORD $0x4e29cd21 // fmla v1.4s, v9.4s, v9.4s
+	VMOV V30.B16, V10.B16
+	VMOV V30.B16, V11.B16
+	and_16b(10, 10, 16)
+	and_16b(11, 11, 17)
+	fsub_4s(8, 8, 10)
+	fsub_4s(9, 9, 11)
+	fmla_4s(0, 8, 8)
+	fmla_4s(1, 9, 9)
 
 done:
 
 end:
-	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
-	WORD $0x4ea11c3f // mov v31.16b, v1.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x6e00401f // ext v31.16b, v0.16b, v0.16b, #8
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4ea0081f // rev64 v31.4s, v0.4s
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
+	fadd_4s(0, 0, 4)
+	fadd_4s(1, 1, 5)
+	fadd_4s(2, 2, 6)
+	fadd_4s(3, 3, 7)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
+	VMOV V1.B16, V31.B16
+	fadd_4s(0, 0, 31)
+	ext_16b8(31, 0, 0)
+	fadd_4s(0, 0, 31)
+	rev64_4s(31, 0)
+	fadd_4s(0, 0, 31)
 	FMOVS F0, s+24(FP)
 	RET
 
@@ -9070,19 +9131,19 @@ TEXT ·rowMax_neon(SB), NOSPLIT, $0-20
 	MOVD x+0(FP), R4
 	MOVD n+8(FP), R3
 	FMOVS (R4), F0
-	WORD $0x4e040401 // dup v1.4s, v0.s[0]
-	WORD $0x4e040400 // dup v0.4s, v0.s[0]
-	WORD $0x4ea01c02 // mov v2.16b, v0.16b
-	WORD $0x4ea11c23 // mov v3.16b, v1.16b
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
+	VMOV V0.B16, V2.B16
+	VMOV V1.B16, V3.B16
 	SUBS $8, R3, R3
 	BLT tail
 
 loop:
 	FLDPQ 0(R4), (F4, F5)
-	WORD $0x6ea4e408 // fcmgt v8.4s, v0.4s, v4.4s
-	WORD $0x6ee81c80 // bif v0.16b, v4.16b, v8.16b
-	WORD $0x6ea5e428 // fcmgt v8.4s, v1.4s, v5.4s
-	WORD $0x6ee81ca1 // bif v1.16b, v5.16b, v8.16b
+	fcmgt_4s(8, 0, 4)
+	bif_16b(0, 4, 8)
+	fcmgt_4s(8, 1, 5)
+	bif_16b(1, 5, 8)
 	ADDS $32, R4, R4
 	SUBS $8, R3, R3
 	BGE loop
@@ -9095,18 +9156,18 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea844c6 // ushl v6.4s, v6.4s, v8.4s
+	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844e7 // ushl v7.4s, v7.4s, v8.4s
-	WORD $0x4f2104c6 // sshr v6.4s, v6.4s, #31
-	WORD $0x4f2104e7 // sshr v7.4s, v7.4s, #31
+	ushl_4s(7, 7, 8)
+	sshr_4s31(6, 6)
+	sshr_4s31(7, 7)
 	ADD $0, R4, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F4, F5)
@@ -9124,25 +9185,25 @@ mask1part:
 	VMOV R23, V5.D[1]
 
 mask1done:
-	WORD $0x4f2104c8 // sshr v8.4s, v6.4s, #31
-	WORD $0x6ee81c44 // bif v4.16b, v2.16b, v8.16b
-	WORD $0x4f2104e8 // sshr v8.4s, v7.4s, #31
-	WORD $0x6ee81c65 // bif v5.16b, v3.16b, v8.16b
-	WORD $0x6ea4e408 // fcmgt v8.4s, v0.4s, v4.4s
-	WORD $0x6ee81c80 // bif v0.16b, v4.16b, v8.16b
-	WORD $0x6ea5e428 // fcmgt v8.4s, v1.4s, v5.4s
-	WORD $0x6ee81ca1 // bif v1.16b, v5.16b, v8.16b
+	sshr_4s31(8, 6)
+	bif_16b(4, 2, 8)
+	sshr_4s31(8, 7)
+	bif_16b(5, 3, 8)
+	fcmgt_4s(8, 0, 4)
+	bif_16b(0, 4, 8)
+	fcmgt_4s(8, 1, 5)
+	bif_16b(1, 5, 8)
 
 done:
-	WORD $0x4ea11c3f // mov v31.16b, v1.16b
-	WORD $0x6ebfe408 // fcmgt v8.4s, v0.4s, v31.4s
-	WORD $0x6ee81fe0 // bif v0.16b, v31.16b, v8.16b
-	WORD $0x6e00401f // ext v31.16b, v0.16b, v0.16b, #8
-	WORD $0x6ebfe408 // fcmgt v8.4s, v0.4s, v31.4s
-	WORD $0x6ee81fe0 // bif v0.16b, v31.16b, v8.16b
-	WORD $0x4ea0081f // rev64 v31.4s, v0.4s
-	WORD $0x6ebfe408 // fcmgt v8.4s, v0.4s, v31.4s
-	WORD $0x6ee81fe0 // bif v0.16b, v31.16b, v8.16b
+	VMOV V1.B16, V31.B16
+	fcmgt_4s(8, 0, 31)
+	bif_16b(0, 31, 8)
+	ext_16b8(31, 0, 0)
+	fcmgt_4s(8, 0, 31)
+	bif_16b(0, 31, 8)
+	rev64_4s(31, 0)
+	fcmgt_4s(8, 0, 31)
+	bif_16b(0, 31, 8)
 	FMOVS F0, m+16(FP)
 	RET
 
@@ -9151,117 +9212,117 @@ TEXT ·expSum_neon(SB), NOSPLIT, $0-36
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R3
 	FMOVS shift+24(FP), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x6e281d08 // eor v8.16b, v8.16b, v8.16b
-	WORD $0x6e291d29 // eor v9.16b, v9.16b, v9.16b
+	dup_4s0(30, 30)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
 	SUBS $8, R3, R3
 	BLT tail
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	WORD $0x4ebed400 // fsub v0.4s, v0.4s, v30.4s
-	WORD $0x4ebed421 // fsub v1.4s, v1.4s, v30.4s
+	fsub_4s(0, 0, 30)
+	fsub_4s(1, 1, 30)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea2e40c // fcmgt v12.4s, v0.4s, v2.4s
-	WORD $0x6eac1c40 // bit v0.16b, v2.16b, v12.16b
-	WORD $0x6ea3e42c // fcmgt v12.4s, v1.4s, v3.4s
-	WORD $0x6eac1c61 // bit v1.16b, v3.16b, v12.16b
+	fcmgt_4s(12, 0, 2)
+	bit_16b(0, 2, 12)
+	fcmgt_4s(12, 1, 3)
+	bit_16b(1, 3, 12)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea0e44c // fcmgt v12.4s, v2.4s, v0.4s
-	WORD $0x6eac1c40 // bit v0.16b, v2.16b, v12.16b
-	WORD $0x6ea1e46c // fcmgt v12.4s, v3.4s, v1.4s
-	WORD $0x6eac1c61 // bit v1.16b, v3.16b, v12.16b
+	fcmgt_4s(12, 2, 0)
+	bit_16b(0, 2, 12)
+	fcmgt_4s(12, 3, 1)
+	bit_16b(1, 3, 12)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6e2cdc02 // fmul v2.4s, v0.4s, v12.4s
+	fmul_4s(2, 0, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6e2cdc23 // fmul v3.4s, v1.4s, v12.4s
-	WORD $0x4e218842 // frintn v2.4s, v2.4s
-	WORD $0x4e218863 // frintn v3.4s, v3.4s
+	fmul_4s(3, 1, 12)
+	frintn_4s(2, 2)
+	frintn_4s(3, 3)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eaccc40 // fmls v0.4s, v2.4s, v12.4s
+	fmls_4s(0, 2, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eaccc61 // fmls v1.4s, v3.4s, v12.4s
+	fmls_4s(1, 3, 12)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eaccc40 // fmls v0.4s, v2.4s, v12.4s
+	fmls_4s(0, 2, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eaccc61 // fmls v1.4s, v3.4s, v12.4s
+	fmls_4s(1, 3, 12)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e24cc0c // fmla v12.4s, v0.4s, v4.4s
-	WORD $0x4eac1d84 // mov v4.16b, v12.16b
+	fmla_4s(12, 0, 4)
+	VMOV V12.B16, V4.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e25cc2c // fmla v12.4s, v1.4s, v5.4s
-	WORD $0x4eac1d85 // mov v5.16b, v12.16b
+	fmla_4s(12, 1, 5)
+	VMOV V12.B16, V5.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e24cc0c // fmla v12.4s, v0.4s, v4.4s
-	WORD $0x4eac1d84 // mov v4.16b, v12.16b
+	fmla_4s(12, 0, 4)
+	VMOV V12.B16, V4.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e25cc2c // fmla v12.4s, v1.4s, v5.4s
-	WORD $0x4eac1d85 // mov v5.16b, v12.16b
+	fmla_4s(12, 1, 5)
+	VMOV V12.B16, V5.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e24cc0c // fmla v12.4s, v0.4s, v4.4s
-	WORD $0x4eac1d84 // mov v4.16b, v12.16b
+	fmla_4s(12, 0, 4)
+	VMOV V12.B16, V4.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e25cc2c // fmla v12.4s, v1.4s, v5.4s
-	WORD $0x4eac1d85 // mov v5.16b, v12.16b
+	fmla_4s(12, 1, 5)
+	VMOV V12.B16, V5.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e24cc0c // fmla v12.4s, v0.4s, v4.4s
-	WORD $0x4eac1d84 // mov v4.16b, v12.16b
+	fmla_4s(12, 0, 4)
+	VMOV V12.B16, V4.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e25cc2c // fmla v12.4s, v1.4s, v5.4s
-	WORD $0x4eac1d85 // mov v5.16b, v12.16b
-	WORD $0x6e20dc06 // fmul v6.4s, v0.4s, v0.4s
-	WORD $0x6e21dc27 // fmul v7.4s, v1.4s, v1.4s
-	WORD $0x4ea01c0c // mov v12.16b, v0.16b
-	WORD $0x4e24cccc // fmla v12.4s, v6.4s, v4.4s
-	WORD $0x4eac1d84 // mov v4.16b, v12.16b
-	WORD $0x4ea11c2c // mov v12.16b, v1.16b
-	WORD $0x4e25ccec // fmla v12.4s, v7.4s, v5.4s
-	WORD $0x4eac1d85 // mov v5.16b, v12.16b
+	fmla_4s(12, 1, 5)
+	VMOV V12.B16, V5.B16
+	fmul_4s(6, 0, 0)
+	fmul_4s(7, 1, 1)
+	VMOV V0.B16, V12.B16
+	fmla_4s(12, 6, 4)
+	VMOV V12.B16, V4.B16
+	VMOV V1.B16, V12.B16
+	fmla_4s(12, 7, 5)
+	VMOV V12.B16, V5.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	fadd_4s(4, 4, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4e2cd4a5 // fadd v5.4s, v5.4s, v12.4s
-	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
-	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
-	WORD $0x4f3f0440 // sshr v0.4s, v2.4s, #1
-	WORD $0x4f3f0461 // sshr v1.4s, v3.4s, #1
-	WORD $0x6ea08442 // sub v2.4s, v2.4s, v0.4s
-	WORD $0x6ea18463 // sub v3.4s, v3.4s, v1.4s
+	fadd_4s(5, 5, 12)
+	fcvtns_4s(2, 2)
+	fcvtns_4s(3, 3)
+	sshr_4s1(0, 2)
+	sshr_4s1(1, 3)
+	sub_4s(2, 2, 0)
+	sub_4s(3, 3, 1)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eac8400 // add v0.4s, v0.4s, v12.4s
+	add_4s(0, 0, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eac8421 // add v1.4s, v1.4s, v12.4s
-	WORD $0x4f375400 // shl v0.4s, v0.4s, #23
-	WORD $0x4f375421 // shl v1.4s, v1.4s, #23
-	WORD $0x6e20dc84 // fmul v4.4s, v4.4s, v0.4s
-	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
+	add_4s(1, 1, 12)
+	shl_4s23(0, 0)
+	shl_4s23(1, 1)
+	fmul_4s(4, 4, 0)
+	fmul_4s(5, 5, 1)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eac8442 // add v2.4s, v2.4s, v12.4s
+	add_4s(2, 2, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eac8463 // add v3.4s, v3.4s, v12.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dc84 // fmul v4.4s, v4.4s, v2.4s
-	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
-	WORD $0x4ea41c80 // mov v0.16b, v4.16b
-	WORD $0x4ea51ca1 // mov v1.16b, v5.16b
+	add_4s(3, 3, 12)
+	shl_4s23(2, 2)
+	shl_4s23(3, 3)
+	fmul_4s(4, 4, 2)
+	fmul_4s(5, 5, 3)
+	VMOV V4.B16, V0.B16
+	VMOV V5.B16, V1.B16
 	FSTPQ (F0, F1), 0(R5)
-	WORD $0x4e20d508 // fadd v8.4s, v8.4s, v0.4s
-	WORD $0x4e21d529 // fadd v9.4s, v9.4s, v1.4s
+	fadd_4s(8, 8, 0)
+	fadd_4s(9, 9, 1)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
 	SUBS $8, R3, R3
@@ -9275,18 +9336,18 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F10
-	WORD $0x4e04054b // dup v11.4s, v10.s[0]
-	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6eac454a // ushl v10.4s, v10.4s, v12.4s
+	ushl_4s(10, 10, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6eac456b // ushl v11.4s, v11.4s, v12.4s
-	WORD $0x4f21054a // sshr v10.4s, v10.4s, #31
-	WORD $0x4f21056b // sshr v11.4s, v11.4s, #31
+	ushl_4s(11, 11, 12)
+	sshr_4s31(10, 10)
+	sshr_4s31(11, 11)
 	ADD $0, R4, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -9304,109 +9365,109 @@ mask1part:
 	VMOV R23, V1.D[1]
 
 mask1done:
-	WORD $0x4ebed400 // fsub v0.4s, v0.4s, v30.4s
-	WORD $0x4ebed421 // fsub v1.4s, v1.4s, v30.4s
+	fsub_4s(0, 0, 30)
+	fsub_4s(1, 1, 30)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea2e40c // fcmgt v12.4s, v0.4s, v2.4s
-	WORD $0x6eac1c40 // bit v0.16b, v2.16b, v12.16b
-	WORD $0x6ea3e42c // fcmgt v12.4s, v1.4s, v3.4s
-	WORD $0x6eac1c61 // bit v1.16b, v3.16b, v12.16b
+	fcmgt_4s(12, 0, 2)
+	bit_16b(0, 2, 12)
+	fcmgt_4s(12, 1, 3)
+	bit_16b(1, 3, 12)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	WORD $0x6ea0e44c // fcmgt v12.4s, v2.4s, v0.4s
-	WORD $0x6eac1c40 // bit v0.16b, v2.16b, v12.16b
-	WORD $0x6ea1e46c // fcmgt v12.4s, v3.4s, v1.4s
-	WORD $0x6eac1c61 // bit v1.16b, v3.16b, v12.16b
+	fcmgt_4s(12, 2, 0)
+	bit_16b(0, 2, 12)
+	fcmgt_4s(12, 3, 1)
+	bit_16b(1, 3, 12)
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x6e2cdc02 // fmul v2.4s, v0.4s, v12.4s
+	fmul_4s(2, 0, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x6e2cdc23 // fmul v3.4s, v1.4s, v12.4s
-	WORD $0x4e218842 // frintn v2.4s, v2.4s
-	WORD $0x4e218863 // frintn v3.4s, v3.4s
+	fmul_4s(3, 1, 12)
+	frintn_4s(2, 2)
+	frintn_4s(3, 3)
 	MOVD $c3f317200_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eaccc40 // fmls v0.4s, v2.4s, v12.4s
+	fmls_4s(0, 2, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eaccc61 // fmls v1.4s, v3.4s, v12.4s
+	fmls_4s(1, 3, 12)
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eaccc40 // fmls v0.4s, v2.4s, v12.4s
+	fmls_4s(0, 2, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eaccc61 // fmls v1.4s, v3.4s, v12.4s
+	fmls_4s(1, 3, 12)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e24cc0c // fmla v12.4s, v0.4s, v4.4s
-	WORD $0x4eac1d84 // mov v4.16b, v12.16b
+	fmla_4s(12, 0, 4)
+	VMOV V12.B16, V4.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e25cc2c // fmla v12.4s, v1.4s, v5.4s
-	WORD $0x4eac1d85 // mov v5.16b, v12.16b
+	fmla_4s(12, 1, 5)
+	VMOV V12.B16, V5.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e24cc0c // fmla v12.4s, v0.4s, v4.4s
-	WORD $0x4eac1d84 // mov v4.16b, v12.16b
+	fmla_4s(12, 0, 4)
+	VMOV V12.B16, V4.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e25cc2c // fmla v12.4s, v1.4s, v5.4s
-	WORD $0x4eac1d85 // mov v5.16b, v12.16b
+	fmla_4s(12, 1, 5)
+	VMOV V12.B16, V5.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e24cc0c // fmla v12.4s, v0.4s, v4.4s
-	WORD $0x4eac1d84 // mov v4.16b, v12.16b
+	fmla_4s(12, 0, 4)
+	VMOV V12.B16, V4.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e25cc2c // fmla v12.4s, v1.4s, v5.4s
-	WORD $0x4eac1d85 // mov v5.16b, v12.16b
+	fmla_4s(12, 1, 5)
+	VMOV V12.B16, V5.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e24cc0c // fmla v12.4s, v0.4s, v4.4s
-	WORD $0x4eac1d84 // mov v4.16b, v12.16b
+	fmla_4s(12, 0, 4)
+	VMOV V12.B16, V4.B16
 	FMOVQ 16(R19), F12
-	WORD $0x4e25cc2c // fmla v12.4s, v1.4s, v5.4s
-	WORD $0x4eac1d85 // mov v5.16b, v12.16b
-	WORD $0x6e20dc06 // fmul v6.4s, v0.4s, v0.4s
-	WORD $0x6e21dc27 // fmul v7.4s, v1.4s, v1.4s
-	WORD $0x4ea01c0c // mov v12.16b, v0.16b
-	WORD $0x4e24cccc // fmla v12.4s, v6.4s, v4.4s
-	WORD $0x4eac1d84 // mov v4.16b, v12.16b
-	WORD $0x4ea11c2c // mov v12.16b, v1.16b
-	WORD $0x4e25ccec // fmla v12.4s, v7.4s, v5.4s
-	WORD $0x4eac1d85 // mov v5.16b, v12.16b
+	fmla_4s(12, 1, 5)
+	VMOV V12.B16, V5.B16
+	fmul_4s(6, 0, 0)
+	fmul_4s(7, 1, 1)
+	VMOV V0.B16, V12.B16
+	fmla_4s(12, 6, 4)
+	VMOV V12.B16, V4.B16
+	VMOV V1.B16, V12.B16
+	fmla_4s(12, 7, 5)
+	VMOV V12.B16, V5.B16
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	fadd_4s(4, 4, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4e2cd4a5 // fadd v5.4s, v5.4s, v12.4s
-	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
-	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
-	WORD $0x4f3f0440 // sshr v0.4s, v2.4s, #1
-	WORD $0x4f3f0461 // sshr v1.4s, v3.4s, #1
-	WORD $0x6ea08442 // sub v2.4s, v2.4s, v0.4s
-	WORD $0x6ea18463 // sub v3.4s, v3.4s, v1.4s
+	fadd_4s(5, 5, 12)
+	fcvtns_4s(2, 2)
+	fcvtns_4s(3, 3)
+	sshr_4s1(0, 2)
+	sshr_4s1(1, 3)
+	sub_4s(2, 2, 0)
+	sub_4s(3, 3, 1)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eac8400 // add v0.4s, v0.4s, v12.4s
+	add_4s(0, 0, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eac8421 // add v1.4s, v1.4s, v12.4s
-	WORD $0x4f375400 // shl v0.4s, v0.4s, #23
-	WORD $0x4f375421 // shl v1.4s, v1.4s, #23
-	WORD $0x6e20dc84 // fmul v4.4s, v4.4s, v0.4s
-	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
+	add_4s(1, 1, 12)
+	shl_4s23(0, 0)
+	shl_4s23(1, 1)
+	fmul_4s(4, 4, 0)
+	fmul_4s(5, 5, 1)
 	MOVD $c0000007f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
-	WORD $0x4eac8442 // add v2.4s, v2.4s, v12.4s
+	add_4s(2, 2, 12)
 	FMOVQ 16(R19), F12
-	WORD $0x4eac8463 // add v3.4s, v3.4s, v12.4s
-	WORD $0x4f375442 // shl v2.4s, v2.4s, #23
-	WORD $0x4f375463 // shl v3.4s, v3.4s, #23
-	WORD $0x6e22dc84 // fmul v4.4s, v4.4s, v2.4s
-	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
-	WORD $0x4ea41c80 // mov v0.16b, v4.16b
-	WORD $0x4ea51ca1 // mov v1.16b, v5.16b
+	add_4s(3, 3, 12)
+	shl_4s23(2, 2)
+	shl_4s23(3, 3)
+	fmul_4s(4, 4, 2)
+	fmul_4s(5, 5, 3)
+	VMOV V4.B16, V0.B16
+	VMOV V5.B16, V1.B16
 	ADD $0, R5, R19
-	WORD $0x4eab654c // smax v12.4s, v10.4s, v11.4s
-	WORD $0x4eb0a98c // smaxv s12, v12.4s
+	smax_4s(12, 10, 11)
+	smaxv_4s(12, 12)
 	FMOVS F12, R20
 	TBZ $31, R20, mask2part
 	FSTPQ (F0, F1), (R19)
@@ -9424,20 +9485,20 @@ mask2part:
 	CALL storeLanes<>(SB)
 
 mask2done:
-	WORD $0x4e2a1c00 // and v0.16b, v0.16b, v10.16b
-	WORD $0x4e2b1c21 // and v1.16b, v1.16b, v11.16b
-	WORD $0x4e20d508 // fadd v8.4s, v8.4s, v0.4s
-	WORD $0x4e21d529 // fadd v9.4s, v9.4s, v1.4s
+	and_16b(0, 0, 10)
+	and_16b(1, 1, 11)
+	fadd_4s(8, 8, 0)
+	fadd_4s(9, 9, 1)
 
 done:
-	WORD $0x4ea81d00 // mov v0.16b, v8.16b
-	WORD $0x4ea91d21 // mov v1.16b, v9.16b
-	WORD $0x4ea11c3f // mov v31.16b, v1.16b
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x6e00401f // ext v31.16b, v0.16b, v0.16b, #8
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	WORD $0x4ea0081f // rev64 v31.4s, v0.4s
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
+	VMOV V8.B16, V0.B16
+	VMOV V9.B16, V1.B16
+	VMOV V1.B16, V31.B16
+	fadd_4s(0, 0, 31)
+	ext_16b8(31, 0, 0)
+	fadd_4s(0, 0, 31)
+	rev64_4s(31, 0)
+	fadd_4s(0, 0, 31)
 	FMOVS F0, s+32(FP)
 	RET
 
@@ -9448,7 +9509,7 @@ TEXT ·normRow_neon(SB), NOSPLIT, $0-48
 	MOVD beta+24(FP), R7
 	MOVD n+32(FP), R2
 	FMOVS mean+40(FP), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
+	dup_4s0(30, 30)
 	FMOVS scale+44(FP), F31
 	SUBS $8, R2, R2
 	BLT tail
@@ -9457,16 +9518,16 @@ loop:
 	FLDPQ 0(R4), (F0, F1)
 	FLDPQ 0(R3), (F2, F3)
 	FLDPQ 0(R7), (F4, F5)
-	WORD $0x4ebed400 // fsub v0.4s, v0.4s, v30.4s
-	WORD $0x4ebed421 // fsub v1.4s, v1.4s, v30.4s
-	WORD $0x4f9f9000 // fmul v0.4s, v0.4s, v31.s[0]
-	WORD $0x4f9f9021 // fmul v1.4s, v1.4s, v31.s[0]
-	WORD $0x4ea41c88 // mov v8.16b, v4.16b
-	WORD $0x4e20cc48 // fmla v8.4s, v2.4s, v0.4s
-	WORD $0x4ea81d00 // mov v0.16b, v8.16b
-	WORD $0x4ea51ca8 // mov v8.16b, v5.16b
-	WORD $0x4e21cc68 // fmla v8.4s, v3.4s, v1.4s
-	WORD $0x4ea81d01 // mov v1.16b, v8.16b
+	fsub_4s(0, 0, 30)
+	fsub_4s(1, 1, 30)
+	fmul_4s0(0, 0, 31)
+	fmul_4s0(1, 1, 31)
+	VMOV V4.B16, V8.B16
+	fmla_4s(8, 2, 0)
+	VMOV V8.B16, V0.B16
+	VMOV V5.B16, V8.B16
+	fmla_4s(8, 3, 1)
+	VMOV V8.B16, V1.B16
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -9482,16 +9543,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea844c6 // ushl v6.4s, v6.4s, v8.4s
+	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844e7 // ushl v7.4s, v7.4s, v8.4s
+	ushl_4s(7, 7, 8)
 	ADD $0, R4, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -9510,8 +9571,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -9530,8 +9591,8 @@ mask2part:
 
 mask2done:
 	ADD $0, R7, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -9549,19 +9610,19 @@ mask3part:
 	VMOV R23, V5.D[1]
 
 mask3done:
-	WORD $0x4ebed400 // fsub v0.4s, v0.4s, v30.4s
-	WORD $0x4ebed421 // fsub v1.4s, v1.4s, v30.4s
-	WORD $0x4f9f9000 // fmul v0.4s, v0.4s, v31.s[0]
-	WORD $0x4f9f9021 // fmul v1.4s, v1.4s, v31.s[0]
-	WORD $0x4ea41c88 // mov v8.16b, v4.16b
-	WORD $0x4e20cc48 // fmla v8.4s, v2.4s, v0.4s
-	WORD $0x4ea81d00 // mov v0.16b, v8.16b
-	WORD $0x4ea51ca8 // mov v8.16b, v5.16b
-	WORD $0x4e21cc68 // fmla v8.4s, v3.4s, v1.4s
-	WORD $0x4ea81d01 // mov v1.16b, v8.16b
+	fsub_4s(0, 0, 30)
+	fsub_4s(1, 1, 30)
+	fmul_4s0(0, 0, 31)
+	fmul_4s0(1, 1, 31)
+	VMOV V4.B16, V8.B16
+	fmla_4s(8, 2, 0)
+	VMOV V8.B16, V0.B16
+	VMOV V5.B16, V8.B16
+	fmla_4s(8, 3, 1)
+	VMOV V8.B16, V1.B16
 	ADD $0, R5, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F0, F1), (R19)
@@ -9594,10 +9655,10 @@ TEXT ·maxRows_neon(SB), NOSPLIT, $0-32
 loop:
 	FLDPQ 0(R4), (F0, F1)
 	FLDPQ 0(R3), (F2, F3)
-	WORD $0x6ea2e406 // fcmgt v6.4s, v0.4s, v2.4s
-	WORD $0x6ee61c40 // bif v0.16b, v2.16b, v6.16b
-	WORD $0x6ea3e426 // fcmgt v6.4s, v1.4s, v3.4s
-	WORD $0x6ee61c61 // bif v1.16b, v3.16b, v6.16b
+	fcmgt_4s(6, 0, 2)
+	bif_16b(0, 2, 6)
+	fcmgt_4s(6, 1, 3)
+	bif_16b(1, 3, 6)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -9612,16 +9673,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6ea64484 // ushl v4.4s, v4.4s, v6.4s
+	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6ea644a5 // ushl v5.4s, v5.4s, v6.4s
+	ushl_4s(5, 5, 6)
 	ADD $0, R4, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -9640,8 +9701,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -9659,13 +9720,13 @@ mask2part:
 	VMOV R23, V3.D[1]
 
 mask2done:
-	WORD $0x6ea2e406 // fcmgt v6.4s, v0.4s, v2.4s
-	WORD $0x6ee61c40 // bif v0.16b, v2.16b, v6.16b
-	WORD $0x6ea3e426 // fcmgt v6.4s, v1.4s, v3.4s
-	WORD $0x6ee61c61 // bif v1.16b, v3.16b, v6.16b
+	fcmgt_4s(6, 0, 2)
+	bif_16b(0, 2, 6)
+	fcmgt_4s(6, 1, 3)
+	bif_16b(1, 3, 6)
 	ADD $0, R5, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F0, F1), (R19)
@@ -9700,8 +9761,8 @@ loop:
 	FLDPQ 0(R4), (F0, F1)
 	FLDPQ 0(R3), (F2, F3)
 	FLDPQ 0(R7), (F4, F5)
-	WORD $0x4e22cc80 // fmla v0.4s, v4.4s, v2.4s
-	WORD $0x4e23cca1 // fmla v1.4s, v5.4s, v3.4s
+	fmla_4s(0, 4, 2)
+	fmla_4s(1, 5, 3)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -9717,16 +9778,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea844c6 // ushl v6.4s, v6.4s, v8.4s
+	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844e7 // ushl v7.4s, v7.4s, v8.4s
+	ushl_4s(7, 7, 8)
 	ADD $0, R4, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -9745,8 +9806,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -9765,8 +9826,8 @@ mask2part:
 
 mask2done:
 	ADD $0, R7, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F4, F5)
@@ -9784,11 +9845,11 @@ mask3part:
 	VMOV R23, V5.D[1]
 
 mask3done:
-	WORD $0x4e22cc80 // fmla v0.4s, v4.4s, v2.4s
-	WORD $0x4e23cca1 // fmla v1.4s, v5.4s, v3.4s
+	fmla_4s(0, 4, 2)
+	fmla_4s(1, 5, 3)
 	ADD $0, R5, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F0, F1), (R19)
@@ -9822,8 +9883,8 @@ TEXT ·fmaRow_neon(SB), NOSPLIT, $0-36
 loop:
 	FLDPQ 0(R4), (F0, F1)
 	FLDPQ 0(R3), (F2, F3)
-	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
-	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -9838,16 +9899,16 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F4
-	WORD $0x4e040485 // dup v5.4s, v4.s[0]
-	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
-	WORD $0x6ea64484 // ushl v4.4s, v4.4s, v6.4s
+	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
-	WORD $0x6ea644a5 // ushl v5.4s, v5.4s, v6.4s
+	ushl_4s(5, 5, 6)
 	ADD $0, R4, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F0, F1)
@@ -9866,8 +9927,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R3, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -9885,11 +9946,11 @@ mask2part:
 	VMOV R23, V3.D[1]
 
 mask2done:
-	WORD $0x4f9f1040 // fmla v0.4s, v2.4s, v31.s[0]
-	WORD $0x4f9f1061 // fmla v1.4s, v3.4s, v31.s[0]
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
 	ADD $0, R5, R19
-	WORD $0x4ea56486 // smax v6.4s, v4.4s, v5.4s
-	WORD $0x4eb0a8c6 // smaxv s6, v6.4s
+	smax_4s(6, 4, 5)
+	smaxv_4s(6, 6)
 	FMOVS F6, R20
 	TBZ $31, R20, mask3part
 	FSTPQ (F0, F1), (R19)
@@ -9921,14 +9982,14 @@ TEXT ·columnSum_neon(SB), NOSPLIT, $0-40
 	BLT tail
 
 loop:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
 	MOVD R4, R10
 	MOVD R8, R11
 	SUBS $4, R11, R11
@@ -9936,20 +9997,20 @@ loop:
 
 four1:
 	FLDPQ 0(R10), (F8, F9)
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	fadd_4s(0, 0, 8)
+	fadd_4s(1, 1, 9)
 	ADDS R9, R10, R10
 	FLDPQ 0(R10), (F10, F11)
-	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
-	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
+	fadd_4s(2, 2, 10)
+	fadd_4s(3, 3, 11)
 	ADDS R9, R10, R10
 	FLDPQ 0(R10), (F12, F13)
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
-	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
+	fadd_4s(4, 4, 12)
+	fadd_4s(5, 5, 13)
 	ADDS R9, R10, R10
 	FLDPQ 0(R10), (F14, F15)
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
-	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
+	fadd_4s(6, 6, 14)
+	fadd_4s(7, 7, 15)
 	ADDS R9, R10, R10
 	SUBS $4, R11, R11
 	BGE four1
@@ -9960,19 +10021,19 @@ few1:
 
 one1:
 	FLDPQ 0(R10), (F8, F9)
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	fadd_4s(0, 0, 8)
+	fadd_4s(1, 1, 9)
 	ADDS R9, R10, R10
 	SUBS $1, R11, R11
 	BNE one1
 
 end1:
-	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fadd_4s(0, 0, 4)
+	fadd_4s(1, 1, 5)
+	fadd_4s(2, 2, 6)
+	fadd_4s(3, 3, 7)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -9987,23 +10048,23 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F16
-	WORD $0x4e040611 // dup v17.4s, v16.s[0]
-	WORD $0x4e040610 // dup v16.4s, v16.s[0]
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F18
-	WORD $0x6eb24610 // ushl v16.4s, v16.4s, v18.4s
+	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
-	WORD $0x6eb24631 // ushl v17.4s, v17.4s, v18.4s
-	WORD $0x4f210610 // sshr v16.4s, v16.4s, #31
-	WORD $0x4f210631 // sshr v17.4s, v17.4s, #31
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
+	ushl_4s(17, 17, 18)
+	sshr_4s31(16, 16)
+	sshr_4s31(17, 17)
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
 	MOVD R4, R10
 	MOVD R8, R11
 	SUBS $4, R11, R11
@@ -10011,8 +10072,8 @@ tail:
 
 four2:
 	ADD $0, R10, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F8, F9)
@@ -10030,12 +10091,12 @@ mask1part:
 	VMOV R23, V9.D[1]
 
 mask1done:
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	fadd_4s(0, 0, 8)
+	fadd_4s(1, 1, 9)
 	ADDS R9, R10, R10
 	ADD $0, R10, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F10, F11)
@@ -10053,12 +10114,12 @@ mask2part:
 	VMOV R23, V11.D[1]
 
 mask2done:
-	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
-	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
+	fadd_4s(2, 2, 10)
+	fadd_4s(3, 3, 11)
 	ADDS R9, R10, R10
 	ADD $0, R10, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F12, F13)
@@ -10076,12 +10137,12 @@ mask3part:
 	VMOV R23, V13.D[1]
 
 mask3done:
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
-	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
+	fadd_4s(4, 4, 12)
+	fadd_4s(5, 5, 13)
 	ADDS R9, R10, R10
 	ADD $0, R10, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F14, F15)
@@ -10099,8 +10160,8 @@ mask4part:
 	VMOV R23, V15.D[1]
 
 mask4done:
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
-	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
+	fadd_4s(6, 6, 14)
+	fadd_4s(7, 7, 15)
 	ADDS R9, R10, R10
 	SUBS $4, R11, R11
 	BGE four2
@@ -10111,8 +10172,8 @@ few2:
 
 one2:
 	ADD $0, R10, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask5part
 	FLDPQ (R19), (F8, F9)
@@ -10130,22 +10191,22 @@ mask5part:
 	VMOV R23, V9.D[1]
 
 mask5done:
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	fadd_4s(0, 0, 8)
+	fadd_4s(1, 1, 9)
 	ADDS R9, R10, R10
 	SUBS $1, R11, R11
 	BNE one2
 
 end2:
-	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fadd_4s(0, 0, 4)
+	fadd_4s(1, 1, 5)
+	fadd_4s(2, 2, 6)
+	fadd_4s(3, 3, 7)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	ADD $0, R5, R19
-	WORD $0x4eb16612 // smax v18.4s, v16.4s, v17.4s
-	WORD $0x4eb0aa52 // smaxv s18, v18.4s
+	smax_4s(18, 16, 17)
+	smaxv_4s(18, 18)
 	FMOVS F18, R20
 	TBZ $31, R20, mask6part
 	FSTPQ (F0, F1), (R19)
@@ -10178,14 +10239,14 @@ TEXT ·columnSquares_neon(SB), NOSPLIT, $0-48
 	BLT tail
 
 loop:
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
 	FLDPQ 0(R7), (F16, F17)
 	MOVD R4, R10
 	MOVD R8, R11
@@ -10194,28 +10255,28 @@ loop:
 
 four1:
 	FLDPQ 0(R10), (F8, F9)
-	WORD $0x4eb0d508 // fsub v8.4s, v8.4s, v16.4s
-	WORD $0x4eb1d529 // fsub v9.4s, v9.4s, v17.4s
-	WORD $0x4e28cd00 // fmla v0.4s, v8.4s, v8.4s
-	WORD $0x4e29cd21 // fmla v1.4s, v9.4s, v9.4s
+	fsub_4s(8, 8, 16)
+	fsub_4s(9, 9, 17)
+	fmla_4s(0, 8, 8)
+	fmla_4s(1, 9, 9)
 	ADDS R9, R10, R10
 	FLDPQ 0(R10), (F10, F11)
-	WORD $0x4eb0d54a // fsub v10.4s, v10.4s, v16.4s
-	WORD $0x4eb1d56b // fsub v11.4s, v11.4s, v17.4s
-	WORD $0x4e2acd42 // fmla v2.4s, v10.4s, v10.4s
-	WORD $0x4e2bcd63 // fmla v3.4s, v11.4s, v11.4s
+	fsub_4s(10, 10, 16)
+	fsub_4s(11, 11, 17)
+	fmla_4s(2, 10, 10)
+	fmla_4s(3, 11, 11)
 	ADDS R9, R10, R10
 	FLDPQ 0(R10), (F12, F13)
-	WORD $0x4eb0d58c // fsub v12.4s, v12.4s, v16.4s
-	WORD $0x4eb1d5ad // fsub v13.4s, v13.4s, v17.4s
-	WORD $0x4e2ccd84 // fmla v4.4s, v12.4s, v12.4s
-	WORD $0x4e2dcda5 // fmla v5.4s, v13.4s, v13.4s
+	fsub_4s(12, 12, 16)
+	fsub_4s(13, 13, 17)
+	fmla_4s(4, 12, 12)
+	fmla_4s(5, 13, 13)
 	ADDS R9, R10, R10
 	FLDPQ 0(R10), (F14, F15)
-	WORD $0x4eb0d5ce // fsub v14.4s, v14.4s, v16.4s
-	WORD $0x4eb1d5ef // fsub v15.4s, v15.4s, v17.4s
-	WORD $0x4e2ecdc6 // fmla v6.4s, v14.4s, v14.4s
-	WORD $0x4e2fcde7 // fmla v7.4s, v15.4s, v15.4s
+	fsub_4s(14, 14, 16)
+	fsub_4s(15, 15, 17)
+	fmla_4s(6, 14, 14)
+	fmla_4s(7, 15, 15)
 	ADDS R9, R10, R10
 	SUBS $4, R11, R11
 	BGE four1
@@ -10226,21 +10287,21 @@ few1:
 
 one1:
 	FLDPQ 0(R10), (F8, F9)
-	WORD $0x4eb0d508 // fsub v8.4s, v8.4s, v16.4s
-	WORD $0x4eb1d529 // fsub v9.4s, v9.4s, v17.4s
-	WORD $0x4e28cd00 // fmla v0.4s, v8.4s, v8.4s
-	WORD $0x4e29cd21 // fmla v1.4s, v9.4s, v9.4s
+	fsub_4s(8, 8, 16)
+	fsub_4s(9, 9, 17)
+	fmla_4s(0, 8, 8)
+	fmla_4s(1, 9, 9)
 	ADDS R9, R10, R10
 	SUBS $1, R11, R11
 	BNE one1
 
 end1:
-	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fadd_4s(0, 0, 4)
+	fadd_4s(1, 1, 5)
+	fadd_4s(2, 2, 6)
+	fadd_4s(3, 3, 7)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -10256,26 +10317,26 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F18
-	WORD $0x4e040653 // dup v19.4s, v18.s[0]
-	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
-	WORD $0x6eb44652 // ushl v18.4s, v18.4s, v20.4s
+	ushl_4s(18, 18, 20)
 	FMOVQ 16(R19), F20
-	WORD $0x6eb44673 // ushl v19.4s, v19.4s, v20.4s
-	WORD $0x4f210652 // sshr v18.4s, v18.4s, #31
-	WORD $0x4f210673 // sshr v19.4s, v19.4s, #31
-	WORD $0x6e201c00 // eor v0.16b, v0.16b, v0.16b
-	WORD $0x6e211c21 // eor v1.16b, v1.16b, v1.16b
-	WORD $0x6e221c42 // eor v2.16b, v2.16b, v2.16b
-	WORD $0x6e231c63 // eor v3.16b, v3.16b, v3.16b
-	WORD $0x6e241c84 // eor v4.16b, v4.16b, v4.16b
-	WORD $0x6e251ca5 // eor v5.16b, v5.16b, v5.16b
-	WORD $0x6e261cc6 // eor v6.16b, v6.16b, v6.16b
-	WORD $0x6e271ce7 // eor v7.16b, v7.16b, v7.16b
+	ushl_4s(19, 19, 20)
+	sshr_4s31(18, 18)
+	sshr_4s31(19, 19)
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
 	ADD $0, R7, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F16, F17)
@@ -10300,8 +10361,8 @@ mask1done:
 
 four2:
 	ADD $0, R10, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F8, F9)
@@ -10319,14 +10380,14 @@ mask2part:
 	VMOV R23, V9.D[1]
 
 mask2done:
-	WORD $0x4eb0d508 // fsub v8.4s, v8.4s, v16.4s
-	WORD $0x4eb1d529 // fsub v9.4s, v9.4s, v17.4s
-	WORD $0x4e28cd00 // fmla v0.4s, v8.4s, v8.4s
-	WORD $0x4e29cd21 // fmla v1.4s, v9.4s, v9.4s
+	fsub_4s(8, 8, 16)
+	fsub_4s(9, 9, 17)
+	fmla_4s(0, 8, 8)
+	fmla_4s(1, 9, 9)
 	ADDS R9, R10, R10
 	ADD $0, R10, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F10, F11)
@@ -10344,14 +10405,14 @@ mask3part:
 	VMOV R23, V11.D[1]
 
 mask3done:
-	WORD $0x4eb0d54a // fsub v10.4s, v10.4s, v16.4s
-	WORD $0x4eb1d56b // fsub v11.4s, v11.4s, v17.4s
-	WORD $0x4e2acd42 // fmla v2.4s, v10.4s, v10.4s
-	WORD $0x4e2bcd63 // fmla v3.4s, v11.4s, v11.4s
+	fsub_4s(10, 10, 16)
+	fsub_4s(11, 11, 17)
+	fmla_4s(2, 10, 10)
+	fmla_4s(3, 11, 11)
 	ADDS R9, R10, R10
 	ADD $0, R10, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask4part
 	FLDPQ (R19), (F12, F13)
@@ -10369,14 +10430,14 @@ mask4part:
 	VMOV R23, V13.D[1]
 
 mask4done:
-	WORD $0x4eb0d58c // fsub v12.4s, v12.4s, v16.4s
-	WORD $0x4eb1d5ad // fsub v13.4s, v13.4s, v17.4s
-	WORD $0x4e2ccd84 // fmla v4.4s, v12.4s, v12.4s
-	WORD $0x4e2dcda5 // fmla v5.4s, v13.4s, v13.4s
+	fsub_4s(12, 12, 16)
+	fsub_4s(13, 13, 17)
+	fmla_4s(4, 12, 12)
+	fmla_4s(5, 13, 13)
 	ADDS R9, R10, R10
 	ADD $0, R10, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask5part
 	FLDPQ (R19), (F14, F15)
@@ -10394,10 +10455,10 @@ mask5part:
 	VMOV R23, V15.D[1]
 
 mask5done:
-	WORD $0x4eb0d5ce // fsub v14.4s, v14.4s, v16.4s
-	WORD $0x4eb1d5ef // fsub v15.4s, v15.4s, v17.4s
-	WORD $0x4e2ecdc6 // fmla v6.4s, v14.4s, v14.4s
-	WORD $0x4e2fcde7 // fmla v7.4s, v15.4s, v15.4s
+	fsub_4s(14, 14, 16)
+	fsub_4s(15, 15, 17)
+	fmla_4s(6, 14, 14)
+	fmla_4s(7, 15, 15)
 	ADDS R9, R10, R10
 	SUBS $4, R11, R11
 	BGE four2
@@ -10408,8 +10469,8 @@ few2:
 
 one2:
 	ADD $0, R10, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask6part
 	FLDPQ (R19), (F8, F9)
@@ -10427,24 +10488,24 @@ mask6part:
 	VMOV R23, V9.D[1]
 
 mask6done:
-	WORD $0x4eb0d508 // fsub v8.4s, v8.4s, v16.4s
-	WORD $0x4eb1d529 // fsub v9.4s, v9.4s, v17.4s
-	WORD $0x4e28cd00 // fmla v0.4s, v8.4s, v8.4s
-	WORD $0x4e29cd21 // fmla v1.4s, v9.4s, v9.4s
+	fsub_4s(8, 8, 16)
+	fsub_4s(9, 9, 17)
+	fmla_4s(0, 8, 8)
+	fmla_4s(1, 9, 9)
 	ADDS R9, R10, R10
 	SUBS $1, R11, R11
 	BNE one2
 
 end2:
-	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
-	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
-	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	fadd_4s(0, 0, 4)
+	fadd_4s(1, 1, 5)
+	fadd_4s(2, 2, 6)
+	fadd_4s(3, 3, 7)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	ADD $0, R5, R19
-	WORD $0x4eb36654 // smax v20.4s, v18.4s, v19.4s
-	WORD $0x4eb0aa94 // smaxv s20, v20.4s
+	smax_4s(20, 18, 19)
+	smaxv_4s(20, 20)
 	FMOVS F20, R20
 	TBZ $31, R20, mask7part
 	FSTPQ (F0, F1), (R19)
@@ -10487,20 +10548,20 @@ loop:
 
 row1:
 	FLDPQ 0(R9), (F0, F1)
-	WORD $0x4ea4d400 // fsub v0.4s, v0.4s, v4.4s
-	WORD $0x4ea5d421 // fsub v1.4s, v1.4s, v5.4s
-	WORD $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
-	WORD $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
+	fsub_4s(0, 0, 4)
+	fsub_4s(1, 1, 5)
+	fmul_4s(0, 0, 2)
+	fmul_4s(1, 1, 3)
 	FMOVS (R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	dup_4s0(31, 31)
 	FMOVS (R14), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4ebe1fc8 // mov v8.16b, v30.16b
-	WORD $0x4e20cfe8 // fmla v8.4s, v31.4s, v0.4s
-	WORD $0x4ea81d00 // mov v0.16b, v8.16b
-	WORD $0x4ebe1fc8 // mov v8.16b, v30.16b
-	WORD $0x4e21cfe8 // fmla v8.4s, v31.4s, v1.4s
-	WORD $0x4ea81d01 // mov v1.16b, v8.16b
+	dup_4s0(30, 30)
+	VMOV V30.B16, V8.B16
+	fmla_4s(8, 31, 0)
+	VMOV V8.B16, V0.B16
+	VMOV V30.B16, V8.B16
+	fmla_4s(8, 31, 1)
+	VMOV V8.B16, V1.B16
 	FSTPQ (F0, F1), 0(R10)
 	ADDS $4, R1, R1
 	ADDS $4, R14, R14
@@ -10523,18 +10584,18 @@ tail:
 	LSL R2, R0, R0
 	SUBS $1, R0, R0
 	FMOVS R0, F6
-	WORD $0x4e0404c7 // dup v7.4s, v6.s[0]
-	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
 	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
-	WORD $0x6ea844c6 // ushl v6.4s, v6.4s, v8.4s
+	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
-	WORD $0x6ea844e7 // ushl v7.4s, v7.4s, v8.4s
-	WORD $0x4f2104c6 // sshr v6.4s, v6.4s, #31
-	WORD $0x4f2104e7 // sshr v7.4s, v7.4s, #31
+	ushl_4s(7, 7, 8)
+	sshr_4s31(6, 6)
+	sshr_4s31(7, 7)
 	ADD $0, R7, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask1part
 	FLDPQ (R19), (F4, F5)
@@ -10553,8 +10614,8 @@ mask1part:
 
 mask1done:
 	ADD $0, R8, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask2part
 	FLDPQ (R19), (F2, F3)
@@ -10580,8 +10641,8 @@ mask2done:
 
 row2:
 	ADD $0, R9, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask3part
 	FLDPQ (R19), (F0, F1)
@@ -10599,23 +10660,23 @@ mask3part:
 	VMOV R23, V1.D[1]
 
 mask3done:
-	WORD $0x4ea4d400 // fsub v0.4s, v0.4s, v4.4s
-	WORD $0x4ea5d421 // fsub v1.4s, v1.4s, v5.4s
-	WORD $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
-	WORD $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
+	fsub_4s(0, 0, 4)
+	fsub_4s(1, 1, 5)
+	fmul_4s(0, 0, 2)
+	fmul_4s(1, 1, 3)
 	FMOVS (R1), F31
-	WORD $0x4e0407ff // dup v31.4s, v31.s[0]
+	dup_4s0(31, 31)
 	FMOVS (R14), F30
-	WORD $0x4e0407de // dup v30.4s, v30.s[0]
-	WORD $0x4ebe1fc8 // mov v8.16b, v30.16b
-	WORD $0x4e20cfe8 // fmla v8.4s, v31.4s, v0.4s
-	WORD $0x4ea81d00 // mov v0.16b, v8.16b
-	WORD $0x4ebe1fc8 // mov v8.16b, v30.16b
-	WORD $0x4e21cfe8 // fmla v8.4s, v31.4s, v1.4s
-	WORD $0x4ea81d01 // mov v1.16b, v8.16b
+	dup_4s0(30, 30)
+	VMOV V30.B16, V8.B16
+	fmla_4s(8, 31, 0)
+	VMOV V8.B16, V0.B16
+	VMOV V30.B16, V8.B16
+	fmla_4s(8, 31, 1)
+	VMOV V8.B16, V1.B16
 	ADD $0, R10, R19
-	WORD $0x4ea764c8 // smax v8.4s, v6.4s, v7.4s
-	WORD $0x4eb0a908 // smaxv s8, v8.4s
+	smax_4s(8, 6, 7)
+	smaxv_4s(8, 8)
 	FMOVS F8, R20
 	TBZ $31, R20, mask4part
 	FSTPQ (F0, F1), (R19)

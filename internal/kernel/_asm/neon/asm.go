@@ -4,17 +4,21 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"golang.org/x/arch/arm64/arm64asm"
 )
 
-// asm collects a file of arm64 assembly in Go's syntax. Vector instructions are written as WORD with the usual
-// mnemonic behind, for Go's assembler knows few of them; check compares that with a disassembler.
+// asm collects a file of arm64 assembly in Go's syntax. Go's assembler knows few vector instructions: the others are
+// macros that make a WORD of the numbers of registers. check compares what they make with a disassembler.
 type asm struct {
-	s     bytes.Buffer
-	words []word
-	f     *function // the one being written
-	masks bool      // loads or stores of some lanes occur
+	s      bytes.Buffer
+	words  []word
+	macros map[string]string // definitions, by name
+	f      *function         // the one being written
+	masks  bool              // loads or stores of some lanes occur
 }
 
 type word struct {
@@ -48,10 +52,31 @@ func (a *asm) op(format string, args ...any) { fmt.Fprintf(&a.s, "\t"+format+"\n
 
 func (a *asm) label(l string) { fmt.Fprintf(&a.s, "\n%s:\n", l) }
 
-func (a *asm) word(code uint32, format string, args ...any) {
-	w := word{code, fmt.Sprintf(format, args...)}
+// word writes an instruction on vectors, the destination first: a call of a macro. text is what a disassembler says of
+// it, with %d for each register.
+func (a *asm) word(macro string, code uint32, text string, regs ...vreg) {
+	w := word{code: code}
+	var args []any
+	var call []string
+	for i, r := range regs {
+		w.code |= uint32(r) << []int{0, 5, 16}[i]
+		args, call = append(args, int(r)), append(call, fmt.Sprint(int(r)))
+	}
+	w.text = fmt.Sprintf(text, args...)
 	a.words = append(a.words, w)
-	fmt.Fprintf(&a.s, "\tWORD $0x%08x // %s\n", w.code, w.text)
+	names := []string{"d", "n", "m"}[:len(regs)]
+	sum := []string{"d", "n<<5", "m<<16"}[:len(regs)]
+	a.macros[macro] = fmt.Sprintf("// %s\n#define %s(%s) WORD $(%#08x|%s)\n", strings.NewReplacer("%d", "#").Replace(text), macro, strings.Join(names, ", "), code, strings.Join(sum, "|"))
+	a.op("%s(%s)", macro, strings.Join(call, ", "))
+}
+
+// definitions are the macros that the file uses.
+func (a *asm) definitions() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(a.macros)) {
+		b.WriteString(a.macros[name])
+	}
+	return b.String()
 }
 
 // three are instructions d = n op m on four floats, whole numbers, or all bits.
@@ -75,52 +100,48 @@ var two = map[string]uint32{"frintn": 0x4e218800, "fcvtns": 0x4e21a800, "fsqrt":
 
 func (a *asm) three(name string, d, n, m vreg) {
 	if code, ok := bits[name]; ok {
-		a.word(code|uint32(m)<<16|uint32(n)<<5|uint32(d), "%s v%d.16b, v%d.16b, v%d.16b", name, d, n, m)
+		a.word(name+"_16b", code, name+" v%d.16b, v%d.16b, v%d.16b", d, n, m)
 		return
 	}
-	a.word(three[name]|uint32(m)<<16|uint32(n)<<5|uint32(d), "%s v%d.4s, v%d.4s, v%d.4s", name, d, n, m)
+	a.word(name+"_4s", three[name], name+" v%d.4s, v%d.4s, v%d.4s", d, n, m)
 }
 
 func (a *asm) pairs(name string, d, n, m vreg) {
-	a.word(pairs[name]|uint32(m)<<16|uint32(n)<<5|uint32(d), "%s v%d.2d, v%d.2d, v%d.2d", name, d, n, m)
+	a.word(name+"_2d", pairs[name], name+" v%d.2d, v%d.2d, v%d.2d", d, n, m)
 }
 
 func (a *asm) two(name string, d, n vreg) {
-	a.word(two[name]|uint32(n)<<5|uint32(d), "%s v%d.4s, v%d.4s", name, d, n)
+	a.word(name+"_4s", two[name], name+" v%d.4s, v%d.4s", d, n)
 }
 
-func (a *asm) not(d, n vreg) {
-	a.word(0x6e205800|uint32(n)<<5|uint32(d), "mvn v%d.16b, v%d.16b", d, n)
-}
+func (a *asm) not(d, n vreg) { a.word("mvn_16b", 0x6e205800, "mvn v%d.16b, v%d.16b", d, n) }
 
-// byElem are products with one float of m.
+// byElem are products with the first float of m.
 var byElem = map[string]uint32{"fmla": 0x4f801000, "fmls": 0x4f805000, "fmul": 0x4f809000}
 
 func (a *asm) byElem(name string, d, n, m vreg) {
-	a.word(byElem[name]|uint32(m)<<16|uint32(n)<<5|uint32(d), "%s v%d.4s, v%d.4s, v%d.s[0]", name, d, n, m)
+	a.word(name+"_4s0", byElem[name], name+" v%d.4s, v%d.4s, v%d.s[0]", d, n, m)
 }
 
-// shift moves the bits of each float by n places: shl, sshr or ushr.
-func (a *asm) shift(name string, d, s vreg, n int) {
-	code := map[string]uint32{"shl": 0x4f005400 | uint32(32+n)<<16, "sshr": 0x4f000400 | uint32(64-n)<<16, "ushr": 0x6f000400 | uint32(64-n)<<16}[name]
-	a.word(code|uint32(s)<<5|uint32(d), "%s v%d.4s, v%d.4s, #%d", name, d, s, n)
+// shift moves the bits of each float by k places: shl, sshr or ushr.
+func (a *asm) shift(name string, d, n vreg, k int) {
+	code := map[string]uint32{"shl": 0x4f005400 | uint32(32+k)<<16, "sshr": 0x4f000400 | uint32(64-k)<<16, "ushr": 0x6f000400 | uint32(64-k)<<16}[name]
+	a.word(fmt.Sprintf("%s_4s%d", name, k), code, fmt.Sprintf("%s v%%d.4s, v%%d.4s, #%d", name, k), d, n)
 }
 
 // ext takes the high half of n and the low half of m.
 func (a *asm) ext(d, n, m vreg) {
-	a.word(0x6e004000|uint32(m)<<16|uint32(n)<<5|uint32(d), "ext v%d.16b, v%d.16b, v%d.16b, #8", d, n, m)
+	a.word("ext_16b8", 0x6e004000, "ext v%d.16b, v%d.16b, v%d.16b, #8", d, n, m)
 }
 
 // dup copies the first float of n.
-func (a *asm) dup(d, n vreg) {
-	a.word(0x4e040400|uint32(n)<<5|uint32(d), "dup v%d.4s, v%d.s[0]", d, n)
-}
+func (a *asm) dup(d, n vreg) { a.word("dup_4s0", 0x4e040400, "dup v%d.4s, v%d.s[0]", d, n) }
 
 func (a *asm) zero(d vreg) { a.three("eor", d, d, d) }
 
 func (a *asm) move(d, n vreg) {
 	if d != n {
-		a.word(0x4ea01c00|uint32(n)<<16|uint32(n)<<5|uint32(d), "mov v%d.16b, v%d.16b", d, n)
+		a.op("VMOV %v.B16, %v.B16", n, d)
 	}
 }
 

@@ -453,7 +453,7 @@ func (a *asm) masked(args []arg) error {
 	part, done := fmt.Sprintf("mask%dpart", f.masks), fmt.Sprintf("mask%ddone", f.masks)
 	mlo, mhi := f.lo[mask.reg], f.hi[mask.reg]
 	a.three("smax", t, mlo, mhi)
-	a.word(0x4eb0a800|uint32(t)<<5|uint32(t), "smaxv s%d, v%d.4s", t, t)
+	a.word("smaxv_4s", 0x4eb0a800, "smaxv s%d, v%d.4s", t, t)
 	a.op("FMOVS %s, R%d", t.f(), temp)
 	a.op("TBZ $31, R%d, %s", temp, part)
 	lo, hi := f.lo[v.reg], f.hi[v.reg]
@@ -615,7 +615,7 @@ func (a *asm) lookup(x, index, d arg) error {
 		a.op("MOVD $0x04040404, R%d", temp)
 		a.op("VDUP R%d, %v.S4", temp, u)
 		i := f.half(index.reg, h)
-		a.word(0x4ea09c00|uint32(u)<<16|uint32(i)<<5|uint32(t), "mul v%d.4s, v%d.4s, v%d.4s", t, i, u)
+		a.word("mul_4s", 0x4ea09c00, "mul v%d.4s, v%d.4s, v%d.4s", t, i, u)
 		a.op("MOVD $0x03020100, R%d", temp)
 		a.op("VDUP R%d, %v.S4", temp, u)
 		a.three("orr", t, t, u)
@@ -658,7 +658,7 @@ func (a *asm) signs(x, to arg) error {
 		a.op("VMOV R%d, %v.D[1]", temp, u)
 		a.shift("ushr", t, v, 31)
 		a.three("ushl", t, t, u)
-		a.word(0x4eb1b800|uint32(t)<<5|uint32(t), "addv s%d, v%d.4s", t, t)
+		a.word("addv_4s", 0x4eb1b800, "addv s%d, v%d.4s", t, t)
 		if h == 1 {
 			a.op("FMOVS %s, R%d", t.f(), temp2)
 			continue
