@@ -60,6 +60,14 @@ func remainder(a, b int64) (int64, bool) {
 	return m, true
 }
 
+// truncated has the sign of the dividend.
+func truncated(a, b int64) (int64, bool) {
+	if b == 0 {
+		return 0, false
+	}
+	return a % b, true
+}
+
 // integerSums are the reductions of whole numbers.
 var integerSums = map[string]func(sum, v int64) int64{
 	"ReduceSum":  func(s, v int64) int64 { return s + v },
@@ -135,10 +143,11 @@ func foldBinary(whole integerOp) func(*converter, *node) (*constant, error) {
 			return nil, err
 		}
 		if a.f == nil || count == 0 {
+			op := whole
 			if n.op == "Mod" && n.int("fmod", 0) != 0 {
-				whole = func(a, b int64) (int64, bool) { return a % max(b, -b, 1), b != 0 }
+				op = truncated
 			}
-			return c.wholes(l, whole, dims, count, a, b)
+			return c.wholes(l, op, dims, count, a, b)
 		}
 		if n.op == "Mod" && n.int("fmod", 0) != 0 {
 			l.Op = "Fmod"
