@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"io/fs"
 	"math"
 	"os"
 	"path"
@@ -46,8 +47,11 @@ func OpenBoxes(name string) (*Boxes, error) {
 		return nil, err
 	}
 	if info.IsDir() {
-		if files, err = filepath.Glob(filepath.Join(escaped(name), "*.xml")); err != nil {
+		if files, err = fs.Glob(os.DirFS(name), "*.xml"); err != nil {
 			return nil, err
+		}
+		for i, file := range files {
+			files[i] = filepath.Join(name, file)
 		}
 		if len(files) == 0 {
 			return nil, fmt.Errorf("%s: the folder has no .xml files: want Pascal VOC's annotations, or a file of COCO's", name)
@@ -73,11 +77,6 @@ func OpenBoxes(name string) (*Boxes, error) {
 	slices.Sort(b.Classes)
 	b.Classes = slices.Compact(b.Classes)
 	return b, nil
-}
-
-// escaped is a path in which nothing is a pattern.
-func escaped(name string) string {
-	return strings.NewReplacer(`*`, `[*]`, `?`, `[?]`, `[`, `[[]`).Replace(name)
 }
 
 // stemOf is the name by which a picture is known: without folders and extension.

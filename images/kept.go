@@ -12,7 +12,7 @@ import (
 // are shared then: nobody may change them.
 func (in *Inputs) Kept(bytes int) *Inputs {
 	out := *in
-	out.kept = &kept{most: bytes / 4, byImage: map[int]*list.Element{}}
+	out.kept = &kept{most: bytes / 4, order: list.New(), byImage: map[int]*list.Element{}}
 	return &out
 }
 
@@ -21,7 +21,7 @@ type kept struct {
 	mu      sync.Mutex
 	most    int        // values
 	held    int        // values
-	order   *list.List // of keptImage, the one used last in front; nil: empty
+	order   *list.List // of keptImage, the one used last in front
 	byImage map[int]*list.Element
 }
 
@@ -54,9 +54,6 @@ func (k *kept) add(i int, x *tensor.Tensor) {
 	defer k.mu.Unlock()
 	if k.byImage[i] != nil {
 		return // another goroutine was faster
-	}
-	if k.order == nil {
-		k.order = list.New()
 	}
 	for k.held += len(x.Data); k.held > k.most; {
 		old := k.order.Remove(k.order.Back()).(keptImage)

@@ -106,27 +106,11 @@ func (net *Network) bestOfMany(name string) bool {
 // allThrough reports whether every way from the input to a node goes through
 // another one.
 func (net *Network) allThrough(name, to string) bool {
-	at := map[string]int{}
-	for i, n := range net.Nodes {
-		at[n.Name] = i
-	}
-	seen := map[string]bool{name: true}
-	stack := []string{to}
-	for len(stack) > 0 {
-		v := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		if v == net.Input.Name {
-			return false
-		}
-		if seen[v] {
-			continue
-		}
-		seen[v] = true
-		if n := net.Nodes[at[v]]; n.Layer.Kind() != "Constant" {
-			stack = append(stack, n.Inputs...)
-		}
-	}
-	return true
+	around := net.Needed([]string{to}, func(n *Node, _ int) bool {
+		_, constant := n.Layer.(*Constant)
+		return n.Name != name && !constant
+	})
+	return !around[net.Input.Name]
 }
 
 // maps tells which values have the input's rows and columns for places: those that no

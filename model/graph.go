@@ -185,11 +185,7 @@ func storedWith(l, act Layer) bool {
 	case *Add:
 		return relu
 	case *MatMul:
-		u, ok := act.(*Unary)
-		if ok {
-			_, ok = u.function()
-		}
-		return ok
+		return isFunction(act)
 	}
 	return false
 }

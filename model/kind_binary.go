@@ -70,8 +70,8 @@ func (l *Binary) reach(in Shape) reach {
 func (*Binary) macs(_, _ Shape) int64 { return 0 }
 func (l *Binary) text() string        { return l.Op + operandText(l.A, l.B, l.Value, l.First) }
 
-// squares reports whether the operation is the square of its input.
-func (l *Binary) squares() bool {
+// Squares reports whether the operation is the square of its input.
+func (l *Binary) Squares() bool {
 	return l.Op == "Pow" && l.Value != nil && !l.First && len(l.Value.Data) == 1 && l.Value.Data[0] == 2
 }
 
@@ -96,7 +96,7 @@ func (l *Binary) forward(c *call) error {
 		c.k.Combine(op, c.step.walk, c.n, c.out.Len(), sizeA, sizeB, c.dst, a, b)
 		return nil
 	}
-	if l.squares() {
+	if l.Squares() {
 		c.k.Mul(c.dst[:c.n*c.out.Len()], a, a)
 		return nil
 	}

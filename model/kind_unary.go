@@ -69,19 +69,6 @@ func (l *Unary) apply(k *kernel.Engine, dst, src []float32) {
 	}
 	op, a, b := unaryOps[l.Op].f, float64(l.Alpha), float64(l.Beta)
 	const chunk = 1 << 12
-	if l.leaky() { // the same numbers, without a call for each
-		k.For((len(src)+chunk-1)/chunk, func(i int) {
-			lo := i * chunk
-			hi := min(lo+chunk, len(src))
-			for j, v := range src[lo:hi] {
-				if !(v > 0) {
-					v *= l.Alpha
-				}
-				dst[lo+j] = v
-			}
-		})
-		return
-	}
 	k.For((len(src)+chunk-1)/chunk, func(i int) {
 		lo := i * chunk
 		hi := min(lo+chunk, len(src))

@@ -9,7 +9,8 @@ import (
 // normalised is a quotient of a value by the root of its variance, or of the mean
 // of its squares, along some axes: layer normalisation as exporters write it.
 func (f *fuser) normalised(n *model.Node) (string, model.Layer) {
-	if l, ok := n.Layer.(*model.Binary); !ok || l.Op != "Div" || l.Value != nil {
+	l, ok := n.Layer.(*model.Binary)
+	if !ok || l.Op != "Div" || l.Value != nil {
 		return "", nil
 	}
 	top := n.Inputs[0]
@@ -38,7 +39,7 @@ func (f *fuser) normalised(n *model.Node) (string, model.Layer) {
 		return "", nil
 	}
 	out := &model.Normalize{Op: model.NormRMS, From: mean.From, Axes: mean.Axes, Inner: 1, Eps: eps}
-	if !f.spreads(n.Layer.(*model.Binary), mean) {
+	if !f.spreads(l, mean) {
 		return "", nil
 	}
 	x := top
@@ -53,7 +54,7 @@ func (f *fuser) normalised(n *model.Node) (string, model.Layer) {
 		default:
 			return "", nil
 		}
-		if !f.meansOf(from, top, of) {
+		if !f.meansOf(top, of) {
 			return "", nil
 		}
 		out.Op, x = model.NormStandard, from
@@ -87,7 +88,7 @@ func squareOf(n *model.Node) (string, int) {
 	l, ok := n.Layer.(*model.Binary)
 	switch {
 	case !ok:
-	case l.Op == "Pow" && l.Value != nil && !l.First && len(l.Value.Data) == 1 && l.Value.Data[0] == 2:
+	case l.Squares():
 		return n.Inputs[0], 1
 	case l.Op == "Mul" && l.Value == nil && n.Inputs[0] == n.Inputs[1]:
 		return n.Inputs[0], 2
@@ -134,7 +135,7 @@ func (f *fuser) centred(name string, like *model.Reduce) string {
 
 // meansOf takes the means that the differences a and b subtract into the group, if
 // nothing else reads them.
-func (f *fuser) meansOf(_, a, b string) bool {
+func (f *fuser) meansOf(a, b string) bool {
 	p, q := f.node(a).Inputs[1], f.node(b).Inputs[1]
 	switch {
 	case a == b && f.readers[p] == 1, p == q && a != b && f.readers[p] == 2:
@@ -186,16 +187,12 @@ func (f *fuser) affineNorm(n *model.Node) (string, model.Layer) {
 	if !ok || norm.Op != model.NormStandard && norm.Op != model.NormRMS || norm.Shift != nil || scale != nil && norm.Scale != nil {
 		return "", nil
 	}
-	size := 1
-	for _, d := range norm.From {
-		size *= d
-	}
 	count := len(scale)
 	if scale == nil {
 		count = len(shift)
 	}
 	if inner == 0 { // by channel of maps
-		inner = size / count
+		inner = product(norm.From) / count
 	}
 	if !byPlace(norm, inner, count) || norm.Scale != nil && norm.Inner != inner {
 		return "", nil

@@ -5,26 +5,16 @@ package onnx
 
 // prune leaves out layers that no output depends on.
 func (c *converter) prune() {
-	var stack []string
+	var wanted []string
 	for _, v := range c.ends() {
-		stack = append(stack, v.ref)
+		wanted = append(wanted, v.ref)
 		if v.seq != nil {
 			for _, item := range v.seq.items {
-				stack = append(stack, c.values[item].ref)
+				wanted = append(wanted, c.values[item].ref)
 			}
 		}
 	}
-	live := map[string]bool{}
-	for len(stack) > 0 {
-		name := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		i, ok := c.layers[name]
-		if !ok || live[name] {
-			continue
-		}
-		live[name] = true
-		stack = append(stack, c.net.Nodes[i].Inputs...)
-	}
+	live := c.net.Needed(wanted, nil)
 	kept := c.net.Nodes[:0]
 	for _, n := range c.net.Nodes {
 		if live[n.Name] {

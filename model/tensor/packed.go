@@ -97,7 +97,7 @@ func packRuns(x []float32, inner, runs int) *Packed {
 		if p.Q == nil { // not before there is hope
 			p.Q = make([]int8, len(x))
 		}
-		if p.Scale[r], p.Zero[r], ok = s, zeroOf(run, s), true; !fill(p.Q[r*inner:(r+1)*inner], run, s, p.Zero[r]) {
+		if p.Scale[r], p.Zero[r] = s, zeroOf(run, s); !fill(p.Q[r*inner:(r+1)*inner], run, s, p.Zero[r]) {
 			return nil
 		}
 	}
