@@ -45,7 +45,7 @@ func (a *asm) at(m arg) string {
 
 // general translates an instruction on general registers. next are the lines behind it.
 func (a *asm) general(l line, next []line) error {
-	wide, name := true, l.op
+	name := l.op
 	switch {
 	case name == "CMOVQLT":
 		a.op("CSEL LT, R%d, R%d, R%d", l.args[0].reg, l.args[1].reg, l.args[1].reg)
@@ -80,9 +80,11 @@ func (a *asm) general(l line, next []line) error {
 		a.op("MOVB R%d, %s", l.args[0].reg, a.at(l.args[1]))
 		return nil
 	}
-	wide = strings.HasSuffix(name, "Q")
+	wide, w := strings.HasSuffix(name, "Q"), "W"
+	if wide {
+		w = ""
+	}
 	name = name[:len(name)-1]
-	w := map[bool]string{true: "", false: "W"}[wide]
 	if name == "MOV" {
 		return a.moves(l, wide)
 	}

@@ -610,6 +610,13 @@ func (a *asm) lookup(x, index, d arg) error {
 	if err != nil {
 		return err
 	}
+	// The first half of the result must not write over what the second needs.
+	results := []vreg{t, t}
+	if a.halves(d) == 2 {
+		if results[0], err = f.temp(2); err != nil {
+			return err
+		}
+	}
 	for h := range a.halves(d) {
 		// Four bytes for each index i: 4i to 4i+3.
 		a.op("MOVD $0x04040404, R%d", temp)
@@ -619,18 +626,10 @@ func (a *asm) lookup(x, index, d arg) error {
 		a.op("MOVD $0x03020100, R%d", temp)
 		a.op("VDUP R%d, %v.S4", temp, u)
 		a.three("orr", t, t, u)
-		keep := t
-		if h == 0 && a.halves(d) == 2 && d.reg == x.reg { // the second half needs what the first would write over
-			if keep, err = f.temp(2); err != nil {
-				return err
-			}
-		}
-		a.op("VTBL %v.B16, [%v.B16, %v.B16], %v.B16", t, f.lo[x.reg], f.hi[x.reg], keep)
-		if h == 0 && keep != t {
-			defer a.move(f.lo[d.reg], keep)
-			continue
-		}
-		a.move(f.half(d.reg, h), keep)
+		a.op("VTBL %v.B16, [%v.B16, %v.B16], %v.B16", t, f.lo[x.reg], f.hi[x.reg], results[h])
+	}
+	for h := range a.halves(d) {
+		a.move(f.half(d.reg, h), results[h])
 	}
 	return nil
 }
