@@ -79,7 +79,7 @@ func (t *Training) Prepare(ctx context.Context, engine *model.Engine, data *imag
 		// full rate Adam's first steps move them together and the rectifiers die.
 		t.Options.Warmup = min(100, t.Options.Steps/4)
 	}
-	if !fresh && t.State.Step >= t.Options.Steps {
+	if end := t.Options.Steps; !fresh && (t.State.Step > end || t.State.Step == end && !train.Owes(t.State)) {
 		return &NothingLeft{t.State.Step, t.Options.Steps}
 	}
 	return nil

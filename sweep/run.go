@@ -168,8 +168,6 @@ func (f *Folder) run(ctx context.Context, j *job) (*Run, error) {
 	if diverged, ok := errors.AsType[*train.Diverged](err); ok {
 		f.o.note("%s: %v", j.name, diverged)
 		r.Diverged, err = err.Error(), nil
-	} else if err == nil && r.Final().Step < j.o.Steps {
-		err = ctx.Err() // stopped while the last step was measured
 	}
 	if err != nil {
 		if errors.Is(err, context.Canceled) {

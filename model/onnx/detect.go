@@ -43,14 +43,7 @@ type detector struct {
 // detect finds the exits that are lists of candidates. What cannot be computed of
 // them is left as it is.
 func (c *converter) detect() {
-	d := &detector{c: c, maker: map[string]*node{}, left: 100 * (len(c.done) + 100)}
-	for _, n := range c.done {
-		for _, out := range n.outputs {
-			if d.maker[out] == nil {
-				d.maker[out] = n
-			}
-		}
-	}
+	d := &detector{c: c, maker: c.makers(), left: 100 * (len(c.done) + 100)}
 	boxes := map[int]bool{} // numbers of candidates of outputs that have boxes alone
 	for _, e := range c.exits {
 		if s := d.dims(e.value); len(s) == 3 && s[0] == 1 && s[2] == 4 && s[1] > 1 {

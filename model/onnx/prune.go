@@ -28,9 +28,8 @@ func (c *converter) prune() {
 	}
 }
 
-// relevant are the refused nodes that outputs depend on, now that it is known
-// which graphs run.
-func (c *converter) relevant() []refusedNode {
+// makers says which of the nodes that were computed makes a value.
+func (c *converter) makers() map[string]*node {
 	maker := map[string]*node{}
 	for _, n := range c.done { // what a graph makes comes before the node that it is in
 		for _, out := range n.outputs {
@@ -39,6 +38,13 @@ func (c *converter) relevant() []refusedNode {
 			}
 		}
 	}
+	return maker
+}
+
+// relevant are the refused nodes that outputs depend on, now that it is known
+// which graphs run.
+func (c *converter) relevant() []refusedNode {
+	maker := c.makers()
 	live := map[*node]bool{}
 	var stack []string
 	for _, out := range c.exits {

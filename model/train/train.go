@@ -85,7 +85,7 @@ func Resume(state *model.State) (Options, error) {
 // Owes reports whether the training of a state was broken off before it could report on its step: Run does so first.
 func Owes(state *model.State) bool {
 	s, err := readSaved(state)
-	return err == nil && s.Running.Count > 0 && (state.Step == s.Options.Steps || s.Options.EvalEvery > 0 && state.Step%s.Options.EvalEvery == 0 || state.Step%s.Options.LogEvery == 0)
+	return err == nil && s.Running.Count > 0 && s.Options.due(state.Step)
 }
 
 func readSaved(state *model.State) (s saved, err error) {
@@ -178,62 +178,14 @@ func newRun(e *model.Engine, net *model.Network, train Images, state *model.Stat
 }
 
 func (r *run) run(ctx context.Context, train, test Images, h Hooks) (*model.Network, *model.State, error) {
-	kept := -1
-	last := math.NaN()
-	report := func(measure bool) error {
-		p := Report{Step: r.step, Steps: r.o.Steps, Images: r.step * r.o.Batch, Rate: r.o.rate(max(r.step-1, 0)), Loss: last}
-		p.Epoch = float64(p.Images) / float64(r.images)
-		if r.loss.Count > 0 {
-			p.Loss = r.loss.Sum / float64(r.loss.Count)
-		}
-		if measure {
-			var err error
-			if r.o.EvalTrain > 0 {
-				if p.Train, err = Evaluate(ctx, r.e, r.net, train, r.o.EvalTrain); err != nil {
-					return err
-				}
-			}
-			if test != nil {
-				if p.Test, err = Evaluate(ctx, r.e, r.net, test, 0); err != nil {
-					return err
-				}
-			}
-		}
-		r.loss = running{}
-		if h.Progress != nil {
-			h.Progress(p)
-		}
-		return nil
-	}
+	kept := -1 // step of the last checkpoint
 	checkpoint := func() error {
 		kept = r.step
-		if h.Checkpoint == nil {
-			return nil
-		}
-		net, state, err := r.snapshot()
-		if err != nil {
-			return err
-		}
-		if err := h.Checkpoint(net, state); err != nil {
-			return fmt.Errorf("checkpoint of step %d: %w", r.step, err)
-		}
-		return nil
+		return r.checkpoint(h)
 	}
-	// reportDue reports unless it was cancelled meanwhile: then the losses go into the checkpoint, and whoever goes
-	// on from there begins with the report.
-	measured := func(step int) bool { return step == r.o.Steps || r.o.EvalEvery > 0 && step%r.o.EvalEvery == 0 }
-	due := func(step int) bool { return measured(step) || step%r.o.LogEvery == 0 }
-	reportDue := func() error {
-		if !due(r.step) {
-			return nil
-		}
-		if err := report(measured(r.step)); err != nil && !errors.Is(err, ctx.Err()) {
-			return err
-		}
-		return nil
-	}
-	if due(r.step) && r.loss.Count > 0 {
-		if err := reportDue(); err != nil {
+	last := math.NaN()
+	if r.loss.Count > 0 && r.o.due(r.step) {
+		if err := r.report(ctx, train, test, h, last); err != nil {
 			return nil, nil, err
 		}
 		if ctx.Err() == nil {
@@ -247,8 +199,10 @@ func (r *run) run(ctx context.Context, train, test Images, h Hooks) (*model.Netw
 			return nil, nil, err
 		}
 		r.loss.Sum, r.loss.Count = r.loss.Sum+last, r.loss.Count+1
-		if err := reportDue(); err != nil {
-			return nil, nil, err
+		if r.o.due(r.step) {
+			if err := r.report(ctx, train, test, h, last); err != nil {
+				return nil, nil, err
+			}
 		}
 		if r.o.CheckpointEvery > 0 && r.step%r.o.CheckpointEvery == 0 || h.Due != nil && h.Due() {
 			if err := checkpoint(); err != nil {
@@ -265,10 +219,72 @@ func (r *run) run(ctx context.Context, train, test Images, h Hooks) (*model.Netw
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := ctx.Err(); err != nil && r.step < r.o.Steps {
+	if err := ctx.Err(); err != nil && (r.step < r.o.Steps || r.loss.Count > 0) { // or it still owes the last report
 		return net, state, fmt.Errorf("stopped after step %d of %d: %w", r.step, r.o.Steps, err)
 	}
 	return net, state, nil
+}
+
+// measured reports whether accuracy is measured after a step.
+func (o Options) measured(step int) bool {
+	return step == o.Steps || o.EvalEvery > 0 && step%o.EvalEvery == 0
+}
+
+// due reports whether there is a report after a step.
+func (o Options) due(step int) bool {
+	return o.measured(step) || o.LogEvery > 0 && step%o.LogEvery == 0
+}
+
+// report tells how training stands, unless it is cancelled meanwhile: then the losses go into the checkpoint, and
+// whoever goes on from there begins with the report.
+func (r *run) report(ctx context.Context, train, test Images, h Hooks, last float64) error {
+	p := Report{Step: r.step, Steps: r.o.Steps, Images: r.step * r.o.Batch, Rate: r.o.rate(max(r.step-1, 0)), Loss: last}
+	p.Epoch = float64(p.Images) / float64(r.images)
+	if r.loss.Count > 0 {
+		p.Loss = r.loss.Sum / float64(r.loss.Count)
+	}
+	if r.o.measured(r.step) {
+		err := r.measure(ctx, train, test, &p)
+		if err != nil && errors.Is(err, ctx.Err()) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	r.loss = running{}
+	if h.Progress != nil {
+		h.Progress(p)
+	}
+	return nil
+}
+
+// measure fills in how the network does on the images.
+func (r *run) measure(ctx context.Context, train, test Images, p *Report) (err error) {
+	if r.o.EvalTrain > 0 {
+		if p.Train, err = Evaluate(ctx, r.e, r.net, train, r.o.EvalTrain); err != nil {
+			return err
+		}
+	}
+	if test != nil {
+		p.Test, err = Evaluate(ctx, r.e, r.net, test, 0)
+	}
+	return err
+}
+
+// checkpoint gives the hook network and state as they are.
+func (r *run) checkpoint(h Hooks) error {
+	if h.Checkpoint == nil {
+		return nil
+	}
+	net, state, err := r.snapshot()
+	if err != nil {
+		return err
+	}
+	if err := h.Checkpoint(net, state); err != nil {
+		return fmt.Errorf("checkpoint of step %d: %w", r.step, err)
+	}
+	return nil
 }
 
 // one takes one step.
