@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/deconvnet/viz/internal/viztest"
@@ -66,6 +67,47 @@ func TestStill(t *testing.T) {
 				}
 				for i, name := range keep {
 					same(b, got[i], want.Value(name).Data, name)
+				}
+			}
+		}
+	}
+}
+
+// TestStillOfKinds is TestStill for every kind of layer.
+func TestStillOfKinds(t *testing.T) {
+	engine := model.NewEngine(2)
+	defer engine.Close()
+	rng := rand.New(rand.NewPCG(5, 9))
+	for name, net := range kinds(rng) {
+		for _, keep := range [][]string{{"it"}, nil} {
+			plan, err := engine.Compile(net, model.Keep{Layers: keep})
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			x := randomTensor(rng, 1, 3, 7, 9)
+			still, err := plan.Still(x)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			for _, b := range []model.Box{{}, {Y0: 2, X0: 3, Y1: 4, X1: 4}, {Y0: 6, X0: 7, Y1: 7, X1: 9}} {
+				y := x.Clone()
+				for i := range y.Data {
+					if r, q := i/9%7, i%9; r >= b.Y0 && r < b.Y1 && q >= b.X0 && q < b.X1 {
+						y.Data[i] = 1 - y.Data[i]
+					}
+				}
+				want, err := plan.Run(y)
+				if err != nil {
+					t.Fatal(name, err)
+				}
+				got, err := still.Change(y, b, "it")
+				if err != nil {
+					t.Fatal(name, err)
+				}
+				for i, v := range want.Value("it").Data {
+					if math.Float32bits(got[0][i]) != math.Float32bits(v) {
+						t.Fatalf("%s, box %v: value %d is %v, want %v", name, b, i, got[0][i], v)
+					}
 				}
 			}
 		}
