@@ -21,51 +21,12 @@ func Vary(net *Network, v Variation) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	counted := func(name string) error {
-		n := net.Node(name)
-		if n == nil {
-			return fmt.Errorf("%w", &UnknownName{What: "layer", Name: name, Nearest: nearest(name, net.names())})
-		}
-		switch l := n.Layer.(type) {
-		case *Conv:
-			if l.Groups == 1 {
-				return nil
-			}
-			return fmt.Errorf("layer %s has groups: its width cannot change", name)
-		case *Dense:
-			return nil
-		}
-		return fmt.Errorf("layer %s is a %s, want a convolution or a dense layer", name, n.Layer.Kind())
-	}
-	gone := map[string]string{} // removed value to the one that takes its place
-	for _, name := range v.Remove {
-		if err := counted(name); err != nil {
-			return nil, err
-		}
-		if name == net.Logits {
-			return nil, fmt.Errorf("layer %s gives the class scores and cannot be left out", name)
-		}
-		n := net.Node(name)
-		gone[name] = n.Inputs[0]
-		for at := name; ; {
-			next := net.Consumers(at)
-			if len(next) != 1 {
-				break
-			}
-			behind := IsRectifier(next[0].Layer)
-			switch next[0].Layer.(type) {
-			case *BatchNorm, *Dropout:
-				behind = true
-			}
-			if !behind {
-				break
-			}
-			gone[next[0].Name] = at
-			at = next[0].Name
-		}
+	gone, err := net.without(v.Remove)
+	if err != nil {
+		return nil, err
 	}
 	for name, f := range v.Width {
-		if err := counted(name); err != nil {
+		if err := net.hasWidth(name); err != nil {
 			return nil, err
 		}
 		if !(f > 0 && f <= 64) || name == net.Logits {
@@ -107,4 +68,54 @@ func Vary(net *Network, v Variation) (*Network, error) {
 		out.Nodes = append(out.Nodes, n)
 	}
 	return &out, out.Check()
+}
+
+// hasWidth reports an error unless the layer is one whose number of outputs can be chosen.
+func (net *Network) hasWidth(name string) error {
+	n := net.Node(name)
+	if n == nil {
+		return fmt.Errorf("%w", &UnknownName{What: "layer", Name: name, Nearest: nearest(name, net.names())})
+	}
+	switch l := n.Layer.(type) {
+	case *Conv:
+		if l.Groups == 1 {
+			return nil
+		}
+		return fmt.Errorf("layer %s has groups: its width cannot change", name)
+	case *Dense:
+		return nil
+	}
+	return fmt.Errorf("layer %s is a %s, want a convolution or a dense layer", name, n.Layer.Kind())
+}
+
+// without leaves layers out, see Variation.Remove: for each value that is gone, the one that takes its place.
+func (net *Network) without(layers []string) (map[string]string, error) {
+	gone := map[string]string{}
+	for _, name := range layers {
+		if err := net.hasWidth(name); err != nil {
+			return nil, err
+		}
+		if name == net.Logits {
+			return nil, fmt.Errorf("layer %s gives the class scores and cannot be left out", name)
+		}
+		gone[name] = net.Node(name).Inputs[0]
+		for at := name; ; {
+			next := net.Consumers(at)
+			if len(next) != 1 || !goesWith(next[0].Layer) {
+				break
+			}
+			gone[next[0].Name] = at
+			at = next[0].Name
+		}
+	}
+	return gone, nil
+}
+
+// goesWith reports whether a layer is left out with the convolution or dense layer before it.
+func goesWith(l Layer) bool {
+	switch l.(type) {
+	case *BatchNorm, *Dropout:
+		return true
+	}
+	return IsRectifier(l)
 }

@@ -320,14 +320,7 @@ func (b *graph) layer(f model.Fused) {
 	case *model.GlobalAvgPool:
 		y = b.avgPool(name, kernel.WholePool(in.H, in.W), 0, 0, false, x, flows, in, out)
 	case *model.Add:
-		y = b.buffered(name, shape, xs, flows, func(in G.Nodes, out, dy *G.Node) G.Nodes {
-			return slices.Repeat(G.Nodes{dy}, len(in))
-		}, func(y []float32, in [][]float32) {
-			b.k.Add(y, in[0], in[len(in)-1])
-			for i := 1; i < len(in)-1; i++ {
-				b.k.Add(y, y, in[i])
-			}
-		})
+		y = b.add(name, shape, xs, flows)
 	case *model.Concat:
 		y = b.concat(name, n.Inputs, xs, flows, out)
 	case *model.Flatten:
@@ -361,6 +354,17 @@ func (b *graph) layer(f model.Fused) {
 		panic("layer kind " + l.Kind())
 	}
 	b.define(f.Out, y, needs)
+}
+
+func (b *graph) add(name string, shape tensor.Shape, xs G.Nodes, flows []bool) *G.Node {
+	return b.buffered(name, shape, xs, flows, func(in G.Nodes, out, dy *G.Node) G.Nodes {
+		return slices.Repeat(G.Nodes{dy}, len(in))
+	}, func(y []float32, in [][]float32) {
+		b.k.Add(y, in[0], in[len(in)-1])
+		for i := 1; i < len(in)-1; i++ {
+			b.k.Add(y, y, in[i])
+		}
+	})
 }
 
 func (b *graph) reluGrad(name string, y, dy *G.Node) *G.Node {
