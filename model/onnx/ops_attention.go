@@ -10,25 +10,19 @@ import (
 // attention is written out as the layers it is made of: products of the scaled
 // queries and keys, a softmax over the keys, a product with the values.
 func attention(c *converter, n *node) error {
-	past := func(i int) string {
-		if i < len(n.inputs) {
-			return n.inputs[i]
-		}
-		return ""
+	a := &attending{c: c, n: n}
+	if (a.in(4) == "") != (a.in(5) == "") {
+		return malformed("it takes past keys without past values, or values without keys")
 	}
-	if (past(4) == "") != (past(5) == "") {
-		return malformed("it takes keys of the past or values, not both")
-	}
-	if past(4) != "" && n.int("is_causal", 0) != 0 {
+	if a.in(4) != "" && n.int("is_causal", 0) != 0 {
 		return refuse("it takes keys and values of the past and hides those that come later")
 	}
-	if len(n.inputs) > 6 && n.inputs[6] != "" {
+	if a.in(6) != "" {
 		return refuse("it takes lengths of keys that are not padding")
 	}
 	if len(n.inputs) < 3 {
 		return malformed("%d inputs, want queries, keys and values", len(n.inputs))
 	}
-	a := &attending{c: c, n: n}
 	q, k, v := a.dims(n.inputs[0]), a.dims(n.inputs[1]), a.dims(n.inputs[2])
 	if a.err != nil {
 		return a.err
@@ -49,7 +43,7 @@ func attention(c *converter, n *node) error {
 		query, key, val = a.apart(query, q, heads), a.apart(key, k, shared), a.apart(val, v, shared)
 	}
 	for i, at := range []*string{&key, &val} {
-		if p := past(4 + i); p != "" {
+		if p := a.in(4 + i); p != "" {
 			*at = a.step("Concat", []string{p, *at}, attribute{name: "axis", i: 2})
 		}
 		a.also(1+i, *at)
@@ -58,12 +52,41 @@ func attention(c *converter, n *node) error {
 	if a.err != nil {
 		return a.err
 	}
+	probability, err := a.probability(query, key)
+	if err != nil {
+		return err
+	}
+	if !flat {
+		return a.last("MatMul", probability, val)
+	}
+	heard := a.step("Transpose", []string{a.step("MatMul", []string{probability, val})}, attribute{name: "perm", ints: []int64{0, 2, 1, 3}})
+	return a.last("Reshape", heard, a.list(0, 0, -1))
+}
+
+// attending writes the steps of an attention.
+type attending struct {
+	c   *converter
+	n   *node
+	err error
+}
+
+// in is the name of input i, "" if it is left out.
+func (a *attending) in(i int) string {
+	if i < len(a.n.inputs) {
+		return a.n.inputs[i]
+	}
+	return ""
+}
+
+// probability is how much each query hears of each key.
+func (a *attending) probability(query, key string) (string, error) {
+	c, n, mask := a.c, a.n, a.in(3)
 	width := a.dims(query)[3]
 	root := float32(math.Sqrt(1 / math.Sqrt(float64(width))))
 	if n.has("scale") {
 		scale := n.float("scale", 1)
 		if scale < 0 {
-			return malformed("scale is %g", scale)
+			return "", malformed("scale is %g", scale)
 		}
 		root = float32(math.Sqrt(float64(scale)))
 	}
@@ -83,24 +106,24 @@ func attention(c *converter, n *node) error {
 	}
 	if n.int("is_causal", 0) != 0 {
 		if a.err != nil {
-			return a.err
+			return "", a.err
 		}
 		if err := c.spend(int(a.dims(query)[2] * a.dims(key)[2])); err != nil {
-			return err
+			return "", err
 		}
 		scores = a.step("Add", []string{scores, c.known("causal", causal(int(a.dims(query)[2]), int(a.dims(key)[2])))})
 	}
-	if len(n.inputs) > 3 && n.inputs[3] != "" {
-		scores = a.masked(scores, n.inputs[3])
+	if mask != "" {
+		scores = a.masked(scores, mask)
 	}
 	if mode == 2 {
 		a.also(3, scores)
 	}
 	probability := a.step("Softmax", []string{scores}, attribute{name: "axis", i: -1})
-	if len(n.inputs) > 3 && n.inputs[3] != "" && a.blind(n.inputs[3], n.int("is_causal", 0) != 0) {
+	if mask != "" && a.blind(mask, n.int("is_causal", 0) != 0) {
 		probability = a.step("Where", []string{a.step("IsNaN", []string{probability}), number(0), probability})
 	}
-	if len(n.inputs) > 3 && n.inputs[3] != "" && a.computed(n.inputs[3]) { // a query from which all keys are hidden hears nothing
+	if mask != "" && a.computed(mask) { // a query from which all keys are hidden hears nothing
 		most := a.step("ReduceMax", []string{scores, a.list(-1)})
 		hidden := a.step("IsInf", []string{most}, attribute{name: "detect_positive", i: 0})
 		probability = a.step("Where", []string{hidden, number(0), probability})
@@ -108,18 +131,7 @@ func attention(c *converter, n *node) error {
 	if mode == 3 {
 		a.also(3, probability)
 	}
-	if !flat {
-		return a.last("MatMul", probability, val)
-	}
-	heard := a.step("Transpose", []string{a.step("MatMul", []string{probability, val})}, attribute{name: "perm", ints: []int64{0, 2, 1, 3}})
-	return a.last("Reshape", heard, a.list(0, 0, -1))
-}
-
-// attending writes the steps of an attention.
-type attending struct {
-	c   *converter
-	n   *node
-	err error
+	return probability, nil
 }
 
 // dims are the sizes of a value of four axes or three.
