@@ -111,6 +111,7 @@ func (c *converter) body(g *graph, s *scope, outputs []string) error {
 		if err := c.node(n); err != nil {
 			return err
 		}
+		c.forget(n)
 	}
 	return nil
 }

@@ -204,6 +204,7 @@ func (c *converter) convert() (*Graph, error) {
 	for i := 0; err == nil && i < len(c.nodes); i++ {
 		c.module = c.moduleOf(c.nodes[i])
 		err = c.node(c.nodes[i])
+		c.forget(c.nodes[i])
 	}
 	c.module = ""
 	c.listExits()
@@ -533,11 +534,11 @@ func (c *converter) node(n *node) error {
 		c.values[out] = &value{bad: true}
 	}
 	c.done = append(c.done, n)
-	c.forget(n)
 	return nil
 }
 
-// forget lets go of large constants that only a node has read.
+// forget lets go of large constants that only a node of the file has read. The nodes
+// that it is written in may read them more than once.
 func (c *converter) forget(n *node) {
 	for _, in := range n.inputs {
 		if v := c.values[in]; c.quantised && v != nil && v.k != nil && v.k.len() >= worthPacking && c.uses[in] == 1 {

@@ -284,3 +284,23 @@ func TestQuantisedSmall(t *testing.T) {
 		t.Errorf("%d layers have small weights, want 4", packed)
 	}
 }
+
+// TestQuantisedMask: a constant that is computed, and that one operator looks at twice, is there both times in a network
+// whose weights stay small: a query from which all keys are hidden hears nothing.
+func TestQuantisedMask(t *testing.T) {
+	mask := make([]float32, 64)
+	for i := range 8 {
+		mask[i] = float32(math.Inf(-1))
+	}
+	weights := make([]byte, 64)
+	for i := range weights {
+		weights[i] = byte(37*i%251 - 125)
+	}
+	net := load(t, file(23, input("x", 1, 1, 8, 8), raw("w", 3, weights, 8, 8), floats("s", nil, .01), op("DequantizeLinear", "w s", "wf"), op("MatMul", "x wf", "h"),
+		floats("m", []int64{8, 8}, mask...), op("Identity", "m", "mm"), op("Attention", "h h h mm", "y"), output("y")))
+	for i, v := range eval(t, net, sequence(64, 37, 23, 10)...) {
+		if v != v || (v == 0) != (i < 8) {
+			t.Fatalf("number %d is %g", i, v)
+		}
+	}
+}
