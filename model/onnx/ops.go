@@ -134,6 +134,12 @@ var unaries = map[string]struct {
 
 // weights returns input i as a tensor of one of the given ranks.
 func (c *converter) weights(n *node, i int, ranks ...int) (*tensor.Tensor, error) {
+	w, err := c.packedWeights(n, i, ranks...)
+	return w.Unpacked(), err
+}
+
+// packedWeights is weights for layers that take them packed.
+func (c *converter) packedWeights(n *node, i int, ranks ...int) (*tensor.Tensor, error) {
 	k, err := c.packedFloats(n, i)
 	if err != nil {
 		return nil, err
@@ -174,7 +180,7 @@ func (c *converter) vector(n *node, i, want int) ([]float32, error) {
 // number of spatial axes, of one as [a, b, 1, columns], and the sizes, which
 // kernel_shape must fit.
 func (c *converter) filters(n *node, axes int) (*tensor.Tensor, []int, error) {
-	w, err := c.weights(n, 1, axes+2)
+	w, err := c.packedWeights(n, 1, axes+2)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -592,7 +598,7 @@ func gemm(c *converter, n *node) error {
 	transA, transB := n.int("transA", 0) != 0, n.int("transB", 0) != 0
 	alpha, beta := n.float("alpha", 1), n.float("beta", 1)
 	if !transA && a.k == nil && b.k != nil && c.isVector(a) && (k == nil || k.k != nil) {
-		w, err := c.weights(n, 1, 2)
+		w, err := c.packedWeights(n, 1, 2)
 		if err != nil {
 			return err
 		}
@@ -742,7 +748,7 @@ func matMul(c *converter, n *node) error {
 		return malformed("it has no two matrices")
 	}
 	if b.k != nil && len(b.k.dims) == 2 && c.isVector(a) {
-		w, err := c.weights(n, 1, 2)
+		w, err := c.packedWeights(n, 1, 2)
 		if err != nil {
 			return err
 		}

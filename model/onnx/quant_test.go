@@ -304,3 +304,25 @@ func TestQuantisedMask(t *testing.T) {
 		}
 	}
 }
+
+// TestQuantisedRecurrent: a recurrent layer takes weights of bytes as floats.
+func TestQuantisedRecurrent(t *testing.T) {
+	weights := func(n int) (small []byte, large []float32) {
+		for i := range n {
+			v := int8(37*i%251 - 125)
+			small, large = append(small, byte(v)), append(large, float32(v)/256)
+		}
+		return small, large
+	}
+	w8, w := weights(4 * 4 * 5)
+	r8, r := weights(4 * 4 * 4)
+	lstm := []part{input("x", 1, 1, 3, 5), longs("axis", 1), op("Squeeze", "x axis", "s"), op("Transpose", "s", "t", ints("perm", 1, 0, 2)),
+		op("LSTM", "t w r", "- y", integer("hidden_size", 4)), output("y")}
+	plain := load(t, file(13, slices.Concat(lstm, []part{floats("w", []int64{1, 16, 5}, w...), floats("r", []int64{1, 16, 4}, r...)})...))
+	small := load(t, file(13, slices.Concat([]part{raw("w8", 3, w8, 1, 16, 5), raw("r8", 3, r8, 1, 16, 4), floats("scale", nil, 1./256),
+		op("DequantizeLinear", "w8 scale", "w"), op("DequantizeLinear", "r8 scale", "r")}, lstm)...))
+	x := sequence(15, 37, 23, 10)
+	if got, want := eval(t, small, x...), eval(t, plain, x...); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
