@@ -18,6 +18,17 @@ type Mean struct {
 	Images int      `json:"images"` // for which there is a value
 }
 
+// cells are the mean and its error in a table of numbers.
+func (m *Mean) cells() []string {
+	switch {
+	case m == nil:
+		return []string{"", ""}
+	case m.Error == nil:
+		return []string{Num(m.Mean, 4), ""}
+	}
+	return []string{Num(m.Mean, 4), Num(*m.Error, 4)}
+}
+
 // FaithfulRow is what became of a method's maps. Measures that are known of no image are missing.
 type FaithfulRow struct {
 	Method   string `json:"method"`
@@ -141,15 +152,7 @@ func (n *FaithfulNumbers) Table() Table {
 	for _, row := range n.Rows {
 		line := []string{row.Method}
 		for _, f := range row.fields() {
-			m := *f
-			switch {
-			case m == nil:
-				line = append(line, "", "")
-			case m.Error == nil:
-				line = append(line, Num(m.Mean, 4), "")
-			default:
-				line = append(line, Num(m.Mean, 4), Num(*m.Error, 4))
-			}
+			line = append(line, (*f).cells()...)
 		}
 		t.Rows = append(t.Rows, line)
 	}

@@ -80,14 +80,7 @@ func (n *SanityNumbers) Table() Table {
 			for _, a := range list {
 				line := []string{row.Method, []string{"from the top", "alone", "trained anew"}[k], a.Layer}
 				for _, m := range []*Mean{a.Spearman, a.Magnitude, a.SSIM} {
-					switch {
-					case m == nil:
-						line = append(line, "", "")
-					case m.Error == nil:
-						line = append(line, Num(m.Mean, 4), "")
-					default:
-						line = append(line, Num(m.Mean, 4), Num(*m.Error, 4))
-					}
+					line = append(line, m.cells()...)
 				}
 				t.Rows = append(t.Rows, line)
 			}
