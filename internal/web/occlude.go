@@ -27,21 +27,20 @@ func defaultOcclusion(net *model.Network) (b occlusionBox) {
 	return b
 }
 
-// occlusionOf reads the settings of an occluder.
-func (a asked) occlusionOf() (r view.Occlusion, err error) {
-	if err := r.Fields().Set(a.Session.Net, a.query.given); err != nil {
-		return r, err
+// occlusionOf finds the network and the picture that a request is about, and reads the settings of an occluder.
+func (s *Server) occlusionOf(r *http.Request) (a asked, o view.Occlusion, err error) {
+	if a, err = s.asked(r); err != nil {
+		return a, o, err
 	}
-	return r, r.Validate(a.Session.Net)
+	if err = o.Fields().Set(a.Session.Net, a.query.given); err != nil {
+		return a, o, err
+	}
+	return a, o, o.Validate(a.Session.Net)
 }
 
 // spot is what happens under one patch: the figures of that position, those of occlude --method box bit for bit.
 func (s *Server) spot(w http.ResponseWriter, r *http.Request) error {
-	a, err := s.asked(r)
-	if err != nil {
-		return err
-	}
-	request, err := a.occlusionOf()
+	a, request, err := s.occlusionOf(r)
 	if err != nil {
 		return err
 	}
@@ -66,11 +65,7 @@ func (s *Server) spot(w http.ResponseWriter, r *http.Request) error {
 // mask is what happens if the pixels that were brushed are covered. The body is a picture of the input's size, of which
 // the pixels that are not transparent are covered.
 func (s *Server) mask(w http.ResponseWriter, r *http.Request) error {
-	a, err := s.asked(r)
-	if err != nil {
-		return err
-	}
-	request, err := a.occlusionOf()
+	a, request, err := s.occlusionOf(r)
 	if err != nil {
 		return err
 	}
@@ -193,11 +188,7 @@ func (s *Server) scanMaps(ctx context.Context, a asked, r view.Occlusion, begin 
 
 // scan computes a whole map and tells of it as it is computed.
 func (s *Server) scan(w http.ResponseWriter, r *http.Request) error {
-	a, err := s.asked(r)
-	if err != nil {
-		return err
-	}
-	request, err := a.occlusionOf()
+	a, request, err := s.occlusionOf(r)
 	if err != nil {
 		return err
 	}
@@ -325,11 +316,7 @@ func (p *parts) all(m *occlusion.Map) {
 
 // loss is the loss by pixel of a scan: little-endian float32, row by row; NaN where no patch lies.
 func (s *Server) loss(w http.ResponseWriter, r *http.Request) error {
-	a, err := s.asked(r)
-	if err != nil {
-		return err
-	}
-	request, err := a.occlusionOf()
+	a, request, err := s.occlusionOf(r)
 	if err != nil {
 		return err
 	}

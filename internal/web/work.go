@@ -16,11 +16,8 @@ type work struct {
 	queued  int
 }
 
-// ticket is one job that waits.
-type ticket struct {
-	go_  chan struct{}
-	gone bool
-}
+// ticket is one job that waits. turn is closed when it may begin.
+type ticket struct{ turn chan struct{} }
 
 const (
 	maxWaiting = 2000 // in all
@@ -55,7 +52,7 @@ func (w *work) enter(ctx context.Context, client string) error {
 		w.mu.Unlock()
 		return errBusy
 	}
-	t := &ticket{go_: make(chan struct{})}
+	t := &ticket{turn: make(chan struct{})}
 	if len(w.waiting[client]) == 0 {
 		w.turns = append(w.turns, client)
 	}
@@ -63,17 +60,16 @@ func (w *work) enter(ctx context.Context, client string) error {
 	w.queued++
 	w.mu.Unlock()
 	select {
-	case <-t.go_:
+	case <-t.turn:
 		return nil
 	case <-ctx.Done():
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	select {
-	case <-t.go_: // both at once: the slot is passed on
+	case <-t.turn: // both at once: the slot is passed on
 		w.next()
 	default:
-		t.gone = true
 		w.drop(client, t)
 	}
 	return ctx.Err()
@@ -117,9 +113,6 @@ func (w *work) next() {
 	client := w.turns[0]
 	t := w.waiting[client][0]
 	w.turns = append(w.turns[1:], client)
-	w.drop2(client)
-	close(t.go_)
+	w.drop(client, t)
+	close(t.turn)
 }
-
-// drop2 takes the first ticket of a client out of the queue.
-func (w *work) drop2(client string) { w.drop(client, w.waiting[client][0]) }

@@ -81,8 +81,7 @@ export async function ask(path, settings, options) {
 export const askJSON = async (...args) => (await ask(...args)).json();
 export const askFloats = async (...args) => new Float32Array(await (await ask(...args)).arrayBuffer());
 
-// Latest makes requests of which only the newest matters: it overtakes the one under way, and of those that are asked
-// for meanwhile only the last is made.
+// Latest makes requests of which only the newest matters: it cancels the one under way.
 export class Latest {
   constructor() { this.busy = null; }
   async run(make) {

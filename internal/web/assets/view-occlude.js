@@ -23,7 +23,7 @@ function open(place, app) {
   const tools = h("div", { class: "tools" }), left = h("div", { class: "card" }), right = h("div", { class: "card" }), below = h("div", { class: "card" });
   place.append(tools, h("div", { class: "split" }, left, right), below);
   const latest = new Latest();
-  let plane = null, picture = null, pictureKey = "", spotKey = "", scanKey = "", map = null, stop = null, spot = null, brush = null, queued = null, pending = false;
+  let plane = null, picture = null, pictureKey = "", spotKey = "", scanKey = "", map = null, stop = null, spot = null, brush = null, queued = null, pending = "";
 
   const where = () => ({ net: state.int("net"), image: state.int("image") });
   const size = () => { const n = app.net().input, [a, b] = patchSize(app); return [Math.min(a, n.H), Math.min(b, n.W)]; };
@@ -41,7 +41,7 @@ function open(place, app) {
     const num = (label, tool, value, min, max, set) => h("label", {}, label, h("input", { type: "number", "data-tool": tool, value, min, max, onchange: e => { const v = parseInt(e.target.value, 10); if (v >= min && v <= max) set(v); } }));
     put(tools, pick("Cover by", [["patch", "patch"], ["brush", "brush"]], mode(), v => state.set({ by: v === "patch" ? null : v })),
       mode() === "patch" ? num("rows", "rows", a, 1, n.H, v => state.set({ patch: pairText([v, size()[1]]) }, true)) : num("brush", "brush", state.int("brush", Math.max(Math.round(n.W / 16), 1)), 1, n.W, v => state.set({ brush: v }, true)),
-      mode() === "patch" ? num("columns", "cols", b, 1, n.W, v => state.set({ patch: pairText([size()[0], v]) }, true)) : h("button", { type: "button", onclick: clearBrush }, "Clear"),
+      mode() === "patch" ? num("columns", "cols", b, 1, n.W, v => state.set({ patch: pairText([size()[0], v]) }, true)) : h("button", { type: "button", id: "clear", onclick: clearBrush }, "Clear"),
       mode() === "patch" ? num("soft edge", "soft", state.int("soft", 0), 0, Math.max(a, b), v => state.set({ soft: v || null }, true)) : h("button", { type: "button", onclick: saveMask }, "Save mask"),
       h("label", {}, "filled with", h("select", { "data-tool": "fill", onchange: e => state.set({ fill: e.target.value === "mean" ? null : e.target.value }, true) }, fills.map(([v, t]) => h("option", { value: v, selected: v === state.get("fill", "mean") }, t)))),
       h("label", {}, "watched layer", layerSelect(app, state.get("watch") || app.net().last, l => state.set({ watch: l }, true), l => l.shape[1] * l.shape[2] > 1)));
@@ -69,10 +69,12 @@ function open(place, app) {
     if (!brush || brush.width !== n.W || brush.height !== n.H) clearBrush(true);
   }
 
-  // follow puts the patch at a place and asks for the figures there. While one request is computed only the newest place
-  // waits.
+  // follow puts the patch at a place and asks for the figures there. While one place is computed only the newest waits: it
+  // would take the turn from each before it, and a moving pointer would show nothing. What is under way for another
+  // picture or patch is of no use any more, and is cancelled.
   function follow(y, x, how) {
     queued = [y, x, how];
+    if (pending && pending !== JSON.stringify(settings(app))) latest.stop();
     const [a, b] = size();
     plane.clear();
     plane.frame([y, x, y + a, x + b], true);
@@ -81,16 +83,17 @@ function open(place, app) {
   async function next() {
     while (queued) {
       const [y, x, how] = queued;
-      queued = null; pending = true;
-      const key = JSON.stringify([settings(app), y, x]);
+      const asked = settings(app), key = JSON.stringify([asked, y, x]);
+      queued = null; pending = JSON.stringify(asked);
       try {
-        const s = await askJSON("/api/spot", { ...settings(app), y, x });
+        const s = await latest.run(signal => askJSON("/api/spot", { ...asked, y, x }, { signal }));
         spot = s; spotKey = key;
         await showSpot();
+        if (!place.isConnected) return;
         if (!queued) app.refreshCommand();
         if (how !== "move") { state.set({ y, x }, true); say(summary()); }
       } catch (err) { if (!isAbort(err)) put(right, problem(err)); }
-      pending = false;
+      pending = "";
     }
   }
   const target = () => app.chosen() === null ? spot.clean.best : Number(app.chosen());
@@ -267,7 +270,7 @@ function open(place, app) {
       else return false;
       return true;
     },
-    end() { stop?.(); latest.stop(); },
+    end() { stop?.(); queued = null; latest.stop(); },
   };
 }
 export default { title: "Occlude", hint: "", open };
