@@ -194,7 +194,6 @@ type explaining struct {
 	// Pictures of the page that are not among the maps:
 	votes, covered, curves image.Image
 	seen                   []featurePictures // by feature
-	featurePictures        []featurePictures
 }
 
 // Explain explains one image. Parts that the network does not allow are named with the reason, on the page and in

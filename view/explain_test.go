@@ -274,7 +274,7 @@ func TestTrustVerdicts(t *testing.T) {
 
 // TestShellLine quotes what a shell would read otherwise.
 func TestShellLine(t *testing.T) {
-	got := shellLine([]string{"viz", "a b", "it's", "", "$x", "--k=v", "a;b", "é"})
+	got := ShellLine([]string{"viz", "a b", "it's", "", "$x", "--k=v", "a;b", "é"})
 	if want := `viz 'a b' 'it'\''s' '' '$x' --k=v 'a;b' 'é'`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

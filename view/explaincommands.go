@@ -22,16 +22,16 @@ func (m *explaining) command(name string, args ...string) string {
 	default:
 		line = append(line, m.in.Name)
 	}
-	return shellLine(line)
+	return ShellLine(line)
 }
 
 // commandForAll is the line of a command that takes all images at once.
 func (m *explaining) commandForAll(name string, args ...string) string {
-	return shellLine(slices.Concat([]string{"viz", name}, m.r.Network, args, m.r.Source))
+	return ShellLine(slices.Concat([]string{"viz", name}, m.r.Network, args, m.r.Source))
 }
 
-// shellLine quotes words for a shell where they need it.
-func shellLine(words []string) string {
+// ShellLine writes words as a shell reads them: in quotes where they need it.
+func ShellLine(words []string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
 		quoted[i] = w
@@ -80,11 +80,11 @@ func (m *explaining) writeCommands() {
 	}
 	methods := methodsText(explainMethods)
 	if m.n.Change != nil {
-		add("what the network says of the covered picture (beside this page)", shellLine(slices.Concat([]string{"viz", "classify"}, m.r.Network, []string{m.in.Stem + "-parts/covered-" + m.in.Stem + ".npy"})))
+		add("what the network says of the covered picture (beside this page)", ShellLine(slices.Concat([]string{"viz", "classify"}, m.r.Network, []string{m.in.Stem + "-parts/covered-" + m.in.Stem + ".npy"})))
 	}
 	add("test 1 with more measures, over all pictures of this run", m.commandForAll("faithful", "--method", methods))
 	add("test 2 layer by layer, over all pictures of this run", m.commandForAll("sanity", "--method", methods))
-	add("all layers, weights and steps of preprocessing", shellLine(append([]string{"viz", "inspect"}, m.r.Network...)))
+	add("all layers, weights and steps of preprocessing", ShellLine(append([]string{"viz", "inspect"}, m.r.Network...)))
 }
 
 // shrunk is a picture no larger than a side.

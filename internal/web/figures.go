@@ -410,7 +410,7 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	args := s.arguments(a, j)
-	return sendJSON(w, map[string]any{"args": args, "line": "viz " + shellLine(args), "name": j.name(a), "npy": j.array, "png": !j.numbers,
+	return sendJSON(w, map[string]any{"args": args, "line": "viz " + view.ShellLine(args), "name": j.name(a), "npy": j.array, "png": !j.numbers,
 		"own": j.pictures == onePicture && a.image >= s.pictures.start()})
 }
 
@@ -421,18 +421,4 @@ func (j *job) name(a asked) string {
 		name += "-" + a.in.Stem
 	}
 	return imageio.FileName(name)
-}
-
-// shellLine writes arguments as a shell reads them.
-func shellLine(args []string) string {
-	var out []string
-	for _, a := range args {
-		if a == "" || strings.ContainsFunc(a, func(r rune) bool {
-			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:,=+@%", r))
-		}) {
-			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-		}
-		out = append(out, a)
-	}
-	return strings.Join(out, " ")
 }
