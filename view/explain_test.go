@@ -261,9 +261,9 @@ func TestTrustVerdicts(t *testing.T) {
 		want     string
 		believed bool
 	}{
-		{9, 0.1, "passes both tests", true}, {8, 0.29, "passes both tests", true}, {7, 0.1, "test 1 passed in part, test 2 passed", false},
-		{4, 0.1, "fails test 1", false}, {9, 0.5, "fails test 2", false}, {0, 0.9, "fails both tests", false}, {6, 0.4, "passes both tests in part", false},
-		{4, 0.4, "test 1 failed, test 2 passed in part", false},
+		{9, 0.1, "passes both tests", true}, {8, 0.29, "passes both tests", true}, {7, 0.1, "passes test 1 in part and passes test 2", false},
+		{4, 0.1, "fails test 1 and passes test 2", false}, {9, 0.5, "passes test 1 and fails test 2", false}, {0, 0.9, "fails both tests", false}, {6, 0.4, "passes both tests in part", false},
+		{4, 0.4, "fails test 1 and passes test 2 in part", false},
 	} {
 		trust := &ExplainTrust{Controls: make([]float64, 9), Beaten: c.beaten, Kept: []ExplainKept{{"last layer", 1}, {"all layers", c.last}}}
 		if trust.judge(); trust.verdict() != c.want || trust.believed() != c.believed {

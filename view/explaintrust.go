@@ -211,16 +211,23 @@ func (t *ExplainTrust) verdict() string {
 	switch {
 	case t.Places == "":
 		return ""
-	case t.Places == t.Weights:
-		return map[TestResult]string{Passed: "passes both tests", Partly: "passes both tests in part", Failed: "fails both tests"}[t.Places]
-	case t.Places == Failed && t.Weights == Passed || t.Weights == "" && t.Places == Failed:
-		return "fails test 1"
-	case t.Weights == Failed && t.Places == Passed:
-		return "fails test 2"
 	case t.Weights == "":
-		return "test 1 " + string(t.Places)
+		return t.Places.of("test 1")
+	case t.Places == t.Weights:
+		return t.Places.of("both tests")
 	}
-	return fmt.Sprintf("test 1 %s, test 2 %s", t.Places, t.Weights)
+	return t.Places.of("test 1") + " and " + t.Weights.of("test 2")
+}
+
+// of says what a map does in a test.
+func (r TestResult) of(test string) string {
+	switch r {
+	case Passed:
+		return "passes " + test
+	case Partly:
+		return "passes " + test + " in part"
+	}
+	return "fails " + test
 }
 
 // trustChart draws the curves of deletion.

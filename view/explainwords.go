@@ -54,7 +54,7 @@ func (m *explaining) writeSummary() {
 	}
 	switch {
 	case good != nil && bad != nil:
-		add("How far to believe the maps: %s passed our tests here; %s.", words(good), words(bad))
+		add("How far to believe the maps: %s passed our tests here, but %s.", words(good), words(bad))
 	case good != nil:
 		add("How far to believe the maps: %s passed our tests here.", words(good))
 	case bad != nil:
