@@ -19,6 +19,8 @@ type Keep struct {
 	// Batch is the size of batches that a Fast plan is made for. It runs all others
 	// too, and its bits do not depend on their size. 0: each as is fastest for it.
 	Batch int
+	// Before, if there is one, is called before each layer is computed, for measuring.
+	Before func(layer string)
 }
 
 // Plan is a network made ready to run: which nodes are needed, weights packed
@@ -32,8 +34,9 @@ type Plan struct {
 	shapes map[string]Shape
 	steps  []step
 
-	slotSize []int // floats of each per image
-	part     int   // images that go through the network together
+	before   func(layer string) // of Keep
+	slotSize []int              // floats of each per image
+	part     int                // images that go through the network together
 
 	mu   sync.Mutex
 	idle []*arena
@@ -75,7 +78,7 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{engine: e, net: net, shapes: shapes}
+	p := &Plan{engine: e, net: net, shapes: shapes, before: keep.Before}
 	wanted := keep.Layers
 	if wanted == nil {
 		wanted = net.names()
@@ -336,6 +339,9 @@ func (p *Plan) runPart(t *Trace, a *arena, first, n int) error {
 		}
 		if s.alias {
 			continue
+		}
+		if p.before != nil {
+			p.before(s.Out)
 		}
 		a.call = call{k: p.engine.k, n: n, dst: dst, out: p.shapes[s.Out], srcs: a.call.srcs[:0], ins: s.shapes, switches: switches, step: s}
 		for _, v := range s.inputs {

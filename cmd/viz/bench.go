@@ -29,6 +29,8 @@ type benchmark struct {
 	rule                  deconv.Rule
 	net                   *model.Network
 	engine                *model.Engine
+	simulate              int
+	schedule              *bench.Schedule // if simulated
 	name                  string
 }
 
@@ -42,6 +44,7 @@ func benchCommand() cmdline.Command {
 				view.NumberField(view.Field{Name: "budget", Default: "5", Usage: "`SECONDS` to measure for"}, &b.budget),
 				view.IntField(view.Field{Name: "least", Default: "3", Usage: "fewest measured runs"}, &b.least, 1),
 				view.TextField(view.Field{Name: "level", Usage: "`LEVEL` of the kernels: " + strings.Join(bench.Levels(), ", ") + "; default: the first"}, &b.level),
+				view.IntField(view.Field{Name: "simulate", Default: "0", Usage: "time each task alone, and say how `WORKERS` would share them, layer by layer for forward. 0: no"}, &b.simulate, 0),
 			}, fields(b)...),
 			Do: func(c *cmdline.Run) error {
 				if err := b.open(c); err != nil {
@@ -120,6 +123,9 @@ func (b *benchmark) open(c *cmdline.Run) (err error) {
 	if err == nil {
 		b.engine = model.NewEngine(b.threads)
 	}
+	if b.schedule = nil; err == nil && b.simulate > 0 {
+		b.schedule = bench.NewSchedule(b.engine, b.simulate, clock())
+	}
 	return err
 }
 
@@ -134,6 +140,9 @@ func (b *benchmark) measure(t *bench.Task, err error) error {
 	if err != nil {
 		return err
 	}
+	if b.schedule != nil {
+		return b.share(t)
+	}
 	times, checksum, err := t.Measure(b.Context, b.least, b.budget, clock())
 	if err != nil {
 		return err
@@ -145,4 +154,25 @@ func (b *benchmark) print(task string, params map[string]any, times []float64, c
 	slices.Sort(times)
 	return json.NewEncoder(b.Stdout).Encode(benchLine{Peer: "viz " + b.Version, Task: task, Model: b.name, Params: params,
 		Threads: b.engine.Workers(), Level: bench.Level(), Median: times[len(times)/2], Min: times[0], Checksum: checksum})
+}
+
+// shareLine is how workers would share a layer, or all.
+type shareLine struct {
+	Task  string `json:"task"`
+	Model string `json:"model"`
+	bench.Share
+}
+
+// share prints how the simulated workers would share a task: a line a layer, and one of all.
+func (b *benchmark) share(t *bench.Task) error {
+	layers, err := b.schedule.Measure(b.Context, t, b.least)
+	if err != nil {
+		return err
+	}
+	for _, l := range bench.Shares(layers, b.simulate) {
+		if err := json.NewEncoder(b.Stdout).Encode(shareLine{Task: t.Name, Model: b.name, Share: l}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

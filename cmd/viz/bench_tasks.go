@@ -15,7 +15,11 @@ func (b *benchmark) layer() (string, error) {
 }
 
 func (b *benchmark) forward() error {
-	return b.measure(bench.Forward(b.engine, b.net, b.batch, b.exact))
+	var before func(string)
+	if b.schedule != nil {
+		before = b.schedule.Layer
+	}
+	return b.measure(bench.Forward(b.engine, b.net, b.batch, b.exact, before))
 }
 
 func (b *benchmark) deconv() error {
@@ -29,6 +33,9 @@ func (b *benchmark) deconv() error {
 func (b *benchmark) train() error {
 	if b.name != "lenet" {
 		return cmdline.Usage("viz bench train trains lenet only", "")
+	}
+	if b.schedule != nil {
+		return cmdline.Usage("viz bench train cannot be simulated", "")
 	}
 	times, loss, err := bench.MeasureTrain(b.Context, b.engine, b.least, b.steps, clock())
 	if err != nil {

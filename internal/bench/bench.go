@@ -55,13 +55,14 @@ func sumAbs(v []float32) (s float64) {
 	return s
 }
 
-// Forward is the class scores of a batch, or the network's output if it has none.
-func Forward(engine *model.Engine, net *model.Network, batch int, exact bool) (*Task, error) {
+// Forward is the class scores of a batch, or the network's output if it has none. before, if not nil, is called before
+// each layer.
+func Forward(engine *model.Engine, net *model.Network, batch int, exact bool, before func(layer string)) (*Task, error) {
 	out := net.Logits
 	if out == "" {
 		out = net.Output()
 	}
-	plan, err := engine.Compile(net, model.Keep{Layers: []string{out}, Fast: !exact})
+	plan, err := engine.Compile(net, model.Keep{Layers: []string{out}, Fast: !exact, Before: before})
 	if err != nil {
 		return nil, err
 	}

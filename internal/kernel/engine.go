@@ -62,6 +62,13 @@ func New(workers int) *Engine {
 // Close stops the workers. The engine can still be used, on one thread.
 func (e *Engine) Close() { e.pool.Close() }
 
+// Simulate makes the engine, which was not used yet, one of so many workers whose
+// loops are run by loop; see par.Simulated.
+func (e *Engine) Simulate(workers int, loop func(n int, f func(i, worker int))) {
+	e.pool.Close()
+	e.pool = par.Simulated(workers, loop)
+}
+
 // Workers returns the number of workers.
 func (e *Engine) Workers() int { return e.pool.Workers() }
 

@@ -29,6 +29,7 @@ type Pool struct {
 // so that an abandoned Pool can be collected and stops its helpers.
 type shared struct {
 	workers int
+	loop    func(n int, f func(i, worker int)) // of a simulated pool
 	spin    bool
 	busy    atomic.Bool
 	stopped atomic.Bool
@@ -118,6 +119,13 @@ func New(workers int) *Pool {
 	return p
 }
 
+// Simulated returns a pool that says it has so many workers and leaves every loop
+// to the caller: loop calls f for every index, in the goroutine of For. It is for
+// measuring how loops are shared; see Span.
+func Simulated(workers int, loop func(n int, f func(i, worker int))) *Pool {
+	return &Pool{&shared{workers: workers, loop: loop}}
+}
+
 // Workers returns the number of workers, 1 for a nil pool.
 func (p *Pool) Workers() int {
 	if p == nil {
@@ -152,6 +160,11 @@ func (s *shared) stop() {
 // worker 0. A panic in f stops the loop and is raised again in the caller.
 func (p *Pool) For(n int, f func(i, worker int)) {
 	if n <= 0 {
+		return
+	}
+	if p != nil && p.s.loop != nil && p.s.busy.CompareAndSwap(false, true) {
+		defer p.s.busy.Store(false)
+		p.s.loop(n, f)
 		return
 	}
 	if p == nil || n == 1 || len(p.s.helpers) == 0 || p.s.stopped.Load() || !p.s.busy.CompareAndSwap(false, true) {

@@ -1,0 +1,151 @@
+package bench
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"github.com/deconvnet/viz/internal/kernel"
+	"github.com/deconvnet/viz/internal/par"
+	"github.com/deconvnet/viz/model"
+)
+
+// Schedule times every task of every parallel loop, all on one worker, to tell how many workers would share the
+// work. Its engine cuts the work as for Workers workers.
+type Schedule struct {
+	Workers int
+	clock   func() float64
+	layers  []*LayerWork
+	at      *LayerWork // the current one, nil before the first
+	start   float64    // of what the current layer does outside of loops, since its last loop
+	serial  float64    // outside of loops, in this run
+	loop    int        // of the layer, in this run
+}
+
+// LayerWork is what a layer, or a whole task, is made of; times in seconds are the least of all runs.
+type LayerWork struct {
+	Layer  string
+	Serial float64     // outside of loops
+	Loops  [][]float64 // the time of each task of each loop
+}
+
+// NewSchedule makes the engine, which was not used yet, one of so many simulated workers. clock is the time in seconds.
+func NewSchedule(engine *model.Engine, workers int, clock func() float64) *Schedule {
+	s := &Schedule{Workers: workers, clock: clock}
+	kernel.Of(engine).Simulate(workers, s.run)
+	return s
+}
+
+// Layer ends the layer before and begins the next; it is for model.Keep's Before.
+func (s *Schedule) Layer(name string) {
+	s.stop()
+	if i := slices.IndexFunc(s.layers, func(l *LayerWork) bool { return l.Layer == name }); i >= 0 {
+		s.at = s.layers[i]
+	} else {
+		s.at = &LayerWork{Layer: name, Serial: math.Inf(1)}
+		s.layers = append(s.layers, s.at)
+	}
+	s.loop, s.serial, s.start = 0, 0, s.clock()
+}
+
+// stop ends the current layer.
+func (s *Schedule) stop() {
+	if s.at != nil {
+		s.at.Serial = min(s.at.Serial, s.serial+s.clock()-s.start)
+		s.at = nil
+	}
+}
+
+// run runs a loop and keeps the least time of each of its tasks.
+func (s *Schedule) run(n int, f func(i, worker int)) {
+	l := s.at
+	if l == nil {
+		for i := range n {
+			f(i, i*s.Workers/n)
+		}
+		return
+	}
+	s.serial += s.clock() - s.start
+	if s.loop == len(l.Loops) {
+		l.Loops = append(l.Loops, nil)
+	}
+	tasks := l.Loops[s.loop]
+	if len(tasks) != n { // the first run, or a part of the batch of another size
+		tasks = slices.Repeat([]float64{math.Inf(1)}, n)
+		l.Loops[s.loop] = tasks
+	}
+	for i := range n {
+		start := s.clock()
+		f(i, i*s.Workers/n)
+		tasks[i] = min(tasks[i], s.clock()-start)
+	}
+	s.loop++
+	s.start = s.clock()
+}
+
+// Measure runs the task so often and returns its layers in order, or the task as one layer where it does not tell
+// them.
+func (s *Schedule) Measure(ctx context.Context, t *Task, runs int) ([]*LayerWork, error) {
+	for range runs {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		s.Layer(t.Name)
+		if _, err := t.Run(); err != nil {
+			return nil, err
+		}
+		s.stop()
+	}
+	out := s.layers
+	s.layers = nil
+	return out, nil
+}
+
+// Share is how workers would share a layer, or all of a task. Times are in seconds.
+type Share struct {
+	Layer   string  `json:"layer"`
+	Workers int     `json:"workers"`
+	Loops   int     `json:"loops"`
+	Tasks   int     `json:"tasks"`
+	Work    float64 `json:"work_s"`         // on one worker
+	Serial  float64 `json:"serial_s"`       // of it, outside of loops
+	Longest float64 `json:"longest_task_s"` // in a loop
+	Span    float64 `json:"span_s"`         // on the workers; waking them is not counted
+	Mixed   float64 `json:"mixed_s"`        // if half of the workers have half the speed
+	// Ratio and MixedRatio are these times to what they were if nobody ever waited.
+	Ratio      float64 `json:"ratio"`
+	MixedRatio float64 `json:"mixed_ratio"`
+}
+
+// Shares says how so many workers would share each layer, and last all of them.
+func Shares(layers []*LayerWork, workers int) []Share {
+	equal, mixed := slices.Repeat([]float64{1}, workers), slices.Repeat([]float64{1}, workers)
+	fast := float64(workers)
+	for i := (workers + 1) / 2; i < workers; i++ {
+		mixed[i] = 0.5
+		fast -= 0.5
+	}
+	all := Share{Layer: "all", Workers: workers}
+	var out []Share
+	for _, l := range layers {
+		s := Share{Layer: l.Layer, Workers: workers, Loops: len(l.Loops), Work: l.Serial, Serial: l.Serial, Span: l.Serial, Mixed: l.Serial}
+		for _, tasks := range l.Loops {
+			s.Tasks += len(tasks)
+			for _, t := range tasks {
+				s.Work += t
+			}
+			s.Longest = max(s.Longest, slices.Max(tasks))
+			s.Span += par.Span(tasks, equal)
+			s.Mixed += par.Span(tasks, mixed)
+		}
+		out = append(out, s)
+		all.Loops, all.Tasks, all.Longest = all.Loops+s.Loops, all.Tasks+s.Tasks, max(all.Longest, s.Longest)
+		all.Work, all.Serial, all.Span, all.Mixed = all.Work+s.Work, all.Serial+s.Serial, all.Span+s.Span, all.Mixed+s.Mixed
+	}
+	out = append(out, all)
+	for i := range out {
+		s := &out[i]
+		s.Ratio, s.MixedRatio = s.Span*float64(workers)/s.Work, s.Mixed*fast/s.Work
+	}
+	return out
+}
