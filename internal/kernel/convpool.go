@@ -30,6 +30,14 @@ func (e *Engine) ConvMaxPool(f *Filters, n int, dst []float32, out Box, g Pool, 
 	rows := max(1, bandedConv/max(1, c.Out*w*g.StrideY))
 	bands := (out.H() + rows - 1) / rows
 	bands = min((bands+3)/4*4, out.H())
+	if n*bands < e.pool.Workers() && f.win == nil {
+		need := g.InputBox(out).Intersect(Full(h, w))
+		mid := e.floats(n * c.Out * need.Area())
+		e.ConvForward(f, n, mid, need, src, in, ep)
+		e.MaxPool(g, n*c.Out, dst, nil, out, mid, need, h, w)
+		e.put(mid)
+		return
+	}
 	j := e.bandJobs.get()
 	if j == nil {
 		j = new(bandJob)

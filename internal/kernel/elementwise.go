@@ -2,9 +2,13 @@ package kernel
 
 import "math"
 
-// chunk is the number of elements a worker takes at a time in elementwise
-// loops: 64 KiB of each slice.
-const chunk = 16 << 10
+// chunk is the number of elements a worker takes at a time in elementwise loops
+// over n: 64 KiB of each slice, less where workers would have to wait. It is a
+// multiple of every vector's length, so that no bit depends on it.
+func (e *Engine) chunk(n int) int {
+	const most, least, step = 16 << 10, 2 << 10, 1 << 10
+	return min(most, max(least, (n/(2*e.Workers())+step-1)/step*step))
+}
 
 // whole returns how many of n elements an elementwise kernel takes, if there is
 // one.
@@ -20,7 +24,7 @@ func (e *Engine) ReLU(dst, src []float32) {
 	if len(dst) != len(src) {
 		panic("kernel: ReLU: lengths differ")
 	}
-	e.loop(len(src), chunk, func(j *loopJob, lo, hi int) {
+	e.loop(len(src), e.chunk(len(src)), func(j *loopJob, lo, hi int) {
 		d, s := j.s[0][lo:hi], j.s[1][lo:hi]
 		if n := j.lv.whole(len(s)); n > 0 && j.lv.relu != nil {
 			j.lv.relu(&d[0], &s[0], n)
@@ -39,7 +43,7 @@ func (e *Engine) ReLUGrad(dx, dy, y []float32) {
 	if len(dx) != len(dy) || len(dx) != len(y) {
 		panic("kernel: ReLUGrad: lengths differ")
 	}
-	e.loop(len(dx), chunk, func(j *loopJob, lo, hi int) {
+	e.loop(len(dx), e.chunk(len(dx)), func(j *loopJob, lo, hi int) {
 		d, s, y := j.s[0][lo:hi], j.s[1][lo:hi], j.s[2][lo:hi]
 		if n := j.lv.whole(len(s)); n > 0 && j.lv.reluGrad != nil {
 			j.lv.reluGrad(&d[0], &s[0], &y[0], n)
@@ -61,7 +65,7 @@ func (e *Engine) Add(dst, a, b []float32) {
 	if len(dst) != len(a) || len(dst) != len(b) {
 		panic("kernel: Add: lengths differ")
 	}
-	e.loop(len(dst), chunk, func(j *loopJob, lo, hi int) {
+	e.loop(len(dst), e.chunk(len(dst)), func(j *loopJob, lo, hi int) {
 		d, a, b := j.s[0][lo:hi], j.s[1][lo:hi], j.s[2][lo:hi]
 		if n := j.lv.whole(len(d)); n > 0 && j.lv.add != nil {
 			j.lv.add(&d[0], &a[0], &b[0], n)
@@ -78,7 +82,7 @@ func (e *Engine) AddReLU(dst, a, b []float32) {
 	if len(dst) != len(a) || len(dst) != len(b) {
 		panic("kernel: AddReLU: lengths differ")
 	}
-	e.loop(len(dst), chunk, func(j *loopJob, lo, hi int) {
+	e.loop(len(dst), e.chunk(len(dst)), func(j *loopJob, lo, hi int) {
 		d, a, b := j.s[0][lo:hi], j.s[1][lo:hi], j.s[2][lo:hi]
 		if n := j.lv.whole(len(d)); n > 0 && j.lv.addReLU != nil {
 			j.lv.addReLU(&d[0], &a[0], &b[0], n)
@@ -99,7 +103,7 @@ func (e *Engine) ScaleShift(n, c, hw int, dst, src, scale, shift []float32) {
 	if hw == 0 {
 		return
 	}
-	e.loop(n*c, max(1, chunk/hw), func(j *loopJob, lo, hi int) {
+	e.loop(n*c, max(1, e.chunk(n*c*hw)/hw), func(j *loopJob, lo, hi int) {
 		hw := len(j.s[0]) / j.n
 		c := len(j.s[2])
 		for p := lo; p < hi; p++ {

@@ -144,7 +144,7 @@ func (e *Engine) newLoop() *loopJob {
 }
 
 // runLoop runs f over [0, n) in parallel, in chunks of size, and takes the job
-// back. The cut does not depend on the number of workers.
+// back. Where sums depend on the size, it must not depend on the number of workers.
 func (e *Engine) runLoop(j *loopJob, n, size int, f func(j *loopJob, lo, hi int)) {
 	j.n, j.size, j.f = n, size, f
 	e.pool.For((n+size-1)/size, j.run)

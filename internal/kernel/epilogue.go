@@ -51,7 +51,7 @@ func (e *Engine) Clip(c *Clip, dst, src []float32) {
 	}
 	j := e.newLoop()
 	j.s[0], j.s[1], j.clip = dst, src, c
-	e.runLoop(j, len(src), chunk, func(j *loopJob, lo, hi int) {
+	e.runLoop(j, len(src), e.chunk(len(src)), func(j *loopJob, lo, hi int) {
 		j.clip.rows(j.lv, j.s[0][lo:hi], j.s[1][lo:hi], 1, hi-lo, 0)
 	})
 }

@@ -437,12 +437,14 @@ func (j *convJob) directTasks(workers int) int {
 	width := j.widest * lv.lanes
 	j.panels = j.runs * ((j.runW + width - 1) / width)
 	j.chunks = (j.panels*width + directFloats - 1) / directFloats
-	if r := j.chunks * t.groups * j.images; r < 8*workers && r%workers != 0 {
-		j.chunks = min(j.panels, (j.chunks+workers-1)/workers*workers)
+	// Four tasks a worker, so that none waits long for another, also on processors
+	// whose cores are of two speeds.
+	if r := j.chunks * t.groups * j.images; r < 4*workers {
+		j.chunks = min(j.panels, (4*workers+t.groups*j.images-1)/(t.groups*j.images))
 	}
 	j.splits = 1
-	if r := j.chunks * t.groups * j.images; r < 4*workers && r%workers != 0 {
-		j.splits = min(rowBlocks(t.rows, lv.rows), workers)
+	if r := j.chunks * t.groups * j.images; r < 4*workers {
+		j.splits = min(rowBlocks(t.rows, lv.rows), (4*workers+r-1)/r)
 	}
 	return j.images * t.groups * j.chunks * j.splits
 }

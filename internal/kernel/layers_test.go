@@ -55,7 +55,7 @@ func same(a, b []float32) int {
 // The elementwise kernels compute the bits of the plain loops, for every length
 // around the block size and more than a chunk.
 func TestElementwise(t *testing.T) {
-	lengths := []int{chunk + 77}
+	lengths := []int{6<<10 + 77, 64<<10 + 77}
 	for n := range rounds(140) {
 		lengths = append(lengths, n)
 	}
@@ -115,7 +115,7 @@ func TestSolvers(t *testing.T) {
 		r := rand.New(rand.NewPCG(23, 24))
 		e := New(2)
 		defer e.Close()
-		for _, n := range []int{1, 31, 32, 33, 100, chunk + 45} {
+		for _, n := range []int{1, 31, 32, 33, 100, 6<<10 + 45, 64<<10 + 45} {
 			g := randSlice(r, n)
 			state := func() (s []float32, s64 []float64, check func()) {
 				s, check = guard(t, n)

@@ -38,13 +38,20 @@ func (e *Engine) MaxPool(g Pool, planes int, dst []float32, switches []int32, ou
 	// convolutions cut that way.
 	j.bands = 1
 	if planes*in.Area() <= bandedFloats && out.H() >= 8 {
-		j.bands = e.pool.Workers()
+		j.bands = min(e.pool.Workers(), out.H()/2)
 	}
 	j.size = max(1, fillChunk*j.bands/max(1, in.Area()))
+	// Two tasks a worker, so that none waits long for another.
+	if most := max(1, planes*j.bands/(2*e.pool.Workers())); j.size > most {
+		j.size = max(most, min(j.size, leastPooled*j.bands/max(1, in.Area())))
+	}
 	e.pool.For(j.bands*((planes+j.size-1)/j.size), j.run)
 	j.dst, j.switches, j.src = nil, nil, nil
 	e.pools.put(j)
 }
+
+// leastPooled is the size of an input that is not worth a task of its own.
+const leastPooled = 2 << 10
 
 // bandedFloats is the size of the largest input that is cut into bands of rows.
 const bandedFloats = 1 << 20

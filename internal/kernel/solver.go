@@ -13,7 +13,7 @@ func checkSame(w []float32, others ...[]float32) {
 // SGD updates w -= lr*g.
 func (e *Engine) SGD(w, g []float32, lr float32) {
 	checkSame(w, g)
-	e.loop(len(w), chunk, func(j *loopJob, lo, hi int) {
+	e.loop(len(w), e.chunk(len(w)), func(j *loopJob, lo, hi int) {
 		w, g, lr := j.s[0][lo:hi], j.s[1][lo:hi], j.k[0]
 		if n := j.lv.whole(len(w)); n > 0 && j.lv.sgd != nil {
 			j.lv.sgd(&w[0], &g[0], n, lr)
@@ -28,7 +28,7 @@ func (e *Engine) SGD(w, g []float32, lr float32) {
 // Momentum updates v = mu*v + g; w -= lr*v.
 func (e *Engine) Momentum(w, v, g []float32, lr, mu float32) {
 	checkSame(w, v, g)
-	e.loop(len(w), chunk, func(j *loopJob, lo, hi int) {
+	e.loop(len(w), e.chunk(len(w)), func(j *loopJob, lo, hi int) {
 		w, v, g, lr, mu := j.s[0][lo:hi], j.s[1][lo:hi], j.s[2][lo:hi], j.k[0], j.k[1]
 		if n := j.lv.whole(len(w)); n > 0 && j.lv.momentum != nil {
 			j.lv.momentum(&w[0], &v[0], &g[0], n, lr, mu)
@@ -53,7 +53,7 @@ func (e *Engine) Adam(w, m, v, g []float32, lr, b1, b2, eps float32, t int) {
 	}
 	step := float32(float64(lr) / (1 - math.Pow(float64(b1), float64(t))))
 	root := float32(1 / math.Sqrt(1-math.Pow(float64(b2), float64(t))))
-	e.loop(len(w), chunk, func(j *loopJob, lo, hi int) {
+	e.loop(len(w), e.chunk(len(w)), func(j *loopJob, lo, hi int) {
 		w, m, v, g := j.s[0][lo:hi], j.s[1][lo:hi], j.s[2][lo:hi], j.s[3][lo:hi]
 		b1, c1, b2, c2, step, root, eps := j.k[0], j.k[1], j.k[2], j.k[3], j.k[4], j.k[5], j.k[6]
 		if n := j.lv.whole(len(w)); n > 0 && j.lv.adam != nil {
@@ -71,7 +71,7 @@ func (e *Engine) Adam(w, m, v, g []float32, lr, b1, b2, eps float32, t int) {
 // RMSProp updates s = decay*s + (1-decay)*g*g; w -= lr*g/sqrt(s + eps).
 func (e *Engine) RMSProp(w, s, g []float32, lr, decay, eps float32) {
 	checkSame(w, s, g)
-	e.loop(len(w), chunk, func(j *loopJob, lo, hi int) {
+	e.loop(len(w), e.chunk(len(w)), func(j *loopJob, lo, hi int) {
 		w, s, g := j.s[0][lo:hi], j.s[1][lo:hi], j.s[2][lo:hi]
 		lr, decay, c, eps := j.k[0], j.k[1], j.k[2], j.k[3]
 		if n := j.lv.whole(len(w)); n > 0 && j.lv.rmsprop != nil {
