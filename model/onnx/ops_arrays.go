@@ -650,145 +650,6 @@ func (c *converter) blocks(n *node) (*value, int, error) {
 	return in, int(b), nil
 }
 
-// pad has its sizes and value in attributes before operator set 11, then in inputs.
-func pad(c *converter, n *node) error {
-	in, err := c.image(n, 0)
-	if err != nil {
-		return err
-	}
-	var pads []int64
-	fill := n.float("value", 0)
-	if c.opset < 11 {
-		if pads = n.ints("pads"); pads == nil {
-			pads = n.ints("paddings")
-		}
-	} else {
-		if pads, err = c.integers(n, 1, ""); err != nil {
-			return err
-		}
-		k, err := c.constant(n, 2)
-		if err != nil {
-			return err
-		}
-		if k != nil && k.len() != 1 {
-			return malformed("input %s is %v, want one number", n.inputs[2], k)
-		}
-		if k != nil {
-			fill = float32(k.at(0))
-		}
-	}
-	rank := len(in.dims)
-	axes, err := c.integers(n, 3, "")
-	if err != nil {
-		return err
-	}
-	if axes == nil {
-		for i := range rank {
-			axes = append(axes, int64(i))
-		}
-	}
-	if len(axes) > rank || len(pads) != 2*len(axes) {
-		return malformed("pads are %v for axes %v", pads, axes)
-	}
-	all := make([]int, 2*rank) // before each axis, then behind each
-	for i, v := range axes {
-		a, err := axis(v, rank)
-		if err != nil {
-			return err
-		}
-		for j, p := range []int64{pads[i], pads[i+len(axes)]} {
-			if p < -maxSize || p > maxSize {
-				return refuse("pads are %v, want at most %d", pads, maxSize)
-			}
-			all[a+j*rank] = int(p)
-		}
-	}
-	dims := slices.Clone(in.dims)
-	for i := range dims {
-		if dims[i] += int64(all[i] + all[i+rank]); dims[i] < 1 {
-			return refuse("pads %v leave nothing of %v", pads, in.dims)
-		}
-	}
-	if rank == 0 || slices.Max(all) == 0 && slices.Min(all) == 0 {
-		c.alias(n, 0, in, in.dims)
-		return nil
-	}
-	mode := n.text("mode", "constant")
-	y, x := 2, 3
-	if in.hwc != nil {
-		y, x = 1, 2
-	}
-	if rank == 4 && mode == "constant" && in.dims[0] == c.images && !in.shape.Flat && slices.Min(all) >= 0 &&
-		(in.hwc != nil || in.shape == model.ArrayShape(ints(in.dims[1:]))) {
-		own := true
-		for i, p := range all {
-			own = own && (p == 0 || i%4 == y || i%4 == x)
-		}
-		if own {
-			v, err := c.add(c.name(n), &model.Pad{Pads: [4]int{all[y], all[x], all[y+4], all[x+4]}, Value: fill}, in)
-			if err != nil {
-				return err
-			}
-			if v.dims = dims; in.hwc != nil {
-				v.hwc = &v.shape
-			}
-			c.values[n.output()] = v
-			return nil
-		}
-	}
-	v, err := c.array(n, 0)
-	if err != nil {
-		return err
-	}
-	left := 0
-	for i := range rank {
-		if all[i] != 0 || all[i+rank] != 0 {
-			left++
-		}
-	}
-	for i := range rank {
-		if all[i] == 0 && all[i+rank] == 0 {
-			continue
-		}
-		size := int(in.dims[i])
-		l := &model.AlongAxis{What: "Pad", Taps: 1, Fill: fill}
-		if err := c.spend(int(dims[i])); err != nil {
-			return err
-		}
-		for j := -all[i]; j < size+all[i+rank]; j++ {
-			at := j
-			switch inside := j >= 0 && j < size; {
-			case inside:
-			case mode == "constant":
-				at = -1
-			case mode == "edge":
-				at = min(max(j, 0), size-1)
-			case mode == "wrap":
-				at = ((j % size) + size) % size
-			case mode == "reflect":
-				if period := 2 * (size - 1); period > 0 {
-					at = ((j % period) + period) % period
-					at = min(at, period-at)
-				} else {
-					at = 0
-				}
-			default:
-				return refuse("mode is %q", mode)
-			}
-			l.Index = append(l.Index, at)
-		}
-		name := c.name(n)
-		if left--; left > 0 {
-			name = c.unique(name + ".pad")
-		}
-		if v, err = c.along(name, v, i, l); err != nil {
-			return err
-		}
-	}
-	c.values[n.output()] = v
-	return nil
-}
-
 // softmax runs over one axis since operator set 13, over all from axis on before.
 func softmax(c *converter, n *node) error {
 	in, err := c.image(n, 0)
@@ -1029,17 +890,32 @@ func recurrent(c *converter, n *node) error {
 	if len(in.dims) != 3 || c.images > 1 {
 		return refuse("input has shape %v, want [steps, 1, values]: sequences of a batch", in.dims)
 	}
-	x := ints(in.dims)
 	name := c.name(n)
 	batchFirst := n.int("layout", 0) != 0
 	if batchFirst {
 		if in, err = c.turned(c.unique(name+".steps"), in, []int{1, 0, 2}); err != nil {
 			return err
 		}
-		x = ints(in.dims)
 	}
+	x := ints(in.dims)
 	l := &model.Sequence{Op: n.op, Steps: x[0], Batch: x[1], Values: x[2], Direction: n.text("direction", "forward"), Clip: n.float("clip", 0),
 		InputForget: n.int("input_forget", 0) != 0, BeforeReset: n.int("linear_before_reset", 0) != 0}
+	if err := c.sequenceWeights(n, l, batchFirst); err != nil {
+		return err
+	}
+	if err := sequenceActivations(n, l); err != nil {
+		return err
+	}
+	all, err := c.add(c.unique(name+".states"), l, in)
+	if err != nil {
+		return err
+	}
+	return c.sequenceOutputs(n, l, all, batchFirst)
+}
+
+// sequenceWeights reads what a recurrent layer has learned, where it starts and how
+// long the sequences are.
+func (c *converter) sequenceWeights(n *node, l *model.Sequence, batchFirst bool) (err error) {
 	if l.W, err = c.weights(n, 1, 3); err != nil {
 		return err
 	}
@@ -1050,48 +926,52 @@ func recurrent(c *converter, n *node) error {
 	if h := n.int("hidden_size", int64(l.Hidden)); h != int64(l.Hidden) {
 		return malformed("hidden_size is %d, the weights are %v", h, l.R.Shape)
 	}
-	directions := l.W.Shape[0]
-	array := func(i int, turn bool) (*tensor.Tensor, error) {
-		k, err := c.floats(n, i)
-		if err != nil || k == nil {
-			return nil, err
+	optional := []struct {
+		input int
+		to    **tensor.Tensor
+		state bool // turned if the batch comes first
+		only  string
+	}{{3, &l.B, false, ""}, {5, &l.H0, true, ""}, {6, &l.C0, true, "LSTM"}, {7, &l.P, false, "LSTM"}}
+	for _, o := range optional {
+		if o.only != "" && o.only != n.op {
+			continue
 		}
-		t := tensor.From(k.f, k.dims...)
-		if turn && batchFirst && len(k.dims) == 3 {
-			if err := c.spend(k.len()); err != nil {
-				return nil, err
-			}
-			a, b, h := k.dims[0], k.dims[1], k.dims[2]
-			t = tensor.New(b, a, h)
-			for i := range a {
-				for j := range b {
-					copy(t.Data[(j*a+i)*h:(j*a+i+1)*h], k.f[(i*b+j)*h:(i*b+j+1)*h])
-				}
-			}
-		}
-		return t, nil
-	}
-	if l.B, err = array(3, false); err != nil {
-		return err
-	}
-	if l.H0, err = array(5, true); err != nil {
-		return err
-	}
-	if n.op == "LSTM" {
-		if l.C0, err = array(6, true); err != nil {
+		k, err := c.floats(n, o.input)
+		if err != nil {
 			return err
 		}
-		if l.P, err = array(7, false); err != nil {
-			return err
+		if k == nil {
+			continue
+		}
+		if *o.to = tensor.From(k.f, k.dims...); o.state && batchFirst && len(k.dims) == 3 {
+			if *o.to, err = c.stateOfBatches(k); err != nil {
+				return err
+			}
 		}
 	}
 	lengths, err := c.integersUpTo(n, 4, "", 1<<16)
-	if err != nil {
-		return err
-	}
 	if lengths != nil {
 		l.Lengths = ints(lengths)
 	}
+	return err
+}
+
+// stateOfBatches is a state [batch, directions, hidden] as [directions, batch, hidden].
+func (c *converter) stateOfBatches(k *constant) (*tensor.Tensor, error) {
+	if err := c.spend(k.len()); err != nil {
+		return nil, err
+	}
+	a, b, h := k.dims[0], k.dims[1], k.dims[2]
+	t := tensor.New(b, a, h)
+	for i := range a {
+		for j := range b {
+			copy(t.Data[(j*a+i)*h:(j*a+i+1)*h], k.f[(i*b+j)*h:(i*b+j+1)*h])
+		}
+	}
+	return t, nil
+}
+
+func sequenceActivations(n *node, l *model.Sequence) (err error) {
 	if a := n.attr("activations"); a != nil {
 		for i, s := range a.strings {
 			if i > 0 {
@@ -1105,14 +985,14 @@ func recurrent(c *converter, n *node) error {
 			*to = a.floats
 		}
 	}
-	if l.Alpha, l.Beta, err = parameters(l, directions); err != nil {
-		return err
-	}
-	all, err := c.add(c.unique(name+".states"), l, in)
-	if err != nil {
-		return err
-	}
-	steps, batch, h := l.Steps, l.Batch, l.Hidden
+	l.Alpha, l.Beta, err = parameters(l, l.W.Shape[0])
+	return err
+}
+
+// sequenceOutputs takes the outputs that are read out of all states: those of every
+// step, the last one, and the last cell.
+func (c *converter) sequenceOutputs(n *node, l *model.Sequence, all *value, batchFirst bool) error {
+	directions, steps, batch, h := l.W.Shape[0], l.Steps, l.Batch, l.Hidden
 	last := directions * batch * h
 	for i, out := range n.outputs {
 		if out == "" || c.uses[out] == 0 {

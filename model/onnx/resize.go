@@ -8,126 +8,41 @@ import (
 )
 
 // resize makes maps larger or smaller, one axis after the other, by the weights
-// that ONNX's interpolation gives each pixel. Upsample and Resize before operator
-// set 11 know nearest and linear, with coordinates that start at the corner.
+// that ONNX's interpolation gives each pixel.
 func resize(c *converter, n *node) error {
 	in, err := c.array(n, 0)
 	if err != nil {
 		return err
 	}
-	r := resampling{mode: n.text("mode", "nearest"), coordinates: "asymmetric", nearest: "floor", a: float64(n.float("cubic_coeff_a", -0.75)),
-		exclude: n.int("exclude_outside", 0) != 0, outside: n.float("extrapolation_value", 0)}
-	if r.mode == "bilinear" {
-		r.mode = "linear"
+	q := &resizing{resampling: resampling{mode: n.text("mode", "nearest"), coordinates: "asymmetric", nearest: "floor",
+		a: float64(n.float("cubic_coeff_a", -0.75)), exclude: n.int("exclude_outside", 0) != 0, outside: n.float("extrapolation_value", 0)}}
+	if q.mode == "bilinear" {
+		q.mode = "linear"
+	}
+	for i := range in.dims {
+		q.axes = append(q.axes, i)
 	}
 	scalesAt := 1
-	rank := len(in.dims)
-	var axes []int
-	for i := range rank {
-		axes = append(axes, i)
-	}
-	var roi []float32
-	var sizes []int64
 	if c.opset >= 11 && n.op == "Resize" {
 		scalesAt = 2
-		r.coordinates = n.text("coordinate_transformation_mode", "half_pixel")
-		r.nearest = n.text("nearest_mode", "round_prefer_floor")
-		r.antialias = n.int("antialias", 0) != 0
-		if a := n.ints("axes"); a != nil {
-			axes = nil
-			for _, v := range a {
-				x, err := axis(v, rank)
-				if err != nil {
-					return err
-				}
-				if slices.Contains(axes, x) {
-					return malformed("axes %v", a)
-				}
-				axes = append(axes, x)
-			}
-		}
-		if k, err := c.floats(n, 1); err != nil {
-			return err
-		} else if k != nil {
-			roi = k.f
-		}
-		if sizes, err = c.integers(n, 3, ""); err != nil {
+		if err := c.resizing11(n, q, len(in.dims)); err != nil {
 			return err
 		}
 	}
-	var scales []float32
-	if a := n.attr("scales"); a != nil && n.op == "Upsample" {
-		scales = a.floats
-	} else if a := n.attr("height_scale"); a != nil && n.op == "Upsample" { // operator set 1
-		scales = []float32{1, 1, a.f, n.float("width_scale", 1)}
-	} else {
-		k, err := c.constant(n, scalesAt)
+	if q.scales, err = c.scales(n, scalesAt); err != nil {
+		return err
+	}
+	if err := q.check(n, in.dims); err != nil {
+		return err
+	}
+	var axes []int
+	var layers []*model.AlongAxis
+	for i, a := range q.axes {
+		r, err := q.along(i, in.dims)
 		if err != nil {
 			return err
 		}
-		if k != nil && k.len() > 0 {
-			if k.f == nil {
-				return malformed("scales are %v", k)
-			}
-			scales = k.f
-		}
-	}
-	if len(sizes) > 0 && len(sizes) != len(axes) || len(sizes) == 0 && len(scales) != len(axes) {
-		return malformed("sizes are %v, scales %v, for axes %v", sizes, scales, axes)
-	}
-	if r.coordinates == "tf_crop_and_resize" && len(roi) != 2*len(axes) {
-		return malformed("roi is %v, for axes %v", roi, axes)
-	}
-	if policy := n.text("keep_aspect_ratio_policy", "stretch"); policy != "stretch" && len(sizes) > 0 {
-		// One scale for all axes: the smallest or largest that is asked for.
-		scale := 0.0
-		for i, a := range axes {
-			s := float64(sizes[i]) / float64(in.dims[a])
-			if i == 0 || policy == "not_larger" && s < scale || policy == "not_smaller" && s > scale {
-				scale = s
-			}
-		}
-		scales = nil
-		for i, a := range axes {
-			sizes[i] = int64(math.Round(scale * float64(in.dims[a])))
-			scales = append(scales, float32(scale))
-		}
-	} else if len(sizes) > 0 {
-		scales = nil
-	}
-	type step struct {
-		axis int
-		l    *model.AlongAxis
-	}
-	var todo []step
-	for i, a := range axes {
-		size := int(in.dims[a])
-		r.from, r.to = size, 0
-		switch {
-		case len(sizes) > 0:
-			if sizes[i] < 1 || sizes[i] > 1<<20 {
-				return malformed("sizes are %v", sizes)
-			}
-			r.to = int(sizes[i])
-			r.scale = float64(r.to) / float64(size)
-			if scales != nil {
-				r.scale = float64(scales[i])
-			}
-		default:
-			if !(scales[i] > 0) || float64(scales[i])*float64(size) > 1<<20 {
-				return malformed("scales are %v", scales)
-			}
-			r.scale = float64(scales[i])
-			r.to = int(math.Floor(float64(float64(size)*r.scale) + float64(1e-9*float64(size))))
-		}
-		if r.to < 1 {
-			return refuse("it leaves nothing of %v", in.dims)
-		}
-		r.first, r.last = 0, 1
-		if roi != nil && r.coordinates == "tf_crop_and_resize" {
-			r.first, r.last = float64(roi[i]), float64(roi[i+len(axes)])
-		}
-		if r.to == size && r.scale == 1 && r.first == 0 && r.last == 1 {
+		if r.idle() {
 			continue
 		}
 		if err := c.spend(r.to * r.taps()); err != nil {
@@ -137,24 +52,161 @@ func resize(c *converter, n *node) error {
 		if err != nil {
 			return err
 		}
-		todo = append(todo, step{a, l})
+		axes, layers = append(axes, a), append(layers, l)
 	}
-	if len(todo) == 0 {
+	if len(axes) == 0 {
 		c.alias(n, 0, in, in.dims)
 		return nil
 	}
-	v := in
-	for i, s := range todo {
-		name := c.name(n)
-		if i < len(todo)-1 {
-			name = c.unique(name + ".resize")
-		}
-		if v, err = c.along(name, v, s.axis, s.l); err != nil {
-			return err
-		}
+	v, err := c.alongAxes(n, "resize", in, axes, layers)
+	if err != nil {
+		return err
 	}
 	c.values[n.output()] = v
 	return nil
+}
+
+// alongAxes runs one layer after the other, each along its axis. The last has the
+// node's name, the others one with the given word.
+func (c *converter) alongAxes(n *node, word string, v *value, axes []int, layers []*model.AlongAxis) (_ *value, err error) {
+	for i, a := range axes {
+		name := c.name(n)
+		if i < len(axes)-1 {
+			name = c.unique(name + "." + word)
+		}
+		if v, err = c.along(name, v, a, layers[i]); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// resizing is what a Resize node asks for: sizes or scales of some axes.
+type resizing struct {
+	resampling
+	axes   []int
+	sizes  []int64   // one for each axis, or none
+	scales []float32 // one for each axis if they matter
+	roi    []float32 // where each axis starts, then where each ends
+}
+
+// resizing11 reads what Upsample and Resize before operator set 11 do not have: they
+// know nearest and linear, with coordinates that start at the corner.
+func (c *converter) resizing11(n *node, q *resizing, rank int) error {
+	q.coordinates = n.text("coordinate_transformation_mode", "half_pixel")
+	q.nearest = n.text("nearest_mode", "round_prefer_floor")
+	q.antialias = n.int("antialias", 0) != 0
+	if a := n.ints("axes"); a != nil {
+		q.axes = nil
+		for _, v := range a {
+			x, err := axis(v, rank)
+			if err != nil {
+				return err
+			}
+			if slices.Contains(q.axes, x) {
+				return malformed("axes %v", a)
+			}
+			q.axes = append(q.axes, x)
+		}
+	}
+	k, err := c.floats(n, 1)
+	if err != nil {
+		return err
+	}
+	if k != nil {
+		q.roi = k.f
+	}
+	q.sizes, err = c.integers(n, 3, "")
+	return err
+}
+
+// scales are in an attribute of Upsample, in two of operator set 1, or in an input.
+func (c *converter) scales(n *node, input int) ([]float32, error) {
+	if n.op == "Upsample" {
+		if a := n.attr("scales"); a != nil {
+			return a.floats, nil
+		}
+		if a := n.attr("height_scale"); a != nil {
+			return []float32{1, 1, a.f, n.float("width_scale", 1)}, nil
+		}
+	}
+	k, err := c.constant(n, input)
+	if err != nil || k == nil || k.len() == 0 {
+		return nil, err
+	}
+	if k.f == nil {
+		return nil, malformed("scales are %v", k)
+	}
+	return k.f, nil
+}
+
+// check compares the numbers of sizes and scales with that of axes, and makes one
+// scale for all axes of sizes that keep the aspect ratio: the smallest or largest
+// that is asked for.
+func (q *resizing) check(n *node, dims []int64) error {
+	if len(q.sizes) > 0 && len(q.sizes) != len(q.axes) || len(q.sizes) == 0 && len(q.scales) != len(q.axes) {
+		return malformed("sizes are %v, scales %v, for axes %v", q.sizes, q.scales, q.axes)
+	}
+	if q.coordinates == "tf_crop_and_resize" && len(q.roi) != 2*len(q.axes) {
+		return malformed("roi is %v, for axes %v", q.roi, q.axes)
+	}
+	if len(q.sizes) == 0 {
+		return nil
+	}
+	q.scales = nil
+	policy := n.text("keep_aspect_ratio_policy", "stretch")
+	if policy == "stretch" {
+		return nil
+	}
+	scale := 0.0
+	for i, a := range q.axes {
+		s := float64(q.sizes[i]) / float64(dims[a])
+		if i == 0 || policy == "not_larger" && s < scale || policy == "not_smaller" && s > scale {
+			scale = s
+		}
+	}
+	for i, a := range q.axes {
+		q.sizes[i] = int64(math.Round(scale * float64(dims[a])))
+		q.scales = append(q.scales, float32(scale))
+	}
+	return nil
+}
+
+// along is how axis number i of those to resize is resized.
+func (q *resizing) along(i int, dims []int64) (resampling, error) {
+	r := q.resampling
+	r.from = int(dims[q.axes[i]])
+	size := float64(r.from)
+	switch {
+	case len(q.sizes) > 0:
+		if q.sizes[i] < 1 || q.sizes[i] > 1<<20 {
+			return r, malformed("sizes are %v", q.sizes)
+		}
+		r.to = int(q.sizes[i])
+		r.scale = float64(r.to) / size
+		if q.scales != nil {
+			r.scale = float64(q.scales[i])
+		}
+	default:
+		if !(q.scales[i] > 0) || float64(q.scales[i])*size > 1<<20 {
+			return r, malformed("scales are %v", q.scales)
+		}
+		r.scale = float64(q.scales[i])
+		r.to = int(math.Floor(float64(size*r.scale) + float64(1e-9*size)))
+	}
+	if r.to < 1 {
+		return r, refuse("it leaves nothing of %v", dims)
+	}
+	r.first, r.last = 0, 1
+	if q.roi != nil && r.coordinates == "tf_crop_and_resize" {
+		r.first, r.last = float64(q.roi[i]), float64(q.roi[i+len(q.axes)])
+	}
+	return r, nil
+}
+
+// idle reports whether the axis stays as it is.
+func (r *resampling) idle() bool {
+	return r.to == r.from && r.scale == 1 && r.first == 0 && r.last == 1
 }
 
 // resampling is how one axis is resized.
