@@ -345,45 +345,22 @@ func scan(c *converter, n *node) error {
 		return err
 	}
 	t.rows = make([][]string, rows)
-	list := func(name string, want int) ([]int64, error) {
-		v := n.ints(name)
-		if v == nil {
-			v = make([]int64, want)
-		}
-		if len(v) != want {
-			return nil, malformed("%s is %v, want %d numbers", name, v, want)
-		}
-		return v, nil
-	}
-	inAxes, err1 := list("scan_input_axes", over)
-	inBack, err2 := list("scan_input_directions", over)
-	outAxes, err3 := list("scan_output_axes", rows)
-	outBack, err4 := list("scan_output_directions", rows)
-	for _, err := range []error{err1, err2, err3, err4} {
-		if err != nil {
+	lists := [4][]int64{} // axes and directions of the inputs, then of the outputs
+	for i, name := range []string{"scan_input_axes", "scan_input_directions", "scan_output_axes", "scan_output_directions"} {
+		if lists[i], err = numbers(n, name, []int{over, rows}[i/2]); err != nil {
 			return err
 		}
 	}
-	count := int64(-1)
-	for i := range over {
-		dims, err := c.dimsOf(n, states+i)
-		if err != nil {
-			return err
-		}
-		a, err := axis(inAxes[i], len(dims))
-		if err != nil {
-			return err
-		}
-		if count >= 0 && count != dims[a] {
-			return malformed("its inputs have %d and %d rows", count, dims[a])
-		}
-		count, inAxes[i] = dims[a], int64(a)
+	inAxes, inBack, outAxes, outBack := lists[0], lists[1], lists[2], lists[3]
+	count, err := c.scanRows(n, states, inAxes)
+	if err != nil {
+		return err
 	}
 	for turn := range count {
 		in := slices.Clone(t.states)
-		for i := range over {
+		for i, back := range inBack {
 			row := turn
-			if inBack[i] != 0 {
+			if back != 0 {
 				row = count - 1 - turn
 			}
 			at := c.known(fmt.Sprintf("%s%d/at", t.s.prefix, turn), &constant{i: []int64{row}})
@@ -402,12 +379,45 @@ func scan(c *converter, n *node) error {
 			t.rows[i] = append(t.rows[i], out[states+i])
 		}
 	}
-	for i := range t.rows {
-		if outBack[i] != 0 {
+	for i, back := range outBack {
+		if back != 0 {
 			slices.Reverse(t.rows[i])
 		}
 	}
 	return t.finish(outAxes)
+}
+
+// numbers are those of an attribute that has want of them, or zeros without it.
+func numbers(n *node, name string, want int) ([]int64, error) {
+	v := n.ints(name)
+	if v == nil {
+		v = make([]int64, want)
+	}
+	if len(v) != want {
+		return nil, malformed("%s is %v, want %d numbers", name, v, want)
+	}
+	return v, nil
+}
+
+// scanRows is how many rows all the inputs from number first have. It makes the axes
+// that those are on count from the front.
+func (c *converter) scanRows(n *node, first int, axes []int64) (int64, error) {
+	count := int64(-1)
+	for i := range axes {
+		dims, err := c.dimsOf(n, first+i)
+		if err != nil {
+			return 0, err
+		}
+		a, err := axis(axes[i], len(dims))
+		if err != nil {
+			return 0, err
+		}
+		if count >= 0 && count != dims[a] {
+			return 0, malformed("its inputs have %d and %d rows", count, dims[a])
+		}
+		count, axes[i] = dims[a], int64(a)
+	}
+	return count, nil
 }
 
 // scan8 is Scan of operator set 8, whose values have the images in front and whose

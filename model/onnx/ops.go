@@ -9,111 +9,57 @@ import (
 	"github.com/deconvnet/viz/model/tensor"
 )
 
-// layerOps turns nodes into layers. A new operator is one entry here, if the
-// model has a layer for it; what its constants may be is checked with refuse.
-var layerOps map[string]func(*converter, *node) error
+// layerOps turns nodes into layers. What the constants of a node may be is checked
+// with refuse.
+var layerOps map[string]operator
 
-func init() {
-	layerOps = map[string]func(*converter, *node) error{
-		"Conv":                      conv,
-		"ConvTranspose":             convTranspose,
-		"Gemm":                      gemm,
-		"MatMul":                    matMul,
-		"MaxPool":                   pool,
-		"AveragePool":               pool,
-		"LpPool":                    pool,
-		"GlobalAveragePool":         globalPool,
-		"GlobalMaxPool":             globalPool,
-		"GlobalLpPool":              globalPool,
-		"Relu":                      func(c *converter, n *node) error { return c.elementwise(n, &model.ReLU{}) },
-		"LeakyRelu":                 leakyRelu,
-		"PRelu":                     prelu,
-		"Clip":                      clip,
-		"Gelu":                      gelu,
-		"LRN":                       lrn,
-		"BatchNormalization":        batchNorm,
-		"InstanceNormalization":     instanceNorm,
-		"GroupNormalization":        groupNorm,
-		"LayerNormalization":        layerNorm,
-		"RMSNormalization":          layerNorm,
-		"LpNormalization":           lpNorm,
-		"MeanVarianceNormalization": meanVariance,
-		"Add":                       binaryOp,
-		"Sub":                       binaryOp,
-		"Mul":                       binaryOp,
-		"Div":                       binaryOp,
-		"Pow":                       binaryOp,
-		"Max":                       variadic,
-		"Min":                       variadic,
-		"Mean":                      variadic,
-		"Sum":                       variadic,
-		"Concat":                    concat,
-		"Split":                     splitOp,
-		"Slice":                     slice,
-		"Pad":                       pad,
-		"Softmax":                   softmax,
-		"LogSoftmax":                softmax,
-		"Dropout":                   dropout,
-		"Identity":                  identity,
-		"Cast":                      cast,
-		"Flatten":                   flatten,
-		"Reshape":                   reshape,
-		"Squeeze":                   squeeze,
-		"Unsqueeze":                 squeeze,
-		"Transpose":                 transpose,
-		"Gather":                    lookup,
-		"Expand":                    expand,
-		"Tile":                      tile,
-		"ArgMax":                    argMax,
-		"ArgMin":                    argMax,
-		"Resize":                    resize,
-		"Upsample":                  resize,
-		"DepthToSpace":              depthToSpace,
-		"SpaceToDepth":              spaceToDepth,
-		"Einsum":                    einsum,
-		"Attention":                 attention,
-		"GridSample":                gridSample,
-		"AffineGrid":                affineGrid,
-		"CenterCropPad":             centerCropPad,
-		"Col2Im":                    col2Im,
-		"Compress":                  compress,
-		"ReverseSequence":           reverseSequence,
-		"GatherElements":            lookup,
-		"GatherND":                  lookup,
-		"Scatter":                   scatter,
-		"ScatterElements":           scatter,
-		"ScatterND":                 scatter,
-		"TopK":                      topK,
-		"Hardmax":                   hardmax,
-		"CumSum":                    cumSum,
-		"OneHot":                    oneHot,
-		"Trilu":                     trilu,
-		"MaxUnpool":                 maxUnpool,
-		"Greater":                   logical,
-		"GreaterOrEqual":            logical,
-		"Less":                      logical,
-		"LessOrEqual":               logical,
-		"Equal":                     logical,
-		"And":                       logical,
-		"Or":                        logical,
-		"Xor":                       logical,
-		"Mod":                       logical,
-		"Where":                     where,
-		"IsInf":                     isInf,
-		"Shrink":                    shrink,
-		"RNN":                       recurrent,
-		"LSTM":                      recurrent,
-		"GRU":                       recurrent,
-	}
-	for op := range reductions {
-		layerOps[op] = reduce
-	}
-	for op := range unaries {
-		layerOps[op] = func(c *converter, n *node) error {
-			u := unaries[n.op]
-			return c.elementwise(n, &model.Unary{Op: u.op, Alpha: n.float("alpha", u.alpha), Beta: n.float(u.second, u.beta)})
+type operator func(*converter, *node) error
+
+func init() { layerOps = operators() }
+
+// operators lists what makes layers of which operators of ONNX. A new operator is
+// one entry here, if the model has a layer for it.
+func operators() map[string]operator {
+	all := map[string]operator{}
+	for _, f := range []struct {
+		to    operator
+		names string
+	}{
+		{conv, "Conv"}, {convTranspose, "ConvTranspose"}, {gemm, "Gemm"}, {matMul, "MatMul"}, {einsum, "Einsum"},
+		{attention, "Attention"}, {recurrent, "RNN LSTM GRU"},
+		{pool, "MaxPool AveragePool LpPool"}, {globalPool, "GlobalAveragePool GlobalMaxPool GlobalLpPool"}, {maxUnpool, "MaxUnpool"},
+		{relu, "Relu"}, {leakyRelu, "LeakyRelu"}, {prelu, "PRelu"}, {clip, "Clip"}, {gelu, "Gelu"}, {shrink, "Shrink"}, {isInf, "IsInf"},
+		{lrn, "LRN"}, {batchNorm, "BatchNormalization"}, {instanceNorm, "InstanceNormalization"}, {groupNorm, "GroupNormalization"},
+		{layerNorm, "LayerNormalization RMSNormalization"}, {lpNorm, "LpNormalization"}, {meanVariance, "MeanVarianceNormalization"},
+		{softmax, "Softmax LogSoftmax"}, {hardmax, "Hardmax"}, {dropout, "Dropout"}, {identity, "Identity"}, {cast, "Cast"},
+		{binaryOp, "Add Sub Mul Div Pow"}, {variadic, "Max Min Mean Sum"}, {where, "Where"},
+		{logical, "Greater GreaterOrEqual Less LessOrEqual Equal And Or Xor Mod"},
+		{concat, "Concat"}, {splitOp, "Split"}, {slice, "Slice"}, {pad, "Pad"}, {centerCropPad, "CenterCropPad"},
+		{flatten, "Flatten"}, {reshape, "Reshape"}, {squeeze, "Squeeze Unsqueeze"}, {transpose, "Transpose"},
+		{expand, "Expand"}, {tile, "Tile"}, {trilu, "Trilu"}, {depthToSpace, "DepthToSpace"}, {spaceToDepth, "SpaceToDepth"},
+		{resize, "Resize Upsample"}, {gridSample, "GridSample"}, {affineGrid, "AffineGrid"}, {col2Im, "Col2Im"},
+		{lookup, "Gather GatherElements GatherND"}, {scatter, "Scatter ScatterElements ScatterND"}, {oneHot, "OneHot"},
+		{argMax, "ArgMax ArgMin"}, {topK, "TopK"}, {cumSum, "CumSum"}, {compress, "Compress"}, {reverseSequence, "ReverseSequence"},
+	} {
+		for _, name := range strings.Fields(f.names) {
+			all[name] = f.to
 		}
 	}
+	for name := range reductions {
+		all[name] = reduce
+	}
+	for name := range unaries {
+		all[name] = unary
+	}
+	return all
+}
+
+func relu(c *converter, n *node) error { return c.elementwise(n, &model.ReLU{}) }
+
+// unary is an operator on single numbers that the table of unaries has.
+func unary(c *converter, n *node) error {
+	u := unaries[n.op]
+	return c.elementwise(n, &model.Unary{Op: u.op, Alpha: n.float("alpha", u.alpha), Beta: n.float(u.second, u.beta)})
 }
 
 // unaries are operators that are functions of single numbers, with the defaults
@@ -595,42 +541,52 @@ func gemm(c *converter, n *node) error {
 	if a == nil || b == nil {
 		return malformed("it has no two matrices")
 	}
-	transA, transB := n.int("transA", 0) != 0, n.int("transB", 0) != 0
-	alpha, beta := n.float("alpha", 1), n.float("beta", 1)
-	if !transA && a.k == nil && b.k != nil && c.isVector(a) && (k == nil || k.k != nil) {
-		w, err := c.packedWeights(n, 1, 2)
-		if err != nil {
+	if n.int("transA", 0) == 0 && a.k == nil && b.k != nil && c.isVector(a) && (k == nil || k.k != nil) {
+		if done, err := c.gemmDense(n, k != nil); done || err != nil {
 			return err
 		}
-		out := w.Shape[1]
-		if transB {
-			out = w.Shape[0]
+	}
+	return c.gemmProduct(n, k)
+}
+
+// gemmDense is gemm as a dense layer, if C is one number or one row of them.
+func (c *converter) gemmDense(n *node, biased bool) (done bool, err error) {
+	w, err := c.packedWeights(n, 1, 2)
+	if err != nil {
+		return false, err
+	}
+	turned := n.int("transB", 0) != 0
+	out := w.Shape[1]
+	if turned {
+		out = w.Shape[0]
+	}
+	var bias []float32
+	if biased {
+		k, err := c.floats(n, 2)
+		if err != nil {
+			return false, err
 		}
-		var bias []float32
-		ok := true
-		if k != nil {
-			kc, err := c.floats(n, 2)
-			if err != nil {
-				return err
-			}
-			bias, ok, err = c.spread(kc, beta, out)
-			if err != nil {
-				return err
-			}
-		}
-		if ok {
-			return c.dense(n, w, transB, alpha, bias)
+		var ok bool
+		if bias, ok, err = c.spread(k, n.float("beta", 1), out); err != nil || !ok {
+			return false, err
 		}
 	}
+	return true, c.dense(n, w, turned, n.float("alpha", 1), bias)
+}
+
+// gemmProduct is gemm as a product of matrices, and what is done with it. k is C,
+// or nil.
+func (c *converter) gemmProduct(n *node, k *value) error {
 	name := c.name(n)
-	left, err := c.matrix(n, 0, transA)
+	left, err := c.matrix(n, 0, n.int("transA", 0) != 0)
 	if err != nil {
 		return err
 	}
-	right, err := c.matrix(n, 1, transB)
+	right, err := c.matrix(n, 1, n.int("transB", 0) != 0)
 	if err != nil {
 		return err
 	}
+	alpha := n.float("alpha", 1)
 	steps := []string{"product"}
 	if alpha != 1 {
 		steps = append(steps, "alpha")
@@ -655,20 +611,8 @@ func gemm(c *converter, n *node) error {
 		}
 	}
 	if k != nil {
-		if beta != 1 {
-			if k.k != nil && k.k.f != nil {
-				if err := c.spend(len(k.k.f)); err != nil {
-					return err
-				}
-				scaled := k.k.with(k.k.dims)
-				scaled.f = slices.Clone(scaled.f)
-				for i := range scaled.f {
-					scaled.f[i] *= beta
-				}
-				k = &value{k: scaled}
-			} else if k, err = c.pair(c.unique(name+".beta"), "Mul", k, &value{k: &constant{f: []float32{beta}}}); err != nil {
-				return err
-			}
+		if k, err = c.times(name+".beta", k, n.float("beta", 1)); err != nil {
+			return err
 		}
 		if v, err = c.pair(next(), "Add", v, k); err != nil {
 			return err
@@ -676,6 +620,25 @@ func gemm(c *converter, n *node) error {
 	}
 	c.values[n.output()] = v
 	return nil
+}
+
+// times is v times a number: a constant, or the layer of the given name.
+func (c *converter) times(name string, v *value, by float32) (*value, error) {
+	switch {
+	case by == 1:
+		return v, nil
+	case v.k == nil || v.k.f == nil:
+		return c.pair(c.unique(name), "Mul", v, &value{k: &constant{f: []float32{by}}})
+	}
+	if err := c.spend(len(v.k.f)); err != nil {
+		return nil, err
+	}
+	scaled := v.k.with(v.k.dims)
+	scaled.f = slices.Clone(scaled.f)
+	for i := range scaled.f {
+		scaled.f[i] *= by
+	}
+	return &value{k: scaled}, nil
 }
 
 // isVector reports whether a layer's value is [images, numbers].

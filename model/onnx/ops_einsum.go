@@ -132,18 +132,9 @@ func (c *converter) contract(n *node, terms []*term, out []label, sizes map[labe
 	for i, l := range out {
 		dims[i] = int64(sizes[l])
 	}
-	if c.images > 1 { // only if the images stay apart
-		for _, t := range terms {
-			apart := len(out) > 0 && len(t.own) > 1 && int64(t.own[0]) == c.images && t.axes[0] == out[0] && named(t.axes, out[0]) == 1
-			if t.v.k != nil {
-				apart = len(out) > 0 && named(t.axes, out[0]) == 0
-			}
-			if !apart {
-				return refuse("it mixes the %d images of a batch", c.images)
-			}
-			if t.v.k == nil {
-				t.own, t.axes = t.own[1:], t.axes[1:]
-			}
+	if c.images > 1 {
+		if err := c.imagesApart(terms, out); err != nil {
+			return err
 		}
 		sizes[out[0]] = 1
 	}
@@ -151,69 +142,10 @@ func (c *converter) contract(n *node, terms []*term, out []label, sizes map[labe
 	if c.images > 1 || c.images == 1 && len(dims) > 1 && dims[0] == 1 {
 		own = dims[1:]
 	}
-	has := func(t *term, l label) bool {
-		for a, x := range t.axes {
-			if x == l && t.own[a] > 1 {
-				return true
-			}
-		}
-		return false
-	}
-	other := func(i int, l label) bool { return len(terms) == 2 && has(terms[1-i], l) }
-	// Axes in the result and in both terms; only here; summed with the other's; summed alone.
-	var groups [2][4][]label
-	for i, t := range terms {
-		for a, l := range t.axes {
-			if t.own[a] == 1 || slices.Contains(t.axes[:a], l) {
-				continue
-			}
-			kept := slices.Contains(out, l)
-			g := 3
-			switch {
-			case kept && other(i, l):
-				g = 0
-			case kept:
-				g = 1
-			case other(i, l):
-				g = 2
-			}
-			groups[i][g] = append(groups[i][g], l)
-		}
-	}
-	total := func(labels []label) int {
-		p := 1
-		for _, l := range labels {
-			p *= sizes[l]
-		}
-		return p
-	}
 	name := c.name(n)
-	var v *value
-	var order []label
-	if len(terms) == 1 {
-		g := groups[0]
-		w, err := c.summed(name, terms[0], slices.Concat(g[1], g[3]), []int{total(g[1])}, total(g[3]), sizes)
-		if err != nil {
-			return err
-		}
-		v, order = w, g[1]
-	} else {
-		groups[1][0], groups[1][2] = groups[0][0], groups[0][2]
-		a, b := groups[0], groups[1]
-		batch, m, k, cols := total(a[0]), total(a[1]), total(a[2]), total(b[1])
-		x, err := c.summed(name+".left", terms[0], slices.Concat(a[0], a[1], a[2], a[3]), []int{batch, m, k}, total(a[3]), sizes)
-		if err != nil {
-			return err
-		}
-		y, err := c.summed(name+".right", terms[1], slices.Concat(b[0], b[2], b[1], b[3]), []int{batch, k, cols}, total(b[3]), sizes)
-		if err != nil {
-			return err
-		}
-		l := &model.MatMul{A: []int{batch, m, k}, B: []int{batch, k, cols}}
-		if v, err = c.operate(c.unique(name+".product"), l, &l.Value, &l.First, [2]*value{x, y}, [2][]int{l.A, l.B}); err != nil {
-			return err
-		}
-		order = slices.Concat(a[0], a[1], b[1])
+	v, order, err := c.summedOrMultiplied(name, terms, roles(terms, out), sizes)
+	if err != nil {
+		return err
 	}
 	// The axes of the result in their order.
 	var have, perm []int
@@ -229,12 +161,105 @@ func (c *converter) contract(n *node, terms []*term, out []label, sizes map[labe
 		}
 	}
 	if !slices.IsSorted(perm) {
-		var err error
 		if v, err = c.add(c.unique(name+".turned"), move, v); err != nil {
 			return err
 		}
 	}
 	return c.put(n, dims, &model.Reshape{To: ints(own)}, v)
+}
+
+// imagesApart takes the axis of the images off the terms, or refuses an equation in
+// which they do not stay apart.
+func (c *converter) imagesApart(terms []*term, out []label) error {
+	for _, t := range terms {
+		apart := len(out) > 0 && len(t.own) > 1 && int64(t.own[0]) == c.images && t.axes[0] == out[0] && named(t.axes, out[0]) == 1
+		if t.v.k != nil {
+			apart = len(out) > 0 && named(t.axes, out[0]) == 0
+		}
+		if !apart {
+			return refuse("it mixes the %d images of a batch", c.images)
+		}
+		if t.v.k == nil {
+			t.own, t.axes = t.own[1:], t.axes[1:]
+		}
+	}
+	return nil
+}
+
+// has reports whether the term has an axis of that name larger than 1.
+func (t *term) has(l label) bool {
+	for a, x := range t.axes {
+		if x == l && t.own[a] > 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// role is what an equation does with the axes of a term.
+type role struct {
+	batch  []label // in the result and in both terms
+	kept   []label // in the result, from this term alone
+	shared []label // summed with the other term's
+	alone  []label // summed alone
+}
+
+// roles sorts the axes of the terms. The second has those of both in the order of
+// the first.
+func roles(terms []*term, out []label) []role {
+	all := make([]role, len(terms))
+	for i, t := range terms {
+		for a, l := range t.axes {
+			if t.own[a] == 1 || slices.Contains(t.axes[:a], l) {
+				continue
+			}
+			r := &all[i]
+			kept, both := slices.Contains(out, l), len(terms) == 2 && terms[1-i].has(l)
+			switch {
+			case kept && both:
+				r.batch = append(r.batch, l)
+			case kept:
+				r.kept = append(r.kept, l)
+			case both:
+				r.shared = append(r.shared, l)
+			default:
+				r.alone = append(r.alone, l)
+			}
+		}
+	}
+	if len(all) == 2 {
+		all[1].batch, all[1].shared = all[0].batch, all[0].shared
+	}
+	return all
+}
+
+// summedOrMultiplied is the sum of one term or the product of two, with the axes in
+// the order that is returned.
+func (c *converter) summedOrMultiplied(name string, terms []*term, roles []role, sizes map[label]int) (*value, []label, error) {
+	total := func(labels []label) int {
+		p := 1
+		for _, l := range labels {
+			p *= sizes[l]
+		}
+		return p
+	}
+	a := roles[0]
+	if len(terms) == 1 {
+		v, err := c.summed(name, terms[0], slices.Concat(a.kept, a.alone), []int{total(a.kept)}, total(a.alone), sizes)
+		return v, a.kept, err
+	}
+	b := roles[1]
+	l := &model.MatMul{A: []int{total(a.batch), total(a.kept), total(a.shared)}, B: []int{total(b.batch), total(b.shared), total(b.kept)}}
+	x, err := c.summed(name+".left", terms[0], slices.Concat(a.batch, a.kept, a.shared, a.alone), slices.Clone(l.A), total(a.alone), sizes)
+	if err != nil {
+		return nil, nil, err
+	}
+	y, err := c.summed(name+".right", terms[1], slices.Concat(b.batch, b.shared, b.kept, b.alone), slices.Clone(l.B), total(b.alone), sizes)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := c.operate(c.unique(name+".product"), l, &l.Value, &l.First, [2]*value{x, y}, [2][]int{l.A, l.B})
+	return v, slices.Concat(a.batch, a.kept, b.kept), err
 }
 
 // summed is a term with its axes in the given order, in which the last ones, extra

@@ -84,48 +84,16 @@ func shrink(c *converter, n *node) error {
 
 // where chooses between two values by a third; any of them may be constant.
 func where(c *converter, n *node) error {
-	var vs [3]*value
-	for i := range vs {
-		v, err := c.arg(n, i)
-		if err != nil {
-			return err
-		}
-		if v == nil {
-			return malformed("input %d is missing", i)
-		}
-		if v.k != nil {
-			k, err := c.asFloats(v.k)
-			if err != nil {
-				return err
-			}
-			if k.len() == 0 || len(k.dims) > 8 {
-				return refuse("it takes %v", k)
-			}
-			v = &value{k: k}
-		}
-		vs[i] = v
+	vs, err := c.choices(n)
+	if err != nil {
+		return err
 	}
 	// What all see in one order, with single numbers beside it, stays in that order.
-	var first *value
-	same := true
-	for _, v := range vs {
-		switch {
-		case v.k != nil:
-			same = same && v.k.len() == 1
-		case first == nil:
-			first = v
-		default:
-			same = same && slices.Equal(v.dims, first.dims) && sameOrder(v.hwc, first.hwc) && v.shape == first.shape
-		}
-	}
-	for _, v := range vs {
-		same = same && (v.k == nil || len(v.k.dims) <= len(first.dims))
-	}
+	first, same := oneOrder(vs)
 	dims := make([][]int, len(vs))
 	var full []int
 	for i, v := range vs {
 		if v.k == nil && !same {
-			var err error
 			if vs[i], err = c.ordered(v); err != nil {
 				return err
 			}
@@ -133,12 +101,11 @@ func where(c *converter, n *node) error {
 		if dims[i] = ints(vs[i].dims); v.k != nil {
 			dims[i] = v.k.dims
 		}
-		var err error
 		if full, err = model.Broadcast(full, dims[i]); err != nil {
 			return malformed("%v", err)
 		}
 	}
-	if err := c.apart(vs[:], dims, len(full)); err != nil {
+	if err := c.apart(vs, dims, len(full)); err != nil {
 		return err
 	}
 	l := &model.Where{M: dims[0], A: dims[1], B: dims[2]}
@@ -152,12 +119,8 @@ func where(c *converter, n *node) error {
 		if v.shape.Len() == product(full) || c.images > 1 && int64(v.shape.Len())*c.images == int64(product(full)) {
 			if whole == nil {
 				whole = v
-			} else {
-				w, err := c.shaped(v, whole.shape)
-				if err != nil {
-					return err
-				}
-				v = w
+			} else if v, err = c.shaped(v, whole.shape); err != nil {
+				return err
 			}
 		}
 		ins = append(ins, v)
@@ -171,6 +134,52 @@ func where(c *converter, n *node) error {
 	}
 	c.values[n.output()] = v
 	return nil
+}
+
+// choices are the three operands of where; constants are floats.
+func (c *converter) choices(n *node) ([]*value, error) {
+	vs := make([]*value, 3)
+	for i := range vs {
+		v, err := c.arg(n, i)
+		if err != nil {
+			return nil, err
+		}
+		if v == nil {
+			return nil, malformed("input %d is missing", i)
+		}
+		if v.k != nil {
+			k, err := c.asFloats(v.k)
+			if err != nil {
+				return nil, err
+			}
+			if k.len() == 0 || len(k.dims) > 8 {
+				return nil, refuse("it takes %v", k)
+			}
+			v = &value{k: k}
+		}
+		vs[i] = v
+	}
+	return vs, nil
+}
+
+// oneOrder reports whether the layers' values have one shape and order and the
+// constants are single numbers; first is the first value of a layer.
+func oneOrder(vs []*value) (first *value, same bool) {
+	same = true
+	for _, v := range vs {
+		switch {
+		case v.k != nil:
+			same = same && v.k.len() == 1
+		case first == nil:
+			first = v
+		default:
+			same = same && slices.Equal(v.dims, first.dims) && sameOrder(v.hwc, first.hwc) && v.shape == first.shape
+		}
+	}
+	for _, v := range vs {
+		same = same && (v.k == nil || len(v.k.dims) <= len(first.dims))
+	}
+	return first, same
 }
 
 // apart takes the first axis, the images, off the dims of operands that are
