@@ -190,48 +190,11 @@ func (d *solo) array(n *model.Node, which int, box model.Box, g []float32, gbox 
 }
 
 func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
-	all := func(name string) ([]float32, error) { return d.value(name, d.t.Shapes[name].Box()) }
-	in := d.t.Shapes[n.Inputs[which]]
 	switch l := n.Layer.(type) {
 	case *model.Binary:
-		second := which == 1 || l.Value != nil && l.First
-		first, other := l.Slopes()
-		if l.Op == "Add" || l.Op == "Sub" {
-			l.Visit(func(i, a, b int) {
-				if second {
-					dst[b] += float32(g[i] * other(0, 0))
-				} else {
-					dst[a] += g[i]
-				}
-			})
-			return nil
-		}
-		x, y, err := d.operands(n, l.Value == nil, l.First, func() []float32 { return l.Value.Data })
-		if err != nil {
-			return err
-		}
-		l.Visit(func(i, a, b int) {
-			switch {
-			case g[i] == 0:
-			case second:
-				dst[b] += float32(g[i] * other(x[a], y[b]))
-			default:
-				dst[a] += float32(g[i] * first(x[a], y[b]))
-			}
-		})
+		return d.binary(n, l, which, dst, g)
 	case *model.MatMul:
-		second := which == 1 || l.Value != nil && l.First
-		var x, y []float32
-		if l.Value != nil {
-			x = l.Value.Floats()
-			y = x
-		} else {
-			var err error
-			if x, y, err = d.operands(n, true, false, nil); err != nil {
-				return err
-			}
-		}
-		d.product(l, second, dst, g, x, y)
+		return d.matMul(n, l, which, dst, g)
 	case *model.Rearrange:
 		l.Visit(func(i, j int) { dst[j] += g[i] })
 	case *model.AlongAxis:
@@ -262,26 +225,14 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 		planes.Forward(kernel.Of(d.p.engine), d.p.planes(n.Name, planes, l.Weight, false), noEpilogue, dst, g)
 	case *model.Pool:
 		return d.pooled(n, l, dst, g)
-	case *model.InstanceNorm:
-		x, err := all(n.Inputs[which])
+	case *model.InstanceNorm, *model.GroupNorm, *model.Normalize:
+		x, err := d.all(n.Inputs[which])
 		if err != nil {
 			return err
 		}
-		d.instanceNorm(l, dst, g, x, in)
-	case *model.GroupNorm:
-		x, err := all(n.Inputs[which])
-		if err != nil {
-			return err
-		}
-		d.groupNorm(l, dst, g, x, in)
-	case *model.Normalize:
-		x, err := all(n.Inputs[which])
-		if err != nil {
-			return err
-		}
-		d.normalize(l, dst, g, x)
+		d.norm(l, dst, g, x, d.t.Shapes[n.Inputs[which]])
 	case *model.SoftmaxAxis:
-		y, err := all(n.Name)
+		y, err := d.all(n.Name)
 		if err != nil {
 			return err
 		}
@@ -289,6 +240,55 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 	default:
 		return d.indexed(n, which, dst, g)
 	}
+	return nil
+}
+
+// all is the whole value of a node in the trace.
+func (d *solo) all(name string) ([]float32, error) { return d.value(name, d.t.Shapes[name].Box()) }
+
+// binary takes the signal down to one operand. Sums do not ask for values, which the
+// trace need not hold.
+func (d *solo) binary(n *model.Node, l *model.Binary, which int, dst, g []float32) error {
+	second := which == 1 || l.Value != nil && l.First
+	first, other := l.Slopes()
+	if l.Op == "Add" || l.Op == "Sub" {
+		l.Visit(func(i, a, b int) {
+			if second {
+				dst[b] += float32(g[i] * other(0, 0))
+			} else {
+				dst[a] += g[i]
+			}
+		})
+		return nil
+	}
+	x, y, err := d.operands(n, l.Value == nil, l.First, func() []float32 { return l.Value.Data })
+	if err != nil {
+		return err
+	}
+	l.Visit(func(i, a, b int) {
+		switch {
+		case g[i] == 0:
+		case second:
+			dst[b] += float32(g[i] * other(x[a], y[b]))
+		default:
+			dst[a] += float32(g[i] * first(x[a], y[b]))
+		}
+	})
+	return nil
+}
+
+// matMul takes the signal down to one of the matrices. With a constant there, only
+// that is read.
+func (d *solo) matMul(n *model.Node, l *model.MatMul, which int, dst, g []float32) (err error) {
+	second := which == 1 || l.Value != nil && l.First
+	var x, y []float32
+	if l.Value != nil {
+		x = l.Value.Floats()
+		y = x
+	} else if x, y, err = d.operands(n, true, false, nil); err != nil {
+		return err
+	}
+	d.product(l, second, dst, g, x, y)
 	return nil
 }
 
@@ -319,11 +319,11 @@ func (d *solo) reduced(n *model.Node, l *model.Reduce, dst, g []float32) error {
 		l.Visit(func(i, j int) { dst[j] = g[i] / count })
 		return nil
 	}
-	x, err := d.value(n.Inputs[0], d.t.Shapes[n.Inputs[0]].Box())
+	x, err := d.all(n.Inputs[0])
 	if err != nil {
 		return err
 	}
-	y, err := d.value(n.Name, d.t.Shapes[n.Name].Box())
+	y, err := d.all(n.Name)
 	if err != nil {
 		return err
 	}
@@ -383,7 +383,7 @@ func (d *solo) pooled(n *model.Node, l *model.Pool, dst, g []float32) error {
 	var x, y []float32
 	var err error
 	if l.Op != model.PoolAverage {
-		if x, err = d.value(n.Inputs[0], d.t.Shapes[n.Inputs[0]].Box()); err != nil {
+		if x, err = d.all(n.Inputs[0]); err != nil {
 			return err
 		}
 	}
@@ -397,7 +397,7 @@ func (d *solo) pooled(n *model.Node, l *model.Pool, dst, g []float32) error {
 	case model.PoolAverage:
 		w.Visit(func(i, j, count int) { dst[j] += g[i] / float32(count) })
 	default:
-		if y, err = d.value(n.Name, d.t.Shapes[n.Name].Box()); err != nil {
+		if y, err = d.all(n.Name); err != nil {
 			return err
 		}
 		w.Visit(func(i, j, _ int) {

@@ -6,9 +6,16 @@ import (
 	"github.com/deconvnet/viz/model"
 )
 
-// instanceNorm is groupNorm with a group for each map.
-func (d *solo) instanceNorm(l *model.InstanceNorm, dst, g, x []float32, in model.Shape) {
-	d.groupNorm(&model.GroupNorm{Groups: in.C, Scale: l.Scale, Shift: l.Shift, Eps: l.Eps}, dst, g, x, in)
+// norm takes the signal down through a normalisation whose input was x.
+func (d *solo) norm(l model.Layer, dst, g, x []float32, in model.Shape) {
+	switch l := l.(type) {
+	case *model.InstanceNorm: // a group for each map
+		d.groupNorm(&model.GroupNorm{Groups: in.C, Scale: l.Scale, Shift: l.Shift, Eps: l.Eps}, dst, g, x, in)
+	case *model.GroupNorm:
+		d.groupNorm(l, dst, g, x, in)
+	case *model.Normalize:
+		d.normalize(l, dst, g, x)
+	}
 }
 
 // groupNorm takes a group's own statistics as they are under the paper's rules
