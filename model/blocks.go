@@ -139,7 +139,7 @@ func (net *Network) maps() map[string]bool {
 // passedOver are layers that are no features of their own, between those and the scores.
 func passedOver(l Layer) bool {
 	switch l.(type) {
-	case *Pool, *GlobalAvgPool, *Reduce, *Dropout, *Flatten, *Reshape, *Rearrange, *Pad, *Softmax, *SoftmaxAxis, *Constant, *Quantize:
+	case *Pool, *GlobalAvgPool, *Reduce, *Dropout, *Flatten, *Reshape, *Rearrange, *Pad, *Softmax, *Constant, *Quantize:
 		return true
 	}
 	return false

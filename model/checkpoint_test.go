@@ -102,7 +102,7 @@ func arrayKinds() *Network {
 			{Name: "flip", Inputs: []string{"x"}, Layer: &Rearrange{What: "Slice", Offset: 31, To: []int{32}, Strides: []int{-1}}},
 			{Name: "edge", Inputs: []string{"x"}, Layer: &AlongAxis{What: "Pad", From: []int{8, 4}, Axis: 0, Taps: 2, Index: []int{-1, 0, 7, 7}, Weight: ramp(4).Data, Fill: 3}},
 			{Name: "take", Inputs: []string{"x"}, Layer: &AlongAxis{From: []int{8, 4}, Axis: 1, Taps: 1, Index: []int{0}}},
-			{Name: "soft", Inputs: []string{"x"}, Layer: &SoftmaxAxis{Outer: 2, Size: 4, Inner: 4, Log: true}},
+			{Name: "soft", Inputs: []string{"x"}, Layer: &Softmax{Outer: 2, Size: 4, Inner: 4, Log: true}},
 			{Name: "join", Inputs: []string{"x", "soft"}, Layer: &Concat{Axis: 1, To: []int{2, 8, 4}}},
 			{Name: "view", Inputs: []string{"join"}, Layer: &Reshape{To: []int{4, 4, 4}}},
 			{Name: "rows", Inputs: []string{"x"}, Layer: &Reshape{To: []int{1, 8, 4}}},

@@ -71,7 +71,6 @@ var kinds = []kind{
 	&ConvTransposeND{},
 	&MatMul{},
 	&Reduce{},
-	&SoftmaxAxis{},
 	&Normalize{},
 	&Rearrange{},
 	&AlongAxis{},
@@ -91,12 +90,13 @@ var kinds = []kind{
 // aliases are names in files for a kind with some of its settings: those of kinds
 // that it has taken in, which may be what the usual case is still called.
 var aliases = map[string]kind{
-	"LeakyReLU":  &Unary{Op: "LeakyRelu"},
-	"MaxPool":    &Pool{Op: PoolMax},
-	"AvgPool":    &Pool{Op: PoolAverage},
-	"WindowPool": &Pool{},
-	"PoolND":     &Pool{},
-	"Join":       &Concat{},
+	"LeakyReLU":   &Unary{Op: "LeakyRelu"},
+	"MaxPool":     &Pool{Op: PoolMax},
+	"AvgPool":     &Pool{Op: PoolAverage},
+	"WindowPool":  &Pool{},
+	"PoolND":      &Pool{},
+	"Join":        &Concat{},
+	"SoftmaxAxis": &Softmax{},
 }
 
 // newLayer returns an empty layer of a kind, or nil.

@@ -26,7 +26,7 @@ func tokens(r *rand.Rand) *model.Network {
 		{Name: "narrow", Inputs: []string{"gelu"}, Layer: &model.MatMul{A: []int{3, 20, 70}, B: []int{70, 40}, Value: random(70, 40)}},
 		{Name: "turned", Inputs: []string{"narrow"}, Layer: &model.Rearrange{What: "Transpose", To: []int{3, 40, 20}, Strides: []int{800, 1, 40}}},
 		{Name: "scores", Inputs: []string{"narrow", "turned"}, Layer: &model.MatMul{A: []int{3, 20, 40}, B: []int{3, 40, 20}}},
-		{Name: "attention", Inputs: []string{"scores"}, Layer: &model.SoftmaxAxis{Outer: 60, Size: 20, Inner: 1}},
+		{Name: "attention", Inputs: []string{"scores"}, Layer: &model.Softmax{Outer: 60, Size: 20, Inner: 1}},
 		{Name: "mixed", Inputs: []string{"attention", "narrow"}, Layer: &model.MatMul{A: []int{3, 20, 20}, B: []int{3, 20, 40}}},
 		{Name: "out", Inputs: []string{"mixed"}, Layer: &model.Flatten{}},
 	}}

@@ -9,7 +9,13 @@ import (
 // Checkpoints of before kinds were put together load, give the values that they
 // gave, and are the same file again once they have been saved and loaded.
 func TestOldKinds(t *testing.T) {
-	net, state, err := LoadState("testdata/old-kinds.bin")
+	for _, file := range []string{"old-kinds.bin", "old-kinds-2.bin"} {
+		t.Run(file, func(t *testing.T) { oldKinds(t, "testdata/"+file) })
+	}
+}
+
+func oldKinds(t *testing.T, file string) {
+	net, state, err := LoadState(file)
 	if err != nil {
 		t.Fatal(err)
 	}

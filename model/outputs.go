@@ -48,9 +48,7 @@ func (net *Network) overClasses(node string, shapes map[string]Shape) bool {
 	for _, n := range net.Consumers(node) {
 		switch l := n.Layer.(type) {
 		case *Softmax:
-			return true
-		case *SoftmaxAxis:
-			if l.Size == s.C {
+			if l.Maps() || l.Size == s.C {
 				return true
 			}
 		}
@@ -74,7 +72,7 @@ func (net *Network) beforeActivation(node string, shapes map[string]Shape) (stri
 				at = n.Inputs[0]
 				continue
 			}
-		case *Softmax, *SoftmaxAxis:
+		case *Softmax:
 			return n.Inputs[0], SoftmaxScores
 		case *Unary:
 			switch l.Op {
@@ -136,7 +134,7 @@ func rescaled(l Layer) float32 {
 // closes reports whether a layer is a softmax or sigmoid.
 func closes(l Layer) bool {
 	switch l := l.(type) {
-	case *Softmax, *SoftmaxAxis:
+	case *Softmax:
 		return true
 	case *Unary:
 		return l.Op == "Sigmoid"

@@ -185,7 +185,7 @@ func TestScoresOf(t *testing.T) {
 		after string
 	}{
 		{scored(3, "", nil, &model.Softmax{}), "fc", model.SoftmaxScores, "softmax"},
-		{scored(3, "", nil, &model.SoftmaxAxis{Outer: 1, Size: 3, Inner: 1, Log: true}), "fc", model.SoftmaxScores, "log softmax"},
+		{scored(3, "", nil, &model.Softmax{Outer: 1, Size: 3, Inner: 1, Log: true}), "fc", model.SoftmaxScores, "log softmax"},
 		{scored(3, "", nil, &model.Softmax{}, &model.Unary{Op: "Log"}), "fc", model.SoftmaxScores, "log of softmax"},
 		{scored(3, "", nil, &model.Unary{Op: "Sigmoid"}, &model.Flatten{}), "fc", model.SigmoidScores, "sigmoid"},
 		{scored(1, "", nil, &model.Unary{Op: "HardSigmoid", Alpha: .2, Beta: .5}), "fc", model.SigmoidScores, "hard sigmoid"},

@@ -315,7 +315,7 @@ func (z *zoo) attention(name string, in Shape, heads int) error {
 		ins  []string
 	}{
 		{".scores", &MatMul{A: []int{heads, t, size}, B: []int{heads, size, t}}, []string{parts[0], parts[1]}},
-		{".weights", &SoftmaxAxis{Outer: heads * t, Size: t, Inner: 1}, []string{name + ".scores"}},
+		{".weights", &Softmax{Outer: heads * t, Size: t, Inner: 1}, []string{name + ".scores"}},
 		{".seen", &MatMul{A: []int{heads, t, t}, B: []int{heads, t, size}}, []string{name + ".weights", parts[2]}},
 		{".turned", &Rearrange{What: "Transpose", To: []int{t, heads, size}, Strides: []int{size, t * size, 1}}, []string{name + ".seen"}},
 		{".joined", &Reshape{To: []int{t, d}}, []string{name + ".turned"}},

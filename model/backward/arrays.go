@@ -54,8 +54,6 @@ func (r Rule) describeArray(l model.Layer) (string, error) {
 			return "gradient", nil
 		}
 		return "times scale/sqrt(var+eps)", nil
-	case *model.SoftmaxAxis:
-		return "gradient", nil
 	case *model.Constant:
 		return "ends here", nil
 	}
@@ -65,10 +63,6 @@ func (r Rule) describeArray(l model.Layer) (string, error) {
 // refusesArray is refuses for the layers on arrays.
 func (r Rule) refusesArray(l model.Layer) error {
 	switch l := l.(type) {
-	case *model.SoftmaxAxis:
-		if r != Gradient {
-			return fmt.Errorf("rule %s: not supported through a softmax; start from the logits", r)
-		}
 	case *model.Unary:
 		if _, ok := l.Slope(); !ok {
 			return fmt.Errorf("%s has no slope to take a signal down by", l.Op)
@@ -105,8 +99,6 @@ func (r Rule) readsArray(l model.Layer) (in, out bool) {
 		return !linear, !linear
 	case *model.InstanceNorm, *model.GroupNorm, *model.Normalize:
 		return true, false
-	case *model.SoftmaxAxis:
-		return false, true
 	}
 	return readsIndexed(l), false
 }
@@ -231,12 +223,12 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 			return err
 		}
 		d.norm(l, dst, g, x, d.t.Shapes[n.Inputs[which]])
-	case *model.SoftmaxAxis:
+	case *model.Softmax:
 		y, err := d.all(n.Name)
 		if err != nil {
 			return err
 		}
-		softmaxAxisGrad(l, dst, g, y)
+		softmaxGrad(kernel.Axis{Outer: l.Outer, Size: l.Size, Inner: l.Inner}, l.Log, dst, g, y)
 	default:
 		return d.indexed(n, which, dst, g)
 	}
@@ -410,8 +402,9 @@ func (d *solo) pooled(n *model.Node, l *model.Pool, dst, g []float32) error {
 	return nil
 }
 
-func softmaxAxisGrad(l *model.SoftmaxAxis, dst, g, y []float32) {
-	outer, size, inner := l.Outer, l.Size, l.Inner
+// softmaxGrad is dx_i = y_i (g_i - sum_j g_j y_j), for a logarithm g_i - exp(y_i) sum_j g_j.
+func softmaxGrad(axis kernel.Axis, log bool, dst, g, y []float32) {
+	outer, size, inner := axis.Outer, axis.Size, axis.Inner
 	for o := range outer {
 		for x := range inner {
 			at := o*size*inner + x
@@ -422,7 +415,7 @@ func softmaxAxisGrad(l *model.SoftmaxAxis, dst, g, y []float32) {
 			}
 			for i := range size {
 				j := at + i*inner
-				if l.Log {
+				if log {
 					dst[j] = float32(float64(g[j]) - float64(math.Exp(float64(y[j]))*sum))
 				} else {
 					dst[j] = float32(float64(y[j]) * (float64(g[j]) - dot))

@@ -325,20 +325,6 @@ func singleDense(units, in, out int, dst, g []float32, w *tensor.Tensor) bool {
 	return true
 }
 
-// softmaxGrad is dx_i = y_i (g_i - sum_j g_j y_j), at each place apart.
-func softmaxGrad(dst, g, y []float32, c, area int) {
-	for i := range area {
-		var dot float32
-		for ch := range c {
-			dot += float32(g[ch*area+i] * y[ch*area+i])
-		}
-		for ch := range c {
-			j := ch*area + i
-			dst[j] = y[j] * (g[j] - dot)
-		}
-	}
-}
-
 // cut copies box `to` out of planes that cover box `from`.
 func cut[T any](src []T, from, to model.Box, c int) []T {
 	out := make([]T, 0, c*to.Area())

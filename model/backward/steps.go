@@ -87,7 +87,9 @@ func (s *step) take() error {
 		put(s.dst.data, s.dst.box, s.g.data, s.gbox.Shift(-l.Pads[0], -l.Pads[1]), len(s.units)*s.in.C)
 		return nil
 	case *model.Softmax:
-		return s.softmax()
+		if l.Maps() {
+			return s.softmax(l)
+		}
 	}
 	return s.apart()
 }
@@ -202,16 +204,13 @@ func (s *step) channels() {
 	}
 }
 
-func (s *step) softmax() error {
+func (s *step) softmax(l *model.Softmax) error {
 	y, err := s.value(s.n.Name)
 	if err != nil {
 		return err
 	}
 	s.fresh()
-	size := len(s.dst.data) / len(s.units)
-	for i := range s.units {
-		softmaxGrad(s.dst.data[i*size:], s.g.data[i*size:], y[i*size:], s.in.C, s.gbox.Area())
-	}
+	softmaxGrad(kernel.Axis{Outer: len(s.units), Size: s.in.C, Inner: s.gbox.Area()}, l.Log, s.dst.data, s.g.data, y)
 	s.mem.put(y)
 	return nil
 }

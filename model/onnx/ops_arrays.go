@@ -677,7 +677,7 @@ func softmax(c *converter, n *node) error {
 	if row, err := c.row(in); err != nil {
 		return err
 	} else if row != in && a == 1 && log {
-		return c.put(n, in.dims, &model.SoftmaxAxis{Outer: 1, Size: row.shape.C, Inner: 1, Log: true}, row)
+		return c.put(n, in.dims, &model.Softmax{Outer: 1, Size: row.shape.C, Inner: 1, Log: true}, row)
 	} else if row != in && a == 1 {
 		return c.put(n, in.dims, &model.Softmax{}, row)
 	}
@@ -698,7 +698,7 @@ func softmax(c *converter, n *node) error {
 	if err != nil {
 		return err
 	}
-	l := &model.SoftmaxAxis{Outer: 1, Size: size, Inner: 1, Log: log}
+	l := &model.Softmax{Outer: 1, Size: size, Inner: 1, Log: log}
 	for i, d := range own {
 		switch i += before; {
 		case i < a:

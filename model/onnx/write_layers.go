@@ -63,7 +63,15 @@ func (e *exporter) layer(n *model.Node) error {
 	case *model.Dropout:
 		e.node("Dropout", []string{in[0], e.number(n.Name+".rate", l.Rate)}, out)
 	case *model.Softmax:
-		e.node("Softmax", in, out, attrInt("axis", 1))
+		op := "Softmax"
+		if l.Log {
+			op = "LogSoftmax"
+		}
+		if !l.Maps() {
+			e.finish(n, e.step(n, op, []string{e.view(n, in[0], l.Outer, l.Size, l.Inner)}, attrInt("axis", 2)))
+			break
+		}
+		e.node(op, in, out, attrInt("axis", 1))
 	case *model.Quantize:
 		return e.quantize(n, l)
 	case *model.Recurrent:
@@ -147,12 +155,6 @@ func (e *exporter) array(n *model.Node, s model.Shape) error {
 		e.rearrange(n, l, s)
 	case *model.AlongAxis:
 		e.along(n, l)
-	case *model.SoftmaxAxis:
-		op := "Softmax"
-		if l.Log {
-			op = "LogSoftmax"
-		}
-		e.finish(n, e.step(n, op, []string{e.view(n, in[0], l.Outer, l.Size, l.Inner)}, attrInt("axis", 2)))
 	case *model.Reshape:
 		e.finish(n, in[0])
 	case *model.Constant:
