@@ -43,7 +43,7 @@ var allowed = map[string][]string{
 	"attribution/faith":              {"model", "model/tensor"},
 	"attribution":                    {"model", "model/backward", "model/tensor", "occlusion", "internal/render"},
 	"occlusion":                      {"model", "model/tensor", "occlusion/internal/incremental", "internal/kernel", "internal/render"},
-	"occlusion/internal/incremental": {"model", "model/tensor", "internal/kernel"},
+	"occlusion/internal/incremental": {"model", "model/tensor", "internal/kernel", "internal/par"},
 	"features":                       {"model", "model/tensor", "internal/kernel"},
 	"internal/viztest":               {"model", "model/tensor", "model/onnx", "internal/npy"},
 	"experiments":                    {"model", "model/tensor", "deconv", "features", "internal/kernel"},

@@ -1,5 +1,10 @@
 package par
 
+import (
+	"cmp"
+	"slices"
+)
+
 // Span is how long a loop would take whose tasks take so long each, on workers of
 // these speeds (1 is the speed at which the tasks were timed), shared as For does:
 // every worker begins with its own part from below and then steals from the parts
@@ -40,4 +45,27 @@ func Span(tasks []float64, speeds []float64) float64 {
 		end = max(end, free[w])
 	}
 	return end
+}
+
+// Order lists tasks in the order in which For should have them where their costs
+// are known and differ: each of so many workers begins with the largest of its
+// part, and what is stolen in the end is small.
+func Order(costs []float64, workers int) []int {
+	n := len(costs)
+	largest := make([]int, n)
+	for i := range largest {
+		largest[i] = i
+	}
+	slices.SortStableFunc(largest, func(a, b int) int { return cmp.Compare(costs[b], costs[a]) })
+	order, filled := make([]int, n), make([]int, workers)
+	w := 0
+	for _, task := range largest {
+		for n*w/workers+filled[w] == n*(w+1)/workers {
+			w = (w + 1) % workers
+		}
+		order[n*w/workers+filled[w]] = task
+		filled[w]++
+		w = (w + 1) % workers
+	}
+	return order
 }

@@ -61,3 +61,32 @@ func TestSimulated(t *testing.T) {
 		t.Errorf("%d workers, sum %d, loops %v", p.Workers(), sum, loops)
 	}
 }
+
+// TestOrder: every task once; the largest first make the end even.
+func TestOrder(t *testing.T) {
+	if got := Order([]float64{1, 5, 2, 4, 3}, 2); !slices.Equal(got, []int{1, 4, 3, 2, 0}) {
+		t.Errorf("%v", got)
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		costs := make([]float64, r.IntN(60))
+		for i := range costs {
+			costs[i] = 1 + 2*r.Float64()
+		}
+		k := 1 + r.IntN(9)
+		order := Order(costs, k)
+		if sorted := slices.Sorted(slices.Values(order)); len(sorted) != len(costs) || len(sorted) > 0 && (sorted[0] != 0 || sorted[len(sorted)-1] != len(costs)-1 || len(slices.Compact(sorted)) != len(costs)) {
+			t.Fatalf("%v is not an order of %d", order, len(costs))
+		}
+		tasks := make([]float64, len(costs))
+		sum := 0.0
+		for i, at := range order {
+			tasks[i] = costs[at]
+			sum += costs[at]
+		}
+		// No worker ends more than about a small task after the mean.
+		if got := Span(tasks, slices.Repeat([]float64{1}, k)); len(costs) >= 4*k && got > 1.12*sum/float64(k) {
+			t.Fatalf("%d tasks on %d: %g, mean %g", len(costs), k, got, sum/float64(k))
+		}
+	}
+}

@@ -267,6 +267,10 @@ func (n *Net) changed(wins []window, v int) kernel.Box {
 	return box
 }
 
+// blocksEach is how many blocks of a group a worker has at least, unless Options
+// say how much memory there is: at the end of each group all wait for the last.
+const blocksEach = 4
+
 // defaultMemory is what is worked in unless Options say otherwise.
 const defaultMemory = 280 << 20
 
@@ -314,7 +318,7 @@ func (n *Net) budget() error {
 	work += work / 8 // buffers are used again for what is smaller
 	limit, need := n.o.Memory, fixed+max(clean, work+keep)
 	if limit == 0 {
-		limit = max(defaultMemory, need, fixed+(work+2*keep)*n.engine.Workers())
+		limit = max(defaultMemory, need, fixed+(work+blocksEach*keep)*n.engine.Workers())
 	}
 	if need > limit {
 		return &MemoryError{need, limit}
@@ -324,9 +328,14 @@ func (n *Net) budget() error {
 		n.works--
 	}
 	n.group = min(total, max(n.works, (limit-fixed-n.works*work)/max(keep, 1)))
-	if n.group < total { // groups of one size
+	if n.group < total { // groups of one size, as many blocks for each worker
 		groups := (total + n.group - 1) / n.group
 		n.group = (total + groups - 1) / groups
+		if more := (n.group + n.works - 1) / n.works * n.works; fixed+n.works*work+more*keep <= limit {
+			n.group = more
+		} else {
+			n.group = max(n.works, n.group/n.works*n.works)
+		}
 	}
 	n.memory = fixed + max(clean, n.works*work+n.group*keep)
 	return nil
