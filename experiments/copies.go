@@ -38,90 +38,118 @@ func Copies(ctx context.Context, engine *model.Engine, h, w int, images, seen Im
 	if !(threshold > 0 && threshold <= 1) {
 		return nil, fmt.Errorf("copies from a correlation of %g on, want more than 0 and at most 1", threshold)
 	}
-	const chunk, slack = 256, 1e-5
-	rows, cols := min(h, copySide), min(w, copySide)
-	dim := rows * cols
-	kernel := kernel.Of(engine)
+	s := &copySearch{ctx: ctx, k: kernel.Of(engine), h: h, w: w, rows: min(h, copySide), cols: min(w, copySide), images: images, seen: seen, threshold: threshold,
+		full: make([]float32, copyChunk*h*w), found: make([]*Copy, images.Len()), errs: make([]error, images.Len())}
+	s.thumbs, s.lengths = make([]float32, images.Len()*s.dim()), make([]float64, images.Len())
+	s.others, s.far = make([]float32, copyChunk*s.dim()), make([]float64, copyChunk)
+	s.products = make([]float32, copyChunk*copyChunk)
 	total := images.Len() + seen.Len()
-	// read makes n images from one on, centred and of length 1, and their thumbnails
-	// with the squared lengths of these.
-	read := func(src Images, from, n int, full, thumbs []float32, lengths []float64) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		errs := make([]error, n)
-		kernel.For(n, func(i int) {
-			x := full[i*h*w : (i+1)*h*w]
-			if errs[i] = src.Input(from+i, x); errs[i] == nil {
-				normalise(x)
-				lengths[i] = shrink(x, h, w, rows, cols, thumbs[i*dim:(i+1)*dim])
-			}
-		})
-		for _, err := range errs {
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	full := make([]float32, chunk*h*w)
-	thumbs, lengths := make([]float32, images.Len()*dim), make([]float64, images.Len())
-	for from := 0; from < images.Len(); from += chunk {
-		n := min(chunk, images.Len()-from)
-		if err := read(images, from, n, full, thumbs[from*dim:], lengths[from:]); err != nil {
+	for from := 0; from < images.Len(); from += copyChunk {
+		n := min(copyChunk, images.Len()-from)
+		if err := s.read(images, from, n, s.thumbs[from*s.dim():], s.lengths[from:]); err != nil {
 			return nil, err
 		}
 		if progress != nil {
 			progress(from+n, total)
 		}
 	}
-	found := make([]*Copy, images.Len())
-	errs := make([]error, images.Len())
-	others, far := make([]float32, chunk*dim), make([]float64, chunk)
-	products := make([]float32, chunk*chunk)
-	for from := 0; from < seen.Len(); from += chunk {
-		n := min(chunk, seen.Len()-from)
-		if err := read(seen, from, n, full, others, far); err != nil {
+	for from := 0; from < seen.Len(); from += copyChunk {
+		n := min(copyChunk, seen.Len()-from)
+		if err := s.read(seen, from, n, s.others, s.far); err != nil {
 			return nil, err
 		}
-		for at := 0; at < images.Len(); at += chunk {
-			m := min(chunk, images.Len()-at)
-			kernel.DenseForward(m, dim, n, products, thumbs[at*dim:(at+m)*dim], others[:n*dim], nil)
-			kernel.For(m, func(k int) {
-				i := at + k
-				var x []float32
-				for j, p := range products[k*n : (k+1)*n] {
-					if found[i] != nil || errs[i] != nil {
-						return
-					}
-					if float64(p) < threshold-math.Sqrt(max((1-lengths[i])*(1-far[j]), 0))-slack {
-						continue
-					}
-					if x == nil {
-						x = make([]float32, h*w)
-						errs[i] = images.Input(i, x)
-						normalise(x)
-					}
-					if c := dot(x, full[j*h*w:(j+1)*h*w]); errs[i] == nil && c >= threshold-slack {
-						found[i] = &Copy{Image: i, Of: from + j, Correlation: min(c, 1)}
-					}
-				}
-			})
+		for at := 0; at < images.Len(); at += copyChunk {
+			s.compare(at, min(copyChunk, images.Len()-at), from, n)
 		}
 		if progress != nil {
 			progress(images.Len()+from+n, total)
 		}
 	}
 	var out []Copy
-	for i, c := range found {
-		if errs[i] != nil {
-			return nil, errs[i]
+	for i, c := range s.found {
+		if s.errs[i] != nil {
+			return nil, s.errs[i]
 		}
 		if c != nil {
 			out = append(out, *c)
 		}
 	}
 	return out, nil
+}
+
+const (
+	copyChunk = 256  // images that are compared at once
+	copySlack = 1e-5 // for rounding, in a correlation
+)
+
+// copySearch is a search for copies: images and thumbnails are centred and of length
+// 1, and the squared lengths of thumbnails say how much of it is in them.
+type copySearch struct {
+	ctx              context.Context
+	k                *kernel.Engine
+	h, w, rows, cols int
+	images, seen     Images
+	threshold        float64
+	thumbs           []float32 // of images
+	lengths          []float64
+	full             []float32 // a chunk of seen
+	others           []float32 // its thumbnails
+	far              []float64 // and their squared lengths
+	products         []float32
+	found            []*Copy
+	errs             []error
+}
+
+// dim is the number of values of a thumbnail.
+func (s *copySearch) dim() int { return s.rows * s.cols }
+
+// read makes n images from one on, centred and of length 1, and their thumbnails
+// with the squared lengths of these.
+func (s *copySearch) read(src Images, from, n int, thumbs []float32, lengths []float64) error {
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	size, dim := s.h*s.w, s.dim()
+	errs := make([]error, n)
+	s.k.For(n, func(i int) {
+		x := s.full[i*size : (i+1)*size]
+		if errs[i] = src.Input(from+i, x); errs[i] == nil {
+			normalise(x)
+			lengths[i] = shrink(x, s.h, s.w, s.rows, s.cols, thumbs[i*dim:(i+1)*dim])
+		}
+	})
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare looks for the m images from one on among the n of seen that were read.
+func (s *copySearch) compare(at, m, from, n int) {
+	size, dim := s.h*s.w, s.dim()
+	s.k.DenseForward(m, dim, n, s.products, s.thumbs[at*dim:(at+m)*dim], s.others[:n*dim], nil)
+	s.k.For(m, func(k int) {
+		i := at + k
+		var x []float32
+		for j, p := range s.products[k*n : (k+1)*n] {
+			if s.found[i] != nil || s.errs[i] != nil {
+				return
+			}
+			if float64(p) < s.threshold-math.Sqrt(max((1-s.lengths[i])*(1-s.far[j]), 0))-copySlack {
+				continue
+			}
+			if x == nil {
+				x = make([]float32, size)
+				s.errs[i] = s.images.Input(i, x)
+				normalise(x)
+			}
+			if c := dot(x, s.full[j*size:(j+1)*size]); s.errs[i] == nil && c >= s.threshold-copySlack {
+				s.found[i] = &Copy{Image: i, Of: from + j, Correlation: min(c, 1)}
+			}
+		}
+	})
 }
 
 // normalise gives x mean 0 and length 1; all 0 if it is constant.

@@ -69,27 +69,8 @@ type Correspondence struct {
 // does the same with masks of the same sizes at random places: a part is compared
 // with random masks of its own sizes, since larger masks change more values.
 func Correspond(ctx context.Context, engine *model.Engine, net *model.Network, x *tensor.Tensor, parts []Part, o CorrespondOptions) ([]Correspondence, error) {
-	n := x.Shape[0]
-	if n < 3 {
-		return nil, fmt.Errorf("correspondence of %d images, want at least 3", n)
-	}
-	in := net.Input
-	bounds := image.Rect(0, 0, in.W, in.H)
-	if len(parts) == 0 {
-		return nil, fmt.Errorf("no parts to mask")
-	}
-	for _, p := range parts {
-		if slices.Contains([]string{AllParts, Random, RandomSame}, p.Name) {
-			return nil, fmt.Errorf("a part is called %q, as what it is compared with", p.Name)
-		}
-		if len(p.Boxes) != n {
-			return nil, fmt.Errorf("part %s: boxes for %d images, want %d", p.Name, len(p.Boxes), n)
-		}
-		for i, b := range p.Boxes {
-			if b.Empty() || !b.In(bounds) {
-				return nil, fmt.Errorf("part %s: box %v of image %d is not inside %v", p.Name, b, i, bounds)
-			}
-		}
+	if err := checkParts(net, x.Shape[0], parts); err != nil {
+		return nil, err
 	}
 	if o.Layers == nil {
 		top, err := Top(net)
@@ -103,7 +84,7 @@ func Correspond(ctx context.Context, engine *model.Engine, net *model.Network, x
 		o.Layers = []string{last, top}
 	}
 	if o.Fill == nil {
-		o.Fill = net.Preprocess.MeanFill(in)
+		o.Fill = net.Preprocess.MeanFill(net.Input)
 	}
 	if o.Random <= 0 {
 		o.Random = 20
@@ -112,117 +93,175 @@ func Correspond(ctx context.Context, engine *model.Engine, net *model.Network, x
 	if err != nil {
 		return nil, err
 	}
-	batch := plan.Batch(256<<20, 32)
-	run := func(x *tensor.Tensor) (map[string][]float32, error) {
-		out := map[string][]float32{}
-		for from := 0; from < n; from += batch {
-			t, err := plan.Run(x.Slice(from, min(from+batch, n)))
-			if err != nil {
-				return nil, err
-			}
-			for _, l := range o.Layers {
-				out[l] = append(out[l], t.Value(l).Data...)
-			}
-		}
-		return out, nil
-	}
-	clean, err := run(x)
-	if err != nil {
+	m := &masking{ctx: ctx, in: net.Input, plan: plan, x: x, o: o, total: len(parts) * (1 + 2*o.Random)}
+	if m.clean, err = m.run(x); err != nil {
 		return nil, err
-	}
-	total, done := len(parts)*(1+2*o.Random), 0
-	// pairs returns, for each layer, the distances [n][n] with these boxes masked.
-	pairs := func(boxes []image.Rectangle) (map[string][][]float64, error) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		masked := x.Clone()
-		for i, b := range boxes {
-			Mask(masked.Data[i*in.Shape().Len():], in, b, o.Fill)
-		}
-		values, err := run(masked)
-		if err != nil {
-			return nil, err
-		}
-		out := map[string][][]float64{}
-		for _, l := range o.Layers {
-			out[l] = signDistances(clean[l], values[l], n)
-		}
-		if done++; o.Progress != nil {
-			o.Progress(done, total)
-		}
-		return out, nil
 	}
 	rng := rand.New(rand.NewPCG(o.Seed, 0x636f7272))
 	layers := make([]correspondence, len(o.Layers))
 	for i := range layers {
+		n := x.Shape[0]
 		layers[i].all, layers[i].random, layers[i].same = square(n), square(n), square(n)
 	}
-	share := 1 / float64(len(parts)*o.Random)
 	for _, p := range parts {
-		own, err := pairs(p.Boxes)
-		if err != nil {
+		if err := m.part(p, len(parts), layers, rng); err != nil {
 			return nil, err
-		}
-		random := make([][][]float64, len(layers)) // at this part's sizes
-		for i, l := range o.Layers {
-			random[i] = square(n)
-			add(layers[i].all, own[l], 1/float64(len(parts)))
-		}
-		for range o.Random {
-			var free, same []image.Rectangle
-			fy, fx := rng.Float64(), rng.Float64()
-			for _, b := range p.Boxes {
-				room := image.Pt(in.W-b.Dx()+1, in.H-b.Dy()+1)
-				at := image.Rect(0, 0, b.Dx(), b.Dy())
-				free = append(free, at.Add(image.Pt(rng.IntN(room.X), rng.IntN(room.Y))))
-				same = append(same, at.Add(image.Pt(int(fx*float64(room.X)), int(fy*float64(room.Y)))))
-			}
-			d, err := pairs(free)
-			if err != nil {
-				return nil, err
-			}
-			e, err := pairs(same)
-			if err != nil {
-				return nil, err
-			}
-			for i, l := range o.Layers {
-				r := &layers[i]
-				add(random[i], d[l], 1/float64(o.Random))
-				add(r.random, d[l], share)
-				add(r.same, e[l], share)
-				score, _, _ := pairStatistics(d[l])
-				r.randomDraws = append(r.randomDraws, score)
-				score, _, _ = pairStatistics(e[l])
-				r.sameDraws = append(r.sameDraws, score)
-			}
-		}
-		for i, l := range o.Layers {
-			layers[i].rows = append(layers[i].rows, against(l, p.Name, own[l], random[i]))
 		}
 	}
 	var out []Correspondence
 	for i, l := range o.Layers {
-		r := &layers[i]
-		out = append(out, r.rows...)
-		if len(parts) > 1 {
-			out = append(out, against(l, AllParts, r.all, r.random))
-		}
-		same := against(l, RandomSame, r.same, r.random)
-		_, same.Std = meanStd(r.sameDraws)
-		// The place of a draw is common to all images: leaving one out does not tell how much hangs on it.
-		draws := same.Std / math.Sqrt(float64(len(r.sameDraws)))
-		same.Error, same.BelowError = math.Hypot(same.Error, draws), math.Hypot(same.BelowError, draws)
-		same.Lower, same.Draws = inErrors(same.Below, same.BelowError), len(r.sameDraws)
-		random := Correspondence{Layer: l, Part: Random, Draws: len(r.randomDraws)}
-		random.Score, _, random.Error = pairStatistics(r.random)
-		_, random.Std = meanStd(r.randomDraws)
-		out = append(out, same, random)
+		out = append(out, layers[i].results(l, len(parts))...)
 	}
+	return out, nil
+}
+
+// checkParts checks that there are parts, with a box inside each of n images.
+func checkParts(net *model.Network, n int, parts []Part) error {
+	if n < 3 {
+		return fmt.Errorf("correspondence of %d images, want at least 3", n)
+	}
+	if len(parts) == 0 {
+		return fmt.Errorf("no parts to mask")
+	}
+	bounds := image.Rect(0, 0, net.Input.W, net.Input.H)
+	for _, p := range parts {
+		if slices.Contains([]string{AllParts, Random, RandomSame}, p.Name) {
+			return fmt.Errorf("a part is called %q, as what it is compared with", p.Name)
+		}
+		if len(p.Boxes) != n {
+			return fmt.Errorf("part %s: boxes for %d images, want %d", p.Name, len(p.Boxes), n)
+		}
+		for i, b := range p.Boxes {
+			if b.Empty() || !b.In(bounds) {
+				return fmt.Errorf("part %s: box %v of image %d is not inside %v", p.Name, b, i, bounds)
+			}
+		}
+	}
+	return nil
+}
+
+// masking measures how layers change when boxes of the images are masked.
+type masking struct {
+	ctx         context.Context
+	in          model.Input
+	plan        *model.Plan
+	x           *tensor.Tensor
+	o           CorrespondOptions
+	clean       map[string][]float32 // values of each layer for the images as they are
+	total, done int
+}
+
+// run returns the layers' values for all images.
+func (m *masking) run(x *tensor.Tensor) (map[string][]float32, error) {
+	n, batch := x.Shape[0], m.plan.Batch(256<<20, 32)
+	out := map[string][]float32{}
+	for from := 0; from < n; from += batch {
+		t, err := m.plan.Run(x.Slice(from, min(from+batch, n)))
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range m.o.Layers {
+			out[l] = append(out[l], t.Value(l).Data...)
+		}
+	}
+	return out, nil
+}
+
+// pairs returns, for each layer, the distances [n][n] with these boxes masked.
+func (m *masking) pairs(boxes []image.Rectangle) (map[string][][]float64, error) {
+	if err := m.ctx.Err(); err != nil {
+		return nil, err
+	}
+	masked := m.x.Clone()
+	for i, b := range boxes {
+		Mask(masked.Data[i*m.in.Shape().Len():], m.in, b, m.o.Fill)
+	}
+	values, err := m.run(masked)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][][]float64{}
+	for _, l := range m.o.Layers {
+		out[l] = signDistances(m.clean[l], values[l], len(boxes))
+	}
+	if m.done++; m.o.Progress != nil {
+		m.o.Progress(m.done, m.total)
+	}
+	return out, nil
+}
+
+// part measures one of the parts, and random masks of its sizes.
+func (m *masking) part(p Part, parts int, layers []correspondence, rng *rand.Rand) error {
+	own, err := m.pairs(p.Boxes)
+	if err != nil {
+		return err
+	}
+	random := make([][][]float64, len(layers)) // at this part's sizes
+	for i, l := range m.o.Layers {
+		random[i] = square(len(p.Boxes))
+		add(layers[i].all, own[l], 1/float64(parts))
+	}
+	share := 1 / float64(parts*m.o.Random)
+	for range m.o.Random {
+		free, same := randomBoxes(rng, m.in, p.Boxes)
+		d, err := m.pairs(free)
+		if err != nil {
+			return err
+		}
+		e, err := m.pairs(same)
+		if err != nil {
+			return err
+		}
+		for i, l := range m.o.Layers {
+			r := &layers[i]
+			add(random[i], d[l], 1/float64(m.o.Random))
+			add(r.random, d[l], share)
+			add(r.same, e[l], share)
+			score, _, _ := pairStatistics(d[l])
+			r.randomDraws = append(r.randomDraws, score)
+			score, _, _ = pairStatistics(e[l])
+			r.sameDraws = append(r.sameDraws, score)
+		}
+	}
+	for i, l := range m.o.Layers {
+		layers[i].rows = append(layers[i].rows, against(l, p.Name, own[l], random[i]))
+	}
+	return nil
+}
+
+// randomBoxes draws boxes of the given sizes: free ones by themselves, the same ones
+// at one place for all images.
+func randomBoxes(rng *rand.Rand, in model.Input, sizes []image.Rectangle) (free, same []image.Rectangle) {
+	fy, fx := rng.Float64(), rng.Float64()
+	for _, b := range sizes {
+		room := image.Pt(in.W-b.Dx()+1, in.H-b.Dy()+1)
+		at := image.Rect(0, 0, b.Dx(), b.Dy())
+		free = append(free, at.Add(image.Pt(rng.IntN(room.X), rng.IntN(room.Y))))
+		same = append(same, at.Add(image.Pt(int(fx*float64(room.X)), int(fy*float64(room.Y)))))
+	}
+	return free, same
+}
+
+// results are those of the parts, of all of them, and of random masks.
+func (r *correspondence) results(layer string, parts int) []Correspondence {
+	out := r.rows
+	if parts > 1 {
+		out = append(out, against(layer, AllParts, r.all, r.random))
+	}
+	same := against(layer, RandomSame, r.same, r.random)
+	_, same.Std = meanStd(r.sameDraws)
+	// The place of a draw is common to all images: leaving one out does not tell how much hangs on it.
+	draws := same.Std / math.Sqrt(float64(len(r.sameDraws)))
+	same.Error, same.BelowError = math.Hypot(same.Error, draws), math.Hypot(same.BelowError, draws)
+	same.Lower, same.Draws = inErrors(same.Below, same.BelowError), len(r.sameDraws)
+	random := Correspondence{Layer: layer, Part: Random, Draws: len(r.randomDraws)}
+	random.Score, _, random.Error = pairStatistics(r.random)
+	_, random.Std = meanStd(r.randomDraws)
+	out = append(out, same, random)
 	for i := range out {
 		out[i].OldStd = out[i].Std
 	}
-	return out, nil
+	return out
 }
 
 // correspondence gathers one layer's distances of pairs of images, [n][n].

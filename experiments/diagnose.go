@@ -168,14 +168,12 @@ func diagnose(net *model.Network, n *model.Node, l *model.Conv) FilterDiagnosis 
 
 // frequencies fills in what follows from the filters' spectra.
 func (d *FilterDiagnosis) frequencies(l *model.Conv, weights []float32, dead []bool) {
-	s := l.Weight.Shape
-	filters, depth, kh, kw := s[0], s[1], s[2], s[3]
-	const n = spectrumSize
+	filters, depth, kh, kw := l.Weight.Shape[0], l.Weight.Shape[1], l.Weight.Shape[2], l.Weight.Shape[3]
 	carry := [2]float64{0.5 / float64(l.Stride[0]), 0.5 / float64(l.Stride[1])}
 	lags := make([]float64, (2*kh-1)*(2*kw-1))
-	power := make([]float64, n*n)
-	energy, spectrum := make([]float64, 3), make([]float64, spectrumBins)
-	byBand := make([]int, 3)
+	power := make([]float64, spectrumSize*spectrumSize)
+	energy, spectrum := make([]float64, len(Bands)+1), make([]float64, spectrumBins)
+	byBand := make([]int, len(Bands)+1)
 	alive := 0
 	for k := range filters {
 		d.Centre = append(d.Centre, 0)
@@ -188,56 +186,16 @@ func (d *FilterDiagnosis) frequencies(l *model.Conv, weights []float32, dead []b
 			addAutocorrelation(lags, weights[(k*depth+c)*kh*kw:][:kh*kw], kh, kw)
 		}
 		powerSpectrum(power, lags, kh, kw)
-		total := 0.0
-		for _, v := range power {
-			total += v
+		f := sharesOf(power, carry, spectrum)
+		d.Centre[k] = f.centre
+		d.Aliased += f.aliased
+		if f.natural > 0 {
+			d.AliasedNatural += f.naturalAliased / f.natural
 		}
-		var bands [3]float64
-		var aliased, natural, naturalAliased float64
-		for v := range n {
-			for u := range n {
-				fy, fx := frequency(v), frequency(u)
-				p := power[v*n+u] / total
-				r := math.Hypot(fy, fx)
-				switch {
-				case r < Bands[0]:
-					bands[0] += p
-				case r < Bands[1]:
-					bands[1] += p
-				default:
-					bands[2] += p
-				}
-				if bin := int(r * 2 * spectrumBins); bin < spectrumBins {
-					spectrum[bin] += p
-				}
-				d.Centre[k] += p * r
-				lost := math.Abs(fy) > carry[0] || math.Abs(fx) > carry[1]
-				if lost {
-					aliased += p
-				}
-				if r > 0 {
-					natural += p / (r * r)
-					if lost {
-						naturalAliased += p / (r * r)
-					}
-				}
-			}
-		}
-		d.Aliased += aliased
-		if natural > 0 {
-			d.AliasedNatural += naturalAliased / natural
-		}
-		for b, v := range bands {
+		for b, v := range f.bands {
 			energy[b] += v
 		}
-		switch {
-		case d.Centre[k] < Bands[0]:
-			byBand[0]++
-		case d.Centre[k] < Bands[1]:
-			byBand[1]++
-		default:
-			byBand[2]++
-		}
+		byBand[band(f.centre)]++
 	}
 	if alive == 0 {
 		d.Centre = nil
@@ -260,6 +218,56 @@ func (d *FilterDiagnosis) frequencies(l *model.Conv, weights []float32, dead []b
 		energy[i] /= float64(alive)
 	}
 	d.Energy, d.ByBand, d.Spectrum = energy, byBand, spectrum
+}
+
+// band is the number of the band that a frequency is in.
+func band(r float64) int {
+	for b, upper := range Bands {
+		if r < upper {
+			return b
+		}
+	}
+	return len(Bands)
+}
+
+// shares are what parts of one filter's energy have in common.
+type shares struct {
+	bands   [len(Bands) + 1]float64
+	centre  float64 // mean frequency
+	aliased float64 // above what the stride carries
+	// The same energy weighted as natural images are, by 1/r², and what of that is aliased.
+	natural, naturalAliased float64
+}
+
+// sharesOf sorts a power spectrum, and adds it to spectrum by frequency.
+func sharesOf(power []float64, carry [2]float64, spectrum []float64) (f shares) {
+	total := 0.0
+	for _, v := range power {
+		total += v
+	}
+	for v := range spectrumSize {
+		for u := range spectrumSize {
+			fy, fx := frequency(v), frequency(u)
+			p := power[v*spectrumSize+u] / total
+			r := math.Hypot(fy, fx)
+			f.bands[band(r)] += p
+			if bin := int(r * 2 * spectrumBins); bin < spectrumBins {
+				spectrum[bin] += p
+			}
+			f.centre += p * r
+			lost := math.Abs(fy) > carry[0] || math.Abs(fx) > carry[1]
+			if lost {
+				f.aliased += p
+			}
+			if r > 0 {
+				f.natural += p / (r * r)
+				if lost {
+					f.naturalAliased += p / (r * r)
+				}
+			}
+		}
+	}
+	return f
 }
 
 // frequency is that of bin i, -1/2..1/2 cycle per sample.

@@ -325,18 +325,14 @@ func Invariance(ctx context.Context, engine *model.Engine, net *model.Network, x
 		}
 		o.Layers = []string{convs[0], top}
 	}
-	shapes, err := net.Shapes()
-	if err != nil {
-		return nil, err
-	}
 	reading, err := net.Reading()
 	if err != nil {
 		return nil, fmt.Errorf("%w", err)
 	}
-	if err := reading.Check(model.Target{Class: class}); err != nil {
+	target := model.Target{Class: class}
+	if err := reading.Check(target); err != nil {
 		return nil, fmt.Errorf("%w", err)
 	}
-	scores := reading.Shape.Len()
 	if len(x.Shape) != 4 || x.Shape[0] != 1 {
 		return nil, fmt.Errorf("the input is %v, want one image [1, %d, %d, %d]", x.Shape, net.Input.C, net.Input.H, net.Input.W)
 	}
@@ -349,7 +345,7 @@ func Invariance(ctx context.Context, engine *model.Engine, net *model.Network, x
 		return nil, err
 	}
 	var out []InvarianceCurve
-	total := 0
+	done, total := 0, 0
 	for _, t := range o.Transforms {
 		c := InvarianceCurve{Transform: t, Unit: t.Unit(), Amounts: t.Amounts(net.Input.H, net.Input.W, o.Points)}
 		for _, l := range o.Layers {
@@ -360,9 +356,7 @@ func Invariance(ctx context.Context, engine *model.Engine, net *model.Network, x
 		out = append(out, c)
 	}
 	batch := plan.Batch(128<<20, 16)
-	size := net.Input.Shape().Len()
 	inputs := tensor.New(batch, net.Input.C, net.Input.H, net.Input.W)
-	done := 0
 	for i := range out {
 		c := &out[i]
 		for from := 0; from < len(c.Amounts); from += batch {
@@ -370,21 +364,15 @@ func Invariance(ctx context.Context, engine *model.Engine, net *model.Network, x
 				return nil, err
 			}
 			n := min(batch, len(c.Amounts)-from)
-			for j := range n {
-				if err := c.Transform.Apply(net, inputs.Data[j*size:(j+1)*size], x.Data, c.Amounts[from+j]); err != nil {
-					return nil, err
-				}
-			}
-			t, err := plan.Run(inputs.Slice(0, n))
+			t, err := c.run(plan, net, inputs.Slice(0, n), x, from)
 			if err != nil {
 				return nil, err
 			}
+			c.measure(o.Layers, from, n, t, clean)
+			scores := t.Value(net.Logits).Data
 			for j := range n {
-				for l, name := range o.Layers {
-					k := shapes[name].Len()
-					c.Distance[l][from+j] = distance(t.Value(name).Data[j*k:(j+1)*k], clean.Value(name).Data)
-				}
-				c.Probability = append(c.Probability, reading.Tell(t.Value(net.Logits).Data[j*scores:(j+1)*scores], model.Target{Class: class}).Value)
+				size := reading.Shape.Len()
+				c.Probability = append(c.Probability, reading.Tell(scores[j*size:(j+1)*size], target).Value)
 			}
 			if done += n; o.Progress != nil {
 				o.Progress(done, total)
@@ -392,6 +380,29 @@ func Invariance(ctx context.Context, engine *model.Engine, net *model.Network, x
 		}
 	}
 	return out, nil
+}
+
+// run gives the network the image changed by the amounts from one on, in inputs.
+func (c *InvarianceCurve) run(plan *model.Plan, net *model.Network, inputs, x *tensor.Tensor, from int) (*model.Trace, error) {
+	size := net.Input.Shape().Len()
+	for j := range inputs.Shape[0] {
+		if err := c.Transform.Apply(net, inputs.Data[j*size:(j+1)*size], x.Data, c.Amounts[from+j]); err != nil {
+			return nil, err
+		}
+	}
+	return plan.Run(inputs)
+}
+
+// measure notes how far the layers' values for n amounts from one on are from those
+// of the image as it is.
+func (c *InvarianceCurve) measure(layers []string, from, n int, t, clean *model.Trace) {
+	for l, name := range layers {
+		own := clean.Value(name).Data
+		values := t.Value(name).Data
+		for j := range n {
+			c.Distance[l][from+j] = distance(values[j*len(own):(j+1)*len(own)], own)
+		}
+	}
 }
 
 // distance is the Euclidean distance of a and b; b may be nil for 0.

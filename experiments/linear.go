@@ -34,7 +34,8 @@ func Classifiers() []string { return []string{"svm", "softmax"} }
 // biases), is convex and is brought to its minimum by gonum's L-BFGS.
 func Fit(ctx context.Context, engine *model.Engine, classifier string, x []float32, labels []int, classes int, lambda float64) (*Linear, error) {
 	n := len(labels)
-	if n == 0 || len(x)%n != 0 || classes < 2 || !slices.Contains(Classifiers(), classifier) || !(lambda > 0) {
+	loss := losses[classifier]
+	if n == 0 || len(x)%n != 0 || classes < 2 || loss == nil || !(lambda > 0) {
 		return nil, fmt.Errorf("cannot fit %s on %d values for %d vectors of %d classes with lambda %g", classifier, len(x), n, classes, lambda)
 	}
 	for i, l := range labels {
@@ -44,77 +45,11 @@ func Fit(ctx context.Context, engine *model.Engine, classifier string, x []float
 	}
 	dim := len(x) / n
 	m := &Linear{Classes: classes, Dim: dim, W: make([]float32, classes*dim), B: make([]float32, classes)}
-	x = m.normalise(x, n)
-	k := kernel.Of(engine)
-	scores, ds := make([]float32, n*classes), make([]float32, n*classes)
-	dw, db := make([]float32, classes*dim), make([]float32, classes)
-	p := make([]float64, classes)
-	// both computes the objective and its gradient at the weights and biases in v.
-	both := func(v, grad []float64) float64 {
-		for i := range m.W {
-			m.W[i] = float32(v[i])
-		}
-		for i := range m.B {
-			m.B[i] = float32(v[len(m.W)+i])
-		}
-		k.DenseForward(n, dim, classes, scores, x, m.W, m.B)
-		loss := 0.0
-		for i := range n {
-			row, d := scores[i*classes:(i+1)*classes], ds[i*classes:(i+1)*classes]
-			if classifier == "softmax" {
-				top := float64(slices.Max(row))
-				sum := 0.0
-				for c, s := range row {
-					p[c] = math.Exp(float64(s) - top)
-					sum += p[c]
-				}
-				loss += math.Log(sum) + top - float64(row[labels[i]])
-				for c := range row {
-					d[c] = float32(p[c] / sum / float64(n))
-				}
-				d[labels[i]] -= float32(1 / float64(n))
-				continue
-			}
-			for c, s := range row {
-				sign := -1.0
-				if c == labels[i] {
-					sign = 1
-				}
-				d[c] = 0
-				if short := 1 - sign*float64(s); short > 0 {
-					loss += short * short
-					d[c] = float32(-2 * sign * short / float64(n))
-				}
-			}
-		}
-		loss /= float64(n)
-		if grad != nil {
-			k.DenseWeights(n, dim, classes, dw, db, x, ds)
-			for i, g := range dw {
-				grad[i] = float64(g) + lambda*v[i]
-			}
-			for i, g := range db {
-				grad[len(dw)+i] = float64(g)
-			}
-		}
-		for _, w := range v[:len(m.W)] {
-			loss += lambda / 2 * w * w
-		}
-		return loss
-	}
-	// L-BFGS asks for function and gradient apart; the last answers are kept.
-	var at, grad []float64
-	var value float64
-	ask := func(v []float64) {
-		if !slices.Equal(v, at) {
-			at = append(at[:0], v...)
-			grad = slices.Grow(grad[:0], len(v))[:len(v)]
-			value = both(v, grad)
-		}
-	}
+	f := &fitting{m: m, k: kernel.Of(engine), loss: loss, x: m.normalise(x, n), labels: labels, lambda: lambda,
+		scores: make([]float32, n*classes), ds: make([]float32, n*classes), dw: make([]float32, classes*dim), db: make([]float32, classes)}
 	problem := optimize.Problem{
-		Func: func(v []float64) float64 { ask(v); return value },
-		Grad: func(g, v []float64) { ask(v); copy(g, grad) },
+		Func: func(v []float64) float64 { f.ask(v); return f.value },
+		Grad: func(g, v []float64) { f.ask(v); copy(g, f.grad) },
 		Status: func() (optimize.Status, error) {
 			if err := ctx.Err(); err != nil {
 				return optimize.Failure, err
@@ -133,11 +68,108 @@ func Fit(ctx context.Context, engine *model.Engine, classifier string, x []float
 	if result == nil || err != nil && !errors.Is(err, optimize.ErrLinesearcherFailure) && result.Location.X == nil {
 		return nil, fmt.Errorf("fitting %s: %w", classifier, err)
 	}
-	m.Loss, m.Iterations = both(result.X, nil), result.MajorIterations
+	m.Loss, m.Iterations = f.objective(result.X, nil), result.MajorIterations
 	if m.Loss != m.Loss {
 		return nil, fmt.Errorf("fitting %s: the features are not finite", classifier)
 	}
 	return m, nil
+}
+
+// losses are, by classifier, what adds the loss of one vector to sum.
+var losses = map[string]loss{"svm": squaredHinge, "softmax": crossEntropy}
+
+type loss func(v *scored, sum float64) float64
+
+// scored is a vector's scores, and the slopes of the mean loss of n vectors by them.
+type scored struct {
+	scores, slopes []float32
+	label          int
+	n              float64
+	p              []float64 // scratch, one for each class
+}
+
+func crossEntropy(v *scored, sum float64) float64 {
+	top, all := float64(slices.Max(v.scores)), 0.0
+	for c, s := range v.scores {
+		v.p[c] = math.Exp(float64(s) - top)
+		all += v.p[c]
+	}
+	for c, p := range v.p {
+		v.slopes[c] = float32(p / all / v.n)
+	}
+	v.slopes[v.label] -= float32(1 / v.n)
+	return sum + (math.Log(all) + top - float64(v.scores[v.label]))
+}
+
+func squaredHinge(v *scored, sum float64) float64 {
+	for c, s := range v.scores {
+		sign := -1.0
+		if c == v.label {
+			sign = 1
+		}
+		v.slopes[c] = 0
+		if short := 1 - sign*float64(s); short > 0 {
+			sum += short * short
+			v.slopes[c] = float32(-2 * sign * short / v.n)
+		}
+	}
+	return sum
+}
+
+// fitting is the objective that Fit brings to its minimum.
+type fitting struct {
+	m          *Linear
+	k          *kernel.Engine
+	loss       loss
+	x          []float32 // normalised
+	labels     []int
+	lambda     float64
+	scores, ds []float32 // [n][classes]
+	dw, db     []float32
+	at, grad   []float64 // where the last answers are of, and the gradient there
+	value      float64
+}
+
+// ask keeps the last answers: L-BFGS asks for function and gradient apart.
+func (f *fitting) ask(v []float64) {
+	if !slices.Equal(v, f.at) {
+		f.at = append(f.at[:0], v...)
+		f.grad = slices.Grow(f.grad[:0], len(v))[:len(v)]
+		f.value = f.objective(v, f.grad)
+	}
+}
+
+// objective is the value at the weights and biases in v, which become the
+// classifier's; it writes the gradient unless that is nil.
+func (f *fitting) objective(v, grad []float64) float64 {
+	m, n := f.m, len(f.labels)
+	for i := range m.W {
+		m.W[i] = float32(v[i])
+	}
+	for i := range m.B {
+		m.B[i] = float32(v[len(m.W)+i])
+	}
+	f.k.DenseForward(n, m.Dim, m.Classes, f.scores, f.x, m.W, m.B)
+	loss, one := 0.0, scored{n: float64(n), p: make([]float64, m.Classes)}
+	for i, label := range f.labels {
+		from, to := i*m.Classes, (i+1)*m.Classes
+		one.scores, one.slopes, one.label = f.scores[from:to], f.ds[from:to], label
+		loss = f.loss(&one, loss)
+	}
+	loss /= float64(n)
+	if grad != nil {
+		f.k.DenseWeights(n, m.Dim, m.Classes, f.dw, f.db, f.x, f.ds)
+		for i, g := range f.dw {
+			grad[i] = float64(g) + f.lambda*v[i]
+		}
+		for i, g := range f.db {
+			grad[len(f.dw)+i] = float64(g)
+		}
+	}
+	for _, w := range v[:len(m.W)] {
+		loss += f.lambda / 2 * w * w
+	}
+	return loss
 }
 
 // normalise sets Mean and Scale and returns x with them applied.
