@@ -5,8 +5,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -90,6 +92,48 @@ func TestArrows(t *testing.T) {
 		if !seen[name] {
 			t.Errorf("package %q is in the table of arrows but does not exist", name)
 		}
+	}
+}
+
+// longest is how many lines a function may have, and long are those that have more.
+const longest = 80
+
+var long = map[string]string{
+	"internal/kernel.multiplyChunk": "a loop that keeps a dozen numbers at hand, for speed",
+	"internal/kernel.LaneDense":     "the same",
+}
+
+// TestShortFunctions holds functions outside tests and generators to what is read on
+// one screen.
+func TestShortFunctions(t *testing.T) {
+	left := maps.Clone(long)
+	for name := range allowed {
+		set := token.NewFileSet()
+		pkgs, err := parser.ParseDir(set, filepath.Join(".", name), func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pkg := range pkgs {
+			for _, file := range pkg.Files {
+				for _, d := range file.Decls {
+					f, ok := d.(*ast.FuncDecl)
+					if !ok {
+						continue
+					}
+					of := name + "." + f.Name.Name
+					lines := set.Position(f.End()).Line - set.Position(f.Pos()).Line + 1
+					if lines > longest {
+						delete(left, of)
+					}
+					if lines > longest && long[of] == "" {
+						t.Errorf("%s: %s has %d lines, want at most %d", set.Position(f.Pos()), of, lines, longest)
+					}
+				}
+			}
+		}
+	}
+	for of := range left {
+		t.Errorf("%s need not be among the long ones", of)
 	}
 }
 

@@ -200,68 +200,27 @@ func (d *download) discard() {
 
 // fetch completes the .part file, going on from what is there if the server agrees.
 func (d *download) fetch(ctx context.Context) error {
-	have := d.kept()
-	tag, _ := os.ReadFile(d.tag())
 	user := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	late := time.AfterFunc(d.answer, func() { cancel(fmt.Errorf("no answer within %v", d.answer)) })
 	defer late.Stop()
-	resp, err := d.request(ctx, have, string(tag))
+	resp, have, err := d.ask(ctx)
 	if err != nil {
 		return err
-	}
-	if resp.StatusCode == http.StatusRequestedRangeNotSatisfiable {
-		// .part is as long as the file or longer, and not the file: begin again.
-		resp.Body.Close()
-		d.discard()
-		have = 0
-		if resp, err = d.request(ctx, 0, ""); err != nil {
-			return err
-		}
 	}
 	defer resp.Body.Close()
 	late.Stop()
 	silent := time.AfterFunc(d.stall, func() { cancel(fmt.Errorf("nothing arrived for %v", d.stall)) })
 	defer silent.Stop()
-
-	mode := os.O_WRONLY | os.O_CREATE
-	switch {
-	case resp.StatusCode == http.StatusPartialContent && have > 0:
-		want := "bytes " + strconv.FormatInt(have, 10) + "-"
-		if got := resp.Header.Get("Content-Range"); !strings.HasPrefix(got, want) {
-			return fmt.Errorf("%s: content-range: got %q, want %q...", d.url, got, want)
-		}
-		mode |= os.O_APPEND
-	case resp.StatusCode == http.StatusOK:
-		have = 0
-		mode |= os.O_TRUNC
-	default:
-		return fmt.Errorf("%s: got status %s, want 200 OK", d.url, resp.Status)
+	if have, err = d.accept(resp, have); err != nil {
+		return err
 	}
-	if t := resp.Header.Get("Content-Type"); strings.HasPrefix(t, "text/html") {
-		return fmt.Errorf("%s: got a web page (status %s, %s), want the file", d.url, resp.Status, t)
-	}
-	limit := 2 * d.file.size
-	if resp.ContentLength > limit-have {
-		return fmt.Errorf("%s: got %d bytes, want at most %d", d.url, have+resp.ContentLength, limit)
-	}
-	if have == 0 {
-		// The tag of an older file must not vouch for the new bytes, whatever happens from here on.
-		os.Remove(d.tag())
-	}
-	w, err := os.OpenFile(d.part(), mode, 0o644)
+	w, err := d.open(resp, have)
 	if err != nil {
 		return err
 	}
-	if have == 0 {
-		if tag := validator(resp.Header); tag != "" {
-			if err := os.WriteFile(d.tag(), []byte(tag), 0o644); err != nil {
-				w.Close()
-				return err
-			}
-		}
-	}
+	limit := d.limit()
 	body := &meter{r: resp.Body, done: have, report: func(done int64) { d.progress(done) }, alive: func() { silent.Reset(d.stall) }}
 	n, err := io.Copy(w, io.LimitReader(body, limit-have+1))
 	// What did arrive is kept for the next time, so it is synced also after an error.
@@ -283,6 +242,66 @@ func (d *download) fetch(ctx context.Context) error {
 		return fmt.Errorf("%s: got more than %d bytes, want at most that", d.url, limit)
 	}
 	return nil
+}
+
+// limit is the most bytes that a file may have.
+func (d *download) limit() int64 { return 2 * d.file.size }
+
+// ask asks for what is missing, and for all if the server does not have that: then
+// .part is as long as the file or longer, and not the file.
+func (d *download) ask(ctx context.Context) (resp *http.Response, have int64, err error) {
+	have = d.kept()
+	tag, _ := os.ReadFile(d.tag())
+	resp, err = d.request(ctx, have, string(tag))
+	if err == nil && resp.StatusCode == http.StatusRequestedRangeNotSatisfiable {
+		resp.Body.Close()
+		d.discard()
+		have = 0
+		resp, err = d.request(ctx, 0, "")
+	}
+	return resp, have, err
+}
+
+// accept checks an answer and returns how many of the bytes we have it goes on from.
+func (d *download) accept(resp *http.Response, have int64) (int64, error) {
+	switch {
+	case resp.StatusCode == http.StatusPartialContent && have > 0:
+		want := "bytes " + strconv.FormatInt(have, 10) + "-"
+		if got := resp.Header.Get("Content-Range"); !strings.HasPrefix(got, want) {
+			return 0, fmt.Errorf("%s: content-range: got %q, want %q...", d.url, got, want)
+		}
+	case resp.StatusCode == http.StatusOK:
+		have = 0
+	default:
+		return 0, fmt.Errorf("%s: got status %s, want 200 OK", d.url, resp.Status)
+	}
+	if t := resp.Header.Get("Content-Type"); strings.HasPrefix(t, "text/html") {
+		return 0, fmt.Errorf("%s: got a web page (status %s, %s), want the file", d.url, resp.Status, t)
+	}
+	if resp.ContentLength > d.limit()-have {
+		return 0, fmt.Errorf("%s: got %d bytes, want at most %d", d.url, have+resp.ContentLength, d.limit())
+	}
+	return have, nil
+}
+
+// open opens the .part file to go on, or, with have 0, to begin again. The tag of an
+// older file must not vouch for the new bytes, whatever happens from here on.
+func (d *download) open(resp *http.Response, have int64) (*os.File, error) {
+	if have > 0 {
+		return os.OpenFile(d.part(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	}
+	os.Remove(d.tag())
+	w, err := os.OpenFile(d.part(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if tag := validator(resp.Header); tag != "" {
+		if err := os.WriteFile(d.tag(), []byte(tag), 0o644); err != nil {
+			w.Close()
+			return nil, err
+		}
+	}
+	return w, nil
 }
 
 func (d *download) request(ctx context.Context, have int64, tag string) (*http.Response, error) {

@@ -2,6 +2,7 @@ package incremental
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/deconvnet/viz/internal/kernel"
 )
@@ -52,6 +53,20 @@ func (s *sources) set(size, lanes int, at *[maxLanes]int, w *axis, limit int) {
 	}
 }
 
+// unchanged takes what was in a window from the clean value.
+func (s *sources) unchanged(lanes int) {
+	for i := range s.common {
+		for l := range lanes {
+			if s.lane[i][l] >= 0 {
+				s.lane[i][l] = fromBase
+			}
+		}
+		if s.common[i] >= 0 {
+			s.common[i] = fromBase
+		}
+	}
+}
+
 // view returns the windows of v as the frame if they have all of it, at the same
 // place in every lane.
 func (b *block) view(v int, f *frame) (kernel.Lane, bool) {
@@ -84,35 +99,16 @@ func (b *block) lane(v int) kernel.Lane {
 // value v: changed values, clean ones, and pad outside the map. In delta form it
 // is what changed minus what it was, and 0 elsewhere.
 func (b *block) load(dst []float32, place int, f *frame, v int, pad float32, delta bool) {
-	n, k := b.n, b.k
+	n := b.n
 	val, w := &n.values[v], &b.wins[v]
 	c := val.shape.C
 	row := c * n.lanes
 	all := uint64(1)<<n.lanes - 1
-	base := k.base[v]
 	b.sy.set(f.h, n.lanes, &f.y, &w.y, val.shape.H)
 	b.sx.set(f.w, n.lanes, &f.x, &w.x, val.shape.W)
 	if w.empty() { // nothing of it changes
-		for _, s := range []*sources{&b.sy, &b.sx} {
-			for i := range s.common {
-				for l := range n.lanes {
-					if s.lane[i][l] >= 0 {
-						s.lane[i][l] = fromBase
-					}
-				}
-				if s.common[i] >= 0 {
-					s.common[i] = fromBase
-				}
-			}
-		}
-	}
-	gather := func(d []float32, y, x int, mask uint64, op kernel.LaneOp) {
-		for l := range n.lanes {
-			gy := min(max(f.y[l]+y, 0), val.shape.H-1)
-			gx := min(max(f.x[l]+x, 0), val.shape.W-1)
-			b.offs[l] = int64(4 * (gy*val.shape.W + gx) * c)
-		}
-		kernel.LaneGather(d, base, b.offs[:n.lanes], c, val.relu, op, mask)
+		b.sy.unchanged(n.lanes)
+		b.sx.unchanged(n.lanes)
 	}
 	for y := range f.h {
 		for x := range f.w {
@@ -121,59 +117,72 @@ func (b *block) load(dst []float32, place int, f *frame, v int, pad float32, del
 			switch {
 			case cy == outside || cx == outside:
 				fill(d, pad, delta)
-				continue
 			case cy >= 0 && cx >= 0:
 				copy(d, w.data[w.at(int(cy), int(cx)):])
 				if delta {
-					gather(d, y, x, all, kernel.LaneSub)
+					b.gather(d, f, v, y, x, all, kernel.LaneSub)
 				}
-				continue
-			case (cy == fromBase || cx == fromBase) && cy != mixed && cx != mixed:
-				if delta {
-					clear(d)
-				} else {
-					gather(d, y, x, all, kernel.LaneSet)
-				}
-				continue
-			}
-			// Lanes differ.
-			var out, clean, changed uint64
-			var at [maxLanes]int
-			for l := range n.lanes {
-				sy, sx := b.sy.lane[y][l], b.sx.lane[x][l]
-				switch {
-				case sy == outside || sx == outside:
-					out |= 1 << l
-				case sy >= 0 && sx >= 0:
-					changed |= 1 << l
-					at[l] = w.at(int(sy), int(sx))
-				default:
-					clean |= 1 << l
-				}
-			}
-			if out != 0 || delta && clean != 0 {
-				fill(d, pad, delta)
-			}
-			if !delta {
-				gather(d, y, x, clean, kernel.LaneSet)
-			}
-			for rest := changed; rest != 0; {
-				var first int
-				for first = 0; rest>>first&1 == 0; first++ {
-				}
-				var mask uint64
-				for l := first; l < n.lanes; l++ {
-					if rest>>l&1 != 0 && at[l] == at[first] {
-						mask |= 1 << l
-					}
-				}
-				kernel.LaneCopy(d, w.data[at[first]:], c, mask)
-				rest &^= mask
-			}
-			if delta {
-				gather(d, y, x, changed, kernel.LaneSub)
+			case cy == mixed || cx == mixed:
+				b.loadMixed(d, f, v, y, x, pad, delta)
+			case delta:
+				clear(d)
+			default:
+				b.gather(d, f, v, y, x, all, kernel.LaneSet)
 			}
 		}
+	}
+}
+
+// gather fills the lanes of a mask at place y, x of a frame with what v is there
+// without any change, by op.
+func (b *block) gather(d []float32, f *frame, v, y, x int, mask uint64, op kernel.LaneOp) {
+	val := &b.n.values[v]
+	c, lanes := val.shape.C, b.n.lanes
+	for l := range lanes {
+		gy := min(max(f.y[l]+y, 0), val.shape.H-1)
+		gx := min(max(f.x[l]+x, 0), val.shape.W-1)
+		b.offs[l] = int64(4 * (gy*val.shape.W + gx) * c)
+	}
+	kernel.LaneGather(d, b.k.base[v], b.offs[:lanes], c, val.relu, op, mask)
+}
+
+// loadMixed is load for one place at which lanes differ: some have it outside, some
+// in their window, some as it was.
+func (b *block) loadMixed(d []float32, f *frame, v, y, x int, pad float32, delta bool) {
+	w, lanes := &b.wins[v], b.n.lanes
+	var out, clean, changed uint64
+	var at [maxLanes]int
+	for l := range lanes {
+		sy, sx := b.sy.lane[y][l], b.sx.lane[x][l]
+		switch {
+		case sy == outside || sx == outside:
+			out |= 1 << l
+		case sy >= 0 && sx >= 0:
+			changed |= 1 << l
+			at[l] = w.at(int(sy), int(sx))
+		default:
+			clean |= 1 << l
+		}
+	}
+	if out != 0 || delta && clean != 0 {
+		fill(d, pad, delta)
+	}
+	if !delta {
+		b.gather(d, f, v, y, x, clean, kernel.LaneSet)
+	}
+	for rest := changed; rest != 0; {
+		first := bits.TrailingZeros64(rest)
+		var mask uint64
+		for l := first; l < lanes; l++ {
+			if rest>>l&1 != 0 && at[l] == at[first] {
+				mask |= 1 << l
+			}
+		}
+		kernel.LaneCopy(d, w.data[at[first]:], b.n.values[v].shape.C, mask)
+		rest &^= mask
+	}
+	if delta {
+		b.gather(d, f, v, y, x, changed, kernel.LaneSub)
 	}
 }
 
