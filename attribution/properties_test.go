@@ -123,7 +123,7 @@ func TestNoNoise(t *testing.T) {
 func tiny(bias float32) (*model.Network, *tensor.Tensor) {
 	net := &model.Network{Name: "tiny", Logits: "fc", Input: model.Input{Name: "in", C: 2, H: 1, W: 2}, Nodes: []model.Node{
 		{Name: "relu", Inputs: []string{"in"}, Layer: &model.ReLU{}},
-		{Name: "flat", Inputs: []string{"relu"}, Layer: &model.Flatten{}},
+		{Name: "flat", Inputs: []string{"relu"}, Layer: &model.Reshape{}},
 		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: tensor.From([]float32{1, 2, 3, -4, 0, 0, 0, 1}, 2, 4), Bias: []float32{bias, 0}}},
 	}}
 	return net, tensor.From([]float32{1, -1, 2, 0.5}, 1, 2, 1, 2)
@@ -219,7 +219,7 @@ func TestRISE(t *testing.T) {
 	weight := tensor.New(2, 8)
 	weight.Data[8+6] = 1
 	net := &model.Network{Name: "eight", Logits: "fc", Scores: model.RawScores, Input: model.Input{Name: "in", C: 1, H: 1, W: 8}, Nodes: []model.Node{
-		{Name: "flat", Inputs: []string{"in"}, Layer: &model.Flatten{}},
+		{Name: "flat", Inputs: []string{"in"}, Layer: &model.Reshape{}},
 		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: weight, Bias: []float32{3, 0}}},
 	}}
 	x := tensor.From([]float32{1, 1, 1, 1, 1, 1, 2, 1}, 1, 1, 1, 8)
@@ -322,7 +322,7 @@ func TestErrors(t *testing.T) {
 	// A network that ends in a softmax over a hidden layer, which guided backpropagation does not pass.
 	soft := &model.Network{Name: "soft", Logits: "fc", Input: model.Input{Name: "in", C: 2, H: 1, W: 2}, Nodes: []model.Node{
 		{Name: "attention", Inputs: []string{"in"}, Layer: &model.Softmax{}},
-		{Name: "flat", Inputs: []string{"attention"}, Layer: &model.Flatten{}},
+		{Name: "flat", Inputs: []string{"attention"}, Layer: &model.Reshape{}},
 		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: tensor.New(2, 4), Bias: []float32{0, 0}}},
 	}}
 	_, err := attribution.New(engine, soft).Explain(context.Background(), tensor.New(1, 2, 1, 2), attribution.Request{Method: attribution.Guided})

@@ -76,7 +76,7 @@ func randomGraph(r *rand.Rand) *model.Network {
 			at = add("relu", &model.ReLU{}, at)
 		}
 	}
-	flat := add("flat", &model.Flatten{}, at)
+	flat := add("flat", &model.Reshape{}, at)
 	n := shape(flat).C
 	dense := add("dense", &model.Dense{Weight: tensor.From(noise(7*n), 7, n), Bias: noise(7)}, flat)
 	dense = add("relu", &model.ReLU{}, dense)

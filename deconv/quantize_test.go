@@ -20,7 +20,7 @@ func TestThroughRounding(t *testing.T) {
 	} {
 		net := &model.Network{Name: "q", Input: model.Input{Name: "in", C: 2, H: 1, W: 3}, Nodes: []model.Node{
 			{Name: "it", Inputs: []string{"in"}, Layer: l},
-			{Name: "flat", Inputs: []string{"it"}, Layer: &model.Flatten{}},
+			{Name: "flat", Inputs: []string{"it"}, Layer: &model.Reshape{}},
 			{Name: "sum", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: tensor.From(weights, 1, 6)}},
 		}}
 		x := tensor.From([]float32{-1.7, -1.9, 1000, 31, 33, -5}, 1, 2, 1, 3)

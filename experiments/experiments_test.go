@@ -20,7 +20,7 @@ func pixels(h, w int) *model.Network {
 	one := [2]int{1, 1}
 	return &model.Network{Name: "test", Input: model.Input{Name: "in", C: 1, H: h, W: w}, Logits: "fc", Nodes: []model.Node{
 		{Name: "same", Inputs: []string{"in"}, Layer: &model.Conv{Weight: tensor.From([]float32{1}, 1, 1, 1, 1), Stride: one, Dilation: one, Groups: 1}},
-		{Name: "flat", Inputs: []string{"same"}, Layer: &model.Flatten{}},
+		{Name: "flat", Inputs: []string{"same"}, Layer: &model.Reshape{}},
 		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: tensor.New(2, h*w)}}}}
 }
 

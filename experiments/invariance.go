@@ -292,7 +292,7 @@ func Top(net *model.Network) (string, error) {
 			return at, nil
 		}
 		switch n.Layer.(type) {
-		case *model.Dropout, *model.Flatten:
+		case *model.Dropout, *model.Reshape:
 			at = n.Inputs[0]
 		default:
 			return at, nil

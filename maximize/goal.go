@@ -120,7 +120,7 @@ func (a *aim) below(layer string, channel int) (*point, bool) {
 		if l.MaxOfMaps() || l.MeanOfMaps() {
 			return a.below(in[0], channel)
 		}
-	case *model.Flatten, *model.Reshape:
+	case *model.Reshape:
 		if a.shapes[in[0]].C == s.C {
 			return a.below(in[0], channel)
 		}

@@ -77,7 +77,7 @@ func Build(arch string, o ArchOptions) (*Network, error) {
 			b.conv(i+1, maps, 5, false)
 			b.pool(i + 1)
 		}
-		b.add("flat", &Flatten{})
+		b.add("flat", &Reshape{})
 		b.dense("fc1", b.maps(1024))
 		b.add("relu3", &ReLU{})
 		b.add("drop", &Dropout{Rate: keep(0.5)})
@@ -92,7 +92,7 @@ func Build(arch string, o ArchOptions) (*Network, error) {
 		b.conv(4, 128, 3, true)
 		b.conv(5, 128, 3, true)
 		b.pool(3)
-		b.add("flat", &Flatten{})
+		b.add("flat", &Reshape{})
 		b.dense("fc1", b.maps(128))
 		b.add("relu6", &ReLU{})
 		b.add("drop", &Dropout{Rate: keep(0.6)})

@@ -126,7 +126,7 @@ func (net *Network) maps() map[string]bool {
 			for _, in := range n.Inputs {
 				maps[n.Name] = maps[n.Name] || maps[in] && (l.Maps() || l.Axis == 0 && len(l.To) > 2)
 			}
-		case *Flatten, *Reshape, *Rearrange, *Dense, *MatMul, *Constant, *Recurrent, *Sequence:
+		case *Reshape, *Rearrange, *Dense, *MatMul, *Constant, *Recurrent, *Sequence:
 		default:
 			for _, in := range n.Inputs {
 				maps[n.Name] = maps[n.Name] || maps[in]
@@ -139,7 +139,7 @@ func (net *Network) maps() map[string]bool {
 // passedOver are layers that are no features of their own, between those and the scores.
 func passedOver(l Layer) bool {
 	switch l.(type) {
-	case *Pool, *GlobalAvgPool, *Reduce, *Dropout, *Flatten, *Reshape, *Rearrange, *Pad, *Softmax, *Constant, *Quantize:
+	case *Pool, *GlobalAvgPool, *Reduce, *Dropout, *Reshape, *Rearrange, *Pad, *Softmax, *Constant, *Quantize:
 		return true
 	}
 	return false

@@ -64,7 +64,7 @@ func (g *grow) relu(name string, from ...string) string { return g.add(name, &mo
 // head is a global pool and a linear classifier.
 func (g *grow) head(classes int) *model.Network {
 	g.add("pool", &model.GlobalAvgPool{})
-	g.add("flat", &model.Flatten{})
+	g.add("flat", &model.Reshape{})
 	return g.dense(classes)
 }
 
@@ -151,7 +151,7 @@ func squeezenet(rectified bool) *model.Network {
 		g.relu("crelu")
 	}
 	g.add("pool", &model.GlobalAvgPool{})
-	g.net.Logits = g.add("flat", &model.Flatten{})
+	g.net.Logits = g.add("flat", &model.Reshape{})
 	g.add("prob", &model.Softmax{})
 	return g.net
 }
@@ -205,7 +205,7 @@ func vgg(normed bool) *model.Network {
 		g.norm("bn2")
 	}
 	g.add("pool2", halve)
-	g.add("flat", &model.Flatten{})
+	g.add("flat", &model.Reshape{})
 	return g.dense(5)
 }
 
@@ -230,7 +230,7 @@ func TestLastSpatial(t *testing.T) {
 		}
 	}
 	g := seed(1)
-	g.add("flat", &model.Flatten{})
+	g.add("flat", &model.Reshape{})
 	if got := g.dense(5).LastSpatial(); got != "" {
 		t.Errorf("a network without maps has the last maps %q", got)
 	}

@@ -63,7 +63,7 @@ func everyKind() *Network {
 			{Name: "pool2", Inputs: []string{"concat"}, Layer: &Pool{Op: PoolAverage, Kernel: two[:], Stride: two[:], Pads: []int{0, 1, 1, 0}, Ceil: true, CountPad: true}},
 			{Name: "clip", Inputs: []string{"pool2"}, Layer: &Clip{Min: -3, Max: float32(math.Inf(1))}},
 			{Name: "gap", Inputs: []string{"clip"}, Layer: &GlobalAvgPool{}},
-			{Name: "flat", Inputs: []string{"gap"}, Layer: &Flatten{}},
+			{Name: "flat", Inputs: []string{"gap"}, Layer: &Reshape{}},
 			{Name: "fc1", Inputs: []string{"flat"}, Layer: &Dense{Weight: ramp(5, 12), Bias: ramp(5).Data}},
 			{Name: "drop", Inputs: []string{"fc1"}, Layer: &Dropout{Rate: 0.4}},
 			{Name: "fc2", Inputs: []string{"drop"}, Layer: &Dense{Weight: ramp(3, 5)}, Module: "head.fc"},
@@ -404,7 +404,7 @@ func TestHash(t *testing.T) {
 // A large network is hashed in pieces by several workers.
 func TestHashPieces(t *testing.T) {
 	net := &Network{Input: Input{Name: "x", C: 2000, H: 1, W: 1}, Nodes: []Node{
-		{Name: "f", Inputs: []string{"x"}, Layer: &Flatten{}}, {Name: "d", Inputs: []string{"f"}, Layer: &Dense{Weight: ramp(1000, 2000)}}}}
+		{Name: "f", Inputs: []string{"x"}, Layer: &Reshape{}}, {Name: "d", Inputs: []string{"f"}, Layer: &Dense{Weight: ramp(1000, 2000)}}}}
 	base := net.Hash()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	if net.Hash() != base {

@@ -10,7 +10,7 @@ import (
 
 func TestFinite(t *testing.T) {
 	net := &Network{Name: "n", Input: Input{Name: "x", C: 1, H: 1, W: 2}, Nodes: []Node{
-		{Name: "flat", Inputs: []string{"x"}, Layer: &Flatten{}},
+		{Name: "flat", Inputs: []string{"x"}, Layer: &Reshape{}},
 		{Name: "mask", Layer: &Constant{Value: tensor.From([]float32{0, float32(math.Inf(-1))}, 2)}},
 		{Name: "fc", Inputs: []string{"flat"}, Layer: &Dense{Weight: tensor.From([]float32{1, 2, 3, 4}, 2, 2), Bias: []float32{0, 0}}}}}
 	if err := net.Finite(); err != nil {

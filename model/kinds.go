@@ -58,7 +58,6 @@ var kinds = []kind{
 	&GroupNorm{},
 	&Add{},
 	&Concat{},
-	&Flatten{},
 	&Pad{},
 	&Dropout{},
 	&Softmax{},
@@ -74,7 +73,7 @@ var kinds = []kind{
 	&Normalize{},
 	&Rearrange{},
 	&AlongAxis{},
-	&Reshape{},
+	&Reshape{To: []int{}},
 	&Constant{},
 	&Where{},
 	&CumSum{},
@@ -96,6 +95,7 @@ var aliases = map[string]kind{
 	"WindowPool":  &Pool{},
 	"PoolND":      &Pool{},
 	"Join":        &Concat{},
+	"Flatten":     &Reshape{},
 	"SoftmaxAxis": &Softmax{},
 }
 

@@ -68,7 +68,7 @@ func known(arch string, arrays []array, size [2]int) (*Network, error) {
 			b.add(fmt.Sprintf("relu%d", i+1), &ReLU{})
 		}
 		b.bareNorm("norm1")
-		b.add("flat", &Flatten{})
+		b.add("flat", &Reshape{})
 		b.dense("fc1", dim("fc1.weight", 0))
 		b.add("relu4", &ReLU{})
 		b.dense("fc2", dim("fc2.weight", 0))

@@ -28,7 +28,7 @@ func tokens(r *rand.Rand) *model.Network {
 		{Name: "scores", Inputs: []string{"narrow", "turned"}, Layer: &model.MatMul{A: []int{3, 20, 40}, B: []int{3, 40, 20}}},
 		{Name: "attention", Inputs: []string{"scores"}, Layer: &model.Softmax{Outer: 60, Size: 20, Inner: 1}},
 		{Name: "mixed", Inputs: []string{"attention", "narrow"}, Layer: &model.MatMul{A: []int{3, 20, 20}, B: []int{3, 20, 40}}},
-		{Name: "out", Inputs: []string{"mixed"}, Layer: &model.Flatten{}},
+		{Name: "out", Inputs: []string{"mixed"}, Layer: &model.Reshape{}},
 	}}
 }
 

@@ -64,7 +64,7 @@ func (net *Network) beforeActivation(node string, shapes map[string]Shape) (stri
 			break
 		}
 		switch l := n.Layer.(type) {
-		case *Dropout, *Flatten, *Reshape, *Quantize:
+		case *Dropout, *Reshape, *Quantize:
 			at = n.Inputs[0]
 			continue
 		case *Rearrange:
@@ -172,7 +172,7 @@ func (net *Network) noLogits(name string) bool {
 		return false
 	}
 	switch l := n.Layer.(type) {
-	case *Flatten, *Reshape, *Dropout:
+	case *Reshape, *Dropout:
 		return net.noLogits(n.Inputs[0])
 	case *Unary:
 		return slices.Contains([]string{"Tanh", "Softsign", "Erf", "Sin", "Cos"}, l.Op)
@@ -190,7 +190,7 @@ func (net *Network) noLogits(name string) bool {
 func (net *Network) unshaped(name string) string {
 	for n := net.Node(name); n != nil; n = net.Node(n.Inputs[0]) {
 		switch n.Layer.(type) {
-		case *Flatten, *Reshape, *Dropout:
+		case *Reshape, *Dropout:
 			continue
 		}
 		return n.Name

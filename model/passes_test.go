@@ -47,7 +47,7 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 	}
 	flat := func(l model.Layer) *model.Network {
 		n := on(l)
-		n.Nodes = []model.Node{{Name: "flat", Inputs: []string{"in"}, Layer: &model.Flatten{}}, {Name: "it", Inputs: []string{"flat"}, Layer: l}}
+		n.Nodes = []model.Node{{Name: "flat", Inputs: []string{"in"}, Layer: &model.Reshape{}}, {Name: "it", Inputs: []string{"flat"}, Layer: l}}
 		return n
 	}
 	two := func(l model.Layer) *model.Network {
@@ -77,7 +77,7 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		"BatchNorm":      on(&model.BatchNorm{Scale: vector(3, false), Shift: vector(3, false), Mean: vector(3, false), Var: vector(3, true), Eps: 1e-5}),
 		"Add":            two(&model.Add{}),
 		"Concat":         two(&model.Concat{}),
-		"Flatten":        on(&model.Flatten{}),
+		"Flatten":        on(&model.Reshape{}),
 		"Pad":            on(&model.Pad{Pads: [4]int{1, 2, 0, 1}, Value: 0.5}),
 		"Dropout":        on(&model.Dropout{Rate: 0.5}),
 		"Softmax":        on(&model.Softmax{}),
@@ -493,7 +493,7 @@ func TestBatch(t *testing.T) {
 	net := &model.Network{Name: "n", Input: model.Input{Name: "in", C: 1, H: 4, W: 4}, Nodes: []model.Node{
 		{Name: "relu", Inputs: []string{"in"}, Layer: &model.ReLU{}},
 		{Name: "pool", Inputs: []string{"relu"}, Layer: &model.Pool{Op: model.PoolMax, Kernel: []int{2, 2}, Stride: []int{2, 2}, Dilation: one[:]}},
-		{Name: "flat", Inputs: []string{"pool"}, Layer: &model.Flatten{}},
+		{Name: "flat", Inputs: []string{"pool"}, Layer: &model.Reshape{}},
 	}}
 	engine := model.NewEngine(1)
 	defer engine.Close()

@@ -149,7 +149,7 @@ func Fixed(net *Network, layer string, weight *tensor.Tensor, bias []float32, cl
 	at := layer
 	if !s.Flat {
 		flat := name("flat")
-		out.Nodes = append(out.Nodes, Node{Name: flat, Inputs: []string{at}, Layer: &Flatten{}})
+		out.Nodes = append(out.Nodes, Node{Name: flat, Inputs: []string{at}, Layer: &Reshape{}})
 		at = flat
 	}
 	out.Logits, out.Scores, out.Outputs = name("scores"), SoftmaxScores, nil

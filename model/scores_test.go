@@ -12,7 +12,7 @@ import (
 // scored is a network of one dense layer with n outputs, and what follows it.
 func scored(n int, kind model.Scores, names []string, after ...model.Layer) *model.Network {
 	net := &model.Network{Name: "net", Input: model.Input{Name: "x", C: 2, H: 1, W: 1}, Logits: "fc", Scores: kind, Classes: names,
-		Nodes: []model.Node{{Name: "flat", Inputs: []string{"x"}, Layer: &model.Flatten{}},
+		Nodes: []model.Node{{Name: "flat", Inputs: []string{"x"}, Layer: &model.Reshape{}},
 			{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: tensor.New(n, 2)}}}}
 	for _, l := range after {
 		name := l.Kind()
@@ -187,7 +187,7 @@ func TestScoresOf(t *testing.T) {
 		{scored(3, "", nil, &model.Softmax{}), "fc", model.SoftmaxScores, "softmax"},
 		{scored(3, "", nil, &model.Softmax{Outer: 1, Size: 3, Inner: 1, Log: true}), "fc", model.SoftmaxScores, "log softmax"},
 		{scored(3, "", nil, &model.Softmax{}, &model.Unary{Op: "Log"}), "fc", model.SoftmaxScores, "log of softmax"},
-		{scored(3, "", nil, &model.Unary{Op: "Sigmoid"}, &model.Flatten{}), "fc", model.SigmoidScores, "sigmoid"},
+		{scored(3, "", nil, &model.Unary{Op: "Sigmoid"}, &model.Reshape{}), "fc", model.SigmoidScores, "sigmoid"},
 		{scored(1, "", nil, &model.Unary{Op: "HardSigmoid", Alpha: .2, Beta: .5}), "fc", model.SigmoidScores, "hard sigmoid"},
 		{scored(3, "", nil), "fc", model.LogitScores, "nothing"},
 		{scored(1, "", nil), "fc", model.RawScores, "nothing, one output"},

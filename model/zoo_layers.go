@@ -32,7 +32,7 @@ func (z *zoo) layer(name, op string, args []string) error {
 	case "gap":
 		return one(&GlobalAvgPool{})
 	case "flatten":
-		return one(&Flatten{})
+		return one(&Reshape{})
 	case "maxpool", "avgpool":
 		return z.pool(name, op, args)
 	case "conv":

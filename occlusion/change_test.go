@@ -134,7 +134,7 @@ func weighed(kind model.Scores, weights ...[]float32) *model.Network {
 		copy(w.Data[16*i:], row)
 	}
 	return &model.Network{Name: "weighed", Logits: "fc", Scores: kind, Input: model.Input{Name: "data", C: 1, H: 4, W: 4}, Nodes: []model.Node{
-		{Name: "flat", Inputs: []string{"data"}, Layer: &model.Flatten{}},
+		{Name: "flat", Inputs: []string{"data"}, Layer: &model.Reshape{}},
 		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: w, Bias: make([]float32, len(weights))}}}}
 }
 
@@ -195,7 +195,7 @@ func TestChangerSpares(t *testing.T) {
 	weight.Data[0], weight.Data[1] = 2, 1
 	net := &model.Network{Name: "larger", Logits: "fc", Input: model.Input{Name: "data", C: 1, H: 4, W: 4}, Nodes: []model.Node{
 		{Name: "pool", Inputs: []string{"data"}, Layer: &model.Pool{Op: model.PoolMax, Kernel: []int{1, 2}, Stride: []int{1, 2}, Dilation: []int{1, 1}}},
-		{Name: "flat", Inputs: []string{"pool"}, Layer: &model.Flatten{}},
+		{Name: "flat", Inputs: []string{"pool"}, Layer: &model.Reshape{}},
 		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: weight, Bias: []float32{0, 1.5}}}}}
 	x := tensor.New(1, 1, 4, 4)
 	x.Data[0], x.Data[1], x.Data[2] = 1, 1, 1

@@ -27,7 +27,7 @@ func TestFigureOfAnyInput(t *testing.T) {
 			net := &model.Network{Name: "any", Input: model.Input{Name: "in", C: channels, H: h, W: w}, Logits: "fc", Nodes: []model.Node{
 				{Name: "conv", Inputs: []string{"in"}, Layer: &model.Conv{Weight: weight, Stride: one, Dilation: one, Groups: 1}},
 				{Name: "relu", Inputs: []string{"conv"}, Layer: &model.ReLU{}},
-				{Name: "flat", Inputs: []string{"relu"}, Layer: &model.Flatten{}},
+				{Name: "flat", Inputs: []string{"relu"}, Layer: &model.Reshape{}},
 				{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: dense}},
 			}, Preprocess: model.Preprocess{BGR: channels == 3}}
 			if err := net.Check(); err != nil {

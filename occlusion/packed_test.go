@@ -40,7 +40,7 @@ func TestPackedWeights(t *testing.T) {
 			{Name: "norm", Inputs: []string{"conv2"}, Layer: &model.BatchNorm{Scale: slices.Repeat([]float32{2}, 24), Shift: make([]float32, 24), Mean: make([]float32, 24), Var: slices.Repeat([]float32{1}, 24)}},
 			{Name: "relu2", Inputs: []string{"norm"}, Layer: &model.ReLU{}},
 			{Name: "rows", Inputs: []string{"relu2"}, Layer: &model.MatMul{A: []int{24, 12, 12}, B: []int{12, 12}, Value: pack(steps(r, 12, 12))}},
-			{Name: "flat", Inputs: []string{"rows"}, Layer: &model.Flatten{}},
+			{Name: "flat", Inputs: []string{"rows"}, Layer: &model.Reshape{}},
 			{Name: "fc1", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: pack(steps(r, 340, 3456)), Bias: make([]float32, 340)}},
 			{Name: "relu3", Inputs: []string{"fc1"}, Layer: &model.ReLU{}},
 			{Name: "fc2", Inputs: []string{"relu3"}, Layer: &model.Dense{Weight: pack(steps(r, 5, 340))}},

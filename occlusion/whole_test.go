@@ -23,7 +23,7 @@ func TestMostlyWhole(t *testing.T) {
 	}
 	conv := &model.Conv{Weight: random(6, 3, 4, 4), Stride: [2]int{4, 4}, Dilation: [2]int{1, 1}, Groups: 1}
 	tail := []model.Node{
-		{Name: "flat", Inputs: []string{"last"}, Layer: &model.Flatten{}},
+		{Name: "flat", Inputs: []string{"last"}, Layer: &model.Reshape{}},
 		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: random(4, 96)}},
 	}
 	tokens := append([]model.Node{

@@ -175,7 +175,7 @@ func TestExplainKinds(t *testing.T) {
 		weight.Data[i] = float32(i*7%11-5) / 50
 	}
 	flat := &model.Network{Name: "flat", Logits: "fc", Input: in, Classes: []string{"<b>cat</b>", "dog\x1b[31m", "=1+1"}, Nodes: []model.Node{
-		{Name: "flat", Inputs: []string{"data"}, Layer: &model.Flatten{}},
+		{Name: "flat", Inputs: []string{"data"}, Layer: &model.Reshape{}},
 		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: weight, Bias: make([]float32, 3)}}}}
 	labels := flat.Clone()
 	labels.Scores = model.SigmoidScores

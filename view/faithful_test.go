@@ -42,7 +42,7 @@ func TestFaithfulLinear(t *testing.T) {
 		weight.Data[i] = float32(i%17) - 8
 	}
 	net := &model.Network{Name: "linear", Logits: "fc", Scores: model.RawScores, Input: shapes.Input, Preprocess: shapes.Preprocess, Nodes: []model.Node{
-		{Name: "flat", Inputs: []string{shapes.Input.Name}, Layer: &model.Flatten{}},
+		{Name: "flat", Inputs: []string{shapes.Input.Name}, Layer: &model.Reshape{}},
 		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: weight, Bias: []float32{1, 2}}},
 	}}
 	list, err := images.Open(t.Context(), images.Spec{Data: "shapes", Limit: 3}, images.Options{})

@@ -40,7 +40,7 @@ func OneOutput(kind model.Scores, classes ...string) *model.Network {
 	net := features("one", kind)
 	net.Logits, net.Classes = "score", classes
 	net.Nodes = append(net.Nodes, model.Node{Name: "mean", Inputs: []string{"relu"}, Layer: &model.GlobalAvgPool{}},
-		model.Node{Name: "flat", Inputs: []string{"mean"}, Layer: &model.Flatten{}},
+		model.Node{Name: "flat", Inputs: []string{"mean"}, Layer: &model.Reshape{}},
 		model.Node{Name: "score", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: sequence(5, 9, 3, 1, 4), Bias: []float32{0.2}}})
 	return net
 }

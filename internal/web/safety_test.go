@@ -391,7 +391,7 @@ func deep(n int) *model.Network {
 		add(fmt.Sprintf("a/../../b.%d\"'<\x1b[0m", i), &model.ReLU{})
 	}
 	add("pool", &model.GlobalAvgPool{})
-	add("flat", &model.Flatten{})
+	add("flat", &model.Reshape{})
 	net.Logits = last
 	return net
 }

@@ -34,7 +34,7 @@ func (r Rule) describeArray(l model.Layer) (string, error) {
 			return "g times the forward slope", nil
 		}
 		return "g times the slope by each input", nil
-	case *model.MatMul, *model.ConvTranspose, *model.ConvND, *model.ConvTransposeND, *model.Rearrange, *model.AlongAxis, *model.Reshape:
+	case *model.MatMul, *model.ConvTranspose, *model.ConvND, *model.ConvTransposeND, *model.Rearrange, *model.AlongAxis:
 		return "transpose", nil
 	case *model.Pool:
 		if l.MaxOfMaps() {

@@ -53,7 +53,7 @@ func (r Rule) Describe(l model.Layer) (string, error) {
 		return "", err
 	}
 	switch l := l.(type) {
-	case *model.Conv, *model.Dense, *model.GlobalAvgPool, *model.Flatten, *model.Pad:
+	case *model.Conv, *model.Dense, *model.GlobalAvgPool, *model.Reshape, *model.Pad:
 		return "transpose", nil
 	case *model.Add:
 		return "copy to each input", nil

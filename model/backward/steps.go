@@ -73,9 +73,14 @@ func (s *step) take() error {
 	case *model.BatchNorm:
 		s.batchNorm(l)
 		return nil
-	case *model.Add, *model.Flatten, *model.Dropout:
+	case *model.Add, *model.Dropout:
 		s.reuse()
 		return nil
+	case *model.Reshape:
+		if s.gbox == s.out.Box() {
+			s.reuse()
+			return nil
+		}
 	case *model.Concat:
 		if l.Maps() {
 			s.channels()

@@ -759,7 +759,7 @@ func (c *converter) shaped(v *value, want model.Shape) (*value, error) {
 	var l model.Layer = &model.Reshape{To: ints(perImage(want))}
 	name := v.ref + ".view"
 	if want.Flat {
-		l, name = &model.Flatten{}, v.ref+".flatten"
+		l, name = &model.Reshape{}, v.ref+".flatten"
 	}
 	w, err := c.add(c.unique(name), l, v)
 	if err == nil {

@@ -245,7 +245,7 @@ var (
 func (c *converter) pooled(name string) bool {
 	for n := c.net.Node(name); n != nil; n = c.net.Node(n.Inputs[0]) {
 		switch l := n.Layer.(type) {
-		case *model.Flatten, *model.Reshape, *model.Dropout:
+		case *model.Reshape, *model.Dropout:
 			continue
 		case *model.GlobalAvgPool:
 			return true

@@ -854,7 +854,7 @@ func (c *converter) dense(n *node, w *tensor.Tensor, rows bool, alpha float32, b
 			}
 		}
 		name := c.unique(c.name(n) + ".flatten")
-		flat, err := c.add(name, &model.Flatten{}, in)
+		flat, err := c.add(name, &model.Reshape{}, in)
 		if err != nil {
 			return err
 		}

@@ -82,7 +82,7 @@ func reduce(c *converter, n *node) error {
 		if err != nil {
 			return err
 		}
-		return c.put(n, dims, &model.Flatten{}, v)
+		return c.put(n, dims, &model.Reshape{}, v)
 	}
 	if in, err = c.array(n, 0); err != nil {
 		return err
@@ -790,7 +790,7 @@ func (c *converter) view(n *node, in *value, dims []int64) error {
 	}
 	vector := len(dims) == 2 && dims[0] == c.images && c.images > 0 && !in.shape.Flat
 	if vector {
-		v, err := c.add(c.name(n), &model.Flatten{}, in)
+		v, err := c.add(c.name(n), &model.Reshape{}, in)
 		if err != nil {
 			return err
 		}
@@ -832,7 +832,7 @@ func flatten(c *converter, n *node) error {
 		}
 	}
 	if in.shape.Flat && slices.Equal(dims, in.dims) {
-		return c.put(n, dims, &model.Flatten{}, in)
+		return c.put(n, dims, &model.Reshape{}, in)
 	}
 	return c.view(n, in, dims)
 }

@@ -282,7 +282,7 @@ func (c *converter) truths(name string) bool {
 		return l.Level()
 	case *model.Unary:
 		return l.Level()
-	case *model.Rearrange, *model.Reshape, *model.Flatten, *model.Dropout:
+	case *model.Rearrange, *model.Reshape, *model.Dropout:
 		return c.truths(n.Inputs[0])
 	case *model.AlongAxis:
 		return l.Weight == nil && l.Taps <= 1 && c.truths(n.Inputs[0])

@@ -55,7 +55,11 @@ func (e *exporter) layer(n *model.Node) error {
 			break
 		}
 		e.node("Concat", in, out, attrInt("axis", 1))
-	case *model.Flatten:
+	case *model.Reshape:
+		if l.To != nil {
+			e.finish(n, in[0])
+			break
+		}
 		e.node("Flatten", in, out, attrInt("axis", 1))
 	case *model.Pad:
 		p := l.Pads
@@ -155,8 +159,6 @@ func (e *exporter) array(n *model.Node, s model.Shape) error {
 		e.rearrange(n, l, s)
 	case *model.AlongAxis:
 		e.along(n, l)
-	case *model.Reshape:
-		e.finish(n, in[0])
 	case *model.Constant:
 		size := e.step(n, "Shape", []string{in[0]})
 		images := e.step(n, "Slice", []string{size, e.ints("zero", 0), e.ints("one", 1)})

@@ -164,7 +164,7 @@ func goldenNet(t *testing.T, dir string, files map[string]string) *model.Network
 		return &model.Pool{Op: model.PoolMax, Kernel: []int{2, 2}, Stride: []int{2, 2}, Dilation: []int{1, 1}}
 	}
 	net := chain(model.Input{Name: "input", C: 1, H: 28, W: 28}, "fc2", "conv1", conv("conv1"), "relu1", &model.ReLU{}, "pool1", pool(),
-		"conv2", conv("conv2"), "relu2", &model.ReLU{}, "pool2", pool(), "flat", &model.Flatten{}, "fc1", full("fc1"), "relu3", &model.ReLU{},
+		"conv2", conv("conv2"), "relu2", &model.ReLU{}, "pool2", pool(), "flat", &model.Reshape{}, "fc1", full("fc1"), "relu3", &model.ReLU{},
 		"fc2", full("fc2"), "prob", &model.Softmax{})
 	net.Preprocess.Scale = 1.0 / 255
 	return net

@@ -186,7 +186,7 @@ func (r *reference) layer(node *model.Node, y []float64, out model.Shape, ins []
 			}
 			from += size
 		}
-	case *model.Flatten:
+	case *model.Reshape:
 		copy(y, x)
 	case *model.LRN:
 		each(func(i, c, v, u int) float64 {
@@ -315,21 +315,21 @@ func testNets() map[string]*model.Network {
 			"conv3", m.conv(5, 6, 2, 2, func(l *model.Conv) { l.Dilation, l.Bias = [2]int{1, 2}, nil }),
 			"avg", &model.Pool{Op: model.PoolAverage, Kernel: []int{2, 2}, Stride: []int{1, 1}, Pads: []int{0, 1, 0, 0}, CountPad: true},
 			"relu3", &model.ReLU{}, "pool3", pool(3, 1, 1),
-			"flat", &model.Flatten{}, "fc1", m.dense(7, 10, true), "relu4", &model.ReLU{}, "drop", &model.Dropout{Rate: 0.4},
+			"flat", &model.Reshape{}, "fc1", m.dense(7, 10, true), "relu4", &model.ReLU{}, "drop", &model.Dropout{Rate: 0.4},
 			"fc2", m.dense(3, 7, false), "prob", &model.Softmax{}),
 		"norm": chain(model.Input{Name: "in", C: 1, H: 6, W: 7}, "fc",
 			"conv1", m.conv(3, 1, 3, 3, func(l *model.Conv) { l.Bias = nil }), "bn1", m.norm(3), "relu1", &model.ReLU{}, "pool1", pool(2, 2, 0),
 			"avg", &model.Pool{Op: model.PoolAverage, Kernel: []int{2, 2}, Stride: []int{1, 2}, Pads: []int{1, 0, 0, 0}},
-			"flat", &model.Flatten{}, "bn2", m.norm(6), "relu2", &model.ReLU{}, "drop", &model.Dropout{Rate: 0.25}, "fc", m.dense(4, 6, true)),
+			"flat", &model.Reshape{}, "bn2", m.norm(6), "relu2", &model.ReLU{}, "drop", &model.Dropout{Rate: 0.25}, "fc", m.dense(4, 6, true)),
 		"other": chain(model.Input{Name: "in", C: 1, H: 4, W: 4}, "fc",
 			"pad0", &model.Pad{Pads: [4]int{1, 0, 0, 1}, Value: 0.5}, "conv1", m.conv(4, 1, 2, 2, nil), "lrn", &model.LRN{Size: 3, Alpha: 0.5, Beta: 0.75, Bias: 1},
 			"leaky", &model.Unary{Op: "LeakyRelu", Alpha: 0.2}, "pad", &model.Pad{Pads: [4]int{0, 1, 2, 0}, Value: -0.3}, "conv2", m.conv(3, 4, 3, 3, nil),
-			"clip", &model.Clip{Min: -0.5, Max: 0.7}, "flat", &model.Flatten{}, "fc", m.dense(3, 3*4*3, true)),
+			"clip", &model.Clip{Min: -0.5, Max: 0.7}, "flat", &model.Reshape{}, "fc", m.dense(3, 3*4*3, true)),
 		"wide": chain(model.Input{Name: "in", C: 2, H: 8, W: 8}, "fc", // channels enough for Winograd's algorithm
 			"conv1", m.conv(16, 2, 3, 3, same), "conv2", m.conv(17, 16, 3, 3, same), "relu2", &model.ReLU{},
 			"conv3", m.conv(16, 17, 5, 5, func(l *model.Conv) { l.Pads = [4]int{2, 2, 2, 2} }), "relu3", &model.ReLU{}, "pool", pool(2, 2, 0),
-			"flat", &model.Flatten{}, "fc", m.dense(3, 256, true)),
-		"dense": chain(model.Input{Name: "in", C: 1, H: 2, W: 3}, "fc", "flat", &model.Flatten{}, "fc", m.dense(2, 6, true)),
+			"flat", &model.Reshape{}, "fc", m.dense(3, 256, true)),
+		"dense": chain(model.Input{Name: "in", C: 1, H: 2, W: 3}, "fc", "fold", &model.Reshape{To: []int{3, 1, 2}}, "flat", &model.Reshape{}, "fc", m.dense(2, 6, true)),
 	}
 	for i, cell := range []string{"rnn", "gru", "lstm"} {
 		units := 4 * []int{1, 3, 4}[i]
@@ -353,7 +353,7 @@ func testNets() map[string]*model.Network {
 	add("pool", pool(3, 1, 1), "sumrelu")
 	add("join", &model.Concat{}, "b", "pool", "sumrelu")
 	add("gap", &model.GlobalAvgPool{}, "join")
-	add("flat", &model.Flatten{}, "gap")
+	add("flat", &model.Reshape{}, "gap")
 	add("fc", m.dense(3, 8, true), "flat")
 	nets["branches"] = res
 	return nets

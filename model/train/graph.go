@@ -153,7 +153,7 @@ func (b *graph) supported() error {
 		}
 		switch l := n.Layer.(type) {
 		case *model.Conv, *model.Dense, *model.GlobalAvgPool, *model.ReLU, *model.BatchNorm,
-			*model.Add, *model.Flatten, *model.LRN, *model.Clip, *model.Pad, *model.Recurrent:
+			*model.Add, *model.Reshape, *model.LRN, *model.Clip, *model.Pad, *model.Recurrent:
 		case *model.Unary:
 			if l.Op != "LeakyRelu" {
 				return fmt.Errorf("layer %s: %s cannot be trained", n.Name, l.Op)
@@ -323,7 +323,7 @@ func (b *graph) layer(f model.Fused) {
 		y = b.add(name, shape, xs, flows)
 	case *model.Concat:
 		y = b.concat(name, n.Inputs, xs, flows, out)
-	case *model.Flatten:
+	case *model.Reshape:
 		y = b.alias(name, x, shape, func(in G.Nodes, out, dy *G.Node) G.Nodes {
 			return G.Nodes{b.alias(name+" gradient", dy, in[0].Shape(), nil)}
 		})

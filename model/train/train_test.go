@@ -43,7 +43,7 @@ func everything() *model.Network {
 	m := maker{rand.New(rand.NewPCG(5, 6))}
 	net := chain(model.Input{Name: "in", C: 2, H: 8, W: 8}, "fc",
 		"conv", m.conv(4, 2, 3, 3, func(l *model.Conv) { same(l); l.Bias = nil }), "bn", m.norm(4), "relu", &model.ReLU{}, "pool", pool(2, 2, 0),
-		"flat", &model.Flatten{}, "drop", &model.Dropout{Rate: 0.3}, "fc", m.dense(2, 64, true), "prob", &model.Softmax{})
+		"flat", &model.Reshape{}, "drop", &model.Dropout{Rate: 0.3}, "fc", m.dense(2, 64, true), "prob", &model.Softmax{})
 	net.Preprocess = model.Preprocess{Scale: 1.0 / 255, Mean: []float32{0.4, 0.4}, Std: []float32{0.2, 0.2}}
 	return net
 }
@@ -325,7 +325,7 @@ func TestDropout(t *testing.T) {
 // Two values 1 and 3 in the batch: mean 2, variance over n-1 is 2.
 func TestRunningStatistics(t *testing.T) {
 	net := chain(model.Input{Name: "in", C: 1, H: 1, W: 1}, "fc", "bn", &model.BatchNorm{Scale: []float32{1}, Shift: []float32{0},
-		Mean: []float32{10}, Var: []float32{5}, Eps: 1e-5}, "flat", &model.Flatten{}, "fc", maker{rand.New(rand.NewPCG(1, 1))}.dense(2, 1, true))
+		Mean: []float32{10}, Var: []float32{5}, Eps: 1e-5}, "flat", &model.Reshape{}, "fc", maker{rand.New(rand.NewPCG(1, 1))}.dense(2, 1, true))
 	e := model.NewEngine(1)
 	defer e.Close()
 	g, err := newGraph(kernel.Of(e), net, 2, 0, 0)
@@ -530,7 +530,7 @@ func TestCheckpointError(t *testing.T) {
 // Evaluate leaves dropout out and counts by label and prediction.
 func TestEvaluate(t *testing.T) {
 	// The class is the sign of the pixel: byte 0 is -1, byte 255 is about +1.
-	net := chain(model.Input{Name: "in", C: 1, H: 1, W: 1}, "fc", "flat", &model.Flatten{}, "drop", &model.Dropout{Rate: 0.9},
+	net := chain(model.Input{Name: "in", C: 1, H: 1, W: 1}, "fc", "flat", &model.Reshape{}, "drop", &model.Dropout{Rate: 0.9},
 		"fc", &model.Dense{Weight: maker{rand.New(rand.NewPCG(1, 1))}.dense(2, 1, false).Weight}, "prob", &model.Softmax{})
 	copy(net.Node("fc").Layer.(*model.Dense).Weight.Data, []float32{-1, 1})
 	net.Preprocess = model.Preprocess{Scale: 2.0 / 255, Mean: []float32{1}}

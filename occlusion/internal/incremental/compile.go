@@ -191,7 +191,7 @@ func (n *Net) renames(node *model.Node) bool {
 	switch node.Layer.(type) {
 	case *model.Dropout:
 		return true
-	case *model.Flatten, *model.Reshape:
+	case *model.Reshape:
 		in, out := n.shapes[node.Inputs[0]], n.shapes[node.Name]
 		return in.H*in.W == 1 && out.H*out.W == 1
 	}
@@ -331,7 +331,7 @@ func (n *Net) add(v value, name string) int {
 
 func isAlias(l model.Layer) bool {
 	switch l.(type) {
-	case *model.Dropout, *model.Flatten, *model.Reshape:
+	case *model.Dropout, *model.Reshape:
 		return true
 	}
 	return false

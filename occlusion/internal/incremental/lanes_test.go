@@ -46,7 +46,7 @@ func TestBlocks(t *testing.T) {
 		node("scaled", &model.Binary{Op: "Mul", A: each, B: maps}, "gate", "difference"),
 		node("shifted", &model.Binary{Op: "Div", A: maps, B: each}, "scaled", "gate"),
 		node("moved", &model.Binary{Op: "Sub", A: each, B: maps}, "gate", "shifted"),
-		node("flat", &model.Flatten{}, "moved"),
+		node("flat", &model.Reshape{}, "moved"),
 		node("fc", &model.Dense{Weight: random(0.1, 5, c*h*w)}, "flat"),
 	}}
 	x := random(1, 1, 3, h, w)

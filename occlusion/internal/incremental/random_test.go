@@ -117,7 +117,7 @@ func randomNet(r *rand.Rand) *model.Network {
 	if r.IntN(3) == 0 {
 		add(&model.GlobalAvgPool{}, last)
 	}
-	add(&model.Flatten{}, last)
+	add(&model.Reshape{}, last)
 	for range 1 + r.IntN(2) {
 		s := shapes[last]
 		out := 2 + r.IntN(30)
@@ -192,7 +192,7 @@ func TestRounding(t *testing.T) {
 		}
 		net := &model.Network{Name: "rounding", Input: model.Input{Name: "in", C: 3, H: 20, W: 21}, Logits: "fc"}
 		last := "in"
-		for i, l := range []model.Layer{conv(24, 3), perMap, &model.ReLU{}, conv(24, 24), second, &model.Flatten{},
+		for i, l := range []model.Layer{conv(24, 3), perMap, &model.ReLU{}, conv(24, 24), second, &model.Reshape{},
 			&model.Dense{Weight: random(7, 24*20*21)}, &model.Quantize{Type: model.Uint8, Scale: []float32{0.1}, Zero: []float32{99}}} {
 			name := fmt.Sprint("l", i)
 			net.Nodes = append(net.Nodes, model.Node{Name: name, Inputs: []string{last}, Layer: l})
