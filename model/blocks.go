@@ -29,7 +29,7 @@ func (net *Network) joins(n *Node) bool {
 	switch l := n.Layer.(type) {
 	case *Add, *Concat:
 	case *Binary:
-		if l.Op != "Add" {
+		if l.Op != BinaryAdd {
 			return false
 		}
 	default:
@@ -96,9 +96,9 @@ func (net *Network) bestOfMany(name string) bool {
 	}
 	switch l := n.Layer.(type) {
 	case *Reduce:
-		return l.Op == "max"
+		return l.Op == ReduceMax
 	case *Binary:
-		return l.Op == "Max" && l.Value == nil && net.bestOfMany(n.Inputs[0])
+		return l.Op == BinaryMax && l.Value == nil && net.bestOfMany(n.Inputs[0])
 	}
 	return false
 }

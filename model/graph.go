@@ -164,7 +164,7 @@ func (f *Fused) Weights() (weight, bias []float32) {
 // the same ones for all places along the others.
 func addsBias(l Layer) bool {
 	b, ok := l.(*Binary)
-	if !ok || b.Op != "Add" || b.Value == nil {
+	if !ok || b.Op != BinaryAdd || b.Value == nil {
 		return false
 	}
 	value, other := b.B, b.A

@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 
@@ -11,13 +10,10 @@ import (
 )
 
 // Binary combines two arrays of dims A and B number by number, broadcast as in
-// NumPy: axes are aligned at the end, an axis of 1 repeats. Op is one of Add,
-// Sub, Mul, Div, Pow, Max, Min, PRelu (a where a > 0, else a*b), Mod (the sign is
-// b's), Fmod (the sign is a's), a comparison or a logical operation as ONNX calls
-// it, which is 0 or 1. With Value
-// one of the two is constant, the second or, if First is set, the first.
+// NumPy: axes are aligned at the end, an axis of 1 repeats. With Value one of the
+// two is constant, the second or, if First is set, the first.
 type Binary struct {
-	Op    string
+	Op    BinaryOp
 	A, B  []int
 	Value *tensor.Tensor // dims as A or B; nil: both are inputs
 	First bool
@@ -28,7 +24,7 @@ func (*Binary) Kind() string { return "Binary" }
 
 func (l *Binary) slots() []slot {
 	return []slot{
-		attribute("op", &l.Op), attribute("a", &l.A), attribute("b", &l.B), optional(trained("value", &l.Value)), attribute("first", &l.First)}
+		attribute("op", (*string)(&l.Op)), attribute("a", &l.A), attribute("b", &l.B), optional(trained("value", &l.Value)), attribute("first", &l.First)}
 }
 
 func (l *Binary) shape(ins []Shape) (Shape, error) {
@@ -68,11 +64,11 @@ func (l *Binary) reach(in Shape) reach {
 	return pointwise
 }
 func (*Binary) macs(_, _ Shape) int64 { return 0 }
-func (l *Binary) text() string        { return l.Op + operandText(l.A, l.B, l.Value, l.First) }
+func (l *Binary) text() string        { return string(l.Op) + operandText(l.A, l.B, l.Value, l.First) }
 
 // Squares reports whether the operation is the square of its input.
 func (l *Binary) Squares() bool {
-	return l.Op == "Pow" && l.Value != nil && !l.First && len(l.Value.Data) == 1 && l.Value.Data[0] == 2
+	return l.Op == BinaryPow && l.Value != nil && !l.First && len(l.Value.Data) == 1 && l.Value.Data[0] == 2
 }
 
 func (l *Binary) prepare(s *step) {
@@ -82,7 +78,7 @@ func (l *Binary) prepare(s *step) {
 }
 
 func (l *Binary) forward(c *call) error {
-	op, ok := kernel.ArithOf(l.Op)
+	op, ok := kernel.ArithOf(string(l.Op))
 	a, b, sizeA, sizeB := c.srcs[0], []float32(nil), c.ins[0].Len(), 0
 	switch {
 	case l.Value == nil:
@@ -110,7 +106,7 @@ func (l *Binary) forward(c *call) error {
 // OnMaps reports whether the operation is arithmetic on two inputs of shapes ins place by
 // place, one of which may have a number for each map: small is that one, or -1.
 func (l *Binary) OnMaps(out Shape, ins []Shape) (small int, ok bool) {
-	if _, known := kernel.ArithOf(l.Op); !known || l.Value != nil || len(ins) != 2 || out.H*out.W < 2 {
+	if _, known := kernel.ArithOf(string(l.Op)); !known || l.Value != nil || len(ins) != 2 || out.H*out.W < 2 {
 		return -1, false
 	}
 	small = -1
@@ -154,11 +150,11 @@ func combine(l *Binary, dst, a, b []float32) {
 	walk2(dims, strides(l.A, dims), strides(l.B, dims), func(i, x, y, n, da, db int) {
 		row := dst[i : i+n]
 		switch l.Op {
-		case "Add":
+		case BinaryAdd:
 			for j := range row {
 				row[j] = a[x+j*da] + b[y+j*db]
 			}
-		case "Mul":
+		case BinaryMul:
 			for j := range row {
 				row[j] = a[x+j*da] * b[y+j*db]
 			}
@@ -198,42 +194,39 @@ func remainder(a, b float64) float64 {
 	return r
 }
 
-// BinaryOps lists the operations that Binary knows.
-func BinaryOps() []string { return slices.Sorted(maps.Keys(binaryOps)) }
-
 // Level reports whether the operation is a comparison or logical: 0 or 1, so that
 // its slope is 0.
 func (l *Binary) Level() bool {
-	return slices.Contains([]string{"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor"}, l.Op)
+	return slices.Contains([]BinaryOp{BinaryEqual, BinaryGreater, BinaryGreaterOrEqual, BinaryLess, BinaryLessOrEqual, BinaryAnd, BinaryOr, BinaryXor}, l.Op)
 }
 
-var binaryOps = map[string]binaryOp{
-	"Add": {func(a, b float32) float32 { return a + b }, func(_, _ float32) float32 { return 1 }, func(_, _ float32) float32 { return 1 }},
-	"Sub": {func(a, b float32) float32 { return a - b }, func(_, _ float32) float32 { return 1 }, func(_, _ float32) float32 { return -1 }},
-	"Mul": {func(a, b float32) float32 { return a * b }, func(_, b float32) float32 { return b }, func(a, _ float32) float32 { return a }},
-	"Div": {func(a, b float32) float32 { return a / b }, func(_, b float32) float32 { return 1 / b }, func(a, b float32) float32 { return -a / (b * b) }},
-	"Pow": {func(a, b float32) float32 { return float32(math.Pow(float64(a), float64(b))) },
+var binaryOps = map[BinaryOp]binaryOp{
+	BinaryAdd: {func(a, b float32) float32 { return a + b }, func(_, _ float32) float32 { return 1 }, func(_, _ float32) float32 { return 1 }},
+	BinarySub: {func(a, b float32) float32 { return a - b }, func(_, _ float32) float32 { return 1 }, func(_, _ float32) float32 { return -1 }},
+	BinaryMul: {func(a, b float32) float32 { return a * b }, func(_, b float32) float32 { return b }, func(a, _ float32) float32 { return a }},
+	BinaryDiv: {func(a, b float32) float32 { return a / b }, func(_, b float32) float32 { return 1 / b }, func(a, b float32) float32 { return -a / (b * b) }},
+	BinaryPow: {func(a, b float32) float32 { return float32(math.Pow(float64(a), float64(b))) },
 		func(a, b float32) float32 {
 			return float32(float64(b) * math.Pow(float64(a), float64(b)-1))
 		},
 		func(a, b float32) float32 {
 			return float32(math.Pow(float64(a), float64(b)) * math.Log(float64(a)))
 		}},
-	"Max": {func(a, b float32) float32 { return max(a, b) }, func(a, b float32) float32 { return float32Step(a >= b) }, func(a, b float32) float32 { return float32Step(b > a) }},
-	"Min": {func(a, b float32) float32 { return min(a, b) }, func(a, b float32) float32 { return float32Step(a <= b) }, func(a, b float32) float32 { return float32Step(b < a) }},
-	"Mod": {func(a, b float32) float32 { return float32(remainder(float64(a), float64(b))) }, one,
+	BinaryMax: {func(a, b float32) float32 { return max(a, b) }, func(a, b float32) float32 { return float32Step(a >= b) }, func(a, b float32) float32 { return float32Step(b > a) }},
+	BinaryMin: {func(a, b float32) float32 { return min(a, b) }, func(a, b float32) float32 { return float32Step(a <= b) }, func(a, b float32) float32 { return float32Step(b < a) }},
+	BinaryMod: {func(a, b float32) float32 { return float32(remainder(float64(a), float64(b))) }, one,
 		func(a, b float32) float32 { return -float32(math.Floor(float64(a) / float64(b))) }},
-	"Fmod": {func(a, b float32) float32 { return float32(math.Mod(float64(a), float64(b))) }, one,
+	BinaryFmod: {func(a, b float32) float32 { return float32(math.Mod(float64(a), float64(b))) }, one,
 		func(a, b float32) float32 { return -float32(math.Trunc(float64(a) / float64(b))) }},
-	"Equal":          {func(a, b float32) float32 { return float32Step(a == b) }, level, level},
-	"Greater":        {func(a, b float32) float32 { return float32Step(a > b) }, level, level},
-	"GreaterOrEqual": {func(a, b float32) float32 { return float32Step(a >= b) }, level, level},
-	"Less":           {func(a, b float32) float32 { return float32Step(a < b) }, level, level},
-	"LessOrEqual":    {func(a, b float32) float32 { return float32Step(a <= b) }, level, level},
-	"And":            {func(a, b float32) float32 { return float32Step(a != 0 && b != 0) }, level, level},
-	"Or":             {func(a, b float32) float32 { return float32Step(a != 0 || b != 0) }, level, level},
-	"Xor":            {func(a, b float32) float32 { return float32Step((a != 0) != (b != 0)) }, level, level},
-	"PRelu": {func(a, b float32) float32 {
+	BinaryEqual:          {func(a, b float32) float32 { return float32Step(a == b) }, level, level},
+	BinaryGreater:        {func(a, b float32) float32 { return float32Step(a > b) }, level, level},
+	BinaryGreaterOrEqual: {func(a, b float32) float32 { return float32Step(a >= b) }, level, level},
+	BinaryLess:           {func(a, b float32) float32 { return float32Step(a < b) }, level, level},
+	BinaryLessOrEqual:    {func(a, b float32) float32 { return float32Step(a <= b) }, level, level},
+	BinaryAnd:            {func(a, b float32) float32 { return float32Step(a != 0 && b != 0) }, level, level},
+	BinaryOr:             {func(a, b float32) float32 { return float32Step(a != 0 || b != 0) }, level, level},
+	BinaryXor:            {func(a, b float32) float32 { return float32Step((a != 0) != (b != 0)) }, level, level},
+	BinaryPRelu: {func(a, b float32) float32 {
 		if a > 0 {
 			return a
 		}

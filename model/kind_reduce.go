@@ -7,10 +7,10 @@ import (
 )
 
 // Reduce takes the axes Axes of an array of dims From together and leaves them
-// out: see ReduceOps for Op. "argmax" and "argmin" give the index along one axis,
-// of the first among equals or, if Last is set, of the last.
+// out. ReduceArgMax and ReduceArgMin give the first among equals or, if Last is set,
+// the last.
 type Reduce struct {
-	Op   string
+	Op   ReduceOp
 	From []int
 	Axes []int
 	Last bool
@@ -20,7 +20,7 @@ type Reduce struct {
 func (*Reduce) Kind() string { return "Reduce" }
 
 func (l *Reduce) slots() []slot {
-	return []slot{attribute("op", &l.Op), attribute("from", &l.From), attribute("axes", &l.Axes), attribute("last", &l.Last)}
+	return []slot{attribute("op", (*string)(&l.Op)), attribute("from", &l.From), attribute("axes", &l.Axes), attribute("last", &l.Last)}
 }
 
 func (l *Reduce) shape(ins []Shape) (Shape, error) {
@@ -53,10 +53,10 @@ func (*Reduce) macs(_, _ Shape) int64 { return 0 }
 func (l *Reduce) text() string        { return fmt.Sprintf("%s over %v of %v", l.Op, l.Axes, l.From) }
 
 func (l *Reduce) forward(c *call) error {
-	if x, ok := axisOf(l.From, l.Axes); ok && (l.Op == "sum" || l.Op == "mean") {
+	if x, ok := axisOf(l.From, l.Axes); ok && (l.Op == ReduceSum || l.Op == ReduceMean) {
 		x.Outer *= c.n
 		scale := float32(1)
-		if l.Op == "mean" {
+		if l.Op == ReduceMean {
 			scale = float32(1 / float64(x.Size))
 		}
 		c.k.SumAxis(x, scale, c.dst, c.srcs[0])
@@ -106,7 +106,7 @@ func reduce(l *Reduce, dst, src []float32) {
 	}
 	op := reduceOps[l.Op]
 	sums, shift := make([]float64, len(dst)), make([]float64, len(dst))
-	if l.Op == "logsumexp" { // the largest number comes out of each sum, so that nothing overflows
+	if l.Op == ReduceLogSumExp { // the largest number comes out of each sum, so that nothing overflows
 		for i := range shift {
 			shift[i] = math.Inf(-1)
 		}
@@ -131,35 +131,25 @@ func reduce(l *Reduce, dst, src []float32) {
 
 // reduceOps fold numbers into one: step takes the sum so far and a number, end
 // the sum and the count.
-var reduceOps = map[string]struct {
+var reduceOps = map[ReduceOp]struct {
 	start float64
 	step  func(sum, v float64) float64
 	end   func(sum float64, n int) float64
 }{
-	"sum":       {0, func(s, v float64) float64 { return s + v }, nil},
-	"mean":      {0, func(s, v float64) float64 { return s + v }, func(s float64, n int) float64 { return s / float64(n) }},
-	"max":       {math.Inf(-1), func(s, v float64) float64 { return max(s, v) }, nil},
-	"min":       {math.Inf(1), func(s, v float64) float64 { return min(s, v) }, nil},
-	"prod":      {1, func(s, v float64) float64 { return s * v }, nil},
-	"l1":        {0, func(s, v float64) float64 { return s + math.Abs(v) }, nil},
-	"l2":        {0, func(s, v float64) float64 { return s + float64(v*v) }, func(s float64, _ int) float64 { return math.Sqrt(s) }},
-	"sumsquare": {0, func(s, v float64) float64 { return s + float64(v*v) }, nil},
-	"logsum":    {0, func(s, v float64) float64 { return s + v }, func(s float64, _ int) float64 { return math.Log(s) }},
-	"logsumexp": {0, func(s, v float64) float64 { return s + math.Exp(v) }, func(s float64, _ int) float64 { return math.Log(s) }},
+	ReduceSum:       {0, func(s, v float64) float64 { return s + v }, nil},
+	ReduceMean:      {0, func(s, v float64) float64 { return s + v }, func(s float64, n int) float64 { return s / float64(n) }},
+	ReduceMax:       {math.Inf(-1), func(s, v float64) float64 { return max(s, v) }, nil},
+	ReduceMin:       {math.Inf(1), func(s, v float64) float64 { return min(s, v) }, nil},
+	ReduceProd:      {1, func(s, v float64) float64 { return s * v }, nil},
+	ReduceL1:        {0, func(s, v float64) float64 { return s + math.Abs(v) }, nil},
+	ReduceL2:        {0, func(s, v float64) float64 { return s + float64(v*v) }, func(s float64, _ int) float64 { return math.Sqrt(s) }},
+	ReduceSumSquare: {0, func(s, v float64) float64 { return s + float64(v*v) }, nil},
+	ReduceLogSum:    {0, func(s, v float64) float64 { return s + v }, func(s float64, _ int) float64 { return math.Log(s) }},
+	ReduceLogSumExp: {0, func(s, v float64) float64 { return s + math.Exp(v) }, func(s float64, _ int) float64 { return math.Log(s) }},
 }
 
 // argOps: whether v is better than what was best so far.
-var argOps = map[string]func(v, best float32) bool{
-	"argmax": func(v, best float32) bool { return v > best },
-	"argmin": func(v, best float32) bool { return v < best },
-}
-
-// ReduceOps lists the reductions that Reduce knows besides argmax and argmin.
-func ReduceOps() []string {
-	var out []string
-	for op := range reduceOps {
-		out = append(out, op)
-	}
-	slices.Sort(out)
-	return out
+var argOps = map[ReduceOp]func(v, best float32) bool{
+	ReduceArgMax: func(v, best float32) bool { return v > best },
+	ReduceArgMin: func(v, best float32) bool { return v < best },
 }

@@ -119,7 +119,7 @@ func (l *Sequence) check(s Shape) (int, error) {
 		return 0, fmt.Errorf("activations %v, want %d", names, want)
 	}
 	for _, n := range names {
-		if _, ok := unaryOps[n]; !ok {
+		if _, ok := unaryOps[UnaryOp(n)]; !ok {
 			return 0, fmt.Errorf("unknown activation %q", n)
 		}
 	}
@@ -176,7 +176,7 @@ func (l *Sequence) cell(dir int) *sequenceCell {
 		if l.Beta != nil {
 			b = float64(l.Beta[i])
 		}
-		f := unaryOps[names[i]].f
+		f := unaryOps[UnaryOp(names[i])].f
 		c.act = append(c.act, func(x float64) float64 {
 			if clip := float64(l.Clip); clip > 0 {
 				x = min(max(x, -clip), clip)

@@ -8,10 +8,9 @@ import (
 	"github.com/deconvnet/viz/internal/kernel"
 )
 
-// Unary is a function of each number: see UnaryOps for what Op, Alpha and
-// Beta mean.
+// Unary is a function of each number.
 type Unary struct {
-	Op          string
+	Op          UnaryOp
 	Alpha, Beta float32
 }
 
@@ -24,10 +23,10 @@ func (l *Unary) Kind() string {
 }
 
 func (l *Unary) slots() []slot {
-	return []slot{attribute("op", &l.Op).leftOut(l.leaky()), attribute("alpha", &l.Alpha), attribute("beta", &l.Beta).leftOut(l.leaky() && l.Beta == 0)}
+	return []slot{attribute("op", (*string)(&l.Op)).leftOut(l.leaky()), attribute("alpha", &l.Alpha), attribute("beta", &l.Beta).leftOut(l.leaky() && l.Beta == 0)}
 }
 
-func (l *Unary) leaky() bool { return l.Op == "LeakyRelu" }
+func (l *Unary) leaky() bool { return l.Op == UnaryLeakyRelu }
 
 func (l *Unary) shape(ins []Shape) (Shape, error) {
 	if _, ok := unaryOps[l.Op]; !ok {
@@ -40,7 +39,7 @@ func (*Unary) inputs() int           { return 1 }
 func (*Unary) reach(_ Shape) reach   { return pointwise }
 func (*Unary) macs(_, _ Shape) int64 { return 0 }
 func (l *Unary) text() string {
-	s := l.Op
+	s := string(l.Op)
 	if l.leaky() {
 		return fmt.Sprintf("alpha %g", l.Alpha)
 	}
@@ -91,37 +90,37 @@ func isFunction(l Layer) bool {
 func (l *Unary) function() (f kernel.Function, ok bool) {
 	f = kernel.Function{A: l.Alpha, B: l.Beta}
 	switch l.Op {
-	case "Exp":
+	case UnaryExp:
 		f.Func = kernel.Exp
-	case "Sigmoid":
+	case UnarySigmoid:
 		f.Func = kernel.Sigmoid
-	case "Tanh":
+	case UnaryTanh:
 		f.Func = kernel.Tanh
-	case "Erf":
+	case UnaryErf:
 		f.Func = kernel.Erf
-	case "Gelu":
+	case UnaryGelu:
 		f.Func = kernel.Gelu
-	case "GeluTanh":
+	case UnaryGeluTanh:
 		f.Func = kernel.GeluTanh
-	case "Swish":
+	case UnarySwish:
 		f.Func = kernel.Swish
-	case "HardSwish":
+	case UnaryHardSwish:
 		f.Func = kernel.HardSwish
-	case "HardSigmoid":
+	case UnaryHardSigmoid:
 		f.Func = kernel.HardSigmoid
-	case "Softplus":
+	case UnarySoftplus:
 		f.Func = kernel.Softplus
-	case "Mish":
+	case UnaryMish:
 		f.Func = kernel.Mish
-	case "Elu":
+	case UnaryElu:
 		f.Func, f.B = kernel.Elu, 1
-	case "Selu":
+	case UnarySelu:
 		f.Func, f.A = kernel.Elu, l.Alpha*l.Beta
-	case "LeakyRelu":
+	case UnaryLeakyRelu:
 		f.Func = kernel.Leaky
-	case "Affine":
+	case UnaryAffine:
 		f.Func = kernel.Affine
-	case "Sqrt":
+	case UnarySqrt:
 		f.Func = kernel.Sqrt
 	default:
 		return f, false
@@ -160,7 +159,7 @@ func (l *Unary) Slope() (slope func(x, y float32) float32, ok bool) {
 
 // Level reports whether the function is 0 or 1, so that its slope is 0.
 func (l *Unary) Level() bool {
-	return slices.Contains([]string{"Not", "NotZero", "IsNaN", "IsInf"}, l.Op)
+	return slices.Contains([]UnaryOp{UnaryNot, UnaryNotZero, UnaryIsNaN, UnaryIsInf}, l.Op)
 }
 
 // unaryOp is a function of one number and its derivative, given the function's
@@ -169,24 +168,6 @@ type unaryOp struct {
 	parameters int
 	f          func(x, a, b float64) float64
 	slope      func(x, y, a, b float64) float64
-}
-
-// UnaryOps lists the functions that Unary knows, by their names in ONNX:
-// Elu: x, alpha (exp x - 1) below 0; Selu: beta (alpha (exp x - 1)) and beta x;
-// Celu: alpha (exp(x/alpha) - 1); HardSigmoid: alpha x + beta within 0..1;
-// Gelu: x times the normal distribution; GeluTanh: its approximation; Affine:
-// alpha x + beta; ScaledTanh: alpha tanh(beta x); ThresholdedRelu: x above
-// alpha, else 0; Swish: x sigmoid(alpha x); Shrink: nearer to 0 by alpha, and 0
-// within -beta..beta; Softsign: x/(1+|x|); Not, NotZero, IsNaN, IsInf (of plus and
-// minus, if alpha and beta are not 0): 0 or 1;
-// the others as their names say.
-func UnaryOps() []string {
-	var out []string
-	for op := range unaryOps {
-		out = append(out, op)
-	}
-	slices.Sort(out)
-	return out
 }
 
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
@@ -212,76 +193,76 @@ func flat(_, _, _, _ float64) float64 { return 0 }
 
 const sqrt2OverPi = 0.7978845608028654
 
-var unaryOps = map[string]unaryOp{
-	"Abs":  {0, func(x, _, _ float64) float64 { return math.Abs(x) }, func(x, _, _, _ float64) float64 { return pick(x > 0, 1, -indicator(x < 0)) }},
-	"Neg":  {0, func(x, _, _ float64) float64 { return -x }, func(_, _, _, _ float64) float64 { return -1 }},
-	"Sqrt": {0, func(x, _, _ float64) float64 { return math.Sqrt(x) }, func(_, y, _, _ float64) float64 { return 0.5 / y }},
-	"Exp":  {0, func(x, _, _ float64) float64 { return math.Exp(x) }, func(_, y, _, _ float64) float64 { return y }},
-	"Log":  {0, func(x, _, _ float64) float64 { return math.Log(x) }, func(x, _, _, _ float64) float64 { return 1 / x }},
-	"Erf": {0, func(x, _, _ float64) float64 { return math.Erf(x) },
+var unaryOps = map[UnaryOp]unaryOp{
+	UnaryAbs:  {0, func(x, _, _ float64) float64 { return math.Abs(x) }, func(x, _, _, _ float64) float64 { return pick(x > 0, 1, -indicator(x < 0)) }},
+	UnaryNeg:  {0, func(x, _, _ float64) float64 { return -x }, func(_, _, _, _ float64) float64 { return -1 }},
+	UnarySqrt: {0, func(x, _, _ float64) float64 { return math.Sqrt(x) }, func(_, y, _, _ float64) float64 { return 0.5 / y }},
+	UnaryExp:  {0, func(x, _, _ float64) float64 { return math.Exp(x) }, func(_, y, _, _ float64) float64 { return y }},
+	UnaryLog:  {0, func(x, _, _ float64) float64 { return math.Log(x) }, func(x, _, _, _ float64) float64 { return 1 / x }},
+	UnaryErf: {0, func(x, _, _ float64) float64 { return math.Erf(x) },
 		func(x, _, _, _ float64) float64 { return 2 / math.Sqrt(math.Pi) * math.Exp(-x*x) }},
-	"Reciprocal": {0, func(x, _, _ float64) float64 { return 1 / x }, func(_, y, _, _ float64) float64 { return -y * y }},
-	"Sin":        {0, func(x, _, _ float64) float64 { return math.Sin(x) }, func(x, _, _, _ float64) float64 { return math.Cos(x) }},
-	"Cos":        {0, func(x, _, _ float64) float64 { return math.Cos(x) }, func(x, _, _, _ float64) float64 { return -math.Sin(x) }},
-	"Floor":      {0, func(x, _, _ float64) float64 { return math.Floor(x) }, nil},
-	"Ceil":       {0, func(x, _, _ float64) float64 { return math.Ceil(x) }, nil},
-	"Round":      {0, func(x, _, _ float64) float64 { return math.RoundToEven(x) }, nil},
-	"Truncate":   {0, func(x, _, _ float64) float64 { return math.Trunc(x) }, nil},      // conversion to an integer
-	"NotZero":    {0, func(x, _, _ float64) float64 { return indicator(x != 0) }, flat}, // conversion to a boolean
-	"Sign":       {0, func(x, _, _ float64) float64 { return pick(x > 0, 1, -indicator(x < 0)) }, nil},
-	"Tanh":       {0, func(x, _, _ float64) float64 { return math.Tanh(x) }, func(_, y, _, _ float64) float64 { return 1 - float64(y*y) }},
-	"Sigmoid":    {0, func(x, _, _ float64) float64 { return sigmoid(x) }, func(_, y, _, _ float64) float64 { return y * (1 - y) }},
-	"Relu":       {0, func(x, _, _ float64) float64 { return max(x, 0) }, func(x, _, _, _ float64) float64 { return indicator(x > 0) }},
-	"Softplus":   {0, func(x, _, _ float64) float64 { return softplus(x) }, func(x, _, _, _ float64) float64 { return sigmoid(x) }},
-	"Softsign": {0, func(x, _, _ float64) float64 { return x / (1 + math.Abs(x)) },
+	UnaryReciprocal: {0, func(x, _, _ float64) float64 { return 1 / x }, func(_, y, _, _ float64) float64 { return -y * y }},
+	UnarySin:        {0, func(x, _, _ float64) float64 { return math.Sin(x) }, func(x, _, _, _ float64) float64 { return math.Cos(x) }},
+	UnaryCos:        {0, func(x, _, _ float64) float64 { return math.Cos(x) }, func(x, _, _, _ float64) float64 { return -math.Sin(x) }},
+	UnaryFloor:      {0, func(x, _, _ float64) float64 { return math.Floor(x) }, nil},
+	UnaryCeil:       {0, func(x, _, _ float64) float64 { return math.Ceil(x) }, nil},
+	UnaryRound:      {0, func(x, _, _ float64) float64 { return math.RoundToEven(x) }, nil},
+	UnaryTruncate:   {0, func(x, _, _ float64) float64 { return math.Trunc(x) }, nil},      // conversion to an integer
+	UnaryNotZero:    {0, func(x, _, _ float64) float64 { return indicator(x != 0) }, flat}, // conversion to a boolean
+	UnarySign:       {0, func(x, _, _ float64) float64 { return pick(x > 0, 1, -indicator(x < 0)) }, nil},
+	UnaryTanh:       {0, func(x, _, _ float64) float64 { return math.Tanh(x) }, func(_, y, _, _ float64) float64 { return 1 - float64(y*y) }},
+	UnarySigmoid:    {0, func(x, _, _ float64) float64 { return sigmoid(x) }, func(_, y, _, _ float64) float64 { return y * (1 - y) }},
+	UnaryRelu:       {0, func(x, _, _ float64) float64 { return max(x, 0) }, func(x, _, _, _ float64) float64 { return indicator(x > 0) }},
+	UnarySoftplus:   {0, func(x, _, _ float64) float64 { return softplus(x) }, func(x, _, _, _ float64) float64 { return sigmoid(x) }},
+	UnarySoftsign: {0, func(x, _, _ float64) float64 { return x / (1 + math.Abs(x)) },
 		func(x, _, _, _ float64) float64 { return 1 / ((1 + math.Abs(x)) * (1 + math.Abs(x))) }},
-	"Mish": {0, func(x, _, _ float64) float64 { return x * math.Tanh(softplus(x)) }, func(x, _, _, _ float64) float64 {
+	UnaryMish: {0, func(x, _, _ float64) float64 { return x * math.Tanh(softplus(x)) }, func(x, _, _, _ float64) float64 {
 		t := math.Tanh(softplus(x))
 		return t + float64(x*(1-float64(t*t))*sigmoid(x))
 	}},
-	"HardSwish": {0, func(x, _, _ float64) float64 { return x * min(max(x/6+0.5, 0), 1) },
+	UnaryHardSwish: {0, func(x, _, _ float64) float64 { return x * min(max(x/6+0.5, 0), 1) },
 		func(x, _, _, _ float64) float64 { return pick(x >= 3, 1, indicator(x > -3)*(x/3+0.5)) }},
-	"Gelu": {0, func(x, _, _ float64) float64 { return 0.5 * x * (1 + math.Erf(x/math.Sqrt2)) }, func(x, _, _, _ float64) float64 {
+	UnaryGelu: {0, func(x, _, _ float64) float64 { return 0.5 * x * (1 + math.Erf(x/math.Sqrt2)) }, func(x, _, _, _ float64) float64 {
 		return float64(0.5*(1+math.Erf(x/math.Sqrt2))) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
 	}},
-	"GeluTanh": {0, func(x, _, _ float64) float64 {
+	UnaryGeluTanh: {0, func(x, _, _ float64) float64 {
 		return 0.5 * x * (1 + math.Tanh(sqrt2OverPi*(x+float64(0.044715*x*x*x))))
 	}, func(x, _, _, _ float64) float64 {
 		t := math.Tanh(sqrt2OverPi * (x + float64(0.044715*x*x*x)))
 		return float64(0.5*(1+t)) + float64(0.5*x*(1-float64(t*t))*sqrt2OverPi*(1+float64(3*0.044715*x*x)))
 	}},
-	"LeakyRelu":       {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*x) }, func(x, _, a, _ float64) float64 { return pick(x > 0, 1, a) }},
-	"ThresholdedRelu": {1, func(x, a, _ float64) float64 { return pick(x > a, x, 0) }, func(x, _, a, _ float64) float64 { return indicator(x > a) }},
-	"Swish": {1, func(x, a, _ float64) float64 { return x * sigmoid(a*x) }, func(x, y, a, _ float64) float64 {
+	UnaryLeakyRelu:       {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*x) }, func(x, _, a, _ float64) float64 { return pick(x > 0, 1, a) }},
+	UnaryThresholdedRelu: {1, func(x, a, _ float64) float64 { return pick(x > a, x, 0) }, func(x, _, a, _ float64) float64 { return indicator(x > a) }},
+	UnarySwish: {1, func(x, a, _ float64) float64 { return x * sigmoid(a*x) }, func(x, y, a, _ float64) float64 {
 		s := sigmoid(a * x)
 		return s + float64(a*y*(1-s))
 	}},
-	"Elu": {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*math.Expm1(x)) },
+	UnaryElu: {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*math.Expm1(x)) },
 		func(x, y, a, _ float64) float64 { return pick(x > 0, 1, y+a) }},
-	"Celu": {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*math.Expm1(x/a)) },
+	UnaryCelu: {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*math.Expm1(x/a)) },
 		func(x, _, a, _ float64) float64 { return pick(x > 0, 1, math.Exp(x/a)) }},
-	"Selu": {2, func(x, a, b float64) float64 { return b * pick(x > 0, x, a*math.Expm1(x)) },
+	UnarySelu: {2, func(x, a, b float64) float64 { return b * pick(x > 0, x, a*math.Expm1(x)) },
 		func(x, y, a, b float64) float64 { return pick(x > 0, b, y+float64(a*b)) }},
-	"HardSigmoid": {2, func(x, a, b float64) float64 { return min(max(float64(a*x)+b, 0), 1) },
+	UnaryHardSigmoid: {2, func(x, a, b float64) float64 { return min(max(float64(a*x)+b, 0), 1) },
 		func(x, y, a, _ float64) float64 { return a * indicator(y > 0 && y < 1) }},
-	"Shrink": {2, func(x, a, b float64) float64 {
+	UnaryShrink: {2, func(x, a, b float64) float64 {
 		return float64(indicator(x < -b)*(x+a)) + float64(indicator(x > b)*(x-a))
 	},
 		func(x, _, _, b float64) float64 { return indicator(math.Abs(x) > b) }},
-	"Tan":   {0, func(x, _, _ float64) float64 { return math.Tan(x) }, func(_, y, _, _ float64) float64 { return 1 + float64(y*y) }},
-	"Asin":  {0, func(x, _, _ float64) float64 { return math.Asin(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(1-float64(x*x)) }},
-	"Acos":  {0, func(x, _, _ float64) float64 { return math.Acos(x) }, func(x, _, _, _ float64) float64 { return -1 / math.Sqrt(1-float64(x*x)) }},
-	"Atan":  {0, func(x, _, _ float64) float64 { return math.Atan(x) }, func(x, _, _, _ float64) float64 { return 1 / (1 + float64(x*x)) }},
-	"Sinh":  {0, func(x, _, _ float64) float64 { return math.Sinh(x) }, func(x, _, _, _ float64) float64 { return math.Cosh(x) }},
-	"Cosh":  {0, func(x, _, _ float64) float64 { return math.Cosh(x) }, func(x, _, _, _ float64) float64 { return math.Sinh(x) }},
-	"Asinh": {0, func(x, _, _ float64) float64 { return math.Asinh(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(float64(x*x)+1) }},
-	"Acosh": {0, func(x, _, _ float64) float64 { return math.Acosh(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(float64(x*x)-1) }},
-	"Atanh": {0, func(x, _, _ float64) float64 { return math.Atanh(x) }, func(x, _, _, _ float64) float64 { return 1 / (1 - float64(x*x)) }},
-	"Not":   {0, func(x, _, _ float64) float64 { return indicator(x == 0) }, flat},
-	"IsNaN": {0, func(x, _, _ float64) float64 { return indicator(math.IsNaN(x)) }, flat},
-	"IsInf": {2, func(x, a, b float64) float64 {
+	UnaryTan:   {0, func(x, _, _ float64) float64 { return math.Tan(x) }, func(_, y, _, _ float64) float64 { return 1 + float64(y*y) }},
+	UnaryAsin:  {0, func(x, _, _ float64) float64 { return math.Asin(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(1-float64(x*x)) }},
+	UnaryAcos:  {0, func(x, _, _ float64) float64 { return math.Acos(x) }, func(x, _, _, _ float64) float64 { return -1 / math.Sqrt(1-float64(x*x)) }},
+	UnaryAtan:  {0, func(x, _, _ float64) float64 { return math.Atan(x) }, func(x, _, _, _ float64) float64 { return 1 / (1 + float64(x*x)) }},
+	UnarySinh:  {0, func(x, _, _ float64) float64 { return math.Sinh(x) }, func(x, _, _, _ float64) float64 { return math.Cosh(x) }},
+	UnaryCosh:  {0, func(x, _, _ float64) float64 { return math.Cosh(x) }, func(x, _, _, _ float64) float64 { return math.Sinh(x) }},
+	UnaryAsinh: {0, func(x, _, _ float64) float64 { return math.Asinh(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(float64(x*x)+1) }},
+	UnaryAcosh: {0, func(x, _, _ float64) float64 { return math.Acosh(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(float64(x*x)-1) }},
+	UnaryAtanh: {0, func(x, _, _ float64) float64 { return math.Atanh(x) }, func(x, _, _, _ float64) float64 { return 1 / (1 - float64(x*x)) }},
+	UnaryNot:   {0, func(x, _, _ float64) float64 { return indicator(x == 0) }, flat},
+	UnaryIsNaN: {0, func(x, _, _ float64) float64 { return indicator(math.IsNaN(x)) }, flat},
+	UnaryIsInf: {2, func(x, a, b float64) float64 {
 		return indicator(a != 0 && math.IsInf(x, 1) || b != 0 && math.IsInf(x, -1))
 	}, flat},
-	"Affine":     {2, func(x, a, b float64) float64 { return float64(a*x) + b }, func(_, _, a, _ float64) float64 { return a }},
-	"ScaledTanh": {2, func(x, a, b float64) float64 { return a * math.Tanh(b*x) }, func(x, _, a, b float64) float64 { t := math.Tanh(b * x); return a * b * (1 - float64(t*t)) }},
+	UnaryAffine:     {2, func(x, a, b float64) float64 { return float64(a*x) + b }, func(_, _, a, _ float64) float64 { return a }},
+	UnaryScaledTanh: {2, func(x, a, b float64) float64 { return a * math.Tanh(b*x) }, func(x, _, a, b float64) float64 { t := math.Tanh(b * x); return a * b * (1 - float64(t*t)) }},
 }

@@ -89,7 +89,7 @@ var kinds = []kind{
 // aliases are names in files for a kind with some of its settings: those of kinds
 // that it has taken in, which may be what the usual case is still called.
 var aliases = map[string]kind{
-	"LeakyReLU":   &Unary{Op: "LeakyRelu"},
+	"LeakyReLU":   &Unary{Op: UnaryLeakyRelu},
 	"MaxPool":     &Pool{Op: PoolMax},
 	"AvgPool":     &Pool{Op: PoolAverage},
 	"WindowPool":  &Pool{},

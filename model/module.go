@@ -104,7 +104,7 @@ func (net *Network) moduleEnd(name string, path []string) string {
 				return name
 			}
 		case *Binary:
-			if l.Op != "Add" {
+			if l.Op != BinaryAdd {
 				return name
 			}
 		default:

@@ -76,9 +76,9 @@ func (net *Network) beforeActivation(node string, shapes map[string]Shape) (stri
 			return n.Inputs[0], SoftmaxScores
 		case *Unary:
 			switch l.Op {
-			case "Sigmoid", "HardSigmoid":
+			case UnarySigmoid, UnaryHardSigmoid:
 				return n.Inputs[0], SigmoidScores
-			case "Log":
+			case UnaryLog:
 				if in := net.Node(n.Inputs[0]); in != nil && closes(in.Layer) {
 					at = in.Name
 					continue
@@ -110,9 +110,9 @@ func rescaled(l Layer) float32 {
 	switch l := l.(type) {
 	case *Unary:
 		switch {
-		case l.Op == "Round" || l.Op == "Floor" || l.Op == "Ceil":
+		case l.Op == UnaryRound || l.Op == UnaryFloor || l.Op == UnaryCeil:
 			return 1
-		case l.Op == "Affine" && l.Beta == 0:
+		case l.Op == UnaryAffine && l.Beta == 0:
 			return l.Alpha
 		}
 	case *BatchNorm:
@@ -124,7 +124,7 @@ func rescaled(l Layer) float32 {
 		}
 		return scale[0]
 	case *Binary:
-		if l.Op == "Mul" && l.Value != nil && len(l.Value.Data) == 1 {
+		if l.Op == BinaryMul && l.Value != nil && len(l.Value.Data) == 1 {
 			return l.Value.Data[0]
 		}
 	}
@@ -137,7 +137,7 @@ func closes(l Layer) bool {
 	case *Softmax:
 		return true
 	case *Unary:
-		return l.Op == "Sigmoid"
+		return l.Op == UnarySigmoid
 	}
 	return false
 }
@@ -175,9 +175,9 @@ func (net *Network) noLogits(name string) bool {
 	case *Reshape, *Dropout:
 		return net.noLogits(n.Inputs[0])
 	case *Unary:
-		return slices.Contains([]string{"Tanh", "Softsign", "Erf", "Sin", "Cos"}, l.Op)
+		return slices.Contains([]UnaryOp{UnaryTanh, UnarySoftsign, UnaryErf, UnarySin, UnaryCos}, l.Op)
 	case *Binary:
-		return l.Op == "Div" && l.Value == nil && net.dependsOn(n.Inputs[1], net.unshaped(n.Inputs[0]))
+		return l.Op == BinaryDiv && l.Value == nil && net.dependsOn(n.Inputs[1], net.unshaped(n.Inputs[0]))
 	case *GlobalAvgPool:
 		return net.features(n.Inputs[0])
 	case *Pool:
@@ -240,7 +240,7 @@ func (net *Network) features(name string) bool {
 // quotient is x if n is exp(x) divided by its sum: a softmax in parts.
 func (net *Network) quotient(n *Node) string {
 	l := n.Layer.(*Binary)
-	if l.Op != "Div" || l.Value != nil {
+	if l.Op != BinaryDiv || l.Value != nil {
 		return ""
 	}
 	e, sum := net.Node(n.Inputs[0]), net.Node(n.Inputs[1])
@@ -255,7 +255,7 @@ func (net *Network) quotient(n *Node) string {
 	}
 	f, isFunction := e.Layer.(*Unary)
 	r, isSum := sum.Layer.(*Reduce)
-	if !isFunction || f.Op != "Exp" || !isSum || r.Op != "sum" || sum.Inputs[0] != e.Name {
+	if !isFunction || f.Op != UnaryExp || !isSum || r.Op != ReduceSum || sum.Inputs[0] != e.Name {
 		return ""
 	}
 	return e.Inputs[0]

@@ -109,7 +109,7 @@ func (net *Network) reading(s Shape) *Reading {
 	if r.Kind == SigmoidScores {
 		for i := range net.Nodes {
 			n := &net.Nodes[i]
-			if l, ok := n.Layer.(*Unary); ok && l.Op == "HardSigmoid" && n.Inputs[0] == net.Logits {
+			if l, ok := n.Layer.(*Unary); ok && l.Op == UnaryHardSigmoid && n.Inputs[0] == net.Logits {
 				r.closed = l
 			}
 		}

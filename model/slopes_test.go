@@ -10,7 +10,7 @@ import (
 )
 
 // noSlope are functions that no rule takes a signal down through, and why.
-var noSlope = map[string]string{
+var noSlope = map[UnaryOp]string{
 	"Floor":    "steps: the slope is 0 wherever there is one",
 	"Ceil":     "steps",
 	"Round":    "steps",
@@ -19,7 +19,7 @@ var noSlope = map[string]string{
 }
 
 // kinks are places where a function has no slope, given alpha and beta.
-func kinks(op string, a, b float64) []float64 {
+func kinks(op UnaryOp, a, b float64) []float64 {
 	switch op {
 	case "ThresholdedRelu":
 		return []float64{a}

@@ -99,11 +99,11 @@ func deadOrFull(name string, y []float32, top float32) []string {
 
 // atBounds says if nearly all values of a function that levels off are where it does.
 func atBounds(name string, l *Unary, y []float32) []string {
-	if l.Op != "Sigmoid" && l.Op != "Tanh" && l.Op != "HardSigmoid" || len(y) < 64 {
+	if l.Op != UnarySigmoid && l.Op != UnaryTanh && l.Op != UnaryHardSigmoid || len(y) < 64 {
 		return nil
 	}
 	low := float32(0)
-	if l.Op == "Tanh" {
+	if l.Op == UnaryTanh {
 		low = -1
 	}
 	bound := 0

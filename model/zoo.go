@@ -236,7 +236,7 @@ func (z *zoo) line(name, op string, args []string, s zooScope) error {
 	case "gate":
 		y := s.saved[args[0]]
 		c := z.shapes[y]
-		return z.add(name, &Binary{Op: "Mul", A: []int{c.C, c.H, c.W}, B: []int{c.C, 1, 1}}, y, z.last)
+		return z.add(name, &Binary{Op: BinaryMul, A: []int{c.C, c.H, c.W}, B: []int{c.C, 1, 1}}, y, z.last)
 	}
 	return z.layer(name, op, args)
 }

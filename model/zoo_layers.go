@@ -20,15 +20,15 @@ func (z *zoo) layer(name, op string, args []string) error {
 	case "relu6":
 		return one(&Clip{Min: 0, Max: 6})
 	case "silu":
-		return one(&Unary{Op: "Swish", Alpha: 1})
+		return one(&Unary{Op: UnarySwish, Alpha: 1})
 	case "hswish":
-		return one(&Unary{Op: "HardSwish"})
+		return one(&Unary{Op: UnaryHardSwish})
 	case "hsigmoid":
-		return one(&Unary{Op: "HardSigmoid", Alpha: 1. / 6, Beta: 0.5})
+		return one(&Unary{Op: UnaryHardSigmoid, Alpha: 1. / 6, Beta: 0.5})
 	case "sigmoid":
-		return one(&Unary{Op: "Sigmoid"})
+		return one(&Unary{Op: UnarySigmoid})
 	case "gelu":
-		return one(&Unary{Op: "Gelu"})
+		return one(&Unary{Op: UnaryGelu})
 	case "gap":
 		return one(&GlobalAvgPool{})
 	case "flatten":
@@ -149,7 +149,7 @@ func (z *zoo) product(name string, in Shape, w, bias []float32, scale float32) e
 	if err := z.add(name+".product", &MatMul{A: []int{in.C, d}, B: []int{d, out}, Value: turned}, z.last); err != nil {
 		return err
 	}
-	return z.add(name, &Binary{Op: "Add", A: []int{in.C, out}, B: []int{out}, Value: b}, z.last)
+	return z.add(name, &Binary{Op: BinaryAdd, A: []int{in.C, out}, B: []int{out}, Value: b}, z.last)
 }
 
 func (z *zoo) pool(name, op string, args []string) error {
@@ -235,7 +235,7 @@ func (z *zoo) onTokens(name, op string, args []string, in Shape) error {
 		if err != nil {
 			return fmt.Errorf("%w: another input size?", err)
 		}
-		return z.add(name, &Binary{Op: "Add", A: []int{t, d}, B: []int{t, d}, Value: tensor.From(w.Data, t, d)}, z.last)
+		return z.add(name, &Binary{Op: BinaryAdd, A: []int{t, d}, B: []int{t, d}, Value: tensor.From(w.Data, t, d)}, z.last)
 	case "firsttoken":
 		z.tokens = false
 		return z.add(name, &Rearrange{What: "Gather", To: []int{d}, Strides: []int{1}}, z.last)
@@ -244,7 +244,7 @@ func (z *zoo) onTokens(name, op string, args []string, in Shape) error {
 		if err != nil {
 			return err
 		}
-		return z.add(name+".layer_scale", &Binary{Op: "Mul", A: []int{in.C, in.H, in.W}, B: []int{in.C, 1, 1}, Value: w}, z.last)
+		return z.add(name+".layer_scale", &Binary{Op: BinaryMul, A: []int{in.C, in.H, in.W}, B: []int{in.C, 1, 1}, Value: w}, z.last)
 	case "layernorm":
 		eps, err := strconv.ParseFloat(args[0], 64)
 		if err != nil {

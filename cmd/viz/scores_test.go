@@ -15,7 +15,7 @@ func mkScores(ts *testscript.TestScript, neg bool, args []string) {
 		net.Scores = model.SoftmaxScores // as in files of other programs, nothing says so
 		return net
 	}
-	after := func(net *model.Network, op string) *model.Network {
+	after := func(net *model.Network, op model.UnaryOp) *model.Network {
 		net.Nodes = append(net.Nodes, model.Node{Name: "end", Inputs: []string{net.Logits}, Layer: &model.Unary{Op: op}})
 		net.Scores = model.SigmoidScores
 		return net

@@ -3,7 +3,6 @@ package backward
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
@@ -28,9 +27,9 @@ func (r Rule) describeArray(l model.Layer) (string, error) {
 		switch {
 		case l.Level():
 			return "ends here", nil
-		case l.Op == "Add" || l.Op == "Sub":
+		case l.Op == model.BinaryAdd || l.Op == model.BinarySub:
 			return "copy to each input", nil
-		case l.Op == "PRelu":
+		case l.Op == model.BinaryPRelu:
 			return "g times the forward slope", nil
 		}
 		return "g times the slope by each input", nil
@@ -43,10 +42,10 @@ func (r Rule) describeArray(l model.Layer) (string, error) {
 		return map[model.PoolOp]string{model.PoolMax: "to the first place of the maximum", model.PoolAverage: "transpose", model.PoolLp: "gradient"}[l.Op], nil
 	case *model.Reduce:
 		switch l.Op {
-		case "sum", "mean":
+		case model.ReduceSum, model.ReduceMean:
 			return "transpose", nil
-		case "max", "min":
-			return "to the first place of the " + l.Op + "imum", nil
+		case model.ReduceMax, model.ReduceMin:
+			return "to the first place of the " + string(l.Op) + "imum", nil
 		}
 		return "gradient", nil
 	case *model.InstanceNorm, *model.GroupNorm, *model.Normalize:
@@ -72,7 +71,7 @@ func (r Rule) refusesArray(l model.Layer) error {
 			return fmt.Errorf("places of maxima do not vary smoothly with the input")
 		}
 	case *model.Reduce:
-		if !slices.Contains([]string{"sum", "mean", "max", "min", "prod", "l1", "l2", "sumsquare", "logsum", "logsumexp"}, l.Op) {
+		if l.Op == model.ReduceArgMax || l.Op == model.ReduceArgMin {
 			return fmt.Errorf("no rule for the reduction %s", l.Op)
 		}
 	case *model.Sequence:
@@ -89,13 +88,13 @@ func (r Rule) readsArray(l model.Layer) (in, out bool) {
 	case *model.Quantize:
 		return !r.isPaper(), false
 	case *model.Binary:
-		return l.Op != "Add" && l.Op != "Sub" && !l.Level(), false
+		return l.Op != model.BinaryAdd && l.Op != model.BinarySub && !l.Level(), false
 	case *model.MatMul:
 		return l.Value == nil, false
 	case *model.Pool:
 		return l.Op != model.PoolAverage && !l.MaxOfMaps(), l.Op == model.PoolLp
 	case *model.Reduce:
-		linear := l.Op == "sum" || l.Op == "mean"
+		linear := l.Op == model.ReduceSum || l.Op == model.ReduceMean
 		return !linear, !linear
 	case *model.InstanceNorm, *model.GroupNorm, *model.Normalize:
 		return true, false
@@ -243,7 +242,7 @@ func (d *solo) all(name string) ([]float32, error) { return d.value(name, d.t.Sh
 func (d *solo) binary(n *model.Node, l *model.Binary, which int, dst, g []float32) error {
 	second := which == 1 || l.Value != nil && l.First
 	first, other := l.Slopes()
-	if l.Op == "Add" || l.Op == "Sub" {
+	if l.Op == model.BinaryAdd || l.Op == model.BinarySub {
 		l.Visit(func(i, a, b int) {
 			if second {
 				dst[b] += float32(g[i] * other(0, 0))
@@ -304,10 +303,10 @@ func (d *solo) operands(n *model.Node, two, first bool, constant func() []float3
 func (d *solo) reduced(n *model.Node, l *model.Reduce, dst, g []float32) error {
 	count := float32(len(dst) / len(g))
 	switch l.Op {
-	case "sum":
+	case model.ReduceSum:
 		l.Visit(func(i, j int) { dst[j] = g[i] })
 		return nil
-	case "mean":
+	case model.ReduceMean:
 		l.Visit(func(i, j int) { dst[j] = g[i] / count })
 		return nil
 	}
@@ -319,28 +318,28 @@ func (d *solo) reduced(n *model.Node, l *model.Reduce, dst, g []float32) error {
 	if err != nil {
 		return err
 	}
-	if l.Op == "prod" {
+	if l.Op == model.ReduceProd {
 		prodGrad(l, dst, g, x)
 		return nil
 	}
 	done := make([]bool, len(g))
 	l.Visit(func(i, j int) {
 		switch l.Op {
-		case "max", "min":
+		case model.ReduceMax, model.ReduceMin:
 			if !done[i] && x[j] == y[i] {
 				done[i], dst[j] = true, g[i]
 			}
-		case "l1":
+		case model.ReduceL1:
 			dst[j] = float32(math.Copysign(float64(g[i]), float64(g[i])*float64(x[j])))
-		case "l2":
+		case model.ReduceL2:
 			if y[i] != 0 {
 				dst[j] = g[i] * x[j] / y[i]
 			}
-		case "sumsquare":
+		case model.ReduceSumSquare:
 			dst[j] = 2 * g[i] * x[j]
-		case "logsum":
+		case model.ReduceLogSum:
 			dst[j] = g[i] / float32(math.Exp(float64(y[i])))
-		case "logsumexp":
+		case model.ReduceLogSumExp:
 			dst[j] = g[i] * float32(math.Exp(float64(x[j]-y[i])))
 		}
 	})

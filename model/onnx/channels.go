@@ -116,7 +116,7 @@ func (s *stretch) follow(i int) *stretch {
 
 // affine returns a layer that adds a constant to each channel, or multiplies by it.
 func (s *stretch) affine(l *model.Binary) (scale, shift []float32, ok bool) {
-	if l.Value == nil || l.Op != "Add" && l.Op != "Mul" {
+	if l.Value == nil || l.Op != model.BinaryAdd && l.Op != model.BinaryMul {
 		return nil, nil, false
 	}
 	dims, whole := l.B, l.A
@@ -126,7 +126,7 @@ func (s *stretch) affine(l *model.Binary) (scale, shift []float32, ok bool) {
 	if inner, ok := along(dims, whole); !ok || inner != 1 || len(l.Value.Data) != s.channels || !slices.Equal(whole, []int{s.h, s.w, s.channels}) {
 		return nil, nil, false
 	}
-	if l.Op == "Add" {
+	if l.Op == model.BinaryAdd {
 		return slices.Repeat([]float32{1}, s.channels), l.Value.Data, true
 	}
 	return l.Value.Data, make([]float32, s.channels), true
@@ -160,7 +160,7 @@ func (s *stretch) rewrite(gone map[string]string) {
 			continue
 		case *model.Binary:
 			scale, shift, _ := s.affine(l)
-			if conv != nil && l.Op == "Add" { // the layer takes the name of the last
+			if conv != nil && l.Op == model.BinaryAdd { // the layer takes the name of the last
 				conv.Layer.(*model.Conv).Bias = shift
 				n.Layer, n.Inputs = conv.Layer, conv.Inputs
 				gone[conv.Name] = n.Name

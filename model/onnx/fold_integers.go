@@ -107,7 +107,7 @@ func foldUnary(c *converter, n *node, k *constant) (*constant, error) {
 	if k.len() == 0 {
 		return k, nil
 	}
-	return c.computed(&model.Unary{Op: n.op}, k.dims, k)
+	return c.computed(&model.Unary{Op: model.UnaryOp(n.op)}, k.dims, k)
 }
 
 // foldBinary computes an operation on two constants, broadcast as NumPy does.
@@ -124,7 +124,7 @@ func foldBinary(whole integerOp) func(*converter, *node) (*constant, error) {
 			return nil, err
 		}
 		a, b := k[0], k[1]
-		l := &model.Binary{Op: n.op, A: a.dims, B: b.dims}
+		l := &model.Binary{Op: model.BinaryOp(n.op), A: a.dims, B: b.dims}
 		truth := l.Level()
 		switch {
 		case (a.f == nil) == (b.f == nil):

@@ -104,7 +104,7 @@ func (f *fuser) match(name string) (x string, l model.Layer) {
 			}
 			return f.either(p, q, func(x, g string) model.Layer { return f.hardSwish(x, g) })
 		})
-	case isMul && mul.Op == "Mul" && mul.Value == nil:
+	case isMul && mul.Op == model.BinaryMul && mul.Value == nil:
 		p, q := n.Inputs[0], n.Inputs[1]
 		for _, pair := range [][2]string{{p, q}, {q, p}} {
 			if try(func() (string, model.Layer) { return pair[0], f.gate(pair[0], pair[1]) }) || try(func() (string, model.Layer) { return f.halfGelu(pair[0], pair[1]) }) {
@@ -123,9 +123,9 @@ func (f *fuser) match(name string) (x string, l model.Layer) {
 func isInverse(l model.Layer) bool {
 	switch l := l.(type) {
 	case *model.Unary:
-		return l.Op == "Reciprocal"
+		return l.Op == model.UnaryReciprocal
 	case *model.Binary:
-		return l.Op == "Div" && l.First && l.Value != nil && len(l.Value.Data) == 1 && l.Value.Data[0] == 1
+		return l.Op == model.BinaryDiv && l.First && l.Value != nil && len(l.Value.Data) == 1 && l.Value.Data[0] == 1
 	}
 	return false
 }
@@ -136,17 +136,17 @@ func (f *fuser) sigmoid(name string) (string, model.Layer) {
 	if !ok {
 		return "", nil
 	}
-	l, in := f.unary(e, "Exp")
+	l, in := f.unary(e, model.UnaryExp)
 	if l == nil {
 		return "", nil
 	}
 	used := len(f.used)
-	if l, x := f.unary(in, "Neg"); l != nil {
-		return x, &model.Unary{Op: "Sigmoid"}
+	if l, x := f.unary(in, model.UnaryNeg); l != nil {
+		return x, &model.Unary{Op: model.UnarySigmoid}
 	}
 	f.used = f.used[:used]
 	if x, ok := f.affine(in, -1, 0); ok {
-		return x, &model.Unary{Op: "Sigmoid"}
+		return x, &model.Unary{Op: model.UnarySigmoid}
 	}
 	return "", nil
 }
@@ -169,7 +169,7 @@ func (f *fuser) product(name string) (p, q string, ok bool) {
 		return "", "", false
 	}
 	l, ok := n.Layer.(*model.Binary)
-	if !ok || l.Op != "Mul" || l.Value != nil {
+	if !ok || l.Op != model.BinaryMul || l.Value != nil {
 		return "", "", false
 	}
 	return n.Inputs[0], n.Inputs[1], true
@@ -186,7 +186,7 @@ func (f *fuser) affine(name string, scale, shift float64) (string, bool) {
 }
 
 // unary follows an inner function.
-func (f *fuser) unary(name, op string) (*model.Unary, string) {
+func (f *fuser) unary(name string, op model.UnaryOp) (*model.Unary, string) {
 	n := f.inner(name)
 	if n == nil {
 		return nil, ""
@@ -204,14 +204,14 @@ func (f *fuser) gelu(x, g string) model.Layer {
 	if !ok {
 		return nil
 	}
-	l, in := f.unary(e, "Erf")
+	l, in := f.unary(e, model.UnaryErf)
 	if l == nil {
 		return nil
 	}
 	if at, ok := f.affine(in, math.Sqrt(0.5), 0); !ok || at != x {
 		return nil
 	}
-	return &model.Unary{Op: "Gelu"}
+	return &model.Unary{Op: model.UnaryGelu}
 }
 
 // halfGelu is x/2 times 1+erf(x/√2).
@@ -235,7 +235,7 @@ func (f *fuser) hardSwish(x, g string) model.Layer {
 	if at, ok := f.affine(n.Inputs[0], 1, 3); !ok || at != x {
 		return nil
 	}
-	return &model.Unary{Op: "HardSwish"}
+	return &model.Unary{Op: model.UnaryHardSwish}
 }
 
 // gate is a function of x that x is multiplied by.
@@ -252,13 +252,13 @@ func (f *fuser) gate(x, g string) model.Layer {
 		return nil
 	}
 	switch {
-	case l.Op == "Sigmoid" && n.Inputs[0] == x:
-		return &model.Unary{Op: "Swish", Alpha: 1}
-	case l.Op == "HardSigmoid" && n.Inputs[0] == x && near(float64(l.Alpha), 1./6) && l.Beta == 0.5:
-		return &model.Unary{Op: "HardSwish"}
-	case l.Op == "Tanh":
-		if p, in := f.unary(n.Inputs[0], "Softplus"); p != nil && in == x {
-			return &model.Unary{Op: "Mish"}
+	case l.Op == model.UnarySigmoid && n.Inputs[0] == x:
+		return &model.Unary{Op: model.UnarySwish, Alpha: 1}
+	case l.Op == model.UnaryHardSigmoid && n.Inputs[0] == x && near(float64(l.Alpha), 1./6) && l.Beta == 0.5:
+		return &model.Unary{Op: model.UnaryHardSwish}
+	case l.Op == model.UnaryTanh:
+		if p, in := f.unary(n.Inputs[0], model.UnarySoftplus); p != nil && in == x {
+			return &model.Unary{Op: model.UnaryMish}
 		}
 	}
 	return nil
@@ -284,13 +284,13 @@ func affineOf(l model.Layer) (scale, shift float64, ok bool) {
 		}
 		v := float64(l.Value.Data[0])
 		switch {
-		case l.Op == "Add":
+		case l.Op == model.BinaryAdd:
 			return 1, v, true
-		case l.Op == "Sub" && !l.First:
+		case l.Op == model.BinarySub && !l.First:
 			return 1, -v, true
-		case l.Op == "Mul":
+		case l.Op == model.BinaryMul:
 			return v, 0, true
-		case l.Op == "Div" && !l.First && v != 0:
+		case l.Op == model.BinaryDiv && !l.First && v != 0:
 			return 1 / v, 0, true
 		}
 	}

@@ -10,11 +10,11 @@ import (
 // of its squares, along some axes: layer normalisation as exporters write it.
 func (f *fuser) normalised(n *model.Node) (string, model.Layer) {
 	l, ok := n.Layer.(*model.Binary)
-	if !ok || l.Op != "Div" || l.Value != nil {
+	if !ok || l.Op != model.BinaryDiv || l.Value != nil {
 		return "", nil
 	}
 	top := n.Inputs[0]
-	root, in := f.unary(n.Inputs[1], "Sqrt")
+	root, in := f.unary(n.Inputs[1], model.UnarySqrt)
 	if root == nil {
 		return "", nil
 	}
@@ -77,7 +77,7 @@ func (f *fuser) mean(name string) (*model.Reduce, string) {
 		return nil, ""
 	}
 	l, ok := n.Layer.(*model.Reduce)
-	if !ok || l.Op != "mean" || len(l.Axes) == 0 {
+	if !ok || l.Op != model.ReduceMean || len(l.Axes) == 0 {
 		return nil, ""
 	}
 	return l, n.Inputs[0]
@@ -90,7 +90,7 @@ func squareOf(n *model.Node) (string, int) {
 	case !ok:
 	case l.Squares():
 		return n.Inputs[0], 1
-	case l.Op == "Mul" && l.Value == nil && n.Inputs[0] == n.Inputs[1]:
+	case l.Op == model.BinaryMul && l.Value == nil && n.Inputs[0] == n.Inputs[1]:
 		return n.Inputs[0], 2
 	}
 	return "", 0
@@ -119,7 +119,7 @@ func (f *fuser) centred(name string, like *model.Reduce) string {
 		return ""
 	}
 	l, ok := n.Layer.(*model.Binary)
-	if !ok || l.Op != "Sub" || l.Value != nil || !f.spreads(l, like) {
+	if !ok || l.Op != model.BinarySub || l.Value != nil || !f.spreads(l, like) {
 		return ""
 	}
 	m := f.node(n.Inputs[1])
@@ -127,7 +127,7 @@ func (f *fuser) centred(name string, like *model.Reduce) string {
 		return ""
 	}
 	r, ok := m.Layer.(*model.Reduce)
-	if !ok || r.Op != "mean" || m.Inputs[0] != n.Inputs[0] || !slices.Equal(r.From, like.From) || !slices.Equal(r.Axes, like.Axes) {
+	if !ok || r.Op != model.ReduceMean || m.Inputs[0] != n.Inputs[0] || !slices.Equal(r.From, like.From) || !slices.Equal(r.Axes, like.Axes) {
 		return ""
 	}
 	return n.Inputs[0]
@@ -159,7 +159,7 @@ func (f *fuser) affineNorm(n *model.Node) (string, model.Layer) {
 		in, inner = n.Inputs[0], 0
 		scale, shift = l.Affine()
 	case *model.Binary:
-		if l.Value == nil || l.Op != "Mul" && l.Op != "Add" {
+		if l.Value == nil || l.Op != model.BinaryMul && l.Op != model.BinaryAdd {
 			return "", nil
 		}
 		in = n.Inputs[0]
@@ -171,7 +171,7 @@ func (f *fuser) affineNorm(n *model.Node) (string, model.Layer) {
 		if inner, ok = along(dims, whole); !ok {
 			return "", nil
 		}
-		if l.Op == "Mul" {
+		if l.Op == model.BinaryMul {
 			scale = l.Value.Data
 		} else {
 			shift = l.Value.Data

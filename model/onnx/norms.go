@@ -103,7 +103,7 @@ func normalized(c *converter, n *node, op model.NormOp, eps float64, axes []int)
 		if i < len(after)-1 {
 			next = c.unique(next + ".scaled")
 		}
-		if v, err = c.pair(next, [2]string{"Mul", "Add"}[which], v, &value{k: p[which]}); err != nil {
+		if v, err = c.pair(next, [2]model.BinaryOp{model.BinaryMul, model.BinaryAdd}[which], v, &value{k: p[which]}); err != nil {
 			return err
 		}
 	}

@@ -47,7 +47,7 @@ func TestFuse(t *testing.T) {
 	k := []part{floats("half", nil, .5), floats("one", nil, 1), floats("three", nil, 3), floats("six", nil, 6), floats("zero", nil, 0), floats("root", nil, float32(math.Sqrt2))}
 	for name, c := range map[string]struct {
 		graph []part
-		want  string
+		want  model.UnaryOp
 		layer int
 	}{
 		"gelu":         {[]part{op("Div", "x root", "a"), op("Erf", "a", "b"), op("Add", "b one", "c"), op("Mul", "x c", "d"), op("Mul", "d half", "y")}, "Gelu", 1},

@@ -65,17 +65,17 @@ func unary(c *converter, n *node) error {
 // unaries are operators that are functions of single numbers, with the defaults
 // of alpha and of the attribute called second.
 var unaries = map[string]struct {
-	op          string
+	op          model.UnaryOp
 	alpha, beta float32
 	second      string
 }{
-	"Elu": {"Elu", 1, 0, ""}, "Selu": {"Selu", 1.67326319217681884765625, 1.05070102214813232421875, "gamma"}, "Celu": {"Celu", 1, 0, ""},
-	"Sigmoid": {op: "Sigmoid"}, "HardSigmoid": {"HardSigmoid", 0.2, 0.5, "beta"}, "HardSwish": {op: "HardSwish"}, "Tanh": {op: "Tanh"},
-	"Softplus": {op: "Softplus"}, "Softsign": {op: "Softsign"}, "Mish": {op: "Mish"}, "ThresholdedRelu": {"ThresholdedRelu", 1, 0, ""},
-	"Neg": {op: "Neg"}, "Sqrt": {op: "Sqrt"}, "Exp": {op: "Exp"}, "Log": {op: "Log"}, "Abs": {op: "Abs"}, "Erf": {op: "Erf"},
-	"Reciprocal": {op: "Reciprocal"}, "Floor": {op: "Floor"}, "Ceil": {op: "Ceil"}, "Round": {op: "Round"}, "Sign": {op: "Sign"},
-	"Sin": {op: "Sin"}, "Cos": {op: "Cos"}, "Tan": {op: "Tan"}, "Asin": {op: "Asin"}, "Acos": {op: "Acos"}, "Atan": {op: "Atan"},
-	"Sinh": {op: "Sinh"}, "Cosh": {op: "Cosh"}, "Asinh": {op: "Asinh"}, "Acosh": {op: "Acosh"}, "Atanh": {op: "Atanh"}, "Not": {op: "Not"}, "IsNaN": {op: "IsNaN"}, "Swish": {"Swish", 1, 0, ""},
+	"Elu": {model.UnaryElu, 1, 0, ""}, "Selu": {model.UnarySelu, 1.67326319217681884765625, 1.05070102214813232421875, "gamma"}, "Celu": {model.UnaryCelu, 1, 0, ""},
+	"Sigmoid": {op: model.UnarySigmoid}, "HardSigmoid": {model.UnaryHardSigmoid, 0.2, 0.5, "beta"}, "HardSwish": {op: model.UnaryHardSwish}, "Tanh": {op: model.UnaryTanh},
+	"Softplus": {op: model.UnarySoftplus}, "Softsign": {op: model.UnarySoftsign}, "Mish": {op: model.UnaryMish}, "ThresholdedRelu": {model.UnaryThresholdedRelu, 1, 0, ""},
+	"Neg": {op: model.UnaryNeg}, "Sqrt": {op: model.UnarySqrt}, "Exp": {op: model.UnaryExp}, "Log": {op: model.UnaryLog}, "Abs": {op: model.UnaryAbs}, "Erf": {op: model.UnaryErf},
+	"Reciprocal": {op: model.UnaryReciprocal}, "Floor": {op: model.UnaryFloor}, "Ceil": {op: model.UnaryCeil}, "Round": {op: model.UnaryRound}, "Sign": {op: model.UnarySign},
+	"Sin": {op: model.UnarySin}, "Cos": {op: model.UnaryCos}, "Tan": {op: model.UnaryTan}, "Asin": {op: model.UnaryAsin}, "Acos": {op: model.UnaryAcos}, "Atan": {op: model.UnaryAtan},
+	"Sinh": {op: model.UnarySinh}, "Cosh": {op: model.UnaryCosh}, "Asinh": {op: model.UnaryAsinh}, "Acosh": {op: model.UnaryAcosh}, "Atanh": {op: model.UnaryAtanh}, "Not": {op: model.UnaryNot}, "IsNaN": {op: model.UnaryIsNaN}, "Swish": {model.UnarySwish, 1, 0, ""},
 }
 
 // weights returns input i as a tensor of one of the given ranks.
@@ -380,15 +380,15 @@ func globalPool(c *converter, n *node) error {
 }
 
 func leakyRelu(c *converter, n *node) error {
-	return c.elementwise(n, &model.Unary{Op: "LeakyRelu", Alpha: n.float("alpha", 0.01)})
+	return c.elementwise(n, &model.Unary{Op: model.UnaryLeakyRelu, Alpha: n.float("alpha", 0.01)})
 }
 
 func gelu(c *converter, n *node) error {
 	switch how := n.text("approximate", "none"); how {
 	case "none":
-		return c.elementwise(n, &model.Unary{Op: "Gelu"})
+		return c.elementwise(n, &model.Unary{Op: model.UnaryGelu})
 	case "tanh":
-		return c.elementwise(n, &model.Unary{Op: "GeluTanh"})
+		return c.elementwise(n, &model.Unary{Op: model.UnaryGeluTanh})
 	default:
 		return refuse("approximate is %q", how)
 	}
@@ -401,7 +401,7 @@ func prelu(c *converter, n *node) error {
 		return err
 	}
 	if k != nil && k.len() == 1 {
-		return c.elementwise(n, &model.Unary{Op: "LeakyRelu", Alpha: k.f[0]})
+		return c.elementwise(n, &model.Unary{Op: model.UnaryLeakyRelu, Alpha: k.f[0]})
 	}
 	in, err := c.array(n, 0)
 	if err != nil {
@@ -410,7 +410,7 @@ func prelu(c *converter, n *node) error {
 	if k != nil && len(k.dims) == 1 && len(in.dims) > 2 && int64(k.dims[0]) == in.dims[1] && (c.opset < 7 || in.dims[len(in.dims)-1] != in.dims[1]) {
 		// One slope for each channel, which operator sets before 7 did not align at the end.
 		k = k.with(append([]int{k.dims[0]}, slices.Repeat([]int{1}, len(in.dims)-2)...))
-		return c.combine(n, c.name(n), "PRelu", in, &value{k: k})
+		return c.two(n, c.name(n), model.BinaryPRelu, in, &value{k: k})
 	}
 	return binaryOp(c, n)
 }
@@ -606,7 +606,7 @@ func (c *converter) gemmProduct(n *node, k *value) error {
 		return err
 	}
 	if alpha != 1 {
-		if v, err = c.pair(next(), "Mul", v, &value{k: &constant{f: []float32{alpha}}}); err != nil {
+		if v, err = c.pair(next(), model.BinaryMul, v, &value{k: &constant{f: []float32{alpha}}}); err != nil {
 			return err
 		}
 	}
@@ -614,7 +614,7 @@ func (c *converter) gemmProduct(n *node, k *value) error {
 		if k, err = c.times(name+".beta", k, n.float("beta", 1)); err != nil {
 			return err
 		}
-		if v, err = c.pair(next(), "Add", v, k); err != nil {
+		if v, err = c.pair(next(), model.BinaryAdd, v, k); err != nil {
 			return err
 		}
 	}
@@ -628,7 +628,7 @@ func (c *converter) times(name string, v *value, by float32) (*value, error) {
 	case by == 1:
 		return v, nil
 	case v.k == nil || v.k.f == nil:
-		return c.pair(c.unique(name), "Mul", v, &value{k: &constant{f: []float32{by}}})
+		return c.pair(c.unique(name), model.BinaryMul, v, &value{k: &constant{f: []float32{by}}})
 	}
 	if err := c.spend(len(v.k.f)); err != nil {
 		return nil, err
@@ -931,12 +931,12 @@ func binaryOp(c *converter, n *node) error {
 		}
 	}
 	if vs[0].k == nil && vs[1].k == nil {
-		return c.two(n, c.name(n), n.op, vs[0], vs[1])
+		return c.two(n, c.name(n), model.BinaryOp(n.op), vs[0], vs[1])
 	}
 	// A scalar fits any layout.
 	for i, v := range vs {
 		if v.k != nil && v.k.len() == 1 && len(v.k.dims) <= len(vs[1-i].dims) {
-			return c.combine(n, c.name(n), n.op, vs[0], vs[1])
+			return c.two(n, c.name(n), model.BinaryOp(n.op), vs[0], vs[1])
 		}
 	}
 	for i := range vs {
@@ -947,7 +947,7 @@ func binaryOp(c *converter, n *node) error {
 			}
 		}
 	}
-	return c.combine(n, c.name(n), n.op, vs[0], vs[1])
+	return c.two(n, c.name(n), model.BinaryOp(n.op), vs[0], vs[1])
 }
 
 // legacyBroadcast puts a constant's axes where attribute axis wants them, as
@@ -968,7 +968,7 @@ func (c *converter) legacyBroadcast(n *node, v, k *value) (*value, error) {
 
 // two combines two values element by element, by broadcasting. Both may be maps, arrays or constants; if both
 // are maps with the channels last, so is the result.
-func (c *converter) two(n *node, name, op string, a, b *value) error {
+func (c *converter) two(n *node, name string, op model.BinaryOp, a, b *value) error {
 	v, err := c.pair(name, op, a, b)
 	if err == nil {
 		c.values[n.output()] = v
@@ -976,15 +976,11 @@ func (c *converter) two(n *node, name, op string, a, b *value) error {
 	return err
 }
 
-func (c *converter) combine(n *node, name, op string, a, b *value) error {
-	return c.two(n, name, op, a, b)
-}
-
 // pair combines two arrays number by number, one of which may be constant.
-func (c *converter) pair(name, op string, a, b *value) (*value, error) {
+func (c *converter) pair(name string, op model.BinaryOp, a, b *value) (*value, error) {
 	vs := [2]*value{a, b}
 	for i, v := range vs {
-		if v.k != nil && v.k.f == nil && v.k.i != nil && slices.Contains([]string{"Add", "Sub", "Mul", "Max", "Min"}, op) { // whole numbers stay so
+		if v.k != nil && v.k.f == nil && v.k.i != nil && slices.Contains([]model.BinaryOp{model.BinaryAdd, model.BinarySub, model.BinaryMul, model.BinaryMax, model.BinaryMin}, op) { // whole numbers stay so
 			k, err := c.asFloats(v.k)
 			if err != nil {
 				return nil, err
@@ -1010,7 +1006,7 @@ func (c *converter) pair(name, op string, a, b *value) (*value, error) {
 			return nil, err
 		}
 	}
-	if same && op == "Add" {
+	if same && op == model.BinaryAdd {
 		v, err := c.add(name, &model.Add{}, vs[0], vs[1])
 		if err == nil {
 			v.dims, v.hwc = a.dims, a.hwc
@@ -1057,10 +1053,7 @@ func sameOrder(a, b *model.Shape) bool {
 
 // variadic combines any number of values, one after the other.
 func variadic(c *converter, n *node) error {
-	op := map[string]string{"Sum": "Add", "Mean": "Add"}[n.op]
-	if op == "" {
-		op = n.op
-	}
+	op := map[string]model.BinaryOp{"Sum": model.BinaryAdd, "Mean": model.BinaryAdd, "Max": model.BinaryMax, "Min": model.BinaryMin}[n.op]
 	var vs []*value
 	for i := range n.inputs {
 		v, err := c.arg(n, i)
@@ -1092,7 +1085,7 @@ func variadic(c *converter, n *node) error {
 		return 0
 	})
 	name := c.name(n)
-	same := op == "Add" && n.op == "Sum"
+	same := n.op == "Sum"
 	for _, v := range vs {
 		same = same && v.k == nil && v.shape == vs[0].shape && slices.Equal(v.dims, vs[0].dims) && sameOrder(v.hwc, vs[0].hwc)
 	}
@@ -1104,7 +1097,7 @@ func variadic(c *converter, n *node) error {
 		}
 		return err
 	}
-	if k := vs[1].k; len(vs) == 2 && k != nil && k.len() == 1 && k.f[0] == 0 && op == "Max" && len(k.dims) <= len(vs[0].dims) {
+	if k := vs[1].k; len(vs) == 2 && k != nil && k.len() == 1 && k.f[0] == 0 && op == model.BinaryMax && len(k.dims) <= len(vs[0].dims) {
 		v, err := c.add(name, &model.ReLU{}, vs[0])
 		if err == nil {
 			v.dims, v.hwc = vs[0].dims, vs[0].hwc
@@ -1116,7 +1109,7 @@ func variadic(c *converter, n *node) error {
 	for i, v := range vs[1:] {
 		step := name
 		if i < len(vs)-2 || n.op == "Mean" {
-			step = c.unique(name + "." + strings.ToLower(op))
+			step = c.unique(name + "." + strings.ToLower(string(op)))
 		}
 		var err error
 		if sum, err = c.pair(step, op, sum, v); err != nil {
@@ -1125,7 +1118,7 @@ func variadic(c *converter, n *node) error {
 	}
 	if n.op == "Mean" {
 		var err error
-		if sum, err = c.pair(name, "Mul", sum, &value{k: &constant{f: []float32{1 / float32(len(vs))}}}); err != nil {
+		if sum, err = c.pair(name, model.BinaryMul, sum, &value{k: &constant{f: []float32{1 / float32(len(vs))}}}); err != nil {
 			return err
 		}
 	}

@@ -12,8 +12,8 @@ import (
 // together or makes new ones between them.
 
 // reductions are the names of model.Reduce by operator.
-var reductions = map[string]string{"ReduceMean": "mean", "ReduceSum": "sum", "ReduceMax": "max", "ReduceMin": "min", "ReduceProd": "prod",
-	"ReduceL1": "l1", "ReduceL2": "l2", "ReduceSumSquare": "sumsquare", "ReduceLogSum": "logsum", "ReduceLogSumExp": "logsumexp"}
+var reductions = map[string]model.ReduceOp{"ReduceMean": model.ReduceMean, "ReduceSum": model.ReduceSum, "ReduceMax": model.ReduceMax, "ReduceMin": model.ReduceMin, "ReduceProd": model.ReduceProd,
+	"ReduceL1": model.ReduceL1, "ReduceL2": model.ReduceL2, "ReduceSumSquare": model.ReduceSumSquare, "ReduceLogSum": model.ReduceLogSum, "ReduceLogSumExp": model.ReduceLogSumExp}
 
 // axesOf makes axes that may count from the end a sorted list without doubles.
 func axesOf(axes []int64, rank int) ([]int, error) {
@@ -70,9 +70,9 @@ func reduce(c *converter, n *node) error {
 		space = []int{1, 2}
 	}
 	maps := !in.shape.Flat && len(in.dims) == 4 && in.dims[0] == c.images && (in.hwc != nil || in.shape == model.ArrayShape(ints(in.dims[1:])))
-	if maps && slices.Equal(axes, space) && (op == "mean" || op == "max") {
+	if maps && slices.Equal(axes, space) && (op == model.ReduceMean || op == model.ReduceMax) {
 		var l model.Layer = &model.GlobalAvgPool{}
-		if op == "max" {
+		if op == model.ReduceMax {
 			l = &model.Pool{Op: model.PoolMax, Kernel: []int{in.shape.H, in.shape.W}, Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: make([]int, 4)}
 		}
 		if keep {
@@ -130,7 +130,7 @@ func argMax(c *converter, n *node) error {
 	if n.int("keepdims", 1) == 0 {
 		dims = slices.Delete(dims, a, a+1)
 	}
-	op := map[string]string{"ArgMax": "argmax", "ArgMin": "argmin"}[n.op]
+	op := map[string]model.ReduceOp{"ArgMax": model.ReduceArgMax, "ArgMin": model.ReduceArgMin}[n.op]
 	return c.put(n, dims, &model.Reduce{Op: op, From: own, Axes: []int{a - before}, Last: n.int("select_last_index", 0) != 0}, in)
 }
 
@@ -769,9 +769,9 @@ func cast(c *converter, n *node) error {
 	case typeFloat, typeDouble, typeFloat16, typeBfloat16:
 		return identity(c, n)
 	case typeInt8, typeInt16, typeInt32, typeInt64, typeUint8, typeUint16, typeUint32, typeUint64:
-		return c.elementwise(n, &model.Unary{Op: "Truncate"})
+		return c.elementwise(n, &model.Unary{Op: model.UnaryTruncate})
 	case typeBool:
-		return c.elementwise(n, &model.Unary{Op: "NotZero"})
+		return c.elementwise(n, &model.Unary{Op: model.UnaryNotZero})
 	default:
 		return refuse("conversion to %v", to)
 	}

@@ -295,7 +295,7 @@ func (c *converter) summed(name string, t *term, order []label, dims []int, extr
 		}
 	}
 	if extra > 1 {
-		if v, err = c.add(c.unique(name+".sum"), &model.Reduce{Op: "sum", From: []int{product(dims), extra}, Axes: []int{1}}, v); err != nil {
+		if v, err = c.add(c.unique(name+".sum"), &model.Reduce{Op: model.ReduceSum, From: []int{product(dims), extra}, Axes: []int{1}}, v); err != nil {
 			return nil, err
 		}
 	}

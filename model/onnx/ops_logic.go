@@ -25,7 +25,7 @@ func wholeNumbers(c *converter, n *node) error {
 		return err
 	}
 	v := *c.values[quotient.outputs[0]]
-	w, err := c.add(c.name(n), &model.Unary{Op: "Truncate"}, &v)
+	w, err := c.add(c.name(n), &model.Unary{Op: model.UnaryTruncate}, &v)
 	if err != nil {
 		return err
 	}
@@ -65,21 +65,21 @@ func logical(c *converter, n *node) error {
 			return err
 		}
 	}
-	op := n.op
-	if op == "Mod" && n.int("fmod", 0) != 0 {
-		op = "Fmod"
+	op := model.BinaryOp(n.op)
+	if op == model.BinaryMod && n.int("fmod", 0) != 0 {
+		op = model.BinaryFmod
 	}
 	return c.two(n, c.name(n), op, vs[0], vs[1])
 }
 
 // isInf looks for infinities of either sign.
 func isInf(c *converter, n *node) error {
-	return c.elementwise(n, &model.Unary{Op: "IsInf", Alpha: float32(n.int("detect_positive", 1)), Beta: float32(n.int("detect_negative", 1))})
+	return c.elementwise(n, &model.Unary{Op: model.UnaryIsInf, Alpha: float32(n.int("detect_positive", 1)), Beta: float32(n.int("detect_negative", 1))})
 }
 
 // shrink has other names for its numbers.
 func shrink(c *converter, n *node) error {
-	return c.elementwise(n, &model.Unary{Op: "Shrink", Alpha: n.float("bias", 0), Beta: n.float("lambd", 0.5)})
+	return c.elementwise(n, &model.Unary{Op: model.UnaryShrink, Alpha: n.float("bias", 0), Beta: n.float("lambd", 0.5)})
 }
 
 // where chooses between two values by a third; any of them may be constant.

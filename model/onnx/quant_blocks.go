@@ -1,5 +1,7 @@
 package onnx
 
+import "github.com/deconvnet/viz/model"
+
 // matMulNBits multiplies by a matrix [K, N] whose columns are cut into blocks of
 // small numbers, packed into bytes, the first in the lowest bits.
 func matMulNBits(c *converter, n *node) error {
@@ -58,7 +60,7 @@ func matMulNBits(c *converter, n *node) error {
 	if err != nil {
 		return err
 	}
-	return c.two(n, c.unique(c.layerName(n)+".bias"), "Add", v, bias)
+	return c.two(n, c.unique(c.layerName(n)+".bias"), model.BinaryAdd, v, bias)
 }
 
 // blockZeros returns the zero point of a block: the middle of the range, or input 3,

@@ -53,14 +53,14 @@ func (c *converter) scaledBy(n *node, i, zero int, scale *value, ax int64) (*val
 		if z, err = aligned(z, x, ax); err != nil {
 			return nil, err
 		}
-		if x, err = c.pair(c.unique(c.layerName(n)+".centred"), "Sub", x, z); err != nil {
+		if x, err = c.pair(c.unique(c.layerName(n)+".centred"), model.BinarySub, x, z); err != nil {
 			return nil, err
 		}
 	}
 	if scale, err = aligned(scale, x, ax); err != nil {
 		return nil, err
 	}
-	return c.pair(c.unique(c.layerName(n)+".real"), "Mul", x, scale)
+	return c.pair(c.unique(c.layerName(n)+".real"), model.BinaryMul, x, scale)
 }
 
 // quantisedBy is a QuantizeLinear whose scale is computed from the picture: whole numbers.
@@ -85,12 +85,12 @@ func (c *converter) quantisedBy(n *node, x, scale *value) error {
 		return err
 	}
 	name := c.layerName(n)
-	v, err := c.pair(c.unique(name+".scaled"), "Div", x, scale)
+	v, err := c.pair(c.unique(name+".scaled"), model.BinaryDiv, x, scale)
 	if err != nil {
 		return err
 	}
 	dims := v.dims
-	if v, err = c.add(c.unique(name+".round"), &model.Unary{Op: "Round"}, v); err != nil {
+	if v, err = c.add(c.unique(name+".round"), &model.Unary{Op: model.UnaryRound}, v); err != nil {
 		return err
 	}
 	v.dims = dims
@@ -98,7 +98,7 @@ func (c *converter) quantisedBy(n *node, x, scale *value) error {
 		if zero, err = aligned(zero, x, n.int("axis", 1)); err != nil {
 			return err
 		}
-		if v, err = c.pair(c.unique(name+".moved"), "Add", v, zero); err != nil {
+		if v, err = c.pair(c.unique(name+".moved"), model.BinaryAdd, v, zero); err != nil {
 			return err
 		}
 	}
@@ -255,5 +255,5 @@ func (c *converter) productAndBias(n *node, a *value, scale, zero, bias int) err
 	if err != nil {
 		return err
 	}
-	return c.two(n, c.unique(c.layerName(n)+".bias"), "Add", v, k)
+	return c.two(n, c.unique(c.layerName(n)+".bias"), model.BinaryAdd, v, k)
 }

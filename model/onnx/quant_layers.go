@@ -42,7 +42,7 @@ func (c *converter) quantise(name string, v *value, s *scaling) (*value, error) 
 	if s.block > 0 {
 		k.dims = ints(v.dims)
 	}
-	w, err := c.pair(c.unique(name+".scaled"), "Div", v, &value{k: k})
+	w, err := c.pair(c.unique(name+".scaled"), model.BinaryDiv, v, &value{k: k})
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (c *converter) quantise(name string, v *value, s *scaling) (*value, error) 
 		return nil, err
 	}
 	x.dims, x.hwc = w.dims, w.hwc
-	if x, err = c.pair(name, "Mul", x, &value{k: k}); err == nil {
+	if x, err = c.pair(name, model.BinaryMul, x, &value{k: k}); err == nil {
 		x.q = s
 	}
 	return x, err
@@ -88,7 +88,7 @@ func (c *converter) rectified(v *value, s *scaling, typ model.QuantType) (*value
 	switch l := c.net.Nodes[at].Layer.(type) {
 	case *model.Conv, *model.Dense, *model.ConvTranspose, *model.ConvND, *model.ConvTransposeND, *model.Add, *model.BatchNorm, *model.MatMul:
 	case *model.Binary:
-		if l.Op != "Add" {
+		if l.Op != model.BinaryAdd {
 			return v, nil
 		}
 	default:
@@ -212,16 +212,16 @@ func (c *converter) real(n *node, i, scale, zero int, ax, block int64) (*value, 
 // affinely is (x-zero)*scale as layers.
 func (c *converter) affinely(n *node, x *value, s *scaling) (*value, error) {
 	if len(s.scale) == 1 {
-		w, err := c.add(c.unique(c.layerName(n)+".real"), &model.Unary{Op: "Affine", Alpha: s.scale[0], Beta: -s.zero[0] * s.scale[0]}, x)
+		w, err := c.add(c.unique(c.layerName(n)+".real"), &model.Unary{Op: model.UnaryAffine, Alpha: s.scale[0], Beta: -s.zero[0] * s.scale[0]}, x)
 		if err == nil {
 			w.dims, w.hwc = x.dims, x.hwc
 		}
 		return w, err
 	}
 	for _, step := range []struct {
-		op string
+		op model.BinaryOp
 		by []float32
-	}{{"Sub", s.zero}, {"Mul", s.scale}} {
+	}{{model.BinarySub, s.zero}, {model.BinaryMul, s.scale}} {
 		k, err := c.over(s, step.by, len(x.dims))
 		if err != nil {
 			return nil, err
@@ -229,7 +229,7 @@ func (c *converter) affinely(n *node, x *value, s *scaling) (*value, error) {
 		if s.block > 0 {
 			k.dims = ints(x.dims)
 		}
-		if x, err = c.pair(c.unique(c.layerName(n)+"."+step.op), step.op, x, &value{k: k}); err != nil {
+		if x, err = c.pair(c.unique(c.layerName(n)+"."+string(step.op)), step.op, x, &value{k: k}); err != nil {
 			return nil, err
 		}
 	}

@@ -182,7 +182,7 @@ func (c *converter) scaled(n *node) (done bool, err error) {
 			c.values[n.output()] = &w
 			return true, nil
 		}
-		return true, c.two(n, c.name(n), "Mul", &w, &value{k: b.sym.factor})
+		return true, c.two(n, c.name(n), model.BinaryMul, &w, &value{k: b.sym.factor})
 	}
 	return false, nil
 }
@@ -211,7 +211,7 @@ func (c *converter) integersIn(name string, v *value) (*value, error) {
 		}
 		scale = &value{k: k}
 	}
-	x, err := c.pair(c.unique(v.ref+".scaled"), "Div", &w, scale)
+	x, err := c.pair(c.unique(v.ref+".scaled"), model.BinaryDiv, &w, scale)
 	if err != nil || v.q.typ == typeInt32 {
 		return x, err
 	}
@@ -220,7 +220,7 @@ func (c *converter) integersIn(name string, v *value) (*value, error) {
 		if err != nil {
 			return nil, err
 		}
-		return c.pair(c.unique(v.ref+".integers"), "Add", x, zero)
+		return c.pair(c.unique(v.ref+".integers"), model.BinaryAdd, x, zero)
 	}
 	if len(v.q.zero) == 1 { // exactly integers
 		one := &scaling{typ: v.q.typ, scale: []float32{1}, zero: v.q.zero}
@@ -236,7 +236,7 @@ func (c *converter) integersIn(name string, v *value) (*value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.pair(c.unique(v.ref+".integers"), "Add", x, &value{k: zero})
+	return c.pair(c.unique(v.ref+".integers"), model.BinaryAdd, x, &value{k: zero})
 }
 
 // over is scales or zero points as a constant that meets an array of rank axes.
@@ -266,7 +266,7 @@ func (c *converter) number(s *symbol) (*value, error) {
 	}
 	zero, size := &value{k: &constant{f: []float32{0}}}, &value{k: &constant{f: []float32{255}}}
 	var ends [2]*value
-	for i, op := range []string{"min", "max"} {
+	for i, op := range []model.ReduceOp{model.ReduceMin, model.ReduceMax} {
 		v, err := c.ordered(x)
 		if err != nil {
 			return nil, err
@@ -279,36 +279,36 @@ func (c *converter) number(s *symbol) (*value, error) {
 		for a := range dims {
 			l.Axes = append(l.Axes, a)
 		}
-		if v, err = c.add(c.unique(x.ref+"."+op), l, v); err != nil {
+		if v, err = c.add(c.unique(x.ref+"."+string(op)), l, v); err != nil {
 			return nil, err
 		}
 		v.dims = nil
 		if before > 0 && c.images > 1 {
 			return nil, refuse("one scale for a batch of %d images", c.images)
 		}
-		if ends[i], err = c.pair(c.unique(x.ref+"."+op+"0"), []string{"Min", "Max"}[i], v, zero); err != nil {
+		if ends[i], err = c.pair(c.unique(x.ref+"."+string(op)+"0"), []model.BinaryOp{model.BinaryMin, model.BinaryMax}[i], v, zero); err != nil {
 			return nil, err
 		}
 	}
-	v, err := c.pair(c.unique(x.ref+".range"), "Sub", ends[1], ends[0])
+	v, err := c.pair(c.unique(x.ref+".range"), model.BinarySub, ends[1], ends[0])
 	if err != nil {
 		return nil, err
 	}
-	scale, err := c.pair(c.unique(x.ref+".scale"), "Div", v, size)
+	scale, err := c.pair(c.unique(x.ref+".scale"), model.BinaryDiv, v, size)
 	switch {
 	case err != nil:
 		return nil, err
 	case !s.zero && s.factor == nil:
 		return scale, nil
 	case !s.zero:
-		return c.pair(c.unique(x.ref+".factor"), "Mul", scale, &value{k: s.factor})
+		return c.pair(c.unique(x.ref+".factor"), model.BinaryMul, scale, &value{k: s.factor})
 	}
-	if v, err = c.pair(c.unique(x.ref+".zero"), "Div", ends[0], scale); err != nil {
+	if v, err = c.pair(c.unique(x.ref+".zero"), model.BinaryDiv, ends[0], scale); err != nil {
 		return nil, err
 	}
-	if v, err = c.add(c.unique(x.ref+".round"), &model.Unary{Op: "Round"}, v); err != nil {
+	if v, err = c.add(c.unique(x.ref+".round"), &model.Unary{Op: model.UnaryRound}, v); err != nil {
 		return nil, err
 	}
 	v.dims = nil
-	return c.pair(c.unique(x.ref+".zeropoint"), "Mul", v, &value{k: &constant{f: []float32{-1}}})
+	return c.pair(c.unique(x.ref+".zeropoint"), model.BinaryMul, v, &value{k: &constant{f: []float32{-1}}})
 }

@@ -16,20 +16,20 @@ func (e *exporter) binary(n *model.Node, l *model.Binary) error {
 		return err
 	}
 	switch {
-	case slices.Contains([]string{"And", "Or", "Xor"}, l.Op):
+	case slices.Contains([]model.BinaryOp{model.BinaryAnd, model.BinaryOr, model.BinaryXor}, l.Op):
 		for i := range vs {
 			vs[i] = e.cast(n, vs[i], typeBool)
 		}
 		fallthrough
 	case l.Level():
-		e.finish(n, e.cast(n, e.step(n, l.Op, vs), typeFloat))
-	case l.Op == "Fmod":
+		e.finish(n, e.cast(n, e.step(n, string(l.Op), vs), typeFloat))
+	case l.Op == model.BinaryFmod:
 		e.finish(n, e.step(n, "Mod", vs, attrInt("fmod", 1)))
-	case l.Op == "Mod": // ONNX knows the sign of the divisor for whole numbers only
+	case l.Op == model.BinaryMod: // ONNX knows the sign of the divisor for whole numbers only
 		whole := e.step(n, "Floor", []string{e.step(n, "Div", vs)})
 		e.finish(n, e.step(n, "Sub", []string{vs[0], e.step(n, "Mul", []string{whole, vs[1]})}))
 	default:
-		e.finish(n, e.step(n, l.Op, vs))
+		e.finish(n, e.step(n, string(l.Op), vs))
 	}
 	return nil
 }

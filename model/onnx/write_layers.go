@@ -218,53 +218,53 @@ func (e *exporter) unary(n *model.Node, l *model.Unary) error {
 	number := func(v float64) string { return e.number(n.Name+".number", v) }
 	then := func(op, x, y string) { e.node(op, []string{x, y}, out) }
 	switch l.Op {
-	case "Elu", "Celu", "LeakyRelu", "ThresholdedRelu":
-		e.node(l.Op, in, out, attrFloat("alpha", a))
-	case "Selu":
+	case model.UnaryElu, model.UnaryCelu, model.UnaryLeakyRelu, model.UnaryThresholdedRelu:
+		e.node(string(l.Op), in, out, attrFloat("alpha", a))
+	case model.UnarySelu:
 		e.node("Selu", in, out, attrFloat("alpha", a), attrFloat("gamma", b))
-	case "HardSigmoid":
+	case model.UnaryHardSigmoid:
 		e.node("HardSigmoid", in, out, attrFloat("alpha", a), attrFloat("beta", b))
-	case "HardSwish":
+	case model.UnaryHardSwish:
 		then("Mul", in[0], e.step(n, "HardSigmoid", in, attrFloat("alpha", 1./6), attrFloat("beta", 0.5)))
-	case "Mish":
+	case model.UnaryMish:
 		then("Mul", in[0], e.step(n, "Tanh", []string{e.step(n, "Softplus", in)}))
-	case "Swish":
+	case model.UnarySwish:
 		x := in[0]
 		if a != 1 {
 			x = e.step(n, "Mul", []string{x, number(a)})
 		}
 		then("Mul", in[0], e.step(n, "Sigmoid", []string{x}))
-	case "Gelu":
+	case model.UnaryGelu:
 		v := e.step(n, "Erf", []string{e.step(n, "Mul", []string{in[0], number(math.Sqrt(0.5))})})
 		v = e.step(n, "Add", []string{v, number(1)})
 		then("Mul", e.step(n, "Mul", []string{in[0], v}), number(0.5))
-	case "GeluTanh":
+	case model.UnaryGeluTanh:
 		cube := e.step(n, "Mul", []string{e.step(n, "Mul", []string{in[0], in[0]}), in[0]})
 		v := e.step(n, "Add", []string{in[0], e.step(n, "Mul", []string{cube, number(0.044715)})})
 		v = e.step(n, "Tanh", []string{e.step(n, "Mul", []string{v, number(math.Sqrt(2 / math.Pi))})})
 		v = e.step(n, "Add", []string{v, number(1)})
 		then("Mul", e.step(n, "Mul", []string{in[0], v}), number(0.5))
-	case "Affine":
+	case model.UnaryAffine:
 		then("Add", e.step(n, "Mul", []string{in[0], number(a)}), number(b))
-	case "ScaledTanh":
+	case model.UnaryScaledTanh:
 		then("Mul", e.step(n, "Tanh", []string{e.step(n, "Mul", []string{in[0], number(b)})}), number(a))
-	case "Truncate", "NotZero":
+	case model.UnaryTruncate, model.UnaryNotZero:
 		to := typeInt64
-		if l.Op == "NotZero" {
+		if l.Op == model.UnaryNotZero {
 			to = typeBool
 		}
 		e.node("Cast", []string{e.step(n, "Cast", in, attrInt("to", int64(to)))}, out, attrInt("to", int64(typeFloat)))
-	case "Shrink":
+	case model.UnaryShrink:
 		e.node("Shrink", in, out, attrFloat("bias", a), attrFloat("lambd", b))
-	case "Not":
+	case model.UnaryNot:
 		e.node("Cast", []string{e.step(n, "Not", []string{e.cast(n, in[0], typeBool)})}, out, attrInt("to", int64(typeFloat)))
-	case "IsNaN":
+	case model.UnaryIsNaN:
 		e.node("Cast", []string{e.step(n, "IsNaN", in)}, out, attrInt("to", int64(typeFloat)))
-	case "IsInf":
+	case model.UnaryIsInf:
 		found := e.step(n, "IsInf", in, attrInt("detect_positive", bit(a != 0)), attrInt("detect_negative", bit(b != 0)))
 		e.node("Cast", []string{found}, out, attrInt("to", int64(typeFloat)))
 	default:
-		e.node(l.Op, in, out)
+		e.node(string(l.Op), in, out)
 	}
 	return nil
 }
@@ -275,8 +275,7 @@ func (e *exporter) reduce(n *model.Node, l *model.Reduce) error {
 	for _, a := range l.Axes {
 		axes = append(axes, a+1)
 	}
-	if strings.HasPrefix(l.Op, "arg") {
-		op := map[string]string{"argmax": "ArgMax", "argmin": "ArgMin"}[l.Op]
+	if op := map[model.ReduceOp]string{model.ReduceArgMax: "ArgMax", model.ReduceArgMin: "ArgMin"}[l.Op]; op != "" {
 		v := e.step(n, op, []string{x}, attrInt("axis", int64(axes[0])), attrInt("keepdims", 0), attrInt("select_last_index", bit(l.Last)))
 		e.finish(n, e.step(n, "Cast", []string{v}, attrInt("to", int64(typeFloat))))
 		return nil

@@ -132,8 +132,8 @@ func TestWriteKinds(t *testing.T) {
 		"nan":    &model.Unary{Op: "IsNaN"},
 		"inf":    &model.Unary{Op: "IsInf", Alpha: 1},
 	}
-	for _, op := range []string{"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor"} {
-		layers[op] = &model.Binary{Op: op, A: all, B: []int{5}, Value: two}
+	for _, op := range []model.BinaryOp{"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor"} {
+		layers[string(op)] = &model.Binary{Op: op, A: all, B: []int{5}, Value: two}
 	}
 	on := func(name string, l model.Layer, inputs ...string) *model.Network {
 		net := &model.Network{Name: "n", Input: model.Input{Name: "x", C: 3, H: 4, W: 5}}

@@ -155,7 +155,7 @@ func (b *graph) supported() error {
 		case *model.Conv, *model.Dense, *model.GlobalAvgPool, *model.ReLU, *model.BatchNorm,
 			*model.Add, *model.Reshape, *model.LRN, *model.Clip, *model.Pad, *model.Recurrent:
 		case *model.Unary:
-			if l.Op != "LeakyRelu" {
+			if l.Op != model.UnaryLeakyRelu {
 				return fmt.Errorf("layer %s: %s cannot be trained", n.Name, l.Op)
 			}
 		case *model.Pool:

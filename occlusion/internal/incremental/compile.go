@@ -241,7 +241,7 @@ func (n *Net) step(f model.Fused) step {
 	case *model.Binary:
 		if small, ok := l.OnMaps(n.shapes[f.Node.Name], n.inputShapes(f.Node)); ok {
 			s.op, s.small = opBinary, small
-			s.arith, _ = kernel.ArithOf(l.Op)
+			s.arith, _ = kernel.ArithOf(string(l.Op))
 		}
 	case *model.Concat:
 		if l.Maps() {
