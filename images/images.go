@@ -77,6 +77,14 @@ type List struct {
 // Problem is a file or folder that could not be used. Err names it.
 type Problem = imageio.Problem
 
+// New makes a list whose pictures come from elsewhere than files and data sets: open gives picture i, and may be called
+// from many goroutines at once. Its errors name the picture. from says for people where they come from.
+func New(from string, classes []string, items []Item, open func(i int) (Picture, error)) *List {
+	l := &List{From: from, Classes: classes, Items: items, open: open}
+	distinguish(l.Items)
+	return l
+}
+
 // Len is the number of images.
 func (l *List) Len() int { return len(l.Items) }
 

@@ -222,3 +222,17 @@ func TestMeanPixel(t *testing.T) {
 		t.Errorf("no picture at all: %v", err)
 	}
 }
+
+// A list of one's own numbers its pictures and tells stems apart.
+func TestNew(t *testing.T) {
+	l := New("elsewhere", []string{"a", "b"}, []Item{{Name: "x/1", Stem: "1", Label: 1}, {Name: "y/1", Stem: "1", Label: -1}}, func(i int) (Picture, error) {
+		return Picture{Name: []string{"x/1", "y/1"}[i]}, nil
+	})
+	p, err := l.Open(1)
+	if err != nil || p.Name != "y/1" || l.Len() != 2 || l.Class(0) != "b" || l.Class(1) != "" || l.Items[1].Stem != "1-2" {
+		t.Errorf("got %+v, %v, %+v", p, err, l.Items)
+	}
+	if _, err := l.Open(2); err == nil {
+		t.Error("a picture behind the end was opened")
+	}
+}

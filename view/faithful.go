@@ -10,7 +10,6 @@ import (
 	"github.com/deconvnet/viz/attribution"
 	"github.com/deconvnet/viz/attribution/faith"
 	"github.com/deconvnet/viz/images"
-	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 )
 
@@ -81,40 +80,10 @@ const (
 
 // Faithful measures all methods over images.
 func (s *Session) Faithful(ctx context.Context, r Faithful, src *images.Inputs) (*FaithfulNumbers, error) {
-	if err := r.Validate(); err != nil {
-		return nil, err
-	}
-	if r.Steps == 0 {
-		r.Steps = 50
-	}
-	if r.Subsets == 0 {
-		r.Subsets = 32
-	}
-	probe, err := faith.NewProbe(s.Engine, s.Net, model.Target{})
+	run, err := s.FaithfulRun(r)
 	if err != nil {
 		return nil, err
 	}
-	probe.Memory = r.Memory
-	reading, err := s.Net.Reading()
-	if err != nil {
-		return nil, err
-	}
-	n := &FaithfulNumbers{Model: s.hash, Steps: r.Steps, Subsets: r.Subsets, Fill: r.Fill.String(), Measured: reading.Quantity()}
-	for _, m := range r.methods() {
-		n.Rows = append(n.Rows, &FaithfulRow{Method: string(m)})
-	}
-	n.Rows = append(n.Rows, &FaithfulRow{Method: randomMap}, &FaithfulRow{Method: centreMap})
-	for _, row := range n.Rows {
-		row.values = map[string][]float64{}
-		row.DeletionCurve, row.InsertionCurve = make([]float64, r.Steps+1), make([]float64, r.Steps+1)
-	}
-	if r.Boxes != nil {
-		n.Boxes = r.Boxes.From
-		if r.matched, err = r.Boxes.Match(s.Net.Classes); err != nil {
-			return nil, &FieldError{Field: "boxes", Problem: err.Error()}
-		}
-	}
-	e := attribution.New(s.Engine, s.Net)
 	for i := range src.Len() {
 		x, err := load(src, i, r.Unreadable)
 		if err != nil {
@@ -123,22 +92,18 @@ func (s *Session) Faithful(ctx context.Context, r Faithful, src *images.Inputs) 
 		if x == nil {
 			continue
 		}
-		if err := s.faithful(ctx, r, n, e, probe, src, x, i); err != nil {
+		one, err := run.Image(ctx, src, i, i, x)
+		if err == nil {
+			err = run.Add(one)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", src.Items[i].Name, err)
 		}
-		n.Images++
 		if r.Progress != nil {
 			r.Progress(i+1, src.Len())
 		}
 	}
-	if n.Images == 0 {
-		return nil, errNoImages
-	}
-	if r.Boxes != nil && n.Boxed == 0 {
-		return nil, &FieldError{Field: "boxes", Problem: r.Boxes.From + " has a box of the class that is explained in none of the images", Hint: "pictures are found by their file names, classes by their names"}
-	}
-	n.finish()
-	return n, nil
+	return run.Numbers()
 }
 
 // errNoImages says that no image of a list could be read.
@@ -160,50 +125,17 @@ type faithfulImage struct {
 	explainer *attribution.Explainer
 	probe     *faith.Probe // for the image's target
 	x         *tensor.Tensor
-	number    int       // of the image
+	at        int       // of the image in its list
+	number    int       // that decides what is random of it
 	fill      []float32 // what stands for pixels that are taken away
 	sets      [][]int   // of pixels, and what hiding each costs
 	drops     []float64
 	boxes     [][4]int // of the object; nil: not known
 }
 
-// faithful measures all methods on image i.
-func (s *Session) faithful(ctx context.Context, r Faithful, n *FaithfulNumbers, e *attribution.Explainer, probe *faith.Probe, src *images.Inputs, x *tensor.Tensor, i int) error {
-	m, err := s.faithfulImage(ctx, r, e, probe, x, i)
-	if err != nil {
-		return err
-	}
-	if err := m.findBoxes(src); err != nil {
-		return err
-	}
-	if m.boxes != nil {
-		n.Boxed++
-	}
-	for k, row := range n.Rows {
-		if row.Problem != "" {
-			continue
-		}
-		plane, seconds, err := m.plane(ctx, row.Method, k)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			if n.Images > 0 {
-				return err
-			}
-			row.Problem = err.Error() // the network does not carry it
-			continue
-		}
-		if err := m.measure(ctx, row, plane, seconds); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // faithfulImage finds the target, and what hiding sets of pixels costs.
-func (s *Session) faithfulImage(ctx context.Context, r Faithful, e *attribution.Explainer, probe *faith.Probe, x *tensor.Tensor, i int) (*faithfulImage, error) {
-	m := &faithfulImage{s: s, r: r, explainer: e, x: x, number: i}
+func (s *Session) faithfulImage(ctx context.Context, r Faithful, e *attribution.Explainer, probe *faith.Probe, x *tensor.Tensor, at, number int) (*faithfulImage, error) {
+	m := &faithfulImage{s: s, r: r, explainer: e, x: x, at: at, number: number}
 	var err error
 	if m.fill, err = r.Fill.Pixels(x.Data, s.Net); err != nil {
 		return nil, fieldError(err)
@@ -219,7 +151,7 @@ func (s *Session) faithfulImage(ctx context.Context, r Faithful, e *attribution.
 		return nil, err
 	}
 	pixels := s.Net.Input.H * s.Net.Input.W
-	m.sets = faith.Subsets(r.Seed+uint64(i), pixels, max(pixels/16, 1), r.Subsets)
+	m.sets = faith.Subsets(r.Seed+uint64(number), pixels, max(pixels/16, 1), r.Subsets)
 	m.drops, err = m.probe.Drops(ctx, x.Data, m.sets)
 	return m, err
 }
@@ -227,12 +159,12 @@ func (s *Session) faithfulImage(ctx context.Context, r Faithful, e *attribution.
 // findBoxes finds where the object of the target's class is.
 func (m *faithfulImage) findBoxes(src *images.Inputs) error {
 	if m.r.matched == nil {
-		if o := src.Object(m.number); !o.Empty() {
+		if o := src.Object(m.at); !o.Empty() {
 			m.boxes = [][4]int{{o.Min.Y, o.Min.X, o.Max.Y, o.Max.X}}
 		}
 		return nil
 	}
-	objects, _, err := src.Objects(m.r.matched, m.number, m.r.Targets[0].Class)
+	objects, _, err := src.Objects(m.r.matched, m.at, m.r.Targets[0].Class)
 	for _, o := range objects {
 		m.boxes = append(m.boxes, [4]int{o.Min.Y, o.Min.X, o.Max.Y, o.Max.X})
 	}
@@ -266,25 +198,19 @@ func (m *faithfulImage) plane(ctx context.Context, method string, k int) (plane 
 	return results[0].PlaneAt(in.H, in.W), clock() - begin, nil
 }
 
-// measure adds what a map is worth to its row.
-func (m *faithfulImage) measure(ctx context.Context, row *FaithfulRow, plane []float32, seconds float64) error {
+// measure is what a map is worth.
+func (m *faithfulImage) measure(ctx context.Context, plane []float32, seconds float64) (out FaithfulMap, err error) {
 	x := m.x.Data
 	order := faith.Order(plane)
-	deletion, err := m.probe.Curve(ctx, x, m.fill, order, m.r.Steps)
-	if err != nil {
-		return err
+	if out.Deletion, err = m.probe.Curve(ctx, x, m.fill, order, m.r.Steps); err != nil {
+		return out, err
 	}
-	insertion, err := m.probe.Curve(ctx, m.fill, x, order, m.r.Steps)
-	if err != nil {
-		return err
+	if out.Insertion, err = m.probe.Curve(ctx, m.fill, x, order, m.r.Steps); err != nil {
+		return out, err
 	}
 	drop, rises, err := m.probe.Shown(ctx, x, plane)
 	if err != nil {
-		return err
-	}
-	for j := range deletion {
-		row.DeletionCurve[j] += deletion[j]
-		row.InsertionCurve[j] += insertion[j]
+		return out, err
 	}
 	hit, energy := math.NaN(), math.NaN()
 	if m.boxes != nil {
@@ -294,11 +220,15 @@ func (m *faithfulImage) measure(ctx context.Context, row *FaithfulRow, plane []f
 		}
 	}
 	shares := faith.Shares(plane, len(plane), m.sets)
-	for j, v := range []float64{faith.Area(deletion), faith.Area(insertion), drop, truth(rises),
+	for _, v := range []float64{faith.Area(out.Deletion), faith.Area(out.Insertion), drop, truth(rises),
 		faith.SensitivityN(shares, m.drops), faith.ScaledInfidelity(shares, m.drops), hit, energy, seconds} {
-		row.values[measures[j]] = append(row.values[measures[j]], v)
+		if math.IsNaN(v) {
+			out.Values = append(out.Values, nil)
+			continue
+		}
+		out.Values = append(out.Values, &v)
 	}
-	return nil
+	return out, nil
 }
 
 func truth(b bool) float64 {
