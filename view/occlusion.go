@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"image"
 	"math"
 	"slices"
 	"strconv"
@@ -178,22 +177,6 @@ func (r Occlusion) Validate(net *model.Network) error {
 	return r.validateLayout(net)
 }
 
-// validateMask refuses what means nothing beside a mask.
-func (r Occlusion) validateMask() error {
-	if r.Segments == nil {
-		return nil
-	}
-	for _, other := range []struct {
-		field string
-		set   bool
-	}{{"patch", r.Patch != [2]int{} || len(r.Sizes) > 0}, {"stride", r.Stride != [2]int{}}, {"position", r.Position != nil}, {"edge", r.Cover}, {"soft", r.Soft > 0}, {"paper", r.Paper}} {
-		if other.set {
-			return &FieldError{Field: "mask", Problem: "goes without --" + other.field + ": the mask's segments are what is covered"}
-		}
-	}
-	return nil
-}
-
 // validateLayout tries where the patches would lie.
 func (r Occlusion) validateLayout(net *model.Network) error {
 	_, _, err := occlusion.Cost(net, r.Options)
@@ -273,22 +256,6 @@ func digest[T int32 | float32](data []T) string {
 
 // Hash identifies what the network sees of the image.
 func (in Input) Hash() string { return digest(in.Tensor.Data) }
-
-// MaskLabels reads a picture of segments for Occlusion.Segments: one for each colour, named 0xRRGGBB, none where it
-// is transparent.
-func MaskLabels(img image.Image, net *model.Network) []int32 {
-	in := net.Input
-	fit := net.Preprocess.FitLabels(img, in.H, in.W)
-	labels := make([]int32, in.H*in.W)
-	for i := range labels {
-		p := fit.Pix[i/in.W*fit.Stride+i%in.W*4:]
-		labels[i] = int32(p[0])<<16 | int32(p[1])<<8 | int32(p[2])
-		if p[3] < 128 {
-			labels[i] = -1
-		}
-	}
-	return labels
-}
 
 // Occluder is an Occlusion request made ready for any number of images. It may be used by many goroutines at once.
 type Occluder struct {

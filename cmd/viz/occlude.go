@@ -18,7 +18,7 @@ func occludeCommand() cmdline.Command {
 		Flags:  cmdline.Model | cmdline.Out | cmdline.JSON | cmdline.Workers | cmdline.Pictures | cmdline.Index | cmdline.Memory,
 		Change: view.Fields{{Name: "memory", Otherwise: "400M on top of the weights"}},
 		Fields: append(run.request.Fields(),
-			view.TextField(view.Field{Name: "mask", Usage: "picture `FILE` whose colours are segments of the image, each covered in turn instead of a patch; transparent pixels never are"}, &run.mask),
+			view.TextField(view.Field{Name: "mask", Usage: "`FILE` of segments, each covered in turn instead of a patch: the colours of a picture but for transparent pixels, or a .npy array [H, W] of the input with numbers from 0"}, &run.mask),
 			view.SwitchField(view.Field{Name: "resume", Usage: "leave out images whose results are there already, made with the same options"}, &run.resume),
 			view.TextField(view.Field{Name: "npy", Usage: "write the numbers as arrays into `DIR`"}, &run.npy)),
 		Do: run.do,
@@ -49,11 +49,13 @@ func (r *occlusionRun) do(c *cmdline.Run) error {
 // prepare completes the request for a network, and checks it.
 func (r *occlusionRun) prepare(c *cmdline.Run, s *view.Session) (err error) {
 	if r.mask != "" {
-		mask, err := images.OpenFile(r.mask)
+		mask, err := images.OpenMask(r.mask)
 		if err != nil {
 			return err
 		}
-		r.request.Segments = view.MaskLabels(mask.Image, s.Net)
+		if r.request.Segments, err = view.MaskLabels(mask, s.Net); err != nil {
+			return err
+		}
 	}
 	if r.request.Scale == view.PerSeries && r.resume {
 		return cmdline.Usage("--scale series needs all maps of the series and goes without --resume", "give the scale as a number: --scale 0.5")

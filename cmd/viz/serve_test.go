@@ -6,6 +6,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -20,6 +23,7 @@ import (
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/cmdline"
+	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/internal/web"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/view"
@@ -71,8 +75,81 @@ func TestServeCommands(t *testing.T) {
 	}
 }
 
+// TestServeMasks: a brushed mask covers the same pixels in the page, in the figure that it saves, and in the command, also
+// where images of the input's size are resized and cropped.
+func TestServeMasks(t *testing.T) {
+	star, err := os.ReadFile("../../testdata/star.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("star.png", star, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	net, err := cmdline.OpenModel("shapes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	net.Preprocess.Always, net.Preprocess.Short = true, 40
+	if err := model.Save("always.bin", net, nil); err != nil {
+		t.Fatal(err)
+	}
+	mask := image.NewNRGBA(image.Rect(0, 0, 32, 32))
+	for i := range 90 {
+		mask.SetNRGBA(3+i%9, 14+i/9, color.NRGBA{R: 255, A: 255})
+	}
+	mask.SetNRGBA(31, 0, color.NRGBA{G: 1, A: 128})
+	mask.SetNRGBA(0, 31, color.NRGBA{B: 255, A: 127}) // transparent
+	var brushed bytes.Buffer
+	if err := png.Encode(&brushed, mask); err != nil {
+		t.Fatal(err)
+	}
+	for _, network := range []string{"shapes", "always.bin"} {
+		page := pageOfNetwork(t, network, images.Spec{Paths: []string{"star.png"}})
+		r, err := http.NewRequest("POST", page+"/api/mask?image=0&fill=noise:1&class=ring", bytes.NewReader(brushed.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Viz", "1")
+		a, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Body.Close()
+		var spot struct {
+			Mask    string
+			Classes []struct{ Probability float32 }
+		}
+		if err := json.NewDecoder(a.Body).Decode(&spot); err != nil || a.StatusCode != 200 {
+			t.Fatalf("%d %v", a.StatusCode, err)
+		}
+		file := asked(t, page+"/api/mask?as=npy&mask="+spot.Mask)
+		if err := os.WriteFile("mask-"+spot.Mask+".npy", file, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		array, err := npy.Read(bytes.NewReader(file), 1<<20)
+		if err != nil || len(array.Int32) != 1024 || array.Int32[14*32+3] < 0 || array.Int32[31] < 0 || array.Int32[31*32] >= 0 || array.Int32[14*32+2] >= 0 {
+			t.Errorf("the mask is %v, %v", array, err)
+		}
+		query := "kind=occlusion&image=0&fill=noise:1&class=ring&method=box&mask=" + spot.Mask
+		var figure view.OcclusionNumbers
+		if err := json.Unmarshal(asked(t, page+"/api/figure?as=json&"+query), &figure); err != nil {
+			t.Fatal(err)
+		}
+		if got := figure.Classes[0].Prob; len(got) != 1 || got[0] != spot.Classes[0].Probability || got[0] == figure.Classes[0].CleanProb {
+			t.Errorf("%s: the command has %v, the page %v", network, got, spot.Classes[0])
+		}
+		sameBytes(t, page, query)
+	}
+}
+
 // pageOf is a page on the built-in network and some pictures.
 func pageOf(t *testing.T, spec images.Spec) string {
+	t.Helper()
+	return pageOfNetwork(t, "shapes", spec)
+}
+
+func pageOfNetwork(t *testing.T, network string, spec images.Spec) string {
 	t.Helper()
 	list, err := images.Open(context.Background(), spec, images.Options{})
 	if err != nil {
@@ -80,11 +157,11 @@ func pageOf(t *testing.T, spec images.Spec) string {
 	}
 	engine := model.NewEngine(2)
 	t.Cleanup(engine.Close)
-	net, err := cmdline.OpenModel("shapes")
+	net, err := cmdline.OpenModel(network)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := web.New(web.Options{Nets: []web.Net{{Session: view.NewSession(engine, net), Args: []string{"--model", "shapes"}}},
+	s, err := web.New(web.Options{Nets: []web.Net{{Session: view.NewSession(engine, net), Args: []string{"--model", network}}},
 		List: list, Args: cmdline.ImageArguments(spec), Version: version()})
 	if err != nil {
 		t.Fatal(err)

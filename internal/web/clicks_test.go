@@ -226,10 +226,15 @@ func TestBrush(t *testing.T) {
 	}
 	p.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseReleased, x+90, y, chromedp.ButtonLeft))
 	p.until("another figure", fmt.Sprintf("document.querySelector('#spot')?.textContent && document.querySelector('#spot').textContent !== %q", before))
-	p.has("#line", "--method box --mask mask.png")
+	p.has("#line", "--method box --mask mask-")
+	p.until("the mask in the address and its file", "document.querySelector('#command a[download$=\".npy\"][download^=\"mask-\"]') && location.search.includes('mask=')")
 	p.shoot("brush", screens[0])
+	covered := p.text("#spot")
+	p.open(run(p, chromedp.Evaluate[string]("location.search"))) // the address restores the mask
+	p.has("#spot", covered)
 	p.press("#clear")
 	p.has("#spot", before)
+	p.until("no mask in the address", "!location.search.includes('mask=') && !document.querySelector('#line')")
 }
 
 // TestOwnPicture drops, pastes and adds pictures, and a file that is none.

@@ -29,6 +29,7 @@ type job struct {
 	array    bool     // the figure has an array
 	numbers  bool     // there is no picture, only numbers
 	extra    []string // further arguments of the command
+	mask     string   // the name of a brushed mask, which the command reads as a file
 }
 
 // which says what pictures a figure is made of.
@@ -158,14 +159,26 @@ func (s *Server) topJob(a asked) *job {
 
 func (s *Server) occlusionJob(a asked) *job {
 	r := &view.Occlusion{}
-	return &job{array: true, command: "occlude", fields: r.Fields(), validate: func() error { return r.Validate(a.Session.Net) },
-		draw: func(ctx context.Context) (view.Figure, error) {
-			done, err := s.scanMaps(ctx, a, *r, nil, nil, nil)
-			if err != nil {
-				return view.Figure{}, err
+	j := &job{array: true, command: "occlude", fields: r.Fields()}
+	if j.mask = a.query.get("mask"); j.mask != "" {
+		j.extra = []string{"--mask", maskFile(j.mask)}
+	}
+	j.validate = func() (err error) {
+		if j.mask != "" {
+			if r.Segments, err = s.brushed(a.query.r.Context(), j.mask, a.Session.Net.Input); err != nil {
+				return err
 			}
-			return done.occluder.Figures(done.in, done.maps, nil)[0], nil
-		}}
+		}
+		return r.Validate(a.Session.Net)
+	}
+	j.draw = func(ctx context.Context) (view.Figure, error) {
+		done, err := s.scanMaps(ctx, a, *r, nil, nil, nil)
+		if err != nil {
+			return view.Figure{}, err
+		}
+		return done.occluder.Figures(done.in, done.maps, nil)[0], nil
+	}
+	return j
 }
 
 func (s *Server) gradcamJob(a asked) *job {
@@ -325,7 +338,7 @@ func (s *Server) arguments(a asked, j *job) []string {
 
 // makeFigure draws a figure, or takes it from the cache.
 func (s *Server) makeFigure(ctx context.Context, a asked, j *job) (*view.Figure, error) {
-	key := a.key("figure") + j.command + " " + strings.Join(j.fields.Arguments(), "\x00")
+	key := a.key("figure") + j.command + " " + strings.Join(slices.Concat(j.fields.Arguments(), j.extra), "\x00")
 	return get(ctx, s.cache, key, func() (m *view.Figure, bytes int, err error) {
 		draw := func(ctx context.Context) error {
 			f, err := j.draw(ctx)
@@ -410,7 +423,11 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	args := s.arguments(a, j)
-	return sendJSON(w, map[string]any{"args": args, "line": "viz " + view.ShellLine(args), "name": j.name(a), "npy": j.array, "png": !j.numbers,
+	mask := ""
+	if j.mask != "" {
+		mask = maskFile(j.mask)
+	}
+	return sendJSON(w, map[string]any{"args": args, "line": "viz " + view.ShellLine(args), "name": j.name(a), "npy": j.array, "png": !j.numbers, "mask": mask,
 		"own": j.pictures == onePicture && a.image >= s.pictures.start()})
 }
 

@@ -1,16 +1,13 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
 	"time"
 
-	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/occlusion"
 	"github.com/deconvnet/viz/view"
@@ -59,41 +56,11 @@ func (s *Server) spot(w http.ResponseWriter, r *http.Request) error {
 	in := a.Session.Net.Input
 	y, x = min(y, in.H-patch[0]), min(x, in.W-patch[1]) // wholly inside, as positions are
 	cover := occlusion.Cover{Patch: model.Box{Y0: y, X0: x, Y1: y + patch[0], X1: x + patch[1]}, Soft: request.Soft, Fill: request.Fill}
-	return s.covered(w, r, a, request, cover)
+	return s.covered(w, r, a, request, cover, "")
 }
 
-// mask is what happens if the pixels that were brushed are covered. The body is a picture of the input's size, of which
-// the pixels that are not transparent are covered.
-func (s *Server) mask(w http.ResponseWriter, r *http.Request) error {
-	a, request, err := s.occlusionOf(r)
-	if err != nil {
-		return err
-	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 8<<20))
-	if err != nil {
-		return &view.FieldError{Field: "mask", Problem: "has more than 8 MB"}
-	}
-	in := a.Session.Net.Input
-	h, err := imageio.ReadHeader(bytes.NewReader(data), "mask")
-	if err != nil {
-		return err
-	}
-	if h.Width != in.W || h.Height != in.H {
-		return &view.FieldError{Field: "mask", Problem: fmt.Sprintf("of %d x %d pixels: want %d x %d", h.Width, h.Height, in.W, in.H)}
-	}
-	img, err := imageio.Decode(bytes.NewReader(data), "mask")
-	if err != nil {
-		return err
-	}
-	cover := occlusion.Cover{Mask: make([]bool, in.H*in.W), Fill: request.Fill}
-	for i, label := range view.MaskLabels(img, a.Session.Net) {
-		cover.Mask[i] = label >= 0
-	}
-	return s.covered(w, r, a, request, cover)
-}
-
-// covered answers with the numbers under a cover.
-func (s *Server) covered(w http.ResponseWriter, r *http.Request, a asked, request view.Occlusion, cover occlusion.Cover) error {
+// covered answers with the numbers under a cover. mask is the name of the mask, if that is what covers.
+func (s *Server) covered(w http.ResponseWriter, r *http.Request, a asked, request view.Occlusion, cover occlusion.Cover, mask string) error {
 	still, err := s.still(r.Context(), a, request.Layers)
 	if err != nil {
 		return err
@@ -103,8 +70,10 @@ func (s *Server) covered(w http.ResponseWriter, r *http.Request, a asked, reques
 		Clean *view.SpotNumbers `json:"clean"`
 		Box   model.Box         `json:"box"`
 		Patch string            `json:"patch,omitempty"` // what the patch shows
-		Took  float64           `json:"took"`            // milliseconds
+		Mask  string            `json:"mask,omitempty"`
+		Took  float64           `json:"took"` // milliseconds
 	}
+	out.Mask = mask
 	err = s.work.do(r.Context(), a.query.client(), func(ctx context.Context) error {
 		start := time.Now()
 		spot, err := still.At(ctx, cover)

@@ -115,6 +115,7 @@ func (s *Server) routes() http.Handler {
 		"GET /api/unit":         s.unit,
 		"GET /api/spot":         s.spot,
 		"POST /api/mask":        s.mask,
+		"GET /api/mask":         s.keptMask,
 		"GET /api/scan":         s.scan,
 		"GET /api/loss":         s.loss,
 		"GET /api/colors":       s.colors,

@@ -35,21 +35,23 @@ func TestAnswers(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"/api/maps?layer=relu9":               "relu9",
-		"/api/maps?layer=relu2&scale=tile":    "scale tile: want layer or map",
-		"/api/map?layer=relu2&map=99":         "layer relu2 has maps 0 to 31",
-		"/api/unit?unit=relu2:99:0:0":         "relu2",
-		"/api/unit?unit=relu2:1:0:0&rule=x":   "rule",
-		"/api/spot?patch=40":                  "patch 40: a patch 40 pixels high does not fit into an input of 32",
-		"/api/spot?y=-1":                      "y -1: want a whole number from 0",
-		"/api/spot?fill=beige":                "fill",
-		"/api/classes?image=99":               "there is no picture 99",
-		"/api/classes?image=../../etc/passwd": "image ../../etc/passwd: want a whole number from 0",
-		"/api/classes?net=1":                  "net 1: there are 1",
-		"/api/classes?class=unicorn":          "unicorn",
-		"/api/figure?kind=party":              "party: there is no such figure",
-		"/api/figure?kind=filters&as=gif":     "gif: want png, npy or json",
-		"/api/figure?kind=top&layer=2&as=png": "have not been scanned",
+		"/api/maps?layer=relu9":                    "relu9",
+		"/api/maps?layer=relu2&scale=tile":         "scale tile: want layer or map",
+		"/api/map?layer=relu2&map=99":              "layer relu2 has maps 0 to 31",
+		"/api/unit?unit=relu2:99:0:0":              "relu2",
+		"/api/unit?unit=relu2:1:0:0&rule=x":        "rule",
+		"/api/spot?patch=40":                       "patch 40: a patch 40 pixels high does not fit into an input of 32",
+		"/api/spot?y=-1":                           "y -1: want a whole number from 0",
+		"/api/spot?fill=beige":                     "fill",
+		"/api/classes?image=99":                    "there is no picture 99",
+		"/api/classes?image=../../etc/passwd":      "image ../../etc/passwd: want a whole number from 0",
+		"/api/classes?net=1":                       "net 1: there are 1",
+		"/api/classes?class=unicorn":               "unicorn",
+		"/api/mask?mask=1234":                      "mask 1234: is not kept any more",
+		"/api/figure?kind=occlusion&mask=x&as=png": "mask x: is not kept any more",
+		"/api/figure?kind=party":                   "party: there is no such figure",
+		"/api/figure?kind=filters&as=gif":          "gif: want png, npy or json",
+		"/api/figure?kind=top&layer=2&as=png":      "have not been scanned",
 	} {
 		code, body := fetch(t, server.URL+path)
 		var e problemBody

@@ -76,10 +76,10 @@ function showCommand() {
         }
         say("Copied"); copy.textContent = "Copied"; setTimeout(() => { copy.textContent = "Copy"; }, 1500);
       } }, "Copy");
-      if (settings.mask) c.line = c.line.replace(" --out ", " --mask mask.png --out ");
       put(place, h("span", { class: "soft" }, "Command"), of, h("code", { title: c.line, id: "line" }, c.line), copy,
-        settings.mask ? null : h("span", { class: "soft" }, "Save"),
-        ...["png", "npy", "json"].filter(as => c[as] !== false && !settings.mask).map(as => h("a", { href: url("/api/figure", { ...settings, as }), download: c.name + "." + as, onclick: e => saveFile(e, settings, as, c.name) }, as.toUpperCase())),
+        h("span", { class: "soft" }, "Save"),
+        ...["png", "npy", "json"].filter(as => c[as] !== false).map(as => link("/api/figure", { ...settings, as }, c.name + "." + as, as.toUpperCase())),
+        c.mask ? link("/api/mask", { net: settings.net, mask: settings.mask, as: "npy" }, c.mask, "the mask") : null,
         c.own ? h("span", { class: "soft" }, "(where your picture's file is)") : null);
     } catch (err) {
       put(place, of, h("span", { class: "soft" }, err.message));
@@ -87,16 +87,15 @@ function showCommand() {
   }, 60);
 }
 
-// saveFile downloads a file of a figure, or says what is wrong.
-async function saveFile(e, settings, as, name) {
+// link downloads a file, or says what is wrong.
+const link = (path, settings, name, text) => h("a", { href: url(path, settings), download: name, onclick: async e => {
   e.preventDefault();
   try {
-    const blob = await (await ask("/api/figure", { ...settings, as })).blob();
-    const to = URL.createObjectURL(blob);
-    h("a", { href: to, download: name + "." + as }).click();
+    const to = URL.createObjectURL(await (await ask(path, settings)).blob());
+    h("a", { href: to, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(to), 10000);
   } catch (err) { toast(err); }
-}
+} }, text);
 
 function toast(err) {
   main.prepend(problem(err));
@@ -226,7 +225,7 @@ async function start() {
     state.set({ view: name });
   } }, v.title)));
   if (app.info.nets.length > 1) {
-    $("nets").append(h("label", {}, "Network", h("select", { id: "net", onchange: e => state.set({ net: e.target.value, layer: null, map: null, y: null, x: null, class: null, open: null }) },
+    $("nets").append(h("label", {}, "Network", h("select", { id: "net", onchange: e => state.set({ net: e.target.value, layer: null, map: null, y: null, x: null, class: null, open: null, mask: null }) },
       app.info.nets.map((n, i) => h("option", { value: i, selected: i === state.int("net") }, n.name)))));
   } else $("nets").append(h("span", { class: "soft", title: app.info.nets[0].hash }, app.info.nets[0].name));
   $("status").textContent = "keeps up to " + Math.round(app.info.memory / 1e6) + " MB of results";

@@ -1,5 +1,5 @@
 // What the browser draws itself: numbers in colours, at places that a pointer or the arrow keys choose.
-import { h, put, askJSON, number } from "./base.js";
+import { h, put, askJSON, number, Problem } from "./base.js";
 
 // palettes are 256 colours each, as the pictures have them: Uint8Array of r, g, b.
 export const palettes = {};
@@ -39,7 +39,7 @@ export const fromBase64 = text => createImageBitmap(new Blob([Uint8Array.from(at
 // loaded is an image that has arrived.
 export async function loaded(src, signal) {
   const r = await fetch(src, { signal });
-  if (!r.ok) throw new Error((await r.json()).error);
+  if (!r.ok) throw new Problem(await r.json());
   return createImageBitmap(await r.blob());
 }
 

@@ -23,7 +23,7 @@ function open(place, app) {
   const tools = h("div", { class: "tools" }), left = h("div", { class: "card" }), right = h("div", { class: "card" }), below = h("div", { class: "card" });
   place.append(tools, h("div", { class: "split" }, left, right), below);
   const latest = new Latest();
-  let plane = null, picture = null, pictureKey = "", spotKey = "", scanKey = "", map = null, stop = null, spot = null, brush = null, queued = null, pending = "";
+  let plane = null, picture = null, pictureKey = "", spotKey = "", scanKey = "", map = null, stop = null, spot = null, brush = null, queued = null, pending = "", mask = "", painted = false;
 
   const where = () => ({ net: state.int("net"), image: state.int("image") });
   const size = () => { const n = app.net().input, [a, b] = patchSize(app); return [Math.min(a, n.H), Math.min(b, n.W)]; };
@@ -42,7 +42,7 @@ function open(place, app) {
     put(tools, pick("Cover by", [["patch", "patch"], ["brush", "brush"]], mode(), v => state.set({ by: v === "patch" ? null : v })),
       mode() === "patch" ? num("rows", "rows", a, 1, n.H, v => state.set({ patch: pairText([v, size()[1]]) }, true)) : num("brush", "brush", state.int("brush", Math.max(Math.round(n.W / 16), 1)), 1, n.W, v => state.set({ brush: v }, true)),
       mode() === "patch" ? num("columns", "cols", b, 1, n.W, v => state.set({ patch: pairText([size()[0], v]) }, true)) : h("button", { type: "button", id: "clear", onclick: clearBrush }, "Clear"),
-      mode() === "patch" ? num("soft edge", "soft", state.int("soft", 0), 0, Math.max(a, b), v => state.set({ soft: v || null }, true)) : h("button", { type: "button", onclick: saveMask }, "Save mask"),
+      mode() === "patch" ? num("soft edge", "soft", state.int("soft", 0), 0, Math.max(a, b), v => state.set({ soft: v || null }, true)) : null,
       h("label", {}, "filled with", h("select", { "data-tool": "fill", onchange: e => state.set({ fill: e.target.value === "mean" ? null : e.target.value }, true) }, fills.map(([v, t]) => h("option", { value: v, selected: v === state.get("fill", "mean") }, t)))),
       h("label", {}, "watched layer", layerSelect(app, state.get("watch") || app.net().last, l => state.set({ watch: l }, true), l => l.shape[1] * l.shape[2] > 1)));
     if (focus) tools.querySelector(`[data-tool=${focus}]`)?.focus();
@@ -127,12 +127,14 @@ function open(place, app) {
   function clearBrush(quiet) {
     const n = app.net().input;
     brush = h("canvas", { width: n.W, height: n.H });
-    if (quiet !== true) { sendBrush(); }
+    mask = ""; painted = false;
+    if (quiet !== true) sendBrush();
   }
   function paint(y, x) {
     const g = brush.getContext("2d"), r = state.int("brush", Math.max(Math.round(app.net().input.W / 16), 1)) / 2;
     g.fillStyle = "#f00";
     for (let dy = -Math.ceil(r); dy <= r; dy++) for (let dx = -Math.ceil(r); dx <= r; dx++) if (dy * dy + dx * dx <= r * r + 0.01) g.fillRect(x + dx, y + dy, 1, 1);
+    painted = true;
     showBrush();
     sendBrush();
   }
@@ -153,17 +155,21 @@ function open(place, app) {
       try {
         const s = settings(app);
         const r = await ask("/api/mask", { ...s, patch: null, soft: null, stride: null, edge: null }, { method: "POST", body: await maskBlob(), headers: { "X-Viz": "1" } });
-        spot = await r.json();
-        if (mode() === "brush") { showBrush(); await showSpot(); }
+        const answer = await r.json();
+        if (mode() !== "brush" || !place.isConnected) break;
+        spot = answer; mask = painted ? spot.mask : "";
+        showBrush(); await showSpot();
+        if (!again) { state.set({ mask }, true); app.refreshCommand(); }
       } catch (err) { if (!isAbort(err)) put(right, problem(err)); }
     } while (again);
     brushing = false;
   }
-  async function saveMask() {
-    const to = URL.createObjectURL(await maskBlob());
-    h("a", { href: to, download: "mask.png" }).click();
-    setTimeout(() => URL.revokeObjectURL(to), 10000);
-    say("Saved mask.png: viz occlude --mask mask.png --method box gives these figures");
+  // loadBrush shows the mask of the address.
+  async function loadBrush() {
+    const kept = await loaded(url("/api/mask", { net: state.int("net"), mask: state.get("mask") }));
+    clearBrush(true);
+    brush.getContext("2d").drawImage(kept, 0, 0);
+    mask = state.get("mask"); painted = true;
   }
 
   // The whole map.
@@ -247,12 +253,15 @@ function open(place, app) {
       drawTools();
       await guard(right, async () => {
         const w = where(), pk = [w.net, w.image, mode()].join("|");
-        if (pk !== pictureKey) { await drawPicture(); pictureKey = pk; spotKey = ""; if (mode() === "brush") await sendBrush(); }
+        if (pk !== pictureKey) { await drawPicture(); pictureKey = pk; spotKey = ""; }
         if (mode() === "patch") {
           const n = app.net().input, [a, b] = size();
           const y = Math.min(state.int("y", Math.round((n.H - a) / 2)), n.H - a), x = Math.min(state.int("x", Math.round((n.W - b) / 2)), n.W - b);
           if (spotKey !== JSON.stringify([settings(app), y, x])) follow(y, x, "set");
-        } else if (spotKey !== "brush" + JSON.stringify(settings(app))) { spotKey = "brush" + JSON.stringify(settings(app)); await sendBrush(); }
+        } else {
+          if (!brushing && state.get("mask") !== mask) { if (state.get("mask")) await loadBrush(); else clearBrush(true); spotKey = ""; }
+          if (spotKey !== "brush" + JSON.stringify(settings(app))) { spotKey = "brush" + JSON.stringify(settings(app)); await sendBrush(); }
+        }
         const sk = JSON.stringify(settings(app));
         if (sk !== scanKey) { if (scanKey) { stop?.(); state.set({ scan: null }, true); } scanKey = sk; drawScan(); }
       });
@@ -260,7 +269,7 @@ function open(place, app) {
     command() {
       if (!app.picture()) return [];
       const s = { ...settings(app), kind: "occlusion" };
-      if (mode() === "brush") return [["mask", { ...s, patch: null, stride: null, soft: null, method: "box", mask: 1 }]];
+      if (mode() === "brush") return state.get("mask") ? [["mask", { ...s, patch: null, stride: null, soft: null, edge: null, method: "box", mask: state.get("mask") }]] : [];
       const b = spot?.box;
       return [["whole map", s], ...(b ? [["this place", { ...s, stride: null, position: b.Y0 + "," + b.X0, method: "box" }]] : [])];
     },
@@ -273,4 +282,4 @@ function open(place, app) {
     end() { stop?.(); queued = null; latest.stop(); },
   };
 }
-export default { title: "Occlude", hint: "", open };
+export default { title: "Occlude", hint: "Brush over what should be gone: the command that does the same will be here.", open };
