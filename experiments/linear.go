@@ -24,15 +24,32 @@ type Linear struct {
 	Iterations   int
 }
 
-// Classifiers lists the kinds of classifiers that Fit knows: svm is one linear support
-// vector machine with squared hinge loss for each class against the rest
-// ([fan08], L2-loss), softmax is multinomial logistic regression.
-func Classifiers() []string { return []string{"svm", "softmax"} }
+// Classifier is a kind of classifier that Fit knows.
+type Classifier string
+
+const (
+	// SVM is one linear support vector machine with squared hinge loss for each class
+	// against the rest ([fan08], L2-loss).
+	SVM Classifier = "svm"
+	// Softmax is multinomial logistic regression.
+	Softmax Classifier = "softmax"
+)
+
+// Classifiers lists the kinds of classifiers.
+func Classifiers() []Classifier { return []Classifier{SVM, Softmax} }
+
+// ParseClassifier reads the name of a Classifier.
+func ParseClassifier(s string) (Classifier, error) {
+	if !slices.Contains(Classifiers(), Classifier(s)) {
+		return "", fmt.Errorf("unknown classifier %q, want one of %v", s, Classifiers())
+	}
+	return Classifier(s), nil
+}
 
 // Fit trains a classifier on n vectors x, [n][dim], of the given labels. The
 // objective, the mean loss plus lambda/2 times the sum of squared weights (not
 // biases), is convex and is brought to its minimum by gonum's L-BFGS.
-func Fit(ctx context.Context, engine *model.Engine, classifier string, x []float32, labels []int, classes int, lambda float64) (*Linear, error) {
+func Fit(ctx context.Context, engine *model.Engine, classifier Classifier, x []float32, labels []int, classes int, lambda float64) (*Linear, error) {
 	n := len(labels)
 	loss := losses[classifier]
 	if n == 0 || len(x)%n != 0 || classes < 2 || loss == nil || !(lambda > 0) {
@@ -76,7 +93,7 @@ func Fit(ctx context.Context, engine *model.Engine, classifier string, x []float
 }
 
 // losses are, by classifier, what adds the loss of one vector to sum.
-var losses = map[string]loss{"svm": squaredHinge, "softmax": crossEntropy}
+var losses = map[Classifier]loss{SVM: squaredHinge, Softmax: crossEntropy}
 
 type loss func(v *scored, sum float64) float64
 

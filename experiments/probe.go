@@ -166,15 +166,15 @@ func Folds(trainLabels, testLabels []int, classes, n, train, test int, seed uint
 
 // ProbeResult is how a linear classifier does on one layer.
 type ProbeResult struct {
-	Layer      string    `json:"layer"`
-	Classifier string    `json:"solver"`
-	Dim        int       `json:"dim"`
-	Grid       [2]int    `json:"grid"`
-	Lambda     float64   `json:"lambda"`
-	Accuracy   []float64 `json:"accuracy"` // of each fold, mean over classes
-	Mean       float64   `json:"mean"`
-	Std        float64   `json:"std"`
-	OldStd     float64   `json:"deviation"` // the older name of Std, for one more version
+	Layer      string     `json:"layer"`
+	Classifier Classifier `json:"solver"`
+	Dim        int        `json:"dim"`
+	Grid       [2]int     `json:"grid"`
+	Lambda     float64    `json:"lambda"`
+	Accuracy   []float64  `json:"accuracy"` // of each fold, mean over classes
+	Mean       float64    `json:"mean"`
+	Std        float64    `json:"std"`
+	OldStd     float64    `json:"deviation"` // the older name of Std, for one more version
 }
 
 // lambdas are the strengths of regularisation to choose from.
@@ -184,7 +184,7 @@ var lambdas = []float64{1e-1, 1e-2, 1e-3, 1e-4, 1e-5}
 // the fold's test images ([zeiler14] 5.4). The strength of regularisation is
 // chosen once, in the first fold, by training on four fifths of its training
 // images and measuring on the rest; test images have no part in it.
-func Probe(ctx context.Context, engine *model.Engine, classifier string, train, test *LayerFeatures, trainLabels, testLabels []int, classes int, folds []Fold) (*ProbeResult, error) {
+func Probe(ctx context.Context, engine *model.Engine, classifier Classifier, train, test *LayerFeatures, trainLabels, testLabels []int, classes int, folds []Fold) (*ProbeResult, error) {
 	r := &ProbeResult{Layer: train.Layer, Classifier: classifier, Dim: train.Dim, Grid: train.Grid}
 	pick := func(labels, index []int) []int {
 		out := make([]int, len(index))

@@ -15,24 +15,36 @@ type ArchOptions struct {
 	Classes []string
 	Keep    float64 // probability to keep a value in dropout; 0: the architecture's own
 	Width   float64 // scales the numbers of maps; 0: 1
-	Init    string  // how weights start, of Inits; "": he
+	Init    Init    // how weights start; "": InitHe
 	Seed    uint64  // of the initial weights
 }
 
 // Arches lists the names that Build knows.
 func Arches() []string { return []string{"lenet5", "small", "rnn", "lstm", "gru"} }
 
-// Inits lists the ways in which weights of Build start:
-//
-//	he         normal of deviation sqrt(2/fan-in), or of 0.01 as in [zeiler14] 3
-//	           for convolutions under a batch normalisation, which makes scale a
-//	           matter of looks: what is learnt soon stands out from the noise that
-//	           filters start as; biases are 0
-//	truncated  normal of deviation 0.1, drawn again beyond 0.2, whatever the
-//	           fan-in; biases are 0.1 (the code handed out with [course])
-//
-// Recurrent layers start in one way of their own.
-func Inits() []string { return []string{"he", "truncated"} }
+// Init is how weights start. Recurrent layers start in one way of their own.
+type Init string
+
+const (
+	// InitHe is normal of deviation sqrt(2/fan-in), or of 0.01 as in [zeiler14] 3 for
+	// convolutions under a batch normalisation, which makes scale a matter of looks:
+	// what is learnt soon stands out from the noise that filters start as; biases are 0.
+	InitHe Init = "he"
+	// InitTruncated is normal of deviation 0.1, drawn again beyond 0.2, whatever the
+	// fan-in; biases are 0.1 (the code handed out with [course]).
+	InitTruncated Init = "truncated"
+)
+
+// Inits lists the ways weights start.
+func Inits() []Init { return []Init{InitHe, InitTruncated} }
+
+// ParseInit reads the name of an Init.
+func ParseInit(s string) (Init, error) {
+	if slices.Contains(Inits(), Init(s)) {
+		return Init(s), nil
+	}
+	return "", fmt.Errorf("%w", &UnknownName{What: "way to start weights", Name: s, Nearest: nearest(s, []string{string(InitHe), string(InitTruncated)})})
+}
 
 // Build returns an untrained network of the named architecture, its weights
 // drawn from the seed.
@@ -55,10 +67,10 @@ func Build(arch string, o ArchOptions) (*Network, error) {
 		return nil, fmt.Errorf("width %g and keep rate %g, want 0 < width <= 64 and 0 < keep <= 1", o.Width, o.Keep)
 	}
 	if o.Init == "" {
-		o.Init = "he"
+		o.Init = InitHe
 	}
-	if !slices.Contains(Inits(), o.Init) {
-		return nil, fmt.Errorf("%w", &UnknownName{What: "way to start weights", Name: o.Init, Nearest: nearest(o.Init, Inits())})
+	if _, err := ParseInit(string(o.Init)); err != nil {
+		return nil, err
 	}
 	if o.Input.Name == "" {
 		o.Input.Name = "input"
@@ -120,8 +132,8 @@ type builder struct {
 	last  string
 	shape Shape
 	err   error
-	init  string // of Inits; "": he
-	bare  bool   // weights are still to come: 0
+	init  Init // "": InitHe
+	bare  bool // weights are still to come: 0
 }
 
 func (b *builder) maps(n int) int { return max(int(math.Round(float64(n)*b.width)), 1) }
@@ -155,7 +167,7 @@ func (b *builder) normal(std float64, shape ...int) *tensor.Tensor {
 // weights draws the weights of a convolution or dense layer: normal of the
 // deviation std, unless the network starts in another way.
 func (b *builder) weights(std float64, shape ...int) *tensor.Tensor {
-	if b.init != "truncated" || b.bare {
+	if b.init != InitTruncated || b.bare {
 		return b.normal(std, shape...)
 	}
 	t := tensor.New(shape...)
@@ -171,7 +183,7 @@ func (b *builder) weights(std float64, shape ...int) *tensor.Tensor {
 
 // biases are those of n maps or units.
 func (b *builder) biases(n int) []float32 {
-	if b.init == "truncated" {
+	if b.init == InitTruncated {
 		return slices.Repeat([]float32{0.1}, n)
 	}
 	return make([]float32, n)

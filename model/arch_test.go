@@ -11,11 +11,11 @@ import (
 
 // TestInits checks the distributions that weights and biases start from.
 func TestInits(t *testing.T) {
-	build := func(init string) (*model.Network, error) {
+	build := func(init model.Init) (*model.Network, error) {
 		return model.Build("lenet5", model.ArchOptions{Input: model.Input{C: 1, H: 28, W: 28}, Classes: make([]string, 10), Init: init, Seed: 1})
 	}
 	// A normal distribution cut at two deviations keeps 0.880 of its deviation.
-	for init, want := range map[string]struct{ conv2, fc1, bias, most float64 }{
+	for init, want := range map[model.Init]struct{ conv2, fc1, bias, most float64 }{
 		"":          {math.Sqrt(2.0 / 800), math.Sqrt(2.0 / 3136), 0, math.Inf(1)},
 		"he":        {math.Sqrt(2.0 / 800), math.Sqrt(2.0 / 3136), 0, math.Inf(1)},
 		"truncated": {0.0880, 0.0880, 0.1, 0.2},

@@ -61,11 +61,11 @@ func OptionFields(o *train.Options) view.Fields {
 }
 
 func optimizerField(o *train.Options, more string) view.Field {
-	return view.TextField(view.Field{Name: "optimizer", Was: []string{"solver"}, Default: "adam", Usage: strings.Join(train.Optimizers(), ", ") + more}, &o.Optimizer)
+	return view.TextField(view.Field{Name: "optimizer", Was: []string{"solver"}, Default: "adam", Usage: view.Joined(train.Optimizers(), ", ") + more}, &o.Optimizer)
 }
 
 func scheduleField(o *train.Options, otherwise string) view.Field {
-	return view.TextField(view.Field{Name: "schedule", Default: otherwise, Usage: "of the rate: " + strings.Join(train.Schedules(), ", ")}, &o.Schedule)
+	return view.TextField(view.Field{Name: "schedule", Default: otherwise, Usage: "of the rate: " + view.Joined(train.Schedules(), ", ")}, &o.Schedule)
 }
 
 // trainFields are the settings of the trainings of a list, with their defaults.
@@ -150,7 +150,7 @@ func (r *Probe) Fields() view.Fields {
 		view.IntField(view.Field{Name: "per-class", Default: "100", Usage: "training images of each class in a fold"}, &r.PerClass, 1),
 		view.IntField(view.Field{Name: "test-per-class", Default: "50", Usage: "test images of each class in a fold, at most"}, &r.TestPerClass, 1),
 		view.IntField(view.Field{Name: "folds", Default: "5", Usage: "random choices of images"}, &r.Folds, 1),
-		view.ListField(view.Field{Name: "classifiers", Was: []string{"solvers"}, Default: strings.Join(experiments.Classifiers(), ","), Usage: "comma-separated"}, &r.Classifiers),
+		view.ListField(view.Field{Name: "classifiers", Was: []string{"solvers"}, Default: view.Joined(experiments.Classifiers(), ","), Usage: "comma-separated"}, &r.Classifiers),
 		view.IntField(view.Field{Name: "most", Default: "4096", Usage: "values of a layer, at most"}, &r.Most, 1),
 		view.SeedField(view.Field{Name: "seed", Default: "1", Usage: "of the folds"}, &r.Seed),
 	}
@@ -178,7 +178,7 @@ func (r *Transfer) Fields() view.Fields {
 		view.NumbersField(view.Field{Name: "per-class", Default: "5,15,30,60", Usage: "training images of each class, comma-separated"}, &r.PerClass),
 		view.IntField(view.Field{Name: "test-per-class", Default: "50", Usage: "test images of each class, at most"}, &r.TestPerClass, 1),
 		view.IntField(view.Field{Name: "folds", Default: "5", Usage: "random choices of images"}, &r.Folds, 1),
-		view.TextField(view.Field{Name: "classifier", Was: []string{"solver"}, Default: "softmax", Usage: strings.Join(experiments.Classifiers(), " or ")}, &r.Classifier),
+		view.TextField(view.Field{Name: "classifier", Was: []string{"solver"}, Default: "softmax", Usage: view.Joined(experiments.Classifiers(), " or ")}, &r.Classifier),
 		view.FieldOf(view.Field{Name: "no-scratch", Switch: true, Default: "false", Usage: "leave out training from scratch, which takes most of the time"}, &r.Scratch, view.Plain(func(s string) (*Scratch, error) {
 			if s == "true" {
 				return nil, nil

@@ -74,10 +74,10 @@ func (f *folded) extract(ctx context.Context, engine *model.Engine, net *model.N
 }
 
 // checkClassifiers reports an error unless there are classifiers of these names.
-func checkClassifiers(field string, names []string) error {
+func checkClassifiers(field string, names ...experiments.Classifier) error {
 	for _, s := range names {
-		if !slices.Contains(experiments.Classifiers(), s) {
-			return &view.FieldError{Field: field, Problem: s + ": want some of " + listed(experiments.Classifiers())}
+		if _, err := experiments.ParseClassifier(string(s)); err != nil {
+			return &view.FieldError{Field: field, Problem: string(s) + ": want some of " + view.Joined(experiments.Classifiers(), ", ")}
 		}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"gonum.org/v1/gonum/stat"
+
+	"github.com/deconvnet/viz/model/train"
 )
 
 // Finding is an answer to one of the questions of the course's report.
@@ -147,7 +149,7 @@ func (c comparison) sparsityAndAccuracy() Finding {
 // as the course's charts do.
 func (c comparison) shrinking() Finding {
 	f := Finding{Question: "Does RMSProp, and it alone, shrink mean and standard deviation of the activations?"}
-	first, every := map[string][]bool{}, map[string][]bool{}
+	first, every := map[train.Optimizer][]bool{}, map[train.Optimizer][]bool{}
 	for i, r := range c.rows {
 		all := true
 		var parts []string
@@ -156,7 +158,10 @@ func (c comparison) shrinking() Finding {
 			all = all && shrinks(l)
 			parts = append(parts, fmt.Sprintf("%s mean ×%.2f, standard deviation ×%.2f", c.done[i].Moments[0].Layers[l].Layer, r.MeanRatio[l], r.StdRatio[l]))
 		}
-		family := strings.TrimSuffix(r.Trial.Optimizer, "_zero")
+		family := r.Trial.Optimizer
+		if family == train.RMSPropZero {
+			family = train.RMSProp
+		}
 		first[family], every[family] = append(first[family], shrinks(0)), append(every[family], all)
 		f.Numbers = append(f.Numbers, fmt.Sprintf("%s (%s), after ReLU, end of training relative to start: %s", r.Trial.Name, r.Trial.Optimizer, strings.Join(parts, "; ")))
 	}
@@ -164,10 +169,10 @@ func (c comparison) shrinking() Finding {
 	return f
 }
 
-// onlyRMSProp tells from what shrank, in the trials of each solver, whether all of
+// onlyRMSProp tells from what shrank, in the trials of each optimizer, whether all of
 // RMSProp did and none of the others.
-func onlyRMSProp(shrank map[string][]bool) string {
-	mine, has := shrank["rmsprop"]
+func onlyRMSProp(shrank map[train.Optimizer][]bool) string {
+	mine, has := shrank[train.RMSProp]
 	if !has || len(shrank) < 2 {
 		return "undecided: that needs trials with RMSProp and with other optimizers"
 	}
@@ -175,9 +180,9 @@ func onlyRMSProp(shrank map[string][]bool) string {
 		return fmt.Sprintf("no, both shrink in %d of %d trials with RMSProp", n, len(mine))
 	}
 	var others []string
-	for solver, s := range shrank {
-		if solver != "rmsprop" && trues(s) > 0 {
-			others = append(others, fmt.Sprintf("%s (%d of %d)", solver, trues(s), len(s)))
+	for optimizer, s := range shrank {
+		if optimizer != train.RMSProp && trues(s) > 0 {
+			others = append(others, fmt.Sprintf("%s (%d of %d)", optimizer, trues(s), len(s)))
 		}
 	}
 	if slices.Sort(others); len(others) > 0 {

@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/deconvnet/viz/experiments"
+	"github.com/deconvnet/viz/model/train"
 )
 
 // trained by hand: a trial whose test accuracy goes from 0.1 to best, past half of it
 // at the given step, and whose features have the given mean and deviation at
 // steps 0, 100 and 200.
-func handTrial(name, solver string, keep float64, at int, best float64, mean, deviation [3]float64) *finishedTrial {
+func handTrial(name string, solver train.Optimizer, keep float64, at int, best float64, mean, deviation [3]float64) *finishedTrial {
 	acc := func(v float64) *float64 { return &v }
 	f := &finishedTrial{Trial: Trial{Name: name, Optimizer: solver, Keep: keep, Batch: 100, Steps: 200}, Run: &Run{Name: name}}
 	f.Run.Points = []Point{{Step: 0, TestAccuracy: acc(0.1)}}

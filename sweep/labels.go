@@ -92,7 +92,7 @@ func (r Relabel) learn(ctx context.Context, engine *model.Engine, fresh *model.N
 	step, end := o.progress("learning " + name)
 	defer end()
 	out := view.Retrained{Name: name, Images: set.Len()}
-	options := train.Options{Optimizer: "adam", Rate: 0.002, Batch: min(32, set.Len()), Steps: r.Steps, EvalEvery: -1, EvalTrain: set.Len(), LogEvery: 1, Seed: r.Seed}
+	options := train.Options{Optimizer: train.Adam, Rate: 0.002, Batch: min(32, set.Len()), Steps: r.Steps, EvalEvery: -1, EvalTrain: set.Len(), LogEvery: 1, Seed: r.Seed}
 	net, _, err := train.Run(ctx, engine, fresh, set, nil, nil, options, train.Hooks{Progress: func(p train.Report) {
 		if step != nil {
 			step(p.Step, p.Steps)

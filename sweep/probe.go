@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"image"
 	"slices"
-	"strings"
 
 	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/images"
@@ -16,23 +15,21 @@ import (
 
 // Probe asks how well linear classifiers do on the features of each layer.
 type Probe struct {
-	Layers       []string // nil: ProbeLayers
-	Classifiers  []string // nil: all
-	PerClass     int      // training images of each class in a fold
-	TestPerClass int      // test images of each class in a fold, at most
-	Folds        int      // random choices of images
-	Most         int      // values of a layer: maps that would give more are averaged over a grid
-	Seed         uint64   // of the folds
+	Layers       []string                 // nil: ProbeLayers
+	Classifiers  []experiments.Classifier // nil: all
+	PerClass     int                      // training images of each class in a fold
+	TestPerClass int                      // test images of each class in a fold, at most
+	Folds        int                      // random choices of images
+	Most         int                      // values of a layer: maps that would give more are averaged over a grid
+	Seed         uint64                   // of the folds
 }
-
-func listed(names []string) string { return strings.Join(names, ", ") }
 
 // Validate reports the first thing wrong with the request.
 func (r Probe) Validate() error {
 	if err := atLeastOne("per-class", r.PerClass, "test-per-class", r.TestPerClass, "folds", r.Folds, "most", r.Most); err != nil {
 		return err
 	}
-	return checkClassifiers("classifiers", r.Classifiers)
+	return checkClassifiers("classifiers", r.Classifiers...)
 }
 
 // atLeastOne checks fields, given as name and value in turn.
@@ -69,8 +66,8 @@ func ProbeLayers(net *model.Network) ([]string, error) {
 // ProbeRow is how one classifier does on one layer.
 type ProbeRow struct {
 	*experiments.ProbeResult
-	Classifier string  `json:"classifier"` // Solver is its older name, for one more version
-	Std        float64 `json:"std"`        // and Deviation that of the standard deviation
+	Classifier experiments.Classifier `json:"classifier"` // Solver is its older name, for one more version
+	Std        float64                `json:"std"`        // and Deviation that of the standard deviation
 }
 
 // ProbeResult is what a Probe found.
@@ -140,7 +137,7 @@ func (t *ProbeResult) Figure() view.Figure {
 	layers, classifiers := t.request.Layers, t.request.Classifiers
 	var series []render.Series
 	for k, name := range classifiers {
-		s := render.Series{Name: name, Dots: true, Color: render.Categorical(2 * k)}
+		s := render.Series{Name: string(name), Dots: true, Color: render.Categorical(2 * k)}
 		for i := range layers {
 			r := t.Results[i*len(classifiers)+k]
 			s.X, s.Y = append(s.X, float64(i+1)), append(s.Y, 100*r.Mean)
@@ -165,7 +162,7 @@ func (t *ProbeResult) Table() view.Table {
 		out.Header = append(out.Header, fmt.Sprintf("fold%d", f+1))
 	}
 	for _, r := range t.Results {
-		row := []string{r.Layer, r.Classifier, fmt.Sprint(r.Dim), view.Num(r.Lambda, 6), view.Num(r.Mean, 4), view.Num(r.Std, 4)}
+		row := []string{r.Layer, string(r.Classifier), fmt.Sprint(r.Dim), view.Num(r.Lambda, 6), view.Num(r.Mean, 4), view.Num(r.Std, 4)}
 		for _, a := range r.Accuracy {
 			row = append(row, view.Num(a, 4))
 		}
@@ -182,7 +179,7 @@ func (t *ProbeResult) Text() [][]string {
 		if shape := t.shapes[r.Layer]; r.Grid != [2]int{shape.H, shape.W} {
 			values += fmt.Sprintf(" (means over %dx%d positions)", r.Grid[0], r.Grid[1])
 		}
-		out = append(out, []string{r.Layer, r.Classifier, values, overFolds(r.Mean, r.Std, r.Accuracy), fmt.Sprintf("%g", r.Lambda)})
+		out = append(out, []string{r.Layer, string(r.Classifier), values, overFolds(r.Mean, r.Std, r.Accuracy), fmt.Sprintf("%g", r.Lambda)})
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/train"
 	"github.com/deconvnet/viz/view"
@@ -140,7 +141,7 @@ func TestRequests(t *testing.T) {
 	noSeeds, fewSteps, odd, huge, noFolds, forest, negative, above := ablation, ablation, rnn, rnn, probe, probe, transfer, transfer
 	noSeeds.Seeds, fewSteps.Options.Steps = 0, 1
 	odd.Cells, huge.Hidden = []string{"lsdm"}, []int{5000}
-	noFolds.Folds, forest.Classifiers = 0, []string{"forest"}
+	noFolds.Folds, forest.Classifiers = 0, []experiments.Classifier{"forest"}
 	negative.PerClass, above.Above = []int{3, -1}, 95
 	for _, c := range []struct {
 		r     interface{ Validate() error }

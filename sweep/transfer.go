@@ -17,11 +17,11 @@ import (
 // Transfer asks how well the features of a trained network serve other data: a classifier on the features of one
 // layer, against the whole network trained from random weights on the same images.
 type Transfer struct {
-	Layer        string   // the network is kept up to it; "": what the class scores are made of
-	PerClass     []int    // training images of each class
-	TestPerClass int      // test images of each class, at most
-	Folds        int      // random choices of images
-	Classifier   string   // one of experiments.Classifiers
+	Layer        string // the network is kept up to it; "": what the class scores are made of
+	PerClass     []int  // training images of each class
+	TestPerClass int    // test images of each class, at most
+	Folds        int    // random choices of images
+	Classifier   experiments.Classifier
 	Scratch      *Scratch // training from scratch; nil: none
 	Seed         uint64   // of folds and initial weights
 	// Seen is the data that the network was trained on: copies of its training images, whose correlation is at least
@@ -58,7 +58,7 @@ func (r Transfer) Validate() error {
 	if !(r.Above > 0 && r.Above <= 1) {
 		return &view.FieldError{Field: "exclude-above", Problem: fmt.Sprintf("%g: want more than 0 and at most 1", r.Above)}
 	}
-	return checkClassifiers("classifier", []string{r.Classifier})
+	return checkClassifiers("classifier", r.Classifier)
 }
 
 // TransferRow is one number of images per class.
@@ -237,7 +237,7 @@ func (t *transferring) fromScratch(ctx context.Context, fold experiments.Fold, s
 		}
 		sets[s] = m
 	}
-	trained, _, err := train.Run(ctx, t.engine, fresh, sets[0], nil, nil, train.Options{Rate: t.Scratch.Rate, Schedule: "cosine", Warmup: t.Scratch.Steps / 10,
+	trained, _, err := train.Run(ctx, t.engine, fresh, sets[0], nil, nil, train.Options{Rate: t.Scratch.Rate, Schedule: train.ScheduleCosine, Warmup: t.Scratch.Steps / 10,
 		Steps: t.Scratch.Steps, Batch: min(t.Scratch.Batch, len(fold.Train)), Seed: seed, EvalTrain: -1, EvalEvery: -1}, train.Hooks{})
 	if err != nil {
 		return 0, err

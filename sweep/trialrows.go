@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/deconvnet/viz/experiments"
+	"github.com/deconvnet/viz/model/train"
 	"github.com/deconvnet/viz/view"
 )
 
@@ -41,8 +42,8 @@ func (f *finishedTrial) describe() string {
 	if t.Width != 1 {
 		s += fmt.Sprintf(", width %g", t.Width)
 	}
-	if t.Schedule != "constant" {
-		s += ", rate by " + t.Schedule
+	if t.Schedule != train.ScheduleConstant {
+		s += ", rate by " + string(t.Schedule)
 	}
 	return s
 }
@@ -155,7 +156,7 @@ func (t *TrialsResult) Table() view.Table {
 		if r.Trial.Expect > 0 {
 			expected = view.Num(r.Trial.Expect, 3)
 		}
-		out.Rows = append(out.Rows, []string{r.Trial.Name, r.Trial.Optimizer, fmt.Sprint(r.Trial.Rate), strconv.Itoa(r.Trial.Batch), strconv.Itoa(r.Trial.Steps), fmt.Sprint(r.Trial.Keep),
+		out.Rows = append(out.Rows, []string{r.Trial.Name, string(r.Trial.Optimizer), fmt.Sprint(r.Trial.Rate), strconv.Itoa(r.Trial.Batch), strconv.Itoa(r.Trial.Steps), fmt.Sprint(r.Trial.Keep),
 			view.Num(orNaN(r.TestAccuracy), 4), view.Num(orNaN(r.Best), 4), strconv.Itoa(r.BestStep), view.Num(orNaN(r.Train), 4), to, view.Num(orNaN(r.Speed), 0),
 			view.Num(orNaN(r.Seconds), 0), expected, r.Diverged})
 	}

@@ -23,35 +23,35 @@ import (
 
 // Trial is one line of a list of trials. What is left out takes its default.
 type Trial struct {
-	Name        string  `yaml:"name" json:"name"`
-	Arch        string  `yaml:"arch" json:"arch"`   // default lenet5
-	Width       float64 `yaml:"width" json:"width"` // default 1
-	Keep        float64 `yaml:"keep" json:"keep"`
-	Init        string  `yaml:"init" json:"init,omitempty"` // how weights start: he (default) or truncated
-	Optimizer   string  `yaml:"optimizer" json:"optimizer"`
-	Solver      string  `yaml:"solver" json:"solver"` // the older name of Optimizer, for one more version
-	Rate        float64 `yaml:"rate" json:"rate"`
-	Schedule    string  `yaml:"schedule" json:"schedule,omitempty"`
-	Batch       int     `yaml:"batch" json:"batch"`
-	Steps       int     `yaml:"steps" json:"steps"`
-	WeightDecay float64 `yaml:"weight_decay" json:"weight_decay,omitempty"`
-	Warmup      int     `yaml:"warmup" json:"warmup,omitempty"`
-	Seed        uint64  `yaml:"seed" json:"seed"`
-	Expect      float64 `yaml:"expect" json:"expect,omitempty"` // test accuracy at the end to compare with, 0: none
+	Name        string          `yaml:"name" json:"name"`
+	Arch        string          `yaml:"arch" json:"arch"`   // default lenet5
+	Width       float64         `yaml:"width" json:"width"` // default 1
+	Keep        float64         `yaml:"keep" json:"keep"`
+	Init        model.Init      `yaml:"init" json:"init,omitempty"` // how weights start: he (default) or truncated
+	Optimizer   train.Optimizer `yaml:"optimizer" json:"optimizer"`
+	Solver      train.Optimizer `yaml:"solver" json:"solver"` // the older name of Optimizer, for one more version
+	Rate        float64         `yaml:"rate" json:"rate"`
+	Schedule    train.Schedule  `yaml:"schedule" json:"schedule,omitempty"`
+	Batch       int             `yaml:"batch" json:"batch"`
+	Steps       int             `yaml:"steps" json:"steps"`
+	WeightDecay float64         `yaml:"weight_decay" json:"weight_decay,omitempty"`
+	Warmup      int             `yaml:"warmup" json:"warmup,omitempty"`
+	Seed        uint64          `yaml:"seed" json:"seed"`
+	Expect      float64         `yaml:"expect" json:"expect,omitempty"` // test accuracy at the end to compare with, 0: none
 }
 
 // Course is the list of the eight trials of [course], with weights that start as its code's
 // do; the accuracies were read off its report's charts.
 func Course() []Trial {
 	return []Trial{
-		{Name: "trial 1", Optimizer: "adam", Init: "truncated", Rate: 1e-4, Batch: 100, Steps: 10000, Keep: 0.8, Expect: 0.53},
-		{Name: "trial 2", Optimizer: "adam", Init: "truncated", Rate: 1e-4, Batch: 100, Steps: 10000, Keep: 0.6, Expect: 0.55},
-		{Name: "trial 3", Optimizer: "adam", Init: "truncated", Rate: 1e-4, Batch: 100, Steps: 8000, Keep: 0.6, Expect: 0.53},
-		{Name: "trial 4", Optimizer: "adam", Init: "truncated", Rate: 1e-4, Batch: 500, Steps: 8000, Keep: 0.4, Expect: 0.57},
-		{Name: "trial 5", Optimizer: "sgd", Init: "truncated", Rate: 0.01, Batch: 500, Steps: 8000, Keep: 0.6, Expect: 0.53},
-		{Name: "trial 6", Optimizer: "sgd", Init: "truncated", Rate: 0.05, Batch: 100, Steps: 8000, Keep: 0.6, Expect: 0.50},
-		{Name: "trial 7", Optimizer: "rmsprop", Init: "truncated", Rate: 0.0025, Batch: 200, Steps: 5000, Keep: 0.5, Expect: 0.53},
-		{Name: "trial 8", Optimizer: "rmsprop", Init: "truncated", Rate: 0.0005, Batch: 500, Steps: 20000, Keep: 0.4, Expect: 0.555},
+		{Name: "trial 1", Optimizer: train.Adam, Init: model.InitTruncated, Rate: 1e-4, Batch: 100, Steps: 10000, Keep: 0.8, Expect: 0.53},
+		{Name: "trial 2", Optimizer: train.Adam, Init: model.InitTruncated, Rate: 1e-4, Batch: 100, Steps: 10000, Keep: 0.6, Expect: 0.55},
+		{Name: "trial 3", Optimizer: train.Adam, Init: model.InitTruncated, Rate: 1e-4, Batch: 100, Steps: 8000, Keep: 0.6, Expect: 0.53},
+		{Name: "trial 4", Optimizer: train.Adam, Init: model.InitTruncated, Rate: 1e-4, Batch: 500, Steps: 8000, Keep: 0.4, Expect: 0.57},
+		{Name: "trial 5", Optimizer: train.SGD, Init: model.InitTruncated, Rate: 0.01, Batch: 500, Steps: 8000, Keep: 0.6, Expect: 0.53},
+		{Name: "trial 6", Optimizer: train.SGD, Init: model.InitTruncated, Rate: 0.05, Batch: 100, Steps: 8000, Keep: 0.6, Expect: 0.50},
+		{Name: "trial 7", Optimizer: train.RMSProp, Init: model.InitTruncated, Rate: 0.0025, Batch: 200, Steps: 5000, Keep: 0.5, Expect: 0.53},
+		{Name: "trial 8", Optimizer: train.RMSProp, Init: model.InitTruncated, Rate: 0.0005, Batch: 500, Steps: 20000, Keep: 0.4, Expect: 0.555},
 	}
 }
 

@@ -35,9 +35,9 @@ func Plain[T any](read func(text string) (T, error)) func(*model.Network, string
 	return func(_ *model.Network, text string) (T, error) { return read(text) }
 }
 
-// TextField is text as it is.
-func TextField(f Field, dst *string) Field {
-	return FieldOf(f, dst, Plain(func(text string) (string, error) { return text, nil }), func(s string) string { return s })
+// TextField is text as it is, or a choice that is checked with the whole request.
+func TextField[T ~string](f Field, dst *T) Field {
+	return FieldOf(f, dst, Plain(func(text string) (T, error) { return T(text), nil }), func(s T) string { return string(s) })
 }
 
 // LinesField is texts, each a line: a flag that may be given several times.
@@ -47,15 +47,27 @@ func LinesField(f Field, dst *[]string) Field {
 }
 
 // ListField is names with commas between them, each once.
-func ListField(f Field, dst *[]string) Field {
-	return FieldOf(f, dst, Plain(func(text string) (out []string, err error) {
-		for name := range strings.SplitSeq(text, ",") {
-			if name = strings.TrimSpace(name); !slices.Contains(out, name) {
+func ListField[T ~string](f Field, dst *[]T) Field {
+	return FieldOf(f, dst, Plain(func(text string) (out []T, err error) {
+		for part := range strings.SplitSeq(text, ",") {
+			if name := T(strings.TrimSpace(part)); !slices.Contains(out, name) {
 				out = append(out, name)
 			}
 		}
 		return out, nil
-	}), func(names []string) string { return strings.Join(names, ",") })
+	}), func(names []T) string { return Joined(names, ",") })
+}
+
+// Joined is the names of choices with sep between them.
+func Joined[T ~string](names []T, sep string) string {
+	var b strings.Builder
+	for i, name := range names {
+		if i > 0 {
+			b.WriteString(sep)
+		}
+		b.WriteString(string(name))
+	}
+	return b.String()
 }
 
 // NumbersField is whole numbers of at least 1 with commas between them.

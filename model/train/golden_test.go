@@ -70,10 +70,10 @@ func TestGoldenSolvers(t *testing.T) {
 	net := goldenNet(t, dir, m.Initial)
 	e := model.NewEngine(2)
 	defer e.Close()
-	solvers := map[string]string{"rmsprop_tf1": "rmsprop"}
+	solvers := map[string]Optimizer{"rmsprop_tf1": "rmsprop"}
 	for name, want := range m.Runs {
 		t.Run(name, func(t *testing.T) {
-			o := Options{Optimizer: name, Rate: want.LR, Momentum: want.MU, Beta1: want.B1, Beta2: want.B2, Epsilon: want.Eps,
+			o := Options{Optimizer: Optimizer(name), Rate: want.LR, Momentum: want.MU, Beta1: want.B1, Beta2: want.B2, Epsilon: want.Eps,
 				Decay: want.Decay, Batch: m.Batch, Steps: 5, EvalTrain: -1}
 			if s := solvers[name]; s != "" {
 				o.Optimizer = s

@@ -4,32 +4,31 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 )
 
 // Options say how to train. The zero value of each field means its default.
 // They are part of a checkpoint's training state.
 type Options struct {
-	Optimizer string  `json:"solver,omitempty"`   // one of Optimizers(); default adam
-	Rate      float64 `json:"rate,omitempty"`     // learning rate; default 0.001 for adam and rmsprop, else 0.01
-	Momentum  float64 `json:"momentum,omitempty"` // of momentum; default 0.9
-	Beta1     float64 `json:"beta1,omitempty"`    // of adam; default 0.9
-	Beta2     float64 `json:"beta2,omitempty"`    // of adam; default 0.999
-	Decay     float64 `json:"decay,omitempty"`    // of rmsprop; default 0.9
-	Epsilon   float64 `json:"epsilon,omitempty"`  // of adam (outside the root), default 1e-8; of rmsprop (inside), default 1e-10
+	Optimizer Optimizer `json:"solver,omitempty"`   // default Adam
+	Rate      float64   `json:"rate,omitempty"`     // learning rate; default 0.001 for adam and rmsprop, else 0.01
+	Momentum  float64   `json:"momentum,omitempty"` // of momentum; default 0.9
+	Beta1     float64   `json:"beta1,omitempty"`    // of adam; default 0.9
+	Beta2     float64   `json:"beta2,omitempty"`    // of adam; default 0.999
+	Decay     float64   `json:"decay,omitempty"`    // of rmsprop; default 0.9
+	Epsilon   float64   `json:"epsilon,omitempty"`  // of adam (outside the root), default 1e-8; of rmsprop (inside), default 1e-10
 
 	Batch  int `json:"batch,omitempty"`  // images a step; default 100
 	Steps  int `json:"steps,omitempty"`  // total number of steps; 0: Epochs decides
 	Epochs int `json:"epochs,omitempty"` // passes over the training images; default 10. A batch that reaches the end of one epoch goes on into the next
 
-	WeightDecay    float64 `json:"weight_decay,omitempty"`    // L2: adds WeightDecay*w to the gradient of convolution and dense weights, not of biases and batch normalisation
-	LabelSmoothing float64 `json:"label_smoothing,omitempty"` // spreads this share of the target evenly over all classes
-	Balance        bool    `json:"balance,omitempty"`         // the loss of an image counts N/(K*n): N training images, n of them of its class, K classes with images
-	Schedule       string  `json:"schedule,omitempty"`        // of the rate, one of Schedules(); default constant
-	DropEvery      int     `json:"drop_every,omitempty"`      // schedule step: every so many steps; default a third of all
-	DropFactor     float64 `json:"drop_factor,omitempty"`     // schedule step: the rate is multiplied by this; default 0.1
-	Warmup         int     `json:"warmup,omitempty"`          // the rate grows linearly over the first so many steps
-	MaxFilterRMS   float64 `json:"max_filter_rms,omitempty"`  // [zeiler14] 3.1: a convolution filter whose RMS exceeds this is rescaled to it after each step; 0: off
+	WeightDecay    float64  `json:"weight_decay,omitempty"`    // L2: adds WeightDecay*w to the gradient of convolution and dense weights, not of biases and batch normalisation
+	LabelSmoothing float64  `json:"label_smoothing,omitempty"` // spreads this share of the target evenly over all classes
+	Balance        bool     `json:"balance,omitempty"`         // the loss of an image counts N/(K*n): N training images, n of them of its class, K classes with images
+	Schedule       Schedule `json:"schedule,omitempty"`        // of the rate; default ScheduleConstant
+	DropEvery      int      `json:"drop_every,omitempty"`      // schedule step: every so many steps; default a third of all
+	DropFactor     float64  `json:"drop_factor,omitempty"`     // schedule step: the rate is multiplied by this; default 0.1
+	Warmup         int      `json:"warmup,omitempty"`          // the rate grows linearly over the first so many steps
+	MaxFilterRMS   float64  `json:"max_filter_rms,omitempty"`  // [zeiler14] 3.1: a convolution filter whose RMS exceeds this is rescaled to it after each step; 0: off
 
 	Flip bool `json:"flip,omitempty"` // mirror left and right with probability 1/2
 	Crop int  `json:"crop,omitempty"` // shift by up to so many pixels in each direction; what comes in is 0 in network units, the mean if Preprocess subtracts it
@@ -42,19 +41,56 @@ type Options struct {
 	CheckpointEvery int    `json:"checkpoint_every,omitempty"` // steps between checkpoints; default: only at the end, and when Hooks.Due asks for one
 }
 
-// Optimizers lists the optimizers:
-//
-//	sgd           w -= rate*g
-//	momentum      v = momentum*v + g; w -= rate*v
-//	adam          [adam15]
-//	rmsprop       s = decay*s + (1-decay)*g²; w -= rate*g/sqrt(s+epsilon); s starts
-//	              at 1, as in TensorFlow 1's RMSPropOptimizer
-//	rmsprop_zero  the same with s starting at 0
-func Optimizers() []string { return []string{"sgd", "momentum", "adam", "rmsprop", "rmsprop_zero"} }
+// Optimizer is how weights w follow their gradient g.
+type Optimizer string
 
-// Schedules lists the schedules of the learning rate: constant, step (times
-// DropFactor every DropEvery steps), cosine (down to 0 over all steps).
-func Schedules() []string { return []string{"constant", "step", "cosine"} }
+const (
+	SGD      Optimizer = "sgd"      // w -= rate*g
+	Momentum Optimizer = "momentum" // v = momentum*v + g; w -= rate*v
+	Adam     Optimizer = "adam"     // [adam15]
+	// RMSProp: s = decay*s + (1-decay)*g²; w -= rate*g/sqrt(s+epsilon); s starts at 1,
+	// as in TensorFlow 1's RMSPropOptimizer.
+	RMSProp     Optimizer = "rmsprop"
+	RMSPropZero Optimizer = "rmsprop_zero" // the same with s starting at 0
+)
+
+// Optimizers lists the optimizers.
+func Optimizers() []Optimizer { return []Optimizer{SGD, Momentum, Adam, RMSProp, RMSPropZero} }
+
+// ParseOptimizer reads the name of an Optimizer.
+func ParseOptimizer(s string) (Optimizer, error) {
+	return parse("optimizer", Optimizer(s), Optimizers())
+}
+
+// Schedule is how the learning rate changes.
+type Schedule string
+
+const (
+	ScheduleConstant Schedule = "constant"
+	ScheduleStep     Schedule = "step"   // times DropFactor every DropEvery steps
+	ScheduleCosine   Schedule = "cosine" // down to 0 over all steps
+)
+
+// Schedules lists the schedules of the learning rate.
+func Schedules() []Schedule { return []Schedule{ScheduleConstant, ScheduleStep, ScheduleCosine} }
+
+// ParseSchedule reads the name of a Schedule.
+func ParseSchedule(s string) (Schedule, error) { return parse("schedule", Schedule(s), Schedules()) }
+
+// parse looks a name up among those there are; what is what it would be of.
+func parse[T ~string](what string, name T, all []T) (T, error) {
+	if slices.Contains(all, name) {
+		return name, nil
+	}
+	list := ""
+	for i, s := range all {
+		if i > 0 {
+			list += ", "
+		}
+		list += string(s)
+	}
+	return "", fmt.Errorf("%s %q, want one of %s", what, name, list)
+}
 
 // Resolve fills in the defaults for a training set of n images and checks the
 // values. In the result Steps is the total number of steps.
@@ -70,16 +106,16 @@ func (o Options) Resolve(n int) (Options, error) {
 		}
 	}
 	if o.Optimizer == "" {
-		o.Optimizer = "adam"
+		o.Optimizer = Adam
 	}
-	if !slices.Contains(Optimizers(), o.Optimizer) {
-		return o, fmt.Errorf("optimizer %q, want one of %s", o.Optimizer, strings.Join(Optimizers(), ", "))
+	if _, err := ParseOptimizer(string(o.Optimizer)); err != nil {
+		return o, err
 	}
 	switch o.Optimizer {
-	case "adam":
+	case Adam:
 		def(&o.Rate, 1e-3)
 		def(&o.Epsilon, 1e-8)
-	case "rmsprop", "rmsprop_zero":
+	case RMSProp, RMSPropZero:
 		def(&o.Rate, 1e-3)
 		def(&o.Epsilon, 1e-10)
 	default:
@@ -105,12 +141,12 @@ func (o Options) Resolve(n int) (Options, error) {
 	}
 	o.Epochs = 0
 	if o.Schedule == "" {
-		o.Schedule = "constant"
+		o.Schedule = ScheduleConstant
 	}
-	if !slices.Contains(Schedules(), o.Schedule) {
-		return o, fmt.Errorf("schedule %q, want one of %s", o.Schedule, strings.Join(Schedules(), ", "))
+	if _, err := ParseSchedule(string(o.Schedule)); err != nil {
+		return o, err
 	}
-	if o.Schedule == "step" {
+	if o.Schedule == ScheduleStep {
 		count(&o.DropEvery, max(o.Steps/3, 1))
 		def(&o.DropFactor, 0.1)
 	}
@@ -143,9 +179,9 @@ func (o Options) Resolve(n int) (Options, error) {
 func (o *Options) rate(step int) float64 {
 	r := o.Rate
 	switch o.Schedule {
-	case "step":
+	case ScheduleStep:
 		r *= math.Pow(o.DropFactor, float64(step/o.DropEvery))
-	case "cosine":
+	case ScheduleCosine:
 		// From Warmup to the end, so that the first full rate is Rate itself.
 		if step >= o.Warmup && o.Steps > o.Warmup {
 			r *= 0.5 + 0.5*math.Cos(math.Pi*float64(step-o.Warmup)/float64(o.Steps-o.Warmup))

@@ -28,14 +28,14 @@ func newOptimizer(k *kernel.Engine, o *Options, params []*param) *optimizer {
 	s := &optimizer{k: k, o: o}
 	start := float32(0)
 	switch o.Optimizer {
-	case "momentum":
+	case Momentum:
 		s.kinds = []string{"momentum.v"}
-	case "adam":
+	case Adam:
 		s.kinds = []string{"adam.m", "adam.v"}
-	case "rmsprop":
+	case RMSProp:
 		s.kinds = []string{"rmsprop.s"}
 		start = 1 // as TensorFlow 1
-	case "rmsprop_zero":
+	case RMSPropZero:
 		s.kinds = []string{"rmsprop.s"}
 	}
 	for range s.kinds {
@@ -75,11 +75,11 @@ func (s *optimizer) Step(params []G.ValueGrad) error {
 func (s *optimizer) update(i int, w, g []float32) {
 	rate := float32(s.rate)
 	switch s.o.Optimizer {
-	case "sgd":
+	case SGD:
 		s.k.SGD(w, g, rate)
-	case "momentum":
+	case Momentum:
 		s.k.Momentum(w, s.memory[0][i], g, rate, float32(s.o.Momentum))
-	case "adam":
+	case Adam:
 		s.k.Adam(w, s.memory[0][i], s.memory[1][i], g, rate, float32(s.o.Beta1), float32(s.o.Beta2), float32(s.o.Epsilon), s.t)
 	default:
 		s.k.RMSProp(w, s.memory[0][i], g, rate, float32(s.o.Decay), float32(s.o.Epsilon))

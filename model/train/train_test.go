@@ -79,7 +79,7 @@ func TestLearns(t *testing.T) {
 func TestResumeBitForBit(t *testing.T) {
 	data := stripes(45, 2, 8, 8)
 	for _, solver := range Optimizers() {
-		t.Run(solver, func(t *testing.T) {
+		t.Run(string(solver), func(t *testing.T) {
 			o := Options{Optimizer: solver, Rate: 0.005, Batch: 7, Steps: 20, Seed: 3, Flip: true, Crop: 2, Schedule: "cosine", Warmup: 3,
 				WeightDecay: 1e-3, MaxFilterRMS: 0.4, LabelSmoothing: 0.1, EvalEvery: -1, LogEvery: 10}
 			train := func(workers int, net *model.Network, state *model.State, stop int) []byte {
@@ -349,7 +349,7 @@ func TestSolversByHand(t *testing.T) {
 	e := model.NewEngine(1)
 	defer e.Close()
 	for _, c := range []struct {
-		solver string
+		solver Optimizer
 		o      Options
 		want   [2]float64
 	}{
