@@ -359,25 +359,11 @@ func (e *Engine) product(j *convJob) {
 		e.pool.For(j.directTasks(e.pool.Workers()), j.direct)
 		return
 	}
-	workers := e.pool.Workers()
 	columns := j.images * j.h * j.w
 	j.panels = (columns + j.lv.panel() - 1) / j.lv.panel()
-	// Chunks of panels of equal size, their number a multiple of the workers
-	// unless there are many; then the rows are split if that is not enough.
-	j.chunks = (j.panels*j.lv.panel() + panelBlock - 1) / panelBlock
-	if r := j.chunks * j.t.groups; r < 8*workers && r%workers != 0 {
-		j.chunks = min(j.panels, (j.chunks+workers-1)/workers*workers)
-	}
-	j.splits = 1
 	blocks := rowBlocks(j.t.rows, j.lv.rows)
-	if r := j.chunks * j.t.groups; r < 4*workers && r%workers != 0 {
-		j.splits = min(blocks, workers)
-	}
-	// Where the weights are larger than the columns each worker reads part of the
-	// weights and all columns.
-	if columns < j.t.rows && j.t.groups == 1 && columns <= panelBlock {
-		j.chunks, j.splits = 1, min(blocks, workers)
-	}
+	j.chunks, j.splits = cutProduct(productShape{count: j.t.groups, panels: j.panels, most: panelBlock / j.lv.panel(),
+		blocks: blocks, rows: (j.t.rows + blocks - 1) / blocks, read: packCost, weights: 1}, e.pool.Workers())
 	e.pool.For(j.t.groups*j.chunks*j.splits, j.multiply)
 }
 
@@ -419,6 +405,10 @@ func (j *convJob) inPlace() bool {
 // placeK is the longest sum made in place for more than three rows.
 const placeK = 48
 
+// packCost is what packing costs a task that shares its columns with others, in
+// steps of a product; measured as the time that more splits take.
+const packCost = 16
+
 // packSteps is about how many steps of a product packing takes for a vector.
 const packSteps = 6
 
@@ -436,16 +426,9 @@ func (j *convJob) directTasks(workers int) int {
 	}
 	width := j.widest * lv.lanes
 	j.panels = j.runs * ((j.runW + width - 1) / width)
-	j.chunks = (j.panels*width + directFloats - 1) / directFloats
-	// Four tasks a worker, so that none waits long for another, also on processors
-	// whose cores are of two speeds.
-	if r := j.chunks * t.groups * j.images; r < 4*workers {
-		j.chunks = min(j.panels, (4*workers+t.groups*j.images-1)/(t.groups*j.images))
-	}
-	j.splits = 1
-	if r := j.chunks * t.groups * j.images; r < 4*workers {
-		j.splits = min(rowBlocks(t.rows, lv.rows), (4*workers+r-1)/r)
-	}
+	blocks := rowBlocks(t.rows, lv.rows)
+	j.chunks, j.splits = cutProduct(productShape{count: j.images * t.groups, panels: j.panels, most: directFloats / width,
+		blocks: blocks, rows: (t.rows + blocks - 1) / blocks, read: packSteps}, workers)
 	return j.images * t.groups * j.chunks * j.splits
 }
 

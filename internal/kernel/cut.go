@@ -1,0 +1,37 @@
+package kernel
+
+// productShape is the shape of the products that workers share: so many of panels of
+// columns with blocks of rows. Costs are in the time that a row of a panel takes.
+type productShape struct {
+	count   int // products
+	panels  int
+	most    int // panels of a task
+	blocks  int
+	rows    int // of a block
+	read    int // cost of a panel that a task reads, beside its rows
+	weights int // half the cost of a row of weights that a task reads
+}
+
+// cutProduct finds into how many chunks the panels and into how many splits the blocks
+// are cut, so that the workers end soonest. Finer cuts read columns or weights more
+// often; coarser ones let workers wait. Sums do not depend on it.
+func cutProduct(s productShape, workers int) (chunks, splits int) {
+	best := 0
+	for p := min(s.most, s.panels); p > 0; p-- {
+		c := (s.panels + p - 1) / p
+		for n, b := 1, s.blocks; ; {
+			task := 2*p*(b*s.rows+s.read) + b*s.rows*s.weights
+			rounds := (s.count*c*n + workers - 1) / workers
+			// Workers that are not of one speed wait a part of a task in the end.
+			if cost := task * (8*rounds + min(workers-1, 1)); best == 0 || cost < best {
+				best, chunks, splits = cost, c, n
+			}
+			if b == 1 {
+				break
+			}
+			n = (s.blocks + b - 2) / (b - 1)
+			b = (s.blocks + n - 1) / n
+		}
+	}
+	return chunks, splits
+}
