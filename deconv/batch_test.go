@@ -39,7 +39,7 @@ func randomGraph(r *rand.Rand) *model.Network {
 	conv := func(in string, out, k, stride, pad int) string {
 		c := shape(in).C
 		name := add("conv", &model.Conv{Weight: tensor.From(noise(out*c*k*k), out, c, k, k), Bias: noise(out),
-			Stride: [2]int{stride, stride}, Dilation: [2]int{1, 1}, Pads: [4]int{pad, pad, pad, pad}, Groups: 1}, in)
+			Stride: []int{stride, stride}, Dilation: []int{1, 1}, Pads: []int{pad, pad, pad, pad}, Groups: 1}, in)
 		switch r.IntN(4) {
 		case 0:
 			return name

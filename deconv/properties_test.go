@@ -21,7 +21,7 @@ import (
 // pass; the transposed filter spreads 2*1 on pixel 0 and 2*(-2) on pixel 1. The bias
 // plays no part.
 func TestByHand(t *testing.T) {
-	one := [2]int{1, 1}
+	one := []int{1, 1}
 	net := &model.Network{Name: "hand", Input: model.Input{Name: "in", C: 1, H: 1, W: 4}, Nodes: []model.Node{
 		{Name: "conv", Inputs: []string{"in"}, Layer: &model.Conv{Weight: tensor.From([]float32{1, -2}, 1, 1, 1, 2), Bias: []float32{1}, Stride: one, Dilation: one, Groups: 1}},
 		{Name: "relu", Inputs: []string{"conv"}, Layer: &model.ReLU{}},

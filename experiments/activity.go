@@ -43,7 +43,7 @@ func Watch(ctx context.Context, engine *model.Engine, net *model.Network, images
 	for _, name := range features {
 		at := name
 		switch net.Node(name).Layer.(type) {
-		case *model.Conv, *model.ConvND:
+		case *model.Conv:
 		default:
 			at = net.Node(name).Inputs[0]
 		}

@@ -77,8 +77,8 @@ func Diagnose(net *model.Network, peak map[string][]float32) ([]FilterDiagnosis,
 	var out []FilterDiagnosis
 	for i, name := range net.ConvNodes() {
 		n := net.Node(name)
-		l, ok := n.Layer.(*model.Conv)
-		if !ok { // over three axes or more
+		l := model.ConvOfMaps(n.Layer)
+		if l == nil { // over three axes or more
 			continue
 		}
 		d := diagnose(net, n, l)
@@ -110,7 +110,7 @@ func zeroes(l model.Layer) bool {
 func diagnose(net *model.Network, n *model.Node, l *model.Conv) FilterDiagnosis {
 	s := l.Weight.Shape
 	filters, depth, kh, kw := s[0], s[1], s[2], s[3]
-	d := FilterDiagnosis{Layer: n.Name, Filters: filters, Kernel: [2]int{kh, kw}, Stride: l.Stride, Pixels: net.ReadsPixels(n.Name),
+	d := FilterDiagnosis{Layer: n.Name, Filters: filters, Kernel: [2]int{kh, kw}, Stride: [2]int(l.Window(model.Shape{}).Stride), Pixels: net.ReadsPixels(n.Name),
 		Dead: []int{}, Dominant: []int{}, Duplicate: []Pair{}}
 	scale := make([]float64, filters)
 	for k := range scale {
@@ -169,7 +169,7 @@ func diagnose(net *model.Network, n *model.Node, l *model.Conv) FilterDiagnosis 
 // frequencies fills in what follows from the filters' spectra.
 func (d *FilterDiagnosis) frequencies(l *model.Conv, weights []float32, dead []bool) {
 	filters, depth, kh, kw := l.Weight.Shape[0], l.Weight.Shape[1], l.Weight.Shape[2], l.Weight.Shape[3]
-	carry := [2]float64{0.5 / float64(l.Stride[0]), 0.5 / float64(l.Stride[1])}
+	carry := [2]float64{0.5 / float64(d.Stride[0]), 0.5 / float64(d.Stride[1])}
 	lags := make([]float64, (2*kh-1)*(2*kw-1))
 	power := make([]float64, spectrumSize*spectrumSize)
 	energy, spectrum := make([]float64, len(Bands)+1), make([]float64, spectrumBins)

@@ -17,7 +17,7 @@ import (
 
 // pixels is a network whose first layer is the image itself.
 func pixels(h, w int) *model.Network {
-	one := [2]int{1, 1}
+	one := []int{1, 1}
 	return &model.Network{Name: "test", Input: model.Input{Name: "in", C: 1, H: h, W: w}, Logits: "fc", Nodes: []model.Node{
 		{Name: "same", Inputs: []string{"in"}, Layer: &model.Conv{Weight: tensor.From([]float32{1}, 1, 1, 1, 1), Stride: one, Dilation: one, Groups: 1}},
 		{Name: "flat", Inputs: []string{"same"}, Layer: &model.Reshape{}},
@@ -267,7 +267,7 @@ func kernels(stride int, waves ...func(x, y float64) float64) *model.Network {
 		}
 	}
 	return &model.Network{Name: "test", Input: model.Input{Name: "in", C: 1, H: 32, W: 32}, Nodes: []model.Node{{Name: "conv", Inputs: []string{"in"},
-		Layer: &model.Conv{Weight: w, Stride: [2]int{stride, stride}, Dilation: [2]int{1, 1}, Groups: 1}},
+		Layer: &model.Conv{Weight: w, Stride: []int{stride, stride}, Dilation: []int{1, 1}, Groups: 1}},
 		{Name: "relu", Inputs: []string{"conv"}, Layer: &model.ReLU{}}}}
 }
 

@@ -44,7 +44,7 @@ func wide(r *rand.Rand) *model.Network {
 		for i := range w {
 			w[i] = float32(r.NormFloat64())
 		}
-		net.Nodes = append(net.Nodes, model.Node{Name: name, Inputs: []string{in}, Layer: &model.Conv{Weight: tensor.From(w, 24, c, 3, 3), Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pads: [4]int{1, 1, 1, 1}, Groups: 1}},
+		net.Nodes = append(net.Nodes, model.Node{Name: name, Inputs: []string{in}, Layer: &model.Conv{Weight: tensor.From(w, 24, c, 3, 3), Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1}},
 			model.Node{Name: fmt.Sprint("relu", i+1), Inputs: []string{name}, Layer: &model.ReLU{}})
 		in, c = fmt.Sprint("relu", i+1), 24
 	}
@@ -58,7 +58,7 @@ func small(r *rand.Rand) *model.Network {
 	}
 	bias := []float32{0, 0, 0, 0, -1e6} // the last map is dead
 	return &model.Network{Name: "small", Input: model.Input{Name: "in", C: 2, H: 9, W: 8}, Nodes: []model.Node{
-		{Name: "conv1", Inputs: []string{"in"}, Layer: &model.Conv{Weight: tensor.From(w, 5, 2, 3, 3), Bias: bias, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}},
+		{Name: "conv1", Inputs: []string{"in"}, Layer: &model.Conv{Weight: tensor.From(w, 5, 2, 3, 3), Bias: bias, Stride: []int{1, 1}, Dilation: []int{1, 1}, Groups: 1}},
 		{Name: "relu1", Inputs: []string{"conv1"}, Layer: &model.ReLU{}},
 		{Name: "pool1", Inputs: []string{"relu1"}, Layer: &model.Pool{Op: model.PoolMax, Kernel: []int{2, 2}, Stride: []int{2, 2}, Dilation: []int{1, 1}}},
 	}}

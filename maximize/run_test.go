@@ -186,7 +186,7 @@ func TestSilent(t *testing.T) {
 	}
 	net := &model.Network{Name: "silent", Input: model.Input{Name: "x", C: 1, H: 8, W: 8}, Preprocess: model.Preprocess{Scale: 1.0 / 255},
 		Nodes: []model.Node{
-			{Name: "conv", Inputs: []string{"x"}, Layer: &model.Conv{Weight: w, Bias: []float32{0, -2}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}},
+			{Name: "conv", Inputs: []string{"x"}, Layer: &model.Conv{Weight: w, Bias: []float32{0, -2}, Stride: []int{1, 1}, Dilation: []int{1, 1}, Groups: 1}},
 			{Name: "relu", Inputs: []string{"conv"}, Layer: &model.ReLU{}},
 			{Name: "both", Inputs: []string{"relu", "relu"}, Layer: &model.Concat{}},
 			{Name: "pool", Inputs: []string{"both"}, Layer: &model.Pool{Op: model.PoolMax, Kernel: []int{2, 2}, Stride: []int{2, 2}, Dilation: []int{1, 1}}}}}

@@ -197,8 +197,8 @@ func (b *builder) conv(i, maps, k int, norm bool) {
 	if norm {
 		std = 0.01
 	}
-	l := &Conv{Weight: b.weights(std, maps, b.shape.C, k, k), Stride: [2]int{1, 1}, Dilation: [2]int{1, 1},
-		Pads: [4]int{k / 2, k / 2, k / 2, k / 2}, Groups: 1}
+	l := &Conv{Weight: b.weights(std, maps, b.shape.C, k, k), Stride: []int{1, 1}, Dilation: []int{1, 1},
+		Pads: []int{k / 2, k / 2, k / 2, k / 2}, Groups: 1}
 	if !norm {
 		l.Bias = b.biases(maps)
 	}

@@ -120,7 +120,7 @@ func (net *Network) maps() map[string]bool {
 	for i := range net.Nodes {
 		n := &net.Nodes[i]
 		switch l := n.Layer.(type) {
-		case *Conv, *ConvTranspose, *ConvND, *ConvTransposeND:
+		case *Conv, *ConvTranspose:
 			maps[n.Name] = true
 		case *Concat: // of arrays, it may make a list of places
 			for _, in := range n.Inputs {

@@ -10,7 +10,7 @@ import (
 // TestCalledTwice: the node that a forward hook on the module sees last.
 func TestCalledTwice(t *testing.T) {
 	conv := func(v float32) Layer {
-		return &Conv{Weight: tensor.From([]float32{v}, 1, 1, 1, 1), Stride: [2]int{1, 1}}
+		return &Conv{Weight: tensor.From([]float32{v}, 1, 1, 1, 1), Stride: []int{1, 1}}
 	}
 	for _, c := range []struct {
 		what, spec, want string

@@ -44,19 +44,19 @@ func ramp(shape ...int) *tensor.Tensor {
 // everyKind is a network with every kind of layer, every attribute away from
 // its zero value, weights with and without bias, and names that need escaping.
 func everyKind() *Network {
-	two := [2]int{2, 2}
-	one := [2]int{1, 1}
+	two := []int{2, 2}
+	one := []int{1, 1}
 	return &Network{
 		Name:  "every \"kind\"\n",
 		Input: Input{Name: "input", C: 2, H: 9, W: 8},
 		Nodes: []Node{
 			{Name: "pad", Inputs: []string{"input"}, Layer: &Pad{Pads: [4]int{1, 0, 2, 1}, Value: -0.5}},
-			{Name: "conv1", Inputs: []string{"pad"}, Layer: &Conv{Weight: ramp(4, 1, 3, 2), Bias: ramp(4).Data, Stride: one, Dilation: [2]int{1, 2}, Pads: [4]int{1, 1, 1, 2}, Groups: 2}},
+			{Name: "conv1", Inputs: []string{"pad"}, Layer: &Conv{Weight: ramp(4, 1, 3, 2), Bias: ramp(4).Data, Stride: one, Dilation: []int{1, 2}, Pads: []int{1, 1, 1, 2}, Groups: 2}},
 			{Name: "bn1", Inputs: []string{"conv1"}, Layer: &BatchNorm{Scale: ramp(4).Data, Shift: ramp(4).Data, Mean: ramp(4).Data, Var: ramp(4).Data, Eps: 1e-5}},
 			{Name: "relu1", Inputs: []string{"bn1"}, Layer: &ReLU{}},
 			{Name: "lrn1", Inputs: []string{"relu1"}, Layer: &LRN{Size: 5, Alpha: 1e-4, Beta: 0.75, Bias: 2}},
 			{Name: "pool1", Inputs: []string{"lrn1"}, Layer: &Pool{Op: PoolMax, Kernel: []int{3, 2}, Stride: two[:], Dilation: one[:], Pads: []int{1, 0, 1, 0}, Ceil: true}},
-			{Name: "/block/ü<2>", Inputs: []string{"pool1"}, Layer: &Conv{Weight: ramp(4, 4, 1, 1), Stride: one, Dilation: one, Groups: 1}},
+			{Name: "/block/ü<2>", Inputs: []string{"pool1"}, Layer: &Conv{Weight: ramp(4, 4, 1, 1), Stride: one, Dilation: one, Pads: make([]int, 4), Groups: 1}},
 			{Name: "leaky", Inputs: []string{"/block/ü<2>"}, Layer: &Unary{Op: "LeakyRelu", Alpha: 0.1}},
 			{Name: "add", Inputs: []string{"leaky", "pool1"}, Layer: &Add{}},
 			{Name: "concat", Inputs: []string{"add", "pool1", "leaky"}, Layer: &Concat{}},
@@ -78,20 +78,20 @@ func everyKind() *Network {
 
 // arrayKinds has a layer of every kind on arrays.
 func arrayKinds() *Network {
-	one, two := [2]int{1, 1}, [2]int{2, 2}
+	one, two := []int{1, 1}, []int{2, 2}
 	return &Network{
 		Input: Input{Name: "x", C: 2, H: 4, W: 4},
 		Nodes: []Node{
-			{Name: "up", Inputs: []string{"x"}, Layer: &ConvTranspose{Weight: ramp(2, 3, 2, 2), Bias: ramp(3).Data, Stride: two, Dilation: one, Pads: [4]int{0, 1, 1, 0}, OutPad: two, Groups: 1}},
+			{Name: "up", Inputs: []string{"x"}, Layer: &ConvTranspose{Weight: ramp(2, 3, 2, 2), Bias: ramp(3).Data, Stride: two, Dilation: one, Pads: []int{0, 1, 1, 0}, OutPad: two, Groups: 1}},
 			{Name: "norm", Inputs: []string{"up"}, Layer: &InstanceNorm{Scale: ramp(3).Data, Shift: ramp(3).Data, Eps: 1e-3}},
 			{Name: "groups", Inputs: []string{"norm"}, Layer: &GroupNorm{Groups: 3, Scale: ramp(3).Data, Shift: ramp(3).Data, Eps: 1e-3}},
 			{Name: "layers", Inputs: []string{"groups"}, Layer: &Normalize{Op: NormRMS, From: []int{3, 81}, Axes: []int{1}, Scale: ramp(3).Data, Shift: ramp(3).Data, Inner: 27, Eps: 1e-3}},
 			{Name: "gelu", Inputs: []string{"layers"}, Layer: &Unary{Op: "Elu", Alpha: 0.5, Beta: 2}},
 			{Name: "pool", Inputs: []string{"gelu"}, Layer: &Pool{Op: "lp", Kernel: two[:], Stride: two[:], Dilation: one[:], Pads: []int{1, 0, 0, 1}, Ceil: true, CountPad: true, Columns: true, P: 3}},
-			{Name: "convnd", Inputs: []string{"x"}, Layer: &ConvND{Weight: ramp(3, 2, 2, 1, 2), Bias: ramp(3).Data, Groups: 1,
-				WindowND: WindowND{From: []int{2, 4, 2, 2}, Stride: []int{1, 2, 1}, Dilation: []int{1, 1, 2}, Pads: []int{0, 1, 1, 0, 0, 1}}}},
-			{Name: "upnd", Inputs: []string{"x"}, Layer: &ConvTransposeND{Weight: ramp(2, 3, 2, 1, 2), Bias: ramp(3).Data, Groups: 1, OutPad: []int{1, 0, 0},
-				WindowND: WindowND{From: []int{2, 4, 2, 2}, Stride: []int{2, 2, 1}, Dilation: []int{1, 1, 2}, Pads: []int{0, 0, 1, 0, 0, 1}}}},
+			{Name: "convnd", Inputs: []string{"x"}, Layer: &Conv{Weight: ramp(3, 2, 2, 1, 2), Bias: ramp(3).Data, Groups: 1,
+				From: []int{2, 4, 2, 2}, Stride: []int{1, 2, 1}, Dilation: []int{1, 1, 2}, Pads: []int{0, 1, 1, 0, 0, 1}}},
+			{Name: "upnd", Inputs: []string{"x"}, Layer: &ConvTranspose{Weight: ramp(2, 3, 2, 1, 2), Bias: ramp(3).Data, Groups: 1, OutPad: []int{1, 0, 0},
+				From: []int{2, 4, 2, 2}, Stride: []int{2, 2, 1}, Dilation: []int{1, 1, 2}, Pads: []int{0, 0, 1, 0, 0, 1}}},
 			{Name: "poolnd", Inputs: []string{"x"}, Layer: &Pool{Op: PoolLp, Kernel: []int{2, 1, 2}, Ceil: true, CountPad: true, P: 3,
 				From: []int{2, 4, 2, 2}, Stride: []int{2, 2, 1}, Dilation: []int{1, 1, 1}, Pads: []int{0, 0, 1, 0, 0, 1}}},
 			{Name: "scale", Inputs: []string{"x"}, Layer: &Binary{Op: "Sub", A: []int{}, B: []int{2, 4, 4}, Value: ramp(), First: true}},
@@ -133,7 +133,7 @@ func tiny() *Network {
 		Name:  "t",
 		Input: Input{Name: "x", C: 1, H: 2, W: 2},
 		Nodes: []Node{
-			{Name: "c", Inputs: []string{"x"}, Layer: &Conv{Weight: ramp(1, 1, 2, 2), Bias: []float32{3}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}},
+			{Name: "c", Inputs: []string{"x"}, Layer: &Conv{Weight: ramp(1, 1, 2, 2), Bias: []float32{3}, Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: make([]int, 4), Groups: 1}},
 		},
 		Classes: []string{"a"},
 	}
@@ -699,8 +699,8 @@ var hostile = []struct{ name, old, new, want string }{
 	{"missing attribute", `,\"groups\":1`, ``, `groups is missing`},
 	{"unknown attribute", `\"groups\":1`, `\"groups\":1,\"x\":1`, `unknown attribute "x"`},
 	{"attribute of another type", `\"groups\":1`, `\"groups\":\"1\"`, `want a digit`},
-	{"pair of three", `\"stride\":[1,1]`, `\"stride\":[1,1,1]`, `more than 2 numbers`},
-	{"pair of one", `\"stride\":[1,1]`, `\"stride\":[1]`, `1 numbers, want 2`},
+	{"pair of three", `\"stride\":[1,1]`, `\"stride\":[1,1,1]`, `strides [1 1 1]`},
+	{"pair of one", `\"stride\":[1,1]`, `\"stride\":[1]`, `strides [1]`},
 	{"huge attribute", `\"groups\":1`, `\"groups\":1e9`, `want a whole number`},
 	{"stride 0", `\"stride\":[1,1]`, `\"stride\":[1,0]`, `layer c: kernel 2, stride 0`},
 	{"weights unlisted", `[\"weight\",\"bias\"]`, `[\"bias\"]`, `weight is missing`},

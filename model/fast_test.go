@@ -48,7 +48,7 @@ func TestFastBatch(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for _, size := range []int{6, 7, 14} {
 		net := &model.Network{Name: "maps", Input: model.Input{Name: "in", C: 16, H: size, W: size}, Logits: "conv", Nodes: []model.Node{
-			{Name: "conv", Inputs: []string{"in"}, Layer: &model.Conv{Weight: randomTensor(rng, 32, 16, 3, 3), Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pads: [4]int{1, 1, 1, 1}, Groups: 1}}}}
+			{Name: "conv", Inputs: []string{"in"}, Layer: &model.Conv{Weight: randomTensor(rng, 32, 16, 3, 3), Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1}}}}
 		x := randomTensor(rng, 9, 16, size, size)
 		run := func(workers int, keep model.Keep, n int) []float32 {
 			engine := model.NewEngine(workers)

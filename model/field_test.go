@@ -9,8 +9,10 @@ import (
 
 // conv is a convolution of random weights.
 func conv(rng *rand.Rand, out, in, size, stride int, pads ...int) *model.Conv {
-	l := &model.Conv{Weight: randomTensor(rng, out, in, size, size), Stride: [2]int{stride, stride}, Dilation: [2]int{1, 1}, Groups: 1}
-	copy(l.Pads[:], pads)
+	l := &model.Conv{Weight: randomTensor(rng, out, in, size, size), Stride: []int{stride, stride}, Dilation: []int{1, 1}, Groups: 1}
+	if pads != nil {
+		l.Pads = pads
+	}
 	return l
 }
 
@@ -76,7 +78,7 @@ func TestFieldOfKnown(t *testing.T) {
 // The units of a transposed convolution see fields of different sizes.
 func TestFieldOfTranspose(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	up := &model.ConvTranspose{Weight: randomTensor(rng, 4, 2, 3, 3), Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}, Pads: [4]int{1, 1, 0, 0}, Groups: 1}
+	up := &model.ConvTranspose{Weight: randomTensor(rng, 4, 2, 3, 3), Stride: []int{2, 2}, Dilation: []int{1, 1}, Pads: []int{1, 1, 0, 0}, Groups: 1}
 	net := &model.Network{Name: "up", Input: model.Input{Name: "in", C: 3, H: 32, W: 32}, Nodes: []model.Node{
 		{Name: "down", Inputs: []string{"in"}, Layer: conv(rng, 4, 3, 4, 4)},
 		{Name: "up", Inputs: []string{"down"}, Layer: up}}}

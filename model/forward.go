@@ -115,15 +115,15 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 
 // fuses reports whether one step of the plan can do next with f.
 func (p *Plan) fuses(f *Fused, next *Node, switches bool) bool {
-	conv, isConv := f.Node.Layer.(*Conv)
+	conv := ConvOfMaps(f.Node.Layer)
 	switch next.Layer.(type) {
 	case *BatchNorm:
-		return isConv
+		return conv != nil
 	case *Binary:
 		_, product := f.Node.Layer.(*MatMul)
 		return product
 	case *Pool:
-		return isConv && !switches && conv.Stride[0] > 1 && p.shapes[f.Out].Len() >= pooledAtOnce
+		return conv != nil && !switches && conv.geometry().StrideY > 1 && p.shapes[f.Out].Len() >= pooledAtOnce
 	}
 	return storedWith(f.Node.Layer, next.Layer)
 }
@@ -141,7 +141,7 @@ func (p *Plan) joinInPlace() {
 			name := s.Node.Inputs[k]
 			if v > 0 && p.graph.OnlyReader(name) != nil {
 				from := &p.steps[v-1]
-				if _, ok := from.Node.Layer.(*Conv); ok && from.Pool == nil {
+				if ConvOfMaps(from.Node.Layer) != nil && from.Pool == nil {
 					from.into, from.offset = i+1, at
 					if s.placed == nil {
 						s.placed = make([]bool, len(s.inputs))
@@ -385,8 +385,6 @@ func (p *Plan) choosePart() {
 		s := &p.steps[i]
 		switch l := s.Node.Layer.(type) {
 		case *Conv:
-			weights += l.Weight.Len()
-		case *ConvND:
 			weights += l.Weight.Len()
 		case *Dense:
 			weights += l.Weight.Len()

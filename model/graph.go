@@ -151,7 +151,7 @@ func (f *Fused) add(next *Node, can func(f *Fused, next *Node) bool) bool {
 	return true
 }
 
-// Weights are those of a step that begins with a Conv, its Norm folded in.
+// Weights are those of a step that begins with a Conv of maps, its Norm folded in.
 func (f *Fused) Weights() (weight, bias []float32) {
 	l := f.Node.Layer.(*Conv)
 	if f.Norm == nil {
@@ -178,10 +178,10 @@ func addsBias(l Layer) bool {
 // they store its values; epilogue is how they are told.
 func storedWith(l, act Layer) bool {
 	_, relu := act.(*ReLU)
-	switch l.(type) {
+	switch l := l.(type) {
 	case *Conv:
 		_, clip := act.(*Clip)
-		return relu || clip || isFunction(act)
+		return l.Maps() && (relu || clip || isFunction(act))
 	case *Add:
 		return relu
 	case *MatMul:

@@ -73,17 +73,7 @@ func (l *Pool) slots() []slot {
 
 // window is how the pool walks over an input of shape in.
 func (l *Pool) window(in Shape) WindowND {
-	w := WindowND{From: l.From, Stride: l.Stride, Dilation: l.Dilation, Pads: l.Pads}
-	if l.From == nil {
-		w.From = []int{in.C, in.H, in.W}
-	}
-	if w.Dilation == nil {
-		w.Dilation = slices.Repeat([]int{1}, len(l.Kernel))
-	}
-	if w.Pads == nil {
-		w.Pads = make([]int, 2*len(l.Kernel))
-	}
-	return w
+	return windowOf(in, l.From, l.Stride, l.Dilation, l.Pads, len(l.Kernel))
 }
 
 // Dims are those of the output for one image, nil if it is maps.
@@ -135,12 +125,8 @@ func (l *Pool) reach(_ Shape) reach {
 }
 func (*Pool) macs(_, _ Shape) int64 { return 0 }
 func (l *Pool) text() string {
-	if l.From != nil {
-		w := l.window(Shape{})
-		return string(l.Op) + " " + w.settings(l.Kernel)
-	}
 	w := l.window(Shape{})
-	s := window([2]int(l.Kernel), [2]int(l.Stride), [2]int(w.Dilation), [4]int(w.Pads))
+	s := w.settings(l.Kernel, l.From == nil)
 	if l.Kind() == "Pool" {
 		s = string(l.Op) + " " + s
 	}

@@ -66,8 +66,6 @@ var kinds = []kind{
 	// Arrays of any rank.
 	&Unary{},
 	&Binary{},
-	&ConvND{},
-	&ConvTransposeND{},
 	&MatMul{},
 	&Reduce{},
 	&Normalize{},
@@ -89,14 +87,16 @@ var kinds = []kind{
 // aliases are names in files for a kind with some of its settings: those of kinds
 // that it has taken in, which may be what the usual case is still called.
 var aliases = map[string]kind{
-	"LeakyReLU":   &Unary{Op: UnaryLeakyRelu},
-	"MaxPool":     &Pool{Op: PoolMax},
-	"AvgPool":     &Pool{Op: PoolAverage},
-	"WindowPool":  &Pool{},
-	"PoolND":      &Pool{},
-	"Join":        &Concat{},
-	"Flatten":     &Reshape{},
-	"SoftmaxAxis": &Softmax{},
+	"LeakyReLU":       &Unary{Op: UnaryLeakyRelu},
+	"MaxPool":         &Pool{Op: PoolMax},
+	"AvgPool":         &Pool{Op: PoolAverage},
+	"WindowPool":      &Pool{},
+	"PoolND":          &Pool{},
+	"Join":            &Concat{},
+	"Flatten":         &Reshape{},
+	"ConvND":          &Conv{},
+	"ConvTransposeND": &ConvTranspose{},
+	"SoftmaxAxis":     &Softmax{},
 }
 
 // newLayer returns an empty layer of a kind, or nil.

@@ -96,7 +96,7 @@ func (b *builder) bareConv(name string, maps, k, stride, pad int, bias bool) {
 	if b.err != nil {
 		return
 	}
-	l := &Conv{Weight: tensor.New(maps, b.shape.C, k, k), Stride: [2]int{stride, stride}, Dilation: [2]int{1, 1}, Pads: [4]int{pad, pad, pad, pad}, Groups: 1}
+	l := &Conv{Weight: tensor.New(maps, b.shape.C, k, k), Stride: []int{stride, stride}, Dilation: []int{1, 1}, Pads: []int{pad, pad, pad, pad}, Groups: 1}
 	if bias {
 		l.Bias = make([]float32, maps)
 	}

@@ -156,7 +156,7 @@ func (net *Network) unclosed(node, last string, s Shape) Scores {
 	}
 	if n := net.Node(last); n != nil {
 		switch n.Layer.(type) {
-		case *Conv, *ConvTranspose, *ConvND, *ConvTransposeND, *AlongAxis, *BatchNorm:
+		case *Conv, *ConvTranspose, *AlongAxis, *BatchNorm:
 			return LogitScores
 		}
 	}
@@ -229,7 +229,7 @@ func (net *Network) features(name string) bool {
 		case *Concat:
 			return l.Maps()
 		case *Conv:
-			return rectified && l.Weight.Shape[2]*l.Weight.Shape[3] > 1
+			return rectified && l.Maps() && l.Weight.Shape[2]*l.Weight.Shape[3] > 1
 		default:
 			return false
 		}

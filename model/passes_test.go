@@ -40,7 +40,7 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		}
 		return v
 	}
-	one := [2]int{1, 1}
+	one := []int{1, 1}
 	on := func(l model.Layer) *model.Network {
 		return &model.Network{Name: "test", Input: model.Input{Name: "in", C: 3, H: 7, W: 9},
 			Nodes: []model.Node{{Name: "it", Inputs: []string{"in"}, Layer: l}}}
@@ -64,8 +64,8 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		return n
 	}
 	return map[string]*model.Network{
-		"Conv":           on(&model.Conv{Weight: randomTensor(rng, 4, 3, 3, 2), Bias: vector(4, false), Stride: [2]int{2, 1}, Dilation: [2]int{1, 2}, Pads: [4]int{1, 0, 2, 1}, Groups: 1}),
-		"Conv/groups":    on(&model.Conv{Weight: randomTensor(rng, 6, 1, 3, 3), Stride: one, Dilation: one, Pads: [4]int{1, 1, 1, 1}, Groups: 3}),
+		"Conv":           on(&model.Conv{Weight: randomTensor(rng, 4, 3, 3, 2), Bias: vector(4, false), Stride: []int{2, 1}, Dilation: []int{1, 2}, Pads: []int{1, 0, 2, 1}, Groups: 1}),
+		"Conv/groups":    on(&model.Conv{Weight: randomTensor(rng, 6, 1, 3, 3), Stride: one, Dilation: one, Pads: []int{1, 1, 1, 1}, Groups: 3}),
 		"Dense":          flat(&model.Dense{Weight: randomTensor(rng, 5, 3*7*9), Bias: vector(5, false)}),
 		"MaxPool":        on(&model.Pool{Op: model.PoolMax, Kernel: []int{3, 2}, Stride: []int{2, 2}, Dilation: one[:], Pads: []int{1, 0, 0, 1}, Ceil: true}),
 		"AvgPool":        on(&model.Pool{Op: model.PoolAverage, Kernel: []int{3, 2}, Stride: []int{1, 2}, Pads: []int{1, 1, 1, 1}}),
@@ -101,7 +101,7 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		"Binary/PRelu":       on(&model.Binary{Op: "PRelu", A: []int{3, 7, 9}, B: []int{3, 1, 1}, Value: randomTensor(rng, 3, 1, 1)}),
 		"MatMul/const":       on(&model.MatMul{A: []int{3, 7, 9}, B: []int{9, 4}, Value: randomTensor(rng, 9, 4)}),
 		"MatMul/first":       on(&model.MatMul{A: []int{3, 2, 7}, B: []int{3, 7, 9}, Value: randomTensor(rng, 3, 2, 7), First: true}),
-		"ConvTranspose":      on(&model.ConvTranspose{Weight: randomTensor(rng, 3, 4, 3, 2), Bias: vector(4, false), Stride: [2]int{2, 3}, Dilation: [2]int{1, 2}, Pads: [4]int{1, 0, 0, 2}, OutPad: [2]int{1, 0}, Groups: 1}),
+		"ConvTranspose":      on(&model.ConvTranspose{Weight: randomTensor(rng, 3, 4, 3, 2), Bias: vector(4, false), Stride: []int{2, 3}, Dilation: []int{1, 2}, Pads: []int{1, 0, 0, 2}, OutPad: []int{1, 0}, Groups: 1}),
 		"ConvTranspose/3":    on(&model.ConvTranspose{Weight: randomTensor(rng, 3, 2, 2, 2), Stride: one, Dilation: one, Groups: 3}),
 		"Pool/lp":            on(&model.Pool{Op: "lp", P: 2, Kernel: []int{3, 2}, Stride: []int{2, 1}, Dilation: one[:], Pads: []int{1, 0, 0, 1}}),
 		"Pool/average":       on(&model.Pool{Op: "average", Kernel: []int{3, 2}, Stride: []int{2, 1}, Dilation: []int{1, 2}, Pads: []int{1, 0, 0, 1}, CountPad: true}),
@@ -159,16 +159,16 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 			W: randomTensor(rng, 1, 6, 9), R: randomTensor(rng, 1, 6, 2), B: randomTensor(rng, 1, 12), H0: randomTensor(rng, 1, 3, 2), Clip: 3, BeforeReset: true}),
 		"Sequence/RNN": on(&model.Sequence{Op: "RNN", Steps: 7, Batch: 3, Values: 9, Hidden: 2, Direction: "forward", Activations: "Affine", Alpha: []float32{.5}, Beta: []float32{.1},
 			W: randomTensor(rng, 1, 2, 9), R: randomTensor(rng, 1, 2, 2)}),
-		"ConvND": on(&model.ConvND{Weight: randomTensor(rng, 4, 3, 3, 2, 1), Bias: vector(4, false), Groups: 1,
-			WindowND: model.WindowND{From: []int{3, 7, 3, 3}, Stride: []int{2, 1, 2}, Dilation: []int{2, 1, 1}, Pads: []int{1, 0, 1, 2, 1, 0}}}),
-		"ConvND/groups": on(&model.ConvND{Weight: randomTensor(rng, 6, 1, 2, 2), Groups: 3,
-			WindowND: model.WindowND{From: []int{3, 7, 9}, Stride: []int{1, 2}, Dilation: []int{1, 1}, Pads: []int{0, 1, 1, 0}}}),
-		"ConvND/4": on(&model.ConvND{Weight: randomTensor(rng, 2, 3, 2, 2, 2, 3), Groups: 1,
-			WindowND: model.WindowND{From: []int{3, 7, 1, 3, 3}, Stride: []int{2, 1, 1, 1}, Dilation: []int{1, 1, 1, 1}, Pads: []int{0, 1, 0, 1, 1, 0, 1, 1}}}),
-		"ConvTransposeND": on(&model.ConvTransposeND{Weight: randomTensor(rng, 3, 4, 3, 2, 2), Bias: vector(4, false), Groups: 1, OutPad: []int{1, 0, 0},
-			WindowND: model.WindowND{From: []int{3, 7, 3, 3}, Stride: []int{2, 1, 3}, Dilation: []int{1, 2, 1}, Pads: []int{1, 0, 1, 0, 1, 2}}}),
-		"ConvTransposeND/3": on(&model.ConvTransposeND{Weight: randomTensor(rng, 3, 2, 2, 2, 2), Groups: 3, OutPad: []int{0, 0, 0},
-			WindowND: model.WindowND{From: []int{3, 7, 3, 3}, Stride: []int{1, 1, 1}, Dilation: []int{1, 1, 1}, Pads: []int{0, 0, 0, 0, 0, 0}}}),
+		"Conv/volume": on(&model.Conv{Weight: randomTensor(rng, 4, 3, 3, 2, 1), Bias: vector(4, false), Groups: 1,
+			From: []int{3, 7, 3, 3}, Stride: []int{2, 1, 2}, Dilation: []int{2, 1, 1}, Pads: []int{1, 0, 1, 2, 1, 0}}),
+		"Conv/array": on(&model.Conv{Weight: randomTensor(rng, 6, 1, 2, 2), Groups: 3,
+			From: []int{3, 7, 9}, Stride: []int{1, 2}, Dilation: []int{1, 1}, Pads: []int{0, 1, 1, 0}}),
+		"Conv/4": on(&model.Conv{Weight: randomTensor(rng, 2, 3, 2, 2, 2, 3), Groups: 1,
+			From: []int{3, 7, 1, 3, 3}, Stride: []int{2, 1, 1, 1}, Dilation: []int{1, 1, 1, 1}, Pads: []int{0, 1, 0, 1, 1, 0, 1, 1}}),
+		"ConvTranspose/volume": on(&model.ConvTranspose{Weight: randomTensor(rng, 3, 4, 3, 2, 2), Bias: vector(4, false), Groups: 1, OutPad: []int{1, 0, 0},
+			From: []int{3, 7, 3, 3}, Stride: []int{2, 1, 3}, Dilation: []int{1, 2, 1}, Pads: []int{1, 0, 1, 0, 1, 2}}),
+		"ConvTranspose/volume/3": on(&model.ConvTranspose{Weight: randomTensor(rng, 3, 2, 2, 2, 2), Groups: 3, OutPad: []int{0, 0, 0},
+			From: []int{3, 7, 3, 3}, Stride: []int{1, 1, 1}, Dilation: []int{1, 1, 1}, Pads: []int{0, 0, 0, 0, 0, 0}}),
 		"Pool/volume/max":     on(pooled(model.PoolMax)),
 		"Pool/volume/average": on(pooled(model.PoolAverage)),
 		"Pool/volume/lp":      on(pooled(model.PoolLp)),
@@ -465,7 +465,7 @@ func second[T any](_ T, err error) error { return err }
 // TestShapeErrors: what is wrong is said with the node's name, got and want.
 func TestShapeErrors(t *testing.T) {
 	conv := func(shape ...int) *model.Conv {
-		return &model.Conv{Weight: tensor.New(shape...), Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}
+		return &model.Conv{Weight: tensor.New(shape...), Stride: []int{1, 1}, Dilation: []int{1, 1}, Groups: 1}
 	}
 	for _, c := range []struct {
 		layer model.Layer
@@ -489,7 +489,7 @@ func TestShapeErrors(t *testing.T) {
 // TestBatch: the memory of a pass is counted from shapes: input, kept values,
 // switches, and what lies between.
 func TestBatch(t *testing.T) {
-	one := [2]int{1, 1}
+	one := []int{1, 1}
 	net := &model.Network{Name: "n", Input: model.Input{Name: "in", C: 1, H: 4, W: 4}, Nodes: []model.Node{
 		{Name: "relu", Inputs: []string{"in"}, Layer: &model.ReLU{}},
 		{Name: "pool", Inputs: []string{"relu"}, Layer: &model.Pool{Op: model.PoolMax, Kernel: []int{2, 2}, Stride: []int{2, 2}, Dilation: one[:]}},

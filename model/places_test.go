@@ -13,7 +13,7 @@ func tokensOf(more int) *Network {
 	add := func(name string, l Layer, ins ...string) {
 		net.Nodes = append(net.Nodes, Node{Name: name, Layer: l, Inputs: ins})
 	}
-	add("patches", &Conv{Weight: tensor.New(3, 1, 2, 2), Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}, Groups: 1}, "x")
+	add("patches", &Conv{Weight: tensor.New(3, 1, 2, 2), Stride: []int{2, 2}, Dilation: []int{1, 1}, Groups: 1}, "x")
 	add("turned", &Rearrange{What: "Transpose", To: []int{24, 3}, Strides: []int{1, 24}}, "patches")
 	last := "turned"
 	if more > 0 {

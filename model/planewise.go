@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/deconvnet/viz/internal/kernel"
+	"github.com/deconvnet/viz/model/tensor"
 )
 
 // WindowND is how the windows of a layer walk over arrays [C, sizes...] of two axes
@@ -14,8 +15,49 @@ type WindowND struct {
 	Stride, Dilation, Pads []int
 }
 
-func (w *WindowND) slots() []slot {
-	return []slot{attribute("from", &w.From), attribute("stride", &w.Stride), attribute("dilation", &w.Dilation), attribute("pads", &w.Pads)}
+// windowOf is how the windows of a layer over so many axes of space walk over an input
+// of shape in, which has dims from, unless that is nil: then it is maps.
+func windowOf(in Shape, from, stride, dilation, pads []int, axes int) WindowND {
+	if from == nil {
+		from = []int{in.C, in.H, in.W}
+	}
+	return WindowND{from, orRepeat(stride, 1, axes), orRepeat(dilation, 1, axes), orRepeat(pads, 0, 2*axes)}
+}
+
+// orRepeat is a list, or n times v if there is none.
+func orRepeat(list []int, v, n int) []int {
+	if list == nil {
+		return slices.Repeat([]int{v}, n)
+	}
+	return list
+}
+
+// spaceAxes is how many axes of space filters have.
+func spaceAxes(weight *tensor.Tensor) int {
+	if weight == nil {
+		return 2
+	}
+	return max(len(weight.Shape)-2, 2)
+}
+
+// checkFilters wants weights whose first two axes are as order says, and an input s of
+// dims from, or maps, that they can walk over by w.
+func checkFilters(order string, weight *tensor.Tensor, s Shape, from []int, w WindowND) error {
+	switch {
+	case from == nil && (weight == nil || len(weight.Shape) != 4):
+		return fmt.Errorf("weights are not [%s, rows, columns]", order)
+	case weight == nil || len(weight.Shape) < 4:
+		return fmt.Errorf("weights are not [%s, sizes of the window...]", order)
+	case from == nil && s.Flat:
+		return fmt.Errorf("input is a vector of %d, want maps", s.C)
+	}
+	if err := w.check(s, weight.Shape[2:]); err != nil {
+		return err
+	}
+	if _, err := arrayLen(weight.Shape); err != nil {
+		return fmt.Errorf("weights: %w", err)
+	}
+	return nil
 }
 
 // check wants an input s of dims From, and a setting for each axis.
@@ -81,20 +123,43 @@ func fewTaps(places, kernel []int) error {
 	return nil
 }
 
-// settings describes a window for a reader.
-func (w *WindowND) settings(kernel []int) string {
+// settings describes a window for a reader; maps says that they are what it walks over.
+func (w *WindowND) settings(kernel []int, maps bool) string {
+	usual := func(v []int, is int) bool { return !slices.ContainsFunc(v, func(i int) bool { return i != is }) }
 	s := times(kernel)
-	one := slices.Repeat([]int{1}, len(kernel))
-	if !slices.Equal(w.Stride, one) {
+	switch {
+	case maps && usual(w.Stride, w.Stride[0]):
+		s += fmt.Sprintf("/%d", w.Stride[0])
+	case maps:
+		s += "/" + times(w.Stride)
+	case !usual(w.Stride, 1):
 		s += ", strides " + times(w.Stride)
 	}
-	if !slices.Equal(w.Dilation, one) {
-		s += ", dilations " + times(w.Dilation)
+	plural := map[bool]string{false: "s"}[maps]
+	if !usual(w.Dilation, 1) {
+		s += ", dilation" + plural + " " + times(w.Dilation)
 	}
-	if slices.ContainsFunc(w.Pads, func(p int) bool { return p != 0 }) {
+	switch {
+	case usual(w.Pads, 0):
+	case maps && usual(w.Pads, w.Pads[0]):
+		s += fmt.Sprintf(", pad %d", w.Pads[0])
+	case maps:
+		s += fmt.Sprintf(", pads %d,%d,%d,%d", w.Pads[0], w.Pads[1], w.Pads[2], w.Pads[3])
+	default:
 		s += fmt.Sprintf(", pads %v", w.Pads)
 	}
+	if maps {
+		return s
+	}
 	return s + " on " + times(w.From)
+}
+
+// groupsText says how many groups a convolution has, if there are more than one.
+func groupsText(groups int) string {
+	if groups < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", groups %d", groups)
 }
 
 func times(v []int) string {
@@ -108,8 +173,18 @@ func times(v []int) string {
 	return s
 }
 
-// planewise is a convolution over the window, of the given kernel, counts of them, for
-// weights [k, c, ...], as the kernels see it.
-func (w *WindowND) planewise(kernelSize, out []int, k, groups int) *kernel.Planewise {
-	return kernel.PlanewiseOf(w.From, w.Stride, w.Dilation, w.Pads, kernelSize, out, w.Taps(out[:len(out)-2], kernelSize), k, groups)
+// planewise is a convolution over the window, out of them, for weights of shape
+// [k, c, sizes of the window...], as the kernels see it.
+func (w *WindowND) planewise(weight, out []int, groups int) *kernel.Planewise {
+	size := weight[2:]
+	return kernel.PlanewiseOf(w.From, w.Stride, w.Dilation, w.Pads, size, out, w.Taps(out[:len(out)-2], size), weight[0], groups)
+}
+
+// size is the product of dims.
+func size(dims []int) int {
+	n := 1
+	for _, d := range dims {
+		n *= d
+	}
+	return n
 }

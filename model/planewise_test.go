@@ -11,8 +11,8 @@ import (
 // TestPlanewiseInParts: a volume whose planes do not fit at once is computed in
 // parts, and its transpose belongs to it: <Ax, y> = <x, A'y>.
 func TestPlanewiseInParts(t *testing.T) {
-	l := &ConvND{Weight: tensor.New(2, 4, 3, 1, 2), Groups: 1,
-		WindowND: WindowND{From: []int{4, 24, 128, 128}, Stride: []int{1, 2, 1}, Dilation: []int{2, 1, 1}, Pads: []int{2, 0, 1, 1, 0, 0}}}
+	l := &Conv{Weight: tensor.New(2, 4, 3, 1, 2), Groups: 1,
+		From: []int{4, 24, 128, 128}, Stride: []int{1, 2, 1}, Dilation: []int{2, 1, 1}, Pads: []int{2, 0, 1, 1, 0, 0}}
 	wave := func(v []float32, step int) {
 		for i := range v {
 			v[i] = float32(i*step%101)/50 - 1

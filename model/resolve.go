@@ -47,8 +47,7 @@ func (net *Network) ConvLayers() []string {
 func (net *Network) ConvNodes() []string {
 	var out []string
 	for i := range net.Nodes {
-		switch net.Nodes[i].Layer.(type) {
-		case *Conv, *ConvND:
+		if _, ok := net.Nodes[i].Layer.(*Conv); ok {
 			out = append(out, net.Nodes[i].Name)
 		}
 	}

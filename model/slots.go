@@ -20,6 +20,7 @@ type slot struct {
 	at        any
 	counted   bool   // an array that training may change, as opposed to statistics and constants
 	optional  bool   // an array that the layer may be without
+	standing  []int  // what a file holds for a list that is nil
 	left      bool   // an attribute that a file leaves out, as what it is goes without saying
 	torchName string // what PyTorch calls the array, if not the same
 }
@@ -30,6 +31,11 @@ func attribute(name string, at any) slot { return slot{name: name, at: at} }
 // unusual is a slot for a setting that is zero in the usual case, and then left out.
 func unusual(name string, at any) slot {
 	return attribute(name, at).leftOut(reflect.ValueOf(at).Elem().IsZero())
+}
+
+// repeated is a slot for a list that, if it is nil, is n times v.
+func repeated(name string, at *[]int, v, n int) slot {
+	return slot{name: name, at: at, standing: slices.Repeat([]int{v}, n)}
 }
 
 // leftOut says whether files leave the attribute out.
@@ -125,7 +131,7 @@ func (s slot) weights() *entry {
 // not the same as an empty one, or what is left out.
 func (s slot) unset() bool {
 	if list, ok := s.at.(*[]int); ok {
-		return *list == nil
+		return *list == nil && s.standing == nil
 	}
 	return s.left
 }
@@ -185,6 +191,9 @@ func (s slot) append(b []byte) ([]byte, error) {
 	case *[4]int:
 		return ints(at[:])
 	case *[]int:
+		if *at == nil {
+			return ints(s.standing)
+		}
 		return ints(*at)
 	case *string:
 		if !utf8.ValidString(*at) {

@@ -161,10 +161,12 @@ func (r *rerun) step(i int) error {
 	out := &r.changes[i+1]
 	switch l := s.Node.Layer.(type) {
 	case *Conv:
-		if !b.Empty() {
-			r.conv(s, l, out, b)
+		if l.Maps() {
+			if !b.Empty() {
+				r.conv(s, l, out, b)
+			}
+			return nil
 		}
-		return nil
 	case *Pool:
 		switch {
 		case l.MaxOfMaps():

@@ -78,6 +78,9 @@ func (net *Network) hasWidth(name string) error {
 	}
 	switch l := n.Layer.(type) {
 	case *Conv:
+		if !l.Maps() {
+			return fmt.Errorf("layer %s goes over three axes or more: its width cannot change", name)
+		}
 		if l.Groups == 1 {
 			return nil
 		}

@@ -104,9 +104,9 @@ func (net *Network) inputVolume(shapes map[string]Shape) []int {
 func fromVolume(l Layer) []int {
 	var from []int
 	switch l := l.(type) {
-	case *ConvND:
+	case *Conv:
 		from = l.From
-	case *ConvTransposeND:
+	case *ConvTranspose:
 		from = l.From
 	case *Pool:
 		from = l.From

@@ -11,14 +11,10 @@ import (
 // TestVolume: values between layers over three axes are volumes, arrays of four axes
 // elsewhere are not.
 func TestVolume(t *testing.T) {
-	one, none := []int{1, 1, 1}, make([]int, 6)
-	walk := func(from ...int) WindowND {
-		return WindowND{From: from, Stride: one, Dilation: one, Pads: none}
-	}
 	net := &Network{Name: "v", Input: Input{Name: "x", C: 6, H: 4, W: 5}, Nodes: []Node{
 		{Name: "minus", Inputs: []string{"x"}, Layer: &Unary{Op: "Affine", Alpha: 2}},
 		{Name: "view", Inputs: []string{"minus"}, Layer: &Reshape{To: []int{2, 3, 20}}},
-		{Name: "conv", Inputs: []string{"view"}, Layer: &ConvND{Weight: tensor.New(4, 2, 2, 1, 2), WindowND: walk(2, 3, 4, 5), Groups: 1}},
+		{Name: "conv", Inputs: []string{"view"}, Layer: &Conv{Weight: tensor.New(4, 2, 2, 1, 2), From: []int{2, 3, 4, 5}, Groups: 1}},
 		{Name: "relu", Inputs: []string{"conv"}, Layer: &ReLU{}},
 		{Name: "wider", Inputs: []string{"relu"}, Layer: &AlongAxis{From: []int{4, 2, 4, 4}, Axis: 3, Taps: 1, Index: []int{0, 0, 1, 1, 2, 3}}},
 		{Name: "both", Inputs: []string{"wider", "wider"}, Layer: &Concat{}},

@@ -82,7 +82,7 @@ func (z *zoo) conv(name string, in Shape, args []string) error {
 	if p < 0 {
 		p = k / 2
 	}
-	l := &Conv{Stride: [2]int{s, s}, Dilation: [2]int{1, 1}, Pads: [4]int{p, p, p, p}, Groups: set["g"]}
+	l := &Conv{Stride: []int{s, s}, Dilation: []int{1, 1}, Pads: []int{p, p, p, p}, Groups: set["g"]}
 	if l.Weight, err = z.take(name+".weight", out, in.C/max(set["g"], 1), k, k); err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (z *zoo) pointwise(name string, in Shape, outputs string) error {
 	if err != nil {
 		return err
 	}
-	return z.add(name, &Conv{Weight: tensor.From(w.Data, out, in.C, 1, 1), Bias: b[0], Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}, z.last)
+	return z.add(name, &Conv{Weight: tensor.From(w.Data, out, in.C, 1, 1), Bias: b[0], Stride: []int{1, 1}, Dilation: []int{1, 1}, Groups: 1}, z.last)
 }
 
 // linear is a dense layer, on a vector or on every token.

@@ -12,7 +12,7 @@ import (
 // TestFigureOfAnyInput draws maps of networks with inputs of 1 to 4 channels, not
 // square, in either channel order, for one and several layers.
 func TestFigureOfAnyInput(t *testing.T) {
-	one := [2]int{1, 1}
+	one := []int{1, 1}
 	for channels := 1; channels <= 4; channels++ {
 		for _, size := range [][2]int{{9, 14}, {14, 9}, {3, 40}} {
 			h, w := size[0], size[1]

@@ -31,7 +31,7 @@ func TestPackedWeights(t *testing.T) {
 	build := func(pack func(*tensor.Tensor) *tensor.Tensor) *model.Network {
 		r := rand.New(rand.NewPCG(5, 6))
 		conv := func(w *tensor.Tensor) *model.Conv {
-			return &model.Conv{Weight: pack(w), Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pads: [4]int{1, 1, 1, 1}, Groups: 1}
+			return &model.Conv{Weight: pack(w), Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1}
 		}
 		net := &model.Network{Name: "q", Input: model.Input{Name: "in", C: 3, H: 12, W: 12}, Logits: "fc2", Preprocess: model.Preprocess{Scale: 1}, Nodes: []model.Node{
 			{Name: "conv1", Inputs: []string{"in"}, Layer: conv(steps(r, 8, 3, 3, 3))},

@@ -21,7 +21,7 @@ func TestMostlyWhole(t *testing.T) {
 		}
 		return x
 	}
-	conv := &model.Conv{Weight: random(6, 3, 4, 4), Stride: [2]int{4, 4}, Dilation: [2]int{1, 1}, Groups: 1}
+	conv := &model.Conv{Weight: random(6, 3, 4, 4), Stride: []int{4, 4}, Dilation: []int{1, 1}, Groups: 1}
 	tail := []model.Node{
 		{Name: "flat", Inputs: []string{"last"}, Layer: &model.Reshape{}},
 		{Name: "fc", Inputs: []string{"flat"}, Layer: &model.Dense{Weight: random(4, 96)}},

@@ -77,9 +77,11 @@ func (r *AblationRow) summarize() {
 func paperVariants(net *model.Network) []Variant {
 	var convs, dense []string
 	for _, n := range net.Nodes {
-		switch n.Layer.(type) {
+		switch l := n.Layer.(type) {
 		case *model.Conv:
-			convs = append(convs, n.Name)
+			if l.Maps() {
+				convs = append(convs, n.Name)
+			}
 		case *model.Dense:
 			if n.Name != net.Logits {
 				dense = append(dense, n.Name)

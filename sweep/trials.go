@@ -284,7 +284,7 @@ func (f *Folder) watch(ctx context.Context, j *job, step int, net *model.Network
 	}
 	m := moment{Step: step, Layers: layers}
 	for _, n := range net.Nodes {
-		if l, ok := n.Layer.(*model.Conv); ok {
+		if l := model.ConvOfMaps(n.Layer); l != nil {
 			m.Shape, m.Filters = l.Weight.Shape, l.Weight.Floats()
 			break
 		}

@@ -62,7 +62,7 @@ type FilterNumbers struct {
 // all if there are no others.
 func Convolutions(net *model.Network) (all, spaced []string) {
 	for _, n := range net.Nodes {
-		if l, ok := n.Layer.(*model.Conv); ok {
+		if l := model.ConvOfMaps(n.Layer); l != nil {
 			all = append(all, n.Name)
 			if s := l.Weight.Shape; s[2]*s[3] > 1 {
 				spaced = append(spaced, n.Name)
@@ -93,9 +93,9 @@ func ParseConvolutions(net *model.Network, list string) ([]string, error) {
 		if i := slices.Index(net.ConvLayers(), name); i >= 0 {
 			name = net.ConvNodes()[i]
 		}
-		if !slices.Contains(all, name) {
-			return nil, &FieldError{Field: "layer", Problem: fmt.Sprintf("%s is a %s: it has no filters", name, net.Node(name).Layer.Kind()),
-				Hint: "convolution layers: " + strings.Join(all, ", ")}
+		if _, err := filtersOf(net.Node(name)); err != nil {
+			err.Hint = "convolution layers: " + strings.Join(all, ", ")
+			return nil, err
 		}
 		if !slices.Contains(out, name) {
 			out = append(out, name)
@@ -141,14 +141,24 @@ func (s *Session) convolution(name string) (*model.Conv, error) {
 	if n == nil {
 		return nil, &FieldError{Field: "layer", Problem: name + ": no such layer"}
 	}
-	l, ok := n.Layer.(*model.Conv)
-	if _, deep := n.Layer.(*model.ConvND); deep {
-		return nil, &FieldError{Field: "layer", Problem: name + " is a convolution over three axes: filters are drawn as rows and columns"}
-	}
-	if !ok {
-		return nil, &FieldError{Field: "layer", Problem: fmt.Sprintf("%s is a %s: it has no filters", name, n.Layer.Kind())}
+	l, err := filtersOf(n)
+	if err != nil {
+		return nil, err
 	}
 	return l, nil
+}
+
+// filtersOf is the layer of a node, which must be a convolution of maps.
+func filtersOf(n *model.Node) (*model.Conv, *FieldError) {
+	l := model.ConvOfMaps(n.Layer)
+	if l != nil {
+		return l, nil
+	}
+	why := fmt.Sprintf("is a %s: it has no filters", n.Layer.Kind())
+	if _, deep := n.Layer.(*model.Conv); deep {
+		why = "is a convolution over three axes: filters are drawn as rows and columns"
+	}
+	return nil, &FieldError{Field: "layer", Problem: n.Name + " " + why}
 }
 
 func (s *Session) filters(r Filters, name string, l *model.Conv) Figure {

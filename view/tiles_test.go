@@ -15,17 +15,17 @@ import (
 // projection lies in its tile, and in its row of the array, where the unit sees it.
 func TestTilesOfBranches(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	conv := func(pads [4]int) *model.Conv {
+	conv := func(pads ...int) *model.Conv {
 		w := tensor.New(4, 3, 3, 3)
 		for i := range w.Data {
 			w.Data[i] = float32(rng.NormFloat64())
 		}
-		return &model.Conv{Weight: w, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pads: pads, Groups: 1}
+		return &model.Conv{Weight: w, Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: pads, Groups: 1}
 	}
 	net := &model.Network{Name: "asymmetric", Input: model.Input{Name: "in", C: 3, H: 32, W: 32}, Preprocess: model.Preprocess{Scale: 1. / 255},
 		Nodes: []model.Node{
-			{Name: "a", Inputs: []string{"in"}, Layer: conv([4]int{0, 0, 2, 2})},
-			{Name: "b", Inputs: []string{"in"}, Layer: conv([4]int{2, 2, 0, 0})},
+			{Name: "a", Inputs: []string{"in"}, Layer: conv(0, 0, 2, 2)},
+			{Name: "b", Inputs: []string{"in"}, Layer: conv(2, 2, 0, 0)},
 			{Name: "sum", Inputs: []string{"a", "b"}, Layer: &model.Add{}},
 			{Name: "relu", Inputs: []string{"sum"}, Layer: &model.ReLU{}}}}
 	engine := model.NewEngine(0)

@@ -32,9 +32,18 @@ type Conv struct {
 // ConvOf is the convolution with weights of shape [Out, In/groups, KH, KW], or the one
 // that a transposed convolution with weights [In, Out/groups, KH, KW] is the transpose of.
 // Pads are top, left and what the output's size says.
-func ConvOf(shape []int, stride, dilation [2]int, pads [4]int, groups int) Conv {
-	return Conv{In: shape[1] * groups, Out: shape[0], KH: shape[2], KW: shape[3], StrideY: stride[0], StrideX: stride[1],
-		DilY: dilation[0], DilX: dilation[1], PadTop: pads[0], PadLeft: pads[1], Groups: groups}
+func ConvOf(shape, stride, dilation, pads []int, groups int) Conv {
+	c := Conv{In: shape[1] * groups, Out: shape[0], KH: shape[2], KW: shape[3], StrideY: 1, StrideX: 1, DilY: 1, DilX: 1, Groups: groups}
+	if stride != nil {
+		c.StrideY, c.StrideX = stride[0], stride[1]
+	}
+	if dilation != nil {
+		c.DilY, c.DilX = dilation[0], dilation[1]
+	}
+	if pads != nil {
+		c.PadTop, c.PadLeft = pads[0], pads[1]
+	}
+	return c
 }
 
 // PoolOf is the pool of a plane with these settings along rows and columns; nil

@@ -22,7 +22,7 @@ func features(name string, kind model.Scores) *model.Network {
 	return &model.Network{Name: name, Input: model.Input{Name: "x", C: 3, H: 6, W: 6}, Scores: kind,
 		Preprocess: model.Preprocess{Scale: 1}, Nodes: []model.Node{
 			{Name: "conv", Inputs: []string{"x"}, Layer: &model.Conv{Weight: sequence(37, 11, 7, 4, 3, 3, 3), Bias: sequence(3, 5, 10, 4).Data,
-				Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pads: [4]int{1, 1, 1, 1}, Groups: 1}},
+				Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1}},
 			{Name: "relu", Inputs: []string{"conv"}, Layer: &model.ReLU{}}}}
 }
 
@@ -31,7 +31,7 @@ func Segmentation() *model.Network {
 	net := features("segmentation", model.LogitScores)
 	net.Logits = "scores"
 	net.Nodes = append(net.Nodes, model.Node{Name: "scores", Inputs: []string{"relu"}, Layer: &model.Conv{Weight: sequence(5, 9, 3, 2, 4, 1, 1),
-		Bias: sequence(7, 5, 10, 2).Data, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}})
+		Bias: sequence(7, 5, 10, 2).Data, Stride: []int{1, 1}, Dilation: []int{1, 1}, Groups: 1}})
 	return net
 }
 

@@ -386,7 +386,7 @@ func deep(n int) *model.Network {
 	for i := range w.Data {
 		w.Data[i] = float32(i%5) - 1.5
 	}
-	add(`<svg onload="hacked=1">conv`, &model.Conv{Weight: w, Bias: []float32{1, 2, 3}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pads: [4]int{1, 1, 1, 1}, Groups: 1})
+	add(`<svg onload="hacked=1">conv`, &model.Conv{Weight: w, Bias: []float32{1, 2, 3}, Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1})
 	for i := range n {
 		add(fmt.Sprintf("a/../../b.%d\"'<\x1b[0m", i), &model.ReLU{})
 	}

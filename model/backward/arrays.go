@@ -33,7 +33,7 @@ func (r Rule) describeArray(l model.Layer) (string, error) {
 			return "g times the forward slope", nil
 		}
 		return "g times the slope by each input", nil
-	case *model.MatMul, *model.ConvTranspose, *model.ConvND, *model.ConvTransposeND, *model.Rearrange, *model.AlongAxis:
+	case *model.MatMul, *model.ConvTranspose, *model.Rearrange, *model.AlongAxis:
 		return "transpose", nil
 	case *model.Pool:
 		if l.MaxOfMaps() {
@@ -165,8 +165,10 @@ func (d *solo) array(n *model.Node, which int, box model.Box, g []float32, gbox 
 			return dst, nil
 		}
 	case *model.ConvTranspose:
-		kernel.Of(d.p.engine).ConvForward(d.p.up(n.Name, l), 1, dst, box, g, gbox, noEpilogue)
-		return dst, nil
+		if l.Maps() {
+			kernel.Of(d.p.engine).ConvForward(d.p.up(n.Name, l), 1, dst, box, g, gbox, noEpilogue)
+			return dst, nil
+		}
 	case *model.Constant:
 		return dst, nil
 	}
@@ -204,14 +206,12 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 		l.Split(dst, g, ins, which)
 	case *model.Reduce:
 		return d.reduced(n, l, dst, g)
-	case *model.ConvND:
+	case *model.Conv:
 		out, _ := l.Dims()
-		planes := planewise(l.WindowND, l.Weight, out[1:], l.Groups)
+		planes := planewise(l.Window(model.Shape{}), l.Weight, out[1:], l.Groups)
 		planes.Data(kernel.Of(d.p.engine), d.p.planes(n.Name, planes, l.Weight, true), dst, g)
-	case *model.ConvTransposeND:
-		out, _ := l.Dims()
-		back := l.WindowND
-		back.From = out
+	case *model.ConvTranspose:
+		back, _ := l.Window(model.Shape{})
 		planes := planewise(back, l.Weight, l.From[1:], l.Groups)
 		planes.Forward(kernel.Of(d.p.engine), d.p.planes(n.Name, planes, l.Weight, false), noEpilogue, dst, g)
 	case *model.Pool:

@@ -49,7 +49,10 @@ func (p *Pass) geometryOf(t *model.Trace, layer string, box model.Box) (*geometr
 func strides(l model.Layer) (y, x int) {
 	switch l := l.(type) {
 	case *model.Conv:
-		return l.Stride[0], l.Stride[1]
+		if l.Maps() {
+			w := l.Window(model.Shape{})
+			return w.Stride[0], w.Stride[1]
+		}
 	case *model.Pool:
 		if l.From != nil {
 			break
@@ -263,6 +266,7 @@ func (d *descent) single(l *model.Conv, dst []float32, box model.Box, g []float3
 	}
 	cg, kg := in.C/l.Groups, out.C/l.Groups
 	kh, kw := l.Weight.Shape[2], l.Weight.Shape[3]
+	walk := l.Window(in)
 	var buf []float32
 	if l.Weight.Packed != nil {
 		buf = make([]float32, cg*kh*kw)
@@ -278,12 +282,12 @@ func (d *descent) single(l *model.Conv, dst []float32, box model.Box, g []float3
 		to := dst[(i*in.C+k/kg*cg)*box.Area():]
 		for c := range cg {
 			for ky := range kh {
-				iy := y*l.Stride[0] - l.Pads[0] + ky*l.Dilation[0]
+				iy := y*walk.Stride[0] - walk.Pads[0] + ky*walk.Dilation[0]
 				if iy < box.Y0 || iy >= box.Y1 {
 					continue
 				}
 				for kx := range kw {
-					if ix := x*l.Stride[1] - l.Pads[1] + kx*l.Dilation[1]; ix >= box.X0 && ix < box.X1 {
+					if ix := x*walk.Stride[1] - walk.Pads[1] + kx*walk.Dilation[1]; ix >= box.X0 && ix < box.X1 {
 						to[(c*box.H()+iy-box.Y0)*box.W()+ix-box.X0] = float32(v*w[(c*kh+ky)*kw+kx]) + 0 // -0 becomes 0
 					}
 				}

@@ -45,8 +45,10 @@ func (d *descent) layer(n *model.Node, which, channel int, g *signal) (piece, er
 func (s *step) take() error {
 	switch l := s.n.Layer.(type) {
 	case *model.Conv:
-		s.conv(l)
-		return nil
+		if l.Maps() {
+			s.conv(l)
+			return nil
+		}
 	case *model.Dense:
 		s.dense(l)
 		return nil

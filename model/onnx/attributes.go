@@ -91,6 +91,16 @@ func (g window) on(dims []int) model.WindowND {
 	return model.WindowND{From: dims, Stride: g.stride, Dilation: g.dilation, Pads: g.pads}
 }
 
+// settings are those of a layer over an array [C, sizes...] of one image, whose dims are
+// from; with one or two axes of space these are maps, and from is nil.
+func (g window) settings(dims []int) (stride, dilation, pads, from []int) {
+	if len(dims) > 3 {
+		return g.stride, g.dilation, g.pads, dims
+	}
+	s, d, p := two(g.stride, 1), two(g.dilation, 1), four(g.pads)
+	return s[:], d[:], p[:], nil
+}
+
 // window reads strides, dilations and pads of a node with the given kernel over
 // spatial axes of these sizes, with automatic padding worked out.
 func (n *node) window(kernel, sizes []int) (window, error) {

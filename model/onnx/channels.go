@@ -151,7 +151,7 @@ func (s *stretch) rewrite(gone map[string]string) {
 			k, m := l.B[0], l.B[1]
 			weight := tensor.New(m, k, 1, 1)
 			model.Turn(weight.Data, l.Value.Floats(), k, m)
-			n.Layer = &model.Conv{Weight: weight, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}
+			n.Layer = &model.Conv{Weight: weight, Stride: []int{1, 1}, Dilation: []int{1, 1}, Groups: 1}
 			if l.Value.Packed != nil {
 				pack(n.Layer)
 			}

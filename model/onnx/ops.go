@@ -204,10 +204,12 @@ func conv(c *converter, n *node) error {
 	if err != nil {
 		return err
 	}
-	if axes > 2 {
-		return c.spatial(n, axes, &model.ConvND{Weight: w.Unpacked(), Bias: bias, WindowND: g.on(dims), Groups: groups}, in)
+	l := &model.Conv{Weight: w, Bias: bias, Groups: groups}
+	l.Stride, l.Dilation, l.Pads, l.From = g.settings(dims)
+	if l.From != nil {
+		l.Weight = w.Unpacked()
 	}
-	return c.spatial(n, axes, &model.Conv{Weight: w, Bias: bias, Stride: two(g.stride, 1), Dilation: two(g.dilation, 1), Pads: four(g.pads), Groups: groups}, in)
+	return c.spatial(n, axes, l, in)
 }
 
 func convTranspose(c *converter, n *node) error {
@@ -233,11 +235,12 @@ func convTranspose(c *converter, n *node) error {
 	if err != nil {
 		return err
 	}
-	if axes > 2 {
-		return c.spatial(n, axes, &model.ConvTransposeND{Weight: w, Bias: bias, WindowND: g.on(dims), OutPad: more, Groups: groups}, in)
+	if axes == 1 {
+		more = []int{0, more[0]}
 	}
-	return c.spatial(n, axes, &model.ConvTranspose{Weight: w, Bias: bias, Stride: two(g.stride, 1), Dilation: two(g.dilation, 1), Pads: four(g.pads),
-		OutPad: two(more, 0), Groups: groups}, in)
+	l := &model.ConvTranspose{Weight: w, Bias: bias, OutPad: more, Groups: groups}
+	l.Stride, l.Dilation, l.Pads, l.From = g.settings(dims)
+	return c.spatial(n, axes, l, in)
 }
 
 // transposed is window for a transposed convolution, with its output padding. It
@@ -326,21 +329,19 @@ func pool(c *converter, n *node) error {
 			return refuse("the places of maxima in a batch of %d", c.images)
 		}
 	}
-	l := model.Pool{Op: model.PoolMax, Kernel: kernel, Stride: g.stride, Dilation: g.dilation, Pads: g.pads, Ceil: g.ceil}
+	l := model.Pool{Op: model.PoolMax, Kernel: kernel, Ceil: g.ceil}
+	l.Stride, l.Dilation, l.Pads, l.From = g.settings(dims)
 	switch n.op {
 	case "LpPool":
 		l.Op, l.P = model.PoolLp, int(power)
 	case "AveragePool":
 		l.Op, l.CountPad = model.PoolAverage, count
 	}
-	if axes > 2 {
-		l.From = dims
-	} else {
-		kernel, stride, dilation, pads := two(kernel, 1), two(g.stride, 1), two(g.dilation, 1), four(g.pads)
-		l.Kernel, l.Stride, l.Dilation, l.Pads = kernel[:], stride[:], dilation[:], pads[:]
-		if l.MeanOfMaps() {
-			l.Dilation = nil
-		}
+	if axes == 1 {
+		l.Kernel = []int{1, kernel[0]}
+	}
+	if l.MeanOfMaps() {
+		l.Dilation = nil
 	}
 	if n.outputs[0] != "" {
 		if err := c.spatial(n, axes, &l, in); err != nil {

@@ -86,7 +86,7 @@ func (c *converter) rectified(v *value, s *scaling, typ model.QuantType) (*value
 		return v, nil
 	}
 	switch l := c.net.Nodes[at].Layer.(type) {
-	case *model.Conv, *model.Dense, *model.ConvTranspose, *model.ConvND, *model.ConvTransposeND, *model.Add, *model.BatchNorm, *model.MatMul:
+	case *model.Conv, *model.Dense, *model.ConvTranspose, *model.Add, *model.BatchNorm, *model.MatMul:
 	case *model.Binary:
 		if l.Op != model.BinaryAdd {
 			return v, nil

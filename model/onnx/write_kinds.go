@@ -86,7 +86,7 @@ func (e *exporter) indexed(n *model.Node) error {
 	case *model.GridSample:
 		return e.gridSample(n, l)
 	default:
-		return e.overAxes(n)
+		return fmt.Errorf("layer kind %s is not known", n.Layer.Kind())
 	}
 	return nil
 }

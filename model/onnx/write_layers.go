@@ -26,8 +26,7 @@ func (e *exporter) layer(n *model.Node) error {
 	}
 	switch l := n.Layer.(type) {
 	case *model.Conv:
-		e.node("Conv", withBias([]string{in[0], weights("weight", l.Weight)}, l.Bias), out, attrInts("kernel_shape", l.Weight.Shape[2:]...),
-			attrInts("strides", l.Stride[:]...), attrInts("dilations", l.Dilation[:]...), attrInts("pads", l.Pads[:]...), attrInt("group", int64(l.Groups)))
+		e.conv(n, l)
 	case *model.Dense:
 		e.node("Gemm", withBias([]string{in[0], weights("weight", l.Weight)}, l.Bias), out, attrInt("transB", 1))
 	case *model.Pool:
@@ -131,19 +130,7 @@ func (e *exporter) array(n *model.Node, s model.Shape) error {
 		}
 		e.finish(n, e.step(n, "MatMul", vs))
 	case *model.ConvTranspose:
-		w := e.floats(n.Name+".weight", l.Weight.Shape, l.Weight.Floats())
-		ins := []string{in[0], w}
-		attrs := [][]byte{attrInts("kernel_shape", l.Weight.Shape[2:]...), attrInts("strides", l.Stride[:]...), attrInts("dilations", l.Dilation[:]...),
-			attrInt("group", int64(l.Groups))}
-		k := l.Weight.Shape[1] * l.Groups
-		if l.OutPad[0] < max(l.Stride[0], l.Dilation[0]) && l.OutPad[1] < max(l.Stride[1], l.Dilation[1]) {
-			if l.Bias != nil {
-				ins = append(ins, e.floats(n.Name+".bias", []int{k}, l.Bias))
-			}
-			e.node("ConvTranspose", ins, out, append(attrs, attrInts("pads", l.Pads[:]...), attrInts("output_padding", l.OutPad[:]...))...)
-			return nil
-		}
-		e.finish(n, e.transposed(n, ins, l.Bias, k, l.Stride[:], l.Dilation[:], l.Pads[:], l.OutPad[:], attrs))
+		return e.convTranspose(n, l)
 	case *model.InstanceNorm:
 		e.node("InstanceNormalization", []string{in[0], e.floats(n.Name+".scale", []int{s.C}, l.Scale), e.floats(n.Name+".shift", []int{s.C}, l.Shift)}, out,
 			attrFloat("epsilon", l.Eps))

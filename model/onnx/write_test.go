@@ -174,10 +174,16 @@ func TestWriteVolumes(t *testing.T) {
 		l.Kernel, l.From, l.Stride, l.Dilation, l.Pads = []int{2, 2, 2}, w.From, w.Stride, w.Dilation, w.Pads
 		return &l
 	}
+	conv := &model.Conv{Weight: ramp(4, 1, 2, 2, 3), Bias: ramp(4).Data, Groups: 2}
+	conv.From, conv.Stride, conv.Dilation, conv.Pads = []int{2, 4, 3, 5}, []int{2, 1, 3}, []int{2, 1, 1}, []int{1, 0, 1, 0, 1, 0}
+	up := func(more ...int) *model.ConvTranspose {
+		return &model.ConvTranspose{Weight: ramp(2, 3, 2, 2, 3), Bias: ramp(3).Data, Groups: 1, OutPad: more,
+			From: conv.From, Stride: conv.Stride, Dilation: []int{1, 1, 2}, Pads: conv.Pads}
+	}
 	for name, l := range map[string]model.Layer{
-		"conv":   &model.ConvND{Weight: ramp(4, 1, 2, 2, 3), Bias: ramp(4).Data, WindowND: walk(2, 1, 1), Groups: 2},
-		"up":     &model.ConvTransposeND{Weight: ramp(2, 3, 2, 2, 3), Bias: ramp(3).Data, WindowND: walk(1, 1, 2), OutPad: []int{1, 0, 2}, Groups: 1},
-		"more":   &model.ConvTransposeND{Weight: ramp(2, 3, 2, 2, 3), Bias: ramp(3).Data, WindowND: walk(1, 1, 2), OutPad: []int{3, 1, 0}, Groups: 1},
+		"conv":   conv,
+		"up":     up(1, 0, 2),
+		"more":   up(3, 1, 0),
 		"max":    pool(walk(2, 1, 1), model.Pool{Op: model.PoolMax, Ceil: true}),
 		"mean":   pool(walk(one...), model.Pool{Op: model.PoolAverage, Ceil: true, CountPad: true}),
 		"norm":   pool(walk(one...), model.Pool{Op: model.PoolLp, P: 3}),
@@ -203,7 +209,7 @@ func TestWriteVolumes(t *testing.T) {
 func TestWriteOutputPadding(t *testing.T) {
 	w := tensor.From([]float32{1, 2, 3, 4, 5, 6, 7, 8, 9}, 1, 1, 3, 3)
 	net := &model.Network{Name: "n", Input: model.Input{Name: "x", C: 1, H: 3, W: 4}, Nodes: []model.Node{{Name: "up", Inputs: []string{"x"},
-		Layer: &model.ConvTranspose{Weight: w, Bias: []float32{1}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pads: [4]int{0, 0, 1, 2}, OutPad: [2]int{2, 1}, Groups: 1}}}}
+		Layer: &model.ConvTranspose{Weight: w, Bias: []float32{1}, Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: []int{0, 0, 1, 2}, OutPad: []int{2, 1}, Groups: 1}}}}
 	back(t, net, 13)
 }
 

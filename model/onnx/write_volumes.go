@@ -7,29 +7,29 @@ import (
 	"github.com/deconvnet/viz/model"
 )
 
-// overAxes writes convolutions and pools over many axes of space.
-func (e *exporter) overAxes(n *model.Node) error {
-	one := func(v []int) bool { return !slices.ContainsFunc(v, func(i int) bool { return i != 1 }) }
-	attrs := func(kernel []int, w model.WindowND) [][]byte {
-		out := [][]byte{attrInts("kernel_shape", kernel...), attrInts("strides", w.Stride...), attrInts("pads", w.Pads...)}
-		if !one(w.Dilation) {
-			out = append(out, attrInts("dilations", w.Dilation...))
+// conv writes a convolution of maps or more axes.
+func (e *exporter) conv(n *model.Node, l *model.Conv) {
+	w, in := l.Window(e.shapes[n.Inputs[0]]), n.Inputs[0]
+	attrs := [][]byte{attrInts("kernel_shape", l.Weight.Shape[2:]...), attrInts("strides", w.Stride...)}
+	if l.Maps() {
+		attrs = append(attrs, attrInts("dilations", w.Dilation...), attrInts("pads", w.Pads...))
+	} else {
+		in = e.view(n, in, l.From...)
+		attrs = append(attrs, attrInts("pads", w.Pads...))
+		if slices.ContainsFunc(w.Dilation, func(d int) bool { return d != 1 }) {
+			attrs = append(attrs, attrInts("dilations", w.Dilation...))
 		}
-		return out
 	}
-	switch l := n.Layer.(type) {
-	case *model.ConvND:
-		ins := []string{e.view(n, n.Inputs[0], l.From...), e.floats(n.Name+".weight", l.Weight.Shape, l.Weight.Data)}
-		if l.Bias != nil {
-			ins = append(ins, e.floats(n.Name+".bias", []int{len(l.Bias)}, l.Bias))
-		}
-		e.finish(n, e.step(n, "Conv", ins, append(attrs(l.Weight.Shape[2:], l.WindowND), attrInt("group", int64(l.Groups)))...))
-	case *model.ConvTransposeND:
-		e.transposeND(n, l)
-	default:
-		return fmt.Errorf("layer kind %s is not known", n.Layer.Kind())
+	ins := []string{in, e.weights(n.Name+".weight", l.Weight.Shape, l.Weight)}
+	if l.Bias != nil {
+		ins = append(ins, e.floats(n.Name+".bias", []int{len(l.Bias)}, l.Bias))
 	}
-	return nil
+	attrs = append(attrs, attrInt("group", int64(l.Groups)))
+	if l.Maps() {
+		e.node("Conv", ins, []string{n.Name}, attrs...)
+		return
+	}
+	e.finish(n, e.step(n, "Conv", ins, attrs...))
 }
 
 // pool writes a pool over maps or more axes.
@@ -68,12 +68,28 @@ func (e *exporter) pool(n *model.Node, l *model.Pool) error {
 	return nil
 }
 
-// transposeND writes a transposed convolution.
-func (e *exporter) transposeND(n *model.Node, l *model.ConvTransposeND) {
-	shape := l.Weight.Shape
-	ins := []string{e.view(n, n.Inputs[0], l.From...), e.floats(n.Name+".weight", shape, l.Weight.Data)}
-	attrs := [][]byte{attrInts("kernel_shape", shape[2:]...), attrInts("strides", l.Stride...), attrInts("dilations", l.Dilation...), attrInt("group", int64(l.Groups))}
-	e.finish(n, e.transposed(n, ins, l.Bias, shape[1]*l.Groups, l.Stride, l.Dilation, l.Pads, l.OutPad, attrs))
+// convTranspose writes a transposed convolution of maps or more axes.
+func (e *exporter) convTranspose(n *model.Node, l *model.ConvTranspose) error {
+	in, shape, more := n.Inputs[0], l.Weight.Shape, l.Out()
+	w, err := l.Window(e.shapes[in])
+	if err != nil {
+		return err
+	}
+	if !l.Maps() {
+		in = e.view(n, in, l.From...)
+	}
+	ins := []string{in, e.floats(n.Name+".weight", shape, l.Weight.Floats())}
+	attrs := [][]byte{attrInts("kernel_shape", shape[2:]...), attrInts("strides", w.Stride...), attrInts("dilations", w.Dilation...), attrInt("group", int64(l.Groups))}
+	maps := shape[1] * l.Groups
+	if l.Maps() && more[0] < max(w.Stride[0], w.Dilation[0]) && more[1] < max(w.Stride[1], w.Dilation[1]) {
+		if l.Bias != nil {
+			ins = append(ins, e.floats(n.Name+".bias", []int{maps}, l.Bias))
+		}
+		e.node("ConvTranspose", ins, []string{n.Name}, append(attrs, attrInts("pads", w.Pads...), attrInts("output_padding", more...))...)
+		return nil
+	}
+	e.finish(n, e.transposed(n, ins, l.Bias, maps, w.Stride, w.Dilation, w.Pads, more, attrs))
+	return nil
 }
 
 // transposed writes the operator. More output padding than it allows takes padding

@@ -155,7 +155,7 @@ func goldenNet(t *testing.T, dir string, files map[string]string) *model.Network
 	conv := func(name string) *model.Conv {
 		w := read(name + ".weight")
 		p := w.Shape[2] / 2
-		return &model.Conv{Weight: w, Bias: read(name + ".bias").Data, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pads: [4]int{p, p, p, p}, Groups: 1}
+		return &model.Conv{Weight: w, Bias: read(name + ".bias").Data, Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: []int{p, p, p, p}, Groups: 1}
 	}
 	full := func(name string) *model.Dense {
 		return &model.Dense{Weight: read(name + ".weight"), Bias: read(name + ".bias").Data}

@@ -271,7 +271,7 @@ func (m maker) fill(n int, scale float64) []float32 {
 }
 
 func (m maker) conv(out, in, kh, kw int, change func(l *model.Conv)) *model.Conv {
-	l := &model.Conv{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1, Bias: m.fill(out, 0.3)}
+	l := &model.Conv{Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: make([]int, 4), Groups: 1, Bias: m.fill(out, 0.3)}
 	if change != nil {
 		change(l)
 	}
@@ -297,7 +297,7 @@ func (m maker) norm(c int) *model.BatchNorm {
 	return l
 }
 
-func same(l *model.Conv) { l.Pads = [4]int{1, 1, 1, 1} }
+func same(l *model.Conv) { l.Pads = []int{1, 1, 1, 1} }
 
 func pool(k, s, p int) *model.Pool {
 	return &model.Pool{Op: model.PoolMax, Kernel: []int{k, k}, Stride: []int{s, s}, Dilation: []int{1, 1}, Pads: []int{p, p, p, p}}
@@ -310,9 +310,9 @@ func testNets() map[string]*model.Network {
 	nets := map[string]*model.Network{
 		"plain": chain(model.Input{Name: "in", C: 2, H: 9, W: 8}, "fc2",
 			"conv1", m.conv(4, 2, 3, 3, same), "relu1", &model.ReLU{}, "pool1", pool(3, 2, 1), // overlapping windows
-			"conv2", m.conv(6, 4, 3, 2, func(l *model.Conv) { l.Groups, l.Stride, l.Pads = 2, [2]int{2, 1}, [4]int{1, 0, 2, 1} }),
+			"conv2", m.conv(6, 4, 3, 2, func(l *model.Conv) { l.Groups, l.Stride, l.Pads = 2, []int{2, 1}, []int{1, 0, 2, 1} }),
 			"relu2", &model.ReLU{},
-			"conv3", m.conv(5, 6, 2, 2, func(l *model.Conv) { l.Dilation, l.Bias = [2]int{1, 2}, nil }),
+			"conv3", m.conv(5, 6, 2, 2, func(l *model.Conv) { l.Dilation, l.Bias = []int{1, 2}, nil }),
 			"avg", &model.Pool{Op: model.PoolAverage, Kernel: []int{2, 2}, Stride: []int{1, 1}, Pads: []int{0, 1, 0, 0}, CountPad: true},
 			"relu3", &model.ReLU{}, "pool3", pool(3, 1, 1),
 			"flat", &model.Reshape{}, "fc1", m.dense(7, 10, true), "relu4", &model.ReLU{}, "drop", &model.Dropout{Rate: 0.4},
@@ -327,7 +327,7 @@ func testNets() map[string]*model.Network {
 			"clip", &model.Clip{Min: -0.5, Max: 0.7}, "flat", &model.Reshape{}, "fc", m.dense(3, 3*4*3, true)),
 		"wide": chain(model.Input{Name: "in", C: 2, H: 8, W: 8}, "fc", // channels enough for Winograd's algorithm
 			"conv1", m.conv(16, 2, 3, 3, same), "conv2", m.conv(17, 16, 3, 3, same), "relu2", &model.ReLU{},
-			"conv3", m.conv(16, 17, 5, 5, func(l *model.Conv) { l.Pads = [4]int{2, 2, 2, 2} }), "relu3", &model.ReLU{}, "pool", pool(2, 2, 0),
+			"conv3", m.conv(16, 17, 5, 5, func(l *model.Conv) { l.Pads = []int{2, 2, 2, 2} }), "relu3", &model.ReLU{}, "pool", pool(2, 2, 0),
 			"flat", &model.Reshape{}, "fc", m.dense(3, 256, true)),
 		"dense": chain(model.Input{Name: "in", C: 1, H: 2, W: 3}, "fc", "fold", &model.Reshape{To: []int{3, 1, 2}}, "flat", &model.Reshape{}, "fc", m.dense(2, 6, true)),
 	}

@@ -3,8 +3,8 @@ import { h, put, state, askJSON, guard, count, plural } from "./base.js";
 
 const W = 196, H = 66, BW = 168, BH = 40; // a box's place and its size
 
-const kinds = { Conv: "conv", ConvND: "conv", ConvTranspose: "conv", ConvTransposeND: "conv", MaxPool: "pool", AvgPool: "pool", GlobalAvgPool: "pool", PoolND: "pool",
-  Add: "join", Concat: "join", Join: "join", Binary: "join", Dense: "dense", MatMul: "dense" };
+const kinds = { Conv: "conv", ConvTranspose: "conv", MaxPool: "pool", AvgPool: "pool", GlobalAvgPool: "pool", Pool: "pool",
+  Add: "join", Concat: "join", Binary: "join", Dense: "dense", MatMul: "dense" };
 
 function open(place, app) {
   const svg = h("svg", { preserveAspectRatio: "xMidYMin meet", role: "group", "aria-label": "Graph of the network" });

@@ -175,7 +175,7 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*Net, error) 
 
 // fuses reports whether one step on lanes can do next with f.
 func fuses(f *model.Fused, next *model.Node) bool {
-	_, conv := f.Node.Layer.(*model.Conv)
+	conv := model.ConvOfMaps(f.Node.Layer) != nil
 	_, sum := f.Node.Layer.(*model.Add)
 	switch next.Layer.(type) {
 	case *model.BatchNorm:
@@ -206,8 +206,10 @@ func (n *Net) step(f model.Fused) step {
 	}
 	switch l := f.Node.Layer.(type) {
 	case *model.Conv:
-		s.op, s.geo = opConv, kernel.ConvOf(l.Weight.Shape, l.Stride, l.Dilation, l.Pads, l.Groups)
-		s.w, s.bias = f.Weights()
+		if l.Maps() {
+			s.op, s.geo = opConv, kernel.ConvOf(l.Weight.Shape, l.Stride, l.Dilation, l.Pads, l.Groups)
+			s.w, s.bias = f.Weights()
+		}
 	case *model.Pool:
 		if l.MaxOfMaps() {
 			s.op, s.pool = opMaxPool, kernel.PoolOf(l.Kernel, l.Stride, l.Dilation, l.Pads)

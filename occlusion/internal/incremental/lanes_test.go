@@ -23,8 +23,8 @@ func TestBlocks(t *testing.T) {
 		return w
 	}
 	conv := func(out, in, k, groups int) *model.Conv {
-		return &model.Conv{Weight: random(0.4, out, in/groups, k, k), Bias: random(0.3, out).Data, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1},
-			Pads: [4]int{k / 2, k / 2, k / 2, k / 2}, Groups: groups}
+		return &model.Conv{Weight: random(0.4, out, in/groups, k, k), Bias: random(0.3, out).Data, Stride: []int{1, 1}, Dilation: []int{1, 1},
+			Pads: []int{k / 2, k / 2, k / 2, k / 2}, Groups: groups}
 	}
 	const c, h, w = 7, 15, 17
 	node := func(name string, l model.Layer, in ...string) model.Node {

@@ -53,17 +53,19 @@ func randomNet(r *rand.Rand) *model.Network {
 			if r.IntN(4) == 0 {
 				groups = s.C
 			}
-			k, stride := pair(5), [2]int{1, 1}
+			k, stride := pair(5), []int{1, 1}
 			if r.IntN(3) == 0 {
-				stride = pair(3)
+				s := pair(3)
+				stride = s[:]
 			}
-			dilation := [2]int{1, 1}
+			dilation := []int{1, 1}
 			if r.IntN(4) == 0 {
-				dilation = pair(2)
+				d := pair(2)
+				dilation = d[:]
 			}
-			pads := [4]int{r.IntN(3), r.IntN(3), r.IntN(3), r.IntN(3)}
+			pads := []int{r.IntN(3), r.IntN(3), r.IntN(3), r.IntN(3)}
 			if r.IntN(2) == 0 {
-				k, stride, dilation, pads = [2]int{3, 3}, [2]int{1, 1}, [2]int{1, 1}, [4]int{1, 1, 1, 1}
+				k, stride, dilation, pads = [2]int{3, 3}, []int{1, 1}, []int{1, 1}, []int{1, 1, 1, 1}
 			}
 			out := groups * (1 + r.IntN(max(20/groups, 1)))
 			n := out * s.C / groups * k[0] * k[1]
@@ -179,7 +181,7 @@ func TestRounding(t *testing.T) {
 		return w
 	}
 	conv := func(k, c int) *model.Conv {
-		return &model.Conv{Weight: random(k, c, 3, 3), Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pads: [4]int{1, 1, 1, 1}, Groups: 1}
+		return &model.Conv{Weight: random(k, c, 3, 3), Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1}
 	}
 	perMap := &model.Quantize{Type: model.Int16, Scale: make([]float32, 24), Zero: make([]float32, 24)}
 	for i := range perMap.Scale {
