@@ -22,7 +22,7 @@ func (r *Scan) Fields() Fields {
 	return Fields{
 		LayersField(Field{Name: "layers", Default: "all", Usage: "`LAYERS` by number or name, comma-separated, or all: every convolution layer"}, &r.Layers, (*model.Network).ResolveLayers),
 		IntField(Field{Name: "top", Default: "9", Usage: "strongest images to keep for each map"}, &r.Top, 1),
-		TextField(Field{Name: "shard", Usage: "scan only part `I/N` of the images, such as 2/4"}, &r.Shard),
+		TextField(Field{Name: "shard", Usage: "scan only part `I/N` of the images, such as 2/4, or 1+1/4 if parts are counted from 0"}, &r.Shard),
 		IntField(Field{Name: "batch", Usage: "images in a forward pass, 0: as memory allows; changes no result"}, &r.Batch, 0),
 		SwitchField(Field{Name: "exact", Usage: "sum convolutions directly: activations exact to 1e-6 instead of 1e-4, up to twice as slow"}, &r.Exact),
 	}
@@ -124,11 +124,16 @@ func Peaks(x *features.Index) map[string][]float32 {
 	return peaks
 }
 
-// ParseShard reads "2/4" as the second quarter of n images, [from, to).
+// ParseShard reads "2/4" as the second quarter of n images, [from, to), and "1+1/4" likewise, for those who count from 0
+// and have no shell to add.
 func ParseShard(s string, n int) (from, to int, err error) {
 	a, b, ok := strings.Cut(s, "/")
+	a, fromZero := strings.CutSuffix(a, "+1")
 	i, err1 := strconv.Atoi(a)
 	of, err2 := strconv.Atoi(b)
+	if fromZero {
+		i++
+	}
 	if !ok || err1 != nil || err2 != nil || i < 1 || i > of || of > 1<<20 {
 		return 0, 0, &FieldError{Field: "shard", Problem: s + ": want I/N with I from 1 to N, such as 2/4"}
 	}

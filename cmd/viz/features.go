@@ -22,12 +22,13 @@ func featuresCommand() cmdline.Command {
 			"statistics; viz deconv --features draws from it. An interrupted scan resumes where it stopped:\n" +
 			"run the same command again. Images that cannot be read are named, counted and left out.",
 		Examples: []string{"viz features --layers all --images photos/", "viz features --layers 1,2,3 --images cifar10 --out cifar10.idx",
-			"viz features --images photos/ --shard 1/4 --out part1.idx", "viz features merge --out all.idx part1.idx part2.idx part3.idx part4.idx"},
+			"viz features --predict --predict-images 1300000 --images photos/", "viz features --images photos/ --shard 1/4 --out part1.idx", "viz features merge --out all.idx part1.idx part2.idx part3.idx part4.idx"},
 		Flags: cmdline.Model | cmdline.JSON | cmdline.Workers | cmdline.Pictures | cmdline.To,
 		Change: view.Fields{{Name: "images", Usage: "`DIR`, archive (.tar, .tar.gz), data set by name, or files"},
 			{Name: "out", Default: cmdline.IndexName, Usage: "index `FILE`, written every 20 seconds and at the end"}},
-		Fields: append(s.request.Fields(), view.SwitchField(view.Field{Name: "restart", Usage: "begin anew, even if the index is there"}, &s.restart),
-			view.SwitchField(view.Field{Name: "fast", Usage: "the default", Hidden: true}, new(bool))),
+		Fields: append(s.request.Fields(), append(s.prediction.Fields(), view.SwitchField(view.Field{Name: "restart", Usage: "begin anew, even if the index is there"}, &s.restart),
+			view.SwitchField(view.Field{Name: "predict", Usage: "only say how long it would take here and on more machines, and how large the index would be"}, &s.onlyPredict),
+			view.SwitchField(view.Field{Name: "fast", Usage: "the default", Hidden: true}, new(bool)))...),
 		Commands: []cmdline.Command{mergeCommand(), showCommand()},
 		Do:       s.do,
 	}
@@ -41,10 +42,14 @@ type featureScan struct {
 	*cmdline.Run
 	request view.Scan
 	restart bool
-	src     *images.Inputs
-	from    features.Source
-	bad     *cmdline.Failures
-	saved   time.Time
+
+	onlyPredict bool
+	prediction  view.Prediction
+
+	src   *images.Inputs
+	from  features.Source
+	bad   *cmdline.Failures
+	saved time.Time
 }
 
 func (s *featureScan) do(c *cmdline.Run) error {
@@ -59,6 +64,9 @@ func (s *featureScan) do(c *cmdline.Run) error {
 	s.Run, s.saved = c, time.Now()
 	if s.src, s.from, err = c.OpenIndexed(session.Net, c.GivenSource()); err != nil {
 		return err
+	}
+	if s.onlyPredict {
+		return s.predict(session)
 	}
 	if err := c.OutFile(c.Out, "--out"); err != nil {
 		return err
