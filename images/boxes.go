@@ -2,6 +2,8 @@ package images
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -23,6 +25,7 @@ import (
 type Boxes struct {
 	From    string   // the file or folder
 	Classes []string // names of the objects' classes, each once
+	Hash    string   // of what the files say
 	of      map[string]*boxed
 }
 
@@ -57,11 +60,13 @@ func OpenBoxes(name string) (*Boxes, error) {
 			return nil, fmt.Errorf("%s: the folder has no .xml files: want Pascal VOC's annotations, or a file of COCO's", name)
 		}
 	}
+	hash := sha256.New()
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}
+		fmt.Fprintf(hash, "%s %d %s", stemOf(file), len(text), text)
 		switch start := bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), " \t\r\n"); {
 		case bytes.HasPrefix(start, []byte("{")) && !info.IsDir():
 			err = b.readCOCO(start)
@@ -75,7 +80,7 @@ func OpenBoxes(name string) (*Boxes, error) {
 		}
 	}
 	slices.Sort(b.Classes)
-	b.Classes = slices.Compact(b.Classes)
+	b.Classes, b.Hash = slices.Compact(b.Classes), hex.EncodeToString(hash.Sum(nil))
 	return b, nil
 }
 

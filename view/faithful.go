@@ -29,6 +29,7 @@ type Faithful struct {
 	// Unreadable is told of an image that cannot be read. If it returns nil the image is
 	// left out. Nil: the first such image is the error.
 	Unreadable func(err error) error
+	Kept       Kept // what was measured of each image; nil: nothing is kept
 
 	matched *images.Matched
 }
@@ -92,7 +93,7 @@ func (s *Session) Faithful(ctx context.Context, r Faithful, src *images.Inputs) 
 		if x == nil {
 			continue
 		}
-		one, err := run.Image(ctx, src, i, i, x)
+		one, err := keptPart(r.Kept, run.key(i, x), func() (FaithfulOne, error) { return run.Image(ctx, src, i, i, x) })
 		if err == nil {
 			err = run.Add(one)
 		}

@@ -1,6 +1,10 @@
 package view
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
 	"math"
 	"testing"
 
@@ -125,5 +129,94 @@ func TestFaithfulBoxes(t *testing.T) {
 	r.Targets = []attribution.Target{attribution.Class(0)}
 	if _, err := NewSession(engine, net).Faithful(t.Context(), r, open("../testdata/ring.png")); err == nil {
 		t.Error("no box of the class, and no error")
+	}
+}
+
+// keptParts keeps parts as JSON, and fails when it has so many new ones.
+type keptParts struct {
+	parts map[string][]byte
+	fresh int
+	most  int
+}
+
+func (k *keptParts) Part(key string, v any) (bool, error) {
+	text, ok := k.parts[key]
+	if !ok {
+		return false, nil
+	}
+	return true, json.Unmarshal(text, v)
+}
+
+func (k *keptParts) Keep(key string, v any) error {
+	if k.fresh++; k.fresh > k.most {
+		return context.Canceled
+	}
+	text, err := json.Marshal(v)
+	k.parts[key] = text
+	return err
+}
+
+// TestKept: a measurement that goes on gives what one in a piece gives, and measures only what is missing; other
+// options or images are measured anew.
+func TestKept(t *testing.T) {
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	net, err := builtin.Load("shapes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := func(limit int) *images.Inputs {
+		list, err := images.Open(t.Context(), images.Spec{Data: "shapes", Limit: limit}, images.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		src, err := images.For(list, net)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return src
+	}
+	methods := []attribution.Method{attribution.Saliency, attribution.SmoothGrad}
+	kept := &keptParts{parts: map[string][]byte{}}
+	faithful := func(limit int, seed uint64, kept Kept) ([]byte, error) {
+		r := Faithful{Methods: methods, Steps: 3, Subsets: 4, Kept: kept}
+		r.Seed, r.Samples = seed, 2
+		n, err := NewSession(engine, net).Faithful(t.Context(), r, source(limit))
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(n)
+	}
+	sanity := func(limit int, seed uint64, kept Kept) ([]byte, error) {
+		r := Sanity{Methods: methods, Kept: kept}
+		r.Seed, r.Samples = seed, 2
+		n, err := NewSession(engine, net).Sanity(t.Context(), r, source(limit))
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(n)
+	}
+	for name, c := range map[string]struct {
+		run   func(limit int, seed uint64, kept Kept) ([]byte, error)
+		parts int // of a run on three images
+	}{"faithful": {faithful, 3}, "sanity": {sanity, 2*len(model.Weighted(net)) - 1}} { // the topmost layer alone begins the cascade, too
+		want, err := c.run(3, 7, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept.parts = map[string][]byte{}
+		kept.fresh, kept.most = 0, 2
+		if _, err := c.run(3, 7, kept); !errors.Is(err, context.Canceled) || len(kept.parts) != 2 {
+			t.Fatalf("%s: %v, %d parts", name, err, len(kept.parts))
+		}
+		kept.fresh, kept.most = 0, 1000
+		got, err := c.run(3, 7, kept)
+		if err != nil || !bytes.Equal(got, want) || kept.fresh != c.parts-2 {
+			t.Errorf("%s: %v, measured %d of %d, the same: %v", name, err, kept.fresh, c.parts, bytes.Equal(got, want))
+		}
+		kept.fresh = 0
+		if _, err := c.run(3, 8, kept); err != nil || kept.fresh != c.parts {
+			t.Errorf("%s with another seed: %v, measured %d of %d", name, err, kept.fresh, c.parts)
+		}
 	}
 }

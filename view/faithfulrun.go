@@ -112,6 +112,15 @@ func (f *FaithfulRun) Image(ctx context.Context, src *images.Inputs, i, number i
 	return out, nil
 }
 
+// key is what the measurement of an image depends on.
+func (f *FaithfulRun) key(number int, x *tensor.Tensor) string {
+	boxes := ""
+	if f.r.Boxes != nil {
+		boxes = f.r.Boxes.Hash
+	}
+	return newPartKey("faithful", f.n.Model, Attribution{Methods: f.r.methods(), Request: f.r.Request}.text(), f.r.Fill, f.r.Steps, f.r.Subsets, boxes, number).add(x).String()
+}
+
 // Add puts an image to those before.
 func (f *FaithfulRun) Add(one FaithfulOne) error {
 	n := f.n

@@ -26,6 +26,7 @@ type Sanity struct {
 	Progress func(done, total int)
 	// Unreadable is told of an image that cannot be read, see Faithful.Unreadable.
 	Unreadable func(err error) error
+	Kept       Kept // how alike the maps of each changed network are; nil: nothing is kept
 }
 
 // Retrained is a network like the session's that was trained anew.
@@ -148,44 +149,42 @@ func (s *Session) Sanity(ctx context.Context, r Sanity, src *images.Inputs) (*Sa
 		return nil, err
 	}
 	tick(1)
+	run := &sanityRun{s: s, r: r, n: n, inputs: inputs, targets: targets, before: before}
 	for step := range 2 * len(layers) {
 		k := step % len(layers)
 		change := layers[:k+1]
 		if step >= len(layers) {
 			change = layers[k : k+1]
 		}
-		net, err := model.Redraw(s.Net, change, r.Seed)
-		if err != nil {
-			return nil, err
-		}
-		after, _, err := s.sanityMaps(ctx, r, n, net, inputs, targets)
+		one, err := keptPart(r.Kept, run.key(change), func() ([]Alike, error) {
+			net, err := model.Redraw(s.Net, change, r.Seed)
+			if err != nil {
+				return nil, err
+			}
+			return run.alike(ctx, layers[k], net)
+		})
 		if err != nil {
 			return nil, err
 		}
 		for j, row := range n.Rows {
-			if row.Problem != "" {
-				continue
-			}
-			a := compare(before[j], after[j])
-			a.Layer = layers[k]
-			if step < len(layers) {
-				row.Cascade = append(row.Cascade, a)
-			} else {
-				row.Single = append(row.Single, a)
+			switch {
+			case row.Problem != "":
+			case step < len(layers):
+				row.Cascade = append(row.Cascade, one[j])
+			default:
+				row.Single = append(row.Single, one[j])
 			}
 		}
 		tick(step + 2)
 	}
 	for k, other := range r.Trained {
-		after, _, err := s.sanityMaps(ctx, r, n, other.Net, inputs, targets)
+		one, err := keptPart(r.Kept, run.key(other.Name, other.Net.Hash()), func() ([]Alike, error) { return run.alike(ctx, other.Name, other.Net) })
 		if err != nil {
 			return nil, fmt.Errorf("trained on %s: %w", other.Name, err)
 		}
 		for j, row := range n.Rows {
 			if row.Problem == "" {
-				a := compare(before[j], after[j])
-				a.Layer = other.Name
-				row.Labels = append(row.Labels, a)
+				row.Labels = append(row.Labels, one[j])
 			}
 		}
 		tick(2*len(layers) + k + 2)
@@ -195,6 +194,41 @@ func (s *Session) Sanity(ctx context.Context, r Sanity, src *images.Inputs) (*Sa
 		row.judgeLabels()
 	}
 	return n, nil
+}
+
+// sanityRun is a Sanity request at work.
+type sanityRun struct {
+	s       *Session
+	r       Sanity
+	n       *SanityNumbers
+	inputs  []*tensor.Tensor
+	targets []attribution.Target
+	before  [][]*attribution.Result // of the trained network, by method and image
+}
+
+// key is what a comparison depends on, beside what was changed.
+func (m *sanityRun) key(what ...any) string {
+	k := newPartKey(append([]any{"sanity", m.n.Model, Attribution{Methods: m.r.methods(), Request: m.r.Request}.text()}, what...)...)
+	for _, x := range m.inputs {
+		k.add(x)
+	}
+	return k.String()
+}
+
+// alike compares the maps of a changed network with those before, by method.
+func (m *sanityRun) alike(ctx context.Context, layer string, net *model.Network) ([]Alike, error) {
+	after, _, err := m.s.sanityMaps(ctx, m.r, m.n, net, m.inputs, m.targets)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Alike, len(m.n.Rows))
+	for j, row := range m.n.Rows {
+		if row.Problem == "" {
+			out[j] = compare(m.before[j], after[j])
+			out[j].Layer = layer
+		}
+	}
+	return out, nil
 }
 
 // sanityMaps are the maps of a network, by method and image. targets are those of the

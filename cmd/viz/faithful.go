@@ -9,6 +9,7 @@ import (
 
 func faithfulCommand() cmdline.Command {
 	var r view.Faithful
+	var resume bool
 	return cmdline.Command{
 		Name: "faithful", Usage: "measure which attribution methods can be believed on a network", Args: "[IMG...]",
 		About: "For each image and method: the probability while the strongest pixels are taken away (deletion) or shown\n" +
@@ -18,12 +19,12 @@ func faithfulCommand() cmdline.Command {
 		Examples: []string{"viz faithful --limit 20", "viz faithful --method gradcam,ig,rise photos/"},
 		Flags:    cmdline.Model | cmdline.Out | cmdline.JSON | cmdline.Workers | cmdline.Pictures,
 		Change:   view.Fields{{Name: "limit", Default: "20"}},
-		Fields:   r.Fields(),
+		Fields:   append(r.Fields(), resumeField("images that were measured before, with the same options, are not measured again", &resume)),
 		Do: func(c *cmdline.Run) error {
 			start := time.Now()
 			r.Clock = func() float64 { return time.Since(start).Seconds() }
-			return measure(c, "measuring", func() error { return r.Validate() }, func(w *cmdline.Work, step func(done, total int), bad *cmdline.Failures) (measured, error) {
-				r.Progress, r.Unreadable = step, bad.Add
+			return measure(c, "measuring", resume, func() error { return r.Validate() }, func(w *cmdline.Work, kept view.Kept, step func(done, total int), bad *cmdline.Failures) (measured, error) {
+				r.Progress, r.Unreadable, r.Kept = step, bad.Add, kept
 				n, err := w.Session.Faithful(c.Context, r, w.Src)
 				if err != nil {
 					return measured{}, err
@@ -41,8 +42,13 @@ type measured struct {
 	text   [][]string
 }
 
-// measure opens pictures, measures, and writes what came out.
-func measure(c *cmdline.Run, what string, check func() error, do func(*cmdline.Work, func(done, total int), *cmdline.Failures) (measured, error)) error {
+// resumeField is --resume of a measurement.
+func resumeField(usage string, v *bool) view.Field {
+	return view.SwitchField(view.Field{Name: "resume", Usage: "go on where a run was interrupted: " + usage}, v)
+}
+
+// measure opens pictures, measures, and writes what came out. What is measured on the way is kept.
+func measure(c *cmdline.Run, what string, resume bool, check func() error, do func(*cmdline.Work, view.Kept, func(done, total int), *cmdline.Failures) (measured, error)) error {
 	w, err := c.Work(cmdline.Need{Data: true, Check: func(*view.Session) error { return check() }})
 	if err != nil {
 		return err
@@ -52,8 +58,13 @@ func measure(c *cmdline.Run, what string, check func() error, do func(*cmdline.W
 	if err != nil {
 		return err
 	}
+	kept, err := w.Kept(c.Command, resume)
+	if err != nil {
+		return err
+	}
+	defer kept.Close()
 	step, end := c.Progress(what)
-	m, err := do(w, step, bad)
+	m, err := do(w, kept, step, bad)
 	end()
 	if err != nil {
 		return cmdline.RequestErr(err)

@@ -8,7 +8,7 @@ import (
 
 func sanityCommand() cmdline.Command {
 	var r view.Sanity
-	var labels bool
+	var labels, resume bool
 	return cmdline.Command{
 		Name: "sanity", Usage: "test which attribution methods depend on what the network has learned", Args: "[IMG...]",
 		About: "Weights are randomised layer by layer, from the scores down and each layer alone, and maps before and after are\n" +
@@ -18,10 +18,10 @@ func sanityCommand() cmdline.Command {
 		Flags:    cmdline.Model | cmdline.Out | cmdline.JSON | cmdline.Workers | cmdline.Pictures,
 		Change:   view.Fields{{Name: "limit", Default: "8"}},
 		Fields: append(r.Fields(), view.SwitchField(view.Field{Name: "permuted-labels", Usage: "also train the network anew, on 256 images of its data with their labels, and with permuted labels; " +
-			"of small networks, in about a minute"}, &labels)),
+			"of small networks, in about a minute"}, &labels), resumeField("layers whose maps were compared before, with the same images and options, are not compared again", &resume)),
 		Do: func(c *cmdline.Run) error {
-			return measure(c, "comparing", func() error { return r.Validate() }, func(w *cmdline.Work, step func(done, total int), bad *cmdline.Failures) (measured, error) {
-				r.Progress, r.Unreadable = step, bad.Add
+			return measure(c, "comparing", resume, func() error { return r.Validate() }, func(w *cmdline.Work, kept view.Kept, step func(done, total int), bad *cmdline.Failures) (measured, error) {
+				r.Progress, r.Unreadable, r.Kept = step, bad.Add, kept
 				if labels {
 					if err := retrain(c, w, &r); err != nil {
 						return measured{}, err

@@ -1,0 +1,121 @@
+package cmdline
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/deconvnet/viz/internal/lockfile"
+)
+
+// keptFile keeps the parts of a measurement as lines of JSON, each written to the disk before the next is measured. It
+// implements view.Kept; nil keeps nothing.
+type keptFile struct {
+	f      *os.File
+	parts  map[string][]byte
+	unlock func()
+}
+
+// keptLine is one part.
+type keptLine struct {
+	Key  string          `json:"key"`
+	Part json.RawMessage `json:"part"`
+}
+
+// Kept opens NAME-parts.jsonl in the output folder: to go on with the parts that are there, or anew.
+func (w *Work) Kept(name string, resume bool) (*keptFile, error) {
+	if w.Out.Stdout {
+		if resume {
+			return nil, Usage("--resume goes on in a folder, but --out - has none", "give --out a folder")
+		}
+		return nil, nil
+	}
+	path := w.Out.Path(name) + "-parts.jsonl"
+	unlock, err := lockfile.Take(path, commandLine(), func(text string) { w.Note("%s", text) })
+	if err != nil {
+		return nil, err
+	}
+	k := &keptFile{parts: map[string][]byte{}, unlock: unlock}
+	if err := k.open(path, resume); err != nil {
+		unlock()
+		return nil, err
+	}
+	if resume {
+		w.Note("%s: %d measured before", path, len(k.parts))
+	}
+	return k, nil
+}
+
+// open reads whole lines, and cuts off what a killed process left behind them.
+func (k *keptFile) open(path string, resume bool) error {
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if k.f, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666); err != nil {
+		return err
+	}
+	if first, _, _ := bytes.Cut(text, []byte("\n")); len(text) > 0 && json.Unmarshal(first, new(keptLine)) != nil {
+		return errors.Join(Hinted(fmt.Errorf("%s is there already and was not made by viz", path), "move it away; --out names another folder"), k.f.Close())
+	}
+	whole := 0
+	for line := range bytes.Lines(text) {
+		var l keptLine
+		if !resume || !bytes.HasSuffix(line, []byte("\n")) || json.Unmarshal(line, &l) != nil || l.Key == "" {
+			break
+		}
+		k.parts[l.Key] = l.Part
+		whole += len(line)
+	}
+	if err := k.f.Truncate(int64(whole)); err != nil {
+		return errors.Join(err, k.f.Close())
+	}
+	_, err = k.f.Seek(int64(whole), 0)
+	return err
+}
+
+// Part reads a part.
+func (k *keptFile) Part(key string, v any) (bool, error) {
+	if k == nil || k.parts[key] == nil {
+		return false, nil
+	}
+	if err := json.Unmarshal(k.parts[key], v); err != nil {
+		return false, fmt.Errorf("%s: part %s: %w", k.f.Name(), key, err)
+	}
+	return true, nil
+}
+
+// Keep appends a part.
+func (k *keptFile) Keep(key string, v any) error {
+	if k == nil {
+		return nil
+	}
+	part, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	line, err := json.Marshal(keptLine{key, part})
+	if err != nil {
+		return err
+	}
+	if _, err := k.f.Write(append(line, '\n')); err != nil {
+		return err
+	}
+	k.parts[key] = part
+	return k.f.Sync()
+}
+
+// Close ends the file; one without parts goes.
+func (k *keptFile) Close() error {
+	if k == nil {
+		return nil
+	}
+	defer k.unlock()
+	if len(k.parts) == 0 {
+		os.Remove(k.f.Name())
+	}
+	return k.f.Close()
+}
