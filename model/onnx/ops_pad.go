@@ -29,7 +29,7 @@ func pad(c *converter, n *node) error {
 		return nil
 	}
 	var v *value
-	if c.isMaps(in) && p.mode == "constant" && p.ofMaps(in, axes) {
+	if c.isMaps(in) && p.mode == constantPad && p.ofMaps(in, axes) {
 		v, err = c.padMaps(n, in, p)
 	} else {
 		v, err = c.padAxes(n, p, axes)
@@ -54,7 +54,7 @@ type padding struct {
 // padding reads sizes and value from attributes before operator set 11, then from
 // inputs.
 func (c *converter) padding(n *node, rank int) (*padding, error) {
-	p := &padding{before: make([]int, rank), behind: make([]int, rank), mode: n.text("mode", "constant"), fill: n.float("value", 0)}
+	p := &padding{before: make([]int, rank), behind: make([]int, rank), mode: n.text("mode", constantPad), fill: n.float("value", 0)}
 	if c.opset < 11 {
 		if p.asked = n.ints("pads"); p.asked == nil {
 			p.asked = n.ints("paddings")
@@ -148,6 +148,7 @@ func (c *converter) padAxes(n *node, p *padding, axes []int) (*value, error) {
 	if err != nil {
 		return nil, err
 	}
+	outside := sources[p.mode]
 	layers := make([]*model.AlongAxis, len(axes))
 	for i, a := range axes {
 		size := int(v.dims[a])
@@ -156,9 +157,12 @@ func (c *converter) padAxes(n *node, p *padding, axes []int) (*value, error) {
 		}
 		l := &model.AlongAxis{What: "Pad", Taps: 1, Fill: p.fill}
 		for j := -p.before[a]; j < size+p.behind[a]; j++ {
-			at, err := p.source(j, size)
-			if err != nil {
-				return nil, err
+			at := j
+			if j < 0 || j >= size {
+				if outside == nil {
+					return nil, refuse("mode is %q", p.mode)
+				}
+				at = outside(j, size)
 			}
 			l.Index = append(l.Index, at)
 		}
@@ -167,28 +171,23 @@ func (c *converter) padAxes(n *node, p *padding, axes []int) (*value, error) {
 	return c.alongAxes(n, "pad", v, axes, layers)
 }
 
-// source is the place of an axis whose value is at place j of the padded one, or
-// -1 for the fill.
-func (p *padding) source(j, size int) (int, error) {
-	switch inside := j >= 0 && j < size; {
-	case inside:
-		return j, nil
-	case p.mode == "constant":
-		return -1, nil
-	case p.mode == "edge":
-		return min(max(j, 0), size-1), nil
-	case p.mode == "wrap":
-		return modulo(j, size), nil
-	case p.mode == "reflect":
+// sources say which place of an axis of the given size place j of the padded one
+// shows, where it is not inside, by mode; -1: the fill.
+var sources = map[string]func(j, size int) int{
+	constantPad: func(_, _ int) int { return -1 },
+	"edge":      func(j, size int) int { return min(max(j, 0), size-1) },
+	"wrap":      modulo,
+	"reflect": func(j, size int) int {
 		period := 2 * (size - 1)
 		if period == 0 {
-			return 0, nil
+			return 0
 		}
 		at := modulo(j, period)
-		return min(at, period-at), nil
-	}
-	return 0, refuse("mode is %q", p.mode)
+		return min(at, period-at)
+	},
 }
+
+const constantPad = "constant"
 
 // modulo is the remainder of j by n that is not negative.
 func modulo(j, n int) int { return ((j % n) + n) % n }

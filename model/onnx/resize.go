@@ -14,7 +14,7 @@ func resize(c *converter, n *node) error {
 	if err != nil {
 		return err
 	}
-	q := &resizing{resampling: resampling{mode: n.text("mode", "nearest"), coordinates: "asymmetric", nearest: "floor",
+	q := &resizing{resampling: resampling{mode: n.text("mode", nearestMode), coordinates: "asymmetric", nearest: "floor",
 		a: float64(n.float("cubic_coeff_a", -0.75)), exclude: n.int("exclude_outside", 0) != 0, outside: n.float("extrapolation_value", 0)}}
 	if q.mode == "bilinear" {
 		q.mode = "linear"
@@ -147,7 +147,7 @@ func (q *resizing) check(n *node, dims []int64) error {
 	if len(q.sizes) > 0 && len(q.sizes) != len(q.axes) || len(q.sizes) == 0 && len(q.scales) != len(q.axes) {
 		return malformed("sizes are %v, scales %v, for axes %v", q.sizes, q.scales, q.axes)
 	}
-	if q.coordinates == "tf_crop_and_resize" && len(q.roi) != 2*len(q.axes) {
+	if q.coordinates == cropAndResize && len(q.roi) != 2*len(q.axes) {
 		return malformed("roi is %v, for axes %v", q.roi, q.axes)
 	}
 	if len(q.sizes) == 0 {
@@ -198,7 +198,7 @@ func (q *resizing) along(i int, dims []int64) (resampling, error) {
 		return r, refuse("it leaves nothing of %v", dims)
 	}
 	r.first, r.last = 0, 1
-	if q.roi != nil && r.coordinates == "tf_crop_and_resize" {
+	if q.roi != nil && r.coordinates == cropAndResize {
 		r.first, r.last = float64(q.roi[i]), float64(q.roi[i+len(q.axes)])
 	}
 	return r, nil
@@ -220,53 +220,81 @@ type resampling struct {
 	first, last                float64 // of the region of interest, as shares of the axis
 }
 
-// position is where pixel i of the result lies in the input.
-func (r *resampling) position(i int) (float64, error) {
-	x, from, to := float64(i), float64(r.from), float64(r.to)
-	switch r.coordinates {
-	case "half_pixel":
-		return (x+0.5)/r.scale - 0.5, nil
-	case "half_pixel_symmetric":
-		adjust := to / (r.scale * from)
-		return float64(from/2*(1-adjust)) + (x+0.5)/r.scale - 0.5, nil
-	case "pytorch_half_pixel":
+// coordinates says where pixel x of the result lies in the input, by name.
+var coordinates = map[string]func(r *resampling, x float64) float64{
+	"half_pixel": halfPixel,
+	"half_pixel_symmetric": func(r *resampling, x float64) float64 {
+		from := float64(r.from)
+		adjust := float64(r.to) / (r.scale * from)
+		return float64(from/2*(1-adjust)) + (x+0.5)/r.scale - 0.5
+	},
+	"pytorch_half_pixel": func(r *resampling, x float64) float64 {
 		if r.to == 1 {
-			return 0, nil
+			return 0
 		}
-		return (x+0.5)/r.scale - 0.5, nil
-	case "align_corners":
+		return halfPixel(r, x)
+	},
+	"align_corners": func(r *resampling, x float64) float64 {
 		if r.to == 1 {
-			return 0, nil
+			return 0
 		}
-		return x * (from - 1) / (to - 1), nil
-	case "asymmetric":
-		return x / r.scale, nil
-	case "tf_half_pixel_for_nn":
-		return (x + 0.5) / r.scale, nil
-	case "tf_crop_and_resize":
+		return x * float64(r.from-1) / float64(r.to-1)
+	},
+	"asymmetric":           func(r *resampling, x float64) float64 { return x / r.scale },
+	"tf_half_pixel_for_nn": func(r *resampling, x float64) float64 { return (x + 0.5) / r.scale },
+	cropAndResize: func(r *resampling, x float64) float64 {
+		last := float64(r.from - 1)
 		if r.to == 1 {
-			return 0.5 * (r.first + r.last) * (from - 1), nil
+			return 0.5 * (r.first + r.last) * last
 		}
-		return float64(r.first*(from-1)) + x*(r.last-r.first)*(from-1)/(to-1), nil
-	}
-	return 0, refuse("coordinate_transformation_mode is %q", r.coordinates)
+		return float64(r.first*last) + x*(r.last-r.first)*last/float64(r.to-1)
+	},
 }
+
+// cropAndResize are the coordinates that know a region of interest and an outside.
+const cropAndResize = "tf_crop_and_resize"
+
+func halfPixel(r *resampling, x float64) float64 { return (x+0.5)/r.scale - 0.5 }
+
+// roundings say which pixel is the nearest, by name.
+var roundings = map[string]func(x float64) float64{
+	"round_prefer_floor": func(x float64) float64 { return math.Ceil(x - 0.5) },
+	"round_prefer_ceil":  func(x float64) float64 { return math.Floor(x + 0.5) },
+	"floor":              math.Floor,
+	"ceil":               math.Ceil,
+}
+
+// interpolation is the filter of a mode: its reach in pixels of the input, and the
+// weight of a pixel at distance d.
+type interpolation struct {
+	radius float64
+	weight func(r *resampling, d float64) float64
+}
+
+// interpolations by name; the nearest pixel has no filter.
+var interpolations = map[string]interpolation{
+	nearestMode: {},
+	"linear":    {1, func(_ *resampling, d float64) float64 { return max(1-d, 0) }},
+	"cubic":     {2, (*resampling).cubic},
+}
+
+const nearestMode = "nearest"
 
 // stretch is by how much the filter grows with the pixels of a smaller result,
 // with antialiasing.
 func (r *resampling) stretch() float64 {
-	if r.antialias && r.scale < 1 && r.mode != "nearest" {
+	if r.antialias && r.scale < 1 && r.mode != nearestMode {
 		return 1 / r.scale
 	}
 	return 1
 }
 
 // radius is that of the interpolation's kernel.
-func (r *resampling) radius() float64 { return map[string]float64{"linear": 1, "cubic": 2}[r.mode] }
+func (r *resampling) radius() float64 { return interpolations[r.mode].radius }
 
 // taps is the largest number of pixels that make one.
 func (r *resampling) taps() int {
-	if r.mode == "nearest" {
+	if r.mode == nearestMode {
 		return 1
 	}
 	if s := r.stretch(); s != 1 {
@@ -278,40 +306,35 @@ func (r *resampling) taps() int {
 // layer returns the weights of every pixel of the result.
 func (r *resampling) layer() (*model.AlongAxis, error) {
 	l := &model.AlongAxis{What: "Resize", Fill: r.outside, Taps: r.taps(), Index: make([]int, r.to*r.taps())}
-	if r.mode != "nearest" {
+	if r.mode != nearestMode {
 		l.Weight = make([]float32, len(l.Index))
 	}
-	var kernel func(d float64) float64
-	switch r.mode {
-	case "nearest":
-	case "linear":
-		kernel = func(d float64) float64 { return max(1-d, 0) }
-	case "cubic":
-		kernel = r.cubic
-	default:
+	kernel, known := interpolations[r.mode]
+	if !known {
 		return nil, refuse("mode is %q", r.mode)
+	}
+	position, known := coordinates[r.coordinates]
+	if !known {
+		return nil, refuse("coordinate_transformation_mode is %q", r.coordinates)
+	}
+	round, known := roundings[r.nearest]
+	if !known && r.mode == nearestMode {
+		return nil, refuse("nearest_mode is %q", r.nearest)
 	}
 	radius, stretch := r.radius(), r.stretch()
 	row := make([]float64, l.Taps)
 	for i := range r.to {
-		x, err := r.position(i)
-		if err != nil {
-			return nil, err
-		}
+		x := position(r, float64(i))
 		index := l.Index[i*l.Taps : (i+1)*l.Taps]
-		if r.coordinates == "tf_crop_and_resize" && (x < 0 || x > float64(r.from-1)) {
+		if r.coordinates == cropAndResize && (x < 0 || x > float64(r.from-1)) {
 			index[0] = -1
 			if l.Weight != nil {
 				l.Weight[i*l.Taps] = 1
 			}
 			continue
 		}
-		if r.mode == "nearest" {
-			at, err := r.round(x)
-			if err != nil {
-				return nil, err
-			}
-			index[0] = min(max(at, 0), r.from-1)
+		if r.mode == nearestMode {
+			index[0] = min(max(int(round(x)), 0), r.from-1)
 			continue
 		}
 		low := int(math.Floor(x-float64(radius*stretch))) + 1
@@ -321,7 +344,7 @@ func (r *resampling) layer() (*model.AlongAxis, error) {
 		sum := 0.0
 		for j := range row {
 			at := low + j
-			w := kernel(math.Abs(x-float64(at)) / stretch)
+			w := kernel.weight(r, math.Abs(x-float64(at))/stretch)
 			if r.exclude && (at < 0 || at >= r.from) {
 				w = 0
 			}
@@ -348,18 +371,4 @@ func (r *resampling) cubic(d float64) float64 {
 		return float64((float64((float64(r.a*d)-float64(5*r.a))*d)+float64(8*r.a))*d) - float64(4*r.a)
 	}
 	return 0
-}
-
-func (r *resampling) round(x float64) (int, error) {
-	switch r.nearest {
-	case "round_prefer_floor":
-		return int(math.Ceil(x - 0.5)), nil
-	case "round_prefer_ceil":
-		return int(math.Floor(x + 0.5)), nil
-	case "floor":
-		return int(math.Floor(x)), nil
-	case "ceil":
-		return int(math.Ceil(x)), nil
-	}
-	return 0, refuse("nearest_mode is %q", r.nearest)
 }
