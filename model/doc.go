@@ -10,6 +10,17 @@
 //	x, err := net.Preprocess.Tensor(img, net.Input)
 //	trace, err := engine.Forward(net, x)
 //
+// Where to begin, among many names:
+//
+//   - to have a network: [Load] a checkpoint, [Build] an architecture, [LoadWeights] of
+//     another library (model/open takes any file); [Save] keeps it
+//   - to run it: [NewEngine], [Engine.Forward]; or [Engine.Compile] once for many runs
+//   - to read what came out: [Trace.Value], [Network.Reading], [Network.Resolve] for names
+//   - to know it: [Network.Summary], [Network.Shapes], [Network.ReceptiveBox]
+//   - to change it: [Reset], [Redraw], [Vary], [Fixed]
+//
+// All that has a method Kind is a kind of layer, a [Layer] to be put into a [Node].
+//
 // Layers are data; passes (shapes, forward, boxes, summary) are functions over
 // them. Arrays are float32 in NCHW order. The package does not know how
 // networks are trained (model/train) or what ONNX is (model/onnx), and nothing

@@ -1,6 +1,10 @@
 // Package builtin carries two small trained networks inside the program, so that
 // viz has something to show without any file.
 //
+//	for _, name := range builtin.Names() {
+//		net, err := builtin.Load(name)
+//	}
+//
 // They were made with viz train; nets/README.md records the commands
 // and the measured accuracies.
 package builtin

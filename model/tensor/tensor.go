@@ -1,6 +1,10 @@
 // Package tensor holds dense float32 arrays with a shape, the numbers that flow
 // through a network.
 //
+//	x := tensor.New(1, 3, 224, 224)                 // an image, all 0
+//	x.Data[(2*224+y)*224+x0] = 0.5                    // blue at row y, column x0
+//	best := tensor.ArgMax(tensor.From(scores, 10).Data) // of ten numbers
+//
 // A tensor is plain data in C order (the last index runs fastest). Images are
 // [N, C, H, W], feature vectors [N, F]. The package knows nothing of layers.
 package tensor
