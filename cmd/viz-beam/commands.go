@@ -210,7 +210,7 @@ func writeFaithful(c *cmdline.Run, r view.Faithful, s *view.Session, lead *job.L
 	if err != nil {
 		return nil, err
 	}
-	if err := (&cmdline.Work{Run: c, Session: s, Out: out}).Measured(s.FaithfulFigure(n), n.Table(), n.Text(), &cmdline.Failures{}); err != nil {
+	if err := (&cmdline.Work{Run: c, Session: s, Out: out}).Report(cmdline.Measured{Figure: s.FaithfulFigure(n), Table: n.Table(), Text: n.Text()}, &cmdline.Failures{}); err != nil {
 		return nil, err
 	}
 	return bad, nil

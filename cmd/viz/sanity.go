@@ -18,20 +18,20 @@ func sanityCommand() cmdline.Command {
 		Flags:    cmdline.Model | cmdline.Out | cmdline.JSON | cmdline.Workers | cmdline.Pictures,
 		Change:   view.Fields{{Name: "limit", Default: "8"}},
 		Fields: append(r.Fields(), view.SwitchField(view.Field{Name: "permuted-labels", Usage: "also train the network anew, on 256 images of its data with their labels, and with permuted labels; " +
-			"of small networks, in about a minute"}, &labels), resumeField("layers whose maps were compared before, with the same images and options, are not compared again", &resume)),
+			"of small networks, in about a minute"}, &labels), cmdline.ResumeField("layers whose maps were compared before, with the same images and options, are not compared again", &resume)),
 		Do: func(c *cmdline.Run) error {
-			return measure(c, "comparing", resume, func() error { return r.Validate() }, func(w *cmdline.Work, kept view.Kept, step func(done, total int), bad *cmdline.Failures) (measured, error) {
+			return cmdline.Measure(c, "comparing", resume, func() error { return r.Validate() }, func(w *cmdline.Work, kept view.Kept, step func(done, total int), bad *cmdline.Failures) (cmdline.Measured, error) {
 				r.Progress, r.Unreadable, r.Kept = step, bad.Add, kept
 				if labels {
 					if err := retrain(c, w, &r); err != nil {
-						return measured{}, err
+						return cmdline.Measured{}, err
 					}
 				}
 				n, err := w.Session.Sanity(c.Context, r, w.Src)
 				if err != nil {
-					return measured{}, err
+					return cmdline.Measured{}, err
 				}
-				return measured{w.Session.SanityFigure(n), n.Table(), n.Text()}, nil
+				return cmdline.Measured{Figure: w.Session.SanityFigure(n), Table: n.Table(), Text: n.Text()}, nil
 			})
 		},
 	}

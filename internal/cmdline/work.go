@@ -110,20 +110,57 @@ func (c *Run) WriteArrays(dir string, arrays []view.NamedArray, about any) error
 	return nil
 }
 
-// Measured ends a measurement over pictures: its figure and table are written, it is printed in columns or as
-// JSON, and pictures that were left out are an error.
-func (w *Work) Measured(figure view.Figure, table view.Table, rows [][]string, bad *Failures) error {
-	if _, err := w.Out.Figures(figure); err != nil {
+// Measured is what a measurement over pictures came to.
+type Measured struct {
+	Figure view.Figure
+	Table  view.Table
+	Text   [][]string // in columns
+}
+
+// ResumeField is --resume of a measurement.
+func ResumeField(usage string, v *bool) view.Field {
+	return view.SwitchField(view.Field{Name: "resume", Usage: "go on where a run was interrupted: " + usage}, v)
+}
+
+// Measure opens pictures, measures, and writes what came out. What is measured on the way is kept.
+func Measure(c *Run, what string, resume bool, check func() error, do func(*Work, view.Kept, func(done, total int), *Failures) (Measured, error)) error {
+	w, err := c.Work(Need{Data: true, Check: func(*view.Session) error { return check() }})
+	if err != nil {
 		return err
 	}
-	if err := w.Out.Table(table); err != nil {
+	defer w.Close()
+	bad, err := c.NewFailures(w.Src.List)
+	if err != nil {
+		return err
+	}
+	kept, err := w.Kept(c.Command, resume)
+	if err != nil {
+		return err
+	}
+	defer kept.Close()
+	step, end := c.Progress(what)
+	m, err := do(w, kept, step, bad)
+	end()
+	if err != nil {
+		return RequestErr(err)
+	}
+	return w.Report(m, bad)
+}
+
+// Report ends a measurement over pictures: its figure and table are written, it is printed in columns or as
+// JSON, and pictures that were left out are an error.
+func (w *Work) Report(m Measured, bad *Failures) error {
+	if _, err := w.Out.Figures(m.Figure); err != nil {
+		return err
+	}
+	if err := w.Out.Table(m.Table); err != nil {
 		return err
 	}
 	if w.JSON {
 		if err := w.Out.End(); err != nil {
 			return err
 		}
-	} else if err := w.PrintRows(rows); err != nil {
+	} else if err := w.PrintRows(m.Text); err != nil {
 		return err
 	}
 	return bad.Err()
