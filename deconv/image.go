@@ -43,6 +43,5 @@ func drawSigned(data []float32, c, h, w int, pre model.Preprocess, scale float64
 // units) that the projection covers, as pixels.
 func (p *Projection) Crop(pre model.Preprocess, in model.Input, x *tensor.Tensor) image.Image {
 	size := in.C * in.H * in.W
-	img := pre.Image(x.Data[p.Image*size:(p.Image+1)*size], in)
-	return img.SubImage(image.Rect(p.Box.X0, p.Box.Y0, p.Box.X1, p.Box.Y1))
+	return pre.ImageIn(x.Data[p.Image*size:(p.Image+1)*size], in, p.Box)
 }

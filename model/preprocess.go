@@ -172,26 +172,42 @@ func Planar(img *image.NRGBA, c int, bgr bool, dst []uint8) {
 // Image turns one input [C, H, W] in network units back into pixels, clipped to
 // 0..255. Networks of other than 1 or 3 channels show their first channel.
 func (p Preprocess) Image(x []float32, in Input) *image.NRGBA {
-	img := image.NewNRGBA(image.Rect(0, 0, in.W, in.H))
-	plane := in.H * in.W
-	at := func(c, i int) uint8 {
-		mean, std := p.affine(c)
-		v := (float32(x[c*plane+i]*std) + mean) / p.scale()
-		if p.Invert {
-			v = 255 - v
-		}
-		return uint8(min(max(v+0.5, 0), 255))
+	return p.ImageIn(x, in, Box{Y1: in.H, X1: in.W})
+}
+
+// ImageIn is the part of Image in a box, with its place.
+func (p Preprocess) ImageIn(x []float32, in Input, b Box) *image.NRGBA {
+	img := image.NewNRGBA(image.Rect(b.X0, b.Y0, b.X1, b.Y1))
+	for i := 3; i < len(img.Pix); i += 4 {
+		img.Pix[i] = 255
 	}
-	for i := range plane {
-		r := at(0, i)
-		g, b := r, r
-		if in.C == 3 {
-			g, b = at(1, i), at(2, i)
-			if p.BGR {
-				r, b = b, r
+	draw := func(c int, to ...int) {
+		mean, std := p.affine(c)
+		scale := p.scale()
+		for y := b.Y0; y < b.Y1; y++ {
+			row := img.Pix[(y-b.Y0)*img.Stride:]
+			for i, v := range x[(c*in.H+y)*in.W+b.X0 : (c*in.H+y)*in.W+b.X1] {
+				v = (float32(v*std) + mean) / scale
+				if p.Invert {
+					v = 255 - v
+				}
+				for _, k := range to {
+					row[4*i+k] = uint8(min(max(v+0.5, 0), 255))
+				}
 			}
 		}
-		copy(img.Pix[4*i:], []uint8{r, g, b, 255})
+	}
+	switch {
+	case in.C != 3:
+		draw(0, 0, 1, 2)
+	case p.BGR:
+		draw(0, 2)
+		draw(1, 1)
+		draw(2, 0)
+	default:
+		draw(0, 0)
+		draw(1, 1)
+		draw(2, 2)
 	}
 	return img
 }

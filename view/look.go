@@ -278,14 +278,25 @@ func (k *Look) spotter(layers []string) (*occlusion.Spotter, error) {
 	return s, nil
 }
 
-// Shown is what a patch shows, as the network sees it.
-func (k *Look) Shown(still *occlusion.Still, c occlusion.Cover) (image.Image, error) {
+// Shown is what a patch shows, as the network sees it: colours as r, g, b, 255, row by row.
+func (k *Look) Shown(still *occlusion.Still, c occlusion.Cover) ([]byte, error) {
 	x, err := still.Covered(c)
 	if err != nil {
 		return nil, err
 	}
-	img := k.s.Net.Picture(x.Data)
-	return img.SubImage(image.Rect(c.Patch.X0, c.Patch.Y0, c.Patch.X1, c.Patch.Y1)), nil
+	net, b := k.s.Net, c.Patch
+	if net.Volume(net.Input.Name) == nil {
+		return net.Preprocess.ImageIn(x.Data, net.Input, b).Pix, nil
+	}
+	img := net.Picture(x.Data)
+	out := make([]byte, 0, 4*b.H()*b.W())
+	for y := b.Y0; y < b.Y1; y++ {
+		for x := b.X0; x < b.X1; x++ {
+			p := img.NRGBAAt(x, y)
+			out = append(out, p.R, p.G, p.B, p.A)
+		}
+	}
+	return out, nil
 }
 
 // SpotLayer is the total activity of the strongest map of a layer.
@@ -331,12 +342,27 @@ func (k *Look) Spot(still *occlusion.Still, s occlusion.Spot, top int, classes [
 	for _, c := range classes {
 		n.Asked = append(n.Asked, scores[c])
 	}
-	slices.SortStableFunc(scores, func(a, b ClassScore) int { return cmp.Compare(b.Score, a.Score) })
-	n.Top = scores[:min(top, len(scores))]
+	n.Top = best(scores, top)
 	for j, layer := range still.Layers() {
 		n.Layers = append(n.Layers, SpotLayer{layer, still.Channels()[j], still.Clean.Totals[j], s.Totals[j]})
 	}
 	return n, nil
+}
+
+// best are the n classes of the highest scores, best first; the first of equals comes first.
+func best(scores []ClassScore, n int) []ClassScore {
+	out := make([]ClassScore, 0, n+1)
+	for _, s := range scores {
+		i := len(out)
+		for i > 0 && cmp.Compare(s.Score, out[i-1].Score) > 0 {
+			i--
+		}
+		if i < n {
+			out = slices.Insert(out, i, s)
+			out = out[:min(len(out), n)]
+		}
+	}
+	return out
 }
 
 // Small is a picture made to fit into a square of side pixels; smaller ones are left as they are.

@@ -391,3 +391,26 @@ func TestRefusal(t *testing.T) {
 	p.press("fieldset[aria-label=Rule] button:nth-of-type(3)")
 	p.until("the gradient", "document.querySelectorAll('.pair figure').length == 3")
 }
+
+// TestLateMap: a map that comes when another was chosen meanwhile is not shown.
+func TestLateMap(t *testing.T) {
+	_, server := testServer(t, nil)
+	p := browse(t, server.URL)
+	p.open("?view=layer&image=2&layer=relu2&map=3")
+	p.has(".split", "Map 3")
+	p.until("the unit", "document.querySelector('.pair')")
+	run(p, chromedp.Evaluate[chromedp.Void](`(() => { const f = window.fetch; let free; const held = new Promise(done => { free = done; });
+		window.fetch = async (u, o) => { if (!/api.map\?.*map=7/.test(u)) return f(u, o); const { signal, ...rest } = o; window.asked = true; await held; const r = await f(u, rest); setTimeout(() => { window.came = true; }, 300); return r; };
+		window.free = free; })(); 0`))
+	choose := func(k int) {
+		run(p, chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`import("/assets/base.js").then(b => { b.state.set({ map: %d }, true); })`, k), chromedp.EvalAwaitPromise))
+	}
+	choose(7)
+	p.until("the request", "window.asked")
+	choose(3)
+	run(p, chromedp.Evaluate[chromedp.Void]("window.free(); 0"))
+	p.until("the late map", "window.came")
+	if got := p.text(".split"); !strings.Contains(got, "Map 3") || strings.Contains(got, "Map 7") {
+		t.Errorf("the page shows %.300q", got)
+	}
+}

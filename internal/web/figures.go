@@ -263,7 +263,7 @@ func (s *Server) checkpoint(i int) (*station, error) {
 
 // job reads a request of a kind.
 func (s *Server) job(r *http.Request) (a asked, j *job, err error) {
-	q := query{r}
+	q := queryOf(r)
 	make, ok := kinds[q.get("kind")]
 	if !ok {
 		return a, nil, &view.FieldError{Field: "kind", Problem: shortened(q.get("kind")) + ": there is no such figure"}

@@ -88,7 +88,7 @@ func (x *indexes) collect(ctx context.Context, st *station, layer, client string
 
 // indexState says what is known of a layer over the pictures, map by map.
 func (s *Server) indexState(w http.ResponseWriter, r *http.Request) error {
-	q := query{r}
+	q := queryOf(r)
 	st, err := s.station(q)
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func (s *Server) indexState(w http.ResponseWriter, r *http.Request) error {
 
 // indexScan scans the pictures for a layer, and tells how far it is.
 func (s *Server) indexScan(w http.ResponseWriter, r *http.Request) error {
-	q := query{r}
+	q := queryOf(r)
 	st, err := s.station(q)
 	if err != nil {
 		return err

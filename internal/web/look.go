@@ -92,7 +92,7 @@ func (s *Server) from() string {
 
 // graph is the network as boxes and lines.
 func (s *Server) graph(w http.ResponseWriter, r *http.Request) error {
-	q := query{r}
+	q := queryOf(r)
 	st, err := s.station(q)
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (s *Server) graph(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) listPictures(w http.ResponseWriter, r *http.Request) error {
-	q := query{r}
+	q := queryOf(r)
 	from, err := q.number("from", 0)
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ func (s *Server) addPicture(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := query{r}
+	q := queryOf(r)
 	return s.work.do(r.Context(), q.client(), func(context.Context) error {
 		n, err := s.pictures.add(q.get("name"), data)
 		if err != nil {
@@ -195,7 +195,7 @@ func encode(img image.Image) ([]byte, error) {
 
 // small is a picture made smaller for the page, kept.
 func (s *Server) small(w http.ResponseWriter, r *http.Request, what string, side int) error {
-	q := query{r}
+	q := queryOf(r)
 	i, err := q.number("image", 0)
 	if err != nil {
 		return err

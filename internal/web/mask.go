@@ -22,7 +22,7 @@ import (
 // mask is what happens if the pixels that were brushed are covered. The body is a picture of the input's size, of which
 // the pixels that are not transparent are covered. The mask is kept, to be named in further requests.
 func (s *Server) mask(w http.ResponseWriter, r *http.Request) error {
-	a, request, err := s.occlusionOf(r)
+	a, request, err := s.occlusionOf(r, one)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func maskFile(name string) string { return "mask-" + name + ".npy" }
 
 // keptMask gives a mask back: as=npy for the command, else as a picture.
 func (s *Server) keptMask(w http.ResponseWriter, r *http.Request) error {
-	q := query{r}
+	q := queryOf(r)
 	st, err := s.station(q)
 	if err != nil {
 		return err

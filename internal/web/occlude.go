@@ -24,20 +24,26 @@ func defaultOcclusion(net *model.Network) (b occlusionBox) {
 	return b
 }
 
+// one is a setting of an occluder that covers one place: where it would lie otherwise need not be found out.
+func one(o *view.Occlusion) { o.Position = &[2]int{} }
+
 // occlusionOf finds the network and the picture that a request is about, and reads the settings of an occluder.
-func (s *Server) occlusionOf(r *http.Request) (a asked, o view.Occlusion, err error) {
+func (s *Server) occlusionOf(r *http.Request, more ...func(*view.Occlusion)) (a asked, o view.Occlusion, err error) {
 	if a, err = s.asked(r); err != nil {
 		return a, o, err
 	}
 	if err = o.Fields().Set(a.Session.Net, a.query.given); err != nil {
 		return a, o, err
 	}
+	for _, set := range more {
+		set(&o)
+	}
 	return a, o, o.Validate(a.Session.Net)
 }
 
 // spot is what happens under one patch: the figures of that position, those of occlude --method box bit for bit.
 func (s *Server) spot(w http.ResponseWriter, r *http.Request) error {
-	a, request, err := s.occlusionOf(r)
+	a, request, err := s.occlusionOf(r, one)
 	if err != nil {
 		return err
 	}
@@ -69,7 +75,7 @@ func (s *Server) covered(w http.ResponseWriter, r *http.Request, a asked, reques
 		*view.SpotNumbers
 		Clean *view.SpotNumbers `json:"clean"`
 		Box   model.Box         `json:"box"`
-		Patch string            `json:"patch,omitempty"` // what the patch shows
+		Patch []byte            `json:"patch,omitempty"` // what the patch shows
 		Mask  string            `json:"mask,omitempty"`
 		Took  float64           `json:"took"` // milliseconds
 	}
@@ -82,11 +88,7 @@ func (s *Server) covered(w http.ResponseWriter, r *http.Request, a asked, reques
 		}
 		out.Took = float64(time.Since(start).Microseconds()) / 1000
 		if cover.Mask == nil {
-			img, err := a.look.Shown(still, cover)
-			if err != nil {
-				return err
-			}
-			if out.Patch, err = inline(img); err != nil {
+			if out.Patch, err = a.look.Shown(still, cover); err != nil {
 				return err
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -208,10 +209,13 @@ func sendJSON(w http.ResponseWriter, v any) error {
 
 // query reads the settings of a request.
 type query struct {
-	r *http.Request
+	r      *http.Request
+	values url.Values
 }
 
-func (q query) get(name string) string { return q.r.URL.Query().Get(name) }
+func queryOf(r *http.Request) query { return query{r, r.URL.Query()} }
+
+func (q query) get(name string) string { return q.values.Get(name) }
 
 // given is what view.Fields read: an empty setting is none.
 func (q query) given(name string) (string, bool) { text := q.get(name); return text, text != "" }
@@ -272,7 +276,7 @@ func (a asked) key(what string) string {
 
 // asked finds the network and the picture that a request is about.
 func (s *Server) asked(r *http.Request) (a asked, err error) {
-	a.query = query{r}
+	a.query = queryOf(r)
 	if a.station, err = s.station(a.query); err != nil {
 		return a, err
 	}

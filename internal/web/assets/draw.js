@@ -36,6 +36,13 @@ export function scalebar(palette, lo, hi, label) {
 // fromBase64 makes an image that can be drawn from a picture within JSON.
 export const fromBase64 = text => createImageBitmap(new Blob([Uint8Array.from(atob(text), c => c.charCodeAt(0))], { type: "image/png" }));
 
+// fromPixels makes what can be drawn from colours as r, g, b, 255 within JSON.
+export function fromPixels(text, rows, cols) {
+  const c = h("canvas", { width: cols, height: rows });
+  c.getContext("2d").putImageData(new ImageData(Uint8ClampedArray.from(atob(text), x => x.charCodeAt(0)), cols, rows), 0, 0);
+  return c;
+}
+
 // loaded is an image that has arrived.
 export async function loaded(src, signal) {
   const r = await fetch(src, { signal });
@@ -58,12 +65,20 @@ export class Plane {
       const y = Math.floor((e.clientY - b.top) / b.height * this.rows), x = Math.floor((e.clientX - b.left) / b.width * this.cols);
       return [Math.min(Math.max(y, 0), this.rows - 1), Math.min(Math.max(x, 0), this.cols - 1)];
     };
-    const tell = (e, how) => { [this.y, this.x] = at(e); this.over?.(this.y, this.x, how); };
+    const tell = (e, how) => {
+      const [y, x] = at(e);
+      if (how === "move" && this.last === y + "," + x) return; // told already
+      this.last = y + "," + x;
+      [this.y, this.x] = [y, x];
+      this.over?.(y, x, how);
+    };
     this.canvas.addEventListener("pointerdown", e => { this.held = true; this.canvas.setPointerCapture(e.pointerId); tell(e, "press"); });
     this.canvas.addEventListener("pointermove", e => tell(e, this.held ? "drag" : "move"));
+    // Browsers keep moves back until the next frame is drawn; what is asked of the server need not wait for it.
+    this.canvas.addEventListener("pointerrawupdate", e => { if (!this.held) tell(e, "move"); });
     this.canvas.addEventListener("pointerup", () => { this.held = false; });
     this.canvas.addEventListener("pointercancel", () => { this.held = false; });
-    this.canvas.addEventListener("pointerleave", () => leave?.());
+    this.canvas.addEventListener("pointerleave", () => { this.last = ""; leave?.(); });
     this.canvas.addEventListener("keydown", e => {
       const d = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[e.key];
       if (!d || e.ctrlKey || e.altKey || e.metaKey) return;
@@ -71,6 +86,7 @@ export class Plane {
       const by = e.shiftKey ? 8 * this.step : this.step;
       this.y = Math.min(Math.max(this.y + d[0] * by, 0), this.rows - 1);
       this.x = Math.min(Math.max(this.x + d[1] * by, 0), this.cols - 1);
+      this.last = "";
       this.over?.(this.y, this.x, "key");
     });
     if (wheel) this.canvas.addEventListener("wheel", e => { e.preventDefault(); wheel(Math.sign(e.deltaY)); }, { passive: false });

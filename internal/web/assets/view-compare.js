@@ -1,6 +1,6 @@
 // Two pictures, or two networks on one picture, side by side: one patch and one pointer on both.
 import { h, put, state, askJSON, askFloats, url, guard, problem, number, shown, isAbort } from "./base.js";
-import { Plane, loaded, fromBase64, scalebar } from "./draw.js";
+import { Plane, loaded, fromPixels, scalebar } from "./draw.js";
 import { bars } from "./view-image.js";
 import { patchSize } from "./view-occlude.js";
 
@@ -51,8 +51,9 @@ function open(place, app) {
         const was = Object.fromEntries(r.clean.top.map(c => [c.class, c.probability ?? c.score]));
         s.box = [y0, x0]; s.patch = (y1 - y0) + "x" + (x1 - x0);
         if (!s.queued) app.refreshCommand();
-        s.plane.clear(); s.plane.put(await fromBase64(r.patch), [y0, x0, y1, x1]); s.plane.frame([y0, x0, y1, x1]);
-        put(s.says, bars(r.clean.top.map(c => r.classes.find(k => k.class === c.class)), { target: r.clean.best, was, quantity: r.quantity }));
+        s.plane.clear(); s.plane.put(fromPixels(r.patch, y1 - y0, x1 - x0), [y0, x0, y1, x1]); s.plane.frame([y0, x0, y1, x1]);
+        const now = bars(r.clean.top.map(c => r.classes.find(k => k.class === c.class)), { target: r.clean.best, was, quantity: r.quantity }, s.says.firstChild);
+        if (now !== s.says.firstChild) put(s.says, now);
       } catch (err) { if (!isAbort(err)) put(s.says, problem(err)); }
     }
     s.busy = false;

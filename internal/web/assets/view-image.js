@@ -1,8 +1,21 @@
 // The picture, what the network sees of it, and what the network takes it for.
 import { h, put, state, askJSON, url, guard, shown } from "./base.js";
 
-// bars shows classes as bars; choose is told of a class that is clicked. was are values before, by class.
-export function bars(list, { target, was, choose, quantity }) {
+// bars shows classes as bars; choose is told of a class that is clicked. was are values before, by class. Bars of the same
+// classes that are shown already take the new values.
+export function bars(list, o, shownNow) {
+  const key = JSON.stringify([list.map(c => c.class), o.target, o.quantity, o.was]);
+  if (shownNow?.key !== key || o.quantity === "value") return Object.assign(makeBars(list, o), { key });
+  list.forEach((c, i) => {
+    const b = shownNow.children[i];
+    b.title = barTitle(c, o.choose);
+    b.querySelector(".v").textContent = shown(c);
+    b.querySelector(".fill").style.width = 100 * Math.min(Math.max(c.probability, 0), 1) + "%";
+  });
+  return shownNow;
+}
+const barTitle = (c, choose) => "score " + c.score.toPrecision(5) + (choose ? "; click to explain this class" : "");
+function makeBars(list, { target, was, choose, quantity }) {
   const value = c => c.probability ?? c.score;
   const all = list.map(value).concat(was ? Object.values(was) : []);
   const lo = quantity === "value" ? Math.min(0, ...all) : 0, hi = quantity === "value" ? Math.max(...all, lo + 1e-9) : 1;
@@ -13,22 +26,22 @@ export function bars(list, { target, was, choose, quantity }) {
     const before = was && was[c.class] !== undefined ? h("span", { class: "was", title: "nothing covered" }) : null;
     if (before) before.style.left = `calc(${part(was[c.class])} - 1px)`;
     return h("button", { type: "button", class: c.class === target ? "chosen" : "", "data-class": c.class, "aria-pressed": String(c.class === target),
-      title: "score " + c.score.toPrecision(5) + (choose ? "; click to explain this class" : ""), onclick: () => choose?.(c.class) },
+      title: barTitle(c, choose), onclick: () => choose?.(c.class) },
     h("span", { class: "name" }, c.name), h("span", { class: "v num" }, shown(c)), h("span", { class: "track" }, fill, before));
   }));
 }
 
 // classPicker lets any class be the target.
 export function classPicker(app) {
-  const n = app.net(), id = "classes-" + Math.random().toString(36).slice(2);
+  const n = app.net(), id = "classes-" + state.int("net");
   const pick = text => {
     const i = n.classes.findIndex(c => c.toLowerCase() === text.trim().toLowerCase());
     const k = i >= 0 ? i : /^\d+$/.test(text.trim()) && Number(text) < n.classes.length ? Number(text) : -1;
     if (k >= 0) state.set({ class: k });
   };
   const chosen = app.chosen();
+  if (!document.getElementById(id)) document.body.append(h("datalist", { id }, n.classes.map((c, i) => h("option", { value: c }, String(i))))); // a thousand names are made once
   return h("div", { class: "tools" }, h("label", {}, "Another class", h("input", { type: "search", "data-search": "", list: id, placeholder: chosen === null ? "the most probable one" : n.classes[chosen] ?? chosen, onchange: e => pick(e.target.value) })),
-    h("datalist", { id }, n.classes.map((c, i) => h("option", { value: c }, String(i)))),
     chosen === null ? null : h("button", { type: "button", onclick: () => state.set({ class: null }) }, "Back to the most probable"));
 }
 
@@ -55,6 +68,7 @@ function open(place, app) {
       put(input, ...picture("What the network sees", "/api/input", n.input.W + " × " + n.input.H + " pixels, as numbers: " + n.pixels));
       await guard(classes, async () => {
         const c = await askJSON("/api/classes", { ...w, class: app.chosen() });
+        if (key !== now) return; // another picture was chosen meanwhile
         const target = app.chosen() === null ? c.best : Number(app.chosen());
         const list = c.top.some(t => t.class === target) ? c.top : c.top.concat(c.classes);
         put(classes, h("h2", {}, c.quantity === "value" ? "Values" : "The network says"), bars(list, { target, quantity: c.quantity, choose: k => state.set({ class: k }) }),

@@ -22,7 +22,7 @@ export function pick(label, choices, value, choose) {
 function open(place, app) {
   const tools = h("div", { class: "tools" }), grid = h("div", { class: "card" }), right = h("div", { class: "card" }), below = h("div", { class: "card" });
   place.append(tools, h("div", { class: "split" }, grid, h("div", {}, right)), below);
-  const latest = { map: new Latest(), unit: new Latest() };
+  const latest = { maps: new Latest(), map: new Latest(), unit: new Latest() };
   let maps = null, mapsKey = "", mapKey = "", unitKey = "", topKey = "", sheet = null, order = [], values = null, plane = null, stop = null;
 
   // A layer may be named by its number, as --layer has it.
@@ -38,9 +38,7 @@ function open(place, app) {
 
   async function loadMaps() {
     const w = { ...where(), scale: state.get("scale", "layer") };
-    const signal = undefined;
-    const [m, s] = await Promise.all([askJSON("/api/maps", w, { signal }), loaded(url("/api/tiles", w), signal)]);
-    maps = m; sheet = s;
+    [maps, sheet] = await latest.maps.run(signal => Promise.all([askJSON("/api/maps", w, { signal }), loaded(url("/api/tiles", w), signal)]));
     drawGrid();
   }
 
@@ -206,10 +204,12 @@ function open(place, app) {
       drawTools();
       await guard(grid, async () => {
         const w = where(), key = [w.net, w.image, w.layer, state.get("scale")].join("|");
-        if (key !== mapsKey) { await loadMaps(); mapsKey = key; mapKey = unitKey = ""; } else if (grid.order !== state.get("order")) drawGrid();
+        if (key !== mapsKey) { await loadMaps(); mapsKey = key; mapKey = unitKey = ""; }
+        else { latest.maps.stop(); if (grid.order !== state.get("order")) drawGrid(); }
         grid.order = state.get("order");
         const mk = mapsKey + "|" + current();
-        if (mk !== mapKey) { grid.paint(); await drawMap(); mapKey = mk; } else mark();
+        grid.paint();
+        if (mk !== mapKey) { await drawMap(); mapKey = mk; } else { latest.map.stop(); mark(); } // back before another map has come
         const uk = mk + "|" + unit() + "|" + state.get("rule");
         if (uk !== unitKey) { unitKey = uk; drawUnit(); }
         const tk = maps.layer + "|" + state.int("net") + "|" + current() + "|" + state.get("rule");
@@ -223,7 +223,7 @@ function open(place, app) {
       return [["unit", { kind: "unit", unit: `${l}:${current()}:${y}:${x}`, rule }], ["all maps", { kind: "activations", layer: l, scale: state.get("scale") }], ["strongest activations", { kind: "top", layer: l, maps: current(), rule }]];
     },
     key(k) { if (k === "Escape" && stop) { stop(); return true; } return false; },
-    end() { stop?.(); latest.map.stop(); latest.unit.stop(); },
+    end() { stop?.(); Object.values(latest).forEach(l => l.stop()); },
   };
 }
 export default { title: "Layer", hint: "", open };

@@ -112,9 +112,11 @@ function open(place, app) {
 
   return {
     async update() {
-      const key = state.int("net") + "|" + state.all("open").join("|");
+      const now = () => state.int("net") + "|" + state.all("open").join("|"), key = now();
       if (drawn !== key) await guard(side, async () => {
-        graph = await askJSON("/api/graph", { net: state.int("net"), open: state.all("open") });
+        const answer = await askJSON("/api/graph", { net: state.int("net"), open: state.all("open") });
+        if (now() !== key) return; // another graph was chosen meanwhile
+        graph = answer;
         drawn = key;
         draw();
         overview();

@@ -1,7 +1,7 @@
 // The occluder: a patch that follows the pointer, or a brushed mask, and what the network says meanwhile. Every figure is
 // that of its position, computed for it.
 import { h, put, state, ask, askJSON, askFloats, url, guard, listen, problem, Latest, number, percent, shown, plural, seconds, say, isAbort } from "./base.js";
-import { Plane, scalebar, heat, loaded, fromBase64, classColor } from "./draw.js";
+import { Plane, scalebar, heat, loaded, fromPixels, classColor } from "./draw.js";
 import { bars, classPicker } from "./view-image.js";
 import { pick, layerSelect } from "./view-layer.js";
 
@@ -22,8 +22,8 @@ const pairText = ([a, b]) => a === b ? String(a) : a + "x" + b;
 function open(place, app) {
   const tools = h("div", { class: "tools" }), left = h("div", { class: "card" }), right = h("div", { class: "card" }), below = h("div", { class: "card" });
   place.append(tools, h("div", { class: "split" }, left, right), below);
-  const latest = new Latest();
-  let plane = null, picture = null, pictureKey = "", spotKey = "", scanKey = "", map = null, stop = null, spot = null, brush = null, queued = null, pending = "", mask = "", painted = false;
+  const latest = new Latest(), pictures = new Latest();
+  let plane = null, picture = null, pictureKey = "", spotKey = "", scanKey = "", map = null, stop = null, spot = null, brush = null, queued = null, pending = "", mask = "", painted = false, said = null;
 
   const where = () => ({ net: state.int("net"), image: state.int("image") });
   const size = () => { const n = app.net().input, [a, b] = patchSize(app); return [Math.min(a, n.H), Math.min(b, n.W)]; };
@@ -52,7 +52,7 @@ function open(place, app) {
   const corner = (y, x) => { const n = app.net().input, [a, b] = size(); return [Math.min(Math.max(Math.round(y - (a - 1) / 2), 0), n.H - a), Math.min(Math.max(Math.round(x - (b - 1) / 2), 0), n.W - b)]; };
 
   async function drawPicture() {
-    picture = await loaded(url("/api/input", where()));
+    picture = await pictures.run(signal => loaded(url("/api/input", where()), signal));
     const n = app.net().input;
     plane = new Plane("The picture with the patch. Arrow keys move the patch, + and − change its size.", {
       step: Math.max(Math.round(n.H / 56), 1),
@@ -88,7 +88,7 @@ function open(place, app) {
       try {
         const s = await latest.run(signal => askJSON("/api/spot", { ...asked, y, x }, { signal }));
         spot = s; spotKey = key;
-        await showSpot();
+        showSpot();
         if (!place.isConnected) return;
         if (!queued) app.refreshCommand();
         if (how !== "move") { state.set({ y, x }, true); say(summary()); }
@@ -102,25 +102,31 @@ function open(place, app) {
     const k = target(), now = of(spot.classes, k);
     return `${now.name} ${shown(now)}, ${shown(of(spot.clean.top.concat(spot.clean.classes), k))} uncovered`;
   }
-  async function showSpot() {
+  function showSpot() {
     const s = spot, k = target(), clean = s.clean.top.concat(s.clean.classes.filter(c => !s.clean.top.some(t => t.class === c.class)));
     const list = clean.map(c => of(s.classes, c.class)), was = Object.fromEntries(clean.map(c => [c.class, c.probability ?? c.score]));
     if (s.best !== s.clean.best && !list.some(c => c.class === s.best)) list.push(s.top[0]);
     if (mode() === "patch") {
       const b = s.box, box = [b.Y0, b.X0, b.Y1, b.X1];
-      const patch = await fromBase64(s.patch);
       plane.clear();
-      plane.put(patch, box);
+      plane.put(fromPixels(s.patch, b.Y1 - b.Y0, b.X1 - b.X0), box);
       plane.frame(box);
       plane.y = Math.round((b.Y0 + b.Y1 - 1) / 2); plane.x = Math.round((b.X0 + b.X1 - 1) / 2);
     }
-    const l = s.layers?.[0];
-    put(right, h("h2", {}, s.quantity === "value" ? "Values with the cover" : "The network says, with the cover"),
-      bars(list, { target: k, was, quantity: s.quantity, choose: c => state.set({ class: c }) }), h("p", { class: "soft" }, "The upright line is the value with nothing covered."),
-      h("p", { class: "num", id: "spot" }, mode() === "patch" ? `Patch at row ${s.box.Y0}, column ${s.box.X0}: ` : "", h("b", {}, summary()), "."),
-      l ? h("p", { class: "num", id: "total" }, `Total of map ${l.map} of ${l.layer}: ${number(l.total)}, ${number(l.clean)} uncovered.`) : null,
-      s.best === s.clean.best ? null : h("p", {}, "The most probable class is now ", h("b", {}, s.best_name), "."),
-      h("p", { class: "soft num", id: "took" }, `computed in ${s.took.toFixed(1)} ms`), classPicker(app));
+    // What stays as it is between two places stays on the page.
+    const l = s.layers?.[0], key = JSON.stringify([k, s.quantity, where(), mode(), l?.layer, app.chosen()]);
+    if (said?.key !== key || !said.bars.isConnected) {
+      said = { key, bars: h("div", {}), spot: h("p", { class: "num", id: "spot" }), total: h("p", { class: "num", id: "total" }), best: h("p", {}), took: h("p", { class: "soft num", id: "took" }) };
+      put(right, h("h2", {}, s.quantity === "value" ? "Values with the cover" : "The network says, with the cover"), said.bars,
+        h("p", { class: "soft" }, "The upright line is the value with nothing covered."), said.spot, l ? said.total : null, said.best, said.took, classPicker(app));
+    }
+    const now = bars(list, { target: k, was, quantity: s.quantity, choose: c => state.set({ class: c }) }, said.bars.firstChild);
+    if (now !== said.bars.firstChild) put(said.bars, now);
+    put(said.spot, mode() === "patch" ? `Patch at row ${s.box.Y0}, column ${s.box.X0}: ` : "", h("b", {}, summary()), ".");
+    if (l) said.total.textContent = `Total of map ${l.map} of ${l.layer}: ${number(l.total)}, ${number(l.clean)} uncovered.`;
+    said.best.hidden = s.best === s.clean.best;
+    put(said.best, "The most probable class is now ", h("b", {}, s.best_name), ".");
+    said.took.textContent = `computed in ${s.took.toFixed(1)} ms`;
   }
 
   // The brush: a mask of the input's size.
@@ -158,7 +164,7 @@ function open(place, app) {
         const answer = await r.json();
         if (mode() !== "brush" || !place.isConnected) break;
         spot = answer; mask = painted ? spot.mask : "";
-        showBrush(); await showSpot();
+        showBrush(); showSpot();
         if (!again) { state.set({ mask }, true); app.refreshCommand(); }
       } catch (err) { if (!isAbort(err)) put(right, problem(err)); }
     } while (again);
@@ -253,7 +259,7 @@ function open(place, app) {
       drawTools();
       await guard(right, async () => {
         const w = where(), pk = [w.net, w.image, mode()].join("|");
-        if (pk !== pictureKey) { await drawPicture(); pictureKey = pk; spotKey = ""; }
+        if (pk !== pictureKey) { await drawPicture(); pictureKey = pk; spotKey = ""; } else pictures.stop();
         if (mode() === "patch") {
           const n = app.net().input, [a, b] = size();
           const y = Math.min(state.int("y", Math.round((n.H - a) / 2)), n.H - a), x = Math.min(state.int("x", Math.round((n.W - b) / 2)), n.W - b);
@@ -279,7 +285,7 @@ function open(place, app) {
       else return false;
       return true;
     },
-    end() { stop?.(); queued = null; latest.stop(); },
+    end() { stop?.(); queued = null; latest.stop(); pictures.stop(); },
   };
 }
 export default { title: "Occlude", hint: "Brush over what should be gone: the command that does the same will be here.", open };
