@@ -126,7 +126,7 @@ func (net *Network) maps() map[string]bool {
 			for _, in := range n.Inputs {
 				maps[n.Name] = maps[n.Name] || maps[in] && (l.Maps() || l.Axis == 0 && len(l.To) > 2)
 			}
-		case *Reshape, *Rearrange, *Dense, *MatMul, *Constant, *Recurrent, *Sequence:
+		case *Reshape, *Rearrange, *Dense, *MatMul, *Constant, *Recurrent:
 		default:
 			for _, in := range n.Inputs {
 				maps[n.Name] = maps[n.Name] || maps[in]

@@ -248,6 +248,13 @@ func read(r io.ReaderAt, size int64, withState bool) (*Network, *State, error) {
 	for i, t := range ours {
 		slots[t.name].set(tensor.From(weights[i], t.shape...))
 	}
+	for i := range net.Nodes {
+		if old, ok := net.Nodes[i].Layer.(older); ok {
+			if net.Nodes[i].Layer, err = old.now(); err != nil {
+				return nil, nil, fmt.Errorf("layer %s: %w", net.Nodes[i].Name, err)
+			}
+		}
+	}
 	if err := check(net); err != nil {
 		return nil, nil, err
 	}

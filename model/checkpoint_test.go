@@ -119,10 +119,10 @@ func arrayKinds() *Network {
 			{Name: "put", Inputs: []string{"x", "top", "lookup"}, Layer: &Scatter{Op: IndexElements, Data: []int{2, 16}, Index: []int{2, 3}, Axis: 1, Reduction: ScatterAdd}},
 			{Name: "grid", Inputs: []string{"x", "flip"}, Layer: &GridSample{Mode: GridCubic, Padding: GridBorder, Align: true, Out: [2]int{4, 4}}},
 			{Name: "fixed", Inputs: []string{"view"}, Layer: &Constant{Value: ramp(2, 2)}},
-			{Name: "lstm", Inputs: []string{"x"}, Layer: &Sequence{Op: "LSTM", Steps: 4, Batch: 2, Values: 4, Hidden: 1, Direction: "reverse", W: ramp(1, 4, 4), R: ramp(1, 4, 1),
-				B: ramp(1, 8), P: ramp(1, 3), H0: ramp(1, 2, 1), C0: ramp(1, 2, 1), Activations: "Sigmoid,Tanh,HardSigmoid", Alpha: ramp(3).Data,
+			{Name: "lstm", Inputs: []string{"x"}, Layer: &Recurrent{Cell: CellLSTM, From: []int{4, 2, 4}, Direction: Reverse, WeightX: ramp(4, 4), WeightH: ramp(4, 1),
+				BiasX: ramp(4).Data, BiasH: ramp(4).Data, Peepholes: ramp(1, 3), H0: ramp(1, 2, 1), C0: ramp(1, 2, 1), Activations: "Sigmoid,Tanh,HardSigmoid", Alpha: ramp(3).Data,
 				Beta: ramp(3).Data, Clip: 2, InputForget: true, Lengths: []int{0, 4}}},
-			{Name: "rnn", Inputs: []string{"x"}, Layer: &Sequence{Op: "RNN", Steps: 4, Batch: 2, Values: 4, Hidden: 1, Direction: "forward", W: ramp(1, 1, 4), R: ramp(1, 1, 1)}},
+			{Name: "gru", Inputs: []string{"x"}, Layer: &Recurrent{Cell: CellGRU, From: []int{4, 2, 4}, WeightX: ramp(3, 4), WeightH: ramp(3, 1), ResetState: true}},
 		},
 	}
 }
@@ -287,7 +287,6 @@ var noFreshWeights = map[string]string{
 	"Binary":   "the array may be anything",
 	"MatMul":   "a matrix without a layer around it may be anything",
 	"Constant": "it may be anything",
-	"Sequence": "read from ONNX files only, cannot be trained",
 }
 
 // A copy has the same bits and none of the arrays of the network it is from; and

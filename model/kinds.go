@@ -81,7 +81,6 @@ var kinds = []kind{
 	&Lookup{},
 	&GridSample{},
 	&Scatter{},
-	&Sequence{},
 }
 
 // aliases are names in files for a kind with some of its settings: those of kinds
@@ -97,6 +96,7 @@ var aliases = map[string]kind{
 	"ConvND":          &Conv{},
 	"ConvTransposeND": &ConvTranspose{},
 	"SoftmaxAxis":     &Softmax{},
+	"Sequence":        &oldSequence{},
 }
 
 // newLayer returns an empty layer of a kind, or nil.

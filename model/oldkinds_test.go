@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"math"
 	"regexp"
+	"strings"
 	"testing"
+
+	"github.com/deconvnet/viz/model/tensor"
 )
 
 // Checkpoints of before kinds were put together load, give the values that they
@@ -70,5 +73,31 @@ func TestOldHash(t *testing.T) {
 	}
 	if got, want := net.Hash(), "957f87c0c15dd6db"; len(net.Nodes) != 16 || got != want {
 		t.Errorf("the hash of %d nodes is %s, was %s", len(net.Nodes), got, want)
+	}
+}
+
+// A recurrent layer of an older checkpoint whose weights do not fit is an error.
+func TestOldSequence(t *testing.T) {
+	good := oldSequence{op: "LSTM", direction: "reverse", steps: 4, batch: 1, values: 3, hidden: 2,
+		w: tensor.New(1, 8, 3), r: tensor.New(1, 8, 2), b: tensor.New(1, 16), p: tensor.New(1, 6)}
+	if _, err := good.now(); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(l *oldSequence){
+		`cell "GRX"`:                    func(l *oldSequence) { l.op = "GRX" },
+		"W is [1 8 3], want [2 8 3]":    func(l *oldSequence) { l.direction = "bidirectional" },
+		"weights are [8 3] and [1 8 2]": func(l *oldSequence) { l.w = tensor.New(8, 3) },
+		"R is [1 8 3], want [1 12 3]":   func(l *oldSequence) { l.w, l.r = tensor.New(1, 12, 3), tensor.New(1, 8, 3) },
+		"B is [16], want [1 16]":        func(l *oldSequence) { l.b = tensor.New(16) },
+		"P is [1 5], want [1 6]":        func(l *oldSequence) { l.p = tensor.New(1, 5) },
+		"weights of 2 units, want 3":    func(l *oldSequence) { l.hidden = 3 },
+		"W is [1 8 3], want [1 2 3]":    func(l *oldSequence) { l.op = "RNN" },
+		"or its weights, are not known": func(l *oldSequence) { l.r = nil },
+	} {
+		l := good
+		change(&l)
+		if _, err := l.now(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 }

@@ -56,7 +56,7 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		return n
 	}
 	recurrent := func(cell string, gates int) *model.Network {
-		n := on(&model.Recurrent{Cell: cell, WeightX: randomTensor(rng, gates*5, 9), WeightH: randomTensor(rng, gates*5, 5),
+		n := on(&model.Recurrent{Cell: model.Cell(cell), WeightX: randomTensor(rng, gates*5, 9), WeightH: randomTensor(rng, gates*5, 5),
 			BiasX: vector(gates*5, false), BiasH: vector(gates*5, false)})
 		grey := &model.Conv{Weight: randomTensor(rng, 1, 3, 1, 1), Stride: one, Dilation: one, Groups: 1}
 		n.Nodes = append([]model.Node{{Name: "grey", Inputs: []string{"in"}, Layer: grey}}, n.Nodes...)
@@ -153,12 +153,12 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		"Concat/axis":        two(&model.Concat{Axis: 1, To: []int{3, 14, 9}}),
 		"Reshape":            on(&model.Reshape{To: []int{7, 3, 9}}),
 		"Constant":           on(&model.Constant{Value: randomTensor(rng, 2, 2)}),
-		"Sequence/LSTM": on(&model.Sequence{Op: "LSTM", Steps: 7, Batch: 3, Values: 9, Hidden: 2, Direction: "bidirectional",
-			W: randomTensor(rng, 2, 8, 9), R: randomTensor(rng, 2, 8, 2), P: randomTensor(rng, 2, 6), Lengths: []int{7, 2, 0}}),
-		"Sequence/GRU": on(&model.Sequence{Op: "GRU", Steps: 7, Batch: 3, Values: 9, Hidden: 2, Direction: "reverse",
-			W: randomTensor(rng, 1, 6, 9), R: randomTensor(rng, 1, 6, 2), B: randomTensor(rng, 1, 12), H0: randomTensor(rng, 1, 3, 2), Clip: 3, BeforeReset: true}),
-		"Sequence/RNN": on(&model.Sequence{Op: "RNN", Steps: 7, Batch: 3, Values: 9, Hidden: 2, Direction: "forward", Activations: "Affine", Alpha: []float32{.5}, Beta: []float32{.1},
-			W: randomTensor(rng, 1, 2, 9), R: randomTensor(rng, 1, 2, 2)}),
+		"Recurrent/both": on(&model.Recurrent{Cell: model.CellLSTM, From: []int{7, 3, 9}, Direction: model.Bidirectional,
+			WeightX: randomTensor(rng, 16, 9), WeightH: randomTensor(rng, 16, 2), Peepholes: randomTensor(rng, 2, 6), Lengths: []int{7, 2, 0}}),
+		"Recurrent/reverse": on(&model.Recurrent{Cell: model.CellGRU, From: []int{7, 3, 9}, Direction: model.Reverse,
+			WeightX: randomTensor(rng, 6, 9), WeightH: randomTensor(rng, 6, 2), BiasX: vector(6, false), BiasH: vector(6, false), H0: randomTensor(rng, 1, 3, 2), Clip: 3}),
+		"Recurrent/array": on(&model.Recurrent{Cell: model.CellRNN, From: []int{7, 3, 9}, Activations: "Affine", Alpha: []float32{.5}, Beta: []float32{.1},
+			WeightX: randomTensor(rng, 2, 9), WeightH: randomTensor(rng, 2, 2)}),
 		"Conv/volume": on(&model.Conv{Weight: randomTensor(rng, 4, 3, 3, 2, 1), Bias: vector(4, false), Groups: 1,
 			From: []int{3, 7, 3, 3}, Stride: []int{2, 1, 2}, Dilation: []int{2, 1, 1}, Pads: []int{1, 0, 1, 2, 1, 0}}),
 		"Conv/array": on(&model.Conv{Weight: randomTensor(rng, 6, 1, 2, 2), Groups: 3,

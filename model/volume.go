@@ -141,7 +141,7 @@ func volumeAfter(l Layer, from []int, in, out Shape) []int {
 // moves reports whether a layer gives its numbers other axes.
 func moves(l Layer) bool {
 	switch l.(type) {
-	case *Reshape, *Rearrange, *Dense, *MatMul, *Constant, *Recurrent, *Sequence, *Conv, *ConvTranspose, *Pool:
+	case *Reshape, *Rearrange, *Dense, *MatMul, *Constant, *Recurrent, *Conv, *ConvTranspose, *Pool:
 		return true
 	}
 	return false

@@ -74,8 +74,6 @@ func (r Rule) refusesArray(l model.Layer) error {
 		if l.Op == model.ReduceArgMax || l.Op == model.ReduceArgMin {
 			return fmt.Errorf("no rule for the reduction %s", l.Op)
 		}
-	case *model.Sequence:
-		return fmt.Errorf("no rule leads through a recurrent layer")
 	}
 	return refusesIndexed(l)
 }

@@ -144,8 +144,9 @@ func computedBy(t *testing.T, l model.Layer) string {
 		t.Fatal(err)
 	}
 	pool, ok := l.(*model.Pool)
+	cells, recurrent := l.(*model.Recurrent)
 	switch {
-	case ok && !pool.MaxOfMaps() && !pool.MeanOfMaps():
+	case recurrent && !cells.Rows(), ok && !pool.MaxOfMaps() && !pool.MeanOfMaps():
 		return "plain loop"
 	case bytes.Contains(src, []byte(") view()")):
 		return "nothing"

@@ -3,6 +3,7 @@ package onnx
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -898,8 +899,11 @@ func recurrent(c *converter, n *node) error {
 		}
 	}
 	x := ints(in.dims)
-	l := &model.Sequence{Op: n.op, Steps: x[0], Batch: x[1], Values: x[2], Direction: n.text("direction", "forward"), Clip: n.float("clip", 0),
-		InputForget: n.int("input_forget", 0) != 0, BeforeReset: n.int("linear_before_reset", 0) != 0}
+	l := &model.Recurrent{Cell: model.Cell(strings.ToLower(n.op)), From: x, Direction: model.Direction(n.text("direction", "forward")), Clip: n.float("clip", 0),
+		InputForget: n.int("input_forget", 0) != 0, ResetState: n.op == "GRU" && n.int("linear_before_reset", 0) == 0}
+	if l.Direction == "forward" {
+		l.Direction = model.Forward
+	}
 	if err := c.sequenceWeights(n, l, batchFirst); err != nil {
 		return err
 	}
@@ -915,23 +919,25 @@ func recurrent(c *converter, n *node) error {
 
 // sequenceWeights reads what a recurrent layer has learned, where it starts and how
 // long the sequences are.
-func (c *converter) sequenceWeights(n *node, l *model.Sequence, batchFirst bool) (err error) {
-	if l.W, err = c.weights(n, 1, 3); err != nil {
+func (c *converter) sequenceWeights(n *node, l *model.Recurrent, batchFirst bool) (err error) {
+	w, err := c.weights(n, 1, 3)
+	if err != nil {
 		return err
 	}
-	if l.R, err = c.weights(n, 2, 3); err != nil {
+	r, err := c.weights(n, 2, 3)
+	if err != nil {
 		return err
 	}
-	l.Hidden = l.R.Shape[2]
-	if h := n.int("hidden_size", int64(l.Hidden)); h != int64(l.Hidden) {
-		return malformed("hidden_size is %d, the weights are %v", h, l.R.Shape)
+	if h := n.int("hidden_size", int64(r.Shape[2])); h != int64(r.Shape[2]) {
+		return malformed("hidden_size is %d, the weights are %v", h, r.Shape)
 	}
+	var b, p *tensor.Tensor
 	optional := []struct {
 		input int
 		to    **tensor.Tensor
 		state bool // turned if the batch comes first
 		only  string
-	}{{3, &l.B, false, ""}, {5, &l.H0, true, ""}, {6, &l.C0, true, "LSTM"}, {7, &l.P, false, "LSTM"}}
+	}{{3, &b, false, ""}, {5, &l.H0, true, ""}, {6, &l.C0, true, "LSTM"}, {7, &p, false, "LSTM"}}
 	for _, o := range optional {
 		if o.only != "" && o.only != n.op {
 			continue
@@ -948,6 +954,9 @@ func (c *converter) sequenceWeights(n *node, l *model.Sequence, batchFirst bool)
 				return err
 			}
 		}
+	}
+	if err := l.SetONNX(w.Unpacked(), r.Unpacked(), b, p); err != nil {
+		return malformed("%v", err)
 	}
 	lengths, err := c.integersUpTo(n, 4, "", 1<<16)
 	if lengths != nil {
@@ -971,7 +980,7 @@ func (c *converter) stateOfBatches(k *constant) (*tensor.Tensor, error) {
 	return t, nil
 }
 
-func sequenceActivations(n *node, l *model.Sequence) (err error) {
+func sequenceActivations(n *node, l *model.Recurrent) (err error) {
 	if a := n.attr("activations"); a != nil {
 		for i, s := range a.strings {
 			if i > 0 {
@@ -985,14 +994,14 @@ func sequenceActivations(n *node, l *model.Sequence) (err error) {
 			*to = a.floats
 		}
 	}
-	l.Alpha, l.Beta, err = parameters(l, l.W.Shape[0])
+	l.Alpha, l.Beta, err = parameters(l, l.Directions())
 	return err
 }
 
 // sequenceOutputs takes the outputs that are read out of all states: those of every
 // step, the last one, and the last cell.
-func (c *converter) sequenceOutputs(n *node, l *model.Sequence, all *value, batchFirst bool) error {
-	directions, steps, batch, h := l.W.Shape[0], l.Steps, l.Batch, l.Hidden
+func (c *converter) sequenceOutputs(n *node, l *model.Recurrent, all *value, batchFirst bool) error {
+	directions, steps, batch, h := l.Directions(), l.From[0], l.From[1], l.Hidden()
 	last := directions * batch * h
 	for i, out := range n.outputs {
 		if out == "" || c.uses[out] == 0 {
@@ -1025,7 +1034,7 @@ func (c *converter) sequenceOutputs(n *node, l *model.Sequence, all *value, batc
 
 // parameters spreads activation_alpha and _beta, which ONNX lists for those
 // activations only that have them, over all.
-func parameters(l *model.Sequence, directions int) (alpha, beta []float32, err error) {
+func parameters(l *model.Recurrent, directions int) (alpha, beta []float32, err error) {
 	if l.Alpha == nil && l.Beta == nil {
 		return nil, nil, nil
 	}

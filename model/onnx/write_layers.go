@@ -78,7 +78,10 @@ func (e *exporter) layer(n *model.Node) error {
 	case *model.Quantize:
 		return e.quantize(n, l)
 	case *model.Recurrent:
-		return e.recurrent(n, l, s)
+		if !l.Rows() {
+			return e.sequences(n, l)
+		}
+		e.recurrent(n, l, s)
 	default:
 		return e.array(n, s)
 	}
@@ -153,8 +156,6 @@ func (e *exporter) array(n *model.Node, s model.Shape) error {
 		rest := slices.Repeat([]int{1}, len(dims))
 		to := e.step(n, "Concat", []string{images, e.ints("ones", rest...)}, attrInt("axis", 0))
 		e.node("Expand", []string{e.floats(n.Name+".value", append([]int{1}, dims...), l.Value.Data), to}, out)
-	case *model.Sequence:
-		return e.sequence(n, l)
 	default:
 		return e.indexed(n)
 	}
@@ -354,58 +355,55 @@ func (e *exporter) along(n *model.Node, l *model.AlongAxis) {
 	e.finish(n, e.step(n, "Transpose", []string{v}, attrInts("perm", back...)))
 }
 
-// gateRows puts the gates' blocks of rows of an array in another order.
-func gateRows(v []float32, order []int) []float32 {
-	out := make([]float32, 0, len(v))
-	block := len(v) / len(order)
-	for _, g := range order {
-		out = append(out, v[g*block:(g+1)*block]...)
-	}
-	return out
-}
-
-// recurrent writes the layer that gives its last hidden state. Gates come in
-// another order in ONNX: i, o, f, c instead of i, f, g, o; z, r, h instead of r, z, n.
-func (e *exporter) recurrent(n *model.Node, l *model.Recurrent, s model.Shape) error {
-	steps, values, hidden := s.H, s.W, l.WeightH.Shape[1]
-	op := strings.ToUpper(l.Cell)
-	order := map[string][]int{"RNN": {0}, "LSTM": {0, 3, 1, 2}, "GRU": {1, 0, 2}}[op]
-	rows := len(order) * hidden
-	x := e.step(n, "Transpose", []string{e.view(n, n.Inputs[0], steps, values)}, attrInts("perm", 1, 0, 2))
-	ins := []string{x, e.floats(n.Name+".weight_x", []int{1, rows, values}, gateRows(l.WeightX.Data, order)),
-		e.floats(n.Name+".weight_h", []int{1, rows, hidden}, gateRows(l.WeightH.Data, order)),
-		e.floats(n.Name+".bias", []int{1, 2 * rows}, slices.Concat(gateRows(l.BiasX, order), gateRows(l.BiasH, order)))}
-	attrs := [][]byte{attrInt("hidden_size", int64(hidden))}
-	if op == "GRU" {
+// recurrent writes the layer that gives its last hidden state.
+func (e *exporter) recurrent(n *model.Node, l *model.Recurrent, s model.Shape) {
+	x := e.step(n, "Transpose", []string{e.view(n, n.Inputs[0], s.H, s.W)}, attrInts("perm", 1, 0, 2))
+	attrs := [][]byte{attrInt("hidden_size", int64(l.Hidden()))}
+	if l.Cell == model.CellGRU {
 		attrs = append(attrs, attrInt("linear_before_reset", 1))
 	}
 	last := e.fresh(n.Name + "/last")
-	e.node(op, ins, []string{"", last}, attrs...)
-	e.reshape(e.step(n, "Transpose", []string{last}, attrInts("perm", 1, 0, 2)), n.Name, []int{hidden})
-	return nil
+	e.node(strings.ToUpper(string(l.Cell)), append([]string{x}, e.gates(n, l)...), []string{"", last}, attrs...)
+	e.reshape(e.step(n, "Transpose", []string{last}, attrInts("perm", 1, 0, 2)), n.Name, []int{l.Hidden()})
 }
 
-// sequence takes the sequences of all images as one batch.
-func (e *exporter) sequence(n *model.Node, l *model.Sequence) error {
+// gates are the weights of a recurrent layer, and its biases if it has any.
+func (e *exporter) gates(n *model.Node, l *model.Recurrent) []string {
+	d := l.Directions()
+	rows := l.WeightX.Shape[0] / d
+	names := []string{e.floats(n.Name+".weight_x", []int{d, rows, l.WeightX.Shape[1]}, l.Cell.ToONNX(l.WeightX.Data, d)),
+		e.floats(n.Name+".weight_h", []int{d, rows, l.Hidden()}, l.Cell.ToONNX(l.WeightH.Data, d))}
+	if l.BiasX == nil && l.BiasH == nil && l.Peepholes == nil {
+		return names
+	}
+	both := make([]float32, 0, 2*d*rows)
+	for i := range d {
+		for _, b := range [][]float32{l.BiasX, l.BiasH} {
+			if b == nil {
+				b = make([]float32, d*rows)
+			}
+			both = append(both, l.Cell.ToONNX(b[i*rows:(i+1)*rows], 1)...)
+		}
+	}
+	return append(names, e.floats(n.Name+".bias", []int{d, 2 * rows}, both))
+}
+
+// sequences takes the sequences of all images as one batch.
+func (e *exporter) sequences(n *model.Node, l *model.Recurrent) error {
 	if l.H0 != nil || l.C0 != nil || l.Lengths != nil {
 		return fmt.Errorf("first states and lengths would have to be repeated for every image")
 	}
-	x := e.step(n, "Transpose", []string{e.view(n, n.Inputs[0], l.Steps, l.Batch, l.Values)}, attrInts("perm", 1, 0, 2, 3))
+	steps, batch, values, hidden, directions := l.From[0], l.From[1], l.From[2], l.Hidden(), l.Directions()
+	x := e.step(n, "Transpose", []string{e.view(n, n.Inputs[0], steps, batch, values)}, attrInts("perm", 1, 0, 2, 3))
 	merged := e.fresh(n.Name + "/batch")
-	e.node("Reshape", []string{x, e.ints("shape", l.Steps, -1, l.Values)}, []string{merged})
-	ins := []string{merged, e.floats(n.Name+".w", l.W.Shape, l.W.Data), e.floats(n.Name+".r", l.R.Shape, l.R.Data)}
-	if l.B != nil || l.P != nil {
-		b := l.B
-		if b == nil {
-			b = tensor.New(l.W.Shape[0], 2*l.W.Shape[1])
-		}
-		ins = append(ins, e.floats(n.Name+".b", b.Shape, b.Data))
-	}
-	if l.P != nil {
-		ins = append(ins, "", "", "", e.floats(n.Name+".p", l.P.Shape, l.P.Data))
+	e.node("Reshape", []string{x, e.ints("shape", steps, -1, values)}, []string{merged})
+	ins := append([]string{merged}, e.gates(n, l)...)
+	if l.Peepholes != nil {
+		p := model.PeepholesONNX(l.Peepholes)
+		ins = append(ins, "", "", "", e.floats(n.Name+".peepholes", p.Shape, p.Data))
 	}
 	names := l.ActivationNames()
-	attrs := [][]byte{attrInt("hidden_size", int64(l.Hidden)), attrText("direction", l.Direction), attrTexts("activations", names...)}
+	attrs := [][]byte{attrInt("hidden_size", int64(hidden)), attrText("direction", cmp.Or(string(l.Direction), "forward")), attrTexts("activations", names...)}
 	// Alphas and betas are listed for those activations only that have them.
 	var alpha, beta []float32
 	for i, name := range names {
@@ -426,26 +424,25 @@ func (e *exporter) sequence(n *model.Node, l *model.Sequence) error {
 	if l.Clip > 0 {
 		attrs = append(attrs, attrFloat("clip", float64(l.Clip)))
 	}
-	if l.Op == "LSTM" {
+	if l.Cell == model.CellLSTM {
 		attrs = append(attrs, attrInt("input_forget", bit(l.InputForget)))
 	}
-	if l.Op == "GRU" {
-		attrs = append(attrs, attrInt("linear_before_reset", bit(l.BeforeReset)))
+	if l.Cell == model.CellGRU {
+		attrs = append(attrs, attrInt("linear_before_reset", bit(!l.ResetState)))
 	}
 	outs := []string{e.fresh(n.Name + "/states"), e.fresh(n.Name + "/last")}
-	if l.Op == "LSTM" {
+	if l.Cell == model.CellLSTM {
 		outs = append(outs, e.fresh(n.Name+"/cell"))
 	}
-	e.node(l.Op, ins, outs, attrs...)
-	directions := l.W.Shape[0]
+	e.node(strings.ToUpper(string(l.Cell)), ins, outs, attrs...)
 	var parts []string
 	for i, v := range outs { // [..., directions, N*batch, hidden] to one row for each image
 		lead := []int{directions}
 		if i == 0 {
-			lead = []int{l.Steps, directions}
+			lead = []int{steps, directions}
 		}
 		apart := e.fresh(n.Name + "/images")
-		e.node("Reshape", []string{v, e.ints("shape", append(slices.Clone(lead), -1, l.Batch, l.Hidden)...)}, []string{apart})
+		e.node("Reshape", []string{v, e.ints("shape", append(slices.Clone(lead), -1, batch, hidden)...)}, []string{apart})
 		perm := []int{len(lead)}
 		for k := range len(lead) + 3 {
 			if k != len(lead) {
@@ -453,9 +450,9 @@ func (e *exporter) sequence(n *model.Node, l *model.Sequence) error {
 			}
 		}
 		turned := e.step(n, "Transpose", []string{apart}, attrInts("perm", perm...))
-		size := directions * l.Batch * l.Hidden
+		size := directions * batch * hidden
 		if i == 0 {
-			size *= l.Steps
+			size *= steps
 		}
 		parts = append(parts, e.view(n, turned, size))
 	}

@@ -334,7 +334,7 @@ func testNets() map[string]*model.Network {
 	for i, cell := range []string{"rnn", "gru", "lstm"} {
 		units := 4 * []int{1, 3, 4}[i]
 		nets[cell] = chain(model.Input{Name: "in", C: 2, H: 5, W: 6}, "fc", "conv", m.conv(1, 2, 3, 3, same),
-			"it", &model.Recurrent{Cell: cell, WeightX: tensor.From(m.fill(units*6, 0.5), units, 6), WeightH: tensor.From(m.fill(units*4, 0.5), units, 4),
+			"it", &model.Recurrent{Cell: model.Cell(cell), WeightX: tensor.From(m.fill(units*6, 0.5), units, 6), WeightH: tensor.From(m.fill(units*4, 0.5), units, 4),
 				BiasX: m.fill(units, 0.3), BiasH: m.fill(units, 0.3)},
 			"fc", m.dense(3, 4, true))
 	}

@@ -153,7 +153,11 @@ func (b *graph) supported() error {
 		}
 		switch l := n.Layer.(type) {
 		case *model.Conv, *model.Dense, *model.GlobalAvgPool, *model.ReLU, *model.BatchNorm,
-			*model.Add, *model.Reshape, *model.LRN, *model.Clip, *model.Pad, *model.Recurrent:
+			*model.Add, *model.Reshape, *model.LRN, *model.Clip, *model.Pad:
+		case *model.Recurrent:
+			if !l.Rows() {
+				return fmt.Errorf("layer %s: sequences in an array cannot be trained", n.Name)
+			}
 		case *model.Unary:
 			if l.Op != model.UnaryLeakyRelu {
 				return fmt.Errorf("layer %s: %s cannot be trained", n.Name, l.Op)

@@ -9,7 +9,7 @@ import (
 
 // geometry is the layer as the kernels see it. Shapes has checked it.
 func geometry(l *model.Recurrent, in model.Shape) kernel.Recurrent {
-	cell, _ := kernel.CellOf(l.Cell)
+	cell, _ := kernel.CellOf(string(l.Cell))
 	return kernel.Recurrent{Cell: cell, Steps: in.H, In: in.W, Hidden: l.WeightH.Shape[1]}
 }
 

@@ -39,7 +39,7 @@ func TestGoldenRecurrent(t *testing.T) {
 			w := func(name string) *tensor.Tensor { return read(m.Weights[name]) }
 			x := read("input.npy")
 			n, steps := x.Shape[0], x.Shape[1]
-			layer := &model.Recurrent{Cell: cell, WeightX: w("w_ih"), WeightH: w("w_hh"), BiasX: w("b_ih").Data, BiasH: w("b_hh").Data}
+			layer := &model.Recurrent{Cell: model.Cell(cell), WeightX: w("w_ih"), WeightH: w("w_hh"), BiasX: w("b_ih").Data, BiasH: w("b_hh").Data}
 			net := chain(model.Input{Name: "input", C: 1, H: steps, W: x.Shape[2]}, "fc", "it", layer,
 				"fc", &model.Dense{Weight: w("w_out"), Bias: w("b_out").Data}, "prob", &model.Softmax{})
 			e := model.NewEngine(2)
