@@ -135,7 +135,10 @@ func (l *leader) wait(c *cmdline.Run, lead *job.Lead) error {
 	}
 	start := time.Now()
 	l.options.Threads, l.options.Note = c.Workers, c.Note
+	step, end := c.Progress("units")
+	l.options.Progress = step
 	m, err := pipeline.Run(c.Context, lead, l.options)
+	end()
 	if err != nil {
 		return cmdline.Hinted(err, "what is done is kept in "+l.work+": run the same command again to go on")
 	}

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,19 +33,38 @@ func TestMain(m *testing.M) {
 	if pipeline.IsWorker(os.Args) || os.Getenv(asProgram) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	top, _ = filepath.Abs("../..")
+	code := m.Run()
+	if dir, err := built(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
 }
 
-// viz builds the command that all results are compared with.
+// top is the folder of the whole project.
+var top string
+
+// built is a folder with the command viz, which is built once, when it is first asked for.
+var built = sync.OnceValues(func() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "viz-beam-*"); err != nil {
+		return dir, err
+	}
+	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "viz"), "./cmd/viz")
+	cmd.Dir = top
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return dir, fmt.Errorf("%w\n%s", err, out)
+	}
+	return dir, nil
+})
+
+// viz is the command that all results are compared with.
 func viz(t *testing.T) string {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "viz")
-	cmd := exec.Command("go", "build", "-o", name, "./cmd/viz")
-	cmd.Dir = "../.."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	dir, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return name
+	return filepath.Join(dir, "viz")
 }
 
 // program is viz-beam in a process of its own.

@@ -22,7 +22,8 @@ func listCommand() cmdline.Command {
 		Examples: []string{"viz-beam list --out imagenet.jsonl s3://bucket/train/", "viz-beam list --out photos.jsonl --classes photos/"},
 		Flags:    cmdline.To,
 		Change:   view.Fields{{Name: "out", Default: "pictures.jsonl", Usage: "list `FILE`"}},
-		Fields:   view.Fields{view.SwitchField(view.Field{Name: "classes", Usage: "the folders below each URL are the classes of the pictures in them"}, &f.Classes)},
+		Fields: view.Fields{view.SwitchField(view.Field{Name: "classes", Usage: "the folders below each URL are the classes of the pictures in them"}, &f.Classes),
+			view.IntField(view.Field{Name: "limit", Usage: "only the first `N` pictures; 0: all"}, &f.Limit, 0)},
 		Do: func(c *cmdline.Run) error {
 			if len(c.Args) == 0 {
 				return cmdline.Usage("no pictures are named", "viz-beam list s3://BUCKET/PREFIX")

@@ -10,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	beamlog "github.com/apache/beam/sdks/v2/go/pkg/beam/log"
@@ -55,6 +57,7 @@ type Options struct {
 	Attempts    int      // runs in a row that bring nothing new before it is given up; 0: 3
 	Verbose     bool     // the runner's own messages are shown
 	Note        func(format string, args ...any)
+	Progress    func(done, total int) // is told now and then how many units are done; nil: nobody is
 }
 
 // Metrics are what Beam counted in the runs that came to their end. Prism mixes up those of several processes: of these
@@ -77,6 +80,8 @@ func Run(ctx context.Context, l *job.Lead, o Options) (total Metrics, err error)
 	if err != nil {
 		return total, err
 	}
+	end := watch(ctx, l, o.Progress)
+	defer end()
 	for idle := 0; ; {
 		m, err := once(ctx, l, o)
 		total.add(m)
@@ -110,6 +115,36 @@ func Run(ctx context.Context, l *job.Lead, o Options) (total Metrics, err error)
 		if o.Note != nil {
 			o.Note("a run ended early, %d of %d units are left: another begins (%s)", len(left), l.Job.Units(), short(err))
 		}
+	}
+}
+
+// watchEvery is how often it is looked how far a job is. In an object store each look costs a request.
+const watchEvery = 10 * time.Second
+
+// watch tells how far a job is until end is called.
+func watch(ctx context.Context, l *job.Lead, progress func(done, total int)) (end func()) {
+	if progress == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		tick := time.NewTicker(watchEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if left, err := l.Left(ctx); err == nil {
+				progress(l.Job.Units()-len(left), l.Job.Units())
+			}
+		}
+	})
+	return func() {
+		cancel()
+		ended.Wait()
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 type Finding struct {
 	// Classes makes the first folder below each place the label of the pictures in it.
 	Classes bool
+	Limit   int // only so many pictures; 0: all
 	// Note is told of what is passed over; nil: nobody is.
 	Note func(text string)
 }
@@ -55,6 +56,9 @@ func Find(ctx context.Context, w io.Writer, places []Place, open Open, f Finding
 		return 0, err
 	}
 	for i, p := range places {
+		if f.Limit > 0 && l.n >= f.Limit {
+			break
+		}
 		x := finder{ctx: ctx, list: l, bucket: buckets[i], in: i, place: p, classes: head.Classes, f: f}
 		if err := x.all(); err != nil {
 			return l.n, fmt.Errorf("%s/%s: %w", p.Name, p.Prefix, err)
@@ -117,6 +121,9 @@ func (x *finder) all() error {
 		case err != nil:
 			return err
 		}
+		if x.full() {
+			return nil
+		}
 		if o.IsDir || strings.HasPrefix(path.Base(o.Key), ".") {
 			continue
 		}
@@ -125,6 +132,9 @@ func (x *finder) all() error {
 		}
 	}
 }
+
+// full reports whether there are as many pictures as are wanted.
+func (x *finder) full() bool { return x.f.Limit > 0 && x.list.n >= x.f.Limit }
 
 // object lists an object: a picture, or the pictures in a tar file.
 func (x *finder) object(key string) error {
@@ -166,6 +176,9 @@ func (x *finder) tar(key string) error {
 	var label *int
 	flush := func() error {
 		for _, e := range group {
+			if x.full() {
+				break
+			}
 			e.Label = label
 			if err := x.list.add(e); err != nil {
 				return err
@@ -176,7 +189,7 @@ func (x *finder) tar(key string) error {
 	}
 	for {
 		h, err := files.Next()
-		if err == io.EOF {
+		if err == io.EOF || x.full() {
 			return flush()
 		}
 		if err != nil {

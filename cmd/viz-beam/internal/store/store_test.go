@@ -94,6 +94,12 @@ func listed(t *testing.T, name string, open Open) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	for limit := 1; limit < n; limit++ {
+		var part bytes.Buffer
+		if got, err := Find(ctx, &part, []Place{place, place}, open, Finding{Limit: limit}); got != limit || err != nil {
+			t.Errorf("limit %d: %d pictures, %v", limit, got, err)
+		}
+	}
 	all, err := l.Window(ctx, 0, l.Len())
 	if err != nil {
 		t.Fatal(err)
