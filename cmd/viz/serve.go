@@ -20,7 +20,7 @@ func serveCommand() cmdline.Command {
 			"The page is for this machine alone unless --addr says otherwise. Ctrl-C ends it.",
 		Examples: []string{"viz serve", "viz serve --model net.onnx --open photos/"},
 		Flags:    cmdline.Network | cmdline.Workers | cmdline.Pictures | cmdline.Memory,
-		Change:   view.Fields{{Name: "memory", Default: "96M", Usage: "keep results within `SIZE`"}},
+		Change:   view.Fields{{Name: "memory", Default: "120M", Usage: "keep results within `SIZE`"}},
 		Fields: view.Fields{
 			view.LinesField(view.Field{Name: "model", Also: []string{"m"}, Usage: "network: a checkpoint, an ONNX `FILE`, a built-in name, or a folder with ckpt-*.bin; a second one to compare"}, &r.models),
 			view.TextField(view.Field{Name: "features", Usage: "index `FILE` that viz features made of the images"}, &r.features),

@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/deconvnet/viz/attribution"
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/onnx"
@@ -330,6 +331,13 @@ func TestMethodsClicks(t *testing.T) {
 	p := browse(t, server.URL)
 	p.open("?view=methods&image=1&methods=saliency")
 	p.until("saliency", "document.querySelector('[data-method=saliency] img')?.naturalWidth")
+	var titles []string
+	for _, m := range attribution.Methods() {
+		titles = append(titles, m.Title())
+	}
+	if shown := run(p, chromedp.Evaluate[[]string]("[...document.querySelectorAll('fieldset[aria-label=Methods] label')].map(l => l.textContent)")); !slices.Equal(shown, titles) {
+		t.Errorf("the methods are %q, want %q", shown, titles)
+	}
 	p.press("[data-method=saliency] button")
 	p.until("the curves", "document.querySelector('[data-method=saliency] polyline.two')")
 	p.has("[data-method=saliency]", "lower is better")

@@ -37,7 +37,7 @@ type Options struct {
 	// Index of features of the list, if there is one, and the flags of commands that mean it: --features features.idx
 	Index     *features.Index
 	IndexArgs []string
-	Memory    int      // bytes of results that are kept; 0: 96 MiB
+	Memory    int      // bytes of results that are kept; 0: 120 MiB
 	Token     string   // who knows it may ask; "": everybody who reaches the server
 	Names     []string // of this machine, beside localhost and numbers
 	Version   string   // of the program, for provenance
@@ -70,7 +70,7 @@ type station struct {
 // New makes a server. Sessions and their engines stay the caller's.
 func New(o Options) (*Server, error) {
 	if o.Memory == 0 {
-		o.Memory = 96 << 20
+		o.Memory = 120 << 20 // a trace of VGG16 takes 115
 	}
 	s := &Server{o: o, pictures: &pictures{list: o.List}, cache: newCache(o.Memory), work: newWork(2), long: newWork(1), slow: 30 * time.Second}
 	for i, n := range o.Nets {

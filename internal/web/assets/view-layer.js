@@ -113,7 +113,10 @@ function open(place, app) {
     let lo = m.lo, hi = m.hi;
     if (m.scale === "map") { hi = m.signed ? Math.max(f.max, -f.min) : f.max; lo = m.signed ? -hi : 0; }
     plane.values(values, lo, hi, m.signed ? "diverging" : "viridis");
-    put(right, h("h2", {}, "Map " + k), plane.element, scalebar(m.signed ? "diverging" : "viridis", lo, hi, "activation"), reading, unitPlace);
+    const which = h("input", { type: "number", id: "map", min: 0, max: m.shape[0] - 1, value: k, onchange: e => { const v = parseInt(e.target.value, 10); if (v >= 0 && v < m.shape[0]) state.set({ map: v, y: null, x: null }, true); else e.target.value = k; } });
+    const typing = document.activeElement?.id === "map";
+    put(right, h("div", { class: "tools" }, h("h2", {}, "Map " + k), h("label", {}, "Number", which), h("span", { class: "soft" }, `of 0 to ${m.shape[0] - 1}`)), plane.element, scalebar(m.signed ? "diverging" : "viridis", lo, hi, "activation"), reading, unitPlace);
+    if (typing) which.focus();
     mark();
   }
   function read(y, x) {
@@ -128,6 +131,14 @@ function open(place, app) {
     read(y, x);
   }
 
+  // seenPicture is what the network sees of the picture, which stays the same from unit to unit.
+  let pictureKey = "", pictureSeen = null;
+  async function seenPicture() {
+    const w = { net: state.int("net"), image: state.int("image") }, key = w.net + "|" + w.image;
+    if (key !== pictureKey) { const came = await loaded(url("/api/input", w)); pictureSeen = came; pictureKey = key; return came; }
+    return pictureSeen;
+  }
+
   async function drawUnit() {
     const m = maps, k = current(), [y, x] = unit(), rule = state.get("rule", "deconv");
     const head = h("div", { class: "tools" }, h("h2", { id: "unit-title" }, `Unit ${m.layer}:${k}:${y}:${x}`), pick("Rule", [["deconv", "deconv"], ["guided", "guided"], ["gradient", "gradient"]], rule, r => state.set({ rule: r === "deconv" ? null : r })));
@@ -135,7 +146,7 @@ function open(place, app) {
     try {
       const u = await latest.unit.run(signal => askJSON("/api/unit", { ...where(), layer: null, unit: `${m.layer}:${k}:${y}:${x}`, rule }, { signal }));
       const n = u.numbers, b = n.box, rows = b.Y1 - b.Y0, cols = b.X1 - b.X0;
-      const [patch, projection, image] = await Promise.all([fromBase64(u.patch), fromBase64(u.projection), loaded(url("/api/input", where()))]);
+      const [patch, projection, image] = await Promise.all([fromBase64(u.patch), fromBase64(u.projection), seenPicture()]);
       const tile = (bitmap, label) => {
         const c = h("canvas", { width: bitmap.width, height: bitmap.height, role: "img", "aria-label": label });
         c.getContext("2d").drawImage(bitmap, 0, 0);
