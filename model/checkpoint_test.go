@@ -83,7 +83,7 @@ func arrayKinds() *Network {
 		Input: Input{Name: "x", C: 2, H: 4, W: 4},
 		Nodes: []Node{
 			{Name: "up", Inputs: []string{"x"}, Layer: &ConvTranspose{Weight: ramp(2, 3, 2, 2), Bias: ramp(3).Data, Stride: two, Dilation: one, Pads: []int{0, 1, 1, 0}, OutPad: two, Groups: 1}},
-			{Name: "norm", Inputs: []string{"up"}, Layer: &InstanceNorm{Scale: ramp(3).Data, Shift: ramp(3).Data, Eps: 1e-3}},
+			{Name: "norm", Inputs: []string{"up"}, Layer: &GroupNorm{Scale: ramp(3).Data, Shift: ramp(3).Data, Eps: 1e-3}},
 			{Name: "groups", Inputs: []string{"norm"}, Layer: &GroupNorm{Groups: 3, Scale: ramp(3).Data, Shift: ramp(3).Data, Eps: 1e-3}},
 			{Name: "layers", Inputs: []string{"groups"}, Layer: &Normalize{Op: NormRMS, From: []int{3, 81}, Axes: []int{1}, Scale: ramp(3).Data, Shift: ramp(3).Data, Inner: 27, Eps: 1e-3}},
 			{Name: "gelu", Inputs: []string{"layers"}, Layer: &Unary{Op: "Elu", Alpha: 0.5, Beta: 2}},

@@ -54,8 +54,7 @@ var kinds = []kind{
 	&Clip{},
 	&LRN{},
 	&BatchNorm{},
-	&InstanceNorm{},
-	&GroupNorm{},
+	&GroupNorm{Groups: 1},
 	&Add{},
 	&Concat{},
 	&Pad{},
@@ -97,6 +96,7 @@ var aliases = map[string]kind{
 	"ConvTransposeND": &ConvTranspose{},
 	"SoftmaxAxis":     &Softmax{},
 	"Sequence":        &oldSequence{},
+	"InstanceNorm":    &GroupNorm{},
 }
 
 // newLayer returns an empty layer of a kind, or nil.

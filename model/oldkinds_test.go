@@ -13,7 +13,7 @@ import (
 // Checkpoints of before kinds were put together load, give the values that they
 // gave, and are the same file again once they have been saved and loaded.
 func TestOldKinds(t *testing.T) {
-	for _, file := range []string{"old-kinds.bin", "old-kinds-2.bin"} {
+	for _, file := range []string{"old-kinds.bin", "old-kinds-2.bin", "old-kinds-3.bin"} {
 		t.Run(file, func(t *testing.T) { oldKinds(t, "testdata/"+file) })
 	}
 }
@@ -73,6 +73,13 @@ func TestOldHash(t *testing.T) {
 	}
 	if got, want := net.Hash(), "957f87c0c15dd6db"; len(net.Nodes) != 16 || got != want {
 		t.Errorf("the hash of %d nodes is %s, was %s", len(net.Nodes), got, want)
+	}
+	norms, err := Load("testdata/old-kinds-3.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := norms.Hash(), "e6bc76e332c3232e"; got != want {
+		t.Errorf("the hash of normalisations is %s, was %s", got, want)
 	}
 }
 

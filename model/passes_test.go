@@ -106,7 +106,7 @@ func kinds(rng *rand.Rand) map[string]*model.Network {
 		"Pool/lp":            on(&model.Pool{Op: "lp", P: 2, Kernel: []int{3, 2}, Stride: []int{2, 1}, Dilation: one[:], Pads: []int{1, 0, 0, 1}}),
 		"Pool/average":       on(&model.Pool{Op: "average", Kernel: []int{3, 2}, Stride: []int{2, 1}, Dilation: []int{1, 2}, Pads: []int{1, 0, 0, 1}, CountPad: true}),
 		"Pool/argmax":        on(&model.Pool{Op: "argmax", Kernel: []int{3, 2}, Stride: []int{2, 1}, Dilation: one[:]}),
-		"InstanceNorm":       on(&model.InstanceNorm{Scale: vector(3, false), Shift: vector(3, false), Eps: 1e-5}),
+		"InstanceNorm":       on(&model.GroupNorm{Scale: vector(3, false), Shift: vector(3, false), Eps: 1e-5}),
 		"GroupNorm":          on(&model.GroupNorm{Groups: 1, Scale: vector(3, false), Shift: vector(3, false), Eps: 1e-5}),
 		"GroupNorm/2":        split(on(nil), vector(4, true), &model.GroupNorm{Groups: 2, Scale: vector(4, false), Shift: vector(4, false), Eps: 1e-5}),
 		"Normalize/standard": on(&model.Normalize{Op: model.NormStandard, From: []int{21, 9}, Axes: []int{1}, Scale: vector(9, false), Shift: vector(9, false), Inner: 1, Eps: 1e-3}),

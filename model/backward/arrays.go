@@ -48,7 +48,7 @@ func (r Rule) describeArray(l model.Layer) (string, error) {
 			return "to the first place of the " + string(l.Op) + "imum", nil
 		}
 		return "gradient", nil
-	case *model.InstanceNorm, *model.GroupNorm, *model.Normalize:
+	case *model.GroupNorm, *model.Normalize:
 		if r == Gradient {
 			return "gradient", nil
 		}
@@ -94,7 +94,7 @@ func (r Rule) readsArray(l model.Layer) (in, out bool) {
 	case *model.Reduce:
 		linear := l.Op == model.ReduceSum || l.Op == model.ReduceMean
 		return !linear, !linear
-	case *model.InstanceNorm, *model.GroupNorm, *model.Normalize:
+	case *model.GroupNorm, *model.Normalize:
 		return true, false
 	}
 	return readsIndexed(l), false
@@ -214,7 +214,7 @@ func (d *solo) wholeArray(n *model.Node, which int, dst, g []float32) error {
 		planes.Forward(kernel.Of(d.p.engine), d.p.planes(n.Name, planes, l.Weight, false), noEpilogue, dst, g)
 	case *model.Pool:
 		return d.pooled(n, l, dst, g)
-	case *model.InstanceNorm, *model.GroupNorm, *model.Normalize:
+	case *model.GroupNorm, *model.Normalize:
 		x, err := d.all(n.Inputs[which])
 		if err != nil {
 			return err

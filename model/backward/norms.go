@@ -9,8 +9,6 @@ import (
 // norm takes the signal down through a normalisation whose input was x.
 func (d *solo) norm(l model.Layer, dst, g, x []float32, in model.Shape) {
 	switch l := l.(type) {
-	case *model.InstanceNorm: // a group for each map
-		d.groupNorm(&model.GroupNorm{Groups: in.C, Scale: l.Scale, Shift: l.Shift, Eps: l.Eps}, dst, g, x, in)
 	case *model.GroupNorm:
 		d.groupNorm(l, dst, g, x, in)
 	case *model.Normalize:
@@ -22,8 +20,9 @@ func (d *solo) norm(l model.Layer, dst, g, x []float32, in model.Shape) {
 // and guided backpropagation; the gradient knows that they depend on the group.
 func (d *solo) groupNorm(l *model.GroupNorm, dst, g, x []float32, in model.Shape) {
 	mean, scale := l.Moments(x)
-	plane, size := in.H*in.W, in.Len()/l.Groups
-	for group := range l.Groups {
+	groups, plane := l.GroupsOf(in.C), in.H*in.W
+	size := in.Len() / groups
+	for group := range groups {
 		m, s := mean[group], scale[group]
 		var sum, dot float64
 		for i := group * size; i < (group+1)*size && d.p.rule == Gradient; i++ {

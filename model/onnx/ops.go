@@ -521,7 +521,7 @@ func instanceNorm(c *converter, n *node) error {
 			return malformed("input %d is missing", i+1)
 		}
 	}
-	return c.put(n, in.dims, &model.InstanceNorm{Scale: p[0], Shift: p[1], Eps: float64(n.float("epsilon", 1e-5))}, in)
+	return c.put(n, in.dims, &model.GroupNorm{Scale: p[0], Shift: p[1], Eps: float64(n.float("epsilon", 1e-5))}, in)
 }
 
 // gemm is alpha*A'*B' + beta*C. With A the picture's features, and B and C

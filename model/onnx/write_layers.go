@@ -134,15 +134,16 @@ func (e *exporter) array(n *model.Node, s model.Shape) error {
 		e.finish(n, e.step(n, "MatMul", vs))
 	case *model.ConvTranspose:
 		return e.convTranspose(n, l)
-	case *model.InstanceNorm:
-		e.node("InstanceNormalization", []string{in[0], e.floats(n.Name+".scale", []int{s.C}, l.Scale), e.floats(n.Name+".shift", []int{s.C}, l.Shift)}, out,
-			attrFloat("epsilon", l.Eps))
 	case *model.GroupNorm:
-		scale, shift := e.floats(n.Name+".scale", []int{s.C}, l.Scale), e.floats(n.Name+".shift", []int{s.C}, l.Shift)
+		ins := []string{in[0], e.floats(n.Name+".scale", []int{s.C}, l.Scale), e.floats(n.Name+".shift", []int{s.C}, l.Shift)}
+		if l.Groups == 0 {
+			e.node("InstanceNormalization", ins, out, attrFloat("epsilon", l.Eps))
+			break
+		}
 		if e.opset < 21 {
 			return fmt.Errorf("group normalisation with a scale per channel is in ONNX from operator set 21 on: ask for that")
 		}
-		e.node("GroupNormalization", []string{in[0], scale, shift}, out, attrInt("num_groups", int64(l.Groups)), attrFloat("epsilon", l.Eps))
+		e.node("GroupNormalization", ins, out, attrInt("num_groups", int64(l.Groups)), attrFloat("epsilon", l.Eps))
 	case *model.Reduce:
 		return e.reduce(n, l)
 	case *model.Rearrange:
