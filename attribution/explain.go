@@ -329,22 +329,40 @@ func (r *run) down(ctx context.Context, t *model.Trace, m Method) ([][][]float32
 	return out, nil
 }
 
+// Memory is about how many bytes explaining one image takes at least, beside the network.
+func (e *Explainer) Memory() (int, error) {
+	shapes, err := e.net.Shapes()
+	if err != nil {
+		return 0, err
+	}
+	values := 0
+	for _, s := range shapes {
+		values += 2 * s.Len() // a pool also keeps which of its inputs was the largest
+	}
+	r := run{e: e, shapes: shapes}
+	return 4*values + r.signals(), nil
+}
+
+// signals is the memory, beside the trace, of a few signals of the size of the largest value for each worker, and of the
+// convolutions' weights, packed for both ways.
+func (r *run) signals() int {
+	largest, packed := 1, 0
+	for _, s := range r.shapes {
+		largest = max(largest, s.Len())
+	}
+	for i := range r.e.net.Nodes {
+		if l, ok := r.e.net.Nodes[i].Layer.(*model.Conv); ok {
+			packed += 2 * l.Weight.Len()
+		}
+	}
+	return 4 * (7*largest*r.e.engine.Workers() + packed)
+}
+
 // batch is how many images may go through a plan, and back down, together.
 func (r *run) batch(p *model.Plan, down bool) int {
 	bytes := r.r.Memory
 	if down {
-		// Beside the trace there are a few signals of the size of the largest value, and
-		// the convolutions' weights, packed for both ways.
-		largest, packed := 1, 0
-		for _, s := range r.shapes {
-			largest = max(largest, s.Len())
-		}
-		for i := range r.e.net.Nodes {
-			if l, ok := r.e.net.Nodes[i].Layer.(*model.Conv); ok {
-				packed += 2 * l.Weight.Len()
-			}
-		}
-		bytes -= 4 * (7*largest*r.e.engine.Workers() + packed)
+		bytes -= r.signals()
 	}
 	return p.Batch(max(bytes, 1), atOnce)
 }

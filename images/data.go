@@ -112,6 +112,10 @@ func listOf(data *dataset.Data, set *dataset.Set, name string, limit int) *List 
 	for _, i := range order {
 		l.Items = append(l.Items, Item{Name: set.ItemName(i), Stem: fmt.Sprintf("%s-%d", set.Split(), i), Label: set.Label(i)})
 	}
+	l.need = func(i int) (need, bool) {
+		h, size, ok := set.Header(order[i])
+		return need{h, int(size)}, ok
+	}
 	l.open = func(i int) (Picture, error) {
 		item, err := set.Item(order[i])
 		return Picture{Name: item.Name, Image: item.Image, Object: item.Object}, err
@@ -130,5 +134,8 @@ func (l *List) Subset(numbers []int) *List {
 		out.Items[k] = l.Items[i]
 	}
 	out.open = func(k int) (Picture, error) { return l.open(numbers[k]) }
+	if l.need != nil {
+		out.need = func(k int) (need, bool) { return l.need(numbers[k]) }
+	}
 	return &out
 }

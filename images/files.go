@@ -24,6 +24,7 @@ func openPaths(spec Spec, o Options) (*List, error) {
 		l.Items = append(l.Items, item)
 		opens = append(opens, open)
 	}
+	l.need = func(i int) (need, bool) { return fileNeed(l.Items[i]) }
 	var plain []string // paths whose listing is put off, so that a file reached twice is listed once
 	list := func() {
 		found := imageio.Find(plain)
@@ -39,7 +40,10 @@ func openPaths(spec Spec, o Options) (*List, error) {
 	for _, path := range spec.Paths {
 		if path == "-" && o.Stdin != nil {
 			list()
-			picture, err := readStdin(o.Stdin)
+			picture, err := readStdin(o.Stdin, o.Memory)
+			if _, ok := errors.AsType[*MemoryError](err); ok {
+				return nil, err
+			}
 			if err != nil {
 				l.Problems = append(l.Problems, Problem{Path: "stdin", Err: err})
 				continue
@@ -49,6 +53,9 @@ func openPaths(spec Spec, o Options) (*List, error) {
 		}
 		if strings.EqualFold(filepath.Ext(path), ".npy") {
 			list()
+			if err := smallEnough(path, o.Memory); err != nil {
+				return nil, err
+			}
 			if err := addArrays(path, add); err != nil {
 				l.Problems = append(l.Problems, Problem{Path: path, Err: err})
 			}
@@ -61,6 +68,9 @@ func openPaths(spec Spec, o Options) (*List, error) {
 		all, at := l.Items, 0
 		l.Items = nil
 		for i := 0; i < len(all) && at < n; i++ {
+			if need, ok := fileNeed(all[i]); ok && o.Memory > 0 && need.Memory > o.Memory {
+				return nil, &MemoryError{all[i].Name, need.Memory, o.Memory}
+			}
 			if _, err := opens[i](); err != nil {
 				l.Problems = append(l.Problems, Problem{Path: all[i].Name, Err: err})
 				continue
@@ -87,13 +97,16 @@ func openPaths(spec Spec, o Options) (*List, error) {
 // maxStdin is the largest picture that is read from stdin, in bytes.
 const maxStdin = 1 << 28
 
-func readStdin(r io.Reader) (Picture, error) {
+func readStdin(r io.Reader, memory int) (Picture, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxStdin+1))
 	if err != nil {
 		return Picture{}, fmt.Errorf("stdin: %w", err)
 	}
 	if len(text) > maxStdin {
 		return Picture{}, fmt.Errorf("stdin: more than %d MB", maxStdin>>20)
+	}
+	if h, err := imageio.ReadHeader(bytes.NewReader(text), "stdin"); err == nil && memory > 0 && h.Memory > memory {
+		return Picture{}, &MemoryError{"stdin", h.Memory, memory}
 	}
 	img, err := imageio.Decode(bytes.NewReader(text), "stdin")
 	return Picture{Name: "stdin", Image: img}, err

@@ -47,6 +47,9 @@ type Options struct {
 	Stdin    io.Reader // what the path "-" reads a picture from; nil: "-" is a file's name
 	// Progress is told how far reading a data set is: bytes or files.
 	Progress func(done, total int)
+	// Memory is how many bytes a picture may take that is decoded while the list is made, or an array, which
+	// stays; 0: any. More is a *[MemoryError].
+	Memory int
 }
 
 // ErrNone says that a Spec names nothing.
@@ -71,7 +74,8 @@ type List struct {
 	Problems []Problem
 	Note     string // what was passed over in folders, for people: "skipped 5 files: 2 AVIF ..."; "" if nothing was
 	open     func(i int) (Picture, error)
-	c, h, w  int // of all pictures, see Shape
+	need     func(i int) (need, bool) // of item i, if its file can be read; nil: the pictures are there already
+	c, h, w  int                      // of all pictures, see Shape
 }
 
 // Problem is a file or folder that could not be used. Err names it.

@@ -127,9 +127,8 @@ const maxResized = 1 << 24
 // every picture that viz itself decodes.
 func (p Preprocess) Fit(img image.Image, h, w int) *image.NRGBA {
 	img = imageio.Pixels(img)
-	b := img.Bounds()
 	if o, ok := img.(interface{ Opaque() bool }); ok && !o.Opaque() {
-		img = imaging.Overlay(imaging.New(b.Dx(), b.Dy(), color.White), img, image.Point{}, 1)
+		img = onWhite(img)
 	}
 	if p.own() {
 		return p.fitOwn(img, h, w, imaging.Linear)
@@ -140,6 +139,50 @@ func (p Preprocess) Fit(img image.Image, h, w int) *image.NRGBA {
 		pad = color.NRGBA{at(0), at(1), at(2), 255}
 	}
 	return p.fit(img, h, w, p.filter(), pad)
+}
+
+// onWhite lays a picture on white, some rows at a time: large ones take memory.
+func onWhite(img image.Image) *image.NRGBA {
+	const rows = 64
+	b := img.Bounds()
+	out := image.NewNRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+	for y := 0; y < b.Dy(); y += rows {
+		part := imaging.Crop(img, image.Rect(b.Min.X, b.Min.Y+y, b.Max.X, min(b.Min.Y+y+rows, b.Max.Y)))
+		white := imaging.New(part.Rect.Dx(), part.Rect.Dy(), color.White)
+		copy(out.Pix[y*out.Stride:], imaging.Overlay(white, part, image.Point{}, 1).Pix)
+	}
+	return out
+}
+
+// Memory is about the most bytes that Tensor takes for an image of w x h pixels beside the image itself; clear says that it
+// may be transparent.
+func (p Preprocess) Memory(w, h int, clear bool, in Input) int {
+	bytes, input := 0, in.W*in.H
+	if clear {
+		bytes += 4 * w * h
+	}
+	switch {
+	case w == in.W && h == in.H && !p.Always:
+		bytes += 4 * input
+	case p.own():
+		short := p.Short
+		if short == 0 {
+			short = min(in.H, in.W)
+		}
+		scale := max(float64(short)/float64(min(w, h)), float64(in.W)/float64(w), float64(in.H)/float64(h))
+		rw, rh := int(float64(w)*scale)+1, int(float64(h)*scale)+1
+		if rw > maxResized/rh { // most of it is cut off before
+			rw, rh = min(rw, 2*in.W+8), min(rh, 2*in.H+8)
+			bytes += 4 * min(w*h, maxResized)
+		}
+		bytes += 4*rw*h + 8*rw*rh
+	default: // the part is copied, then resized in one direction, then in the other
+		if mw, mh := p.reduced(w, h); mw != w || mh != h {
+			bytes += 4*mw*mh + 16*min(mw*h, w*mh)
+		}
+		bytes += 4*w*h + 16*min(in.W*h, w*in.H) + 8*input
+	}
+	return bytes + (5*in.C+8)*input
 }
 
 // FitLabels is Fit for pictures whose colours are names, not to be mixed: every

@@ -238,6 +238,11 @@ func (p *Plan) Engine() *Engine { return p.engine }
 // given bytes: the values of the trace and those between, and the input; at least
 // 1, at most most.
 func (p *Plan) Batch(bytes, most int) int {
+	return min(max(bytes/p.Bytes(), 1), most)
+}
+
+// Bytes is about what a pass takes for each image: the values of the trace and those between, and the input.
+func (p *Plan) Bytes() int {
 	size := p.net.Input.Shape().Len()
 	for i := range p.steps {
 		s := &p.steps[i]
@@ -252,7 +257,7 @@ func (p *Plan) Batch(bytes, most int) int {
 	for _, n := range p.slotSize {
 		size += n
 	}
-	return min(max(bytes/(4*size), 1), most)
+	return 4 * size
 }
 
 // Run computes a batch x [N, C, H, W]. The trace owns its memory.

@@ -25,6 +25,8 @@ type Scanner struct {
 	called  []string      // layers by their names in net
 	inc     *incremental.Net
 	brute   *model.Plan
+	batch   int   // of brute: positions in a pass
+	bytes   int   // of brute: what is predicted
 	whole   int64 // multiply-adds of a forward pass
 	reading *model.Reading
 }
@@ -71,7 +73,10 @@ func New(engine *model.Engine, net *model.Network, o Options) (*Scanner, error) 
 	}
 	whole := func() (*Scanner, error) {
 		s.brute, err = engine.Compile(net, model.Keep{Layers: append([]string{net.Logits}, s.layers...)})
-		return s, err
+		if err != nil {
+			return nil, err
+		}
+		return s, s.fitBrute()
 	}
 	if o.Method == Brute || kernel.Name() == "ref" {
 		return whole()
@@ -95,6 +100,37 @@ func New(engine *model.Engine, net *model.Network, o Options) (*Scanner, error) 
 		return whole()
 	}
 	return s, err
+}
+
+// fitBrute chooses how many positions a forward pass takes. The plan's own copy of the weights counts, and the covered
+// images.
+func (s *Scanner) fitBrute() error {
+	const usual, most = 256 << 20, 64
+	s.batch = s.o.Batch
+	if s.o.Memory == 0 {
+		s.bytes = usual
+		if s.batch <= 0 {
+			s.batch = s.brute.Batch(usual, most)
+		}
+		return nil
+	}
+	layers, err := s.net.Summary()
+	if err != nil {
+		return err
+	}
+	fixed := 0
+	for _, l := range layers {
+		fixed += 4 * l.Weights
+	}
+	each := s.brute.Bytes() + 4*s.net.Input.Shape().Len()
+	if need := fixed + each*max(s.batch, 1); need > s.o.Memory {
+		return &MemoryError{Need: need, Limit: s.o.Memory}
+	}
+	if s.batch <= 0 {
+		s.batch = min((s.o.Memory-fixed)/each, s.brute.Batch(usual, most))
+	}
+	s.bytes = fixed + each*s.batch
+	return nil
 }
 
 // mostlyWhole reports whether most products are those of layers that are computed on
@@ -300,13 +336,9 @@ func (s *Scanner) runIncremental(ctx context.Context, k *incremental.Clean, m *M
 
 // runBrute runs the whole network for every position.
 func (s *Scanner) runBrute(ctx context.Context, m *Map, _ int, progress func(done, total int)) error {
-	batch := s.o.Batch
-	if batch <= 0 {
-		batch = s.brute.Batch(256<<20, 64)
-	}
-	in := m.Net.Input
+	batch, in := s.batch, m.Net.Input
 	size := in.C * in.H * in.W
-	buffer := tensor.New(min(batch, len(m.Boxes)), in.C, in.H, in.W)
+	buffer, t := tensor.New(min(batch, len(m.Boxes)), in.C, in.H, in.W), &model.Trace{}
 	for at := 0; at < len(m.Boxes); at += batch {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -318,8 +350,7 @@ func (s *Scanner) runBrute(ctx context.Context, m *Map, _ int, progress func(don
 			copy(img, m.Input.Data)
 			m.set.cover(at+i, img, m.Input.Data, m.Filler, in)
 		}
-		t, err := s.brute.Run(x)
-		if err != nil {
+		if err := s.brute.RunInto(t, x); err != nil {
 			return err
 		}
 		scores := t.Value(m.Net.Logits)
@@ -371,7 +402,7 @@ func (s *Scanner) Predict() Prediction {
 	p.Whole = s.whole * int64(p.Positions+len(s.sets))
 	if s.brute != nil {
 		p.MACs = p.Whole
-		p.Memory = 256 << 20
+		p.Memory = s.bytes
 		return p
 	}
 	var all []model.Box

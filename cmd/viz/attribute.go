@@ -44,21 +44,38 @@ func (r *attributeRun) check(c *cmdline.Run) error {
 	return cmdline.RequestErr(r.request.Validate())
 }
 
+// bound gives the methods what --memory leaves them, and refuses what does not fit.
+func (r *attributeRun) bound(c *cmdline.Run) error {
+	budget, err := c.Budget(r.Src)
+	if err != nil || c.Memory == 0 {
+		return err
+	}
+	least, err := r.explainer.Memory()
+	if err != nil {
+		return err
+	}
+	r.request.Memory = max(budget.Left(), 1)
+	return budget.Refuse("the methods", least)
+}
+
 func (r *attributeRun) do(c *cmdline.Run) error {
 	if err := r.check(c); err != nil {
 		return err
 	}
-	w, err := c.Work(cmdline.Need{Pictures: true, Elsewhere: r.npy != "", Check: func(s *view.Session) (err error) {
-		if c.Memory > 0 {
-			r.request.Memory, err = c.ScanMemory(s.Net)
+	w, err := c.Work(cmdline.Need{Pictures: true, Elsewhere: r.npy != "", Check: func(s *view.Session) error {
+		if c.Memory == 0 {
+			return nil
 		}
-		return err
+		return c.LimitMemory(s.Net)
 	}})
 	if err != nil {
 		return err
 	}
 	defer w.Close()
 	r.Work, r.explainer = w, attribution.New(w.Session.Engine, w.Session.Net)
+	if err := r.bound(c); err != nil {
+		return err
+	}
 	if r.npy != "" {
 		return r.array()
 	}

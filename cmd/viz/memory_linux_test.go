@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"image"
+	"image/png"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"syscall"
 	"testing"
 
@@ -37,7 +39,16 @@ func TestMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	viz := func(memory string) (peak int, stderr string, err error) {
+	large := filepath.Join(dir, "large.png")
+	pixels := image.NewGray(image.Rect(0, 0, 6000, 5000))
+	var text bytes.Buffer
+	if err := png.Encode(&text, pixels); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(large, text.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	viz := func(memory, photo string) (peak int, stderr string, err error) {
 		var log bytes.Buffer
 		cmd := exec.Command(self)
 		cmd.Args = []string{"viz", "occlude", "--model", file, "--size", "16", "--stride", "7", "--memory", memory, "--out", dir, photo}
@@ -62,7 +73,7 @@ func TestMemory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		peak, stderr, err := viz(memory)
+		peak, stderr, err := viz(memory, photo)
 		if err != nil {
 			t.Fatalf("--memory %s: %v\n%s", memory, err, stderr)
 		}
@@ -72,7 +83,25 @@ func TestMemory(t *testing.T) {
 		peaks = append(peaks, peak)
 	}
 	t.Logf("weights %d MB, peaks %d and %d MB", weights/1_000_000, peaks[0]/1_000_000, peaks[1]/1_000_000)
-	if _, stderr, err := viz("100M"); err == nil || !strings.Contains(stderr, "MB") {
-		t.Errorf("--memory 100M: error %v, %s", err, stderr)
+	for _, picture := range []string{photo, large} {
+		// A file that is too large by itself is refused before anything else is known.
+		for memory, tries := "80M", 0; ; tries++ {
+			limit, err := cmdline.ParseSize(memory)
+			if err != nil {
+				t.Fatal(err)
+			}
+			peak, stderr, err := viz(memory, picture)
+			if err == nil {
+				if tries == 0 || peak > limit {
+					t.Errorf("--memory %s of %s: the process had %d MB\n%s", memory, picture, peak/1_000_000, stderr)
+				}
+				break
+			}
+			least := regexp.MustCompile(`hint: --memory (\d+M)`).FindStringSubmatch(stderr)
+			if tries == 3 || least == nil {
+				t.Fatalf("--memory %s of %s: %v\n%s", memory, picture, err, stderr)
+			}
+			memory = least[1]
+		}
 	}
 }

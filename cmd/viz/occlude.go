@@ -40,14 +40,21 @@ func (r *occlusionRun) do(c *cmdline.Run) error {
 			return err
 		}
 	}
+	budget, err := c.Budget(w.Src)
+	if err != nil {
+		return err
+	}
+	if c.Memory > 0 {
+		r.request.Memory = max(budget.Left(), 1) // too little is refused with what is needed
+	}
 	if r.occluder, err = w.Session.Occluder(r.request); err != nil {
-		return occluderHint(err)
+		return occluderHint(budget, err)
 	}
 	return r.all()
 }
 
 // prepare completes the request for a network, and checks it.
-func (r *occlusionRun) prepare(c *cmdline.Run, s *view.Session) (err error) {
+func (r *occlusionRun) prepare(c *cmdline.Run, s *view.Session) error {
 	if r.mask != "" {
 		mask, err := images.OpenMask(r.mask)
 		if err != nil {
@@ -63,14 +70,13 @@ func (r *occlusionRun) prepare(c *cmdline.Run, s *view.Session) (err error) {
 	if err := r.request.Validate(s.Net); err != nil {
 		return err
 	}
-	r.request.Memory, err = c.ScanMemory(s.Net)
-	return err
+	return c.LimitMemory(s.Net)
 }
 
 // occluderHint explains what is wrong with a request for a network, or that it does not fit into memory.
-func occluderHint(err error) error {
+func occluderHint(b cmdline.Budget, err error) error {
 	if p, ok := cmdline.RequestErr(err).(*cmdline.Problem); ok && p.Code == 2 {
 		return cmdline.Hinted(p.Err, p.Hint)
 	}
-	return cmdline.MemoryHint(err)
+	return b.MemoryErr(err)
 }

@@ -24,15 +24,15 @@ func TestEstimate(t *testing.T) {
 
 // TestOccluderHint: memory is hinted at by the type of the error, whatever its words.
 func TestOccluderHint(t *testing.T) {
-	p, ok := errors.AsType[*cmdline.Problem](occluderHint(&occlusion.MemoryError{Need: 2, Limit: 1}))
+	p, ok := errors.AsType[*cmdline.Problem](occluderHint(cmdline.Budget{}, &occlusion.MemoryError{Need: 2, Limit: 1}))
 	if !ok || p.Hint != "raise --memory" {
 		t.Errorf("memory: %+v", p)
 	}
-	if err := occluderHint(&view.FieldError{Field: "at", Problem: "6,0: outside"}); err.Error() != "--at 6,0: outside" {
+	if err := occluderHint(cmdline.Budget{}, &view.FieldError{Field: "at", Problem: "6,0: outside"}); err.Error() != "--at 6,0: outside" {
 		t.Errorf("a field: %v", err)
 	}
 	other := errors.New("3 MB of memory are needed, says somebody else")
-	if occluderHint(other) != other {
+	if occluderHint(cmdline.Budget{}, other) != other {
 		t.Error("another error gets a hint about memory")
 	}
 }

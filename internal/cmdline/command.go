@@ -141,6 +141,7 @@ type Run struct {
 	fields view.Fields
 	flags  *cli.Context
 	ends   *ends
+	spare  int // what LimitMemory found to be left for pictures, bytes; 0: not bounded
 }
 
 // noteOldNames tells which flags of the command line have another name now.

@@ -205,7 +205,10 @@ func CacheDir() string {
 func (c *Run) imageList(spec images.Spec) (*images.List, error) {
 	step, end := c.Progress("reading " + spec.Data)
 	defer end()
-	list, err := images.Open(c.Context, spec, images.Options{CacheDir: CacheDir(), Progress: step, Stdin: os.Stdin})
+	list, err := images.Open(c.Context, spec, images.Options{CacheDir: CacheDir(), Progress: step, Stdin: os.Stdin, Memory: c.spare})
+	if m, ok := errors.AsType[*images.MemoryError](err); ok {
+		return nil, tooLittle(c.Memory, c.Memory-c.spare+m.Need, m.Error())
+	}
 	if _, ok := errors.AsType[*images.SplitError](err); ok {
 		return nil, UsageErr(err)
 	}

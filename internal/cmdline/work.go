@@ -35,6 +35,9 @@ func (c *Run) Work(need Need) (w *Work, err error) {
 	if need.Pictures && len(paths) == 0 && c.Data == "" {
 		return nil, Usage("no image given", "viz "+c.Command+" img.png")
 	}
+	if err := c.smallNetwork(); err != nil {
+		return nil, err
+	}
 	s, err := c.OpenSession(len(paths) > 0 || need.Data && c.Data != "" && c.Data != "shapes")
 	if err != nil {
 		return nil, err

@@ -50,6 +50,18 @@ type Set struct {
 	// id and draw are called with 0 <= i < len(labels), from any goroutine.
 	id   func(i int) string
 	draw func(i int) (image.Image, image.Rectangle, error)
+	// head reads what stands before the pixels of item i, and the length of its file; nil if items are not files.
+	head func(i int) (imageio.Header, int64, error)
+}
+
+// Header is what the file of item i says about its picture before the pixels, and the file's length, of which all is
+// read when the item is; ok is false if the item is no file, or one that cannot be read.
+func (s *Set) Header(i int) (h imageio.Header, size int64, ok bool) {
+	if s == nil || s.head == nil || i < 0 || i >= s.Len() {
+		return h, 0, false
+	}
+	h, size, err := s.head(i)
+	return h, size, err == nil
 }
 
 // Name is the name of the data set the split belongs to, e.g. "cifar10".
@@ -126,6 +138,9 @@ func (s *Set) Subset(split string, index []int) *Set {
 	}
 	t.id = func(j int) string { return s.id(index[j]) }
 	t.draw = func(j int) (image.Image, image.Rectangle, error) { return s.draw(index[j]) }
+	if s.head != nil {
+		t.head = func(j int) (imageio.Header, int64, error) { return s.head(index[j]) }
+	}
 	return &t
 }
 

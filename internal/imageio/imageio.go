@@ -67,7 +67,11 @@ type Header struct {
 	Format        string // "png", "jpeg", "gif", "bmp", "tiff" or "webp"
 	Width, Height int    // of the picture as Decode returns it
 	Grey          bool   // one channel, or a palette of greys
-	orientation   int    // EXIF's: 1 to 8
+	// Memory is the most bytes that Decode takes for the picture, with what it returns.
+	Memory      int
+	Clear       bool // the picture may be transparent
+	orientation int  // EXIF's: 1 to 8
+	each        int  // bytes a pixel of decoding, with the picture as it is stored
 }
 
 // ReadHeader returns the header of a picture, which Decode would check first: sizes
@@ -129,7 +133,26 @@ func readHeader(in *input) (Header, decodePixels, error) {
 	if h.Width > MaxPixels/h.Height {
 		return Header{}, nil, fmt.Errorf("%s of %dx%d pixels, want at most %d million pixels", format, h.Width, h.Height, MaxPixels/1_000_000)
 	}
+	h.Memory = h.memory(in.size)
 	return h, pixels, nil
+}
+
+// memory is the most that decoding takes: JPEG and WebP work in squares of 16 pixels, or 32 where chroma is stored at a
+// quarter of the resolution, and a turned picture is another.
+func (h Header) memory(file int64) int {
+	pixels := (h.Width + 31) * (h.Height + 31)
+	if h.Format == "png" || h.Format == "bmp" || h.Format == "gif" {
+		pixels = h.Width * h.Height
+	}
+	each := h.each
+	if h.orientation >= 2 && h.orientation <= 8 {
+		each += 4
+	}
+	most := pixels*each + 1<<20 // the decoders' own buffers and tables
+	if h.Format == "tiff" || h.Format == "webp" {
+		most += int(min(file, 1<<30)) // of which they read parts in one piece
+	}
+	return most
 }
 
 // input is a file that is read here and there. Its beginning is read once.

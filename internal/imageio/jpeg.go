@@ -28,6 +28,7 @@ type jpegHead struct {
 	sof     byte   // marker that says the kind of coding
 	bits    int
 	jfif    bool
+	samples int // a pixel, rounded up
 	adobe   int // colour transform of Adobe's segment; -1 without one
 	exif    []byte
 	tables  []byte // segments that the decoder needs, in their order
@@ -109,9 +110,13 @@ func (j *jpegHead) segment(in *input, m byte, off, n int64) error {
 		j.sof, j.bits, j.n = m, int(body[0]), int(body[5])
 		j.h, j.w = int(binary.BigEndian.Uint16(body[1:])), int(binary.BigEndian.Uint16(body[3:]))
 		j.ids = ""
+		sum, wide, high := 0, 1, 1 // of the samples in a square of pixels
 		for i := range j.n {
 			j.ids += string(rune(body[6+3*i]))
+			x, y := int(body[7+3*i]>>4), int(body[7+3*i]&15)
+			sum, wide, high = sum+x*y, max(wide, x), max(high, y)
 		}
+		j.samples = (sum + wide*high - 1) / (wide * high)
 		j.tables = append(j.tables, b...)
 	default:
 		j.tables = append(j.tables, b...)
@@ -151,6 +156,19 @@ func (j *jpegHead) inks() inks {
 	return ycckInks
 }
 
+// each is what decoding takes a pixel: the components as stored, the picture, of four inks also what lies between; and
+// a progressive one's coefficients, four bytes for each sample.
+func (j *jpegHead) each() int {
+	each := map[int]int{1: 1, 3: j.samples + 4, 4: 4 + 4 + 2 + 4}[j.n]
+	if j.sof == progressive {
+		each += 4 * j.samples
+	}
+	return each
+}
+
+// progressive marks a JPEG whose scans each add to all of the picture.
+const progressive = 0xc2
+
 func headerJPEG(in *input) (Header, decodePixels, error) {
 	j, err := readJPEGHead(in)
 	if err == nil {
@@ -159,7 +177,7 @@ func headerJPEG(in *input) (Header, decodePixels, error) {
 	if err != nil {
 		return Header{}, nil, err
 	}
-	h := Header{Width: j.w, Height: j.h, Grey: j.n == 1, orientation: orientationOf(j.exif)}
+	h := Header{Width: j.w, Height: j.h, Grey: j.n == 1, orientation: orientationOf(j.exif), each: j.each()}
 	return h, func() (image.Image, error) {
 		img, err := decodeJPEG(j.n, j.inks(), j.tables, in.section(j.scan, in.size-j.scan))
 		if m, ok := img.(*image.NRGBA); ok && j.n == 4 {

@@ -28,6 +28,10 @@ func plain(img image.Image) image.Image {
 			}
 		}
 		return out
+	case *image.RGBA:
+		if b.Min == (image.Point{}) && m.Opaque() { // the same bytes
+			return &image.NRGBA{Pix: m.Pix, Stride: m.Stride, Rect: m.Rect}
+		}
 	case *image.NRGBA:
 		if b.Min == (image.Point{}) {
 			return m

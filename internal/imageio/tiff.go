@@ -17,7 +17,16 @@ func headerTIFF(in *input) (Header, decodePixels, error) {
 		n := len(t.palette) / 3
 		grey = grey && t.palette[i]>>8 == t.palette[n+i]>>8 && t.palette[i]>>8 == t.palette[2*n+i]>>8
 	}
-	return Header{Width: t.w, Height: t.h, Grey: grey, orientation: t.orientation()}, t.decode, nil
+	return Header{Width: t.w, Height: t.h, Grey: grey, orientation: t.orientation(), each: t.each(), Clear: t.alpha != 0}, t.decode, nil
+}
+
+// each is what decoding takes a pixel: the picture, and a strip or tile, which may be all of it, while its buffer grows.
+func (t *tiffFile) each() int {
+	block := 3 * ((t.blockSamples()*t.bits + 7) / 8)
+	if t.compression == compressJPEG {
+		block = 3 + 4 + 4*t.samples
+	}
+	return 4 + block
 }
 
 // decode writes the samples of every pixel into the four bytes that become its

@@ -43,7 +43,11 @@ func headerWebP(in *input) (Header, decodePixels, error) {
 	if p.x+p.w > f.w || p.y+p.h > f.h {
 		return Header{}, nil, errors.New("the frame is larger than the canvas")
 	}
-	return Header{Width: f.w, Height: f.h, orientation: orientationOf(f.exif)}, func() (image.Image, error) { return f.pixels(in) }, nil
+	each := 2 + 4 + 4 // luma and chroma, the picture, the canvas
+	if p.lossless || p.alpha != nil {
+		each += 8 // the packed pixels
+	}
+	return Header{Width: f.w, Height: f.h, orientation: orientationOf(f.exif), each: each, Clear: f.alpha}, func() (image.Image, error) { return f.pixels(in) }, nil
 }
 
 // chunks reads chunk after chunk from off to end into f; what makes up a frame goes

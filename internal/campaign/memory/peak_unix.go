@@ -1,0 +1,21 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+)
+
+// peakBytes is the most memory that a process had resident.
+func peakBytes(s *os.ProcessState) int {
+	u, ok := s.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return 0
+	}
+	if runtime.GOOS == "darwin" {
+		return int(u.Maxrss)
+	}
+	return int(u.Maxrss) * 1024 // Linux and the BSDs count in KiB
+}

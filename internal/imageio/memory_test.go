@@ -1,0 +1,81 @@
+package imageio
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/color/palette"
+	"image/draw"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"runtime"
+	"testing"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
+)
+
+// TestMemoryOfHeader decodes pictures of each format: what is allocated meanwhile is no more than the header said, and
+// half of it at least, so that pictures are not refused without need.
+func TestMemoryOfHeader(t *testing.T) {
+	b := image.Rect(0, 0, 901, 803)
+	clear := image.NewNRGBA(b)
+	for i := range clear.Pix {
+		clear.Pix[i] = uint8(i / 5003)
+	}
+	as := func(m draw.Image) image.Image {
+		draw.Draw(m, b, clear, image.Point{}, draw.Over)
+		return m
+	}
+	solid := image.NewNRGBA(b)
+	draw.Draw(solid, b, image.White, image.Point{}, draw.Src)
+	draw.Draw(solid, b, clear, image.Point{}, draw.Over)
+	asPNG := func(w io.Writer, m image.Image) error { return png.Encode(w, m) }
+	asJPEG := func(w io.Writer, m image.Image) error { return jpeg.Encode(w, m, nil) }
+	asTIFF := func(w io.Writer, m image.Image) error { return tiff.Encode(w, m, nil) }
+	for _, c := range []struct {
+		name   string
+		encode func(io.Writer, image.Image) error
+		m      image.Image
+	}{
+		{"PNG", asPNG, solid},
+		{"transparent PNG", asPNG, clear},
+		{"PNG of 16 bits", asPNG, as(image.NewNRGBA64(b))},
+		{"PNG with a palette", asPNG, as(image.NewPaletted(b, palette.Plan9))},
+		{"grey PNG", asPNG, as(image.NewGray(b))},
+		{"grey PNG of 16 bits", asPNG, as(image.NewGray16(b))},
+		{"JPEG", asJPEG, solid},
+		{"grey JPEG", asJPEG, as(image.NewGray(b))},
+		{"GIF", func(w io.Writer, m image.Image) error { return gif.Encode(w, m, nil) }, solid},
+		{"BMP", bmp.Encode, solid},
+		{"BMP with a palette", bmp.Encode, as(image.NewPaletted(b, palette.Plan9))},
+		{"TIFF", asTIFF, solid},
+		{"TIFF of 16 bits", asTIFF, as(image.NewNRGBA64(b))},
+	} {
+		var text bytes.Buffer
+		if err := c.encode(&text, c.m); err != nil {
+			t.Fatal(err)
+		}
+		h, err := ReadHeader(bytes.NewReader(text.Bytes()), c.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		m, err := Decode(bytes.NewReader(text.Bytes()), c.name)
+		runtime.ReadMemStats(&after)
+		if err != nil || m.Bounds() != b {
+			t.Fatalf("%s: %v, %v", c.name, m.Bounds(), err)
+		}
+		took := int(after.TotalAlloc - before.TotalAlloc)
+		t.Logf("%s: %d bytes stated, %d taken", c.name, h.Memory, took)
+		if took > h.Memory {
+			t.Errorf("%s: decoding took %d bytes, the header said %d", c.name, took, h.Memory)
+		}
+		if grey := m.ColorModel() == color.GrayModel; !grey && h.Memory > 2*took {
+			t.Errorf("%s: the header said %d bytes, decoding took %d", c.name, h.Memory, took)
+		}
+	}
+}
