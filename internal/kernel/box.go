@@ -47,9 +47,12 @@ func ConvOf(shape, stride, dilation, pads []int, groups int) Conv {
 }
 
 // PoolOf is the pool of a plane with these settings along rows and columns; nil
-// dilation: 1; nil pads: none.
+// stride or dilation: 1; nil pads: none.
 func PoolOf(kernel, stride, dilation, pads []int) Pool {
-	p := Pool{KH: kernel[0], KW: kernel[1], StrideY: stride[0], StrideX: stride[1], DilY: 1, DilX: 1}
+	p := Pool{KH: kernel[0], KW: kernel[1], StrideY: 1, StrideX: 1, DilY: 1, DilX: 1}
+	if stride != nil {
+		p.StrideY, p.StrideX = stride[0], stride[1]
+	}
 	if dilation != nil {
 		p.DilY, p.DilX = dilation[0], dilation[1]
 	}

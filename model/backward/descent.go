@@ -57,7 +57,8 @@ func strides(l model.Layer) (y, x int) {
 		if l.From != nil {
 			break
 		}
-		return l.Stride[0], l.Stride[1]
+		p := kernel.PoolOf(l.Kernel, l.Stride, l.Dilation, l.Pads)
+		return p.StrideY, p.StrideX
 	}
 	return 1, 1
 }

@@ -146,7 +146,8 @@ func (s *step) unpool(l *model.Pool) error {
 		return fmt.Errorf("the trace does not hold its switches")
 	}
 	s.fresh()
-	s.dst.sparse = l.Stride[0]*l.Stride[1] > 1
+	y, x := strides(l)
+	s.dst.sparse = y*x > 1
 	area, from := s.dst.box.Area(), s.gbox.Area()
 	s.planes(s.in.C, area, func(u *unit, i, c int) {
 		switches := all[u.image*s.out.Len()+c*s.out.H*s.out.W:][:s.out.H*s.out.W]
