@@ -98,7 +98,7 @@ func poolCommand() cmdline.Command {
 		Flags:    cmdline.Workers,
 		Fields:   view.Fields{view.TextField(view.Field{Name: "listen", Default: "localhost:50000", Usage: "`HOST:PORT` to listen at"}, &listen)},
 		Do: func(c *cmdline.Run) error {
-			p, err := pipeline.StartPool(listen, c.Workers, true)
+			p, err := pipeline.StartPool(listen, c.Workers, true, false)
 			if err != nil {
 				return fmt.Errorf("--listen %s: %w", listen, err)
 			}

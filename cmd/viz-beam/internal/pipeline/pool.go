@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -32,23 +33,33 @@ type Pool struct {
 	died    chan struct{} // closed when a worker ended that nobody stopped
 	dead    bool
 	workers map[string]*exec.Cmd
+	runners map[string]string // by worker: where its runner listens
+	apart   bool              // metrics of the workers are kept apart
 	waiting sync.WaitGroup
 }
 
-// StartPool listens at an address, "host:port".
-func StartPool(address string, threads int, verbose bool) (*Pool, error) {
+// StartPool listens at an address, "host:port". keepApart: the runner is Prism, which mixes up the metrics of workers.
+func StartPool(address string, threads int, verbose, keepApart bool) (*Pool, error) {
 	listen, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{threads: threads, verbose: verbose, listen: listen, server: grpc.NewServer(), died: make(chan struct{}), workers: map[string]*exec.Cmd{}}
+	p := &Pool{threads: threads, verbose: verbose, listen: listen, server: grpc.NewServer(grpc.MaxRecvMsgSize(math.MaxInt32)), apart: keepApart, runners: map[string]string{}, died: make(chan struct{}), workers: map[string]*exec.Cmd{}}
 	fnpb.RegisterBeamFnExternalWorkerPoolServer(p.server, p)
+	fnpb.RegisterBeamFnControlServer(p.server, &apart{runner: p.runner})
 	go p.server.Serve(listen)
 	return p, nil
 }
 
 // Address is where the pool listens.
 func (p *Pool) Address() string { return p.listen.Addr().String() }
+
+// runner is where the runner of a worker listens.
+func (p *Pool) runner(worker string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.runners[worker]
+}
 
 // Died is closed when a worker ended that nobody stopped.
 func (p *Pool) Died() <-chan struct{} { return p.died }
@@ -65,7 +76,12 @@ func (p *Pool) StartWorker(_ context.Context, r *fnpb.StartWorkerRequest) (*fnpb
 	if err != nil {
 		return &fnpb.StartWorkerResponse{Error: err.Error()}, nil
 	}
-	cmd := exec.Command(self, "--worker", "--id="+id, "--logging_endpoint="+r.GetLoggingEndpoint().GetUrl(), "--control_endpoint="+r.GetControlEndpoint().GetUrl())
+	control := r.GetControlEndpoint().GetUrl()
+	p.runners[id] = control
+	if p.apart {
+		control = p.Address()
+	}
+	cmd := exec.Command(self, "--worker", "--id="+id, "--logging_endpoint="+r.GetLoggingEndpoint().GetUrl(), "--control_endpoint="+control)
 	cmd.Env = append(os.Environ(), threadsVariable+"="+strconv.Itoa(p.threads))
 	if p.verbose {
 		cmd.Stderr = os.Stderr

@@ -26,7 +26,7 @@ func onProcesses(ctx context.Context, l *job.Lead, o Options) (beam.PipelineResu
 			return nil, err
 		}
 	}
-	pool, err := StartPool("localhost:0", o.Threads, o.Verbose)
+	pool, err := StartPool("localhost:0", o.Threads, o.Verbose, true)
 	if err != nil {
 		return nil, err
 	}

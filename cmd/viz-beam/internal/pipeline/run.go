@@ -60,8 +60,7 @@ type Options struct {
 	Progress    func(done, total int) // is told now and then how many units are done; nil: nobody is
 }
 
-// Metrics are what Beam counted in the runs that came to their end. Prism mixes up those of several processes: of these
-// there are none.
+// Metrics are what Beam counted in the runs that came to their end.
 type Metrics struct {
 	Pictures, Skipped, Kept, Failed int
 	Seconds                         float64 // of all workers together
@@ -203,7 +202,7 @@ func once(ctx context.Context, l *job.Lead, o Options) (m Metrics, err error) {
 		*jobopts.Endpoint, *jobopts.EnvironmentType, *jobopts.EnvironmentConfig = o.Endpoint, o.Environment, o.Config
 		result, err = beam.Run(ctx, string(o.Runner), build(l.Job, l.Place, 1))
 	}
-	if result != nil && err == nil && o.Processes < 2 {
+	if result != nil && err == nil {
 		m = read(result)
 	}
 	return m, err
