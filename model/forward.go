@@ -380,12 +380,12 @@ func (p *Plan) memory(t *Trace, a *arena, i, first, n int) []float32 {
 }
 
 // choosePart sets how many images go through the whole network together. Where
-// the weights are few, no more than keep the largest layer in the cache; else
-// all, so that weights are read once.
+// the weights are few, or fewer than the values of an image, no more than keep the
+// largest layer in the cache; else all, so that weights are read once.
 func (p *Plan) choosePart() {
 	const cache, never = 1 << 20, 1 << 30
 	p.part = never
-	weights, largest := 0, 1
+	weights, values, largest := 0, 0, 1
 	for i := range p.steps {
 		s := &p.steps[i]
 		switch l := s.Node.Layer.(type) {
@@ -399,12 +399,13 @@ func (p *Plan) choosePart() {
 			}
 		}
 		size := p.shapes[s.Out].Len()
+		values += size
 		for _, in := range s.Node.Inputs {
 			size += p.shapes[in].Len()
 		}
 		largest = max(largest, size)
 	}
-	if weights <= 2*cache {
+	if weights <= max(2*cache, values) {
 		p.part = max(1, cache/largest)
 	}
 }

@@ -3,6 +3,8 @@ package model
 import (
 	"fmt"
 	"slices"
+
+	"github.com/deconvnet/viz/internal/kernel"
 )
 
 // AlongAxis makes each number of a new axis from Taps numbers of the same row of
@@ -55,7 +57,9 @@ func (l *AlongAxis) text() string {
 }
 
 func (l *AlongAxis) forward(c *call) error {
-	c.each(func(dst, src []float32) { alongAxis(l, dst, src) })
+	outer, size, inner := split(l.From, l.Axis)
+	c.k.TapsAxis(kernel.Axis{Outer: c.n * outer, Size: size, Inner: inner},
+		&kernel.Taps{Count: l.Taps, Index: l.Index, Weight: l.Weight, Fill: l.Fill}, c.dst, c.srcs[0])
 	return nil
 }
 
@@ -81,22 +85,4 @@ func (l *AlongAxis) Visit(do func(i, j int, w float32)) {
 			}
 		}
 	}
-}
-
-func alongAxis(l *AlongAxis, dst, src []float32) {
-	clear(dst)
-	l.Visit(func(i, j int, w float32) {
-		v := l.Fill
-		if j >= 0 {
-			v = src[j]
-		}
-		if l.Weight != nil {
-			v *= w
-		}
-		if l.Taps == 1 {
-			dst[i] = v
-			return
-		}
-		dst[i] += v
-	})
 }

@@ -129,6 +129,7 @@ type loopJob struct {
 	dim     [6]int
 	flag    bool
 	clip    *Clip
+	taps    *Taps
 	pool    Pool
 	out, in Box
 }
@@ -148,7 +149,7 @@ func (e *Engine) newLoop() *loopJob {
 func (e *Engine) runLoop(j *loopJob, n, size int, f func(j *loopJob, lo, hi int)) {
 	j.n, j.size, j.f = n, size, f
 	e.pool.For((n+size-1)/size, j.run)
-	j.s, j.ints, j.clip = [4][]float32{}, nil, nil
+	j.s, j.ints, j.clip, j.taps = [4][]float32{}, nil, nil, nil
 	e.loops.put(j)
 }
 

@@ -84,3 +84,28 @@ func refSoftmaxAxis(j *loopJob, lo, hi int) {
 		}
 	})
 }
+
+// refTapsAxis makes rows [lo, hi) of TapsAxis.
+func refTapsAxis(j *loopJob, lo, hi int) {
+	t, size, inner, to := j.taps, j.dim[0], j.dim[1], j.dim[2]
+	for i := lo; i < hi; i++ {
+		for c := range inner {
+			sum := float32(0)
+			for k := i % to * t.Count; k < (i%to+1)*t.Count; k++ {
+				v := t.Fill
+				if t.Index[k] >= 0 {
+					v = j.s[1][(i/to*size+t.Index[k])*inner+c]
+				}
+				if t.Weight != nil {
+					v = float32(v * t.Weight[k])
+				}
+				if t.Count == 1 {
+					sum = v
+				} else {
+					sum += v
+				}
+			}
+			j.s[0][i*inner+c] = sum
+		}
+	}
+}
