@@ -285,19 +285,7 @@ func Top(net *model.Network) (string, error) {
 	if n == nil || len(n.Inputs) == 0 {
 		return "", noClassifier(net)
 	}
-	at := n.Inputs[0]
-	for {
-		n := net.Node(at)
-		if n == nil {
-			return at, nil
-		}
-		switch n.Layer.(type) {
-		case *model.Dropout, *model.Reshape:
-			at = n.Inputs[0]
-		default:
-			return at, nil
-		}
-	}
+	return net.Unshaped(n.Inputs[0]), nil
 }
 
 func noClassifier(net *model.Network) error {

@@ -139,10 +139,10 @@ func (net *Network) maps() map[string]bool {
 // passedOver are layers that are no features of their own, between those and the scores.
 func passedOver(l Layer) bool {
 	switch l.(type) {
-	case *Pool, *GlobalAvgPool, *Reduce, *Dropout, *Reshape, *Rearrange, *Pad, *Softmax, *Constant, *Quantize:
+	case *Pool, *GlobalAvgPool, *Reduce, *Rearrange, *Pad, *Softmax, *Constant, *Quantize:
 		return true
 	}
-	return false
+	return IsView(l)
 }
 
 // weightless are layers that may stand between a class's own map and its score.

@@ -100,7 +100,7 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 			s.mid = shapes[f.Pool.Inputs[0]]
 		}
 		s.switches = switches && isMaxPool(f.Node.Layer)
-		_, s.alias = f.Node.Layer.(viewer)
+		s.alias = IsView(f.Node.Layer)
 		if l, ok := f.Node.Layer.(preparer); ok {
 			l.prepare(&s)
 		}

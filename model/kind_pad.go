@@ -7,7 +7,8 @@ import (
 	"github.com/deconvnet/viz/internal/kernel"
 )
 
-// Pad adds Value around each map.
+// Pad adds Value around each map, which only moves what lies in a box. Arrays and other
+// modes are padded by the tables of AlongAxis, one axis after the other.
 type Pad struct {
 	Pads  [4]int
 	Value float32

@@ -115,6 +115,13 @@ func newLayer(name string) kind {
 	return out.Interface().(kind)
 }
 
+// IsView reports whether a layer gives its input's numbers in their order, as a
+// Reshape does.
+func IsView(l Layer) bool {
+	_, ok := l.(viewer)
+	return ok
+}
+
 func unknownKind(l Layer) error {
 	if l == nil {
 		return fmt.Errorf("no layer")

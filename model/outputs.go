@@ -63,8 +63,12 @@ func (net *Network) beforeActivation(node string, shapes map[string]Shape) (stri
 		if n == nil {
 			break
 		}
+		if IsView(n.Layer) {
+			at = n.Inputs[0]
+			continue
+		}
 		switch l := n.Layer.(type) {
-		case *Dropout, *Reshape, *Quantize:
+		case *Quantize:
 			at = n.Inputs[0]
 			continue
 		case *Rearrange:
@@ -167,17 +171,15 @@ func (net *Network) unclosed(node, last string, s Shape) Scores {
 // vector divided by its own length, or means of maps that are features, of a sum, a concatenation or a rectified
 // convolution that looks at more than one place. (SqueezeNet's scores are means of rectified 1x1 convolutions.)
 func (net *Network) noLogits(name string) bool {
-	n := net.Node(name)
+	n := net.Node(net.Unshaped(name))
 	if n == nil {
 		return false
 	}
 	switch l := n.Layer.(type) {
-	case *Reshape, *Dropout:
-		return net.noLogits(n.Inputs[0])
 	case *Unary:
 		return slices.Contains([]UnaryOp{UnaryTanh, UnarySoftsign, UnaryErf, UnarySin, UnaryCos}, l.Op)
 	case *Binary:
-		return l.Op == BinaryDiv && l.Value == nil && net.dependsOn(n.Inputs[1], net.unshaped(n.Inputs[0]))
+		return l.Op == BinaryDiv && l.Value == nil && net.dependsOn(n.Inputs[1], net.Unshaped(n.Inputs[0]))
 	case *GlobalAvgPool:
 		return net.features(n.Inputs[0])
 	case *Pool:
@@ -186,14 +188,11 @@ func (net *Network) noLogits(name string) bool {
 	return false
 }
 
-// unshaped is the node whose values a node has in another shape, else the node itself.
-func (net *Network) unshaped(name string) string {
-	for n := net.Node(name); n != nil; n = net.Node(n.Inputs[0]) {
-		switch n.Layer.(type) {
-		case *Reshape, *Dropout:
-			continue
-		}
-		return n.Name
+// Unshaped is the node, or the input, whose values a node has in another shape, else
+// the node itself.
+func (net *Network) Unshaped(name string) string {
+	for n := net.Node(name); n != nil && IsView(n.Layer); n = net.Node(name) {
+		name = n.Inputs[0]
 	}
 	return name
 }

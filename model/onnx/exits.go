@@ -243,16 +243,15 @@ var (
 
 // pooled reports whether a node is a vector of pooled maps.
 func (c *converter) pooled(name string) bool {
-	for n := c.net.Node(name); n != nil; n = c.net.Node(n.Inputs[0]) {
-		switch l := n.Layer.(type) {
-		case *model.Reshape, *model.Dropout:
-			continue
-		case *model.GlobalAvgPool:
-			return true
-		case *model.Pool:
-			return l.MaxOfMaps() || l.MeanOfMaps()
-		}
-		break
+	n := c.net.Node(c.net.Unshaped(name))
+	if n == nil {
+		return false
+	}
+	switch l := n.Layer.(type) {
+	case *model.GlobalAvgPool:
+		return true
+	case *model.Pool:
+		return l.MaxOfMaps() || l.MeanOfMaps()
 	}
 	return false
 }

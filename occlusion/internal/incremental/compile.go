@@ -147,7 +147,7 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*Net, error) 
 	for _, f := range n.graph.Fusions(func(f *model.Fused, next *model.Node) bool { return !late[f.Out] && !late[next.Name] && fuses(f, next) }) {
 		switch {
 		case late[f.Out]:
-			n.late = append(n.late, lateStep{node: f.Node, alias: isAlias(f.Node.Layer), delta: -1})
+			n.late = append(n.late, lateStep{node: f.Node, alias: model.IsView(f.Node.Layer), delta: -1})
 		case n.renames(f.Node):
 			n.ids[f.Out] = n.ids[f.Node.Inputs[0]]
 		default:
@@ -331,14 +331,6 @@ func (n *Net) add(v value, name string) int {
 	return len(n.values) - 1
 }
 
-func isAlias(l model.Layer) bool {
-	switch l.(type) {
-	case *model.Dropout, *model.Reshape:
-		return true
-	}
-	return false
-}
-
 // lateNodes are the dense layers, all that depends on one, and the flattening
 // that only such read.
 func (n *Net) lateNodes() map[string]bool {
@@ -350,7 +342,7 @@ func (n *Net) lateNodes() map[string]bool {
 	}
 	for i := len(n.net.Nodes) - 1; i >= 0; i-- {
 		node := &n.net.Nodes[i]
-		if !isAlias(node.Layer) || late[node.Name] || len(node.Inputs) != 1 {
+		if !model.IsView(node.Layer) || late[node.Name] || len(node.Inputs) != 1 {
 			continue
 		}
 		readers := n.graph.Readers(node.Name)
