@@ -230,9 +230,12 @@ func TestBrush(t *testing.T) {
 	p.has("#line", "--method box --mask mask-")
 	p.until("the mask in the address and its file", "document.querySelector('#command a[download$=\".npy\"][download^=\"mask-\"]') && location.search.includes('mask=')")
 	p.shoot("brush", screens[0])
-	covered := p.text("#spot")
-	p.open(run(p, chromedp.Evaluate[string]("location.search"))) // the address restores the mask
-	p.has("#spot", covered)
+	address := run(p, chromedp.Evaluate[string]("location.search"))
+	p.open(address) // restores the mask; strokes may have come after it was taken
+	p.until("figures under the mask", fmt.Sprintf("document.querySelector('#spot')?.textContent && document.querySelector('#spot').textContent !== %q", before))
+	if now := run(p, chromedp.Evaluate[string]("location.search")); now != address {
+		t.Errorf("the address is %s, was %s", now, address)
+	}
 	p.press("#clear")
 	p.has("#spot", before)
 	p.until("no mask in the address", "!location.search.includes('mask=') && !document.querySelector('#line')")

@@ -154,6 +154,8 @@ export const count = n => n < 1e5 ? n.toLocaleString("en") : n < 1e6 ? Math.roun
 // shown writes the value of a class: a probability in percent, or a value.
 export const shown = c => c.probability === undefined ? number(c.score) : percent(c.probability);
 export const percent = p => p >= 0.9995 && p < 1 ? (100 * p).toPrecision(6).replace(/0+$/, "") + " %" : p !== 0 && p < 1e-3 ? number(100 * p) + " %" : (100 * p).toFixed(2) + " %";
+// className says of a class without a name that its number is one.
+export const className = name => /^\d+$/.test(name) ? "class " + name : name;
 export const plural = (n, one, many) => n + " " + (n === 1 ? one : many);
 export function seconds(s) { return s < 10 ? s.toFixed(1) + " s" : s < 90 ? Math.round(s) + " s" : Math.round(s / 60) + " min"; }
 

@@ -1,5 +1,5 @@
 // The picture, what the network sees of it, and what the network takes it for.
-import { h, put, state, askJSON, url, guard, shown } from "./base.js";
+import { h, put, state, askJSON, url, guard, shown, className } from "./base.js";
 
 // bars shows classes as bars; choose is told of a class that is clicked. was are values before, by class. Bars of the same
 // classes that are shown already take the new values.
@@ -27,7 +27,7 @@ function makeBars(list, { target, was, choose, quantity }) {
     if (before) before.style.left = `calc(${part(was[c.class])} - 1px)`;
     return h("button", { type: "button", class: c.class === target ? "chosen" : "", "data-class": c.class, "aria-pressed": String(c.class === target),
       title: barTitle(c, choose), onclick: () => choose?.(c.class) },
-    h("span", { class: "name" }, c.name), h("span", { class: "v num" }, shown(c)), h("span", { class: "track" }, fill, before));
+    h("span", { class: "name" }, className(c.name)), h("span", { class: "v num" }, shown(c)), h("span", { class: "track" }, fill, before));
   }));
 }
 
@@ -74,6 +74,7 @@ function open(place, app) {
         put(classes, h("h2", {}, c.quantity === "value" ? "Values" : "The network says"), bars(list, { target, quantity: c.quantity, choose: k => state.set({ class: k }) }),
           p.label ? h("p", {}, "The label is ", h("b", {}, p.label), ".") : null,
           c.sum ? h("p", { class: "soft" }, "Sums over all places of the map of scores.") : null,
+          n.classes.every((name, i) => name === String(i)) ? h("p", { class: "soft" }, "The classes have no names: start viz serve with --labels FILE, one name a line, to see them.") : null,
           h("p", { class: "soft" }, "The target is what the other views explain. Click another class to choose it."), classPicker(app),
           h("p", {}, h("a", { href: state.to({ view: "occlude" }), onclick: e => { e.preventDefault(); state.set({ view: "occlude" }); } }, "Which part of the picture made it say that?")));
       });

@@ -115,7 +115,8 @@ function open(place, app) {
     plane.values(values, lo, hi, m.signed ? "diverging" : "viridis");
     const which = h("input", { type: "number", id: "map", min: 0, max: m.shape[0] - 1, value: k, onchange: e => { const v = parseInt(e.target.value, 10); if (v >= 0 && v < m.shape[0]) state.set({ map: v, y: null, x: null }, true); else e.target.value = k; } });
     const typing = document.activeElement?.id === "map";
-    put(right, h("div", { class: "tools" }, h("h2", {}, "Map " + k), h("label", {}, "Number", which), h("span", { class: "soft" }, `of 0 to ${m.shape[0] - 1}`)), plane.element, scalebar(m.signed ? "diverging" : "viridis", lo, hi, "activation"), reading, unitPlace);
+    put(right, h("div", { class: "tools" }, h("h2", {}, "Map " + k), h("label", {}, "Number", which), h("span", { class: "soft" }, `of 0 to ${m.shape[0] - 1}`),
+      m.layer === app.net().input.Name ? null : h("button", { type: "button", onclick: () => below.scrollIntoView({ block: "nearest" }) }, "What it answers to elsewhere ↓")), plane.element, scalebar(m.signed ? "diverging" : "viridis", lo, hi, "activation"), reading, unitPlace);
     if (typing) which.focus();
     mark();
   }

@@ -1,6 +1,6 @@
 // The occluder: a patch that follows the pointer, or a brushed mask, and what the network says meanwhile. Every figure is
 // that of its position, computed for it.
-import { h, put, state, ask, askJSON, askFloats, url, guard, listen, problem, Latest, number, percent, shown, plural, seconds, say, isAbort } from "./base.js";
+import { h, put, state, ask, askJSON, askFloats, url, guard, listen, problem, Latest, number, percent, shown, plural, seconds, say, isAbort, className } from "./base.js";
 import { Plane, scalebar, heat, loaded, fromPixels, classColor } from "./draw.js";
 import { bars, classPicker } from "./view-image.js";
 import { pick, layerSelect } from "./view-layer.js";
@@ -21,7 +21,8 @@ const pairText = ([a, b]) => a === b ? String(a) : a + "x" + b;
 
 function open(place, app) {
   const tools = h("div", { class: "tools" }), left = h("div", { class: "card" }), right = h("div", { class: "card" }), below = h("div", { class: "card" });
-  place.append(tools, h("div", { class: "split" }, left, right), below);
+  const scanTools = h("div", { class: "tools", role: "group", "aria-label": "The whole map" });
+  place.append(tools, scanTools, h("div", { class: "split" }, left, right), below);
   const latest = new Latest(), pictures = new Latest();
   let plane = null, picture = null, pictureKey = "", spotKey = "", scanKey = "", map = null, stop = null, spot = null, brush = null, queued = null, pending = "", mask = "", painted = false, said = null;
 
@@ -40,7 +41,7 @@ function open(place, app) {
     const focus = document.activeElement?.dataset?.tool;
     const num = (label, tool, value, min, max, set) => h("label", {}, label, h("input", { type: "number", "data-tool": tool, value, min, max, onchange: e => { const v = parseInt(e.target.value, 10); if (v >= min && v <= max) set(v); } }));
     put(tools, pick("Cover by", [["patch", "patch"], ["brush", "brush"]], mode(), v => state.set({ by: v === "patch" ? null : v })),
-      mode() === "patch" ? num("rows", "rows", a, 1, n.H, v => state.set({ patch: pairText([v, size()[1]]) }, true)) : num("brush", "brush", state.int("brush", Math.max(Math.round(n.W / 16), 1)), 1, n.W, v => state.set({ brush: v }, true)),
+      mode() === "patch" ? num("rows", "rows", a, 1, n.H, v => state.set({ patch: pairText([v, size()[1]]) }, true)) : num("width", "brush", state.int("brush", Math.max(Math.round(n.W / 16), 1)), 1, n.W, v => state.set({ brush: v }, true)),
       mode() === "patch" ? num("columns", "cols", b, 1, n.W, v => state.set({ patch: pairText([size()[0], v]) }, true)) : h("button", { type: "button", id: "clear", onclick: clearBrush }, "Clear"),
       mode() === "patch" ? num("soft edge", "soft", state.int("soft", 0), 0, Math.max(a, b), v => state.set({ soft: v || null }, true)) : null,
       h("label", {}, "filled with", h("select", { "data-tool": "fill", onchange: e => state.set({ fill: e.target.value === "mean" ? null : e.target.value }, true) }, fills.map(([v, t]) => h("option", { value: v, selected: v === state.get("fill", "mean") }, t)))),
@@ -100,7 +101,7 @@ function open(place, app) {
   const of = (list, k) => list.find(c => c.class === k);
   function summary() {
     const k = target(), now = of(spot.classes, k);
-    return `${now.name} ${shown(now)}, ${shown(of(spot.clean.top.concat(spot.clean.classes), k))} uncovered`;
+    return `${className(now.name)} ${shown(now)}, ${shown(of(spot.clean.top.concat(spot.clean.classes), k))} uncovered`;
   }
   function showSpot() {
     const s = spot, k = target(), clean = s.clean.top.concat(s.clean.classes.filter(c => !s.clean.top.some(t => t.class === c.class)));
@@ -125,7 +126,7 @@ function open(place, app) {
     put(said.spot, mode() === "patch" ? `Patch at row ${s.box.Y0}, column ${s.box.X0}: ` : "", h("b", {}, summary()), ".");
     if (l) said.total.textContent = `Total of map ${l.map} of ${l.layer}: ${number(l.total)}, ${number(l.clean)} uncovered.`;
     said.best.hidden = s.best === s.clean.best;
-    put(said.best, "The most probable class is now ", h("b", {}, s.best_name), ".");
+    put(said.best, "The most probable class is now ", h("b", {}, className(s.best_name)), ".");
     said.took.textContent = `computed in ${s.took.toFixed(1)} ms`;
   }
 
@@ -184,17 +185,19 @@ function open(place, app) {
     const n = app.net().input, [sy, sx] = stride();
     const bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Computing the map" }), text = h("span", { class: "num", id: "scan-text" });
     const strideInput = h("label", {}, "stride", h("input", { type: "number", value: sy, min: 1, max: Math.max(n.H, n.W), onchange: e => { const v = parseInt(e.target.value, 10); if (v >= 1) state.set({ stride: v }, true); } }));
-    const button = h("button", { type: "button", class: "main", id: "scan", onclick: run }, `Compute the whole map: ${plural(count(), "position", "positions")}`);
+    const button = h("button", { type: "button", class: "main", id: "scan", onclick: () => { clicked = true; run(); } }, `Compute the whole map: ${plural(count(), "position", "positions")}`);
     const end = h("button", { type: "button", hidden: true, id: "stop", onclick: () => stop?.() }, "Stop");
     const panels = h("div", { class: "panels" });
-    put(below, h("h2", {}, "The whole map"), h("div", { class: "tools" }, button, strideInput, bar, text, end), panels);
+    put(scanTools, button, strideInput, bar, text, end);
+    put(below, h("h2", {}, "The whole map"), panels, h("p", { class: "soft" }, "What the network says with the patch at each place. The button above computes it."));
     map = null;
+    let clicked = false;
     function run() {
       stop?.();
       button.disabled = true; bar.hidden = end.hidden = false; text.textContent = "waiting for its turn";
       const s = settings(app), over = t => { stop = null; button.disabled = false; bar.hidden = end.hidden = true; text.textContent = t; };
       stop = listen("/api/scan", s, {
-        begin(m) { begin(m, panels); },
+        begin(m) { begin(m, panels); below.lastChild.hidden = true; if (clicked) below.scrollIntoView({ block: "nearest" }); },
         progress(p) { bar.max = p.total; bar.value = p.done; text.textContent = `${p.done} of ${p.total}, ${seconds(p.left)} left`; },
         part(p) { add(p); },
         async done(d) { over(`done: ${plural(map.rows * map.cols, "position", "positions")}`); await finish(d, s); app.refreshCommand(); say("The map is computed"); },
@@ -215,7 +218,7 @@ function open(place, app) {
       return p;
     };
     const at = (r, c) => { const i = r * m.cols + c; return Number.isNaN(map.prob[i]) ? "not computed yet" : `row ${m.ys[r]}, column ${m.xs[c]}: ${m.quantity === "value" ? number(map.prob[i]) : percent(map.prob[i])}, ${map.names[map.best[i]] ?? ""}${m.layers.length ? ", total " + number(map.total[i]) : ""}`; };
-    map.panels = { prob: one((m.quantity === "value" ? "Value of " : "Probability of ") + m.class_name, "Point at a place: the patch goes there."), best: one("Most probable class", "") };
+    map.panels = { prob: one((m.quantity === "value" ? "Value of " : "Probability of ") + className(m.class_name), "Point at a place: the patch goes there."), best: one("Most probable class", "") };
     if (m.layers.length) map.panels.total = one(`Total of map ${m.layers[0].map} of ${m.layers[0].layer}`, "");
     put(panels, ...[map.panels.total, map.panels.prob, map.panels.best].filter(Boolean).map(p => p.figure), map.loss = h("figure", {}));
   }
