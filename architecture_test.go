@@ -38,6 +38,7 @@ var allowed = map[string][]string{
 	"view":                           {"images", "model", "model/tensor", "deconv", "attribution", "attribution/faith", "occlusion", "features", "maximize", "experiments", "internal/page", "internal/render"},
 	"internal/graph":                 {},
 	"internal/web":                   {"attribution", "deconv", "features", "images", "internal/classes", "internal/graph", "internal/imageio", "internal/npy", "internal/render", "model", "occlusion", "view"},
+	"internal/licences":              {},
 	"internal/campaign/memory":       {"attribution", "model"},
 	"internal/bench":                 {"model", "model/tensor", "model/train", "deconv", "features", "occlusion", "internal/kernel", "internal/par"},
 	"internal/page":                  {"internal/render"},

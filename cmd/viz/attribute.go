@@ -30,6 +30,7 @@ type attributeRun struct {
 	request     view.Attribution
 	resume, raw bool
 	npy         string
+	budget      cmdline.Budget
 	explainer   *attribution.Explainer
 }
 
@@ -54,7 +55,8 @@ func (r *attributeRun) bound(c *cmdline.Run) error {
 	if err != nil {
 		return err
 	}
-	r.request.Memory = max(budget.Left(), 1)
+	r.request.Memory, r.budget = max(budget.Left(), 1), budget
+	r.request.Patches.Memory = r.request.Memory
 	return budget.Refuse("the methods", least)
 }
 
@@ -97,7 +99,8 @@ func (r *attributeRun) do(c *cmdline.Run) error {
 			defer end()
 			r.request.Progress = step
 		}
-		return w.Session.Attribution(c.Context, r.explainer, r.request, in)
+		figures, err := w.Session.Attribution(c.Context, r.explainer, r.request, in)
+		return figures, r.budget.MemoryErr(err)
 	}, func() error {
 		if left > 0 {
 			c.Note("%d of %d images were done before", left, w.Src.Len())

@@ -23,6 +23,8 @@ import (
 const (
 	namesName = "classes.txt"
 	idxUbyte  = 0x0800
+	// maxIDX is the most values of a file, which stay in memory: twice what EMNIST's largest has.
+	maxIDX = 1 << 30
 )
 
 // Some mirrors write a dot where the original has a hyphen.
@@ -189,6 +191,9 @@ func readIDX(st *stream, dims int) (shape []int, data []byte, err error) {
 		// Both factors are below 1<<33, so the product cannot overflow.
 		if size *= v; size > st.bound {
 			return nil, nil, fmt.Errorf("dimension %d at offset %d: got %d, which makes %d values or more, want at most %d, which is all the file can hold", i, 4+4*i, v, size, st.bound)
+		}
+		if size > maxIDX {
+			return nil, nil, fmt.Errorf("dimension %d at offset %d: got %d, which makes %d values or more, want at most %d", i, 4+4*i, v, size, int64(maxIDX))
 		}
 		shape = append(shape, int(v))
 	}
