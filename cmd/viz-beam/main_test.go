@@ -138,25 +138,41 @@ func freePort(t *testing.T) int {
 // servePrism starts Beam's own runner in a process of its own, and returns its address.
 func servePrism(t *testing.T) string {
 	t.Helper()
-	port := freePort(t)
-	cmd := program("prism", "-q", "--port", fmt.Sprint(port))
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	address := fmt.Sprintf("localhost:%d", port)
-	for {
-		if c, err := net.Dial("tcp", address); err == nil {
-			c.Close()
+	for range 5 { // a port may be taken before prism takes it
+		port := freePort(t)
+		cmd := program("prism", "-q", "--port", fmt.Sprint(port))
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			cmd.Wait()
+			close(ended)
+		}()
+		t.Cleanup(func() {
+			cmd.Process.Kill()
+			<-ended
+		})
+		if address := fmt.Sprintf("localhost:%d", port); listens(address, ended) {
 			return address
 		}
-		if t.Context().Err() != nil {
-			t.Fatal("prism does not listen")
+	}
+	t.Fatal("prism does not listen")
+	return ""
+}
+
+// listens waits until somebody listens at an address, or a process has ended.
+func listens(address string, ended chan struct{}) bool {
+	for {
+		select {
+		case <-ended:
+			return false
+		case <-time.After(20 * time.Millisecond):
 		}
-		time.Sleep(20 * time.Millisecond)
+		if c, err := net.Dial("tcp", address); err == nil {
+			c.Close()
+			return true
+		}
 	}
 }
 
