@@ -79,10 +79,29 @@ func tapsNumbers(j *loopJob, lo, hi int) {
 				}
 				dst[i] = v * weight[i]
 			}
+		case t.Count == 2 && weight != nil:
+			sumPairs(dst, row, index, weight, t.Fill)
 		default:
 			sumTaps(dst, row, t.Count, index, weight, t.Fill)
 		}
 		lo += n
+	}
+}
+
+// sumPairs makes numbers of two weighted taps each.
+func sumPairs(dst, row []float32, index []int, weight []float32, fill float32) {
+	index, weight = index[:2*len(dst)], weight[:2*len(dst)]
+	for i := range dst {
+		a, b := fill, fill
+		at := index[2*i : 2*i+2 : 2*i+2]
+		if k := at[0]; uint(k) < uint(len(row)) {
+			a = row[k]
+		}
+		if k := at[1]; uint(k) < uint(len(row)) {
+			b = row[k]
+		}
+		w := weight[2*i : 2*i+2 : 2*i+2]
+		dst[i] = 0 + float32(a*w[0]) + float32(b*w[1])
 	}
 }
 
