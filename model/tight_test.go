@@ -44,6 +44,8 @@ func TestBoxesAreTight(t *testing.T) {
 	}
 	all["Where/tight"] = at(square, model.Node{Name: "it", Inputs: []string{"in", "square"},
 		Layer: &model.Where{M: []int{3, 7, 9}, A: []int{3, 7, 9}, B: []int{3, 7, 9}, Mask: mask}})
+	all["Where/gate"] = at(model.Node{Name: "pool", Inputs: []string{"in"}, Layer: &model.GlobalAvgPool{}},
+		model.Node{Name: "it", Inputs: []string{"in", "pool"}, Layer: &model.Where{M: []int{3, 7, 9}, A: []int{3, 7, 9}, B: []int{3, 1, 1}, Mask: mask}})
 	all["Binary/tight"] = at(square, model.Node{Name: "it", Inputs: []string{"in", "square"}, Layer: &model.Binary{Op: model.BinarySub, A: []int{3, 7, 9}, B: []int{3, 7, 9}}})
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		net := all[name]
