@@ -250,6 +250,9 @@ func (e *Explainer) plan(keep model.Keep) (*model.Plan, error) {
 	if p := e.plans[key]; p != nil {
 		return p, nil
 	}
+	for _, other := range e.plans {
+		keep.Like = append(keep.Like, other)
+	}
 	p, err := e.engine.Compile(e.net, keep)
 	if err == nil {
 		e.plans[key] = p

@@ -21,7 +21,25 @@ type Keep struct {
 	Batch int
 	// Before, if there is one, is called before each layer is computed, for measuring.
 	Before func(layer string)
+	// Like are other plans of the same engine: weights that they have packed in the same way are shared with them.
+	Like []*Plan
 }
+
+// packed finds the packed weights of a step that another plan has, nil if none does.
+func (k Keep) packed(e *Engine, s *step) *kernel.Filters {
+	for _, p := range k.Like {
+		for i := range p.steps {
+			t := &p.steps[i]
+			if p.engine == e && t.filters != nil && t.fast == s.fast && t.batch == s.batch && t.Node.Layer == s.Node.Layer && sameLayer(t.Norm, s.Norm) {
+				return t.filters
+			}
+		}
+	}
+	return nil
+}
+
+// sameLayer reports whether two nodes, which may be nil, have one layer.
+func sameLayer(a, b *Node) bool { return a == b || a != nil && b != nil && a.Layer == b.Layer }
 
 // Plan is a network made ready to run: which nodes are needed, weights packed
 // for the kernels, batch normalisation and rectifiers fused into convolutions
@@ -102,6 +120,7 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 		s.switches = switches && isMaxPool(f.Node.Layer)
 		s.alias = IsView(f.Node.Layer)
 		if l, ok := f.Node.Layer.(preparer); ok {
+			s.filters = keep.packed(e, &s)
 			l.prepare(&s)
 		}
 		p.steps = append(p.steps, s)

@@ -140,8 +140,10 @@ func (l *Conv) prepare(s *step) {
 	if s.fast {
 		pack = kernel.PackForwardFast
 	}
-	s.filters = pack(l.geometry(), weight)
-	s.filters.For(s.batch)
+	if s.filters == nil { // else another plan has them, and may be running
+		s.filters = pack(l.geometry(), weight)
+		s.filters.For(s.batch)
+	}
 }
 
 func (l *Conv) drawn(b *builder, ins []Shape, maps int) (Layer, error) {

@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/deconvnet/viz/attribution"
-	"github.com/deconvnet/viz/attribution/faith"
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/page"
 	"github.com/deconvnet/viz/model"
@@ -26,6 +25,7 @@ type Explain struct {
 	Tokens  [2]int // see GradCAM
 	Nodes   int    // of integrated gradients; 0: 32
 	Seed    uint64 // of what is drawn: weights anew, and where control maps lie
+	Memory  int    // about how many bytes the images of a batch take, at most 192 MiB; 0: that much
 
 	// For the lines that make each part:
 	Network []string // the flags that name the network and how it is read
@@ -75,18 +75,15 @@ func (r Explain) Validate(net *model.Network) error {
 var explainMethods = []attribution.Method{attribution.GradCAM, attribution.Occlusion, attribution.IntegratedGradients}
 
 // Explainer is an Explain request made ready for any number of images. It may be used by many goroutines at once.
+//
+// What a part needs (packed weights, plans, scanners) is made for that part of that image and then let go: all
+// together it would be some twenty times the weights.
 type Explainer struct {
-	s        *Session
-	given    Explain
-	r        Explain // with its defaults filled in
-	reading  *model.Reading
-	plan     *model.Plan
-	explain  *attribution.Explainer
-	scanner  *occlusion.Scanner
-	patches  occlusion.Options
-	probe    *faith.Probe
-	changer  *occlusion.Changer
-	noChange error // why there is no changer
+	s       *Session
+	given   Explain
+	r       Explain // with its defaults filled in
+	reading *model.Reading
+	patches occlusion.Options
 }
 
 // Explainer prepares a request.
@@ -106,24 +103,17 @@ func (s *Session) Explainer(r Explain) (*Explainer, error) {
 	if r.Progress == nil {
 		r.Progress = func(string, int, int) {}
 	}
-	e := &Explainer{s: s, given: given, r: r, explain: attribution.New(s.Engine, s.Net)}
+	limit := r.Memory
+	if r.Memory == 0 || r.Memory > batchMemory {
+		r.Memory = batchMemory
+	}
+	e := &Explainer{s: s, given: given, r: r}
 	var err error
 	if e.reading, err = s.Net.Reading(); err != nil {
 		return nil, err
 	}
-	if e.plan, err = s.Engine.Compile(s.Net, model.Keep{Layers: []string{s.Net.Logits}}); err != nil {
-		return nil, err
-	}
 	in := s.Net.Input
-	e.patches = occlusion.Options{Stride: [2]int{max((in.H+7)/14, 1), max((in.W+7)/14, 1)}, Cover: true, Layers: []string{}}
-	if e.scanner, err = occlusion.New(s.Engine, s.Net, e.patches); err != nil {
-		return nil, err
-	}
-	if e.probe, err = faith.NewProbe(s.Engine, s.Net, model.Target{}); err != nil {
-		return nil, err
-	}
-	e.probe.Memory = batchMemory
-	e.changer, e.noChange = occlusion.NewChanger(s.Engine, s.Net, occlusion.Options{})
+	e.patches = occlusion.Options{Stride: [2]int{max((in.H+7)/14, 1), max((in.W+7)/14, 1)}, Cover: true, Layers: []string{}, Memory: limit}
 	return e, nil
 }
 
@@ -187,7 +177,8 @@ type explaining struct {
 	in      Picture
 	n       *ExplainNumbers
 	classes []attribution.Target
-	maps    [][]*explainedMap // by class, by method
+	scanner *occlusion.Scanner // while maps are drawn
+	maps    [][]*explainedMap  // by class, by method
 	figures []Figure
 	page    explainPage
 
@@ -245,7 +236,11 @@ const topClasses = 5
 
 // classify finds the best classes, and those that are explained.
 func (m *explaining) classify() error {
-	trace, err := m.plan.Run(m.in.Tensor)
+	plan, err := m.s.Engine.Compile(m.s.Net, model.Keep{Layers: []string{m.s.Net.Logits}})
+	if err != nil {
+		return err
+	}
+	trace, err := plan.Run(m.in.Tensor)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/deconvnet/viz/attribution"
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
@@ -88,7 +89,7 @@ func (m *explaining) drawFeatures(ctx context.Context) error {
 }
 
 func (m *explaining) featuresOf(ctx context.Context, layer string) error {
-	adds, err := m.explain.Contributions(ctx, m.in.Tensor, m.classes[0], layer, m.r.Tokens)
+	adds, err := attribution.New(m.s.Engine, m.s.Net).Contributions(ctx, m.in.Tensor, m.classes[0], layer, m.r.Tokens)
 	if err != nil {
 		return err
 	}
@@ -196,13 +197,14 @@ type ExplainChange struct {
 
 // change looks for what has to be covered so that the answer is another.
 func (m *explaining) change(ctx context.Context) error {
-	if m.noChange != nil {
-		return m.noChange
+	changer, err := occlusion.NewChanger(m.s.Engine, m.s.Net, occlusion.Options{})
+	if err != nil {
+		return err
 	}
 	if m.r.Classes != nil && m.r.Classes[0] != m.n.Top[0].Class {
 		return fmt.Errorf("%s is not what the network says: there is no answer to change", m.s.classText(m.r.Classes[0]))
 	}
-	c, err := m.changer.Find(ctx, m.in.Tensor, m.search())
+	c, err := changer.Find(ctx, m.in.Tensor, m.search())
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"slices"
 	"strings"
 
 	"github.com/deconvnet/viz/attribution"
@@ -45,7 +46,7 @@ const batchMemory = 192 << 20
 var baseline = attribution.Baseline{Kind: attribution.MeanBaseline}
 
 func (e *Explainer) camRequest() attribution.Request {
-	r := attribution.Request{Method: attribution.GradCAM, Tokens: e.r.Tokens, Memory: batchMemory}
+	r := attribution.Request{Method: attribution.GradCAM, Tokens: e.r.Tokens, Memory: e.r.Memory}
 	if e.r.Layer != "" {
 		r.Layers = []string{e.r.Layer}
 	}
@@ -53,15 +54,16 @@ func (e *Explainer) camRequest() attribution.Request {
 }
 
 func (e *Explainer) pathRequest(nodes int) attribution.Request {
-	return attribution.Request{Method: attribution.IntegratedGradients, Nodes: nodes, Baseline: baseline, Memory: batchMemory}
+	return attribution.Request{Method: attribution.IntegratedGradients, Nodes: nodes, Baseline: baseline, Memory: e.r.Memory}
 }
 
 // drawMaps makes the three maps of each class.
 func (m *explaining) drawMaps(ctx context.Context) error {
-	results, scan, errs, err := m.results(ctx, m.explain, m.scanner, m.r.Nodes, m.classes)
+	results, scan, errs, err := m.results(ctx, m.s.Net, m.r.Nodes, m.classes)
 	if err != nil {
 		return err
 	}
+	defer func() { m.scanner = nil }()
 	if scan != nil {
 		m.occlusionFigures(scan)
 	}
@@ -89,20 +91,21 @@ func (m *explaining) drawMaps(ctx context.Context) error {
 	return nil
 }
 
-// results are the maps by method and target, or why there are none.
-func (m *explaining) results(ctx context.Context, e *attribution.Explainer, scanner *occlusion.Scanner, nodes int, targets []attribution.Target) (results [][]*attribution.Result, scan *occlusion.Map, errs []error, err error) {
+// results are a network's maps by method and target, or why there are none.
+func (m *explaining) results(ctx context.Context, net *model.Network, nodes int, targets []attribution.Target) (results [][]*attribution.Result, scan *occlusion.Map, errs []error, err error) {
 	results, errs = make([][]*attribution.Result, len(explainMethods)), make([]error, len(explainMethods))
-	for i, method := range explainMethods {
+	for _, method := range []attribution.Method{attribution.GradCAM, attribution.IntegratedGradients, attribution.Occlusion} { // whose scanner stays
+		i := slices.Index(explainMethods, method)
 		switch r := (attribution.Request{}); method {
 		case attribution.Occlusion:
-			results[i], scan, errs[i] = m.scan(ctx, scanner, targets)
+			results[i], scan, errs[i] = m.scan(ctx, net, targets)
 		default:
 			if r = m.camRequest(); method == attribution.IntegratedGradients {
 				r = m.pathRequest(nodes)
 				r.Progress = func(done, total int) { m.r.Progress("integrated gradients", done, total) }
 			}
 			r.Targets = targets
-			results[i], errs[i] = e.Explain(ctx, m.in.Tensor, r)
+			results[i], errs[i] = attribution.New(m.s.Engine, net).Explain(ctx, m.in.Tensor, r)
 		}
 		if ctx.Err() != nil {
 			return nil, nil, nil, ctx.Err()
@@ -112,7 +115,11 @@ func (m *explaining) results(ctx context.Context, e *attribution.Explainer, scan
 }
 
 // scan covers the image, for all targets at once.
-func (m *explaining) scan(ctx context.Context, s *occlusion.Scanner, targets []attribution.Target) ([]*attribution.Result, *occlusion.Map, error) {
+func (m *explaining) scan(ctx context.Context, net *model.Network, targets []attribution.Target) ([]*attribution.Result, *occlusion.Map, error) {
+	s, err := occlusion.New(m.s.Engine, net, m.patches)
+	if err != nil {
+		return nil, nil, err
+	}
 	var classes []int
 	for _, t := range targets {
 		classes = append(classes, t.Class)
@@ -121,6 +128,7 @@ func (m *explaining) scan(ctx context.Context, s *occlusion.Scanner, targets []a
 	if err != nil {
 		return nil, nil, err
 	}
+	m.scanner = of
 	maps, err := of.ScanAll(ctx, m.in.Tensor, func(done, total int) { m.r.Progress("occlusion", done, total) })
 	if err != nil {
 		return nil, nil, err

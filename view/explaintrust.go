@@ -12,7 +12,6 @@ import (
 	"github.com/deconvnet/viz/attribution/faith"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
-	"github.com/deconvnet/viz/occlusion"
 )
 
 // ExplainTrust says how far the first class's map by a method can be believed on this image.
@@ -77,21 +76,18 @@ func (m *explaining) redrawn(ctx context.Context, r redrawing) ([][]*attribution
 	if err != nil {
 		return nil, nil, err
 	}
-	scanner, err := occlusion.New(m.s.Engine, net, m.patches)
-	if err != nil {
-		return nil, nil, err
-	}
-	results, _, errs, err := m.results(ctx, attribution.New(m.s.Engine, net), scanner, min(redrawnNodes, m.r.Nodes), m.classes[:1])
+	results, _, errs, err := m.results(ctx, net, min(redrawnNodes, m.r.Nodes), m.classes[:1])
+	m.scanner = nil
 	return results, errs, err
 }
 
-// trust tests the first class's maps.
-func (m *explaining) trust(ctx context.Context) error {
-	target := m.classes[:1]
-	probe, err := m.probe.For(target[0].Target)
+// deletion puts the first class's maps to test 1.
+func (m *explaining) deletion(ctx context.Context) error {
+	probe, err := faith.NewProbe(m.s.Engine, m.s.Net, m.classes[0].Target)
 	if err != nil {
 		return err
 	}
+	probe.Memory = m.r.Memory
 	for _, x := range m.maps[0] {
 		t := &ExplainTrust{Method: x.numbers.Method, Problem: x.numbers.Problem}
 		m.n.Trust = append(m.n.Trust, t)
@@ -102,6 +98,14 @@ func (m *explaining) trust(ctx context.Context) error {
 			return err
 		}
 		m.r.Progress("deletion", len(m.n.Trust), len(explainMethods))
+	}
+	return nil
+}
+
+// trust tests the first class's maps.
+func (m *explaining) trust(ctx context.Context) error {
+	if err := m.deletion(ctx); err != nil {
+		return err
 	}
 	steps := m.redrawings()
 	for i, r := range steps {

@@ -16,7 +16,7 @@ func explainCommand() cmdline.Command {
 			"features, what would have to be covered to change the answer, how far each map can be believed, what went into\n" +
 			"the network, and the commands that make each part. The parts lie in a folder beside it.",
 		Examples: []string{"viz explain net.onnx photo.jpg", "viz explain --model net.onnx --class cat,dog photos/"},
-		Flags:    cmdline.Model | cmdline.Out | cmdline.JSON | cmdline.Workers | cmdline.Pictures,
+		Flags:    cmdline.Model | cmdline.Out | cmdline.JSON | cmdline.Workers | cmdline.Pictures | cmdline.Memory,
 		Fields:   r.Fields(),
 		Do:       func(c *cmdline.Run) error { return explain(c, &r) },
 	}
@@ -24,7 +24,13 @@ func explainCommand() cmdline.Command {
 
 func explain(c *cmdline.Run, r *view.Explain) error {
 	c.NetworkFirst()
-	w, err := c.Work(cmdline.Need{Pictures: true, Check: func(s *view.Session) error { return r.Validate(s.Net) }})
+	w, err := c.Work(cmdline.Need{Pictures: true, Check: func(s *view.Session) (err error) {
+		if err := r.Validate(s.Net); err != nil {
+			return err
+		}
+		r.Memory, err = c.ExplainMemory(s.Net)
+		return err
+	}})
 	if err != nil {
 		return err
 	}
