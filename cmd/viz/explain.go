@@ -24,17 +24,19 @@ func explainCommand() cmdline.Command {
 
 func explain(c *cmdline.Run, r *view.Explain) error {
 	c.NetworkFirst()
-	w, err := c.Work(cmdline.Need{Pictures: true, Check: func(s *view.Session) (err error) {
+	w, err := c.Work(cmdline.Need{Pictures: true, Check: func(s *view.Session) error {
 		if err := r.Validate(s.Net); err != nil {
 			return err
 		}
-		r.Memory, err = c.ExplainMemory(s.Net)
-		return err
+		return c.LimitExplain(s.Net)
 	}})
 	if err != nil {
 		return err
 	}
 	defer w.Close()
+	if r.Memory, err = c.ExplainMemory(w.Session.Net, w.Src); err != nil {
+		return err
+	}
 	if w.Out.One != "" || w.Out.Stdout {
 		return cmdline.Usage("viz explain writes a page and its parts", "give --out a folder")
 	}

@@ -1,34 +1,37 @@
 package cmdline
 
 import (
-	"fmt"
 	"runtime/debug"
 
+	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
 )
 
-// ExplainMemory is ScanMemory for a page of many parts, each of which packs the weights anew, for both ways, also of a
-// network whose weights are drawn anew. What it returns is for batches.
-func (c *Run) ExplainMemory(net *model.Network) (int, error) {
-	weights := 0
-	layers, err := net.Summary()
+// packings is how often a page of many parts holds the weights packed at a time, at most: for both ways, also of a
+// network whose weights are drawn anew.
+const packings = 5
+
+// LimitExplain is LimitMemory for such a page.
+func (c *Run) LimitExplain(net *model.Network) error {
+	if c.Memory > 0 {
+		return c.LimitMemory(net)
+	}
+	weights, err := weightBytes(net)
+	if collect := int64((packings+1)*weights + usual); err == nil && debug.SetMemoryLimit(-1) > collect {
+		debug.SetMemoryLimit(collect)
+	}
+	return err
+}
+
+// ExplainMemory is what such a page may take for batches; 0: not bounded.
+func (c *Run) ExplainMemory(net *model.Network, src *images.Inputs) (int, error) {
+	budget, err := c.Budget(src)
+	if err != nil || budget.Limit == 0 {
+		return 0, err
+	}
+	weights, err := weightBytes(net)
 	if err != nil {
 		return 0, err
 	}
-	for _, l := range layers {
-		weights += 4 * l.Weights
-	}
-	const packings = 5
-	if c.Memory == 0 {
-		debug.SetMemoryLimit(int64((packings+1)*weights + 500_000_000))
-		return 0, nil
-	}
-	left, err := c.ScanMemory(net)
-	if err != nil {
-		return 0, err
-	}
-	if least := packings*weights + 32<<20; left < least {
-		return 0, Usage(fmt.Sprintf("--memory %d MB is too little: a page on this network takes about %d MB", c.Memory/1_000_000, (c.Memory-left+least)/1_000_000), "raise --memory")
-	}
-	return left - packings*weights, nil
+	return budget.Left() - packings*weights, budget.Refuse("a page", packings*weights+32<<20)
 }
