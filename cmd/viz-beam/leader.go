@@ -100,7 +100,7 @@ func (l *leader) run(c *cmdline.Run, check func(*view.Session) error, use func(*
 		return err
 	}
 	defer lead.Close()
-	c.Note("%d pictures in %d units; job %s in %s", lead.Job.Pictures, lead.Job.Units(), lead.Place.ID, l.work)
+	c.Note("pictures: %d, units: %d, job %s in %s", lead.Job.Pictures, lead.Job.Units(), lead.Place.ID, l.work)
 	if err := l.wait(c, lead); err != nil {
 		return err
 	}

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/deconvnet/viz/features"
@@ -74,8 +71,10 @@ func (s *featureScan) do(c *cmdline.Run) error {
 	if err := s.request.Cut(s.src.Len()); err != nil {
 		return cmdline.RequestErr(err)
 	}
-	if s.request.Resume, err = s.before(); err != nil {
-		return err
+	if !s.restart {
+		if s.request.Resume, err = c.IndexBefore(s.from); err != nil {
+			return err
+		}
 	}
 	if s.request.Resume != nil && s.request.Resume.Fast == 0 && !c.Given("exact") {
 		s.request.Exact = true // as it was begun
@@ -84,26 +83,6 @@ func (s *featureScan) do(c *cmdline.Run) error {
 		return err
 	}
 	return s.scan(session)
-}
-
-// before is the index that is there already, nil if there is none or it is to be made anew.
-func (s *featureScan) before() (*features.Index, error) {
-	if s.restart {
-		return nil, nil
-	}
-	old, err := cmdline.ReadIndex(s.Out)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, cmdline.Hinted(err, "--restart begins anew")
-	case old.Source.Names != s.from.Names:
-		return nil, cmdline.Hinted(fmt.Errorf("%s is an index of other images", s.Out), "--restart begins anew; --out names another file")
-	}
-	if old.Scanned() > 0 {
-		s.Note("resuming %s: %d of %d images are done", s.Out, old.Scanned(), old.Images)
-	}
-	return old, nil
 }
 
 func (s *featureScan) save(x *features.Index) error {

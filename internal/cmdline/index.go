@@ -3,6 +3,7 @@ package cmdline
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/deconvnet/viz/features"
@@ -145,4 +146,21 @@ func (c *Run) indexSource(from features.Source) features.Source {
 		from.Seed = c.DataSeed
 	}
 	return from
+}
+
+// IndexBefore is the index of the images that is there already under --out, nil if there is none.
+func (c *Run) IndexBefore(from features.Source) (*features.Index, error) {
+	old, err := ReadIndex(c.Out)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, Hinted(err, "--restart begins anew")
+	case old.Source.Names != from.Names:
+		return nil, Hinted(fmt.Errorf("%s is an index of other images", c.Out), "--restart begins anew; --out names another file")
+	}
+	if old.Scanned() > 0 {
+		c.Note("resuming %s: %d of %d images are done", c.Out, old.Scanned(), old.Images)
+	}
+	return old, nil
 }
