@@ -259,7 +259,11 @@ func (c *Run) Provenance(s *view.Session, more ...string) []imageio.Text {
 		facts = append(facts, view.Fact{Key: more[i], Value: more[i+1]})
 	}
 	var text []imageio.Text
-	for _, f := range s.Provenance(c.Version, os.Args[1:], facts) {
+	args := os.Args[1:]
+	if f := c.fields.Named("resume"); f != nil && f.Switch { // pictures are those of a run in one piece
+		args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--resume" || a == "-resume" })
+	}
+	for _, f := range s.Provenance(c.Version, args, facts) {
 		text = append(text, imageio.Text{Key: f.Key, Value: f.Value})
 	}
 	return text
