@@ -156,21 +156,14 @@ func (b *benchmark) print(task string, params map[string]any, times []float64, c
 		Threads: b.engine.Workers(), Level: bench.Level(), Median: times[len(times)/2], Min: times[0], Checksum: checksum})
 }
 
-// shareLine is how workers would share a layer, or all.
-type shareLine struct {
-	Task  string `json:"task"`
-	Model string `json:"model"`
-	bench.Share
-}
-
 // share prints how the simulated workers would share a task: a line a layer, and one of all.
 func (b *benchmark) share(t *bench.Task) error {
 	layers, err := b.schedule.Measure(b.Context, t, b.least)
 	if err != nil {
 		return err
 	}
-	for _, l := range bench.Shares(layers, b.simulate) {
-		if err := json.NewEncoder(b.Stdout).Encode(shareLine{Task: t.Name, Model: b.name, Share: l}); err != nil {
+	for _, l := range bench.Shares(t.Name, b.name, layers, b.simulate) {
+		if err := json.NewEncoder(b.Stdout).Encode(l); err != nil {
 			return err
 		}
 	}

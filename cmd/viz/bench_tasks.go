@@ -15,11 +15,7 @@ func (b *benchmark) layer() (string, error) {
 }
 
 func (b *benchmark) forward() error {
-	var before func(string)
-	if b.schedule != nil {
-		before = b.schedule.Layer
-	}
-	return b.measure(bench.Forward(b.engine, b.net, b.batch, b.exact, before))
+	return b.measure(bench.Forward(b.engine, b.net, b.batch, b.exact, b.schedule.Before()))
 }
 
 func (b *benchmark) deconv() error {

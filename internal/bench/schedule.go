@@ -36,7 +36,15 @@ func NewSchedule(engine *model.Engine, workers int, clock func() float64) *Sched
 	return s
 }
 
-// Layer ends the layer before and begins the next; it is for model.Keep's Before.
+// Before is Layer, or nil if nothing is simulated: what model.Keep takes.
+func (s *Schedule) Before() func(layer string) {
+	if s == nil {
+		return nil
+	}
+	return s.Layer
+}
+
+// Layer ends the layer before and begins the next.
 func (s *Schedule) Layer(name string) {
 	s.stop()
 	if i := slices.IndexFunc(s.layers, func(l *LayerWork) bool { return l.Layer == name }); i >= 0 {
@@ -103,6 +111,8 @@ func (s *Schedule) Measure(ctx context.Context, t *Task, runs int) ([]*LayerWork
 
 // Share is how workers would share a layer, or all of a task. Times are in seconds.
 type Share struct {
+	Task    string  `json:"task"`
+	Model   string  `json:"model"`
 	Layer   string  `json:"layer"`
 	Workers int     `json:"workers"`
 	Loops   int     `json:"loops"`
@@ -118,17 +128,17 @@ type Share struct {
 }
 
 // Shares says how so many workers would share each layer, and last all of them.
-func Shares(layers []*LayerWork, workers int) []Share {
+func Shares(task, net string, layers []*LayerWork, workers int) []Share {
 	equal, mixed := slices.Repeat([]float64{1}, workers), slices.Repeat([]float64{1}, workers)
 	fast := float64(workers)
 	for i := (workers + 1) / 2; i < workers; i++ {
 		mixed[i] = 0.5
 		fast -= 0.5
 	}
-	all := Share{Layer: "all", Workers: workers}
+	all := Share{Task: task, Model: net, Layer: "all", Workers: workers}
 	var out []Share
 	for _, l := range layers {
-		s := Share{Layer: l.Layer, Workers: workers, Loops: len(l.Loops), Work: l.Serial, Serial: l.Serial, Span: l.Serial, Mixed: l.Serial}
+		s := Share{Task: task, Model: net, Layer: l.Layer, Workers: workers, Loops: len(l.Loops), Work: l.Serial, Serial: l.Serial, Span: l.Serial, Mixed: l.Serial}
 		for _, tasks := range l.Loops {
 			s.Tasks += len(tasks)
 			for _, t := range tasks {

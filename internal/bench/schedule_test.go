@@ -25,7 +25,7 @@ func TestSchedule(t *testing.T) {
 	defer real.Close()
 	now := 0.0
 	s := NewSchedule(simulated, 4, func() float64 { now++; return now })
-	task := forward(simulated, s.Layer)
+	task := forward(simulated, s.Before())
 	want, err := forward(real, nil).Run()
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func TestSchedule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shares := Shares(layers, 4)
+	shares := Shares("forward", "lenet", layers, 4)
 	names := map[string]bool{}
 	for i, l := range shares[:len(shares)-1] {
 		names[l.Layer] = true
