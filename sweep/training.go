@@ -108,13 +108,16 @@ func (t *Training) Run(ctx context.Context, engine *model.Engine, o Options) (*T
 		Due: save.due,
 		Checkpoint: func(net *model.Network, state *model.State) error {
 			defer save.done()
+			// The copy comes first: a run that is killed between the two repeats the steps and writes both.
+			if t.Numbered && (state.Step == t.Options.Steps || t.Options.CheckpointEvery > 0 && state.Step%t.Options.CheckpointEvery == 0) {
+				if err := t.numbered(net, state.Step); err != nil {
+					return err
+				}
+			}
 			if err := model.Save(t.Out, net, state); err != nil {
 				return err
 			}
 			saved = state.Step
-			if t.Numbered && (state.Step == t.Options.Steps || t.Options.CheckpointEvery > 0 && state.Step%t.Options.CheckpointEvery == 0) {
-				return t.numbered(net, state.Step)
-			}
 			return nil
 		},
 	})

@@ -251,6 +251,9 @@ func TestZip(t *testing.T) {
 
 // TestBombs: what is small and claims or holds very much is refused at once, with the limit.
 func TestBombs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("packs 700 MB, which takes a minute under the race detector")
+	}
 	zeros := make([]byte, 200<<20)
 	npy := append([]byte("\x93NUMPY\x01\x00\x76\x00"), fmt.Sprintf("%-117s\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (200000, 32, 32), }")...)
 	for _, k := range []struct {

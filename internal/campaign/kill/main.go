@@ -1,0 +1,217 @@
+// Command kill kills viz at random moments, runs it again until it ends, and compares the files with those of a run that
+// was left alone. After each kill every file must be readable. It counts tries and failures.
+//
+//	go run ./internal/campaign/kill -kills 500
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	kills := flag.Int("kills", 100, "kills in all, the same number for each command")
+	seed := flag.Uint64("seed", 1, "of the moments")
+	program := flag.String("viz", "", "the program; default: built from ./cmd/viz")
+	only := flag.String("only", "", "one command")
+	flag.Parse()
+	dir, err := os.MkdirTemp("", "viz-kill")
+	if err == nil {
+		err = all(dir, *program, *only, *seed, *kills)
+		os.RemoveAll(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "kill:", err)
+		os.Exit(1)
+	}
+}
+
+// work is one kind of run: a command that is given again after each kill, or another one once a file is there.
+type work struct {
+	name   string
+	args   string
+	resume string // what is added to go on, "" for nothing
+	after  string // the file that must be there for it; "": it is always added
+}
+
+var works = []work{
+	{name: "train", args: "train --limit 300 --width 0.2 --batch 20 --steps 60 --checkpoint-every 10 --keep-checkpoints --quiet --out out/ckpt.bin", resume: "--resume out/ckpt.bin", after: "out/ckpt.bin"},
+	{name: "features", args: "features --model shapes --images pictures --layers all --quiet --out out/f.idx"},
+	{name: "occlude", args: "occlude --model shapes --quiet --out out pictures", resume: "--resume"},
+	{name: "attribute", args: "attribute --model shapes --method ig --quiet --out out pictures", resume: "--resume"},
+	{name: "sanity", args: "sanity --model shapes --method saliency,gradcam --limit 3 --quiet --out out pictures", resume: "--resume"},
+	{name: "trials", args: "trials --list list.yaml --data grey --evals 2 --out out"},
+	{name: "ablate", args: "ablate --arch lenet5 --width 0.1 --data grey --steps 8 --batch 20 --evals 2 --variant wide:conv1*2 --out out"},
+	{name: "rnn", args: "rnn --data grey --hidden 4,6 --cells rnn,gru --steps 12 --batch 20 --evals 2 --steps-only --out out"},
+	{name: "import", args: "import --quiet --out out/net.bin net.onnx"},
+	{name: "export", args: "export --onnx --quiet --model shapes --out out/net.onnx", resume: "--force", after: "out/net.onnx"},
+}
+
+// count is what became of a command.
+type count struct {
+	tries, failures int
+	kept            int // files that are the same after every run
+}
+
+func all(dir, program, only string, seed uint64, kills int) error {
+	program, err := build(dir, program)
+	if err != nil {
+		return err
+	}
+	each := (kills + len(works) - 1) / len(works)
+	if only != "" {
+		each = kills
+	}
+	failures := 0
+	fmt.Println("| command | kills | files compared | failures |\n| --- | ---: | ---: | ---: |")
+	for i, w := range works {
+		if only != "" && only != w.name {
+			continue
+		}
+		c, err := w.campaign(program, filepath.Join(dir, w.name), rand.New(rand.NewPCG(seed, uint64(i))), each)
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+		fmt.Printf("| %s | %d | %d | %d |\n", w.name, c.tries, c.kept, c.failures)
+		failures += c.failures
+	}
+	if failures > 0 {
+		return fmt.Errorf("%d failures", failures)
+	}
+	return nil
+}
+
+func build(dir, program string) (string, error) {
+	if program != "" {
+		return filepath.Abs(program)
+	}
+	program = filepath.Join(dir, "viz")
+	out, err := exec.Command("go", "build", "-o", program, "./cmd/viz").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return program, nil
+}
+
+// campaign kills a command so often. Files that differ between two runs that were left alone, since they hold times, are
+// not compared.
+func (w work) campaign(program, dir string, r *rand.Rand, kills int) (count, error) {
+	c := count{}
+	var whole map[string]string
+	longest := time.Duration(0)
+	for i := range 2 {
+		at := filepath.Join(dir, fmt.Sprint("whole", i))
+		if err := inputs(at, program); err != nil {
+			return c, err
+		}
+		start := time.Now()
+		if out, err := w.run(program, at, 0); err != nil {
+			return c, fmt.Errorf("%w\n%s", err, out)
+		}
+		longest = max(longest, time.Since(start))
+		files, err := hashes(filepath.Join(at, "out"))
+		if err != nil {
+			return c, err
+		}
+		for name, hash := range files {
+			if i == 1 && whole[name] != hash {
+				whole[name] = "" // it holds times
+			}
+		}
+		if i == 0 {
+			whole = files
+		}
+	}
+	for _, hash := range whole {
+		if hash != "" {
+			c.kept++
+		}
+	}
+	for c.tries < kills {
+		at := filepath.Join(dir, fmt.Sprint("killed", c.tries))
+		if err := inputs(at, program); err != nil {
+			return c, err
+		}
+		for range 1 + r.IntN(4) { // kills of one run
+			moment := time.Duration(r.Float64() * float64(longest))
+			w.run(program, at, moment)
+			c.tries++
+			if err := readable(filepath.Join(at, "out")); err != nil {
+				c.failures++
+				fmt.Fprintf(os.Stderr, "%s, killed after %v: %v\n", w.name, moment, err)
+			}
+		}
+		out, err := w.run(program, at, 0)
+		if err == nil {
+			err = w.compare(at, whole)
+		}
+		if err != nil {
+			c.failures++
+			fmt.Fprintf(os.Stderr, "%s: %v\n%s\n", w.name, err, out)
+		} else {
+			os.RemoveAll(at)
+		}
+	}
+	return c, nil
+}
+
+// run runs the command in a folder, as it goes on there, and kills it after a while unless that is 0.
+func (w work) run(program, dir string, moment time.Duration) ([]byte, error) {
+	args := strings.Fields(w.args)
+	if w.after == "" && w.resume != "" || exists(filepath.Join(dir, w.after)) && w.after != "" {
+		args = slices.Insert(args, 1, strings.Fields(w.resume)...)
+	}
+	if w.name == "train" && slices.Contains(args, "--resume") { // what it resumes says the rest
+		args = []string{"train", "--resume", "out/ckpt.bin", "--keep-checkpoints", "--quiet"}
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Dir = dir
+	if moment == 0 {
+		out, err := cmd.CombinedOutput()
+		if bytes.Contains(out, []byte("nothing is left to do")) {
+			err = nil // it ended before it was killed
+		}
+		return out, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	timer := time.AfterFunc(moment, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	return nil, cmd.Wait()
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// compare looks for files that are missing, different, or left over.
+func (w work) compare(dir string, whole map[string]string) error {
+	files, err := hashes(filepath.Join(dir, "out"))
+	if err != nil {
+		return err
+	}
+	for name, hash := range whole {
+		switch got, ok := files[name]; {
+		case !ok:
+			return fmt.Errorf("%s is missing in %s", name, dir)
+		case hash != "" && got != hash:
+			return fmt.Errorf("%s in %s differs from that of a run in one piece", name, dir)
+		}
+	}
+	for name := range files {
+		if _, ok := whole[name]; !ok {
+			return fmt.Errorf("%s is left over in %s", name, dir)
+		}
+	}
+	return nil
+}
