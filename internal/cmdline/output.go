@@ -228,12 +228,10 @@ func (c *Run) OutDir(dir, flag string) error {
 	}
 	c.ends.made = append(c.ends.made, made...)
 	imageio.RemoveParts(dir)
-	probe, err := os.CreateTemp(dir, ".viz-*")
-	if err != nil {
+	if err := imageio.TryDir(dir); err != nil {
 		return fail(err)
 	}
-	probe.Close()
-	return os.Remove(probe.Name())
+	return nil
 }
 
 // OutFile checks, before any work is done, that a file can be written.

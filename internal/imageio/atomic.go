@@ -126,6 +126,16 @@ func createTemp(path string) (f *os.File, unlock func(), err error) {
 	}
 }
 
+// TryDir reports whether files can be made in a folder, by making one, which goes again.
+func TryDir(dir string) error {
+	f, unlock, err := createTemp(filepath.Join(dir, "viz"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
 // lockPart locks a part. ours is false if another process has it; where there are no locks it is true.
 func lockPart(name string) (unlock func(), ours bool) {
 	if runtime.GOOS == "windows" { // a lock there keeps our own writes out, too

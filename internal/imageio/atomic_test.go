@@ -245,3 +245,24 @@ func TestWriteFileDangling(t *testing.T) {
 		t.Error("a link to itself is written to")
 	}
 }
+
+// TestTryDir: what a killed process leaves of the try is taken away like other parts.
+func TestTryDir(t *testing.T) {
+	dir := t.TempDir()
+	f, unlock, err := createTemp(filepath.Join(dir, "viz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock() // as if its process were gone
+	f.Close()
+	if err := TryDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	RemoveParts(dir)
+	if left, err := os.ReadDir(dir); err != nil || runtime.GOOS != "windows" && len(left) > 0 {
+		t.Errorf("%v, %v", left, err)
+	}
+	if err := TryDir(filepath.Join(dir, "none")); err == nil {
+		t.Error("a folder that is not there can be written into")
+	}
+}
