@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -30,6 +31,10 @@ func (c *Run) WithFolder(data string, fits func(*images.Data) error, do func(*sw
 		return err
 	}
 	defer c.ends.tidy()
+	runs, _ := os.ReadDir(filepath.Join(out.Dir, "runs")) // of earlier runs, if there are any
+	for _, dir := range runs {
+		imageio.RemoveParts(filepath.Join(out.Dir, "runs", dir.Name()))
+	}
 	engine := model.NewEngine(c.Workers)
 	defer engine.Close()
 	f, err := sweep.Open(engine, out.Dir, c.SweepOptions())
