@@ -93,7 +93,7 @@ func (s *Session) Faithful(ctx context.Context, r Faithful, src *images.Inputs) 
 		if x == nil {
 			continue
 		}
-		one, err := keptPart(r.Kept, run.key(i, x), func() (FaithfulOne, error) { return run.Image(ctx, src, i, i, x) })
+		one, err := keptPart(r.Kept, func() string { return run.key(i, x) }, func() (FaithfulOne, error) { return run.Image(ctx, src, i, i, x) })
 		if err == nil {
 			err = run.Add(one)
 		}

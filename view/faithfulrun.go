@@ -118,7 +118,7 @@ func (f *FaithfulRun) key(number int, x *tensor.Tensor) string {
 	if f.r.Boxes != nil {
 		boxes = f.r.Boxes.Hash
 	}
-	return newPartKey("faithful", f.n.Model, Attribution{Methods: f.r.methods(), Request: f.r.Request}.text(), f.r.Fill, f.r.Steps, f.r.Subsets, boxes, number).add(x).String()
+	return partKey("faithful", f.n.Model, Attribution{Methods: f.r.methods(), Request: f.r.Request}.text(), f.r.Fill, f.r.Steps, f.r.Subsets, boxes, number, digest(x.Data))
 }
 
 // Add puts an image to those before.

@@ -144,12 +144,11 @@ func (s *Session) Sanity(ctx context.Context, r Sanity, src *images.Inputs) (*Sa
 			r.Progress(done, total)
 		}
 	}
-	before, targets, err := s.sanityMaps(ctx, r, n, s.Net, inputs, nil)
+	run, err := s.sanityRun(ctx, r, n, inputs)
 	if err != nil {
 		return nil, err
 	}
 	tick(1)
-	run := &sanityRun{s: s, r: r, n: n, inputs: inputs, targets: targets, before: before}
 	for step := range 2 * len(layers) {
 		k := step % len(layers)
 		change := layers[:k+1]
@@ -204,15 +203,27 @@ type sanityRun struct {
 	inputs  []*tensor.Tensor
 	targets []attribution.Target
 	before  [][]*attribution.Result // of the trained network, by method and image
+	seen    []string                // hashes of the inputs
+}
+
+// sanityRun makes the maps of the trained network.
+func (s *Session) sanityRun(ctx context.Context, r Sanity, n *SanityNumbers, inputs []*tensor.Tensor) (*sanityRun, error) {
+	before, targets, err := s.sanityMaps(ctx, r, n, s.Net, inputs, nil)
+	if err != nil {
+		return nil, err
+	}
+	m := &sanityRun{s: s, r: r, n: n, inputs: inputs, targets: targets, before: before}
+	for _, x := range inputs {
+		m.seen = append(m.seen, digest(x.Data))
+	}
+	return m, nil
 }
 
 // key is what a comparison depends on, beside what was changed.
-func (m *sanityRun) key(what ...any) string {
-	k := newPartKey(append([]any{"sanity", m.n.Model, Attribution{Methods: m.r.methods(), Request: m.r.Request}.text()}, what...)...)
-	for _, x := range m.inputs {
-		k.add(x)
+func (m *sanityRun) key(what ...any) func() string {
+	return func() string {
+		return partKey(append([]any{"sanity", m.n.Model, Attribution{Methods: m.r.methods(), Request: m.r.Request}.text(), m.seen}, what...)...)
 	}
-	return k.String()
 }
 
 // alike compares the maps of a changed network with those before, by method.
