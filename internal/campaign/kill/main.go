@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/deconvnet/viz/internal/campaign"
 )
 
 func main() {
@@ -23,15 +25,7 @@ func main() {
 	program := flag.String("viz", "", "the program; default: built from ./cmd/viz")
 	only := flag.String("only", "", "one command")
 	flag.Parse()
-	dir, err := os.MkdirTemp("", "viz-kill")
-	if err == nil {
-		err = all(dir, *program, *only, *seed, *kills)
-		os.RemoveAll(dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "kill:", err)
-		os.Exit(1)
-	}
+	campaign.Main("kill", *program, func(dir, viz string) error { return all(dir, viz, *only, *seed, *kills) })
 }
 
 // work is one kind of run: a command that is given again after each kill, or another one once a file is there.
@@ -62,10 +56,6 @@ type count struct {
 }
 
 func all(dir, program, only string, seed uint64, kills int) error {
-	program, err := build(dir, program)
-	if err != nil {
-		return err
-	}
 	each := (kills + len(works) - 1) / len(works)
 	if only != "" {
 		each = kills
@@ -87,18 +77,6 @@ func all(dir, program, only string, seed uint64, kills int) error {
 		return fmt.Errorf("%d failures", failures)
 	}
 	return nil
-}
-
-func build(dir, program string) (string, error) {
-	if program != "" {
-		return filepath.Abs(program)
-	}
-	program = filepath.Join(dir, "viz")
-	out, err := exec.Command("go", "build", "-o", program, "./cmd/viz").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return program, nil
 }
 
 // campaign kills a command so often. Files that differ between two runs that were left alone, since they hold times, are

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/deconvnet/viz/attribution"
+	"github.com/deconvnet/viz/internal/campaign"
 	"github.com/deconvnet/viz/model"
 )
 
@@ -47,27 +48,13 @@ func main() {
 		}
 		return
 	}
-	dir, err := os.MkdirTemp("", "viz-memory")
-	if err == nil {
-		err = all(dir, *program, *seed, *runs)
-		os.RemoveAll(dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "memory:", err)
-		os.Exit(1)
-	}
+	campaign.Main("memory", *program, func(dir, viz string) error { return all(dir, viz, *seed, *runs) })
 }
 
 // count is what became of the runs of one command.
 type count struct{ tries, kept, refused, failures int }
 
 func all(dir, program string, seed uint64, runs int) error {
-	if program == "" {
-		program = filepath.Join(dir, "viz")
-		if out, err := exec.Command("go", "build", "-o", program, "./cmd/viz").CombinedOutput(); err != nil {
-			return fmt.Errorf("%w\n%s", err, out)
-		}
-	}
 	counts := map[string]*count{"occlude": {}, "attribute": {}}
 	failures := 0
 	for i := range runs {
