@@ -35,7 +35,11 @@ func floats(t *testing.T, path string) []float32 {
 // TestGoldenThroughCommand checks the golden arrays as a user would: the network
 // imported to a checkpoint, arrays in and arrays out.
 func TestGoldenThroughCommand(t *testing.T) {
-	for _, name := range viztest.Networks {
+	networks := viztest.Networks
+	if testing.Short() {
+		networks = networks[:1] // the library's tests have all of them
+	}
+	for _, name := range networks {
 		t.Run(name, func(t *testing.T) {
 			c := viztest.Golden(t, name)
 			dir := t.TempDir()
