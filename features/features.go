@@ -97,6 +97,7 @@ type Source struct {
 	Limit  int      `json:"limit,omitempty"`
 	Seed   uint64   `json:"seed,omitempty"`
 	Names  string   `json:"names,omitempty"` // hash of the images' names
+	Sizes  string   `json:"sizes,omitempty"` // hash of the sizes of their files; "" if they are in none, or were not looked at
 }
 
 // Named is the name and label of an image.

@@ -225,8 +225,11 @@ func Merge(parts ...*Index) (*Index, error) {
 }
 
 func equalSource(a, b Source) bool {
-	return slices.Equal(a.Images, b.Images) && a.Data == b.Data && a.Split == b.Split && a.Limit == b.Limit && a.Seed == b.Seed && a.Names == b.Names
+	return slices.Equal(a.Images, b.Images) && a.Data == b.Data && a.Split == b.Split && a.Limit == b.Limit && a.Seed == b.Seed && a.Names == b.Names && a.fits(b.Sizes)
 }
+
+// fits reports whether the files of images may have the given sizes. Indexes of old know none.
+func (s Source) fits(sizes string) bool { return s.Sizes == "" || sizes == "" || s.Sizes == sizes }
 
 // SetNames fills in Named from the caller's names and labels.
 func (x *Index) SetNames(of func(image int) (name, label string)) {

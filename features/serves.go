@@ -36,10 +36,13 @@ func (x *Index) Serves(hash string, shapes map[string]model.Shape, layers []stri
 	return nil
 }
 
-// IsOf reports a *Mismatch unless the index is of the images with the given number and hash of names.
-func (x *Index) IsOf(images int, names string) error {
+// IsOf reports a *Mismatch unless the index is of the images with the given number, hash of names, and hash of sizes.
+func (x *Index) IsOf(images int, names, sizes string) error {
 	if images != x.Images || names != x.Source.Names {
 		return mismatch("is an index of other images: %d of them, here are %d", x.Images, images)
+	}
+	if !x.Source.fits(sizes) {
+		return mismatch("is an index of images that have changed: the sizes of their files are others")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,6 +113,7 @@ func listOf(data *dataset.Data, set *dataset.Set, name string, limit int) *List 
 	for _, i := range order {
 		l.Items = append(l.Items, Item{Name: set.ItemName(i), Stem: fmt.Sprintf("%s-%d", set.Split(), i), Label: set.Label(i)})
 	}
+	l.file = func(i int) string { return cmp.Or(set.File(order[i]), name) }
 	l.need = func(i int) (need, bool) {
 		h, size, ok := set.Header(order[i])
 		return need{h, int(size)}, ok
@@ -134,6 +136,9 @@ func (l *List) Subset(numbers []int) *List {
 		out.Items[k] = l.Items[i]
 	}
 	out.open = func(k int) (Picture, error) { return l.open(numbers[k]) }
+	if l.file != nil {
+		out.file = func(k int) string { return l.file(numbers[k]) }
+	}
 	if l.need != nil {
 		out.need = func(k int) (need, bool) { return l.need(numbers[k]) }
 	}

@@ -25,12 +25,13 @@ func openPaths(spec Spec, o Options) (*List, error) {
 		opens = append(opens, open)
 	}
 	l.need = func(i int) (need, bool) { return fileNeed(l.Items[i]) }
+	l.file = func(i int) string { return l.Items[i].path }
 	var plain []string // paths whose listing is put off, so that a file reached twice is listed once
 	list := func() {
 		found := imageio.Find(plain)
 		plain = nil
 		for _, f := range found.Files {
-			add(Item{Name: f, Stem: strings.TrimSuffix(filepath.Base(f), filepath.Ext(f))}, func() (Picture, error) { return OpenFile(f) })
+			add(Item{Name: f, path: f, Stem: strings.TrimSuffix(filepath.Base(f), filepath.Ext(f))}, func() (Picture, error) { return OpenFile(f) })
 		}
 		l.Problems = append(l.Problems, found.Problems...)
 		if note := found.Note(); note != "" {
@@ -136,7 +137,7 @@ func addArrays(path string, add func(item Item, open func() (Picture, error))) e
 		if x.Shape[0] > 1 {
 			name, stem = fmt.Sprintf("%s[%d]", base, i), fmt.Sprintf("%s-%d", stem, i)
 		}
-		add(Item{Name: name, Stem: stem, array: true}, func() (Picture, error) { return Picture{Name: path, Array: x.Slice(i, i+1)}, nil })
+		add(Item{Name: name, Stem: stem, array: true, path: path}, func() (Picture, error) { return Picture{Name: path, Array: x.Slice(i, i+1)}, nil })
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/deconvnet/viz/internal/classes"
 	"github.com/deconvnet/viz/internal/dataset"
@@ -61,6 +62,7 @@ type Item struct {
 	Stem  string // a short name that no other item of the list has, for files made from the image
 	Label int    // index into List.Classes, -1 if unknown
 	array bool
+	path  string // of its file, if it is one of openPaths
 }
 
 // List is a numbered list of images. It does not change, and may be used by many goroutines at once.
@@ -75,6 +77,7 @@ type List struct {
 	Note     string // what was passed over in folders, for people: "skipped 5 files: 2 AVIF ..."; "" if nothing was
 	open     func(i int) (Picture, error)
 	need     func(i int) (need, bool) // of item i, if its file can be read; nil: the pictures are there already
+	file     func(i int) string       // that item i is in, "" for none; nil: the pictures are there already
 	c, h, w  int                      // of all pictures, see Shape
 }
 
@@ -107,6 +110,34 @@ func (l *List) Hash() string {
 		fmt.Fprintf(h, "%s\x00%d\n", item.Name, item.Label)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// Files tells of the files that the pictures are in: a hash of their sizes, and which was changed last, and when. All are
+// "" and 0 if they are in none.
+func (l *List) Files() (sizes, last string, changed time.Time) {
+	if l.file == nil {
+		return "", "", changed
+	}
+	h, before := sha256.New(), ""
+	for i := range l.Items {
+		name := l.file(i)
+		if name == before { // one file of many pictures
+			continue
+		}
+		before = name
+		info, err := os.Stat(name)
+		if err != nil || info.IsDir() {
+			continue // generated, or what is wrong with it is said when it is read
+		}
+		fmt.Fprintf(h, "%d\x00%d\n", i, info.Size())
+		if last == "" || info.ModTime().After(changed) {
+			last, changed = name, info.ModTime()
+		}
+	}
+	if last == "" {
+		return "", "", changed
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8]), last, changed
 }
 
 // Class is the name of item i's label, "" if it has none.

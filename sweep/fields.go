@@ -56,7 +56,7 @@ func OptionFields(o *train.Options) view.Fields {
 		whole("crop", "0", "shift training images by up to so many `PIXELS`", &o.Crop, 0),
 		notZero("eval-every", "one epoch", "steps between measurements of accuracy, -1: only at the end", &o.EvalEvery, -1),
 		notZero("eval-train", "1000", "training images that accuracy is measured on, -1: none", &o.EvalTrain, -1),
-		whole("checkpoint-every", "none", "steps between checkpoints, beside one every 30 s and at the end", &o.CheckpointEvery, 0),
+		whole("checkpoint-every", "none", "steps between checkpoints, beside one every 30 s and at the end, 0: none", &o.CheckpointEvery, 0),
 	}
 }
 

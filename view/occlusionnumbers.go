@@ -92,20 +92,13 @@ func OcclusionArrays(m *occlusion.Map) (out []NamedArray) {
 	in := m.Net.Input
 	shape := []int{m.Rows, m.Cols}
 	for j, k := range m.Classes {
-		tail := ""
-		if j > 0 {
-			tail = fmt.Sprintf("-%d", k)
-		}
+		tail := classTail(j, k)
 		out = append(out, NamedArray{Name: "prob" + tail, Shape: shape, Float: m.Prob[j]},
 			NamedArray{Name: "logit" + tail, Shape: shape, Float: m.Logit[j]},
 			NamedArray{Name: "pixel_drop" + tail, Shape: []int{in.H, in.W}, Float: m.PixelDrop[j]})
 	}
 	for j, t := range m.Totals {
-		name := "total"
-		if j > 0 {
-			name += "-" + t.Layer
-		}
-		out = append(out, NamedArray{Name: name, Shape: shape, Float: t.Total})
+		out = append(out, NamedArray{Name: totalName(j, t.Layer), Shape: shape, Float: t.Total})
 	}
 	out = append(out, NamedArray{Name: "argmax", Shape: shape, Int: m.ArgMax})
 	var positions []int32
@@ -113,6 +106,34 @@ func OcclusionArrays(m *occlusion.Map) (out []NamedArray) {
 		positions = append(positions, int32(b.Y0), int32(b.X0))
 	}
 	return append(out, NamedArray{Name: "positions", Shape: []int{m.Rows, m.Cols, 2}, Int: positions})
+}
+
+// classTail and totalName name the arrays of the j-th class or layer.
+func classTail(j, class int) string {
+	if j == 0 {
+		return ""
+	}
+	return fmt.Sprintf("-%d", class)
+}
+
+func totalName(j int, layer string) string {
+	if j == 0 {
+		return "total"
+	}
+	return "total-" + layer
+}
+
+// ArrayNames are the names of the OcclusionArrays that belong to the numbers.
+func (n OcclusionNumbers) ArrayNames() []string {
+	names := []string{"argmax", "positions"}
+	for j, c := range n.Classes {
+		tail := classTail(j, c.Class)
+		names = append(names, "prob"+tail, "logit"+tail, "pixel_drop"+tail)
+	}
+	for j, l := range n.Layers {
+		names = append(names, totalName(j, l.Layer))
+	}
+	return names
 }
 
 // OcclusionPlan says how an occlusion map would be computed, layer by layer.

@@ -26,7 +26,7 @@ func (r *attributeRun) done(in view.Input) bool {
 		path := filepath.Join(r.Out.Dir, base)
 		text, err := os.ReadFile(path + ".json")
 		var n view.AttributionNumbers
-		if err == nil && json.Unmarshal(text, &n) == nil && r.Session.AttributionDone(r.request, in, n) && cmdline.IsFile(path+".png") && cmdline.IsFile(path+".npy") {
+		if err == nil && json.Unmarshal(text, &n) == nil && r.Session.AttributionDone(r.request, in, n) && r.Out.Shows(path, in.Name) {
 			found++
 		}
 	}

@@ -1,9 +1,8 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,27 +37,14 @@ func dataGet(c *cmdline.Run, base, dir string) error {
 	if len(c.Args) == 0 {
 		return cmdline.Usage("no data set named", "viz data get "+strings.Join(dataset.Public(), "|"))
 	}
-	if dir == "" {
-		dir = cmdline.CacheDir()
+	if dir = cmp.Or(dir, cmdline.CacheDir()); dir == "" {
+		return cmdline.Usage("the user has no folder for a cache: HOME is not set", "name a folder with --cache")
 	}
 	for _, name := range c.Args {
 		if !slices.Contains(dataset.Public(), name) {
 			return cmdline.UsageErr(&model.UnknownName{What: "public data set", Name: name, Nearest: dataset.Public()})
 		}
-		step, end := c.Progress("fetching " + name)
-		o := dataset.GetOptions{CacheDir: dir, Base: base}
-		if step != nil {
-			o.Progress = func(done, total int64) { step(int(done), int(total)) }
-		}
-		err := dataset.Get(c.Context, name, o)
-		end()
-		if errors.Is(err, fs.ErrPermission) {
-			return cmdline.Hinted(err, "choose another folder with --cache")
-		}
-		if broken, ok := errors.AsType[*dataset.GetError](err); ok && broken.Kept > 0 {
-			return cmdline.Hinted(err, fmt.Sprintf("%d bytes have arrived and are kept: rerun the same command to resume", broken.Kept))
-		}
-		if err != nil {
+		if err := c.Download(name, base, dir); err != nil {
 			return err
 		}
 		c.Wrote(filepath.Join(dir, name))

@@ -72,7 +72,7 @@ func (s *featureScan) do(c *cmdline.Run) error {
 		return cmdline.RequestErr(err)
 	}
 	if !s.restart {
-		if s.request.Resume, err = c.IndexBefore(s.from); err != nil {
+		if s.request.Resume, err = c.IndexBefore(s.from, s.src); err != nil {
 			return err
 		}
 	}

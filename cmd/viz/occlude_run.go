@@ -189,7 +189,7 @@ func (r *occlusionRun) finished(in view.Input) []view.OcclusionNumbers {
 			path := r.Out.Path(name)
 			text, err := os.ReadFile(path + ".json")
 			var part view.OcclusionNumbers
-			if err != nil || json.Unmarshal(text, &part) != nil || !r.occluder.Made(part, in) || !cmdline.IsFile(path+".npy") || !r.Out.Shows(path+r.Out.Ext, in.Name) {
+			if err != nil || json.Unmarshal(text, &part) != nil || !r.occluder.Made(part, in) || !r.Out.Shows(path, in.Name) {
 				return nil
 			}
 			if j == 0 {
@@ -198,7 +198,7 @@ func (r *occlusionRun) finished(in view.Input) []view.OcclusionNumbers {
 				n.Classes = append(n.Classes, part.Classes...)
 			}
 		}
-		if dir := r.arrays(in, n.Patch); dir != "" && !cmdline.IsFile(filepath.Join(dir, "positions.npy")) {
+		if dir := r.arrays(in, n.Patch); dir != "" && !cmdline.WholeArrays(dir, n.ArrayNames()...) {
 			return nil
 		}
 		all = append(all, n)

@@ -31,7 +31,7 @@ func trainCommand() cmdline.Command {
 			view.NumberField(view.Field{Name: "width", Default: "1", Usage: "scale the numbers of maps"}, &a.Width),
 			view.NumberField(view.Field{Name: "keep", Otherwise: "the architecture's", Usage: "probability to keep a value in dropout"}, &a.Keep),
 			view.TextField(view.Field{Name: "init", Default: "he", Usage: "how weights start: he, or truncated (normal of 0.1 cut at 0.2, biases 0.1: the course's)"}, &a.Init),
-			view.IntField(view.Field{Name: "input-size", Otherwise: "that of the images", Usage: "input size in `PIXELS`, for images of other or various sizes"}, &r.size, 0),
+			view.IntField(view.Field{Name: "input-size", Otherwise: "that of the images", Usage: "input size in `PIXELS`, for images of other or various sizes"}, &r.size, 1),
 			view.SwitchField(view.Field{Name: "plain", Usage: "input is pixel/255 as in [course], without subtracting the mean and dividing by the standard deviation"}, &r.how.Plain),
 			view.SwitchField(view.Field{Name: "keep-checkpoints", Usage: "keep numbered copies too (ckpt-000500.bin, weights only), for viz filters --evolve"}, &r.t.Numbered),
 			view.TextField(view.Field{Name: "resume", Usage: "resume from checkpoint `FILE`; other flags change its settings"}, &r.resume),

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/open"
 )
@@ -77,13 +78,22 @@ func (c *Run) ClaimNetwork(path string, net *model.Network) error {
 	return c.Claimed(path, other, false)
 }
 
-// Shows reports whether a picture is there, whole, and was made from an image and this network.
+// Shows reports whether a picture and its array are there, whole, and the picture was made from an image and this
+// network. path has no extension.
 func (o *Output) Shows(path, image string) bool {
-	if other, viz := madeFrom(path, o.session.Hash(), "image", image); !viz || other != "" {
+	if other, viz := madeFrom(path+o.Ext, o.session.Hash(), "image", image); !viz || other != "" {
 		return false
 	}
-	_, err := imageio.Open(path)
-	return err == nil
+	_, err := imageio.Open(path + o.Ext)
+	return err == nil && WholeArrays(filepath.Dir(path), filepath.Base(path))
+}
+
+// WholeArrays reports whether arrays are in a folder and can be read.
+func WholeArrays(dir string, names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool {
+		_, err := npy.ReadFile(filepath.Join(dir, FileName(name)+".npy"))
+		return err != nil
+	})
 }
 
 // claimPage refuses to write over a page of another network, or one that is not viz's.

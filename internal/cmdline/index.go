@@ -51,6 +51,7 @@ func (c *Run) OpenIndexed(net *model.Network, from features.Source) (*images.Inp
 		from.Images, from.Data = nil, src.Data // an archive, or a data set by name
 	}
 	from.Names = src.Hash()
+	from.Sizes, _, _ = src.Files()
 	return src, from, nil
 }
 
@@ -116,7 +117,7 @@ func (c *Run) openIndex(s *view.Session, layers []string, path string, top int, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := index.IsOf(src.Len(), from.Names); err != nil {
+	if err := index.IsOf(src.Len(), from.Names, from.Sizes); err != nil {
 		return nil, nil, indexHint(path, err)
 	}
 	index.Keep(top)
@@ -148,8 +149,20 @@ func (c *Run) indexSource(from features.Source) features.Source {
 	return from
 }
 
+// unchanged is an error if pictures have changed since the index under --out was written.
+func (c *Run) unchanged(x *features.Index, src *images.Inputs) error {
+	sizes, last, changed := src.Files()
+	if e, ok := errors.AsType[*features.Mismatch](x.IsOf(src.Len(), src.Hash(), sizes)); ok {
+		return fmt.Errorf("%s %s", c.Out, e.Problem)
+	}
+	if written, err := os.Stat(c.Out); err == nil && last != "" && changed.After(written.ModTime()) {
+		return fmt.Errorf("%s was changed after %s was written", last, c.Out)
+	}
+	return nil
+}
+
 // IndexBefore is the index of the images that is there already under --out, nil if there is none.
-func (c *Run) IndexBefore(from features.Source) (*features.Index, error) {
+func (c *Run) IndexBefore(from features.Source, src *images.Inputs) (*features.Index, error) {
 	old, err := ReadIndex(c.Out)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -158,6 +171,9 @@ func (c *Run) IndexBefore(from features.Source) (*features.Index, error) {
 		return nil, Hinted(err, "--restart begins anew")
 	case old.Source.Names != from.Names:
 		return nil, Hinted(fmt.Errorf("%s is an index of other images", c.Out), "--restart begins anew; --out names another file")
+	}
+	if err := c.unchanged(old, src); err != nil {
+		return nil, Hinted(err, "--restart begins anew; --out names another file")
 	}
 	if old.Scanned() > 0 {
 		c.Note("resuming %s: %d of %d images are done", c.Out, old.Scanned(), old.Images)

@@ -192,11 +192,12 @@ func (c *Run) nameFrom(err error) error {
 	return named
 }
 
-// CacheDir is where public data sets are kept.
+// CacheDir is where public data sets are kept, "" if the user has no folder for it. Others may put anything into the
+// folder for temporary files.
 func CacheDir() string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		dir = os.TempDir()
+		return ""
 	}
 	return filepath.Join(dir, "viz", "data")
 }

@@ -52,6 +52,7 @@ type Set struct {
 	draw func(i int) (image.Image, image.Rectangle, error)
 	// head reads what stands before the pixels of item i, and the length of its file; nil if items are not files.
 	head func(i int) (imageio.Header, int64, error)
+	file func(i int) string // of item i; nil if items are not files
 }
 
 // Header is what the file of item i says about its picture before the pixels, and the file's length, of which all is
@@ -62,6 +63,14 @@ func (s *Set) Header(i int) (h imageio.Header, size int64, ok bool) {
 	}
 	h, size, err := s.head(i)
 	return h, size, err == nil
+}
+
+// File is the path of the file that item i is, "" if it is none.
+func (s *Set) File(i int) string {
+	if s == nil || s.file == nil {
+		return ""
+	}
+	return s.file(i)
 }
 
 // Name is the name of the data set the split belongs to, e.g. "cifar10".
@@ -140,6 +149,7 @@ func (s *Set) Subset(split string, index []int) *Set {
 	t.draw = func(j int) (image.Image, image.Rectangle, error) { return s.draw(index[j]) }
 	if s.head != nil {
 		t.head = func(j int) (imageio.Header, int64, error) { return s.head(index[j]) }
+		t.file = func(j int) string { return s.File(index[j]) }
 	}
 	return &t
 }

@@ -89,6 +89,7 @@ func openTree(ctx context.Context, src *source, name string, o *Options) (*Data,
 			s.c, s.h, s.w = 0, 0, 0
 		}
 		s.id = func(i int) string { return pictures[i].name }
+		s.file = func(i int) string { return pictures[i].disk }
 		s.head = func(i int) (imageio.Header, int64, error) {
 			h, err := src.header(pictures[i].file)
 			return h, pictures[i].size, err
