@@ -452,13 +452,8 @@ func (j *convJob) directChunk(i, worker int) {
 	perRun := (j.runW + width - 1) / width
 	from := image*j.imageStride + group*t.chans*j.planeStride + j.first/4
 	to := (j.image0+image)*j.ep.Stride + group*t.rows*area
-	for p := p0; p < p1; p++ {
-		y, x := p/perRun, p%perRun*width
-		n := min(j.runW-x, width)
-		nv := (n + lv.lanes - 1) / lv.lanes
-		if nv == 3 {
-			nv = 4
-		}
+	for ; p0 < p1; p0 += placePanels {
+		last := min(p0+placePanels, p1)
 		for rb := rb0; rb < rb1; rb++ {
 			r0, r1 := rowStart(t.rows, blocks, rb), rowStart(t.rows, blocks, rb+1)
 			var bias *float32
@@ -466,17 +461,35 @@ func (j *convJob) directChunk(i, worker int) {
 				bias = &j.ep.Bias[group*t.rows+r0]
 			}
 			ahead := 0
-			if p == p0 && rb+1 < rb1 {
+			if rb+1 < rb1 {
 				ahead = (r1 - r0) * kAll * 4 << tileAhead
 			}
-			c := j.dst[to+r0*area+y*j.w+x:]
-			lv.direct[r1-r0][nv](kAll, &t.a[(group*t.rows+r0)*kAll], &j.base[from+y*j.pitch+x], &j.koff[0], &c[0], bias, 4*area, flags|ahead, n)
-			if j.ep.rest() {
-				j.ep.finish(lv, c, r1-r0, n, area)
+			for p := p0; p < last; {
+				y, x := p/perRun, p%perRun*width
+				at := to + r0*area + y*j.w + x
+				run := min(perRun-p%perRun, last-p)
+				for i := range run {
+					n := min(j.runW-x-i*width, width)
+					nv := (n + lv.lanes - 1) / lv.lanes
+					if nv == 3 {
+						nv = 4
+					}
+					lv.direct[r1-r0][nv](kAll, &t.a[(group*t.rows+r0)*kAll], &j.base[from+y*j.pitch+x+i*width], &j.koff[0], &j.dst[at+i*width], bias, 4*area, flags|ahead, n)
+					ahead = 0
+				}
+				if j.ep.rest() {
+					j.ep.finish(lv, j.dst[at:], r1-r0, min(j.runW-x, run*width), area)
+				}
+				p += run
 			}
 		}
 	}
 }
+
+// placePanels is the number of panels that a product in place takes at a time: their
+// columns stay in the nearest cache, and each row of outputs is written in pieces of
+// some lines.
+const placePanels = 8
 
 // multiplyChunk computes task i: rows of a group for a chunk of panels.
 func (j *convJob) multiplyChunk(i, worker int) {
