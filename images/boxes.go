@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"image"
@@ -19,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/deconvnet/viz/internal/classes"
+	"github.com/deconvnet/viz/internal/imageio"
 )
 
 // Boxes say where objects are in pictures, by the pictures' names.
@@ -41,6 +41,9 @@ type object struct {
 	left, top, right, bottom float64
 }
 
+// mostBoxes is the largest file of boxes, in bytes: COCO's of 118,000 pictures has 470 million.
+const mostBoxes = 1 << 30
+
 // OpenBoxes reads boxes: a JSON file as COCO has it, an XML file as Pascal VOC has it, or a folder of such XML files.
 func OpenBoxes(name string) (*Boxes, error) {
 	b := &Boxes{From: name, of: map[string]*boxed{}}
@@ -62,26 +65,29 @@ func OpenBoxes(name string) (*Boxes, error) {
 	}
 	hash := sha256.New()
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		text, err := imageio.ReadSmall(file, mostBoxes)
 		if err != nil {
 			return nil, err
 		}
 		fmt.Fprintf(hash, "%s %d %s", stemOf(file), len(text), text)
-		switch start := bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), " \t\r\n"); {
-		case bytes.HasPrefix(start, []byte("{")) && !info.IsDir():
-			err = b.readCOCO(start)
-		case bytes.HasPrefix(start, []byte("<")):
-			err = b.readVOC(start, file)
-		default:
-			err = fmt.Errorf("want COCO's JSON or Pascal VOC's XML")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+		if err := b.read(text, file, info.IsDir()); err != nil {
+			return nil, imageio.OneLine(fmt.Errorf("%s: %w", file, err))
 		}
 	}
 	slices.Sort(b.Classes)
 	b.Classes, b.Hash = slices.Compact(b.Classes), hex.EncodeToString(hash.Sum(nil))
 	return b, nil
+}
+
+// read reads a file, which is one of many or the only one.
+func (b *Boxes) read(text []byte, file string, many bool) error {
+	switch start := bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), " \t\r\n"); {
+	case bytes.HasPrefix(start, []byte("{")) && !many:
+		return b.readCOCO(start)
+	case bytes.HasPrefix(start, []byte("<")):
+		return b.readVOC(start, file)
+	}
+	return fmt.Errorf("want COCO's JSON or Pascal VOC's XML")
 }
 
 // stemOf is the name by which a picture is known: without folders and extension.
@@ -123,73 +129,6 @@ func (b *Boxes) add(p *boxed, o object) error {
 	}
 	p.objects = append(p.objects, o)
 	b.Classes = append(b.Classes, o.class)
-	return nil
-}
-
-// coco is the part of COCO's format for object detection that says where objects are.
-type coco struct {
-	Images []struct {
-		ID            *int64 `json:"id"`
-		File          string `json:"file_name"`
-		Width, Height int
-	} `json:"images"`
-	Annotations []struct {
-		Image    *int64    `json:"image_id"`
-		Category *int64    `json:"category_id"`
-		Box      []float64 `json:"bbox"` // left, top, width, height
-	} `json:"annotations"`
-	Categories []struct {
-		ID   *int64 `json:"id"`
-		Name string `json:"name"`
-	} `json:"categories"`
-}
-
-func (b *Boxes) readCOCO(text []byte) error {
-	var c coco
-	if err := json.Unmarshal(text, &c); err != nil {
-		return fmt.Errorf("JSON: %w", err)
-	}
-	if len(c.Images) == 0 || len(c.Categories) == 0 {
-		return fmt.Errorf("%d images and %d categories: want COCO's images, annotations and categories", len(c.Images), len(c.Categories))
-	}
-	names, pictures := map[int64]string{}, map[int64]*boxed{}
-	for i, k := range c.Categories {
-		if k.ID == nil || k.Name == "" {
-			return fmt.Errorf("category %d of the list lacks its id or name", i)
-		}
-		if other := names[*k.ID]; other != "" {
-			return fmt.Errorf("categories %s and %s have one id, %d", other, k.Name, *k.ID)
-		}
-		names[*k.ID] = k.Name
-	}
-	for i, m := range c.Images {
-		if m.ID == nil {
-			return fmt.Errorf("image %d of the list lacks its id", i)
-		}
-		if pictures[*m.ID] != nil {
-			return fmt.Errorf("two images have the id %d", *m.ID)
-		}
-		p, err := b.picture(m.File, m.Width, m.Height)
-		if err != nil {
-			return err
-		}
-		pictures[*m.ID] = p
-	}
-	for i, a := range c.Annotations {
-		if a.Image == nil || a.Category == nil || len(a.Box) != 4 {
-			return fmt.Errorf("annotation %d of the list: want image_id, category_id, and a bbox of four numbers", i)
-		}
-		p, name := pictures[*a.Image], names[*a.Category]
-		switch {
-		case p == nil:
-			return fmt.Errorf("annotation %d of the list is of image %d, which is not there", i, *a.Image)
-		case name == "":
-			return fmt.Errorf("annotation %d of the list is of category %d, which is not there", i, *a.Category)
-		}
-		if err := b.add(p, object{name, a.Box[0], a.Box[1], a.Box[0] + a.Box[2], a.Box[1] + a.Box[3]}); err != nil {
-			return fmt.Errorf("annotation %d of the list: %w", i, err)
-		}
-	}
 	return nil
 }
 

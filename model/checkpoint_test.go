@@ -24,6 +24,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/deconvnet/viz/internal/hostile"
+	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model/tensor"
 )
 
@@ -633,7 +635,7 @@ func edit(t testing.TB, file []byte, pairs ...string) []byte {
 
 // hostile are headers that somebody made on purpose, and what is said of them.
 // The file is tiny's: one convolution, 4 weights at byte 4 to 20, 1 bias at 0 to 4.
-var hostile = []struct{ name, old, new, want string }{
+var edited = []struct{ name, old, new, want string }{
 	{"same", "", "", ""},
 	{"spaces", `{"__metadata__":{`, " \n{ \"__metadata__\" : { ", "begins with"},
 	{"spaces inside", `{"__metadata__":{`, "{ \"__metadata__\" :\t{ ", ""},
@@ -734,7 +736,7 @@ var hostile = []struct{ name, old, new, want string }{
 
 func TestReadHostile(t *testing.T) {
 	file := encode(t, tiny(), nil)
-	for _, tt := range hostile {
+	for _, tt := range edited {
 		t.Run(tt.name, func(t *testing.T) {
 			bad := edit(t, file, tt.old, tt.new)
 			var before, after runtime.MemStats
@@ -897,15 +899,19 @@ func FuzzRead(f *testing.F) {
 	f.Add(encode(f, tiny(), &State{Step: 1, JSON: json.RawMessage(`{"a":[1,null,-2.5e3]}`), Tensors: map[string]*tensor.Tensor{"m": ramp(2)}}))
 	f.Add(encode(f, everyKind(), nil))
 	f.Add([]byte("\x08\x07\x12\x07pytorch"))
-	for _, tt := range hostile {
+	for _, tt := range edited {
 		if len(tt.new) < 1000 {
 			f.Add(edit(f, small, tt.old, tt.new))
 		}
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
 		for _, b := range [][]byte{file, reseal(file)} {
-			net, state, err := decode(b)
-			if err != nil {
+			var net *Network
+			var state *State
+			if hostile.Read(t, len(b), func() (err error) {
+				net, state, err = decode(b)
+				return imageio.OneLine(err)
+			}) != nil {
 				continue
 			}
 			if err := net.Check(); err != nil {

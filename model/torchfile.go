@@ -53,6 +53,7 @@ type torchFile struct {
 	folder string
 	big    bool  // numbers are big-endian
 	left   int64 // bytes that arrays may still take
+	reads  int64 // bytes that may still be read for them: views may share a storage, but not without end
 }
 
 // readTorch reads all arrays of floating point of a state_dict, which may be one
@@ -62,7 +63,7 @@ func readTorch(r io.ReaderAt, size int64) ([]array, error) {
 	if err != nil {
 		return nil, fmt.Errorf("a zip archive that cannot be read: %w", err)
 	}
-	f := &torchFile{r: r, files: map[string]*zip.File{}, left: 4 * size}
+	f := &torchFile{r: r, files: map[string]*zip.File{}, left: 4 * size, reads: 16 * size}
 	for _, e := range z.File {
 		f.files[e.Name] = e
 		if folder, ok := strings.CutSuffix(e.Name, "data.pkl"); ok && (folder == "" || strings.HasSuffix(folder, "/")) {
@@ -100,6 +101,9 @@ func (f *torchFile) read(name string, most uint64) ([]byte, error) {
 	}
 	if e.UncompressedSize64 > most {
 		return nil, fmt.Errorf("%s has %d bytes, want at most %d", name, e.UncompressedSize64, most)
+	}
+	if e.Method != zip.Store {
+		return nil, fmt.Errorf("%s is compressed: no file of PyTorch is", name)
 	}
 	r, err := e.Open()
 	if err != nil {
@@ -267,6 +271,9 @@ func (f *torchFile) numbers(dtype, key string, count, offset int64, shape, strid
 		step *= shape[i]
 	}
 	span := end - offset + 1
+	if f.reads -= span * width; f.reads < 0 {
+		return nil, errors.New("the tensors read the file again and again")
+	}
 	b := make([]byte, min(span*width, 1<<20/width*width))
 	if !contiguous {
 		b = make([]byte, span*width)

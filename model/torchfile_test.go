@@ -4,12 +4,16 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/deconvnet/viz/internal/hostile"
+	"github.com/deconvnet/viz/internal/imageio"
 
 	"github.com/deconvnet/viz/model/tensor"
 )
@@ -161,6 +165,38 @@ func FuzzTorch(f *testing.F) {
 			files["data/"+key] = make([]byte, 400)
 		}
 		data := archive(t, files)
-		_, _ = readArrays(bytes.NewReader(data), int64(len(data)))
+		readsArrays(t, data)
 	})
+}
+
+// readsArrays reads a file of weights, whose arrays have as many numbers as their shapes say.
+func readsArrays(t *testing.T, data []byte) ([]array, error) {
+	t.Helper()
+	var list []array
+	err := hostile.Read(t, len(data), func() (err error) {
+		list, err = readArrays(bytes.NewReader(data), int64(len(data)))
+		return imageio.OneLine(err)
+	})
+	for _, a := range list {
+		if n, ok := product(a.t.Shape, 1<<40); !ok || int(n) != len(a.t.Data) {
+			t.Errorf("array %q of shape %v has %d numbers", a.name, a.t.Shape, len(a.t.Data))
+		}
+	}
+	return list, err
+}
+
+// TestViewsBomb: many views far apart in one storage are not all read.
+func TestViewsBomb(t *testing.T) {
+	const n = 100_000
+	view := "ctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nV0\nVcpu\nI%d\ntQI0\n(I2\nt(I%d\ntI00\n(dtR"
+	var text strings.Builder
+	text.WriteString("\x80\x02}(")
+	for i := range 1000 {
+		fmt.Fprintf(&text, "Vk%d\n"+view, i, n, n-1)
+	}
+	text.WriteString("u.")
+	data := archive(t, map[string][]byte{"data.pkl": []byte(text.String()), "data/0": make([]byte, 4*n)})
+	if _, err := readsArrays(t, data); err == nil || !strings.Contains(err.Error(), "again and again") {
+		t.Errorf("got %v", err)
+	}
 }

@@ -77,7 +77,14 @@ func readSafetensors(r io.ReaderAt, size int64) ([]array, error) {
 	}
 	slices.SortStableFunc(c.tensors, func(a, b stored) int { return cmp.Compare(a.begin, b.begin) })
 	out := []array{}
+	var at int64
 	for _, t := range c.tensors {
+		if t.end > t.begin { // else a small file could claim its data again and again
+			if t.begin < at {
+				return nil, fmt.Errorf("tensor %s: data is at %d to %d, in data of another tensor, which ends at %d", t.name, t.begin, t.end, at)
+			}
+			at = t.end
+		}
 		width := floatTypes[t.dtype]
 		if width == 0 {
 			continue

@@ -27,6 +27,22 @@ func (e *LogError) Unwrap() error { return e.Err }
 // Hint says what can be done.
 func (e *LogError) Hint() string { return "choose another place with --log" }
 
+// linesBefore are the lines of a log up to a step.
+func linesBefore(old []byte, first int) (keep []byte) {
+	lines := bufio.NewScanner(bytes.NewReader(old))
+	lines.Buffer(nil, len(old)+1)
+	for lines.Scan() {
+		var l struct {
+			Step int `json:"step"`
+			From int `json:"from_step"`
+		}
+		if json.Unmarshal(lines.Bytes(), &l) == nil && l.Step <= first && l.From < first {
+			keep = append(append(keep, lines.Bytes()...), '\n')
+		}
+	}
+	return keep
+}
+
 // openLog opens the log for appending. Lines of steps that a resumed training
 // takes again are dropped; a new training starts a new log.
 func openLog(path string, first int) (*trainLog, error) {
@@ -36,17 +52,7 @@ func openLog(path string, first int) (*trainLog, error) {
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
-		lines := bufio.NewScanner(bytes.NewReader(old))
-		lines.Buffer(nil, len(old)+1)
-		for lines.Scan() {
-			var l struct {
-				Step int `json:"step"`
-				From int `json:"from_step"`
-			}
-			if json.Unmarshal(lines.Bytes(), &l) == nil && l.Step <= first && l.From < first {
-				keep = append(append(keep, lines.Bytes()...), '\n')
-			}
-		}
+		keep = linesBefore(old, first)
 	}
 	if err := imageio.WriteFile(path, func(w io.Writer) error { _, err := w.Write(keep); return err }); err != nil {
 		return nil, &LogError{err}

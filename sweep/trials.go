@@ -57,27 +57,36 @@ func Course() []Trial {
 
 // ReadTrials reads a list of trials, YAML or JSON.
 func ReadTrials(path string) ([]Trial, error) {
-	text, err := os.ReadFile(path)
+	const most = 1 << 20 // people write it by hand
+	text, err := imageio.ReadSmall(path, most)
 	if err != nil {
 		return nil, err
 	}
+	list, err := parseTrials(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return list, nil
+}
+
+func parseTrials(text []byte) ([]Trial, error) {
 	var file struct {
 		Trials []Trial `yaml:"trials"`
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text)) // JSON is YAML too
 	d.KnownFields(true)
 	if err := d.Decode(&file); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	if len(file.Trials) == 0 {
-		return nil, fmt.Errorf("%s: no trials, want a list called trials", path)
+		return nil, errors.New("no trials, want a list called trials")
 	}
 	if err := refuseZeros(text); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	for i, t := range file.Trials {
 		if t.Optimizer != "" && t.Solver != "" && t.Optimizer != t.Solver {
-			return nil, fmt.Errorf("%s: trial %d: optimizer is %s, and solver, its older name, %s", path, i+1, t.Optimizer, t.Solver)
+			return nil, fmt.Errorf("trial %d: optimizer is %s, and solver, its older name, %s", i+1, t.Optimizer, t.Solver)
 		}
 	}
 	return file.Trials, nil
@@ -316,14 +325,9 @@ func (f *Folder) moments(j *job, r *Run) ([]moment, error) {
 		if err != nil {
 			return nil, err
 		}
-		var m moment
-		if err := json.Unmarshal(text, &m); err != nil {
+		m, err := parseMoment(text)
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		for i := range m.Layers {
-			if l := &m.Layers[i]; l.Std == 0 && l.FeatureStd == 0 { // of an older version
-				l.Std, l.FeatureStd = l.OldStd, l.OldFeatureStd
-			}
 		}
 		out = append(out, m)
 	}
@@ -331,4 +335,16 @@ func (f *Folder) moments(j *job, r *Run) ([]moment, error) {
 		return nil, fmt.Errorf("%s: no activations were recorded", j.name)
 	}
 	return out, nil
+}
+
+func parseMoment(text []byte) (m moment, err error) {
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, err
+	}
+	for i := range m.Layers {
+		if l := &m.Layers[i]; l.Std == 0 && l.FeatureStd == 0 { // of an older version
+			l.Std, l.FeatureStd = l.OldStd, l.OldFeatureStd
+		}
+	}
+	return m, nil
 }

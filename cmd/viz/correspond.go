@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/cmdline"
+	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/view"
 )
@@ -82,7 +82,7 @@ func (r *correspondRun) do(c *cmdline.Run) error {
 // masked loads images and what is masked in them: parts that a file names, or those of the objects of one class.
 func (r *correspondRun) masked(c *cmdline.Run, src *images.Inputs) (*view.MaskedParts, error) {
 	if r.parts != "" {
-		text, err := os.ReadFile(r.parts)
+		text, err := imageio.ReadSmall(r.parts, 16<<20)
 		if err != nil {
 			return nil, err
 		}

@@ -149,11 +149,12 @@ func place(items []item) ([]string, error) {
 	for _, it := range items {
 		i := it.at - first
 		if i >= len(items) {
-			for gap, ok := range seen {
-				if !ok && !slices.ContainsFunc(items, func(o item) bool { return o.at == gap+first }) {
-					return nil, fmt.Errorf("class %d has a name but class %d has none: want the numbers %d to %d", it.at, gap+first, first, first+len(items)-1)
+			for _, o := range items {
+				if o.at-first < len(items) {
+					seen[o.at-first] = true
 				}
 			}
+			return nil, fmt.Errorf("class %d has a name but class %d has none: want the numbers %d to %d", it.at, slices.Index(seen, false)+first, first, first+len(items)-1)
 		}
 		if seen[i] {
 			return nil, fmt.Errorf("number %d is given to %.40q and %.40q", it.at, names[i], it.name)

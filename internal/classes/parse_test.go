@@ -1,10 +1,15 @@
 package classes
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/deconvnet/viz/internal/hostile"
 )
 
 func utf16Text(s string, big bool) string {
@@ -157,13 +162,58 @@ func FuzzParse(f *testing.F) {
 			f.Add(ext, []byte(s))
 		}
 	}
+	f.Add(".pbtxt", []byte("item {\n  id: 1\n  name: 'a'\n}\n"))
+	f.Add(".yaml", []byte("a: &a [x, x]\nb: &b [*a, *a]\nnames: [*b, *b]\n"))
+	f.Add(".json", []byte(strings.Repeat("[", 500)))
 	f.Fuzz(func(t *testing.T, ext string, text []byte) {
-		names, err := Parse("l"+ext, text)
+		if !slices.Contains([]string{".txt", ".csv", ".tsv", ".yaml", ".json", ".pbtxt"}, ext) {
+			ext = ".txt"
+		}
+		var names []string
+		err := hostile.ReadWithin(t, len(text), hostile.Memory(len(text))+200*len(text), func() (err error) {
+			names, err = Parse("l"+ext, text)
+			return err
+		})
 		if (err == nil) != (len(names) > 0) {
 			t.Fatalf("%d names and error %v", len(names), err)
 		}
-		if slices.Contains(names, "") {
-			t.Fatalf("%q: an empty name", names)
+		if err != nil {
+			return
+		}
+		for _, name := range names {
+			if name == "" || !utf8.ValidString(name) {
+				t.Fatalf("%q: a name that is empty or no UTF-8", names)
+			}
+		}
+		// What was read is read again from a list of JSON.
+		list, err := json.Marshal(names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Parse("l.json", list)
+		if want := plainNames(names); err == nil && !slices.Equal(again, want) || err != nil && !slices.Contains(want, "") {
+			t.Fatalf("%q, written as JSON, is %q, %v", names, again, err)
 		}
 	})
+}
+
+func plainNames(names []string) (out []string) {
+	for _, name := range names {
+		out = append(out, plain(name))
+	}
+	return out
+}
+
+// TestManyNumbers: a long list with a gap is refused in time that grows with its length only.
+func TestManyNumbers(t *testing.T) {
+	var b strings.Builder
+	const n = 30_000
+	fmt.Fprintf(&b, "%d: x\n", n+1)
+	for i := n - 1; i >= 0; i-- {
+		fmt.Fprintf(&b, "%d: x\n", i)
+	}
+	_, err := Parse("l.txt", []byte(b.String()))
+	if want := fmt.Sprintf("class %d has a name but class %d has none", n+1, n); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
 }

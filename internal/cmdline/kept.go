@@ -58,23 +58,38 @@ func (k *keptFile) open(path string, resume bool) error {
 	if k.f, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666); err != nil {
 		return err
 	}
-	if first, _, _ := bytes.Cut(text, []byte("\n")); len(text) > 0 && json.Unmarshal(first, new(keptLine)) != nil {
+	parts, whole, ours := keptParts(text)
+	if !ours {
 		return errors.Join(Hinted(fmt.Errorf("%s is there already and was not made by viz", path), "move it away; --out names another folder"), k.f.Close())
 	}
-	whole := 0
-	for line := range bytes.Lines(text) {
-		var l keptLine
-		if !resume || !bytes.HasSuffix(line, []byte("\n")) || json.Unmarshal(line, &l) != nil || l.Key == "" {
-			break
-		}
-		k.parts[l.Key] = l.Part
-		whole += len(line)
+	if resume {
+		k.parts = parts
+	} else {
+		whole = 0
 	}
 	if err := k.f.Truncate(int64(whole)); err != nil {
 		return errors.Join(err, k.f.Close())
 	}
 	_, err = k.f.Seek(int64(whole), 0)
 	return err
+}
+
+// keptParts reads the whole lines that a file of parts begins with, which take so many bytes. ours: viz wrote it.
+func keptParts(text []byte) (parts map[string][]byte, whole int, ours bool) {
+	parts = map[string][]byte{}
+	first, _, _ := bytes.Cut(text, []byte("\n"))
+	if len(text) > 0 && json.Unmarshal(first, new(keptLine)) != nil {
+		return parts, 0, false
+	}
+	for line := range bytes.Lines(text) {
+		var l keptLine
+		if !bytes.HasSuffix(line, []byte("\n")) || json.Unmarshal(line, &l) != nil || l.Key == "" {
+			break
+		}
+		parts[l.Key] = l.Part
+		whole += len(line)
+	}
+	return parts, whole, true
 }
 
 // Part reads a part.

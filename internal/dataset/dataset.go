@@ -129,7 +129,7 @@ func (s *Set) Item(i int) (Item, error) {
 	}
 	m, object, err := s.draw(i)
 	if err != nil {
-		return Item{}, err
+		return Item{}, imageio.OneLine(err)
 	}
 	return Item{Image: m, Label: s.labels[i], Name: s.id(i), Object: object}, nil
 }
@@ -268,7 +268,8 @@ func Open(ctx context.Context, spec string, o Options) (*Data, error) {
 	if files, ok := public[spec]; ok {
 		return openCached(ctx, spec, files, o)
 	}
-	return openPath(ctx, spec, setName(spec), o)
+	d, err := openPath(ctx, spec, setName(spec), o)
+	return d, imageio.OneLine(err)
 }
 
 // openCached opens a public set from its folder in the cache. A set that was fetched in part only is not

@@ -278,38 +278,3 @@ func TestBombs(t *testing.T) {
 		}
 	}
 }
-
-func FuzzPickle(f *testing.F) {
-	for p := range 6 {
-		b, err := os.ReadFile(fmt.Sprint("testdata/python/protocol", p))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b[:min(len(b), 400)])
-	}
-	f.Add(python2([]byte{1}, make([]byte, 10)))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		small(t, len(b), func() { unpickle(b) })
-	})
-}
-
-func FuzzNPZ(f *testing.F) {
-	for _, name := range []string{"keras", "medmnist", "float"} {
-		b, err := os.ReadFile("testdata/npz/" + name + ".npz")
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		path := filepath.Join(t.TempDir(), "f.npz")
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if d, err := Open(context.Background(), path, Options{}); err == nil {
-			for i := range min(d.Train.Len(), 5) {
-				d.Train.Item(i)
-			}
-		}
-	})
-}

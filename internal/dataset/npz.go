@@ -19,12 +19,17 @@ var npzNames = []struct{ split, images, labels string }{
 
 // openNPZ opens arrays that numpy.savez wrote.
 func openNPZ(ctx context.Context, name, set string) (*Data, error) {
-	fail := func(err error) (*Data, error) { return nil, fmt.Errorf("%s: %w", name, err) }
 	z, err := zip.OpenReader(name)
 	if err != nil {
-		return fail(plainly(err))
+		return nil, fmt.Errorf("%s: %w", name, plainly(err))
 	}
 	defer z.Close()
+	return readArrays(ctx, &z.Reader, name, set)
+}
+
+// readArrays reads the sets of an archive that is open.
+func readArrays(ctx context.Context, z *zip.Reader, name, set string) (*Data, error) {
+	fail := func(err error) (*Data, error) { return nil, fmt.Errorf("%s: %w", name, err) }
 	members, have := map[string]*zip.File{}, []string{}
 	for _, m := range z.File {
 		key := strings.TrimSuffix(m.Name, ".npy")
@@ -39,6 +44,7 @@ func openNPZ(ctx context.Context, name, set string) (*Data, error) {
 		}
 		var arrays [2]*npy.Raw
 		for i, key := range []string{n.images, n.labels} {
+			var err error
 			if arrays[i], err = readNPZ(ctx, members[key], &held); err != nil {
 				return fail(fmt.Errorf("%s: %w", key, err))
 			}
@@ -59,6 +65,7 @@ func openNPZ(ctx context.Context, name, set string) (*Data, error) {
 	d.Classes = numberClasses(sets...)
 	beside := &source{root: filepath.Dir(name)}
 	if path := filepath.Join(beside.root, namesName); exists(path) {
+		var err error
 		if beside, err = readDir(ctx, beside.root); err != nil {
 			return nil, err
 		}

@@ -17,6 +17,11 @@ func readZipFile(ctx context.Context, name string) (*source, error) {
 		return nil, fmt.Errorf("%s: %w", name, plainly(err))
 	}
 	defer z.Close()
+	return readZip(ctx, &z.Reader, name)
+}
+
+// readZip is readZipFile for an archive that is open.
+func readZip(ctx context.Context, z *zip.Reader, name string) (*source, error) {
 	s := &source{root: name, archive: true}
 	seen := map[string]int{}
 	var held int64

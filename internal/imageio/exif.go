@@ -34,7 +34,7 @@ func (d *ifd) orientation() int {
 // orientationPNG looks for an eXIf chunk, or for the text in which ImageMagick keeps
 // EXIF. Broken chunks are not looked at further; the decoder will say so.
 func orientationPNG(in *input) int {
-	text := 1
+	text, seen := 1, false
 	for off := int64(len(signature)); ; {
 		var head [8]byte
 		if _, err := in.ReadAt(head[:], off); err != nil {
@@ -55,8 +55,13 @@ func orientationPNG(in *input) int {
 			if kind == "eXIf" {
 				return orientationOf(body)
 			}
-			t, err := parseText(kind, body, maxEXIF)
-			if err == nil && (t.Key == "Raw profile type exif" || t.Key == "Raw profile type APP1") {
+			// Other texts are not unpacked: a file may have very many. Of several profiles the first counts.
+			key, _, _ := bytes.Cut(body, []byte{0})
+			if seen || string(key) != "Raw profile type exif" && string(key) != "Raw profile type APP1" {
+				break
+			}
+			seen = true
+			if t, err := parseText(kind, body, maxEXIF); err == nil {
 				text = orientationOf(rawProfile(t.Value))
 			}
 		}

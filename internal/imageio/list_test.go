@@ -2,6 +2,7 @@ package imageio
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -100,5 +101,17 @@ func TestFindSpecial(t *testing.T) {
 	l := Find([]string{dir, "/dev/null"})
 	if len(l.Files) != 1 || len(l.Skipped) != 1 || len(l.Problems) != 1 || !strings.Contains(l.Problems[0].Err.Error(), "cannot open /dev/null: is not a plain file") {
 		t.Errorf("got %+v", l)
+	}
+}
+
+// TestOneLine: names in errors cannot end lines or reach a terminal.
+func TestOneLine(t *testing.T) {
+	inner := errors.New("a\x1b[31m\nb\xff é \u0085")
+	err := OneLine(fmt.Errorf("x: %w", inner))
+	if got, want := err.Error(), `x: a\x1b[31m\nb\xff é \u0085`; got != want || !errors.Is(err, inner) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if plain := errors.New("é"); OneLine(plain) != plain || OneLine(nil) != nil {
+		t.Error("a plain error is changed")
 	}
 }

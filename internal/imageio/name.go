@@ -1,7 +1,11 @@
 package imageio
 
 import (
+	"fmt"
+	"io"
+	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -27,4 +31,59 @@ func FileName(name string) string {
 		name = name[:len(name)-size]
 	}
 	return name
+}
+
+// oneLine is an error whose text is one line.
+type oneLine struct {
+	text string
+	err  error
+}
+
+func (e *oneLine) Error() string { return e.text }
+func (e *oneLine) Unwrap() error { return e.err }
+
+// OneLine is an error as one line: names that a file gives may hold ends of lines, what a terminal acts on and bytes that
+// are no UTF-8, which are written as Go writes them, \x1b. A plain error stays as it is.
+func OneLine(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl) {
+		return err
+	}
+	var b strings.Builder
+	for i, r := range text {
+		switch _, n := utf8.DecodeRuneInString(text[i:]); {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case unicode.IsControl(r):
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return &oneLine{b.String(), err}
+}
+
+// ReadSmall reads a plain file of at most most bytes: a pipe could wait for ever, and a device never end.
+func ReadSmall(path string, most int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a folder, want a file", path)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a plain file", path)
+	case info.Size() > most:
+		return nil, fmt.Errorf("%s has %d bytes, want at most %d", path, info.Size(), most)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most)) // it may have changed
 }

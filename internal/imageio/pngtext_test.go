@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/deconvnet/viz/internal/hostile"
 )
 
 func crc(b []byte) uint32 { return crc32.ChecksumIEEE(b) }
@@ -147,6 +149,20 @@ func TestReadTextForeign(t *testing.T) {
 	}
 }
 
+// TestManyTexts: texts in a picture are not unpacked to look for its orientation, of which there is one.
+func TestManyTexts(t *testing.T) {
+	for _, key := range []string{"Comment", "Raw profile type exif"} {
+		bomb := chunk([]byte("zTXt" + key + "\x00\x00" + deflated(strings.Repeat("x", maxEXIF))))
+		b := slices.Concat(pngHeader(1, 1), bytes.Repeat(bomb, 300), chunk([]byte("IDAT"+deflated("\x00\x00"))), chunk([]byte("IEND")))
+		if err := hostile.Read(t, len(b), func() error {
+			_, err := Decode(bytes.NewReader(b), "texts.png")
+			return err
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // FuzzReadText: no file panics, and a note that could be read can be written,
 // unless its key or value is beyond what we write.
 func FuzzReadText(f *testing.F) {
@@ -157,8 +173,14 @@ func FuzzReadText(f *testing.F) {
 	f.Add(b.Bytes())
 	f.Add(slices.Concat(pngHeader(1, 1), chunk([]byte("zTXtk\x00\x00"+deflated("hello"))), chunk([]byte("IEND"))))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		text, err := readText(bytes.NewReader(b))
-		if err != nil {
+		if len(b) > len(signature) {
+			b = sealed(b)
+		}
+		var text []Text
+		if hostile.Read(t, len(b), func() (err error) {
+			text, err = readText(bytes.NewReader(b))
+			return err
+		}) != nil {
 			return
 		}
 		for _, want := range text {

@@ -223,31 +223,3 @@ np.save("i8.npy", a.astype(np.int64))`
 		t.Errorf("i8: got %v, error %v", a, err)
 	}
 }
-
-// FuzzRead: no input panics or allocates beyond the limit, and whatever is read
-// can be written and read again with the same result.
-func FuzzRead(f *testing.F) {
-	f.Add(file(1, dict("<f4", "False", "(1,)"), 0, 0, 0x80, 0x3f))
-	f.Add(file(2, dict(">i2", "True", "(2, 2)"), 0, 0, 0, 1, 0, 2, 0, 3))
-	f.Add(file(1, dict("<f2", "False", "(0, 4000000000)")))
-	f.Add(file(3, "{'descr': [('a', '<f4')], 'shape': (1L,)}"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		a, err := Read(bytes.NewReader(b), 1<<12)
-		if err != nil {
-			return
-		}
-		var out bytes.Buffer
-		if a.Float32 != nil {
-			err = Write(&out, a.Shape, a.Float32)
-		} else {
-			err = Write(&out, a.Shape, a.Int32)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := Read(&out, 1<<15)
-		if err != nil || !slices.Equal(a.Shape, again.Shape) || a.Len() != again.Len() {
-			t.Fatalf("got %v, error %v, want %v", again, err, a)
-		}
-	})
-}

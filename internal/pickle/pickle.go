@@ -76,18 +76,22 @@ func Text(v any) (string, bool) {
 type Unknown struct{ Global Global }
 
 func (e *Unknown) Error() string {
-	return fmt.Sprintf("the pickle calls %.80s, which is not known to be data", e.Global.String())
+	name := strconv.Quote(fmt.Sprintf("%.80s", e.Global)) // it may be any bytes
+	return fmt.Sprintf("the pickle calls %s, which is not known to be data", name[1:len(name)-1])
 }
 
 // maxStack bounds what is on the stack at a time.
 const maxStack = 1 << 20
+
+// maxSteps bounds the operations of a pickle, each of which may make a small object.
+const maxSteps = 1 << 20
 
 // Decode reads the first pickle in data; known says which functions and classes
 // it may name. Texts and bytes that come out share data's memory, which must stay
 // as it is.
 func Decode(data []byte, known func(Global) bool) (any, error) {
 	d := &decoder{data: data, known: known, memo: map[uint64]any{}}
-	for {
+	for range maxSteps {
 		done, err := d.step()
 		if err != nil {
 			return nil, fmt.Errorf("byte %d: %w", d.at, err)
@@ -96,6 +100,7 @@ func Decode(data []byte, known func(Global) bool) (any, error) {
 			return d.stack[len(d.stack)-1], nil
 		}
 	}
+	return nil, fmt.Errorf("byte %d: a pickle of more than %d operations", d.at, maxSteps)
 }
 
 type decoder struct {
@@ -148,6 +153,18 @@ func (d *decoder) line() (string, error) {
 	}
 	b, err := d.take(uint64(n + 1))
 	return strings.TrimSuffix(string(b[:n]), "\r"), err
+}
+
+// maxDigits bounds a number that is written out.
+const maxDigits = 1000
+
+// digits reads a line that is a number.
+func (d *decoder) digits() (string, error) {
+	s, err := d.line()
+	if len(s) > maxDigits {
+		return "", fmt.Errorf("a number of %d digits, want at most %d", len(s), maxDigits)
+	}
+	return s, err
 }
 
 func (d *decoder) push(v any) error {
@@ -252,7 +269,7 @@ func (d *decoder) step() (done bool, err error) {
 func (d *decoder) index(line, short bool) (uint64, error) {
 	switch {
 	case line:
-		s, err := d.line()
+		s, err := d.digits()
 		if err != nil {
 			return 0, err
 		}
@@ -355,7 +372,7 @@ func (d *decoder) numeral(op byte) (any, error) {
 		}
 		return long([]byte(s))
 	}
-	s, err := d.line()
+	s, err := d.digits()
 	switch {
 	case err != nil:
 		return nil, err

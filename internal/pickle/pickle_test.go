@@ -1,10 +1,15 @@
 package pickle
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/deconvnet/viz/internal/hostile"
 )
 
 // What CPython 3.11 writes in protocols 0 to 5 for
@@ -122,10 +127,40 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// TestManySteps: memory for a long pickle of small objects is bounded.
+func TestManySteps(t *testing.T) {
+	b := append([]byte("\x80\x04"), bytes.Repeat([]byte("]\x940"), 5<<20)...)
+	err := hostile.Read(t, len(b), func() error {
+		_, err := Decode(append(b, "N."...), sets)
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "more than 1048576 operations") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, text := range written {
 		b, _ := base64.StdEncoding.DecodeString(text)
 		f.Add(b)
 	}
-	f.Fuzz(func(t *testing.T, b []byte) { _, _ = Decode(b, sets) })
+	f.Add([]byte("\x80\x04(((((((((((ttttttttttt."))
+	f.Add([]byte("F" + strings.Repeat("y", 5000) + "\n."))
+	f.Add([]byte("cos\x1b\xff\nsystem\n."))
+	f.Add([]byte("]q\x00h\x00ah\x00a2h\x002a."))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var v, again any
+		err := hostile.Read(t, len(b), func() (err error) {
+			v, err = Decode(b, sets)
+			return err
+		})
+		if err != nil {
+			return
+		}
+		// A pickle behind a frame's header is the same pickle.
+		framed := slices.Concat([]byte("\x80\x04\x95"), binary.LittleEndian.AppendUint64(nil, uint64(len(b))), b)
+		if again, err = Decode(framed, sets); err != nil || fmt.Sprintf("%T", again) != fmt.Sprintf("%T", v) {
+			t.Errorf("in a frame: %T, %v; want %T", again, err, v)
+		}
+	})
 }
