@@ -40,6 +40,8 @@ var allowed = map[string][]string{
 	"internal/web":                   {"attribution", "deconv", "features", "images", "internal/classes", "internal/graph", "internal/imageio", "internal/npy", "internal/render", "model", "occlusion", "view"},
 	"internal/licences":              {},
 	"internal/campaign":              {},
+	"internal/campaign/fuzz":         {"internal/imageio"},
+	"internal/hostile":               {},
 	"internal/campaign/kill":         {"internal/campaign", "features", "internal/npy", "model/open"},
 	"internal/campaign/memory":       {"internal/campaign", "attribution", "model"},
 	"internal/bench":                 {"model", "model/tensor", "model/train", "deconv", "features", "occlusion", "internal/kernel", "internal/par"},

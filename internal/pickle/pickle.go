@@ -381,9 +381,6 @@ func (d *decoder) numeral(op byte) (any, error) {
 	case op == 'I' && (s == "00" || s == "01"):
 		return s == "01", nil
 	}
-	if len(s) > 1000 {
-		return nil, errors.New("a number is too long")
-	}
 	v, ok := new(big.Int).SetString(strings.TrimSuffix(s, "L"), 10)
 	if !ok {
 		return nil, fmt.Errorf("%q is no number", s)
