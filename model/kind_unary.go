@@ -88,44 +88,7 @@ func isFunction(l Layer) bool {
 
 // function is what the kernels call the function, if they have it.
 func (l *Unary) function() (f kernel.Function, ok bool) {
-	f = kernel.Function{A: l.Alpha, B: l.Beta}
-	switch l.Op {
-	case UnaryExp:
-		f.Func = kernel.Exp
-	case UnarySigmoid:
-		f.Func = kernel.Sigmoid
-	case UnaryTanh:
-		f.Func = kernel.Tanh
-	case UnaryErf:
-		f.Func = kernel.Erf
-	case UnaryGelu:
-		f.Func = kernel.Gelu
-	case UnaryGeluTanh:
-		f.Func = kernel.GeluTanh
-	case UnarySwish:
-		f.Func = kernel.Swish
-	case UnaryHardSwish:
-		f.Func = kernel.HardSwish
-	case UnaryHardSigmoid:
-		f.Func = kernel.HardSigmoid
-	case UnarySoftplus:
-		f.Func = kernel.Softplus
-	case UnaryMish:
-		f.Func = kernel.Mish
-	case UnaryElu:
-		f.Func, f.B = kernel.Elu, 1
-	case UnarySelu:
-		f.Func, f.A = kernel.Elu, l.Alpha*l.Beta
-	case UnaryLeakyRelu:
-		f.Func = kernel.Leaky
-	case UnaryAffine:
-		f.Func = kernel.Affine
-	case UnarySqrt:
-		f.Func = kernel.Sqrt
-	default:
-		return f, false
-	}
-	return f, true
+	return kernel.FunctionOf(string(l.Op), l.Alpha, l.Beta)
 }
 
 // ApplySlope computes the signal g times the slope of the function at each x, where

@@ -1,9 +1,6 @@
 package kernel
 
-import (
-	"math"
-	"unsafe"
-)
+import "unsafe"
 
 // A lane buffer holds windows of L maps of one shape side by side, as many as a
 // panel of the matrix product has columns: [places][channels][L], a place being
@@ -139,40 +136,6 @@ func PackLanes(g Conv, w []float32, way LaneWay) *LaneConv {
 	return f
 }
 
-// LanePlanes reports whether lanes have a kernel for the convolution that takes each
-// channel by itself, so that LaneDirect costs no more than its products.
-func (g Conv) LanePlanes() bool { return laneLevel().lanePlanes(g.norm()) != nil }
-
-func (lv *level) lanePlanes(g Conv) planeConv {
-	if g.In != g.Groups || g.Out != g.Groups || g.DilY != 1 || g.DilX != 1 || g.StrideY != g.StrideX || g.StrideY >= len(lv.planeConv) ||
-		g.KH >= len(lv.planeConv[0]) || g.KW >= len(lv.planeConv[0]) {
-		return nil
-	}
-	return lv.planeConv[g.StrideY][g.KH][g.KW]
-}
-
-// planes is direct for a depthwise convolution: the lanes of a channel are the
-// columns of a plane whose rows are the places of a column.
-func (f *LaneConv) planes(s *LaneScratch, dst, src Lane, oy, ox int, ep Epilogue) {
-	g, panel, k := f.g, f.lv.panel(), &s.k
-	clamp := 0
-	if ep.ReLU {
-		*k, clamp = [4]float32{3: float32(math.Inf(1))}, 1
-	}
-	row, taps := 4*src.Pitch*src.Place, g.KH*g.KW
-	for x := range dst.W {
-		from, to := (oy*src.Pitch+x*g.StrideX+ox)*src.Place, x*dst.Place
-		for c := range g.In {
-			k[0] = 0
-			if ep.Bias != nil {
-				k[0] = ep.Bias[c]
-			}
-			f.plane(&dst.Data[to+c*panel], &src.Data[from+c*panel], &f.a[c*taps], &k[0], dst.H, panel, 4*dst.Pitch*dst.Place, row*g.StrideY,
-				4*src.Place*g.StrideX, row, 4*src.Place, clamp)
-		}
-	}
-}
-
 // Way is the way the weights are packed for.
 func (f *LaneConv) Way() LaneWay { return f.way }
 
@@ -216,7 +179,7 @@ const laneChunk = 8
 const winogradLanes = 5 << 19
 
 // Run computes the convolution. Tap (ky, kx) of output place (y, x) reads place
-// (y*StrideY+ky*DilY+oy, x*StrideX+kx*DilX+ox) of src. bias and relu are for
+// (y*StrideY+ky*DilY+oy, x*StrideX+kx*DilX+ox) of src. The epilogue is for
 // LaneDirect, which overwrites dst; the others add to it.
 func (f *LaneConv) Run(s *LaneScratch, dst, src Lane, oy, ox int, ep Epilogue) {
 	if dst.H < 1 || dst.W < 1 {
@@ -224,14 +187,12 @@ func (f *LaneConv) Run(s *LaneScratch, dst, src Lane, oy, ox int, ep Epilogue) {
 	}
 	switch f.way {
 	case LaneDirect:
-		if oy < 0 || ox < 0 || (dst.H-1)*f.g.StrideY+(f.g.KH-1)*f.g.DilY+oy >= src.H || (dst.W-1)*f.g.StrideX+(f.g.KW-1)*f.g.DilX+ox >= src.W {
-			panic("kernel: LaneConv: inputs are missing")
-		}
+		f.check(dst, src, oy, ox)
 		if f.plane != nil {
-			f.planes(s, dst, src, oy, ox, ep)
+			f.planes(s, dst, src, oy, ox, 0, f.g.In, ep)
 			return
 		}
-		f.direct(s, dst, src, oy, ox, ep)
+		f.direct(s, dst, src, oy, ox, 0, f.Parts(), ep)
 	case LaneTaps:
 		f.taps(s, dst, src, oy, ox)
 	case LaneWinograd:
@@ -239,7 +200,34 @@ func (f *LaneConv) Run(s *LaneScratch, dst, src Lane, oy, ox int, ep Epilogue) {
 	}
 }
 
-func (f *LaneConv) direct(s *LaneScratch, dst, src Lane, oy, ox int, ep Epilogue) {
+// Parts is the number of parts that RunPart can compute alone.
+func (f *LaneConv) Parts() int { return rowBlocks(f.g.Out/f.g.Groups, f.lv.rows) }
+
+// Part is the first output channel of a part, and the number of all behind the last.
+func (f *LaneConv) Part(i int) int { return rowStart(f.g.Out/f.g.Groups, f.Parts(), i) }
+
+// RunPart is Run for the channels of the parts from..to only, which are all that dst
+// holds. It is for LaneDirect with one group.
+func (f *LaneConv) RunPart(s *LaneScratch, dst, src Lane, oy, ox, from, to int, ep Epilogue) {
+	if dst.H < 1 || dst.W < 1 {
+		return
+	}
+	if f.way != LaneDirect || f.g.Groups != 1 {
+		panic("kernel: LaneConv: no parts")
+	}
+	f.check(dst, src, oy, ox)
+	f.direct(s, dst, src, oy, ox, from, to, ep)
+}
+
+// check holds that all inputs are there.
+func (f *LaneConv) check(dst, src Lane, oy, ox int) {
+	g := f.g
+	if oy < 0 || ox < 0 || (dst.H-1)*g.StrideY+(g.KH-1)*g.DilY+oy >= src.H || (dst.W-1)*g.StrideX+(g.KW-1)*g.DilX+ox >= src.W {
+		panic("kernel: LaneConv: inputs are missing")
+	}
+}
+
+func (f *LaneConv) direct(s *LaneScratch, dst, src Lane, oy, ox, part, parts int, ep Epilogue) {
 	g, lv := f.g, f.lv
 	panel := lv.panel()
 	cg, kg, taps := g.In/g.Groups, g.Out/g.Groups, g.KH*g.KW
@@ -254,6 +242,7 @@ func (f *LaneConv) direct(s *LaneScratch, dst, src Lane, oy, ox int, ep Epilogue
 	}
 	kBlocks := (kAll + kBlock - 1) / kBlock
 	nb := rowBlocks(kg, lv.rows)
+	first := rowStart(kg, nb, part)
 	if taps > 1 {
 		s.b = grow(s.b, laneChunk*(kAll/kBlocks+1)*panel)
 	}
@@ -287,10 +276,11 @@ func (f *LaneConv) direct(s *LaneScratch, dst, src Lane, oy, ox int, ep Epilogue
 				if kb > 0 {
 					flags |= tileLoad
 				}
-				if kb == kBlocks-1 && ep.ReLU {
+				last := kb == kBlocks-1
+				if last && ep.ReLU {
 					flags |= tileReLU
 				}
-				for rb := range nb {
+				for rb := part; rb < parts; rb++ {
 					r0, r1 := rowStart(kg, nb, rb), rowStart(kg, nb, rb+1)
 					tile := lv.tile[2][r1-r0]
 					a := &f.a[(group*kg+r0)*kAll+k0*(r1-r0)]
@@ -299,7 +289,11 @@ func (f *LaneConv) direct(s *LaneScratch, dst, src Lane, oy, ox int, ep Epilogue
 						bias = &ep.Bias[group*kg+r0]
 					}
 					for _, t := range at[:n] {
-						tile(kn, a, &b[t.b], &dst.Data[t.c+r0*panel], bias, 4*panel, flags, mask)
+						d := dst.Data[t.c+(r0-first)*panel:][:(r1-r0)*panel]
+						tile(kn, a, &b[t.b], &d[0], bias, 4*panel, flags, mask)
+						if last && ep.rest() {
+							ep.finish(lv, d, 1, len(d), len(d))
+						}
 					}
 				}
 			}

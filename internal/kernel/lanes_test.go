@@ -54,7 +54,15 @@ func TestLaneConv(t *testing.T) {
 			}
 			x := randSlice(r, lanes*g.In*in.Area())
 			want := make([]float32, lanes*g.Out*out.Area())
-			relu := r.IntN(2) == 0
+			ep := Epilogue{Bias: bias}
+			switch r.IntN(4) {
+			case 0:
+				ep.ReLU = true
+			case 1:
+				ep.Clip = NewClip(-0.3, 0.5)
+			case 2:
+				ep.Func = &Function{Func: Swish, A: 1}
+			}
 			check := func(what string, got Lane, tolerance float64) {
 				t.Helper()
 				largest := 0.0
@@ -78,10 +86,15 @@ func TestLaneConv(t *testing.T) {
 					}
 				}
 			}
-			e.ConvForward(PackForward(g, w), lanes, want, out, x, in, Epilogue{Bias: bias, ReLU: relu})
+			e.ConvForward(PackForward(g, w), lanes, want, out, x, in, ep)
 			dst := toLanes(randSlice(r, len(want)), g.Out, out.H(), out.W(), lanes)
-			PackLanes(g, w, LaneDirect).Run(&s, dst, padded, 0, 0, Epilogue{Bias: bias, ReLU: relu})
+			direct := PackLanes(g, w, LaneDirect)
+			direct.Run(&s, dst, padded, 0, 0, ep)
 			check("direct", dst, 0)
+			dst = toLanes(randSlice(r, len(want)), g.Out, out.H(), out.W(), lanes)
+			if laneParts(direct, &s, dst, padded, ep) {
+				check("parts", dst, 0)
+			}
 			for _, way := range []LaneWay{LaneTaps, LaneWinograd} {
 				if way == LaneWinograd && !g.CanWinograd() {
 					continue
@@ -98,6 +111,45 @@ func TestLaneConv(t *testing.T) {
 			}
 		}
 	})
+}
+
+// laneParts computes a direct convolution some channels at a time, if that can be.
+func laneParts(f *LaneConv, s *LaneScratch, dst, src Lane, ep Epilogue) bool {
+	lanes := Lanes()
+	// piece is memory for some of the channels of a buffer, with a gap behind each place.
+	piece := func(b Lane, n int) Lane {
+		b.Place = n*lanes + 16
+		b.Data = make([]float32, (b.H*b.W+1)*b.Place)
+		return b
+	}
+	switch {
+	case f.plane != nil:
+		for c, next := 0, 0; c < f.g.In; c = next {
+			next = min(c+1+c%3, f.g.In)
+			some := piece(src, next-c)
+			for y := range src.H {
+				for x := range src.W {
+					copy(some.At(y, x)[:(next-c)*lanes], src.At(y, x)[c*lanes:])
+				}
+			}
+			f.RunPlanes(s, dst, some, 0, 0, c, next, ep)
+		}
+	case f.g.Groups == 1:
+		for p, next := 0, 0; p < f.Parts(); p = next {
+			next = min(p+1+p%2, f.Parts())
+			from, to := f.Part(p), f.Part(next)
+			some := piece(dst, to-from)
+			f.RunPart(s, some, src, 0, 0, p, next, ep)
+			for y := range dst.H {
+				for x := range dst.W {
+					copy(dst.At(y, x)[from*lanes:to*lanes], some.At(y, x))
+				}
+			}
+		}
+	default:
+		return false
+	}
+	return true
 }
 
 func TestLaneMoves(t *testing.T) {

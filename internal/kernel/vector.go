@@ -57,6 +57,21 @@ type Function struct {
 	A, B float32
 }
 
+// FunctionOf is the function that networks call by a name, with its parameters alpha
+// and beta, if there is a kernel for it.
+func FunctionOf(name string, alpha, beta float32) (Function, bool) {
+	f, ok := map[string]Func{"Exp": Exp, "Sigmoid": Sigmoid, "Tanh": Tanh, "Erf": Erf, "Gelu": Gelu, "GeluTanh": GeluTanh, "Swish": Swish,
+		"HardSwish": HardSwish, "HardSigmoid": HardSigmoid, "Softplus": Softplus, "Mish": Mish, "Elu": Elu, "Selu": Elu, "LeakyRelu": Leaky,
+		"Affine": Affine, "Sqrt": Sqrt}[name]
+	switch name {
+	case "Elu":
+		beta = 1
+	case "Selu":
+		alpha *= beta
+	}
+	return Function{Func: f, A: alpha, B: beta}, ok
+}
+
 // Arith is an operation on two numbers.
 type Arith int
 

@@ -105,12 +105,18 @@ type step struct {
 	way   kernel.LaneWay
 	w     []float32
 	bias  []float32
-	relu  bool // fused
-	clip  *kernel.Clip
+	relu  bool             // fused
+	clip  *kernel.Clip     // fused, or what the layer is
+	fused *kernel.Function // or nil
 	arith kernel.Arith
 	small int // the operand of opBinary that has a number for each map, or -1
 	scale []float32
 	shift []float32
+	// A depthwise convolution makes its input by itself, some channels at a time, if
+	// that is a 1x1 convolution that nothing else reads: inner is that step, which is
+	// left out in its place.
+	inner   *step
+	leftOut bool
 }
 
 // lateStep is a layer that waits for a group of blocks.
@@ -167,6 +173,7 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*Net, error) 
 	}
 	n.joinInPlace()
 	n.keepClean(late)
+	n.nest()
 	if err := n.choose(); err != nil {
 		return nil, err
 	}
@@ -175,16 +182,28 @@ func Compile(engine *model.Engine, net *model.Network, o Options) (*Net, error) 
 
 // fuses reports whether one step on lanes can do next with f.
 func fuses(f *model.Fused, next *model.Node) bool {
-	conv := model.ConvOfMaps(f.Node.Layer) != nil
+	l := model.ConvOfMaps(f.Node.Layer)
 	_, sum := f.Node.Layer.(*model.Add)
-	switch next.Layer.(type) {
+	switch act := next.Layer.(type) {
 	case *model.BatchNorm:
-		return conv
+		return l != nil
 	case *model.ReLU:
-		return conv || sum
+		return l != nil || sum
+	case *model.Clip:
+		return l != nil && alwaysDirect(geometry(l))
+	case *model.Unary:
+		_, ok := kernel.FunctionOf(string(act.Op), act.Alpha, act.Beta)
+		return ok && l != nil && alwaysDirect(geometry(l))
 	}
 	return false
 }
+
+func geometry(l *model.Conv) kernel.Conv {
+	return kernel.ConvOf(l.Weight.Shape, l.Stride, l.Dilation, l.Pads, l.Groups)
+}
+
+// alwaysDirect reports whether a convolution has one way only.
+func alwaysDirect(g kernel.Conv) bool { return g.KH*g.KW == 1 || g.LanePlanes() }
 
 // renames reports whether a node's windows are those of its input.
 func (n *Net) renames(node *model.Node) bool {
@@ -200,14 +219,25 @@ func (n *Net) renames(node *model.Node) bool {
 
 // step adds the value of a step and returns what it does.
 func (n *Net) step(f model.Fused) step {
-	s := step{node: f.Node, op: opWhole, relu: f.Act != nil}
+	s := step{node: f.Node, op: opWhole}
+	if f.Act != nil {
+		switch act := f.Act.Layer.(type) {
+		case *model.ReLU:
+			s.relu = true
+		case *model.Clip:
+			s.clip = kernel.NewClip(act.Min, act.Max)
+		case *model.Unary:
+			function, _ := kernel.FunctionOf(string(act.Op), act.Alpha, act.Beta)
+			s.fused = &function
+		}
+	}
 	for _, in := range f.Node.Inputs {
 		s.in = append(s.in, n.ids[in])
 	}
 	switch l := f.Node.Layer.(type) {
 	case *model.Conv:
 		if l.Maps() {
-			s.op, s.geo = opConv, kernel.ConvOf(l.Weight.Shape, l.Stride, l.Dilation, l.Pads, l.Groups)
+			s.op, s.geo = opConv, geometry(l)
 			s.w, s.bias = f.Weights()
 		}
 	case *model.Pool:

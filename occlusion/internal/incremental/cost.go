@@ -144,7 +144,7 @@ func (n *Net) choose() error {
 // ways lists the ways open to a convolution, LaneDirect first.
 func (s *step) ways(exact bool) []kernel.LaneWay {
 	ways := []kernel.LaneWay{kernel.LaneDirect}
-	if exact || s.geo.KH*s.geo.KW == 1 || s.geo.LanePlanes() {
+	if exact || alwaysDirect(s.geo) {
 		return ways
 	}
 	ways = append(ways, kernel.LaneTaps)
@@ -352,15 +352,25 @@ func (n *Net) need(wins []window) (work, keep int) {
 	live, scratch := bytes(0), 0
 	for i := range n.steps {
 		s := &n.steps[i]
+		if s.leftOut {
+			continue
+		}
 		w := &wins[s.out]
 		if !w.empty() {
 			live += bytes(s.out)
 		}
-		temp := 0
-		for _, v := range s.in {
+		temp, in := 0, s.in
+		if s.inner != nil {
+			in = s.inner.in
+			temp = bytes(in[0]) + 4*nestedFloats + n.nestedLeast(s, wins)
+		}
+		for _, v := range in {
 			c := 4 * n.values[v].shape.C * n.lanes
 			switch s.op {
 			case opConv:
+				if s.inner != nil {
+					break
+				}
 				if s.way == kernel.LaneDirect && s.geo.KH*s.geo.KW > 1 {
 					temp = c * ((w.y.size-1)*max(s.geo.StrideY, 1) + s.geo.KH) * ((w.x.size-1)*max(s.geo.StrideX, 1) + s.geo.KW)
 				} else if s.way != kernel.LaneDirect {
@@ -377,7 +387,7 @@ func (n *Net) need(wins []window) (work, keep int) {
 			}
 		}
 		work = max(work, live+temp)
-		for _, v := range s.in {
+		for _, v := range in {
 			if left[v]--; left[v] == 0 && !wins[v].empty() {
 				live -= bytes(v)
 			}

@@ -95,14 +95,27 @@ func (b *block) lane(v int) kernel.Lane {
 	return kernel.Lane{Data: w.data, H: w.y.size, W: w.x.size, Place: w.place, Pitch: w.pitch, Dump: w.dump}
 }
 
+// source is where the windows of some channels of a value are. Without data they are
+// in place already.
+type source struct {
+	v, first, count int
+	data            []float32
+	place, pitch    int
+}
+
 // load fills a frame, at dst with place floats from a place to the next, with
 // value v: changed values, clean ones, and pad outside the map. In delta form it
 // is what changed minus what it was, and 0 elsewhere.
 func (b *block) load(dst []float32, place int, f *frame, v int, pad float32, delta bool) {
+	w := &b.wins[v]
+	b.loadFrom(dst, place, f, source{v: v, count: b.n.values[v].shape.C, data: w.data, place: w.place, pitch: w.pitch}, pad, delta)
+}
+
+// loadFrom is load for some channels of a value.
+func (b *block) loadFrom(dst []float32, place int, f *frame, from source, pad float32, delta bool) {
 	n := b.n
-	val, w := &n.values[v], &b.wins[v]
-	c := val.shape.C
-	row := c * n.lanes
+	val, w := &n.values[from.v], &b.wins[from.v]
+	row := from.count * n.lanes
 	all := uint64(1)<<n.lanes - 1
 	b.sy.set(f.h, n.lanes, &f.y, &w.y, val.shape.H)
 	b.sx.set(f.w, n.lanes, &f.x, &w.x, val.shape.W)
@@ -118,38 +131,40 @@ func (b *block) load(dst []float32, place int, f *frame, v int, pad float32, del
 			case cy == outside || cx == outside:
 				fill(d, pad, delta)
 			case cy >= 0 && cx >= 0:
-				copy(d, w.data[w.at(int(cy), int(cx)):])
+				if from.data != nil {
+					copy(d, from.data[(int(cy)*from.pitch+int(cx))*from.place:])
+				}
 				if delta {
-					b.gather(d, f, v, y, x, all, kernel.LaneSub)
+					b.gather(d, f, from, y, x, all, kernel.LaneSub)
 				}
 			case cy == mixed || cx == mixed:
-				b.loadMixed(d, f, v, y, x, pad, delta)
+				b.loadMixed(d, f, from, y, x, pad, delta)
 			case delta:
 				clear(d)
 			default:
-				b.gather(d, f, v, y, x, all, kernel.LaneSet)
+				b.gather(d, f, from, y, x, all, kernel.LaneSet)
 			}
 		}
 	}
 }
 
-// gather fills the lanes of a mask at place y, x of a frame with what v is there
+// gather fills the lanes of a mask at place y, x of a frame with what a value is there
 // without any change, by op.
-func (b *block) gather(d []float32, f *frame, v, y, x int, mask uint64, op kernel.LaneOp) {
-	val := &b.n.values[v]
+func (b *block) gather(d []float32, f *frame, from source, y, x int, mask uint64, op kernel.LaneOp) {
+	val := &b.n.values[from.v]
 	c, lanes := val.shape.C, b.n.lanes
 	for l := range lanes {
 		gy := min(max(f.y[l]+y, 0), val.shape.H-1)
 		gx := min(max(f.x[l]+x, 0), val.shape.W-1)
 		b.offs[l] = int64(4 * (gy*val.shape.W + gx) * c)
 	}
-	kernel.LaneGather(d, b.k.base[v], b.offs[:lanes], c, val.relu, op, mask)
+	kernel.LaneGather(d, b.k.base[from.v][from.first:], b.offs[:lanes], from.count, val.relu, op, mask)
 }
 
 // loadMixed is load for one place at which lanes differ: some have it outside, some
 // in their window, some as it was.
-func (b *block) loadMixed(d []float32, f *frame, v, y, x int, pad float32, delta bool) {
-	w, lanes := &b.wins[v], b.n.lanes
+func (b *block) loadMixed(d []float32, f *frame, from source, y, x int, pad float32, delta bool) {
+	lanes := b.n.lanes
 	var out, clean, changed uint64
 	var at [maxLanes]int
 	for l := range lanes {
@@ -159,7 +174,7 @@ func (b *block) loadMixed(d []float32, f *frame, v, y, x int, pad float32, delta
 			out |= 1 << l
 		case sy >= 0 && sx >= 0:
 			changed |= 1 << l
-			at[l] = w.at(int(sy), int(sx))
+			at[l] = (int(sy)*from.pitch + int(sx)) * from.place
 		default:
 			clean |= 1 << l
 		}
@@ -168,7 +183,7 @@ func (b *block) loadMixed(d []float32, f *frame, v, y, x int, pad float32, delta
 		fill(d, pad, delta)
 	}
 	if !delta {
-		b.gather(d, f, v, y, x, clean, kernel.LaneSet)
+		b.gather(d, f, from, y, x, clean, kernel.LaneSet)
 	}
 	for rest := changed; rest != 0; {
 		first := bits.TrailingZeros64(rest)
@@ -178,11 +193,11 @@ func (b *block) loadMixed(d []float32, f *frame, v, y, x int, pad float32, delta
 				mask |= 1 << l
 			}
 		}
-		kernel.LaneCopy(d, w.data[at[first]:], b.n.values[v].shape.C, mask)
+		kernel.LaneCopy(d, from.data[at[first]:], from.count, mask)
 		rest &^= mask
 	}
 	if delta {
-		b.gather(d, f, v, y, x, changed, kernel.LaneSub)
+		b.gather(d, f, from, y, x, changed, kernel.LaneSub)
 	}
 }
 

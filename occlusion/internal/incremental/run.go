@@ -287,12 +287,19 @@ func (b *block) run(job Job, at int, changes []model.Box, g *group, slot int) er
 	b.input(job, at, changes)
 	for i := range n.steps {
 		s := &n.steps[i]
+		if s.leftOut {
+			continue
+		}
 		if !b.wins[s.out].empty() {
 			if err := b.step(s); err != nil {
 				return fmt.Errorf("layer %s: %w", s.node.Name, err)
 			}
 		}
-		for _, v := range s.in {
+		in := s.in
+		if s.inner != nil {
+			in = s.inner.in
+		}
+		for _, v := range in {
 			b.release(v)
 		}
 		if b.wins[s.out].left == 0 {
@@ -357,6 +364,10 @@ func (b *block) step(s *step) error {
 	switch s.op {
 	case opConv:
 		b.alloc(s.out)
+		if s.inner != nil {
+			b.nested(s)
+			break
+		}
 		b.conv(s)
 	case opMaxPool, opAvgPool:
 		b.alloc(s.out)
@@ -478,7 +489,7 @@ func (b *block) binary(s *step) {
 func (b *block) conv(s *step) {
 	n := b.n
 	g := s.geo
-	sy, sx, dy, dx := max(g.StrideY, 1), max(g.StrideX, 1), max(g.DilY, 1), max(g.DilX, 1)
+	sy, sx := max(g.StrideY, 1), max(g.StrideX, 1)
 	v := s.in[0]
 	from, w := &b.wins[v], &b.wins[s.out]
 	in := &n.values[v]
@@ -486,11 +497,8 @@ func (b *block) conv(s *step) {
 	row := in.shape.C * n.lanes
 	var f frame
 	if s.way == kernel.LaneDirect {
-		f.h, f.w = (w.y.size-1)*sy+(g.KH-1)*dy+1, (w.x.size-1)*sx+(g.KW-1)*dx+1
-		for l := range n.lanes {
-			f.y[l], f.x[l] = w.y.at[l]*sy-g.PadTop, w.x.at[l]*sx-g.PadLeft
-		}
-		ep := kernel.Epilogue{Bias: s.bias, ReLU: s.relu}
+		f = s.frame(w, n.lanes)
+		ep := s.epilogue()
 		if src, ok := b.view(v, &f); ok {
 			s.conv.Run(&b.scratch, dst, src, 0, 0, ep)
 			return
@@ -545,6 +553,21 @@ func (b *block) conv(s *step) {
 	if s.relu {
 		each(func(d []float32) { kernel.Of(n.engine).ReLU(d, d) })
 	}
+}
+
+// frame is what a convolution reads for the windows w.
+func (s *step) frame(w *window, lanes int) (f frame) {
+	g := s.geo
+	sy, sx, dy, dx := max(g.StrideY, 1), max(g.StrideX, 1), max(g.DilY, 1), max(g.DilX, 1)
+	f.h, f.w = (w.y.size-1)*sy+(g.KH-1)*dy+1, (w.x.size-1)*sx+(g.KW-1)*dx+1
+	for l := range lanes {
+		f.y[l], f.x[l] = w.y.at[l]*sy-g.PadTop, w.x.at[l]*sx-g.PadLeft
+	}
+	return f
+}
+
+func (s *step) epilogue() kernel.Epilogue {
+	return kernel.Epilogue{Bias: s.bias, ReLU: s.relu, Clip: s.clip, Func: s.fused}
 }
 
 // delta places a frame that holds all changed inputs so that outputs at w read it
