@@ -6,14 +6,18 @@
 
 // add v#.4s, v#.4s, v#.4s
 #define add_4s(d, n, m) WORD $(0x4ea08400|d|n<<5|m<<16)
-// bit v#.16b, v#.16b, v#.16b
-#define bit_16b(d, n, m) WORD $(0x6ea01c00|d|n<<5|m<<16)
+// and v#.16b, v#.16b, v#.16b
+#define and_16b(d, n, m) WORD $(0x4e201c00|d|n<<5|m<<16)
+// cmge v#.8b, v#.8b, #0
+#define cmge_8b0(d, n) WORD $(0x2e208800|d|n<<5)
 // dup v#.4s, v#.s[0]
 #define dup_4s0(d, n) WORD $(0x4e040400|d|n<<5)
-// fadd v#.4s, v#.4s, v#.4s
-#define fadd_4s(d, n, m) WORD $(0x4e20d400|d|n<<5|m<<16)
-// fcmgt v#.4s, v#.4s, v#.4s
-#define fcmgt_4s(d, n, m) WORD $(0x6ea0e400|d|n<<5|m<<16)
+// eor v#.16b, v#.16b, v#.16b
+#define eor_16b(d, n, m) WORD $(0x6e201c00|d|n<<5|m<<16)
+// fmax v#.4s, v#.4s, v#.4s
+#define fmax_4s(d, n, m) WORD $(0x4e20f400|d|n<<5|m<<16)
+// fmin v#.4s, v#.4s, v#.4s
+#define fmin_4s(d, n, m) WORD $(0x4ea0f400|d|n<<5|m<<16)
 // fmla v#.4s, v#.4s, v#.4s
 #define fmla_4s(d, n, m) WORD $(0x4e20cc00|d|n<<5|m<<16)
 // fmla v#.4s, v#.4s, v#.s[0]
@@ -22,22 +26,24 @@
 #define mul_4s(d, n, m) WORD $(0x4ea09c00|d|n<<5|m<<16)
 // orr v#.16b, v#.16b, v#.16b
 #define orr_16b(d, n, m) WORD $(0x4ea01c00|d|n<<5|m<<16)
-// smax v#.4s, v#.4s, v#.4s
-#define smax_4s(d, n, m) WORD $(0x4ea06400|d|n<<5|m<<16)
-// smaxv s#, v#.4s
-#define smaxv_4s(d, n) WORD $(0x4eb0a800|d|n<<5)
+// shrn v#.8b, v#.8h, #8
+#define shrn_8b8(d, n) WORD $(0x0f088400|d|n<<5)
+// sshr v#.4s, v#.4s, #31
+#define sshr_4s31(d, n) WORD $(0x4f210400|d|n<<5)
 // ushl v#.4s, v#.4s, v#.4s
 #define ushl_4s(d, n, m) WORD $(0x6ea04400|d|n<<5|m<<16)
 // uzp1 v#.4s, v#.4s, v#.4s
 #define uzp1_4s(d, n, m) WORD $(0x4e801800|d|n<<5|m<<16)
 // uzp2 v#.4s, v#.4s, v#.4s
 #define uzp2_4s(d, n, m) WORD $(0x4e805800|d|n<<5|m<<16)
+// uzp2 v#.8h, v#.8h, v#.8h
+#define uzp2_8h(d, n, m) WORD $(0x4e405800|d|n<<5|m<<16)
 // zip1 v#.2d, v#.2d, v#.2d
 #define zip1_2d(d, n, m) WORD $(0x4ec03800|d|n<<5|m<<16)
 // zip2 v#.2d, v#.2d, v#.2d
 #define zip2_2d(d, n, m) WORD $(0x4ec07800|d|n<<5|m<<16)
 
-TEXT ·planeConv1x1s1_neon(SB), NOSPLIT, $0-96
+TEXT ·planeConv1x1s1_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -120,86 +126,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -296,46 +254,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -410,16 +344,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -459,6 +387,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -520,46 +452,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -693,38 +601,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -735,6 +621,14 @@ mask1done:
 
 fewest_done:
 	RET
+
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
 DATA shifts_neon<>+0(SB)/4, $0x0000001f
 DATA shifts_neon<>+4(SB)/4, $0x0000001e
 DATA shifts_neon<>+8(SB)/4, $0x0000001d
@@ -754,7 +648,7 @@ DATA counting_neon<>+24(SB)/4, $0x00000006
 DATA counting_neon<>+28(SB)/4, $0x00000007
 GLOBL counting_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·planeConv1x2s1_neon(SB), NOSPLIT, $0-96
+TEXT ·planeConv1x2s1_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -807,7 +701,6 @@ two_block:
 	fmla_4s0(3, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 29)
 	fmla_4s0(1, 17, 29)
@@ -822,7 +715,6 @@ two_block:
 	fmla_4s0(7, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(4, 16, 29)
 	fmla_4s0(5, 17, 29)
@@ -837,7 +729,6 @@ two_block:
 	fmla_4s0(11, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(8, 16, 29)
 	fmla_4s0(9, 17, 29)
@@ -852,7 +743,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(12, 16, 29)
 	fmla_4s0(13, 17, 29)
@@ -870,86 +760,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -1065,46 +907,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -1186,16 +1004,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -1235,6 +1047,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -1315,46 +1131,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -1495,38 +1287,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -1538,7 +1308,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·planeConv2x1s1_neon(SB), NOSPLIT, $0-96
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·planeConv2x1s1_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -1641,86 +1419,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -1830,46 +1560,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -1951,16 +1657,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -2000,6 +1700,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -2074,46 +1778,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -2254,38 +1934,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -2297,7 +1955,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·planeConv2x2s1_neon(SB), NOSPLIT, $0-96
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·planeConv2x2s1_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -2354,7 +2020,6 @@ two_block:
 	fmla_4s0(3, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 28)
 	fmla_4s0(1, 17, 28)
@@ -2373,7 +2038,6 @@ two_block:
 	fmla_4s0(7, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s(0, 20, 16)
 	fmla_4s(1, 21, 17)
@@ -2396,7 +2060,6 @@ two_block:
 	fmla_4s0(11, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s(4, 20, 16)
 	fmla_4s(5, 21, 17)
@@ -2419,7 +2082,6 @@ two_block:
 	fmla_4s0(15, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s(8, 20, 16)
 	fmla_4s(9, 21, 17)
@@ -2438,7 +2100,6 @@ two_block:
 	fmla_4s0(15, 19, 27)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s(12, 20, 16)
 	fmla_4s(13, 21, 17)
@@ -2456,86 +2117,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -2673,46 +2286,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -2808,16 +2397,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -2857,6 +2440,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -2959,46 +2546,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -3153,38 +2716,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -3196,7 +2737,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·planeConv2x3s1_neon(SB), NOSPLIT, $0-96
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·planeConv2x3s1_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -3253,7 +2802,6 @@ two_block:
 	fmla_4s0(3, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 28)
 	fmla_4s0(1, 17, 28)
@@ -3261,7 +2809,6 @@ two_block:
 	fmla_4s0(3, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 27)
 	fmla_4s0(1, 17, 27)
@@ -3280,7 +2827,6 @@ two_block:
 	fmla_4s0(7, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -3293,7 +2839,6 @@ two_block:
 	fmla_4s0(7, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -3317,7 +2862,6 @@ two_block:
 	fmla_4s0(11, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -3330,7 +2874,6 @@ two_block:
 	fmla_4s0(11, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -3354,7 +2897,6 @@ two_block:
 	fmla_4s0(15, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -3367,7 +2909,6 @@ two_block:
 	fmla_4s0(15, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -3387,7 +2928,6 @@ two_block:
 	fmla_4s(15, 21, 19)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -3396,7 +2936,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -3415,86 +2954,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -3660,46 +3151,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -3807,16 +3274,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -3856,6 +3317,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -3986,46 +3451,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -4192,38 +3633,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -4235,7 +3654,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·planeConv3x2s1_neon(SB), NOSPLIT, $0-96
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·planeConv3x2s1_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -4292,7 +3719,6 @@ two_block:
 	fmla_4s0(3, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 28)
 	fmla_4s0(1, 17, 28)
@@ -4311,7 +3737,6 @@ two_block:
 	fmla_4s0(7, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s(0, 20, 16)
 	fmla_4s(1, 21, 17)
@@ -4339,7 +3764,6 @@ two_block:
 	fmla_4s0(11, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -4372,7 +3796,6 @@ two_block:
 	fmla_4s0(15, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -4401,7 +3824,6 @@ two_block:
 	fmla_4s0(15, 19, 27)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -4422,7 +3844,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -4441,86 +3862,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -4680,46 +4053,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -4827,16 +4176,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -4876,6 +4219,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -5000,46 +4347,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -5206,38 +4529,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -5249,7 +4550,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·planeConv3x3s1_neon(SB), NOSPLIT, $0-96
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·planeConv3x3s1_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -5306,7 +4615,6 @@ two_block:
 	fmla_4s0(3, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 28)
 	fmla_4s0(1, 17, 28)
@@ -5314,7 +4622,6 @@ two_block:
 	fmla_4s0(3, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 27)
 	fmla_4s0(1, 17, 27)
@@ -5333,7 +4640,6 @@ two_block:
 	fmla_4s0(7, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -5346,7 +4652,6 @@ two_block:
 	fmla_4s0(7, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -5375,7 +4680,6 @@ two_block:
 	fmla_4s0(11, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 28(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -5393,7 +4697,6 @@ two_block:
 	fmla_4s0(11, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -5427,7 +4730,6 @@ two_block:
 	fmla_4s0(15, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 28(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -5445,7 +4747,6 @@ two_block:
 	fmla_4s0(15, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -5475,7 +4776,6 @@ two_block:
 	fmla_4s(15, 21, 19)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 28(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -5489,7 +4789,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -5511,7 +4810,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 28(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -5520,7 +4818,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -5539,86 +4836,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -5830,46 +5079,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -5992,16 +5217,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -6041,6 +5260,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -6226,46 +5449,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -6447,38 +5646,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -6490,7 +5667,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·planeConv3x4s1_neon(SB), NOSPLIT, $0-96
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·planeConv3x4s1_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -6547,7 +5732,6 @@ two_block:
 	fmla_4s0(3, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 28)
 	fmla_4s0(1, 17, 28)
@@ -6555,7 +5739,6 @@ two_block:
 	fmla_4s0(3, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 27)
 	fmla_4s0(1, 17, 27)
@@ -6563,7 +5746,6 @@ two_block:
 	fmla_4s0(3, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s(0, 20, 16)
 	fmla_4s(1, 21, 17)
@@ -6583,7 +5765,6 @@ two_block:
 	fmla_4s0(7, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -6596,7 +5777,6 @@ two_block:
 	fmla_4s0(7, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 24(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -6609,7 +5789,6 @@ two_block:
 	fmla_4s0(7, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 28(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -6639,7 +5818,6 @@ two_block:
 	fmla_4s0(11, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 36(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -6657,7 +5835,6 @@ two_block:
 	fmla_4s0(11, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -6675,7 +5852,6 @@ two_block:
 	fmla_4s0(11, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -6710,7 +5886,6 @@ two_block:
 	fmla_4s0(15, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 36(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -6728,7 +5903,6 @@ two_block:
 	fmla_4s0(15, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -6746,7 +5920,6 @@ two_block:
 	fmla_4s0(15, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -6777,7 +5950,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 36(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -6791,7 +5963,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -6805,7 +5976,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -6827,7 +5997,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 36(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -6836,7 +6005,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -6845,7 +6013,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -6864,86 +6031,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -7227,46 +6346,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -7408,16 +6503,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -7457,6 +6546,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -7714,46 +6807,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -7954,38 +7023,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -7997,7 +7044,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·planeConv4x3s1_neon(SB), NOSPLIT, $0-96
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·planeConv4x3s1_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -8054,7 +7109,6 @@ two_block:
 	fmla_4s0(3, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 28)
 	fmla_4s0(1, 17, 28)
@@ -8062,7 +7116,6 @@ two_block:
 	fmla_4s0(3, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 27)
 	fmla_4s0(1, 17, 27)
@@ -8081,7 +7134,6 @@ two_block:
 	fmla_4s0(7, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -8094,7 +7146,6 @@ two_block:
 	fmla_4s0(7, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -8123,7 +7174,6 @@ two_block:
 	fmla_4s0(11, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 28(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -8141,7 +7191,6 @@ two_block:
 	fmla_4s0(11, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -8180,7 +7229,6 @@ two_block:
 	fmla_4s0(15, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -8203,7 +7251,6 @@ two_block:
 	fmla_4s0(15, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -8243,7 +7290,6 @@ two_block:
 	fmla_4s(15, 21, 19)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -8262,7 +7308,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -8294,7 +7339,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -8308,7 +7352,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -8330,7 +7373,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -8339,7 +7381,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -8358,86 +7399,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -8715,46 +7708,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -8896,16 +7865,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -8945,6 +7908,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -9196,46 +8163,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -9436,38 +8379,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -9479,7 +8400,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·planeConv4x4s1_neon(SB), NOSPLIT, $0-96
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·planeConv4x4s1_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -9536,7 +8465,6 @@ two_block:
 	fmla_4s0(3, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 28)
 	fmla_4s0(1, 17, 28)
@@ -9544,7 +8472,6 @@ two_block:
 	fmla_4s0(3, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 27)
 	fmla_4s0(1, 17, 27)
@@ -9552,7 +8479,6 @@ two_block:
 	fmla_4s0(3, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s(0, 20, 16)
 	fmla_4s(1, 21, 17)
@@ -9572,7 +8498,6 @@ two_block:
 	fmla_4s0(7, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -9585,7 +8510,6 @@ two_block:
 	fmla_4s0(7, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 24(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -9598,7 +8522,6 @@ two_block:
 	fmla_4s0(7, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 28(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -9628,7 +8551,6 @@ two_block:
 	fmla_4s0(11, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 36(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -9646,7 +8568,6 @@ two_block:
 	fmla_4s0(11, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -9664,7 +8585,6 @@ two_block:
 	fmla_4s0(11, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -9704,7 +8624,6 @@ two_block:
 	fmla_4s0(15, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 52(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -9727,7 +8646,6 @@ two_block:
 	fmla_4s0(15, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -9750,7 +8668,6 @@ two_block:
 	fmla_4s0(15, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 60(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -9791,7 +8708,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 52(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -9810,7 +8726,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -9829,7 +8744,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 60(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -9861,7 +8775,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 52(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -9875,7 +8788,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -9889,7 +8801,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 60(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -9911,7 +8822,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 52(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -9920,7 +8830,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -9929,7 +8838,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 60(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -9948,86 +8856,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -10399,46 +9259,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -10608,16 +9444,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -10657,6 +9487,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -11002,46 +9836,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -11270,38 +10080,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -11313,7 +10101,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·planeConv5x5s1_neon(SB), NOSPLIT, $0-96
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·planeConv5x5s1_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -11370,7 +10166,6 @@ two_block:
 	fmla_4s0(3, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 28)
 	fmla_4s0(1, 17, 28)
@@ -11378,7 +10173,6 @@ two_block:
 	fmla_4s0(3, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 27)
 	fmla_4s0(1, 17, 27)
@@ -11386,7 +10180,6 @@ two_block:
 	fmla_4s0(3, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s(0, 20, 16)
 	fmla_4s(1, 21, 17)
@@ -11394,7 +10187,6 @@ two_block:
 	fmla_4s(3, 21, 19)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -11415,7 +10207,6 @@ two_block:
 	fmla_4s0(7, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 24(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -11428,7 +10219,6 @@ two_block:
 	fmla_4s0(7, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 28(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -11441,7 +10231,6 @@ two_block:
 	fmla_4s0(7, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -11454,7 +10243,6 @@ two_block:
 	fmla_4s(7, 21, 19)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 36(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -11485,7 +10273,6 @@ two_block:
 	fmla_4s0(11, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -11503,7 +10290,6 @@ two_block:
 	fmla_4s0(11, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 48(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -11521,7 +10307,6 @@ two_block:
 	fmla_4s0(11, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 52(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -11539,7 +10324,6 @@ two_block:
 	fmla_4s(11, 21, 19)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -11580,7 +10364,6 @@ two_block:
 	fmla_4s0(15, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 64(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -11603,7 +10386,6 @@ two_block:
 	fmla_4s0(15, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 68(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -11626,7 +10408,6 @@ two_block:
 	fmla_4s0(15, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 72(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -11649,7 +10430,6 @@ two_block:
 	fmla_4s(15, 21, 19)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 76(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -11696,7 +10476,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 84(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -11720,7 +10499,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 88(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -11744,7 +10522,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -11768,7 +10545,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 96(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -11810,7 +10586,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 84(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -11829,7 +10604,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 88(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -11848,7 +10622,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -11867,7 +10640,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 96(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -11899,7 +10671,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 84(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -11913,7 +10684,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 88(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -11927,7 +10697,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -11941,7 +10710,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 96(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -11963,7 +10731,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 84(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -11972,7 +10739,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 88(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -11981,7 +10747,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -11990,7 +10755,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 96(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -12009,86 +10773,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -12664,46 +11380,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -12936,16 +11628,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -12985,6 +11671,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -13534,46 +12224,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -13865,38 +12531,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -13908,7 +12552,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·planeConv7x7s1_neon(SB), NOSPLIT, $0-96
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·planeConv7x7s1_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -13967,7 +12619,6 @@ two_block:
 	fmla_4s0(3, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 28)
 	fmla_4s0(1, 17, 28)
@@ -13975,7 +12626,6 @@ two_block:
 	fmla_4s0(3, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 27)
 	fmla_4s0(1, 17, 27)
@@ -13983,7 +12633,6 @@ two_block:
 	fmla_4s0(3, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s(0, 20, 16)
 	fmla_4s(1, 21, 17)
@@ -13991,7 +12640,6 @@ two_block:
 	fmla_4s(3, 21, 19)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14000,7 +12648,6 @@ two_block:
 	fmla_4s0(3, 19, 31)
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -14009,7 +12656,6 @@ two_block:
 	fmla_4s0(3, 19, 30)
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 24(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14030,7 +12676,6 @@ two_block:
 	fmla_4s0(7, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14043,7 +12688,6 @@ two_block:
 	fmla_4s0(7, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 36(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -14056,7 +12700,6 @@ two_block:
 	fmla_4s0(7, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14069,7 +12712,6 @@ two_block:
 	fmla_4s(7, 21, 19)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -14083,7 +12725,6 @@ two_block:
 	fmla_4s0(7, 19, 31)
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 48(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -14097,7 +12738,6 @@ two_block:
 	fmla_4s0(7, 19, 31)
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 52(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -14128,7 +12768,6 @@ two_block:
 	fmla_4s0(11, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 60(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -14146,7 +12785,6 @@ two_block:
 	fmla_4s0(11, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 64(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -14164,7 +12802,6 @@ two_block:
 	fmla_4s0(11, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 68(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -14182,7 +12819,6 @@ two_block:
 	fmla_4s(11, 21, 19)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 72(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -14201,7 +12837,6 @@ two_block:
 	fmla_4s0(11, 19, 30)
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 76(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14220,7 +12855,6 @@ two_block:
 	fmla_4s0(11, 19, 31)
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 80(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -14261,7 +12895,6 @@ two_block:
 	fmla_4s0(15, 19, 29)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 88(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -14284,7 +12917,6 @@ two_block:
 	fmla_4s0(15, 19, 28)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14307,7 +12939,6 @@ two_block:
 	fmla_4s0(15, 19, 27)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 96(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -14330,7 +12961,6 @@ two_block:
 	fmla_4s(15, 21, 19)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 100(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14354,7 +12984,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 104(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14378,7 +13007,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 108(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14425,7 +13053,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 116(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14449,7 +13076,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 120(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14473,7 +13099,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 124(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14497,7 +13122,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 128(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14521,7 +13145,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 132(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14545,7 +13168,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 136(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14592,7 +13214,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 144(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14616,7 +13237,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 148(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14640,7 +13260,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 152(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14664,7 +13283,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 156(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14688,7 +13306,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 160(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14712,7 +13329,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 164(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14759,7 +13375,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 172(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14783,7 +13398,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 176(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14807,7 +13421,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 180(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14831,7 +13444,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 184(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14855,7 +13467,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 188(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14879,7 +13490,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 192(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -14921,7 +13531,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 172(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -14940,7 +13549,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 176(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -14959,7 +13567,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 180(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -14978,7 +13585,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 184(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -14997,7 +13603,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 188(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -15016,7 +13621,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 192(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -15048,7 +13652,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 172(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -15062,7 +13665,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 176(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -15076,7 +13678,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 180(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -15090,7 +13691,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 184(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -15104,7 +13704,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 188(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -15118,7 +13717,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 192(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -15140,7 +13738,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 172(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -15149,7 +13746,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 176(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -15158,7 +13754,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 180(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -15167,7 +13762,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<2, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<2, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 184(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -15176,7 +13770,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R12, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R12, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 188(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -15185,7 +13778,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R11<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 192(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -15204,86 +13796,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -16399,46 +14943,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -16839,16 +15359,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -16888,6 +15402,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -17977,46 +16495,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -18476,38 +16970,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -18519,7 +16991,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·planeConv2x2s2_neon(SB), NOSPLIT, $0-96
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·planeConv2x2s2_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -18699,86 +17179,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -18936,46 +17368,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -19073,16 +17481,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -19122,6 +17524,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -19244,46 +17650,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -19440,38 +17822,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -19483,7 +17843,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·planeConv3x3s2_neon(SB), NOSPLIT, $0-96
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·planeConv3x3s2_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -19550,7 +17918,6 @@ two_block:
 	fmla_4s0(3, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 27)
 	fmla_4s0(1, 17, 27)
@@ -19574,7 +17941,6 @@ two_block:
 	fmla_4s0(3, 19, 31)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -19608,7 +17974,6 @@ two_block:
 	fmla_4s0(7, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -19637,7 +18002,6 @@ two_block:
 	fmla_4s0(7, 19, 30)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -19671,7 +18035,6 @@ two_block:
 	fmla_4s0(11, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -19700,7 +18063,6 @@ two_block:
 	fmla_4s0(11, 19, 31)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -19734,7 +18096,6 @@ two_block:
 	fmla_4s0(15, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -19763,7 +18124,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -19788,7 +18148,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -19806,86 +18165,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -20124,46 +18435,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -20289,16 +18576,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -20338,6 +18619,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -20550,46 +18835,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -20774,38 +19035,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -20817,7 +19056,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·planeConv4x4s2_neon(SB), NOSPLIT, $0-96
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·planeConv4x4s2_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -20884,7 +19131,6 @@ two_block:
 	fmla_4s0(3, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 27)
 	fmla_4s0(1, 17, 27)
@@ -20892,7 +19138,6 @@ two_block:
 	fmla_4s0(3, 19, 27)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s(0, 20, 16)
 	fmla_4s(1, 21, 17)
@@ -20917,7 +19162,6 @@ two_block:
 	fmla_4s0(3, 19, 30)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 24(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -20926,7 +19170,6 @@ two_block:
 	fmla_4s0(3, 19, 31)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 28(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -20960,7 +19203,6 @@ two_block:
 	fmla_4s0(7, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -20973,7 +19215,6 @@ two_block:
 	fmla_4s0(7, 19, 27)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -21013,7 +19254,6 @@ two_block:
 	fmla_4s0(7, 19, 30)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -21027,7 +19267,6 @@ two_block:
 	fmla_4s0(7, 19, 30)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 60(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -21066,7 +19305,6 @@ two_block:
 	fmla_4s0(11, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -21079,7 +19317,6 @@ two_block:
 	fmla_4s0(11, 19, 27)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -21119,7 +19356,6 @@ two_block:
 	fmla_4s0(11, 19, 30)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -21133,7 +19369,6 @@ two_block:
 	fmla_4s0(11, 19, 30)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 60(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -21172,7 +19407,6 @@ two_block:
 	fmla_4s0(15, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -21185,7 +19419,6 @@ two_block:
 	fmla_4s0(15, 19, 27)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F30
 	fmla_4s0(8, 16, 30)
@@ -21225,7 +19458,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -21239,7 +19471,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 60(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -21270,7 +19501,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -21279,7 +19509,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -21304,7 +19533,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -21313,7 +19541,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 60(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -21331,86 +19558,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -21816,46 +19995,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -22029,16 +20184,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -22078,6 +20227,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -22457,46 +20610,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -22729,38 +20858,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -22772,7 +20879,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·planeConv5x5s2_neon(SB), NOSPLIT, $0-96
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·planeConv5x5s2_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -22839,7 +20954,6 @@ two_block:
 	fmla_4s0(3, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 27)
 	fmla_4s0(1, 17, 27)
@@ -22847,7 +20961,6 @@ two_block:
 	fmla_4s0(3, 19, 27)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s(0, 20, 16)
 	fmla_4s(1, 21, 17)
@@ -22855,7 +20968,6 @@ two_block:
 	fmla_4s(3, 21, 19)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -22881,7 +20993,6 @@ two_block:
 	fmla_4s0(3, 19, 31)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 28(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -22890,7 +21001,6 @@ two_block:
 	fmla_4s0(3, 19, 30)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 32(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -22899,7 +21009,6 @@ two_block:
 	fmla_4s0(3, 19, 31)
 	ADD R9<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 36(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -22933,7 +21042,6 @@ two_block:
 	fmla_4s0(7, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 48(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -22946,7 +21054,6 @@ two_block:
 	fmla_4s0(7, 19, 27)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 52(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -22959,7 +21066,6 @@ two_block:
 	fmla_4s(7, 21, 19)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 56(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -23000,7 +21106,6 @@ two_block:
 	fmla_4s0(7, 19, 30)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 68(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -23014,7 +21119,6 @@ two_block:
 	fmla_4s0(7, 19, 30)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 72(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -23028,7 +21132,6 @@ two_block:
 	fmla_4s0(7, 19, 30)
 	ADD R9<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 76(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -23077,7 +21180,6 @@ two_block:
 	fmla_4s0(11, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 88(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -23095,7 +21197,6 @@ two_block:
 	fmla_4s0(11, 19, 27)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -23113,7 +21214,6 @@ two_block:
 	fmla_4s(11, 21, 19)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 96(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -23159,7 +21259,6 @@ two_block:
 	fmla_4s0(11, 19, 31)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 68(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -23173,7 +21272,6 @@ two_block:
 	fmla_4s0(11, 19, 31)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 72(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -23187,7 +21285,6 @@ two_block:
 	fmla_4s0(11, 19, 31)
 	ADD R9<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 76(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -23236,7 +21333,6 @@ two_block:
 	fmla_4s0(15, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 88(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -23254,7 +21350,6 @@ two_block:
 	fmla_4s0(15, 19, 27)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -23272,7 +21367,6 @@ two_block:
 	fmla_4s(15, 21, 19)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 96(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -23318,7 +21412,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 68(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -23332,7 +21425,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 72(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -23346,7 +21438,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 76(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -23387,7 +21478,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 88(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -23401,7 +21491,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -23415,7 +21504,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 96(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -23446,7 +21534,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 68(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -23455,7 +21542,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 72(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -23464,7 +21550,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 76(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -23489,7 +21574,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 88(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -23498,7 +21582,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -23507,7 +21590,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 96(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -23525,86 +21607,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -24221,46 +22255,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -24498,16 +22508,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -24547,6 +22551,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -25137,46 +23145,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -25473,38 +23457,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -25516,7 +23478,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·planeConv7x7s2_neon(SB), NOSPLIT, $0-96
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·planeConv7x7s2_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD w+16(FP), R1
@@ -25583,7 +23553,6 @@ two_block:
 	fmla_4s0(3, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s0(0, 16, 27)
 	fmla_4s0(1, 17, 27)
@@ -25591,7 +23560,6 @@ two_block:
 	fmla_4s0(3, 19, 27)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	fmla_4s(0, 20, 16)
 	fmla_4s(1, 21, 17)
@@ -25599,7 +23567,6 @@ two_block:
 	fmla_4s(3, 21, 19)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 16(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25608,7 +23575,6 @@ two_block:
 	fmla_4s0(3, 19, 31)
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 20(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -25617,7 +23583,6 @@ two_block:
 	fmla_4s0(3, 19, 30)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 24(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25643,7 +23608,6 @@ two_block:
 	fmla_4s0(3, 19, 31)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 36(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -25652,7 +23616,6 @@ two_block:
 	fmla_4s0(3, 19, 30)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 40(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25661,7 +23624,6 @@ two_block:
 	fmla_4s0(3, 19, 31)
 	ADD R9<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 44(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -25670,7 +23632,6 @@ two_block:
 	fmla_4s0(3, 19, 30)
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 48(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25679,7 +23640,6 @@ two_block:
 	fmla_4s0(3, 19, 31)
 	ADD R11, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 52(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -25713,7 +23673,6 @@ two_block:
 	fmla_4s0(7, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 64(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25726,7 +23685,6 @@ two_block:
 	fmla_4s0(7, 19, 27)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 68(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -25739,7 +23697,6 @@ two_block:
 	fmla_4s(7, 21, 19)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 72(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25753,7 +23710,6 @@ two_block:
 	fmla_4s0(7, 19, 30)
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 76(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25767,7 +23723,6 @@ two_block:
 	fmla_4s0(7, 19, 30)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 80(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25808,7 +23763,6 @@ two_block:
 	fmla_4s0(7, 19, 30)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 92(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25822,7 +23776,6 @@ two_block:
 	fmla_4s0(7, 19, 30)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 96(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25836,7 +23789,6 @@ two_block:
 	fmla_4s0(7, 19, 30)
 	ADD R9<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 100(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25850,7 +23802,6 @@ two_block:
 	fmla_4s0(7, 19, 30)
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 104(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25864,7 +23815,6 @@ two_block:
 	fmla_4s0(7, 19, 30)
 	ADD R11, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 108(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25913,7 +23863,6 @@ two_block:
 	fmla_4s0(11, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 120(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25931,7 +23880,6 @@ two_block:
 	fmla_4s0(11, 19, 27)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 124(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25949,7 +23897,6 @@ two_block:
 	fmla_4s(11, 21, 19)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 128(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -25968,7 +23915,6 @@ two_block:
 	fmla_4s0(11, 19, 31)
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 132(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -25987,7 +23933,6 @@ two_block:
 	fmla_4s0(11, 19, 30)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 136(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -26043,7 +23988,6 @@ two_block:
 	fmla_4s0(11, 19, 31)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 148(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -26062,7 +24006,6 @@ two_block:
 	fmla_4s0(11, 19, 30)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 152(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -26081,7 +24024,6 @@ two_block:
 	fmla_4s0(11, 19, 31)
 	ADD R9<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 156(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -26100,7 +24042,6 @@ two_block:
 	fmla_4s0(11, 19, 30)
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 160(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -26119,7 +24060,6 @@ two_block:
 	fmla_4s0(11, 19, 31)
 	ADD R11, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 164(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -26183,7 +24123,6 @@ two_block:
 	fmla_4s0(15, 19, 28)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 176(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -26206,7 +24145,6 @@ two_block:
 	fmla_4s0(15, 19, 27)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 180(R1), F30
 	fmla_4s0(0, 16, 30)
@@ -26229,7 +24167,6 @@ two_block:
 	fmla_4s(15, 21, 19)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 184(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -26253,7 +24190,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 188(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -26277,7 +24213,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 192(R1), F31
 	fmla_4s0(0, 16, 31)
@@ -26338,7 +24273,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 148(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -26357,7 +24291,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 152(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -26376,7 +24309,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 156(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -26395,7 +24327,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 160(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -26414,7 +24345,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 164(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -26470,7 +24400,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 176(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -26489,7 +24418,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 180(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -26508,7 +24436,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 184(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -26527,7 +24454,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 188(R1), F31
 	fmla_4s0(4, 16, 31)
@@ -26546,7 +24472,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 192(R1), F30
 	fmla_4s0(4, 16, 30)
@@ -26592,7 +24517,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 148(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -26606,7 +24530,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 152(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -26620,7 +24543,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 156(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -26634,7 +24556,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 160(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -26648,7 +24569,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 164(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -26689,7 +24609,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 176(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -26703,7 +24622,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 180(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -26717,7 +24635,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 184(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -26731,7 +24648,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 188(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -26745,7 +24661,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 192(R1), F31
 	fmla_4s0(8, 16, 31)
@@ -26776,7 +24691,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 148(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -26785,7 +24699,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 152(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -26794,7 +24707,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 156(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -26803,7 +24715,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 160(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -26812,7 +24723,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R11, R10, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R10, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 164(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -26837,7 +24747,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 176(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -26846,7 +24755,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 180(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -26855,7 +24763,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R9<<1, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 184(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -26864,7 +24771,6 @@ two_block:
 	fmla_4s0(15, 19, 30)
 	ADD R9<<1, R12, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9<<1, R12, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 188(R1), F31
 	fmla_4s0(12, 16, 31)
@@ -26873,7 +24779,6 @@ two_block:
 	fmla_4s0(15, 19, 31)
 	ADD R11, R0, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R11, R0, R19
 	FLDPQ 32(R19), (F18, F19)
 	FMOVS 192(R1), F30
 	fmla_4s0(12, 16, 30)
@@ -26891,86 +24796,38 @@ two_block:
 	dup_4s0(18, 18)
 	FMOVS 12(R3), F31
 	dup_4s0(31, 31)
-	fcmgt_4s(22, 16, 0)
-	bit_16b(0, 16, 22)
-	fcmgt_4s(22, 17, 1)
-	bit_16b(1, 17, 22)
-	fadd_4s(0, 0, 18)
-	fadd_4s(1, 1, 19)
-	fcmgt_4s(22, 0, 31)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 1, 31)
-	bit_16b(1, 31, 22)
-	fcmgt_4s(22, 16, 2)
-	bit_16b(2, 16, 22)
-	fcmgt_4s(22, 17, 3)
-	bit_16b(3, 17, 22)
-	fadd_4s(2, 2, 18)
-	fadd_4s(3, 3, 19)
-	fcmgt_4s(22, 2, 31)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 3, 31)
-	bit_16b(3, 31, 22)
-	fcmgt_4s(22, 16, 4)
-	bit_16b(4, 16, 22)
-	fcmgt_4s(22, 17, 5)
-	bit_16b(5, 17, 22)
-	fadd_4s(4, 4, 18)
-	fadd_4s(5, 5, 19)
-	fcmgt_4s(22, 4, 31)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 5, 31)
-	bit_16b(5, 31, 22)
-	fcmgt_4s(22, 16, 6)
-	bit_16b(6, 16, 22)
-	fcmgt_4s(22, 17, 7)
-	bit_16b(7, 17, 22)
-	fadd_4s(6, 6, 18)
-	fadd_4s(7, 7, 19)
-	fcmgt_4s(22, 6, 31)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 7, 31)
-	bit_16b(7, 31, 22)
-	fcmgt_4s(22, 16, 8)
-	bit_16b(8, 16, 22)
-	fcmgt_4s(22, 17, 9)
-	bit_16b(9, 17, 22)
-	fadd_4s(8, 8, 18)
-	fadd_4s(9, 9, 19)
-	fcmgt_4s(22, 8, 31)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 9, 31)
-	bit_16b(9, 31, 22)
-	fcmgt_4s(22, 16, 10)
-	bit_16b(10, 16, 22)
-	fcmgt_4s(22, 17, 11)
-	bit_16b(11, 17, 22)
-	fadd_4s(10, 10, 18)
-	fadd_4s(11, 11, 19)
-	fcmgt_4s(22, 10, 31)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 11, 31)
-	bit_16b(11, 31, 22)
-	fcmgt_4s(22, 16, 12)
-	bit_16b(12, 16, 22)
-	fcmgt_4s(22, 17, 13)
-	bit_16b(13, 17, 22)
-	fadd_4s(12, 12, 18)
-	fadd_4s(13, 13, 19)
-	fcmgt_4s(22, 12, 31)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 13, 31)
-	bit_16b(13, 31, 22)
-	fcmgt_4s(22, 16, 14)
-	bit_16b(14, 16, 22)
-	fcmgt_4s(22, 17, 15)
-	bit_16b(15, 17, 22)
-	fadd_4s(14, 14, 18)
-	fadd_4s(15, 15, 19)
-	fcmgt_4s(22, 14, 31)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 15, 31)
-	bit_16b(15, 31, 22)
+	fmax_4s(0, 0, 16)
+	fmax_4s(1, 1, 17)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 16)
+	fmax_4s(3, 3, 17)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+	fmax_4s(4, 4, 16)
+	fmax_4s(5, 5, 17)
+	fmin_4s(4, 4, 31)
+	fmin_4s(5, 5, 31)
+	fmax_4s(6, 6, 16)
+	fmax_4s(7, 7, 17)
+	fmin_4s(6, 6, 31)
+	fmin_4s(7, 7, 31)
+	fmax_4s(8, 8, 16)
+	fmax_4s(9, 9, 17)
+	fmin_4s(8, 8, 31)
+	fmin_4s(9, 9, 31)
+	fmax_4s(10, 10, 16)
+	fmax_4s(11, 11, 17)
+	fmin_4s(10, 10, 31)
+	fmin_4s(11, 11, 31)
+	fmax_4s(12, 12, 16)
+	fmax_4s(13, 13, 17)
+	fmin_4s(12, 12, 31)
+	fmin_4s(13, 13, 31)
+	fmax_4s(14, 14, 16)
+	fmax_4s(15, 15, 17)
+	fmin_4s(14, 14, 31)
+	fmin_4s(15, 15, 31)
 
 two_store:
 	ADD R14, R5, R19
@@ -28141,46 +25998,22 @@ four_block:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 four_store:
 	ADD R14, R5, R19
@@ -28588,16 +26421,10 @@ single_block:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 single_store:
 	ADD R14, R5, R19
@@ -28637,6 +26464,10 @@ narrow:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD rows+32(FP), R2
 	CMP $16, R13
 	BLT few
@@ -29781,46 +27612,22 @@ half_rows:
 	FMOVS 12(R3), F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	fcmgt_4s(22, 8, 0)
-	bit_16b(0, 8, 22)
-	fcmgt_4s(22, 9, 1)
-	bit_16b(1, 9, 22)
-	fadd_4s(0, 0, 10)
-	fadd_4s(1, 1, 11)
-	fcmgt_4s(22, 0, 12)
-	bit_16b(0, 12, 22)
-	fcmgt_4s(22, 1, 13)
-	bit_16b(1, 13, 22)
-	fcmgt_4s(22, 8, 2)
-	bit_16b(2, 8, 22)
-	fcmgt_4s(22, 9, 3)
-	bit_16b(3, 9, 22)
-	fadd_4s(2, 2, 10)
-	fadd_4s(3, 3, 11)
-	fcmgt_4s(22, 2, 12)
-	bit_16b(2, 12, 22)
-	fcmgt_4s(22, 3, 13)
-	bit_16b(3, 13, 22)
-	fcmgt_4s(22, 8, 4)
-	bit_16b(4, 8, 22)
-	fcmgt_4s(22, 9, 5)
-	bit_16b(5, 9, 22)
-	fadd_4s(4, 4, 10)
-	fadd_4s(5, 5, 11)
-	fcmgt_4s(22, 4, 12)
-	bit_16b(4, 12, 22)
-	fcmgt_4s(22, 5, 13)
-	bit_16b(5, 13, 22)
-	fcmgt_4s(22, 8, 6)
-	bit_16b(6, 8, 22)
-	fcmgt_4s(22, 9, 7)
-	bit_16b(7, 9, 22)
-	fadd_4s(6, 6, 10)
-	fadd_4s(7, 7, 11)
-	fcmgt_4s(22, 6, 12)
-	bit_16b(6, 12, 22)
-	fcmgt_4s(22, 7, 13)
-	bit_16b(7, 13, 22)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
 
 half_store:
 	ADD R14, R5, R19
@@ -30287,38 +28094,16 @@ fewest_rows:
 	FMOVS 12(R3), F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	fcmgt_4s(22, 2, 0)
-	bit_16b(0, 2, 22)
-	fcmgt_4s(22, 3, 1)
-	bit_16b(1, 3, 22)
-	fadd_4s(0, 0, 4)
-	fadd_4s(1, 1, 5)
-	fcmgt_4s(22, 0, 6)
-	bit_16b(0, 6, 22)
-	fcmgt_4s(22, 1, 7)
-	bit_16b(1, 7, 22)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 6)
+	fmin_4s(1, 1, 7)
 
 fewest_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
-	ADD $0, R0, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F0, F1), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask1part
+	FSTPQ (F0, F1), 0(R0)
 
 mask1done:
 	SUBS $1, R2, R2
@@ -30330,7 +28115,15 @@ mask1done:
 fewest_done:
 	RET
 
-TEXT ·padRows1_neon(SB), NOSPLIT, $0-72
+mask1part:
+	ADD $0, R0, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+TEXT ·padRows1_neon(SB), NOSPLIT, $32-72
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD off+64(FP), R10
@@ -30349,24 +28142,12 @@ row:
 
 vector:
 	FLDPQ 0(R12), (F2, F3)
-	ADD $0, R11, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(4, 2, 3)
+	shrn_8b8(4, 4)
+	cmge_8b0(4, 4)
+	FMOVD F4, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R11), (F0, F1)
 
 mask1done:
 	FSTPQ (F0, F1), 0(R10)
@@ -30381,7 +28162,33 @@ mask1done:
 	BNE row
 	RET
 
-TEXT ·padRows2_neon(SB), NOSPLIT, $0-72
+mask1part:
+	ADD $0, R11, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(4, 2)
+	and_16b(0, 0, 4)
+	sshr_4s31(4, 3)
+	and_16b(1, 1, 4)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+TEXT ·padRows2_neon(SB), NOSPLIT, $32-72
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD off+64(FP), R10
@@ -30400,45 +28207,21 @@ row:
 
 vector:
 	FLDPQ 0(R12), (F8, F9)
-	ADD $0, R11, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(10, 8, 9)
+	shrn_8b8(10, 10)
+	cmge_8b0(10, 10)
+	FMOVD F10, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R11), (F0, F1)
 
 mask1done:
 	FLDPQ 32(R12), (F8, F9)
-	ADD $32, R11, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	uzp2_8h(10, 8, 9)
+	shrn_8b8(10, 10)
+	cmge_8b0(10, 10)
+	FMOVD F10, R22
+	CBNZ R22, mask2part
+	FLDPQ 32(R11), (F2, F3)
 
 mask2done:
 	uzp1_4s(4, 0, 2)
@@ -30465,7 +28248,59 @@ mask2done:
 	BNE row
 	RET
 
-TEXT ·clipRows_neon(SB), NOSPLIT, $0-48
+mask1part:
+	ADD $0, R11, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(10, 8)
+	and_16b(0, 0, 10)
+	sshr_4s31(10, 9)
+	and_16b(1, 1, 10)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R11, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(10, 8)
+	and_16b(2, 2, 10)
+	sshr_4s31(10, 9)
+	and_16b(3, 3, 10)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+TEXT ·clipRows_neon(SB), NOSPLIT, $32-48
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD k+16(FP), R3
@@ -30491,6 +28326,10 @@ TEXT ·clipRows_neon(SB), NOSPLIT, $0-48
 	ushl_4s(8, 8, 10)
 	FMOVQ 16(R19), F10
 	ushl_4s(9, 9, 10)
+	uzp2_8h(10, 8, 9)
+	shrn_8b8(10, 10)
+	cmge_8b0(10, 10)
+	FMOVD F10, R22
 	ANDS $7, R9, R9
 
 row:
@@ -30502,59 +28341,29 @@ row:
 loop:
 	ADD R8, R4, R19
 	FLDPQ 0(R19), (F0, F1)
-	ADD R8, R4, R19
 	FLDPQ 32(R19), (F2, F3)
-	ADD R8, R4, R19
 	FLDPQ 64(R19), (F4, F5)
-	ADD R8, R4, R19
 	FLDPQ 96(R19), (F6, F7)
-	fcmgt_4s(10, 31, 0)
-	bit_16b(0, 31, 10)
-	fcmgt_4s(10, 31, 1)
-	bit_16b(1, 31, 10)
-	fadd_4s(0, 0, 30)
-	fadd_4s(1, 1, 30)
-	fcmgt_4s(10, 0, 29)
-	bit_16b(0, 29, 10)
-	fcmgt_4s(10, 1, 29)
-	bit_16b(1, 29, 10)
-	fcmgt_4s(10, 31, 2)
-	bit_16b(2, 31, 10)
-	fcmgt_4s(10, 31, 3)
-	bit_16b(3, 31, 10)
-	fadd_4s(2, 2, 30)
-	fadd_4s(3, 3, 30)
-	fcmgt_4s(10, 2, 29)
-	bit_16b(2, 29, 10)
-	fcmgt_4s(10, 3, 29)
-	bit_16b(3, 29, 10)
-	fcmgt_4s(10, 31, 4)
-	bit_16b(4, 31, 10)
-	fcmgt_4s(10, 31, 5)
-	bit_16b(5, 31, 10)
-	fadd_4s(4, 4, 30)
-	fadd_4s(5, 5, 30)
-	fcmgt_4s(10, 4, 29)
-	bit_16b(4, 29, 10)
-	fcmgt_4s(10, 5, 29)
-	bit_16b(5, 29, 10)
-	fcmgt_4s(10, 31, 6)
-	bit_16b(6, 31, 10)
-	fcmgt_4s(10, 31, 7)
-	bit_16b(7, 31, 10)
-	fadd_4s(6, 6, 30)
-	fadd_4s(7, 7, 30)
-	fcmgt_4s(10, 6, 29)
-	bit_16b(6, 29, 10)
-	fcmgt_4s(10, 7, 29)
-	bit_16b(7, 29, 10)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmin_4s(0, 0, 29)
+	fmin_4s(1, 1, 29)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
+	fmin_4s(2, 2, 29)
+	fmin_4s(3, 3, 29)
+	fmax_4s(4, 4, 31)
+	fmax_4s(5, 5, 31)
+	fmin_4s(4, 4, 29)
+	fmin_4s(5, 5, 29)
+	fmax_4s(6, 6, 31)
+	fmax_4s(7, 7, 31)
+	fmin_4s(6, 6, 29)
+	fmin_4s(7, 7, 29)
 	ADD R8, R5, R19
 	FSTPQ (F0, F1), 0(R19)
-	ADD R8, R5, R19
 	FSTPQ (F2, F3), 32(R19)
-	ADD R8, R5, R19
 	FSTPQ (F4, F5), 64(R19)
-	ADD R8, R5, R19
 	FSTPQ (F6, F7), 96(R19)
 	ADDS $128, R8, R8
 	SUBS $32, R2, R2
@@ -30567,16 +28376,10 @@ few:
 one:
 	ADD R8, R4, R19
 	FLDPQ 0(R19), (F0, F1)
-	fcmgt_4s(10, 31, 0)
-	bit_16b(0, 31, 10)
-	fcmgt_4s(10, 31, 1)
-	bit_16b(1, 31, 10)
-	fadd_4s(0, 0, 30)
-	fadd_4s(1, 1, 30)
-	fcmgt_4s(10, 0, 29)
-	bit_16b(0, 29, 10)
-	fcmgt_4s(10, 1, 29)
-	bit_16b(1, 29, 10)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmin_4s(0, 0, 29)
+	fmin_4s(1, 1, 29)
 	ADD R8, R5, R19
 	FSTPQ (F0, F1), 0(R19)
 	ADDS $32, R8, R8
@@ -30587,55 +28390,17 @@ last:
 	TST R9, R9
 	BEQ next
 	ADD R8, R4, R19
-	ADD $0, R19, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R19), (F0, F1)
 
 mask1done:
-	fcmgt_4s(10, 31, 0)
-	bit_16b(0, 31, 10)
-	fcmgt_4s(10, 31, 1)
-	bit_16b(1, 31, 10)
-	fadd_4s(0, 0, 30)
-	fadd_4s(1, 1, 30)
-	fcmgt_4s(10, 0, 29)
-	bit_16b(0, 29, 10)
-	fcmgt_4s(10, 1, 29)
-	bit_16b(1, 29, 10)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmin_4s(0, 0, 29)
+	fmin_4s(1, 1, 29)
 	ADD R8, R5, R19
-	ADD $0, R19, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R19)
 
 mask2done:
 
@@ -30646,88 +28411,136 @@ next:
 	BNE row
 	RET
 
+mask1part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(10, 8)
+	and_16b(0, 0, 10)
+	sshr_4s31(10, 9)
+	and_16b(1, 1, 10)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R19, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
 TEXT loadLanes<>(SB), NOSPLIT|NOFRAME, $0-0
-	MOVD ZR, R24
-	TBZ $31, R15, low0
-	MOVWU 0(R19), R24
+	MOVD ZR, R16
+	TBNZ $0, R15, lane0
+	MOVWU 0(R21), R16
 
-low0:
-	TBZ $63, R15, high0
-	MOVWU 4(R19), R25
-	ORR R25<<32, R24, R24
+lane0:
+	MOVW R16, 0(R20)
+	MOVD ZR, R16
+	TBNZ $8, R15, lane1
+	MOVWU 4(R21), R16
 
-high0:
-	MOVD R24, R15
-	MOVD ZR, R24
-	TBZ $31, R20, low1
-	MOVWU 8(R19), R24
+lane1:
+	MOVW R16, 4(R20)
+	MOVD ZR, R16
+	TBNZ $16, R15, lane2
+	MOVWU 8(R21), R16
 
-low1:
-	TBZ $63, R20, high1
-	MOVWU 12(R19), R25
-	ORR R25<<32, R24, R24
+lane2:
+	MOVW R16, 8(R20)
+	MOVD ZR, R16
+	TBNZ $24, R15, lane3
+	MOVWU 12(R21), R16
 
-high1:
-	MOVD R24, R20
-	MOVD ZR, R24
-	TBZ $31, R22, low2
-	MOVWU 16(R19), R24
+lane3:
+	MOVW R16, 12(R20)
+	MOVD ZR, R16
+	TBNZ $32, R15, lane4
+	MOVWU 16(R21), R16
 
-low2:
-	TBZ $63, R22, high2
-	MOVWU 20(R19), R25
-	ORR R25<<32, R24, R24
+lane4:
+	MOVW R16, 16(R20)
+	MOVD ZR, R16
+	TBNZ $40, R15, lane5
+	MOVWU 20(R21), R16
 
-high2:
-	MOVD R24, R22
-	MOVD ZR, R24
-	TBZ $31, R23, low3
-	MOVWU 24(R19), R24
+lane5:
+	MOVW R16, 20(R20)
+	MOVD ZR, R16
+	TBNZ $48, R15, lane6
+	MOVWU 24(R21), R16
 
-low3:
-	TBZ $63, R23, high3
-	MOVWU 28(R19), R25
-	ORR R25<<32, R24, R24
+lane6:
+	MOVW R16, 24(R20)
+	MOVD ZR, R16
+	TBNZ $56, R15, lane7
+	MOVWU 28(R21), R16
 
-high3:
-	MOVD R24, R23
+lane7:
+	MOVW R16, 28(R20)
 	RET
 
 TEXT storeLanes<>(SB), NOSPLIT|NOFRAME, $0-0
-	TBZ $31, R15, low0
-	MOVW R24, 0(R19)
+	CBNZW R15, single
+	LDP (R20), (R16, R17)
+	STP (R16, R17), (R21)
+	B lane4
 
-low0:
-	TBZ $63, R15, high0
-	LSR $32, R24, R24
-	MOVW R24, 4(R19)
+single:
+	TBNZ $0, R15, lane1
+	MOVWU 0(R20), R16
+	MOVW R16, 0(R21)
 
-high0:
-	TBZ $31, R20, low1
-	MOVW R25, 8(R19)
+lane1:
+	TBNZ $8, R15, lane2
+	MOVWU 4(R20), R16
+	MOVW R16, 4(R21)
 
-low1:
-	TBZ $63, R20, high1
-	LSR $32, R25, R25
-	MOVW R25, 12(R19)
+lane2:
+	TBNZ $16, R15, lane3
+	MOVWU 8(R20), R16
+	MOVW R16, 8(R21)
 
-high1:
-	TBZ $31, R22, low2
-	MOVW R26, 16(R19)
+lane3:
+	TBNZ $24, R15, lane4
+	MOVWU 12(R20), R16
+	MOVW R16, 12(R21)
 
-low2:
-	TBZ $63, R22, high2
-	LSR $32, R26, R26
-	MOVW R26, 20(R19)
+lane4:
+	TBNZ $32, R15, lane5
+	MOVWU 16(R20), R16
+	MOVW R16, 16(R21)
 
-high2:
-	TBZ $31, R23, low3
-	MOVW R21, 24(R19)
+lane5:
+	TBNZ $40, R15, lane6
+	MOVWU 20(R20), R16
+	MOVW R16, 20(R21)
 
-low3:
-	TBZ $63, R23, high3
-	LSR $32, R21, R21
-	MOVW R21, 28(R19)
+lane6:
+	TBNZ $48, R15, lane7
+	MOVWU 24(R20), R16
+	MOVW R16, 24(R21)
 
-high3:
+lane7:
+	TBNZ $56, R15, lane8
+	MOVWU 28(R20), R16
+	MOVW R16, 28(R21)
+
+lane8:
 	RET

@@ -4,10 +4,14 @@
 
 #include "textflag.h"
 
+// and v#.16b, v#.16b, v#.16b
+#define and_16b(d, n, m) WORD $(0x4e201c00|d|n<<5|m<<16)
 // bif v#.16b, v#.16b, v#.16b
 #define bif_16b(d, n, m) WORD $(0x6ee01c00|d|n<<5|m<<16)
 // bit v#.16b, v#.16b, v#.16b
 #define bit_16b(d, n, m) WORD $(0x6ea01c00|d|n<<5|m<<16)
+// cmge v#.8b, v#.8b, #0
+#define cmge_8b0(d, n) WORD $(0x2e208800|d|n<<5)
 // dup v#.4s, v#.s[0]
 #define dup_4s0(d, n) WORD $(0x4e040400|d|n<<5)
 // eor v#.16b, v#.16b, v#.16b
@@ -18,14 +22,14 @@
 #define fcmgt_4s(d, n, m) WORD $(0x6ea0e400|d|n<<5|m<<16)
 // fsub v#.4s, v#.4s, v#.4s
 #define fsub_4s(d, n, m) WORD $(0x4ea0d400|d|n<<5|m<<16)
-// smax v#.4s, v#.4s, v#.4s
-#define smax_4s(d, n, m) WORD $(0x4ea06400|d|n<<5|m<<16)
-// smaxv s#, v#.4s
-#define smaxv_4s(d, n) WORD $(0x4eb0a800|d|n<<5)
+// shrn v#.8b, v#.8h, #8
+#define shrn_8b8(d, n) WORD $(0x0f088400|d|n<<5)
 // sshr v#.4s, v#.4s, #31
 #define sshr_4s31(d, n) WORD $(0x4f210400|d|n<<5)
 // ushl v#.4s, v#.4s, v#.4s
 #define ushl_4s(d, n, m) WORD $(0x6ea04400|d|n<<5|m<<16)
+// uzp2 v#.8h, v#.8h, v#.8h
+#define uzp2_8h(d, n, m) WORD $(0x4e405800|d|n<<5|m<<16)
 // zip1 v#.2d, v#.2d, v#.2d
 #define zip1_2d(d, n, m) WORD $(0x4ec03800|d|n<<5|m<<16)
 // zip1 v#.4s, v#.4s, v#.4s
@@ -117,7 +121,7 @@ vector:
 	BNE vector
 	RET
 
-TEXT ·laneGather_neon(SB), NOSPLIT, $0-56
+TEXT ·laneGather_neon(SB), NOSPLIT, $32-56
 	MOVD dst+0(FP), R5
 	MOVD base+8(FP), R4
 	MOVD offs+16(FP), R1
@@ -168,180 +172,56 @@ few:
 	ushl_4s(30, 30, 0)
 	FMOVQ 16(R19), F0
 	ushl_4s(31, 31, 0)
+	uzp2_8h(0, 30, 31)
+	shrn_8b8(0, 0)
+	cmge_8b0(0, 0)
+	FMOVD F0, R22
 	MOVD (R1), R7
 	ADD R7, R4, R19
-	ADD $0, R19, R19
-	smax_4s(2, 30, 31)
-	smaxv_4s(2, 2)
-	FMOVS F2, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R19), (F0, F1)
 
 mask1done:
 	MOVD 8(R1), R7
 	ADD R7, R4, R19
-	ADD $0, R19, R19
-	smax_4s(4, 30, 31)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R19), (F2, F3)
 
 mask2done:
 	MOVD 16(R1), R7
 	ADD R7, R4, R19
-	ADD $0, R19, R19
-	smax_4s(6, 30, 31)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R19), (F4, F5)
 
 mask3done:
 	MOVD 24(R1), R7
 	ADD R7, R4, R19
-	ADD $0, R19, R19
-	smax_4s(8, 30, 31)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F6, F7)
-	B mask4done
-
-mask4part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R22, mask4part
+	FLDPQ 0(R19), (F6, F7)
 
 mask4done:
 	MOVD 32(R1), R7
 	ADD R7, R4, R19
-	ADD $0, R19, R19
-	smax_4s(10, 30, 31)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask5part
-	FLDPQ (R19), (F8, F9)
-	B mask5done
-
-mask5part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask5part
+	FLDPQ 0(R19), (F8, F9)
 
 mask5done:
 	MOVD 40(R1), R7
 	ADD R7, R4, R19
-	ADD $0, R19, R19
-	smax_4s(12, 30, 31)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask6part
-	FLDPQ (R19), (F10, F11)
-	B mask6done
-
-mask6part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R22, mask6part
+	FLDPQ 0(R19), (F10, F11)
 
 mask6done:
 	MOVD 48(R1), R7
 	ADD R7, R4, R19
-	ADD $0, R19, R19
-	smax_4s(14, 30, 31)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask7part
-	FLDPQ (R19), (F12, F13)
-	B mask7done
-
-mask7part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V12.D[0]
-	VMOV R20, V12.D[1]
-	VMOV R22, V13.D[0]
-	VMOV R23, V13.D[1]
+	CBNZ R22, mask7part
+	FLDPQ 0(R19), (F12, F13)
 
 mask7done:
 	MOVD 56(R1), R7
 	ADD R7, R4, R19
-	ADD $0, R19, R19
-	smax_4s(16, 30, 31)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask8part
-	FLDPQ (R19), (F14, F15)
-	B mask8done
-
-mask8part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V14.D[0]
-	VMOV R20, V14.D[1]
-	VMOV R22, V15.D[0]
-	VMOV R23, V15.D[1]
+	CBNZ R22, mask8part
+	FLDPQ 0(R19), (F14, F15)
 
 mask8done:
 
@@ -627,6 +507,214 @@ next:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(2, 30)
+	and_16b(0, 0, 2)
+	sshr_4s31(2, 31)
+	and_16b(1, 1, 2)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(4, 30)
+	and_16b(2, 2, 4)
+	sshr_4s31(4, 31)
+	and_16b(3, 3, 4)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(6, 30)
+	and_16b(4, 4, 6)
+	sshr_4s31(6, 31)
+	and_16b(5, 5, 6)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+mask4part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(8, 30)
+	and_16b(6, 6, 8)
+	sshr_4s31(8, 31)
+	and_16b(7, 7, 8)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask4done
+
+mask4none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask4done
+
+mask5part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask5none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask5slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(10, 30)
+	and_16b(8, 8, 10)
+	sshr_4s31(10, 31)
+	and_16b(9, 9, 10)
+	B mask5done
+
+mask5slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask5done
+
+mask5none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask5done
+
+mask6part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask6none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask6slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(12, 30)
+	and_16b(10, 10, 12)
+	sshr_4s31(12, 31)
+	and_16b(11, 11, 12)
+	B mask6done
+
+mask6slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask6done
+
+mask6none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask6done
+
+mask7part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask7none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask7slow
+	FLDPQ (R21), (F12, F13)
+	sshr_4s31(14, 30)
+	and_16b(12, 12, 14)
+	sshr_4s31(14, 31)
+	and_16b(13, 13, 14)
+	B mask7done
+
+mask7slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F12, F13)
+	B mask7done
+
+mask7none:
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	B mask7done
+
+mask8part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask8none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask8slow
+	FLDPQ (R21), (F14, F15)
+	sshr_4s31(16, 30)
+	and_16b(14, 14, 16)
+	sshr_4s31(16, 31)
+	and_16b(15, 15, 16)
+	B mask8done
+
+mask8slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F14, F15)
+	B mask8done
+
+mask8none:
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	B mask8done
 DATA shifts_neon<>+0(SB)/4, $0x0000001f
 DATA shifts_neon<>+4(SB)/4, $0x0000001e
 DATA shifts_neon<>+8(SB)/4, $0x0000001d
@@ -654,7 +742,6 @@ TEXT ·laneCopy_neon(SB), NOSPLIT, $0-32
 	FMOVS R7, F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
 	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
@@ -773,7 +860,6 @@ vector:
 	fadd_4s(20, 20, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(21, 21, 30)
-	ADD R3, R5, R19
 	FSTPQ (F20, F21), 0(R19)
 	MOVD 8(R1), R3
 	ADD R3, R5, R19
@@ -781,7 +867,6 @@ vector:
 	fadd_4s(22, 22, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(23, 23, 30)
-	ADD R3, R5, R19
 	FSTPQ (F22, F23), 0(R19)
 	MOVD 16(R1), R3
 	ADD R3, R5, R19
@@ -789,7 +874,6 @@ vector:
 	fadd_4s(24, 24, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(25, 25, 30)
-	ADD R3, R5, R19
 	FSTPQ (F24, F25), 0(R19)
 	MOVD 24(R1), R3
 	ADD R3, R5, R19
@@ -797,7 +881,6 @@ vector:
 	fadd_4s(26, 26, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(27, 27, 30)
-	ADD R3, R5, R19
 	FSTPQ (F26, F27), 0(R19)
 	fadd_4s(28, 10, 12)
 	fadd_4s(29, 11, 13)
@@ -813,7 +896,6 @@ vector:
 	fadd_4s(8, 8, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(9, 9, 30)
-	ADD R3, R5, R19
 	FSTPQ (F8, F9), 0(R19)
 	MOVD 40(R1), R3
 	ADD R3, R5, R19
@@ -821,7 +903,6 @@ vector:
 	fadd_4s(10, 10, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(11, 11, 30)
-	ADD R3, R5, R19
 	FSTPQ (F10, F11), 0(R19)
 	MOVD 48(R1), R3
 	ADD R3, R5, R19
@@ -829,7 +910,6 @@ vector:
 	fadd_4s(12, 12, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(13, 13, 30)
-	ADD R3, R5, R19
 	FSTPQ (F12, F13), 0(R19)
 	MOVD 56(R1), R3
 	ADD R3, R5, R19
@@ -837,7 +917,6 @@ vector:
 	fadd_4s(14, 14, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(15, 15, 30)
-	ADD R3, R5, R19
 	FSTPQ (F14, F15), 0(R19)
 	fadd_4s(28, 2, 4)
 	fadd_4s(29, 3, 5)
@@ -853,7 +932,6 @@ vector:
 	fadd_4s(0, 0, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(1, 1, 30)
-	ADD R3, R5, R19
 	FSTPQ (F0, F1), 0(R19)
 	MOVD 72(R1), R3
 	ADD R3, R5, R19
@@ -861,7 +939,6 @@ vector:
 	fadd_4s(2, 2, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(3, 3, 30)
-	ADD R3, R5, R19
 	FSTPQ (F2, F3), 0(R19)
 	MOVD 80(R1), R3
 	ADD R3, R5, R19
@@ -869,7 +946,6 @@ vector:
 	fadd_4s(4, 4, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(5, 5, 30)
-	ADD R3, R5, R19
 	FSTPQ (F4, F5), 0(R19)
 	MOVD 88(R1), R3
 	ADD R3, R5, R19
@@ -877,7 +953,6 @@ vector:
 	fadd_4s(6, 6, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(7, 7, 30)
-	ADD R3, R5, R19
 	FSTPQ (F6, F7), 0(R19)
 	FLDPQ 0(R10), (F20, F21)
 	ADD R7, R10, R19
@@ -900,7 +975,6 @@ vector:
 	fadd_4s(20, 20, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(21, 21, 30)
-	ADD R3, R5, R19
 	FSTPQ (F20, F21), 0(R19)
 	MOVD 104(R1), R3
 	ADD R3, R5, R19
@@ -908,7 +982,6 @@ vector:
 	fadd_4s(22, 22, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(23, 23, 30)
-	ADD R3, R5, R19
 	FSTPQ (F22, F23), 0(R19)
 	MOVD 112(R1), R3
 	ADD R3, R5, R19
@@ -916,7 +989,6 @@ vector:
 	fadd_4s(24, 24, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(25, 25, 30)
-	ADD R3, R5, R19
 	FSTPQ (F24, F25), 0(R19)
 	MOVD 120(R1), R3
 	ADD R3, R5, R19
@@ -924,7 +996,6 @@ vector:
 	fadd_4s(26, 26, 30)
 	FMOVQ 16(R19), F30
 	fadd_4s(27, 27, 30)
-	ADD R3, R5, R19
 	FSTPQ (F26, F27), 0(R19)
 	ADDS $32, R4, R4
 	ADDS $32, R8, R8
@@ -1013,87 +1084,101 @@ done:
 	RET
 
 TEXT loadLanes<>(SB), NOSPLIT|NOFRAME, $0-0
-	MOVD ZR, R24
-	TBZ $31, R15, low0
-	MOVWU 0(R19), R24
+	MOVD ZR, R16
+	TBNZ $0, R15, lane0
+	MOVWU 0(R21), R16
 
-low0:
-	TBZ $63, R15, high0
-	MOVWU 4(R19), R25
-	ORR R25<<32, R24, R24
+lane0:
+	MOVW R16, 0(R20)
+	MOVD ZR, R16
+	TBNZ $8, R15, lane1
+	MOVWU 4(R21), R16
 
-high0:
-	MOVD R24, R15
-	MOVD ZR, R24
-	TBZ $31, R20, low1
-	MOVWU 8(R19), R24
+lane1:
+	MOVW R16, 4(R20)
+	MOVD ZR, R16
+	TBNZ $16, R15, lane2
+	MOVWU 8(R21), R16
 
-low1:
-	TBZ $63, R20, high1
-	MOVWU 12(R19), R25
-	ORR R25<<32, R24, R24
+lane2:
+	MOVW R16, 8(R20)
+	MOVD ZR, R16
+	TBNZ $24, R15, lane3
+	MOVWU 12(R21), R16
 
-high1:
-	MOVD R24, R20
-	MOVD ZR, R24
-	TBZ $31, R22, low2
-	MOVWU 16(R19), R24
+lane3:
+	MOVW R16, 12(R20)
+	MOVD ZR, R16
+	TBNZ $32, R15, lane4
+	MOVWU 16(R21), R16
 
-low2:
-	TBZ $63, R22, high2
-	MOVWU 20(R19), R25
-	ORR R25<<32, R24, R24
+lane4:
+	MOVW R16, 16(R20)
+	MOVD ZR, R16
+	TBNZ $40, R15, lane5
+	MOVWU 20(R21), R16
 
-high2:
-	MOVD R24, R22
-	MOVD ZR, R24
-	TBZ $31, R23, low3
-	MOVWU 24(R19), R24
+lane5:
+	MOVW R16, 20(R20)
+	MOVD ZR, R16
+	TBNZ $48, R15, lane6
+	MOVWU 24(R21), R16
 
-low3:
-	TBZ $63, R23, high3
-	MOVWU 28(R19), R25
-	ORR R25<<32, R24, R24
+lane6:
+	MOVW R16, 24(R20)
+	MOVD ZR, R16
+	TBNZ $56, R15, lane7
+	MOVWU 28(R21), R16
 
-high3:
-	MOVD R24, R23
+lane7:
+	MOVW R16, 28(R20)
 	RET
 
 TEXT storeLanes<>(SB), NOSPLIT|NOFRAME, $0-0
-	TBZ $31, R15, low0
-	MOVW R24, 0(R19)
+	CBNZW R15, single
+	LDP (R20), (R16, R17)
+	STP (R16, R17), (R21)
+	B lane4
 
-low0:
-	TBZ $63, R15, high0
-	LSR $32, R24, R24
-	MOVW R24, 4(R19)
+single:
+	TBNZ $0, R15, lane1
+	MOVWU 0(R20), R16
+	MOVW R16, 0(R21)
 
-high0:
-	TBZ $31, R20, low1
-	MOVW R25, 8(R19)
+lane1:
+	TBNZ $8, R15, lane2
+	MOVWU 4(R20), R16
+	MOVW R16, 4(R21)
 
-low1:
-	TBZ $63, R20, high1
-	LSR $32, R25, R25
-	MOVW R25, 12(R19)
+lane2:
+	TBNZ $16, R15, lane3
+	MOVWU 8(R20), R16
+	MOVW R16, 8(R21)
 
-high1:
-	TBZ $31, R22, low2
-	MOVW R26, 16(R19)
+lane3:
+	TBNZ $24, R15, lane4
+	MOVWU 12(R20), R16
+	MOVW R16, 12(R21)
 
-low2:
-	TBZ $63, R22, high2
-	LSR $32, R26, R26
-	MOVW R26, 20(R19)
+lane4:
+	TBNZ $32, R15, lane5
+	MOVWU 16(R20), R16
+	MOVW R16, 16(R21)
 
-high2:
-	TBZ $31, R23, low3
-	MOVW R21, 24(R19)
+lane5:
+	TBNZ $40, R15, lane6
+	MOVWU 20(R20), R16
+	MOVW R16, 20(R21)
 
-low3:
-	TBZ $63, R23, high3
-	LSR $32, R21, R21
-	MOVW R21, 28(R19)
+lane6:
+	TBNZ $48, R15, lane7
+	MOVWU 24(R20), R16
+	MOVW R16, 24(R21)
 
-high3:
+lane7:
+	TBNZ $56, R15, lane8
+	MOVWU 28(R20), R16
+	MOVW R16, 28(R21)
+
+lane8:
 	RET

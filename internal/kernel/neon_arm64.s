@@ -16,6 +16,8 @@
 #define bit_16b(d, n, m) WORD $(0x6ea01c00|d|n<<5|m<<16)
 // bsl v#.16b, v#.16b, v#.16b
 #define bsl_16b(d, n, m) WORD $(0x6e601c00|d|n<<5|m<<16)
+// cmge v#.8b, v#.8b, #0
+#define cmge_8b0(d, n) WORD $(0x2e208800|d|n<<5)
 // dup v#.4s, v#.s[0]
 #define dup_4s0(d, n) WORD $(0x4e040400|d|n<<5)
 // eor v#.16b, v#.16b, v#.16b
@@ -34,12 +36,22 @@
 #define fcvtns_4s(d, n) WORD $(0x4e21a800|d|n<<5)
 // fdiv v#.4s, v#.4s, v#.4s
 #define fdiv_4s(d, n, m) WORD $(0x6e20fc00|d|n<<5|m<<16)
+// fmax v#.4s, v#.4s, v#.4s
+#define fmax_4s(d, n, m) WORD $(0x4e20f400|d|n<<5|m<<16)
 // fmla v#.4s, v#.4s, v#.4s
 #define fmla_4s(d, n, m) WORD $(0x4e20cc00|d|n<<5|m<<16)
 // fmla v#.4s, v#.4s, v#.s[0]
 #define fmla_4s0(d, n, m) WORD $(0x4f801000|d|n<<5|m<<16)
-// fmls v#.4s, v#.4s, v#.4s
-#define fmls_4s(d, n, m) WORD $(0x4ea0cc00|d|n<<5|m<<16)
+// fmla v#.4s, v#.4s, v#.s[1]
+#define fmla_4s1(d, n, m) WORD $(0x4fa01000|d|n<<5|m<<16)
+// fmla v#.4s, v#.4s, v#.s[2]
+#define fmla_4s2(d, n, m) WORD $(0x4f801800|d|n<<5|m<<16)
+// fmls v#.4s, v#.4s, v#.s[0]
+#define fmls_4s0(d, n, m) WORD $(0x4f805000|d|n<<5|m<<16)
+// fmls v#.4s, v#.4s, v#.s[1]
+#define fmls_4s1(d, n, m) WORD $(0x4fa05000|d|n<<5|m<<16)
+// fmls v#.4s, v#.4s, v#.s[2]
+#define fmls_4s2(d, n, m) WORD $(0x4f805800|d|n<<5|m<<16)
 // fmul v#.4s, v#.4s, v#.4s
 #define fmul_4s(d, n, m) WORD $(0x6e20dc00|d|n<<5|m<<16)
 // fmul v#.4s, v#.4s, v#.s[0]
@@ -58,10 +70,8 @@
 #define rev64_4s(d, n) WORD $(0x4ea00800|d|n<<5)
 // shl v#.4s, v#.4s, #23
 #define shl_4s23(d, n) WORD $(0x4f375400|d|n<<5)
-// smax v#.4s, v#.4s, v#.4s
-#define smax_4s(d, n, m) WORD $(0x4ea06400|d|n<<5|m<<16)
-// smaxv s#, v#.4s
-#define smaxv_4s(d, n) WORD $(0x4eb0a800|d|n<<5)
+// shrn v#.8b, v#.8h, #8
+#define shrn_8b8(d, n) WORD $(0x0f088400|d|n<<5)
 // sshr v#.4s, v#.4s, #31
 #define sshr_4s31(d, n) WORD $(0x4f210400|d|n<<5)
 // ushl v#.4s, v#.4s, v#.4s
@@ -74,6 +84,8 @@
 #define uzp1_4s(d, n, m) WORD $(0x4e801800|d|n<<5|m<<16)
 // uzp2 v#.4s, v#.4s, v#.4s
 #define uzp2_4s(d, n, m) WORD $(0x4e805800|d|n<<5|m<<16)
+// uzp2 v#.8h, v#.8h, v#.8h
+#define uzp2_8h(d, n, m) WORD $(0x4e405800|d|n<<5|m<<16)
 // zip1 v#.2d, v#.2d, v#.2d
 #define zip1_2d(d, n, m) WORD $(0x4ec03800|d|n<<5|m<<16)
 // zip1 v#.4s, v#.4s, v#.4s
@@ -83,7 +95,7 @@
 // zip2 v#.4s, v#.4s, v#.4s
 #define zip2_4s(d, n, m) WORD $(0x4e807800|d|n<<5|m<<16)
 
-TEXT ·tile_neon_1x8(SB), NOSPLIT, $0-64
+TEXT ·tile_neon_1x8(SB), NOSPLIT, $32-64
 	MOVD kn+0(FP), R2
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R5
@@ -99,27 +111,15 @@ TEXT ·tile_neon_1x8(SB), NOSPLIT, $0-64
 	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
 	ushl_4s(3, 3, 4)
+	uzp2_8h(4, 2, 3)
+	shrn_8b8(4, 4)
+	cmge_8b0(4, 4)
+	FMOVD F4, R22
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
-	ADD $0, R9, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
 	B start
@@ -186,12 +186,8 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(31, 31, 31)
-	fcmgt_4s(4, 31, 0)
-	bit_16b(0, 31, 4)
-	fcmgt_4s(4, 31, 1)
-	bit_16b(1, 31, 4)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
 
 store:
 	MOVD mask+56(FP), R10
@@ -210,27 +206,49 @@ masked:
 	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
 	ushl_4s(3, 3, 4)
-	ADD $0, R3, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(4, 2, 3)
+	shrn_8b8(4, 4)
+	cmge_8b0(4, 4)
+	FMOVD F4, R22
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R3)
 
 mask2done:
 	RET
+
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(4, 2)
+	and_16b(0, 0, 4)
+	sshr_4s31(4, 3)
+	and_16b(1, 1, 4)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
 DATA shifts_neon<>+0(SB)/4, $0x0000001f
 DATA shifts_neon<>+4(SB)/4, $0x0000001e
 DATA shifts_neon<>+8(SB)/4, $0x0000001d
@@ -241,7 +259,7 @@ DATA shifts_neon<>+24(SB)/4, $0x00000019
 DATA shifts_neon<>+28(SB)/4, $0x00000018
 GLOBL shifts_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·tile_neon_2x8(SB), NOSPLIT, $0-64
+TEXT ·tile_neon_2x8(SB), NOSPLIT, $32-64
 	MOVD kn+0(FP), R2
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R5
@@ -257,48 +275,20 @@ TEXT ·tile_neon_2x8(SB), NOSPLIT, $0-64
 	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
 	ushl_4s(5, 5, 6)
+	uzp2_8h(6, 4, 5)
+	shrn_8b8(6, 6)
+	cmge_8b0(6, 6)
+	FMOVD F6, R22
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
-	ADD $0, R9, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R9), (F2, F3)
 
 mask2done:
 	B start
@@ -385,18 +375,10 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(30, 30, 30)
-	fcmgt_4s(6, 30, 0)
-	bit_16b(0, 30, 6)
-	fcmgt_4s(6, 30, 1)
-	bit_16b(1, 30, 6)
-	fadd_4s(0, 0, 30)
-	fadd_4s(1, 1, 30)
-	fcmgt_4s(6, 30, 2)
-	bit_16b(2, 30, 6)
-	fcmgt_4s(6, 30, 3)
-	bit_16b(3, 30, 6)
-	fadd_4s(2, 2, 30)
-	fadd_4s(3, 3, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -417,50 +399,90 @@ masked:
 	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
 	ushl_4s(5, 5, 6)
-	ADD $0, R3, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F0, F1), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(6, 4, 5)
+	shrn_8b8(6, 6)
+	cmge_8b0(6, 6)
+	FMOVD F6, R22
+	CBNZ R22, mask3part
+	FSTPQ (F0, F1), 0(R3)
 
 mask3done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F2, F3), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F2, F3), 0(R3)
 
 mask4done:
 	RET
 
-TEXT ·tile_neon_3x8(SB), NOSPLIT, $0-64
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(6, 4)
+	and_16b(0, 0, 6)
+	sshr_4s31(6, 5)
+	and_16b(1, 1, 6)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(6, 4)
+	and_16b(2, 2, 6)
+	sshr_4s31(6, 5)
+	and_16b(3, 3, 6)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+mask4part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+TEXT ·tile_neon_3x8(SB), NOSPLIT, $32-64
 	MOVD kn+0(FP), R2
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R5
@@ -476,69 +498,25 @@ TEXT ·tile_neon_3x8(SB), NOSPLIT, $0-64
 	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
 	ushl_4s(7, 7, 8)
+	uzp2_8h(8, 6, 7)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
-	ADD $0, R9, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R9), (F2, F3)
 
 mask2done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R9), (F4, F5)
 
 mask3done:
 	B start
@@ -645,24 +623,12 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(30, 30, 30)
-	fcmgt_4s(8, 30, 0)
-	bit_16b(0, 30, 8)
-	fcmgt_4s(8, 30, 1)
-	bit_16b(1, 30, 8)
-	fadd_4s(0, 0, 30)
-	fadd_4s(1, 1, 30)
-	fcmgt_4s(8, 30, 2)
-	bit_16b(2, 30, 8)
-	fcmgt_4s(8, 30, 3)
-	bit_16b(3, 30, 8)
-	fadd_4s(2, 2, 30)
-	fadd_4s(3, 3, 30)
-	fcmgt_4s(8, 30, 4)
-	bit_16b(4, 30, 8)
-	fcmgt_4s(8, 30, 5)
-	bit_16b(5, 30, 8)
-	fadd_4s(4, 4, 30)
-	fadd_4s(5, 5, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -685,71 +651,129 @@ masked:
 	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
 	ushl_4s(7, 7, 8)
-	ADD $0, R3, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F0, F1), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(8, 6, 7)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
+	CBNZ R22, mask4part
+	FSTPQ (F0, F1), 0(R3)
 
 mask4done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F2, F3), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask5part
+	FSTPQ (F2, F3), 0(R3)
 
 mask5done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F4, F5), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask6part
+	FSTPQ (F4, F5), 0(R3)
 
 mask6done:
 	RET
 
-TEXT ·tile_neon_4x8(SB), NOSPLIT, $0-64
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(8, 6)
+	and_16b(0, 0, 8)
+	sshr_4s31(8, 7)
+	and_16b(1, 1, 8)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(8, 6)
+	and_16b(2, 2, 8)
+	sshr_4s31(8, 7)
+	and_16b(3, 3, 8)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(8, 6)
+	and_16b(4, 4, 8)
+	sshr_4s31(8, 7)
+	and_16b(5, 5, 8)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+mask4part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+mask5part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+TEXT ·tile_neon_4x8(SB), NOSPLIT, $32-64
 	MOVD kn+0(FP), R2
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R5
@@ -765,90 +789,30 @@ TEXT ·tile_neon_4x8(SB), NOSPLIT, $0-64
 	ushl_4s(8, 8, 10)
 	FMOVQ 16(R19), F10
 	ushl_4s(9, 9, 10)
+	uzp2_8h(10, 8, 9)
+	shrn_8b8(10, 10)
+	cmge_8b0(10, 10)
+	FMOVD F10, R22
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
-	ADD $0, R9, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R9), (F2, F3)
 
 mask2done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R9), (F4, F5)
 
 mask3done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F6, F7)
-	B mask4done
-
-mask4part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R22, mask4part
+	FLDPQ 0(R9), (F6, F7)
 
 mask4done:
 	B start
@@ -975,30 +939,14 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(30, 30, 30)
-	fcmgt_4s(10, 30, 0)
-	bit_16b(0, 30, 10)
-	fcmgt_4s(10, 30, 1)
-	bit_16b(1, 30, 10)
-	fadd_4s(0, 0, 30)
-	fadd_4s(1, 1, 30)
-	fcmgt_4s(10, 30, 2)
-	bit_16b(2, 30, 10)
-	fcmgt_4s(10, 30, 3)
-	bit_16b(3, 30, 10)
-	fadd_4s(2, 2, 30)
-	fadd_4s(3, 3, 30)
-	fcmgt_4s(10, 30, 4)
-	bit_16b(4, 30, 10)
-	fcmgt_4s(10, 30, 5)
-	bit_16b(5, 30, 10)
-	fadd_4s(4, 4, 30)
-	fadd_4s(5, 5, 30)
-	fcmgt_4s(10, 30, 6)
-	bit_16b(6, 30, 10)
-	fcmgt_4s(10, 30, 7)
-	bit_16b(7, 30, 10)
-	fadd_4s(6, 6, 30)
-	fadd_4s(7, 7, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -1023,92 +971,168 @@ masked:
 	ushl_4s(8, 8, 10)
 	FMOVQ 16(R19), F10
 	ushl_4s(9, 9, 10)
-	ADD $0, R3, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F0, F1), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(10, 8, 9)
+	shrn_8b8(10, 10)
+	cmge_8b0(10, 10)
+	FMOVD F10, R22
+	CBNZ R22, mask5part
+	FSTPQ (F0, F1), 0(R3)
 
 mask5done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F2, F3), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask6part
+	FSTPQ (F2, F3), 0(R3)
 
 mask6done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F4, F5), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask7part
+	FSTPQ (F4, F5), 0(R3)
 
 mask7done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask8part
-	FSTPQ (F6, F7), (R19)
-	B mask8done
-
-mask8part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask8part
+	FSTPQ (F6, F7), 0(R3)
 
 mask8done:
 	RET
 
-TEXT ·tile_neon_5x8(SB), NOSPLIT, $0-64
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(10, 8)
+	and_16b(0, 0, 10)
+	sshr_4s31(10, 9)
+	and_16b(1, 1, 10)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(10, 8)
+	and_16b(2, 2, 10)
+	sshr_4s31(10, 9)
+	and_16b(3, 3, 10)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(10, 8)
+	and_16b(4, 4, 10)
+	sshr_4s31(10, 9)
+	and_16b(5, 5, 10)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+mask4part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(10, 8)
+	and_16b(6, 6, 10)
+	sshr_4s31(10, 9)
+	and_16b(7, 7, 10)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask4done
+
+mask4none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask4done
+
+mask5part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+mask7part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+mask8part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask8done
+
+TEXT ·tile_neon_5x8(SB), NOSPLIT, $32-64
 	MOVD kn+0(FP), R2
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R5
@@ -1124,111 +1148,35 @@ TEXT ·tile_neon_5x8(SB), NOSPLIT, $0-64
 	ushl_4s(10, 10, 12)
 	FMOVQ 16(R19), F12
 	ushl_4s(11, 11, 12)
+	uzp2_8h(12, 10, 11)
+	shrn_8b8(12, 12)
+	cmge_8b0(12, 12)
+	FMOVD F12, R22
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
-	ADD $0, R9, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R9), (F2, F3)
 
 mask2done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R9), (F4, F5)
 
 mask3done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F6, F7)
-	B mask4done
-
-mask4part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R22, mask4part
+	FLDPQ 0(R9), (F6, F7)
 
 mask4done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask5part
-	FLDPQ (R19), (F8, F9)
-	B mask5done
-
-mask5part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask5part
+	FLDPQ 0(R9), (F8, F9)
 
 mask5done:
 	B start
@@ -1376,36 +1324,16 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(30, 30, 30)
-	fcmgt_4s(12, 30, 0)
-	bit_16b(0, 30, 12)
-	fcmgt_4s(12, 30, 1)
-	bit_16b(1, 30, 12)
-	fadd_4s(0, 0, 30)
-	fadd_4s(1, 1, 30)
-	fcmgt_4s(12, 30, 2)
-	bit_16b(2, 30, 12)
-	fcmgt_4s(12, 30, 3)
-	bit_16b(3, 30, 12)
-	fadd_4s(2, 2, 30)
-	fadd_4s(3, 3, 30)
-	fcmgt_4s(12, 30, 4)
-	bit_16b(4, 30, 12)
-	fcmgt_4s(12, 30, 5)
-	bit_16b(5, 30, 12)
-	fadd_4s(4, 4, 30)
-	fadd_4s(5, 5, 30)
-	fcmgt_4s(12, 30, 6)
-	bit_16b(6, 30, 12)
-	fcmgt_4s(12, 30, 7)
-	bit_16b(7, 30, 12)
-	fadd_4s(6, 6, 30)
-	fadd_4s(7, 7, 30)
-	fcmgt_4s(12, 30, 8)
-	bit_16b(8, 30, 12)
-	fcmgt_4s(12, 30, 9)
-	bit_16b(9, 30, 12)
-	fadd_4s(8, 8, 30)
-	fadd_4s(9, 9, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
+	fmax_4s(8, 8, 30)
+	fmax_4s(9, 9, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -1432,113 +1360,207 @@ masked:
 	ushl_4s(10, 10, 12)
 	FMOVQ 16(R19), F12
 	ushl_4s(11, 11, 12)
-	ADD $0, R3, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F0, F1), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(12, 10, 11)
+	shrn_8b8(12, 12)
+	cmge_8b0(12, 12)
+	FMOVD F12, R22
+	CBNZ R22, mask6part
+	FSTPQ (F0, F1), 0(R3)
 
 mask6done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F2, F3), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask7part
+	FSTPQ (F2, F3), 0(R3)
 
 mask7done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask8part
-	FSTPQ (F4, F5), (R19)
-	B mask8done
-
-mask8part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask8part
+	FSTPQ (F4, F5), 0(R3)
 
 mask8done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask9part
-	FSTPQ (F6, F7), (R19)
-	B mask9done
-
-mask9part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask9part
+	FSTPQ (F6, F7), 0(R3)
 
 mask9done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask10part
-	FSTPQ (F8, F9), (R19)
-	B mask10done
-
-mask10part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	VMOV V8.D[0], R24
-	VMOV V8.D[1], R25
-	VMOV V9.D[0], R26
-	VMOV V9.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask10part
+	FSTPQ (F8, F9), 0(R3)
 
 mask10done:
 	RET
 
-TEXT ·tile_neon_6x8(SB), NOSPLIT, $0-64
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(12, 10)
+	and_16b(0, 0, 12)
+	sshr_4s31(12, 11)
+	and_16b(1, 1, 12)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(12, 10)
+	and_16b(2, 2, 12)
+	sshr_4s31(12, 11)
+	and_16b(3, 3, 12)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(12, 10)
+	and_16b(4, 4, 12)
+	sshr_4s31(12, 11)
+	and_16b(5, 5, 12)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+mask4part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(12, 10)
+	and_16b(6, 6, 12)
+	sshr_4s31(12, 11)
+	and_16b(7, 7, 12)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask4done
+
+mask4none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask4done
+
+mask5part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask5none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask5slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(12, 10)
+	and_16b(8, 8, 12)
+	sshr_4s31(12, 11)
+	and_16b(9, 9, 12)
+	B mask5done
+
+mask5slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask5done
+
+mask5none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask5done
+
+mask6part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+mask7part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+mask8part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask8done
+
+mask9part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask9done
+
+mask10part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F8, F9), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask10done
+
+TEXT ·tile_neon_6x8(SB), NOSPLIT, $32-64
 	MOVD kn+0(FP), R2
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R5
@@ -1554,132 +1576,40 @@ TEXT ·tile_neon_6x8(SB), NOSPLIT, $0-64
 	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
 	ushl_4s(13, 13, 14)
+	uzp2_8h(14, 12, 13)
+	shrn_8b8(14, 14)
+	cmge_8b0(14, 14)
+	FMOVD F14, R22
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
-	ADD $0, R9, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R9), (F2, F3)
 
 mask2done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R9), (F4, F5)
 
 mask3done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F6, F7)
-	B mask4done
-
-mask4part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R22, mask4part
+	FLDPQ 0(R9), (F6, F7)
 
 mask4done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask5part
-	FLDPQ (R19), (F8, F9)
-	B mask5done
-
-mask5part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask5part
+	FLDPQ 0(R9), (F8, F9)
 
 mask5done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask6part
-	FLDPQ (R19), (F10, F11)
-	B mask6done
-
-mask6part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R22, mask6part
+	FLDPQ 0(R9), (F10, F11)
 
 mask6done:
 	B start
@@ -1847,42 +1777,18 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(30, 30, 30)
-	fcmgt_4s(14, 30, 0)
-	bit_16b(0, 30, 14)
-	fcmgt_4s(14, 30, 1)
-	bit_16b(1, 30, 14)
-	fadd_4s(0, 0, 30)
-	fadd_4s(1, 1, 30)
-	fcmgt_4s(14, 30, 2)
-	bit_16b(2, 30, 14)
-	fcmgt_4s(14, 30, 3)
-	bit_16b(3, 30, 14)
-	fadd_4s(2, 2, 30)
-	fadd_4s(3, 3, 30)
-	fcmgt_4s(14, 30, 4)
-	bit_16b(4, 30, 14)
-	fcmgt_4s(14, 30, 5)
-	bit_16b(5, 30, 14)
-	fadd_4s(4, 4, 30)
-	fadd_4s(5, 5, 30)
-	fcmgt_4s(14, 30, 6)
-	bit_16b(6, 30, 14)
-	fcmgt_4s(14, 30, 7)
-	bit_16b(7, 30, 14)
-	fadd_4s(6, 6, 30)
-	fadd_4s(7, 7, 30)
-	fcmgt_4s(14, 30, 8)
-	bit_16b(8, 30, 14)
-	fcmgt_4s(14, 30, 9)
-	bit_16b(9, 30, 14)
-	fadd_4s(8, 8, 30)
-	fadd_4s(9, 9, 30)
-	fcmgt_4s(14, 30, 10)
-	bit_16b(10, 30, 14)
-	fcmgt_4s(14, 30, 11)
-	bit_16b(11, 30, 14)
-	fadd_4s(10, 10, 30)
-	fadd_4s(11, 11, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
+	fmax_4s(8, 8, 30)
+	fmax_4s(9, 9, 30)
+	fmax_4s(10, 10, 30)
+	fmax_4s(11, 11, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -1911,134 +1817,246 @@ masked:
 	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
 	ushl_4s(13, 13, 14)
-	ADD $0, R3, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F0, F1), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(14, 12, 13)
+	shrn_8b8(14, 14)
+	cmge_8b0(14, 14)
+	FMOVD F14, R22
+	CBNZ R22, mask7part
+	FSTPQ (F0, F1), 0(R3)
 
 mask7done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask8part
-	FSTPQ (F2, F3), (R19)
-	B mask8done
-
-mask8part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask8part
+	FSTPQ (F2, F3), 0(R3)
 
 mask8done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask9part
-	FSTPQ (F4, F5), (R19)
-	B mask9done
-
-mask9part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask9part
+	FSTPQ (F4, F5), 0(R3)
 
 mask9done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask10part
-	FSTPQ (F6, F7), (R19)
-	B mask10done
-
-mask10part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask10part
+	FSTPQ (F6, F7), 0(R3)
 
 mask10done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask11part
-	FSTPQ (F8, F9), (R19)
-	B mask11done
-
-mask11part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V8.D[0], R24
-	VMOV V8.D[1], R25
-	VMOV V9.D[0], R26
-	VMOV V9.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask11part
+	FSTPQ (F8, F9), 0(R3)
 
 mask11done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask12part
-	FSTPQ (F10, F11), (R19)
-	B mask12done
-
-mask12part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V10.D[0], R24
-	VMOV V10.D[1], R25
-	VMOV V11.D[0], R26
-	VMOV V11.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask12part
+	FSTPQ (F10, F11), 0(R3)
 
 mask12done:
 	RET
 
-TEXT ·tile_neon_1x16(SB), NOSPLIT, $0-64
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(14, 12)
+	and_16b(0, 0, 14)
+	sshr_4s31(14, 13)
+	and_16b(1, 1, 14)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(14, 12)
+	and_16b(2, 2, 14)
+	sshr_4s31(14, 13)
+	and_16b(3, 3, 14)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(14, 12)
+	and_16b(4, 4, 14)
+	sshr_4s31(14, 13)
+	and_16b(5, 5, 14)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+mask4part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(14, 12)
+	and_16b(6, 6, 14)
+	sshr_4s31(14, 13)
+	and_16b(7, 7, 14)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask4done
+
+mask4none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask4done
+
+mask5part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask5none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask5slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(14, 12)
+	and_16b(8, 8, 14)
+	sshr_4s31(14, 13)
+	and_16b(9, 9, 14)
+	B mask5done
+
+mask5slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask5done
+
+mask5none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask5done
+
+mask6part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask6none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask6slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(14, 12)
+	and_16b(10, 10, 14)
+	sshr_4s31(14, 13)
+	and_16b(11, 11, 14)
+	B mask6done
+
+mask6slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask6done
+
+mask6none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask6done
+
+mask7part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+mask8part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask8done
+
+mask9part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask9done
+
+mask10part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask10done
+
+mask11part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F8, F9), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask11done
+
+mask12part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F10, F11), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask12done
+
+TEXT ·tile_neon_1x16(SB), NOSPLIT, $32-64
 	MOVD kn+0(FP), R2
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R5
@@ -2054,56 +2072,31 @@ TEXT ·tile_neon_1x16(SB), NOSPLIT, $0-64
 	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
 	ushl_4s(7, 7, 8)
+	uzp2_8h(8, 6, 7)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
 	LSR $8, R10, R10
 	FMOVS R10, F4
 	dup_4s0(5, 4)
 	dup_4s0(4, 4)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
 	ushl_4s(4, 4, 8)
 	FMOVQ 16(R19), F8
 	ushl_4s(5, 5, 8)
+	uzp2_8h(8, 4, 5)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R23
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
-	ADD $0, R9, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
-	ADD $32, R9, R19
-	smax_4s(8, 4, 5)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R23, mask2part
+	FLDPQ 32(R9), (F2, F3)
 
 mask2done:
 	B start
@@ -2190,18 +2183,10 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(31, 31, 31)
-	fcmgt_4s(8, 31, 0)
-	bit_16b(0, 31, 8)
-	fcmgt_4s(8, 31, 1)
-	bit_16b(1, 31, 8)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
-	fcmgt_4s(8, 31, 2)
-	bit_16b(2, 31, 8)
-	fcmgt_4s(8, 31, 3)
-	bit_16b(3, 31, 8)
-	fadd_4s(2, 2, 31)
-	fadd_4s(3, 3, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
 
 store:
 	MOVD mask+56(FP), R10
@@ -2221,58 +2206,101 @@ masked:
 	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
 	ushl_4s(7, 7, 8)
+	uzp2_8h(8, 6, 7)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
 	LSR $8, R10, R10
 	FMOVS R10, F4
 	dup_4s0(5, 4)
 	dup_4s0(4, 4)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
 	ushl_4s(4, 4, 8)
 	FMOVQ 16(R19), F8
 	ushl_4s(5, 5, 8)
-	ADD $0, R3, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F0, F1), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(8, 4, 5)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R23
+	CBNZ R22, mask3part
+	FSTPQ (F0, F1), 0(R3)
 
 mask3done:
-	ADD $32, R3, R19
-	smax_4s(8, 4, 5)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F2, F3), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask4part
+	FSTPQ (F2, F3), 32(R3)
 
 mask4done:
 	RET
 
-TEXT ·tile_neon_2x16(SB), NOSPLIT, $0-64
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(8, 6)
+	and_16b(0, 0, 8)
+	sshr_4s31(8, 7)
+	and_16b(1, 1, 8)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(8, 4)
+	and_16b(2, 2, 8)
+	sshr_4s31(8, 5)
+	and_16b(3, 3, 8)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+mask4part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+TEXT ·tile_neon_2x16(SB), NOSPLIT, $32-64
 	MOVD kn+0(FP), R2
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R5
@@ -2288,97 +2316,40 @@ TEXT ·tile_neon_2x16(SB), NOSPLIT, $0-64
 	ushl_4s(10, 10, 12)
 	FMOVQ 16(R19), F12
 	ushl_4s(11, 11, 12)
+	uzp2_8h(12, 10, 11)
+	shrn_8b8(12, 12)
+	cmge_8b0(12, 12)
+	FMOVD F12, R22
 	LSR $8, R10, R10
 	FMOVS R10, F8
 	dup_4s0(9, 8)
 	dup_4s0(8, 8)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
 	ushl_4s(8, 8, 12)
 	FMOVQ 16(R19), F12
 	ushl_4s(9, 9, 12)
+	uzp2_8h(12, 8, 9)
+	shrn_8b8(12, 12)
+	cmge_8b0(12, 12)
+	FMOVD F12, R23
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
-	ADD $0, R9, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
-	ADD $32, R9, R19
-	smax_4s(12, 8, 9)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R23, mask2part
+	FLDPQ 32(R9), (F2, F3)
 
 mask2done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R9), (F4, F5)
 
 mask3done:
-	ADD $32, R9, R19
-	smax_4s(12, 8, 9)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F6, F7)
-	B mask4done
-
-mask4part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R23, mask4part
+	FLDPQ 32(R9), (F6, F7)
 
 mask4done:
 	B start
@@ -2500,30 +2471,14 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(30, 30, 30)
-	fcmgt_4s(12, 30, 0)
-	bit_16b(0, 30, 12)
-	fcmgt_4s(12, 30, 1)
-	bit_16b(1, 30, 12)
-	fadd_4s(0, 0, 30)
-	fadd_4s(1, 1, 30)
-	fcmgt_4s(12, 30, 2)
-	bit_16b(2, 30, 12)
-	fcmgt_4s(12, 30, 3)
-	bit_16b(3, 30, 12)
-	fadd_4s(2, 2, 30)
-	fadd_4s(3, 3, 30)
-	fcmgt_4s(12, 30, 4)
-	bit_16b(4, 30, 12)
-	fcmgt_4s(12, 30, 5)
-	bit_16b(5, 30, 12)
-	fadd_4s(4, 4, 30)
-	fadd_4s(5, 5, 30)
-	fcmgt_4s(12, 30, 6)
-	bit_16b(6, 30, 12)
-	fcmgt_4s(12, 30, 7)
-	bit_16b(7, 30, 12)
-	fadd_4s(6, 6, 30)
-	fadd_4s(7, 7, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -2546,99 +2501,178 @@ masked:
 	ushl_4s(10, 10, 12)
 	FMOVQ 16(R19), F12
 	ushl_4s(11, 11, 12)
+	uzp2_8h(12, 10, 11)
+	shrn_8b8(12, 12)
+	cmge_8b0(12, 12)
+	FMOVD F12, R22
 	LSR $8, R10, R10
 	FMOVS R10, F8
 	dup_4s0(9, 8)
 	dup_4s0(8, 8)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F12
 	ushl_4s(8, 8, 12)
 	FMOVQ 16(R19), F12
 	ushl_4s(9, 9, 12)
-	ADD $0, R3, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F0, F1), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(12, 8, 9)
+	shrn_8b8(12, 12)
+	cmge_8b0(12, 12)
+	FMOVD F12, R23
+	CBNZ R22, mask5part
+	FSTPQ (F0, F1), 0(R3)
 
 mask5done:
-	ADD $32, R3, R19
-	smax_4s(12, 8, 9)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F2, F3), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask6part
+	FSTPQ (F2, F3), 32(R3)
 
 mask6done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F4, F5), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask7part
+	FSTPQ (F4, F5), 0(R3)
 
 mask7done:
-	ADD $32, R3, R19
-	smax_4s(12, 8, 9)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask8part
-	FSTPQ (F6, F7), (R19)
-	B mask8done
-
-mask8part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask8part
+	FSTPQ (F6, F7), 32(R3)
 
 mask8done:
 	RET
 
-TEXT ·tile_neon_3x16(SB), NOSPLIT, $0-64
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(12, 10)
+	and_16b(0, 0, 12)
+	sshr_4s31(12, 11)
+	and_16b(1, 1, 12)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(12, 8)
+	and_16b(2, 2, 12)
+	sshr_4s31(12, 9)
+	and_16b(3, 3, 12)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(12, 10)
+	and_16b(4, 4, 12)
+	sshr_4s31(12, 11)
+	and_16b(5, 5, 12)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+mask4part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(12, 8)
+	and_16b(6, 6, 12)
+	sshr_4s31(12, 9)
+	and_16b(7, 7, 12)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask4done
+
+mask4none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask4done
+
+mask5part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+mask7part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+mask8part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask8done
+
+TEXT ·tile_neon_3x16(SB), NOSPLIT, $32-64
 	MOVD kn+0(FP), R2
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R5
@@ -2654,138 +2688,49 @@ TEXT ·tile_neon_3x16(SB), NOSPLIT, $0-64
 	ushl_4s(14, 14, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(15, 15, 16)
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	LSR $8, R10, R10
 	FMOVS R10, F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
 	ushl_4s(12, 12, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(13, 13, 16)
+	uzp2_8h(16, 12, 13)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R23
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
-	ADD $0, R9, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
-	ADD $32, R9, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R23, mask2part
+	FLDPQ 32(R9), (F2, F3)
 
 mask2done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R9), (F4, F5)
 
 mask3done:
-	ADD $32, R9, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F6, F7)
-	B mask4done
-
-mask4part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R23, mask4part
+	FLDPQ 32(R9), (F6, F7)
 
 mask4done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask5part
-	FLDPQ (R19), (F8, F9)
-	B mask5done
-
-mask5part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask5part
+	FLDPQ 0(R9), (F8, F9)
 
 mask5done:
-	ADD $32, R9, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask6part
-	FLDPQ (R19), (F10, F11)
-	B mask6done
-
-mask6part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R23, mask6part
+	FLDPQ 32(R9), (F10, F11)
 
 mask6done:
 	B start
@@ -2942,42 +2887,18 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(30, 30, 30)
-	fcmgt_4s(16, 30, 0)
-	bit_16b(0, 30, 16)
-	fcmgt_4s(16, 30, 1)
-	bit_16b(1, 30, 16)
-	fadd_4s(0, 0, 30)
-	fadd_4s(1, 1, 30)
-	fcmgt_4s(16, 30, 2)
-	bit_16b(2, 30, 16)
-	fcmgt_4s(16, 30, 3)
-	bit_16b(3, 30, 16)
-	fadd_4s(2, 2, 30)
-	fadd_4s(3, 3, 30)
-	fcmgt_4s(16, 30, 4)
-	bit_16b(4, 30, 16)
-	fcmgt_4s(16, 30, 5)
-	bit_16b(5, 30, 16)
-	fadd_4s(4, 4, 30)
-	fadd_4s(5, 5, 30)
-	fcmgt_4s(16, 30, 6)
-	bit_16b(6, 30, 16)
-	fcmgt_4s(16, 30, 7)
-	bit_16b(7, 30, 16)
-	fadd_4s(6, 6, 30)
-	fadd_4s(7, 7, 30)
-	fcmgt_4s(16, 30, 8)
-	bit_16b(8, 30, 16)
-	fcmgt_4s(16, 30, 9)
-	bit_16b(9, 30, 16)
-	fadd_4s(8, 8, 30)
-	fadd_4s(9, 9, 30)
-	fcmgt_4s(16, 30, 10)
-	bit_16b(10, 30, 16)
-	fcmgt_4s(16, 30, 11)
-	bit_16b(11, 30, 16)
-	fadd_4s(10, 10, 30)
-	fadd_4s(11, 11, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
+	fmax_4s(8, 8, 30)
+	fmax_4s(9, 9, 30)
+	fmax_4s(10, 10, 30)
+	fmax_4s(11, 11, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -3003,140 +2924,255 @@ masked:
 	ushl_4s(14, 14, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(15, 15, 16)
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	LSR $8, R10, R10
 	FMOVS R10, F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
 	ushl_4s(12, 12, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(13, 13, 16)
-	ADD $0, R3, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F0, F1), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(16, 12, 13)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R23
+	CBNZ R22, mask7part
+	FSTPQ (F0, F1), 0(R3)
 
 mask7done:
-	ADD $32, R3, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask8part
-	FSTPQ (F2, F3), (R19)
-	B mask8done
-
-mask8part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask8part
+	FSTPQ (F2, F3), 32(R3)
 
 mask8done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask9part
-	FSTPQ (F4, F5), (R19)
-	B mask9done
-
-mask9part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask9part
+	FSTPQ (F4, F5), 0(R3)
 
 mask9done:
-	ADD $32, R3, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask10part
-	FSTPQ (F6, F7), (R19)
-	B mask10done
-
-mask10part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask10part
+	FSTPQ (F6, F7), 32(R3)
 
 mask10done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask11part
-	FSTPQ (F8, F9), (R19)
-	B mask11done
-
-mask11part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	VMOV V8.D[0], R24
-	VMOV V8.D[1], R25
-	VMOV V9.D[0], R26
-	VMOV V9.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask11part
+	FSTPQ (F8, F9), 0(R3)
 
 mask11done:
-	ADD $32, R3, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask12part
-	FSTPQ (F10, F11), (R19)
-	B mask12done
-
-mask12part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V10.D[0], R24
-	VMOV V10.D[1], R25
-	VMOV V11.D[0], R26
-	VMOV V11.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask12part
+	FSTPQ (F10, F11), 32(R3)
 
 mask12done:
 	RET
 
-TEXT ·tile_neon_4x16(SB), NOSPLIT, $0-64
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(16, 14)
+	and_16b(0, 0, 16)
+	sshr_4s31(16, 15)
+	and_16b(1, 1, 16)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(16, 12)
+	and_16b(2, 2, 16)
+	sshr_4s31(16, 13)
+	and_16b(3, 3, 16)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(16, 14)
+	and_16b(4, 4, 16)
+	sshr_4s31(16, 15)
+	and_16b(5, 5, 16)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+mask4part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(16, 12)
+	and_16b(6, 6, 16)
+	sshr_4s31(16, 13)
+	and_16b(7, 7, 16)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask4done
+
+mask4none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask4done
+
+mask5part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask5none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask5slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(16, 14)
+	and_16b(8, 8, 16)
+	sshr_4s31(16, 15)
+	and_16b(9, 9, 16)
+	B mask5done
+
+mask5slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask5done
+
+mask5none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask5done
+
+mask6part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask6none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask6slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(16, 12)
+	and_16b(10, 10, 16)
+	sshr_4s31(16, 13)
+	and_16b(11, 11, 16)
+	B mask6done
+
+mask6slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask6done
+
+mask6none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask6done
+
+mask7part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+mask8part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask8done
+
+mask9part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask9done
+
+mask10part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask10done
+
+mask11part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F8, F9), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask11done
+
+mask12part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F10, F11), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask12done
+
+TEXT ·tile_neon_4x16(SB), NOSPLIT, $32-64
 	MOVD kn+0(FP), R2
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R5
@@ -3152,179 +3188,58 @@ TEXT ·tile_neon_4x16(SB), NOSPLIT, $0-64
 	ushl_4s(18, 18, 20)
 	FMOVQ 16(R19), F20
 	ushl_4s(19, 19, 20)
+	uzp2_8h(20, 18, 19)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R22
 	LSR $8, R10, R10
 	FMOVS R10, F16
 	dup_4s0(17, 16)
 	dup_4s0(16, 16)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
 	ushl_4s(16, 16, 20)
 	FMOVQ 16(R19), F20
 	ushl_4s(17, 17, 20)
+	uzp2_8h(20, 16, 17)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R23
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
-	ADD $0, R9, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
-	ADD $32, R9, R19
-	smax_4s(20, 16, 17)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R23, mask2part
+	FLDPQ 32(R9), (F2, F3)
 
 mask2done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R9), (F4, F5)
 
 mask3done:
-	ADD $32, R9, R19
-	smax_4s(20, 16, 17)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F6, F7)
-	B mask4done
-
-mask4part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R23, mask4part
+	FLDPQ 32(R9), (F6, F7)
 
 mask4done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask5part
-	FLDPQ (R19), (F8, F9)
-	B mask5done
-
-mask5part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask5part
+	FLDPQ 0(R9), (F8, F9)
 
 mask5done:
-	ADD $32, R9, R19
-	smax_4s(20, 16, 17)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask6part
-	FLDPQ (R19), (F10, F11)
-	B mask6done
-
-mask6part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R23, mask6part
+	FLDPQ 32(R9), (F10, F11)
 
 mask6done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask7part
-	FLDPQ (R19), (F12, F13)
-	B mask7done
-
-mask7part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V12.D[0]
-	VMOV R20, V12.D[1]
-	VMOV R22, V13.D[0]
-	VMOV R23, V13.D[1]
+	CBNZ R22, mask7part
+	FLDPQ 0(R9), (F12, F13)
 
 mask7done:
-	ADD $32, R9, R19
-	smax_4s(20, 16, 17)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask8part
-	FLDPQ (R19), (F14, F15)
-	B mask8done
-
-mask8part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V14.D[0]
-	VMOV R20, V14.D[1]
-	VMOV R22, V15.D[0]
-	VMOV R23, V15.D[1]
+	CBNZ R23, mask8part
+	FLDPQ 32(R9), (F14, F15)
 
 mask8done:
 	B start
@@ -3516,54 +3431,22 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(30, 30, 30)
-	fcmgt_4s(20, 30, 0)
-	bit_16b(0, 30, 20)
-	fcmgt_4s(20, 30, 1)
-	bit_16b(1, 30, 20)
-	fadd_4s(0, 0, 30)
-	fadd_4s(1, 1, 30)
-	fcmgt_4s(20, 30, 2)
-	bit_16b(2, 30, 20)
-	fcmgt_4s(20, 30, 3)
-	bit_16b(3, 30, 20)
-	fadd_4s(2, 2, 30)
-	fadd_4s(3, 3, 30)
-	fcmgt_4s(20, 30, 4)
-	bit_16b(4, 30, 20)
-	fcmgt_4s(20, 30, 5)
-	bit_16b(5, 30, 20)
-	fadd_4s(4, 4, 30)
-	fadd_4s(5, 5, 30)
-	fcmgt_4s(20, 30, 6)
-	bit_16b(6, 30, 20)
-	fcmgt_4s(20, 30, 7)
-	bit_16b(7, 30, 20)
-	fadd_4s(6, 6, 30)
-	fadd_4s(7, 7, 30)
-	fcmgt_4s(20, 30, 8)
-	bit_16b(8, 30, 20)
-	fcmgt_4s(20, 30, 9)
-	bit_16b(9, 30, 20)
-	fadd_4s(8, 8, 30)
-	fadd_4s(9, 9, 30)
-	fcmgt_4s(20, 30, 10)
-	bit_16b(10, 30, 20)
-	fcmgt_4s(20, 30, 11)
-	bit_16b(11, 30, 20)
-	fadd_4s(10, 10, 30)
-	fadd_4s(11, 11, 30)
-	fcmgt_4s(20, 30, 12)
-	bit_16b(12, 30, 20)
-	fcmgt_4s(20, 30, 13)
-	bit_16b(13, 30, 20)
-	fadd_4s(12, 12, 30)
-	fadd_4s(13, 13, 30)
-	fcmgt_4s(20, 30, 14)
-	bit_16b(14, 30, 20)
-	fcmgt_4s(20, 30, 15)
-	bit_16b(15, 30, 20)
-	fadd_4s(14, 14, 30)
-	fadd_4s(15, 15, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
+	fmax_4s(8, 8, 30)
+	fmax_4s(9, 9, 30)
+	fmax_4s(10, 10, 30)
+	fmax_4s(11, 11, 30)
+	fmax_4s(12, 12, 30)
+	fmax_4s(13, 13, 30)
+	fmax_4s(14, 14, 30)
+	fmax_4s(15, 15, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -3592,181 +3475,332 @@ masked:
 	ushl_4s(18, 18, 20)
 	FMOVQ 16(R19), F20
 	ushl_4s(19, 19, 20)
+	uzp2_8h(20, 18, 19)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R22
 	LSR $8, R10, R10
 	FMOVS R10, F16
 	dup_4s0(17, 16)
 	dup_4s0(16, 16)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F20
 	ushl_4s(16, 16, 20)
 	FMOVQ 16(R19), F20
 	ushl_4s(17, 17, 20)
-	ADD $0, R3, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask9part
-	FSTPQ (F0, F1), (R19)
-	B mask9done
-
-mask9part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(20, 16, 17)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R23
+	CBNZ R22, mask9part
+	FSTPQ (F0, F1), 0(R3)
 
 mask9done:
-	ADD $32, R3, R19
-	smax_4s(20, 16, 17)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask10part
-	FSTPQ (F2, F3), (R19)
-	B mask10done
-
-mask10part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask10part
+	FSTPQ (F2, F3), 32(R3)
 
 mask10done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask11part
-	FSTPQ (F4, F5), (R19)
-	B mask11done
-
-mask11part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask11part
+	FSTPQ (F4, F5), 0(R3)
 
 mask11done:
-	ADD $32, R3, R19
-	smax_4s(20, 16, 17)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask12part
-	FSTPQ (F6, F7), (R19)
-	B mask12done
-
-mask12part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask12part
+	FSTPQ (F6, F7), 32(R3)
 
 mask12done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask13part
-	FSTPQ (F8, F9), (R19)
-	B mask13done
-
-mask13part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	VMOV V8.D[0], R24
-	VMOV V8.D[1], R25
-	VMOV V9.D[0], R26
-	VMOV V9.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask13part
+	FSTPQ (F8, F9), 0(R3)
 
 mask13done:
-	ADD $32, R3, R19
-	smax_4s(20, 16, 17)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask14part
-	FSTPQ (F10, F11), (R19)
-	B mask14done
-
-mask14part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V10.D[0], R24
-	VMOV V10.D[1], R25
-	VMOV V11.D[0], R26
-	VMOV V11.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask14part
+	FSTPQ (F10, F11), 32(R3)
 
 mask14done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask15part
-	FSTPQ (F12, F13), (R19)
-	B mask15done
-
-mask15part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	VMOV V12.D[0], R24
-	VMOV V12.D[1], R25
-	VMOV V13.D[0], R26
-	VMOV V13.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask15part
+	FSTPQ (F12, F13), 0(R3)
 
 mask15done:
-	ADD $32, R3, R19
-	smax_4s(20, 16, 17)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask16part
-	FSTPQ (F14, F15), (R19)
-	B mask16done
-
-mask16part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V14.D[0], R24
-	VMOV V14.D[1], R25
-	VMOV V15.D[0], R26
-	VMOV V15.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask16part
+	FSTPQ (F14, F15), 32(R3)
 
 mask16done:
 	RET
 
-TEXT ·tile_neon_5x16(SB), NOSPLIT, $0-64
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(20, 18)
+	and_16b(0, 0, 20)
+	sshr_4s31(20, 19)
+	and_16b(1, 1, 20)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(20, 16)
+	and_16b(2, 2, 20)
+	sshr_4s31(20, 17)
+	and_16b(3, 3, 20)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(20, 18)
+	and_16b(4, 4, 20)
+	sshr_4s31(20, 19)
+	and_16b(5, 5, 20)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+mask4part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(20, 16)
+	and_16b(6, 6, 20)
+	sshr_4s31(20, 17)
+	and_16b(7, 7, 20)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask4done
+
+mask4none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask4done
+
+mask5part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask5none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask5slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(20, 18)
+	and_16b(8, 8, 20)
+	sshr_4s31(20, 19)
+	and_16b(9, 9, 20)
+	B mask5done
+
+mask5slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask5done
+
+mask5none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask5done
+
+mask6part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask6none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask6slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(20, 16)
+	and_16b(10, 10, 20)
+	sshr_4s31(20, 17)
+	and_16b(11, 11, 20)
+	B mask6done
+
+mask6slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask6done
+
+mask6none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask6done
+
+mask7part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask7none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask7slow
+	FLDPQ (R21), (F12, F13)
+	sshr_4s31(20, 18)
+	and_16b(12, 12, 20)
+	sshr_4s31(20, 19)
+	and_16b(13, 13, 20)
+	B mask7done
+
+mask7slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F12, F13)
+	B mask7done
+
+mask7none:
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	B mask7done
+
+mask8part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask8none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask8slow
+	FLDPQ (R21), (F14, F15)
+	sshr_4s31(20, 16)
+	and_16b(14, 14, 20)
+	sshr_4s31(20, 17)
+	and_16b(15, 15, 20)
+	B mask8done
+
+mask8slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F14, F15)
+	B mask8done
+
+mask8none:
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	B mask8done
+
+mask9part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask9done
+
+mask10part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask10done
+
+mask11part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask11done
+
+mask12part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask12done
+
+mask13part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F8, F9), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask13done
+
+mask14part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F10, F11), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask14done
+
+mask15part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F12, F13), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask15done
+
+mask16part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F14, F15), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask16done
+
+TEXT ·tile_neon_5x16(SB), NOSPLIT, $32-64
 	MOVD kn+0(FP), R2
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R5
@@ -3782,220 +3816,67 @@ TEXT ·tile_neon_5x16(SB), NOSPLIT, $0-64
 	ushl_4s(22, 22, 24)
 	FMOVQ 16(R19), F24
 	ushl_4s(23, 23, 24)
+	uzp2_8h(24, 22, 23)
+	shrn_8b8(24, 24)
+	cmge_8b0(24, 24)
+	FMOVD F24, R22
 	LSR $8, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	ushl_4s(20, 20, 24)
 	FMOVQ 16(R19), F24
 	ushl_4s(21, 21, 24)
+	uzp2_8h(24, 20, 21)
+	shrn_8b8(24, 24)
+	cmge_8b0(24, 24)
+	FMOVD F24, R23
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
-	ADD $0, R9, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
-	ADD $32, R9, R19
-	smax_4s(24, 20, 21)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R23, mask2part
+	FLDPQ 32(R9), (F2, F3)
 
 mask2done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R9), (F4, F5)
 
 mask3done:
-	ADD $32, R9, R19
-	smax_4s(24, 20, 21)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F6, F7)
-	B mask4done
-
-mask4part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R23, mask4part
+	FLDPQ 32(R9), (F6, F7)
 
 mask4done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask5part
-	FLDPQ (R19), (F8, F9)
-	B mask5done
-
-mask5part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask5part
+	FLDPQ 0(R9), (F8, F9)
 
 mask5done:
-	ADD $32, R9, R19
-	smax_4s(24, 20, 21)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask6part
-	FLDPQ (R19), (F10, F11)
-	B mask6done
-
-mask6part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R23, mask6part
+	FLDPQ 32(R9), (F10, F11)
 
 mask6done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask7part
-	FLDPQ (R19), (F12, F13)
-	B mask7done
-
-mask7part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V12.D[0]
-	VMOV R20, V12.D[1]
-	VMOV R22, V13.D[0]
-	VMOV R23, V13.D[1]
+	CBNZ R22, mask7part
+	FLDPQ 0(R9), (F12, F13)
 
 mask7done:
-	ADD $32, R9, R19
-	smax_4s(24, 20, 21)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask8part
-	FLDPQ (R19), (F14, F15)
-	B mask8done
-
-mask8part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V14.D[0]
-	VMOV R20, V14.D[1]
-	VMOV R22, V15.D[0]
-	VMOV R23, V15.D[1]
+	CBNZ R23, mask8part
+	FLDPQ 32(R9), (F14, F15)
 
 mask8done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask9part
-	FLDPQ (R19), (F16, F17)
-	B mask9done
-
-mask9part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V16.D[0]
-	VMOV R20, V16.D[1]
-	VMOV R22, V17.D[0]
-	VMOV R23, V17.D[1]
+	CBNZ R22, mask9part
+	FLDPQ 0(R9), (F16, F17)
 
 mask9done:
-	ADD $32, R9, R19
-	smax_4s(24, 20, 21)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask10part
-	FLDPQ (R19), (F18, F19)
-	B mask10done
-
-mask10part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V18.D[0]
-	VMOV R20, V18.D[1]
-	VMOV R22, V19.D[0]
-	VMOV R23, V19.D[1]
+	CBNZ R23, mask10part
+	FLDPQ 32(R9), (F18, F19)
 
 mask10done:
 	B start
@@ -4223,66 +4104,26 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(30, 30, 30)
-	fcmgt_4s(24, 30, 0)
-	bit_16b(0, 30, 24)
-	fcmgt_4s(24, 30, 1)
-	bit_16b(1, 30, 24)
-	fadd_4s(0, 0, 30)
-	fadd_4s(1, 1, 30)
-	fcmgt_4s(24, 30, 2)
-	bit_16b(2, 30, 24)
-	fcmgt_4s(24, 30, 3)
-	bit_16b(3, 30, 24)
-	fadd_4s(2, 2, 30)
-	fadd_4s(3, 3, 30)
-	fcmgt_4s(24, 30, 4)
-	bit_16b(4, 30, 24)
-	fcmgt_4s(24, 30, 5)
-	bit_16b(5, 30, 24)
-	fadd_4s(4, 4, 30)
-	fadd_4s(5, 5, 30)
-	fcmgt_4s(24, 30, 6)
-	bit_16b(6, 30, 24)
-	fcmgt_4s(24, 30, 7)
-	bit_16b(7, 30, 24)
-	fadd_4s(6, 6, 30)
-	fadd_4s(7, 7, 30)
-	fcmgt_4s(24, 30, 8)
-	bit_16b(8, 30, 24)
-	fcmgt_4s(24, 30, 9)
-	bit_16b(9, 30, 24)
-	fadd_4s(8, 8, 30)
-	fadd_4s(9, 9, 30)
-	fcmgt_4s(24, 30, 10)
-	bit_16b(10, 30, 24)
-	fcmgt_4s(24, 30, 11)
-	bit_16b(11, 30, 24)
-	fadd_4s(10, 10, 30)
-	fadd_4s(11, 11, 30)
-	fcmgt_4s(24, 30, 12)
-	bit_16b(12, 30, 24)
-	fcmgt_4s(24, 30, 13)
-	bit_16b(13, 30, 24)
-	fadd_4s(12, 12, 30)
-	fadd_4s(13, 13, 30)
-	fcmgt_4s(24, 30, 14)
-	bit_16b(14, 30, 24)
-	fcmgt_4s(24, 30, 15)
-	bit_16b(15, 30, 24)
-	fadd_4s(14, 14, 30)
-	fadd_4s(15, 15, 30)
-	fcmgt_4s(24, 30, 16)
-	bit_16b(16, 30, 24)
-	fcmgt_4s(24, 30, 17)
-	bit_16b(17, 30, 24)
-	fadd_4s(16, 16, 30)
-	fadd_4s(17, 17, 30)
-	fcmgt_4s(24, 30, 18)
-	bit_16b(18, 30, 24)
-	fcmgt_4s(24, 30, 19)
-	bit_16b(19, 30, 24)
-	fadd_4s(18, 18, 30)
-	fadd_4s(19, 19, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
+	fmax_4s(8, 8, 30)
+	fmax_4s(9, 9, 30)
+	fmax_4s(10, 10, 30)
+	fmax_4s(11, 11, 30)
+	fmax_4s(12, 12, 30)
+	fmax_4s(13, 13, 30)
+	fmax_4s(14, 14, 30)
+	fmax_4s(15, 15, 30)
+	fmax_4s(16, 16, 30)
+	fmax_4s(17, 17, 30)
+	fmax_4s(18, 18, 30)
+	fmax_4s(19, 19, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -4314,222 +4155,409 @@ masked:
 	ushl_4s(22, 22, 24)
 	FMOVQ 16(R19), F24
 	ushl_4s(23, 23, 24)
+	uzp2_8h(24, 22, 23)
+	shrn_8b8(24, 24)
+	cmge_8b0(24, 24)
+	FMOVD F24, R22
 	LSR $8, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	ushl_4s(20, 20, 24)
 	FMOVQ 16(R19), F24
 	ushl_4s(21, 21, 24)
-	ADD $0, R3, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask11part
-	FSTPQ (F0, F1), (R19)
-	B mask11done
-
-mask11part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(24, 20, 21)
+	shrn_8b8(24, 24)
+	cmge_8b0(24, 24)
+	FMOVD F24, R23
+	CBNZ R22, mask11part
+	FSTPQ (F0, F1), 0(R3)
 
 mask11done:
-	ADD $32, R3, R19
-	smax_4s(24, 20, 21)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask12part
-	FSTPQ (F2, F3), (R19)
-	B mask12done
-
-mask12part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask12part
+	FSTPQ (F2, F3), 32(R3)
 
 mask12done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask13part
-	FSTPQ (F4, F5), (R19)
-	B mask13done
-
-mask13part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask13part
+	FSTPQ (F4, F5), 0(R3)
 
 mask13done:
-	ADD $32, R3, R19
-	smax_4s(24, 20, 21)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask14part
-	FSTPQ (F6, F7), (R19)
-	B mask14done
-
-mask14part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask14part
+	FSTPQ (F6, F7), 32(R3)
 
 mask14done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask15part
-	FSTPQ (F8, F9), (R19)
-	B mask15done
-
-mask15part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	VMOV V8.D[0], R24
-	VMOV V8.D[1], R25
-	VMOV V9.D[0], R26
-	VMOV V9.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask15part
+	FSTPQ (F8, F9), 0(R3)
 
 mask15done:
-	ADD $32, R3, R19
-	smax_4s(24, 20, 21)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask16part
-	FSTPQ (F10, F11), (R19)
-	B mask16done
-
-mask16part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V10.D[0], R24
-	VMOV V10.D[1], R25
-	VMOV V11.D[0], R26
-	VMOV V11.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask16part
+	FSTPQ (F10, F11), 32(R3)
 
 mask16done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask17part
-	FSTPQ (F12, F13), (R19)
-	B mask17done
-
-mask17part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	VMOV V12.D[0], R24
-	VMOV V12.D[1], R25
-	VMOV V13.D[0], R26
-	VMOV V13.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask17part
+	FSTPQ (F12, F13), 0(R3)
 
 mask17done:
-	ADD $32, R3, R19
-	smax_4s(24, 20, 21)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask18part
-	FSTPQ (F14, F15), (R19)
-	B mask18done
-
-mask18part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V14.D[0], R24
-	VMOV V14.D[1], R25
-	VMOV V15.D[0], R26
-	VMOV V15.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask18part
+	FSTPQ (F14, F15), 32(R3)
 
 mask18done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask19part
-	FSTPQ (F16, F17), (R19)
-	B mask19done
-
-mask19part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	VMOV V16.D[0], R24
-	VMOV V16.D[1], R25
-	VMOV V17.D[0], R26
-	VMOV V17.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask19part
+	FSTPQ (F16, F17), 0(R3)
 
 mask19done:
-	ADD $32, R3, R19
-	smax_4s(24, 20, 21)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask20part
-	FSTPQ (F18, F19), (R19)
-	B mask20done
-
-mask20part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V18.D[0], R24
-	VMOV V18.D[1], R25
-	VMOV V19.D[0], R26
-	VMOV V19.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask20part
+	FSTPQ (F18, F19), 32(R3)
 
 mask20done:
 	RET
 
-TEXT ·tile_neon_6x16(SB), NOSPLIT, $0-64
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(24, 22)
+	and_16b(0, 0, 24)
+	sshr_4s31(24, 23)
+	and_16b(1, 1, 24)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(24, 20)
+	and_16b(2, 2, 24)
+	sshr_4s31(24, 21)
+	and_16b(3, 3, 24)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(24, 22)
+	and_16b(4, 4, 24)
+	sshr_4s31(24, 23)
+	and_16b(5, 5, 24)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+mask4part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(24, 20)
+	and_16b(6, 6, 24)
+	sshr_4s31(24, 21)
+	and_16b(7, 7, 24)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask4done
+
+mask4none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask4done
+
+mask5part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask5none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask5slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(24, 22)
+	and_16b(8, 8, 24)
+	sshr_4s31(24, 23)
+	and_16b(9, 9, 24)
+	B mask5done
+
+mask5slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask5done
+
+mask5none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask5done
+
+mask6part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask6none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask6slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(24, 20)
+	and_16b(10, 10, 24)
+	sshr_4s31(24, 21)
+	and_16b(11, 11, 24)
+	B mask6done
+
+mask6slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask6done
+
+mask6none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask6done
+
+mask7part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask7none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask7slow
+	FLDPQ (R21), (F12, F13)
+	sshr_4s31(24, 22)
+	and_16b(12, 12, 24)
+	sshr_4s31(24, 23)
+	and_16b(13, 13, 24)
+	B mask7done
+
+mask7slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F12, F13)
+	B mask7done
+
+mask7none:
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	B mask7done
+
+mask8part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask8none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask8slow
+	FLDPQ (R21), (F14, F15)
+	sshr_4s31(24, 20)
+	and_16b(14, 14, 24)
+	sshr_4s31(24, 21)
+	and_16b(15, 15, 24)
+	B mask8done
+
+mask8slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F14, F15)
+	B mask8done
+
+mask8none:
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	B mask8done
+
+mask9part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask9none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask9slow
+	FLDPQ (R21), (F16, F17)
+	sshr_4s31(24, 22)
+	and_16b(16, 16, 24)
+	sshr_4s31(24, 23)
+	and_16b(17, 17, 24)
+	B mask9done
+
+mask9slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F16, F17)
+	B mask9done
+
+mask9none:
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	B mask9done
+
+mask10part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask10none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask10slow
+	FLDPQ (R21), (F18, F19)
+	sshr_4s31(24, 20)
+	and_16b(18, 18, 24)
+	sshr_4s31(24, 21)
+	and_16b(19, 19, 24)
+	B mask10done
+
+mask10slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F18, F19)
+	B mask10done
+
+mask10none:
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
+	B mask10done
+
+mask11part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask11done
+
+mask12part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask12done
+
+mask13part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask13done
+
+mask14part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask14done
+
+mask15part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F8, F9), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask15done
+
+mask16part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F10, F11), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask16done
+
+mask17part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F12, F13), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask17done
+
+mask18part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F14, F15), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask18done
+
+mask19part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F16, F17), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask19done
+
+mask20part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F18, F19), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask20done
+
+TEXT ·tile_neon_6x16(SB), NOSPLIT, $32-64
 	MOVD kn+0(FP), R2
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R5
@@ -4545,261 +4573,76 @@ TEXT ·tile_neon_6x16(SB), NOSPLIT, $0-64
 	ushl_4s(26, 26, 28)
 	FMOVQ 16(R19), F28
 	ushl_4s(27, 27, 28)
+	uzp2_8h(28, 26, 27)
+	shrn_8b8(28, 28)
+	cmge_8b0(28, 28)
+	FMOVD F28, R22
 	LSR $8, R10, R10
 	FMOVS R10, F24
 	dup_4s0(25, 24)
 	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F28
 	ushl_4s(24, 24, 28)
 	FMOVQ 16(R19), F28
 	ushl_4s(25, 25, 28)
+	uzp2_8h(28, 24, 25)
+	shrn_8b8(28, 28)
+	cmge_8b0(28, 28)
+	FMOVD F28, R23
 	TST $1, R8
 	BEQ bias
 	MOVD R3, R9
-	ADD $0, R9, R19
-	smax_4s(28, 26, 27)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
-	ADD $32, R9, R19
-	smax_4s(28, 24, 25)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R23, mask2part
+	FLDPQ 32(R9), (F2, F3)
 
 mask2done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(28, 26, 27)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R9), (F4, F5)
 
 mask3done:
-	ADD $32, R9, R19
-	smax_4s(28, 24, 25)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F6, F7)
-	B mask4done
-
-mask4part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R23, mask4part
+	FLDPQ 32(R9), (F6, F7)
 
 mask4done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(28, 26, 27)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask5part
-	FLDPQ (R19), (F8, F9)
-	B mask5done
-
-mask5part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask5part
+	FLDPQ 0(R9), (F8, F9)
 
 mask5done:
-	ADD $32, R9, R19
-	smax_4s(28, 24, 25)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask6part
-	FLDPQ (R19), (F10, F11)
-	B mask6done
-
-mask6part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R23, mask6part
+	FLDPQ 32(R9), (F10, F11)
 
 mask6done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(28, 26, 27)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask7part
-	FLDPQ (R19), (F12, F13)
-	B mask7done
-
-mask7part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V12.D[0]
-	VMOV R20, V12.D[1]
-	VMOV R22, V13.D[0]
-	VMOV R23, V13.D[1]
+	CBNZ R22, mask7part
+	FLDPQ 0(R9), (F12, F13)
 
 mask7done:
-	ADD $32, R9, R19
-	smax_4s(28, 24, 25)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask8part
-	FLDPQ (R19), (F14, F15)
-	B mask8done
-
-mask8part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V14.D[0]
-	VMOV R20, V14.D[1]
-	VMOV R22, V15.D[0]
-	VMOV R23, V15.D[1]
+	CBNZ R23, mask8part
+	FLDPQ 32(R9), (F14, F15)
 
 mask8done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(28, 26, 27)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask9part
-	FLDPQ (R19), (F16, F17)
-	B mask9done
-
-mask9part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V16.D[0]
-	VMOV R20, V16.D[1]
-	VMOV R22, V17.D[0]
-	VMOV R23, V17.D[1]
+	CBNZ R22, mask9part
+	FLDPQ 0(R9), (F16, F17)
 
 mask9done:
-	ADD $32, R9, R19
-	smax_4s(28, 24, 25)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask10part
-	FLDPQ (R19), (F18, F19)
-	B mask10done
-
-mask10part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V18.D[0]
-	VMOV R20, V18.D[1]
-	VMOV R22, V19.D[0]
-	VMOV R23, V19.D[1]
+	CBNZ R23, mask10part
+	FLDPQ 32(R9), (F18, F19)
 
 mask10done:
 	ADDS R7, R9, R9
-	ADD $0, R9, R19
-	smax_4s(28, 26, 27)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask11part
-	FLDPQ (R19), (F20, F21)
-	B mask11done
-
-mask11part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V20.D[0]
-	VMOV R20, V20.D[1]
-	VMOV R22, V21.D[0]
-	VMOV R23, V21.D[1]
+	CBNZ R22, mask11part
+	FLDPQ 0(R9), (F20, F21)
 
 mask11done:
-	ADD $32, R9, R19
-	smax_4s(28, 24, 25)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask12part
-	FLDPQ (R19), (F22, F23)
-	B mask12done
-
-mask12part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V22.D[0]
-	VMOV R20, V22.D[1]
-	VMOV R22, V23.D[0]
-	VMOV R23, V23.D[1]
+	CBNZ R23, mask12part
+	FLDPQ 32(R9), (F22, F23)
 
 mask12done:
 	B start
@@ -5062,78 +4905,30 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(30, 30, 30)
-	fcmgt_4s(28, 30, 0)
-	bit_16b(0, 30, 28)
-	fcmgt_4s(28, 30, 1)
-	bit_16b(1, 30, 28)
-	fadd_4s(0, 0, 30)
-	fadd_4s(1, 1, 30)
-	fcmgt_4s(28, 30, 2)
-	bit_16b(2, 30, 28)
-	fcmgt_4s(28, 30, 3)
-	bit_16b(3, 30, 28)
-	fadd_4s(2, 2, 30)
-	fadd_4s(3, 3, 30)
-	fcmgt_4s(28, 30, 4)
-	bit_16b(4, 30, 28)
-	fcmgt_4s(28, 30, 5)
-	bit_16b(5, 30, 28)
-	fadd_4s(4, 4, 30)
-	fadd_4s(5, 5, 30)
-	fcmgt_4s(28, 30, 6)
-	bit_16b(6, 30, 28)
-	fcmgt_4s(28, 30, 7)
-	bit_16b(7, 30, 28)
-	fadd_4s(6, 6, 30)
-	fadd_4s(7, 7, 30)
-	fcmgt_4s(28, 30, 8)
-	bit_16b(8, 30, 28)
-	fcmgt_4s(28, 30, 9)
-	bit_16b(9, 30, 28)
-	fadd_4s(8, 8, 30)
-	fadd_4s(9, 9, 30)
-	fcmgt_4s(28, 30, 10)
-	bit_16b(10, 30, 28)
-	fcmgt_4s(28, 30, 11)
-	bit_16b(11, 30, 28)
-	fadd_4s(10, 10, 30)
-	fadd_4s(11, 11, 30)
-	fcmgt_4s(28, 30, 12)
-	bit_16b(12, 30, 28)
-	fcmgt_4s(28, 30, 13)
-	bit_16b(13, 30, 28)
-	fadd_4s(12, 12, 30)
-	fadd_4s(13, 13, 30)
-	fcmgt_4s(28, 30, 14)
-	bit_16b(14, 30, 28)
-	fcmgt_4s(28, 30, 15)
-	bit_16b(15, 30, 28)
-	fadd_4s(14, 14, 30)
-	fadd_4s(15, 15, 30)
-	fcmgt_4s(28, 30, 16)
-	bit_16b(16, 30, 28)
-	fcmgt_4s(28, 30, 17)
-	bit_16b(17, 30, 28)
-	fadd_4s(16, 16, 30)
-	fadd_4s(17, 17, 30)
-	fcmgt_4s(28, 30, 18)
-	bit_16b(18, 30, 28)
-	fcmgt_4s(28, 30, 19)
-	bit_16b(19, 30, 28)
-	fadd_4s(18, 18, 30)
-	fadd_4s(19, 19, 30)
-	fcmgt_4s(28, 30, 20)
-	bit_16b(20, 30, 28)
-	fcmgt_4s(28, 30, 21)
-	bit_16b(21, 30, 28)
-	fadd_4s(20, 20, 30)
-	fadd_4s(21, 21, 30)
-	fcmgt_4s(28, 30, 22)
-	bit_16b(22, 30, 28)
-	fcmgt_4s(28, 30, 23)
-	bit_16b(23, 30, 28)
-	fadd_4s(22, 22, 30)
-	fadd_4s(23, 23, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
+	fmax_4s(8, 8, 30)
+	fmax_4s(9, 9, 30)
+	fmax_4s(10, 10, 30)
+	fmax_4s(11, 11, 30)
+	fmax_4s(12, 12, 30)
+	fmax_4s(13, 13, 30)
+	fmax_4s(14, 14, 30)
+	fmax_4s(15, 15, 30)
+	fmax_4s(16, 16, 30)
+	fmax_4s(17, 17, 30)
+	fmax_4s(18, 18, 30)
+	fmax_4s(19, 19, 30)
+	fmax_4s(20, 20, 30)
+	fmax_4s(21, 21, 30)
+	fmax_4s(22, 22, 30)
+	fmax_4s(23, 23, 30)
 
 store:
 	MOVD mask+56(FP), R10
@@ -5168,263 +4963,486 @@ masked:
 	ushl_4s(26, 26, 28)
 	FMOVQ 16(R19), F28
 	ushl_4s(27, 27, 28)
+	uzp2_8h(28, 26, 27)
+	shrn_8b8(28, 28)
+	cmge_8b0(28, 28)
+	FMOVD F28, R22
 	LSR $8, R10, R10
 	FMOVS R10, F24
 	dup_4s0(25, 24)
 	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F28
 	ushl_4s(24, 24, 28)
 	FMOVQ 16(R19), F28
 	ushl_4s(25, 25, 28)
-	ADD $0, R3, R19
-	smax_4s(28, 26, 27)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask13part
-	FSTPQ (F0, F1), (R19)
-	B mask13done
-
-mask13part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(28, 24, 25)
+	shrn_8b8(28, 28)
+	cmge_8b0(28, 28)
+	FMOVD F28, R23
+	CBNZ R22, mask13part
+	FSTPQ (F0, F1), 0(R3)
 
 mask13done:
-	ADD $32, R3, R19
-	smax_4s(28, 24, 25)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask14part
-	FSTPQ (F2, F3), (R19)
-	B mask14done
-
-mask14part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask14part
+	FSTPQ (F2, F3), 32(R3)
 
 mask14done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(28, 26, 27)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask15part
-	FSTPQ (F4, F5), (R19)
-	B mask15done
-
-mask15part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask15part
+	FSTPQ (F4, F5), 0(R3)
 
 mask15done:
-	ADD $32, R3, R19
-	smax_4s(28, 24, 25)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask16part
-	FSTPQ (F6, F7), (R19)
-	B mask16done
-
-mask16part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask16part
+	FSTPQ (F6, F7), 32(R3)
 
 mask16done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(28, 26, 27)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask17part
-	FSTPQ (F8, F9), (R19)
-	B mask17done
-
-mask17part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	VMOV V8.D[0], R24
-	VMOV V8.D[1], R25
-	VMOV V9.D[0], R26
-	VMOV V9.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask17part
+	FSTPQ (F8, F9), 0(R3)
 
 mask17done:
-	ADD $32, R3, R19
-	smax_4s(28, 24, 25)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask18part
-	FSTPQ (F10, F11), (R19)
-	B mask18done
-
-mask18part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V10.D[0], R24
-	VMOV V10.D[1], R25
-	VMOV V11.D[0], R26
-	VMOV V11.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask18part
+	FSTPQ (F10, F11), 32(R3)
 
 mask18done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(28, 26, 27)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask19part
-	FSTPQ (F12, F13), (R19)
-	B mask19done
-
-mask19part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	VMOV V12.D[0], R24
-	VMOV V12.D[1], R25
-	VMOV V13.D[0], R26
-	VMOV V13.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask19part
+	FSTPQ (F12, F13), 0(R3)
 
 mask19done:
-	ADD $32, R3, R19
-	smax_4s(28, 24, 25)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask20part
-	FSTPQ (F14, F15), (R19)
-	B mask20done
-
-mask20part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V14.D[0], R24
-	VMOV V14.D[1], R25
-	VMOV V15.D[0], R26
-	VMOV V15.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask20part
+	FSTPQ (F14, F15), 32(R3)
 
 mask20done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(28, 26, 27)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask21part
-	FSTPQ (F16, F17), (R19)
-	B mask21done
-
-mask21part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	VMOV V16.D[0], R24
-	VMOV V16.D[1], R25
-	VMOV V17.D[0], R26
-	VMOV V17.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask21part
+	FSTPQ (F16, F17), 0(R3)
 
 mask21done:
-	ADD $32, R3, R19
-	smax_4s(28, 24, 25)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask22part
-	FSTPQ (F18, F19), (R19)
-	B mask22done
-
-mask22part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V18.D[0], R24
-	VMOV V18.D[1], R25
-	VMOV V19.D[0], R26
-	VMOV V19.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask22part
+	FSTPQ (F18, F19), 32(R3)
 
 mask22done:
 	ADDS R7, R3, R3
-	ADD $0, R3, R19
-	smax_4s(28, 26, 27)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask23part
-	FSTPQ (F20, F21), (R19)
-	B mask23done
-
-mask23part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	VMOV V20.D[0], R24
-	VMOV V20.D[1], R25
-	VMOV V21.D[0], R26
-	VMOV V21.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask23part
+	FSTPQ (F20, F21), 0(R3)
 
 mask23done:
-	ADD $32, R3, R19
-	smax_4s(28, 24, 25)
-	smaxv_4s(28, 28)
-	FMOVS F28, R20
-	TBZ $31, R20, mask24part
-	FSTPQ (F22, F23), (R19)
-	B mask24done
-
-mask24part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V22.D[0], R24
-	VMOV V22.D[1], R25
-	VMOV V23.D[0], R26
-	VMOV V23.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask24part
+	FSTPQ (F22, F23), 32(R3)
 
 mask24done:
 	RET
 
-TEXT ·direct_neon_1x8(SB), NOSPLIT, $0-72
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(28, 26)
+	and_16b(0, 0, 28)
+	sshr_4s31(28, 27)
+	and_16b(1, 1, 28)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(28, 24)
+	and_16b(2, 2, 28)
+	sshr_4s31(28, 25)
+	and_16b(3, 3, 28)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(28, 26)
+	and_16b(4, 4, 28)
+	sshr_4s31(28, 27)
+	and_16b(5, 5, 28)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+mask4part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(28, 24)
+	and_16b(6, 6, 28)
+	sshr_4s31(28, 25)
+	and_16b(7, 7, 28)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask4done
+
+mask4none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask4done
+
+mask5part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask5none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask5slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(28, 26)
+	and_16b(8, 8, 28)
+	sshr_4s31(28, 27)
+	and_16b(9, 9, 28)
+	B mask5done
+
+mask5slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask5done
+
+mask5none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask5done
+
+mask6part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask6none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask6slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(28, 24)
+	and_16b(10, 10, 28)
+	sshr_4s31(28, 25)
+	and_16b(11, 11, 28)
+	B mask6done
+
+mask6slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask6done
+
+mask6none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask6done
+
+mask7part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask7none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask7slow
+	FLDPQ (R21), (F12, F13)
+	sshr_4s31(28, 26)
+	and_16b(12, 12, 28)
+	sshr_4s31(28, 27)
+	and_16b(13, 13, 28)
+	B mask7done
+
+mask7slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F12, F13)
+	B mask7done
+
+mask7none:
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	B mask7done
+
+mask8part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask8none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask8slow
+	FLDPQ (R21), (F14, F15)
+	sshr_4s31(28, 24)
+	and_16b(14, 14, 28)
+	sshr_4s31(28, 25)
+	and_16b(15, 15, 28)
+	B mask8done
+
+mask8slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F14, F15)
+	B mask8done
+
+mask8none:
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	B mask8done
+
+mask9part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask9none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask9slow
+	FLDPQ (R21), (F16, F17)
+	sshr_4s31(28, 26)
+	and_16b(16, 16, 28)
+	sshr_4s31(28, 27)
+	and_16b(17, 17, 28)
+	B mask9done
+
+mask9slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F16, F17)
+	B mask9done
+
+mask9none:
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	B mask9done
+
+mask10part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask10none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask10slow
+	FLDPQ (R21), (F18, F19)
+	sshr_4s31(28, 24)
+	and_16b(18, 18, 28)
+	sshr_4s31(28, 25)
+	and_16b(19, 19, 28)
+	B mask10done
+
+mask10slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F18, F19)
+	B mask10done
+
+mask10none:
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
+	B mask10done
+
+mask11part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask11none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask11slow
+	FLDPQ (R21), (F20, F21)
+	sshr_4s31(28, 26)
+	and_16b(20, 20, 28)
+	sshr_4s31(28, 27)
+	and_16b(21, 21, 28)
+	B mask11done
+
+mask11slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F20, F21)
+	B mask11done
+
+mask11none:
+	eor_16b(20, 20, 20)
+	eor_16b(21, 21, 21)
+	B mask11done
+
+mask12part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask12none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask12slow
+	FLDPQ (R21), (F22, F23)
+	sshr_4s31(28, 24)
+	and_16b(22, 22, 28)
+	sshr_4s31(28, 25)
+	and_16b(23, 23, 28)
+	B mask12done
+
+mask12slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F22, F23)
+	B mask12done
+
+mask12none:
+	eor_16b(22, 22, 22)
+	eor_16b(23, 23, 23)
+	B mask12done
+
+mask13part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask13done
+
+mask14part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask14done
+
+mask15part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask15done
+
+mask16part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask16done
+
+mask17part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F8, F9), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask17done
+
+mask18part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F10, F11), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask18done
+
+mask19part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F12, F13), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask19done
+
+mask20part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F14, F15), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask20done
+
+mask21part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F16, F17), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask21done
+
+mask22part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F18, F19), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask22done
+
+mask23part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F20, F21), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask23done
+
+mask24part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F22, F23), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask24done
+
+TEXT ·direct_neon_1x8(SB), NOSPLIT, $32-72
 	MOVD kn+0(FP), R1
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
@@ -5444,6 +5462,10 @@ TEXT ·direct_neon_1x8(SB), NOSPLIT, $0-72
 	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
 	ushl_4s(5, 5, 6)
+	uzp2_8h(6, 4, 5)
+	shrn_8b8(6, 6)
+	cmge_8b0(6, 6)
+	FMOVD F6, R22
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
@@ -5463,24 +5485,8 @@ start:
 pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
-	ADD $0, R19, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F2, F3)
-	B mask1done
-
-mask1part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R19), (F2, F3)
 
 mask1done:
 	FMOVS (R4), F31
@@ -5489,24 +5495,8 @@ mask1done:
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
-	ADD $0, R19, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R19), (F2, F3)
 
 mask2done:
 	FMOVS 4(R4), F31
@@ -5523,24 +5513,8 @@ last:
 	BNE end
 	MOVD (R7), R8
 	ADD R8, R5, R19
-	ADD $0, R19, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F2, F3)
-	B mask3done
-
-mask3part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R19), (F2, F3)
 
 mask3done:
 	FMOVS (R4), F31
@@ -5552,12 +5526,8 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(31, 31, 31)
-	fcmgt_4s(6, 31, 0)
-	bit_16b(0, 31, 6)
-	fcmgt_4s(6, 31, 1)
-	bit_16b(1, 31, 6)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -5570,30 +5540,100 @@ store:
 	RET
 
 masked:
-	ADD $0, R3, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F0, F1), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F0, F1), 0(R3)
 
 mask4done:
 	ADDS R8, R3, R3
 	RET
 
-TEXT ·direct_neon_1x16(SB), NOSPLIT, $0-72
+mask1part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(6, 4)
+	and_16b(2, 2, 6)
+	sshr_4s31(6, 5)
+	and_16b(3, 3, 6)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask1done
+
+mask1none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask1done
+
+mask2part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(6, 4)
+	and_16b(2, 2, 6)
+	sshr_4s31(6, 5)
+	and_16b(3, 3, 6)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(6, 4)
+	and_16b(2, 2, 6)
+	sshr_4s31(6, 5)
+	and_16b(3, 3, 6)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask3done
+
+mask3none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask3done
+
+mask4part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+TEXT ·direct_neon_1x16(SB), NOSPLIT, $32-72
 	MOVD kn+0(FP), R1
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
@@ -5614,6 +5654,10 @@ TEXT ·direct_neon_1x16(SB), NOSPLIT, $0-72
 	ushl_4s(8, 8, 10)
 	FMOVQ 16(R19), F10
 	ushl_4s(9, 9, 10)
+	uzp2_8h(10, 8, 9)
+	shrn_8b8(10, 10)
+	cmge_8b0(10, 10)
+	FMOVD F10, R22
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
@@ -5639,25 +5683,8 @@ pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	FLDPQ 0(R19), (F4, F5)
-	ADD R8, R5, R19
-	ADD $32, R19, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F6, F7)
-	B mask1done
-
-mask1part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 32(R19), (F6, F7)
 
 mask1done:
 	FMOVS (R4), F31
@@ -5669,25 +5696,8 @@ mask1done:
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	FLDPQ 0(R19), (F4, F5)
-	ADD R9, R5, R19
-	ADD $32, R19, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F6, F7)
-	B mask2done
-
-mask2part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 32(R19), (F6, F7)
 
 mask2done:
 	FMOVS 4(R4), F31
@@ -5707,25 +5717,8 @@ last:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	FLDPQ 0(R19), (F4, F5)
-	ADD R8, R5, R19
-	ADD $32, R19, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F6, F7)
-	B mask3done
-
-mask3part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 32(R19), (F6, F7)
 
 mask3done:
 	FMOVS (R4), F31
@@ -5739,18 +5732,10 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(31, 31, 31)
-	fcmgt_4s(10, 31, 0)
-	bit_16b(0, 31, 10)
-	fcmgt_4s(10, 31, 1)
-	bit_16b(1, 31, 10)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
-	fcmgt_4s(10, 31, 2)
-	bit_16b(2, 31, 10)
-	fcmgt_4s(10, 31, 3)
-	bit_16b(3, 31, 10)
-	fadd_4s(2, 2, 31)
-	fadd_4s(3, 3, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -5765,30 +5750,100 @@ store:
 
 masked:
 	FSTPQ (F0, F1), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F2, F3), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F2, F3), 32(R3)
 
 mask4done:
 	ADDS R8, R3, R3
 	RET
 
-TEXT ·direct_neon_2x8(SB), NOSPLIT, $0-72
+mask1part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(10, 8)
+	and_16b(6, 6, 10)
+	sshr_4s31(10, 9)
+	and_16b(7, 7, 10)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask1done
+
+mask1none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask1done
+
+mask2part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(10, 8)
+	and_16b(6, 6, 10)
+	sshr_4s31(10, 9)
+	and_16b(7, 7, 10)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask2done
+
+mask2none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask2done
+
+mask3part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(10, 8)
+	and_16b(6, 6, 10)
+	sshr_4s31(10, 9)
+	and_16b(7, 7, 10)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask3done
+
+mask3none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask3done
+
+mask4part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+TEXT ·direct_neon_2x8(SB), NOSPLIT, $32-72
 	MOVD kn+0(FP), R1
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
@@ -5808,6 +5863,10 @@ TEXT ·direct_neon_2x8(SB), NOSPLIT, $0-72
 	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
 	ushl_4s(7, 7, 8)
+	uzp2_8h(8, 6, 7)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
@@ -5832,24 +5891,8 @@ start:
 pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
-	ADD $0, R19, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F4, F5)
-	B mask1done
-
-mask1part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R19), (F4, F5)
 
 mask1done:
 	FMOVS (R4), F31
@@ -5861,24 +5904,8 @@ mask1done:
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
-	ADD $0, R19, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F4, F5)
-	B mask2done
-
-mask2part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R19), (F4, F5)
 
 mask2done:
 	FMOVS 8(R4), F31
@@ -5898,24 +5925,8 @@ last:
 	BNE end
 	MOVD (R7), R8
 	ADD R8, R5, R19
-	ADD $0, R19, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R19), (F4, F5)
 
 mask3done:
 	FMOVS (R4), F31
@@ -5930,18 +5941,10 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(31, 31, 31)
-	fcmgt_4s(8, 31, 0)
-	bit_16b(0, 31, 8)
-	fcmgt_4s(8, 31, 1)
-	bit_16b(1, 31, 8)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
-	fcmgt_4s(8, 31, 2)
-	bit_16b(2, 31, 8)
-	fcmgt_4s(8, 31, 3)
-	bit_16b(3, 31, 8)
-	fadd_4s(2, 2, 31)
-	fadd_4s(3, 3, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -5956,51 +5959,113 @@ store:
 	RET
 
 masked:
-	ADD $0, R3, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F0, F1), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F0, F1), 0(R3)
 
 mask4done:
 	ADDS R8, R3, R3
-	ADD $0, R3, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F2, F3), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask5part
+	FSTPQ (F2, F3), 0(R3)
 
 mask5done:
 	ADDS R8, R3, R3
 	RET
 
-TEXT ·direct_neon_2x16(SB), NOSPLIT, $0-72
+mask1part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(8, 6)
+	and_16b(4, 4, 8)
+	sshr_4s31(8, 7)
+	and_16b(5, 5, 8)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask1done
+
+mask1none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask1done
+
+mask2part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(8, 6)
+	and_16b(4, 4, 8)
+	sshr_4s31(8, 7)
+	and_16b(5, 5, 8)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask2done
+
+mask2none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask2done
+
+mask3part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(8, 6)
+	and_16b(4, 4, 8)
+	sshr_4s31(8, 7)
+	and_16b(5, 5, 8)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+mask4part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+mask5part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+TEXT ·direct_neon_2x16(SB), NOSPLIT, $32-72
 	MOVD kn+0(FP), R1
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
@@ -6021,6 +6086,10 @@ TEXT ·direct_neon_2x16(SB), NOSPLIT, $0-72
 	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
 	ushl_4s(13, 13, 14)
+	uzp2_8h(14, 12, 13)
+	shrn_8b8(14, 14)
+	cmge_8b0(14, 14)
+	FMOVD F14, R22
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
@@ -6056,25 +6125,8 @@ pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	FLDPQ 0(R19), (F8, F9)
-	ADD R8, R5, R19
-	ADD $32, R19, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F10, F11)
-	B mask1done
-
-mask1part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 32(R19), (F10, F11)
 
 mask1done:
 	FMOVS (R4), F31
@@ -6091,25 +6143,8 @@ mask1done:
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	FLDPQ 0(R19), (F8, F9)
-	ADD R9, R5, R19
-	ADD $32, R19, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F10, F11)
-	B mask2done
-
-mask2part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 32(R19), (F10, F11)
 
 mask2done:
 	FMOVS 8(R4), F31
@@ -6134,25 +6169,8 @@ last:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	FLDPQ 0(R19), (F8, F9)
-	ADD R8, R5, R19
-	ADD $32, R19, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F10, F11)
-	B mask3done
-
-mask3part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 32(R19), (F10, F11)
 
 mask3done:
 	FMOVS (R4), F31
@@ -6171,30 +6189,14 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(31, 31, 31)
-	fcmgt_4s(14, 31, 0)
-	bit_16b(0, 31, 14)
-	fcmgt_4s(14, 31, 1)
-	bit_16b(1, 31, 14)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
-	fcmgt_4s(14, 31, 2)
-	bit_16b(2, 31, 14)
-	fcmgt_4s(14, 31, 3)
-	bit_16b(3, 31, 14)
-	fadd_4s(2, 2, 31)
-	fadd_4s(3, 3, 31)
-	fcmgt_4s(14, 31, 4)
-	bit_16b(4, 31, 14)
-	fcmgt_4s(14, 31, 5)
-	bit_16b(5, 31, 14)
-	fadd_4s(4, 4, 31)
-	fadd_4s(5, 5, 31)
-	fcmgt_4s(14, 31, 6)
-	bit_16b(6, 31, 14)
-	fcmgt_4s(14, 31, 7)
-	bit_16b(7, 31, 14)
-	fadd_4s(6, 6, 31)
-	fadd_4s(7, 7, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
+	fmax_4s(4, 4, 31)
+	fmax_4s(5, 5, 31)
+	fmax_4s(6, 6, 31)
+	fmax_4s(7, 7, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -6212,52 +6214,114 @@ store:
 
 masked:
 	FSTPQ (F0, F1), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F2, F3), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F2, F3), 32(R3)
 
 mask4done:
 	ADDS R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F6, F7), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask5part
+	FSTPQ (F6, F7), 32(R3)
 
 mask5done:
 	ADDS R8, R3, R3
 	RET
 
-TEXT ·direct_neon_3x8(SB), NOSPLIT, $0-72
+mask1part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(14, 12)
+	and_16b(10, 10, 14)
+	sshr_4s31(14, 13)
+	and_16b(11, 11, 14)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask1done
+
+mask1none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask1done
+
+mask2part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(14, 12)
+	and_16b(10, 10, 14)
+	sshr_4s31(14, 13)
+	and_16b(11, 11, 14)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask2done
+
+mask2none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask2done
+
+mask3part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(14, 12)
+	and_16b(10, 10, 14)
+	sshr_4s31(14, 13)
+	and_16b(11, 11, 14)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask3done
+
+mask3none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask3done
+
+mask4part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+mask5part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+TEXT ·direct_neon_3x8(SB), NOSPLIT, $32-72
 	MOVD kn+0(FP), R1
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
@@ -6277,6 +6341,10 @@ TEXT ·direct_neon_3x8(SB), NOSPLIT, $0-72
 	ushl_4s(8, 8, 10)
 	FMOVQ 16(R19), F10
 	ushl_4s(9, 9, 10)
+	uzp2_8h(10, 8, 9)
+	shrn_8b8(10, 10)
+	cmge_8b0(10, 10)
+	FMOVD F10, R22
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
@@ -6306,24 +6374,8 @@ start:
 pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
-	ADD $0, R19, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F6, F7)
-	B mask1done
-
-mask1part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R19), (F6, F7)
 
 mask1done:
 	FMOVS (R4), F31
@@ -6338,24 +6390,8 @@ mask1done:
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
-	ADD $0, R19, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F6, F7)
-	B mask2done
-
-mask2part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R19), (F6, F7)
 
 mask2done:
 	FMOVS 12(R4), F31
@@ -6378,24 +6414,8 @@ last:
 	BNE end
 	MOVD (R7), R8
 	ADD R8, R5, R19
-	ADD $0, R19, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F6, F7)
-	B mask3done
-
-mask3part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R19), (F6, F7)
 
 mask3done:
 	FMOVS (R4), F31
@@ -6413,24 +6433,12 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(31, 31, 31)
-	fcmgt_4s(10, 31, 0)
-	bit_16b(0, 31, 10)
-	fcmgt_4s(10, 31, 1)
-	bit_16b(1, 31, 10)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
-	fcmgt_4s(10, 31, 2)
-	bit_16b(2, 31, 10)
-	fcmgt_4s(10, 31, 3)
-	bit_16b(3, 31, 10)
-	fadd_4s(2, 2, 31)
-	fadd_4s(3, 3, 31)
-	fcmgt_4s(10, 31, 4)
-	bit_16b(4, 31, 10)
-	fcmgt_4s(10, 31, 5)
-	bit_16b(5, 31, 10)
-	fadd_4s(4, 4, 31)
-	fadd_4s(5, 5, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
+	fmax_4s(4, 4, 31)
+	fmax_4s(5, 5, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -6447,72 +6455,126 @@ store:
 	RET
 
 masked:
-	ADD $0, R3, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F0, F1), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F0, F1), 0(R3)
 
 mask4done:
 	ADDS R8, R3, R3
-	ADD $0, R3, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F2, F3), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask5part
+	FSTPQ (F2, F3), 0(R3)
 
 mask5done:
 	ADDS R8, R3, R3
-	ADD $0, R3, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F4, F5), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask6part
+	FSTPQ (F4, F5), 0(R3)
 
 mask6done:
 	ADDS R8, R3, R3
 	RET
 
-TEXT ·direct_neon_3x16(SB), NOSPLIT, $0-72
+mask1part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(10, 8)
+	and_16b(6, 6, 10)
+	sshr_4s31(10, 9)
+	and_16b(7, 7, 10)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask1done
+
+mask1none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask1done
+
+mask2part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(10, 8)
+	and_16b(6, 6, 10)
+	sshr_4s31(10, 9)
+	and_16b(7, 7, 10)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask2done
+
+mask2none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask2done
+
+mask3part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(10, 8)
+	and_16b(6, 6, 10)
+	sshr_4s31(10, 9)
+	and_16b(7, 7, 10)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask3done
+
+mask3none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask3done
+
+mask4part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+mask5part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+TEXT ·direct_neon_3x16(SB), NOSPLIT, $32-72
 	MOVD kn+0(FP), R1
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
@@ -6533,6 +6595,10 @@ TEXT ·direct_neon_3x16(SB), NOSPLIT, $0-72
 	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
 	ushl_4s(17, 17, 18)
+	uzp2_8h(18, 16, 17)
+	shrn_8b8(18, 18)
+	cmge_8b0(18, 18)
+	FMOVD F18, R22
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
@@ -6578,25 +6644,8 @@ pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	FLDPQ 0(R19), (F12, F13)
-	ADD R8, R5, R19
-	ADD $32, R19, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F14, F15)
-	B mask1done
-
-mask1part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V14.D[0]
-	VMOV R20, V14.D[1]
-	VMOV R22, V15.D[0]
-	VMOV R23, V15.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 32(R19), (F14, F15)
 
 mask1done:
 	FMOVS (R4), F31
@@ -6618,25 +6667,8 @@ mask1done:
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	FLDPQ 0(R19), (F12, F13)
-	ADD R9, R5, R19
-	ADD $32, R19, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F14, F15)
-	B mask2done
-
-mask2part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V14.D[0]
-	VMOV R20, V14.D[1]
-	VMOV R22, V15.D[0]
-	VMOV R23, V15.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 32(R19), (F14, F15)
 
 mask2done:
 	FMOVS 12(R4), F31
@@ -6666,25 +6698,8 @@ last:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	FLDPQ 0(R19), (F12, F13)
-	ADD R8, R5, R19
-	ADD $32, R19, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F14, F15)
-	B mask3done
-
-mask3part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V14.D[0]
-	VMOV R20, V14.D[1]
-	VMOV R22, V15.D[0]
-	VMOV R23, V15.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 32(R19), (F14, F15)
 
 mask3done:
 	FMOVS (R4), F31
@@ -6708,42 +6723,18 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(31, 31, 31)
-	fcmgt_4s(18, 31, 0)
-	bit_16b(0, 31, 18)
-	fcmgt_4s(18, 31, 1)
-	bit_16b(1, 31, 18)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
-	fcmgt_4s(18, 31, 2)
-	bit_16b(2, 31, 18)
-	fcmgt_4s(18, 31, 3)
-	bit_16b(3, 31, 18)
-	fadd_4s(2, 2, 31)
-	fadd_4s(3, 3, 31)
-	fcmgt_4s(18, 31, 4)
-	bit_16b(4, 31, 18)
-	fcmgt_4s(18, 31, 5)
-	bit_16b(5, 31, 18)
-	fadd_4s(4, 4, 31)
-	fadd_4s(5, 5, 31)
-	fcmgt_4s(18, 31, 6)
-	bit_16b(6, 31, 18)
-	fcmgt_4s(18, 31, 7)
-	bit_16b(7, 31, 18)
-	fadd_4s(6, 6, 31)
-	fadd_4s(7, 7, 31)
-	fcmgt_4s(18, 31, 8)
-	bit_16b(8, 31, 18)
-	fcmgt_4s(18, 31, 9)
-	bit_16b(9, 31, 18)
-	fadd_4s(8, 8, 31)
-	fadd_4s(9, 9, 31)
-	fcmgt_4s(18, 31, 10)
-	bit_16b(10, 31, 18)
-	fcmgt_4s(18, 31, 11)
-	bit_16b(11, 31, 18)
-	fadd_4s(10, 10, 31)
-	fadd_4s(11, 11, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
+	fmax_4s(4, 4, 31)
+	fmax_4s(5, 5, 31)
+	fmax_4s(6, 6, 31)
+	fmax_4s(7, 7, 31)
+	fmax_4s(8, 8, 31)
+	fmax_4s(9, 9, 31)
+	fmax_4s(10, 10, 31)
+	fmax_4s(11, 11, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -6764,74 +6755,128 @@ store:
 
 masked:
 	FSTPQ (F0, F1), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F2, F3), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F2, F3), 32(R3)
 
 mask4done:
 	ADDS R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F6, F7), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask5part
+	FSTPQ (F6, F7), 32(R3)
 
 mask5done:
 	ADDS R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F10, F11), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V10.D[0], R24
-	VMOV V10.D[1], R25
-	VMOV V11.D[0], R26
-	VMOV V11.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask6part
+	FSTPQ (F10, F11), 32(R3)
 
 mask6done:
 	ADDS R8, R3, R3
 	RET
 
-TEXT ·direct_neon_4x8(SB), NOSPLIT, $0-72
+mask1part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F14, F15)
+	sshr_4s31(18, 16)
+	and_16b(14, 14, 18)
+	sshr_4s31(18, 17)
+	and_16b(15, 15, 18)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F14, F15)
+	B mask1done
+
+mask1none:
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	B mask1done
+
+mask2part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F14, F15)
+	sshr_4s31(18, 16)
+	and_16b(14, 14, 18)
+	sshr_4s31(18, 17)
+	and_16b(15, 15, 18)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F14, F15)
+	B mask2done
+
+mask2none:
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	B mask2done
+
+mask3part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F14, F15)
+	sshr_4s31(18, 16)
+	and_16b(14, 14, 18)
+	sshr_4s31(18, 17)
+	and_16b(15, 15, 18)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F14, F15)
+	B mask3done
+
+mask3none:
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	B mask3done
+
+mask4part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+mask5part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F10, F11), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+TEXT ·direct_neon_4x8(SB), NOSPLIT, $32-72
 	MOVD kn+0(FP), R1
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
@@ -6851,6 +6896,10 @@ TEXT ·direct_neon_4x8(SB), NOSPLIT, $0-72
 	ushl_4s(10, 10, 12)
 	FMOVQ 16(R19), F12
 	ushl_4s(11, 11, 12)
+	uzp2_8h(12, 10, 11)
+	shrn_8b8(12, 12)
+	cmge_8b0(12, 12)
+	FMOVD F12, R22
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
@@ -6885,24 +6934,8 @@ start:
 pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
-	ADD $0, R19, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F8, F9)
-	B mask1done
-
-mask1part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R19), (F8, F9)
 
 mask1done:
 	FMOVS (R4), F31
@@ -6920,24 +6953,8 @@ mask1done:
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
-	ADD $0, R19, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F8, F9)
-	B mask2done
-
-mask2part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R19), (F8, F9)
 
 mask2done:
 	FMOVS 16(R4), F31
@@ -6963,24 +6980,8 @@ last:
 	BNE end
 	MOVD (R7), R8
 	ADD R8, R5, R19
-	ADD $0, R19, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F8, F9)
-	B mask3done
-
-mask3part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R19), (F8, F9)
 
 mask3done:
 	FMOVS (R4), F31
@@ -7001,30 +7002,14 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(31, 31, 31)
-	fcmgt_4s(12, 31, 0)
-	bit_16b(0, 31, 12)
-	fcmgt_4s(12, 31, 1)
-	bit_16b(1, 31, 12)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
-	fcmgt_4s(12, 31, 2)
-	bit_16b(2, 31, 12)
-	fcmgt_4s(12, 31, 3)
-	bit_16b(3, 31, 12)
-	fadd_4s(2, 2, 31)
-	fadd_4s(3, 3, 31)
-	fcmgt_4s(12, 31, 4)
-	bit_16b(4, 31, 12)
-	fcmgt_4s(12, 31, 5)
-	bit_16b(5, 31, 12)
-	fadd_4s(4, 4, 31)
-	fadd_4s(5, 5, 31)
-	fcmgt_4s(12, 31, 6)
-	bit_16b(6, 31, 12)
-	fcmgt_4s(12, 31, 7)
-	bit_16b(7, 31, 12)
-	fadd_4s(6, 6, 31)
-	fadd_4s(7, 7, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
+	fmax_4s(4, 4, 31)
+	fmax_4s(5, 5, 31)
+	fmax_4s(6, 6, 31)
+	fmax_4s(7, 7, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -7043,93 +7028,139 @@ store:
 	RET
 
 masked:
-	ADD $0, R3, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F0, F1), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F0, F1), 0(R3)
 
 mask4done:
 	ADDS R8, R3, R3
-	ADD $0, R3, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F2, F3), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask5part
+	FSTPQ (F2, F3), 0(R3)
 
 mask5done:
 	ADDS R8, R3, R3
-	ADD $0, R3, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F4, F5), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask6part
+	FSTPQ (F4, F5), 0(R3)
 
 mask6done:
 	ADDS R8, R3, R3
-	ADD $0, R3, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F6, F7), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask7part
+	FSTPQ (F6, F7), 0(R3)
 
 mask7done:
 	ADDS R8, R3, R3
 	RET
 
-TEXT ·direct_neon_4x16(SB), NOSPLIT, $0-72
+mask1part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(12, 10)
+	and_16b(8, 8, 12)
+	sshr_4s31(12, 11)
+	and_16b(9, 9, 12)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask1done
+
+mask1none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask1done
+
+mask2part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(12, 10)
+	and_16b(8, 8, 12)
+	sshr_4s31(12, 11)
+	and_16b(9, 9, 12)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask2done
+
+mask2none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask2done
+
+mask3part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(12, 10)
+	and_16b(8, 8, 12)
+	sshr_4s31(12, 11)
+	and_16b(9, 9, 12)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask3done
+
+mask3none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask3done
+
+mask4part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+mask5part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+mask7part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+TEXT ·direct_neon_4x16(SB), NOSPLIT, $32-72
 	MOVD kn+0(FP), R1
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
@@ -7150,6 +7181,10 @@ TEXT ·direct_neon_4x16(SB), NOSPLIT, $0-72
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
@@ -7205,25 +7240,8 @@ pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R8, R5, R19
-	ADD $32, R19, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F18, F19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V18.D[0]
-	VMOV R20, V18.D[1]
-	VMOV R22, V19.D[0]
-	VMOV R23, V19.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 32(R19), (F18, F19)
 
 mask1done:
 	FMOVS (R4), F31
@@ -7250,25 +7268,8 @@ mask1done:
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R9, R5, R19
-	ADD $32, R19, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F18, F19)
-	B mask2done
-
-mask2part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V18.D[0]
-	VMOV R20, V18.D[1]
-	VMOV R22, V19.D[0]
-	VMOV R23, V19.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 32(R19), (F18, F19)
 
 mask2done:
 	FMOVS 16(R4), F31
@@ -7303,25 +7304,8 @@ last:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	FLDPQ 0(R19), (F16, F17)
-	ADD R8, R5, R19
-	ADD $32, R19, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F18, F19)
-	B mask3done
-
-mask3part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V18.D[0]
-	VMOV R20, V18.D[1]
-	VMOV R22, V19.D[0]
-	VMOV R23, V19.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 32(R19), (F18, F19)
 
 mask3done:
 	FMOVS (R4), F31
@@ -7350,54 +7334,22 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(31, 31, 31)
-	fcmgt_4s(22, 31, 0)
-	bit_16b(0, 31, 22)
-	fcmgt_4s(22, 31, 1)
-	bit_16b(1, 31, 22)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
-	fcmgt_4s(22, 31, 2)
-	bit_16b(2, 31, 22)
-	fcmgt_4s(22, 31, 3)
-	bit_16b(3, 31, 22)
-	fadd_4s(2, 2, 31)
-	fadd_4s(3, 3, 31)
-	fcmgt_4s(22, 31, 4)
-	bit_16b(4, 31, 22)
-	fcmgt_4s(22, 31, 5)
-	bit_16b(5, 31, 22)
-	fadd_4s(4, 4, 31)
-	fadd_4s(5, 5, 31)
-	fcmgt_4s(22, 31, 6)
-	bit_16b(6, 31, 22)
-	fcmgt_4s(22, 31, 7)
-	bit_16b(7, 31, 22)
-	fadd_4s(6, 6, 31)
-	fadd_4s(7, 7, 31)
-	fcmgt_4s(22, 31, 8)
-	bit_16b(8, 31, 22)
-	fcmgt_4s(22, 31, 9)
-	bit_16b(9, 31, 22)
-	fadd_4s(8, 8, 31)
-	fadd_4s(9, 9, 31)
-	fcmgt_4s(22, 31, 10)
-	bit_16b(10, 31, 22)
-	fcmgt_4s(22, 31, 11)
-	bit_16b(11, 31, 22)
-	fadd_4s(10, 10, 31)
-	fadd_4s(11, 11, 31)
-	fcmgt_4s(22, 31, 12)
-	bit_16b(12, 31, 22)
-	fcmgt_4s(22, 31, 13)
-	bit_16b(13, 31, 22)
-	fadd_4s(12, 12, 31)
-	fadd_4s(13, 13, 31)
-	fcmgt_4s(22, 31, 14)
-	bit_16b(14, 31, 22)
-	fcmgt_4s(22, 31, 15)
-	bit_16b(15, 31, 22)
-	fadd_4s(14, 14, 31)
-	fadd_4s(15, 15, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
+	fmax_4s(4, 4, 31)
+	fmax_4s(5, 5, 31)
+	fmax_4s(6, 6, 31)
+	fmax_4s(7, 7, 31)
+	fmax_4s(8, 8, 31)
+	fmax_4s(9, 9, 31)
+	fmax_4s(10, 10, 31)
+	fmax_4s(11, 11, 31)
+	fmax_4s(12, 12, 31)
+	fmax_4s(13, 13, 31)
+	fmax_4s(14, 14, 31)
+	fmax_4s(15, 15, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -7421,96 +7373,142 @@ store:
 
 masked:
 	FSTPQ (F0, F1), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F2, F3), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F2, F3), 32(R3)
 
 mask4done:
 	ADDS R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F6, F7), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask5part
+	FSTPQ (F6, F7), 32(R3)
 
 mask5done:
 	ADDS R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F10, F11), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V10.D[0], R24
-	VMOV V10.D[1], R25
-	VMOV V11.D[0], R26
-	VMOV V11.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask6part
+	FSTPQ (F10, F11), 32(R3)
 
 mask6done:
 	ADDS R8, R3, R3
 	FSTPQ (F12, F13), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F14, F15), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V14.D[0], R24
-	VMOV V14.D[1], R25
-	VMOV V15.D[0], R26
-	VMOV V15.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask7part
+	FSTPQ (F14, F15), 32(R3)
 
 mask7done:
 	ADDS R8, R3, R3
 	RET
 
-TEXT ·direct_neon_5x8(SB), NOSPLIT, $0-72
+mask1part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F18, F19)
+	sshr_4s31(22, 20)
+	and_16b(18, 18, 22)
+	sshr_4s31(22, 21)
+	and_16b(19, 19, 22)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F18, F19)
+	B mask1done
+
+mask1none:
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
+	B mask1done
+
+mask2part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F18, F19)
+	sshr_4s31(22, 20)
+	and_16b(18, 18, 22)
+	sshr_4s31(22, 21)
+	and_16b(19, 19, 22)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F18, F19)
+	B mask2done
+
+mask2none:
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
+	B mask2done
+
+mask3part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F18, F19)
+	sshr_4s31(22, 20)
+	and_16b(18, 18, 22)
+	sshr_4s31(22, 21)
+	and_16b(19, 19, 22)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F18, F19)
+	B mask3done
+
+mask3none:
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
+	B mask3done
+
+mask4part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+mask5part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F10, F11), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+mask7part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F14, F15), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+TEXT ·direct_neon_5x8(SB), NOSPLIT, $32-72
 	MOVD kn+0(FP), R1
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
@@ -7530,6 +7528,10 @@ TEXT ·direct_neon_5x8(SB), NOSPLIT, $0-72
 	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
 	ushl_4s(13, 13, 14)
+	uzp2_8h(14, 12, 13)
+	shrn_8b8(14, 14)
+	cmge_8b0(14, 14)
+	FMOVD F14, R22
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
@@ -7569,24 +7571,8 @@ start:
 pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
-	ADD $0, R19, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F10, F11)
-	B mask1done
-
-mask1part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R19), (F10, F11)
 
 mask1done:
 	FMOVS (R4), F31
@@ -7607,24 +7593,8 @@ mask1done:
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
-	ADD $0, R19, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F10, F11)
-	B mask2done
-
-mask2part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R19), (F10, F11)
 
 mask2done:
 	FMOVS 20(R4), F31
@@ -7653,24 +7623,8 @@ last:
 	BNE end
 	MOVD (R7), R8
 	ADD R8, R5, R19
-	ADD $0, R19, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F10, F11)
-	B mask3done
-
-mask3part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R19), (F10, F11)
 
 mask3done:
 	FMOVS (R4), F31
@@ -7694,36 +7648,16 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(31, 31, 31)
-	fcmgt_4s(14, 31, 0)
-	bit_16b(0, 31, 14)
-	fcmgt_4s(14, 31, 1)
-	bit_16b(1, 31, 14)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
-	fcmgt_4s(14, 31, 2)
-	bit_16b(2, 31, 14)
-	fcmgt_4s(14, 31, 3)
-	bit_16b(3, 31, 14)
-	fadd_4s(2, 2, 31)
-	fadd_4s(3, 3, 31)
-	fcmgt_4s(14, 31, 4)
-	bit_16b(4, 31, 14)
-	fcmgt_4s(14, 31, 5)
-	bit_16b(5, 31, 14)
-	fadd_4s(4, 4, 31)
-	fadd_4s(5, 5, 31)
-	fcmgt_4s(14, 31, 6)
-	bit_16b(6, 31, 14)
-	fcmgt_4s(14, 31, 7)
-	bit_16b(7, 31, 14)
-	fadd_4s(6, 6, 31)
-	fadd_4s(7, 7, 31)
-	fcmgt_4s(14, 31, 8)
-	bit_16b(8, 31, 14)
-	fcmgt_4s(14, 31, 9)
-	bit_16b(9, 31, 14)
-	fadd_4s(8, 8, 31)
-	fadd_4s(9, 9, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
+	fmax_4s(4, 4, 31)
+	fmax_4s(5, 5, 31)
+	fmax_4s(6, 6, 31)
+	fmax_4s(7, 7, 31)
+	fmax_4s(8, 8, 31)
+	fmax_4s(9, 9, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -7744,114 +7678,152 @@ store:
 	RET
 
 masked:
-	ADD $0, R3, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F0, F1), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F0, F1), 0(R3)
 
 mask4done:
 	ADDS R8, R3, R3
-	ADD $0, R3, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F2, F3), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask5part
+	FSTPQ (F2, F3), 0(R3)
 
 mask5done:
 	ADDS R8, R3, R3
-	ADD $0, R3, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F4, F5), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask6part
+	FSTPQ (F4, F5), 0(R3)
 
 mask6done:
 	ADDS R8, R3, R3
-	ADD $0, R3, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F6, F7), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask7part
+	FSTPQ (F6, F7), 0(R3)
 
 mask7done:
 	ADDS R8, R3, R3
-	ADD $0, R3, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask8part
-	FSTPQ (F8, F9), (R19)
-	B mask8done
-
-mask8part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V8.D[0], R24
-	VMOV V8.D[1], R25
-	VMOV V9.D[0], R26
-	VMOV V9.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask8part
+	FSTPQ (F8, F9), 0(R3)
 
 mask8done:
 	ADDS R8, R3, R3
 	RET
 
-TEXT ·direct_neon_5x16(SB), NOSPLIT, $0-72
+mask1part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(14, 12)
+	and_16b(10, 10, 14)
+	sshr_4s31(14, 13)
+	and_16b(11, 11, 14)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask1done
+
+mask1none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask1done
+
+mask2part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(14, 12)
+	and_16b(10, 10, 14)
+	sshr_4s31(14, 13)
+	and_16b(11, 11, 14)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask2done
+
+mask2none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask2done
+
+mask3part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(14, 12)
+	and_16b(10, 10, 14)
+	sshr_4s31(14, 13)
+	and_16b(11, 11, 14)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask3done
+
+mask3none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask3done
+
+mask4part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+mask5part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+mask7part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+mask8part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F8, F9), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask8done
+
+TEXT ·direct_neon_5x16(SB), NOSPLIT, $32-72
 	MOVD kn+0(FP), R1
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
@@ -7872,6 +7844,10 @@ TEXT ·direct_neon_5x16(SB), NOSPLIT, $0-72
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
@@ -7937,25 +7913,8 @@ pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	FLDPQ 0(R19), (F20, F21)
-	ADD R8, R5, R19
-	ADD $32, R19, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F22, F23)
-	B mask1done
-
-mask1part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V22.D[0]
-	VMOV R20, V22.D[1]
-	VMOV R22, V23.D[0]
-	VMOV R23, V23.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 32(R19), (F22, F23)
 
 mask1done:
 	FMOVS (R4), F31
@@ -7987,25 +7946,8 @@ mask1done:
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	FLDPQ 0(R19), (F20, F21)
-	ADD R9, R5, R19
-	ADD $32, R19, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F22, F23)
-	B mask2done
-
-mask2part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V22.D[0]
-	VMOV R20, V22.D[1]
-	VMOV R22, V23.D[0]
-	VMOV R23, V23.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 32(R19), (F22, F23)
 
 mask2done:
 	FMOVS 20(R4), F31
@@ -8045,25 +7987,8 @@ last:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	FLDPQ 0(R19), (F20, F21)
-	ADD R8, R5, R19
-	ADD $32, R19, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F22, F23)
-	B mask3done
-
-mask3part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V22.D[0]
-	VMOV R20, V22.D[1]
-	VMOV R22, V23.D[0]
-	VMOV R23, V23.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 32(R19), (F22, F23)
 
 mask3done:
 	FMOVS (R4), F31
@@ -8097,66 +8022,26 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(31, 31, 31)
-	fcmgt_4s(26, 31, 0)
-	bit_16b(0, 31, 26)
-	fcmgt_4s(26, 31, 1)
-	bit_16b(1, 31, 26)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
-	fcmgt_4s(26, 31, 2)
-	bit_16b(2, 31, 26)
-	fcmgt_4s(26, 31, 3)
-	bit_16b(3, 31, 26)
-	fadd_4s(2, 2, 31)
-	fadd_4s(3, 3, 31)
-	fcmgt_4s(26, 31, 4)
-	bit_16b(4, 31, 26)
-	fcmgt_4s(26, 31, 5)
-	bit_16b(5, 31, 26)
-	fadd_4s(4, 4, 31)
-	fadd_4s(5, 5, 31)
-	fcmgt_4s(26, 31, 6)
-	bit_16b(6, 31, 26)
-	fcmgt_4s(26, 31, 7)
-	bit_16b(7, 31, 26)
-	fadd_4s(6, 6, 31)
-	fadd_4s(7, 7, 31)
-	fcmgt_4s(26, 31, 8)
-	bit_16b(8, 31, 26)
-	fcmgt_4s(26, 31, 9)
-	bit_16b(9, 31, 26)
-	fadd_4s(8, 8, 31)
-	fadd_4s(9, 9, 31)
-	fcmgt_4s(26, 31, 10)
-	bit_16b(10, 31, 26)
-	fcmgt_4s(26, 31, 11)
-	bit_16b(11, 31, 26)
-	fadd_4s(10, 10, 31)
-	fadd_4s(11, 11, 31)
-	fcmgt_4s(26, 31, 12)
-	bit_16b(12, 31, 26)
-	fcmgt_4s(26, 31, 13)
-	bit_16b(13, 31, 26)
-	fadd_4s(12, 12, 31)
-	fadd_4s(13, 13, 31)
-	fcmgt_4s(26, 31, 14)
-	bit_16b(14, 31, 26)
-	fcmgt_4s(26, 31, 15)
-	bit_16b(15, 31, 26)
-	fadd_4s(14, 14, 31)
-	fadd_4s(15, 15, 31)
-	fcmgt_4s(26, 31, 16)
-	bit_16b(16, 31, 26)
-	fcmgt_4s(26, 31, 17)
-	bit_16b(17, 31, 26)
-	fadd_4s(16, 16, 31)
-	fadd_4s(17, 17, 31)
-	fcmgt_4s(26, 31, 18)
-	bit_16b(18, 31, 26)
-	fcmgt_4s(26, 31, 19)
-	bit_16b(19, 31, 26)
-	fadd_4s(18, 18, 31)
-	fadd_4s(19, 19, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
+	fmax_4s(4, 4, 31)
+	fmax_4s(5, 5, 31)
+	fmax_4s(6, 6, 31)
+	fmax_4s(7, 7, 31)
+	fmax_4s(8, 8, 31)
+	fmax_4s(9, 9, 31)
+	fmax_4s(10, 10, 31)
+	fmax_4s(11, 11, 31)
+	fmax_4s(12, 12, 31)
+	fmax_4s(13, 13, 31)
+	fmax_4s(14, 14, 31)
+	fmax_4s(15, 15, 31)
+	fmax_4s(16, 16, 31)
+	fmax_4s(17, 17, 31)
+	fmax_4s(18, 18, 31)
+	fmax_4s(19, 19, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -8183,118 +8068,156 @@ store:
 
 masked:
 	FSTPQ (F0, F1), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F2, F3), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F2, F3), 32(R3)
 
 mask4done:
 	ADDS R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F6, F7), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask5part
+	FSTPQ (F6, F7), 32(R3)
 
 mask5done:
 	ADDS R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F10, F11), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V10.D[0], R24
-	VMOV V10.D[1], R25
-	VMOV V11.D[0], R26
-	VMOV V11.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask6part
+	FSTPQ (F10, F11), 32(R3)
 
 mask6done:
 	ADDS R8, R3, R3
 	FSTPQ (F12, F13), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F14, F15), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V14.D[0], R24
-	VMOV V14.D[1], R25
-	VMOV V15.D[0], R26
-	VMOV V15.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask7part
+	FSTPQ (F14, F15), 32(R3)
 
 mask7done:
 	ADDS R8, R3, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask8part
-	FSTPQ (F18, F19), (R19)
-	B mask8done
-
-mask8part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V18.D[0], R24
-	VMOV V18.D[1], R25
-	VMOV V19.D[0], R26
-	VMOV V19.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask8part
+	FSTPQ (F18, F19), 32(R3)
 
 mask8done:
 	ADDS R8, R3, R3
 	RET
 
-TEXT ·direct_neon_6x8(SB), NOSPLIT, $0-72
+mask1part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F22, F23)
+	sshr_4s31(26, 24)
+	and_16b(22, 22, 26)
+	sshr_4s31(26, 25)
+	and_16b(23, 23, 26)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F22, F23)
+	B mask1done
+
+mask1none:
+	eor_16b(22, 22, 22)
+	eor_16b(23, 23, 23)
+	B mask1done
+
+mask2part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F22, F23)
+	sshr_4s31(26, 24)
+	and_16b(22, 22, 26)
+	sshr_4s31(26, 25)
+	and_16b(23, 23, 26)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F22, F23)
+	B mask2done
+
+mask2none:
+	eor_16b(22, 22, 22)
+	eor_16b(23, 23, 23)
+	B mask2done
+
+mask3part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F22, F23)
+	sshr_4s31(26, 24)
+	and_16b(22, 22, 26)
+	sshr_4s31(26, 25)
+	and_16b(23, 23, 26)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F22, F23)
+	B mask3done
+
+mask3none:
+	eor_16b(22, 22, 22)
+	eor_16b(23, 23, 23)
+	B mask3done
+
+mask4part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+mask5part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F10, F11), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+mask7part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F14, F15), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+mask8part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F18, F19), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask8done
+
+TEXT ·direct_neon_6x8(SB), NOSPLIT, $32-72
 	MOVD kn+0(FP), R1
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
@@ -8314,6 +8237,10 @@ TEXT ·direct_neon_6x8(SB), NOSPLIT, $0-72
 	ushl_4s(14, 14, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(15, 15, 16)
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
@@ -8358,24 +8285,8 @@ start:
 pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
-	ADD $0, R19, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F12, F13)
-	B mask1done
-
-mask1part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V12.D[0]
-	VMOV R20, V12.D[1]
-	VMOV R22, V13.D[0]
-	VMOV R23, V13.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R19), (F12, F13)
 
 mask1done:
 	FMOVS (R4), F31
@@ -8399,24 +8310,8 @@ mask1done:
 	PRFM (R10), PLDL2KEEP
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
-	ADD $0, R19, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F12, F13)
-	B mask2done
-
-mask2part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V12.D[0]
-	VMOV R20, V12.D[1]
-	VMOV R22, V13.D[0]
-	VMOV R23, V13.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R19), (F12, F13)
 
 mask2done:
 	FMOVS 24(R4), F31
@@ -8448,24 +8343,8 @@ last:
 	BNE end
 	MOVD (R7), R8
 	ADD R8, R5, R19
-	ADD $0, R19, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F12, F13)
-	B mask3done
-
-mask3part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V12.D[0]
-	VMOV R20, V12.D[1]
-	VMOV R22, V13.D[0]
-	VMOV R23, V13.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R19), (F12, F13)
 
 mask3done:
 	FMOVS (R4), F31
@@ -8492,42 +8371,18 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(31, 31, 31)
-	fcmgt_4s(16, 31, 0)
-	bit_16b(0, 31, 16)
-	fcmgt_4s(16, 31, 1)
-	bit_16b(1, 31, 16)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
-	fcmgt_4s(16, 31, 2)
-	bit_16b(2, 31, 16)
-	fcmgt_4s(16, 31, 3)
-	bit_16b(3, 31, 16)
-	fadd_4s(2, 2, 31)
-	fadd_4s(3, 3, 31)
-	fcmgt_4s(16, 31, 4)
-	bit_16b(4, 31, 16)
-	fcmgt_4s(16, 31, 5)
-	bit_16b(5, 31, 16)
-	fadd_4s(4, 4, 31)
-	fadd_4s(5, 5, 31)
-	fcmgt_4s(16, 31, 6)
-	bit_16b(6, 31, 16)
-	fcmgt_4s(16, 31, 7)
-	bit_16b(7, 31, 16)
-	fadd_4s(6, 6, 31)
-	fadd_4s(7, 7, 31)
-	fcmgt_4s(16, 31, 8)
-	bit_16b(8, 31, 16)
-	fcmgt_4s(16, 31, 9)
-	bit_16b(9, 31, 16)
-	fadd_4s(8, 8, 31)
-	fadd_4s(9, 9, 31)
-	fcmgt_4s(16, 31, 10)
-	bit_16b(10, 31, 16)
-	fcmgt_4s(16, 31, 11)
-	bit_16b(11, 31, 16)
-	fadd_4s(10, 10, 31)
-	fadd_4s(11, 11, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
+	fmax_4s(4, 4, 31)
+	fmax_4s(5, 5, 31)
+	fmax_4s(6, 6, 31)
+	fmax_4s(7, 7, 31)
+	fmax_4s(8, 8, 31)
+	fmax_4s(9, 9, 31)
+	fmax_4s(10, 10, 31)
+	fmax_4s(11, 11, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -8550,135 +8405,165 @@ store:
 	RET
 
 masked:
-	ADD $0, R3, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F0, F1), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F0, F1), 0(R3)
 
 mask4done:
 	ADDS R8, R3, R3
-	ADD $0, R3, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F2, F3), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask5part
+	FSTPQ (F2, F3), 0(R3)
 
 mask5done:
 	ADDS R8, R3, R3
-	ADD $0, R3, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F4, F5), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask6part
+	FSTPQ (F4, F5), 0(R3)
 
 mask6done:
 	ADDS R8, R3, R3
-	ADD $0, R3, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F6, F7), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask7part
+	FSTPQ (F6, F7), 0(R3)
 
 mask7done:
 	ADDS R8, R3, R3
-	ADD $0, R3, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask8part
-	FSTPQ (F8, F9), (R19)
-	B mask8done
-
-mask8part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	VMOV V8.D[0], R24
-	VMOV V8.D[1], R25
-	VMOV V9.D[0], R26
-	VMOV V9.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask8part
+	FSTPQ (F8, F9), 0(R3)
 
 mask8done:
 	ADDS R8, R3, R3
-	ADD $0, R3, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask9part
-	FSTPQ (F10, F11), (R19)
-	B mask9done
-
-mask9part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	VMOV V10.D[0], R24
-	VMOV V10.D[1], R25
-	VMOV V11.D[0], R26
-	VMOV V11.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask9part
+	FSTPQ (F10, F11), 0(R3)
 
 mask9done:
 	ADDS R8, R3, R3
 	RET
 
-TEXT ·direct_neon_6x16(SB), NOSPLIT, $0-72
+mask1part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F12, F13)
+	sshr_4s31(16, 14)
+	and_16b(12, 12, 16)
+	sshr_4s31(16, 15)
+	and_16b(13, 13, 16)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F12, F13)
+	B mask1done
+
+mask1none:
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	B mask1done
+
+mask2part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F12, F13)
+	sshr_4s31(16, 14)
+	and_16b(12, 12, 16)
+	sshr_4s31(16, 15)
+	and_16b(13, 13, 16)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F12, F13)
+	B mask2done
+
+mask2none:
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	B mask2done
+
+mask3part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F12, F13)
+	sshr_4s31(16, 14)
+	and_16b(12, 12, 16)
+	sshr_4s31(16, 15)
+	and_16b(13, 13, 16)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F12, F13)
+	B mask3done
+
+mask3none:
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	B mask3done
+
+mask4part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+mask5part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+mask7part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+mask8part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F8, F9), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask8done
+
+mask9part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F10, F11), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask9done
+
+TEXT ·direct_neon_6x16(SB), NOSPLIT, $32-72
 	MOVD kn+0(FP), R1
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
@@ -8699,6 +8584,10 @@ TEXT ·direct_neon_6x16(SB), NOSPLIT, $0-72
 	ushl_4s(28, 28, 30)
 	FMOVQ 16(R19), F30
 	ushl_4s(29, 29, 30)
+	uzp2_8h(30, 28, 29)
+	shrn_8b8(30, 30)
+	cmge_8b0(30, 30)
+	FMOVD F30, R22
 	MOVD bias+40(FP), R8
 	TST R8, R8
 	BEQ zero
@@ -8774,25 +8663,8 @@ pair:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	FLDPQ 0(R19), (F24, F25)
-	ADD R8, R5, R19
-	ADD $32, R19, R19
-	smax_4s(30, 28, 29)
-	smaxv_4s(30, 30)
-	FMOVS F30, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F26, F27)
-	B mask1done
-
-mask1part:
-	VMOV V28.D[0], R15
-	VMOV V28.D[1], R20
-	VMOV V29.D[0], R22
-	VMOV V29.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V26.D[0]
-	VMOV R20, V26.D[1]
-	VMOV R22, V27.D[0]
-	VMOV R23, V27.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 32(R19), (F26, F27)
 
 mask1done:
 	FMOVS (R4), F31
@@ -8829,25 +8701,8 @@ mask1done:
 	MOVD 8(R7), R9
 	ADD R9, R5, R19
 	FLDPQ 0(R19), (F24, F25)
-	ADD R9, R5, R19
-	ADD $32, R19, R19
-	smax_4s(30, 28, 29)
-	smaxv_4s(30, 30)
-	FMOVS F30, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F26, F27)
-	B mask2done
-
-mask2part:
-	VMOV V28.D[0], R15
-	VMOV V28.D[1], R20
-	VMOV V29.D[0], R22
-	VMOV V29.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V26.D[0]
-	VMOV R20, V26.D[1]
-	VMOV R22, V27.D[0]
-	VMOV R23, V27.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 32(R19), (F26, F27)
 
 mask2done:
 	FMOVS 24(R4), F31
@@ -8892,25 +8747,8 @@ last:
 	MOVD (R7), R8
 	ADD R8, R5, R19
 	FLDPQ 0(R19), (F24, F25)
-	ADD R8, R5, R19
-	ADD $32, R19, R19
-	smax_4s(30, 28, 29)
-	smaxv_4s(30, 30)
-	FMOVS F30, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F26, F27)
-	B mask3done
-
-mask3part:
-	VMOV V28.D[0], R15
-	VMOV V28.D[1], R20
-	VMOV V29.D[0], R22
-	VMOV V29.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V26.D[0]
-	VMOV R20, V26.D[1]
-	VMOV R22, V27.D[0]
-	VMOV R23, V27.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 32(R19), (F26, F27)
 
 mask3done:
 	FMOVS (R4), F31
@@ -8949,78 +8787,30 @@ end:
 	TST $2, R8
 	BEQ store
 	eor_16b(31, 31, 31)
-	fcmgt_4s(30, 31, 0)
-	bit_16b(0, 31, 30)
-	fcmgt_4s(30, 31, 1)
-	bit_16b(1, 31, 30)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
-	fcmgt_4s(30, 31, 2)
-	bit_16b(2, 31, 30)
-	fcmgt_4s(30, 31, 3)
-	bit_16b(3, 31, 30)
-	fadd_4s(2, 2, 31)
-	fadd_4s(3, 3, 31)
-	fcmgt_4s(30, 31, 4)
-	bit_16b(4, 31, 30)
-	fcmgt_4s(30, 31, 5)
-	bit_16b(5, 31, 30)
-	fadd_4s(4, 4, 31)
-	fadd_4s(5, 5, 31)
-	fcmgt_4s(30, 31, 6)
-	bit_16b(6, 31, 30)
-	fcmgt_4s(30, 31, 7)
-	bit_16b(7, 31, 30)
-	fadd_4s(6, 6, 31)
-	fadd_4s(7, 7, 31)
-	fcmgt_4s(30, 31, 8)
-	bit_16b(8, 31, 30)
-	fcmgt_4s(30, 31, 9)
-	bit_16b(9, 31, 30)
-	fadd_4s(8, 8, 31)
-	fadd_4s(9, 9, 31)
-	fcmgt_4s(30, 31, 10)
-	bit_16b(10, 31, 30)
-	fcmgt_4s(30, 31, 11)
-	bit_16b(11, 31, 30)
-	fadd_4s(10, 10, 31)
-	fadd_4s(11, 11, 31)
-	fcmgt_4s(30, 31, 12)
-	bit_16b(12, 31, 30)
-	fcmgt_4s(30, 31, 13)
-	bit_16b(13, 31, 30)
-	fadd_4s(12, 12, 31)
-	fadd_4s(13, 13, 31)
-	fcmgt_4s(30, 31, 14)
-	bit_16b(14, 31, 30)
-	fcmgt_4s(30, 31, 15)
-	bit_16b(15, 31, 30)
-	fadd_4s(14, 14, 31)
-	fadd_4s(15, 15, 31)
-	fcmgt_4s(30, 31, 16)
-	bit_16b(16, 31, 30)
-	fcmgt_4s(30, 31, 17)
-	bit_16b(17, 31, 30)
-	fadd_4s(16, 16, 31)
-	fadd_4s(17, 17, 31)
-	fcmgt_4s(30, 31, 18)
-	bit_16b(18, 31, 30)
-	fcmgt_4s(30, 31, 19)
-	bit_16b(19, 31, 30)
-	fadd_4s(18, 18, 31)
-	fadd_4s(19, 19, 31)
-	fcmgt_4s(30, 31, 20)
-	bit_16b(20, 31, 30)
-	fcmgt_4s(30, 31, 21)
-	bit_16b(21, 31, 30)
-	fadd_4s(20, 20, 31)
-	fadd_4s(21, 21, 31)
-	fcmgt_4s(30, 31, 22)
-	bit_16b(22, 31, 30)
-	fcmgt_4s(30, 31, 23)
-	bit_16b(23, 31, 30)
-	fadd_4s(22, 22, 31)
-	fadd_4s(23, 23, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
+	fmax_4s(4, 4, 31)
+	fmax_4s(5, 5, 31)
+	fmax_4s(6, 6, 31)
+	fmax_4s(7, 7, 31)
+	fmax_4s(8, 8, 31)
+	fmax_4s(9, 9, 31)
+	fmax_4s(10, 10, 31)
+	fmax_4s(11, 11, 31)
+	fmax_4s(12, 12, 31)
+	fmax_4s(13, 13, 31)
+	fmax_4s(14, 14, 31)
+	fmax_4s(15, 15, 31)
+	fmax_4s(16, 16, 31)
+	fmax_4s(17, 17, 31)
+	fmax_4s(18, 18, 31)
+	fmax_4s(19, 19, 31)
+	fmax_4s(20, 20, 31)
+	fmax_4s(21, 21, 31)
+	fmax_4s(22, 22, 31)
+	fmax_4s(23, 23, 31)
 
 store:
 	MOVD c+32(FP), R3
@@ -9050,140 +8840,170 @@ store:
 
 masked:
 	FSTPQ (F0, F1), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(30, 28, 29)
-	smaxv_4s(30, 30)
-	FMOVS F30, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F2, F3), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V28.D[0], R15
-	VMOV V28.D[1], R20
-	VMOV V29.D[0], R22
-	VMOV V29.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F2, F3), 32(R3)
 
 mask4done:
 	ADDS R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(30, 28, 29)
-	smaxv_4s(30, 30)
-	FMOVS F30, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F6, F7), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V28.D[0], R15
-	VMOV V28.D[1], R20
-	VMOV V29.D[0], R22
-	VMOV V29.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask5part
+	FSTPQ (F6, F7), 32(R3)
 
 mask5done:
 	ADDS R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(30, 28, 29)
-	smaxv_4s(30, 30)
-	FMOVS F30, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F10, F11), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V28.D[0], R15
-	VMOV V28.D[1], R20
-	VMOV V29.D[0], R22
-	VMOV V29.D[1], R23
-	VMOV V10.D[0], R24
-	VMOV V10.D[1], R25
-	VMOV V11.D[0], R26
-	VMOV V11.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask6part
+	FSTPQ (F10, F11), 32(R3)
 
 mask6done:
 	ADDS R8, R3, R3
 	FSTPQ (F12, F13), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(30, 28, 29)
-	smaxv_4s(30, 30)
-	FMOVS F30, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F14, F15), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V28.D[0], R15
-	VMOV V28.D[1], R20
-	VMOV V29.D[0], R22
-	VMOV V29.D[1], R23
-	VMOV V14.D[0], R24
-	VMOV V14.D[1], R25
-	VMOV V15.D[0], R26
-	VMOV V15.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask7part
+	FSTPQ (F14, F15), 32(R3)
 
 mask7done:
 	ADDS R8, R3, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(30, 28, 29)
-	smaxv_4s(30, 30)
-	FMOVS F30, R20
-	TBZ $31, R20, mask8part
-	FSTPQ (F18, F19), (R19)
-	B mask8done
-
-mask8part:
-	VMOV V28.D[0], R15
-	VMOV V28.D[1], R20
-	VMOV V29.D[0], R22
-	VMOV V29.D[1], R23
-	VMOV V18.D[0], R24
-	VMOV V18.D[1], R25
-	VMOV V19.D[0], R26
-	VMOV V19.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask8part
+	FSTPQ (F18, F19), 32(R3)
 
 mask8done:
 	ADDS R8, R3, R3
 	FSTPQ (F20, F21), 0(R3)
-	ADD $32, R3, R19
-	smax_4s(30, 28, 29)
-	smaxv_4s(30, 30)
-	FMOVS F30, R20
-	TBZ $31, R20, mask9part
-	FSTPQ (F22, F23), (R19)
-	B mask9done
-
-mask9part:
-	VMOV V28.D[0], R15
-	VMOV V28.D[1], R20
-	VMOV V29.D[0], R22
-	VMOV V29.D[1], R23
-	VMOV V22.D[0], R24
-	VMOV V22.D[1], R25
-	VMOV V23.D[0], R26
-	VMOV V23.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask9part
+	FSTPQ (F22, F23), 32(R3)
 
 mask9done:
 	ADDS R8, R3, R3
 	RET
 
-TEXT ·pack_neon(SB), NOSPLIT, $0-48
+mask1part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F26, F27)
+	sshr_4s31(30, 28)
+	and_16b(26, 26, 30)
+	sshr_4s31(30, 29)
+	and_16b(27, 27, 30)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F26, F27)
+	B mask1done
+
+mask1none:
+	eor_16b(26, 26, 26)
+	eor_16b(27, 27, 27)
+	B mask1done
+
+mask2part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F26, F27)
+	sshr_4s31(30, 28)
+	and_16b(26, 26, 30)
+	sshr_4s31(30, 29)
+	and_16b(27, 27, 30)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F26, F27)
+	B mask2done
+
+mask2none:
+	eor_16b(26, 26, 26)
+	eor_16b(27, 27, 27)
+	B mask2done
+
+mask3part:
+	ADD $32, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F26, F27)
+	sshr_4s31(30, 28)
+	and_16b(26, 26, 30)
+	sshr_4s31(30, 29)
+	and_16b(27, 27, 30)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F26, F27)
+	B mask3done
+
+mask3none:
+	eor_16b(26, 26, 26)
+	eor_16b(27, 27, 27)
+	B mask3done
+
+mask4part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+mask5part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F10, F11), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+mask7part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F14, F15), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+mask8part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F18, F19), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask8done
+
+mask9part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F22, F23), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask9done
+
+TEXT ·pack_neon(SB), NOSPLIT, $32-48
 	MOVD dst+0(FP), R5
 	MOVD base+8(FP), R4
 	MOVD koff+16(FP), R3
@@ -9218,25 +9038,13 @@ seg:
 	ushl_4s(8, 8, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(9, 9, 16)
+	uzp2_8h(16, 8, 9)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	ADD R11, R1, R19
-	ADD $0, R19, R19
-	smax_4s(16, 8, 9)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F2, F3)
-	B mask1done
-
-mask1part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R19), (F2, F3)
 
 mask1done:
 	orr_16b(0, 0, 2)
@@ -9263,53 +9071,25 @@ segs1:
 	ushl_4s(8, 8, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(9, 9, 16)
+	uzp2_8h(16, 8, 9)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	SUBS $2, R2, R2
 	BLT last1
 
 pair1:
 	MOVD (R3), R0
 	ADD R0, R9, R19
-	ADD $0, R19, R19
-	smax_4s(16, 8, 9)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F0, F1)
-	B mask2done
-
-mask2part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R19), (F0, F1)
 
 mask2done:
 	FSTPQ (F0, F1), 0(R5)
 	MOVD 8(R3), R1
 	ADD R1, R9, R19
-	ADD $0, R19, R19
-	smax_4s(16, 8, 9)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F2, F3)
-	B mask3done
-
-mask3part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R19), (F2, F3)
 
 mask3done:
 	FSTPQ (F2, F3), 64(R5)
@@ -9323,24 +9103,8 @@ last1:
 	BNE done1
 	MOVD (R3), R0
 	ADD R0, R9, R19
-	ADD $0, R19, R19
-	smax_4s(16, 8, 9)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F0, F1)
-	B mask4done
-
-mask4part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask4part
+	FLDPQ 0(R19), (F0, F1)
 
 mask4done:
 	FSTPQ (F0, F1), 0(R5)
@@ -9360,62 +9124,37 @@ segs2:
 	ushl_4s(8, 8, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(9, 9, 16)
+	uzp2_8h(16, 8, 9)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	MOVD 16(R7), R10
 	ADDS R4, R10, R10
 	MOVD 24(R7), R0
 	FMOVS R0, F10
 	dup_4s0(11, 10)
 	dup_4s0(10, 10)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
 	ushl_4s(10, 10, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(11, 11, 16)
+	uzp2_8h(16, 10, 11)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R23
 	SUBS $2, R2, R2
 	BLT last2
 
 pair2:
 	MOVD (R3), R0
 	ADD R0, R9, R19
-	ADD $0, R19, R19
-	smax_4s(16, 8, 9)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask5part
-	FLDPQ (R19), (F0, F1)
-	B mask5done
-
-mask5part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask5part
+	FLDPQ 0(R19), (F0, F1)
 
 mask5done:
 	ADD R0, R10, R19
-	ADD $0, R19, R19
-	smax_4s(16, 10, 11)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask6part
-	FLDPQ (R19), (F4, F5)
-	B mask6done
-
-mask6part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R23, mask6part
+	FLDPQ 0(R19), (F4, F5)
 
 mask6done:
 	orr_16b(0, 0, 4)
@@ -9423,45 +9162,13 @@ mask6done:
 	FSTPQ (F0, F1), 0(R5)
 	MOVD 8(R3), R1
 	ADD R1, R9, R19
-	ADD $0, R19, R19
-	smax_4s(16, 8, 9)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask7part
-	FLDPQ (R19), (F2, F3)
-	B mask7done
-
-mask7part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask7part
+	FLDPQ 0(R19), (F2, F3)
 
 mask7done:
 	ADD R1, R10, R19
-	ADD $0, R19, R19
-	smax_4s(16, 10, 11)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask8part
-	FLDPQ (R19), (F6, F7)
-	B mask8done
-
-mask8part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R23, mask8part
+	FLDPQ 0(R19), (F6, F7)
 
 mask8done:
 	orr_16b(2, 2, 6)
@@ -9477,45 +9184,13 @@ last2:
 	BNE done2
 	MOVD (R3), R0
 	ADD R0, R9, R19
-	ADD $0, R19, R19
-	smax_4s(16, 8, 9)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask9part
-	FLDPQ (R19), (F0, F1)
-	B mask9done
-
-mask9part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask9part
+	FLDPQ 0(R19), (F0, F1)
 
 mask9done:
 	ADD R0, R10, R19
-	ADD $0, R19, R19
-	smax_4s(16, 10, 11)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask10part
-	FLDPQ (R19), (F4, F5)
-	B mask10done
-
-mask10part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R23, mask10part
+	FLDPQ 0(R19), (F4, F5)
 
 mask10done:
 	orr_16b(0, 0, 4)
@@ -9537,96 +9212,58 @@ segs3:
 	ushl_4s(8, 8, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(9, 9, 16)
+	uzp2_8h(16, 8, 9)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	MOVD 16(R7), R10
 	ADDS R4, R10, R10
 	MOVD 24(R7), R0
 	FMOVS R0, F10
 	dup_4s0(11, 10)
 	dup_4s0(10, 10)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
 	ushl_4s(10, 10, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(11, 11, 16)
+	uzp2_8h(16, 10, 11)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R23
 	MOVD 32(R7), R11
 	ADDS R4, R11, R11
 	MOVD 40(R7), R0
 	FMOVS R0, F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
 	ushl_4s(12, 12, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(13, 13, 16)
+	uzp2_8h(16, 12, 13)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R24
 	SUBS $2, R2, R2
 	BLT last3
 
 pair3:
 	MOVD (R3), R0
 	ADD R0, R9, R19
-	ADD $0, R19, R19
-	smax_4s(16, 8, 9)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask11part
-	FLDPQ (R19), (F0, F1)
-	B mask11done
-
-mask11part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask11part
+	FLDPQ 0(R19), (F0, F1)
 
 mask11done:
 	ADD R0, R10, R19
-	ADD $0, R19, R19
-	smax_4s(16, 10, 11)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask12part
-	FLDPQ (R19), (F4, F5)
-	B mask12done
-
-mask12part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R23, mask12part
+	FLDPQ 0(R19), (F4, F5)
 
 mask12done:
 	orr_16b(0, 0, 4)
 	orr_16b(1, 1, 5)
 	ADD R0, R11, R19
-	ADD $0, R19, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask13part
-	FLDPQ (R19), (F4, F5)
-	B mask13done
-
-mask13part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R24, mask13part
+	FLDPQ 0(R19), (F4, F5)
 
 mask13done:
 	orr_16b(0, 0, 4)
@@ -9634,68 +9271,20 @@ mask13done:
 	FSTPQ (F0, F1), 0(R5)
 	MOVD 8(R3), R1
 	ADD R1, R9, R19
-	ADD $0, R19, R19
-	smax_4s(16, 8, 9)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask14part
-	FLDPQ (R19), (F2, F3)
-	B mask14done
-
-mask14part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask14part
+	FLDPQ 0(R19), (F2, F3)
 
 mask14done:
 	ADD R1, R10, R19
-	ADD $0, R19, R19
-	smax_4s(16, 10, 11)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask15part
-	FLDPQ (R19), (F6, F7)
-	B mask15done
-
-mask15part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R23, mask15part
+	FLDPQ 0(R19), (F6, F7)
 
 mask15done:
 	orr_16b(2, 2, 6)
 	orr_16b(3, 3, 7)
 	ADD R1, R11, R19
-	ADD $0, R19, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask16part
-	FLDPQ (R19), (F6, F7)
-	B mask16done
-
-mask16part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R24, mask16part
+	FLDPQ 0(R19), (F6, F7)
 
 mask16done:
 	orr_16b(2, 2, 6)
@@ -9711,68 +9300,20 @@ last3:
 	BNE done3
 	MOVD (R3), R0
 	ADD R0, R9, R19
-	ADD $0, R19, R19
-	smax_4s(16, 8, 9)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask17part
-	FLDPQ (R19), (F0, F1)
-	B mask17done
-
-mask17part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask17part
+	FLDPQ 0(R19), (F0, F1)
 
 mask17done:
 	ADD R0, R10, R19
-	ADD $0, R19, R19
-	smax_4s(16, 10, 11)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask18part
-	FLDPQ (R19), (F4, F5)
-	B mask18done
-
-mask18part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R23, mask18part
+	FLDPQ 0(R19), (F4, F5)
 
 mask18done:
 	orr_16b(0, 0, 4)
 	orr_16b(1, 1, 5)
 	ADD R0, R11, R19
-	ADD $0, R19, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask19part
-	FLDPQ (R19), (F4, F5)
-	B mask19done
-
-mask19part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R24, mask19part
+	FLDPQ 0(R19), (F4, F5)
 
 mask19done:
 	orr_16b(0, 0, 4)
@@ -9794,130 +9335,79 @@ segs4:
 	ushl_4s(8, 8, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(9, 9, 16)
+	uzp2_8h(16, 8, 9)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	MOVD 16(R7), R10
 	ADDS R4, R10, R10
 	MOVD 24(R7), R0
 	FMOVS R0, F10
 	dup_4s0(11, 10)
 	dup_4s0(10, 10)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
 	ushl_4s(10, 10, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(11, 11, 16)
+	uzp2_8h(16, 10, 11)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R23
 	MOVD 32(R7), R11
 	ADDS R4, R11, R11
 	MOVD 40(R7), R0
 	FMOVS R0, F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
 	ushl_4s(12, 12, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(13, 13, 16)
+	uzp2_8h(16, 12, 13)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R24
 	MOVD 48(R7), R12
 	ADDS R4, R12, R12
 	MOVD 56(R7), R0
 	FMOVS R0, F14
 	dup_4s0(15, 14)
 	dup_4s0(14, 14)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F16
 	ushl_4s(14, 14, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(15, 15, 16)
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R25
 	SUBS $2, R2, R2
 	BLT last4
 
 pair4:
 	MOVD (R3), R0
 	ADD R0, R9, R19
-	ADD $0, R19, R19
-	smax_4s(16, 8, 9)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask20part
-	FLDPQ (R19), (F0, F1)
-	B mask20done
-
-mask20part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask20part
+	FLDPQ 0(R19), (F0, F1)
 
 mask20done:
 	ADD R0, R10, R19
-	ADD $0, R19, R19
-	smax_4s(16, 10, 11)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask21part
-	FLDPQ (R19), (F4, F5)
-	B mask21done
-
-mask21part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R23, mask21part
+	FLDPQ 0(R19), (F4, F5)
 
 mask21done:
 	orr_16b(0, 0, 4)
 	orr_16b(1, 1, 5)
 	ADD R0, R11, R19
-	ADD $0, R19, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask22part
-	FLDPQ (R19), (F4, F5)
-	B mask22done
-
-mask22part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R24, mask22part
+	FLDPQ 0(R19), (F4, F5)
 
 mask22done:
 	orr_16b(0, 0, 4)
 	orr_16b(1, 1, 5)
 	ADD R0, R12, R19
-	ADD $0, R19, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask23part
-	FLDPQ (R19), (F4, F5)
-	B mask23done
-
-mask23part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R25, mask23part
+	FLDPQ 0(R19), (F4, F5)
 
 mask23done:
 	orr_16b(0, 0, 4)
@@ -9925,91 +9415,27 @@ mask23done:
 	FSTPQ (F0, F1), 0(R5)
 	MOVD 8(R3), R1
 	ADD R1, R9, R19
-	ADD $0, R19, R19
-	smax_4s(16, 8, 9)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask24part
-	FLDPQ (R19), (F2, F3)
-	B mask24done
-
-mask24part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask24part
+	FLDPQ 0(R19), (F2, F3)
 
 mask24done:
 	ADD R1, R10, R19
-	ADD $0, R19, R19
-	smax_4s(16, 10, 11)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask25part
-	FLDPQ (R19), (F6, F7)
-	B mask25done
-
-mask25part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R23, mask25part
+	FLDPQ 0(R19), (F6, F7)
 
 mask25done:
 	orr_16b(2, 2, 6)
 	orr_16b(3, 3, 7)
 	ADD R1, R11, R19
-	ADD $0, R19, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask26part
-	FLDPQ (R19), (F6, F7)
-	B mask26done
-
-mask26part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R24, mask26part
+	FLDPQ 0(R19), (F6, F7)
 
 mask26done:
 	orr_16b(2, 2, 6)
 	orr_16b(3, 3, 7)
 	ADD R1, R12, R19
-	ADD $0, R19, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask27part
-	FLDPQ (R19), (F6, F7)
-	B mask27done
-
-mask27part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R25, mask27part
+	FLDPQ 0(R19), (F6, F7)
 
 mask27done:
 	orr_16b(2, 2, 6)
@@ -10025,91 +9451,27 @@ last4:
 	BNE done4
 	MOVD (R3), R0
 	ADD R0, R9, R19
-	ADD $0, R19, R19
-	smax_4s(16, 8, 9)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask28part
-	FLDPQ (R19), (F0, F1)
-	B mask28done
-
-mask28part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask28part
+	FLDPQ 0(R19), (F0, F1)
 
 mask28done:
 	ADD R0, R10, R19
-	ADD $0, R19, R19
-	smax_4s(16, 10, 11)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask29part
-	FLDPQ (R19), (F4, F5)
-	B mask29done
-
-mask29part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R23, mask29part
+	FLDPQ 0(R19), (F4, F5)
 
 mask29done:
 	orr_16b(0, 0, 4)
 	orr_16b(1, 1, 5)
 	ADD R0, R11, R19
-	ADD $0, R19, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask30part
-	FLDPQ (R19), (F4, F5)
-	B mask30done
-
-mask30part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R24, mask30part
+	FLDPQ 0(R19), (F4, F5)
 
 mask30done:
 	orr_16b(0, 0, 4)
 	orr_16b(1, 1, 5)
 	ADD R0, R12, R19
-	ADD $0, R19, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask31part
-	FLDPQ (R19), (F4, F5)
-	B mask31done
-
-mask31part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R25, mask31part
+	FLDPQ 0(R19), (F4, F5)
 
 mask31done:
 	orr_16b(0, 0, 4)
@@ -10119,7 +9481,813 @@ mask31done:
 done4:
 	RET
 
-TEXT ·packRun_neon(SB), NOSPLIT, $0-48
+mask1part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(16, 8)
+	and_16b(2, 2, 16)
+	sshr_4s31(16, 9)
+	and_16b(3, 3, 16)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask1done
+
+mask1none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask1done
+
+mask2part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(16, 8)
+	and_16b(0, 0, 16)
+	sshr_4s31(16, 9)
+	and_16b(1, 1, 16)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask2done
+
+mask2none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask2done
+
+mask3part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(16, 8)
+	and_16b(2, 2, 16)
+	sshr_4s31(16, 9)
+	and_16b(3, 3, 16)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask3done
+
+mask3none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask3done
+
+mask4part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(16, 8)
+	and_16b(0, 0, 16)
+	sshr_4s31(16, 9)
+	and_16b(1, 1, 16)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask4done
+
+mask4none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask4done
+
+mask5part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask5none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask5slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(16, 8)
+	and_16b(0, 0, 16)
+	sshr_4s31(16, 9)
+	and_16b(1, 1, 16)
+	B mask5done
+
+mask5slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask5done
+
+mask5none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask5done
+
+mask6part:
+	ADD $0, R19, R21
+	ADD $1, R23, R20
+	CBZ R20, mask6none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask6slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(16, 10)
+	and_16b(4, 4, 16)
+	sshr_4s31(16, 11)
+	and_16b(5, 5, 16)
+	B mask6done
+
+mask6slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask6done
+
+mask6none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask6done
+
+mask7part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask7none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask7slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(16, 8)
+	and_16b(2, 2, 16)
+	sshr_4s31(16, 9)
+	and_16b(3, 3, 16)
+	B mask7done
+
+mask7slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask7done
+
+mask7none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask7done
+
+mask8part:
+	ADD $0, R19, R21
+	ADD $1, R23, R20
+	CBZ R20, mask8none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask8slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(16, 10)
+	and_16b(6, 6, 16)
+	sshr_4s31(16, 11)
+	and_16b(7, 7, 16)
+	B mask8done
+
+mask8slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask8done
+
+mask8none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask8done
+
+mask9part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask9none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask9slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(16, 8)
+	and_16b(0, 0, 16)
+	sshr_4s31(16, 9)
+	and_16b(1, 1, 16)
+	B mask9done
+
+mask9slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask9done
+
+mask9none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask9done
+
+mask10part:
+	ADD $0, R19, R21
+	ADD $1, R23, R20
+	CBZ R20, mask10none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask10slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(16, 10)
+	and_16b(4, 4, 16)
+	sshr_4s31(16, 11)
+	and_16b(5, 5, 16)
+	B mask10done
+
+mask10slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask10done
+
+mask10none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask10done
+
+mask11part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask11none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask11slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(16, 8)
+	and_16b(0, 0, 16)
+	sshr_4s31(16, 9)
+	and_16b(1, 1, 16)
+	B mask11done
+
+mask11slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask11done
+
+mask11none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask11done
+
+mask12part:
+	ADD $0, R19, R21
+	ADD $1, R23, R20
+	CBZ R20, mask12none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask12slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(16, 10)
+	and_16b(4, 4, 16)
+	sshr_4s31(16, 11)
+	and_16b(5, 5, 16)
+	B mask12done
+
+mask12slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask12done
+
+mask12none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask12done
+
+mask13part:
+	ADD $0, R19, R21
+	ADD $1, R24, R20
+	CBZ R20, mask13none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask13slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(16, 12)
+	and_16b(4, 4, 16)
+	sshr_4s31(16, 13)
+	and_16b(5, 5, 16)
+	B mask13done
+
+mask13slow:
+	ADD $8, RSP, R20
+	MOVD R24, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask13done
+
+mask13none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask13done
+
+mask14part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask14none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask14slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(16, 8)
+	and_16b(2, 2, 16)
+	sshr_4s31(16, 9)
+	and_16b(3, 3, 16)
+	B mask14done
+
+mask14slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask14done
+
+mask14none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask14done
+
+mask15part:
+	ADD $0, R19, R21
+	ADD $1, R23, R20
+	CBZ R20, mask15none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask15slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(16, 10)
+	and_16b(6, 6, 16)
+	sshr_4s31(16, 11)
+	and_16b(7, 7, 16)
+	B mask15done
+
+mask15slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask15done
+
+mask15none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask15done
+
+mask16part:
+	ADD $0, R19, R21
+	ADD $1, R24, R20
+	CBZ R20, mask16none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask16slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(16, 12)
+	and_16b(6, 6, 16)
+	sshr_4s31(16, 13)
+	and_16b(7, 7, 16)
+	B mask16done
+
+mask16slow:
+	ADD $8, RSP, R20
+	MOVD R24, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask16done
+
+mask16none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask16done
+
+mask17part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask17none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask17slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(16, 8)
+	and_16b(0, 0, 16)
+	sshr_4s31(16, 9)
+	and_16b(1, 1, 16)
+	B mask17done
+
+mask17slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask17done
+
+mask17none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask17done
+
+mask18part:
+	ADD $0, R19, R21
+	ADD $1, R23, R20
+	CBZ R20, mask18none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask18slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(16, 10)
+	and_16b(4, 4, 16)
+	sshr_4s31(16, 11)
+	and_16b(5, 5, 16)
+	B mask18done
+
+mask18slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask18done
+
+mask18none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask18done
+
+mask19part:
+	ADD $0, R19, R21
+	ADD $1, R24, R20
+	CBZ R20, mask19none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask19slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(16, 12)
+	and_16b(4, 4, 16)
+	sshr_4s31(16, 13)
+	and_16b(5, 5, 16)
+	B mask19done
+
+mask19slow:
+	ADD $8, RSP, R20
+	MOVD R24, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask19done
+
+mask19none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask19done
+
+mask20part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask20none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask20slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(16, 8)
+	and_16b(0, 0, 16)
+	sshr_4s31(16, 9)
+	and_16b(1, 1, 16)
+	B mask20done
+
+mask20slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask20done
+
+mask20none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask20done
+
+mask21part:
+	ADD $0, R19, R21
+	ADD $1, R23, R20
+	CBZ R20, mask21none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask21slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(16, 10)
+	and_16b(4, 4, 16)
+	sshr_4s31(16, 11)
+	and_16b(5, 5, 16)
+	B mask21done
+
+mask21slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask21done
+
+mask21none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask21done
+
+mask22part:
+	ADD $0, R19, R21
+	ADD $1, R24, R20
+	CBZ R20, mask22none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask22slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(16, 12)
+	and_16b(4, 4, 16)
+	sshr_4s31(16, 13)
+	and_16b(5, 5, 16)
+	B mask22done
+
+mask22slow:
+	ADD $8, RSP, R20
+	MOVD R24, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask22done
+
+mask22none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask22done
+
+mask23part:
+	ADD $0, R19, R21
+	ADD $1, R25, R20
+	CBZ R20, mask23none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask23slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(16, 14)
+	and_16b(4, 4, 16)
+	sshr_4s31(16, 15)
+	and_16b(5, 5, 16)
+	B mask23done
+
+mask23slow:
+	ADD $8, RSP, R20
+	MOVD R25, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask23done
+
+mask23none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask23done
+
+mask24part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask24none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask24slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(16, 8)
+	and_16b(2, 2, 16)
+	sshr_4s31(16, 9)
+	and_16b(3, 3, 16)
+	B mask24done
+
+mask24slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask24done
+
+mask24none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask24done
+
+mask25part:
+	ADD $0, R19, R21
+	ADD $1, R23, R20
+	CBZ R20, mask25none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask25slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(16, 10)
+	and_16b(6, 6, 16)
+	sshr_4s31(16, 11)
+	and_16b(7, 7, 16)
+	B mask25done
+
+mask25slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask25done
+
+mask25none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask25done
+
+mask26part:
+	ADD $0, R19, R21
+	ADD $1, R24, R20
+	CBZ R20, mask26none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask26slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(16, 12)
+	and_16b(6, 6, 16)
+	sshr_4s31(16, 13)
+	and_16b(7, 7, 16)
+	B mask26done
+
+mask26slow:
+	ADD $8, RSP, R20
+	MOVD R24, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask26done
+
+mask26none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask26done
+
+mask27part:
+	ADD $0, R19, R21
+	ADD $1, R25, R20
+	CBZ R20, mask27none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask27slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(16, 14)
+	and_16b(6, 6, 16)
+	sshr_4s31(16, 15)
+	and_16b(7, 7, 16)
+	B mask27done
+
+mask27slow:
+	ADD $8, RSP, R20
+	MOVD R25, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask27done
+
+mask27none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask27done
+
+mask28part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask28none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask28slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(16, 8)
+	and_16b(0, 0, 16)
+	sshr_4s31(16, 9)
+	and_16b(1, 1, 16)
+	B mask28done
+
+mask28slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask28done
+
+mask28none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask28done
+
+mask29part:
+	ADD $0, R19, R21
+	ADD $1, R23, R20
+	CBZ R20, mask29none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask29slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(16, 10)
+	and_16b(4, 4, 16)
+	sshr_4s31(16, 11)
+	and_16b(5, 5, 16)
+	B mask29done
+
+mask29slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask29done
+
+mask29none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask29done
+
+mask30part:
+	ADD $0, R19, R21
+	ADD $1, R24, R20
+	CBZ R20, mask30none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask30slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(16, 12)
+	and_16b(4, 4, 16)
+	sshr_4s31(16, 13)
+	and_16b(5, 5, 16)
+	B mask30done
+
+mask30slow:
+	ADD $8, RSP, R20
+	MOVD R24, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask30done
+
+mask30none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask30done
+
+mask31part:
+	ADD $0, R19, R21
+	ADD $1, R25, R20
+	CBZ R20, mask31none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask31slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(16, 14)
+	and_16b(4, 4, 16)
+	sshr_4s31(16, 15)
+	and_16b(5, 5, 16)
+	B mask31done
+
+mask31slow:
+	ADD $8, RSP, R20
+	MOVD R25, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask31done
+
+mask31none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask31done
+
+TEXT ·packRun_neon(SB), NOSPLIT, $32-48
 	MOVD dst+0(FP), R5
 	MOVD base+8(FP), R4
 	MOVD koff+16(FP), R3
@@ -10138,15 +10306,22 @@ TEXT ·packRun_neon(SB), NOSPLIT, $0-48
 	ushl_4s(4, 4, 8)
 	FMOVQ 16(R19), F8
 	ushl_4s(5, 5, 8)
+	uzp2_8h(8, 4, 5)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
 	LSR $8, R0, R0
 	FMOVS R0, F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F8
 	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
 	ushl_4s(7, 7, 8)
+	uzp2_8h(8, 6, 7)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R23
 
 row:
 	MOVD (R3), R10
@@ -10169,44 +10344,12 @@ panel:
 tail:
 	ADDS $16, R9, R9
 	BEQ next
-	ADD $0, R10, R19
-	smax_4s(8, 4, 5)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R10), (F0, F1)
 
 mask1done:
-	ADD $32, R10, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R23, mask2part
+	FLDPQ 32(R10), (F2, F3)
 
 mask2done:
 	FSTPQ (F0, F1), 0(R11)
@@ -10218,6 +10361,58 @@ next:
 	SUBS $1, R7, R7
 	BNE row
 	RET
+
+mask1part:
+	ADD $0, R10, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(8, 4)
+	and_16b(0, 0, 8)
+	sshr_4s31(8, 5)
+	and_16b(1, 1, 8)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R10, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(8, 6)
+	and_16b(2, 2, 8)
+	sshr_4s31(8, 7)
+	and_16b(3, 3, 8)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
 
 TEXT ·wtile_neon_1x8(SB), NOSPLIT, $16-64
 	MOVD c+40(FP), R0
@@ -10262,7 +10457,6 @@ pair:
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
 	FLDPQ 64(R13), (F2, F3)
-	ADD R14, R0, R19
 	FMOVS 4(R19), F31
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
@@ -11016,7 +11210,6 @@ pair:
 	fmla_4s0(3, 5, 31)
 	FLDPQ 64(R13), (F6, F7)
 	FLDPQ 96(R13), (F4, F5)
-	ADD R14, R0, R19
 	FMOVS 4(R19), F31
 	fmla_4s0(0, 6, 31)
 	fmla_4s0(1, 7, 31)
@@ -11941,7 +12134,7 @@ next:
 	ADDS R1, R0, R0
 	RET
 
-TEXT ·transpose_neon(SB), NOSPLIT, $0-48
+TEXT ·transpose_neon(SB), NOSPLIT, $32-48
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD ldd+16(FP), R7
@@ -11959,6 +12152,10 @@ TEXT ·transpose_neon(SB), NOSPLIT, $0-48
 	ushl_4s(30, 30, 0)
 	FMOVQ 16(R19), F0
 	ushl_4s(31, 31, 0)
+	uzp2_8h(0, 30, 31)
+	shrn_8b8(0, 0)
+	cmge_8b0(0, 0)
+	FMOVD F0, R22
 	eor_16b(2, 2, 2)
 	eor_16b(3, 3, 3)
 	eor_16b(4, 4, 4)
@@ -11973,185 +12170,57 @@ TEXT ·transpose_neon(SB), NOSPLIT, $0-48
 	eor_16b(13, 13, 13)
 	eor_16b(14, 14, 14)
 	eor_16b(15, 15, 15)
-	ADD $0, R4, R19
-	smax_4s(16, 30, 31)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	CMP $1, R3
 	BEQ loaded
 	ADDS R8, R4, R4
-	ADD $0, R4, R19
-	smax_4s(16, 30, 31)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R4), (F2, F3)
 
 mask2done:
 	CMP $2, R3
 	BEQ loaded
 	ADDS R8, R4, R4
-	ADD $0, R4, R19
-	smax_4s(16, 30, 31)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R4), (F4, F5)
 
 mask3done:
 	CMP $3, R3
 	BEQ loaded
 	ADDS R8, R4, R4
-	ADD $0, R4, R19
-	smax_4s(16, 30, 31)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F6, F7)
-	B mask4done
-
-mask4part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R22, mask4part
+	FLDPQ 0(R4), (F6, F7)
 
 mask4done:
 	CMP $4, R3
 	BEQ loaded
 	ADDS R8, R4, R4
-	ADD $0, R4, R19
-	smax_4s(16, 30, 31)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask5part
-	FLDPQ (R19), (F8, F9)
-	B mask5done
-
-mask5part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask5part
+	FLDPQ 0(R4), (F8, F9)
 
 mask5done:
 	CMP $5, R3
 	BEQ loaded
 	ADDS R8, R4, R4
-	ADD $0, R4, R19
-	smax_4s(16, 30, 31)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask6part
-	FLDPQ (R19), (F10, F11)
-	B mask6done
-
-mask6part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R22, mask6part
+	FLDPQ 0(R4), (F10, F11)
 
 mask6done:
 	CMP $6, R3
 	BEQ loaded
 	ADDS R8, R4, R4
-	ADD $0, R4, R19
-	smax_4s(16, 30, 31)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask7part
-	FLDPQ (R19), (F12, F13)
-	B mask7done
-
-mask7part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V12.D[0]
-	VMOV R20, V12.D[1]
-	VMOV R22, V13.D[0]
-	VMOV R23, V13.D[1]
+	CBNZ R22, mask7part
+	FLDPQ 0(R4), (F12, F13)
 
 mask7done:
 	CMP $7, R3
 	BEQ loaded
 	ADDS R8, R4, R4
-	ADD $0, R4, R19
-	smax_4s(16, 30, 31)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask8part
-	FLDPQ (R19), (F14, F15)
-	B mask8done
-
-mask8part:
-	VMOV V30.D[0], R15
-	VMOV V30.D[1], R20
-	VMOV V31.D[0], R22
-	VMOV V31.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V14.D[0]
-	VMOV R20, V14.D[1]
-	VMOV R22, V15.D[0]
-	VMOV R23, V15.D[1]
+	CBNZ R22, mask8part
+	FLDPQ 0(R4), (F14, F15)
 
 mask8done:
 
@@ -12237,7 +12306,215 @@ loaded:
 done:
 	RET
 
-TEXT ·dot_neon_1x1(SB), NOSPLIT, $0-56
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(16, 30)
+	and_16b(0, 0, 16)
+	sshr_4s31(16, 31)
+	and_16b(1, 1, 16)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(16, 30)
+	and_16b(2, 2, 16)
+	sshr_4s31(16, 31)
+	and_16b(3, 3, 16)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(16, 30)
+	and_16b(4, 4, 16)
+	sshr_4s31(16, 31)
+	and_16b(5, 5, 16)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+mask4part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(16, 30)
+	and_16b(6, 6, 16)
+	sshr_4s31(16, 31)
+	and_16b(7, 7, 16)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask4done
+
+mask4none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask4done
+
+mask5part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask5none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask5slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(16, 30)
+	and_16b(8, 8, 16)
+	sshr_4s31(16, 31)
+	and_16b(9, 9, 16)
+	B mask5done
+
+mask5slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask5done
+
+mask5none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask5done
+
+mask6part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask6none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask6slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(16, 30)
+	and_16b(10, 10, 16)
+	sshr_4s31(16, 31)
+	and_16b(11, 11, 16)
+	B mask6done
+
+mask6slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask6done
+
+mask6none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask6done
+
+mask7part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask7none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask7slow
+	FLDPQ (R21), (F12, F13)
+	sshr_4s31(16, 30)
+	and_16b(12, 12, 16)
+	sshr_4s31(16, 31)
+	and_16b(13, 13, 16)
+	B mask7done
+
+mask7slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F12, F13)
+	B mask7done
+
+mask7none:
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	B mask7done
+
+mask8part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask8none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask8slow
+	FLDPQ (R21), (F14, F15)
+	sshr_4s31(16, 30)
+	and_16b(14, 14, 16)
+	sshr_4s31(16, 31)
+	and_16b(15, 15, 16)
+	B mask8done
+
+mask8slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F14, F15)
+	B mask8done
+
+mask8none:
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	B mask8done
+
+TEXT ·dot_neon_1x1(SB), NOSPLIT, $32-56
 	MOVD kn+0(FP), R2
 	MOVD x+8(FP), R4
 	MOVD ldx+16(FP), R14
@@ -12274,46 +12551,18 @@ tail:
 	ushl_4s(4, 4, 8)
 	FMOVQ 16(R19), F8
 	ushl_4s(5, 5, 8)
+	uzp2_8h(8, 4, 5)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
 	ADD R3, R4, R19
-	ADD $0, R19, R19
-	smax_4s(8, 4, 5)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F6, F7)
-	B mask1done
-
-mask1part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R19), (F6, F7)
 
 mask1done:
 	ADD R3, R5, R19
-	ADD $0, R19, R19
-	smax_4s(8, 4, 5)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R19), (F2, F3)
 
 mask2done:
 	fmla_4s(0, 6, 2)
@@ -12333,7 +12582,59 @@ sum:
 	FMOVS F0, (R13)
 	RET
 
-TEXT ·dot_neon_1x4(SB), NOSPLIT, $0-56
+mask1part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(8, 4)
+	and_16b(6, 6, 8)
+	sshr_4s31(8, 5)
+	and_16b(7, 7, 8)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask1done
+
+mask1none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask1done
+
+mask2part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(8, 4)
+	and_16b(2, 2, 8)
+	sshr_4s31(8, 5)
+	and_16b(3, 3, 8)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+TEXT ·dot_neon_1x4(SB), NOSPLIT, $32-56
 	MOVD kn+0(FP), R2
 	MOVD x+8(FP), R4
 	MOVD ldx+16(FP), R14
@@ -12394,115 +12695,39 @@ tail:
 	ushl_4s(12, 12, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(13, 13, 16)
+	uzp2_8h(16, 12, 13)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	ADD R3, R4, R19
-	ADD $0, R19, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F14, F15)
-	B mask1done
-
-mask1part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V14.D[0]
-	VMOV R20, V14.D[1]
-	VMOV R22, V15.D[0]
-	VMOV R23, V15.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R19), (F14, F15)
 
 mask1done:
 	ADD R3, R5, R19
-	ADD $0, R19, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F10, F11)
-	B mask2done
-
-mask2part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R19), (F10, F11)
 
 mask2done:
 	fmla_4s(0, 14, 10)
 	fmla_4s(1, 15, 11)
 	ADD R3, R10, R19
-	ADD $0, R19, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F8, F9)
-	B mask3done
-
-mask3part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R19), (F8, F9)
 
 mask3done:
 	fmla_4s(2, 14, 8)
 	fmla_4s(3, 15, 9)
 	ADD R3, R11, R19
-	ADD $0, R19, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F10, F11)
-	B mask4done
-
-mask4part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R22, mask4part
+	FLDPQ 0(R19), (F10, F11)
 
 mask4done:
 	fmla_4s(4, 14, 10)
 	fmla_4s(5, 15, 11)
 	ADD R3, R12, R19
-	ADD $0, R19, R19
-	smax_4s(16, 12, 13)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask5part
-	FLDPQ (R19), (F8, F9)
-	B mask5done
-
-mask5part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask5part
+	FLDPQ 0(R19), (F8, F9)
 
 mask5done:
 	fmla_4s(6, 14, 8)
@@ -12549,7 +12774,137 @@ sum:
 	FMOVS F6, 12(R13)
 	RET
 
-TEXT ·dot_neon_2x1(SB), NOSPLIT, $0-56
+mask1part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F14, F15)
+	sshr_4s31(16, 12)
+	and_16b(14, 14, 16)
+	sshr_4s31(16, 13)
+	and_16b(15, 15, 16)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F14, F15)
+	B mask1done
+
+mask1none:
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	B mask1done
+
+mask2part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(16, 12)
+	and_16b(10, 10, 16)
+	sshr_4s31(16, 13)
+	and_16b(11, 11, 16)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask2done
+
+mask2none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask2done
+
+mask3part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(16, 12)
+	and_16b(8, 8, 16)
+	sshr_4s31(16, 13)
+	and_16b(9, 9, 16)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask3done
+
+mask3none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask3done
+
+mask4part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(16, 12)
+	and_16b(10, 10, 16)
+	sshr_4s31(16, 13)
+	and_16b(11, 11, 16)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask4done
+
+mask4none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask4done
+
+mask5part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask5none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask5slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(16, 12)
+	and_16b(8, 8, 16)
+	sshr_4s31(16, 13)
+	and_16b(9, 9, 16)
+	B mask5done
+
+mask5slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask5done
+
+mask5none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask5done
+
+TEXT ·dot_neon_2x1(SB), NOSPLIT, $32-56
 	MOVD kn+0(FP), R2
 	MOVD x+8(FP), R4
 	MOVD ldx+16(FP), R14
@@ -12594,67 +12949,23 @@ tail:
 	ushl_4s(6, 6, 12)
 	FMOVQ 16(R19), F12
 	ushl_4s(7, 7, 12)
+	uzp2_8h(12, 6, 7)
+	shrn_8b8(12, 12)
+	cmge_8b0(12, 12)
+	FMOVD F12, R22
 	ADD R3, R4, R19
-	ADD $0, R19, R19
-	smax_4s(12, 6, 7)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F10, F11)
-	B mask1done
-
-mask1part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R19), (F10, F11)
 
 mask1done:
 	ADD R3, R7, R19
-	ADD $0, R19, R19
-	smax_4s(12, 6, 7)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F8, F9)
-	B mask2done
-
-mask2part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R19), (F8, F9)
 
 mask2done:
 	ADD R3, R5, R19
-	ADD $0, R19, R19
-	smax_4s(12, 6, 7)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R19), (F4, F5)
 
 mask3done:
 	fmla_4s(0, 10, 4)
@@ -12686,7 +12997,85 @@ sum:
 	FMOVS F2, (R13)
 	RET
 
-TEXT ·dot_neon_2x4(SB), NOSPLIT, $0-56
+mask1part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(12, 6)
+	and_16b(10, 10, 12)
+	sshr_4s31(12, 7)
+	and_16b(11, 11, 12)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask1done
+
+mask1none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask1done
+
+mask2part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(12, 6)
+	and_16b(8, 8, 12)
+	sshr_4s31(12, 7)
+	and_16b(9, 9, 12)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask2done
+
+mask2none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask2done
+
+mask3part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(12, 6)
+	and_16b(4, 4, 12)
+	sshr_4s31(12, 7)
+	and_16b(5, 5, 12)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+TEXT ·dot_neon_2x4(SB), NOSPLIT, $32-56
 	MOVD kn+0(FP), R2
 	MOVD x+8(FP), R4
 	MOVD ldx+16(FP), R14
@@ -12767,67 +13156,23 @@ tail:
 	ushl_4s(20, 20, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(21, 21, 26)
+	uzp2_8h(26, 20, 21)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
 	ADD R3, R4, R19
-	ADD $0, R19, R19
-	smax_4s(26, 20, 21)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F24, F25)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V24.D[0]
-	VMOV R20, V24.D[1]
-	VMOV R22, V25.D[0]
-	VMOV R23, V25.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R19), (F24, F25)
 
 mask1done:
 	ADD R3, R7, R19
-	ADD $0, R19, R19
-	smax_4s(26, 20, 21)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F22, F23)
-	B mask2done
-
-mask2part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V22.D[0]
-	VMOV R20, V22.D[1]
-	VMOV R22, V23.D[0]
-	VMOV R23, V23.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R19), (F22, F23)
 
 mask2done:
 	ADD R3, R5, R19
-	ADD $0, R19, R19
-	smax_4s(26, 20, 21)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F18, F19)
-	B mask3done
-
-mask3part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V18.D[0]
-	VMOV R20, V18.D[1]
-	VMOV R22, V19.D[0]
-	VMOV R23, V19.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R19), (F18, F19)
 
 mask3done:
 	fmla_4s(0, 24, 18)
@@ -12835,24 +13180,8 @@ mask3done:
 	fmla_4s(8, 22, 18)
 	fmla_4s(9, 23, 19)
 	ADD R3, R10, R19
-	ADD $0, R19, R19
-	smax_4s(26, 20, 21)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F16, F17)
-	B mask4done
-
-mask4part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V16.D[0]
-	VMOV R20, V16.D[1]
-	VMOV R22, V17.D[0]
-	VMOV R23, V17.D[1]
+	CBNZ R22, mask4part
+	FLDPQ 0(R19), (F16, F17)
 
 mask4done:
 	fmla_4s(2, 24, 16)
@@ -12860,24 +13189,8 @@ mask4done:
 	fmla_4s(10, 22, 16)
 	fmla_4s(11, 23, 17)
 	ADD R3, R11, R19
-	ADD $0, R19, R19
-	smax_4s(26, 20, 21)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask5part
-	FLDPQ (R19), (F18, F19)
-	B mask5done
-
-mask5part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V18.D[0]
-	VMOV R20, V18.D[1]
-	VMOV R22, V19.D[0]
-	VMOV R23, V19.D[1]
+	CBNZ R22, mask5part
+	FLDPQ 0(R19), (F18, F19)
 
 mask5done:
 	fmla_4s(4, 24, 18)
@@ -12885,24 +13198,8 @@ mask5done:
 	fmla_4s(12, 22, 18)
 	fmla_4s(13, 23, 19)
 	ADD R3, R12, R19
-	ADD $0, R19, R19
-	smax_4s(26, 20, 21)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask6part
-	FLDPQ (R19), (F16, F17)
-	B mask6done
-
-mask6part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V16.D[0]
-	VMOV R20, V16.D[1]
-	VMOV R22, V17.D[0]
-	VMOV R23, V17.D[1]
+	CBNZ R22, mask6part
+	FLDPQ 0(R19), (F16, F17)
 
 mask6done:
 	fmla_4s(6, 24, 16)
@@ -12988,6 +13285,162 @@ sum:
 	FMOVS F14, 12(R13)
 	RET
 
+mask1part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F24, F25)
+	sshr_4s31(26, 20)
+	and_16b(24, 24, 26)
+	sshr_4s31(26, 21)
+	and_16b(25, 25, 26)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F24, F25)
+	B mask1done
+
+mask1none:
+	eor_16b(24, 24, 24)
+	eor_16b(25, 25, 25)
+	B mask1done
+
+mask2part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F22, F23)
+	sshr_4s31(26, 20)
+	and_16b(22, 22, 26)
+	sshr_4s31(26, 21)
+	and_16b(23, 23, 26)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F22, F23)
+	B mask2done
+
+mask2none:
+	eor_16b(22, 22, 22)
+	eor_16b(23, 23, 23)
+	B mask2done
+
+mask3part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F18, F19)
+	sshr_4s31(26, 20)
+	and_16b(18, 18, 26)
+	sshr_4s31(26, 21)
+	and_16b(19, 19, 26)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F18, F19)
+	B mask3done
+
+mask3none:
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
+	B mask3done
+
+mask4part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F16, F17)
+	sshr_4s31(26, 20)
+	and_16b(16, 16, 26)
+	sshr_4s31(26, 21)
+	and_16b(17, 17, 26)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F16, F17)
+	B mask4done
+
+mask4none:
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	B mask4done
+
+mask5part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask5none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask5slow
+	FLDPQ (R21), (F18, F19)
+	sshr_4s31(26, 20)
+	and_16b(18, 18, 26)
+	sshr_4s31(26, 21)
+	and_16b(19, 19, 26)
+	B mask5done
+
+mask5slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F18, F19)
+	B mask5done
+
+mask5none:
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
+	B mask5done
+
+mask6part:
+	ADD $0, R19, R21
+	ADD $1, R22, R20
+	CBZ R20, mask6none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask6slow
+	FLDPQ (R21), (F16, F17)
+	sshr_4s31(26, 20)
+	and_16b(16, 16, 26)
+	sshr_4s31(26, 21)
+	and_16b(17, 17, 26)
+	B mask6done
+
+mask6slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F16, F17)
+	B mask6done
+
+mask6none:
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	B mask6done
+
 TEXT ·relu_neon(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
@@ -12998,36 +13451,20 @@ TEXT ·relu_neon(SB), NOSPLIT, $0-24
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	fcmgt_4s(8, 31, 0)
-	bit_16b(0, 31, 8)
-	fcmgt_4s(8, 31, 1)
-	bit_16b(1, 31, 8)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
 	FSTPQ (F0, F1), 0(R5)
 	FLDPQ 32(R4), (F2, F3)
-	fcmgt_4s(8, 31, 2)
-	bit_16b(2, 31, 8)
-	fcmgt_4s(8, 31, 3)
-	bit_16b(3, 31, 8)
-	fadd_4s(2, 2, 31)
-	fadd_4s(3, 3, 31)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
 	FSTPQ (F2, F3), 32(R5)
 	FLDPQ 64(R4), (F4, F5)
-	fcmgt_4s(8, 31, 4)
-	bit_16b(4, 31, 8)
-	fcmgt_4s(8, 31, 5)
-	bit_16b(5, 31, 8)
-	fadd_4s(4, 4, 31)
-	fadd_4s(5, 5, 31)
+	fmax_4s(4, 4, 31)
+	fmax_4s(5, 5, 31)
 	FSTPQ (F4, F5), 64(R5)
 	FLDPQ 96(R4), (F6, F7)
-	fcmgt_4s(8, 31, 6)
-	bit_16b(6, 31, 8)
-	fcmgt_4s(8, 31, 7)
-	bit_16b(7, 31, 8)
-	fadd_4s(6, 6, 31)
-	fadd_4s(7, 7, 31)
+	fmax_4s(6, 6, 31)
+	fmax_4s(7, 7, 31)
 	FSTPQ (F6, F7), 96(R5)
 	ADDS $128, R5, R5
 	ADDS $128, R4, R4
@@ -13150,48 +13587,32 @@ loop:
 	fadd_4s(0, 0, 8)
 	FMOVQ 16(R3), F8
 	fadd_4s(1, 1, 8)
-	fcmgt_4s(8, 31, 0)
-	bit_16b(0, 31, 8)
-	fcmgt_4s(8, 31, 1)
-	bit_16b(1, 31, 8)
-	fadd_4s(0, 0, 31)
-	fadd_4s(1, 1, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
 	FSTPQ (F0, F1), 0(R5)
 	FLDPQ 32(R4), (F2, F3)
 	FMOVQ 32(R3), F8
 	fadd_4s(2, 2, 8)
 	FMOVQ 48(R3), F8
 	fadd_4s(3, 3, 8)
-	fcmgt_4s(8, 31, 2)
-	bit_16b(2, 31, 8)
-	fcmgt_4s(8, 31, 3)
-	bit_16b(3, 31, 8)
-	fadd_4s(2, 2, 31)
-	fadd_4s(3, 3, 31)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
 	FSTPQ (F2, F3), 32(R5)
 	FLDPQ 64(R4), (F4, F5)
 	FMOVQ 64(R3), F8
 	fadd_4s(4, 4, 8)
 	FMOVQ 80(R3), F8
 	fadd_4s(5, 5, 8)
-	fcmgt_4s(8, 31, 4)
-	bit_16b(4, 31, 8)
-	fcmgt_4s(8, 31, 5)
-	bit_16b(5, 31, 8)
-	fadd_4s(4, 4, 31)
-	fadd_4s(5, 5, 31)
+	fmax_4s(4, 4, 31)
+	fmax_4s(5, 5, 31)
 	FSTPQ (F4, F5), 64(R5)
 	FLDPQ 96(R4), (F6, F7)
 	FMOVQ 96(R3), F8
 	fadd_4s(6, 6, 8)
 	FMOVQ 112(R3), F8
 	fadd_4s(7, 7, 8)
-	fcmgt_4s(8, 31, 6)
-	bit_16b(6, 31, 8)
-	fcmgt_4s(8, 31, 7)
-	bit_16b(7, 31, 8)
-	fadd_4s(6, 6, 31)
-	fadd_4s(7, 7, 31)
+	fmax_4s(6, 6, 31)
+	fmax_4s(7, 7, 31)
 	FSTPQ (F6, F7), 96(R5)
 	ADDS $128, R5, R5
 	ADDS $128, R4, R4
@@ -13452,6 +13873,31 @@ DATA expBias_neon<>+28(SB)/4, $0x0000007f
 GLOBL expBias_neon<>(SB), RODATA|NOPTR, $32
 
 TEXT ·logistic_neon(SB), NOSPLIT, $0-36
+	MOVD $log2e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V27.S[0]
+	MOVD $ln2Hi_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V27.S[1]
+	MOVD $ln2Lo_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V27.S[2]
+	MOVD $expSeries0_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $expSeries6_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $expSeries5_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $expSeries4_neon<>+0(SB), R19
+	FMOVQ (R19), F23
+	MOVD $expSeries3_neon<>+0(SB), R19
+	FMOVQ (R19), F22
+	MOVD $expSeries2_neon<>+0(SB), R19
+	FMOVQ (R19), F21
+	MOVD $expSeries1_neon<>+0(SB), R19
+	FMOVQ (R19), F20
+	MOVD $expBias_neon<>+0(SB), R19
+	FMOVQ (R19), F19
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -13481,90 +13927,68 @@ loop:
 	bit_16b(0, 2, 6)
 	fcmgt_4s(6, 3, 1)
 	bit_16b(1, 3, 6)
-	MOVD $log2e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fmul_4s(2, 0, 6)
-	FMOVQ 16(R19), F6
-	fmul_4s(3, 1, 6)
+	fmul_4s0(2, 0, 27)
+	fmul_4s0(3, 1, 27)
 	frintn_4s(2, 2)
 	frintn_4s(3, 3)
-	MOVD $ln2Hi_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fmls_4s(0, 2, 6)
-	FMOVQ 16(R19), F6
-	fmls_4s(1, 3, 6)
-	MOVD $ln2Lo_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fmls_4s(0, 2, 6)
-	FMOVQ 16(R19), F6
-	fmls_4s(1, 3, 6)
+	fmls_4s1(0, 2, 27)
+	fmls_4s1(1, 3, 27)
+	fmls_4s2(0, 2, 27)
+	fmls_4s2(1, 3, 27)
 	MOVD $expSeries7_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	MOVD $expSeries6_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V25.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V25.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries5_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V24.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V24.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries4_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V23.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V23.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V22.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V22.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries2_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V21.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V21.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries1_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V20.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V20.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries0_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V26.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V26.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
 	fcvtns_4s(2, 2)
 	fcvtns_4s(3, 3)
-	MOVD $expBias_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	add_4s(2, 2, 6)
-	FMOVQ 16(R19), F6
-	add_4s(3, 3, 6)
+	add_4s(2, 2, 19)
+	add_4s(3, 3, 19)
 	shl_4s23(2, 2)
 	shl_4s23(3, 3)
 	fmul_4s(4, 4, 2)
 	fmul_4s(5, 5, 3)
-	MOVD $expSeries0_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fadd_4s(4, 4, 6)
-	FMOVQ 16(R19), F6
-	fadd_4s(5, 5, 6)
+	fadd_4s(4, 4, 26)
+	fadd_4s(5, 5, 26)
 	fdiv_4s(4, 29, 4)
 	fdiv_4s(5, 29, 5)
 	fadd_4s(4, 4, 30)
@@ -13586,90 +14010,68 @@ loop:
 	bit_16b(0, 2, 6)
 	fcmgt_4s(6, 3, 1)
 	bit_16b(1, 3, 6)
-	MOVD $log2e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fmul_4s(2, 0, 6)
-	FMOVQ 16(R19), F6
-	fmul_4s(3, 1, 6)
+	fmul_4s0(2, 0, 27)
+	fmul_4s0(3, 1, 27)
 	frintn_4s(2, 2)
 	frintn_4s(3, 3)
-	MOVD $ln2Hi_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fmls_4s(0, 2, 6)
-	FMOVQ 16(R19), F6
-	fmls_4s(1, 3, 6)
-	MOVD $ln2Lo_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fmls_4s(0, 2, 6)
-	FMOVQ 16(R19), F6
-	fmls_4s(1, 3, 6)
+	fmls_4s1(0, 2, 27)
+	fmls_4s1(1, 3, 27)
+	fmls_4s2(0, 2, 27)
+	fmls_4s2(1, 3, 27)
 	MOVD $expSeries7_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	MOVD $expSeries6_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V25.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V25.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries5_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V24.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V24.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries4_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V23.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V23.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V22.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V22.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries2_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V21.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V21.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries1_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V20.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V20.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries0_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V26.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V26.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
 	fcvtns_4s(2, 2)
 	fcvtns_4s(3, 3)
-	MOVD $expBias_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	add_4s(2, 2, 6)
-	FMOVQ 16(R19), F6
-	add_4s(3, 3, 6)
+	add_4s(2, 2, 19)
+	add_4s(3, 3, 19)
 	shl_4s23(2, 2)
 	shl_4s23(3, 3)
 	fmul_4s(4, 4, 2)
 	fmul_4s(5, 5, 3)
-	MOVD $expSeries0_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fadd_4s(4, 4, 6)
-	FMOVQ 16(R19), F6
-	fadd_4s(5, 5, 6)
+	fadd_4s(4, 4, 26)
+	fadd_4s(5, 5, 26)
 	fdiv_4s(4, 29, 4)
 	fdiv_4s(5, 29, 5)
 	fadd_4s(4, 4, 30)
@@ -13691,90 +14093,68 @@ loop:
 	bit_16b(0, 2, 6)
 	fcmgt_4s(6, 3, 1)
 	bit_16b(1, 3, 6)
-	MOVD $log2e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fmul_4s(2, 0, 6)
-	FMOVQ 16(R19), F6
-	fmul_4s(3, 1, 6)
+	fmul_4s0(2, 0, 27)
+	fmul_4s0(3, 1, 27)
 	frintn_4s(2, 2)
 	frintn_4s(3, 3)
-	MOVD $ln2Hi_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fmls_4s(0, 2, 6)
-	FMOVQ 16(R19), F6
-	fmls_4s(1, 3, 6)
-	MOVD $ln2Lo_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fmls_4s(0, 2, 6)
-	FMOVQ 16(R19), F6
-	fmls_4s(1, 3, 6)
+	fmls_4s1(0, 2, 27)
+	fmls_4s1(1, 3, 27)
+	fmls_4s2(0, 2, 27)
+	fmls_4s2(1, 3, 27)
 	MOVD $expSeries7_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	MOVD $expSeries6_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V25.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V25.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries5_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V24.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V24.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries4_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V23.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V23.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V22.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V22.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries2_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V21.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V21.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries1_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V20.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V20.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries0_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V26.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V26.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
 	fcvtns_4s(2, 2)
 	fcvtns_4s(3, 3)
-	MOVD $expBias_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	add_4s(2, 2, 6)
-	FMOVQ 16(R19), F6
-	add_4s(3, 3, 6)
+	add_4s(2, 2, 19)
+	add_4s(3, 3, 19)
 	shl_4s23(2, 2)
 	shl_4s23(3, 3)
 	fmul_4s(4, 4, 2)
 	fmul_4s(5, 5, 3)
-	MOVD $expSeries0_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fadd_4s(4, 4, 6)
-	FMOVQ 16(R19), F6
-	fadd_4s(5, 5, 6)
+	fadd_4s(4, 4, 26)
+	fadd_4s(5, 5, 26)
 	fdiv_4s(4, 29, 4)
 	fdiv_4s(5, 29, 5)
 	fadd_4s(4, 4, 30)
@@ -13796,90 +14176,68 @@ loop:
 	bit_16b(0, 2, 6)
 	fcmgt_4s(6, 3, 1)
 	bit_16b(1, 3, 6)
-	MOVD $log2e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fmul_4s(2, 0, 6)
-	FMOVQ 16(R19), F6
-	fmul_4s(3, 1, 6)
+	fmul_4s0(2, 0, 27)
+	fmul_4s0(3, 1, 27)
 	frintn_4s(2, 2)
 	frintn_4s(3, 3)
-	MOVD $ln2Hi_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fmls_4s(0, 2, 6)
-	FMOVQ 16(R19), F6
-	fmls_4s(1, 3, 6)
-	MOVD $ln2Lo_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fmls_4s(0, 2, 6)
-	FMOVQ 16(R19), F6
-	fmls_4s(1, 3, 6)
+	fmls_4s1(0, 2, 27)
+	fmls_4s1(1, 3, 27)
+	fmls_4s2(0, 2, 27)
+	fmls_4s2(1, 3, 27)
 	MOVD $expSeries7_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	MOVD $expSeries6_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V25.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V25.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries5_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V24.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V24.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries4_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V23.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V23.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V22.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V22.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries2_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V21.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V21.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries1_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V20.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V20.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
-	MOVD $expSeries0_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
+	VMOV V26.B16, V6.B16
 	fmla_4s(6, 0, 4)
 	VMOV V6.B16, V4.B16
-	FMOVQ 16(R19), F6
+	VMOV V26.B16, V6.B16
 	fmla_4s(6, 1, 5)
 	VMOV V6.B16, V5.B16
 	fcvtns_4s(2, 2)
 	fcvtns_4s(3, 3)
-	MOVD $expBias_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	add_4s(2, 2, 6)
-	FMOVQ 16(R19), F6
-	add_4s(3, 3, 6)
+	add_4s(2, 2, 19)
+	add_4s(3, 3, 19)
 	shl_4s23(2, 2)
 	shl_4s23(3, 3)
 	fmul_4s(4, 4, 2)
 	fmul_4s(5, 5, 3)
-	MOVD $expSeries0_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fadd_4s(4, 4, 6)
-	FMOVQ 16(R19), F6
-	fadd_4s(5, 5, 6)
+	fadd_4s(4, 4, 26)
+	fadd_4s(5, 5, 26)
 	fdiv_4s(4, 29, 4)
 	fdiv_4s(5, 29, 5)
 	fadd_4s(4, 4, 30)
@@ -14587,7 +14945,7 @@ DATA ones_neon<>+24(SB)/4, $0x00000001
 DATA ones_neon<>+28(SB)/4, $0x00000001
 GLOBL ones_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·maxPool2_neon(SB), NOSPLIT, $0-56
+TEXT ·maxPool2_neon(SB), NOSPLIT, $32-56
 	MOVD dst+0(FP), R5
 	MOVD switches+8(FP), R4
 	MOVD src+16(FP), R3
@@ -14617,6 +14975,10 @@ TEXT ·maxPool2_neon(SB), NOSPLIT, $0-56
 	ushl_4s(20, 20, 30)
 	FMOVQ 16(R19), F30
 	ushl_4s(21, 21, 30)
+	uzp2_8h(30, 20, 21)
+	shrn_8b8(30, 30)
+	cmge_8b0(30, 30)
+	FMOVD F30, R24
 	ADDS R2, R2, R2
 	MOVD $1, R12
 	LSL R2, R12, R12
@@ -14624,20 +14986,26 @@ TEXT ·maxPool2_neon(SB), NOSPLIT, $0-56
 	FMOVS R12, F22
 	dup_4s0(23, 22)
 	dup_4s0(22, 22)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
 	ushl_4s(22, 22, 30)
 	FMOVQ 16(R19), F30
 	ushl_4s(23, 23, 30)
+	uzp2_8h(30, 22, 23)
+	shrn_8b8(30, 30)
+	cmge_8b0(30, 30)
+	FMOVD F30, R22
 	LSR $8, R12, R12
 	FMOVS R12, F24
 	dup_4s0(25, 24)
 	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
 	ushl_4s(24, 24, 30)
 	FMOVQ 16(R19), F30
 	ushl_4s(25, 25, 30)
+	uzp2_8h(30, 24, 25)
+	shrn_8b8(30, 30)
+	cmge_8b0(30, 30)
+	FMOVD F30, R23
 
 row:
 	MOVD R3, R7
@@ -14681,7 +15049,6 @@ loop:
 	MOVD $ones_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
 	add_4s(10, 16, 30)
-	FMOVQ 16(R19), F30
 	add_4s(11, 17, 30)
 	fcmeq_4s(30, 0, 0)
 	fcmeq_4s(12, 0, 0)
@@ -14725,10 +15092,8 @@ loop:
 	bit_16b(8, 10, 30)
 	sshr_4s31(30, 15)
 	bit_16b(9, 11, 30)
-	MOVD $ones_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
 	add_4s(10, 10, 30)
-	FMOVQ 16(R19), F30
 	add_4s(11, 11, 30)
 	fcmeq_4s(30, 0, 0)
 	fcmeq_4s(12, 0, 0)
@@ -14760,7 +15125,6 @@ skip:
 	MOVD $step_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
 	add_4s(16, 16, 30)
-	FMOVQ 16(R19), F30
 	add_4s(17, 17, 30)
 	ADDS $32, R5, R5
 	ADDS $64, R7, R7
@@ -14771,44 +15135,12 @@ skip:
 partial:
 	ADDS $8, R9, R9
 	BEQ next
-	ADD $0, R7, R19
-	smax_4s(30, 22, 23)
-	smaxv_4s(30, 30)
-	FMOVS F30, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F26, F27)
-	B mask1done
-
-mask1part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V26.D[0]
-	VMOV R20, V26.D[1]
-	VMOV R22, V27.D[0]
-	VMOV R23, V27.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R7), (F26, F27)
 
 mask1done:
-	ADD $32, R7, R19
-	smax_4s(30, 24, 25)
-	smaxv_4s(30, 30)
-	FMOVS F30, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F28, F29)
-	B mask2done
-
-mask2part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V28.D[0]
-	VMOV R20, V28.D[1]
-	VMOV R22, V29.D[0]
-	VMOV R23, V29.D[1]
+	CBNZ R23, mask2part
+	FLDPQ 32(R7), (F28, F29)
 
 mask2done:
 	uzp1_4s(0, 26, 28)
@@ -14821,44 +15153,12 @@ mask2done:
 	zip1_2d(30, 2, 3)
 	zip2_2d(3, 2, 3)
 	VMOV V30.B16, V2.B16
-	ADD $0, R8, R19
-	smax_4s(30, 22, 23)
-	smaxv_4s(30, 30)
-	FMOVS F30, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F26, F27)
-	B mask3done
-
-mask3part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V26.D[0]
-	VMOV R20, V26.D[1]
-	VMOV R22, V27.D[0]
-	VMOV R23, V27.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R8), (F26, F27)
 
 mask3done:
-	ADD $32, R8, R19
-	smax_4s(30, 24, 25)
-	smaxv_4s(30, 30)
-	FMOVS F30, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F28, F29)
-	B mask4done
-
-mask4part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V28.D[0]
-	VMOV R20, V28.D[1]
-	VMOV R22, V29.D[0]
-	VMOV R23, V29.D[1]
+	CBNZ R23, mask4part
+	FLDPQ 32(R8), (F28, F29)
 
 mask4done:
 	uzp1_4s(4, 26, 28)
@@ -14876,7 +15176,6 @@ mask4done:
 	MOVD $ones_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
 	add_4s(10, 16, 30)
-	FMOVQ 16(R19), F30
 	add_4s(11, 17, 30)
 	fcmeq_4s(30, 0, 0)
 	fcmeq_4s(12, 0, 0)
@@ -14920,10 +15219,8 @@ mask4done:
 	bit_16b(8, 10, 30)
 	sshr_4s31(30, 15)
 	bit_16b(9, 11, 30)
-	MOVD $ones_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
 	add_4s(10, 10, 30)
-	FMOVQ 16(R19), F30
 	add_4s(11, 11, 30)
 	fcmeq_4s(30, 0, 0)
 	fcmeq_4s(12, 0, 0)
@@ -14945,46 +15242,14 @@ mask4done:
 	bit_16b(8, 10, 30)
 	sshr_4s31(30, 15)
 	bit_16b(9, 11, 30)
-	ADD $0, R5, R19
-	smax_4s(30, 20, 21)
-	smaxv_4s(30, 30)
-	FMOVS F30, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F0, F1), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R24, mask5part
+	FSTPQ (F0, F1), 0(R5)
 
 mask5done:
 	TST R4, R4
 	BEQ skipPartial
-	ADD $0, R4, R19
-	smax_4s(30, 20, 21)
-	smaxv_4s(30, 30)
-	FMOVS F30, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F8, F9), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V8.D[0], R24
-	VMOV V8.D[1], R25
-	VMOV V9.D[0], R26
-	VMOV V9.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R24, mask6part
+	FSTPQ (F8, F9), 0(R4)
 
 mask6done:
 
@@ -15004,6 +15269,126 @@ next:
 	SUBS $1, R10, R10
 	BNE row
 	RET
+
+mask1part:
+	ADD $0, R7, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F26, F27)
+	sshr_4s31(30, 22)
+	and_16b(26, 26, 30)
+	sshr_4s31(30, 23)
+	and_16b(27, 27, 30)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F26, F27)
+	B mask1done
+
+mask1none:
+	eor_16b(26, 26, 26)
+	eor_16b(27, 27, 27)
+	B mask1done
+
+mask2part:
+	ADD $32, R7, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F28, F29)
+	sshr_4s31(30, 24)
+	and_16b(28, 28, 30)
+	sshr_4s31(30, 25)
+	and_16b(29, 29, 30)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F28, F29)
+	B mask2done
+
+mask2none:
+	eor_16b(28, 28, 28)
+	eor_16b(29, 29, 29)
+	B mask2done
+
+mask3part:
+	ADD $0, R8, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F26, F27)
+	sshr_4s31(30, 22)
+	and_16b(26, 26, 30)
+	sshr_4s31(30, 23)
+	and_16b(27, 27, 30)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F26, F27)
+	B mask3done
+
+mask3none:
+	eor_16b(26, 26, 26)
+	eor_16b(27, 27, 27)
+	B mask3done
+
+mask4part:
+	ADD $32, R8, R21
+	ADD $1, R23, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F28, F29)
+	sshr_4s31(30, 24)
+	and_16b(28, 28, 30)
+	sshr_4s31(30, 25)
+	and_16b(29, 29, 30)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F28, F29)
+	B mask4done
+
+mask4none:
+	eor_16b(28, 28, 28)
+	eor_16b(29, 29, 29)
+	B mask4done
+
+mask5part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R24, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $0, R4, R21
+	ADD $8, RSP, R20
+	FSTPQ (F8, F9), (R20)
+	MOVD R24, R15
+	CALL storeLanes<>(SB)
+	B mask6done
 DATA lanes_neon<>+0(SB)/4, $0x00000000
 DATA lanes_neon<>+4(SB)/4, $0x00000001
 DATA lanes_neon<>+8(SB)/4, $0x00000002
@@ -15023,7 +15408,9 @@ DATA negInf_neon<>+24(SB)/4, $0xff800000
 DATA negInf_neon<>+28(SB)/4, $0xff800000
 GLOBL negInf_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·maxWindow1_neon(SB), NOSPLIT, $160-112
+TEXT ·maxWindow1_neon(SB), NOSPLIT, $192-112
+	MOVD $negInf_neon<>+0(SB), R19
+	FMOVQ (R19), F31
 	MOVD dst+0(FP), R5
 	MOVD R5, 8(RSP)
 	MOVD switches+8(FP), R4
@@ -15036,8 +15423,8 @@ TEXT ·maxWindow1_neon(SB), NOSPLIT, $160-112
 	MOVD colStep+64(FP), R10
 	eor_16b(0, 0, 0)
 	eor_16b(1, 1, 1)
-	ADD $104, RSP, R19
-	FSTPQ (F0, F1), 0(R19)
+	ADD $104, RSP, R21
+	FSTPQ (F0, F1), 0(R21)
 	MOVWU at+88(FP), R0
 	FMOVS R0, F16
 	dup_4s0(17, 16)
@@ -15057,8 +15444,8 @@ TEXT ·maxWindow1_neon(SB), NOSPLIT, $160-112
 
 outputs:
 	MOVD n+32(FP), R1
-	ADD $40, RSP, R19
-	FSTPQ (F16, F17), 0(R19)
+	ADD $40, RSP, R21
+	FSTPQ (F16, F17), 0(R21)
 
 vector:
 	MOVD $8, R2
@@ -15075,26 +15462,14 @@ vector:
 	ushl_4s(22, 22, 24)
 	FMOVQ 16(R19), F24
 	ushl_4s(23, 23, 24)
+	uzp2_8h(24, 22, 23)
+	shrn_8b8(24, 24)
+	cmge_8b0(24, 24)
+	FMOVD F24, R22
 	MOVD R3, R11
 	MOVD R3, R12
-	ADD $0, R12, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F2, F3)
-	B mask1done
-
-mask1part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R12), (F2, F3)
 
 mask1done:
 	MOVD kh+40(FP), R7
@@ -15112,24 +15487,8 @@ row:
 	MOVD kw+48(FP), R14
 
 tap:
-	ADD $0, R12, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F0, F1)
-	B mask2done
-
-mask2part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R12), (F0, F1)
 
 mask2done:
 	fcmeq_4s(24, 2, 2)
@@ -15168,24 +15527,8 @@ mask2done:
 	B storedCount1
 
 masked1:
-	ADD $0, R4, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F4, F5), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask3part
+	FSTPQ (F4, F5), 0(R4)
 
 mask3done:
 
@@ -15236,14 +15579,14 @@ values:
 	bif_16b(0, 8, 24)
 	fcmgt_4s(24, 1, 9)
 	bif_16b(1, 9, 24)
-	ADD $4, R12, R19
-	FLDPQ 0(R19), (F4, F5)
+	ADD $4, R12, R21
+	FLDPQ 0(R21), (F4, F5)
 	ADD R9, R12, R19
-	ADD $4, R19, R19
-	FLDPQ 0(R19), (F6, F7)
+	ADD $4, R19, R21
+	FLDPQ 0(R21), (F6, F7)
 	ADD R9<<1, R12, R19
-	ADD $4, R19, R19
-	FLDPQ 0(R19), (F8, F9)
+	ADD $4, R19, R21
+	FLDPQ 0(R21), (F8, F9)
 	fcmeq_4s(24, 6, 6)
 	fcmeq_4s(10, 4, 4)
 	and_16b(10, 10, 24)
@@ -15274,14 +15617,14 @@ values:
 	bif_16b(12, 8, 24)
 	fcmgt_4s(24, 13, 9)
 	bif_16b(13, 9, 24)
-	ADD $8, R12, R19
-	FLDPQ 0(R19), (F4, F5)
+	ADD $8, R12, R21
+	FLDPQ 0(R21), (F4, F5)
 	ADD R9, R12, R19
-	ADD $8, R19, R19
-	FLDPQ 0(R19), (F6, F7)
+	ADD $8, R19, R21
+	FLDPQ 0(R21), (F6, F7)
 	ADD R9<<1, R12, R19
-	ADD $8, R19, R19
-	FLDPQ 0(R19), (F8, F9)
+	ADD $8, R19, R21
+	FLDPQ 0(R21), (F8, F9)
 	fcmeq_4s(24, 6, 6)
 	fcmeq_4s(10, 4, 4)
 	and_16b(10, 10, 24)
@@ -15348,24 +15691,8 @@ valueRow:
 	MOVD kw+48(FP), R14
 
 valueTap:
-	ADD $0, R12, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F0, F1)
-	B mask4done
-
-mask4part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask4part
+	FLDPQ 0(R12), (F0, F1)
 
 mask4done:
 	fcmeq_4s(24, 0, 0)
@@ -15398,36 +15725,20 @@ next:
 	B storedCount2
 
 masked2:
-	ADD $0, R5, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F2, F3), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask5part
+	FSTPQ (F2, F3), 0(R5)
 
 mask5done:
 
 storedCount2:
-	ADD $104, RSP, R19
-	FLDPQ 0(R19), (F0, F1)
+	ADD $104, RSP, R21
+	FLDPQ 0(R21), (F0, F1)
 	fcmgt_4s(24, 0, 2)
 	bif_16b(2, 0, 24)
 	fcmgt_4s(24, 1, 3)
 	bif_16b(3, 1, 24)
-	ADD $104, RSP, R19
-	FSTPQ (F2, F3), 0(R19)
+	ADD $104, RSP, R21
+	FSTPQ (F2, F3), 0(R21)
 	ADDS $32, R5, R5
 	ADDS $32, R3, R3
 	MOVD $step_neon<>+0(SB), R19
@@ -15457,8 +15768,8 @@ inputs:
 	MOVD srcStep+72(FP), R8
 	ADDS R8, R3, R3
 	MOVD R3, 24(RSP)
-	ADD $40, RSP, R19
-	FLDPQ 0(R19), (F16, F17)
+	ADD $40, RSP, R21
+	FLDPQ 0(R21), (F16, F17)
 	MOVWU nextAt+100(FP), R0
 	FMOVS R0, F0
 	dup_4s0(1, 0)
@@ -15468,13 +15779,10 @@ inputs:
 	B outputs
 
 done:
-	ADD $104, RSP, R19
-	FLDPQ 0(R19), (F0, F1)
-	MOVD $negInf_neon<>+0(SB), R19
-	FMOVQ 0(R19), F25
-	fcmeq_4s(0, 0, 25)
-	FMOVQ 16(R19), F25
-	fcmeq_4s(1, 1, 25)
+	ADD $104, RSP, R21
+	FLDPQ 0(R21), (F0, F1)
+	fcmeq_4s(0, 0, 31)
+	fcmeq_4s(1, 1, 31)
 	MOVD $0x100000000, R20
 	VMOV R20, V25.D[0]
 	MOVD $0x300000002, R20
@@ -15495,7 +15803,101 @@ done:
 	MOVD R0, ret+104(FP)
 	RET
 
-TEXT ·maxWindow2_neon(SB), NOSPLIT, $160-112
+mask1part:
+	ADD $0, R12, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(24, 22)
+	and_16b(2, 2, 24)
+	sshr_4s31(24, 23)
+	and_16b(3, 3, 24)
+	B mask1done
+
+mask1slow:
+	ADD $168, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask1done
+
+mask1none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask1done
+
+mask2part:
+	ADD $0, R12, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(24, 22)
+	and_16b(0, 0, 24)
+	sshr_4s31(24, 23)
+	and_16b(1, 1, 24)
+	B mask2done
+
+mask2slow:
+	ADD $168, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask2done
+
+mask2none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask2done
+
+mask3part:
+	ADD $0, R4, R21
+	ADD $168, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+mask4part:
+	ADD $0, R12, R21
+	ADD $1, R22, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(24, 22)
+	and_16b(0, 0, 24)
+	sshr_4s31(24, 23)
+	and_16b(1, 1, 24)
+	B mask4done
+
+mask4slow:
+	ADD $168, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask4done
+
+mask4none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask4done
+
+mask5part:
+	ADD $0, R5, R21
+	ADD $168, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+TEXT ·maxWindow2_neon(SB), NOSPLIT, $192-112
 	MOVD dst+0(FP), R5
 	MOVD R5, 8(RSP)
 	MOVD switches+8(FP), R4
@@ -15508,8 +15910,8 @@ TEXT ·maxWindow2_neon(SB), NOSPLIT, $160-112
 	MOVD colStep+64(FP), R10
 	eor_16b(0, 0, 0)
 	eor_16b(1, 1, 1)
-	ADD $104, RSP, R19
-	FSTPQ (F0, F1), 0(R19)
+	ADD $104, RSP, R21
+	FSTPQ (F0, F1), 0(R21)
 	MOVWU at+88(FP), R0
 	FMOVS R0, F16
 	dup_4s0(17, 16)
@@ -15529,8 +15931,8 @@ TEXT ·maxWindow2_neon(SB), NOSPLIT, $160-112
 
 outputs:
 	MOVD n+32(FP), R1
-	ADD $40, RSP, R19
-	FSTPQ (F16, F17), 0(R19)
+	ADD $40, RSP, R21
+	FSTPQ (F16, F17), 0(R21)
 
 vector:
 	MOVD $8, R2
@@ -15547,6 +15949,10 @@ vector:
 	ushl_4s(22, 22, 0)
 	FMOVQ 16(R19), F0
 	ushl_4s(23, 23, 0)
+	uzp2_8h(0, 22, 23)
+	shrn_8b8(0, 0)
+	cmge_8b0(0, 0)
+	FMOVD F0, R24
 	ADD R2, R2, R19
 	ADD $-1, R19, R2
 	MOVD $1, R0
@@ -15560,55 +15966,30 @@ vector:
 	ushl_4s(24, 24, 0)
 	FMOVQ 16(R19), F0
 	ushl_4s(25, 25, 0)
+	uzp2_8h(0, 24, 25)
+	shrn_8b8(0, 0)
+	cmge_8b0(0, 0)
+	FMOVD F0, R22
 	LSR $8, R0, R0
 	FMOVS R0, F26
 	dup_4s0(27, 26)
 	dup_4s0(26, 26)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F0
 	ushl_4s(26, 26, 0)
 	FMOVQ 16(R19), F0
 	ushl_4s(27, 27, 0)
+	uzp2_8h(0, 26, 27)
+	shrn_8b8(0, 0)
+	cmge_8b0(0, 0)
+	FMOVD F0, R23
 	MOVD R3, R11
 	MOVD R3, R12
-	ADD $0, R12, R19
-	smax_4s(0, 24, 25)
-	smaxv_4s(0, 0)
-	FMOVS F0, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F28, F29)
-	B mask1done
-
-mask1part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V28.D[0]
-	VMOV R20, V28.D[1]
-	VMOV R22, V29.D[0]
-	VMOV R23, V29.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R12), (F28, F29)
 
 mask1done:
-	ADD $32, R12, R19
-	smax_4s(0, 26, 27)
-	smaxv_4s(0, 0)
-	FMOVS F0, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F30, F31)
-	B mask2done
-
-mask2part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V30.D[0]
-	VMOV R20, V30.D[1]
-	VMOV R22, V31.D[0]
-	VMOV R23, V31.D[1]
+	CBNZ R23, mask2part
+	FLDPQ 32(R12), (F30, F31)
 
 mask2done:
 	uzp1_4s(2, 28, 30)
@@ -15631,44 +16012,12 @@ row:
 	MOVD kw+48(FP), R14
 
 tap:
-	ADD $0, R12, R19
-	smax_4s(0, 24, 25)
-	smaxv_4s(0, 0)
-	FMOVS F0, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F28, F29)
-	B mask3done
-
-mask3part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V28.D[0]
-	VMOV R20, V28.D[1]
-	VMOV R22, V29.D[0]
-	VMOV R23, V29.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R12), (F28, F29)
 
 mask3done:
-	ADD $32, R12, R19
-	smax_4s(0, 26, 27)
-	smaxv_4s(0, 0)
-	FMOVS F0, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F30, F31)
-	B mask4done
-
-mask4part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V30.D[0]
-	VMOV R20, V30.D[1]
-	VMOV R22, V31.D[0]
-	VMOV R23, V31.D[1]
+	CBNZ R23, mask4part
+	FLDPQ 32(R12), (F30, F31)
 
 mask4done:
 	uzp1_4s(0, 28, 30)
@@ -15712,24 +16061,8 @@ mask4done:
 	B storedCount3
 
 masked3:
-	ADD $0, R4, R19
-	smax_4s(0, 22, 23)
-	smaxv_4s(0, 0)
-	FMOVS F0, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F4, F5), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R24, mask5part
+	FSTPQ (F4, F5), 0(R4)
 
 mask5done:
 
@@ -15815,14 +16148,14 @@ values:
 	bif_16b(12, 8, 4)
 	fcmgt_4s(4, 13, 9)
 	bif_16b(13, 9, 4)
-	ADD $8, R12, R19
-	FLDPQ 0(R19), (F4, F5)
+	ADD $8, R12, R21
+	FLDPQ 0(R21), (F4, F5)
 	ADD R9, R12, R19
-	ADD $8, R19, R19
-	FLDPQ 0(R19), (F6, F7)
+	ADD $8, R19, R21
+	FLDPQ 0(R21), (F6, F7)
 	ADD R9<<1, R12, R19
-	ADD $8, R19, R19
-	FLDPQ 0(R19), (F8, F9)
+	ADD $8, R19, R21
+	FLDPQ 0(R21), (F8, F9)
 	fcmeq_4s(14, 6, 6)
 	fcmeq_4s(10, 4, 4)
 	and_16b(10, 10, 14)
@@ -15853,66 +16186,21 @@ values:
 	bif_16b(14, 8, 4)
 	fcmgt_4s(4, 15, 9)
 	bif_16b(15, 9, 4)
-	ADD $40, R12, R19
-	smax_4s(6, 26, 27)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask6part
-	FLDPQ (R19), (F4, F5)
-	B mask6done
-
-mask6part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	ADD $40, R12, R21
+	CBNZ R23, mask6part
+	FLDPQ 0(R21), (F4, F5)
 
 mask6done:
 	ADD R9, R12, R19
-	ADD $40, R19, R19
-	smax_4s(8, 26, 27)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask7part
-	FLDPQ (R19), (F6, F7)
-	B mask7done
-
-mask7part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	ADD $40, R19, R21
+	CBNZ R23, mask7part
+	FLDPQ 0(R21), (F6, F7)
 
 mask7done:
 	ADD R9<<1, R12, R19
-	ADD $40, R19, R19
-	smax_4s(10, 26, 27)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask8part
-	FLDPQ (R19), (F8, F9)
-	B mask8done
-
-mask8part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	ADD $40, R19, R21
+	CBNZ R23, mask8part
+	FLDPQ 0(R21), (F8, F9)
 
 mask8done:
 	fcmeq_4s(18, 6, 6)
@@ -15996,44 +16284,12 @@ valueRow:
 	MOVD kw+48(FP), R14
 
 valueTap:
-	ADD $0, R12, R19
-	smax_4s(0, 24, 25)
-	smaxv_4s(0, 0)
-	FMOVS F0, R20
-	TBZ $31, R20, mask9part
-	FLDPQ (R19), (F28, F29)
-	B mask9done
-
-mask9part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V28.D[0]
-	VMOV R20, V28.D[1]
-	VMOV R22, V29.D[0]
-	VMOV R23, V29.D[1]
+	CBNZ R22, mask9part
+	FLDPQ 0(R12), (F28, F29)
 
 mask9done:
-	ADD $32, R12, R19
-	smax_4s(0, 26, 27)
-	smaxv_4s(0, 0)
-	FMOVS F0, R20
-	TBZ $31, R20, mask10part
-	FLDPQ (R19), (F30, F31)
-	B mask10done
-
-mask10part:
-	VMOV V26.D[0], R15
-	VMOV V26.D[1], R20
-	VMOV V27.D[0], R22
-	VMOV V27.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V30.D[0]
-	VMOV R20, V30.D[1]
-	VMOV R22, V31.D[0]
-	VMOV R23, V31.D[1]
+	CBNZ R23, mask10part
+	FLDPQ 32(R12), (F30, F31)
 
 mask10done:
 	uzp1_4s(0, 28, 30)
@@ -16071,36 +16327,20 @@ next:
 	B storedCount4
 
 masked4:
-	ADD $0, R5, R19
-	smax_4s(0, 22, 23)
-	smaxv_4s(0, 0)
-	FMOVS F0, R20
-	TBZ $31, R20, mask11part
-	FSTPQ (F2, F3), (R19)
-	B mask11done
-
-mask11part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R24, mask11part
+	FSTPQ (F2, F3), 0(R5)
 
 mask11done:
 
 storedCount4:
-	ADD $104, RSP, R19
-	FLDPQ 0(R19), (F0, F1)
+	ADD $104, RSP, R21
+	FLDPQ 0(R21), (F0, F1)
 	fcmgt_4s(4, 0, 2)
 	bif_16b(2, 0, 4)
 	fcmgt_4s(4, 1, 3)
 	bif_16b(3, 1, 4)
-	ADD $104, RSP, R19
-	FSTPQ (F2, F3), 0(R19)
+	ADD $104, RSP, R21
+	FSTPQ (F2, F3), 0(R21)
 	ADDS $32, R5, R5
 	ADDS $64, R3, R3
 	MOVD $step_neon<>+0(SB), R19
@@ -16128,8 +16368,8 @@ inputs:
 	MOVD srcStep+72(FP), R8
 	ADDS R8, R3, R3
 	MOVD R3, 24(RSP)
-	ADD $40, RSP, R19
-	FLDPQ 0(R19), (F16, F17)
+	ADD $40, RSP, R21
+	FLDPQ 0(R21), (F16, F17)
 	MOVWU nextAt+100(FP), R0
 	FMOVS R0, F0
 	dup_4s0(1, 0)
@@ -16139,12 +16379,11 @@ inputs:
 	B outputs
 
 done:
-	ADD $104, RSP, R19
-	FLDPQ 0(R19), (F0, F1)
+	ADD $104, RSP, R21
+	FLDPQ 0(R21), (F0, F1)
 	MOVD $negInf_neon<>+0(SB), R19
 	FMOVQ 0(R19), F3
 	fcmeq_4s(0, 0, 3)
-	FMOVQ 16(R19), F3
 	fcmeq_4s(1, 1, 3)
 	MOVD $0x100000000, R20
 	VMOV R20, V3.D[0]
@@ -16166,7 +16405,257 @@ done:
 	MOVD R0, ret+104(FP)
 	RET
 
-TEXT ·copyRows_neon(SB), NOSPLIT, $0-48
+mask1part:
+	ADD $0, R12, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F28, F29)
+	sshr_4s31(0, 24)
+	and_16b(28, 28, 0)
+	sshr_4s31(0, 25)
+	and_16b(29, 29, 0)
+	B mask1done
+
+mask1slow:
+	ADD $168, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F28, F29)
+	B mask1done
+
+mask1none:
+	eor_16b(28, 28, 28)
+	eor_16b(29, 29, 29)
+	B mask1done
+
+mask2part:
+	ADD $32, R12, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F30, F31)
+	sshr_4s31(0, 26)
+	and_16b(30, 30, 0)
+	sshr_4s31(0, 27)
+	and_16b(31, 31, 0)
+	B mask2done
+
+mask2slow:
+	ADD $168, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F30, F31)
+	B mask2done
+
+mask2none:
+	eor_16b(30, 30, 30)
+	eor_16b(31, 31, 31)
+	B mask2done
+
+mask3part:
+	ADD $0, R12, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F28, F29)
+	sshr_4s31(0, 24)
+	and_16b(28, 28, 0)
+	sshr_4s31(0, 25)
+	and_16b(29, 29, 0)
+	B mask3done
+
+mask3slow:
+	ADD $168, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F28, F29)
+	B mask3done
+
+mask3none:
+	eor_16b(28, 28, 28)
+	eor_16b(29, 29, 29)
+	B mask3done
+
+mask4part:
+	ADD $32, R12, R21
+	ADD $1, R23, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F30, F31)
+	sshr_4s31(0, 26)
+	and_16b(30, 30, 0)
+	sshr_4s31(0, 27)
+	and_16b(31, 31, 0)
+	B mask4done
+
+mask4slow:
+	ADD $168, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F30, F31)
+	B mask4done
+
+mask4none:
+	eor_16b(30, 30, 30)
+	eor_16b(31, 31, 31)
+	B mask4done
+
+mask5part:
+	ADD $0, R4, R21
+	ADD $168, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R24, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $40, R12, R21
+	ADD $1, R23, R20
+	CBZ R20, mask6none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask6slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(6, 26)
+	and_16b(4, 4, 6)
+	sshr_4s31(6, 27)
+	and_16b(5, 5, 6)
+	B mask6done
+
+mask6slow:
+	ADD $168, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask6done
+
+mask6none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask6done
+
+mask7part:
+	ADD $40, R19, R21
+	ADD $1, R23, R20
+	CBZ R20, mask7none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask7slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(8, 26)
+	and_16b(6, 6, 8)
+	sshr_4s31(8, 27)
+	and_16b(7, 7, 8)
+	B mask7done
+
+mask7slow:
+	ADD $168, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask7done
+
+mask7none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask7done
+
+mask8part:
+	ADD $40, R19, R21
+	ADD $1, R23, R20
+	CBZ R20, mask8none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask8slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(10, 26)
+	and_16b(8, 8, 10)
+	sshr_4s31(10, 27)
+	and_16b(9, 9, 10)
+	B mask8done
+
+mask8slow:
+	ADD $168, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask8done
+
+mask8none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask8done
+
+mask9part:
+	ADD $0, R12, R21
+	ADD $1, R22, R20
+	CBZ R20, mask9none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask9slow
+	FLDPQ (R21), (F28, F29)
+	sshr_4s31(0, 24)
+	and_16b(28, 28, 0)
+	sshr_4s31(0, 25)
+	and_16b(29, 29, 0)
+	B mask9done
+
+mask9slow:
+	ADD $168, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F28, F29)
+	B mask9done
+
+mask9none:
+	eor_16b(28, 28, 28)
+	eor_16b(29, 29, 29)
+	B mask9done
+
+mask10part:
+	ADD $32, R12, R21
+	ADD $1, R23, R20
+	CBZ R20, mask10none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask10slow
+	FLDPQ (R21), (F30, F31)
+	sshr_4s31(0, 26)
+	and_16b(30, 30, 0)
+	sshr_4s31(0, 27)
+	and_16b(31, 31, 0)
+	B mask10done
+
+mask10slow:
+	ADD $168, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F30, F31)
+	B mask10done
+
+mask10none:
+	eor_16b(30, 30, 30)
+	eor_16b(31, 31, 31)
+	B mask10done
+
+mask11part:
+	ADD $0, R5, R21
+	ADD $168, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R24, R15
+	CALL storeLanes<>(SB)
+	B mask11done
+
+TEXT ·copyRows_neon(SB), NOSPLIT, $32-48
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD rows+16(FP), R1
@@ -16185,6 +16674,10 @@ TEXT ·copyRows_neon(SB), NOSPLIT, $0-48
 	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
 	ushl_4s(3, 3, 4)
+	uzp2_8h(4, 2, 3)
+	shrn_8b8(4, 4)
+	cmge_8b0(4, 4)
+	FMOVD F4, R22
 
 row:
 	MOVD R5, R9
@@ -16204,44 +16697,12 @@ vector:
 tail:
 	CMP $-8, R11
 	BEQ next
-	ADD $0, R10, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R10), (F0, F1)
 
 mask1done:
-	ADD $0, R9, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R9)
 
 mask2done:
 
@@ -16252,7 +16713,41 @@ next:
 	BNE row
 	RET
 
-TEXT ·fillRows1_neon(SB), NOSPLIT, $0-80
+mask1part:
+	ADD $0, R10, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(4, 2)
+	and_16b(0, 0, 4)
+	sshr_4s31(4, 3)
+	and_16b(1, 1, 4)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R9, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+TEXT ·fillRows1_neon(SB), NOSPLIT, $32-80
 	MOVD dst+0(FP), R5
 	MOVD ldd+8(FP), R7
 	MOVD phases+16(FP), R10
@@ -16274,37 +16769,28 @@ TEXT ·fillRows1_neon(SB), NOSPLIT, $0-80
 	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
 	ushl_4s(5, 5, 6)
+	uzp2_8h(6, 4, 5)
+	shrn_8b8(6, 6)
+	cmge_8b0(6, 6)
+	FMOVD F6, R23
 	MOVD mask+72(FP), R0
 	FMOVS R0, F2
 	dup_4s0(3, 2)
 	dup_4s0(2, 2)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F6
 	ushl_4s(2, 2, 6)
 	FMOVQ 16(R19), F6
 	ushl_4s(3, 3, 6)
+	uzp2_8h(6, 2, 3)
+	shrn_8b8(6, 6)
+	cmge_8b0(6, 6)
+	FMOVD F6, R22
 	ADD R7<<1, R7, R19
 	ADD $0, R19, R3
 
 row:
-	ADD $0, R4, R19
-	smax_4s(6, 2, 3)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	CMP $8, R2
@@ -16313,24 +16799,8 @@ mask1done:
 	B storedCount5
 
 masked5:
-	ADD $0, R5, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R23, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
@@ -16341,7 +16811,41 @@ storedCount5:
 	BNE row
 	RET
 
-TEXT ·fillRows2_neon(SB), NOSPLIT, $0-80
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(6, 2)
+	and_16b(0, 0, 6)
+	sshr_4s31(6, 3)
+	and_16b(1, 1, 6)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R23, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+TEXT ·fillRows2_neon(SB), NOSPLIT, $32-80
 	MOVD dst+0(FP), R5
 	MOVD ldd+8(FP), R7
 	MOVD phases+16(FP), R10
@@ -16363,66 +16867,44 @@ TEXT ·fillRows2_neon(SB), NOSPLIT, $0-80
 	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
 	ushl_4s(13, 13, 14)
+	uzp2_8h(14, 12, 13)
+	shrn_8b8(14, 14)
+	cmge_8b0(14, 14)
+	FMOVD F14, R24
 	MOVD mask+72(FP), R0
 	FMOVS R0, F8
 	dup_4s0(9, 8)
 	dup_4s0(8, 8)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
 	ushl_4s(8, 8, 14)
 	FMOVQ 16(R19), F14
 	ushl_4s(9, 9, 14)
+	uzp2_8h(14, 8, 9)
+	shrn_8b8(14, 14)
+	cmge_8b0(14, 14)
+	FMOVD F14, R22
 	LSR $8, R0, R0
 	FMOVS R0, F10
 	dup_4s0(11, 10)
 	dup_4s0(10, 10)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F14
 	ushl_4s(10, 10, 14)
 	FMOVQ 16(R19), F14
 	ushl_4s(11, 11, 14)
+	uzp2_8h(14, 10, 11)
+	shrn_8b8(14, 14)
+	cmge_8b0(14, 14)
+	FMOVD F14, R23
 	ADD R7<<1, R7, R19
 	ADD $0, R19, R3
 
 row:
-	ADD $0, R4, R19
-	smax_4s(14, 8, 9)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $32, R4, R19
-	smax_4s(14, 10, 11)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R23, mask2part
+	FLDPQ 32(R4), (F2, F3)
 
 mask2done:
 	uzp1_4s(4, 0, 2)
@@ -16441,24 +16923,8 @@ mask2done:
 	B storedCount6
 
 masked6:
-	ADD $0, R5, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F4, F5), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R24, mask3part
+	FSTPQ (F4, F5), 0(R5)
 
 mask3done:
 
@@ -16473,24 +16939,8 @@ storedCount6:
 
 masked7:
 	ADD R7, R5, R19
-	ADD $0, R19, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F6, F7), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R24, mask4part
+	FSTPQ (F6, F7), 0(R19)
 
 mask4done:
 
@@ -16503,7 +16953,75 @@ next:
 	BNE row
 	RET
 
-TEXT ·fillRows4_neon(SB), NOSPLIT, $0-80
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(14, 8)
+	and_16b(0, 0, 14)
+	sshr_4s31(14, 9)
+	and_16b(1, 1, 14)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R4, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(14, 10)
+	and_16b(2, 2, 14)
+	sshr_4s31(14, 11)
+	and_16b(3, 3, 14)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R24, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+mask4part:
+	ADD $0, R19, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R24, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+TEXT ·fillRows4_neon(SB), NOSPLIT, $32-80
 	MOVD dst+0(FP), R5
 	MOVD ldd+8(FP), R7
 	MOVD phases+16(FP), R10
@@ -16525,124 +17043,76 @@ TEXT ·fillRows4_neon(SB), NOSPLIT, $0-80
 	ushl_4s(16, 16, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(17, 17, 26)
+	uzp2_8h(26, 16, 17)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R26
 	MOVD mask+72(FP), R0
 	FMOVS R0, F18
 	dup_4s0(19, 18)
 	dup_4s0(18, 18)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
 	ushl_4s(18, 18, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(19, 19, 26)
+	uzp2_8h(26, 18, 19)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
 	LSR $8, R0, R0
 	FMOVS R0, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
 	ushl_4s(20, 20, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(21, 21, 26)
+	uzp2_8h(26, 20, 21)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R23
 	LSR $8, R0, R0
 	FMOVS R0, F22
 	dup_4s0(23, 22)
 	dup_4s0(22, 22)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
 	ushl_4s(22, 22, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(23, 23, 26)
+	uzp2_8h(26, 22, 23)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R24
 	LSR $8, R0, R0
 	FMOVS R0, F24
 	dup_4s0(25, 24)
 	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
 	FMOVQ 0(R19), F26
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R25
 	ADD R7<<1, R7, R19
 	ADD $0, R19, R3
 
 row:
-	ADD $0, R4, R19
-	smax_4s(26, 18, 19)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $32, R4, R19
-	smax_4s(26, 20, 21)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R23, mask2part
+	FLDPQ 32(R4), (F2, F3)
 
 mask2done:
-	ADD $64, R4, R19
-	smax_4s(26, 22, 23)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R24, mask3part
+	FLDPQ 64(R4), (F4, F5)
 
 mask3done:
-	ADD $96, R4, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F6, F7)
-	B mask4done
-
-mask4part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V6.D[0]
-	VMOV R20, V6.D[1]
-	VMOV R22, V7.D[0]
-	VMOV R23, V7.D[1]
+	CBNZ R25, mask4part
+	FLDPQ 96(R4), (F6, F7)
 
 mask4done:
 	uzp1_4s(8, 0, 2)
@@ -16691,24 +17161,8 @@ mask4done:
 	B storedCount8
 
 masked8:
-	ADD $0, R5, R19
-	smax_4s(26, 16, 17)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F0, F1), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R26, mask5part
+	FSTPQ (F0, F1), 0(R5)
 
 mask5done:
 
@@ -16723,24 +17177,8 @@ storedCount8:
 
 masked9:
 	ADD R7, R5, R19
-	ADD $0, R19, R19
-	smax_4s(26, 16, 17)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F2, F3), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R26, mask6part
+	FSTPQ (F2, F3), 0(R19)
 
 mask6done:
 
@@ -16755,24 +17193,8 @@ storedCount9:
 
 masked10:
 	ADD R7<<1, R5, R19
-	ADD $0, R19, R19
-	smax_4s(26, 16, 17)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F4, F5), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R26, mask7part
+	FSTPQ (F4, F5), 0(R19)
 
 mask7done:
 
@@ -16787,24 +17209,8 @@ storedCount10:
 
 masked11:
 	ADD R3, R5, R19
-	ADD $0, R19, R19
-	smax_4s(26, 16, 17)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask8part
-	FSTPQ (F6, F7), (R19)
-	B mask8done
-
-mask8part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V6.D[0], R24
-	VMOV V6.D[1], R25
-	VMOV V7.D[0], R26
-	VMOV V7.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R26, mask8part
+	FSTPQ (F6, F7), 0(R19)
 
 mask8done:
 
@@ -16816,6 +17222,142 @@ next:
 	SUBS $1, R1, R1
 	BNE row
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(26, 18)
+	and_16b(0, 0, 26)
+	sshr_4s31(26, 19)
+	and_16b(1, 1, 26)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R4, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(26, 20)
+	and_16b(2, 2, 26)
+	sshr_4s31(26, 21)
+	and_16b(3, 3, 26)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $64, R4, R21
+	ADD $1, R24, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(26, 22)
+	and_16b(4, 4, 26)
+	sshr_4s31(26, 23)
+	and_16b(5, 5, 26)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R24, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+mask4part:
+	ADD $96, R4, R21
+	ADD $1, R25, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F6, F7)
+	sshr_4s31(26, 24)
+	and_16b(6, 6, 26)
+	sshr_4s31(26, 25)
+	and_16b(7, 7, 26)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R25, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F6, F7)
+	B mask4done
+
+mask4none:
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	B mask4done
+
+mask5part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R26, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $0, R19, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R26, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+mask7part:
+	ADD $0, R19, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R26, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+mask8part:
+	ADD $0, R19, R21
+	ADD $8, RSP, R20
+	FSTPQ (F6, F7), (R20)
+	MOVD R26, R15
+	CALL storeLanes<>(SB)
+	B mask8done
 
 TEXT ·lrn_neon(SB), NOSPLIT, $0-56
 	MOVD dst+0(FP), R5
@@ -19057,6 +19599,15 @@ DATA eight<>+28(SB)/4, $0x41000000
 GLOBL eight<>(SB), RODATA|NOPTR, $32
 
 TEXT ·winogradIn6_neon(SB), NOSPLIT, $0-32
+	MOVD $four<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V31.S[0]
+	MOVD $five<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V31.S[1]
+	MOVD $two<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V31.S[2]
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD ldd+16(FP), R7
@@ -19066,50 +19617,32 @@ channel:
 	FLDPQ 0(R4), (F0, F1)
 	FLDPQ 384(R4), (F2, F3)
 	FLDPQ 768(R4), (F4, F5)
-	ADD $1152, R4, R19
-	FLDPQ 0(R19), (F6, F7)
-	ADD $1536, R4, R19
-	FLDPQ 0(R19), (F8, F9)
-	ADD $1920, R4, R19
-	FLDPQ 0(R19), (F10, F11)
+	ADD $1152, R4, R21
+	FLDPQ 0(R21), (F6, F7)
+	ADD $1536, R4, R21
+	FLDPQ 0(R21), (F8, F9)
+	ADD $1920, R4, R21
+	FLDPQ 0(R21), (F10, F11)
 	VMOV V8.B16, V12.B16
 	VMOV V9.B16, V13.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(12, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(13, 5, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(12, 0, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(13, 1, 28)
+	fmls_4s1(12, 4, 31)
+	fmls_4s1(13, 5, 31)
+	fmla_4s0(12, 0, 31)
+	fmla_4s0(13, 1, 31)
 	VMOV V10.B16, V22.B16
 	VMOV V11.B16, V23.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(22, 6, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(23, 7, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(22, 2, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(23, 3, 28)
+	fmls_4s1(22, 6, 31)
+	fmls_4s1(23, 7, 31)
+	fmla_4s0(22, 2, 31)
+	fmla_4s0(23, 3, 31)
 	VMOV V8.B16, V24.B16
 	VMOV V9.B16, V25.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(24, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(25, 5, 28)
+	fmls_4s0(24, 4, 31)
+	fmls_4s0(25, 5, 31)
 	VMOV V6.B16, V26.B16
 	VMOV V7.B16, V27.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(26, 2, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(27, 3, 28)
+	fmls_4s0(26, 2, 31)
+	fmls_4s0(27, 3, 31)
 	fadd_4s(14, 24, 26)
 	fadd_4s(15, 25, 27)
 	fsub_4s(16, 24, 26)
@@ -19120,74 +19653,50 @@ channel:
 	fsub_4s(27, 7, 3)
 	VMOV V24.B16, V18.B16
 	VMOV V25.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(18, 26, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(19, 27, 28)
+	fmla_4s2(18, 26, 31)
+	fmla_4s2(19, 27, 31)
 	VMOV V24.B16, V20.B16
 	VMOV V25.B16, V21.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(20, 26, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(21, 27, 28)
+	fmls_4s2(20, 26, 31)
+	fmls_4s2(21, 27, 31)
 	FSTPQ (F12, F13), 0(R4)
 	FSTPQ (F14, F15), 384(R4)
 	FSTPQ (F16, F17), 768(R4)
-	ADD $1152, R4, R19
-	FSTPQ (F18, F19), 0(R19)
-	ADD $1536, R4, R19
-	FSTPQ (F20, F21), 0(R19)
-	ADD $1920, R4, R19
-	FSTPQ (F22, F23), 0(R19)
+	ADD $1152, R4, R21
+	FSTPQ (F18, F19), 0(R21)
+	ADD $1536, R4, R21
+	FSTPQ (F20, F21), 0(R21)
+	ADD $1920, R4, R21
+	FSTPQ (F22, F23), 0(R21)
 	FLDPQ 64(R4), (F0, F1)
 	FLDPQ 448(R4), (F2, F3)
 	FLDPQ 832(R4), (F4, F5)
-	ADD $1216, R4, R19
-	FLDPQ 0(R19), (F6, F7)
-	ADD $1600, R4, R19
-	FLDPQ 0(R19), (F8, F9)
-	ADD $1984, R4, R19
-	FLDPQ 0(R19), (F10, F11)
+	ADD $1216, R4, R21
+	FLDPQ 0(R21), (F6, F7)
+	ADD $1600, R4, R21
+	FLDPQ 0(R21), (F8, F9)
+	ADD $1984, R4, R21
+	FLDPQ 0(R21), (F10, F11)
 	VMOV V8.B16, V12.B16
 	VMOV V9.B16, V13.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(12, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(13, 5, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(12, 0, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(13, 1, 28)
+	fmls_4s1(12, 4, 31)
+	fmls_4s1(13, 5, 31)
+	fmla_4s0(12, 0, 31)
+	fmla_4s0(13, 1, 31)
 	VMOV V10.B16, V22.B16
 	VMOV V11.B16, V23.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(22, 6, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(23, 7, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(22, 2, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(23, 3, 28)
+	fmls_4s1(22, 6, 31)
+	fmls_4s1(23, 7, 31)
+	fmla_4s0(22, 2, 31)
+	fmla_4s0(23, 3, 31)
 	VMOV V8.B16, V24.B16
 	VMOV V9.B16, V25.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(24, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(25, 5, 28)
+	fmls_4s0(24, 4, 31)
+	fmls_4s0(25, 5, 31)
 	VMOV V6.B16, V26.B16
 	VMOV V7.B16, V27.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(26, 2, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(27, 3, 28)
+	fmls_4s0(26, 2, 31)
+	fmls_4s0(27, 3, 31)
 	fadd_4s(14, 24, 26)
 	fadd_4s(15, 25, 27)
 	fsub_4s(16, 24, 26)
@@ -19198,74 +19707,50 @@ channel:
 	fsub_4s(27, 7, 3)
 	VMOV V24.B16, V18.B16
 	VMOV V25.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(18, 26, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(19, 27, 28)
+	fmla_4s2(18, 26, 31)
+	fmla_4s2(19, 27, 31)
 	VMOV V24.B16, V20.B16
 	VMOV V25.B16, V21.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(20, 26, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(21, 27, 28)
+	fmls_4s2(20, 26, 31)
+	fmls_4s2(21, 27, 31)
 	FSTPQ (F12, F13), 64(R4)
 	FSTPQ (F14, F15), 448(R4)
 	FSTPQ (F16, F17), 832(R4)
-	ADD $1216, R4, R19
-	FSTPQ (F18, F19), 0(R19)
-	ADD $1600, R4, R19
-	FSTPQ (F20, F21), 0(R19)
-	ADD $1984, R4, R19
-	FSTPQ (F22, F23), 0(R19)
+	ADD $1216, R4, R21
+	FSTPQ (F18, F19), 0(R21)
+	ADD $1600, R4, R21
+	FSTPQ (F20, F21), 0(R21)
+	ADD $1984, R4, R21
+	FSTPQ (F22, F23), 0(R21)
 	FLDPQ 128(R4), (F0, F1)
 	FLDPQ 512(R4), (F2, F3)
 	FLDPQ 896(R4), (F4, F5)
-	ADD $1280, R4, R19
-	FLDPQ 0(R19), (F6, F7)
-	ADD $1664, R4, R19
-	FLDPQ 0(R19), (F8, F9)
-	ADD $2048, R4, R19
-	FLDPQ 0(R19), (F10, F11)
+	ADD $1280, R4, R21
+	FLDPQ 0(R21), (F6, F7)
+	ADD $1664, R4, R21
+	FLDPQ 0(R21), (F8, F9)
+	ADD $2048, R4, R21
+	FLDPQ 0(R21), (F10, F11)
 	VMOV V8.B16, V12.B16
 	VMOV V9.B16, V13.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(12, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(13, 5, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(12, 0, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(13, 1, 28)
+	fmls_4s1(12, 4, 31)
+	fmls_4s1(13, 5, 31)
+	fmla_4s0(12, 0, 31)
+	fmla_4s0(13, 1, 31)
 	VMOV V10.B16, V22.B16
 	VMOV V11.B16, V23.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(22, 6, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(23, 7, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(22, 2, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(23, 3, 28)
+	fmls_4s1(22, 6, 31)
+	fmls_4s1(23, 7, 31)
+	fmla_4s0(22, 2, 31)
+	fmla_4s0(23, 3, 31)
 	VMOV V8.B16, V24.B16
 	VMOV V9.B16, V25.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(24, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(25, 5, 28)
+	fmls_4s0(24, 4, 31)
+	fmls_4s0(25, 5, 31)
 	VMOV V6.B16, V26.B16
 	VMOV V7.B16, V27.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(26, 2, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(27, 3, 28)
+	fmls_4s0(26, 2, 31)
+	fmls_4s0(27, 3, 31)
 	fadd_4s(14, 24, 26)
 	fadd_4s(15, 25, 27)
 	fsub_4s(16, 24, 26)
@@ -19276,74 +19761,50 @@ channel:
 	fsub_4s(27, 7, 3)
 	VMOV V24.B16, V18.B16
 	VMOV V25.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(18, 26, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(19, 27, 28)
+	fmla_4s2(18, 26, 31)
+	fmla_4s2(19, 27, 31)
 	VMOV V24.B16, V20.B16
 	VMOV V25.B16, V21.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(20, 26, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(21, 27, 28)
+	fmls_4s2(20, 26, 31)
+	fmls_4s2(21, 27, 31)
 	FSTPQ (F12, F13), 128(R4)
 	FSTPQ (F14, F15), 512(R4)
 	FSTPQ (F16, F17), 896(R4)
-	ADD $1280, R4, R19
-	FSTPQ (F18, F19), 0(R19)
-	ADD $1664, R4, R19
-	FSTPQ (F20, F21), 0(R19)
-	ADD $2048, R4, R19
-	FSTPQ (F22, F23), 0(R19)
+	ADD $1280, R4, R21
+	FSTPQ (F18, F19), 0(R21)
+	ADD $1664, R4, R21
+	FSTPQ (F20, F21), 0(R21)
+	ADD $2048, R4, R21
+	FSTPQ (F22, F23), 0(R21)
 	FLDPQ 192(R4), (F0, F1)
 	FLDPQ 576(R4), (F2, F3)
 	FLDPQ 960(R4), (F4, F5)
-	ADD $1344, R4, R19
-	FLDPQ 0(R19), (F6, F7)
-	ADD $1728, R4, R19
-	FLDPQ 0(R19), (F8, F9)
-	ADD $2112, R4, R19
-	FLDPQ 0(R19), (F10, F11)
+	ADD $1344, R4, R21
+	FLDPQ 0(R21), (F6, F7)
+	ADD $1728, R4, R21
+	FLDPQ 0(R21), (F8, F9)
+	ADD $2112, R4, R21
+	FLDPQ 0(R21), (F10, F11)
 	VMOV V8.B16, V12.B16
 	VMOV V9.B16, V13.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(12, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(13, 5, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(12, 0, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(13, 1, 28)
+	fmls_4s1(12, 4, 31)
+	fmls_4s1(13, 5, 31)
+	fmla_4s0(12, 0, 31)
+	fmla_4s0(13, 1, 31)
 	VMOV V10.B16, V22.B16
 	VMOV V11.B16, V23.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(22, 6, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(23, 7, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(22, 2, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(23, 3, 28)
+	fmls_4s1(22, 6, 31)
+	fmls_4s1(23, 7, 31)
+	fmla_4s0(22, 2, 31)
+	fmla_4s0(23, 3, 31)
 	VMOV V8.B16, V24.B16
 	VMOV V9.B16, V25.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(24, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(25, 5, 28)
+	fmls_4s0(24, 4, 31)
+	fmls_4s0(25, 5, 31)
 	VMOV V6.B16, V26.B16
 	VMOV V7.B16, V27.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(26, 2, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(27, 3, 28)
+	fmls_4s0(26, 2, 31)
+	fmls_4s0(27, 3, 31)
 	fadd_4s(14, 24, 26)
 	fadd_4s(15, 25, 27)
 	fsub_4s(16, 24, 26)
@@ -19354,75 +19815,51 @@ channel:
 	fsub_4s(27, 7, 3)
 	VMOV V24.B16, V18.B16
 	VMOV V25.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(18, 26, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(19, 27, 28)
+	fmla_4s2(18, 26, 31)
+	fmla_4s2(19, 27, 31)
 	VMOV V24.B16, V20.B16
 	VMOV V25.B16, V21.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(20, 26, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(21, 27, 28)
+	fmls_4s2(20, 26, 31)
+	fmls_4s2(21, 27, 31)
 	FSTPQ (F12, F13), 192(R4)
 	FSTPQ (F14, F15), 576(R4)
 	FSTPQ (F16, F17), 960(R4)
-	ADD $1344, R4, R19
-	FSTPQ (F18, F19), 0(R19)
-	ADD $1728, R4, R19
-	FSTPQ (F20, F21), 0(R19)
-	ADD $2112, R4, R19
-	FSTPQ (F22, F23), 0(R19)
+	ADD $1344, R4, R21
+	FSTPQ (F18, F19), 0(R21)
+	ADD $1728, R4, R21
+	FSTPQ (F20, F21), 0(R21)
+	ADD $2112, R4, R21
+	FSTPQ (F22, F23), 0(R21)
 	FLDPQ 256(R4), (F0, F1)
 	FLDPQ 640(R4), (F2, F3)
-	ADD $1024, R4, R19
-	FLDPQ 0(R19), (F4, F5)
-	ADD $1408, R4, R19
-	FLDPQ 0(R19), (F6, F7)
-	ADD $1792, R4, R19
-	FLDPQ 0(R19), (F8, F9)
-	ADD $2176, R4, R19
-	FLDPQ 0(R19), (F10, F11)
+	ADD $1024, R4, R21
+	FLDPQ 0(R21), (F4, F5)
+	ADD $1408, R4, R21
+	FLDPQ 0(R21), (F6, F7)
+	ADD $1792, R4, R21
+	FLDPQ 0(R21), (F8, F9)
+	ADD $2176, R4, R21
+	FLDPQ 0(R21), (F10, F11)
 	VMOV V8.B16, V12.B16
 	VMOV V9.B16, V13.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(12, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(13, 5, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(12, 0, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(13, 1, 28)
+	fmls_4s1(12, 4, 31)
+	fmls_4s1(13, 5, 31)
+	fmla_4s0(12, 0, 31)
+	fmla_4s0(13, 1, 31)
 	VMOV V10.B16, V22.B16
 	VMOV V11.B16, V23.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(22, 6, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(23, 7, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(22, 2, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(23, 3, 28)
+	fmls_4s1(22, 6, 31)
+	fmls_4s1(23, 7, 31)
+	fmla_4s0(22, 2, 31)
+	fmla_4s0(23, 3, 31)
 	VMOV V8.B16, V24.B16
 	VMOV V9.B16, V25.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(24, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(25, 5, 28)
+	fmls_4s0(24, 4, 31)
+	fmls_4s0(25, 5, 31)
 	VMOV V6.B16, V26.B16
 	VMOV V7.B16, V27.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(26, 2, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(27, 3, 28)
+	fmls_4s0(26, 2, 31)
+	fmls_4s0(27, 3, 31)
 	fadd_4s(14, 24, 26)
 	fadd_4s(15, 25, 27)
 	fsub_4s(16, 24, 26)
@@ -19433,76 +19870,52 @@ channel:
 	fsub_4s(27, 7, 3)
 	VMOV V24.B16, V18.B16
 	VMOV V25.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(18, 26, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(19, 27, 28)
+	fmla_4s2(18, 26, 31)
+	fmla_4s2(19, 27, 31)
 	VMOV V24.B16, V20.B16
 	VMOV V25.B16, V21.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(20, 26, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(21, 27, 28)
+	fmls_4s2(20, 26, 31)
+	fmls_4s2(21, 27, 31)
 	FSTPQ (F12, F13), 256(R4)
 	FSTPQ (F14, F15), 640(R4)
-	ADD $1024, R4, R19
-	FSTPQ (F16, F17), 0(R19)
-	ADD $1408, R4, R19
-	FSTPQ (F18, F19), 0(R19)
-	ADD $1792, R4, R19
-	FSTPQ (F20, F21), 0(R19)
-	ADD $2176, R4, R19
-	FSTPQ (F22, F23), 0(R19)
+	ADD $1024, R4, R21
+	FSTPQ (F16, F17), 0(R21)
+	ADD $1408, R4, R21
+	FSTPQ (F18, F19), 0(R21)
+	ADD $1792, R4, R21
+	FSTPQ (F20, F21), 0(R21)
+	ADD $2176, R4, R21
+	FSTPQ (F22, F23), 0(R21)
 	FLDPQ 320(R4), (F0, F1)
 	FLDPQ 704(R4), (F2, F3)
-	ADD $1088, R4, R19
-	FLDPQ 0(R19), (F4, F5)
-	ADD $1472, R4, R19
-	FLDPQ 0(R19), (F6, F7)
-	ADD $1856, R4, R19
-	FLDPQ 0(R19), (F8, F9)
-	ADD $2240, R4, R19
-	FLDPQ 0(R19), (F10, F11)
+	ADD $1088, R4, R21
+	FLDPQ 0(R21), (F4, F5)
+	ADD $1472, R4, R21
+	FLDPQ 0(R21), (F6, F7)
+	ADD $1856, R4, R21
+	FLDPQ 0(R21), (F8, F9)
+	ADD $2240, R4, R21
+	FLDPQ 0(R21), (F10, F11)
 	VMOV V8.B16, V12.B16
 	VMOV V9.B16, V13.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(12, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(13, 5, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(12, 0, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(13, 1, 28)
+	fmls_4s1(12, 4, 31)
+	fmls_4s1(13, 5, 31)
+	fmla_4s0(12, 0, 31)
+	fmla_4s0(13, 1, 31)
 	VMOV V10.B16, V22.B16
 	VMOV V11.B16, V23.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(22, 6, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(23, 7, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(22, 2, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(23, 3, 28)
+	fmls_4s1(22, 6, 31)
+	fmls_4s1(23, 7, 31)
+	fmla_4s0(22, 2, 31)
+	fmla_4s0(23, 3, 31)
 	VMOV V8.B16, V24.B16
 	VMOV V9.B16, V25.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(24, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(25, 5, 28)
+	fmls_4s0(24, 4, 31)
+	fmls_4s0(25, 5, 31)
 	VMOV V6.B16, V26.B16
 	VMOV V7.B16, V27.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(26, 2, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(27, 3, 28)
+	fmls_4s0(26, 2, 31)
+	fmls_4s0(27, 3, 31)
 	fadd_4s(14, 24, 26)
 	fadd_4s(15, 25, 27)
 	fsub_4s(16, 24, 26)
@@ -19513,28 +19926,22 @@ channel:
 	fsub_4s(27, 7, 3)
 	VMOV V24.B16, V18.B16
 	VMOV V25.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(18, 26, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(19, 27, 28)
+	fmla_4s2(18, 26, 31)
+	fmla_4s2(19, 27, 31)
 	VMOV V24.B16, V20.B16
 	VMOV V25.B16, V21.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(20, 26, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(21, 27, 28)
+	fmls_4s2(20, 26, 31)
+	fmls_4s2(21, 27, 31)
 	FSTPQ (F12, F13), 320(R4)
 	FSTPQ (F14, F15), 704(R4)
-	ADD $1088, R4, R19
-	FSTPQ (F16, F17), 0(R19)
-	ADD $1472, R4, R19
-	FSTPQ (F18, F19), 0(R19)
-	ADD $1856, R4, R19
-	FSTPQ (F20, F21), 0(R19)
-	ADD $2240, R4, R19
-	FSTPQ (F22, F23), 0(R19)
+	ADD $1088, R4, R21
+	FSTPQ (F16, F17), 0(R21)
+	ADD $1472, R4, R21
+	FSTPQ (F18, F19), 0(R21)
+	ADD $1856, R4, R21
+	FSTPQ (F20, F21), 0(R21)
+	ADD $2240, R4, R21
+	FSTPQ (F22, F23), 0(R21)
 	MOVD R5, R3
 	FLDPQ 0(R4), (F0, F1)
 	FLDPQ 64(R4), (F2, F3)
@@ -19544,42 +19951,24 @@ channel:
 	FLDPQ 320(R4), (F10, F11)
 	VMOV V8.B16, V12.B16
 	VMOV V9.B16, V13.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(12, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(13, 5, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(12, 0, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(13, 1, 28)
+	fmls_4s1(12, 4, 31)
+	fmls_4s1(13, 5, 31)
+	fmla_4s0(12, 0, 31)
+	fmla_4s0(13, 1, 31)
 	VMOV V10.B16, V22.B16
 	VMOV V11.B16, V23.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(22, 6, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(23, 7, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(22, 2, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(23, 3, 28)
+	fmls_4s1(22, 6, 31)
+	fmls_4s1(23, 7, 31)
+	fmla_4s0(22, 2, 31)
+	fmla_4s0(23, 3, 31)
 	VMOV V8.B16, V24.B16
 	VMOV V9.B16, V25.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(24, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(25, 5, 28)
+	fmls_4s0(24, 4, 31)
+	fmls_4s0(25, 5, 31)
 	VMOV V6.B16, V26.B16
 	VMOV V7.B16, V27.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(26, 2, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(27, 3, 28)
+	fmls_4s0(26, 2, 31)
+	fmls_4s0(27, 3, 31)
 	fadd_4s(14, 24, 26)
 	fadd_4s(15, 25, 27)
 	fsub_4s(16, 24, 26)
@@ -19590,18 +19979,12 @@ channel:
 	fsub_4s(27, 7, 3)
 	VMOV V24.B16, V18.B16
 	VMOV V25.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(18, 26, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(19, 27, 28)
+	fmla_4s2(18, 26, 31)
+	fmla_4s2(19, 27, 31)
 	VMOV V24.B16, V20.B16
 	VMOV V25.B16, V21.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(20, 26, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(21, 27, 28)
+	fmls_4s2(20, 26, 31)
+	fmls_4s2(21, 27, 31)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -19622,42 +20005,24 @@ channel:
 	FLDPQ 704(R4), (F10, F11)
 	VMOV V8.B16, V12.B16
 	VMOV V9.B16, V13.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(12, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(13, 5, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(12, 0, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(13, 1, 28)
+	fmls_4s1(12, 4, 31)
+	fmls_4s1(13, 5, 31)
+	fmla_4s0(12, 0, 31)
+	fmla_4s0(13, 1, 31)
 	VMOV V10.B16, V22.B16
 	VMOV V11.B16, V23.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(22, 6, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(23, 7, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(22, 2, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(23, 3, 28)
+	fmls_4s1(22, 6, 31)
+	fmls_4s1(23, 7, 31)
+	fmla_4s0(22, 2, 31)
+	fmla_4s0(23, 3, 31)
 	VMOV V8.B16, V24.B16
 	VMOV V9.B16, V25.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(24, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(25, 5, 28)
+	fmls_4s0(24, 4, 31)
+	fmls_4s0(25, 5, 31)
 	VMOV V6.B16, V26.B16
 	VMOV V7.B16, V27.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(26, 2, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(27, 3, 28)
+	fmls_4s0(26, 2, 31)
+	fmls_4s0(27, 3, 31)
 	fadd_4s(14, 24, 26)
 	fadd_4s(15, 25, 27)
 	fsub_4s(16, 24, 26)
@@ -19668,18 +20033,12 @@ channel:
 	fsub_4s(27, 7, 3)
 	VMOV V24.B16, V18.B16
 	VMOV V25.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(18, 26, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(19, 27, 28)
+	fmla_4s2(18, 26, 31)
+	fmla_4s2(19, 27, 31)
 	VMOV V24.B16, V20.B16
 	VMOV V25.B16, V21.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(20, 26, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(21, 27, 28)
+	fmls_4s2(20, 26, 31)
+	fmls_4s2(21, 27, 31)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -19696,48 +20055,30 @@ channel:
 	FLDPQ 832(R4), (F2, F3)
 	FLDPQ 896(R4), (F4, F5)
 	FLDPQ 960(R4), (F6, F7)
-	ADD $1024, R4, R19
-	FLDPQ 0(R19), (F8, F9)
-	ADD $1088, R4, R19
-	FLDPQ 0(R19), (F10, F11)
+	ADD $1024, R4, R21
+	FLDPQ 0(R21), (F8, F9)
+	ADD $1088, R4, R21
+	FLDPQ 0(R21), (F10, F11)
 	VMOV V8.B16, V12.B16
 	VMOV V9.B16, V13.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(12, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(13, 5, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(12, 0, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(13, 1, 28)
+	fmls_4s1(12, 4, 31)
+	fmls_4s1(13, 5, 31)
+	fmla_4s0(12, 0, 31)
+	fmla_4s0(13, 1, 31)
 	VMOV V10.B16, V22.B16
 	VMOV V11.B16, V23.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(22, 6, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(23, 7, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(22, 2, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(23, 3, 28)
+	fmls_4s1(22, 6, 31)
+	fmls_4s1(23, 7, 31)
+	fmla_4s0(22, 2, 31)
+	fmla_4s0(23, 3, 31)
 	VMOV V8.B16, V24.B16
 	VMOV V9.B16, V25.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(24, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(25, 5, 28)
+	fmls_4s0(24, 4, 31)
+	fmls_4s0(25, 5, 31)
 	VMOV V6.B16, V26.B16
 	VMOV V7.B16, V27.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(26, 2, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(27, 3, 28)
+	fmls_4s0(26, 2, 31)
+	fmls_4s0(27, 3, 31)
 	fadd_4s(14, 24, 26)
 	fadd_4s(15, 25, 27)
 	fsub_4s(16, 24, 26)
@@ -19748,18 +20089,12 @@ channel:
 	fsub_4s(27, 7, 3)
 	VMOV V24.B16, V18.B16
 	VMOV V25.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(18, 26, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(19, 27, 28)
+	fmla_4s2(18, 26, 31)
+	fmla_4s2(19, 27, 31)
 	VMOV V24.B16, V20.B16
 	VMOV V25.B16, V21.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(20, 26, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(21, 27, 28)
+	fmls_4s2(20, 26, 31)
+	fmls_4s2(21, 27, 31)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -19772,56 +20107,38 @@ channel:
 	ADDS R7, R3, R3
 	FSTPQ (F22, F23), 0(R3)
 	ADDS R7, R3, R3
-	ADD $1152, R4, R19
-	FLDPQ 0(R19), (F0, F1)
-	ADD $1216, R4, R19
-	FLDPQ 0(R19), (F2, F3)
-	ADD $1280, R4, R19
-	FLDPQ 0(R19), (F4, F5)
-	ADD $1344, R4, R19
-	FLDPQ 0(R19), (F6, F7)
-	ADD $1408, R4, R19
-	FLDPQ 0(R19), (F8, F9)
-	ADD $1472, R4, R19
-	FLDPQ 0(R19), (F10, F11)
+	ADD $1152, R4, R21
+	FLDPQ 0(R21), (F0, F1)
+	ADD $1216, R4, R21
+	FLDPQ 0(R21), (F2, F3)
+	ADD $1280, R4, R21
+	FLDPQ 0(R21), (F4, F5)
+	ADD $1344, R4, R21
+	FLDPQ 0(R21), (F6, F7)
+	ADD $1408, R4, R21
+	FLDPQ 0(R21), (F8, F9)
+	ADD $1472, R4, R21
+	FLDPQ 0(R21), (F10, F11)
 	VMOV V8.B16, V12.B16
 	VMOV V9.B16, V13.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(12, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(13, 5, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(12, 0, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(13, 1, 28)
+	fmls_4s1(12, 4, 31)
+	fmls_4s1(13, 5, 31)
+	fmla_4s0(12, 0, 31)
+	fmla_4s0(13, 1, 31)
 	VMOV V10.B16, V22.B16
 	VMOV V11.B16, V23.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(22, 6, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(23, 7, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(22, 2, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(23, 3, 28)
+	fmls_4s1(22, 6, 31)
+	fmls_4s1(23, 7, 31)
+	fmla_4s0(22, 2, 31)
+	fmla_4s0(23, 3, 31)
 	VMOV V8.B16, V24.B16
 	VMOV V9.B16, V25.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(24, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(25, 5, 28)
+	fmls_4s0(24, 4, 31)
+	fmls_4s0(25, 5, 31)
 	VMOV V6.B16, V26.B16
 	VMOV V7.B16, V27.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(26, 2, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(27, 3, 28)
+	fmls_4s0(26, 2, 31)
+	fmls_4s0(27, 3, 31)
 	fadd_4s(14, 24, 26)
 	fadd_4s(15, 25, 27)
 	fsub_4s(16, 24, 26)
@@ -19832,18 +20149,12 @@ channel:
 	fsub_4s(27, 7, 3)
 	VMOV V24.B16, V18.B16
 	VMOV V25.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(18, 26, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(19, 27, 28)
+	fmla_4s2(18, 26, 31)
+	fmla_4s2(19, 27, 31)
 	VMOV V24.B16, V20.B16
 	VMOV V25.B16, V21.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(20, 26, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(21, 27, 28)
+	fmls_4s2(20, 26, 31)
+	fmls_4s2(21, 27, 31)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -19856,56 +20167,38 @@ channel:
 	ADDS R7, R3, R3
 	FSTPQ (F22, F23), 0(R3)
 	ADDS R7, R3, R3
-	ADD $1536, R4, R19
-	FLDPQ 0(R19), (F0, F1)
-	ADD $1600, R4, R19
-	FLDPQ 0(R19), (F2, F3)
-	ADD $1664, R4, R19
-	FLDPQ 0(R19), (F4, F5)
-	ADD $1728, R4, R19
-	FLDPQ 0(R19), (F6, F7)
-	ADD $1792, R4, R19
-	FLDPQ 0(R19), (F8, F9)
-	ADD $1856, R4, R19
-	FLDPQ 0(R19), (F10, F11)
+	ADD $1536, R4, R21
+	FLDPQ 0(R21), (F0, F1)
+	ADD $1600, R4, R21
+	FLDPQ 0(R21), (F2, F3)
+	ADD $1664, R4, R21
+	FLDPQ 0(R21), (F4, F5)
+	ADD $1728, R4, R21
+	FLDPQ 0(R21), (F6, F7)
+	ADD $1792, R4, R21
+	FLDPQ 0(R21), (F8, F9)
+	ADD $1856, R4, R21
+	FLDPQ 0(R21), (F10, F11)
 	VMOV V8.B16, V12.B16
 	VMOV V9.B16, V13.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(12, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(13, 5, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(12, 0, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(13, 1, 28)
+	fmls_4s1(12, 4, 31)
+	fmls_4s1(13, 5, 31)
+	fmla_4s0(12, 0, 31)
+	fmla_4s0(13, 1, 31)
 	VMOV V10.B16, V22.B16
 	VMOV V11.B16, V23.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(22, 6, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(23, 7, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(22, 2, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(23, 3, 28)
+	fmls_4s1(22, 6, 31)
+	fmls_4s1(23, 7, 31)
+	fmla_4s0(22, 2, 31)
+	fmla_4s0(23, 3, 31)
 	VMOV V8.B16, V24.B16
 	VMOV V9.B16, V25.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(24, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(25, 5, 28)
+	fmls_4s0(24, 4, 31)
+	fmls_4s0(25, 5, 31)
 	VMOV V6.B16, V26.B16
 	VMOV V7.B16, V27.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(26, 2, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(27, 3, 28)
+	fmls_4s0(26, 2, 31)
+	fmls_4s0(27, 3, 31)
 	fadd_4s(14, 24, 26)
 	fadd_4s(15, 25, 27)
 	fsub_4s(16, 24, 26)
@@ -19916,18 +20209,12 @@ channel:
 	fsub_4s(27, 7, 3)
 	VMOV V24.B16, V18.B16
 	VMOV V25.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(18, 26, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(19, 27, 28)
+	fmla_4s2(18, 26, 31)
+	fmla_4s2(19, 27, 31)
 	VMOV V24.B16, V20.B16
 	VMOV V25.B16, V21.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(20, 26, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(21, 27, 28)
+	fmls_4s2(20, 26, 31)
+	fmls_4s2(21, 27, 31)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -19940,56 +20227,38 @@ channel:
 	ADDS R7, R3, R3
 	FSTPQ (F22, F23), 0(R3)
 	ADDS R7, R3, R3
-	ADD $1920, R4, R19
-	FLDPQ 0(R19), (F0, F1)
-	ADD $1984, R4, R19
-	FLDPQ 0(R19), (F2, F3)
-	ADD $2048, R4, R19
-	FLDPQ 0(R19), (F4, F5)
-	ADD $2112, R4, R19
-	FLDPQ 0(R19), (F6, F7)
-	ADD $2176, R4, R19
-	FLDPQ 0(R19), (F8, F9)
-	ADD $2240, R4, R19
-	FLDPQ 0(R19), (F10, F11)
+	ADD $1920, R4, R21
+	FLDPQ 0(R21), (F0, F1)
+	ADD $1984, R4, R21
+	FLDPQ 0(R21), (F2, F3)
+	ADD $2048, R4, R21
+	FLDPQ 0(R21), (F4, F5)
+	ADD $2112, R4, R21
+	FLDPQ 0(R21), (F6, F7)
+	ADD $2176, R4, R21
+	FLDPQ 0(R21), (F8, F9)
+	ADD $2240, R4, R21
+	FLDPQ 0(R21), (F10, F11)
 	VMOV V8.B16, V12.B16
 	VMOV V9.B16, V13.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(12, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(13, 5, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(12, 0, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(13, 1, 28)
+	fmls_4s1(12, 4, 31)
+	fmls_4s1(13, 5, 31)
+	fmla_4s0(12, 0, 31)
+	fmla_4s0(13, 1, 31)
 	VMOV V10.B16, V22.B16
 	VMOV V11.B16, V23.B16
-	MOVD $five<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(22, 6, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(23, 7, 28)
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(22, 2, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(23, 3, 28)
+	fmls_4s1(22, 6, 31)
+	fmls_4s1(23, 7, 31)
+	fmla_4s0(22, 2, 31)
+	fmla_4s0(23, 3, 31)
 	VMOV V8.B16, V24.B16
 	VMOV V9.B16, V25.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(24, 4, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(25, 5, 28)
+	fmls_4s0(24, 4, 31)
+	fmls_4s0(25, 5, 31)
 	VMOV V6.B16, V26.B16
 	VMOV V7.B16, V27.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(26, 2, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(27, 3, 28)
+	fmls_4s0(26, 2, 31)
+	fmls_4s0(27, 3, 31)
 	fadd_4s(14, 24, 26)
 	fadd_4s(15, 25, 27)
 	fsub_4s(16, 24, 26)
@@ -20000,18 +20269,12 @@ channel:
 	fsub_4s(27, 7, 3)
 	VMOV V24.B16, V18.B16
 	VMOV V25.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmla_4s(18, 26, 28)
-	FMOVQ 16(R19), F28
-	fmla_4s(19, 27, 28)
+	fmla_4s2(18, 26, 31)
+	fmla_4s2(19, 27, 31)
 	VMOV V24.B16, V20.B16
 	VMOV V25.B16, V21.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F28
-	fmls_4s(20, 26, 28)
-	FMOVQ 16(R19), F28
-	fmls_4s(21, 27, 28)
+	fmls_4s2(20, 26, 31)
+	fmls_4s2(21, 27, 31)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -20188,7 +20451,16 @@ channel:
 	BNE channel
 	RET
 
-TEXT ·winogradOut6x4_neon(SB), NOSPLIT, $0-80
+TEXT ·winogradOut6x4_neon(SB), NOSPLIT, $32-80
+	MOVD $eight<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[0]
+	MOVD $two<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[1]
+	MOVD $four<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[2]
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD lds+16(FP), R7
@@ -20227,25 +20499,16 @@ channel:
 	fadd_4s(17, 17, 3)
 	fadd_4s(22, 10, 14)
 	fadd_4s(23, 11, 15)
-	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(22, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(23, 5, 26)
+	fmla_4s0(22, 4, 28)
+	fmla_4s0(23, 5, 28)
 	VMOV V14.B16, V18.B16
 	VMOV V15.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(18, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(19, 5, 26)
+	fmla_4s1(18, 4, 28)
+	fmla_4s1(19, 5, 28)
 	VMOV V12.B16, V20.B16
 	VMOV V13.B16, V21.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(20, 2, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(21, 3, 26)
+	fmla_4s2(20, 2, 28)
+	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20281,25 +20544,16 @@ channel:
 	fadd_4s(17, 17, 3)
 	fadd_4s(22, 10, 14)
 	fadd_4s(23, 11, 15)
-	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(22, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(23, 5, 26)
+	fmla_4s0(22, 4, 28)
+	fmla_4s0(23, 5, 28)
 	VMOV V14.B16, V18.B16
 	VMOV V15.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(18, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(19, 5, 26)
+	fmla_4s1(18, 4, 28)
+	fmla_4s1(19, 5, 28)
 	VMOV V12.B16, V20.B16
 	VMOV V13.B16, V21.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(20, 2, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(21, 3, 26)
+	fmla_4s2(20, 2, 28)
+	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20335,25 +20589,16 @@ channel:
 	fadd_4s(17, 17, 3)
 	fadd_4s(22, 10, 14)
 	fadd_4s(23, 11, 15)
-	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(22, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(23, 5, 26)
+	fmla_4s0(22, 4, 28)
+	fmla_4s0(23, 5, 28)
 	VMOV V14.B16, V18.B16
 	VMOV V15.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(18, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(19, 5, 26)
+	fmla_4s1(18, 4, 28)
+	fmla_4s1(19, 5, 28)
 	VMOV V12.B16, V20.B16
 	VMOV V13.B16, V21.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(20, 2, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(21, 3, 26)
+	fmla_4s2(20, 2, 28)
+	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20389,25 +20634,16 @@ channel:
 	fadd_4s(17, 17, 3)
 	fadd_4s(22, 10, 14)
 	fadd_4s(23, 11, 15)
-	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(22, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(23, 5, 26)
+	fmla_4s0(22, 4, 28)
+	fmla_4s0(23, 5, 28)
 	VMOV V14.B16, V18.B16
 	VMOV V15.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(18, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(19, 5, 26)
+	fmla_4s1(18, 4, 28)
+	fmla_4s1(19, 5, 28)
 	VMOV V12.B16, V20.B16
 	VMOV V13.B16, V21.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(20, 2, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(21, 3, 26)
+	fmla_4s2(20, 2, 28)
+	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20443,25 +20679,16 @@ channel:
 	fadd_4s(17, 17, 3)
 	fadd_4s(22, 10, 14)
 	fadd_4s(23, 11, 15)
-	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(22, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(23, 5, 26)
+	fmla_4s0(22, 4, 28)
+	fmla_4s0(23, 5, 28)
 	VMOV V14.B16, V18.B16
 	VMOV V15.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(18, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(19, 5, 26)
+	fmla_4s1(18, 4, 28)
+	fmla_4s1(19, 5, 28)
 	VMOV V12.B16, V20.B16
 	VMOV V13.B16, V21.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(20, 2, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(21, 3, 26)
+	fmla_4s2(20, 2, 28)
+	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20497,25 +20724,16 @@ channel:
 	fadd_4s(17, 17, 3)
 	fadd_4s(22, 10, 14)
 	fadd_4s(23, 11, 15)
-	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(22, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(23, 5, 26)
+	fmla_4s0(22, 4, 28)
+	fmla_4s0(23, 5, 28)
 	VMOV V14.B16, V18.B16
 	VMOV V15.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(18, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(19, 5, 26)
+	fmla_4s1(18, 4, 28)
+	fmla_4s1(19, 5, 28)
 	VMOV V12.B16, V20.B16
 	VMOV V13.B16, V21.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(20, 2, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(21, 3, 26)
+	fmla_4s2(20, 2, 28)
+	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -20561,25 +20779,16 @@ rows:
 	fadd_4s(17, 17, 3)
 	fadd_4s(22, 10, 14)
 	fadd_4s(23, 11, 15)
-	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(22, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(23, 5, 26)
+	fmla_4s0(22, 4, 28)
+	fmla_4s0(23, 5, 28)
 	VMOV V14.B16, V18.B16
 	VMOV V15.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(18, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(19, 5, 26)
+	fmla_4s1(18, 4, 28)
+	fmla_4s1(19, 5, 28)
 	VMOV V12.B16, V20.B16
 	VMOV V13.B16, V21.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(20, 2, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(21, 3, 26)
+	fmla_4s2(20, 2, 28)
+	fmla_4s2(21, 3, 28)
 	fadd_4s(16, 16, 29)
 	fadd_4s(17, 17, 29)
 	fadd_4s(18, 18, 29)
@@ -20591,30 +20800,14 @@ rows:
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain0
-	fcmgt_4s(26, 30, 16)
-	bit_16b(16, 30, 26)
-	fcmgt_4s(26, 30, 17)
-	bit_16b(17, 30, 26)
-	fadd_4s(16, 16, 30)
-	fadd_4s(17, 17, 30)
-	fcmgt_4s(26, 30, 18)
-	bit_16b(18, 30, 26)
-	fcmgt_4s(26, 30, 19)
-	bit_16b(19, 30, 26)
-	fadd_4s(18, 18, 30)
-	fadd_4s(19, 19, 30)
-	fcmgt_4s(26, 30, 20)
-	bit_16b(20, 30, 26)
-	fcmgt_4s(26, 30, 21)
-	bit_16b(21, 30, 26)
-	fadd_4s(20, 20, 30)
-	fadd_4s(21, 21, 30)
-	fcmgt_4s(26, 30, 22)
-	bit_16b(22, 30, 26)
-	fcmgt_4s(26, 30, 23)
-	bit_16b(23, 30, 26)
-	fadd_4s(22, 22, 30)
-	fadd_4s(23, 23, 30)
+	fmax_4s(16, 16, 30)
+	fmax_4s(17, 17, 30)
+	fmax_4s(18, 18, 30)
+	fmax_4s(19, 19, 30)
+	fmax_4s(20, 20, 30)
+	fmax_4s(21, 21, 30)
+	fmax_4s(22, 22, 30)
+	fmax_4s(23, 23, 30)
 
 plain0:
 	zip1_4s(0, 16, 18)
@@ -20733,24 +20926,12 @@ row0low0not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $0, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F16, F17), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V16.D[0], R24
-	VMOV V16.D[1], R25
-	VMOV V17.D[0], R26
-	VMOV V17.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask1part
+	FSTPQ (F16, F17), 0(R3)
 
 mask1done:
 
@@ -20808,24 +20989,12 @@ row0high0not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $16, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F31, F31), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask2part
+	FSTPQ (F31, F31), 16(R3)
 
 mask2done:
 
@@ -20882,24 +21051,12 @@ row0low1not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $32, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F18, F19), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V18.D[0], R24
-	VMOV V18.D[1], R25
-	VMOV V19.D[0], R26
-	VMOV V19.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask3part
+	FSTPQ (F18, F19), 32(R3)
 
 mask3done:
 
@@ -20958,24 +21115,12 @@ row0high1not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $48, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F31, F31), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask4part
+	FSTPQ (F31, F31), 48(R3)
 
 mask4done:
 
@@ -21032,24 +21177,12 @@ row0low2not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $64, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F20, F21), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V20.D[0], R24
-	VMOV V20.D[1], R25
-	VMOV V21.D[0], R26
-	VMOV V21.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask5part
+	FSTPQ (F20, F21), 64(R3)
 
 mask5done:
 
@@ -21108,24 +21241,12 @@ row0high2not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $80, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F31, F31), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask6part
+	FSTPQ (F31, F31), 80(R3)
 
 mask6done:
 
@@ -21182,24 +21303,12 @@ row0low3not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $96, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F22, F23), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V22.D[0], R24
-	VMOV V22.D[1], R25
-	VMOV V23.D[0], R26
-	VMOV V23.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask7part
+	FSTPQ (F22, F23), 96(R3)
 
 mask7done:
 
@@ -21258,24 +21367,12 @@ row0high3not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $112, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask8part
-	FSTPQ (F31, F31), (R19)
-	B mask8done
-
-mask8part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask8part
+	FSTPQ (F31, F31), 112(R3)
 
 mask8done:
 
@@ -21311,25 +21408,16 @@ row0done:
 	fadd_4s(17, 17, 3)
 	fadd_4s(22, 10, 14)
 	fadd_4s(23, 11, 15)
-	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(22, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(23, 5, 26)
+	fmla_4s0(22, 4, 28)
+	fmla_4s0(23, 5, 28)
 	VMOV V14.B16, V18.B16
 	VMOV V15.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(18, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(19, 5, 26)
+	fmla_4s1(18, 4, 28)
+	fmla_4s1(19, 5, 28)
 	VMOV V12.B16, V20.B16
 	VMOV V13.B16, V21.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(20, 2, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(21, 3, 26)
+	fmla_4s2(20, 2, 28)
+	fmla_4s2(21, 3, 28)
 	fadd_4s(16, 16, 29)
 	fadd_4s(17, 17, 29)
 	fadd_4s(18, 18, 29)
@@ -21341,30 +21429,14 @@ row0done:
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain1
-	fcmgt_4s(26, 30, 16)
-	bit_16b(16, 30, 26)
-	fcmgt_4s(26, 30, 17)
-	bit_16b(17, 30, 26)
-	fadd_4s(16, 16, 30)
-	fadd_4s(17, 17, 30)
-	fcmgt_4s(26, 30, 18)
-	bit_16b(18, 30, 26)
-	fcmgt_4s(26, 30, 19)
-	bit_16b(19, 30, 26)
-	fadd_4s(18, 18, 30)
-	fadd_4s(19, 19, 30)
-	fcmgt_4s(26, 30, 20)
-	bit_16b(20, 30, 26)
-	fcmgt_4s(26, 30, 21)
-	bit_16b(21, 30, 26)
-	fadd_4s(20, 20, 30)
-	fadd_4s(21, 21, 30)
-	fcmgt_4s(26, 30, 22)
-	bit_16b(22, 30, 26)
-	fcmgt_4s(26, 30, 23)
-	bit_16b(23, 30, 26)
-	fadd_4s(22, 22, 30)
-	fadd_4s(23, 23, 30)
+	fmax_4s(16, 16, 30)
+	fmax_4s(17, 17, 30)
+	fmax_4s(18, 18, 30)
+	fmax_4s(19, 19, 30)
+	fmax_4s(20, 20, 30)
+	fmax_4s(21, 21, 30)
+	fmax_4s(22, 22, 30)
+	fmax_4s(23, 23, 30)
 
 plain1:
 	zip1_4s(0, 16, 18)
@@ -21488,24 +21560,12 @@ row1low0not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $0, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask9part
-	FSTPQ (F16, F17), (R19)
-	B mask9done
-
-mask9part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V16.D[0], R24
-	VMOV V16.D[1], R25
-	VMOV V17.D[0], R26
-	VMOV V17.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask9part
+	FSTPQ (F16, F17), 0(R3)
 
 mask9done:
 
@@ -21563,24 +21623,12 @@ row1high0not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $16, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask10part
-	FSTPQ (F31, F31), (R19)
-	B mask10done
-
-mask10part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask10part
+	FSTPQ (F31, F31), 16(R3)
 
 mask10done:
 
@@ -21637,24 +21685,12 @@ row1low1not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $32, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask11part
-	FSTPQ (F18, F19), (R19)
-	B mask11done
-
-mask11part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V18.D[0], R24
-	VMOV V18.D[1], R25
-	VMOV V19.D[0], R26
-	VMOV V19.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask11part
+	FSTPQ (F18, F19), 32(R3)
 
 mask11done:
 
@@ -21713,24 +21749,12 @@ row1high1not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $48, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask12part
-	FSTPQ (F31, F31), (R19)
-	B mask12done
-
-mask12part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask12part
+	FSTPQ (F31, F31), 48(R3)
 
 mask12done:
 
@@ -21787,24 +21811,12 @@ row1low2not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $64, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask13part
-	FSTPQ (F20, F21), (R19)
-	B mask13done
-
-mask13part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V20.D[0], R24
-	VMOV V20.D[1], R25
-	VMOV V21.D[0], R26
-	VMOV V21.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask13part
+	FSTPQ (F20, F21), 64(R3)
 
 mask13done:
 
@@ -21863,24 +21875,12 @@ row1high2not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $80, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask14part
-	FSTPQ (F31, F31), (R19)
-	B mask14done
-
-mask14part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask14part
+	FSTPQ (F31, F31), 80(R3)
 
 mask14done:
 
@@ -21937,24 +21937,12 @@ row1low3not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $96, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask15part
-	FSTPQ (F22, F23), (R19)
-	B mask15done
-
-mask15part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V22.D[0], R24
-	VMOV V22.D[1], R25
-	VMOV V23.D[0], R26
-	VMOV V23.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask15part
+	FSTPQ (F22, F23), 96(R3)
 
 mask15done:
 
@@ -22013,24 +22001,12 @@ row1high3not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $112, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask16part
-	FSTPQ (F31, F31), (R19)
-	B mask16done
-
-mask16part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask16part
+	FSTPQ (F31, F31), 112(R3)
 
 mask16done:
 
@@ -22066,25 +22042,16 @@ row1done:
 	fadd_4s(17, 17, 3)
 	fadd_4s(22, 10, 14)
 	fadd_4s(23, 11, 15)
-	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(22, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(23, 5, 26)
+	fmla_4s0(22, 4, 28)
+	fmla_4s0(23, 5, 28)
 	VMOV V14.B16, V18.B16
 	VMOV V15.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(18, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(19, 5, 26)
+	fmla_4s1(18, 4, 28)
+	fmla_4s1(19, 5, 28)
 	VMOV V12.B16, V20.B16
 	VMOV V13.B16, V21.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(20, 2, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(21, 3, 26)
+	fmla_4s2(20, 2, 28)
+	fmla_4s2(21, 3, 28)
 	fadd_4s(16, 16, 29)
 	fadd_4s(17, 17, 29)
 	fadd_4s(18, 18, 29)
@@ -22096,30 +22063,14 @@ row1done:
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain2
-	fcmgt_4s(26, 30, 16)
-	bit_16b(16, 30, 26)
-	fcmgt_4s(26, 30, 17)
-	bit_16b(17, 30, 26)
-	fadd_4s(16, 16, 30)
-	fadd_4s(17, 17, 30)
-	fcmgt_4s(26, 30, 18)
-	bit_16b(18, 30, 26)
-	fcmgt_4s(26, 30, 19)
-	bit_16b(19, 30, 26)
-	fadd_4s(18, 18, 30)
-	fadd_4s(19, 19, 30)
-	fcmgt_4s(26, 30, 20)
-	bit_16b(20, 30, 26)
-	fcmgt_4s(26, 30, 21)
-	bit_16b(21, 30, 26)
-	fadd_4s(20, 20, 30)
-	fadd_4s(21, 21, 30)
-	fcmgt_4s(26, 30, 22)
-	bit_16b(22, 30, 26)
-	fcmgt_4s(26, 30, 23)
-	bit_16b(23, 30, 26)
-	fadd_4s(22, 22, 30)
-	fadd_4s(23, 23, 30)
+	fmax_4s(16, 16, 30)
+	fmax_4s(17, 17, 30)
+	fmax_4s(18, 18, 30)
+	fmax_4s(19, 19, 30)
+	fmax_4s(20, 20, 30)
+	fmax_4s(21, 21, 30)
+	fmax_4s(22, 22, 30)
+	fmax_4s(23, 23, 30)
 
 plain2:
 	zip1_4s(0, 16, 18)
@@ -22243,24 +22194,12 @@ row2low0not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $0, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask17part
-	FSTPQ (F16, F17), (R19)
-	B mask17done
-
-mask17part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V16.D[0], R24
-	VMOV V16.D[1], R25
-	VMOV V17.D[0], R26
-	VMOV V17.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask17part
+	FSTPQ (F16, F17), 0(R3)
 
 mask17done:
 
@@ -22318,24 +22257,12 @@ row2high0not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $16, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask18part
-	FSTPQ (F31, F31), (R19)
-	B mask18done
-
-mask18part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask18part
+	FSTPQ (F31, F31), 16(R3)
 
 mask18done:
 
@@ -22392,24 +22319,12 @@ row2low1not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $32, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask19part
-	FSTPQ (F18, F19), (R19)
-	B mask19done
-
-mask19part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V18.D[0], R24
-	VMOV V18.D[1], R25
-	VMOV V19.D[0], R26
-	VMOV V19.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask19part
+	FSTPQ (F18, F19), 32(R3)
 
 mask19done:
 
@@ -22468,24 +22383,12 @@ row2high1not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $48, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask20part
-	FSTPQ (F31, F31), (R19)
-	B mask20done
-
-mask20part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask20part
+	FSTPQ (F31, F31), 48(R3)
 
 mask20done:
 
@@ -22542,24 +22445,12 @@ row2low2not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $64, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask21part
-	FSTPQ (F20, F21), (R19)
-	B mask21done
-
-mask21part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V20.D[0], R24
-	VMOV V20.D[1], R25
-	VMOV V21.D[0], R26
-	VMOV V21.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask21part
+	FSTPQ (F20, F21), 64(R3)
 
 mask21done:
 
@@ -22618,24 +22509,12 @@ row2high2not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $80, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask22part
-	FSTPQ (F31, F31), (R19)
-	B mask22done
-
-mask22part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask22part
+	FSTPQ (F31, F31), 80(R3)
 
 mask22done:
 
@@ -22692,24 +22571,12 @@ row2low3not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $96, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask23part
-	FSTPQ (F22, F23), (R19)
-	B mask23done
-
-mask23part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V22.D[0], R24
-	VMOV V22.D[1], R25
-	VMOV V23.D[0], R26
-	VMOV V23.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask23part
+	FSTPQ (F22, F23), 96(R3)
 
 mask23done:
 
@@ -22768,24 +22635,12 @@ row2high3not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $112, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask24part
-	FSTPQ (F31, F31), (R19)
-	B mask24done
-
-mask24part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask24part
+	FSTPQ (F31, F31), 112(R3)
 
 mask24done:
 
@@ -22821,25 +22676,16 @@ row2done:
 	fadd_4s(17, 17, 3)
 	fadd_4s(22, 10, 14)
 	fadd_4s(23, 11, 15)
-	MOVD $eight<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(22, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(23, 5, 26)
+	fmla_4s0(22, 4, 28)
+	fmla_4s0(23, 5, 28)
 	VMOV V14.B16, V18.B16
 	VMOV V15.B16, V19.B16
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(18, 4, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(19, 5, 26)
+	fmla_4s1(18, 4, 28)
+	fmla_4s1(19, 5, 28)
 	VMOV V12.B16, V20.B16
 	VMOV V13.B16, V21.B16
-	MOVD $four<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	fmla_4s(20, 2, 26)
-	FMOVQ 16(R19), F26
-	fmla_4s(21, 3, 26)
+	fmla_4s2(20, 2, 28)
+	fmla_4s2(21, 3, 28)
 	fadd_4s(16, 16, 29)
 	fadd_4s(17, 17, 29)
 	fadd_4s(18, 18, 29)
@@ -22851,30 +22697,14 @@ row2done:
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain3
-	fcmgt_4s(26, 30, 16)
-	bit_16b(16, 30, 26)
-	fcmgt_4s(26, 30, 17)
-	bit_16b(17, 30, 26)
-	fadd_4s(16, 16, 30)
-	fadd_4s(17, 17, 30)
-	fcmgt_4s(26, 30, 18)
-	bit_16b(18, 30, 26)
-	fcmgt_4s(26, 30, 19)
-	bit_16b(19, 30, 26)
-	fadd_4s(18, 18, 30)
-	fadd_4s(19, 19, 30)
-	fcmgt_4s(26, 30, 20)
-	bit_16b(20, 30, 26)
-	fcmgt_4s(26, 30, 21)
-	bit_16b(21, 30, 26)
-	fadd_4s(20, 20, 30)
-	fadd_4s(21, 21, 30)
-	fcmgt_4s(26, 30, 22)
-	bit_16b(22, 30, 26)
-	fcmgt_4s(26, 30, 23)
-	bit_16b(23, 30, 26)
-	fadd_4s(22, 22, 30)
-	fadd_4s(23, 23, 30)
+	fmax_4s(16, 16, 30)
+	fmax_4s(17, 17, 30)
+	fmax_4s(18, 18, 30)
+	fmax_4s(19, 19, 30)
+	fmax_4s(20, 20, 30)
+	fmax_4s(21, 21, 30)
+	fmax_4s(22, 22, 30)
+	fmax_4s(23, 23, 30)
 
 plain3:
 	zip1_4s(0, 16, 18)
@@ -22998,24 +22828,12 @@ row3low0not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $0, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask25part
-	FSTPQ (F16, F17), (R19)
-	B mask25done
-
-mask25part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V16.D[0], R24
-	VMOV V16.D[1], R25
-	VMOV V17.D[0], R26
-	VMOV V17.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask25part
+	FSTPQ (F16, F17), 0(R3)
 
 mask25done:
 
@@ -23073,24 +22891,12 @@ row3high0not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $16, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask26part
-	FSTPQ (F31, F31), (R19)
-	B mask26done
-
-mask26part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask26part
+	FSTPQ (F31, F31), 16(R3)
 
 mask26done:
 
@@ -23147,24 +22953,12 @@ row3low1not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $32, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask27part
-	FSTPQ (F18, F19), (R19)
-	B mask27done
-
-mask27part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V18.D[0], R24
-	VMOV V18.D[1], R25
-	VMOV V19.D[0], R26
-	VMOV V19.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask27part
+	FSTPQ (F18, F19), 32(R3)
 
 mask27done:
 
@@ -23223,24 +23017,12 @@ row3high1not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $48, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask28part
-	FSTPQ (F31, F31), (R19)
-	B mask28done
-
-mask28part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask28part
+	FSTPQ (F31, F31), 48(R3)
 
 mask28done:
 
@@ -23297,24 +23079,12 @@ row3low2not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $64, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask29part
-	FSTPQ (F20, F21), (R19)
-	B mask29done
-
-mask29part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V20.D[0], R24
-	VMOV V20.D[1], R25
-	VMOV V21.D[0], R26
-	VMOV V21.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask29part
+	FSTPQ (F20, F21), 64(R3)
 
 mask29done:
 
@@ -23373,24 +23143,12 @@ row3high2not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $80, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask30part
-	FSTPQ (F31, F31), (R19)
-	B mask30done
-
-mask30part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask30part
+	FSTPQ (F31, F31), 80(R3)
 
 mask30done:
 
@@ -23447,24 +23205,12 @@ row3low3not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $96, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask31part
-	FSTPQ (F22, F23), (R19)
-	B mask31done
-
-mask31part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V22.D[0], R24
-	VMOV V22.D[1], R25
-	VMOV V23.D[0], R26
-	VMOV V23.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask31part
+	FSTPQ (F22, F23), 96(R3)
 
 mask31done:
 
@@ -23523,24 +23269,12 @@ row3high3not1:
 	ushl_4s(24, 24, 26)
 	FMOVQ 16(R19), F26
 	ushl_4s(25, 25, 26)
-	ADD $112, R3, R19
-	smax_4s(26, 24, 25)
-	smaxv_4s(26, 26)
-	FMOVS F26, R20
-	TBZ $31, R20, mask32part
-	FSTPQ (F31, F31), (R19)
-	B mask32done
-
-mask32part:
-	VMOV V24.D[0], R15
-	VMOV V24.D[1], R20
-	VMOV V25.D[0], R22
-	VMOV V25.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(26, 24, 25)
+	shrn_8b8(26, 26)
+	cmge_8b0(26, 26)
+	FMOVD F26, R22
+	CBNZ R22, mask32part
+	FSTPQ (F31, F31), 112(R3)
 
 mask32done:
 
@@ -23555,7 +23289,266 @@ row3done:
 	BNE channel
 	RET
 
-TEXT ·winogradOut6x2_neon(SB), NOSPLIT, $0-80
+mask1part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F16, F17), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+mask2part:
+	ADD $16, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+mask3part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F18, F19), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+mask4part:
+	ADD $48, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+mask5part:
+	ADD $64, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F20, F21), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $80, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+mask7part:
+	ADD $96, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F22, F23), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+mask8part:
+	ADD $112, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask8done
+
+mask9part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F16, F17), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask9done
+
+mask10part:
+	ADD $16, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask10done
+
+mask11part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F18, F19), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask11done
+
+mask12part:
+	ADD $48, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask12done
+
+mask13part:
+	ADD $64, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F20, F21), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask13done
+
+mask14part:
+	ADD $80, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask14done
+
+mask15part:
+	ADD $96, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F22, F23), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask15done
+
+mask16part:
+	ADD $112, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask16done
+
+mask17part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F16, F17), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask17done
+
+mask18part:
+	ADD $16, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask18done
+
+mask19part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F18, F19), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask19done
+
+mask20part:
+	ADD $48, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask20done
+
+mask21part:
+	ADD $64, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F20, F21), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask21done
+
+mask22part:
+	ADD $80, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask22done
+
+mask23part:
+	ADD $96, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F22, F23), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask23done
+
+mask24part:
+	ADD $112, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask24done
+
+mask25part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F16, F17), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask25done
+
+mask26part:
+	ADD $16, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask26done
+
+mask27part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F18, F19), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask27done
+
+mask28part:
+	ADD $48, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask28done
+
+mask29part:
+	ADD $64, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F20, F21), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask29done
+
+mask30part:
+	ADD $80, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask30done
+
+mask31part:
+	ADD $96, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F22, F23), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask31done
+
+mask32part:
+	ADD $112, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask32done
+
+TEXT ·winogradOut6x2_neon(SB), NOSPLIT, $32-80
+	MOVD $two<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[0]
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD lds+16(FP), R7
@@ -23594,11 +23587,8 @@ channel:
 	fadd_4s(17, 17, 3)
 	fadd_4s(18, 10, 14)
 	fadd_4s(19, 11, 15)
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmla_4s(18, 4, 22)
-	FMOVQ 16(R19), F22
-	fmla_4s(19, 5, 22)
+	fmla_4s0(18, 4, 28)
+	fmla_4s0(19, 5, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -23630,11 +23620,8 @@ channel:
 	fadd_4s(17, 17, 3)
 	fadd_4s(18, 10, 14)
 	fadd_4s(19, 11, 15)
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmla_4s(18, 4, 22)
-	FMOVQ 16(R19), F22
-	fmla_4s(19, 5, 22)
+	fmla_4s0(18, 4, 28)
+	fmla_4s0(19, 5, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -23666,11 +23653,8 @@ channel:
 	fadd_4s(17, 17, 3)
 	fadd_4s(18, 10, 14)
 	fadd_4s(19, 11, 15)
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmla_4s(18, 4, 22)
-	FMOVQ 16(R19), F22
-	fmla_4s(19, 5, 22)
+	fmla_4s0(18, 4, 28)
+	fmla_4s0(19, 5, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -23702,11 +23686,8 @@ channel:
 	fadd_4s(17, 17, 3)
 	fadd_4s(18, 10, 14)
 	fadd_4s(19, 11, 15)
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmla_4s(18, 4, 22)
-	FMOVQ 16(R19), F22
-	fmla_4s(19, 5, 22)
+	fmla_4s0(18, 4, 28)
+	fmla_4s0(19, 5, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -23738,11 +23719,8 @@ channel:
 	fadd_4s(17, 17, 3)
 	fadd_4s(18, 10, 14)
 	fadd_4s(19, 11, 15)
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmla_4s(18, 4, 22)
-	FMOVQ 16(R19), F22
-	fmla_4s(19, 5, 22)
+	fmla_4s0(18, 4, 28)
+	fmla_4s0(19, 5, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -23774,11 +23752,8 @@ channel:
 	fadd_4s(17, 17, 3)
 	fadd_4s(18, 10, 14)
 	fadd_4s(19, 11, 15)
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmla_4s(18, 4, 22)
-	FMOVQ 16(R19), F22
-	fmla_4s(19, 5, 22)
+	fmla_4s0(18, 4, 28)
+	fmla_4s0(19, 5, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
 	ADDS R11, R3, R3
@@ -23820,11 +23795,8 @@ rows:
 	fadd_4s(17, 17, 3)
 	fadd_4s(18, 10, 14)
 	fadd_4s(19, 11, 15)
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmla_4s(18, 4, 22)
-	FMOVQ 16(R19), F22
-	fmla_4s(19, 5, 22)
+	fmla_4s0(18, 4, 28)
+	fmla_4s0(19, 5, 28)
 	fadd_4s(16, 16, 29)
 	fadd_4s(17, 17, 29)
 	fadd_4s(18, 18, 29)
@@ -23832,18 +23804,10 @@ rows:
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain0
-	fcmgt_4s(22, 30, 16)
-	bit_16b(16, 30, 22)
-	fcmgt_4s(22, 30, 17)
-	bit_16b(17, 30, 22)
-	fadd_4s(16, 16, 30)
-	fadd_4s(17, 17, 30)
-	fcmgt_4s(22, 30, 18)
-	bit_16b(18, 30, 22)
-	fcmgt_4s(22, 30, 19)
-	bit_16b(19, 30, 22)
-	fadd_4s(18, 18, 30)
-	fadd_4s(19, 19, 30)
+	fmax_4s(16, 16, 30)
+	fmax_4s(17, 17, 30)
+	fmax_4s(18, 18, 30)
+	fmax_4s(19, 19, 30)
 
 plain0:
 	zip1_4s(0, 16, 18)
@@ -23930,24 +23894,12 @@ row0low0not1:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
-	ADD $0, R3, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F16, F17), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V16.D[0], R24
-	VMOV V16.D[1], R25
-	VMOV V17.D[0], R26
-	VMOV V17.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
+	CBNZ R22, mask1part
+	FSTPQ (F16, F17), 0(R3)
 
 mask1done:
 
@@ -24005,24 +23957,12 @@ row0high0not1:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
-	ADD $16, R3, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F31, F31), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
+	CBNZ R22, mask2part
+	FSTPQ (F31, F31), 16(R3)
 
 mask2done:
 
@@ -24079,24 +24019,12 @@ row0low1not1:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
-	ADD $32, R3, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F18, F19), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V18.D[0], R24
-	VMOV V18.D[1], R25
-	VMOV V19.D[0], R26
-	VMOV V19.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
+	CBNZ R22, mask3part
+	FSTPQ (F18, F19), 32(R3)
 
 mask3done:
 
@@ -24155,24 +24083,12 @@ row0high1not1:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
-	ADD $48, R3, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F31, F31), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
+	CBNZ R22, mask4part
+	FSTPQ (F31, F31), 48(R3)
 
 mask4done:
 
@@ -24208,11 +24124,8 @@ row0done:
 	fadd_4s(17, 17, 3)
 	fadd_4s(18, 10, 14)
 	fadd_4s(19, 11, 15)
-	MOVD $two<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmla_4s(18, 4, 22)
-	FMOVQ 16(R19), F22
-	fmla_4s(19, 5, 22)
+	fmla_4s0(18, 4, 28)
+	fmla_4s0(19, 5, 28)
 	fadd_4s(16, 16, 29)
 	fadd_4s(17, 17, 29)
 	fadd_4s(18, 18, 29)
@@ -24220,18 +24133,10 @@ row0done:
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain1
-	fcmgt_4s(22, 30, 16)
-	bit_16b(16, 30, 22)
-	fcmgt_4s(22, 30, 17)
-	bit_16b(17, 30, 22)
-	fadd_4s(16, 16, 30)
-	fadd_4s(17, 17, 30)
-	fcmgt_4s(22, 30, 18)
-	bit_16b(18, 30, 22)
-	fcmgt_4s(22, 30, 19)
-	bit_16b(19, 30, 22)
-	fadd_4s(18, 18, 30)
-	fadd_4s(19, 19, 30)
+	fmax_4s(16, 16, 30)
+	fmax_4s(17, 17, 30)
+	fmax_4s(18, 18, 30)
+	fmax_4s(19, 19, 30)
 
 plain1:
 	zip1_4s(0, 16, 18)
@@ -24323,24 +24228,12 @@ row1low0not1:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
-	ADD $0, R3, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F16, F17), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V16.D[0], R24
-	VMOV V16.D[1], R25
-	VMOV V17.D[0], R26
-	VMOV V17.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
+	CBNZ R22, mask5part
+	FSTPQ (F16, F17), 0(R3)
 
 mask5done:
 
@@ -24398,24 +24291,12 @@ row1high0not1:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
-	ADD $16, R3, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F31, F31), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
+	CBNZ R22, mask6part
+	FSTPQ (F31, F31), 16(R3)
 
 mask6done:
 
@@ -24472,24 +24353,12 @@ row1low1not1:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
-	ADD $32, R3, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F18, F19), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V18.D[0], R24
-	VMOV V18.D[1], R25
-	VMOV V19.D[0], R26
-	VMOV V19.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
+	CBNZ R22, mask7part
+	FSTPQ (F18, F19), 32(R3)
 
 mask7done:
 
@@ -24548,24 +24417,12 @@ row1high1not1:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
-	ADD $48, R3, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask8part
-	FSTPQ (F31, F31), (R19)
-	B mask8done
-
-mask8part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
+	CBNZ R22, mask8part
+	FSTPQ (F31, F31), 48(R3)
 
 mask8done:
 
@@ -24580,7 +24437,71 @@ row1done:
 	BNE channel
 	RET
 
-TEXT ·winogradOut4x2_neon(SB), NOSPLIT, $0-80
+mask1part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F16, F17), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+mask2part:
+	ADD $16, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+mask3part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F18, F19), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+mask4part:
+	ADD $48, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+mask5part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F16, F17), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $16, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+mask7part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F18, F19), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+mask8part:
+	ADD $48, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask8done
+
+TEXT ·winogradOut4x2_neon(SB), NOSPLIT, $32-80
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD lds+16(FP), R7
@@ -24710,18 +24631,10 @@ rows:
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain0
-	fcmgt_4s(18, 30, 12)
-	bit_16b(12, 30, 18)
-	fcmgt_4s(18, 30, 13)
-	bit_16b(13, 30, 18)
-	fadd_4s(12, 12, 30)
-	fadd_4s(13, 13, 30)
-	fcmgt_4s(18, 30, 14)
-	bit_16b(14, 30, 18)
-	fcmgt_4s(18, 30, 15)
-	bit_16b(15, 30, 18)
-	fadd_4s(14, 14, 30)
-	fadd_4s(15, 15, 30)
+	fmax_4s(12, 12, 30)
+	fmax_4s(13, 13, 30)
+	fmax_4s(14, 14, 30)
+	fmax_4s(15, 15, 30)
 
 plain0:
 	zip1_4s(0, 12, 14)
@@ -24808,24 +24721,12 @@ row0low0not1:
 	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
 	ushl_4s(17, 17, 18)
-	ADD $0, R3, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask1part
-	FSTPQ (F12, F13), (R19)
-	B mask1done
-
-mask1part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V12.D[0], R24
-	VMOV V12.D[1], R25
-	VMOV V13.D[0], R26
-	VMOV V13.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(18, 16, 17)
+	shrn_8b8(18, 18)
+	cmge_8b0(18, 18)
+	FMOVD F18, R22
+	CBNZ R22, mask1part
+	FSTPQ (F12, F13), 0(R3)
 
 mask1done:
 
@@ -24883,24 +24784,12 @@ row0high0not1:
 	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
 	ushl_4s(17, 17, 18)
-	ADD $16, R3, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F31, F31), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(18, 16, 17)
+	shrn_8b8(18, 18)
+	cmge_8b0(18, 18)
+	FMOVD F18, R22
+	CBNZ R22, mask2part
+	FSTPQ (F31, F31), 16(R3)
 
 mask2done:
 
@@ -24957,24 +24846,12 @@ row0low1not1:
 	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
 	ushl_4s(17, 17, 18)
-	ADD $32, R3, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F14, F15), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V14.D[0], R24
-	VMOV V14.D[1], R25
-	VMOV V15.D[0], R26
-	VMOV V15.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(18, 16, 17)
+	shrn_8b8(18, 18)
+	cmge_8b0(18, 18)
+	FMOVD F18, R22
+	CBNZ R22, mask3part
+	FSTPQ (F14, F15), 32(R3)
 
 mask3done:
 
@@ -25033,24 +24910,12 @@ row0high1not1:
 	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
 	ushl_4s(17, 17, 18)
-	ADD $48, R3, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F31, F31), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(18, 16, 17)
+	shrn_8b8(18, 18)
+	cmge_8b0(18, 18)
+	FMOVD F18, R22
+	CBNZ R22, mask4part
+	FSTPQ (F31, F31), 48(R3)
 
 mask4done:
 
@@ -25083,18 +24948,10 @@ row0done:
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain1
-	fcmgt_4s(18, 30, 12)
-	bit_16b(12, 30, 18)
-	fcmgt_4s(18, 30, 13)
-	bit_16b(13, 30, 18)
-	fadd_4s(12, 12, 30)
-	fadd_4s(13, 13, 30)
-	fcmgt_4s(18, 30, 14)
-	bit_16b(14, 30, 18)
-	fcmgt_4s(18, 30, 15)
-	bit_16b(15, 30, 18)
-	fadd_4s(14, 14, 30)
-	fadd_4s(15, 15, 30)
+	fmax_4s(12, 12, 30)
+	fmax_4s(13, 13, 30)
+	fmax_4s(14, 14, 30)
+	fmax_4s(15, 15, 30)
 
 plain1:
 	zip1_4s(0, 12, 14)
@@ -25186,24 +25043,12 @@ row1low0not1:
 	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
 	ushl_4s(17, 17, 18)
-	ADD $0, R3, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask5part
-	FSTPQ (F12, F13), (R19)
-	B mask5done
-
-mask5part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V12.D[0], R24
-	VMOV V12.D[1], R25
-	VMOV V13.D[0], R26
-	VMOV V13.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(18, 16, 17)
+	shrn_8b8(18, 18)
+	cmge_8b0(18, 18)
+	FMOVD F18, R22
+	CBNZ R22, mask5part
+	FSTPQ (F12, F13), 0(R3)
 
 mask5done:
 
@@ -25261,24 +25106,12 @@ row1high0not1:
 	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
 	ushl_4s(17, 17, 18)
-	ADD $16, R3, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F31, F31), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(18, 16, 17)
+	shrn_8b8(18, 18)
+	cmge_8b0(18, 18)
+	FMOVD F18, R22
+	CBNZ R22, mask6part
+	FSTPQ (F31, F31), 16(R3)
 
 mask6done:
 
@@ -25335,24 +25168,12 @@ row1low1not1:
 	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
 	ushl_4s(17, 17, 18)
-	ADD $32, R3, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F14, F15), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V14.D[0], R24
-	VMOV V14.D[1], R25
-	VMOV V15.D[0], R26
-	VMOV V15.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(18, 16, 17)
+	shrn_8b8(18, 18)
+	cmge_8b0(18, 18)
+	FMOVD F18, R22
+	CBNZ R22, mask7part
+	FSTPQ (F14, F15), 32(R3)
 
 mask7done:
 
@@ -25411,24 +25232,12 @@ row1high1not1:
 	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
 	ushl_4s(17, 17, 18)
-	ADD $48, R3, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask8part
-	FSTPQ (F31, F31), (R19)
-	B mask8done
-
-mask8part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V31.D[0], R24
-	VMOV V31.D[1], R25
-	VMOV V31.D[0], R26
-	VMOV V31.D[1], R21
-	CALL storeLanes<>(SB)
+	uzp2_8h(18, 16, 17)
+	shrn_8b8(18, 18)
+	cmge_8b0(18, 18)
+	FMOVD F18, R22
+	CBNZ R22, mask8part
+	FSTPQ (F31, F31), 48(R3)
 
 mask8done:
 
@@ -25443,88 +25252,166 @@ row1done:
 	BNE channel
 	RET
 
+mask1part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F12, F13), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask1done
+
+mask2part:
+	ADD $16, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+mask3part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F14, F15), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+mask4part:
+	ADD $48, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+mask5part:
+	ADD $0, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F12, F13), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask5done
+
+mask6part:
+	ADD $16, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+mask7part:
+	ADD $32, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F14, F15), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+mask8part:
+	ADD $48, R3, R21
+	ADD $8, RSP, R20
+	FSTPQ (F31, F31), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask8done
+
 TEXT loadLanes<>(SB), NOSPLIT|NOFRAME, $0-0
-	MOVD ZR, R24
-	TBZ $31, R15, low0
-	MOVWU 0(R19), R24
+	MOVD ZR, R16
+	TBNZ $0, R15, lane0
+	MOVWU 0(R21), R16
 
-low0:
-	TBZ $63, R15, high0
-	MOVWU 4(R19), R25
-	ORR R25<<32, R24, R24
+lane0:
+	MOVW R16, 0(R20)
+	MOVD ZR, R16
+	TBNZ $8, R15, lane1
+	MOVWU 4(R21), R16
 
-high0:
-	MOVD R24, R15
-	MOVD ZR, R24
-	TBZ $31, R20, low1
-	MOVWU 8(R19), R24
+lane1:
+	MOVW R16, 4(R20)
+	MOVD ZR, R16
+	TBNZ $16, R15, lane2
+	MOVWU 8(R21), R16
 
-low1:
-	TBZ $63, R20, high1
-	MOVWU 12(R19), R25
-	ORR R25<<32, R24, R24
+lane2:
+	MOVW R16, 8(R20)
+	MOVD ZR, R16
+	TBNZ $24, R15, lane3
+	MOVWU 12(R21), R16
 
-high1:
-	MOVD R24, R20
-	MOVD ZR, R24
-	TBZ $31, R22, low2
-	MOVWU 16(R19), R24
+lane3:
+	MOVW R16, 12(R20)
+	MOVD ZR, R16
+	TBNZ $32, R15, lane4
+	MOVWU 16(R21), R16
 
-low2:
-	TBZ $63, R22, high2
-	MOVWU 20(R19), R25
-	ORR R25<<32, R24, R24
+lane4:
+	MOVW R16, 16(R20)
+	MOVD ZR, R16
+	TBNZ $40, R15, lane5
+	MOVWU 20(R21), R16
 
-high2:
-	MOVD R24, R22
-	MOVD ZR, R24
-	TBZ $31, R23, low3
-	MOVWU 24(R19), R24
+lane5:
+	MOVW R16, 20(R20)
+	MOVD ZR, R16
+	TBNZ $48, R15, lane6
+	MOVWU 24(R21), R16
 
-low3:
-	TBZ $63, R23, high3
-	MOVWU 28(R19), R25
-	ORR R25<<32, R24, R24
+lane6:
+	MOVW R16, 24(R20)
+	MOVD ZR, R16
+	TBNZ $56, R15, lane7
+	MOVWU 28(R21), R16
 
-high3:
-	MOVD R24, R23
+lane7:
+	MOVW R16, 28(R20)
 	RET
 
 TEXT storeLanes<>(SB), NOSPLIT|NOFRAME, $0-0
-	TBZ $31, R15, low0
-	MOVW R24, 0(R19)
+	CBNZW R15, single
+	LDP (R20), (R16, R17)
+	STP (R16, R17), (R21)
+	B lane4
 
-low0:
-	TBZ $63, R15, high0
-	LSR $32, R24, R24
-	MOVW R24, 4(R19)
+single:
+	TBNZ $0, R15, lane1
+	MOVWU 0(R20), R16
+	MOVW R16, 0(R21)
 
-high0:
-	TBZ $31, R20, low1
-	MOVW R25, 8(R19)
+lane1:
+	TBNZ $8, R15, lane2
+	MOVWU 4(R20), R16
+	MOVW R16, 4(R21)
 
-low1:
-	TBZ $63, R20, high1
-	LSR $32, R25, R25
-	MOVW R25, 12(R19)
+lane2:
+	TBNZ $16, R15, lane3
+	MOVWU 8(R20), R16
+	MOVW R16, 8(R21)
 
-high1:
-	TBZ $31, R22, low2
-	MOVW R26, 16(R19)
+lane3:
+	TBNZ $24, R15, lane4
+	MOVWU 12(R20), R16
+	MOVW R16, 12(R21)
 
-low2:
-	TBZ $63, R22, high2
-	LSR $32, R26, R26
-	MOVW R26, 20(R19)
+lane4:
+	TBNZ $32, R15, lane5
+	MOVWU 16(R20), R16
+	MOVW R16, 16(R21)
 
-high2:
-	TBZ $31, R23, low3
-	MOVW R21, 24(R19)
+lane5:
+	TBNZ $40, R15, lane6
+	MOVWU 20(R20), R16
+	MOVW R16, 20(R21)
 
-low3:
-	TBZ $63, R23, high3
-	LSR $32, R21, R21
-	MOVW R21, 28(R19)
+lane6:
+	TBNZ $48, R15, lane7
+	MOVWU 24(R20), R16
+	MOVW R16, 24(R21)
 
-high3:
+lane7:
+	TBNZ $56, R15, lane8
+	MOVWU 28(R20), R16
+	MOVW R16, 28(R21)
+
+lane8:
 	RET

@@ -12,6 +12,8 @@
 #define bif_16b(d, n, m) WORD $(0x6ee01c00|d|n<<5|m<<16)
 // bit v#.16b, v#.16b, v#.16b
 #define bit_16b(d, n, m) WORD $(0x6ea01c00|d|n<<5|m<<16)
+// cmge v#.8b, v#.8b, #0
+#define cmge_8b0(d, n) WORD $(0x2e208800|d|n<<5)
 // dup v#.4s, v#.s[0]
 #define dup_4s0(d, n) WORD $(0x4e040400|d|n<<5)
 // eor v#.16b, v#.16b, v#.16b
@@ -34,12 +36,28 @@
 #define fmla_4s(d, n, m) WORD $(0x4e20cc00|d|n<<5|m<<16)
 // fmla v#.4s, v#.4s, v#.s[0]
 #define fmla_4s0(d, n, m) WORD $(0x4f801000|d|n<<5|m<<16)
+// fmla v#.4s, v#.4s, v#.s[1]
+#define fmla_4s1(d, n, m) WORD $(0x4fa01000|d|n<<5|m<<16)
 // fmls v#.4s, v#.4s, v#.4s
 #define fmls_4s(d, n, m) WORD $(0x4ea0cc00|d|n<<5|m<<16)
+// fmls v#.4s, v#.4s, v#.s[0]
+#define fmls_4s0(d, n, m) WORD $(0x4f805000|d|n<<5|m<<16)
+// fmls v#.4s, v#.4s, v#.s[1]
+#define fmls_4s1(d, n, m) WORD $(0x4fa05000|d|n<<5|m<<16)
+// fmls v#.4s, v#.4s, v#.s[2]
+#define fmls_4s2(d, n, m) WORD $(0x4f805800|d|n<<5|m<<16)
+// fmls v#.4s, v#.4s, v#.s[3]
+#define fmls_4s3(d, n, m) WORD $(0x4fa05800|d|n<<5|m<<16)
 // fmul v#.4s, v#.4s, v#.4s
 #define fmul_4s(d, n, m) WORD $(0x6e20dc00|d|n<<5|m<<16)
 // fmul v#.4s, v#.4s, v#.s[0]
 #define fmul_4s0(d, n, m) WORD $(0x4f809000|d|n<<5|m<<16)
+// fmul v#.4s, v#.4s, v#.s[1]
+#define fmul_4s1(d, n, m) WORD $(0x4fa09000|d|n<<5|m<<16)
+// fmul v#.4s, v#.4s, v#.s[2]
+#define fmul_4s2(d, n, m) WORD $(0x4f809800|d|n<<5|m<<16)
+// fmul v#.4s, v#.4s, v#.s[3]
+#define fmul_4s3(d, n, m) WORD $(0x4fa09800|d|n<<5|m<<16)
 // frintn v#.4s, v#.4s
 #define frintn_4s(d, n) WORD $(0x4e218800|d|n<<5)
 // fsqrt v#.4s, v#.4s
@@ -52,10 +70,8 @@
 #define rev64_4s(d, n) WORD $(0x4ea00800|d|n<<5)
 // shl v#.4s, v#.4s, #23
 #define shl_4s23(d, n) WORD $(0x4f375400|d|n<<5)
-// smax v#.4s, v#.4s, v#.4s
-#define smax_4s(d, n, m) WORD $(0x4ea06400|d|n<<5|m<<16)
-// smaxv s#, v#.4s
-#define smaxv_4s(d, n) WORD $(0x4eb0a800|d|n<<5)
+// shrn v#.8b, v#.8h, #8
+#define shrn_8b8(d, n) WORD $(0x0f088400|d|n<<5)
 // sshr v#.4s, v#.4s, #1
 #define sshr_4s1(d, n) WORD $(0x4f3f0400|d|n<<5)
 // sshr v#.4s, v#.4s, #31
@@ -64,8 +80,31 @@
 #define sub_4s(d, n, m) WORD $(0x6ea08400|d|n<<5|m<<16)
 // ushl v#.4s, v#.4s, v#.4s
 #define ushl_4s(d, n, m) WORD $(0x6ea04400|d|n<<5|m<<16)
+// uzp2 v#.8h, v#.8h, v#.8h
+#define uzp2_8h(d, n, m) WORD $(0x4e405800|d|n<<5|m<<16)
 
-TEXT ·exp_neon(SB), NOSPLIT, $0-32
+TEXT ·exp_neon(SB), NOSPLIT, $32-32
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F28
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $c3f800000_neon<>+0(SB), R19
+	FMOVQ (R19), F23
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -88,51 +127,38 @@ loop:
 	bit_16b(0, 2, 10)
 	fcmgt_4s(10, 3, 1)
 	bit_16b(1, 3, 10)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
-	fmul_4s(2, 0, 10)
-	FMOVQ 16(R19), F10
-	fmul_4s(3, 1, 10)
+	fmul_4s0(2, 0, 29)
+	fmul_4s0(3, 1, 29)
 	frintn_4s(2, 2)
 	frintn_4s(3, 3)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
-	fmls_4s(0, 2, 10)
-	FMOVQ 16(R19), F10
-	fmls_4s(1, 3, 10)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
-	fmls_4s(0, 2, 10)
-	FMOVQ 16(R19), F10
-	fmls_4s(1, 3, 10)
+	fmls_4s1(0, 2, 29)
+	fmls_4s1(1, 3, 29)
+	fmls_4s2(0, 2, 29)
+	fmls_4s2(1, 3, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
+	VMOV V27.B16, V10.B16
 	fmla_4s(10, 0, 4)
 	VMOV V10.B16, V4.B16
-	FMOVQ 16(R19), F10
+	VMOV V27.B16, V10.B16
 	fmla_4s(10, 1, 5)
 	VMOV V10.B16, V5.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
+	VMOV V26.B16, V10.B16
 	fmla_4s(10, 0, 4)
 	VMOV V10.B16, V4.B16
-	FMOVQ 16(R19), F10
+	VMOV V26.B16, V10.B16
 	fmla_4s(10, 1, 5)
 	VMOV V10.B16, V5.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
+	VMOV V25.B16, V10.B16
 	fmla_4s(10, 0, 4)
 	VMOV V10.B16, V4.B16
-	FMOVQ 16(R19), F10
+	VMOV V25.B16, V10.B16
 	fmla_4s(10, 1, 5)
 	VMOV V10.B16, V5.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
+	VMOV V24.B16, V10.B16
 	fmla_4s(10, 0, 4)
 	VMOV V10.B16, V4.B16
-	FMOVQ 16(R19), F10
+	VMOV V24.B16, V10.B16
 	fmla_4s(10, 1, 5)
 	VMOV V10.B16, V5.B16
 	fmul_4s(6, 0, 0)
@@ -143,31 +169,22 @@ loop:
 	VMOV V1.B16, V10.B16
 	fmla_4s(10, 7, 5)
 	VMOV V10.B16, V5.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
-	fadd_4s(4, 4, 10)
-	FMOVQ 16(R19), F10
-	fadd_4s(5, 5, 10)
+	fadd_4s(4, 4, 23)
+	fadd_4s(5, 5, 23)
 	fcvtns_4s(2, 2)
 	fcvtns_4s(3, 3)
 	sshr_4s1(0, 2)
 	sshr_4s1(1, 3)
 	sub_4s(2, 2, 0)
 	sub_4s(3, 3, 1)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
-	add_4s(0, 0, 10)
-	FMOVQ 16(R19), F10
-	add_4s(1, 1, 10)
+	add_4s(0, 0, 28)
+	add_4s(1, 1, 28)
 	shl_4s23(0, 0)
 	shl_4s23(1, 1)
 	fmul_4s(4, 4, 0)
 	fmul_4s(5, 5, 1)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
-	add_4s(2, 2, 10)
-	FMOVQ 16(R19), F10
-	add_4s(3, 3, 10)
+	add_4s(2, 2, 28)
+	add_4s(3, 3, 28)
 	shl_4s23(2, 2)
 	shl_4s23(3, 3)
 	fmul_4s(4, 4, 2)
@@ -194,24 +211,12 @@ tail:
 	ushl_4s(8, 8, 10)
 	FMOVQ 16(R19), F10
 	ushl_4s(9, 9, 10)
-	ADD $0, R4, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(10, 8, 9)
+	shrn_8b8(10, 10)
+	cmge_8b0(10, 10)
+	FMOVD F10, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	MOVD $c42b20000_neon<>+0(SB), R19
@@ -226,51 +231,38 @@ mask1done:
 	bit_16b(0, 2, 10)
 	fcmgt_4s(10, 3, 1)
 	bit_16b(1, 3, 10)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
-	fmul_4s(2, 0, 10)
-	FMOVQ 16(R19), F10
-	fmul_4s(3, 1, 10)
+	fmul_4s0(2, 0, 29)
+	fmul_4s0(3, 1, 29)
 	frintn_4s(2, 2)
 	frintn_4s(3, 3)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
-	fmls_4s(0, 2, 10)
-	FMOVQ 16(R19), F10
-	fmls_4s(1, 3, 10)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
-	fmls_4s(0, 2, 10)
-	FMOVQ 16(R19), F10
-	fmls_4s(1, 3, 10)
+	fmls_4s1(0, 2, 29)
+	fmls_4s1(1, 3, 29)
+	fmls_4s2(0, 2, 29)
+	fmls_4s2(1, 3, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
+	VMOV V27.B16, V10.B16
 	fmla_4s(10, 0, 4)
 	VMOV V10.B16, V4.B16
-	FMOVQ 16(R19), F10
+	VMOV V27.B16, V10.B16
 	fmla_4s(10, 1, 5)
 	VMOV V10.B16, V5.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
+	VMOV V26.B16, V10.B16
 	fmla_4s(10, 0, 4)
 	VMOV V10.B16, V4.B16
-	FMOVQ 16(R19), F10
+	VMOV V26.B16, V10.B16
 	fmla_4s(10, 1, 5)
 	VMOV V10.B16, V5.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
+	VMOV V25.B16, V10.B16
 	fmla_4s(10, 0, 4)
 	VMOV V10.B16, V4.B16
-	FMOVQ 16(R19), F10
+	VMOV V25.B16, V10.B16
 	fmla_4s(10, 1, 5)
 	VMOV V10.B16, V5.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
+	VMOV V24.B16, V10.B16
 	fmla_4s(10, 0, 4)
 	VMOV V10.B16, V4.B16
-	FMOVQ 16(R19), F10
+	VMOV V24.B16, V10.B16
 	fmla_4s(10, 1, 5)
 	VMOV V10.B16, V5.B16
 	fmul_4s(6, 0, 0)
@@ -281,60 +273,69 @@ mask1done:
 	VMOV V1.B16, V10.B16
 	fmla_4s(10, 7, 5)
 	VMOV V10.B16, V5.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
-	fadd_4s(4, 4, 10)
-	FMOVQ 16(R19), F10
-	fadd_4s(5, 5, 10)
+	fadd_4s(4, 4, 23)
+	fadd_4s(5, 5, 23)
 	fcvtns_4s(2, 2)
 	fcvtns_4s(3, 3)
 	sshr_4s1(0, 2)
 	sshr_4s1(1, 3)
 	sub_4s(2, 2, 0)
 	sub_4s(3, 3, 1)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
-	add_4s(0, 0, 10)
-	FMOVQ 16(R19), F10
-	add_4s(1, 1, 10)
+	add_4s(0, 0, 28)
+	add_4s(1, 1, 28)
 	shl_4s23(0, 0)
 	shl_4s23(1, 1)
 	fmul_4s(4, 4, 0)
 	fmul_4s(5, 5, 1)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F10
-	add_4s(2, 2, 10)
-	FMOVQ 16(R19), F10
-	add_4s(3, 3, 10)
+	add_4s(2, 2, 28)
+	add_4s(3, 3, 28)
 	shl_4s23(2, 2)
 	shl_4s23(3, 3)
 	fmul_4s(4, 4, 2)
 	fmul_4s(5, 5, 3)
 	VMOV V4.B16, V0.B16
 	VMOV V5.B16, V1.B16
-	ADD $0, R5, R19
-	smax_4s(10, 8, 9)
-	smaxv_4s(10, 10)
-	FMOVS F10, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V8.D[0], R15
-	VMOV V8.D[1], R20
-	VMOV V9.D[0], R22
-	VMOV V9.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(10, 8)
+	and_16b(0, 0, 10)
+	sshr_4s31(10, 9)
+	and_16b(1, 1, 10)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
 DATA c42b20000_neon<>+0(SB)/4, $0x42b20000
 DATA c42b20000_neon<>+4(SB)/4, $0x42b20000
 DATA c42b20000_neon<>+8(SB)/4, $0x42b20000
@@ -453,7 +454,30 @@ DATA shifts_neon<>+24(SB)/4, $0x00000019
 DATA shifts_neon<>+28(SB)/4, $0x00000018
 GLOBL shifts_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·sigmoid_neon(SB), NOSPLIT, $0-32
+TEXT ·sigmoid_neon(SB), NOSPLIT, $32-32
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F28
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ (R19), F23
+	MOVD $c3f800000_neon<>+0(SB), R19
+	FMOVQ (R19), F22
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -464,62 +488,46 @@ TEXT ·sigmoid_neon(SB), NOSPLIT, $0-32
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	orr_16b(4, 0, 16)
-	FMOVQ 16(R19), F16
-	orr_16b(5, 1, 16)
+	orr_16b(4, 0, 27)
+	orr_16b(5, 1, 27)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	fcmgt_4s(16, 6, 4)
 	bit_16b(4, 6, 16)
 	fcmgt_4s(16, 7, 5)
 	bit_16b(5, 7, 16)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fmul_4s(6, 4, 16)
-	FMOVQ 16(R19), F16
-	fmul_4s(7, 5, 16)
+	fmul_4s0(6, 4, 29)
+	fmul_4s0(7, 5, 29)
 	frintn_4s(6, 6)
 	frintn_4s(7, 7)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fmls_4s(4, 6, 16)
-	FMOVQ 16(R19), F16
-	fmls_4s(5, 7, 16)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fmls_4s(4, 6, 16)
-	FMOVQ 16(R19), F16
-	fmls_4s(5, 7, 16)
+	fmls_4s1(4, 6, 29)
+	fmls_4s1(5, 7, 29)
+	fmls_4s2(4, 6, 29)
+	fmls_4s2(5, 7, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V26.B16, V16.B16
 	fmla_4s(16, 4, 8)
 	VMOV V16.B16, V8.B16
-	FMOVQ 16(R19), F16
+	VMOV V26.B16, V16.B16
 	fmla_4s(16, 5, 9)
 	VMOV V16.B16, V9.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V25.B16, V16.B16
 	fmla_4s(16, 4, 8)
 	VMOV V16.B16, V8.B16
-	FMOVQ 16(R19), F16
+	VMOV V25.B16, V16.B16
 	fmla_4s(16, 5, 9)
 	VMOV V16.B16, V9.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V24.B16, V16.B16
 	fmla_4s(16, 4, 8)
 	VMOV V16.B16, V8.B16
-	FMOVQ 16(R19), F16
+	VMOV V24.B16, V16.B16
 	fmla_4s(16, 5, 9)
 	VMOV V16.B16, V9.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V23.B16, V16.B16
 	fmla_4s(16, 4, 8)
 	VMOV V16.B16, V8.B16
-	FMOVQ 16(R19), F16
+	VMOV V23.B16, V16.B16
 	fmla_4s(16, 5, 9)
 	VMOV V16.B16, V9.B16
 	fmul_4s(10, 4, 4)
@@ -530,31 +538,22 @@ loop:
 	VMOV V5.B16, V16.B16
 	fmla_4s(16, 11, 9)
 	VMOV V16.B16, V9.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fadd_4s(8, 8, 16)
-	FMOVQ 16(R19), F16
-	fadd_4s(9, 9, 16)
+	fadd_4s(8, 8, 22)
+	fadd_4s(9, 9, 22)
 	fcvtns_4s(6, 6)
 	fcvtns_4s(7, 7)
 	sshr_4s1(4, 6)
 	sshr_4s1(5, 7)
 	sub_4s(6, 6, 4)
 	sub_4s(7, 7, 5)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	add_4s(4, 4, 16)
-	FMOVQ 16(R19), F16
-	add_4s(5, 5, 16)
+	add_4s(4, 4, 28)
+	add_4s(5, 5, 28)
 	shl_4s23(4, 4)
 	shl_4s23(5, 5)
 	fmul_4s(8, 8, 4)
 	fmul_4s(9, 9, 5)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	add_4s(6, 6, 16)
-	FMOVQ 16(R19), F16
-	add_4s(7, 7, 16)
+	add_4s(6, 6, 28)
+	add_4s(7, 7, 28)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(8, 8, 6)
@@ -595,82 +594,54 @@ tail:
 	ushl_4s(14, 14, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(15, 15, 16)
-	ADD $0, R4, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	orr_16b(4, 0, 16)
-	FMOVQ 16(R19), F16
-	orr_16b(5, 1, 16)
+	orr_16b(4, 0, 27)
+	orr_16b(5, 1, 27)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	fcmgt_4s(16, 6, 4)
 	bit_16b(4, 6, 16)
 	fcmgt_4s(16, 7, 5)
 	bit_16b(5, 7, 16)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fmul_4s(6, 4, 16)
-	FMOVQ 16(R19), F16
-	fmul_4s(7, 5, 16)
+	fmul_4s0(6, 4, 29)
+	fmul_4s0(7, 5, 29)
 	frintn_4s(6, 6)
 	frintn_4s(7, 7)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fmls_4s(4, 6, 16)
-	FMOVQ 16(R19), F16
-	fmls_4s(5, 7, 16)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fmls_4s(4, 6, 16)
-	FMOVQ 16(R19), F16
-	fmls_4s(5, 7, 16)
+	fmls_4s1(4, 6, 29)
+	fmls_4s1(5, 7, 29)
+	fmls_4s2(4, 6, 29)
+	fmls_4s2(5, 7, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V26.B16, V16.B16
 	fmla_4s(16, 4, 8)
 	VMOV V16.B16, V8.B16
-	FMOVQ 16(R19), F16
+	VMOV V26.B16, V16.B16
 	fmla_4s(16, 5, 9)
 	VMOV V16.B16, V9.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V25.B16, V16.B16
 	fmla_4s(16, 4, 8)
 	VMOV V16.B16, V8.B16
-	FMOVQ 16(R19), F16
+	VMOV V25.B16, V16.B16
 	fmla_4s(16, 5, 9)
 	VMOV V16.B16, V9.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V24.B16, V16.B16
 	fmla_4s(16, 4, 8)
 	VMOV V16.B16, V8.B16
-	FMOVQ 16(R19), F16
+	VMOV V24.B16, V16.B16
 	fmla_4s(16, 5, 9)
 	VMOV V16.B16, V9.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V23.B16, V16.B16
 	fmla_4s(16, 4, 8)
 	VMOV V16.B16, V8.B16
-	FMOVQ 16(R19), F16
+	VMOV V23.B16, V16.B16
 	fmla_4s(16, 5, 9)
 	VMOV V16.B16, V9.B16
 	fmul_4s(10, 4, 4)
@@ -681,31 +652,22 @@ mask1done:
 	VMOV V5.B16, V16.B16
 	fmla_4s(16, 11, 9)
 	VMOV V16.B16, V9.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fadd_4s(8, 8, 16)
-	FMOVQ 16(R19), F16
-	fadd_4s(9, 9, 16)
+	fadd_4s(8, 8, 22)
+	fadd_4s(9, 9, 22)
 	fcvtns_4s(6, 6)
 	fcvtns_4s(7, 7)
 	sshr_4s1(4, 6)
 	sshr_4s1(5, 7)
 	sub_4s(6, 6, 4)
 	sub_4s(7, 7, 5)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	add_4s(4, 4, 16)
-	FMOVQ 16(R19), F16
-	add_4s(5, 5, 16)
+	add_4s(4, 4, 28)
+	add_4s(5, 5, 28)
 	shl_4s23(4, 4)
 	shl_4s23(5, 5)
 	fmul_4s(8, 8, 4)
 	fmul_4s(9, 9, 5)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	add_4s(6, 6, 16)
-	FMOVQ 16(R19), F16
-	add_4s(7, 7, 16)
+	add_4s(6, 6, 28)
+	add_4s(7, 7, 28)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(8, 8, 6)
@@ -726,29 +688,47 @@ mask1done:
 	bit_16b(7, 5, 16)
 	fdiv_4s(2, 6, 8)
 	fdiv_4s(3, 7, 9)
-	ADD $0, R5, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F2, F3), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F2, F3), 0(R5)
 
 mask2done:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(16, 14)
+	and_16b(0, 0, 16)
+	sshr_4s31(16, 15)
+	and_16b(1, 1, 16)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
 DATA c80000000_neon<>+0(SB)/4, $0x80000000
 DATA c80000000_neon<>+4(SB)/4, $0x80000000
 DATA c80000000_neon<>+8(SB)/4, $0x80000000
@@ -759,7 +739,42 @@ DATA c80000000_neon<>+24(SB)/4, $0x80000000
 DATA c80000000_neon<>+28(SB)/4, $0x80000000
 GLOBL c80000000_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·tanh_neon(SB), NOSPLIT, $0-32
+TEXT ·tanh_neon(SB), NOSPLIT, $32-32
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c7fffffff_neon<>+0(SB), R19
+	FMOVQ (R19), F28
+	MOVD $c3f800000_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ (R19), F23
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ (R19), F22
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ (R19), F21
+	MOVD $c3ca7af7c_neon<>+0(SB), R19
+	FMOVQ (R19), F20
+	MOVD $cbd5be7f9_neon<>+0(SB), R19
+	FMOVQ (R19), F19
+	MOVD $c3e0881f9_neon<>+0(SB), R19
+	FMOVQ (R19), F18
+	MOVD $cbeaaaa92_neon<>+0(SB), R19
+	FMOVQ (R19), F17
+	MOVD $c3f266666_neon<>+0(SB), R19
+	FMOVQ (R19), F16
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -770,11 +785,8 @@ TEXT ·tanh_neon(SB), NOSPLIT, $0-32
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	and_16b(4, 0, 14)
-	FMOVQ 16(R19), F14
-	and_16b(5, 1, 14)
+	and_16b(4, 0, 28)
+	and_16b(5, 1, 28)
 	fadd_4s(4, 4, 4)
 	fadd_4s(5, 5, 5)
 	MOVD $c42b20000_neon<>+0(SB), R19
@@ -789,51 +801,38 @@ loop:
 	bit_16b(4, 6, 14)
 	fcmgt_4s(14, 7, 5)
 	bit_16b(5, 7, 14)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmul_4s(6, 4, 14)
-	FMOVQ 16(R19), F14
-	fmul_4s(7, 5, 14)
+	fmul_4s0(6, 4, 29)
+	fmul_4s0(7, 5, 29)
 	frintn_4s(6, 6)
 	frintn_4s(7, 7)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(4, 6, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(5, 7, 14)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(4, 6, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(5, 7, 14)
+	fmls_4s1(4, 6, 29)
+	fmls_4s1(5, 7, 29)
+	fmls_4s2(4, 6, 29)
+	fmls_4s2(5, 7, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V23.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V23.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V22.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V22.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
 	fmul_4s(10, 4, 4)
@@ -844,42 +843,30 @@ loop:
 	VMOV V5.B16, V14.B16
 	fmla_4s(14, 11, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(8, 8, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(9, 9, 14)
+	fadd_4s(8, 8, 27)
+	fadd_4s(9, 9, 27)
 	fcvtns_4s(6, 6)
 	fcvtns_4s(7, 7)
 	sshr_4s1(4, 6)
 	sshr_4s1(5, 7)
 	sub_4s(6, 6, 4)
 	sub_4s(7, 7, 5)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(4, 4, 14)
-	FMOVQ 16(R19), F14
-	add_4s(5, 5, 14)
+	add_4s(4, 4, 26)
+	add_4s(5, 5, 26)
 	shl_4s23(4, 4)
 	shl_4s23(5, 5)
 	fmul_4s(8, 8, 4)
 	fmul_4s(9, 9, 5)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(6, 6, 14)
-	FMOVQ 16(R19), F14
-	add_4s(7, 7, 14)
+	add_4s(6, 6, 26)
+	add_4s(7, 7, 26)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(8, 8, 6)
 	fmul_4s(9, 9, 7)
 	VMOV V8.B16, V4.B16
 	VMOV V9.B16, V5.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(4, 4, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(5, 5, 14)
+	fadd_4s(4, 4, 27)
+	fadd_4s(5, 5, 27)
 	MOVD $c40000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	fdiv_4s(4, 6, 4)
@@ -888,43 +875,36 @@ loop:
 	FLDPQ 0(R19), (F2, F3)
 	fsub_4s(2, 2, 4)
 	fsub_4s(3, 3, 5)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	and_16b(6, 0, 14)
-	FMOVQ 16(R19), F14
-	and_16b(7, 1, 14)
+	and_16b(6, 0, 21)
+	and_16b(7, 1, 21)
 	orr_16b(2, 2, 6)
 	orr_16b(3, 3, 7)
 	fmul_4s(4, 0, 0)
 	fmul_4s(5, 1, 1)
 	MOVD $cbbb4b88d_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c3ca7af7c_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V20.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V20.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $cbd5be7f9_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V19.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V19.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3e0881f9_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V18.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V18.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $cbeaaaa92_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V17.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V17.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
 	fmul_4s(8, 8, 4)
@@ -935,16 +915,10 @@ loop:
 	VMOV V1.B16, V14.B16
 	fmla_4s(14, 1, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	and_16b(4, 0, 14)
-	FMOVQ 16(R19), F14
-	and_16b(5, 1, 14)
-	MOVD $c3f266666_neon<>+0(SB), R19
-	FMOVQ 0(R19), F15
-	fcmgt_4s(6, 15, 4)
-	FMOVQ 16(R19), F15
-	fcmgt_4s(7, 15, 5)
+	and_16b(4, 0, 28)
+	and_16b(5, 1, 28)
+	fcmgt_4s(6, 16, 4)
+	fcmgt_4s(7, 16, 5)
 	sshr_4s31(14, 6)
 	bit_16b(2, 8, 14)
 	sshr_4s31(14, 7)
@@ -969,31 +943,16 @@ tail:
 	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
 	ushl_4s(13, 13, 14)
-	ADD $0, R4, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(14, 12, 13)
+	shrn_8b8(14, 14)
+	cmge_8b0(14, 14)
+	FMOVD F14, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	and_16b(4, 0, 14)
-	FMOVQ 16(R19), F14
-	and_16b(5, 1, 14)
+	and_16b(4, 0, 28)
+	and_16b(5, 1, 28)
 	fadd_4s(4, 4, 4)
 	fadd_4s(5, 5, 5)
 	MOVD $c42b20000_neon<>+0(SB), R19
@@ -1008,51 +967,38 @@ mask1done:
 	bit_16b(4, 6, 14)
 	fcmgt_4s(14, 7, 5)
 	bit_16b(5, 7, 14)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmul_4s(6, 4, 14)
-	FMOVQ 16(R19), F14
-	fmul_4s(7, 5, 14)
+	fmul_4s0(6, 4, 29)
+	fmul_4s0(7, 5, 29)
 	frintn_4s(6, 6)
 	frintn_4s(7, 7)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(4, 6, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(5, 7, 14)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(4, 6, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(5, 7, 14)
+	fmls_4s1(4, 6, 29)
+	fmls_4s1(5, 7, 29)
+	fmls_4s2(4, 6, 29)
+	fmls_4s2(5, 7, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V23.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V23.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V22.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V22.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
 	fmul_4s(10, 4, 4)
@@ -1063,42 +1009,30 @@ mask1done:
 	VMOV V5.B16, V14.B16
 	fmla_4s(14, 11, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(8, 8, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(9, 9, 14)
+	fadd_4s(8, 8, 27)
+	fadd_4s(9, 9, 27)
 	fcvtns_4s(6, 6)
 	fcvtns_4s(7, 7)
 	sshr_4s1(4, 6)
 	sshr_4s1(5, 7)
 	sub_4s(6, 6, 4)
 	sub_4s(7, 7, 5)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(4, 4, 14)
-	FMOVQ 16(R19), F14
-	add_4s(5, 5, 14)
+	add_4s(4, 4, 26)
+	add_4s(5, 5, 26)
 	shl_4s23(4, 4)
 	shl_4s23(5, 5)
 	fmul_4s(8, 8, 4)
 	fmul_4s(9, 9, 5)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(6, 6, 14)
-	FMOVQ 16(R19), F14
-	add_4s(7, 7, 14)
+	add_4s(6, 6, 26)
+	add_4s(7, 7, 26)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(8, 8, 6)
 	fmul_4s(9, 9, 7)
 	VMOV V8.B16, V4.B16
 	VMOV V9.B16, V5.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(4, 4, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(5, 5, 14)
+	fadd_4s(4, 4, 27)
+	fadd_4s(5, 5, 27)
 	MOVD $c40000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	fdiv_4s(4, 6, 4)
@@ -1107,43 +1041,36 @@ mask1done:
 	FLDPQ 0(R19), (F2, F3)
 	fsub_4s(2, 2, 4)
 	fsub_4s(3, 3, 5)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	and_16b(6, 0, 14)
-	FMOVQ 16(R19), F14
-	and_16b(7, 1, 14)
+	and_16b(6, 0, 21)
+	and_16b(7, 1, 21)
 	orr_16b(2, 2, 6)
 	orr_16b(3, 3, 7)
 	fmul_4s(4, 0, 0)
 	fmul_4s(5, 1, 1)
 	MOVD $cbbb4b88d_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c3ca7af7c_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V20.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V20.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $cbd5be7f9_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V19.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V19.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3e0881f9_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V18.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V18.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $cbeaaaa92_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V17.B16, V14.B16
 	fmla_4s(14, 4, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V17.B16, V14.B16
 	fmla_4s(14, 5, 9)
 	VMOV V14.B16, V9.B16
 	fmul_4s(8, 8, 4)
@@ -1154,43 +1081,55 @@ mask1done:
 	VMOV V1.B16, V14.B16
 	fmla_4s(14, 1, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	and_16b(4, 0, 14)
-	FMOVQ 16(R19), F14
-	and_16b(5, 1, 14)
-	MOVD $c3f266666_neon<>+0(SB), R19
-	FMOVQ 0(R19), F15
-	fcmgt_4s(6, 15, 4)
-	FMOVQ 16(R19), F15
-	fcmgt_4s(7, 15, 5)
+	and_16b(4, 0, 28)
+	and_16b(5, 1, 28)
+	fcmgt_4s(6, 16, 4)
+	fcmgt_4s(7, 16, 5)
 	sshr_4s31(14, 6)
 	bit_16b(2, 8, 14)
 	sshr_4s31(14, 7)
 	bit_16b(3, 9, 14)
-	ADD $0, R5, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F2, F3), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F2, F3), 0(R5)
 
 mask2done:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(14, 12)
+	and_16b(0, 0, 14)
+	sshr_4s31(14, 13)
+	and_16b(1, 1, 14)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
 DATA c7fffffff_neon<>+0(SB)/4, $0x7fffffff
 DATA c7fffffff_neon<>+4(SB)/4, $0x7fffffff
 DATA c7fffffff_neon<>+8(SB)/4, $0x7fffffff
@@ -1264,7 +1203,28 @@ DATA c3f266666_neon<>+24(SB)/4, $0x3f266666
 DATA c3f266666_neon<>+28(SB)/4, $0x3f266666
 GLOBL c3f266666_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·erf_neon(SB), NOSPLIT, $0-32
+TEXT ·erf_neon(SB), NOSPLIT, $32-32
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ (R19), F28
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c7fffffff_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $cc0400000_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c40400000_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $c37f33796_neon<>+0(SB), R19
+	FMOVQ (R19), F23
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -1275,11 +1235,8 @@ TEXT ·erf_neon(SB), NOSPLIT, $0-32
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	and_16b(2, 0, 22)
-	FMOVQ 16(R19), F22
-	and_16b(3, 1, 22)
+	and_16b(2, 0, 26)
+	and_16b(3, 1, 26)
 	MOVD $c4124cccd_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	fcmgt_4s(22, 2, 4)
@@ -1292,146 +1249,127 @@ loop:
 	VMOV V7.B16, V9.B16
 	fmls_4s(8, 2, 2)
 	fmls_4s(9, 3, 3)
-	MOVD $cc0400000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fadd_4s(10, 2, 22)
-	FMOVQ 16(R19), F22
-	fadd_4s(11, 3, 22)
-	MOVD $c40400000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fadd_4s(4, 2, 22)
-	FMOVQ 16(R19), F22
-	fadd_4s(5, 3, 22)
+	fadd_4s(10, 2, 25)
+	fadd_4s(11, 3, 25)
+	fadd_4s(4, 2, 24)
+	fadd_4s(5, 3, 24)
 	fdiv_4s(10, 10, 4)
 	fdiv_4s(11, 11, 5)
 	MOVD $c386abb64_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	MOVD $c37f33796_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cba1bd975_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3a3b9c5f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3b8be198_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cbcc7d666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3d92c58f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cbe19b7f4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3e7b7f90_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cbea70816_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3e374c14_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	orr_16b(6, 6, 22)
-	FMOVQ 16(R19), F22
-	orr_16b(7, 7, 22)
+	orr_16b(6, 6, 28)
+	orr_16b(7, 7, 28)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	fcmgt_4s(22, 14, 6)
 	bit_16b(6, 14, 22)
 	fcmgt_4s(22, 15, 7)
 	bit_16b(7, 15, 22)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(14, 6, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(15, 7, 22)
+	fmul_4s0(14, 6, 29)
+	fmul_4s0(15, 7, 29)
 	frintn_4s(14, 14)
 	frintn_4s(15, 15)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(6, 14, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(7, 15, 22)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(6, 14, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(7, 15, 22)
+	fmls_4s1(6, 14, 29)
+	fmls_4s1(7, 15, 29)
+	fmls_4s2(6, 14, 29)
+	fmls_4s2(7, 15, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F16, F17)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	fmul_4s(18, 6, 6)
@@ -1445,7 +1383,6 @@ loop:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fadd_4s(16, 16, 22)
-	FMOVQ 16(R19), F22
 	fadd_4s(17, 17, 22)
 	fcvtns_4s(14, 14)
 	fcvtns_4s(15, 15)
@@ -1453,20 +1390,14 @@ loop:
 	sshr_4s1(7, 15)
 	sub_4s(14, 14, 6)
 	sub_4s(15, 15, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(6, 6, 22)
-	FMOVQ 16(R19), F22
-	add_4s(7, 7, 22)
+	add_4s(6, 6, 27)
+	add_4s(7, 7, 27)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(16, 16, 6)
 	fmul_4s(17, 17, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(14, 14, 22)
-	FMOVQ 16(R19), F22
-	add_4s(15, 15, 22)
+	add_4s(14, 14, 27)
+	add_4s(15, 15, 27)
 	shl_4s23(14, 14)
 	shl_4s23(15, 15)
 	fmul_4s(16, 16, 14)
@@ -1483,15 +1414,11 @@ loop:
 	fmul_4s(9, 9, 13)
 	VMOV V8.B16, V4.B16
 	VMOV V9.B16, V5.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	fsub_4s(4, 6, 4)
 	fsub_4s(5, 7, 5)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	and_16b(2, 0, 22)
-	FMOVQ 16(R19), F22
-	and_16b(3, 1, 22)
+	and_16b(2, 0, 28)
+	and_16b(3, 1, 28)
 	orr_16b(4, 4, 2)
 	orr_16b(5, 5, 3)
 	fmul_4s(2, 0, 0)
@@ -1502,44 +1429,43 @@ loop:
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 2, 8)
 	VMOV V22.B16, V8.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 3, 9)
 	VMOV V22.B16, V9.B16
 	MOVD $cbcdb9c40_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 2, 8)
 	VMOV V22.B16, V8.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 3, 9)
 	VMOV V22.B16, V9.B16
 	MOVD $c3de71291_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 2, 8)
 	VMOV V22.B16, V8.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 3, 9)
 	VMOV V22.B16, V9.B16
 	MOVD $cbec09390_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 2, 8)
 	VMOV V22.B16, V8.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 3, 9)
 	VMOV V22.B16, V9.B16
 	MOVD $c3f906eba_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 2, 8)
 	VMOV V22.B16, V8.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 3, 9)
 	VMOV V22.B16, V9.B16
 	fmul_4s(8, 8, 0)
 	fmul_4s(9, 9, 1)
 	MOVD $c3f333333_neon<>+0(SB), R19
-	FMOVQ 0(R19), F23
-	fcmgt_4s(6, 23, 2)
-	FMOVQ 16(R19), F23
-	fcmgt_4s(7, 23, 3)
+	FMOVQ 0(R19), F0
+	fcmgt_4s(6, 0, 2)
+	fcmgt_4s(7, 0, 3)
 	sshr_4s31(22, 6)
 	bit_16b(4, 8, 22)
 	sshr_4s31(22, 7)
@@ -1566,31 +1492,16 @@ tail:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
-	ADD $0, R4, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	and_16b(2, 0, 22)
-	FMOVQ 16(R19), F22
-	and_16b(3, 1, 22)
+	and_16b(2, 0, 26)
+	and_16b(3, 1, 26)
 	MOVD $c4124cccd_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	fcmgt_4s(22, 2, 4)
@@ -1603,146 +1514,127 @@ mask1done:
 	VMOV V7.B16, V9.B16
 	fmls_4s(8, 2, 2)
 	fmls_4s(9, 3, 3)
-	MOVD $cc0400000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fadd_4s(10, 2, 22)
-	FMOVQ 16(R19), F22
-	fadd_4s(11, 3, 22)
-	MOVD $c40400000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fadd_4s(4, 2, 22)
-	FMOVQ 16(R19), F22
-	fadd_4s(5, 3, 22)
+	fadd_4s(10, 2, 25)
+	fadd_4s(11, 3, 25)
+	fadd_4s(4, 2, 24)
+	fadd_4s(5, 3, 24)
 	fdiv_4s(10, 10, 4)
 	fdiv_4s(11, 11, 5)
 	MOVD $c386abb64_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	MOVD $c37f33796_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cba1bd975_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3a3b9c5f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3b8be198_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cbcc7d666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3d92c58f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cbe19b7f4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3e7b7f90_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cbea70816_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3e374c14_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	orr_16b(6, 6, 22)
-	FMOVQ 16(R19), F22
-	orr_16b(7, 7, 22)
+	orr_16b(6, 6, 28)
+	orr_16b(7, 7, 28)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
 	fcmgt_4s(22, 14, 6)
 	bit_16b(6, 14, 22)
 	fcmgt_4s(22, 15, 7)
 	bit_16b(7, 15, 22)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(14, 6, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(15, 7, 22)
+	fmul_4s0(14, 6, 29)
+	fmul_4s0(15, 7, 29)
 	frintn_4s(14, 14)
 	frintn_4s(15, 15)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(6, 14, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(7, 15, 22)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(6, 14, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(7, 15, 22)
+	fmls_4s1(6, 14, 29)
+	fmls_4s1(7, 15, 29)
+	fmls_4s2(6, 14, 29)
+	fmls_4s2(7, 15, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F16, F17)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	fmul_4s(18, 6, 6)
@@ -1756,7 +1648,6 @@ mask1done:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fadd_4s(16, 16, 22)
-	FMOVQ 16(R19), F22
 	fadd_4s(17, 17, 22)
 	fcvtns_4s(14, 14)
 	fcvtns_4s(15, 15)
@@ -1764,20 +1655,14 @@ mask1done:
 	sshr_4s1(7, 15)
 	sub_4s(14, 14, 6)
 	sub_4s(15, 15, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(6, 6, 22)
-	FMOVQ 16(R19), F22
-	add_4s(7, 7, 22)
+	add_4s(6, 6, 27)
+	add_4s(7, 7, 27)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(16, 16, 6)
 	fmul_4s(17, 17, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(14, 14, 22)
-	FMOVQ 16(R19), F22
-	add_4s(15, 15, 22)
+	add_4s(14, 14, 27)
+	add_4s(15, 15, 27)
 	shl_4s23(14, 14)
 	shl_4s23(15, 15)
 	fmul_4s(16, 16, 14)
@@ -1794,15 +1679,11 @@ mask1done:
 	fmul_4s(9, 9, 13)
 	VMOV V8.B16, V4.B16
 	VMOV V9.B16, V5.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	fsub_4s(4, 6, 4)
 	fsub_4s(5, 7, 5)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	and_16b(2, 0, 22)
-	FMOVQ 16(R19), F22
-	and_16b(3, 1, 22)
+	and_16b(2, 0, 28)
+	and_16b(3, 1, 28)
 	orr_16b(4, 4, 2)
 	orr_16b(5, 5, 3)
 	fmul_4s(2, 0, 0)
@@ -1813,73 +1694,90 @@ mask1done:
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 2, 8)
 	VMOV V22.B16, V8.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 3, 9)
 	VMOV V22.B16, V9.B16
 	MOVD $cbcdb9c40_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 2, 8)
 	VMOV V22.B16, V8.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 3, 9)
 	VMOV V22.B16, V9.B16
 	MOVD $c3de71291_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 2, 8)
 	VMOV V22.B16, V8.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 3, 9)
 	VMOV V22.B16, V9.B16
 	MOVD $cbec09390_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 2, 8)
 	VMOV V22.B16, V8.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 3, 9)
 	VMOV V22.B16, V9.B16
 	MOVD $c3f906eba_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 2, 8)
 	VMOV V22.B16, V8.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 3, 9)
 	VMOV V22.B16, V9.B16
 	fmul_4s(8, 8, 0)
 	fmul_4s(9, 9, 1)
 	MOVD $c3f333333_neon<>+0(SB), R19
-	FMOVQ 0(R19), F23
-	fcmgt_4s(6, 23, 2)
-	FMOVQ 16(R19), F23
-	fcmgt_4s(7, 23, 3)
+	FMOVQ 0(R19), F0
+	fcmgt_4s(6, 0, 2)
+	fcmgt_4s(7, 0, 3)
 	sshr_4s31(22, 6)
 	bit_16b(4, 8, 22)
 	sshr_4s31(22, 7)
 	bit_16b(5, 9, 22)
 	VMOV V4.B16, V2.B16
 	VMOV V5.B16, V3.B16
-	ADD $0, R5, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F2, F3), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F2, F3), 0(R5)
 
 mask2done:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(22, 20)
+	and_16b(0, 0, 22)
+	sshr_4s31(22, 21)
+	and_16b(1, 1, 22)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
 DATA c4124cccd_neon<>+0(SB)/4, $0x4124cccd
 DATA c4124cccd_neon<>+4(SB)/4, $0x4124cccd
 DATA c4124cccd_neon<>+8(SB)/4, $0x4124cccd
@@ -2070,7 +1968,32 @@ DATA c3f333333_neon<>+24(SB)/4, $0x3f333333
 DATA c3f333333_neon<>+28(SB)/4, $0x3f333333
 GLOBL c3f333333_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·gelu_neon(SB), NOSPLIT, $0-32
+TEXT ·gelu_neon(SB), NOSPLIT, $32-32
+	MOVD $c3f3504f3_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[3]
+	MOVD $c3f000000_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[0]
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c7fffffff_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $cc0400000_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c40400000_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $c37f33796_neon<>+0(SB), R19
+	FMOVQ (R19), F23
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -2081,16 +2004,10 @@ TEXT ·gelu_neon(SB), NOSPLIT, $0-32
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	and_16b(2, 0, 22)
-	FMOVQ 16(R19), F22
-	and_16b(3, 1, 22)
-	MOVD $c3f3504f3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(2, 2, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(3, 3, 22)
+	and_16b(2, 0, 26)
+	and_16b(3, 1, 26)
+	fmul_4s0(2, 2, 29)
+	fmul_4s0(3, 3, 29)
 	MOVD $c4124cccd_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	fcmgt_4s(22, 2, 4)
@@ -2103,94 +2020,86 @@ loop:
 	VMOV V7.B16, V9.B16
 	fmls_4s(8, 2, 2)
 	fmls_4s(9, 3, 3)
-	MOVD $cc0400000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fadd_4s(10, 2, 22)
-	FMOVQ 16(R19), F22
-	fadd_4s(11, 3, 22)
-	MOVD $c40400000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fadd_4s(4, 2, 22)
-	FMOVQ 16(R19), F22
-	fadd_4s(5, 3, 22)
+	fadd_4s(10, 2, 25)
+	fadd_4s(11, 3, 25)
+	fadd_4s(4, 2, 24)
+	fadd_4s(5, 3, 24)
 	fdiv_4s(10, 10, 4)
 	fdiv_4s(11, 11, 5)
 	MOVD $c386abb64_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	MOVD $c37f33796_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cba1bd975_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3a3b9c5f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3b8be198_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cbcc7d666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3d92c58f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cbe19b7f4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3e7b7f90_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cbea70816_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3e374c14_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	orr_16b(6, 6, 22)
-	FMOVQ 16(R19), F22
 	orr_16b(7, 7, 22)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
@@ -2198,51 +2107,42 @@ loop:
 	bit_16b(6, 14, 22)
 	fcmgt_4s(22, 15, 7)
 	bit_16b(7, 15, 22)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(14, 6, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(15, 7, 22)
+	fmul_4s1(14, 6, 29)
+	fmul_4s1(15, 7, 29)
 	frintn_4s(14, 14)
 	frintn_4s(15, 15)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(6, 14, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(7, 15, 22)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(6, 14, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(7, 15, 22)
+	fmls_4s2(6, 14, 29)
+	fmls_4s2(7, 15, 29)
+	fmls_4s3(6, 14, 29)
+	fmls_4s3(7, 15, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F16, F17)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	fmul_4s(18, 6, 6)
@@ -2256,7 +2156,6 @@ loop:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fadd_4s(16, 16, 22)
-	FMOVQ 16(R19), F22
 	fadd_4s(17, 17, 22)
 	fcvtns_4s(14, 14)
 	fcvtns_4s(15, 15)
@@ -2264,20 +2163,14 @@ loop:
 	sshr_4s1(7, 15)
 	sub_4s(14, 14, 6)
 	sub_4s(15, 15, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(6, 6, 22)
-	FMOVQ 16(R19), F22
-	add_4s(7, 7, 22)
+	add_4s(6, 6, 27)
+	add_4s(7, 7, 27)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(16, 16, 6)
 	fmul_4s(17, 17, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(14, 14, 22)
-	FMOVQ 16(R19), F22
-	add_4s(15, 15, 22)
+	add_4s(14, 14, 27)
+	add_4s(15, 15, 27)
 	shl_4s23(14, 14)
 	shl_4s23(15, 15)
 	fmul_4s(16, 16, 14)
@@ -2292,14 +2185,10 @@ loop:
 	VMOV V22.B16, V9.B16
 	fmul_4s(8, 8, 12)
 	fmul_4s(9, 9, 13)
-	MOVD $c3f000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(8, 8, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(9, 9, 22)
+	fmul_4s0(8, 8, 28)
+	fmul_4s0(9, 9, 28)
 	VMOV V8.B16, V4.B16
 	VMOV V9.B16, V5.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	fsub_4s(6, 6, 4)
 	fsub_4s(7, 7, 5)
@@ -2335,36 +2224,18 @@ tail:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
-	ADD $0, R4, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	and_16b(2, 0, 22)
-	FMOVQ 16(R19), F22
-	and_16b(3, 1, 22)
-	MOVD $c3f3504f3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(2, 2, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(3, 3, 22)
+	and_16b(2, 0, 26)
+	and_16b(3, 1, 26)
+	fmul_4s0(2, 2, 29)
+	fmul_4s0(3, 3, 29)
 	MOVD $c4124cccd_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	fcmgt_4s(22, 2, 4)
@@ -2377,94 +2248,86 @@ mask1done:
 	VMOV V7.B16, V9.B16
 	fmls_4s(8, 2, 2)
 	fmls_4s(9, 3, 3)
-	MOVD $cc0400000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fadd_4s(10, 2, 22)
-	FMOVQ 16(R19), F22
-	fadd_4s(11, 3, 22)
-	MOVD $c40400000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fadd_4s(4, 2, 22)
-	FMOVQ 16(R19), F22
-	fadd_4s(5, 3, 22)
+	fadd_4s(10, 2, 25)
+	fadd_4s(11, 3, 25)
+	fadd_4s(4, 2, 24)
+	fadd_4s(5, 3, 24)
 	fdiv_4s(10, 10, 4)
 	fdiv_4s(11, 11, 5)
 	MOVD $c386abb64_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	MOVD $c37f33796_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cba1bd975_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3a3b9c5f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3b8be198_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cbcc7d666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3d92c58f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cbe19b7f4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3e7b7f90_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $cbea70816_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c3e374c14_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 12)
 	VMOV V22.B16, V12.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 13)
 	VMOV V22.B16, V13.B16
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	orr_16b(6, 6, 22)
-	FMOVQ 16(R19), F22
 	orr_16b(7, 7, 22)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
@@ -2472,51 +2335,42 @@ mask1done:
 	bit_16b(6, 14, 22)
 	fcmgt_4s(22, 15, 7)
 	bit_16b(7, 15, 22)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(14, 6, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(15, 7, 22)
+	fmul_4s1(14, 6, 29)
+	fmul_4s1(15, 7, 29)
 	frintn_4s(14, 14)
 	frintn_4s(15, 15)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(6, 14, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(7, 15, 22)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(6, 14, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(7, 15, 22)
+	fmls_4s2(6, 14, 29)
+	fmls_4s2(7, 15, 29)
+	fmls_4s3(6, 14, 29)
+	fmls_4s3(7, 15, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F16, F17)
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	MOVD $c3d2aac8b_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 6, 16)
 	VMOV V22.B16, V16.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 7, 17)
 	VMOV V22.B16, V17.B16
 	fmul_4s(18, 6, 6)
@@ -2530,7 +2384,6 @@ mask1done:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fadd_4s(16, 16, 22)
-	FMOVQ 16(R19), F22
 	fadd_4s(17, 17, 22)
 	fcvtns_4s(14, 14)
 	fcvtns_4s(15, 15)
@@ -2538,20 +2391,14 @@ mask1done:
 	sshr_4s1(7, 15)
 	sub_4s(14, 14, 6)
 	sub_4s(15, 15, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(6, 6, 22)
-	FMOVQ 16(R19), F22
-	add_4s(7, 7, 22)
+	add_4s(6, 6, 27)
+	add_4s(7, 7, 27)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(16, 16, 6)
 	fmul_4s(17, 17, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(14, 14, 22)
-	FMOVQ 16(R19), F22
-	add_4s(15, 15, 22)
+	add_4s(14, 14, 27)
+	add_4s(15, 15, 27)
 	shl_4s23(14, 14)
 	shl_4s23(15, 15)
 	fmul_4s(16, 16, 14)
@@ -2566,14 +2413,10 @@ mask1done:
 	VMOV V22.B16, V9.B16
 	fmul_4s(8, 8, 12)
 	fmul_4s(9, 9, 13)
-	MOVD $c3f000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(8, 8, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(9, 9, 22)
+	fmul_4s0(8, 8, 28)
+	fmul_4s0(9, 9, 28)
 	VMOV V8.B16, V4.B16
 	VMOV V9.B16, V5.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	fsub_4s(6, 6, 4)
 	fsub_4s(7, 7, 5)
@@ -2589,29 +2432,47 @@ mask1done:
 	VMOV V5.B16, V3.B16
 	fmul_4s(0, 0, 2)
 	fmul_4s(1, 1, 3)
-	ADD $0, R5, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(22, 20)
+	and_16b(0, 0, 22)
+	sshr_4s31(22, 21)
+	and_16b(1, 1, 22)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
 DATA c3f3504f3_neon<>+0(SB)/4, $0x3f3504f3
 DATA c3f3504f3_neon<>+4(SB)/4, $0x3f3504f3
 DATA c3f3504f3_neon<>+8(SB)/4, $0x3f3504f3
@@ -2631,7 +2492,36 @@ DATA c3f000000_neon<>+24(SB)/4, $0x3f000000
 DATA c3f000000_neon<>+28(SB)/4, $0x3f000000
 GLOBL c3f000000_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·geluTanh_neon(SB), NOSPLIT, $0-32
+TEXT ·geluTanh_neon(SB), NOSPLIT, $32-32
+	MOVD $c3d372713_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3f4c422a_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[3]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[0]
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ (R19), F23
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ (R19), F22
+	MOVD $c3f800000_neon<>+0(SB), R19
+	FMOVQ (R19), F21
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -2646,76 +2536,54 @@ loop:
 	fmul_4s(3, 1, 1)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	MOVD $c3d372713_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmla_4s(4, 2, 18)
-	FMOVQ 16(R19), F18
-	fmla_4s(5, 3, 18)
+	fmla_4s0(4, 2, 29)
+	fmla_4s0(5, 3, 29)
 	fmul_4s(2, 4, 0)
 	fmul_4s(3, 5, 1)
-	MOVD $c3f4c422a_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmul_4s(2, 2, 18)
-	FMOVQ 16(R19), F18
-	fmul_4s(3, 3, 18)
+	fmul_4s1(2, 2, 29)
+	fmul_4s1(3, 3, 29)
 	fadd_4s(2, 2, 2)
 	fadd_4s(3, 3, 3)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	orr_16b(6, 2, 18)
-	FMOVQ 16(R19), F18
-	orr_16b(7, 3, 18)
+	orr_16b(6, 2, 26)
+	orr_16b(7, 3, 26)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	fcmgt_4s(18, 8, 6)
 	bit_16b(6, 8, 18)
 	fcmgt_4s(18, 9, 7)
 	bit_16b(7, 9, 18)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmul_4s(8, 6, 18)
-	FMOVQ 16(R19), F18
-	fmul_4s(9, 7, 18)
+	fmul_4s2(8, 6, 29)
+	fmul_4s2(9, 7, 29)
 	frintn_4s(8, 8)
 	frintn_4s(9, 9)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmls_4s(6, 8, 18)
-	FMOVQ 16(R19), F18
-	fmls_4s(7, 9, 18)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmls_4s(6, 8, 18)
-	FMOVQ 16(R19), F18
-	fmls_4s(7, 9, 18)
+	fmls_4s3(6, 8, 29)
+	fmls_4s3(7, 9, 29)
+	fmls_4s0(6, 8, 28)
+	fmls_4s0(7, 9, 28)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V25.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V25.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V24.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V24.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V23.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V23.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V22.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V22.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
 	fmul_4s(12, 6, 6)
@@ -2726,31 +2594,22 @@ loop:
 	VMOV V7.B16, V18.B16
 	fmla_4s(18, 13, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fadd_4s(10, 10, 18)
-	FMOVQ 16(R19), F18
-	fadd_4s(11, 11, 18)
+	fadd_4s(10, 10, 21)
+	fadd_4s(11, 11, 21)
 	fcvtns_4s(8, 8)
 	fcvtns_4s(9, 9)
 	sshr_4s1(6, 8)
 	sshr_4s1(7, 9)
 	sub_4s(8, 8, 6)
 	sub_4s(9, 9, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	add_4s(6, 6, 18)
-	FMOVQ 16(R19), F18
-	add_4s(7, 7, 18)
+	add_4s(6, 6, 27)
+	add_4s(7, 7, 27)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(10, 10, 6)
 	fmul_4s(11, 11, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	add_4s(8, 8, 18)
-	FMOVQ 16(R19), F18
-	add_4s(9, 9, 18)
+	add_4s(8, 8, 27)
+	add_4s(9, 9, 27)
 	shl_4s23(8, 8)
 	shl_4s23(9, 9)
 	fmul_4s(10, 10, 8)
@@ -2793,100 +2652,66 @@ tail:
 	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
 	ushl_4s(17, 17, 18)
-	ADD $0, R4, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(18, 16, 17)
+	shrn_8b8(18, 18)
+	cmge_8b0(18, 18)
+	FMOVD F18, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	fmul_4s(2, 0, 0)
 	fmul_4s(3, 1, 1)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	MOVD $c3d372713_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmla_4s(4, 2, 18)
-	FMOVQ 16(R19), F18
-	fmla_4s(5, 3, 18)
+	fmla_4s0(4, 2, 29)
+	fmla_4s0(5, 3, 29)
 	fmul_4s(2, 4, 0)
 	fmul_4s(3, 5, 1)
-	MOVD $c3f4c422a_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmul_4s(2, 2, 18)
-	FMOVQ 16(R19), F18
-	fmul_4s(3, 3, 18)
+	fmul_4s1(2, 2, 29)
+	fmul_4s1(3, 3, 29)
 	fadd_4s(2, 2, 2)
 	fadd_4s(3, 3, 3)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	orr_16b(6, 2, 18)
-	FMOVQ 16(R19), F18
-	orr_16b(7, 3, 18)
+	orr_16b(6, 2, 26)
+	orr_16b(7, 3, 26)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	fcmgt_4s(18, 8, 6)
 	bit_16b(6, 8, 18)
 	fcmgt_4s(18, 9, 7)
 	bit_16b(7, 9, 18)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmul_4s(8, 6, 18)
-	FMOVQ 16(R19), F18
-	fmul_4s(9, 7, 18)
+	fmul_4s2(8, 6, 29)
+	fmul_4s2(9, 7, 29)
 	frintn_4s(8, 8)
 	frintn_4s(9, 9)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmls_4s(6, 8, 18)
-	FMOVQ 16(R19), F18
-	fmls_4s(7, 9, 18)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmls_4s(6, 8, 18)
-	FMOVQ 16(R19), F18
-	fmls_4s(7, 9, 18)
+	fmls_4s3(6, 8, 29)
+	fmls_4s3(7, 9, 29)
+	fmls_4s0(6, 8, 28)
+	fmls_4s0(7, 9, 28)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V25.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V25.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V24.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V24.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V23.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V23.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V22.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V22.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
 	fmul_4s(12, 6, 6)
@@ -2897,31 +2722,22 @@ mask1done:
 	VMOV V7.B16, V18.B16
 	fmla_4s(18, 13, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fadd_4s(10, 10, 18)
-	FMOVQ 16(R19), F18
-	fadd_4s(11, 11, 18)
+	fadd_4s(10, 10, 21)
+	fadd_4s(11, 11, 21)
 	fcvtns_4s(8, 8)
 	fcvtns_4s(9, 9)
 	sshr_4s1(6, 8)
 	sshr_4s1(7, 9)
 	sub_4s(8, 8, 6)
 	sub_4s(9, 9, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	add_4s(6, 6, 18)
-	FMOVQ 16(R19), F18
-	add_4s(7, 7, 18)
+	add_4s(6, 6, 27)
+	add_4s(7, 7, 27)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(10, 10, 6)
 	fmul_4s(11, 11, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	add_4s(8, 8, 18)
-	FMOVQ 16(R19), F18
-	add_4s(9, 9, 18)
+	add_4s(8, 8, 27)
+	add_4s(9, 9, 27)
 	shl_4s23(8, 8)
 	shl_4s23(9, 9)
 	fmul_4s(10, 10, 8)
@@ -2944,29 +2760,47 @@ mask1done:
 	fdiv_4s(5, 9, 11)
 	fmul_4s(0, 0, 4)
 	fmul_4s(1, 1, 5)
-	ADD $0, R5, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(18, 16)
+	and_16b(0, 0, 18)
+	sshr_4s31(18, 17)
+	and_16b(1, 1, 18)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
 DATA c3d372713_neon<>+0(SB)/4, $0x3d372713
 DATA c3d372713_neon<>+4(SB)/4, $0x3d372713
 DATA c3d372713_neon<>+8(SB)/4, $0x3d372713
@@ -2986,7 +2820,30 @@ DATA c3f4c422a_neon<>+24(SB)/4, $0x3f4c422a
 DATA c3f4c422a_neon<>+28(SB)/4, $0x3f4c422a
 GLOBL c3f4c422a_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·swish_neon(SB), NOSPLIT, $0-32
+TEXT ·swish_neon(SB), NOSPLIT, $32-32
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F28
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ (R19), F23
+	MOVD $c3f800000_neon<>+0(SB), R19
+	FMOVQ (R19), F22
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -2999,62 +2856,46 @@ loop:
 	FLDPQ 0(R4), (F0, F1)
 	fmul_4s0(2, 0, 30)
 	fmul_4s0(3, 1, 30)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	orr_16b(6, 2, 18)
-	FMOVQ 16(R19), F18
-	orr_16b(7, 3, 18)
+	orr_16b(6, 2, 27)
+	orr_16b(7, 3, 27)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	fcmgt_4s(18, 8, 6)
 	bit_16b(6, 8, 18)
 	fcmgt_4s(18, 9, 7)
 	bit_16b(7, 9, 18)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmul_4s(8, 6, 18)
-	FMOVQ 16(R19), F18
-	fmul_4s(9, 7, 18)
+	fmul_4s0(8, 6, 29)
+	fmul_4s0(9, 7, 29)
 	frintn_4s(8, 8)
 	frintn_4s(9, 9)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmls_4s(6, 8, 18)
-	FMOVQ 16(R19), F18
-	fmls_4s(7, 9, 18)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmls_4s(6, 8, 18)
-	FMOVQ 16(R19), F18
-	fmls_4s(7, 9, 18)
+	fmls_4s1(6, 8, 29)
+	fmls_4s1(7, 9, 29)
+	fmls_4s2(6, 8, 29)
+	fmls_4s2(7, 9, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V26.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V26.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V25.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V25.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V24.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V24.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V23.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V23.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
 	fmul_4s(12, 6, 6)
@@ -3065,31 +2906,22 @@ loop:
 	VMOV V7.B16, V18.B16
 	fmla_4s(18, 13, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fadd_4s(10, 10, 18)
-	FMOVQ 16(R19), F18
-	fadd_4s(11, 11, 18)
+	fadd_4s(10, 10, 22)
+	fadd_4s(11, 11, 22)
 	fcvtns_4s(8, 8)
 	fcvtns_4s(9, 9)
 	sshr_4s1(6, 8)
 	sshr_4s1(7, 9)
 	sub_4s(8, 8, 6)
 	sub_4s(9, 9, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	add_4s(6, 6, 18)
-	FMOVQ 16(R19), F18
-	add_4s(7, 7, 18)
+	add_4s(6, 6, 28)
+	add_4s(7, 7, 28)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(10, 10, 6)
 	fmul_4s(11, 11, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	add_4s(8, 8, 18)
-	FMOVQ 16(R19), F18
-	add_4s(9, 9, 18)
+	add_4s(8, 8, 28)
+	add_4s(9, 9, 28)
 	shl_4s23(8, 8)
 	shl_4s23(9, 9)
 	fmul_4s(10, 10, 8)
@@ -3132,84 +2964,56 @@ tail:
 	ushl_4s(16, 16, 18)
 	FMOVQ 16(R19), F18
 	ushl_4s(17, 17, 18)
-	ADD $0, R4, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(18, 16, 17)
+	shrn_8b8(18, 18)
+	cmge_8b0(18, 18)
+	FMOVD F18, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	fmul_4s0(2, 0, 30)
 	fmul_4s0(3, 1, 30)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	orr_16b(6, 2, 18)
-	FMOVQ 16(R19), F18
-	orr_16b(7, 3, 18)
+	orr_16b(6, 2, 27)
+	orr_16b(7, 3, 27)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	fcmgt_4s(18, 8, 6)
 	bit_16b(6, 8, 18)
 	fcmgt_4s(18, 9, 7)
 	bit_16b(7, 9, 18)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmul_4s(8, 6, 18)
-	FMOVQ 16(R19), F18
-	fmul_4s(9, 7, 18)
+	fmul_4s0(8, 6, 29)
+	fmul_4s0(9, 7, 29)
 	frintn_4s(8, 8)
 	frintn_4s(9, 9)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmls_4s(6, 8, 18)
-	FMOVQ 16(R19), F18
-	fmls_4s(7, 9, 18)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fmls_4s(6, 8, 18)
-	FMOVQ 16(R19), F18
-	fmls_4s(7, 9, 18)
+	fmls_4s1(6, 8, 29)
+	fmls_4s1(7, 9, 29)
+	fmls_4s2(6, 8, 29)
+	fmls_4s2(7, 9, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V26.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V26.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V25.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V25.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V24.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V24.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
+	VMOV V23.B16, V18.B16
 	fmla_4s(18, 6, 10)
 	VMOV V18.B16, V10.B16
-	FMOVQ 16(R19), F18
+	VMOV V23.B16, V18.B16
 	fmla_4s(18, 7, 11)
 	VMOV V18.B16, V11.B16
 	fmul_4s(12, 6, 6)
@@ -3220,31 +3024,22 @@ mask1done:
 	VMOV V7.B16, V18.B16
 	fmla_4s(18, 13, 11)
 	VMOV V18.B16, V11.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	fadd_4s(10, 10, 18)
-	FMOVQ 16(R19), F18
-	fadd_4s(11, 11, 18)
+	fadd_4s(10, 10, 22)
+	fadd_4s(11, 11, 22)
 	fcvtns_4s(8, 8)
 	fcvtns_4s(9, 9)
 	sshr_4s1(6, 8)
 	sshr_4s1(7, 9)
 	sub_4s(8, 8, 6)
 	sub_4s(9, 9, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	add_4s(6, 6, 18)
-	FMOVQ 16(R19), F18
-	add_4s(7, 7, 18)
+	add_4s(6, 6, 28)
+	add_4s(7, 7, 28)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(10, 10, 6)
 	fmul_4s(11, 11, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	add_4s(8, 8, 18)
-	FMOVQ 16(R19), F18
-	add_4s(9, 9, 18)
+	add_4s(8, 8, 28)
+	add_4s(9, 9, 28)
 	shl_4s23(8, 8)
 	shl_4s23(9, 9)
 	fmul_4s(10, 10, 8)
@@ -3267,31 +3062,52 @@ mask1done:
 	fdiv_4s(5, 9, 11)
 	fmul_4s(0, 0, 4)
 	fmul_4s(1, 1, 5)
-	ADD $0, R5, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
 
-TEXT ·hardSwish_neon(SB), NOSPLIT, $0-32
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(18, 16)
+	and_16b(0, 0, 18)
+	sshr_4s31(18, 17)
+	and_16b(1, 1, 18)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+TEXT ·hardSwish_neon(SB), NOSPLIT, $32-32
+	MOVD $c3e2aaaab_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -3304,11 +3120,8 @@ loop:
 	FLDPQ 0(R4), (F0, F1)
 	MOVD $c3f000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	MOVD $c3e2aaaab_neon<>+0(SB), R19
-	FMOVQ 0(R19), F8
-	fmla_4s(2, 0, 8)
-	FMOVQ 16(R19), F8
-	fmla_4s(3, 1, 8)
+	fmla_4s0(2, 0, 29)
+	fmla_4s0(3, 1, 29)
 	MOVD $c00000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	fcmgt_4s(8, 4, 2)
@@ -3343,33 +3156,18 @@ tail:
 	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
 	ushl_4s(7, 7, 8)
-	ADD $0, R4, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(8, 6, 7)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	MOVD $c3f000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F2, F3)
-	MOVD $c3e2aaaab_neon<>+0(SB), R19
-	FMOVQ 0(R19), F8
-	fmla_4s(2, 0, 8)
-	FMOVQ 16(R19), F8
-	fmla_4s(3, 1, 8)
+	fmla_4s0(2, 0, 29)
+	fmla_4s0(3, 1, 29)
 	MOVD $c00000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
 	fcmgt_4s(8, 4, 2)
@@ -3384,29 +3182,47 @@ mask1done:
 	bit_16b(3, 5, 8)
 	fmul_4s(0, 0, 2)
 	fmul_4s(1, 1, 3)
-	ADD $0, R5, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(8, 6)
+	and_16b(0, 0, 8)
+	sshr_4s31(8, 7)
+	and_16b(1, 1, 8)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
 DATA c3e2aaaab_neon<>+0(SB)/4, $0x3e2aaaab
 DATA c3e2aaaab_neon<>+4(SB)/4, $0x3e2aaaab
 DATA c3e2aaaab_neon<>+8(SB)/4, $0x3e2aaaab
@@ -3426,7 +3242,9 @@ DATA c00000000_neon<>+24(SB)/4, $0x00000000
 DATA c00000000_neon<>+28(SB)/4, $0x00000000
 GLOBL c00000000_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·hardSigmoid_neon(SB), NOSPLIT, $0-32
+TEXT ·hardSigmoid_neon(SB), NOSPLIT, $32-32
+	MOVD $c00000000_neon<>+0(SB), R19
+	FMOVQ (R19), F29
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -3457,11 +3275,8 @@ loop:
 	bit_16b(0, 2, 6)
 	fcmgt_4s(6, 1, 3)
 	bit_16b(1, 3, 6)
-	MOVD $c00000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fadd_4s(0, 0, 6)
-	FMOVQ 16(R19), F6
-	fadd_4s(1, 1, 6)
+	fadd_4s(0, 0, 29)
+	fadd_4s(1, 1, 29)
 	FSTPQ (F0, F1), 0(R5)
 	ADDS $32, R5, R5
 	ADDS $32, R4, R4
@@ -3482,24 +3297,12 @@ tail:
 	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
 	ushl_4s(5, 5, 6)
-	ADD $0, R4, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(6, 4, 5)
+	shrn_8b8(6, 6)
+	cmge_8b0(6, 6)
+	FMOVD F6, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	VMOV V31.B16, V6.B16
@@ -3520,36 +3323,84 @@ mask1done:
 	bit_16b(0, 2, 6)
 	fcmgt_4s(6, 1, 3)
 	bit_16b(1, 3, 6)
-	MOVD $c00000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F6
-	fadd_4s(0, 0, 6)
-	FMOVQ 16(R19), F6
-	fadd_4s(1, 1, 6)
-	ADD $0, R5, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	fadd_4s(0, 0, 29)
+	fadd_4s(1, 1, 29)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
 
-TEXT ·softplus_neon(SB), NOSPLIT, $0-32
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(6, 4)
+	and_16b(0, 0, 6)
+	sshr_4s31(6, 5)
+	and_16b(1, 1, 6)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+TEXT ·softplus_neon(SB), NOSPLIT, $32-32
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F28
+	MOVD $c7fffffff_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ (R19), F23
+	MOVD $c3f800000_neon<>+0(SB), R19
+	FMOVQ (R19), F22
+	MOVD $c40000000_neon<>+0(SB), R19
+	FMOVQ (R19), F21
+	MOVD $c3ddb6b52_neon<>+0(SB), R19
+	FMOVQ (R19), F20
+	MOVD $c3e1284b9_neon<>+0(SB), R19
+	FMOVQ (R19), F19
+	MOVD $c3e4ccb54_neon<>+0(SB), R19
+	FMOVQ (R19), F18
+	MOVD $c3eaaaaac_neon<>+0(SB), R19
+	FMOVQ (R19), F17
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -3560,11 +3411,8 @@ TEXT ·softplus_neon(SB), NOSPLIT, $0-32
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	and_16b(2, 0, 14)
-	FMOVQ 16(R19), F14
-	and_16b(3, 1, 14)
+	and_16b(2, 0, 27)
+	and_16b(3, 1, 27)
 	eor_16b(4, 4, 4)
 	eor_16b(5, 5, 5)
 	fsub_4s(2, 4, 2)
@@ -3581,51 +3429,38 @@ loop:
 	bit_16b(2, 6, 14)
 	fcmgt_4s(14, 7, 3)
 	bit_16b(3, 7, 14)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmul_4s(6, 2, 14)
-	FMOVQ 16(R19), F14
-	fmul_4s(7, 3, 14)
+	fmul_4s0(6, 2, 29)
+	fmul_4s0(7, 3, 29)
 	frintn_4s(6, 6)
 	frintn_4s(7, 7)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(2, 6, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(3, 7, 14)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(2, 6, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(3, 7, 14)
+	fmls_4s1(2, 6, 29)
+	fmls_4s1(3, 7, 29)
+	fmls_4s2(2, 6, 29)
+	fmls_4s2(3, 7, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V26.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V26.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V23.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V23.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
 	fmul_4s(10, 2, 2)
@@ -3636,74 +3471,58 @@ loop:
 	VMOV V3.B16, V14.B16
 	fmla_4s(14, 11, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(8, 8, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(9, 9, 14)
+	fadd_4s(8, 8, 22)
+	fadd_4s(9, 9, 22)
 	fcvtns_4s(6, 6)
 	fcvtns_4s(7, 7)
 	sshr_4s1(2, 6)
 	sshr_4s1(3, 7)
 	sub_4s(6, 6, 2)
 	sub_4s(7, 7, 3)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(2, 2, 14)
-	FMOVQ 16(R19), F14
-	add_4s(3, 3, 14)
+	add_4s(2, 2, 28)
+	add_4s(3, 3, 28)
 	shl_4s23(2, 2)
 	shl_4s23(3, 3)
 	fmul_4s(8, 8, 2)
 	fmul_4s(9, 9, 3)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(6, 6, 14)
-	FMOVQ 16(R19), F14
-	add_4s(7, 7, 14)
+	add_4s(6, 6, 28)
+	add_4s(7, 7, 28)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(8, 8, 6)
 	fmul_4s(9, 9, 7)
 	VMOV V8.B16, V2.B16
 	VMOV V9.B16, V3.B16
-	MOVD $c40000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(4, 2, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(5, 3, 14)
+	fadd_4s(4, 2, 21)
+	fadd_4s(5, 3, 21)
 	fdiv_4s(2, 2, 4)
 	fdiv_4s(3, 3, 5)
 	fmul_4s(4, 2, 2)
 	fmul_4s(5, 3, 3)
 	MOVD $c3df8d771_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	MOVD $c3ddb6b52_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V20.B16, V14.B16
 	fmla_4s(14, 4, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V20.B16, V14.B16
 	fmla_4s(14, 5, 7)
 	VMOV V14.B16, V7.B16
-	MOVD $c3e1284b9_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V19.B16, V14.B16
 	fmla_4s(14, 4, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V19.B16, V14.B16
 	fmla_4s(14, 5, 7)
 	VMOV V14.B16, V7.B16
-	MOVD $c3e4ccb54_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V18.B16, V14.B16
 	fmla_4s(14, 4, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V18.B16, V14.B16
 	fmla_4s(14, 5, 7)
 	VMOV V14.B16, V7.B16
-	MOVD $c3eaaaaac_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V17.B16, V14.B16
 	fmla_4s(14, 4, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V17.B16, V14.B16
 	fmla_4s(14, 5, 7)
 	VMOV V14.B16, V7.B16
 	fmul_4s(6, 6, 4)
@@ -3744,31 +3563,16 @@ tail:
 	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
 	ushl_4s(13, 13, 14)
-	ADD $0, R4, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(14, 12, 13)
+	shrn_8b8(14, 14)
+	cmge_8b0(14, 14)
+	FMOVD F14, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	and_16b(2, 0, 14)
-	FMOVQ 16(R19), F14
-	and_16b(3, 1, 14)
+	and_16b(2, 0, 27)
+	and_16b(3, 1, 27)
 	eor_16b(4, 4, 4)
 	eor_16b(5, 5, 5)
 	fsub_4s(2, 4, 2)
@@ -3785,51 +3589,38 @@ mask1done:
 	bit_16b(2, 6, 14)
 	fcmgt_4s(14, 7, 3)
 	bit_16b(3, 7, 14)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmul_4s(6, 2, 14)
-	FMOVQ 16(R19), F14
-	fmul_4s(7, 3, 14)
+	fmul_4s0(6, 2, 29)
+	fmul_4s0(7, 3, 29)
 	frintn_4s(6, 6)
 	frintn_4s(7, 7)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(2, 6, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(3, 7, 14)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(2, 6, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(3, 7, 14)
+	fmls_4s1(2, 6, 29)
+	fmls_4s1(3, 7, 29)
+	fmls_4s2(2, 6, 29)
+	fmls_4s2(3, 7, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V26.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V26.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V23.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V23.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
 	fmul_4s(10, 2, 2)
@@ -3840,74 +3631,58 @@ mask1done:
 	VMOV V3.B16, V14.B16
 	fmla_4s(14, 11, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(8, 8, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(9, 9, 14)
+	fadd_4s(8, 8, 22)
+	fadd_4s(9, 9, 22)
 	fcvtns_4s(6, 6)
 	fcvtns_4s(7, 7)
 	sshr_4s1(2, 6)
 	sshr_4s1(3, 7)
 	sub_4s(6, 6, 2)
 	sub_4s(7, 7, 3)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(2, 2, 14)
-	FMOVQ 16(R19), F14
-	add_4s(3, 3, 14)
+	add_4s(2, 2, 28)
+	add_4s(3, 3, 28)
 	shl_4s23(2, 2)
 	shl_4s23(3, 3)
 	fmul_4s(8, 8, 2)
 	fmul_4s(9, 9, 3)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(6, 6, 14)
-	FMOVQ 16(R19), F14
-	add_4s(7, 7, 14)
+	add_4s(6, 6, 28)
+	add_4s(7, 7, 28)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(8, 8, 6)
 	fmul_4s(9, 9, 7)
 	VMOV V8.B16, V2.B16
 	VMOV V9.B16, V3.B16
-	MOVD $c40000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(4, 2, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(5, 3, 14)
+	fadd_4s(4, 2, 21)
+	fadd_4s(5, 3, 21)
 	fdiv_4s(2, 2, 4)
 	fdiv_4s(3, 3, 5)
 	fmul_4s(4, 2, 2)
 	fmul_4s(5, 3, 3)
 	MOVD $c3df8d771_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	MOVD $c3ddb6b52_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V20.B16, V14.B16
 	fmla_4s(14, 4, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V20.B16, V14.B16
 	fmla_4s(14, 5, 7)
 	VMOV V14.B16, V7.B16
-	MOVD $c3e1284b9_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V19.B16, V14.B16
 	fmla_4s(14, 4, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V19.B16, V14.B16
 	fmla_4s(14, 5, 7)
 	VMOV V14.B16, V7.B16
-	MOVD $c3e4ccb54_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V18.B16, V14.B16
 	fmla_4s(14, 4, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V18.B16, V14.B16
 	fmla_4s(14, 5, 7)
 	VMOV V14.B16, V7.B16
-	MOVD $c3eaaaaac_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V17.B16, V14.B16
 	fmla_4s(14, 4, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V17.B16, V14.B16
 	fmla_4s(14, 5, 7)
 	VMOV V14.B16, V7.B16
 	fmul_4s(6, 6, 4)
@@ -3928,29 +3703,47 @@ mask1done:
 	bit_16b(1, 5, 14)
 	fadd_4s(0, 0, 2)
 	fadd_4s(1, 1, 3)
-	ADD $0, R5, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(14, 12)
+	and_16b(0, 0, 14)
+	sshr_4s31(14, 13)
+	and_16b(1, 1, 14)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
 DATA c3df8d771_neon<>+0(SB)/4, $0x3df8d771
 DATA c3df8d771_neon<>+4(SB)/4, $0x3df8d771
 DATA c3df8d771_neon<>+8(SB)/4, $0x3df8d771
@@ -3997,7 +3790,30 @@ DATA c3eaaaaac_neon<>+24(SB)/4, $0x3eaaaaac
 DATA c3eaaaaac_neon<>+28(SB)/4, $0x3eaaaaac
 GLOBL c3eaaaaac_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·mish_neon(SB), NOSPLIT, $0-32
+TEXT ·mish_neon(SB), NOSPLIT, $32-32
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F28
+	MOVD $c40000000_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ (R19), F23
+	MOVD $c3f800000_neon<>+0(SB), R19
+	FMOVQ (R19), F22
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -4026,51 +3842,38 @@ loop:
 	bit_16b(2, 6, 14)
 	fcmgt_4s(14, 7, 3)
 	bit_16b(3, 7, 14)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmul_4s(6, 2, 14)
-	FMOVQ 16(R19), F14
-	fmul_4s(7, 3, 14)
+	fmul_4s0(6, 2, 29)
+	fmul_4s0(7, 3, 29)
 	frintn_4s(6, 6)
 	frintn_4s(7, 7)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(2, 6, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(3, 7, 14)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(2, 6, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(3, 7, 14)
+	fmls_4s1(2, 6, 29)
+	fmls_4s1(3, 7, 29)
+	fmls_4s2(2, 6, 29)
+	fmls_4s2(3, 7, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V26.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V26.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V23.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V23.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
 	fmul_4s(10, 2, 2)
@@ -4081,49 +3884,34 @@ loop:
 	VMOV V3.B16, V14.B16
 	fmla_4s(14, 11, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(8, 8, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(9, 9, 14)
+	fadd_4s(8, 8, 22)
+	fadd_4s(9, 9, 22)
 	fcvtns_4s(6, 6)
 	fcvtns_4s(7, 7)
 	sshr_4s1(2, 6)
 	sshr_4s1(3, 7)
 	sub_4s(6, 6, 2)
 	sub_4s(7, 7, 3)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(2, 2, 14)
-	FMOVQ 16(R19), F14
-	add_4s(3, 3, 14)
+	add_4s(2, 2, 28)
+	add_4s(3, 3, 28)
 	shl_4s23(2, 2)
 	shl_4s23(3, 3)
 	fmul_4s(8, 8, 2)
 	fmul_4s(9, 9, 3)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(6, 6, 14)
-	FMOVQ 16(R19), F14
-	add_4s(7, 7, 14)
+	add_4s(6, 6, 28)
+	add_4s(7, 7, 28)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(8, 8, 6)
 	fmul_4s(9, 9, 7)
 	VMOV V8.B16, V2.B16
 	VMOV V9.B16, V3.B16
-	MOVD $c40000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(4, 2, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(5, 3, 14)
+	fadd_4s(4, 2, 27)
+	fadd_4s(5, 3, 27)
 	fmul_4s(2, 2, 4)
 	fmul_4s(3, 3, 5)
-	MOVD $c40000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(4, 2, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(5, 3, 14)
+	fadd_4s(4, 2, 27)
+	fadd_4s(5, 3, 27)
 	fdiv_4s(2, 2, 4)
 	fdiv_4s(3, 3, 5)
 	fmul_4s(0, 0, 2)
@@ -4148,24 +3936,12 @@ tail:
 	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
 	ushl_4s(13, 13, 14)
-	ADD $0, R4, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(14, 12, 13)
+	shrn_8b8(14, 14)
+	cmge_8b0(14, 14)
+	FMOVD F14, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	MOVD $c41f00000_neon<>+0(SB), R19
@@ -4186,51 +3962,38 @@ mask1done:
 	bit_16b(2, 6, 14)
 	fcmgt_4s(14, 7, 3)
 	bit_16b(3, 7, 14)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmul_4s(6, 2, 14)
-	FMOVQ 16(R19), F14
-	fmul_4s(7, 3, 14)
+	fmul_4s0(6, 2, 29)
+	fmul_4s0(7, 3, 29)
 	frintn_4s(6, 6)
 	frintn_4s(7, 7)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(2, 6, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(3, 7, 14)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(2, 6, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(3, 7, 14)
+	fmls_4s1(2, 6, 29)
+	fmls_4s1(3, 7, 29)
+	fmls_4s2(2, 6, 29)
+	fmls_4s2(3, 7, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V26.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V26.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V23.B16, V14.B16
 	fmla_4s(14, 2, 8)
 	VMOV V14.B16, V8.B16
-	FMOVQ 16(R19), F14
+	VMOV V23.B16, V14.B16
 	fmla_4s(14, 3, 9)
 	VMOV V14.B16, V9.B16
 	fmul_4s(10, 2, 2)
@@ -4241,76 +4004,79 @@ mask1done:
 	VMOV V3.B16, V14.B16
 	fmla_4s(14, 11, 9)
 	VMOV V14.B16, V9.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(8, 8, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(9, 9, 14)
+	fadd_4s(8, 8, 22)
+	fadd_4s(9, 9, 22)
 	fcvtns_4s(6, 6)
 	fcvtns_4s(7, 7)
 	sshr_4s1(2, 6)
 	sshr_4s1(3, 7)
 	sub_4s(6, 6, 2)
 	sub_4s(7, 7, 3)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(2, 2, 14)
-	FMOVQ 16(R19), F14
-	add_4s(3, 3, 14)
+	add_4s(2, 2, 28)
+	add_4s(3, 3, 28)
 	shl_4s23(2, 2)
 	shl_4s23(3, 3)
 	fmul_4s(8, 8, 2)
 	fmul_4s(9, 9, 3)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(6, 6, 14)
-	FMOVQ 16(R19), F14
-	add_4s(7, 7, 14)
+	add_4s(6, 6, 28)
+	add_4s(7, 7, 28)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(8, 8, 6)
 	fmul_4s(9, 9, 7)
 	VMOV V8.B16, V2.B16
 	VMOV V9.B16, V3.B16
-	MOVD $c40000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(4, 2, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(5, 3, 14)
+	fadd_4s(4, 2, 27)
+	fadd_4s(5, 3, 27)
 	fmul_4s(2, 2, 4)
 	fmul_4s(3, 3, 5)
-	MOVD $c40000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(4, 2, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(5, 3, 14)
+	fadd_4s(4, 2, 27)
+	fadd_4s(5, 3, 27)
 	fdiv_4s(2, 2, 4)
 	fdiv_4s(3, 3, 5)
 	fmul_4s(0, 0, 2)
 	fmul_4s(1, 1, 3)
-	ADD $0, R5, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(14, 12)
+	and_16b(0, 0, 14)
+	sshr_4s31(14, 13)
+	and_16b(1, 1, 14)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
 DATA c41f00000_neon<>+0(SB)/4, $0x41f00000
 DATA c41f00000_neon<>+4(SB)/4, $0x41f00000
 DATA c41f00000_neon<>+8(SB)/4, $0x41f00000
@@ -4321,7 +4087,28 @@ DATA c41f00000_neon<>+24(SB)/4, $0x41f00000
 DATA c41f00000_neon<>+28(SB)/4, $0x41f00000
 GLOBL c41f00000_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·elu_neon(SB), NOSPLIT, $0-32
+TEXT ·elu_neon(SB), NOSPLIT, $32-32
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F28
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $cbf800000_neon<>+0(SB), R19
+	FMOVQ (R19), F23
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -4344,51 +4131,38 @@ loop:
 	bit_16b(2, 4, 14)
 	fcmgt_4s(14, 5, 3)
 	bit_16b(3, 5, 14)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmul_4s(4, 2, 14)
-	FMOVQ 16(R19), F14
-	fmul_4s(5, 3, 14)
+	fmul_4s0(4, 2, 29)
+	fmul_4s0(5, 3, 29)
 	frintn_4s(4, 4)
 	frintn_4s(5, 5)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(2, 4, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(3, 5, 14)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(2, 4, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(3, 5, 14)
+	fmls_4s1(2, 4, 29)
+	fmls_4s1(3, 5, 29)
+	fmls_4s2(2, 4, 29)
+	fmls_4s2(3, 5, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V27.B16, V14.B16
 	fmla_4s(14, 2, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V27.B16, V14.B16
 	fmla_4s(14, 3, 7)
 	VMOV V14.B16, V7.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V26.B16, V14.B16
 	fmla_4s(14, 2, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V26.B16, V14.B16
 	fmla_4s(14, 3, 7)
 	VMOV V14.B16, V7.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 2, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 3, 7)
 	VMOV V14.B16, V7.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 2, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 3, 7)
 	VMOV V14.B16, V7.B16
 	fmul_4s(8, 2, 2)
@@ -4407,31 +4181,22 @@ loop:
 	sshr_4s1(11, 5)
 	sub_4s(4, 4, 10)
 	sub_4s(5, 5, 11)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(10, 10, 14)
-	FMOVQ 16(R19), F14
-	add_4s(11, 11, 14)
+	add_4s(10, 10, 28)
+	add_4s(11, 11, 28)
 	shl_4s23(10, 10)
 	shl_4s23(11, 11)
 	fmul_4s(8, 8, 10)
 	fmul_4s(9, 9, 11)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(4, 4, 14)
-	FMOVQ 16(R19), F14
-	add_4s(5, 5, 14)
+	add_4s(4, 4, 28)
+	add_4s(5, 5, 28)
 	shl_4s23(4, 4)
 	shl_4s23(5, 5)
 	fmul_4s(8, 8, 4)
 	fmul_4s(9, 9, 5)
 	VMOV V8.B16, V2.B16
 	VMOV V9.B16, V3.B16
-	MOVD $cbf800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(10, 8, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(11, 9, 14)
+	fadd_4s(10, 8, 23)
+	fadd_4s(11, 9, 23)
 	VMOV V10.B16, V14.B16
 	fmla_4s(14, 6, 2)
 	VMOV V14.B16, V2.B16
@@ -4470,24 +4235,12 @@ tail:
 	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
 	ushl_4s(13, 13, 14)
-	ADD $0, R4, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(14, 12, 13)
+	shrn_8b8(14, 14)
+	cmge_8b0(14, 14)
+	FMOVD F14, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	eor_16b(2, 2, 2)
@@ -4502,51 +4255,38 @@ mask1done:
 	bit_16b(2, 4, 14)
 	fcmgt_4s(14, 5, 3)
 	bit_16b(3, 5, 14)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmul_4s(4, 2, 14)
-	FMOVQ 16(R19), F14
-	fmul_4s(5, 3, 14)
+	fmul_4s0(4, 2, 29)
+	fmul_4s0(5, 3, 29)
 	frintn_4s(4, 4)
 	frintn_4s(5, 5)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(2, 4, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(3, 5, 14)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmls_4s(2, 4, 14)
-	FMOVQ 16(R19), F14
-	fmls_4s(3, 5, 14)
+	fmls_4s1(2, 4, 29)
+	fmls_4s1(3, 5, 29)
+	fmls_4s2(2, 4, 29)
+	fmls_4s2(3, 5, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V27.B16, V14.B16
 	fmla_4s(14, 2, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V27.B16, V14.B16
 	fmla_4s(14, 3, 7)
 	VMOV V14.B16, V7.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V26.B16, V14.B16
 	fmla_4s(14, 2, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V26.B16, V14.B16
 	fmla_4s(14, 3, 7)
 	VMOV V14.B16, V7.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 2, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V25.B16, V14.B16
 	fmla_4s(14, 3, 7)
 	VMOV V14.B16, V7.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 2, 6)
 	VMOV V14.B16, V6.B16
-	FMOVQ 16(R19), F14
+	VMOV V24.B16, V14.B16
 	fmla_4s(14, 3, 7)
 	VMOV V14.B16, V7.B16
 	fmul_4s(8, 2, 2)
@@ -4565,31 +4305,22 @@ mask1done:
 	sshr_4s1(11, 5)
 	sub_4s(4, 4, 10)
 	sub_4s(5, 5, 11)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(10, 10, 14)
-	FMOVQ 16(R19), F14
-	add_4s(11, 11, 14)
+	add_4s(10, 10, 28)
+	add_4s(11, 11, 28)
 	shl_4s23(10, 10)
 	shl_4s23(11, 11)
 	fmul_4s(8, 8, 10)
 	fmul_4s(9, 9, 11)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	add_4s(4, 4, 14)
-	FMOVQ 16(R19), F14
-	add_4s(5, 5, 14)
+	add_4s(4, 4, 28)
+	add_4s(5, 5, 28)
 	shl_4s23(4, 4)
 	shl_4s23(5, 5)
 	fmul_4s(8, 8, 4)
 	fmul_4s(9, 9, 5)
 	VMOV V8.B16, V2.B16
 	VMOV V9.B16, V3.B16
-	MOVD $cbf800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(10, 8, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(11, 9, 14)
+	fadd_4s(10, 8, 23)
+	fadd_4s(11, 9, 23)
 	VMOV V10.B16, V14.B16
 	fmla_4s(14, 6, 2)
 	VMOV V14.B16, V2.B16
@@ -4608,29 +4339,47 @@ mask1done:
 	bit_16b(2, 4, 14)
 	sshr_4s31(14, 9)
 	bit_16b(3, 5, 14)
-	ADD $0, R5, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F2, F3), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F2, F3), 0(R5)
 
 mask2done:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(14, 12)
+	and_16b(0, 0, 14)
+	sshr_4s31(14, 13)
+	and_16b(1, 1, 14)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
 DATA cbf800000_neon<>+0(SB)/4, $0xbf800000
 DATA cbf800000_neon<>+4(SB)/4, $0xbf800000
 DATA cbf800000_neon<>+8(SB)/4, $0xbf800000
@@ -4641,7 +4390,7 @@ DATA cbf800000_neon<>+24(SB)/4, $0xbf800000
 DATA cbf800000_neon<>+28(SB)/4, $0xbf800000
 GLOBL cbf800000_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·leaky_neon(SB), NOSPLIT, $0-32
+TEXT ·leaky_neon(SB), NOSPLIT, $32-32
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -4681,24 +4430,12 @@ tail:
 	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
 	ushl_4s(7, 7, 8)
-	ADD $0, R4, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(8, 6, 7)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	fmul_4s0(2, 0, 29)
@@ -4710,31 +4447,49 @@ mask1done:
 	bit_16b(2, 0, 8)
 	sshr_4s31(8, 5)
 	bit_16b(3, 1, 8)
-	ADD $0, R5, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F2, F3), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F2, F3), 0(R5)
 
 mask2done:
 
 done:
 	RET
 
-TEXT ·affine_neon(SB), NOSPLIT, $0-32
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(8, 6)
+	and_16b(0, 0, 8)
+	sshr_4s31(8, 7)
+	and_16b(1, 1, 8)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+TEXT ·affine_neon(SB), NOSPLIT, $32-32
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -4773,24 +4528,12 @@ tail:
 	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
 	ushl_4s(3, 3, 4)
-	ADD $0, R4, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(4, 2, 3)
+	shrn_8b8(4, 4)
+	cmge_8b0(4, 4)
+	FMOVD F4, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	VMOV V31.B16, V4.B16
@@ -4799,31 +4542,49 @@ mask1done:
 	VMOV V31.B16, V4.B16
 	fmla_4s(4, 30, 1)
 	VMOV V4.B16, V1.B16
-	ADD $0, R5, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
 
-TEXT ·sqrt_neon(SB), NOSPLIT, $0-32
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(4, 2)
+	and_16b(0, 0, 4)
+	sshr_4s31(4, 3)
+	and_16b(1, 1, 4)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+TEXT ·sqrt_neon(SB), NOSPLIT, $32-32
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
@@ -4856,53 +4617,82 @@ tail:
 	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
 	ushl_4s(3, 3, 4)
-	ADD $0, R4, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(4, 2, 3)
+	shrn_8b8(4, 4)
+	cmge_8b0(4, 4)
+	FMOVD F4, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	fsqrt_4s(0, 0)
 	fsqrt_4s(1, 1)
-	ADD $0, R5, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
 
-TEXT ·sigmoidSlope_neon(SB), NOSPLIT, $0-40
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(4, 2)
+	and_16b(0, 0, 4)
+	sshr_4s31(4, 3)
+	and_16b(1, 1, 4)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+TEXT ·sigmoidSlope_neon(SB), NOSPLIT, $32-40
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F28
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ (R19), F23
+	MOVD $c3f800000_neon<>+0(SB), R19
+	FMOVQ (R19), F22
 	MOVD dst+0(FP), R5
 	MOVD dy+8(FP), R4
 	MOVD src+16(FP), R3
@@ -4917,62 +4707,46 @@ loop:
 	FLDPQ 0(R3), (F2, F3)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	orr_16b(8, 2, 20)
-	FMOVQ 16(R19), F20
-	orr_16b(9, 3, 20)
+	orr_16b(8, 2, 27)
+	orr_16b(9, 3, 27)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	fcmgt_4s(20, 10, 8)
 	bit_16b(8, 10, 20)
 	fcmgt_4s(20, 11, 9)
 	bit_16b(9, 11, 20)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	fmul_4s(10, 8, 20)
-	FMOVQ 16(R19), F20
-	fmul_4s(11, 9, 20)
+	fmul_4s0(10, 8, 29)
+	fmul_4s0(11, 9, 29)
 	frintn_4s(10, 10)
 	frintn_4s(11, 11)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	fmls_4s(8, 10, 20)
-	FMOVQ 16(R19), F20
-	fmls_4s(9, 11, 20)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	fmls_4s(8, 10, 20)
-	FMOVQ 16(R19), F20
-	fmls_4s(9, 11, 20)
+	fmls_4s1(8, 10, 29)
+	fmls_4s1(9, 11, 29)
+	fmls_4s2(8, 10, 29)
+	fmls_4s2(9, 11, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
+	VMOV V26.B16, V20.B16
 	fmla_4s(20, 8, 12)
 	VMOV V20.B16, V12.B16
-	FMOVQ 16(R19), F20
+	VMOV V26.B16, V20.B16
 	fmla_4s(20, 9, 13)
 	VMOV V20.B16, V13.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
+	VMOV V25.B16, V20.B16
 	fmla_4s(20, 8, 12)
 	VMOV V20.B16, V12.B16
-	FMOVQ 16(R19), F20
+	VMOV V25.B16, V20.B16
 	fmla_4s(20, 9, 13)
 	VMOV V20.B16, V13.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
+	VMOV V24.B16, V20.B16
 	fmla_4s(20, 8, 12)
 	VMOV V20.B16, V12.B16
-	FMOVQ 16(R19), F20
+	VMOV V24.B16, V20.B16
 	fmla_4s(20, 9, 13)
 	VMOV V20.B16, V13.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
+	VMOV V23.B16, V20.B16
 	fmla_4s(20, 8, 12)
 	VMOV V20.B16, V12.B16
-	FMOVQ 16(R19), F20
+	VMOV V23.B16, V20.B16
 	fmla_4s(20, 9, 13)
 	VMOV V20.B16, V13.B16
 	fmul_4s(14, 8, 8)
@@ -4983,31 +4757,22 @@ loop:
 	VMOV V9.B16, V20.B16
 	fmla_4s(20, 15, 13)
 	VMOV V20.B16, V13.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	fadd_4s(12, 12, 20)
-	FMOVQ 16(R19), F20
-	fadd_4s(13, 13, 20)
+	fadd_4s(12, 12, 22)
+	fadd_4s(13, 13, 22)
 	fcvtns_4s(10, 10)
 	fcvtns_4s(11, 11)
 	sshr_4s1(8, 10)
 	sshr_4s1(9, 11)
 	sub_4s(10, 10, 8)
 	sub_4s(11, 11, 9)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	add_4s(8, 8, 20)
-	FMOVQ 16(R19), F20
-	add_4s(9, 9, 20)
+	add_4s(8, 8, 28)
+	add_4s(9, 9, 28)
 	shl_4s23(8, 8)
 	shl_4s23(9, 9)
 	fmul_4s(12, 12, 8)
 	fmul_4s(13, 13, 9)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	add_4s(10, 10, 20)
-	FMOVQ 16(R19), F20
-	add_4s(11, 11, 20)
+	add_4s(10, 10, 28)
+	add_4s(11, 11, 28)
 	shl_4s23(10, 10)
 	shl_4s23(11, 11)
 	fmul_4s(12, 12, 10)
@@ -5069,104 +4834,60 @@ tail:
 	ushl_4s(18, 18, 20)
 	FMOVQ 16(R19), F20
 	ushl_4s(19, 19, 20)
-	ADD $0, R4, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(20, 18, 19)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $0, R3, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
 
 mask2done:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	orr_16b(8, 2, 20)
-	FMOVQ 16(R19), F20
-	orr_16b(9, 3, 20)
+	orr_16b(8, 2, 27)
+	orr_16b(9, 3, 27)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
 	fcmgt_4s(20, 10, 8)
 	bit_16b(8, 10, 20)
 	fcmgt_4s(20, 11, 9)
 	bit_16b(9, 11, 20)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	fmul_4s(10, 8, 20)
-	FMOVQ 16(R19), F20
-	fmul_4s(11, 9, 20)
+	fmul_4s0(10, 8, 29)
+	fmul_4s0(11, 9, 29)
 	frintn_4s(10, 10)
 	frintn_4s(11, 11)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	fmls_4s(8, 10, 20)
-	FMOVQ 16(R19), F20
-	fmls_4s(9, 11, 20)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	fmls_4s(8, 10, 20)
-	FMOVQ 16(R19), F20
-	fmls_4s(9, 11, 20)
+	fmls_4s1(8, 10, 29)
+	fmls_4s1(9, 11, 29)
+	fmls_4s2(8, 10, 29)
+	fmls_4s2(9, 11, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
+	VMOV V26.B16, V20.B16
 	fmla_4s(20, 8, 12)
 	VMOV V20.B16, V12.B16
-	FMOVQ 16(R19), F20
+	VMOV V26.B16, V20.B16
 	fmla_4s(20, 9, 13)
 	VMOV V20.B16, V13.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
+	VMOV V25.B16, V20.B16
 	fmla_4s(20, 8, 12)
 	VMOV V20.B16, V12.B16
-	FMOVQ 16(R19), F20
+	VMOV V25.B16, V20.B16
 	fmla_4s(20, 9, 13)
 	VMOV V20.B16, V13.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
+	VMOV V24.B16, V20.B16
 	fmla_4s(20, 8, 12)
 	VMOV V20.B16, V12.B16
-	FMOVQ 16(R19), F20
+	VMOV V24.B16, V20.B16
 	fmla_4s(20, 9, 13)
 	VMOV V20.B16, V13.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
+	VMOV V23.B16, V20.B16
 	fmla_4s(20, 8, 12)
 	VMOV V20.B16, V12.B16
-	FMOVQ 16(R19), F20
+	VMOV V23.B16, V20.B16
 	fmla_4s(20, 9, 13)
 	VMOV V20.B16, V13.B16
 	fmul_4s(14, 8, 8)
@@ -5177,31 +4898,22 @@ mask2done:
 	VMOV V9.B16, V20.B16
 	fmla_4s(20, 15, 13)
 	VMOV V20.B16, V13.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	fadd_4s(12, 12, 20)
-	FMOVQ 16(R19), F20
-	fadd_4s(13, 13, 20)
+	fadd_4s(12, 12, 22)
+	fadd_4s(13, 13, 22)
 	fcvtns_4s(10, 10)
 	fcvtns_4s(11, 11)
 	sshr_4s1(8, 10)
 	sshr_4s1(9, 11)
 	sub_4s(10, 10, 8)
 	sub_4s(11, 11, 9)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	add_4s(8, 8, 20)
-	FMOVQ 16(R19), F20
-	add_4s(9, 9, 20)
+	add_4s(8, 8, 28)
+	add_4s(9, 9, 28)
 	shl_4s23(8, 8)
 	shl_4s23(9, 9)
 	fmul_4s(12, 12, 8)
 	fmul_4s(13, 13, 9)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	add_4s(10, 10, 20)
-	FMOVQ 16(R19), F20
-	add_4s(11, 11, 20)
+	add_4s(10, 10, 28)
+	add_4s(11, 11, 28)
 	shl_4s23(10, 10)
 	shl_4s23(11, 11)
 	fmul_4s(12, 12, 10)
@@ -5242,31 +4954,108 @@ mask2done:
 	bit_16b(4, 8, 20)
 	sshr_4s31(20, 11)
 	bit_16b(5, 9, 20)
-	ADD $0, R5, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F4, F5), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask3part
+	FSTPQ (F4, F5), 0(R5)
 
 mask3done:
 
 done:
 	RET
 
-TEXT ·tanhSlope_neon(SB), NOSPLIT, $0-40
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(20, 18)
+	and_16b(0, 0, 20)
+	sshr_4s31(20, 19)
+	and_16b(1, 1, 20)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(20, 18)
+	and_16b(2, 2, 20)
+	sshr_4s31(20, 19)
+	and_16b(3, 3, 20)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+TEXT ·tanhSlope_neon(SB), NOSPLIT, $32-40
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c7fffffff_neon<>+0(SB), R19
+	FMOVQ (R19), F28
+	MOVD $c3f800000_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ (R19), F23
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ (R19), F22
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ (R19), F21
+	MOVD $c3ca7af7c_neon<>+0(SB), R19
+	FMOVQ (R19), F20
+	MOVD $cbd5be7f9_neon<>+0(SB), R19
+	FMOVQ (R19), F19
+	MOVD $c3e0881f9_neon<>+0(SB), R19
+	FMOVQ (R19), F18
+	MOVD $cbeaaaa92_neon<>+0(SB), R19
+	FMOVQ (R19), F17
 	MOVD dst+0(FP), R5
 	MOVD dy+8(FP), R4
 	MOVD src+16(FP), R3
@@ -5279,11 +5068,8 @@ TEXT ·tanhSlope_neon(SB), NOSPLIT, $0-40
 loop:
 	FLDPQ 0(R4), (F0, F1)
 	FLDPQ 0(R3), (F2, F3)
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	and_16b(6, 2, 16)
-	FMOVQ 16(R19), F16
-	and_16b(7, 3, 16)
+	and_16b(6, 2, 28)
+	and_16b(7, 3, 28)
 	fadd_4s(6, 6, 6)
 	fadd_4s(7, 7, 7)
 	MOVD $c42b20000_neon<>+0(SB), R19
@@ -5298,51 +5084,38 @@ loop:
 	bit_16b(6, 8, 16)
 	fcmgt_4s(16, 9, 7)
 	bit_16b(7, 9, 16)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fmul_4s(8, 6, 16)
-	FMOVQ 16(R19), F16
-	fmul_4s(9, 7, 16)
+	fmul_4s0(8, 6, 29)
+	fmul_4s0(9, 7, 29)
 	frintn_4s(8, 8)
 	frintn_4s(9, 9)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fmls_4s(6, 8, 16)
-	FMOVQ 16(R19), F16
-	fmls_4s(7, 9, 16)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fmls_4s(6, 8, 16)
-	FMOVQ 16(R19), F16
-	fmls_4s(7, 9, 16)
+	fmls_4s1(6, 8, 29)
+	fmls_4s1(7, 9, 29)
+	fmls_4s2(6, 8, 29)
+	fmls_4s2(7, 9, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V25.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V25.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V24.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V24.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V23.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V23.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V22.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V22.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
 	fmul_4s(12, 6, 6)
@@ -5353,42 +5126,30 @@ loop:
 	VMOV V7.B16, V16.B16
 	fmla_4s(16, 13, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fadd_4s(10, 10, 16)
-	FMOVQ 16(R19), F16
-	fadd_4s(11, 11, 16)
+	fadd_4s(10, 10, 27)
+	fadd_4s(11, 11, 27)
 	fcvtns_4s(8, 8)
 	fcvtns_4s(9, 9)
 	sshr_4s1(6, 8)
 	sshr_4s1(7, 9)
 	sub_4s(8, 8, 6)
 	sub_4s(9, 9, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	add_4s(6, 6, 16)
-	FMOVQ 16(R19), F16
-	add_4s(7, 7, 16)
+	add_4s(6, 6, 26)
+	add_4s(7, 7, 26)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(10, 10, 6)
 	fmul_4s(11, 11, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	add_4s(8, 8, 16)
-	FMOVQ 16(R19), F16
-	add_4s(9, 9, 16)
+	add_4s(8, 8, 26)
+	add_4s(9, 9, 26)
 	shl_4s23(8, 8)
 	shl_4s23(9, 9)
 	fmul_4s(10, 10, 8)
 	fmul_4s(11, 11, 9)
 	VMOV V10.B16, V6.B16
 	VMOV V11.B16, V7.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fadd_4s(6, 6, 16)
-	FMOVQ 16(R19), F16
-	fadd_4s(7, 7, 16)
+	fadd_4s(6, 6, 27)
+	fadd_4s(7, 7, 27)
 	MOVD $c40000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	fdiv_4s(6, 8, 6)
@@ -5397,43 +5158,36 @@ loop:
 	FLDPQ 0(R19), (F4, F5)
 	fsub_4s(4, 4, 6)
 	fsub_4s(5, 5, 7)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	and_16b(8, 2, 16)
-	FMOVQ 16(R19), F16
-	and_16b(9, 3, 16)
+	and_16b(8, 2, 21)
+	and_16b(9, 3, 21)
 	orr_16b(4, 4, 8)
 	orr_16b(5, 5, 9)
 	fmul_4s(6, 2, 2)
 	fmul_4s(7, 3, 3)
 	MOVD $cbbb4b88d_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	MOVD $c3ca7af7c_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V20.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V20.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $cbd5be7f9_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V19.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V19.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $c3e0881f9_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V18.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V18.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $cbeaaaa92_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V17.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V17.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
 	fmul_4s(10, 10, 6)
@@ -5444,16 +5198,12 @@ loop:
 	VMOV V3.B16, V16.B16
 	fmla_4s(16, 3, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	and_16b(6, 2, 16)
-	FMOVQ 16(R19), F16
-	and_16b(7, 3, 16)
+	and_16b(6, 2, 28)
+	and_16b(7, 3, 28)
 	MOVD $c3f266666_neon<>+0(SB), R19
-	FMOVQ 0(R19), F17
-	fcmgt_4s(8, 17, 6)
-	FMOVQ 16(R19), F17
-	fcmgt_4s(9, 17, 7)
+	FMOVQ 0(R19), F2
+	fcmgt_4s(8, 2, 6)
+	fcmgt_4s(9, 2, 7)
 	sshr_4s31(16, 8)
 	bit_16b(4, 10, 16)
 	sshr_4s31(16, 9)
@@ -5493,51 +5243,20 @@ tail:
 	ushl_4s(14, 14, 16)
 	FMOVQ 16(R19), F16
 	ushl_4s(15, 15, 16)
-	ADD $0, R4, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $0, R3, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
 
 mask2done:
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	and_16b(6, 2, 16)
-	FMOVQ 16(R19), F16
-	and_16b(7, 3, 16)
+	and_16b(6, 2, 28)
+	and_16b(7, 3, 28)
 	fadd_4s(6, 6, 6)
 	fadd_4s(7, 7, 7)
 	MOVD $c42b20000_neon<>+0(SB), R19
@@ -5552,51 +5271,38 @@ mask2done:
 	bit_16b(6, 8, 16)
 	fcmgt_4s(16, 9, 7)
 	bit_16b(7, 9, 16)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fmul_4s(8, 6, 16)
-	FMOVQ 16(R19), F16
-	fmul_4s(9, 7, 16)
+	fmul_4s0(8, 6, 29)
+	fmul_4s0(9, 7, 29)
 	frintn_4s(8, 8)
 	frintn_4s(9, 9)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fmls_4s(6, 8, 16)
-	FMOVQ 16(R19), F16
-	fmls_4s(7, 9, 16)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fmls_4s(6, 8, 16)
-	FMOVQ 16(R19), F16
-	fmls_4s(7, 9, 16)
+	fmls_4s1(6, 8, 29)
+	fmls_4s1(7, 9, 29)
+	fmls_4s2(6, 8, 29)
+	fmls_4s2(7, 9, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V25.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V25.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V24.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V24.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V23.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V23.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V22.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V22.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
 	fmul_4s(12, 6, 6)
@@ -5607,42 +5313,30 @@ mask2done:
 	VMOV V7.B16, V16.B16
 	fmla_4s(16, 13, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fadd_4s(10, 10, 16)
-	FMOVQ 16(R19), F16
-	fadd_4s(11, 11, 16)
+	fadd_4s(10, 10, 27)
+	fadd_4s(11, 11, 27)
 	fcvtns_4s(8, 8)
 	fcvtns_4s(9, 9)
 	sshr_4s1(6, 8)
 	sshr_4s1(7, 9)
 	sub_4s(8, 8, 6)
 	sub_4s(9, 9, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	add_4s(6, 6, 16)
-	FMOVQ 16(R19), F16
-	add_4s(7, 7, 16)
+	add_4s(6, 6, 26)
+	add_4s(7, 7, 26)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(10, 10, 6)
 	fmul_4s(11, 11, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	add_4s(8, 8, 16)
-	FMOVQ 16(R19), F16
-	add_4s(9, 9, 16)
+	add_4s(8, 8, 26)
+	add_4s(9, 9, 26)
 	shl_4s23(8, 8)
 	shl_4s23(9, 9)
 	fmul_4s(10, 10, 8)
 	fmul_4s(11, 11, 9)
 	VMOV V10.B16, V6.B16
 	VMOV V11.B16, V7.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	fadd_4s(6, 6, 16)
-	FMOVQ 16(R19), F16
-	fadd_4s(7, 7, 16)
+	fadd_4s(6, 6, 27)
+	fadd_4s(7, 7, 27)
 	MOVD $c40000000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	fdiv_4s(6, 8, 6)
@@ -5651,43 +5345,36 @@ mask2done:
 	FLDPQ 0(R19), (F4, F5)
 	fsub_4s(4, 4, 6)
 	fsub_4s(5, 5, 7)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	and_16b(8, 2, 16)
-	FMOVQ 16(R19), F16
-	and_16b(9, 3, 16)
+	and_16b(8, 2, 21)
+	and_16b(9, 3, 21)
 	orr_16b(4, 4, 8)
 	orr_16b(5, 5, 9)
 	fmul_4s(6, 2, 2)
 	fmul_4s(7, 3, 3)
 	MOVD $cbbb4b88d_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	MOVD $c3ca7af7c_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V20.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V20.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $cbd5be7f9_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V19.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V19.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $c3e0881f9_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V18.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V18.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $cbeaaaa92_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
+	VMOV V17.B16, V16.B16
 	fmla_4s(16, 6, 10)
 	VMOV V16.B16, V10.B16
-	FMOVQ 16(R19), F16
+	VMOV V17.B16, V16.B16
 	fmla_4s(16, 7, 11)
 	VMOV V16.B16, V11.B16
 	fmul_4s(10, 10, 6)
@@ -5698,16 +5385,12 @@ mask2done:
 	VMOV V3.B16, V16.B16
 	fmla_4s(16, 3, 11)
 	VMOV V16.B16, V11.B16
-	MOVD $c7fffffff_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	and_16b(6, 2, 16)
-	FMOVQ 16(R19), F16
-	and_16b(7, 3, 16)
+	and_16b(6, 2, 28)
+	and_16b(7, 3, 28)
 	MOVD $c3f266666_neon<>+0(SB), R19
-	FMOVQ 0(R19), F17
-	fcmgt_4s(8, 17, 6)
-	FMOVQ 16(R19), F17
-	fcmgt_4s(9, 17, 7)
+	FMOVQ 0(R19), F2
+	fcmgt_4s(8, 2, 6)
+	fcmgt_4s(9, 2, 7)
 	sshr_4s31(16, 8)
 	bit_16b(4, 10, 16)
 	sshr_4s31(16, 9)
@@ -5726,31 +5409,102 @@ mask2done:
 	bit_16b(2, 6, 16)
 	sshr_4s31(16, 9)
 	bit_16b(3, 7, 16)
-	ADD $0, R5, R19
-	smax_4s(16, 14, 15)
-	smaxv_4s(16, 16)
-	FMOVS F16, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F2, F3), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V14.D[0], R15
-	VMOV V14.D[1], R20
-	VMOV V15.D[0], R22
-	VMOV V15.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask3part
+	FSTPQ (F2, F3), 0(R5)
 
 mask3done:
 
 done:
 	RET
 
-TEXT ·geluSlope_neon(SB), NOSPLIT, $0-40
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(16, 14)
+	and_16b(0, 0, 16)
+	sshr_4s31(16, 15)
+	and_16b(1, 1, 16)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(16, 14)
+	and_16b(2, 2, 16)
+	sshr_4s31(16, 15)
+	and_16b(3, 3, 16)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+TEXT ·geluSlope_neon(SB), NOSPLIT, $32-40
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c3f3504f3_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[3]
+	MOVD $c3f000000_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[0]
+	MOVD $cbf000000_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[1]
+	MOVD $c3ecc422a_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[2]
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ (R19), F25
 	MOVD dst+0(FP), R5
 	MOVD dy+8(FP), R4
 	MOVD src+16(FP), R3
@@ -5766,13 +5520,9 @@ loop:
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	and_16b(4, 2, 24)
-	FMOVQ 16(R19), F24
 	and_16b(5, 3, 24)
-	MOVD $c3f3504f3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmul_4s(4, 4, 24)
-	FMOVQ 16(R19), F24
-	fmul_4s(5, 5, 24)
+	fmul_4s3(4, 4, 29)
+	fmul_4s3(5, 5, 29)
 	MOVD $c4124cccd_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	fcmgt_4s(24, 4, 6)
@@ -5788,12 +5538,10 @@ loop:
 	MOVD $cc0400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fadd_4s(12, 4, 24)
-	FMOVQ 16(R19), F24
 	fadd_4s(13, 5, 24)
 	MOVD $c40400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fadd_4s(6, 4, 24)
-	FMOVQ 16(R19), F24
 	fadd_4s(7, 5, 24)
 	fdiv_4s(12, 12, 6)
 	fdiv_4s(13, 13, 7)
@@ -5803,76 +5551,75 @@ loop:
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $cba1bd975_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $c3a3b9c5f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $c3b8be198_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $cbcc7d666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $c3d92c58f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $cbe19b7f4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $c3e7b7f90_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $cbea70816_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $c3e374c14_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	orr_16b(8, 8, 24)
-	FMOVQ 16(R19), F24
 	orr_16b(9, 9, 24)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F16, F17)
@@ -5880,51 +5627,40 @@ loop:
 	bit_16b(8, 16, 24)
 	fcmgt_4s(24, 17, 9)
 	bit_16b(9, 17, 24)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmul_4s(16, 8, 24)
-	FMOVQ 16(R19), F24
-	fmul_4s(17, 9, 24)
+	fmul_4s0(16, 8, 29)
+	fmul_4s0(17, 9, 29)
 	frintn_4s(16, 16)
 	frintn_4s(17, 17)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmls_4s(8, 16, 24)
-	FMOVQ 16(R19), F24
-	fmls_4s(9, 17, 24)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmls_4s(8, 16, 24)
-	FMOVQ 16(R19), F24
-	fmls_4s(9, 17, 24)
+	fmls_4s1(8, 16, 29)
+	fmls_4s1(9, 17, 29)
+	fmls_4s2(8, 16, 29)
+	fmls_4s2(9, 17, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F18, F19)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
+	VMOV V26.B16, V24.B16
 	fmla_4s(24, 8, 18)
 	VMOV V24.B16, V18.B16
-	FMOVQ 16(R19), F24
+	VMOV V26.B16, V24.B16
 	fmla_4s(24, 9, 19)
 	VMOV V24.B16, V19.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
+	VMOV V25.B16, V24.B16
 	fmla_4s(24, 8, 18)
 	VMOV V24.B16, V18.B16
-	FMOVQ 16(R19), F24
+	VMOV V25.B16, V24.B16
 	fmla_4s(24, 9, 19)
 	VMOV V24.B16, V19.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 8, 18)
 	VMOV V24.B16, V18.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 9, 19)
 	VMOV V24.B16, V19.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 8, 18)
 	VMOV V24.B16, V18.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 9, 19)
 	VMOV V24.B16, V19.B16
 	fmul_4s(20, 8, 8)
@@ -5938,7 +5674,6 @@ loop:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fadd_4s(18, 18, 24)
-	FMOVQ 16(R19), F24
 	fadd_4s(19, 19, 24)
 	fcvtns_4s(16, 16)
 	fcvtns_4s(17, 17)
@@ -5946,20 +5681,14 @@ loop:
 	sshr_4s1(9, 17)
 	sub_4s(16, 16, 8)
 	sub_4s(17, 17, 9)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	add_4s(8, 8, 24)
-	FMOVQ 16(R19), F24
-	add_4s(9, 9, 24)
+	add_4s(8, 8, 27)
+	add_4s(9, 9, 27)
 	shl_4s23(8, 8)
 	shl_4s23(9, 9)
 	fmul_4s(18, 18, 8)
 	fmul_4s(19, 19, 9)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	add_4s(16, 16, 24)
-	FMOVQ 16(R19), F24
-	add_4s(17, 17, 24)
+	add_4s(16, 16, 27)
+	add_4s(17, 17, 27)
 	shl_4s23(16, 16)
 	shl_4s23(17, 17)
 	fmul_4s(18, 18, 16)
@@ -5974,14 +5703,10 @@ loop:
 	VMOV V24.B16, V11.B16
 	fmul_4s(10, 10, 14)
 	fmul_4s(11, 11, 15)
-	MOVD $c3f000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmul_4s(10, 10, 24)
-	FMOVQ 16(R19), F24
-	fmul_4s(11, 11, 24)
+	fmul_4s0(10, 10, 28)
+	fmul_4s0(11, 11, 28)
 	VMOV V10.B16, V6.B16
 	VMOV V11.B16, V7.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	fsub_4s(8, 8, 6)
 	fsub_4s(9, 9, 7)
@@ -5997,11 +5722,8 @@ loop:
 	VMOV V7.B16, V5.B16
 	fmul_4s(6, 2, 2)
 	fmul_4s(7, 3, 3)
-	MOVD $cbf000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmul_4s(6, 6, 24)
-	FMOVQ 16(R19), F24
-	fmul_4s(7, 7, 24)
+	fmul_4s1(6, 6, 28)
+	fmul_4s1(7, 7, 28)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	fcmgt_4s(24, 6, 8)
@@ -6014,51 +5736,40 @@ loop:
 	bit_16b(6, 8, 24)
 	fcmgt_4s(24, 9, 7)
 	bit_16b(7, 9, 24)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmul_4s(8, 6, 24)
-	FMOVQ 16(R19), F24
-	fmul_4s(9, 7, 24)
+	fmul_4s0(8, 6, 29)
+	fmul_4s0(9, 7, 29)
 	frintn_4s(8, 8)
 	frintn_4s(9, 9)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmls_4s(6, 8, 24)
-	FMOVQ 16(R19), F24
-	fmls_4s(7, 9, 24)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmls_4s(6, 8, 24)
-	FMOVQ 16(R19), F24
-	fmls_4s(7, 9, 24)
+	fmls_4s1(6, 8, 29)
+	fmls_4s1(7, 9, 29)
+	fmls_4s2(6, 8, 29)
+	fmls_4s2(7, 9, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
+	VMOV V26.B16, V24.B16
 	fmla_4s(24, 6, 10)
 	VMOV V24.B16, V10.B16
-	FMOVQ 16(R19), F24
+	VMOV V26.B16, V24.B16
 	fmla_4s(24, 7, 11)
 	VMOV V24.B16, V11.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
+	VMOV V25.B16, V24.B16
 	fmla_4s(24, 6, 10)
 	VMOV V24.B16, V10.B16
-	FMOVQ 16(R19), F24
+	VMOV V25.B16, V24.B16
 	fmla_4s(24, 7, 11)
 	VMOV V24.B16, V11.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 6, 10)
 	VMOV V24.B16, V10.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 7, 11)
 	VMOV V24.B16, V11.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 6, 10)
 	VMOV V24.B16, V10.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 7, 11)
 	VMOV V24.B16, V11.B16
 	fmul_4s(12, 6, 6)
@@ -6072,7 +5783,6 @@ loop:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fadd_4s(10, 10, 24)
-	FMOVQ 16(R19), F24
 	fadd_4s(11, 11, 24)
 	fcvtns_4s(8, 8)
 	fcvtns_4s(9, 9)
@@ -6080,31 +5790,22 @@ loop:
 	sshr_4s1(7, 9)
 	sub_4s(8, 8, 6)
 	sub_4s(9, 9, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	add_4s(6, 6, 24)
-	FMOVQ 16(R19), F24
-	add_4s(7, 7, 24)
+	add_4s(6, 6, 27)
+	add_4s(7, 7, 27)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(10, 10, 6)
 	fmul_4s(11, 11, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	add_4s(8, 8, 24)
-	FMOVQ 16(R19), F24
-	add_4s(9, 9, 24)
+	add_4s(8, 8, 27)
+	add_4s(9, 9, 27)
 	shl_4s23(8, 8)
 	shl_4s23(9, 9)
 	fmul_4s(10, 10, 8)
 	fmul_4s(11, 11, 9)
 	VMOV V10.B16, V6.B16
 	VMOV V11.B16, V7.B16
-	MOVD $c3ecc422a_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmul_4s(6, 6, 24)
-	FMOVQ 16(R19), F24
-	fmul_4s(7, 7, 24)
+	fmul_4s2(6, 6, 28)
+	fmul_4s2(7, 7, 28)
 	fmla_4s(4, 2, 6)
 	fmla_4s(5, 3, 7)
 	fmul_4s(4, 4, 0)
@@ -6138,56 +5839,24 @@ tail:
 	ushl_4s(22, 22, 24)
 	FMOVQ 16(R19), F24
 	ushl_4s(23, 23, 24)
-	ADD $0, R4, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(24, 22, 23)
+	shrn_8b8(24, 24)
+	cmge_8b0(24, 24)
+	FMOVD F24, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $0, R3, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
 
 mask2done:
 	MOVD $c7fffffff_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	and_16b(4, 2, 24)
-	FMOVQ 16(R19), F24
 	and_16b(5, 3, 24)
-	MOVD $c3f3504f3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmul_4s(4, 4, 24)
-	FMOVQ 16(R19), F24
-	fmul_4s(5, 5, 24)
+	fmul_4s3(4, 4, 29)
+	fmul_4s3(5, 5, 29)
 	MOVD $c4124cccd_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
 	fcmgt_4s(24, 4, 6)
@@ -6203,12 +5872,10 @@ mask2done:
 	MOVD $cc0400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fadd_4s(12, 4, 24)
-	FMOVQ 16(R19), F24
 	fadd_4s(13, 5, 24)
 	MOVD $c40400000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fadd_4s(6, 4, 24)
-	FMOVQ 16(R19), F24
 	fadd_4s(7, 5, 24)
 	fdiv_4s(12, 12, 6)
 	fdiv_4s(13, 13, 7)
@@ -6218,76 +5885,75 @@ mask2done:
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $cba1bd975_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $c3a3b9c5f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $c3b8be198_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $cbcc7d666_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $c3d92c58f_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $cbe19b7f4_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $c3e7b7f90_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $cbea70816_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $c3e374c14_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 12, 14)
 	VMOV V24.B16, V14.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 13, 15)
 	VMOV V24.B16, V15.B16
 	MOVD $c80000000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	orr_16b(8, 8, 24)
-	FMOVQ 16(R19), F24
 	orr_16b(9, 9, 24)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F16, F17)
@@ -6295,51 +5961,40 @@ mask2done:
 	bit_16b(8, 16, 24)
 	fcmgt_4s(24, 17, 9)
 	bit_16b(9, 17, 24)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmul_4s(16, 8, 24)
-	FMOVQ 16(R19), F24
-	fmul_4s(17, 9, 24)
+	fmul_4s0(16, 8, 29)
+	fmul_4s0(17, 9, 29)
 	frintn_4s(16, 16)
 	frintn_4s(17, 17)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmls_4s(8, 16, 24)
-	FMOVQ 16(R19), F24
-	fmls_4s(9, 17, 24)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmls_4s(8, 16, 24)
-	FMOVQ 16(R19), F24
-	fmls_4s(9, 17, 24)
+	fmls_4s1(8, 16, 29)
+	fmls_4s1(9, 17, 29)
+	fmls_4s2(8, 16, 29)
+	fmls_4s2(9, 17, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F18, F19)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
+	VMOV V26.B16, V24.B16
 	fmla_4s(24, 8, 18)
 	VMOV V24.B16, V18.B16
-	FMOVQ 16(R19), F24
+	VMOV V26.B16, V24.B16
 	fmla_4s(24, 9, 19)
 	VMOV V24.B16, V19.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
+	VMOV V25.B16, V24.B16
 	fmla_4s(24, 8, 18)
 	VMOV V24.B16, V18.B16
-	FMOVQ 16(R19), F24
+	VMOV V25.B16, V24.B16
 	fmla_4s(24, 9, 19)
 	VMOV V24.B16, V19.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 8, 18)
 	VMOV V24.B16, V18.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 9, 19)
 	VMOV V24.B16, V19.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 8, 18)
 	VMOV V24.B16, V18.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 9, 19)
 	VMOV V24.B16, V19.B16
 	fmul_4s(20, 8, 8)
@@ -6353,7 +6008,6 @@ mask2done:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fadd_4s(18, 18, 24)
-	FMOVQ 16(R19), F24
 	fadd_4s(19, 19, 24)
 	fcvtns_4s(16, 16)
 	fcvtns_4s(17, 17)
@@ -6361,20 +6015,14 @@ mask2done:
 	sshr_4s1(9, 17)
 	sub_4s(16, 16, 8)
 	sub_4s(17, 17, 9)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	add_4s(8, 8, 24)
-	FMOVQ 16(R19), F24
-	add_4s(9, 9, 24)
+	add_4s(8, 8, 27)
+	add_4s(9, 9, 27)
 	shl_4s23(8, 8)
 	shl_4s23(9, 9)
 	fmul_4s(18, 18, 8)
 	fmul_4s(19, 19, 9)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	add_4s(16, 16, 24)
-	FMOVQ 16(R19), F24
-	add_4s(17, 17, 24)
+	add_4s(16, 16, 27)
+	add_4s(17, 17, 27)
 	shl_4s23(16, 16)
 	shl_4s23(17, 17)
 	fmul_4s(18, 18, 16)
@@ -6389,14 +6037,10 @@ mask2done:
 	VMOV V24.B16, V11.B16
 	fmul_4s(10, 10, 14)
 	fmul_4s(11, 11, 15)
-	MOVD $c3f000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmul_4s(10, 10, 24)
-	FMOVQ 16(R19), F24
-	fmul_4s(11, 11, 24)
+	fmul_4s0(10, 10, 28)
+	fmul_4s0(11, 11, 28)
 	VMOV V10.B16, V6.B16
 	VMOV V11.B16, V7.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	fsub_4s(8, 8, 6)
 	fsub_4s(9, 9, 7)
@@ -6412,11 +6056,8 @@ mask2done:
 	VMOV V7.B16, V5.B16
 	fmul_4s(6, 2, 2)
 	fmul_4s(7, 3, 3)
-	MOVD $cbf000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmul_4s(6, 6, 24)
-	FMOVQ 16(R19), F24
-	fmul_4s(7, 7, 24)
+	fmul_4s1(6, 6, 28)
+	fmul_4s1(7, 7, 28)
 	MOVD $c42b20000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	fcmgt_4s(24, 6, 8)
@@ -6429,51 +6070,40 @@ mask2done:
 	bit_16b(6, 8, 24)
 	fcmgt_4s(24, 9, 7)
 	bit_16b(7, 9, 24)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmul_4s(8, 6, 24)
-	FMOVQ 16(R19), F24
-	fmul_4s(9, 7, 24)
+	fmul_4s0(8, 6, 29)
+	fmul_4s0(9, 7, 29)
 	frintn_4s(8, 8)
 	frintn_4s(9, 9)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmls_4s(6, 8, 24)
-	FMOVQ 16(R19), F24
-	fmls_4s(7, 9, 24)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmls_4s(6, 8, 24)
-	FMOVQ 16(R19), F24
-	fmls_4s(7, 9, 24)
+	fmls_4s1(6, 8, 29)
+	fmls_4s1(7, 9, 29)
+	fmls_4s2(6, 8, 29)
+	fmls_4s2(7, 9, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
+	VMOV V26.B16, V24.B16
 	fmla_4s(24, 6, 10)
 	VMOV V24.B16, V10.B16
-	FMOVQ 16(R19), F24
+	VMOV V26.B16, V24.B16
 	fmla_4s(24, 7, 11)
 	VMOV V24.B16, V11.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
+	VMOV V25.B16, V24.B16
 	fmla_4s(24, 6, 10)
 	VMOV V24.B16, V10.B16
-	FMOVQ 16(R19), F24
+	VMOV V25.B16, V24.B16
 	fmla_4s(24, 7, 11)
 	VMOV V24.B16, V11.B16
 	MOVD $c3e2aaa45_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 6, 10)
 	VMOV V24.B16, V10.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 7, 11)
 	VMOV V24.B16, V11.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fmla_4s(24, 6, 10)
 	VMOV V24.B16, V10.B16
-	FMOVQ 16(R19), F24
+	FMOVQ 0(R19), F24
 	fmla_4s(24, 7, 11)
 	VMOV V24.B16, V11.B16
 	fmul_4s(12, 6, 6)
@@ -6487,7 +6117,6 @@ mask2done:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F24
 	fadd_4s(10, 10, 24)
-	FMOVQ 16(R19), F24
 	fadd_4s(11, 11, 24)
 	fcvtns_4s(8, 8)
 	fcvtns_4s(9, 9)
@@ -6495,31 +6124,22 @@ mask2done:
 	sshr_4s1(7, 9)
 	sub_4s(8, 8, 6)
 	sub_4s(9, 9, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	add_4s(6, 6, 24)
-	FMOVQ 16(R19), F24
-	add_4s(7, 7, 24)
+	add_4s(6, 6, 27)
+	add_4s(7, 7, 27)
 	shl_4s23(6, 6)
 	shl_4s23(7, 7)
 	fmul_4s(10, 10, 6)
 	fmul_4s(11, 11, 7)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	add_4s(8, 8, 24)
-	FMOVQ 16(R19), F24
-	add_4s(9, 9, 24)
+	add_4s(8, 8, 27)
+	add_4s(9, 9, 27)
 	shl_4s23(8, 8)
 	shl_4s23(9, 9)
 	fmul_4s(10, 10, 8)
 	fmul_4s(11, 11, 9)
 	VMOV V10.B16, V6.B16
 	VMOV V11.B16, V7.B16
-	MOVD $c3ecc422a_neon<>+0(SB), R19
-	FMOVQ 0(R19), F24
-	fmul_4s(6, 6, 24)
-	FMOVQ 16(R19), F24
-	fmul_4s(7, 7, 24)
+	fmul_4s2(6, 6, 28)
+	fmul_4s2(7, 7, 28)
 	fmla_4s(4, 2, 6)
 	fmla_4s(5, 3, 7)
 	fmul_4s(4, 4, 0)
@@ -6532,29 +6152,73 @@ mask2done:
 	bit_16b(4, 8, 24)
 	sshr_4s31(24, 11)
 	bit_16b(5, 9, 24)
-	ADD $0, R5, R19
-	smax_4s(24, 22, 23)
-	smaxv_4s(24, 24)
-	FMOVS F24, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F4, F5), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V22.D[0], R15
-	VMOV V22.D[1], R20
-	VMOV V23.D[0], R22
-	VMOV V23.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask3part
+	FSTPQ (F4, F5), 0(R5)
 
 mask3done:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(24, 22)
+	and_16b(0, 0, 24)
+	sshr_4s31(24, 23)
+	and_16b(1, 1, 24)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(24, 22)
+	and_16b(2, 2, 24)
+	sshr_4s31(24, 23)
+	and_16b(3, 3, 24)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
 DATA cbf000000_neon<>+0(SB)/4, $0xbf000000
 DATA cbf000000_neon<>+4(SB)/4, $0xbf000000
 DATA cbf000000_neon<>+8(SB)/4, $0xbf000000
@@ -6574,7 +6238,38 @@ DATA c3ecc422a_neon<>+24(SB)/4, $0x3ecc422a
 DATA c3ecc422a_neon<>+28(SB)/4, $0x3ecc422a
 GLOBL c3ecc422a_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·geluTanhSlope_neon(SB), NOSPLIT, $0-40
+TEXT ·geluTanhSlope_neon(SB), NOSPLIT, $32-40
+	MOVD $c3d372713_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3f4c422a_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[3]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[0]
+	MOVD $c3e095d4f_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[1]
+	MOVD $c3fcc422a_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[2]
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ (R19), F23
 	MOVD dst+0(FP), R5
 	MOVD dy+8(FP), R4
 	MOVD src+16(FP), R3
@@ -6603,78 +6298,56 @@ loop:
 	fmul_4s(5, 3, 3)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	MOVD $c3d372713_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmla_4s(6, 4, 22)
-	FMOVQ 16(R19), F22
-	fmla_4s(7, 5, 22)
+	fmla_4s0(6, 4, 29)
+	fmla_4s0(7, 5, 29)
 	fmul_4s(4, 6, 2)
 	fmul_4s(5, 7, 3)
-	MOVD $c3f4c422a_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(4, 4, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(5, 5, 22)
+	fmul_4s1(4, 4, 29)
+	fmul_4s1(5, 5, 29)
 	fadd_4s(4, 4, 4)
 	fadd_4s(5, 5, 5)
-	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	orr_16b(10, 4, 22)
-	FMOVQ 16(R19), F22
-	orr_16b(11, 5, 22)
+	orr_16b(10, 4, 26)
+	orr_16b(11, 5, 26)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	fcmgt_4s(22, 12, 10)
 	bit_16b(10, 12, 22)
 	fcmgt_4s(22, 13, 11)
 	bit_16b(11, 13, 22)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(12, 10, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(13, 11, 22)
+	fmul_4s2(12, 10, 29)
+	fmul_4s2(13, 11, 29)
 	frintn_4s(12, 12)
 	frintn_4s(13, 13)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(10, 12, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(11, 13, 22)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(10, 12, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(11, 13, 22)
+	fmls_4s3(10, 12, 29)
+	fmls_4s3(11, 13, 29)
+	fmls_4s0(10, 12, 28)
+	fmls_4s0(11, 13, 28)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V25.B16, V22.B16
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	VMOV V25.B16, V22.B16
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V24.B16, V22.B16
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	VMOV V24.B16, V22.B16
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
 	fmul_4s(16, 10, 10)
@@ -6688,7 +6361,6 @@ loop:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fadd_4s(14, 14, 22)
-	FMOVQ 16(R19), F22
 	fadd_4s(15, 15, 22)
 	fcvtns_4s(12, 12)
 	fcvtns_4s(13, 13)
@@ -6696,27 +6368,20 @@ loop:
 	sshr_4s1(11, 13)
 	sub_4s(12, 12, 10)
 	sub_4s(13, 13, 11)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(10, 10, 22)
-	FMOVQ 16(R19), F22
-	add_4s(11, 11, 22)
+	add_4s(10, 10, 27)
+	add_4s(11, 11, 27)
 	shl_4s23(10, 10)
 	shl_4s23(11, 11)
 	fmul_4s(14, 14, 10)
 	fmul_4s(15, 15, 11)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(12, 12, 22)
-	FMOVQ 16(R19), F22
-	add_4s(13, 13, 22)
+	add_4s(12, 12, 27)
+	add_4s(13, 13, 27)
 	shl_4s23(12, 12)
 	shl_4s23(13, 13)
 	fmul_4s(14, 14, 12)
 	fmul_4s(15, 15, 13)
 	VMOV V14.B16, V10.B16
 	VMOV V15.B16, V11.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	fadd_4s(14, 10, 12)
 	fadd_4s(15, 11, 13)
@@ -6740,20 +6405,13 @@ loop:
 	fdiv_4s(7, 13, 15)
 	fmul_4s(4, 2, 2)
 	fmul_4s(5, 3, 3)
-	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	MOVD $c3e095d4f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmla_4s(10, 4, 22)
-	FMOVQ 16(R19), F22
-	fmla_4s(11, 5, 22)
+	fmla_4s1(10, 4, 28)
+	fmla_4s1(11, 5, 28)
 	fmul_4s(10, 10, 2)
 	fmul_4s(11, 11, 3)
-	MOVD $c3fcc422a_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(10, 10, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(11, 11, 22)
+	fmul_4s2(10, 10, 28)
+	fmul_4s2(11, 11, 28)
 	fmul_4s(8, 8, 6)
 	fmul_4s(9, 9, 7)
 	VMOV V6.B16, V22.B16
@@ -6793,44 +6451,16 @@ tail:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
-	ADD $0, R4, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $0, R3, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
 
 mask2done:
 	MOVD $cc1a00000_neon<>+0(SB), R19
@@ -6849,78 +6479,56 @@ mask2done:
 	fmul_4s(5, 3, 3)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	MOVD $c3d372713_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmla_4s(6, 4, 22)
-	FMOVQ 16(R19), F22
-	fmla_4s(7, 5, 22)
+	fmla_4s0(6, 4, 29)
+	fmla_4s0(7, 5, 29)
 	fmul_4s(4, 6, 2)
 	fmul_4s(5, 7, 3)
-	MOVD $c3f4c422a_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(4, 4, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(5, 5, 22)
+	fmul_4s1(4, 4, 29)
+	fmul_4s1(5, 5, 29)
 	fadd_4s(4, 4, 4)
 	fadd_4s(5, 5, 5)
-	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	orr_16b(10, 4, 22)
-	FMOVQ 16(R19), F22
-	orr_16b(11, 5, 22)
+	orr_16b(10, 4, 26)
+	orr_16b(11, 5, 26)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	fcmgt_4s(22, 12, 10)
 	bit_16b(10, 12, 22)
 	fcmgt_4s(22, 13, 11)
 	bit_16b(11, 13, 22)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(12, 10, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(13, 11, 22)
+	fmul_4s2(12, 10, 29)
+	fmul_4s2(13, 11, 29)
 	frintn_4s(12, 12)
 	frintn_4s(13, 13)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(10, 12, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(11, 13, 22)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(10, 12, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(11, 13, 22)
+	fmls_4s3(10, 12, 29)
+	fmls_4s3(11, 13, 29)
+	fmls_4s0(10, 12, 28)
+	fmls_4s0(11, 13, 28)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V25.B16, V22.B16
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	VMOV V25.B16, V22.B16
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V24.B16, V22.B16
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	VMOV V24.B16, V22.B16
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
 	MOVD $c3efffffe_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	FMOVQ 0(R19), F22
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
 	fmul_4s(16, 10, 10)
@@ -6934,7 +6542,6 @@ mask2done:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fadd_4s(14, 14, 22)
-	FMOVQ 16(R19), F22
 	fadd_4s(15, 15, 22)
 	fcvtns_4s(12, 12)
 	fcvtns_4s(13, 13)
@@ -6942,27 +6549,20 @@ mask2done:
 	sshr_4s1(11, 13)
 	sub_4s(12, 12, 10)
 	sub_4s(13, 13, 11)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(10, 10, 22)
-	FMOVQ 16(R19), F22
-	add_4s(11, 11, 22)
+	add_4s(10, 10, 27)
+	add_4s(11, 11, 27)
 	shl_4s23(10, 10)
 	shl_4s23(11, 11)
 	fmul_4s(14, 14, 10)
 	fmul_4s(15, 15, 11)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(12, 12, 22)
-	FMOVQ 16(R19), F22
-	add_4s(13, 13, 22)
+	add_4s(12, 12, 27)
+	add_4s(13, 13, 27)
 	shl_4s23(12, 12)
 	shl_4s23(13, 13)
 	fmul_4s(14, 14, 12)
 	fmul_4s(15, 15, 13)
 	VMOV V14.B16, V10.B16
 	VMOV V15.B16, V11.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	fadd_4s(14, 10, 12)
 	fadd_4s(15, 11, 13)
@@ -6986,20 +6586,13 @@ mask2done:
 	fdiv_4s(7, 13, 15)
 	fmul_4s(4, 2, 2)
 	fmul_4s(5, 3, 3)
-	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F10, F11)
-	MOVD $c3e095d4f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmla_4s(10, 4, 22)
-	FMOVQ 16(R19), F22
-	fmla_4s(11, 5, 22)
+	fmla_4s1(10, 4, 28)
+	fmla_4s1(11, 5, 28)
 	fmul_4s(10, 10, 2)
 	fmul_4s(11, 11, 3)
-	MOVD $c3fcc422a_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(10, 10, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(11, 11, 22)
+	fmul_4s2(10, 10, 28)
+	fmul_4s2(11, 11, 28)
 	fmul_4s(8, 8, 6)
 	fmul_4s(9, 9, 7)
 	VMOV V6.B16, V22.B16
@@ -7018,29 +6611,73 @@ mask2done:
 	bit_16b(8, 12, 22)
 	sshr_4s31(22, 15)
 	bit_16b(9, 13, 22)
-	ADD $0, R5, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F8, F9), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V8.D[0], R24
-	VMOV V8.D[1], R25
-	VMOV V9.D[0], R26
-	VMOV V9.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask3part
+	FSTPQ (F8, F9), 0(R5)
 
 mask3done:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(22, 20)
+	and_16b(0, 0, 22)
+	sshr_4s31(22, 21)
+	and_16b(1, 1, 22)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(22, 20)
+	and_16b(2, 2, 22)
+	sshr_4s31(22, 21)
+	and_16b(3, 3, 22)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F8, F9), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
 DATA cc1a00000_neon<>+0(SB)/4, $0xc1a00000
 DATA cc1a00000_neon<>+4(SB)/4, $0xc1a00000
 DATA cc1a00000_neon<>+8(SB)/4, $0xc1a00000
@@ -7078,7 +6715,28 @@ DATA c3fcc422a_neon<>+24(SB)/4, $0x3fcc422a
 DATA c3fcc422a_neon<>+28(SB)/4, $0x3fcc422a
 GLOBL c3fcc422a_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·swishSlope_neon(SB), NOSPLIT, $0-40
+TEXT ·swishSlope_neon(SB), NOSPLIT, $32-40
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F28
+	MOVD $c80000000_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ (R19), F23
 	MOVD dst+0(FP), R5
 	MOVD dy+8(FP), R4
 	MOVD src+16(FP), R3
@@ -7107,62 +6765,46 @@ loop:
 	bit_16b(5, 7, 22)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	orr_16b(10, 4, 22)
-	FMOVQ 16(R19), F22
-	orr_16b(11, 5, 22)
+	orr_16b(10, 4, 27)
+	orr_16b(11, 5, 27)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	fcmgt_4s(22, 12, 10)
 	bit_16b(10, 12, 22)
 	fcmgt_4s(22, 13, 11)
 	bit_16b(11, 13, 22)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(12, 10, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(13, 11, 22)
+	fmul_4s0(12, 10, 29)
+	fmul_4s0(13, 11, 29)
 	frintn_4s(12, 12)
 	frintn_4s(13, 13)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(10, 12, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(11, 13, 22)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(10, 12, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(11, 13, 22)
+	fmls_4s1(10, 12, 29)
+	fmls_4s1(11, 13, 29)
+	fmls_4s2(10, 12, 29)
+	fmls_4s2(11, 13, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V26.B16, V22.B16
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	VMOV V26.B16, V22.B16
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V25.B16, V22.B16
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	VMOV V25.B16, V22.B16
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V24.B16, V22.B16
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	VMOV V24.B16, V22.B16
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
 	fmul_4s(16, 10, 10)
@@ -7176,7 +6818,6 @@ loop:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fadd_4s(14, 14, 22)
-	FMOVQ 16(R19), F22
 	fadd_4s(15, 15, 22)
 	fcvtns_4s(12, 12)
 	fcvtns_4s(13, 13)
@@ -7184,27 +6825,20 @@ loop:
 	sshr_4s1(11, 13)
 	sub_4s(12, 12, 10)
 	sub_4s(13, 13, 11)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(10, 10, 22)
-	FMOVQ 16(R19), F22
-	add_4s(11, 11, 22)
+	add_4s(10, 10, 28)
+	add_4s(11, 11, 28)
 	shl_4s23(10, 10)
 	shl_4s23(11, 11)
 	fmul_4s(14, 14, 10)
 	fmul_4s(15, 15, 11)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(12, 12, 22)
-	FMOVQ 16(R19), F22
-	add_4s(13, 13, 22)
+	add_4s(12, 12, 28)
+	add_4s(13, 13, 28)
 	shl_4s23(12, 12)
 	shl_4s23(13, 13)
 	fmul_4s(14, 14, 12)
 	fmul_4s(15, 15, 13)
 	VMOV V14.B16, V10.B16
 	VMOV V15.B16, V11.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	fadd_4s(14, 10, 12)
 	fadd_4s(15, 11, 13)
@@ -7265,44 +6899,16 @@ tail:
 	ushl_4s(20, 20, 22)
 	FMOVQ 16(R19), F22
 	ushl_4s(21, 21, 22)
-	ADD $0, R4, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(22, 20, 21)
+	shrn_8b8(22, 22)
+	cmge_8b0(22, 22)
+	FMOVD F22, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $0, R3, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
 
 mask2done:
 	fmul_4s0(4, 2, 30)
@@ -7321,62 +6927,46 @@ mask2done:
 	bit_16b(5, 7, 22)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	MOVD $c80000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	orr_16b(10, 4, 22)
-	FMOVQ 16(R19), F22
-	orr_16b(11, 5, 22)
+	orr_16b(10, 4, 27)
+	orr_16b(11, 5, 27)
 	MOVD $cc2d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	fcmgt_4s(22, 12, 10)
 	bit_16b(10, 12, 22)
 	fcmgt_4s(22, 13, 11)
 	bit_16b(11, 13, 22)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmul_4s(12, 10, 22)
-	FMOVQ 16(R19), F22
-	fmul_4s(13, 11, 22)
+	fmul_4s0(12, 10, 29)
+	fmul_4s0(13, 11, 29)
 	frintn_4s(12, 12)
 	frintn_4s(13, 13)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(10, 12, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(11, 13, 22)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	fmls_4s(10, 12, 22)
-	FMOVQ 16(R19), F22
-	fmls_4s(11, 13, 22)
+	fmls_4s1(10, 12, 29)
+	fmls_4s1(11, 13, 29)
+	fmls_4s2(10, 12, 29)
+	fmls_4s2(11, 13, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F14, F15)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V26.B16, V22.B16
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	VMOV V26.B16, V22.B16
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V25.B16, V22.B16
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	VMOV V25.B16, V22.B16
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V24.B16, V22.B16
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	VMOV V24.B16, V22.B16
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 10, 14)
 	VMOV V22.B16, V14.B16
-	FMOVQ 16(R19), F22
+	VMOV V23.B16, V22.B16
 	fmla_4s(22, 11, 15)
 	VMOV V22.B16, V15.B16
 	fmul_4s(16, 10, 10)
@@ -7390,7 +6980,6 @@ mask2done:
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FMOVQ 0(R19), F22
 	fadd_4s(14, 14, 22)
-	FMOVQ 16(R19), F22
 	fadd_4s(15, 15, 22)
 	fcvtns_4s(12, 12)
 	fcvtns_4s(13, 13)
@@ -7398,27 +6987,20 @@ mask2done:
 	sshr_4s1(11, 13)
 	sub_4s(12, 12, 10)
 	sub_4s(13, 13, 11)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(10, 10, 22)
-	FMOVQ 16(R19), F22
-	add_4s(11, 11, 22)
+	add_4s(10, 10, 28)
+	add_4s(11, 11, 28)
 	shl_4s23(10, 10)
 	shl_4s23(11, 11)
 	fmul_4s(14, 14, 10)
 	fmul_4s(15, 15, 11)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	add_4s(12, 12, 22)
-	FMOVQ 16(R19), F22
-	add_4s(13, 13, 22)
+	add_4s(12, 12, 28)
+	add_4s(13, 13, 28)
 	shl_4s23(12, 12)
 	shl_4s23(13, 13)
 	fmul_4s(14, 14, 12)
 	fmul_4s(15, 15, 13)
 	VMOV V14.B16, V10.B16
 	VMOV V15.B16, V11.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
 	fadd_4s(14, 10, 12)
 	fadd_4s(15, 11, 13)
@@ -7458,29 +7040,73 @@ mask2done:
 	bit_16b(8, 10, 22)
 	sshr_4s31(22, 13)
 	bit_16b(9, 11, 22)
-	ADD $0, R5, R19
-	smax_4s(22, 20, 21)
-	smaxv_4s(22, 22)
-	FMOVS F22, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F8, F9), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V20.D[0], R15
-	VMOV V20.D[1], R20
-	VMOV V21.D[0], R22
-	VMOV V21.D[1], R23
-	VMOV V8.D[0], R24
-	VMOV V8.D[1], R25
-	VMOV V9.D[0], R26
-	VMOV V9.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask3part
+	FSTPQ (F8, F9), 0(R5)
 
 mask3done:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(22, 20)
+	and_16b(0, 0, 22)
+	sshr_4s31(22, 21)
+	and_16b(1, 1, 22)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(22, 20)
+	and_16b(2, 2, 22)
+	sshr_4s31(22, 21)
+	and_16b(3, 3, 22)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F8, F9), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
 DATA cc2c80000_neon<>+0(SB)/4, $0xc2c80000
 DATA cc2c80000_neon<>+4(SB)/4, $0xc2c80000
 DATA cc2c80000_neon<>+8(SB)/4, $0xc2c80000
@@ -7500,7 +7126,16 @@ DATA c42c80000_neon<>+24(SB)/4, $0x42c80000
 DATA c42c80000_neon<>+28(SB)/4, $0x42c80000
 GLOBL c42c80000_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·hardSwishSlope_neon(SB), NOSPLIT, $0-40
+TEXT ·hardSwishSlope_neon(SB), NOSPLIT, $32-40
+	MOVD $c3eaaaaab_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V27.S[0]
+	MOVD $c3f000000_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c40400000_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $cc0400000_neon<>+0(SB), R19
+	FMOVQ (R19), F24
 	MOVD dst+0(FP), R5
 	MOVD dy+8(FP), R4
 	MOVD src+16(FP), R3
@@ -7513,33 +7148,21 @@ TEXT ·hardSwishSlope_neon(SB), NOSPLIT, $0-40
 loop:
 	FLDPQ 0(R4), (F0, F1)
 	FLDPQ 0(R3), (F2, F3)
-	MOVD $c3eaaaaab_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmul_4s(4, 2, 14)
-	FMOVQ 16(R19), F14
-	fmul_4s(5, 3, 14)
-	MOVD $c3f000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(4, 4, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(5, 5, 14)
+	fmul_4s0(4, 2, 27)
+	fmul_4s0(5, 3, 27)
+	fadd_4s(4, 4, 26)
+	fadd_4s(5, 5, 26)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	eor_16b(31, 31, 31)
-	MOVD $c40400000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F15
-	fcmge_4s(6, 2, 15)
-	FMOVQ 16(R19), F15
-	fcmge_4s(7, 3, 15)
+	fcmge_4s(6, 2, 25)
+	fcmge_4s(7, 3, 25)
 	sshr_4s31(14, 6)
 	bit_16b(4, 8, 14)
 	sshr_4s31(14, 7)
 	bit_16b(5, 9, 14)
-	MOVD $cc0400000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F15
-	fcmge_4s(6, 15, 2)
-	FMOVQ 16(R19), F15
-	fcmge_4s(7, 15, 3)
+	fcmge_4s(6, 24, 2)
+	fcmge_4s(7, 24, 3)
 	sshr_4s31(14, 6)
 	bit_16b(4, 31, 14)
 	sshr_4s31(14, 7)
@@ -7574,73 +7197,33 @@ tail:
 	ushl_4s(12, 12, 14)
 	FMOVQ 16(R19), F14
 	ushl_4s(13, 13, 14)
-	ADD $0, R4, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(14, 12, 13)
+	shrn_8b8(14, 14)
+	cmge_8b0(14, 14)
+	FMOVD F14, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $0, R3, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
 
 mask2done:
-	MOVD $c3eaaaaab_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fmul_4s(4, 2, 14)
-	FMOVQ 16(R19), F14
-	fmul_4s(5, 3, 14)
-	MOVD $c3f000000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F14
-	fadd_4s(4, 4, 14)
-	FMOVQ 16(R19), F14
-	fadd_4s(5, 5, 14)
+	fmul_4s0(4, 2, 27)
+	fmul_4s0(5, 3, 27)
+	fadd_4s(4, 4, 26)
+	fadd_4s(5, 5, 26)
 	MOVD $c3f800000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
 	eor_16b(31, 31, 31)
-	MOVD $c40400000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F15
-	fcmge_4s(6, 2, 15)
-	FMOVQ 16(R19), F15
-	fcmge_4s(7, 3, 15)
+	fcmge_4s(6, 2, 25)
+	fcmge_4s(7, 3, 25)
 	sshr_4s31(14, 6)
 	bit_16b(4, 8, 14)
 	sshr_4s31(14, 7)
 	bit_16b(5, 9, 14)
-	MOVD $cc0400000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F15
-	fcmge_4s(6, 15, 2)
-	FMOVQ 16(R19), F15
-	fcmge_4s(7, 15, 3)
+	fcmge_4s(6, 24, 2)
+	fcmge_4s(7, 24, 3)
 	sshr_4s31(14, 6)
 	bit_16b(4, 31, 14)
 	sshr_4s31(14, 7)
@@ -7654,29 +7237,73 @@ mask2done:
 	bit_16b(4, 30, 14)
 	sshr_4s31(14, 11)
 	bit_16b(5, 30, 14)
-	ADD $0, R5, R19
-	smax_4s(14, 12, 13)
-	smaxv_4s(14, 14)
-	FMOVS F14, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F4, F5), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V12.D[0], R15
-	VMOV V12.D[1], R20
-	VMOV V13.D[0], R22
-	VMOV V13.D[1], R23
-	VMOV V4.D[0], R24
-	VMOV V4.D[1], R25
-	VMOV V5.D[0], R26
-	VMOV V5.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask3part
+	FSTPQ (F4, F5), 0(R5)
 
 mask3done:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(14, 12)
+	and_16b(0, 0, 14)
+	sshr_4s31(14, 13)
+	and_16b(1, 1, 14)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(14, 12)
+	and_16b(2, 2, 14)
+	sshr_4s31(14, 13)
+	and_16b(3, 3, 14)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F4, F5), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
 DATA c3eaaaaab_neon<>+0(SB)/4, $0x3eaaaaab
 DATA c3eaaaaab_neon<>+4(SB)/4, $0x3eaaaaab
 DATA c3eaaaaab_neon<>+8(SB)/4, $0x3eaaaaab
@@ -7687,7 +7314,31 @@ DATA c3eaaaaab_neon<>+24(SB)/4, $0x3eaaaaab
 DATA c3eaaaaab_neon<>+28(SB)/4, $0x3eaaaaab
 GLOBL c3eaaaaab_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·erfSlope_neon(SB), NOSPLIT, $0-40
+TEXT ·erfSlope_neon(SB), NOSPLIT, $32-40
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[0]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[1]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[2]
+	MOVD $c3f906ebb_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V28.S[3]
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ (R19), F23
+	MOVD $c3f800000_neon<>+0(SB), R19
+	FMOVQ (R19), F22
 	MOVD dst+0(FP), R5
 	MOVD dy+8(FP), R4
 	MOVD src+16(FP), R3
@@ -7717,51 +7368,38 @@ loop:
 	bit_16b(2, 4, 12)
 	fcmgt_4s(12, 5, 3)
 	bit_16b(3, 5, 12)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fmul_4s(4, 2, 12)
-	FMOVQ 16(R19), F12
-	fmul_4s(5, 3, 12)
+	fmul_4s0(4, 2, 28)
+	fmul_4s0(5, 3, 28)
 	frintn_4s(4, 4)
 	frintn_4s(5, 5)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fmls_4s(2, 4, 12)
-	FMOVQ 16(R19), F12
-	fmls_4s(3, 5, 12)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fmls_4s(2, 4, 12)
-	FMOVQ 16(R19), F12
-	fmls_4s(3, 5, 12)
+	fmls_4s1(2, 4, 28)
+	fmls_4s1(3, 5, 28)
+	fmls_4s2(2, 4, 28)
+	fmls_4s2(3, 5, 28)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V26.B16, V12.B16
 	fmla_4s(12, 2, 6)
 	VMOV V12.B16, V6.B16
-	FMOVQ 16(R19), F12
+	VMOV V26.B16, V12.B16
 	fmla_4s(12, 3, 7)
 	VMOV V12.B16, V7.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V25.B16, V12.B16
 	fmla_4s(12, 2, 6)
 	VMOV V12.B16, V6.B16
-	FMOVQ 16(R19), F12
+	VMOV V25.B16, V12.B16
 	fmla_4s(12, 3, 7)
 	VMOV V12.B16, V7.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V24.B16, V12.B16
 	fmla_4s(12, 2, 6)
 	VMOV V12.B16, V6.B16
-	FMOVQ 16(R19), F12
+	VMOV V24.B16, V12.B16
 	fmla_4s(12, 3, 7)
 	VMOV V12.B16, V7.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V23.B16, V12.B16
 	fmla_4s(12, 2, 6)
 	VMOV V12.B16, V6.B16
-	FMOVQ 16(R19), F12
+	VMOV V23.B16, V12.B16
 	fmla_4s(12, 3, 7)
 	VMOV V12.B16, V7.B16
 	fmul_4s(8, 2, 2)
@@ -7772,42 +7410,30 @@ loop:
 	VMOV V3.B16, V12.B16
 	fmla_4s(12, 9, 7)
 	VMOV V12.B16, V7.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fadd_4s(6, 6, 12)
-	FMOVQ 16(R19), F12
-	fadd_4s(7, 7, 12)
+	fadd_4s(6, 6, 22)
+	fadd_4s(7, 7, 22)
 	fcvtns_4s(4, 4)
 	fcvtns_4s(5, 5)
 	sshr_4s1(2, 4)
 	sshr_4s1(3, 5)
 	sub_4s(4, 4, 2)
 	sub_4s(5, 5, 3)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	add_4s(2, 2, 12)
-	FMOVQ 16(R19), F12
-	add_4s(3, 3, 12)
+	add_4s(2, 2, 27)
+	add_4s(3, 3, 27)
 	shl_4s23(2, 2)
 	shl_4s23(3, 3)
 	fmul_4s(6, 6, 2)
 	fmul_4s(7, 7, 3)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	add_4s(4, 4, 12)
-	FMOVQ 16(R19), F12
-	add_4s(5, 5, 12)
+	add_4s(4, 4, 27)
+	add_4s(5, 5, 27)
 	shl_4s23(4, 4)
 	shl_4s23(5, 5)
 	fmul_4s(6, 6, 4)
 	fmul_4s(7, 7, 5)
 	VMOV V6.B16, V2.B16
 	VMOV V7.B16, V3.B16
-	MOVD $c3f906ebb_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fmul_4s(2, 2, 12)
-	FMOVQ 16(R19), F12
-	fmul_4s(3, 3, 12)
+	fmul_4s3(2, 2, 28)
+	fmul_4s3(3, 3, 28)
 	fmul_4s(2, 2, 0)
 	fmul_4s(3, 3, 1)
 	eor_16b(4, 4, 4)
@@ -7839,44 +7465,16 @@ tail:
 	ushl_4s(10, 10, 12)
 	FMOVQ 16(R19), F12
 	ushl_4s(11, 11, 12)
-	ADD $0, R4, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(12, 10, 11)
+	shrn_8b8(12, 12)
+	cmge_8b0(12, 12)
+	FMOVD F12, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $0, R3, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
 
 mask2done:
 	fmul_4s(2, 2, 2)
@@ -7896,51 +7494,38 @@ mask2done:
 	bit_16b(2, 4, 12)
 	fcmgt_4s(12, 5, 3)
 	bit_16b(3, 5, 12)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fmul_4s(4, 2, 12)
-	FMOVQ 16(R19), F12
-	fmul_4s(5, 3, 12)
+	fmul_4s0(4, 2, 28)
+	fmul_4s0(5, 3, 28)
 	frintn_4s(4, 4)
 	frintn_4s(5, 5)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fmls_4s(2, 4, 12)
-	FMOVQ 16(R19), F12
-	fmls_4s(3, 5, 12)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fmls_4s(2, 4, 12)
-	FMOVQ 16(R19), F12
-	fmls_4s(3, 5, 12)
+	fmls_4s1(2, 4, 28)
+	fmls_4s1(3, 5, 28)
+	fmls_4s2(2, 4, 28)
+	fmls_4s2(3, 5, 28)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V26.B16, V12.B16
 	fmla_4s(12, 2, 6)
 	VMOV V12.B16, V6.B16
-	FMOVQ 16(R19), F12
+	VMOV V26.B16, V12.B16
 	fmla_4s(12, 3, 7)
 	VMOV V12.B16, V7.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V25.B16, V12.B16
 	fmla_4s(12, 2, 6)
 	VMOV V12.B16, V6.B16
-	FMOVQ 16(R19), F12
+	VMOV V25.B16, V12.B16
 	fmla_4s(12, 3, 7)
 	VMOV V12.B16, V7.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V24.B16, V12.B16
 	fmla_4s(12, 2, 6)
 	VMOV V12.B16, V6.B16
-	FMOVQ 16(R19), F12
+	VMOV V24.B16, V12.B16
 	fmla_4s(12, 3, 7)
 	VMOV V12.B16, V7.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V23.B16, V12.B16
 	fmla_4s(12, 2, 6)
 	VMOV V12.B16, V6.B16
-	FMOVQ 16(R19), F12
+	VMOV V23.B16, V12.B16
 	fmla_4s(12, 3, 7)
 	VMOV V12.B16, V7.B16
 	fmul_4s(8, 2, 2)
@@ -7951,42 +7536,30 @@ mask2done:
 	VMOV V3.B16, V12.B16
 	fmla_4s(12, 9, 7)
 	VMOV V12.B16, V7.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fadd_4s(6, 6, 12)
-	FMOVQ 16(R19), F12
-	fadd_4s(7, 7, 12)
+	fadd_4s(6, 6, 22)
+	fadd_4s(7, 7, 22)
 	fcvtns_4s(4, 4)
 	fcvtns_4s(5, 5)
 	sshr_4s1(2, 4)
 	sshr_4s1(3, 5)
 	sub_4s(4, 4, 2)
 	sub_4s(5, 5, 3)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	add_4s(2, 2, 12)
-	FMOVQ 16(R19), F12
-	add_4s(3, 3, 12)
+	add_4s(2, 2, 27)
+	add_4s(3, 3, 27)
 	shl_4s23(2, 2)
 	shl_4s23(3, 3)
 	fmul_4s(6, 6, 2)
 	fmul_4s(7, 7, 3)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	add_4s(4, 4, 12)
-	FMOVQ 16(R19), F12
-	add_4s(5, 5, 12)
+	add_4s(4, 4, 27)
+	add_4s(5, 5, 27)
 	shl_4s23(4, 4)
 	shl_4s23(5, 5)
 	fmul_4s(6, 6, 4)
 	fmul_4s(7, 7, 5)
 	VMOV V6.B16, V2.B16
 	VMOV V7.B16, V3.B16
-	MOVD $c3f906ebb_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fmul_4s(2, 2, 12)
-	FMOVQ 16(R19), F12
-	fmul_4s(3, 3, 12)
+	fmul_4s3(2, 2, 28)
+	fmul_4s3(3, 3, 28)
 	fmul_4s(2, 2, 0)
 	fmul_4s(3, 3, 1)
 	eor_16b(4, 4, 4)
@@ -7997,29 +7570,73 @@ mask2done:
 	bit_16b(2, 4, 12)
 	sshr_4s31(12, 7)
 	bit_16b(3, 5, 12)
-	ADD $0, R5, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F2, F3), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	VMOV V2.D[0], R24
-	VMOV V2.D[1], R25
-	VMOV V3.D[0], R26
-	VMOV V3.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask3part
+	FSTPQ (F2, F3), 0(R5)
 
 mask3done:
 
 done:
 	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(12, 10)
+	and_16b(0, 0, 12)
+	sshr_4s31(12, 11)
+	and_16b(1, 1, 12)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(12, 10)
+	and_16b(2, 2, 12)
+	sshr_4s31(12, 11)
+	and_16b(3, 3, 12)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
 DATA c3f906ebb_neon<>+0(SB)/4, $0x3f906ebb
 DATA c3f906ebb_neon<>+4(SB)/4, $0x3f906ebb
 DATA c3f906ebb_neon<>+8(SB)/4, $0x3f906ebb
@@ -8030,7 +7647,7 @@ DATA c3f906ebb_neon<>+24(SB)/4, $0x3f906ebb
 DATA c3f906ebb_neon<>+28(SB)/4, $0x3f906ebb
 GLOBL c3f906ebb_neon<>(SB), RODATA|NOPTR, $32
 
-TEXT ·addRows_neon(SB), NOSPLIT, $0-32
+TEXT ·addRows_neon(SB), NOSPLIT, $32-32
 	MOVD dst+0(FP), R5
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R3
@@ -8064,73 +7681,89 @@ tail:
 	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
 	ushl_4s(5, 5, 6)
-	ADD $0, R4, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(6, 4, 5)
+	shrn_8b8(6, 6)
+	cmge_8b0(6, 6)
+	FMOVD F6, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $0, R3, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
 
 mask2done:
 	fadd_4s(0, 0, 2)
 	fadd_4s(1, 1, 3)
-	ADD $0, R5, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F0, F1), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask3part
+	FSTPQ (F0, F1), 0(R5)
 
 mask3done:
 
 done:
 	RET
 
-TEXT ·addRight_neon(SB), NOSPLIT, $0-28
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(6, 4)
+	and_16b(0, 0, 6)
+	sshr_4s31(6, 5)
+	and_16b(1, 1, 6)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(6, 4)
+	and_16b(2, 2, 6)
+	sshr_4s31(6, 5)
+	and_16b(3, 3, 6)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+TEXT ·addRight_neon(SB), NOSPLIT, $32-28
 	MOVD dst+0(FP), R5
 	MOVD a+8(FP), R4
 	MOVD n+16(FP), R2
@@ -8163,53 +7796,59 @@ tail:
 	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
 	ushl_4s(3, 3, 4)
-	ADD $0, R4, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(4, 2, 3)
+	shrn_8b8(4, 4)
+	cmge_8b0(4, 4)
+	FMOVD F4, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	fadd_4s(0, 0, 31)
 	fadd_4s(1, 1, 31)
-	ADD $0, R5, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
 
-TEXT ·subRows_neon(SB), NOSPLIT, $0-32
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(4, 2)
+	and_16b(0, 0, 4)
+	sshr_4s31(4, 3)
+	and_16b(1, 1, 4)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+TEXT ·subRows_neon(SB), NOSPLIT, $32-32
 	MOVD dst+0(FP), R5
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R3
@@ -8243,73 +7882,89 @@ tail:
 	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
 	ushl_4s(5, 5, 6)
-	ADD $0, R4, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(6, 4, 5)
+	shrn_8b8(6, 6)
+	cmge_8b0(6, 6)
+	FMOVD F6, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $0, R3, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
 
 mask2done:
 	fsub_4s(0, 0, 2)
 	fsub_4s(1, 1, 3)
-	ADD $0, R5, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F0, F1), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask3part
+	FSTPQ (F0, F1), 0(R5)
 
 mask3done:
 
 done:
 	RET
 
-TEXT ·subRight_neon(SB), NOSPLIT, $0-28
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(6, 4)
+	and_16b(0, 0, 6)
+	sshr_4s31(6, 5)
+	and_16b(1, 1, 6)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(6, 4)
+	and_16b(2, 2, 6)
+	sshr_4s31(6, 5)
+	and_16b(3, 3, 6)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+TEXT ·subRight_neon(SB), NOSPLIT, $32-28
 	MOVD dst+0(FP), R5
 	MOVD a+8(FP), R4
 	MOVD n+16(FP), R2
@@ -8342,53 +7997,59 @@ tail:
 	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
 	ushl_4s(3, 3, 4)
-	ADD $0, R4, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(4, 2, 3)
+	shrn_8b8(4, 4)
+	cmge_8b0(4, 4)
+	FMOVD F4, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	fsub_4s(0, 0, 31)
 	fsub_4s(1, 1, 31)
-	ADD $0, R5, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
 
-TEXT ·subLeft_neon(SB), NOSPLIT, $0-28
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(4, 2)
+	and_16b(0, 0, 4)
+	sshr_4s31(4, 3)
+	and_16b(1, 1, 4)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+TEXT ·subLeft_neon(SB), NOSPLIT, $32-28
 	MOVD dst+0(FP), R5
 	MOVD b+8(FP), R4
 	MOVD n+16(FP), R2
@@ -8421,53 +8082,59 @@ tail:
 	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
 	ushl_4s(3, 3, 4)
-	ADD $0, R4, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(4, 2, 3)
+	shrn_8b8(4, 4)
+	cmge_8b0(4, 4)
+	FMOVD F4, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	fsub_4s(0, 31, 0)
 	fsub_4s(1, 31, 1)
-	ADD $0, R5, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
 
-TEXT ·mulRows_neon(SB), NOSPLIT, $0-32
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(4, 2)
+	and_16b(0, 0, 4)
+	sshr_4s31(4, 3)
+	and_16b(1, 1, 4)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+TEXT ·mulRows_neon(SB), NOSPLIT, $32-32
 	MOVD dst+0(FP), R5
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R3
@@ -8501,73 +8168,89 @@ tail:
 	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
 	ushl_4s(5, 5, 6)
-	ADD $0, R4, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(6, 4, 5)
+	shrn_8b8(6, 6)
+	cmge_8b0(6, 6)
+	FMOVD F6, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $0, R3, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
 
 mask2done:
 	fmul_4s(0, 0, 2)
 	fmul_4s(1, 1, 3)
-	ADD $0, R5, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F0, F1), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask3part
+	FSTPQ (F0, F1), 0(R5)
 
 mask3done:
 
 done:
 	RET
 
-TEXT ·mulRight_neon(SB), NOSPLIT, $0-28
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(6, 4)
+	and_16b(0, 0, 6)
+	sshr_4s31(6, 5)
+	and_16b(1, 1, 6)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(6, 4)
+	and_16b(2, 2, 6)
+	sshr_4s31(6, 5)
+	and_16b(3, 3, 6)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+TEXT ·mulRight_neon(SB), NOSPLIT, $32-28
 	MOVD dst+0(FP), R5
 	MOVD a+8(FP), R4
 	MOVD n+16(FP), R2
@@ -8599,53 +8282,59 @@ tail:
 	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
 	ushl_4s(3, 3, 4)
-	ADD $0, R4, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(4, 2, 3)
+	shrn_8b8(4, 4)
+	cmge_8b0(4, 4)
+	FMOVD F4, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	fmul_4s0(0, 0, 31)
 	fmul_4s0(1, 1, 31)
-	ADD $0, R5, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
 
-TEXT ·divRows_neon(SB), NOSPLIT, $0-32
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(4, 2)
+	and_16b(0, 0, 4)
+	sshr_4s31(4, 3)
+	and_16b(1, 1, 4)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+TEXT ·divRows_neon(SB), NOSPLIT, $32-32
 	MOVD dst+0(FP), R5
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R3
@@ -8679,73 +8368,89 @@ tail:
 	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
 	ushl_4s(5, 5, 6)
-	ADD $0, R4, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(6, 4, 5)
+	shrn_8b8(6, 6)
+	cmge_8b0(6, 6)
+	FMOVD F6, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $0, R3, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
 
 mask2done:
 	fdiv_4s(0, 0, 2)
 	fdiv_4s(1, 1, 3)
-	ADD $0, R5, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F0, F1), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask3part
+	FSTPQ (F0, F1), 0(R5)
 
 mask3done:
 
 done:
 	RET
 
-TEXT ·divRight_neon(SB), NOSPLIT, $0-28
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(6, 4)
+	and_16b(0, 0, 6)
+	sshr_4s31(6, 5)
+	and_16b(1, 1, 6)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(6, 4)
+	and_16b(2, 2, 6)
+	sshr_4s31(6, 5)
+	and_16b(3, 3, 6)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+TEXT ·divRight_neon(SB), NOSPLIT, $32-28
 	MOVD dst+0(FP), R5
 	MOVD a+8(FP), R4
 	MOVD n+16(FP), R2
@@ -8778,53 +8483,59 @@ tail:
 	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
 	ushl_4s(3, 3, 4)
-	ADD $0, R4, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(4, 2, 3)
+	shrn_8b8(4, 4)
+	cmge_8b0(4, 4)
+	FMOVD F4, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	fdiv_4s(0, 0, 31)
 	fdiv_4s(1, 1, 31)
-	ADD $0, R5, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
 
-TEXT ·divLeft_neon(SB), NOSPLIT, $0-28
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(4, 2)
+	and_16b(0, 0, 4)
+	sshr_4s31(4, 3)
+	and_16b(1, 1, 4)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+TEXT ·divLeft_neon(SB), NOSPLIT, $32-28
 	MOVD dst+0(FP), R5
 	MOVD b+8(FP), R4
 	MOVD n+16(FP), R2
@@ -8857,53 +8568,59 @@ tail:
 	ushl_4s(2, 2, 4)
 	FMOVQ 16(R19), F4
 	ushl_4s(3, 3, 4)
-	ADD $0, R4, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(4, 2, 3)
+	shrn_8b8(4, 4)
+	cmge_8b0(4, 4)
+	FMOVD F4, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	fdiv_4s(0, 31, 0)
 	fdiv_4s(1, 31, 1)
-	ADD $0, R5, R19
-	smax_4s(4, 2, 3)
-	smaxv_4s(4, 4)
-	FMOVS F4, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V2.D[0], R15
-	VMOV V2.D[1], R20
-	VMOV V3.D[0], R22
-	VMOV V3.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 
 done:
 	RET
 
-TEXT ·rowSum_neon(SB), NOSPLIT, $0-20
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(4, 2)
+	and_16b(0, 0, 4)
+	sshr_4s31(4, 3)
+	and_16b(1, 1, 4)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+TEXT ·rowSum_neon(SB), NOSPLIT, $32-20
 	MOVD x+0(FP), R4
 	MOVD n+8(FP), R3
 	eor_16b(0, 0, 0)
@@ -8965,24 +8682,12 @@ tail:
 	ushl_4s(17, 17, 18)
 	sshr_4s31(16, 16)
 	sshr_4s31(17, 17)
-	ADD $0, R4, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F8, F9)
-	B mask1done
-
-mask1part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	uzp2_8h(18, 16, 17)
+	shrn_8b8(18, 18)
+	cmge_8b0(18, 18)
+	FMOVD F18, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F8, F9)
 
 mask1done:
 	fadd_4s(0, 0, 8)
@@ -9006,7 +8711,33 @@ end:
 	FMOVS F0, s+16(FP)
 	RET
 
-TEXT ·rowSquares_neon(SB), NOSPLIT, $0-28
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(18, 16)
+	and_16b(8, 8, 18)
+	sshr_4s31(18, 17)
+	and_16b(9, 9, 18)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask1done
+
+mask1none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask1done
+
+TEXT ·rowSquares_neon(SB), NOSPLIT, $32-28
 	MOVD x+0(FP), R4
 	MOVD n+8(FP), R3
 	FMOVS mean+16(FP), F30
@@ -9080,24 +8811,12 @@ tail:
 	ushl_4s(17, 17, 18)
 	sshr_4s31(16, 16)
 	sshr_4s31(17, 17)
-	ADD $0, R4, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F8, F9)
-	B mask1done
-
-mask1part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	uzp2_8h(18, 16, 17)
+	shrn_8b8(18, 18)
+	cmge_8b0(18, 18)
+	FMOVD F18, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F8, F9)
 
 mask1done:
 	VMOV V30.B16, V10.B16
@@ -9127,7 +8846,33 @@ end:
 	FMOVS F0, s+24(FP)
 	RET
 
-TEXT ·rowMax_neon(SB), NOSPLIT, $0-20
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(18, 16)
+	and_16b(8, 8, 18)
+	sshr_4s31(18, 17)
+	and_16b(9, 9, 18)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask1done
+
+mask1none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask1done
+
+TEXT ·rowMax_neon(SB), NOSPLIT, $32-20
 	MOVD x+0(FP), R4
 	MOVD n+8(FP), R3
 	FMOVS (R4), F0
@@ -9165,24 +8910,12 @@ tail:
 	ushl_4s(7, 7, 8)
 	sshr_4s31(6, 6)
 	sshr_4s31(7, 7)
-	ADD $0, R4, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F4, F5)
-	B mask1done
-
-mask1part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	uzp2_8h(8, 6, 7)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F4, F5)
 
 mask1done:
 	sshr_4s31(8, 6)
@@ -9207,7 +8940,54 @@ done:
 	FMOVS F0, m+16(FP)
 	RET
 
-TEXT ·expSum_neon(SB), NOSPLIT, $0-36
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(8, 6)
+	and_16b(4, 4, 8)
+	sshr_4s31(8, 7)
+	and_16b(5, 5, 8)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask1done
+
+mask1none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask1done
+
+TEXT ·expSum_neon(SB), NOSPLIT, $32-36
+	MOVD $c3fb8aa3b_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[0]
+	MOVD $c3f317200_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[1]
+	MOVD $c35bfbe8e_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[2]
+	MOVD $c0000007f_neon<>+0(SB), R19
+	FMOVQ (R19), F28
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ (R19), F27
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ (R19), F26
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ (R19), F25
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ (R19), F24
+	MOVD $c3f800000_neon<>+0(SB), R19
+	FMOVQ (R19), F23
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R3
@@ -9234,51 +9014,38 @@ loop:
 	bit_16b(0, 2, 12)
 	fcmgt_4s(12, 3, 1)
 	bit_16b(1, 3, 12)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fmul_4s(2, 0, 12)
-	FMOVQ 16(R19), F12
-	fmul_4s(3, 1, 12)
+	fmul_4s0(2, 0, 29)
+	fmul_4s0(3, 1, 29)
 	frintn_4s(2, 2)
 	frintn_4s(3, 3)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fmls_4s(0, 2, 12)
-	FMOVQ 16(R19), F12
-	fmls_4s(1, 3, 12)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fmls_4s(0, 2, 12)
-	FMOVQ 16(R19), F12
-	fmls_4s(1, 3, 12)
+	fmls_4s1(0, 2, 29)
+	fmls_4s1(1, 3, 29)
+	fmls_4s2(0, 2, 29)
+	fmls_4s2(1, 3, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V27.B16, V12.B16
 	fmla_4s(12, 0, 4)
 	VMOV V12.B16, V4.B16
-	FMOVQ 16(R19), F12
+	VMOV V27.B16, V12.B16
 	fmla_4s(12, 1, 5)
 	VMOV V12.B16, V5.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V26.B16, V12.B16
 	fmla_4s(12, 0, 4)
 	VMOV V12.B16, V4.B16
-	FMOVQ 16(R19), F12
+	VMOV V26.B16, V12.B16
 	fmla_4s(12, 1, 5)
 	VMOV V12.B16, V5.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V25.B16, V12.B16
 	fmla_4s(12, 0, 4)
 	VMOV V12.B16, V4.B16
-	FMOVQ 16(R19), F12
+	VMOV V25.B16, V12.B16
 	fmla_4s(12, 1, 5)
 	VMOV V12.B16, V5.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V24.B16, V12.B16
 	fmla_4s(12, 0, 4)
 	VMOV V12.B16, V4.B16
-	FMOVQ 16(R19), F12
+	VMOV V24.B16, V12.B16
 	fmla_4s(12, 1, 5)
 	VMOV V12.B16, V5.B16
 	fmul_4s(6, 0, 0)
@@ -9289,31 +9056,22 @@ loop:
 	VMOV V1.B16, V12.B16
 	fmla_4s(12, 7, 5)
 	VMOV V12.B16, V5.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fadd_4s(4, 4, 12)
-	FMOVQ 16(R19), F12
-	fadd_4s(5, 5, 12)
+	fadd_4s(4, 4, 23)
+	fadd_4s(5, 5, 23)
 	fcvtns_4s(2, 2)
 	fcvtns_4s(3, 3)
 	sshr_4s1(0, 2)
 	sshr_4s1(1, 3)
 	sub_4s(2, 2, 0)
 	sub_4s(3, 3, 1)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	add_4s(0, 0, 12)
-	FMOVQ 16(R19), F12
-	add_4s(1, 1, 12)
+	add_4s(0, 0, 28)
+	add_4s(1, 1, 28)
 	shl_4s23(0, 0)
 	shl_4s23(1, 1)
 	fmul_4s(4, 4, 0)
 	fmul_4s(5, 5, 1)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	add_4s(2, 2, 12)
-	FMOVQ 16(R19), F12
-	add_4s(3, 3, 12)
+	add_4s(2, 2, 28)
+	add_4s(3, 3, 28)
 	shl_4s23(2, 2)
 	shl_4s23(3, 3)
 	fmul_4s(4, 4, 2)
@@ -9345,24 +9103,12 @@ tail:
 	ushl_4s(11, 11, 12)
 	sshr_4s31(10, 10)
 	sshr_4s31(11, 11)
-	ADD $0, R4, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(12, 10, 11)
+	shrn_8b8(12, 12)
+	cmge_8b0(12, 12)
+	FMOVD F12, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	fsub_4s(0, 0, 30)
@@ -9379,51 +9125,38 @@ mask1done:
 	bit_16b(0, 2, 12)
 	fcmgt_4s(12, 3, 1)
 	bit_16b(1, 3, 12)
-	MOVD $c3fb8aa3b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fmul_4s(2, 0, 12)
-	FMOVQ 16(R19), F12
-	fmul_4s(3, 1, 12)
+	fmul_4s0(2, 0, 29)
+	fmul_4s0(3, 1, 29)
 	frintn_4s(2, 2)
 	frintn_4s(3, 3)
-	MOVD $c3f317200_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fmls_4s(0, 2, 12)
-	FMOVQ 16(R19), F12
-	fmls_4s(1, 3, 12)
-	MOVD $c35bfbe8e_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fmls_4s(0, 2, 12)
-	FMOVQ 16(R19), F12
-	fmls_4s(1, 3, 12)
+	fmls_4s1(0, 2, 29)
+	fmls_4s1(1, 3, 29)
+	fmls_4s2(0, 2, 29)
+	fmls_4s2(1, 3, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F4, F5)
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V27.B16, V12.B16
 	fmla_4s(12, 0, 4)
 	VMOV V12.B16, V4.B16
-	FMOVQ 16(R19), F12
+	VMOV V27.B16, V12.B16
 	fmla_4s(12, 1, 5)
 	VMOV V12.B16, V5.B16
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V26.B16, V12.B16
 	fmla_4s(12, 0, 4)
 	VMOV V12.B16, V4.B16
-	FMOVQ 16(R19), F12
+	VMOV V26.B16, V12.B16
 	fmla_4s(12, 1, 5)
 	VMOV V12.B16, V5.B16
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V25.B16, V12.B16
 	fmla_4s(12, 0, 4)
 	VMOV V12.B16, V4.B16
-	FMOVQ 16(R19), F12
+	VMOV V25.B16, V12.B16
 	fmla_4s(12, 1, 5)
 	VMOV V12.B16, V5.B16
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
+	VMOV V24.B16, V12.B16
 	fmla_4s(12, 0, 4)
 	VMOV V12.B16, V4.B16
-	FMOVQ 16(R19), F12
+	VMOV V24.B16, V12.B16
 	fmla_4s(12, 1, 5)
 	VMOV V12.B16, V5.B16
 	fmul_4s(6, 0, 0)
@@ -9434,55 +9167,30 @@ mask1done:
 	VMOV V1.B16, V12.B16
 	fmla_4s(12, 7, 5)
 	VMOV V12.B16, V5.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	fadd_4s(4, 4, 12)
-	FMOVQ 16(R19), F12
-	fadd_4s(5, 5, 12)
+	fadd_4s(4, 4, 23)
+	fadd_4s(5, 5, 23)
 	fcvtns_4s(2, 2)
 	fcvtns_4s(3, 3)
 	sshr_4s1(0, 2)
 	sshr_4s1(1, 3)
 	sub_4s(2, 2, 0)
 	sub_4s(3, 3, 1)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	add_4s(0, 0, 12)
-	FMOVQ 16(R19), F12
-	add_4s(1, 1, 12)
+	add_4s(0, 0, 28)
+	add_4s(1, 1, 28)
 	shl_4s23(0, 0)
 	shl_4s23(1, 1)
 	fmul_4s(4, 4, 0)
 	fmul_4s(5, 5, 1)
-	MOVD $c0000007f_neon<>+0(SB), R19
-	FMOVQ 0(R19), F12
-	add_4s(2, 2, 12)
-	FMOVQ 16(R19), F12
-	add_4s(3, 3, 12)
+	add_4s(2, 2, 28)
+	add_4s(3, 3, 28)
 	shl_4s23(2, 2)
 	shl_4s23(3, 3)
 	fmul_4s(4, 4, 2)
 	fmul_4s(5, 5, 3)
 	VMOV V4.B16, V0.B16
 	VMOV V5.B16, V1.B16
-	ADD $0, R5, R19
-	smax_4s(12, 10, 11)
-	smaxv_4s(12, 12)
-	FMOVS F12, R20
-	TBZ $31, R20, mask2part
-	FSTPQ (F0, F1), (R19)
-	B mask2done
-
-mask2part:
-	VMOV V10.D[0], R15
-	VMOV V10.D[1], R20
-	VMOV V11.D[0], R22
-	VMOV V11.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask2part
+	FSTPQ (F0, F1), 0(R5)
 
 mask2done:
 	and_16b(0, 0, 10)
@@ -9502,7 +9210,41 @@ done:
 	FMOVS F0, s+32(FP)
 	RET
 
-TEXT ·normRow_neon(SB), NOSPLIT, $0-48
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(12, 10)
+	and_16b(0, 0, 12)
+	sshr_4s31(12, 11)
+	and_16b(1, 1, 12)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask2done
+
+TEXT ·normRow_neon(SB), NOSPLIT, $32-48
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD gamma+16(FP), R3
@@ -9550,64 +9292,20 @@ tail:
 	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
 	ushl_4s(7, 7, 8)
-	ADD $0, R4, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(8, 6, 7)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $0, R3, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
 
 mask2done:
-	ADD $0, R7, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R7), (F4, F5)
 
 mask3done:
 	fsub_4s(0, 0, 30)
@@ -9620,31 +9318,101 @@ mask3done:
 	VMOV V5.B16, V8.B16
 	fmla_4s(8, 3, 1)
 	VMOV V8.B16, V1.B16
-	ADD $0, R5, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F0, F1), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F0, F1), 0(R5)
 
 mask4done:
 
 done:
 	RET
 
-TEXT ·maxRows_neon(SB), NOSPLIT, $0-32
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(8, 6)
+	and_16b(0, 0, 8)
+	sshr_4s31(8, 7)
+	and_16b(1, 1, 8)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(8, 6)
+	and_16b(2, 2, 8)
+	sshr_4s31(8, 7)
+	and_16b(3, 3, 8)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R7, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(8, 6)
+	and_16b(4, 4, 8)
+	sshr_4s31(8, 7)
+	and_16b(5, 5, 8)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+mask4part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+TEXT ·maxRows_neon(SB), NOSPLIT, $32-32
 	MOVD dst+0(FP), R5
 	MOVD a+8(FP), R4
 	MOVD b+16(FP), R3
@@ -9680,75 +9448,91 @@ tail:
 	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
 	ushl_4s(5, 5, 6)
-	ADD $0, R4, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(6, 4, 5)
+	shrn_8b8(6, 6)
+	cmge_8b0(6, 6)
+	FMOVD F6, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $0, R3, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
 
 mask2done:
 	fcmgt_4s(6, 0, 2)
 	bif_16b(0, 2, 6)
 	fcmgt_4s(6, 1, 3)
 	bif_16b(1, 3, 6)
-	ADD $0, R5, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F0, F1), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask3part
+	FSTPQ (F0, F1), 0(R5)
 
 mask3done:
 
 done:
 	RET
 
-TEXT ·fmaRows_neon(SB), NOSPLIT, $0-40
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(6, 4)
+	and_16b(0, 0, 6)
+	sshr_4s31(6, 5)
+	and_16b(1, 1, 6)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(6, 4)
+	and_16b(2, 2, 6)
+	sshr_4s31(6, 5)
+	and_16b(3, 3, 6)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+TEXT ·fmaRows_neon(SB), NOSPLIT, $32-40
 	MOVD dst+0(FP), R5
 	MOVD acc+8(FP), R4
 	MOVD a+16(FP), R3
@@ -9785,93 +9569,119 @@ tail:
 	ushl_4s(6, 6, 8)
 	FMOVQ 16(R19), F8
 	ushl_4s(7, 7, 8)
-	ADD $0, R4, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(8, 6, 7)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $0, R3, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
 
 mask2done:
-	ADD $0, R7, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F4, F5)
-	B mask3done
-
-mask3part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R7), (F4, F5)
 
 mask3done:
 	fmla_4s(0, 4, 2)
 	fmla_4s(1, 5, 3)
-	ADD $0, R5, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F0, F1), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F0, F1), 0(R5)
 
 mask4done:
 
 done:
 	RET
 
-TEXT ·fmaRow_neon(SB), NOSPLIT, $0-36
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(8, 6)
+	and_16b(0, 0, 8)
+	sshr_4s31(8, 7)
+	and_16b(1, 1, 8)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(8, 6)
+	and_16b(2, 2, 8)
+	sshr_4s31(8, 7)
+	and_16b(3, 3, 8)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R7, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(8, 6)
+	and_16b(4, 4, 8)
+	sshr_4s31(8, 7)
+	and_16b(5, 5, 8)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask3done
+
+mask3none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask3done
+
+mask4part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
+TEXT ·fmaRow_neon(SB), NOSPLIT, $32-36
 	MOVD dst+0(FP), R5
 	MOVD acc+8(FP), R4
 	MOVD a+16(FP), R3
@@ -9906,73 +9716,89 @@ tail:
 	ushl_4s(4, 4, 6)
 	FMOVQ 16(R19), F6
 	ushl_4s(5, 5, 6)
-	ADD $0, R4, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F0, F1)
-	B mask1done
-
-mask1part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	uzp2_8h(6, 4, 5)
+	shrn_8b8(6, 6)
+	cmge_8b0(6, 6)
+	FMOVD F6, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	ADD $0, R3, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
 
 mask2done:
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
-	ADD $0, R5, R19
-	smax_4s(6, 4, 5)
-	smaxv_4s(6, 6)
-	FMOVS F6, R20
-	TBZ $31, R20, mask3part
-	FSTPQ (F0, F1), (R19)
-	B mask3done
-
-mask3part:
-	VMOV V4.D[0], R15
-	VMOV V4.D[1], R20
-	VMOV V5.D[0], R22
-	VMOV V5.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask3part
+	FSTPQ (F0, F1), 0(R5)
 
 mask3done:
 
 done:
 	RET
 
-TEXT ·columnSum_neon(SB), NOSPLIT, $0-40
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(6, 4)
+	and_16b(0, 0, 6)
+	sshr_4s31(6, 5)
+	and_16b(1, 1, 6)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(6, 4)
+	and_16b(2, 2, 6)
+	sshr_4s31(6, 5)
+	and_16b(3, 3, 6)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+TEXT ·columnSum_neon(SB), NOSPLIT, $32-40
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R3
@@ -10057,6 +9883,10 @@ tail:
 	ushl_4s(17, 17, 18)
 	sshr_4s31(16, 16)
 	sshr_4s31(17, 17)
+	uzp2_8h(18, 16, 17)
+	shrn_8b8(18, 18)
+	cmge_8b0(18, 18)
+	FMOVD F18, R22
 	eor_16b(0, 0, 0)
 	eor_16b(1, 1, 1)
 	eor_16b(2, 2, 2)
@@ -10071,93 +9901,29 @@ tail:
 	BLT few2
 
 four2:
-	ADD $0, R10, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F8, F9)
-	B mask1done
-
-mask1part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R10), (F8, F9)
 
 mask1done:
 	fadd_4s(0, 0, 8)
 	fadd_4s(1, 1, 9)
 	ADDS R9, R10, R10
-	ADD $0, R10, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F10, F11)
-	B mask2done
-
-mask2part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R10), (F10, F11)
 
 mask2done:
 	fadd_4s(2, 2, 10)
 	fadd_4s(3, 3, 11)
 	ADDS R9, R10, R10
-	ADD $0, R10, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F12, F13)
-	B mask3done
-
-mask3part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V12.D[0]
-	VMOV R20, V12.D[1]
-	VMOV R22, V13.D[0]
-	VMOV R23, V13.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R10), (F12, F13)
 
 mask3done:
 	fadd_4s(4, 4, 12)
 	fadd_4s(5, 5, 13)
 	ADDS R9, R10, R10
-	ADD $0, R10, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F14, F15)
-	B mask4done
-
-mask4part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V14.D[0]
-	VMOV R20, V14.D[1]
-	VMOV R22, V15.D[0]
-	VMOV R23, V15.D[1]
+	CBNZ R22, mask4part
+	FLDPQ 0(R10), (F14, F15)
 
 mask4done:
 	fadd_4s(6, 6, 14)
@@ -10171,24 +9937,8 @@ few2:
 	BEQ end2
 
 one2:
-	ADD $0, R10, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask5part
-	FLDPQ (R19), (F8, F9)
-	B mask5done
-
-mask5part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask5part
+	FLDPQ 0(R10), (F8, F9)
 
 mask5done:
 	fadd_4s(0, 0, 8)
@@ -10204,31 +9954,153 @@ end2:
 	fadd_4s(3, 3, 7)
 	fadd_4s(0, 0, 2)
 	fadd_4s(1, 1, 3)
-	ADD $0, R5, R19
-	smax_4s(18, 16, 17)
-	smaxv_4s(18, 18)
-	FMOVS F18, R20
-	TBZ $31, R20, mask6part
-	FSTPQ (F0, F1), (R19)
-	B mask6done
-
-mask6part:
-	VMOV V16.D[0], R15
-	VMOV V16.D[1], R20
-	VMOV V17.D[0], R22
-	VMOV V17.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask6part
+	FSTPQ (F0, F1), 0(R5)
 
 mask6done:
 
 done:
 	RET
 
-TEXT ·columnSquares_neon(SB), NOSPLIT, $0-48
+mask1part:
+	ADD $0, R10, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(18, 16)
+	and_16b(8, 8, 18)
+	sshr_4s31(18, 17)
+	and_16b(9, 9, 18)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask1done
+
+mask1none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask1done
+
+mask2part:
+	ADD $0, R10, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(18, 16)
+	and_16b(10, 10, 18)
+	sshr_4s31(18, 17)
+	and_16b(11, 11, 18)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask2done
+
+mask2none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask2done
+
+mask3part:
+	ADD $0, R10, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F12, F13)
+	sshr_4s31(18, 16)
+	and_16b(12, 12, 18)
+	sshr_4s31(18, 17)
+	and_16b(13, 13, 18)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F12, F13)
+	B mask3done
+
+mask3none:
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	B mask3done
+
+mask4part:
+	ADD $0, R10, R21
+	ADD $1, R22, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F14, F15)
+	sshr_4s31(18, 16)
+	and_16b(14, 14, 18)
+	sshr_4s31(18, 17)
+	and_16b(15, 15, 18)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F14, F15)
+	B mask4done
+
+mask4none:
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	B mask4done
+
+mask5part:
+	ADD $0, R10, R21
+	ADD $1, R22, R20
+	CBZ R20, mask5none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask5slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(18, 16)
+	and_16b(8, 8, 18)
+	sshr_4s31(18, 17)
+	and_16b(9, 9, 18)
+	B mask5done
+
+mask5slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask5done
+
+mask5none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask5done
+
+mask6part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask6done
+
+TEXT ·columnSquares_neon(SB), NOSPLIT, $32-48
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD mean+16(FP), R7
@@ -10326,6 +10198,10 @@ tail:
 	ushl_4s(19, 19, 20)
 	sshr_4s31(18, 18)
 	sshr_4s31(19, 19)
+	uzp2_8h(20, 18, 19)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R22
 	eor_16b(0, 0, 0)
 	eor_16b(1, 1, 1)
 	eor_16b(2, 2, 2)
@@ -10334,24 +10210,8 @@ tail:
 	eor_16b(5, 5, 5)
 	eor_16b(6, 6, 6)
 	eor_16b(7, 7, 7)
-	ADD $0, R7, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F16, F17)
-	B mask1done
-
-mask1part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V16.D[0]
-	VMOV R20, V16.D[1]
-	VMOV R22, V17.D[0]
-	VMOV R23, V17.D[1]
+	CBNZ R22, mask1part
+	FLDPQ 0(R7), (F16, F17)
 
 mask1done:
 	MOVD R4, R10
@@ -10360,24 +10220,8 @@ mask1done:
 	BLT few2
 
 four2:
-	ADD $0, R10, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F8, F9)
-	B mask2done
-
-mask2part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R10), (F8, F9)
 
 mask2done:
 	fsub_4s(8, 8, 16)
@@ -10385,24 +10229,8 @@ mask2done:
 	fmla_4s(0, 8, 8)
 	fmla_4s(1, 9, 9)
 	ADDS R9, R10, R10
-	ADD $0, R10, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F10, F11)
-	B mask3done
-
-mask3part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V10.D[0]
-	VMOV R20, V10.D[1]
-	VMOV R22, V11.D[0]
-	VMOV R23, V11.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R10), (F10, F11)
 
 mask3done:
 	fsub_4s(10, 10, 16)
@@ -10410,24 +10238,8 @@ mask3done:
 	fmla_4s(2, 10, 10)
 	fmla_4s(3, 11, 11)
 	ADDS R9, R10, R10
-	ADD $0, R10, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask4part
-	FLDPQ (R19), (F12, F13)
-	B mask4done
-
-mask4part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V12.D[0]
-	VMOV R20, V12.D[1]
-	VMOV R22, V13.D[0]
-	VMOV R23, V13.D[1]
+	CBNZ R22, mask4part
+	FLDPQ 0(R10), (F12, F13)
 
 mask4done:
 	fsub_4s(12, 12, 16)
@@ -10435,24 +10247,8 @@ mask4done:
 	fmla_4s(4, 12, 12)
 	fmla_4s(5, 13, 13)
 	ADDS R9, R10, R10
-	ADD $0, R10, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask5part
-	FLDPQ (R19), (F14, F15)
-	B mask5done
-
-mask5part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V14.D[0]
-	VMOV R20, V14.D[1]
-	VMOV R22, V15.D[0]
-	VMOV R23, V15.D[1]
+	CBNZ R22, mask5part
+	FLDPQ 0(R10), (F14, F15)
 
 mask5done:
 	fsub_4s(14, 14, 16)
@@ -10468,24 +10264,8 @@ few2:
 	BEQ end2
 
 one2:
-	ADD $0, R10, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask6part
-	FLDPQ (R19), (F8, F9)
-	B mask6done
-
-mask6part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V8.D[0]
-	VMOV R20, V8.D[1]
-	VMOV R22, V9.D[0]
-	VMOV R23, V9.D[1]
+	CBNZ R22, mask6part
+	FLDPQ 0(R10), (F8, F9)
 
 mask6done:
 	fsub_4s(8, 8, 16)
@@ -10503,31 +10283,179 @@ end2:
 	fadd_4s(3, 3, 7)
 	fadd_4s(0, 0, 2)
 	fadd_4s(1, 1, 3)
-	ADD $0, R5, R19
-	smax_4s(20, 18, 19)
-	smaxv_4s(20, 20)
-	FMOVS F20, R20
-	TBZ $31, R20, mask7part
-	FSTPQ (F0, F1), (R19)
-	B mask7done
-
-mask7part:
-	VMOV V18.D[0], R15
-	VMOV V18.D[1], R20
-	VMOV V19.D[0], R22
-	VMOV V19.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask7part
+	FSTPQ (F0, F1), 0(R5)
 
 mask7done:
 
 done:
 	RET
 
-TEXT ·columnNorm_neon(SB), NOSPLIT, $0-72
+mask1part:
+	ADD $0, R7, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F16, F17)
+	sshr_4s31(20, 18)
+	and_16b(16, 16, 20)
+	sshr_4s31(20, 19)
+	and_16b(17, 17, 20)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F16, F17)
+	B mask1done
+
+mask1none:
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	B mask1done
+
+mask2part:
+	ADD $0, R10, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(20, 18)
+	and_16b(8, 8, 20)
+	sshr_4s31(20, 19)
+	and_16b(9, 9, 20)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask2done
+
+mask2none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask2done
+
+mask3part:
+	ADD $0, R10, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F10, F11)
+	sshr_4s31(20, 18)
+	and_16b(10, 10, 20)
+	sshr_4s31(20, 19)
+	and_16b(11, 11, 20)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F10, F11)
+	B mask3done
+
+mask3none:
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	B mask3done
+
+mask4part:
+	ADD $0, R10, R21
+	ADD $1, R22, R20
+	CBZ R20, mask4none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask4slow
+	FLDPQ (R21), (F12, F13)
+	sshr_4s31(20, 18)
+	and_16b(12, 12, 20)
+	sshr_4s31(20, 19)
+	and_16b(13, 13, 20)
+	B mask4done
+
+mask4slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F12, F13)
+	B mask4done
+
+mask4none:
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	B mask4done
+
+mask5part:
+	ADD $0, R10, R21
+	ADD $1, R22, R20
+	CBZ R20, mask5none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask5slow
+	FLDPQ (R21), (F14, F15)
+	sshr_4s31(20, 18)
+	and_16b(14, 14, 20)
+	sshr_4s31(20, 19)
+	and_16b(15, 15, 20)
+	B mask5done
+
+mask5slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F14, F15)
+	B mask5done
+
+mask5none:
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	B mask5done
+
+mask6part:
+	ADD $0, R10, R21
+	ADD $1, R22, R20
+	CBZ R20, mask6none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask6slow
+	FLDPQ (R21), (F8, F9)
+	sshr_4s31(20, 18)
+	and_16b(8, 8, 20)
+	sshr_4s31(20, 19)
+	and_16b(9, 9, 20)
+	B mask6done
+
+mask6slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F8, F9)
+	B mask6done
+
+mask6none:
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	B mask6done
+
+mask7part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask7done
+
+TEXT ·columnNorm_neon(SB), NOSPLIT, $32-72
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD mean+16(FP), R7
@@ -10593,44 +10521,16 @@ tail:
 	ushl_4s(7, 7, 8)
 	sshr_4s31(6, 6)
 	sshr_4s31(7, 7)
-	ADD $0, R7, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask1part
-	FLDPQ (R19), (F4, F5)
-	B mask1done
-
-mask1part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V4.D[0]
-	VMOV R20, V4.D[1]
-	VMOV R22, V5.D[0]
-	VMOV R23, V5.D[1]
+	uzp2_8h(8, 6, 7)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R7), (F4, F5)
 
 mask1done:
-	ADD $0, R8, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask2part
-	FLDPQ (R19), (F2, F3)
-	B mask2done
-
-mask2part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V2.D[0]
-	VMOV R20, V2.D[1]
-	VMOV R22, V3.D[0]
-	VMOV R23, V3.D[1]
+	CBNZ R22, mask2part
+	FLDPQ 0(R8), (F2, F3)
 
 mask2done:
 	MOVD R4, R9
@@ -10640,24 +10540,8 @@ mask2done:
 	MOVD rows+56(FP), R11
 
 row2:
-	ADD $0, R9, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask3part
-	FLDPQ (R19), (F0, F1)
-	B mask3done
-
-mask3part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	CALL loadLanes<>(SB)
-	VMOV R15, V0.D[0]
-	VMOV R20, V0.D[1]
-	VMOV R22, V1.D[0]
-	VMOV R23, V1.D[1]
+	CBNZ R22, mask3part
+	FLDPQ 0(R9), (F0, F1)
 
 mask3done:
 	fsub_4s(0, 0, 4)
@@ -10674,24 +10558,8 @@ mask3done:
 	VMOV V30.B16, V8.B16
 	fmla_4s(8, 31, 1)
 	VMOV V8.B16, V1.B16
-	ADD $0, R10, R19
-	smax_4s(8, 6, 7)
-	smaxv_4s(8, 8)
-	FMOVS F8, R20
-	TBZ $31, R20, mask4part
-	FSTPQ (F0, F1), (R19)
-	B mask4done
-
-mask4part:
-	VMOV V6.D[0], R15
-	VMOV V6.D[1], R20
-	VMOV V7.D[0], R22
-	VMOV V7.D[1], R23
-	VMOV V0.D[0], R24
-	VMOV V0.D[1], R25
-	VMOV V1.D[0], R26
-	VMOV V1.D[1], R21
-	CALL storeLanes<>(SB)
+	CBNZ R22, mask4part
+	FSTPQ (F0, F1), 0(R10)
 
 mask4done:
 	ADDS $4, R1, R1
@@ -10704,88 +10572,188 @@ mask4done:
 done:
 	RET
 
+mask1part:
+	ADD $0, R7, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F4, F5)
+	sshr_4s31(8, 6)
+	and_16b(4, 4, 8)
+	sshr_4s31(8, 7)
+	and_16b(5, 5, 8)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F4, F5)
+	B mask1done
+
+mask1none:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	B mask1done
+
+mask2part:
+	ADD $0, R8, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(8, 6)
+	and_16b(2, 2, 8)
+	sshr_4s31(8, 7)
+	and_16b(3, 3, 8)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask3none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask3slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(8, 6)
+	and_16b(0, 0, 8)
+	sshr_4s31(8, 7)
+	and_16b(1, 1, 8)
+	B mask3done
+
+mask3slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask3done
+
+mask3none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask3done
+
+mask4part:
+	ADD $0, R10, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask4done
+
 TEXT loadLanes<>(SB), NOSPLIT|NOFRAME, $0-0
-	MOVD ZR, R24
-	TBZ $31, R15, low0
-	MOVWU 0(R19), R24
+	MOVD ZR, R16
+	TBNZ $0, R15, lane0
+	MOVWU 0(R21), R16
 
-low0:
-	TBZ $63, R15, high0
-	MOVWU 4(R19), R25
-	ORR R25<<32, R24, R24
+lane0:
+	MOVW R16, 0(R20)
+	MOVD ZR, R16
+	TBNZ $8, R15, lane1
+	MOVWU 4(R21), R16
 
-high0:
-	MOVD R24, R15
-	MOVD ZR, R24
-	TBZ $31, R20, low1
-	MOVWU 8(R19), R24
+lane1:
+	MOVW R16, 4(R20)
+	MOVD ZR, R16
+	TBNZ $16, R15, lane2
+	MOVWU 8(R21), R16
 
-low1:
-	TBZ $63, R20, high1
-	MOVWU 12(R19), R25
-	ORR R25<<32, R24, R24
+lane2:
+	MOVW R16, 8(R20)
+	MOVD ZR, R16
+	TBNZ $24, R15, lane3
+	MOVWU 12(R21), R16
 
-high1:
-	MOVD R24, R20
-	MOVD ZR, R24
-	TBZ $31, R22, low2
-	MOVWU 16(R19), R24
+lane3:
+	MOVW R16, 12(R20)
+	MOVD ZR, R16
+	TBNZ $32, R15, lane4
+	MOVWU 16(R21), R16
 
-low2:
-	TBZ $63, R22, high2
-	MOVWU 20(R19), R25
-	ORR R25<<32, R24, R24
+lane4:
+	MOVW R16, 16(R20)
+	MOVD ZR, R16
+	TBNZ $40, R15, lane5
+	MOVWU 20(R21), R16
 
-high2:
-	MOVD R24, R22
-	MOVD ZR, R24
-	TBZ $31, R23, low3
-	MOVWU 24(R19), R24
+lane5:
+	MOVW R16, 20(R20)
+	MOVD ZR, R16
+	TBNZ $48, R15, lane6
+	MOVWU 24(R21), R16
 
-low3:
-	TBZ $63, R23, high3
-	MOVWU 28(R19), R25
-	ORR R25<<32, R24, R24
+lane6:
+	MOVW R16, 24(R20)
+	MOVD ZR, R16
+	TBNZ $56, R15, lane7
+	MOVWU 28(R21), R16
 
-high3:
-	MOVD R24, R23
+lane7:
+	MOVW R16, 28(R20)
 	RET
 
 TEXT storeLanes<>(SB), NOSPLIT|NOFRAME, $0-0
-	TBZ $31, R15, low0
-	MOVW R24, 0(R19)
+	CBNZW R15, single
+	LDP (R20), (R16, R17)
+	STP (R16, R17), (R21)
+	B lane4
 
-low0:
-	TBZ $63, R15, high0
-	LSR $32, R24, R24
-	MOVW R24, 4(R19)
+single:
+	TBNZ $0, R15, lane1
+	MOVWU 0(R20), R16
+	MOVW R16, 0(R21)
 
-high0:
-	TBZ $31, R20, low1
-	MOVW R25, 8(R19)
+lane1:
+	TBNZ $8, R15, lane2
+	MOVWU 4(R20), R16
+	MOVW R16, 4(R21)
 
-low1:
-	TBZ $63, R20, high1
-	LSR $32, R25, R25
-	MOVW R25, 12(R19)
+lane2:
+	TBNZ $16, R15, lane3
+	MOVWU 8(R20), R16
+	MOVW R16, 8(R21)
 
-high1:
-	TBZ $31, R22, low2
-	MOVW R26, 16(R19)
+lane3:
+	TBNZ $24, R15, lane4
+	MOVWU 12(R20), R16
+	MOVW R16, 12(R21)
 
-low2:
-	TBZ $63, R22, high2
-	LSR $32, R26, R26
-	MOVW R26, 20(R19)
+lane4:
+	TBNZ $32, R15, lane5
+	MOVWU 16(R20), R16
+	MOVW R16, 16(R21)
 
-high2:
-	TBZ $31, R23, low3
-	MOVW R21, 24(R19)
+lane5:
+	TBNZ $40, R15, lane6
+	MOVWU 20(R20), R16
+	MOVW R16, 20(R21)
 
-low3:
-	TBZ $63, R23, high3
-	LSR $32, R21, R21
-	MOVW R21, 28(R19)
+lane6:
+	TBNZ $48, R15, lane7
+	MOVWU 24(R20), R16
+	MOVW R16, 24(R21)
 
-high3:
+lane7:
+	TBNZ $56, R15, lane8
+	MOVWU 28(R20), R16
+	MOVW R16, 28(R21)
+
+lane8:
 	RET

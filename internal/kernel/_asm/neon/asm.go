@@ -16,9 +16,11 @@ import (
 type asm struct {
 	s      bytes.Buffer
 	words  []word
-	macros map[string]string // definitions, by name
-	f      *function         // the one being written
-	masks  bool              // loads or stores of some lanes occur
+	macros map[string]string   // definitions, by name
+	f      *function           // the one being written
+	masks  bool                // loads or stores of some lanes occur
+	place_ string              // what the address register holds, if that is known
+	data   map[string][]uint32 // constants, by symbol
 }
 
 type word struct {
@@ -41,16 +43,21 @@ const (
 	temp2    = 21
 )
 
-// maskRegs hold the masks of eight lanes, two in each, and what is loaded; laneRegs what is stored.
-var (
-	maskRegs = [4]int{15, 20, 22, 23}
-	laneRegs = [4]int{24, 25, 26, 21}
+// A byte of a mask register is 0 for a lane that is there, else 255; laneBits passes one to the functions that load and
+// store lanes.
+const (
+	firstMask = 22
+	lastMask  = 26
+	laneBits  = 15
 )
 
 // op writes a line in Go's syntax.
 func (a *asm) op(format string, args ...any) { fmt.Fprintf(&a.s, "\t"+format+"\n", args...) }
 
-func (a *asm) label(l string) { fmt.Fprintf(&a.s, "\n%s:\n", l) }
+func (a *asm) label(l string) {
+	a.place_ = ""
+	fmt.Fprintf(&a.s, "\n%s:\n", l)
+}
 
 // word writes an instruction on vectors, the destination first: a call of a macro. text is what a disassembler says of
 // it, with %d for each register.
@@ -82,7 +89,7 @@ func (a *asm) definitions() string {
 // three are instructions d = n op m on four floats, whole numbers, or all bits.
 var three = map[string]uint32{
 	"fadd": 0x4e20d400, "fsub": 0x4ea0d400, "fmul": 0x6e20dc00, "fdiv": 0x6e20fc00, "fmla": 0x4e20cc00, "fmls": 0x4ea0cc00,
-	"fcmeq": 0x4e20e400, "fcmge": 0x6e20e400, "fcmgt": 0x6ea0e400,
+	"fmax": 0x4e20f400, "fmin": 0x4ea0f400, "fcmeq": 0x4e20e400, "fcmge": 0x6e20e400, "fcmgt": 0x6ea0e400,
 	"add": 0x4ea08400, "sub": 0x6ea08400, "ushl": 0x6ea04400, "smax": 0x4ea06400,
 	"zip1": 0x4e803800, "zip2": 0x4e807800, "uzp1": 0x4e801800, "uzp2": 0x4e805800,
 }
@@ -116,11 +123,12 @@ func (a *asm) two(name string, d, n vreg) {
 
 func (a *asm) not(d, n vreg) { a.word("mvn_16b", 0x6e205800, "mvn v%d.16b, v%d.16b", d, n) }
 
-// byElem are products with the first float of m.
+// byElem are products with a float of m.
 var byElem = map[string]uint32{"fmla": 0x4f801000, "fmls": 0x4f805000, "fmul": 0x4f809000}
 
-func (a *asm) byElem(name string, d, n, m vreg) {
-	a.word(name+"_4s0", byElem[name], name+" v%d.4s, v%d.4s, v%d.s[0]", d, n, m)
+func (a *asm) byElem(name string, d, n vreg, m element) {
+	code := byElem[name] | uint32(m.i&1)<<21 | uint32(m.i>>1)<<11
+	a.word(fmt.Sprintf("%s_4s%d", name, m.i), code, fmt.Sprintf("%s v%%d.4s, v%%d.4s, v%%d.s[%d]", name, m.i), d, n, m.v)
 }
 
 // shift moves the bits of each float by k places: shl, sshr or ushr.

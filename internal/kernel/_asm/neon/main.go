@@ -43,7 +43,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	a := &asm{macros: map[string]string{}}
+	a := &asm{macros: map[string]string{}, data: map[string][]uint32{}}
 	if err := a.file(string(text)); err != nil {
 		return fmt.Errorf("%s: %w", *in, err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -45,6 +46,7 @@ const (
 var gprs = []string{"AX", "BX", "CX", "DX", "SI", "DI", "BP", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15"}
 
 var (
+	dataLine     = regexp.MustCompile(`^DATA (\w+<>)\+\d+\(SB\)/4, \$(\w+)$`)
 	functionLine = regexp.MustCompile(`^TEXT ·(\w+)\(SB\), (\S+), \$(\d+)-(\d+)$`)
 	memoryText   = regexp.MustCompile(`^(-?\w+)?\((\w+)\)(?:\((\w+)\*(\d)\))?$`)
 	symbolText   = regexp.MustCompile(`^\w+(?:<>)?\+\d+\((?:FP|SB)\)$`)
@@ -138,6 +140,15 @@ func parseLine(text string) (line, error) {
 // file translates all functions and copies the constants.
 func (a *asm) file(text string) error {
 	lines := strings.Split(text, "\n")
+	for _, s := range lines {
+		if m := dataLine.FindStringSubmatch(s); m != nil {
+			v, err := strconv.ParseUint(m[2], 0, 32)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s, err)
+			}
+			a.data[m[1]] = append(a.data[m[1]], uint32(v))
+		}
+	}
 	for i := 0; i < len(lines); i++ {
 		s := lines[i]
 		switch {
@@ -161,7 +172,11 @@ func (a *asm) file(text string) error {
 			}
 			i--
 			frame, _ := strconv.Atoi(m[3])
-			fmt.Fprintf(&a.s, "\nTEXT ·%s(SB), %s, $%s-%s\n", rename(m[1]), m[2], m[3], m[4])
+			size := frame
+			if slices.ContainsFunc(body, func(l line) bool { return l.op == "VMASKMOVPS" }) {
+				size += 32
+			}
+			fmt.Fprintf(&a.s, "\nTEXT ·%s(SB), %s, $%d-%s\n", rename(m[1]), m[2], size, m[4])
 			if err := a.function(m[1], body, frame); err != nil {
 				return fmt.Errorf("%s: %w", m[1], err)
 			}

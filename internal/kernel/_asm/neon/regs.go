@@ -17,14 +17,25 @@ const (
 
 // function is what is known of the function being written.
 type function struct {
-	lines  []line
-	class  [16]class
-	lo, hi [16]vreg
-	temps  []vreg   // that no value is ever kept in
-	busy   []uint16 // registers whose values count, by line
-	at     int      // line being written
-	labels map[string]int
-	masks  int // loads and stores of some lanes so far
+	lines   []line
+	class   [16]class
+	lo, hi  [16]vreg
+	temps   []vreg   // that no value is ever kept in
+	busy    []uint16 // registers whose values count, by line
+	at      int      // line being written
+	labels  map[string]int
+	masks   map[int]int        // the general register that says which lanes a mask lacks, by vector register
+	clamped int                // the line of a maximum that needs no sum behind it
+	asides  []func(a *asm)     // code that is seldom run, to be written behind the function
+	frame   int                // bytes of the stack that the AVX2 function uses
+	held    map[string]vreg    // constants kept in registers, by symbol
+	parts   map[string]element // constants of which products take an element
+}
+
+// element is a float of a register.
+type element struct {
+	v vreg
+	i int
 }
 
 // lanewise are instructions whose result is uniform if their operands are.
@@ -76,6 +87,7 @@ func (f *function) classify() error {
 			last--
 		}
 	}
+	f.temps = nil
 	for v := next; v <= last; v++ {
 		f.temps = append(f.temps, v)
 	}
@@ -253,7 +265,61 @@ func (f *function) half(r, h int) vreg {
 	return f.hi[r]
 }
 
-// scales reports whether a product of e and x is one of x and the first float of e.
-func (f *function) scales(e, x arg) bool {
-	return e.kind == ymm && f.class[e.reg] == uniform && (x.kind == memory || x.kind == ymm && f.class[x.reg] == full)
+// scales reports whether a product of e and x is one of x and a float of a register, and which.
+func (f *function) scales(e, x arg) (element, bool) {
+	if x.kind != memory && (x.kind != ymm || f.class[x.reg] != full) {
+		return element{}, false
+	}
+	if e.kind == memory {
+		part, ok := f.parts[e.sym]
+		return part, ok && x.kind == ymm
+	}
+	return element{f.lo[e.reg], 0}, e.kind == ymm && f.class[e.reg] == uniform
+}
+
+// reachesMask reports whether a load or store of some lanes may use what line i writes to register r.
+func (f *function) reachesMask(i, r int) bool {
+	seen := make([]bool, len(f.lines))
+	next := []int{i + 1}
+	for len(next) > 0 {
+		k := next[len(next)-1]
+		next = next[:len(next)-1]
+		if k >= len(f.lines) || seen[k] {
+			continue
+		}
+		seen[k] = true
+		l := f.lines[k]
+		if l.op == "VMASKMOVPS" && l.args[1].reg == r {
+			return true
+		}
+		if d, writes := l.dest(); l.op == "RET" || writes && d.reg == r {
+			continue
+		}
+		if l.op != "" && l.op[0] == 'J' {
+			next = append(next, f.labels[l.label])
+		}
+		if l.op != "JMP" {
+			next = append(next, k+1)
+		}
+	}
+	return false
+}
+
+// zeros reports whether a register is 0 at the line being written.
+func (f *function) zeros(r int) bool {
+	for i := f.at - 1; i >= 0 && f.lines[i].op != ""; i-- {
+		if d, writes := f.lines[i].dest(); writes && d.reg == r {
+			return f.lines[i].clears()
+		}
+	}
+	any := false
+	for _, l := range f.lines {
+		if d, writes := l.dest(); writes && d.reg == r {
+			if !l.clears() {
+				return false
+			}
+			any = true
+		}
+	}
+	return any
 }

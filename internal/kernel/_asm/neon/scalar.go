@@ -13,7 +13,10 @@ var jumps = map[string]string{"JMP": "B", "JZ": "BEQ", "JEQ": "BEQ", "JE": "BEQ"
 func (a *asm) place(m arg) (base string, disp int64) {
 	switch {
 	case strings.HasSuffix(m.sym, "(SB)"):
-		a.op("MOVD $%s, R%d", rename(m.sym), tempAddr)
+		if a.place_ != m.sym {
+			a.op("MOVD $%s, R%d", rename(m.sym), tempAddr)
+			a.place_ = m.sym
+		}
 		return fmt.Sprintf("R%d", tempAddr), 0
 	case m.base == sp:
 		return "RSP", m.imm + 8 // the link register lies below what a function keeps
@@ -21,10 +24,13 @@ func (a *asm) place(m arg) (base string, disp int64) {
 	base = fmt.Sprintf("R%d", m.base)
 	if m.index != none {
 		shift := map[int]int{1: 0, 2: 1, 4: 2, 8: 3}[m.scale]
+		sum := fmt.Sprintf("ADD R%d<<%d, %s, R%d", m.index, shift, base, tempAddr)
 		if shift == 0 {
-			a.op("ADD R%d, %s, R%d", m.index, base, tempAddr)
-		} else {
-			a.op("ADD R%d<<%d, %s, R%d", m.index, shift, base, tempAddr)
+			sum = fmt.Sprintf("ADD R%d, %s, R%d", m.index, base, tempAddr)
+		}
+		if a.place_ != sum {
+			a.op("%s", sum)
+			a.place_ = sum
 		}
 		base = fmt.Sprintf("R%d", tempAddr)
 	}
@@ -41,6 +47,15 @@ func (a *asm) at(m arg) string {
 		return "(" + base + ")"
 	}
 	return fmt.Sprintf("%d(%s)", disp, base)
+}
+
+// changed forgets an address that a line may change.
+func (a *asm) changed(l line) {
+	for _, s := range l.args {
+		if s.kind == gpr && strings.Contains(a.place_+",", fmt.Sprintf("R%d,", s.reg)) || s.kind == gpr && strings.Contains(a.place_, fmt.Sprintf("R%d<", s.reg)) {
+			a.place_ = ""
+		}
+	}
 }
 
 // general translates an instruction on general registers. next are the lines behind it.

@@ -6,23 +6,122 @@ import (
 	"strings"
 )
 
-// function writes one function.
+// function writes one function, with as many constants in registers as there is room for.
 func (a *asm) function(name string, lines []line, frame int) error {
-	f := &function{lines: lines}
-	if err := f.classify(); err != nil {
-		return err
-	}
-	if err := f.liveness(); err != nil {
-		return err
-	}
-	a.f = f
-	for i, l := range lines {
-		f.at = i
-		if err := a.line(l, lines[i+1:]); err != nil {
+	before, words := a.s.Len(), len(a.words)
+	for reserve := 1; ; reserve++ {
+		f := &function{lines: lines, frame: frame, masks: map[int]int{}}
+		if err := f.classify(); err != nil {
 			return err
 		}
+		if err := f.liveness(); err != nil {
+			return err
+		}
+		a.f, a.place_ = f, ""
+		room := len(f.temps) - reserve
+		err := a.body(max(room, 0))
+		if err == nil || room <= 0 {
+			return err
+		}
+		a.s.Truncate(before)
+		a.words = a.words[:words]
+	}
+}
+
+// body writes the instructions of a function, with constants in room registers.
+func (a *asm) body(room int) error {
+	f := a.f
+	for i, l := range f.lines {
+		if l.op != "VMASKMOVPS" {
+			continue
+		}
+		f.at = i
+		if r := l.args[1].reg; f.masks[r] == 0 {
+			f.masks[r] = firstMask + len(f.masks)
+			if f.masks[r] > lastMask || f.class[r] != full {
+				return fmt.Errorf("%s: no place for the mask", l.text)
+			}
+		}
+	}
+	a.hold(room)
+	for i, l := range f.lines {
+		f.at = i
+		if err := a.line(l, f.lines[i+1:]); err != nil {
+			return err
+		}
+		if l.op != "" && l.op[0] != 'J' {
+			a.changed(l)
+		}
+		if d, writes := l.dest(); writes && f.masks[d.reg] != 0 && f.reachesMask(i, d.reg) {
+			if err := a.lacking(d.reg); err != nil {
+				return err
+			}
+		}
+	}
+	for _, aside := range f.asides {
+		aside(a)
 	}
 	return nil
+}
+
+// hold loads constants whose floats are all equal into registers: those that are only factors as elements, four to a
+// register.
+func (a *asm) hold(room int) {
+	f := a.f
+	f.held, f.parts = map[string]vreg{}, map[string]element{}
+	uses, factors := map[string]int{}, map[string]bool{}
+	var symbols []string
+	for _, l := range f.lines {
+		for i, s := range l.args {
+			if s.kind != memory || !a.same(s.sym) || len(l.args) < 3 {
+				continue
+			}
+			if uses[s.sym]++; uses[s.sym] == 1 {
+				symbols = append(symbols, s.sym)
+				factors[s.sym] = true
+			}
+			product := l.op == "VFMADD231PS" || l.op == "VFNMADD231PS" || l.op == "VMULPS"
+			factors[s.sym] = factors[s.sym] && product && i < 2 && l.args[1-i].kind == ymm && f.class[l.args[1-i].reg] == full
+		}
+	}
+	slices.SortStableFunc(symbols, func(x, y string) int { return uses[y] - uses[x] })
+	take := func() vreg {
+		v := f.temps[len(f.temps)-1]
+		f.temps = f.temps[:len(f.temps)-1]
+		room--
+		return v
+	}
+	var part []string
+	for _, s := range symbols {
+		if factors[s] {
+			part = append(part, s)
+		}
+	}
+	for len(part) > 0 && room > 0 {
+		v := take()
+		for i, s := range part[:min(4, len(part))] {
+			f.parts[s] = element{v, i}
+			base, _ := a.place(arg{kind: memory, sym: s})
+			a.op("MOVWU (%s), R%d", base, temp)
+			a.op("VMOV R%d, %v.S[%d]", temp, v, i)
+		}
+		part = part[min(4, len(part)):]
+	}
+	for _, s := range symbols {
+		if _, done := f.parts[s]; done || room <= 0 {
+			continue
+		}
+		f.held[s] = take()
+		base, _ := a.place(arg{kind: memory, sym: s})
+		a.op("FMOVQ (%s), %s", base, f.held[s].f())
+	}
+}
+
+// same reports whether all floats of a constant are equal.
+func (a *asm) same(sym string) bool {
+	name, ok := strings.CutSuffix(sym, "+0(SB)")
+	words := a.data[name]
+	return ok && len(words) == 8 && len(slices.Compact(slices.Clone(words))) == 1
 }
 
 func (a *asm) line(l line, next []line) error {
@@ -91,8 +190,19 @@ func (a *asm) operand(s arg) operand {
 	if s.kind != memory {
 		return func(h int, _ vreg) vreg { return a.f.half(s.reg, h) }
 	}
+	if v, ok := a.f.held[s.sym]; ok {
+		return func(int, vreg) vreg { return v }
+	}
+	same, loaded := a.same(s.sym), none
 	base, disp := a.place(s)
 	return func(h int, t vreg) vreg {
+		if same && loaded == int(t) {
+			return t
+		}
+		loaded = int(t)
+		if same {
+			h = 0
+		}
 		a.op("FMOVQ %d(%s), %s", disp+16*int64(h), base, t.f())
 		return t
 	}
@@ -125,6 +235,10 @@ func (a *asm) vector(l line) error {
 		return a.blend(args)
 	case "VPERMPS", "VPERM2F128", "VPERMPD", "VEXTRACTF128", "VSHUFPS", "VUNPCKLPD", "VUNPCKHPD", "VMOVMSKPS":
 		return a.permute(op, args)
+	case "VADDPS":
+		if a.f.clamped == a.f.at-1 {
+			return nil
+		}
 	case "VADDSS":
 		t, err := a.f.temp(0)
 		if err != nil {
@@ -177,8 +291,8 @@ func (a *asm) lanewise(op string, args []arg, d arg) error {
 	}
 	if op == "VMULPS" {
 		for i := range 2 {
-			if a.f.scales(args[i], args[1-i]) {
-				return a.scaled("fmul", args[1-i], args[i], d)
+			if e, ok := a.f.scales(args[i], args[1-i]); ok {
+				return a.scaled("fmul", args[1-i], e, d)
 			}
 		}
 	}
@@ -196,8 +310,8 @@ func (a *asm) lanewise(op string, args []arg, d arg) error {
 	return nil
 }
 
-// scaled is a product of x and the first float of e.
-func (a *asm) scaled(name string, x, e, d arg) error {
+// scaled is a product of x and the float e.
+func (a *asm) scaled(name string, x arg, e element, d arg) error {
 	t := vreg(0)
 	if x.kind == memory {
 		var err error
@@ -207,7 +321,7 @@ func (a *asm) scaled(name string, x, e, d arg) error {
 	}
 	from := a.operand(x)
 	for h := range a.halves(d) {
-		a.byElem(name, a.f.half(d.reg, h), from(h, t), a.f.lo[e.reg])
+		a.byElem(name, a.f.half(d.reg, h), from(h, t), e)
 	}
 	return nil
 }
@@ -221,8 +335,8 @@ func (a *asm) fused(op string, args []arg) error {
 	}
 	if op != "VFMADD213PS" {
 		for i := range 2 {
-			if a.f.scales(args[i], args[1-i]) {
-				return a.scaled(name, args[1-i], args[i], d)
+			if e, ok := a.f.scales(args[i], args[1-i]); ok {
+				return a.scaled(name, args[1-i], e, d)
 			}
 		}
 		t := vreg(0)
@@ -242,9 +356,10 @@ func (a *asm) fused(op string, args []arg) error {
 	if err != nil {
 		return err
 	}
-	x, y := a.operand(args[0]), a.operand(args[1])
+	y := a.operand(args[1])
 	for h := range a.halves(d) {
 		r := a.f.half(d.reg, h)
+		x := a.operand(args[0]) // t changes: load it again
 		a.move(t, x(h, t))
 		a.three(name, t, y(h, 0), r)
 		a.move(r, t)
@@ -253,9 +368,13 @@ func (a *asm) fused(op string, args []arg) error {
 }
 
 // extreme translates maxima and minima as AVX defines them: the second operand (first in Go's order) if the first is not
-// larger (smaller), so also if one of them is not a number or both are zeros.
+// larger (smaller), so also if one of them is not a number or both are zeros. FMAX gives the same but for the sign of a
+// zero, and a quiet NaN: where 0 is added behind it, that makes no difference, and the sum is not needed.
 func (a *asm) extreme(op string, args []arg) error {
 	d := args[2]
+	if done := a.clamp(op, args); done {
+		return nil
+	}
 	t, err := a.f.temp(0)
 	if err != nil {
 		return err
@@ -277,6 +396,41 @@ func (a *asm) extreme(op string, args []arg) error {
 		a.chosen(r, t, first, s)
 	}
 	return nil
+}
+
+// clamp writes max(x, 0) + 0 and min(max(x, low) + zero, high) as FMAX and FMIN.
+func (a *asm) clamp(op string, args []arg) bool {
+	f := a.f
+	x, y, d := args[0], args[1], args[2]
+	follows := func(k int, op string) bool {
+		if f.at+k >= len(f.lines) || f.lines[f.at+k].op != op {
+			return false
+		}
+		l := f.lines[f.at+k].args
+		in := l[0]
+		if op == "VADDPS" {
+			in = l[1]
+		}
+		return in.kind == d.kind && in.reg == d.reg && l[2].kind == d.kind && l[2].reg == d.reg && l[0].kind != memory && l[1].kind != memory
+	}
+	if x.kind == memory || y.kind == memory || x.reg != d.reg {
+		return false
+	}
+	write := func(name string, y int) {
+		for h := range a.halves(d) {
+			a.three(name, f.half(d.reg, h), f.half(d.reg, h), f.half(y, h))
+		}
+	}
+	switch {
+	case op == "VMINPS" && f.clamped == f.at-2:
+		write("fmin", y.reg)
+	case op == "VMAXPS" && follows(1, "VADDPS") && (follows(2, "VMINPS") || f.lines[f.at+1].args[0].reg == y.reg && f.zeros(y.reg)):
+		f.clamped = f.at
+		write("fmax", y.reg)
+	default:
+		return false
+	}
+	return true
 }
 
 // chosen sets r to yes where t has ones, else to no; t may change.
@@ -385,8 +539,8 @@ func (a *asm) copies(from, to arg) error {
 func (a *asm) pairAt(m arg) string {
 	base, disp := a.place(m)
 	if disp%16 != 0 || disp < -1024 || disp > 1008 {
-		a.op("ADD $%d, %s, R%d", disp, base, tempAddr)
-		base, disp = fmt.Sprintf("R%d", tempAddr), 0
+		a.op("ADD $%d, %s, R%d", disp, base, temp2)
+		base, disp = fmt.Sprintf("R%d", temp2), 0
 	}
 	return fmt.Sprintf("%d(%s)", disp, base)
 }
@@ -430,8 +584,22 @@ func (a *asm) broadcast(from, to arg) error {
 	return nil
 }
 
-// masked translates loads and stores of the lanes whose mask has a sign; no other memory is touched, and lanes that are
-// not loaded become 0. All lanes at once is the usual case.
+// lacking sets the general register of a mask: the bytes of lanes without a sign are 255, the others 0.
+func (a *asm) lacking(r int) error {
+	t, err := a.f.temp(0)
+	if err != nil {
+		return err
+	}
+	a.word("uzp2_8h", 0x4e405800, "uzp2 v%d.8h, v%d.8h, v%d.8h", t, a.f.lo[r], a.f.hi[r])
+	a.word("shrn_8b8", 0x0f088400, "shrn v%d.8b, v%d.8h, #8", t, t)
+	a.word("cmge_8b0", 0x2e208800, "cmge v%d.8b, v%d.8b, #0", t, t)
+	a.op("FMOVD %s, R%d", t.f(), a.f.masks[r])
+	return nil
+}
+
+// masked translates loads and stores of the lanes whose mask has a sign; no other memory is written, none on another page
+// is read, and lanes that are not loaded become 0. All lanes at once is the usual case: what else there is to do is
+// written behind the function.
 func (a *asm) masked(args []arg) error {
 	load := args[0].kind == memory
 	m, mask, v := args[0], args[1], args[2]
@@ -446,70 +614,86 @@ func (a *asm) masked(args []arg) error {
 		return err
 	}
 	a.masks = true
-	base, disp := a.place(m)
-	a.op("ADD $%d, %s, R%d", disp, base, tempAddr)
 	f := a.f
-	f.masks++
-	part, done := fmt.Sprintf("mask%dpart", f.masks), fmt.Sprintf("mask%ddone", f.masks)
-	mlo, mhi := f.lo[mask.reg], f.hi[mask.reg]
-	a.three("smax", t, mlo, mhi)
-	a.word("smaxv_4s", 0x4eb0a800, "smaxv s%d, v%d.4s", t, t)
-	a.op("FMOVS %s, R%d", t.f(), temp)
-	a.op("TBZ $31, R%d, %s", temp, part)
-	lo, hi := f.lo[v.reg], f.hi[v.reg]
+	base, disp := a.place(m)
+	at := a.pairAt(m)
+	lanes := f.masks[mask.reg]
+	n := len(f.asides) + 1
+	part, done := fmt.Sprintf("mask%dpart", n), fmt.Sprintf("mask%ddone", n)
+	lo, hi, mlo, mhi := f.lo[v.reg], f.hi[v.reg], f.lo[mask.reg], f.hi[mask.reg]
+	a.op("CBNZ R%d, %s", lanes, part)
 	if load {
-		a.op("FLDPQ (R%d), (%s, %s)", tempAddr, lo.f(), hi.f())
+		a.op("FLDPQ %s, (%s, %s)", at, lo.f(), hi.f())
 	} else {
-		a.op("FSTPQ (%s, %s), (R%d)", lo.f(), hi.f(), tempAddr)
+		a.op("FSTPQ (%s, %s), %s", lo.f(), hi.f(), at)
 	}
-	a.op("B %s", done)
-	a.label(part)
-	for i := range 4 {
-		a.op("VMOV %v.D[%d], R%d", []vreg{mlo, mhi}[i/2], i%2, maskRegs[i])
-	}
-	if load {
-		a.op("CALL loadLanes<>(SB)")
-	}
-	for i := range 4 {
-		x := []vreg{lo, hi}[i/2]
-		if load {
-			a.op("VMOV R%d, %v.D[%d]", maskRegs[i], x, i%2)
-		} else {
-			a.op("VMOV %v.D[%d], R%d", x, i%2, laneRegs[i])
-		}
-	}
-	if !load {
-		a.op("CALL storeLanes<>(SB)")
-	}
+	address := a.place_
 	a.label(done)
+	a.place_ = address
+	f.asides = append(f.asides, func(a *asm) {
+		a.label(part)
+		a.op("ADD $%d, %s, R%d", disp, base, temp2)
+		if !load {
+			a.op("ADD $%d, RSP, R%d", 8+f.frame, temp)
+			a.op("FSTPQ (%s, %s), (R%d)", lo.f(), hi.f(), temp)
+			a.op("MOVD R%d, R%d", lanes, laneBits)
+			a.op("CALL storeLanes<>(SB)")
+			a.op("B %s", done)
+			return
+		}
+		nothing, slow := fmt.Sprintf("mask%dnone", n), fmt.Sprintf("mask%dslow", n)
+		a.op("ADD $1, R%d, R%d", lanes, temp)
+		a.op("CBZ R%d, %s", temp, nothing)
+		// All eight, if they lie on one page with one that may be read.
+		a.op("AND $4095, R%d, R%d", temp2, temp)
+		a.op("SUB $4065, R%d, R%d", temp, temp)
+		a.op("TBZ $63, R%d, %s", temp, slow)
+		a.op("FLDPQ (R%d), (%s, %s)", temp2, lo.f(), hi.f())
+		a.shift("sshr", t, mlo, 31)
+		a.three("and", lo, lo, t)
+		a.shift("sshr", t, mhi, 31)
+		a.three("and", hi, hi, t)
+		a.op("B %s", done)
+		a.label(slow)
+		a.op("ADD $%d, RSP, R%d", 8+f.frame, temp)
+		a.op("MOVD R%d, R%d", lanes, laneBits)
+		a.op("CALL loadLanes<>(SB)")
+		a.op("FLDPQ (R%d), (%s, %s)", temp, lo.f(), hi.f())
+		a.op("B %s", done)
+		a.label(nothing)
+		a.zero(lo)
+		a.zero(hi)
+		a.op("B %s", done)
+	})
 	return nil
 }
 
-// lanes writes the functions that load and store some lanes of eight at the address in R19.
+// lanes writes the functions that copy some lanes of eight between the address in R21 and 32 bytes at the address in R20.
 func (a *asm) lanes() {
 	fmt.Fprint(&a.s, "\nTEXT loadLanes<>(SB), NOSPLIT|NOFRAME, $0-0\n")
-	for i, m := range maskRegs {
-		a.op("MOVD ZR, R24")
-		a.op("TBZ $31, R%d, low%d", m, i)
-		a.op("MOVWU %d(R%d), R24", 8*i, tempAddr)
-		a.label(fmt.Sprint("low", i))
-		a.op("TBZ $63, R%d, high%d", m, i)
-		a.op("MOVWU %d(R%d), R25", 8*i+4, tempAddr)
-		a.op("ORR R25<<32, R24, R24")
-		a.label(fmt.Sprint("high", i))
-		a.op("MOVD R24, R%d", m)
+	for i := range 8 {
+		a.op("MOVD ZR, R16")
+		a.op("TBNZ $%d, R%d, lane%d", 8*i, laneBits, i)
+		a.op("MOVWU %d(R%d), R16", 4*i, temp2)
+		a.label(fmt.Sprint("lane", i))
+		a.op("MOVW R16, %d(R%d)", 4*i, temp)
 	}
 	a.op("RET")
 	fmt.Fprint(&a.s, "\nTEXT storeLanes<>(SB), NOSPLIT|NOFRAME, $0-0\n")
-	for i, m := range maskRegs {
-		a.op("TBZ $31, R%d, low%d", m, i)
-		a.op("MOVW R%d, %d(R%d)", laneRegs[i], 8*i, tempAddr)
-		a.label(fmt.Sprint("low", i))
-		a.op("TBZ $63, R%d, high%d", m, i)
-		a.op("LSR $32, R%d, R%d", laneRegs[i], laneRegs[i])
-		a.op("MOVW R%d, %d(R%d)", laneRegs[i], 8*i+4, tempAddr)
-		a.label(fmt.Sprint("high", i))
+	a.op("CBNZW R%d, single", laneBits)
+	a.op("LDP (R%d), (R16, R17)", temp)
+	a.op("STP (R16, R17), (R%d)", temp2)
+	a.op("B lane4")
+	a.label("single")
+	for i := range 8 {
+		if i > 0 {
+			a.label(fmt.Sprint("lane", i))
+		}
+		a.op("TBNZ $%d, R%d, lane%d", 8*i, laneBits, i+1)
+		a.op("MOVWU %d(R%d), R16", 4*i, temp)
+		a.op("MOVW R16, %d(R%d)", 4*i, temp2)
 	}
+	a.label("lane8")
 	a.op("RET")
 }
 
