@@ -112,15 +112,20 @@ func (f *Folder) recall(j *job) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	var r Run
-	if err := json.Unmarshal(text, &r); err != nil {
+	r, err := parseRun(text)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	want := f.newRun(j)
 	if r.Initial != want.Initial || r.Data != want.Data || r.Sizes != want.Sizes || r.Options != want.Options {
 		return nil, &OtherSettings{path}
 	}
-	return &r, nil
+	return r, nil
+}
+
+func parseRun(text []byte) (*Run, error) {
+	r := &Run{}
+	return r, json.Unmarshal(text, r)
 }
 
 // newRun is a job of which nothing is done.

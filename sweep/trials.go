@@ -64,7 +64,7 @@ func ReadTrials(path string) ([]Trial, error) {
 	}
 	list, err := parseTrials(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, imageio.OneLine(fmt.Errorf("%s: %w", path, err))
 	}
 	return list, nil
 }

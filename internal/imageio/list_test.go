@@ -111,6 +111,9 @@ func TestOneLine(t *testing.T) {
 	if got, want := err.Error(), `x: a\x1b[31m\nb\xff é \u0085`; got != want || !errors.Is(err, inner) {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	if got := OneLine(errors.New(strings.Repeat("\x1b", 5000))).Error(); len(got) > 2100 || !strings.HasSuffix(got, `\x1b…`) {
+		t.Errorf("%d bytes: %.100q", len(got), got)
+	}
 	if plain := errors.New("é"); OneLine(plain) != plain || OneLine(nil) != nil {
 		t.Error("a plain error is changed")
 	}

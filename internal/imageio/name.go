@@ -42,18 +42,25 @@ type oneLine struct {
 func (e *oneLine) Error() string { return e.text }
 func (e *oneLine) Unwrap() error { return e.err }
 
+// maxLine is about how many bytes an error may have.
+const maxLine = 2000
+
 // OneLine is an error as one line: names that a file gives may hold ends of lines, what a terminal acts on and bytes that
-// are no UTF-8, which are written as Go writes them, \x1b. A plain error stays as it is.
+// are no UTF-8, which are written as Go writes them, \x1b; what is very long ends early. A plain error stays as it is.
 func OneLine(err error) error {
 	if err == nil {
 		return nil
 	}
 	text := err.Error()
-	if utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl) {
+	if len(text) <= maxLine && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl) {
 		return err
 	}
 	var b strings.Builder
 	for i, r := range text {
+		if b.Len() > maxLine {
+			b.WriteString("…")
+			break
+		}
 		switch _, n := utf8.DecodeRuneInString(text[i:]); {
 		case r == utf8.RuneError && n == 1:
 			fmt.Fprintf(&b, `\x%02x`, text[i])

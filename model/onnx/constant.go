@@ -117,13 +117,13 @@ func (s *source) external(name string) (io.ReaderAt, int64, error) {
 		}
 		info, err := s.root.Stat(name)
 		if err != nil {
-			return nil, 0, fmt.Errorf("external data: %w", err)
+			return nil, 0, fmt.Errorf("external data: %.80q: %w", name, cause(err))
 		}
 		if !info.Mode().IsRegular() {
 			return nil, 0, fmt.Errorf("external data: %.80q is not a plain file", name)
 		}
 		if f, err = s.root.Open(name); err != nil {
-			return nil, 0, fmt.Errorf("external data: %w", err)
+			return nil, 0, fmt.Errorf("external data: %.80q: %w", name, cause(err))
 		}
 		if s.open == nil {
 			s.open = map[string]*os.File{}
@@ -135,6 +135,20 @@ func (s *source) external(name string) (io.ReaderAt, int64, error) {
 		return nil, 0, err
 	}
 	return f, info.Size(), nil
+}
+
+// cause is an error about a file without its name, which may be any bytes.
+func cause(err error) error {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
+
+// plainName is a name as Go writes it, without quotes.
+func plainName(name string) string {
+	q := strconv.Quote(name)
+	return q[1 : len(q)-1]
 }
 
 // outside says where the tensor's data is if it is not in msg.
@@ -171,7 +185,7 @@ func (t *tensorProto) outside(s *source, want int64) (io.ReaderAt, int64, error)
 	case length >= 0 && length != want:
 		return nil, 0, fmt.Errorf("%d bytes of external data, want %d for shape %v", length, want, t.dims)
 	case offset < 0 || offset > size || want > size-offset:
-		return nil, 0, fmt.Errorf("external data is at byte %d to %d of %s, which has %d", offset, offset+want, name, size)
+		return nil, 0, fmt.Errorf("external data is at byte %d to %d of %.80s, which has %d", offset, offset+want, plainName(name), size)
 	}
 	return r, offset, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/deconvnet/viz/internal/hostile"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/onnx"
 )
@@ -159,4 +160,58 @@ func TestExternalComputed(t *testing.T) {
 			t.Errorf("computed %d times: error %v", times, err)
 		}
 	}
+}
+
+// FuzzExternal: whatever a file says of where its weights are, they are those of a file in its folder, or none.
+func FuzzExternal(f *testing.F) {
+	dir := f.TempDir()
+	in := filepath.Join(dir, "in")
+	if err := os.MkdirAll(filepath.Join(in, "sub"), 0o777); err != nil {
+		f.Fatal(err)
+	}
+	raw := make([]byte, 40)
+	for i := range raw {
+		raw[i] = byte(i + 1)
+	}
+	for name, data := range map[string][]byte{"in/w.bin": raw, "in/sub/w.bin": raw, "out.bin": make([]byte, 100)} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o666); err != nil {
+			f.Fatal(err)
+		}
+	}
+	for from, to := range map[string]string{"link.bin": "../out.bin", "up": "..", "abs.bin": filepath.Join(dir, "out.bin"), "inside.bin": "w.bin"} {
+		if err := os.Symlink(to, filepath.Join(in, from)); err != nil {
+			f.Log(err)
+		}
+	}
+	path := filepath.Join(in, "net.onnx")
+	for _, where := range [][3]string{{"w.bin", "4", "16"}, {"sub/../w.bin", "0", ""}, {"../out.bin", "0", "16"}, {"link.bin", "", ""}, {"up/out.bin", "", ""}, {"abs.bin", "", ""}, {"inside.bin", "24", "16"},
+		{filepath.Join(dir, "out.bin"), "", ""}, {"sub", "", ""}, {"w.bin", "-4", "16"}, {"w.bin", "9223372036854775807", "16"}, {"C:\\w.bin", "", ""}, {"w.bin\x00", "", ""}, {"", "", ""}, {"/dev/zero", "", ""}} {
+		f.Add(where[0], where[1], where[2])
+	}
+	f.Fuzz(func(t *testing.T, location, offset, length string) {
+		entries := []string{"location", location}
+		for key, value := range map[string]string{"offset": offset, "length": length} {
+			if value != "" {
+				entries = append(entries, key, value)
+			}
+		}
+		data := external(entries...)
+		if err := os.WriteFile(path, data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		var net *model.Network
+		if hostile.Read(t, len(data), func() (err error) {
+			net, err = onnx.Import(path)
+			return err
+		}) != nil {
+			return
+		}
+		var got []byte
+		for _, v := range net.Nodes[0].Layer.(*model.Conv).Weight.Data {
+			got = binary.LittleEndian.AppendUint32(got, math.Float32bits(v))
+		}
+		if at := bytes.Index(raw, got); at < 0 || offset != "" && fmt.Sprint(at) != strings.TrimLeft(strings.TrimPrefix(offset, "+"), "0") && at != 0 {
+			t.Fatalf("%q from %q on gives % x", location, offset, got)
+		}
+	})
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/deconvnet/viz/internal/hostile"
+	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/viztest"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/onnx"
@@ -531,7 +533,11 @@ func FuzzRead(f *testing.F) {
 		if took := after.TotalAlloc - before.TotalAlloc; took > uint64(16<<20+200*len(data)) {
 			t.Errorf("%d bytes allocated for a file of %d", took, len(data))
 		}
+		if hostile.Fuzzing() && time.Since(start) > time.Second {
+			hostile.Read(t, len(data), func() error { onnx.Read(data, "fuzz"); return nil })
+		}
 		if err != nil {
+			hostile.Line(t, strings.ReplaceAll(imageio.OneLine(err).Error(), "\n", " "))
 			return
 		}
 		if net.Check() != nil {
@@ -550,8 +556,20 @@ func FuzzRead(f *testing.F) {
 		}
 		engine := model.NewEngine(1)
 		defer engine.Close()
-		if _, err := engine.Forward(net, ramp(net, 1)); err != nil && !outside.MatchString(err.Error()) {
+		trace, err := engine.Forward(net, ramp(net, 1))
+		if err != nil && !outside.MatchString(err.Error()) {
 			t.Fatal(err)
+		}
+		if err == nil { // every value has the shape that was inferred
+			shapes, err := net.Shapes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, s := range shapes {
+				if v := trace.Value(name); v != nil && (len(v.Data) != s.Len() || trace.Shapes[name] != s) {
+					t.Fatalf("value %s of shape %v has %d numbers, the plan says %v", name, s, len(v.Data), trace.Shapes[name])
+				}
+			}
 		}
 		if err := onnx.Write(io.Discard, net, 0); err != nil {
 			if _, ok := errors.AsType[*onnx.Unsupported](err); !ok {

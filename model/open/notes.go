@@ -89,19 +89,25 @@ func ReadNotes(network string) (*Notes, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Notes{}
+	n, err := parseNotes(text)
+	if err != nil {
+		return nil, imageio.OneLine(fmt.Errorf("%s: %w", path, err))
+	}
+	return n, nil
+}
+
+func parseNotes(text []byte) (n *Notes, err error) {
+	n = &Notes{}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(n); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	if len(n.Input) != 0 && (len(n.Input) != 2 || slices.Min(n.Input) < 1) {
-		return nil, fmt.Errorf("%s: input is %v, want rows and columns", path, n.Input)
+		return nil, fmt.Errorf("input is %.60q, want rows and columns", fmt.Sprint(n.Input))
 	}
-	if n.Layout, err = onnx.ParseLayout(string(n.Layout)); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return n, nil
+	n.Layout, err = onnx.ParseLayout(string(n.Layout))
+	return n, err
 }
 
 // Write keeps the notes beside the network's file.

@@ -1,0 +1,75 @@
+package view
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/deconvnet/viz/internal/hostile"
+	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/deconvnet/viz/model/builtin"
+)
+
+// FuzzFields: settings of requests, as a command or a page gives them. What is taken makes the same request again from
+// its own arguments.
+func FuzzFields(f *testing.F) {
+	net, err := builtin.Load("shapes")
+	if err != nil {
+		f.Fatal(err)
+	}
+	all := requests()
+	for i, c := range all {
+		f.Add(uint8(i), c.texts)
+	}
+	f.Add(uint8(0), "patch=99999999999x1 stride=-1 class=1e9 at=,, position=\x1b[31m layer=relu1,\xff")
+	f.Fuzz(func(t *testing.T, which uint8, text string) {
+		c := all[int(which)%len(all)]
+		texts := map[string]string{}
+		for pair := range strings.FieldsSeq(text) {
+			name, value, _ := strings.Cut(pair, "=")
+			texts[name] = value
+		}
+		get := func(name string) (string, bool) { text, ok := texts[name]; return text, ok }
+		r := c.new()
+		if hostile.Read(t, len(text), func() error {
+			err := r.Fields().Set(nil, get)
+			if err == nil {
+				err = r.Fields().Set(net, get)
+			}
+			return imageio.OneLine(err)
+		}) != nil {
+			return
+		}
+		args := r.Fields().Arguments()
+		again := c.new()
+		err := again.Fields().Set(net, fromArguments(args))
+		if err != nil || !slices.Equal(again.Fields().Arguments(), args) {
+			t.Fatalf("%s: %q gives %q, and that %q, %v", c.name, text, args, again.Fields().Arguments(), err)
+		}
+	})
+}
+
+// FuzzParts: boxes of parts of pictures. What is read is read again.
+func FuzzParts(f *testing.F) {
+	f.Add([]byte(`{"left eye": {"dog1.png": [1, 2, 3, 4], "dog2.png": []}}`))
+	f.Add([]byte(`{"a":null,"b":{}}`))
+	f.Add([]byte(strings.Repeat(`{"a":`, 200)))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var boxes map[string]map[string][]int
+		if hostile.ReadWithin(t, len(text), hostile.Memory(len(text))+200*len(text), func() (err error) {
+			boxes, err = ParseParts(text)
+			return imageio.OneLine(err)
+		}) != nil {
+			return
+		}
+		out, err := json.Marshal(boxes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := ParseParts(out); err != nil || !reflect.DeepEqual(again, boxes) {
+			t.Fatalf("%s is read as %v, %v", out, again, err)
+		}
+	})
+}
