@@ -20,13 +20,13 @@ type Explainer struct {
 	net    *model.Network
 
 	mu     sync.Mutex
-	passes map[backward.Rule]*backward.Pass
+	passes map[way]*backward.Pass
 	plans  map[string]*model.Plan
 }
 
 // New makes an Explainer. The engine and the network stay the caller's.
 func New(engine *model.Engine, net *model.Network) *Explainer {
-	return &Explainer{engine: engine, net: net, passes: map[backward.Rule]*backward.Pass{}, plans: map[string]*model.Plan{}}
+	return &Explainer{engine: engine, net: net, passes: map[way]*backward.Pass{}, plans: map[string]*model.Plan{}}
 }
 
 // Explain answers a request for an image [1, C, H, W] with one result for each
@@ -85,15 +85,21 @@ type run struct {
 	scores []float64 // of the image, by target
 }
 
-// rule is that of the way down a method takes.
-func (m Method) rule() backward.Rule {
+// way is the way down that a method takes.
+type way struct {
+	rule backward.Rule
+	fast bool // by Winograd's algorithm
+}
+
+// way is fast where many gradients are averaged, and kinks on the path decide on more than rounding does.
+func (m Method) way() way {
 	switch m {
 	case Guided:
-		return backward.Guided
+		return way{rule: backward.Guided}
 	case Deconvnet:
-		return backward.Paper
+		return way{rule: backward.Paper}
 	}
-	return backward.Gradient
+	return way{backward.Gradient, m == IntegratedGradients}
 }
 
 // open runs the network on the image and finds the targets.
@@ -225,7 +231,7 @@ func (r *run) plan(m Method) (*model.Plan, error) {
 	keep := model.Keep{Layers: r.from()}
 	switch m.info().family {
 	case ofInput, ofLayer:
-		down, err := r.e.pass(m.rule()).Keep(r.from(), r.stops(m)...)
+		down, err := r.e.pass(m).Keep(r.from(), r.stops(m)...)
 		if err != nil {
 			return nil, err
 		}
@@ -260,14 +266,15 @@ func (e *Explainer) plan(keep model.Keep) (*model.Plan, error) {
 	return p, err
 }
 
-// pass is the way down by a rule, with its packed weights.
-func (e *Explainer) pass(rule backward.Rule) *backward.Pass {
+// pass is a method's way down, with its packed weights.
+func (e *Explainer) pass(m Method) *backward.Pass {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	p := e.passes[rule]
+	w := m.way()
+	p := e.passes[w]
 	if p == nil {
-		p = backward.New(e.engine, e.net, rule, backward.Options{})
-		e.passes[rule] = p
+		p = backward.New(e.engine, e.net, w.rule, backward.Options{Fast: w.fast})
+		e.passes[w] = p
 	}
 	return p
 }
@@ -310,7 +317,7 @@ func (r *run) starts(t *model.Trace) []backward.Start {
 // [image*len(targets) + target][stop], whole maps.
 func (r *run) down(ctx context.Context, t *model.Trace, m Method) ([][][]float32, error) {
 	stops := r.stops(m)
-	parts, err := r.e.pass(m.rule()).Down(ctx, t, r.starts(t), stops...)
+	parts, err := r.e.pass(m).Down(ctx, t, r.starts(t), stops...)
 	if err != nil {
 		return nil, err
 	}
@@ -332,8 +339,16 @@ func (r *run) down(ctx context.Context, t *model.Trace, m Method) ([][][]float32
 	return out, nil
 }
 
-// Memory is about how many bytes explaining one image takes at least, beside the network.
-func (e *Explainer) Memory() (int, error) {
+// Forget drops what was prepared for the methods used so far, for a caller to whom memory matters more than time.
+func (e *Explainer) Forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	clear(e.passes)
+	clear(e.plans)
+}
+
+// Memory is about how many bytes explaining one image by one of the methods takes at least, beside the network.
+func (e *Explainer) Memory(methods ...Method) (int, error) {
 	shapes, err := e.net.Shapes()
 	if err != nil {
 		return 0, err
@@ -342,12 +357,16 @@ func (e *Explainer) Memory() (int, error) {
 	for _, s := range shapes {
 		values += 2 * s.Len() // a pool also keeps which of its inputs was the largest
 	}
-	r := run{e: e, shapes: shapes}
-	return 4*values + r.signals(), nil
+	most := 0
+	for _, m := range methods {
+		r := run{e: e, r: Request{Method: m}, shapes: shapes}
+		most = max(most, r.signals())
+	}
+	return 4*values + most, nil
 }
 
 // signals is the memory, beside the trace, of a few signals of the size of the largest value for each worker, and of the
-// convolutions' weights, packed for both ways.
+// convolutions' weights, packed for both ways; by Winograd's algorithm those of 3x3 take up to four times as much.
 func (r *run) signals() int {
 	largest, packed := 1, 0
 	for _, s := range r.shapes {
@@ -356,6 +375,9 @@ func (r *run) signals() int {
 	for i := range r.e.net.Nodes {
 		if l, ok := r.e.net.Nodes[i].Layer.(*model.Conv); ok {
 			packed += 2 * l.Weight.Len()
+			if r.r.Method.way().fast && l.Maps() && l.Weight.Shape[2] > 1 {
+				packed += 3 * l.Weight.Len()
+			}
 		}
 	}
 	return 4 * (7*largest*r.e.engine.Workers() + packed)

@@ -83,7 +83,7 @@ func (r *run) integrated(ctx context.Context) ([]*Result, error) {
 		if err := plan.RunInto(trace, xs); err != nil {
 			return nil, err
 		}
-		down, err := r.down(ctx, trace, Saliency)
+		down, err := r.down(ctx, trace, IntegratedGradients)
 		if err != nil {
 			return nil, err
 		}

@@ -153,6 +153,9 @@ func (s *Session) Attribution(ctx context.Context, e *attribution.Explainer, r A
 			one.Progress = func(done, total int) { r.Progress(i*1000+done*1000/max(total, 1), len(methods)*1000) }
 		}
 		results, err := e.Explain(ctx, in.Tensor, one)
+		if r.Memory > 0 && len(methods) > 1 {
+			e.Forget()
+		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

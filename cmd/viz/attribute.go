@@ -51,7 +51,7 @@ func (r *attributeRun) bound(c *cmdline.Run) error {
 	if err != nil || c.Memory == 0 {
 		return err
 	}
-	least, err := r.explainer.Memory()
+	least, err := r.explainer.Memory(r.request.Methods...)
 	if err != nil {
 		return err
 	}

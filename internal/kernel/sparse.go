@@ -15,6 +15,19 @@ type sparseFilters struct {
 	vecs int // in a row
 }
 
+// PackDataWhole packs w like PackDataFast, or if sparse like PackDataSparse, but only the form of the weights that is best
+// for single signals that go down to h x w values. It is not to be used for others; the bits do not depend on how many
+// signals go together.
+func PackDataWhole(g Conv, w []float32, height, width int, sparse bool) *Filters {
+	f := newData(g)
+	f.addWinograd()
+	f.For(1)
+	f.Keep(1, height, width)
+	f.addSparse(sparse)
+	f.Repack(w)
+	return f
+}
+
 // PackDataSparse packs w for ConvDataSparse, and for ConvData like PackData or, if
 // fast, like PackDataFast.
 func PackDataSparse(g Conv, w []float32, fast bool) *Filters {
@@ -22,11 +35,15 @@ func PackDataSparse(g Conv, w []float32, fast bool) *Filters {
 	if fast {
 		f.addWinograd()
 	}
-	if f.lv != refLevel && f.g.Groups == 1 && f.g.DilX == 1 {
-		f.sparse = &sparseFilters{vecs: (f.g.KW*f.g.In + f.lv.lanes - 1) / f.lv.lanes}
-	}
+	f.addSparse(true)
 	f.Repack(w)
 	return f
+}
+
+func (f *Filters) addSparse(sparse bool) {
+	if sparse && f.lv != refLevel && f.g.Groups == 1 && f.g.DilX == 1 {
+		f.sparse = &sparseFilters{vecs: (f.g.KW*f.g.In + f.lv.lanes - 1) / f.lv.lanes}
+	}
 }
 
 func (s *sparseFilters) repack(pool *par.Pool, f *Filters, w []float32) {

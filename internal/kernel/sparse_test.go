@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -217,4 +218,48 @@ func BenchmarkConvDataSparse(b *testing.B) {
 			}
 		})
 	}
+}
+
+// Weights packed for whole signals of one size give what those for all sizes give, and the same bits for signals that go
+// down alone or together.
+func TestDataWhole(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(5, 6))
+		e := New(2)
+		defer e.Close()
+		for _, c := range []struct{ in, out, k, h, w int }{{16, 20, 3, 28, 24}, {17, 16, 3, 14, 14}, {16, 16, 5, 20, 20}, {3, 16, 3, 30, 30}, {20, 16, 1, 9, 9}} {
+			g := Conv{In: c.in, Out: c.out, KH: c.k, KW: c.k, PadTop: c.k / 2, PadLeft: c.k / 2}
+			box := Box{Y1: c.h, X1: c.w}
+			const n = 3
+			w, dy := randSlice(r, g.norm().weights()), randSlice(r, n*c.out*box.Area())
+			for i := range dy {
+				if i%n == 0 {
+					dy[i] = 0
+				}
+			}
+			size := c.in * box.Area()
+			want := make([]float32, n*size)
+			e.ConvData(PackData(g, w), n, want, box, dy, box)
+			for _, sparse := range []bool{false, true} {
+				f := PackDataWhole(g, w, c.h, c.w, sparse)
+				data := e.ConvData
+				if sparse {
+					data = e.ConvDataSparse
+				}
+				together, alone := make([]float32, n*size), make([]float32, n*size)
+				data(f, n, together, box, dy, box)
+				for i := range n {
+					data(f, 1, alone[i*size:], box, dy[i*c.out*box.Area():], box)
+				}
+				if !slices.Equal(together, alone) {
+					t.Errorf("%v, sparse %t: not the bits of signals that go down alone", c, sparse)
+				}
+				for i, v := range together {
+					if d := math.Abs(float64(v - want[i])); d > 3e-4 {
+						t.Fatalf("%v, sparse %t: value %d is %g, want %g", c, sparse, i, v, want[i])
+					}
+				}
+			}
+		}
+	})
 }

@@ -125,9 +125,9 @@ func (s *step) conv(l *model.Conv) {
 	switch {
 	case !p.whole && s.single(l, dst.data, dst.box, g.data, s.gbox, s.in, s.out):
 	case !p.whole && g.sparse:
-		s.k.ConvDataSparse(p.down(s.n.Name, l, true), units, dst.data, dst.box, g.data, s.gbox)
+		s.k.ConvDataSparse(p.down(s.n.Name, l, true, dst.box, s.in.Box()), units, dst.data, dst.box, g.data, s.gbox)
 	default:
-		s.k.ConvData(p.down(s.n.Name, l, false), units, dst.data, dst.box, g.data, s.gbox)
+		s.k.ConvData(p.down(s.n.Name, l, false, dst.box, s.in.Box()), units, dst.data, dst.box, g.data, s.gbox)
 	}
 }
 

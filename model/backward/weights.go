@@ -8,19 +8,22 @@ import (
 
 // filterKey names a layer's weights as they are packed.
 type filterKey struct {
-	name   string
-	sparse bool
+	name          string
+	sparse, whole bool
 }
 
-// down returns the convolution's weights packed for the way down.
-func (p *Pass) down(name string, l *model.Conv, sparse bool) *kernel.Filters {
+// down returns the convolution's weights packed for the way down to box to of its input. For the whole of it a Fast pass
+// chooses the algorithm as for one signal, so that the bits do not depend on how many go together, and keeps that form only.
+func (p *Pass) down(name string, l *model.Conv, sparse bool, to, input model.Box) *kernel.Filters {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key := filterKey{name, sparse}
+	key := filterKey{name, sparse, p.fast && to == input}
 	f := p.filters[key]
 	if f == nil {
 		geo := kernel.ConvOf(l.Weight.Shape, l.Stride, l.Dilation, l.Pads, l.Groups)
 		switch {
+		case key.whole:
+			f = kernel.PackDataWhole(geo, l.Weight.Floats(), to.H(), to.W(), sparse)
 		case sparse:
 			f = kernel.PackDataSparse(geo, l.Weight.Floats(), p.fast)
 		case p.fast:
@@ -38,7 +41,7 @@ func (p *Pass) down(name string, l *model.Conv, sparse bool) *kernel.Filters {
 func (p *Pass) up(name string, l *model.ConvTranspose) *kernel.Filters {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key := filterKey{name, false}
+	key := filterKey{name: name}
 	f := p.filters[key]
 	if f == nil {
 		f = kernel.PackForward(kernel.ConvOf(l.Weight.Shape, l.Stride, l.Dilation, l.Pads, l.Groups), l.Weight.Floats())
@@ -59,7 +62,7 @@ func planewise(w model.WindowND, weight *tensor.Tensor, out []int, groups int) *
 func (p *Pass) planes(name string, w *kernel.Planewise, weight *tensor.Tensor, transposed bool) *kernel.Filters {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key := filterKey{name, false}
+	key := filterKey{name: name}
 	if p.filters[key] == nil {
 		pack := kernel.PackForward
 		if transposed {
