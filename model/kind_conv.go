@@ -141,7 +141,11 @@ func (l *Conv) prepare(s *step) {
 		pack = kernel.PackForwardFast
 	}
 	if s.filters == nil { // else another plan has them, and may be running
-		s.filters = pack(l.geometry(), weight)
+		g := l.geometry()
+		if out, err := l.shape(s.shapes); err == nil {
+			g.Places = out.H * out.W
+		}
+		s.filters = pack(g, weight)
 		s.filters.For(s.batch)
 	}
 }

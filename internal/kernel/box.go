@@ -27,6 +27,10 @@ type Conv struct {
 	DilY, DilX       int
 	PadTop, PadLeft  int
 	Groups           int
+
+	// Places is the number of outputs of a map, if known. Filters are packed for
+	// such maps, and compute others too; the results are the same.
+	Places int
 }
 
 // ConvOf is the convolution with weights of shape [Out, In/groups, KH, KW], or the one
@@ -130,7 +134,7 @@ func (g Pool) check() Pool {
 }
 
 func (g Pool) conv() Conv {
-	return Conv{1, 1, g.KH, g.KW, g.StrideY, g.StrideX, g.DilY, g.DilX, g.PadTop, g.PadLeft, 1}
+	return Conv{1, 1, g.KH, g.KW, g.StrideY, g.StrideX, g.DilY, g.DilX, g.PadTop, g.PadLeft, 1, 0}
 }
 
 // InputBox returns the inputs that an output box reads, not clipped to the plane.

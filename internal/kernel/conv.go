@@ -43,7 +43,7 @@ func newForward(g Conv) *Filters {
 				list = append(list, tap{ky * g.DilY, kx * g.DilX})
 			}
 		}
-		f.subs = []subConv{{t: newTaps(list, g.Groups, g.Out/g.Groups, g.In/g.Groups, f.lv.lanes)}}
+		f.subs = []subConv{{t: newTaps(list, g.Groups, g.Out/g.Groups, g.In/g.Groups, f.lv, g.Places)}}
 	}
 	return f
 }
@@ -86,7 +86,7 @@ func newData(g Conv) *Filters {
 				}
 				s.back = tap{maxY, maxX}
 				if len(list) > 0 {
-					s.t = newTaps(list, g.Groups, g.In/g.Groups, g.Out/g.Groups, f.lv.lanes)
+					s.t = newTaps(list, g.Groups, g.In/g.Groups, g.Out/g.Groups, f.lv, 0)
 				}
 				f.subs = append(f.subs, s)
 			}
@@ -126,6 +126,8 @@ func (f *Filters) repack(pool *par.Pool, w []float32) {
 			a := s.t.a[group*s.t.rows*kAll:]
 			from := w[group*kg*cg*area:][:kg*cg*area]
 			switch {
+			case s.t.turned:
+				f.lv.packTurned(a, kg, kAll, from)
 			case !f.data:
 				f.lv.packRows(a, kg, kAll, from)
 			case len(s.weight) == area:

@@ -32,6 +32,7 @@ type taps struct {
 	groups, rows, chans int
 	a                   []float32
 	keeps               bool
+	turned              bool // a is packed for a turned product
 	grid                grid
 	kept                atomic.Pointer[offsetTable]
 }
@@ -44,12 +45,15 @@ func rowBlocks(m, limit int) int { return (m + limit - 1) / limit }
 // rowStart returns where block i of n begins.
 func rowStart(m, n, i int) int { return m * i / n }
 
-func newTaps(list []tap, groups, rows, chans int, lanes int) *taps {
+func newTaps(list []tap, groups, rows, chans int, lv *level, places int) *taps {
 	t := &taps{list: list, groups: groups, rows: rows, chans: chans, keeps: true, grid: newGrid(list)}
 	for _, p := range list {
 		t.maxY, t.maxX = max(t.maxY, p.y), max(t.maxX, p.x)
 	}
-	t.a = make([]float32, groups*rows*t.k()+lanes)
+	if t.turned = lv.turned(groups, rows, t.k(), places); t.turned {
+		rows = (rows + lv.panel() - 1) / lv.panel() * lv.panel()
+	}
+	t.a = make([]float32, groups*rows*t.k()+lv.lanes)
 	return t
 }
 
@@ -114,6 +118,7 @@ type convJob struct {
 	workers                []convWorker
 	runs, runW, widest     int // in place: runs of columns in memory, vectors of the widest tile
 	fill, multiply, direct func(i, worker int)
+	turnedRun              func(i, worker int)
 	plane                  planeJob // of a depthwise convolution
 }
 
@@ -131,6 +136,7 @@ func (e *Engine) getConv() *convJob {
 	}
 	j := &convJob{workers: make([]convWorker, e.pool.Workers())}
 	j.fill, j.multiply, j.direct, j.plane.run = j.fillPlanes, j.multiplyChunk, j.directChunk, j.planeTask
+	j.turnedRun = j.turnedChunk
 	return j
 }
 
@@ -355,6 +361,10 @@ func stride(dst, src []float32, p, step int) {
 
 // product multiplies the weights with the images of the current chunk.
 func (e *Engine) product(j *convJob) {
+	if j.t.turned {
+		e.pool.For(j.cutTurned(e.pool.Workers()), j.turnedRun)
+		return
+	}
 	if j.inPlace() {
 		e.pool.For(j.directTasks(e.pool.Workers()), j.direct)
 		return
@@ -515,31 +525,10 @@ func (j *convJob) multiplyChunk(i, worker int) {
 		ws.c = grow(ws.c, (p1-p0)*rows*panel)
 	}
 	out := j.dst[j.image0*j.ep.Stride:]
-	base0 := j.base[group*t.chans*j.planeStride:]
-	base := &base0[0]
-	// The columns of a 1x1 kernel on one image are a single run.
-	run := j.images == 1 && j.pitch == j.w && lv.packRun != nil
-	if run {
-		base0 = base0[j.first/4:]
-	} else {
-		j.segments(ws, p0*panel, p1*panel)
-	}
 	for kb := range kBlocks {
 		k0, k1 := rowStart(kAll, kBlocks, kb), rowStart(kAll, kBlocks, kb+1)
 		kn := k1 - k0
-		if run {
-			n := min(p1*panel, columns) - p0*panel
-			lv.packRun(&ws.b[0], &base0[p0*panel], &j.koff[k0], kn, n, 4*kn*panel)
-		}
-		for p := p0; p < p1 && !run; p++ {
-			for v := range 2 {
-				s := (p-p0)*2 + v
-				from, n := ws.index[s], ws.index[s+1]-ws.index[s]
-				if n > 0 {
-					lv.pack(&ws.b[(p-p0)*kn*panel+v*lv.lanes], base, &j.koff[k0], kn, &ws.segs[2*from], n)
-				}
-			}
-		}
+		j.packPanels(ws, group, p0, p1, k0, k1)
 		flags := 0
 		if kb > 0 {
 			flags |= tileLoad
@@ -595,6 +584,31 @@ func (j *convJob) multiplyChunk(i, worker int) {
 	for p := p0; p < p1; p++ {
 		if j.crosses(p) {
 			j.scatter(out, ws.c[(p-p0)*rows*panel:], p*panel, min((p+1)*panel, columns), group*t.rows+row0, rows)
+		}
+	}
+}
+
+// packPanels packs the columns of the panels [p0, p1) of a group, k in [k0, k1), into ws.b.
+func (j *convJob) packPanels(ws *convWorker, group, p0, p1, k0, k1 int) {
+	lv, t := j.lv, j.t
+	panel, area, kn := lv.panel(), j.h*j.w, k1-k0
+	base := j.base[group*t.chans*j.planeStride:]
+	if j.images == 1 && j.pitch == j.w && lv.packRun != nil {
+		// The columns of a 1x1 kernel on one image are a single run.
+		n := min(p1*panel, area) - p0*panel
+		lv.packRun(&ws.b[0], &base[j.first/4+p0*panel], &j.koff[k0], kn, n, 4*kn*panel)
+		return
+	}
+	if k0 == 0 {
+		j.segments(ws, p0*panel, p1*panel)
+	}
+	for p := p0; p < p1; p++ {
+		for v := range 2 {
+			s := (p-p0)*2 + v
+			from, n := ws.index[s], ws.index[s+1]-ws.index[s]
+			if n > 0 {
+				lv.pack(&ws.b[(p-p0)*kn*panel+v*lv.lanes], &base[0], &j.koff[k0], kn, &ws.segs[2*from], n)
+			}
 		}
 	}
 }

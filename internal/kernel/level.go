@@ -17,6 +17,11 @@ package kernel
 //	direct[mr][nv] the same product with b in place, row k at base+koff[k], for the
 //	               first n columns, n > (nv-1)*lanes unless nv is 4, and a start
 //	               from the bias; c is overwritten.
+//	columns[nv][mr] the same product turned round, for small maps: the mr rows are
+//	               positions, row k of a being a part of a packed panel, and the
+//	               columns outputs, b being weights in panels. Rows of c are a panel
+//	               apart and whole; mask has a bit for each bias that exists. A part
+//	               of the floats ahead bytes behind b is fetched meanwhile.
 //	pack           kn rows of one vector of a panel, gathered from memory: row k,
 //	               lane l is the value at base+koff[k]+off of the segment
 //	               (off, mask) whose mask has bit l. koff and off are in bytes.
@@ -38,6 +43,7 @@ type level struct {
 	wrows int
 
 	tile      [3][]func(kn int, a, b, c, bias *float32, ldc, flags int, mask uint64)
+	columns   [3][]func(kn int, a, b, c, bias *float32, flags, ahead int, mask uint64)              // or nil
 	direct    [][5]func(kn int, a, base *float32, koff *int64, c, bias *float32, ldc, flags, n int) // or nil
 	pack      func(dst, base *float32, koff *int64, kn int, segs *int64, nseg int)
 	packRun   func(dst, base *float32, koff *int64, kn, n, ldp int) // or nil

@@ -20,6 +20,10 @@ func asmLevels() []*level {
 var avx512Level = &level{
 	name: "avx512", lanes: 16, rows: 14, wrows: 12, block: 32, vector: avx512Vector,
 	pack: pack_avx512, packRun: packRun_avx512,
+	columns: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
+		1: {nil, columns_avx512_1x16, columns_avx512_2x16, columns_avx512_3x16, columns_avx512_4x16, columns_avx512_5x16, columns_avx512_6x16, columns_avx512_7x16, columns_avx512_8x16, columns_avx512_9x16, columns_avx512_10x16, columns_avx512_11x16},
+		2: {nil, columns_avx512_1x32, columns_avx512_2x32, columns_avx512_3x32, columns_avx512_4x32, columns_avx512_5x32, columns_avx512_6x32, columns_avx512_7x32, columns_avx512_8x32, columns_avx512_9x32, columns_avx512_10x32, columns_avx512_11x32},
+	},
 	direct: [][5]func(int, *float32, *float32, *int64, *float32, *float32, int, int, int){
 		1:  {1: direct_avx512_1x16, 2: direct_avx512_1x32, 4: direct_avx512_1x64},
 		2:  {1: direct_avx512_2x16, 2: direct_avx512_2x32, 4: direct_avx512_2x64},
@@ -103,6 +107,10 @@ var avx512Level = &level{
 var avx2Level = &level{
 	name: "avx2", lanes: 8, rows: 6, wrows: 6, block: 32, vector: avx2Vector,
 	pack: pack_avx2, packRun: packRun_avx2,
+	columns: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
+		1: {nil, columns_avx2_1x8, columns_avx2_2x8, columns_avx2_3x8, columns_avx2_4x8, columns_avx2_5x8, columns_avx2_6x8},
+		2: {nil, columns_avx2_1x16, columns_avx2_2x16, columns_avx2_3x16, columns_avx2_4x16, columns_avx2_5x16, columns_avx2_6x16},
+	},
 	direct: [][5]func(int, *float32, *float32, *int64, *float32, *float32, int, int, int){
 		1: {1: direct_avx2_1x8, 2: direct_avx2_1x16},
 		2: {1: direct_avx2_2x8, 2: direct_avx2_2x16},

@@ -7,6 +7,10 @@ package kernel
 var neonLevel = &level{
 	name: "neon", lanes: 8, rows: 6, wrows: 6, block: 32, vector: neonVector,
 	pack: pack_neon, packRun: packRun_neon,
+	columns: [3][]func(int, *float32, *float32, *float32, *float32, int, int, uint64){
+		1: {nil, columns_neon_1x8, columns_neon_2x8, columns_neon_3x8, columns_neon_4x8, columns_neon_5x8, columns_neon_6x8},
+		2: {nil, columns_neon_1x16, columns_neon_2x16, columns_neon_3x16, columns_neon_4x16, columns_neon_5x16, columns_neon_6x16},
+	},
 	direct: [][5]func(int, *float32, *float32, *int64, *float32, *float32, int, int, int){
 		1: {1: direct_neon_1x8, 2: direct_neon_1x16},
 		2: {1: direct_neon_2x8, 2: direct_neon_2x16},

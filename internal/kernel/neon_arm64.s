@@ -5442,6 +5442,2772 @@ mask24part:
 	CALL storeLanes<>(SB)
 	B mask24done
 
+TEXT ·columns_neon_1x8(SB), NOSPLIT, $32-64
+	MOVD kn+0(FP), R2
+	MOVD a+8(FP), R4
+	MOVD b+16(FP), R5
+	MOVD c+24(FP), R3
+	MOVD flags+40(FP), R8
+	TST $1, R8
+	BEQ bias
+	FLDPQ 0(R3), (F0, F1)
+	B start
+
+bias:
+	MOVD bias+32(FP), R9
+	TST R9, R9
+	BEQ zero
+	MOVD mask+56(FP), R11
+	FMOVS R11, F2
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F4
+	ushl_4s(2, 2, 4)
+	FMOVQ 16(R19), F4
+	ushl_4s(3, 3, 4)
+	uzp2_8h(4, 2, 3)
+	shrn_8b8(4, 4)
+	cmge_8b0(4, 4)
+	FMOVD F4, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
+
+mask1done:
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+
+start:
+	MOVD ahead+48(FP), R11
+	ADDS R5, R11, R11
+	SUBS $4, R2, R2
+	BLT tail
+
+loop:
+	FLDPQ 0(R5), (F2, F3)
+	FMOVS (R4), F31
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
+	PRFM (R11), PLDL2KEEP
+	FLDPQ 64(R5), (F2, F3)
+	FMOVS 64(R4), F31
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
+	FLDPQ 128(R5), (F2, F3)
+	FMOVS 128(R4), F31
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
+	FLDPQ 192(R5), (F2, F3)
+	FMOVS 192(R4), F31
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
+	ADDS $64, R11, R11
+	ADDS $256, R5, R5
+	ADDS $256, R4, R4
+	SUBS $4, R2, R2
+	BGE loop
+
+tail:
+	ADDS $4, R2, R2
+	BEQ end
+
+one:
+	FLDPQ 0(R5), (F2, F3)
+	FMOVS (R4), F31
+	fmla_4s0(0, 2, 31)
+	fmla_4s0(1, 3, 31)
+	ADDS $64, R5, R5
+	ADDS $64, R4, R4
+	SUBS $1, R2, R2
+	BNE one
+
+end:
+	TST $2, R8
+	BEQ store
+	eor_16b(31, 31, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+
+store:
+	FSTPQ (F0, F1), 0(R3)
+	RET
+
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(4, 2)
+	and_16b(0, 0, 4)
+	sshr_4s31(4, 3)
+	and_16b(1, 1, 4)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+TEXT ·columns_neon_2x8(SB), NOSPLIT, $32-64
+	MOVD kn+0(FP), R2
+	MOVD a+8(FP), R4
+	MOVD b+16(FP), R5
+	MOVD c+24(FP), R3
+	MOVD flags+40(FP), R8
+	TST $1, R8
+	BEQ bias
+	FLDPQ 0(R3), (F0, F1)
+	FLDPQ 64(R3), (F2, F3)
+	B start
+
+bias:
+	MOVD bias+32(FP), R9
+	TST R9, R9
+	BEQ zero
+	MOVD mask+56(FP), R11
+	FMOVS R11, F4
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F6
+	ushl_4s(4, 4, 6)
+	FMOVQ 16(R19), F6
+	ushl_4s(5, 5, 6)
+	uzp2_8h(6, 4, 5)
+	shrn_8b8(6, 6)
+	cmge_8b0(6, 6)
+	FMOVD F6, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
+
+mask1done:
+	VMOV V0.B16, V2.B16
+	VMOV V1.B16, V3.B16
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+
+start:
+	MOVD ahead+48(FP), R11
+	ADDS R5, R11, R11
+	SUBS $4, R2, R2
+	BLT tail
+
+loop:
+	FLDPQ 0(R5), (F4, F5)
+	FMOVS (R4), F30
+	fmla_4s0(0, 4, 30)
+	fmla_4s0(1, 5, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
+	PRFM (R11), PLDL2KEEP
+	FLDPQ 64(R5), (F4, F5)
+	FMOVS 64(R4), F30
+	fmla_4s0(0, 4, 30)
+	fmla_4s0(1, 5, 30)
+	FMOVS 68(R4), F31
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
+	FLDPQ 128(R5), (F4, F5)
+	FMOVS 128(R4), F30
+	fmla_4s0(0, 4, 30)
+	fmla_4s0(1, 5, 30)
+	FMOVS 132(R4), F31
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
+	FLDPQ 192(R5), (F4, F5)
+	FMOVS 192(R4), F30
+	fmla_4s0(0, 4, 30)
+	fmla_4s0(1, 5, 30)
+	FMOVS 196(R4), F31
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
+	ADDS $64, R11, R11
+	ADDS $256, R5, R5
+	ADDS $256, R4, R4
+	SUBS $4, R2, R2
+	BGE loop
+
+tail:
+	ADDS $4, R2, R2
+	BEQ end
+
+one:
+	FLDPQ 0(R5), (F4, F5)
+	FMOVS (R4), F30
+	fmla_4s0(0, 4, 30)
+	fmla_4s0(1, 5, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
+	ADDS $64, R5, R5
+	ADDS $64, R4, R4
+	SUBS $1, R2, R2
+	BNE one
+
+end:
+	TST $2, R8
+	BEQ store
+	eor_16b(30, 30, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 64(R3)
+	RET
+
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(6, 4)
+	and_16b(0, 0, 6)
+	sshr_4s31(6, 5)
+	and_16b(1, 1, 6)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+TEXT ·columns_neon_3x8(SB), NOSPLIT, $32-64
+	MOVD kn+0(FP), R2
+	MOVD a+8(FP), R4
+	MOVD b+16(FP), R5
+	MOVD c+24(FP), R3
+	MOVD flags+40(FP), R8
+	TST $1, R8
+	BEQ bias
+	FLDPQ 0(R3), (F0, F1)
+	FLDPQ 64(R3), (F2, F3)
+	FLDPQ 128(R3), (F4, F5)
+	B start
+
+bias:
+	MOVD bias+32(FP), R9
+	TST R9, R9
+	BEQ zero
+	MOVD mask+56(FP), R11
+	FMOVS R11, F6
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F8
+	ushl_4s(6, 6, 8)
+	FMOVQ 16(R19), F8
+	ushl_4s(7, 7, 8)
+	uzp2_8h(8, 6, 7)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
+
+mask1done:
+	VMOV V0.B16, V2.B16
+	VMOV V1.B16, V3.B16
+	VMOV V0.B16, V4.B16
+	VMOV V1.B16, V5.B16
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+
+start:
+	MOVD ahead+48(FP), R11
+	ADDS R5, R11, R11
+	SUBS $4, R2, R2
+	BLT tail
+
+loop:
+	FLDPQ 0(R5), (F6, F7)
+	FMOVS (R4), F30
+	fmla_4s0(0, 6, 30)
+	fmla_4s0(1, 7, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(4, 6, 30)
+	fmla_4s0(5, 7, 30)
+	PRFM (R11), PLDL2KEEP
+	FLDPQ 64(R5), (F6, F7)
+	FMOVS 64(R4), F30
+	fmla_4s0(0, 6, 30)
+	fmla_4s0(1, 7, 30)
+	FMOVS 68(R4), F31
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
+	FMOVS 72(R4), F30
+	fmla_4s0(4, 6, 30)
+	fmla_4s0(5, 7, 30)
+	FLDPQ 128(R5), (F6, F7)
+	FMOVS 128(R4), F30
+	fmla_4s0(0, 6, 30)
+	fmla_4s0(1, 7, 30)
+	FMOVS 132(R4), F31
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
+	FMOVS 136(R4), F30
+	fmla_4s0(4, 6, 30)
+	fmla_4s0(5, 7, 30)
+	FLDPQ 192(R5), (F6, F7)
+	FMOVS 192(R4), F30
+	fmla_4s0(0, 6, 30)
+	fmla_4s0(1, 7, 30)
+	FMOVS 196(R4), F31
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
+	FMOVS 200(R4), F30
+	fmla_4s0(4, 6, 30)
+	fmla_4s0(5, 7, 30)
+	ADDS $64, R11, R11
+	ADDS $256, R5, R5
+	ADDS $256, R4, R4
+	SUBS $4, R2, R2
+	BGE loop
+
+tail:
+	ADDS $4, R2, R2
+	BEQ end
+
+one:
+	FLDPQ 0(R5), (F6, F7)
+	FMOVS (R4), F30
+	fmla_4s0(0, 6, 30)
+	fmla_4s0(1, 7, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(2, 6, 31)
+	fmla_4s0(3, 7, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(4, 6, 30)
+	fmla_4s0(5, 7, 30)
+	ADDS $64, R5, R5
+	ADDS $64, R4, R4
+	SUBS $1, R2, R2
+	BNE one
+
+end:
+	TST $2, R8
+	BEQ store
+	eor_16b(30, 30, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 64(R3)
+	FSTPQ (F4, F5), 128(R3)
+	RET
+
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(8, 6)
+	and_16b(0, 0, 8)
+	sshr_4s31(8, 7)
+	and_16b(1, 1, 8)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+TEXT ·columns_neon_4x8(SB), NOSPLIT, $32-64
+	MOVD kn+0(FP), R2
+	MOVD a+8(FP), R4
+	MOVD b+16(FP), R5
+	MOVD c+24(FP), R3
+	MOVD flags+40(FP), R8
+	TST $1, R8
+	BEQ bias
+	FLDPQ 0(R3), (F0, F1)
+	FLDPQ 64(R3), (F2, F3)
+	FLDPQ 128(R3), (F4, F5)
+	FLDPQ 192(R3), (F6, F7)
+	B start
+
+bias:
+	MOVD bias+32(FP), R9
+	TST R9, R9
+	BEQ zero
+	MOVD mask+56(FP), R11
+	FMOVS R11, F8
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F10
+	ushl_4s(8, 8, 10)
+	FMOVQ 16(R19), F10
+	ushl_4s(9, 9, 10)
+	uzp2_8h(10, 8, 9)
+	shrn_8b8(10, 10)
+	cmge_8b0(10, 10)
+	FMOVD F10, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
+
+mask1done:
+	VMOV V0.B16, V2.B16
+	VMOV V1.B16, V3.B16
+	VMOV V0.B16, V4.B16
+	VMOV V1.B16, V5.B16
+	VMOV V0.B16, V6.B16
+	VMOV V1.B16, V7.B16
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+
+start:
+	MOVD ahead+48(FP), R11
+	ADDS R5, R11, R11
+	SUBS $4, R2, R2
+	BLT tail
+
+loop:
+	FLDPQ 0(R5), (F8, F9)
+	FMOVS (R4), F30
+	fmla_4s0(0, 8, 30)
+	fmla_4s0(1, 9, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(4, 8, 30)
+	fmla_4s0(5, 9, 30)
+	FMOVS 12(R4), F31
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
+	PRFM (R11), PLDL2KEEP
+	FLDPQ 64(R5), (F8, F9)
+	FMOVS 64(R4), F30
+	fmla_4s0(0, 8, 30)
+	fmla_4s0(1, 9, 30)
+	FMOVS 68(R4), F31
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
+	FMOVS 72(R4), F30
+	fmla_4s0(4, 8, 30)
+	fmla_4s0(5, 9, 30)
+	FMOVS 76(R4), F31
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
+	FLDPQ 128(R5), (F8, F9)
+	FMOVS 128(R4), F30
+	fmla_4s0(0, 8, 30)
+	fmla_4s0(1, 9, 30)
+	FMOVS 132(R4), F31
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
+	FMOVS 136(R4), F30
+	fmla_4s0(4, 8, 30)
+	fmla_4s0(5, 9, 30)
+	FMOVS 140(R4), F31
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
+	FLDPQ 192(R5), (F8, F9)
+	FMOVS 192(R4), F30
+	fmla_4s0(0, 8, 30)
+	fmla_4s0(1, 9, 30)
+	FMOVS 196(R4), F31
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
+	FMOVS 200(R4), F30
+	fmla_4s0(4, 8, 30)
+	fmla_4s0(5, 9, 30)
+	FMOVS 204(R4), F31
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
+	ADDS $64, R11, R11
+	ADDS $256, R5, R5
+	ADDS $256, R4, R4
+	SUBS $4, R2, R2
+	BGE loop
+
+tail:
+	ADDS $4, R2, R2
+	BEQ end
+
+one:
+	FLDPQ 0(R5), (F8, F9)
+	FMOVS (R4), F30
+	fmla_4s0(0, 8, 30)
+	fmla_4s0(1, 9, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(2, 8, 31)
+	fmla_4s0(3, 9, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(4, 8, 30)
+	fmla_4s0(5, 9, 30)
+	FMOVS 12(R4), F31
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
+	ADDS $64, R5, R5
+	ADDS $64, R4, R4
+	SUBS $1, R2, R2
+	BNE one
+
+end:
+	TST $2, R8
+	BEQ store
+	eor_16b(30, 30, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 64(R3)
+	FSTPQ (F4, F5), 128(R3)
+	FSTPQ (F6, F7), 192(R3)
+	RET
+
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(10, 8)
+	and_16b(0, 0, 10)
+	sshr_4s31(10, 9)
+	and_16b(1, 1, 10)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+TEXT ·columns_neon_5x8(SB), NOSPLIT, $32-64
+	MOVD kn+0(FP), R2
+	MOVD a+8(FP), R4
+	MOVD b+16(FP), R5
+	MOVD c+24(FP), R3
+	MOVD flags+40(FP), R8
+	TST $1, R8
+	BEQ bias
+	FLDPQ 0(R3), (F0, F1)
+	FLDPQ 64(R3), (F2, F3)
+	FLDPQ 128(R3), (F4, F5)
+	FLDPQ 192(R3), (F6, F7)
+	FLDPQ 256(R3), (F8, F9)
+	B start
+
+bias:
+	MOVD bias+32(FP), R9
+	TST R9, R9
+	BEQ zero
+	MOVD mask+56(FP), R11
+	FMOVS R11, F10
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F12
+	ushl_4s(10, 10, 12)
+	FMOVQ 16(R19), F12
+	ushl_4s(11, 11, 12)
+	uzp2_8h(12, 10, 11)
+	shrn_8b8(12, 12)
+	cmge_8b0(12, 12)
+	FMOVD F12, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
+
+mask1done:
+	VMOV V0.B16, V2.B16
+	VMOV V1.B16, V3.B16
+	VMOV V0.B16, V4.B16
+	VMOV V1.B16, V5.B16
+	VMOV V0.B16, V6.B16
+	VMOV V1.B16, V7.B16
+	VMOV V0.B16, V8.B16
+	VMOV V1.B16, V9.B16
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+
+start:
+	MOVD ahead+48(FP), R11
+	ADDS R5, R11, R11
+	SUBS $4, R2, R2
+	BLT tail
+
+loop:
+	FLDPQ 0(R5), (F10, F11)
+	FMOVS (R4), F30
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(4, 10, 30)
+	fmla_4s0(5, 11, 30)
+	FMOVS 12(R4), F31
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
+	FMOVS 16(R4), F30
+	fmla_4s0(8, 10, 30)
+	fmla_4s0(9, 11, 30)
+	PRFM (R11), PLDL2KEEP
+	FLDPQ 64(R5), (F10, F11)
+	FMOVS 64(R4), F30
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	FMOVS 68(R4), F31
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
+	FMOVS 72(R4), F30
+	fmla_4s0(4, 10, 30)
+	fmla_4s0(5, 11, 30)
+	FMOVS 76(R4), F31
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
+	FMOVS 80(R4), F30
+	fmla_4s0(8, 10, 30)
+	fmla_4s0(9, 11, 30)
+	FLDPQ 128(R5), (F10, F11)
+	FMOVS 128(R4), F30
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	FMOVS 132(R4), F31
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
+	FMOVS 136(R4), F30
+	fmla_4s0(4, 10, 30)
+	fmla_4s0(5, 11, 30)
+	FMOVS 140(R4), F31
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
+	FMOVS 144(R4), F30
+	fmla_4s0(8, 10, 30)
+	fmla_4s0(9, 11, 30)
+	FLDPQ 192(R5), (F10, F11)
+	FMOVS 192(R4), F30
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	FMOVS 196(R4), F31
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
+	FMOVS 200(R4), F30
+	fmla_4s0(4, 10, 30)
+	fmla_4s0(5, 11, 30)
+	FMOVS 204(R4), F31
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
+	FMOVS 208(R4), F30
+	fmla_4s0(8, 10, 30)
+	fmla_4s0(9, 11, 30)
+	ADDS $64, R11, R11
+	ADDS $256, R5, R5
+	ADDS $256, R4, R4
+	SUBS $4, R2, R2
+	BGE loop
+
+tail:
+	ADDS $4, R2, R2
+	BEQ end
+
+one:
+	FLDPQ 0(R5), (F10, F11)
+	FMOVS (R4), F30
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(2, 10, 31)
+	fmla_4s0(3, 11, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(4, 10, 30)
+	fmla_4s0(5, 11, 30)
+	FMOVS 12(R4), F31
+	fmla_4s0(6, 10, 31)
+	fmla_4s0(7, 11, 31)
+	FMOVS 16(R4), F30
+	fmla_4s0(8, 10, 30)
+	fmla_4s0(9, 11, 30)
+	ADDS $64, R5, R5
+	ADDS $64, R4, R4
+	SUBS $1, R2, R2
+	BNE one
+
+end:
+	TST $2, R8
+	BEQ store
+	eor_16b(30, 30, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
+	fmax_4s(8, 8, 30)
+	fmax_4s(9, 9, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 64(R3)
+	FSTPQ (F4, F5), 128(R3)
+	FSTPQ (F6, F7), 192(R3)
+	FSTPQ (F8, F9), 256(R3)
+	RET
+
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(12, 10)
+	and_16b(0, 0, 12)
+	sshr_4s31(12, 11)
+	and_16b(1, 1, 12)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+TEXT ·columns_neon_6x8(SB), NOSPLIT, $32-64
+	MOVD kn+0(FP), R2
+	MOVD a+8(FP), R4
+	MOVD b+16(FP), R5
+	MOVD c+24(FP), R3
+	MOVD flags+40(FP), R8
+	TST $1, R8
+	BEQ bias
+	FLDPQ 0(R3), (F0, F1)
+	FLDPQ 64(R3), (F2, F3)
+	FLDPQ 128(R3), (F4, F5)
+	FLDPQ 192(R3), (F6, F7)
+	FLDPQ 256(R3), (F8, F9)
+	FLDPQ 320(R3), (F10, F11)
+	B start
+
+bias:
+	MOVD bias+32(FP), R9
+	TST R9, R9
+	BEQ zero
+	MOVD mask+56(FP), R11
+	FMOVS R11, F12
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F14
+	ushl_4s(12, 12, 14)
+	FMOVQ 16(R19), F14
+	ushl_4s(13, 13, 14)
+	uzp2_8h(14, 12, 13)
+	shrn_8b8(14, 14)
+	cmge_8b0(14, 14)
+	FMOVD F14, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
+
+mask1done:
+	VMOV V0.B16, V2.B16
+	VMOV V1.B16, V3.B16
+	VMOV V0.B16, V4.B16
+	VMOV V1.B16, V5.B16
+	VMOV V0.B16, V6.B16
+	VMOV V1.B16, V7.B16
+	VMOV V0.B16, V8.B16
+	VMOV V1.B16, V9.B16
+	VMOV V0.B16, V10.B16
+	VMOV V1.B16, V11.B16
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+
+start:
+	MOVD ahead+48(FP), R11
+	ADDS R5, R11, R11
+	SUBS $4, R2, R2
+	BLT tail
+
+loop:
+	FLDPQ 0(R5), (F12, F13)
+	FMOVS (R4), F30
+	fmla_4s0(0, 12, 30)
+	fmla_4s0(1, 13, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(4, 12, 30)
+	fmla_4s0(5, 13, 30)
+	FMOVS 12(R4), F31
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
+	FMOVS 16(R4), F30
+	fmla_4s0(8, 12, 30)
+	fmla_4s0(9, 13, 30)
+	FMOVS 20(R4), F31
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
+	PRFM (R11), PLDL2KEEP
+	FLDPQ 64(R5), (F12, F13)
+	FMOVS 64(R4), F30
+	fmla_4s0(0, 12, 30)
+	fmla_4s0(1, 13, 30)
+	FMOVS 68(R4), F31
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
+	FMOVS 72(R4), F30
+	fmla_4s0(4, 12, 30)
+	fmla_4s0(5, 13, 30)
+	FMOVS 76(R4), F31
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
+	FMOVS 80(R4), F30
+	fmla_4s0(8, 12, 30)
+	fmla_4s0(9, 13, 30)
+	FMOVS 84(R4), F31
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
+	FLDPQ 128(R5), (F12, F13)
+	FMOVS 128(R4), F30
+	fmla_4s0(0, 12, 30)
+	fmla_4s0(1, 13, 30)
+	FMOVS 132(R4), F31
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
+	FMOVS 136(R4), F30
+	fmla_4s0(4, 12, 30)
+	fmla_4s0(5, 13, 30)
+	FMOVS 140(R4), F31
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
+	FMOVS 144(R4), F30
+	fmla_4s0(8, 12, 30)
+	fmla_4s0(9, 13, 30)
+	FMOVS 148(R4), F31
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
+	FLDPQ 192(R5), (F12, F13)
+	FMOVS 192(R4), F30
+	fmla_4s0(0, 12, 30)
+	fmla_4s0(1, 13, 30)
+	FMOVS 196(R4), F31
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
+	FMOVS 200(R4), F30
+	fmla_4s0(4, 12, 30)
+	fmla_4s0(5, 13, 30)
+	FMOVS 204(R4), F31
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
+	FMOVS 208(R4), F30
+	fmla_4s0(8, 12, 30)
+	fmla_4s0(9, 13, 30)
+	FMOVS 212(R4), F31
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
+	ADDS $64, R11, R11
+	ADDS $256, R5, R5
+	ADDS $256, R4, R4
+	SUBS $4, R2, R2
+	BGE loop
+
+tail:
+	ADDS $4, R2, R2
+	BEQ end
+
+one:
+	FLDPQ 0(R5), (F12, F13)
+	FMOVS (R4), F30
+	fmla_4s0(0, 12, 30)
+	fmla_4s0(1, 13, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(2, 12, 31)
+	fmla_4s0(3, 13, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(4, 12, 30)
+	fmla_4s0(5, 13, 30)
+	FMOVS 12(R4), F31
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
+	FMOVS 16(R4), F30
+	fmla_4s0(8, 12, 30)
+	fmla_4s0(9, 13, 30)
+	FMOVS 20(R4), F31
+	fmla_4s0(10, 12, 31)
+	fmla_4s0(11, 13, 31)
+	ADDS $64, R5, R5
+	ADDS $64, R4, R4
+	SUBS $1, R2, R2
+	BNE one
+
+end:
+	TST $2, R8
+	BEQ store
+	eor_16b(30, 30, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
+	fmax_4s(8, 8, 30)
+	fmax_4s(9, 9, 30)
+	fmax_4s(10, 10, 30)
+	fmax_4s(11, 11, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 64(R3)
+	FSTPQ (F4, F5), 128(R3)
+	FSTPQ (F6, F7), 192(R3)
+	FSTPQ (F8, F9), 256(R3)
+	FSTPQ (F10, F11), 320(R3)
+	RET
+
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(14, 12)
+	and_16b(0, 0, 14)
+	sshr_4s31(14, 13)
+	and_16b(1, 1, 14)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+TEXT ·columns_neon_1x16(SB), NOSPLIT, $32-64
+	MOVD kn+0(FP), R2
+	MOVD a+8(FP), R4
+	MOVD b+16(FP), R5
+	MOVD c+24(FP), R3
+	MOVD flags+40(FP), R8
+	TST $1, R8
+	BEQ bias
+	FLDPQ 0(R3), (F0, F1)
+	FLDPQ 32(R3), (F2, F3)
+	B start
+
+bias:
+	MOVD bias+32(FP), R9
+	TST R9, R9
+	BEQ zero
+	MOVD mask+56(FP), R11
+	FMOVS R11, F6
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F8
+	ushl_4s(6, 6, 8)
+	FMOVQ 16(R19), F8
+	ushl_4s(7, 7, 8)
+	uzp2_8h(8, 6, 7)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
+
+mask1done:
+	LSR $8, R11, R11
+	FMOVS R11, F4
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
+	FMOVQ 0(R19), F8
+	ushl_4s(4, 4, 8)
+	FMOVQ 16(R19), F8
+	ushl_4s(5, 5, 8)
+	uzp2_8h(8, 4, 5)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R23
+	CBNZ R23, mask2part
+	FLDPQ 32(R9), (F2, F3)
+
+mask2done:
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+
+start:
+	MOVD ahead+48(FP), R11
+	ADDS R5, R11, R11
+	SUBS $4, R2, R2
+	BLT tail
+
+loop:
+	FLDPQ 0(R5), (F6, F7)
+	FLDPQ 32(R5), (F4, F5)
+	FMOVS (R4), F31
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
+	PRFM (R11), PLDL2KEEP
+	FLDPQ 64(R5), (F6, F7)
+	FLDPQ 96(R5), (F4, F5)
+	FMOVS 64(R4), F31
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
+	FLDPQ 128(R5), (F6, F7)
+	FLDPQ 160(R5), (F4, F5)
+	FMOVS 128(R4), F31
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
+	FLDPQ 192(R5), (F6, F7)
+	FLDPQ 224(R5), (F4, F5)
+	FMOVS 192(R4), F31
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
+	ADDS $64, R11, R11
+	ADDS $256, R5, R5
+	ADDS $256, R4, R4
+	SUBS $4, R2, R2
+	BGE loop
+
+tail:
+	ADDS $4, R2, R2
+	BEQ end
+
+one:
+	FLDPQ 0(R5), (F6, F7)
+	FLDPQ 32(R5), (F4, F5)
+	FMOVS (R4), F31
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
+	ADDS $64, R5, R5
+	ADDS $64, R4, R4
+	SUBS $1, R2, R2
+	BNE one
+
+end:
+	TST $2, R8
+	BEQ store
+	eor_16b(31, 31, 31)
+	fmax_4s(0, 0, 31)
+	fmax_4s(1, 1, 31)
+	fmax_4s(2, 2, 31)
+	fmax_4s(3, 3, 31)
+
+store:
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 32(R3)
+	RET
+
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(8, 6)
+	and_16b(0, 0, 8)
+	sshr_4s31(8, 7)
+	and_16b(1, 1, 8)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(8, 4)
+	and_16b(2, 2, 8)
+	sshr_4s31(8, 5)
+	and_16b(3, 3, 8)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+TEXT ·columns_neon_2x16(SB), NOSPLIT, $32-64
+	MOVD kn+0(FP), R2
+	MOVD a+8(FP), R4
+	MOVD b+16(FP), R5
+	MOVD c+24(FP), R3
+	MOVD flags+40(FP), R8
+	TST $1, R8
+	BEQ bias
+	FLDPQ 0(R3), (F0, F1)
+	FLDPQ 32(R3), (F2, F3)
+	FLDPQ 64(R3), (F4, F5)
+	FLDPQ 96(R3), (F6, F7)
+	B start
+
+bias:
+	MOVD bias+32(FP), R9
+	TST R9, R9
+	BEQ zero
+	MOVD mask+56(FP), R11
+	FMOVS R11, F10
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F12
+	ushl_4s(10, 10, 12)
+	FMOVQ 16(R19), F12
+	ushl_4s(11, 11, 12)
+	uzp2_8h(12, 10, 11)
+	shrn_8b8(12, 12)
+	cmge_8b0(12, 12)
+	FMOVD F12, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
+
+mask1done:
+	LSR $8, R11, R11
+	FMOVS R11, F8
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
+	FMOVQ 0(R19), F12
+	ushl_4s(8, 8, 12)
+	FMOVQ 16(R19), F12
+	ushl_4s(9, 9, 12)
+	uzp2_8h(12, 8, 9)
+	shrn_8b8(12, 12)
+	cmge_8b0(12, 12)
+	FMOVD F12, R23
+	CBNZ R23, mask2part
+	FLDPQ 32(R9), (F2, F3)
+
+mask2done:
+	VMOV V0.B16, V4.B16
+	VMOV V1.B16, V5.B16
+	VMOV V2.B16, V6.B16
+	VMOV V3.B16, V7.B16
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+
+start:
+	MOVD ahead+48(FP), R11
+	ADDS R5, R11, R11
+	SUBS $4, R2, R2
+	BLT tail
+
+loop:
+	FLDPQ 0(R5), (F10, F11)
+	FLDPQ 32(R5), (F8, F9)
+	FMOVS (R4), F30
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	fmla_4s0(2, 8, 30)
+	fmla_4s0(3, 9, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
+	PRFM (R11), PLDL2KEEP
+	FLDPQ 64(R5), (F10, F11)
+	FLDPQ 96(R5), (F8, F9)
+	FMOVS 64(R4), F30
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	fmla_4s0(2, 8, 30)
+	fmla_4s0(3, 9, 30)
+	FMOVS 68(R4), F31
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
+	FLDPQ 128(R5), (F10, F11)
+	FLDPQ 160(R5), (F8, F9)
+	FMOVS 128(R4), F30
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	fmla_4s0(2, 8, 30)
+	fmla_4s0(3, 9, 30)
+	FMOVS 132(R4), F31
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
+	FLDPQ 192(R5), (F10, F11)
+	FLDPQ 224(R5), (F8, F9)
+	FMOVS 192(R4), F30
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	fmla_4s0(2, 8, 30)
+	fmla_4s0(3, 9, 30)
+	FMOVS 196(R4), F31
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
+	ADDS $64, R11, R11
+	ADDS $256, R5, R5
+	ADDS $256, R4, R4
+	SUBS $4, R2, R2
+	BGE loop
+
+tail:
+	ADDS $4, R2, R2
+	BEQ end
+
+one:
+	FLDPQ 0(R5), (F10, F11)
+	FLDPQ 32(R5), (F8, F9)
+	FMOVS (R4), F30
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	fmla_4s0(2, 8, 30)
+	fmla_4s0(3, 9, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
+	ADDS $64, R5, R5
+	ADDS $64, R4, R4
+	SUBS $1, R2, R2
+	BNE one
+
+end:
+	TST $2, R8
+	BEQ store
+	eor_16b(30, 30, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 32(R3)
+	FSTPQ (F4, F5), 64(R3)
+	FSTPQ (F6, F7), 96(R3)
+	RET
+
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(12, 10)
+	and_16b(0, 0, 12)
+	sshr_4s31(12, 11)
+	and_16b(1, 1, 12)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(12, 8)
+	and_16b(2, 2, 12)
+	sshr_4s31(12, 9)
+	and_16b(3, 3, 12)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+TEXT ·columns_neon_3x16(SB), NOSPLIT, $32-64
+	MOVD kn+0(FP), R2
+	MOVD a+8(FP), R4
+	MOVD b+16(FP), R5
+	MOVD c+24(FP), R3
+	MOVD flags+40(FP), R8
+	TST $1, R8
+	BEQ bias
+	FLDPQ 0(R3), (F0, F1)
+	FLDPQ 32(R3), (F2, F3)
+	FLDPQ 64(R3), (F4, F5)
+	FLDPQ 96(R3), (F6, F7)
+	FLDPQ 128(R3), (F8, F9)
+	FLDPQ 160(R3), (F10, F11)
+	B start
+
+bias:
+	MOVD bias+32(FP), R9
+	TST R9, R9
+	BEQ zero
+	MOVD mask+56(FP), R11
+	FMOVS R11, F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F16
+	ushl_4s(14, 14, 16)
+	FMOVQ 16(R19), F16
+	ushl_4s(15, 15, 16)
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
+
+mask1done:
+	LSR $8, R11, R11
+	FMOVS R11, F12
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
+	FMOVQ 0(R19), F16
+	ushl_4s(12, 12, 16)
+	FMOVQ 16(R19), F16
+	ushl_4s(13, 13, 16)
+	uzp2_8h(16, 12, 13)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R23
+	CBNZ R23, mask2part
+	FLDPQ 32(R9), (F2, F3)
+
+mask2done:
+	VMOV V0.B16, V4.B16
+	VMOV V1.B16, V5.B16
+	VMOV V2.B16, V6.B16
+	VMOV V3.B16, V7.B16
+	VMOV V0.B16, V8.B16
+	VMOV V1.B16, V9.B16
+	VMOV V2.B16, V10.B16
+	VMOV V3.B16, V11.B16
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+
+start:
+	MOVD ahead+48(FP), R11
+	ADDS R5, R11, R11
+	SUBS $4, R2, R2
+	BLT tail
+
+loop:
+	FLDPQ 0(R5), (F14, F15)
+	FLDPQ 32(R5), (F12, F13)
+	FMOVS (R4), F30
+	fmla_4s0(0, 14, 30)
+	fmla_4s0(1, 15, 30)
+	fmla_4s0(2, 12, 30)
+	fmla_4s0(3, 13, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(4, 14, 31)
+	fmla_4s0(5, 15, 31)
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(8, 14, 30)
+	fmla_4s0(9, 15, 30)
+	fmla_4s0(10, 12, 30)
+	fmla_4s0(11, 13, 30)
+	PRFM (R11), PLDL2KEEP
+	FLDPQ 64(R5), (F14, F15)
+	FLDPQ 96(R5), (F12, F13)
+	FMOVS 64(R4), F30
+	fmla_4s0(0, 14, 30)
+	fmla_4s0(1, 15, 30)
+	fmla_4s0(2, 12, 30)
+	fmla_4s0(3, 13, 30)
+	FMOVS 68(R4), F31
+	fmla_4s0(4, 14, 31)
+	fmla_4s0(5, 15, 31)
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
+	FMOVS 72(R4), F30
+	fmla_4s0(8, 14, 30)
+	fmla_4s0(9, 15, 30)
+	fmla_4s0(10, 12, 30)
+	fmla_4s0(11, 13, 30)
+	FLDPQ 128(R5), (F14, F15)
+	FLDPQ 160(R5), (F12, F13)
+	FMOVS 128(R4), F30
+	fmla_4s0(0, 14, 30)
+	fmla_4s0(1, 15, 30)
+	fmla_4s0(2, 12, 30)
+	fmla_4s0(3, 13, 30)
+	FMOVS 132(R4), F31
+	fmla_4s0(4, 14, 31)
+	fmla_4s0(5, 15, 31)
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
+	FMOVS 136(R4), F30
+	fmla_4s0(8, 14, 30)
+	fmla_4s0(9, 15, 30)
+	fmla_4s0(10, 12, 30)
+	fmla_4s0(11, 13, 30)
+	FLDPQ 192(R5), (F14, F15)
+	FLDPQ 224(R5), (F12, F13)
+	FMOVS 192(R4), F30
+	fmla_4s0(0, 14, 30)
+	fmla_4s0(1, 15, 30)
+	fmla_4s0(2, 12, 30)
+	fmla_4s0(3, 13, 30)
+	FMOVS 196(R4), F31
+	fmla_4s0(4, 14, 31)
+	fmla_4s0(5, 15, 31)
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
+	FMOVS 200(R4), F30
+	fmla_4s0(8, 14, 30)
+	fmla_4s0(9, 15, 30)
+	fmla_4s0(10, 12, 30)
+	fmla_4s0(11, 13, 30)
+	ADDS $64, R11, R11
+	ADDS $256, R5, R5
+	ADDS $256, R4, R4
+	SUBS $4, R2, R2
+	BGE loop
+
+tail:
+	ADDS $4, R2, R2
+	BEQ end
+
+one:
+	FLDPQ 0(R5), (F14, F15)
+	FLDPQ 32(R5), (F12, F13)
+	FMOVS (R4), F30
+	fmla_4s0(0, 14, 30)
+	fmla_4s0(1, 15, 30)
+	fmla_4s0(2, 12, 30)
+	fmla_4s0(3, 13, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(4, 14, 31)
+	fmla_4s0(5, 15, 31)
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(8, 14, 30)
+	fmla_4s0(9, 15, 30)
+	fmla_4s0(10, 12, 30)
+	fmla_4s0(11, 13, 30)
+	ADDS $64, R5, R5
+	ADDS $64, R4, R4
+	SUBS $1, R2, R2
+	BNE one
+
+end:
+	TST $2, R8
+	BEQ store
+	eor_16b(30, 30, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
+	fmax_4s(8, 8, 30)
+	fmax_4s(9, 9, 30)
+	fmax_4s(10, 10, 30)
+	fmax_4s(11, 11, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 32(R3)
+	FSTPQ (F4, F5), 64(R3)
+	FSTPQ (F6, F7), 96(R3)
+	FSTPQ (F8, F9), 128(R3)
+	FSTPQ (F10, F11), 160(R3)
+	RET
+
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(16, 14)
+	and_16b(0, 0, 16)
+	sshr_4s31(16, 15)
+	and_16b(1, 1, 16)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(16, 12)
+	and_16b(2, 2, 16)
+	sshr_4s31(16, 13)
+	and_16b(3, 3, 16)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+TEXT ·columns_neon_4x16(SB), NOSPLIT, $32-64
+	MOVD kn+0(FP), R2
+	MOVD a+8(FP), R4
+	MOVD b+16(FP), R5
+	MOVD c+24(FP), R3
+	MOVD flags+40(FP), R8
+	TST $1, R8
+	BEQ bias
+	FLDPQ 0(R3), (F0, F1)
+	FLDPQ 32(R3), (F2, F3)
+	FLDPQ 64(R3), (F4, F5)
+	FLDPQ 96(R3), (F6, F7)
+	FLDPQ 128(R3), (F8, F9)
+	FLDPQ 160(R3), (F10, F11)
+	FLDPQ 192(R3), (F12, F13)
+	FLDPQ 224(R3), (F14, F15)
+	B start
+
+bias:
+	MOVD bias+32(FP), R9
+	TST R9, R9
+	BEQ zero
+	MOVD mask+56(FP), R11
+	FMOVS R11, F18
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F20
+	ushl_4s(18, 18, 20)
+	FMOVQ 16(R19), F20
+	ushl_4s(19, 19, 20)
+	uzp2_8h(20, 18, 19)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
+
+mask1done:
+	LSR $8, R11, R11
+	FMOVS R11, F16
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
+	FMOVQ 0(R19), F20
+	ushl_4s(16, 16, 20)
+	FMOVQ 16(R19), F20
+	ushl_4s(17, 17, 20)
+	uzp2_8h(20, 16, 17)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R23
+	CBNZ R23, mask2part
+	FLDPQ 32(R9), (F2, F3)
+
+mask2done:
+	VMOV V0.B16, V4.B16
+	VMOV V1.B16, V5.B16
+	VMOV V2.B16, V6.B16
+	VMOV V3.B16, V7.B16
+	VMOV V0.B16, V8.B16
+	VMOV V1.B16, V9.B16
+	VMOV V2.B16, V10.B16
+	VMOV V3.B16, V11.B16
+	VMOV V0.B16, V12.B16
+	VMOV V1.B16, V13.B16
+	VMOV V2.B16, V14.B16
+	VMOV V3.B16, V15.B16
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+
+start:
+	MOVD ahead+48(FP), R11
+	ADDS R5, R11, R11
+	SUBS $4, R2, R2
+	BLT tail
+
+loop:
+	FLDPQ 0(R5), (F18, F19)
+	FLDPQ 32(R5), (F16, F17)
+	FMOVS (R4), F30
+	fmla_4s0(0, 18, 30)
+	fmla_4s0(1, 19, 30)
+	fmla_4s0(2, 16, 30)
+	fmla_4s0(3, 17, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(4, 18, 31)
+	fmla_4s0(5, 19, 31)
+	fmla_4s0(6, 16, 31)
+	fmla_4s0(7, 17, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(8, 18, 30)
+	fmla_4s0(9, 19, 30)
+	fmla_4s0(10, 16, 30)
+	fmla_4s0(11, 17, 30)
+	FMOVS 12(R4), F31
+	fmla_4s0(12, 18, 31)
+	fmla_4s0(13, 19, 31)
+	fmla_4s0(14, 16, 31)
+	fmla_4s0(15, 17, 31)
+	PRFM (R11), PLDL2KEEP
+	FLDPQ 64(R5), (F18, F19)
+	FLDPQ 96(R5), (F16, F17)
+	FMOVS 64(R4), F30
+	fmla_4s0(0, 18, 30)
+	fmla_4s0(1, 19, 30)
+	fmla_4s0(2, 16, 30)
+	fmla_4s0(3, 17, 30)
+	FMOVS 68(R4), F31
+	fmla_4s0(4, 18, 31)
+	fmla_4s0(5, 19, 31)
+	fmla_4s0(6, 16, 31)
+	fmla_4s0(7, 17, 31)
+	FMOVS 72(R4), F30
+	fmla_4s0(8, 18, 30)
+	fmla_4s0(9, 19, 30)
+	fmla_4s0(10, 16, 30)
+	fmla_4s0(11, 17, 30)
+	FMOVS 76(R4), F31
+	fmla_4s0(12, 18, 31)
+	fmla_4s0(13, 19, 31)
+	fmla_4s0(14, 16, 31)
+	fmla_4s0(15, 17, 31)
+	FLDPQ 128(R5), (F18, F19)
+	FLDPQ 160(R5), (F16, F17)
+	FMOVS 128(R4), F30
+	fmla_4s0(0, 18, 30)
+	fmla_4s0(1, 19, 30)
+	fmla_4s0(2, 16, 30)
+	fmla_4s0(3, 17, 30)
+	FMOVS 132(R4), F31
+	fmla_4s0(4, 18, 31)
+	fmla_4s0(5, 19, 31)
+	fmla_4s0(6, 16, 31)
+	fmla_4s0(7, 17, 31)
+	FMOVS 136(R4), F30
+	fmla_4s0(8, 18, 30)
+	fmla_4s0(9, 19, 30)
+	fmla_4s0(10, 16, 30)
+	fmla_4s0(11, 17, 30)
+	FMOVS 140(R4), F31
+	fmla_4s0(12, 18, 31)
+	fmla_4s0(13, 19, 31)
+	fmla_4s0(14, 16, 31)
+	fmla_4s0(15, 17, 31)
+	FLDPQ 192(R5), (F18, F19)
+	FLDPQ 224(R5), (F16, F17)
+	FMOVS 192(R4), F30
+	fmla_4s0(0, 18, 30)
+	fmla_4s0(1, 19, 30)
+	fmla_4s0(2, 16, 30)
+	fmla_4s0(3, 17, 30)
+	FMOVS 196(R4), F31
+	fmla_4s0(4, 18, 31)
+	fmla_4s0(5, 19, 31)
+	fmla_4s0(6, 16, 31)
+	fmla_4s0(7, 17, 31)
+	FMOVS 200(R4), F30
+	fmla_4s0(8, 18, 30)
+	fmla_4s0(9, 19, 30)
+	fmla_4s0(10, 16, 30)
+	fmla_4s0(11, 17, 30)
+	FMOVS 204(R4), F31
+	fmla_4s0(12, 18, 31)
+	fmla_4s0(13, 19, 31)
+	fmla_4s0(14, 16, 31)
+	fmla_4s0(15, 17, 31)
+	ADDS $64, R11, R11
+	ADDS $256, R5, R5
+	ADDS $256, R4, R4
+	SUBS $4, R2, R2
+	BGE loop
+
+tail:
+	ADDS $4, R2, R2
+	BEQ end
+
+one:
+	FLDPQ 0(R5), (F18, F19)
+	FLDPQ 32(R5), (F16, F17)
+	FMOVS (R4), F30
+	fmla_4s0(0, 18, 30)
+	fmla_4s0(1, 19, 30)
+	fmla_4s0(2, 16, 30)
+	fmla_4s0(3, 17, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(4, 18, 31)
+	fmla_4s0(5, 19, 31)
+	fmla_4s0(6, 16, 31)
+	fmla_4s0(7, 17, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(8, 18, 30)
+	fmla_4s0(9, 19, 30)
+	fmla_4s0(10, 16, 30)
+	fmla_4s0(11, 17, 30)
+	FMOVS 12(R4), F31
+	fmla_4s0(12, 18, 31)
+	fmla_4s0(13, 19, 31)
+	fmla_4s0(14, 16, 31)
+	fmla_4s0(15, 17, 31)
+	ADDS $64, R5, R5
+	ADDS $64, R4, R4
+	SUBS $1, R2, R2
+	BNE one
+
+end:
+	TST $2, R8
+	BEQ store
+	eor_16b(30, 30, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
+	fmax_4s(8, 8, 30)
+	fmax_4s(9, 9, 30)
+	fmax_4s(10, 10, 30)
+	fmax_4s(11, 11, 30)
+	fmax_4s(12, 12, 30)
+	fmax_4s(13, 13, 30)
+	fmax_4s(14, 14, 30)
+	fmax_4s(15, 15, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 32(R3)
+	FSTPQ (F4, F5), 64(R3)
+	FSTPQ (F6, F7), 96(R3)
+	FSTPQ (F8, F9), 128(R3)
+	FSTPQ (F10, F11), 160(R3)
+	FSTPQ (F12, F13), 192(R3)
+	FSTPQ (F14, F15), 224(R3)
+	RET
+
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(20, 18)
+	and_16b(0, 0, 20)
+	sshr_4s31(20, 19)
+	and_16b(1, 1, 20)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(20, 16)
+	and_16b(2, 2, 20)
+	sshr_4s31(20, 17)
+	and_16b(3, 3, 20)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+TEXT ·columns_neon_5x16(SB), NOSPLIT, $32-64
+	MOVD kn+0(FP), R2
+	MOVD a+8(FP), R4
+	MOVD b+16(FP), R5
+	MOVD c+24(FP), R3
+	MOVD flags+40(FP), R8
+	TST $1, R8
+	BEQ bias
+	FLDPQ 0(R3), (F0, F1)
+	FLDPQ 32(R3), (F2, F3)
+	FLDPQ 64(R3), (F4, F5)
+	FLDPQ 96(R3), (F6, F7)
+	FLDPQ 128(R3), (F8, F9)
+	FLDPQ 160(R3), (F10, F11)
+	FLDPQ 192(R3), (F12, F13)
+	FLDPQ 224(R3), (F14, F15)
+	FLDPQ 256(R3), (F16, F17)
+	FLDPQ 288(R3), (F18, F19)
+	B start
+
+bias:
+	MOVD bias+32(FP), R9
+	TST R9, R9
+	BEQ zero
+	MOVD mask+56(FP), R11
+	FMOVS R11, F22
+	dup_4s0(23, 22)
+	dup_4s0(22, 22)
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F24
+	ushl_4s(22, 22, 24)
+	FMOVQ 16(R19), F24
+	ushl_4s(23, 23, 24)
+	uzp2_8h(24, 22, 23)
+	shrn_8b8(24, 24)
+	cmge_8b0(24, 24)
+	FMOVD F24, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
+
+mask1done:
+	LSR $8, R11, R11
+	FMOVS R11, F20
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
+	FMOVQ 0(R19), F24
+	ushl_4s(20, 20, 24)
+	FMOVQ 16(R19), F24
+	ushl_4s(21, 21, 24)
+	uzp2_8h(24, 20, 21)
+	shrn_8b8(24, 24)
+	cmge_8b0(24, 24)
+	FMOVD F24, R23
+	CBNZ R23, mask2part
+	FLDPQ 32(R9), (F2, F3)
+
+mask2done:
+	VMOV V0.B16, V4.B16
+	VMOV V1.B16, V5.B16
+	VMOV V2.B16, V6.B16
+	VMOV V3.B16, V7.B16
+	VMOV V0.B16, V8.B16
+	VMOV V1.B16, V9.B16
+	VMOV V2.B16, V10.B16
+	VMOV V3.B16, V11.B16
+	VMOV V0.B16, V12.B16
+	VMOV V1.B16, V13.B16
+	VMOV V2.B16, V14.B16
+	VMOV V3.B16, V15.B16
+	VMOV V0.B16, V16.B16
+	VMOV V1.B16, V17.B16
+	VMOV V2.B16, V18.B16
+	VMOV V3.B16, V19.B16
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
+
+start:
+	MOVD ahead+48(FP), R11
+	ADDS R5, R11, R11
+	SUBS $4, R2, R2
+	BLT tail
+
+loop:
+	FLDPQ 0(R5), (F22, F23)
+	FLDPQ 32(R5), (F20, F21)
+	FMOVS (R4), F30
+	fmla_4s0(0, 22, 30)
+	fmla_4s0(1, 23, 30)
+	fmla_4s0(2, 20, 30)
+	fmla_4s0(3, 21, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(4, 22, 31)
+	fmla_4s0(5, 23, 31)
+	fmla_4s0(6, 20, 31)
+	fmla_4s0(7, 21, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(8, 22, 30)
+	fmla_4s0(9, 23, 30)
+	fmla_4s0(10, 20, 30)
+	fmla_4s0(11, 21, 30)
+	FMOVS 12(R4), F31
+	fmla_4s0(12, 22, 31)
+	fmla_4s0(13, 23, 31)
+	fmla_4s0(14, 20, 31)
+	fmla_4s0(15, 21, 31)
+	FMOVS 16(R4), F30
+	fmla_4s0(16, 22, 30)
+	fmla_4s0(17, 23, 30)
+	fmla_4s0(18, 20, 30)
+	fmla_4s0(19, 21, 30)
+	PRFM (R11), PLDL2KEEP
+	FLDPQ 64(R5), (F22, F23)
+	FLDPQ 96(R5), (F20, F21)
+	FMOVS 64(R4), F30
+	fmla_4s0(0, 22, 30)
+	fmla_4s0(1, 23, 30)
+	fmla_4s0(2, 20, 30)
+	fmla_4s0(3, 21, 30)
+	FMOVS 68(R4), F31
+	fmla_4s0(4, 22, 31)
+	fmla_4s0(5, 23, 31)
+	fmla_4s0(6, 20, 31)
+	fmla_4s0(7, 21, 31)
+	FMOVS 72(R4), F30
+	fmla_4s0(8, 22, 30)
+	fmla_4s0(9, 23, 30)
+	fmla_4s0(10, 20, 30)
+	fmla_4s0(11, 21, 30)
+	FMOVS 76(R4), F31
+	fmla_4s0(12, 22, 31)
+	fmla_4s0(13, 23, 31)
+	fmla_4s0(14, 20, 31)
+	fmla_4s0(15, 21, 31)
+	FMOVS 80(R4), F30
+	fmla_4s0(16, 22, 30)
+	fmla_4s0(17, 23, 30)
+	fmla_4s0(18, 20, 30)
+	fmla_4s0(19, 21, 30)
+	FLDPQ 128(R5), (F22, F23)
+	FLDPQ 160(R5), (F20, F21)
+	FMOVS 128(R4), F30
+	fmla_4s0(0, 22, 30)
+	fmla_4s0(1, 23, 30)
+	fmla_4s0(2, 20, 30)
+	fmla_4s0(3, 21, 30)
+	FMOVS 132(R4), F31
+	fmla_4s0(4, 22, 31)
+	fmla_4s0(5, 23, 31)
+	fmla_4s0(6, 20, 31)
+	fmla_4s0(7, 21, 31)
+	FMOVS 136(R4), F30
+	fmla_4s0(8, 22, 30)
+	fmla_4s0(9, 23, 30)
+	fmla_4s0(10, 20, 30)
+	fmla_4s0(11, 21, 30)
+	FMOVS 140(R4), F31
+	fmla_4s0(12, 22, 31)
+	fmla_4s0(13, 23, 31)
+	fmla_4s0(14, 20, 31)
+	fmla_4s0(15, 21, 31)
+	FMOVS 144(R4), F30
+	fmla_4s0(16, 22, 30)
+	fmla_4s0(17, 23, 30)
+	fmla_4s0(18, 20, 30)
+	fmla_4s0(19, 21, 30)
+	FLDPQ 192(R5), (F22, F23)
+	FLDPQ 224(R5), (F20, F21)
+	FMOVS 192(R4), F30
+	fmla_4s0(0, 22, 30)
+	fmla_4s0(1, 23, 30)
+	fmla_4s0(2, 20, 30)
+	fmla_4s0(3, 21, 30)
+	FMOVS 196(R4), F31
+	fmla_4s0(4, 22, 31)
+	fmla_4s0(5, 23, 31)
+	fmla_4s0(6, 20, 31)
+	fmla_4s0(7, 21, 31)
+	FMOVS 200(R4), F30
+	fmla_4s0(8, 22, 30)
+	fmla_4s0(9, 23, 30)
+	fmla_4s0(10, 20, 30)
+	fmla_4s0(11, 21, 30)
+	FMOVS 204(R4), F31
+	fmla_4s0(12, 22, 31)
+	fmla_4s0(13, 23, 31)
+	fmla_4s0(14, 20, 31)
+	fmla_4s0(15, 21, 31)
+	FMOVS 208(R4), F30
+	fmla_4s0(16, 22, 30)
+	fmla_4s0(17, 23, 30)
+	fmla_4s0(18, 20, 30)
+	fmla_4s0(19, 21, 30)
+	ADDS $64, R11, R11
+	ADDS $256, R5, R5
+	ADDS $256, R4, R4
+	SUBS $4, R2, R2
+	BGE loop
+
+tail:
+	ADDS $4, R2, R2
+	BEQ end
+
+one:
+	FLDPQ 0(R5), (F22, F23)
+	FLDPQ 32(R5), (F20, F21)
+	FMOVS (R4), F30
+	fmla_4s0(0, 22, 30)
+	fmla_4s0(1, 23, 30)
+	fmla_4s0(2, 20, 30)
+	fmla_4s0(3, 21, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(4, 22, 31)
+	fmla_4s0(5, 23, 31)
+	fmla_4s0(6, 20, 31)
+	fmla_4s0(7, 21, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(8, 22, 30)
+	fmla_4s0(9, 23, 30)
+	fmla_4s0(10, 20, 30)
+	fmla_4s0(11, 21, 30)
+	FMOVS 12(R4), F31
+	fmla_4s0(12, 22, 31)
+	fmla_4s0(13, 23, 31)
+	fmla_4s0(14, 20, 31)
+	fmla_4s0(15, 21, 31)
+	FMOVS 16(R4), F30
+	fmla_4s0(16, 22, 30)
+	fmla_4s0(17, 23, 30)
+	fmla_4s0(18, 20, 30)
+	fmla_4s0(19, 21, 30)
+	ADDS $64, R5, R5
+	ADDS $64, R4, R4
+	SUBS $1, R2, R2
+	BNE one
+
+end:
+	TST $2, R8
+	BEQ store
+	eor_16b(30, 30, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
+	fmax_4s(8, 8, 30)
+	fmax_4s(9, 9, 30)
+	fmax_4s(10, 10, 30)
+	fmax_4s(11, 11, 30)
+	fmax_4s(12, 12, 30)
+	fmax_4s(13, 13, 30)
+	fmax_4s(14, 14, 30)
+	fmax_4s(15, 15, 30)
+	fmax_4s(16, 16, 30)
+	fmax_4s(17, 17, 30)
+	fmax_4s(18, 18, 30)
+	fmax_4s(19, 19, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 32(R3)
+	FSTPQ (F4, F5), 64(R3)
+	FSTPQ (F6, F7), 96(R3)
+	FSTPQ (F8, F9), 128(R3)
+	FSTPQ (F10, F11), 160(R3)
+	FSTPQ (F12, F13), 192(R3)
+	FSTPQ (F14, F15), 224(R3)
+	FSTPQ (F16, F17), 256(R3)
+	FSTPQ (F18, F19), 288(R3)
+	RET
+
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(24, 22)
+	and_16b(0, 0, 24)
+	sshr_4s31(24, 23)
+	and_16b(1, 1, 24)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(24, 20)
+	and_16b(2, 2, 24)
+	sshr_4s31(24, 21)
+	and_16b(3, 3, 24)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+TEXT ·columns_neon_6x16(SB), NOSPLIT, $32-64
+	MOVD kn+0(FP), R2
+	MOVD a+8(FP), R4
+	MOVD b+16(FP), R5
+	MOVD c+24(FP), R3
+	MOVD flags+40(FP), R8
+	TST $1, R8
+	BEQ bias
+	FLDPQ 0(R3), (F0, F1)
+	FLDPQ 32(R3), (F2, F3)
+	FLDPQ 64(R3), (F4, F5)
+	FLDPQ 96(R3), (F6, F7)
+	FLDPQ 128(R3), (F8, F9)
+	FLDPQ 160(R3), (F10, F11)
+	FLDPQ 192(R3), (F12, F13)
+	FLDPQ 224(R3), (F14, F15)
+	FLDPQ 256(R3), (F16, F17)
+	FLDPQ 288(R3), (F18, F19)
+	FLDPQ 320(R3), (F20, F21)
+	FLDPQ 352(R3), (F22, F23)
+	B start
+
+bias:
+	MOVD bias+32(FP), R9
+	TST R9, R9
+	BEQ zero
+	MOVD mask+56(FP), R11
+	FMOVS R11, F26
+	dup_4s0(27, 26)
+	dup_4s0(26, 26)
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	ushl_4s(26, 26, 28)
+	FMOVQ 16(R19), F28
+	ushl_4s(27, 27, 28)
+	uzp2_8h(28, 26, 27)
+	shrn_8b8(28, 28)
+	cmge_8b0(28, 28)
+	FMOVD F28, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R9), (F0, F1)
+
+mask1done:
+	LSR $8, R11, R11
+	FMOVS R11, F24
+	dup_4s0(25, 24)
+	dup_4s0(24, 24)
+	FMOVQ 0(R19), F28
+	ushl_4s(24, 24, 28)
+	FMOVQ 16(R19), F28
+	ushl_4s(25, 25, 28)
+	uzp2_8h(28, 24, 25)
+	shrn_8b8(28, 28)
+	cmge_8b0(28, 28)
+	FMOVD F28, R23
+	CBNZ R23, mask2part
+	FLDPQ 32(R9), (F2, F3)
+
+mask2done:
+	VMOV V0.B16, V4.B16
+	VMOV V1.B16, V5.B16
+	VMOV V2.B16, V6.B16
+	VMOV V3.B16, V7.B16
+	VMOV V0.B16, V8.B16
+	VMOV V1.B16, V9.B16
+	VMOV V2.B16, V10.B16
+	VMOV V3.B16, V11.B16
+	VMOV V0.B16, V12.B16
+	VMOV V1.B16, V13.B16
+	VMOV V2.B16, V14.B16
+	VMOV V3.B16, V15.B16
+	VMOV V0.B16, V16.B16
+	VMOV V1.B16, V17.B16
+	VMOV V2.B16, V18.B16
+	VMOV V3.B16, V19.B16
+	VMOV V0.B16, V20.B16
+	VMOV V1.B16, V21.B16
+	VMOV V2.B16, V22.B16
+	VMOV V3.B16, V23.B16
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
+	eor_16b(20, 20, 20)
+	eor_16b(21, 21, 21)
+	eor_16b(22, 22, 22)
+	eor_16b(23, 23, 23)
+
+start:
+	MOVD ahead+48(FP), R11
+	ADDS R5, R11, R11
+	SUBS $4, R2, R2
+	BLT tail
+
+loop:
+	FLDPQ 0(R5), (F26, F27)
+	FLDPQ 32(R5), (F24, F25)
+	FMOVS (R4), F30
+	fmla_4s0(0, 26, 30)
+	fmla_4s0(1, 27, 30)
+	fmla_4s0(2, 24, 30)
+	fmla_4s0(3, 25, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(4, 26, 31)
+	fmla_4s0(5, 27, 31)
+	fmla_4s0(6, 24, 31)
+	fmla_4s0(7, 25, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(8, 26, 30)
+	fmla_4s0(9, 27, 30)
+	fmla_4s0(10, 24, 30)
+	fmla_4s0(11, 25, 30)
+	FMOVS 12(R4), F31
+	fmla_4s0(12, 26, 31)
+	fmla_4s0(13, 27, 31)
+	fmla_4s0(14, 24, 31)
+	fmla_4s0(15, 25, 31)
+	FMOVS 16(R4), F30
+	fmla_4s0(16, 26, 30)
+	fmla_4s0(17, 27, 30)
+	fmla_4s0(18, 24, 30)
+	fmla_4s0(19, 25, 30)
+	FMOVS 20(R4), F31
+	fmla_4s0(20, 26, 31)
+	fmla_4s0(21, 27, 31)
+	fmla_4s0(22, 24, 31)
+	fmla_4s0(23, 25, 31)
+	PRFM (R11), PLDL2KEEP
+	FLDPQ 64(R5), (F26, F27)
+	FLDPQ 96(R5), (F24, F25)
+	FMOVS 64(R4), F30
+	fmla_4s0(0, 26, 30)
+	fmla_4s0(1, 27, 30)
+	fmla_4s0(2, 24, 30)
+	fmla_4s0(3, 25, 30)
+	FMOVS 68(R4), F31
+	fmla_4s0(4, 26, 31)
+	fmla_4s0(5, 27, 31)
+	fmla_4s0(6, 24, 31)
+	fmla_4s0(7, 25, 31)
+	FMOVS 72(R4), F30
+	fmla_4s0(8, 26, 30)
+	fmla_4s0(9, 27, 30)
+	fmla_4s0(10, 24, 30)
+	fmla_4s0(11, 25, 30)
+	FMOVS 76(R4), F31
+	fmla_4s0(12, 26, 31)
+	fmla_4s0(13, 27, 31)
+	fmla_4s0(14, 24, 31)
+	fmla_4s0(15, 25, 31)
+	FMOVS 80(R4), F30
+	fmla_4s0(16, 26, 30)
+	fmla_4s0(17, 27, 30)
+	fmla_4s0(18, 24, 30)
+	fmla_4s0(19, 25, 30)
+	FMOVS 84(R4), F31
+	fmla_4s0(20, 26, 31)
+	fmla_4s0(21, 27, 31)
+	fmla_4s0(22, 24, 31)
+	fmla_4s0(23, 25, 31)
+	FLDPQ 128(R5), (F26, F27)
+	FLDPQ 160(R5), (F24, F25)
+	FMOVS 128(R4), F30
+	fmla_4s0(0, 26, 30)
+	fmla_4s0(1, 27, 30)
+	fmla_4s0(2, 24, 30)
+	fmla_4s0(3, 25, 30)
+	FMOVS 132(R4), F31
+	fmla_4s0(4, 26, 31)
+	fmla_4s0(5, 27, 31)
+	fmla_4s0(6, 24, 31)
+	fmla_4s0(7, 25, 31)
+	FMOVS 136(R4), F30
+	fmla_4s0(8, 26, 30)
+	fmla_4s0(9, 27, 30)
+	fmla_4s0(10, 24, 30)
+	fmla_4s0(11, 25, 30)
+	FMOVS 140(R4), F31
+	fmla_4s0(12, 26, 31)
+	fmla_4s0(13, 27, 31)
+	fmla_4s0(14, 24, 31)
+	fmla_4s0(15, 25, 31)
+	FMOVS 144(R4), F30
+	fmla_4s0(16, 26, 30)
+	fmla_4s0(17, 27, 30)
+	fmla_4s0(18, 24, 30)
+	fmla_4s0(19, 25, 30)
+	FMOVS 148(R4), F31
+	fmla_4s0(20, 26, 31)
+	fmla_4s0(21, 27, 31)
+	fmla_4s0(22, 24, 31)
+	fmla_4s0(23, 25, 31)
+	FLDPQ 192(R5), (F26, F27)
+	FLDPQ 224(R5), (F24, F25)
+	FMOVS 192(R4), F30
+	fmla_4s0(0, 26, 30)
+	fmla_4s0(1, 27, 30)
+	fmla_4s0(2, 24, 30)
+	fmla_4s0(3, 25, 30)
+	FMOVS 196(R4), F31
+	fmla_4s0(4, 26, 31)
+	fmla_4s0(5, 27, 31)
+	fmla_4s0(6, 24, 31)
+	fmla_4s0(7, 25, 31)
+	FMOVS 200(R4), F30
+	fmla_4s0(8, 26, 30)
+	fmla_4s0(9, 27, 30)
+	fmla_4s0(10, 24, 30)
+	fmla_4s0(11, 25, 30)
+	FMOVS 204(R4), F31
+	fmla_4s0(12, 26, 31)
+	fmla_4s0(13, 27, 31)
+	fmla_4s0(14, 24, 31)
+	fmla_4s0(15, 25, 31)
+	FMOVS 208(R4), F30
+	fmla_4s0(16, 26, 30)
+	fmla_4s0(17, 27, 30)
+	fmla_4s0(18, 24, 30)
+	fmla_4s0(19, 25, 30)
+	FMOVS 212(R4), F31
+	fmla_4s0(20, 26, 31)
+	fmla_4s0(21, 27, 31)
+	fmla_4s0(22, 24, 31)
+	fmla_4s0(23, 25, 31)
+	ADDS $64, R11, R11
+	ADDS $256, R5, R5
+	ADDS $256, R4, R4
+	SUBS $4, R2, R2
+	BGE loop
+
+tail:
+	ADDS $4, R2, R2
+	BEQ end
+
+one:
+	FLDPQ 0(R5), (F26, F27)
+	FLDPQ 32(R5), (F24, F25)
+	FMOVS (R4), F30
+	fmla_4s0(0, 26, 30)
+	fmla_4s0(1, 27, 30)
+	fmla_4s0(2, 24, 30)
+	fmla_4s0(3, 25, 30)
+	FMOVS 4(R4), F31
+	fmla_4s0(4, 26, 31)
+	fmla_4s0(5, 27, 31)
+	fmla_4s0(6, 24, 31)
+	fmla_4s0(7, 25, 31)
+	FMOVS 8(R4), F30
+	fmla_4s0(8, 26, 30)
+	fmla_4s0(9, 27, 30)
+	fmla_4s0(10, 24, 30)
+	fmla_4s0(11, 25, 30)
+	FMOVS 12(R4), F31
+	fmla_4s0(12, 26, 31)
+	fmla_4s0(13, 27, 31)
+	fmla_4s0(14, 24, 31)
+	fmla_4s0(15, 25, 31)
+	FMOVS 16(R4), F30
+	fmla_4s0(16, 26, 30)
+	fmla_4s0(17, 27, 30)
+	fmla_4s0(18, 24, 30)
+	fmla_4s0(19, 25, 30)
+	FMOVS 20(R4), F31
+	fmla_4s0(20, 26, 31)
+	fmla_4s0(21, 27, 31)
+	fmla_4s0(22, 24, 31)
+	fmla_4s0(23, 25, 31)
+	ADDS $64, R5, R5
+	ADDS $64, R4, R4
+	SUBS $1, R2, R2
+	BNE one
+
+end:
+	TST $2, R8
+	BEQ store
+	eor_16b(30, 30, 30)
+	fmax_4s(0, 0, 30)
+	fmax_4s(1, 1, 30)
+	fmax_4s(2, 2, 30)
+	fmax_4s(3, 3, 30)
+	fmax_4s(4, 4, 30)
+	fmax_4s(5, 5, 30)
+	fmax_4s(6, 6, 30)
+	fmax_4s(7, 7, 30)
+	fmax_4s(8, 8, 30)
+	fmax_4s(9, 9, 30)
+	fmax_4s(10, 10, 30)
+	fmax_4s(11, 11, 30)
+	fmax_4s(12, 12, 30)
+	fmax_4s(13, 13, 30)
+	fmax_4s(14, 14, 30)
+	fmax_4s(15, 15, 30)
+	fmax_4s(16, 16, 30)
+	fmax_4s(17, 17, 30)
+	fmax_4s(18, 18, 30)
+	fmax_4s(19, 19, 30)
+	fmax_4s(20, 20, 30)
+	fmax_4s(21, 21, 30)
+	fmax_4s(22, 22, 30)
+	fmax_4s(23, 23, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R3)
+	FSTPQ (F2, F3), 32(R3)
+	FSTPQ (F4, F5), 64(R3)
+	FSTPQ (F6, F7), 96(R3)
+	FSTPQ (F8, F9), 128(R3)
+	FSTPQ (F10, F11), 160(R3)
+	FSTPQ (F12, F13), 192(R3)
+	FSTPQ (F14, F15), 224(R3)
+	FSTPQ (F16, F17), 256(R3)
+	FSTPQ (F18, F19), 288(R3)
+	FSTPQ (F20, F21), 320(R3)
+	FSTPQ (F22, F23), 352(R3)
+	RET
+
+mask1part:
+	ADD $0, R9, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(28, 26)
+	and_16b(0, 0, 28)
+	sshr_4s31(28, 27)
+	and_16b(1, 1, 28)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $32, R9, R21
+	ADD $1, R23, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(28, 24)
+	and_16b(2, 2, 28)
+	sshr_4s31(28, 25)
+	and_16b(3, 3, 28)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R23, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
 TEXT ·direct_neon_1x8(SB), NOSPLIT, $32-72
 	MOVD kn+0(FP), R1
 	MOVD a+8(FP), R4

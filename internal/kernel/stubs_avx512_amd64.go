@@ -144,6 +144,116 @@ func tile_avx512_13x32(kn int, a *float32, b *float32, c *float32, bias *float32
 //go:noescape
 func tile_avx512_14x32(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
 
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 1 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_1x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 2 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_2x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 3 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_3x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 4 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_4x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 5 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_5x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 6 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_6x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 7 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_7x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 8 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_8x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 9 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_9x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 10 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_10x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 11 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_11x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 1 rows and 32 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_1x32(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 2 rows and 32 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_2x32(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 3 rows and 32 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_3x32(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 4 rows and 32 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_4x32(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 5 rows and 32 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_5x32(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 6 rows and 32 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_6x32(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 7 rows and 32 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_7x32(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 8 rows and 32 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_8x32(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 9 rows and 32 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_9x32(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 10 rows and 32 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_10x32(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 11 rows and 32 columns; see columns in level.go.
+//
+//go:noescape
+func columns_avx512_11x32(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
 // c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 16; see direct in level.go.
 //
 //go:noescape

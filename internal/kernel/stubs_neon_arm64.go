@@ -64,6 +64,66 @@ func tile_neon_5x16(kn int, a *float32, b *float32, c *float32, bias *float32, l
 //go:noescape
 func tile_neon_6x16(kn int, a *float32, b *float32, c *float32, bias *float32, ldc int, flags int, mask uint64)
 
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 1 rows and 8 columns; see columns in level.go.
+//
+//go:noescape
+func columns_neon_1x8(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 2 rows and 8 columns; see columns in level.go.
+//
+//go:noescape
+func columns_neon_2x8(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 3 rows and 8 columns; see columns in level.go.
+//
+//go:noescape
+func columns_neon_3x8(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 4 rows and 8 columns; see columns in level.go.
+//
+//go:noescape
+func columns_neon_4x8(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 5 rows and 8 columns; see columns in level.go.
+//
+//go:noescape
+func columns_neon_5x8(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 6 rows and 8 columns; see columns in level.go.
+//
+//go:noescape
+func columns_neon_6x8(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 1 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_neon_1x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 2 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_neon_2x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 3 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_neon_3x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 4 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_neon_4x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 5 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_neon_5x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
+// c[i][j] = start + sum over k < kn of a[k][i]*b[k][j] for 6 rows and 16 columns; see columns in level.go.
+//
+//go:noescape
+func columns_neon_6x16(kn int, a *float32, b *float32, c *float32, bias *float32, flags int, ahead int, mask uint64)
+
 // c[i][j] = start + sum over k of a[k][i]*base[koff[k]+j] for 1 rows and j < n, n at most 8; see direct in level.go.
 //
 //go:noescape

@@ -61,6 +61,11 @@ func main() {
 			tile(mr, nv)
 		}
 	}
+	for nv := 1; nv <= 2; nv++ {
+		for mr := 1; mr <= columnsRows(); mr++ {
+			columns(mr, nv)
+		}
+	}
 	for mr := 1; mr <= lv.rows; mr++ {
 		for _, nv := range []int{1, 2, 4} {
 			if nv < 4 || lv.zmm && mr <= 3 {
