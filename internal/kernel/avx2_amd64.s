@@ -10726,27 +10726,23 @@ channel:
 	VMOVAPS      Y4, Y6
 	VFNMADD231PS five<>+0(SB), Y2, Y6
 	VFMADD231PS  four<>+0(SB), Y0, Y6
-	VMOVAPS      Y5, Y11
-	VFNMADD231PS five<>+0(SB), Y3, Y11
-	VFMADD231PS  four<>+0(SB), Y1, Y11
-	VMOVAPS      Y4, Y12
-	VFNMADD231PS four<>+0(SB), Y2, Y12
-	VMOVAPS      Y3, Y13
-	VFNMADD231PS four<>+0(SB), Y1, Y13
-	VADDPS       Y13, Y12, Y7
-	VSUBPS       Y13, Y12, Y8
-	VSUBPS       Y2, Y4, Y12
-	VSUBPS       Y1, Y3, Y13
-	VMOVAPS      Y12, Y9
-	VFMADD231PS  two<>+0(SB), Y13, Y9
-	VMOVAPS      Y12, Y10
-	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VFNMADD231PS five<>+0(SB), Y3, Y5
+	VFMADD231PS  four<>+0(SB), Y1, Y5
+	VSUBPS       Y2, Y4, Y9
+	VSUBPS       Y1, Y3, Y11
+	VMOVAPS      Y9, Y10
+	VFMADD231PS  two<>+0(SB), Y11, Y9
+	VFNMADD231PS two<>+0(SB), Y11, Y10
+	VFNMADD231PS four<>+0(SB), Y2, Y4
+	VFNMADD231PS four<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y4, Y7
+	VSUBPS       Y3, Y4, Y8
 	VMOVUPS      Y6, (SI)
 	VMOVUPS      Y7, 384(SI)
 	VMOVUPS      Y8, 768(SI)
 	VMOVUPS      Y9, 1152(SI)
 	VMOVUPS      Y10, 1536(SI)
-	VMOVUPS      Y11, 1920(SI)
+	VMOVUPS      Y5, 1920(SI)
 	VMOVUPS      64(SI), Y0
 	VMOVUPS      448(SI), Y1
 	VMOVUPS      832(SI), Y2
@@ -10756,27 +10752,23 @@ channel:
 	VMOVAPS      Y4, Y6
 	VFNMADD231PS five<>+0(SB), Y2, Y6
 	VFMADD231PS  four<>+0(SB), Y0, Y6
-	VMOVAPS      Y5, Y11
-	VFNMADD231PS five<>+0(SB), Y3, Y11
-	VFMADD231PS  four<>+0(SB), Y1, Y11
-	VMOVAPS      Y4, Y12
-	VFNMADD231PS four<>+0(SB), Y2, Y12
-	VMOVAPS      Y3, Y13
-	VFNMADD231PS four<>+0(SB), Y1, Y13
-	VADDPS       Y13, Y12, Y7
-	VSUBPS       Y13, Y12, Y8
-	VSUBPS       Y2, Y4, Y12
-	VSUBPS       Y1, Y3, Y13
-	VMOVAPS      Y12, Y9
-	VFMADD231PS  two<>+0(SB), Y13, Y9
-	VMOVAPS      Y12, Y10
-	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VFNMADD231PS five<>+0(SB), Y3, Y5
+	VFMADD231PS  four<>+0(SB), Y1, Y5
+	VSUBPS       Y2, Y4, Y9
+	VSUBPS       Y1, Y3, Y11
+	VMOVAPS      Y9, Y10
+	VFMADD231PS  two<>+0(SB), Y11, Y9
+	VFNMADD231PS two<>+0(SB), Y11, Y10
+	VFNMADD231PS four<>+0(SB), Y2, Y4
+	VFNMADD231PS four<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y4, Y7
+	VSUBPS       Y3, Y4, Y8
 	VMOVUPS      Y6, 64(SI)
 	VMOVUPS      Y7, 448(SI)
 	VMOVUPS      Y8, 832(SI)
 	VMOVUPS      Y9, 1216(SI)
 	VMOVUPS      Y10, 1600(SI)
-	VMOVUPS      Y11, 1984(SI)
+	VMOVUPS      Y5, 1984(SI)
 	VMOVUPS      128(SI), Y0
 	VMOVUPS      512(SI), Y1
 	VMOVUPS      896(SI), Y2
@@ -10786,27 +10778,23 @@ channel:
 	VMOVAPS      Y4, Y6
 	VFNMADD231PS five<>+0(SB), Y2, Y6
 	VFMADD231PS  four<>+0(SB), Y0, Y6
-	VMOVAPS      Y5, Y11
-	VFNMADD231PS five<>+0(SB), Y3, Y11
-	VFMADD231PS  four<>+0(SB), Y1, Y11
-	VMOVAPS      Y4, Y12
-	VFNMADD231PS four<>+0(SB), Y2, Y12
-	VMOVAPS      Y3, Y13
-	VFNMADD231PS four<>+0(SB), Y1, Y13
-	VADDPS       Y13, Y12, Y7
-	VSUBPS       Y13, Y12, Y8
-	VSUBPS       Y2, Y4, Y12
-	VSUBPS       Y1, Y3, Y13
-	VMOVAPS      Y12, Y9
-	VFMADD231PS  two<>+0(SB), Y13, Y9
-	VMOVAPS      Y12, Y10
-	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VFNMADD231PS five<>+0(SB), Y3, Y5
+	VFMADD231PS  four<>+0(SB), Y1, Y5
+	VSUBPS       Y2, Y4, Y9
+	VSUBPS       Y1, Y3, Y11
+	VMOVAPS      Y9, Y10
+	VFMADD231PS  two<>+0(SB), Y11, Y9
+	VFNMADD231PS two<>+0(SB), Y11, Y10
+	VFNMADD231PS four<>+0(SB), Y2, Y4
+	VFNMADD231PS four<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y4, Y7
+	VSUBPS       Y3, Y4, Y8
 	VMOVUPS      Y6, 128(SI)
 	VMOVUPS      Y7, 512(SI)
 	VMOVUPS      Y8, 896(SI)
 	VMOVUPS      Y9, 1280(SI)
 	VMOVUPS      Y10, 1664(SI)
-	VMOVUPS      Y11, 2048(SI)
+	VMOVUPS      Y5, 2048(SI)
 	VMOVUPS      192(SI), Y0
 	VMOVUPS      576(SI), Y1
 	VMOVUPS      960(SI), Y2
@@ -10816,27 +10804,23 @@ channel:
 	VMOVAPS      Y4, Y6
 	VFNMADD231PS five<>+0(SB), Y2, Y6
 	VFMADD231PS  four<>+0(SB), Y0, Y6
-	VMOVAPS      Y5, Y11
-	VFNMADD231PS five<>+0(SB), Y3, Y11
-	VFMADD231PS  four<>+0(SB), Y1, Y11
-	VMOVAPS      Y4, Y12
-	VFNMADD231PS four<>+0(SB), Y2, Y12
-	VMOVAPS      Y3, Y13
-	VFNMADD231PS four<>+0(SB), Y1, Y13
-	VADDPS       Y13, Y12, Y7
-	VSUBPS       Y13, Y12, Y8
-	VSUBPS       Y2, Y4, Y12
-	VSUBPS       Y1, Y3, Y13
-	VMOVAPS      Y12, Y9
-	VFMADD231PS  two<>+0(SB), Y13, Y9
-	VMOVAPS      Y12, Y10
-	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VFNMADD231PS five<>+0(SB), Y3, Y5
+	VFMADD231PS  four<>+0(SB), Y1, Y5
+	VSUBPS       Y2, Y4, Y9
+	VSUBPS       Y1, Y3, Y11
+	VMOVAPS      Y9, Y10
+	VFMADD231PS  two<>+0(SB), Y11, Y9
+	VFNMADD231PS two<>+0(SB), Y11, Y10
+	VFNMADD231PS four<>+0(SB), Y2, Y4
+	VFNMADD231PS four<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y4, Y7
+	VSUBPS       Y3, Y4, Y8
 	VMOVUPS      Y6, 192(SI)
 	VMOVUPS      Y7, 576(SI)
 	VMOVUPS      Y8, 960(SI)
 	VMOVUPS      Y9, 1344(SI)
 	VMOVUPS      Y10, 1728(SI)
-	VMOVUPS      Y11, 2112(SI)
+	VMOVUPS      Y5, 2112(SI)
 	VMOVUPS      256(SI), Y0
 	VMOVUPS      640(SI), Y1
 	VMOVUPS      1024(SI), Y2
@@ -10846,27 +10830,23 @@ channel:
 	VMOVAPS      Y4, Y6
 	VFNMADD231PS five<>+0(SB), Y2, Y6
 	VFMADD231PS  four<>+0(SB), Y0, Y6
-	VMOVAPS      Y5, Y11
-	VFNMADD231PS five<>+0(SB), Y3, Y11
-	VFMADD231PS  four<>+0(SB), Y1, Y11
-	VMOVAPS      Y4, Y12
-	VFNMADD231PS four<>+0(SB), Y2, Y12
-	VMOVAPS      Y3, Y13
-	VFNMADD231PS four<>+0(SB), Y1, Y13
-	VADDPS       Y13, Y12, Y7
-	VSUBPS       Y13, Y12, Y8
-	VSUBPS       Y2, Y4, Y12
-	VSUBPS       Y1, Y3, Y13
-	VMOVAPS      Y12, Y9
-	VFMADD231PS  two<>+0(SB), Y13, Y9
-	VMOVAPS      Y12, Y10
-	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VFNMADD231PS five<>+0(SB), Y3, Y5
+	VFMADD231PS  four<>+0(SB), Y1, Y5
+	VSUBPS       Y2, Y4, Y9
+	VSUBPS       Y1, Y3, Y11
+	VMOVAPS      Y9, Y10
+	VFMADD231PS  two<>+0(SB), Y11, Y9
+	VFNMADD231PS two<>+0(SB), Y11, Y10
+	VFNMADD231PS four<>+0(SB), Y2, Y4
+	VFNMADD231PS four<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y4, Y7
+	VSUBPS       Y3, Y4, Y8
 	VMOVUPS      Y6, 256(SI)
 	VMOVUPS      Y7, 640(SI)
 	VMOVUPS      Y8, 1024(SI)
 	VMOVUPS      Y9, 1408(SI)
 	VMOVUPS      Y10, 1792(SI)
-	VMOVUPS      Y11, 2176(SI)
+	VMOVUPS      Y5, 2176(SI)
 	VMOVUPS      320(SI), Y0
 	VMOVUPS      704(SI), Y1
 	VMOVUPS      1088(SI), Y2
@@ -10876,27 +10856,23 @@ channel:
 	VMOVAPS      Y4, Y6
 	VFNMADD231PS five<>+0(SB), Y2, Y6
 	VFMADD231PS  four<>+0(SB), Y0, Y6
-	VMOVAPS      Y5, Y11
-	VFNMADD231PS five<>+0(SB), Y3, Y11
-	VFMADD231PS  four<>+0(SB), Y1, Y11
-	VMOVAPS      Y4, Y12
-	VFNMADD231PS four<>+0(SB), Y2, Y12
-	VMOVAPS      Y3, Y13
-	VFNMADD231PS four<>+0(SB), Y1, Y13
-	VADDPS       Y13, Y12, Y7
-	VSUBPS       Y13, Y12, Y8
-	VSUBPS       Y2, Y4, Y12
-	VSUBPS       Y1, Y3, Y13
-	VMOVAPS      Y12, Y9
-	VFMADD231PS  two<>+0(SB), Y13, Y9
-	VMOVAPS      Y12, Y10
-	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VFNMADD231PS five<>+0(SB), Y3, Y5
+	VFMADD231PS  four<>+0(SB), Y1, Y5
+	VSUBPS       Y2, Y4, Y9
+	VSUBPS       Y1, Y3, Y11
+	VMOVAPS      Y9, Y10
+	VFMADD231PS  two<>+0(SB), Y11, Y9
+	VFNMADD231PS two<>+0(SB), Y11, Y10
+	VFNMADD231PS four<>+0(SB), Y2, Y4
+	VFNMADD231PS four<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y4, Y7
+	VSUBPS       Y3, Y4, Y8
 	VMOVUPS      Y6, 320(SI)
 	VMOVUPS      Y7, 704(SI)
 	VMOVUPS      Y8, 1088(SI)
 	VMOVUPS      Y9, 1472(SI)
 	VMOVUPS      Y10, 1856(SI)
-	VMOVUPS      Y11, 2240(SI)
+	VMOVUPS      Y5, 2240(SI)
 	MOVQ         DI, DX
 	VMOVUPS      (SI), Y0
 	VMOVUPS      64(SI), Y1
@@ -10907,21 +10883,17 @@ channel:
 	VMOVAPS      Y4, Y6
 	VFNMADD231PS five<>+0(SB), Y2, Y6
 	VFMADD231PS  four<>+0(SB), Y0, Y6
-	VMOVAPS      Y5, Y11
-	VFNMADD231PS five<>+0(SB), Y3, Y11
-	VFMADD231PS  four<>+0(SB), Y1, Y11
-	VMOVAPS      Y4, Y12
-	VFNMADD231PS four<>+0(SB), Y2, Y12
-	VMOVAPS      Y3, Y13
-	VFNMADD231PS four<>+0(SB), Y1, Y13
-	VADDPS       Y13, Y12, Y7
-	VSUBPS       Y13, Y12, Y8
-	VSUBPS       Y2, Y4, Y12
-	VSUBPS       Y1, Y3, Y13
-	VMOVAPS      Y12, Y9
-	VFMADD231PS  two<>+0(SB), Y13, Y9
-	VMOVAPS      Y12, Y10
-	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VFNMADD231PS five<>+0(SB), Y3, Y5
+	VFMADD231PS  four<>+0(SB), Y1, Y5
+	VSUBPS       Y2, Y4, Y9
+	VSUBPS       Y1, Y3, Y11
+	VMOVAPS      Y9, Y10
+	VFMADD231PS  two<>+0(SB), Y11, Y9
+	VFNMADD231PS two<>+0(SB), Y11, Y10
+	VFNMADD231PS four<>+0(SB), Y2, Y4
+	VFNMADD231PS four<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y4, Y7
+	VSUBPS       Y3, Y4, Y8
 	VMOVUPS      Y6, (DX)
 	ADDQ         R8, DX
 	VMOVUPS      Y7, (DX)
@@ -10932,7 +10904,7 @@ channel:
 	ADDQ         R8, DX
 	VMOVUPS      Y10, (DX)
 	ADDQ         R8, DX
-	VMOVUPS      Y11, (DX)
+	VMOVUPS      Y5, (DX)
 	ADDQ         R8, DX
 	VMOVUPS      384(SI), Y0
 	VMOVUPS      448(SI), Y1
@@ -10943,21 +10915,17 @@ channel:
 	VMOVAPS      Y4, Y6
 	VFNMADD231PS five<>+0(SB), Y2, Y6
 	VFMADD231PS  four<>+0(SB), Y0, Y6
-	VMOVAPS      Y5, Y11
-	VFNMADD231PS five<>+0(SB), Y3, Y11
-	VFMADD231PS  four<>+0(SB), Y1, Y11
-	VMOVAPS      Y4, Y12
-	VFNMADD231PS four<>+0(SB), Y2, Y12
-	VMOVAPS      Y3, Y13
-	VFNMADD231PS four<>+0(SB), Y1, Y13
-	VADDPS       Y13, Y12, Y7
-	VSUBPS       Y13, Y12, Y8
-	VSUBPS       Y2, Y4, Y12
-	VSUBPS       Y1, Y3, Y13
-	VMOVAPS      Y12, Y9
-	VFMADD231PS  two<>+0(SB), Y13, Y9
-	VMOVAPS      Y12, Y10
-	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VFNMADD231PS five<>+0(SB), Y3, Y5
+	VFMADD231PS  four<>+0(SB), Y1, Y5
+	VSUBPS       Y2, Y4, Y9
+	VSUBPS       Y1, Y3, Y11
+	VMOVAPS      Y9, Y10
+	VFMADD231PS  two<>+0(SB), Y11, Y9
+	VFNMADD231PS two<>+0(SB), Y11, Y10
+	VFNMADD231PS four<>+0(SB), Y2, Y4
+	VFNMADD231PS four<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y4, Y7
+	VSUBPS       Y3, Y4, Y8
 	VMOVUPS      Y6, (DX)
 	ADDQ         R8, DX
 	VMOVUPS      Y7, (DX)
@@ -10968,7 +10936,7 @@ channel:
 	ADDQ         R8, DX
 	VMOVUPS      Y10, (DX)
 	ADDQ         R8, DX
-	VMOVUPS      Y11, (DX)
+	VMOVUPS      Y5, (DX)
 	ADDQ         R8, DX
 	VMOVUPS      768(SI), Y0
 	VMOVUPS      832(SI), Y1
@@ -10979,21 +10947,17 @@ channel:
 	VMOVAPS      Y4, Y6
 	VFNMADD231PS five<>+0(SB), Y2, Y6
 	VFMADD231PS  four<>+0(SB), Y0, Y6
-	VMOVAPS      Y5, Y11
-	VFNMADD231PS five<>+0(SB), Y3, Y11
-	VFMADD231PS  four<>+0(SB), Y1, Y11
-	VMOVAPS      Y4, Y12
-	VFNMADD231PS four<>+0(SB), Y2, Y12
-	VMOVAPS      Y3, Y13
-	VFNMADD231PS four<>+0(SB), Y1, Y13
-	VADDPS       Y13, Y12, Y7
-	VSUBPS       Y13, Y12, Y8
-	VSUBPS       Y2, Y4, Y12
-	VSUBPS       Y1, Y3, Y13
-	VMOVAPS      Y12, Y9
-	VFMADD231PS  two<>+0(SB), Y13, Y9
-	VMOVAPS      Y12, Y10
-	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VFNMADD231PS five<>+0(SB), Y3, Y5
+	VFMADD231PS  four<>+0(SB), Y1, Y5
+	VSUBPS       Y2, Y4, Y9
+	VSUBPS       Y1, Y3, Y11
+	VMOVAPS      Y9, Y10
+	VFMADD231PS  two<>+0(SB), Y11, Y9
+	VFNMADD231PS two<>+0(SB), Y11, Y10
+	VFNMADD231PS four<>+0(SB), Y2, Y4
+	VFNMADD231PS four<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y4, Y7
+	VSUBPS       Y3, Y4, Y8
 	VMOVUPS      Y6, (DX)
 	ADDQ         R8, DX
 	VMOVUPS      Y7, (DX)
@@ -11004,7 +10968,7 @@ channel:
 	ADDQ         R8, DX
 	VMOVUPS      Y10, (DX)
 	ADDQ         R8, DX
-	VMOVUPS      Y11, (DX)
+	VMOVUPS      Y5, (DX)
 	ADDQ         R8, DX
 	VMOVUPS      1152(SI), Y0
 	VMOVUPS      1216(SI), Y1
@@ -11015,21 +10979,17 @@ channel:
 	VMOVAPS      Y4, Y6
 	VFNMADD231PS five<>+0(SB), Y2, Y6
 	VFMADD231PS  four<>+0(SB), Y0, Y6
-	VMOVAPS      Y5, Y11
-	VFNMADD231PS five<>+0(SB), Y3, Y11
-	VFMADD231PS  four<>+0(SB), Y1, Y11
-	VMOVAPS      Y4, Y12
-	VFNMADD231PS four<>+0(SB), Y2, Y12
-	VMOVAPS      Y3, Y13
-	VFNMADD231PS four<>+0(SB), Y1, Y13
-	VADDPS       Y13, Y12, Y7
-	VSUBPS       Y13, Y12, Y8
-	VSUBPS       Y2, Y4, Y12
-	VSUBPS       Y1, Y3, Y13
-	VMOVAPS      Y12, Y9
-	VFMADD231PS  two<>+0(SB), Y13, Y9
-	VMOVAPS      Y12, Y10
-	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VFNMADD231PS five<>+0(SB), Y3, Y5
+	VFMADD231PS  four<>+0(SB), Y1, Y5
+	VSUBPS       Y2, Y4, Y9
+	VSUBPS       Y1, Y3, Y11
+	VMOVAPS      Y9, Y10
+	VFMADD231PS  two<>+0(SB), Y11, Y9
+	VFNMADD231PS two<>+0(SB), Y11, Y10
+	VFNMADD231PS four<>+0(SB), Y2, Y4
+	VFNMADD231PS four<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y4, Y7
+	VSUBPS       Y3, Y4, Y8
 	VMOVUPS      Y6, (DX)
 	ADDQ         R8, DX
 	VMOVUPS      Y7, (DX)
@@ -11040,7 +11000,7 @@ channel:
 	ADDQ         R8, DX
 	VMOVUPS      Y10, (DX)
 	ADDQ         R8, DX
-	VMOVUPS      Y11, (DX)
+	VMOVUPS      Y5, (DX)
 	ADDQ         R8, DX
 	VMOVUPS      1536(SI), Y0
 	VMOVUPS      1600(SI), Y1
@@ -11051,21 +11011,17 @@ channel:
 	VMOVAPS      Y4, Y6
 	VFNMADD231PS five<>+0(SB), Y2, Y6
 	VFMADD231PS  four<>+0(SB), Y0, Y6
-	VMOVAPS      Y5, Y11
-	VFNMADD231PS five<>+0(SB), Y3, Y11
-	VFMADD231PS  four<>+0(SB), Y1, Y11
-	VMOVAPS      Y4, Y12
-	VFNMADD231PS four<>+0(SB), Y2, Y12
-	VMOVAPS      Y3, Y13
-	VFNMADD231PS four<>+0(SB), Y1, Y13
-	VADDPS       Y13, Y12, Y7
-	VSUBPS       Y13, Y12, Y8
-	VSUBPS       Y2, Y4, Y12
-	VSUBPS       Y1, Y3, Y13
-	VMOVAPS      Y12, Y9
-	VFMADD231PS  two<>+0(SB), Y13, Y9
-	VMOVAPS      Y12, Y10
-	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VFNMADD231PS five<>+0(SB), Y3, Y5
+	VFMADD231PS  four<>+0(SB), Y1, Y5
+	VSUBPS       Y2, Y4, Y9
+	VSUBPS       Y1, Y3, Y11
+	VMOVAPS      Y9, Y10
+	VFMADD231PS  two<>+0(SB), Y11, Y9
+	VFNMADD231PS two<>+0(SB), Y11, Y10
+	VFNMADD231PS four<>+0(SB), Y2, Y4
+	VFNMADD231PS four<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y4, Y7
+	VSUBPS       Y3, Y4, Y8
 	VMOVUPS      Y6, (DX)
 	ADDQ         R8, DX
 	VMOVUPS      Y7, (DX)
@@ -11076,7 +11032,7 @@ channel:
 	ADDQ         R8, DX
 	VMOVUPS      Y10, (DX)
 	ADDQ         R8, DX
-	VMOVUPS      Y11, (DX)
+	VMOVUPS      Y5, (DX)
 	ADDQ         R8, DX
 	VMOVUPS      1920(SI), Y0
 	VMOVUPS      1984(SI), Y1
@@ -11087,21 +11043,17 @@ channel:
 	VMOVAPS      Y4, Y6
 	VFNMADD231PS five<>+0(SB), Y2, Y6
 	VFMADD231PS  four<>+0(SB), Y0, Y6
-	VMOVAPS      Y5, Y11
-	VFNMADD231PS five<>+0(SB), Y3, Y11
-	VFMADD231PS  four<>+0(SB), Y1, Y11
-	VMOVAPS      Y4, Y12
-	VFNMADD231PS four<>+0(SB), Y2, Y12
-	VMOVAPS      Y3, Y13
-	VFNMADD231PS four<>+0(SB), Y1, Y13
-	VADDPS       Y13, Y12, Y7
-	VSUBPS       Y13, Y12, Y8
-	VSUBPS       Y2, Y4, Y12
-	VSUBPS       Y1, Y3, Y13
-	VMOVAPS      Y12, Y9
-	VFMADD231PS  two<>+0(SB), Y13, Y9
-	VMOVAPS      Y12, Y10
-	VFNMADD231PS two<>+0(SB), Y13, Y10
+	VFNMADD231PS five<>+0(SB), Y3, Y5
+	VFMADD231PS  four<>+0(SB), Y1, Y5
+	VSUBPS       Y2, Y4, Y9
+	VSUBPS       Y1, Y3, Y11
+	VMOVAPS      Y9, Y10
+	VFMADD231PS  two<>+0(SB), Y11, Y9
+	VFNMADD231PS two<>+0(SB), Y11, Y10
+	VFNMADD231PS four<>+0(SB), Y2, Y4
+	VFNMADD231PS four<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y4, Y7
+	VSUBPS       Y3, Y4, Y8
 	VMOVUPS      Y6, (DX)
 	ADDQ         R8, DX
 	VMOVUPS      Y7, (DX)
@@ -11112,7 +11064,7 @@ channel:
 	ADDQ         R8, DX
 	VMOVUPS      Y10, (DX)
 	ADDQ         R8, DX
-	VMOVUPS      Y11, (DX)
+	VMOVUPS      Y5, (DX)
 	ADDQ         R8, DX
 	ADDQ         $0x00000900, SI
 	ADDQ         $0x00000040, DI
@@ -11276,17 +11228,15 @@ channel:
 	VMOVUPS      (DX), Y4
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y5
-	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y2, Y1, Y10
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y4, Y3, Y1
 	VSUBPS       Y4, Y3, Y2
-	VADDPS       Y6, Y0, Y8
+	VADDPS       Y10, Y0, Y8
 	VADDPS       Y1, Y8, Y8
-	VADDPS       Y7, Y5, Y11
+	VADDPS       Y9, Y5, Y11
 	VFMADD231PS  eight<>+0(SB), Y2, Y11
-	VMOVAPS      Y7, Y9
 	VFMADD231PS  two<>+0(SB), Y2, Y9
-	VMOVAPS      Y6, Y10
 	VFMADD231PS  four<>+0(SB), Y1, Y10
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
@@ -11309,17 +11259,15 @@ channel:
 	VMOVUPS      (DX), Y4
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y5
-	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y2, Y1, Y10
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y4, Y3, Y1
 	VSUBPS       Y4, Y3, Y2
-	VADDPS       Y6, Y0, Y8
+	VADDPS       Y10, Y0, Y8
 	VADDPS       Y1, Y8, Y8
-	VADDPS       Y7, Y5, Y11
+	VADDPS       Y9, Y5, Y11
 	VFMADD231PS  eight<>+0(SB), Y2, Y11
-	VMOVAPS      Y7, Y9
 	VFMADD231PS  two<>+0(SB), Y2, Y9
-	VMOVAPS      Y6, Y10
 	VFMADD231PS  four<>+0(SB), Y1, Y10
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
@@ -11342,17 +11290,15 @@ channel:
 	VMOVUPS      (DX), Y4
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y5
-	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y2, Y1, Y10
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y4, Y3, Y1
 	VSUBPS       Y4, Y3, Y2
-	VADDPS       Y6, Y0, Y8
+	VADDPS       Y10, Y0, Y8
 	VADDPS       Y1, Y8, Y8
-	VADDPS       Y7, Y5, Y11
+	VADDPS       Y9, Y5, Y11
 	VFMADD231PS  eight<>+0(SB), Y2, Y11
-	VMOVAPS      Y7, Y9
 	VFMADD231PS  two<>+0(SB), Y2, Y9
-	VMOVAPS      Y6, Y10
 	VFMADD231PS  four<>+0(SB), Y1, Y10
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
@@ -11375,17 +11321,15 @@ channel:
 	VMOVUPS      (DX), Y4
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y5
-	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y2, Y1, Y10
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y4, Y3, Y1
 	VSUBPS       Y4, Y3, Y2
-	VADDPS       Y6, Y0, Y8
+	VADDPS       Y10, Y0, Y8
 	VADDPS       Y1, Y8, Y8
-	VADDPS       Y7, Y5, Y11
+	VADDPS       Y9, Y5, Y11
 	VFMADD231PS  eight<>+0(SB), Y2, Y11
-	VMOVAPS      Y7, Y9
 	VFMADD231PS  two<>+0(SB), Y2, Y9
-	VMOVAPS      Y6, Y10
 	VFMADD231PS  four<>+0(SB), Y1, Y10
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
@@ -11408,17 +11352,15 @@ channel:
 	VMOVUPS      (DX), Y4
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y5
-	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y2, Y1, Y10
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y4, Y3, Y1
 	VSUBPS       Y4, Y3, Y2
-	VADDPS       Y6, Y0, Y8
+	VADDPS       Y10, Y0, Y8
 	VADDPS       Y1, Y8, Y8
-	VADDPS       Y7, Y5, Y11
+	VADDPS       Y9, Y5, Y11
 	VFMADD231PS  eight<>+0(SB), Y2, Y11
-	VMOVAPS      Y7, Y9
 	VFMADD231PS  two<>+0(SB), Y2, Y9
-	VMOVAPS      Y6, Y10
 	VFMADD231PS  four<>+0(SB), Y1, Y10
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
@@ -11441,17 +11383,15 @@ channel:
 	VMOVUPS      (DX), Y4
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y5
-	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VADDPS       Y2, Y1, Y10
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y4, Y3, Y1
 	VSUBPS       Y4, Y3, Y2
-	VADDPS       Y6, Y0, Y8
+	VADDPS       Y10, Y0, Y8
 	VADDPS       Y1, Y8, Y8
-	VADDPS       Y7, Y5, Y11
+	VADDPS       Y9, Y5, Y11
 	VFMADD231PS  eight<>+0(SB), Y2, Y11
-	VMOVAPS      Y7, Y9
 	VFMADD231PS  two<>+0(SB), Y2, Y9
-	VMOVAPS      Y6, Y10
 	VFMADD231PS  four<>+0(SB), Y1, Y10
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
@@ -11483,17 +11423,15 @@ rows:
 	VMOVUPS     (DX), Y4
 	ADDQ        R8, DX
 	VMOVUPS     (DX), Y5
-	VADDPS      Y2, Y1, Y6
-	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y2, Y1, Y10
+	VSUBPS      Y2, Y1, Y9
 	VADDPS      Y4, Y3, Y1
 	VSUBPS      Y4, Y3, Y2
-	VADDPS      Y6, Y0, Y8
+	VADDPS      Y10, Y0, Y8
 	VADDPS      Y1, Y8, Y8
-	VADDPS      Y7, Y5, Y11
+	VADDPS      Y9, Y5, Y11
 	VFMADD231PS eight<>+0(SB), Y2, Y11
-	VMOVAPS     Y7, Y9
 	VFMADD231PS two<>+0(SB), Y2, Y9
-	VMOVAPS     Y6, Y10
 	VFMADD231PS four<>+0(SB), Y1, Y10
 	VADDPS      Y15, Y8, Y8
 	VADDPS      Y15, Y9, Y9
@@ -11531,6 +11469,21 @@ row0segment:
 	MOVQ    (R9), DX
 	ADDQ    R14, DX
 	MOVL    8(R9), AX
+	CMPL    AX, $-1
+	JNE     row0some
+	VMOVUPS Y8, (DX)
+	VMOVUPS Y9, 32(DX)
+	VMOVUPS Y10, 64(DX)
+	VMOVUPS Y11, 96(DX)
+
+row0next:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  row0segment
+	JMP  row0done
+
+row0some:
+	MOVL    8(R9), AX
 	ANDL    $0x000000ff, AX
 	CMPL    AX, $0x000000ff
 	JNE     row0part0
@@ -11561,10 +11514,7 @@ row0after2:
 	VMOVUPS Y11, 96(DX)
 
 row0after3:
-	ADDQ $0x18, R9
-	SUBQ $0x01, R10
-	JNZ  row0segment
-	JMP  row0done
+	JMP row0next
 
 row0part0:
 	ANDL    $0x0f, AX
@@ -11988,17 +11938,15 @@ row0done:
 	VMOVUPS     (DX), Y4
 	ADDQ        R8, DX
 	VMOVUPS     (DX), Y5
-	VADDPS      Y2, Y1, Y6
-	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y2, Y1, Y10
+	VSUBPS      Y2, Y1, Y9
 	VADDPS      Y4, Y3, Y1
 	VSUBPS      Y4, Y3, Y2
-	VADDPS      Y6, Y0, Y8
+	VADDPS      Y10, Y0, Y8
 	VADDPS      Y1, Y8, Y8
-	VADDPS      Y7, Y5, Y11
+	VADDPS      Y9, Y5, Y11
 	VFMADD231PS eight<>+0(SB), Y2, Y11
-	VMOVAPS     Y7, Y9
 	VFMADD231PS two<>+0(SB), Y2, Y9
-	VMOVAPS     Y6, Y10
 	VFMADD231PS four<>+0(SB), Y1, Y10
 	VADDPS      Y15, Y8, Y8
 	VADDPS      Y15, Y9, Y9
@@ -12038,6 +11986,21 @@ row1segment:
 	MOVQ    (R9), DX
 	ADDQ    R14, DX
 	MOVL    8(R9), AX
+	CMPL    AX, $-1
+	JNE     row1some
+	VMOVUPS Y8, (DX)
+	VMOVUPS Y9, 32(DX)
+	VMOVUPS Y10, 64(DX)
+	VMOVUPS Y11, 96(DX)
+
+row1next:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  row1segment
+	JMP  row1done
+
+row1some:
+	MOVL    8(R9), AX
 	ANDL    $0x000000ff, AX
 	CMPL    AX, $0x000000ff
 	JNE     row1part0
@@ -12068,11 +12031,7 @@ row1after2:
 	VMOVUPS Y11, 96(DX)
 
 row1after3:
-row1next:
-	ADDQ $0x18, R9
-	SUBQ $0x01, R10
-	JNZ  row1segment
-	JMP  row1done
+	JMP row1next
 
 row1part0:
 	ANDL    $0x0f, AX
@@ -12496,17 +12455,15 @@ row1done:
 	VMOVUPS     (DX), Y4
 	ADDQ        R8, DX
 	VMOVUPS     (DX), Y5
-	VADDPS      Y2, Y1, Y6
-	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y2, Y1, Y10
+	VSUBPS      Y2, Y1, Y9
 	VADDPS      Y4, Y3, Y1
 	VSUBPS      Y4, Y3, Y2
-	VADDPS      Y6, Y0, Y8
+	VADDPS      Y10, Y0, Y8
 	VADDPS      Y1, Y8, Y8
-	VADDPS      Y7, Y5, Y11
+	VADDPS      Y9, Y5, Y11
 	VFMADD231PS eight<>+0(SB), Y2, Y11
-	VMOVAPS     Y7, Y9
 	VFMADD231PS two<>+0(SB), Y2, Y9
-	VMOVAPS     Y6, Y10
 	VFMADD231PS four<>+0(SB), Y1, Y10
 	VADDPS      Y15, Y8, Y8
 	VADDPS      Y15, Y9, Y9
@@ -12546,6 +12503,21 @@ row2segment:
 	MOVQ    (R9), DX
 	ADDQ    R14, DX
 	MOVL    8(R9), AX
+	CMPL    AX, $-1
+	JNE     row2some
+	VMOVUPS Y8, (DX)
+	VMOVUPS Y9, 32(DX)
+	VMOVUPS Y10, 64(DX)
+	VMOVUPS Y11, 96(DX)
+
+row2next:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  row2segment
+	JMP  row2done
+
+row2some:
+	MOVL    8(R9), AX
 	ANDL    $0x000000ff, AX
 	CMPL    AX, $0x000000ff
 	JNE     row2part0
@@ -12576,11 +12548,7 @@ row2after2:
 	VMOVUPS Y11, 96(DX)
 
 row2after3:
-row2next:
-	ADDQ $0x18, R9
-	SUBQ $0x01, R10
-	JNZ  row2segment
-	JMP  row2done
+	JMP row2next
 
 row2part0:
 	ANDL    $0x0f, AX
@@ -13004,17 +12972,15 @@ row2done:
 	VMOVUPS     (DX), Y4
 	ADDQ        R8, DX
 	VMOVUPS     (DX), Y5
-	VADDPS      Y2, Y1, Y6
-	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y2, Y1, Y10
+	VSUBPS      Y2, Y1, Y9
 	VADDPS      Y4, Y3, Y1
 	VSUBPS      Y4, Y3, Y2
-	VADDPS      Y6, Y0, Y8
+	VADDPS      Y10, Y0, Y8
 	VADDPS      Y1, Y8, Y8
-	VADDPS      Y7, Y5, Y11
+	VADDPS      Y9, Y5, Y11
 	VFMADD231PS eight<>+0(SB), Y2, Y11
-	VMOVAPS     Y7, Y9
 	VFMADD231PS two<>+0(SB), Y2, Y9
-	VMOVAPS     Y6, Y10
 	VFMADD231PS four<>+0(SB), Y1, Y10
 	VADDPS      Y15, Y8, Y8
 	VADDPS      Y15, Y9, Y9
@@ -13054,6 +13020,21 @@ row3segment:
 	MOVQ    (R9), DX
 	ADDQ    R14, DX
 	MOVL    8(R9), AX
+	CMPL    AX, $-1
+	JNE     row3some
+	VMOVUPS Y8, (DX)
+	VMOVUPS Y9, 32(DX)
+	VMOVUPS Y10, 64(DX)
+	VMOVUPS Y11, 96(DX)
+
+row3next:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  row3segment
+	JMP  row3done
+
+row3some:
+	MOVL    8(R9), AX
 	ANDL    $0x000000ff, AX
 	CMPL    AX, $0x000000ff
 	JNE     row3part0
@@ -13084,11 +13065,7 @@ row3after2:
 	VMOVUPS Y11, 96(DX)
 
 row3after3:
-row3next:
-	ADDQ $0x18, R9
-	SUBQ $0x01, R10
-	JNZ  row3segment
-	JMP  row3done
+	JMP row3next
 
 row3part0:
 	ANDL    $0x0f, AX
@@ -13533,12 +13510,12 @@ channel:
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y5
 	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y4, Y3, Y1
 	VSUBPS       Y4, Y3, Y2
 	VADDPS       Y6, Y0, Y8
 	VADDPS       Y1, Y8, Y8
-	VADDPS       Y7, Y5, Y9
+	VADDPS       Y9, Y5, Y9
 	VFMADD231PS  two<>+0(SB), Y2, Y9
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
@@ -13558,12 +13535,12 @@ channel:
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y5
 	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y4, Y3, Y1
 	VSUBPS       Y4, Y3, Y2
 	VADDPS       Y6, Y0, Y8
 	VADDPS       Y1, Y8, Y8
-	VADDPS       Y7, Y5, Y9
+	VADDPS       Y9, Y5, Y9
 	VFMADD231PS  two<>+0(SB), Y2, Y9
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
@@ -13583,12 +13560,12 @@ channel:
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y5
 	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y4, Y3, Y1
 	VSUBPS       Y4, Y3, Y2
 	VADDPS       Y6, Y0, Y8
 	VADDPS       Y1, Y8, Y8
-	VADDPS       Y7, Y5, Y9
+	VADDPS       Y9, Y5, Y9
 	VFMADD231PS  two<>+0(SB), Y2, Y9
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
@@ -13608,12 +13585,12 @@ channel:
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y5
 	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y4, Y3, Y1
 	VSUBPS       Y4, Y3, Y2
 	VADDPS       Y6, Y0, Y8
 	VADDPS       Y1, Y8, Y8
-	VADDPS       Y7, Y5, Y9
+	VADDPS       Y9, Y5, Y9
 	VFMADD231PS  two<>+0(SB), Y2, Y9
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
@@ -13633,12 +13610,12 @@ channel:
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y5
 	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y4, Y3, Y1
 	VSUBPS       Y4, Y3, Y2
 	VADDPS       Y6, Y0, Y8
 	VADDPS       Y1, Y8, Y8
-	VADDPS       Y7, Y5, Y9
+	VADDPS       Y9, Y5, Y9
 	VFMADD231PS  two<>+0(SB), Y2, Y9
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
@@ -13658,12 +13635,12 @@ channel:
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y5
 	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y4, Y3, Y1
 	VSUBPS       Y4, Y3, Y2
 	VADDPS       Y6, Y0, Y8
 	VADDPS       Y1, Y8, Y8
-	VADDPS       Y7, Y5, Y9
+	VADDPS       Y9, Y5, Y9
 	VFMADD231PS  two<>+0(SB), Y2, Y9
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
@@ -13692,12 +13669,12 @@ rows:
 	ADDQ        R8, DX
 	VMOVUPS     (DX), Y5
 	VADDPS      Y2, Y1, Y6
-	VSUBPS      Y2, Y1, Y7
+	VSUBPS      Y2, Y1, Y9
 	VADDPS      Y4, Y3, Y1
 	VSUBPS      Y4, Y3, Y2
 	VADDPS      Y6, Y0, Y8
 	VADDPS      Y1, Y8, Y8
-	VADDPS      Y7, Y5, Y9
+	VADDPS      Y9, Y5, Y9
 	VFMADD231PS two<>+0(SB), Y2, Y9
 	VADDPS      Y15, Y8, Y8
 	VADDPS      Y15, Y9, Y9
@@ -13721,6 +13698,20 @@ row0segment:
 	MOVQ    (R9), DX
 	ADDQ    R14, DX
 	MOVL    8(R9), AX
+	ANDL    $0x0000ffff, AX
+	CMPL    AX, $0x0000ffff
+	JNE     row0some
+	VMOVUPS Y8, (DX)
+	VMOVUPS Y9, 32(DX)
+
+row0next:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  row0segment
+	JMP  row0done
+
+row0some:
+	MOVL    8(R9), AX
 	ANDL    $0x000000ff, AX
 	CMPL    AX, $0x000000ff
 	JNE     row0part0
@@ -13735,10 +13726,7 @@ row0after0:
 	VMOVUPS Y9, 32(DX)
 
 row0after1:
-	ADDQ $0x18, R9
-	SUBQ $0x01, R10
-	JNZ  row0segment
-	JMP  row0done
+	JMP row0next
 
 row0part0:
 	ANDL    $0x0f, AX
@@ -13959,12 +13947,12 @@ row0done:
 	ADDQ        R8, DX
 	VMOVUPS     (DX), Y5
 	VADDPS      Y2, Y1, Y6
-	VSUBPS      Y2, Y1, Y7
+	VSUBPS      Y2, Y1, Y9
 	VADDPS      Y4, Y3, Y1
 	VSUBPS      Y4, Y3, Y2
 	VADDPS      Y6, Y0, Y8
 	VADDPS      Y1, Y8, Y8
-	VADDPS      Y7, Y5, Y9
+	VADDPS      Y9, Y5, Y9
 	VFMADD231PS two<>+0(SB), Y2, Y9
 	VADDPS      Y15, Y8, Y8
 	VADDPS      Y15, Y9, Y9
@@ -13990,6 +13978,20 @@ row1segment:
 	MOVQ    (R9), DX
 	ADDQ    R14, DX
 	MOVL    8(R9), AX
+	ANDL    $0x0000ffff, AX
+	CMPL    AX, $0x0000ffff
+	JNE     row1some
+	VMOVUPS Y8, (DX)
+	VMOVUPS Y9, 32(DX)
+
+row1next:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  row1segment
+	JMP  row1done
+
+row1some:
+	MOVL    8(R9), AX
 	ANDL    $0x000000ff, AX
 	CMPL    AX, $0x000000ff
 	JNE     row1part0
@@ -14004,11 +14006,7 @@ row1after0:
 	VMOVUPS Y9, 32(DX)
 
 row1after1:
-row1next:
-	ADDQ $0x18, R9
-	SUBQ $0x01, R10
-	JNZ  row1segment
-	JMP  row1done
+	JMP row1next
 
 row1part0:
 	ANDL    $0x0f, AX
@@ -14245,9 +14243,9 @@ channel:
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y3
 	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y6, Y0, Y8
-	VSUBPS       Y3, Y7, Y9
+	VSUBPS       Y3, Y9, Y9
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
 	ADDQ         R12, DX
@@ -14262,9 +14260,9 @@ channel:
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y3
 	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y6, Y0, Y8
-	VSUBPS       Y3, Y7, Y9
+	VSUBPS       Y3, Y9, Y9
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
 	ADDQ         R12, DX
@@ -14279,9 +14277,9 @@ channel:
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y3
 	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y6, Y0, Y8
-	VSUBPS       Y3, Y7, Y9
+	VSUBPS       Y3, Y9, Y9
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
 	ADDQ         R12, DX
@@ -14296,9 +14294,9 @@ channel:
 	ADDQ         R12, DX
 	VMOVUPS      (DX), Y3
 	VADDPS       Y2, Y1, Y6
-	VSUBPS       Y2, Y1, Y7
+	VSUBPS       Y2, Y1, Y9
 	VADDPS       Y6, Y0, Y8
-	VSUBPS       Y3, Y7, Y9
+	VSUBPS       Y3, Y9, Y9
 	MOVQ         R13, DX
 	VMOVUPS      Y8, (DX)
 	ADDQ         R12, DX
@@ -14322,9 +14320,9 @@ rows:
 	ADDQ    R8, DX
 	VMOVUPS (DX), Y3
 	VADDPS  Y2, Y1, Y6
-	VSUBPS  Y2, Y1, Y7
+	VSUBPS  Y2, Y1, Y9
 	VADDPS  Y6, Y0, Y8
-	VSUBPS  Y3, Y7, Y9
+	VSUBPS  Y3, Y9, Y9
 	VADDPS  Y15, Y8, Y8
 	VADDPS  Y15, Y9, Y9
 	MOVQ    relu+72(FP), AX
@@ -14347,6 +14345,20 @@ row0segment:
 	MOVQ    (R9), DX
 	ADDQ    R14, DX
 	MOVL    8(R9), AX
+	ANDL    $0x0000ffff, AX
+	CMPL    AX, $0x0000ffff
+	JNE     row0some
+	VMOVUPS Y8, (DX)
+	VMOVUPS Y9, 32(DX)
+
+row0next:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  row0segment
+	JMP  row0done
+
+row0some:
+	MOVL    8(R9), AX
 	ANDL    $0x000000ff, AX
 	CMPL    AX, $0x000000ff
 	JNE     row0part0
@@ -14361,10 +14373,7 @@ row0after0:
 	VMOVUPS Y9, 32(DX)
 
 row0after1:
-	ADDQ $0x18, R9
-	SUBQ $0x01, R10
-	JNZ  row0segment
-	JMP  row0done
+	JMP row0next
 
 row0part0:
 	ANDL    $0x0f, AX
@@ -14581,9 +14590,9 @@ row0done:
 	ADDQ    R8, DX
 	VMOVUPS (DX), Y3
 	VADDPS  Y2, Y1, Y6
-	VSUBPS  Y2, Y1, Y7
+	VSUBPS  Y2, Y1, Y9
 	VADDPS  Y6, Y0, Y8
-	VSUBPS  Y3, Y7, Y9
+	VSUBPS  Y3, Y9, Y9
 	VADDPS  Y15, Y8, Y8
 	VADDPS  Y15, Y9, Y9
 	MOVQ    relu+72(FP), AX
@@ -14608,6 +14617,20 @@ row1segment:
 	MOVQ    (R9), DX
 	ADDQ    R14, DX
 	MOVL    8(R9), AX
+	ANDL    $0x0000ffff, AX
+	CMPL    AX, $0x0000ffff
+	JNE     row1some
+	VMOVUPS Y8, (DX)
+	VMOVUPS Y9, 32(DX)
+
+row1next:
+	ADDQ $0x18, R9
+	SUBQ $0x01, R10
+	JNZ  row1segment
+	JMP  row1done
+
+row1some:
+	MOVL    8(R9), AX
 	ANDL    $0x000000ff, AX
 	CMPL    AX, $0x000000ff
 	JNE     row1part0
@@ -14622,11 +14645,7 @@ row1after0:
 	VMOVUPS Y9, 32(DX)
 
 row1after1:
-row1next:
-	ADDQ $0x18, R9
-	SUBQ $0x01, R10
-	JNZ  row1segment
-	JMP  row1done
+	JMP row1next
 
 row1part0:
 	ANDL    $0x0f, AX

@@ -38,10 +38,6 @@
 #define uzp2_4s(d, n, m) WORD $(0x4e805800|d|n<<5|m<<16)
 // uzp2 v#.8h, v#.8h, v#.8h
 #define uzp2_8h(d, n, m) WORD $(0x4e405800|d|n<<5|m<<16)
-// zip1 v#.2d, v#.2d, v#.2d
-#define zip1_2d(d, n, m) WORD $(0x4ec03800|d|n<<5|m<<16)
-// zip2 v#.2d, v#.2d, v#.2d
-#define zip2_2d(d, n, m) WORD $(0x4ec07800|d|n<<5|m<<16)
 
 TEXT ·planeConv1x1s1_neon(SB), NOSPLIT, $32-96
 	MOVD dst+0(FP), R5
@@ -28224,16 +28220,10 @@ mask1done:
 	FLDPQ 32(R11), (F2, F3)
 
 mask2done:
-	uzp1_4s(4, 0, 2)
-	uzp1_4s(5, 1, 3)
-	zip1_2d(10, 4, 5)
-	zip2_2d(5, 4, 5)
-	VMOV V10.B16, V4.B16
-	uzp2_4s(6, 0, 2)
-	uzp2_4s(7, 1, 3)
-	zip1_2d(10, 6, 7)
-	zip2_2d(7, 6, 7)
-	VMOV V10.B16, V6.B16
+	uzp1_4s(4, 0, 1)
+	uzp1_4s(5, 2, 3)
+	uzp2_4s(6, 0, 1)
+	uzp2_4s(7, 2, 3)
 	FSTPQ (F4, F5), 0(R10)
 	ADD R7, R10, R19
 	FSTPQ (F6, F7), 0(R19)

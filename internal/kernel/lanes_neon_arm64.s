@@ -246,32 +246,26 @@ loaded:
 	zip1_2d(1, 17, 21)
 	zip2_2d(2, 16, 20)
 	zip2_2d(3, 17, 21)
-	zip1_2d(4, 18, 22)
+	zip1_2d(20, 18, 22)
 	zip1_2d(5, 19, 23)
 	zip2_2d(6, 18, 22)
 	zip2_2d(7, 19, 23)
-	zip1_2d(8, 24, 28)
+	zip1_2d(17, 24, 28)
 	zip1_2d(9, 25, 29)
-	zip2_2d(10, 24, 28)
+	zip2_2d(19, 24, 28)
 	zip2_2d(11, 25, 29)
-	zip1_2d(12, 26, 30)
-	zip1_2d(13, 27, 31)
-	zip2_2d(14, 26, 30)
+	zip1_2d(21, 26, 30)
+	zip1_2d(29, 27, 31)
+	zip2_2d(23, 26, 30)
 	zip2_2d(15, 27, 31)
 	VMOV V0.B16, V16.B16
-	VMOV V8.B16, V17.B16
 	VMOV V1.B16, V24.B16
 	VMOV V9.B16, V25.B16
 	VMOV V2.B16, V18.B16
-	VMOV V10.B16, V19.B16
 	VMOV V3.B16, V26.B16
 	VMOV V11.B16, V27.B16
-	VMOV V4.B16, V20.B16
-	VMOV V12.B16, V21.B16
 	VMOV V5.B16, V28.B16
-	VMOV V13.B16, V29.B16
 	VMOV V6.B16, V22.B16
-	VMOV V14.B16, V23.B16
 	VMOV V7.B16, V30.B16
 	VMOV V15.B16, V31.B16
 	TST R8, R8
@@ -749,19 +743,19 @@ TEXT ·laneCopy_neon(SB), NOSPLIT, $0-32
 
 row:
 	FLDPQ 0(R5), (F0, F1)
-	sshr_4s31(8, 4)
 	FMOVQ 0(R4), F9
+	sshr_4s31(8, 4)
 	bit_16b(0, 9, 8)
-	sshr_4s31(8, 5)
 	FMOVQ 16(R4), F9
+	sshr_4s31(8, 5)
 	bit_16b(1, 9, 8)
 	FSTPQ (F0, F1), 0(R5)
 	FLDPQ 32(R5), (F2, F3)
-	sshr_4s31(8, 6)
 	FMOVQ 32(R4), F9
+	sshr_4s31(8, 6)
 	bit_16b(2, 9, 8)
-	sshr_4s31(8, 7)
 	FMOVQ 48(R4), F9
+	sshr_4s31(8, 7)
 	bit_16b(3, 9, 8)
 	FSTPQ (F2, F3), 32(R5)
 	ADDS $64, R4, R4

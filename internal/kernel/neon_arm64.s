@@ -15011,32 +15011,26 @@ loaded:
 	zip1_2d(1, 17, 21)
 	zip2_2d(2, 16, 20)
 	zip2_2d(3, 17, 21)
-	zip1_2d(4, 18, 22)
+	zip1_2d(20, 18, 22)
 	zip1_2d(5, 19, 23)
 	zip2_2d(6, 18, 22)
 	zip2_2d(7, 19, 23)
-	zip1_2d(8, 24, 28)
+	zip1_2d(17, 24, 28)
 	zip1_2d(9, 25, 29)
-	zip2_2d(10, 24, 28)
+	zip2_2d(19, 24, 28)
 	zip2_2d(11, 25, 29)
-	zip1_2d(12, 26, 30)
-	zip1_2d(13, 27, 31)
-	zip2_2d(14, 26, 30)
+	zip1_2d(21, 26, 30)
+	zip1_2d(29, 27, 31)
+	zip2_2d(23, 26, 30)
 	zip2_2d(15, 27, 31)
 	VMOV V0.B16, V16.B16
-	VMOV V8.B16, V17.B16
 	VMOV V1.B16, V24.B16
 	VMOV V9.B16, V25.B16
 	VMOV V2.B16, V18.B16
-	VMOV V10.B16, V19.B16
 	VMOV V3.B16, V26.B16
 	VMOV V11.B16, V27.B16
-	VMOV V4.B16, V20.B16
-	VMOV V12.B16, V21.B16
 	VMOV V5.B16, V28.B16
-	VMOV V13.B16, V29.B16
 	VMOV V6.B16, V22.B16
-	VMOV V14.B16, V23.B16
 	VMOV V7.B16, V30.B16
 	VMOV V15.B16, V31.B16
 	FSTPQ (F16, F17), 0(R5)
@@ -17788,99 +17782,63 @@ row:
 loop:
 	FLDPQ 0(R7), (F26, F27)
 	FLDPQ 32(R7), (F28, F29)
-	uzp1_4s(0, 26, 28)
-	uzp1_4s(1, 27, 29)
-	zip1_2d(30, 0, 1)
-	zip2_2d(1, 0, 1)
-	VMOV V30.B16, V0.B16
-	uzp2_4s(2, 26, 28)
-	uzp2_4s(3, 27, 29)
-	zip1_2d(30, 2, 3)
-	zip2_2d(3, 2, 3)
-	VMOV V30.B16, V2.B16
+	uzp1_4s(0, 26, 27)
+	uzp1_4s(1, 28, 29)
+	uzp2_4s(2, 26, 27)
+	uzp2_4s(3, 28, 29)
 	FLDPQ 0(R8), (F26, F27)
 	FLDPQ 32(R8), (F28, F29)
-	uzp1_4s(4, 26, 28)
-	uzp1_4s(5, 27, 29)
-	zip1_2d(30, 4, 5)
-	zip2_2d(5, 4, 5)
-	VMOV V30.B16, V4.B16
-	uzp2_4s(6, 26, 28)
-	uzp2_4s(7, 27, 29)
-	zip1_2d(30, 6, 7)
-	zip2_2d(7, 6, 7)
-	VMOV V30.B16, V6.B16
+	uzp1_4s(4, 26, 27)
+	uzp1_4s(5, 28, 29)
+	uzp2_4s(6, 26, 27)
+	uzp2_4s(7, 28, 29)
 	VMOV V16.B16, V8.B16
 	VMOV V17.B16, V9.B16
 	MOVD $ones_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
 	add_4s(10, 16, 30)
 	add_4s(11, 17, 30)
-	fcmeq_4s(30, 0, 0)
 	fcmeq_4s(12, 0, 0)
-	and_16b(12, 12, 30)
-	fcmeq_4s(30, 1, 1)
 	fcmeq_4s(13, 1, 1)
-	and_16b(13, 13, 30)
 	fcmge_4s(14, 0, 2)
 	mvn_16b(14, 14)
 	fcmge_4s(15, 1, 3)
 	mvn_16b(15, 15)
 	and_16b(14, 14, 12)
 	and_16b(15, 15, 13)
-	sshr_4s31(30, 14)
-	bit_16b(0, 2, 30)
-	sshr_4s31(30, 15)
-	bit_16b(1, 3, 30)
-	sshr_4s31(30, 14)
-	bit_16b(8, 10, 30)
-	sshr_4s31(30, 15)
-	bit_16b(9, 11, 30)
+	bit_16b(0, 2, 14)
+	bit_16b(1, 3, 15)
+	bit_16b(8, 10, 14)
+	bit_16b(9, 11, 15)
 	add_4s(10, 16, 31)
 	add_4s(11, 17, 31)
-	fcmeq_4s(30, 0, 0)
 	fcmeq_4s(12, 0, 0)
-	and_16b(12, 12, 30)
-	fcmeq_4s(30, 1, 1)
 	fcmeq_4s(13, 1, 1)
-	and_16b(13, 13, 30)
 	fcmge_4s(14, 0, 4)
 	mvn_16b(14, 14)
 	fcmge_4s(15, 1, 5)
 	mvn_16b(15, 15)
 	and_16b(14, 14, 12)
 	and_16b(15, 15, 13)
-	sshr_4s31(30, 14)
-	bit_16b(0, 4, 30)
-	sshr_4s31(30, 15)
-	bit_16b(1, 5, 30)
-	sshr_4s31(30, 14)
-	bit_16b(8, 10, 30)
-	sshr_4s31(30, 15)
-	bit_16b(9, 11, 30)
+	bit_16b(0, 4, 14)
+	bit_16b(1, 5, 15)
+	bit_16b(8, 10, 14)
+	bit_16b(9, 11, 15)
 	FMOVQ 0(R19), F30
 	add_4s(10, 10, 30)
 	add_4s(11, 11, 30)
-	fcmeq_4s(30, 0, 0)
 	fcmeq_4s(12, 0, 0)
-	and_16b(12, 12, 30)
-	fcmeq_4s(30, 1, 1)
 	fcmeq_4s(13, 1, 1)
-	and_16b(13, 13, 30)
 	fcmge_4s(14, 0, 6)
 	mvn_16b(14, 14)
 	fcmge_4s(15, 1, 7)
 	mvn_16b(15, 15)
 	and_16b(14, 14, 12)
 	and_16b(15, 15, 13)
-	sshr_4s31(30, 14)
-	bit_16b(0, 6, 30)
-	sshr_4s31(30, 15)
-	bit_16b(1, 7, 30)
-	sshr_4s31(30, 14)
-	bit_16b(8, 10, 30)
-	sshr_4s31(30, 15)
-	bit_16b(9, 11, 30)
+	bit_16b(0, 6, 14)
+	bit_16b(1, 7, 15)
+	bit_16b(8, 10, 14)
+	bit_16b(9, 11, 15)
 	FSTPQ (F0, F1), 0(R5)
 	TST R4, R4
 	BEQ skip
@@ -17909,16 +17867,10 @@ mask1done:
 	FLDPQ 32(R7), (F28, F29)
 
 mask2done:
-	uzp1_4s(0, 26, 28)
-	uzp1_4s(1, 27, 29)
-	zip1_2d(30, 0, 1)
-	zip2_2d(1, 0, 1)
-	VMOV V30.B16, V0.B16
-	uzp2_4s(2, 26, 28)
-	uzp2_4s(3, 27, 29)
-	zip1_2d(30, 2, 3)
-	zip2_2d(3, 2, 3)
-	VMOV V30.B16, V2.B16
+	uzp1_4s(0, 26, 27)
+	uzp1_4s(1, 28, 29)
+	uzp2_4s(2, 26, 27)
+	uzp2_4s(3, 28, 29)
 	CBNZ R22, mask3part
 	FLDPQ 0(R8), (F26, F27)
 
@@ -17927,87 +17879,57 @@ mask3done:
 	FLDPQ 32(R8), (F28, F29)
 
 mask4done:
-	uzp1_4s(4, 26, 28)
-	uzp1_4s(5, 27, 29)
-	zip1_2d(30, 4, 5)
-	zip2_2d(5, 4, 5)
-	VMOV V30.B16, V4.B16
-	uzp2_4s(6, 26, 28)
-	uzp2_4s(7, 27, 29)
-	zip1_2d(30, 6, 7)
-	zip2_2d(7, 6, 7)
-	VMOV V30.B16, V6.B16
+	uzp1_4s(4, 26, 27)
+	uzp1_4s(5, 28, 29)
+	uzp2_4s(6, 26, 27)
+	uzp2_4s(7, 28, 29)
 	VMOV V16.B16, V8.B16
 	VMOV V17.B16, V9.B16
 	MOVD $ones_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
 	add_4s(10, 16, 30)
 	add_4s(11, 17, 30)
-	fcmeq_4s(30, 0, 0)
 	fcmeq_4s(12, 0, 0)
-	and_16b(12, 12, 30)
-	fcmeq_4s(30, 1, 1)
 	fcmeq_4s(13, 1, 1)
-	and_16b(13, 13, 30)
 	fcmge_4s(14, 0, 2)
 	mvn_16b(14, 14)
 	fcmge_4s(15, 1, 3)
 	mvn_16b(15, 15)
 	and_16b(14, 14, 12)
 	and_16b(15, 15, 13)
-	sshr_4s31(30, 14)
-	bit_16b(0, 2, 30)
-	sshr_4s31(30, 15)
-	bit_16b(1, 3, 30)
-	sshr_4s31(30, 14)
-	bit_16b(8, 10, 30)
-	sshr_4s31(30, 15)
-	bit_16b(9, 11, 30)
+	bit_16b(0, 2, 14)
+	bit_16b(1, 3, 15)
+	bit_16b(8, 10, 14)
+	bit_16b(9, 11, 15)
 	add_4s(10, 16, 31)
 	add_4s(11, 17, 31)
-	fcmeq_4s(30, 0, 0)
 	fcmeq_4s(12, 0, 0)
-	and_16b(12, 12, 30)
-	fcmeq_4s(30, 1, 1)
 	fcmeq_4s(13, 1, 1)
-	and_16b(13, 13, 30)
 	fcmge_4s(14, 0, 4)
 	mvn_16b(14, 14)
 	fcmge_4s(15, 1, 5)
 	mvn_16b(15, 15)
 	and_16b(14, 14, 12)
 	and_16b(15, 15, 13)
-	sshr_4s31(30, 14)
-	bit_16b(0, 4, 30)
-	sshr_4s31(30, 15)
-	bit_16b(1, 5, 30)
-	sshr_4s31(30, 14)
-	bit_16b(8, 10, 30)
-	sshr_4s31(30, 15)
-	bit_16b(9, 11, 30)
+	bit_16b(0, 4, 14)
+	bit_16b(1, 5, 15)
+	bit_16b(8, 10, 14)
+	bit_16b(9, 11, 15)
 	FMOVQ 0(R19), F30
 	add_4s(10, 10, 30)
 	add_4s(11, 11, 30)
-	fcmeq_4s(30, 0, 0)
 	fcmeq_4s(12, 0, 0)
-	and_16b(12, 12, 30)
-	fcmeq_4s(30, 1, 1)
 	fcmeq_4s(13, 1, 1)
-	and_16b(13, 13, 30)
 	fcmge_4s(14, 0, 6)
 	mvn_16b(14, 14)
 	fcmge_4s(15, 1, 7)
 	mvn_16b(15, 15)
 	and_16b(14, 14, 12)
 	and_16b(15, 15, 13)
-	sshr_4s31(30, 14)
-	bit_16b(0, 6, 30)
-	sshr_4s31(30, 15)
-	bit_16b(1, 7, 30)
-	sshr_4s31(30, 14)
-	bit_16b(8, 10, 30)
-	sshr_4s31(30, 15)
-	bit_16b(9, 11, 30)
+	bit_16b(0, 6, 14)
+	bit_16b(1, 7, 15)
+	bit_16b(8, 10, 14)
+	bit_16b(9, 11, 15)
 	CBNZ R24, mask5part
 	FSTPQ (F0, F1), 0(R5)
 
@@ -18257,26 +18179,18 @@ tap:
 	FLDPQ 0(R12), (F0, F1)
 
 mask2done:
-	fcmeq_4s(24, 2, 2)
 	fcmeq_4s(12, 2, 2)
-	and_16b(12, 12, 24)
-	fcmeq_4s(24, 3, 3)
 	fcmeq_4s(13, 3, 3)
-	and_16b(13, 13, 24)
 	fcmge_4s(14, 2, 0)
 	mvn_16b(14, 14)
 	fcmge_4s(15, 3, 1)
 	mvn_16b(15, 15)
 	and_16b(14, 14, 12)
 	and_16b(15, 15, 13)
-	sshr_4s31(24, 14)
-	bit_16b(2, 0, 24)
-	sshr_4s31(24, 15)
-	bit_16b(3, 1, 24)
-	sshr_4s31(24, 14)
-	bit_16b(4, 20, 24)
-	sshr_4s31(24, 15)
-	bit_16b(5, 21, 24)
+	bit_16b(2, 0, 14)
+	bit_16b(3, 1, 15)
+	bit_16b(4, 20, 14)
+	bit_16b(5, 21, 15)
 	add_4s(20, 20, 8)
 	add_4s(21, 21, 9)
 	ADDS R10, R12, R12
@@ -18325,13 +18239,9 @@ values:
 	fcmeq_4s(21, 5, 5)
 	and_16b(21, 21, 24)
 	mvn_16b(21, 21)
-	fcmeq_4s(24, 8, 8)
 	fcmeq_4s(10, 8, 8)
-	and_16b(10, 10, 24)
 	mvn_16b(10, 10)
-	fcmeq_4s(24, 9, 9)
 	fcmeq_4s(11, 9, 9)
-	and_16b(11, 11, 24)
 	mvn_16b(11, 11)
 	orr_16b(20, 20, 10)
 	orr_16b(21, 21, 11)
@@ -18363,13 +18273,9 @@ values:
 	mvn_16b(11, 11)
 	orr_16b(20, 20, 10)
 	orr_16b(21, 21, 11)
-	fcmeq_4s(24, 8, 8)
 	fcmeq_4s(10, 8, 8)
-	and_16b(10, 10, 24)
 	mvn_16b(10, 10)
-	fcmeq_4s(24, 9, 9)
 	fcmeq_4s(11, 9, 9)
-	and_16b(11, 11, 24)
 	mvn_16b(11, 11)
 	orr_16b(20, 20, 10)
 	orr_16b(21, 21, 11)
@@ -18401,13 +18307,9 @@ values:
 	mvn_16b(11, 11)
 	orr_16b(20, 20, 10)
 	orr_16b(21, 21, 11)
-	fcmeq_4s(24, 8, 8)
 	fcmeq_4s(10, 8, 8)
-	and_16b(10, 10, 24)
 	mvn_16b(10, 10)
-	fcmeq_4s(24, 9, 9)
 	fcmeq_4s(11, 9, 9)
-	and_16b(11, 11, 24)
 	mvn_16b(11, 11)
 	orr_16b(20, 20, 10)
 	orr_16b(21, 21, 11)
@@ -18461,22 +18363,16 @@ valueTap:
 	FLDPQ 0(R12), (F0, F1)
 
 mask4done:
-	fcmeq_4s(24, 0, 0)
 	fcmeq_4s(12, 0, 0)
-	and_16b(12, 12, 24)
 	mvn_16b(12, 12)
-	fcmeq_4s(24, 1, 1)
 	fcmeq_4s(13, 1, 1)
-	and_16b(13, 13, 24)
 	mvn_16b(13, 13)
 	fcmgt_4s(24, 0, 2)
 	bit_16b(2, 0, 24)
 	fcmgt_4s(24, 1, 3)
 	bit_16b(3, 1, 24)
-	sshr_4s31(24, 12)
-	bit_16b(2, 0, 24)
-	sshr_4s31(24, 13)
-	bit_16b(3, 1, 24)
+	bit_16b(2, 0, 12)
+	bit_16b(3, 1, 13)
 	ADDS R10, R12, R12
 	SUBS $1, R14, R14
 	BNE valueTap
@@ -18758,11 +18654,8 @@ mask1done:
 	FLDPQ 32(R12), (F30, F31)
 
 mask2done:
-	uzp1_4s(2, 28, 30)
-	uzp1_4s(3, 29, 31)
-	zip1_2d(0, 2, 3)
-	zip2_2d(3, 2, 3)
-	VMOV V0.B16, V2.B16
+	uzp1_4s(2, 28, 29)
+	uzp1_4s(3, 30, 31)
 	MOVD kh+40(FP), R7
 	TST R4, R4
 	BEQ values
@@ -18786,31 +18679,20 @@ mask3done:
 	FLDPQ 32(R12), (F30, F31)
 
 mask4done:
-	uzp1_4s(0, 28, 30)
-	uzp1_4s(1, 29, 31)
-	zip1_2d(10, 0, 1)
-	zip2_2d(1, 0, 1)
-	VMOV V10.B16, V0.B16
-	fcmeq_4s(10, 2, 2)
+	uzp1_4s(0, 28, 29)
+	uzp1_4s(1, 30, 31)
 	fcmeq_4s(12, 2, 2)
-	and_16b(12, 12, 10)
-	fcmeq_4s(10, 3, 3)
 	fcmeq_4s(13, 3, 3)
-	and_16b(13, 13, 10)
 	fcmge_4s(14, 2, 0)
 	mvn_16b(14, 14)
 	fcmge_4s(15, 3, 1)
 	mvn_16b(15, 15)
 	and_16b(14, 14, 12)
 	and_16b(15, 15, 13)
-	sshr_4s31(10, 14)
-	bit_16b(2, 0, 10)
-	sshr_4s31(10, 15)
-	bit_16b(3, 1, 10)
-	sshr_4s31(0, 14)
-	bit_16b(4, 20, 0)
-	sshr_4s31(0, 15)
-	bit_16b(5, 21, 0)
+	bit_16b(2, 0, 14)
+	bit_16b(3, 1, 15)
+	bit_16b(4, 20, 14)
+	bit_16b(5, 21, 15)
 	add_4s(20, 20, 8)
 	add_4s(21, 21, 9)
 	ADDS R10, R12, R12
@@ -18859,13 +18741,9 @@ values:
 	fcmeq_4s(21, 5, 5)
 	and_16b(21, 21, 0)
 	mvn_16b(21, 21)
-	fcmeq_4s(0, 8, 8)
 	fcmeq_4s(10, 8, 8)
-	and_16b(10, 10, 0)
 	mvn_16b(10, 10)
-	fcmeq_4s(0, 9, 9)
 	fcmeq_4s(11, 9, 9)
-	and_16b(11, 11, 0)
 	mvn_16b(11, 11)
 	orr_16b(20, 20, 10)
 	orr_16b(21, 21, 11)
@@ -18894,13 +18772,9 @@ values:
 	mvn_16b(11, 11)
 	orr_16b(20, 20, 10)
 	orr_16b(21, 21, 11)
-	fcmeq_4s(12, 8, 8)
 	fcmeq_4s(10, 8, 8)
-	and_16b(10, 10, 12)
 	mvn_16b(10, 10)
-	fcmeq_4s(12, 9, 9)
 	fcmeq_4s(11, 9, 9)
-	and_16b(11, 11, 12)
 	mvn_16b(11, 11)
 	orr_16b(20, 20, 10)
 	orr_16b(21, 21, 11)
@@ -18932,13 +18806,9 @@ values:
 	mvn_16b(11, 11)
 	orr_16b(20, 20, 10)
 	orr_16b(21, 21, 11)
-	fcmeq_4s(14, 8, 8)
 	fcmeq_4s(10, 8, 8)
-	and_16b(10, 10, 14)
 	mvn_16b(10, 10)
-	fcmeq_4s(14, 9, 9)
 	fcmeq_4s(11, 9, 9)
-	and_16b(11, 11, 14)
 	mvn_16b(11, 11)
 	orr_16b(20, 20, 10)
 	orr_16b(21, 21, 11)
@@ -18979,13 +18849,9 @@ mask8done:
 	mvn_16b(11, 11)
 	orr_16b(20, 20, 10)
 	orr_16b(21, 21, 11)
-	fcmeq_4s(18, 8, 8)
 	fcmeq_4s(10, 8, 8)
-	and_16b(10, 10, 18)
 	mvn_16b(10, 10)
-	fcmeq_4s(18, 9, 9)
 	fcmeq_4s(11, 9, 9)
-	and_16b(11, 11, 18)
 	mvn_16b(11, 11)
 	orr_16b(20, 20, 10)
 	orr_16b(21, 21, 11)
@@ -19018,21 +18884,12 @@ mask8done:
 	ORR R21<<4, R20, R0
 	TSTW R0, R0
 	BNE valueRow
-	uzp1_4s(4, 0, 12)
-	uzp1_4s(5, 1, 13)
-	zip1_2d(2, 4, 5)
-	zip2_2d(5, 4, 5)
-	VMOV V2.B16, V4.B16
-	uzp2_4s(6, 0, 12)
-	uzp2_4s(7, 1, 13)
-	zip1_2d(0, 6, 7)
-	zip2_2d(7, 6, 7)
-	VMOV V0.B16, V6.B16
-	uzp1_4s(8, 14, 18)
-	uzp1_4s(9, 15, 19)
-	zip1_2d(0, 8, 9)
-	zip2_2d(9, 8, 9)
-	VMOV V0.B16, V8.B16
+	uzp1_4s(4, 0, 1)
+	uzp1_4s(5, 12, 13)
+	uzp2_4s(6, 0, 1)
+	uzp2_4s(7, 12, 13)
+	uzp1_4s(8, 14, 15)
+	uzp1_4s(9, 18, 19)
 	fcmgt_4s(0, 6, 4)
 	bsl_16b(0, 6, 4)
 	VMOV V0.B16, V2.B16
@@ -19058,27 +18915,18 @@ mask9done:
 	FLDPQ 32(R12), (F30, F31)
 
 mask10done:
-	uzp1_4s(0, 28, 30)
-	uzp1_4s(1, 29, 31)
-	zip1_2d(4, 0, 1)
-	zip2_2d(1, 0, 1)
-	VMOV V4.B16, V0.B16
-	fcmeq_4s(4, 0, 0)
+	uzp1_4s(0, 28, 29)
+	uzp1_4s(1, 30, 31)
 	fcmeq_4s(12, 0, 0)
-	and_16b(12, 12, 4)
 	mvn_16b(12, 12)
-	fcmeq_4s(4, 1, 1)
 	fcmeq_4s(13, 1, 1)
-	and_16b(13, 13, 4)
 	mvn_16b(13, 13)
 	fcmgt_4s(4, 0, 2)
 	bit_16b(2, 0, 4)
 	fcmgt_4s(4, 1, 3)
 	bit_16b(3, 1, 4)
-	sshr_4s31(4, 12)
-	bit_16b(2, 0, 4)
-	sshr_4s31(4, 13)
-	bit_16b(3, 1, 4)
+	bit_16b(2, 0, 12)
+	bit_16b(3, 1, 13)
 	ADDS R10, R12, R12
 	SUBS $1, R14, R14
 	BNE valueTap
@@ -19673,16 +19521,10 @@ mask1done:
 	FLDPQ 32(R4), (F2, F3)
 
 mask2done:
-	uzp1_4s(4, 0, 2)
-	uzp1_4s(5, 1, 3)
-	zip1_2d(14, 4, 5)
-	zip2_2d(5, 4, 5)
-	VMOV V14.B16, V4.B16
-	uzp2_4s(6, 0, 2)
-	uzp2_4s(7, 1, 3)
-	zip1_2d(14, 6, 7)
-	zip2_2d(7, 6, 7)
-	VMOV V14.B16, V6.B16
+	uzp1_4s(4, 0, 1)
+	uzp1_4s(5, 2, 3)
+	uzp2_4s(6, 0, 1)
+	uzp2_4s(7, 2, 3)
 	CMP $8, R2
 	BLT masked6
 	FSTPQ (F4, F5), 0(R5)
@@ -19881,46 +19723,22 @@ mask3done:
 	FLDPQ 96(R4), (F6, F7)
 
 mask4done:
-	uzp1_4s(8, 0, 2)
-	uzp1_4s(9, 1, 3)
-	zip1_2d(26, 8, 9)
-	zip2_2d(9, 8, 9)
-	VMOV V26.B16, V8.B16
-	uzp2_4s(10, 0, 2)
-	uzp2_4s(11, 1, 3)
-	zip1_2d(26, 10, 11)
-	zip2_2d(11, 10, 11)
-	VMOV V26.B16, V10.B16
-	uzp1_4s(12, 4, 6)
-	uzp1_4s(13, 5, 7)
-	zip1_2d(26, 12, 13)
-	zip2_2d(13, 12, 13)
-	VMOV V26.B16, V12.B16
-	uzp2_4s(14, 4, 6)
-	uzp2_4s(15, 5, 7)
-	zip1_2d(26, 14, 15)
-	zip2_2d(15, 14, 15)
-	VMOV V26.B16, V14.B16
-	uzp1_4s(0, 8, 12)
-	uzp1_4s(1, 9, 13)
-	zip1_2d(26, 0, 1)
-	zip2_2d(1, 0, 1)
-	VMOV V26.B16, V0.B16
-	uzp2_4s(4, 8, 12)
-	uzp2_4s(5, 9, 13)
-	zip1_2d(26, 4, 5)
-	zip2_2d(5, 4, 5)
-	VMOV V26.B16, V4.B16
-	uzp1_4s(2, 10, 14)
-	uzp1_4s(3, 11, 15)
-	zip1_2d(26, 2, 3)
-	zip2_2d(3, 2, 3)
-	VMOV V26.B16, V2.B16
-	uzp2_4s(6, 10, 14)
-	uzp2_4s(7, 11, 15)
-	zip1_2d(26, 6, 7)
-	zip2_2d(7, 6, 7)
-	VMOV V26.B16, V6.B16
+	uzp1_4s(8, 0, 1)
+	uzp1_4s(9, 2, 3)
+	uzp2_4s(10, 0, 1)
+	uzp2_4s(11, 2, 3)
+	uzp1_4s(12, 4, 5)
+	uzp1_4s(13, 6, 7)
+	uzp2_4s(14, 4, 5)
+	uzp2_4s(15, 6, 7)
+	uzp1_4s(0, 8, 9)
+	uzp1_4s(1, 12, 13)
+	uzp2_4s(4, 8, 9)
+	uzp2_4s(5, 12, 13)
+	uzp1_4s(2, 10, 11)
+	uzp1_4s(3, 14, 15)
+	uzp2_4s(6, 10, 11)
+	uzp2_4s(7, 14, 15)
 	CMP $8, R2
 	BLT masked8
 	FSTPQ (F0, F1), 0(R5)
@@ -22395,36 +22213,28 @@ channel:
 	fmls_4s1(13, 5, 31)
 	fmla_4s0(12, 0, 31)
 	fmla_4s0(13, 1, 31)
-	VMOV V10.B16, V22.B16
-	VMOV V11.B16, V23.B16
-	fmls_4s1(22, 6, 31)
-	fmls_4s1(23, 7, 31)
-	fmla_4s0(22, 2, 31)
-	fmla_4s0(23, 3, 31)
-	VMOV V8.B16, V24.B16
-	VMOV V9.B16, V25.B16
-	fmls_4s0(24, 4, 31)
-	fmls_4s0(25, 5, 31)
-	VMOV V6.B16, V26.B16
-	VMOV V7.B16, V27.B16
-	fmls_4s0(26, 2, 31)
-	fmls_4s0(27, 3, 31)
-	fadd_4s(14, 24, 26)
-	fadd_4s(15, 25, 27)
-	fsub_4s(16, 24, 26)
-	fsub_4s(17, 25, 27)
-	fsub_4s(24, 8, 4)
-	fsub_4s(25, 9, 5)
-	fsub_4s(26, 6, 2)
-	fsub_4s(27, 7, 3)
-	VMOV V24.B16, V18.B16
-	VMOV V25.B16, V19.B16
-	fmla_4s2(18, 26, 31)
-	fmla_4s2(19, 27, 31)
-	VMOV V24.B16, V20.B16
-	VMOV V25.B16, V21.B16
-	fmls_4s2(20, 26, 31)
-	fmls_4s2(21, 27, 31)
+	fmls_4s1(10, 6, 31)
+	fmls_4s1(11, 7, 31)
+	fmla_4s0(10, 2, 31)
+	fmla_4s0(11, 3, 31)
+	fsub_4s(18, 8, 4)
+	fsub_4s(19, 9, 5)
+	fsub_4s(22, 6, 2)
+	fsub_4s(23, 7, 3)
+	VMOV V18.B16, V20.B16
+	VMOV V19.B16, V21.B16
+	fmla_4s2(18, 22, 31)
+	fmla_4s2(19, 23, 31)
+	fmls_4s2(20, 22, 31)
+	fmls_4s2(21, 23, 31)
+	fmls_4s0(8, 4, 31)
+	fmls_4s0(9, 5, 31)
+	fmls_4s0(6, 2, 31)
+	fmls_4s0(7, 3, 31)
+	fadd_4s(14, 8, 6)
+	fadd_4s(15, 9, 7)
+	fsub_4s(16, 8, 6)
+	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 0(R4)
 	FSTPQ (F14, F15), 384(R4)
 	FSTPQ (F16, F17), 768(R4)
@@ -22433,7 +22243,7 @@ channel:
 	ADD $1536, R4, R21
 	FSTPQ (F20, F21), 0(R21)
 	ADD $1920, R4, R21
-	FSTPQ (F22, F23), 0(R21)
+	FSTPQ (F10, F11), 0(R21)
 	FLDPQ 64(R4), (F0, F1)
 	FLDPQ 448(R4), (F2, F3)
 	FLDPQ 832(R4), (F4, F5)
@@ -22449,36 +22259,28 @@ channel:
 	fmls_4s1(13, 5, 31)
 	fmla_4s0(12, 0, 31)
 	fmla_4s0(13, 1, 31)
-	VMOV V10.B16, V22.B16
-	VMOV V11.B16, V23.B16
-	fmls_4s1(22, 6, 31)
-	fmls_4s1(23, 7, 31)
-	fmla_4s0(22, 2, 31)
-	fmla_4s0(23, 3, 31)
-	VMOV V8.B16, V24.B16
-	VMOV V9.B16, V25.B16
-	fmls_4s0(24, 4, 31)
-	fmls_4s0(25, 5, 31)
-	VMOV V6.B16, V26.B16
-	VMOV V7.B16, V27.B16
-	fmls_4s0(26, 2, 31)
-	fmls_4s0(27, 3, 31)
-	fadd_4s(14, 24, 26)
-	fadd_4s(15, 25, 27)
-	fsub_4s(16, 24, 26)
-	fsub_4s(17, 25, 27)
-	fsub_4s(24, 8, 4)
-	fsub_4s(25, 9, 5)
-	fsub_4s(26, 6, 2)
-	fsub_4s(27, 7, 3)
-	VMOV V24.B16, V18.B16
-	VMOV V25.B16, V19.B16
-	fmla_4s2(18, 26, 31)
-	fmla_4s2(19, 27, 31)
-	VMOV V24.B16, V20.B16
-	VMOV V25.B16, V21.B16
-	fmls_4s2(20, 26, 31)
-	fmls_4s2(21, 27, 31)
+	fmls_4s1(10, 6, 31)
+	fmls_4s1(11, 7, 31)
+	fmla_4s0(10, 2, 31)
+	fmla_4s0(11, 3, 31)
+	fsub_4s(18, 8, 4)
+	fsub_4s(19, 9, 5)
+	fsub_4s(22, 6, 2)
+	fsub_4s(23, 7, 3)
+	VMOV V18.B16, V20.B16
+	VMOV V19.B16, V21.B16
+	fmla_4s2(18, 22, 31)
+	fmla_4s2(19, 23, 31)
+	fmls_4s2(20, 22, 31)
+	fmls_4s2(21, 23, 31)
+	fmls_4s0(8, 4, 31)
+	fmls_4s0(9, 5, 31)
+	fmls_4s0(6, 2, 31)
+	fmls_4s0(7, 3, 31)
+	fadd_4s(14, 8, 6)
+	fadd_4s(15, 9, 7)
+	fsub_4s(16, 8, 6)
+	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 64(R4)
 	FSTPQ (F14, F15), 448(R4)
 	FSTPQ (F16, F17), 832(R4)
@@ -22487,7 +22289,7 @@ channel:
 	ADD $1600, R4, R21
 	FSTPQ (F20, F21), 0(R21)
 	ADD $1984, R4, R21
-	FSTPQ (F22, F23), 0(R21)
+	FSTPQ (F10, F11), 0(R21)
 	FLDPQ 128(R4), (F0, F1)
 	FLDPQ 512(R4), (F2, F3)
 	FLDPQ 896(R4), (F4, F5)
@@ -22503,36 +22305,28 @@ channel:
 	fmls_4s1(13, 5, 31)
 	fmla_4s0(12, 0, 31)
 	fmla_4s0(13, 1, 31)
-	VMOV V10.B16, V22.B16
-	VMOV V11.B16, V23.B16
-	fmls_4s1(22, 6, 31)
-	fmls_4s1(23, 7, 31)
-	fmla_4s0(22, 2, 31)
-	fmla_4s0(23, 3, 31)
-	VMOV V8.B16, V24.B16
-	VMOV V9.B16, V25.B16
-	fmls_4s0(24, 4, 31)
-	fmls_4s0(25, 5, 31)
-	VMOV V6.B16, V26.B16
-	VMOV V7.B16, V27.B16
-	fmls_4s0(26, 2, 31)
-	fmls_4s0(27, 3, 31)
-	fadd_4s(14, 24, 26)
-	fadd_4s(15, 25, 27)
-	fsub_4s(16, 24, 26)
-	fsub_4s(17, 25, 27)
-	fsub_4s(24, 8, 4)
-	fsub_4s(25, 9, 5)
-	fsub_4s(26, 6, 2)
-	fsub_4s(27, 7, 3)
-	VMOV V24.B16, V18.B16
-	VMOV V25.B16, V19.B16
-	fmla_4s2(18, 26, 31)
-	fmla_4s2(19, 27, 31)
-	VMOV V24.B16, V20.B16
-	VMOV V25.B16, V21.B16
-	fmls_4s2(20, 26, 31)
-	fmls_4s2(21, 27, 31)
+	fmls_4s1(10, 6, 31)
+	fmls_4s1(11, 7, 31)
+	fmla_4s0(10, 2, 31)
+	fmla_4s0(11, 3, 31)
+	fsub_4s(18, 8, 4)
+	fsub_4s(19, 9, 5)
+	fsub_4s(22, 6, 2)
+	fsub_4s(23, 7, 3)
+	VMOV V18.B16, V20.B16
+	VMOV V19.B16, V21.B16
+	fmla_4s2(18, 22, 31)
+	fmla_4s2(19, 23, 31)
+	fmls_4s2(20, 22, 31)
+	fmls_4s2(21, 23, 31)
+	fmls_4s0(8, 4, 31)
+	fmls_4s0(9, 5, 31)
+	fmls_4s0(6, 2, 31)
+	fmls_4s0(7, 3, 31)
+	fadd_4s(14, 8, 6)
+	fadd_4s(15, 9, 7)
+	fsub_4s(16, 8, 6)
+	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 128(R4)
 	FSTPQ (F14, F15), 512(R4)
 	FSTPQ (F16, F17), 896(R4)
@@ -22541,7 +22335,7 @@ channel:
 	ADD $1664, R4, R21
 	FSTPQ (F20, F21), 0(R21)
 	ADD $2048, R4, R21
-	FSTPQ (F22, F23), 0(R21)
+	FSTPQ (F10, F11), 0(R21)
 	FLDPQ 192(R4), (F0, F1)
 	FLDPQ 576(R4), (F2, F3)
 	FLDPQ 960(R4), (F4, F5)
@@ -22557,36 +22351,28 @@ channel:
 	fmls_4s1(13, 5, 31)
 	fmla_4s0(12, 0, 31)
 	fmla_4s0(13, 1, 31)
-	VMOV V10.B16, V22.B16
-	VMOV V11.B16, V23.B16
-	fmls_4s1(22, 6, 31)
-	fmls_4s1(23, 7, 31)
-	fmla_4s0(22, 2, 31)
-	fmla_4s0(23, 3, 31)
-	VMOV V8.B16, V24.B16
-	VMOV V9.B16, V25.B16
-	fmls_4s0(24, 4, 31)
-	fmls_4s0(25, 5, 31)
-	VMOV V6.B16, V26.B16
-	VMOV V7.B16, V27.B16
-	fmls_4s0(26, 2, 31)
-	fmls_4s0(27, 3, 31)
-	fadd_4s(14, 24, 26)
-	fadd_4s(15, 25, 27)
-	fsub_4s(16, 24, 26)
-	fsub_4s(17, 25, 27)
-	fsub_4s(24, 8, 4)
-	fsub_4s(25, 9, 5)
-	fsub_4s(26, 6, 2)
-	fsub_4s(27, 7, 3)
-	VMOV V24.B16, V18.B16
-	VMOV V25.B16, V19.B16
-	fmla_4s2(18, 26, 31)
-	fmla_4s2(19, 27, 31)
-	VMOV V24.B16, V20.B16
-	VMOV V25.B16, V21.B16
-	fmls_4s2(20, 26, 31)
-	fmls_4s2(21, 27, 31)
+	fmls_4s1(10, 6, 31)
+	fmls_4s1(11, 7, 31)
+	fmla_4s0(10, 2, 31)
+	fmla_4s0(11, 3, 31)
+	fsub_4s(18, 8, 4)
+	fsub_4s(19, 9, 5)
+	fsub_4s(22, 6, 2)
+	fsub_4s(23, 7, 3)
+	VMOV V18.B16, V20.B16
+	VMOV V19.B16, V21.B16
+	fmla_4s2(18, 22, 31)
+	fmla_4s2(19, 23, 31)
+	fmls_4s2(20, 22, 31)
+	fmls_4s2(21, 23, 31)
+	fmls_4s0(8, 4, 31)
+	fmls_4s0(9, 5, 31)
+	fmls_4s0(6, 2, 31)
+	fmls_4s0(7, 3, 31)
+	fadd_4s(14, 8, 6)
+	fadd_4s(15, 9, 7)
+	fsub_4s(16, 8, 6)
+	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 192(R4)
 	FSTPQ (F14, F15), 576(R4)
 	FSTPQ (F16, F17), 960(R4)
@@ -22595,7 +22381,7 @@ channel:
 	ADD $1728, R4, R21
 	FSTPQ (F20, F21), 0(R21)
 	ADD $2112, R4, R21
-	FSTPQ (F22, F23), 0(R21)
+	FSTPQ (F10, F11), 0(R21)
 	FLDPQ 256(R4), (F0, F1)
 	FLDPQ 640(R4), (F2, F3)
 	ADD $1024, R4, R21
@@ -22612,36 +22398,28 @@ channel:
 	fmls_4s1(13, 5, 31)
 	fmla_4s0(12, 0, 31)
 	fmla_4s0(13, 1, 31)
-	VMOV V10.B16, V22.B16
-	VMOV V11.B16, V23.B16
-	fmls_4s1(22, 6, 31)
-	fmls_4s1(23, 7, 31)
-	fmla_4s0(22, 2, 31)
-	fmla_4s0(23, 3, 31)
-	VMOV V8.B16, V24.B16
-	VMOV V9.B16, V25.B16
-	fmls_4s0(24, 4, 31)
-	fmls_4s0(25, 5, 31)
-	VMOV V6.B16, V26.B16
-	VMOV V7.B16, V27.B16
-	fmls_4s0(26, 2, 31)
-	fmls_4s0(27, 3, 31)
-	fadd_4s(14, 24, 26)
-	fadd_4s(15, 25, 27)
-	fsub_4s(16, 24, 26)
-	fsub_4s(17, 25, 27)
-	fsub_4s(24, 8, 4)
-	fsub_4s(25, 9, 5)
-	fsub_4s(26, 6, 2)
-	fsub_4s(27, 7, 3)
-	VMOV V24.B16, V18.B16
-	VMOV V25.B16, V19.B16
-	fmla_4s2(18, 26, 31)
-	fmla_4s2(19, 27, 31)
-	VMOV V24.B16, V20.B16
-	VMOV V25.B16, V21.B16
-	fmls_4s2(20, 26, 31)
-	fmls_4s2(21, 27, 31)
+	fmls_4s1(10, 6, 31)
+	fmls_4s1(11, 7, 31)
+	fmla_4s0(10, 2, 31)
+	fmla_4s0(11, 3, 31)
+	fsub_4s(18, 8, 4)
+	fsub_4s(19, 9, 5)
+	fsub_4s(22, 6, 2)
+	fsub_4s(23, 7, 3)
+	VMOV V18.B16, V20.B16
+	VMOV V19.B16, V21.B16
+	fmla_4s2(18, 22, 31)
+	fmla_4s2(19, 23, 31)
+	fmls_4s2(20, 22, 31)
+	fmls_4s2(21, 23, 31)
+	fmls_4s0(8, 4, 31)
+	fmls_4s0(9, 5, 31)
+	fmls_4s0(6, 2, 31)
+	fmls_4s0(7, 3, 31)
+	fadd_4s(14, 8, 6)
+	fadd_4s(15, 9, 7)
+	fsub_4s(16, 8, 6)
+	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 256(R4)
 	FSTPQ (F14, F15), 640(R4)
 	ADD $1024, R4, R21
@@ -22651,7 +22429,7 @@ channel:
 	ADD $1792, R4, R21
 	FSTPQ (F20, F21), 0(R21)
 	ADD $2176, R4, R21
-	FSTPQ (F22, F23), 0(R21)
+	FSTPQ (F10, F11), 0(R21)
 	FLDPQ 320(R4), (F0, F1)
 	FLDPQ 704(R4), (F2, F3)
 	ADD $1088, R4, R21
@@ -22668,36 +22446,28 @@ channel:
 	fmls_4s1(13, 5, 31)
 	fmla_4s0(12, 0, 31)
 	fmla_4s0(13, 1, 31)
-	VMOV V10.B16, V22.B16
-	VMOV V11.B16, V23.B16
-	fmls_4s1(22, 6, 31)
-	fmls_4s1(23, 7, 31)
-	fmla_4s0(22, 2, 31)
-	fmla_4s0(23, 3, 31)
-	VMOV V8.B16, V24.B16
-	VMOV V9.B16, V25.B16
-	fmls_4s0(24, 4, 31)
-	fmls_4s0(25, 5, 31)
-	VMOV V6.B16, V26.B16
-	VMOV V7.B16, V27.B16
-	fmls_4s0(26, 2, 31)
-	fmls_4s0(27, 3, 31)
-	fadd_4s(14, 24, 26)
-	fadd_4s(15, 25, 27)
-	fsub_4s(16, 24, 26)
-	fsub_4s(17, 25, 27)
-	fsub_4s(24, 8, 4)
-	fsub_4s(25, 9, 5)
-	fsub_4s(26, 6, 2)
-	fsub_4s(27, 7, 3)
-	VMOV V24.B16, V18.B16
-	VMOV V25.B16, V19.B16
-	fmla_4s2(18, 26, 31)
-	fmla_4s2(19, 27, 31)
-	VMOV V24.B16, V20.B16
-	VMOV V25.B16, V21.B16
-	fmls_4s2(20, 26, 31)
-	fmls_4s2(21, 27, 31)
+	fmls_4s1(10, 6, 31)
+	fmls_4s1(11, 7, 31)
+	fmla_4s0(10, 2, 31)
+	fmla_4s0(11, 3, 31)
+	fsub_4s(18, 8, 4)
+	fsub_4s(19, 9, 5)
+	fsub_4s(22, 6, 2)
+	fsub_4s(23, 7, 3)
+	VMOV V18.B16, V20.B16
+	VMOV V19.B16, V21.B16
+	fmla_4s2(18, 22, 31)
+	fmla_4s2(19, 23, 31)
+	fmls_4s2(20, 22, 31)
+	fmls_4s2(21, 23, 31)
+	fmls_4s0(8, 4, 31)
+	fmls_4s0(9, 5, 31)
+	fmls_4s0(6, 2, 31)
+	fmls_4s0(7, 3, 31)
+	fadd_4s(14, 8, 6)
+	fadd_4s(15, 9, 7)
+	fsub_4s(16, 8, 6)
+	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 320(R4)
 	FSTPQ (F14, F15), 704(R4)
 	ADD $1088, R4, R21
@@ -22707,7 +22477,7 @@ channel:
 	ADD $1856, R4, R21
 	FSTPQ (F20, F21), 0(R21)
 	ADD $2240, R4, R21
-	FSTPQ (F22, F23), 0(R21)
+	FSTPQ (F10, F11), 0(R21)
 	MOVD R5, R3
 	FLDPQ 0(R4), (F0, F1)
 	FLDPQ 64(R4), (F2, F3)
@@ -22721,36 +22491,28 @@ channel:
 	fmls_4s1(13, 5, 31)
 	fmla_4s0(12, 0, 31)
 	fmla_4s0(13, 1, 31)
-	VMOV V10.B16, V22.B16
-	VMOV V11.B16, V23.B16
-	fmls_4s1(22, 6, 31)
-	fmls_4s1(23, 7, 31)
-	fmla_4s0(22, 2, 31)
-	fmla_4s0(23, 3, 31)
-	VMOV V8.B16, V24.B16
-	VMOV V9.B16, V25.B16
-	fmls_4s0(24, 4, 31)
-	fmls_4s0(25, 5, 31)
-	VMOV V6.B16, V26.B16
-	VMOV V7.B16, V27.B16
-	fmls_4s0(26, 2, 31)
-	fmls_4s0(27, 3, 31)
-	fadd_4s(14, 24, 26)
-	fadd_4s(15, 25, 27)
-	fsub_4s(16, 24, 26)
-	fsub_4s(17, 25, 27)
-	fsub_4s(24, 8, 4)
-	fsub_4s(25, 9, 5)
-	fsub_4s(26, 6, 2)
-	fsub_4s(27, 7, 3)
-	VMOV V24.B16, V18.B16
-	VMOV V25.B16, V19.B16
-	fmla_4s2(18, 26, 31)
-	fmla_4s2(19, 27, 31)
-	VMOV V24.B16, V20.B16
-	VMOV V25.B16, V21.B16
-	fmls_4s2(20, 26, 31)
-	fmls_4s2(21, 27, 31)
+	fmls_4s1(10, 6, 31)
+	fmls_4s1(11, 7, 31)
+	fmla_4s0(10, 2, 31)
+	fmla_4s0(11, 3, 31)
+	fsub_4s(18, 8, 4)
+	fsub_4s(19, 9, 5)
+	fsub_4s(22, 6, 2)
+	fsub_4s(23, 7, 3)
+	VMOV V18.B16, V20.B16
+	VMOV V19.B16, V21.B16
+	fmla_4s2(18, 22, 31)
+	fmla_4s2(19, 23, 31)
+	fmls_4s2(20, 22, 31)
+	fmls_4s2(21, 23, 31)
+	fmls_4s0(8, 4, 31)
+	fmls_4s0(9, 5, 31)
+	fmls_4s0(6, 2, 31)
+	fmls_4s0(7, 3, 31)
+	fadd_4s(14, 8, 6)
+	fadd_4s(15, 9, 7)
+	fsub_4s(16, 8, 6)
+	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -22761,7 +22523,7 @@ channel:
 	ADDS R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
 	ADDS R7, R3, R3
-	FSTPQ (F22, F23), 0(R3)
+	FSTPQ (F10, F11), 0(R3)
 	ADDS R7, R3, R3
 	FLDPQ 384(R4), (F0, F1)
 	FLDPQ 448(R4), (F2, F3)
@@ -22775,36 +22537,28 @@ channel:
 	fmls_4s1(13, 5, 31)
 	fmla_4s0(12, 0, 31)
 	fmla_4s0(13, 1, 31)
-	VMOV V10.B16, V22.B16
-	VMOV V11.B16, V23.B16
-	fmls_4s1(22, 6, 31)
-	fmls_4s1(23, 7, 31)
-	fmla_4s0(22, 2, 31)
-	fmla_4s0(23, 3, 31)
-	VMOV V8.B16, V24.B16
-	VMOV V9.B16, V25.B16
-	fmls_4s0(24, 4, 31)
-	fmls_4s0(25, 5, 31)
-	VMOV V6.B16, V26.B16
-	VMOV V7.B16, V27.B16
-	fmls_4s0(26, 2, 31)
-	fmls_4s0(27, 3, 31)
-	fadd_4s(14, 24, 26)
-	fadd_4s(15, 25, 27)
-	fsub_4s(16, 24, 26)
-	fsub_4s(17, 25, 27)
-	fsub_4s(24, 8, 4)
-	fsub_4s(25, 9, 5)
-	fsub_4s(26, 6, 2)
-	fsub_4s(27, 7, 3)
-	VMOV V24.B16, V18.B16
-	VMOV V25.B16, V19.B16
-	fmla_4s2(18, 26, 31)
-	fmla_4s2(19, 27, 31)
-	VMOV V24.B16, V20.B16
-	VMOV V25.B16, V21.B16
-	fmls_4s2(20, 26, 31)
-	fmls_4s2(21, 27, 31)
+	fmls_4s1(10, 6, 31)
+	fmls_4s1(11, 7, 31)
+	fmla_4s0(10, 2, 31)
+	fmla_4s0(11, 3, 31)
+	fsub_4s(18, 8, 4)
+	fsub_4s(19, 9, 5)
+	fsub_4s(22, 6, 2)
+	fsub_4s(23, 7, 3)
+	VMOV V18.B16, V20.B16
+	VMOV V19.B16, V21.B16
+	fmla_4s2(18, 22, 31)
+	fmla_4s2(19, 23, 31)
+	fmls_4s2(20, 22, 31)
+	fmls_4s2(21, 23, 31)
+	fmls_4s0(8, 4, 31)
+	fmls_4s0(9, 5, 31)
+	fmls_4s0(6, 2, 31)
+	fmls_4s0(7, 3, 31)
+	fadd_4s(14, 8, 6)
+	fadd_4s(15, 9, 7)
+	fsub_4s(16, 8, 6)
+	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -22815,7 +22569,7 @@ channel:
 	ADDS R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
 	ADDS R7, R3, R3
-	FSTPQ (F22, F23), 0(R3)
+	FSTPQ (F10, F11), 0(R3)
 	ADDS R7, R3, R3
 	FLDPQ 768(R4), (F0, F1)
 	FLDPQ 832(R4), (F2, F3)
@@ -22831,36 +22585,28 @@ channel:
 	fmls_4s1(13, 5, 31)
 	fmla_4s0(12, 0, 31)
 	fmla_4s0(13, 1, 31)
-	VMOV V10.B16, V22.B16
-	VMOV V11.B16, V23.B16
-	fmls_4s1(22, 6, 31)
-	fmls_4s1(23, 7, 31)
-	fmla_4s0(22, 2, 31)
-	fmla_4s0(23, 3, 31)
-	VMOV V8.B16, V24.B16
-	VMOV V9.B16, V25.B16
-	fmls_4s0(24, 4, 31)
-	fmls_4s0(25, 5, 31)
-	VMOV V6.B16, V26.B16
-	VMOV V7.B16, V27.B16
-	fmls_4s0(26, 2, 31)
-	fmls_4s0(27, 3, 31)
-	fadd_4s(14, 24, 26)
-	fadd_4s(15, 25, 27)
-	fsub_4s(16, 24, 26)
-	fsub_4s(17, 25, 27)
-	fsub_4s(24, 8, 4)
-	fsub_4s(25, 9, 5)
-	fsub_4s(26, 6, 2)
-	fsub_4s(27, 7, 3)
-	VMOV V24.B16, V18.B16
-	VMOV V25.B16, V19.B16
-	fmla_4s2(18, 26, 31)
-	fmla_4s2(19, 27, 31)
-	VMOV V24.B16, V20.B16
-	VMOV V25.B16, V21.B16
-	fmls_4s2(20, 26, 31)
-	fmls_4s2(21, 27, 31)
+	fmls_4s1(10, 6, 31)
+	fmls_4s1(11, 7, 31)
+	fmla_4s0(10, 2, 31)
+	fmla_4s0(11, 3, 31)
+	fsub_4s(18, 8, 4)
+	fsub_4s(19, 9, 5)
+	fsub_4s(22, 6, 2)
+	fsub_4s(23, 7, 3)
+	VMOV V18.B16, V20.B16
+	VMOV V19.B16, V21.B16
+	fmla_4s2(18, 22, 31)
+	fmla_4s2(19, 23, 31)
+	fmls_4s2(20, 22, 31)
+	fmls_4s2(21, 23, 31)
+	fmls_4s0(8, 4, 31)
+	fmls_4s0(9, 5, 31)
+	fmls_4s0(6, 2, 31)
+	fmls_4s0(7, 3, 31)
+	fadd_4s(14, 8, 6)
+	fadd_4s(15, 9, 7)
+	fsub_4s(16, 8, 6)
+	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -22871,7 +22617,7 @@ channel:
 	ADDS R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
 	ADDS R7, R3, R3
-	FSTPQ (F22, F23), 0(R3)
+	FSTPQ (F10, F11), 0(R3)
 	ADDS R7, R3, R3
 	ADD $1152, R4, R21
 	FLDPQ 0(R21), (F0, F1)
@@ -22891,36 +22637,28 @@ channel:
 	fmls_4s1(13, 5, 31)
 	fmla_4s0(12, 0, 31)
 	fmla_4s0(13, 1, 31)
-	VMOV V10.B16, V22.B16
-	VMOV V11.B16, V23.B16
-	fmls_4s1(22, 6, 31)
-	fmls_4s1(23, 7, 31)
-	fmla_4s0(22, 2, 31)
-	fmla_4s0(23, 3, 31)
-	VMOV V8.B16, V24.B16
-	VMOV V9.B16, V25.B16
-	fmls_4s0(24, 4, 31)
-	fmls_4s0(25, 5, 31)
-	VMOV V6.B16, V26.B16
-	VMOV V7.B16, V27.B16
-	fmls_4s0(26, 2, 31)
-	fmls_4s0(27, 3, 31)
-	fadd_4s(14, 24, 26)
-	fadd_4s(15, 25, 27)
-	fsub_4s(16, 24, 26)
-	fsub_4s(17, 25, 27)
-	fsub_4s(24, 8, 4)
-	fsub_4s(25, 9, 5)
-	fsub_4s(26, 6, 2)
-	fsub_4s(27, 7, 3)
-	VMOV V24.B16, V18.B16
-	VMOV V25.B16, V19.B16
-	fmla_4s2(18, 26, 31)
-	fmla_4s2(19, 27, 31)
-	VMOV V24.B16, V20.B16
-	VMOV V25.B16, V21.B16
-	fmls_4s2(20, 26, 31)
-	fmls_4s2(21, 27, 31)
+	fmls_4s1(10, 6, 31)
+	fmls_4s1(11, 7, 31)
+	fmla_4s0(10, 2, 31)
+	fmla_4s0(11, 3, 31)
+	fsub_4s(18, 8, 4)
+	fsub_4s(19, 9, 5)
+	fsub_4s(22, 6, 2)
+	fsub_4s(23, 7, 3)
+	VMOV V18.B16, V20.B16
+	VMOV V19.B16, V21.B16
+	fmla_4s2(18, 22, 31)
+	fmla_4s2(19, 23, 31)
+	fmls_4s2(20, 22, 31)
+	fmls_4s2(21, 23, 31)
+	fmls_4s0(8, 4, 31)
+	fmls_4s0(9, 5, 31)
+	fmls_4s0(6, 2, 31)
+	fmls_4s0(7, 3, 31)
+	fadd_4s(14, 8, 6)
+	fadd_4s(15, 9, 7)
+	fsub_4s(16, 8, 6)
+	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -22931,7 +22669,7 @@ channel:
 	ADDS R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
 	ADDS R7, R3, R3
-	FSTPQ (F22, F23), 0(R3)
+	FSTPQ (F10, F11), 0(R3)
 	ADDS R7, R3, R3
 	ADD $1536, R4, R21
 	FLDPQ 0(R21), (F0, F1)
@@ -22951,36 +22689,28 @@ channel:
 	fmls_4s1(13, 5, 31)
 	fmla_4s0(12, 0, 31)
 	fmla_4s0(13, 1, 31)
-	VMOV V10.B16, V22.B16
-	VMOV V11.B16, V23.B16
-	fmls_4s1(22, 6, 31)
-	fmls_4s1(23, 7, 31)
-	fmla_4s0(22, 2, 31)
-	fmla_4s0(23, 3, 31)
-	VMOV V8.B16, V24.B16
-	VMOV V9.B16, V25.B16
-	fmls_4s0(24, 4, 31)
-	fmls_4s0(25, 5, 31)
-	VMOV V6.B16, V26.B16
-	VMOV V7.B16, V27.B16
-	fmls_4s0(26, 2, 31)
-	fmls_4s0(27, 3, 31)
-	fadd_4s(14, 24, 26)
-	fadd_4s(15, 25, 27)
-	fsub_4s(16, 24, 26)
-	fsub_4s(17, 25, 27)
-	fsub_4s(24, 8, 4)
-	fsub_4s(25, 9, 5)
-	fsub_4s(26, 6, 2)
-	fsub_4s(27, 7, 3)
-	VMOV V24.B16, V18.B16
-	VMOV V25.B16, V19.B16
-	fmla_4s2(18, 26, 31)
-	fmla_4s2(19, 27, 31)
-	VMOV V24.B16, V20.B16
-	VMOV V25.B16, V21.B16
-	fmls_4s2(20, 26, 31)
-	fmls_4s2(21, 27, 31)
+	fmls_4s1(10, 6, 31)
+	fmls_4s1(11, 7, 31)
+	fmla_4s0(10, 2, 31)
+	fmla_4s0(11, 3, 31)
+	fsub_4s(18, 8, 4)
+	fsub_4s(19, 9, 5)
+	fsub_4s(22, 6, 2)
+	fsub_4s(23, 7, 3)
+	VMOV V18.B16, V20.B16
+	VMOV V19.B16, V21.B16
+	fmla_4s2(18, 22, 31)
+	fmla_4s2(19, 23, 31)
+	fmls_4s2(20, 22, 31)
+	fmls_4s2(21, 23, 31)
+	fmls_4s0(8, 4, 31)
+	fmls_4s0(9, 5, 31)
+	fmls_4s0(6, 2, 31)
+	fmls_4s0(7, 3, 31)
+	fadd_4s(14, 8, 6)
+	fadd_4s(15, 9, 7)
+	fsub_4s(16, 8, 6)
+	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -22991,7 +22721,7 @@ channel:
 	ADDS R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
 	ADDS R7, R3, R3
-	FSTPQ (F22, F23), 0(R3)
+	FSTPQ (F10, F11), 0(R3)
 	ADDS R7, R3, R3
 	ADD $1920, R4, R21
 	FLDPQ 0(R21), (F0, F1)
@@ -23011,36 +22741,28 @@ channel:
 	fmls_4s1(13, 5, 31)
 	fmla_4s0(12, 0, 31)
 	fmla_4s0(13, 1, 31)
-	VMOV V10.B16, V22.B16
-	VMOV V11.B16, V23.B16
-	fmls_4s1(22, 6, 31)
-	fmls_4s1(23, 7, 31)
-	fmla_4s0(22, 2, 31)
-	fmla_4s0(23, 3, 31)
-	VMOV V8.B16, V24.B16
-	VMOV V9.B16, V25.B16
-	fmls_4s0(24, 4, 31)
-	fmls_4s0(25, 5, 31)
-	VMOV V6.B16, V26.B16
-	VMOV V7.B16, V27.B16
-	fmls_4s0(26, 2, 31)
-	fmls_4s0(27, 3, 31)
-	fadd_4s(14, 24, 26)
-	fadd_4s(15, 25, 27)
-	fsub_4s(16, 24, 26)
-	fsub_4s(17, 25, 27)
-	fsub_4s(24, 8, 4)
-	fsub_4s(25, 9, 5)
-	fsub_4s(26, 6, 2)
-	fsub_4s(27, 7, 3)
-	VMOV V24.B16, V18.B16
-	VMOV V25.B16, V19.B16
-	fmla_4s2(18, 26, 31)
-	fmla_4s2(19, 27, 31)
-	VMOV V24.B16, V20.B16
-	VMOV V25.B16, V21.B16
-	fmls_4s2(20, 26, 31)
-	fmls_4s2(21, 27, 31)
+	fmls_4s1(10, 6, 31)
+	fmls_4s1(11, 7, 31)
+	fmla_4s0(10, 2, 31)
+	fmla_4s0(11, 3, 31)
+	fsub_4s(18, 8, 4)
+	fsub_4s(19, 9, 5)
+	fsub_4s(22, 6, 2)
+	fsub_4s(23, 7, 3)
+	VMOV V18.B16, V20.B16
+	VMOV V19.B16, V21.B16
+	fmla_4s2(18, 22, 31)
+	fmla_4s2(19, 23, 31)
+	fmls_4s2(20, 22, 31)
+	fmls_4s2(21, 23, 31)
+	fmls_4s0(8, 4, 31)
+	fmls_4s0(9, 5, 31)
+	fmls_4s0(6, 2, 31)
+	fmls_4s0(7, 3, 31)
+	fadd_4s(14, 8, 6)
+	fadd_4s(15, 9, 7)
+	fsub_4s(16, 8, 6)
+	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
@@ -23051,7 +22773,7 @@ channel:
 	ADDS R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
 	ADDS R7, R3, R3
-	FSTPQ (F22, F23), 0(R3)
+	FSTPQ (F10, F11), 0(R3)
 	ADDS R7, R3, R3
 	ADDS $2304, R4, R4
 	ADDS $64, R5, R5
@@ -23251,28 +22973,24 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fadd_4s(20, 2, 4)
+	fadd_4s(21, 3, 5)
+	fsub_4s(18, 2, 4)
+	fsub_4s(19, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
+	fadd_4s(16, 0, 20)
+	fadd_4s(17, 1, 21)
 	fadd_4s(16, 16, 2)
 	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 14)
-	fadd_4s(23, 11, 15)
+	fadd_4s(22, 10, 18)
+	fadd_4s(23, 11, 19)
 	fmla_4s0(22, 4, 28)
 	fmla_4s0(23, 5, 28)
-	VMOV V14.B16, V18.B16
-	VMOV V15.B16, V19.B16
 	fmla_4s1(18, 4, 28)
 	fmla_4s1(19, 5, 28)
-	VMOV V12.B16, V20.B16
-	VMOV V13.B16, V21.B16
 	fmla_4s2(20, 2, 28)
 	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
@@ -23296,28 +23014,24 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fadd_4s(20, 2, 4)
+	fadd_4s(21, 3, 5)
+	fsub_4s(18, 2, 4)
+	fsub_4s(19, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
+	fadd_4s(16, 0, 20)
+	fadd_4s(17, 1, 21)
 	fadd_4s(16, 16, 2)
 	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 14)
-	fadd_4s(23, 11, 15)
+	fadd_4s(22, 10, 18)
+	fadd_4s(23, 11, 19)
 	fmla_4s0(22, 4, 28)
 	fmla_4s0(23, 5, 28)
-	VMOV V14.B16, V18.B16
-	VMOV V15.B16, V19.B16
 	fmla_4s1(18, 4, 28)
 	fmla_4s1(19, 5, 28)
-	VMOV V12.B16, V20.B16
-	VMOV V13.B16, V21.B16
 	fmla_4s2(20, 2, 28)
 	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
@@ -23341,28 +23055,24 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fadd_4s(20, 2, 4)
+	fadd_4s(21, 3, 5)
+	fsub_4s(18, 2, 4)
+	fsub_4s(19, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
+	fadd_4s(16, 0, 20)
+	fadd_4s(17, 1, 21)
 	fadd_4s(16, 16, 2)
 	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 14)
-	fadd_4s(23, 11, 15)
+	fadd_4s(22, 10, 18)
+	fadd_4s(23, 11, 19)
 	fmla_4s0(22, 4, 28)
 	fmla_4s0(23, 5, 28)
-	VMOV V14.B16, V18.B16
-	VMOV V15.B16, V19.B16
 	fmla_4s1(18, 4, 28)
 	fmla_4s1(19, 5, 28)
-	VMOV V12.B16, V20.B16
-	VMOV V13.B16, V21.B16
 	fmla_4s2(20, 2, 28)
 	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
@@ -23386,28 +23096,24 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fadd_4s(20, 2, 4)
+	fadd_4s(21, 3, 5)
+	fsub_4s(18, 2, 4)
+	fsub_4s(19, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
+	fadd_4s(16, 0, 20)
+	fadd_4s(17, 1, 21)
 	fadd_4s(16, 16, 2)
 	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 14)
-	fadd_4s(23, 11, 15)
+	fadd_4s(22, 10, 18)
+	fadd_4s(23, 11, 19)
 	fmla_4s0(22, 4, 28)
 	fmla_4s0(23, 5, 28)
-	VMOV V14.B16, V18.B16
-	VMOV V15.B16, V19.B16
 	fmla_4s1(18, 4, 28)
 	fmla_4s1(19, 5, 28)
-	VMOV V12.B16, V20.B16
-	VMOV V13.B16, V21.B16
 	fmla_4s2(20, 2, 28)
 	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
@@ -23431,28 +23137,24 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fadd_4s(20, 2, 4)
+	fadd_4s(21, 3, 5)
+	fsub_4s(18, 2, 4)
+	fsub_4s(19, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
+	fadd_4s(16, 0, 20)
+	fadd_4s(17, 1, 21)
 	fadd_4s(16, 16, 2)
 	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 14)
-	fadd_4s(23, 11, 15)
+	fadd_4s(22, 10, 18)
+	fadd_4s(23, 11, 19)
 	fmla_4s0(22, 4, 28)
 	fmla_4s0(23, 5, 28)
-	VMOV V14.B16, V18.B16
-	VMOV V15.B16, V19.B16
 	fmla_4s1(18, 4, 28)
 	fmla_4s1(19, 5, 28)
-	VMOV V12.B16, V20.B16
-	VMOV V13.B16, V21.B16
 	fmla_4s2(20, 2, 28)
 	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
@@ -23476,28 +23178,24 @@ channel:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fadd_4s(20, 2, 4)
+	fadd_4s(21, 3, 5)
+	fsub_4s(18, 2, 4)
+	fsub_4s(19, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
+	fadd_4s(16, 0, 20)
+	fadd_4s(17, 1, 21)
 	fadd_4s(16, 16, 2)
 	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 14)
-	fadd_4s(23, 11, 15)
+	fadd_4s(22, 10, 18)
+	fadd_4s(23, 11, 19)
 	fmla_4s0(22, 4, 28)
 	fmla_4s0(23, 5, 28)
-	VMOV V14.B16, V18.B16
-	VMOV V15.B16, V19.B16
 	fmla_4s1(18, 4, 28)
 	fmla_4s1(19, 5, 28)
-	VMOV V12.B16, V20.B16
-	VMOV V13.B16, V21.B16
 	fmla_4s2(20, 2, 28)
 	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
@@ -23531,28 +23229,24 @@ rows:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fadd_4s(20, 2, 4)
+	fadd_4s(21, 3, 5)
+	fsub_4s(18, 2, 4)
+	fsub_4s(19, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
+	fadd_4s(16, 0, 20)
+	fadd_4s(17, 1, 21)
 	fadd_4s(16, 16, 2)
 	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 14)
-	fadd_4s(23, 11, 15)
+	fadd_4s(22, 10, 18)
+	fadd_4s(23, 11, 19)
 	fmla_4s0(22, 4, 28)
 	fmla_4s0(23, 5, 28)
-	VMOV V14.B16, V18.B16
-	VMOV V15.B16, V19.B16
 	fmla_4s1(18, 4, 28)
 	fmla_4s1(19, 5, 28)
-	VMOV V12.B16, V20.B16
-	VMOV V13.B16, V21.B16
 	fmla_4s2(20, 2, 28)
 	fmla_4s2(21, 3, 28)
 	fadd_4s(16, 16, 29)
@@ -23584,28 +23278,35 @@ plain0:
 	zip2_4s(5, 17, 19)
 	zip2_4s(6, 20, 22)
 	zip2_4s(7, 21, 23)
-	zip1_2d(8, 0, 2)
-	zip1_2d(9, 1, 3)
-	zip2_2d(10, 0, 2)
-	zip2_2d(11, 1, 3)
-	zip1_2d(12, 4, 6)
-	zip1_2d(13, 5, 7)
-	zip2_2d(14, 4, 6)
-	zip2_2d(15, 5, 7)
-	VMOV V8.B16, V16.B16
-	VMOV V10.B16, V17.B16
-	VMOV V12.B16, V18.B16
-	VMOV V14.B16, V19.B16
-	VMOV V9.B16, V20.B16
-	VMOV V11.B16, V21.B16
-	VMOV V13.B16, V22.B16
-	VMOV V15.B16, V23.B16
+	zip1_2d(16, 0, 2)
+	zip1_2d(20, 1, 3)
+	zip2_2d(17, 0, 2)
+	zip2_2d(21, 1, 3)
+	zip1_2d(18, 4, 6)
+	zip1_2d(22, 5, 7)
+	zip2_2d(19, 4, 6)
+	zip2_2d(23, 5, 7)
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
 row0segment:
 	MOVD (R8), R3
 	ADDS R13, R3, R3
+	MOVWU 8(R8), R0
+	CMPW $-1, R0
+	BNE row0some
+	FSTPQ (F16, F17), 0(R3)
+	FSTPQ (F18, F19), 32(R3)
+	FSTPQ (F20, F21), 64(R3)
+	FSTPQ (F22, F23), 96(R3)
+
+row0next:
+	ADDS $24, R8, R8
+	SUBS $1, R9, R9
+	BNE row0segment
+	B row0done
+
+row0some:
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	CMPW $255, R0
@@ -23637,10 +23338,7 @@ row0after2:
 	FSTPQ (F22, F23), 96(R3)
 
 row0after3:
-	ADDS $24, R8, R8
-	SUBS $1, R9, R9
-	BNE row0segment
-	B row0done
+	B row0next
 
 row0part0:
 	ANDSW $15, R0, R0
@@ -24160,28 +23858,24 @@ row0done:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fadd_4s(20, 2, 4)
+	fadd_4s(21, 3, 5)
+	fsub_4s(18, 2, 4)
+	fsub_4s(19, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
+	fadd_4s(16, 0, 20)
+	fadd_4s(17, 1, 21)
 	fadd_4s(16, 16, 2)
 	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 14)
-	fadd_4s(23, 11, 15)
+	fadd_4s(22, 10, 18)
+	fadd_4s(23, 11, 19)
 	fmla_4s0(22, 4, 28)
 	fmla_4s0(23, 5, 28)
-	VMOV V14.B16, V18.B16
-	VMOV V15.B16, V19.B16
 	fmla_4s1(18, 4, 28)
 	fmla_4s1(19, 5, 28)
-	VMOV V12.B16, V20.B16
-	VMOV V13.B16, V21.B16
 	fmla_4s2(20, 2, 28)
 	fmla_4s2(21, 3, 28)
 	fadd_4s(16, 16, 29)
@@ -24213,22 +23907,14 @@ plain1:
 	zip2_4s(5, 17, 19)
 	zip2_4s(6, 20, 22)
 	zip2_4s(7, 21, 23)
-	zip1_2d(8, 0, 2)
-	zip1_2d(9, 1, 3)
-	zip2_2d(10, 0, 2)
-	zip2_2d(11, 1, 3)
-	zip1_2d(12, 4, 6)
-	zip1_2d(13, 5, 7)
-	zip2_2d(14, 4, 6)
-	zip2_2d(15, 5, 7)
-	VMOV V8.B16, V16.B16
-	VMOV V10.B16, V17.B16
-	VMOV V12.B16, V18.B16
-	VMOV V14.B16, V19.B16
-	VMOV V9.B16, V20.B16
-	VMOV V11.B16, V21.B16
-	VMOV V13.B16, V22.B16
-	VMOV V15.B16, V23.B16
+	zip1_2d(16, 0, 2)
+	zip1_2d(20, 1, 3)
+	zip2_2d(17, 0, 2)
+	zip2_2d(21, 1, 3)
+	zip1_2d(18, 4, 6)
+	zip1_2d(22, 5, 7)
+	zip2_2d(19, 4, 6)
+	zip2_2d(23, 5, 7)
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
@@ -24238,6 +23924,21 @@ row1segment:
 	BLE row1next
 	MOVD (R8), R3
 	ADDS R13, R3, R3
+	MOVWU 8(R8), R0
+	CMPW $-1, R0
+	BNE row1some
+	FSTPQ (F16, F17), 0(R3)
+	FSTPQ (F18, F19), 32(R3)
+	FSTPQ (F20, F21), 64(R3)
+	FSTPQ (F22, F23), 96(R3)
+
+row1next:
+	ADDS $24, R8, R8
+	SUBS $1, R9, R9
+	BNE row1segment
+	B row1done
+
+row1some:
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	CMPW $255, R0
@@ -24269,12 +23970,7 @@ row1after2:
 	FSTPQ (F22, F23), 96(R3)
 
 row1after3:
-
-row1next:
-	ADDS $24, R8, R8
-	SUBS $1, R9, R9
-	BNE row1segment
-	B row1done
+	B row1next
 
 row1part0:
 	ANDSW $15, R0, R0
@@ -24794,28 +24490,24 @@ row1done:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fadd_4s(20, 2, 4)
+	fadd_4s(21, 3, 5)
+	fsub_4s(18, 2, 4)
+	fsub_4s(19, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
+	fadd_4s(16, 0, 20)
+	fadd_4s(17, 1, 21)
 	fadd_4s(16, 16, 2)
 	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 14)
-	fadd_4s(23, 11, 15)
+	fadd_4s(22, 10, 18)
+	fadd_4s(23, 11, 19)
 	fmla_4s0(22, 4, 28)
 	fmla_4s0(23, 5, 28)
-	VMOV V14.B16, V18.B16
-	VMOV V15.B16, V19.B16
 	fmla_4s1(18, 4, 28)
 	fmla_4s1(19, 5, 28)
-	VMOV V12.B16, V20.B16
-	VMOV V13.B16, V21.B16
 	fmla_4s2(20, 2, 28)
 	fmla_4s2(21, 3, 28)
 	fadd_4s(16, 16, 29)
@@ -24847,22 +24539,14 @@ plain2:
 	zip2_4s(5, 17, 19)
 	zip2_4s(6, 20, 22)
 	zip2_4s(7, 21, 23)
-	zip1_2d(8, 0, 2)
-	zip1_2d(9, 1, 3)
-	zip2_2d(10, 0, 2)
-	zip2_2d(11, 1, 3)
-	zip1_2d(12, 4, 6)
-	zip1_2d(13, 5, 7)
-	zip2_2d(14, 4, 6)
-	zip2_2d(15, 5, 7)
-	VMOV V8.B16, V16.B16
-	VMOV V10.B16, V17.B16
-	VMOV V12.B16, V18.B16
-	VMOV V14.B16, V19.B16
-	VMOV V9.B16, V20.B16
-	VMOV V11.B16, V21.B16
-	VMOV V13.B16, V22.B16
-	VMOV V15.B16, V23.B16
+	zip1_2d(16, 0, 2)
+	zip1_2d(20, 1, 3)
+	zip2_2d(17, 0, 2)
+	zip2_2d(21, 1, 3)
+	zip1_2d(18, 4, 6)
+	zip1_2d(22, 5, 7)
+	zip2_2d(19, 4, 6)
+	zip2_2d(23, 5, 7)
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
@@ -24872,6 +24556,21 @@ row2segment:
 	BLE row2next
 	MOVD (R8), R3
 	ADDS R13, R3, R3
+	MOVWU 8(R8), R0
+	CMPW $-1, R0
+	BNE row2some
+	FSTPQ (F16, F17), 0(R3)
+	FSTPQ (F18, F19), 32(R3)
+	FSTPQ (F20, F21), 64(R3)
+	FSTPQ (F22, F23), 96(R3)
+
+row2next:
+	ADDS $24, R8, R8
+	SUBS $1, R9, R9
+	BNE row2segment
+	B row2done
+
+row2some:
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	CMPW $255, R0
@@ -24903,12 +24602,7 @@ row2after2:
 	FSTPQ (F22, F23), 96(R3)
 
 row2after3:
-
-row2next:
-	ADDS $24, R8, R8
-	SUBS $1, R9, R9
-	BNE row2segment
-	B row2done
+	B row2next
 
 row2part0:
 	ANDSW $15, R0, R0
@@ -25428,28 +25122,24 @@ row2done:
 	FLDPQ 0(R3), (F8, F9)
 	ADDS R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fadd_4s(20, 2, 4)
+	fadd_4s(21, 3, 5)
+	fsub_4s(18, 2, 4)
+	fsub_4s(19, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
+	fadd_4s(16, 0, 20)
+	fadd_4s(17, 1, 21)
 	fadd_4s(16, 16, 2)
 	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 14)
-	fadd_4s(23, 11, 15)
+	fadd_4s(22, 10, 18)
+	fadd_4s(23, 11, 19)
 	fmla_4s0(22, 4, 28)
 	fmla_4s0(23, 5, 28)
-	VMOV V14.B16, V18.B16
-	VMOV V15.B16, V19.B16
 	fmla_4s1(18, 4, 28)
 	fmla_4s1(19, 5, 28)
-	VMOV V12.B16, V20.B16
-	VMOV V13.B16, V21.B16
 	fmla_4s2(20, 2, 28)
 	fmla_4s2(21, 3, 28)
 	fadd_4s(16, 16, 29)
@@ -25481,22 +25171,14 @@ plain3:
 	zip2_4s(5, 17, 19)
 	zip2_4s(6, 20, 22)
 	zip2_4s(7, 21, 23)
-	zip1_2d(8, 0, 2)
-	zip1_2d(9, 1, 3)
-	zip2_2d(10, 0, 2)
-	zip2_2d(11, 1, 3)
-	zip1_2d(12, 4, 6)
-	zip1_2d(13, 5, 7)
-	zip2_2d(14, 4, 6)
-	zip2_2d(15, 5, 7)
-	VMOV V8.B16, V16.B16
-	VMOV V10.B16, V17.B16
-	VMOV V12.B16, V18.B16
-	VMOV V14.B16, V19.B16
-	VMOV V9.B16, V20.B16
-	VMOV V11.B16, V21.B16
-	VMOV V13.B16, V22.B16
-	VMOV V15.B16, V23.B16
+	zip1_2d(16, 0, 2)
+	zip1_2d(20, 1, 3)
+	zip2_2d(17, 0, 2)
+	zip2_2d(21, 1, 3)
+	zip1_2d(18, 4, 6)
+	zip1_2d(22, 5, 7)
+	zip2_2d(19, 4, 6)
+	zip2_2d(23, 5, 7)
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
@@ -25506,6 +25188,21 @@ row3segment:
 	BLE row3next
 	MOVD (R8), R3
 	ADDS R13, R3, R3
+	MOVWU 8(R8), R0
+	CMPW $-1, R0
+	BNE row3some
+	FSTPQ (F16, F17), 0(R3)
+	FSTPQ (F18, F19), 32(R3)
+	FSTPQ (F20, F21), 64(R3)
+	FSTPQ (F22, F23), 96(R3)
+
+row3next:
+	ADDS $24, R8, R8
+	SUBS $1, R9, R9
+	BNE row3segment
+	B row3done
+
+row3some:
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	CMPW $255, R0
@@ -25537,12 +25234,7 @@ row3after2:
 	FSTPQ (F22, F23), 96(R3)
 
 row3after3:
-
-row3next:
-	ADDS $24, R8, R8
-	SUBS $1, R9, R9
-	BNE row3segment
-	B row3done
+	B row3next
 
 row3part0:
 	ANDSW $15, R0, R0
@@ -26341,24 +26033,24 @@ channel:
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fsub_4s(16, 2, 4)
+	fsub_4s(17, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(18, 10, 14)
-	fadd_4s(19, 11, 15)
-	fmla_4s0(18, 4, 28)
-	fmla_4s0(19, 5, 28)
+	fadd_4s(14, 0, 12)
+	fadd_4s(15, 1, 13)
+	fadd_4s(14, 14, 2)
+	fadd_4s(15, 15, 3)
+	fadd_4s(16, 10, 16)
+	fadd_4s(17, 11, 17)
+	fmla_4s0(16, 4, 28)
+	fmla_4s0(17, 5, 28)
 	MOVD R12, R3
-	FSTPQ (F16, F17), 0(R3)
+	FSTPQ (F14, F15), 0(R3)
 	ADDS R11, R3, R3
-	FSTPQ (F18, F19), 0(R3)
+	FSTPQ (F16, F17), 0(R3)
 	ADDS R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
@@ -26374,24 +26066,24 @@ channel:
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fsub_4s(16, 2, 4)
+	fsub_4s(17, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(18, 10, 14)
-	fadd_4s(19, 11, 15)
-	fmla_4s0(18, 4, 28)
-	fmla_4s0(19, 5, 28)
+	fadd_4s(14, 0, 12)
+	fadd_4s(15, 1, 13)
+	fadd_4s(14, 14, 2)
+	fadd_4s(15, 15, 3)
+	fadd_4s(16, 10, 16)
+	fadd_4s(17, 11, 17)
+	fmla_4s0(16, 4, 28)
+	fmla_4s0(17, 5, 28)
 	MOVD R12, R3
-	FSTPQ (F16, F17), 0(R3)
+	FSTPQ (F14, F15), 0(R3)
 	ADDS R11, R3, R3
-	FSTPQ (F18, F19), 0(R3)
+	FSTPQ (F16, F17), 0(R3)
 	ADDS R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
@@ -26407,24 +26099,24 @@ channel:
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fsub_4s(16, 2, 4)
+	fsub_4s(17, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(18, 10, 14)
-	fadd_4s(19, 11, 15)
-	fmla_4s0(18, 4, 28)
-	fmla_4s0(19, 5, 28)
+	fadd_4s(14, 0, 12)
+	fadd_4s(15, 1, 13)
+	fadd_4s(14, 14, 2)
+	fadd_4s(15, 15, 3)
+	fadd_4s(16, 10, 16)
+	fadd_4s(17, 11, 17)
+	fmla_4s0(16, 4, 28)
+	fmla_4s0(17, 5, 28)
 	MOVD R12, R3
-	FSTPQ (F16, F17), 0(R3)
+	FSTPQ (F14, F15), 0(R3)
 	ADDS R11, R3, R3
-	FSTPQ (F18, F19), 0(R3)
+	FSTPQ (F16, F17), 0(R3)
 	ADDS R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
@@ -26440,24 +26132,24 @@ channel:
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fsub_4s(16, 2, 4)
+	fsub_4s(17, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(18, 10, 14)
-	fadd_4s(19, 11, 15)
-	fmla_4s0(18, 4, 28)
-	fmla_4s0(19, 5, 28)
+	fadd_4s(14, 0, 12)
+	fadd_4s(15, 1, 13)
+	fadd_4s(14, 14, 2)
+	fadd_4s(15, 15, 3)
+	fadd_4s(16, 10, 16)
+	fadd_4s(17, 11, 17)
+	fmla_4s0(16, 4, 28)
+	fmla_4s0(17, 5, 28)
 	MOVD R12, R3
-	FSTPQ (F16, F17), 0(R3)
+	FSTPQ (F14, F15), 0(R3)
 	ADDS R11, R3, R3
-	FSTPQ (F18, F19), 0(R3)
+	FSTPQ (F16, F17), 0(R3)
 	ADDS R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
@@ -26473,24 +26165,24 @@ channel:
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fsub_4s(16, 2, 4)
+	fsub_4s(17, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(18, 10, 14)
-	fadd_4s(19, 11, 15)
-	fmla_4s0(18, 4, 28)
-	fmla_4s0(19, 5, 28)
+	fadd_4s(14, 0, 12)
+	fadd_4s(15, 1, 13)
+	fadd_4s(14, 14, 2)
+	fadd_4s(15, 15, 3)
+	fadd_4s(16, 10, 16)
+	fadd_4s(17, 11, 17)
+	fmla_4s0(16, 4, 28)
+	fmla_4s0(17, 5, 28)
 	MOVD R12, R3
-	FSTPQ (F16, F17), 0(R3)
+	FSTPQ (F14, F15), 0(R3)
 	ADDS R11, R3, R3
-	FSTPQ (F18, F19), 0(R3)
+	FSTPQ (F16, F17), 0(R3)
 	ADDS R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
@@ -26506,24 +26198,24 @@ channel:
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fsub_4s(16, 2, 4)
+	fsub_4s(17, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(18, 10, 14)
-	fadd_4s(19, 11, 15)
-	fmla_4s0(18, 4, 28)
-	fmla_4s0(19, 5, 28)
+	fadd_4s(14, 0, 12)
+	fadd_4s(15, 1, 13)
+	fadd_4s(14, 14, 2)
+	fadd_4s(15, 15, 3)
+	fadd_4s(16, 10, 16)
+	fadd_4s(17, 11, 17)
+	fmla_4s0(16, 4, 28)
+	fmla_4s0(17, 5, 28)
 	MOVD R12, R3
-	FSTPQ (F16, F17), 0(R3)
+	FSTPQ (F14, F15), 0(R3)
 	ADDS R11, R3, R3
-	FSTPQ (F18, F19), 0(R3)
+	FSTPQ (F16, F17), 0(R3)
 	eor_16b(29, 29, 29)
 	TST R10, R10
 	BEQ rows
@@ -26549,41 +26241,41 @@ rows:
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fsub_4s(16, 2, 4)
+	fsub_4s(17, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(18, 10, 14)
-	fadd_4s(19, 11, 15)
-	fmla_4s0(18, 4, 28)
-	fmla_4s0(19, 5, 28)
+	fadd_4s(14, 0, 12)
+	fadd_4s(15, 1, 13)
+	fadd_4s(14, 14, 2)
+	fadd_4s(15, 15, 3)
+	fadd_4s(16, 10, 16)
+	fadd_4s(17, 11, 17)
+	fmla_4s0(16, 4, 28)
+	fmla_4s0(17, 5, 28)
+	fadd_4s(14, 14, 29)
+	fadd_4s(15, 15, 29)
 	fadd_4s(16, 16, 29)
 	fadd_4s(17, 17, 29)
-	fadd_4s(18, 18, 29)
-	fadd_4s(19, 19, 29)
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain0
+	fmax_4s(14, 14, 30)
+	fmax_4s(15, 15, 30)
 	fmax_4s(16, 16, 30)
 	fmax_4s(17, 17, 30)
-	fmax_4s(18, 18, 30)
-	fmax_4s(19, 19, 30)
 
 plain0:
-	zip1_4s(0, 16, 18)
-	zip1_4s(1, 17, 19)
-	zip2_4s(2, 16, 18)
-	zip2_4s(3, 17, 19)
-	VMOV V0.B16, V16.B16
-	VMOV V2.B16, V17.B16
-	VMOV V1.B16, V18.B16
-	VMOV V3.B16, V19.B16
+	zip1_4s(0, 14, 16)
+	zip1_4s(1, 15, 17)
+	zip2_4s(2, 14, 16)
+	zip2_4s(3, 15, 17)
+	VMOV V0.B16, V14.B16
+	VMOV V2.B16, V15.B16
+	VMOV V1.B16, V16.B16
+	VMOV V3.B16, V17.B16
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
@@ -26591,10 +26283,24 @@ row0segment:
 	MOVD (R8), R3
 	ADDS R13, R3, R3
 	MOVWU 8(R8), R0
+	ANDSW $65535, R0, R0
+	CMPW $65535, R0
+	BNE row0some
+	FSTPQ (F14, F15), 0(R3)
+	FSTPQ (F16, F17), 32(R3)
+
+row0next:
+	ADDS $24, R8, R8
+	SUBS $1, R9, R9
+	BNE row0segment
+	B row0done
+
+row0some:
+	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	CMPW $255, R0
 	BNE row0part0
-	FSTPQ (F16, F17), 0(R3)
+	FSTPQ (F14, F15), 0(R3)
 
 row0after0:
 	MOVWU 8(R8), R0
@@ -26602,75 +26308,72 @@ row0after0:
 	ANDSW $255, R0, R0
 	CMPW $255, R0
 	BNE row0part1
-	FSTPQ (F18, F19), 32(R3)
+	FSTPQ (F16, F17), 32(R3)
 
 row0after1:
-	ADDS $24, R8, R8
-	SUBS $1, R9, R9
-	BNE row0segment
-	B row0done
+	B row0next
 
 row0part0:
 	ANDSW $15, R0, R0
 	BEQ row0low0end
 	CMPW $15, R0
 	BNE row0low0not15
-	FMOVQ F16, 0(R3)
+	FMOVQ F14, 0(R3)
 	B row0low0end
 
 row0low0not15:
 	CMPW $3, R0
 	BNE row0low0not3
-	FMOVS F16, (R3)
-	rev64_4s(20, 16)
-	FMOVS F20, 4(R3)
+	FMOVS F14, (R3)
+	rev64_4s(18, 14)
+	FMOVS F18, 4(R3)
 	B row0low0end
 
 row0low0not3:
 	CMPW $12, R0
 	BNE row0low0not12
-	ext_16b8(20, 16, 16)
-	FMOVS F20, 8(R3)
-	rev64_4s(20, 20)
-	FMOVS F20, 12(R3)
+	ext_16b8(18, 14, 14)
+	FMOVS F18, 8(R3)
+	rev64_4s(18, 18)
+	FMOVS F18, 12(R3)
 	B row0low0end
 
 row0low0not12:
 	CMPW $7, R0
 	BNE row0low0not7
-	FMOVS F16, (R3)
-	rev64_4s(20, 16)
-	FMOVS F20, 4(R3)
-	ext_16b8(20, 16, 16)
-	FMOVS F20, 8(R3)
+	FMOVS F14, (R3)
+	rev64_4s(18, 14)
+	FMOVS F18, 4(R3)
+	ext_16b8(18, 14, 14)
+	FMOVS F18, 8(R3)
 	B row0low0end
 
 row0low0not7:
 	CMPW $1, R0
 	BNE row0low0not1
-	FMOVS F16, (R3)
+	FMOVS F14, (R3)
 	B row0low0end
 
 row0low0not1:
-	FMOVS R0, F20
-	dup_4s0(21, 20)
-	dup_4s0(20, 20)
+	FMOVS R0, F18
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	ushl_4s(20, 20, 22)
-	FMOVQ 16(R19), F22
-	ushl_4s(21, 21, 22)
-	uzp2_8h(22, 20, 21)
-	shrn_8b8(22, 22)
-	cmge_8b0(22, 22)
-	FMOVD F22, R22
+	FMOVQ 0(R19), F20
+	ushl_4s(18, 18, 20)
+	FMOVQ 16(R19), F20
+	ushl_4s(19, 19, 20)
+	uzp2_8h(20, 18, 19)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R22
 	CBNZ R22, mask1part
-	FSTPQ (F16, F17), 0(R3)
+	FSTPQ (F14, F15), 0(R3)
 
 mask1done:
 
 row0low0end:
-	VMOV V17.B16, V31.B16
+	VMOV V15.B16, V31.B16
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	LSRW $4, R0, R0
@@ -26685,27 +26388,27 @@ row0high0not15:
 	CMPW $3, R0
 	BNE row0high0not3
 	FMOVS F31, 16(R3)
-	rev64_4s(20, 31)
-	FMOVS F20, 20(R3)
+	rev64_4s(18, 31)
+	FMOVS F18, 20(R3)
 	B row0high0end
 
 row0high0not3:
 	CMPW $12, R0
 	BNE row0high0not12
-	ext_16b8(20, 31, 31)
-	FMOVS F20, 24(R3)
-	rev64_4s(20, 20)
-	FMOVS F20, 28(R3)
+	ext_16b8(18, 31, 31)
+	FMOVS F18, 24(R3)
+	rev64_4s(18, 18)
+	FMOVS F18, 28(R3)
 	B row0high0end
 
 row0high0not12:
 	CMPW $7, R0
 	BNE row0high0not7
 	FMOVS F31, 16(R3)
-	rev64_4s(20, 31)
-	FMOVS F20, 20(R3)
-	ext_16b8(20, 31, 31)
-	FMOVS F20, 24(R3)
+	rev64_4s(18, 31)
+	FMOVS F18, 20(R3)
+	ext_16b8(18, 31, 31)
+	FMOVS F18, 24(R3)
 	B row0high0end
 
 row0high0not7:
@@ -26715,18 +26418,18 @@ row0high0not7:
 	B row0high0end
 
 row0high0not1:
-	FMOVS R0, F20
-	dup_4s0(21, 20)
-	dup_4s0(20, 20)
+	FMOVS R0, F18
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	ushl_4s(20, 20, 22)
-	FMOVQ 16(R19), F22
-	ushl_4s(21, 21, 22)
-	uzp2_8h(22, 20, 21)
-	shrn_8b8(22, 22)
-	cmge_8b0(22, 22)
-	FMOVD F22, R22
+	FMOVQ 0(R19), F20
+	ushl_4s(18, 18, 20)
+	FMOVQ 16(R19), F20
+	ushl_4s(19, 19, 20)
+	uzp2_8h(20, 18, 19)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R22
 	CBNZ R22, mask2part
 	FSTPQ (F31, F31), 16(R3)
 
@@ -26740,62 +26443,62 @@ row0part1:
 	BEQ row0low1end
 	CMPW $15, R0
 	BNE row0low1not15
-	FMOVQ F18, 32(R3)
+	FMOVQ F16, 32(R3)
 	B row0low1end
 
 row0low1not15:
 	CMPW $3, R0
 	BNE row0low1not3
-	FMOVS F18, 32(R3)
-	rev64_4s(20, 18)
-	FMOVS F20, 36(R3)
+	FMOVS F16, 32(R3)
+	rev64_4s(18, 16)
+	FMOVS F18, 36(R3)
 	B row0low1end
 
 row0low1not3:
 	CMPW $12, R0
 	BNE row0low1not12
-	ext_16b8(20, 18, 18)
-	FMOVS F20, 40(R3)
-	rev64_4s(20, 20)
-	FMOVS F20, 44(R3)
+	ext_16b8(18, 16, 16)
+	FMOVS F18, 40(R3)
+	rev64_4s(18, 18)
+	FMOVS F18, 44(R3)
 	B row0low1end
 
 row0low1not12:
 	CMPW $7, R0
 	BNE row0low1not7
-	FMOVS F18, 32(R3)
-	rev64_4s(20, 18)
-	FMOVS F20, 36(R3)
-	ext_16b8(20, 18, 18)
-	FMOVS F20, 40(R3)
+	FMOVS F16, 32(R3)
+	rev64_4s(18, 16)
+	FMOVS F18, 36(R3)
+	ext_16b8(18, 16, 16)
+	FMOVS F18, 40(R3)
 	B row0low1end
 
 row0low1not7:
 	CMPW $1, R0
 	BNE row0low1not1
-	FMOVS F18, 32(R3)
+	FMOVS F16, 32(R3)
 	B row0low1end
 
 row0low1not1:
-	FMOVS R0, F20
-	dup_4s0(21, 20)
-	dup_4s0(20, 20)
+	FMOVS R0, F18
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	ushl_4s(20, 20, 22)
-	FMOVQ 16(R19), F22
-	ushl_4s(21, 21, 22)
-	uzp2_8h(22, 20, 21)
-	shrn_8b8(22, 22)
-	cmge_8b0(22, 22)
-	FMOVD F22, R22
+	FMOVQ 0(R19), F20
+	ushl_4s(18, 18, 20)
+	FMOVQ 16(R19), F20
+	ushl_4s(19, 19, 20)
+	uzp2_8h(20, 18, 19)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R22
 	CBNZ R22, mask3part
-	FSTPQ (F18, F19), 32(R3)
+	FSTPQ (F16, F17), 32(R3)
 
 mask3done:
 
 row0low1end:
-	VMOV V19.B16, V31.B16
+	VMOV V17.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
 	ANDSW $255, R0, R0
@@ -26811,27 +26514,27 @@ row0high1not15:
 	CMPW $3, R0
 	BNE row0high1not3
 	FMOVS F31, 48(R3)
-	rev64_4s(20, 31)
-	FMOVS F20, 52(R3)
+	rev64_4s(18, 31)
+	FMOVS F18, 52(R3)
 	B row0high1end
 
 row0high1not3:
 	CMPW $12, R0
 	BNE row0high1not12
-	ext_16b8(20, 31, 31)
-	FMOVS F20, 56(R3)
-	rev64_4s(20, 20)
-	FMOVS F20, 60(R3)
+	ext_16b8(18, 31, 31)
+	FMOVS F18, 56(R3)
+	rev64_4s(18, 18)
+	FMOVS F18, 60(R3)
 	B row0high1end
 
 row0high1not12:
 	CMPW $7, R0
 	BNE row0high1not7
 	FMOVS F31, 48(R3)
-	rev64_4s(20, 31)
-	FMOVS F20, 52(R3)
-	ext_16b8(20, 31, 31)
-	FMOVS F20, 56(R3)
+	rev64_4s(18, 31)
+	FMOVS F18, 52(R3)
+	ext_16b8(18, 31, 31)
+	FMOVS F18, 56(R3)
 	B row0high1end
 
 row0high1not7:
@@ -26841,18 +26544,18 @@ row0high1not7:
 	B row0high1end
 
 row0high1not1:
-	FMOVS R0, F20
-	dup_4s0(21, 20)
-	dup_4s0(20, 20)
+	FMOVS R0, F18
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	ushl_4s(20, 20, 22)
-	FMOVQ 16(R19), F22
-	ushl_4s(21, 21, 22)
-	uzp2_8h(22, 20, 21)
-	shrn_8b8(22, 22)
-	cmge_8b0(22, 22)
-	FMOVD F22, R22
+	FMOVQ 0(R19), F20
+	ushl_4s(18, 18, 20)
+	FMOVQ 16(R19), F20
+	ushl_4s(19, 19, 20)
+	uzp2_8h(20, 18, 19)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R22
 	CBNZ R22, mask4part
 	FSTPQ (F31, F31), 48(R3)
 
@@ -26878,41 +26581,41 @@ row0done:
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
-	fsub_4s(14, 2, 4)
-	fsub_4s(15, 3, 5)
+	fsub_4s(16, 2, 4)
+	fsub_4s(17, 3, 5)
 	fadd_4s(2, 6, 8)
 	fadd_4s(3, 7, 9)
 	fsub_4s(4, 6, 8)
 	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 12)
-	fadd_4s(17, 1, 13)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(18, 10, 14)
-	fadd_4s(19, 11, 15)
-	fmla_4s0(18, 4, 28)
-	fmla_4s0(19, 5, 28)
+	fadd_4s(14, 0, 12)
+	fadd_4s(15, 1, 13)
+	fadd_4s(14, 14, 2)
+	fadd_4s(15, 15, 3)
+	fadd_4s(16, 10, 16)
+	fadd_4s(17, 11, 17)
+	fmla_4s0(16, 4, 28)
+	fmla_4s0(17, 5, 28)
+	fadd_4s(14, 14, 29)
+	fadd_4s(15, 15, 29)
 	fadd_4s(16, 16, 29)
 	fadd_4s(17, 17, 29)
-	fadd_4s(18, 18, 29)
-	fadd_4s(19, 19, 29)
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain1
+	fmax_4s(14, 14, 30)
+	fmax_4s(15, 15, 30)
 	fmax_4s(16, 16, 30)
 	fmax_4s(17, 17, 30)
-	fmax_4s(18, 18, 30)
-	fmax_4s(19, 19, 30)
 
 plain1:
-	zip1_4s(0, 16, 18)
-	zip1_4s(1, 17, 19)
-	zip2_4s(2, 16, 18)
-	zip2_4s(3, 17, 19)
-	VMOV V0.B16, V16.B16
-	VMOV V2.B16, V17.B16
-	VMOV V1.B16, V18.B16
-	VMOV V3.B16, V19.B16
+	zip1_4s(0, 14, 16)
+	zip1_4s(1, 15, 17)
+	zip2_4s(2, 14, 16)
+	zip2_4s(3, 15, 17)
+	VMOV V0.B16, V14.B16
+	VMOV V2.B16, V15.B16
+	VMOV V1.B16, V16.B16
+	VMOV V3.B16, V17.B16
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
@@ -26923,20 +26626,11 @@ row1segment:
 	MOVD (R8), R3
 	ADDS R13, R3, R3
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
-	CMPW $255, R0
-	BNE row1part0
-	FSTPQ (F16, F17), 0(R3)
-
-row1after0:
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
-	CMPW $255, R0
-	BNE row1part1
-	FSTPQ (F18, F19), 32(R3)
-
-row1after1:
+	ANDSW $65535, R0, R0
+	CMPW $65535, R0
+	BNE row1some
+	FSTPQ (F14, F15), 0(R3)
+	FSTPQ (F16, F17), 32(R3)
 
 row1next:
 	ADDS $24, R8, R8
@@ -26944,67 +26638,85 @@ row1next:
 	BNE row1segment
 	B row1done
 
+row1some:
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row1part0
+	FSTPQ (F14, F15), 0(R3)
+
+row1after0:
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row1part1
+	FSTPQ (F16, F17), 32(R3)
+
+row1after1:
+	B row1next
+
 row1part0:
 	ANDSW $15, R0, R0
 	BEQ row1low0end
 	CMPW $15, R0
 	BNE row1low0not15
-	FMOVQ F16, 0(R3)
+	FMOVQ F14, 0(R3)
 	B row1low0end
 
 row1low0not15:
 	CMPW $3, R0
 	BNE row1low0not3
-	FMOVS F16, (R3)
-	rev64_4s(20, 16)
-	FMOVS F20, 4(R3)
+	FMOVS F14, (R3)
+	rev64_4s(18, 14)
+	FMOVS F18, 4(R3)
 	B row1low0end
 
 row1low0not3:
 	CMPW $12, R0
 	BNE row1low0not12
-	ext_16b8(20, 16, 16)
-	FMOVS F20, 8(R3)
-	rev64_4s(20, 20)
-	FMOVS F20, 12(R3)
+	ext_16b8(18, 14, 14)
+	FMOVS F18, 8(R3)
+	rev64_4s(18, 18)
+	FMOVS F18, 12(R3)
 	B row1low0end
 
 row1low0not12:
 	CMPW $7, R0
 	BNE row1low0not7
-	FMOVS F16, (R3)
-	rev64_4s(20, 16)
-	FMOVS F20, 4(R3)
-	ext_16b8(20, 16, 16)
-	FMOVS F20, 8(R3)
+	FMOVS F14, (R3)
+	rev64_4s(18, 14)
+	FMOVS F18, 4(R3)
+	ext_16b8(18, 14, 14)
+	FMOVS F18, 8(R3)
 	B row1low0end
 
 row1low0not7:
 	CMPW $1, R0
 	BNE row1low0not1
-	FMOVS F16, (R3)
+	FMOVS F14, (R3)
 	B row1low0end
 
 row1low0not1:
-	FMOVS R0, F20
-	dup_4s0(21, 20)
-	dup_4s0(20, 20)
+	FMOVS R0, F18
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	ushl_4s(20, 20, 22)
-	FMOVQ 16(R19), F22
-	ushl_4s(21, 21, 22)
-	uzp2_8h(22, 20, 21)
-	shrn_8b8(22, 22)
-	cmge_8b0(22, 22)
-	FMOVD F22, R22
+	FMOVQ 0(R19), F20
+	ushl_4s(18, 18, 20)
+	FMOVQ 16(R19), F20
+	ushl_4s(19, 19, 20)
+	uzp2_8h(20, 18, 19)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R22
 	CBNZ R22, mask5part
-	FSTPQ (F16, F17), 0(R3)
+	FSTPQ (F14, F15), 0(R3)
 
 mask5done:
 
 row1low0end:
-	VMOV V17.B16, V31.B16
+	VMOV V15.B16, V31.B16
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	LSRW $4, R0, R0
@@ -27019,27 +26731,27 @@ row1high0not15:
 	CMPW $3, R0
 	BNE row1high0not3
 	FMOVS F31, 16(R3)
-	rev64_4s(20, 31)
-	FMOVS F20, 20(R3)
+	rev64_4s(18, 31)
+	FMOVS F18, 20(R3)
 	B row1high0end
 
 row1high0not3:
 	CMPW $12, R0
 	BNE row1high0not12
-	ext_16b8(20, 31, 31)
-	FMOVS F20, 24(R3)
-	rev64_4s(20, 20)
-	FMOVS F20, 28(R3)
+	ext_16b8(18, 31, 31)
+	FMOVS F18, 24(R3)
+	rev64_4s(18, 18)
+	FMOVS F18, 28(R3)
 	B row1high0end
 
 row1high0not12:
 	CMPW $7, R0
 	BNE row1high0not7
 	FMOVS F31, 16(R3)
-	rev64_4s(20, 31)
-	FMOVS F20, 20(R3)
-	ext_16b8(20, 31, 31)
-	FMOVS F20, 24(R3)
+	rev64_4s(18, 31)
+	FMOVS F18, 20(R3)
+	ext_16b8(18, 31, 31)
+	FMOVS F18, 24(R3)
 	B row1high0end
 
 row1high0not7:
@@ -27049,18 +26761,18 @@ row1high0not7:
 	B row1high0end
 
 row1high0not1:
-	FMOVS R0, F20
-	dup_4s0(21, 20)
-	dup_4s0(20, 20)
+	FMOVS R0, F18
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	ushl_4s(20, 20, 22)
-	FMOVQ 16(R19), F22
-	ushl_4s(21, 21, 22)
-	uzp2_8h(22, 20, 21)
-	shrn_8b8(22, 22)
-	cmge_8b0(22, 22)
-	FMOVD F22, R22
+	FMOVQ 0(R19), F20
+	ushl_4s(18, 18, 20)
+	FMOVQ 16(R19), F20
+	ushl_4s(19, 19, 20)
+	uzp2_8h(20, 18, 19)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R22
 	CBNZ R22, mask6part
 	FSTPQ (F31, F31), 16(R3)
 
@@ -27074,62 +26786,62 @@ row1part1:
 	BEQ row1low1end
 	CMPW $15, R0
 	BNE row1low1not15
-	FMOVQ F18, 32(R3)
+	FMOVQ F16, 32(R3)
 	B row1low1end
 
 row1low1not15:
 	CMPW $3, R0
 	BNE row1low1not3
-	FMOVS F18, 32(R3)
-	rev64_4s(20, 18)
-	FMOVS F20, 36(R3)
+	FMOVS F16, 32(R3)
+	rev64_4s(18, 16)
+	FMOVS F18, 36(R3)
 	B row1low1end
 
 row1low1not3:
 	CMPW $12, R0
 	BNE row1low1not12
-	ext_16b8(20, 18, 18)
-	FMOVS F20, 40(R3)
-	rev64_4s(20, 20)
-	FMOVS F20, 44(R3)
+	ext_16b8(18, 16, 16)
+	FMOVS F18, 40(R3)
+	rev64_4s(18, 18)
+	FMOVS F18, 44(R3)
 	B row1low1end
 
 row1low1not12:
 	CMPW $7, R0
 	BNE row1low1not7
-	FMOVS F18, 32(R3)
-	rev64_4s(20, 18)
-	FMOVS F20, 36(R3)
-	ext_16b8(20, 18, 18)
-	FMOVS F20, 40(R3)
+	FMOVS F16, 32(R3)
+	rev64_4s(18, 16)
+	FMOVS F18, 36(R3)
+	ext_16b8(18, 16, 16)
+	FMOVS F18, 40(R3)
 	B row1low1end
 
 row1low1not7:
 	CMPW $1, R0
 	BNE row1low1not1
-	FMOVS F18, 32(R3)
+	FMOVS F16, 32(R3)
 	B row1low1end
 
 row1low1not1:
-	FMOVS R0, F20
-	dup_4s0(21, 20)
-	dup_4s0(20, 20)
+	FMOVS R0, F18
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	ushl_4s(20, 20, 22)
-	FMOVQ 16(R19), F22
-	ushl_4s(21, 21, 22)
-	uzp2_8h(22, 20, 21)
-	shrn_8b8(22, 22)
-	cmge_8b0(22, 22)
-	FMOVD F22, R22
+	FMOVQ 0(R19), F20
+	ushl_4s(18, 18, 20)
+	FMOVQ 16(R19), F20
+	ushl_4s(19, 19, 20)
+	uzp2_8h(20, 18, 19)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R22
 	CBNZ R22, mask7part
-	FSTPQ (F18, F19), 32(R3)
+	FSTPQ (F16, F17), 32(R3)
 
 mask7done:
 
 row1low1end:
-	VMOV V19.B16, V31.B16
+	VMOV V17.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
 	ANDSW $255, R0, R0
@@ -27145,27 +26857,27 @@ row1high1not15:
 	CMPW $3, R0
 	BNE row1high1not3
 	FMOVS F31, 48(R3)
-	rev64_4s(20, 31)
-	FMOVS F20, 52(R3)
+	rev64_4s(18, 31)
+	FMOVS F18, 52(R3)
 	B row1high1end
 
 row1high1not3:
 	CMPW $12, R0
 	BNE row1high1not12
-	ext_16b8(20, 31, 31)
-	FMOVS F20, 56(R3)
-	rev64_4s(20, 20)
-	FMOVS F20, 60(R3)
+	ext_16b8(18, 31, 31)
+	FMOVS F18, 56(R3)
+	rev64_4s(18, 18)
+	FMOVS F18, 60(R3)
 	B row1high1end
 
 row1high1not12:
 	CMPW $7, R0
 	BNE row1high1not7
 	FMOVS F31, 48(R3)
-	rev64_4s(20, 31)
-	FMOVS F20, 52(R3)
-	ext_16b8(20, 31, 31)
-	FMOVS F20, 56(R3)
+	rev64_4s(18, 31)
+	FMOVS F18, 52(R3)
+	ext_16b8(18, 31, 31)
+	FMOVS F18, 56(R3)
 	B row1high1end
 
 row1high1not7:
@@ -27175,18 +26887,18 @@ row1high1not7:
 	B row1high1end
 
 row1high1not1:
-	FMOVS R0, F20
-	dup_4s0(21, 20)
-	dup_4s0(20, 20)
+	FMOVS R0, F18
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F22
-	ushl_4s(20, 20, 22)
-	FMOVQ 16(R19), F22
-	ushl_4s(21, 21, 22)
-	uzp2_8h(22, 20, 21)
-	shrn_8b8(22, 22)
-	cmge_8b0(22, 22)
-	FMOVD F22, R22
+	FMOVQ 0(R19), F20
+	ushl_4s(18, 18, 20)
+	FMOVQ 16(R19), F20
+	ushl_4s(19, 19, 20)
+	uzp2_8h(20, 18, 19)
+	shrn_8b8(20, 20)
+	cmge_8b0(20, 20)
+	FMOVD F20, R22
 	CBNZ R22, mask8part
 	FSTPQ (F31, F31), 48(R3)
 
@@ -27206,7 +26918,7 @@ row1done:
 mask1part:
 	ADD $0, R3, R21
 	ADD $8, RSP, R20
-	FSTPQ (F16, F17), (R20)
+	FSTPQ (F14, F15), (R20)
 	MOVD R22, R15
 	CALL storeLanes<>(SB)
 	B mask1done
@@ -27222,7 +26934,7 @@ mask2part:
 mask3part:
 	ADD $32, R3, R21
 	ADD $8, RSP, R20
-	FSTPQ (F18, F19), (R20)
+	FSTPQ (F16, F17), (R20)
 	MOVD R22, R15
 	CALL storeLanes<>(SB)
 	B mask3done
@@ -27238,7 +26950,7 @@ mask4part:
 mask5part:
 	ADD $0, R3, R21
 	ADD $8, RSP, R20
-	FSTPQ (F16, F17), (R20)
+	FSTPQ (F14, F15), (R20)
 	MOVD R22, R15
 	CALL storeLanes<>(SB)
 	B mask5done
@@ -27254,7 +26966,7 @@ mask6part:
 mask7part:
 	ADD $32, R3, R21
 	ADD $8, RSP, R20
-	FSTPQ (F18, F19), (R20)
+	FSTPQ (F16, F17), (R20)
 	MOVD R22, R15
 	CALL storeLanes<>(SB)
 	B mask7done
@@ -27290,16 +27002,16 @@ channel:
 	FLDPQ 0(R3), (F6, F7)
 	fadd_4s(8, 2, 4)
 	fadd_4s(9, 3, 5)
-	fsub_4s(10, 2, 4)
-	fsub_4s(11, 3, 5)
-	fadd_4s(12, 0, 8)
-	fadd_4s(13, 1, 9)
-	fsub_4s(14, 10, 6)
-	fsub_4s(15, 11, 7)
+	fsub_4s(12, 2, 4)
+	fsub_4s(13, 3, 5)
+	fadd_4s(10, 0, 8)
+	fadd_4s(11, 1, 9)
+	fsub_4s(12, 12, 6)
+	fsub_4s(13, 13, 7)
 	MOVD R12, R3
-	FSTPQ (F12, F13), 0(R3)
+	FSTPQ (F10, F11), 0(R3)
 	ADDS R11, R3, R3
-	FSTPQ (F14, F15), 0(R3)
+	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
@@ -27311,16 +27023,16 @@ channel:
 	FLDPQ 0(R3), (F6, F7)
 	fadd_4s(8, 2, 4)
 	fadd_4s(9, 3, 5)
-	fsub_4s(10, 2, 4)
-	fsub_4s(11, 3, 5)
-	fadd_4s(12, 0, 8)
-	fadd_4s(13, 1, 9)
-	fsub_4s(14, 10, 6)
-	fsub_4s(15, 11, 7)
+	fsub_4s(12, 2, 4)
+	fsub_4s(13, 3, 5)
+	fadd_4s(10, 0, 8)
+	fadd_4s(11, 1, 9)
+	fsub_4s(12, 12, 6)
+	fsub_4s(13, 13, 7)
 	MOVD R12, R3
-	FSTPQ (F12, F13), 0(R3)
+	FSTPQ (F10, F11), 0(R3)
 	ADDS R11, R3, R3
-	FSTPQ (F14, F15), 0(R3)
+	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
@@ -27332,16 +27044,16 @@ channel:
 	FLDPQ 0(R3), (F6, F7)
 	fadd_4s(8, 2, 4)
 	fadd_4s(9, 3, 5)
-	fsub_4s(10, 2, 4)
-	fsub_4s(11, 3, 5)
-	fadd_4s(12, 0, 8)
-	fadd_4s(13, 1, 9)
-	fsub_4s(14, 10, 6)
-	fsub_4s(15, 11, 7)
+	fsub_4s(12, 2, 4)
+	fsub_4s(13, 3, 5)
+	fadd_4s(10, 0, 8)
+	fadd_4s(11, 1, 9)
+	fsub_4s(12, 12, 6)
+	fsub_4s(13, 13, 7)
 	MOVD R12, R3
-	FSTPQ (F12, F13), 0(R3)
+	FSTPQ (F10, F11), 0(R3)
 	ADDS R11, R3, R3
-	FSTPQ (F14, F15), 0(R3)
+	FSTPQ (F12, F13), 0(R3)
 	ADDS R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
@@ -27353,16 +27065,16 @@ channel:
 	FLDPQ 0(R3), (F6, F7)
 	fadd_4s(8, 2, 4)
 	fadd_4s(9, 3, 5)
-	fsub_4s(10, 2, 4)
-	fsub_4s(11, 3, 5)
-	fadd_4s(12, 0, 8)
-	fadd_4s(13, 1, 9)
-	fsub_4s(14, 10, 6)
-	fsub_4s(15, 11, 7)
+	fsub_4s(12, 2, 4)
+	fsub_4s(13, 3, 5)
+	fadd_4s(10, 0, 8)
+	fadd_4s(11, 1, 9)
+	fsub_4s(12, 12, 6)
+	fsub_4s(13, 13, 7)
 	MOVD R12, R3
-	FSTPQ (F12, F13), 0(R3)
+	FSTPQ (F10, F11), 0(R3)
 	ADDS R11, R3, R3
-	FSTPQ (F14, F15), 0(R3)
+	FSTPQ (F12, F13), 0(R3)
 	eor_16b(29, 29, 29)
 	TST R10, R10
 	BEQ rows
@@ -27384,33 +27096,33 @@ rows:
 	FLDPQ 0(R3), (F6, F7)
 	fadd_4s(8, 2, 4)
 	fadd_4s(9, 3, 5)
-	fsub_4s(10, 2, 4)
-	fsub_4s(11, 3, 5)
-	fadd_4s(12, 0, 8)
-	fadd_4s(13, 1, 9)
-	fsub_4s(14, 10, 6)
-	fsub_4s(15, 11, 7)
+	fsub_4s(12, 2, 4)
+	fsub_4s(13, 3, 5)
+	fadd_4s(10, 0, 8)
+	fadd_4s(11, 1, 9)
+	fsub_4s(12, 12, 6)
+	fsub_4s(13, 13, 7)
+	fadd_4s(10, 10, 29)
+	fadd_4s(11, 11, 29)
 	fadd_4s(12, 12, 29)
 	fadd_4s(13, 13, 29)
-	fadd_4s(14, 14, 29)
-	fadd_4s(15, 15, 29)
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain0
+	fmax_4s(10, 10, 30)
+	fmax_4s(11, 11, 30)
 	fmax_4s(12, 12, 30)
 	fmax_4s(13, 13, 30)
-	fmax_4s(14, 14, 30)
-	fmax_4s(15, 15, 30)
 
 plain0:
-	zip1_4s(0, 12, 14)
-	zip1_4s(1, 13, 15)
-	zip2_4s(2, 12, 14)
-	zip2_4s(3, 13, 15)
-	VMOV V0.B16, V12.B16
-	VMOV V2.B16, V13.B16
-	VMOV V1.B16, V14.B16
-	VMOV V3.B16, V15.B16
+	zip1_4s(0, 10, 12)
+	zip1_4s(1, 11, 13)
+	zip2_4s(2, 10, 12)
+	zip2_4s(3, 11, 13)
+	VMOV V0.B16, V10.B16
+	VMOV V2.B16, V11.B16
+	VMOV V1.B16, V12.B16
+	VMOV V3.B16, V13.B16
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
@@ -27418,10 +27130,24 @@ row0segment:
 	MOVD (R8), R3
 	ADDS R13, R3, R3
 	MOVWU 8(R8), R0
+	ANDSW $65535, R0, R0
+	CMPW $65535, R0
+	BNE row0some
+	FSTPQ (F10, F11), 0(R3)
+	FSTPQ (F12, F13), 32(R3)
+
+row0next:
+	ADDS $24, R8, R8
+	SUBS $1, R9, R9
+	BNE row0segment
+	B row0done
+
+row0some:
+	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	CMPW $255, R0
 	BNE row0part0
-	FSTPQ (F12, F13), 0(R3)
+	FSTPQ (F10, F11), 0(R3)
 
 row0after0:
 	MOVWU 8(R8), R0
@@ -27429,75 +27155,72 @@ row0after0:
 	ANDSW $255, R0, R0
 	CMPW $255, R0
 	BNE row0part1
-	FSTPQ (F14, F15), 32(R3)
+	FSTPQ (F12, F13), 32(R3)
 
 row0after1:
-	ADDS $24, R8, R8
-	SUBS $1, R9, R9
-	BNE row0segment
-	B row0done
+	B row0next
 
 row0part0:
 	ANDSW $15, R0, R0
 	BEQ row0low0end
 	CMPW $15, R0
 	BNE row0low0not15
-	FMOVQ F12, 0(R3)
+	FMOVQ F10, 0(R3)
 	B row0low0end
 
 row0low0not15:
 	CMPW $3, R0
 	BNE row0low0not3
-	FMOVS F12, (R3)
-	rev64_4s(16, 12)
-	FMOVS F16, 4(R3)
+	FMOVS F10, (R3)
+	rev64_4s(14, 10)
+	FMOVS F14, 4(R3)
 	B row0low0end
 
 row0low0not3:
 	CMPW $12, R0
 	BNE row0low0not12
-	ext_16b8(16, 12, 12)
-	FMOVS F16, 8(R3)
-	rev64_4s(16, 16)
-	FMOVS F16, 12(R3)
+	ext_16b8(14, 10, 10)
+	FMOVS F14, 8(R3)
+	rev64_4s(14, 14)
+	FMOVS F14, 12(R3)
 	B row0low0end
 
 row0low0not12:
 	CMPW $7, R0
 	BNE row0low0not7
-	FMOVS F12, (R3)
-	rev64_4s(16, 12)
-	FMOVS F16, 4(R3)
-	ext_16b8(16, 12, 12)
-	FMOVS F16, 8(R3)
+	FMOVS F10, (R3)
+	rev64_4s(14, 10)
+	FMOVS F14, 4(R3)
+	ext_16b8(14, 10, 10)
+	FMOVS F14, 8(R3)
 	B row0low0end
 
 row0low0not7:
 	CMPW $1, R0
 	BNE row0low0not1
-	FMOVS F12, (R3)
+	FMOVS F10, (R3)
 	B row0low0end
 
 row0low0not1:
-	FMOVS R0, F16
-	dup_4s0(17, 16)
-	dup_4s0(16, 16)
+	FMOVS R0, F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	ushl_4s(16, 16, 18)
-	FMOVQ 16(R19), F18
-	ushl_4s(17, 17, 18)
-	uzp2_8h(18, 16, 17)
-	shrn_8b8(18, 18)
-	cmge_8b0(18, 18)
-	FMOVD F18, R22
+	FMOVQ 0(R19), F16
+	ushl_4s(14, 14, 16)
+	FMOVQ 16(R19), F16
+	ushl_4s(15, 15, 16)
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	CBNZ R22, mask1part
-	FSTPQ (F12, F13), 0(R3)
+	FSTPQ (F10, F11), 0(R3)
 
 mask1done:
 
 row0low0end:
-	VMOV V13.B16, V31.B16
+	VMOV V11.B16, V31.B16
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	LSRW $4, R0, R0
@@ -27512,27 +27235,27 @@ row0high0not15:
 	CMPW $3, R0
 	BNE row0high0not3
 	FMOVS F31, 16(R3)
-	rev64_4s(16, 31)
-	FMOVS F16, 20(R3)
+	rev64_4s(14, 31)
+	FMOVS F14, 20(R3)
 	B row0high0end
 
 row0high0not3:
 	CMPW $12, R0
 	BNE row0high0not12
-	ext_16b8(16, 31, 31)
-	FMOVS F16, 24(R3)
-	rev64_4s(16, 16)
-	FMOVS F16, 28(R3)
+	ext_16b8(14, 31, 31)
+	FMOVS F14, 24(R3)
+	rev64_4s(14, 14)
+	FMOVS F14, 28(R3)
 	B row0high0end
 
 row0high0not12:
 	CMPW $7, R0
 	BNE row0high0not7
 	FMOVS F31, 16(R3)
-	rev64_4s(16, 31)
-	FMOVS F16, 20(R3)
-	ext_16b8(16, 31, 31)
-	FMOVS F16, 24(R3)
+	rev64_4s(14, 31)
+	FMOVS F14, 20(R3)
+	ext_16b8(14, 31, 31)
+	FMOVS F14, 24(R3)
 	B row0high0end
 
 row0high0not7:
@@ -27542,18 +27265,18 @@ row0high0not7:
 	B row0high0end
 
 row0high0not1:
-	FMOVS R0, F16
-	dup_4s0(17, 16)
-	dup_4s0(16, 16)
+	FMOVS R0, F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	ushl_4s(16, 16, 18)
-	FMOVQ 16(R19), F18
-	ushl_4s(17, 17, 18)
-	uzp2_8h(18, 16, 17)
-	shrn_8b8(18, 18)
-	cmge_8b0(18, 18)
-	FMOVD F18, R22
+	FMOVQ 0(R19), F16
+	ushl_4s(14, 14, 16)
+	FMOVQ 16(R19), F16
+	ushl_4s(15, 15, 16)
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	CBNZ R22, mask2part
 	FSTPQ (F31, F31), 16(R3)
 
@@ -27567,62 +27290,62 @@ row0part1:
 	BEQ row0low1end
 	CMPW $15, R0
 	BNE row0low1not15
-	FMOVQ F14, 32(R3)
+	FMOVQ F12, 32(R3)
 	B row0low1end
 
 row0low1not15:
 	CMPW $3, R0
 	BNE row0low1not3
-	FMOVS F14, 32(R3)
-	rev64_4s(16, 14)
-	FMOVS F16, 36(R3)
+	FMOVS F12, 32(R3)
+	rev64_4s(14, 12)
+	FMOVS F14, 36(R3)
 	B row0low1end
 
 row0low1not3:
 	CMPW $12, R0
 	BNE row0low1not12
-	ext_16b8(16, 14, 14)
-	FMOVS F16, 40(R3)
-	rev64_4s(16, 16)
-	FMOVS F16, 44(R3)
+	ext_16b8(14, 12, 12)
+	FMOVS F14, 40(R3)
+	rev64_4s(14, 14)
+	FMOVS F14, 44(R3)
 	B row0low1end
 
 row0low1not12:
 	CMPW $7, R0
 	BNE row0low1not7
-	FMOVS F14, 32(R3)
-	rev64_4s(16, 14)
-	FMOVS F16, 36(R3)
-	ext_16b8(16, 14, 14)
-	FMOVS F16, 40(R3)
+	FMOVS F12, 32(R3)
+	rev64_4s(14, 12)
+	FMOVS F14, 36(R3)
+	ext_16b8(14, 12, 12)
+	FMOVS F14, 40(R3)
 	B row0low1end
 
 row0low1not7:
 	CMPW $1, R0
 	BNE row0low1not1
-	FMOVS F14, 32(R3)
+	FMOVS F12, 32(R3)
 	B row0low1end
 
 row0low1not1:
-	FMOVS R0, F16
-	dup_4s0(17, 16)
-	dup_4s0(16, 16)
+	FMOVS R0, F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	ushl_4s(16, 16, 18)
-	FMOVQ 16(R19), F18
-	ushl_4s(17, 17, 18)
-	uzp2_8h(18, 16, 17)
-	shrn_8b8(18, 18)
-	cmge_8b0(18, 18)
-	FMOVD F18, R22
+	FMOVQ 0(R19), F16
+	ushl_4s(14, 14, 16)
+	FMOVQ 16(R19), F16
+	ushl_4s(15, 15, 16)
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	CBNZ R22, mask3part
-	FSTPQ (F14, F15), 32(R3)
+	FSTPQ (F12, F13), 32(R3)
 
 mask3done:
 
 row0low1end:
-	VMOV V15.B16, V31.B16
+	VMOV V13.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
 	ANDSW $255, R0, R0
@@ -27638,27 +27361,27 @@ row0high1not15:
 	CMPW $3, R0
 	BNE row0high1not3
 	FMOVS F31, 48(R3)
-	rev64_4s(16, 31)
-	FMOVS F16, 52(R3)
+	rev64_4s(14, 31)
+	FMOVS F14, 52(R3)
 	B row0high1end
 
 row0high1not3:
 	CMPW $12, R0
 	BNE row0high1not12
-	ext_16b8(16, 31, 31)
-	FMOVS F16, 56(R3)
-	rev64_4s(16, 16)
-	FMOVS F16, 60(R3)
+	ext_16b8(14, 31, 31)
+	FMOVS F14, 56(R3)
+	rev64_4s(14, 14)
+	FMOVS F14, 60(R3)
 	B row0high1end
 
 row0high1not12:
 	CMPW $7, R0
 	BNE row0high1not7
 	FMOVS F31, 48(R3)
-	rev64_4s(16, 31)
-	FMOVS F16, 52(R3)
-	ext_16b8(16, 31, 31)
-	FMOVS F16, 56(R3)
+	rev64_4s(14, 31)
+	FMOVS F14, 52(R3)
+	ext_16b8(14, 31, 31)
+	FMOVS F14, 56(R3)
 	B row0high1end
 
 row0high1not7:
@@ -27668,18 +27391,18 @@ row0high1not7:
 	B row0high1end
 
 row0high1not1:
-	FMOVS R0, F16
-	dup_4s0(17, 16)
-	dup_4s0(16, 16)
+	FMOVS R0, F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	ushl_4s(16, 16, 18)
-	FMOVQ 16(R19), F18
-	ushl_4s(17, 17, 18)
-	uzp2_8h(18, 16, 17)
-	shrn_8b8(18, 18)
-	cmge_8b0(18, 18)
-	FMOVD F18, R22
+	FMOVQ 0(R19), F16
+	ushl_4s(14, 14, 16)
+	FMOVQ 16(R19), F16
+	ushl_4s(15, 15, 16)
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	CBNZ R22, mask4part
 	FSTPQ (F31, F31), 48(R3)
 
@@ -27701,33 +27424,33 @@ row0done:
 	FLDPQ 0(R3), (F6, F7)
 	fadd_4s(8, 2, 4)
 	fadd_4s(9, 3, 5)
-	fsub_4s(10, 2, 4)
-	fsub_4s(11, 3, 5)
-	fadd_4s(12, 0, 8)
-	fadd_4s(13, 1, 9)
-	fsub_4s(14, 10, 6)
-	fsub_4s(15, 11, 7)
+	fsub_4s(12, 2, 4)
+	fsub_4s(13, 3, 5)
+	fadd_4s(10, 0, 8)
+	fadd_4s(11, 1, 9)
+	fsub_4s(12, 12, 6)
+	fsub_4s(13, 13, 7)
+	fadd_4s(10, 10, 29)
+	fadd_4s(11, 11, 29)
 	fadd_4s(12, 12, 29)
 	fadd_4s(13, 13, 29)
-	fadd_4s(14, 14, 29)
-	fadd_4s(15, 15, 29)
 	MOVD relu+72(FP), R0
 	TST R0, R0
 	BEQ plain1
+	fmax_4s(10, 10, 30)
+	fmax_4s(11, 11, 30)
 	fmax_4s(12, 12, 30)
 	fmax_4s(13, 13, 30)
-	fmax_4s(14, 14, 30)
-	fmax_4s(15, 15, 30)
 
 plain1:
-	zip1_4s(0, 12, 14)
-	zip1_4s(1, 13, 15)
-	zip2_4s(2, 12, 14)
-	zip2_4s(3, 13, 15)
-	VMOV V0.B16, V12.B16
-	VMOV V2.B16, V13.B16
-	VMOV V1.B16, V14.B16
-	VMOV V3.B16, V15.B16
+	zip1_4s(0, 10, 12)
+	zip1_4s(1, 11, 13)
+	zip2_4s(2, 10, 12)
+	zip2_4s(3, 11, 13)
+	VMOV V0.B16, V10.B16
+	VMOV V2.B16, V11.B16
+	VMOV V1.B16, V12.B16
+	VMOV V3.B16, V13.B16
 	MOVD segs+48(FP), R8
 	MOVD nseg+56(FP), R9
 
@@ -27738,20 +27461,11 @@ row1segment:
 	MOVD (R8), R3
 	ADDS R13, R3, R3
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
-	CMPW $255, R0
-	BNE row1part0
-	FSTPQ (F12, F13), 0(R3)
-
-row1after0:
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
-	CMPW $255, R0
-	BNE row1part1
-	FSTPQ (F14, F15), 32(R3)
-
-row1after1:
+	ANDSW $65535, R0, R0
+	CMPW $65535, R0
+	BNE row1some
+	FSTPQ (F10, F11), 0(R3)
+	FSTPQ (F12, F13), 32(R3)
 
 row1next:
 	ADDS $24, R8, R8
@@ -27759,67 +27473,85 @@ row1next:
 	BNE row1segment
 	B row1done
 
+row1some:
+	MOVWU 8(R8), R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row1part0
+	FSTPQ (F10, F11), 0(R3)
+
+row1after0:
+	MOVWU 8(R8), R0
+	LSRW $8, R0, R0
+	ANDSW $255, R0, R0
+	CMPW $255, R0
+	BNE row1part1
+	FSTPQ (F12, F13), 32(R3)
+
+row1after1:
+	B row1next
+
 row1part0:
 	ANDSW $15, R0, R0
 	BEQ row1low0end
 	CMPW $15, R0
 	BNE row1low0not15
-	FMOVQ F12, 0(R3)
+	FMOVQ F10, 0(R3)
 	B row1low0end
 
 row1low0not15:
 	CMPW $3, R0
 	BNE row1low0not3
-	FMOVS F12, (R3)
-	rev64_4s(16, 12)
-	FMOVS F16, 4(R3)
+	FMOVS F10, (R3)
+	rev64_4s(14, 10)
+	FMOVS F14, 4(R3)
 	B row1low0end
 
 row1low0not3:
 	CMPW $12, R0
 	BNE row1low0not12
-	ext_16b8(16, 12, 12)
-	FMOVS F16, 8(R3)
-	rev64_4s(16, 16)
-	FMOVS F16, 12(R3)
+	ext_16b8(14, 10, 10)
+	FMOVS F14, 8(R3)
+	rev64_4s(14, 14)
+	FMOVS F14, 12(R3)
 	B row1low0end
 
 row1low0not12:
 	CMPW $7, R0
 	BNE row1low0not7
-	FMOVS F12, (R3)
-	rev64_4s(16, 12)
-	FMOVS F16, 4(R3)
-	ext_16b8(16, 12, 12)
-	FMOVS F16, 8(R3)
+	FMOVS F10, (R3)
+	rev64_4s(14, 10)
+	FMOVS F14, 4(R3)
+	ext_16b8(14, 10, 10)
+	FMOVS F14, 8(R3)
 	B row1low0end
 
 row1low0not7:
 	CMPW $1, R0
 	BNE row1low0not1
-	FMOVS F12, (R3)
+	FMOVS F10, (R3)
 	B row1low0end
 
 row1low0not1:
-	FMOVS R0, F16
-	dup_4s0(17, 16)
-	dup_4s0(16, 16)
+	FMOVS R0, F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	ushl_4s(16, 16, 18)
-	FMOVQ 16(R19), F18
-	ushl_4s(17, 17, 18)
-	uzp2_8h(18, 16, 17)
-	shrn_8b8(18, 18)
-	cmge_8b0(18, 18)
-	FMOVD F18, R22
+	FMOVQ 0(R19), F16
+	ushl_4s(14, 14, 16)
+	FMOVQ 16(R19), F16
+	ushl_4s(15, 15, 16)
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	CBNZ R22, mask5part
-	FSTPQ (F12, F13), 0(R3)
+	FSTPQ (F10, F11), 0(R3)
 
 mask5done:
 
 row1low0end:
-	VMOV V13.B16, V31.B16
+	VMOV V11.B16, V31.B16
 	MOVWU 8(R8), R0
 	ANDSW $255, R0, R0
 	LSRW $4, R0, R0
@@ -27834,27 +27566,27 @@ row1high0not15:
 	CMPW $3, R0
 	BNE row1high0not3
 	FMOVS F31, 16(R3)
-	rev64_4s(16, 31)
-	FMOVS F16, 20(R3)
+	rev64_4s(14, 31)
+	FMOVS F14, 20(R3)
 	B row1high0end
 
 row1high0not3:
 	CMPW $12, R0
 	BNE row1high0not12
-	ext_16b8(16, 31, 31)
-	FMOVS F16, 24(R3)
-	rev64_4s(16, 16)
-	FMOVS F16, 28(R3)
+	ext_16b8(14, 31, 31)
+	FMOVS F14, 24(R3)
+	rev64_4s(14, 14)
+	FMOVS F14, 28(R3)
 	B row1high0end
 
 row1high0not12:
 	CMPW $7, R0
 	BNE row1high0not7
 	FMOVS F31, 16(R3)
-	rev64_4s(16, 31)
-	FMOVS F16, 20(R3)
-	ext_16b8(16, 31, 31)
-	FMOVS F16, 24(R3)
+	rev64_4s(14, 31)
+	FMOVS F14, 20(R3)
+	ext_16b8(14, 31, 31)
+	FMOVS F14, 24(R3)
 	B row1high0end
 
 row1high0not7:
@@ -27864,18 +27596,18 @@ row1high0not7:
 	B row1high0end
 
 row1high0not1:
-	FMOVS R0, F16
-	dup_4s0(17, 16)
-	dup_4s0(16, 16)
+	FMOVS R0, F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	ushl_4s(16, 16, 18)
-	FMOVQ 16(R19), F18
-	ushl_4s(17, 17, 18)
-	uzp2_8h(18, 16, 17)
-	shrn_8b8(18, 18)
-	cmge_8b0(18, 18)
-	FMOVD F18, R22
+	FMOVQ 0(R19), F16
+	ushl_4s(14, 14, 16)
+	FMOVQ 16(R19), F16
+	ushl_4s(15, 15, 16)
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	CBNZ R22, mask6part
 	FSTPQ (F31, F31), 16(R3)
 
@@ -27889,62 +27621,62 @@ row1part1:
 	BEQ row1low1end
 	CMPW $15, R0
 	BNE row1low1not15
-	FMOVQ F14, 32(R3)
+	FMOVQ F12, 32(R3)
 	B row1low1end
 
 row1low1not15:
 	CMPW $3, R0
 	BNE row1low1not3
-	FMOVS F14, 32(R3)
-	rev64_4s(16, 14)
-	FMOVS F16, 36(R3)
+	FMOVS F12, 32(R3)
+	rev64_4s(14, 12)
+	FMOVS F14, 36(R3)
 	B row1low1end
 
 row1low1not3:
 	CMPW $12, R0
 	BNE row1low1not12
-	ext_16b8(16, 14, 14)
-	FMOVS F16, 40(R3)
-	rev64_4s(16, 16)
-	FMOVS F16, 44(R3)
+	ext_16b8(14, 12, 12)
+	FMOVS F14, 40(R3)
+	rev64_4s(14, 14)
+	FMOVS F14, 44(R3)
 	B row1low1end
 
 row1low1not12:
 	CMPW $7, R0
 	BNE row1low1not7
-	FMOVS F14, 32(R3)
-	rev64_4s(16, 14)
-	FMOVS F16, 36(R3)
-	ext_16b8(16, 14, 14)
-	FMOVS F16, 40(R3)
+	FMOVS F12, 32(R3)
+	rev64_4s(14, 12)
+	FMOVS F14, 36(R3)
+	ext_16b8(14, 12, 12)
+	FMOVS F14, 40(R3)
 	B row1low1end
 
 row1low1not7:
 	CMPW $1, R0
 	BNE row1low1not1
-	FMOVS F14, 32(R3)
+	FMOVS F12, 32(R3)
 	B row1low1end
 
 row1low1not1:
-	FMOVS R0, F16
-	dup_4s0(17, 16)
-	dup_4s0(16, 16)
+	FMOVS R0, F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	ushl_4s(16, 16, 18)
-	FMOVQ 16(R19), F18
-	ushl_4s(17, 17, 18)
-	uzp2_8h(18, 16, 17)
-	shrn_8b8(18, 18)
-	cmge_8b0(18, 18)
-	FMOVD F18, R22
+	FMOVQ 0(R19), F16
+	ushl_4s(14, 14, 16)
+	FMOVQ 16(R19), F16
+	ushl_4s(15, 15, 16)
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	CBNZ R22, mask7part
-	FSTPQ (F14, F15), 32(R3)
+	FSTPQ (F12, F13), 32(R3)
 
 mask7done:
 
 row1low1end:
-	VMOV V15.B16, V31.B16
+	VMOV V13.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
 	ANDSW $255, R0, R0
@@ -27960,27 +27692,27 @@ row1high1not15:
 	CMPW $3, R0
 	BNE row1high1not3
 	FMOVS F31, 48(R3)
-	rev64_4s(16, 31)
-	FMOVS F16, 52(R3)
+	rev64_4s(14, 31)
+	FMOVS F14, 52(R3)
 	B row1high1end
 
 row1high1not3:
 	CMPW $12, R0
 	BNE row1high1not12
-	ext_16b8(16, 31, 31)
-	FMOVS F16, 56(R3)
-	rev64_4s(16, 16)
-	FMOVS F16, 60(R3)
+	ext_16b8(14, 31, 31)
+	FMOVS F14, 56(R3)
+	rev64_4s(14, 14)
+	FMOVS F14, 60(R3)
 	B row1high1end
 
 row1high1not12:
 	CMPW $7, R0
 	BNE row1high1not7
 	FMOVS F31, 48(R3)
-	rev64_4s(16, 31)
-	FMOVS F16, 52(R3)
-	ext_16b8(16, 31, 31)
-	FMOVS F16, 56(R3)
+	rev64_4s(14, 31)
+	FMOVS F14, 52(R3)
+	ext_16b8(14, 31, 31)
+	FMOVS F14, 56(R3)
 	B row1high1end
 
 row1high1not7:
@@ -27990,18 +27722,18 @@ row1high1not7:
 	B row1high1end
 
 row1high1not1:
-	FMOVS R0, F16
-	dup_4s0(17, 16)
-	dup_4s0(16, 16)
+	FMOVS R0, F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	ushl_4s(16, 16, 18)
-	FMOVQ 16(R19), F18
-	ushl_4s(17, 17, 18)
-	uzp2_8h(18, 16, 17)
-	shrn_8b8(18, 18)
-	cmge_8b0(18, 18)
-	FMOVD F18, R22
+	FMOVQ 0(R19), F16
+	ushl_4s(14, 14, 16)
+	FMOVQ 16(R19), F16
+	ushl_4s(15, 15, 16)
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	CBNZ R22, mask8part
 	FSTPQ (F31, F31), 48(R3)
 
@@ -28021,7 +27753,7 @@ row1done:
 mask1part:
 	ADD $0, R3, R21
 	ADD $8, RSP, R20
-	FSTPQ (F12, F13), (R20)
+	FSTPQ (F10, F11), (R20)
 	MOVD R22, R15
 	CALL storeLanes<>(SB)
 	B mask1done
@@ -28037,7 +27769,7 @@ mask2part:
 mask3part:
 	ADD $32, R3, R21
 	ADD $8, RSP, R20
-	FSTPQ (F14, F15), (R20)
+	FSTPQ (F12, F13), (R20)
 	MOVD R22, R15
 	CALL storeLanes<>(SB)
 	B mask3done
@@ -28053,7 +27785,7 @@ mask4part:
 mask5part:
 	ADD $0, R3, R21
 	ADD $8, RSP, R20
-	FSTPQ (F12, F13), (R20)
+	FSTPQ (F10, F11), (R20)
 	MOVD R22, R15
 	CALL storeLanes<>(SB)
 	B mask5done
@@ -28069,7 +27801,7 @@ mask6part:
 mask7part:
 	ADD $32, R3, R21
 	ADD $8, RSP, R20
-	FSTPQ (F14, F15), (R20)
+	FSTPQ (F12, F13), (R20)
 	MOVD R22, R15
 	CALL storeLanes<>(SB)
 	B mask7done

@@ -80,8 +80,8 @@ func winogradIn(alpha int) {
 		k2, k4, k5 = reg.Z31, reg.Z30, reg.Z29
 	}
 	z := vec
-	// in1d leaves the transform of registers b.. in b+alpha...
-	in1d := func(b int) {
+	// in1d transforms registers b..., and returns where it leaves the results. What it copies is needed twice.
+	in1d := func(b int) []reg.VecPhysical {
 		d := func(i int) reg.VecPhysical { return z(b + i) }
 		t := func(i int) reg.VecPhysical { return z(b + alpha + i) }
 		if alpha == 4 {
@@ -89,27 +89,23 @@ func winogradIn(alpha int) {
 			VADDPS(d(2), d(1), t(1))
 			VSUBPS(d(1), d(2), t(2))
 			VSUBPS(d(3), d(1), t(3))
-			return
+			return []reg.VecPhysical{t(0), t(1), t(2), t(3)}
 		}
-		u, v := z(b+12), z(b+13)
 		VMOVAPS(d(4), t(0)) // 4 d0 - 5 d2 + d4
 		VFNMADD231PS(k5, d(2), t(0))
 		VFMADD231PS(k4, d(0), t(0))
-		VMOVAPS(d(5), t(5)) // 4 d1 - 5 d3 + d5
-		VFNMADD231PS(k5, d(3), t(5))
-		VFMADD231PS(k4, d(1), t(5))
-		VMOVAPS(d(4), u) // d4 - 4 d2
-		VFNMADD231PS(k4, d(2), u)
-		VMOVAPS(d(3), v) // d3 - 4 d1
-		VFNMADD231PS(k4, d(1), v)
-		VADDPS(v, u, t(1))
-		VSUBPS(v, u, t(2))
-		VSUBPS(d(2), d(4), u)
-		VSUBPS(d(1), d(3), v)
-		VMOVAPS(u, t(3))
-		VFMADD231PS(k2, v, t(3))
-		VMOVAPS(u, t(4))
-		VFNMADD231PS(k2, v, t(4))
+		VFNMADD231PS(k5, d(3), d(5)) // 4 d1 - 5 d3 + d5
+		VFMADD231PS(k4, d(1), d(5))
+		VSUBPS(d(2), d(4), t(3)) // and 2 (d3 - d1) more and less
+		VSUBPS(d(1), d(3), t(5))
+		VMOVAPS(t(3), t(4))
+		VFMADD231PS(k2, t(5), t(3))
+		VFNMADD231PS(k2, t(5), t(4))
+		VFNMADD231PS(k4, d(2), d(4)) // d4 - 4 d2
+		VFNMADD231PS(k4, d(1), d(3)) // d3 - 4 d1
+		VADDPS(d(3), d(4), t(1))
+		VSUBPS(d(3), d(4), t(2))
+		return []reg.VecPhysical{t(0), t(1), t(2), t(3), t(4), d(5)}
 	}
 	// avx512 has registers for two at a time.
 	other := func(i int) int {
@@ -124,9 +120,8 @@ func winogradIn(alpha int) {
 		for i := range alpha {
 			VMOVUPS(Mem{Base: src, Disp: step * (alpha*i + j)}, z(b+i))
 		}
-		in1d(b)
-		for i := range alpha {
-			VMOVUPS(z(b+alpha+i), Mem{Base: src, Disp: step * (alpha*i + j)})
+		for i, t := range in1d(b) {
+			VMOVUPS(t, Mem{Base: src, Disp: step * (alpha*i + j)})
 		}
 	}
 	MOVQ(dst, p)
@@ -135,9 +130,8 @@ func winogradIn(alpha int) {
 		for j := range alpha {
 			VMOVUPS(Mem{Base: src, Disp: step * (alpha*i + j)}, z(b+j))
 		}
-		in1d(b)
-		for j := range alpha {
-			VMOVUPS(z(b+alpha+j), Mem{Base: p})
+		for _, t := range in1d(b) {
+			VMOVUPS(t, Mem{Base: p})
 			ADDQ(ldd, p)
 		}
 	}
@@ -168,9 +162,12 @@ func winogradOut(alpha, size int) {
 	Load(Param("pitch"), pitch)
 	Load(Param("bias"), bias)
 	o := func(i, j int) reg.VecPhysical { return z(6*i + j) }
-	// out1d takes m(0..alpha-1), which are overwritten, to size sums in out; t and u
-	// are scratch registers.
-	out1d := func(m, out func(int) reg.VecPhysical, t, u reg.VecPhysical) {
+	// out1d takes m(0..alpha-1), which are overwritten, to size sums in out; t is a scratch register.
+	out1d := func(m, out func(int) reg.VecPhysical, t reg.VecPhysical) {
+		u := out(1)
+		if size == 4 {
+			t = out(2)
+		}
 		VADDPS(m(2), m(1), t)
 		VSUBPS(m(2), m(1), u)
 		if alpha == 4 {
@@ -189,10 +186,8 @@ func winogradOut(alpha, size int) {
 		}
 		VADDPS(u, m(5), out(3))
 		addTimes(eight, m(2), out(3))
-		VMOVAPS(u, out(1))
-		addTimes(two, m(2), out(1))
-		VMOVAPS(t, out(2))
-		addTimes(four, m(1), out(2))
+		addTimes(two, m(2), u)  // out(1)
+		addTimes(four, m(1), t) // out(2)
 	}
 	Label("channel")
 	// Columns: o[i][j] for size rows i and alpha columns j. Column j of m is
@@ -216,7 +211,7 @@ func winogradOut(alpha, size int) {
 				}
 			}
 			ADDQ(lds, c)
-			out1d(func(i int) reg.VecPhysical { return z(24 + i) }, func(i int) reg.VecPhysical { return o(i, j) }, z(30), z(31))
+			out1d(func(i int) reg.VecPhysical { return z(24 + i) }, func(i int) reg.VecPhysical { return o(i, j) }, z(30))
 		}
 		zero(z(31))
 		TESTQ(bias, bias)
@@ -229,7 +224,7 @@ func winogradOut(alpha, size int) {
 		for i := range size {
 			m := func(j int) reg.VecPhysical { return o(i, j) }
 			r := func(j int) reg.VecPhysical { return z(24 + j) }
-			out1d(m, r, z(28), z(29))
+			out1d(m, r, z(28))
 			for j := range size {
 				VADDPS(z(31), r(j), r(j))
 			}
@@ -311,7 +306,7 @@ func winogradOut(alpha, size int) {
 // winogradOutMemory emits the middle of winogradOut for avx2, which has not the
 // registers for all values: those of src are overwritten with columns transformed,
 // and each row of outputs is stored when it is ready.
-func winogradOutMemory(alpha, size int, out1d func(m, out func(int) reg.VecPhysical, t, u reg.VecPhysical)) {
+func winogradOutMemory(alpha, size int, out1d func(m, out func(int) reg.VecPhysical, t reg.VecPhysical)) {
 	src, p, bias, s, c, lds, relu := reg.RSI, reg.RDX, reg.R11, reg.R12, reg.R13, reg.R8, reg.RAX
 	line := reg.R14
 	z := vec
@@ -329,7 +324,7 @@ func winogradOutMemory(alpha, size int, out1d func(m, out func(int) reg.VecPhysi
 	}
 	for j := range alpha {
 		walk(c, s, alpha, func(i int, at Mem) { VMOVUPS(at, m(i)) })
-		out1d(m, r, z(6), z(7))
+		out1d(m, r, z(6))
 		walk(c, s, size, func(i int, at Mem) { VMOVUPS(r(i), at) })
 		if j < alpha-1 {
 			ADDQ(lds, c)
@@ -347,7 +342,7 @@ func winogradOutMemory(alpha, size int, out1d func(m, out func(int) reg.VecPhysi
 	MOVQ(reg.RDI, line)
 	for i := range size {
 		walk(c, lds, alpha, func(j int, at Mem) { VMOVUPS(at, m(j)) })
-		out1d(m, r, z(6), z(7))
+		out1d(m, r, z(6))
 		for j := range size {
 			VADDPS(add, r(j), r(j))
 		}
@@ -402,6 +397,25 @@ func winogradStore(i, vectors int, r func(int) reg.VecPhysical, line reg.GPPhysi
 	}
 	MOVQ(Mem{Base: segs}, at)
 	ADDQ(line, at)
+	MOVL(Mem{Base: segs, Disp: 8}, bits.As32())
+	if vectors == 2 {
+		ANDL(U32(0xffff), bits.As32())
+	}
+	if vectors == 2 {
+		CMPL(bits.As32(), U32(0xffff))
+	} else {
+		CMPL(bits.As32(), I8(-1))
+	}
+	JNE(LabelRef(label("some")))
+	for j := range vectors {
+		VMOVUPS(r(j), Mem{Base: at, Disp: vbytes() * j})
+	}
+	Label(label("next"))
+	ADDQ(U8(24), segs)
+	SUBQ(U8(1), nseg)
+	JNZ(LabelRef(label("segment")))
+	JMP(LabelRef(label("done")))
+	Label(label("some"))
 	for j := range vectors {
 		byteOf(segs, j, bits)
 		CMPL(bits.As32(), U32(0xff))
@@ -409,11 +423,7 @@ func winogradStore(i, vectors int, r func(int) reg.VecPhysical, line reg.GPPhysi
 		VMOVUPS(r(j), Mem{Base: at, Disp: vbytes() * j})
 		Label(label("after%d", j))
 	}
-	Label(label("next"))
-	ADDQ(U8(24), segs)
-	SUBQ(U8(1), nseg)
-	JNZ(LabelRef(label("segment")))
-	JMP(LabelRef(label("done")))
+	JMP(LabelRef(label("next")))
 	for j := range vectors {
 		Label(label("part%d", j))
 		m := Mem{Base: at, Disp: vbytes() * j}

@@ -20,12 +20,15 @@ type function struct {
 	lines   []line
 	class   [16]class
 	lo, hi  [16]vreg
-	temps   []vreg   // that no value is ever kept in
-	busy    []uint16 // registers whose values count, by line
-	at      int      // line being written
+	temps   []vreg          // that no value is ever kept in
+	busy    []uint16        // registers whose values count, by line
+	out     []uint16        // registers whose values are read behind a line
+	placed  map[[2]int]bool // halves of the result of a line that are where they belong already
+	at      int             // line being written
 	labels  map[string]int
 	masks   map[int]int        // the general register that says which lanes a mask lacks, by vector register
 	clamped int                // the line of a maximum that needs no sum behind it
+	split   int                // the line of a shuffle that did the work of the next one
 	asides  []func(a *asm)     // code that is seldom run, to be written behind the function
 	frame   int                // bytes of the stack that the AVX2 function uses
 	held    map[string]vreg    // constants kept in registers, by symbol
@@ -250,7 +253,7 @@ func (f *function) liveness() error {
 			}
 		}
 	}
-	f.busy = make([]uint16, n)
+	f.out, f.busy = out, make([]uint16, n)
 	for i := range n {
 		f.busy[i] = in[i] | out[i] | mentions[i]
 	}
@@ -322,4 +325,108 @@ func (f *function) zeros(r int) bool {
 		}
 	}
 	return any
+}
+
+// target is where half h of register r, which is being written, should go: to the half of another register, if all that
+// is done with it is to be moved there in this block.
+func (f *function) target(r, h int) vreg {
+	at, to, half := none, 0, 0
+	for k := f.at + 1; ; k++ {
+		if k == len(f.lines) || f.lines[k].op == "" || f.lines[k].op[0] == 'J' {
+			if f.out[k-1]>>r&1 != 0 {
+				return f.half(r, h)
+			}
+			break
+		}
+		l := f.lines[k]
+		d, writes := l.dest()
+		for i, s := range l.args {
+			if !isVector(s.kind) || s.reg != r || writes && i == len(l.args)-1 && !accumulates(l.op) {
+				continue
+			}
+			if l.op != "VPERM2F128" || l.args[1].reg == l.args[2].reg || d.reg == l.args[1].reg || d.reg == l.args[2].reg {
+				return f.half(r, h)
+			}
+			mine := 2*(2-i) + h // the sources are args 2 and 1
+			for hh := range 2 {
+				if int(l.args[0].imm>>(4*hh)&3) != mine {
+					continue
+				}
+				if at != none {
+					return f.half(r, h)
+				}
+				at, to, half = k, d.reg, hh
+			}
+		}
+		if writes && d.reg == r {
+			break
+		}
+	}
+	if at == none {
+		return f.half(r, h)
+	}
+	for k := f.at; k < at; k++ {
+		for _, s := range f.lines[k].args {
+			if isVector(s.kind) && s.reg == to {
+				return f.half(r, h)
+			}
+		}
+		if f.out[k]>>to&1 != 0 {
+			return f.half(r, h)
+		}
+	}
+	for k := f.at; k < at; k++ {
+		f.busy[k] |= 1 << to
+	}
+	f.placed[[2]int{at, half}] = true
+	return f.half(to, half)
+}
+
+// wholeMask reports whether all bits of each float of a register are equal at the line being written.
+func (f *function) wholeMask(r int) bool {
+	for i := f.at - 1; i >= 0 && f.lines[i].op != ""; i-- {
+		l := f.lines[i]
+		if d, writes := l.dest(); !writes || d.reg != r {
+			continue
+		}
+		at := f.at
+		defer func() { f.at = at }()
+		f.at = i
+		switch l.op {
+		case "VCMPPS":
+			return true
+		case "VPSRAD":
+			return l.args[0].imm == 31
+		case "VANDPS", "VORPS":
+			return isVector(l.args[0].kind) && isVector(l.args[1].kind) && f.wholeMask(l.args[0].reg) && f.wholeMask(l.args[1].reg)
+		}
+		return false
+	}
+	return false
+}
+
+// splits reports whether a shuffle and the line behind it take every second float of two registers in order.
+func (f *function) splits(args []arg) bool {
+	d := args[3]
+	if f.at+1 >= len(f.lines) || args[0].imm != 0x88 && args[0].imm != 0xdd || d.kind != ymm || args[1].reg == args[2].reg && args[1].reg == d.reg {
+		return false
+	}
+	for _, s := range args[1:] {
+		if s.kind != ymm || f.class[s.reg] != full {
+			return false
+		}
+	}
+	n := f.lines[f.at+1]
+	if n.op != "VPERMPD" || n.args[0].imm != 0xd8 || n.args[1].reg != d.reg || n.args[2].reg != d.reg {
+		return false
+	}
+	f.split = f.at
+	return true
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -10,7 +10,7 @@ import (
 func (a *asm) function(name string, lines []line, frame int) error {
 	before, words := a.s.Len(), len(a.words)
 	for reserve := 1; ; reserve++ {
-		f := &function{lines: lines, frame: frame, masks: map[int]int{}}
+		f := &function{lines: lines, frame: frame, masks: map[int]int{}, placed: map[[2]int]bool{}, clamped: none - 1, split: none - 1}
 		if err := f.classify(); err != nil {
 			return err
 		}
@@ -478,9 +478,13 @@ func (a *asm) compare(args []arg) error {
 		case 0x1e, 0x0e: // greater
 			a.three("fcmgt", r, q, p)
 		case 0x03, 0x07: // one is not a number, none is
-			a.three("fcmeq", t, q, q)
-			a.three("fcmeq", r, p, p)
-			a.three("and", r, r, t)
+			if p == q {
+				a.three("fcmeq", r, p, p)
+			} else {
+				a.three("fcmeq", t, q, q)
+				a.three("fcmeq", r, p, p)
+				a.three("and", r, r, t)
+			}
 			if args[0].imm == 0x03 {
 				a.not(r, r)
 			}
@@ -505,9 +509,15 @@ func (a *asm) blend(args []arg) error {
 		}
 	}
 	x, y := a.operand(args[1]), a.operand(args[2])
+	whole := a.f.wholeMask(mask.reg)
 	for h := range a.halves(d) {
-		a.shift("sshr", t, a.f.half(mask.reg, h), 31)
-		a.chosen(a.f.half(d.reg, h), t, x(h, u), y(h, 0))
+		m, r, yes, no := a.f.half(mask.reg, h), a.f.half(d.reg, h), x(h, u), y(h, 0)
+		if whole && (r == yes || r == no) {
+			a.chosen(r, m, yes, no)
+			continue
+		}
+		a.shift("sshr", t, m, 31)
+		a.chosen(r, t, yes, no)
 	}
 	return nil
 }
@@ -709,15 +719,25 @@ func (a *asm) permute(op string, args []arg) error {
 		name := map[string]string{"VUNPCKLPD": "zip1", "VUNPCKHPD": "zip2"}[op]
 		x, y := a.operand(args[0]), a.operand(args[1])
 		for h := range a.halves(args[2]) {
-			a.pairs(name, f.half(args[2].reg, h), y(h, 0), x(h, 0))
+			a.pairs(name, f.target(args[2].reg, h), y(h, 0), x(h, 0))
 		}
 	case "VPERM2F128":
 		x, y, d := args[1], args[2], args[3]
 		from := []vreg{f.lo[y.reg], f.hi[y.reg], f.lo[x.reg], f.hi[x.reg]}
-		return a.moveBoth(d, from[args[0].imm&3], from[args[0].imm>>4&3])
+		first, second := from[args[0].imm&3], from[args[0].imm>>4&3]
+		if f.placed[[2]int{f.at, 0}] {
+			first = f.lo[d.reg]
+		}
+		if f.placed[[2]int{f.at, 1}] {
+			second = f.hi[d.reg]
+		}
+		return a.moveBoth(d, first, second)
 	case "VPERMPD":
 		if args[0].imm != 0xd8 {
 			return fmt.Errorf("unknown order")
+		}
+		if f.split == f.at-1 {
+			return nil
 		}
 		t, err := f.temp(0)
 		if err != nil {
@@ -761,6 +781,14 @@ func (a *asm) shuffle(args []arg) error {
 	same := x.kind == y.kind && x.reg == y.reg
 	if x.kind == memory {
 		return fmt.Errorf("unknown form")
+	}
+	if a.f.splits(args) {
+		name := map[int64]string{0x88: "uzp1", 0xdd: "uzp2"}[args[0].imm]
+		for _, h := range [][]int{{0, 1}, {1, 0}}[bit(d.reg == x.reg)] {
+			from := []int{y.reg, x.reg}[h]
+			a.three(name, a.f.half(d.reg, h), a.f.lo[from], a.f.hi[from])
+		}
+		return nil
 	}
 	for h := range a.halves(d) {
 		r, p, q := a.f.half(d.reg, h), a.f.half(x.reg, h), a.f.half(y.reg, h)
