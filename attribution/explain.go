@@ -158,7 +158,7 @@ func (r *run) findLayers() error {
 		if last == "" {
 			var err error
 			if last, err = r.e.net.LastFeatures(); err != nil {
-				return err
+				return fmt.Errorf("%w; methods that need none: %s", err, strings.Join(withoutLayer(), ", "))
 			}
 		}
 		r.layers = []string{last}

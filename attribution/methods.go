@@ -145,6 +145,16 @@ func Methods() []Method {
 	return out
 }
 
+// withoutLayer names the methods that make their map from no layer's.
+func withoutLayer() (out []string) {
+	for _, k := range table {
+		if !k.method.AtLayer() {
+			out = append(out, string(k.method))
+		}
+	}
+	return out
+}
+
 // ParseMethod reads a method's name. Capitals, spaces, hyphens and underscores do not matter.
 func ParseMethod(s string) (Method, error) {
 	plain := strings.NewReplacer(" ", "", "-", "", "_", "", "×", "x", "²", "2").Replace(strings.ToLower(s))

@@ -330,6 +330,16 @@ func TestErrors(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "guided: layer attention: ") {
 		t.Errorf("guided backpropagation through a softmax: %v", err)
 	}
+	_, err = attribution.New(engine, soft).Explain(context.Background(), tensor.New(1, 2, 1, 2), attribution.Request{Method: attribution.GradCAM})
+	if err == nil || !strings.HasPrefix(err.Error(), "gradcam: network soft has no convolutions: name a layer with maps, such as attention; methods that need none: saliency, ") {
+		t.Errorf("Grad-CAM without a layer: %v", err)
+	}
+	soft.Nodes = soft.Nodes[1:]
+	soft.Nodes[0].Inputs = []string{"in"}
+	_, err = attribution.New(engine, soft).Explain(context.Background(), tensor.New(1, 2, 1, 2), attribution.Request{Method: attribution.ScoreCAM})
+	if err == nil || !strings.HasPrefix(err.Error(), "scorecam: network soft has no layer with maps; methods that need none: saliency, ") {
+		t.Errorf("Score-CAM of a network of vectors: %v", err)
+	}
 	for _, m := range attribution.Methods() {
 		for _, name := range []string{string(m), strings.ToUpper(m.Title())} {
 			if got, err := attribution.ParseMethod(name); err != nil || got != m {

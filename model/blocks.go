@@ -192,5 +192,14 @@ func (net *Network) LastFeatures() (string, error) {
 	if convs := net.ConvLayers(); len(convs) > 0 { // their maps are single numbers
 		return convs[len(convs)-1], nil
 	}
-	return "", fmt.Errorf("network %s has no layer with maps: name one", net.Name)
+	shapes, err := net.Shapes()
+	if err != nil {
+		return "", err
+	}
+	for _, n := range net.Nodes {
+		if s := shapes[n.Name]; !s.Flat && s.H*s.W > 1 {
+			return "", fmt.Errorf("network %s has no convolutions: name a layer with maps, such as %s", net.Name, n.Name)
+		}
+	}
+	return "", fmt.Errorf("network %s has no layer with maps", net.Name)
 }

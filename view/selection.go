@@ -68,7 +68,7 @@ func (r Selection) Choose(net *model.Network) (layers []string, maps [][]int, er
 func lastLayer(net *model.Network) (string, error) {
 	name, err := net.LastFeatures()
 	if err != nil {
-		err = &FieldError{Field: "layer", Problem: "is not given: " + err.Error(), Hint: "name a layer with --layer"}
+		err = &FieldError{Field: "layer", Problem: "is not given: " + err.Error(), Hint: "viz inspect lists the layers; maps of pixels, such as those of viz attribute and viz occlude, need none"}
 	}
 	return name, err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +41,12 @@ func (r *attributeRun) array() error {
 	}
 	if len(r.request.Targets) > 1 {
 		return cmdline.Usage("--npy writes the map of one class or unit", "")
+	}
+	if len(r.Args) > 1 {
+		return cmdline.Usage(fmt.Sprintf("--npy writes the map of one image, not of %d", len(r.Args)), "without --npy, arrays are written beside the pictures")
+	}
+	if n := r.Src.Len(); n > 1 {
+		r.Note("--npy writes the map of one image: the first of %d is taken (see --index)", n)
 	}
 	x, err := r.Src.Load(0)
 	if err != nil {
