@@ -218,6 +218,8 @@ func Collect(ctx context.Context, engine *model.Engine, net *model.Network, imag
 		index = fresh
 	} else if err := index.same(fresh); err != nil {
 		return nil, fmt.Errorf("cannot resume: %w", err)
+	} else {
+		index.retry(o.From, o.To)
 	}
 	s := &scan{engine: engine, plan: plan, index: index, images: images, o: o, left: index.missing(o.From, o.To), size: net.Input.Shape().Len()}
 	if err := s.run(ctx); err != nil && ctx.Err() == nil {
@@ -267,6 +269,23 @@ func newIndex(net *model.Network, images int, o Options) (*Index, error) {
 		index.Layers = append(index.Layers, l)
 	}
 	return index, nil
+}
+
+// retry forgets which images of [from, to) could not be read: they may have been mended, or their disk.
+func (x *Index) retry(from, to int) {
+	x.Skipped = slices.DeleteFunc(x.Skipped, func(skip Skip) bool {
+		if skip.Image < from || skip.Image >= to {
+			return false
+		}
+		for i, r := range x.Done {
+			if r.From <= skip.Image && skip.Image < r.To {
+				parts := slices.DeleteFunc([]Range{{r.From, skip.Image}, {skip.Image + 1, r.To}}, func(r Range) bool { return r.From == r.To })
+				x.Done = slices.Replace(x.Done, i, i+1, parts...)
+				break
+			}
+		}
+		return true
+	})
 }
 
 // missing lists what of [from, to) is not done.

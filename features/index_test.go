@@ -315,3 +315,32 @@ func TestRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRetry: images that could not be read are tried again, and the index is then the one of a scan that read them all.
+func TestRetry(t *testing.T) {
+	engine := model.NewEngine(2)
+	defer engine.Close()
+	net := small(rand.New(rand.NewPCG(3, 4)))
+	collect := func(src features.Images, o features.Options) *features.Index {
+		o.Unreadable = func(int, error) error { return nil }
+		x, err := features.Collect(context.Background(), engine, net, src, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	want := bytesOf(t, collect(noise{12, 0}, features.Options{}))
+	for _, bad := range []int{1, 4, 12} {
+		x := collect(noise{12, bad}, features.Options{})
+		if len(x.Skipped) != 12/bad || !x.Complete() {
+			t.Fatalf("one of %d is bad: skipped %v of %v", bad, x.Skipped, x.Done)
+		}
+		part := collect(noise{12, 0}, features.Options{Resume: x, From: 6})
+		if len(part.Skipped) != 6/bad || !part.Complete() {
+			t.Errorf("one of %d was bad: %v are skipped after the second half was tried again", bad, part.Skipped)
+		}
+		if got := bytesOf(t, collect(noise{12, 0}, features.Options{Resume: part})); !bytes.Equal(got, want) {
+			t.Errorf("one of %d was bad: the index differs from that of a scan in one go", bad)
+		}
+	}
+}

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -113,12 +114,12 @@ func (l *List) Hash() string {
 }
 
 // Files tells of the files that the pictures are in: a hash of their sizes, and which was changed last, and when. All are
-// "" and 0 if they are in none.
+// "" and 0 if they are in none; there is no hash if the disk does not say all sizes.
 func (l *List) Files() (sizes, last string, changed time.Time) {
 	if l.file == nil {
 		return "", "", changed
 	}
-	h, before := sha256.New(), ""
+	h, before, unknown := sha256.New(), "", false
 	for i := range l.Items {
 		name := l.file(i)
 		if name == before { // one file of many pictures
@@ -126,6 +127,7 @@ func (l *List) Files() (sizes, last string, changed time.Time) {
 		}
 		before = name
 		info, err := os.Stat(name)
+		unknown = unknown || err != nil && !errors.Is(err, fs.ErrNotExist)
 		if err != nil || info.IsDir() {
 			continue // generated, or what is wrong with it is said when it is read
 		}
@@ -136,6 +138,9 @@ func (l *List) Files() (sizes, last string, changed time.Time) {
 	}
 	if last == "" {
 		return "", "", changed
+	}
+	if unknown {
+		return "", last, changed
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8]), last, changed
 }

@@ -194,7 +194,7 @@ func (f *Folder) start(j *job, r *Run) (*model.Network, *model.State, *Run, erro
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		return net, nil, f.newRun(j), os.MkdirAll(filepath.Dir(f.file(j, "run.json")), 0o777)
+		return net, nil, f.newRun(j), imageio.MakeDir(filepath.Dir(f.file(j, "run.json")), 0o777)
 	}
 	net, state, err := model.LoadState(f.file(j, "ckpt.bin"))
 	if errors.Is(err, fs.ErrNotExist) { // the curve is written before the first checkpoint

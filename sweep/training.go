@@ -114,6 +114,10 @@ func (t *Training) Run(ctx context.Context, engine *model.Engine, o Options) (*T
 					return err
 				}
 			}
+			// The log of a checkpoint's steps lasts if the checkpoint does.
+			if err := log.Sync(); err != nil && logErr == nil {
+				logErr = fmt.Errorf("log: %w", err)
+			}
 			if err := model.Save(t.Out, net, state); err != nil {
 				return err
 			}

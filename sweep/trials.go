@@ -307,7 +307,7 @@ func (f *Folder) watch(ctx context.Context, j *job, step int, net *model.Network
 		return err
 	}
 	path := f.momentFile(j, step)
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+	if err := imageio.MakeDir(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	return imageio.WriteFile(path, func(w io.Writer) error { _, err := w.Write(text); return err })

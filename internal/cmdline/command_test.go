@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/deconvnet/viz/model"
@@ -143,5 +144,49 @@ func TestParseSize(t *testing.T) {
 		if _, err := ParseSize(text); err == nil {
 			t.Errorf("%q is taken for a size", text)
 		}
+	}
+}
+
+// full is a file that takes so many bytes and no more.
+type full struct {
+	room int
+	err  error
+}
+
+func (f *full) Write(b []byte) (int, error) {
+	n := min(len(b), f.room)
+	f.room -= n
+	if n < len(b) {
+		return n, f.err
+	}
+	return n, nil
+}
+
+// TestFullStdout: results that cannot be written are an error, wherever it comes; a reader that goes away is none.
+func TestFullStdout(t *testing.T) {
+	rows := [][]string{{"a", "long name"}, {"longer", "b"}, nil, {"c", "d"}}
+	commands := []Command{
+		{Name: "rows", Do: func(c *Run) error { return c.PrintRows(rows) }},
+		{Name: "right", Do: func(c *Run) error { return c.PrintRight(rows) }},
+		{Name: "files", Do: func(c *Run) error { c.Wrote("a.png"); c.Wrote("b.png"); return nil }},
+	}
+	for _, d := range commands {
+		whole, _, code := program(d, d.Name)
+		if code != 0 || whole == "" {
+			t.Fatalf("%s: %d, %q", d.Name, code, whole)
+		}
+		for room := range len(whole) {
+			var errs bytes.Buffer
+			p := Program{Name: "viz", Commands: []Command{d}}
+			code := p.Main(context.Background(), []string{"viz", d.Name}, &full{room, errors.New("write /dev/stdout: no space")}, &errs)
+			if want := "viz: error: write /dev/stdout: no space\n"; code != 1 || errs.String() != want {
+				t.Errorf("%s, room for %d bytes: code %d, %q, want 1, %q", d.Name, room, code, &errs, want)
+			}
+		}
+	}
+	var errs bytes.Buffer
+	p := Program{Name: "viz", Commands: commands}
+	if code := p.Main(context.Background(), []string{"viz", "files"}, &full{3, syscall.EPIPE}, &errs); code != 0 || errs.Len() > 0 {
+		t.Errorf("nobody reads which files were written: code %d, %q", code, &errs)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -31,10 +31,12 @@ func (c *Run) WithFolder(data string, fits func(*images.Data) error, do func(*sw
 		return err
 	}
 	defer c.ends.tidy()
-	runs, _ := os.ReadDir(filepath.Join(out.Dir, "runs")) // of earlier runs, if there are any
-	for _, dir := range runs {
-		imageio.RemoveParts(filepath.Join(out.Dir, "runs", dir.Name()))
-	}
+	filepath.WalkDir(filepath.Join(out.Dir, "runs"), func(path string, d fs.DirEntry, err error) error { // earlier runs
+		if err == nil && d.IsDir() {
+			imageio.RemoveParts(path)
+		}
+		return nil
+	})
 	engine := model.NewEngine(c.Workers)
 	defer engine.Close()
 	f, err := sweep.Open(engine, out.Dir, c.SweepOptions())
@@ -169,7 +171,7 @@ func (c *Run) writeCSV(path string, header []string, rows [][]string) error {
 
 // PrintRows prints rows in columns.
 func (c *Run) PrintRows(rows [][]string) error {
-	return printRows(tabwriter.NewWriter(c.Stdout, 0, 0, 2, ' ', 0), rows, "\n")
+	return printRows(c.Stdout, 2, 0, rows, "\n")
 }
 
 // PrintRight prints rows in columns that end on the right.
@@ -179,10 +181,13 @@ func (c *Run) PrintRight(rows [][]string) error {
 
 // RightRows writes rows in columns that end on the right, with a gap between them.
 func RightRows(to io.Writer, rows [][]string, gap int) error {
-	return printRows(tabwriter.NewWriter(to, 0, 0, gap, ' ', tabwriter.AlignRight), rows, "\t\n")
+	return printRows(to, gap, tabwriter.AlignRight, rows, "\t\n")
 }
 
-func printRows(w *tabwriter.Writer, rows [][]string, end string) error {
+// printRows writes all rows at once: a tabwriter panics if it is used after an error of what it writes to.
+func printRows(to io.Writer, gap int, flags uint, rows [][]string, end string) error {
+	var text bytes.Buffer
+	w := tabwriter.NewWriter(&text, 0, 0, gap, ' ', flags)
 	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {
@@ -190,7 +195,9 @@ func printRows(w *tabwriter.Writer, rows [][]string, end string) error {
 		}
 		fmt.Fprint(w, strings.Join(cells, "\t"), end)
 	}
-	return w.Flush()
+	w.Flush()
+	_, err := to.Write(text.Bytes())
+	return err
 }
 
 // PrintTable prints rows in columns, after an empty line.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/images"
@@ -46,6 +47,11 @@ func (c *Run) OpenIndexed(net *model.Network, from features.Source) (*images.Inp
 	src, err := c.OpenInputs(net, images.Spec{Paths: from.Images, Data: from.Data, Split: from.Split, Limit: from.Limit, Seed: max(from.Seed, 1), ByClass: true})
 	if err != nil {
 		return nil, from, err
+	}
+	for _, p := range src.Problems { // images have numbers, which must not depend on what a disk does not say
+		if errors.Is(p.Err, syscall.EIO) {
+			return nil, from, p.Err
+		}
 	}
 	if src.Data != "" && len(from.Images) == 1 && !IsDir(from.Images[0]) {
 		from.Images, from.Data = nil, src.Data // an archive, or a data set by name

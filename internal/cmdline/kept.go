@@ -78,7 +78,7 @@ func (k *keptFile) open(path string, resume bool) error {
 func keptParts(text []byte) (parts map[string][]byte, whole int, ours bool) {
 	parts = map[string][]byte{}
 	first, _, _ := bytes.Cut(text, []byte("\n"))
-	if len(text) > 0 && json.Unmarshal(first, new(keptLine)) != nil {
+	if len(text) > 0 && json.Unmarshal(first, new(keptLine)) != nil && !torn(first) {
 		return parts, 0, false
 	}
 	for line := range bytes.Lines(text) {
@@ -90,6 +90,12 @@ func keptParts(text []byte) (parts map[string][]byte, whole int, ours bool) {
 		whole += len(line)
 	}
 	return parts, whole, true
+}
+
+// torn reports whether a line may be what a loss of power has left of one of ours: its beginning, with zeros behind it.
+func torn(line []byte) bool {
+	begin, line := []byte(`{"key":`), bytes.TrimRight(line, "\x00")
+	return bytes.HasPrefix(line, begin) || bytes.HasPrefix(begin, line)
 }
 
 // Part reads a part.

@@ -59,6 +59,19 @@ func TestKept(t *testing.T) {
 	if _, err := os.Stat(path); err == nil {
 		t.Error("an empty file stays")
 	}
+	for _, torn := range []string{"\x00", "{", "{\"key\":\"a\",\"pa", "{\"key\":\"a\",\x00\x00\x00\x00", "{\"k\x00\x00\x00"} { // a loss of power
+		if err := os.WriteFile(path, []byte(torn), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		k := open(true)
+		if len(k.parts) != 0 || k.Keep("d", 1) != nil {
+			t.Errorf("after %q: %d parts", torn, len(k.parts))
+		}
+		close(k)
+		if text, _ := os.ReadFile(path); string(text) != `{"key":"d","part":1}`+"\n" {
+			t.Errorf("after %q the file is %q", torn, text)
+		}
+	}
 	if err := os.WriteFile(path, []byte("mine\n"), 0o666); err != nil {
 		t.Fatal(err)
 	}

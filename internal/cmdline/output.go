@@ -223,7 +223,7 @@ func (c *Run) OutDir(dir, flag string) error {
 		}
 		return Hinted(fmt.Errorf("output folder %s: %w", dir, err), "choose another with "+flag)
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := imageio.MakeDir(dir, 0o777); err != nil {
 		return fail(err)
 	}
 	c.ends.made = append(c.ends.made, made...)

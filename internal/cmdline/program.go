@@ -2,8 +2,10 @@ package cmdline
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
+	"syscall"
 
 	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/urfave/cli/v2"
@@ -18,6 +20,7 @@ type Program struct {
 // Main runs the program and returns its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var app *cli.App
+	results := &results{to: stdout}
 	app = &cli.App{
 		Name:                      p.Name,
 		Usage:                     p.Usage,
@@ -26,7 +29,7 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 		HideHelpCommand:           true,
 		EnableBashCompletion:      true,
 		DisableSliceFlagSeparator: true,
-		Writer:                    stdout,
+		Writer:                    results,
 		ErrWriter:                 stderr,
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError:              onUsageError,
@@ -54,8 +57,25 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 	if err == nil {
 		err = e.unusable
 	}
+	if err == nil && !errors.Is(results.err, syscall.EPIPE) { // whoever reads no more does not want what is missing
+		err = results.err
+	}
 	if err != nil {
 		e.tidy()
 	}
 	return report(ctx, stderr, err)
+}
+
+// results is stdout, and the first error of writing to it, so that no command need look at each line that it prints.
+type results struct {
+	to  io.Writer
+	err error
+}
+
+func (r *results) Write(b []byte) (int, error) {
+	n, err := r.to.Write(b)
+	if r.err == nil {
+		r.err = err
+	}
+	return n, err
 }

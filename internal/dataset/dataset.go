@@ -284,14 +284,14 @@ func openCached(ctx context.Context, name string, set remoteSet, o Options) (*Da
 	}
 	path, fetched := dir, true
 	for _, f := range set.files {
-		fetched = fetched && exists(filepath.Join(dir, f.name))
+		fetched = fetched && exists(filepath.Join(dir, f.Name))
 	}
 	if !exists(dir) {
 		return nil, missing("not found")
 	}
 	// CIFAR-10 is fetched as one archive and read from it; somebody may also have unpacked it.
 	if fetched && len(set.files) == 1 {
-		path = filepath.Join(dir, set.files[0].name)
+		path = filepath.Join(dir, set.files[0].Name)
 	}
 	d, err := openPath(ctx, path, name, o)
 	switch {

@@ -13,32 +13,34 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/deconvnet/viz/internal/imageio"
 )
 
 // remoteSet is a public data set: files below one base address.
 type remoteSet struct {
 	base  string
-	files []remoteFile
+	files []RemoteFile
 }
 
-// remoteFile is known by the MD5 its publisher gives, which guards against damage, not against malice.
-// size is for progress, and twice it is the most that is downloaded.
-type remoteFile struct {
-	name, md5 string
-	size      int64
+// RemoteFile is known by the MD5 its publisher gives, which guards against damage, not against malice.
+// Size is for progress, and twice it is the most that is downloaded.
+type RemoteFile struct {
+	Name, MD5 string
+	Size      int64
 }
 
 var public = map[string]remoteSet{
-	"cifar10": {"https://www.cs.toronto.edu/~kriz", []remoteFile{
+	"cifar10": {"https://www.cs.toronto.edu/~kriz", []RemoteFile{
 		{"cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530", 170052171},
 	}},
-	"mnist": {"https://ossci-datasets.s3.amazonaws.com/mnist", []remoteFile{
+	"mnist": {"https://ossci-datasets.s3.amazonaws.com/mnist", []RemoteFile{
 		{"train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873", 9912422},
 		{"train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432", 28881},
 		{"t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3", 1648877},
 		{"t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c", 4542},
 	}},
-	"fashion-mnist": {"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com", []remoteFile{
+	"fashion-mnist": {"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com", []RemoteFile{
 		{"train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d", 26421880},
 		{"train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe", 29515},
 		{"t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79", 4422102},
@@ -52,6 +54,8 @@ type GetOptions struct {
 	CacheDir string
 	// Base replaces the address the files are fetched from; "/FILE" is appended. For mirrors and tests.
 	Base string
+	// Files replaces the files that the set is known to have. For tests.
+	Files []RemoteFile
 	// Client makes the requests; nil means http.DefaultClient, which honours the proxy variables.
 	Client *http.Client
 	// Answer is how long a server may take to begin its answer, Stall how long nothing may arrive after that; 0 means
@@ -93,6 +97,9 @@ func get(ctx context.Context, name string, set remoteSet, o GetOptions) error {
 	if o.Base != "" {
 		set.base = o.Base
 	}
+	if o.Files != nil {
+		set.files = o.Files
+	}
 	if o.Client == nil {
 		o.Client = http.DefaultClient
 	}
@@ -103,41 +110,41 @@ func get(ctx context.Context, name string, set remoteSet, o GetOptions) error {
 		o.Stall = time.Minute
 	}
 	dir := filepath.Join(o.CacheDir, name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := imageio.MakeDir(dir, 0o755); err != nil {
 		return fmt.Errorf("get %s: %w", name, err)
 	}
 	var before, total int64
 	for _, f := range set.files {
-		total += f.size
+		total += f.Size
 	}
 	for _, f := range set.files {
 		d := download{
-			file: f, url: strings.TrimSuffix(set.base, "/") + "/" + f.name, path: filepath.Join(dir, f.name), client: o.Client, answer: o.Answer, stall: o.Stall,
+			file: f, url: strings.TrimSuffix(set.base, "/") + "/" + f.Name, path: filepath.Join(dir, f.Name), client: o.Client, answer: o.Answer, stall: o.Stall,
 			progress: func(done int64) {
 				if o.Progress != nil {
-					o.Progress(before+min(done, f.size), total)
+					o.Progress(before+min(done, f.Size), total)
 				}
 			},
 		}
 		if err := d.run(ctx); err != nil {
 			kept := d.kept()
 			for _, f := range set.files {
-				if fi, err := os.Stat(filepath.Join(dir, f.name)); err == nil {
+				if fi, err := os.Stat(filepath.Join(dir, f.Name)); err == nil {
 					kept += fi.Size()
 				}
 			}
 			os.Remove(dir) // refuses unless empty
 			return &GetError{fmt.Errorf("get %s: %w", name, err), kept}
 		}
-		d.progress(f.size)
-		before += f.size
+		d.progress(f.Size)
+		before += f.Size
 	}
 	return nil
 }
 
 // download is the fetching of one file.
 type download struct {
-	file      remoteFile
+	file      RemoteFile
 	url, path string
 	client    *http.Client
 	answer    time.Duration
@@ -159,38 +166,51 @@ func (d *download) part() string { return d.path + ".part" }
 func (d *download) tag() string  { return d.path + ".part.tag" }
 
 func (d *download) run(ctx context.Context) error {
-	if sum, err := fileMD5(ctx, d.path); err == nil && sum == d.file.md5 {
+	if sum, err := fileMD5(ctx, d.path); err == nil && sum == d.file.MD5 {
+		d.discard() // what a process that was killed left beside it
 		return nil
 	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	// A .part can be complete if the last call ended between the last byte and the rename.
-	if sum, err := fileMD5(ctx, d.part()); err != nil || sum != d.file.md5 {
+	if sum, err := fileMD5(ctx, d.part()); err != nil || sum != d.file.MD5 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := d.fetch(ctx); err != nil {
-			return err
-		}
-		sum, err := fileMD5(ctx, d.part())
+		sum, err := d.fetched(ctx)
 		if err != nil {
 			return err
 		}
-		if sum != d.file.md5 {
-			d.discard()
-			return fmt.Errorf("%s: checksum: got md5 %s, want %s", d.url, sum, d.file.md5)
+		if sum != d.file.MD5 {
+			return fmt.Errorf("%s: checksum: got md5 %s, want %s", d.url, sum, d.file.MD5)
 		}
 	}
 	if err := os.Rename(d.part(), d.path); err != nil {
 		return err
 	}
 	os.Remove(d.tag())
-	// The rename itself must reach the disk; systems that cannot sync a folder lose nothing by it.
-	if dir, err := os.Open(filepath.Dir(d.path)); err == nil {
-		dir.Sync()
-		dir.Close()
+	if err := imageio.SyncDir(filepath.Dir(d.path)); err != nil {
+		return fmt.Errorf("sync %s: %w", filepath.Dir(d.path), err)
 	}
 	return nil
+}
+
+// fetched completes the .part file and returns its checksum. A wrong one goes; if some of its bytes were there before,
+// they may be what was spoilt, as a loss of power does, and all of it is fetched once more.
+func (d *download) fetched(ctx context.Context) (sum string, err error) {
+	for {
+		before := d.kept()
+		if err := d.fetch(ctx); err != nil {
+			return "", err
+		}
+		if sum, err = fileMD5(ctx, d.part()); err != nil || sum == d.file.MD5 {
+			return sum, err
+		}
+		d.discard()
+		if before == 0 {
+			return sum, nil
+		}
+	}
 }
 
 func (d *download) discard() {
@@ -245,7 +265,7 @@ func (d *download) fetch(ctx context.Context) error {
 }
 
 // limit is the most bytes that a file may have.
-func (d *download) limit() int64 { return 2 * d.file.size }
+func (d *download) limit() int64 { return 2 * d.file.Size }
 
 // ask asks for what is missing, and for all if the server does not have that: then
 // .part is as long as the file or longer, and not the file.

@@ -45,7 +45,7 @@ func content() []byte {
 
 func one(b []byte) remoteSet {
 	sum := md5.Sum(b)
-	return remoteSet{"http://nowhere.invalid", []remoteFile{{"f.gz", hex.EncodeToString(sum[:]), int64(len(b))}}}
+	return remoteSet{"http://nowhere.invalid", []RemoteFile{{"f.gz", hex.EncodeToString(sum[:]), int64(len(b))}}}
 }
 
 // whole serves b as a good server does, with ranges.
@@ -116,7 +116,9 @@ func TestGet(t *testing.T) {
 			{broken(b, 100000, `"v1"`), "broken off", stopped, ""},
 			{broken(b, 50, `"v2"`), "broken off after 50 bytes", "f.gz.part:50 f.gz.part.tag:4", "bytes=100000-"},
 			{whole(b, `"v2"`), "", done, "bytes=50-"}}},
-		{"resumed onto wrong bytes", []step{{broken(other, 100000, `"v1"`), "broken off", stopped, ""}, {whole(b, `"v1"`), "checksum: got md5", "", "bytes=100000-"}, {whole(b, `"v1"`), "", done, ""}}},
+		{"resumed onto wrong bytes", []step{{broken(other, 100000, `"v1"`), "broken off", stopped, ""}, {whole(b, `"v1"`), "", done, "bytes=100000-,"}}},
+		{"resumed onto bytes that were lost", []step{{broken(append(make([]byte, 100000), b[100000:]...), 100000, `"v1"`), "broken off", stopped, ""}, {whole(b, `"v1"`), "", done, "bytes=100000-,"}}},
+		{"resumed, and wrong anyway", []step{{broken(other, 100000, `"v1"`), "broken off", stopped, ""}, {whole(other, `"v1"`), "checksum: got md5", "", "bytes=100000-,"}, {whole(b, `"v1"`), "", done, ""}}},
 		{"wrong range", []step{{broken(b, 100000, `"v1"`), "broken off", stopped, ""}, {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Range", "bytes 0-299999/300000")
 			w.WriteHeader(206)
@@ -226,7 +228,7 @@ func TestGetProgress(t *testing.T) {
 	b := content()
 	set := one(b)
 	set.files = append(set.files, set.files[0])
-	set.files[1].name = "g.gz"
+	set.files[1].Name = "g.gz"
 	s := serve(t, whole(b, `"v1"`))
 	var last, sum int64
 	err := get(context.Background(), "x", set, GetOptions{CacheDir: t.TempDir(), Base: s.URL, Progress: func(done, total int64) {
@@ -249,8 +251,8 @@ func TestGetRefuses(t *testing.T) {
 	}
 	for _, name := range Public() {
 		for _, f := range public[name].files {
-			if len(f.md5) != 32 || f.size == 0 {
-				t.Errorf("%s: %s: got md5 %q, size %d", name, f.name, f.md5, f.size)
+			if len(f.MD5) != 32 || f.Size == 0 {
+				t.Errorf("%s: %s: got md5 %q, size %d", name, f.Name, f.MD5, f.Size)
 			}
 		}
 	}

@@ -68,7 +68,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 		return cause(err)
 	}
 	done = true
-	return syncDir(filepath.Dir(target))
+	return SyncDir(filepath.Dir(target))
 }
 
 // linked is the file that a path leads to through links, whether it is there or not.
@@ -90,9 +90,9 @@ func linked(path string) (string, error) {
 	return "", errors.New("too many links")
 }
 
-// syncDir makes names in a folder last through a loss of power. Systems and file systems that know nothing of the
+// SyncDir makes names in a folder last through a loss of power. Systems and file systems that know nothing of the
 // kind are no error.
-func syncDir(dir string) error {
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return nil // it may be written to and not read
@@ -100,6 +100,27 @@ func syncDir(dir string) error {
 	defer d.Close()
 	if err := d.Sync(); errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ENOSPC) {
 		return cause(err)
+	}
+	return nil
+}
+
+// MakeDir makes a folder and those above it that are missing, as os.MkdirAll does, so that they last through a loss of
+// power.
+func MakeDir(dir string, mode fs.FileMode) error {
+	var above []string // the folders that get new entries
+	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
+		if _, err := os.Stat(d); !errors.Is(err, fs.ErrNotExist) || d == filepath.Dir(d) {
+			break
+		}
+		above = append(above, filepath.Dir(d))
+	}
+	if err := os.MkdirAll(dir, mode); err != nil {
+		return err
+	}
+	for _, d := range above {
+		if err := SyncDir(d); err != nil {
+			return &fs.PathError{Op: "sync", Path: d, Err: err}
+		}
 	}
 	return nil
 }
@@ -118,11 +139,18 @@ func createTemp(path string) (f *os.File, unlock func(), err error) {
 			return nil, nil, err
 		}
 		unlock, ours := lockPart(name)
-		if ours && named(f, name) {
+		same, err := named(f, name)
+		if ours && same {
 			return f, unlock, nil
+		}
+		if err != nil {
+			os.Remove(name)
 		}
 		unlock() // another process took it for one that was left, before it was locked
 		f.Close()
+		if err != nil {
+			return nil, nil, err
+		}
 	}
 }
 
@@ -150,13 +178,16 @@ func lockPart(name string) (unlock func(), ours bool) {
 }
 
 // named reports whether an open file still has its name.
-func named(f *os.File, name string) bool {
+func named(f *os.File, name string) (bool, error) {
 	held, err := f.Stat()
 	if err != nil {
-		return false
+		return false, err
 	}
 	there, err := os.Lstat(name)
-	return err == nil && os.SameFile(held, there)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && os.SameFile(held, there), err
 }
 
 // part matches the names of files that WriteFile did not finish.

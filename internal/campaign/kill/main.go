@@ -87,7 +87,7 @@ func (w work) campaign(program, dir string, r *rand.Rand, kills int) (count, err
 	longest := time.Duration(0)
 	for i := range 2 {
 		at := filepath.Join(dir, fmt.Sprint("whole", i))
-		if err := inputs(at, program); err != nil {
+		if err := campaign.Inputs(at, program, 24, 200, 12); err != nil {
 			return c, err
 		}
 		start := time.Now()
@@ -95,7 +95,7 @@ func (w work) campaign(program, dir string, r *rand.Rand, kills int) (count, err
 			return c, fmt.Errorf("%w\n%s", err, out)
 		}
 		longest = max(longest, time.Since(start))
-		files, err := hashes(filepath.Join(at, "out"))
+		files, err := campaign.Hashes(filepath.Join(at, "out"))
 		if err != nil {
 			return c, err
 		}
@@ -115,14 +115,14 @@ func (w work) campaign(program, dir string, r *rand.Rand, kills int) (count, err
 	}
 	for c.tries < kills {
 		at := filepath.Join(dir, fmt.Sprint("killed", c.tries))
-		if err := inputs(at, program); err != nil {
+		if err := campaign.Inputs(at, program, 24, 200, 12); err != nil {
 			return c, err
 		}
 		for range 1 + r.IntN(4) { // kills of one run
 			moment := time.Duration(r.Float64() * float64(longest))
 			w.run(program, at, moment)
 			c.tries++
-			if err := readable(filepath.Join(at, "out")); err != nil {
+			if err := campaign.Readable(filepath.Join(at, "out")); err != nil {
 				c.failures++
 				fmt.Fprintf(os.Stderr, "%s, killed after %v: %v\n", w.name, moment, err)
 			}
@@ -174,7 +174,7 @@ func exists(path string) bool {
 
 // compare looks for files that are missing, different, or left over.
 func (w work) compare(dir string, whole map[string]string) error {
-	files, err := hashes(filepath.Join(dir, "out"))
+	files, err := campaign.Hashes(filepath.Join(dir, "out"))
 	if err != nil {
 		return err
 	}

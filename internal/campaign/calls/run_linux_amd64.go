@@ -1,0 +1,255 @@
+package calls
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	waitAll      = 0x40000000 | 0x20000000 // __WALL | __WNOTHREAD: threads, too, and only those that this thread traces
+	goodStops    = 0x1                     // PTRACE_O_TRACESYSGOOD: stops at system calls are told from signals
+	endsWithUs   = 0x100000                // PTRACE_O_EXITKILL
+	atCall       = syscall.SIGTRAP | 0x80
+	here         = -100 // AT_FDCWD: paths begin where the program runs
+	anonymous    = 0x20 // MAP_ANONYMOUS: no file is mapped
+	largestWrite = 1 << 30
+)
+
+// thread is one thread of the program.
+type thread struct {
+	inside bool // of a call: its end comes next
+	call   *Call
+	fail   syscall.Errno
+}
+
+// tracer follows one process.
+type tracer struct {
+	Program
+	pid     int
+	memory  *os.File
+	threads map[int]*thread
+}
+
+// Run runs a program to its end.
+func Run(p Program) (End, error) {
+	runtime.LockOSThread() // who starts a process traces it
+	defer runtime.UnlockOSThread()
+	if p.Within == "" {
+		p.Within = p.Dir
+	}
+	process, err := os.StartProcess(p.Args[0], p.Args, &os.ProcAttr{Dir: p.Dir, Env: p.Env, Files: []*os.File{nil, p.Stdout, p.Stderr},
+		Sys: &syscall.SysProcAttr{Ptrace: true}})
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
+		return End{}, fmt.Errorf("%w: %w", ErrCannot, err)
+	}
+	if err != nil {
+		return End{}, err
+	}
+	defer process.Release()
+	t := tracer{Program: p, pid: process.Pid, threads: map[int]*thread{process.Pid: {}}}
+	var late atomic.Bool
+	if p.Limit > 0 {
+		timer := time.AfterFunc(p.Limit, func() { late.Store(true); syscall.Kill(t.pid, syscall.SIGKILL) })
+		defer timer.Stop()
+	}
+	end, err := t.follow()
+	if err != nil {
+		syscall.Kill(t.pid, syscall.SIGKILL)
+	}
+	end.Late = end.Signal == syscall.SIGKILL && late.Load()
+	return end, err
+}
+
+func (t *tracer) follow() (End, error) {
+	var status syscall.WaitStatus
+	if _, err := wait(t.pid, &status); err != nil {
+		return End{}, err
+	}
+	if !status.Stopped() {
+		return End{}, fmt.Errorf("%w: %v", ErrCannot, status)
+	}
+	if err := syscall.PtraceSetOptions(t.pid, goodStops|endsWithUs|syscall.PTRACE_O_TRACECLONE); err != nil {
+		return End{}, fmt.Errorf("%w: %w", ErrCannot, err)
+	}
+	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", t.pid))
+	if err != nil {
+		return End{}, err
+	}
+	defer memory.Close()
+	t.memory = memory
+	next, signal := t.pid, 0
+	for {
+		if err := proceed(next, signal); err != nil && err != syscall.ESRCH {
+			return End{}, err
+		}
+		if next, err = wait(-1, &status); err != nil {
+			return End{}, err
+		}
+		signal = 0
+		switch {
+		case status.Exited() || status.Signaled():
+			delete(t.threads, next)
+			if next == t.pid && status.Exited() {
+				return End{Code: status.ExitStatus()}, nil
+			}
+			if next == t.pid {
+				return End{Code: -1, Signal: status.Signal()}, nil
+			}
+		case t.threads[next] == nil: // a new thread stops before it begins
+			t.threads[next] = &thread{}
+		case status.StopSignal() == atCall:
+			if err := t.at(next); err != nil && err != syscall.ESRCH {
+				return End{}, err
+			}
+		case status.StopSignal() == syscall.SIGTRAP: // a thread was made
+		default:
+			signal = int(status.StopSignal())
+		}
+	}
+}
+
+func wait(pid int, status *syscall.WaitStatus) (int, error) {
+	for {
+		got, err := syscall.Wait4(pid, status, waitAll, nil)
+		if err != syscall.EINTR {
+			return got, err
+		}
+	}
+}
+
+// proceed lets a thread run to its next stop. One that has gone is no error.
+func proceed(tid, signal int) error { return syscall.PtraceSyscall(tid, signal) }
+
+// at is a thread at the begin or the end of a call.
+func (t *tracer) at(tid int) error {
+	th := t.threads[tid]
+	var r syscall.PtraceRegs
+	if err := syscall.PtraceGetRegs(tid, &r); err != nil {
+		return err
+	}
+	if th.inside = !th.inside; th.inside {
+		return t.begins(tid, th, &r)
+	}
+	switch {
+	case th.fail != 0:
+		r.Rax = uint64(-int64(th.fail))
+		th.fail = 0
+		return syscall.PtraceSetRegs(tid, &r)
+	case th.call != nil && t.After != nil:
+		t.After(*th.call, int64(r.Rax))
+	}
+	return nil
+}
+
+func (t *tracer) begins(tid int, th *thread, r *syscall.PtraceRegs) error {
+	th.call = nil
+	k, ok := kinds[r.Orig_rax]
+	if !ok {
+		return nil
+	}
+	call, err := t.call(k, r)
+	if err != nil || call == nil {
+		return err
+	}
+	if t.Before != nil {
+		th.fail = t.Before(*call)
+	}
+	if th.fail != 0 {
+		r.Orig_rax = ^uint64(0) // no call at all
+		return syscall.PtraceSetRegs(tid, r)
+	}
+	th.call = call
+	return nil
+}
+
+// call is the call that a thread begins, nil if it is none on a file of ours.
+func (t *tracer) call(k kind, r *syscall.PtraceRegs) (*Call, error) {
+	c := &Call{Name: k.name, FD: int(int32(r.Rdi)), Size: int64(r.Rdx)}
+	var err error
+	switch k.how {
+	case byFD:
+		c.Path = t.open(c.FD)
+	case byMapped:
+		if r.R10&anonymous != 0 {
+			return nil, nil
+		}
+		c.FD = int(int32(r.R8))
+		c.Path = t.open(c.FD)
+	case byPath:
+		c.Path, err = t.path(here, r.Rdi)
+	case byAt:
+		c.Path, err = t.path(c.FD, r.Rsi)
+		c.Flags = int(r.Rdx)
+	case byTwo:
+		c.Path, err = t.path(here, r.Rdi)
+		if err == nil {
+			c.To, err = t.path(here, r.Rsi)
+		}
+	case byTwoAt:
+		c.Path, err = t.path(c.FD, r.Rsi)
+		if err == nil {
+			c.To, err = t.path(int(int32(r.Rdx)), r.R10)
+		}
+	}
+	if err != nil || !t.within(c.Path) && !t.within(c.To) {
+		return nil, err
+	}
+	switch k.name {
+	case "write", "pwrite64":
+		c.Offset = int64(r.R10)
+		if t.Data && c.Size <= largestWrite {
+			c.Data = make([]byte, c.Size)
+			_, err = t.memory.ReadAt(c.Data, int64(r.Rsi))
+		}
+	case "lseek":
+		c.Offset, c.Whence = int64(r.Rsi), int(r.Rdx)
+	case "ftruncate", "truncate":
+		c.Size = int64(r.Rsi)
+	}
+	return c, err
+}
+
+func (t *tracer) within(path string) bool {
+	return path == t.Within || strings.HasPrefix(path, t.Within+"/")
+}
+
+// open is the path of an open file, "" if there is none.
+func (t *tracer) open(fd int) string {
+	path, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", t.pid, fd))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(path, " (deleted)")
+}
+
+// path is a path in the program's memory, made absolute.
+func (t *tracer) path(folder int, at uint64) (string, error) {
+	var text []byte
+	for end := -1; end < 0; {
+		piece := make([]byte, 4096-at%4096) // what follows may not be there
+		if _, err := t.memory.ReadAt(piece, int64(at)); err != nil {
+			return "", nil // no path; the call will fail
+		}
+		if end = bytes.IndexByte(piece, 0); end >= 0 {
+			piece = piece[:end]
+		}
+		text = append(text, piece...)
+		at += uint64(len(piece))
+	}
+	path := string(text)
+	switch {
+	case filepath.IsAbs(path):
+		return filepath.Clean(path), nil
+	case folder != here:
+		return filepath.Join(t.open(folder), path), nil
+	}
+	return filepath.Join(t.Dir, path), nil
+}

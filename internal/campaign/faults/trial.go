@@ -1,0 +1,234 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/deconvnet/viz/internal/campaign"
+	"github.com/deconvnet/viz/internal/campaign/calls"
+)
+
+// errno is what a call gives that fails.
+type errno syscall.Errno
+
+func (e errno) String() string {
+	if e == errno(syscall.ENOSPC) {
+		return "ENOSPC"
+	}
+	return "EIO"
+}
+
+// trial is a command whose calls fail by turns.
+type trial struct {
+	campaign.Trial
+	calls    int // on files, of a run in which nothing fails
+	faults   []fault
+	kinds    map[string]int
+	versions map[string][]string // what a file may hold, by hash: all that runs gave its name
+}
+
+// outcome is what became of a run with a fault.
+type outcome int
+
+const (
+	failed   outcome = iota // viz said so
+	harmless                // all files are there all the same
+	missed                  // the run did not make the call
+)
+
+// prepare writes down the calls that a run makes and the files that it gives their names.
+func (t *trial) prepare() error {
+	t.versions = map[string][]string{}
+	first := true
+	return t.Prepare(func(at string) campaign.Watch {
+		seen := map[fault]int{}
+		noting := first
+		first = false
+		return campaign.Watch{Before: func(c calls.Call) syscall.Errno {
+			if strings.HasPrefix(c.Name, "rename") {
+				if hash, err := campaign.Content(filepath.Join(at, c.Path)); err == nil {
+					t.versions[c.To] = append(t.versions[c.To], hash)
+				}
+			}
+			if noting {
+				seen[fault{name: c.Name, path: c.Path}]++
+				info, err := os.Stat(filepath.Join(at, c.Path))
+				t.note(c, seen[fault{name: c.Name, path: c.Path}], err == nil && info.IsDir())
+			}
+			return 0
+		}}
+	})
+}
+
+// note makes faults of a call.
+func (t *trial) note(c calls.Call, nth int, folder bool) {
+	t.calls++
+	for _, e := range []syscall.Errno{syscall.EIO, syscall.ENOSPC} {
+		if e == syscall.EIO || fills(c) {
+			t.faults = append(t.faults, fault{c.Name, c.Path, nth, errno(e), folder})
+		}
+	}
+}
+
+// fills reports whether a call takes room on the disk.
+func fills(c calls.Call) bool {
+	switch c.Name {
+	case "write", "pwrite64", "ftruncate", "fsync", "mkdirat", "renameat", "renameat2":
+		return true
+	case "openat":
+		return c.Flags&syscall.O_CREAT != 0
+	}
+	return false
+}
+
+// try lets one call fail, and runs the command again.
+func (t *trial) try(f fault, number int) (got outcome, err error) {
+	at := filepath.Join(t.Dir, fmt.Sprint("try", number))
+	if err := t.Copy(at); err != nil {
+		return failed, err
+	}
+	defer os.RemoveAll(at)
+	n := 0
+	var mu sync.Mutex
+	end, text, err := t.Run(at, false, campaign.Watch{Before: func(c calls.Call) syscall.Errno {
+		mu.Lock()
+		defer mu.Unlock()
+		if c.Name != f.name || c.Path != f.path {
+			return 0
+		}
+		if n++; n != f.nth {
+			return 0
+		}
+		return syscall.Errno(f.err)
+	}})
+	switch {
+	case err != nil:
+		return failed, err
+	case n < f.nth:
+		return missed, nil
+	case end.Code == 0:
+		got = harmless
+	}
+	if err := t.told(f, end, text); err != nil {
+		return got, err
+	}
+	files, err := campaign.Contents(at)
+	if err != nil {
+		return got, err
+	}
+	if err := t.intact(f, files, got); err != nil {
+		return got, fmt.Errorf("%w\n%s", err, text)
+	}
+	if err := campaign.Readable(filepath.Join(at, "out")); err != nil {
+		return got, err
+	}
+	return got, t.Again(at)
+}
+
+// told checks how the run ended and what it said.
+func (t *trial) told(f fault, end calls.End, text string) error {
+	switch {
+	case end.Late:
+		return fmt.Errorf("it hangs")
+	case end.Code == 0:
+		return nil
+	case end.Code != 1:
+		return fmt.Errorf("it ends with %d, want 1\n%s", end.Code, text)
+	case strings.Contains(text, "panic") || strings.Contains(text, "goroutine "):
+		return fmt.Errorf("it panics\n%s", text)
+	}
+	errs := 0
+	named := false
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "viz: error: ") {
+			errs++
+			named = named || names(line, f)
+		}
+	}
+	switch {
+	case errs == 0:
+		return fmt.Errorf("it says nothing\n%s", text)
+	case errs > 2: // one picture of several, and how many there were
+		return fmt.Errorf("it says it %d times\n%s", errs, text)
+	case !named:
+		return fmt.Errorf("it does not name the file\n%s", text)
+	}
+	return nil
+}
+
+// names reports whether a line names the file of a fault: the file that was asked for, if it is a part of it or its lock.
+func names(line string, f fault) bool {
+	base := filepath.Base(f.path)
+	if f.path == campaign.Stdout {
+		base = "stdout"
+	}
+	if name, ok := strings.CutSuffix(base, ".part"); ok && strings.HasPrefix(base, ".") {
+		base = strings.TrimSuffix(name[1:], filepath.Ext(name))
+	}
+	return strings.Contains(line, base)
+}
+
+// intact checks that each file is as it was or whole, and that nothing is left over.
+func (t *trial) intact(f fault, files map[string]string, got outcome) error {
+	for name, hash := range t.Before {
+		if now, ok := files[name]; !ok {
+			return fmt.Errorf("%s is gone", name)
+		} else if now != hash && !slices.Contains(t.versions[name], now) {
+			return fmt.Errorf("%s is another one", name)
+		}
+	}
+	_, input := t.Before[f.path]
+	for name, hash := range files {
+		whole, wanted := t.Whole[name]
+		switch {
+		case name == campaign.Stdout, t.Before[name] == hash:
+		case temporary(name) && f.name != "unlinkat":
+			return fmt.Errorf("%s is left over", name)
+		case input && got == failed: // what could be read is done, and the next run does the rest
+		case whole != "" && hash != whole && len(t.versions[name]) > 0 && !slices.Contains(t.versions[name], hash):
+			return fmt.Errorf("%s is not whole", name)
+		case got == harmless && !wanted && !temporary(name):
+			return fmt.Errorf("%s is too much", name)
+		}
+	}
+	if got != harmless {
+		return nil
+	}
+	if err := t.Compare(files); err != nil {
+		return fmt.Errorf("it ends with 0, but %w", err)
+	}
+	if hash := t.Whole[campaign.Stdout]; hash != "" && hash != files[campaign.Stdout] {
+		return fmt.Errorf("it ends with 0, but stdout is another one")
+	}
+	return nil
+}
+
+// kind says what failed, in words that are the same for all files of a kind.
+func (t *trial) kind(f fault) string {
+	what := "an output"
+	_, read := t.Before[f.path]
+	base := filepath.Base(f.path)
+	switch {
+	case f.path == campaign.Stdout:
+		what = "stdout"
+	case strings.HasSuffix(base, ".lock"):
+		what = "a lock"
+	case strings.HasSuffix(base, ".part"):
+		what = "a part"
+	case f.folder:
+		what = "a folder"
+	case read:
+		what = "an input"
+	}
+	return f.name + " of " + what
+}
+
+func temporary(name string) bool {
+	base := filepath.Base(name)
+	return strings.HasPrefix(base, ".") && (strings.HasSuffix(base, ".part") || strings.HasSuffix(base, ".lock"))
+}
