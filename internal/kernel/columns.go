@@ -72,7 +72,7 @@ func (j *convJob) turnedChunk(i, worker int) {
 		if c := ws.c[:(last-first)*panel]; j.ep.rest() {
 			j.ep.finish(lv, c, 1, len(c), len(c))
 		}
-		j.storeTurned(ws, q*panel, n, first, last)
+		j.storeImages(ws, q*panel, n, first, last)
 	}
 }
 
@@ -103,27 +103,13 @@ func (j *convJob) turnedTiles(ws *convWorker, q, n, k0, k1, first, last, flags i
 	}
 }
 
-// storeTurned stores the n outputs from row on of positions [first, last), image by image.
-func (j *convJob) storeTurned(ws *convWorker, row, n, first, last int) {
-	lv, panel, area := j.lv, j.lv.panel(), j.h*j.w
+// storeImages stores the n outputs from row on of positions [first, last), image by image.
+func (j *convJob) storeImages(ws *convWorker, row, n, first, last int) {
+	panel, area := j.lv.panel(), j.h*j.w
 	out := j.dst[j.image0*j.ep.Stride+row*area:]
 	for l := first; l < last; {
 		end := min(last, l/area*area+area)
-		d := out[l/area*j.ep.Stride:]
-		from := l
-		for end-l >= lv.lanes || end-l > 2 && end-from >= lv.lanes {
-			// The last vector may begin among those that are stored already.
-			l = min(l, end-lv.lanes)
-			at := l % area
-			for r := 0; r < n; r += lv.lanes {
-				lv.transpose(&d[r*area+at], &ws.c[(l-first)*panel+r], 4*area, 4*panel, lv.lanes, min(lv.lanes, n-r))
-			}
-			l += lv.lanes
-		}
-		for ; l < end; l++ {
-			for r, v := range ws.c[(l-first)*panel:][:n] {
-				d[r*area+l%area] = v
-			}
-		}
+		j.lv.storeTurned(out[l/area*j.ep.Stride:], area, ws.c[(l-first)*panel:], panel, n, l%area, l%area+end-l)
+		l = end
 	}
 }

@@ -1,7 +1,5 @@
 package kernel
 
-import "math"
-
 // grid is a set of taps that is a rectangle with steps of one: the first tap and
 // the steps to the next row and column, 1 or -1. The zero grid is none.
 type grid struct{ kh, kw, dy, dx int }
@@ -118,14 +116,7 @@ func (j *convJob) planeTask(i, worker int) {
 	rows := min(j.h, p.h-y0)
 	ws := &j.workers[worker]
 	k := &ws.k
-	clamp := 0
-	switch {
-	case j.ep.ReLU:
-		*k, clamp = [4]float32{3: float32(math.Inf(1))}, 1
-	case j.ep.Clip != nil:
-		c := &j.ep.Clip.k
-		*k, clamp = [4]float32{0, c[0], c[1], c[2]}, 1
-	}
+	_, clamp := j.clamp(ws)
 	// Input row r of the band is at r*pitch; its odd columns, with stride 2, oddCol on.
 	oddCol := p.vecs * lv.lanes
 	pitch := oddCol * j.sx

@@ -16285,6 +16285,1000 @@ fewest_done:
 	VZEROUPPER
 	RET
 
+// func channels1s1_avx2(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, FMA3
+TEXT ·channels1s1_avx2(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Y14
+
+row:
+	VMOVAPS Y14, Y0
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Y15
+	VMOVUPS      (AX), Y1
+	VFMADD231PS  Y1, Y15, Y0
+	ADDQ         $0x00000020, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Y1
+	VBROADCASTSS 8(AX), Y2
+	VBROADCASTSS 12(AX), Y3
+	VMAXPS       Y0, Y1, Y0
+	VADDPS       Y2, Y0, Y0
+	VMINPS       Y0, Y3, Y0
+
+store:
+	VMOVUPS Y0, (DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels2s1_avx2(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, FMA3
+TEXT ·channels2s1_avx2(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Y14
+
+row:
+	VMOVAPS Y14, Y0
+	VMOVAPS Y14, Y1
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Y15
+	VMOVUPS      (AX), Y2
+	VFMADD231PS  Y2, Y15, Y0
+	VMOVUPS      32(AX), Y3
+	VFMADD231PS  Y3, Y15, Y1
+	ADDQ         $0x00000020, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Y2
+	VBROADCASTSS 8(AX), Y3
+	VBROADCASTSS 12(AX), Y4
+	VMAXPS       Y0, Y2, Y0
+	VADDPS       Y3, Y0, Y0
+	VMINPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y2, Y1
+	VADDPS       Y3, Y1, Y1
+	VMINPS       Y1, Y4, Y1
+
+store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels3s1_avx2(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, FMA3
+TEXT ·channels3s1_avx2(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Y14
+
+row:
+	VMOVAPS Y14, Y0
+	VMOVAPS Y14, Y1
+	VMOVAPS Y14, Y2
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Y15
+	VMOVUPS      (AX), Y3
+	VFMADD231PS  Y3, Y15, Y0
+	VMOVUPS      32(AX), Y4
+	VFMADD231PS  Y4, Y15, Y1
+	VMOVUPS      64(AX), Y5
+	VFMADD231PS  Y5, Y15, Y2
+	ADDQ         $0x00000020, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Y3
+	VBROADCASTSS 8(AX), Y4
+	VBROADCASTSS 12(AX), Y5
+	VMAXPS       Y0, Y3, Y0
+	VADDPS       Y4, Y0, Y0
+	VMINPS       Y0, Y5, Y0
+	VMAXPS       Y1, Y3, Y1
+	VADDPS       Y4, Y1, Y1
+	VMINPS       Y1, Y5, Y1
+	VMAXPS       Y2, Y3, Y2
+	VADDPS       Y4, Y2, Y2
+	VMINPS       Y2, Y5, Y2
+
+store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels4s1_avx2(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, FMA3
+TEXT ·channels4s1_avx2(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Y14
+
+row:
+	VMOVAPS Y14, Y0
+	VMOVAPS Y14, Y1
+	VMOVAPS Y14, Y2
+	VMOVAPS Y14, Y3
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Y15
+	VMOVUPS      (AX), Y4
+	VFMADD231PS  Y4, Y15, Y0
+	VMOVUPS      32(AX), Y5
+	VFMADD231PS  Y5, Y15, Y1
+	VMOVUPS      64(AX), Y6
+	VFMADD231PS  Y6, Y15, Y2
+	VMOVUPS      96(AX), Y4
+	VFMADD231PS  Y4, Y15, Y3
+	ADDQ         $0x00000020, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Y4
+	VBROADCASTSS 8(AX), Y5
+	VBROADCASTSS 12(AX), Y6
+	VMAXPS       Y0, Y4, Y0
+	VADDPS       Y5, Y0, Y0
+	VMINPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y4, Y1
+	VADDPS       Y5, Y1, Y1
+	VMINPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y4, Y2
+	VADDPS       Y5, Y2, Y2
+	VMINPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y4, Y3
+	VADDPS       Y5, Y3, Y3
+	VMINPS       Y3, Y6, Y3
+
+store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels5s1_avx2(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, FMA3
+TEXT ·channels5s1_avx2(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Y14
+
+row:
+	VMOVAPS Y14, Y0
+	VMOVAPS Y14, Y1
+	VMOVAPS Y14, Y2
+	VMOVAPS Y14, Y3
+	VMOVAPS Y14, Y4
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Y15
+	VMOVUPS      (AX), Y5
+	VFMADD231PS  Y5, Y15, Y0
+	VMOVUPS      32(AX), Y6
+	VFMADD231PS  Y6, Y15, Y1
+	VMOVUPS      64(AX), Y7
+	VFMADD231PS  Y7, Y15, Y2
+	VMOVUPS      96(AX), Y5
+	VFMADD231PS  Y5, Y15, Y3
+	VMOVUPS      128(AX), Y6
+	VFMADD231PS  Y6, Y15, Y4
+	ADDQ         $0x00000020, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Y5
+	VBROADCASTSS 8(AX), Y6
+	VBROADCASTSS 12(AX), Y7
+	VMAXPS       Y0, Y5, Y0
+	VADDPS       Y6, Y0, Y0
+	VMINPS       Y0, Y7, Y0
+	VMAXPS       Y1, Y5, Y1
+	VADDPS       Y6, Y1, Y1
+	VMINPS       Y1, Y7, Y1
+	VMAXPS       Y2, Y5, Y2
+	VADDPS       Y6, Y2, Y2
+	VMINPS       Y2, Y7, Y2
+	VMAXPS       Y3, Y5, Y3
+	VADDPS       Y6, Y3, Y3
+	VMINPS       Y3, Y7, Y3
+	VMAXPS       Y4, Y5, Y4
+	VADDPS       Y6, Y4, Y4
+	VMINPS       Y4, Y7, Y4
+
+store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VMOVUPS Y4, 128(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels6s1_avx2(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, FMA3
+TEXT ·channels6s1_avx2(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Y14
+
+row:
+	VMOVAPS Y14, Y0
+	VMOVAPS Y14, Y1
+	VMOVAPS Y14, Y2
+	VMOVAPS Y14, Y3
+	VMOVAPS Y14, Y4
+	VMOVAPS Y14, Y5
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Y15
+	VMOVUPS      (AX), Y6
+	VFMADD231PS  Y6, Y15, Y0
+	VMOVUPS      32(AX), Y7
+	VFMADD231PS  Y7, Y15, Y1
+	VMOVUPS      64(AX), Y8
+	VFMADD231PS  Y8, Y15, Y2
+	VMOVUPS      96(AX), Y6
+	VFMADD231PS  Y6, Y15, Y3
+	VMOVUPS      128(AX), Y7
+	VFMADD231PS  Y7, Y15, Y4
+	VMOVUPS      160(AX), Y8
+	VFMADD231PS  Y8, Y15, Y5
+	ADDQ         $0x00000020, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Y6
+	VBROADCASTSS 8(AX), Y7
+	VBROADCASTSS 12(AX), Y8
+	VMAXPS       Y0, Y6, Y0
+	VADDPS       Y7, Y0, Y0
+	VMINPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y6, Y1
+	VADDPS       Y7, Y1, Y1
+	VMINPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y6, Y2
+	VADDPS       Y7, Y2, Y2
+	VMINPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y6, Y3
+	VADDPS       Y7, Y3, Y3
+	VMINPS       Y3, Y8, Y3
+	VMAXPS       Y4, Y6, Y4
+	VADDPS       Y7, Y4, Y4
+	VMINPS       Y4, Y8, Y4
+	VMAXPS       Y5, Y6, Y5
+	VADDPS       Y7, Y5, Y5
+	VMINPS       Y5, Y8, Y5
+
+store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VMOVUPS Y4, 128(DI)
+	VMOVUPS Y5, 160(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels7s1_avx2(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, FMA3
+TEXT ·channels7s1_avx2(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Y14
+
+row:
+	VMOVAPS Y14, Y0
+	VMOVAPS Y14, Y1
+	VMOVAPS Y14, Y2
+	VMOVAPS Y14, Y3
+	VMOVAPS Y14, Y4
+	VMOVAPS Y14, Y5
+	VMOVAPS Y14, Y6
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Y15
+	VMOVUPS      (AX), Y7
+	VFMADD231PS  Y7, Y15, Y0
+	VMOVUPS      32(AX), Y8
+	VFMADD231PS  Y8, Y15, Y1
+	VMOVUPS      64(AX), Y9
+	VFMADD231PS  Y9, Y15, Y2
+	VMOVUPS      96(AX), Y7
+	VFMADD231PS  Y7, Y15, Y3
+	VMOVUPS      128(AX), Y8
+	VFMADD231PS  Y8, Y15, Y4
+	VMOVUPS      160(AX), Y9
+	VFMADD231PS  Y9, Y15, Y5
+	VMOVUPS      192(AX), Y7
+	VFMADD231PS  Y7, Y15, Y6
+	ADDQ         $0x00000020, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Y7
+	VBROADCASTSS 8(AX), Y8
+	VBROADCASTSS 12(AX), Y9
+	VMAXPS       Y0, Y7, Y0
+	VADDPS       Y8, Y0, Y0
+	VMINPS       Y0, Y9, Y0
+	VMAXPS       Y1, Y7, Y1
+	VADDPS       Y8, Y1, Y1
+	VMINPS       Y1, Y9, Y1
+	VMAXPS       Y2, Y7, Y2
+	VADDPS       Y8, Y2, Y2
+	VMINPS       Y2, Y9, Y2
+	VMAXPS       Y3, Y7, Y3
+	VADDPS       Y8, Y3, Y3
+	VMINPS       Y3, Y9, Y3
+	VMAXPS       Y4, Y7, Y4
+	VADDPS       Y8, Y4, Y4
+	VMINPS       Y4, Y9, Y4
+	VMAXPS       Y5, Y7, Y5
+	VADDPS       Y8, Y5, Y5
+	VMINPS       Y5, Y9, Y5
+	VMAXPS       Y6, Y7, Y6
+	VADDPS       Y8, Y6, Y6
+	VMINPS       Y6, Y9, Y6
+
+store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VMOVUPS Y4, 128(DI)
+	VMOVUPS Y5, 160(DI)
+	VMOVUPS Y6, 192(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels1s2_avx2(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, FMA3
+TEXT ·channels1s2_avx2(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Y14
+
+row:
+	VMOVAPS Y14, Y0
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Y15
+	VMOVUPS      (AX), Y1
+	VFMADD231PS  Y1, Y15, Y0
+	ADDQ         $0x00000020, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Y1
+	VBROADCASTSS 8(AX), Y2
+	VBROADCASTSS 12(AX), Y3
+	VMAXPS       Y0, Y1, Y0
+	VADDPS       Y2, Y0, Y0
+	VMINPS       Y0, Y3, Y0
+
+store:
+	VMOVUPS Y0, (DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels2s2_avx2(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, FMA3
+TEXT ·channels2s2_avx2(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Y14
+
+row:
+	VMOVAPS Y14, Y0
+	VMOVAPS Y14, Y1
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Y15
+	VMOVUPS      (AX), Y2
+	VFMADD231PS  Y2, Y15, Y0
+	VMOVUPS      64(AX), Y3
+	VFMADD231PS  Y3, Y15, Y1
+	ADDQ         $0x00000020, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Y2
+	VBROADCASTSS 8(AX), Y3
+	VBROADCASTSS 12(AX), Y4
+	VMAXPS       Y0, Y2, Y0
+	VADDPS       Y3, Y0, Y0
+	VMINPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y2, Y1
+	VADDPS       Y3, Y1, Y1
+	VMINPS       Y1, Y4, Y1
+
+store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels3s2_avx2(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, FMA3
+TEXT ·channels3s2_avx2(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Y14
+
+row:
+	VMOVAPS Y14, Y0
+	VMOVAPS Y14, Y1
+	VMOVAPS Y14, Y2
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Y15
+	VMOVUPS      (AX), Y3
+	VFMADD231PS  Y3, Y15, Y0
+	VMOVUPS      64(AX), Y4
+	VFMADD231PS  Y4, Y15, Y1
+	VMOVUPS      128(AX), Y5
+	VFMADD231PS  Y5, Y15, Y2
+	ADDQ         $0x00000020, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Y3
+	VBROADCASTSS 8(AX), Y4
+	VBROADCASTSS 12(AX), Y5
+	VMAXPS       Y0, Y3, Y0
+	VADDPS       Y4, Y0, Y0
+	VMINPS       Y0, Y5, Y0
+	VMAXPS       Y1, Y3, Y1
+	VADDPS       Y4, Y1, Y1
+	VMINPS       Y1, Y5, Y1
+	VMAXPS       Y2, Y3, Y2
+	VADDPS       Y4, Y2, Y2
+	VMINPS       Y2, Y5, Y2
+
+store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels4s2_avx2(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, FMA3
+TEXT ·channels4s2_avx2(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Y14
+
+row:
+	VMOVAPS Y14, Y0
+	VMOVAPS Y14, Y1
+	VMOVAPS Y14, Y2
+	VMOVAPS Y14, Y3
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Y15
+	VMOVUPS      (AX), Y4
+	VFMADD231PS  Y4, Y15, Y0
+	VMOVUPS      64(AX), Y5
+	VFMADD231PS  Y5, Y15, Y1
+	VMOVUPS      128(AX), Y6
+	VFMADD231PS  Y6, Y15, Y2
+	VMOVUPS      192(AX), Y4
+	VFMADD231PS  Y4, Y15, Y3
+	ADDQ         $0x00000020, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Y4
+	VBROADCASTSS 8(AX), Y5
+	VBROADCASTSS 12(AX), Y6
+	VMAXPS       Y0, Y4, Y0
+	VADDPS       Y5, Y0, Y0
+	VMINPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y4, Y1
+	VADDPS       Y5, Y1, Y1
+	VMINPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y4, Y2
+	VADDPS       Y5, Y2, Y2
+	VMINPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y4, Y3
+	VADDPS       Y5, Y3, Y3
+	VMINPS       Y3, Y6, Y3
+
+store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels5s2_avx2(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, FMA3
+TEXT ·channels5s2_avx2(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Y14
+
+row:
+	VMOVAPS Y14, Y0
+	VMOVAPS Y14, Y1
+	VMOVAPS Y14, Y2
+	VMOVAPS Y14, Y3
+	VMOVAPS Y14, Y4
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Y15
+	VMOVUPS      (AX), Y5
+	VFMADD231PS  Y5, Y15, Y0
+	VMOVUPS      64(AX), Y6
+	VFMADD231PS  Y6, Y15, Y1
+	VMOVUPS      128(AX), Y7
+	VFMADD231PS  Y7, Y15, Y2
+	VMOVUPS      192(AX), Y5
+	VFMADD231PS  Y5, Y15, Y3
+	VMOVUPS      256(AX), Y6
+	VFMADD231PS  Y6, Y15, Y4
+	ADDQ         $0x00000020, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Y5
+	VBROADCASTSS 8(AX), Y6
+	VBROADCASTSS 12(AX), Y7
+	VMAXPS       Y0, Y5, Y0
+	VADDPS       Y6, Y0, Y0
+	VMINPS       Y0, Y7, Y0
+	VMAXPS       Y1, Y5, Y1
+	VADDPS       Y6, Y1, Y1
+	VMINPS       Y1, Y7, Y1
+	VMAXPS       Y2, Y5, Y2
+	VADDPS       Y6, Y2, Y2
+	VMINPS       Y2, Y7, Y2
+	VMAXPS       Y3, Y5, Y3
+	VADDPS       Y6, Y3, Y3
+	VMINPS       Y3, Y7, Y3
+	VMAXPS       Y4, Y5, Y4
+	VADDPS       Y6, Y4, Y4
+	VMINPS       Y4, Y7, Y4
+
+store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VMOVUPS Y4, 128(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels6s2_avx2(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, FMA3
+TEXT ·channels6s2_avx2(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Y14
+
+row:
+	VMOVAPS Y14, Y0
+	VMOVAPS Y14, Y1
+	VMOVAPS Y14, Y2
+	VMOVAPS Y14, Y3
+	VMOVAPS Y14, Y4
+	VMOVAPS Y14, Y5
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Y15
+	VMOVUPS      (AX), Y6
+	VFMADD231PS  Y6, Y15, Y0
+	VMOVUPS      64(AX), Y7
+	VFMADD231PS  Y7, Y15, Y1
+	VMOVUPS      128(AX), Y8
+	VFMADD231PS  Y8, Y15, Y2
+	VMOVUPS      192(AX), Y6
+	VFMADD231PS  Y6, Y15, Y3
+	VMOVUPS      256(AX), Y7
+	VFMADD231PS  Y7, Y15, Y4
+	VMOVUPS      320(AX), Y8
+	VFMADD231PS  Y8, Y15, Y5
+	ADDQ         $0x00000020, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Y6
+	VBROADCASTSS 8(AX), Y7
+	VBROADCASTSS 12(AX), Y8
+	VMAXPS       Y0, Y6, Y0
+	VADDPS       Y7, Y0, Y0
+	VMINPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y6, Y1
+	VADDPS       Y7, Y1, Y1
+	VMINPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y6, Y2
+	VADDPS       Y7, Y2, Y2
+	VMINPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y6, Y3
+	VADDPS       Y7, Y3, Y3
+	VMINPS       Y3, Y8, Y3
+	VMAXPS       Y4, Y6, Y4
+	VADDPS       Y7, Y4, Y4
+	VMINPS       Y4, Y8, Y4
+	VMAXPS       Y5, Y6, Y5
+	VADDPS       Y7, Y5, Y5
+	VMINPS       Y5, Y8, Y5
+
+store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VMOVUPS Y4, 128(DI)
+	VMOVUPS Y5, 160(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels7s2_avx2(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, FMA3
+TEXT ·channels7s2_avx2(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Y14
+
+row:
+	VMOVAPS Y14, Y0
+	VMOVAPS Y14, Y1
+	VMOVAPS Y14, Y2
+	VMOVAPS Y14, Y3
+	VMOVAPS Y14, Y4
+	VMOVAPS Y14, Y5
+	VMOVAPS Y14, Y6
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Y15
+	VMOVUPS      (AX), Y7
+	VFMADD231PS  Y7, Y15, Y0
+	VMOVUPS      64(AX), Y8
+	VFMADD231PS  Y8, Y15, Y1
+	VMOVUPS      128(AX), Y9
+	VFMADD231PS  Y9, Y15, Y2
+	VMOVUPS      192(AX), Y7
+	VFMADD231PS  Y7, Y15, Y3
+	VMOVUPS      256(AX), Y8
+	VFMADD231PS  Y8, Y15, Y4
+	VMOVUPS      320(AX), Y9
+	VFMADD231PS  Y9, Y15, Y5
+	VMOVUPS      384(AX), Y7
+	VFMADD231PS  Y7, Y15, Y6
+	ADDQ         $0x00000020, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Y7
+	VBROADCASTSS 8(AX), Y8
+	VBROADCASTSS 12(AX), Y9
+	VMAXPS       Y0, Y7, Y0
+	VADDPS       Y8, Y0, Y0
+	VMINPS       Y0, Y9, Y0
+	VMAXPS       Y1, Y7, Y1
+	VADDPS       Y8, Y1, Y1
+	VMINPS       Y1, Y9, Y1
+	VMAXPS       Y2, Y7, Y2
+	VADDPS       Y8, Y2, Y2
+	VMINPS       Y2, Y9, Y2
+	VMAXPS       Y3, Y7, Y3
+	VADDPS       Y8, Y3, Y3
+	VMINPS       Y3, Y9, Y3
+	VMAXPS       Y4, Y7, Y4
+	VADDPS       Y8, Y4, Y4
+	VMINPS       Y4, Y9, Y4
+	VMAXPS       Y5, Y7, Y5
+	VADDPS       Y8, Y5, Y5
+	VMINPS       Y5, Y9, Y5
+	VMAXPS       Y6, Y7, Y6
+	VADDPS       Y8, Y6, Y6
+	VMINPS       Y6, Y9, Y6
+
+store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VMOVUPS Y4, 128(DI)
+	VMOVUPS Y5, 160(DI)
+	VMOVUPS Y6, 192(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
 // func padRows1_avx2(dst *float32, src *float32, masks *uint32, rows int, vecs int, oddCol int, dstStep int, srcStep int, off int)
 // Requires: AVX
 TEXT ·padRows1_avx2(SB), NOSPLIT, $0-72

@@ -10665,6 +10665,1000 @@ narrow:
 	MOVQ  rows+32(FP), CX
 	JMP   wide
 
+// func channels1s1_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, AVX512F
+TEXT ·channels1s1_avx512(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Z30
+
+row:
+	VMOVAPS Z30, Z0
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Z31
+	VMOVUPS      (AX), Z1
+	VFMADD231PS  Z1, Z31, Z0
+	ADDQ         $0x00000040, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Z1
+	VBROADCASTSS 8(AX), Z2
+	VBROADCASTSS 12(AX), Z3
+	VMAXPS       Z0, Z1, Z0
+	VADDPS       Z2, Z0, Z0
+	VMINPS       Z0, Z3, Z0
+
+store:
+	VMOVUPS Z0, (DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels2s1_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, AVX512F
+TEXT ·channels2s1_avx512(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Z30
+
+row:
+	VMOVAPS Z30, Z0
+	VMOVAPS Z30, Z1
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Z31
+	VMOVUPS      (AX), Z2
+	VFMADD231PS  Z2, Z31, Z0
+	VMOVUPS      64(AX), Z3
+	VFMADD231PS  Z3, Z31, Z1
+	ADDQ         $0x00000040, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Z2
+	VBROADCASTSS 8(AX), Z3
+	VBROADCASTSS 12(AX), Z4
+	VMAXPS       Z0, Z2, Z0
+	VADDPS       Z3, Z0, Z0
+	VMINPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z2, Z1
+	VADDPS       Z3, Z1, Z1
+	VMINPS       Z1, Z4, Z1
+
+store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels3s1_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, AVX512F
+TEXT ·channels3s1_avx512(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Z30
+
+row:
+	VMOVAPS Z30, Z0
+	VMOVAPS Z30, Z1
+	VMOVAPS Z30, Z2
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Z31
+	VMOVUPS      (AX), Z3
+	VFMADD231PS  Z3, Z31, Z0
+	VMOVUPS      64(AX), Z4
+	VFMADD231PS  Z4, Z31, Z1
+	VMOVUPS      128(AX), Z5
+	VFMADD231PS  Z5, Z31, Z2
+	ADDQ         $0x00000040, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Z3
+	VBROADCASTSS 8(AX), Z4
+	VBROADCASTSS 12(AX), Z5
+	VMAXPS       Z0, Z3, Z0
+	VADDPS       Z4, Z0, Z0
+	VMINPS       Z0, Z5, Z0
+	VMAXPS       Z1, Z3, Z1
+	VADDPS       Z4, Z1, Z1
+	VMINPS       Z1, Z5, Z1
+	VMAXPS       Z2, Z3, Z2
+	VADDPS       Z4, Z2, Z2
+	VMINPS       Z2, Z5, Z2
+
+store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels4s1_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, AVX512F
+TEXT ·channels4s1_avx512(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Z30
+
+row:
+	VMOVAPS Z30, Z0
+	VMOVAPS Z30, Z1
+	VMOVAPS Z30, Z2
+	VMOVAPS Z30, Z3
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Z31
+	VMOVUPS      (AX), Z4
+	VFMADD231PS  Z4, Z31, Z0
+	VMOVUPS      64(AX), Z5
+	VFMADD231PS  Z5, Z31, Z1
+	VMOVUPS      128(AX), Z6
+	VFMADD231PS  Z6, Z31, Z2
+	VMOVUPS      192(AX), Z4
+	VFMADD231PS  Z4, Z31, Z3
+	ADDQ         $0x00000040, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Z4
+	VBROADCASTSS 8(AX), Z5
+	VBROADCASTSS 12(AX), Z6
+	VMAXPS       Z0, Z4, Z0
+	VADDPS       Z5, Z0, Z0
+	VMINPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z4, Z1
+	VADDPS       Z5, Z1, Z1
+	VMINPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z4, Z2
+	VADDPS       Z5, Z2, Z2
+	VMINPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z4, Z3
+	VADDPS       Z5, Z3, Z3
+	VMINPS       Z3, Z6, Z3
+
+store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS Z3, 192(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels5s1_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, AVX512F
+TEXT ·channels5s1_avx512(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Z30
+
+row:
+	VMOVAPS Z30, Z0
+	VMOVAPS Z30, Z1
+	VMOVAPS Z30, Z2
+	VMOVAPS Z30, Z3
+	VMOVAPS Z30, Z4
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Z31
+	VMOVUPS      (AX), Z5
+	VFMADD231PS  Z5, Z31, Z0
+	VMOVUPS      64(AX), Z6
+	VFMADD231PS  Z6, Z31, Z1
+	VMOVUPS      128(AX), Z7
+	VFMADD231PS  Z7, Z31, Z2
+	VMOVUPS      192(AX), Z5
+	VFMADD231PS  Z5, Z31, Z3
+	VMOVUPS      256(AX), Z6
+	VFMADD231PS  Z6, Z31, Z4
+	ADDQ         $0x00000040, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Z5
+	VBROADCASTSS 8(AX), Z6
+	VBROADCASTSS 12(AX), Z7
+	VMAXPS       Z0, Z5, Z0
+	VADDPS       Z6, Z0, Z0
+	VMINPS       Z0, Z7, Z0
+	VMAXPS       Z1, Z5, Z1
+	VADDPS       Z6, Z1, Z1
+	VMINPS       Z1, Z7, Z1
+	VMAXPS       Z2, Z5, Z2
+	VADDPS       Z6, Z2, Z2
+	VMINPS       Z2, Z7, Z2
+	VMAXPS       Z3, Z5, Z3
+	VADDPS       Z6, Z3, Z3
+	VMINPS       Z3, Z7, Z3
+	VMAXPS       Z4, Z5, Z4
+	VADDPS       Z6, Z4, Z4
+	VMINPS       Z4, Z7, Z4
+
+store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS Z3, 192(DI)
+	VMOVUPS Z4, 256(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels6s1_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, AVX512F
+TEXT ·channels6s1_avx512(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Z30
+
+row:
+	VMOVAPS Z30, Z0
+	VMOVAPS Z30, Z1
+	VMOVAPS Z30, Z2
+	VMOVAPS Z30, Z3
+	VMOVAPS Z30, Z4
+	VMOVAPS Z30, Z5
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Z31
+	VMOVUPS      (AX), Z6
+	VFMADD231PS  Z6, Z31, Z0
+	VMOVUPS      64(AX), Z7
+	VFMADD231PS  Z7, Z31, Z1
+	VMOVUPS      128(AX), Z8
+	VFMADD231PS  Z8, Z31, Z2
+	VMOVUPS      192(AX), Z6
+	VFMADD231PS  Z6, Z31, Z3
+	VMOVUPS      256(AX), Z7
+	VFMADD231PS  Z7, Z31, Z4
+	VMOVUPS      320(AX), Z8
+	VFMADD231PS  Z8, Z31, Z5
+	ADDQ         $0x00000040, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Z6
+	VBROADCASTSS 8(AX), Z7
+	VBROADCASTSS 12(AX), Z8
+	VMAXPS       Z0, Z6, Z0
+	VADDPS       Z7, Z0, Z0
+	VMINPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z6, Z1
+	VADDPS       Z7, Z1, Z1
+	VMINPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z6, Z2
+	VADDPS       Z7, Z2, Z2
+	VMINPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z6, Z3
+	VADDPS       Z7, Z3, Z3
+	VMINPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z6, Z4
+	VADDPS       Z7, Z4, Z4
+	VMINPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z6, Z5
+	VADDPS       Z7, Z5, Z5
+	VMINPS       Z5, Z8, Z5
+
+store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS Z3, 192(DI)
+	VMOVUPS Z4, 256(DI)
+	VMOVUPS Z5, 320(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels7s1_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, AVX512F
+TEXT ·channels7s1_avx512(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Z30
+
+row:
+	VMOVAPS Z30, Z0
+	VMOVAPS Z30, Z1
+	VMOVAPS Z30, Z2
+	VMOVAPS Z30, Z3
+	VMOVAPS Z30, Z4
+	VMOVAPS Z30, Z5
+	VMOVAPS Z30, Z6
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Z31
+	VMOVUPS      (AX), Z7
+	VFMADD231PS  Z7, Z31, Z0
+	VMOVUPS      64(AX), Z8
+	VFMADD231PS  Z8, Z31, Z1
+	VMOVUPS      128(AX), Z9
+	VFMADD231PS  Z9, Z31, Z2
+	VMOVUPS      192(AX), Z7
+	VFMADD231PS  Z7, Z31, Z3
+	VMOVUPS      256(AX), Z8
+	VFMADD231PS  Z8, Z31, Z4
+	VMOVUPS      320(AX), Z9
+	VFMADD231PS  Z9, Z31, Z5
+	VMOVUPS      384(AX), Z7
+	VFMADD231PS  Z7, Z31, Z6
+	ADDQ         $0x00000040, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Z7
+	VBROADCASTSS 8(AX), Z8
+	VBROADCASTSS 12(AX), Z9
+	VMAXPS       Z0, Z7, Z0
+	VADDPS       Z8, Z0, Z0
+	VMINPS       Z0, Z9, Z0
+	VMAXPS       Z1, Z7, Z1
+	VADDPS       Z8, Z1, Z1
+	VMINPS       Z1, Z9, Z1
+	VMAXPS       Z2, Z7, Z2
+	VADDPS       Z8, Z2, Z2
+	VMINPS       Z2, Z9, Z2
+	VMAXPS       Z3, Z7, Z3
+	VADDPS       Z8, Z3, Z3
+	VMINPS       Z3, Z9, Z3
+	VMAXPS       Z4, Z7, Z4
+	VADDPS       Z8, Z4, Z4
+	VMINPS       Z4, Z9, Z4
+	VMAXPS       Z5, Z7, Z5
+	VADDPS       Z8, Z5, Z5
+	VMINPS       Z5, Z9, Z5
+	VMAXPS       Z6, Z7, Z6
+	VADDPS       Z8, Z6, Z6
+	VMINPS       Z6, Z9, Z6
+
+store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS Z3, 192(DI)
+	VMOVUPS Z4, 256(DI)
+	VMOVUPS Z5, 320(DI)
+	VMOVUPS Z6, 384(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels1s2_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, AVX512F
+TEXT ·channels1s2_avx512(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Z30
+
+row:
+	VMOVAPS Z30, Z0
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Z31
+	VMOVUPS      (AX), Z1
+	VFMADD231PS  Z1, Z31, Z0
+	ADDQ         $0x00000040, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Z1
+	VBROADCASTSS 8(AX), Z2
+	VBROADCASTSS 12(AX), Z3
+	VMAXPS       Z0, Z1, Z0
+	VADDPS       Z2, Z0, Z0
+	VMINPS       Z0, Z3, Z0
+
+store:
+	VMOVUPS Z0, (DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels2s2_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, AVX512F
+TEXT ·channels2s2_avx512(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Z30
+
+row:
+	VMOVAPS Z30, Z0
+	VMOVAPS Z30, Z1
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Z31
+	VMOVUPS      (AX), Z2
+	VFMADD231PS  Z2, Z31, Z0
+	VMOVUPS      128(AX), Z3
+	VFMADD231PS  Z3, Z31, Z1
+	ADDQ         $0x00000040, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Z2
+	VBROADCASTSS 8(AX), Z3
+	VBROADCASTSS 12(AX), Z4
+	VMAXPS       Z0, Z2, Z0
+	VADDPS       Z3, Z0, Z0
+	VMINPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z2, Z1
+	VADDPS       Z3, Z1, Z1
+	VMINPS       Z1, Z4, Z1
+
+store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels3s2_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, AVX512F
+TEXT ·channels3s2_avx512(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Z30
+
+row:
+	VMOVAPS Z30, Z0
+	VMOVAPS Z30, Z1
+	VMOVAPS Z30, Z2
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Z31
+	VMOVUPS      (AX), Z3
+	VFMADD231PS  Z3, Z31, Z0
+	VMOVUPS      128(AX), Z4
+	VFMADD231PS  Z4, Z31, Z1
+	VMOVUPS      256(AX), Z5
+	VFMADD231PS  Z5, Z31, Z2
+	ADDQ         $0x00000040, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Z3
+	VBROADCASTSS 8(AX), Z4
+	VBROADCASTSS 12(AX), Z5
+	VMAXPS       Z0, Z3, Z0
+	VADDPS       Z4, Z0, Z0
+	VMINPS       Z0, Z5, Z0
+	VMAXPS       Z1, Z3, Z1
+	VADDPS       Z4, Z1, Z1
+	VMINPS       Z1, Z5, Z1
+	VMAXPS       Z2, Z3, Z2
+	VADDPS       Z4, Z2, Z2
+	VMINPS       Z2, Z5, Z2
+
+store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels4s2_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, AVX512F
+TEXT ·channels4s2_avx512(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Z30
+
+row:
+	VMOVAPS Z30, Z0
+	VMOVAPS Z30, Z1
+	VMOVAPS Z30, Z2
+	VMOVAPS Z30, Z3
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Z31
+	VMOVUPS      (AX), Z4
+	VFMADD231PS  Z4, Z31, Z0
+	VMOVUPS      128(AX), Z5
+	VFMADD231PS  Z5, Z31, Z1
+	VMOVUPS      256(AX), Z6
+	VFMADD231PS  Z6, Z31, Z2
+	VMOVUPS      384(AX), Z4
+	VFMADD231PS  Z4, Z31, Z3
+	ADDQ         $0x00000040, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Z4
+	VBROADCASTSS 8(AX), Z5
+	VBROADCASTSS 12(AX), Z6
+	VMAXPS       Z0, Z4, Z0
+	VADDPS       Z5, Z0, Z0
+	VMINPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z4, Z1
+	VADDPS       Z5, Z1, Z1
+	VMINPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z4, Z2
+	VADDPS       Z5, Z2, Z2
+	VMINPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z4, Z3
+	VADDPS       Z5, Z3, Z3
+	VMINPS       Z3, Z6, Z3
+
+store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS Z3, 192(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels5s2_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, AVX512F
+TEXT ·channels5s2_avx512(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Z30
+
+row:
+	VMOVAPS Z30, Z0
+	VMOVAPS Z30, Z1
+	VMOVAPS Z30, Z2
+	VMOVAPS Z30, Z3
+	VMOVAPS Z30, Z4
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Z31
+	VMOVUPS      (AX), Z5
+	VFMADD231PS  Z5, Z31, Z0
+	VMOVUPS      128(AX), Z6
+	VFMADD231PS  Z6, Z31, Z1
+	VMOVUPS      256(AX), Z7
+	VFMADD231PS  Z7, Z31, Z2
+	VMOVUPS      384(AX), Z5
+	VFMADD231PS  Z5, Z31, Z3
+	VMOVUPS      512(AX), Z6
+	VFMADD231PS  Z6, Z31, Z4
+	ADDQ         $0x00000040, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Z5
+	VBROADCASTSS 8(AX), Z6
+	VBROADCASTSS 12(AX), Z7
+	VMAXPS       Z0, Z5, Z0
+	VADDPS       Z6, Z0, Z0
+	VMINPS       Z0, Z7, Z0
+	VMAXPS       Z1, Z5, Z1
+	VADDPS       Z6, Z1, Z1
+	VMINPS       Z1, Z7, Z1
+	VMAXPS       Z2, Z5, Z2
+	VADDPS       Z6, Z2, Z2
+	VMINPS       Z2, Z7, Z2
+	VMAXPS       Z3, Z5, Z3
+	VADDPS       Z6, Z3, Z3
+	VMINPS       Z3, Z7, Z3
+	VMAXPS       Z4, Z5, Z4
+	VADDPS       Z6, Z4, Z4
+	VMINPS       Z4, Z7, Z4
+
+store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS Z3, 192(DI)
+	VMOVUPS Z4, 256(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels6s2_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, AVX512F
+TEXT ·channels6s2_avx512(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Z30
+
+row:
+	VMOVAPS Z30, Z0
+	VMOVAPS Z30, Z1
+	VMOVAPS Z30, Z2
+	VMOVAPS Z30, Z3
+	VMOVAPS Z30, Z4
+	VMOVAPS Z30, Z5
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Z31
+	VMOVUPS      (AX), Z6
+	VFMADD231PS  Z6, Z31, Z0
+	VMOVUPS      128(AX), Z7
+	VFMADD231PS  Z7, Z31, Z1
+	VMOVUPS      256(AX), Z8
+	VFMADD231PS  Z8, Z31, Z2
+	VMOVUPS      384(AX), Z6
+	VFMADD231PS  Z6, Z31, Z3
+	VMOVUPS      512(AX), Z7
+	VFMADD231PS  Z7, Z31, Z4
+	VMOVUPS      640(AX), Z8
+	VFMADD231PS  Z8, Z31, Z5
+	ADDQ         $0x00000040, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Z6
+	VBROADCASTSS 8(AX), Z7
+	VBROADCASTSS 12(AX), Z8
+	VMAXPS       Z0, Z6, Z0
+	VADDPS       Z7, Z0, Z0
+	VMINPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z6, Z1
+	VADDPS       Z7, Z1, Z1
+	VMINPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z6, Z2
+	VADDPS       Z7, Z2, Z2
+	VMINPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z6, Z3
+	VADDPS       Z7, Z3, Z3
+	VMINPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z6, Z4
+	VADDPS       Z7, Z4, Z4
+	VMINPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z6, Z5
+	VADDPS       Z7, Z5, Z5
+	VMINPS       Z5, Z8, Z5
+
+store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS Z3, 192(DI)
+	VMOVUPS Z4, 256(DI)
+	VMOVUPS Z5, 320(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func channels7s2_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+// Requires: AVX, AVX512F
+TEXT ·channels7s2_avx512(SB), NOSPLIT, $0-88
+	MOVQ    dst+0(FP), DI
+	MOVQ    src+8(FP), SI
+	MOVQ    w+16(FP), BX
+	MOVQ    koff+40(FP), R8
+	MOVQ    taps+48(FP), R9
+	MOVQ    rows+56(FP), CX
+	MOVQ    ldd+64(FP), R10
+	MOVQ    lds+72(FP), R11
+	MOVQ    bias+24(FP), R12
+	VMOVUPS (R12), Z30
+
+row:
+	VMOVAPS Z30, Z0
+	VMOVAPS Z30, Z1
+	VMOVAPS Z30, Z2
+	VMOVAPS Z30, Z3
+	VMOVAPS Z30, Z4
+	VMOVAPS Z30, Z5
+	VMOVAPS Z30, Z6
+	MOVQ    BX, R12
+	MOVQ    R8, R13
+	MOVQ    R9, R14
+
+tap:
+	MOVQ         (R13), AX
+	ADDQ         SI, AX
+	VMOVUPS      (R12), Z31
+	VMOVUPS      (AX), Z7
+	VFMADD231PS  Z7, Z31, Z0
+	VMOVUPS      128(AX), Z8
+	VFMADD231PS  Z8, Z31, Z1
+	VMOVUPS      256(AX), Z9
+	VFMADD231PS  Z9, Z31, Z2
+	VMOVUPS      384(AX), Z7
+	VFMADD231PS  Z7, Z31, Z3
+	VMOVUPS      512(AX), Z8
+	VFMADD231PS  Z8, Z31, Z4
+	VMOVUPS      640(AX), Z9
+	VFMADD231PS  Z9, Z31, Z5
+	VMOVUPS      768(AX), Z7
+	VFMADD231PS  Z7, Z31, Z6
+	ADDQ         $0x00000040, R12
+	ADDQ         $0x00000008, R13
+	SUBQ         $0x01, R14
+	JNZ          tap
+	MOVQ         clamp+80(FP), AX
+	TESTQ        AX, AX
+	JZ           store
+	MOVQ         k+32(FP), AX
+	VBROADCASTSS 4(AX), Z7
+	VBROADCASTSS 8(AX), Z8
+	VBROADCASTSS 12(AX), Z9
+	VMAXPS       Z0, Z7, Z0
+	VADDPS       Z8, Z0, Z0
+	VMINPS       Z0, Z9, Z0
+	VMAXPS       Z1, Z7, Z1
+	VADDPS       Z8, Z1, Z1
+	VMINPS       Z1, Z9, Z1
+	VMAXPS       Z2, Z7, Z2
+	VADDPS       Z8, Z2, Z2
+	VMINPS       Z2, Z9, Z2
+	VMAXPS       Z3, Z7, Z3
+	VADDPS       Z8, Z3, Z3
+	VMINPS       Z3, Z9, Z3
+	VMAXPS       Z4, Z7, Z4
+	VADDPS       Z8, Z4, Z4
+	VMINPS       Z4, Z9, Z4
+	VMAXPS       Z5, Z7, Z5
+	VADDPS       Z8, Z5, Z5
+	VMINPS       Z5, Z9, Z5
+	VMAXPS       Z6, Z7, Z6
+	VADDPS       Z8, Z6, Z6
+	VMINPS       Z6, Z9, Z6
+
+store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS Z3, 192(DI)
+	VMOVUPS Z4, 256(DI)
+	VMOVUPS Z5, 320(DI)
+	VMOVUPS Z6, 384(DI)
+	ADDQ    R10, DI
+	ADDQ    R11, SI
+	SUBQ    $0x01, CX
+	JNZ     row
+	VZEROUPPER
+	RET
+
 // func padRows1_avx512(dst *float32, src *float32, masks *uint32, rows int, vecs int, oddCol int, dstStep int, srcStep int, off int)
 // Requires: AVX, AVX512F
 TEXT ·padRows1_avx512(SB), NOSPLIT, $0-72

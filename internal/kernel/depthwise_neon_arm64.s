@@ -28119,6 +28119,1204 @@ mask1part:
 	CALL storeLanes<>(SB)
 	B mask1done
 
+TEXT ·channels1s1_neon(SB), NOSPLIT, $0-88
+	MOVD dst+0(FP), R5
+	MOVD src+8(FP), R4
+	MOVD w+16(FP), R1
+	MOVD koff+40(FP), R7
+	MOVD taps+48(FP), R8
+	MOVD rows+56(FP), R2
+	MOVD ldd+64(FP), R9
+	MOVD lds+72(FP), R10
+	MOVD bias+24(FP), R11
+	FLDPQ 0(R11), (F4, F5)
+
+row:
+	VMOV V4.B16, V0.B16
+	VMOV V5.B16, V1.B16
+	MOVD R1, R11
+	MOVD R7, R12
+	MOVD R8, R13
+
+tap:
+	MOVD (R12), R0
+	ADDS R4, R0, R0
+	FLDPQ 0(R11), (F6, F7)
+	FLDPQ 0(R0), (F2, F3)
+	fmla_4s(0, 6, 2)
+	fmla_4s(1, 7, 3)
+	ADDS $32, R11, R11
+	ADDS $8, R12, R12
+	SUBS $1, R13, R13
+	BNE tap
+	MOVD clamp+80(FP), R0
+	TST R0, R0
+	BEQ store
+	MOVD k+32(FP), R0
+	FMOVS 4(R0), F2
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
+	FMOVS 8(R0), F31
+	dup_4s0(31, 31)
+	FMOVS 12(R0), F30
+	dup_4s0(30, 30)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 30)
+	fmin_4s(1, 1, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R5)
+	ADDS R9, R5, R5
+	ADDS R10, R4, R4
+	SUBS $1, R2, R2
+	BNE row
+	RET
+
+TEXT ·channels2s1_neon(SB), NOSPLIT, $0-88
+	MOVD dst+0(FP), R5
+	MOVD src+8(FP), R4
+	MOVD w+16(FP), R1
+	MOVD koff+40(FP), R7
+	MOVD taps+48(FP), R8
+	MOVD rows+56(FP), R2
+	MOVD ldd+64(FP), R9
+	MOVD lds+72(FP), R10
+	MOVD bias+24(FP), R11
+	FLDPQ 0(R11), (F8, F9)
+
+row:
+	VMOV V8.B16, V0.B16
+	VMOV V9.B16, V1.B16
+	VMOV V8.B16, V2.B16
+	VMOV V9.B16, V3.B16
+	MOVD R1, R11
+	MOVD R7, R12
+	MOVD R8, R13
+
+tap:
+	MOVD (R12), R0
+	ADDS R4, R0, R0
+	FLDPQ 0(R11), (F10, F11)
+	FLDPQ 0(R0), (F4, F5)
+	fmla_4s(0, 10, 4)
+	fmla_4s(1, 11, 5)
+	FLDPQ 32(R0), (F6, F7)
+	fmla_4s(2, 10, 6)
+	fmla_4s(3, 11, 7)
+	ADDS $32, R11, R11
+	ADDS $8, R12, R12
+	SUBS $1, R13, R13
+	BNE tap
+	MOVD clamp+80(FP), R0
+	TST R0, R0
+	BEQ store
+	MOVD k+32(FP), R0
+	FMOVS 4(R0), F4
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
+	FMOVS 8(R0), F6
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
+	FMOVS 12(R0), F31
+	dup_4s0(31, 31)
+	fmax_4s(0, 0, 4)
+	fmax_4s(1, 1, 5)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 4)
+	fmax_4s(3, 3, 5)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+
+store:
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	ADDS R9, R5, R5
+	ADDS R10, R4, R4
+	SUBS $1, R2, R2
+	BNE row
+	RET
+
+TEXT ·channels3s1_neon(SB), NOSPLIT, $0-88
+	MOVD dst+0(FP), R5
+	MOVD src+8(FP), R4
+	MOVD w+16(FP), R1
+	MOVD koff+40(FP), R7
+	MOVD taps+48(FP), R8
+	MOVD rows+56(FP), R2
+	MOVD ldd+64(FP), R9
+	MOVD lds+72(FP), R10
+	MOVD bias+24(FP), R11
+	FLDPQ 0(R11), (F12, F13)
+
+row:
+	VMOV V12.B16, V0.B16
+	VMOV V13.B16, V1.B16
+	VMOV V12.B16, V2.B16
+	VMOV V13.B16, V3.B16
+	VMOV V12.B16, V4.B16
+	VMOV V13.B16, V5.B16
+	MOVD R1, R11
+	MOVD R7, R12
+	MOVD R8, R13
+
+tap:
+	MOVD (R12), R0
+	ADDS R4, R0, R0
+	FLDPQ 0(R11), (F14, F15)
+	FLDPQ 0(R0), (F6, F7)
+	fmla_4s(0, 14, 6)
+	fmla_4s(1, 15, 7)
+	FLDPQ 32(R0), (F8, F9)
+	fmla_4s(2, 14, 8)
+	fmla_4s(3, 15, 9)
+	FLDPQ 64(R0), (F10, F11)
+	fmla_4s(4, 14, 10)
+	fmla_4s(5, 15, 11)
+	ADDS $32, R11, R11
+	ADDS $8, R12, R12
+	SUBS $1, R13, R13
+	BNE tap
+	MOVD clamp+80(FP), R0
+	TST R0, R0
+	BEQ store
+	MOVD k+32(FP), R0
+	FMOVS 4(R0), F6
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
+	FMOVS 8(R0), F8
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
+	FMOVS 12(R0), F10
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
+	fmax_4s(0, 0, 6)
+	fmax_4s(1, 1, 7)
+	fmin_4s(0, 0, 10)
+	fmin_4s(1, 1, 11)
+	fmax_4s(2, 2, 6)
+	fmax_4s(3, 3, 7)
+	fmin_4s(2, 2, 10)
+	fmin_4s(3, 3, 11)
+	fmax_4s(4, 4, 6)
+	fmax_4s(5, 5, 7)
+	fmin_4s(4, 4, 10)
+	fmin_4s(5, 5, 11)
+
+store:
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	FSTPQ (F4, F5), 64(R5)
+	ADDS R9, R5, R5
+	ADDS R10, R4, R4
+	SUBS $1, R2, R2
+	BNE row
+	RET
+
+TEXT ·channels4s1_neon(SB), NOSPLIT, $0-88
+	MOVD dst+0(FP), R5
+	MOVD src+8(FP), R4
+	MOVD w+16(FP), R1
+	MOVD koff+40(FP), R7
+	MOVD taps+48(FP), R8
+	MOVD rows+56(FP), R2
+	MOVD ldd+64(FP), R9
+	MOVD lds+72(FP), R10
+	MOVD bias+24(FP), R11
+	FLDPQ 0(R11), (F14, F15)
+
+row:
+	VMOV V14.B16, V0.B16
+	VMOV V15.B16, V1.B16
+	VMOV V14.B16, V2.B16
+	VMOV V15.B16, V3.B16
+	VMOV V14.B16, V4.B16
+	VMOV V15.B16, V5.B16
+	VMOV V14.B16, V6.B16
+	VMOV V15.B16, V7.B16
+	MOVD R1, R11
+	MOVD R7, R12
+	MOVD R8, R13
+
+tap:
+	MOVD (R12), R0
+	ADDS R4, R0, R0
+	FLDPQ 0(R11), (F16, F17)
+	FLDPQ 0(R0), (F8, F9)
+	fmla_4s(0, 16, 8)
+	fmla_4s(1, 17, 9)
+	FLDPQ 32(R0), (F10, F11)
+	fmla_4s(2, 16, 10)
+	fmla_4s(3, 17, 11)
+	FLDPQ 64(R0), (F12, F13)
+	fmla_4s(4, 16, 12)
+	fmla_4s(5, 17, 13)
+	FLDPQ 96(R0), (F8, F9)
+	fmla_4s(6, 16, 8)
+	fmla_4s(7, 17, 9)
+	ADDS $32, R11, R11
+	ADDS $8, R12, R12
+	SUBS $1, R13, R13
+	BNE tap
+	MOVD clamp+80(FP), R0
+	TST R0, R0
+	BEQ store
+	MOVD k+32(FP), R0
+	FMOVS 4(R0), F8
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
+	FMOVS 8(R0), F10
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
+	FMOVS 12(R0), F12
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
+
+store:
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	FSTPQ (F4, F5), 64(R5)
+	FSTPQ (F6, F7), 96(R5)
+	ADDS R9, R5, R5
+	ADDS R10, R4, R4
+	SUBS $1, R2, R2
+	BNE row
+	RET
+
+TEXT ·channels5s1_neon(SB), NOSPLIT, $0-88
+	MOVD dst+0(FP), R5
+	MOVD src+8(FP), R4
+	MOVD w+16(FP), R1
+	MOVD koff+40(FP), R7
+	MOVD taps+48(FP), R8
+	MOVD rows+56(FP), R2
+	MOVD ldd+64(FP), R9
+	MOVD lds+72(FP), R10
+	MOVD bias+24(FP), R11
+	FLDPQ 0(R11), (F16, F17)
+
+row:
+	VMOV V16.B16, V0.B16
+	VMOV V17.B16, V1.B16
+	VMOV V16.B16, V2.B16
+	VMOV V17.B16, V3.B16
+	VMOV V16.B16, V4.B16
+	VMOV V17.B16, V5.B16
+	VMOV V16.B16, V6.B16
+	VMOV V17.B16, V7.B16
+	VMOV V16.B16, V8.B16
+	VMOV V17.B16, V9.B16
+	MOVD R1, R11
+	MOVD R7, R12
+	MOVD R8, R13
+
+tap:
+	MOVD (R12), R0
+	ADDS R4, R0, R0
+	FLDPQ 0(R11), (F18, F19)
+	FLDPQ 0(R0), (F10, F11)
+	fmla_4s(0, 18, 10)
+	fmla_4s(1, 19, 11)
+	FLDPQ 32(R0), (F12, F13)
+	fmla_4s(2, 18, 12)
+	fmla_4s(3, 19, 13)
+	FLDPQ 64(R0), (F14, F15)
+	fmla_4s(4, 18, 14)
+	fmla_4s(5, 19, 15)
+	FLDPQ 96(R0), (F10, F11)
+	fmla_4s(6, 18, 10)
+	fmla_4s(7, 19, 11)
+	FLDPQ 128(R0), (F12, F13)
+	fmla_4s(8, 18, 12)
+	fmla_4s(9, 19, 13)
+	ADDS $32, R11, R11
+	ADDS $8, R12, R12
+	SUBS $1, R13, R13
+	BNE tap
+	MOVD clamp+80(FP), R0
+	TST R0, R0
+	BEQ store
+	MOVD k+32(FP), R0
+	FMOVS 4(R0), F10
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
+	FMOVS 8(R0), F12
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
+	FMOVS 12(R0), F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
+	fmax_4s(0, 0, 10)
+	fmax_4s(1, 1, 11)
+	fmin_4s(0, 0, 14)
+	fmin_4s(1, 1, 15)
+	fmax_4s(2, 2, 10)
+	fmax_4s(3, 3, 11)
+	fmin_4s(2, 2, 14)
+	fmin_4s(3, 3, 15)
+	fmax_4s(4, 4, 10)
+	fmax_4s(5, 5, 11)
+	fmin_4s(4, 4, 14)
+	fmin_4s(5, 5, 15)
+	fmax_4s(6, 6, 10)
+	fmax_4s(7, 7, 11)
+	fmin_4s(6, 6, 14)
+	fmin_4s(7, 7, 15)
+	fmax_4s(8, 8, 10)
+	fmax_4s(9, 9, 11)
+	fmin_4s(8, 8, 14)
+	fmin_4s(9, 9, 15)
+
+store:
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	FSTPQ (F4, F5), 64(R5)
+	FSTPQ (F6, F7), 96(R5)
+	FSTPQ (F8, F9), 128(R5)
+	ADDS R9, R5, R5
+	ADDS R10, R4, R4
+	SUBS $1, R2, R2
+	BNE row
+	RET
+
+TEXT ·channels6s1_neon(SB), NOSPLIT, $0-88
+	MOVD dst+0(FP), R5
+	MOVD src+8(FP), R4
+	MOVD w+16(FP), R1
+	MOVD koff+40(FP), R7
+	MOVD taps+48(FP), R8
+	MOVD rows+56(FP), R2
+	MOVD ldd+64(FP), R9
+	MOVD lds+72(FP), R10
+	MOVD bias+24(FP), R11
+	FLDPQ 0(R11), (F18, F19)
+
+row:
+	VMOV V18.B16, V0.B16
+	VMOV V19.B16, V1.B16
+	VMOV V18.B16, V2.B16
+	VMOV V19.B16, V3.B16
+	VMOV V18.B16, V4.B16
+	VMOV V19.B16, V5.B16
+	VMOV V18.B16, V6.B16
+	VMOV V19.B16, V7.B16
+	VMOV V18.B16, V8.B16
+	VMOV V19.B16, V9.B16
+	VMOV V18.B16, V10.B16
+	VMOV V19.B16, V11.B16
+	MOVD R1, R11
+	MOVD R7, R12
+	MOVD R8, R13
+
+tap:
+	MOVD (R12), R0
+	ADDS R4, R0, R0
+	FLDPQ 0(R11), (F20, F21)
+	FLDPQ 0(R0), (F12, F13)
+	fmla_4s(0, 20, 12)
+	fmla_4s(1, 21, 13)
+	FLDPQ 32(R0), (F14, F15)
+	fmla_4s(2, 20, 14)
+	fmla_4s(3, 21, 15)
+	FLDPQ 64(R0), (F16, F17)
+	fmla_4s(4, 20, 16)
+	fmla_4s(5, 21, 17)
+	FLDPQ 96(R0), (F12, F13)
+	fmla_4s(6, 20, 12)
+	fmla_4s(7, 21, 13)
+	FLDPQ 128(R0), (F14, F15)
+	fmla_4s(8, 20, 14)
+	fmla_4s(9, 21, 15)
+	FLDPQ 160(R0), (F16, F17)
+	fmla_4s(10, 20, 16)
+	fmla_4s(11, 21, 17)
+	ADDS $32, R11, R11
+	ADDS $8, R12, R12
+	SUBS $1, R13, R13
+	BNE tap
+	MOVD clamp+80(FP), R0
+	TST R0, R0
+	BEQ store
+	MOVD k+32(FP), R0
+	FMOVS 4(R0), F12
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
+	FMOVS 8(R0), F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
+	FMOVS 12(R0), F16
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
+	fmax_4s(0, 0, 12)
+	fmax_4s(1, 1, 13)
+	fmin_4s(0, 0, 16)
+	fmin_4s(1, 1, 17)
+	fmax_4s(2, 2, 12)
+	fmax_4s(3, 3, 13)
+	fmin_4s(2, 2, 16)
+	fmin_4s(3, 3, 17)
+	fmax_4s(4, 4, 12)
+	fmax_4s(5, 5, 13)
+	fmin_4s(4, 4, 16)
+	fmin_4s(5, 5, 17)
+	fmax_4s(6, 6, 12)
+	fmax_4s(7, 7, 13)
+	fmin_4s(6, 6, 16)
+	fmin_4s(7, 7, 17)
+	fmax_4s(8, 8, 12)
+	fmax_4s(9, 9, 13)
+	fmin_4s(8, 8, 16)
+	fmin_4s(9, 9, 17)
+	fmax_4s(10, 10, 12)
+	fmax_4s(11, 11, 13)
+	fmin_4s(10, 10, 16)
+	fmin_4s(11, 11, 17)
+
+store:
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	FSTPQ (F4, F5), 64(R5)
+	FSTPQ (F6, F7), 96(R5)
+	FSTPQ (F8, F9), 128(R5)
+	FSTPQ (F10, F11), 160(R5)
+	ADDS R9, R5, R5
+	ADDS R10, R4, R4
+	SUBS $1, R2, R2
+	BNE row
+	RET
+
+TEXT ·channels7s1_neon(SB), NOSPLIT, $0-88
+	MOVD dst+0(FP), R5
+	MOVD src+8(FP), R4
+	MOVD w+16(FP), R1
+	MOVD koff+40(FP), R7
+	MOVD taps+48(FP), R8
+	MOVD rows+56(FP), R2
+	MOVD ldd+64(FP), R9
+	MOVD lds+72(FP), R10
+	MOVD bias+24(FP), R11
+	FLDPQ 0(R11), (F20, F21)
+
+row:
+	VMOV V20.B16, V0.B16
+	VMOV V21.B16, V1.B16
+	VMOV V20.B16, V2.B16
+	VMOV V21.B16, V3.B16
+	VMOV V20.B16, V4.B16
+	VMOV V21.B16, V5.B16
+	VMOV V20.B16, V6.B16
+	VMOV V21.B16, V7.B16
+	VMOV V20.B16, V8.B16
+	VMOV V21.B16, V9.B16
+	VMOV V20.B16, V10.B16
+	VMOV V21.B16, V11.B16
+	VMOV V20.B16, V12.B16
+	VMOV V21.B16, V13.B16
+	MOVD R1, R11
+	MOVD R7, R12
+	MOVD R8, R13
+
+tap:
+	MOVD (R12), R0
+	ADDS R4, R0, R0
+	FLDPQ 0(R11), (F22, F23)
+	FLDPQ 0(R0), (F14, F15)
+	fmla_4s(0, 22, 14)
+	fmla_4s(1, 23, 15)
+	FLDPQ 32(R0), (F16, F17)
+	fmla_4s(2, 22, 16)
+	fmla_4s(3, 23, 17)
+	FLDPQ 64(R0), (F18, F19)
+	fmla_4s(4, 22, 18)
+	fmla_4s(5, 23, 19)
+	FLDPQ 96(R0), (F14, F15)
+	fmla_4s(6, 22, 14)
+	fmla_4s(7, 23, 15)
+	FLDPQ 128(R0), (F16, F17)
+	fmla_4s(8, 22, 16)
+	fmla_4s(9, 23, 17)
+	FLDPQ 160(R0), (F18, F19)
+	fmla_4s(10, 22, 18)
+	fmla_4s(11, 23, 19)
+	FLDPQ 192(R0), (F14, F15)
+	fmla_4s(12, 22, 14)
+	fmla_4s(13, 23, 15)
+	ADDS $32, R11, R11
+	ADDS $8, R12, R12
+	SUBS $1, R13, R13
+	BNE tap
+	MOVD clamp+80(FP), R0
+	TST R0, R0
+	BEQ store
+	MOVD k+32(FP), R0
+	FMOVS 4(R0), F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
+	FMOVS 8(R0), F16
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
+	FMOVS 12(R0), F18
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
+	fmax_4s(0, 0, 14)
+	fmax_4s(1, 1, 15)
+	fmin_4s(0, 0, 18)
+	fmin_4s(1, 1, 19)
+	fmax_4s(2, 2, 14)
+	fmax_4s(3, 3, 15)
+	fmin_4s(2, 2, 18)
+	fmin_4s(3, 3, 19)
+	fmax_4s(4, 4, 14)
+	fmax_4s(5, 5, 15)
+	fmin_4s(4, 4, 18)
+	fmin_4s(5, 5, 19)
+	fmax_4s(6, 6, 14)
+	fmax_4s(7, 7, 15)
+	fmin_4s(6, 6, 18)
+	fmin_4s(7, 7, 19)
+	fmax_4s(8, 8, 14)
+	fmax_4s(9, 9, 15)
+	fmin_4s(8, 8, 18)
+	fmin_4s(9, 9, 19)
+	fmax_4s(10, 10, 14)
+	fmax_4s(11, 11, 15)
+	fmin_4s(10, 10, 18)
+	fmin_4s(11, 11, 19)
+	fmax_4s(12, 12, 14)
+	fmax_4s(13, 13, 15)
+	fmin_4s(12, 12, 18)
+	fmin_4s(13, 13, 19)
+
+store:
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	FSTPQ (F4, F5), 64(R5)
+	FSTPQ (F6, F7), 96(R5)
+	FSTPQ (F8, F9), 128(R5)
+	FSTPQ (F10, F11), 160(R5)
+	FSTPQ (F12, F13), 192(R5)
+	ADDS R9, R5, R5
+	ADDS R10, R4, R4
+	SUBS $1, R2, R2
+	BNE row
+	RET
+
+TEXT ·channels1s2_neon(SB), NOSPLIT, $0-88
+	MOVD dst+0(FP), R5
+	MOVD src+8(FP), R4
+	MOVD w+16(FP), R1
+	MOVD koff+40(FP), R7
+	MOVD taps+48(FP), R8
+	MOVD rows+56(FP), R2
+	MOVD ldd+64(FP), R9
+	MOVD lds+72(FP), R10
+	MOVD bias+24(FP), R11
+	FLDPQ 0(R11), (F4, F5)
+
+row:
+	VMOV V4.B16, V0.B16
+	VMOV V5.B16, V1.B16
+	MOVD R1, R11
+	MOVD R7, R12
+	MOVD R8, R13
+
+tap:
+	MOVD (R12), R0
+	ADDS R4, R0, R0
+	FLDPQ 0(R11), (F6, F7)
+	FLDPQ 0(R0), (F2, F3)
+	fmla_4s(0, 6, 2)
+	fmla_4s(1, 7, 3)
+	ADDS $32, R11, R11
+	ADDS $8, R12, R12
+	SUBS $1, R13, R13
+	BNE tap
+	MOVD clamp+80(FP), R0
+	TST R0, R0
+	BEQ store
+	MOVD k+32(FP), R0
+	FMOVS 4(R0), F2
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
+	FMOVS 8(R0), F31
+	dup_4s0(31, 31)
+	FMOVS 12(R0), F30
+	dup_4s0(30, 30)
+	fmax_4s(0, 0, 2)
+	fmax_4s(1, 1, 3)
+	fmin_4s(0, 0, 30)
+	fmin_4s(1, 1, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R5)
+	ADDS R9, R5, R5
+	ADDS R10, R4, R4
+	SUBS $1, R2, R2
+	BNE row
+	RET
+
+TEXT ·channels2s2_neon(SB), NOSPLIT, $0-88
+	MOVD dst+0(FP), R5
+	MOVD src+8(FP), R4
+	MOVD w+16(FP), R1
+	MOVD koff+40(FP), R7
+	MOVD taps+48(FP), R8
+	MOVD rows+56(FP), R2
+	MOVD ldd+64(FP), R9
+	MOVD lds+72(FP), R10
+	MOVD bias+24(FP), R11
+	FLDPQ 0(R11), (F8, F9)
+
+row:
+	VMOV V8.B16, V0.B16
+	VMOV V9.B16, V1.B16
+	VMOV V8.B16, V2.B16
+	VMOV V9.B16, V3.B16
+	MOVD R1, R11
+	MOVD R7, R12
+	MOVD R8, R13
+
+tap:
+	MOVD (R12), R0
+	ADDS R4, R0, R0
+	FLDPQ 0(R11), (F10, F11)
+	FLDPQ 0(R0), (F4, F5)
+	fmla_4s(0, 10, 4)
+	fmla_4s(1, 11, 5)
+	FLDPQ 64(R0), (F6, F7)
+	fmla_4s(2, 10, 6)
+	fmla_4s(3, 11, 7)
+	ADDS $32, R11, R11
+	ADDS $8, R12, R12
+	SUBS $1, R13, R13
+	BNE tap
+	MOVD clamp+80(FP), R0
+	TST R0, R0
+	BEQ store
+	MOVD k+32(FP), R0
+	FMOVS 4(R0), F4
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
+	FMOVS 8(R0), F6
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
+	FMOVS 12(R0), F31
+	dup_4s0(31, 31)
+	fmax_4s(0, 0, 4)
+	fmax_4s(1, 1, 5)
+	fmin_4s(0, 0, 31)
+	fmin_4s(1, 1, 31)
+	fmax_4s(2, 2, 4)
+	fmax_4s(3, 3, 5)
+	fmin_4s(2, 2, 31)
+	fmin_4s(3, 3, 31)
+
+store:
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	ADDS R9, R5, R5
+	ADDS R10, R4, R4
+	SUBS $1, R2, R2
+	BNE row
+	RET
+
+TEXT ·channels3s2_neon(SB), NOSPLIT, $0-88
+	MOVD dst+0(FP), R5
+	MOVD src+8(FP), R4
+	MOVD w+16(FP), R1
+	MOVD koff+40(FP), R7
+	MOVD taps+48(FP), R8
+	MOVD rows+56(FP), R2
+	MOVD ldd+64(FP), R9
+	MOVD lds+72(FP), R10
+	MOVD bias+24(FP), R11
+	FLDPQ 0(R11), (F12, F13)
+
+row:
+	VMOV V12.B16, V0.B16
+	VMOV V13.B16, V1.B16
+	VMOV V12.B16, V2.B16
+	VMOV V13.B16, V3.B16
+	VMOV V12.B16, V4.B16
+	VMOV V13.B16, V5.B16
+	MOVD R1, R11
+	MOVD R7, R12
+	MOVD R8, R13
+
+tap:
+	MOVD (R12), R0
+	ADDS R4, R0, R0
+	FLDPQ 0(R11), (F14, F15)
+	FLDPQ 0(R0), (F6, F7)
+	fmla_4s(0, 14, 6)
+	fmla_4s(1, 15, 7)
+	FLDPQ 64(R0), (F8, F9)
+	fmla_4s(2, 14, 8)
+	fmla_4s(3, 15, 9)
+	FLDPQ 128(R0), (F10, F11)
+	fmla_4s(4, 14, 10)
+	fmla_4s(5, 15, 11)
+	ADDS $32, R11, R11
+	ADDS $8, R12, R12
+	SUBS $1, R13, R13
+	BNE tap
+	MOVD clamp+80(FP), R0
+	TST R0, R0
+	BEQ store
+	MOVD k+32(FP), R0
+	FMOVS 4(R0), F6
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
+	FMOVS 8(R0), F8
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
+	FMOVS 12(R0), F10
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
+	fmax_4s(0, 0, 6)
+	fmax_4s(1, 1, 7)
+	fmin_4s(0, 0, 10)
+	fmin_4s(1, 1, 11)
+	fmax_4s(2, 2, 6)
+	fmax_4s(3, 3, 7)
+	fmin_4s(2, 2, 10)
+	fmin_4s(3, 3, 11)
+	fmax_4s(4, 4, 6)
+	fmax_4s(5, 5, 7)
+	fmin_4s(4, 4, 10)
+	fmin_4s(5, 5, 11)
+
+store:
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	FSTPQ (F4, F5), 64(R5)
+	ADDS R9, R5, R5
+	ADDS R10, R4, R4
+	SUBS $1, R2, R2
+	BNE row
+	RET
+
+TEXT ·channels4s2_neon(SB), NOSPLIT, $0-88
+	MOVD dst+0(FP), R5
+	MOVD src+8(FP), R4
+	MOVD w+16(FP), R1
+	MOVD koff+40(FP), R7
+	MOVD taps+48(FP), R8
+	MOVD rows+56(FP), R2
+	MOVD ldd+64(FP), R9
+	MOVD lds+72(FP), R10
+	MOVD bias+24(FP), R11
+	FLDPQ 0(R11), (F14, F15)
+
+row:
+	VMOV V14.B16, V0.B16
+	VMOV V15.B16, V1.B16
+	VMOV V14.B16, V2.B16
+	VMOV V15.B16, V3.B16
+	VMOV V14.B16, V4.B16
+	VMOV V15.B16, V5.B16
+	VMOV V14.B16, V6.B16
+	VMOV V15.B16, V7.B16
+	MOVD R1, R11
+	MOVD R7, R12
+	MOVD R8, R13
+
+tap:
+	MOVD (R12), R0
+	ADDS R4, R0, R0
+	FLDPQ 0(R11), (F16, F17)
+	FLDPQ 0(R0), (F8, F9)
+	fmla_4s(0, 16, 8)
+	fmla_4s(1, 17, 9)
+	FLDPQ 64(R0), (F10, F11)
+	fmla_4s(2, 16, 10)
+	fmla_4s(3, 17, 11)
+	FLDPQ 128(R0), (F12, F13)
+	fmla_4s(4, 16, 12)
+	fmla_4s(5, 17, 13)
+	FLDPQ 192(R0), (F8, F9)
+	fmla_4s(6, 16, 8)
+	fmla_4s(7, 17, 9)
+	ADDS $32, R11, R11
+	ADDS $8, R12, R12
+	SUBS $1, R13, R13
+	BNE tap
+	MOVD clamp+80(FP), R0
+	TST R0, R0
+	BEQ store
+	MOVD k+32(FP), R0
+	FMOVS 4(R0), F8
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
+	FMOVS 8(R0), F10
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
+	FMOVS 12(R0), F12
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
+	fmax_4s(0, 0, 8)
+	fmax_4s(1, 1, 9)
+	fmin_4s(0, 0, 12)
+	fmin_4s(1, 1, 13)
+	fmax_4s(2, 2, 8)
+	fmax_4s(3, 3, 9)
+	fmin_4s(2, 2, 12)
+	fmin_4s(3, 3, 13)
+	fmax_4s(4, 4, 8)
+	fmax_4s(5, 5, 9)
+	fmin_4s(4, 4, 12)
+	fmin_4s(5, 5, 13)
+	fmax_4s(6, 6, 8)
+	fmax_4s(7, 7, 9)
+	fmin_4s(6, 6, 12)
+	fmin_4s(7, 7, 13)
+
+store:
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	FSTPQ (F4, F5), 64(R5)
+	FSTPQ (F6, F7), 96(R5)
+	ADDS R9, R5, R5
+	ADDS R10, R4, R4
+	SUBS $1, R2, R2
+	BNE row
+	RET
+
+TEXT ·channels5s2_neon(SB), NOSPLIT, $0-88
+	MOVD dst+0(FP), R5
+	MOVD src+8(FP), R4
+	MOVD w+16(FP), R1
+	MOVD koff+40(FP), R7
+	MOVD taps+48(FP), R8
+	MOVD rows+56(FP), R2
+	MOVD ldd+64(FP), R9
+	MOVD lds+72(FP), R10
+	MOVD bias+24(FP), R11
+	FLDPQ 0(R11), (F16, F17)
+
+row:
+	VMOV V16.B16, V0.B16
+	VMOV V17.B16, V1.B16
+	VMOV V16.B16, V2.B16
+	VMOV V17.B16, V3.B16
+	VMOV V16.B16, V4.B16
+	VMOV V17.B16, V5.B16
+	VMOV V16.B16, V6.B16
+	VMOV V17.B16, V7.B16
+	VMOV V16.B16, V8.B16
+	VMOV V17.B16, V9.B16
+	MOVD R1, R11
+	MOVD R7, R12
+	MOVD R8, R13
+
+tap:
+	MOVD (R12), R0
+	ADDS R4, R0, R0
+	FLDPQ 0(R11), (F18, F19)
+	FLDPQ 0(R0), (F10, F11)
+	fmla_4s(0, 18, 10)
+	fmla_4s(1, 19, 11)
+	FLDPQ 64(R0), (F12, F13)
+	fmla_4s(2, 18, 12)
+	fmla_4s(3, 19, 13)
+	FLDPQ 128(R0), (F14, F15)
+	fmla_4s(4, 18, 14)
+	fmla_4s(5, 19, 15)
+	FLDPQ 192(R0), (F10, F11)
+	fmla_4s(6, 18, 10)
+	fmla_4s(7, 19, 11)
+	FLDPQ 256(R0), (F12, F13)
+	fmla_4s(8, 18, 12)
+	fmla_4s(9, 19, 13)
+	ADDS $32, R11, R11
+	ADDS $8, R12, R12
+	SUBS $1, R13, R13
+	BNE tap
+	MOVD clamp+80(FP), R0
+	TST R0, R0
+	BEQ store
+	MOVD k+32(FP), R0
+	FMOVS 4(R0), F10
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
+	FMOVS 8(R0), F12
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
+	FMOVS 12(R0), F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
+	fmax_4s(0, 0, 10)
+	fmax_4s(1, 1, 11)
+	fmin_4s(0, 0, 14)
+	fmin_4s(1, 1, 15)
+	fmax_4s(2, 2, 10)
+	fmax_4s(3, 3, 11)
+	fmin_4s(2, 2, 14)
+	fmin_4s(3, 3, 15)
+	fmax_4s(4, 4, 10)
+	fmax_4s(5, 5, 11)
+	fmin_4s(4, 4, 14)
+	fmin_4s(5, 5, 15)
+	fmax_4s(6, 6, 10)
+	fmax_4s(7, 7, 11)
+	fmin_4s(6, 6, 14)
+	fmin_4s(7, 7, 15)
+	fmax_4s(8, 8, 10)
+	fmax_4s(9, 9, 11)
+	fmin_4s(8, 8, 14)
+	fmin_4s(9, 9, 15)
+
+store:
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	FSTPQ (F4, F5), 64(R5)
+	FSTPQ (F6, F7), 96(R5)
+	FSTPQ (F8, F9), 128(R5)
+	ADDS R9, R5, R5
+	ADDS R10, R4, R4
+	SUBS $1, R2, R2
+	BNE row
+	RET
+
+TEXT ·channels6s2_neon(SB), NOSPLIT, $0-88
+	MOVD dst+0(FP), R5
+	MOVD src+8(FP), R4
+	MOVD w+16(FP), R1
+	MOVD koff+40(FP), R7
+	MOVD taps+48(FP), R8
+	MOVD rows+56(FP), R2
+	MOVD ldd+64(FP), R9
+	MOVD lds+72(FP), R10
+	MOVD bias+24(FP), R11
+	FLDPQ 0(R11), (F18, F19)
+
+row:
+	VMOV V18.B16, V0.B16
+	VMOV V19.B16, V1.B16
+	VMOV V18.B16, V2.B16
+	VMOV V19.B16, V3.B16
+	VMOV V18.B16, V4.B16
+	VMOV V19.B16, V5.B16
+	VMOV V18.B16, V6.B16
+	VMOV V19.B16, V7.B16
+	VMOV V18.B16, V8.B16
+	VMOV V19.B16, V9.B16
+	VMOV V18.B16, V10.B16
+	VMOV V19.B16, V11.B16
+	MOVD R1, R11
+	MOVD R7, R12
+	MOVD R8, R13
+
+tap:
+	MOVD (R12), R0
+	ADDS R4, R0, R0
+	FLDPQ 0(R11), (F20, F21)
+	FLDPQ 0(R0), (F12, F13)
+	fmla_4s(0, 20, 12)
+	fmla_4s(1, 21, 13)
+	FLDPQ 64(R0), (F14, F15)
+	fmla_4s(2, 20, 14)
+	fmla_4s(3, 21, 15)
+	FLDPQ 128(R0), (F16, F17)
+	fmla_4s(4, 20, 16)
+	fmla_4s(5, 21, 17)
+	FLDPQ 192(R0), (F12, F13)
+	fmla_4s(6, 20, 12)
+	fmla_4s(7, 21, 13)
+	FLDPQ 256(R0), (F14, F15)
+	fmla_4s(8, 20, 14)
+	fmla_4s(9, 21, 15)
+	FLDPQ 320(R0), (F16, F17)
+	fmla_4s(10, 20, 16)
+	fmla_4s(11, 21, 17)
+	ADDS $32, R11, R11
+	ADDS $8, R12, R12
+	SUBS $1, R13, R13
+	BNE tap
+	MOVD clamp+80(FP), R0
+	TST R0, R0
+	BEQ store
+	MOVD k+32(FP), R0
+	FMOVS 4(R0), F12
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
+	FMOVS 8(R0), F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
+	FMOVS 12(R0), F16
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
+	fmax_4s(0, 0, 12)
+	fmax_4s(1, 1, 13)
+	fmin_4s(0, 0, 16)
+	fmin_4s(1, 1, 17)
+	fmax_4s(2, 2, 12)
+	fmax_4s(3, 3, 13)
+	fmin_4s(2, 2, 16)
+	fmin_4s(3, 3, 17)
+	fmax_4s(4, 4, 12)
+	fmax_4s(5, 5, 13)
+	fmin_4s(4, 4, 16)
+	fmin_4s(5, 5, 17)
+	fmax_4s(6, 6, 12)
+	fmax_4s(7, 7, 13)
+	fmin_4s(6, 6, 16)
+	fmin_4s(7, 7, 17)
+	fmax_4s(8, 8, 12)
+	fmax_4s(9, 9, 13)
+	fmin_4s(8, 8, 16)
+	fmin_4s(9, 9, 17)
+	fmax_4s(10, 10, 12)
+	fmax_4s(11, 11, 13)
+	fmin_4s(10, 10, 16)
+	fmin_4s(11, 11, 17)
+
+store:
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	FSTPQ (F4, F5), 64(R5)
+	FSTPQ (F6, F7), 96(R5)
+	FSTPQ (F8, F9), 128(R5)
+	FSTPQ (F10, F11), 160(R5)
+	ADDS R9, R5, R5
+	ADDS R10, R4, R4
+	SUBS $1, R2, R2
+	BNE row
+	RET
+
+TEXT ·channels7s2_neon(SB), NOSPLIT, $0-88
+	MOVD dst+0(FP), R5
+	MOVD src+8(FP), R4
+	MOVD w+16(FP), R1
+	MOVD koff+40(FP), R7
+	MOVD taps+48(FP), R8
+	MOVD rows+56(FP), R2
+	MOVD ldd+64(FP), R9
+	MOVD lds+72(FP), R10
+	MOVD bias+24(FP), R11
+	FLDPQ 0(R11), (F20, F21)
+
+row:
+	VMOV V20.B16, V0.B16
+	VMOV V21.B16, V1.B16
+	VMOV V20.B16, V2.B16
+	VMOV V21.B16, V3.B16
+	VMOV V20.B16, V4.B16
+	VMOV V21.B16, V5.B16
+	VMOV V20.B16, V6.B16
+	VMOV V21.B16, V7.B16
+	VMOV V20.B16, V8.B16
+	VMOV V21.B16, V9.B16
+	VMOV V20.B16, V10.B16
+	VMOV V21.B16, V11.B16
+	VMOV V20.B16, V12.B16
+	VMOV V21.B16, V13.B16
+	MOVD R1, R11
+	MOVD R7, R12
+	MOVD R8, R13
+
+tap:
+	MOVD (R12), R0
+	ADDS R4, R0, R0
+	FLDPQ 0(R11), (F22, F23)
+	FLDPQ 0(R0), (F14, F15)
+	fmla_4s(0, 22, 14)
+	fmla_4s(1, 23, 15)
+	FLDPQ 64(R0), (F16, F17)
+	fmla_4s(2, 22, 16)
+	fmla_4s(3, 23, 17)
+	FLDPQ 128(R0), (F18, F19)
+	fmla_4s(4, 22, 18)
+	fmla_4s(5, 23, 19)
+	FLDPQ 192(R0), (F14, F15)
+	fmla_4s(6, 22, 14)
+	fmla_4s(7, 23, 15)
+	FLDPQ 256(R0), (F16, F17)
+	fmla_4s(8, 22, 16)
+	fmla_4s(9, 23, 17)
+	FLDPQ 320(R0), (F18, F19)
+	fmla_4s(10, 22, 18)
+	fmla_4s(11, 23, 19)
+	FLDPQ 384(R0), (F14, F15)
+	fmla_4s(12, 22, 14)
+	fmla_4s(13, 23, 15)
+	ADDS $32, R11, R11
+	ADDS $8, R12, R12
+	SUBS $1, R13, R13
+	BNE tap
+	MOVD clamp+80(FP), R0
+	TST R0, R0
+	BEQ store
+	MOVD k+32(FP), R0
+	FMOVS 4(R0), F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
+	FMOVS 8(R0), F16
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
+	FMOVS 12(R0), F18
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
+	fmax_4s(0, 0, 14)
+	fmax_4s(1, 1, 15)
+	fmin_4s(0, 0, 18)
+	fmin_4s(1, 1, 19)
+	fmax_4s(2, 2, 14)
+	fmax_4s(3, 3, 15)
+	fmin_4s(2, 2, 18)
+	fmin_4s(3, 3, 19)
+	fmax_4s(4, 4, 14)
+	fmax_4s(5, 5, 15)
+	fmin_4s(4, 4, 18)
+	fmin_4s(5, 5, 19)
+	fmax_4s(6, 6, 14)
+	fmax_4s(7, 7, 15)
+	fmin_4s(6, 6, 18)
+	fmin_4s(7, 7, 19)
+	fmax_4s(8, 8, 14)
+	fmax_4s(9, 9, 15)
+	fmin_4s(8, 8, 18)
+	fmin_4s(9, 9, 19)
+	fmax_4s(10, 10, 14)
+	fmax_4s(11, 11, 15)
+	fmin_4s(10, 10, 18)
+	fmin_4s(11, 11, 19)
+	fmax_4s(12, 12, 14)
+	fmax_4s(13, 13, 15)
+	fmin_4s(12, 12, 18)
+	fmin_4s(13, 13, 19)
+
+store:
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	FSTPQ (F4, F5), 64(R5)
+	FSTPQ (F6, F7), 96(R5)
+	FSTPQ (F8, F9), 128(R5)
+	FSTPQ (F10, F11), 160(R5)
+	FSTPQ (F12, F13), 192(R5)
+	ADDS R9, R5, R5
+	ADDS R10, R4, R4
+	SUBS $1, R2, R2
+	BNE row
+	RET
+
 TEXT ·padRows1_neon(SB), NOSPLIT, $32-72
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4

@@ -76,7 +76,7 @@ func randPlanes(r *rand.Rand) convCase {
 // Depthwise convolutions and their gradients have the bits of the tiles, and write
 // nothing beside their outputs; so for any number of workers.
 func TestDepthwiseBits(t *testing.T) {
-	forAsm(t, func(lv *level) { lv.planeConv = [3][8][8]planeConv{} }, func(t *testing.T, tiles *level) {
+	forAsm(t, func(lv *level) { lv.planeConv, lv.channels = [3][8][8]planeConv{}, [3][]channelConv{} }, func(t *testing.T, tiles *level) {
 		r := rand.New(rand.NewPCG(81, 82))
 		e, one := New(3), New(1)
 		defer e.Close()

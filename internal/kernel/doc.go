@@ -21,7 +21,7 @@
 // tests compare all else with it. level.go says what an implementation of the
 // inner loops consists of; level_amd64.go lists those in assembly, generic.go is
 // plain Go, dispatch.go chooses. gemm.go (forward, data gradient, dense layers),
-// columns.go (maps too small to fill vectors), depthwise.go (planes that are convolved by themselves),
+// columns.go (maps too small to fill vectors), depthwise.go and channels.go (planes that are convolved by themselves),
 // weights.go (weight gradient) and winograd.go cut the work into tiles for them.
 // The assembly is written by the module in _asm; see generate.sh.
 //

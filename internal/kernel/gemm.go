@@ -120,6 +120,7 @@ type convJob struct {
 	fill, multiply, direct func(i, worker int)
 	turnedRun              func(i, worker int)
 	plane                  planeJob // of a depthwise convolution
+	channels               channelJob
 }
 
 type convWorker struct {
@@ -136,7 +137,7 @@ func (e *Engine) getConv() *convJob {
 	}
 	j := &convJob{workers: make([]convWorker, e.pool.Workers())}
 	j.fill, j.multiply, j.direct, j.plane.run = j.fillPlanes, j.multiplyChunk, j.directChunk, j.planeTask
-	j.turnedRun = j.turnedChunk
+	j.turnedRun, j.channels.run = j.turnedChunk, j.channelTask
 	return j
 }
 
@@ -148,6 +149,10 @@ func (e *Engine) putConv(j *convJob) {
 
 // runConv computes the job, whose output and input are set.
 func (e *Engine) runConv(j *convJob) {
+	if j.byChannels() {
+		e.runChannels(j)
+		return
+	}
 	if f := j.planeFunc(); f != nil {
 		e.runPlanes(j, f)
 		return

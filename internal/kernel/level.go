@@ -50,6 +50,7 @@ type level struct {
 	wtile     [3][]func(x *float32, koff, segs *int64, nseg int, b, c *float32, ldc, load int)
 	transpose func(dst, src *float32, ldd, lds, rows, cols int)
 	planeConv [3][8][8]planeConv                                                                       // by stride, rows and columns of the kernel; or nil
+	channels  [3][]channelConv                                                                         // by stride and number of outputs; or nil
 	clipRows  func(dst, src, k *float32, rows, n, ldd int)                                             // or nil
 	padRows   [3]func(dst, src *float32, masks *uint32, rows, vecs, oddCol, dstStep, srcStep, off int) // by stride
 	dots      []dotKernel                                                                              // largest first, ending with 1x1
@@ -101,6 +102,13 @@ type level struct {
 // There is a mask for each vector read: its bits (16 lanes), or a sign for each
 // lane. src begins off bytes from where it is given.
 type planeConv func(dst, src, w, k *float32, rows, cols, ldd, lds, step, oddRow, oddCol, clamp int)
+
+// channelConv computes some outputs of each of rows rows of as many planes as a vector
+// has lanes, whose values are side by side: the vector of output x of a row is bias +
+// the sum over the taps t of w[t] times the vector of inputs koff[t] + x*stride vectors
+// behind src. koff, ldd and lds are in bytes, weights are a vector for each tap; k and
+// clamp as for planeConv.
+type channelConv func(dst, src, w, bias, k *float32, koff *int64, taps, rows, ldd, lds, clamp int)
 
 const (
 	tileLoad  = 1

@@ -63,6 +63,10 @@ var avx512Level = &level{
 			7: {7: planeConv7x7s2_avx512},
 		},
 	},
+	channels: [3][]channelConv{
+		1: {nil, channels1s1_avx512, channels2s1_avx512, channels3s1_avx512, channels4s1_avx512, channels5s1_avx512, channels6s1_avx512, channels7s1_avx512},
+		2: {nil, channels1s2_avx512, channels2s2_avx512, channels3s2_avx512, channels4s2_avx512, channels5s2_avx512, channels6s2_avx512, channels7s2_avx512},
+	},
 	clipRows:  clipRows_avx512,
 	padRows:   [3]func(*float32, *float32, *uint32, int, int, int, int, int, int){1: padRows1_avx512, 2: padRows2_avx512},
 	transpose: transpose_avx512, scatter: scatter_avx512, nonzero: nonzero_avx512, summary: summary_avx512,
@@ -141,6 +145,10 @@ var avx2Level = &level{
 			5: {5: planeConv5x5s2_avx2},
 			7: {7: planeConv7x7s2_avx2},
 		},
+	},
+	channels: [3][]channelConv{
+		1: {nil, channels1s1_avx2, channels2s1_avx2, channels3s1_avx2, channels4s1_avx2, channels5s1_avx2, channels6s1_avx2, channels7s1_avx2},
+		2: {nil, channels1s2_avx2, channels2s2_avx2, channels3s2_avx2, channels4s2_avx2, channels5s2_avx2, channels6s2_avx2, channels7s2_avx2},
 	},
 	clipRows:  clipRows_avx2,
 	padRows:   [3]func(*float32, *float32, *uint32, int, int, int, int, int, int){1: padRows1_avx2, 2: padRows2_avx2},

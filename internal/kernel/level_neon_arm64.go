@@ -42,6 +42,10 @@ var neonLevel = &level{
 			7: {7: planeConv7x7s2_neon},
 		},
 	},
+	channels: [3][]channelConv{
+		1: {nil, channels1s1_neon, channels2s1_neon, channels3s1_neon, channels4s1_neon, channels5s1_neon, channels6s1_neon, channels7s1_neon},
+		2: {nil, channels1s2_neon, channels2s2_neon, channels3s2_neon, channels4s2_neon, channels5s2_neon, channels6s2_neon, channels7s2_neon},
+	},
 	clipRows:  clipRows_neon,
 	padRows:   [3]func(*float32, *float32, *uint32, int, int, int, int, int, int){1: padRows1_neon, 2: padRows2_neon},
 	transpose: transpose_neon, scatter: scatter_neon, nonzero: nonzero_neon, summary: summary_neon,

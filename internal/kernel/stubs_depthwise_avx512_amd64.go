@@ -89,6 +89,76 @@ func planeConv5x5s2_avx512(dst *float32, src *float32, w *float32, k *float32, r
 //go:noescape
 func planeConv7x7s2_avx512(dst *float32, src *float32, w *float32, k *float32, rows int, cols int, ldd int, lds int, step int, oddRow int, oddCol int, clamp int)
 
+// channels1s1 is channels of level.go for 1 outputs and this stride.
+//
+//go:noescape
+func channels1s1_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+
+// channels2s1 is channels of level.go for 2 outputs and this stride.
+//
+//go:noescape
+func channels2s1_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+
+// channels3s1 is channels of level.go for 3 outputs and this stride.
+//
+//go:noescape
+func channels3s1_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+
+// channels4s1 is channels of level.go for 4 outputs and this stride.
+//
+//go:noescape
+func channels4s1_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+
+// channels5s1 is channels of level.go for 5 outputs and this stride.
+//
+//go:noescape
+func channels5s1_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+
+// channels6s1 is channels of level.go for 6 outputs and this stride.
+//
+//go:noescape
+func channels6s1_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+
+// channels7s1 is channels of level.go for 7 outputs and this stride.
+//
+//go:noescape
+func channels7s1_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+
+// channels1s2 is channels of level.go for 1 outputs and this stride.
+//
+//go:noescape
+func channels1s2_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+
+// channels2s2 is channels of level.go for 2 outputs and this stride.
+//
+//go:noescape
+func channels2s2_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+
+// channels3s2 is channels of level.go for 3 outputs and this stride.
+//
+//go:noescape
+func channels3s2_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+
+// channels4s2 is channels of level.go for 4 outputs and this stride.
+//
+//go:noescape
+func channels4s2_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+
+// channels5s2 is channels of level.go for 5 outputs and this stride.
+//
+//go:noescape
+func channels5s2_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+
+// channels6s2 is channels of level.go for 6 outputs and this stride.
+//
+//go:noescape
+func channels6s2_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+
+// channels7s2 is channels of level.go for 7 outputs and this stride.
+//
+//go:noescape
+func channels7s2_avx512(dst *float32, src *float32, w *float32, bias *float32, k *float32, koff *int64, taps int, rows int, ldd int, lds int, clamp int)
+
 // padRows1 is padRows of level.go for this stride.
 //
 //go:noescape

@@ -19,6 +19,11 @@ func depthwise() {
 	for _, k := range []int{2, 3, 4, 5, 7} {
 		planeConv(k, k, 2)
 	}
+	for stride := 1; stride <= 2; stride++ {
+		for n := 1; n <= channelPlaces; n++ {
+			channels(n, stride)
+		}
+	}
 	padRows(1)
 	padRows(2)
 	clipRows()
