@@ -26,6 +26,9 @@ func NewClip(lo, hi float32) *Clip {
 	return &Clip{[3]float32{lo, zero, hi}}
 }
 
+// Low is the least value.
+func (c *Clip) Low() float32 { return c.k[0] }
+
 // rows clips rows of n values, ld apart; dst may be src.
 func (c *Clip) rows(lv *level, dst, src []float32, rows, n, ld int) {
 	if rows == 0 || n == 0 {

@@ -30,6 +30,7 @@ type laneOps struct {
 	winogradIn  func(dst, s0, s1, s2, s3 *float32, ldd, n int)
 	winogradOut func(dst *float32, offs *int64, src *float32, lds, n int)
 	max         func(dst, a, b, c *float32, n int)
+	tile        []laneProduct // by rows
 }
 
 // Lane is a lane buffer or a part of one. Place (y, x) begins at
@@ -69,6 +70,7 @@ type LaneConv struct {
 	a   []float32
 
 	plane planeConv // of a depthwise convolution, or nil
+	skip  bool      // see SkipZeros
 }
 
 // CanWinograd reports whether LaneWinograd does the convolution.
@@ -160,8 +162,8 @@ func (f *LaneConv) Scratch(h, w int) int {
 type LaneScratch struct {
 	b, v, m, zero []float32
 	koff          []int64
-	first         []laneTile
 	k             [4]float32
+	terms         laneTerms
 }
 
 // Bytes is the memory held.
@@ -248,6 +250,7 @@ func (f *LaneConv) direct(s *LaneScratch, dst, src Lane, oy, ox, part, parts int
 	}
 	all := uint64(1)<<lv.lanes - 1
 	mask := uint64(1)<<panel - 1
+	s.terms.pause = 0
 	var at [laneChunk]laneTile
 	places := dst.H * dst.W
 	for group := range g.Groups {
@@ -272,6 +275,12 @@ func (f *LaneConv) direct(s *LaneScratch, dst, src Lane, oy, ox, part, parts int
 						lv.pack(&s.b[at[i].b+v*lv.lanes], &src.Data[from], &s.koff[k0], kn, &seg[0], 1)
 					}
 				}
+				skip := f.skip && s.terms.pause == 0
+				if skip {
+					s.terms.find(f, src.Data, at[:n], kn)
+				} else if s.terms.pause > 0 {
+					s.terms.pause--
+				}
 				flags := 0
 				if kb > 0 {
 					flags |= tileLoad
@@ -288,9 +297,11 @@ func (f *LaneConv) direct(s *LaneScratch, dst, src Lane, oy, ox, part, parts int
 					if ep.Bias != nil {
 						bias = &ep.Bias[group*kg+r0]
 					}
-					for _, t := range at[:n] {
+					for i, t := range at[:n] {
 						d := dst.Data[t.c+(r0-first)*panel:][:(r1-r0)*panel]
-						tile(kn, a, &b[t.b], &d[0], bias, 4*panel, flags, mask)
+						if !skip || !s.terms.product(f, i, r1-r0, a, &b[t.b], &d[0], bias, flags) {
+							tile(kn, a, &b[t.b], &d[0], bias, 4*panel, flags, mask)
+						}
 						if last && ep.rest() {
 							ep.finish(lv, d, 1, len(d), len(d))
 						}

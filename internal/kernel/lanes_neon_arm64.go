@@ -8,4 +8,7 @@ var neonLanes = &laneOps{
 	gather: laneGather_neon, copy: laneCopy_neon,
 	winogradIn: laneWinogradIn_neon, winogradOut: laneWinogradOut_neon,
 	max: laneMax3_neon,
+	tile: []laneProduct{
+		nil, laneTile1_neon, laneTile2_neon, laneTile3_neon, laneTile4_neon, laneTile5_neon, laneTile6_neon,
+	},
 }

@@ -20,6 +20,8 @@
 #define fadd_4s(d, n, m) WORD $(0x4e20d400|d|n<<5|m<<16)
 // fcmgt v#.4s, v#.4s, v#.4s
 #define fcmgt_4s(d, n, m) WORD $(0x6ea0e400|d|n<<5|m<<16)
+// fmla v#.4s, v#.4s, v#.s[0]
+#define fmla_4s0(d, n, m) WORD $(0x4f801000|d|n<<5|m<<16)
 // fsub v#.4s, v#.4s, v#.4s
 #define fsub_4s(d, n, m) WORD $(0x4ea0d400|d|n<<5|m<<16)
 // shrn v#.8b, v#.8h, #8
@@ -38,6 +40,930 @@
 #define zip2_2d(d, n, m) WORD $(0x4ec07800|d|n<<5|m<<16)
 // zip2 v#.4s, v#.4s, v#.4s
 #define zip2_4s(d, n, m) WORD $(0x4e807800|d|n<<5|m<<16)
+
+TEXT ·laneTile1_neon(SB), NOSPLIT, $0-56
+	MOVD list+0(FP), R5
+	MOVD n+8(FP), R2
+	MOVD a+16(FP), R4
+	MOVD b+24(FP), R3
+	MOVD c+32(FP), R1
+	MOVD flags+48(FP), R7
+	TST $1, R7
+	BEQ bias
+	FLDPQ 0(R1), (F0, F1)
+	FLDPQ 32(R1), (F2, F3)
+	B start
+
+bias:
+	MOVD bias+40(FP), R8
+	TST R8, R8
+	BEQ zero
+	FMOVS (R8), F0
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
+	FMOVS (R8), F2
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+
+start:
+	TST R2, R2
+	BEQ end
+
+loop:
+	MOVD (R5), R9
+	MOVD 8(R5), R10
+	ADD R10, R3, R19
+	FLDPQ 0(R19), (F6, F7)
+	ADD R10, R3, R19
+	FLDPQ 32(R19), (F4, F5)
+	ADD R9, R4, R19
+	FMOVS (R19), F31
+	fmla_4s0(0, 6, 31)
+	fmla_4s0(1, 7, 31)
+	fmla_4s0(2, 4, 31)
+	fmla_4s0(3, 5, 31)
+	ADDS $16, R5, R5
+	SUBS $1, R2, R2
+	BNE loop
+
+end:
+	TST $2, R7
+	BEQ store
+	eor_16b(31, 31, 31)
+	fcmgt_4s(8, 31, 0)
+	bit_16b(0, 31, 8)
+	fcmgt_4s(8, 31, 1)
+	bit_16b(1, 31, 8)
+	fadd_4s(0, 0, 31)
+	fadd_4s(1, 1, 31)
+	fcmgt_4s(8, 31, 2)
+	bit_16b(2, 31, 8)
+	fcmgt_4s(8, 31, 3)
+	bit_16b(3, 31, 8)
+	fadd_4s(2, 2, 31)
+	fadd_4s(3, 3, 31)
+
+store:
+	FSTPQ (F0, F1), 0(R1)
+	FSTPQ (F2, F3), 32(R1)
+	RET
+
+TEXT ·laneTile2_neon(SB), NOSPLIT, $0-56
+	MOVD list+0(FP), R5
+	MOVD n+8(FP), R2
+	MOVD a+16(FP), R4
+	MOVD b+24(FP), R3
+	MOVD c+32(FP), R1
+	MOVD flags+48(FP), R7
+	TST $1, R7
+	BEQ bias
+	FLDPQ 0(R1), (F0, F1)
+	FLDPQ 32(R1), (F2, F3)
+	FLDPQ 64(R1), (F4, F5)
+	FLDPQ 96(R1), (F6, F7)
+	B start
+
+bias:
+	MOVD bias+40(FP), R8
+	TST R8, R8
+	BEQ zero
+	FMOVS (R8), F0
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
+	FMOVS (R8), F2
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
+	FMOVS 4(R8), F4
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
+	FMOVS 4(R8), F6
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+
+start:
+	TST R2, R2
+	BEQ end
+
+loop:
+	MOVD (R5), R9
+	MOVD 8(R5), R10
+	ADD R10, R3, R19
+	FLDPQ 0(R19), (F10, F11)
+	ADD R10, R3, R19
+	FLDPQ 32(R19), (F8, F9)
+	ADD R9, R4, R19
+	FMOVS (R19), F30
+	fmla_4s0(0, 10, 30)
+	fmla_4s0(1, 11, 30)
+	fmla_4s0(2, 8, 30)
+	fmla_4s0(3, 9, 30)
+	ADD R9, R4, R19
+	FMOVS 4(R19), F31
+	fmla_4s0(4, 10, 31)
+	fmla_4s0(5, 11, 31)
+	fmla_4s0(6, 8, 31)
+	fmla_4s0(7, 9, 31)
+	ADDS $16, R5, R5
+	SUBS $1, R2, R2
+	BNE loop
+
+end:
+	TST $2, R7
+	BEQ store
+	eor_16b(30, 30, 30)
+	fcmgt_4s(12, 30, 0)
+	bit_16b(0, 30, 12)
+	fcmgt_4s(12, 30, 1)
+	bit_16b(1, 30, 12)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fcmgt_4s(12, 30, 2)
+	bit_16b(2, 30, 12)
+	fcmgt_4s(12, 30, 3)
+	bit_16b(3, 30, 12)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
+	fcmgt_4s(12, 30, 4)
+	bit_16b(4, 30, 12)
+	fcmgt_4s(12, 30, 5)
+	bit_16b(5, 30, 12)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fcmgt_4s(12, 30, 6)
+	bit_16b(6, 30, 12)
+	fcmgt_4s(12, 30, 7)
+	bit_16b(7, 30, 12)
+	fadd_4s(6, 6, 30)
+	fadd_4s(7, 7, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R1)
+	FSTPQ (F2, F3), 32(R1)
+	FSTPQ (F4, F5), 64(R1)
+	FSTPQ (F6, F7), 96(R1)
+	RET
+
+TEXT ·laneTile3_neon(SB), NOSPLIT, $0-56
+	MOVD list+0(FP), R5
+	MOVD n+8(FP), R2
+	MOVD a+16(FP), R4
+	MOVD b+24(FP), R3
+	MOVD c+32(FP), R1
+	MOVD flags+48(FP), R7
+	TST $1, R7
+	BEQ bias
+	FLDPQ 0(R1), (F0, F1)
+	FLDPQ 32(R1), (F2, F3)
+	FLDPQ 64(R1), (F4, F5)
+	FLDPQ 96(R1), (F6, F7)
+	FLDPQ 128(R1), (F8, F9)
+	FLDPQ 160(R1), (F10, F11)
+	B start
+
+bias:
+	MOVD bias+40(FP), R8
+	TST R8, R8
+	BEQ zero
+	FMOVS (R8), F0
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
+	FMOVS (R8), F2
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
+	FMOVS 4(R8), F4
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
+	FMOVS 4(R8), F6
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
+	FMOVS 8(R8), F8
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
+	FMOVS 8(R8), F10
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+
+start:
+	TST R2, R2
+	BEQ end
+
+loop:
+	MOVD (R5), R9
+	MOVD 8(R5), R10
+	ADD R10, R3, R19
+	FLDPQ 0(R19), (F14, F15)
+	ADD R10, R3, R19
+	FLDPQ 32(R19), (F12, F13)
+	ADD R9, R4, R19
+	FMOVS (R19), F30
+	fmla_4s0(0, 14, 30)
+	fmla_4s0(1, 15, 30)
+	fmla_4s0(2, 12, 30)
+	fmla_4s0(3, 13, 30)
+	ADD R9, R4, R19
+	FMOVS 4(R19), F31
+	fmla_4s0(4, 14, 31)
+	fmla_4s0(5, 15, 31)
+	fmla_4s0(6, 12, 31)
+	fmla_4s0(7, 13, 31)
+	ADD R9, R4, R19
+	FMOVS 8(R19), F30
+	fmla_4s0(8, 14, 30)
+	fmla_4s0(9, 15, 30)
+	fmla_4s0(10, 12, 30)
+	fmla_4s0(11, 13, 30)
+	ADDS $16, R5, R5
+	SUBS $1, R2, R2
+	BNE loop
+
+end:
+	TST $2, R7
+	BEQ store
+	eor_16b(30, 30, 30)
+	fcmgt_4s(16, 30, 0)
+	bit_16b(0, 30, 16)
+	fcmgt_4s(16, 30, 1)
+	bit_16b(1, 30, 16)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fcmgt_4s(16, 30, 2)
+	bit_16b(2, 30, 16)
+	fcmgt_4s(16, 30, 3)
+	bit_16b(3, 30, 16)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
+	fcmgt_4s(16, 30, 4)
+	bit_16b(4, 30, 16)
+	fcmgt_4s(16, 30, 5)
+	bit_16b(5, 30, 16)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fcmgt_4s(16, 30, 6)
+	bit_16b(6, 30, 16)
+	fcmgt_4s(16, 30, 7)
+	bit_16b(7, 30, 16)
+	fadd_4s(6, 6, 30)
+	fadd_4s(7, 7, 30)
+	fcmgt_4s(16, 30, 8)
+	bit_16b(8, 30, 16)
+	fcmgt_4s(16, 30, 9)
+	bit_16b(9, 30, 16)
+	fadd_4s(8, 8, 30)
+	fadd_4s(9, 9, 30)
+	fcmgt_4s(16, 30, 10)
+	bit_16b(10, 30, 16)
+	fcmgt_4s(16, 30, 11)
+	bit_16b(11, 30, 16)
+	fadd_4s(10, 10, 30)
+	fadd_4s(11, 11, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R1)
+	FSTPQ (F2, F3), 32(R1)
+	FSTPQ (F4, F5), 64(R1)
+	FSTPQ (F6, F7), 96(R1)
+	FSTPQ (F8, F9), 128(R1)
+	FSTPQ (F10, F11), 160(R1)
+	RET
+
+TEXT ·laneTile4_neon(SB), NOSPLIT, $0-56
+	MOVD list+0(FP), R5
+	MOVD n+8(FP), R2
+	MOVD a+16(FP), R4
+	MOVD b+24(FP), R3
+	MOVD c+32(FP), R1
+	MOVD flags+48(FP), R7
+	TST $1, R7
+	BEQ bias
+	FLDPQ 0(R1), (F0, F1)
+	FLDPQ 32(R1), (F2, F3)
+	FLDPQ 64(R1), (F4, F5)
+	FLDPQ 96(R1), (F6, F7)
+	FLDPQ 128(R1), (F8, F9)
+	FLDPQ 160(R1), (F10, F11)
+	FLDPQ 192(R1), (F12, F13)
+	FLDPQ 224(R1), (F14, F15)
+	B start
+
+bias:
+	MOVD bias+40(FP), R8
+	TST R8, R8
+	BEQ zero
+	FMOVS (R8), F0
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
+	FMOVS (R8), F2
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
+	FMOVS 4(R8), F4
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
+	FMOVS 4(R8), F6
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
+	FMOVS 8(R8), F8
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
+	FMOVS 8(R8), F10
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
+	FMOVS 12(R8), F12
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
+	FMOVS 12(R8), F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+
+start:
+	TST R2, R2
+	BEQ end
+
+loop:
+	MOVD (R5), R9
+	MOVD 8(R5), R10
+	ADD R10, R3, R19
+	FLDPQ 0(R19), (F18, F19)
+	ADD R10, R3, R19
+	FLDPQ 32(R19), (F16, F17)
+	ADD R9, R4, R19
+	FMOVS (R19), F30
+	fmla_4s0(0, 18, 30)
+	fmla_4s0(1, 19, 30)
+	fmla_4s0(2, 16, 30)
+	fmla_4s0(3, 17, 30)
+	ADD R9, R4, R19
+	FMOVS 4(R19), F31
+	fmla_4s0(4, 18, 31)
+	fmla_4s0(5, 19, 31)
+	fmla_4s0(6, 16, 31)
+	fmla_4s0(7, 17, 31)
+	ADD R9, R4, R19
+	FMOVS 8(R19), F30
+	fmla_4s0(8, 18, 30)
+	fmla_4s0(9, 19, 30)
+	fmla_4s0(10, 16, 30)
+	fmla_4s0(11, 17, 30)
+	ADD R9, R4, R19
+	FMOVS 12(R19), F31
+	fmla_4s0(12, 18, 31)
+	fmla_4s0(13, 19, 31)
+	fmla_4s0(14, 16, 31)
+	fmla_4s0(15, 17, 31)
+	ADDS $16, R5, R5
+	SUBS $1, R2, R2
+	BNE loop
+
+end:
+	TST $2, R7
+	BEQ store
+	eor_16b(30, 30, 30)
+	fcmgt_4s(20, 30, 0)
+	bit_16b(0, 30, 20)
+	fcmgt_4s(20, 30, 1)
+	bit_16b(1, 30, 20)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fcmgt_4s(20, 30, 2)
+	bit_16b(2, 30, 20)
+	fcmgt_4s(20, 30, 3)
+	bit_16b(3, 30, 20)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
+	fcmgt_4s(20, 30, 4)
+	bit_16b(4, 30, 20)
+	fcmgt_4s(20, 30, 5)
+	bit_16b(5, 30, 20)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fcmgt_4s(20, 30, 6)
+	bit_16b(6, 30, 20)
+	fcmgt_4s(20, 30, 7)
+	bit_16b(7, 30, 20)
+	fadd_4s(6, 6, 30)
+	fadd_4s(7, 7, 30)
+	fcmgt_4s(20, 30, 8)
+	bit_16b(8, 30, 20)
+	fcmgt_4s(20, 30, 9)
+	bit_16b(9, 30, 20)
+	fadd_4s(8, 8, 30)
+	fadd_4s(9, 9, 30)
+	fcmgt_4s(20, 30, 10)
+	bit_16b(10, 30, 20)
+	fcmgt_4s(20, 30, 11)
+	bit_16b(11, 30, 20)
+	fadd_4s(10, 10, 30)
+	fadd_4s(11, 11, 30)
+	fcmgt_4s(20, 30, 12)
+	bit_16b(12, 30, 20)
+	fcmgt_4s(20, 30, 13)
+	bit_16b(13, 30, 20)
+	fadd_4s(12, 12, 30)
+	fadd_4s(13, 13, 30)
+	fcmgt_4s(20, 30, 14)
+	bit_16b(14, 30, 20)
+	fcmgt_4s(20, 30, 15)
+	bit_16b(15, 30, 20)
+	fadd_4s(14, 14, 30)
+	fadd_4s(15, 15, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R1)
+	FSTPQ (F2, F3), 32(R1)
+	FSTPQ (F4, F5), 64(R1)
+	FSTPQ (F6, F7), 96(R1)
+	FSTPQ (F8, F9), 128(R1)
+	FSTPQ (F10, F11), 160(R1)
+	FSTPQ (F12, F13), 192(R1)
+	FSTPQ (F14, F15), 224(R1)
+	RET
+
+TEXT ·laneTile5_neon(SB), NOSPLIT, $0-56
+	MOVD list+0(FP), R5
+	MOVD n+8(FP), R2
+	MOVD a+16(FP), R4
+	MOVD b+24(FP), R3
+	MOVD c+32(FP), R1
+	MOVD flags+48(FP), R7
+	TST $1, R7
+	BEQ bias
+	FLDPQ 0(R1), (F0, F1)
+	FLDPQ 32(R1), (F2, F3)
+	FLDPQ 64(R1), (F4, F5)
+	FLDPQ 96(R1), (F6, F7)
+	FLDPQ 128(R1), (F8, F9)
+	FLDPQ 160(R1), (F10, F11)
+	FLDPQ 192(R1), (F12, F13)
+	FLDPQ 224(R1), (F14, F15)
+	FLDPQ 256(R1), (F16, F17)
+	FLDPQ 288(R1), (F18, F19)
+	B start
+
+bias:
+	MOVD bias+40(FP), R8
+	TST R8, R8
+	BEQ zero
+	FMOVS (R8), F0
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
+	FMOVS (R8), F2
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
+	FMOVS 4(R8), F4
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
+	FMOVS 4(R8), F6
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
+	FMOVS 8(R8), F8
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
+	FMOVS 8(R8), F10
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
+	FMOVS 12(R8), F12
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
+	FMOVS 12(R8), F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
+	FMOVS 16(R8), F16
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
+	FMOVS 16(R8), F18
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
+
+start:
+	TST R2, R2
+	BEQ end
+
+loop:
+	MOVD (R5), R9
+	MOVD 8(R5), R10
+	ADD R10, R3, R19
+	FLDPQ 0(R19), (F22, F23)
+	ADD R10, R3, R19
+	FLDPQ 32(R19), (F20, F21)
+	ADD R9, R4, R19
+	FMOVS (R19), F30
+	fmla_4s0(0, 22, 30)
+	fmla_4s0(1, 23, 30)
+	fmla_4s0(2, 20, 30)
+	fmla_4s0(3, 21, 30)
+	ADD R9, R4, R19
+	FMOVS 4(R19), F31
+	fmla_4s0(4, 22, 31)
+	fmla_4s0(5, 23, 31)
+	fmla_4s0(6, 20, 31)
+	fmla_4s0(7, 21, 31)
+	ADD R9, R4, R19
+	FMOVS 8(R19), F30
+	fmla_4s0(8, 22, 30)
+	fmla_4s0(9, 23, 30)
+	fmla_4s0(10, 20, 30)
+	fmla_4s0(11, 21, 30)
+	ADD R9, R4, R19
+	FMOVS 12(R19), F31
+	fmla_4s0(12, 22, 31)
+	fmla_4s0(13, 23, 31)
+	fmla_4s0(14, 20, 31)
+	fmla_4s0(15, 21, 31)
+	ADD R9, R4, R19
+	FMOVS 16(R19), F30
+	fmla_4s0(16, 22, 30)
+	fmla_4s0(17, 23, 30)
+	fmla_4s0(18, 20, 30)
+	fmla_4s0(19, 21, 30)
+	ADDS $16, R5, R5
+	SUBS $1, R2, R2
+	BNE loop
+
+end:
+	TST $2, R7
+	BEQ store
+	eor_16b(30, 30, 30)
+	fcmgt_4s(24, 30, 0)
+	bit_16b(0, 30, 24)
+	fcmgt_4s(24, 30, 1)
+	bit_16b(1, 30, 24)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fcmgt_4s(24, 30, 2)
+	bit_16b(2, 30, 24)
+	fcmgt_4s(24, 30, 3)
+	bit_16b(3, 30, 24)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
+	fcmgt_4s(24, 30, 4)
+	bit_16b(4, 30, 24)
+	fcmgt_4s(24, 30, 5)
+	bit_16b(5, 30, 24)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fcmgt_4s(24, 30, 6)
+	bit_16b(6, 30, 24)
+	fcmgt_4s(24, 30, 7)
+	bit_16b(7, 30, 24)
+	fadd_4s(6, 6, 30)
+	fadd_4s(7, 7, 30)
+	fcmgt_4s(24, 30, 8)
+	bit_16b(8, 30, 24)
+	fcmgt_4s(24, 30, 9)
+	bit_16b(9, 30, 24)
+	fadd_4s(8, 8, 30)
+	fadd_4s(9, 9, 30)
+	fcmgt_4s(24, 30, 10)
+	bit_16b(10, 30, 24)
+	fcmgt_4s(24, 30, 11)
+	bit_16b(11, 30, 24)
+	fadd_4s(10, 10, 30)
+	fadd_4s(11, 11, 30)
+	fcmgt_4s(24, 30, 12)
+	bit_16b(12, 30, 24)
+	fcmgt_4s(24, 30, 13)
+	bit_16b(13, 30, 24)
+	fadd_4s(12, 12, 30)
+	fadd_4s(13, 13, 30)
+	fcmgt_4s(24, 30, 14)
+	bit_16b(14, 30, 24)
+	fcmgt_4s(24, 30, 15)
+	bit_16b(15, 30, 24)
+	fadd_4s(14, 14, 30)
+	fadd_4s(15, 15, 30)
+	fcmgt_4s(24, 30, 16)
+	bit_16b(16, 30, 24)
+	fcmgt_4s(24, 30, 17)
+	bit_16b(17, 30, 24)
+	fadd_4s(16, 16, 30)
+	fadd_4s(17, 17, 30)
+	fcmgt_4s(24, 30, 18)
+	bit_16b(18, 30, 24)
+	fcmgt_4s(24, 30, 19)
+	bit_16b(19, 30, 24)
+	fadd_4s(18, 18, 30)
+	fadd_4s(19, 19, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R1)
+	FSTPQ (F2, F3), 32(R1)
+	FSTPQ (F4, F5), 64(R1)
+	FSTPQ (F6, F7), 96(R1)
+	FSTPQ (F8, F9), 128(R1)
+	FSTPQ (F10, F11), 160(R1)
+	FSTPQ (F12, F13), 192(R1)
+	FSTPQ (F14, F15), 224(R1)
+	FSTPQ (F16, F17), 256(R1)
+	FSTPQ (F18, F19), 288(R1)
+	RET
+
+TEXT ·laneTile6_neon(SB), NOSPLIT, $0-56
+	MOVD list+0(FP), R5
+	MOVD n+8(FP), R2
+	MOVD a+16(FP), R4
+	MOVD b+24(FP), R3
+	MOVD c+32(FP), R1
+	MOVD flags+48(FP), R7
+	TST $1, R7
+	BEQ bias
+	FLDPQ 0(R1), (F0, F1)
+	FLDPQ 32(R1), (F2, F3)
+	FLDPQ 64(R1), (F4, F5)
+	FLDPQ 96(R1), (F6, F7)
+	FLDPQ 128(R1), (F8, F9)
+	FLDPQ 160(R1), (F10, F11)
+	FLDPQ 192(R1), (F12, F13)
+	FLDPQ 224(R1), (F14, F15)
+	FLDPQ 256(R1), (F16, F17)
+	FLDPQ 288(R1), (F18, F19)
+	FLDPQ 320(R1), (F20, F21)
+	FLDPQ 352(R1), (F22, F23)
+	B start
+
+bias:
+	MOVD bias+40(FP), R8
+	TST R8, R8
+	BEQ zero
+	FMOVS (R8), F0
+	dup_4s0(1, 0)
+	dup_4s0(0, 0)
+	FMOVS (R8), F2
+	dup_4s0(3, 2)
+	dup_4s0(2, 2)
+	FMOVS 4(R8), F4
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
+	FMOVS 4(R8), F6
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
+	FMOVS 8(R8), F8
+	dup_4s0(9, 8)
+	dup_4s0(8, 8)
+	FMOVS 8(R8), F10
+	dup_4s0(11, 10)
+	dup_4s0(10, 10)
+	FMOVS 12(R8), F12
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
+	FMOVS 12(R8), F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
+	FMOVS 16(R8), F16
+	dup_4s0(17, 16)
+	dup_4s0(16, 16)
+	FMOVS 16(R8), F18
+	dup_4s0(19, 18)
+	dup_4s0(18, 18)
+	FMOVS 20(R8), F20
+	dup_4s0(21, 20)
+	dup_4s0(20, 20)
+	FMOVS 20(R8), F22
+	dup_4s0(23, 22)
+	dup_4s0(22, 22)
+	B start
+
+zero:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	eor_16b(10, 10, 10)
+	eor_16b(11, 11, 11)
+	eor_16b(12, 12, 12)
+	eor_16b(13, 13, 13)
+	eor_16b(14, 14, 14)
+	eor_16b(15, 15, 15)
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
+	eor_16b(20, 20, 20)
+	eor_16b(21, 21, 21)
+	eor_16b(22, 22, 22)
+	eor_16b(23, 23, 23)
+
+start:
+	TST R2, R2
+	BEQ end
+
+loop:
+	MOVD (R5), R9
+	MOVD 8(R5), R10
+	ADD R10, R3, R19
+	FLDPQ 0(R19), (F26, F27)
+	ADD R10, R3, R19
+	FLDPQ 32(R19), (F24, F25)
+	ADD R9, R4, R19
+	FMOVS (R19), F30
+	fmla_4s0(0, 26, 30)
+	fmla_4s0(1, 27, 30)
+	fmla_4s0(2, 24, 30)
+	fmla_4s0(3, 25, 30)
+	ADD R9, R4, R19
+	FMOVS 4(R19), F31
+	fmla_4s0(4, 26, 31)
+	fmla_4s0(5, 27, 31)
+	fmla_4s0(6, 24, 31)
+	fmla_4s0(7, 25, 31)
+	ADD R9, R4, R19
+	FMOVS 8(R19), F30
+	fmla_4s0(8, 26, 30)
+	fmla_4s0(9, 27, 30)
+	fmla_4s0(10, 24, 30)
+	fmla_4s0(11, 25, 30)
+	ADD R9, R4, R19
+	FMOVS 12(R19), F31
+	fmla_4s0(12, 26, 31)
+	fmla_4s0(13, 27, 31)
+	fmla_4s0(14, 24, 31)
+	fmla_4s0(15, 25, 31)
+	ADD R9, R4, R19
+	FMOVS 16(R19), F30
+	fmla_4s0(16, 26, 30)
+	fmla_4s0(17, 27, 30)
+	fmla_4s0(18, 24, 30)
+	fmla_4s0(19, 25, 30)
+	ADD R9, R4, R19
+	FMOVS 20(R19), F31
+	fmla_4s0(20, 26, 31)
+	fmla_4s0(21, 27, 31)
+	fmla_4s0(22, 24, 31)
+	fmla_4s0(23, 25, 31)
+	ADDS $16, R5, R5
+	SUBS $1, R2, R2
+	BNE loop
+
+end:
+	TST $2, R7
+	BEQ store
+	eor_16b(30, 30, 30)
+	fcmgt_4s(28, 30, 0)
+	bit_16b(0, 30, 28)
+	fcmgt_4s(28, 30, 1)
+	bit_16b(1, 30, 28)
+	fadd_4s(0, 0, 30)
+	fadd_4s(1, 1, 30)
+	fcmgt_4s(28, 30, 2)
+	bit_16b(2, 30, 28)
+	fcmgt_4s(28, 30, 3)
+	bit_16b(3, 30, 28)
+	fadd_4s(2, 2, 30)
+	fadd_4s(3, 3, 30)
+	fcmgt_4s(28, 30, 4)
+	bit_16b(4, 30, 28)
+	fcmgt_4s(28, 30, 5)
+	bit_16b(5, 30, 28)
+	fadd_4s(4, 4, 30)
+	fadd_4s(5, 5, 30)
+	fcmgt_4s(28, 30, 6)
+	bit_16b(6, 30, 28)
+	fcmgt_4s(28, 30, 7)
+	bit_16b(7, 30, 28)
+	fadd_4s(6, 6, 30)
+	fadd_4s(7, 7, 30)
+	fcmgt_4s(28, 30, 8)
+	bit_16b(8, 30, 28)
+	fcmgt_4s(28, 30, 9)
+	bit_16b(9, 30, 28)
+	fadd_4s(8, 8, 30)
+	fadd_4s(9, 9, 30)
+	fcmgt_4s(28, 30, 10)
+	bit_16b(10, 30, 28)
+	fcmgt_4s(28, 30, 11)
+	bit_16b(11, 30, 28)
+	fadd_4s(10, 10, 30)
+	fadd_4s(11, 11, 30)
+	fcmgt_4s(28, 30, 12)
+	bit_16b(12, 30, 28)
+	fcmgt_4s(28, 30, 13)
+	bit_16b(13, 30, 28)
+	fadd_4s(12, 12, 30)
+	fadd_4s(13, 13, 30)
+	fcmgt_4s(28, 30, 14)
+	bit_16b(14, 30, 28)
+	fcmgt_4s(28, 30, 15)
+	bit_16b(15, 30, 28)
+	fadd_4s(14, 14, 30)
+	fadd_4s(15, 15, 30)
+	fcmgt_4s(28, 30, 16)
+	bit_16b(16, 30, 28)
+	fcmgt_4s(28, 30, 17)
+	bit_16b(17, 30, 28)
+	fadd_4s(16, 16, 30)
+	fadd_4s(17, 17, 30)
+	fcmgt_4s(28, 30, 18)
+	bit_16b(18, 30, 28)
+	fcmgt_4s(28, 30, 19)
+	bit_16b(19, 30, 28)
+	fadd_4s(18, 18, 30)
+	fadd_4s(19, 19, 30)
+	fcmgt_4s(28, 30, 20)
+	bit_16b(20, 30, 28)
+	fcmgt_4s(28, 30, 21)
+	bit_16b(21, 30, 28)
+	fadd_4s(20, 20, 30)
+	fadd_4s(21, 21, 30)
+	fcmgt_4s(28, 30, 22)
+	bit_16b(22, 30, 28)
+	fcmgt_4s(28, 30, 23)
+	bit_16b(23, 30, 28)
+	fadd_4s(22, 22, 30)
+	fadd_4s(23, 23, 30)
+
+store:
+	FSTPQ (F0, F1), 0(R1)
+	FSTPQ (F2, F3), 32(R1)
+	FSTPQ (F4, F5), 64(R1)
+	FSTPQ (F6, F7), 96(R1)
+	FSTPQ (F8, F9), 128(R1)
+	FSTPQ (F10, F11), 160(R1)
+	FSTPQ (F12, F13), 192(R1)
+	FSTPQ (F14, F15), 224(R1)
+	FSTPQ (F16, F17), 256(R1)
+	FSTPQ (F18, F19), 288(R1)
+	FSTPQ (F20, F21), 320(R1)
+	FSTPQ (F22, F23), 352(R1)
+	RET
 
 TEXT ·laneWinogradIn_neon(SB), NOSPLIT, $0-56
 	MOVD dst+0(FP), R5

@@ -252,3 +252,51 @@ func TestLaneDense(t *testing.T) {
 		}
 	})
 }
+
+// TestLaneZeros: leaving out channels that are 0 in all lanes changes no sum.
+func TestLaneZeros(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		if current() == refLevel {
+			t.Skip("no lanes in the reference")
+		}
+		r := rand.New(rand.NewPCG(11, 12))
+		lanes := Lanes()
+		var s LaneScratch
+		for i := range rounds(40) {
+			g := Conv{In: 1 + r.IntN(40), Out: 32 + r.IntN(40), KH: 1, KW: 1, StrideY: 1 + r.IntN(2), StrideX: 1, Groups: 1}
+			if i%8 == 0 {
+				g.In = 500 + r.IntN(100)
+			}
+			w := randSlice(r, g.weights())
+			h, wide := 1+r.IntN(5), 1+r.IntN(5)
+			src := toLanes(randSlice(r, lanes*g.In*h*wide), g.In, h, wide, lanes)
+			dense := []float64{0, 0.3, 0.6, 1}[r.IntN(4)]
+			for c := range h * wide * g.In {
+				if r.Float64() >= dense {
+					clear(src.Data[c*lanes:][:lanes])
+				}
+			}
+			ep := Epilogue{ReLU: r.IntN(2) == 0}
+			if r.IntN(2) == 0 {
+				ep.Bias = randSlice(r, g.Out)
+			}
+			out := (h-1)/g.StrideY + 1
+			var dst [2]Lane
+			for k := range dst {
+				dst[k] = toLanes(make([]float32, lanes*g.Out*out*wide), g.Out, out, wide, lanes)
+				f := PackLanes(g, w, LaneDirect)
+				if k == 1 {
+					if f.SkipZeros(); !f.skip && current() != genericLevel {
+						t.Fatal("zeros are not skipped")
+					}
+				}
+				f.Run(&s, dst[k], src, 0, 0, ep)
+			}
+			for j, v := range dst[0].Data {
+				if dst[1].Data[j] != v {
+					t.Fatalf("%+v, %v of the channels: element %d is %v, want %v", g, dense, j, dst[1].Data[j], v)
+				}
+			}
+		}
+	})
+}

@@ -4,6 +4,90 @@
 
 package kernel
 
+// laneTile1 is tile for 1 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile1_avx512(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile2 is tile for 2 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile2_avx512(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile3 is tile for 3 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile3_avx512(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile4 is tile for 4 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile4_avx512(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile5 is tile for 5 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile5_avx512(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile6 is tile for 6 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile6_avx512(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile7 is tile for 7 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile7_avx512(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile8 is tile for 8 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile8_avx512(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile9 is tile for 9 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile9_avx512(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile10 is tile for 10 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile10_avx512(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile11 is tile for 11 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile11_avx512(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile12 is tile for 12 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile12_avx512(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile13 is tile for 13 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile13_avx512(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile14 is tile for 14 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile14_avx512(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
 // laneWinogradIn takes n vectors of 2x2 places s to the 4x4 products of a tile, A s A', ldd bytes apart.
 //
 //go:noescape

@@ -4,6 +4,42 @@
 
 package kernel
 
+// laneTile1 is tile for 1 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile1_neon(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile2 is tile for 2 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile2_neon(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile3 is tile for 3 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile3_neon(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile4 is tile for 4 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile4_neon(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile5 is tile for 5 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile5_neon(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
+// laneTile6 is tile for 6 rows and a panel of columns, which follow each other in c, over the terms of list:
+// where the values of a, and of b, begin, in bytes.
+//
+//go:noescape
+func laneTile6_neon(list *int64, n int, a *float32, b *float32, c *float32, bias *float32, flags int)
+
 // laneWinogradIn takes n vectors of 2x2 places s to the 4x4 products of a tile, A s A', ldd bytes apart.
 //
 //go:noescape

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -9,6 +11,7 @@ import (
 // lanes emits the kernels of lane buffers, see lanes.go of the package: rows of
 // 32 floats (16 with avx2), one for each window.
 func lanes() {
+	laneTiles()
 	laneWinogradIn()
 	if lv.zmm {
 		laneGather()
@@ -208,6 +211,80 @@ func laneWinogradOut() {
 	ADDQ(U8(64), dst)
 	SUBQ(U8(1), n)
 	JNZ(LabelRef("vector"))
+	VZEROUPPER()
+	RET()
+}
+
+// laneTiles emits products that leave out what is 0.
+func laneTiles() {
+	for mr := 1; mr <= lv.rows; mr++ {
+		laneTile(mr)
+	}
+}
+
+// laneTile is tile for some of the sum's terms.
+func laneTile(mr int) {
+	fn(fmt.Sprintf("laneTile%d_%s", mr, lv.name), "func(list *int64, n int, a, b, c, bias *float32, flags int)")
+	Doc(fmt.Sprintf("laneTile%d is tile for %d rows and a panel of columns, which follow each other in c, over the terms of list:", mr, mr),
+		"where the values of a, and of b, begin, in bytes.")
+	list, n, a, b, c, flags := reg.RDI, reg.RCX, reg.RSI, reg.RDX, reg.RBX, reg.R8
+	p, pa, pb := reg.R9, reg.R10, reg.R11
+	Load(Param("list"), list)
+	Load(Param("n"), n)
+	Load(Param("a"), a)
+	Load(Param("b"), b)
+	Load(Param("c"), c)
+	Load(Param("flags"), flags)
+	acc := func(i, v int) reg.VecPhysical { return vec(2*i + v) }
+	bv := func(v int) reg.VecPhysical { return vec(top() - 2 - v) }
+	bc := func(i int) reg.VecPhysical { return vec(top() - i&1) }
+	at := func(i, v int) Mem { return Mem{Base: c, Disp: (2*i + v) * vbytes()} }
+	each := func(f func(i, v int)) {
+		for i := range mr {
+			f(i, 0)
+			f(i, 1)
+		}
+	}
+	TESTQ(U32(flagLoad), flags)
+	JZ(LabelRef("bias"))
+	each(func(i, v int) { VMOVUPS(at(i, v), acc(i, v)) })
+	JMP(LabelRef("start"))
+	Label("bias")
+	Load(Param("bias"), p)
+	TESTQ(p, p)
+	JZ(LabelRef("zero"))
+	each(func(i, v int) { VBROADCASTSS(Mem{Base: p, Disp: 4 * i}, acc(i, v)) })
+	JMP(LabelRef("start"))
+	Label("zero")
+	each(func(i, v int) { zero(acc(i, v)) })
+	Label("start")
+	TESTQ(n, n)
+	JZ(LabelRef("end"))
+	Label("loop")
+	MOVQ(Mem{Base: list}, pa)
+	MOVQ(Mem{Base: list, Disp: 8}, pb)
+	for v := range 2 {
+		VMOVUPS(Mem{Base: b, Index: pb, Scale: 1, Disp: v * vbytes()}, bv(v))
+	}
+	for i := range mr {
+		VBROADCASTSS(Mem{Base: a, Index: pa, Scale: 1, Disp: 4 * i}, bc(i))
+		for v := range 2 {
+			VFMADD231PS(bv(v), bc(i), acc(i, v))
+		}
+	}
+	ADDQ(U8(16), list)
+	SUBQ(U8(1), n)
+	JNZ(LabelRef("loop"))
+	Label("end")
+	TESTQ(U32(flagReLU), flags)
+	JZ(LabelRef("store"))
+	zero(bc(0))
+	each(func(i, v int) {
+		VMAXPS(acc(i, v), bc(0), acc(i, v)) // a NaN in the accumulator stays
+		VADDPS(bc(0), acc(i, v), acc(i, v)) // -0 becomes 0
+	})
+	Label("store")
+	each(func(i, v int) { VMOVUPS(acc(i, v), at(i, v)) })
 	VZEROUPPER()
 	RET()
 }

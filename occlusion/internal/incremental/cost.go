@@ -136,9 +136,31 @@ func (n *Net) choose() error {
 			}
 		}
 		s.conv = kernel.PackLanes(s.geo, s.w, s.way)
+		if !n.o.Exact && n.rectified(s.in[0]) {
+			s.conv.SkipZeros()
+		}
 		s.w = nil
 	})
 	return n.budget()
+}
+
+// rectified reports whether many numbers of a value are 0: those of a rectifier, or of
+// what keeps them.
+func (n *Net) rectified(v int) bool {
+	for i := range n.steps {
+		s := &n.steps[i]
+		if s.out != v {
+			continue
+		}
+		switch s.op {
+		case opMaxPool, opConcat, opPad:
+			return n.rectified(s.in[0])
+		case opBinary: // maps times a number each
+			return s.arith == kernel.MulOp && s.small >= 0 && n.rectified(s.in[1-s.small])
+		}
+		return s.relu || s.clip != nil && s.clip.Low() == 0
+	}
+	return false
 }
 
 // ways lists the ways open to a convolution, LaneDirect first.
