@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/cmdline"
 	"github.com/deconvnet/viz/view"
@@ -26,6 +28,7 @@ func occludeCommand() cmdline.Command {
 }
 
 func (r *occlusionRun) do(c *cmdline.Run) error {
+	r.begun, r.estimate = time.Now(), cmdline.Estimate{}
 	w, err := c.Work(cmdline.Need{Pictures: true, Check: func(s *view.Session) error { return r.prepare(c, s) }})
 	if err != nil {
 		return err

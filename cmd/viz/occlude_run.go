@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,7 +22,8 @@ type occlusionRun struct {
 	mask, npy string
 	resume    bool
 	occluder  *view.Occluder
-	told      bool // how long it will take
+	begun     time.Time
+	estimate  cmdline.Estimate
 }
 
 // scanned is an image and its maps, one for each size of the patch.
@@ -103,54 +103,20 @@ func (r *occlusionRun) writeSeries(kept []scanned) error {
 	return nil
 }
 
-// scan covers image i, and says after a second how long all will take.
+// scan covers image i, and says how long all will take.
 func (r *occlusionRun) scan(i int, x *tensor.Tensor) ([]*occlusion.Map, error) {
 	step, end := r.Run.Progress("occluding " + images.Title(r.Src.Items[i].Name))
 	defer end()
-	start, p := time.Now(), pace{}
+	r.estimate.Images = r.Src.Len()
+	r.estimate.Begin(r.Src.Len()-i, time.Since(r.begun).Seconds())
 	return r.occluder.Scan(r.Run.Context, x, func(done, total int) {
-		if all := p.all(done, total, time.Since(start).Seconds()); !r.told && all > 0 {
-			r.told = true
-			r.Run.Note("%s", estimate(all, r.Src.Len()-i, r.Src.Len()))
+		if text := r.estimate.Report(done, total, time.Since(r.begun).Seconds()); text != "" {
+			r.Run.Note("%s", text)
 		}
 		if step != nil {
 			step(done, total)
 		}
 	})
-}
-
-// pace is how fast positions are covered, without what comes before the first of them.
-type pace struct {
-	done    int     // positions of the first report
-	seconds float64 // until then
-}
-
-// all is how many seconds all positions will take, 0 as long as that cannot be said.
-func (p *pace) all(done, total int, seconds float64) float64 {
-	switch {
-	case p.done == 0:
-		p.done, p.seconds = done, seconds
-		return 0
-	case seconds-p.seconds < 1 || done == p.done:
-		return 0
-	}
-	return p.seconds + (seconds-p.seconds)*float64(total-p.done)/float64(done-p.done)
-}
-
-// estimate says how long the images that are left will take, if one takes so many seconds.
-func estimate(image float64, left, images int) string {
-	if images == 1 {
-		return "estimated time: " + seconds(image)
-	}
-	return fmt.Sprintf("estimated time: %s an image, %s in all", seconds(image), seconds(image*float64(left)))
-}
-
-// seconds writes a time with as many digits as are known.
-func seconds(s float64) string {
-	if s < 10 {
-		return fmt.Sprintf("%.1f s", s)
-	}
-	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
 }
 
 // write draws and stores the maps of an image.

@@ -247,6 +247,7 @@ func (n *Net) Cost(changes []model.Box) Cost {
 // work predicts the cost of every block, and that of a change in late steps.
 func (n *Net) work(changes []model.Box) (blocks []float64, perChange float64) {
 	wins := make([]window, len(n.values))
+	whole := n.wholeMACs()
 	for at := 0; at < len(changes); at += n.lanes {
 		n.plan(wins, changes[at:min(at+n.lanes, len(changes))])
 		cost := 1.0
@@ -258,10 +259,12 @@ func (n *Net) work(changes []model.Box) (blocks []float64, perChange float64) {
 				c, _ := s.convWay(s.way, w, &wins[s.in[0]])
 				cost += c
 			}
+			if s.op == opWhole && !w.empty() {
+				cost += whole[s.node.Name]
+			}
 		}
 		blocks = append(blocks, cost)
 	}
-	whole := n.wholeMACs()
 	for _, l := range n.late {
 		perChange += whole[l.node.Name] / float64(n.lanes)
 	}
