@@ -365,7 +365,7 @@ func TestNorms(t *testing.T) {
 			near("dbeta", db, db2, 1e-5)
 
 			for _, size := range []int{1, 2, 5} {
-				for _, b := range []float64{0.75, 0.5} {
+				for _, b := range []float64{0.75, 0.5, 0.6} {
 					e.LRN(n, c, hw, y, x, size, 0.2, b, 2)
 					ok()
 					for i := range n {
@@ -519,4 +519,27 @@ func TestConvMaxPool(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestPower compares with math.Pow.
+func TestPower(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	for range 20000 {
+		x, y := math.Exp(20*r.NormFloat64()), 3*r.NormFloat64()
+		if r.IntN(4) == 0 {
+			x = 1 + 1e-3*r.NormFloat64()
+		}
+		want := math.Pow(x, y)
+		if want < 1e-38 || want > 3e38 {
+			continue
+		}
+		if got := power(x, y); math.Abs(got/want-1) > 1e-9 {
+			t.Fatalf("%g to the power %g is %g, want %g", x, y, got, want)
+		}
+	}
+	for _, c := range [][2]float64{{0, -0.6}, {0, 0.6}, {-1, 0.5}, {math.Inf(1), -0.6}, {math.NaN(), 1}, {1e-40, 0.5}, {2, 1e6}, {2, -1e6}, {5, 0}} {
+		if got, want := power(c[0], c[1]), math.Pow(c[0], c[1]); got != want && (got == got || want == want) {
+			t.Errorf("%g to the power %g is %g, want %g", c[0], c[1], got, want)
+		}
+	}
 }

@@ -37,7 +37,11 @@ func (e *Engine) LRN(n, c, hw int, dst, src []float32, size int, alpha, beta, bi
 	j.s[0], j.s[1] = dst, src
 	j.x = [3]float64{alpha, beta, bias}
 	j.dim = [6]int{c, hw, size}
-	if j.lv.lrn == nil || beta != 0.75 {
+	if j.lv != refLevel && (j.lv.lrn == nil || beta != 0.75) {
+		e.runLoop(j, n*c, 1, func(j *loopJob, i, _ int) { lrnPower(i, j) })
+		return
+	}
+	if j.lv == refLevel {
 		e.runLoop(j, n*hw, 64, func(j *loopJob, lo, hi int) {
 			c, hw := j.dim[0], j.dim[1]
 			for p := lo; p < hi; p++ {
@@ -74,6 +78,58 @@ func (lv *level) lrnPlane(i int, j *loopJob) {
 		lv.lrn(&out[0], &mid[0], &win[0], lv.lanes, 4*lv.lanes, hi-lo, float32(alpha/float64(size)), float32(bias))
 		copy(dst[i*hw+whole:][:tail], out)
 	}
+}
+
+// lrnPower computes plane i for any exponent.
+func lrnPower(i int, j *loopJob) {
+	c, hw, size := j.dim[0], j.dim[1], j.dim[2]
+	scale, beta, bias := j.x[0]/float64(size), j.x[1], j.x[2]
+	dst, src := j.s[0], j.s[1]
+	k := i % c
+	lo, hi := lrnWindow(k, c, size)
+	var sums [64]float64
+	for p0 := 0; p0 < hw; p0 += len(sums) {
+		sum := sums[:min(len(sums), hw-p0)]
+		clear(sum)
+		for ch := lo; ch < hi; ch++ {
+			for p, v := range src[(i-k+ch)*hw+p0:][:len(sum)] {
+				sum[p] += float64(float64(v) * float64(v))
+			}
+		}
+		out := dst[i*hw+p0:][:len(sum)]
+		for p, v := range src[i*hw+p0:][:len(sum)] {
+			out[p] = float32(float64(v) * power(bias+float64(scale*sum[p]), -beta))
+		}
+	}
+}
+
+// power is x to the power y with a relative error below 1e-9 where the result is a
+// float32: 2^(y log2 x), by the series of atanh and of 2^f.
+func power(x, y float64) float64 {
+	if !(x > 1e-30 && x < 1e30) {
+		return math.Pow(x, y)
+	}
+	const root = 0x3FE6A09E667F3BCD // of 1/2
+	b := math.Float64bits(x)
+	e := int64(b-root) >> 52
+	m := math.Float64frombits(b - uint64(e)<<52) // in [sqrt(1/2), sqrt(2))
+	t := (m - 1) / (m + 1)
+	u := t * t
+	p := float64(1.0 / 13)
+	for _, c := range [...]float64{1.0 / 11, 1.0 / 9, 1.0 / 7, 1.0 / 5, 1.0 / 3, 1} {
+		p = c + float64(p*u)
+	}
+	z := y * (float64(e) + float64(t*p)*(2*math.Log2E))
+	if !(z > -1000 && z < 1000) {
+		return math.Pow(x, y)
+	}
+	n := math.Floor(z + 0.5)
+	f := (z - n) * math.Ln2
+	q := float64(1.0 / 362880)
+	for _, c := range [...]float64{1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 1.0 / 2, 1, 1} {
+		q = c + float64(q*f)
+	}
+	return q * math.Float64frombits(uint64(1023+int64(n))<<52)
 }
 
 // LRNGrad is the gradient of LRN: dx from dy and the layer's input x, all
