@@ -275,12 +275,7 @@ func (f *LaneConv) direct(s *LaneScratch, dst, src Lane, oy, ox, part, parts int
 						lv.pack(&s.b[at[i].b+v*lv.lanes], &src.Data[from], &s.koff[k0], kn, &seg[0], 1)
 					}
 				}
-				skip := f.skip && s.terms.pause == 0
-				if skip {
-					s.terms.find(f, src.Data, at[:n], kn)
-				} else if s.terms.pause > 0 {
-					s.terms.pause--
-				}
+				skip := f.skip && s.terms.find(f, src.Data, at[:n], kn)
 				flags := 0
 				if kb > 0 {
 					flags |= tileLoad

@@ -21,8 +21,13 @@ type laneTerms struct {
 	pause int // chunks until zeros are looked for again
 }
 
-// find lists the terms of n places, whose kn channels are at b.
-func (t *laneTerms) find(f *LaneConv, src []float32, at []laneTile, kn int) {
+// find lists the terms of some places, whose kn channels are in src. It reports false if
+// it has not looked, because where it did nearly nothing was 0.
+func (t *laneTerms) find(f *LaneConv, src []float32, at []laneTile, kn int) bool {
+	if t.pause > 0 {
+		t.pause--
+		return false
+	}
 	panel := f.lv.panel()
 	t.rows = f.g.Out / rowBlocks(f.g.Out, f.lv.rows)
 	t.bits = growBits(t.bits, kn*panel/64+1)
@@ -54,9 +59,10 @@ func (t *laneTerms) find(f *LaneConv, src []float32, at []laneTile, kn int) {
 			dense++
 		}
 	}
-	if t.pause = 0; dense == len(at) {
+	if dense == len(at) {
 		t.pause = 7
 	}
+	return true
 }
 
 // product computes a tile of place i, or reports that it has no list.
