@@ -22,7 +22,6 @@ var reasons = map[string]string{
 	"github.com/disintegration/imaging":    "Resizes and crops; pictures are decoded and checked before it sees them. Small, and without dependencies but x/image.",
 	"github.com/fogleman/gg":               "Draws text and lines of figures, from numbers of our own; small enough to be kept by us.",
 	"github.com/golang/freetype":           "The rasteriser of gg.",
-	"github.com/ajstarks/svgo":             "gonum/plot writes SVG with it, which viz does not ask for.",
 	"github.com/mitchellh/colorstring":     "The progress bar names colours with it.",
 	"github.com/russross/blackfriday/v2":   "urfave/cli makes the manual page with it, of texts that are ours.",
 }

@@ -4,11 +4,6 @@ import (
 	"image"
 	"image/color"
 	"math"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	vgdraw "gonum.org/v1/plot/vg/draw"
 )
 
 // A Plate is a page of finished pictures, such as charts, in rows.
@@ -75,37 +70,36 @@ func (o Chart) Ridges(names []string, counts [][]float64, lo, hi float64) *image
 	if !(top > 0) {
 		top = 1
 	}
-	p := o.plot()
 	const reach = 2.2 // rows
+	a := axes{Chart: o, x: noSpan(), y: noSpan(), grid: true, yMarks: []mark{}}
+	a.YMin, a.YMax = -0.2, float64(max(len(counts)-1, 0))+reach+0.2
 	for i := len(counts) - 1; i >= 0; i-- {
 		row := counts[i]
-		ring := plotter.XYs{{X: lo, Y: float64(i)}}
+		ring := []point{{lo, float64(i)}}
 		for b, v := range row {
-			x := lo + (hi-lo)*(float64(b)+0.5)/float64(len(row))
-			ring = append(ring, plotter.XY{X: x, Y: float64(i) + reach*v/top})
+			ring = append(ring, point{lo + (hi-lo)*(float64(b)+0.5)/float64(len(row)), float64(i) + reach*v/top})
 		}
-		ring = append(ring, plotter.XY{X: hi, Y: float64(i)})
-		area, err := plotter.NewPolygon(ring)
-		if err != nil {
-			continue // no bins
-		}
+		ring = append(ring, point{hi, float64(i)}, point{lo, float64(i)})
 		t := 0.5
 		if len(counts) > 1 {
 			t = float64(i) / float64(len(counts)-1)
 		}
-		shade := Viridis(0.15 + 0.7*t)
+		shade := Viridis(0.15 + float64(0.7*t))
 		shade.A = 215
-		area.Color = shade
-		area.LineStyle = vgdraw.LineStyle{Color: color.White, Width: vg.Length(o.scale())}
-		p.Add(area)
-	}
-	every := max(1, int(math.Ceil(float64(len(names))/12)))
-	var ticks []plot.Tick
-	for i, s := range names {
-		if i%every == 0 || i == len(names)-1 && i%every > every/2 {
-			ticks = append(ticks, plot.Tick{Value: float64(i), Label: clean(s)})
+		if len(row) > 0 {
+			a.x.add(lo)
+			a.x.add(hi)
+			a.paint = append(a.paint, func(p plot) {
+				p.polygon(ring, shade)
+				p.line(ring, color.White, 1, false)
+			})
 		}
 	}
-	o.YMin, o.YMax = -0.2, float64(max(len(counts)-1, 0))+reach+0.2
-	return o.drawTicks(p, nil, plot.ConstantTicks(ticks))
+	every := max(1, int(math.Ceil(float64(len(names))/12)))
+	for i, s := range names {
+		if i%every == 0 || i == len(names)-1 && i%every > every/2 {
+			a.yMarks = append(a.yMarks, mark{float64(i), s})
+		}
+	}
+	return a.draw()
 }

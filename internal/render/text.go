@@ -189,6 +189,20 @@ func (c canvas) text(t typeface, s string, x, y, width int, align float64, col c
 	c.dc.DrawString(s, float64(x), float64(y+t.ascent))
 }
 
+// upright draws a line of text that reads from below, with its upper left corner at (x,y).
+func (c canvas) upright(t typeface, s string, x, y int, col color.Color) {
+	level := newCanvas(max(t.width(s), 1), t.height)
+	level.text(t, s, 0, 0, 0, 0, col)
+	b := level.img.Rect
+	turned := image.NewRGBA(image.Rect(0, 0, b.Dy(), b.Dx()))
+	for i := range b.Dx() {
+		for k := range b.Dy() {
+			turned.SetRGBA(k, b.Dx()-1-i, level.img.RGBAAt(i, k))
+		}
+	}
+	c.picture(turned, x, y)
+}
+
 // lines draws lines below each other and returns the y below the last.
 func (c canvas) lines(t typeface, lines []string, x, y, width int, align float64, col color.Color) int {
 	for _, s := range lines {
