@@ -53,3 +53,36 @@ func TestSpeed(t *testing.T) {
 		t.Errorf("without a clock: %v images a second", silent.Speed)
 	}
 }
+
+// TestClockSetBack: a clock that goes backwards delays no checkpoint, and gives no negative times.
+func TestClockSetBack(t *testing.T) {
+	now := time.Unix(100000, 0)
+	o := Options{Now: func() time.Time { return now }}
+	save, meter, r := o.newSaving(), o.newMeter(0), &Run{}
+	clock := stopwatch{r: r, last: now}
+	now = now.Add(time.Second)
+	clock.report(now, 10, false)
+	if save.due() {
+		t.Error("a checkpoint is due after a second")
+	}
+	now = now.Add(-time.Hour)
+	if !save.due() {
+		t.Error("no checkpoint is due after the clock was set back by an hour")
+	}
+	save.done()
+	now = now.Add(29 * time.Second)
+	if save.due() {
+		t.Error("a checkpoint is due 29 seconds after the last")
+	}
+	now = now.Add(time.Second)
+	if !save.due() {
+		t.Error("no checkpoint is due 30 seconds after the last")
+	}
+	if p := meter.report(train.Report{Images: 50}); p.Elapsed < 0 || p.Speed < 0 {
+		t.Errorf("%v images a second after %v", p.Speed, p.Elapsed)
+	}
+	clock.report(now, 20, false)
+	if r.Measured != [2]float64{10, 1} {
+		t.Errorf("measured %v, want 10 images in 1 s", r.Measured)
+	}
+}

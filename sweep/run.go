@@ -266,7 +266,7 @@ type stopwatch struct {
 }
 
 func (s *stopwatch) report(now time.Time, images int, measured bool) {
-	if !s.busy && !measured {
+	if !s.busy && !measured && !now.Before(s.last) { // a clock may be set back
 		s.r.Measured[0] += float64(images - s.images)
 		s.r.Measured[1] += now.Sub(s.last).Seconds()
 	}

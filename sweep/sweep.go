@@ -72,8 +72,13 @@ func (o Options) newSaving() *saving {
 	return &saving{o, o.now()}
 }
 
-func (s *saving) due() bool { return s.o.now().Sub(s.last) >= s.o.SaveEvery }
-func (s *saving) done()     { s.last = s.o.now() }
+// due is true also after a clock was set back, which says nothing of the time since.
+func (s *saving) due() bool {
+	d := s.o.now().Sub(s.last)
+	return d >= s.o.SaveEvery || d < 0
+}
+
+func (s *saving) done() { s.last = s.o.now() }
 
 // Progress is how a training goes.
 type Progress struct {
@@ -110,7 +115,7 @@ func (m *meter) report(r train.Report) Progress {
 		}
 	}
 	m.since, m.images = now, r.Images
-	return Progress{Report: r, Speed: m.rate, Elapsed: now.Sub(m.start)}
+	return Progress{Report: r, Speed: m.rate, Elapsed: max(0, now.Sub(m.start))}
 }
 
 // pause leaves out the time since the last report.

@@ -31,7 +31,7 @@ const Trainings = "train --limit 40 --width 0.1 --batch 10 --steps 4 --checkpoin
 const Stdout = "stdout.txt"
 
 // limit is the longest that a run may take.
-const limit = 2 * time.Minute
+const limit = 10 * time.Minute
 
 // Trial is a kind of run that is tried many times, each time in a folder of its own.
 type Trial struct {
@@ -44,7 +44,8 @@ type Trial struct {
 
 // Watch is what sees the calls of a run. Paths are those in the folder of the run.
 type Watch struct {
-	Before func(calls.Call) syscall.Errno
+	Env    []string // added to the environment; "NAME" takes a variable away
+	Before func(*calls.Call) syscall.Errno
 	After  func(c calls.Call, result int64)
 }
 
@@ -107,6 +108,17 @@ func (t *Trial) Prepare(watch func(at string) Watch) error {
 // Copy makes a folder for a run.
 func (t *Trial) Copy(at string) error { return os.CopyFS(at, os.DirFS(t.Base())) }
 
+// Beside runs the command in a folder, untouched, while another run there waits. It returns the exit code and what it said.
+func (t *Trial) Beside(at string) (int, string) {
+	cmd := exec.Command(t.Viz, t.args(at, false)...)
+	cmd.Dir = at
+	text, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		return -1, err.Error()
+	}
+	return cmd.ProcessState.ExitCode(), string(text)
+}
+
 // args is the command for a folder, as it goes on there if it was run before.
 func (t *Trial) args(at string, again bool) []string {
 	args := strings.Fields(t.Work.Args)
@@ -144,18 +156,25 @@ func (t *Trial) Run(at string, again bool, watch Watch) (calls.End, string, erro
 	}
 	p := calls.Program{Args: append([]string{program}, args...), Dir: at, Stdout: stdout, Stderr: stderr, Limit: limit, Data: watch.After != nil,
 		Env: []string{"HOME=" + filepath.Join(at, "home"), "TMPDIR=" + filepath.Join(at, "tmp"), "PATH=" + os.Getenv("PATH")}}
-	within := func(c calls.Call) calls.Call {
-		c.Path = Inside(at, c.Path)
-		if c.To != "" {
-			c.To = Inside(at, c.To)
+	for _, e := range watch.Env {
+		name, _, set := strings.Cut(e, "=")
+		p.Env = slices.DeleteFunc(p.Env, func(was string) bool { return strings.HasPrefix(was, name+"=") })
+		if set {
+			p.Env = append(p.Env, e)
 		}
-		return c
 	}
-	if watch.Before != nil {
-		p.Before = func(c calls.Call) syscall.Errno { return watch.Before(within(c)) }
-	}
-	if watch.After != nil {
-		p.After = func(c calls.Call, result int64) { watch.After(within(c), result) }
+	p.After = watch.After
+	if watch.Before != nil || watch.After != nil {
+		p.Before = func(c *calls.Call) syscall.Errno {
+			c.Path = Inside(at, c.Path)
+			if c.To != "" {
+				c.To = Inside(at, c.To)
+			}
+			if watch.Before == nil {
+				return 0
+			}
+			return watch.Before(c)
+		}
 	}
 	end, err := calls.Run(p)
 	if err != nil {

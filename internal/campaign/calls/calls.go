@@ -1,7 +1,7 @@
 // Package calls runs a program and sees what it asks of files: each system call on a file of a folder can be recorded, or
 // fail instead of being done. It needs Linux on amd64, and leave to trace processes.
 //
-//	end, err := calls.Run(calls.Program{Args: args, Dir: dir, Before: func(c calls.Call) syscall.Errno { ... }})
+//	end, err := calls.Run(calls.Program{Args: args, Dir: dir, Before: func(c *calls.Call) syscall.Errno { ... }})
 package calls
 
 import (
@@ -22,10 +22,11 @@ type Program struct {
 	Within string // only calls on files in this folder are seen; "": Dir
 	Data   bool   // calls have the bytes that they write
 
-	// Before is asked before each call; what it returns is what the call gives instead of being done, 0: it is done.
+	// Before is asked before each call; what it returns is what the call gives instead of being done, 0: it is done. It
+	// may make the Size of a write less: then only so much is written.
 	// After learns what a call that was done gave: a number, or less than 0 for an error. Both may be nil. They are
 	// called one after the other, and the program's thread waits meanwhile.
-	Before func(Call) syscall.Errno
+	Before func(*Call) syscall.Errno
 	After  func(c Call, result int64)
 }
 

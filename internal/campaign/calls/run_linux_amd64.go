@@ -160,13 +160,17 @@ func (t *tracer) begins(tid int, th *thread, r *syscall.PtraceRegs) error {
 		return err
 	}
 	if t.Before != nil {
-		th.fail = t.Before(*call)
+		th.fail = t.Before(call)
 	}
 	if th.fail != 0 {
 		r.Orig_rax = ^uint64(0) // no call at all
 		return syscall.PtraceSetRegs(tid, r)
 	}
 	th.call = call
+	if call.Name == "write" && uint64(call.Size) < r.Rdx {
+		r.Rdx = uint64(call.Size)
+		return syscall.PtraceSetRegs(tid, r)
+	}
 	return nil
 }
 

@@ -1,12 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/deconvnet/viz/internal/campaign"
@@ -27,6 +28,7 @@ func (e errno) String() string {
 type trial struct {
 	campaign.Trial
 	calls    int // on files, of a run in which nothing fails
+	written  int // bytes
 	faults   []fault
 	kinds    map[string]int
 	versions map[string][]string // what a file may hold, by hash: all that runs gave its name
@@ -49,7 +51,7 @@ func (t *trial) prepare() error {
 		seen := map[fault]int{}
 		noting := first
 		first = false
-		return campaign.Watch{Before: func(c calls.Call) syscall.Errno {
+		return campaign.Watch{Before: func(c *calls.Call) syscall.Errno {
 			if strings.HasPrefix(c.Name, "rename") {
 				if hash, err := campaign.Content(filepath.Join(at, c.Path)); err == nil {
 					t.versions[c.To] = append(t.versions[c.To], hash)
@@ -58,7 +60,7 @@ func (t *trial) prepare() error {
 			if noting {
 				seen[fault{name: c.Name, path: c.Path}]++
 				info, err := os.Stat(filepath.Join(at, c.Path))
-				t.note(c, seen[fault{name: c.Name, path: c.Path}], err == nil && info.IsDir())
+				t.note(*c, seen[fault{name: c.Name, path: c.Path}], err == nil && info.IsDir())
 			}
 			return 0
 		}}
@@ -68,70 +70,60 @@ func (t *trial) prepare() error {
 // note makes faults of a call.
 func (t *trial) note(c calls.Call, nth int, folder bool) {
 	t.calls++
+	if c.Name == "write" {
+		t.written += int(c.Size)
+	}
 	for _, e := range []syscall.Errno{syscall.EIO, syscall.ENOSPC} {
 		if e == syscall.EIO || fills(c) {
-			t.faults = append(t.faults, fault{c.Name, c.Path, nth, errno(e), folder})
+			t.faults = append(t.faults, fault{name: c.Name, path: c.Path, nth: nth, err: errno(e), folder: folder})
 		}
 	}
 }
 
-// fills reports whether a call takes room on the disk.
-func fills(c calls.Call) bool {
-	switch c.Name {
-	case "write", "pwrite64", "ftruncate", "fsync", "mkdirat", "renameat", "renameat2":
-		return true
-	case "openat":
-		return c.Flags&syscall.O_CREAT != 0
-	}
-	return false
-}
-
-// try lets one call fail, and runs the command again.
+// try does harm to a run, and runs the command again.
 func (t *trial) try(f fault, number int) (got outcome, err error) {
-	at := filepath.Join(t.Dir, fmt.Sprint("try", number))
+	at := filepath.Join(t.Dir, fmt.Sprint("try", int(f.harm), "-", number))
 	if err := t.Copy(at); err != nil {
 		return failed, err
 	}
 	defer os.RemoveAll(at)
-	n := 0
-	var mu sync.Mutex
-	end, text, err := t.Run(at, false, campaign.Watch{Before: func(c calls.Call) syscall.Errno {
-		mu.Lock()
-		defer mu.Unlock()
-		if c.Name != f.name || c.Path != f.path {
-			return 0
-		}
-		if n++; n != f.nth {
-			return 0
-		}
-		return syscall.Errno(f.err)
-	}})
+	s := &suffering{fault: f, t: t, at: at, room: f.nth - 1, paths: map[string]bool{}}
+	watch := campaign.Watch{Before: s.before}
+	if f.harm == homeless && homes[f.nth] != nil {
+		watch.Env, s.met = homes[f.nth], true
+	}
+	end, text, err := t.Run(at, false, watch)
 	switch {
 	case err != nil:
 		return failed, err
-	case n < f.nth:
+	case s.bad != nil:
+		return failed, s.bad
+	case !s.met:
 		return missed, nil
 	case end.Code == 0:
 		got = harmless
 	}
-	if err := t.told(f, end, text); err != nil {
+	if err := told(s, end, text); err != nil {
 		return got, err
 	}
-	files, err := campaign.Contents(at)
-	if err != nil {
-		return got, err
+	if _, err := os.Stat(at); err != nil {
+		return got, nil // the folder of all was taken away
 	}
-	if err := t.intact(f, files, got); err != nil {
+	if f.harm == removed {
+		if err := os.CopyFS(filepath.Join(at, "out"), os.DirFS(filepath.Join(t.Base(), "out"))); err != nil && !errors.Is(err, fs.ErrExist) {
+			return got, err
+		}
+	} else if err := t.look(s, at, got); err != nil {
 		return got, fmt.Errorf("%w\n%s", err, text)
 	}
-	if err := campaign.Readable(filepath.Join(at, "out")); err != nil {
+	if err := campaign.Readable(at); err != nil {
 		return got, err
 	}
 	return got, t.Again(at)
 }
 
 // told checks how the run ended and what it said.
-func (t *trial) told(f fault, end calls.End, text string) error {
+func told(s *suffering, end calls.End, text string) error {
 	switch {
 	case end.Late:
 		return fmt.Errorf("it hangs")
@@ -147,7 +139,7 @@ func (t *trial) told(f fault, end calls.End, text string) error {
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "viz: error: ") {
 			errs++
-			named = named || names(line, f)
+			named = named || s.harm == twice || s.harm == removed || s.harm == homeless || names(line, s.paths)
 		}
 	}
 	switch {
@@ -161,20 +153,30 @@ func (t *trial) told(f fault, end calls.End, text string) error {
 	return nil
 }
 
-// names reports whether a line names the file of a fault: the file that was asked for, if it is a part of it or its lock.
-func names(line string, f fault) bool {
-	base := filepath.Base(f.path)
-	if f.path == campaign.Stdout {
-		base = "stdout"
+// names reports whether a line names a file whose call failed: the file that was asked for, if it is a part of it or its
+// lock.
+func names(line string, paths map[string]bool) bool {
+	for path := range paths {
+		base := filepath.Base(path)
+		if path == campaign.Stdout {
+			base = "stdout"
+		}
+		if name, ok := strings.CutSuffix(base, ".part"); ok && strings.HasPrefix(base, ".") {
+			base = strings.TrimSuffix(name[1:], filepath.Ext(name))
+		}
+		if strings.Contains(line, base) {
+			return true
+		}
 	}
-	if name, ok := strings.CutSuffix(base, ".part"); ok && strings.HasPrefix(base, ".") {
-		base = strings.TrimSuffix(name[1:], filepath.Ext(name))
-	}
-	return strings.Contains(line, base)
+	return false
 }
 
-// intact checks that each file is as it was or whole, and that nothing is left over.
-func (t *trial) intact(f fault, files map[string]string, got outcome) error {
+// look checks that each file is as it was or whole, and that nothing is left over.
+func (t *trial) look(s *suffering, at string, got outcome) error {
+	files, err := campaign.Contents(at)
+	if err != nil {
+		return err
+	}
 	for name, hash := range t.Before {
 		if now, ok := files[name]; !ok {
 			return fmt.Errorf("%s is gone", name)
@@ -182,14 +184,14 @@ func (t *trial) intact(f fault, files map[string]string, got outcome) error {
 			return fmt.Errorf("%s is another one", name)
 		}
 	}
-	_, input := t.Before[f.path]
+	_, input := t.Before[s.path]
 	for name, hash := range files {
 		whole, wanted := t.Whole[name]
 		switch {
 		case name == campaign.Stdout, t.Before[name] == hash:
-		case temporary(name) && f.name != "unlinkat":
+		case temporary(name) && s.name != "unlinkat" && s.harm != readOnly:
 			return fmt.Errorf("%s is left over", name)
-		case input && got == failed: // what could be read is done, and the next run does the rest
+		case input && s.harm == once && got == failed: // what could be read is done, and the next run does the rest
 		case whole != "" && hash != whole && len(t.versions[name]) > 0 && !slices.Contains(t.versions[name], hash):
 			return fmt.Errorf("%s is not whole", name)
 		case got == harmless && !wanted && !temporary(name):

@@ -166,7 +166,7 @@ func lose(t *campaign.Trial, log []done, ended bool, r *rand.Rand, to string) er
 	}
 	defer os.RemoveAll(to)
 	// Of files that grow by lines the last may be torn; what goes on drops it.
-	if err := campaign.Readable(filepath.Join(to, "out"), ".jsonl"); err != nil {
+	if err := campaign.Readable(to, ".jsonl"); err != nil {
 		return err
 	}
 	if ended {
