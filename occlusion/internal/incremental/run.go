@@ -376,7 +376,6 @@ func (b *block) step(s *step) error {
 		b.alloc(s.out)
 		b.globalAvg(s)
 	case opBinary:
-		b.alloc(s.out)
 		b.binary(s)
 	case opEach, opNorm, opPad:
 		v := s.in[0]
@@ -394,23 +393,7 @@ func (b *block) step(s *step) error {
 		l := s.node.Layer.(*model.LRN)
 		k.LRN(w.places(), c, n.lanes, w.data, b.wins[s.in[0]].data, l.Size, l.Alpha, l.Beta, l.Bias)
 	case opAdd:
-		b.alloc(s.out)
-		f := &frame{h: w.y.size, w: w.x.size, y: w.y.at, x: w.x.at}
-		d := w.data[:w.places()*row]
-		b.load(d, row, f, s.in[0], 0, false)
-		for _, v := range s.in[1:] {
-			if lane, ok := b.view(v, f); ok && lane.Pitch == f.w {
-				k.Add(d, d, lane.Data[:len(d)])
-				continue
-			}
-			t := b.get(len(d))
-			b.load(t, row, f, v, 0, false)
-			k.Add(d, d, t[:len(d)])
-			b.put(t)
-		}
-		if s.relu {
-			k.ReLU(d, d)
-		}
+		b.add(s)
 	case opConcat:
 		if w.refs == nil {
 			b.alloc(s.out)
@@ -455,9 +438,52 @@ func (b *block) each(s *step, d []float32) error {
 	return nil
 }
 
+// fits reports whether the step that makes out now may do so in the windows of v.
+func (b *block) fits(v, out int) bool {
+	from, w := &b.wins[v], &b.wins[out]
+	return b.own(v) && b.n.values[out].join == 0 && from.y.size == w.y.size && from.x.size == w.x.size && from.y.at == w.y.at && from.x.at == w.x.at &&
+		from.pitch == w.x.size && from.place == b.n.values[out].shape.C*b.n.lanes
+}
+
+// add sums values.
+func (b *block) add(s *step) {
+	n, w, in := b.n, &b.wins[s.out], s.in
+	k := kernel.Of(n.engine)
+	row := n.values[s.out].shape.C * n.lanes
+	f := &frame{h: w.y.size, w: w.x.size, y: w.y.at, x: w.x.at}
+	if len(in) == 2 && !b.fits(in[0], s.out) && b.fits(in[1], s.out) {
+		in = []int{in[1], in[0]}
+	}
+	if b.fits(in[0], s.out) {
+		b.share(s.out, in[0])
+	} else {
+		b.alloc(s.out)
+		b.load(w.data, row, f, in[0], 0, false)
+	}
+	d := w.data[:w.places()*row]
+	for _, v := range in[1:] {
+		if lane, ok := b.view(v, f); ok && lane.Pitch == f.w {
+			k.Add(d, d, lane.Data[:len(d)])
+			continue
+		}
+		t := b.get(len(d))
+		b.load(t, row, f, v, 0, false)
+		k.Add(d, d, t[:len(d)])
+		b.put(t)
+	}
+	if s.relu {
+		k.ReLU(d, d)
+	}
+}
+
 // binary combines two values, of which one may have a number for each map.
 func (b *block) binary(s *step) {
 	n, w := b.n, &b.wins[s.out]
+	if s.small >= 0 && b.fits(s.in[1-s.small], s.out) {
+		b.share(s.out, s.in[1-s.small])
+	} else {
+		b.alloc(s.out)
+	}
 	row := n.values[s.out].shape.C * n.lanes
 	f := &frame{h: w.y.size, w: w.x.size, y: w.y.at, x: w.x.at}
 	d := w.data[:w.places()*row]
