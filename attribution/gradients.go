@@ -77,9 +77,6 @@ func (r *run) integrated(ctx context.Context) ([]*Result, error) {
 				point[j] = float32(float64(b) + float64(at[first+i]*(float64(r.x[j])-float64(b))))
 			}
 		}
-		if trace.Input != nil && trace.N() != count {
-			trace = &model.Trace{}
-		}
 		if err := plan.RunInto(trace, xs); err != nil {
 			return nil, err
 		}

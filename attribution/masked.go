@@ -219,9 +219,6 @@ func (r *run) scan(ctx context.Context, plan *model.Plan, in model.Input, n int,
 		count := min(r.batch(plan, false), n-first)
 		xs := images(in, count)
 		r.e.engine.For(count, func(i int) { draw(first+i, xs.Data[i*size:(i+1)*size]) })
-		if trace.Input != nil && trace.N() != count {
-			trace = &model.Trace{}
-		}
 		if err := plan.RunInto(trace, xs); err != nil {
 			return nil, err
 		}

@@ -80,9 +80,6 @@ func (r *run) noisy(ctx context.Context) ([]*Result, error) {
 		count := min(r.batch(plan, true), n-first)
 		xs := images(in, count)
 		r.e.engine.For(count, func(i int) { draw(first+i, xs.Data[i*len(r.x):(i+1)*len(r.x)]) })
-		if trace.Input != nil && trace.N() != count {
-			trace = &model.Trace{}
-		}
 		if err := plan.RunInto(trace, xs); err != nil {
 			return nil, err
 		}
@@ -140,9 +137,6 @@ func (r *run) rise(ctx context.Context) ([]*Result, error) {
 				xs.Data[i*len(r.x)+j] = x * masks[i][j%plane]
 			}
 		})
-		if trace.Input != nil && trace.N() != count {
-			trace = &model.Trace{}
-		}
 		if err := plan.RunInto(trace, xs); err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/deconvnet/viz/model"
@@ -46,6 +47,52 @@ func TestRunIntoAllocatesNothing(t *testing.T) {
 				if v != want[i] {
 					t.Fatalf("%s %+v: score %d is %v, was %v", name, keep, i, v, want[i])
 				}
+			}
+		}
+	}
+}
+
+// A smaller batch takes the memory of a larger one, and the larger one takes it back.
+func TestRunIntoSmaller(t *testing.T) {
+	e := model.NewEngine(2)
+	defer e.Close()
+	net, err := builtin.Load("shapes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := tensor.New(3, net.Input.C, net.Input.H, net.Input.W)
+	for i := range x.Data {
+		x.Data[i] = float32(i%97)/97 - 0.4
+	}
+	for _, keep := range []model.Keep{{}, {Layers: []string{net.Logits}, Switches: true}} {
+		p, err := e.Compile(net, keep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trace := &model.Trace{}
+		var first *float32
+		for _, n := range []int{3, 2, 1, 3} {
+			if err := p.RunInto(trace, x.Slice(0, n)); err != nil {
+				t.Fatal(err)
+			}
+			want, err := p.Run(x.Slice(0, n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, node := range net.Nodes {
+				if w := want.Value(node.Name); w != nil && (!slices.Equal(trace.Value(node.Name).Data, w.Data) || !slices.Equal(trace.Value(node.Name).Shape, w.Shape)) {
+					t.Errorf("%d images: another value of %s", n, node.Name)
+				}
+				if !slices.Equal(trace.Switches(node.Name), want.Switches(node.Name)) {
+					t.Errorf("%d images: other switches of %s", n, node.Name)
+				}
+			}
+			at := &trace.Value(net.Logits).Data[0]
+			if first == nil {
+				first = at
+			}
+			if at != first {
+				t.Errorf("%d images: the scores are in new memory", n)
 			}
 		}
 	}

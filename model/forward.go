@@ -286,7 +286,7 @@ func (p *Plan) Run(x *tensor.Tensor) (*Trace, error) {
 }
 
 // RunInto is Run with the memory of a trace that an earlier run of this plan made
-// and nobody reads any more; a batch of the same size then allocates nothing. On
+// and nobody reads any more; a batch of that size or less then allocates nothing. On
 // an error the trace is of no use.
 func (p *Plan) RunInto(t *Trace, x *tensor.Tensor) error {
 	in := p.net.Input
@@ -301,11 +301,15 @@ func (p *Plan) RunInto(t *Trace, x *tensor.Tensor) error {
 	for i := range p.steps {
 		s := &p.steps[i]
 		size := n * p.shapes[s.Out].Len()
-		if s.traced() && (t.values[s.Out] == nil || len(t.values[s.Out].Data) != size) {
+		if v := t.values[s.Out]; s.traced() && (v == nil || cap(v.Data) < size) {
 			t.values[s.Out] = tensor.New(p.shapes[s.Out].Batch(n)...)
+		} else if s.traced() && len(v.Data) != size {
+			t.values[s.Out] = tensor.From(v.Data[:size], p.shapes[s.Out].Batch(n)...)
 		}
-		if s.switches && len(t.switches[s.Out]) != size {
+		if s.switches && cap(t.switches[s.Out]) < size {
 			t.switches[s.Out] = make([]int32, size)
+		} else if s.switches {
+			t.switches[s.Out] = t.switches[s.Out][:size]
 		}
 	}
 	a := p.arena()

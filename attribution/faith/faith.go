@@ -80,9 +80,6 @@ func (p *Probe) Tell(ctx context.Context, n int, draw func(i int, dst []float32)
 		for i := range count {
 			draw(first+i, xs.Data[i*size:(i+1)*size])
 		}
-		if trace.Input != nil && trace.N() != count {
-			trace = &model.Trace{}
-		}
 		if err := p.plan.RunInto(trace, xs); err != nil {
 			return nil, err
 		}
