@@ -34,7 +34,7 @@ var shapes = []shape{
 	{"disc", 0, func(x, y, _ float64) bool { return math.Hypot(x, y) <= 0.95 }},
 	{"ring", 0, func(x, y, k float64) bool {
 		r := math.Hypot(x, y)
-		return r <= 1 && r >= 0.5+0.1*k
+		return r <= 1 && r >= 0.5+float64(0.1*k)
 	}},
 	{"square", 15, func(x, y, _ float64) bool { return max(math.Abs(x), math.Abs(y)) <= 0.85 }},
 	{"triangle", 20, func(x, y, _ float64) bool {
@@ -42,7 +42,7 @@ var shapes = []shape{
 	}},
 	{"cross", 15, func(x, y, k float64) bool {
 		x, y = math.Abs(x), math.Abs(y)
-		return max(x, y) <= 1 && min(x, y) <= 0.24+0.08*k
+		return max(x, y) <= 1 && min(x, y) <= 0.24+float64(0.08*k)
 	}},
 	{"star", 36, inStar},
 	{"crescent", 25, func(x, y, k float64) bool {
@@ -68,12 +68,12 @@ func inStar(x, y, _ float64) bool {
 	const sector = 2 * math.Pi / 5
 	const notch = 0.44 // radius of the notches; the points have radius 1
 	a := math.Atan2(x, -y)
-	a = math.Abs(a - sector*math.Round(a/sector))
+	a = math.Abs(a - float64(sector*math.Round(a/sector)))
 	r := math.Hypot(x, y)
-	px, py := r*math.Cos(a), r*math.Sin(a)
-	nx, ny := notch*math.Cos(sector/2), notch*math.Sin(sector/2)
+	px, py := float64(r*math.Cos(a)), float64(r*math.Sin(a))
+	nx, ny := float64(notch*math.Cos(sector/2)), float64(notch*math.Sin(sector/2))
 	// On the centre's side of the line from the point (1, 0) to the notch (nx, ny).
-	return (nx-1)*py-ny*(px-1) >= 0
+	return float64((nx-1)*py)-float64(ny*(px-1)) >= 0
 }
 
 // inRows is three bars with two gaps between them, all equally thick.
@@ -146,22 +146,22 @@ func newRandom(keys ...uint64) *random {
 
 // in returns a number between lo and hi.
 func (r *random) in(lo, hi float64) float64 {
-	return lo + (hi-lo)*(float64(r.next()>>11)/(1<<53))
+	return lo + float64((hi-lo)*float64(float64(r.next()>>11)/(1<<53)))
 }
 
 type rgb [3]float64
 
-func (c rgb) luma() float64 { return 0.299*c[0] + 0.587*c[1] + 0.114*c[2] }
+func (c rgb) luma() float64 { return float64(0.299*c[0]) + float64(0.587*c[1]) + float64(0.114*c[2]) }
 
 // mix blends towards d by a in 0..1.
 func (c *rgb) mix(d rgb, a float64) {
 	for i := range c {
-		c[i] += a * (d[i] - c[i])
+		c[i] += float64(a * (d[i] - c[i]))
 	}
 }
 
-// drawShape draws image i of a split. It depends on nothing but its arguments; on other processors
-// than amd64 a rare pixel may differ by one, where they round products differently. With object false
+// drawShape draws image i of a split. It depends on nothing but its arguments: products are rounded by
+// themselves on all processors (only math.Exp and Sincos may differ in their last bit). With object false
 // everything else is drawn alike and the rectangle is empty: for tests.
 func drawShape(seed, split, i uint64, label int, object bool) (*image.NRGBA, image.Rectangle) {
 	var canvas [shapeSide][shapeSide]rgb
@@ -169,7 +169,7 @@ func drawShape(seed, split, i uint64, label int, object bool) (*image.NRGBA, ima
 	r := newRandom(seed, split, i)
 	drawBackground(&canvas, r)
 	radius := r.in(minRadius, maxRadius)
-	margin := 1.2 * radius // the widest turned shape, the triangle, needs 1.18
+	margin := float64(1.2 * radius) // the widest turned shape, the triangle, needs 1.18
 	cx, cy := r.in(margin, shapeSide-margin), r.in(margin, shapeSide-margin)
 	colour := contrasting(canvas[int(cy)][int(cx)], r)
 	turn, k := r.in(-1, 1), r.in(0, 1)
@@ -184,7 +184,7 @@ func drawShape(seed, split, i uint64, label int, object bool) (*image.NRGBA, ima
 				for j := range shapeSamples * shapeSamples {
 					dx := (float64(x) + (float64(j%shapeSamples)+0.5)/shapeSamples - cx) / radius
 					dy := (float64(y) + (float64(j/shapeSamples)+0.5)/shapeSamples - cy) / radius
-					u, v := cos*dx+sin*dy, cos*dy-sin*dx
+					u, v := float64(cos*dx)+float64(sin*dy), float64(cos*dy)-float64(sin*dx)
 					if max(math.Abs(u), math.Abs(v)) <= 1 && s.in(u, v, k) {
 						hits++
 					}
@@ -237,8 +237,8 @@ func drawBackground(canvas *[shapeSide][shapeSide]rgb, r *random) {
 		}
 	}
 	smooth := func(i int) (int, float64) { // knot and weight of the one after
-		cell, t := math.Modf((float64(i) + 0.5) * cells / shapeSide)
-		return int(cell), t * t * (3 - 2*t)
+		cell, t := math.Modf(float64((float64(i) + 0.5) * cells / shapeSide))
+		return int(cell), t * t * (3 - float64(2*t))
 	}
 	for y := range canvas {
 		j, ty := smooth(y)
@@ -260,20 +260,20 @@ func drawBackground(canvas *[shapeSide][shapeSide]rgb, r *random) {
 		}
 		// A shift of the colour below, up or down, of about half the least contrast of an object.
 		shift := r.in(-1, 1)
-		shift = math.Copysign(18+20*math.Abs(shift), shift)
+		shift = math.Copysign(18+float64(20*math.Abs(shift)), shift)
 		delta := rgb{shift + r.in(-12, 12), shift + r.in(-12, 12), shift + r.in(-12, 12)}
 		for y := range canvas {
 			for x := range canvas[y] {
 				dx, dy := float64(x)+0.5-x0, float64(y)+0.5-y0
-				along := min(max(dx*cos+dy*sin, 0), length)
-				dx, dy = dx-along*cos, dy-along*sin
-				d2 := (dx*dx + dy*dy) / (width * width)
+				along := min(max(float64(dx*cos)+float64(dy*sin), 0), length)
+				dx, dy = dx-float64(along*cos), dy-float64(along*sin)
+				d2 := (float64(dx*dx) + float64(dy*dy)) / (width * width)
 				if d2 > 9 { // less than 0.01 of a grey level
 					continue
 				}
 				a := math.Exp(-d2)
 				for c := range delta {
-					canvas[y][x][c] += a * delta[c]
+					canvas[y][x][c] += float64(a * delta[c])
 				}
 			}
 		}

@@ -584,7 +584,7 @@ func (b *graph) crossEntropy(logits *G.Node, classes int) *G.Node {
 					t += 1 - b.smooth
 				}
 				if t != 0 {
-					total += w * (t * (norm - float64(v)))
+					total += float64(w * (t * (norm - float64(v))))
 				}
 				dx[i*classes+c] = float32(w * ((p[c]/sum - t) / float64(b.n)))
 			}

@@ -35,9 +35,9 @@ func (b *graph) batchNorm(name string, l *model.BatchNorm, x *G.Node, flows bool
 		m := float64(b.n * plane)
 		for i := range mean {
 			s := 1 / float64(invstd[i])
-			v := (s*s - l.Eps) * m / max(m-1, 1)
-			l.Mean[i] = float32(statMomentum*float64(l.Mean[i]) + (1-statMomentum)*float64(mean[i]))
-			l.Var[i] = float32(statMomentum*float64(l.Var[i]) + (1-statMomentum)*max(v, 0))
+			v := (float64(s*s) - l.Eps) * m / max(m-1, 1)
+			l.Mean[i] = float32(float64(statMomentum*float64(l.Mean[i])) + float64((1-statMomentum)*float64(mean[i])))
+			l.Var[i] = float32(float64(statMomentum*float64(l.Var[i])) + float64((1-statMomentum)*max(v, 0)))
 		}
 	})
 }

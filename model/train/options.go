@@ -184,7 +184,7 @@ func (o *Options) rate(step int) float64 {
 	case ScheduleCosine:
 		// From Warmup to the end, so that the first full rate is Rate itself.
 		if step >= o.Warmup && o.Steps > o.Warmup {
-			r *= 0.5 + 0.5*math.Cos(math.Pi*float64(step-o.Warmup)/float64(o.Steps-o.Warmup))
+			r *= 0.5 + float64(0.5*math.Cos(math.Pi*float64(step-o.Warmup)/float64(o.Steps-o.Warmup)))
 		}
 	}
 	if step < o.Warmup {

@@ -109,7 +109,7 @@ func limitRMS(params []*param, limit float64) {
 			w := p.value[f : f+p.filter]
 			sum := 0.0
 			for _, v := range w {
-				sum += float64(v) * float64(v)
+				sum += float64(float64(v) * float64(v))
 			}
 			if rms := math.Sqrt(sum / float64(len(w))); rms > limit {
 				scale := float32(limit / rms)
