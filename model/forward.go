@@ -403,7 +403,7 @@ func (p *Plan) memory(t *Trace, a *arena, i, first, n int) []float32 {
 }
 
 // choosePart sets how many images go through the whole network together. Where
-// the weights are few, or fewer than the values of an image, no more than keep the
+// the weights are few, or hardly more than the values of an image, no more than keep the
 // largest layer in the cache; else all, so that weights are read once.
 func (p *Plan) choosePart() {
 	const cache, never = 1 << 20, 1 << 30
@@ -428,7 +428,7 @@ func (p *Plan) choosePart() {
 		}
 		largest = max(largest, size)
 	}
-	if weights <= max(2*cache, values) {
+	if weights <= max(2*cache, values+values/8) {
 		p.part = max(1, cache/largest)
 	}
 }
