@@ -163,16 +163,27 @@ func faithful(w io.Writer, name string, others ...string) error {
 	return nil
 }
 
-// sane is the table of viz sanity.
+// sane are the tables of viz sanity.
 func sane(w io.Writer) error {
-	rows, err := table("sanity-shapes.csv")
+	fmt.Fprint(w, "\n`viz sanity --data shapes --limit 40 --permuted-labels`: rank correlation of maps (magnitudes) with those of the trained network, while weights are drawn\n"+
+		"anew from the scores down:\n")
+	rows, methods, err := cascades(w, "sanity-shapes.csv")
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(w, "\n`viz sanity --data shapes --limit 40 --permuted-labels`: rank correlation of maps (magnitudes) with those of the trained network, while weights are drawn\n"+
-		"anew from the scores down:\n\n| method | the scores' layer | half of the layers | all but the first convolution | all |\n| --- | --- | --- | --- | --- |\n")
+	taught(w, rows, methods)
+	fmt.Fprint(w, "\nThe first of these tables for the network `cifar10` on 12 images of CIFAR-10's test part:\n")
+	_, _, err = cascades(w, "sanity-cifar10.csv")
+	return err
+}
+
+// cascades is the table of weights drawn anew from the scores down, of all that viz sanity measured.
+func cascades(w io.Writer, name string) (rows []map[string]string, methods []string, err error) {
+	if rows, err = table(name); err != nil {
+		return nil, nil, err
+	}
+	fmt.Fprint(w, "\n| method | the scores' layer | half of the layers | all but the first convolution | all |\n| --- | --- | --- | --- | --- |\n")
 	cascade := map[string][]string{}
-	var methods []string
 	for _, row := range rows {
 		if row["weights drawn anew"] != "from the top" {
 			continue
@@ -186,8 +197,7 @@ func sane(w io.Writer) error {
 		v := cascade[m]
 		fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", m, rounded(v[0]), rounded(v[len(v)/2-1]), rounded(v[len(v)-2]), rounded(v[len(v)-1]))
 	}
-	taught(w, rows, methods)
-	return nil
+	return rows, methods, nil
 }
 
 // taught is what training anew leaves of the maps.
