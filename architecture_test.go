@@ -44,6 +44,7 @@ var allowed = map[string][]string{
 	"internal/campaign/kill":         {"internal/campaign"},
 	"internal/campaign/faults":       {"internal/campaign", "internal/campaign/calls"},
 	"internal/campaign/power":        {"internal/campaign", "internal/campaign/calls"},
+	"internal/campaign/bombs":        {"internal/campaign"},
 	"internal/campaign/fuzz":         {"internal/imageio"},
 	"internal/hostile":               {},
 	"internal/campaign/memory":       {"internal/campaign", "attribution", "model"},

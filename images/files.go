@@ -99,7 +99,17 @@ func openPaths(spec Spec, o Options) (*List, error) {
 const maxStdin = 1 << 28
 
 func readStdin(r io.Reader, memory int) (Picture, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxStdin+1))
+	head := make([]byte, 4096)
+	n, err := io.ReadFull(r, head)
+	if err == nil { // what is no picture may never end
+		err = imageio.Recognise(head)
+	} else if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	if err != nil {
+		return Picture{}, fmt.Errorf("stdin: %w", err)
+	}
+	text, err := io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(head[:n]), r), maxStdin+1))
 	if err != nil {
 		return Picture{}, fmt.Errorf("stdin: %w", err)
 	}

@@ -26,6 +26,10 @@ func Fit(names []string, classes int) ([]string, error) {
 	return nil, fmt.Errorf("%d names, the network has %d classes", len(names), classes)
 }
 
+// maxItems bounds the lines, commas and lists of a file of names: the largest sets of classes have 21,841, which are
+// named twice at most.
+const maxItems = 250_000
+
 // Parse reads class names from the text of a file; name's extension helps where the text alone does not tell.
 // UTF-8 and, with a byte order mark, UTF-16 are read; blank lines do not count. The forms are
 //
@@ -49,6 +53,9 @@ func Parse(name string, text []byte) ([]string, error) {
 	s = strings.TrimSpace(s)
 	if s == "" {
 		return nil, fmt.Errorf("the file is empty")
+	}
+	if n := strings.Count(s, "\n") + strings.Count(s, ",") + strings.Count(s, "["); n > maxItems {
+		return nil, fmt.Errorf("%d lines and items, want at most %d", n, maxItems)
 	}
 	names, err := parse(strings.ToLower(filepath.Ext(name)), s)
 	if err != nil {

@@ -212,6 +212,9 @@ func TestManyNumbers(t *testing.T) {
 	for i := n - 1; i >= 0; i-- {
 		fmt.Fprintf(&b, "%d: x\n", i)
 	}
+	if _, err := Parse("l.json", []byte("["+strings.Repeat("0,", maxItems+1)+"0]")); err == nil || !strings.Contains(err.Error(), "want at most 250000") {
+		t.Errorf("many items: %v", err)
+	}
 	_, err := Parse("l.txt", []byte(b.String()))
 	if want := fmt.Sprintf("class %d has a name but class %d has none", n+1, n); err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("%v, want %s", err, want)

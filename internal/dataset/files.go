@@ -163,16 +163,45 @@ func (s *source) open(ctx context.Context, f file, o *Options) (*stream, error) 
 	}
 	st.Reader = bufio.NewReaderSize(in, 1<<16)
 	if hasSuffix(strings.ToLower(f.path), ".gz", ".tgz") {
-		z, err := gzip.NewReader(st.Reader)
+		packed := &counted{Reader: in}
+		z, err := gzip.NewReader(bufio.NewReaderSize(packed, 1<<16))
 		if err != nil {
 			r.Close()
 			return nil, fmt.Errorf("%s: %w", s.where(f), unexpected(err))
 		}
-		st.Reader = z
+		st.Reader = &growing{Reader: z, packed: packed}
 		st.bound = unpacked(f.size)
 	}
 	st.bound = min(st.bound, maxHeld)
 	return st, nil
+}
+
+// counted counts what was read.
+type counted struct {
+	io.Reader
+	n int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// growing is what comes of compressed data, which must not grow by more than maxRatio on the way: a bomb is known before
+// all of it is unpacked.
+type growing struct {
+	io.Reader
+	packed *counted
+	n      int64
+}
+
+func (g *growing) Read(p []byte) (int, error) {
+	n, err := g.Reader.Read(p)
+	if g.n += int64(n); g.n > maxSmall && g.n > maxRatio*g.packed.n {
+		return n, fmt.Errorf("%d bytes packed, %d unpacked, want at most %d times as many: a gzip bomb?", g.packed.n, g.n, maxRatio)
+	}
+	return n, err
 }
 
 // unpacked is the most that a compressed file of that size may hold.

@@ -123,7 +123,7 @@ func TestPickleRefused(t *testing.T) {
 		{"no data", "no array data", []byte("\x80\x02}q\x00.")},
 		{"instruction", "instruction 0x82 is not known", []byte("\x80\x02\x82\x01.")},
 		{"empty stack", "a value is missing", []byte("\x80\x020.")},
-		{"many values", "more than 1048576 values at a time", append([]byte("\x80\x02"), bytes.Repeat([]byte("N"), 1<<20+1)...)},
+		{"many values", "more than 1048576 operations", append([]byte("\x80\x02"), bytes.Repeat([]byte("N"), 1<<20+1)...)},
 		{"text again and again", "bytes of text are turned into bytes", append([]byte("\x80\x02c_codecs\nencode\nX\x00\x04\x00\x00"+strings.Repeat("x", 1024)+"q\x01U\x06latin1\x86q\x02R"),
 			bytes.Repeat([]byte("c_codecs\nencode\nh\x02R0"), 200)...)},
 	} {

@@ -158,7 +158,7 @@ func FuzzZip(f *testing.F) {
 			if err != nil {
 				return nil, err
 			}
-			return readZip(context.Background(), z, "fuzz.zip")
+			return readZip(context.Background(), z, int64(len(b)), "fuzz.zip")
 		})
 	})
 }
@@ -184,7 +184,7 @@ func FuzzNPZ(f *testing.F) {
 		}
 		var d *Data
 		if reads(t, len(b), func() (err error) {
-			d, err = readArrays(context.Background(), z, "/none/fuzz.npz", "fuzz")
+			d, err = readArrays(context.Background(), z, int64(len(b)), "/none/fuzz.npz", "fuzz")
 			return imageio.OneLine(err)
 		}) == nil {
 			looks(t, len(b), d)
@@ -247,6 +247,39 @@ func TestOddNames(t *testing.T) {
 	path = write(t, filepath.Join(t.TempDir(), "odd.zip"), bytes.Replace(zipped(zip.Store, []member{{name, []byte("no picture")}}), []byte("no pic"), []byte("on pic"), 1))
 	if _, err := Open(context.Background(), path, Options{}); err == nil || !strings.Contains(err.Error(), `x\x1b[31m\ny.png`) {
 		t.Errorf("got %q", err)
+	}
+}
+
+// TestManyMembers: members that are each small enough are refused together, before they are unpacked.
+func TestManyMembers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("packs 72 MB twice; TestGrowing is the short form")
+	}
+	var members []member
+	zeros := make([]byte, 6<<20)
+	for i := range 12 {
+		members = append(members, member{fmt.Sprintf("a/%d.bmp", i), zeros})
+	}
+	path := write(t, filepath.Join(t.TempDir(), "many.zip"), zipped(zip.Deflate, members))
+	if _, err := Open(context.Background(), path, Options{}); err == nil || !strings.Contains(err.Error(), "zip bomb") {
+		t.Errorf("zip: %v", err)
+	}
+	path = write(t, filepath.Join(t.TempDir(), "many.tar.gz"), gz(pack(members)))
+	if _, err := Open(context.Background(), path, Options{}); err == nil || !strings.Contains(err.Error(), "at most") {
+		t.Errorf("tar: %v", err)
+	}
+}
+
+// TestGrowing: what is unpacked may be large, or small and packed well, but not both.
+func TestGrowing(t *testing.T) {
+	for _, k := range []struct {
+		packed, unpacked int64
+		ok               bool
+	}{{1, maxSmall, true}, {1, maxSmall + 1, false}, {maxSmall/maxRatio + 1, maxSmall + 1, true}} {
+		g := &growing{Reader: bytes.NewReader([]byte{1}), packed: &counted{n: k.packed}, n: k.unpacked - 1}
+		if _, err := g.Read(make([]byte, 1)); (err == nil) != k.ok {
+			t.Errorf("%+v: %v", k, err)
+		}
 	}
 }
 

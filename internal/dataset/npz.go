@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -24,11 +25,15 @@ func openNPZ(ctx context.Context, name, set string) (*Data, error) {
 		return nil, fmt.Errorf("%s: %w", name, plainly(err))
 	}
 	defer z.Close()
-	return readArrays(ctx, &z.Reader, name, set)
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, plainly(err))
+	}
+	return readArrays(ctx, &z.Reader, info.Size(), name, set)
 }
 
-// readArrays reads the sets of an archive that is open.
-func readArrays(ctx context.Context, z *zip.Reader, name, set string) (*Data, error) {
+// readArrays reads the sets of an archive of so many bytes that is open.
+func readArrays(ctx context.Context, z *zip.Reader, stored int64, name, set string) (*Data, error) {
 	fail := func(err error) (*Data, error) { return nil, fmt.Errorf("%s: %w", name, err) }
 	members, have := map[string]*zip.File{}, []string{}
 	for _, m := range z.File {
@@ -45,7 +50,7 @@ func readArrays(ctx context.Context, z *zip.Reader, name, set string) (*Data, er
 		var arrays [2]*npy.Raw
 		for i, key := range []string{n.images, n.labels} {
 			var err error
-			if arrays[i], err = readNPZ(ctx, members[key], &held); err != nil {
+			if arrays[i], err = readNPZ(ctx, members[key], min(unpacked(stored), maxHeld), &held); err != nil {
 				return fail(fmt.Errorf("%s: %w", key, err))
 			}
 		}
@@ -85,12 +90,12 @@ func readArrays(ctx context.Context, z *zip.Reader, name, set string) (*Data, er
 }
 
 // readNPZ reads one array; held counts the bytes of all.
-func readNPZ(ctx context.Context, m *zip.File, held *int64) (*npy.Raw, error) {
+func readNPZ(ctx context.Context, m *zip.File, most int64, held *int64) (*npy.Raw, error) {
 	size := int64(min(m.UncompressedSize64, 1<<62))
 	limit := unpacked(int64(min(m.CompressedSize64, 1<<62)))
-	if *held += size; size > limit || *held > maxHeld {
+	if *held += size; size > limit || *held > most {
 		return nil, fmt.Errorf("%d bytes packed, %d unpacked, want at most %d times as many and %d in all: a zip bomb?", m.CompressedSize64, m.UncompressedSize64,
-			maxRatio, int64(maxHeld))
+			maxRatio, most)
 	}
 	if m.Flags&1 != 0 {
 		return nil, fmt.Errorf("it is encrypted")

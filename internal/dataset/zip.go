@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -17,27 +18,38 @@ func readZipFile(ctx context.Context, name string) (*source, error) {
 		return nil, fmt.Errorf("%s: %w", name, plainly(err))
 	}
 	defer z.Close()
-	return readZip(ctx, &z.Reader, name)
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, plainly(err))
+	}
+	return readZip(ctx, &z.Reader, info.Size(), name)
 }
 
-// readZip is readZipFile for an archive that is open.
-func readZip(ctx context.Context, z *zip.Reader, name string) (*source, error) {
+// readZip is readZipFile for an archive of so many bytes that is open. What it says of its members is looked at before
+// any is unpacked.
+func readZip(ctx context.Context, z *zip.Reader, stored int64, name string) (*source, error) {
 	s := &source{root: name, archive: true}
 	seen := map[string]int{}
+	limit := min(unpacked(stored), maxHeld)
 	var held int64
+	var members []*zip.File
 	for _, m := range z.File {
-		member := strings.TrimPrefix(path.Clean("/"+strings.ReplaceAll(m.Name, `\`, "/")), "/")
+		member := memberName(m)
 		if !m.Mode().IsRegular() || !wanted(member) || slices.ContainsFunc(strings.Split(member, "/"), hidden) {
 			continue
 		}
 		size := int64(min(m.UncompressedSize64, 1<<62))
-		if held += size; held > maxHeld || size > unpacked(int64(min(m.CompressedSize64, 1<<62))) {
-			return nil, fmt.Errorf("%s: %s: %d bytes packed, %d unpacked, want at most %d times as many and %d in all: a zip bomb?", name, member,
-				m.CompressedSize64, m.UncompressedSize64, maxRatio, int64(maxHeld))
+		if held = min(held+size, 1<<62); held > limit || size > unpacked(int64(min(m.CompressedSize64, 1<<62))) {
+			return nil, fmt.Errorf("%s: %s: %d bytes packed, %d unpacked, %d with those before it, want at most %d times as many and %d in all: a zip bomb?", name, member,
+				m.CompressedSize64, m.UncompressedSize64, held, maxRatio, limit)
 		}
 		if isPicture(member) && size > maxPicture {
 			return nil, fmt.Errorf("%s: %s: got %d bytes, want at most %d", name, member, size, maxPicture)
 		}
+		members = append(members, m)
+	}
+	for _, m := range members {
+		member, size := memberName(m), int64(m.UncompressedSize64)
 		mem, err := readZipMember(ctx, m, size)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", name, member, err)
@@ -52,6 +64,11 @@ func readZip(ctx context.Context, z *zip.Reader, name string) (*source, error) {
 	}
 	s.sort()
 	return s, nil
+}
+
+// memberName is the name of a member below the archive, wherever it says that it belongs.
+func memberName(m *zip.File) string {
+	return strings.TrimPrefix(path.Clean("/"+strings.ReplaceAll(m.Name, `\`, "/")), "/")
 }
 
 // readZipMember reads a member to its end, where its checksum is compared.

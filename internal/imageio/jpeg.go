@@ -1,6 +1,7 @@
 package imageio
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -179,6 +180,9 @@ func headerJPEG(in *input) (Header, decodePixels, error) {
 	}
 	h := Header{Width: j.w, Height: j.h, Grey: j.n == 1, orientation: orientationOf(j.exif), each: j.each()}
 	return h, func() (image.Image, error) {
+		if n := countScans(in, j.scan); j.sof == progressive && n > maxScans {
+			return nil, fmt.Errorf("%d scans, want at most %d", n, maxScans)
+		}
 		img, err := decodeJPEG(j.n, j.inks(), j.tables, in.section(j.scan, in.size-j.scan))
 		if m, ok := img.(*image.NRGBA); ok && j.n == 4 {
 			// Adobe's programs, and all that follow them, store ink inverted.
@@ -191,6 +195,25 @@ func headerJPEG(in *input) (Header, decodePixels, error) {
 		}
 		return img, err
 	}, nil
+}
+
+// maxScans bounds the scans of a progressive JPEG, each of which goes over all of the picture, however few bytes it has.
+// Programs write about ten.
+const maxScans = 100
+
+// countScans counts the scans of a JPEG from a place on. Coded data has no such two bytes.
+func countScans(in *input, from int64) (n int) {
+	r := bufio.NewReader(in.section(from, in.size-from))
+	for marker := false; ; {
+		c, err := r.ReadByte()
+		if err != nil {
+			return n
+		}
+		if marker && c == 0xda {
+			n++
+		}
+		marker = c == 0xff
+	}
 }
 
 // decodeJPEG decodes a JPEG of n components given as the segments before the first

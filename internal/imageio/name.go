@@ -74,6 +74,18 @@ func OneLine(err error) error {
 	return &oneLine{b.String(), err}
 }
 
+// OpenPlain opens a file, but no folder, pipe or device.
+func OpenPlain(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a plain file", path)
+	}
+	return os.Open(path)
+}
+
 // ReadSmall reads a plain file of at most most bytes: a pipe could wait for ever, and a device never end.
 func ReadSmall(path string, most int64) ([]byte, error) {
 	info, err := os.Stat(path)

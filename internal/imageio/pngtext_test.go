@@ -163,6 +163,23 @@ func TestManyTexts(t *testing.T) {
 	}
 }
 
+// TestManyScans: scans of a progressive JPEG that say nothing are not all gone through.
+func TestManyScans(t *testing.T) {
+	b := []byte("\xff\xd8\xff\xdb\x00\x43\x00" + strings.Repeat("\x01", 64) + "\xff\xc2\x00\x0b\x08\x00\x10\x00\x10\x01\x01\x11\x00\xff\xc4\x00\x14\x10\x01" + strings.Repeat("\x00", 15) + "\xe0")
+	for _, n := range []int{maxScans, maxScans + 1} {
+		file := slices.Concat(b, bytes.Repeat([]byte("\xff\xda\x00\x08\x01\x01\x00\x01\x3f\x00\x00\x00\x00\x00"), n), []byte("\xff\xd9"))
+		_, err := Decode(bytes.NewReader(file), "scans.jpg")
+		if refused := err != nil && strings.Contains(err.Error(), "want at most 100"); refused != (n > maxScans) {
+			t.Errorf("%d scans: %v", n, err)
+		}
+	}
+	for head, want := range map[string]bool{"GIF89a": true, "\xff\xd8\xff": true, "\x00\x00\x00\x00": false} {
+		if err := Recognise([]byte(head)); (err == nil) != want {
+			t.Errorf("%q: %v", head, err)
+		}
+	}
+}
+
 // FuzzReadText: no file panics, and a note that could be read can be written,
 // unless its key or value is beyond what we write.
 func FuzzReadText(f *testing.F) {

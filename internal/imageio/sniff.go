@@ -45,6 +45,12 @@ func sniff(in *input) (string, error) {
 	return "", fmt.Errorf("not an image (%s)", formats)
 }
 
+// Recognise says what is wrong with a file that begins so, if it is no picture of a format that is decoded.
+func Recognise(head []byte) error {
+	_, err := sniff(&input{size: int64(len(head)), head: head})
+	return err
+}
+
 // foreign names formats of pictures that are not decoded, and of films; "" for others.
 func foreign(b []byte, at func(off int, s string) bool) string {
 	if at(4, "ftyp") { // ISO media: the major brand, a version, the brands it is compatible with

@@ -80,10 +80,7 @@ func (e *Unknown) Error() string {
 	return fmt.Sprintf("the pickle calls %s, which is not known to be data", name[1:len(name)-1])
 }
 
-// maxStack bounds what is on the stack at a time.
-const maxStack = 1 << 20
-
-// maxSteps bounds the operations of a pickle, each of which may make a small object.
+// maxSteps bounds the operations of a pickle, each of which may make a small object, and so what is on the stack.
 const maxSteps = 1 << 20
 
 // Decode reads the first pickle in data; known says which functions and classes
@@ -168,9 +165,6 @@ func (d *decoder) digits() (string, error) {
 }
 
 func (d *decoder) push(v any) error {
-	if len(d.stack) >= maxStack {
-		return fmt.Errorf("more than %d values at a time", maxStack)
-	}
 	d.stack = append(d.stack, v)
 	return nil
 }
@@ -238,9 +232,6 @@ func (d *decoder) step() (done bool, err error) {
 		_, err := d.number(8)
 		return false, err
 	case '(':
-		if len(d.marks) >= maxStack {
-			return false, errors.New("too many marks")
-		}
 		d.marks = append(d.marks, len(d.stack))
 		return false, nil
 	case '0':

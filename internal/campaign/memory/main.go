@@ -107,7 +107,7 @@ func (r *run) try(program string) (refused bool, err error) {
 		kill := time.AfterFunc(3*time.Minute, func() { cmd.Process.Kill() })
 		err := cmd.Run()
 		kill.Stop()
-		peak := peakBytes(cmd.ProcessState)
+		peak := campaign.PeakBytes(cmd.ProcessState)
 		if peak > memory*1_000_000 {
 			return false, fmt.Errorf("--memory %dM: the process had %d MB", memory, peak/1_000_000)
 		}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package campaign
 
 import (
 	"os"
@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// peakBytes is the most memory that a process had resident.
-func peakBytes(s *os.ProcessState) int {
+// PeakBytes is the most memory that a process had resident.
+func PeakBytes(s *os.ProcessState) int {
 	u, ok := s.SysUsage().(*syscall.Rusage)
 	if !ok {
 		return 0
