@@ -47,6 +47,7 @@ var allowed = map[string][]string{
 	"internal/campaign/bombs":        {"internal/campaign"},
 	"internal/campaign/fuzz":         {"internal/imageio"},
 	"internal/hostile":               {},
+	"internal/campaign/bits":         {"internal/campaign", "internal/kernel", "internal/npy"},
 	"internal/campaign/memory":       {"internal/campaign", "attribution", "model"},
 	"internal/bench":                 {"model", "model/tensor", "model/train", "deconv", "features", "occlusion", "internal/kernel", "internal/par"},
 	"internal/page":                  {"internal/render"},

@@ -20,7 +20,7 @@ type Field struct {
 	Switch    bool     // on or off, "true" or "false": as a flag it needs no value
 	Lines     bool     // the text is lines: a flag may be given several times
 	Network   bool     // Set needs the network
-	Neutral   bool     // results do not depend on it
+	Neutral   bool     // results do not depend on it: files do not name it
 	Hidden    bool     // of old: help does not list it
 	// Set reads text into the request. The network is nil only if the field does not need it.
 	Set func(net *model.Network, text string) error

@@ -19,6 +19,7 @@
 package view
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/render"
@@ -172,7 +175,25 @@ func JSON(v any) ([]byte, error) {
 	if u, ok := errors.AsType[*json.UnsupportedValueError](err); ok {
 		return nil, fmt.Errorf("the numbers are not finite (%s): the weights or the input are damaged", u.Str)
 	}
-	return append(text, '\n'), err
+	return append(plainJSON(text), '\n'), err
+}
+
+// plainJSON writes the characters that a terminal may act on, which names can have, as \u0000 does; JSON's own are
+// plain.
+func plainJSON(text []byte) []byte {
+	acts := func(r rune) bool { return r >= 0x7f && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+	if !bytes.ContainsFunc(text, acts) {
+		return text
+	}
+	var out []byte
+	for _, r := range string(text) {
+		if acts(r) {
+			out = fmt.Appendf(out, `\u%04x`, r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
 }
 
 // Table is numbers as rows of text, for CSV files.

@@ -17,7 +17,7 @@ func attributeCommand() cmdline.Command {
 		Examples: []string{"viz attribute --method ig --class cat img.png", "viz attribute --method all img.png"},
 		Flags:    cmdline.Model | cmdline.Out | cmdline.JSON | cmdline.Workers | cmdline.Pictures | cmdline.Index | cmdline.Memory,
 		Fields: append(r.request.Fields(),
-			view.SwitchField(view.Field{Name: "resume", Usage: "leave out images whose results are there already, made with the same options"}, &r.resume),
+			view.SwitchField(view.Field{Name: "resume", Neutral: true, Usage: "leave out images whose results are there already, made with the same options"}, &r.resume),
 			view.TextField(view.Field{Name: "npy", Usage: "write the map, [H, W], to `FILE` and draw nothing"}, &r.npy),
 			view.SwitchField(view.Field{Name: "raw", Usage: "with --npy: the array as the method makes it, [C, H, W], or [h, w] of the layer before the final rectifier"}, &r.raw)),
 		Do: r.do,

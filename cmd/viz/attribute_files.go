@@ -21,7 +21,7 @@ func (r *attributeRun) done(in view.Input) bool {
 	found := 0
 	for _, e := range entries {
 		base, isJSON := strings.CutSuffix(e.Name(), ".json")
-		if !isJSON || !strings.HasPrefix(base, cmdline.FileName(view.AttributionPrefix(in))) {
+		if !isJSON || !cmdline.BeginsWith(base, view.AttributionPrefix(in)) {
 			continue
 		}
 		path := filepath.Join(r.Out.Dir, base)

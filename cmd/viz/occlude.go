@@ -21,7 +21,7 @@ func occludeCommand() cmdline.Command {
 		Change: view.Fields{{Name: "memory", Otherwise: "400M on top of the weights"}},
 		Fields: append(run.request.Fields(),
 			view.TextField(view.Field{Name: "mask", Usage: "`FILE` of segments, each covered in turn instead of a patch: the colours of a picture but for transparent pixels, or a .npy array [H, W] of the input with numbers from 0"}, &run.mask),
-			view.SwitchField(view.Field{Name: "resume", Usage: "leave out images whose results are there already, made with the same options"}, &run.resume),
+			view.SwitchField(view.Field{Name: "resume", Neutral: true, Usage: "leave out images whose results are there already, made with the same options"}, &run.resume),
 			view.TextField(view.Field{Name: "npy", Usage: "write the numbers as arrays into `DIR`"}, &run.npy)),
 		Do: run.do,
 	}

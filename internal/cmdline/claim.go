@@ -52,7 +52,7 @@ func madeFrom(path, network string, facts ...string) (other string, viz bool) {
 		return "was made from another network, " + theirs, true
 	}
 	for i := 0; i+1 < len(facts); i += 2 {
-		if v, ok := of["viz."+facts[i]]; ok && v != facts[i+1] && slices.Contains([]string{"image", "images", "data"}, facts[i]) {
+		if v, ok := of["viz."+facts[i]]; ok && v != imageio.Noted(facts[i+1]) && slices.Contains([]string{"image", "images", "data"}, facts[i]) {
 			return "was made from " + v, true
 		}
 	}

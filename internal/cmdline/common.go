@@ -61,7 +61,7 @@ func (o *Common) fields(flags Flags) (before, after view.Fields) {
 	}{
 		{Named, view.TextField(view.Field{Name: "model", Also: []string{"m"}, Usage: "network: a checkpoint, an ONNX `FILE`, or a built-in name (shapes, cifar10)"}, &o.Model)},
 		{To, view.TextField(view.Field{Name: "out", Also: []string{"o"}, Usage: "write to `PATH`: a folder, NAME.png, or - for stdout; default: a folder named viz-COMMAND"}, &o.Out)},
-		{JSON, view.SwitchField(view.Field{Name: "json", Usage: "print the result as JSON"}, &o.JSON)},
+		{JSON, view.SwitchField(view.Field{Name: "json", Neutral: true, Usage: "print the result as JSON"}, &o.JSON)},
 		{Data, view.TextField(view.Field{Name: "data", Usage: "data set: a name (shapes, cifar10, mnist, fashion-mnist), a `DIR` or a FILE"}, &o.Data)},
 		{Split, view.TextField(view.Field{Name: "split", Default: "test", Usage: "part of the data set: test or train"}, &o.Split)},
 		{Limit, view.IntField(view.Field{Name: "limit", Usage: "use only `N` images, of a data set a fixed random choice; 0: all"}, &o.Limit, 0)},
@@ -82,8 +82,8 @@ func (o *Common) fields(flags Flags) (before, after view.Fields) {
 		field view.Field
 	}{
 		{ByNumber, view.SwitchField(view.Field{Name: "by-number", Usage: "take class 0, 1, ... of the data for class 0, 1, ... of the network, whatever their names"}, &o.ByNumber)},
-		{Workers, view.IntField(view.Field{Name: "workers", Usage: "processors to use, 0: all; results do not depend on it"}, &o.Workers, 0)},
-		{Force, view.SwitchField(view.Field{Name: "force", Usage: "write over what was made from other images or networks, or not by viz"}, &o.Force)},
+		{Workers, view.IntField(view.Field{Name: "workers", Neutral: true, Usage: "processors to use, 0: all; results do not depend on it"}, &o.Workers, 0)},
+		{Force, view.SwitchField(view.Field{Name: "force", Neutral: true, Usage: "write over what was made from other images or networks, or not by viz"}, &o.Force)},
 		{Data | Images, view.SwitchField(view.Field{Name: "strict", Usage: "stop at the first image that cannot be used"}, &o.Strict)},
 		{Memory, view.FieldOf(view.Field{Name: "memory", Neutral: true, Usage: "keep the whole process within `SIZE`, such as 900M or 2G"}, &o.Memory,
 			view.Plain(ParseSize), func(n int) string { return strings.TrimPrefix(fmt.Sprint(n), "0") })},
@@ -92,7 +92,7 @@ func (o *Common) fields(flags Flags) (before, after view.Fields) {
 			after = append(after, f.field)
 		}
 	}
-	return before, append(after, view.SwitchField(view.Field{Name: "quiet", Also: []string{"q"}, Usage: "no notes and no progress"}, &o.Quiet))
+	return before, append(after, view.SwitchField(view.Field{Name: "quiet", Neutral: true, Also: []string{"q"}, Usage: "no notes and no progress"}, &o.Quiet))
 }
 
 // networkFields are what can be said about a network beyond its file.

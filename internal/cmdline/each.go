@@ -37,7 +37,7 @@ func (f *Failures) Add(err error) error {
 	if f.c.Strict || f.total == 1 {
 		return err
 	}
-	fmt.Fprintln(f.c.Stderr, "viz: error:", Plain(err.Error()))
+	fmt.Fprintln(f.c.Stderr, "viz: error:", said(err.Error()))
 	return nil
 }
 

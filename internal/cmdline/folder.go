@@ -64,7 +64,7 @@ func (c *Run) Files() Files { return Files{c, c.Out} }
 
 // Figure writes a picture that is of no single network. Those of the folder itself are named on stdout.
 func (o Files) Figure(dir string, f view.Figure) ([]byte, error) {
-	text := []imageio.Text{{Key: "Software", Value: "viz " + o.c.Version}, {Key: "viz.command", Value: strings.TrimPrefix(commandLine(), "viz ")}}
+	text := []imageio.Text{{Key: "Software", Value: "viz " + o.c.Version}, {Key: "viz.command", Value: strings.Join(o.c.remade(), " ")}}
 	for _, fact := range f.Facts {
 		text = append(text, imageio.Text{Key: "viz." + fact.Key, Value: fact.Value})
 	}

@@ -9,11 +9,39 @@ import (
 
 	"github.com/deconvnet/viz/internal/lockfile"
 	"github.com/deconvnet/viz/sweep"
+	"github.com/deconvnet/viz/view"
 	"github.com/mattn/go-isatty"
 )
 
 // commandLine is what the user typed.
 func commandLine() string { return "viz " + strings.Join(os.Args[1:], " ") }
+
+// remade is the command line that makes the same files: without what they do not depend on, such as --workers, so that
+// they are the same with it.
+func (c *Run) remade() []string { return needed(os.Args[1:], c.fields) }
+
+// needed are the arguments without neutral flags.
+func needed(args []string, fields view.Fields) (out []string) {
+	for i := 0; i < len(args); i++ {
+		name, _, valued := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
+		f := fields.Named(name)
+		switch {
+		case args[i] == "--":
+			return append(out, args[i:]...)
+		case !strings.HasPrefix(args[i], "-") || f == nil:
+			out = append(out, args[i])
+		case f.Neutral && (f.Switch || valued):
+		case f.Neutral:
+			i++
+		case f.Switch || valued || i+1 == len(args):
+			out = append(out, args[i])
+		default:
+			out = append(out, args[i], args[i+1])
+			i++
+		}
+	}
+	return out
+}
 
 // SweepOptions are the clock, the notes and the progress that trainings get from the command.
 func (c *Run) SweepOptions() sweep.Options {
@@ -23,7 +51,7 @@ func (c *Run) SweepOptions() sweep.Options {
 			l := c.newLive()
 			return l.show, l.end
 		},
-		Tool: "viz " + c.Version, Command: commandLine()}
+		Tool: "viz " + c.Version, Command: strings.Join(append([]string{"viz"}, c.remade()...), " ")}
 }
 
 // Lock keeps other processes from writing to path until unlock is called.

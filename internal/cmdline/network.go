@@ -137,5 +137,5 @@ func (c *Run) WarnInput(engine *model.Engine, net *model.Network, x *tensor.Tens
 
 // Warn tells the user of something that may be wrong, also with -q.
 func (c *Run) Warn(format string, args ...any) {
-	fmt.Fprintln(c.Stderr, Plain(fmt.Sprintf("viz: warning: "+format, args...)))
+	fmt.Fprintln(c.Stderr, said(fmt.Sprintf("viz: warning: "+format, args...)))
 }

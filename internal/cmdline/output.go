@@ -201,6 +201,13 @@ func (o *Output) Page(p view.Page) error {
 // FileName is the name of a layer, class or image as a file name.
 func FileName(name string) string { return imageio.FileName(name) }
 
+// BeginsWith reports whether a file name may be that of a name that begins so. Of long ones it compares what file names
+// keep.
+func BeginsWith(file, name string) bool {
+	name = FileName(name)
+	return strings.HasPrefix(file, name[:min(len(name), 100)])
+}
+
 func IsDir(name string) bool {
 	info, err := os.Stat(name)
 	return err == nil && info.IsDir()
@@ -257,11 +264,7 @@ func (c *Run) Provenance(s *view.Session, more ...string) []imageio.Text {
 		facts = append(facts, view.Fact{Key: more[i], Value: more[i+1]})
 	}
 	var text []imageio.Text
-	args := os.Args[1:]
-	if f := c.fields.Named("resume"); f != nil && f.Switch { // pictures are those of a run in one piece
-		args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--resume" || a == "-resume" })
-	}
-	for _, f := range s.Provenance(c.Version, args, facts) {
+	for _, f := range s.Provenance(c.Version, c.remade(), facts) {
 		text = append(text, imageio.Text{Key: f.Key, Value: f.Value})
 	}
 	return text

@@ -30,13 +30,19 @@ func Plain(text string) string {
 	return b.String()
 }
 
+// said is a message for a terminal: lines after the first are indented, so that a name with ends of lines in it cannot
+// pass for a message of its own.
+func said(text string) string {
+	return strings.ReplaceAll(Plain(text), "\n", "\n     ")
+}
+
 // acts reports whether a terminal may act on a character: control characters, and those that turn the direction of
 // writing.
 func acts(r rune) bool {
-	return unicode.IsControl(r) && r != '\n' && r != '\t' || r == utf8.RuneError || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+	return unicode.IsControl(r) && r != '\n' && r != '\t' || r == utf8.RuneError || unicode.Is(unicode.Bidi_Control, r)
 }
 
-// plainCell is a cell of a table in a terminal: on one line.
+// plainCell is a cell of a table in a terminal, or a name: on one line.
 func plainCell(text string) string {
 	return Plain(strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(text))
 }

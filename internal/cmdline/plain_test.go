@@ -40,8 +40,13 @@ func TestNamesAreData(t *testing.T) {
 			t.Errorf("%q", text)
 		}
 	}
-	if n := strings.Count(out.String(), "\n"); n != 3 { // the path has an end of line of its own
+	if n := strings.Count(out.String(), "\n"); n != 2 {
 		t.Errorf("%d lines: %q", n, out.String())
+	}
+	for line := range strings.Lines(err.String()) {
+		if !strings.HasPrefix(line, "viz: ") && !strings.HasPrefix(line, "     ") {
+			t.Errorf("a name makes a line of its own: %q", line)
+		}
 	}
 	text, e := encodeCSV([]string{"name", "value", "", "sign"}, [][]string{{name, "-0.5", "", "-x"}, {"@sum", "+1e3", "NaN", "-Inf"}})
 	if e != nil {

@@ -98,14 +98,14 @@ func report(ctx context.Context, stderr io.Writer, err error) int {
 	if errors.Is(err, syscall.EPIPE) {
 		return 1 // whoever read the results has read enough
 	}
-	fmt.Fprintln(stderr, "viz: error:", Plain(err.Error()))
+	fmt.Fprintln(stderr, "viz: error:", said(err.Error()))
 	p := &Problem{Code: 1}
 	errors.As(err, &p)
 	if p.Hint == "" {
 		p.Hint = layerHint(err)
 	}
 	if p.Hint != "" {
-		fmt.Fprintln(stderr, "viz: hint:", Plain(p.Hint))
+		fmt.Fprintln(stderr, "viz: hint:", said(p.Hint))
 	}
 	return p.Code
 }
@@ -122,7 +122,7 @@ func layerHint(err error) string {
 // Note tells the user something on stderr, unless -q.
 func (c *Run) Note(format string, args ...any) {
 	if !c.Quiet {
-		fmt.Fprintln(c.Stderr, Plain(fmt.Sprintf("viz: "+format, args...)))
+		fmt.Fprintln(c.Stderr, said(fmt.Sprintf("viz: "+format, args...)))
 	}
 }
 
@@ -132,7 +132,7 @@ func (c *Run) Wrote(path string) {
 		c.Note("wrote %s", path)
 		return
 	}
-	fmt.Fprintln(c.Stdout, Plain(path))
+	fmt.Fprintln(c.Stdout, plainCell(path))
 }
 
 // PrintJSON writes a result to stdout.
@@ -150,7 +150,7 @@ func (c *Run) Progress(what string) (step func(done, total int), end func()) {
 	if c.Quiet {
 		return nil, func() {}
 	}
-	w := c.Stderr
+	w, what := c.Stderr, plainCell(what)
 	if f, ok := w.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
 		bar := progressbar.NewOptions(1, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
 			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true),

@@ -1,6 +1,7 @@
 package cmdline
 
 import (
+	"fmt"
 	"io"
 	"path/filepath"
 
@@ -89,9 +90,15 @@ func (w *Work) FiguresThen(what string, draw func(in view.Input) ([]view.Figure,
 
 // WriteArrays writes arrays into a folder, and what is to be said of them as images.json, and names the folder on stdout.
 func (c *Run) WriteArrays(dir string, arrays []view.NamedArray, about any) error {
+	used := map[string]bool{}
 	for _, a := range arrays {
 		var err error
-		if path := filepath.Join(dir, FileName(a.Name)+".npy"); a.Int != nil {
+		name := FileName(a.Name)
+		for k := 2; used[name]; k++ { // names that differ in what file names cannot have
+			name = fmt.Sprintf("%s-%d", FileName(a.Name), k)
+		}
+		used[name] = true
+		if path := filepath.Join(dir, name+".npy"); a.Int != nil {
 			err = npy.WriteFile(path, a.Shape, a.Int)
 		} else {
 			err = npy.WriteFile(path, a.Shape, a.Float)
@@ -122,7 +129,7 @@ type Measured struct {
 
 // ResumeField is --resume of a measurement.
 func ResumeField(usage string, v *bool) view.Field {
-	return view.SwitchField(view.Field{Name: "resume", Usage: "go on where a run was interrupted: " + usage}, v)
+	return view.SwitchField(view.Field{Name: "resume", Neutral: true, Usage: "go on where a run was interrupted: " + usage}, v)
 }
 
 // Measure opens pictures, measures, and writes what came out. What is measured on the way is kept.

@@ -1,6 +1,8 @@
 package imageio
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -12,26 +14,36 @@ import (
 )
 
 // FileName is the name of a layer, class or image as a file name. Only what file
-// systems refuse is changed: separators, control characters, and on Windows a few
-// more.
+// systems refuse is changed: separators, control characters and those that turn the direction of writing, names of
+// folders, and on Windows a few more. Long names that differ give file names that do.
 func FileName(name string) string {
 	refused := "/"
 	if runtime.GOOS == "windows" {
 		refused = `/\:*?"<>|`
 	}
 	name = strings.Map(func(r rune) rune {
-		if strings.ContainsRune(refused, r) || unicode.IsControl(r) {
+		if strings.ContainsRune(refused, r) || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return '_'
 		}
 		return r
 	}, name)
-	// File systems take 255 bytes, of which extensions and temporary names need some.
-	for len(name) > 200 {
-		_, size := utf8.DecodeLastRuneInString(name)
-		name = name[:len(name)-size]
+	if strings.Trim(name, ".") == "" { // this folder, the one above, or nothing
+		return strings.Repeat("_", max(len(name), 1))
 	}
-	return name
+	// File systems take 255 bytes, of which extensions and temporary names need some.
+	if len(name) <= maxName {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	cut := name[:maxName-9]
+	for !utf8.ValidString(cut) {
+		cut = cut[:len(cut)-1]
+	}
+	return cut + "~" + hex.EncodeToString(sum[:4])
 }
+
+// maxName is the longest file name, in bytes.
+const maxName = 200
 
 // oneLine is an error whose text is one line.
 type oneLine struct {

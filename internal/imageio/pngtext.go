@@ -20,7 +20,7 @@ import (
 
 // A Text is a note in a PNG file, such as Software: viz 1.0. Key has 1 to 79
 // printable Latin-1 characters, no space at either end nor two in a row (11.3.3.1);
-// Value is any text without NUL.
+// Value is any text; see Noted.
 type Text struct{ Key, Value string }
 
 // maxText bounds the bytes of all text chunks of a file and, decompressed, of all
@@ -62,15 +62,19 @@ func EncodePNG(w io.Writer, img image.Image, text []Text) error {
 	return nil
 }
 
+// Noted is the value that a note has in a file: bytes that are no UTF-8, and NUL, become U+FFFD, for names are what
+// strangers make them.
+func Noted(value string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(value, "\x00", "\ufffd"), "\ufffd")
+}
+
 // textChunk is t as a complete chunk.
 func textChunk(t Text) ([]byte, error) {
 	key, ok := toLatin1(t.Key, false)
 	if !ok || len(key) < 1 || len(key) > 79 || strings.TrimSpace(t.Key) != t.Key || strings.Contains(t.Key, "  ") {
 		return nil, fmt.Errorf("PNG text key %q, want 1 to 79 printable Latin-1 characters", t.Key)
 	}
-	if !utf8.ValidString(t.Value) || strings.ContainsRune(t.Value, 0) {
-		return nil, fmt.Errorf("PNG text %q: value is not UTF-8 or contains NUL", t.Key)
-	}
+	t.Value = Noted(t.Value)
 	if len(t.Value) > maxText/2 {
 		return nil, fmt.Errorf("PNG text %q: value has %d bytes, want at most %d", t.Key, len(t.Value), maxText/2)
 	}
