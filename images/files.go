@@ -123,11 +123,12 @@ func readStdin(r io.Reader, memory int) (Picture, error) {
 	return Picture{Name: "stdin", Image: img}, err
 }
 
-// distinguish numbers the stems of images that have one name, in several folders.
+// distinguish makes stems fit for files, and numbers those of images that have one name, in several folders.
 func distinguish(items []Item) {
 	seen := map[string]bool{}
 	for i := range items {
-		stem := items[i].Stem
+		stem := imageio.FileName(items[i].Stem)
+		items[i].Stem = stem
 		for k := 2; seen[items[i].Stem]; k++ {
 			items[i].Stem = fmt.Sprintf("%s-%d", stem, k)
 		}

@@ -242,7 +242,7 @@ func (l *List) Alone(i int) bool {
 // Single is a list of one picture, which is there already.
 func Single(p Picture) *List {
 	base := filepath.Base(p.Name)
-	return &List{From: p.Name, Items: []Item{{Name: p.Name, Stem: strings.TrimSuffix(base, filepath.Ext(base)), Label: -1, array: p.Array != nil}},
+	return &List{From: p.Name, Items: []Item{{Name: p.Name, Stem: imageio.FileName(strings.TrimSuffix(base, filepath.Ext(base))), Label: -1, array: p.Array != nil}},
 		open: func(int) (Picture, error) { return p, nil }}
 }
 
