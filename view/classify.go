@@ -3,6 +3,7 @@ package view
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/deconvnet/viz/images"
@@ -87,6 +88,9 @@ func (c *Classifier) Classify(src *images.Inputs, i int, x *tensor.Tensor) (Clas
 		return Classified{}, err
 	}
 	scores := trace.Value(c.s.Net.Logits).Data
+	if err := c.s.known(src.Items[i].Name, scores); err != nil {
+		return Classified{}, err
+	}
 	r := Classified{Image: src.Items[i].Name, Quantity: c.reading.Quantity(), Top: c.best(scores)}
 	if c.reading.Kind == model.SigmoidScores && !c.reading.Binary() {
 		r.Labels = c.reading.Holds(scores)
@@ -95,6 +99,16 @@ func (c *Classifier) Classify(src *images.Inputs, i int, x *tensor.Tensor) (Clas
 		r.Label = &label
 	}
 	return r, nil
+}
+
+// known is an error if scores of an image are no numbers, or above all: no class is the best then.
+func (s *Session) known(image string, scores []float32) error {
+	for i, v := range scores {
+		if v != v || math.IsInf(float64(v), 1) {
+			return fmt.Errorf("%s: value %d of layer %s is %g: the weights or the input are too large, or damaged", image, i, s.Net.Logits, v)
+		}
+	}
+	return nil
 }
 
 // best are the classes with the highest scores, best first, ties by number.

@@ -98,7 +98,9 @@ func (s *Session) Evaluate(ctx context.Context, r Evaluate, src *images.Inputs) 
 		if err != nil {
 			return nil, err
 		}
-		e.count(at, read, t.Value(s.Net.Logits).Data)
+		if err := e.count(at, read, t.Value(s.Net.Logits).Data); err != nil {
+			return nil, err
+		}
 		if r.Progress != nil {
 			r.Progress(at+n, src.Len())
 		}
@@ -134,13 +136,16 @@ func (e *evaluator) load(at, n int) (read []bool, err error) {
 }
 
 // count adds the scores of a batch.
-func (e *evaluator) count(at int, read []bool, scores []float32) {
+func (e *evaluator) count(at int, read []bool, scores []float32) error {
 	size := e.reading.Shape.Len()
 	for i, ok := range read {
 		if !ok {
 			continue
 		}
 		own := scores[i*size : (i+1)*size]
+		if err := e.s.known(e.src.Items[at+i].Name, own); err != nil {
+			return err
+		}
 		label, best := e.src.Items[at+i].Label, e.reading.Predict(own)
 		e.out.Images++
 		e.out.Confusion[label][best]++
@@ -149,6 +154,7 @@ func (e *evaluator) count(at int, read []bool, scores []float32) {
 		}
 		e.loss += e.reading.Loss(own, label)
 	}
+	return nil
 }
 
 // Text is the confusion in columns, with a row for each of the given classes, or for all if there are none.

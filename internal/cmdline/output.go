@@ -112,7 +112,7 @@ type numbers struct {
 func (o *Output) picture(name string, img image.Image, n numbers, more ...string) (string, error) {
 	text, err := view.JSON(n.json)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%s: %w", name, err)
 	}
 	o.written++
 	if o.Stdout {

@@ -40,7 +40,7 @@ var works = []work{
 	{"classify --model net.bin INPUT", true}, {"classify --model net.bin --json INPUT", false},
 	{"gradcam --model net.bin --out out INPUT", true}, {"occlude --model net.bin --patch 5 --stride 5 --out out INPUT", true},
 	{"occlude --model net.bin --patch 5 --stride 5 --method brute --layer 1 --npy out/npy --out out INPUT", false},
-	{"attribute --model net.bin --method all --steps-per-path 4 --out out INPUT", false}, {"attribute --model net.bin --method saliency,ig,lrp --out out INPUT", false},
+	{"attribute --model net.bin --method all --out out INPUT", false}, {"attribute --model net.bin --method saliency,ig --out out INPUT", false},
 	{"activations --model net.bin --layer all --npy out/npy --out out INPUT", true},
 	{"deconv --model net.bin --layer 2 --maps 0-1 --out out INPUT", false}, {"deconv --model net.bin --unit 1:0:2:2 --npy out/unit.npy --out out INPUT", false},
 	{"features --model net.bin --layers all --out out/f.idx INPUT", true},
@@ -143,23 +143,27 @@ func try(viz, at, args string, n network, input string) count {
 
 var layer = regexp.MustCompile(`\b(conv|fc|relu|pool|prob|logits?|flatten)\d*\b`)
 
+// setting is a setting that an error names without dashes, or a class.
+var setting = regexp.MustCompile(`\b(rate|class|score|value|width|layer|preprocessing|scale|mean|std)\b`)
+
 // refusal is what is wrong with an error: it says in which layer, or in which file, or which setting.
 func refusal(code int, text string, damaged bool, input string) error {
-	lines := 0
+	said, lines := "", 0
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "viz: error: ") {
-			lines++
+			said, lines = said+line, lines+1
 		}
 	}
-	said := strings.Contains(text, "--") || layer.MatchString(text) || input != "" && strings.Contains(text, input) || strings.Contains(text, "net.bin") || strings.Contains(text, "class")
+	names := layer.MatchString(said)
+	plain := names || strings.Contains(said, "--") || input != "" && strings.Contains(said, strings.TrimSuffix(input, filepath.Ext(input))) || strings.Contains(said, "net.bin") || setting.MatchString(said)
 	switch {
 	case strings.Contains(text, "goroutine ") || code != 1 && code != 2:
 		return fmt.Errorf("exit code %d: %s", code, text)
 	case lines == 0:
 		return fmt.Errorf("no error is said: %s", text)
-	case damaged && !layer.MatchString(text) && !strings.Contains(text, "--"):
+	case damaged && !names && !strings.Contains(said, "--"):
 		return fmt.Errorf("the layer is not said: %s", text)
-	case !said:
+	case !plain:
 		return fmt.Errorf("it is not said what: %s", text)
 	}
 	return nil

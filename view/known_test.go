@@ -1,0 +1,49 @@
+package view
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
+)
+
+// TestScoresThatAreNoNumbers: a network whose values overflow has no classes to name, and no accuracy; the error says for
+// which image and where.
+func TestScoresThatAreNoNumbers(t *testing.T) {
+	net, err := model.Build("lenet5", model.ArchOptions{Input: model.Input{C: 1, H: 8, W: 8}, Classes: []string{"a", "b"}, Width: 0.1, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range net.Nodes {
+		if l, ok := net.Nodes[i].Layer.(*model.Conv); ok {
+			for k := range l.Weight.Data {
+				l.Weight.Data[k] = float32(math.Copysign(1e38, float64(l.Weight.Data[k])))
+			}
+		}
+	}
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	s := NewSession(engine, net)
+	x := tensor.New(1, 1, 8, 8)
+	for i := range x.Data {
+		x.Data[i] = 9
+	}
+	src, err := images.For(images.Single(images.Picture{Name: "nine.npy", Array: x}), net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Classifier(Classify{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Classify(src, 0, x); err == nil || !strings.Contains(err.Error(), "nine.npy: value 0 of layer "+net.Logits) {
+		t.Error(err)
+	}
+	src.Items[0].Label, src.Classes = 1, net.Classes
+	if _, err := s.Evaluate(t.Context(), Evaluate{}, src); err == nil || !strings.Contains(err.Error(), "nine.npy: value 0 of layer "+net.Logits) {
+		t.Error(err)
+	}
+}
