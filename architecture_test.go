@@ -49,6 +49,8 @@ var allowed = map[string][]string{
 	"internal/hostile":               {},
 	"internal/campaign/bits":         {"internal/campaign", "internal/kernel", "internal/npy"},
 	"internal/campaign/names":        {"internal/campaign", "internal/imageio", "model", "model/onnx"},
+	"internal/campaign/numbers":      {"internal/campaign", "internal/npy", "model"},
+	"internal/campaign/concurrent":   {},
 	"internal/campaign/memory":       {"internal/campaign", "attribution", "model"},
 	"internal/bench":                 {"model", "model/tensor", "model/train", "deconv", "features", "occlusion", "internal/kernel", "internal/par"},
 	"internal/page":                  {"internal/render"},

@@ -144,7 +144,7 @@ func try(viz, at, args string, n network, input string) count {
 var layer = regexp.MustCompile(`\b(conv|fc|relu|pool|prob|logits?|flatten)\d*\b`)
 
 // setting is a setting that an error names without dashes, or a class.
-var setting = regexp.MustCompile(`\b(rate|class|score|value|width|layer|preprocessing|scale|mean|std)\b`)
+var setting = regexp.MustCompile(`\b(rate|class|score|value|width|layer|preprocessing|scale|mean|std|weights or the input)\b`)
 
 // refusal is what is wrong with an error: it says in which layer, or in which file, or which setting.
 func refusal(code int, text string, damaged bool, input string) error {
