@@ -61,7 +61,7 @@ var works = []work{
 	{"occlude --model NET --class NAME --out out PICTURE", true}, {"deconv --model NET --layer NAME --out out", false}, {"classify --model NAME PICTURE", true},
 	{"classify --model NET NAME", true}, {"eval --data NAME", false}, {"NAME", true}, {"occlude --out out --NAME PICTURE", false}, {"data get NAME", false},
 	{"occlude --patch NAME PICTURE", false}, {"gradcam --model NET --out NAME.jpg PICTURE", false}, {"deconv --unit NAME PICTURE", false},
-	{"filters --model NET --layer 1 --out out/NAME", false}, {"train --arch NAME --out out/x.bin", false}, {"ablate --variant NAME --data DATA --out out", false},
+	{"train --arch NAME --out out/x.bin", false}, {"ablate --variant NAME --data DATA --out out", false},
 }
 
 // count is what became of the runs of one command.
