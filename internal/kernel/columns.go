@@ -9,12 +9,16 @@ package kernel
 // columnsFloats is about the number of floats of packed positions of a task.
 const columnsFloats = 128 << 10
 
+// turnedK is the longest sum of a turned product: of longer ones so few positions are
+// taken at a time that the weights would be read again and again for many images.
+const turnedK = 2 << 10
+
 // turned reports whether the products of taps for maps of so many places, 0 being unknown,
 // are made with vectors along the outputs: where that leaves less of the vectors
 // unused. Turning back what comes out takes as long as turnCost steps of the sums.
 func (lv *level) turned(groups, rows, k, places int) bool {
 	const turnCost = 6
-	if lv.columns[1] == nil || groups != 1 || places == 0 {
+	if lv.columns[1] == nil || groups != 1 || places == 0 || k > turnedK {
 		return false
 	}
 	whole := func(n int) int { return (n + lv.lanes - 1) / lv.lanes * lv.lanes }
