@@ -58,7 +58,7 @@ func (r *importRun) do(c *cmdline.Run) error {
 		return err
 	}
 	c.NoteOrigin(net)
-	out, err := r.output(c, in)
+	out, isONNX, err := r.output(c, in)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (r *importRun) do(c *cmdline.Run) error {
 			return err
 		}
 	}
-	if open.IsONNX(in) && (r.beside || slices.ContainsFunc([]string{"preprocess", "labels", "input-size", "layout", "scores", "output", "set", "measure-mean"}, c.Given)) {
+	if isONNX && (r.beside || slices.ContainsFunc([]string{"preprocess", "labels", "input-size", "layout", "scores", "output", "set", "measure-mean"}, c.Given)) {
 		notes, err := o.Notes(in, net, !c.Unstated(net))
 		if err != nil {
 			return err
@@ -89,21 +89,23 @@ func (r *importRun) do(c *cmdline.Run) error {
 	return nil
 }
 
-// output is the file to write a checkpoint to.
-func (r *importRun) output(c *cmdline.Run, in string) (string, error) {
-	out := c.Out
+// output is the file to write a checkpoint to, and whether what is read is an ONNX network.
+func (r *importRun) output(c *cmdline.Run, in string) (out string, isONNX bool, err error) {
+	out = c.Out
 	if out == "" {
 		out = strings.TrimSuffix(in, filepath.Ext(in)) + ".bin"
 	}
-	switch {
-	case r.beside && !open.IsONNX(in):
-		return "", cmdline.Usage("--beside is for ONNX networks, which "+in+" is not", "")
+	switch isONNX, err = open.IsONNX(in); {
+	case err != nil:
+		return "", false, err
+	case r.beside && !isONNX:
+		return "", false, cmdline.Usage("--beside is for ONNX networks, which "+in+" is not", "")
 	case r.beside && c.Out != "":
-		return "", cmdline.Usage("--beside and --out are both given", "--beside writes "+open.NotesName(in)+" only")
+		return "", false, cmdline.Usage("--beside and --out are both given", "--beside writes "+open.NotesName(in)+" only")
 	case cmdline.SameFile(in, out):
-		return "", cmdline.Usage("output and input are the same file "+in, "choose another with --out")
+		return "", false, cmdline.Usage("output and input are the same file "+in, "choose another with --out")
 	}
-	return out, nil
+	return out, isONNX, nil
 }
 
 // writeNetwork writes a network to a file that holds no other.

@@ -18,7 +18,7 @@ import (
 // WriteFile lets write produce the content of the file at path. The bytes go to
 // a hidden file ".NAME.N.part" in the same folder, which is synced, closed and
 // renamed, and the folder is synced; if anything fails, or write panics, it is removed and path is as it
-// was. What a process that was killed leaves, RemoveParts takes away. The file gets mode 0644 less the umask. A
+// was. What a process that was killed leaves, the next write of the file takes away, or RemoveParts. The file gets mode 0644 less the umask. A
 // link stays a link, also to a file that is not there yet.
 //
 // Something that is not a plain file, such as a pipe or /dev/stdout, is written
@@ -133,6 +133,7 @@ func createTemp(path string) (f *os.File, unlock func(), err error) {
 		name := filepath.Join(dir, fmt.Sprintf(".%s.%d.part", base, n))
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if errors.Is(err, fs.ErrExist) && n < 10000 {
+			removePart(name)
 			continue
 		}
 		if err != nil {
@@ -201,15 +202,21 @@ func RemoveParts(dir string) {
 		return
 	}
 	for _, e := range entries {
-		if !e.Type().IsRegular() || !part.MatchString(e.Name()) {
-			continue
+		if part.MatchString(e.Name()) {
+			removePart(filepath.Join(dir, e.Name()))
 		}
-		name := filepath.Join(dir, e.Name())
-		lock := flock.New(name, flock.SetFlag(os.O_RDWR))
-		if ours, err := lock.TryLock(); err == nil && ours {
-			os.Remove(name)
-		}
-		lock.Close()
+	}
+}
+
+// removePart removes a part that nobody is writing.
+func removePart(name string) {
+	if info, err := os.Lstat(name); err != nil || !info.Mode().IsRegular() || runtime.GOOS == "windows" {
+		return
+	}
+	lock := flock.New(name, flock.SetFlag(os.O_RDWR))
+	defer lock.Close()
+	if ours, err := lock.TryLock(); err == nil && ours {
+		os.Remove(name)
 	}
 }
 

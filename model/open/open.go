@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,9 +82,13 @@ func Builtin(name string) bool {
 }
 
 // IsONNX reports whether the file holds an ONNX network, by its first bytes.
-func IsONNX(name string) bool {
+// What is no file is none; one that cannot be read is an error.
+func IsONNX(name string) (bool, error) {
 	head, err := readHead(name)
-	return err == nil && !model.IsCheckpoint(head) && onnx.IsONNX(head)
+	if info, staterr := os.Stat(name); errors.Is(staterr, fs.ErrNotExist) || staterr == nil && info.IsDir() {
+		return false, nil
+	}
+	return err == nil && !model.IsCheckpoint(head) && onnx.IsONNX(head), err
 }
 
 // Network reads a network. Errors are of type *Missing, *OpenInput or *OptionError where these say what is
@@ -97,7 +102,7 @@ func Network(name string, o Options) (*model.Network, error) {
 	if err != nil {
 		return nil, &OptionError{"layout", err}
 	}
-	if layout != onnx.AutoLayout && !IsONNX(name) {
+	if isONNX, err := IsONNX(name); layout != onnx.AutoLayout && err == nil && !isONNX { // what cannot be read is told below
 		return nil, &OptionError{"layout", fmt.Errorf("%s is no ONNX file, its layout is known", name)}
 	}
 	var net *model.Network

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,7 +108,7 @@ func (t *trial) try(f fault, number int) (got outcome, err error) {
 		return got, nil // the folder of all was taken away
 	}
 	if f.harm == removed {
-		if err := os.CopyFS(filepath.Join(at, "out"), os.DirFS(filepath.Join(t.Base(), "out"))); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := t.restore(at); err != nil {
 			return got, err
 		}
 	} else if err := t.look(s, at, got); err != nil {
@@ -120,6 +118,27 @@ func (t *trial) try(f fault, number int) (got outcome, err error) {
 		return got, err
 	}
 	return got, t.Again(at)
+}
+
+// restore puts back the files that were there before, where there are none now.
+func (t *trial) restore(at string) error {
+	for name := range t.Before {
+		to := filepath.Join(at, name)
+		if _, err := os.Stat(to); err == nil {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join(t.Base(), name))
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(to), 0o777)
+		}
+		if err == nil {
+			err = os.WriteFile(to, content, 0o666)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // told checks how the run ended and what it said.
