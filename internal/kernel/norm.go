@@ -119,7 +119,7 @@ func power(x, y float64) float64 {
 	for _, c := range [...]float64{1.0 / 11, 1.0 / 9, 1.0 / 7, 1.0 / 5, 1.0 / 3, 1} {
 		p = c + float64(p*u)
 	}
-	z := y * (float64(e) + float64(t*p)*(2*math.Log2E))
+	z := float64(y * (float64(e) + float64(float64(t*p)*(2*math.Log2E))))
 	if !(z > -1000 && z < 1000) {
 		return math.Pow(x, y)
 	}
