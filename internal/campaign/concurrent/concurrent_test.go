@@ -145,7 +145,7 @@ func jobs(t *testing.T, engine *model.Engine) []job {
 func TestSharedByMany(t *testing.T) {
 	n := *rounds
 	if n == 0 {
-		n = 2
+		n = 1
 	}
 	before := runtime.NumGoroutine()
 	engine := model.NewEngine(2)
