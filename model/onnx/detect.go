@@ -359,6 +359,9 @@ func (d *detector) covered(n *node, strips []strip, axis int, whole []strip) []s
 // axes are whole.
 func (d *detector) offset(n *node, name string, ax int) (int, bool) {
 	in, out := d.dims(n.inputs[0]), d.dims(name)
+	if len(in) != len(out) || ax >= len(in) { // items of a sequence may lack the axis
+		return 0, false
+	}
 	for a := range in {
 		if a != ax && in[a] != out[a] {
 			return 0, false
@@ -375,7 +378,7 @@ func (d *detector) offset(n *node, name string, ax int) (int, bool) {
 				return at, true
 			}
 			s := d.dims(o)
-			if s == nil {
+			if ax >= len(s) {
 				return 0, false
 			}
 			at += s[ax]

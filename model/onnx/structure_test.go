@@ -372,3 +372,14 @@ func TestNewerOpsets(t *testing.T) {
 		t.Errorf("no operator set: %v %v", err, u)
 	}
 }
+
+// TestManyNodes: a graph of very many nodes is refused with the limit.
+func TestManyNodes(t *testing.T) {
+	parts := []part{input("x", 1, 1, 1, 1), output("y")}
+	for range 40_001 {
+		parts = append(parts, op("Neg", "x", "y"))
+	}
+	if _, err := onnx.Read(file(13, parts...), ""); err == nil || !strings.Contains(err.Error(), "more nodes than 40000") {
+		t.Errorf("got %v", err)
+	}
+}

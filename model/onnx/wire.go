@@ -254,6 +254,9 @@ func (d *decoder) entry(b []byte) (e entry, err error) {
 	return e, err
 }
 
+// maxNodes bounds the nodes of a graph: the largest networks have some thousands.
+const maxNodes = 40_000
+
 func (d *decoder) graph(b []byte) (*graph, error) {
 	g := &graph{}
 	err := fields(b, func(f field) (err error) {
@@ -265,6 +268,9 @@ func (d *decoder) graph(b []byte) (*graph, error) {
 		}
 		switch {
 		case f.bytes(1):
+			if len(g.nodes) == maxNodes {
+				return fmt.Errorf("a graph of more nodes than %d, want at most so many", maxNodes)
+			}
 			var n node
 			n, err = d.node(f.b)
 			g.nodes = append(g.nodes, n)

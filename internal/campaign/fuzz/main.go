@@ -139,7 +139,7 @@ func (t target) fuzz(ctx context.Context, each time.Duration, workers int) (c co
 	case err == nil:
 	case c.executions == 0 && !strings.Contains(said, "--- FAIL"):
 		return c, said, fmt.Errorf("%s: %w\n%s", t, err, said)
-	case errors.Is(ctx.Err(), context.Canceled): // interrupted: what was done counts
+	case errors.Is(ctx.Err(), context.Canceled), strings.Contains(said, "\nok  "): // interrupted, or late on a busy machine
 	default:
 		c.failures = 1
 	}
