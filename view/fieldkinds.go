@@ -85,7 +85,13 @@ func NumbersField(f Field, dst *[]int) Field {
 }
 
 // IntField is a whole number of at least least. Unless that is 0, a 0 in the request means that nothing is set.
-func IntField(f Field, dst *int, least int) Field {
+func IntField(f Field, dst *int, least int) Field { return RangeField(f, dst, least, math.MaxInt) }
+
+// MostWorkers is the largest number of workers that can be asked for: each has buffers of its own.
+const MostWorkers = 1024
+
+// RangeField is IntField with a largest value, for numbers that memory grows with.
+func RangeField(f Field, dst *int, least, most int) Field {
 	if least == 0 && f.Default == "" && f.Otherwise == "" {
 		f.Default = "0"
 	}
@@ -98,6 +104,8 @@ func IntField(f Field, dst *int, least int) Field {
 			return 0, &FieldError{Field: f.Name, Problem: text + ": must not be negative"}
 		case n < least:
 			return 0, &FieldError{Field: f.Name, Problem: fmt.Sprintf("%s: want at least %d", text, least)}
+		case n > most:
+			return 0, &FieldError{Field: f.Name, Problem: fmt.Sprintf("%s: want at most %d", text, most)}
 		}
 		return n, nil
 	}), func(n int) string {

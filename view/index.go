@@ -23,7 +23,7 @@ func (r *Scan) Fields() Fields {
 		LayersField(Field{Name: "layers", Default: "all", Usage: "`LAYERS` by number or name, comma-separated, or all: every convolution layer"}, &r.Layers, (*model.Network).ResolveLayers),
 		IntField(Field{Name: "top", Default: "9", Usage: "strongest images to keep for each map"}, &r.Top, 1),
 		TextField(Field{Name: "shard", Usage: "scan only part `I/N` of the images, such as 2/4, or 1+1/4 if parts are counted from 0"}, &r.Shard),
-		IntField(Field{Name: "batch", Usage: "images in a forward pass, 0: as memory allows; changes no result"}, &r.Batch, 0),
+		RangeField(Field{Name: "batch", Usage: "images in a forward pass, 0: as memory allows; changes no result"}, &r.Batch, 0, 1<<16),
 		SwitchField(Field{Name: "exact", Usage: "sum convolutions directly: activations exact to 1e-6 instead of 1e-4, up to twice as slow"}, &r.Exact),
 	}
 }

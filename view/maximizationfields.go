@@ -21,7 +21,7 @@ func (r *Maximization) Fields() Fields {
 		FieldOf(Field{Name: "maps", Usage: "of layers without a channel, feature maps such as 0,3,7 or 4-11, or all; default: 16, those that fire most if there is an index"},
 			&r.Maps, Plain(func(text string) (string, error) { return text, nil }), func(text string) string { return text }),
 		IntField(Field{Name: "steps", Default: "128", Usage: "of gradient ascent"}, &o.Steps, 1),
-		IntField(Field{Name: "starts", Default: "1", Usage: "pictures of each unit, from different noise"}, &o.Starts, 1),
+		RangeField(Field{Name: "starts", Default: "1", Usage: "pictures of each unit, from different noise"}, &o.Starts, 1, 10_000),
 		zeroField(Field{Name: "diversity", Default: "0", Usage: "how far starts are made unlike each other: the share of the activation given up for it, such as 0.5"}, &o.Diversity, 1e6),
 		SeedField(Field{Name: "seed", Usage: "of noise, jitter, zoom and turn"}, &o.Seed),
 		ChoiceField(Field{Name: "paint", Default: maximize.Fourier.String(), Usage: "what is changed: fourier (waves, as strong as in photographs) or pixels"}, &o.Paint, func(text string) (maximize.Paint, error) {
@@ -39,7 +39,7 @@ func (r *Maximization) Fields() Fields {
 		pointerField(Field{Name: "l2", Default: "0.1", Usage: "weight of the distance from grey, beside a gradient of mean square 1"}, &o.L2, number),
 		pointerField(Field{Name: "variation", Default: "0.1", Usage: "weight of the total variation"}, &o.Variation, number),
 		zeroField(Field{Name: "blur", Default: "0", Usage: "`PIXELS` of a Gaussian over the picture every fourth step"}, &o.Blur, 100),
-		IntField(Field{Name: "frames", Default: "0", Usage: "also draw a strip of `N` pictures on the way"}, &o.Frames, 0),
+		RangeField(Field{Name: "frames", Default: "0", Usage: "also draw a strip of `N` pictures on the way"}, &o.Frames, 0, 10_000),
 	}
 }
 

@@ -53,7 +53,7 @@ func (r *Occlusion) Fields() Fields {
 		FieldOf(Field{Name: "method", Default: "fast", Usage: "fast, box (bit for bit as brute force), or brute"}, &r.Method, Plain(occlusion.ParseMethod), occlusion.Method.String),
 		r.scaleField(),
 		PositiveField(Field{Name: "opacity", Default: fmt.Sprint(defaultOpacity), Usage: "of the overlay, 0 to 1"}, &r.Opacity, 1),
-		IntField(Field{Name: "batch", Default: "0", Usage: "positions per forward pass of --method brute, 0: chosen by memory; results do not depend on it", Neutral: true}, &r.Batch, 0),
+		RangeField(Field{Name: "batch", Default: "0", Usage: "positions per forward pass of --method brute, 0: chosen by memory; results do not depend on it", Neutral: true}, &r.Batch, 0, 1<<16),
 	}
 }
 

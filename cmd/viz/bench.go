@@ -40,11 +40,11 @@ func benchCommand() cmdline.Command {
 		return cmdline.Command{Name: name, Usage: usage, Examples: []string{"viz bench " + name + " --threads 2", example},
 			Fields: append(view.Fields{
 				view.TextField(view.Field{Name: "model", Also: []string{"m"}, Default: "lenet", Usage: "network: lenet, a built-in name, or a `FILE`"}, &b.model),
-				view.IntField(view.Field{Name: "threads", Default: "1", Usage: "workers"}, &b.threads, 0),
+				view.RangeField(view.Field{Name: "threads", Default: "1", Usage: "workers"}, &b.threads, 0, view.MostWorkers),
 				view.NumberField(view.Field{Name: "budget", Default: "5", Usage: "`SECONDS` to measure for"}, &b.budget),
 				view.IntField(view.Field{Name: "least", Default: "3", Usage: "fewest measured runs"}, &b.least, 1),
 				view.TextField(view.Field{Name: "level", Usage: "`LEVEL` of the kernels: " + strings.Join(bench.Levels(), ", ") + "; default: the first"}, &b.level),
-				view.IntField(view.Field{Name: "simulate", Default: "0", Usage: "time each task alone, and say how `WORKERS` would share them, layer by layer for forward. 0: no"}, &b.simulate, 0),
+				view.RangeField(view.Field{Name: "simulate", Default: "0", Usage: "time each task alone, and say how `WORKERS` would share them, layer by layer for forward. 0: no"}, &b.simulate, 0, view.MostWorkers),
 			}, fields(b)...),
 			Do: func(c *cmdline.Run) error {
 				if err := b.open(c); err != nil {

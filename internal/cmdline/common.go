@@ -82,7 +82,7 @@ func (o *Common) fields(flags Flags) (before, after view.Fields) {
 		field view.Field
 	}{
 		{ByNumber, view.SwitchField(view.Field{Name: "by-number", Usage: "take class 0, 1, ... of the data for class 0, 1, ... of the network, whatever their names"}, &o.ByNumber)},
-		{Workers, view.IntField(view.Field{Name: "workers", Neutral: true, Usage: "processors to use, 0: all; results do not depend on it"}, &o.Workers, 0)},
+		{Workers, view.RangeField(view.Field{Name: "workers", Neutral: true, Usage: "processors to use, 0: all; results do not depend on it"}, &o.Workers, 0, view.MostWorkers)},
 		{Force, view.SwitchField(view.Field{Name: "force", Neutral: true, Usage: "write over what was made from other images or networks, or not by viz"}, &o.Force)},
 		{Data | Images, view.SwitchField(view.Field{Name: "strict", Usage: "stop at the first image that cannot be used"}, &o.Strict)},
 		{Memory, view.FieldOf(view.Field{Name: "memory", Neutral: true, Usage: "keep the whole process within `SIZE`, such as 900M or 2G"}, &o.Memory,

@@ -129,8 +129,8 @@ func (o Options) Resolve(n int) (Options, error) {
 	if n < 1 {
 		return o, fmt.Errorf("no training images")
 	}
-	if o.Batch < 1 || o.Batch > 1<<20 || o.Steps < 0 || o.Epochs < 0 {
-		return o, fmt.Errorf("batch %d, steps %d, epochs %d", o.Batch, o.Steps, o.Epochs)
+	if most := max(n, 1024); o.Batch < 1 || o.Batch > most || o.Steps < 0 || o.Epochs < 0 { // memory grows with the batch
+		return o, fmt.Errorf("batch %d of at most %d, steps %d, epochs %d", o.Batch, most, o.Steps, o.Epochs)
 	}
 	if o.Steps == 0 {
 		count(&o.Epochs, 10)
