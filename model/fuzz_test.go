@@ -217,3 +217,15 @@ func FuzzSettings(f *testing.F) {
 		}
 	})
 }
+
+// TestOverlap: arrays may be empty, but none may claim data of another.
+func TestOverlap(t *testing.T) {
+	one := []byte(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"e":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`)
+	file := slices.Concat(binary.LittleEndian.AppendUint64(nil, uint64(len(one))), one, make([]byte, 8))
+	if _, err := readsArrays(t, file); err == nil || !strings.Contains(err.Error(), "in data of another tensor") {
+		t.Errorf("got %v", err)
+	}
+	if list, err := readsArrays(t, bytes.Replace(file, []byte("[0,4]}}"), []byte("[4,8]}}"), 1)); err != nil || len(list) != 3 {
+		t.Errorf("apart: %d arrays, %v", len(list), err)
+	}
+}
