@@ -17,7 +17,7 @@ func featuresCommand() cmdline.Command {
 		About: "Images are a folder, an archive, a data set by name, or files; without, those the network was\n" +
 			"trained on. The index holds for every map the strongest images, with place and value, and\n" +
 			"statistics; viz deconv --features draws from it. An interrupted scan resumes where it stopped:\n" +
-			"run the same command again. Images that cannot be read are named, counted and left out; the next run tries them again.",
+			"run the same command again. Images that cannot be read are named, counted and left out, and are an error at the end; another run tries them again.",
 		Examples: []string{"viz features --layers all --images photos/", "viz features --layers 1,2,3 --images cifar10 --out cifar10.idx",
 			"viz features --predict --predict-images 1300000 --images photos/", "viz features --images photos/ --shard 1/4 --out part1.idx", "viz features merge --out all.idx part1.idx part2.idx part3.idx part4.idx"},
 		Flags: cmdline.Model | cmdline.JSON | cmdline.Workers | cmdline.Pictures | cmdline.To,
@@ -105,7 +105,7 @@ func (s *featureScan) scan(session *view.Session) error {
 	o := s.request.Options
 	o.Readers, o.Hash = max(s.Workers, 2), session.Hash()
 	step, end := s.Progress("scanning")
-	o.Unreadable = func(_ int, err error) error { return s.bad.Add(err) }
+	o.Unreadable = s.bad.AddNew(o.Resume)
 	o.Progress, o.Each = step, s.each
 	start := time.Now()
 	before := 0
@@ -137,7 +137,7 @@ func (s *featureScan) scan(session *view.Session) error {
 		return err
 	}
 	if before := len(x.Skipped) - len(s.bad.Errs) + len(s.src.Problems); before > 0 {
-		s.Note("%d images were left out before, because they could not be read: %s names them", before, s.Out)
+		s.Note("%d images were left out before, too, because they could not be read: %s names them", before, s.Out)
 	}
 	return s.bad.Err()
 }

@@ -3,6 +3,7 @@ package cmdline
 import (
 	"fmt"
 
+	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model/tensor"
 	"github.com/deconvnet/viz/view"
@@ -39,6 +40,24 @@ func (f *Failures) Add(err error) error {
 	}
 	fmt.Fprintln(f.c.Stderr, "viz: error:", said(err.Error()))
 	return nil
+}
+
+// AddNew adds images by number. Those that an index left out before are only named: a part of an index that is complete
+// but for them is done, so that whoever starts tasks again until they succeed comes to an end.
+func (f *Failures) AddNew(before *features.Index) func(image int, err error) error {
+	known := map[int]bool{}
+	if before != nil {
+		for _, s := range before.Skipped {
+			known[s.Image] = true
+		}
+	}
+	return func(image int, err error) error {
+		if !known[image] || f.c.Strict {
+			return f.Add(err)
+		}
+		f.c.Note("%v", err)
+		return f.c.Context.Err()
+	}
 }
 
 // Err is the error at the end of a run, nil if all images could be used.
