@@ -14,7 +14,7 @@ import (
 )
 
 // randomGraph draws a network of convolutions, pools, rectifiers, branches that
-// meet again, and a dense layer, on a small input.
+// meet again, squeeze and excitation, and a dense layer, on a small input.
 func randomGraph(r *rand.Rand) *model.Network {
 	net := &model.Network{Name: "random", Input: model.Input{Name: "in", C: 1 + r.IntN(3), H: 12 + r.IntN(20), W: 12 + r.IntN(20)}}
 	noise := func(n int) []float32 {
@@ -59,7 +59,7 @@ func randomGraph(r *rand.Rand) *model.Network {
 		if min(s.H, s.W) < 5 {
 			break
 		}
-		switch r.IntN(6) {
+		switch r.IntN(7) {
 		case 0, 1:
 			k := 1 + r.IntN(5)
 			at = conv(at, 1+r.IntN(24), min(k, s.H, s.W), 1+r.IntN(2), r.IntN(k/2+1))
@@ -74,6 +74,19 @@ func randomGraph(r *rand.Rand) *model.Network {
 		case 5:
 			at = add("add", &model.Add{}, conv(at, 5, 3, 1, 1), conv(at, 5, 1, 1, 0))
 			at = add("relu", &model.ReLU{}, at)
+		case 6: // squeeze and excitation
+			at = add("swish", &model.Unary{Op: model.UnarySwish, Alpha: 1}, conv(at, 1+r.IntN(9), 3, 1, r.IntN(2)))
+			s := shape(at)
+			gate := add("sigmoid", &model.Unary{Op: model.UnarySigmoid}, conv(add("mean", &model.GlobalAvgPool{}, at), s.C, 1, 1, 0))
+			maps, one := []int{s.C, s.H, s.W}, []int{s.C, 1, 1}
+			if r.IntN(2) == 0 {
+				at = add("gated", &model.Binary{Op: model.BinaryMul, A: maps, B: one}, at, gate)
+			} else {
+				at = add("gated", &model.Binary{Op: model.BinaryMul, A: one, B: maps}, gate, at)
+			}
+			if r.IntN(2) == 0 {
+				at = add("square", &model.Binary{Op: model.BinaryMul, A: maps, B: maps}, at, at)
+			}
 		}
 	}
 	flat := add("flat", &model.Reshape{}, at)

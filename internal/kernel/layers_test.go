@@ -318,6 +318,15 @@ func TestAvgPool(t *testing.T) {
 			t.Fatalf("%+v %v %v: <y,dy> = %v, <x,dx> = %v", g, in, out, a, b)
 		}
 	}
+	// Down from the mean of whole planes, as the reference does it.
+	dy, dx, want := randSlice(r, 3), make([]float32, 3*12), make([]float32, 12)
+	e.AvgPoolGrad(WholePool(7, 9), 3, dx, rect(1, 2, 5, 5), dy, Full(1, 1), 7, 9, 0, 0, false)
+	for i := range dy {
+		refAvgPoolGrad(WholePool(7, 9), want, rect(1, 2, 5, 5), dy[i:i+1], Full(1, 1), 7, 9, 0, 0, false)
+		if !slices.Equal(dx[i*12:(i+1)*12], want) {
+			t.Errorf("plane %d down from its mean: %v, want %v", i, dx[i*12:(i+1)*12], want)
+		}
+	}
 }
 
 // Normalisations against the float64 reference; their results are of unit size

@@ -313,10 +313,23 @@ func (e *Engine) AvgPoolGrad(g Pool, planes int, dx []float32, out Box, dy []flo
 	j := e.newLoop()
 	j.pool, j.s[0], j.out, j.s[1], j.in, j.flag = g, dx, out, dy, in, countPad
 	j.dim = [6]int{h, w, padBottom, padRight}
+	// A mean of whole planes gives all of a plane the same.
+	whole := g == WholePool(h, w) && in.Area() == 1 && Full(h, w).Contains(out)
 	e.runLoop(j, planes, max(1, 256/max(1, out.Area())), func(j *loopJob, lo, hi int) {
 		for p := lo; p < hi; p++ {
 			a, b := j.out.Area(), j.in.Area()
+			if whole {
+				spread(j.s[0][p*a:][:a], float32(float64(j.s[1][p])*(1/float64(j.dim[0]*j.dim[1])))+0)
+				continue
+			}
 			refAvgPoolGrad(j.pool, j.s[0][p*a:][:a], j.out, j.s[1][p*b:][:b], j.in, j.dim[0], j.dim[1], j.dim[2], j.dim[3], j.flag)
 		}
 	})
+}
+
+// spread sets all of dst to v.
+func spread(dst []float32, v float32) {
+	for i := range dst {
+		dst[i] = v
+	}
 }

@@ -70,6 +70,11 @@ func (s *step) take() error {
 		if model.IsRectifier(l) {
 			return s.rectifier()
 		}
+		return s.slope(l)
+	case *model.Binary:
+		if done, err := s.product(l); done || err != nil {
+			return err
+		}
 	case *model.LRN:
 		return s.lrn(l)
 	case *model.BatchNorm:
