@@ -25,8 +25,8 @@ type Schedule struct {
 // LayerWork is what a layer, or a whole task, is made of; times in seconds are the least of all runs.
 type LayerWork struct {
 	Layer  string
-	Serial float64     // outside of loops
-	Loops  [][]float64 // the time of each task of each loop
+	Serial float64 // outside of loops
+	Loops  []par.Loop
 }
 
 // NewSchedule makes the engine, which was not used yet, one of so many simulated workers. clock is the time in seconds.
@@ -65,7 +65,7 @@ func (s *Schedule) stop() {
 }
 
 // run runs a loop and keeps the least time of each of its tasks.
-func (s *Schedule) run(n int, f func(i, worker int)) {
+func (s *Schedule) run(n int, inOrder bool, f func(i, worker int)) {
 	l := s.at
 	if l == nil {
 		for i := range n {
@@ -75,12 +75,12 @@ func (s *Schedule) run(n int, f func(i, worker int)) {
 	}
 	s.serial += s.clock() - s.start
 	if s.loop == len(l.Loops) {
-		l.Loops = append(l.Loops, nil)
+		l.Loops = append(l.Loops, par.Loop{})
 	}
-	tasks := l.Loops[s.loop]
+	tasks := l.Loops[s.loop].Tasks
 	if len(tasks) != n { // the first run, or a part of the batch of another size
 		tasks = slices.Repeat([]float64{math.Inf(1)}, n)
-		l.Loops[s.loop] = tasks
+		l.Loops[s.loop] = par.Loop{Tasks: tasks, InOrder: inOrder}
 	}
 	for i := range n {
 		start := s.clock()
@@ -139,14 +139,14 @@ func Shares(task, net string, layers []*LayerWork, workers int) []Share {
 	var out []Share
 	for _, l := range layers {
 		s := Share{Task: task, Model: net, Layer: l.Layer, Workers: workers, Loops: len(l.Loops), Work: l.Serial, Serial: l.Serial, Span: l.Serial, Mixed: l.Serial}
-		for _, tasks := range l.Loops {
-			s.Tasks += len(tasks)
-			for _, t := range tasks {
+		for _, loop := range l.Loops {
+			s.Tasks += len(loop.Tasks)
+			for _, t := range loop.Tasks {
 				s.Work += t
 			}
-			s.Longest = max(s.Longest, slices.Max(tasks))
-			s.Span += par.Span(tasks, equal)
-			s.Mixed += par.Span(tasks, mixed)
+			s.Longest = max(s.Longest, slices.Max(loop.Tasks))
+			s.Span += loop.Span(equal)
+			s.Mixed += loop.Span(mixed)
 		}
 		out = append(out, s)
 		all.Loops, all.Tasks, all.Longest = all.Loops+s.Loops, all.Tasks+s.Tasks, max(all.Longest, s.Longest)

@@ -45,8 +45,8 @@ func TestSchedule(t *testing.T) {
 			t.Errorf("layer %s: %+v", l.Layer, l)
 		}
 		span := l.Serial
-		for _, tasks := range layers[i].Loops {
-			span += math.Ceil(float64(len(tasks)) / 4)
+		for _, loop := range layers[i].Loops {
+			span += math.Ceil(float64(len(loop.Tasks)) / 4)
 		}
 		if l.Span != span || math.Abs(l.Ratio-4*span/l.Work) > 1e-12 || l.Mixed < l.Span {
 			t.Errorf("layer %s: %+v, want a span of %g", l.Layer, l, span)

@@ -64,7 +64,7 @@ func (e *Engine) Close() { e.pool.Close() }
 
 // Simulate makes the engine, which was not used yet, one of so many workers whose
 // loops are run by loop; see par.Simulated.
-func (e *Engine) Simulate(workers int, loop func(n int, f func(i, worker int))) {
+func (e *Engine) Simulate(workers int, loop func(n int, inOrder bool, f func(i, worker int))) {
 	e.pool.Close()
 	e.pool = par.Simulated(workers, loop)
 }
@@ -75,6 +75,11 @@ func (e *Engine) Workers() int { return e.pool.Workers() }
 // For calls f(i) for every i in [0, n) on the engine's workers.
 func (e *Engine) For(n int, f func(i int)) {
 	e.pool.For(n, func(i, worker int) { f(i) })
+}
+
+// Largest is For over tasks of these costs, the largest first.
+func (e *Engine) Largest(costs []float64, f func(i int)) {
+	e.pool.Largest(costs, func(i, worker int) { f(i) })
 }
 
 // floats returns scratch memory with undefined contents; give it back with put.

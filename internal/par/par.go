@@ -29,7 +29,7 @@ type Pool struct {
 // so that an abandoned Pool can be collected and stops its helpers.
 type shared struct {
 	workers int
-	loop    func(n int, f func(i, worker int)) // of a simulated pool
+	loop    func(n int, inOrder bool, f func(i, worker int)) // of a simulated pool
 	spin    bool
 	busy    atomic.Bool
 	stopped atomic.Bool
@@ -40,6 +40,8 @@ type shared struct {
 	state atomic.Uint64
 	_     [56]byte
 	f     func(i, worker int)
+	// inOrder: there is one share, of all indices, that all take from below.
+	inOrder bool
 
 	mu       sync.Mutex
 	panicked bool
@@ -120,9 +122,9 @@ func New(workers int) *Pool {
 }
 
 // Simulated returns a pool that says it has so many workers and leaves every loop
-// to the caller: loop calls f for every index, in the goroutine of For. It is for
-// measuring how loops are shared; see Span.
-func Simulated(workers int, loop func(n int, f func(i, worker int))) *Pool {
+// of more than one index to the caller: loop calls f for every index, in the goroutine
+// of For, or if inOrder of Largest. It is for measuring how loops are shared; see Loop.
+func Simulated(workers int, loop func(n int, inOrder bool, f func(i, worker int))) *Pool {
 	return &Pool{&shared{workers: workers, loop: loop}}
 }
 
@@ -158,13 +160,23 @@ func (s *shared) stop() {
 // never overlap within one For. If the pool is busy with another loop (also one
 // that this call is nested in), the calls run in order in the caller with
 // worker 0. A panic in f stops the loop and is raised again in the caller.
-func (p *Pool) For(n int, f func(i, worker int)) {
+func (p *Pool) For(n int, f func(i, worker int)) { p.loop(n, false, f) }
+
+// Largest is For over tasks of known costs that differ: the largest come first, and
+// workers take them one by one from one list, so that what they wait for in the end is
+// small. It is for tasks of a millisecond and more.
+func (p *Pool) Largest(costs []float64, f func(i, worker int)) {
+	order := fall(costs)
+	p.loop(len(order), true, func(i, worker int) { f(order[i], worker) })
+}
+
+func (p *Pool) loop(n int, inOrder bool, f func(i, worker int)) {
 	if n <= 0 {
 		return
 	}
-	if p != nil && p.s.loop != nil && p.s.busy.CompareAndSwap(false, true) {
+	if p != nil && p.s.loop != nil && n > 1 && p.s.busy.CompareAndSwap(false, true) {
 		defer p.s.busy.Store(false)
-		p.s.loop(n, f)
+		p.s.loop(n, inOrder, f)
 		return
 	}
 	if p == nil || n == 1 || len(p.s.helpers) == 0 || p.s.stopped.Load() || !p.s.busy.CompareAndSwap(false, true) {
@@ -173,14 +185,20 @@ func (p *Pool) For(n int, f func(i, worker int)) {
 		}
 		return
 	}
-	p.s.run(n, f)
+	p.s.run(n, inOrder, f)
 	runtime.KeepAlive(p)
 }
 
-func (s *shared) run(n int, f func(i, worker int)) {
-	s.f = f
+func (s *shared) run(n int, inOrder bool, f func(i, worker int)) {
+	s.f, s.inOrder = f, inOrder
 	for i := range s.shares {
 		lo, hi := n*i/s.workers, n*(i+1)/s.workers
+		if inOrder {
+			lo, hi = 0, 0
+			if i == 0 {
+				hi = n
+			}
+		}
 		s.shares[i].left.Store(uint64(hi)<<32 | uint64(lo))
 	}
 	epoch := s.state.Load()>>epochShift + 1
@@ -227,7 +245,11 @@ func (s *shared) work(worker int) {
 		}
 		s.mu.Unlock()
 	}()
-	for i, ok := s.shares[worker].takeFirst(); ok; i, ok = s.shares[worker].takeFirst() {
+	own := &s.shares[worker]
+	if s.inOrder {
+		own = &s.shares[0]
+	}
+	for i, ok := own.takeFirst(); ok; i, ok = own.takeFirst() {
 		s.f(i, worker)
 	}
 	for k := 1; k < s.workers; k++ {

@@ -3,6 +3,7 @@ package par
 import (
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -21,7 +22,7 @@ func TestSpan(t *testing.T) {
 		{[]float64{4, 4, 4}, []float64{1, 0.5}, 8},
 		{[]float64{7}, []float64{1, 1, 1}, 7},
 	} {
-		if got := Span(c.tasks, c.speeds); got != c.want {
+		if got := (Loop{Tasks: c.tasks}).Span(c.speeds); got != c.want {
 			t.Errorf("tasks %v on %v: %g, want %g", c.tasks, c.speeds, got, c.want)
 		}
 	}
@@ -34,20 +35,24 @@ func TestSpan(t *testing.T) {
 			sum += tasks[i]
 		}
 		k := float64(1 + r.IntN(9))
-		got := Span(tasks, slices.Repeat([]float64{1}, int(k)))
 		longest := slices.Max(tasks)
+		inOrder := r.IntN(2) == 0
+		got := Loop{tasks, inOrder}.Span(slices.Repeat([]float64{1}, int(k)))
 		if low, high := max(longest, sum/k), (sum-longest)/k+longest; got < low-1e-9 || got > high+1e-9 {
 			t.Fatalf("%d tasks on %g workers: %g, want between %g and %g", len(tasks), k, got, low, high)
 		}
 	}
 }
 
-// TestSimulated: the caller runs every loop but those within loops.
+// TestSimulated: the caller runs every loop but those within loops; a loop of one index is none.
 func TestSimulated(t *testing.T) {
 	var loops []int
-	p := Simulated(5, func(n int, f func(i, worker int)) {
+	p := Simulated(5, func(n int, inOrder bool, f func(i, worker int)) {
+		if inOrder {
+			n = -n
+		}
 		loops = append(loops, n)
-		for i := range n {
+		for i := range max(n, -n) {
 			f(i, i%5)
 		}
 	})
@@ -55,38 +60,75 @@ func TestSimulated(t *testing.T) {
 	p.For(3, func(i, worker int) {
 		p.For(2, func(j, worker int) { sum += 10*i + j })
 	})
-	p.For(1, func(i, worker int) { sum += 100 })
+	p.For(1, func(i, worker int) {
+		p.Largest([]float64{1, 3, 2}, func(j, worker int) { sum = 10*sum + j })
+	})
 	p.Close()
-	if p.Workers() != 5 || sum != 3+60+100 || !slices.Equal(loops, []int{3, 1}) {
+	if p.Workers() != 5 || sum != 63_120 || !slices.Equal(loops, []int{3, -3}) {
 		t.Errorf("%d workers, sum %d, loops %v", p.Workers(), sum, loops)
 	}
 }
 
-// TestOrder: every task once; the largest first make the end even.
-func TestOrder(t *testing.T) {
-	if got := Order([]float64{1, 5, 2, 4, 3}, 2); !slices.Equal(got, []int{1, 4, 3, 2, 0}) {
-		t.Errorf("%v", got)
-	}
+// TestLargest: every task once, the largest first, those of one cost in their order; nobody waits long at the end.
+func TestLargest(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	for range 300 {
+	for range 100 {
 		costs := make([]float64, r.IntN(60))
+		sum := 0.0
 		for i := range costs {
-			costs[i] = 1 + 2*r.Float64()
+			costs[i] = float64(4 + r.IntN(8))
+			sum += costs[i]
 		}
 		k := 1 + r.IntN(9)
-		order := Order(costs, k)
-		if sorted := slices.Sorted(slices.Values(order)); len(sorted) != len(costs) || len(sorted) > 0 && (sorted[0] != 0 || sorted[len(sorted)-1] != len(costs)-1 || len(slices.Compact(sorted)) != len(costs)) {
-			t.Fatalf("%v is not an order of %d", order, len(costs))
-		}
+		var mu sync.Mutex
+		var order []int
+		p := New(1)
+		p.Largest(costs, func(i, worker int) { order = append(order, i) })
+		p.Close()
 		tasks := make([]float64, len(costs))
-		sum := 0.0
 		for i, at := range order {
 			tasks[i] = costs[at]
-			sum += costs[at]
+			if i > 0 && (costs[order[i-1]] < costs[at] || costs[order[i-1]] == costs[at] && order[i-1] > at) {
+				t.Fatalf("costs %v in order %v", costs, order)
+			}
 		}
-		// No worker ends more than about a small task after the mean.
-		if got := Span(tasks, slices.Repeat([]float64{1}, k)); len(costs) >= 4*k && got > 1.12*sum/float64(k) {
+		if got := (Loop{tasks, true}).Span(slices.Repeat([]float64{1}, k)); len(costs) >= 4*k && got > 1.12*sum/float64(k) {
 			t.Fatalf("%d tasks on %d: %g, mean %g", len(costs), k, got, sum/float64(k))
+		}
+		p = New(k)
+		var all []int
+		p.Largest(costs, func(i, worker int) {
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, i)
+		})
+		p.Close()
+		slices.Sort(order)
+		slices.Sort(all)
+		if !slices.Equal(all, order) || len(slices.Compact(all)) != len(costs) {
+			t.Fatalf("%d workers ran %v of %d", k, all, len(costs))
+		}
+	}
+}
+
+// TestAside: as many side by side as fill the workers evenly, by hand.
+func TestAside(t *testing.T) {
+	for _, c := range []struct {
+		costs   []float64
+		workers int
+		waste   float64
+		want    int
+	}{
+		{[]float64{1, 1, 1, 1}, 1, 1, 0},
+		{[]float64{1, 1, 1, 1}, 2, 1.5, 4},
+		{[]float64{1, 1, 1, 1, 1}, 4, 1.5, 4}, // the last one shared: 1 + 1.5/4 is less than 2
+		{[]float64{1, 1, 1, 1, 1}, 4, 5, 5},   // not if that is slow
+		{[]float64{3, 1}, 4, 1.5, 0},          // 4*1.5/4 is less than 3
+		{[]float64{5}, 8, 1.5, 0},
+		{nil, 3, 1.5, 0},
+	} {
+		if got := Aside(c.costs, c.workers, c.waste); got != c.want {
+			t.Errorf("%v on %d, waste %g: %d, want %d", c.costs, c.workers, c.waste, got, c.want)
 		}
 	}
 }

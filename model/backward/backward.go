@@ -148,9 +148,6 @@ func (p *Pass) Keep(from []string, stops ...string) (model.Keep, error) {
 	return keep, nil
 }
 
-// batchUnits is the most signals that go down together.
-const batchUnits = 32
-
 // Down takes signals of one trace down to the stops, each a node or the input.
 // The trace must hold what Keep asks for. Result [i][j] is start i at stop j.
 // Signals whose boxes lie alike go down together, so that the products have good
@@ -168,37 +165,20 @@ func (p *Pass) Down(ctx context.Context, t *model.Trace, starts []Start, stops .
 	if err != nil {
 		return nil, err
 	}
-	workers := p.engine.Workers()
-	most := min(batchUnits, max(1, (len(starts)+2*workers-1)/(2*workers)))
-	if p.whole {
-		most = 1
-	}
-	groups := map[string]int{}
-	var batches [][]*unit
 	out := make([][]Part, len(starts))
 	for i, u := range units {
 		out[i] = u.parts
-		b, ok := groups[u.geo.shape]
-		if !ok || len(batches[b]) == most {
-			b = len(batches)
-			groups[u.geo.shape] = b
-			batches = append(batches, nil)
-		}
-		batches[b] = append(batches[b], u)
 	}
+	batches, costs := p.cut(t, units)
 	errs := make([]error, len(batches))
 	one := func(i int) {
 		if errs[i] = ctx.Err(); errs[i] == nil {
 			errs[i] = p.batch(t, w, batches[i])
 		}
 	}
-	// Batches side by side share nothing; if there are few, the workers share each.
-	if len(batches) >= workers && !p.whole {
-		p.engine.For(len(batches), one)
-	} else {
-		for i := range batches {
-			one(i)
-		}
+	kernel.Of(p.engine).Largest(costs, one)
+	for i := len(costs); i < len(batches); i++ {
+		one(i)
 	}
 	for _, err := range errs {
 		if err != nil {

@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/deconvnet/viz/internal/kernel"
-	"github.com/deconvnet/viz/internal/par"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 )
@@ -140,9 +139,7 @@ func (k *Clean) Run(ctx context.Context, job Job) error {
 		count := min(n.group, blocks-b0)
 		g := n.newGroup(k, count)
 		var failed error
-		order := par.Order(costs[b0:b0+count], n.engine.Workers())
-		n.engine.For(count, func(i int) {
-			i = order[i]
+		kernel.Of(n.engine).Largest(costs[b0:b0+count], func(i int) {
 			if ctx.Err() != nil {
 				return
 			}

@@ -1,0 +1,81 @@
+package backward
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/deconvnet/viz/internal/par"
+	"github.com/deconvnet/viz/model"
+)
+
+// batchUnits is the most signals that go down together.
+const batchUnits = 32
+
+// serial is about what of a batch one worker does where the workers share it layer by
+// layer: above all unpooled signals, a task each.
+const serial = 0.2
+
+// cut makes batches of the signals: those of one shape together where that does not
+// keep workers waiting, dear batches first, and smaller ones to the end. costs are those
+// of the batches that go down side by side, which share nothing; the workers share each
+// of the others. Values do not depend on it.
+func (p *Pass) cut(t *model.Trace, units []*unit) (batches [][]*unit, costs []float64) {
+	if p.whole {
+		for i := range units {
+			batches = append(batches, units[i:i+1])
+		}
+		return batches, nil
+	}
+	one := map[*geometry]float64{}
+	groups := map[string][]*unit{}
+	left := 0.0
+	for _, u := range units {
+		if one[u.geo] == 0 {
+			one[u.geo] = p.cost(t, u.geo)
+		}
+		left += one[u.geo]
+		groups[u.geo.shape] = append(groups[u.geo.shape], u)
+	}
+	var shapes [][]*unit // of one cost in the order of the units
+	for _, u := range units {
+		if g := groups[u.geo.shape]; g[0] == u {
+			shapes = append(shapes, g)
+		}
+	}
+	slices.SortStableFunc(shapes, func(a, b []*unit) int { return cmp.Compare(one[b[0].geo], one[a[0].geo]) })
+	workers := p.engine.Workers()
+	for _, g := range shapes {
+		for len(g) > 0 {
+			most := batchUnits
+			if workers > 1 {
+				most = min(most, max(int(left/one[g[0].geo])/(2*workers), 1+len(units)/(16*workers)))
+			}
+			n := min(most, len(g))
+			left -= float64(n) * one[g[0].geo]
+			batches, g = append(batches, g[:n]), g[n:]
+		}
+	}
+	price := func(b []*unit) float64 { return float64(len(b)) * one[b[0].geo] }
+	slices.SortStableFunc(batches, func(a, b []*unit) int { return cmp.Compare(price(b), price(a)) })
+	for _, b := range batches {
+		costs = append(costs, price(b))
+	}
+	return batches, costs[:par.Aside(costs, workers, 1+serial*float64(workers-1))]
+}
+
+// cost is about the work of one signal's way down: products, and values moved.
+func (p *Pass) cost(t *model.Trace, geo *geometry) float64 {
+	sum := 1.0
+	for i := range p.net.Nodes {
+		n := &p.net.Nodes[i]
+		area := float64(geo.boxes[n.Name].Area())
+		sum += 8 * area * float64(t.Shapes[n.Name].C)
+		switch l := n.Layer.(type) {
+		case *model.Conv:
+			sum += area * float64(l.Weight.Len())
+		case *model.Dense:
+			sum += area * float64(l.Weight.Len())
+		}
+	}
+	return sum
+}
