@@ -255,43 +255,6 @@ func (e *Engine) ConvData(f *Filters, n int, dx []float32, out Box, dy []float32
 	e.putConv(j)
 }
 
-// convPhases computes a data gradient phase by phase and interleaves them.
-func (e *Engine) convPhases(f *Filters, j *convJob, n int, dx []float32, out Box) {
-	g := f.g
-	all := e.floats(n * g.In * out.Area())
-	for _, s := range f.subs {
-		u0, u1 := span(g.StrideY, s.phase.y-g.PadTop, out.Y0, out.Y1)
-		v0, v1 := span(g.StrideX, s.phase.x-g.PadLeft, out.X0, out.X1)
-		h, w := u1-u0, v1-v0
-		if h <= 0 || w <= 0 {
-			continue
-		}
-		part := all[:n*g.In*h*w]
-		if s.t == nil {
-			clear(part)
-		} else {
-			j.t, j.h, j.w, j.dst = s.t, h, w, part
-			j.ep.Stride = g.In * h * w
-			j.y, j.x = u0-s.back.y, v0-s.back.x
-			e.runConv(j)
-		}
-		y0 := u0*g.StrideY + s.phase.y - g.PadTop - out.Y0
-		x0 := v0*g.StrideX + s.phase.x - g.PadLeft - out.X0
-		e.pool.For(n*g.In, func(p, worker int) {
-			d := dx[p*out.Area():][:out.Area()]
-			from := part[p*h*w:][:h*w]
-			for y := range h {
-				at := (y0+y*g.StrideY)*out.W() + x0
-				for _, v := range from[y*w:][:w] {
-					d[at] = v
-					at += g.StrideX
-				}
-			}
-		})
-	}
-	e.put(all)
-}
-
 // ConvWeights computes the gradients of weights and biases, summed over images
 // and positions. dw is [Out][In/Groups][KH][KW] and db is [Out] or nil; both
 // are overwritten. Where dy is mostly 0, as below a max pool, only the rest is

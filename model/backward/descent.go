@@ -201,6 +201,10 @@ func (d *descent) add(name string, p piece) {
 	have.sparse = have.sparse && p.sparse
 	d.signals[name] = have
 	w, h := p.box.W(), p.box.H()
+	if p.box == box {
+		d.k.Add(have.data, have.data, p.data)
+		planes = 0
+	}
 	for i := range planes {
 		for y := range h {
 			row := p.data[(i*h+y)*w:][:w]
