@@ -14,18 +14,19 @@ func (net *Network) Blocks() []string {
 		return nil
 	}
 	var out []string
+	x := net.index()
 	for i := range net.Nodes {
 		n := &net.Nodes[i]
-		if !net.joins(n) || !spatial(shapes[n.Name]) {
+		if !x.joins(n) || !spatial(shapes[n.Name]) {
 			continue
 		}
-		out = append(out, net.rectifierAfter(n.Name))
+		out = append(out, x.rectifierAfter(n.Name))
 	}
 	return out
 }
 
 // joins reports whether a node adds or concatenates values that depend on the input.
-func (net *Network) joins(n *Node) bool {
+func (x index) joins(n *Node) bool {
 	switch l := n.Layer.(type) {
 	case *Add, *Concat:
 	case *Binary:
@@ -37,7 +38,7 @@ func (net *Network) joins(n *Node) bool {
 	}
 	branches := 0
 	for _, in := range n.Inputs {
-		if m := net.Node(in); m != nil {
+		if m := x.nodes[in]; m != nil {
 			if _, fixed := m.Layer.(*Constant); fixed {
 				continue
 			}

@@ -116,6 +116,28 @@ func (net *Network) Consumers(name string) []*Node {
 	return out
 }
 
+// index finds the nodes of a network by name, and the readers of every value, without a search through all nodes each time.
+type index struct {
+	nodes     map[string]*Node
+	consumers map[string][]*Node // as Consumers gives them
+}
+
+func (net *Network) index() index {
+	x := index{make(map[string]*Node, len(net.Nodes)), make(map[string][]*Node, len(net.Nodes))}
+	for i := range net.Nodes {
+		n := &net.Nodes[i]
+		if x.nodes[n.Name] == nil {
+			x.nodes[n.Name] = n
+		}
+		for _, in := range n.Inputs {
+			if c := x.consumers[in]; len(c) == 0 || c[len(c)-1] != n {
+				x.consumers[in] = append(c, n)
+			}
+		}
+	}
+	return x
+}
+
 // ReadsPixels reports whether the node called name reads the input, at most
 // normalised or padded.
 func (net *Network) ReadsPixels(name string) bool {

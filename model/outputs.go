@@ -58,11 +58,13 @@ func (net *Network) overClasses(node string, shapes map[string]Shape) bool {
 
 func (net *Network) beforeActivation(node string, shapes map[string]Shape) (string, Scores) {
 	at := node
-	for {
-		n := net.Node(at)
-		if n == nil {
+	for i := len(net.Nodes); ; { // nodes stand after what they read: each step looks on from where the last has ended
+		for i--; i >= 0 && net.Nodes[i].Name != at; i-- {
+		}
+		if i < 0 {
 			break
 		}
+		n := &net.Nodes[i]
 		if IsView(n.Layer) {
 			at = n.Inputs[0]
 			continue

@@ -37,8 +37,9 @@ func (e *UnknownName) Error() string {
 // a batch normalisation or rounding if there is one, or else the convolution itself.
 func (net *Network) ConvLayers() []string {
 	var out []string
+	x := net.index()
 	for _, name := range net.ConvNodes() {
-		out = append(out, net.rectifierAfter(name))
+		out = append(out, x.rectifierAfter(name))
 	}
 	return out
 }
@@ -54,10 +55,10 @@ func (net *Network) ConvNodes() []string {
 	return out
 }
 
-func (net *Network) rectifierAfter(conv string) string {
+func (x index) rectifierAfter(conv string) string {
 	at := conv
 	for range 3 {
-		next := net.Consumers(at)
+		next := x.consumers[at]
 		if len(next) != 1 {
 			return conv
 		}

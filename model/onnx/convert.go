@@ -880,8 +880,15 @@ func (c *converter) unique(name string) string {
 	return try
 }
 
+// maxLayers bounds the layers of a network, those of loops included: what goes through all layers for each (names, fields,
+// outputs) then ends within a second. The largest networks have some thousands.
+const maxLayers = 10_000
+
 // add appends a layer called name and returns its output as a value.
 func (c *converter) add(name string, l model.Layer, ins ...*value) (*value, error) {
+	if len(c.net.Nodes) >= maxLayers {
+		return nil, malformed("a network of more layers than %d, want at most so many", maxLayers)
+	}
 	var shapes []model.Shape
 	node := model.Node{Name: name, Layer: l, Module: c.module}
 	for _, v := range ins {

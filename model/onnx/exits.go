@@ -213,9 +213,15 @@ func (c *converter) choose(shapes map[string]model.Shape) int {
 			labelled[c.scoresNode(e, shapes)] = true
 		}
 	}
+	makers := map[string]int{}
+	for i, n := range c.nodes {
+		for _, out := range n.outputs {
+			makers[out] = i
+		}
+	}
 	best, most := 0, -1<<30
 	for i, e := range c.exits {
-		w := c.weight(e, shapes)
+		w := c.weight(e, shapes, makers)
 		if s := c.scoresNode(e, shapes); labelled[s] {
 			w += 50
 		}
@@ -265,7 +271,7 @@ func calledFeatures(name string) bool {
 }
 
 // weight is how much speaks for an exit.
-func (c *converter) weight(e exit, shapes map[string]model.Shape) int {
+func (c *converter) weight(e exit, shapes map[string]model.Shape, makers map[string]int) int {
 	w := 0
 	has := func(words []string) bool {
 		return slices.ContainsFunc(words, func(s string) bool { return strings.Contains(strings.ToLower(e.name), s) })
@@ -285,12 +291,9 @@ func (c *converter) weight(e exit, shapes map[string]model.Shape) int {
 	if has(otherWords) && len(e.tail) == 0 {
 		w -= 20
 	}
-	for i, n := range c.nodes {
-		if !slices.Contains(n.outputs, e.value) {
-			continue
-		}
+	if i, ok := makers[e.value]; ok {
 		w += 5 * i / len(c.nodes)
-		switch n.op {
+		switch c.nodes[i].op {
 		case "Softmax", "LogSoftmax", "Sigmoid", "HardSigmoid":
 			w += 12
 		case "Gemm", "MatMul", "Add":

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/onnx"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -381,5 +382,36 @@ func TestManyNodes(t *testing.T) {
 	}
 	if _, err := onnx.Read(file(13, parts...), ""); err == nil || !strings.Contains(err.Error(), "more nodes than 40000") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestManyLayers: a chain of very many layers is refused with the limit, one of many is not, and its fields need no way
+// through all layers before each.
+func TestManyLayers(t *testing.T) {
+	chain := func(n int) (*model.Network, error) {
+		parts := []part{input("v0", 1, 1, 4, 4), output(fmt.Sprint("v", n))}
+		for i := range n {
+			parts = append(parts, op("Neg", fmt.Sprint("v", i), fmt.Sprint("v", i+1)))
+		}
+		return onnx.Read(file(13, parts...), "")
+	}
+	if _, err := chain(10_001); err == nil || !strings.Contains(err.Error(), "more layers than 10000") {
+		t.Errorf("got %v", err)
+	}
+	net, err := chain(3000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shapes, err := net.Shapes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields, err := net.Fields(shapes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := net.Nodes[len(net.Nodes)-1].Name
+	if n := testing.AllocsPerRun(1, func() { fields.Size(last) }); n > 0 {
+		t.Errorf("%v allocations for a field, want none: no boxes of all layers", n)
 	}
 }

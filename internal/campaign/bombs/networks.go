@@ -122,6 +122,8 @@ func networks() []bomb {
 	const large, dims, away = "large and deep networks", "sizes that overflow", "external data from elsewhere"
 	return []bomb{
 		of(large, "wide.onnx", "nodes|at most|more than", file(func() []byte { return wide(100_000) })),
+		of(large, "layers.onnx", "more layers than", file(func() []byte { return chain(40_000) })),
+		of(large, "beside.onnx", "more layers than", file(func() []byte { return wide(39_999) })),
 		of(large, "deep.onnx", "nodes|at most|more than|deep", file(func() []byte { return chain(50_000) })),
 		of(large, "nested.onnx", "nested|deep|at most|more than|graph", file(func() []byte { return nested(3000) })),
 		of(dims, "input.onnx", "large|overflow|at most|more than|numbers|memory", file(func() []byte {
