@@ -88,7 +88,7 @@ func nested(n int) []byte {
 // ofNetworks are the commands that take a network.
 var ofNetworks = each("inspect FILE", "classify --model FILE good.png", "filters --out OUT FILE", "import --out OUT/n.bin FILE", "export --onnx --out OUT/n.onnx FILE", "gradcam --model FILE --out OUT good.png", "occlude --model FILE --out OUT good.png",
 	"attribute --model FILE --out OUT good.png", "deconv --model FILE --out OUT good.png", "activations --model FILE --out OUT good.png", "explain --out OUT FILE good.png", "sanity --model FILE --out OUT good.png",
-	"features --model FILE --out OUT/x.idx good.png", "eval --model FILE --data shapes", "maximize --model FILE --out OUT 1:0", "evolve --out OUT FILE", "serve --model FILE good.png")
+	"features --model FILE --out OUT/x.idx good.png", "eval --model FILE --data shapes", "maximize --model FILE --out OUT 1:0", "evolve --out OUT FILE FILE", "serve --model FILE good.png")
 
 func networks() []bomb {
 	withPicture := func(make func(string) error) func(string) error {
