@@ -15,6 +15,7 @@ import (
 type Schedule struct {
 	Workers int
 	clock   func() float64
+	kernels *kernel.Engine
 	layers  []*LayerWork
 	at      *LayerWork // the current one, nil before the first
 	start   float64    // of what the current layer does outside of loops, since its last loop
@@ -31,8 +32,8 @@ type LayerWork struct {
 
 // NewSchedule makes the engine, which was not used yet, one of so many simulated workers. clock is the time in seconds.
 func NewSchedule(engine *model.Engine, workers int, clock func() float64) *Schedule {
-	s := &Schedule{Workers: workers, clock: clock}
-	kernel.Of(engine).Simulate(workers, s.run)
+	s := &Schedule{Workers: workers, clock: clock, kernels: kernel.Of(engine)}
+	s.kernels.Simulate(workers, s.run)
 	return s
 }
 
@@ -125,10 +126,21 @@ type Share struct {
 	// Ratio and MixedRatio are these times to what they were if nobody ever waited.
 	Ratio      float64 `json:"ratio"`
 	MixedRatio float64 `json:"mixed_ratio"`
+	// Of all: the scratch memory of the kernels in bytes, of the worker that has most and of all together.
+	WorkerBytes int `json:"worker_bytes,omitempty"`
+	SharedBytes int `json:"shared_bytes,omitempty"`
 }
 
-// Shares says how so many workers would share each layer, and last all of them.
-func Shares(task, net string, layers []*LayerWork, workers int) []Share {
+// Shares says how the workers would share each layer, and last all of them.
+func (s *Schedule) Shares(task, net string, layers []*LayerWork) []Share {
+	out := shares(task, net, layers, s.Workers)
+	all := &out[len(out)-1]
+	each, shared := s.kernels.Scratch()
+	all.WorkerBytes, all.SharedBytes = slices.Max(each), shared
+	return out
+}
+
+func shares(task, net string, layers []*LayerWork, workers int) []Share {
 	equal, mixed := slices.Repeat([]float64{1}, workers), slices.Repeat([]float64{1}, workers)
 	fast := float64(workers)
 	for i := (workers + 1) / 2; i < workers; i++ {

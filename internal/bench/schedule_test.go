@@ -37,7 +37,7 @@ func TestSchedule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shares := Shares("forward", "lenet", layers, 4)
+	shares := s.Shares("forward", "lenet", layers)
 	names := map[string]bool{}
 	for i, l := range shares[:len(shares)-1] {
 		names[l.Layer] = true
@@ -53,6 +53,9 @@ func TestSchedule(t *testing.T) {
 		}
 	}
 	all := shares[len(shares)-1]
+	if all.WorkerBytes == 0 || all.WorkerBytes > 2<<20 {
+		t.Errorf("%d bytes a worker", all.WorkerBytes)
+	}
 	if !names["conv1"] && !names["relu1"] || len(names) != len(shares)-1 || all.Layer != "all" || all.Loops < 5 || all.Tasks < all.Loops {
 		t.Errorf("layers %v, all %+v", names, all)
 	}
