@@ -165,7 +165,7 @@ func (m *explaining) draw(x *explainedMap) {
 	x.plane, x.over = render.Smooth(whole(x.Result), h, w, in.H, in.W), over.Image
 	if g := grain(in); x.Method == attribution.IntegratedGradients && g > 1 { // single pixels are too small to see
 		coarse := &attribution.Result{Method: x.Method, Shape: []int{1, in.H / g, in.W / g}, Values: faith.Cells(x.plane, in.H, in.W, in.H/g, in.W/g)}
-		_, over = f.panels(coarse, &AttributionMethod{})
+		_, over = f.panels(coarse, &part)
 		x.over = over.Image
 	}
 	n := x.numbers

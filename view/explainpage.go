@@ -188,12 +188,14 @@ func (m *explaining) asks(x *explainedMap) (question, text string) {
 			if n.Hi == 0 {
 				text += " Nothing is bright here: on balance no place speaks for the class."
 			}
+			text += fullColour(n)
 		}
 		return "Which features raise the score?", text
 	case attribution.Occlusion:
 		text = "Orange: covering this place lowers the " + m.quantity() + "; blue: it raises it."
 		if n.Patch != nil {
 			text += fmt.Sprintf(" A patch of %d×%d pixels in the mean colour was slid over the picture.", n.Patch[0], n.Patch[1])
+			text += fullColour(n)
 		}
 		return "What if a place is covered?", text
 	}
@@ -201,10 +203,22 @@ func (m *explaining) asks(x *explainedMap) (question, text string) {
 	if g := grain(m.s.Net.Input); g > 1 {
 		text += fmt.Sprintf(" Means over %d×%d pixels.", g, g)
 	}
+	text += fullColour(n)
 	if c := n.Completeness; c != nil {
 		text += fmt.Sprintf(" The pixels add up to the score's difference, %s, but for %s.", render.Number(c.Difference), render.Number(c.Residual))
 	}
 	return "What does each pixel add?", text
+}
+
+// fullColour is the scale of a map.
+func fullColour(n *ExplainMap) string {
+	switch {
+	case n.Hi == 0:
+		return ""
+	case n.Lo < 0:
+		return fmt.Sprintf(" Full colour is ±%s.", render.Number(n.Hi))
+	}
+	return fmt.Sprintf(" Full colour is %s.", render.Number(n.Hi))
 }
 
 func (m *explaining) quantity() string {

@@ -178,6 +178,14 @@ func (c *Run) Progress(what string) (step func(done, total int), end func()) {
 		}
 		last = now
 		left := time.Duration(float64(now.Sub(start)) / float64(done) * float64(total-done))
-		fmt.Fprintf(w, "viz: %s: %d of %d, %.3g a second, %v left\n", what, done, total, float64(done)/now.Sub(start).Seconds(), left.Round(time.Second))
+		fmt.Fprintf(w, "viz: %s: %d of %d, %s a second, %v left\n", what, done, total, rate(float64(done)/now.Sub(start).Seconds()), left.Round(time.Second))
 	}, func() {}
+}
+
+// rate is a number a second, to three digits where it has a fraction.
+func rate(x float64) string {
+	if x >= 100 {
+		return fmt.Sprintf("%.0f", x)
+	}
+	return fmt.Sprintf("%.3g", x)
 }
