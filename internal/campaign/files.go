@@ -27,14 +27,23 @@ func Hashes(dir string) (map[string]string, error) {
 }
 
 // Contents are the hashes of all files in a folder, by name.
-func Contents(dir string) (map[string]string, error) {
-	out := map[string]string{}
+func Contents(dir string) (map[string]string, error) { return each(dir, Content) }
+
+// Files are the files in a folder by name, without lock files.
+func Files(dir string) (map[string][]byte, error) {
+	out, err := each(dir, os.ReadFile)
+	maps.DeleteFunc(out, func(name string, _ []byte) bool { return strings.HasSuffix(name, ".lock") })
+	return out, err
+}
+
+// each reads all files in a folder, by name.
+func each[T any](dir string, read func(path string) (T, error)) (map[string]T, error) {
+	out := map[string]T{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		hash, err := Content(path)
-		out[Inside(dir, path)] = hash
+		out[Inside(dir, path)], err = read(path)
 		return err
 	})
 	return out, err

@@ -30,15 +30,9 @@ func Inputs(dir, program string, pictures, grey, steps int) error {
 	}
 	r := rand.New(rand.NewPCG(8, 9))
 	for i := range pictures {
-		img := image.NewNRGBA(image.Rect(0, 0, 32, 32))
-		for j := range 32 * 32 {
-			img.SetNRGBA(j%32, j/32, color.NRGBA{uint8(r.IntN(256)), uint8(8 * (j % 32)), uint8(j / 4), 255})
-		}
-		var b bytes.Buffer
-		if err := png.Encode(&b, img); err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(dir, "pictures", fmt.Sprintf("%02d.png", i)), b.Bytes(), 0o666); err != nil {
+		if err := WritePNG(filepath.Join(dir, "pictures", fmt.Sprintf("%02d.png", i)), 32, 32, func(i int) (uint8, uint8, uint8) {
+			return uint8(r.IntN(256)), uint8(8 * (i % 32)), uint8(i / 4)
+		}); err != nil {
 			return err
 		}
 	}
@@ -57,6 +51,20 @@ func Inputs(dir, program string, pictures, grey, steps int) error {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
 	return nil
+}
+
+// WritePNG writes a picture of w x h pixels, whose i-th has the colour that pixel gives.
+func WritePNG(path string, w, h int, pixel func(i int) (r, g, b uint8)) error {
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for i := range w * h {
+		r, g, b := pixel(i)
+		img.SetNRGBA(i%w, i/w, color.NRGBA{r, g, b, 255})
+	}
+	var out bytes.Buffer
+	if err := png.Encode(&out, img); err != nil {
+		return err
+	}
+	return os.WriteFile(path, out.Bytes(), 0o666)
 }
 
 // idx writes images of noise with labels as MNIST has them.

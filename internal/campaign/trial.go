@@ -110,7 +110,7 @@ func (t *Trial) Copy(at string) error { return os.CopyFS(at, os.DirFS(t.Base()))
 
 // Beside runs the command in a folder, untouched, while another run there waits. It returns the exit code and what it said.
 func (t *Trial) Beside(at string) (int, string) {
-	cmd := exec.Command(t.Viz, t.args(at, false)...)
+	cmd := exec.Command(t.Viz, t.Work.Words(at, false)...)
 	cmd.Dir = at
 	text, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
@@ -119,16 +119,16 @@ func (t *Trial) Beside(at string) (int, string) {
 	return cmd.ProcessState.ExitCode(), string(text)
 }
 
-// args is the command for a folder, as it goes on there if it was run before.
-func (t *Trial) args(at string, again bool) []string {
-	args := strings.Fields(t.Work.Args)
-	_, err := os.Stat(filepath.Join(at, t.Work.After))
+// Words are the command for a folder, as it goes on there if it was run before.
+func (w *Work) Words(at string, again bool) []string {
+	args := strings.Fields(w.Args)
+	_, err := os.Stat(filepath.Join(at, w.After))
 	switch {
-	case !again || t.Work.Resume == "" || err != nil:
-	case t.Work.Whole:
-		args = strings.Fields(t.Work.Resume)
+	case !again || w.Resume == "" || err != nil:
+	case w.Whole:
+		args = strings.Fields(w.Resume)
 	default:
-		args = slices.Insert(args, 1, strings.Fields(t.Work.Resume)...)
+		args = slices.Insert(args, 1, strings.Fields(w.Resume)...)
 	}
 	return args
 }
@@ -136,7 +136,7 @@ func (t *Trial) args(at string, again bool) []string {
 // Run runs the command in a folder; again: it was run there before. What it prints on stdout is a file there; what it says
 // on stderr is returned.
 func (t *Trial) Run(at string, again bool, watch Watch) (calls.End, string, error) {
-	args := t.args(at, again)
+	args := t.Work.Words(at, again)
 	stdout, err := os.Create(filepath.Join(at, Stdout))
 	if err != nil {
 		return calls.End{}, "", err
@@ -200,26 +200,35 @@ func (t *Trial) Again(at string) error {
 	if err != nil {
 		return err
 	}
-	if err := t.Compare(files); err != nil {
+	if err := Compare(t.Whole, files); err != nil {
 		return fmt.Errorf("after the next run: %w", err)
 	}
-	for name := range files {
-		if _, ok := t.Whole[name]; !ok {
-			return fmt.Errorf("%s is left over after the next run", name)
-		}
+	if err := LeftOver(t.Whole, files); err != nil {
+		return fmt.Errorf("after the next run: %w", err)
 	}
 	return nil
 }
 
-// Compare looks for files that are missing or differ from those of a run that was left alone.
-func (t *Trial) Compare(files map[string]string) error {
-	for name, hash := range t.Whole {
+// Compare looks for files that are missing or differ from those of a run that was left alone. A hash of "" is of a file
+// that differs in each run.
+func Compare(whole, files map[string]string) error {
+	for name, hash := range whole {
 		switch now, ok := files[name]; {
 		case name == Stdout:
 		case !ok:
 			return fmt.Errorf("%s is missing", name)
 		case hash != "" && now != hash:
 			return fmt.Errorf("%s is another one", name)
+		}
+	}
+	return nil
+}
+
+// LeftOver looks for files that a run that was left alone does not have.
+func LeftOver(whole, files map[string]string) error {
+	for name := range files {
+		if _, ok := whole[name]; !ok {
+			return fmt.Errorf("%s is left over", name)
 		}
 	}
 	return nil

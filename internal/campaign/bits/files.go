@@ -14,23 +14,6 @@ import (
 	"time"
 )
 
-// contents are the files of a folder by name, without locks.
-func contents(dir string) (map[string][]byte, error) {
-	out := map[string][]byte{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.HasSuffix(path, ".lock") {
-			return err
-		}
-		name, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		out[filepath.ToSlash(name)], err = os.ReadFile(path)
-		return err
-	})
-	return out, err
-}
-
 // setTimes gives all files of a folder one time.
 func setTimes(dir string, t time.Time) error {
 	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {

@@ -169,7 +169,7 @@ func (w work) run(viz, at string, c circumstance) (map[string][]byte, error) {
 			return nil, err
 		}
 	}
-	before, err := contents(at)
+	before, err := campaign.Files(at)
 	if err != nil {
 		return nil, err
 	}
@@ -188,15 +188,14 @@ func (w work) run(viz, at string, c circumstance) (map[string][]byte, error) {
 		cmd = exec.Command("sh", append([]string{"-c", "umask " + c.umask + `; exec "$0" "$@"`, viz}, args...)...)
 	}
 	cmd.Dir, cmd.Env = at, append(os.Environ(), c.env...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	kill := time.AfterFunc(3*time.Minute, func() { cmd.Process.Kill() })
-	err = cmd.Run()
-	kill.Stop()
+	end, err := campaign.RunWithin(cmd, 3*time.Minute)
 	if err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, stderr.Bytes())
+		return nil, err
 	}
-	got, err := contents(at)
+	if end.Code() != 0 {
+		return nil, fmt.Errorf("%v\n%s", end.State, end.Stderr)
+	}
+	got, err := campaign.Files(at)
 	if err != nil {
 		return nil, err
 	}
@@ -205,6 +204,6 @@ func (w work) run(viz, at string, c circumstance) (map[string][]byte, error) {
 			delete(got, name)
 		}
 	}
-	got[printed] = stdout.Bytes()
+	got[printed] = end.Stdout
 	return got, nil
 }

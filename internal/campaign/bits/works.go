@@ -1,5 +1,7 @@
 package main
 
+import "github.com/deconvnet/viz/internal/campaign"
+
 // work is one command line. In it WORKERS stands for the flag --workers with a number, in one variation of each command.
 type work struct {
 	name   string
@@ -9,8 +11,6 @@ type work struct {
 	levels bool     // its numbers are compared between levels of the kernels
 	runner []string // what runs the program, and which; nil: it runs by itself
 }
-
-const trainings = "train --limit 40 --width 0.1 --batch 10 --steps 4 --checkpoint-every 2 --keep-checkpoints --quiet --out ckpt.bin"
 
 // works are all commands that write files, or print numbers, which are a file here, too.
 var works = []work{
@@ -35,12 +35,12 @@ var works = []work{
 	{name: "pointing", args: "pointing --model shapes --limit 2 --stride 8 --json WORKERS", levels: true},
 	{name: "inspect", args: "inspect --model net.onnx --json"},
 	{name: "filters", args: "filters --model net.onnx --layer 1 --out out"},
-	{name: "filters, training", args: "filters --evolve --layer 1 --out out ckpt-000002.bin ckpt-000004.bin", before: []string{trainings}},
-	{name: "evolve", args: "evolve --json --data shapes --limit 10 --layer 1 --maps 0 --out out WORKERS ckpt-000002.bin ckpt-000004.bin", before: []string{trainings}},
+	{name: "filters, training", args: "filters --evolve --layer 1 --out out ckpt-000002.bin ckpt-000004.bin", before: []string{campaign.Trainings}},
+	{name: "evolve", args: "evolve --json --data shapes --limit 10 --layer 1 --maps 0 --out out WORKERS ckpt-000002.bin ckpt-000004.bin", before: []string{campaign.Trainings}},
 	{name: "invariance", args: "invariance --json --model net.onnx --points 3 --transforms shift-y,rotate --out out WORKERS pictures/00.png"},
 	{name: "correspond", args: "correspond --json --model shapes --data shapes --class disc --count 4 --random 2 --out out WORKERS"},
-	{name: "probe", args: "probe --json --model ckpt.bin --data shapes --layers top --per-class 4 --test-per-class 4 --folds 2 --out out WORKERS", before: []string{trainings}},
-	{name: "transfer", args: "transfer --json --model ckpt.bin --data shapes --per-class 4 --test-per-class 4 --folds 2 --no-scratch --exclude none --save out/net.bin --out out WORKERS", before: []string{trainings}},
+	{name: "probe", args: "probe --json --model ckpt.bin --data shapes --layers top --per-class 4 --test-per-class 4 --folds 2 --out out WORKERS", before: []string{campaign.Trainings}},
+	{name: "transfer", args: "transfer --json --model ckpt.bin --data shapes --per-class 4 --test-per-class 4 --folds 2 --no-scratch --exclude none --save out/net.bin --out out WORKERS", before: []string{campaign.Trainings}},
 	{name: "trials", args: "trials --json --list list.yaml --data grey --evals 2 --out out WORKERS"},
 	{name: "ablate", args: "ablate --json --arch lenet5 --width 0.1 --data grey --steps 4 --batch 20 --evals 2 --variant wide:conv1*2 --out out WORKERS"},
 	{name: "rnn", args: "rnn --json --data grey --hidden 4 --cells rnn --steps-only --steps 4 --batch 20 --evals 2 --out out WORKERS"},

@@ -6,12 +6,9 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
-	"context"
 	"flag"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -73,6 +70,10 @@ func all(dir, viz, only string, verbose bool) error {
 	if err != nil {
 		return err
 	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
 	home := filepath.Join(dir, "home")
 	base := 0
 	rows, groups := map[string]*row{}, []string{}
@@ -92,7 +93,7 @@ func all(dir, viz, only string, verbose bool) error {
 		}
 		path := filepath.Join(work, b.name)
 		// Linux counts what the parent had as the child's: large files are made elsewhere.
-		if out, err := exec.Command(os.Args[0], "-make", fmt.Sprint(i), "-into", path).CombinedOutput(); err != nil {
+		if out, err := exec.Command(self, "-make", fmt.Sprint(i), "-into", path).CombinedOutput(); err != nil {
 			return fmt.Errorf("%q: %w: %s", b.name, err, out)
 		}
 		r := rows[b.group]
@@ -131,7 +132,7 @@ func all(dir, viz, only string, verbose bool) error {
 // usual is the most memory that a run without a bomb has.
 func usual(viz, work string) (int, error) {
 	path := filepath.Join(work, "good.png")
-	if err := os.WriteFile(path, goodPNG(), 0o666); err != nil {
+	if err := goodPNG(path); err != nil {
 		return 0, err
 	}
 	defer os.Remove(path)
@@ -160,48 +161,47 @@ func (b *bomb) try(viz, work, path string, args []string, base int) (r result) {
 	for i, a := range args {
 		full[i] = strings.NewReplacer("FILE", path, "OUT", out).Replace(a)
 	}
-	ctx, stop := context.WithTimeout(context.Background(), patience)
-	defer stop()
-	cmd := exec.CommandContext(ctx, viz, full...)
+	cmd := exec.Command(viz, full...)
 	cmd.Dir = work
 	cmd.Env = append(os.Environ(), "HOME="+out, "XDG_CACHE_HOME="+out, "GOMEMLIMIT=off")
-	var said bytes.Buffer
-	cmd.Stderr = &said
 	if b.stdin {
 		f, err := os.Open(path)
 		if err != nil {
 			return result{wrong: err.Error()}
 		}
 		defer f.Close()
-		cmd.Stdin = io.Reader(f)
+		cmd.Stdin = f
 	}
-	err := cmd.Run()
-	r = result{time: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), peak: campaign.PeakBytes(cmd.ProcessState), said: lastError(said.String())}
+	end, err := campaign.RunWithin(cmd, patience)
+	if err != nil {
+		return result{wrong: err.Error()}
+	}
+	said, code := string(end.Stderr), end.Code()
+	r = result{time: end.State.UserTime() + end.State.SystemTime(), peak: campaign.PeakBytes(end.State), said: firstError(said)}
 	after := list(filepath.Dir(filepath.Dir(work)), out)
-	code := cmd.ProcessState.ExitCode()
 	switch {
-	case ctx.Err() != nil:
+	case end.Late:
 		r.wrong = fmt.Sprintf("no end after %v", patience)
-	case b.says == "" && err != nil:
-		r.wrong = fmt.Sprintf("is harmless, but: %v: %s", err, said.String())
+	case b.says == "" && code != 0:
+		r.wrong = fmt.Sprintf("is harmless, but: %v: %s", end.State, said)
 	case b.says != "" && code != 1 && code != 2: // 2: the file is a setting, as --boxes FILE
-		r.wrong = fmt.Sprintf("exit code %d, want 1 or 2: %.300s", code, said.String())
-	case b.says != "" && !regexp.MustCompile(b.says).MatchString(said.String()):
-		r.wrong = fmt.Sprintf("does not say %q: %.300s", b.says, said.String())
+		r.wrong = fmt.Sprintf("exit code %d, want 1 or 2: %.300s", code, said)
+	case b.says != "" && !regexp.MustCompile(b.says).MatchString(said):
+		r.wrong = fmt.Sprintf("does not say %q: %.300s", b.says, said)
 	case r.time > mostTime:
 		r.wrong = fmt.Sprintf("more than %v", mostTime)
 	case r.peak > base+4*size(path)+room:
 		r.wrong = fmt.Sprintf("more than the %d MB of any run, and %d", base>>20, (4*size(path)+room)>>20)
 	case !slices.Equal(before, after):
 		r.wrong = fmt.Sprintf("files differ: before %q, after %q", before, after)
-	case strings.ContainsAny(said.String(), "\x1b\x00") || strings.Contains(said.String(), "goroutine "):
-		r.wrong = fmt.Sprintf("is no plain sentence: %.300q", said.String())
+	case strings.ContainsAny(said, "\x1b\x00") || strings.Contains(said, "goroutine "):
+		r.wrong = fmt.Sprintf("is no plain sentence: %.300q", said)
 	}
 	return r
 }
 
-// lastError is what a run said, in one line.
-func lastError(said string) string {
+// firstError is what a run said, in one line.
+func firstError(said string) string {
 	for line := range strings.Lines(said) {
 		if strings.HasPrefix(line, "viz: error:") {
 			return strings.TrimSpace(line)

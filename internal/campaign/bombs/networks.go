@@ -93,7 +93,7 @@ var ofNetworks = each("inspect FILE", "classify --model FILE good.png", "filters
 func networks() []bomb {
 	withPicture := func(make func(string) error) func(string) error {
 		return func(path string) error {
-			if err := os.WriteFile(filepath.Join(filepath.Dir(path), "good.png"), goodPNG(), 0o666); err != nil {
+			if err := goodPNG(filepath.Join(filepath.Dir(path), "good.png")); err != nil {
 				return err
 			}
 			return make(path)
@@ -102,7 +102,6 @@ func networks() []bomb {
 	of := func(group, name, says string, make func(string) error) bomb {
 		return bomb{group: group, name: name, make: withPicture(make), takes: ofNetworks, says: says}
 	}
-	file := func(make func() []byte) func(string) error { return written(make) }
 	conv := func(weight []byte) func() []byte {
 		return func() []byte {
 			return onnx(value(11, "x", 1, 1, 4, 4), weight, op("Conv", "y", "x", "w"), value(12, "y", 1, 1, 4, 4))
@@ -121,18 +120,18 @@ func networks() []bomb {
 	}
 	const large, dims, away = "large and deep networks", "sizes that overflow", "external data from elsewhere"
 	return []bomb{
-		of(large, "wide.onnx", "nodes|at most|more than", file(func() []byte { return wide(100_000) })),
-		of(large, "layers.onnx", "more layers than", file(func() []byte { return chain(40_000) })),
-		of(large, "beside.onnx", "more layers than", file(func() []byte { return wide(39_999) })),
-		of(large, "deep.onnx", "nodes|at most|more than|deep", file(func() []byte { return chain(50_000) })),
-		of(large, "nested.onnx", "nested|deep|at most|more than|graph", file(func() []byte { return nested(3000) })),
-		of(dims, "input.onnx", "large|overflow|at most|more than|numbers|memory", file(func() []byte {
+		of(large, "wide.onnx", "nodes|at most|more than", written(func() []byte { return wide(100_000) })),
+		of(large, "layers.onnx", "more layers than", written(func() []byte { return chain(40_000) })),
+		of(large, "beside.onnx", "more layers than", written(func() []byte { return wide(39_999) })),
+		of(large, "deep.onnx", "nodes|at most|more than|deep", written(func() []byte { return chain(50_000) })),
+		of(large, "nested.onnx", "nested|deep|at most|more than|graph", written(func() []byte { return nested(3000) })),
+		of(dims, "input.onnx", "large|overflow|at most|more than|numbers|memory", written(func() []byte {
 			return onnx(value(11, "x", 1, 1<<31, 1<<31, 1<<31), op("Neg", "y", "x"), value(12, "y", 1, 1<<31, 1<<31, 1<<31))
 		})),
-		of(dims, "weight.onnx", "want|large|overflow|at most|shape", file(conv(tensor("w", []int64{1 << 32, 1 << 32, 1, 1}, msg(nil, 9, make([]byte, 16)))))),
-		of(dims, "negative.onnx", "-1|want|negative|shape", file(conv(tensor("w", []int64{-1, -1, 2, 2}, msg(nil, 9, make([]byte, 16)))))),
-		of(away, "up.onnx", "want a file in the model's folder", file(outside("../../../../../../../../etc/passwd"))),
-		of(away, "absolute.onnx", "want a file in the model's folder", file(outside("/etc/passwd"))),
+		of(dims, "weight.onnx", "want|large|overflow|at most|shape", written(conv(tensor("w", []int64{1 << 32, 1 << 32, 1, 1}, msg(nil, 9, make([]byte, 16)))))),
+		of(dims, "negative.onnx", "-1|want|negative|shape", written(conv(tensor("w", []int64{-1, -1, 2, 2}, msg(nil, 9, make([]byte, 16)))))),
+		of(away, "up.onnx", "want a file in the model's folder", written(outside("../../../../../../../../etc/passwd"))),
+		of(away, "absolute.onnx", "want a file in the model's folder", written(outside("/etc/passwd"))),
 		of(away, "link.onnx", "external data", beside("w.bin", linkTo("/etc/passwd"))),
 		of(away, "folder.onnx", "external data", beside("w", func(path string) error { return os.Mkdir(path, 0o777) })),
 		of(away, "pipe.onnx", "not a plain file", beside("w.bin", pipe)),
@@ -140,9 +139,9 @@ func networks() []bomb {
 		of("pipes and devices", "pipe.onnx", "plain file", pipe),
 		of("pipes and devices", "zero.onnx", "plain file", linkTo("/dev/zero")),
 		of("pipes and devices", "pipe.bin", "plain file", pipe),
-		of("checkpoints and weights", "claim.bin", "claims|at most", file(func() []byte { return append(binary.LittleEndian.AppendUint64(nil, 1<<40), '{') })),
-		of("checkpoints and weights", "deep.bin", "deep|damaged|checkpoint", file(func() []byte { return header(strings.Repeat(`{"a":`, 3<<20)) })),
-		of("checkpoints and weights", "deep.onnx.viz.json.bin", "JSON|names|checkpoint", file(func() []byte {
+		of("checkpoints and weights", "claim.bin", "claims|at most", written(func() []byte { return append(binary.LittleEndian.AppendUint64(nil, 1<<40), '{') })),
+		of("checkpoints and weights", "deep.bin", "deep|damaged|checkpoint", written(func() []byte { return header(strings.Repeat(`{"a":`, 3<<20)) })),
+		of("checkpoints and weights", "deep.onnx.viz.json.bin", "JSON|names|checkpoint", written(func() []byte {
 			return header(`{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}`)
 		})),
 	}

@@ -5,10 +5,10 @@ import (
 	"compress/zlib"
 	"encoding/binary"
 	"hash/crc32"
-	"image"
-	"image/png"
 	"slices"
 	"strings"
+
+	"github.com/deconvnet/viz/internal/campaign"
 )
 
 // side is the side of the largest pictures: 3.6 billion pixels.
@@ -19,12 +19,9 @@ var ofPictures = each("classify --model cifar10 FILE", "gradcam --model cifar10 
 	"deconv --model cifar10 --out OUT FILE", "activations --model cifar10 --out OUT FILE", "explain --model cifar10 --out OUT FILE", "faithful --model cifar10 --out OUT FILE", "sanity --model cifar10 --out OUT FILE",
 	"invariance --model cifar10 --out OUT FILE", "features --model cifar10 --out OUT/x.idx FILE")
 
-func goodPNG() []byte {
-	var b bytes.Buffer
-	if err := png.Encode(&b, image.NewNRGBA(image.Rect(0, 0, 40, 40))); err != nil {
-		panic(err)
-	}
-	return b.Bytes()
+// goodPNG writes a harmless picture.
+func goodPNG(path string) error {
+	return campaign.WritePNG(path, 40, 40, func(int) (r, g, b uint8) { return 0, 0, 0 })
 }
 
 func chunk(kind string, data []byte) []byte {
@@ -104,7 +101,7 @@ func pictures() []bomb {
 func scans(n int) []byte {
 	b := []byte("\xff\xd8\xff\xdb\x00\x43\x00" + strings.Repeat("\x01", 64) + "\xff\xc2\x00\x0b\x08\x0f\xa0\x0f\xa0\x01\x01\x11\x00")
 	// A table of codes: 0 is the end of a run of 2^14 blocks.
-	b = append(b, "\xff\xc4\x00\x14\x10"+strings.Repeat("\x00", 0)+"\x01"+strings.Repeat("\x00", 15)+"\xe0"...)
+	b = append(b, "\xff\xc4\x00\x14\x10\x01"+strings.Repeat("\x00", 15)+"\xe0"...)
 	scan := append([]byte("\xff\xda\x00\x08\x01\x01\x00\x01\x3f\x00"), make([]byte, 32)...)
 	return append(append(b, bytes.Repeat(scan, n)...), 0xff, 0xd9)
 }

@@ -20,7 +20,7 @@ func texts() []bomb {
 	beside := func(make func(string) error) func(string) error { // a good picture and network beside it
 		return func(path string) error {
 			dir := filepath.Dir(path)
-			if err := os.WriteFile(filepath.Join(dir, "good.png"), goodPNG(), 0o666); err != nil {
+			if err := goodPNG(filepath.Join(dir, "good.png")); err != nil {
 				return err
 			}
 			if err := os.WriteFile(filepath.Join(dir, "net.onnx"), chain(1), 0o666); err != nil {

@@ -12,8 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/deconvnet/viz/internal/campaign"
@@ -28,25 +26,19 @@ func main() {
 	campaign.Main("kill", *program, func(dir, viz string) error { return all(dir, viz, *only, *seed, *kills) })
 }
 
-// work is one kind of run: a command that is given again after each kill, or another one once a file is there.
-type work struct {
-	name   string
-	args   string
-	resume string // what is added to go on, "" for nothing
-	after  string // the file that must be there for it; "": it is always added
-}
-
-var works = []work{
-	{name: "train", args: "train --limit 300 --width 0.2 --batch 20 --steps 60 --checkpoint-every 10 --keep-checkpoints --quiet --out out/ckpt.bin", resume: "--resume out/ckpt.bin", after: "out/ckpt.bin"},
-	{name: "features", args: "features --model shapes --images pictures --layers all --quiet --out out/f.idx"},
-	{name: "occlude", args: "occlude --model shapes --quiet --out out pictures", resume: "--resume"},
-	{name: "attribute", args: "attribute --model shapes --method ig --quiet --out out pictures", resume: "--resume"},
-	{name: "sanity", args: "sanity --model shapes --method saliency,gradcam --limit 3 --quiet --out out pictures", resume: "--resume"},
-	{name: "trials", args: "trials --list list.yaml --data grey --evals 2 --out out"},
-	{name: "ablate", args: "ablate --arch lenet5 --width 0.1 --data grey --steps 8 --batch 20 --evals 2 --variant wide:conv1*2 --out out"},
-	{name: "rnn", args: "rnn --data grey --hidden 4,6 --cells rnn,gru --steps 12 --batch 20 --evals 2 --steps-only --out out"},
-	{name: "import", args: "import --quiet --out out/net.bin net.onnx"},
-	{name: "export", args: "export --onnx --quiet --model shapes --out out/net.onnx", resume: "--force", after: "out/net.onnx"},
+// works are commands that are given again after each kill.
+var works = []campaign.Work{
+	{Name: "train", Args: "train --limit 300 --width 0.2 --batch 20 --steps 60 --checkpoint-every 10 --keep-checkpoints --quiet --out out/ckpt.bin",
+		Resume: "train --resume out/ckpt.bin --keep-checkpoints --quiet", After: "out/ckpt.bin", Whole: true},
+	{Name: "features", Args: "features --model shapes --images pictures --layers all --quiet --out out/f.idx"},
+	{Name: "occlude", Args: "occlude --model shapes --quiet --out out pictures", Resume: "--resume"},
+	{Name: "attribute", Args: "attribute --model shapes --method ig --quiet --out out pictures", Resume: "--resume"},
+	{Name: "sanity", Args: "sanity --model shapes --method saliency,gradcam --limit 3 --quiet --out out pictures", Resume: "--resume"},
+	{Name: "trials", Args: "trials --list list.yaml --data grey --evals 2 --out out"},
+	{Name: "ablate", Args: "ablate --arch lenet5 --width 0.1 --data grey --steps 8 --batch 20 --evals 2 --variant wide:conv1*2 --out out"},
+	{Name: "rnn", Args: "rnn --data grey --hidden 4,6 --cells rnn,gru --steps 12 --batch 20 --evals 2 --steps-only --out out"},
+	{Name: "import", Args: "import --quiet --out out/net.bin net.onnx"},
+	{Name: "export", Args: "export --onnx --quiet --model shapes --out out/net.onnx", Resume: "--force", After: "out/net.onnx"},
 }
 
 // count is what became of a command.
@@ -63,14 +55,14 @@ func all(dir, program, only string, seed uint64, kills int) error {
 	failures := 0
 	fmt.Println("| command | kills | files compared | failures |\n| --- | ---: | ---: | ---: |")
 	for i, w := range works {
-		if only != "" && only != w.name {
+		if only != "" && only != w.Name {
 			continue
 		}
-		c, err := w.campaign(program, filepath.Join(dir, w.name), rand.New(rand.NewPCG(seed, uint64(i))), each)
+		c, err := try(w, program, filepath.Join(dir, w.Name), rand.New(rand.NewPCG(seed, uint64(i))), each)
 		if err != nil {
-			return fmt.Errorf("%s: %w", w.name, err)
+			return fmt.Errorf("%s: %w", w.Name, err)
 		}
-		fmt.Printf("| %s | %d | %d | %d |\n", w.name, c.tries, c.kept, c.failures)
+		fmt.Printf("| %s | %d | %d | %d |\n", w.Name, c.tries, c.kept, c.failures)
 		failures += c.failures
 	}
 	if failures > 0 {
@@ -79,9 +71,9 @@ func all(dir, program, only string, seed uint64, kills int) error {
 	return nil
 }
 
-// campaign kills a command so often. Files that differ between two runs that were left alone, since they hold times, are
+// try kills a command so often. Files that differ between two runs that were left alone, since they hold times, are
 // not compared.
-func (w work) campaign(program, dir string, r *rand.Rand, kills int) (count, error) {
+func try(w campaign.Work, program, dir string, r *rand.Rand, kills int) (count, error) {
 	c := count{}
 	var whole map[string]string
 	longest := time.Duration(0)
@@ -91,7 +83,7 @@ func (w work) campaign(program, dir string, r *rand.Rand, kills int) (count, err
 			return c, err
 		}
 		start := time.Now()
-		if out, err := w.run(program, at, 0); err != nil {
+		if out, err := run(w, program, at, 0); err != nil {
 			return c, fmt.Errorf("%w\n%s", err, out)
 		}
 		longest = max(longest, time.Since(start))
@@ -120,20 +112,20 @@ func (w work) campaign(program, dir string, r *rand.Rand, kills int) (count, err
 		}
 		for range 1 + r.IntN(4) { // kills of one run
 			moment := time.Duration(r.Float64() * float64(longest))
-			w.run(program, at, moment)
+			run(w, program, at, moment)
 			c.tries++
 			if err := campaign.Readable(filepath.Join(at, "out")); err != nil {
 				c.failures++
-				fmt.Fprintf(os.Stderr, "%s, killed after %v: %v\n", w.name, moment, err)
+				fmt.Fprintf(os.Stderr, "%s, killed after %v: %v\n", w.Name, moment, err)
 			}
 		}
-		out, err := w.run(program, at, 0)
+		out, err := run(w, program, at, 0)
 		if err == nil {
-			err = w.compare(at, whole)
+			err = compare(at, whole)
 		}
 		if err != nil {
 			c.failures++
-			fmt.Fprintf(os.Stderr, "%s: %v\n%s\n", w.name, err, out)
+			fmt.Fprintf(os.Stderr, "%s: %v\n%s\n", w.Name, err, out)
 		} else {
 			os.RemoveAll(at)
 		}
@@ -142,15 +134,8 @@ func (w work) campaign(program, dir string, r *rand.Rand, kills int) (count, err
 }
 
 // run runs the command in a folder, as it goes on there, and kills it after a while unless that is 0.
-func (w work) run(program, dir string, moment time.Duration) ([]byte, error) {
-	args := strings.Fields(w.args)
-	if w.after == "" && w.resume != "" || exists(filepath.Join(dir, w.after)) && w.after != "" {
-		args = slices.Insert(args, 1, strings.Fields(w.resume)...)
-	}
-	if w.name == "train" && slices.Contains(args, "--resume") { // what it resumes says the rest
-		args = []string{"train", "--resume", "out/ckpt.bin", "--keep-checkpoints", "--quiet"}
-	}
-	cmd := exec.Command(program, args...)
+func run(w campaign.Work, program, dir string, moment time.Duration) ([]byte, error) {
+	cmd := exec.Command(program, w.Words(dir, true)...)
 	cmd.Dir = dir
 	if moment == 0 {
 		out, err := cmd.CombinedOutput()
@@ -167,29 +152,17 @@ func (w work) run(program, dir string, moment time.Duration) ([]byte, error) {
 	return nil, cmd.Wait()
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 // compare looks for files that are missing, different, or left over.
-func (w work) compare(dir string, whole map[string]string) error {
+func compare(dir string, whole map[string]string) error {
 	files, err := campaign.Hashes(filepath.Join(dir, "out"))
 	if err != nil {
 		return err
 	}
-	for name, hash := range whole {
-		switch got, ok := files[name]; {
-		case !ok:
-			return fmt.Errorf("%s is missing in %s", name, dir)
-		case hash != "" && got != hash:
-			return fmt.Errorf("%s in %s differs from that of a run in one piece", name, dir)
-		}
+	if err = campaign.Compare(whole, files); err == nil {
+		err = campaign.LeftOver(whole, files)
 	}
-	for name := range files {
-		if _, ok := whole[name]; !ok {
-			return fmt.Errorf("%s is left over in %s", name, dir)
-		}
+	if err != nil {
+		return fmt.Errorf("%w in %s", err, dir)
 	}
 	return nil
 }

@@ -6,9 +6,7 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"image"
@@ -102,24 +100,22 @@ func (r *run) try(program string) (refused bool, err error) {
 	for again := range tries {
 		cmd := exec.Command(program, append(r.Args, "--memory", fmt.Sprintf("%dM", memory))...)
 		cmd.Env = append(os.Environ(), "GOMEMLIMIT=off")
-		var said bytes.Buffer
-		cmd.Stderr = &said
-		kill := time.AfterFunc(3*time.Minute, func() { cmd.Process.Kill() })
-		err := cmd.Run()
-		kill.Stop()
-		peak := campaign.PeakBytes(cmd.ProcessState)
+		end, err := campaign.RunWithin(cmd, 3*time.Minute)
+		if err != nil {
+			return false, err
+		}
+		peak := campaign.PeakBytes(end.State)
 		if peak > memory*1_000_000 {
 			return false, fmt.Errorf("--memory %dM: the process had %d MB", memory, peak/1_000_000)
 		}
-		if err == nil {
+		if end.Code() == 0 {
 			return again > 0, nil
 		}
-		var exit *exec.ExitError
-		least := regexp.MustCompile(`hint: --memory (\d+)M`).FindStringSubmatch(said.String())
-		if again == tries-1 || !errors.As(err, &exit) || exit.ExitCode() != 2 || least == nil {
-			return false, fmt.Errorf("--memory %dM: %v: %s", memory, err, said.String())
+		least := regexp.MustCompile(`hint: --memory (\d+)M`).FindSubmatch(end.Stderr)
+		if again == tries-1 || end.Code() != 2 || least == nil {
+			return false, fmt.Errorf("--memory %dM: %v: %s", memory, end.State, end.Stderr)
 		}
-		next, _ := strconv.Atoi(least[1])
+		next, _ := strconv.Atoi(string(least[1]))
 		if next <= memory {
 			return false, fmt.Errorf("--memory %dM is refused, and %dM asked for", memory, next)
 		}

@@ -2,13 +2,11 @@ package main
 
 import (
 	"fmt"
-	"image"
-	"image/color"
-	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/campaign"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/onnx"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -165,14 +163,5 @@ func writeONNX(path string, net *model.Network, at func(int) string) error {
 }
 
 func picture(path string, k int) error {
-	img := image.NewNRGBA(image.Rect(0, 0, 40, 36))
-	for i := range 40 * 36 {
-		img.SetNRGBA(i%40, i/40, color.NRGBA{uint8(6 * (i % 40)), uint8(40 * k), uint8(i / 9), 255})
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return png.Encode(f, img)
+	return campaign.WritePNG(path, 40, 36, func(i int) (r, g, b uint8) { return uint8(6 * (i % 40)), uint8(40 * k), uint8(i / 9) })
 }

@@ -6,8 +6,6 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -144,7 +142,7 @@ func (w work) run(viz, dir string, names []string, turn int, name string) (*resu
 			return nil, fmt.Errorf("features: %w %s", err, out)
 		}
 	}
-	before, err := contents(dir)
+	before, err := campaign.Files(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -156,26 +154,21 @@ func (w work) run(viz, dir string, names []string, turn int, name string) (*resu
 		}
 		args = append(args, a)
 	}
-	cmd := command(viz, at, args...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	kill := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
-	err = cmd.Run()
-	kill.Stop()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	end, err := campaign.RunWithin(command(viz, at, args...), 2*time.Minute)
+	if err != nil {
 		return nil, err
 	}
-	r := &result{code: cmd.ProcessState.ExitCode(), stdout: stdout.Bytes(), stderr: stderr.Bytes(), files: map[string][]byte{}}
-	after, err := contents(dir)
+	r := &result{code: end.Code(), stdout: end.Stdout, stderr: end.Stderr, files: map[string][]byte{}}
+	after, err := campaign.Files(dir)
 	if err != nil {
 		return nil, err
 	}
 	for path, content := range after {
+		_, was := before[path]
 		switch inside, ok := strings.CutPrefix(path, filepath.Join("folder", "run", "out")+string(filepath.Separator)); {
 		case ok:
 			r.files[inside] = content
-		case before[path] == nil && !strings.HasSuffix(path, m.onnx+".viz.json"): // what viz import was told of pixels stands beside the file
+		case !was && !strings.HasSuffix(path, m.onnx+".viz.json"): // what viz import was told of pixels stands beside the file
 			r.escaped = append(r.escaped, fmt.Sprintf("%.200q was written outside of the folder", path))
 		}
 	}

@@ -6,8 +6,6 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -112,26 +110,21 @@ func all(dir, viz string, short bool) error {
 // try runs a command and judges how it ends.
 func try(viz, at, args string, n network, input string) count {
 	c := count{runs: 1}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, viz, strings.Fields(args)...)
+	cmd := exec.Command(viz, strings.Fields(args)...)
 	cmd.Dir = at
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.Run()
-	code := cmd.ProcessState.ExitCode()
-	var err error
+	end, err := campaign.RunWithin(cmd, 2*time.Minute)
 	switch {
-	case ctx.Err() != nil:
+	case err != nil:
+	case end.Late:
 		err = fmt.Errorf("it hangs")
-	case code == 0:
+	case end.Code() == 0:
 		c.results++
-		if err = finite(filepath.Join(at, "out"), stdout.Bytes()); err == nil && n.damaged && strings.Contains(args, "net.bin") {
+		if err = finite(filepath.Join(at, "out"), end.Stdout); err == nil && n.damaged && strings.Contains(args, "net.bin") {
 			err = fmt.Errorf("nothing is said of the weights")
 		}
 	default:
 		c.refused++
-		err = refusal(code, stderr.String(), n.damaged && strings.Contains(args, "net.bin"), input)
+		err = refusal(end.Code(), string(end.Stderr), n.damaged && strings.Contains(args, "net.bin"), input)
 	}
 	if err != nil {
 		c.failures++

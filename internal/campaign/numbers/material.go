@@ -2,13 +2,11 @@ package main
 
 import (
 	"fmt"
-	"image"
-	"image/color"
-	"image/png"
 	"math"
 	"os"
 	"path/filepath"
 
+	"github.com/deconvnet/viz/internal/campaign"
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/model"
 )
@@ -97,17 +95,7 @@ var inputs = map[string]func(path string) error{
 
 func drawn(w, h int, value func(i int) uint8) func(string) error {
 	return func(path string) error {
-		img := image.NewNRGBA(image.Rect(0, 0, w, h))
-		for i := range w * h {
-			v := value(i)
-			img.SetNRGBA(i%w, i/w, color.NRGBA{v, v, v, 255})
-		}
-		f, err := os.Create(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		return png.Encode(f, img)
+		return campaign.WritePNG(path, w, h, func(i int) (r, g, b uint8) { return value(i), value(i), value(i) })
 	}
 }
 

@@ -174,7 +174,7 @@ func lose(t *campaign.Trial, log []done, ended bool, r *rand.Rand, to string) er
 		if err != nil {
 			return err
 		}
-		if err := t.Compare(files); err != nil {
+		if err := campaign.Compare(t.Whole, files); err != nil {
 			return fmt.Errorf("the run had ended, but %w", err)
 		}
 	}
