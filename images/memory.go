@@ -29,14 +29,11 @@ func fileNeed(item Item) (need, bool) {
 	if item.array || item.Name == "stdin" {
 		return need{}, false
 	}
-	f, err := os.Open(item.Name)
+	f, _, err := imageio.OpenPlain(item.Name)
 	if err != nil {
 		return need{}, false
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || info.IsDir() {
-		return need{}, false
-	}
 	h, err := imageio.ReadHeader(f, item.Name)
 	return need{Header: h}, err == nil
 }

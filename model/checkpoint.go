@@ -8,7 +8,6 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,19 +89,12 @@ func Load(path string) (*Network, error) {
 func LoadState(path string) (*Network, *State, error) { return load(path, true) }
 
 func load(path string, withState bool) (*Network, *State, error) {
-	f, err := os.Open(path)
+	f, size, err := imageio.OpenPlain(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w", err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s: not a plain file", path)
-	}
-	net, state, err := read(f, info.Size(), withState)
+	net, state, err := read(f, size, withState)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}

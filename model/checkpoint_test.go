@@ -523,7 +523,7 @@ func TestLoadNamesTheFile(t *testing.T) {
 	if _, err := Load(filepath.Join(dir, "no.bin")); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "no.bin") {
 		t.Errorf("no file: %v", err)
 	}
-	if _, err := Load(dir); err == nil || err.Error() != dir+": not a plain file" {
+	if _, err := Load(dir); err == nil || err.Error() != "open "+dir+": is a folder, want a file" {
 		t.Errorf("a folder: %v", err)
 	}
 	path := filepath.Join(dir, "x")

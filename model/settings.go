@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/deconvnet/viz/internal/imageio"
 )
 
 // settings lists the keys that ParsePreprocess knows, for errors.
@@ -154,15 +156,7 @@ func jsonFile(spec string) (path string, rest []string, ok bool) {
 }
 
 func readSmall(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	var text []byte
-	switch {
-	case err != nil:
-	case !info.Mode().IsRegular() || info.Size() > 16<<20:
-		return nil, fmt.Errorf("%s: not a small plain file", path)
-	default:
-		text, err = os.ReadFile(path)
-	}
+	text, err := imageio.ReadSmall(path, 16<<20)
 	if p, ok := errors.AsType[*os.PathError](err); ok {
 		err = fmt.Errorf("cannot open %s: %w", path, p.Err)
 	}

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model/tensor"
 )
 
@@ -21,18 +21,11 @@ import (
 // arrays of integers, such as num_batches_tracked, are ignored. The network
 // takes pixels as they are and has no class names: the file knows neither.
 func LoadWeights(path, arch string, size [2]int) (*Network, error) {
-	f, err := os.Open(path)
+	f, length, err := imageio.OpenPlain(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w", err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("%w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a plain file", path)
-	}
 	fail := func(err error) (*Network, error) {
 		var unknown *UnknownName
 		if errors.As(err, &unknown) {
@@ -43,7 +36,7 @@ func LoadWeights(path, arch string, size [2]int) (*Network, error) {
 	if !slices.Contains(KnownArches(), arch) {
 		return fail(&UnknownName{What: "architecture", Name: arch, Nearest: nearest(arch, KnownArches())})
 	}
-	arrays, err := readArrays(f, info.Size())
+	arrays, err := readArrays(f, length)
 	if err != nil {
 		return fail(err)
 	}

@@ -137,7 +137,7 @@ func (m *maximizeRun) climb(c *cmdline.Run, run *maximize.Run, out *cmdline.Outp
 
 // restore goes on from what an interrupted run of the same request left.
 func (m *maximizeRun) restore(c *cmdline.Run, run *maximize.Run, path string) error {
-	f, err := imageio.OpenPlain(path)
+	f, _, err := imageio.OpenPlain(path)
 	if errors.Is(err, fs.ErrNotExist) || m.restart {
 		return nil
 	}

@@ -19,7 +19,7 @@ const IndexName = "features.idx"
 
 // ReadIndex reads an index file.
 func ReadIndex(path string) (*features.Index, error) {
-	f, err := imageio.OpenPlain(path)
+	f, _, err := imageio.OpenPlain(path)
 	if err != nil {
 		return nil, err
 	}

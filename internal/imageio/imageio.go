@@ -22,7 +22,6 @@ import (
 	"fmt"
 	"image"
 	"io"
-	"os"
 )
 
 // MaxPixels is the largest picture that is decoded, in pixels (width x height).
@@ -36,18 +35,11 @@ const formats = "PNG, JPEG, GIF, BMP, TIFF, WebP"
 // is a folder, empty, no image at all, of a format or kind that is not supported,
 // larger than MaxPixels or broken.
 func Open(path string) (image.Image, error) {
-	f, err := os.Open(path)
+	f, _, err := OpenPlain(path)
 	if err != nil {
 		return nil, failed(path, err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, failed(path, err)
-	}
-	if info.IsDir() {
-		return nil, failed(path, errors.New("is a folder, want an image file"))
-	}
 	return Decode(f, path)
 }
 

@@ -3,8 +3,10 @@ package imageio
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 	"strconv"
@@ -86,35 +88,36 @@ func OneLine(err error) error {
 	return &oneLine{b.String(), err}
 }
 
-// OpenPlain opens a file, but no folder, pipe or device.
-func OpenPlain(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a plain file", path)
-	}
-	return os.Open(path)
-}
-
-// ReadSmall reads a plain file of at most most bytes: a pipe could wait for ever, and a device never end.
-func ReadSmall(path string, most int64) ([]byte, error) {
+// OpenPlain opens a file of the given size, but no folder, pipe or device. It looks before it opens: a pipe that nobody
+// writes to would be waited for without end.
+func OpenPlain(path string) (f *os.File, size int64, err error) {
 	info, err := os.Stat(path)
 	switch {
-	case err != nil:
-		return nil, err
+	case err != nil: // os.Open says it
 	case info.IsDir():
-		return nil, fmt.Errorf("%s is a folder, want a file", path)
+		return nil, 0, &fs.PathError{Op: "open", Path: path, Err: errors.New("is a folder, want a file")}
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a plain file", path)
-	case info.Size() > most:
-		return nil, fmt.Errorf("%s has %d bytes, want at most %d", path, info.Size(), most)
+		return nil, 0, &fs.PathError{Op: "open", Path: path, Err: errors.New("not a plain file")}
 	}
-	f, err := os.Open(path)
+	if f, err = os.Open(path); err != nil {
+		return nil, 0, err
+	}
+	if info, err = f.Stat(); err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+// ReadSmall reads a plain file of at most most bytes.
+func ReadSmall(path string, most int64) ([]byte, error) {
+	f, size, err := OpenPlain(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if size > most {
+		return nil, fmt.Errorf("%s has %d bytes, want at most %d", path, size, most)
+	}
 	return io.ReadAll(io.LimitReader(f, most)) // it may have changed
 }

@@ -11,7 +11,6 @@ import (
 	"image"
 	"image/png"
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
 )
@@ -118,7 +117,7 @@ func fromLatin1(b []byte) string {
 // iTXt chunks. The picture is not decoded. A file that is not a PNG, a broken or
 // overlong text chunk and a file that ends early are errors.
 func ReadText(path string) ([]Text, error) {
-	f, err := os.Open(path)
+	f, _, err := OpenPlain(path)
 	if err != nil {
 		return nil, failed(path, err)
 	}

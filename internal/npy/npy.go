@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 
 	"github.com/deconvnet/viz/internal/imageio"
 )
@@ -57,28 +56,18 @@ func Read(r io.Reader, limit int64) (*Array, error) {
 // ReadFile reads the array in the file at path, which must end where the array
 // ends. See Read for the conversions.
 func ReadFile(path string) (*Array, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("%w", err)
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("%s: is a directory, want a .npy file", path)
-	}
-	if !info.Mode().IsRegular() { // a pipe could wait for ever
-		return nil, fmt.Errorf("%s: not a plain file", path)
-	}
-	f, err := os.Open(path)
+	f, size, err := imageio.OpenPlain(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w", err)
 	}
 	defer f.Close()
-	a, err := read(f, info.Size())
+	a, err := read(f, size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	// A file that goes on behind its array is not what its header says.
-	if pos, err := f.Seek(0, io.SeekCurrent); err == nil && pos != info.Size() {
-		return nil, fmt.Errorf("%s: file has %d bytes, want %d", path, info.Size(), pos)
+	if pos, err := f.Seek(0, io.SeekCurrent); err == nil && pos != size {
+		return nil, fmt.Errorf("%s: file has %d bytes, want %d", path, size, pos)
 	}
 	return a, nil
 }

@@ -185,7 +185,7 @@ func TestReadFileErrors(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "bytes, want") {
 		t.Errorf("longer file: got %v", err)
 	}
-	if _, err := ReadFile(dir); err == nil || !strings.Contains(err.Error(), "is a directory") {
+	if _, err := ReadFile(dir); err == nil || !strings.Contains(err.Error(), "is a folder") {
 		t.Errorf("directory: got %v", err)
 	}
 	if _, err := ReadFile(filepath.Join(dir, "none.npy")); !errors.Is(err, os.ErrNotExist) {

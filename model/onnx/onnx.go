@@ -3,10 +3,10 @@ package onnx
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/model"
 )
 
@@ -96,19 +96,12 @@ func Import(path string) (*model.Network, error) {
 // memory as a whole, only the weights are. External data is read from files in
 // the same folder, nowhere else.
 func ImportGraph(path string, o Options) (*Graph, error) {
-	f, err := os.Open(path)
+	f, size, err := imageio.OpenPlain(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w", err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("%w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a plain file", path)
-	}
-	src := &source{r: f, size: info.Size(), dir: filepath.Dir(path)}
+	src := &source{r: f, size: size, dir: filepath.Dir(path)}
 	defer src.close()
 	g, err := read(src, filepath.Base(path), o)
 	if err != nil {

@@ -142,16 +142,9 @@ func (n *Notes) apply(net *model.Network) error {
 
 // readSmall reads a plain file of at most maxNotes bytes.
 func readSmall(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
+	text, err := imageio.ReadSmall(path, maxNotes)
+	if errors.As(err, new(*os.PathError)) {
 		return nil, missing(path, err)
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxNotes {
-		return nil, fmt.Errorf("%s: not a plain file of at most %d MB", path, maxNotes>>20)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, missing(path, err)
-	}
-	return text, nil
+	return text, err
 }

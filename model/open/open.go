@@ -308,12 +308,9 @@ func depthOf(path string, fixed int64) (int, error) {
 	return 0, fmt.Errorf("%s: array is %v, want volumes [N C D H W]", path, a.Shape)
 }
 
-// readHead returns the first bytes of a file. It looks before it opens: to open a pipe that nobody writes to has no end.
+// readHead returns the first bytes of a file.
 func readHead(name string) ([]byte, error) {
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		return nil, &os.PathError{Op: "open", Path: name, Err: errors.New("not a plain file")}
-	}
-	f, err := os.Open(name)
+	f, _, err := imageio.OpenPlain(name)
 	if err != nil {
 		return nil, err
 	}
