@@ -80,6 +80,9 @@ func (s *Session) Activations(r Activations, t *model.Trace, in Input) ([]Figure
 		if t.Value(layer) == nil {
 			return nil, fmt.Errorf("layer %s is not in the trace", layer)
 		}
+		if err := finite(in.Name, "value", layer, t.Value(layer).Data[:t.Shapes[layer].Len()]); err != nil {
+			return nil, err
+		}
 		out = append(out, s.activations(r, t, in, layer))
 	}
 	return out, nil

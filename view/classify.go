@@ -88,7 +88,7 @@ func (c *Classifier) Classify(src *images.Inputs, i int, x *tensor.Tensor) (Clas
 		return Classified{}, err
 	}
 	scores := trace.Value(c.s.Net.Logits).Data
-	if err := c.s.known(src.Items[i].Name, scores); err != nil {
+	if err := known(src.Items[i].Name, c.s.Net.Logits, scores); err != nil {
 		return Classified{}, err
 	}
 	r := Classified{Image: src.Items[i].Name, Quantity: c.reading.Quantity(), Top: c.best(scores)}
@@ -101,14 +101,28 @@ func (c *Classifier) Classify(src *images.Inputs, i int, x *tensor.Tensor) (Clas
 	return r, nil
 }
 
-// known is an error if scores of an image are no numbers, or above all: no class is the best then.
-func (s *Session) known(image string, scores []float32) error {
+// known is an error if the scores of an image, values of a layer, are no numbers, or above all: no class is the best then.
+func known(image, layer string, scores []float32) error {
 	for i, v := range scores {
 		if v != v || math.IsInf(float64(v), 1) {
-			return fmt.Errorf("%s: value %d of layer %s is %g: the weights or the input are too large, or damaged", image, i, s.Net.Logits, v)
+			return damaged(image, fmt.Sprintf("value %d of layer %s", i, layer), float64(v))
 		}
 	}
 	return nil
+}
+
+// finite is an error if something of an image, at a layer, is not finite: no scale holds it.
+func finite[F float32 | float64](image, what, layer string, values []F) error {
+	for i, v := range values {
+		if v-v != 0 {
+			return damaged(image, fmt.Sprintf("%s %d of layer %s", what, i, layer), float64(v))
+		}
+	}
+	return nil
+}
+
+func damaged(image, what string, v float64) error {
+	return fmt.Errorf("%s: %s is %g: the weights or the input are too large, or damaged", image, what, v)
 }
 
 // best are the classes with the highest scores, best first, ties by number.

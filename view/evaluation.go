@@ -143,7 +143,7 @@ func (e *evaluator) count(at int, read []bool, scores []float32) error {
 			continue
 		}
 		own := scores[i*size : (i+1)*size]
-		if err := e.s.known(e.src.Items[at+i].Name, own); err != nil {
+		if err := known(e.src.Items[at+i].Name, e.s.Net.Logits, own); err != nil {
 			return err
 		}
 		label, best := e.src.Items[at+i].Label, e.reading.Predict(own)

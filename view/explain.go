@@ -245,10 +245,8 @@ func (m *explaining) classify() error {
 		return err
 	}
 	scores := trace.Value(m.s.Net.Logits).Data
-	for i, v := range scores {
-		if v-v != 0 {
-			return fmt.Errorf("%s: score %d is %g: the weights or the input are damaged", m.in.Name, i, v)
-		}
+	if err := finite(m.in.Name, "value", m.s.Net.Logits, scores); err != nil {
+		return err
 	}
 	all := make([]int, m.reading.NumClasses())
 	for i := range all {

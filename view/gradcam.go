@@ -151,6 +151,9 @@ func (s *Session) GradCAM(r GradCAM, t *model.Trace, in Input) (Figure, error) {
 		return Figure{}, err
 	}
 	scores := t.Value(s.Net.Logits).Data
+	if err := known(in.Name, s.Net.Logits, scores); err != nil {
+		return Figure{}, err
+	}
 	target := model.Target{Class: reading.Default(scores).Class, At: r.At}
 	if r.Class != nil {
 		target.Class = *r.Class
@@ -161,6 +164,9 @@ func (s *Session) GradCAM(r GradCAM, t *model.Trace, in Input) (Figure, error) {
 	}
 	cam, err := deconv.GradCAMAt(s.Engine, t, 0, r.Layer, places, target)
 	if err != nil {
+		return Figure{}, err
+	}
+	if err := finite(in.Name, "value of the map", r.Layer, cam); err != nil {
 		return Figure{}, err
 	}
 	shape := places.Shape()

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"image"
@@ -95,11 +96,24 @@ func (r *Invariance) Measure(ctx context.Context, s *Session, src *images.Inputs
 		if err != nil {
 			return err
 		}
-		class = reading.Default(t.Value(s.Net.Logits).Data).Class
+		scores := t.Value(s.Net.Logits).Data
+		if err := known(src.Items[i].Name, s.Net.Logits, scores); err != nil {
+			return err
+		}
+		class = reading.Default(scores).Class
 	}
 	curves, err := experiments.Invariance(ctx, s.Engine, s.Net, x, class, experiments.InvarianceOptions{Transforms: r.Transforms, Layers: r.Layers, Points: points})
 	if err != nil {
 		return fmt.Errorf("%s: %w", src.Items[i].Name, err)
+	}
+	for _, c := range curves {
+		err := finite(src.Items[i].Name, string(c.Transform)+": probability", s.Net.Logits, c.Probability)
+		for l, layer := range r.Layers {
+			err = cmp.Or(finite(src.Items[i].Name, string(c.Transform)+": distance", layer, c.Distance[l]), err)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	r.Images = append(r.Images, InvarianceImage{Image: images.Title(src.Items[i].Name), Class: s.Net.Class(class), Number: class, Curves: curves})
 	r.Inputs = append(r.Inputs, x)

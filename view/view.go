@@ -173,7 +173,7 @@ func columns(n int, ratio float64) int {
 func JSON(v any) ([]byte, error) {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if u, ok := errors.AsType[*json.UnsupportedValueError](err); ok {
-		return nil, fmt.Errorf("the numbers are not finite (%s): the weights or the input are damaged", u.Str)
+		return nil, fmt.Errorf("the numbers are not finite (%s): the weights or the input are too large, or damaged", u.Str)
 	}
 	return append(plainJSON(text), '\n'), err
 }
