@@ -222,7 +222,7 @@ func (c *converter) choose(shapes map[string]model.Shape) int {
 	best, most := 0, -1<<30
 	for i, e := range c.exits {
 		w := c.weight(e, shapes, makers)
-		if s := c.scoresNode(e, shapes); labelled[s] {
+		if len(labelled) > 0 && labelled[c.scoresNode(e, shapes)] { // to look for the scores goes through all nodes
 			w += 50
 		}
 		if w > most {
