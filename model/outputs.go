@@ -57,8 +57,18 @@ func (net *Network) overClasses(node string, shapes map[string]Shape) bool {
 }
 
 func (net *Network) beforeActivation(node string, shapes map[string]Shape) (string, Scores) {
+	scores, kind, last := net.activation(node, len(net.Nodes))
+	if scores == "" {
+		return node, net.unclosed(node, last, shapes[node])
+	}
+	return scores, kind
+}
+
+// activation looks back from a node, which is one of the first i, for a softmax or sigmoid, and tells what it reads; ""
+// if there is none, and the node where the search ended.
+func (net *Network) activation(node string, i int) (scores string, kind Scores, last string) {
 	at := node
-	for i := len(net.Nodes); ; { // nodes stand after what they read: each step looks on from where the last has ended
+	for { // nodes stand after what they read: each step looks on from where the last has ended
 		for i--; i >= 0 && net.Nodes[i].Name != at; i-- {
 		}
 		if i < 0 {
@@ -79,11 +89,11 @@ func (net *Network) beforeActivation(node string, shapes map[string]Shape) (stri
 				continue
 			}
 		case *Softmax:
-			return n.Inputs[0], SoftmaxScores
+			return n.Inputs[0], SoftmaxScores, at
 		case *Unary:
 			switch l.Op {
 			case UnarySigmoid, UnaryHardSigmoid:
-				return n.Inputs[0], SigmoidScores
+				return n.Inputs[0], SigmoidScores, at
 			case UnaryLog:
 				if in := net.Node(n.Inputs[0]); in != nil && closes(in.Layer) {
 					at = in.Name
@@ -91,23 +101,25 @@ func (net *Network) beforeActivation(node string, shapes map[string]Shape) (stri
 				}
 			}
 		case *Clip: // of probabilities, to stay off 0 and 1
-			if scores, kind := net.beforeActivation(n.Inputs[0], shapes); l.Min < 0.01 && l.Max > 0.99 && (kind == SoftmaxScores || kind == SigmoidScores) {
-				return scores, kind
+			if l.Min < 0.01 && l.Max > 0.99 {
+				if scores, kind, _ := net.activation(n.Inputs[0], i); scores != "" {
+					return scores, kind, at
+				}
 			}
 		case *Binary:
 			if x := net.quotient(n); x != "" {
-				return x, SoftmaxScores
+				return x, SoftmaxScores, at
 			}
 		}
 		if by := rescaled(n.Layer); by > 0 {
-			switch scores, kind := net.beforeActivation(n.Inputs[0], shapes); {
-			case kind == SoftmaxScores, kind == SigmoidScores && (by == 1 || by == 100 || by == 255):
-				return scores, kind
+			scores, kind, _ := net.activation(n.Inputs[0], i)
+			if scores != "" && (kind == SoftmaxScores || by == 1 || by == 100 || by == 255) {
+				return scores, kind, at
 			}
 		}
 		break
 	}
-	return node, net.unclosed(node, at, shapes[node])
+	return "", "", at
 }
 
 // rescaled is by what a layer multiplies all numbers, or 1 if it rounds them: what
