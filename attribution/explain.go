@@ -33,11 +33,27 @@ func New(engine *model.Engine, net *model.Network) *Explainer {
 // target, which share their forward passes.
 func (e *Explainer) Explain(ctx context.Context, x *tensor.Tensor, r Request) ([]*Result, error) {
 	out, err := e.explain(ctx, x, r)
+	if err == nil {
+		err = finite(out, r.Method == Occlusion || r.Base == Occlusion)
+	}
 	var field *FieldError
 	if err == nil || errors.As(err, &field) || ctx.Err() != nil {
 		return out, err
 	}
 	return nil, fmt.Errorf("%s: %w", orElse(r.Method, Saliency), err)
+}
+
+// finite is an error if values of a map are not finite: nothing can be ranked or drawn by them. gaps allows
+// NaN: an occlusion has it where no patch covers a pixel.
+func finite(maps []*Result, gaps bool) error {
+	for _, m := range maps {
+		for i, v := range m.Values {
+			if v-v != 0 && !(gaps && v != v) {
+				return fmt.Errorf("value %d of the map is %g: the weights or the input are too large, or damaged", i, v)
+			}
+		}
+	}
+	return nil
 }
 
 func (e *Explainer) explain(ctx context.Context, x *tensor.Tensor, r Request) ([]*Result, error) {

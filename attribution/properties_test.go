@@ -381,3 +381,35 @@ func TestGradients(t *testing.T) {
 		t.Errorf("slope %g, by differences %g", slope, rise)
 	}
 }
+
+// TestFinite: a map with values that are no numbers is an error that says so, by every method that meets them.
+func TestFinite(t *testing.T) {
+	engine := model.NewEngine(1)
+	defer engine.Close()
+	net, x := case1(t, "lenet_small")
+	for _, node := range net.Nodes {
+		if conv, ok := node.Layer.(*model.Conv); ok {
+			for i := range conv.Weight.Data {
+				conv.Weight.Data[i] *= 1e30
+			}
+			clear(conv.Bias)
+		}
+	}
+	clear(x.Data) // all activations are 0, and all gradients infinite
+	met := 0
+	for _, m := range attribution.Methods() {
+		r := quick(m)
+		r.Targets = []attribution.Target{attribution.Class(1)}
+		out, err := attribution.New(engine, net).Explain(t.Context(), x, r)
+		if err != nil {
+			met++
+			continue
+		}
+		if m != attribution.Occlusion && slices.ContainsFunc(out[0].Values, func(v float32) bool { return v-v != 0 }) {
+			t.Errorf("%s: the map has values that are no numbers", m)
+		}
+	}
+	if met == 0 {
+		t.Error("no method met numbers that are too large")
+	}
+}

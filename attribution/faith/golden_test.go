@@ -180,6 +180,13 @@ func TestSimilarity(t *testing.T) {
 		}
 	}
 	flat := make([]float32, 64)
+	nan := float32(math.NaN())
+	if v := faith.Spearman([]float32{1, nan, 2, 3, 9}, []float32{5, 7, 4, nan, 3}, false); math.Abs(v+1) > 1e-15 {
+		t.Errorf("places that are NaN count: got %v, want -1", v)
+	}
+	if v := faith.Spearman([]float32{nan, nan}, []float32{1, 2}, true); !math.IsNaN(v) {
+		t.Errorf("of no place at all: got %v, want NaN", v)
+	}
 	if v := faith.Spearman(flat, flat, false); !math.IsNaN(v) {
 		t.Errorf("rank correlation of constant maps is %g", v)
 	}

@@ -8,9 +8,25 @@ import (
 )
 
 // Spearman is the correlation of the ranks of two maps, equal values sharing their
-// mean rank; NaN if a map is constant. magnitude compares magnitudes.
+// mean rank; NaN if a map is constant. Places where either is NaN do not count.
+// magnitude compares magnitudes.
 func Spearman(a, b []float32, magnitude bool) float64 {
+	a, b = numbers(a, b)
 	return stat.Correlation(ranks(a, magnitude), ranks(b, magnitude), nil)
+}
+
+// numbers are the values of two maps where both have one.
+func numbers(a, b []float32) (of, other []float32) {
+	nan := func(v float32) bool { return v != v }
+	if !slices.ContainsFunc(a, nan) && !slices.ContainsFunc(b, nan) {
+		return a, b
+	}
+	for i := range a {
+		if !nan(a[i]) && !nan(b[i]) {
+			of, other = append(of, a[i]), append(other, b[i])
+		}
+	}
+	return of, other
 }
 
 func ranks(v []float32, magnitude bool) []float64 {
