@@ -53,6 +53,7 @@ var allowed = map[string][]string{
 	"internal/campaign/concurrent":   {},
 	"internal/campaign/memory":       {"internal/campaign", "attribution", "model"},
 	"internal/bench":                 {"model", "model/tensor", "model/train", "deconv", "features", "occlusion", "internal/kernel", "internal/par"},
+	"internal/bench/tables":          {},
 	"internal/page":                  {"internal/render"},
 	"model/backward":                 {"model", "model/tensor", "internal/kernel", "internal/par"},
 	"deconv":                         {"attribution", "model", "model/backward", "model/tensor", "internal/render"},
