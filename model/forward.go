@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -65,6 +66,11 @@ type arena struct {
 	slots [][]float32
 	live  [][]float32 // the values by number: 0 is the input, i+1 what step i computes
 	call  call
+
+	// Of a run whose parts are shared out: the trace, what became of each part, and what computes it.
+	trace *Trace
+	errs  []error
+	each  func(part, worker int)
 }
 
 // step computes one value, or several at once when layers are fused.
@@ -312,12 +318,8 @@ func (p *Plan) RunInto(t *Trace, x *tensor.Tensor) error {
 			t.switches[s.Out] = t.switches[s.Out][:size]
 		}
 	}
-	a := p.arena()
-	defer p.release(a)
-	for first := 0; first < n; first += p.part {
-		if err := p.runPart(t, a, first, min(p.part, n-first)); err != nil {
-			return err
-		}
+	if err := p.runParts(t, n); err != nil {
+		return err
 	}
 	for i := range p.steps {
 		if s := &p.steps[i]; s.keep && s.alias {
@@ -344,6 +346,30 @@ func (p *Plan) root(t *Trace, i int) []float32 {
 		i = v - 1
 	}
 	return t.values[p.steps[i].Out].Data
+}
+
+// runParts computes the n images of the trace. Of as many parts as can be shared out evenly each goes through the
+// whole network on one worker, which then waits for no other after each layer; on the rest the workers run together.
+func (p *Plan) runParts(t *Trace, n int) error {
+	a := p.arena()
+	defer p.release(a)
+	shared := 0
+	if workers := p.engine.Workers(); workers > 1 && p.before == nil {
+		shared = n / p.part / workers * workers
+	}
+	if shared > 0 {
+		a.trace, a.errs = t, append(a.errs[:0], make([]error, shared)...)
+		p.engine.k.Shares(shared, a.each)
+		if err := errors.Join(a.errs...); err != nil {
+			return err
+		}
+	}
+	for first := shared * p.part; first < n; first += p.part {
+		if err := p.runPart(t, a, first, min(p.part, n-first)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // runPart computes n images of the trace from first on.
@@ -442,13 +468,20 @@ func (p *Plan) arena() *arena {
 		p.idle = p.idle[:k-1]
 		return a
 	}
-	return &arena{slots: make([][]float32, len(p.slotSize)), live: make([][]float32, len(p.steps)+1)}
+	a := &arena{slots: make([][]float32, len(p.slotSize)), live: make([][]float32, len(p.steps)+1)}
+	a.each = func(part, _ int) {
+		own := p.arena()
+		defer p.release(own)
+		a.errs[part] = p.runPart(a.trace, own, part*p.part, p.part)
+	}
+	return a
 }
 
 func (p *Plan) release(a *arena) {
 	clear(a.live)
 	clear(a.call.srcs)
 	a.call = call{srcs: a.call.srcs[:0]}
+	a.trace = nil
 	p.mu.Lock()
 	p.idle = append(p.idle, a)
 	p.mu.Unlock()

@@ -77,6 +77,9 @@ func (e *Engine) For(n int, f func(i int)) {
 	e.pool.For(n, func(i, worker int) { f(i) })
 }
 
+// Shares is For where f is told the worker as well.
+func (e *Engine) Shares(n int, f func(i, worker int)) { e.pool.For(n, f) }
+
 // Largest is For over tasks of these costs, the largest first.
 func (e *Engine) Largest(costs []float64, f func(i int)) {
 	e.pool.Largest(costs, func(i, worker int) { f(i) })
