@@ -89,28 +89,28 @@ two_block:
 	fmla_4s0(1, 17, 30)
 	fmla_4s0(2, 18, 30)
 	fmla_4s0(3, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(4, 16, 30)
 	fmla_4s0(5, 17, 30)
 	fmla_4s0(6, 18, 30)
 	fmla_4s0(7, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(8, 16, 30)
 	fmla_4s0(9, 17, 30)
 	fmla_4s0(10, 18, 30)
 	fmla_4s0(11, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(12, 16, 30)
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ two_store
@@ -160,16 +160,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -193,7 +193,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -225,19 +225,19 @@ four_block:
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
 	fmla_4s(1, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(2, 16, 8)
 	fmla_4s(3, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(4, 16, 8)
 	fmla_4s(5, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(6, 16, 8)
 	fmla_4s(7, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ four_store
@@ -271,13 +271,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -301,7 +301,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -327,7 +327,7 @@ single_block:
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 10, 2)
 	fmla_4s(1, 11, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ single_store
@@ -349,7 +349,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -362,7 +362,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -374,7 +374,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -392,7 +392,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -423,19 +423,19 @@ half_rows:
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
 	fmla_4s(1, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(2, 16, 8)
 	fmla_4s(3, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(4, 16, 8)
 	fmla_4s(5, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(6, 16, 8)
 	fmla_4s(7, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ half_store
@@ -487,7 +487,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -507,7 +507,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -527,7 +527,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -560,7 +560,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -584,7 +584,7 @@ fewest_rows:
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 10, 2)
 	fmla_4s(1, 11, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ fewest_store
@@ -611,7 +611,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -702,7 +702,7 @@ two_block:
 	fmla_4s0(1, 17, 29)
 	fmla_4s0(2, 18, 29)
 	fmla_4s0(3, 19, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(4, 16, 30)
@@ -716,7 +716,7 @@ two_block:
 	fmla_4s0(5, 17, 29)
 	fmla_4s0(6, 18, 29)
 	fmla_4s0(7, 19, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(8, 16, 30)
@@ -730,7 +730,7 @@ two_block:
 	fmla_4s0(9, 17, 29)
 	fmla_4s0(10, 18, 29)
 	fmla_4s0(11, 19, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(12, 16, 30)
@@ -744,7 +744,7 @@ two_block:
 	fmla_4s0(13, 17, 29)
 	fmla_4s0(14, 18, 29)
 	fmla_4s0(15, 19, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ two_store
@@ -794,16 +794,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -827,7 +827,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -866,7 +866,7 @@ four_block:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s(0, 18, 10)
 	fmla_4s(1, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(2, 16, 8)
 	fmla_4s(3, 17, 9)
@@ -874,7 +874,7 @@ four_block:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s(2, 18, 10)
 	fmla_4s(3, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(4, 16, 8)
 	fmla_4s(5, 17, 9)
@@ -882,7 +882,7 @@ four_block:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s(4, 18, 10)
 	fmla_4s(5, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(6, 16, 8)
 	fmla_4s(7, 17, 9)
@@ -890,7 +890,7 @@ four_block:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s(6, 18, 10)
 	fmla_4s(7, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ four_store
@@ -924,13 +924,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -954,7 +954,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -987,7 +987,7 @@ single_block:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 12, 4)
 	fmla_4s(1, 13, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ single_store
@@ -1009,7 +1009,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -1022,7 +1022,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -1034,7 +1034,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -1052,7 +1052,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -1090,7 +1090,7 @@ half_rows:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s(0, 18, 10)
 	fmla_4s(1, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(2, 16, 8)
 	fmla_4s(3, 17, 9)
@@ -1098,7 +1098,7 @@ half_rows:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s(2, 18, 10)
 	fmla_4s(3, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(4, 16, 8)
 	fmla_4s(5, 17, 9)
@@ -1106,7 +1106,7 @@ half_rows:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s(4, 18, 10)
 	fmla_4s(5, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(6, 16, 8)
 	fmla_4s(7, 17, 9)
@@ -1114,7 +1114,7 @@ half_rows:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s(6, 18, 10)
 	fmla_4s(7, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ half_store
@@ -1166,7 +1166,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -1186,7 +1186,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -1206,7 +1206,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -1239,7 +1239,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -1270,7 +1270,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 12, 4)
 	fmla_4s(1, 13, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ fewest_store
@@ -1297,7 +1297,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -1363,7 +1363,7 @@ two_block:
 	fmla_4s0(1, 17, 30)
 	fmla_4s0(2, 18, 30)
 	fmla_4s0(3, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(0, 16, 29)
@@ -1374,7 +1374,7 @@ two_block:
 	fmla_4s0(5, 17, 30)
 	fmla_4s0(6, 18, 30)
 	fmla_4s0(7, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(4, 16, 29)
@@ -1385,7 +1385,7 @@ two_block:
 	fmla_4s0(9, 17, 30)
 	fmla_4s0(10, 18, 30)
 	fmla_4s0(11, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(8, 16, 29)
@@ -1396,14 +1396,14 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(12, 16, 29)
 	fmla_4s0(13, 17, 29)
 	fmla_4s0(14, 18, 29)
 	fmla_4s0(15, 19, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ two_store
@@ -1453,16 +1453,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -1486,7 +1486,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -1521,29 +1521,29 @@ four_block:
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
 	fmla_4s(1, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 18, 8)
 	fmla_4s(1, 19, 9)
 	fmla_4s(2, 16, 8)
 	fmla_4s(3, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(2, 18, 8)
 	fmla_4s(3, 19, 9)
 	fmla_4s(4, 16, 8)
 	fmla_4s(5, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(4, 18, 8)
 	fmla_4s(5, 19, 9)
 	fmla_4s(6, 16, 8)
 	fmla_4s(7, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(6, 18, 8)
 	fmla_4s(7, 19, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ four_store
@@ -1577,13 +1577,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -1607,7 +1607,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -1636,11 +1636,11 @@ single_block:
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 10, 2)
 	fmla_4s(1, 11, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 12, 2)
 	fmla_4s(1, 13, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ single_store
@@ -1662,7 +1662,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -1675,7 +1675,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -1687,7 +1687,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -1705,7 +1705,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -1739,29 +1739,29 @@ half_rows:
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
 	fmla_4s(1, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 18, 8)
 	fmla_4s(1, 19, 9)
 	fmla_4s(2, 16, 8)
 	fmla_4s(3, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(2, 18, 8)
 	fmla_4s(3, 19, 9)
 	fmla_4s(4, 16, 8)
 	fmla_4s(5, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(4, 18, 8)
 	fmla_4s(5, 19, 9)
 	fmla_4s(6, 16, 8)
 	fmla_4s(7, 17, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(6, 18, 8)
 	fmla_4s(7, 19, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ half_store
@@ -1813,7 +1813,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -1833,7 +1833,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -1853,7 +1853,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -1886,7 +1886,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -1913,11 +1913,11 @@ fewest_rows:
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 10, 2)
 	fmla_4s(1, 11, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 12, 2)
 	fmla_4s(1, 13, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ fewest_store
@@ -1944,7 +1944,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -2021,7 +2021,7 @@ two_block:
 	fmla_4s0(1, 17, 28)
 	fmla_4s0(2, 18, 28)
 	fmla_4s0(3, 19, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(0, 16, 27)
@@ -2043,7 +2043,7 @@ two_block:
 	fmla_4s0(5, 17, 28)
 	fmla_4s0(6, 18, 28)
 	fmla_4s0(7, 19, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(4, 16, 27)
@@ -2065,7 +2065,7 @@ two_block:
 	fmla_4s0(9, 17, 28)
 	fmla_4s0(10, 18, 28)
 	fmla_4s0(11, 19, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(8, 16, 27)
@@ -2087,7 +2087,7 @@ two_block:
 	fmla_4s0(13, 17, 28)
 	fmla_4s0(14, 18, 28)
 	fmla_4s0(15, 19, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(12, 16, 27)
@@ -2101,7 +2101,7 @@ two_block:
 	fmla_4s(13, 21, 17)
 	fmla_4s(14, 20, 18)
 	fmla_4s(15, 21, 19)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ two_store
@@ -2151,16 +2151,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -2184,7 +2184,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -2225,7 +2225,7 @@ four_block:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s(0, 18, 10)
 	fmla_4s(1, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 31)
 	fmla_4s0(1, 9, 31)
@@ -2237,7 +2237,7 @@ four_block:
 	fmla_4s0(1, 11, 30)
 	fmla_4s(2, 18, 10)
 	fmla_4s(3, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(2, 8, 31)
 	fmla_4s0(3, 9, 31)
@@ -2249,7 +2249,7 @@ four_block:
 	fmla_4s0(3, 11, 30)
 	fmla_4s(4, 18, 10)
 	fmla_4s(5, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(4, 8, 31)
 	fmla_4s0(5, 9, 31)
@@ -2261,7 +2261,7 @@ four_block:
 	fmla_4s0(5, 11, 30)
 	fmla_4s(6, 18, 10)
 	fmla_4s(7, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
@@ -2269,7 +2269,7 @@ four_block:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s0(6, 10, 30)
 	fmla_4s0(7, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ four_store
@@ -2303,13 +2303,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -2333,7 +2333,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -2372,7 +2372,7 @@ single_block:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 12, 4)
 	fmla_4s(1, 13, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 14, 2)
 	fmla_4s(1, 15, 3)
@@ -2380,7 +2380,7 @@ single_block:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 16, 4)
 	fmla_4s(1, 17, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ single_store
@@ -2402,7 +2402,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -2415,7 +2415,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -2427,7 +2427,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -2445,7 +2445,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -2485,7 +2485,7 @@ half_rows:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s(0, 18, 10)
 	fmla_4s(1, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 31)
 	fmla_4s0(1, 9, 31)
@@ -2497,7 +2497,7 @@ half_rows:
 	fmla_4s0(1, 11, 30)
 	fmla_4s(2, 18, 10)
 	fmla_4s(3, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(2, 8, 31)
 	fmla_4s0(3, 9, 31)
@@ -2509,7 +2509,7 @@ half_rows:
 	fmla_4s0(3, 11, 30)
 	fmla_4s(4, 18, 10)
 	fmla_4s(5, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(4, 8, 31)
 	fmla_4s0(5, 9, 31)
@@ -2521,7 +2521,7 @@ half_rows:
 	fmla_4s0(5, 11, 30)
 	fmla_4s(6, 18, 10)
 	fmla_4s(7, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
@@ -2529,7 +2529,7 @@ half_rows:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s0(6, 10, 30)
 	fmla_4s0(7, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ half_store
@@ -2581,7 +2581,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -2601,7 +2601,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -2621,7 +2621,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -2654,7 +2654,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -2691,7 +2691,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 12, 4)
 	fmla_4s(1, 13, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 14, 2)
 	fmla_4s(1, 15, 3)
@@ -2699,7 +2699,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 16, 4)
 	fmla_4s(1, 17, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ fewest_store
@@ -2726,7 +2726,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -2810,7 +2810,7 @@ two_block:
 	fmla_4s0(1, 17, 27)
 	fmla_4s0(2, 18, 27)
 	fmla_4s0(3, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s(0, 20, 16)
@@ -2845,7 +2845,7 @@ two_block:
 	fmla_4s0(5, 17, 27)
 	fmla_4s0(6, 18, 27)
 	fmla_4s0(7, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s(4, 20, 16)
@@ -2880,7 +2880,7 @@ two_block:
 	fmla_4s0(9, 17, 27)
 	fmla_4s0(10, 18, 27)
 	fmla_4s0(11, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s(8, 20, 16)
@@ -2915,7 +2915,7 @@ two_block:
 	fmla_4s0(13, 17, 27)
 	fmla_4s0(14, 18, 27)
 	fmla_4s0(15, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s(12, 20, 16)
@@ -2938,7 +2938,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ two_store
@@ -2988,16 +2988,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -3021,7 +3021,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -3068,7 +3068,7 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 31)
 	fmla_4s0(1, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 30)
 	fmla_4s0(1, 9, 30)
@@ -3086,7 +3086,7 @@ four_block:
 	fmla_4s0(1, 9, 28)
 	fmla_4s0(2, 8, 31)
 	fmla_4s0(3, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(2, 8, 30)
 	fmla_4s0(3, 9, 30)
@@ -3104,7 +3104,7 @@ four_block:
 	fmla_4s0(3, 9, 28)
 	fmla_4s0(4, 8, 31)
 	fmla_4s0(5, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(4, 8, 30)
 	fmla_4s0(5, 9, 30)
@@ -3122,7 +3122,7 @@ four_block:
 	fmla_4s0(5, 9, 28)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(6, 8, 30)
 	fmla_4s0(7, 9, 30)
@@ -3134,7 +3134,7 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(6, 8, 28)
 	fmla_4s0(7, 9, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ four_store
@@ -3168,13 +3168,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -3198,7 +3198,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -3245,7 +3245,7 @@ single_block:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s(0, 14, 2)
 	fmla_4s(1, 15, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 16, 2)
 	fmla_4s(1, 17, 3)
@@ -3257,7 +3257,7 @@ single_block:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ single_store
@@ -3279,7 +3279,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -3292,7 +3292,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -3304,7 +3304,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -3322,7 +3322,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -3368,7 +3368,7 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 31)
 	fmla_4s0(1, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 30)
 	fmla_4s0(1, 9, 30)
@@ -3386,7 +3386,7 @@ half_rows:
 	fmla_4s0(1, 9, 28)
 	fmla_4s0(2, 8, 31)
 	fmla_4s0(3, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(2, 8, 30)
 	fmla_4s0(3, 9, 30)
@@ -3404,7 +3404,7 @@ half_rows:
 	fmla_4s0(3, 9, 28)
 	fmla_4s0(4, 8, 31)
 	fmla_4s0(5, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(4, 8, 30)
 	fmla_4s0(5, 9, 30)
@@ -3422,7 +3422,7 @@ half_rows:
 	fmla_4s0(5, 9, 28)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(6, 8, 30)
 	fmla_4s0(7, 9, 30)
@@ -3434,7 +3434,7 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(6, 8, 28)
 	fmla_4s0(7, 9, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ half_store
@@ -3486,7 +3486,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -3506,7 +3506,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -3526,7 +3526,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -3559,7 +3559,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -3604,7 +3604,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s(0, 14, 2)
 	fmla_4s(1, 15, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 16, 2)
 	fmla_4s(1, 17, 3)
@@ -3616,7 +3616,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ fewest_store
@@ -3643,7 +3643,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -3720,7 +3720,7 @@ two_block:
 	fmla_4s0(1, 17, 28)
 	fmla_4s0(2, 18, 28)
 	fmla_4s0(3, 19, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(0, 16, 27)
@@ -3742,7 +3742,7 @@ two_block:
 	fmla_4s0(5, 17, 28)
 	fmla_4s0(6, 18, 28)
 	fmla_4s0(7, 19, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 16(R1), F31
@@ -3774,7 +3774,7 @@ two_block:
 	fmla_4s0(9, 17, 28)
 	fmla_4s0(10, 18, 28)
 	fmla_4s0(11, 19, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 16(R1), F31
@@ -3806,7 +3806,7 @@ two_block:
 	fmla_4s0(13, 17, 28)
 	fmla_4s0(14, 18, 28)
 	fmla_4s0(15, 19, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 16(R1), F31
@@ -3830,7 +3830,7 @@ two_block:
 	fmla_4s(13, 21, 17)
 	fmla_4s(14, 20, 18)
 	fmla_4s(15, 21, 19)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 16(R1), F31
@@ -3846,7 +3846,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ two_store
@@ -3896,16 +3896,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -3929,7 +3929,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -3972,7 +3972,7 @@ four_block:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s(0, 18, 10)
 	fmla_4s(1, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 31)
 	fmla_4s0(1, 9, 31)
@@ -3984,7 +3984,7 @@ four_block:
 	fmla_4s0(1, 11, 30)
 	fmla_4s(2, 18, 10)
 	fmla_4s(3, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 29)
 	fmla_4s0(1, 9, 29)
@@ -4000,7 +4000,7 @@ four_block:
 	fmla_4s0(3, 11, 30)
 	fmla_4s(4, 18, 10)
 	fmla_4s(5, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(2, 8, 29)
 	fmla_4s0(3, 9, 29)
@@ -4016,7 +4016,7 @@ four_block:
 	fmla_4s0(5, 11, 30)
 	fmla_4s(6, 18, 10)
 	fmla_4s(7, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(4, 8, 29)
 	fmla_4s0(5, 9, 29)
@@ -4028,7 +4028,7 @@ four_block:
 	fmla_4s0(5, 11, 28)
 	fmla_4s0(6, 10, 30)
 	fmla_4s0(7, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(6, 8, 29)
 	fmla_4s0(7, 9, 29)
@@ -4036,7 +4036,7 @@ four_block:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s0(6, 10, 28)
 	fmla_4s0(7, 11, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ four_store
@@ -4070,13 +4070,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -4100,7 +4100,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -4143,7 +4143,7 @@ single_block:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 12, 4)
 	fmla_4s(1, 13, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 14, 2)
 	fmla_4s(1, 15, 3)
@@ -4151,7 +4151,7 @@ single_block:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 16, 4)
 	fmla_4s(1, 17, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 18, 2)
 	fmla_4s(1, 19, 3)
@@ -4159,7 +4159,7 @@ single_block:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s0(0, 4, 31)
 	fmla_4s0(1, 5, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ single_store
@@ -4181,7 +4181,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -4194,7 +4194,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -4206,7 +4206,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -4224,7 +4224,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -4266,7 +4266,7 @@ half_rows:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s(0, 18, 10)
 	fmla_4s(1, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 31)
 	fmla_4s0(1, 9, 31)
@@ -4278,7 +4278,7 @@ half_rows:
 	fmla_4s0(1, 11, 30)
 	fmla_4s(2, 18, 10)
 	fmla_4s(3, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 29)
 	fmla_4s0(1, 9, 29)
@@ -4294,7 +4294,7 @@ half_rows:
 	fmla_4s0(3, 11, 30)
 	fmla_4s(4, 18, 10)
 	fmla_4s(5, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(2, 8, 29)
 	fmla_4s0(3, 9, 29)
@@ -4310,7 +4310,7 @@ half_rows:
 	fmla_4s0(5, 11, 30)
 	fmla_4s(6, 18, 10)
 	fmla_4s(7, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(4, 8, 29)
 	fmla_4s0(5, 9, 29)
@@ -4322,7 +4322,7 @@ half_rows:
 	fmla_4s0(5, 11, 28)
 	fmla_4s0(6, 10, 30)
 	fmla_4s0(7, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(6, 8, 29)
 	fmla_4s0(7, 9, 29)
@@ -4330,7 +4330,7 @@ half_rows:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s0(6, 10, 28)
 	fmla_4s0(7, 11, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ half_store
@@ -4382,7 +4382,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -4402,7 +4402,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -4422,7 +4422,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -4455,7 +4455,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -4496,7 +4496,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 12, 4)
 	fmla_4s(1, 13, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 14, 2)
 	fmla_4s(1, 15, 3)
@@ -4504,7 +4504,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 16, 4)
 	fmla_4s(1, 17, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 18, 2)
 	fmla_4s(1, 19, 3)
@@ -4512,7 +4512,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s0(0, 4, 31)
 	fmla_4s0(1, 5, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ fewest_store
@@ -4539,7 +4539,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -4623,7 +4623,7 @@ two_block:
 	fmla_4s0(1, 17, 27)
 	fmla_4s0(2, 18, 27)
 	fmla_4s0(3, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s(0, 20, 16)
@@ -4658,7 +4658,7 @@ two_block:
 	fmla_4s0(5, 17, 27)
 	fmla_4s0(6, 18, 27)
 	fmla_4s0(7, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 24(R1), F31
@@ -4708,7 +4708,7 @@ two_block:
 	fmla_4s0(9, 17, 27)
 	fmla_4s0(10, 18, 27)
 	fmla_4s0(11, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 24(R1), F30
@@ -4758,7 +4758,7 @@ two_block:
 	fmla_4s0(13, 17, 27)
 	fmla_4s0(14, 18, 27)
 	fmla_4s0(15, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 24(R1), F31
@@ -4796,7 +4796,7 @@ two_block:
 	fmla_4s0(13, 17, 31)
 	fmla_4s0(14, 18, 31)
 	fmla_4s0(15, 19, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 24(R1), F30
@@ -4820,7 +4820,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ two_store
@@ -4870,16 +4870,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -4903,7 +4903,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -4954,7 +4954,7 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 31)
 	fmla_4s0(1, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 30)
 	fmla_4s0(1, 9, 30)
@@ -4972,7 +4972,7 @@ four_block:
 	fmla_4s0(1, 9, 28)
 	fmla_4s0(2, 8, 31)
 	fmla_4s0(3, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 27)
 	fmla_4s0(1, 9, 27)
@@ -4999,7 +4999,7 @@ four_block:
 	fmla_4s0(3, 9, 28)
 	fmla_4s0(4, 8, 31)
 	fmla_4s0(5, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(2, 8, 27)
 	fmla_4s0(3, 9, 27)
@@ -5026,7 +5026,7 @@ four_block:
 	fmla_4s0(5, 9, 28)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(4, 8, 27)
 	fmla_4s0(5, 9, 27)
@@ -5047,7 +5047,7 @@ four_block:
 	fmla_4s(5, 13, 9)
 	fmla_4s0(6, 8, 28)
 	fmla_4s0(7, 9, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(6, 8, 27)
 	fmla_4s0(7, 9, 27)
@@ -5062,7 +5062,7 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ four_store
@@ -5096,13 +5096,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -5126,7 +5126,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -5176,7 +5176,7 @@ single_block:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s(0, 14, 2)
 	fmla_4s(1, 15, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 16, 2)
 	fmla_4s(1, 17, 3)
@@ -5188,7 +5188,7 @@ single_block:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 30)
 	fmla_4s0(1, 3, 30)
@@ -5200,7 +5200,7 @@ single_block:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 28)
 	fmla_4s0(1, 3, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ single_store
@@ -5222,7 +5222,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -5235,7 +5235,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -5247,7 +5247,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -5265,7 +5265,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -5312,7 +5312,7 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 31)
 	fmla_4s0(1, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 30)
 	fmla_4s0(1, 9, 30)
@@ -5330,7 +5330,7 @@ half_rows:
 	fmla_4s0(1, 9, 28)
 	fmla_4s0(2, 8, 31)
 	fmla_4s0(3, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 27)
 	fmla_4s0(1, 9, 27)
@@ -5360,7 +5360,7 @@ half_rows:
 	fmla_4s0(3, 9, 28)
 	fmla_4s0(4, 8, 31)
 	fmla_4s0(5, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(2, 8, 27)
 	fmla_4s0(3, 9, 27)
@@ -5390,7 +5390,7 @@ half_rows:
 	fmla_4s0(5, 9, 28)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(4, 8, 27)
 	fmla_4s0(5, 9, 27)
@@ -5414,7 +5414,7 @@ half_rows:
 	fmla_4s(5, 15, 9)
 	fmla_4s0(6, 8, 28)
 	fmla_4s0(7, 9, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(6, 8, 27)
 	fmla_4s0(7, 9, 27)
@@ -5432,7 +5432,7 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ half_store
@@ -5484,7 +5484,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -5504,7 +5504,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -5524,7 +5524,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -5557,7 +5557,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -5605,7 +5605,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s(0, 14, 2)
 	fmla_4s(1, 15, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 16, 2)
 	fmla_4s(1, 17, 3)
@@ -5617,7 +5617,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 30)
 	fmla_4s0(1, 3, 30)
@@ -5629,7 +5629,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 28)
 	fmla_4s0(1, 3, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ fewest_store
@@ -5656,7 +5656,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -5747,7 +5747,7 @@ two_block:
 	fmla_4s(1, 21, 17)
 	fmla_4s(2, 20, 18)
 	fmla_4s(3, 21, 19)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 16(R1), F31
@@ -5795,7 +5795,7 @@ two_block:
 	fmla_4s(5, 21, 17)
 	fmla_4s(6, 20, 18)
 	fmla_4s(7, 21, 19)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
@@ -5863,7 +5863,7 @@ two_block:
 	fmla_4s(9, 21, 17)
 	fmla_4s(10, 20, 18)
 	fmla_4s(11, 21, 19)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
@@ -5931,7 +5931,7 @@ two_block:
 	fmla_4s(13, 21, 17)
 	fmla_4s(14, 20, 18)
 	fmla_4s(15, 21, 19)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
@@ -5983,7 +5983,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
@@ -6015,7 +6015,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ two_store
@@ -6065,16 +6065,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -6098,7 +6098,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -6153,7 +6153,7 @@ four_block:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s0(0, 10, 30)
 	fmla_4s0(1, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 29)
 	fmla_4s0(1, 9, 29)
@@ -6177,7 +6177,7 @@ four_block:
 	fmla_4s(1, 21, 11)
 	fmla_4s0(2, 10, 30)
 	fmla_4s0(3, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F12
 	dup_4s0(13, 12)
@@ -6221,7 +6221,7 @@ four_block:
 	fmla_4s(3, 21, 11)
 	fmla_4s0(4, 10, 30)
 	fmla_4s0(5, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F12
 	dup_4s0(13, 12)
@@ -6265,7 +6265,7 @@ four_block:
 	fmla_4s(5, 21, 11)
 	fmla_4s0(6, 10, 30)
 	fmla_4s0(7, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F12
 	dup_4s0(13, 12)
@@ -6301,7 +6301,7 @@ four_block:
 	fmla_4s(5, 15, 11)
 	fmla_4s(6, 20, 10)
 	fmla_4s(7, 21, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F12
 	dup_4s0(13, 12)
@@ -6329,7 +6329,7 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 10)
 	fmla_4s(7, 15, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ four_store
@@ -6363,13 +6363,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -6393,7 +6393,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -6451,7 +6451,7 @@ single_block:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 16, 4)
 	fmla_4s(1, 17, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 18, 2)
 	fmla_4s(1, 19, 3)
@@ -6467,7 +6467,7 @@ single_block:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s0(0, 4, 29)
 	fmla_4s0(1, 5, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 28)
 	fmla_4s0(1, 3, 28)
@@ -6486,7 +6486,7 @@ single_block:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 4)
 	fmla_4s(1, 7, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ single_store
@@ -6508,7 +6508,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -6521,7 +6521,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -6533,7 +6533,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -6551,7 +6551,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -6602,7 +6602,7 @@ half_rows:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s0(0, 10, 30)
 	fmla_4s0(1, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 29)
 	fmla_4s0(1, 9, 29)
@@ -6629,7 +6629,7 @@ half_rows:
 	fmla_4s(1, 13, 11)
 	fmla_4s0(2, 10, 30)
 	fmla_4s0(3, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F14
 	dup_4s0(15, 14)
@@ -6676,7 +6676,7 @@ half_rows:
 	fmla_4s(3, 15, 11)
 	fmla_4s0(4, 10, 30)
 	fmla_4s0(5, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F12
 	dup_4s0(13, 12)
@@ -6723,7 +6723,7 @@ half_rows:
 	fmla_4s(5, 13, 11)
 	fmla_4s0(6, 10, 30)
 	fmla_4s0(7, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F14
 	dup_4s0(15, 14)
@@ -6762,7 +6762,7 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 10)
 	fmla_4s(7, 15, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F12
 	dup_4s0(13, 12)
@@ -6790,7 +6790,7 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 10)
 	fmla_4s(7, 15, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ half_store
@@ -6842,7 +6842,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -6862,7 +6862,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -6882,7 +6882,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -6915,7 +6915,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -6968,7 +6968,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 16, 4)
 	fmla_4s(1, 17, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 18, 2)
 	fmla_4s(1, 19, 3)
@@ -6984,7 +6984,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s0(0, 4, 29)
 	fmla_4s0(1, 5, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 28)
 	fmla_4s0(1, 3, 28)
@@ -7006,7 +7006,7 @@ fewest_rows:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 4)
 	fmla_4s(1, 9, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ fewest_store
@@ -7033,7 +7033,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -7117,7 +7117,7 @@ two_block:
 	fmla_4s0(1, 17, 27)
 	fmla_4s0(2, 18, 27)
 	fmla_4s0(3, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s(0, 20, 16)
@@ -7152,7 +7152,7 @@ two_block:
 	fmla_4s0(5, 17, 27)
 	fmla_4s0(6, 18, 27)
 	fmla_4s0(7, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 24(R1), F31
@@ -7202,7 +7202,7 @@ two_block:
 	fmla_4s0(9, 17, 27)
 	fmla_4s0(10, 18, 27)
 	fmla_4s0(11, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 36(R1), F30
@@ -7267,7 +7267,7 @@ two_block:
 	fmla_4s0(13, 17, 27)
 	fmla_4s0(14, 18, 27)
 	fmla_4s0(15, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 36(R1), F30
@@ -7320,7 +7320,7 @@ two_block:
 	fmla_4s0(13, 17, 31)
 	fmla_4s0(14, 18, 31)
 	fmla_4s0(15, 19, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 36(R1), F30
@@ -7359,7 +7359,7 @@ two_block:
 	fmla_4s0(13, 17, 31)
 	fmla_4s0(14, 18, 31)
 	fmla_4s0(15, 19, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 36(R1), F30
@@ -7383,7 +7383,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ two_store
@@ -7433,16 +7433,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -7466,7 +7466,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -7517,7 +7517,7 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 31)
 	fmla_4s0(1, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 30)
 	fmla_4s0(1, 9, 30)
@@ -7535,7 +7535,7 @@ four_block:
 	fmla_4s0(1, 9, 28)
 	fmla_4s0(2, 8, 31)
 	fmla_4s0(3, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 27)
 	fmla_4s0(1, 9, 27)
@@ -7562,7 +7562,7 @@ four_block:
 	fmla_4s0(3, 9, 28)
 	fmla_4s0(4, 8, 31)
 	fmla_4s0(5, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 36(R1), F14
 	dup_4s0(15, 14)
@@ -7604,7 +7604,7 @@ four_block:
 	fmla_4s0(5, 9, 28)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 36(R1), F14
 	dup_4s0(15, 14)
@@ -7640,7 +7640,7 @@ four_block:
 	fmla_4s(5, 13, 9)
 	fmla_4s0(6, 8, 28)
 	fmla_4s0(7, 9, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 36(R1), F14
 	dup_4s0(15, 14)
@@ -7670,7 +7670,7 @@ four_block:
 	dup_4s0(12, 12)
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 36(R1), F14
 	dup_4s0(15, 14)
@@ -7691,7 +7691,7 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ four_store
@@ -7725,13 +7725,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -7755,7 +7755,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -7809,7 +7809,7 @@ single_block:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s(0, 14, 2)
 	fmla_4s(1, 15, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 16, 2)
 	fmla_4s(1, 17, 3)
@@ -7821,7 +7821,7 @@ single_block:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 30)
 	fmla_4s0(1, 3, 30)
@@ -7833,7 +7833,7 @@ single_block:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 28)
 	fmla_4s0(1, 3, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 27)
 	fmla_4s0(1, 3, 27)
@@ -7848,7 +7848,7 @@ single_block:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ single_store
@@ -7870,7 +7870,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -7883,7 +7883,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -7895,7 +7895,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -7913,7 +7913,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -7960,7 +7960,7 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 31)
 	fmla_4s0(1, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 30)
 	fmla_4s0(1, 9, 30)
@@ -7978,7 +7978,7 @@ half_rows:
 	fmla_4s0(1, 9, 28)
 	fmla_4s0(2, 8, 31)
 	fmla_4s0(3, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 27)
 	fmla_4s0(1, 9, 27)
@@ -8008,7 +8008,7 @@ half_rows:
 	fmla_4s0(3, 9, 28)
 	fmla_4s0(4, 8, 31)
 	fmla_4s0(5, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 36(R1), F12
 	dup_4s0(13, 12)
@@ -8053,7 +8053,7 @@ half_rows:
 	fmla_4s0(5, 9, 28)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 36(R1), F14
 	dup_4s0(15, 14)
@@ -8092,7 +8092,7 @@ half_rows:
 	fmla_4s(5, 15, 9)
 	fmla_4s0(6, 8, 28)
 	fmla_4s0(7, 9, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 36(R1), F12
 	dup_4s0(13, 12)
@@ -8125,7 +8125,7 @@ half_rows:
 	dup_4s0(12, 12)
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 36(R1), F14
 	dup_4s0(15, 14)
@@ -8146,7 +8146,7 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ half_store
@@ -8198,7 +8198,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -8218,7 +8218,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -8238,7 +8238,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -8271,7 +8271,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -8320,7 +8320,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s(0, 14, 2)
 	fmla_4s(1, 15, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 16, 2)
 	fmla_4s(1, 17, 3)
@@ -8332,7 +8332,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 30)
 	fmla_4s0(1, 3, 30)
@@ -8344,7 +8344,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 28)
 	fmla_4s0(1, 3, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 27)
 	fmla_4s0(1, 3, 27)
@@ -8362,7 +8362,7 @@ fewest_rows:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ fewest_store
@@ -8389,7 +8389,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -8480,7 +8480,7 @@ two_block:
 	fmla_4s(1, 21, 17)
 	fmla_4s(2, 20, 18)
 	fmla_4s(3, 21, 19)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 16(R1), F31
@@ -8528,7 +8528,7 @@ two_block:
 	fmla_4s(5, 21, 17)
 	fmla_4s(6, 20, 18)
 	fmla_4s(7, 21, 19)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
@@ -8596,7 +8596,7 @@ two_block:
 	fmla_4s(9, 21, 17)
 	fmla_4s(10, 20, 18)
 	fmla_4s(11, 21, 19)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 48(R1), F31
@@ -8684,7 +8684,7 @@ two_block:
 	fmla_4s(13, 21, 17)
 	fmla_4s(14, 20, 18)
 	fmla_4s(15, 21, 19)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 48(R1), F31
@@ -8756,7 +8756,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 48(R1), F31
@@ -8808,7 +8808,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 48(R1), F31
@@ -8840,7 +8840,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ two_store
@@ -8890,16 +8890,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -8923,7 +8923,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -8978,7 +8978,7 @@ four_block:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s0(0, 10, 30)
 	fmla_4s0(1, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 29)
 	fmla_4s0(1, 9, 29)
@@ -9002,7 +9002,7 @@ four_block:
 	fmla_4s(1, 21, 11)
 	fmla_4s0(2, 10, 30)
 	fmla_4s0(3, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F12
 	dup_4s0(13, 12)
@@ -9046,7 +9046,7 @@ four_block:
 	fmla_4s(3, 21, 11)
 	fmla_4s0(4, 10, 30)
 	fmla_4s0(5, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 48(R1), F12
 	dup_4s0(13, 12)
@@ -9110,7 +9110,7 @@ four_block:
 	fmla_4s(5, 21, 11)
 	fmla_4s0(6, 10, 30)
 	fmla_4s0(7, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 48(R1), F12
 	dup_4s0(13, 12)
@@ -9166,7 +9166,7 @@ four_block:
 	fmla_4s(5, 15, 11)
 	fmla_4s(6, 20, 10)
 	fmla_4s(7, 21, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 48(R1), F12
 	dup_4s0(13, 12)
@@ -9214,7 +9214,7 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 10)
 	fmla_4s(7, 15, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 48(R1), F12
 	dup_4s0(13, 12)
@@ -9242,7 +9242,7 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 10)
 	fmla_4s(7, 15, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ four_store
@@ -9276,13 +9276,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -9306,7 +9306,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -9364,7 +9364,7 @@ single_block:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 16, 4)
 	fmla_4s(1, 17, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 18, 2)
 	fmla_4s(1, 19, 3)
@@ -9380,7 +9380,7 @@ single_block:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s0(0, 4, 29)
 	fmla_4s0(1, 5, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 28)
 	fmla_4s0(1, 3, 28)
@@ -9399,7 +9399,7 @@ single_block:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 4)
 	fmla_4s(1, 7, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 48(R1), F8
 	dup_4s0(9, 8)
@@ -9427,7 +9427,7 @@ single_block:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 4)
 	fmla_4s(1, 7, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ single_store
@@ -9449,7 +9449,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -9462,7 +9462,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -9474,7 +9474,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -9492,7 +9492,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -9543,7 +9543,7 @@ half_rows:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s0(0, 10, 30)
 	fmla_4s0(1, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 29)
 	fmla_4s0(1, 9, 29)
@@ -9570,7 +9570,7 @@ half_rows:
 	fmla_4s(1, 13, 11)
 	fmla_4s0(2, 10, 30)
 	fmla_4s0(3, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F14
 	dup_4s0(15, 14)
@@ -9617,7 +9617,7 @@ half_rows:
 	fmla_4s(3, 15, 11)
 	fmla_4s0(4, 10, 30)
 	fmla_4s0(5, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 48(R1), F12
 	dup_4s0(13, 12)
@@ -9684,7 +9684,7 @@ half_rows:
 	fmla_4s(5, 13, 11)
 	fmla_4s0(6, 10, 30)
 	fmla_4s0(7, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 48(R1), F14
 	dup_4s0(15, 14)
@@ -9743,7 +9743,7 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 10)
 	fmla_4s(7, 15, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 48(R1), F12
 	dup_4s0(13, 12)
@@ -9791,7 +9791,7 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 10)
 	fmla_4s(7, 15, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 48(R1), F12
 	dup_4s0(13, 12)
@@ -9819,7 +9819,7 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 10)
 	fmla_4s(7, 15, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ half_store
@@ -9871,7 +9871,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -9891,7 +9891,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -9911,7 +9911,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -9944,7 +9944,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -9997,7 +9997,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 16, 4)
 	fmla_4s(1, 17, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 18, 2)
 	fmla_4s(1, 19, 3)
@@ -10013,7 +10013,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s0(0, 4, 29)
 	fmla_4s0(1, 5, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 28)
 	fmla_4s0(1, 3, 28)
@@ -10035,7 +10035,7 @@ fewest_rows:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 4)
 	fmla_4s(1, 9, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 48(R1), F6
 	dup_4s0(7, 6)
@@ -10063,7 +10063,7 @@ fewest_rows:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 4)
 	fmla_4s(1, 9, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ fewest_store
@@ -10090,7 +10090,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -10189,7 +10189,7 @@ two_block:
 	fmla_4s0(1, 17, 31)
 	fmla_4s0(2, 18, 31)
 	fmla_4s0(3, 19, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 20(R1), F30
@@ -10250,7 +10250,7 @@ two_block:
 	fmla_4s0(5, 17, 31)
 	fmla_4s0(6, 18, 31)
 	fmla_4s0(7, 19, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 40(R1), F30
@@ -10336,7 +10336,7 @@ two_block:
 	fmla_4s0(9, 17, 30)
 	fmla_4s0(10, 18, 30)
 	fmla_4s0(11, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 60(R1), F31
@@ -10447,7 +10447,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 80(R1), F31
@@ -10562,7 +10562,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 80(R1), F31
@@ -10652,7 +10652,7 @@ two_block:
 	fmla_4s0(13, 17, 31)
 	fmla_4s0(14, 18, 31)
 	fmla_4s0(15, 19, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 80(R1), F30
@@ -10717,7 +10717,7 @@ two_block:
 	fmla_4s0(13, 17, 31)
 	fmla_4s0(14, 18, 31)
 	fmla_4s0(15, 19, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 80(R1), F30
@@ -10757,7 +10757,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ two_store
@@ -10807,16 +10807,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -10840,7 +10840,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -10899,7 +10899,7 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 29)
 	fmla_4s0(1, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 28)
 	fmla_4s0(1, 9, 28)
@@ -10935,7 +10935,7 @@ four_block:
 	fmla_4s(1, 15, 9)
 	fmla_4s0(2, 8, 29)
 	fmla_4s0(3, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 40(R1), F12
 	dup_4s0(13, 12)
@@ -10996,7 +10996,7 @@ four_block:
 	fmla_4s(3, 13, 9)
 	fmla_4s0(4, 8, 29)
 	fmla_4s0(5, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 60(R1), F14
 	dup_4s0(15, 14)
@@ -11082,7 +11082,7 @@ four_block:
 	fmla_4s(5, 13, 9)
 	fmla_4s0(6, 8, 29)
 	fmla_4s0(7, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F14
 	dup_4s0(15, 14)
@@ -11183,7 +11183,7 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F12
 	dup_4s0(13, 12)
@@ -11268,7 +11268,7 @@ four_block:
 	dup_4s0(12, 12)
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F14
 	dup_4s0(15, 14)
@@ -11328,7 +11328,7 @@ four_block:
 	dup_4s0(12, 12)
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F14
 	dup_4s0(15, 14)
@@ -11363,7 +11363,7 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ four_store
@@ -11397,13 +11397,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -11427,7 +11427,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -11489,7 +11489,7 @@ single_block:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s(0, 18, 2)
 	fmla_4s(1, 19, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
@@ -11509,7 +11509,7 @@ single_block:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 27)
 	fmla_4s0(1, 3, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 20, 2)
 	fmla_4s(1, 21, 3)
@@ -11541,7 +11541,7 @@ single_block:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 60(R1), F6
 	dup_4s0(7, 6)
@@ -11576,7 +11576,7 @@ single_block:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 80(R1), F8
 	dup_4s0(9, 8)
@@ -11611,7 +11611,7 @@ single_block:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ single_store
@@ -11633,7 +11633,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -11646,7 +11646,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -11658,7 +11658,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -11676,7 +11676,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -11731,7 +11731,7 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 29)
 	fmla_4s0(1, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 28)
 	fmla_4s0(1, 9, 28)
@@ -11770,7 +11770,7 @@ half_rows:
 	fmla_4s(1, 13, 9)
 	fmla_4s0(2, 8, 29)
 	fmla_4s0(3, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 40(R1), F14
 	dup_4s0(15, 14)
@@ -11834,7 +11834,7 @@ half_rows:
 	fmla_4s(3, 13, 9)
 	fmla_4s0(4, 8, 29)
 	fmla_4s0(5, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 60(R1), F14
 	dup_4s0(15, 14)
@@ -11923,7 +11923,7 @@ half_rows:
 	fmla_4s(5, 15, 9)
 	fmla_4s0(6, 8, 29)
 	fmla_4s0(7, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F12
 	dup_4s0(13, 12)
@@ -12027,7 +12027,7 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F12
 	dup_4s0(13, 12)
@@ -12112,7 +12112,7 @@ half_rows:
 	dup_4s0(12, 12)
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F14
 	dup_4s0(15, 14)
@@ -12172,7 +12172,7 @@ half_rows:
 	dup_4s0(12, 12)
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F14
 	dup_4s0(15, 14)
@@ -12207,7 +12207,7 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ half_store
@@ -12259,7 +12259,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -12279,7 +12279,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -12299,7 +12299,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -12332,7 +12332,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -12389,7 +12389,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s(0, 18, 2)
 	fmla_4s(1, 19, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
@@ -12409,7 +12409,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 27)
 	fmla_4s0(1, 3, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 40(R1), F6
 	dup_4s0(7, 6)
@@ -12444,7 +12444,7 @@ fewest_rows:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 60(R1), F8
 	dup_4s0(9, 8)
@@ -12479,7 +12479,7 @@ fewest_rows:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 80(R1), F6
 	dup_4s0(7, 6)
@@ -12514,7 +12514,7 @@ fewest_rows:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ fewest_store
@@ -12541,7 +12541,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -12658,7 +12658,7 @@ two_block:
 	fmla_4s0(1, 17, 31)
 	fmla_4s0(2, 18, 31)
 	fmla_4s0(3, 19, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 28(R1), F30
@@ -12745,7 +12745,7 @@ two_block:
 	fmla_4s0(5, 17, 31)
 	fmla_4s0(6, 18, 31)
 	fmla_4s0(7, 19, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 56(R1), F30
@@ -12867,7 +12867,7 @@ two_block:
 	fmla_4s0(9, 17, 30)
 	fmla_4s0(10, 18, 30)
 	fmla_4s0(11, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 84(R1), F31
@@ -13024,7 +13024,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 112(R1), F31
@@ -13185,7 +13185,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 140(R1), F31
@@ -13346,7 +13346,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 168(R1), F31
@@ -13507,7 +13507,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 168(R1), F31
@@ -13633,7 +13633,7 @@ two_block:
 	fmla_4s0(13, 17, 31)
 	fmla_4s0(14, 18, 31)
 	fmla_4s0(15, 19, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 168(R1), F30
@@ -13724,7 +13724,7 @@ two_block:
 	fmla_4s0(13, 17, 31)
 	fmla_4s0(14, 18, 31)
 	fmla_4s0(15, 19, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 168(R1), F30
@@ -13780,7 +13780,7 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ two_store
@@ -13830,16 +13830,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -13863,7 +13863,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -13930,7 +13930,7 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 27)
 	fmla_4s0(1, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 20, 8)
 	fmla_4s(1, 21, 9)
@@ -13990,7 +13990,7 @@ four_block:
 	fmla_4s(1, 15, 9)
 	fmla_4s0(2, 8, 27)
 	fmla_4s0(3, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 56(R1), F12
 	dup_4s0(13, 12)
@@ -14085,7 +14085,7 @@ four_block:
 	fmla_4s(3, 13, 9)
 	fmla_4s0(4, 8, 27)
 	fmla_4s0(5, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 84(R1), F14
 	dup_4s0(15, 14)
@@ -14215,7 +14215,7 @@ four_block:
 	fmla_4s(5, 13, 9)
 	fmla_4s0(6, 8, 27)
 	fmla_4s0(7, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 112(R1), F14
 	dup_4s0(15, 14)
@@ -14366,7 +14366,7 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 140(R1), F12
 	dup_4s0(13, 12)
@@ -14520,7 +14520,7 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F12
 	dup_4s0(13, 12)
@@ -14674,7 +14674,7 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F12
 	dup_4s0(13, 12)
@@ -14793,7 +14793,7 @@ four_block:
 	dup_4s0(12, 12)
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F14
 	dup_4s0(15, 14)
@@ -14877,7 +14877,7 @@ four_block:
 	dup_4s0(12, 12)
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F14
 	dup_4s0(15, 14)
@@ -14926,7 +14926,7 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ four_store
@@ -14960,13 +14960,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -14990,7 +14990,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -15060,7 +15060,7 @@ single_block:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 30)
 	fmla_4s0(1, 3, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 29)
 	fmla_4s0(1, 3, 29)
@@ -15097,7 +15097,7 @@ single_block:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 56(R1), F8
 	dup_4s0(9, 8)
@@ -15146,7 +15146,7 @@ single_block:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 84(R1), F6
 	dup_4s0(7, 6)
@@ -15195,7 +15195,7 @@ single_block:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 112(R1), F8
 	dup_4s0(9, 8)
@@ -15244,7 +15244,7 @@ single_block:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 140(R1), F6
 	dup_4s0(7, 6)
@@ -15293,7 +15293,7 @@ single_block:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 168(R1), F8
 	dup_4s0(9, 8)
@@ -15342,7 +15342,7 @@ single_block:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ single_store
@@ -15364,7 +15364,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -15377,7 +15377,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -15389,7 +15389,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -15407,7 +15407,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -15470,7 +15470,7 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 27)
 	fmla_4s0(1, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 28(R1), F12
 	dup_4s0(13, 12)
@@ -15533,7 +15533,7 @@ half_rows:
 	fmla_4s(1, 13, 9)
 	fmla_4s0(2, 8, 27)
 	fmla_4s0(3, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 56(R1), F14
 	dup_4s0(15, 14)
@@ -15631,7 +15631,7 @@ half_rows:
 	fmla_4s(3, 13, 9)
 	fmla_4s0(4, 8, 27)
 	fmla_4s0(5, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 84(R1), F14
 	dup_4s0(15, 14)
@@ -15764,7 +15764,7 @@ half_rows:
 	fmla_4s(5, 15, 9)
 	fmla_4s0(6, 8, 27)
 	fmla_4s0(7, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 112(R1), F12
 	dup_4s0(13, 12)
@@ -15918,7 +15918,7 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 140(R1), F12
 	dup_4s0(13, 12)
@@ -16072,7 +16072,7 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F12
 	dup_4s0(13, 12)
@@ -16226,7 +16226,7 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F12
 	dup_4s0(13, 12)
@@ -16345,7 +16345,7 @@ half_rows:
 	dup_4s0(12, 12)
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F14
 	dup_4s0(15, 14)
@@ -16429,7 +16429,7 @@ half_rows:
 	dup_4s0(12, 12)
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F14
 	dup_4s0(15, 14)
@@ -16478,7 +16478,7 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ half_store
@@ -16530,7 +16530,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -16550,7 +16550,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -16570,7 +16570,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -16603,7 +16603,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -16668,7 +16668,7 @@ fewest_rows:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 30)
 	fmla_4s0(1, 3, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 29)
 	fmla_4s0(1, 3, 29)
@@ -16708,7 +16708,7 @@ fewest_rows:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 56(R1), F6
 	dup_4s0(7, 6)
@@ -16757,7 +16757,7 @@ fewest_rows:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 84(R1), F8
 	dup_4s0(9, 8)
@@ -16806,7 +16806,7 @@ fewest_rows:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 112(R1), F6
 	dup_4s0(7, 6)
@@ -16855,7 +16855,7 @@ fewest_rows:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 140(R1), F8
 	dup_4s0(9, 8)
@@ -16904,7 +16904,7 @@ fewest_rows:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 168(R1), F6
 	dup_4s0(7, 6)
@@ -16953,7 +16953,7 @@ fewest_rows:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD clamp+88(FP), R0
 	TST R0, R0
 	BEQ fewest_store
@@ -16980,7 +16980,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -17045,9 +17045,9 @@ two_block:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(0, 16, 29)
@@ -17060,9 +17060,9 @@ two_block:
 	fmla_4s0(1, 17, 28)
 	fmla_4s0(2, 18, 28)
 	fmla_4s0(3, 19, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	fmla_4s0(0, 16, 27)
@@ -17075,9 +17075,9 @@ two_block:
 	fmla_4s(1, 21, 17)
 	fmla_4s(2, 20, 18)
 	fmla_4s(3, 21, 19)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(4, 16, 29)
@@ -17090,9 +17090,9 @@ two_block:
 	fmla_4s0(5, 17, 28)
 	fmla_4s0(6, 18, 28)
 	fmla_4s0(7, 19, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	fmla_4s0(4, 16, 27)
@@ -17105,9 +17105,9 @@ two_block:
 	fmla_4s(5, 21, 17)
 	fmla_4s(6, 20, 18)
 	fmla_4s(7, 21, 19)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(8, 16, 29)
@@ -17120,9 +17120,9 @@ two_block:
 	fmla_4s0(9, 17, 28)
 	fmla_4s0(10, 18, 28)
 	fmla_4s0(11, 19, 28)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	fmla_4s0(8, 16, 27)
@@ -17135,9 +17135,9 @@ two_block:
 	fmla_4s(9, 21, 17)
 	fmla_4s(10, 20, 18)
 	fmla_4s(11, 21, 19)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(12, 16, 29)
@@ -17151,7 +17151,7 @@ two_block:
 	fmla_4s0(14, 18, 28)
 	fmla_4s0(15, 19, 28)
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	fmla_4s0(12, 16, 27)
@@ -17213,16 +17213,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -17246,7 +17246,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -17281,63 +17281,63 @@ four_block:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
 	fmla_4s(1, 17, 9)
 	FLDPQ 0(R12), (F10, F11)
 	fmla_4s(0, 18, 10)
 	fmla_4s(1, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(0, 8, 31)
 	fmla_4s0(1, 9, 31)
 	FLDPQ 0(R12), (F10, F11)
 	fmla_4s0(0, 10, 30)
 	fmla_4s0(1, 11, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(2, 16, 8)
 	fmla_4s(3, 17, 9)
 	FLDPQ 0(R12), (F10, F11)
 	fmla_4s(2, 18, 10)
 	fmla_4s(3, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(2, 8, 31)
 	fmla_4s0(3, 9, 31)
 	FLDPQ 0(R12), (F10, F11)
 	fmla_4s0(2, 10, 30)
 	fmla_4s0(3, 11, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(4, 16, 8)
 	fmla_4s(5, 17, 9)
 	FLDPQ 0(R12), (F10, F11)
 	fmla_4s(4, 18, 10)
 	fmla_4s(5, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(4, 8, 31)
 	fmla_4s0(5, 9, 31)
 	FLDPQ 0(R12), (F10, F11)
 	fmla_4s0(4, 10, 30)
 	fmla_4s0(5, 11, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(6, 16, 8)
 	fmla_4s(7, 17, 9)
@@ -17345,7 +17345,7 @@ four_block:
 	fmla_4s(6, 18, 10)
 	fmla_4s(7, 19, 11)
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
@@ -17385,13 +17385,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -17415,7 +17415,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -17448,9 +17448,9 @@ single_block:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 10, 2)
 	fmla_4s(1, 11, 3)
@@ -17458,7 +17458,7 @@ single_block:
 	fmla_4s(0, 12, 4)
 	fmla_4s(1, 13, 5)
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	fmla_4s(0, 14, 2)
 	fmla_4s(1, 15, 3)
@@ -17486,7 +17486,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -17499,7 +17499,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -17511,7 +17511,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -17529,7 +17529,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -17563,63 +17563,63 @@ half_rows:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
 	fmla_4s(1, 17, 9)
 	FLDPQ 0(R12), (F10, F11)
 	fmla_4s(0, 18, 10)
 	fmla_4s(1, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(0, 8, 31)
 	fmla_4s0(1, 9, 31)
 	FLDPQ 0(R12), (F10, F11)
 	fmla_4s0(0, 10, 30)
 	fmla_4s0(1, 11, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(2, 16, 8)
 	fmla_4s(3, 17, 9)
 	FLDPQ 0(R12), (F10, F11)
 	fmla_4s(2, 18, 10)
 	fmla_4s(3, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(2, 8, 31)
 	fmla_4s0(3, 9, 31)
 	FLDPQ 0(R12), (F10, F11)
 	fmla_4s0(2, 10, 30)
 	fmla_4s0(3, 11, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(4, 16, 8)
 	fmla_4s(5, 17, 9)
 	FLDPQ 0(R12), (F10, F11)
 	fmla_4s(4, 18, 10)
 	fmla_4s(5, 19, 11)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(4, 8, 31)
 	fmla_4s0(5, 9, 31)
 	FLDPQ 0(R12), (F10, F11)
 	fmla_4s0(4, 10, 30)
 	fmla_4s0(5, 11, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(6, 16, 8)
 	fmla_4s(7, 17, 9)
@@ -17627,7 +17627,7 @@ half_rows:
 	fmla_4s(6, 18, 10)
 	fmla_4s(7, 19, 11)
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
@@ -17685,7 +17685,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -17705,7 +17705,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -17725,7 +17725,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -17758,7 +17758,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -17789,9 +17789,9 @@ fewest_rows:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 10, 2)
 	fmla_4s(1, 11, 3)
@@ -17799,7 +17799,7 @@ fewest_rows:
 	fmla_4s(0, 12, 4)
 	fmla_4s(1, 13, 5)
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	fmla_4s(0, 14, 2)
 	fmla_4s(1, 15, 3)
@@ -17832,7 +17832,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -17897,9 +17897,9 @@ two_block:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(0, 16, 29)
@@ -17919,9 +17919,9 @@ two_block:
 	fmla_4s0(1, 17, 27)
 	fmla_4s0(2, 18, 27)
 	fmla_4s0(3, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	fmla_4s(0, 20, 16)
@@ -17943,9 +17943,9 @@ two_block:
 	fmla_4s0(1, 17, 30)
 	fmla_4s0(2, 18, 30)
 	fmla_4s0(3, 19, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 24(R1), F31
@@ -17980,9 +17980,9 @@ two_block:
 	fmla_4s0(5, 17, 27)
 	fmla_4s0(6, 18, 27)
 	fmla_4s0(7, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	fmla_4s(4, 20, 16)
@@ -18004,9 +18004,9 @@ two_block:
 	fmla_4s0(5, 17, 31)
 	fmla_4s0(6, 18, 31)
 	fmla_4s0(7, 19, 31)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 24(R1), F30
@@ -18041,9 +18041,9 @@ two_block:
 	fmla_4s0(9, 17, 27)
 	fmla_4s0(10, 18, 27)
 	fmla_4s0(11, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	fmla_4s(8, 20, 16)
@@ -18065,9 +18065,9 @@ two_block:
 	fmla_4s0(9, 17, 30)
 	fmla_4s0(10, 18, 30)
 	fmla_4s0(11, 19, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 24(R1), F31
@@ -18102,9 +18102,9 @@ two_block:
 	fmla_4s0(13, 17, 27)
 	fmla_4s0(14, 18, 27)
 	fmla_4s0(15, 19, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	fmla_4s(12, 20, 16)
@@ -18127,7 +18127,7 @@ two_block:
 	fmla_4s0(14, 18, 31)
 	fmla_4s0(15, 19, 31)
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 24(R1), F30
@@ -18199,16 +18199,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -18232,7 +18232,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -18273,9 +18273,9 @@ four_block:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
 	fmla_4s(1, 17, 9)
@@ -18286,9 +18286,9 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 31)
 	fmla_4s0(1, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(0, 8, 30)
 	fmla_4s0(1, 9, 30)
@@ -18299,9 +18299,9 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 28)
 	fmla_4s0(1, 9, 28)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 27)
 	fmla_4s0(1, 9, 27)
@@ -18321,9 +18321,9 @@ four_block:
 	fmla_4s(1, 13, 9)
 	fmla_4s0(2, 8, 31)
 	fmla_4s0(3, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(2, 8, 30)
 	fmla_4s0(3, 9, 30)
@@ -18334,9 +18334,9 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(2, 8, 28)
 	fmla_4s0(3, 9, 28)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(2, 8, 27)
 	fmla_4s0(3, 9, 27)
@@ -18356,9 +18356,9 @@ four_block:
 	fmla_4s(3, 15, 9)
 	fmla_4s0(4, 8, 31)
 	fmla_4s0(5, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(4, 8, 30)
 	fmla_4s0(5, 9, 30)
@@ -18369,9 +18369,9 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(4, 8, 28)
 	fmla_4s0(5, 9, 28)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(4, 8, 27)
 	fmla_4s0(5, 9, 27)
@@ -18391,9 +18391,9 @@ four_block:
 	fmla_4s(5, 13, 9)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(6, 8, 30)
 	fmla_4s0(7, 9, 30)
@@ -18405,7 +18405,7 @@ four_block:
 	fmla_4s0(6, 8, 28)
 	fmla_4s0(7, 9, 28)
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(6, 8, 27)
 	fmla_4s0(7, 9, 27)
@@ -18452,13 +18452,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -18482,7 +18482,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -18522,9 +18522,9 @@ single_block:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 10, 2)
 	fmla_4s(1, 11, 3)
@@ -18535,9 +18535,9 @@ single_block:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s(0, 14, 2)
 	fmla_4s(1, 15, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	fmla_4s(0, 16, 2)
 	fmla_4s(1, 17, 3)
@@ -18549,7 +18549,7 @@ single_block:
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 30)
 	fmla_4s0(1, 3, 30)
@@ -18581,7 +18581,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -18594,7 +18594,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -18606,7 +18606,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -18624,7 +18624,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -18661,9 +18661,9 @@ half_rows:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
 	fmla_4s(1, 17, 9)
@@ -18674,9 +18674,9 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 31)
 	fmla_4s0(1, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(0, 8, 30)
 	fmla_4s0(1, 9, 30)
@@ -18687,9 +18687,9 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 28)
 	fmla_4s0(1, 9, 28)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(0, 8, 27)
 	fmla_4s0(1, 9, 27)
@@ -18712,9 +18712,9 @@ half_rows:
 	fmla_4s(1, 15, 9)
 	fmla_4s0(2, 8, 31)
 	fmla_4s0(3, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(2, 8, 30)
 	fmla_4s0(3, 9, 30)
@@ -18725,9 +18725,9 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(2, 8, 28)
 	fmla_4s0(3, 9, 28)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(2, 8, 27)
 	fmla_4s0(3, 9, 27)
@@ -18750,9 +18750,9 @@ half_rows:
 	fmla_4s(3, 15, 9)
 	fmla_4s0(4, 8, 31)
 	fmla_4s0(5, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(4, 8, 30)
 	fmla_4s0(5, 9, 30)
@@ -18763,9 +18763,9 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(4, 8, 28)
 	fmla_4s0(5, 9, 28)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(4, 8, 27)
 	fmla_4s0(5, 9, 27)
@@ -18788,9 +18788,9 @@ half_rows:
 	fmla_4s(5, 15, 9)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(6, 8, 30)
 	fmla_4s0(7, 9, 30)
@@ -18802,7 +18802,7 @@ half_rows:
 	fmla_4s0(6, 8, 28)
 	fmla_4s0(7, 9, 28)
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s0(6, 8, 27)
 	fmla_4s0(7, 9, 27)
@@ -18870,7 +18870,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -18890,7 +18890,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -18910,7 +18910,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -18943,7 +18943,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -18981,9 +18981,9 @@ fewest_rows:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 10, 2)
 	fmla_4s(1, 11, 3)
@@ -18994,9 +18994,9 @@ fewest_rows:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s(0, 14, 2)
 	fmla_4s(1, 15, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	fmla_4s(0, 16, 2)
 	fmla_4s(1, 17, 3)
@@ -19008,7 +19008,7 @@ fewest_rows:
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 30)
 	fmla_4s0(1, 3, 30)
@@ -19045,7 +19045,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -19110,9 +19110,9 @@ two_block:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(0, 16, 29)
@@ -19139,9 +19139,9 @@ two_block:
 	fmla_4s(1, 21, 17)
 	fmla_4s(2, 20, 18)
 	fmla_4s(3, 21, 19)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 16(R1), F31
@@ -19172,9 +19172,9 @@ two_block:
 	fmla_4s0(1, 17, 30)
 	fmla_4s0(2, 18, 30)
 	fmla_4s0(3, 19, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
@@ -19221,9 +19221,9 @@ two_block:
 	fmla_4s(5, 21, 17)
 	fmla_4s(6, 20, 18)
 	fmla_4s(7, 21, 19)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 48(R1), F31
@@ -19274,9 +19274,9 @@ two_block:
 	fmla_4s0(5, 17, 30)
 	fmla_4s0(6, 18, 30)
 	fmla_4s0(7, 19, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
@@ -19323,9 +19323,9 @@ two_block:
 	fmla_4s(9, 21, 17)
 	fmla_4s(10, 20, 18)
 	fmla_4s(11, 21, 19)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 48(R1), F31
@@ -19376,9 +19376,9 @@ two_block:
 	fmla_4s0(9, 17, 30)
 	fmla_4s0(10, 18, 30)
 	fmla_4s0(11, 19, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
@@ -19425,9 +19425,9 @@ two_block:
 	fmla_4s(13, 21, 17)
 	fmla_4s(14, 20, 18)
 	fmla_4s(15, 21, 19)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 48(R1), F31
@@ -19478,9 +19478,9 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 32(R1), F31
@@ -19512,7 +19512,7 @@ two_block:
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 48(R1), F31
@@ -19592,16 +19592,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -19625,7 +19625,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -19666,9 +19666,9 @@ four_block:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
 	fmla_4s(1, 17, 9)
@@ -19683,9 +19683,9 @@ four_block:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s0(0, 10, 30)
 	fmla_4s0(1, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(0, 8, 29)
 	fmla_4s0(1, 9, 29)
@@ -19700,9 +19700,9 @@ four_block:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s(0, 20, 10)
 	fmla_4s(1, 21, 11)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F12
 	dup_4s0(13, 12)
@@ -19737,9 +19737,9 @@ four_block:
 	fmla_4s(1, 15, 11)
 	fmla_4s0(2, 10, 30)
 	fmla_4s0(3, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 48(R1), F12
 	dup_4s0(13, 12)
@@ -19774,9 +19774,9 @@ four_block:
 	fmla_4s(1, 15, 11)
 	fmla_4s(2, 20, 10)
 	fmla_4s(3, 21, 11)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F12
 	dup_4s0(13, 12)
@@ -19811,9 +19811,9 @@ four_block:
 	fmla_4s(3, 15, 11)
 	fmla_4s0(4, 10, 30)
 	fmla_4s0(5, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 48(R1), F12
 	dup_4s0(13, 12)
@@ -19848,9 +19848,9 @@ four_block:
 	fmla_4s(3, 15, 11)
 	fmla_4s(4, 20, 10)
 	fmla_4s(5, 21, 11)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F12
 	dup_4s0(13, 12)
@@ -19885,9 +19885,9 @@ four_block:
 	fmla_4s(5, 15, 11)
 	fmla_4s0(6, 10, 30)
 	fmla_4s0(7, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 48(R1), F12
 	dup_4s0(13, 12)
@@ -19922,9 +19922,9 @@ four_block:
 	fmla_4s(5, 15, 11)
 	fmla_4s(6, 20, 10)
 	fmla_4s(7, 21, 11)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F12
 	dup_4s0(13, 12)
@@ -19952,7 +19952,7 @@ four_block:
 	fmla_4s(6, 14, 10)
 	fmla_4s(7, 15, 11)
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 48(R1), F12
 	dup_4s0(13, 12)
@@ -20012,13 +20012,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -20042,7 +20042,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -20086,9 +20086,9 @@ single_block:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 10, 2)
 	fmla_4s(1, 11, 3)
@@ -20103,9 +20103,9 @@ single_block:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 16, 4)
 	fmla_4s(1, 17, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	fmla_4s(0, 18, 2)
 	fmla_4s(1, 19, 3)
@@ -20120,9 +20120,9 @@ single_block:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s0(0, 4, 29)
 	fmla_4s0(1, 5, 29)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 28)
 	fmla_4s0(1, 3, 28)
@@ -20141,7 +20141,7 @@ single_block:
 	fmla_4s(0, 6, 4)
 	fmla_4s(1, 7, 5)
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	FMOVS 48(R1), F8
 	dup_4s0(9, 8)
@@ -20189,7 +20189,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -20202,7 +20202,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -20214,7 +20214,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -20232,7 +20232,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -20269,9 +20269,9 @@ half_rows:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
 	fmla_4s(1, 17, 9)
@@ -20286,9 +20286,9 @@ half_rows:
 	FLDPQ 0(R19), (F10, F11)
 	fmla_4s0(0, 10, 30)
 	fmla_4s0(1, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(0, 8, 29)
 	fmla_4s0(1, 9, 29)
@@ -20306,9 +20306,9 @@ half_rows:
 	dup_4s0(12, 12)
 	fmla_4s(0, 12, 10)
 	fmla_4s(1, 13, 11)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F14
 	dup_4s0(15, 14)
@@ -20343,9 +20343,9 @@ half_rows:
 	fmla_4s(1, 13, 11)
 	fmla_4s0(2, 10, 30)
 	fmla_4s0(3, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 48(R1), F14
 	dup_4s0(15, 14)
@@ -20383,9 +20383,9 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(2, 14, 10)
 	fmla_4s(3, 15, 11)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F12
 	dup_4s0(13, 12)
@@ -20420,9 +20420,9 @@ half_rows:
 	fmla_4s(3, 15, 11)
 	fmla_4s0(4, 10, 30)
 	fmla_4s0(5, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 48(R1), F12
 	dup_4s0(13, 12)
@@ -20460,9 +20460,9 @@ half_rows:
 	dup_4s0(12, 12)
 	fmla_4s(4, 12, 10)
 	fmla_4s(5, 13, 11)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F14
 	dup_4s0(15, 14)
@@ -20497,9 +20497,9 @@ half_rows:
 	fmla_4s(5, 13, 11)
 	fmla_4s0(6, 10, 30)
 	fmla_4s0(7, 11, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 48(R1), F14
 	dup_4s0(15, 14)
@@ -20537,9 +20537,9 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 10)
 	fmla_4s(7, 15, 11)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 32(R1), F12
 	dup_4s0(13, 12)
@@ -20567,7 +20567,7 @@ half_rows:
 	fmla_4s(6, 14, 10)
 	fmla_4s(7, 15, 11)
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 48(R1), F12
 	dup_4s0(13, 12)
@@ -20645,7 +20645,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -20665,7 +20665,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -20685,7 +20685,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -20718,7 +20718,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -20757,9 +20757,9 @@ fewest_rows:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 10, 2)
 	fmla_4s(1, 11, 3)
@@ -20774,9 +20774,9 @@ fewest_rows:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s(0, 16, 4)
 	fmla_4s(1, 17, 5)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	fmla_4s(0, 18, 2)
 	fmla_4s(1, 19, 3)
@@ -20791,9 +20791,9 @@ fewest_rows:
 	FLDPQ 0(R19), (F4, F5)
 	fmla_4s0(0, 4, 29)
 	fmla_4s0(1, 5, 29)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s0(0, 2, 28)
 	fmla_4s0(1, 3, 28)
@@ -20815,7 +20815,7 @@ fewest_rows:
 	fmla_4s(0, 8, 4)
 	fmla_4s(1, 9, 5)
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	FMOVS 48(R1), F6
 	dup_4s0(7, 6)
@@ -20868,7 +20868,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -20933,9 +20933,9 @@ two_block:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(0, 16, 29)
@@ -20970,9 +20970,9 @@ two_block:
 	fmla_4s0(1, 17, 31)
 	fmla_4s0(2, 18, 31)
 	fmla_4s0(3, 19, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 20(R1), F30
@@ -21011,9 +21011,9 @@ two_block:
 	fmla_4s0(1, 17, 30)
 	fmla_4s0(2, 18, 30)
 	fmla_4s0(3, 19, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 40(R1), F31
@@ -21073,9 +21073,9 @@ two_block:
 	fmla_4s0(5, 17, 30)
 	fmla_4s0(6, 18, 30)
 	fmla_4s0(7, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 60(R1), F31
@@ -21139,9 +21139,9 @@ two_block:
 	fmla_4s0(5, 17, 30)
 	fmla_4s0(6, 18, 30)
 	fmla_4s0(7, 19, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 80(R1), F31
@@ -21226,9 +21226,9 @@ two_block:
 	fmla_4s0(9, 17, 31)
 	fmla_4s0(10, 18, 31)
 	fmla_4s0(11, 19, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 60(R1), F30
@@ -21292,9 +21292,9 @@ two_block:
 	fmla_4s0(9, 17, 31)
 	fmla_4s0(10, 18, 31)
 	fmla_4s0(11, 19, 31)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 80(R1), F30
@@ -21379,9 +21379,9 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 60(R1), F31
@@ -21445,9 +21445,9 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 80(R1), F31
@@ -21511,9 +21511,9 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 60(R1), F31
@@ -21553,7 +21553,7 @@ two_block:
 	fmla_4s0(14, 18, 31)
 	fmla_4s0(15, 19, 31)
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 80(R1), F30
@@ -21641,16 +21641,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -21674,7 +21674,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -21715,9 +21715,9 @@ four_block:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
 	fmla_4s(1, 17, 9)
@@ -21736,9 +21736,9 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 29)
 	fmla_4s0(1, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(0, 8, 28)
 	fmla_4s0(1, 9, 28)
@@ -21763,9 +21763,9 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(0, 14, 8)
 	fmla_4s(1, 15, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 40(R1), F12
 	dup_4s0(13, 12)
@@ -21809,9 +21809,9 @@ four_block:
 	fmla_4s(1, 13, 9)
 	fmla_4s0(2, 8, 29)
 	fmla_4s0(3, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 60(R1), F14
 	dup_4s0(15, 14)
@@ -21861,9 +21861,9 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(2, 14, 8)
 	fmla_4s(3, 15, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F12
 	dup_4s0(13, 12)
@@ -21932,9 +21932,9 @@ four_block:
 	fmla_4s(3, 15, 9)
 	fmla_4s0(4, 8, 29)
 	fmla_4s0(5, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 60(R1), F12
 	dup_4s0(13, 12)
@@ -21984,9 +21984,9 @@ four_block:
 	dup_4s0(12, 12)
 	fmla_4s(4, 12, 8)
 	fmla_4s(5, 13, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F14
 	dup_4s0(15, 14)
@@ -22055,9 +22055,9 @@ four_block:
 	fmla_4s(5, 13, 9)
 	fmla_4s0(6, 8, 29)
 	fmla_4s0(7, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 60(R1), F14
 	dup_4s0(15, 14)
@@ -22107,9 +22107,9 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F12
 	dup_4s0(13, 12)
@@ -22168,9 +22168,9 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 60(R1), F12
 	dup_4s0(13, 12)
@@ -22205,7 +22205,7 @@ four_block:
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F14
 	dup_4s0(15, 14)
@@ -22272,13 +22272,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -22302,7 +22302,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -22346,9 +22346,9 @@ single_block:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 10, 2)
 	fmla_4s(1, 11, 3)
@@ -22367,9 +22367,9 @@ single_block:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s(0, 18, 2)
 	fmla_4s(1, 19, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
@@ -22388,9 +22388,9 @@ single_block:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 27)
 	fmla_4s0(1, 3, 27)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 20, 2)
 	fmla_4s(1, 21, 3)
@@ -22421,9 +22421,9 @@ single_block:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	FMOVS 60(R1), F6
 	dup_4s0(7, 6)
@@ -22458,7 +22458,7 @@ single_block:
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 80(R1), F8
 	dup_4s0(9, 8)
@@ -22513,7 +22513,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -22526,7 +22526,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -22538,7 +22538,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -22556,7 +22556,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -22593,9 +22593,9 @@ half_rows:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
 	fmla_4s(1, 17, 9)
@@ -22614,9 +22614,9 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 29)
 	fmla_4s0(1, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s0(0, 8, 28)
 	fmla_4s0(1, 9, 28)
@@ -22644,9 +22644,9 @@ half_rows:
 	dup_4s0(12, 12)
 	fmla_4s(0, 12, 8)
 	fmla_4s(1, 13, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 40(R1), F14
 	dup_4s0(15, 14)
@@ -22690,9 +22690,9 @@ half_rows:
 	fmla_4s(1, 15, 9)
 	fmla_4s0(2, 8, 29)
 	fmla_4s0(3, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 60(R1), F12
 	dup_4s0(13, 12)
@@ -22745,9 +22745,9 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(2, 14, 8)
 	fmla_4s(3, 15, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F12
 	dup_4s0(13, 12)
@@ -22816,9 +22816,9 @@ half_rows:
 	fmla_4s(3, 15, 9)
 	fmla_4s0(4, 8, 29)
 	fmla_4s0(5, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 60(R1), F12
 	dup_4s0(13, 12)
@@ -22871,9 +22871,9 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(4, 14, 8)
 	fmla_4s(5, 15, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F12
 	dup_4s0(13, 12)
@@ -22942,9 +22942,9 @@ half_rows:
 	fmla_4s(5, 15, 9)
 	fmla_4s0(6, 8, 29)
 	fmla_4s0(7, 9, 29)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 60(R1), F12
 	dup_4s0(13, 12)
@@ -22997,9 +22997,9 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F12
 	dup_4s0(13, 12)
@@ -23058,9 +23058,9 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 60(R1), F12
 	dup_4s0(13, 12)
@@ -23095,7 +23095,7 @@ half_rows:
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 80(R1), F14
 	dup_4s0(15, 14)
@@ -23180,7 +23180,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -23200,7 +23200,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -23220,7 +23220,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -23253,7 +23253,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -23292,9 +23292,9 @@ fewest_rows:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 10, 2)
 	fmla_4s(1, 11, 3)
@@ -23313,9 +23313,9 @@ fewest_rows:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s(0, 18, 2)
 	fmla_4s(1, 19, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
@@ -23334,9 +23334,9 @@ fewest_rows:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 27)
 	fmla_4s0(1, 3, 27)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 40(R1), F6
 	dup_4s0(7, 6)
@@ -23370,9 +23370,9 @@ fewest_rows:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	FMOVS 60(R1), F8
 	dup_4s0(9, 8)
@@ -23407,7 +23407,7 @@ fewest_rows:
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 80(R1), F6
 	dup_4s0(7, 6)
@@ -23467,7 +23467,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -23532,9 +23532,9 @@ two_block:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	fmla_4s0(0, 16, 29)
@@ -23585,9 +23585,9 @@ two_block:
 	fmla_4s0(1, 17, 31)
 	fmla_4s0(2, 18, 31)
 	fmla_4s0(3, 19, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 28(R1), F30
@@ -23642,9 +23642,9 @@ two_block:
 	fmla_4s0(1, 17, 30)
 	fmla_4s0(2, 18, 30)
 	fmla_4s0(3, 19, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 56(R1), F31
@@ -23730,9 +23730,9 @@ two_block:
 	fmla_4s0(5, 17, 30)
 	fmla_4s0(6, 18, 30)
 	fmla_4s0(7, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 84(R1), F31
@@ -23822,9 +23822,9 @@ two_block:
 	fmla_4s0(5, 17, 30)
 	fmla_4s0(6, 18, 30)
 	fmla_4s0(7, 19, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 112(R1), F31
@@ -23945,9 +23945,9 @@ two_block:
 	fmla_4s0(9, 17, 31)
 	fmla_4s0(10, 18, 31)
 	fmla_4s0(11, 19, 31)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 140(R1), F30
@@ -24072,9 +24072,9 @@ two_block:
 	fmla_4s0(9, 17, 30)
 	fmla_4s0(10, 18, 30)
 	fmla_4s0(11, 19, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 168(R1), F31
@@ -24230,9 +24230,9 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 140(R1), F31
@@ -24357,9 +24357,9 @@ two_block:
 	fmla_4s0(13, 17, 31)
 	fmla_4s0(14, 18, 31)
 	fmla_4s0(15, 19, 31)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 168(R1), F30
@@ -24484,9 +24484,9 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 140(R1), F31
@@ -24576,9 +24576,9 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 168(R1), F31
@@ -24668,9 +24668,9 @@ two_block:
 	fmla_4s0(13, 17, 30)
 	fmla_4s0(14, 18, 30)
 	fmla_4s0(15, 19, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F16, F17)
 	FLDPQ 32(R10), (F18, F19)
 	FMOVS 140(R1), F31
@@ -24726,7 +24726,7 @@ two_block:
 	fmla_4s0(14, 18, 31)
 	fmla_4s0(15, 19, 31)
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	FMOVS 168(R1), F30
@@ -24830,16 +24830,16 @@ two_store:
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS $64, R14, R14
+	ADD $64, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE two_next
@@ -24863,7 +24863,7 @@ two_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE two_rows
 	MOVD $4, R2
@@ -24904,9 +24904,9 @@ four_block:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
 	fmla_4s(1, 17, 9)
@@ -24933,9 +24933,9 @@ four_block:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 27)
 	fmla_4s0(1, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	fmla_4s(0, 20, 8)
 	fmla_4s(1, 21, 9)
@@ -24980,9 +24980,9 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(0, 14, 8)
 	fmla_4s(1, 15, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 56(R1), F12
 	dup_4s0(13, 12)
@@ -25044,9 +25044,9 @@ four_block:
 	fmla_4s(1, 13, 9)
 	fmla_4s0(2, 8, 27)
 	fmla_4s0(3, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 84(R1), F14
 	dup_4s0(15, 14)
@@ -25126,9 +25126,9 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(2, 14, 8)
 	fmla_4s(3, 15, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 112(R1), F12
 	dup_4s0(13, 12)
@@ -25225,9 +25225,9 @@ four_block:
 	fmla_4s(3, 15, 9)
 	fmla_4s0(4, 8, 27)
 	fmla_4s0(5, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 140(R1), F12
 	dup_4s0(13, 12)
@@ -25342,9 +25342,9 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(4, 14, 8)
 	fmla_4s(5, 15, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F12
 	dup_4s0(13, 12)
@@ -25476,9 +25476,9 @@ four_block:
 	fmla_4s(5, 13, 9)
 	fmla_4s0(6, 8, 27)
 	fmla_4s0(7, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 140(R1), F14
 	dup_4s0(15, 14)
@@ -25593,9 +25593,9 @@ four_block:
 	dup_4s0(12, 12)
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F14
 	dup_4s0(15, 14)
@@ -25713,9 +25713,9 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 140(R1), F12
 	dup_4s0(13, 12)
@@ -25798,9 +25798,9 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F12
 	dup_4s0(13, 12)
@@ -25883,9 +25883,9 @@ four_block:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 140(R1), F12
 	dup_4s0(13, 12)
@@ -25934,7 +25934,7 @@ four_block:
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F14
 	dup_4s0(15, 14)
@@ -26015,13 +26015,13 @@ four_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE four_next
@@ -26045,7 +26045,7 @@ four_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE four_rows
 	MOVD $4, R2
@@ -26089,9 +26089,9 @@ single_block:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 10, 2)
 	fmla_4s(1, 11, 3)
@@ -26118,9 +26118,9 @@ single_block:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 30)
 	fmla_4s0(1, 3, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	fmla_4s0(0, 2, 29)
 	fmla_4s0(1, 3, 29)
@@ -26156,9 +26156,9 @@ single_block:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 56(R1), F8
 	dup_4s0(9, 8)
@@ -26206,9 +26206,9 @@ single_block:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	FMOVS 84(R1), F6
 	dup_4s0(7, 6)
@@ -26256,9 +26256,9 @@ single_block:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 112(R1), F8
 	dup_4s0(9, 8)
@@ -26306,9 +26306,9 @@ single_block:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	FMOVS 140(R1), F6
 	dup_4s0(7, 6)
@@ -26357,7 +26357,7 @@ single_block:
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 168(R1), F8
 	dup_4s0(9, 8)
@@ -26426,7 +26426,7 @@ single_store:
 	ADD R14, R5, R19
 	ADD $0, R19, R0
 	FSTPQ (F0, F1), 0(R0)
-	ADDS $32, R14, R14
+	ADD $32, R14, R14
 	MOVD R13, R0
 	SUBS R14, R0, R0
 	BLE single_next
@@ -26439,7 +26439,7 @@ single_store:
 single_next:
 	SUBS $1, R2, R2
 	BLE single_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B single_rows
 
@@ -26451,7 +26451,7 @@ narrow:
 	LSR $2, R2, R2
 	MOVD $1, R10
 	LSLW R2, R10, R10
-	SUBSW $1, R10, R10
+	SUBW $1, R10, R10
 	FMOVS R10, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -26469,7 +26469,7 @@ narrow:
 	BLT few
 	CMP $4, R2
 	BLT few
-	SUBS $16, R13, R13
+	SUB $16, R13, R13
 	MOVD R13, R10
 	LSR $2, R10, R10
 	FMOVS R10, F20
@@ -26506,9 +26506,9 @@ half_rows:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
 	fmla_4s(1, 17, 9)
@@ -26535,9 +26535,9 @@ half_rows:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s0(0, 8, 27)
 	fmla_4s0(1, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 28(R1), F12
 	dup_4s0(13, 12)
@@ -26585,9 +26585,9 @@ half_rows:
 	dup_4s0(12, 12)
 	fmla_4s(0, 12, 8)
 	fmla_4s(1, 13, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 56(R1), F14
 	dup_4s0(15, 14)
@@ -26649,9 +26649,9 @@ half_rows:
 	fmla_4s(1, 15, 9)
 	fmla_4s0(2, 8, 27)
 	fmla_4s0(3, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 84(R1), F12
 	dup_4s0(13, 12)
@@ -26734,9 +26734,9 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(2, 14, 8)
 	fmla_4s(3, 15, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 112(R1), F12
 	dup_4s0(13, 12)
@@ -26833,9 +26833,9 @@ half_rows:
 	fmla_4s(3, 15, 9)
 	fmla_4s0(4, 8, 27)
 	fmla_4s0(5, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 140(R1), F12
 	dup_4s0(13, 12)
@@ -26953,9 +26953,9 @@ half_rows:
 	dup_4s0(12, 12)
 	fmla_4s(4, 12, 8)
 	fmla_4s(5, 13, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F14
 	dup_4s0(15, 14)
@@ -27087,9 +27087,9 @@ half_rows:
 	fmla_4s(5, 15, 9)
 	fmla_4s0(6, 8, 27)
 	fmla_4s0(7, 9, 27)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 140(R1), F12
 	dup_4s0(13, 12)
@@ -27207,9 +27207,9 @@ half_rows:
 	dup_4s0(12, 12)
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F14
 	dup_4s0(15, 14)
@@ -27327,9 +27327,9 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 140(R1), F12
 	dup_4s0(13, 12)
@@ -27412,9 +27412,9 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F12
 	dup_4s0(13, 12)
@@ -27497,9 +27497,9 @@ half_rows:
 	dup_4s0(14, 14)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F8, F9)
 	FMOVS 140(R1), F12
 	dup_4s0(13, 12)
@@ -27548,7 +27548,7 @@ half_rows:
 	fmla_4s(6, 12, 8)
 	fmla_4s(7, 13, 9)
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F8, F9)
 	FMOVS 168(R1), F14
 	dup_4s0(15, 14)
@@ -27647,7 +27647,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F2, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -27667,7 +27667,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F4, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -27687,7 +27687,7 @@ half_store:
 	VMOV V22.B16, V9.B16
 	ADD R13, R0, R19
 	FMOVQ F8, 0(R19)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ F6, 0(R0)
 	MOVD $0x04040404, R20
 	VDUP R20, V23.S4
@@ -27720,7 +27720,7 @@ half_step:
 	ADDS R14, R4, R4
 	MOVD R0, R14
 	MUL R7, R14, R14
-	ADDS R14, R5, R5
+	ADD R14, R5, R5
 	CMP $4, R2
 	BGE half_rows
 	MOVD $4, R2
@@ -27759,9 +27759,9 @@ fewest_rows:
 	ADD R14, R4, R19
 	ADD $0, R19, R0
 	MOVD oddRow+72(FP), R10
-	ADDS R0, R10, R10
+	ADD R0, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 10, 2)
 	fmla_4s(1, 11, 3)
@@ -27788,9 +27788,9 @@ fewest_rows:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s0(0, 2, 30)
 	fmla_4s0(1, 3, 30)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	fmla_4s0(0, 2, 29)
 	fmla_4s0(1, 3, 29)
@@ -27829,9 +27829,9 @@ fewest_rows:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 56(R1), F6
 	dup_4s0(7, 6)
@@ -27879,9 +27879,9 @@ fewest_rows:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	FMOVS 84(R1), F8
 	dup_4s0(9, 8)
@@ -27929,9 +27929,9 @@ fewest_rows:
 	dup_4s0(8, 8)
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
-	ADDS R8, R10, R10
+	ADD R8, R10, R10
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 112(R1), F6
 	dup_4s0(7, 6)
@@ -27979,9 +27979,9 @@ fewest_rows:
 	dup_4s0(6, 6)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS R8, R0, R0
+	ADD R8, R0, R0
 	MOVD oddCol+80(FP), R12
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	FLDPQ 0(R10), (F2, F3)
 	FMOVS 140(R1), F8
 	dup_4s0(9, 8)
@@ -28030,7 +28030,7 @@ fewest_rows:
 	fmla_4s(0, 8, 2)
 	fmla_4s(1, 9, 3)
 	MOVD oddCol+80(FP), R12
-	ADDS R0, R12, R12
+	ADD R0, R12, R12
 	FLDPQ 0(R0), (F2, F3)
 	FMOVS 168(R1), F6
 	dup_4s0(7, 6)
@@ -28104,7 +28104,7 @@ fewest_store:
 mask1done:
 	SUBS $1, R2, R2
 	BLE fewest_done
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	ADDS R7, R5, R5
 	B fewest_rows
 
@@ -28140,13 +28140,13 @@ row:
 
 tap:
 	MOVD (R12), R0
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FLDPQ 0(R11), (F6, F7)
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS $32, R11, R11
-	ADDS $8, R12, R12
+	ADD $32, R11, R11
+	ADD $8, R12, R12
 	SUBS $1, R13, R13
 	BNE tap
 	MOVD clamp+80(FP), R0
@@ -28167,8 +28167,8 @@ tap:
 
 store:
 	FSTPQ (F0, F1), 0(R5)
-	ADDS R9, R5, R5
-	ADDS R10, R4, R4
+	ADD R9, R5, R5
+	ADD R10, R4, R4
 	SUBS $1, R2, R2
 	BNE row
 	RET
@@ -28196,7 +28196,7 @@ row:
 
 tap:
 	MOVD (R12), R0
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FLDPQ 0(R11), (F10, F11)
 	FLDPQ 0(R0), (F4, F5)
 	fmla_4s(0, 10, 4)
@@ -28204,8 +28204,8 @@ tap:
 	FLDPQ 32(R0), (F6, F7)
 	fmla_4s(2, 10, 6)
 	fmla_4s(3, 11, 7)
-	ADDS $32, R11, R11
-	ADDS $8, R12, R12
+	ADD $32, R11, R11
+	ADD $8, R12, R12
 	SUBS $1, R13, R13
 	BNE tap
 	MOVD clamp+80(FP), R0
@@ -28232,8 +28232,8 @@ tap:
 store:
 	FSTPQ (F0, F1), 0(R5)
 	FSTPQ (F2, F3), 32(R5)
-	ADDS R9, R5, R5
-	ADDS R10, R4, R4
+	ADD R9, R5, R5
+	ADD R10, R4, R4
 	SUBS $1, R2, R2
 	BNE row
 	RET
@@ -28263,7 +28263,7 @@ row:
 
 tap:
 	MOVD (R12), R0
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FLDPQ 0(R11), (F14, F15)
 	FLDPQ 0(R0), (F6, F7)
 	fmla_4s(0, 14, 6)
@@ -28274,8 +28274,8 @@ tap:
 	FLDPQ 64(R0), (F10, F11)
 	fmla_4s(4, 14, 10)
 	fmla_4s(5, 15, 11)
-	ADDS $32, R11, R11
-	ADDS $8, R12, R12
+	ADD $32, R11, R11
+	ADD $8, R12, R12
 	SUBS $1, R13, R13
 	BNE tap
 	MOVD clamp+80(FP), R0
@@ -28308,8 +28308,8 @@ store:
 	FSTPQ (F0, F1), 0(R5)
 	FSTPQ (F2, F3), 32(R5)
 	FSTPQ (F4, F5), 64(R5)
-	ADDS R9, R5, R5
-	ADDS R10, R4, R4
+	ADD R9, R5, R5
+	ADD R10, R4, R4
 	SUBS $1, R2, R2
 	BNE row
 	RET
@@ -28341,7 +28341,7 @@ row:
 
 tap:
 	MOVD (R12), R0
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FLDPQ 0(R11), (F16, F17)
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
@@ -28355,8 +28355,8 @@ tap:
 	FLDPQ 96(R0), (F8, F9)
 	fmla_4s(6, 16, 8)
 	fmla_4s(7, 17, 9)
-	ADDS $32, R11, R11
-	ADDS $8, R12, R12
+	ADD $32, R11, R11
+	ADD $8, R12, R12
 	SUBS $1, R13, R13
 	BNE tap
 	MOVD clamp+80(FP), R0
@@ -28394,8 +28394,8 @@ store:
 	FSTPQ (F2, F3), 32(R5)
 	FSTPQ (F4, F5), 64(R5)
 	FSTPQ (F6, F7), 96(R5)
-	ADDS R9, R5, R5
-	ADDS R10, R4, R4
+	ADD R9, R5, R5
+	ADD R10, R4, R4
 	SUBS $1, R2, R2
 	BNE row
 	RET
@@ -28429,7 +28429,7 @@ row:
 
 tap:
 	MOVD (R12), R0
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FLDPQ 0(R11), (F18, F19)
 	FLDPQ 0(R0), (F10, F11)
 	fmla_4s(0, 18, 10)
@@ -28446,8 +28446,8 @@ tap:
 	FLDPQ 128(R0), (F12, F13)
 	fmla_4s(8, 18, 12)
 	fmla_4s(9, 19, 13)
-	ADDS $32, R11, R11
-	ADDS $8, R12, R12
+	ADD $32, R11, R11
+	ADD $8, R12, R12
 	SUBS $1, R13, R13
 	BNE tap
 	MOVD clamp+80(FP), R0
@@ -28490,8 +28490,8 @@ store:
 	FSTPQ (F4, F5), 64(R5)
 	FSTPQ (F6, F7), 96(R5)
 	FSTPQ (F8, F9), 128(R5)
-	ADDS R9, R5, R5
-	ADDS R10, R4, R4
+	ADD R9, R5, R5
+	ADD R10, R4, R4
 	SUBS $1, R2, R2
 	BNE row
 	RET
@@ -28527,7 +28527,7 @@ row:
 
 tap:
 	MOVD (R12), R0
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FLDPQ 0(R11), (F20, F21)
 	FLDPQ 0(R0), (F12, F13)
 	fmla_4s(0, 20, 12)
@@ -28547,8 +28547,8 @@ tap:
 	FLDPQ 160(R0), (F16, F17)
 	fmla_4s(10, 20, 16)
 	fmla_4s(11, 21, 17)
-	ADDS $32, R11, R11
-	ADDS $8, R12, R12
+	ADD $32, R11, R11
+	ADD $8, R12, R12
 	SUBS $1, R13, R13
 	BNE tap
 	MOVD clamp+80(FP), R0
@@ -28596,8 +28596,8 @@ store:
 	FSTPQ (F6, F7), 96(R5)
 	FSTPQ (F8, F9), 128(R5)
 	FSTPQ (F10, F11), 160(R5)
-	ADDS R9, R5, R5
-	ADDS R10, R4, R4
+	ADD R9, R5, R5
+	ADD R10, R4, R4
 	SUBS $1, R2, R2
 	BNE row
 	RET
@@ -28635,7 +28635,7 @@ row:
 
 tap:
 	MOVD (R12), R0
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FLDPQ 0(R11), (F22, F23)
 	FLDPQ 0(R0), (F14, F15)
 	fmla_4s(0, 22, 14)
@@ -28658,8 +28658,8 @@ tap:
 	FLDPQ 192(R0), (F14, F15)
 	fmla_4s(12, 22, 14)
 	fmla_4s(13, 23, 15)
-	ADDS $32, R11, R11
-	ADDS $8, R12, R12
+	ADD $32, R11, R11
+	ADD $8, R12, R12
 	SUBS $1, R13, R13
 	BNE tap
 	MOVD clamp+80(FP), R0
@@ -28712,8 +28712,8 @@ store:
 	FSTPQ (F8, F9), 128(R5)
 	FSTPQ (F10, F11), 160(R5)
 	FSTPQ (F12, F13), 192(R5)
-	ADDS R9, R5, R5
-	ADDS R10, R4, R4
+	ADD R9, R5, R5
+	ADD R10, R4, R4
 	SUBS $1, R2, R2
 	BNE row
 	RET
@@ -28739,13 +28739,13 @@ row:
 
 tap:
 	MOVD (R12), R0
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FLDPQ 0(R11), (F6, F7)
 	FLDPQ 0(R0), (F2, F3)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS $32, R11, R11
-	ADDS $8, R12, R12
+	ADD $32, R11, R11
+	ADD $8, R12, R12
 	SUBS $1, R13, R13
 	BNE tap
 	MOVD clamp+80(FP), R0
@@ -28766,8 +28766,8 @@ tap:
 
 store:
 	FSTPQ (F0, F1), 0(R5)
-	ADDS R9, R5, R5
-	ADDS R10, R4, R4
+	ADD R9, R5, R5
+	ADD R10, R4, R4
 	SUBS $1, R2, R2
 	BNE row
 	RET
@@ -28795,7 +28795,7 @@ row:
 
 tap:
 	MOVD (R12), R0
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FLDPQ 0(R11), (F10, F11)
 	FLDPQ 0(R0), (F4, F5)
 	fmla_4s(0, 10, 4)
@@ -28803,8 +28803,8 @@ tap:
 	FLDPQ 64(R0), (F6, F7)
 	fmla_4s(2, 10, 6)
 	fmla_4s(3, 11, 7)
-	ADDS $32, R11, R11
-	ADDS $8, R12, R12
+	ADD $32, R11, R11
+	ADD $8, R12, R12
 	SUBS $1, R13, R13
 	BNE tap
 	MOVD clamp+80(FP), R0
@@ -28831,8 +28831,8 @@ tap:
 store:
 	FSTPQ (F0, F1), 0(R5)
 	FSTPQ (F2, F3), 32(R5)
-	ADDS R9, R5, R5
-	ADDS R10, R4, R4
+	ADD R9, R5, R5
+	ADD R10, R4, R4
 	SUBS $1, R2, R2
 	BNE row
 	RET
@@ -28862,7 +28862,7 @@ row:
 
 tap:
 	MOVD (R12), R0
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FLDPQ 0(R11), (F14, F15)
 	FLDPQ 0(R0), (F6, F7)
 	fmla_4s(0, 14, 6)
@@ -28873,8 +28873,8 @@ tap:
 	FLDPQ 128(R0), (F10, F11)
 	fmla_4s(4, 14, 10)
 	fmla_4s(5, 15, 11)
-	ADDS $32, R11, R11
-	ADDS $8, R12, R12
+	ADD $32, R11, R11
+	ADD $8, R12, R12
 	SUBS $1, R13, R13
 	BNE tap
 	MOVD clamp+80(FP), R0
@@ -28907,8 +28907,8 @@ store:
 	FSTPQ (F0, F1), 0(R5)
 	FSTPQ (F2, F3), 32(R5)
 	FSTPQ (F4, F5), 64(R5)
-	ADDS R9, R5, R5
-	ADDS R10, R4, R4
+	ADD R9, R5, R5
+	ADD R10, R4, R4
 	SUBS $1, R2, R2
 	BNE row
 	RET
@@ -28940,7 +28940,7 @@ row:
 
 tap:
 	MOVD (R12), R0
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FLDPQ 0(R11), (F16, F17)
 	FLDPQ 0(R0), (F8, F9)
 	fmla_4s(0, 16, 8)
@@ -28954,8 +28954,8 @@ tap:
 	FLDPQ 192(R0), (F8, F9)
 	fmla_4s(6, 16, 8)
 	fmla_4s(7, 17, 9)
-	ADDS $32, R11, R11
-	ADDS $8, R12, R12
+	ADD $32, R11, R11
+	ADD $8, R12, R12
 	SUBS $1, R13, R13
 	BNE tap
 	MOVD clamp+80(FP), R0
@@ -28993,8 +28993,8 @@ store:
 	FSTPQ (F2, F3), 32(R5)
 	FSTPQ (F4, F5), 64(R5)
 	FSTPQ (F6, F7), 96(R5)
-	ADDS R9, R5, R5
-	ADDS R10, R4, R4
+	ADD R9, R5, R5
+	ADD R10, R4, R4
 	SUBS $1, R2, R2
 	BNE row
 	RET
@@ -29028,7 +29028,7 @@ row:
 
 tap:
 	MOVD (R12), R0
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FLDPQ 0(R11), (F18, F19)
 	FLDPQ 0(R0), (F10, F11)
 	fmla_4s(0, 18, 10)
@@ -29045,8 +29045,8 @@ tap:
 	FLDPQ 256(R0), (F12, F13)
 	fmla_4s(8, 18, 12)
 	fmla_4s(9, 19, 13)
-	ADDS $32, R11, R11
-	ADDS $8, R12, R12
+	ADD $32, R11, R11
+	ADD $8, R12, R12
 	SUBS $1, R13, R13
 	BNE tap
 	MOVD clamp+80(FP), R0
@@ -29089,8 +29089,8 @@ store:
 	FSTPQ (F4, F5), 64(R5)
 	FSTPQ (F6, F7), 96(R5)
 	FSTPQ (F8, F9), 128(R5)
-	ADDS R9, R5, R5
-	ADDS R10, R4, R4
+	ADD R9, R5, R5
+	ADD R10, R4, R4
 	SUBS $1, R2, R2
 	BNE row
 	RET
@@ -29126,7 +29126,7 @@ row:
 
 tap:
 	MOVD (R12), R0
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FLDPQ 0(R11), (F20, F21)
 	FLDPQ 0(R0), (F12, F13)
 	fmla_4s(0, 20, 12)
@@ -29146,8 +29146,8 @@ tap:
 	FLDPQ 320(R0), (F16, F17)
 	fmla_4s(10, 20, 16)
 	fmla_4s(11, 21, 17)
-	ADDS $32, R11, R11
-	ADDS $8, R12, R12
+	ADD $32, R11, R11
+	ADD $8, R12, R12
 	SUBS $1, R13, R13
 	BNE tap
 	MOVD clamp+80(FP), R0
@@ -29195,8 +29195,8 @@ store:
 	FSTPQ (F6, F7), 96(R5)
 	FSTPQ (F8, F9), 128(R5)
 	FSTPQ (F10, F11), 160(R5)
-	ADDS R9, R5, R5
-	ADDS R10, R4, R4
+	ADD R9, R5, R5
+	ADD R10, R4, R4
 	SUBS $1, R2, R2
 	BNE row
 	RET
@@ -29234,7 +29234,7 @@ row:
 
 tap:
 	MOVD (R12), R0
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FLDPQ 0(R11), (F22, F23)
 	FLDPQ 0(R0), (F14, F15)
 	fmla_4s(0, 22, 14)
@@ -29257,8 +29257,8 @@ tap:
 	FLDPQ 384(R0), (F14, F15)
 	fmla_4s(12, 22, 14)
 	fmla_4s(13, 23, 15)
-	ADDS $32, R11, R11
-	ADDS $8, R12, R12
+	ADD $32, R11, R11
+	ADD $8, R12, R12
 	SUBS $1, R13, R13
 	BNE tap
 	MOVD clamp+80(FP), R0
@@ -29311,8 +29311,8 @@ store:
 	FSTPQ (F8, F9), 128(R5)
 	FSTPQ (F10, F11), 160(R5)
 	FSTPQ (F12, F13), 192(R5)
-	ADDS R9, R5, R5
-	ADDS R10, R4, R4
+	ADD R9, R5, R5
+	ADD R10, R4, R4
 	SUBS $1, R2, R2
 	BNE row
 	RET
@@ -29321,7 +29321,7 @@ TEXT ·padRows1_neon(SB), NOSPLIT, $32-72
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD off+64(FP), R10
-	ADDS R10, R4, R4
+	ADD R10, R4, R4
 	MOVD masks+16(FP), R3
 	MOVD rows+24(FP), R1
 	MOVD oddCol+40(FP), R7
@@ -29345,13 +29345,13 @@ vector:
 
 mask1done:
 	FSTPQ (F0, F1), 0(R10)
-	ADDS $32, R12, R12
-	ADDS $32, R11, R11
-	ADDS $32, R10, R10
+	ADD $32, R12, R12
+	ADD $32, R11, R11
+	ADD $32, R10, R10
 	SUBS $1, R2, R2
 	BNE vector
-	ADDS R8, R5, R5
-	ADDS R9, R4, R4
+	ADD R8, R5, R5
+	ADD R9, R4, R4
 	SUBS $1, R1, R1
 	BNE row
 	RET
@@ -29386,7 +29386,7 @@ TEXT ·padRows2_neon(SB), NOSPLIT, $32-72
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD off+64(FP), R10
-	ADDS R10, R4, R4
+	ADD R10, R4, R4
 	MOVD masks+16(FP), R3
 	MOVD rows+24(FP), R1
 	MOVD oddCol+40(FP), R7
@@ -29425,13 +29425,13 @@ mask2done:
 	FSTPQ (F4, F5), 0(R10)
 	ADD R7, R10, R19
 	FSTPQ (F6, F7), 0(R19)
-	ADDS $64, R12, R12
-	ADDS $64, R11, R11
-	ADDS $32, R10, R10
+	ADD $64, R12, R12
+	ADD $64, R11, R11
+	ADD $32, R10, R10
 	SUBS $1, R2, R2
 	BNE vector
-	ADDS R8, R5, R5
-	ADDS R9, R4, R4
+	ADD R8, R5, R5
+	ADD R9, R4, R4
 	SUBS $1, R1, R1
 	BNE row
 	RET
@@ -29502,10 +29502,10 @@ TEXT ·clipRows_neon(SB), NOSPLIT, $32-48
 	dup_4s0(29, 29)
 	MOVD n+32(FP), R9
 	MOVD R9, R2
-	ANDS $7, R2, R2
+	AND $7, R2, R2
 	MOVD $1, R0
 	LSLW R2, R0, R0
-	SUBSW $1, R0, R0
+	SUBW $1, R0, R0
 	FMOVS R0, F8
 	dup_4s0(9, 8)
 	dup_4s0(8, 8)
@@ -29518,7 +29518,7 @@ TEXT ·clipRows_neon(SB), NOSPLIT, $32-48
 	shrn_8b8(10, 10)
 	cmge_8b0(10, 10)
 	FMOVD F10, R22
-	ANDS $7, R9, R9
+	AND $7, R9, R9
 
 row:
 	MOVD n+32(FP), R2
@@ -29553,7 +29553,7 @@ loop:
 	FSTPQ (F2, F3), 32(R19)
 	FSTPQ (F4, F5), 64(R19)
 	FSTPQ (F6, F7), 96(R19)
-	ADDS $128, R8, R8
+	ADD $128, R8, R8
 	SUBS $32, R2, R2
 	BGE loop
 
@@ -29570,7 +29570,7 @@ one:
 	fmin_4s(1, 1, 29)
 	ADD R8, R5, R19
 	FSTPQ (F0, F1), 0(R19)
-	ADDS $32, R8, R8
+	ADD $32, R8, R8
 	SUBS $8, R2, R2
 	BGE one
 
@@ -29593,8 +29593,8 @@ mask1done:
 mask2done:
 
 next:
-	ADDS R7, R5, R5
-	ADDS R7, R4, R4
+	ADD R7, R5, R5
+	ADD R7, R4, R4
 	SUBS $1, R1, R1
 	BNE row
 	RET

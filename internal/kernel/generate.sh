@@ -12,6 +12,7 @@ done
 for part in avx2 lanes_avx2 depthwise_avx2 vector_avx2; do
 	go run ./neon -in ../${part}_amd64.s -stubs ../stubs_${part}_amd64.go -out ../$(echo $part | sed s/avx2/neon/)_arm64.s
 done
+go run ./neon -pools -out ../pools_neon_arm64.s
 go run ./neon -table ../level_amd64.go -var avx2Level -out ../level_neon_arm64.go
 go run ./neon -table ../lanes_amd64.go -var avx2Lanes -out ../lanes_neon_arm64.go
 go run ./neon -table ../vector_avx2_amd64.go -var avx2Vector -out ../vector_neon_arm64.go

@@ -90,7 +90,7 @@ loop:
 	fmla_4s0(1, 7, 31)
 	fmla_4s0(2, 4, 31)
 	fmla_4s0(3, 5, 31)
-	ADDS $16, R5, R5
+	ADD $16, R5, R5
 	SUBS $1, R2, R2
 	BNE loop
 
@@ -172,7 +172,7 @@ loop:
 	fmla_4s0(5, 11, 31)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS $16, R5, R5
+	ADD $16, R5, R5
 	SUBS $1, R2, R2
 	BNE loop
 
@@ -277,7 +277,7 @@ loop:
 	fmla_4s0(9, 15, 30)
 	fmla_4s0(10, 12, 30)
 	fmla_4s0(11, 13, 30)
-	ADDS $16, R5, R5
+	ADD $16, R5, R5
 	SUBS $1, R2, R2
 	BNE loop
 
@@ -405,7 +405,7 @@ loop:
 	fmla_4s0(13, 19, 31)
 	fmla_4s0(14, 16, 31)
 	fmla_4s0(15, 17, 31)
-	ADDS $16, R5, R5
+	ADD $16, R5, R5
 	SUBS $1, R2, R2
 	BNE loop
 
@@ -556,7 +556,7 @@ loop:
 	fmla_4s0(17, 23, 30)
 	fmla_4s0(18, 20, 30)
 	fmla_4s0(19, 21, 30)
-	ADDS $16, R5, R5
+	ADD $16, R5, R5
 	SUBS $1, R2, R2
 	BNE loop
 
@@ -730,7 +730,7 @@ loop:
 	fmla_4s0(21, 27, 31)
 	fmla_4s0(22, 24, 31)
 	fmla_4s0(23, 25, 31)
-	ADDS $16, R5, R5
+	ADD $16, R5, R5
 	SUBS $1, R2, R2
 	BNE loop
 
@@ -812,50 +812,50 @@ vector:
 	fsub_4s(18, 0, 2)
 	fsub_4s(19, 1, 3)
 	FSTPQ (F0, F1), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F2, F3), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	fadd_4s(20, 8, 10)
 	fadd_4s(21, 9, 11)
 	fsub_4s(22, 8, 10)
 	fsub_4s(23, 9, 11)
 	FSTPQ (F8, F9), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F22, F23), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	fadd_4s(16, 12, 14)
 	fadd_4s(17, 13, 15)
 	fsub_4s(18, 12, 14)
 	fsub_4s(19, 13, 15)
 	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	fadd_4s(20, 4, 6)
 	fadd_4s(21, 5, 7)
 	fsub_4s(22, 4, 6)
 	fsub_4s(23, 5, 7)
 	FSTPQ (F4, F5), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F22, F23), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F6, F7), 0(R3)
-	ADDS R7, R3, R3
-	ADDS $32, R0, R0
+	ADD R7, R3, R3
+	ADD $32, R0, R0
 	SUBS $1, R2, R2
 	BNE vector
 	RET
@@ -902,7 +902,7 @@ few:
 	MOVD R3, R2
 	MOVD $1, R0
 	LSLW R2, R0, R0
-	SUBSW $1, R0, R0
+	SUBW $1, R0, R0
 	FMOVS R0, F30
 	dup_4s0(31, 30)
 	dup_4s0(30, 30)
@@ -1233,8 +1233,8 @@ some:
 	FSTPQ (F2, F3), 448(R5)
 
 next:
-	ADDS $512, R5, R5
-	ADDS $32, R4, R4
+	ADD $512, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R3, R3
 	BGT block
 
@@ -1497,8 +1497,8 @@ row:
 	sshr_4s31(8, 7)
 	bit_16b(3, 9, 8)
 	FSTPQ (F2, F3), 32(R5)
-	ADDS $64, R4, R4
-	ADDS $64, R5, R5
+	ADD $64, R4, R4
+	ADD $64, R5, R5
 	SUBS $1, R3, R3
 	BNE row
 	RET
@@ -1730,11 +1730,11 @@ vector:
 	FMOVQ 16(R19), F30
 	fadd_4s(27, 27, 30)
 	FSTPQ (F26, F27), 0(R19)
-	ADDS $32, R4, R4
-	ADDS $32, R8, R8
-	ADDS $32, R9, R9
-	ADDS $32, R10, R10
-	ADDS $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R8, R8
+	ADD $32, R9, R9
+	ADD $32, R10, R10
+	ADD $32, R5, R5
 	SUBS $1, R2, R2
 	BNE vector
 	RET
@@ -1806,10 +1806,10 @@ loop:
 	fcmgt_4s(8, 7, 9)
 	bif_16b(7, 9, 8)
 	FSTPQ (F6, F7), 96(R5)
-	ADDS $128, R5, R5
-	ADDS $128, R4, R4
-	ADDS $128, R3, R3
-	ADDS $128, R7, R7
+	ADD $128, R5, R5
+	ADD $128, R4, R4
+	ADD $128, R3, R3
+	ADD $128, R7, R7
 	SUBS $32, R2, R2
 	BNE loop
 

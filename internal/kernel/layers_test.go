@@ -552,3 +552,55 @@ func TestPower(t *testing.T) {
 		}
 	}
 }
+
+// Where no input is negative some levels compare the bits of the inputs; one that is, or is no number, in any row, gives what it
+// gives elsewhere.
+func TestMaxPoolRectified(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(27, 28))
+		e := New(2)
+		defer e.Close()
+		bad := []float32{float32(math.NaN()), -float32(math.NaN()), float32(math.Copysign(0, -1)), -1, float32(math.Inf(-1)), math.Float32frombits(0xff800001)}
+		for round := range rounds(480) {
+			g := []Pool{{KH: 2, KW: 2, StrideY: 2, StrideX: 2}, {KH: 3, KW: 3, StrideY: 2, StrideX: 2}, {KH: 3, KW: 3, StrideY: 1, StrideX: 1}}[round%3]
+			if round%2 == 1 {
+				g.PadTop, g.PadLeft = r.IntN(g.KH), r.IntN(g.KW)
+			}
+			n := g.norm()
+			out := Full(1+r.IntN(9), 8+r.IntN(26))
+			h, w := (out.H()-1)*n.StrideY+n.KH-r.IntN(n.PadTop+1), (out.W()-1)*n.StrideX+n.KW-r.IntN(n.PadLeft+1)
+			planes := 1 + r.IntN(3)
+			src := strange(r, planes*h*w)
+			for i, v := range src {
+				switch {
+				case !(v > 0):
+					src[i] = 0
+				case round%4 == 0:
+					src[i] = float32(r.IntN(3)) // ties
+				}
+			}
+			if r.IntN(3) > 0 {
+				src[r.IntN(len(src))] = bad[r.IntN(len(bad))]
+			}
+			d, ok := guard(t, planes*out.Area())
+			sw, wantSw := make([]int32, len(d)), make([]int32, len(d))
+			want := make([]float32, len(d))
+			for p := range planes {
+				refMaxPool(n, want[p*out.Area():], wantSw[p*out.Area():], out, src[p*h*w:], Full(h, w), h, w)
+			}
+			e.MaxPool(g, planes, d, sw, out, src, Full(h, w), h, w)
+			ok()
+			if i := same(d, want); i >= 0 {
+				t.Fatalf("%+v %dx%d out %v: element %d is %v, want %v", g, h, w, out, i, d[i], want[i])
+			}
+			if !slices.Equal(sw, wantSw) {
+				t.Fatalf("%+v %dx%d out %v: switches %v, want %v", g, h, w, out, sw, wantSw)
+			}
+			e.MaxPool(g, planes, d, nil, out, src, Full(h, w), h, w)
+			ok()
+			if i := same(d, want); i >= 0 {
+				t.Fatalf("%+v %dx%d out %v without switches: element %d is %v, want %v", g, h, w, out, i, d[i], want[i])
+			}
+		}
+	})
+}

@@ -77,11 +77,11 @@ var neonLevel = &level{
 	sum:         sum_neon,
 	sumSquares:  sumSquares_neon,
 	sumProducts: sumProducts_neon,
-	maxPool2:    maxPool2_neon,
+	maxPool2:    maxPool2,
 	fillRows:    [5]func(*float32, int, int, *float32, int, int, int, int, int, uint64){1: fillRows1_neon, 2: fillRows2_neon, 4: fillRows4_neon},
 	lrn:         lrn_neon,
 	winogradIn:  [7]func(*float32, *float32, int, int){4: winogradIn4_neon, 6: winogradIn6_neon},
 	winogradOut: [11]func(*float32, *float32, int, int, int, int, *int64, int, *float32, int){6: winogradOut4x2_neon, 8: winogradOut6x2_neon, 10: winogradOut6x4_neon},
 	copyRows:    copyRows_neon,
-	maxWindow:   [3]func(*float32, *int32, *float32, int, int, int, int, int, int, int, int, int32, int32, int32, int32) int{1: maxWindow1_neon, 2: maxWindow2_neon},
+	maxWindow:   [3]func(*float32, *int32, *float32, int, int, int, int, int, int, int, int, int32, int32, int32, int32) int{1: maxWindow1, 2: maxWindow2},
 }

@@ -140,7 +140,7 @@ zero:
 start:
 	MOVD R8, R11
 	ASR $8, R11, R11
-	ADDS R4, R11, R11
+	ADD R4, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -162,9 +162,9 @@ loop:
 	FMOVS 12(R4), F31
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
-	ADDS $16, R11, R11
-	ADDS $256, R5, R5
-	ADDS $16, R4, R4
+	ADD $16, R11, R11
+	ADD $256, R5, R5
+	ADD $16, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -177,8 +177,8 @@ one:
 	FMOVS (R4), F31
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
-	ADDS $64, R5, R5
-	ADDS $4, R4, R4
+	ADD $64, R5, R5
+	ADD $4, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -314,7 +314,7 @@ zero:
 start:
 	MOVD R8, R11
 	ASR $8, R11, R11
-	ADDS R4, R11, R11
+	ADD R4, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -348,9 +348,9 @@ loop:
 	FMOVS 28(R4), F31
 	fmla_4s0(2, 4, 31)
 	fmla_4s0(3, 5, 31)
-	ADDS $32, R11, R11
-	ADDS $256, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R11, R11
+	ADD $256, R5, R5
+	ADD $32, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -366,8 +366,8 @@ one:
 	FMOVS 4(R4), F31
 	fmla_4s0(2, 4, 31)
 	fmla_4s0(3, 5, 31)
-	ADDS $64, R5, R5
-	ADDS $8, R4, R4
+	ADD $64, R5, R5
+	ADD $8, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -385,7 +385,7 @@ store:
 	CMP $255, R10
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F2, F3), 0(R3)
 	RET
 
@@ -407,7 +407,7 @@ masked:
 	FSTPQ (F0, F1), 0(R3)
 
 mask3done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask4part
 	FSTPQ (F2, F3), 0(R3)
 
@@ -509,7 +509,7 @@ TEXT ·tile_neon_3x8(SB), NOSPLIT, $32-64
 	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask2part
 	FLDPQ 0(R9), (F2, F3)
 
@@ -547,7 +547,7 @@ zero:
 start:
 	MOVD R8, R11
 	ASR $8, R11, R11
-	ADDS R4, R11, R11
+	ADD R4, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -593,9 +593,9 @@ loop:
 	FMOVS 44(R4), F30
 	fmla_4s0(4, 6, 30)
 	fmla_4s0(5, 7, 30)
-	ADDS $48, R11, R11
-	ADDS $256, R5, R5
-	ADDS $48, R4, R4
+	ADD $48, R11, R11
+	ADD $256, R5, R5
+	ADD $48, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -614,8 +614,8 @@ one:
 	FMOVS 8(R4), F30
 	fmla_4s0(4, 6, 30)
 	fmla_4s0(5, 7, 30)
-	ADDS $64, R5, R5
-	ADDS $12, R4, R4
+	ADD $64, R5, R5
+	ADD $12, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -635,9 +635,9 @@ store:
 	CMP $255, R10
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F2, F3), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	RET
 
@@ -659,12 +659,12 @@ masked:
 	FSTPQ (F0, F1), 0(R3)
 
 mask4done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask5part
 	FSTPQ (F2, F3), 0(R3)
 
 mask5done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask6part
 	FSTPQ (F4, F5), 0(R3)
 
@@ -800,12 +800,12 @@ TEXT ·tile_neon_4x8(SB), NOSPLIT, $32-64
 	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask2part
 	FLDPQ 0(R9), (F2, F3)
 
 mask2done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask3part
 	FLDPQ 0(R9), (F4, F5)
 
@@ -848,7 +848,7 @@ zero:
 start:
 	MOVD R8, R11
 	ASR $8, R11, R11
-	ADDS R4, R11, R11
+	ADD R4, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -906,9 +906,9 @@ loop:
 	FMOVS 60(R4), F31
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS $64, R11, R11
-	ADDS $256, R5, R5
-	ADDS $64, R4, R4
+	ADD $64, R11, R11
+	ADD $256, R5, R5
+	ADD $64, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -930,8 +930,8 @@ one:
 	FMOVS 12(R4), F31
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS $64, R5, R5
-	ADDS $16, R4, R4
+	ADD $64, R5, R5
+	ADD $16, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -953,11 +953,11 @@ store:
 	CMP $255, R10
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F2, F3), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F4, F5), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F6, F7), 0(R3)
 	RET
 
@@ -979,17 +979,17 @@ masked:
 	FSTPQ (F0, F1), 0(R3)
 
 mask5done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask6part
 	FSTPQ (F2, F3), 0(R3)
 
 mask6done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask7part
 	FSTPQ (F4, F5), 0(R3)
 
 mask7done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask8part
 	FSTPQ (F6, F7), 0(R3)
 
@@ -1159,17 +1159,17 @@ TEXT ·tile_neon_5x8(SB), NOSPLIT, $32-64
 	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask2part
 	FLDPQ 0(R9), (F2, F3)
 
 mask2done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask3part
 	FLDPQ 0(R9), (F4, F5)
 
 mask3done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask4part
 	FLDPQ 0(R9), (F6, F7)
 
@@ -1217,7 +1217,7 @@ zero:
 start:
 	MOVD R8, R11
 	ASR $8, R11, R11
-	ADDS R4, R11, R11
+	ADD R4, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -1288,9 +1288,9 @@ loop:
 	FMOVS 76(R4), F30
 	fmla_4s0(8, 10, 30)
 	fmla_4s0(9, 11, 30)
-	ADDS $80, R11, R11
-	ADDS $256, R5, R5
-	ADDS $80, R4, R4
+	ADD $80, R11, R11
+	ADD $256, R5, R5
+	ADD $80, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -1315,8 +1315,8 @@ one:
 	FMOVS 16(R4), F30
 	fmla_4s0(8, 10, 30)
 	fmla_4s0(9, 11, 30)
-	ADDS $64, R5, R5
-	ADDS $20, R4, R4
+	ADD $64, R5, R5
+	ADD $20, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -1340,13 +1340,13 @@ store:
 	CMP $255, R10
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F2, F3), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F4, F5), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F6, F7), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	RET
 
@@ -1368,22 +1368,22 @@ masked:
 	FSTPQ (F0, F1), 0(R3)
 
 mask6done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask7part
 	FSTPQ (F2, F3), 0(R3)
 
 mask7done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask8part
 	FSTPQ (F4, F5), 0(R3)
 
 mask8done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask9part
 	FSTPQ (F6, F7), 0(R3)
 
 mask9done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask10part
 	FSTPQ (F8, F9), 0(R3)
 
@@ -1587,22 +1587,22 @@ TEXT ·tile_neon_6x8(SB), NOSPLIT, $32-64
 	FLDPQ 0(R9), (F0, F1)
 
 mask1done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask2part
 	FLDPQ 0(R9), (F2, F3)
 
 mask2done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask3part
 	FLDPQ 0(R9), (F4, F5)
 
 mask3done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask4part
 	FLDPQ 0(R9), (F6, F7)
 
 mask4done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask5part
 	FLDPQ 0(R9), (F8, F9)
 
@@ -1655,7 +1655,7 @@ zero:
 start:
 	MOVD R8, R11
 	ASR $8, R11, R11
-	ADDS R4, R11, R11
+	ADD R4, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -1738,9 +1738,9 @@ loop:
 	FMOVS 92(R4), F31
 	fmla_4s0(10, 12, 31)
 	fmla_4s0(11, 13, 31)
-	ADDS $96, R11, R11
-	ADDS $256, R5, R5
-	ADDS $96, R4, R4
+	ADD $96, R11, R11
+	ADD $256, R5, R5
+	ADD $96, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -1768,8 +1768,8 @@ one:
 	FMOVS 20(R4), F31
 	fmla_4s0(10, 12, 31)
 	fmla_4s0(11, 13, 31)
-	ADDS $64, R5, R5
-	ADDS $24, R4, R4
+	ADD $64, R5, R5
+	ADD $24, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -1795,15 +1795,15 @@ store:
 	CMP $255, R10
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F2, F3), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F4, F5), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F6, F7), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F8, F9), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
 	RET
 
@@ -1825,27 +1825,27 @@ masked:
 	FSTPQ (F0, F1), 0(R3)
 
 mask7done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask8part
 	FSTPQ (F2, F3), 0(R3)
 
 mask8done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask9part
 	FSTPQ (F4, F5), 0(R3)
 
 mask9done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask10part
 	FSTPQ (F6, F7), 0(R3)
 
 mask10done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask11part
 	FSTPQ (F8, F9), 0(R3)
 
 mask11done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask12part
 	FSTPQ (F10, F11), 0(R3)
 
@@ -2122,7 +2122,7 @@ zero:
 start:
 	MOVD R8, R11
 	ASR $8, R11, R11
-	ADDS R4, R11, R11
+	ADD R4, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -2156,9 +2156,9 @@ loop:
 	fmla_4s0(1, 7, 31)
 	fmla_4s0(2, 4, 31)
 	fmla_4s0(3, 5, 31)
-	ADDS $16, R11, R11
-	ADDS $256, R5, R5
-	ADDS $16, R4, R4
+	ADD $16, R11, R11
+	ADD $256, R5, R5
+	ADD $16, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -2174,8 +2174,8 @@ one:
 	fmla_4s0(1, 7, 31)
 	fmla_4s0(2, 4, 31)
 	fmla_4s0(3, 5, 31)
-	ADDS $64, R5, R5
-	ADDS $4, R4, R4
+	ADD $64, R5, R5
+	ADD $4, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -2385,7 +2385,7 @@ zero:
 start:
 	MOVD R8, R11
 	ASR $8, R11, R11
-	ADDS R4, R11, R11
+	ADD R4, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -2439,9 +2439,9 @@ loop:
 	fmla_4s0(5, 11, 31)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS $32, R11, R11
-	ADDS $256, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R11, R11
+	ADD $256, R5, R5
+	ADD $32, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -2462,8 +2462,8 @@ one:
 	fmla_4s0(5, 11, 31)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS $64, R5, R5
-	ADDS $8, R4, R4
+	ADD $64, R5, R5
+	ADD $8, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -2486,7 +2486,7 @@ store:
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
 	FSTPQ (F2, F3), 32(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	FSTPQ (F6, F7), 32(R3)
 	RET
@@ -2525,7 +2525,7 @@ mask5done:
 	FSTPQ (F2, F3), 32(R3)
 
 mask6done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask7part
 	FSTPQ (F4, F5), 0(R3)
 
@@ -2715,7 +2715,7 @@ mask1done:
 	FLDPQ 32(R9), (F2, F3)
 
 mask2done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask3part
 	FLDPQ 0(R9), (F4, F5)
 
@@ -2776,7 +2776,7 @@ zero:
 start:
 	MOVD R8, R11
 	ASR $8, R11, R11
-	ADDS R4, R11, R11
+	ADD R4, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -2850,9 +2850,9 @@ loop:
 	fmla_4s0(9, 15, 30)
 	fmla_4s0(10, 12, 30)
 	fmla_4s0(11, 13, 30)
-	ADDS $48, R11, R11
-	ADDS $256, R5, R5
-	ADDS $48, R4, R4
+	ADD $48, R11, R11
+	ADD $256, R5, R5
+	ADD $48, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -2878,8 +2878,8 @@ one:
 	fmla_4s0(9, 15, 30)
 	fmla_4s0(10, 12, 30)
 	fmla_4s0(11, 13, 30)
-	ADDS $64, R5, R5
-	ADDS $12, R4, R4
+	ADD $64, R5, R5
+	ADD $12, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -2906,10 +2906,10 @@ store:
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
 	FSTPQ (F2, F3), 32(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	FSTPQ (F6, F7), 32(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	FSTPQ (F10, F11), 32(R3)
 	RET
@@ -2948,7 +2948,7 @@ mask7done:
 	FSTPQ (F2, F3), 32(R3)
 
 mask8done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask9part
 	FSTPQ (F4, F5), 0(R3)
 
@@ -2957,7 +2957,7 @@ mask9done:
 	FSTPQ (F6, F7), 32(R3)
 
 mask10done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask11part
 	FSTPQ (F8, F9), 0(R3)
 
@@ -3215,7 +3215,7 @@ mask1done:
 	FLDPQ 32(R9), (F2, F3)
 
 mask2done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask3part
 	FLDPQ 0(R9), (F4, F5)
 
@@ -3224,7 +3224,7 @@ mask3done:
 	FLDPQ 32(R9), (F6, F7)
 
 mask4done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask5part
 	FLDPQ 0(R9), (F8, F9)
 
@@ -3295,7 +3295,7 @@ zero:
 start:
 	MOVD R8, R11
 	ASR $8, R11, R11
-	ADDS R4, R11, R11
+	ADD R4, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -3389,9 +3389,9 @@ loop:
 	fmla_4s0(13, 19, 31)
 	fmla_4s0(14, 16, 31)
 	fmla_4s0(15, 17, 31)
-	ADDS $64, R11, R11
-	ADDS $256, R5, R5
-	ADDS $64, R4, R4
+	ADD $64, R11, R11
+	ADD $256, R5, R5
+	ADD $64, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -3422,8 +3422,8 @@ one:
 	fmla_4s0(13, 19, 31)
 	fmla_4s0(14, 16, 31)
 	fmla_4s0(15, 17, 31)
-	ADDS $64, R5, R5
-	ADDS $16, R4, R4
+	ADD $64, R5, R5
+	ADD $16, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -3454,13 +3454,13 @@ store:
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
 	FSTPQ (F2, F3), 32(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	FSTPQ (F6, F7), 32(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	FSTPQ (F10, F11), 32(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F12, F13), 0(R3)
 	FSTPQ (F14, F15), 32(R3)
 	RET
@@ -3499,7 +3499,7 @@ mask9done:
 	FSTPQ (F2, F3), 32(R3)
 
 mask10done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask11part
 	FSTPQ (F4, F5), 0(R3)
 
@@ -3508,7 +3508,7 @@ mask11done:
 	FSTPQ (F6, F7), 32(R3)
 
 mask12done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask13part
 	FSTPQ (F8, F9), 0(R3)
 
@@ -3517,7 +3517,7 @@ mask13done:
 	FSTPQ (F10, F11), 32(R3)
 
 mask14done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask15part
 	FSTPQ (F12, F13), 0(R3)
 
@@ -3843,7 +3843,7 @@ mask1done:
 	FLDPQ 32(R9), (F2, F3)
 
 mask2done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask3part
 	FLDPQ 0(R9), (F4, F5)
 
@@ -3852,7 +3852,7 @@ mask3done:
 	FLDPQ 32(R9), (F6, F7)
 
 mask4done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask5part
 	FLDPQ 0(R9), (F8, F9)
 
@@ -3861,7 +3861,7 @@ mask5done:
 	FLDPQ 32(R9), (F10, F11)
 
 mask6done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask7part
 	FLDPQ 0(R9), (F12, F13)
 
@@ -3942,7 +3942,7 @@ zero:
 start:
 	MOVD R8, R11
 	ASR $8, R11, R11
-	ADDS R4, R11, R11
+	ADD R4, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -4057,9 +4057,9 @@ loop:
 	fmla_4s0(17, 23, 30)
 	fmla_4s0(18, 20, 30)
 	fmla_4s0(19, 21, 30)
-	ADDS $80, R11, R11
-	ADDS $256, R5, R5
-	ADDS $80, R4, R4
+	ADD $80, R11, R11
+	ADD $256, R5, R5
+	ADD $80, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -4095,8 +4095,8 @@ one:
 	fmla_4s0(17, 23, 30)
 	fmla_4s0(18, 20, 30)
 	fmla_4s0(19, 21, 30)
-	ADDS $64, R5, R5
-	ADDS $20, R4, R4
+	ADD $64, R5, R5
+	ADD $20, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -4131,16 +4131,16 @@ store:
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
 	FSTPQ (F2, F3), 32(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	FSTPQ (F6, F7), 32(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	FSTPQ (F10, F11), 32(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F12, F13), 0(R3)
 	FSTPQ (F14, F15), 32(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F16, F17), 0(R3)
 	FSTPQ (F18, F19), 32(R3)
 	RET
@@ -4179,7 +4179,7 @@ mask11done:
 	FSTPQ (F2, F3), 32(R3)
 
 mask12done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask13part
 	FSTPQ (F4, F5), 0(R3)
 
@@ -4188,7 +4188,7 @@ mask13done:
 	FSTPQ (F6, F7), 32(R3)
 
 mask14done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask15part
 	FSTPQ (F8, F9), 0(R3)
 
@@ -4197,7 +4197,7 @@ mask15done:
 	FSTPQ (F10, F11), 32(R3)
 
 mask16done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask17part
 	FSTPQ (F12, F13), 0(R3)
 
@@ -4206,7 +4206,7 @@ mask17done:
 	FSTPQ (F14, F15), 32(R3)
 
 mask18done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask19part
 	FSTPQ (F16, F17), 0(R3)
 
@@ -4600,7 +4600,7 @@ mask1done:
 	FLDPQ 32(R9), (F2, F3)
 
 mask2done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask3part
 	FLDPQ 0(R9), (F4, F5)
 
@@ -4609,7 +4609,7 @@ mask3done:
 	FLDPQ 32(R9), (F6, F7)
 
 mask4done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask5part
 	FLDPQ 0(R9), (F8, F9)
 
@@ -4618,7 +4618,7 @@ mask5done:
 	FLDPQ 32(R9), (F10, F11)
 
 mask6done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask7part
 	FLDPQ 0(R9), (F12, F13)
 
@@ -4627,7 +4627,7 @@ mask7done:
 	FLDPQ 32(R9), (F14, F15)
 
 mask8done:
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	CBNZ R22, mask9part
 	FLDPQ 0(R9), (F16, F17)
 
@@ -4718,7 +4718,7 @@ zero:
 start:
 	MOVD R8, R11
 	ASR $8, R11, R11
-	ADDS R4, R11, R11
+	ADD R4, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -4853,9 +4853,9 @@ loop:
 	fmla_4s0(21, 27, 31)
 	fmla_4s0(22, 24, 31)
 	fmla_4s0(23, 25, 31)
-	ADDS $96, R11, R11
-	ADDS $256, R5, R5
-	ADDS $96, R4, R4
+	ADD $96, R11, R11
+	ADD $256, R5, R5
+	ADD $96, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -4896,8 +4896,8 @@ one:
 	fmla_4s0(21, 27, 31)
 	fmla_4s0(22, 24, 31)
 	fmla_4s0(23, 25, 31)
-	ADDS $64, R5, R5
-	ADDS $24, R4, R4
+	ADD $64, R5, R5
+	ADD $24, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -4936,19 +4936,19 @@ store:
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
 	FSTPQ (F2, F3), 32(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	FSTPQ (F6, F7), 32(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	FSTPQ (F10, F11), 32(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F12, F13), 0(R3)
 	FSTPQ (F14, F15), 32(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F16, F17), 0(R3)
 	FSTPQ (F18, F19), 32(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
 	FSTPQ (F22, F23), 32(R3)
 	RET
@@ -4987,7 +4987,7 @@ mask13done:
 	FSTPQ (F2, F3), 32(R3)
 
 mask14done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask15part
 	FSTPQ (F4, F5), 0(R3)
 
@@ -4996,7 +4996,7 @@ mask15done:
 	FSTPQ (F6, F7), 32(R3)
 
 mask16done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask17part
 	FSTPQ (F8, F9), 0(R3)
 
@@ -5005,7 +5005,7 @@ mask17done:
 	FSTPQ (F10, F11), 32(R3)
 
 mask18done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask19part
 	FSTPQ (F12, F13), 0(R3)
 
@@ -5014,7 +5014,7 @@ mask19done:
 	FSTPQ (F14, F15), 32(R3)
 
 mask20done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask21part
 	FSTPQ (F16, F17), 0(R3)
 
@@ -5023,7 +5023,7 @@ mask21done:
 	FSTPQ (F18, F19), 32(R3)
 
 mask22done:
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	CBNZ R22, mask23part
 	FSTPQ (F20, F21), 0(R3)
 
@@ -5482,7 +5482,7 @@ zero:
 
 start:
 	MOVD ahead+48(FP), R11
-	ADDS R5, R11, R11
+	ADD R5, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -5504,9 +5504,9 @@ loop:
 	FMOVS 192(R4), F31
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
-	ADDS $64, R11, R11
-	ADDS $256, R5, R5
-	ADDS $256, R4, R4
+	ADD $64, R11, R11
+	ADD $256, R5, R5
+	ADD $256, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -5519,8 +5519,8 @@ one:
 	FMOVS (R4), F31
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
-	ADDS $64, R5, R5
-	ADDS $64, R4, R4
+	ADD $64, R5, R5
+	ADD $64, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -5606,7 +5606,7 @@ zero:
 
 start:
 	MOVD ahead+48(FP), R11
-	ADDS R5, R11, R11
+	ADD R5, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -5640,9 +5640,9 @@ loop:
 	FMOVS 196(R4), F31
 	fmla_4s0(2, 4, 31)
 	fmla_4s0(3, 5, 31)
-	ADDS $64, R11, R11
-	ADDS $256, R5, R5
-	ADDS $256, R4, R4
+	ADD $64, R11, R11
+	ADD $256, R5, R5
+	ADD $256, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -5658,8 +5658,8 @@ one:
 	FMOVS 4(R4), F31
 	fmla_4s0(2, 4, 31)
 	fmla_4s0(3, 5, 31)
-	ADDS $64, R5, R5
-	ADDS $64, R4, R4
+	ADD $64, R5, R5
+	ADD $64, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -5753,7 +5753,7 @@ zero:
 
 start:
 	MOVD ahead+48(FP), R11
-	ADDS R5, R11, R11
+	ADD R5, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -5799,9 +5799,9 @@ loop:
 	FMOVS 200(R4), F30
 	fmla_4s0(4, 6, 30)
 	fmla_4s0(5, 7, 30)
-	ADDS $64, R11, R11
-	ADDS $256, R5, R5
-	ADDS $256, R4, R4
+	ADD $64, R11, R11
+	ADD $256, R5, R5
+	ADD $256, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -5820,8 +5820,8 @@ one:
 	FMOVS 8(R4), F30
 	fmla_4s0(4, 6, 30)
 	fmla_4s0(5, 7, 30)
-	ADDS $64, R5, R5
-	ADDS $64, R4, R4
+	ADD $64, R5, R5
+	ADD $64, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -5923,7 +5923,7 @@ zero:
 
 start:
 	MOVD ahead+48(FP), R11
-	ADDS R5, R11, R11
+	ADD R5, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -5981,9 +5981,9 @@ loop:
 	FMOVS 204(R4), F31
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS $64, R11, R11
-	ADDS $256, R5, R5
-	ADDS $256, R4, R4
+	ADD $64, R11, R11
+	ADD $256, R5, R5
+	ADD $256, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -6005,8 +6005,8 @@ one:
 	FMOVS 12(R4), F31
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS $64, R5, R5
-	ADDS $64, R4, R4
+	ADD $64, R5, R5
+	ADD $64, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -6116,7 +6116,7 @@ zero:
 
 start:
 	MOVD ahead+48(FP), R11
-	ADDS R5, R11, R11
+	ADD R5, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -6186,9 +6186,9 @@ loop:
 	FMOVS 208(R4), F30
 	fmla_4s0(8, 10, 30)
 	fmla_4s0(9, 11, 30)
-	ADDS $64, R11, R11
-	ADDS $256, R5, R5
-	ADDS $256, R4, R4
+	ADD $64, R11, R11
+	ADD $256, R5, R5
+	ADD $256, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -6213,8 +6213,8 @@ one:
 	FMOVS 16(R4), F30
 	fmla_4s0(8, 10, 30)
 	fmla_4s0(9, 11, 30)
-	ADDS $64, R5, R5
-	ADDS $64, R4, R4
+	ADD $64, R5, R5
+	ADD $64, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -6332,7 +6332,7 @@ zero:
 
 start:
 	MOVD ahead+48(FP), R11
-	ADDS R5, R11, R11
+	ADD R5, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -6414,9 +6414,9 @@ loop:
 	FMOVS 212(R4), F31
 	fmla_4s0(10, 12, 31)
 	fmla_4s0(11, 13, 31)
-	ADDS $64, R11, R11
-	ADDS $256, R5, R5
-	ADDS $256, R4, R4
+	ADD $64, R11, R11
+	ADD $256, R5, R5
+	ADD $256, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -6444,8 +6444,8 @@ one:
 	FMOVS 20(R4), F31
 	fmla_4s0(10, 12, 31)
 	fmla_4s0(11, 13, 31)
-	ADDS $64, R5, R5
-	ADDS $64, R4, R4
+	ADD $64, R5, R5
+	ADD $64, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -6560,7 +6560,7 @@ zero:
 
 start:
 	MOVD ahead+48(FP), R11
-	ADDS R5, R11, R11
+	ADD R5, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -6594,9 +6594,9 @@ loop:
 	fmla_4s0(1, 7, 31)
 	fmla_4s0(2, 4, 31)
 	fmla_4s0(3, 5, 31)
-	ADDS $64, R11, R11
-	ADDS $256, R5, R5
-	ADDS $256, R4, R4
+	ADD $64, R11, R11
+	ADD $256, R5, R5
+	ADD $256, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -6612,8 +6612,8 @@ one:
 	fmla_4s0(1, 7, 31)
 	fmla_4s0(2, 4, 31)
 	fmla_4s0(3, 5, 31)
-	ADDS $64, R5, R5
-	ADDS $64, R4, R4
+	ADD $64, R5, R5
+	ADD $64, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -6752,7 +6752,7 @@ zero:
 
 start:
 	MOVD ahead+48(FP), R11
-	ADDS R5, R11, R11
+	ADD R5, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -6806,9 +6806,9 @@ loop:
 	fmla_4s0(5, 11, 31)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS $64, R11, R11
-	ADDS $256, R5, R5
-	ADDS $256, R4, R4
+	ADD $64, R11, R11
+	ADD $256, R5, R5
+	ADD $256, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -6829,8 +6829,8 @@ one:
 	fmla_4s0(5, 11, 31)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS $64, R5, R5
-	ADDS $64, R4, R4
+	ADD $64, R5, R5
+	ADD $64, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -6985,7 +6985,7 @@ zero:
 
 start:
 	MOVD ahead+48(FP), R11
-	ADDS R5, R11, R11
+	ADD R5, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -7059,9 +7059,9 @@ loop:
 	fmla_4s0(9, 15, 30)
 	fmla_4s0(10, 12, 30)
 	fmla_4s0(11, 13, 30)
-	ADDS $64, R11, R11
-	ADDS $256, R5, R5
-	ADDS $256, R4, R4
+	ADD $64, R11, R11
+	ADD $256, R5, R5
+	ADD $256, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -7087,8 +7087,8 @@ one:
 	fmla_4s0(9, 15, 30)
 	fmla_4s0(10, 12, 30)
 	fmla_4s0(11, 13, 30)
-	ADDS $64, R5, R5
-	ADDS $64, R4, R4
+	ADD $64, R5, R5
+	ADD $64, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -7259,7 +7259,7 @@ zero:
 
 start:
 	MOVD ahead+48(FP), R11
-	ADDS R5, R11, R11
+	ADD R5, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -7353,9 +7353,9 @@ loop:
 	fmla_4s0(13, 19, 31)
 	fmla_4s0(14, 16, 31)
 	fmla_4s0(15, 17, 31)
-	ADDS $64, R11, R11
-	ADDS $256, R5, R5
-	ADDS $256, R4, R4
+	ADD $64, R11, R11
+	ADD $256, R5, R5
+	ADD $256, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -7386,8 +7386,8 @@ one:
 	fmla_4s0(13, 19, 31)
 	fmla_4s0(14, 16, 31)
 	fmla_4s0(15, 17, 31)
-	ADDS $64, R5, R5
-	ADDS $64, R4, R4
+	ADD $64, R5, R5
+	ADD $64, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -7574,7 +7574,7 @@ zero:
 
 start:
 	MOVD ahead+48(FP), R11
-	ADDS R5, R11, R11
+	ADD R5, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -7688,9 +7688,9 @@ loop:
 	fmla_4s0(17, 23, 30)
 	fmla_4s0(18, 20, 30)
 	fmla_4s0(19, 21, 30)
-	ADDS $64, R11, R11
-	ADDS $256, R5, R5
-	ADDS $256, R4, R4
+	ADD $64, R11, R11
+	ADD $256, R5, R5
+	ADD $256, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -7726,8 +7726,8 @@ one:
 	fmla_4s0(17, 23, 30)
 	fmla_4s0(18, 20, 30)
 	fmla_4s0(19, 21, 30)
-	ADDS $64, R5, R5
-	ADDS $64, R4, R4
+	ADD $64, R5, R5
+	ADD $64, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -7930,7 +7930,7 @@ zero:
 
 start:
 	MOVD ahead+48(FP), R11
-	ADDS R5, R11, R11
+	ADD R5, R11, R11
 	SUBS $4, R2, R2
 	BLT tail
 
@@ -8064,9 +8064,9 @@ loop:
 	fmla_4s0(21, 27, 31)
 	fmla_4s0(22, 24, 31)
 	fmla_4s0(23, 25, 31)
-	ADDS $64, R11, R11
-	ADDS $256, R5, R5
-	ADDS $256, R4, R4
+	ADD $64, R11, R11
+	ADD $256, R5, R5
+	ADD $256, R4, R4
 	SUBS $4, R2, R2
 	BGE loop
 
@@ -8107,8 +8107,8 @@ one:
 	fmla_4s0(21, 27, 31)
 	fmla_4s0(22, 24, 31)
 	fmla_4s0(23, 25, 31)
-	ADDS $64, R5, R5
-	ADDS $64, R4, R4
+	ADD $64, R5, R5
+	ADD $64, R4, R4
 	SUBS $1, R2, R2
 	BNE one
 
@@ -8213,7 +8213,7 @@ TEXT ·direct_neon_1x8(SB), NOSPLIT, $32-72
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
 	ASR $8, R10, R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD base+16(FP), R5
 	MOVD koff+24(FP), R7
 	MOVD n+64(FP), R2
@@ -8268,9 +8268,9 @@ mask2done:
 	FMOVS 4(R4), F31
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
-	ADDS $8, R10, R10
-	ADDS $16, R7, R7
-	ADDS $8, R4, R4
+	ADD $8, R10, R10
+	ADD $16, R7, R7
+	ADD $8, R4, R4
 	SUBS $2, R1, R1
 	BGE pair
 
@@ -8302,7 +8302,7 @@ store:
 	CMP $8, R9
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 masked:
@@ -8310,7 +8310,7 @@ masked:
 	FSTPQ (F0, F1), 0(R3)
 
 mask4done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 mask1part:
@@ -8404,7 +8404,7 @@ TEXT ·direct_neon_1x16(SB), NOSPLIT, $32-72
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
 	ASR $8, R10, R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD base+16(FP), R5
 	MOVD koff+24(FP), R7
 	MOVD n+64(FP), R2
@@ -8471,9 +8471,9 @@ mask2done:
 	fmla_4s0(1, 5, 31)
 	fmla_4s0(2, 6, 31)
 	fmla_4s0(3, 7, 31)
-	ADDS $8, R10, R10
-	ADDS $16, R7, R7
-	ADDS $8, R4, R4
+	ADD $8, R10, R10
+	ADD $16, R7, R7
+	ADD $8, R4, R4
 	SUBS $2, R1, R1
 	BGE pair
 
@@ -8511,7 +8511,7 @@ store:
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
 	FSTPQ (F2, F3), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 masked:
@@ -8520,7 +8520,7 @@ masked:
 	FSTPQ (F2, F3), 32(R3)
 
 mask4done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 mask1part:
@@ -8614,7 +8614,7 @@ TEXT ·direct_neon_2x8(SB), NOSPLIT, $32-72
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
 	ASR $8, R10, R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD base+16(FP), R5
 	MOVD koff+24(FP), R7
 	MOVD n+64(FP), R2
@@ -8680,9 +8680,9 @@ mask2done:
 	FMOVS 12(R4), F31
 	fmla_4s0(2, 4, 31)
 	fmla_4s0(3, 5, 31)
-	ADDS $16, R10, R10
-	ADDS $16, R7, R7
-	ADDS $16, R4, R4
+	ADD $16, R10, R10
+	ADD $16, R7, R7
+	ADD $16, R4, R4
 	SUBS $2, R1, R1
 	BGE pair
 
@@ -8719,9 +8719,9 @@ store:
 	CMP $8, R9
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F2, F3), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 masked:
@@ -8729,12 +8729,12 @@ masked:
 	FSTPQ (F0, F1), 0(R3)
 
 mask4done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	CBNZ R22, mask5part
 	FSTPQ (F2, F3), 0(R3)
 
 mask5done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 mask1part:
@@ -8836,7 +8836,7 @@ TEXT ·direct_neon_2x16(SB), NOSPLIT, $32-72
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
 	ASR $8, R10, R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD base+16(FP), R5
 	MOVD koff+24(FP), R7
 	MOVD n+64(FP), R2
@@ -8923,9 +8923,9 @@ mask2done:
 	fmla_4s0(5, 9, 31)
 	fmla_4s0(6, 10, 31)
 	fmla_4s0(7, 11, 31)
-	ADDS $16, R10, R10
-	ADDS $16, R7, R7
-	ADDS $16, R4, R4
+	ADD $16, R10, R10
+	ADD $16, R7, R7
+	ADD $16, R4, R4
 	SUBS $2, R1, R1
 	BGE pair
 
@@ -8972,10 +8972,10 @@ store:
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
 	FSTPQ (F2, F3), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	FSTPQ (F6, F7), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 masked:
@@ -8984,13 +8984,13 @@ masked:
 	FSTPQ (F2, F3), 32(R3)
 
 mask4done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	CBNZ R22, mask5part
 	FSTPQ (F6, F7), 32(R3)
 
 mask5done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 mask1part:
@@ -9092,7 +9092,7 @@ TEXT ·direct_neon_3x8(SB), NOSPLIT, $32-72
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
 	ASR $8, R10, R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD base+16(FP), R5
 	MOVD koff+24(FP), R7
 	MOVD n+64(FP), R2
@@ -9169,9 +9169,9 @@ mask2done:
 	FMOVS 20(R4), F31
 	fmla_4s0(4, 6, 31)
 	fmla_4s0(5, 7, 31)
-	ADDS $24, R10, R10
-	ADDS $16, R7, R7
-	ADDS $24, R4, R4
+	ADD $24, R10, R10
+	ADD $16, R7, R7
+	ADD $24, R4, R4
 	SUBS $2, R1, R1
 	BGE pair
 
@@ -9213,11 +9213,11 @@ store:
 	CMP $8, R9
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F2, F3), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 masked:
@@ -9225,17 +9225,17 @@ masked:
 	FSTPQ (F0, F1), 0(R3)
 
 mask4done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	CBNZ R22, mask5part
 	FSTPQ (F2, F3), 0(R3)
 
 mask5done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	CBNZ R22, mask6part
 	FSTPQ (F4, F5), 0(R3)
 
 mask6done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 mask1part:
@@ -9345,7 +9345,7 @@ TEXT ·direct_neon_3x16(SB), NOSPLIT, $32-72
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
 	ASR $8, R10, R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD base+16(FP), R5
 	MOVD koff+24(FP), R7
 	MOVD n+64(FP), R2
@@ -9452,9 +9452,9 @@ mask2done:
 	fmla_4s0(9, 13, 31)
 	fmla_4s0(10, 14, 31)
 	fmla_4s0(11, 15, 31)
-	ADDS $24, R10, R10
-	ADDS $16, R7, R7
-	ADDS $24, R4, R4
+	ADD $24, R10, R10
+	ADD $16, R7, R7
+	ADD $24, R4, R4
 	SUBS $2, R1, R1
 	BGE pair
 
@@ -9510,13 +9510,13 @@ store:
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
 	FSTPQ (F2, F3), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	FSTPQ (F6, F7), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	FSTPQ (F10, F11), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 masked:
@@ -9525,19 +9525,19 @@ masked:
 	FSTPQ (F2, F3), 32(R3)
 
 mask4done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	CBNZ R22, mask5part
 	FSTPQ (F6, F7), 32(R3)
 
 mask5done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	CBNZ R22, mask6part
 	FSTPQ (F10, F11), 32(R3)
 
 mask6done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 mask1part:
@@ -9647,7 +9647,7 @@ TEXT ·direct_neon_4x8(SB), NOSPLIT, $32-72
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
 	ASR $8, R10, R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD base+16(FP), R5
 	MOVD koff+24(FP), R7
 	MOVD n+64(FP), R2
@@ -9735,9 +9735,9 @@ mask2done:
 	FMOVS 28(R4), F31
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS $32, R10, R10
-	ADDS $16, R7, R7
-	ADDS $32, R4, R4
+	ADD $32, R10, R10
+	ADD $16, R7, R7
+	ADD $32, R4, R4
 	SUBS $2, R1, R1
 	BGE pair
 
@@ -9784,13 +9784,13 @@ store:
 	CMP $8, R9
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F2, F3), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F6, F7), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 masked:
@@ -9798,22 +9798,22 @@ masked:
 	FSTPQ (F0, F1), 0(R3)
 
 mask4done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	CBNZ R22, mask5part
 	FSTPQ (F2, F3), 0(R3)
 
 mask5done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	CBNZ R22, mask6part
 	FSTPQ (F4, F5), 0(R3)
 
 mask6done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	CBNZ R22, mask7part
 	FSTPQ (F6, F7), 0(R3)
 
 mask7done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 mask1part:
@@ -9931,7 +9931,7 @@ TEXT ·direct_neon_4x16(SB), NOSPLIT, $32-72
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
 	ASR $8, R10, R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD base+16(FP), R5
 	MOVD koff+24(FP), R7
 	MOVD n+64(FP), R2
@@ -10058,9 +10058,9 @@ mask2done:
 	fmla_4s0(13, 17, 31)
 	fmla_4s0(14, 18, 31)
 	fmla_4s0(15, 19, 31)
-	ADDS $32, R10, R10
-	ADDS $16, R7, R7
-	ADDS $32, R4, R4
+	ADD $32, R10, R10
+	ADD $16, R7, R7
+	ADD $32, R4, R4
 	SUBS $2, R1, R1
 	BGE pair
 
@@ -10125,16 +10125,16 @@ store:
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
 	FSTPQ (F2, F3), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	FSTPQ (F6, F7), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	FSTPQ (F10, F11), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F12, F13), 0(R3)
 	FSTPQ (F14, F15), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 masked:
@@ -10143,25 +10143,25 @@ masked:
 	FSTPQ (F2, F3), 32(R3)
 
 mask4done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	CBNZ R22, mask5part
 	FSTPQ (F6, F7), 32(R3)
 
 mask5done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	CBNZ R22, mask6part
 	FSTPQ (F10, F11), 32(R3)
 
 mask6done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F12, F13), 0(R3)
 	CBNZ R22, mask7part
 	FSTPQ (F14, F15), 32(R3)
 
 mask7done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 mask1part:
@@ -10279,7 +10279,7 @@ TEXT ·direct_neon_5x8(SB), NOSPLIT, $32-72
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
 	ASR $8, R10, R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD base+16(FP), R5
 	MOVD koff+24(FP), R7
 	MOVD n+64(FP), R2
@@ -10378,9 +10378,9 @@ mask2done:
 	FMOVS 36(R4), F31
 	fmla_4s0(8, 10, 31)
 	fmla_4s0(9, 11, 31)
-	ADDS $40, R10, R10
-	ADDS $16, R7, R7
-	ADDS $40, R4, R4
+	ADD $40, R10, R10
+	ADD $16, R7, R7
+	ADD $40, R4, R4
 	SUBS $2, R1, R1
 	BGE pair
 
@@ -10432,15 +10432,15 @@ store:
 	CMP $8, R9
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F2, F3), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F6, F7), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 masked:
@@ -10448,27 +10448,27 @@ masked:
 	FSTPQ (F0, F1), 0(R3)
 
 mask4done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	CBNZ R22, mask5part
 	FSTPQ (F2, F3), 0(R3)
 
 mask5done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	CBNZ R22, mask6part
 	FSTPQ (F4, F5), 0(R3)
 
 mask6done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	CBNZ R22, mask7part
 	FSTPQ (F6, F7), 0(R3)
 
 mask7done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	CBNZ R22, mask8part
 	FSTPQ (F8, F9), 0(R3)
 
 mask8done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 mask1part:
@@ -10594,7 +10594,7 @@ TEXT ·direct_neon_5x16(SB), NOSPLIT, $32-72
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
 	ASR $8, R10, R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD base+16(FP), R5
 	MOVD koff+24(FP), R7
 	MOVD n+64(FP), R2
@@ -10741,9 +10741,9 @@ mask2done:
 	fmla_4s0(17, 21, 31)
 	fmla_4s0(18, 22, 31)
 	fmla_4s0(19, 23, 31)
-	ADDS $40, R10, R10
-	ADDS $16, R7, R7
-	ADDS $40, R4, R4
+	ADD $40, R10, R10
+	ADD $16, R7, R7
+	ADD $40, R4, R4
 	SUBS $2, R1, R1
 	BGE pair
 
@@ -10817,19 +10817,19 @@ store:
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
 	FSTPQ (F2, F3), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	FSTPQ (F6, F7), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	FSTPQ (F10, F11), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F12, F13), 0(R3)
 	FSTPQ (F14, F15), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F16, F17), 0(R3)
 	FSTPQ (F18, F19), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 masked:
@@ -10838,31 +10838,31 @@ masked:
 	FSTPQ (F2, F3), 32(R3)
 
 mask4done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	CBNZ R22, mask5part
 	FSTPQ (F6, F7), 32(R3)
 
 mask5done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	CBNZ R22, mask6part
 	FSTPQ (F10, F11), 32(R3)
 
 mask6done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F12, F13), 0(R3)
 	CBNZ R22, mask7part
 	FSTPQ (F14, F15), 32(R3)
 
 mask7done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F16, F17), 0(R3)
 	CBNZ R22, mask8part
 	FSTPQ (F18, F19), 32(R3)
 
 mask8done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 mask1part:
@@ -10988,7 +10988,7 @@ TEXT ·direct_neon_6x8(SB), NOSPLIT, $32-72
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
 	ASR $8, R10, R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD base+16(FP), R5
 	MOVD koff+24(FP), R7
 	MOVD n+64(FP), R2
@@ -11098,9 +11098,9 @@ mask2done:
 	FMOVS 44(R4), F31
 	fmla_4s0(10, 12, 31)
 	fmla_4s0(11, 13, 31)
-	ADDS $48, R10, R10
-	ADDS $16, R7, R7
-	ADDS $48, R4, R4
+	ADD $48, R10, R10
+	ADD $16, R7, R7
+	ADD $48, R4, R4
 	SUBS $2, R1, R1
 	BGE pair
 
@@ -11157,17 +11157,17 @@ store:
 	CMP $8, R9
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F2, F3), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F6, F7), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 masked:
@@ -11175,32 +11175,32 @@ masked:
 	FSTPQ (F0, F1), 0(R3)
 
 mask4done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	CBNZ R22, mask5part
 	FSTPQ (F2, F3), 0(R3)
 
 mask5done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	CBNZ R22, mask6part
 	FSTPQ (F4, F5), 0(R3)
 
 mask6done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	CBNZ R22, mask7part
 	FSTPQ (F6, F7), 0(R3)
 
 mask7done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	CBNZ R22, mask8part
 	FSTPQ (F8, F9), 0(R3)
 
 mask8done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	CBNZ R22, mask9part
 	FSTPQ (F10, F11), 0(R3)
 
 mask9done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 mask1part:
@@ -11334,7 +11334,7 @@ TEXT ·direct_neon_6x16(SB), NOSPLIT, $32-72
 	MOVD a+8(FP), R4
 	MOVD flags+56(FP), R10
 	ASR $8, R10, R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD base+16(FP), R5
 	MOVD koff+24(FP), R7
 	MOVD n+64(FP), R2
@@ -11501,9 +11501,9 @@ mask2done:
 	fmla_4s0(21, 25, 31)
 	fmla_4s0(22, 26, 31)
 	fmla_4s0(23, 27, 31)
-	ADDS $48, R10, R10
-	ADDS $16, R7, R7
-	ADDS $48, R4, R4
+	ADD $48, R10, R10
+	ADD $16, R7, R7
+	ADD $48, R4, R4
 	SUBS $2, R1, R1
 	BGE pair
 
@@ -11586,22 +11586,22 @@ store:
 	BNE masked
 	FSTPQ (F0, F1), 0(R3)
 	FSTPQ (F2, F3), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	FSTPQ (F6, F7), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	FSTPQ (F10, F11), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F12, F13), 0(R3)
 	FSTPQ (F14, F15), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F16, F17), 0(R3)
 	FSTPQ (F18, F19), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F20, F21), 0(R3)
 	FSTPQ (F22, F23), 32(R3)
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 masked:
@@ -11610,37 +11610,37 @@ masked:
 	FSTPQ (F2, F3), 32(R3)
 
 mask4done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F4, F5), 0(R3)
 	CBNZ R22, mask5part
 	FSTPQ (F6, F7), 32(R3)
 
 mask5done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F8, F9), 0(R3)
 	CBNZ R22, mask6part
 	FSTPQ (F10, F11), 32(R3)
 
 mask6done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F12, F13), 0(R3)
 	CBNZ R22, mask7part
 	FSTPQ (F14, F15), 32(R3)
 
 mask7done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F16, F17), 0(R3)
 	CBNZ R22, mask8part
 	FSTPQ (F18, F19), 32(R3)
 
 mask8done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	FSTPQ (F20, F21), 0(R3)
 	CBNZ R22, mask9part
 	FSTPQ (F22, F23), 32(R3)
 
 mask9done:
-	ADDS R8, R3, R3
+	ADD R8, R3, R3
 	RET
 
 mask1part:
@@ -11787,7 +11787,7 @@ TEXT ·pack_neon(SB), NOSPLIT, $32-48
 
 many:
 	MOVD (R3), R1
-	ADDS R4, R1, R1
+	ADD R4, R1, R1
 	MOVD R7, R9
 	MOVD R8, R10
 	eor_16b(0, 0, 0)
@@ -11815,19 +11815,19 @@ seg:
 mask1done:
 	orr_16b(0, 0, 2)
 	orr_16b(1, 1, 3)
-	ADDS $16, R9, R9
+	ADD $16, R9, R9
 	SUBS $1, R10, R10
 	BNE seg
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $8, R3, R3
-	ADDS $64, R5, R5
+	ADD $8, R3, R3
+	ADD $64, R5, R5
 	SUBS $1, R2, R2
 	BNE many
 	RET
 
 segs1:
 	MOVD (R7), R9
-	ADDS R4, R9, R9
+	ADD R4, R9, R9
 	MOVD 8(R7), R0
 	FMOVS R0, F8
 	dup_4s0(9, 8)
@@ -11859,8 +11859,8 @@ mask2done:
 
 mask3done:
 	FSTPQ (F2, F3), 64(R5)
-	ADDS $16, R3, R3
-	ADDS $128, R5, R5
+	ADD $16, R3, R3
+	ADD $128, R5, R5
 	SUBS $2, R2, R2
 	BGE pair1
 
@@ -11880,7 +11880,7 @@ done1:
 
 segs2:
 	MOVD (R7), R9
-	ADDS R4, R9, R9
+	ADD R4, R9, R9
 	MOVD 8(R7), R0
 	FMOVS R0, F8
 	dup_4s0(9, 8)
@@ -11895,7 +11895,7 @@ segs2:
 	cmge_8b0(16, 16)
 	FMOVD F16, R22
 	MOVD 16(R7), R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD 24(R7), R0
 	FMOVS R0, F10
 	dup_4s0(11, 10)
@@ -11940,8 +11940,8 @@ mask8done:
 	orr_16b(2, 2, 6)
 	orr_16b(3, 3, 7)
 	FSTPQ (F2, F3), 64(R5)
-	ADDS $16, R3, R3
-	ADDS $128, R5, R5
+	ADD $16, R3, R3
+	ADD $128, R5, R5
 	SUBS $2, R2, R2
 	BGE pair2
 
@@ -11968,7 +11968,7 @@ done2:
 
 segs3:
 	MOVD (R7), R9
-	ADDS R4, R9, R9
+	ADD R4, R9, R9
 	MOVD 8(R7), R0
 	FMOVS R0, F8
 	dup_4s0(9, 8)
@@ -11983,7 +11983,7 @@ segs3:
 	cmge_8b0(16, 16)
 	FMOVD F16, R22
 	MOVD 16(R7), R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD 24(R7), R0
 	FMOVS R0, F10
 	dup_4s0(11, 10)
@@ -11997,7 +11997,7 @@ segs3:
 	cmge_8b0(16, 16)
 	FMOVD F16, R23
 	MOVD 32(R7), R11
-	ADDS R4, R11, R11
+	ADD R4, R11, R11
 	MOVD 40(R7), R0
 	FMOVS R0, F12
 	dup_4s0(13, 12)
@@ -12056,8 +12056,8 @@ mask16done:
 	orr_16b(2, 2, 6)
 	orr_16b(3, 3, 7)
 	FSTPQ (F2, F3), 64(R5)
-	ADDS $16, R3, R3
-	ADDS $128, R5, R5
+	ADD $16, R3, R3
+	ADD $128, R5, R5
 	SUBS $2, R2, R2
 	BGE pair3
 
@@ -12091,7 +12091,7 @@ done3:
 
 segs4:
 	MOVD (R7), R9
-	ADDS R4, R9, R9
+	ADD R4, R9, R9
 	MOVD 8(R7), R0
 	FMOVS R0, F8
 	dup_4s0(9, 8)
@@ -12106,7 +12106,7 @@ segs4:
 	cmge_8b0(16, 16)
 	FMOVD F16, R22
 	MOVD 16(R7), R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD 24(R7), R0
 	FMOVS R0, F10
 	dup_4s0(11, 10)
@@ -12120,7 +12120,7 @@ segs4:
 	cmge_8b0(16, 16)
 	FMOVD F16, R23
 	MOVD 32(R7), R11
-	ADDS R4, R11, R11
+	ADD R4, R11, R11
 	MOVD 40(R7), R0
 	FMOVS R0, F12
 	dup_4s0(13, 12)
@@ -12134,7 +12134,7 @@ segs4:
 	cmge_8b0(16, 16)
 	FMOVD F16, R24
 	MOVD 48(R7), R12
-	ADDS R4, R12, R12
+	ADD R4, R12, R12
 	MOVD 56(R7), R0
 	FMOVS R0, F14
 	dup_4s0(15, 14)
@@ -12207,8 +12207,8 @@ mask27done:
 	orr_16b(2, 2, 6)
 	orr_16b(3, 3, 7)
 	FSTPQ (F2, F3), 64(R5)
-	ADDS $16, R3, R3
-	ADDS $128, R5, R5
+	ADD $16, R3, R3
+	ADD $128, R5, R5
 	SUBS $2, R2, R2
 	BGE pair4
 
@@ -13060,10 +13060,10 @@ TEXT ·packRun_neon(SB), NOSPLIT, $32-48
 	MOVD kn+24(FP), R7
 	MOVD ldp+40(FP), R8
 	MOVD n+32(FP), R2
-	ANDS $15, R2, R2
+	AND $15, R2, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F4
 	dup_4s0(5, 4)
 	dup_4s0(4, 4)
@@ -13091,7 +13091,7 @@ TEXT ·packRun_neon(SB), NOSPLIT, $32-48
 
 row:
 	MOVD (R3), R10
-	ADDS R4, R10, R10
+	ADD R4, R10, R10
 	MOVD R5, R11
 	MOVD n+32(FP), R9
 	SUBS $16, R9, R9
@@ -13102,8 +13102,8 @@ panel:
 	FLDPQ 32(R10), (F2, F3)
 	FSTPQ (F0, F1), 0(R11)
 	FSTPQ (F2, F3), 32(R11)
-	ADDS $64, R10, R10
-	ADDS R8, R11, R11
+	ADD $64, R10, R10
+	ADD R8, R11, R11
 	SUBS $16, R9, R9
 	BGE panel
 
@@ -13122,8 +13122,8 @@ mask2done:
 	FSTPQ (F2, F3), 32(R11)
 
 next:
-	ADDS $8, R3, R3
-	ADDS $64, R5, R5
+	ADD $8, R3, R3
+	ADD $64, R5, R5
 	SUBS $1, R7, R7
 	BNE row
 	RET
@@ -13203,7 +13203,7 @@ start:
 	MOVD koff+8(FP), R14
 	MOVD x+0(FP), R0
 	MOVD (R14), R20
-	ADDS R20, R0, R0
+	ADD R20, R0, R0
 
 segment:
 	MOVD 8(RSP), R6
@@ -13212,7 +13212,7 @@ segment:
 	MOVD 8(RSP), R21
 	ADDS $16, R21, R21
 	MOVD R21, 8(RSP)
-	SUBS $4, R6, R6
+	SUB $4, R6, R6
 	CMP R6, R14
 	BGE last
 
@@ -13226,8 +13226,8 @@ pair:
 	FMOVS 4(R19), F31
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
-	ADDS $8, R14, R14
-	ADDS $128, R13, R13
+	ADD $8, R14, R14
+	ADD $128, R13, R13
 	CMP R6, R14
 	BLT pair
 
@@ -13238,7 +13238,7 @@ last:
 	FMOVS (R19), F31
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
-	ADDS $64, R13, R13
+	ADD $64, R13, R13
 
 next:
 	MOVD 16(RSP), R21
@@ -13248,7 +13248,7 @@ next:
 	MOVD c+40(FP), R0
 	MOVD ldc+48(FP), R1
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	RET
 
 TEXT ·wtile_neon_2x8(SB), NOSPLIT, $16-64
@@ -13258,7 +13258,7 @@ TEXT ·wtile_neon_2x8(SB), NOSPLIT, $16-64
 	TST R2, R2
 	BEQ zero
 	FLDPQ 0(R0), (F0, F1)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F2, F3)
 	ADDS R1, R0, R0
 	B start
@@ -13278,10 +13278,10 @@ start:
 	MOVD koff+8(FP), R14
 	MOVD x+0(FP), R0
 	MOVD (R14), R20
-	ADDS R20, R0, R0
+	ADD R20, R0, R0
 	MOVD x+0(FP), R1
 	MOVD 8(R14), R20
-	ADDS R20, R1, R1
+	ADD R20, R1, R1
 
 segment:
 	MOVD 8(RSP), R6
@@ -13290,7 +13290,7 @@ segment:
 	MOVD 8(RSP), R21
 	ADDS $16, R21, R21
 	MOVD R21, 8(RSP)
-	SUBS $4, R6, R6
+	SUB $4, R6, R6
 	CMP R6, R14
 	BGE last
 
@@ -13313,8 +13313,8 @@ pair:
 	FMOVS 4(R19), F31
 	fmla_4s0(2, 4, 31)
 	fmla_4s0(3, 5, 31)
-	ADDS $8, R14, R14
-	ADDS $128, R13, R13
+	ADD $8, R14, R14
+	ADD $128, R13, R13
 	CMP R6, R14
 	BLT pair
 
@@ -13329,7 +13329,7 @@ last:
 	FMOVS (R19), F31
 	fmla_4s0(2, 4, 31)
 	fmla_4s0(3, 5, 31)
-	ADDS $64, R13, R13
+	ADD $64, R13, R13
 
 next:
 	MOVD 16(RSP), R21
@@ -13339,9 +13339,9 @@ next:
 	MOVD c+40(FP), R0
 	MOVD ldc+48(FP), R1
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	RET
 
 TEXT ·wtile_neon_3x8(SB), NOSPLIT, $16-64
@@ -13351,9 +13351,9 @@ TEXT ·wtile_neon_3x8(SB), NOSPLIT, $16-64
 	TST R2, R2
 	BEQ zero
 	FLDPQ 0(R0), (F0, F1)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F2, F3)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F4, F5)
 	ADDS R1, R0, R0
 	B start
@@ -13375,13 +13375,13 @@ start:
 	MOVD koff+8(FP), R14
 	MOVD x+0(FP), R0
 	MOVD (R14), R20
-	ADDS R20, R0, R0
+	ADD R20, R0, R0
 	MOVD x+0(FP), R1
 	MOVD 8(R14), R20
-	ADDS R20, R1, R1
+	ADD R20, R1, R1
 	MOVD x+0(FP), R2
 	MOVD 16(R14), R20
-	ADDS R20, R2, R2
+	ADD R20, R2, R2
 
 segment:
 	MOVD 8(RSP), R6
@@ -13390,7 +13390,7 @@ segment:
 	MOVD 8(RSP), R21
 	ADDS $16, R21, R21
 	MOVD R21, 8(RSP)
-	SUBS $4, R6, R6
+	SUB $4, R6, R6
 	CMP R6, R14
 	BGE last
 
@@ -13421,8 +13421,8 @@ pair:
 	FMOVS 4(R19), F30
 	fmla_4s0(4, 6, 30)
 	fmla_4s0(5, 7, 30)
-	ADDS $8, R14, R14
-	ADDS $128, R13, R13
+	ADD $8, R14, R14
+	ADD $128, R13, R13
 	CMP R6, R14
 	BLT pair
 
@@ -13441,7 +13441,7 @@ last:
 	FMOVS (R19), F30
 	fmla_4s0(4, 6, 30)
 	fmla_4s0(5, 7, 30)
-	ADDS $64, R13, R13
+	ADD $64, R13, R13
 
 next:
 	MOVD 16(RSP), R21
@@ -13451,11 +13451,11 @@ next:
 	MOVD c+40(FP), R0
 	MOVD ldc+48(FP), R1
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	RET
 
 TEXT ·wtile_neon_4x8(SB), NOSPLIT, $16-64
@@ -13465,11 +13465,11 @@ TEXT ·wtile_neon_4x8(SB), NOSPLIT, $16-64
 	TST R2, R2
 	BEQ zero
 	FLDPQ 0(R0), (F0, F1)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F2, F3)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F4, F5)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F6, F7)
 	ADDS R1, R0, R0
 	B start
@@ -13493,16 +13493,16 @@ start:
 	MOVD koff+8(FP), R14
 	MOVD x+0(FP), R0
 	MOVD (R14), R20
-	ADDS R20, R0, R0
+	ADD R20, R0, R0
 	MOVD x+0(FP), R1
 	MOVD 8(R14), R20
-	ADDS R20, R1, R1
+	ADD R20, R1, R1
 	MOVD x+0(FP), R2
 	MOVD 16(R14), R20
-	ADDS R20, R2, R2
+	ADD R20, R2, R2
 	MOVD x+0(FP), R3
 	MOVD 24(R14), R20
-	ADDS R20, R3, R3
+	ADD R20, R3, R3
 
 segment:
 	MOVD 8(RSP), R6
@@ -13511,7 +13511,7 @@ segment:
 	MOVD 8(RSP), R21
 	ADDS $16, R21, R21
 	MOVD R21, 8(RSP)
-	SUBS $4, R6, R6
+	SUB $4, R6, R6
 	CMP R6, R14
 	BGE last
 
@@ -13550,8 +13550,8 @@ pair:
 	FMOVS 4(R19), F31
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS $8, R14, R14
-	ADDS $128, R13, R13
+	ADD $8, R14, R14
+	ADD $128, R13, R13
 	CMP R6, R14
 	BLT pair
 
@@ -13574,7 +13574,7 @@ last:
 	FMOVS (R19), F31
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS $64, R13, R13
+	ADD $64, R13, R13
 
 next:
 	MOVD 16(RSP), R21
@@ -13584,13 +13584,13 @@ next:
 	MOVD c+40(FP), R0
 	MOVD ldc+48(FP), R1
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	RET
 
 TEXT ·wtile_neon_5x8(SB), NOSPLIT, $16-64
@@ -13600,13 +13600,13 @@ TEXT ·wtile_neon_5x8(SB), NOSPLIT, $16-64
 	TST R2, R2
 	BEQ zero
 	FLDPQ 0(R0), (F0, F1)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F2, F3)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F4, F5)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F6, F7)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	ADDS R1, R0, R0
 	B start
@@ -13632,19 +13632,19 @@ start:
 	MOVD koff+8(FP), R14
 	MOVD x+0(FP), R0
 	MOVD (R14), R20
-	ADDS R20, R0, R0
+	ADD R20, R0, R0
 	MOVD x+0(FP), R1
 	MOVD 8(R14), R20
-	ADDS R20, R1, R1
+	ADD R20, R1, R1
 	MOVD x+0(FP), R2
 	MOVD 16(R14), R20
-	ADDS R20, R2, R2
+	ADD R20, R2, R2
 	MOVD x+0(FP), R3
 	MOVD 24(R14), R20
-	ADDS R20, R3, R3
+	ADD R20, R3, R3
 	MOVD x+0(FP), R4
 	MOVD 32(R14), R20
-	ADDS R20, R4, R4
+	ADD R20, R4, R4
 
 segment:
 	MOVD 8(RSP), R6
@@ -13653,7 +13653,7 @@ segment:
 	MOVD 8(RSP), R21
 	ADDS $16, R21, R21
 	MOVD R21, 8(RSP)
-	SUBS $4, R6, R6
+	SUB $4, R6, R6
 	CMP R6, R14
 	BGE last
 
@@ -13700,8 +13700,8 @@ pair:
 	FMOVS 4(R19), F30
 	fmla_4s0(8, 10, 30)
 	fmla_4s0(9, 11, 30)
-	ADDS $8, R14, R14
-	ADDS $128, R13, R13
+	ADD $8, R14, R14
+	ADD $128, R13, R13
 	CMP R6, R14
 	BLT pair
 
@@ -13728,7 +13728,7 @@ last:
 	FMOVS (R19), F30
 	fmla_4s0(8, 10, 30)
 	fmla_4s0(9, 11, 30)
-	ADDS $64, R13, R13
+	ADD $64, R13, R13
 
 next:
 	MOVD 16(RSP), R21
@@ -13738,15 +13738,15 @@ next:
 	MOVD c+40(FP), R0
 	MOVD ldc+48(FP), R1
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F8, F9), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	RET
 
 TEXT ·wtile_neon_6x8(SB), NOSPLIT, $16-64
@@ -13756,15 +13756,15 @@ TEXT ·wtile_neon_6x8(SB), NOSPLIT, $16-64
 	TST R2, R2
 	BEQ zero
 	FLDPQ 0(R0), (F0, F1)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F2, F3)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F4, F5)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F6, F7)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F8, F9)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F10, F11)
 	ADDS R1, R0, R0
 	B start
@@ -13792,22 +13792,22 @@ start:
 	MOVD koff+8(FP), R14
 	MOVD x+0(FP), R0
 	MOVD (R14), R20
-	ADDS R20, R0, R0
+	ADD R20, R0, R0
 	MOVD x+0(FP), R1
 	MOVD 8(R14), R20
-	ADDS R20, R1, R1
+	ADD R20, R1, R1
 	MOVD x+0(FP), R2
 	MOVD 16(R14), R20
-	ADDS R20, R2, R2
+	ADD R20, R2, R2
 	MOVD x+0(FP), R3
 	MOVD 24(R14), R20
-	ADDS R20, R3, R3
+	ADD R20, R3, R3
 	MOVD x+0(FP), R4
 	MOVD 32(R14), R20
-	ADDS R20, R4, R4
+	ADD R20, R4, R4
 	MOVD x+0(FP), R5
 	MOVD 40(R14), R20
-	ADDS R20, R5, R5
+	ADD R20, R5, R5
 
 segment:
 	MOVD 8(RSP), R6
@@ -13816,7 +13816,7 @@ segment:
 	MOVD 8(RSP), R21
 	ADDS $16, R21, R21
 	MOVD R21, 8(RSP)
-	SUBS $4, R6, R6
+	SUB $4, R6, R6
 	CMP R6, R14
 	BGE last
 
@@ -13871,8 +13871,8 @@ pair:
 	FMOVS 4(R19), F31
 	fmla_4s0(10, 12, 31)
 	fmla_4s0(11, 13, 31)
-	ADDS $8, R14, R14
-	ADDS $128, R13, R13
+	ADD $8, R14, R14
+	ADD $128, R13, R13
 	CMP R6, R14
 	BLT pair
 
@@ -13903,7 +13903,7 @@ last:
 	FMOVS (R19), F31
 	fmla_4s0(10, 12, 31)
 	fmla_4s0(11, 13, 31)
-	ADDS $64, R13, R13
+	ADD $64, R13, R13
 
 next:
 	MOVD 16(RSP), R21
@@ -13913,17 +13913,17 @@ next:
 	MOVD c+40(FP), R0
 	MOVD ldc+48(FP), R1
 	FSTPQ (F0, F1), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F2, F3), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F4, F5), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F6, F7), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F8, F9), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F10, F11), 0(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	RET
 
 TEXT ·wtile_neon_1x16(SB), NOSPLIT, $16-64
@@ -13952,7 +13952,7 @@ start:
 	MOVD koff+8(FP), R14
 	MOVD x+0(FP), R0
 	MOVD (R14), R20
-	ADDS R20, R0, R0
+	ADD R20, R0, R0
 
 segment:
 	MOVD 8(RSP), R6
@@ -13961,7 +13961,7 @@ segment:
 	MOVD 8(RSP), R21
 	ADDS $16, R21, R21
 	MOVD R21, 8(RSP)
-	SUBS $4, R6, R6
+	SUB $4, R6, R6
 	CMP R6, R14
 	BGE last
 
@@ -13981,8 +13981,8 @@ pair:
 	fmla_4s0(1, 7, 31)
 	fmla_4s0(2, 4, 31)
 	fmla_4s0(3, 5, 31)
-	ADDS $8, R14, R14
-	ADDS $128, R13, R13
+	ADD $8, R14, R14
+	ADD $128, R13, R13
 	CMP R6, R14
 	BLT pair
 
@@ -13996,7 +13996,7 @@ last:
 	fmla_4s0(1, 7, 31)
 	fmla_4s0(2, 4, 31)
 	fmla_4s0(3, 5, 31)
-	ADDS $64, R13, R13
+	ADD $64, R13, R13
 
 next:
 	MOVD 16(RSP), R21
@@ -14007,7 +14007,7 @@ next:
 	MOVD ldc+48(FP), R1
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	RET
 
 TEXT ·wtile_neon_2x16(SB), NOSPLIT, $16-64
@@ -14018,7 +14018,7 @@ TEXT ·wtile_neon_2x16(SB), NOSPLIT, $16-64
 	BEQ zero
 	FLDPQ 0(R0), (F0, F1)
 	FLDPQ 32(R0), (F2, F3)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F4, F5)
 	FLDPQ 32(R0), (F6, F7)
 	ADDS R1, R0, R0
@@ -14043,10 +14043,10 @@ start:
 	MOVD koff+8(FP), R14
 	MOVD x+0(FP), R0
 	MOVD (R14), R20
-	ADDS R20, R0, R0
+	ADD R20, R0, R0
 	MOVD x+0(FP), R1
 	MOVD 8(R14), R20
-	ADDS R20, R1, R1
+	ADD R20, R1, R1
 
 segment:
 	MOVD 8(RSP), R6
@@ -14055,7 +14055,7 @@ segment:
 	MOVD 8(RSP), R21
 	ADDS $16, R21, R21
 	MOVD R21, 8(RSP)
-	SUBS $4, R6, R6
+	SUB $4, R6, R6
 	CMP R6, R14
 	BGE last
 
@@ -14088,8 +14088,8 @@ pair:
 	fmla_4s0(5, 11, 31)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS $8, R14, R14
-	ADDS $128, R13, R13
+	ADD $8, R14, R14
+	ADD $128, R13, R13
 	CMP R6, R14
 	BLT pair
 
@@ -14109,7 +14109,7 @@ last:
 	fmla_4s0(5, 11, 31)
 	fmla_4s0(6, 8, 31)
 	fmla_4s0(7, 9, 31)
-	ADDS $64, R13, R13
+	ADD $64, R13, R13
 
 next:
 	MOVD 16(RSP), R21
@@ -14120,10 +14120,10 @@ next:
 	MOVD ldc+48(FP), R1
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	RET
 
 TEXT ·wtile_neon_3x16(SB), NOSPLIT, $16-64
@@ -14134,10 +14134,10 @@ TEXT ·wtile_neon_3x16(SB), NOSPLIT, $16-64
 	BEQ zero
 	FLDPQ 0(R0), (F0, F1)
 	FLDPQ 32(R0), (F2, F3)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F4, F5)
 	FLDPQ 32(R0), (F6, F7)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FLDPQ 32(R0), (F10, F11)
 	ADDS R1, R0, R0
@@ -14166,13 +14166,13 @@ start:
 	MOVD koff+8(FP), R14
 	MOVD x+0(FP), R0
 	MOVD (R14), R20
-	ADDS R20, R0, R0
+	ADD R20, R0, R0
 	MOVD x+0(FP), R1
 	MOVD 8(R14), R20
-	ADDS R20, R1, R1
+	ADD R20, R1, R1
 	MOVD x+0(FP), R2
 	MOVD 16(R14), R20
-	ADDS R20, R2, R2
+	ADD R20, R2, R2
 
 segment:
 	MOVD 8(RSP), R6
@@ -14181,7 +14181,7 @@ segment:
 	MOVD 8(RSP), R21
 	ADDS $16, R21, R21
 	MOVD R21, 8(RSP)
-	SUBS $4, R6, R6
+	SUB $4, R6, R6
 	CMP R6, R14
 	BGE last
 
@@ -14226,8 +14226,8 @@ pair:
 	fmla_4s0(9, 15, 30)
 	fmla_4s0(10, 12, 30)
 	fmla_4s0(11, 13, 30)
-	ADDS $8, R14, R14
-	ADDS $128, R13, R13
+	ADD $8, R14, R14
+	ADD $128, R13, R13
 	CMP R6, R14
 	BLT pair
 
@@ -14253,7 +14253,7 @@ last:
 	fmla_4s0(9, 15, 30)
 	fmla_4s0(10, 12, 30)
 	fmla_4s0(11, 13, 30)
-	ADDS $64, R13, R13
+	ADD $64, R13, R13
 
 next:
 	MOVD 16(RSP), R21
@@ -14264,13 +14264,13 @@ next:
 	MOVD ldc+48(FP), R1
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	RET
 
 TEXT ·wtile_neon_4x16(SB), NOSPLIT, $16-64
@@ -14281,13 +14281,13 @@ TEXT ·wtile_neon_4x16(SB), NOSPLIT, $16-64
 	BEQ zero
 	FLDPQ 0(R0), (F0, F1)
 	FLDPQ 32(R0), (F2, F3)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F4, F5)
 	FLDPQ 32(R0), (F6, F7)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FLDPQ 32(R0), (F10, F11)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F12, F13)
 	FLDPQ 32(R0), (F14, F15)
 	ADDS R1, R0, R0
@@ -14320,16 +14320,16 @@ start:
 	MOVD koff+8(FP), R14
 	MOVD x+0(FP), R0
 	MOVD (R14), R20
-	ADDS R20, R0, R0
+	ADD R20, R0, R0
 	MOVD x+0(FP), R1
 	MOVD 8(R14), R20
-	ADDS R20, R1, R1
+	ADD R20, R1, R1
 	MOVD x+0(FP), R2
 	MOVD 16(R14), R20
-	ADDS R20, R2, R2
+	ADD R20, R2, R2
 	MOVD x+0(FP), R3
 	MOVD 24(R14), R20
-	ADDS R20, R3, R3
+	ADD R20, R3, R3
 
 segment:
 	MOVD 8(RSP), R6
@@ -14338,7 +14338,7 @@ segment:
 	MOVD 8(RSP), R21
 	ADDS $16, R21, R21
 	MOVD R21, 8(RSP)
-	SUBS $4, R6, R6
+	SUB $4, R6, R6
 	CMP R6, R14
 	BGE last
 
@@ -14395,8 +14395,8 @@ pair:
 	fmla_4s0(13, 19, 31)
 	fmla_4s0(14, 16, 31)
 	fmla_4s0(15, 17, 31)
-	ADDS $8, R14, R14
-	ADDS $128, R13, R13
+	ADD $8, R14, R14
+	ADD $128, R13, R13
 	CMP R6, R14
 	BLT pair
 
@@ -14428,7 +14428,7 @@ last:
 	fmla_4s0(13, 19, 31)
 	fmla_4s0(14, 16, 31)
 	fmla_4s0(15, 17, 31)
-	ADDS $64, R13, R13
+	ADD $64, R13, R13
 
 next:
 	MOVD 16(RSP), R21
@@ -14439,16 +14439,16 @@ next:
 	MOVD ldc+48(FP), R1
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	RET
 
 TEXT ·wtile_neon_5x16(SB), NOSPLIT, $16-64
@@ -14459,16 +14459,16 @@ TEXT ·wtile_neon_5x16(SB), NOSPLIT, $16-64
 	BEQ zero
 	FLDPQ 0(R0), (F0, F1)
 	FLDPQ 32(R0), (F2, F3)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F4, F5)
 	FLDPQ 32(R0), (F6, F7)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FLDPQ 32(R0), (F10, F11)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F12, F13)
 	FLDPQ 32(R0), (F14, F15)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
 	ADDS R1, R0, R0
@@ -14505,19 +14505,19 @@ start:
 	MOVD koff+8(FP), R14
 	MOVD x+0(FP), R0
 	MOVD (R14), R20
-	ADDS R20, R0, R0
+	ADD R20, R0, R0
 	MOVD x+0(FP), R1
 	MOVD 8(R14), R20
-	ADDS R20, R1, R1
+	ADD R20, R1, R1
 	MOVD x+0(FP), R2
 	MOVD 16(R14), R20
-	ADDS R20, R2, R2
+	ADD R20, R2, R2
 	MOVD x+0(FP), R3
 	MOVD 24(R14), R20
-	ADDS R20, R3, R3
+	ADD R20, R3, R3
 	MOVD x+0(FP), R4
 	MOVD 32(R14), R20
-	ADDS R20, R4, R4
+	ADD R20, R4, R4
 
 segment:
 	MOVD 8(RSP), R6
@@ -14526,7 +14526,7 @@ segment:
 	MOVD 8(RSP), R21
 	ADDS $16, R21, R21
 	MOVD R21, 8(RSP)
-	SUBS $4, R6, R6
+	SUB $4, R6, R6
 	CMP R6, R14
 	BGE last
 
@@ -14595,8 +14595,8 @@ pair:
 	fmla_4s0(17, 23, 30)
 	fmla_4s0(18, 20, 30)
 	fmla_4s0(19, 21, 30)
-	ADDS $8, R14, R14
-	ADDS $128, R13, R13
+	ADD $8, R14, R14
+	ADD $128, R13, R13
 	CMP R6, R14
 	BLT pair
 
@@ -14634,7 +14634,7 @@ last:
 	fmla_4s0(17, 23, 30)
 	fmla_4s0(18, 20, 30)
 	fmla_4s0(19, 21, 30)
-	ADDS $64, R13, R13
+	ADD $64, R13, R13
 
 next:
 	MOVD 16(RSP), R21
@@ -14645,19 +14645,19 @@ next:
 	MOVD ldc+48(FP), R1
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F16, F17), 0(R0)
 	FSTPQ (F18, F19), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	RET
 
 TEXT ·wtile_neon_6x16(SB), NOSPLIT, $16-64
@@ -14668,19 +14668,19 @@ TEXT ·wtile_neon_6x16(SB), NOSPLIT, $16-64
 	BEQ zero
 	FLDPQ 0(R0), (F0, F1)
 	FLDPQ 32(R0), (F2, F3)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F4, F5)
 	FLDPQ 32(R0), (F6, F7)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F8, F9)
 	FLDPQ 32(R0), (F10, F11)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F12, F13)
 	FLDPQ 32(R0), (F14, F15)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F16, F17)
 	FLDPQ 32(R0), (F18, F19)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FLDPQ 0(R0), (F20, F21)
 	FLDPQ 32(R0), (F22, F23)
 	ADDS R1, R0, R0
@@ -14721,22 +14721,22 @@ start:
 	MOVD koff+8(FP), R14
 	MOVD x+0(FP), R0
 	MOVD (R14), R20
-	ADDS R20, R0, R0
+	ADD R20, R0, R0
 	MOVD x+0(FP), R1
 	MOVD 8(R14), R20
-	ADDS R20, R1, R1
+	ADD R20, R1, R1
 	MOVD x+0(FP), R2
 	MOVD 16(R14), R20
-	ADDS R20, R2, R2
+	ADD R20, R2, R2
 	MOVD x+0(FP), R3
 	MOVD 24(R14), R20
-	ADDS R20, R3, R3
+	ADD R20, R3, R3
 	MOVD x+0(FP), R4
 	MOVD 32(R14), R20
-	ADDS R20, R4, R4
+	ADD R20, R4, R4
 	MOVD x+0(FP), R5
 	MOVD 40(R14), R20
-	ADDS R20, R5, R5
+	ADD R20, R5, R5
 
 segment:
 	MOVD 8(RSP), R6
@@ -14745,7 +14745,7 @@ segment:
 	MOVD 8(RSP), R21
 	ADDS $16, R21, R21
 	MOVD R21, 8(RSP)
-	SUBS $4, R6, R6
+	SUB $4, R6, R6
 	CMP R6, R14
 	BGE last
 
@@ -14826,8 +14826,8 @@ pair:
 	fmla_4s0(21, 27, 31)
 	fmla_4s0(22, 24, 31)
 	fmla_4s0(23, 25, 31)
-	ADDS $8, R14, R14
-	ADDS $128, R13, R13
+	ADD $8, R14, R14
+	ADD $128, R13, R13
 	CMP R6, R14
 	BLT pair
 
@@ -14871,7 +14871,7 @@ last:
 	fmla_4s0(21, 27, 31)
 	fmla_4s0(22, 24, 31)
 	fmla_4s0(23, 25, 31)
-	ADDS $64, R13, R13
+	ADD $64, R13, R13
 
 next:
 	MOVD 16(RSP), R21
@@ -14882,22 +14882,22 @@ next:
 	MOVD ldc+48(FP), R1
 	FSTPQ (F0, F1), 0(R0)
 	FSTPQ (F2, F3), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F4, F5), 0(R0)
 	FSTPQ (F6, F7), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F8, F9), 0(R0)
 	FSTPQ (F10, F11), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F12, F13), 0(R0)
 	FSTPQ (F14, F15), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F16, F17), 0(R0)
 	FSTPQ (F18, F19), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	FSTPQ (F20, F21), 0(R0)
 	FSTPQ (F22, F23), 32(R0)
-	ADDS R1, R0, R0
+	ADD R1, R0, R0
 	RET
 
 TEXT ·transpose_neon(SB), NOSPLIT, $32-48
@@ -14909,7 +14909,7 @@ TEXT ·transpose_neon(SB), NOSPLIT, $32-48
 	MOVD cols+40(FP), R2
 	MOVD $1, R0
 	LSLW R2, R0, R0
-	SUBSW $1, R0, R0
+	SUBW $1, R0, R0
 	FMOVS R0, F30
 	dup_4s0(31, 30)
 	dup_4s0(30, 30)
@@ -14942,49 +14942,49 @@ TEXT ·transpose_neon(SB), NOSPLIT, $32-48
 mask1done:
 	CMP $1, R3
 	BEQ loaded
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	CBNZ R22, mask2part
 	FLDPQ 0(R4), (F2, F3)
 
 mask2done:
 	CMP $2, R3
 	BEQ loaded
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	CBNZ R22, mask3part
 	FLDPQ 0(R4), (F4, F5)
 
 mask3done:
 	CMP $3, R3
 	BEQ loaded
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	CBNZ R22, mask4part
 	FLDPQ 0(R4), (F6, F7)
 
 mask4done:
 	CMP $4, R3
 	BEQ loaded
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	CBNZ R22, mask5part
 	FLDPQ 0(R4), (F8, F9)
 
 mask5done:
 	CMP $5, R3
 	BEQ loaded
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	CBNZ R22, mask6part
 	FLDPQ 0(R4), (F10, F11)
 
 mask6done:
 	CMP $6, R3
 	BEQ loaded
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	CBNZ R22, mask7part
 	FLDPQ 0(R4), (F12, F13)
 
 mask7done:
 	CMP $7, R3
 	BEQ loaded
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	CBNZ R22, mask8part
 	FLDPQ 0(R4), (F14, F15)
 
@@ -15036,31 +15036,31 @@ loaded:
 	FSTPQ (F16, F17), 0(R5)
 	CMP $1, R2
 	BEQ done
-	ADDS R7, R5, R5
+	ADD R7, R5, R5
 	FSTPQ (F18, F19), 0(R5)
 	CMP $2, R2
 	BEQ done
-	ADDS R7, R5, R5
+	ADD R7, R5, R5
 	FSTPQ (F20, F21), 0(R5)
 	CMP $3, R2
 	BEQ done
-	ADDS R7, R5, R5
+	ADD R7, R5, R5
 	FSTPQ (F22, F23), 0(R5)
 	CMP $4, R2
 	BEQ done
-	ADDS R7, R5, R5
+	ADD R7, R5, R5
 	FSTPQ (F24, F25), 0(R5)
 	CMP $5, R2
 	BEQ done
-	ADDS R7, R5, R5
+	ADD R7, R5, R5
 	FSTPQ (F26, F27), 0(R5)
 	CMP $6, R2
 	BEQ done
-	ADDS R7, R5, R5
+	ADD R7, R5, R5
 	FSTPQ (F28, F29), 0(R5)
 	CMP $7, R2
 	BEQ done
-	ADDS R7, R5, R5
+	ADD R7, R5, R5
 	FSTPQ (F30, F31), 0(R5)
 
 done:
@@ -15293,7 +15293,7 @@ loop:
 	FLDPQ 0(R19), (F2, F3)
 	fmla_4s(0, 6, 2)
 	fmla_4s(1, 7, 3)
-	ADDS $32, R3, R3
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -15302,7 +15302,7 @@ tail:
 	BEQ sum
 	MOVD $1, R14
 	LSLW R2, R14, R14
-	SUBSW $1, R14, R14
+	SUBW $1, R14, R14
 	FMOVS R14, F4
 	dup_4s0(5, 4)
 	dup_4s0(4, 4)
@@ -15401,11 +15401,11 @@ TEXT ·dot_neon_1x4(SB), NOSPLIT, $32-56
 	MOVD w+24(FP), R5
 	MOVD ldw+32(FP), R14
 	MOVD R5, R10
-	ADDS R14, R10, R10
+	ADD R14, R10, R10
 	MOVD R10, R11
-	ADDS R14, R11, R11
+	ADD R14, R11, R11
 	MOVD R11, R12
-	ADDS R14, R12, R12
+	ADD R14, R12, R12
 	eor_16b(0, 0, 0)
 	eor_16b(1, 1, 1)
 	eor_16b(2, 2, 2)
@@ -15437,7 +15437,7 @@ loop:
 	FLDPQ 0(R19), (F8, F9)
 	fmla_4s(6, 14, 8)
 	fmla_4s(7, 15, 9)
-	ADDS $32, R3, R3
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -15446,7 +15446,7 @@ tail:
 	BEQ sum
 	MOVD $1, R14
 	LSLW R2, R14, R14
-	SUBSW $1, R14, R14
+	SUBW $1, R14, R14
 	FMOVS R14, F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
@@ -15669,7 +15669,7 @@ TEXT ·dot_neon_2x1(SB), NOSPLIT, $32-56
 	MOVD x+8(FP), R4
 	MOVD ldx+16(FP), R14
 	MOVD R4, R7
-	ADDS R14, R7, R7
+	ADD R14, R7, R7
 	MOVD w+24(FP), R5
 	MOVD ldw+32(FP), R14
 	eor_16b(0, 0, 0)
@@ -15691,7 +15691,7 @@ loop:
 	fmla_4s(1, 11, 5)
 	fmla_4s(2, 8, 4)
 	fmla_4s(3, 9, 5)
-	ADDS $32, R3, R3
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -15700,7 +15700,7 @@ tail:
 	BEQ sum
 	MOVD $1, R14
 	LSLW R2, R14, R14
-	SUBSW $1, R14, R14
+	SUBW $1, R14, R14
 	FMOVS R14, F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
@@ -15745,7 +15745,7 @@ sum:
 	FMOVS (R13), F12
 	FADDS F12, F0, F0
 	FMOVS F0, (R13)
-	ADDS R14, R13, R13
+	ADD R14, R13, R13
 	VMOV V3.B16, V10.B16
 	fadd_4s(2, 2, 10)
 	ext_16b8(10, 2, 2)
@@ -15840,15 +15840,15 @@ TEXT ·dot_neon_2x4(SB), NOSPLIT, $32-56
 	MOVD x+8(FP), R4
 	MOVD ldx+16(FP), R14
 	MOVD R4, R7
-	ADDS R14, R7, R7
+	ADD R14, R7, R7
 	MOVD w+24(FP), R5
 	MOVD ldw+32(FP), R14
 	MOVD R5, R10
-	ADDS R14, R10, R10
+	ADD R14, R10, R10
 	MOVD R10, R11
-	ADDS R14, R11, R11
+	ADD R14, R11, R11
 	MOVD R11, R12
-	ADDS R14, R12, R12
+	ADD R14, R12, R12
 	eor_16b(0, 0, 0)
 	eor_16b(1, 1, 1)
 	eor_16b(2, 2, 2)
@@ -15898,7 +15898,7 @@ loop:
 	fmla_4s(7, 25, 17)
 	fmla_4s(14, 22, 16)
 	fmla_4s(15, 23, 17)
-	ADDS $32, R3, R3
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -15907,7 +15907,7 @@ tail:
 	BEQ sum
 	MOVD $1, R14
 	LSLW R2, R14, R14
-	SUBSW $1, R14, R14
+	SUBW $1, R14, R14
 	FMOVS R14, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -16006,7 +16006,7 @@ sum:
 	FMOVS 12(R13), F26
 	FADDS F26, F6, F6
 	FMOVS F6, 12(R13)
-	ADDS R14, R13, R13
+	ADD R14, R13, R13
 	VMOV V9.B16, V24.B16
 	fadd_4s(8, 8, 24)
 	ext_16b8(24, 8, 8)
@@ -16226,8 +16226,8 @@ loop:
 	fmax_4s(6, 6, 31)
 	fmax_4s(7, 7, 31)
 	FSTPQ (F6, F7), 96(R5)
-	ADDS $128, R5, R5
-	ADDS $128, R4, R4
+	ADD $128, R5, R5
+	ADD $128, R4, R4
 	SUBS $32, R2, R2
 	BNE loop
 
@@ -16280,9 +16280,9 @@ loop:
 	FMOVQ 112(R4), F8
 	and_16b(7, 7, 8)
 	FSTPQ (F6, F7), 96(R5)
-	ADDS $128, R5, R5
-	ADDS $128, R4, R4
-	ADDS $128, R3, R3
+	ADD $128, R5, R5
+	ADD $128, R4, R4
+	ADD $128, R3, R3
 	SUBS $32, R2, R2
 	BNE loop
 
@@ -16323,9 +16323,9 @@ loop:
 	FMOVQ 112(R3), F8
 	fadd_4s(7, 7, 8)
 	FSTPQ (F6, F7), 96(R5)
-	ADDS $128, R5, R5
-	ADDS $128, R4, R4
-	ADDS $128, R3, R3
+	ADD $128, R5, R5
+	ADD $128, R4, R4
+	ADD $128, R3, R3
 	SUBS $32, R2, R2
 	BNE loop
 
@@ -16374,9 +16374,9 @@ loop:
 	fmax_4s(6, 6, 31)
 	fmax_4s(7, 7, 31)
 	FSTPQ (F6, F7), 96(R5)
-	ADDS $128, R5, R5
-	ADDS $128, R4, R4
-	ADDS $128, R3, R3
+	ADD $128, R5, R5
+	ADD $128, R4, R4
+	ADD $128, R3, R3
 	SUBS $32, R2, R2
 	BNE loop
 
@@ -16423,8 +16423,8 @@ loop:
 	fadd_4s(6, 6, 30)
 	fadd_4s(7, 7, 30)
 	FSTPQ (F6, F7), 96(R5)
-	ADDS $128, R5, R5
-	ADDS $128, R4, R4
+	ADD $128, R5, R5
+	ADD $128, R4, R4
 	SUBS $32, R2, R2
 	BNE loop
 
@@ -16497,9 +16497,9 @@ loop:
 	fadd_4s(12, 12, 30)
 	fadd_4s(13, 13, 30)
 	FSTPQ (F12, F13), 96(R5)
-	ADDS $128, R5, R5
-	ADDS $128, R4, R4
-	ADDS $128, R3, R3
+	ADD $128, R5, R5
+	ADD $128, R4, R4
+	ADD $128, R3, R3
 	SUBS $32, R2, R2
 	BNE loop
 
@@ -17003,8 +17003,8 @@ loop:
 	fadd_4s(4, 4, 30)
 	fadd_4s(5, 5, 30)
 	FSTPQ (F4, F5), 96(R5)
-	ADDS $128, R5, R5
-	ADDS $128, R4, R4
+	ADD $128, R5, R5
+	ADD $128, R4, R4
 	SUBS $32, R2, R2
 	BNE loop
 
@@ -17060,8 +17060,8 @@ loop:
 	fsub_4s(14, 14, 12)
 	fsub_4s(15, 15, 13)
 	FSTPQ (F14, F15), 96(R5)
-	ADDS $128, R5, R5
-	ADDS $128, R4, R4
+	ADD $128, R5, R5
+	ADD $128, R4, R4
 	SUBS $32, R2, R2
 	BNE loop
 
@@ -17149,9 +17149,9 @@ loop:
 	fsub_4s(14, 14, 12)
 	fsub_4s(15, 15, 13)
 	FSTPQ (F14, F15), 96(R5)
-	ADDS $128, R5, R5
-	ADDS $128, R4, R4
-	ADDS $128, R3, R3
+	ADD $128, R5, R5
+	ADD $128, R4, R4
+	ADD $128, R3, R3
 	SUBS $32, R2, R2
 	BNE loop
 
@@ -17326,10 +17326,10 @@ loop:
 	fsub_4s(2, 2, 0)
 	fsub_4s(3, 3, 1)
 	FSTPQ (F2, F3), 96(R5)
-	ADDS $128, R5, R5
-	ADDS $128, R4, R4
-	ADDS $128, R3, R3
-	ADDS $128, R7, R7
+	ADD $128, R5, R5
+	ADD $128, R4, R4
+	ADD $128, R3, R3
+	ADD $128, R7, R7
 	SUBS $32, R2, R2
 	BNE loop
 
@@ -17456,9 +17456,9 @@ loop:
 	fsub_4s(2, 2, 4)
 	fsub_4s(3, 3, 5)
 	FSTPQ (F2, F3), 96(R5)
-	ADDS $128, R5, R5
-	ADDS $128, R4, R4
-	ADDS $128, R3, R3
+	ADD $128, R5, R5
+	ADD $128, R4, R4
+	ADD $128, R3, R3
 	SUBS $32, R2, R2
 	BNE loop
 
@@ -17498,7 +17498,7 @@ loop:
 	fadd_4s(6, 6, 8)
 	FMOVQ 112(R5), F8
 	fadd_4s(7, 7, 8)
-	ADDS $128, R5, R5
+	ADD $128, R5, R5
 	SUBS $32, R2, R2
 	BNE loop
 
@@ -17556,7 +17556,7 @@ loop:
 	fsub_4s(11, 11, 13)
 	fmla_4s(6, 10, 10)
 	fmla_4s(7, 11, 11)
-	ADDS $128, R5, R5
+	ADD $128, R5, R5
 	SUBS $32, R2, R2
 	BNE loop
 
@@ -17635,8 +17635,8 @@ loop:
 	fadd_4s(7, 7, 23)
 	fmla_4s(14, 20, 22)
 	fmla_4s(15, 21, 23)
-	ADDS $128, R5, R5
-	ADDS $128, R4, R4
+	ADD $128, R5, R5
+	ADD $128, R4, R4
 	SUBS $32, R2, R2
 	BNE loop
 
@@ -17723,10 +17723,10 @@ TEXT ·maxPool2_neon(SB), NOSPLIT, $32-56
 	FMOVS R0, F31
 	dup_4s0(31, 31)
 	MOVD cols+32(FP), R2
-	ANDS $7, R2, R2
+	AND $7, R2, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -17739,10 +17739,10 @@ TEXT ·maxPool2_neon(SB), NOSPLIT, $32-56
 	shrn_8b8(30, 30)
 	cmge_8b0(30, 30)
 	FMOVD F30, R24
-	ADDS R2, R2, R2
+	ADD R2, R2, R2
 	MOVD $1, R12
 	LSL R2, R12, R12
-	SUBS $1, R12, R12
+	SUB $1, R12, R12
 	FMOVS R12, F22
 	dup_4s0(23, 22)
 	dup_4s0(22, 22)
@@ -17843,16 +17843,16 @@ loop:
 	TST R4, R4
 	BEQ skip
 	FSTPQ (F8, F9), 0(R4)
-	ADDS $32, R4, R4
+	ADD $32, R4, R4
 
 skip:
 	MOVD $step_neon<>+0(SB), R19
 	FMOVQ 0(R19), F30
 	add_4s(16, 16, 30)
 	add_4s(17, 17, 30)
-	ADDS $32, R5, R5
-	ADDS $64, R7, R7
-	ADDS $64, R8, R8
+	ADD $32, R5, R5
+	ADD $64, R7, R7
+	ADD $64, R8, R8
 	SUBS $8, R9, R9
 	BGE loop
 
@@ -18141,7 +18141,7 @@ vector:
 	CSEL LT, R1, R2, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F22
 	dup_4s0(23, 22)
 	dup_4s0(22, 22)
@@ -18193,12 +18193,12 @@ mask2done:
 	bit_16b(5, 21, 15)
 	add_4s(20, 20, 8)
 	add_4s(21, 21, 9)
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	SUBS $1, R14, R14
 	BNE tap
 	add_4s(18, 18, 6)
 	add_4s(19, 19, 7)
-	ADDS R9, R11, R11
+	ADD R9, R11, R11
 	SUBS $1, R7, R7
 	BNE row
 	CMP $8, R1
@@ -18373,10 +18373,10 @@ mask4done:
 	bit_16b(3, 1, 24)
 	bit_16b(2, 0, 12)
 	bit_16b(3, 1, 13)
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	SUBS $1, R14, R14
 	BNE valueTap
-	ADDS R9, R11, R11
+	ADD R9, R11, R11
 	SUBS $1, R7, R7
 	BNE valueRow
 
@@ -18401,8 +18401,8 @@ storedCount2:
 	bif_16b(3, 1, 24)
 	ADD $104, RSP, R21
 	FSTPQ (F2, F3), 0(R21)
-	ADDS $32, R5, R5
-	ADDS $32, R3, R3
+	ADD $32, R5, R5
+	ADD $32, R3, R3
 	MOVD $step_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F0, F1)
 	ushr_4s1(0, 0)
@@ -18417,12 +18417,12 @@ storedCount2:
 	BEQ done
 	MOVD dstStep+80(FP), R8
 	MOVD 8(RSP), R5
-	ADDS R8, R5, R5
+	ADD R8, R5, R5
 	MOVD R5, 8(RSP)
 	MOVD 16(RSP), R4
 	TST R4, R4
 	BEQ inputs
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	MOVD R4, 16(RSP)
 
 inputs:
@@ -18602,7 +18602,7 @@ vector:
 	CSEL LT, R1, R2, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F22
 	dup_4s0(23, 22)
 	dup_4s0(22, 22)
@@ -18619,7 +18619,7 @@ vector:
 	ADD $-1, R19, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F24
 	dup_4s0(25, 24)
 	dup_4s0(24, 24)
@@ -18695,12 +18695,12 @@ mask4done:
 	bit_16b(5, 21, 15)
 	add_4s(20, 20, 8)
 	add_4s(21, 21, 9)
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	SUBS $1, R14, R14
 	BNE tap
 	add_4s(18, 18, 6)
 	add_4s(19, 19, 7)
-	ADDS R9, R11, R11
+	ADD R9, R11, R11
 	SUBS $1, R7, R7
 	BNE row
 	CMP $8, R1
@@ -18927,10 +18927,10 @@ mask10done:
 	bit_16b(3, 1, 4)
 	bit_16b(2, 0, 12)
 	bit_16b(3, 1, 13)
-	ADDS R10, R12, R12
+	ADD R10, R12, R12
 	SUBS $1, R14, R14
 	BNE valueTap
-	ADDS R9, R11, R11
+	ADD R9, R11, R11
 	SUBS $1, R7, R7
 	BNE valueRow
 
@@ -18955,8 +18955,8 @@ storedCount4:
 	bif_16b(3, 1, 4)
 	ADD $104, RSP, R21
 	FSTPQ (F2, F3), 0(R21)
-	ADDS $32, R5, R5
-	ADDS $64, R3, R3
+	ADD $32, R5, R5
+	ADD $64, R3, R3
 	MOVD $step_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F0, F1)
 	add_4s(16, 16, 0)
@@ -18969,12 +18969,12 @@ storedCount4:
 	BEQ done
 	MOVD dstStep+80(FP), R8
 	MOVD 8(RSP), R5
-	ADDS R8, R5, R5
+	ADD R8, R5, R5
 	MOVD R5, 8(RSP)
 	MOVD 16(RSP), R4
 	TST R4, R4
 	BEQ inputs
-	ADDS R8, R4, R4
+	ADD R8, R4, R4
 	MOVD R4, 16(RSP)
 
 inputs:
@@ -19276,10 +19276,10 @@ TEXT ·copyRows_neon(SB), NOSPLIT, $32-48
 	MOVD dstStep+32(FP), R7
 	MOVD srcStep+40(FP), R8
 	MOVD n+24(FP), R2
-	ANDS $7, R2, R2
+	AND $7, R2, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F2
 	dup_4s0(3, 2)
 	dup_4s0(2, 2)
@@ -19303,8 +19303,8 @@ row:
 vector:
 	FLDPQ 0(R10), (F0, F1)
 	FSTPQ (F0, F1), 0(R9)
-	ADDS $32, R10, R10
-	ADDS $32, R9, R9
+	ADD $32, R10, R10
+	ADD $32, R9, R9
 	SUBS $8, R11, R11
 	BGE vector
 
@@ -19321,8 +19321,8 @@ mask1done:
 mask2done:
 
 next:
-	ADDS R7, R5, R5
-	ADDS R8, R4, R4
+	ADD R7, R5, R5
+	ADD R8, R4, R4
 	SUBS $1, R1, R1
 	BNE row
 	RET
@@ -19367,14 +19367,14 @@ TEXT ·fillRows1_neon(SB), NOSPLIT, $32-80
 	MOVD phases+16(FP), R10
 	MOVD src+24(FP), R4
 	MOVD off+32(FP), R3
-	ADDS R3, R4, R4
+	ADD R3, R4, R4
 	MOVD rows+40(FP), R1
 	MOVD dstStep+56(FP), R8
 	MOVD srcStep+64(FP), R9
 	MOVD n+48(FP), R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F4
 	dup_4s0(5, 4)
 	dup_4s0(4, 4)
@@ -19419,8 +19419,8 @@ masked5:
 mask2done:
 
 storedCount5:
-	ADDS R8, R5, R5
-	ADDS R9, R4, R4
+	ADD R8, R5, R5
+	ADD R9, R4, R4
 	SUBS $1, R1, R1
 	BNE row
 	RET
@@ -19465,14 +19465,14 @@ TEXT ·fillRows2_neon(SB), NOSPLIT, $32-80
 	MOVD phases+16(FP), R10
 	MOVD src+24(FP), R4
 	MOVD off+32(FP), R3
-	ADDS R3, R4, R4
+	ADD R3, R4, R4
 	MOVD rows+40(FP), R1
 	MOVD dstStep+56(FP), R8
 	MOVD srcStep+64(FP), R9
 	MOVD n+48(FP), R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
@@ -19555,8 +19555,8 @@ mask4done:
 storedCount7:
 
 next:
-	ADDS R8, R5, R5
-	ADDS R9, R4, R4
+	ADD R8, R5, R5
+	ADD R9, R4, R4
 	SUBS $1, R1, R1
 	BNE row
 	RET
@@ -19635,14 +19635,14 @@ TEXT ·fillRows4_neon(SB), NOSPLIT, $32-80
 	MOVD phases+16(FP), R10
 	MOVD src+24(FP), R4
 	MOVD off+32(FP), R3
-	ADDS R3, R4, R4
+	ADD R3, R4, R4
 	MOVD rows+40(FP), R1
 	MOVD dstStep+56(FP), R8
 	MOVD srcStep+64(FP), R9
 	MOVD n+48(FP), R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F16
 	dup_4s0(17, 16)
 	dup_4s0(16, 16)
@@ -19801,8 +19801,8 @@ mask8done:
 storedCount11:
 
 next:
-	ADDS R8, R5, R5
-	ADDS R9, R4, R4
+	ADD R8, R5, R5
+	ADD R9, R4, R4
 	SUBS $1, R1, R1
 	BNE row
 	RET
@@ -19966,7 +19966,7 @@ sum:
 	fmul_4s(3, 3, 3)
 	fadd_4s(0, 0, 2)
 	fadd_4s(1, 1, 3)
-	ADDS R7, R9, R9
+	ADD R7, R9, R9
 	SUBS $1, R10, R10
 	BNE sum
 	fmul_4s0(0, 0, 31)
@@ -19983,9 +19983,9 @@ sum:
 	fdiv_4s(0, 0, 2)
 	fdiv_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R3, R3
-	ADDS $32, R4, R4
-	ADDS $32, R5, R5
+	ADD $32, R3, R3
+	ADD $32, R4, R4
+	ADD $32, R5, R5
 	SUBS $8, R1, R1
 	BNE loop
 	RET
@@ -20002,7 +20002,7 @@ TEXT ·scatter_neon(SB), NOSPLIT, $0-56
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R5, R0, R0
+	ADD R5, R0, R0
 	MOVD R4, R1
 	MOVD R7, R10
 
@@ -20037,8 +20037,8 @@ four:
 	FSTPQ (F2, F3), 32(R12)
 	FSTPQ (F4, F5), 64(R12)
 	FSTPQ (F6, F7), 96(R12)
-	ADDS $128, R12, R12
-	ADDS $128, R1, R1
+	ADD $128, R12, R12
+	ADD $128, R1, R1
 	SUBS $4, R11, R11
 	BGE four
 
@@ -20053,16 +20053,16 @@ one:
 	FMOVQ 16(R1), F8
 	fmla_4s0(1, 8, 31)
 	FSTPQ (F0, F1), 0(R12)
-	ADDS $32, R12, R12
-	ADDS $32, R1, R1
+	ADD $32, R12, R12
+	ADD $32, R1, R1
 	SUBS $1, R11, R11
 	BNE one
 
 next:
-	ADDS R9, R0, R0
+	ADD R9, R0, R0
 	SUBS $1, R10, R10
 	BNE row
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	RET
@@ -20080,12 +20080,12 @@ TEXT ·gather_neon_1x1(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F2
 	fmla_4s0(0, 2, 31)
 	FMOVQ 16(R0), F2
 	fmla_4s0(1, 2, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -20106,7 +20106,7 @@ TEXT ·gather_neon_1x2(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F4
 	fmla_4s0(0, 4, 31)
 	FMOVQ 16(R0), F4
@@ -20115,7 +20115,7 @@ entry:
 	fmla_4s0(2, 4, 31)
 	FMOVQ 48(R0), F4
 	fmla_4s0(3, 4, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -20138,7 +20138,7 @@ TEXT ·gather_neon_1x3(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F6
 	fmla_4s0(0, 6, 31)
 	FMOVQ 16(R0), F6
@@ -20151,7 +20151,7 @@ entry:
 	fmla_4s0(4, 6, 31)
 	FMOVQ 80(R0), F6
 	fmla_4s0(5, 6, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -20176,7 +20176,7 @@ TEXT ·gather_neon_1x4(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F8
 	fmla_4s0(0, 8, 31)
 	FMOVQ 16(R0), F8
@@ -20193,7 +20193,7 @@ entry:
 	fmla_4s0(6, 8, 31)
 	FMOVQ 112(R0), F8
 	fmla_4s0(7, 8, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -20220,7 +20220,7 @@ TEXT ·gather_neon_1x5(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F10
 	fmla_4s0(0, 10, 31)
 	FMOVQ 16(R0), F10
@@ -20241,7 +20241,7 @@ entry:
 	fmla_4s0(8, 10, 31)
 	FMOVQ 144(R0), F10
 	fmla_4s0(9, 10, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -20270,7 +20270,7 @@ TEXT ·gather_neon_1x6(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F12
 	fmla_4s0(0, 12, 31)
 	FMOVQ 16(R0), F12
@@ -20295,7 +20295,7 @@ entry:
 	fmla_4s0(10, 12, 31)
 	FMOVQ 176(R0), F12
 	fmla_4s0(11, 12, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -20326,7 +20326,7 @@ TEXT ·gather_neon_1x7(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F14
 	fmla_4s0(0, 14, 31)
 	FMOVQ 16(R0), F14
@@ -20355,7 +20355,7 @@ entry:
 	fmla_4s0(12, 14, 31)
 	FMOVQ 208(R0), F14
 	fmla_4s0(13, 14, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -20388,7 +20388,7 @@ TEXT ·gather_neon_1x8(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F16
 	fmla_4s0(0, 16, 31)
 	FMOVQ 16(R0), F16
@@ -20421,7 +20421,7 @@ entry:
 	fmla_4s0(14, 16, 31)
 	FMOVQ 240(R0), F16
 	fmla_4s0(15, 16, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -20456,7 +20456,7 @@ TEXT ·gather_neon_1x9(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F18
 	fmla_4s0(0, 18, 31)
 	FMOVQ 16(R0), F18
@@ -20493,7 +20493,7 @@ entry:
 	fmla_4s0(16, 18, 31)
 	FMOVQ 272(R0), F18
 	fmla_4s0(17, 18, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -20530,7 +20530,7 @@ TEXT ·gather_neon_1x10(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F20
 	fmla_4s0(0, 20, 31)
 	FMOVQ 16(R0), F20
@@ -20571,7 +20571,7 @@ entry:
 	fmla_4s0(18, 20, 31)
 	FMOVQ 304(R0), F20
 	fmla_4s0(19, 20, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -20610,7 +20610,7 @@ TEXT ·gather_neon_1x11(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F22
 	fmla_4s0(0, 22, 31)
 	FMOVQ 16(R0), F22
@@ -20655,7 +20655,7 @@ entry:
 	fmla_4s0(20, 22, 31)
 	FMOVQ 336(R0), F22
 	fmla_4s0(21, 22, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -20696,7 +20696,7 @@ TEXT ·gather_neon_1x12(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F24
 	fmla_4s0(0, 24, 31)
 	FMOVQ 16(R0), F24
@@ -20745,7 +20745,7 @@ entry:
 	fmla_4s0(22, 24, 31)
 	FMOVQ 368(R0), F24
 	fmla_4s0(23, 24, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -20788,7 +20788,7 @@ TEXT ·gather_neon_1x13(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F26
 	fmla_4s0(0, 26, 31)
 	FMOVQ 16(R0), F26
@@ -20841,7 +20841,7 @@ entry:
 	fmla_4s0(24, 26, 31)
 	FMOVQ 400(R0), F26
 	fmla_4s0(25, 26, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -20886,7 +20886,7 @@ TEXT ·gather_neon_1x14(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F28
 	fmla_4s0(0, 28, 31)
 	FMOVQ 16(R0), F28
@@ -20943,7 +20943,7 @@ entry:
 	fmla_4s0(26, 28, 31)
 	FMOVQ 432(R0), F28
 	fmla_4s0(27, 28, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -20972,28 +20972,28 @@ TEXT ·gather_neon_2x1(SB), NOSPLIT, $0-48
 	MOVD ldd+40(FP), R8
 	MOVD R5, R1
 	FLDPQ 0(R1), (F0, F1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F2, F3)
 
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F4
 	fmla_4s0(0, 4, 31)
 	FMOVQ 16(R0), F4
 	fmla_4s0(1, 4, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F4
 	fmla_4s0(2, 4, 31)
 	FMOVQ 16(R0), F4
 	fmla_4s0(3, 4, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
 	FSTPQ (F0, F1), 0(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F2, F3), 0(R1)
 	RET
 
@@ -21007,14 +21007,14 @@ TEXT ·gather_neon_2x2(SB), NOSPLIT, $0-48
 	MOVD R5, R1
 	FLDPQ 0(R1), (F0, F1)
 	FLDPQ 32(R1), (F2, F3)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F4, F5)
 	FLDPQ 32(R1), (F6, F7)
 
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F8
 	fmla_4s0(0, 8, 31)
 	FMOVQ 16(R0), F8
@@ -21023,7 +21023,7 @@ entry:
 	fmla_4s0(2, 8, 31)
 	FMOVQ 48(R0), F8
 	fmla_4s0(3, 8, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F8
 	fmla_4s0(4, 8, 31)
 	FMOVQ 16(R0), F8
@@ -21032,13 +21032,13 @@ entry:
 	fmla_4s0(6, 8, 31)
 	FMOVQ 48(R0), F8
 	fmla_4s0(7, 8, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
 	FSTPQ (F0, F1), 0(R1)
 	FSTPQ (F2, F3), 32(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F4, F5), 0(R1)
 	FSTPQ (F6, F7), 32(R1)
 	RET
@@ -21054,7 +21054,7 @@ TEXT ·gather_neon_2x3(SB), NOSPLIT, $0-48
 	FLDPQ 0(R1), (F0, F1)
 	FLDPQ 32(R1), (F2, F3)
 	FLDPQ 64(R1), (F4, F5)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F6, F7)
 	FLDPQ 32(R1), (F8, F9)
 	FLDPQ 64(R1), (F10, F11)
@@ -21062,7 +21062,7 @@ TEXT ·gather_neon_2x3(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F12
 	fmla_4s0(0, 12, 31)
 	FMOVQ 16(R0), F12
@@ -21075,7 +21075,7 @@ entry:
 	fmla_4s0(4, 12, 31)
 	FMOVQ 80(R0), F12
 	fmla_4s0(5, 12, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F12
 	fmla_4s0(6, 12, 31)
 	FMOVQ 16(R0), F12
@@ -21088,14 +21088,14 @@ entry:
 	fmla_4s0(10, 12, 31)
 	FMOVQ 80(R0), F12
 	fmla_4s0(11, 12, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
 	FSTPQ (F0, F1), 0(R1)
 	FSTPQ (F2, F3), 32(R1)
 	FSTPQ (F4, F5), 64(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F6, F7), 0(R1)
 	FSTPQ (F8, F9), 32(R1)
 	FSTPQ (F10, F11), 64(R1)
@@ -21113,7 +21113,7 @@ TEXT ·gather_neon_2x4(SB), NOSPLIT, $0-48
 	FLDPQ 32(R1), (F2, F3)
 	FLDPQ 64(R1), (F4, F5)
 	FLDPQ 96(R1), (F6, F7)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F8, F9)
 	FLDPQ 32(R1), (F10, F11)
 	FLDPQ 64(R1), (F12, F13)
@@ -21122,7 +21122,7 @@ TEXT ·gather_neon_2x4(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F16
 	fmla_4s0(0, 16, 31)
 	FMOVQ 16(R0), F16
@@ -21139,7 +21139,7 @@ entry:
 	fmla_4s0(6, 16, 31)
 	FMOVQ 112(R0), F16
 	fmla_4s0(7, 16, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F16
 	fmla_4s0(8, 16, 31)
 	FMOVQ 16(R0), F16
@@ -21156,7 +21156,7 @@ entry:
 	fmla_4s0(14, 16, 31)
 	FMOVQ 112(R0), F16
 	fmla_4s0(15, 16, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -21164,7 +21164,7 @@ entry:
 	FSTPQ (F2, F3), 32(R1)
 	FSTPQ (F4, F5), 64(R1)
 	FSTPQ (F6, F7), 96(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F8, F9), 0(R1)
 	FSTPQ (F10, F11), 32(R1)
 	FSTPQ (F12, F13), 64(R1)
@@ -21184,7 +21184,7 @@ TEXT ·gather_neon_2x5(SB), NOSPLIT, $0-48
 	FLDPQ 64(R1), (F4, F5)
 	FLDPQ 96(R1), (F6, F7)
 	FLDPQ 128(R1), (F8, F9)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F10, F11)
 	FLDPQ 32(R1), (F12, F13)
 	FLDPQ 64(R1), (F14, F15)
@@ -21194,7 +21194,7 @@ TEXT ·gather_neon_2x5(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F20
 	fmla_4s0(0, 20, 31)
 	FMOVQ 16(R0), F20
@@ -21215,7 +21215,7 @@ entry:
 	fmla_4s0(8, 20, 31)
 	FMOVQ 144(R0), F20
 	fmla_4s0(9, 20, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F20
 	fmla_4s0(10, 20, 31)
 	FMOVQ 16(R0), F20
@@ -21236,7 +21236,7 @@ entry:
 	fmla_4s0(18, 20, 31)
 	FMOVQ 144(R0), F20
 	fmla_4s0(19, 20, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -21245,7 +21245,7 @@ entry:
 	FSTPQ (F4, F5), 64(R1)
 	FSTPQ (F6, F7), 96(R1)
 	FSTPQ (F8, F9), 128(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F10, F11), 0(R1)
 	FSTPQ (F12, F13), 32(R1)
 	FSTPQ (F14, F15), 64(R1)
@@ -21267,7 +21267,7 @@ TEXT ·gather_neon_2x6(SB), NOSPLIT, $0-48
 	FLDPQ 96(R1), (F6, F7)
 	FLDPQ 128(R1), (F8, F9)
 	FLDPQ 160(R1), (F10, F11)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F12, F13)
 	FLDPQ 32(R1), (F14, F15)
 	FLDPQ 64(R1), (F16, F17)
@@ -21278,7 +21278,7 @@ TEXT ·gather_neon_2x6(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F24
 	fmla_4s0(0, 24, 31)
 	FMOVQ 16(R0), F24
@@ -21303,7 +21303,7 @@ entry:
 	fmla_4s0(10, 24, 31)
 	FMOVQ 176(R0), F24
 	fmla_4s0(11, 24, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F24
 	fmla_4s0(12, 24, 31)
 	FMOVQ 16(R0), F24
@@ -21328,7 +21328,7 @@ entry:
 	fmla_4s0(22, 24, 31)
 	FMOVQ 176(R0), F24
 	fmla_4s0(23, 24, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -21338,7 +21338,7 @@ entry:
 	FSTPQ (F6, F7), 96(R1)
 	FSTPQ (F8, F9), 128(R1)
 	FSTPQ (F10, F11), 160(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F12, F13), 0(R1)
 	FSTPQ (F14, F15), 32(R1)
 	FSTPQ (F16, F17), 64(R1)
@@ -21362,7 +21362,7 @@ TEXT ·gather_neon_2x7(SB), NOSPLIT, $0-48
 	FLDPQ 128(R1), (F8, F9)
 	FLDPQ 160(R1), (F10, F11)
 	FLDPQ 192(R1), (F12, F13)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F14, F15)
 	FLDPQ 32(R1), (F16, F17)
 	FLDPQ 64(R1), (F18, F19)
@@ -21374,7 +21374,7 @@ TEXT ·gather_neon_2x7(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F28
 	fmla_4s0(0, 28, 31)
 	FMOVQ 16(R0), F28
@@ -21403,7 +21403,7 @@ entry:
 	fmla_4s0(12, 28, 31)
 	FMOVQ 208(R0), F28
 	fmla_4s0(13, 28, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F28
 	fmla_4s0(14, 28, 31)
 	FMOVQ 16(R0), F28
@@ -21432,7 +21432,7 @@ entry:
 	fmla_4s0(26, 28, 31)
 	FMOVQ 208(R0), F28
 	fmla_4s0(27, 28, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -21443,7 +21443,7 @@ entry:
 	FSTPQ (F8, F9), 128(R1)
 	FSTPQ (F10, F11), 160(R1)
 	FSTPQ (F12, F13), 192(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F14, F15), 0(R1)
 	FSTPQ (F16, F17), 32(R1)
 	FSTPQ (F18, F19), 64(R1)
@@ -21462,37 +21462,37 @@ TEXT ·gather_neon_3x1(SB), NOSPLIT, $0-48
 	MOVD ldd+40(FP), R8
 	MOVD R5, R1
 	FLDPQ 0(R1), (F0, F1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F2, F3)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F4, F5)
 
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F6
 	fmla_4s0(0, 6, 31)
 	FMOVQ 16(R0), F6
 	fmla_4s0(1, 6, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F6
 	fmla_4s0(2, 6, 31)
 	FMOVQ 16(R0), F6
 	fmla_4s0(3, 6, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F6
 	fmla_4s0(4, 6, 31)
 	FMOVQ 16(R0), F6
 	fmla_4s0(5, 6, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
 	FSTPQ (F0, F1), 0(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F2, F3), 0(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F4, F5), 0(R1)
 	RET
 
@@ -21506,17 +21506,17 @@ TEXT ·gather_neon_3x2(SB), NOSPLIT, $0-48
 	MOVD R5, R1
 	FLDPQ 0(R1), (F0, F1)
 	FLDPQ 32(R1), (F2, F3)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F4, F5)
 	FLDPQ 32(R1), (F6, F7)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F8, F9)
 	FLDPQ 32(R1), (F10, F11)
 
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F12
 	fmla_4s0(0, 12, 31)
 	FMOVQ 16(R0), F12
@@ -21525,7 +21525,7 @@ entry:
 	fmla_4s0(2, 12, 31)
 	FMOVQ 48(R0), F12
 	fmla_4s0(3, 12, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F12
 	fmla_4s0(4, 12, 31)
 	FMOVQ 16(R0), F12
@@ -21534,7 +21534,7 @@ entry:
 	fmla_4s0(6, 12, 31)
 	FMOVQ 48(R0), F12
 	fmla_4s0(7, 12, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F12
 	fmla_4s0(8, 12, 31)
 	FMOVQ 16(R0), F12
@@ -21543,16 +21543,16 @@ entry:
 	fmla_4s0(10, 12, 31)
 	FMOVQ 48(R0), F12
 	fmla_4s0(11, 12, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
 	FSTPQ (F0, F1), 0(R1)
 	FSTPQ (F2, F3), 32(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F4, F5), 0(R1)
 	FSTPQ (F6, F7), 32(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F8, F9), 0(R1)
 	FSTPQ (F10, F11), 32(R1)
 	RET
@@ -21568,11 +21568,11 @@ TEXT ·gather_neon_3x3(SB), NOSPLIT, $0-48
 	FLDPQ 0(R1), (F0, F1)
 	FLDPQ 32(R1), (F2, F3)
 	FLDPQ 64(R1), (F4, F5)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F6, F7)
 	FLDPQ 32(R1), (F8, F9)
 	FLDPQ 64(R1), (F10, F11)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F12, F13)
 	FLDPQ 32(R1), (F14, F15)
 	FLDPQ 64(R1), (F16, F17)
@@ -21580,7 +21580,7 @@ TEXT ·gather_neon_3x3(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F18
 	fmla_4s0(0, 18, 31)
 	FMOVQ 16(R0), F18
@@ -21593,7 +21593,7 @@ entry:
 	fmla_4s0(4, 18, 31)
 	FMOVQ 80(R0), F18
 	fmla_4s0(5, 18, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F18
 	fmla_4s0(6, 18, 31)
 	FMOVQ 16(R0), F18
@@ -21606,7 +21606,7 @@ entry:
 	fmla_4s0(10, 18, 31)
 	FMOVQ 80(R0), F18
 	fmla_4s0(11, 18, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F18
 	fmla_4s0(12, 18, 31)
 	FMOVQ 16(R0), F18
@@ -21619,18 +21619,18 @@ entry:
 	fmla_4s0(16, 18, 31)
 	FMOVQ 80(R0), F18
 	fmla_4s0(17, 18, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
 	FSTPQ (F0, F1), 0(R1)
 	FSTPQ (F2, F3), 32(R1)
 	FSTPQ (F4, F5), 64(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F6, F7), 0(R1)
 	FSTPQ (F8, F9), 32(R1)
 	FSTPQ (F10, F11), 64(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F12, F13), 0(R1)
 	FSTPQ (F14, F15), 32(R1)
 	FSTPQ (F16, F17), 64(R1)
@@ -21648,12 +21648,12 @@ TEXT ·gather_neon_3x4(SB), NOSPLIT, $0-48
 	FLDPQ 32(R1), (F2, F3)
 	FLDPQ 64(R1), (F4, F5)
 	FLDPQ 96(R1), (F6, F7)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F8, F9)
 	FLDPQ 32(R1), (F10, F11)
 	FLDPQ 64(R1), (F12, F13)
 	FLDPQ 96(R1), (F14, F15)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F16, F17)
 	FLDPQ 32(R1), (F18, F19)
 	FLDPQ 64(R1), (F20, F21)
@@ -21662,7 +21662,7 @@ TEXT ·gather_neon_3x4(SB), NOSPLIT, $0-48
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F24
 	fmla_4s0(0, 24, 31)
 	FMOVQ 16(R0), F24
@@ -21679,7 +21679,7 @@ entry:
 	fmla_4s0(6, 24, 31)
 	FMOVQ 112(R0), F24
 	fmla_4s0(7, 24, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F24
 	fmla_4s0(8, 24, 31)
 	FMOVQ 16(R0), F24
@@ -21696,7 +21696,7 @@ entry:
 	fmla_4s0(14, 24, 31)
 	FMOVQ 112(R0), F24
 	fmla_4s0(15, 24, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F24
 	fmla_4s0(16, 24, 31)
 	FMOVQ 16(R0), F24
@@ -21713,7 +21713,7 @@ entry:
 	fmla_4s0(22, 24, 31)
 	FMOVQ 112(R0), F24
 	fmla_4s0(23, 24, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
@@ -21721,12 +21721,12 @@ entry:
 	FSTPQ (F2, F3), 32(R1)
 	FSTPQ (F4, F5), 64(R1)
 	FSTPQ (F6, F7), 96(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F8, F9), 0(R1)
 	FSTPQ (F10, F11), 32(R1)
 	FSTPQ (F12, F13), 64(R1)
 	FSTPQ (F14, F15), 96(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F16, F17), 0(R1)
 	FSTPQ (F18, F19), 32(R1)
 	FSTPQ (F20, F21), 64(R1)
@@ -21742,55 +21742,55 @@ TEXT ·gather_neon_5x1(SB), NOSPLIT, $0-48
 	MOVD ldd+40(FP), R8
 	MOVD R5, R1
 	FLDPQ 0(R1), (F0, F1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F2, F3)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F4, F5)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F6, F7)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F8, F9)
 
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F10
 	fmla_4s0(0, 10, 31)
 	FMOVQ 16(R0), F10
 	fmla_4s0(1, 10, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F10
 	fmla_4s0(2, 10, 31)
 	FMOVQ 16(R0), F10
 	fmla_4s0(3, 10, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F10
 	fmla_4s0(4, 10, 31)
 	FMOVQ 16(R0), F10
 	fmla_4s0(5, 10, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F10
 	fmla_4s0(6, 10, 31)
 	FMOVQ 16(R0), F10
 	fmla_4s0(7, 10, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F10
 	fmla_4s0(8, 10, 31)
 	FMOVQ 16(R0), F10
 	fmla_4s0(9, 10, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
 	FSTPQ (F0, F1), 0(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F2, F3), 0(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F4, F5), 0(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F6, F7), 0(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F8, F9), 0(R1)
 	RET
 
@@ -21804,23 +21804,23 @@ TEXT ·gather_neon_5x2(SB), NOSPLIT, $0-48
 	MOVD R5, R1
 	FLDPQ 0(R1), (F0, F1)
 	FLDPQ 32(R1), (F2, F3)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F4, F5)
 	FLDPQ 32(R1), (F6, F7)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F8, F9)
 	FLDPQ 32(R1), (F10, F11)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F12, F13)
 	FLDPQ 32(R1), (F14, F15)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FLDPQ 0(R1), (F16, F17)
 	FLDPQ 32(R1), (F18, F19)
 
 entry:
 	MOVWU (R3), R0
 	FMOVS 4(R3), F31
-	ADDS R4, R0, R0
+	ADD R4, R0, R0
 	FMOVQ 0(R0), F20
 	fmla_4s0(0, 20, 31)
 	FMOVQ 16(R0), F20
@@ -21829,7 +21829,7 @@ entry:
 	fmla_4s0(2, 20, 31)
 	FMOVQ 48(R0), F20
 	fmla_4s0(3, 20, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F20
 	fmla_4s0(4, 20, 31)
 	FMOVQ 16(R0), F20
@@ -21838,7 +21838,7 @@ entry:
 	fmla_4s0(6, 20, 31)
 	FMOVQ 48(R0), F20
 	fmla_4s0(7, 20, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F20
 	fmla_4s0(8, 20, 31)
 	FMOVQ 16(R0), F20
@@ -21847,7 +21847,7 @@ entry:
 	fmla_4s0(10, 20, 31)
 	FMOVQ 48(R0), F20
 	fmla_4s0(11, 20, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F20
 	fmla_4s0(12, 20, 31)
 	FMOVQ 16(R0), F20
@@ -21856,7 +21856,7 @@ entry:
 	fmla_4s0(14, 20, 31)
 	FMOVQ 48(R0), F20
 	fmla_4s0(15, 20, 31)
-	ADDS R7, R0, R0
+	ADD R7, R0, R0
 	FMOVQ 0(R0), F20
 	fmla_4s0(16, 20, 31)
 	FMOVQ 16(R0), F20
@@ -21865,22 +21865,22 @@ entry:
 	fmla_4s0(18, 20, 31)
 	FMOVQ 48(R0), F20
 	fmla_4s0(19, 20, 31)
-	ADDS $8, R3, R3
+	ADD $8, R3, R3
 	SUBS $1, R2, R2
 	BNE entry
 	MOVD R5, R1
 	FSTPQ (F0, F1), 0(R1)
 	FSTPQ (F2, F3), 32(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F4, F5), 0(R1)
 	FSTPQ (F6, F7), 32(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F8, F9), 0(R1)
 	FSTPQ (F10, F11), 32(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F12, F13), 0(R1)
 	FSTPQ (F14, F15), 32(R1)
-	ADDS R8, R1, R1
+	ADD R8, R1, R1
 	FSTPQ (F16, F17), 0(R1)
 	FSTPQ (F18, F19), 32(R1)
 	RET
@@ -22084,8 +22084,8 @@ loop:
 	FMOVS F2, R20
 	ORR R21<<4, R20, R0
 	MOVB R0, 7(R5)
-	ADDS $256, R4, R4
-	ADDS $8, R5, R5
+	ADD $256, R4, R4
+	ADD $8, R5, R5
 	SUBS $64, R2, R2
 	BNE loop
 	RET
@@ -22136,8 +22136,8 @@ loop:
 	VCNT V10.B8, V10.B8
 	VUADDLV V10.B8, V10
 	VMOV V10.D[0], R3
-	ADDS R3, R0, R0
-	ADDS $32, R4, R4
+	ADD R3, R0, R0
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BNE loop
 	FSTPQ (F0, F1), 0(R5)
@@ -22514,17 +22514,17 @@ channel:
 	fsub_4s(16, 8, 6)
 	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 384(R4), (F0, F1)
 	FLDPQ 448(R4), (F2, F3)
 	FLDPQ 512(R4), (F4, F5)
@@ -22560,17 +22560,17 @@ channel:
 	fsub_4s(16, 8, 6)
 	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 768(R4), (F0, F1)
 	FLDPQ 832(R4), (F2, F3)
 	FLDPQ 896(R4), (F4, F5)
@@ -22608,17 +22608,17 @@ channel:
 	fsub_4s(16, 8, 6)
 	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	ADD $1152, R4, R21
 	FLDPQ 0(R21), (F0, F1)
 	ADD $1216, R4, R21
@@ -22660,17 +22660,17 @@ channel:
 	fsub_4s(16, 8, 6)
 	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	ADD $1536, R4, R21
 	FLDPQ 0(R21), (F0, F1)
 	ADD $1600, R4, R21
@@ -22712,17 +22712,17 @@ channel:
 	fsub_4s(16, 8, 6)
 	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	ADD $1920, R4, R21
 	FLDPQ 0(R21), (F0, F1)
 	ADD $1984, R4, R21
@@ -22764,19 +22764,19 @@ channel:
 	fsub_4s(16, 8, 6)
 	fsub_4s(17, 9, 7)
 	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F20, F21), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R7, R3, R3
-	ADDS $2304, R4, R4
-	ADDS $64, R5, R5
+	ADD R7, R3, R3
+	ADD $2304, R4, R4
+	ADD $64, R5, R5
 	SUBS $1, R2, R2
 	BNE channel
 	RET
@@ -22866,13 +22866,13 @@ channel:
 	fsub_4s(14, 2, 6)
 	fsub_4s(15, 3, 7)
 	FSTPQ (F8, F9), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 256(R4), (F0, F1)
 	FLDPQ 320(R4), (F2, F3)
 	FLDPQ 384(R4), (F4, F5)
@@ -22886,13 +22886,13 @@ channel:
 	fsub_4s(14, 2, 6)
 	fsub_4s(15, 3, 7)
 	FSTPQ (F8, F9), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 512(R4), (F0, F1)
 	FLDPQ 576(R4), (F2, F3)
 	FLDPQ 640(R4), (F4, F5)
@@ -22906,13 +22906,13 @@ channel:
 	fsub_4s(14, 2, 6)
 	fsub_4s(15, 3, 7)
 	FSTPQ (F8, F9), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 768(R4), (F0, F1)
 	FLDPQ 832(R4), (F2, F3)
 	FLDPQ 896(R4), (F4, F5)
@@ -22926,15 +22926,15 @@ channel:
 	fsub_4s(14, 2, 6)
 	fsub_4s(15, 3, 7)
 	FSTPQ (F8, F9), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R7, R3, R3
-	ADDS $1024, R4, R4
-	ADDS $64, R5, R5
+	ADD R7, R3, R3
+	ADD $1024, R4, R4
+	ADD $64, R5, R5
 	SUBS $1, R2, R2
 	BNE channel
 	RET
@@ -22960,18 +22960,18 @@ channel:
 	MOVD R4, R12
 	ADD R7<<1, R7, R19
 	ADD $0, R19, R11
-	ADDS R11, R11, R11
+	ADD R11, R11, R11
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(20, 2, 4)
 	fadd_4s(21, 3, 5)
@@ -22995,24 +22995,24 @@ channel:
 	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F20, F21), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F22, F23), 0(R3)
-	ADDS R7, R12, R12
+	ADD R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(20, 2, 4)
 	fadd_4s(21, 3, 5)
@@ -23036,24 +23036,24 @@ channel:
 	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F20, F21), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F22, F23), 0(R3)
-	ADDS R7, R12, R12
+	ADD R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(20, 2, 4)
 	fadd_4s(21, 3, 5)
@@ -23077,24 +23077,24 @@ channel:
 	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F20, F21), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F22, F23), 0(R3)
-	ADDS R7, R12, R12
+	ADD R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(20, 2, 4)
 	fadd_4s(21, 3, 5)
@@ -23118,24 +23118,24 @@ channel:
 	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F20, F21), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F22, F23), 0(R3)
-	ADDS R7, R12, R12
+	ADD R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(20, 2, 4)
 	fadd_4s(21, 3, 5)
@@ -23159,24 +23159,24 @@ channel:
 	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F20, F21), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F22, F23), 0(R3)
-	ADDS R7, R12, R12
+	ADD R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(20, 2, 4)
 	fadd_4s(21, 3, 5)
@@ -23200,18 +23200,18 @@ channel:
 	fmla_4s2(21, 3, 28)
 	MOVD R12, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F18, F19), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F20, F21), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F22, F23), 0(R3)
 	eor_16b(29, 29, 29)
 	TST R10, R10
 	BEQ rows
 	FMOVS (R10), F29
 	dup_4s0(29, 29)
-	ADDS $4, R10, R10
+	ADD $4, R10, R10
 
 rows:
 	eor_16b(30, 30, 30)
@@ -23219,15 +23219,15 @@ rows:
 	MOVD R5, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(20, 2, 4)
 	fadd_4s(21, 3, 5)
@@ -23291,7 +23291,7 @@ plain0:
 
 row0segment:
 	MOVD (R8), R3
-	ADDS R13, R3, R3
+	ADD R13, R3, R3
 	MOVWU 8(R8), R0
 	CMPW $-1, R0
 	BNE row0some
@@ -23301,14 +23301,14 @@ row0segment:
 	FSTPQ (F22, F23), 96(R3)
 
 row0next:
-	ADDS $24, R8, R8
+	ADD $24, R8, R8
 	SUBS $1, R9, R9
 	BNE row0segment
 	B row0done
 
 row0some:
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row0part0
 	FSTPQ (F16, F17), 0(R3)
@@ -23316,7 +23316,7 @@ row0some:
 row0after0:
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row0part1
 	FSTPQ (F18, F19), 32(R3)
@@ -23324,7 +23324,7 @@ row0after0:
 row0after1:
 	MOVWU 8(R8), R0
 	LSRW $16, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row0part2
 	FSTPQ (F20, F21), 64(R3)
@@ -23332,7 +23332,7 @@ row0after1:
 row0after2:
 	MOVWU 8(R8), R0
 	LSRW $24, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row0part3
 	FSTPQ (F22, F23), 96(R3)
@@ -23402,7 +23402,7 @@ mask1done:
 row0low0end:
 	VMOV V17.B16, V31.B16
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row0high0end
@@ -23528,7 +23528,7 @@ row0low1end:
 	VMOV V19.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row0high1end
@@ -23654,7 +23654,7 @@ row0low2end:
 	VMOV V21.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $16, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row0high2end
@@ -23780,7 +23780,7 @@ row0low3end:
 	VMOV V23.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $24, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row0high3end
@@ -23844,19 +23844,19 @@ row0high3end:
 	B row0after3
 
 row0done:
-	ADDS R11, R12, R12
-	ADDS R1, R13, R13
+	ADD R11, R12, R12
+	ADD R1, R13, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(20, 2, 4)
 	fadd_4s(21, 3, 5)
@@ -23923,7 +23923,7 @@ row1segment:
 	CMP $1, R20
 	BLE row1next
 	MOVD (R8), R3
-	ADDS R13, R3, R3
+	ADD R13, R3, R3
 	MOVWU 8(R8), R0
 	CMPW $-1, R0
 	BNE row1some
@@ -23933,14 +23933,14 @@ row1segment:
 	FSTPQ (F22, F23), 96(R3)
 
 row1next:
-	ADDS $24, R8, R8
+	ADD $24, R8, R8
 	SUBS $1, R9, R9
 	BNE row1segment
 	B row1done
 
 row1some:
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row1part0
 	FSTPQ (F16, F17), 0(R3)
@@ -23948,7 +23948,7 @@ row1some:
 row1after0:
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row1part1
 	FSTPQ (F18, F19), 32(R3)
@@ -23956,7 +23956,7 @@ row1after0:
 row1after1:
 	MOVWU 8(R8), R0
 	LSRW $16, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row1part2
 	FSTPQ (F20, F21), 64(R3)
@@ -23964,7 +23964,7 @@ row1after1:
 row1after2:
 	MOVWU 8(R8), R0
 	LSRW $24, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row1part3
 	FSTPQ (F22, F23), 96(R3)
@@ -24034,7 +24034,7 @@ mask9done:
 row1low0end:
 	VMOV V17.B16, V31.B16
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row1high0end
@@ -24160,7 +24160,7 @@ row1low1end:
 	VMOV V19.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row1high1end
@@ -24286,7 +24286,7 @@ row1low2end:
 	VMOV V21.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $16, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row1high2end
@@ -24412,7 +24412,7 @@ row1low3end:
 	VMOV V23.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $24, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row1high3end
@@ -24476,19 +24476,19 @@ row1high3end:
 	B row1after3
 
 row1done:
-	ADDS R11, R12, R12
-	ADDS R1, R13, R13
+	ADD R11, R12, R12
+	ADD R1, R13, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(20, 2, 4)
 	fadd_4s(21, 3, 5)
@@ -24555,7 +24555,7 @@ row2segment:
 	CMP $2, R20
 	BLE row2next
 	MOVD (R8), R3
-	ADDS R13, R3, R3
+	ADD R13, R3, R3
 	MOVWU 8(R8), R0
 	CMPW $-1, R0
 	BNE row2some
@@ -24565,14 +24565,14 @@ row2segment:
 	FSTPQ (F22, F23), 96(R3)
 
 row2next:
-	ADDS $24, R8, R8
+	ADD $24, R8, R8
 	SUBS $1, R9, R9
 	BNE row2segment
 	B row2done
 
 row2some:
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row2part0
 	FSTPQ (F16, F17), 0(R3)
@@ -24580,7 +24580,7 @@ row2some:
 row2after0:
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row2part1
 	FSTPQ (F18, F19), 32(R3)
@@ -24588,7 +24588,7 @@ row2after0:
 row2after1:
 	MOVWU 8(R8), R0
 	LSRW $16, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row2part2
 	FSTPQ (F20, F21), 64(R3)
@@ -24596,7 +24596,7 @@ row2after1:
 row2after2:
 	MOVWU 8(R8), R0
 	LSRW $24, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row2part3
 	FSTPQ (F22, F23), 96(R3)
@@ -24666,7 +24666,7 @@ mask17done:
 row2low0end:
 	VMOV V17.B16, V31.B16
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row2high0end
@@ -24792,7 +24792,7 @@ row2low1end:
 	VMOV V19.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row2high1end
@@ -24918,7 +24918,7 @@ row2low2end:
 	VMOV V21.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $16, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row2high2end
@@ -25044,7 +25044,7 @@ row2low3end:
 	VMOV V23.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $24, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row2high3end
@@ -25108,19 +25108,19 @@ row2high3end:
 	B row2after3
 
 row2done:
-	ADDS R11, R12, R12
-	ADDS R1, R13, R13
+	ADD R11, R12, R12
+	ADD R1, R13, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(20, 2, 4)
 	fadd_4s(21, 3, 5)
@@ -25187,7 +25187,7 @@ row3segment:
 	CMP $3, R20
 	BLE row3next
 	MOVD (R8), R3
-	ADDS R13, R3, R3
+	ADD R13, R3, R3
 	MOVWU 8(R8), R0
 	CMPW $-1, R0
 	BNE row3some
@@ -25197,14 +25197,14 @@ row3segment:
 	FSTPQ (F22, F23), 96(R3)
 
 row3next:
-	ADDS $24, R8, R8
+	ADD $24, R8, R8
 	SUBS $1, R9, R9
 	BNE row3segment
 	B row3done
 
 row3some:
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row3part0
 	FSTPQ (F16, F17), 0(R3)
@@ -25212,7 +25212,7 @@ row3some:
 row3after0:
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row3part1
 	FSTPQ (F18, F19), 32(R3)
@@ -25220,7 +25220,7 @@ row3after0:
 row3after1:
 	MOVWU 8(R8), R0
 	LSRW $16, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row3part2
 	FSTPQ (F20, F21), 64(R3)
@@ -25228,7 +25228,7 @@ row3after1:
 row3after2:
 	MOVWU 8(R8), R0
 	LSRW $24, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row3part3
 	FSTPQ (F22, F23), 96(R3)
@@ -25298,7 +25298,7 @@ mask25done:
 row3low0end:
 	VMOV V17.B16, V31.B16
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row3high0end
@@ -25424,7 +25424,7 @@ row3low1end:
 	VMOV V19.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row3high1end
@@ -25550,7 +25550,7 @@ row3low2end:
 	VMOV V21.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $16, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row3high2end
@@ -25676,7 +25676,7 @@ row3low3end:
 	VMOV V23.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $24, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row3high3end
@@ -25740,9 +25740,9 @@ row3high3end:
 	B row3after3
 
 row3done:
-	ADDS $64, R4, R4
+	ADD $64, R4, R4
 	MOVD plane+32(FP), R11
-	ADDS R11, R5, R5
+	ADD R11, R5, R5
 	SUBS $1, R2, R2
 	BNE channel
 	RET
@@ -26018,18 +26018,18 @@ channel:
 	MOVD R4, R12
 	ADD R7<<1, R7, R19
 	ADD $0, R19, R11
-	ADDS R11, R11, R11
+	ADD R11, R11, R11
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
@@ -26049,20 +26049,20 @@ channel:
 	fmla_4s0(17, 5, 28)
 	MOVD R12, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R12, R12
+	ADD R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
@@ -26082,20 +26082,20 @@ channel:
 	fmla_4s0(17, 5, 28)
 	MOVD R12, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R12, R12
+	ADD R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
@@ -26115,20 +26115,20 @@ channel:
 	fmla_4s0(17, 5, 28)
 	MOVD R12, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R12, R12
+	ADD R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
@@ -26148,20 +26148,20 @@ channel:
 	fmla_4s0(17, 5, 28)
 	MOVD R12, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R12, R12
+	ADD R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
@@ -26181,20 +26181,20 @@ channel:
 	fmla_4s0(17, 5, 28)
 	MOVD R12, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F16, F17), 0(R3)
-	ADDS R7, R12, R12
+	ADD R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
@@ -26214,14 +26214,14 @@ channel:
 	fmla_4s0(17, 5, 28)
 	MOVD R12, R3
 	FSTPQ (F14, F15), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F16, F17), 0(R3)
 	eor_16b(29, 29, 29)
 	TST R10, R10
 	BEQ rows
 	FMOVS (R10), F29
 	dup_4s0(29, 29)
-	ADDS $4, R10, R10
+	ADD $4, R10, R10
 
 rows:
 	eor_16b(30, 30, 30)
@@ -26229,15 +26229,15 @@ rows:
 	MOVD R5, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
@@ -26281,23 +26281,23 @@ plain0:
 
 row0segment:
 	MOVD (R8), R3
-	ADDS R13, R3, R3
+	ADD R13, R3, R3
 	MOVWU 8(R8), R0
-	ANDSW $65535, R0, R0
+	ANDW $65535, R0, R0
 	CMPW $65535, R0
 	BNE row0some
 	FSTPQ (F14, F15), 0(R3)
 	FSTPQ (F16, F17), 32(R3)
 
 row0next:
-	ADDS $24, R8, R8
+	ADD $24, R8, R8
 	SUBS $1, R9, R9
 	BNE row0segment
 	B row0done
 
 row0some:
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row0part0
 	FSTPQ (F14, F15), 0(R3)
@@ -26305,7 +26305,7 @@ row0some:
 row0after0:
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row0part1
 	FSTPQ (F16, F17), 32(R3)
@@ -26375,7 +26375,7 @@ mask1done:
 row0low0end:
 	VMOV V15.B16, V31.B16
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row0high0end
@@ -26501,7 +26501,7 @@ row0low1end:
 	VMOV V17.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row0high1end
@@ -26565,19 +26565,19 @@ row0high1end:
 	B row0after1
 
 row0done:
-	ADDS R11, R12, R12
-	ADDS R1, R13, R13
+	ADD R11, R12, R12
+	ADD R1, R13, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F6, F7)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F8, F9)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F10, F11)
 	fadd_4s(12, 2, 4)
 	fadd_4s(13, 3, 5)
@@ -26624,23 +26624,23 @@ row1segment:
 	CMP $1, R20
 	BLE row1next
 	MOVD (R8), R3
-	ADDS R13, R3, R3
+	ADD R13, R3, R3
 	MOVWU 8(R8), R0
-	ANDSW $65535, R0, R0
+	ANDW $65535, R0, R0
 	CMPW $65535, R0
 	BNE row1some
 	FSTPQ (F14, F15), 0(R3)
 	FSTPQ (F16, F17), 32(R3)
 
 row1next:
-	ADDS $24, R8, R8
+	ADD $24, R8, R8
 	SUBS $1, R9, R9
 	BNE row1segment
 	B row1done
 
 row1some:
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row1part0
 	FSTPQ (F14, F15), 0(R3)
@@ -26648,7 +26648,7 @@ row1some:
 row1after0:
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row1part1
 	FSTPQ (F16, F17), 32(R3)
@@ -26718,7 +26718,7 @@ mask5done:
 row1low0end:
 	VMOV V15.B16, V31.B16
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row1high0end
@@ -26844,7 +26844,7 @@ row1low1end:
 	VMOV V17.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row1high1end
@@ -26908,9 +26908,9 @@ row1high1end:
 	B row1after1
 
 row1done:
-	ADDS $64, R4, R4
+	ADD $64, R4, R4
 	MOVD plane+32(FP), R11
-	ADDS R11, R5, R5
+	ADD R11, R5, R5
 	SUBS $1, R2, R2
 	BNE channel
 	RET
@@ -26991,14 +26991,14 @@ channel:
 	MOVD R4, R12
 	ADD R7, R7, R19
 	ADD $0, R19, R11
-	ADDS R11, R11, R11
+	ADD R11, R11, R11
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
 	fadd_4s(8, 2, 4)
 	fadd_4s(9, 3, 5)
@@ -27010,16 +27010,16 @@ channel:
 	fsub_4s(13, 13, 7)
 	MOVD R12, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R12, R12
+	ADD R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
 	fadd_4s(8, 2, 4)
 	fadd_4s(9, 3, 5)
@@ -27031,16 +27031,16 @@ channel:
 	fsub_4s(13, 13, 7)
 	MOVD R12, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R12, R12
+	ADD R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
 	fadd_4s(8, 2, 4)
 	fadd_4s(9, 3, 5)
@@ -27052,16 +27052,16 @@ channel:
 	fsub_4s(13, 13, 7)
 	MOVD R12, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F12, F13), 0(R3)
-	ADDS R7, R12, R12
+	ADD R7, R12, R12
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FLDPQ 0(R3), (F6, F7)
 	fadd_4s(8, 2, 4)
 	fadd_4s(9, 3, 5)
@@ -27073,14 +27073,14 @@ channel:
 	fsub_4s(13, 13, 7)
 	MOVD R12, R3
 	FSTPQ (F10, F11), 0(R3)
-	ADDS R11, R3, R3
+	ADD R11, R3, R3
 	FSTPQ (F12, F13), 0(R3)
 	eor_16b(29, 29, 29)
 	TST R10, R10
 	BEQ rows
 	FMOVS (R10), F29
 	dup_4s0(29, 29)
-	ADDS $4, R10, R10
+	ADD $4, R10, R10
 
 rows:
 	eor_16b(30, 30, 30)
@@ -27088,11 +27088,11 @@ rows:
 	MOVD R5, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F6, F7)
 	fadd_4s(8, 2, 4)
 	fadd_4s(9, 3, 5)
@@ -27128,23 +27128,23 @@ plain0:
 
 row0segment:
 	MOVD (R8), R3
-	ADDS R13, R3, R3
+	ADD R13, R3, R3
 	MOVWU 8(R8), R0
-	ANDSW $65535, R0, R0
+	ANDW $65535, R0, R0
 	CMPW $65535, R0
 	BNE row0some
 	FSTPQ (F10, F11), 0(R3)
 	FSTPQ (F12, F13), 32(R3)
 
 row0next:
-	ADDS $24, R8, R8
+	ADD $24, R8, R8
 	SUBS $1, R9, R9
 	BNE row0segment
 	B row0done
 
 row0some:
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row0part0
 	FSTPQ (F10, F11), 0(R3)
@@ -27152,7 +27152,7 @@ row0some:
 row0after0:
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row0part1
 	FSTPQ (F12, F13), 32(R3)
@@ -27222,7 +27222,7 @@ mask1done:
 row0low0end:
 	VMOV V11.B16, V31.B16
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row0high0end
@@ -27348,7 +27348,7 @@ row0low1end:
 	VMOV V13.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row0high1end
@@ -27412,15 +27412,15 @@ row0high1end:
 	B row0after1
 
 row0done:
-	ADDS R11, R12, R12
-	ADDS R1, R13, R13
+	ADD R11, R12, R12
+	ADD R1, R13, R13
 	MOVD R12, R3
 	FLDPQ 0(R3), (F0, F1)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F2, F3)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F4, F5)
-	ADDS R7, R3, R3
+	ADD R7, R3, R3
 	FLDPQ 0(R3), (F6, F7)
 	fadd_4s(8, 2, 4)
 	fadd_4s(9, 3, 5)
@@ -27459,23 +27459,23 @@ row1segment:
 	CMP $1, R20
 	BLE row1next
 	MOVD (R8), R3
-	ADDS R13, R3, R3
+	ADD R13, R3, R3
 	MOVWU 8(R8), R0
-	ANDSW $65535, R0, R0
+	ANDW $65535, R0, R0
 	CMPW $65535, R0
 	BNE row1some
 	FSTPQ (F10, F11), 0(R3)
 	FSTPQ (F12, F13), 32(R3)
 
 row1next:
-	ADDS $24, R8, R8
+	ADD $24, R8, R8
 	SUBS $1, R9, R9
 	BNE row1segment
 	B row1done
 
 row1some:
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row1part0
 	FSTPQ (F10, F11), 0(R3)
@@ -27483,7 +27483,7 @@ row1some:
 row1after0:
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	CMPW $255, R0
 	BNE row1part1
 	FSTPQ (F12, F13), 32(R3)
@@ -27553,7 +27553,7 @@ mask5done:
 row1low0end:
 	VMOV V11.B16, V31.B16
 	MOVWU 8(R8), R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row1high0end
@@ -27679,7 +27679,7 @@ row1low1end:
 	VMOV V13.B16, V31.B16
 	MOVWU 8(R8), R0
 	LSRW $8, R0, R0
-	ANDSW $255, R0, R0
+	ANDW $255, R0, R0
 	LSRW $4, R0, R0
 	ANDSW $15, R0, R0
 	BEQ row1high1end
@@ -27743,9 +27743,9 @@ row1high1end:
 	B row1after1
 
 row1done:
-	ADDS $64, R4, R4
+	ADD $64, R4, R4
 	MOVD plane+32(FP), R11
-	ADDS R11, R5, R5
+	ADD R11, R5, R5
 	SUBS $1, R2, R2
 	BNE channel
 	RET

@@ -192,8 +192,8 @@ loop:
 	VMOV V4.B16, V0.B16
 	VMOV V5.B16, V1.B16
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -202,7 +202,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F8
 	dup_4s0(9, 8)
 	dup_4s0(8, 8)
@@ -573,8 +573,8 @@ loop:
 	fdiv_4s(2, 6, 8)
 	fdiv_4s(3, 7, 9)
 	FSTPQ (F2, F3), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -583,7 +583,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F14
 	dup_4s0(15, 14)
 	dup_4s0(14, 14)
@@ -918,8 +918,8 @@ loop:
 	bit_16b(2, 8, 6)
 	bit_16b(3, 9, 7)
 	FSTPQ (F2, F3), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -928,7 +928,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
@@ -1463,8 +1463,8 @@ loop:
 	VMOV V4.B16, V2.B16
 	VMOV V5.B16, V3.B16
 	FSTPQ (F2, F3), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -1473,7 +1473,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -2191,8 +2191,8 @@ loop:
 	fmul_4s(0, 0, 2)
 	fmul_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -2201,7 +2201,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -2615,8 +2615,8 @@ loop:
 	fmul_4s(0, 0, 4)
 	fmul_4s(1, 1, 5)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -2625,7 +2625,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F16
 	dup_4s0(17, 16)
 	dup_4s0(16, 16)
@@ -2923,8 +2923,8 @@ loop:
 	fmul_4s(0, 0, 4)
 	fmul_4s(1, 1, 5)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -2933,7 +2933,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F16
 	dup_4s0(17, 16)
 	dup_4s0(16, 16)
@@ -3113,8 +3113,8 @@ loop:
 	fmul_4s(0, 0, 2)
 	fmul_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -3123,7 +3123,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
@@ -3254,8 +3254,8 @@ loop:
 	fadd_4s(0, 0, 29)
 	fadd_4s(1, 1, 29)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -3264,7 +3264,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F4
 	dup_4s0(5, 4)
 	dup_4s0(4, 4)
@@ -3520,8 +3520,8 @@ loop:
 	fadd_4s(0, 0, 2)
 	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -3530,7 +3530,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
@@ -3893,8 +3893,8 @@ loop:
 	fmul_4s(0, 0, 2)
 	fmul_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -3903,7 +3903,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
@@ -4190,8 +4190,8 @@ loop:
 	bit_16b(2, 4, 8)
 	bit_16b(3, 5, 9)
 	FSTPQ (F2, F3), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -4200,7 +4200,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
@@ -4381,8 +4381,8 @@ loop:
 	bit_16b(2, 0, 4)
 	bit_16b(3, 1, 5)
 	FSTPQ (F2, F3), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -4391,7 +4391,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
@@ -4477,8 +4477,8 @@ loop:
 	fmla_4s(4, 30, 1)
 	VMOV V4.B16, V1.B16
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -4487,7 +4487,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F2
 	dup_4s0(3, 2)
 	dup_4s0(2, 2)
@@ -4566,8 +4566,8 @@ loop:
 	fsqrt_4s(0, 0)
 	fsqrt_4s(1, 1)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -4576,7 +4576,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F2
 	dup_4s0(3, 2)
 	dup_4s0(2, 2)
@@ -4776,9 +4776,9 @@ loop:
 	bit_16b(4, 8, 10)
 	bit_16b(5, 9, 11)
 	FSTPQ (F4, F5), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R3, R3
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -4787,7 +4787,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F18
 	dup_4s0(19, 18)
 	dup_4s0(18, 18)
@@ -5175,9 +5175,9 @@ loop:
 	bit_16b(2, 6, 8)
 	bit_16b(3, 7, 9)
 	FSTPQ (F2, F3), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R3, R3
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -5186,7 +5186,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F14
 	dup_4s0(15, 14)
 	dup_4s0(14, 14)
@@ -5763,9 +5763,9 @@ loop:
 	bit_16b(4, 8, 10)
 	bit_16b(5, 9, 11)
 	FSTPQ (F4, F5), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R3, R3
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -5774,7 +5774,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F22
 	dup_4s0(23, 22)
 	dup_4s0(22, 22)
@@ -6365,9 +6365,9 @@ loop:
 	bit_16b(8, 12, 14)
 	bit_16b(9, 13, 15)
 	FSTPQ (F8, F9), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R3, R3
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -6376,7 +6376,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -6801,9 +6801,9 @@ loop:
 	bit_16b(8, 10, 12)
 	bit_16b(9, 11, 13)
 	FSTPQ (F8, F9), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R3, R3
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -6812,7 +6812,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F20
 	dup_4s0(21, 20)
 	dup_4s0(20, 20)
@@ -7087,9 +7087,9 @@ loop:
 	bit_16b(4, 30, 10)
 	bit_16b(5, 30, 11)
 	FSTPQ (F4, F5), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R3, R3
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -7098,7 +7098,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F12
 	dup_4s0(13, 12)
 	dup_4s0(12, 12)
@@ -7347,9 +7347,9 @@ loop:
 	bit_16b(2, 4, 6)
 	bit_16b(3, 5, 7)
 	FSTPQ (F2, F3), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R3, R3
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -7358,7 +7358,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F10
 	dup_4s0(11, 10)
 	dup_4s0(10, 10)
@@ -7561,9 +7561,9 @@ loop:
 	fadd_4s(0, 0, 2)
 	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R3, R3
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -7572,7 +7572,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F4
 	dup_4s0(5, 4)
 	dup_4s0(4, 4)
@@ -7677,8 +7677,8 @@ loop:
 	fadd_4s(0, 0, 31)
 	fadd_4s(1, 1, 31)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -7687,7 +7687,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F2
 	dup_4s0(3, 2)
 	dup_4s0(2, 2)
@@ -7762,9 +7762,9 @@ loop:
 	fsub_4s(0, 0, 2)
 	fsub_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R3, R3
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -7773,7 +7773,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F4
 	dup_4s0(5, 4)
 	dup_4s0(4, 4)
@@ -7878,8 +7878,8 @@ loop:
 	fsub_4s(0, 0, 31)
 	fsub_4s(1, 1, 31)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -7888,7 +7888,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F2
 	dup_4s0(3, 2)
 	dup_4s0(2, 2)
@@ -7963,8 +7963,8 @@ loop:
 	fsub_4s(0, 31, 0)
 	fsub_4s(1, 31, 1)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -7973,7 +7973,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F2
 	dup_4s0(3, 2)
 	dup_4s0(2, 2)
@@ -8048,9 +8048,9 @@ loop:
 	fmul_4s(0, 0, 2)
 	fmul_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R3, R3
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -8059,7 +8059,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F4
 	dup_4s0(5, 4)
 	dup_4s0(4, 4)
@@ -8163,8 +8163,8 @@ loop:
 	fmul_4s0(0, 0, 31)
 	fmul_4s0(1, 1, 31)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -8173,7 +8173,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F2
 	dup_4s0(3, 2)
 	dup_4s0(2, 2)
@@ -8248,9 +8248,9 @@ loop:
 	fdiv_4s(0, 0, 2)
 	fdiv_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R3, R3
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -8259,7 +8259,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F4
 	dup_4s0(5, 4)
 	dup_4s0(4, 4)
@@ -8364,8 +8364,8 @@ loop:
 	fdiv_4s(0, 0, 31)
 	fdiv_4s(1, 1, 31)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -8374,7 +8374,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F2
 	dup_4s0(3, 2)
 	dup_4s0(2, 2)
@@ -8449,8 +8449,8 @@ loop:
 	fdiv_4s(0, 31, 0)
 	fdiv_4s(1, 31, 1)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -8459,7 +8459,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F2
 	dup_4s0(3, 2)
 	dup_4s0(2, 2)
@@ -8547,7 +8547,7 @@ four:
 	FLDPQ 96(R4), (F14, F15)
 	fadd_4s(6, 6, 14)
 	fadd_4s(7, 7, 15)
-	ADDS $128, R4, R4
+	ADD $128, R4, R4
 	SUBS $32, R3, R3
 	BGE four
 
@@ -8561,7 +8561,7 @@ loop:
 	FLDPQ 0(R4), (F8, F9)
 	fadd_4s(0, 0, 8)
 	fadd_4s(1, 1, 9)
-	ADDS $32, R4, R4
+	ADD $32, R4, R4
 	SUBS $8, R3, R3
 	BGE loop
 
@@ -8571,7 +8571,7 @@ tail:
 	MOVD R3, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F16
 	dup_4s0(17, 16)
 	dup_4s0(16, 16)
@@ -8674,7 +8674,7 @@ four:
 	fsub_4s(15, 15, 30)
 	fmla_4s(6, 14, 14)
 	fmla_4s(7, 15, 15)
-	ADDS $128, R4, R4
+	ADD $128, R4, R4
 	SUBS $32, R3, R3
 	BGE four
 
@@ -8690,7 +8690,7 @@ loop:
 	fsub_4s(9, 9, 30)
 	fmla_4s(0, 8, 8)
 	fmla_4s(1, 9, 9)
-	ADDS $32, R4, R4
+	ADD $32, R4, R4
 	SUBS $8, R3, R3
 	BGE loop
 
@@ -8700,7 +8700,7 @@ tail:
 	MOVD R3, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F16
 	dup_4s0(17, 16)
 	dup_4s0(16, 16)
@@ -8789,7 +8789,7 @@ loop:
 	bif_16b(0, 4, 8)
 	fcmgt_4s(8, 1, 5)
 	bif_16b(1, 5, 8)
-	ADDS $32, R4, R4
+	ADD $32, R4, R4
 	SUBS $8, R3, R3
 	BGE loop
 
@@ -8799,7 +8799,7 @@ tail:
 	MOVD R3, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
@@ -8979,8 +8979,8 @@ loop:
 	FSTPQ (F0, F1), 0(R5)
 	fadd_4s(8, 8, 0)
 	fadd_4s(9, 9, 1)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R3, R3
 	BGE loop
 
@@ -8990,7 +8990,7 @@ tail:
 	MOVD R3, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F10
 	dup_4s0(11, 10)
 	dup_4s0(10, 10)
@@ -9169,10 +9169,10 @@ loop:
 	fmla_4s(8, 3, 1)
 	VMOV V8.B16, V1.B16
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R3, R3
-	ADDS $32, R7, R7
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
+	ADD $32, R7, R7
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -9181,7 +9181,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
@@ -9326,9 +9326,9 @@ loop:
 	fcmgt_4s(6, 1, 3)
 	bif_16b(1, 3, 6)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R3, R3
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -9337,7 +9337,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F4
 	dup_4s0(5, 4)
 	dup_4s0(4, 4)
@@ -9446,10 +9446,10 @@ loop:
 	fmla_4s(0, 4, 2)
 	fmla_4s(1, 5, 3)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R3, R3
-	ADDS $32, R7, R7
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
+	ADD $32, R7, R7
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -9458,7 +9458,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
@@ -9594,9 +9594,9 @@ loop:
 	fmla_4s0(0, 2, 31)
 	fmla_4s0(1, 3, 31)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R3, R3
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
 	SUBS $8, R2, R2
 	BGE loop
 
@@ -9605,7 +9605,7 @@ tail:
 	BEQ done
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F4
 	dup_4s0(5, 4)
 	dup_4s0(4, 4)
@@ -9723,19 +9723,19 @@ four1:
 	FLDPQ 0(R10), (F8, F9)
 	fadd_4s(0, 0, 8)
 	fadd_4s(1, 1, 9)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	FLDPQ 0(R10), (F10, F11)
 	fadd_4s(2, 2, 10)
 	fadd_4s(3, 3, 11)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	FLDPQ 0(R10), (F12, F13)
 	fadd_4s(4, 4, 12)
 	fadd_4s(5, 5, 13)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	FLDPQ 0(R10), (F14, F15)
 	fadd_4s(6, 6, 14)
 	fadd_4s(7, 7, 15)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	SUBS $4, R11, R11
 	BGE four1
 
@@ -9747,7 +9747,7 @@ one1:
 	FLDPQ 0(R10), (F8, F9)
 	fadd_4s(0, 0, 8)
 	fadd_4s(1, 1, 9)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	SUBS $1, R11, R11
 	BNE one1
 
@@ -9759,8 +9759,8 @@ end1:
 	fadd_4s(0, 0, 2)
 	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
+	ADD $32, R5, R5
+	ADD $32, R4, R4
 	SUBS $8, R3, R3
 	BGE loop
 
@@ -9770,7 +9770,7 @@ tail:
 	MOVD R3, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F16
 	dup_4s0(17, 16)
 	dup_4s0(16, 16)
@@ -9805,28 +9805,28 @@ four2:
 mask1done:
 	fadd_4s(0, 0, 8)
 	fadd_4s(1, 1, 9)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	CBNZ R22, mask2part
 	FLDPQ 0(R10), (F10, F11)
 
 mask2done:
 	fadd_4s(2, 2, 10)
 	fadd_4s(3, 3, 11)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	CBNZ R22, mask3part
 	FLDPQ 0(R10), (F12, F13)
 
 mask3done:
 	fadd_4s(4, 4, 12)
 	fadd_4s(5, 5, 13)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	CBNZ R22, mask4part
 	FLDPQ 0(R10), (F14, F15)
 
 mask4done:
 	fadd_4s(6, 6, 14)
 	fadd_4s(7, 7, 15)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	SUBS $4, R11, R11
 	BGE four2
 
@@ -9841,7 +9841,7 @@ one2:
 mask5done:
 	fadd_4s(0, 0, 8)
 	fadd_4s(1, 1, 9)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	SUBS $1, R11, R11
 	BNE one2
 
@@ -10029,25 +10029,25 @@ four1:
 	fsub_4s(9, 9, 17)
 	fmla_4s(0, 8, 8)
 	fmla_4s(1, 9, 9)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	FLDPQ 0(R10), (F10, F11)
 	fsub_4s(10, 10, 16)
 	fsub_4s(11, 11, 17)
 	fmla_4s(2, 10, 10)
 	fmla_4s(3, 11, 11)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	FLDPQ 0(R10), (F12, F13)
 	fsub_4s(12, 12, 16)
 	fsub_4s(13, 13, 17)
 	fmla_4s(4, 12, 12)
 	fmla_4s(5, 13, 13)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	FLDPQ 0(R10), (F14, F15)
 	fsub_4s(14, 14, 16)
 	fsub_4s(15, 15, 17)
 	fmla_4s(6, 14, 14)
 	fmla_4s(7, 15, 15)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	SUBS $4, R11, R11
 	BGE four1
 
@@ -10061,7 +10061,7 @@ one1:
 	fsub_4s(9, 9, 17)
 	fmla_4s(0, 8, 8)
 	fmla_4s(1, 9, 9)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	SUBS $1, R11, R11
 	BNE one1
 
@@ -10073,9 +10073,9 @@ end1:
 	fadd_4s(0, 0, 2)
 	fadd_4s(1, 1, 3)
 	FSTPQ (F0, F1), 0(R5)
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R7, R7
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R7, R7
 	SUBS $8, R3, R3
 	BGE loop
 
@@ -10085,7 +10085,7 @@ tail:
 	MOVD R3, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F18
 	dup_4s0(19, 18)
 	dup_4s0(18, 18)
@@ -10126,7 +10126,7 @@ mask2done:
 	fsub_4s(9, 9, 17)
 	fmla_4s(0, 8, 8)
 	fmla_4s(1, 9, 9)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	CBNZ R22, mask3part
 	FLDPQ 0(R10), (F10, F11)
 
@@ -10135,7 +10135,7 @@ mask3done:
 	fsub_4s(11, 11, 17)
 	fmla_4s(2, 10, 10)
 	fmla_4s(3, 11, 11)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	CBNZ R22, mask4part
 	FLDPQ 0(R10), (F12, F13)
 
@@ -10144,7 +10144,7 @@ mask4done:
 	fsub_4s(13, 13, 17)
 	fmla_4s(4, 12, 12)
 	fmla_4s(5, 13, 13)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	CBNZ R22, mask5part
 	FLDPQ 0(R10), (F14, F15)
 
@@ -10153,7 +10153,7 @@ mask5done:
 	fsub_4s(15, 15, 17)
 	fmla_4s(6, 14, 14)
 	fmla_4s(7, 15, 15)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	SUBS $4, R11, R11
 	BGE four2
 
@@ -10170,7 +10170,7 @@ mask6done:
 	fsub_4s(9, 9, 17)
 	fmla_4s(0, 8, 8)
 	fmla_4s(1, 9, 9)
-	ADDS R9, R10, R10
+	ADD R9, R10, R10
 	SUBS $1, R11, R11
 	BNE one2
 
@@ -10389,16 +10389,16 @@ row1:
 	fmla_4s(8, 31, 1)
 	VMOV V8.B16, V1.B16
 	FSTPQ (F0, F1), 0(R10)
-	ADDS $4, R1, R1
-	ADDS $4, R14, R14
-	ADDS R12, R9, R9
-	ADDS R12, R10, R10
+	ADD $4, R1, R1
+	ADD $4, R14, R14
+	ADD R12, R9, R9
+	ADD R12, R10, R10
 	SUBS $1, R11, R11
 	BNE row1
-	ADDS $32, R5, R5
-	ADDS $32, R4, R4
-	ADDS $32, R7, R7
-	ADDS $32, R8, R8
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R7, R7
+	ADD $32, R8, R8
 	SUBS $8, R3, R3
 	BGE loop
 
@@ -10408,7 +10408,7 @@ tail:
 	MOVD R3, R2
 	MOVD $1, R0
 	LSL R2, R0, R0
-	SUBS $1, R0, R0
+	SUB $1, R0, R0
 	FMOVS R0, F6
 	dup_4s0(7, 6)
 	dup_4s0(6, 6)
@@ -10460,10 +10460,10 @@ mask3done:
 	FSTPQ (F0, F1), 0(R10)
 
 mask4done:
-	ADDS $4, R1, R1
-	ADDS $4, R14, R14
-	ADDS R12, R9, R9
-	ADDS R12, R10, R10
+	ADD $4, R1, R1
+	ADD $4, R14, R14
+	ADD R12, R9, R9
+	ADD R12, R10, R10
 	SUBS $1, R11, R11
 	BNE row2
 

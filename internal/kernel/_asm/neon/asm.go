@@ -23,6 +23,8 @@ type asm struct {
 	data   map[string][]uint32 // constants, by symbol
 }
 
+func newAsm() *asm { return &asm{macros: map[string]string{}, data: map[string][]uint32{}} }
+
 type word struct {
 	code uint32
 	text string
@@ -90,7 +92,8 @@ func (a *asm) definitions() string {
 var three = map[string]uint32{
 	"fadd": 0x4e20d400, "fsub": 0x4ea0d400, "fmul": 0x6e20dc00, "fdiv": 0x6e20fc00, "fmla": 0x4e20cc00, "fmls": 0x4ea0cc00,
 	"fmax": 0x4e20f400, "fmin": 0x4ea0f400, "fcmeq": 0x4e20e400, "fcmge": 0x6e20e400, "fcmgt": 0x6ea0e400,
-	"add": 0x4ea08400, "sub": 0x6ea08400, "ushl": 0x6ea04400, "smax": 0x4ea06400,
+	"add": 0x4ea08400, "sub": 0x6ea08400, "ushl": 0x6ea04400, "smax": 0x4ea06400, "umax": 0x6ea06400, "umaxp": 0x6ea0a400,
+	"cmhi": 0x6ea03400, "cmeq": 0x6ea08c00,
 	"zip1": 0x4e803800, "zip2": 0x4e807800, "uzp1": 0x4e801800, "uzp2": 0x4e805800,
 }
 
@@ -138,8 +141,11 @@ func (a *asm) shift(name string, d, n vreg, k int) {
 }
 
 // ext takes the high half of n and the low half of m.
-func (a *asm) ext(d, n, m vreg) {
-	a.word("ext_16b8", 0x6e004000, "ext v%d.16b, v%d.16b, v%d.16b, #8", d, n, m)
+func (a *asm) ext(d, n, m vreg) { a.extBytes(d, n, m, 8) }
+
+// extBytes takes the bytes of n from k on, and the first k of m.
+func (a *asm) extBytes(d, n, m vreg, k int) {
+	a.word(fmt.Sprintf("ext_16b%d", k), 0x6e000000|uint32(k)<<11, fmt.Sprintf("ext v%%d.16b, v%%d.16b, v%%d.16b, #%d", k), d, n, m)
 }
 
 // dup copies the first float of n.

@@ -206,6 +206,9 @@ func (a *asm) arithmetic(l line, name, w string, wide bool, next []line) error {
 	if len(args) == 3 {
 		second = args[1].reg
 	}
+	if plain, ok := strings.CutSuffix(op, "S"); ok && a.f.flagsDead(a.f.at+1) {
+		op = plain // on more pipes of some cores
+	}
 	a.op("%s%s %s, R%d, R%d", op, w, s, second, to.reg)
 	if !strings.HasSuffix(op, "S") && flagsRead(next) {
 		a.op("TST%s R%d, R%d", w, to.reg, to.reg)
@@ -224,6 +227,22 @@ func flagsRead(next []line) bool {
 		case l.op[0] == 'V' || strings.HasPrefix(l.op, "MOV") || l.op == "LEAQ" || strings.HasPrefix(l.op, "PREFETCH"):
 		default:
 			return false
+		}
+	}
+	return false
+}
+
+// flagsDead reports whether the flags are not read from line i on until they are set again.
+func (f *function) flagsDead(i int) bool {
+	for ; i < len(f.lines); i++ {
+		switch op := f.lines[i].op; {
+		case op == "" || op[0] == 'V' || strings.HasPrefix(op, "MOV") || op == "LEAQ" || strings.HasPrefix(op, "PREFETCH"):
+		case op == "RET":
+			return true
+		default:
+			name := op[:len(op)-1]
+			_, sets := arithmetics[name]
+			return sets && name != "IMUL" || name == "CMP" || name == "TEST" || name == "NEG"
 		}
 	}
 	return false
