@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/deconvnet/viz/internal/pages"
 	"github.com/deconvnet/viz/model/tensor"
 )
 
@@ -360,7 +361,7 @@ func (c *container) floats(r io.ReaderAt, tensors []stored, crcKey string) ([][]
 	if (end-begin)/4 > math.MaxInt/8 {
 		return nil, fmt.Errorf("%d bytes of numbers are too many for this machine", end-begin)
 	}
-	block := make([]float32, (end-begin)/4)
+	block := pages.Floats(int((end - begin) / 4))
 	var sum uint32
 	err := readFloats(r, block, c.data+begin, func(b []byte) { sum = crc32.Update(sum, crc32.IEEETable, b) })
 	if err != nil {

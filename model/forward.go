@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/deconvnet/viz/internal/kernel"
+	"github.com/deconvnet/viz/internal/pages"
 	"github.com/deconvnet/viz/model/tensor"
 )
 
@@ -63,9 +64,10 @@ type Plan struct {
 
 // arena is the memory of one pass at a time.
 type arena struct {
-	slots [][]float32
-	live  [][]float32 // the values by number: 0 is the input, i+1 what step i computes
-	call  call
+	slots  [][]float32
+	images int         // that the slots are large enough for
+	live   [][]float32 // the values by number: 0 is the input, i+1 what step i computes
+	call   call
 
 	// Of a run whose parts are shared out: the trace, what became of each part, and what computes it.
 	trace *Trace
@@ -375,6 +377,7 @@ func (p *Plan) runParts(t *Trace, n int) error {
 // runPart computes n images of the trace from first on.
 func (p *Plan) runPart(t *Trace, a *arena, first, n int) error {
 	clear(a.live)
+	a.room(p.slotSize, n)
 	size := p.net.Input.Shape().Len()
 	a.live[0] = t.Input.Data[first*size:][:n*size]
 	for i := range p.steps {
@@ -418,9 +421,6 @@ func (p *Plan) memory(t *Trace, a *arena, i, first, n int) []float32 {
 	case s.alias:
 		return a.live[s.inputs[0]]
 	case s.slot >= 0:
-		if len(a.slots[s.slot]) < n*p.slotSize[s.slot] {
-			a.slots[s.slot] = make([]float32, n*p.slotSize[s.slot])
-		}
 		a.live[i+1] = a.slots[s.slot][:n*size]
 	default:
 		a.live[i+1] = t.values[s.Out].Data[first*size:][:n*size]
@@ -457,6 +457,22 @@ func (p *Plan) choosePart() {
 	if weights <= max(2*cache, values+values/8) {
 		p.part = max(1, cache/largest)
 	}
+}
+
+// room makes the slots large enough for n images: all in one array, so that it is in large pages.
+func (a *arena) room(sizes []int, n int) {
+	if n <= a.images {
+		return
+	}
+	all := 0
+	for _, size := range sizes {
+		all += n * size
+	}
+	memory := pages.Floats(all)
+	for i, size := range sizes {
+		a.slots[i], memory = memory[:n*size:n*size], memory[n*size:]
+	}
+	a.images = n
 }
 
 // arena returns memory for a pass, with no values in it.

@@ -20,11 +20,11 @@ func TestPartsOnWorkers(t *testing.T) {
 		{Name: "relu", Inputs: []string{"conv"}, Layer: &model.ReLU{}},
 		{Name: "pool", Inputs: []string{"relu"}, Layer: &model.Pool{Op: model.PoolMax, Kernel: []int{3, 3}, Stride: []int{2, 2}}},
 		{Name: "mean", Inputs: []string{"pool"}, Layer: &model.GlobalAvgPool{}}}}
-	const most = 7
+	const most = 5
 	x := randomTensor(rng, most, 3, 180, 180)
 	alone := runOf(t, 1, net, x, 1)
-	for _, workers := range []int{2, 3, 8} {
-		for n := 1; n <= most; n++ {
+	for _, workers := range []int{2, 3} {
+		for _, n := range []int{1, 2, 3, most} {
 			t.Run(fmt.Sprintf("%d workers, %d images", workers, n), func(t *testing.T) {
 				got := runOf(t, workers, net, x.Slice(0, n), n)
 				for name, v := range got {

@@ -3,6 +3,7 @@ package kernel
 import (
 	"sync"
 
+	"github.com/deconvnet/viz/internal/pages"
 	"github.com/deconvnet/viz/internal/par"
 )
 
@@ -103,7 +104,7 @@ func (e *Engine) floats(n int) []float32 {
 		if len(e.free) > 0 {
 			e.free = e.free[:len(e.free)-1]
 		}
-		return make([]float32, n+n/8+64)[:n]
+		return pages.Floats(n + n/8 + 64)[:n]
 	}
 	s := e.free[best][:n]
 	last := len(e.free) - 1

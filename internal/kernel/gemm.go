@@ -1,6 +1,10 @@
 package kernel
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/deconvnet/viz/internal/pages"
+)
 
 const (
 	// kBlock is about how many rows of a packed panel are used at a time: a
@@ -53,7 +57,7 @@ func newTaps(list []tap, groups, rows, chans int, lv *level, places int) *taps {
 	if t.turned = lv.turned(groups, rows, t.k(), places); t.turned {
 		rows = (rows + lv.panel() - 1) / lv.panel() * lv.panel()
 	}
-	t.a = make([]float32, groups*rows*t.k()+lv.lanes)
+	t.a = pages.Floats(groups*rows*t.k() + lv.lanes)
 	return t
 }
 

@@ -1,6 +1,10 @@
 package kernel
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/deconvnet/viz/internal/pages"
+)
 
 // Matrix is the right operand of products, packed once for the tiles of a level.
 type Matrix struct {
@@ -32,7 +36,7 @@ func PackMatrix(k, n int, b []float32, transposed bool) *Matrix {
 		return m
 	}
 	panels := rowBlocks(n, lv.panel())
-	m.b = make([]float32, panels*k*lv.panel()+lv.lanes)
+	m.b = pages.Floats(panels*k*lv.panel() + lv.lanes)
 	for p := range panels {
 		lv.packPanel(m.b[p*k*lv.panel():], k, n, p, b, transposed)
 	}

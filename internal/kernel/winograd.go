@@ -1,6 +1,9 @@
 package kernel
 
-import "github.com/deconvnet/viz/internal/par"
+import (
+	"github.com/deconvnet/viz/internal/pages"
+	"github.com/deconvnet/viz/internal/par"
+)
 
 // Winograd's minimal filtering F(4x4, 3x3): a tile of 4x4 outputs of a 3x3
 // convolution with stride 1 takes 36 products per pair of channels instead of
@@ -72,7 +75,7 @@ func (f *Filters) addWinograd() {
 		if f.data {
 			t.rows, t.chans = g.In, g.Out
 		}
-		t.u = make([]float32, t.taps()*t.rows*t.chans)
+		t.u = pages.Floats(t.taps() * t.rows * t.chans)
 		t.tiles = taps{list: winogradTaps[t.alpha], maxY: t.alpha - 1, maxX: t.alpha - 1, groups: 1, rows: t.rows, chans: t.chans, keeps: true}
 		f.win = append(f.win, t)
 	}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"unsafe"
 
+	"github.com/deconvnet/viz/internal/pages"
 	"github.com/deconvnet/viz/model/tensor"
 )
 
@@ -221,7 +222,7 @@ func (t *tensorProto) decode(s *source) (*constant, error) {
 			k.i = make([]int64, 0, n)
 			return nil
 		}
-		k.f = make([]float32, n)
+		k.f = pages.Floats(n)
 		return k.f
 	}, func(i int, bits uint64) {
 		if k.f != nil {

@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/deconvnet/viz/internal/pages"
 )
 
 // Tensor is a dense array of float32 in C order; len(Data) is the product of Shape.
@@ -33,7 +35,7 @@ func New(shape ...int) *Tensor {
 		}
 		n *= d
 	}
-	return &Tensor{Shape: slices.Clone(shape), Data: make([]float32, n)}
+	return &Tensor{Shape: slices.Clone(shape), Data: pages.Floats(n)}
 }
 
 // From wraps data, without copying, in a tensor of the given shape. It panics
