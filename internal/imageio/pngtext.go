@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"image"
-	"image/png"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -46,14 +45,14 @@ func EncodePNG(w io.Writer, img image.Image, text []Text) error {
 		}
 		notes = append(notes, chunk...)
 	}
-	var b bytes.Buffer
-	if err := png.Encode(&b, img); err != nil {
+	b, err := pngFile(img)
+	if err != nil {
 		return err
 	}
 	// The signature is followed by IHDR, whose 13 bytes of data are framed by
 	// length, type and checksum.
 	const ihdr = len(signature) + 4 + 4 + 13 + 4
-	for _, part := range [][]byte{b.Bytes()[:ihdr], notes, b.Bytes()[ihdr:]} {
+	for _, part := range [][]byte{b[:ihdr], notes, b[ihdr:]} {
 		if _, err := w.Write(part); err != nil {
 			return err
 		}
