@@ -53,8 +53,43 @@ func paste(dst draw.Image, at image.Point, src image.Image) {
 	}
 }
 
+// pasteLarge writes the pixels of src, k times enlarged, from the first of pix on.
+func pasteLarge(pix []byte, stride int, src *image.NRGBA, k int) {
+	w, h := src.Rect.Dx(), src.Rect.Dy()
+	for y := range h {
+		row := pix[y*k*stride:][:4*w*k]
+		from := src.Pix[y*src.Stride:][:4*w]
+		for at := 0; len(from) >= 4; from = from[4:] {
+			v := [4]byte(from)
+			for range k {
+				*(*[4]byte)(row[at:]) = v
+				at += 4
+			}
+		}
+		for i := 1; i < k; i++ {
+			copy(pix[(y*k+i)*stride:], row)
+		}
+	}
+}
+
 // opaque reports whether nothing shines through an image.
 func opaque(img image.Image) bool {
+	if m, ok := img.(*image.NRGBA); ok {
+		for y := range m.Rect.Dy() {
+			all := byte(255)
+			row := m.Pix[y*m.Stride:][:4*m.Rect.Dx()]
+			for ; len(row) >= 16; row = row[16:] {
+				all &= row[3] & row[7] & row[11] & row[15]
+			}
+			for ; len(row) >= 4; row = row[4:] {
+				all &= row[3]
+			}
+			if all != 255 {
+				return false
+			}
+		}
+		return true
+	}
 	o, ok := img.(interface{ Opaque() bool })
 	return ok && o.Opaque()
 }

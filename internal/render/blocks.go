@@ -69,19 +69,15 @@ func PlacedBlocks(blocks []Block, o BlockOptions) (*image.NRGBA, []image.Rectang
 	}
 	columns = max(1, min(columns, len(blocks)))
 	rows := (len(blocks) + columns - 1) / columns
-	c := newCanvas(max(1, columns*cellW-blockGap), max(1, rows*cellH-blockGap))
+	page, c, at := newPage(o.Title, o.Caption, max(1, columns*cellW-blockGap), max(1, rows*cellH-blockGap), 1)
 	places := make([]image.Rectangle, len(blocks))
 	for i, b := range blocks {
 		x, y := i%columns*cellW, i/columns*cellH
 		c.text(label, label.shorten(clean(b.Label), size.X), x, y, size.X, 0, ink)
 		c.picture(bodies[i], x, y+label.height+labelGap)
-		places[i] = image.Rect(x, y, x+size.X, y+label.height+labelGap+size.Y)
+		places[i] = image.Rect(x, y, x+size.X, y+label.height+labelGap+size.Y).Add(at)
 	}
-	img, at := placedPage(o.Title, o.Caption, c.done(), 1)
-	for i := range places {
-		places[i] = places[i].Add(at)
-	}
-	return img, places
+	return page.done(), places
 }
 
 // draw is the block without its label, every tile enlarged k times.

@@ -79,7 +79,7 @@ func (f Figure) Draw() *image.NRGBA {
 	for i, p := range f.Panels {
 		laid[i].Panel = p
 		if p.Image != nil {
-			laid[i].img = MagnifyTo(p.Image, size)
+			laid[i].img = enlarged(p.Image, factor(p.Image.Bounds().Size(), size))
 			laid[i].size = laid[i].img.Rect.Size()
 		}
 		widths[i%columns] = max(widths[i%columns], laid[i].size.X+2, minPanelW+2) // 2 for the outline
@@ -108,7 +108,7 @@ func (f Figure) Draw() *image.NRGBA {
 	for _, r := range rows {
 		h += r.height + panelGap
 	}
-	c := newCanvas(max(w, 1), max(h, 1))
+	page, c, _ := newPage(f.Title, f.Caption, max(w, 1), max(h, 1), 1)
 	y := 0
 	for r, row := range rows {
 		x := 0
@@ -118,7 +118,7 @@ func (f Figure) Draw() *image.NRGBA {
 		}
 		y += row.height + panelGap
 	}
-	return page(f.Title, f.Caption, c.done())
+	return page.done()
 }
 
 // panelRow holds the heights of a row: titles, pictures, and all of it.

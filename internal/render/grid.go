@@ -100,8 +100,17 @@ func drawTile(dst draw.Image, cell image.Rectangle, tile image.Image, k int) {
 	if tile == nil {
 		return
 	}
-	fill(dst, cell, mid)
-	big := Magnify(tile, k)
-	at := cell.Min.Add(cell.Size().Sub(big.Rect.Size()).Div(2))
-	paste(dst, at, big)
+	src := toNRGBA(tile)
+	size := src.Rect.Size().Mul(k)
+	if size != cell.Size() {
+		fill(dst, cell, mid)
+	}
+	at := cell.Min.Add(cell.Size().Sub(size).Div(2))
+	pix, stride, bounds := pixels(dst)
+	if r := (image.Rectangle{at, at.Add(size)}); pix == nil || r.Empty() || !r.In(bounds) || !opaque(src) {
+		fill(dst, cell, mid)
+		paste(dst, at, Magnify(src, k))
+		return
+	}
+	pasteLarge(pix[(at.Y-bounds.Min.Y)*stride+4*(at.X-bounds.Min.X):], stride, src, k)
 }

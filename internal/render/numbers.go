@@ -170,8 +170,19 @@ func Magnify(img image.Image, k int) *image.NRGBA {
 	if k < 1 {
 		panic(fmt.Sprintf("render: Magnify: factor %d, want at least 1", k))
 	}
-	b := img.Bounds()
-	return stretch(img, b.Dx()*k, b.Dy()*k)
+	src := toNRGBA(img)
+	size := src.Rect.Size()
+	dst := image.NewNRGBA(image.Rectangle{Max: size.Mul(k)})
+	pasteLarge(dst.Pix, dst.Stride, src, k)
+	return dst
+}
+
+// enlarged is Magnify, but may be the image itself.
+func enlarged(img image.Image, k int) *image.NRGBA {
+	if k == 1 {
+		return toNRGBA(img)
+	}
+	return Magnify(img, k)
 }
 
 // MagnifyTo enlarges img by the largest whole number that leaves its longer side

@@ -33,7 +33,11 @@ func (p Plate) Draw() *image.NRGBA {
 	for _, v := range hs {
 		h += v
 	}
-	c := newCanvas(max(w, 1), max(h, 1))
+	scale := p.Scale
+	if scale <= 0 {
+		scale = 1
+	}
+	page, c, _ := newPage(p.Title, p.Caption, max(w, 1), max(h, 1), scale)
 	y := 0
 	for r := range rows {
 		x := 0
@@ -46,11 +50,7 @@ func (p Plate) Draw() *image.NRGBA {
 		}
 		y += hs[r]
 	}
-	scale := p.Scale
-	if scale <= 0 {
-		scale = 1
-	}
-	return scaledPage(p.Title, p.Caption, c.done(), scale)
+	return page.done()
 }
 
 // Ridges draws histograms over one range below each other, a row for each name

@@ -54,7 +54,7 @@ func (t Table) Draw() *image.NRGBA {
 	if len(t.Columns) > 0 {
 		top = face.height + 2
 	}
-	c := newCanvas(max(1, left+columns*(cell.X+gap)-gap), max(1, top+len(t.Rows)*(rowH+gap)-gap))
+	page, c, _ := newPage(t.Title, t.Caption, max(1, left+columns*(cell.X+gap)-gap), max(1, top+len(t.Rows)*(rowH+gap)-gap), scale)
 	for i, s := range t.Columns {
 		c.text(face, face.shorten(clean(s), cell.X), left+i*(cell.X+gap), 0, cell.X, 0.5, ink)
 	}
@@ -66,5 +66,5 @@ func (t Table) Draw() *image.NRGBA {
 			drawTile(c.img, image.Rectangle{at, at.Add(cell)}, tile, k)
 		}
 	}
-	return scaledPage(t.Title, t.Caption, c.done(), scale)
+	return page.done()
 }

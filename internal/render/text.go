@@ -162,6 +162,13 @@ func newCanvas(w, h int) canvas {
 	return canvas{img, gg.NewContextForRGBA(img)}
 }
 
+// part is a canvas of the same pixels whose upper left corner is that of a rectangle.
+func (c canvas) part(r image.Rectangle) canvas {
+	pix := c.img.Pix[c.img.PixOffset(r.Min.X, r.Min.Y):]
+	img := &image.RGBA{Pix: pix, Stride: c.img.Stride, Rect: image.Rectangle{Max: r.Size()}}
+	return canvas{img, gg.NewContextForRGBA(img)}
+}
+
 // done is what has been drawn.
 func (c canvas) done() *image.NRGBA {
 	// The page is opaque, where RGBA and NRGBA have the same bytes.
@@ -214,22 +221,12 @@ func (c canvas) lines(t typeface, lines []string, x, y, width int, align float64
 
 const margin = 20 // pixels around a page
 
-// page sets body on a white page with a title above and caption lines below, all
-// wrapped to the body's width (or to 320 pixels if it is narrower).
-func page(title string, caption []string, body image.Image) *image.NRGBA {
-	return scaledPage(title, caption, body, 1)
-}
-
-// scaledPage is page with texts of another size.
-func scaledPage(title string, caption []string, body image.Image, scale float64) *image.NRGBA {
-	img, _ := placedPage(title, caption, body, scale)
-	return img
-}
-
-// placedPage is scaledPage, and says where the body's upper left corner is.
-func placedPage(title string, caption []string, body image.Image, scale float64) (*image.NRGBA, image.Point) {
+// newPage is a white page with a title above and caption lines below, all wrapped to the width of its body (or to 320
+// pixels if it is narrower), which is w x h pixels. The body is drawn on a canvas of its own with the same pixels, whose
+// upper left corner is at a point of the page. Texts are scaled.
+func newPage(title string, caption []string, w, h int, scale float64) (page, body canvas, at image.Point) {
 	big, small := newTypeface(bold(), titleSize*scale), newTypeface(regular(), bodySize*scale)
-	width := body.Bounds().Dx()
+	width := w
 	if title = clean(title); title != "" || len(caption) > 0 {
 		width = max(width, 320)
 	}
@@ -238,21 +235,19 @@ func placedPage(title string, caption []string, body image.Image, scale float64)
 	for _, s := range caption {
 		foot = append(foot, small.wrap(s, width, 0)...)
 	}
-	h := 2*margin + body.Bounds().Dy()
+	high := 2*margin + h
 	if len(head) > 0 {
-		h += len(head)*big.height + 10
+		high += len(head)*big.height + 10
 	}
 	if len(foot) > 0 {
-		h += len(foot)*small.height + 10
+		high += len(foot)*small.height + 10
 	}
-	c := newCanvas(width+2*margin, h)
-	y := c.lines(big, head, margin, margin, width, 0, ink)
+	page = newCanvas(width+2*margin, high)
+	y := page.lines(big, head, margin, margin, width, 0, ink)
 	if len(head) > 0 {
 		y += 10
 	}
-	at := image.Pt(margin+(width-body.Bounds().Dx())/2, y)
-	c.picture(body, at.X, at.Y)
-	y += body.Bounds().Dy() + 10
-	c.lines(small, foot, margin, y, width, 0, soft)
-	return c.done(), at
+	at = image.Pt(margin+(width-w)/2, y)
+	page.lines(small, foot, margin, y+h+10, width, 0, soft)
+	return page, page.part(image.Rectangle{at, at.Add(image.Pt(w, h))}), at
 }
