@@ -58,18 +58,12 @@ func (r *filtersRun) draw(c *cmdline.Run) error {
 		c.Note("--out names one picture: only %s is drawn", names[0])
 		names = names[:1]
 	}
-	for _, name := range names { // one by one, for memory
-		if err := c.Context.Err(); err != nil {
-			return err
-		}
-		r.request.Layers = []string{name}
-		figures, err := session.Filters(r.request)
-		if err != nil {
-			return err
-		}
-		if _, err := out.Figures(figures...); err != nil {
-			return err
-		}
+	err = out.Drawn(len(names), func(i int) ([]view.Figure, error) { // one by one, for memory
+		r.request.Layers = names[i : i+1]
+		return session.Filters(r.request)
+	})
+	if err != nil {
+		return err
 	}
 	return out.End()
 }

@@ -1,6 +1,7 @@
 package cmdline
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -164,6 +165,41 @@ func (o *Output) Figures(figures ...view.Figure) (names []string, err error) {
 		names = append(names, name)
 	}
 	return names, nil
+}
+
+// Drawn draws n times and writes the figures in order; at most two are drawn while one is written.
+func (o *Output) Drawn(n int, draw func(i int) ([]view.Figure, error)) error {
+	type drawn struct {
+		figures []view.Figure
+		err     error
+	}
+	ctx, stop := context.WithCancel(o.c.Context)
+	next := make(chan drawn, 1)
+	go func() {
+		defer close(next)
+		var d drawn
+		for i := 0; i < n && ctx.Err() == nil && d.err == nil; i++ {
+			d.figures, d.err = draw(i)
+			select {
+			case next <- d:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	defer func() { // nothing is drawn after the end
+		stop()
+		for range next {
+		}
+	}()
+	for d := range next {
+		if d.err != nil {
+			return d.err
+		}
+		if _, err := o.Figures(d.figures...); err != nil {
+			return err
+		}
+	}
+	return o.c.Context.Err()
 }
 
 // Table writes a table as CSV.
