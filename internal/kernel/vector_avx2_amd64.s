@@ -234,37 +234,31 @@ TEXT ·sigmoid_avx2(SB), NOSPLIT, $0-32
 
 loop:
 	VMOVUPS      (SI), Y0
-	VORPS        c80000000_avx2<>+0(SB), Y0, Y2
-	VMOVUPS      cc2d00000_avx2<>+0(SB), Y3
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y0, Y3, Y2
+	VMOVUPS      cc2200000_avx2<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y2, Y3
-	VROUNDPS     $0x08, Y3, Y3
+	VMOVUPS      c42d00000_avx2<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y2, Y4
+	VADDPS       c4b3fffc0_avx2<>+0(SB), Y4, Y4
+	VADDPS       ccb3fffc0_avx2<>+0(SB), Y4, Y3
 	VFNMADD231PS c3f317200_avx2<>+0(SB), Y3, Y2
 	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y3, Y2
-	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y4
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y2, Y4
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y2, Y4
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y2, Y4
-	VMULPS       Y2, Y2, Y5
-	VFMADD213PS  Y2, Y5, Y4
-	VADDPS       c3f800000_avx2<>+0(SB), Y4, Y4
-	VCVTPS2DQ    Y3, Y3
-	VPSRAD       $0x01, Y3, Y2
-	VPSUBD       Y2, Y3, Y3
-	VPADDD       c0000007f_avx2<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y4, Y4
-	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y4, Y4
-	VMOVAPS      Y4, Y2
-	VMOVUPS      c3f800000_avx2<>+0(SB), Y3
-	VADDPS       Y3, Y2, Y4
-	VXORPS       Y5, Y5, Y5
-	VCMPPS       $0x11, Y5, Y0, Y6
-	VBLENDVPS    Y6, Y2, Y3, Y3
-	VDIVPS       Y4, Y3, Y1
+	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y5
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y2, Y5
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y2, Y3
+	VFMADD213PS  Y2, Y3, Y5
+	VADDPS       c3f800000_avx2<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y4, Y5, Y5
+	VMOVUPS      c1f800000_avx2<>+0(SB), Y1
+	VADDPS       Y1, Y5, Y5
+	VFMADD231PS  c00000000_avx2<>+0(SB), Y2, Y1
+	VDIVPS       Y5, Y1, Y1
 	VMOVUPS      Y1, (DI)
 	ADDQ         $0x20, DI
 	ADDQ         $0x20, SI
@@ -281,52 +275,96 @@ tail:
 	VPBROADCASTD X13, Y13
 	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
 	VMASKMOVPS   (SI), Y13, Y0
-	VORPS        c80000000_avx2<>+0(SB), Y0, Y2
-	VMOVUPS      cc2d00000_avx2<>+0(SB), Y3
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y0, Y3, Y2
+	VMOVUPS      cc2200000_avx2<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y2, Y3
-	VROUNDPS     $0x08, Y3, Y3
+	VMOVUPS      c42d00000_avx2<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y2, Y4
+	VADDPS       c4b3fffc0_avx2<>+0(SB), Y4, Y4
+	VADDPS       ccb3fffc0_avx2<>+0(SB), Y4, Y3
 	VFNMADD231PS c3f317200_avx2<>+0(SB), Y3, Y2
 	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y3, Y2
-	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y4
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y2, Y4
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y2, Y4
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y2, Y4
-	VMULPS       Y2, Y2, Y5
-	VFMADD213PS  Y2, Y5, Y4
-	VADDPS       c3f800000_avx2<>+0(SB), Y4, Y4
-	VCVTPS2DQ    Y3, Y3
-	VPSRAD       $0x01, Y3, Y2
-	VPSUBD       Y2, Y3, Y3
-	VPADDD       c0000007f_avx2<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y4, Y4
-	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y4, Y4
-	VMOVAPS      Y4, Y2
-	VMOVUPS      c3f800000_avx2<>+0(SB), Y3
-	VADDPS       Y3, Y2, Y4
-	VXORPS       Y5, Y5, Y5
-	VCMPPS       $0x11, Y5, Y0, Y6
-	VBLENDVPS    Y6, Y2, Y3, Y3
-	VDIVPS       Y4, Y3, Y1
+	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y5
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y2, Y5
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y2, Y3
+	VFMADD213PS  Y2, Y3, Y5
+	VADDPS       c3f800000_avx2<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y4, Y5, Y5
+	VMOVUPS      c1f800000_avx2<>+0(SB), Y1
+	VADDPS       Y1, Y5, Y5
+	VFMADD231PS  c00000000_avx2<>+0(SB), Y2, Y1
+	VDIVPS       Y5, Y1, Y1
 	VMASKMOVPS   Y1, Y13, (DI)
 
 done:
 	VZEROUPPER
 	RET
 
-DATA c80000000_avx2<>+0(SB)/4, $0x80000000
-DATA c80000000_avx2<>+4(SB)/4, $0x80000000
-DATA c80000000_avx2<>+8(SB)/4, $0x80000000
-DATA c80000000_avx2<>+12(SB)/4, $0x80000000
-DATA c80000000_avx2<>+16(SB)/4, $0x80000000
-DATA c80000000_avx2<>+20(SB)/4, $0x80000000
-DATA c80000000_avx2<>+24(SB)/4, $0x80000000
-DATA c80000000_avx2<>+28(SB)/4, $0x80000000
-GLOBL c80000000_avx2<>(SB), RODATA|NOPTR, $32
+DATA cc2200000_avx2<>+0(SB)/4, $0xc2200000
+DATA cc2200000_avx2<>+4(SB)/4, $0xc2200000
+DATA cc2200000_avx2<>+8(SB)/4, $0xc2200000
+DATA cc2200000_avx2<>+12(SB)/4, $0xc2200000
+DATA cc2200000_avx2<>+16(SB)/4, $0xc2200000
+DATA cc2200000_avx2<>+20(SB)/4, $0xc2200000
+DATA cc2200000_avx2<>+24(SB)/4, $0xc2200000
+DATA cc2200000_avx2<>+28(SB)/4, $0xc2200000
+GLOBL cc2200000_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA c42d00000_avx2<>+0(SB)/4, $0x42d00000
+DATA c42d00000_avx2<>+4(SB)/4, $0x42d00000
+DATA c42d00000_avx2<>+8(SB)/4, $0x42d00000
+DATA c42d00000_avx2<>+12(SB)/4, $0x42d00000
+DATA c42d00000_avx2<>+16(SB)/4, $0x42d00000
+DATA c42d00000_avx2<>+20(SB)/4, $0x42d00000
+DATA c42d00000_avx2<>+24(SB)/4, $0x42d00000
+DATA c42d00000_avx2<>+28(SB)/4, $0x42d00000
+GLOBL c42d00000_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA c4b3fffc0_avx2<>+0(SB)/4, $0x4b3fffc0
+DATA c4b3fffc0_avx2<>+4(SB)/4, $0x4b3fffc0
+DATA c4b3fffc0_avx2<>+8(SB)/4, $0x4b3fffc0
+DATA c4b3fffc0_avx2<>+12(SB)/4, $0x4b3fffc0
+DATA c4b3fffc0_avx2<>+16(SB)/4, $0x4b3fffc0
+DATA c4b3fffc0_avx2<>+20(SB)/4, $0x4b3fffc0
+DATA c4b3fffc0_avx2<>+24(SB)/4, $0x4b3fffc0
+DATA c4b3fffc0_avx2<>+28(SB)/4, $0x4b3fffc0
+GLOBL c4b3fffc0_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA ccb3fffc0_avx2<>+0(SB)/4, $0xcb3fffc0
+DATA ccb3fffc0_avx2<>+4(SB)/4, $0xcb3fffc0
+DATA ccb3fffc0_avx2<>+8(SB)/4, $0xcb3fffc0
+DATA ccb3fffc0_avx2<>+12(SB)/4, $0xcb3fffc0
+DATA ccb3fffc0_avx2<>+16(SB)/4, $0xcb3fffc0
+DATA ccb3fffc0_avx2<>+20(SB)/4, $0xcb3fffc0
+DATA ccb3fffc0_avx2<>+24(SB)/4, $0xcb3fffc0
+DATA ccb3fffc0_avx2<>+28(SB)/4, $0xcb3fffc0
+GLOBL ccb3fffc0_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA c1f800000_avx2<>+0(SB)/4, $0x1f800000
+DATA c1f800000_avx2<>+4(SB)/4, $0x1f800000
+DATA c1f800000_avx2<>+8(SB)/4, $0x1f800000
+DATA c1f800000_avx2<>+12(SB)/4, $0x1f800000
+DATA c1f800000_avx2<>+16(SB)/4, $0x1f800000
+DATA c1f800000_avx2<>+20(SB)/4, $0x1f800000
+DATA c1f800000_avx2<>+24(SB)/4, $0x1f800000
+DATA c1f800000_avx2<>+28(SB)/4, $0x1f800000
+GLOBL c1f800000_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA c00000000_avx2<>+0(SB)/4, $0x00000000
+DATA c00000000_avx2<>+4(SB)/4, $0x00000000
+DATA c00000000_avx2<>+8(SB)/4, $0x00000000
+DATA c00000000_avx2<>+12(SB)/4, $0x00000000
+DATA c00000000_avx2<>+16(SB)/4, $0x00000000
+DATA c00000000_avx2<>+20(SB)/4, $0x00000000
+DATA c00000000_avx2<>+24(SB)/4, $0x00000000
+DATA c00000000_avx2<>+28(SB)/4, $0x00000000
+GLOBL c00000000_avx2<>(SB), RODATA|NOPTR, $32
 
 // func tanh_avx2(dst *float32, src *float32, n int, a float32, b float32)
 // Requires: AVX, AVX2, FMA3
@@ -474,6 +512,16 @@ DATA c40000000_avx2<>+20(SB)/4, $0x40000000
 DATA c40000000_avx2<>+24(SB)/4, $0x40000000
 DATA c40000000_avx2<>+28(SB)/4, $0x40000000
 GLOBL c40000000_avx2<>(SB), RODATA|NOPTR, $32
+
+DATA c80000000_avx2<>+0(SB)/4, $0x80000000
+DATA c80000000_avx2<>+4(SB)/4, $0x80000000
+DATA c80000000_avx2<>+8(SB)/4, $0x80000000
+DATA c80000000_avx2<>+12(SB)/4, $0x80000000
+DATA c80000000_avx2<>+16(SB)/4, $0x80000000
+DATA c80000000_avx2<>+20(SB)/4, $0x80000000
+DATA c80000000_avx2<>+24(SB)/4, $0x80000000
+DATA c80000000_avx2<>+28(SB)/4, $0x80000000
+GLOBL c80000000_avx2<>(SB), RODATA|NOPTR, $32
 
 DATA cbbb4b88d_avx2<>+0(SB)/4, $0xbbb4b88d
 DATA cbbb4b88d_avx2<>+4(SB)/4, $0xbbb4b88d
@@ -1094,37 +1142,30 @@ loop:
 	VMULPS       Y0, Y2, Y1
 	VMULPS       c3f4c422a_avx2<>+0(SB), Y1, Y1
 	VADDPS       Y1, Y1, Y1
-	VORPS        c80000000_avx2<>+0(SB), Y1, Y3
-	VMOVUPS      cc2d00000_avx2<>+0(SB), Y4
+	VXORPS       Y4, Y4, Y4
+	VSUBPS       Y1, Y4, Y3
+	VMOVUPS      cc2200000_avx2<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      c42d00000_avx2<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y5
+	VADDPS       c4b3fffc0_avx2<>+0(SB), Y5, Y5
+	VADDPS       ccb3fffc0_avx2<>+0(SB), Y5, Y4
 	VFNMADD231PS c3f317200_avx2<>+0(SB), Y4, Y3
 	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y4, Y3
-	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y5
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y5
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y5
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y5
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y5
-	VMULPS       Y3, Y3, Y6
-	VFMADD213PS  Y3, Y6, Y5
-	VADDPS       c3f800000_avx2<>+0(SB), Y5, Y5
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y3
-	VPSUBD       Y3, Y4, Y4
-	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VPADDD       c0000007f_avx2<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y5, Y5
-	VMOVAPS      Y5, Y3
-	VMOVUPS      c3f800000_avx2<>+0(SB), Y4
-	VADDPS       Y4, Y3, Y5
-	VXORPS       Y6, Y6, Y6
-	VCMPPS       $0x11, Y6, Y1, Y7
-	VBLENDVPS    Y7, Y3, Y4, Y4
-	VDIVPS       Y5, Y4, Y2
+	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y6
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y6
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y6
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y6
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y6
+	VMULPS       Y3, Y3, Y4
+	VFMADD213PS  Y3, Y4, Y6
+	VADDPS       c3f800000_avx2<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y6, Y6
+	VMOVUPS      c1f800000_avx2<>+0(SB), Y2
+	VADDPS       Y2, Y6, Y6
+	VDIVPS       Y6, Y2, Y2
 	VMULPS       Y2, Y0, Y0
 	VMOVUPS      Y0, (DI)
 	ADDQ         $0x20, DI
@@ -1148,37 +1189,30 @@ tail:
 	VMULPS       Y0, Y2, Y1
 	VMULPS       c3f4c422a_avx2<>+0(SB), Y1, Y1
 	VADDPS       Y1, Y1, Y1
-	VORPS        c80000000_avx2<>+0(SB), Y1, Y3
-	VMOVUPS      cc2d00000_avx2<>+0(SB), Y4
+	VXORPS       Y4, Y4, Y4
+	VSUBPS       Y1, Y4, Y3
+	VMOVUPS      cc2200000_avx2<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      c42d00000_avx2<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y5
+	VADDPS       c4b3fffc0_avx2<>+0(SB), Y5, Y5
+	VADDPS       ccb3fffc0_avx2<>+0(SB), Y5, Y4
 	VFNMADD231PS c3f317200_avx2<>+0(SB), Y4, Y3
 	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y4, Y3
-	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y5
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y5
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y5
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y5
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y5
-	VMULPS       Y3, Y3, Y6
-	VFMADD213PS  Y3, Y6, Y5
-	VADDPS       c3f800000_avx2<>+0(SB), Y5, Y5
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y3
-	VPSUBD       Y3, Y4, Y4
-	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VPADDD       c0000007f_avx2<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y5, Y5
-	VMOVAPS      Y5, Y3
-	VMOVUPS      c3f800000_avx2<>+0(SB), Y4
-	VADDPS       Y4, Y3, Y5
-	VXORPS       Y6, Y6, Y6
-	VCMPPS       $0x11, Y6, Y1, Y7
-	VBLENDVPS    Y7, Y3, Y4, Y4
-	VDIVPS       Y5, Y4, Y2
+	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y6
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y6
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y6
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y6
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y6
+	VMULPS       Y3, Y3, Y4
+	VFMADD213PS  Y3, Y4, Y6
+	VADDPS       c3f800000_avx2<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y6, Y6
+	VMOVUPS      c1f800000_avx2<>+0(SB), Y2
+	VADDPS       Y2, Y6, Y6
+	VDIVPS       Y6, Y2, Y2
 	VMULPS       Y2, Y0, Y0
 	VMASKMOVPS   Y0, Y13, (DI)
 
@@ -1220,37 +1254,30 @@ TEXT ·swish_avx2(SB), NOSPLIT, $0-32
 loop:
 	VMOVUPS      (SI), Y0
 	VMULPS       Y15, Y0, Y1
-	VORPS        c80000000_avx2<>+0(SB), Y1, Y3
-	VMOVUPS      cc2d00000_avx2<>+0(SB), Y4
+	VXORPS       Y4, Y4, Y4
+	VSUBPS       Y1, Y4, Y3
+	VMOVUPS      cc2200000_avx2<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      c42d00000_avx2<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y5
+	VADDPS       c4b3fffc0_avx2<>+0(SB), Y5, Y5
+	VADDPS       ccb3fffc0_avx2<>+0(SB), Y5, Y4
 	VFNMADD231PS c3f317200_avx2<>+0(SB), Y4, Y3
 	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y4, Y3
-	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y5
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y5
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y5
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y5
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y5
-	VMULPS       Y3, Y3, Y6
-	VFMADD213PS  Y3, Y6, Y5
-	VADDPS       c3f800000_avx2<>+0(SB), Y5, Y5
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y3
-	VPSUBD       Y3, Y4, Y4
-	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VPADDD       c0000007f_avx2<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y5, Y5
-	VMOVAPS      Y5, Y3
-	VMOVUPS      c3f800000_avx2<>+0(SB), Y4
-	VADDPS       Y4, Y3, Y5
-	VXORPS       Y6, Y6, Y6
-	VCMPPS       $0x11, Y6, Y1, Y7
-	VBLENDVPS    Y7, Y3, Y4, Y4
-	VDIVPS       Y5, Y4, Y2
+	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y6
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y6
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y6
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y6
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y6
+	VMULPS       Y3, Y3, Y4
+	VFMADD213PS  Y3, Y4, Y6
+	VADDPS       c3f800000_avx2<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y6, Y6
+	VMOVUPS      c1f800000_avx2<>+0(SB), Y2
+	VADDPS       Y2, Y6, Y6
+	VDIVPS       Y6, Y2, Y2
 	VMULPS       Y2, Y0, Y0
 	VMOVUPS      Y0, (DI)
 	ADDQ         $0x20, DI
@@ -1269,37 +1296,30 @@ tail:
 	VPSLLVD      shifts_avx2<>+0(SB), Y13, Y13
 	VMASKMOVPS   (SI), Y13, Y0
 	VMULPS       Y15, Y0, Y1
-	VORPS        c80000000_avx2<>+0(SB), Y1, Y3
-	VMOVUPS      cc2d00000_avx2<>+0(SB), Y4
+	VXORPS       Y4, Y4, Y4
+	VSUBPS       Y1, Y4, Y3
+	VMOVUPS      cc2200000_avx2<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
-	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      c42d00000_avx2<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y3, Y5
+	VADDPS       c4b3fffc0_avx2<>+0(SB), Y5, Y5
+	VADDPS       ccb3fffc0_avx2<>+0(SB), Y5, Y4
 	VFNMADD231PS c3f317200_avx2<>+0(SB), Y4, Y3
 	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y4, Y3
-	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y5
-	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y5
-	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y5
-	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y5
-	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y5
-	VMULPS       Y3, Y3, Y6
-	VFMADD213PS  Y3, Y6, Y5
-	VADDPS       c3f800000_avx2<>+0(SB), Y5, Y5
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y3
-	VPSUBD       Y3, Y4, Y4
-	VPADDD       c0000007f_avx2<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VPADDD       c0000007f_avx2<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y5, Y5
-	VMOVAPS      Y5, Y3
-	VMOVUPS      c3f800000_avx2<>+0(SB), Y4
-	VADDPS       Y4, Y3, Y5
-	VXORPS       Y6, Y6, Y6
-	VCMPPS       $0x11, Y6, Y1, Y7
-	VBLENDVPS    Y7, Y3, Y4, Y4
-	VDIVPS       Y5, Y4, Y2
+	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y6
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y3, Y6
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y3, Y6
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y3, Y6
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y3, Y6
+	VMULPS       Y3, Y3, Y4
+	VFMADD213PS  Y3, Y4, Y6
+	VADDPS       c3f800000_avx2<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y6, Y6
+	VMOVUPS      c1f800000_avx2<>+0(SB), Y2
+	VADDPS       Y2, Y6, Y6
+	VDIVPS       Y6, Y2, Y2
 	VMULPS       Y2, Y0, Y0
 	VMASKMOVPS   Y0, Y13, (DI)
 
@@ -1365,16 +1385,6 @@ DATA c3e2aaaab_avx2<>+20(SB)/4, $0x3e2aaaab
 DATA c3e2aaaab_avx2<>+24(SB)/4, $0x3e2aaaab
 DATA c3e2aaaab_avx2<>+28(SB)/4, $0x3e2aaaab
 GLOBL c3e2aaaab_avx2<>(SB), RODATA|NOPTR, $32
-
-DATA c00000000_avx2<>+0(SB)/4, $0x00000000
-DATA c00000000_avx2<>+4(SB)/4, $0x00000000
-DATA c00000000_avx2<>+8(SB)/4, $0x00000000
-DATA c00000000_avx2<>+12(SB)/4, $0x00000000
-DATA c00000000_avx2<>+16(SB)/4, $0x00000000
-DATA c00000000_avx2<>+20(SB)/4, $0x00000000
-DATA c00000000_avx2<>+24(SB)/4, $0x00000000
-DATA c00000000_avx2<>+28(SB)/4, $0x00000000
-GLOBL c00000000_avx2<>(SB), RODATA|NOPTR, $32
 
 // func hardSigmoid_avx2(dst *float32, src *float32, n int, a float32, b float32)
 // Requires: AVX, AVX2, FMA3

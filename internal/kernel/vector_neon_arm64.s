@@ -38,6 +38,8 @@
 #define fmla_4s0(d, n, m) WORD $(0x4f801000|d|n<<5|m<<16)
 // fmla v#.4s, v#.4s, v#.s[1]
 #define fmla_4s1(d, n, m) WORD $(0x4fa01000|d|n<<5|m<<16)
+// fmla v#.4s, v#.4s, v#.s[3]
+#define fmla_4s3(d, n, m) WORD $(0x4fa01800|d|n<<5|m<<16)
 // fmls v#.4s, v#.4s, v#.4s
 #define fmls_4s(d, n, m) WORD $(0x4ea0cc00|d|n<<5|m<<16)
 // fmls v#.4s, v#.4s, v#.s[0]
@@ -464,9 +466,12 @@ TEXT ·sigmoid_neon(SB), NOSPLIT, $32-32
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	MOVWU (R19), R20
 	VMOV R20, V29.S[2]
-	MOVD $c0000007f_neon<>+0(SB), R19
+	MOVD $c00000000_neon<>+0(SB), R19
+	MOVWU (R19), R20
+	VMOV R20, V29.S[3]
+	MOVD $c4b3fffc0_neon<>+0(SB), R19
 	FMOVQ (R19), F28
-	MOVD $c80000000_neon<>+0(SB), R19
+	MOVD $ccb3fffc0_neon<>+0(SB), R19
 	FMOVQ (R19), F27
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ (R19), F26
@@ -488,90 +493,80 @@ TEXT ·sigmoid_neon(SB), NOSPLIT, $32-32
 
 loop:
 	FLDPQ 0(R4), (F0, F1)
-	orr_16b(4, 0, 27)
-	orr_16b(5, 1, 27)
-	MOVD $cc2d00000_neon<>+0(SB), R19
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	fsub_4s(4, 6, 0)
+	fsub_4s(5, 7, 1)
+	MOVD $cc2200000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	fcmgt_4s(16, 6, 4)
-	bit_16b(4, 6, 16)
-	fcmgt_4s(16, 7, 5)
-	bit_16b(5, 7, 16)
-	fmul_4s0(6, 4, 29)
-	fmul_4s0(7, 5, 29)
-	frintn_4s(6, 6)
-	frintn_4s(7, 7)
+	fcmgt_4s(14, 6, 4)
+	bit_16b(4, 6, 14)
+	fcmgt_4s(14, 7, 5)
+	bit_16b(5, 7, 14)
+	MOVD $c42d00000_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F6, F7)
+	fcmgt_4s(14, 4, 6)
+	bit_16b(4, 6, 14)
+	fcmgt_4s(14, 5, 7)
+	bit_16b(5, 7, 14)
+	fmul_4s0(8, 4, 29)
+	fmul_4s0(9, 5, 29)
+	fadd_4s(8, 8, 28)
+	fadd_4s(9, 9, 28)
+	fadd_4s(6, 8, 27)
+	fadd_4s(7, 9, 27)
 	fmls_4s1(4, 6, 29)
 	fmls_4s1(5, 7, 29)
 	fmls_4s2(4, 6, 29)
 	fmls_4s2(5, 7, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F8, F9)
-	VMOV V26.B16, V16.B16
-	fmla_4s(16, 4, 8)
-	VMOV V16.B16, V8.B16
-	VMOV V26.B16, V16.B16
-	fmla_4s(16, 5, 9)
-	VMOV V16.B16, V9.B16
-	VMOV V25.B16, V16.B16
-	fmla_4s(16, 4, 8)
-	VMOV V16.B16, V8.B16
-	VMOV V25.B16, V16.B16
-	fmla_4s(16, 5, 9)
-	VMOV V16.B16, V9.B16
-	VMOV V24.B16, V16.B16
-	fmla_4s(16, 4, 8)
-	VMOV V16.B16, V8.B16
-	VMOV V24.B16, V16.B16
-	fmla_4s(16, 5, 9)
-	VMOV V16.B16, V9.B16
-	VMOV V23.B16, V16.B16
-	fmla_4s(16, 4, 8)
-	VMOV V16.B16, V8.B16
-	VMOV V23.B16, V16.B16
-	fmla_4s(16, 5, 9)
-	VMOV V16.B16, V9.B16
-	fmul_4s(10, 4, 4)
-	fmul_4s(11, 5, 5)
-	VMOV V4.B16, V16.B16
-	fmla_4s(16, 10, 8)
-	VMOV V16.B16, V8.B16
-	VMOV V5.B16, V16.B16
-	fmla_4s(16, 11, 9)
-	VMOV V16.B16, V9.B16
-	fadd_4s(8, 8, 22)
-	fadd_4s(9, 9, 22)
-	fcvtns_4s(6, 6)
-	fcvtns_4s(7, 7)
-	sshr_4s1(4, 6)
-	sshr_4s1(5, 7)
-	sub_4s(6, 6, 4)
-	sub_4s(7, 7, 5)
-	add_4s(4, 4, 28)
-	add_4s(5, 5, 28)
-	shl_4s23(4, 4)
-	shl_4s23(5, 5)
-	fmul_4s(8, 8, 4)
-	fmul_4s(9, 9, 5)
-	add_4s(6, 6, 28)
-	add_4s(7, 7, 28)
-	shl_4s23(6, 6)
-	shl_4s23(7, 7)
-	fmul_4s(8, 8, 6)
-	fmul_4s(9, 9, 7)
-	VMOV V8.B16, V4.B16
-	VMOV V9.B16, V5.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F6, F7)
-	fadd_4s(8, 4, 6)
-	fadd_4s(9, 5, 7)
-	eor_16b(10, 10, 10)
-	eor_16b(11, 11, 11)
-	fcmgt_4s(12, 10, 0)
-	fcmgt_4s(13, 11, 1)
-	bit_16b(6, 4, 12)
-	bit_16b(7, 5, 13)
-	fdiv_4s(2, 6, 8)
-	fdiv_4s(3, 7, 9)
+	FLDPQ 0(R19), (F10, F11)
+	VMOV V26.B16, V14.B16
+	fmla_4s(14, 4, 10)
+	VMOV V14.B16, V10.B16
+	VMOV V26.B16, V14.B16
+	fmla_4s(14, 5, 11)
+	VMOV V14.B16, V11.B16
+	VMOV V25.B16, V14.B16
+	fmla_4s(14, 4, 10)
+	VMOV V14.B16, V10.B16
+	VMOV V25.B16, V14.B16
+	fmla_4s(14, 5, 11)
+	VMOV V14.B16, V11.B16
+	VMOV V24.B16, V14.B16
+	fmla_4s(14, 4, 10)
+	VMOV V14.B16, V10.B16
+	VMOV V24.B16, V14.B16
+	fmla_4s(14, 5, 11)
+	VMOV V14.B16, V11.B16
+	VMOV V23.B16, V14.B16
+	fmla_4s(14, 4, 10)
+	VMOV V14.B16, V10.B16
+	VMOV V23.B16, V14.B16
+	fmla_4s(14, 5, 11)
+	VMOV V14.B16, V11.B16
+	fmul_4s(6, 4, 4)
+	fmul_4s(7, 5, 5)
+	VMOV V4.B16, V14.B16
+	fmla_4s(14, 6, 10)
+	VMOV V14.B16, V10.B16
+	VMOV V5.B16, V14.B16
+	fmla_4s(14, 7, 11)
+	VMOV V14.B16, V11.B16
+	fadd_4s(10, 10, 22)
+	fadd_4s(11, 11, 22)
+	shl_4s23(8, 8)
+	shl_4s23(9, 9)
+	add_4s(10, 10, 8)
+	add_4s(11, 11, 9)
+	MOVD $c1f800000_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F2, F3)
+	fadd_4s(10, 10, 2)
+	fadd_4s(11, 11, 3)
+	fmla_4s3(2, 4, 29)
+	fmla_4s3(3, 5, 29)
+	fdiv_4s(2, 2, 10)
+	fdiv_4s(3, 3, 11)
 	FSTPQ (F2, F3), 0(R5)
 	ADD $32, R5, R5
 	ADD $32, R4, R4
@@ -584,106 +579,96 @@ tail:
 	MOVD $1, R0
 	LSL R2, R0, R0
 	SUB $1, R0, R0
-	FMOVS R0, F14
-	dup_4s0(15, 14)
-	dup_4s0(14, 14)
+	FMOVS R0, F12
+	dup_4s0(13, 12)
+	dup_4s0(12, 12)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	ushl_4s(14, 14, 16)
-	FMOVQ 16(R19), F16
-	ushl_4s(15, 15, 16)
-	uzp2_8h(16, 14, 15)
-	shrn_8b8(16, 16)
-	cmge_8b0(16, 16)
-	FMOVD F16, R22
+	FMOVQ 0(R19), F14
+	ushl_4s(12, 12, 14)
+	FMOVQ 16(R19), F14
+	ushl_4s(13, 13, 14)
+	uzp2_8h(14, 12, 13)
+	shrn_8b8(14, 14)
+	cmge_8b0(14, 14)
+	FMOVD F14, R22
 	CBNZ R22, mask1part
 	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
-	orr_16b(4, 0, 27)
-	orr_16b(5, 1, 27)
-	MOVD $cc2d00000_neon<>+0(SB), R19
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	fsub_4s(4, 6, 0)
+	fsub_4s(5, 7, 1)
+	MOVD $cc2200000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F6, F7)
-	fcmgt_4s(16, 6, 4)
-	bit_16b(4, 6, 16)
-	fcmgt_4s(16, 7, 5)
-	bit_16b(5, 7, 16)
-	fmul_4s0(6, 4, 29)
-	fmul_4s0(7, 5, 29)
-	frintn_4s(6, 6)
-	frintn_4s(7, 7)
+	fcmgt_4s(14, 6, 4)
+	bit_16b(4, 6, 14)
+	fcmgt_4s(14, 7, 5)
+	bit_16b(5, 7, 14)
+	MOVD $c42d00000_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F6, F7)
+	fcmgt_4s(14, 4, 6)
+	bit_16b(4, 6, 14)
+	fcmgt_4s(14, 5, 7)
+	bit_16b(5, 7, 14)
+	fmul_4s0(8, 4, 29)
+	fmul_4s0(9, 5, 29)
+	fadd_4s(8, 8, 28)
+	fadd_4s(9, 9, 28)
+	fadd_4s(6, 8, 27)
+	fadd_4s(7, 9, 27)
 	fmls_4s1(4, 6, 29)
 	fmls_4s1(5, 7, 29)
 	fmls_4s2(4, 6, 29)
 	fmls_4s2(5, 7, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F8, F9)
-	VMOV V26.B16, V16.B16
-	fmla_4s(16, 4, 8)
-	VMOV V16.B16, V8.B16
-	VMOV V26.B16, V16.B16
-	fmla_4s(16, 5, 9)
-	VMOV V16.B16, V9.B16
-	VMOV V25.B16, V16.B16
-	fmla_4s(16, 4, 8)
-	VMOV V16.B16, V8.B16
-	VMOV V25.B16, V16.B16
-	fmla_4s(16, 5, 9)
-	VMOV V16.B16, V9.B16
-	VMOV V24.B16, V16.B16
-	fmla_4s(16, 4, 8)
-	VMOV V16.B16, V8.B16
-	VMOV V24.B16, V16.B16
-	fmla_4s(16, 5, 9)
-	VMOV V16.B16, V9.B16
-	VMOV V23.B16, V16.B16
-	fmla_4s(16, 4, 8)
-	VMOV V16.B16, V8.B16
-	VMOV V23.B16, V16.B16
-	fmla_4s(16, 5, 9)
-	VMOV V16.B16, V9.B16
-	fmul_4s(10, 4, 4)
-	fmul_4s(11, 5, 5)
-	VMOV V4.B16, V16.B16
-	fmla_4s(16, 10, 8)
-	VMOV V16.B16, V8.B16
-	VMOV V5.B16, V16.B16
-	fmla_4s(16, 11, 9)
-	VMOV V16.B16, V9.B16
-	fadd_4s(8, 8, 22)
-	fadd_4s(9, 9, 22)
-	fcvtns_4s(6, 6)
-	fcvtns_4s(7, 7)
-	sshr_4s1(4, 6)
-	sshr_4s1(5, 7)
-	sub_4s(6, 6, 4)
-	sub_4s(7, 7, 5)
-	add_4s(4, 4, 28)
-	add_4s(5, 5, 28)
-	shl_4s23(4, 4)
-	shl_4s23(5, 5)
-	fmul_4s(8, 8, 4)
-	fmul_4s(9, 9, 5)
-	add_4s(6, 6, 28)
-	add_4s(7, 7, 28)
-	shl_4s23(6, 6)
-	shl_4s23(7, 7)
-	fmul_4s(8, 8, 6)
-	fmul_4s(9, 9, 7)
-	VMOV V8.B16, V4.B16
-	VMOV V9.B16, V5.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F6, F7)
-	fadd_4s(8, 4, 6)
-	fadd_4s(9, 5, 7)
-	eor_16b(10, 10, 10)
-	eor_16b(11, 11, 11)
-	fcmgt_4s(12, 10, 0)
-	fcmgt_4s(13, 11, 1)
-	bit_16b(6, 4, 12)
-	bit_16b(7, 5, 13)
-	fdiv_4s(2, 6, 8)
-	fdiv_4s(3, 7, 9)
+	FLDPQ 0(R19), (F10, F11)
+	VMOV V26.B16, V14.B16
+	fmla_4s(14, 4, 10)
+	VMOV V14.B16, V10.B16
+	VMOV V26.B16, V14.B16
+	fmla_4s(14, 5, 11)
+	VMOV V14.B16, V11.B16
+	VMOV V25.B16, V14.B16
+	fmla_4s(14, 4, 10)
+	VMOV V14.B16, V10.B16
+	VMOV V25.B16, V14.B16
+	fmla_4s(14, 5, 11)
+	VMOV V14.B16, V11.B16
+	VMOV V24.B16, V14.B16
+	fmla_4s(14, 4, 10)
+	VMOV V14.B16, V10.B16
+	VMOV V24.B16, V14.B16
+	fmla_4s(14, 5, 11)
+	VMOV V14.B16, V11.B16
+	VMOV V23.B16, V14.B16
+	fmla_4s(14, 4, 10)
+	VMOV V14.B16, V10.B16
+	VMOV V23.B16, V14.B16
+	fmla_4s(14, 5, 11)
+	VMOV V14.B16, V11.B16
+	fmul_4s(6, 4, 4)
+	fmul_4s(7, 5, 5)
+	VMOV V4.B16, V14.B16
+	fmla_4s(14, 6, 10)
+	VMOV V14.B16, V10.B16
+	VMOV V5.B16, V14.B16
+	fmla_4s(14, 7, 11)
+	VMOV V14.B16, V11.B16
+	fadd_4s(10, 10, 22)
+	fadd_4s(11, 11, 22)
+	shl_4s23(8, 8)
+	shl_4s23(9, 9)
+	add_4s(10, 10, 8)
+	add_4s(11, 11, 9)
+	MOVD $c1f800000_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F2, F3)
+	fadd_4s(10, 10, 2)
+	fadd_4s(11, 11, 3)
+	fmla_4s3(2, 4, 29)
+	fmla_4s3(3, 5, 29)
+	fdiv_4s(2, 2, 10)
+	fdiv_4s(3, 3, 11)
 	CBNZ R22, mask2part
 	FSTPQ (F2, F3), 0(R5)
 
@@ -700,10 +685,10 @@ mask1part:
 	SUB $4065, R20, R20
 	TBZ $63, R20, mask1slow
 	FLDPQ (R21), (F0, F1)
-	sshr_4s31(16, 14)
-	and_16b(0, 0, 16)
-	sshr_4s31(16, 15)
-	and_16b(1, 1, 16)
+	sshr_4s31(14, 12)
+	and_16b(0, 0, 14)
+	sshr_4s31(14, 13)
+	and_16b(1, 1, 14)
 	B mask1done
 
 mask1slow:
@@ -725,15 +710,60 @@ mask2part:
 	MOVD R22, R15
 	CALL storeLanes<>(SB)
 	B mask2done
-DATA c80000000_neon<>+0(SB)/4, $0x80000000
-DATA c80000000_neon<>+4(SB)/4, $0x80000000
-DATA c80000000_neon<>+8(SB)/4, $0x80000000
-DATA c80000000_neon<>+12(SB)/4, $0x80000000
-DATA c80000000_neon<>+16(SB)/4, $0x80000000
-DATA c80000000_neon<>+20(SB)/4, $0x80000000
-DATA c80000000_neon<>+24(SB)/4, $0x80000000
-DATA c80000000_neon<>+28(SB)/4, $0x80000000
-GLOBL c80000000_neon<>(SB), RODATA|NOPTR, $32
+DATA cc2200000_neon<>+0(SB)/4, $0xc2200000
+DATA cc2200000_neon<>+4(SB)/4, $0xc2200000
+DATA cc2200000_neon<>+8(SB)/4, $0xc2200000
+DATA cc2200000_neon<>+12(SB)/4, $0xc2200000
+DATA cc2200000_neon<>+16(SB)/4, $0xc2200000
+DATA cc2200000_neon<>+20(SB)/4, $0xc2200000
+DATA cc2200000_neon<>+24(SB)/4, $0xc2200000
+DATA cc2200000_neon<>+28(SB)/4, $0xc2200000
+GLOBL cc2200000_neon<>(SB), RODATA|NOPTR, $32
+DATA c42d00000_neon<>+0(SB)/4, $0x42d00000
+DATA c42d00000_neon<>+4(SB)/4, $0x42d00000
+DATA c42d00000_neon<>+8(SB)/4, $0x42d00000
+DATA c42d00000_neon<>+12(SB)/4, $0x42d00000
+DATA c42d00000_neon<>+16(SB)/4, $0x42d00000
+DATA c42d00000_neon<>+20(SB)/4, $0x42d00000
+DATA c42d00000_neon<>+24(SB)/4, $0x42d00000
+DATA c42d00000_neon<>+28(SB)/4, $0x42d00000
+GLOBL c42d00000_neon<>(SB), RODATA|NOPTR, $32
+DATA c4b3fffc0_neon<>+0(SB)/4, $0x4b3fffc0
+DATA c4b3fffc0_neon<>+4(SB)/4, $0x4b3fffc0
+DATA c4b3fffc0_neon<>+8(SB)/4, $0x4b3fffc0
+DATA c4b3fffc0_neon<>+12(SB)/4, $0x4b3fffc0
+DATA c4b3fffc0_neon<>+16(SB)/4, $0x4b3fffc0
+DATA c4b3fffc0_neon<>+20(SB)/4, $0x4b3fffc0
+DATA c4b3fffc0_neon<>+24(SB)/4, $0x4b3fffc0
+DATA c4b3fffc0_neon<>+28(SB)/4, $0x4b3fffc0
+GLOBL c4b3fffc0_neon<>(SB), RODATA|NOPTR, $32
+DATA ccb3fffc0_neon<>+0(SB)/4, $0xcb3fffc0
+DATA ccb3fffc0_neon<>+4(SB)/4, $0xcb3fffc0
+DATA ccb3fffc0_neon<>+8(SB)/4, $0xcb3fffc0
+DATA ccb3fffc0_neon<>+12(SB)/4, $0xcb3fffc0
+DATA ccb3fffc0_neon<>+16(SB)/4, $0xcb3fffc0
+DATA ccb3fffc0_neon<>+20(SB)/4, $0xcb3fffc0
+DATA ccb3fffc0_neon<>+24(SB)/4, $0xcb3fffc0
+DATA ccb3fffc0_neon<>+28(SB)/4, $0xcb3fffc0
+GLOBL ccb3fffc0_neon<>(SB), RODATA|NOPTR, $32
+DATA c1f800000_neon<>+0(SB)/4, $0x1f800000
+DATA c1f800000_neon<>+4(SB)/4, $0x1f800000
+DATA c1f800000_neon<>+8(SB)/4, $0x1f800000
+DATA c1f800000_neon<>+12(SB)/4, $0x1f800000
+DATA c1f800000_neon<>+16(SB)/4, $0x1f800000
+DATA c1f800000_neon<>+20(SB)/4, $0x1f800000
+DATA c1f800000_neon<>+24(SB)/4, $0x1f800000
+DATA c1f800000_neon<>+28(SB)/4, $0x1f800000
+GLOBL c1f800000_neon<>(SB), RODATA|NOPTR, $32
+DATA c00000000_neon<>+0(SB)/4, $0x00000000
+DATA c00000000_neon<>+4(SB)/4, $0x00000000
+DATA c00000000_neon<>+8(SB)/4, $0x00000000
+DATA c00000000_neon<>+12(SB)/4, $0x00000000
+DATA c00000000_neon<>+16(SB)/4, $0x00000000
+DATA c00000000_neon<>+20(SB)/4, $0x00000000
+DATA c00000000_neon<>+24(SB)/4, $0x00000000
+DATA c00000000_neon<>+28(SB)/4, $0x00000000
+GLOBL c00000000_neon<>(SB), RODATA|NOPTR, $32
 
 TEXT ·tanh_neon(SB), NOSPLIT, $32-32
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
@@ -1140,6 +1170,15 @@ DATA c40000000_neon<>+20(SB)/4, $0x40000000
 DATA c40000000_neon<>+24(SB)/4, $0x40000000
 DATA c40000000_neon<>+28(SB)/4, $0x40000000
 GLOBL c40000000_neon<>(SB), RODATA|NOPTR, $32
+DATA c80000000_neon<>+0(SB)/4, $0x80000000
+DATA c80000000_neon<>+4(SB)/4, $0x80000000
+DATA c80000000_neon<>+8(SB)/4, $0x80000000
+DATA c80000000_neon<>+12(SB)/4, $0x80000000
+DATA c80000000_neon<>+16(SB)/4, $0x80000000
+DATA c80000000_neon<>+20(SB)/4, $0x80000000
+DATA c80000000_neon<>+24(SB)/4, $0x80000000
+DATA c80000000_neon<>+28(SB)/4, $0x80000000
+GLOBL c80000000_neon<>(SB), RODATA|NOPTR, $32
 DATA cbbb4b88d_neon<>+0(SB)/4, $0xbbb4b88d
 DATA cbbb4b88d_neon<>+4(SB)/4, $0xbbb4b88d
 DATA cbbb4b88d_neon<>+8(SB)/4, $0xbbb4b88d
@@ -2492,9 +2531,9 @@ TEXT ·geluTanh_neon(SB), NOSPLIT, $32-32
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	MOVWU (R19), R20
 	VMOV R20, V28.S[0]
-	MOVD $c0000007f_neon<>+0(SB), R19
+	MOVD $c4b3fffc0_neon<>+0(SB), R19
 	FMOVQ (R19), F27
-	MOVD $c80000000_neon<>+0(SB), R19
+	MOVD $ccb3fffc0_neon<>+0(SB), R19
 	FMOVQ (R19), F26
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ (R19), F25
@@ -2528,90 +2567,78 @@ loop:
 	fmul_4s1(3, 3, 29)
 	fadd_4s(2, 2, 2)
 	fadd_4s(3, 3, 3)
-	orr_16b(6, 2, 26)
-	orr_16b(7, 3, 26)
-	MOVD $cc2d00000_neon<>+0(SB), R19
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	fsub_4s(6, 8, 2)
+	fsub_4s(7, 9, 3)
+	MOVD $cc2200000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	fcmgt_4s(18, 8, 6)
-	bit_16b(6, 8, 18)
-	fcmgt_4s(18, 9, 7)
-	bit_16b(7, 9, 18)
-	fmul_4s2(8, 6, 29)
-	fmul_4s2(9, 7, 29)
-	frintn_4s(8, 8)
-	frintn_4s(9, 9)
+	fcmgt_4s(16, 8, 6)
+	bit_16b(6, 8, 16)
+	fcmgt_4s(16, 9, 7)
+	bit_16b(7, 9, 16)
+	MOVD $c42d00000_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F8, F9)
+	fcmgt_4s(16, 6, 8)
+	bit_16b(6, 8, 16)
+	fcmgt_4s(16, 7, 9)
+	bit_16b(7, 9, 16)
+	fmul_4s2(10, 6, 29)
+	fmul_4s2(11, 7, 29)
+	fadd_4s(10, 10, 27)
+	fadd_4s(11, 11, 27)
+	fadd_4s(8, 10, 26)
+	fadd_4s(9, 11, 26)
 	fmls_4s3(6, 8, 29)
 	fmls_4s3(7, 9, 29)
 	fmls_4s0(6, 8, 28)
 	fmls_4s0(7, 9, 28)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F10, F11)
-	VMOV V25.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V25.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	VMOV V24.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V24.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	VMOV V23.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V23.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	VMOV V22.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V22.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	fmul_4s(12, 6, 6)
-	fmul_4s(13, 7, 7)
-	VMOV V6.B16, V18.B16
-	fmla_4s(18, 12, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V7.B16, V18.B16
-	fmla_4s(18, 13, 11)
-	VMOV V18.B16, V11.B16
-	fadd_4s(10, 10, 21)
-	fadd_4s(11, 11, 21)
-	fcvtns_4s(8, 8)
-	fcvtns_4s(9, 9)
-	sshr_4s1(6, 8)
-	sshr_4s1(7, 9)
-	sub_4s(8, 8, 6)
-	sub_4s(9, 9, 7)
-	add_4s(6, 6, 27)
-	add_4s(7, 7, 27)
-	shl_4s23(6, 6)
-	shl_4s23(7, 7)
-	fmul_4s(10, 10, 6)
-	fmul_4s(11, 11, 7)
-	add_4s(8, 8, 27)
-	add_4s(9, 9, 27)
-	shl_4s23(8, 8)
-	shl_4s23(9, 9)
-	fmul_4s(10, 10, 8)
-	fmul_4s(11, 11, 9)
-	VMOV V10.B16, V6.B16
-	VMOV V11.B16, V7.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F8, F9)
-	fadd_4s(10, 6, 8)
-	fadd_4s(11, 7, 9)
-	eor_16b(12, 12, 12)
-	eor_16b(13, 13, 13)
-	fcmgt_4s(14, 12, 2)
-	fcmgt_4s(15, 13, 3)
-	bit_16b(8, 6, 14)
-	bit_16b(9, 7, 15)
-	fdiv_4s(4, 8, 10)
-	fdiv_4s(5, 9, 11)
+	FLDPQ 0(R19), (F12, F13)
+	VMOV V25.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V25.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	VMOV V24.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V24.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	VMOV V23.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V23.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	VMOV V22.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V22.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	fmul_4s(8, 6, 6)
+	fmul_4s(9, 7, 7)
+	VMOV V6.B16, V16.B16
+	fmla_4s(16, 8, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V7.B16, V16.B16
+	fmla_4s(16, 9, 13)
+	VMOV V16.B16, V13.B16
+	fadd_4s(12, 12, 21)
+	fadd_4s(13, 13, 21)
+	shl_4s23(10, 10)
+	shl_4s23(11, 11)
+	add_4s(12, 12, 10)
+	add_4s(13, 13, 11)
+	MOVD $c1f800000_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F4, F5)
+	fadd_4s(12, 12, 4)
+	fadd_4s(13, 13, 5)
+	fdiv_4s(4, 4, 12)
+	fdiv_4s(5, 5, 13)
 	fmul_4s(0, 0, 4)
 	fmul_4s(1, 1, 5)
 	FSTPQ (F0, F1), 0(R5)
@@ -2626,18 +2653,18 @@ tail:
 	MOVD $1, R0
 	LSL R2, R0, R0
 	SUB $1, R0, R0
-	FMOVS R0, F16
-	dup_4s0(17, 16)
-	dup_4s0(16, 16)
+	FMOVS R0, F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	ushl_4s(16, 16, 18)
-	FMOVQ 16(R19), F18
-	ushl_4s(17, 17, 18)
-	uzp2_8h(18, 16, 17)
-	shrn_8b8(18, 18)
-	cmge_8b0(18, 18)
-	FMOVD F18, R22
+	FMOVQ 0(R19), F16
+	ushl_4s(14, 14, 16)
+	FMOVQ 16(R19), F16
+	ushl_4s(15, 15, 16)
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	CBNZ R22, mask1part
 	FLDPQ 0(R4), (F0, F1)
 
@@ -2654,90 +2681,78 @@ mask1done:
 	fmul_4s1(3, 3, 29)
 	fadd_4s(2, 2, 2)
 	fadd_4s(3, 3, 3)
-	orr_16b(6, 2, 26)
-	orr_16b(7, 3, 26)
-	MOVD $cc2d00000_neon<>+0(SB), R19
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	fsub_4s(6, 8, 2)
+	fsub_4s(7, 9, 3)
+	MOVD $cc2200000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	fcmgt_4s(18, 8, 6)
-	bit_16b(6, 8, 18)
-	fcmgt_4s(18, 9, 7)
-	bit_16b(7, 9, 18)
-	fmul_4s2(8, 6, 29)
-	fmul_4s2(9, 7, 29)
-	frintn_4s(8, 8)
-	frintn_4s(9, 9)
+	fcmgt_4s(16, 8, 6)
+	bit_16b(6, 8, 16)
+	fcmgt_4s(16, 9, 7)
+	bit_16b(7, 9, 16)
+	MOVD $c42d00000_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F8, F9)
+	fcmgt_4s(16, 6, 8)
+	bit_16b(6, 8, 16)
+	fcmgt_4s(16, 7, 9)
+	bit_16b(7, 9, 16)
+	fmul_4s2(10, 6, 29)
+	fmul_4s2(11, 7, 29)
+	fadd_4s(10, 10, 27)
+	fadd_4s(11, 11, 27)
+	fadd_4s(8, 10, 26)
+	fadd_4s(9, 11, 26)
 	fmls_4s3(6, 8, 29)
 	fmls_4s3(7, 9, 29)
 	fmls_4s0(6, 8, 28)
 	fmls_4s0(7, 9, 28)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F10, F11)
-	VMOV V25.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V25.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	VMOV V24.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V24.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	VMOV V23.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V23.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	VMOV V22.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V22.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	fmul_4s(12, 6, 6)
-	fmul_4s(13, 7, 7)
-	VMOV V6.B16, V18.B16
-	fmla_4s(18, 12, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V7.B16, V18.B16
-	fmla_4s(18, 13, 11)
-	VMOV V18.B16, V11.B16
-	fadd_4s(10, 10, 21)
-	fadd_4s(11, 11, 21)
-	fcvtns_4s(8, 8)
-	fcvtns_4s(9, 9)
-	sshr_4s1(6, 8)
-	sshr_4s1(7, 9)
-	sub_4s(8, 8, 6)
-	sub_4s(9, 9, 7)
-	add_4s(6, 6, 27)
-	add_4s(7, 7, 27)
-	shl_4s23(6, 6)
-	shl_4s23(7, 7)
-	fmul_4s(10, 10, 6)
-	fmul_4s(11, 11, 7)
-	add_4s(8, 8, 27)
-	add_4s(9, 9, 27)
-	shl_4s23(8, 8)
-	shl_4s23(9, 9)
-	fmul_4s(10, 10, 8)
-	fmul_4s(11, 11, 9)
-	VMOV V10.B16, V6.B16
-	VMOV V11.B16, V7.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F8, F9)
-	fadd_4s(10, 6, 8)
-	fadd_4s(11, 7, 9)
-	eor_16b(12, 12, 12)
-	eor_16b(13, 13, 13)
-	fcmgt_4s(14, 12, 2)
-	fcmgt_4s(15, 13, 3)
-	bit_16b(8, 6, 14)
-	bit_16b(9, 7, 15)
-	fdiv_4s(4, 8, 10)
-	fdiv_4s(5, 9, 11)
+	FLDPQ 0(R19), (F12, F13)
+	VMOV V25.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V25.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	VMOV V24.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V24.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	VMOV V23.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V23.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	VMOV V22.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V22.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	fmul_4s(8, 6, 6)
+	fmul_4s(9, 7, 7)
+	VMOV V6.B16, V16.B16
+	fmla_4s(16, 8, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V7.B16, V16.B16
+	fmla_4s(16, 9, 13)
+	VMOV V16.B16, V13.B16
+	fadd_4s(12, 12, 21)
+	fadd_4s(13, 13, 21)
+	shl_4s23(10, 10)
+	shl_4s23(11, 11)
+	add_4s(12, 12, 10)
+	add_4s(13, 13, 11)
+	MOVD $c1f800000_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F4, F5)
+	fadd_4s(12, 12, 4)
+	fadd_4s(13, 13, 5)
+	fdiv_4s(4, 4, 12)
+	fdiv_4s(5, 5, 13)
 	fmul_4s(0, 0, 4)
 	fmul_4s(1, 1, 5)
 	CBNZ R22, mask2part
@@ -2756,10 +2771,10 @@ mask1part:
 	SUB $4065, R20, R20
 	TBZ $63, R20, mask1slow
 	FLDPQ (R21), (F0, F1)
-	sshr_4s31(18, 16)
-	and_16b(0, 0, 18)
-	sshr_4s31(18, 17)
-	and_16b(1, 1, 18)
+	sshr_4s31(16, 14)
+	and_16b(0, 0, 16)
+	sshr_4s31(16, 15)
+	and_16b(1, 1, 16)
 	B mask1done
 
 mask1slow:
@@ -2810,9 +2825,9 @@ TEXT ·swish_neon(SB), NOSPLIT, $32-32
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	MOVWU (R19), R20
 	VMOV R20, V29.S[2]
-	MOVD $c0000007f_neon<>+0(SB), R19
+	MOVD $c4b3fffc0_neon<>+0(SB), R19
 	FMOVQ (R19), F28
-	MOVD $c80000000_neon<>+0(SB), R19
+	MOVD $ccb3fffc0_neon<>+0(SB), R19
 	FMOVQ (R19), F27
 	MOVD $c3c091fe3_neon<>+0(SB), R19
 	FMOVQ (R19), F26
@@ -2836,90 +2851,78 @@ loop:
 	FLDPQ 0(R4), (F0, F1)
 	fmul_4s0(2, 0, 30)
 	fmul_4s0(3, 1, 30)
-	orr_16b(6, 2, 27)
-	orr_16b(7, 3, 27)
-	MOVD $cc2d00000_neon<>+0(SB), R19
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	fsub_4s(6, 8, 2)
+	fsub_4s(7, 9, 3)
+	MOVD $cc2200000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	fcmgt_4s(18, 8, 6)
-	bit_16b(6, 8, 18)
-	fcmgt_4s(18, 9, 7)
-	bit_16b(7, 9, 18)
-	fmul_4s0(8, 6, 29)
-	fmul_4s0(9, 7, 29)
-	frintn_4s(8, 8)
-	frintn_4s(9, 9)
+	fcmgt_4s(16, 8, 6)
+	bit_16b(6, 8, 16)
+	fcmgt_4s(16, 9, 7)
+	bit_16b(7, 9, 16)
+	MOVD $c42d00000_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F8, F9)
+	fcmgt_4s(16, 6, 8)
+	bit_16b(6, 8, 16)
+	fcmgt_4s(16, 7, 9)
+	bit_16b(7, 9, 16)
+	fmul_4s0(10, 6, 29)
+	fmul_4s0(11, 7, 29)
+	fadd_4s(10, 10, 28)
+	fadd_4s(11, 11, 28)
+	fadd_4s(8, 10, 27)
+	fadd_4s(9, 11, 27)
 	fmls_4s1(6, 8, 29)
 	fmls_4s1(7, 9, 29)
 	fmls_4s2(6, 8, 29)
 	fmls_4s2(7, 9, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F10, F11)
-	VMOV V26.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V26.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	VMOV V25.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V25.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	VMOV V24.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V24.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	VMOV V23.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V23.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	fmul_4s(12, 6, 6)
-	fmul_4s(13, 7, 7)
-	VMOV V6.B16, V18.B16
-	fmla_4s(18, 12, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V7.B16, V18.B16
-	fmla_4s(18, 13, 11)
-	VMOV V18.B16, V11.B16
-	fadd_4s(10, 10, 22)
-	fadd_4s(11, 11, 22)
-	fcvtns_4s(8, 8)
-	fcvtns_4s(9, 9)
-	sshr_4s1(6, 8)
-	sshr_4s1(7, 9)
-	sub_4s(8, 8, 6)
-	sub_4s(9, 9, 7)
-	add_4s(6, 6, 28)
-	add_4s(7, 7, 28)
-	shl_4s23(6, 6)
-	shl_4s23(7, 7)
-	fmul_4s(10, 10, 6)
-	fmul_4s(11, 11, 7)
-	add_4s(8, 8, 28)
-	add_4s(9, 9, 28)
-	shl_4s23(8, 8)
-	shl_4s23(9, 9)
-	fmul_4s(10, 10, 8)
-	fmul_4s(11, 11, 9)
-	VMOV V10.B16, V6.B16
-	VMOV V11.B16, V7.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F8, F9)
-	fadd_4s(10, 6, 8)
-	fadd_4s(11, 7, 9)
-	eor_16b(12, 12, 12)
-	eor_16b(13, 13, 13)
-	fcmgt_4s(14, 12, 2)
-	fcmgt_4s(15, 13, 3)
-	bit_16b(8, 6, 14)
-	bit_16b(9, 7, 15)
-	fdiv_4s(4, 8, 10)
-	fdiv_4s(5, 9, 11)
+	FLDPQ 0(R19), (F12, F13)
+	VMOV V26.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V26.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	VMOV V25.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V25.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	VMOV V24.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V24.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	VMOV V23.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V23.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	fmul_4s(8, 6, 6)
+	fmul_4s(9, 7, 7)
+	VMOV V6.B16, V16.B16
+	fmla_4s(16, 8, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V7.B16, V16.B16
+	fmla_4s(16, 9, 13)
+	VMOV V16.B16, V13.B16
+	fadd_4s(12, 12, 22)
+	fadd_4s(13, 13, 22)
+	shl_4s23(10, 10)
+	shl_4s23(11, 11)
+	add_4s(12, 12, 10)
+	add_4s(13, 13, 11)
+	MOVD $c1f800000_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F4, F5)
+	fadd_4s(12, 12, 4)
+	fadd_4s(13, 13, 5)
+	fdiv_4s(4, 4, 12)
+	fdiv_4s(5, 5, 13)
 	fmul_4s(0, 0, 4)
 	fmul_4s(1, 1, 5)
 	FSTPQ (F0, F1), 0(R5)
@@ -2934,108 +2937,96 @@ tail:
 	MOVD $1, R0
 	LSL R2, R0, R0
 	SUB $1, R0, R0
-	FMOVS R0, F16
-	dup_4s0(17, 16)
-	dup_4s0(16, 16)
+	FMOVS R0, F14
+	dup_4s0(15, 14)
+	dup_4s0(14, 14)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F18
-	ushl_4s(16, 16, 18)
-	FMOVQ 16(R19), F18
-	ushl_4s(17, 17, 18)
-	uzp2_8h(18, 16, 17)
-	shrn_8b8(18, 18)
-	cmge_8b0(18, 18)
-	FMOVD F18, R22
+	FMOVQ 0(R19), F16
+	ushl_4s(14, 14, 16)
+	FMOVQ 16(R19), F16
+	ushl_4s(15, 15, 16)
+	uzp2_8h(16, 14, 15)
+	shrn_8b8(16, 16)
+	cmge_8b0(16, 16)
+	FMOVD F16, R22
 	CBNZ R22, mask1part
 	FLDPQ 0(R4), (F0, F1)
 
 mask1done:
 	fmul_4s0(2, 0, 30)
 	fmul_4s0(3, 1, 30)
-	orr_16b(6, 2, 27)
-	orr_16b(7, 3, 27)
-	MOVD $cc2d00000_neon<>+0(SB), R19
+	eor_16b(8, 8, 8)
+	eor_16b(9, 9, 9)
+	fsub_4s(6, 8, 2)
+	fsub_4s(7, 9, 3)
+	MOVD $cc2200000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	fcmgt_4s(18, 8, 6)
-	bit_16b(6, 8, 18)
-	fcmgt_4s(18, 9, 7)
-	bit_16b(7, 9, 18)
-	fmul_4s0(8, 6, 29)
-	fmul_4s0(9, 7, 29)
-	frintn_4s(8, 8)
-	frintn_4s(9, 9)
+	fcmgt_4s(16, 8, 6)
+	bit_16b(6, 8, 16)
+	fcmgt_4s(16, 9, 7)
+	bit_16b(7, 9, 16)
+	MOVD $c42d00000_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F8, F9)
+	fcmgt_4s(16, 6, 8)
+	bit_16b(6, 8, 16)
+	fcmgt_4s(16, 7, 9)
+	bit_16b(7, 9, 16)
+	fmul_4s0(10, 6, 29)
+	fmul_4s0(11, 7, 29)
+	fadd_4s(10, 10, 28)
+	fadd_4s(11, 11, 28)
+	fadd_4s(8, 10, 27)
+	fadd_4s(9, 11, 27)
 	fmls_4s1(6, 8, 29)
 	fmls_4s1(7, 9, 29)
 	fmls_4s2(6, 8, 29)
 	fmls_4s2(7, 9, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F10, F11)
-	VMOV V26.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V26.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	VMOV V25.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V25.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	VMOV V24.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V24.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	VMOV V23.B16, V18.B16
-	fmla_4s(18, 6, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V23.B16, V18.B16
-	fmla_4s(18, 7, 11)
-	VMOV V18.B16, V11.B16
-	fmul_4s(12, 6, 6)
-	fmul_4s(13, 7, 7)
-	VMOV V6.B16, V18.B16
-	fmla_4s(18, 12, 10)
-	VMOV V18.B16, V10.B16
-	VMOV V7.B16, V18.B16
-	fmla_4s(18, 13, 11)
-	VMOV V18.B16, V11.B16
-	fadd_4s(10, 10, 22)
-	fadd_4s(11, 11, 22)
-	fcvtns_4s(8, 8)
-	fcvtns_4s(9, 9)
-	sshr_4s1(6, 8)
-	sshr_4s1(7, 9)
-	sub_4s(8, 8, 6)
-	sub_4s(9, 9, 7)
-	add_4s(6, 6, 28)
-	add_4s(7, 7, 28)
-	shl_4s23(6, 6)
-	shl_4s23(7, 7)
-	fmul_4s(10, 10, 6)
-	fmul_4s(11, 11, 7)
-	add_4s(8, 8, 28)
-	add_4s(9, 9, 28)
-	shl_4s23(8, 8)
-	shl_4s23(9, 9)
-	fmul_4s(10, 10, 8)
-	fmul_4s(11, 11, 9)
-	VMOV V10.B16, V6.B16
-	VMOV V11.B16, V7.B16
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FLDPQ 0(R19), (F8, F9)
-	fadd_4s(10, 6, 8)
-	fadd_4s(11, 7, 9)
-	eor_16b(12, 12, 12)
-	eor_16b(13, 13, 13)
-	fcmgt_4s(14, 12, 2)
-	fcmgt_4s(15, 13, 3)
-	bit_16b(8, 6, 14)
-	bit_16b(9, 7, 15)
-	fdiv_4s(4, 8, 10)
-	fdiv_4s(5, 9, 11)
+	FLDPQ 0(R19), (F12, F13)
+	VMOV V26.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V26.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	VMOV V25.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V25.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	VMOV V24.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V24.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	VMOV V23.B16, V16.B16
+	fmla_4s(16, 6, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V23.B16, V16.B16
+	fmla_4s(16, 7, 13)
+	VMOV V16.B16, V13.B16
+	fmul_4s(8, 6, 6)
+	fmul_4s(9, 7, 7)
+	VMOV V6.B16, V16.B16
+	fmla_4s(16, 8, 12)
+	VMOV V16.B16, V12.B16
+	VMOV V7.B16, V16.B16
+	fmla_4s(16, 9, 13)
+	VMOV V16.B16, V13.B16
+	fadd_4s(12, 12, 22)
+	fadd_4s(13, 13, 22)
+	shl_4s23(10, 10)
+	shl_4s23(11, 11)
+	add_4s(12, 12, 10)
+	add_4s(13, 13, 11)
+	MOVD $c1f800000_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F4, F5)
+	fadd_4s(12, 12, 4)
+	fadd_4s(13, 13, 5)
+	fdiv_4s(4, 4, 12)
+	fdiv_4s(5, 5, 13)
 	fmul_4s(0, 0, 4)
 	fmul_4s(1, 1, 5)
 	CBNZ R22, mask2part
@@ -3054,10 +3045,10 @@ mask1part:
 	SUB $4065, R20, R20
 	TBZ $63, R20, mask1slow
 	FLDPQ (R21), (F0, F1)
-	sshr_4s31(18, 16)
-	and_16b(0, 0, 18)
-	sshr_4s31(18, 17)
-	and_16b(1, 1, 18)
+	sshr_4s31(16, 14)
+	and_16b(0, 0, 16)
+	sshr_4s31(16, 15)
+	and_16b(1, 1, 16)
 	B mask1done
 
 mask1slow:
@@ -3208,15 +3199,6 @@ DATA c3e2aaaab_neon<>+20(SB)/4, $0x3e2aaaab
 DATA c3e2aaaab_neon<>+24(SB)/4, $0x3e2aaaab
 DATA c3e2aaaab_neon<>+28(SB)/4, $0x3e2aaaab
 GLOBL c3e2aaaab_neon<>(SB), RODATA|NOPTR, $32
-DATA c00000000_neon<>+0(SB)/4, $0x00000000
-DATA c00000000_neon<>+4(SB)/4, $0x00000000
-DATA c00000000_neon<>+8(SB)/4, $0x00000000
-DATA c00000000_neon<>+12(SB)/4, $0x00000000
-DATA c00000000_neon<>+16(SB)/4, $0x00000000
-DATA c00000000_neon<>+20(SB)/4, $0x00000000
-DATA c00000000_neon<>+24(SB)/4, $0x00000000
-DATA c00000000_neon<>+28(SB)/4, $0x00000000
-GLOBL c00000000_neon<>(SB), RODATA|NOPTR, $32
 
 TEXT ·hardSigmoid_neon(SB), NOSPLIT, $32-32
 	MOVD $c00000000_neon<>+0(SB), R19

@@ -134,22 +134,49 @@ func signOf(x, dst, t vreg) {
 	}
 }
 
-// sigmoid returns 1/(1+exp(-x)) of x, which stays: exp(-|x|) of either sign is
-// small, so that nothing overflows.
-func (r *registers) sigmoid(x vreg) vreg {
-	s, _ := r.sigmoids(x, false)
+// roundingAt is a number beside which whole numbers are the last bits of a float32, less the power of two that sigmoid
+// is scaled by.
+const roundingAt = 3<<22 - 64
+
+// sigmoid returns 1/(1+exp(-x)) of x, which stays. It is c/(c + c exp(-x)) with c = 2^-64, so that nothing overflows
+// where it is not 0; the power of two of c exp(-x) is added to its bits. NaN stays, but for the product of x with it if
+// times is set, where x is enough.
+func (r *registers) sigmoid(x vreg, times bool) vreg {
+	s := r.get()
+	mark := r.next
+	y, k, t := r.get(), r.get(), r.get()
+	zero(k)
+	VSUBPS(x, k, y)
+	VMAXPS(y, in(constant(-40), k), y) // 1 to the last bit
+	VMINPS(y, in(constant(104), k), y) // 0 to the last bit
+	VMULPS(constant(math.Log2E), y, t)
+	VADDPS(constant(roundingAt), t, t)
+	VADDPS(constant(-roundingAt), t, k)
+	VFNMADD231PS(constant(0.693145752), k, y)
+	VFNMADD231PS(constant(1.42860677e-6), k, y)
+	p := r.poly(y, expSeries)
+	VMULPS(y, y, k)
+	VFMADD213PS(y, k, p)
+	VADDPS(constant(1), p, p)
+	VPSLLD(U8(23), t, t)
+	VPADDD(t, p, p)
+	VMOVUPS(constant(0x1p-64), s)
+	VADDPS(s, p, p)
+	if !times {
+		VFMADD231PS(constant(0), y, s)
+	}
+	VDIVPS(p, s, s)
+	r.next = mark
 	return s
 }
 
-// sigmoidConstants are those of sigmoids.
-var sigmoidConstants = append([]float64{math.Copysign(0, -1)}, expConstants[1:]...)
+// sigmoidConstants are those of sigmoid.
+var sigmoidConstants = append([]float64{-40, 104, math.Log2E, roundingAt, -roundingAt, 0.693145752, 1.42860677e-6, 1, 0x1p-64}, expSeries...)
 
-// sigmoids returns the sigmoid of x, which stays, and, with both, of -x.
-func (r *registers) sigmoids(x vreg, both bool) (s, c vreg) {
-	s = r.get()
-	if both {
-		c = r.of(constant(1))
-	}
+// sigmoids returns the sigmoid of x, which stays, and of -x: exp(-|x|) of either sign is small, so that nothing
+// overflows.
+func (r *registers) sigmoids(x vreg) (s, c vreg) {
+	s, c = r.get(), r.of(constant(1))
 	mark := r.next
 	e := r.get()
 	under(x, e)
@@ -160,10 +187,8 @@ func (r *registers) sigmoids(x vreg, both bool) (s, c vreg) {
 	zeros, scratch := r.get(), r.get()
 	zero(zeros)
 	choose(less, x, zeros, e, num, scratch)
-	if both {
-		choose(lessEqual, zeros, x, e, c, scratch)
-		VDIVPS(sum, c, c)
-	}
+	choose(lessEqual, zeros, x, e, c, scratch)
+	VDIVPS(sum, c, c)
 	VDIVPS(sum, num, s)
 	r.next = mark
 	return s, c
@@ -317,7 +342,7 @@ func functions() {
 		body      unaryBody
 	}{
 		{"exp", "exp(x)", expConstants, func(r *registers, x, a, b vreg) vreg { r.exp(x); return x }},
-		{"sigmoid", "1/(1+exp(-x))", sigmoidConstants, func(r *registers, x, a, b vreg) vreg { return r.sigmoid(x) }},
+		{"sigmoid", "1/(1+exp(-x))", sigmoidConstants, func(r *registers, x, a, b vreg) vreg { return r.sigmoid(x, false) }},
 		{"tanh", "tanh(x)", expConstants, func(r *registers, x, a, b vreg) vreg { return r.tanh(x) }},
 		{"erf", "erf(x)", geluConstants, func(r *registers, x, a, b vreg) vreg { return r.erf(x) }},
 		{"gelu", "x times the normal distribution at x", geluConstants, func(r *registers, x, a, b vreg) vreg {
@@ -328,12 +353,12 @@ func functions() {
 			// (1+tanh(t))/2 = sigmoid(2t)
 			t := r.inner(x)
 			VADDPS(t, t, t)
-			return r.times(x, r.sigmoid(t))
+			return r.times(x, r.sigmoid(t, true))
 		}},
 		{"swish", "x sigmoid(a x)", sigmoidConstants, func(r *registers, x, a, b vreg) vreg {
 			t := r.get()
 			VMULPS(a, x, t)
-			return r.times(x, r.sigmoid(t))
+			return r.times(x, r.sigmoid(t, true))
 		}},
 		{"hardSwish", "x min(max(x/6 + 1/2, 0), 1)", nil, func(r *registers, x, a, b vreg) vreg {
 			t := r.of(constant(0.5))
@@ -415,7 +440,7 @@ func slopes() {
 		body      unaryBody
 	}{
 		{"sigmoid", "sigmoid", func(r *registers, x, a, b vreg) vreg {
-			s, c := r.sigmoids(x, true)
+			s, c := r.sigmoids(x)
 			VMULPS(c, s, s)
 			return s
 		}},
@@ -435,7 +460,7 @@ func slopes() {
 			clamp(r, x, constant(-20), constant(20))
 			t := r.inner(x)
 			VADDPS(t, t, t)
-			s, c := r.sigmoids(t, true)
+			s, c := r.sigmoids(t)
 			VMULPS(x, x, t)
 			p := r.of(constant(1))
 			VFMADD231PS(constant(3*0.044715), t, p)
@@ -449,7 +474,7 @@ func slopes() {
 			t := r.get()
 			VMULPS(a, x, t)
 			clamp(r, t, constant(-100), constant(100))
-			s, c := r.sigmoids(t, true)
+			s, c := r.sigmoids(t)
 			VMULPS(t, c, c)
 			VFMADD213PS(s, s, c) // s + s a x (1-s)
 			return c
