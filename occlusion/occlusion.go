@@ -119,25 +119,35 @@ type Map struct {
 
 // pixelDrops takes the mean loss over the patches that cover a pixel, each by how
 // much it does.
-func (m *Map) pixelDrops() {
+func (m *Map) pixelDrops(engine *model.Engine) {
 	in := m.Net.Input
+	const rows = 8 // of a task
 	for j := range m.Classes {
-		drop, count := make([]float64, in.H*in.W), make([]float64, in.H*in.W)
-		for i, b := range m.Boxes {
-			d := float64(m.CleanProb[j]) - float64(m.Prob[j][i])
-			for y := b.Y0; y < b.Y1; y++ {
-				for x := b.X0; x < b.X1; x++ {
-					a := float64(m.set.alpha(i, y, x))
-					drop[y*in.W+x] += float64(a * d)
-					count[y*in.W+x] += a
-				}
+		out := make([]float32, in.H*in.W)
+		engine.For((in.H+rows-1)/rows, func(task int) {
+			y0, y1 := task*rows, min((task+1)*rows, in.H)
+			m.rowDrops(out[y0*in.W:y1*in.W], j, y0, y1)
+		})
+		m.PixelDrop = append(m.PixelDrop, out)
+	}
+}
+
+// rowDrops is pixelDrops of class j in rows [y0, y1).
+func (m *Map) rowDrops(out []float32, j, y0, y1 int) {
+	w := m.Net.Input.W
+	drop, count := make([]float64, len(out)), make([]float64, len(out))
+	for i, b := range m.Boxes {
+		d := float64(m.CleanProb[j]) - float64(m.Prob[j][i])
+		for y := max(b.Y0, y0); y < min(b.Y1, y1); y++ {
+			for x := b.X0; x < b.X1; x++ {
+				a := float64(m.set.alpha(i, y, x))
+				drop[(y-y0)*w+x] += float64(a * d)
+				count[(y-y0)*w+x] += a
 			}
 		}
-		out := make([]float32, len(drop))
-		for i, d := range drop {
-			out[i] = float32(d / count[i]) // 0/0 is NaN: no patch covers the pixel
-		}
-		m.PixelDrop = append(m.PixelDrop, out)
+	}
+	for i, d := range drop {
+		out[i] = float32(d / count[i]) // 0/0 is NaN: no patch covers the pixel
 	}
 }
 

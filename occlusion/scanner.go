@@ -234,7 +234,7 @@ func (s *Scanner) ScanEach(ctx context.Context, x *tensor.Tensor, progress func(
 		}
 		m.each = nil
 		before += len(set.boxes)
-		m.pixelDrops()
+		m.pixelDrops(s.engine)
 		maps = append(maps, m)
 	}
 	return maps, nil

@@ -102,9 +102,10 @@ func Deconv(ctx context.Context, engine *model.Engine, net *model.Network, layer
 		if err != nil {
 			return 0, err
 		}
-		var sum float64
-		for _, p := range projections {
-			sum += sumAbs(p.Pixels)
+		sums, sum := make([]float64, len(projections)), 0.0
+		engine.For(len(sums), func(i int) { sums[i] = sumAbs(projections[i].Pixels) })
+		for _, s := range sums {
+			sum += s
 		}
 		return sum, nil
 	}}, nil

@@ -169,7 +169,7 @@ func (p *Pass) Down(ctx context.Context, t *model.Trace, starts []Start, stops .
 	for i, u := range units {
 		out[i] = u.parts
 	}
-	batches, costs := p.cut(t, units)
+	batches, costs := p.cut(units)
 	errs := make([]error, len(batches))
 	one := func(i int) {
 		if errs[i] = ctx.Err(); errs[i] == nil {
@@ -194,8 +194,9 @@ func (p *Pass) units(t *model.Trace, starts []Start, stops []string) ([]*unit, e
 		layer string
 		box   model.Box
 	}
-	geometries := map[place]*geometry{}
-	units := make([]*unit, len(starts))
+	var places []place // those that differ
+	numbers := map[place]int{}
+	units, at := make([]*unit, len(starts)), make([]int, len(starts))
 	for i := range starts {
 		s := starts[i]
 		shape, ok := t.Shapes[s.Layer]
@@ -214,21 +215,32 @@ func (p *Pass) units(t *model.Trace, starts []Start, stops []string) ([]*unit, e
 		if want := shape.C * s.Box.Area(); len(s.Values) != want {
 			return nil, fmt.Errorf("layer %s: a signal of %d values, want %d", s.Layer, len(s.Values), want)
 		}
-		at := place{s.Layer, s.Box}
-		geo := geometries[at]
-		if geo == nil {
-			var err error
-			if geo, err = p.geometryOf(t, s.Layer, s.Box); err != nil {
-				return nil, err
-			}
-			geometries[at] = geo
+		where := place{s.Layer, s.Box}
+		if _, ok := numbers[where]; !ok {
+			numbers[where] = len(places)
+			places = append(places, where)
 		}
-		units[i] = &unit{start: &s, image: s.Image, geo: geo, parts: make([]Part, len(stops))}
-		for j, name := range stops {
-			c, box := t.Shapes[name].C, geo.boxes[name]
-			units[i].parts[j] = Part{Box: box, C: c, Values: make([]float32, c*box.Area())}
+		units[i], at[i] = &unit{start: &s, image: s.Image}, numbers[where]
+	}
+	geometries, errs := make([]*geometry, len(places)), make([]error, len(places))
+	p.engine.For(len(places), func(i int) {
+		if geometries[i], errs[i] = p.geometryOf(t, places[i].layer, places[i].box); errs[i] == nil {
+			geometries[i].cost = p.cost(t, geometries[i])
+		}
+	})
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
 		}
 	}
+	p.engine.For(len(units), func(i int) {
+		u := units[i]
+		u.geo, u.parts = geometries[at[i]], make([]Part, len(stops))
+		for j, name := range stops {
+			c, box := t.Shapes[name].C, u.geo.boxes[name]
+			u.parts[j] = Part{Box: box, C: c, Values: make([]float32, c*box.Area())}
+		}
+	})
 	return units, nil
 }
 

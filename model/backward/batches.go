@@ -19,21 +19,17 @@ const serial = 0.2
 // keep workers waiting, dear batches first, and smaller ones to the end. costs are those
 // of the batches that go down side by side, which share nothing; the workers share each
 // of the others. Values do not depend on it.
-func (p *Pass) cut(t *model.Trace, units []*unit) (batches [][]*unit, costs []float64) {
+func (p *Pass) cut(units []*unit) (batches [][]*unit, costs []float64) {
 	if p.whole {
 		for i := range units {
 			batches = append(batches, units[i:i+1])
 		}
 		return batches, nil
 	}
-	one := map[*geometry]float64{}
 	groups := map[string][]*unit{}
 	left := 0.0
 	for _, u := range units {
-		if one[u.geo] == 0 {
-			one[u.geo] = p.cost(t, u.geo)
-		}
-		left += one[u.geo]
+		left += u.geo.cost
 		groups[u.geo.shape] = append(groups[u.geo.shape], u)
 	}
 	var shapes [][]*unit // of one cost in the order of the units
@@ -42,20 +38,20 @@ func (p *Pass) cut(t *model.Trace, units []*unit) (batches [][]*unit, costs []fl
 			shapes = append(shapes, g)
 		}
 	}
-	slices.SortStableFunc(shapes, func(a, b []*unit) int { return cmp.Compare(one[b[0].geo], one[a[0].geo]) })
+	slices.SortStableFunc(shapes, func(a, b []*unit) int { return cmp.Compare(b[0].geo.cost, a[0].geo.cost) })
 	workers := p.engine.Workers()
 	for _, g := range shapes {
 		for len(g) > 0 {
 			most := batchUnits
 			if workers > 1 {
-				most = min(most, max(int(left/one[g[0].geo])/(2*workers), 1+len(units)/(16*workers)))
+				most = min(most, max(int(left/g[0].geo.cost)/(2*workers), 1+len(units)/(16*workers)))
 			}
 			n := min(most, len(g))
-			left -= float64(n) * one[g[0].geo]
+			left -= float64(n) * g[0].geo.cost
 			batches, g = append(batches, g[:n]), g[n:]
 		}
 	}
-	price := func(b []*unit) float64 { return float64(len(b)) * one[b[0].geo] }
+	price := func(b []*unit) float64 { return float64(len(b)) * b[0].geo.cost }
 	slices.SortStableFunc(batches, func(a, b []*unit) int { return cmp.Compare(price(b), price(a)) })
 	for _, b := range batches {
 		costs = append(costs, price(b))

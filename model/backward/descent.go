@@ -15,6 +15,7 @@ type geometry struct {
 	// shape describes sizes and places of the boxes relative to each other. Units
 	// with one shape take the same way down but for a shift.
 	shape string
+	cost  float64 // about the work of a signal's way down
 }
 
 // geometryOf is what the values in a box of a layer depend on, together.
@@ -42,7 +43,7 @@ func (p *Pass) geometryOf(t *model.Trace, layer string, box model.Box) (*geometr
 			fmt.Fprintf(&shape, " %d %d %d %d %d", i, in.H(), in.W(), in.Y0-out.Y0*sy, in.X0-out.X0*sx)
 		}
 	}
-	return &geometry{boxes, shape.String()}, nil
+	return &geometry{boxes: boxes, shape: shape.String()}, nil
 }
 
 // strides are the steps that a layer's input takes for one of its output.

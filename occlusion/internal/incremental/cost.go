@@ -98,12 +98,18 @@ const sample = 24
 // blocks calls f with the windows of blocks of changes, evenly spread.
 func (n *Net) blocks(changes []model.Box, f func(wins []window, count int)) {
 	total := (len(changes) + n.lanes - 1) / n.lanes
-	wins := make([]window, len(n.values))
-	for i := range min(total, sample) {
-		b := (2*i + 1) * total / (2 * min(total, sample))
-		list := changes[b*n.lanes : min((b+1)*n.lanes, len(changes))]
-		n.plan(wins, list)
-		f(wins, len(list))
+	count := min(total, sample)
+	list := func(i int) []model.Box {
+		b := (2*i + 1) * total / (2 * count)
+		return changes[b*n.lanes : min((b+1)*n.lanes, len(changes))]
+	}
+	wins := make([][]window, count)
+	n.engine.For(count, func(i int) {
+		wins[i] = make([]window, len(n.values))
+		n.plan(wins[i], list(i))
+	})
+	for i, w := range wins {
+		f(w, len(list(i)))
 	}
 }
 
@@ -246,29 +252,38 @@ func (n *Net) Cost(changes []model.Box) Cost {
 
 // work predicts the cost of every block, and that of a change in late steps.
 func (n *Net) work(changes []model.Box) (blocks []float64, perChange float64) {
-	wins := make([]window, len(n.values))
 	whole := n.wholeMACs()
-	for at := 0; at < len(changes); at += n.lanes {
-		n.plan(wins, changes[at:min(at+n.lanes, len(changes))])
-		cost := 1.0
-		for i := range n.steps {
-			s := &n.steps[i]
-			w := &wins[s.out]
-			cost += float64(w.places()*n.values[s.out].shape.C) * 2 * copyCost
-			if s.op == opConv && !w.empty() {
-				c, _ := s.convWay(s.way, w, &wins[s.in[0]])
-				cost += c
-			}
-			if s.op == opWhole && !w.empty() {
-				cost += whole[s.node.Name]
-			}
+	blocks = make([]float64, (len(changes)+n.lanes-1)/n.lanes)
+	const each = 2 // blocks of a task, which share the memory of their windows
+	n.engine.For((len(blocks)+each-1)/each, func(task int) {
+		wins := make([]window, len(n.values))
+		for i := task * each; i < min((task+1)*each, len(blocks)); i++ {
+			n.plan(wins, changes[i*n.lanes:min((i+1)*n.lanes, len(changes))])
+			blocks[i] = n.workOf(wins, whole)
 		}
-		blocks = append(blocks, cost)
-	}
+	})
 	for _, l := range n.late {
 		perChange += whole[l.node.Name] / float64(n.lanes)
 	}
 	return blocks, perChange
+}
+
+// workOf predicts the cost of a block with the given windows.
+func (n *Net) workOf(wins []window, whole map[string]float64) float64 {
+	cost := 1.0
+	for i := range n.steps {
+		s := &n.steps[i]
+		w := &wins[s.out]
+		cost += float64(w.places()*n.values[s.out].shape.C) * 2 * copyCost
+		if s.op == opConv && !w.empty() {
+			c, _ := s.convWay(s.way, w, &wins[s.in[0]])
+			cost += c
+		}
+		if s.op == opWhole && !w.empty() {
+			cost += whole[s.node.Name]
+		}
+	}
+	return cost
 }
 
 // wholeMACs returns the multiply-adds of each layer in a whole pass.
