@@ -22939,4880 +22939,1057 @@ channel:
 	BNE channel
 	RET
 
-TEXT ·winogradOut6x4_neon(SB), NOSPLIT, $32-80
-	MOVD $eight<>+0(SB), R19
-	MOVWU (R19), R20
-	VMOV R20, V28.S[0]
-	MOVD $two<>+0(SB), R19
-	MOVWU (R19), R20
-	VMOV R20, V28.S[1]
-	MOVD $four<>+0(SB), R19
-	MOVWU (R19), R20
-	VMOV R20, V28.S[2]
-	MOVD dst+0(FP), R5
-	MOVD src+8(FP), R4
-	MOVD lds+16(FP), R7
-	MOVD n+24(FP), R2
-	MOVD pitch+40(FP), R1
-	MOVD bias+64(FP), R10
+TEXT ·winogradOut6x4_neon(SB), NOSPLIT, $0-80
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD lds+16(FP), R2
+	MOVD n+24(FP), R3
+	MOVD plane+32(FP), R4
+	MOVD pitch+40(FP), R5
+	MOVD segs+48(FP), R6
+	MOVD nseg+56(FP), R7
+	MOVD bias+64(FP), R8
+	MOVD relu+72(FP), R9
+	MOVD $6, R20
+	MUL R2, R20, R10
+	MOVD $0x4080000040000000, R20
+	VMOV R20, V31.D[0]
+	MOVD $0x0000000041000000, R20
+	VMOV R20, V31.D[1]
+	eor_16b(30, 30, 30)
 
 channel:
-	MOVD R4, R12
-	ADD R7<<1, R7, R19
-	ADD $0, R19, R11
-	ADD R11, R11, R11
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(20, 2, 4)
-	fadd_4s(21, 3, 5)
-	fsub_4s(18, 2, 4)
-	fsub_4s(19, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 20)
-	fadd_4s(17, 1, 21)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 18)
-	fadd_4s(23, 11, 19)
-	fmla_4s0(22, 4, 28)
-	fmla_4s0(23, 5, 28)
-	fmla_4s1(18, 4, 28)
-	fmla_4s1(19, 5, 28)
-	fmla_4s2(20, 2, 28)
-	fmla_4s2(21, 3, 28)
-	MOVD R12, R3
-	FSTPQ (F16, F17), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F18, F19), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F20, F21), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F22, F23), 0(R3)
-	ADD R7, R12, R12
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(20, 2, 4)
-	fadd_4s(21, 3, 5)
-	fsub_4s(18, 2, 4)
-	fsub_4s(19, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 20)
-	fadd_4s(17, 1, 21)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 18)
-	fadd_4s(23, 11, 19)
-	fmla_4s0(22, 4, 28)
-	fmla_4s0(23, 5, 28)
-	fmla_4s1(18, 4, 28)
-	fmla_4s1(19, 5, 28)
-	fmla_4s2(20, 2, 28)
-	fmla_4s2(21, 3, 28)
-	MOVD R12, R3
-	FSTPQ (F16, F17), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F18, F19), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F20, F21), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F22, F23), 0(R3)
-	ADD R7, R12, R12
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(20, 2, 4)
-	fadd_4s(21, 3, 5)
-	fsub_4s(18, 2, 4)
-	fsub_4s(19, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 20)
-	fadd_4s(17, 1, 21)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 18)
-	fadd_4s(23, 11, 19)
-	fmla_4s0(22, 4, 28)
-	fmla_4s0(23, 5, 28)
-	fmla_4s1(18, 4, 28)
-	fmla_4s1(19, 5, 28)
-	fmla_4s2(20, 2, 28)
-	fmla_4s2(21, 3, 28)
-	MOVD R12, R3
-	FSTPQ (F16, F17), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F18, F19), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F20, F21), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F22, F23), 0(R3)
-	ADD R7, R12, R12
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(20, 2, 4)
-	fadd_4s(21, 3, 5)
-	fsub_4s(18, 2, 4)
-	fsub_4s(19, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 20)
-	fadd_4s(17, 1, 21)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 18)
-	fadd_4s(23, 11, 19)
-	fmla_4s0(22, 4, 28)
-	fmla_4s0(23, 5, 28)
-	fmla_4s1(18, 4, 28)
-	fmla_4s1(19, 5, 28)
-	fmla_4s2(20, 2, 28)
-	fmla_4s2(21, 3, 28)
-	MOVD R12, R3
-	FSTPQ (F16, F17), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F18, F19), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F20, F21), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F22, F23), 0(R3)
-	ADD R7, R12, R12
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(20, 2, 4)
-	fadd_4s(21, 3, 5)
-	fsub_4s(18, 2, 4)
-	fsub_4s(19, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 20)
-	fadd_4s(17, 1, 21)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 18)
-	fadd_4s(23, 11, 19)
-	fmla_4s0(22, 4, 28)
-	fmla_4s0(23, 5, 28)
-	fmla_4s1(18, 4, 28)
-	fmla_4s1(19, 5, 28)
-	fmla_4s2(20, 2, 28)
-	fmla_4s2(21, 3, 28)
-	MOVD R12, R3
-	FSTPQ (F16, F17), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F18, F19), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F20, F21), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F22, F23), 0(R3)
-	ADD R7, R12, R12
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(20, 2, 4)
-	fadd_4s(21, 3, 5)
-	fsub_4s(18, 2, 4)
-	fsub_4s(19, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 20)
-	fadd_4s(17, 1, 21)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 18)
-	fadd_4s(23, 11, 19)
-	fmla_4s0(22, 4, 28)
-	fmla_4s0(23, 5, 28)
-	fmla_4s1(18, 4, 28)
-	fmla_4s1(19, 5, 28)
-	fmla_4s2(20, 2, 28)
-	fmla_4s2(21, 3, 28)
-	MOVD R12, R3
-	FSTPQ (F16, F17), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F18, F19), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F20, F21), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F22, F23), 0(R3)
-	eor_16b(29, 29, 29)
-	TST R10, R10
-	BEQ rows
-	FMOVS (R10), F29
-	dup_4s0(29, 29)
-	ADD $4, R10, R10
-
-rows:
-	eor_16b(30, 30, 30)
-	MOVD R4, R12
-	MOVD R5, R13
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(20, 2, 4)
-	fadd_4s(21, 3, 5)
-	fsub_4s(18, 2, 4)
-	fsub_4s(19, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 20)
-	fadd_4s(17, 1, 21)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 18)
-	fadd_4s(23, 11, 19)
-	fmla_4s0(22, 4, 28)
-	fmla_4s0(23, 5, 28)
-	fmla_4s1(18, 4, 28)
-	fmla_4s1(19, 5, 28)
-	fmla_4s2(20, 2, 28)
-	fmla_4s2(21, 3, 28)
-	fadd_4s(16, 16, 29)
-	fadd_4s(17, 17, 29)
-	fadd_4s(18, 18, 29)
-	fadd_4s(19, 19, 29)
-	fadd_4s(20, 20, 29)
-	fadd_4s(21, 21, 29)
-	fadd_4s(22, 22, 29)
-	fadd_4s(23, 23, 29)
-	MOVD relu+72(FP), R0
-	TST R0, R0
-	BEQ plain0
-	fmax_4s(16, 16, 30)
-	fmax_4s(17, 17, 30)
-	fmax_4s(18, 18, 30)
-	fmax_4s(19, 19, 30)
-	fmax_4s(20, 20, 30)
-	fmax_4s(21, 21, 30)
-	fmax_4s(22, 22, 30)
-	fmax_4s(23, 23, 30)
-
-plain0:
-	zip1_4s(0, 16, 18)
-	zip1_4s(1, 17, 19)
-	zip1_4s(2, 20, 22)
-	zip1_4s(3, 21, 23)
-	zip2_4s(4, 16, 18)
-	zip2_4s(5, 17, 19)
-	zip2_4s(6, 20, 22)
-	zip2_4s(7, 21, 23)
-	zip1_2d(16, 0, 2)
-	zip1_2d(20, 1, 3)
-	zip2_2d(17, 0, 2)
-	zip2_2d(21, 1, 3)
-	zip1_2d(18, 4, 6)
-	zip1_2d(22, 5, 7)
-	zip2_2d(19, 4, 6)
-	zip2_2d(23, 5, 7)
-	MOVD segs+48(FP), R8
-	MOVD nseg+56(FP), R9
-
-row0segment:
-	MOVD (R8), R3
-	ADD R13, R3, R3
-	MOVWU 8(R8), R0
-	CMPW $-1, R0
-	BNE row0some
-	FSTPQ (F16, F17), 0(R3)
-	FSTPQ (F18, F19), 32(R3)
-	FSTPQ (F20, F21), 64(R3)
-	FSTPQ (F22, F23), 96(R3)
-
-row0next:
-	ADD $24, R8, R8
-	SUBS $1, R9, R9
-	BNE row0segment
-	B row0done
-
-row0some:
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row0part0
-	FSTPQ (F16, F17), 0(R3)
-
-row0after0:
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row0part1
-	FSTPQ (F18, F19), 32(R3)
-
-row0after1:
-	MOVWU 8(R8), R0
-	LSRW $16, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row0part2
-	FSTPQ (F20, F21), 64(R3)
-
-row0after2:
-	MOVWU 8(R8), R0
-	LSRW $24, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row0part3
-	FSTPQ (F22, F23), 96(R3)
-
-row0after3:
-	B row0next
-
-row0part0:
-	ANDSW $15, R0, R0
-	BEQ row0low0end
-	CMPW $15, R0
-	BNE row0low0not15
-	FMOVQ F16, 0(R3)
-	B row0low0end
-
-row0low0not15:
-	CMPW $3, R0
-	BNE row0low0not3
-	FMOVS F16, (R3)
-	rev64_4s(24, 16)
-	FMOVS F24, 4(R3)
-	B row0low0end
-
-row0low0not3:
-	CMPW $12, R0
-	BNE row0low0not12
-	ext_16b8(24, 16, 16)
-	FMOVS F24, 8(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 12(R3)
-	B row0low0end
-
-row0low0not12:
-	CMPW $7, R0
-	BNE row0low0not7
-	FMOVS F16, (R3)
-	rev64_4s(24, 16)
-	FMOVS F24, 4(R3)
-	ext_16b8(24, 16, 16)
-	FMOVS F24, 8(R3)
-	B row0low0end
-
-row0low0not7:
-	CMPW $1, R0
-	BNE row0low0not1
-	FMOVS F16, (R3)
-	B row0low0end
-
-row0low0not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask1part
-	FSTPQ (F16, F17), 0(R3)
-
-mask1done:
-
-row0low0end:
-	VMOV V17.B16, V31.B16
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row0high0end
-	CMPW $15, R0
-	BNE row0high0not15
-	FMOVQ F31, 16(R3)
-	B row0high0end
-
-row0high0not15:
-	CMPW $3, R0
-	BNE row0high0not3
-	FMOVS F31, 16(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 20(R3)
-	B row0high0end
-
-row0high0not3:
-	CMPW $12, R0
-	BNE row0high0not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 24(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 28(R3)
-	B row0high0end
-
-row0high0not12:
-	CMPW $7, R0
-	BNE row0high0not7
-	FMOVS F31, 16(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 20(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 24(R3)
-	B row0high0end
-
-row0high0not7:
-	CMPW $1, R0
-	BNE row0high0not1
-	FMOVS F31, 16(R3)
-	B row0high0end
-
-row0high0not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask2part
-	FSTPQ (F31, F31), 16(R3)
-
-mask2done:
-
-row0high0end:
-	B row0after0
-
-row0part1:
-	ANDSW $15, R0, R0
-	BEQ row0low1end
-	CMPW $15, R0
-	BNE row0low1not15
-	FMOVQ F18, 32(R3)
-	B row0low1end
-
-row0low1not15:
-	CMPW $3, R0
-	BNE row0low1not3
-	FMOVS F18, 32(R3)
-	rev64_4s(24, 18)
-	FMOVS F24, 36(R3)
-	B row0low1end
-
-row0low1not3:
-	CMPW $12, R0
-	BNE row0low1not12
-	ext_16b8(24, 18, 18)
-	FMOVS F24, 40(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 44(R3)
-	B row0low1end
-
-row0low1not12:
-	CMPW $7, R0
-	BNE row0low1not7
-	FMOVS F18, 32(R3)
-	rev64_4s(24, 18)
-	FMOVS F24, 36(R3)
-	ext_16b8(24, 18, 18)
-	FMOVS F24, 40(R3)
-	B row0low1end
-
-row0low1not7:
-	CMPW $1, R0
-	BNE row0low1not1
-	FMOVS F18, 32(R3)
-	B row0low1end
-
-row0low1not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask3part
-	FSTPQ (F18, F19), 32(R3)
-
-mask3done:
-
-row0low1end:
-	VMOV V19.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row0high1end
-	CMPW $15, R0
-	BNE row0high1not15
-	FMOVQ F31, 48(R3)
-	B row0high1end
-
-row0high1not15:
-	CMPW $3, R0
-	BNE row0high1not3
-	FMOVS F31, 48(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 52(R3)
-	B row0high1end
-
-row0high1not3:
-	CMPW $12, R0
-	BNE row0high1not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 56(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 60(R3)
-	B row0high1end
-
-row0high1not12:
-	CMPW $7, R0
-	BNE row0high1not7
-	FMOVS F31, 48(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 52(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 56(R3)
-	B row0high1end
-
-row0high1not7:
-	CMPW $1, R0
-	BNE row0high1not1
-	FMOVS F31, 48(R3)
-	B row0high1end
-
-row0high1not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask4part
-	FSTPQ (F31, F31), 48(R3)
-
-mask4done:
-
-row0high1end:
-	B row0after1
-
-row0part2:
-	ANDSW $15, R0, R0
-	BEQ row0low2end
-	CMPW $15, R0
-	BNE row0low2not15
-	FMOVQ F20, 64(R3)
-	B row0low2end
-
-row0low2not15:
-	CMPW $3, R0
-	BNE row0low2not3
-	FMOVS F20, 64(R3)
-	rev64_4s(24, 20)
-	FMOVS F24, 68(R3)
-	B row0low2end
-
-row0low2not3:
-	CMPW $12, R0
-	BNE row0low2not12
-	ext_16b8(24, 20, 20)
-	FMOVS F24, 72(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 76(R3)
-	B row0low2end
-
-row0low2not12:
-	CMPW $7, R0
-	BNE row0low2not7
-	FMOVS F20, 64(R3)
-	rev64_4s(24, 20)
-	FMOVS F24, 68(R3)
-	ext_16b8(24, 20, 20)
-	FMOVS F24, 72(R3)
-	B row0low2end
-
-row0low2not7:
-	CMPW $1, R0
-	BNE row0low2not1
-	FMOVS F20, 64(R3)
-	B row0low2end
-
-row0low2not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask5part
-	FSTPQ (F20, F21), 64(R3)
-
-mask5done:
-
-row0low2end:
-	VMOV V21.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $16, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row0high2end
-	CMPW $15, R0
-	BNE row0high2not15
-	FMOVQ F31, 80(R3)
-	B row0high2end
-
-row0high2not15:
-	CMPW $3, R0
-	BNE row0high2not3
-	FMOVS F31, 80(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 84(R3)
-	B row0high2end
-
-row0high2not3:
-	CMPW $12, R0
-	BNE row0high2not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 88(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 92(R3)
-	B row0high2end
-
-row0high2not12:
-	CMPW $7, R0
-	BNE row0high2not7
-	FMOVS F31, 80(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 84(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 88(R3)
-	B row0high2end
-
-row0high2not7:
-	CMPW $1, R0
-	BNE row0high2not1
-	FMOVS F31, 80(R3)
-	B row0high2end
-
-row0high2not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask6part
-	FSTPQ (F31, F31), 80(R3)
-
-mask6done:
-
-row0high2end:
-	B row0after2
-
-row0part3:
-	ANDSW $15, R0, R0
-	BEQ row0low3end
-	CMPW $15, R0
-	BNE row0low3not15
-	FMOVQ F22, 96(R3)
-	B row0low3end
-
-row0low3not15:
-	CMPW $3, R0
-	BNE row0low3not3
-	FMOVS F22, 96(R3)
-	rev64_4s(24, 22)
-	FMOVS F24, 100(R3)
-	B row0low3end
-
-row0low3not3:
-	CMPW $12, R0
-	BNE row0low3not12
-	ext_16b8(24, 22, 22)
-	FMOVS F24, 104(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 108(R3)
-	B row0low3end
-
-row0low3not12:
-	CMPW $7, R0
-	BNE row0low3not7
-	FMOVS F22, 96(R3)
-	rev64_4s(24, 22)
-	FMOVS F24, 100(R3)
-	ext_16b8(24, 22, 22)
-	FMOVS F24, 104(R3)
-	B row0low3end
-
-row0low3not7:
-	CMPW $1, R0
-	BNE row0low3not1
-	FMOVS F22, 96(R3)
-	B row0low3end
-
-row0low3not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask7part
-	FSTPQ (F22, F23), 96(R3)
-
-mask7done:
-
-row0low3end:
-	VMOV V23.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $24, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row0high3end
-	CMPW $15, R0
-	BNE row0high3not15
-	FMOVQ F31, 112(R3)
-	B row0high3end
-
-row0high3not15:
-	CMPW $3, R0
-	BNE row0high3not3
-	FMOVS F31, 112(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 116(R3)
-	B row0high3end
-
-row0high3not3:
-	CMPW $12, R0
-	BNE row0high3not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 120(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 124(R3)
-	B row0high3end
-
-row0high3not12:
-	CMPW $7, R0
-	BNE row0high3not7
-	FMOVS F31, 112(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 116(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 120(R3)
-	B row0high3end
-
-row0high3not7:
-	CMPW $1, R0
-	BNE row0high3not1
-	FMOVS F31, 112(R3)
-	B row0high3end
-
-row0high3not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask8part
-	FSTPQ (F31, F31), 112(R3)
-
-mask8done:
-
-row0high3end:
-	B row0after3
-
-row0done:
-	ADD R11, R12, R12
-	ADD R1, R13, R13
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(20, 2, 4)
-	fadd_4s(21, 3, 5)
-	fsub_4s(18, 2, 4)
-	fsub_4s(19, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 20)
-	fadd_4s(17, 1, 21)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 18)
-	fadd_4s(23, 11, 19)
-	fmla_4s0(22, 4, 28)
-	fmla_4s0(23, 5, 28)
-	fmla_4s1(18, 4, 28)
-	fmla_4s1(19, 5, 28)
-	fmla_4s2(20, 2, 28)
-	fmla_4s2(21, 3, 28)
-	fadd_4s(16, 16, 29)
-	fadd_4s(17, 17, 29)
-	fadd_4s(18, 18, 29)
-	fadd_4s(19, 19, 29)
-	fadd_4s(20, 20, 29)
-	fadd_4s(21, 21, 29)
-	fadd_4s(22, 22, 29)
-	fadd_4s(23, 23, 29)
-	MOVD relu+72(FP), R0
-	TST R0, R0
-	BEQ plain1
-	fmax_4s(16, 16, 30)
-	fmax_4s(17, 17, 30)
-	fmax_4s(18, 18, 30)
-	fmax_4s(19, 19, 30)
-	fmax_4s(20, 20, 30)
-	fmax_4s(21, 21, 30)
-	fmax_4s(22, 22, 30)
-	fmax_4s(23, 23, 30)
-
-plain1:
-	zip1_4s(0, 16, 18)
-	zip1_4s(1, 17, 19)
-	zip1_4s(2, 20, 22)
-	zip1_4s(3, 21, 23)
-	zip2_4s(4, 16, 18)
-	zip2_4s(5, 17, 19)
-	zip2_4s(6, 20, 22)
-	zip2_4s(7, 21, 23)
-	zip1_2d(16, 0, 2)
-	zip1_2d(20, 1, 3)
-	zip2_2d(17, 0, 2)
-	zip2_2d(21, 1, 3)
-	zip1_2d(18, 4, 6)
-	zip1_2d(22, 5, 7)
-	zip2_2d(19, 4, 6)
-	zip2_2d(23, 5, 7)
-	MOVD segs+48(FP), R8
-	MOVD nseg+56(FP), R9
-
-row1segment:
-	MOVD 16(R8), R20
-	CMP $1, R20
-	BLE row1next
-	MOVD (R8), R3
-	ADD R13, R3, R3
-	MOVWU 8(R8), R0
-	CMPW $-1, R0
-	BNE row1some
-	FSTPQ (F16, F17), 0(R3)
-	FSTPQ (F18, F19), 32(R3)
-	FSTPQ (F20, F21), 64(R3)
-	FSTPQ (F22, F23), 96(R3)
-
-row1next:
-	ADD $24, R8, R8
-	SUBS $1, R9, R9
-	BNE row1segment
-	B row1done
-
-row1some:
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row1part0
-	FSTPQ (F16, F17), 0(R3)
-
-row1after0:
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row1part1
-	FSTPQ (F18, F19), 32(R3)
-
-row1after1:
-	MOVWU 8(R8), R0
-	LSRW $16, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row1part2
-	FSTPQ (F20, F21), 64(R3)
-
-row1after2:
-	MOVWU 8(R8), R0
-	LSRW $24, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row1part3
-	FSTPQ (F22, F23), 96(R3)
-
-row1after3:
-	B row1next
-
-row1part0:
-	ANDSW $15, R0, R0
-	BEQ row1low0end
-	CMPW $15, R0
-	BNE row1low0not15
-	FMOVQ F16, 0(R3)
-	B row1low0end
-
-row1low0not15:
-	CMPW $3, R0
-	BNE row1low0not3
-	FMOVS F16, (R3)
-	rev64_4s(24, 16)
-	FMOVS F24, 4(R3)
-	B row1low0end
-
-row1low0not3:
-	CMPW $12, R0
-	BNE row1low0not12
-	ext_16b8(24, 16, 16)
-	FMOVS F24, 8(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 12(R3)
-	B row1low0end
-
-row1low0not12:
-	CMPW $7, R0
-	BNE row1low0not7
-	FMOVS F16, (R3)
-	rev64_4s(24, 16)
-	FMOVS F24, 4(R3)
-	ext_16b8(24, 16, 16)
-	FMOVS F24, 8(R3)
-	B row1low0end
-
-row1low0not7:
-	CMPW $1, R0
-	BNE row1low0not1
-	FMOVS F16, (R3)
-	B row1low0end
-
-row1low0not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask9part
-	FSTPQ (F16, F17), 0(R3)
-
-mask9done:
-
-row1low0end:
-	VMOV V17.B16, V31.B16
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row1high0end
-	CMPW $15, R0
-	BNE row1high0not15
-	FMOVQ F31, 16(R3)
-	B row1high0end
-
-row1high0not15:
-	CMPW $3, R0
-	BNE row1high0not3
-	FMOVS F31, 16(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 20(R3)
-	B row1high0end
-
-row1high0not3:
-	CMPW $12, R0
-	BNE row1high0not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 24(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 28(R3)
-	B row1high0end
-
-row1high0not12:
-	CMPW $7, R0
-	BNE row1high0not7
-	FMOVS F31, 16(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 20(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 24(R3)
-	B row1high0end
-
-row1high0not7:
-	CMPW $1, R0
-	BNE row1high0not1
-	FMOVS F31, 16(R3)
-	B row1high0end
-
-row1high0not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask10part
-	FSTPQ (F31, F31), 16(R3)
-
-mask10done:
-
-row1high0end:
-	B row1after0
-
-row1part1:
-	ANDSW $15, R0, R0
-	BEQ row1low1end
-	CMPW $15, R0
-	BNE row1low1not15
-	FMOVQ F18, 32(R3)
-	B row1low1end
-
-row1low1not15:
-	CMPW $3, R0
-	BNE row1low1not3
-	FMOVS F18, 32(R3)
-	rev64_4s(24, 18)
-	FMOVS F24, 36(R3)
-	B row1low1end
-
-row1low1not3:
-	CMPW $12, R0
-	BNE row1low1not12
-	ext_16b8(24, 18, 18)
-	FMOVS F24, 40(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 44(R3)
-	B row1low1end
-
-row1low1not12:
-	CMPW $7, R0
-	BNE row1low1not7
-	FMOVS F18, 32(R3)
-	rev64_4s(24, 18)
-	FMOVS F24, 36(R3)
-	ext_16b8(24, 18, 18)
-	FMOVS F24, 40(R3)
-	B row1low1end
-
-row1low1not7:
-	CMPW $1, R0
-	BNE row1low1not1
-	FMOVS F18, 32(R3)
-	B row1low1end
-
-row1low1not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask11part
-	FSTPQ (F18, F19), 32(R3)
-
-mask11done:
-
-row1low1end:
-	VMOV V19.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row1high1end
-	CMPW $15, R0
-	BNE row1high1not15
-	FMOVQ F31, 48(R3)
-	B row1high1end
-
-row1high1not15:
-	CMPW $3, R0
-	BNE row1high1not3
-	FMOVS F31, 48(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 52(R3)
-	B row1high1end
-
-row1high1not3:
-	CMPW $12, R0
-	BNE row1high1not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 56(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 60(R3)
-	B row1high1end
-
-row1high1not12:
-	CMPW $7, R0
-	BNE row1high1not7
-	FMOVS F31, 48(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 52(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 56(R3)
-	B row1high1end
-
-row1high1not7:
-	CMPW $1, R0
-	BNE row1high1not1
-	FMOVS F31, 48(R3)
-	B row1high1end
-
-row1high1not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask12part
-	FSTPQ (F31, F31), 48(R3)
-
-mask12done:
-
-row1high1end:
-	B row1after1
-
-row1part2:
-	ANDSW $15, R0, R0
-	BEQ row1low2end
-	CMPW $15, R0
-	BNE row1low2not15
-	FMOVQ F20, 64(R3)
-	B row1low2end
-
-row1low2not15:
-	CMPW $3, R0
-	BNE row1low2not3
-	FMOVS F20, 64(R3)
-	rev64_4s(24, 20)
-	FMOVS F24, 68(R3)
-	B row1low2end
-
-row1low2not3:
-	CMPW $12, R0
-	BNE row1low2not12
-	ext_16b8(24, 20, 20)
-	FMOVS F24, 72(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 76(R3)
-	B row1low2end
-
-row1low2not12:
-	CMPW $7, R0
-	BNE row1low2not7
-	FMOVS F20, 64(R3)
-	rev64_4s(24, 20)
-	FMOVS F24, 68(R3)
-	ext_16b8(24, 20, 20)
-	FMOVS F24, 72(R3)
-	B row1low2end
-
-row1low2not7:
-	CMPW $1, R0
-	BNE row1low2not1
-	FMOVS F20, 64(R3)
-	B row1low2end
-
-row1low2not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask13part
-	FSTPQ (F20, F21), 64(R3)
-
-mask13done:
-
-row1low2end:
-	VMOV V21.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $16, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row1high2end
-	CMPW $15, R0
-	BNE row1high2not15
-	FMOVQ F31, 80(R3)
-	B row1high2end
-
-row1high2not15:
-	CMPW $3, R0
-	BNE row1high2not3
-	FMOVS F31, 80(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 84(R3)
-	B row1high2end
-
-row1high2not3:
-	CMPW $12, R0
-	BNE row1high2not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 88(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 92(R3)
-	B row1high2end
-
-row1high2not12:
-	CMPW $7, R0
-	BNE row1high2not7
-	FMOVS F31, 80(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 84(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 88(R3)
-	B row1high2end
-
-row1high2not7:
-	CMPW $1, R0
-	BNE row1high2not1
-	FMOVS F31, 80(R3)
-	B row1high2end
-
-row1high2not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask14part
-	FSTPQ (F31, F31), 80(R3)
-
-mask14done:
-
-row1high2end:
-	B row1after2
-
-row1part3:
-	ANDSW $15, R0, R0
-	BEQ row1low3end
-	CMPW $15, R0
-	BNE row1low3not15
-	FMOVQ F22, 96(R3)
-	B row1low3end
-
-row1low3not15:
-	CMPW $3, R0
-	BNE row1low3not3
-	FMOVS F22, 96(R3)
-	rev64_4s(24, 22)
-	FMOVS F24, 100(R3)
-	B row1low3end
-
-row1low3not3:
-	CMPW $12, R0
-	BNE row1low3not12
-	ext_16b8(24, 22, 22)
-	FMOVS F24, 104(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 108(R3)
-	B row1low3end
-
-row1low3not12:
-	CMPW $7, R0
-	BNE row1low3not7
-	FMOVS F22, 96(R3)
-	rev64_4s(24, 22)
-	FMOVS F24, 100(R3)
-	ext_16b8(24, 22, 22)
-	FMOVS F24, 104(R3)
-	B row1low3end
-
-row1low3not7:
-	CMPW $1, R0
-	BNE row1low3not1
-	FMOVS F22, 96(R3)
-	B row1low3end
-
-row1low3not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask15part
-	FSTPQ (F22, F23), 96(R3)
-
-mask15done:
-
-row1low3end:
-	VMOV V23.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $24, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row1high3end
-	CMPW $15, R0
-	BNE row1high3not15
-	FMOVQ F31, 112(R3)
-	B row1high3end
-
-row1high3not15:
-	CMPW $3, R0
-	BNE row1high3not3
-	FMOVS F31, 112(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 116(R3)
-	B row1high3end
-
-row1high3not3:
-	CMPW $12, R0
-	BNE row1high3not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 120(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 124(R3)
-	B row1high3end
-
-row1high3not12:
-	CMPW $7, R0
-	BNE row1high3not7
-	FMOVS F31, 112(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 116(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 120(R3)
-	B row1high3end
-
-row1high3not7:
-	CMPW $1, R0
-	BNE row1high3not1
-	FMOVS F31, 112(R3)
-	B row1high3end
-
-row1high3not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask16part
-	FSTPQ (F31, F31), 112(R3)
-
-mask16done:
-
-row1high3end:
-	B row1after3
-
-row1done:
-	ADD R11, R12, R12
-	ADD R1, R13, R13
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(20, 2, 4)
-	fadd_4s(21, 3, 5)
-	fsub_4s(18, 2, 4)
-	fsub_4s(19, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 20)
-	fadd_4s(17, 1, 21)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 18)
-	fadd_4s(23, 11, 19)
-	fmla_4s0(22, 4, 28)
-	fmla_4s0(23, 5, 28)
-	fmla_4s1(18, 4, 28)
-	fmla_4s1(19, 5, 28)
-	fmla_4s2(20, 2, 28)
-	fmla_4s2(21, 3, 28)
-	fadd_4s(16, 16, 29)
-	fadd_4s(17, 17, 29)
-	fadd_4s(18, 18, 29)
-	fadd_4s(19, 19, 29)
-	fadd_4s(20, 20, 29)
-	fadd_4s(21, 21, 29)
-	fadd_4s(22, 22, 29)
-	fadd_4s(23, 23, 29)
-	MOVD relu+72(FP), R0
-	TST R0, R0
-	BEQ plain2
-	fmax_4s(16, 16, 30)
-	fmax_4s(17, 17, 30)
-	fmax_4s(18, 18, 30)
-	fmax_4s(19, 19, 30)
-	fmax_4s(20, 20, 30)
-	fmax_4s(21, 21, 30)
-	fmax_4s(22, 22, 30)
-	fmax_4s(23, 23, 30)
-
-plain2:
-	zip1_4s(0, 16, 18)
-	zip1_4s(1, 17, 19)
-	zip1_4s(2, 20, 22)
-	zip1_4s(3, 21, 23)
-	zip2_4s(4, 16, 18)
-	zip2_4s(5, 17, 19)
-	zip2_4s(6, 20, 22)
-	zip2_4s(7, 21, 23)
-	zip1_2d(16, 0, 2)
-	zip1_2d(20, 1, 3)
-	zip2_2d(17, 0, 2)
-	zip2_2d(21, 1, 3)
-	zip1_2d(18, 4, 6)
-	zip1_2d(22, 5, 7)
-	zip2_2d(19, 4, 6)
-	zip2_2d(23, 5, 7)
-	MOVD segs+48(FP), R8
-	MOVD nseg+56(FP), R9
-
-row2segment:
-	MOVD 16(R8), R20
-	CMP $2, R20
-	BLE row2next
-	MOVD (R8), R3
-	ADD R13, R3, R3
-	MOVWU 8(R8), R0
-	CMPW $-1, R0
-	BNE row2some
-	FSTPQ (F16, F17), 0(R3)
-	FSTPQ (F18, F19), 32(R3)
-	FSTPQ (F20, F21), 64(R3)
-	FSTPQ (F22, F23), 96(R3)
-
-row2next:
-	ADD $24, R8, R8
-	SUBS $1, R9, R9
-	BNE row2segment
-	B row2done
-
-row2some:
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row2part0
-	FSTPQ (F16, F17), 0(R3)
-
-row2after0:
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row2part1
-	FSTPQ (F18, F19), 32(R3)
-
-row2after1:
-	MOVWU 8(R8), R0
-	LSRW $16, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row2part2
-	FSTPQ (F20, F21), 64(R3)
-
-row2after2:
-	MOVWU 8(R8), R0
-	LSRW $24, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row2part3
-	FSTPQ (F22, F23), 96(R3)
-
-row2after3:
-	B row2next
-
-row2part0:
-	ANDSW $15, R0, R0
-	BEQ row2low0end
-	CMPW $15, R0
-	BNE row2low0not15
-	FMOVQ F16, 0(R3)
-	B row2low0end
-
-row2low0not15:
-	CMPW $3, R0
-	BNE row2low0not3
-	FMOVS F16, (R3)
-	rev64_4s(24, 16)
-	FMOVS F24, 4(R3)
-	B row2low0end
-
-row2low0not3:
-	CMPW $12, R0
-	BNE row2low0not12
-	ext_16b8(24, 16, 16)
-	FMOVS F24, 8(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 12(R3)
-	B row2low0end
-
-row2low0not12:
-	CMPW $7, R0
-	BNE row2low0not7
-	FMOVS F16, (R3)
-	rev64_4s(24, 16)
-	FMOVS F24, 4(R3)
-	ext_16b8(24, 16, 16)
-	FMOVS F24, 8(R3)
-	B row2low0end
-
-row2low0not7:
-	CMPW $1, R0
-	BNE row2low0not1
-	FMOVS F16, (R3)
-	B row2low0end
-
-row2low0not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask17part
-	FSTPQ (F16, F17), 0(R3)
-
-mask17done:
-
-row2low0end:
-	VMOV V17.B16, V31.B16
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row2high0end
-	CMPW $15, R0
-	BNE row2high0not15
-	FMOVQ F31, 16(R3)
-	B row2high0end
-
-row2high0not15:
-	CMPW $3, R0
-	BNE row2high0not3
-	FMOVS F31, 16(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 20(R3)
-	B row2high0end
-
-row2high0not3:
-	CMPW $12, R0
-	BNE row2high0not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 24(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 28(R3)
-	B row2high0end
-
-row2high0not12:
-	CMPW $7, R0
-	BNE row2high0not7
-	FMOVS F31, 16(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 20(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 24(R3)
-	B row2high0end
-
-row2high0not7:
-	CMPW $1, R0
-	BNE row2high0not1
-	FMOVS F31, 16(R3)
-	B row2high0end
-
-row2high0not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask18part
-	FSTPQ (F31, F31), 16(R3)
-
-mask18done:
-
-row2high0end:
-	B row2after0
-
-row2part1:
-	ANDSW $15, R0, R0
-	BEQ row2low1end
-	CMPW $15, R0
-	BNE row2low1not15
-	FMOVQ F18, 32(R3)
-	B row2low1end
-
-row2low1not15:
-	CMPW $3, R0
-	BNE row2low1not3
-	FMOVS F18, 32(R3)
-	rev64_4s(24, 18)
-	FMOVS F24, 36(R3)
-	B row2low1end
-
-row2low1not3:
-	CMPW $12, R0
-	BNE row2low1not12
-	ext_16b8(24, 18, 18)
-	FMOVS F24, 40(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 44(R3)
-	B row2low1end
-
-row2low1not12:
-	CMPW $7, R0
-	BNE row2low1not7
-	FMOVS F18, 32(R3)
-	rev64_4s(24, 18)
-	FMOVS F24, 36(R3)
-	ext_16b8(24, 18, 18)
-	FMOVS F24, 40(R3)
-	B row2low1end
-
-row2low1not7:
-	CMPW $1, R0
-	BNE row2low1not1
-	FMOVS F18, 32(R3)
-	B row2low1end
-
-row2low1not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask19part
-	FSTPQ (F18, F19), 32(R3)
-
-mask19done:
-
-row2low1end:
-	VMOV V19.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row2high1end
-	CMPW $15, R0
-	BNE row2high1not15
-	FMOVQ F31, 48(R3)
-	B row2high1end
-
-row2high1not15:
-	CMPW $3, R0
-	BNE row2high1not3
-	FMOVS F31, 48(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 52(R3)
-	B row2high1end
-
-row2high1not3:
-	CMPW $12, R0
-	BNE row2high1not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 56(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 60(R3)
-	B row2high1end
-
-row2high1not12:
-	CMPW $7, R0
-	BNE row2high1not7
-	FMOVS F31, 48(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 52(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 56(R3)
-	B row2high1end
-
-row2high1not7:
-	CMPW $1, R0
-	BNE row2high1not1
-	FMOVS F31, 48(R3)
-	B row2high1end
-
-row2high1not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask20part
-	FSTPQ (F31, F31), 48(R3)
-
-mask20done:
-
-row2high1end:
-	B row2after1
-
-row2part2:
-	ANDSW $15, R0, R0
-	BEQ row2low2end
-	CMPW $15, R0
-	BNE row2low2not15
-	FMOVQ F20, 64(R3)
-	B row2low2end
-
-row2low2not15:
-	CMPW $3, R0
-	BNE row2low2not3
-	FMOVS F20, 64(R3)
-	rev64_4s(24, 20)
-	FMOVS F24, 68(R3)
-	B row2low2end
-
-row2low2not3:
-	CMPW $12, R0
-	BNE row2low2not12
-	ext_16b8(24, 20, 20)
-	FMOVS F24, 72(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 76(R3)
-	B row2low2end
-
-row2low2not12:
-	CMPW $7, R0
-	BNE row2low2not7
-	FMOVS F20, 64(R3)
-	rev64_4s(24, 20)
-	FMOVS F24, 68(R3)
-	ext_16b8(24, 20, 20)
-	FMOVS F24, 72(R3)
-	B row2low2end
-
-row2low2not7:
-	CMPW $1, R0
-	BNE row2low2not1
-	FMOVS F20, 64(R3)
-	B row2low2end
-
-row2low2not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask21part
-	FSTPQ (F20, F21), 64(R3)
-
-mask21done:
-
-row2low2end:
-	VMOV V21.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $16, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row2high2end
-	CMPW $15, R0
-	BNE row2high2not15
-	FMOVQ F31, 80(R3)
-	B row2high2end
-
-row2high2not15:
-	CMPW $3, R0
-	BNE row2high2not3
-	FMOVS F31, 80(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 84(R3)
-	B row2high2end
-
-row2high2not3:
-	CMPW $12, R0
-	BNE row2high2not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 88(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 92(R3)
-	B row2high2end
-
-row2high2not12:
-	CMPW $7, R0
-	BNE row2high2not7
-	FMOVS F31, 80(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 84(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 88(R3)
-	B row2high2end
-
-row2high2not7:
-	CMPW $1, R0
-	BNE row2high2not1
-	FMOVS F31, 80(R3)
-	B row2high2end
-
-row2high2not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask22part
-	FSTPQ (F31, F31), 80(R3)
-
-mask22done:
-
-row2high2end:
-	B row2after2
-
-row2part3:
-	ANDSW $15, R0, R0
-	BEQ row2low3end
-	CMPW $15, R0
-	BNE row2low3not15
-	FMOVQ F22, 96(R3)
-	B row2low3end
-
-row2low3not15:
-	CMPW $3, R0
-	BNE row2low3not3
-	FMOVS F22, 96(R3)
-	rev64_4s(24, 22)
-	FMOVS F24, 100(R3)
-	B row2low3end
-
-row2low3not3:
-	CMPW $12, R0
-	BNE row2low3not12
-	ext_16b8(24, 22, 22)
-	FMOVS F24, 104(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 108(R3)
-	B row2low3end
-
-row2low3not12:
-	CMPW $7, R0
-	BNE row2low3not7
-	FMOVS F22, 96(R3)
-	rev64_4s(24, 22)
-	FMOVS F24, 100(R3)
-	ext_16b8(24, 22, 22)
-	FMOVS F24, 104(R3)
-	B row2low3end
-
-row2low3not7:
-	CMPW $1, R0
-	BNE row2low3not1
-	FMOVS F22, 96(R3)
-	B row2low3end
-
-row2low3not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask23part
-	FSTPQ (F22, F23), 96(R3)
-
-mask23done:
-
-row2low3end:
-	VMOV V23.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $24, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row2high3end
-	CMPW $15, R0
-	BNE row2high3not15
-	FMOVQ F31, 112(R3)
-	B row2high3end
-
-row2high3not15:
-	CMPW $3, R0
-	BNE row2high3not3
-	FMOVS F31, 112(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 116(R3)
-	B row2high3end
-
-row2high3not3:
-	CMPW $12, R0
-	BNE row2high3not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 120(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 124(R3)
-	B row2high3end
-
-row2high3not12:
-	CMPW $7, R0
-	BNE row2high3not7
-	FMOVS F31, 112(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 116(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 120(R3)
-	B row2high3end
-
-row2high3not7:
-	CMPW $1, R0
-	BNE row2high3not1
-	FMOVS F31, 112(R3)
-	B row2high3end
-
-row2high3not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask24part
-	FSTPQ (F31, F31), 112(R3)
-
-mask24done:
-
-row2high3end:
-	B row2after3
-
-row2done:
-	ADD R11, R12, R12
-	ADD R1, R13, R13
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(20, 2, 4)
-	fadd_4s(21, 3, 5)
-	fsub_4s(18, 2, 4)
-	fsub_4s(19, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(16, 0, 20)
-	fadd_4s(17, 1, 21)
-	fadd_4s(16, 16, 2)
-	fadd_4s(17, 17, 3)
-	fadd_4s(22, 10, 18)
-	fadd_4s(23, 11, 19)
-	fmla_4s0(22, 4, 28)
-	fmla_4s0(23, 5, 28)
-	fmla_4s1(18, 4, 28)
-	fmla_4s1(19, 5, 28)
-	fmla_4s2(20, 2, 28)
-	fmla_4s2(21, 3, 28)
-	fadd_4s(16, 16, 29)
-	fadd_4s(17, 17, 29)
-	fadd_4s(18, 18, 29)
-	fadd_4s(19, 19, 29)
-	fadd_4s(20, 20, 29)
-	fadd_4s(21, 21, 29)
-	fadd_4s(22, 22, 29)
-	fadd_4s(23, 23, 29)
-	MOVD relu+72(FP), R0
-	TST R0, R0
-	BEQ plain3
-	fmax_4s(16, 16, 30)
-	fmax_4s(17, 17, 30)
-	fmax_4s(18, 18, 30)
-	fmax_4s(19, 19, 30)
-	fmax_4s(20, 20, 30)
-	fmax_4s(21, 21, 30)
-	fmax_4s(22, 22, 30)
-	fmax_4s(23, 23, 30)
-
-plain3:
-	zip1_4s(0, 16, 18)
-	zip1_4s(1, 17, 19)
-	zip1_4s(2, 20, 22)
-	zip1_4s(3, 21, 23)
-	zip2_4s(4, 16, 18)
-	zip2_4s(5, 17, 19)
-	zip2_4s(6, 20, 22)
-	zip2_4s(7, 21, 23)
-	zip1_2d(16, 0, 2)
-	zip1_2d(20, 1, 3)
-	zip2_2d(17, 0, 2)
-	zip2_2d(21, 1, 3)
-	zip1_2d(18, 4, 6)
-	zip1_2d(22, 5, 7)
-	zip2_2d(19, 4, 6)
-	zip2_2d(23, 5, 7)
-	MOVD segs+48(FP), R8
-	MOVD nseg+56(FP), R9
-
-row3segment:
-	MOVD 16(R8), R20
-	CMP $3, R20
-	BLE row3next
-	MOVD (R8), R3
-	ADD R13, R3, R3
-	MOVWU 8(R8), R0
-	CMPW $-1, R0
-	BNE row3some
-	FSTPQ (F16, F17), 0(R3)
-	FSTPQ (F18, F19), 32(R3)
-	FSTPQ (F20, F21), 64(R3)
-	FSTPQ (F22, F23), 96(R3)
-
-row3next:
-	ADD $24, R8, R8
-	SUBS $1, R9, R9
-	BNE row3segment
-	B row3done
-
-row3some:
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row3part0
-	FSTPQ (F16, F17), 0(R3)
-
-row3after0:
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row3part1
-	FSTPQ (F18, F19), 32(R3)
-
-row3after1:
-	MOVWU 8(R8), R0
-	LSRW $16, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row3part2
-	FSTPQ (F20, F21), 64(R3)
-
-row3after2:
-	MOVWU 8(R8), R0
-	LSRW $24, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row3part3
-	FSTPQ (F22, F23), 96(R3)
-
-row3after3:
-	B row3next
-
-row3part0:
-	ANDSW $15, R0, R0
-	BEQ row3low0end
-	CMPW $15, R0
-	BNE row3low0not15
-	FMOVQ F16, 0(R3)
-	B row3low0end
-
-row3low0not15:
-	CMPW $3, R0
-	BNE row3low0not3
-	FMOVS F16, (R3)
-	rev64_4s(24, 16)
-	FMOVS F24, 4(R3)
-	B row3low0end
-
-row3low0not3:
-	CMPW $12, R0
-	BNE row3low0not12
-	ext_16b8(24, 16, 16)
-	FMOVS F24, 8(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 12(R3)
-	B row3low0end
-
-row3low0not12:
-	CMPW $7, R0
-	BNE row3low0not7
-	FMOVS F16, (R3)
-	rev64_4s(24, 16)
-	FMOVS F24, 4(R3)
-	ext_16b8(24, 16, 16)
-	FMOVS F24, 8(R3)
-	B row3low0end
-
-row3low0not7:
-	CMPW $1, R0
-	BNE row3low0not1
-	FMOVS F16, (R3)
-	B row3low0end
-
-row3low0not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask25part
-	FSTPQ (F16, F17), 0(R3)
-
-mask25done:
-
-row3low0end:
-	VMOV V17.B16, V31.B16
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row3high0end
-	CMPW $15, R0
-	BNE row3high0not15
-	FMOVQ F31, 16(R3)
-	B row3high0end
-
-row3high0not15:
-	CMPW $3, R0
-	BNE row3high0not3
-	FMOVS F31, 16(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 20(R3)
-	B row3high0end
-
-row3high0not3:
-	CMPW $12, R0
-	BNE row3high0not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 24(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 28(R3)
-	B row3high0end
-
-row3high0not12:
-	CMPW $7, R0
-	BNE row3high0not7
-	FMOVS F31, 16(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 20(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 24(R3)
-	B row3high0end
-
-row3high0not7:
-	CMPW $1, R0
-	BNE row3high0not1
-	FMOVS F31, 16(R3)
-	B row3high0end
-
-row3high0not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask26part
-	FSTPQ (F31, F31), 16(R3)
-
-mask26done:
-
-row3high0end:
-	B row3after0
-
-row3part1:
-	ANDSW $15, R0, R0
-	BEQ row3low1end
-	CMPW $15, R0
-	BNE row3low1not15
-	FMOVQ F18, 32(R3)
-	B row3low1end
-
-row3low1not15:
-	CMPW $3, R0
-	BNE row3low1not3
-	FMOVS F18, 32(R3)
-	rev64_4s(24, 18)
-	FMOVS F24, 36(R3)
-	B row3low1end
-
-row3low1not3:
-	CMPW $12, R0
-	BNE row3low1not12
-	ext_16b8(24, 18, 18)
-	FMOVS F24, 40(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 44(R3)
-	B row3low1end
-
-row3low1not12:
-	CMPW $7, R0
-	BNE row3low1not7
-	FMOVS F18, 32(R3)
-	rev64_4s(24, 18)
-	FMOVS F24, 36(R3)
-	ext_16b8(24, 18, 18)
-	FMOVS F24, 40(R3)
-	B row3low1end
-
-row3low1not7:
-	CMPW $1, R0
-	BNE row3low1not1
-	FMOVS F18, 32(R3)
-	B row3low1end
-
-row3low1not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask27part
-	FSTPQ (F18, F19), 32(R3)
-
-mask27done:
-
-row3low1end:
-	VMOV V19.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row3high1end
-	CMPW $15, R0
-	BNE row3high1not15
-	FMOVQ F31, 48(R3)
-	B row3high1end
-
-row3high1not15:
-	CMPW $3, R0
-	BNE row3high1not3
-	FMOVS F31, 48(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 52(R3)
-	B row3high1end
-
-row3high1not3:
-	CMPW $12, R0
-	BNE row3high1not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 56(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 60(R3)
-	B row3high1end
-
-row3high1not12:
-	CMPW $7, R0
-	BNE row3high1not7
-	FMOVS F31, 48(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 52(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 56(R3)
-	B row3high1end
-
-row3high1not7:
-	CMPW $1, R0
-	BNE row3high1not1
-	FMOVS F31, 48(R3)
-	B row3high1end
-
-row3high1not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask28part
-	FSTPQ (F31, F31), 48(R3)
-
-mask28done:
-
-row3high1end:
-	B row3after1
-
-row3part2:
-	ANDSW $15, R0, R0
-	BEQ row3low2end
-	CMPW $15, R0
-	BNE row3low2not15
-	FMOVQ F20, 64(R3)
-	B row3low2end
-
-row3low2not15:
-	CMPW $3, R0
-	BNE row3low2not3
-	FMOVS F20, 64(R3)
-	rev64_4s(24, 20)
-	FMOVS F24, 68(R3)
-	B row3low2end
-
-row3low2not3:
-	CMPW $12, R0
-	BNE row3low2not12
-	ext_16b8(24, 20, 20)
-	FMOVS F24, 72(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 76(R3)
-	B row3low2end
-
-row3low2not12:
-	CMPW $7, R0
-	BNE row3low2not7
-	FMOVS F20, 64(R3)
-	rev64_4s(24, 20)
-	FMOVS F24, 68(R3)
-	ext_16b8(24, 20, 20)
-	FMOVS F24, 72(R3)
-	B row3low2end
-
-row3low2not7:
-	CMPW $1, R0
-	BNE row3low2not1
-	FMOVS F20, 64(R3)
-	B row3low2end
-
-row3low2not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask29part
-	FSTPQ (F20, F21), 64(R3)
-
-mask29done:
-
-row3low2end:
-	VMOV V21.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $16, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row3high2end
-	CMPW $15, R0
-	BNE row3high2not15
-	FMOVQ F31, 80(R3)
-	B row3high2end
-
-row3high2not15:
-	CMPW $3, R0
-	BNE row3high2not3
-	FMOVS F31, 80(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 84(R3)
-	B row3high2end
-
-row3high2not3:
-	CMPW $12, R0
-	BNE row3high2not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 88(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 92(R3)
-	B row3high2end
-
-row3high2not12:
-	CMPW $7, R0
-	BNE row3high2not7
-	FMOVS F31, 80(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 84(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 88(R3)
-	B row3high2end
-
-row3high2not7:
-	CMPW $1, R0
-	BNE row3high2not1
-	FMOVS F31, 80(R3)
-	B row3high2end
-
-row3high2not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask30part
-	FSTPQ (F31, F31), 80(R3)
-
-mask30done:
-
-row3high2end:
-	B row3after2
-
-row3part3:
-	ANDSW $15, R0, R0
-	BEQ row3low3end
-	CMPW $15, R0
-	BNE row3low3not15
-	FMOVQ F22, 96(R3)
-	B row3low3end
-
-row3low3not15:
-	CMPW $3, R0
-	BNE row3low3not3
-	FMOVS F22, 96(R3)
-	rev64_4s(24, 22)
-	FMOVS F24, 100(R3)
-	B row3low3end
-
-row3low3not3:
-	CMPW $12, R0
-	BNE row3low3not12
-	ext_16b8(24, 22, 22)
-	FMOVS F24, 104(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 108(R3)
-	B row3low3end
-
-row3low3not12:
-	CMPW $7, R0
-	BNE row3low3not7
-	FMOVS F22, 96(R3)
-	rev64_4s(24, 22)
-	FMOVS F24, 100(R3)
-	ext_16b8(24, 22, 22)
-	FMOVS F24, 104(R3)
-	B row3low3end
-
-row3low3not7:
-	CMPW $1, R0
-	BNE row3low3not1
-	FMOVS F22, 96(R3)
-	B row3low3end
-
-row3low3not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask31part
-	FSTPQ (F22, F23), 96(R3)
-
-mask31done:
-
-row3low3end:
-	VMOV V23.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $24, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row3high3end
-	CMPW $15, R0
-	BNE row3high3not15
-	FMOVQ F31, 112(R3)
-	B row3high3end
-
-row3high3not15:
-	CMPW $3, R0
-	BNE row3high3not3
-	FMOVS F31, 112(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 116(R3)
-	B row3high3end
-
-row3high3not3:
-	CMPW $12, R0
-	BNE row3high3not12
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 120(R3)
-	rev64_4s(24, 24)
-	FMOVS F24, 124(R3)
-	B row3high3end
-
-row3high3not12:
-	CMPW $7, R0
-	BNE row3high3not7
-	FMOVS F31, 112(R3)
-	rev64_4s(24, 31)
-	FMOVS F24, 116(R3)
-	ext_16b8(24, 31, 31)
-	FMOVS F24, 120(R3)
-	B row3high3end
-
-row3high3not7:
-	CMPW $1, R0
-	BNE row3high3not1
-	FMOVS F31, 112(R3)
-	B row3high3end
-
-row3high3not1:
-	FMOVS R0, F24
-	dup_4s0(25, 24)
-	dup_4s0(24, 24)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F26
-	ushl_4s(24, 24, 26)
-	FMOVQ 16(R19), F26
-	ushl_4s(25, 25, 26)
-	uzp2_8h(26, 24, 25)
-	shrn_8b8(26, 26)
-	cmge_8b0(26, 26)
-	FMOVD F26, R22
-	CBNZ R22, mask32part
-	FSTPQ (F31, F31), 112(R3)
-
-mask32done:
-
-row3high3end:
-	B row3after3
-
-row3done:
-	ADD $64, R4, R4
-	MOVD plane+32(FP), R11
-	ADD R11, R5, R5
-	SUBS $1, R2, R2
+	CBZ R8, unbiased
+	VLD1R.P 4(R8), [V30.S4]
+
+unbiased:
+	MOVD ZR, R22
+
+half:
+	ADD R22, R1, R11
+	ADD R10, R11, R12
+	ADD R10, R12, R13
+	ADD R10, R13, R14
+	ADD R10, R14, R15
+	ADD R10, R15, R19
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	VLD1.P (R15)(R2), [V28.S4]
+	VLD1.P (R19)(R2), [V29.S4]
+	fadd_4s(12, 25, 26)
+	fsub_4s(6, 25, 26)
+	fadd_4s(25, 27, 28)
+	fsub_4s(26, 27, 28)
+	fadd_4s(0, 24, 12)
+	fadd_4s(0, 0, 25)
+	fadd_4s(18, 29, 6)
+	fmla_4s2(18, 26, 31)
+	fmla_4s0(6, 26, 31)
+	fmla_4s1(12, 25, 31)
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	VLD1.P (R15)(R2), [V28.S4]
+	VLD1.P (R19)(R2), [V29.S4]
+	fadd_4s(13, 25, 26)
+	fsub_4s(7, 25, 26)
+	fadd_4s(25, 27, 28)
+	fsub_4s(26, 27, 28)
+	fadd_4s(1, 24, 13)
+	fadd_4s(1, 1, 25)
+	fadd_4s(19, 29, 7)
+	fmla_4s2(19, 26, 31)
+	fmla_4s0(7, 26, 31)
+	fmla_4s1(13, 25, 31)
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	VLD1.P (R15)(R2), [V28.S4]
+	VLD1.P (R19)(R2), [V29.S4]
+	fadd_4s(14, 25, 26)
+	fsub_4s(8, 25, 26)
+	fadd_4s(25, 27, 28)
+	fsub_4s(26, 27, 28)
+	fadd_4s(2, 24, 14)
+	fadd_4s(2, 2, 25)
+	fadd_4s(20, 29, 8)
+	fmla_4s2(20, 26, 31)
+	fmla_4s0(8, 26, 31)
+	fmla_4s1(14, 25, 31)
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	VLD1.P (R15)(R2), [V28.S4]
+	VLD1.P (R19)(R2), [V29.S4]
+	fadd_4s(15, 25, 26)
+	fsub_4s(9, 25, 26)
+	fadd_4s(25, 27, 28)
+	fsub_4s(26, 27, 28)
+	fadd_4s(3, 24, 15)
+	fadd_4s(3, 3, 25)
+	fadd_4s(21, 29, 9)
+	fmla_4s2(21, 26, 31)
+	fmla_4s0(9, 26, 31)
+	fmla_4s1(15, 25, 31)
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	VLD1.P (R15)(R2), [V28.S4]
+	VLD1.P (R19)(R2), [V29.S4]
+	fadd_4s(16, 25, 26)
+	fsub_4s(10, 25, 26)
+	fadd_4s(25, 27, 28)
+	fsub_4s(26, 27, 28)
+	fadd_4s(4, 24, 16)
+	fadd_4s(4, 4, 25)
+	fadd_4s(22, 29, 10)
+	fmla_4s2(22, 26, 31)
+	fmla_4s0(10, 26, 31)
+	fmla_4s1(16, 25, 31)
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	VLD1.P (R15)(R2), [V28.S4]
+	VLD1.P (R19)(R2), [V29.S4]
+	fadd_4s(17, 25, 26)
+	fsub_4s(11, 25, 26)
+	fadd_4s(25, 27, 28)
+	fsub_4s(26, 27, 28)
+	fadd_4s(5, 24, 17)
+	fadd_4s(5, 5, 25)
+	fadd_4s(23, 29, 11)
+	fmla_4s2(23, 26, 31)
+	fmla_4s0(11, 26, 31)
+	fmla_4s1(17, 25, 31)
+	fadd_4s(26, 1, 2)
+	fsub_4s(25, 1, 2)
+	fadd_4s(1, 3, 4)
+	fsub_4s(2, 3, 4)
+	fadd_4s(24, 0, 26)
+	fadd_4s(24, 24, 1)
+	fadd_4s(27, 5, 25)
+	fmla_4s2(27, 2, 31)
+	fmla_4s0(25, 2, 31)
+	fmla_4s1(26, 1, 31)
+	fadd_4s(0, 24, 30)
+	fadd_4s(1, 25, 30)
+	fadd_4s(2, 26, 30)
+	fadd_4s(3, 27, 30)
+	fadd_4s(26, 7, 8)
+	fsub_4s(25, 7, 8)
+	fadd_4s(7, 9, 10)
+	fsub_4s(8, 9, 10)
+	fadd_4s(24, 6, 26)
+	fadd_4s(24, 24, 7)
+	fadd_4s(27, 11, 25)
+	fmla_4s2(27, 8, 31)
+	fmla_4s0(25, 8, 31)
+	fmla_4s1(26, 7, 31)
+	fadd_4s(6, 24, 30)
+	fadd_4s(7, 25, 30)
+	fadd_4s(8, 26, 30)
+	fadd_4s(9, 27, 30)
+	fadd_4s(26, 13, 14)
+	fsub_4s(25, 13, 14)
+	fadd_4s(13, 15, 16)
+	fsub_4s(14, 15, 16)
+	fadd_4s(24, 12, 26)
+	fadd_4s(24, 24, 13)
+	fadd_4s(27, 17, 25)
+	fmla_4s2(27, 14, 31)
+	fmla_4s0(25, 14, 31)
+	fmla_4s1(26, 13, 31)
+	fadd_4s(12, 24, 30)
+	fadd_4s(13, 25, 30)
+	fadd_4s(14, 26, 30)
+	fadd_4s(15, 27, 30)
+	fadd_4s(26, 19, 20)
+	fsub_4s(25, 19, 20)
+	fadd_4s(19, 21, 22)
+	fsub_4s(20, 21, 22)
+	fadd_4s(24, 18, 26)
+	fadd_4s(24, 24, 19)
+	fadd_4s(27, 23, 25)
+	fmla_4s2(27, 20, 31)
+	fmla_4s0(25, 20, 31)
+	fmla_4s1(26, 19, 31)
+	fadd_4s(18, 24, 30)
+	fadd_4s(19, 25, 30)
+	fadd_4s(20, 26, 30)
+	fadd_4s(21, 27, 30)
+	CBZ R9, plain
+	eor_16b(28, 28, 28)
+	fmax_4s(0, 0, 28)
+	fmax_4s(1, 1, 28)
+	fmax_4s(2, 2, 28)
+	fmax_4s(3, 3, 28)
+	fmax_4s(6, 6, 28)
+	fmax_4s(7, 7, 28)
+	fmax_4s(8, 8, 28)
+	fmax_4s(9, 9, 28)
+	fmax_4s(12, 12, 28)
+	fmax_4s(13, 13, 28)
+	fmax_4s(14, 14, 28)
+	fmax_4s(15, 15, 28)
+	fmax_4s(18, 18, 28)
+	fmax_4s(19, 19, 28)
+	fmax_4s(20, 20, 28)
+	fmax_4s(21, 21, 28)
+
+plain:
+	MOVD R6, R11
+	MOVD R7, R12
+
+segment:
+	MOVD (R11), R13
+	ADD R0, R13, R13
+	ADD R22<<2, R13, R13
+	ADD R22>>3, R11, R20
+	MOVHU 8(R20), R14
+	MOVD 16(R11), R15
+	MOVD $65535, R20
+	CMP R20, R14
+	BNE part
+	VST4 [V0.S4, V1.S4, V2.S4, V3.S4], (R13)
+	SUBS $1, R15, R15
+	BEQ stored
+	ADD R5, R13, R13
+	VST4 [V6.S4, V7.S4, V8.S4, V9.S4], (R13)
+	SUBS $1, R15, R15
+	BEQ stored
+	ADD R5, R13, R13
+	VST4 [V12.S4, V13.S4, V14.S4, V15.S4], (R13)
+	SUBS $1, R15, R15
+	BEQ stored
+	ADD R5, R13, R13
+	VST4 [V18.S4, V19.S4, V20.S4, V21.S4], (R13)
+
+stored:
+	ADD $24, R11, R11
+	SUBS $1, R12, R12
+	BNE segment
+	ADD $16, R22, R22
+	CMP $32, R22
+	BNE half
+	ADD $64, R1, R1
+	ADD R4, R0, R0
+	SUBS $1, R3, R3
 	BNE channel
 	RET
 
-mask1part:
-	ADD $0, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F16, F17), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask1done
+part:
+	CBZ R14, stored
+	MOVD R13, R20
+	TBZ $0, R14, skip000
+	VST1 V0.S[0], (R20)
 
-mask2part:
-	ADD $16, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask2done
+skip000:
+	ADD $4, R20, R20
+	TBZ $1, R14, skip001
+	VST1 V1.S[0], (R20)
 
-mask3part:
-	ADD $32, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F18, F19), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask3done
+skip001:
+	ADD $4, R20, R20
+	TBZ $2, R14, skip002
+	VST1 V2.S[0], (R20)
 
-mask4part:
-	ADD $48, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask4done
+skip002:
+	ADD $4, R20, R20
+	TBZ $3, R14, skip003
+	VST1 V3.S[0], (R20)
 
-mask5part:
-	ADD $64, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F20, F21), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask5done
+skip003:
+	ADD $4, R20, R20
+	TBZ $4, R14, skip010
+	VST1 V0.S[1], (R20)
 
-mask6part:
-	ADD $80, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask6done
+skip010:
+	ADD $4, R20, R20
+	TBZ $5, R14, skip011
+	VST1 V1.S[1], (R20)
 
-mask7part:
-	ADD $96, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F22, F23), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask7done
+skip011:
+	ADD $4, R20, R20
+	TBZ $6, R14, skip012
+	VST1 V2.S[1], (R20)
 
-mask8part:
-	ADD $112, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask8done
+skip012:
+	ADD $4, R20, R20
+	TBZ $7, R14, skip013
+	VST1 V3.S[1], (R20)
 
-mask9part:
-	ADD $0, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F16, F17), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask9done
+skip013:
+	ADD $4, R20, R20
+	TBZ $8, R14, skip020
+	VST1 V0.S[2], (R20)
 
-mask10part:
-	ADD $16, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask10done
+skip020:
+	ADD $4, R20, R20
+	TBZ $9, R14, skip021
+	VST1 V1.S[2], (R20)
 
-mask11part:
-	ADD $32, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F18, F19), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask11done
+skip021:
+	ADD $4, R20, R20
+	TBZ $10, R14, skip022
+	VST1 V2.S[2], (R20)
 
-mask12part:
-	ADD $48, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask12done
+skip022:
+	ADD $4, R20, R20
+	TBZ $11, R14, skip023
+	VST1 V3.S[2], (R20)
 
-mask13part:
-	ADD $64, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F20, F21), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask13done
+skip023:
+	ADD $4, R20, R20
+	TBZ $12, R14, skip030
+	VST1 V0.S[3], (R20)
 
-mask14part:
-	ADD $80, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask14done
+skip030:
+	ADD $4, R20, R20
+	TBZ $13, R14, skip031
+	VST1 V1.S[3], (R20)
 
-mask15part:
-	ADD $96, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F22, F23), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask15done
+skip031:
+	ADD $4, R20, R20
+	TBZ $14, R14, skip032
+	VST1 V2.S[3], (R20)
 
-mask16part:
-	ADD $112, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask16done
+skip032:
+	ADD $4, R20, R20
+	TBZ $15, R14, skip033
+	VST1 V3.S[3], (R20)
 
-mask17part:
-	ADD $0, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F16, F17), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask17done
+skip033:
+	ADD $4, R20, R20
+	SUBS $1, R15, R15
+	BEQ stored
+	ADD R5, R13, R13
+	MOVD R13, R20
+	TBZ $0, R14, skip100
+	VST1 V6.S[0], (R20)
 
-mask18part:
-	ADD $16, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask18done
+skip100:
+	ADD $4, R20, R20
+	TBZ $1, R14, skip101
+	VST1 V7.S[0], (R20)
 
-mask19part:
-	ADD $32, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F18, F19), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask19done
+skip101:
+	ADD $4, R20, R20
+	TBZ $2, R14, skip102
+	VST1 V8.S[0], (R20)
 
-mask20part:
-	ADD $48, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask20done
+skip102:
+	ADD $4, R20, R20
+	TBZ $3, R14, skip103
+	VST1 V9.S[0], (R20)
 
-mask21part:
-	ADD $64, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F20, F21), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask21done
+skip103:
+	ADD $4, R20, R20
+	TBZ $4, R14, skip110
+	VST1 V6.S[1], (R20)
 
-mask22part:
-	ADD $80, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask22done
+skip110:
+	ADD $4, R20, R20
+	TBZ $5, R14, skip111
+	VST1 V7.S[1], (R20)
 
-mask23part:
-	ADD $96, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F22, F23), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask23done
+skip111:
+	ADD $4, R20, R20
+	TBZ $6, R14, skip112
+	VST1 V8.S[1], (R20)
 
-mask24part:
-	ADD $112, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask24done
+skip112:
+	ADD $4, R20, R20
+	TBZ $7, R14, skip113
+	VST1 V9.S[1], (R20)
 
-mask25part:
-	ADD $0, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F16, F17), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask25done
+skip113:
+	ADD $4, R20, R20
+	TBZ $8, R14, skip120
+	VST1 V6.S[2], (R20)
 
-mask26part:
-	ADD $16, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask26done
+skip120:
+	ADD $4, R20, R20
+	TBZ $9, R14, skip121
+	VST1 V7.S[2], (R20)
 
-mask27part:
-	ADD $32, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F18, F19), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask27done
+skip121:
+	ADD $4, R20, R20
+	TBZ $10, R14, skip122
+	VST1 V8.S[2], (R20)
 
-mask28part:
-	ADD $48, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask28done
+skip122:
+	ADD $4, R20, R20
+	TBZ $11, R14, skip123
+	VST1 V9.S[2], (R20)
 
-mask29part:
-	ADD $64, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F20, F21), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask29done
+skip123:
+	ADD $4, R20, R20
+	TBZ $12, R14, skip130
+	VST1 V6.S[3], (R20)
 
-mask30part:
-	ADD $80, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask30done
+skip130:
+	ADD $4, R20, R20
+	TBZ $13, R14, skip131
+	VST1 V7.S[3], (R20)
 
-mask31part:
-	ADD $96, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F22, F23), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask31done
+skip131:
+	ADD $4, R20, R20
+	TBZ $14, R14, skip132
+	VST1 V8.S[3], (R20)
 
-mask32part:
-	ADD $112, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask32done
+skip132:
+	ADD $4, R20, R20
+	TBZ $15, R14, skip133
+	VST1 V9.S[3], (R20)
 
-TEXT ·winogradOut6x2_neon(SB), NOSPLIT, $32-80
-	MOVD $two<>+0(SB), R19
-	MOVWU (R19), R20
-	VMOV R20, V28.S[0]
-	MOVD dst+0(FP), R5
-	MOVD src+8(FP), R4
-	MOVD lds+16(FP), R7
-	MOVD n+24(FP), R2
-	MOVD pitch+40(FP), R1
-	MOVD bias+64(FP), R10
+skip133:
+	ADD $4, R20, R20
+	SUBS $1, R15, R15
+	BEQ stored
+	ADD R5, R13, R13
+	MOVD R13, R20
+	TBZ $0, R14, skip200
+	VST1 V12.S[0], (R20)
+
+skip200:
+	ADD $4, R20, R20
+	TBZ $1, R14, skip201
+	VST1 V13.S[0], (R20)
+
+skip201:
+	ADD $4, R20, R20
+	TBZ $2, R14, skip202
+	VST1 V14.S[0], (R20)
+
+skip202:
+	ADD $4, R20, R20
+	TBZ $3, R14, skip203
+	VST1 V15.S[0], (R20)
+
+skip203:
+	ADD $4, R20, R20
+	TBZ $4, R14, skip210
+	VST1 V12.S[1], (R20)
+
+skip210:
+	ADD $4, R20, R20
+	TBZ $5, R14, skip211
+	VST1 V13.S[1], (R20)
+
+skip211:
+	ADD $4, R20, R20
+	TBZ $6, R14, skip212
+	VST1 V14.S[1], (R20)
+
+skip212:
+	ADD $4, R20, R20
+	TBZ $7, R14, skip213
+	VST1 V15.S[1], (R20)
+
+skip213:
+	ADD $4, R20, R20
+	TBZ $8, R14, skip220
+	VST1 V12.S[2], (R20)
+
+skip220:
+	ADD $4, R20, R20
+	TBZ $9, R14, skip221
+	VST1 V13.S[2], (R20)
+
+skip221:
+	ADD $4, R20, R20
+	TBZ $10, R14, skip222
+	VST1 V14.S[2], (R20)
+
+skip222:
+	ADD $4, R20, R20
+	TBZ $11, R14, skip223
+	VST1 V15.S[2], (R20)
+
+skip223:
+	ADD $4, R20, R20
+	TBZ $12, R14, skip230
+	VST1 V12.S[3], (R20)
+
+skip230:
+	ADD $4, R20, R20
+	TBZ $13, R14, skip231
+	VST1 V13.S[3], (R20)
+
+skip231:
+	ADD $4, R20, R20
+	TBZ $14, R14, skip232
+	VST1 V14.S[3], (R20)
+
+skip232:
+	ADD $4, R20, R20
+	TBZ $15, R14, skip233
+	VST1 V15.S[3], (R20)
+
+skip233:
+	ADD $4, R20, R20
+	SUBS $1, R15, R15
+	BEQ stored
+	ADD R5, R13, R13
+	MOVD R13, R20
+	TBZ $0, R14, skip300
+	VST1 V18.S[0], (R20)
+
+skip300:
+	ADD $4, R20, R20
+	TBZ $1, R14, skip301
+	VST1 V19.S[0], (R20)
+
+skip301:
+	ADD $4, R20, R20
+	TBZ $2, R14, skip302
+	VST1 V20.S[0], (R20)
+
+skip302:
+	ADD $4, R20, R20
+	TBZ $3, R14, skip303
+	VST1 V21.S[0], (R20)
+
+skip303:
+	ADD $4, R20, R20
+	TBZ $4, R14, skip310
+	VST1 V18.S[1], (R20)
+
+skip310:
+	ADD $4, R20, R20
+	TBZ $5, R14, skip311
+	VST1 V19.S[1], (R20)
+
+skip311:
+	ADD $4, R20, R20
+	TBZ $6, R14, skip312
+	VST1 V20.S[1], (R20)
+
+skip312:
+	ADD $4, R20, R20
+	TBZ $7, R14, skip313
+	VST1 V21.S[1], (R20)
+
+skip313:
+	ADD $4, R20, R20
+	TBZ $8, R14, skip320
+	VST1 V18.S[2], (R20)
+
+skip320:
+	ADD $4, R20, R20
+	TBZ $9, R14, skip321
+	VST1 V19.S[2], (R20)
+
+skip321:
+	ADD $4, R20, R20
+	TBZ $10, R14, skip322
+	VST1 V20.S[2], (R20)
+
+skip322:
+	ADD $4, R20, R20
+	TBZ $11, R14, skip323
+	VST1 V21.S[2], (R20)
+
+skip323:
+	ADD $4, R20, R20
+	TBZ $12, R14, skip330
+	VST1 V18.S[3], (R20)
+
+skip330:
+	ADD $4, R20, R20
+	TBZ $13, R14, skip331
+	VST1 V19.S[3], (R20)
+
+skip331:
+	ADD $4, R20, R20
+	TBZ $14, R14, skip332
+	VST1 V20.S[3], (R20)
+
+skip332:
+	ADD $4, R20, R20
+	TBZ $15, R14, skip333
+	VST1 V21.S[3], (R20)
+
+skip333:
+	ADD $4, R20, R20
+	B stored
+
+TEXT ·winogradOut6x2_neon(SB), NOSPLIT, $0-80
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD lds+16(FP), R2
+	MOVD n+24(FP), R3
+	MOVD plane+32(FP), R4
+	MOVD pitch+40(FP), R5
+	MOVD segs+48(FP), R6
+	MOVD nseg+56(FP), R7
+	MOVD bias+64(FP), R8
+	MOVD relu+72(FP), R9
+	MOVD $6, R20
+	MUL R2, R20, R10
+	MOVD $0x4080000040000000, R20
+	VMOV R20, V31.D[0]
+	MOVD $0x0000000041000000, R20
+	VMOV R20, V31.D[1]
+	eor_16b(30, 30, 30)
 
 channel:
-	MOVD R4, R12
-	ADD R7<<1, R7, R19
-	ADD $0, R19, R11
-	ADD R11, R11, R11
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(16, 2, 4)
-	fsub_4s(17, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(14, 0, 12)
-	fadd_4s(15, 1, 13)
-	fadd_4s(14, 14, 2)
-	fadd_4s(15, 15, 3)
-	fadd_4s(16, 10, 16)
-	fadd_4s(17, 11, 17)
-	fmla_4s0(16, 4, 28)
-	fmla_4s0(17, 5, 28)
-	MOVD R12, R3
-	FSTPQ (F14, F15), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F16, F17), 0(R3)
-	ADD R7, R12, R12
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(16, 2, 4)
-	fsub_4s(17, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(14, 0, 12)
-	fadd_4s(15, 1, 13)
-	fadd_4s(14, 14, 2)
-	fadd_4s(15, 15, 3)
-	fadd_4s(16, 10, 16)
-	fadd_4s(17, 11, 17)
-	fmla_4s0(16, 4, 28)
-	fmla_4s0(17, 5, 28)
-	MOVD R12, R3
-	FSTPQ (F14, F15), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F16, F17), 0(R3)
-	ADD R7, R12, R12
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(16, 2, 4)
-	fsub_4s(17, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(14, 0, 12)
-	fadd_4s(15, 1, 13)
-	fadd_4s(14, 14, 2)
-	fadd_4s(15, 15, 3)
-	fadd_4s(16, 10, 16)
-	fadd_4s(17, 11, 17)
-	fmla_4s0(16, 4, 28)
-	fmla_4s0(17, 5, 28)
-	MOVD R12, R3
-	FSTPQ (F14, F15), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F16, F17), 0(R3)
-	ADD R7, R12, R12
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(16, 2, 4)
-	fsub_4s(17, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(14, 0, 12)
-	fadd_4s(15, 1, 13)
-	fadd_4s(14, 14, 2)
-	fadd_4s(15, 15, 3)
-	fadd_4s(16, 10, 16)
-	fadd_4s(17, 11, 17)
-	fmla_4s0(16, 4, 28)
-	fmla_4s0(17, 5, 28)
-	MOVD R12, R3
-	FSTPQ (F14, F15), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F16, F17), 0(R3)
-	ADD R7, R12, R12
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(16, 2, 4)
-	fsub_4s(17, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(14, 0, 12)
-	fadd_4s(15, 1, 13)
-	fadd_4s(14, 14, 2)
-	fadd_4s(15, 15, 3)
-	fadd_4s(16, 10, 16)
-	fadd_4s(17, 11, 17)
-	fmla_4s0(16, 4, 28)
-	fmla_4s0(17, 5, 28)
-	MOVD R12, R3
-	FSTPQ (F14, F15), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F16, F17), 0(R3)
-	ADD R7, R12, R12
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(16, 2, 4)
-	fsub_4s(17, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(14, 0, 12)
-	fadd_4s(15, 1, 13)
-	fadd_4s(14, 14, 2)
-	fadd_4s(15, 15, 3)
-	fadd_4s(16, 10, 16)
-	fadd_4s(17, 11, 17)
-	fmla_4s0(16, 4, 28)
-	fmla_4s0(17, 5, 28)
-	MOVD R12, R3
-	FSTPQ (F14, F15), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F16, F17), 0(R3)
-	eor_16b(29, 29, 29)
-	TST R10, R10
-	BEQ rows
-	FMOVS (R10), F29
-	dup_4s0(29, 29)
-	ADD $4, R10, R10
-
-rows:
-	eor_16b(30, 30, 30)
-	MOVD R4, R12
-	MOVD R5, R13
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(16, 2, 4)
-	fsub_4s(17, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(14, 0, 12)
-	fadd_4s(15, 1, 13)
-	fadd_4s(14, 14, 2)
-	fadd_4s(15, 15, 3)
-	fadd_4s(16, 10, 16)
-	fadd_4s(17, 11, 17)
-	fmla_4s0(16, 4, 28)
-	fmla_4s0(17, 5, 28)
-	fadd_4s(14, 14, 29)
-	fadd_4s(15, 15, 29)
-	fadd_4s(16, 16, 29)
-	fadd_4s(17, 17, 29)
-	MOVD relu+72(FP), R0
-	TST R0, R0
-	BEQ plain0
-	fmax_4s(14, 14, 30)
-	fmax_4s(15, 15, 30)
-	fmax_4s(16, 16, 30)
-	fmax_4s(17, 17, 30)
-
-plain0:
-	zip1_4s(0, 14, 16)
-	zip1_4s(1, 15, 17)
-	zip2_4s(2, 14, 16)
-	zip2_4s(3, 15, 17)
-	VMOV V0.B16, V14.B16
-	VMOV V2.B16, V15.B16
-	VMOV V1.B16, V16.B16
-	VMOV V3.B16, V17.B16
-	MOVD segs+48(FP), R8
-	MOVD nseg+56(FP), R9
-
-row0segment:
-	MOVD (R8), R3
-	ADD R13, R3, R3
-	MOVWU 8(R8), R0
-	ANDW $65535, R0, R0
-	CMPW $65535, R0
-	BNE row0some
-	FSTPQ (F14, F15), 0(R3)
-	FSTPQ (F16, F17), 32(R3)
-
-row0next:
-	ADD $24, R8, R8
-	SUBS $1, R9, R9
-	BNE row0segment
-	B row0done
-
-row0some:
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row0part0
-	FSTPQ (F14, F15), 0(R3)
-
-row0after0:
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row0part1
-	FSTPQ (F16, F17), 32(R3)
-
-row0after1:
-	B row0next
-
-row0part0:
-	ANDSW $15, R0, R0
-	BEQ row0low0end
-	CMPW $15, R0
-	BNE row0low0not15
-	FMOVQ F14, 0(R3)
-	B row0low0end
-
-row0low0not15:
-	CMPW $3, R0
-	BNE row0low0not3
-	FMOVS F14, (R3)
-	rev64_4s(18, 14)
-	FMOVS F18, 4(R3)
-	B row0low0end
-
-row0low0not3:
-	CMPW $12, R0
-	BNE row0low0not12
-	ext_16b8(18, 14, 14)
-	FMOVS F18, 8(R3)
-	rev64_4s(18, 18)
-	FMOVS F18, 12(R3)
-	B row0low0end
-
-row0low0not12:
-	CMPW $7, R0
-	BNE row0low0not7
-	FMOVS F14, (R3)
-	rev64_4s(18, 14)
-	FMOVS F18, 4(R3)
-	ext_16b8(18, 14, 14)
-	FMOVS F18, 8(R3)
-	B row0low0end
-
-row0low0not7:
-	CMPW $1, R0
-	BNE row0low0not1
-	FMOVS F14, (R3)
-	B row0low0end
-
-row0low0not1:
-	FMOVS R0, F18
-	dup_4s0(19, 18)
-	dup_4s0(18, 18)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	ushl_4s(18, 18, 20)
-	FMOVQ 16(R19), F20
-	ushl_4s(19, 19, 20)
-	uzp2_8h(20, 18, 19)
-	shrn_8b8(20, 20)
-	cmge_8b0(20, 20)
-	FMOVD F20, R22
-	CBNZ R22, mask1part
-	FSTPQ (F14, F15), 0(R3)
-
-mask1done:
-
-row0low0end:
-	VMOV V15.B16, V31.B16
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row0high0end
-	CMPW $15, R0
-	BNE row0high0not15
-	FMOVQ F31, 16(R3)
-	B row0high0end
-
-row0high0not15:
-	CMPW $3, R0
-	BNE row0high0not3
-	FMOVS F31, 16(R3)
-	rev64_4s(18, 31)
-	FMOVS F18, 20(R3)
-	B row0high0end
-
-row0high0not3:
-	CMPW $12, R0
-	BNE row0high0not12
-	ext_16b8(18, 31, 31)
-	FMOVS F18, 24(R3)
-	rev64_4s(18, 18)
-	FMOVS F18, 28(R3)
-	B row0high0end
-
-row0high0not12:
-	CMPW $7, R0
-	BNE row0high0not7
-	FMOVS F31, 16(R3)
-	rev64_4s(18, 31)
-	FMOVS F18, 20(R3)
-	ext_16b8(18, 31, 31)
-	FMOVS F18, 24(R3)
-	B row0high0end
-
-row0high0not7:
-	CMPW $1, R0
-	BNE row0high0not1
-	FMOVS F31, 16(R3)
-	B row0high0end
-
-row0high0not1:
-	FMOVS R0, F18
-	dup_4s0(19, 18)
-	dup_4s0(18, 18)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	ushl_4s(18, 18, 20)
-	FMOVQ 16(R19), F20
-	ushl_4s(19, 19, 20)
-	uzp2_8h(20, 18, 19)
-	shrn_8b8(20, 20)
-	cmge_8b0(20, 20)
-	FMOVD F20, R22
-	CBNZ R22, mask2part
-	FSTPQ (F31, F31), 16(R3)
-
-mask2done:
-
-row0high0end:
-	B row0after0
-
-row0part1:
-	ANDSW $15, R0, R0
-	BEQ row0low1end
-	CMPW $15, R0
-	BNE row0low1not15
-	FMOVQ F16, 32(R3)
-	B row0low1end
-
-row0low1not15:
-	CMPW $3, R0
-	BNE row0low1not3
-	FMOVS F16, 32(R3)
-	rev64_4s(18, 16)
-	FMOVS F18, 36(R3)
-	B row0low1end
-
-row0low1not3:
-	CMPW $12, R0
-	BNE row0low1not12
-	ext_16b8(18, 16, 16)
-	FMOVS F18, 40(R3)
-	rev64_4s(18, 18)
-	FMOVS F18, 44(R3)
-	B row0low1end
-
-row0low1not12:
-	CMPW $7, R0
-	BNE row0low1not7
-	FMOVS F16, 32(R3)
-	rev64_4s(18, 16)
-	FMOVS F18, 36(R3)
-	ext_16b8(18, 16, 16)
-	FMOVS F18, 40(R3)
-	B row0low1end
-
-row0low1not7:
-	CMPW $1, R0
-	BNE row0low1not1
-	FMOVS F16, 32(R3)
-	B row0low1end
-
-row0low1not1:
-	FMOVS R0, F18
-	dup_4s0(19, 18)
-	dup_4s0(18, 18)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	ushl_4s(18, 18, 20)
-	FMOVQ 16(R19), F20
-	ushl_4s(19, 19, 20)
-	uzp2_8h(20, 18, 19)
-	shrn_8b8(20, 20)
-	cmge_8b0(20, 20)
-	FMOVD F20, R22
-	CBNZ R22, mask3part
-	FSTPQ (F16, F17), 32(R3)
-
-mask3done:
-
-row0low1end:
-	VMOV V17.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row0high1end
-	CMPW $15, R0
-	BNE row0high1not15
-	FMOVQ F31, 48(R3)
-	B row0high1end
-
-row0high1not15:
-	CMPW $3, R0
-	BNE row0high1not3
-	FMOVS F31, 48(R3)
-	rev64_4s(18, 31)
-	FMOVS F18, 52(R3)
-	B row0high1end
-
-row0high1not3:
-	CMPW $12, R0
-	BNE row0high1not12
-	ext_16b8(18, 31, 31)
-	FMOVS F18, 56(R3)
-	rev64_4s(18, 18)
-	FMOVS F18, 60(R3)
-	B row0high1end
-
-row0high1not12:
-	CMPW $7, R0
-	BNE row0high1not7
-	FMOVS F31, 48(R3)
-	rev64_4s(18, 31)
-	FMOVS F18, 52(R3)
-	ext_16b8(18, 31, 31)
-	FMOVS F18, 56(R3)
-	B row0high1end
-
-row0high1not7:
-	CMPW $1, R0
-	BNE row0high1not1
-	FMOVS F31, 48(R3)
-	B row0high1end
-
-row0high1not1:
-	FMOVS R0, F18
-	dup_4s0(19, 18)
-	dup_4s0(18, 18)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	ushl_4s(18, 18, 20)
-	FMOVQ 16(R19), F20
-	ushl_4s(19, 19, 20)
-	uzp2_8h(20, 18, 19)
-	shrn_8b8(20, 20)
-	cmge_8b0(20, 20)
-	FMOVD F20, R22
-	CBNZ R22, mask4part
-	FSTPQ (F31, F31), 48(R3)
-
-mask4done:
-
-row0high1end:
-	B row0after1
-
-row0done:
-	ADD R11, R12, R12
-	ADD R1, R13, R13
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F8, F9)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F10, F11)
-	fadd_4s(12, 2, 4)
-	fadd_4s(13, 3, 5)
-	fsub_4s(16, 2, 4)
-	fsub_4s(17, 3, 5)
-	fadd_4s(2, 6, 8)
-	fadd_4s(3, 7, 9)
-	fsub_4s(4, 6, 8)
-	fsub_4s(5, 7, 9)
-	fadd_4s(14, 0, 12)
-	fadd_4s(15, 1, 13)
-	fadd_4s(14, 14, 2)
-	fadd_4s(15, 15, 3)
-	fadd_4s(16, 10, 16)
-	fadd_4s(17, 11, 17)
-	fmla_4s0(16, 4, 28)
-	fmla_4s0(17, 5, 28)
-	fadd_4s(14, 14, 29)
-	fadd_4s(15, 15, 29)
-	fadd_4s(16, 16, 29)
-	fadd_4s(17, 17, 29)
-	MOVD relu+72(FP), R0
-	TST R0, R0
-	BEQ plain1
-	fmax_4s(14, 14, 30)
-	fmax_4s(15, 15, 30)
-	fmax_4s(16, 16, 30)
-	fmax_4s(17, 17, 30)
-
-plain1:
-	zip1_4s(0, 14, 16)
-	zip1_4s(1, 15, 17)
-	zip2_4s(2, 14, 16)
-	zip2_4s(3, 15, 17)
-	VMOV V0.B16, V14.B16
-	VMOV V2.B16, V15.B16
-	VMOV V1.B16, V16.B16
-	VMOV V3.B16, V17.B16
-	MOVD segs+48(FP), R8
-	MOVD nseg+56(FP), R9
-
-row1segment:
-	MOVD 16(R8), R20
-	CMP $1, R20
-	BLE row1next
-	MOVD (R8), R3
-	ADD R13, R3, R3
-	MOVWU 8(R8), R0
-	ANDW $65535, R0, R0
-	CMPW $65535, R0
-	BNE row1some
-	FSTPQ (F14, F15), 0(R3)
-	FSTPQ (F16, F17), 32(R3)
-
-row1next:
-	ADD $24, R8, R8
-	SUBS $1, R9, R9
-	BNE row1segment
-	B row1done
-
-row1some:
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row1part0
-	FSTPQ (F14, F15), 0(R3)
-
-row1after0:
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row1part1
-	FSTPQ (F16, F17), 32(R3)
-
-row1after1:
-	B row1next
-
-row1part0:
-	ANDSW $15, R0, R0
-	BEQ row1low0end
-	CMPW $15, R0
-	BNE row1low0not15
-	FMOVQ F14, 0(R3)
-	B row1low0end
-
-row1low0not15:
-	CMPW $3, R0
-	BNE row1low0not3
-	FMOVS F14, (R3)
-	rev64_4s(18, 14)
-	FMOVS F18, 4(R3)
-	B row1low0end
-
-row1low0not3:
-	CMPW $12, R0
-	BNE row1low0not12
-	ext_16b8(18, 14, 14)
-	FMOVS F18, 8(R3)
-	rev64_4s(18, 18)
-	FMOVS F18, 12(R3)
-	B row1low0end
-
-row1low0not12:
-	CMPW $7, R0
-	BNE row1low0not7
-	FMOVS F14, (R3)
-	rev64_4s(18, 14)
-	FMOVS F18, 4(R3)
-	ext_16b8(18, 14, 14)
-	FMOVS F18, 8(R3)
-	B row1low0end
-
-row1low0not7:
-	CMPW $1, R0
-	BNE row1low0not1
-	FMOVS F14, (R3)
-	B row1low0end
-
-row1low0not1:
-	FMOVS R0, F18
-	dup_4s0(19, 18)
-	dup_4s0(18, 18)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	ushl_4s(18, 18, 20)
-	FMOVQ 16(R19), F20
-	ushl_4s(19, 19, 20)
-	uzp2_8h(20, 18, 19)
-	shrn_8b8(20, 20)
-	cmge_8b0(20, 20)
-	FMOVD F20, R22
-	CBNZ R22, mask5part
-	FSTPQ (F14, F15), 0(R3)
-
-mask5done:
-
-row1low0end:
-	VMOV V15.B16, V31.B16
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row1high0end
-	CMPW $15, R0
-	BNE row1high0not15
-	FMOVQ F31, 16(R3)
-	B row1high0end
-
-row1high0not15:
-	CMPW $3, R0
-	BNE row1high0not3
-	FMOVS F31, 16(R3)
-	rev64_4s(18, 31)
-	FMOVS F18, 20(R3)
-	B row1high0end
-
-row1high0not3:
-	CMPW $12, R0
-	BNE row1high0not12
-	ext_16b8(18, 31, 31)
-	FMOVS F18, 24(R3)
-	rev64_4s(18, 18)
-	FMOVS F18, 28(R3)
-	B row1high0end
-
-row1high0not12:
-	CMPW $7, R0
-	BNE row1high0not7
-	FMOVS F31, 16(R3)
-	rev64_4s(18, 31)
-	FMOVS F18, 20(R3)
-	ext_16b8(18, 31, 31)
-	FMOVS F18, 24(R3)
-	B row1high0end
-
-row1high0not7:
-	CMPW $1, R0
-	BNE row1high0not1
-	FMOVS F31, 16(R3)
-	B row1high0end
-
-row1high0not1:
-	FMOVS R0, F18
-	dup_4s0(19, 18)
-	dup_4s0(18, 18)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	ushl_4s(18, 18, 20)
-	FMOVQ 16(R19), F20
-	ushl_4s(19, 19, 20)
-	uzp2_8h(20, 18, 19)
-	shrn_8b8(20, 20)
-	cmge_8b0(20, 20)
-	FMOVD F20, R22
-	CBNZ R22, mask6part
-	FSTPQ (F31, F31), 16(R3)
-
-mask6done:
-
-row1high0end:
-	B row1after0
-
-row1part1:
-	ANDSW $15, R0, R0
-	BEQ row1low1end
-	CMPW $15, R0
-	BNE row1low1not15
-	FMOVQ F16, 32(R3)
-	B row1low1end
-
-row1low1not15:
-	CMPW $3, R0
-	BNE row1low1not3
-	FMOVS F16, 32(R3)
-	rev64_4s(18, 16)
-	FMOVS F18, 36(R3)
-	B row1low1end
-
-row1low1not3:
-	CMPW $12, R0
-	BNE row1low1not12
-	ext_16b8(18, 16, 16)
-	FMOVS F18, 40(R3)
-	rev64_4s(18, 18)
-	FMOVS F18, 44(R3)
-	B row1low1end
-
-row1low1not12:
-	CMPW $7, R0
-	BNE row1low1not7
-	FMOVS F16, 32(R3)
-	rev64_4s(18, 16)
-	FMOVS F18, 36(R3)
-	ext_16b8(18, 16, 16)
-	FMOVS F18, 40(R3)
-	B row1low1end
-
-row1low1not7:
-	CMPW $1, R0
-	BNE row1low1not1
-	FMOVS F16, 32(R3)
-	B row1low1end
-
-row1low1not1:
-	FMOVS R0, F18
-	dup_4s0(19, 18)
-	dup_4s0(18, 18)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	ushl_4s(18, 18, 20)
-	FMOVQ 16(R19), F20
-	ushl_4s(19, 19, 20)
-	uzp2_8h(20, 18, 19)
-	shrn_8b8(20, 20)
-	cmge_8b0(20, 20)
-	FMOVD F20, R22
-	CBNZ R22, mask7part
-	FSTPQ (F16, F17), 32(R3)
-
-mask7done:
-
-row1low1end:
-	VMOV V17.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row1high1end
-	CMPW $15, R0
-	BNE row1high1not15
-	FMOVQ F31, 48(R3)
-	B row1high1end
-
-row1high1not15:
-	CMPW $3, R0
-	BNE row1high1not3
-	FMOVS F31, 48(R3)
-	rev64_4s(18, 31)
-	FMOVS F18, 52(R3)
-	B row1high1end
-
-row1high1not3:
-	CMPW $12, R0
-	BNE row1high1not12
-	ext_16b8(18, 31, 31)
-	FMOVS F18, 56(R3)
-	rev64_4s(18, 18)
-	FMOVS F18, 60(R3)
-	B row1high1end
-
-row1high1not12:
-	CMPW $7, R0
-	BNE row1high1not7
-	FMOVS F31, 48(R3)
-	rev64_4s(18, 31)
-	FMOVS F18, 52(R3)
-	ext_16b8(18, 31, 31)
-	FMOVS F18, 56(R3)
-	B row1high1end
-
-row1high1not7:
-	CMPW $1, R0
-	BNE row1high1not1
-	FMOVS F31, 48(R3)
-	B row1high1end
-
-row1high1not1:
-	FMOVS R0, F18
-	dup_4s0(19, 18)
-	dup_4s0(18, 18)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F20
-	ushl_4s(18, 18, 20)
-	FMOVQ 16(R19), F20
-	ushl_4s(19, 19, 20)
-	uzp2_8h(20, 18, 19)
-	shrn_8b8(20, 20)
-	cmge_8b0(20, 20)
-	FMOVD F20, R22
-	CBNZ R22, mask8part
-	FSTPQ (F31, F31), 48(R3)
-
-mask8done:
-
-row1high1end:
-	B row1after1
-
-row1done:
-	ADD $64, R4, R4
-	MOVD plane+32(FP), R11
-	ADD R11, R5, R5
-	SUBS $1, R2, R2
+	CBZ R8, unbiased
+	VLD1R.P 4(R8), [V30.S4]
+
+unbiased:
+	MOVD ZR, R22
+
+half:
+	ADD R22, R1, R11
+	ADD R10, R11, R12
+	ADD R10, R12, R13
+	ADD R10, R13, R14
+	ADD R10, R14, R15
+	ADD R10, R15, R19
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	VLD1.P (R15)(R2), [V28.S4]
+	VLD1.P (R19)(R2), [V29.S4]
+	fadd_4s(20, 25, 26)
+	fsub_4s(6, 25, 26)
+	fadd_4s(25, 27, 28)
+	fsub_4s(26, 27, 28)
+	fadd_4s(0, 24, 20)
+	fadd_4s(0, 0, 25)
+	fadd_4s(6, 29, 6)
+	fmla_4s0(6, 26, 31)
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	VLD1.P (R15)(R2), [V28.S4]
+	VLD1.P (R19)(R2), [V29.S4]
+	fadd_4s(20, 25, 26)
+	fsub_4s(7, 25, 26)
+	fadd_4s(25, 27, 28)
+	fsub_4s(26, 27, 28)
+	fadd_4s(1, 24, 20)
+	fadd_4s(1, 1, 25)
+	fadd_4s(7, 29, 7)
+	fmla_4s0(7, 26, 31)
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	VLD1.P (R15)(R2), [V28.S4]
+	VLD1.P (R19)(R2), [V29.S4]
+	fadd_4s(20, 25, 26)
+	fsub_4s(8, 25, 26)
+	fadd_4s(25, 27, 28)
+	fsub_4s(26, 27, 28)
+	fadd_4s(2, 24, 20)
+	fadd_4s(2, 2, 25)
+	fadd_4s(8, 29, 8)
+	fmla_4s0(8, 26, 31)
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	VLD1.P (R15)(R2), [V28.S4]
+	VLD1.P (R19)(R2), [V29.S4]
+	fadd_4s(20, 25, 26)
+	fsub_4s(9, 25, 26)
+	fadd_4s(25, 27, 28)
+	fsub_4s(26, 27, 28)
+	fadd_4s(3, 24, 20)
+	fadd_4s(3, 3, 25)
+	fadd_4s(9, 29, 9)
+	fmla_4s0(9, 26, 31)
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	VLD1.P (R15)(R2), [V28.S4]
+	VLD1.P (R19)(R2), [V29.S4]
+	fadd_4s(20, 25, 26)
+	fsub_4s(10, 25, 26)
+	fadd_4s(25, 27, 28)
+	fsub_4s(26, 27, 28)
+	fadd_4s(4, 24, 20)
+	fadd_4s(4, 4, 25)
+	fadd_4s(10, 29, 10)
+	fmla_4s0(10, 26, 31)
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	VLD1.P (R15)(R2), [V28.S4]
+	VLD1.P (R19)(R2), [V29.S4]
+	fadd_4s(20, 25, 26)
+	fsub_4s(11, 25, 26)
+	fadd_4s(25, 27, 28)
+	fsub_4s(26, 27, 28)
+	fadd_4s(5, 24, 20)
+	fadd_4s(5, 5, 25)
+	fadd_4s(11, 29, 11)
+	fmla_4s0(11, 26, 31)
+	fadd_4s(20, 1, 2)
+	fsub_4s(25, 1, 2)
+	fadd_4s(1, 3, 4)
+	fsub_4s(2, 3, 4)
+	fadd_4s(24, 0, 20)
+	fadd_4s(24, 24, 1)
+	fadd_4s(25, 5, 25)
+	fmla_4s0(25, 2, 31)
+	fadd_4s(0, 24, 30)
+	fadd_4s(1, 25, 30)
+	fadd_4s(20, 7, 8)
+	fsub_4s(25, 7, 8)
+	fadd_4s(7, 9, 10)
+	fsub_4s(8, 9, 10)
+	fadd_4s(24, 6, 20)
+	fadd_4s(24, 24, 7)
+	fadd_4s(25, 11, 25)
+	fmla_4s0(25, 8, 31)
+	fadd_4s(6, 24, 30)
+	fadd_4s(7, 25, 30)
+	CBZ R9, plain
+	eor_16b(28, 28, 28)
+	fmax_4s(0, 0, 28)
+	fmax_4s(1, 1, 28)
+	fmax_4s(6, 6, 28)
+	fmax_4s(7, 7, 28)
+
+plain:
+	MOVD R6, R11
+	MOVD R7, R12
+
+segment:
+	MOVD (R11), R13
+	ADD R0, R13, R13
+	ADD R22<<1, R13, R13
+	ADD R22>>4, R11, R20
+	MOVBU 8(R20), R14
+	MOVD 16(R11), R15
+	MOVD $255, R20
+	CMP R20, R14
+	BNE part
+	VST2 [V0.S4, V1.S4], (R13)
+	SUBS $1, R15, R15
+	BEQ stored
+	ADD R5, R13, R13
+	VST2 [V6.S4, V7.S4], (R13)
+
+stored:
+	ADD $24, R11, R11
+	SUBS $1, R12, R12
+	BNE segment
+	ADD $16, R22, R22
+	CMP $32, R22
+	BNE half
+	ADD $64, R1, R1
+	ADD R4, R0, R0
+	SUBS $1, R3, R3
 	BNE channel
 	RET
 
-mask1part:
-	ADD $0, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F14, F15), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask1done
+part:
+	CBZ R14, stored
+	MOVD R13, R20
+	TBZ $0, R14, skip000
+	VST1 V0.S[0], (R20)
 
-mask2part:
-	ADD $16, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask2done
+skip000:
+	ADD $4, R20, R20
+	TBZ $1, R14, skip001
+	VST1 V1.S[0], (R20)
 
-mask3part:
-	ADD $32, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F16, F17), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask3done
+skip001:
+	ADD $4, R20, R20
+	TBZ $2, R14, skip010
+	VST1 V0.S[1], (R20)
 
-mask4part:
-	ADD $48, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask4done
+skip010:
+	ADD $4, R20, R20
+	TBZ $3, R14, skip011
+	VST1 V1.S[1], (R20)
 
-mask5part:
-	ADD $0, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F14, F15), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask5done
+skip011:
+	ADD $4, R20, R20
+	TBZ $4, R14, skip020
+	VST1 V0.S[2], (R20)
 
-mask6part:
-	ADD $16, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask6done
+skip020:
+	ADD $4, R20, R20
+	TBZ $5, R14, skip021
+	VST1 V1.S[2], (R20)
 
-mask7part:
-	ADD $32, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F16, F17), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask7done
+skip021:
+	ADD $4, R20, R20
+	TBZ $6, R14, skip030
+	VST1 V0.S[3], (R20)
 
-mask8part:
-	ADD $48, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask8done
+skip030:
+	ADD $4, R20, R20
+	TBZ $7, R14, skip031
+	VST1 V1.S[3], (R20)
 
-TEXT ·winogradOut4x2_neon(SB), NOSPLIT, $32-80
-	MOVD dst+0(FP), R5
-	MOVD src+8(FP), R4
-	MOVD lds+16(FP), R7
-	MOVD n+24(FP), R2
-	MOVD pitch+40(FP), R1
-	MOVD bias+64(FP), R10
+skip031:
+	ADD $4, R20, R20
+	SUBS $1, R15, R15
+	BEQ stored
+	ADD R5, R13, R13
+	MOVD R13, R20
+	TBZ $0, R14, skip100
+	VST1 V6.S[0], (R20)
+
+skip100:
+	ADD $4, R20, R20
+	TBZ $1, R14, skip101
+	VST1 V7.S[0], (R20)
+
+skip101:
+	ADD $4, R20, R20
+	TBZ $2, R14, skip110
+	VST1 V6.S[1], (R20)
+
+skip110:
+	ADD $4, R20, R20
+	TBZ $3, R14, skip111
+	VST1 V7.S[1], (R20)
+
+skip111:
+	ADD $4, R20, R20
+	TBZ $4, R14, skip120
+	VST1 V6.S[2], (R20)
+
+skip120:
+	ADD $4, R20, R20
+	TBZ $5, R14, skip121
+	VST1 V7.S[2], (R20)
+
+skip121:
+	ADD $4, R20, R20
+	TBZ $6, R14, skip130
+	VST1 V6.S[3], (R20)
+
+skip130:
+	ADD $4, R20, R20
+	TBZ $7, R14, skip131
+	VST1 V7.S[3], (R20)
+
+skip131:
+	ADD $4, R20, R20
+	B stored
+
+TEXT ·winogradOut4x2_neon(SB), NOSPLIT, $0-80
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD lds+16(FP), R2
+	MOVD n+24(FP), R3
+	MOVD plane+32(FP), R4
+	MOVD pitch+40(FP), R5
+	MOVD segs+48(FP), R6
+	MOVD nseg+56(FP), R7
+	MOVD bias+64(FP), R8
+	MOVD relu+72(FP), R9
+	MOVD $4, R20
+	MUL R2, R20, R10
+	MOVD $0x4080000040000000, R20
+	VMOV R20, V31.D[0]
+	MOVD $0x0000000041000000, R20
+	VMOV R20, V31.D[1]
+	eor_16b(30, 30, 30)
 
 channel:
-	MOVD R4, R12
-	ADD R7, R7, R19
-	ADD $0, R19, R11
-	ADD R11, R11, R11
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	fadd_4s(8, 2, 4)
-	fadd_4s(9, 3, 5)
-	fsub_4s(12, 2, 4)
-	fsub_4s(13, 3, 5)
-	fadd_4s(10, 0, 8)
-	fadd_4s(11, 1, 9)
-	fsub_4s(12, 12, 6)
-	fsub_4s(13, 13, 7)
-	MOVD R12, R3
-	FSTPQ (F10, F11), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F12, F13), 0(R3)
-	ADD R7, R12, R12
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	fadd_4s(8, 2, 4)
-	fadd_4s(9, 3, 5)
-	fsub_4s(12, 2, 4)
-	fsub_4s(13, 3, 5)
-	fadd_4s(10, 0, 8)
-	fadd_4s(11, 1, 9)
-	fsub_4s(12, 12, 6)
-	fsub_4s(13, 13, 7)
-	MOVD R12, R3
-	FSTPQ (F10, F11), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F12, F13), 0(R3)
-	ADD R7, R12, R12
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	fadd_4s(8, 2, 4)
-	fadd_4s(9, 3, 5)
-	fsub_4s(12, 2, 4)
-	fsub_4s(13, 3, 5)
-	fadd_4s(10, 0, 8)
-	fadd_4s(11, 1, 9)
-	fsub_4s(12, 12, 6)
-	fsub_4s(13, 13, 7)
-	MOVD R12, R3
-	FSTPQ (F10, F11), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F12, F13), 0(R3)
-	ADD R7, R12, R12
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R11, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	fadd_4s(8, 2, 4)
-	fadd_4s(9, 3, 5)
-	fsub_4s(12, 2, 4)
-	fsub_4s(13, 3, 5)
-	fadd_4s(10, 0, 8)
-	fadd_4s(11, 1, 9)
-	fsub_4s(12, 12, 6)
-	fsub_4s(13, 13, 7)
-	MOVD R12, R3
-	FSTPQ (F10, F11), 0(R3)
-	ADD R11, R3, R3
-	FSTPQ (F12, F13), 0(R3)
-	eor_16b(29, 29, 29)
-	TST R10, R10
-	BEQ rows
-	FMOVS (R10), F29
-	dup_4s0(29, 29)
-	ADD $4, R10, R10
-
-rows:
-	eor_16b(30, 30, 30)
-	MOVD R4, R12
-	MOVD R5, R13
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	fadd_4s(8, 2, 4)
-	fadd_4s(9, 3, 5)
-	fsub_4s(12, 2, 4)
-	fsub_4s(13, 3, 5)
-	fadd_4s(10, 0, 8)
-	fadd_4s(11, 1, 9)
-	fsub_4s(12, 12, 6)
-	fsub_4s(13, 13, 7)
-	fadd_4s(10, 10, 29)
-	fadd_4s(11, 11, 29)
-	fadd_4s(12, 12, 29)
-	fadd_4s(13, 13, 29)
-	MOVD relu+72(FP), R0
-	TST R0, R0
-	BEQ plain0
-	fmax_4s(10, 10, 30)
-	fmax_4s(11, 11, 30)
-	fmax_4s(12, 12, 30)
-	fmax_4s(13, 13, 30)
-
-plain0:
-	zip1_4s(0, 10, 12)
-	zip1_4s(1, 11, 13)
-	zip2_4s(2, 10, 12)
-	zip2_4s(3, 11, 13)
-	VMOV V0.B16, V10.B16
-	VMOV V2.B16, V11.B16
-	VMOV V1.B16, V12.B16
-	VMOV V3.B16, V13.B16
-	MOVD segs+48(FP), R8
-	MOVD nseg+56(FP), R9
-
-row0segment:
-	MOVD (R8), R3
-	ADD R13, R3, R3
-	MOVWU 8(R8), R0
-	ANDW $65535, R0, R0
-	CMPW $65535, R0
-	BNE row0some
-	FSTPQ (F10, F11), 0(R3)
-	FSTPQ (F12, F13), 32(R3)
-
-row0next:
-	ADD $24, R8, R8
-	SUBS $1, R9, R9
-	BNE row0segment
-	B row0done
-
-row0some:
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row0part0
-	FSTPQ (F10, F11), 0(R3)
-
-row0after0:
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row0part1
-	FSTPQ (F12, F13), 32(R3)
-
-row0after1:
-	B row0next
-
-row0part0:
-	ANDSW $15, R0, R0
-	BEQ row0low0end
-	CMPW $15, R0
-	BNE row0low0not15
-	FMOVQ F10, 0(R3)
-	B row0low0end
-
-row0low0not15:
-	CMPW $3, R0
-	BNE row0low0not3
-	FMOVS F10, (R3)
-	rev64_4s(14, 10)
-	FMOVS F14, 4(R3)
-	B row0low0end
-
-row0low0not3:
-	CMPW $12, R0
-	BNE row0low0not12
-	ext_16b8(14, 10, 10)
-	FMOVS F14, 8(R3)
-	rev64_4s(14, 14)
-	FMOVS F14, 12(R3)
-	B row0low0end
-
-row0low0not12:
-	CMPW $7, R0
-	BNE row0low0not7
-	FMOVS F10, (R3)
-	rev64_4s(14, 10)
-	FMOVS F14, 4(R3)
-	ext_16b8(14, 10, 10)
-	FMOVS F14, 8(R3)
-	B row0low0end
-
-row0low0not7:
-	CMPW $1, R0
-	BNE row0low0not1
-	FMOVS F10, (R3)
-	B row0low0end
-
-row0low0not1:
-	FMOVS R0, F14
-	dup_4s0(15, 14)
-	dup_4s0(14, 14)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	ushl_4s(14, 14, 16)
-	FMOVQ 16(R19), F16
-	ushl_4s(15, 15, 16)
-	uzp2_8h(16, 14, 15)
-	shrn_8b8(16, 16)
-	cmge_8b0(16, 16)
-	FMOVD F16, R22
-	CBNZ R22, mask1part
-	FSTPQ (F10, F11), 0(R3)
-
-mask1done:
-
-row0low0end:
-	VMOV V11.B16, V31.B16
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row0high0end
-	CMPW $15, R0
-	BNE row0high0not15
-	FMOVQ F31, 16(R3)
-	B row0high0end
-
-row0high0not15:
-	CMPW $3, R0
-	BNE row0high0not3
-	FMOVS F31, 16(R3)
-	rev64_4s(14, 31)
-	FMOVS F14, 20(R3)
-	B row0high0end
-
-row0high0not3:
-	CMPW $12, R0
-	BNE row0high0not12
-	ext_16b8(14, 31, 31)
-	FMOVS F14, 24(R3)
-	rev64_4s(14, 14)
-	FMOVS F14, 28(R3)
-	B row0high0end
-
-row0high0not12:
-	CMPW $7, R0
-	BNE row0high0not7
-	FMOVS F31, 16(R3)
-	rev64_4s(14, 31)
-	FMOVS F14, 20(R3)
-	ext_16b8(14, 31, 31)
-	FMOVS F14, 24(R3)
-	B row0high0end
-
-row0high0not7:
-	CMPW $1, R0
-	BNE row0high0not1
-	FMOVS F31, 16(R3)
-	B row0high0end
-
-row0high0not1:
-	FMOVS R0, F14
-	dup_4s0(15, 14)
-	dup_4s0(14, 14)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	ushl_4s(14, 14, 16)
-	FMOVQ 16(R19), F16
-	ushl_4s(15, 15, 16)
-	uzp2_8h(16, 14, 15)
-	shrn_8b8(16, 16)
-	cmge_8b0(16, 16)
-	FMOVD F16, R22
-	CBNZ R22, mask2part
-	FSTPQ (F31, F31), 16(R3)
-
-mask2done:
-
-row0high0end:
-	B row0after0
-
-row0part1:
-	ANDSW $15, R0, R0
-	BEQ row0low1end
-	CMPW $15, R0
-	BNE row0low1not15
-	FMOVQ F12, 32(R3)
-	B row0low1end
-
-row0low1not15:
-	CMPW $3, R0
-	BNE row0low1not3
-	FMOVS F12, 32(R3)
-	rev64_4s(14, 12)
-	FMOVS F14, 36(R3)
-	B row0low1end
-
-row0low1not3:
-	CMPW $12, R0
-	BNE row0low1not12
-	ext_16b8(14, 12, 12)
-	FMOVS F14, 40(R3)
-	rev64_4s(14, 14)
-	FMOVS F14, 44(R3)
-	B row0low1end
-
-row0low1not12:
-	CMPW $7, R0
-	BNE row0low1not7
-	FMOVS F12, 32(R3)
-	rev64_4s(14, 12)
-	FMOVS F14, 36(R3)
-	ext_16b8(14, 12, 12)
-	FMOVS F14, 40(R3)
-	B row0low1end
-
-row0low1not7:
-	CMPW $1, R0
-	BNE row0low1not1
-	FMOVS F12, 32(R3)
-	B row0low1end
-
-row0low1not1:
-	FMOVS R0, F14
-	dup_4s0(15, 14)
-	dup_4s0(14, 14)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	ushl_4s(14, 14, 16)
-	FMOVQ 16(R19), F16
-	ushl_4s(15, 15, 16)
-	uzp2_8h(16, 14, 15)
-	shrn_8b8(16, 16)
-	cmge_8b0(16, 16)
-	FMOVD F16, R22
-	CBNZ R22, mask3part
-	FSTPQ (F12, F13), 32(R3)
-
-mask3done:
-
-row0low1end:
-	VMOV V13.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row0high1end
-	CMPW $15, R0
-	BNE row0high1not15
-	FMOVQ F31, 48(R3)
-	B row0high1end
-
-row0high1not15:
-	CMPW $3, R0
-	BNE row0high1not3
-	FMOVS F31, 48(R3)
-	rev64_4s(14, 31)
-	FMOVS F14, 52(R3)
-	B row0high1end
-
-row0high1not3:
-	CMPW $12, R0
-	BNE row0high1not12
-	ext_16b8(14, 31, 31)
-	FMOVS F14, 56(R3)
-	rev64_4s(14, 14)
-	FMOVS F14, 60(R3)
-	B row0high1end
-
-row0high1not12:
-	CMPW $7, R0
-	BNE row0high1not7
-	FMOVS F31, 48(R3)
-	rev64_4s(14, 31)
-	FMOVS F14, 52(R3)
-	ext_16b8(14, 31, 31)
-	FMOVS F14, 56(R3)
-	B row0high1end
-
-row0high1not7:
-	CMPW $1, R0
-	BNE row0high1not1
-	FMOVS F31, 48(R3)
-	B row0high1end
-
-row0high1not1:
-	FMOVS R0, F14
-	dup_4s0(15, 14)
-	dup_4s0(14, 14)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	ushl_4s(14, 14, 16)
-	FMOVQ 16(R19), F16
-	ushl_4s(15, 15, 16)
-	uzp2_8h(16, 14, 15)
-	shrn_8b8(16, 16)
-	cmge_8b0(16, 16)
-	FMOVD F16, R22
-	CBNZ R22, mask4part
-	FSTPQ (F31, F31), 48(R3)
-
-mask4done:
-
-row0high1end:
-	B row0after1
-
-row0done:
-	ADD R11, R12, R12
-	ADD R1, R13, R13
-	MOVD R12, R3
-	FLDPQ 0(R3), (F0, F1)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F2, F3)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F4, F5)
-	ADD R7, R3, R3
-	FLDPQ 0(R3), (F6, F7)
-	fadd_4s(8, 2, 4)
-	fadd_4s(9, 3, 5)
-	fsub_4s(12, 2, 4)
-	fsub_4s(13, 3, 5)
-	fadd_4s(10, 0, 8)
-	fadd_4s(11, 1, 9)
-	fsub_4s(12, 12, 6)
-	fsub_4s(13, 13, 7)
-	fadd_4s(10, 10, 29)
-	fadd_4s(11, 11, 29)
-	fadd_4s(12, 12, 29)
-	fadd_4s(13, 13, 29)
-	MOVD relu+72(FP), R0
-	TST R0, R0
-	BEQ plain1
-	fmax_4s(10, 10, 30)
-	fmax_4s(11, 11, 30)
-	fmax_4s(12, 12, 30)
-	fmax_4s(13, 13, 30)
-
-plain1:
-	zip1_4s(0, 10, 12)
-	zip1_4s(1, 11, 13)
-	zip2_4s(2, 10, 12)
-	zip2_4s(3, 11, 13)
-	VMOV V0.B16, V10.B16
-	VMOV V2.B16, V11.B16
-	VMOV V1.B16, V12.B16
-	VMOV V3.B16, V13.B16
-	MOVD segs+48(FP), R8
-	MOVD nseg+56(FP), R9
-
-row1segment:
-	MOVD 16(R8), R20
-	CMP $1, R20
-	BLE row1next
-	MOVD (R8), R3
-	ADD R13, R3, R3
-	MOVWU 8(R8), R0
-	ANDW $65535, R0, R0
-	CMPW $65535, R0
-	BNE row1some
-	FSTPQ (F10, F11), 0(R3)
-	FSTPQ (F12, F13), 32(R3)
-
-row1next:
-	ADD $24, R8, R8
-	SUBS $1, R9, R9
-	BNE row1segment
-	B row1done
-
-row1some:
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row1part0
-	FSTPQ (F10, F11), 0(R3)
-
-row1after0:
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	CMPW $255, R0
-	BNE row1part1
-	FSTPQ (F12, F13), 32(R3)
-
-row1after1:
-	B row1next
-
-row1part0:
-	ANDSW $15, R0, R0
-	BEQ row1low0end
-	CMPW $15, R0
-	BNE row1low0not15
-	FMOVQ F10, 0(R3)
-	B row1low0end
-
-row1low0not15:
-	CMPW $3, R0
-	BNE row1low0not3
-	FMOVS F10, (R3)
-	rev64_4s(14, 10)
-	FMOVS F14, 4(R3)
-	B row1low0end
-
-row1low0not3:
-	CMPW $12, R0
-	BNE row1low0not12
-	ext_16b8(14, 10, 10)
-	FMOVS F14, 8(R3)
-	rev64_4s(14, 14)
-	FMOVS F14, 12(R3)
-	B row1low0end
-
-row1low0not12:
-	CMPW $7, R0
-	BNE row1low0not7
-	FMOVS F10, (R3)
-	rev64_4s(14, 10)
-	FMOVS F14, 4(R3)
-	ext_16b8(14, 10, 10)
-	FMOVS F14, 8(R3)
-	B row1low0end
-
-row1low0not7:
-	CMPW $1, R0
-	BNE row1low0not1
-	FMOVS F10, (R3)
-	B row1low0end
-
-row1low0not1:
-	FMOVS R0, F14
-	dup_4s0(15, 14)
-	dup_4s0(14, 14)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	ushl_4s(14, 14, 16)
-	FMOVQ 16(R19), F16
-	ushl_4s(15, 15, 16)
-	uzp2_8h(16, 14, 15)
-	shrn_8b8(16, 16)
-	cmge_8b0(16, 16)
-	FMOVD F16, R22
-	CBNZ R22, mask5part
-	FSTPQ (F10, F11), 0(R3)
-
-mask5done:
-
-row1low0end:
-	VMOV V11.B16, V31.B16
-	MOVWU 8(R8), R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row1high0end
-	CMPW $15, R0
-	BNE row1high0not15
-	FMOVQ F31, 16(R3)
-	B row1high0end
-
-row1high0not15:
-	CMPW $3, R0
-	BNE row1high0not3
-	FMOVS F31, 16(R3)
-	rev64_4s(14, 31)
-	FMOVS F14, 20(R3)
-	B row1high0end
-
-row1high0not3:
-	CMPW $12, R0
-	BNE row1high0not12
-	ext_16b8(14, 31, 31)
-	FMOVS F14, 24(R3)
-	rev64_4s(14, 14)
-	FMOVS F14, 28(R3)
-	B row1high0end
-
-row1high0not12:
-	CMPW $7, R0
-	BNE row1high0not7
-	FMOVS F31, 16(R3)
-	rev64_4s(14, 31)
-	FMOVS F14, 20(R3)
-	ext_16b8(14, 31, 31)
-	FMOVS F14, 24(R3)
-	B row1high0end
-
-row1high0not7:
-	CMPW $1, R0
-	BNE row1high0not1
-	FMOVS F31, 16(R3)
-	B row1high0end
-
-row1high0not1:
-	FMOVS R0, F14
-	dup_4s0(15, 14)
-	dup_4s0(14, 14)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	ushl_4s(14, 14, 16)
-	FMOVQ 16(R19), F16
-	ushl_4s(15, 15, 16)
-	uzp2_8h(16, 14, 15)
-	shrn_8b8(16, 16)
-	cmge_8b0(16, 16)
-	FMOVD F16, R22
-	CBNZ R22, mask6part
-	FSTPQ (F31, F31), 16(R3)
-
-mask6done:
-
-row1high0end:
-	B row1after0
-
-row1part1:
-	ANDSW $15, R0, R0
-	BEQ row1low1end
-	CMPW $15, R0
-	BNE row1low1not15
-	FMOVQ F12, 32(R3)
-	B row1low1end
-
-row1low1not15:
-	CMPW $3, R0
-	BNE row1low1not3
-	FMOVS F12, 32(R3)
-	rev64_4s(14, 12)
-	FMOVS F14, 36(R3)
-	B row1low1end
-
-row1low1not3:
-	CMPW $12, R0
-	BNE row1low1not12
-	ext_16b8(14, 12, 12)
-	FMOVS F14, 40(R3)
-	rev64_4s(14, 14)
-	FMOVS F14, 44(R3)
-	B row1low1end
-
-row1low1not12:
-	CMPW $7, R0
-	BNE row1low1not7
-	FMOVS F12, 32(R3)
-	rev64_4s(14, 12)
-	FMOVS F14, 36(R3)
-	ext_16b8(14, 12, 12)
-	FMOVS F14, 40(R3)
-	B row1low1end
-
-row1low1not7:
-	CMPW $1, R0
-	BNE row1low1not1
-	FMOVS F12, 32(R3)
-	B row1low1end
-
-row1low1not1:
-	FMOVS R0, F14
-	dup_4s0(15, 14)
-	dup_4s0(14, 14)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	ushl_4s(14, 14, 16)
-	FMOVQ 16(R19), F16
-	ushl_4s(15, 15, 16)
-	uzp2_8h(16, 14, 15)
-	shrn_8b8(16, 16)
-	cmge_8b0(16, 16)
-	FMOVD F16, R22
-	CBNZ R22, mask7part
-	FSTPQ (F12, F13), 32(R3)
-
-mask7done:
-
-row1low1end:
-	VMOV V13.B16, V31.B16
-	MOVWU 8(R8), R0
-	LSRW $8, R0, R0
-	ANDW $255, R0, R0
-	LSRW $4, R0, R0
-	ANDSW $15, R0, R0
-	BEQ row1high1end
-	CMPW $15, R0
-	BNE row1high1not15
-	FMOVQ F31, 48(R3)
-	B row1high1end
-
-row1high1not15:
-	CMPW $3, R0
-	BNE row1high1not3
-	FMOVS F31, 48(R3)
-	rev64_4s(14, 31)
-	FMOVS F14, 52(R3)
-	B row1high1end
-
-row1high1not3:
-	CMPW $12, R0
-	BNE row1high1not12
-	ext_16b8(14, 31, 31)
-	FMOVS F14, 56(R3)
-	rev64_4s(14, 14)
-	FMOVS F14, 60(R3)
-	B row1high1end
-
-row1high1not12:
-	CMPW $7, R0
-	BNE row1high1not7
-	FMOVS F31, 48(R3)
-	rev64_4s(14, 31)
-	FMOVS F14, 52(R3)
-	ext_16b8(14, 31, 31)
-	FMOVS F14, 56(R3)
-	B row1high1end
-
-row1high1not7:
-	CMPW $1, R0
-	BNE row1high1not1
-	FMOVS F31, 48(R3)
-	B row1high1end
-
-row1high1not1:
-	FMOVS R0, F14
-	dup_4s0(15, 14)
-	dup_4s0(14, 14)
-	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	ushl_4s(14, 14, 16)
-	FMOVQ 16(R19), F16
-	ushl_4s(15, 15, 16)
-	uzp2_8h(16, 14, 15)
-	shrn_8b8(16, 16)
-	cmge_8b0(16, 16)
-	FMOVD F16, R22
-	CBNZ R22, mask8part
-	FSTPQ (F31, F31), 48(R3)
-
-mask8done:
-
-row1high1end:
-	B row1after1
-
-row1done:
-	ADD $64, R4, R4
-	MOVD plane+32(FP), R11
-	ADD R11, R5, R5
-	SUBS $1, R2, R2
+	CBZ R8, unbiased
+	VLD1R.P 4(R8), [V30.S4]
+
+unbiased:
+	MOVD ZR, R22
+
+half:
+	ADD R22, R1, R11
+	ADD R10, R11, R12
+	ADD R10, R12, R13
+	ADD R10, R13, R14
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	fadd_4s(20, 25, 26)
+	fsub_4s(6, 25, 26)
+	fadd_4s(0, 24, 20)
+	fsub_4s(6, 6, 27)
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	fadd_4s(20, 25, 26)
+	fsub_4s(7, 25, 26)
+	fadd_4s(1, 24, 20)
+	fsub_4s(7, 7, 27)
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	fadd_4s(20, 25, 26)
+	fsub_4s(8, 25, 26)
+	fadd_4s(2, 24, 20)
+	fsub_4s(8, 8, 27)
+	VLD1.P (R11)(R2), [V24.S4]
+	VLD1.P (R12)(R2), [V25.S4]
+	VLD1.P (R13)(R2), [V26.S4]
+	VLD1.P (R14)(R2), [V27.S4]
+	fadd_4s(20, 25, 26)
+	fsub_4s(9, 25, 26)
+	fadd_4s(3, 24, 20)
+	fsub_4s(9, 9, 27)
+	fadd_4s(20, 1, 2)
+	fsub_4s(25, 1, 2)
+	fadd_4s(24, 0, 20)
+	fsub_4s(25, 25, 3)
+	fadd_4s(0, 24, 30)
+	fadd_4s(1, 25, 30)
+	fadd_4s(20, 7, 8)
+	fsub_4s(25, 7, 8)
+	fadd_4s(24, 6, 20)
+	fsub_4s(25, 25, 9)
+	fadd_4s(6, 24, 30)
+	fadd_4s(7, 25, 30)
+	CBZ R9, plain
+	eor_16b(28, 28, 28)
+	fmax_4s(0, 0, 28)
+	fmax_4s(1, 1, 28)
+	fmax_4s(6, 6, 28)
+	fmax_4s(7, 7, 28)
+
+plain:
+	MOVD R6, R11
+	MOVD R7, R12
+
+segment:
+	MOVD (R11), R13
+	ADD R0, R13, R13
+	ADD R22<<1, R13, R13
+	ADD R22>>4, R11, R20
+	MOVBU 8(R20), R14
+	MOVD 16(R11), R15
+	MOVD $255, R20
+	CMP R20, R14
+	BNE part
+	VST2 [V0.S4, V1.S4], (R13)
+	SUBS $1, R15, R15
+	BEQ stored
+	ADD R5, R13, R13
+	VST2 [V6.S4, V7.S4], (R13)
+
+stored:
+	ADD $24, R11, R11
+	SUBS $1, R12, R12
+	BNE segment
+	ADD $16, R22, R22
+	CMP $32, R22
+	BNE half
+	ADD $64, R1, R1
+	ADD R4, R0, R0
+	SUBS $1, R3, R3
 	BNE channel
 	RET
 
-mask1part:
-	ADD $0, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F10, F11), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask1done
+part:
+	CBZ R14, stored
+	MOVD R13, R20
+	TBZ $0, R14, skip000
+	VST1 V0.S[0], (R20)
 
-mask2part:
-	ADD $16, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask2done
+skip000:
+	ADD $4, R20, R20
+	TBZ $1, R14, skip001
+	VST1 V1.S[0], (R20)
 
-mask3part:
-	ADD $32, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F12, F13), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask3done
+skip001:
+	ADD $4, R20, R20
+	TBZ $2, R14, skip010
+	VST1 V0.S[1], (R20)
 
-mask4part:
-	ADD $48, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask4done
+skip010:
+	ADD $4, R20, R20
+	TBZ $3, R14, skip011
+	VST1 V1.S[1], (R20)
 
-mask5part:
-	ADD $0, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F10, F11), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask5done
+skip011:
+	ADD $4, R20, R20
+	TBZ $4, R14, skip020
+	VST1 V0.S[2], (R20)
 
-mask6part:
-	ADD $16, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask6done
+skip020:
+	ADD $4, R20, R20
+	TBZ $5, R14, skip021
+	VST1 V1.S[2], (R20)
 
-mask7part:
-	ADD $32, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F12, F13), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask7done
+skip021:
+	ADD $4, R20, R20
+	TBZ $6, R14, skip030
+	VST1 V0.S[3], (R20)
 
-mask8part:
-	ADD $48, R3, R21
-	ADD $8, RSP, R20
-	FSTPQ (F31, F31), (R20)
-	MOVD R22, R15
-	CALL storeLanes<>(SB)
-	B mask8done
+skip030:
+	ADD $4, R20, R20
+	TBZ $7, R14, skip031
+	VST1 V1.S[3], (R20)
+
+skip031:
+	ADD $4, R20, R20
+	SUBS $1, R15, R15
+	BEQ stored
+	ADD R5, R13, R13
+	MOVD R13, R20
+	TBZ $0, R14, skip100
+	VST1 V6.S[0], (R20)
+
+skip100:
+	ADD $4, R20, R20
+	TBZ $1, R14, skip101
+	VST1 V7.S[0], (R20)
+
+skip101:
+	ADD $4, R20, R20
+	TBZ $2, R14, skip110
+	VST1 V6.S[1], (R20)
+
+skip110:
+	ADD $4, R20, R20
+	TBZ $3, R14, skip111
+	VST1 V7.S[1], (R20)
+
+skip111:
+	ADD $4, R20, R20
+	TBZ $4, R14, skip120
+	VST1 V6.S[2], (R20)
+
+skip120:
+	ADD $4, R20, R20
+	TBZ $5, R14, skip121
+	VST1 V7.S[2], (R20)
+
+skip121:
+	ADD $4, R20, R20
+	TBZ $6, R14, skip130
+	VST1 V6.S[3], (R20)
+
+skip130:
+	ADD $4, R20, R20
+	TBZ $7, R14, skip131
+	VST1 V7.S[3], (R20)
+
+skip131:
+	ADD $4, R20, R20
+	B stored
 
 TEXT loadLanes<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD ZR, R16

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -60,73 +61,103 @@ func run() error {
 		}
 		row := []string{l.title}
 		for _, core := range cores {
-			share, of, err := l.share(core, code)
+			s, err := l.shares(core, code)
 			if err != nil {
 				return fmt.Errorf("%s: %w", l.function, err)
 			}
-			s := fmt.Sprintf("%.0f %%", 100*share)
+			text := s.text(l)
 			if *all {
-				s += " of " + of
+				text += fmt.Sprintf(" (%.1f cycles; products %.1f, memory %.1f, arithmetic too %.1f)", s.whole, s.products, s.memory, s.arithmetic)
 			}
-			row = append(row, s)
+			row = append(row, text)
 		}
 		fmt.Printf("| %s |\n", strings.Join(row, " | "))
 	}
 	return nil
 }
 
-// share is the least number of cycles that the loop needs, of the products alone or of the loads and stores alone, as a
-// share of what it takes.
-func (l loop) share(core string, code []string) (share float64, of string, err error) {
+// shares are what the loop takes compared with what its products alone, its loads and stores alone, and all of its loads,
+// stores and arithmetic need of the pipes, if nothing has to wait for anything.
+type shares struct {
+	whole                        float64
+	products, memory, arithmetic float64
+}
+
+// arithmetic are the instructions that a loop is there for, by their beginnings: sums, products, comparisons, choices and
+// maxima. Addresses, counters, moves, and what moves floats between lanes don't count.
+var arithmetic = []string{"fadd", "fsub", "fmul", "fmla", "fmls", "fmax", "fmin", "fdiv", "fsqrt", "fcm", "umax", "cm", "bit", "bif", "bsl"}
+
+func (l loop) shares(core string, code []string) (shares, error) {
+	var s shares
 	var products int
-	var memory []string
-	for _, s := range code {
-		op, _, _ := strings.Cut(s, " ")
-		switch {
-		case op == "fmla" || op == "fmls":
+	var memory, needed []string
+	for _, c := range code {
+		op, _, _ := strings.Cut(c, " ")
+		if op == "fmla" || op == "fmls" {
 			products++
-		case strings.HasPrefix(op, "ld") || strings.HasPrefix(op, "st"):
-			memory = append(memory, s)
+		}
+		isMemory := strings.HasPrefix(op, "ld") || strings.HasPrefix(op, "st")
+		if isMemory {
+			memory = append(memory, c)
+		}
+		if isMemory || strings.Contains(c, " v") && slices.ContainsFunc(arithmetic, func(a string) bool { return strings.HasPrefix(op, a) }) {
+			needed = append(needed, c)
 		}
 	}
-	whole, err := cycles(core, code)
-	if err != nil {
-		return 0, "", err
+	var err error
+	if s.whole, _, err = cycles(core, code); err != nil {
+		return s, err
 	}
 	// How long a product takes if nothing holds it up.
 	var chain []string
 	for i := range 24 {
 		chain = append(chain, fmt.Sprintf("fmla v%d.4s, v30.4s, v31.4s", i))
 	}
-	one, err := cycles(core, chain)
+	one, _, err := cycles(core, chain)
 	if err != nil {
-		return 0, "", err
+		return s, err
 	}
-	fma := float64(products) * one / float64(len(chain))
+	s.products = float64(products) * one / float64(len(chain))
 	if l.limit == products_ {
-		return fma / whole, fmt.Sprintf("%.1f (products), %d instructions", whole, len(code)), nil
+		return s, nil
 	}
-	mem, err := cycles(core, memory)
-	if err != nil {
-		return 0, "", err
+	if s.memory, _, err = cycles(core, memory); err != nil {
+		return s, err
 	}
-	return max(fma, mem) / whole, fmt.Sprintf("%.1f (memory %.1f, products %.1f), %d instructions", whole, mem, fma, len(code)), nil
+	_, s.arithmetic, err = cycles(core, needed)
+	s.arithmetic = max(s.arithmetic, s.products, s.memory)
+	return s, err
 }
 
-var totalCycles = regexp.MustCompile(`Total Cycles:\s+(\d+)`)
+// text is a cell of the table.
+func (s shares) text(l loop) string {
+	percent := func(f float64) string { return fmt.Sprintf("%.0f %%", 100*min(1, f/s.whole)) }
+	if l.limit == products_ {
+		return percent(s.products)
+	}
+	return percent(max(s.memory, s.products)) + ", " + percent(s.arithmetic)
+}
 
-// cycles is what llvm-mca says that once through the code takes, of many.
-func cycles(core string, code []string) (float64, error) {
+var (
+	totalCycles = regexp.MustCompile(`Total Cycles:\s+(\d+)`)
+	throughput  = regexp.MustCompile(`Block RThroughput:\s+([\d.]+)`)
+)
+
+// cycles is what llvm-mca says that once through the code takes, of many, and what the pipes alone would take.
+func cycles(core string, code []string) (all, pipes float64, err error) {
 	const times = 200
 	c := exec.Command(program("llvm-mca"), "-mtriple=aarch64", "-mcpu="+core, "-iterations="+strconv.Itoa(times))
 	c.Stdin = strings.NewReader(strings.Join(code, "\n") + "\n")
 	out, err := c.CombinedOutput()
-	m := totalCycles.FindSubmatch(out)
-	if err != nil || m == nil {
-		return 0, fmt.Errorf("llvm-mca: %v\n%s", err, out)
+	m, p := totalCycles.FindSubmatch(out), throughput.FindSubmatch(out)
+	if err != nil || m == nil || p == nil {
+		return 0, 0, fmt.Errorf("llvm-mca: %v\n%s", err, out)
 	}
-	n, err := strconv.ParseFloat(string(m[1]), 64)
-	return n / times, err
+	if all, err = strconv.ParseFloat(string(m[1]), 64); err != nil {
+		return 0, 0, err
+	}
+	pipes, err = strconv.ParseFloat(string(p[1]), 64)
+	return all / times, pipes, err
 }
 
 func program(name string) string {

@@ -20,7 +20,7 @@ var (
 	stubs = flag.String("stubs", "", "its Go declarations")
 	table = flag.String("table", "", "Go file with a table of AVX2 functions to translate instead")
 	name  = flag.String("var", "", "the table's variable")
-	hand  = flag.Bool("pools", false, "write the max pools that are not translated")
+	fast  = flag.Bool("pools", false, "write the max pools that are not translated")
 	out   = flag.String("out", "", "file to write; declarations go to stubs_FILE.go")
 )
 
@@ -36,7 +36,7 @@ func run() error {
 	switch {
 	case *table != "":
 		return writeTable()
-	case *hand:
+	case *fast:
 		a := newAsm()
 		decl := a.pools()
 		return a.write("_asm/neon", decl)

@@ -171,6 +171,11 @@ func (a *asm) file(text string) error {
 				body = append(body, l)
 			}
 			i--
+			if write := hand[m[1]]; write != nil {
+				fmt.Fprintf(&a.s, "\nTEXT ·%s(SB), NOSPLIT, $0-%s\n", rename(m[1]), m[4])
+				write(a)
+				continue
+			}
 			frame, _ := strconv.Atoi(m[3])
 			size := frame
 			if slices.ContainsFunc(body, func(l line) bool { return l.op == "VMASKMOVPS" }) {
