@@ -40,7 +40,7 @@ type Images interface {
 type Options struct {
 	Layers  []string // nodes to watch; nil: every convolution layer (model.ConvLayers)
 	Top     int      // images to keep for each map; 0: 9
-	Batch   int      // images in a forward pass; 0: as many as stay within about 64 MiB, at most 32; changes no result
+	Batch   int      // images in a forward pass; 0: as many as stay within about 64 MiB and are 32 at most, or 32 MiB and 4 for each worker; changes no result
 	Readers int      // goroutines that read images while the network runs; 0: 1
 	// Exact sums convolutions directly. Values are then exact to 1e-6 of a layer's
 	// largest; else Winograd's algorithm may compute them, to 1e-4. Either way they
@@ -209,7 +209,8 @@ func Collect(ctx context.Context, engine *model.Engine, net *model.Network, imag
 		return nil, fmt.Errorf("the plan is of another network")
 	}
 	if o.Batch <= 0 {
-		o.Batch = plan.Batch(batchBytes, 32)
+		workers := engine.Workers()
+		o.Batch = plan.Batch(max(batchBytes, workers*workerBytes), max(32, 4*workers))
 	}
 	index := o.Resume
 	if fresh, err := newIndex(net, images.Len(), o); err != nil {
@@ -231,6 +232,10 @@ func Collect(ctx context.Context, engine *model.Engine, net *model.Network, imag
 // batchBytes is about what a batch takes by default: little enough that activations
 // are summarised before they have left the caches for good.
 const batchBytes = 64 << 20
+
+// workerBytes is what of a batch there may be for each worker if there are many: with less than about four images
+// for each they wait for each other at the end of every layer.
+const workerBytes = 32 << 20
 
 // fastBatch is what convolutions are made for if a scan is not exact. It is part of an index: another one would change
 // last bits.

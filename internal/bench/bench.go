@@ -93,11 +93,11 @@ func Deconv(ctx context.Context, engine *model.Engine, net *model.Network, layer
 			return 0, err
 		}
 		s, v := t.Shapes[layer], t.Value(layer).Data
-		var targets []deconv.Target
-		for k := range min(units, s.C) {
+		targets := make([]deconv.Target, min(units, s.C))
+		engine.For(len(targets), func(k int) {
 			at := tensor.ArgMax(v[k*s.H*s.W : (k+1)*s.H*s.W])
-			targets = append(targets, deconv.Target{Unit: model.Unit{Layer: layer, Channel: k, Y: at / s.W, X: at % s.W}})
-		}
+			targets[k] = deconv.Target{Unit: model.Unit{Layer: layer, Channel: k, Y: at / s.W, X: at % s.W}}
+		})
 		projections, err := p.ProjectAll(ctx, t, targets)
 		if err != nil {
 			return 0, err
