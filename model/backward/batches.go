@@ -47,7 +47,7 @@ func (p *Pass) cut(units []*unit) (batches [][]*unit, costs []float64) {
 				most = min(most, max(int(left/g[0].geo.cost)/(2*workers), 1+len(units)/(16*workers)))
 			}
 			n := min(most, len(g))
-			left -= float64(n) * g[0].geo.cost
+			left -= float64(float64(n) * g[0].geo.cost)
 			batches, g = append(batches, g[:n]), g[n:]
 		}
 	}
@@ -65,12 +65,12 @@ func (p *Pass) cost(t *model.Trace, geo *geometry) float64 {
 	for i := range p.net.Nodes {
 		n := &p.net.Nodes[i]
 		area := float64(geo.boxes[n.Name].Area())
-		sum += 8 * area * float64(t.Shapes[n.Name].C)
+		sum += float64(8 * area * float64(t.Shapes[n.Name].C))
 		switch l := n.Layer.(type) {
 		case *model.Conv:
-			sum += area * float64(l.Weight.Len())
+			sum += float64(area * float64(l.Weight.Len()))
 		case *model.Dense:
-			sum += area * float64(l.Weight.Len())
+			sum += float64(area * float64(l.Weight.Len()))
 		}
 	}
 	return sum
