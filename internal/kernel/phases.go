@@ -37,6 +37,7 @@ func (e *Engine) convPhases(f *Filters, j *convJob, n int, dx []float32, out Box
 	if g.StrideX == 2 {
 		pair(phases)
 	}
+	v := f.lv.vector
 	e.pool.For(n*g.In, func(p, worker int) {
 		d := dx[p*out.Area():][:out.Area()]
 		for i := range phases {
@@ -46,7 +47,7 @@ func (e *Engine) convPhases(f *Filters, j *convJob, n int, dx []float32, out Box
 			}
 			if a.odd >= 0 {
 				for y := range a.h {
-					weave(d[(a.y0+y*g.StrideY)*out.W():][:out.W()], a.row(p, y), phases[a.odd].row(p, y))
+					weave(v, d[(a.y0+y*g.StrideY)*out.W():][:out.W()], a.row(p, y), phases[a.odd].row(p, y))
 				}
 				continue
 			}
@@ -76,12 +77,10 @@ func pair(phases []phaseData) {
 }
 
 // weave puts even and odd numbers of dst in their places.
-func weave(dst, even, odd []float32) {
-	for len(odd) >= 4 {
-		d, a, b := (*[8]float32)(dst), (*[4]float32)(even), (*[4]float32)(odd)
-		d[0], d[1], d[2], d[3] = a[0], b[0], a[1], b[1]
-		d[4], d[5], d[6], d[7] = a[2], b[2], a[3], b[3]
-		dst, even, odd = dst[8:], even[4:], odd[4:]
+func weave(v *vectorOps, dst, even, odd []float32) {
+	if n := len(odd) &^ 7; n > 0 {
+		v.weave(&dst[0], &even[0], &odd[0], n)
+		dst, even, odd = dst[2*n:], even[n:], odd[n:]
 	}
 	for i, v := range odd {
 		dst[2*i+1] = v

@@ -164,6 +164,17 @@ func divRight_neon(dst *float32, a *float32, n int, b float32)
 //go:noescape
 func divLeft_neon(dst *float32, b *float32, n int, a float32)
 
+// weave computes dst[2i] = even[i] and dst[2i+1] = odd[i] for i < n, a multiple of 8 above 0.
+//
+//go:noescape
+func weave_neon(dst *float32, even *float32, odd *float32, n int)
+
+// weaveSums computes dst[2i] = 0 + a[i] wa + b[i] wb and dst[2i+1] = 0 + c[i] wc + d[i] wd for i < n, a multiple of 8 above 0;
+// each product is rounded.
+//
+//go:noescape
+func weaveSums_neon(dst *float32, a *float32, b *float32, c *float32, d *float32, n int, wa float32, wb float32, wc float32, wd float32)
+
 // rowSum returns the sum of x[i]
 // for i < n.
 //
@@ -195,6 +206,11 @@ func normRow_neon(dst *float32, src *float32, gamma *float32, beta *float32, n i
 //
 //go:noescape
 func maxRows_neon(dst *float32, a *float32, b *float32, n int)
+
+// sumTwo computes dst[i] = from + a[i] wa + b[i] wb, each product rounded, for i < n.
+//
+//go:noescape
+func sumTwo_neon(dst *float32, a *float32, b *float32, n int, from float32, wa float32, wb float32)
 
 // fmaRows computes dst[i] = dst[i] + a[i] b[i] for i < n.
 //

@@ -39,7 +39,8 @@ func (e *Engine) TapsAxis(x Axis, t *Taps, dst, src []float32) {
 	x.check("TapsAxis", dst, src, x.Outer*to*x.Inner)
 	j := e.newLoop()
 	j.s[0], j.s[1], j.taps = dst, src, t
-	j.dim = [6]int{x.Size, x.Inner, to}
+	from, pairs := t.doubles()
+	j.dim = [6]int{x.Size, x.Inner, to, from, pairs}
 	f := tapsRows
 	switch {
 	case j.lv == refLevel:
@@ -50,41 +51,92 @@ func (e *Engine) TapsAxis(x Axis, t *Taps, dst, src []float32) {
 	e.runLoop(j, x.Outer*to, max(1, axisFloats/(x.Inner*t.Count)), f)
 }
 
+// doubles finds where an axis becomes twice as long: from a number on, each of so many pairs of numbers has the taps of
+// the pair before, one further. There are a multiple of 8 pairs, 0 where an axis becomes longer otherwise.
+func (t *Taps) doubles() (from, pairs int) {
+	if (t.Count != 1 || t.Weight != nil) && (t.Count != 2 || t.Weight == nil) {
+		return 0, 0
+	}
+	n := len(t.Index) / t.Count
+	i := 2
+	for i < n && !t.further(i) {
+		i++
+	}
+	from = i - 2
+	for i < n && t.further(i) {
+		i++
+	}
+	return from, (i - from) / 2 &^ 7
+}
+
+// further reports whether number i has the taps of the one before the last, one further.
+func (t *Taps) further(i int) bool {
+	for k := i * t.Count; k < (i+1)*t.Count; k++ {
+		before := k - 2*t.Count
+		if t.Index[before] < 0 || t.Index[k] != t.Index[before]+1 || t.Weight != nil && t.Weight[k] != t.Weight[before] {
+			return false
+		}
+	}
+	return true
+}
+
 // tapsNumbers makes numbers [lo, hi) where Inner is 1.
 func tapsNumbers(j *loopJob, lo, hi int) {
-	t, size, to := j.taps, j.dim[0], j.dim[2]
+	t, size, to, from, pairs := j.taps, j.dim[0], j.dim[2], j.dim[3], j.dim[4]
 	for lo < hi {
 		o, first := lo/to, lo%to
 		n := min(hi-lo, to-first)
 		dst, row := j.s[0][lo:lo+n], j.s[1][o*size:][:size]
-		index := t.Index[first*t.Count:][:n*t.Count]
-		var weight []float32
-		if t.Weight != nil {
-			weight = t.Weight[first*t.Count:][:n*t.Count]
+		if pairs > 0 && first <= from && from+2*pairs <= first+n {
+			t.numbers(dst[:from-first], row, first)
+			t.double(j.lv.vector, dst[from-first:], row, from, pairs)
+			dst, first = dst[from+2*pairs-first:], from+2*pairs
 		}
-		switch {
-		case t.Count == 1 && weight == nil:
-			for i, at := range index {
-				v := t.Fill
-				if at >= 0 {
-					v = row[at]
-				}
-				dst[i] = v
-			}
-		case t.Count == 1:
-			for i, at := range index {
-				v := t.Fill
-				if at >= 0 {
-					v = row[at]
-				}
-				dst[i] = v * weight[i]
-			}
-		case t.Count == 2 && weight != nil:
-			sumPairs(dst, row, index, weight, t.Fill)
-		default:
-			sumTaps(dst, row, t.Count, index, weight, t.Fill)
-		}
+		t.numbers(dst, row, first)
 		lo += n
+	}
+}
+
+// double makes what doubles found, with the bits of numbers.
+func (t *Taps) double(v *vectorOps, dst, row []float32, from, pairs int) {
+	at, w := t.Index[from*t.Count:], t.Weight
+	if t.Count == 1 {
+		v.weave(&dst[0], &row[at[0]], &row[at[1]], pairs)
+		return
+	}
+	w = w[from*t.Count:]
+	v.weaveSums(&dst[0], &row[at[0]], &row[at[1]], &row[at[2]], &row[at[3]], pairs, w[0], w[1], w[2], w[3])
+}
+
+// numbers makes those from first on, of one row.
+func (t *Taps) numbers(dst, row []float32, first int) {
+	n := len(dst)
+	index := t.Index[first*t.Count:][:n*t.Count]
+	var weight []float32
+	if t.Weight != nil {
+		weight = t.Weight[first*t.Count:][:n*t.Count]
+	}
+	switch {
+	case t.Count == 1 && weight == nil:
+		for i, at := range index {
+			v := t.Fill
+			if at >= 0 {
+				v = row[at]
+			}
+			dst[i] = v
+		}
+	case t.Count == 1:
+		for i, at := range index {
+			v := t.Fill
+			if at >= 0 {
+				v = row[at]
+			}
+			dst[i] = v * weight[i]
+		}
+	case t.Count == 2 && weight != nil:
+		sumPairs(dst, row, index, weight, t.Fill)
+	default:
+		sumTaps(dst, row, t.Count, index, weight, t.Fill)
 	}
 }
 
@@ -131,10 +183,7 @@ func tapsRows(j *loopJob, lo, hi int) {
 		first := i % to * t.Count
 		if t.Count == 2 && t.Index[first] >= 0 && t.Index[first+1] >= 0 {
 			a, b := src[t.Index[first]*inner:][:len(dst)], src[t.Index[first+1]*inner:][:len(dst)]
-			wa, wb := t.weight(first), t.weight(first+1)
-			for c := range dst {
-				dst[c] = 0 + float32(a[c]*wa) + float32(b[c]*wb)
-			}
+			j.lv.vector.sumTwo(&dst[0], &a[0], &b[0], inner, 0, t.weight(first), t.weight(first+1))
 			continue
 		}
 		if t.Count > 1 {

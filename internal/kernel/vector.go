@@ -17,6 +17,7 @@ type vectorOps struct {
 	maxRows func(dst, a, b *float32, n int)
 	fmaRows func(dst, acc, a, b *float32, n int)                  // dst = acc + a b
 	fmaRow  func(dst, acc, a *float32, n int, b float32)          // dst = acc + a b
+	sumTwo  func(dst, a, b *float32, n int, from, wa, wb float32) // dst = from + a wa + b wb, each product rounded
 	sum     func(x *float32, n int) float32                       // of x
 	squares func(x *float32, n int, mean float32) float32         // sum of (x-mean)^2
 	max     func(x *float32, n int) float32                       // if none is NaN
@@ -27,6 +28,11 @@ type vectorOps struct {
 	columnSum     func(dst, src *float32, n, rows, stride int)
 	columnSquares func(dst, src, mean *float32, n, rows, stride int)
 	columnNorm    func(dst, src, mean, scale, gamma, beta *float32, n, rows, stride int)
+
+	// The numbers of two rows by turns; n is a multiple of 8. In weaveSums they are 0 + a wa + b wb and 0 + c wc + d wd,
+	// each product rounded.
+	weave     func(dst, even, odd *float32, n int)
+	weaveSums func(dst, a, b, c, d *float32, n int, wa, wb, wc, wd float32)
 }
 
 // Func is a function of one number, with up to two parameters.

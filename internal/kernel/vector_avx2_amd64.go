@@ -50,6 +50,7 @@ var avx2Vector = &vectorOps{
 	maxRows:       maxRows_avx2,
 	fmaRows:       fmaRows_avx2,
 	fmaRow:        fmaRow_avx2,
+	sumTwo:        sumTwo_avx2,
 	sum:           rowSum_avx2,
 	squares:       rowSquares_avx2,
 	max:           rowMax_avx2,
@@ -58,4 +59,6 @@ var avx2Vector = &vectorOps{
 	columnSum:     columnSum_avx2,
 	columnSquares: columnSquares_avx2,
 	columnNorm:    columnNorm_avx2,
+	weave:         weave_avx2,
+	weaveSums:     weaveSums_avx2,
 }

@@ -50,6 +50,7 @@ var avx512Vector = &vectorOps{
 	maxRows:       maxRows_avx512,
 	fmaRows:       fmaRows_avx512,
 	fmaRow:        fmaRow_avx512,
+	sumTwo:        sumTwo_avx512,
 	sum:           rowSum_avx512,
 	squares:       rowSquares_avx512,
 	max:           rowMax_avx512,
@@ -58,4 +59,6 @@ var avx512Vector = &vectorOps{
 	columnSum:     columnSum_avx512,
 	columnSquares: columnSquares_avx512,
 	columnNorm:    columnNorm_avx512,
+	weave:         weave_avx512,
+	weaveSums:     weaveSums_avx512,
 }

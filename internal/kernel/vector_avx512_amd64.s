@@ -3689,6 +3689,75 @@ done:
 	VZEROUPPER
 	RET
 
+// func weave_avx512(dst *float32, even *float32, odd *float32, n int)
+// Requires: AVX
+TEXT ·weave_avx512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ n+24(FP), DX
+	MOVQ even+8(FP), R8
+	MOVQ odd+16(FP), R9
+
+loop:
+	VMOVUPS    (R8), Y0
+	VMOVUPS    (R9), Y1
+	VUNPCKLPS  Y1, Y0, Y2
+	VUNPCKHPS  Y1, Y0, Y3
+	VPERM2F128 $0x20, Y3, Y2, Y0
+	VPERM2F128 $0x31, Y3, Y2, Y1
+	VMOVUPS    Y0, (DI)
+	VMOVUPS    Y1, 32(DI)
+	ADDQ       $0x40, DI
+	ADDQ       $0x20, R8
+	ADDQ       $0x20, R9
+	SUBQ       $0x08, DX
+	JG         loop
+	VZEROUPPER
+	RET
+
+// func weaveSums_avx512(dst *float32, a *float32, b *float32, c *float32, d *float32, n int, wa float32, wb float32, wc float32, wd float32)
+// Requires: AVX
+TEXT ·weaveSums_avx512(SB), NOSPLIT, $0-64
+	MOVQ         dst+0(FP), DI
+	MOVQ         n+40(FP), DX
+	MOVQ         a+8(FP), R8
+	VBROADCASTSS wa+48(FP), Y8
+	MOVQ         b+16(FP), R9
+	VBROADCASTSS wb+52(FP), Y9
+	MOVQ         c+24(FP), R10
+	VBROADCASTSS wc+56(FP), Y10
+	MOVQ         d+32(FP), R11
+	VBROADCASTSS wd+60(FP), Y11
+	VXORPS       Y12, Y12, Y12
+
+loop:
+	VMOVUPS    (R8), Y0
+	VMULPS     Y8, Y0, Y0
+	VMOVUPS    (R9), Y1
+	VMULPS     Y9, Y1, Y1
+	VMOVUPS    (R10), Y2
+	VMULPS     Y10, Y2, Y2
+	VMOVUPS    (R11), Y3
+	VMULPS     Y11, Y3, Y3
+	VADDPS     Y12, Y0, Y0
+	VADDPS     Y1, Y0, Y0
+	VADDPS     Y12, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VUNPCKLPS  Y2, Y0, Y4
+	VUNPCKHPS  Y2, Y0, Y5
+	VPERM2F128 $0x20, Y5, Y4, Y0
+	VPERM2F128 $0x31, Y5, Y4, Y2
+	VMOVUPS    Y0, (DI)
+	VMOVUPS    Y2, 32(DI)
+	ADDQ       $0x40, DI
+	ADDQ       $0x20, R8
+	ADDQ       $0x20, R9
+	ADDQ       $0x20, R10
+	ADDQ       $0x20, R11
+	SUBQ       $0x08, DX
+	JG         loop
+	VZEROUPPER
+	RET
+
 // func rowSum_avx512(x *float32, n int) (s float32)
 // Requires: AVX, AVX512F, SSE
 TEXT ·rowSum_avx512(SB), NOSPLIT, $0-20
@@ -4041,6 +4110,52 @@ tail:
 	VMOVUPS.Z (SI), K1, Z0
 	VMOVUPS.Z (DX), K1, Z1
 	VMAXPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sumTwo_avx512(dst *float32, a *float32, b *float32, n int, from float32, wa float32, wb float32)
+// Requires: AVX, AVX512F
+TEXT ·sumTwo_avx512(SB), NOSPLIT, $0-44
+	MOVQ         dst+0(FP), DI
+	MOVQ         a+8(FP), SI
+	MOVQ         b+16(FP), DX
+	MOVQ         n+24(FP), CX
+	VBROADCASTSS from+32(FP), Z31
+	VBROADCASTSS wa+36(FP), Z30
+	VBROADCASTSS wb+40(FP), Z29
+	SUBQ         $0x10, CX
+	JLT          tail
+
+loop:
+	VMOVUPS (SI), Z0
+	VMOVUPS (DX), Z1
+	VMULPS  Z30, Z0, Z0
+	VMULPS  Z29, Z1, Z1
+	VADDPS  Z31, Z0, Z0
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (DI)
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DX
+	SUBQ    $0x10, CX
+	JGE     loop
+
+tail:
+	ADDQ      $0x10, CX
+	JZ        done
+	MOVQ      $0x00000001, AX
+	SHLQ      CL, AX
+	DECQ      AX
+	KMOVW     AX, K1
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z (DX), K1, Z1
+	VMULPS    Z30, Z0, Z0
+	VMULPS    Z29, Z1, Z1
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (DI)
 
 done:

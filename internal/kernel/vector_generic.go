@@ -19,6 +19,7 @@ var genericVector = &vectorOps{
 	maxRows:       maxRowsGeneric,
 	fmaRows:       fmaRowsGeneric,
 	fmaRow:        fmaRowGeneric,
+	sumTwo:        sumTwoGeneric,
 	sum:           rowSumGeneric,
 	squares:       rowSquaresGeneric,
 	max:           rowMaxGeneric,
@@ -27,6 +28,8 @@ var genericVector = &vectorOps{
 	columnSum:     columnSumGeneric,
 	columnSquares: columnSquaresGeneric,
 	columnNorm:    columnNormGeneric,
+	weave:         weaveGeneric,
+	weaveSums:     weaveSumsGeneric,
 }
 
 // row returns the n floats at p.
@@ -111,6 +114,28 @@ func fmaRowGeneric(dst, acc, a *float32, n int, b float32) {
 	d, c := row(dst, n), row(acc, n)
 	for i, v := range row(a, n) {
 		d[i] = c[i] + float32(v*b)
+	}
+}
+
+func sumTwoGeneric(dst, a, b *float32, n int, from, wa, wb float32) {
+	d, y := row(dst, n), row(b, n)
+	for i, v := range row(a, n) {
+		d[i] = from + float32(v*wa) + float32(y[i]*wb)
+	}
+}
+
+func weaveGeneric(dst, even, odd *float32, n int) {
+	d, a, b := row(dst, 2*n), row(even, n), row(odd, n)
+	for i, v := range a {
+		d[2*i], d[2*i+1] = v, b[i]
+	}
+}
+
+func weaveSumsGeneric(dst, a, b, c, d *float32, n int, wa, wb, wc, wd float32) {
+	to, va, vb, vc, vd := row(dst, 2*n), row(a, n), row(b, n), row(c, n), row(d, n)
+	for i, v := range va {
+		to[2*i] = 0 + float32(v*wa) + float32(vb[i]*wb)
+		to[2*i+1] = 0 + float32(vc[i]*wc) + float32(vd[i]*wd)
 	}
 }
 

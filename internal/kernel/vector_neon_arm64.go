@@ -52,6 +52,7 @@ var neonVector = &vectorOps{
 	maxRows:       maxRows_neon,
 	fmaRows:       fmaRows_neon,
 	fmaRow:        fmaRow_neon,
+	sumTwo:        sumTwo_neon,
 	sum:           rowSum_neon,
 	squares:       rowSquares_neon,
 	max:           rowMax_neon,
@@ -60,4 +61,6 @@ var neonVector = &vectorOps{
 	columnSum:     columnSum_neon,
 	columnSquares: columnSquares_neon,
 	columnNorm:    columnNorm_neon,
+	weave:         weave_neon,
+	weaveSums:     weaveSums_neon,
 }

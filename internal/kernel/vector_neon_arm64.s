@@ -84,6 +84,10 @@
 #define ushl_4s(d, n, m) WORD $(0x6ea04400|d|n<<5|m<<16)
 // uzp2 v#.8h, v#.8h, v#.8h
 #define uzp2_8h(d, n, m) WORD $(0x4e405800|d|n<<5|m<<16)
+// zip1 v#.4s, v#.4s, v#.4s
+#define zip1_4s(d, n, m) WORD $(0x4e803800|d|n<<5|m<<16)
+// zip2 v#.4s, v#.4s, v#.4s
+#define zip2_4s(d, n, m) WORD $(0x4e807800|d|n<<5|m<<16)
 
 TEXT ·exp_neon(SB), NOSPLIT, $32-32
 	MOVD $c3fb8aa3b_neon<>+0(SB), R19
@@ -8502,6 +8506,85 @@ mask2part:
 	CALL storeLanes<>(SB)
 	B mask2done
 
+TEXT ·weave_neon(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R5
+	MOVD n+24(FP), R3
+	MOVD even+8(FP), R7
+	MOVD odd+16(FP), R8
+
+loop:
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 0(R8), (F2, F3)
+	zip1_4s(4, 0, 2)
+	zip1_4s(5, 1, 3)
+	zip2_4s(6, 0, 2)
+	zip2_4s(7, 1, 3)
+	VMOV V4.B16, V0.B16
+	VMOV V6.B16, V1.B16
+	VMOV V5.B16, V2.B16
+	VMOV V7.B16, V3.B16
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	ADD $64, R5, R5
+	ADD $32, R7, R7
+	ADD $32, R8, R8
+	SUBS $8, R3, R3
+	BGT loop
+	RET
+
+TEXT ·weaveSums_neon(SB), NOSPLIT, $0-64
+	MOVD dst+0(FP), R5
+	MOVD n+40(FP), R3
+	MOVD a+8(FP), R7
+	FMOVS wa+48(FP), F31
+	MOVD b+16(FP), R8
+	FMOVS wb+52(FP), F30
+	MOVD c+24(FP), R9
+	FMOVS wc+56(FP), F29
+	MOVD d+32(FP), R10
+	FMOVS wd+60(FP), F28
+	eor_16b(27, 27, 27)
+
+loop:
+	FLDPQ 0(R7), (F0, F1)
+	fmul_4s0(0, 0, 31)
+	fmul_4s0(1, 1, 31)
+	FLDPQ 0(R8), (F2, F3)
+	fmul_4s0(2, 2, 30)
+	fmul_4s0(3, 3, 30)
+	FLDPQ 0(R9), (F4, F5)
+	fmul_4s0(4, 4, 29)
+	fmul_4s0(5, 5, 29)
+	FLDPQ 0(R10), (F6, F7)
+	fmul_4s0(6, 6, 28)
+	fmul_4s0(7, 7, 28)
+	fadd_4s(0, 0, 27)
+	fadd_4s(1, 1, 27)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
+	fadd_4s(4, 4, 27)
+	fadd_4s(5, 5, 27)
+	fadd_4s(4, 4, 6)
+	fadd_4s(5, 5, 7)
+	zip1_4s(8, 0, 4)
+	zip1_4s(9, 1, 5)
+	zip2_4s(10, 0, 4)
+	zip2_4s(11, 1, 5)
+	VMOV V8.B16, V0.B16
+	VMOV V10.B16, V1.B16
+	VMOV V9.B16, V4.B16
+	VMOV V11.B16, V5.B16
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F4, F5), 32(R5)
+	ADD $64, R5, R5
+	ADD $32, R7, R7
+	ADD $32, R8, R8
+	ADD $32, R9, R9
+	ADD $32, R10, R10
+	SUBS $8, R3, R3
+	BGT loop
+	RET
+
 TEXT ·rowSum_neon(SB), NOSPLIT, $32-20
 	MOVD x+0(FP), R4
 	MOVD n+8(FP), R3
@@ -9344,6 +9427,138 @@ mask2done:
 	bif_16b(0, 2, 6)
 	fcmgt_4s(6, 1, 3)
 	bif_16b(1, 3, 6)
+	CBNZ R22, mask3part
+	FSTPQ (F0, F1), 0(R5)
+
+mask3done:
+
+done:
+	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(6, 4)
+	and_16b(0, 0, 6)
+	sshr_4s31(6, 5)
+	and_16b(1, 1, 6)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(6, 4)
+	and_16b(2, 2, 6)
+	sshr_4s31(6, 5)
+	and_16b(3, 3, 6)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F0, F1), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
+TEXT ·sumTwo_neon(SB), NOSPLIT, $32-44
+	MOVD dst+0(FP), R5
+	MOVD a+8(FP), R4
+	MOVD b+16(FP), R3
+	MOVD n+24(FP), R2
+	FMOVS from+32(FP), F29
+	dup_4s0(29, 29)
+	FMOVS wa+36(FP), F30
+	FMOVS wb+40(FP), F31
+	SUBS $8, R2, R2
+	BLT tail
+
+loop:
+	FLDPQ 0(R4), (F0, F1)
+	FLDPQ 0(R3), (F2, F3)
+	fmul_4s0(0, 0, 30)
+	fmul_4s0(1, 1, 30)
+	fmul_4s0(2, 2, 31)
+	fmul_4s0(3, 3, 31)
+	fadd_4s(0, 0, 29)
+	fadd_4s(1, 1, 29)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
+	FSTPQ (F0, F1), 0(R5)
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
+	SUBS $8, R2, R2
+	BGE loop
+
+tail:
+	ADDS $8, R2, R2
+	BEQ done
+	MOVD $1, R0
+	LSL R2, R0, R0
+	SUB $1, R0, R0
+	FMOVS R0, F4
+	dup_4s0(5, 4)
+	dup_4s0(4, 4)
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F6
+	ushl_4s(4, 4, 6)
+	FMOVQ 16(R19), F6
+	ushl_4s(5, 5, 6)
+	uzp2_8h(6, 4, 5)
+	shrn_8b8(6, 6)
+	cmge_8b0(6, 6)
+	FMOVD F6, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
+
+mask1done:
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
+
+mask2done:
+	fmul_4s0(0, 0, 30)
+	fmul_4s0(1, 1, 30)
+	fmul_4s0(2, 2, 31)
+	fmul_4s0(3, 3, 31)
+	fadd_4s(0, 0, 29)
+	fadd_4s(1, 1, 29)
+	fadd_4s(0, 0, 2)
+	fadd_4s(1, 1, 3)
 	CBNZ R22, mask3part
 	FSTPQ (F0, F1), 0(R5)
 

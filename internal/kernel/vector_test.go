@@ -234,6 +234,12 @@ func testSums(t *testing.T, v *vectorOps, x, y []float32) {
 	for i, a := range x {
 		near("exponential", float64(d[i]), math.Exp(float64(a)-float64(y[0])), 2*float64(d[i]))
 	}
+	v.sumTwo(&d[0], &x[0], &y[0], n, 0.5, 0.3, 0.7)
+	for i, a := range x {
+		if want := 0.5 + float32(a*0.3) + float32(y[i]*0.7); d[i] != want {
+			t.Fatalf("sum of two of %d is %v, want %v", n, d[i], want)
+		}
+	}
 	v.fmaRow(&d[0], &y[0], &x[0], n, 0.3)
 	for i, a := range x {
 		near("product and sum", float64(d[i]), float64(y[i])+float64(a)*float64(float32(0.3)), math.Abs(float64(y[i]))+math.Abs(float64(a)))

@@ -15,6 +15,7 @@ import (
 func vectors() {
 	functions()
 	binary()
+	weaves()
 	rows()
 }
 
@@ -270,6 +271,13 @@ func rows() {
 	})
 	each("maxRows", "dst[i] = max(a[i], b[i]), a NaN of b", []string{"dst", "a", "b"}, nil, nil, func(r *registers, in, arg []vreg) vreg {
 		VMAXPS(in[1], in[0], in[0])
+		return in[0]
+	})
+	each("sumTwo", "dst[i] = from + a[i] wa + b[i] wb, each product rounded,", []string{"dst", "a", "b"}, []string{"from", "wa", "wb"}, nil, func(r *registers, in, arg []vreg) vreg {
+		VMULPS(arg[1], in[0], in[0])
+		VMULPS(arg[2], in[1], in[1])
+		VADDPS(arg[0], in[0], in[0])
+		VADDPS(in[1], in[0], in[0])
 		return in[0]
 	})
 	each("fmaRows", "dst[i] = dst[i] + a[i] b[i]", []string{"dst", "acc", "a", "b"}, nil, nil, func(r *registers, in, arg []vreg) vreg {
