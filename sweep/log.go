@@ -15,8 +15,15 @@ import (
 )
 
 // trainLog is the log: a line for each start (command and options), then one
-// for each report, each written at once.
-type trainLog struct{ *os.File }
+// for each report, each written at once. What could not be written is tried again with the next line.
+type trainLog struct {
+	file interface {
+		io.WriteCloser
+		Sync() error
+	}
+	rest []byte // of lines that could not be written
+	bad  error  // of a line that cannot be one
+}
 
 // LogError says that the log of a training cannot be written.
 type LogError struct{ Err error }
@@ -61,18 +68,45 @@ func openLog(path string, first int) (*trainLog, error) {
 	if err != nil {
 		return nil, &LogError{err}
 	}
-	return &trainLog{f}, nil
+	return &trainLog{file: f}, nil
+}
+
+func (l *trainLog) Close() error { return l.file.Close() }
+
+// write writes more, after what is left.
+func (l *trainLog) write(more []byte) error {
+	l.rest = append(l.rest, more...)
+	n, err := l.file.Write(l.rest)
+	l.rest = l.rest[n:]
+	if err != nil {
+		return &LogError{err}
+	}
+	return nil
+}
+
+// last makes all lines last.
+func (l *trainLog) last() error {
+	if l.bad != nil {
+		return l.bad
+	}
+	if len(l.rest) > 0 {
+		if err := l.write(nil); err != nil {
+			return err
+		}
+	}
+	if err := l.file.Sync(); err != nil {
+		return &LogError{err}
+	}
+	return nil
 }
 
 func (l *trainLog) line(v any) error {
 	text, err := json.Marshal(v)
-	if err == nil {
-		_, err = l.Write(append(text, '\n'))
-	}
 	if err != nil {
-		return fmt.Errorf("log: %w", err)
+		l.bad = fmt.Errorf("log: %w", err)
+		return l.bad
 	}
-	return nil
+	return l.write(append(text, '\n'))
 }
 
 func (l *trainLog) report(p Progress) error {

@@ -91,7 +91,6 @@ func (t *Training) Run(ctx context.Context, engine *model.Engine, o Options) (*T
 	meter := o.newMeter(first * t.Options.Batch)
 	show, end := o.live(first * t.Options.Batch)
 	var last train.Report
-	var logErr error
 	saved := -1
 	save := o.newSaving()
 	_, _, err = train.Run(ctx, engine, t.Net, t.Images[0], t.Images[1], t.State, t.Options, train.Hooks{
@@ -101,24 +100,12 @@ func (t *Training) Run(ctx context.Context, engine *model.Engine, o Options) (*T
 			if r.Train != nil || r.Test != nil {
 				last = r
 			}
-			if err := log.report(p); err != nil && logErr == nil {
-				logErr = err
-			}
+			log.report(p) // what cannot be written stops the next checkpoint
 		},
 		Due: save.due,
 		Checkpoint: func(net *model.Network, state *model.State) error {
 			defer save.done()
-			// The copy comes first: a run that is killed between the two repeats the steps and writes both.
-			if t.Numbered && (state.Step == t.Options.Steps || t.Options.CheckpointEvery > 0 && state.Step%t.Options.CheckpointEvery == 0) {
-				if err := t.numbered(net, state.Step); err != nil {
-					return err
-				}
-			}
-			// The log of a checkpoint's steps lasts if the checkpoint does.
-			if err := log.Sync(); err != nil && logErr == nil {
-				logErr = fmt.Errorf("log: %w", err)
-			}
-			if err := model.Save(t.Out, net, state); err != nil {
+			if err := t.checkpoint(log, net, state); err != nil {
 				return err
 			}
 			saved = state.Step
@@ -129,13 +116,26 @@ func (t *Training) Run(ctx context.Context, engine *model.Engine, o Options) (*T
 	if saved >= 0 && errors.Is(err, context.Canceled) {
 		o.note("step %d is in %s; to resume: viz train --resume %s", saved, t.Out, t.Out)
 	}
-	if err == nil {
-		err = logErr
-	}
 	if err != nil {
 		return nil, err
 	}
 	return t.result(last), nil
+}
+
+// checkpoint writes what a training goes on from. A training whose log lacks a line has none: it ends, and goes on from
+// the checkpoint before, whose log is whole.
+func (t *Training) checkpoint(log *trainLog, net *model.Network, state *model.State) error {
+	// The copy comes first: a run that is killed between the two repeats the steps and writes both.
+	if t.Numbered && (state.Step == t.Options.Steps || t.Options.CheckpointEvery > 0 && state.Step%t.Options.CheckpointEvery == 0) {
+		if err := t.numbered(net, state.Step); err != nil {
+			return err
+		}
+	}
+	// The log of a checkpoint's steps lasts if the checkpoint does.
+	if err := log.last(); err != nil {
+		return err
+	}
+	return model.Save(t.Out, net, state)
 }
 
 func (t *Training) result(last train.Report) *TrainingResult {

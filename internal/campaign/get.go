@@ -17,7 +17,8 @@ import (
 // GetArgument is the first argument of a campaign that runs itself instead of viz data get.
 const GetArgument = "get"
 
-// Get is viz data get into a folder, of two files that a server of its own has. It returns the exit code.
+// Get is viz data get into a folder, of two files that a server of its own has, which sends them slowly if there is a second
+// argument: in pieces, for a fifth of a second each. It returns the exit code.
 func Get(args []string) int {
 	r := rand.New(rand.NewPCG(3, 4))
 	contents := map[string][]byte{}
@@ -32,6 +33,9 @@ func Get(args []string) int {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `"1"`)
+		if len(args) > 1 {
+			w = slow{w}
+		}
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(contents[r.URL.Path]))
 	}))
 	defer server.Close()
@@ -41,4 +45,18 @@ func Get(args []string) int {
 		return 1
 	}
 	return 0
+}
+
+// slow sends what is written in pieces, with a while between them.
+type slow struct{ http.ResponseWriter }
+
+func (s slow) Write(b []byte) (n int, err error) {
+	for len(b) > 0 && err == nil {
+		var k int
+		k, err = s.ResponseWriter.Write(b[:min(len(b), 5000)])
+		http.NewResponseController(s.ResponseWriter).Flush()
+		n, b = n+k, b[k:]
+		time.Sleep(10 * time.Millisecond)
+	}
+	return n, err
 }

@@ -138,10 +138,11 @@ type Run struct {
 	Args           []string // that are no flags
 	Stdout, Stderr io.Writer
 
-	fields view.Fields
-	flags  *cli.Context
-	ends   *ends
-	spare  int // what LimitMemory found to be left for pictures, bytes; 0: not bounded
+	fields  view.Fields
+	flags   *cli.Context
+	ends    *ends
+	boundBy string // what bounds Memory: GOMEMLIMIT; "": --memory
+	spare   int    // what LimitMemory found to be left for pictures, bytes; 0: not bounded
 }
 
 // noteOldNames tells which flags of the command line have another name now.

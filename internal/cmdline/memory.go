@@ -1,8 +1,10 @@
 package cmdline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -27,10 +29,23 @@ const (
 
 // Budget says what of --memory is left for one thing after the other, in bytes.
 type Budget struct {
-	Limit   int // of the whole process; 0: not bounded
-	fixed   int // the network, pictures that stay in memory, the program itself
-	picture int // the largest picture while it is read
+	Limit   int    // of the whole process; 0: not bounded
+	by      string // who bounds it: --memory or GOMEMLIMIT
+	fixed   int    // the network, pictures that stay in memory, the program itself
+	picture int    // the largest picture while it is read
 	name    string
+}
+
+// collectorBound is the bound of a command with --memory that was not given it: GOMEMLIMIT, if it is set.
+func (c *Run) collectorBound() {
+	if limit := debug.SetMemoryLimit(-1); c.Memory == 0 && limit < math.MaxInt64 && c.fields.Named("memory") != nil {
+		c.Memory, c.boundBy = int(min(limit, math.MaxInt)), "GOMEMLIMIT"
+	}
+}
+
+// tooLittle is the error of a bound that does not do.
+func (c *Run) tooLittle(least int, why string) error {
+	return tooLittle(cmp.Or(c.boundBy, "--memory"), c.Memory, least, why)
 }
 
 // LimitMemory tells the garbage collector what --memory allows. It comes before pictures are opened. Without the flag the
@@ -61,7 +76,7 @@ func (c *Run) smallNetwork() error {
 		return nil
 	}
 	if size := int(info.Size()); size+itself > c.Memory {
-		return tooLittle(c.Memory, size+beside+1<<20, fmt.Sprintf("the network's file has %s, viz itself takes about %s", megabytes(size), megabytes(itself)))
+		return c.tooLittle(size+beside+1<<20, fmt.Sprintf("the network's file has %s, viz itself takes about %s", megabytes(size), megabytes(itself)))
 	}
 	return nil
 }
@@ -85,7 +100,7 @@ func (c *Run) Budget(src *images.Inputs) (b Budget, err error) {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	b.Limit, b.fixed = c.Memory, int(m.HeapAlloc)+beside
+	b.Limit, b.by, b.fixed = c.Memory, cmp.Or(c.boundBy, "--memory"), int(m.HeapAlloc)+beside
 	b.picture, b.name, err = src.Largest(c.Context)
 	return b, err
 }
@@ -102,11 +117,11 @@ func (b Budget) Refuse(what string, need int) error {
 	if b.name != "" {
 		why += fmt.Sprintf(", reading %s %s", images.Title(b.name), megabytes(b.picture))
 	}
-	return tooLittle(b.Limit, b.fixed+b.picture+need, why)
+	return tooLittle(b.by, b.Limit, b.fixed+b.picture+need, why)
 }
 
-func tooLittle(limit, least int, why string) error {
-	return Usage(fmt.Sprintf("--memory %s is too little: %s", megabytes(limit), why), "--memory "+strings.ReplaceAll(megabytes(least), " MB", "M"))
+func tooLittle(by string, limit, least int, why string) error {
+	return Usage(fmt.Sprintf("%s %s is too little: %s", by, megabytes(limit), why), "--memory "+strings.ReplaceAll(megabytes(least), " MB", "M"))
 }
 
 // megabytes rounds up.

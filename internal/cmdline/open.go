@@ -208,7 +208,7 @@ func (c *Run) imageList(spec images.Spec) (*images.List, error) {
 	defer end()
 	list, err := images.Open(c.Context, spec, images.Options{CacheDir: CacheDir(), Progress: step, Stdin: os.Stdin, Memory: c.spare})
 	if m, ok := errors.AsType[*images.MemoryError](err); ok {
-		return nil, tooLittle(c.Memory, c.Memory-c.spare+m.Need, m.Error())
+		return nil, c.tooLittle(c.Memory-c.spare+m.Need, m.Error())
 	}
 	if _, ok := errors.AsType[*images.SplitError](err); ok {
 		return nil, UsageErr(err)

@@ -36,6 +36,7 @@ func (c *Run) Work(need Need) (w *Work, err error) {
 	if need.Pictures && len(paths) == 0 && c.Data == "" {
 		return nil, Usage("no image given", "viz "+c.Command+" img.png")
 	}
+	c.collectorBound()
 	if err := c.smallNetwork(); err != nil {
 		return nil, err
 	}

@@ -1,5 +1,5 @@
-// Command memory draws runs of viz occlude and viz attribute, a network, pictures, settings and --memory each, and
-// looks at the most memory that each process had. A run must stay within --memory, or be refused before its work
+// Command memory draws runs of viz occlude, attribute and explain, a network, pictures, settings and --memory each (in one
+// of eight GOMEMLIMIT instead), and looks at the most memory that each process had. A run must stay within --memory, or be refused before its work
 // with a value that does; that value is then tried. It counts tries and failures.
 //
 //	go run ./internal/campaign/memory -runs 500
@@ -20,17 +20,21 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/deconvnet/viz/attribution"
 	"github.com/deconvnet/viz/internal/campaign"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/model/tensor"
 )
 
 func main() {
 	runs := flag.Int("runs", 100, "runs to draw")
+	atOnce := flag.Int("at-once", 1, "runs at a time")
 	seed := flag.Uint64("seed", 1, "seed of the first; each run has the next")
 	program := flag.String("viz", "", "the program; default: built from ./cmd/viz")
 	into := flag.String("draw", "", "only draw the run of the seed into this folder, and print it")
@@ -46,51 +50,84 @@ func main() {
 		}
 		return
 	}
-	campaign.Main("memory", *program, func(dir, viz string) error { return all(dir, viz, *seed, *runs) })
+	campaign.Main("memory", *program, func(dir, viz string) error { return all(dir, viz, *seed, *runs, *atOnce) })
 }
 
 // count is what became of the runs of one command.
 type count struct{ tries, kept, refused, failures int }
 
-func all(dir, program string, seed uint64, runs int) error {
-	counts := map[string]*count{"occlude": {}, "attribute": {}}
-	failures := 0
-	for i := range runs {
-		r, err := drawElsewhere(dir, seed+uint64(i))
+// all draws runs, some at a time.
+func all(dir, program string, seed uint64, runs, atOnce int) error {
+	commands := []string{"occlude", "attribute", "explain"}
+	counts := map[string]*count{}
+	for _, name := range commands {
+		counts[name] = &count{}
+	}
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	var bad error // of the campaign itself
+	one := func(seed uint64) error {
+		r, err := drawElsewhere(dir, seed)
 		if err != nil {
 			return err
 		}
+		defer os.RemoveAll(r.Dir)
+		refused, err := r.try(program)
+		mu.Lock()
+		defer mu.Unlock()
 		c := counts[r.Args[0]]
 		c.tries++
-		refused, err := r.try(program)
 		switch {
 		case err != nil:
-			failures++
 			c.failures++
-			fmt.Printf("seed %d: viz %s\n\t%v\n", seed+uint64(i), strings.ReplaceAll(strings.Join(r.Args, " "), dir+"/", ""), err)
+			fmt.Printf("seed %d: viz %s\n\t%v\n", seed, strings.ReplaceAll(strings.Join(r.Args, " "), dir+"/", ""), err)
 		case refused:
 			c.refused++
 		default:
 			c.kept++
 		}
-		os.RemoveAll(r.Dir)
+		return nil
 	}
-	fmt.Println("| command | tries | kept | refused, and kept with what was asked for | failures |\n| --- | ---: | ---: | ---: | ---: |")
-	for _, name := range []string{"occlude", "attribute"} {
+	next := make(chan uint64)
+	for range max(atOnce, 1) {
+		wait.Go(func() {
+			for seed := range next {
+				if err := one(seed); err != nil {
+					mu.Lock()
+					bad = err
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for i := range runs {
+		next <- seed + uint64(i)
+	}
+	close(next)
+	wait.Wait()
+	if bad != nil {
+		return bad
+	}
+	fmt.Printf("seeds %d to %d\n\n| command | tries | kept | refused, and kept with what was asked for | failures |\n| --- | ---: | ---: | ---: | ---: |\n", seed, seed+uint64(runs)-1)
+	total := count{}
+	for _, name := range commands {
 		c := counts[name]
 		fmt.Printf("| %s | %d | %d | %d | %d |\n", name, c.tries, c.kept, c.refused, c.failures)
+		total = count{total.tries + c.tries, total.kept + c.kept, total.refused + c.refused, total.failures + c.failures}
 	}
-	if failures > 0 {
-		return fmt.Errorf("%d of %d runs failed", failures, runs)
+	fmt.Printf("| all | %d | %d | %d | %d |\n", total.tries, total.kept, total.refused, total.failures)
+	if total.failures > 0 {
+		return fmt.Errorf("%d of %d runs failed", total.failures, runs)
 	}
 	return nil
 }
 
 // run is one drawn command line.
 type run struct {
-	Dir    string
-	Args   []string
-	Memory int // MB
+	Dir      string
+	Args     []string
+	Memory   int  // MB
+	Variable bool // the bound is GOMEMLIMIT, not --memory
 }
 
 // try runs it, and again with what is asked for if it is refused.
@@ -98,26 +135,33 @@ func (r *run) try(program string) (refused bool, err error) {
 	memory := r.Memory
 	const tries = 3 // a file that is too large is refused before it is known what else is needed
 	for again := range tries {
-		cmd := exec.Command(program, append(r.Args, "--memory", fmt.Sprintf("%dM", memory))...)
-		cmd.Env = append(os.Environ(), "GOMEMLIMIT=off")
-		end, err := campaign.RunWithin(cmd, 3*time.Minute)
+		bound := fmt.Sprintf("--memory %dM", memory)
+		cmd := exec.Command(program, r.Args...)
+		if r.Variable {
+			bound = fmt.Sprintf("GOMEMLIMIT=%d", memory*1_000_000)
+			cmd.Env = append(os.Environ(), bound)
+		} else {
+			cmd.Args = append(cmd.Args, strings.Fields(bound)...)
+			cmd.Env = append(os.Environ(), "GOMEMLIMIT=off")
+		}
+		end, err := campaign.RunWithin(cmd, 20*time.Minute)
 		if err != nil {
 			return false, err
 		}
 		peak := campaign.PeakBytes(end.State)
 		if peak > memory*1_000_000 {
-			return false, fmt.Errorf("--memory %dM: the process had %d MB", memory, peak/1_000_000)
+			return false, fmt.Errorf("%s: the process had %d MB", bound, peak/1_000_000)
 		}
 		if end.Code() == 0 {
 			return again > 0, nil
 		}
 		least := regexp.MustCompile(`hint: --memory (\d+)M`).FindSubmatch(end.Stderr)
 		if again == tries-1 || end.Code() != 2 || least == nil {
-			return false, fmt.Errorf("--memory %dM: %v: %s", memory, end.State, end.Stderr)
+			return false, fmt.Errorf("%s: %v: %s", bound, end.State, end.Stderr)
 		}
 		next, _ := strconv.Atoi(string(least[1]))
 		if next <= memory {
-			return false, fmt.Errorf("--memory %dM is refused, and %dM asked for", memory, next)
+			return false, fmt.Errorf("%s is refused, and %dM asked for", bound, next)
 		}
 		memory = next
 	}
@@ -145,15 +189,12 @@ func draw(root string, seed uint64) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{Dir: dir, Memory: int(60 * math.Pow(10, rng.Float64()))}
-	arch, size := "small", 16*(2+rng.IntN(7)) // 32 to 128
-	if rng.IntN(4) == 0 {
-		arch, size = "lenet5", 32
-	}
-	net, err := model.Build(arch, model.ArchOptions{Input: model.Input{C: 3, H: size, W: size}, Classes: []string{"a", "b", "c"}, Width: float64(1+rng.IntN(4)) / 4, Seed: seed})
+	r := &run{Dir: dir, Memory: int(60 * math.Pow(10, rng.Float64())), Variable: rng.IntN(8) == 0}
+	net, err := network(rng, seed)
 	if err != nil {
 		return nil, err
 	}
+	size := net.Input.H
 	file := filepath.Join(dir, "net.bin")
 	if err := model.Save(file, net, nil); err != nil {
 		return nil, err
@@ -167,10 +208,14 @@ func draw(root string, seed uint64) (*run, error) {
 		files = append(files, f)
 	}
 	workers := strconv.Itoa(1 + rng.IntN(8))
-	if rng.IntN(3) == 0 {
+	switch k := rng.IntN(12); {
+	case k == 0:
+		r.Args = []string{"explain", "--nodes", strconv.Itoa(1 + rng.IntN(40))}
+		files = files[:1]
+	case k < 5:
 		methods := attribution.Methods()
 		r.Args = []string{"attribute", "--method", string(methods[rng.IntN(len(methods))])}
-	} else {
+	default:
 		patch := 1 + rng.IntN(size/2)
 		stride := max(size/(3+rng.IntN(6)), 1)
 		r.Args = []string{"occlude", "--patch", strconv.Itoa(patch), "--stride", strconv.Itoa(stride), "--method", []string{"fast", "box", "brute"}[rng.IntN(3)]}
@@ -181,6 +226,53 @@ func draw(root string, seed uint64) (*run, error) {
 	r.Args = append(r.Args, "--quiet", "--model", file, "--workers", workers, "--out", filepath.Join(dir, "out"))
 	r.Args = append(r.Args, files...)
 	return r, nil
+}
+
+// network draws a network: a chain with or without batch normalisations, one whose dense layer has most weights, or one
+// with branches.
+func network(rng *rand.Rand, seed uint64) (*model.Network, error) {
+	o := model.ArchOptions{Classes: []string{"a", "b", "c"}, Width: float64(1+rng.IntN(4)) / 4, Seed: seed}
+	size, arch := 16*(2+rng.IntN(7)), "small" // 32 to 128
+	switch rng.IntN(5) {
+	case 0:
+		arch, size = "lenet5", 32*(1+rng.IntN(2)) // at 64 pixels up to 69 MB of weights
+	case 1:
+		arch = "branches"
+	}
+	o.Input = model.Input{C: 3, H: size, W: size}
+	if arch != "branches" {
+		return model.Build(arch, o)
+	}
+	conv := func(k, c, window int) *model.Conv {
+		w := tensor.New(k, c, window, window)
+		for i := range w.Data {
+			w.Data[i] = float32(rng.NormFloat64() / math.Sqrt(float64(c*window*window)))
+		}
+		return &model.Conv{Weight: w, Bias: make([]float32, k), Pads: slices.Repeat([]int{window / 2}, 4), Groups: 1}
+	}
+	maps := 8 * (1 + rng.IntN(8))
+	net := &model.Network{Name: arch, Input: o.Input, Classes: o.Classes, Logits: "scores"}
+	net.Input.Name = "input"
+	last := net.Input.Name
+	add := func(name string, l model.Layer, inputs ...string) {
+		net.Nodes = append(net.Nodes, model.Node{Name: name, Inputs: inputs, Layer: l})
+	}
+	c := 3
+	for i := range 1 + rng.IntN(4) { // each keeps its input until its end
+		at := func(name string) string { return fmt.Sprintf("%s%d", name, i) }
+		add(at("in"), conv(maps, c, 1), last)
+		add(at("wide"), conv(maps, maps, 3), at("in"))
+		add(at("relu"), &model.ReLU{}, at("wide"))
+		add(at("again"), conv(maps, maps, 3), at("relu"))
+		add(at("sum"), &model.Add{}, at("again"), at("in"))
+		add(at("both"), &model.Concat{}, at("sum"), last)
+		last, c = at("both"), c+maps
+	}
+	add("mean", &model.GlobalAvgPool{}, last)
+	add("flat", &model.Reshape{}, "mean")
+	add("scores", &model.Dense{Weight: tensor.New(3, c), Bias: []float32{0, 1, 2}}, "flat")
+	add("prob", &model.Softmax{}, "scores")
+	return net, net.Check()
 }
 
 // picture writes a picture of up to 30 million pixels, most far smaller.

@@ -58,6 +58,7 @@ type Net struct {
 	keep   []string       // of the clean pass
 	group  int            // blocks that late steps wait for
 	spare  *spare
+	arena  int // floats of the buffers of a block
 	memory int
 	works  int // blocks worked on at once
 	cost   Cost

@@ -350,12 +350,7 @@ func (n *Net) budget() error {
 		}
 	}
 	fixed += dense * n.engine.Workers()
-	work, keep := 0, 0
-	n.blocks(n.o.Changes, func(wins []window, _ int) {
-		w, k := n.need(wins)
-		work, keep = max(work, w), max(keep, k)
-	})
-	work += work / 8 // buffers are used again for what is smaller
+	work, keep := n.need()
 	limit, need := n.o.Memory, fixed+max(clean, work+keep)
 	if limit == 0 {
 		limit = max(defaultMemory, need, fixed+(work+blocksEach*keep)*n.engine.Workers())
@@ -379,75 +374,4 @@ func (n *Net) budget() error {
 	}
 	n.memory = fixed + max(clean, n.works*work+n.group*keep)
 	return nil
-}
-
-// need returns the bytes that a block with the given windows is worked in, and
-// those that are kept of it for late steps.
-func (n *Net) need(wins []window) (work, keep int) {
-	bytes := func(v int) int { return 4 * (wins[v].places() + 1) * n.values[v].shape.C * n.lanes }
-	left := make([]int, len(n.values))
-	for i, v := range n.values {
-		left[i] = v.readers
-	}
-	live, scratch := bytes(0), 0
-	for i := range n.steps {
-		s := &n.steps[i]
-		if s.leftOut {
-			continue
-		}
-		w := &wins[s.out]
-		if !w.empty() {
-			live += bytes(s.out)
-		}
-		temp, in := 0, s.in
-		if s.inner != nil {
-			in = s.inner.in
-			temp = bytes(in[0]) + 4*nestedFloats + n.nestedLeast(s, wins)
-		}
-		for _, v := range in {
-			c := 4 * n.values[v].shape.C * n.lanes
-			switch s.op {
-			case opConv:
-				if s.inner != nil {
-					break
-				}
-				if s.way == kernel.LaneDirect && s.geo.KH*s.geo.KW > 1 {
-					temp = c * ((w.y.size-1)*max(s.geo.StrideY, 1) + s.geo.KH) * ((w.x.size-1)*max(s.geo.StrideX, 1) + s.geo.KW)
-				} else if s.way != kernel.LaneDirect {
-					temp = bytes(v)
-				}
-				scratch = max(scratch, s.conv.Scratch(wins[v].y.size, wins[v].x.size))
-			case opMaxPool, opAvgPool:
-				h := (w.y.size-1)*max(s.pool.StrideY, 1) + s.pool.KH
-				temp = c * (h*((w.x.size-1)*max(s.pool.StrideX, 1)+s.pool.KW) + s.pool.KH*max(s.pool.DilY, 1)*w.x.size)
-			case opAdd, opBinary, opGlobalAvg:
-				temp = bytes(v)
-			case opWhole:
-				temp += 4 * n.lanes * (n.values[v].shape.Len() + n.values[s.out].shape.Len())
-			}
-		}
-		work = max(work, live+temp)
-		for _, v := range in {
-			if left[v]--; left[v] == 0 && !wins[v].empty() {
-				live -= bytes(v)
-			}
-		}
-	}
-	for i, v := range n.values {
-		if v.spatial {
-			keep += 4 * n.lanes * n.values[i].shape.Len()
-		}
-	}
-	for _, l := range n.late {
-		if l.delta >= 0 {
-			keep += 4 * n.lanes * n.changed(wins, l.delta).Area() * n.values[l.delta].shape.C
-		}
-		if !l.alias {
-			keep += 2 * 4 * n.lanes * n.shapes[l.node.Name].Len()
-		}
-	}
-	for _, name := range n.o.Outputs {
-		keep += 4 * n.lanes * n.shapes[name].Len()
-	}
-	return work + scratch, keep
 }

@@ -70,23 +70,28 @@ func (s *sources) unchanged(lanes int) {
 // view returns the windows of v as the frame if they have all of it, at the same
 // place in every lane.
 func (b *block) view(v int, f *frame) (kernel.Lane, bool) {
-	w := &b.wins[v]
-	if w.empty() {
+	dy, dx, ok := b.wins[v].holds(f, b.n.lanes)
+	if !ok {
 		return kernel.Lane{}, false
-	}
-	dy, dx := f.y[0]-w.y.at[0], f.x[0]-w.x.at[0]
-	if dy < 0 || dx < 0 || dy+f.h > w.y.size || dx+f.w > w.x.size {
-		return kernel.Lane{}, false
-	}
-	for l := range b.n.lanes {
-		if f.y[l]-w.y.at[l] != dy || f.x[l]-w.x.at[l] != dx {
-			return kernel.Lane{}, false
-		}
 	}
 	lane := b.lane(v)
 	lane.Data = lane.At(dy, dx)
 	lane.H, lane.W, lane.Dump = f.h, f.w, 0
 	return lane, true
+}
+
+// holds reports where frame f lies in the windows, if it does, in all lanes alike.
+func (w *window) holds(f *frame, lanes int) (dy, dx int, ok bool) {
+	dy, dx = f.y[0]-w.y.at[0], f.x[0]-w.x.at[0]
+	if w.empty() || dy < 0 || dx < 0 || dy+f.h > w.y.size || dx+f.w > w.x.size {
+		return 0, 0, false
+	}
+	for l := range lanes {
+		if f.y[l]-w.y.at[l] != dy || f.x[l]-w.x.at[l] != dx {
+			return 0, 0, false
+		}
+	}
+	return dy, dx, true
 }
 
 // lane is the windows of v as a lane buffer.

@@ -24,11 +24,27 @@ func (n *Net) nest() {
 	}
 }
 
-// nestedLeast is the memory that the least part of the input of s takes.
-func (n *Net) nestedLeast(s *step, wins []window) int {
-	w := &wins[s.out]
-	row := (w.x.size-1)*max(s.geo.StrideX, 1) + s.geo.KW
-	return 4 * n.lanes * 16 * (row*(s.geo.KH+1) + wins[s.in[0]].places())
+// middle reports where the input of s is wanted in frame f, if in all lanes alike.
+func (s *step) middle(mid *window, f *frame, lanes int) (dy, dx int, ok bool) {
+	dy, dx = mid.y.at[0]-f.y[0], mid.x.at[0]-f.x[0]
+	ok = dx >= 0 && dx+mid.x.size <= f.w
+	for l := range lanes {
+		ok = ok && mid.y.at[l]-f.y[l] == dy && mid.x.at[l]-f.x[l] == dx
+	}
+	return dy, dx, ok
+}
+
+// pieces say how the input of s is made: so many rows of w, for which so many rows of the frame are held, and so many of
+// all parts of its channels, at a time.
+func (s *step) pieces(w *window, f *frame, lanes int) (rows, height, step, parts int) {
+	conv := s.inner.conv
+	sy := max(s.geo.StrideY, 1)
+	parts = conv.Parts()
+	perRow := f.w * lanes * conv.Part(1)
+	rows = min(w.y.size, max(1, (nestedFloats/perRow-s.geo.KH)/sy+1))
+	height = (rows-1)*sy + s.geo.KH
+	step = min(parts, max(1, nestedFloats/(perRow*height)))
+	return rows, height, step, parts
 }
 
 // nested computes a depthwise convolution and, before it, its input: some channels at
@@ -45,29 +61,24 @@ func (b *block) nested(s *step) {
 		row := n.values[u].shape.C * n.lanes
 		t := b.get(fu.h * fu.w * row)
 		defer b.put(t)
-		b.load(t, row, fu, u, 0, false)
-		src = kernel.Lane{Data: t, H: fu.h, W: fu.w, Place: row, Pitch: fu.w}
+		b.load(t.data, row, fu, u, 0, false)
+		src = kernel.Lane{Data: t.data, H: fu.h, W: fu.w, Place: row, Pitch: fu.w}
 	}
-	// Whether it is wanted at one place of the frame in all lanes.
-	dy, dx := mid.y.at[0]-f.y[0], mid.x.at[0]-f.x[0]
-	inPlace := dx >= 0 && dx+mid.x.size <= f.w
-	for l := range n.lanes {
-		inPlace = inPlace && mid.y.at[l]-f.y[l] == dy && mid.x.at[l]-f.x[l] == dx
-	}
-	sy, parts := max(s.geo.StrideY, 1), in.conv.Parts()
-	perRow := f.w * n.lanes * in.conv.Part(1)
-	rows := min(w.y.size, max(1, (nestedFloats/perRow-s.geo.KH)/sy+1))
-	height := (rows-1)*sy + s.geo.KH
-	step := min(parts, max(1, nestedFloats/(perRow*height)))
+	sy := max(s.geo.StrideY, 1)
+	dy, dx, inPlace := s.middle(mid, &f, n.lanes)
+	rows, height, step, parts := s.pieces(w, &f, n.lanes)
 	for p0 := 0; p0 < parts; p0 += step {
 		p1 := min(p0+step, parts)
 		c0, c1 := in.conv.Part(p0), in.conv.Part(p1)
 		// Places are an odd number of cache lines apart, so that they do not fall on the same.
 		place := (c1-c0)*n.lanes + 16
-		t := b.get(height * f.w * place)
+		held := b.get(height * f.w * place)
+		t := held.data
 		from := source{v: v, first: c0, count: c1 - c0, place: place, pitch: mid.x.size}
+		var moved buffer
 		if !inPlace && !mid.empty() {
-			from.data = b.get(mid.places() * place)
+			moved = b.get(mid.places() * place)
+			from.data = moved.data
 			dst := kernel.Lane{Data: from.data, H: mid.y.size, W: mid.x.size, Place: place, Pitch: mid.x.size}
 			in.conv.RunPart(&b.scratch, dst, src, 0, 0, p0, p1, in.epilogue())
 		}
@@ -96,9 +107,9 @@ func (b *block) nested(s *step) {
 			out.Data, out.H = out.At(y0, 0), y1-y0
 			s.conv.RunPlanes(&b.scratch, out, kernel.Lane{Data: t, H: bottom - top, W: f.w, Place: place, Pitch: f.w}, 0, 0, c0, c1, s.epilogue())
 		}
-		b.put(t)
+		b.put(held)
 		if from.data != nil {
-			b.put(from.data)
+			b.put(moved)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 )
@@ -163,6 +164,41 @@ func TestRandomNetworks(t *testing.T) {
 		compare(t, engine, net, x, boxes, 0.5, outputs, false, 2e-6, false)
 		if t.Failed() {
 			t.Fatalf("%v, outputs %v", net, outputs)
+		}
+	}
+}
+
+// TestNeed: no block takes more memory than was reckoned before, so that no buffer lies elsewhere and the bound on memory
+// is kept; also of networks with branches, in other orders of blocks, and again.
+func TestNeed(t *testing.T) {
+	if kernel.Name() == "ref" {
+		t.Skip("the reference kernels have no incremental form")
+	}
+	engine := model.NewEngine(2)
+	defer engine.Close()
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 79))
+		net := randomNet(r)
+		in := net.Input
+		x := tensor.New(1, in.C, in.H, in.W)
+		boxes := grid(in, 1+r.IntN(min(in.H, 7)), 1+r.IntN(min(in.W, 7)), 1+r.IntN(5))
+		n, err := Compile(engine, net, Options{Outputs: []string{net.Logits}, Exact: seed%2 == 0, Changes: boxes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			k, err := n.Clean(x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := k.Run(t.Context(), Job{Changes: boxes, Draw: func(_ int, dst []float32) { clear(dst) }, Done: func(int, [][]float32, []float64) {}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, b := range n.spare.blocks {
+			if b.memory.beyond > 0 || len(b.memory.used) > 0 || 4*b.memory.extent > n.memory {
+				t.Errorf("network %d: %d buffers were not foreseen, %d are left, of %d floats %d", seed, b.memory.beyond, len(b.memory.used), n.arena, b.memory.extent)
+			}
 		}
 	}
 }

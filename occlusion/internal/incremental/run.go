@@ -17,8 +17,7 @@ type block struct {
 	sy, sx  sources
 	offs    [maxLanes]int64
 	scratch kernel.LaneScratch
-	free    [][]float32
-	held    int // floats
+	memory  arena
 	err     error
 }
 
@@ -103,36 +102,8 @@ func (k *Clean) Run(ctx context.Context, job Job) error {
 	return nil
 }
 
-func (b *block) get(n int) []float32 {
-	best := -1
-	for i, s := range b.free {
-		if cap(s) >= n && (best < 0 || cap(s) < cap(b.free[best])) {
-			best = i
-		}
-	}
-	if best < 0 {
-		if len(b.free) > 0 { // replace the largest of those too small
-			best = 0
-			for i, s := range b.free {
-				if cap(s) > cap(b.free[best]) {
-					best = i
-				}
-			}
-			b.held -= cap(b.free[best])
-			b.free[best] = b.free[len(b.free)-1]
-			b.free = b.free[:len(b.free)-1]
-		}
-		n += n / 16
-		b.held += n
-		return make([]float32, n)
-	}
-	s := b.free[best]
-	b.free[best] = b.free[len(b.free)-1]
-	b.free = b.free[:len(b.free)-1]
-	return s[:cap(s)]
-}
-
-func (b *block) put(s []float32) { b.free = append(b.free, s) }
+func (b *block) get(n int) buffer { return b.memory.get(n) }
+func (b *block) put(f buffer)     { b.memory.put(f) }
 
 // alloc gives the windows of v memory.
 func (b *block) alloc(v int) {
@@ -143,16 +114,18 @@ func (b *block) alloc(v int) {
 			if to.refs == nil {
 				b.alloc(val.join)
 			}
-			*to.refs++
+			to.refs.n++
 			at := dy*to.pitch + dx
-			w.data, w.refs = to.data[at*to.place+val.first*b.n.lanes:], to.refs
+			if w.refs = to.refs; !b.memory.dry {
+				w.data = to.data[at*to.place+val.first*b.n.lanes:]
+			}
 			w.place, w.pitch, w.dump = to.place, to.pitch, to.dump-at
 			return
 		}
 	}
-	one := 1
 	w.place, w.pitch, w.dump = val.shape.C*b.n.lanes, w.x.size, w.places()
-	w.data, w.refs = b.get((w.places()+1)*w.place), &one
+	w.refs = &references{n: 1, buffer: b.get((w.places() + 1) * w.place)}
+	w.data = w.refs.data
 }
 
 // offset returns where windows of v lie in those of j, if in all lanes alike.
@@ -177,8 +150,8 @@ func (b *block) release(v int) {
 	if w.left > 0 || w.refs == nil {
 		return
 	}
-	if *w.refs--; *w.refs == 0 { // the last one; never a part of another's
-		b.put(w.data)
+	if w.refs.n--; w.refs.n == 0 {
+		b.put(w.refs.buffer)
 	}
 	w.data, w.refs = nil, nil
 }
@@ -186,7 +159,7 @@ func (b *block) release(v int) {
 // own reports whether the step that reads v now may overwrite its windows.
 func (b *block) own(v int) bool {
 	w := &b.wins[v]
-	return w.left == 1 && w.refs != nil && *w.refs == 1
+	return w.left == 1 && w.refs != nil && w.refs.n == 1
 }
 
 // share makes the windows of out those of in.
@@ -195,7 +168,7 @@ func (b *block) share(out, in int) {
 	if from.refs == nil {
 		return
 	}
-	*from.refs++
+	from.refs.n++
 	to.data, to.refs, to.place, to.pitch, to.dump = from.data, from.refs, from.place, from.pitch, from.dump
 }
 
@@ -203,10 +176,7 @@ func (b *block) share(out, in int) {
 func (b *block) run(job Job, at int, changes []model.Box, g *group, slot int) error {
 	n := b.n
 	n.plan(b.wins, changes)
-	for i := range b.wins {
-		b.wins[i].left = n.values[i].readers
-		b.wins[i].refs, b.wins[i].data = nil, nil
-	}
+	b.begin()
 	b.input(job, at, changes)
 	for i := range n.steps {
 		s := &n.steps[i]
@@ -218,17 +188,7 @@ func (b *block) run(job Job, at int, changes []model.Box, g *group, slot int) er
 				return fmt.Errorf("layer %s: %w", s.node.Name, err)
 			}
 		}
-		in := s.in
-		if s.inner != nil {
-			in = s.inner.in
-		}
-		for _, v := range in {
-			b.release(v)
-		}
-		if b.wins[s.out].left == 0 {
-			b.wins[s.out].left = 1
-			b.release(s.out)
-		}
+		b.read(s)
 	}
 	g.take(b, job, slot, len(changes))
 	for v := range b.wins {
@@ -238,6 +198,29 @@ func (b *block) run(job Job, at int, changes []model.Box, g *group, slot int) er
 		}
 	}
 	return nil
+}
+
+// begin makes the windows those of values that are still to come.
+func (b *block) begin() {
+	for i := range b.wins {
+		b.wins[i].left = b.n.values[i].readers
+		b.wins[i].refs, b.wins[i].data = nil, nil
+	}
+}
+
+// read drops what a step has read, and what it has made for nobody.
+func (b *block) read(s *step) {
+	in := s.in
+	if s.inner != nil {
+		in = s.inner.in
+	}
+	for _, v := range in {
+		b.release(v)
+	}
+	if b.wins[s.out].left == 0 {
+		b.wins[s.out].left = 1
+		b.release(s.out)
+	}
 }
 
 // input draws the changes.
@@ -368,30 +351,38 @@ func (b *block) fits(v, out int) bool {
 		from.pitch == w.x.size && from.place == b.n.values[out].shape.C*b.n.lanes
 }
 
-// add sums values.
-func (b *block) add(s *step) {
-	n, w, in := b.n, &b.wins[s.out], s.in
-	k := kernel.Of(n.engine)
-	row := n.values[s.out].shape.C * n.lanes
-	f := &frame{h: w.y.size, w: w.x.size, y: w.y.at, x: w.x.at}
-	if len(in) == 2 && !b.fits(in[0], s.out) && b.fits(in[1], s.out) {
+// addInto gives the sum of values memory, that of one of them if that is not read again, which then comes first.
+func (b *block) addInto(s *step) (in []int) {
+	if in = s.in; len(in) == 2 && !b.fits(in[0], s.out) && b.fits(in[1], s.out) {
 		in = []int{in[1], in[0]}
 	}
 	if b.fits(in[0], s.out) {
 		b.share(s.out, in[0])
 	} else {
 		b.alloc(s.out)
+	}
+	return in
+}
+
+// add sums values.
+func (b *block) add(s *step) {
+	n, w := b.n, &b.wins[s.out]
+	k := kernel.Of(n.engine)
+	row := n.values[s.out].shape.C * n.lanes
+	f := &frame{h: w.y.size, w: w.x.size, y: w.y.at, x: w.x.at}
+	in := b.addInto(s)
+	if w.refs != b.wins[in[0]].refs {
 		b.load(w.data, row, f, in[0], 0, false)
 	}
 	d := w.data[:w.places()*row]
 	for _, v := range in[1:] {
-		if lane, ok := b.view(v, f); ok && lane.Pitch == f.w {
+		if lane, ok := b.view(v, f); ok && lane.Pitch == f.w && lane.Place == row {
 			k.Add(d, d, lane.Data[:len(d)])
 			continue
 		}
 		t := b.get(len(d))
-		b.load(t, row, f, v, 0, false)
-		k.Add(d, d, t[:len(d)])
+		b.load(t.data, row, f, v, 0, false)
+		k.Add(d, d, t.data[:len(d)])
 		b.put(t)
 	}
 	if s.relu {
@@ -413,10 +404,10 @@ func (b *block) binary(s *step) {
 	operands, steps := [2][]float32{}, [2][]int{{row, 1}, {row, 1}}
 	for i, v := range s.in {
 		if i == s.small {
-			t := b.get(row)[:row]
+			t := b.get(row)
 			defer b.put(t)
-			b.load(t, row, &frame{h: 1, w: 1}, v, 0, false)
-			operands[i], steps[i][0] = t, 0
+			b.load(t.data, row, &frame{h: 1, w: 1}, v, 0, false)
+			operands[i], steps[i][0] = t.data[:row], 0
 			continue
 		}
 		if lane, ok := b.view(v, f); ok && lane.Pitch == f.w && lane.Place == row {
@@ -425,8 +416,9 @@ func (b *block) binary(s *step) {
 		}
 		t := d
 		if i == 1 && s.small != 0 {
-			t = b.get(len(d))[:len(d)]
-			defer b.put(t)
+			other := b.get(len(d))
+			defer b.put(other)
+			t = other.data[:len(d)]
 		}
 		b.load(t, row, f, v, 0, false)
 		operands[i] = t
@@ -453,8 +445,8 @@ func (b *block) conv(s *step) {
 			return
 		}
 		t := b.get(f.h * f.w * row)
-		b.load(t, row, &f, v, 0, false)
-		s.conv.Run(&b.scratch, dst, kernel.Lane{Data: t, H: f.h, W: f.w, Place: row, Pitch: f.w}, 0, 0, ep)
+		b.load(t.data, row, &f, v, 0, false)
+		s.conv.Run(&b.scratch, dst, kernel.Lane{Data: t.data, H: f.h, W: f.w, Place: row, Pitch: f.w}, 0, 0, ep)
 		b.put(t)
 		return
 	}
@@ -478,11 +470,7 @@ func (b *block) conv(s *step) {
 	} else {
 		each(func(d []float32) { clear(d) })
 	}
-	oy, ox := w.y.at[0]*sy-g.PadTop-from.y.at[0], w.x.at[0]*sx-g.PadLeft-from.x.at[0]
-	same := true
-	for l := range n.lanes {
-		same = same && w.y.at[l]*sy-g.PadTop-from.y.at[l] == oy && w.x.at[l]*sx-g.PadLeft-from.x.at[l] == ox
-	}
+	oy, ox, same := s.alike(w, from, n.lanes)
 	switch {
 	case from.empty():
 	case same && b.own(v):
@@ -492,8 +480,8 @@ func (b *block) conv(s *step) {
 		oy, f.h = delta(&f.y, n.lanes, &w.y, &from.y, sy, g.PadTop)
 		ox, f.w = delta(&f.x, n.lanes, &w.x, &from.x, sx, g.PadLeft)
 		t := b.get(f.h * f.w * row)
-		b.load(t, row, &f, v, 0, true)
-		s.conv.Run(&b.scratch, dst, kernel.Lane{Data: t, H: f.h, W: f.w, Place: row, Pitch: f.w}, oy, ox, kernel.Epilogue{})
+		b.load(t.data, row, &f, v, 0, true)
+		s.conv.Run(&b.scratch, dst, kernel.Lane{Data: t.data, H: f.h, W: f.w, Place: row, Pitch: f.w}, oy, ox, kernel.Epilogue{})
 		b.put(t)
 	}
 	if s.way != kernel.LaneWinograd {
@@ -502,6 +490,17 @@ func (b *block) conv(s *step) {
 	if s.relu {
 		each(func(d []float32) { kernel.Of(n.engine).ReLU(d, d) })
 	}
+}
+
+// alike reports whether the outputs at w read the windows from at the same offset in all lanes.
+func (s *step) alike(w, from *window, lanes int) (oy, ox int, same bool) {
+	g, sy, sx := s.geo, max(s.geo.StrideY, 1), max(s.geo.StrideX, 1)
+	oy, ox = w.y.at[0]*sy-g.PadTop-from.y.at[0], w.x.at[0]*sx-g.PadLeft-from.x.at[0]
+	same = true
+	for l := range lanes {
+		same = same && w.y.at[l]*sy-g.PadTop-from.y.at[l] == oy && w.x.at[l]*sx-g.PadLeft-from.x.at[l] == ox
+	}
+	return oy, ox, same
 }
 
 // frame is what a convolution reads for the windows w.
@@ -570,6 +569,17 @@ func (b *block) rim(j, at int, f *frame, v int) {
 	}
 }
 
+// poolFrame is what a pool reads for the windows w.
+func (s *step) poolFrame(w *window, lanes int) (f frame) {
+	g := s.pool
+	sy, sx := max(g.StrideY, 1), max(g.StrideX, 1)
+	f.h, f.w = (w.y.size-1)*sy+(g.KH-1)*max(g.DilY, 1)+1, (w.x.size-1)*sx+(g.KW-1)*max(g.DilX, 1)+1
+	for l := range lanes {
+		f.y[l], f.x[l] = w.y.at[l]*sy-g.PadTop, w.x.at[l]*sx-g.PadLeft
+	}
+	return f
+}
+
 func (b *block) poolWindows(s *step) {
 	n, g := b.n, s.pool
 	k := kernel.Of(n.engine)
@@ -577,10 +587,7 @@ func (b *block) poolWindows(s *step) {
 	v := s.in[0]
 	in, w := n.values[v].shape, &b.wins[s.out]
 	row := in.C * n.lanes
-	f := frame{h: (w.y.size-1)*sy + (g.KH-1)*dy + 1, w: (w.x.size-1)*sx + (g.KW-1)*dx + 1}
-	for l := range n.lanes {
-		f.y[l], f.x[l] = w.y.at[l]*sy-g.PadTop, w.x.at[l]*sx-g.PadLeft
-	}
+	f := s.poolFrame(w, n.lanes)
 	pad := float32(0)
 	if s.op == opMaxPool {
 		pad = minusInf
@@ -589,8 +596,8 @@ func (b *block) poolWindows(s *step) {
 	if !ok {
 		t := b.get(f.h * f.w * row)
 		defer b.put(t)
-		b.load(t, row, &f, v, pad, false)
-		src = kernel.Lane{Data: t, H: f.h, W: f.w, Place: row, Pitch: f.w}
+		b.load(t.data, row, &f, v, pad, false)
+		src = kernel.Lane{Data: t.data, H: f.h, W: f.w, Place: row, Pitch: f.w}
 	}
 	var avg *model.Pool
 	if s.op == opAvgPool {
@@ -598,8 +605,9 @@ func (b *block) poolWindows(s *step) {
 	}
 	// Rows first, then columns; of the rows those that are read again are kept.
 	ring := (g.KH-1)*dy + 1
-	rows := b.get(ring * w.x.size * row)
-	defer b.put(rows)
+	ringed := b.get(ring * w.x.size * row)
+	defer b.put(ringed)
+	rows := ringed.data
 	reduce := func(d []float32, taps int, at func(t int) []float32) {
 		for t := 0; t < taps; {
 			switch {
@@ -670,8 +678,9 @@ func (b *block) globalAvg(s *step) {
 	in := n.values[v].shape
 	from, w := &b.wins[v], &b.wins[s.out]
 	row := in.C * n.lanes
-	sum := b.get(row)[:row]
-	defer b.put(sum)
+	held := b.get(row)
+	defer b.put(held)
+	sum := held.data[:row]
 	clear(sum)
 	for y := range from.y.size {
 		for x := range from.x.size {
@@ -696,14 +705,15 @@ func (b *block) wholeMaps(s *step) error {
 	n := b.n
 	var inputs [][]float32
 	for _, v := range s.in {
-		d := b.get(n.lanes * n.values[v].shape.Len())[:n.lanes*n.values[v].shape.Len()]
+		d := b.get(n.lanes * n.values[v].shape.Len())
 		defer b.put(d)
-		b.assemble(d, v)
-		inputs = append(inputs, d)
+		b.assemble(d.data, v)
+		inputs = append(inputs, d.data)
 	}
 	shape := n.values[s.out].shape
-	out := b.get(n.lanes * shape.Len())[:n.lanes*shape.Len()]
-	defer b.put(out)
+	made := b.get(n.lanes * shape.Len())
+	defer b.put(made)
+	out := made.data
 	if err := n.engine.Layer(s.node, n.shapes, n.lanes, out, inputs...); err != nil {
 		return err
 	}
@@ -778,7 +788,7 @@ func (s *spare) block(n *Net, k *Clean) *block {
 		b.k = k
 		return b
 	}
-	return &block{n: n, k: k, wins: make([]window, len(n.values))}
+	return &block{n: n, k: k, wins: make([]window, len(n.values)), memory: arena{size: n.arena}}
 }
 
 func (s *spare) keep(b *block) {

@@ -15,12 +15,18 @@ type axis struct {
 // window is a value of the lanes of a block: for each a rectangle of it.
 type window struct {
 	y, x  axis
-	data  []float32 // [places][C][L] and one more place
-	place int       // floats from a place to the next
-	pitch int       // places from a row to the next
-	dump  int       // scratch slot for stores that are discarded
-	refs  *int      // windows that share data
-	left  int       // readers to come
+	data  []float32   // [places][C][L] and one more place
+	place int         // floats from a place to the next
+	pitch int         // places from a row to the next
+	dump  int         // scratch slot for stores that are discarded
+	refs  *references // windows that share data
+	left  int         // readers to come
+}
+
+// references count the windows that share a buffer.
+type references struct {
+	n int
+	buffer
 }
 
 // at is where place (y, x) begins in data.
