@@ -117,6 +117,11 @@ func (s *Session) Explainer(r Explain) (*Explainer, error) {
 	return e, nil
 }
 
+// ExplainMemory is about how many bytes the maps of a page take at least, beside the network.
+func (s *Session) ExplainMemory() (int, error) {
+	return attribution.New(s.Engine, s.Net).Memory(explainMethods...)
+}
+
 // Picture is an image to explain: as the network sees it, and as it was before that, nil if it never was a picture.
 type Picture struct {
 	Input

@@ -34,7 +34,7 @@ func explain(c *cmdline.Run, r *view.Explain) error {
 		return err
 	}
 	defer w.Close()
-	if r.Memory, err = c.ExplainMemory(w.Session.Net, w.Src); err != nil {
+	if r.Memory, err = c.ExplainMemory(w.Session, w.Src); err != nil {
 		return err
 	}
 	if w.Out.One != "" || w.Out.Stdout {

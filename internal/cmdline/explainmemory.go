@@ -5,6 +5,7 @@ import (
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model"
+	"github.com/deconvnet/viz/view"
 )
 
 // packings is how often a page of many parts holds the weights packed at a time, at most: for both ways, also of a
@@ -24,14 +25,18 @@ func (c *Run) LimitExplain(net *model.Network) error {
 }
 
 // ExplainMemory is what such a page may take for batches; 0: not bounded.
-func (c *Run) ExplainMemory(net *model.Network, src *images.Inputs) (int, error) {
+func (c *Run) ExplainMemory(s *view.Session, src *images.Inputs) (int, error) {
 	budget, err := c.Budget(src)
 	if err != nil || budget.Limit == 0 {
 		return 0, err
 	}
-	weights, err := weightBytes(net)
+	weights, err := weightBytes(s.Net)
 	if err != nil {
 		return 0, err
 	}
-	return budget.Left() - packings*weights, budget.Refuse("a page", packings*weights+32<<20)
+	one, err := s.ExplainMemory()
+	if err != nil {
+		return 0, err
+	}
+	return budget.Left() - packings*weights, budget.Refuse("a page", packings*weights+max(one, 32<<20))
 }
