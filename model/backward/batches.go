@@ -56,7 +56,7 @@ func (p *Pass) cut(units []*unit) (batches [][]*unit, costs []float64) {
 	for _, b := range batches {
 		costs = append(costs, price(b))
 	}
-	return batches, costs[:par.Aside(costs, workers, 1+serial*float64(workers-1))]
+	return batches, costs[:par.Aside(costs, workers, 1+float64(serial*float64(workers-1)))]
 }
 
 // cost is about the work of one signal's way down: products, and values moved.
