@@ -52,7 +52,7 @@ func (o options) write() error {
 		return err
 	}
 	doc := string(text)
-	for _, task := range []string{"forward", "occlude", "deconv"} {
+	for _, task := range []string{"forward", "occlude", "deconv", "topk"} {
 		begin, end := "<!-- bench "+task+" -->\n", "<!-- end -->"
 		from := strings.Index(doc, begin)
 		if from < 0 {
@@ -90,7 +90,7 @@ func table(task string, results map[string]map[string]Line) string {
 	switch task {
 	case "forward":
 		add("batch")
-	case "deconv":
+	case "deconv", "topk":
 		add("layer")
 	}
 	for _, by := range columns {
@@ -110,7 +110,7 @@ func row(w Work, columns []string, lines map[string]Line) string {
 	switch w.Task {
 	case "forward":
 		out += fmt.Sprintf(" %d |", w.Batch)
-	case "deconv":
+	case "deconv", "topk":
 		out += " " + w.Layer + " |"
 	}
 	for _, by := range columns {

@@ -24,7 +24,7 @@ func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	o := options{docs: filepath.Join(dir, "doc.md"), lines: filepath.Join(dir, "lines")}
 	put(t, o.lines, lines)
-	put(t, o.docs, "a\n<!-- bench forward -->\nold\n<!-- end -->\nb\n<!-- bench occlude -->\n<!-- end -->\n<!-- bench deconv -->\n<!-- end -->\nc\n")
+	put(t, o.docs, "a\n<!-- bench forward -->\nold\n<!-- end -->\nb\n<!-- bench occlude -->\n<!-- end -->\n<!-- bench deconv -->\n<!-- end -->\n<!-- bench topk -->\n<!-- end -->\nc\n")
 	for range 2 {
 		if err := o.write(); err != nil {
 			t.Fatal(err)
@@ -55,6 +55,12 @@ b
 | network | layer | viz, AVX-512 | PyTorch | ratio AVX-512 | ratio AVX2 |
 | --- | --- | --- | --- | --- | --- |
 | VGG16 | features.1 | 10 | 200 | 20.00† |  |
+
+<!-- end -->
+<!-- bench topk -->
+
+| network | layer | ratio AVX-512 | ratio AVX2 |
+| --- | --- | --- | --- |
 
 <!-- end -->
 c
