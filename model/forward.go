@@ -96,6 +96,10 @@ type step struct {
 	keep     bool  // part of the trace
 	slot     int   // scratch slot of the output, -1 if kept
 	switches bool
+
+	pair   *kernel.Pair // of a depthwise convolution: computes the step before it too, see pairUp
+	first  *step        // that step
+	within bool         // is such a step, which computes nothing by itself
 }
 
 // Compile prepares net for running on the engine.
@@ -134,6 +138,7 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 		p.steps = append(p.steps, s)
 		numbers[f.Out] = i + 1
 	}
+	p.pairUp()
 	p.joinInPlace()
 	p.assignSlots()
 	p.choosePart()
@@ -205,7 +210,7 @@ func (p *Plan) assignSlots() {
 	owned := map[string]bool{}
 	for i := range p.steps {
 		s := &p.steps[i]
-		for _, in := range s.Node.Inputs {
+		for _, in := range s.reads() {
 			last[root(in)] = i
 		}
 		if s.alias {
@@ -219,7 +224,7 @@ func (p *Plan) assignSlots() {
 	var free []int
 	busy := map[string]int{}
 	acquire := func(s *step) {
-		if s.slot >= 0 || s.alias || kept[s.Out] || owned[s.Out] {
+		if s.slot >= 0 || s.alias || s.within || kept[s.Out] || owned[s.Out] {
 			return
 		}
 		if len(free) == 0 {
@@ -239,7 +244,7 @@ func (p *Plan) assignSlots() {
 		} else {
 			acquire(s)
 		}
-		for _, in := range s.Node.Inputs {
+		for _, in := range s.reads() {
 			r := root(in)
 			if slot, ok := busy[r]; ok && last[r] == i {
 				free = append(free, slot)
@@ -274,7 +279,7 @@ func (p *Plan) Bytes() int {
 	for i := range p.steps {
 		s := &p.steps[i]
 		n := p.shapes[s.Out].Len()
-		if s.slot < 0 && !s.alias && s.into == 0 {
+		if s.traced() {
 			size += n
 		}
 		if s.switches {
@@ -336,7 +341,7 @@ func (p *Plan) RunInto(t *Trace, x *tensor.Tensor) error {
 
 // traced reports whether the step's values are memory of the trace: they are kept,
 // or a value that is kept is a view of them.
-func (s *step) traced() bool { return s.slot < 0 && !s.alias && s.into == 0 }
+func (s *step) traced() bool { return s.slot < 0 && !s.alias && !s.within && s.into == 0 }
 
 // root returns the memory that value i+1, an alias, is a view of.
 func (p *Plan) root(t *Trace, i int) []float32 {
@@ -382,6 +387,9 @@ func (p *Plan) runPart(t *Trace, a *arena, first, n int) error {
 	a.live[0] = t.Input.Data[first*size:][:n*size]
 	for i := range p.steps {
 		s := &p.steps[i]
+		if s.within {
+			continue
+		}
 		var dst []float32
 		if s.into > 0 {
 			dst = p.memory(t, a, s.into-1, first, n)[s.offset:]
@@ -401,6 +409,10 @@ func (p *Plan) runPart(t *Trace, a *arena, first, n int) error {
 			p.before(s.Out)
 		}
 		a.call = call{k: p.engine.k, n: n, dst: dst, out: p.shapes[s.Out], srcs: a.call.srcs[:0], ins: s.shapes, switches: switches, step: s}
+		if s.pair != nil {
+			s.runPair(&a.call, a.live[s.first.inputs[0]])
+			continue
+		}
 		for _, v := range s.inputs {
 			a.call.srcs = append(a.call.srcs, a.live[v])
 		}

@@ -126,6 +126,10 @@ func (j *convJob) planeTask(i, worker int) {
 	} else {
 		ws.b = grow(ws.b, inRows*pitch+lv.lanes)
 	}
+	plane := p.h * j.w
+	if j.planeOut > 0 {
+		plane = j.planeOut
+	}
 	lds, ldd, step, from, to := pitch*j.sy, j.w, 1, 0, 0
 	if g.dy < 0 && g.kh > 1 { // mirrored taps: rows are walked from the last one up
 		from, to = (inRows-1)*pitch, (rows-1)*j.w
@@ -146,7 +150,7 @@ func (j *convJob) planeTask(i, worker int) {
 		if j.ep.Bias != nil {
 			k[0] = j.ep.Bias[c]
 		}
-		dst := j.dst[image*j.ep.Stride+c*p.h*j.w+y0*j.w:][:rows*j.w]
+		dst := j.dst[image*j.ep.Stride+c*plane+y0*j.w:][:rows*j.w]
 		p.f(&dst[to], &src[from], &t.a[c*len(t.list)], &k[0], rows, j.w, 4*ldd, 4*lds, 4*step, 4*pitch, 4*oddCol, clamp)
 		if j.ep.Func != nil {
 			lv.apply(*j.ep.Func, dst, dst)

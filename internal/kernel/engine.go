@@ -27,6 +27,7 @@ type Engine struct {
 	walks            jobs[walkJob]
 	pools            jobs[poolJob]
 	bandJobs         jobs[bandJob]
+	pairJobs         jobs[pairJob]
 }
 
 // jobs is a list of jobs to use again: a job holds what its tasks share, so that

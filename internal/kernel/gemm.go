@@ -93,8 +93,9 @@ type convJob struct {
 	ep  Epilogue
 
 	// Output: n images of t.groups*t.rows planes of h x w, dense.
-	n, h, w int
-	dst     []float32
+	n, h, w  int
+	dst      []float32
+	planeOut int // depthwise: floats from a plane to the next one, 0: they follow each other
 
 	// Input: src over box in; output (0, 0) at tap (0, 0) reads (y, x).
 	src    []float32
@@ -147,7 +148,7 @@ func (e *Engine) getConv() *convJob {
 
 func (e *Engine) putConv(j *convJob) {
 	j.putOffsets()
-	j.dst, j.src, j.base, j.t, j.ep = nil, nil, nil, nil, Epilogue{}
+	j.dst, j.src, j.base, j.t, j.ep, j.planeOut = nil, nil, nil, nil, Epilogue{}, 0
 	e.convs.put(j)
 }
 
