@@ -11,68 +11,64 @@ type Fields struct {
 	at     map[string]int
 	whole  []bool // by node: it sees all of the input
 	period []int  // by node: after how many units what they see has the same shape again
-	lines  []line // by node
+	lines  []seen // by node
 }
 
-// line says which rows and columns of the input the unit at y, x of a node depends on: those from y*stride+from on, up to
-// y*stride+to. Networks without transposed convolutions, whose branches have one stride, have such a rule for every node;
-// without one, Box goes through the nodes before.
-type line struct {
-	known, nothing   bool   // nothing: no unit depends on the input
-	stride, from, to [2]int // rows, columns
+// seen says what the units of a node depend on, by rows and columns. Most networks have them for every node; without, Box
+// goes through the nodes before.
+type seen struct {
+	known, nothing bool // nothing: no unit depends on the input
+	axes           [2]*walk
 }
 
-// maxLine bounds strides and distances of lines, so that none overflows.
-const maxLine = 1 << 24
-
-// joined is the line of a node with one more input, of which it sees what r says and which has the line in.
-func (l line) joined(r reach, in line) line {
-	if !l.known || !in.known || r.way == scattered {
-		return line{}
+// joined are the lines of a node with one more input, of which it sees what r says and which has the lines in.
+func (l seen) joined(r reach, in seen, work *int) seen {
+	if !l.known || !in.known {
+		return seen{}
 	}
 	if in.nothing {
 		return l
 	}
-	if r.way == windowed {
-		one := r.window.InputBox(Box{Y1: 1, X1: 1})
-		next := r.window.InputBox(Box{Y0: 1, X0: 1, Y1: 2, X1: 2})
-		was := in.stride
-		in.stride = [2]int{was[0] * (next.Y0 - one.Y0), was[1] * (next.X0 - one.X0)}
-		in.from = [2]int{in.from[0] + one.Y0*was[0], in.from[1] + one.X0*was[1]}
-		in.to = [2]int{in.to[0] + (one.Y1-1)*was[0], in.to[1] + (one.X1-1)*was[1]}
-	}
-	for a := range 2 {
-		if max(in.stride[a], in.to[a], -in.from[a]) > maxLine || !l.nothing && l.stride[a] != in.stride[a] {
-			return line{}
+	for axis := range in.axes {
+		w, ok := in.axes[axis].through(r, axis, work)
+		if ok && !l.nothing {
+			w, ok = w.beside(l.axes[axis])
 		}
-		if !l.nothing {
-			in.from[a], in.to[a] = min(in.from[a], l.from[a]), max(in.to[a], l.to[a])
+		if !ok {
+			return seen{}
 		}
+		in.axes[axis] = w
 	}
 	return in
 }
 
 // box is what the unit at y, x depends on.
-func (l line) box(y, x int) Box {
+func (l seen) box(y, x int) Box {
 	if l.nothing {
 		return Box{}
 	}
-	y, x = y*l.stride[0], x*l.stride[1]
-	return Box{Y0: y + l.from[0], X0: x + l.from[1], Y1: y + l.to[0], X1: x + l.to[1]}
+	y0, y1 := l.axes[0].at(y)
+	x0, x1 := l.axes[1].at(x)
+	if y0 >= y1 || x0 >= x1 {
+		return Box{}
+	}
+	return Box{Y0: y0, X0: x0, Y1: y1, X1: x1}
 }
 
-// maxPeriod bounds how many units are compared; transposed convolutions with
-// larger strides are unknown.
-const maxPeriod = 64
+// maxFieldWork bounds the steps that the fields of all nodes take together: in a network that is made to take more, the
+// nodes after that are said to see everything.
+const maxFieldWork = 1 << 26
 
 // Fields prepares for questions about receptive fields. shapes is what Shapes
 // returned.
 func (net *Network) Fields(shapes map[string]Shape) (*Fields, error) {
 	n := len(net.Nodes)
 	f := &Fields{net: net, reach: make([][]reach, n), from: make([][]int, n), at: map[string]int{net.Input.Name: 0},
-		whole: make([]bool, n+1), period: make([]int, n+1), lines: make([]line, n+1)}
+		whole: make([]bool, n+1), period: make([]int, n+1), lines: make([]seen, n+1)}
 	f.period[0] = 1
-	f.lines[0] = line{known: true, stride: [2]int{1, 1}, to: [2]int{1, 1}}
+	same := &walk{from: []int{0}, to: []int{1}, advance: 1}
+	f.lines[0] = seen{known: true, axes: [2]*walk{same, same}}
+	work := 0
 	for i := range net.Nodes {
 		node := &net.Nodes[i]
 		k, ok := node.Layer.(kind)
@@ -80,7 +76,7 @@ func (net *Network) Fields(shapes map[string]Shape) (*Fields, error) {
 			return nil, fmt.Errorf("layer %s: %w", node.Name, unknownKind(node.Layer))
 		}
 		f.at[node.Name], f.period[i+1] = i+1, 1
-		l := line{known: true, nothing: true}
+		l := seen{known: true, nothing: true}
 		for _, name := range node.Inputs {
 			from, r := f.at[name], k.reach(shapes[name])
 			f.from[i], f.reach[i] = append(f.from[i], from), append(f.reach[i], r)
@@ -92,9 +88,15 @@ func (net *Network) Fields(shapes map[string]Shape) (*Fields, error) {
 				}
 			}
 			f.period[i+1] = min(max(f.period[i+1], period), maxPeriod)
-			l = l.joined(r, f.lines[from])
+			if !f.whole[i+1] {
+				l = l.joined(r, f.lines[from], &work)
+			}
 		}
 		f.lines[i+1] = l
+		if !l.known && !f.whole[i+1] {
+			work += (i + 1) * (f.period[i+1] + 2)
+		}
+		f.whole[i+1] = f.whole[i+1] || work > maxFieldWork
 	}
 	return f, nil
 }
@@ -144,7 +146,17 @@ func (r reach) open(out Box) Box {
 // name sees far from the border, the most that any of its units does, and how
 // many input pixels are between neighbouring units; 0: it sees all of the input.
 func (f *Fields) Size(name string) (size, stride [2]int) {
-	period := f.period[f.at[name]]
+	at := f.at[name]
+	if l := f.lines[at]; l.known && !l.nothing && !f.whole[at] {
+		for axis, w := range l.axes {
+			size[axis], stride[axis] = w.size(), w.advance/len(w.from)
+		}
+		if size[0] == 0 || size[1] == 0 {
+			return [2]int{}, [2]int{}
+		}
+		return size, stride
+	}
+	period := f.period[at]
 	first, ok := f.Box(name, 0, 0)
 	if !ok {
 		return

@@ -290,6 +290,9 @@ func (net *Network) WithOutput(name string) (*Network, error) {
 	}
 	if node == "" {
 		have := "it has no others"
+		if most := 8; len(names) > most+1 {
+			names = append(names[:most:most], fmt.Sprintf("and %d more", len(names)-most))
+		}
 		if len(names) > 0 {
 			have = "outputs are " + strings.Join(names, ", ")
 		}

@@ -55,7 +55,7 @@ func linesBefore(old []byte, first int) (keep []byte) {
 func openLog(path string, first int) (*trainLog, error) {
 	var keep []byte
 	if first > 0 {
-		old, err := os.ReadFile(path)
+		old, err := imageio.ReadPlain(path)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -105,7 +104,7 @@ func (e *OtherSettings) Hint() string {
 // other settings is an error.
 func (f *Folder) recall(j *job) (*Run, error) {
 	path := f.file(j, "run.json")
-	text, err := os.ReadFile(path)
+	text, err := imageio.ReadPlain(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -318,7 +317,7 @@ func (f *Folder) moments(j *job, r *Run) ([]moment, error) {
 	var out []moment
 	for _, p := range r.Points {
 		path := f.momentFile(j, p.Step)
-		text, err := os.ReadFile(path)
+		text, err := imageio.ReadPlain(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/deconvnet/viz/internal/cmdline"
+	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/view"
 )
@@ -25,7 +26,7 @@ func (r *attributeRun) done(in view.Input) bool {
 			continue
 		}
 		path := filepath.Join(r.Out.Dir, base)
-		text, err := os.ReadFile(path + ".json")
+		text, err := imageio.ReadPlain(path + ".json")
 		var n view.AttributionNumbers
 		if err == nil && json.Unmarshal(text, &n) == nil && r.Session.AttributionDone(r.request, in, n) && r.Out.Shows(path, in.Name) {
 			found++

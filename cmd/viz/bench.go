@@ -118,7 +118,7 @@ func (b *benchmark) open(c *cmdline.Run) (err error) {
 	if b.model == "lenet" {
 		b.net, err = bench.LeNet()
 	} else {
-		b.net, err = cmdline.OpenModel(b.model)
+		b.net, err = cmdline.OpenModel(c.Context, b.model)
 	}
 	if err == nil {
 		b.engine = model.NewEngine(b.threads)

@@ -75,7 +75,7 @@ func diagnosed(c *cmdline.Run, engine *model.Engine) (sessions []*view.Session, 
 		return []*view.Session{session}, []string{from}, err
 	}
 	for _, file := range c.Args {
-		net, err := cmdline.OpenModel(file)
+		net, err := cmdline.OpenModel(c.Context, file)
 		if err != nil {
 			return nil, nil, err
 		}

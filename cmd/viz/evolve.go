@@ -28,7 +28,7 @@ func evolve(c *cmdline.Run, r *view.Evolution) error {
 		return cmdline.Usage("viz evolve needs at least two checkpoints", "viz train --keep-checkpoints leaves numbered ones")
 	}
 	r.Files = c.Args
-	first, err := cmdline.OpenModel(r.Files[0])
+	first, err := cmdline.OpenModel(c.Context, r.Files[0])
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func evolve(c *cmdline.Run, r *view.Evolution) error {
 		return cmdline.RequestErr(err)
 	}
 	for _, file := range r.Files[1:] { // before the first is scanned, which takes its time
-		net, err := cmdline.OpenModel(file)
+		net, err := cmdline.OpenModel(c.Context, file)
 		if err == nil {
 			err = view.SameNetwork(r.Files[0], file, first, net, r.Layers)
 		}
@@ -63,7 +63,7 @@ func evolve(c *cmdline.Run, r *view.Evolution) error {
 	step, end := c.Progress("scanning")
 	defer end()
 	r.Progress = step
-	result, err := view.Evolve(c.Context, engine, *r, src.Kept(keptPictures), func(i int) (*model.Network, error) { return cmdline.OpenModel(r.Files[i]) })
+	result, err := view.Evolve(c.Context, engine, *r, src.Kept(keptPictures), func(i int) (*model.Network, error) { return cmdline.OpenModel(c.Context, r.Files[i]) })
 	end()
 	if err != nil {
 		return err

@@ -86,7 +86,7 @@ func (r *filtersRun) evolution(c *cmdline.Run) error {
 	e := view.FilterEvolution{Files: c.Args, Called: c.Text("layer", "1"), Most: r.request.Most, Scale: r.request.Scale}
 	var sessions []*view.Session
 	for _, path := range e.Files {
-		net, err := cmdline.OpenModel(path)
+		net, err := cmdline.OpenModel(c.Context, path)
 		if err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ func (r *importRun) do(c *cmdline.Run) error {
 		if net, err = open.Weights(in, r.arch, "viz "+c.Version, o); err != nil {
 			return cmdline.OpenHint(err)
 		}
-	} else if net, err = cmdline.OpenNetwork(in, o); err != nil {
+	} else if net, err = cmdline.OpenNetwork(c.Context, in, o); err != nil {
 		return err
 	}
 	c.NoteOrigin(net)

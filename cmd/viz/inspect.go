@@ -31,7 +31,7 @@ func inspectCommand() cmdline.Command {
 			case occlude != "":
 				return inspectOcclusion(c, s.Net, occlude)
 			}
-			r, err := s.Inspect(rule)
+			r, err := cmdline.Await(c.Context, func() (*view.Inspection, error) { return s.Inspect(rule) })
 			if err != nil {
 				return err
 			}

@@ -2,12 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/deconvnet/viz/internal/cmdline"
+	"github.com/deconvnet/viz/internal/imageio"
 
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/model/tensor"
@@ -153,7 +153,7 @@ func (r *occlusionRun) finished(in view.Input) []view.OcclusionNumbers {
 		var n view.OcclusionNumbers
 		for j, name := range names {
 			path := r.Out.Path(name)
-			text, err := os.ReadFile(path + ".json")
+			text, err := imageio.ReadPlain(path + ".json")
 			var part view.OcclusionNumbers
 			if err != nil || json.Unmarshal(text, &part) != nil || !r.occluder.Made(part, in) || !r.Out.Shows(path, in.Name) {
 				return nil

@@ -99,7 +99,7 @@ func (r *serveRun) networks(c *cmdline.Run, engine *model.Engine) error {
 				return err
 			}
 			if name = last; i == 0 {
-				r.options.Checkpoints, r.options.Open = files, func(i int) (*model.Network, error) { return cmdline.OpenModel(files[i]) }
+				r.options.Checkpoints, r.options.Open = files, func(i int) (*model.Network, error) { return cmdline.OpenModel(c.Context, files[i]) }
 			}
 		}
 		s, _, err := c.FindNamed(name, engine, brought)

@@ -86,7 +86,7 @@ func TestServeMasks(t *testing.T) {
 	if err := os.WriteFile("star.png", star, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	net, err := cmdline.OpenModel("shapes")
+	net, err := cmdline.OpenModel(t.Context(), "shapes")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func pageOfNetwork(t *testing.T, network string, spec images.Spec) string {
 	}
 	engine := model.NewEngine(2)
 	t.Cleanup(engine.Close)
-	net, err := cmdline.OpenModel(network)
+	net, err := cmdline.OpenModel(t.Context(), network)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func shellWords(line string) (words []string) {
 // TestServe starts the page on a folder of checkpoints, opens its address, and interrupts it.
 func TestServe(t *testing.T) {
 	t.Chdir(t.TempDir())
-	net, err := cmdline.OpenModel("shapes")
+	net, err := cmdline.OpenModel(t.Context(), "shapes")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func (c *Run) ClaimNetwork(path string, net *model.Network) error {
 		return nil
 	}
 	other := "is no network"
-	if there, err := OpenNetwork(path, open.Options{}); err == nil {
+	if there, err := openNetwork(path, open.Options{}); err == nil {
 		other = "is another network, " + there.Name + " " + there.Hash()
 		t, n := there.Origin, net.Origin
 		like := *there
@@ -105,7 +105,7 @@ func (o *Output) claimPage(path string) error {
 // the network's hash and marks, which say what it shows.
 func (o *Output) ClaimPage(name, shows string, marks ...string) error {
 	path := filepath.Join(o.Dir, name)
-	text, err := os.ReadFile(path)
+	text, err := imageio.ReadPlain(path)
 	if err != nil || o.c.Force {
 		return nil // not there, as a rule
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/lockfile"
 )
 
@@ -51,7 +52,7 @@ func (w *Work) Kept(name string, resume bool) (*keptFile, error) {
 
 // open reads whole lines, and cuts off what a killed process left behind them.
 func (k *keptFile) open(path string, resume bool) error {
-	text, err := os.ReadFile(path)
+	text, err := imageio.ReadPlain(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -77,7 +77,7 @@ func (c *Run) BuiltinFor(src *images.Inputs) (*images.Inputs, error) {
 			if err != nil {
 				return nil, err
 			}
-			if net, err = OpenNetwork(name, o); err != nil {
+			if net, err = OpenNetwork(c.Context, name, o); err != nil {
 				return nil, err
 			}
 		}

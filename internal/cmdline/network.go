@@ -1,8 +1,10 @@
 package cmdline
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -55,7 +57,30 @@ func setValues(parts []string) (map[string]string, error) {
 }
 
 // OpenNetwork opens a network, with hints for what can be done about an error.
-func OpenNetwork(name string, o open.Options) (*model.Network, error) {
+func OpenNetwork(ctx context.Context, name string, o open.Options) (*model.Network, error) {
+	return Await(ctx, func() (*model.Network, error) { return openNetwork(name, o) })
+}
+
+// Await does what writes nothing, and leaves it where it is when the command is interrupted.
+func Await[T any](ctx context.Context, do func() (T, error)) (result T, err error) {
+	type end struct {
+		result T
+		err    error
+	}
+	done := make(chan end, 1)
+	go func() {
+		result, err := do()
+		done <- end{result, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return result, ctx.Err()
+	case e := <-done:
+		return e.result, e.err
+	}
+}
+
+func openNetwork(name string, o open.Options) (*model.Network, error) {
 	net, err := open.Network(name, o)
 	if m, ok := errors.AsType[*open.Missing](err); ok && m.Name != name {
 		return nil, err // a file of labels or pixels
@@ -76,7 +101,7 @@ func OpenHint(err error) error {
 	if e, ok := errors.AsType[*open.OptionError](err); ok {
 		return Usage("--"+e.Error(), "")
 	}
-	if _, ok := errors.AsType[*open.Missing](err); ok {
+	if m, ok := errors.AsType[*open.Missing](err); ok && errors.Is(m.Err, fs.ErrNotExist) {
 		return Hinted(err, "built in are "+strings.Join(builtin.Names(), ", ")+"; viz train makes a checkpoint")
 	}
 	if e, ok := errors.AsType[*open.OpenValues](err); ok {
@@ -103,7 +128,9 @@ func (c *Run) NoteOrigin(net *model.Network) {
 }
 
 // OpenModel opens a network of which no flag says more.
-func OpenModel(name string) (*model.Network, error) { return OpenNetwork(name, open.Options{}) }
+func OpenModel(ctx context.Context, name string) (*model.Network, error) {
+	return OpenNetwork(ctx, name, open.Options{})
+}
 
 // Unstated reports whether nobody has said how pixels become a network's input.
 func (c *Run) Unstated(net *model.Network) bool {

@@ -64,7 +64,7 @@ func (c *Run) FindNamed(name string, engine *model.Engine, images bool) (s *view
 	if from = name; open.Builtin(name) {
 		from = "built-in " + name
 	}
-	net, err := OpenNetwork(name, o)
+	net, err := OpenNetwork(c.Context, name, o)
 	if err != nil {
 		return nil, "", c.nameFrom(err)
 	}
@@ -90,7 +90,7 @@ func (c *Run) ModelArgument() (*view.Session, error) {
 			return nil, err
 		}
 		o.Like = ""
-		net, err := OpenNetwork(c.Args[0], o)
+		net, err := OpenNetwork(c.Context, c.Args[0], o)
 		if err != nil {
 			return nil, err
 		}

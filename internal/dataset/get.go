@@ -154,7 +154,7 @@ type download struct {
 
 // kept is how much of a .part the next call can go on from.
 func (d *download) kept() int64 {
-	tag, err := os.ReadFile(d.tag())
+	tag, err := imageio.ReadPlain(d.tag())
 	fi, serr := os.Stat(d.part())
 	if err != nil || serr != nil || len(tag) == 0 {
 		return 0
@@ -271,7 +271,7 @@ func (d *download) limit() int64 { return 2 * d.file.Size }
 // .part is as long as the file or longer, and not the file.
 func (d *download) ask(ctx context.Context) (resp *http.Response, have int64, err error) {
 	have = d.kept()
-	tag, _ := os.ReadFile(d.tag())
+	tag, _ := imageio.ReadPlain(d.tag())
 	resp, err = d.request(ctx, have, string(tag))
 	if err == nil && resp.StatusCode == http.StatusRequestedRangeNotSatisfiable {
 		resp.Body.Close()
@@ -372,7 +372,7 @@ func (m *meter) Read(p []byte) (int, error) {
 }
 
 func fileMD5(ctx context.Context, path string) (string, error) {
-	f, err := os.Open(path)
+	f, _, err := imageio.OpenPlain(path)
 	if err != nil {
 		return "", err
 	}

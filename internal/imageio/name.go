@@ -109,6 +109,16 @@ func OpenPlain(path string) (f *os.File, size int64, err error) {
 	return f, info.Size(), nil
 }
 
+// ReadPlain is os.ReadFile for plain files: no folder, pipe or device.
+func ReadPlain(path string) ([]byte, error) {
+	f, _, err := OpenPlain(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
 // ReadSmall reads a plain file of at most most bytes.
 func ReadSmall(path string, most int64) ([]byte, error) {
 	f, size, err := OpenPlain(path)

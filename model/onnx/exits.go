@@ -26,7 +26,16 @@ type NoOutput struct {
 }
 
 func (e *NoOutput) Error() string {
-	return fmt.Sprintf("no output %q: the graph's outputs are %s; any value inside the graph will do, too", e.Name, strings.Join(e.Outputs, ", "))
+	return fmt.Sprintf("no output %q: the graph's outputs are %s; any value inside the graph will do, too", e.Name, strings.Join(some(e.Outputs), ", "))
+}
+
+// some is a list to tell people: the first of many, and how many more there are.
+func some(list []string) []string {
+	const most = 8
+	if len(list) <= most+1 {
+		return list
+	}
+	return append(slices.Clone(list[:most]), fmt.Sprintf("and %d more", len(list)-most))
 }
 
 // findExits finds what the network's outputs are.
@@ -362,18 +371,20 @@ func (c *converter) outputs(g *Graph) error {
 		c.net.Scores = model.RawScores
 		g.Notes = append(g.Notes, fmt.Sprintf("output %s has features by its name, no scores of classes: its numbers are values", chosen.Name))
 	}
+	var tails []string
 	for _, e := range c.exits {
 		if len(e.tail) > 0 {
-			g.Notes = append(g.Notes, fmt.Sprintf("output %s: what comes after the scores is left out (%s); they are those of %s", e.name, strings.Join(e.tail, ", "), c.values[e.value].ref))
+			tails = append(tails, fmt.Sprintf("output %s: what comes after the scores is left out (%s); they are those of %s", e.name, strings.Join(some(e.tail), ", "), c.values[e.value].ref))
 		}
 	}
+	g.Notes = append(g.Notes, some(tails)...)
 	differ := slices.ContainsFunc(g.Outputs, func(o Output) bool { return o.Layer != chosen.Layer })
 	if differ && !c.exits[best].asked {
 		var all []string
 		for _, o := range g.Outputs {
 			all = append(all, fmt.Sprintf("%s (%v)", o.Name, shapes[o.Layer]))
 		}
-		g.Choice = fmt.Sprintf("the network has %d outputs, %s: scores are those of %s", len(all), strings.Join(all, ", "), chosen.Name)
+		g.Choice = fmt.Sprintf("the network has %d outputs, %s: scores are those of %s", len(all), strings.Join(some(all), ", "), chosen.Name)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package onnx_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -195,5 +196,28 @@ func TestWriteScores(t *testing.T) {
 		if got.Logits != net.Logits || got.Scores != net.Scores || len(net.Outputs) > 0 && !slices.Equal(got.Outputs, net.Outputs) || !slices.Equal(got.Classes, net.Classes) {
 			t.Errorf("%s: scores at %s, %v, outputs %v; want %s, %v, %v", net.Name, got.Logits, got.Scores, got.Outputs, net.Logits, net.Scores, net.Outputs)
 		}
+	}
+}
+
+// TestManyOutputs: what is said of an image with many outputs names the first of them.
+func TestManyOutputs(t *testing.T) {
+	graph := []part{input("x", 1, 2, 4, 4)}
+	for i := range 300 {
+		name := fmt.Sprintf("v%d", i)
+		graph = append(graph, op("Relu", "x", name), output(name))
+	}
+	g, err := onnx.ReadGraph(file(13, graph...), onnx.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(g.Choice) > 400 || !strings.Contains(g.Choice, "300 outputs, v0 (2x4x4), ") || !strings.Contains(g.Choice, ", and 292 more: scores are those of ") {
+		t.Errorf("the choice is %q", g.Choice)
+	}
+	_, err = onnx.ReadGraph(file(13, graph...), onnx.Options{Output: "none"})
+	if err == nil || len(err.Error()) > 400 || !strings.Contains(err.Error(), "v7, and 292 more") {
+		t.Errorf("an output that is not there: %v", err)
+	}
+	if _, err := g.Net.WithOutput("none"); err == nil || len(err.Error()) > 400 || !strings.Contains(err.Error(), "and 292 more") {
+		t.Errorf("an output that the network does not have: %v", err)
 	}
 }

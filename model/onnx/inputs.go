@@ -28,9 +28,9 @@ func (e *OpenInputs) Error() string {
 		names = append(names, i.String())
 	}
 	if e.Picture == "" {
-		return fmt.Sprintf("the graph has inputs %s: give all but the picture a value", strings.Join(names, ", "))
+		return fmt.Sprintf("the graph has inputs %s: give all but the picture a value", strings.Join(some(names), ", "))
 	}
-	return fmt.Sprintf("besides the picture %s, the graph has inputs without a value: %s", e.Picture, strings.Join(names, ", "))
+	return fmt.Sprintf("besides the picture %s, the graph has inputs without a value: %s", e.Picture, strings.Join(some(names), ", "))
 }
 
 // openInputs is the error about several inputs.
@@ -78,7 +78,7 @@ func (c *converter) bind() error {
 	for name, v := range c.opt.Bind {
 		d, ok := declared[name]
 		if !ok && !c.stored(name) {
-			return fmt.Errorf("a value is given for input %s, but the inputs are %s", name, strings.Join(names, ", "))
+			return fmt.Errorf("a value is given for input %s, but the inputs are %s", name, strings.Join(some(names), ", "))
 		}
 		k := &constant{dims: v.Dims, f: v.F, i: v.I}
 		if ok && d.typ != 0 && v.AsDeclared {
