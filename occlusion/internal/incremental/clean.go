@@ -20,6 +20,9 @@ func (n *Net) Clean(x *tensor.Tensor) (*Clean, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n.o.Memory > 0 {
+		n.spare.drop() // the pass takes the room that blocks had
+	}
 	t, err := plan.Run(x)
 	if err != nil {
 		return nil, err

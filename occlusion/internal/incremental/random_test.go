@@ -182,7 +182,8 @@ func TestNeed(t *testing.T) {
 		in := net.Input
 		x := tensor.New(1, in.C, in.H, in.W)
 		boxes := grid(in, 1+r.IntN(min(in.H, 7)), 1+r.IntN(min(in.W, 7)), 1+r.IntN(5))
-		n, err := Compile(engine, net, Options{Outputs: []string{net.Logits}, Exact: seed%2 == 0, Changes: boxes})
+		bounded := int(seed%3) << 28
+		n, err := Compile(engine, net, Options{Outputs: []string{net.Logits}, Exact: seed%2 == 0, Changes: boxes, Memory: bounded})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,6 +191,9 @@ func TestNeed(t *testing.T) {
 			k, err := n.Clean(x)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if kept := len(n.spare.blocks); kept > 0 && bounded > 0 {
+				t.Errorf("network %d: the pass of an image has %d blocks of the one before beside it", seed, kept)
 			}
 			if err := k.Run(t.Context(), Job{Changes: boxes, Draw: func(_ int, dst []float32) { clear(dst) }, Done: func(int, [][]float32, []float64) {}}); err != nil {
 				t.Fatal(err)

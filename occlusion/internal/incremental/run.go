@@ -800,6 +800,13 @@ func (s *spare) keep(b *block) {
 	}
 }
 
+// drop lets what is kept go.
+func (s *spare) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.blocks, s.floats = nil, nil
+}
+
 // get returns memory with undefined contents.
 func (s *spare) get(n int) []float32 {
 	s.mu.Lock()
