@@ -131,13 +131,16 @@ func (e *Engine) Compile(net *Network, keep Keep) (*Plan, error) {
 		}
 		s.switches = switches && isMaxPool(f.Node.Layer)
 		s.alias = IsView(f.Node.Layer)
-		if l, ok := f.Node.Layer.(preparer); ok {
-			s.filters = keep.packed(e, &s)
-			l.prepare(&s)
-		}
 		p.steps = append(p.steps, s)
 		numbers[f.Out] = i + 1
 	}
+	e.For(len(p.steps), func(i int) {
+		s := &p.steps[i]
+		if l, ok := s.Node.Layer.(preparer); ok {
+			s.filters = keep.packed(e, s)
+			l.prepare(s)
+		}
+	})
 	p.pairUp()
 	p.joinInPlace()
 	p.assignSlots()
