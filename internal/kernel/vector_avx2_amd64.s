@@ -1248,8 +1248,74 @@ TEXT ·swish_avx2(SB), NOSPLIT, $0-32
 	MOVQ         n+16(FP), CX
 	VBROADCASTSS a+24(FP), Y15
 	VBROADCASTSS b+28(FP), Y14
-	SUBQ         $0x08, CX
-	JLT          tail
+	SUBQ         $0x00000010, CX
+	JLT          narrow
+
+wide:
+	VMOVUPS      (SI), Y0
+	VMOVUPS      32(SI), Y1
+	VMULPS       Y15, Y0, Y2
+	VMULPS       Y15, Y1, Y3
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VSUBPS       Y2, Y8, Y6
+	VSUBPS       Y3, Y9, Y7
+	VMOVUPS      cc2200000_avx2<>+0(SB), Y8
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      cc2200000_avx2<>+0(SB), Y9
+	VMAXPS       Y7, Y9, Y7
+	VMOVUPS      c42d00000_avx2<>+0(SB), Y8
+	VMINPS       Y6, Y8, Y6
+	VMOVUPS      c42d00000_avx2<>+0(SB), Y9
+	VMINPS       Y7, Y9, Y7
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y6, Y10
+	VMULPS       c3fb8aa3b_avx2<>+0(SB), Y7, Y11
+	VADDPS       c4b3fffc0_avx2<>+0(SB), Y10, Y10
+	VADDPS       c4b3fffc0_avx2<>+0(SB), Y11, Y11
+	VADDPS       ccb3fffc0_avx2<>+0(SB), Y10, Y8
+	VADDPS       ccb3fffc0_avx2<>+0(SB), Y11, Y9
+	VFNMADD231PS c3f317200_avx2<>+0(SB), Y8, Y6
+	VFNMADD231PS c3f317200_avx2<>+0(SB), Y9, Y7
+	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y8, Y6
+	VFNMADD231PS c35bfbe8e_avx2<>+0(SB), Y9, Y7
+	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y12
+	VMOVUPS      c3ab50d39_avx2<>+0(SB), Y13
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y6, Y12
+	VFMADD213PS  c3c091fe3_avx2<>+0(SB), Y7, Y13
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y6, Y12
+	VFMADD213PS  c3d2aac8b_avx2<>+0(SB), Y7, Y13
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y6, Y12
+	VFMADD213PS  c3e2aaa45_avx2<>+0(SB), Y7, Y13
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y6, Y12
+	VFMADD213PS  c3efffffe_avx2<>+0(SB), Y7, Y13
+	VMULPS       Y6, Y6, Y8
+	VMULPS       Y7, Y7, Y9
+	VFMADD213PS  Y6, Y8, Y12
+	VFMADD213PS  Y7, Y9, Y13
+	VADDPS       c3f800000_avx2<>+0(SB), Y12, Y12
+	VADDPS       c3f800000_avx2<>+0(SB), Y13, Y13
+	VPSLLD       $0x17, Y10, Y10
+	VPSLLD       $0x17, Y11, Y11
+	VPADDD       Y10, Y12, Y12
+	VPADDD       Y11, Y13, Y13
+	VMOVUPS      c1f800000_avx2<>+0(SB), Y4
+	VMOVUPS      c1f800000_avx2<>+0(SB), Y5
+	VADDPS       Y4, Y12, Y12
+	VADDPS       Y5, Y13, Y13
+	VDIVPS       Y12, Y4, Y4
+	VDIVPS       Y13, Y5, Y5
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y5, Y1, Y1
+	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y1, 32(DI)
+	ADDQ         $0x00000040, DI
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
+	JGE          wide
+
+narrow:
+	ADDQ $0x00000008, CX
+	JLT  tail
 
 loop:
 	VMOVUPS      (SI), Y0

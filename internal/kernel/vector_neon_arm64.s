@@ -2829,26 +2829,187 @@ TEXT ·swish_neon(SB), NOSPLIT, $32-32
 	MOVD $c35bfbe8e_neon<>+0(SB), R19
 	MOVWU (R19), R20
 	VMOV R20, V29.S[2]
-	MOVD $c4b3fffc0_neon<>+0(SB), R19
-	FMOVQ (R19), F28
-	MOVD $ccb3fffc0_neon<>+0(SB), R19
-	FMOVQ (R19), F27
-	MOVD $c3c091fe3_neon<>+0(SB), R19
-	FMOVQ (R19), F26
-	MOVD $c3d2aac8b_neon<>+0(SB), R19
-	FMOVQ (R19), F25
-	MOVD $c3e2aaa45_neon<>+0(SB), R19
-	FMOVQ (R19), F24
-	MOVD $c3efffffe_neon<>+0(SB), R19
-	FMOVQ (R19), F23
-	MOVD $c3f800000_neon<>+0(SB), R19
-	FMOVQ (R19), F22
 	MOVD dst+0(FP), R5
 	MOVD src+8(FP), R4
 	MOVD n+16(FP), R2
 	FMOVS a+24(FP), F30
 	FMOVS b+28(FP), F31
-	SUBS $8, R2, R2
+	SUBS $16, R2, R2
+	BLT narrow
+
+wide:
+	FLDPQ 0(R4), (F0, F1)
+	FLDPQ 32(R4), (F2, F3)
+	fmul_4s0(4, 0, 30)
+	fmul_4s0(5, 1, 30)
+	fmul_4s0(6, 2, 30)
+	fmul_4s0(7, 3, 30)
+	eor_16b(16, 16, 16)
+	eor_16b(17, 17, 17)
+	eor_16b(18, 18, 18)
+	eor_16b(19, 19, 19)
+	fsub_4s(12, 16, 4)
+	fsub_4s(13, 17, 5)
+	fsub_4s(14, 18, 6)
+	fsub_4s(15, 19, 7)
+	MOVD $cc2200000_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F16, F17)
+	fcmgt_4s(28, 16, 12)
+	bit_16b(12, 16, 28)
+	fcmgt_4s(28, 17, 13)
+	bit_16b(13, 17, 28)
+	FLDPQ 0(R19), (F18, F19)
+	fcmgt_4s(28, 18, 14)
+	bit_16b(14, 18, 28)
+	fcmgt_4s(28, 19, 15)
+	bit_16b(15, 19, 28)
+	MOVD $c42d00000_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F16, F17)
+	fcmgt_4s(28, 12, 16)
+	bit_16b(12, 16, 28)
+	fcmgt_4s(28, 13, 17)
+	bit_16b(13, 17, 28)
+	FLDPQ 0(R19), (F18, F19)
+	fcmgt_4s(28, 14, 18)
+	bit_16b(14, 18, 28)
+	fcmgt_4s(28, 15, 19)
+	bit_16b(15, 19, 28)
+	fmul_4s0(20, 12, 29)
+	fmul_4s0(21, 13, 29)
+	fmul_4s0(22, 14, 29)
+	fmul_4s0(23, 15, 29)
+	MOVD $c4b3fffc0_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fadd_4s(20, 20, 28)
+	fadd_4s(21, 21, 28)
+	FMOVQ 0(R19), F28
+	fadd_4s(22, 22, 28)
+	fadd_4s(23, 23, 28)
+	MOVD $ccb3fffc0_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fadd_4s(16, 20, 28)
+	fadd_4s(17, 21, 28)
+	FMOVQ 0(R19), F28
+	fadd_4s(18, 22, 28)
+	fadd_4s(19, 23, 28)
+	fmls_4s1(12, 16, 29)
+	fmls_4s1(13, 17, 29)
+	fmls_4s1(14, 18, 29)
+	fmls_4s1(15, 19, 29)
+	fmls_4s2(12, 16, 29)
+	fmls_4s2(13, 17, 29)
+	fmls_4s2(14, 18, 29)
+	fmls_4s2(15, 19, 29)
+	MOVD $c3ab50d39_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F24, F25)
+	FLDPQ 0(R19), (F26, F27)
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 12, 24)
+	VMOV V28.B16, V24.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 13, 25)
+	VMOV V28.B16, V25.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 14, 26)
+	VMOV V28.B16, V26.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 15, 27)
+	VMOV V28.B16, V27.B16
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 12, 24)
+	VMOV V28.B16, V24.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 13, 25)
+	VMOV V28.B16, V25.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 14, 26)
+	VMOV V28.B16, V26.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 15, 27)
+	VMOV V28.B16, V27.B16
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 12, 24)
+	VMOV V28.B16, V24.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 13, 25)
+	VMOV V28.B16, V25.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 14, 26)
+	VMOV V28.B16, V26.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 15, 27)
+	VMOV V28.B16, V27.B16
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 12, 24)
+	VMOV V28.B16, V24.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 13, 25)
+	VMOV V28.B16, V25.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 14, 26)
+	VMOV V28.B16, V26.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 15, 27)
+	VMOV V28.B16, V27.B16
+	fmul_4s(16, 12, 12)
+	fmul_4s(17, 13, 13)
+	fmul_4s(18, 14, 14)
+	fmul_4s(19, 15, 15)
+	VMOV V12.B16, V28.B16
+	fmla_4s(28, 16, 24)
+	VMOV V28.B16, V24.B16
+	VMOV V13.B16, V28.B16
+	fmla_4s(28, 17, 25)
+	VMOV V28.B16, V25.B16
+	VMOV V14.B16, V28.B16
+	fmla_4s(28, 18, 26)
+	VMOV V28.B16, V26.B16
+	VMOV V15.B16, V28.B16
+	fmla_4s(28, 19, 27)
+	VMOV V28.B16, V27.B16
+	MOVD $c3f800000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fadd_4s(24, 24, 28)
+	fadd_4s(25, 25, 28)
+	FMOVQ 0(R19), F28
+	fadd_4s(26, 26, 28)
+	fadd_4s(27, 27, 28)
+	shl_4s23(20, 20)
+	shl_4s23(21, 21)
+	shl_4s23(22, 22)
+	shl_4s23(23, 23)
+	add_4s(24, 24, 20)
+	add_4s(25, 25, 21)
+	add_4s(26, 26, 22)
+	add_4s(27, 27, 23)
+	MOVD $c1f800000_neon<>+0(SB), R19
+	FLDPQ 0(R19), (F8, F9)
+	FLDPQ 0(R19), (F10, F11)
+	fadd_4s(24, 24, 8)
+	fadd_4s(25, 25, 9)
+	fadd_4s(26, 26, 10)
+	fadd_4s(27, 27, 11)
+	fdiv_4s(8, 8, 24)
+	fdiv_4s(9, 9, 25)
+	fdiv_4s(10, 10, 26)
+	fdiv_4s(11, 11, 27)
+	fmul_4s(0, 0, 8)
+	fmul_4s(1, 1, 9)
+	fmul_4s(2, 2, 10)
+	fmul_4s(3, 3, 11)
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	ADD $64, R5, R5
+	ADD $64, R4, R4
+	SUBS $16, R2, R2
+	BGE wide
+
+narrow:
+	ADDS $8, R2, R2
 	BLT tail
 
 loop:
@@ -2861,62 +3022,72 @@ loop:
 	fsub_4s(7, 9, 3)
 	MOVD $cc2200000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	fcmgt_4s(16, 8, 6)
-	bit_16b(6, 8, 16)
-	fcmgt_4s(16, 9, 7)
-	bit_16b(7, 9, 16)
+	fcmgt_4s(28, 8, 6)
+	bit_16b(6, 8, 28)
+	fcmgt_4s(28, 9, 7)
+	bit_16b(7, 9, 28)
 	MOVD $c42d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	fcmgt_4s(16, 6, 8)
-	bit_16b(6, 8, 16)
-	fcmgt_4s(16, 7, 9)
-	bit_16b(7, 9, 16)
+	fcmgt_4s(28, 6, 8)
+	bit_16b(6, 8, 28)
+	fcmgt_4s(28, 7, 9)
+	bit_16b(7, 9, 28)
 	fmul_4s0(10, 6, 29)
 	fmul_4s0(11, 7, 29)
+	MOVD $c4b3fffc0_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
 	fadd_4s(10, 10, 28)
 	fadd_4s(11, 11, 28)
-	fadd_4s(8, 10, 27)
-	fadd_4s(9, 11, 27)
+	MOVD $ccb3fffc0_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fadd_4s(8, 10, 28)
+	fadd_4s(9, 11, 28)
 	fmls_4s1(6, 8, 29)
 	fmls_4s1(7, 9, 29)
 	fmls_4s2(6, 8, 29)
 	fmls_4s2(7, 9, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	VMOV V26.B16, V16.B16
-	fmla_4s(16, 6, 12)
-	VMOV V16.B16, V12.B16
-	VMOV V26.B16, V16.B16
-	fmla_4s(16, 7, 13)
-	VMOV V16.B16, V13.B16
-	VMOV V25.B16, V16.B16
-	fmla_4s(16, 6, 12)
-	VMOV V16.B16, V12.B16
-	VMOV V25.B16, V16.B16
-	fmla_4s(16, 7, 13)
-	VMOV V16.B16, V13.B16
-	VMOV V24.B16, V16.B16
-	fmla_4s(16, 6, 12)
-	VMOV V16.B16, V12.B16
-	VMOV V24.B16, V16.B16
-	fmla_4s(16, 7, 13)
-	VMOV V16.B16, V13.B16
-	VMOV V23.B16, V16.B16
-	fmla_4s(16, 6, 12)
-	VMOV V16.B16, V12.B16
-	VMOV V23.B16, V16.B16
-	fmla_4s(16, 7, 13)
-	VMOV V16.B16, V13.B16
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 6, 12)
+	VMOV V28.B16, V12.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 7, 13)
+	VMOV V28.B16, V13.B16
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 6, 12)
+	VMOV V28.B16, V12.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 7, 13)
+	VMOV V28.B16, V13.B16
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 6, 12)
+	VMOV V28.B16, V12.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 7, 13)
+	VMOV V28.B16, V13.B16
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 6, 12)
+	VMOV V28.B16, V12.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 7, 13)
+	VMOV V28.B16, V13.B16
 	fmul_4s(8, 6, 6)
 	fmul_4s(9, 7, 7)
-	VMOV V6.B16, V16.B16
-	fmla_4s(16, 8, 12)
-	VMOV V16.B16, V12.B16
-	VMOV V7.B16, V16.B16
-	fmla_4s(16, 9, 13)
-	VMOV V16.B16, V13.B16
-	fadd_4s(12, 12, 22)
-	fadd_4s(13, 13, 22)
+	VMOV V6.B16, V28.B16
+	fmla_4s(28, 8, 12)
+	VMOV V28.B16, V12.B16
+	VMOV V7.B16, V28.B16
+	fmla_4s(28, 9, 13)
+	VMOV V28.B16, V13.B16
+	MOVD $c3f800000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fadd_4s(12, 12, 28)
+	fadd_4s(13, 13, 28)
 	shl_4s23(10, 10)
 	shl_4s23(11, 11)
 	add_4s(12, 12, 10)
@@ -2941,18 +3112,18 @@ tail:
 	MOVD $1, R0
 	LSL R2, R0, R0
 	SUB $1, R0, R0
-	FMOVS R0, F14
-	dup_4s0(15, 14)
-	dup_4s0(14, 14)
+	FMOVS R0, F26
+	dup_4s0(27, 26)
+	dup_4s0(26, 26)
 	MOVD $shifts_neon<>+0(SB), R19
-	FMOVQ 0(R19), F16
-	ushl_4s(14, 14, 16)
-	FMOVQ 16(R19), F16
-	ushl_4s(15, 15, 16)
-	uzp2_8h(16, 14, 15)
-	shrn_8b8(16, 16)
-	cmge_8b0(16, 16)
-	FMOVD F16, R22
+	FMOVQ 0(R19), F28
+	ushl_4s(26, 26, 28)
+	FMOVQ 16(R19), F28
+	ushl_4s(27, 27, 28)
+	uzp2_8h(28, 26, 27)
+	shrn_8b8(28, 28)
+	cmge_8b0(28, 28)
+	FMOVD F28, R22
 	CBNZ R22, mask1part
 	FLDPQ 0(R4), (F0, F1)
 
@@ -2965,62 +3136,72 @@ mask1done:
 	fsub_4s(7, 9, 3)
 	MOVD $cc2200000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	fcmgt_4s(16, 8, 6)
-	bit_16b(6, 8, 16)
-	fcmgt_4s(16, 9, 7)
-	bit_16b(7, 9, 16)
+	fcmgt_4s(28, 8, 6)
+	bit_16b(6, 8, 28)
+	fcmgt_4s(28, 9, 7)
+	bit_16b(7, 9, 28)
 	MOVD $c42d00000_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F8, F9)
-	fcmgt_4s(16, 6, 8)
-	bit_16b(6, 8, 16)
-	fcmgt_4s(16, 7, 9)
-	bit_16b(7, 9, 16)
+	fcmgt_4s(28, 6, 8)
+	bit_16b(6, 8, 28)
+	fcmgt_4s(28, 7, 9)
+	bit_16b(7, 9, 28)
 	fmul_4s0(10, 6, 29)
 	fmul_4s0(11, 7, 29)
+	MOVD $c4b3fffc0_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
 	fadd_4s(10, 10, 28)
 	fadd_4s(11, 11, 28)
-	fadd_4s(8, 10, 27)
-	fadd_4s(9, 11, 27)
+	MOVD $ccb3fffc0_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fadd_4s(8, 10, 28)
+	fadd_4s(9, 11, 28)
 	fmls_4s1(6, 8, 29)
 	fmls_4s1(7, 9, 29)
 	fmls_4s2(6, 8, 29)
 	fmls_4s2(7, 9, 29)
 	MOVD $c3ab50d39_neon<>+0(SB), R19
 	FLDPQ 0(R19), (F12, F13)
-	VMOV V26.B16, V16.B16
-	fmla_4s(16, 6, 12)
-	VMOV V16.B16, V12.B16
-	VMOV V26.B16, V16.B16
-	fmla_4s(16, 7, 13)
-	VMOV V16.B16, V13.B16
-	VMOV V25.B16, V16.B16
-	fmla_4s(16, 6, 12)
-	VMOV V16.B16, V12.B16
-	VMOV V25.B16, V16.B16
-	fmla_4s(16, 7, 13)
-	VMOV V16.B16, V13.B16
-	VMOV V24.B16, V16.B16
-	fmla_4s(16, 6, 12)
-	VMOV V16.B16, V12.B16
-	VMOV V24.B16, V16.B16
-	fmla_4s(16, 7, 13)
-	VMOV V16.B16, V13.B16
-	VMOV V23.B16, V16.B16
-	fmla_4s(16, 6, 12)
-	VMOV V16.B16, V12.B16
-	VMOV V23.B16, V16.B16
-	fmla_4s(16, 7, 13)
-	VMOV V16.B16, V13.B16
+	MOVD $c3c091fe3_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 6, 12)
+	VMOV V28.B16, V12.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 7, 13)
+	VMOV V28.B16, V13.B16
+	MOVD $c3d2aac8b_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 6, 12)
+	VMOV V28.B16, V12.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 7, 13)
+	VMOV V28.B16, V13.B16
+	MOVD $c3e2aaa45_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 6, 12)
+	VMOV V28.B16, V12.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 7, 13)
+	VMOV V28.B16, V13.B16
+	MOVD $c3efffffe_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 6, 12)
+	VMOV V28.B16, V12.B16
+	FMOVQ 0(R19), F28
+	fmla_4s(28, 7, 13)
+	VMOV V28.B16, V13.B16
 	fmul_4s(8, 6, 6)
 	fmul_4s(9, 7, 7)
-	VMOV V6.B16, V16.B16
-	fmla_4s(16, 8, 12)
-	VMOV V16.B16, V12.B16
-	VMOV V7.B16, V16.B16
-	fmla_4s(16, 9, 13)
-	VMOV V16.B16, V13.B16
-	fadd_4s(12, 12, 22)
-	fadd_4s(13, 13, 22)
+	VMOV V6.B16, V28.B16
+	fmla_4s(28, 8, 12)
+	VMOV V28.B16, V12.B16
+	VMOV V7.B16, V28.B16
+	fmla_4s(28, 9, 13)
+	VMOV V28.B16, V13.B16
+	MOVD $c3f800000_neon<>+0(SB), R19
+	FMOVQ 0(R19), F28
+	fadd_4s(12, 12, 28)
+	fadd_4s(13, 13, 28)
 	shl_4s23(10, 10)
 	shl_4s23(11, 11)
 	add_4s(12, 12, 10)
@@ -3049,10 +3230,10 @@ mask1part:
 	SUB $4065, R20, R20
 	TBZ $63, R20, mask1slow
 	FLDPQ (R21), (F0, F1)
-	sshr_4s31(16, 14)
-	and_16b(0, 0, 16)
-	sshr_4s31(16, 15)
-	and_16b(1, 1, 16)
+	sshr_4s31(28, 26)
+	and_16b(0, 0, 28)
+	sshr_4s31(28, 27)
+	and_16b(1, 1, 28)
 	B mask1done
 
 mask1slow:

@@ -89,6 +89,14 @@ func TestFunctions(t *testing.T) {
 			if worst > c.ulps {
 				t.Errorf("%v(%v) is %v, want %v: %.2f units of the last place", c.f, x[at], y[at], refFunction(c.f, float64(x[at])), worst)
 			}
+			// Kernels take several vectors at once, of which each number is what it is alone.
+			for i := range x[:rounds(40000)] {
+				one := x[i : i+1 : i+1]
+				alone := []float32{0}
+				if current().apply(c.f, alone, one); same(alone, y[i:i+1]) >= 0 {
+					t.Fatalf("%v(%v) is %v in a row, %v alone", c.f, one[0], y[i], alone[0])
+				}
+			}
 		}
 	})
 }

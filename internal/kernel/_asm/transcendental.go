@@ -28,10 +28,18 @@ var (
 type vreg = reg.VecPhysical
 
 // poly returns a register with the polynomial of c at x.
-func (r *registers) poly(x vreg, c []float64) vreg {
-	p := r.of(constant(c[len(c)-1]))
-	for i := len(c) - 2; i >= 0; i-- {
-		VFMADD213PS(constant(c[i]), x, p)
+func (r *registers) poly(x vreg, c []float64) vreg { return r.polys([]vreg{x}, c)[0] }
+
+// polys is poly of several vectors side by side.
+func (r *registers) polys(xs []vreg, c []float64) []vreg {
+	p := make([]vreg, len(xs))
+	for i := range xs {
+		p[i] = r.of(constant(c[len(c)-1]))
+	}
+	for k := len(c) - 2; k >= 0; k-- {
+		for i, x := range xs {
+			VFMADD213PS(constant(c[k]), x, p[i])
+		}
 	}
 	return p
 }
@@ -141,31 +149,48 @@ const roundingAt = 3<<22 - 64
 // sigmoid returns 1/(1+exp(-x)) of x, which stays. It is c/(c + c exp(-x)) with c = 2^-64, so that nothing overflows
 // where it is not 0; the power of two of c exp(-x) is added to its bits. NaN stays, but for the product of x with it if
 // times is set, where x is enough.
-func (r *registers) sigmoid(x vreg, times bool) vreg {
-	s := r.get()
-	mark := r.next
-	y, k, t := r.get(), r.get(), r.get()
-	zero(k)
-	VSUBPS(x, k, y)
-	VMAXPS(y, in(constant(-40), k), y) // 1 to the last bit
-	VMINPS(y, in(constant(104), k), y) // 0 to the last bit
-	VMULPS(constant(math.Log2E), y, t)
-	VADDPS(constant(roundingAt), t, t)
-	VADDPS(constant(-roundingAt), t, k)
-	VFNMADD231PS(constant(0.693145752), k, y)
-	VFNMADD231PS(constant(1.42860677e-6), k, y)
-	p := r.poly(y, expSeries)
-	VMULPS(y, y, k)
-	VFMADD213PS(y, k, p)
-	VADDPS(constant(1), p, p)
-	VPSLLD(U8(23), t, t)
-	VPADDD(t, p, p)
-	VMOVUPS(constant(0x1p-64), s)
-	VADDPS(s, p, p)
-	if !times {
-		VFMADD231PS(constant(0), y, s)
+func (r *registers) sigmoid(x vreg, times bool) vreg { return r.sigmoidOf([]vreg{x}, times)[0] }
+
+// sigmoidOf is sigmoid of several vectors side by side: one alone is a chain of operations that wait for each other, longer
+// than what processors look ahead.
+func (r *registers) sigmoidOf(xs []vreg, times bool) []vreg {
+	n := len(xs)
+	some := func() []vreg {
+		list := make([]vreg, n)
+		for i := range list {
+			list[i] = r.get()
+		}
+		return list
 	}
-	VDIVPS(p, s, s)
+	s := some()
+	mark := r.next
+	y, k, t := some(), some(), some()
+	all := func(f func(i int)) {
+		for i := range n {
+			f(i)
+		}
+	}
+	all(func(i int) { zero(k[i]) })
+	all(func(i int) { VSUBPS(xs[i], k[i], y[i]) })
+	all(func(i int) { VMAXPS(y[i], in(constant(-40), k[i]), y[i]) }) // 1 to the last bit
+	all(func(i int) { VMINPS(y[i], in(constant(104), k[i]), y[i]) }) // 0 to the last bit
+	all(func(i int) { VMULPS(constant(math.Log2E), y[i], t[i]) })
+	all(func(i int) { VADDPS(constant(roundingAt), t[i], t[i]) })
+	all(func(i int) { VADDPS(constant(-roundingAt), t[i], k[i]) })
+	all(func(i int) { VFNMADD231PS(constant(0.693145752), k[i], y[i]) })
+	all(func(i int) { VFNMADD231PS(constant(1.42860677e-6), k[i], y[i]) })
+	p := r.polys(y, expSeries)
+	all(func(i int) { VMULPS(y[i], y[i], k[i]) })
+	all(func(i int) { VFMADD213PS(y[i], k[i], p[i]) })
+	all(func(i int) { VADDPS(constant(1), p[i], p[i]) })
+	all(func(i int) { VPSLLD(U8(23), t[i], t[i]) })
+	all(func(i int) { VPADDD(t[i], p[i], p[i]) })
+	all(func(i int) { VMOVUPS(constant(0x1p-64), s[i]) })
+	all(func(i int) { VADDPS(s[i], p[i], p[i]) })
+	if !times {
+		all(func(i int) { VFMADD231PS(constant(0), y[i], s[i]) })
+	}
+	all(func(i int) { VDIVPS(p[i], s[i], s[i]) })
 	r.next = mark
 	return s
 }
@@ -422,9 +447,24 @@ func functions() {
 	} {
 		each(f.name, "dst[i] = "+f.doc+" of x = src[i]", []string{"dst", "src"}, []string{"a", "b"}, f.keep, func(r *registers, in, arg []vreg) vreg {
 			return f.body(r, in[0], arg[0], arg[1])
-		})
+		}, sideBySide[f.name]...)
 	}
 	slopes()
+}
+
+// sideBySide are the functions of which some vectors are computed at once.
+var sideBySide = map[string][]wideBody{
+	"swish": {func(r *registers, xs, arg []vreg) []vreg {
+		var ts []vreg
+		for _, x := range xs {
+			ts = append(ts, r.get())
+			VMULPS(arg[0], x, ts[len(ts)-1])
+		}
+		for i, s := range r.sigmoidOf(ts, true) {
+			VMULPS(s, xs[i], xs[i])
+		}
+		return xs
+	}},
 }
 
 // times returns x p.

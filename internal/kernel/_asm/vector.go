@@ -95,8 +95,9 @@ func in(m Op, t reg.VecPhysical) reg.VecPhysical {
 // each emits a function over n >= 0 floats: body gets a register for each
 // pointer but the first, filled, and one for each scalar, and returns the one to
 // store at the first. What is behind n floats is neither read nor written. The constants
-// in keep are held in registers.
-func each(name, doc string, ptrs, scalars []string, keep []float64, body func(r *registers, in []reg.VecPhysical, arg []reg.VecPhysical) reg.VecPhysical) {
+// in keep are held in registers. wide, if given, does the same for
+// some vectors of the only other pointer at once.
+func each(name, doc string, ptrs, scalars []string, keep []float64, body func(r *registers, in []reg.VecPhysical, arg []reg.VecPhysical) reg.VecPhysical, wide ...wideBody) {
 	sig := "func(" + strings.Join(ptrs, ", ") + " *float32, n int"
 	if len(scalars) > 0 {
 		sig += ", " + strings.Join(scalars, ", ") + " float32"
@@ -118,7 +119,11 @@ func each(name, doc string, ptrs, scalars []string, keep []float64, body func(r 
 	limit-- // mask of the last vector
 	mask := vec(limit)
 	limit = hold(limit, keep)
-	SUBQ(U8(lv.lanes), reg.RCX)
+	if len(wide) > 0 {
+		widely(wide[0], limit+1, arg)
+	} else {
+		SUBQ(U8(lv.lanes), reg.RCX)
+	}
 	JLT(LabelRef("tail"))
 	Label("loop")
 	once := func(partial bool) {
@@ -158,6 +163,34 @@ func each(name, doc string, ptrs, scalars []string, keep []float64, body func(r 
 	Label("done")
 	VZEROUPPER()
 	RET()
+}
+
+// wideBody computes a function of some vectors.
+type wideBody func(r *registers, xs, arg []vreg) []vreg
+
+// wideVectors is how many.
+const wideVectors = 2
+
+// widely emits the loop over vectors at RSI by some at once, and leaves in RCX what is left less a vector.
+func widely(body wideBody, limit int, arg []vreg) {
+	SUBQ(U32(wideVectors*lv.lanes), reg.RCX)
+	JLT(LabelRef("narrow"))
+	Label("wide")
+	r := &registers{limit: limit}
+	var xs []vreg
+	for i := range wideVectors {
+		xs = append(xs, r.of(Mem{Base: reg.RSI, Disp: i * vbytes()}))
+	}
+	for i, v := range body(r, xs, arg) {
+		VMOVUPS(v, Mem{Base: reg.RDI, Disp: i * vbytes()})
+	}
+	for _, p := range []reg.GPPhysical{reg.RDI, reg.RSI} {
+		ADDQ(U32(wideVectors*vbytes()), p)
+	}
+	SUBQ(U32(wideVectors*lv.lanes), reg.RCX)
+	JGE(LabelRef("wide"))
+	Label("narrow")
+	ADDQ(U32((wideVectors-1)*lv.lanes), reg.RCX)
 }
 
 func broadcast(param string, v reg.VecPhysical) {
