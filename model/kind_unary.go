@@ -109,6 +109,20 @@ func (l *Unary) ApplySlope(e *Engine, dst, g, x, y []float32) bool {
 	return ok
 }
 
+// Slopes are those of the function at x, if there is a kernel for them. A signal times them has the bits of ApplySlope by
+// kernel.Engine.MulKept.
+func (l *Unary) Slopes(e *Engine, dst, x []float32) bool {
+	f, ok := l.function()
+	if !ok || !f.HasSlope() {
+		return false
+	}
+	for i := range dst {
+		dst[i] = 1
+	}
+	e.k.MapSlope(f, dst, dst, x)
+	return true
+}
+
 // Slope is the derivative of the function at x, where its value is y; ok is
 // false if a signal cannot be taken down through it.
 func (l *Unary) Slope() (slope func(x, y float32) float32, ok bool) {

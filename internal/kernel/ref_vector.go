@@ -64,7 +64,7 @@ func refSlope(f Function, g float32, x float64) float32 {
 	if g == 0 {
 		return 0
 	}
-	return float32(float64(g) * refDerivative(f, x))
+	return g * float32(refDerivative(f, x))
 }
 
 func refDerivative(f Function, x float64) float64 {

@@ -114,6 +114,11 @@ func hardSwishSlope_avx2(dst *float32, dy *float32, src *float32, n int, a float
 //go:noescape
 func erfSlope_avx2(dst *float32, dy *float32, src *float32, n int, a float32, b float32)
 
+// mulKept computes dst[i] = dy[i] slopes[i], 0 where dy[i] is 0, for i < n.
+//
+//go:noescape
+func mulKept_avx2(dst *float32, dy *float32, slopes *float32, n int)
+
 // addRows computes dst[i] = a[i] + b[i] for i < n.
 //
 //go:noescape

@@ -8,6 +8,7 @@ type vectorOps struct {
 	// slopes at src, 0 where g is 0; nil: there is none.
 	functions [funcCount]func(dst, src *float32, n int, a, b float32)
 	slopes    [funcCount]func(dst, g, src *float32, n int, a, b float32)
+	mulKept   func(dst, g, slopes *float32, n int) // the same with slopes known: those times 1
 
 	// Arithmetic by Arith: of two rows, of a row and a number on its right or left.
 	rows  [arithCount]func(dst, a, b *float32, n int)
@@ -124,6 +125,23 @@ func (lv *level) apply(f Function, dst, src []float32) {
 		return
 	}
 	lv.vector.functions[f.Func](&dst[0], &src[0], len(src), f.A, f.B)
+}
+
+// MulKept computes dst[i] = g[i] slopes[i], 0 where g is 0; dst may be g. With the slopes that MapSlope gives for signals
+// of 1 it has the bits of MapSlope.
+func (e *Engine) MulKept(dst, g, slopes []float32) {
+	if len(dst) != len(g) || len(dst) != len(slopes) {
+		panic("kernel: MulKept: lengths differ")
+	}
+	j := e.newLoop()
+	j.s[0], j.s[1], j.s[2] = dst, g, slopes
+	e.runLoop(j, len(g), mapChunk, func(j *loopJob, lo, hi int) {
+		v := j.lv.vector
+		if v == nil {
+			v = genericVector
+		}
+		v.mulKept(&j.s[0][lo], &j.s[1][lo], &j.s[2][lo], hi-lo)
+	})
 }
 
 // HasSlope reports whether MapSlope knows the function's slope.

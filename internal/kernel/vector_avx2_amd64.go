@@ -29,6 +29,7 @@ var avx2Vector = &vectorOps{
 		Swish:     swishSlope_avx2,
 		HardSwish: hardSwishSlope_avx2,
 	},
+	mulKept: mulKept_avx2,
 	rows: [arithCount]func(*float32, *float32, *float32, int){
 		AddOp: addRows_avx2,
 		SubOp: subRows_avx2,

@@ -3042,6 +3042,51 @@ DATA c3f906ebb_avx2<>+24(SB)/4, $0x3f906ebb
 DATA c3f906ebb_avx2<>+28(SB)/4, $0x3f906ebb
 GLOBL c3f906ebb_avx2<>(SB), RODATA|NOPTR, $32
 
+// func mulKept_avx2(dst *float32, dy *float32, slopes *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·mulKept_avx2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ dy+8(FP), SI
+	MOVQ slopes+16(FP), DX
+	MOVQ n+24(FP), CX
+	SUBQ $0x08, CX
+	JLT  tail
+
+loop:
+	VMOVUPS   (SI), Y0
+	VMOVUPS   (DX), Y1
+	VMULPS    Y0, Y1, Y1
+	VXORPS    Y2, Y2, Y2
+	VCMPPS    $0x00, Y2, Y0, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VMOVUPS   Y1, (DI)
+	ADDQ      $0x20, DI
+	ADDQ      $0x20, SI
+	ADDQ      $0x20, DX
+	SUBQ      $0x08, CX
+	JGE       loop
+
+tail:
+	ADDQ         $0x08, CX
+	JZ           done
+	MOVQ         $0x00000001, AX
+	SHLQ         CL, AX
+	DECQ         AX
+	VMOVD        AX, X15
+	VPBROADCASTD X15, Y15
+	VPSLLVD      shifts_avx2<>+0(SB), Y15, Y15
+	VMASKMOVPS   (SI), Y15, Y0
+	VMASKMOVPS   (DX), Y15, Y1
+	VMULPS       Y0, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x00, Y2, Y0, Y3
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y15, (DI)
+
+done:
+	VZEROUPPER
+	RET
+
 // func addRows_avx2(dst *float32, a *float32, b *float32, n int)
 // Requires: AVX, AVX2
 TEXT ·addRows_avx2(SB), NOSPLIT, $0-32

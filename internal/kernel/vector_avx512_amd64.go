@@ -29,6 +29,7 @@ var avx512Vector = &vectorOps{
 		Swish:     swishSlope_avx512,
 		HardSwish: hardSwishSlope_avx512,
 	},
+	mulKept: mulKept_avx512,
 	rows: [arithCount]func(*float32, *float32, *float32, int){
 		AddOp: addRows_avx512,
 		SubOp: subRows_avx512,

@@ -3399,6 +3399,49 @@ DATA c3f906ebb_avx512<>+56(SB)/4, $0x3f906ebb
 DATA c3f906ebb_avx512<>+60(SB)/4, $0x3f906ebb
 GLOBL c3f906ebb_avx512<>(SB), RODATA|NOPTR, $64
 
+// func mulKept_avx512(dst *float32, dy *float32, slopes *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·mulKept_avx512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ dy+8(FP), SI
+	MOVQ slopes+16(FP), DX
+	MOVQ n+24(FP), CX
+	SUBQ $0x10, CX
+	JLT  tail
+
+loop:
+	VMOVUPS (SI), Z0
+	VMOVUPS (DX), Z1
+	VMULPS  Z0, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VCMPPS  $0x00, Z2, Z0, K2
+	VMOVAPS Z2, K2, Z1
+	VMOVUPS Z1, (DI)
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DX
+	SUBQ    $0x10, CX
+	JGE     loop
+
+tail:
+	ADDQ      $0x10, CX
+	JZ        done
+	MOVQ      $0x00000001, AX
+	SHLQ      CL, AX
+	DECQ      AX
+	KMOVW     AX, K1
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z (DX), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VPXORD    Z2, Z2, Z2
+	VCMPPS    $0x00, Z2, Z0, K2
+	VMOVAPS   Z2, K2, Z1
+	VMOVUPS   Z1, K1, (DI)
+
+done:
+	VZEROUPPER
+	RET
+
 // func addRows_avx512(dst *float32, a *float32, b *float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·addRows_avx512(SB), NOSPLIT, $0-32

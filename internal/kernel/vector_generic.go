@@ -10,6 +10,7 @@ import (
 var genericVector = &vectorOps{
 	functions: genericFunctions(),
 	slopes:    genericSlopes(),
+	mulKept:   mulKeptGeneric,
 	rows: [arithCount]func(dst, a, b *float32, n int){
 		genericRows(addGeneric), genericRows(subGeneric), genericRows(mulGeneric), genericRows(divGeneric)},
 	right: [arithCount]func(dst, a *float32, n int, b float32){
@@ -114,6 +115,18 @@ func fmaRowGeneric(dst, acc, a *float32, n int, b float32) {
 	d, c := row(dst, n), row(acc, n)
 	for i, v := range row(a, n) {
 		d[i] = c[i] + float32(v*b)
+	}
+}
+
+func mulKeptGeneric(dst, g, slopes *float32, n int) {
+	d, s := row(dst, n), row(slopes, n)
+	for i, v := range row(g, n) {
+		if v != 0 {
+			v *= s[i]
+		} else {
+			v = 0
+		}
+		d[i] = v
 	}
 }
 

@@ -31,6 +31,7 @@ var neonVector = &vectorOps{
 		Swish:     swishSlope_neon,
 		HardSwish: hardSwishSlope_neon,
 	},
+	mulKept: mulKept_neon,
 	rows: [arithCount]func(*float32, *float32, *float32, int){
 		AddOp: addRows_neon,
 		SubOp: subRows_neon,

@@ -7714,6 +7714,132 @@ DATA c3f906ebb_neon<>+24(SB)/4, $0x3f906ebb
 DATA c3f906ebb_neon<>+28(SB)/4, $0x3f906ebb
 GLOBL c3f906ebb_neon<>(SB), RODATA|NOPTR, $32
 
+TEXT ·mulKept_neon(SB), NOSPLIT, $32-32
+	MOVD dst+0(FP), R5
+	MOVD dy+8(FP), R4
+	MOVD slopes+16(FP), R3
+	MOVD n+24(FP), R2
+	SUBS $8, R2, R2
+	BLT tail
+
+loop:
+	FLDPQ 0(R4), (F0, F1)
+	FLDPQ 0(R3), (F2, F3)
+	fmul_4s(2, 2, 0)
+	fmul_4s(3, 3, 1)
+	eor_16b(31, 31, 31)
+	fcmeq_4s(4, 0, 31)
+	fcmeq_4s(5, 1, 31)
+	bit_16b(2, 31, 4)
+	bit_16b(3, 31, 5)
+	FSTPQ (F2, F3), 0(R5)
+	ADD $32, R5, R5
+	ADD $32, R4, R4
+	ADD $32, R3, R3
+	SUBS $8, R2, R2
+	BGE loop
+
+tail:
+	ADDS $8, R2, R2
+	BEQ done
+	MOVD $1, R0
+	LSL R2, R0, R0
+	SUB $1, R0, R0
+	FMOVS R0, F6
+	dup_4s0(7, 6)
+	dup_4s0(6, 6)
+	MOVD $shifts_neon<>+0(SB), R19
+	FMOVQ 0(R19), F8
+	ushl_4s(6, 6, 8)
+	FMOVQ 16(R19), F8
+	ushl_4s(7, 7, 8)
+	uzp2_8h(8, 6, 7)
+	shrn_8b8(8, 8)
+	cmge_8b0(8, 8)
+	FMOVD F8, R22
+	CBNZ R22, mask1part
+	FLDPQ 0(R4), (F0, F1)
+
+mask1done:
+	CBNZ R22, mask2part
+	FLDPQ 0(R3), (F2, F3)
+
+mask2done:
+	fmul_4s(2, 2, 0)
+	fmul_4s(3, 3, 1)
+	eor_16b(31, 31, 31)
+	fcmeq_4s(4, 0, 31)
+	fcmeq_4s(5, 1, 31)
+	bit_16b(2, 31, 4)
+	bit_16b(3, 31, 5)
+	CBNZ R22, mask3part
+	FSTPQ (F2, F3), 0(R5)
+
+mask3done:
+
+done:
+	RET
+
+mask1part:
+	ADD $0, R4, R21
+	ADD $1, R22, R20
+	CBZ R20, mask1none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask1slow
+	FLDPQ (R21), (F0, F1)
+	sshr_4s31(8, 6)
+	and_16b(0, 0, 8)
+	sshr_4s31(8, 7)
+	and_16b(1, 1, 8)
+	B mask1done
+
+mask1slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F0, F1)
+	B mask1done
+
+mask1none:
+	eor_16b(0, 0, 0)
+	eor_16b(1, 1, 1)
+	B mask1done
+
+mask2part:
+	ADD $0, R3, R21
+	ADD $1, R22, R20
+	CBZ R20, mask2none
+	AND $4095, R21, R20
+	SUB $4065, R20, R20
+	TBZ $63, R20, mask2slow
+	FLDPQ (R21), (F2, F3)
+	sshr_4s31(8, 6)
+	and_16b(2, 2, 8)
+	sshr_4s31(8, 7)
+	and_16b(3, 3, 8)
+	B mask2done
+
+mask2slow:
+	ADD $8, RSP, R20
+	MOVD R22, R15
+	CALL loadLanes<>(SB)
+	FLDPQ (R20), (F2, F3)
+	B mask2done
+
+mask2none:
+	eor_16b(2, 2, 2)
+	eor_16b(3, 3, 3)
+	B mask2done
+
+mask3part:
+	ADD $0, R5, R21
+	ADD $8, RSP, R20
+	FSTPQ (F2, F3), (R20)
+	MOVD R22, R15
+	CALL storeLanes<>(SB)
+	B mask3done
+
 TEXT ·addRows_neon(SB), NOSPLIT, $32-32
 	MOVD dst+0(FP), R5
 	MOVD a+8(FP), R4

@@ -171,9 +171,10 @@ func (p *Pass) Down(ctx context.Context, t *model.Trace, starts []Start, stops .
 	}
 	batches, costs := p.cut(units)
 	errs := make([]error, len(batches))
+	k := &kept{signals: len(units), slopes: map[keptKey][]float32{}}
 	one := func(i int) {
 		if errs[i] = ctx.Err(); errs[i] == nil {
-			errs[i] = p.batch(t, w, batches[i])
+			errs[i] = p.batch(t, w, batches[i], k)
 		}
 	}
 	kernel.Of(p.engine).Largest(costs, one)
@@ -244,10 +245,10 @@ func (p *Pass) units(t *model.Trace, starts []Start, stops []string) ([]*unit, e
 	return units, nil
 }
 
-func (p *Pass) batch(t *model.Trace, w *way, units []*unit) error {
+func (p *Pass) batch(t *model.Trace, w *way, units []*unit, k *kept) error {
 	mem := p.arena()
 	defer p.release(mem)
-	d := &descent{p: p, t: t, k: kernel.Of(p.engine), mem: mem, way: w, units: units, signals: map[string]signal{}}
+	d := &descent{p: p, t: t, k: kernel.Of(p.engine), mem: mem, way: w, kept: k, units: units, signals: map[string]signal{}}
 	layer := units[0].start.Layer
 	size := t.Shapes[layer].C * d.box(layer).Area()
 	begin := mem.get(len(units) * size)

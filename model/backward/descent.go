@@ -80,6 +80,7 @@ type descent struct {
 	k       *kernel.Engine
 	mem     *arena
 	way     *way
+	kept    *kept
 	units   []*unit
 	signals map[string]signal
 }
@@ -164,7 +165,7 @@ func (d *descent) record(name string, s signal) {
 func (d *descent) split(from int) error {
 	n := len(d.units)
 	for _, half := range [][2]int{{0, n / 2}, {n / 2, n}} {
-		part := &descent{p: d.p, t: d.t, k: d.k, mem: d.mem, way: d.way, units: d.units[half[0]:half[1]], signals: map[string]signal{}}
+		part := &descent{p: d.p, t: d.t, k: d.k, mem: d.mem, way: d.way, kept: d.kept, units: d.units[half[0]:half[1]], signals: map[string]signal{}}
 		for name, s := range d.signals {
 			size := len(s.data) / n
 			s.data, s.owned = s.data[half[0]*size:half[1]*size], false

@@ -3,6 +3,7 @@ package backward
 import (
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
@@ -37,6 +38,14 @@ func (s *step) slope(l *model.Unary) error {
 		if err != nil {
 			return err
 		}
+		if all := s.slopes(l, u); all != nil {
+			if box, from := u.geo.boxes[s.n.Name], s.out.Box(); box != from {
+				cutTo(bufY[:size], all, from, box, s.out.C)
+				all = bufY[:size]
+			}
+			s.k.MulKept(s.dst.data[i*size:(i+1)*size], s.dst.data[i*size:(i+1)*size], all)
+			continue
+		}
 		y, err := s.at(s.n.Name, u, bufY)
 		if err != nil {
 			return err
@@ -45,6 +54,43 @@ func (s *step) slope(l *model.Unary) error {
 		l.ApplySlope(s.p.engine, g, g, x, y)
 	}
 	return nil
+}
+
+// kept are slopes of functions that many signals go down through, one of each value and image.
+type kept struct {
+	signals int // that go down together
+	mu      sync.Mutex
+	slopes  map[keptKey][]float32
+}
+
+type keptKey struct {
+	name  string
+	image int
+}
+
+// slopes are those of all of a value, or nil if it is less work to find those in the boxes of the signals.
+func (s *step) slopes(l *model.Unary, u *unit) []float32 {
+	if 2*s.out.Box().Area() > s.kept.signals*u.geo.boxes[s.n.Name].Area() {
+		return nil
+	}
+	key := keptKey{s.n.Name, u.image}
+	s.kept.mu.Lock()
+	all, ok := s.kept.slopes[key]
+	s.kept.mu.Unlock()
+	if ok {
+		return all
+	}
+	if v := s.t.Value(s.n.Inputs[0]); v != nil {
+		n := s.out.Len()
+		all = make([]float32, n)
+		if !l.Slopes(s.p.engine, all, v.Data[u.image*n:][:n]) {
+			all = nil
+		}
+	}
+	s.kept.mu.Lock() // another batch may have found the same: nobody waits for it
+	s.kept.slopes[key] = all
+	s.kept.mu.Unlock()
+	return all
 }
 
 // product takes a product of two maps down to one of them, if it is one; either may have a single number for each

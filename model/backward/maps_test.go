@@ -86,3 +86,49 @@ func testProducts(t *testing.T, extreme float32) {
 		}
 	}
 }
+
+// TestKeptSlopes: signals that go down together, for which slopes are kept, have the bits of each alone.
+func TestKeptSlopes(t *testing.T) {
+	const c, h, w = 5, 9, 8
+	engine := model.NewEngine(2)
+	defer engine.Close()
+	net := &model.Network{Name: "slopes", Input: model.Input{Name: "in", C: c, H: h, W: w}}
+	last := "in"
+	for _, op := range []model.UnaryOp{"Swish", "HardSwish", "Sigmoid", "Tanh"} {
+		net.Nodes = append(net.Nodes, model.Node{Name: string(op), Inputs: []string{last}, Layer: &model.Unary{Op: op, Alpha: 1}})
+		last = string(op)
+	}
+	r := rand.New(rand.NewPCG(9, 10))
+	trace, err := engine.Forward(net, tensor.From(random(r, 2*c*h*w), 2, c, h, w))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var starts []backward.Start
+	for i := range 12 {
+		box := model.Box{Y0: i % 2, X0: i % 3, Y1: h - i%4, X1: w - 1}
+		if i%3 == 0 {
+			box = model.Box{Y1: h, X1: w}
+		}
+		g := random(r, c*box.Area())
+		for k := i % 3; k < len(g); k += 3 {
+			g[k] = 0
+		}
+		starts = append(starts, backward.Start{Layer: last, Image: i % 2, Box: box, Values: g})
+	}
+	pass := backward.New(engine, net, backward.Gradient, backward.Options{})
+	all, err := pass.Down(t.Context(), trace, starts, "in")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range starts {
+		one, err := pass.Down(t.Context(), trace, starts[i:i+1], "in")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, want := range one[0][0].Values {
+			if got := all[i][0].Values[k]; math.Float32bits(got) != math.Float32bits(want) {
+				t.Fatalf("signal %d: value %d is %v, want %v", i, k, got, want)
+			}
+		}
+	}
+}

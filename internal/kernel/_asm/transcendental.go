@@ -550,4 +550,11 @@ func slopes() {
 				return s
 			})
 	}
+	each("mulKept", "dst[i] = dy[i] slopes[i], 0 where dy[i] is 0,", []string{"dst", "dy", "slopes"}, nil, nil, func(r *registers, in, arg []vreg) vreg {
+		t, scratch := r.get(), r.get()
+		VMULPS(in[0], in[1], in[1])
+		zero(t)
+		choose(equal, in[0], t, t, in[1], scratch)
+		return in[1]
+	})
 }
