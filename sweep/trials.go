@@ -10,7 +10,9 @@ import (
 	"io/fs"
 	"math"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/internal/imageio"
@@ -75,7 +77,7 @@ func parseTrials(text []byte) ([]Trial, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text)) // JSON is YAML too
 	d.KnownFields(true)
 	if err := d.Decode(&file); err != nil {
-		return nil, err
+		return nil, plainYAML(err)
 	}
 	if len(file.Trials) == 0 {
 		return nil, errors.New("no trials, want a list called trials")
@@ -89,6 +91,41 @@ func parseTrials(text []byte) ([]Trial, error) {
 		}
 	}
 	return file.Trials, nil
+}
+
+var (
+	yamlField = regexp.MustCompile(`^(line \d+): field (.*) not found in type .*$`)
+	yamlValue = regexp.MustCompile(`^(line \d+): cannot unmarshal !!\w+ (?:` + "`(.*)` )?" + `into (.*)$`)
+)
+
+// plainYAML says the first thing that is wrong with a list in words of the list, not of this program.
+func plainYAML(err error) error {
+	wrong, ok := errors.AsType[*yaml.TypeError](err)
+	if !ok || len(wrong.Errors) == 0 {
+		return err
+	}
+	first := wrong.Errors[0]
+	if m := yamlField.FindStringSubmatch(first); m != nil {
+		return fmt.Errorf("%s: there is no setting %s", m[1], m[2])
+	}
+	if m := yamlValue.FindStringSubmatch(first); m != nil {
+		want := "settings"
+		switch {
+		case strings.HasPrefix(m[3], "int"), strings.HasPrefix(m[3], "uint"):
+			want = "a whole number"
+		case strings.HasPrefix(m[3], "float"):
+			want = "a number"
+		case strings.HasPrefix(m[3], "[]"):
+			want = "a list"
+		case !strings.HasPrefix(m[3], "sweep.Trial") && !strings.HasPrefix(m[3], "struct"):
+			want = "a word"
+		}
+		if m[2] == "" {
+			return fmt.Errorf("%s: want %s", m[1], want)
+		}
+		return fmt.Errorf("%s: %s: want %s", m[1], m[2], want)
+	}
+	return fmt.Errorf("%s", first)
 }
 
 // refuseZeros finds settings of a list that are an explicit 0, which must not

@@ -35,12 +35,16 @@ func texts() []bomb {
 			out = append(out, bomb{group: "YAML, JSON and other texts", name: name, make: beside(make), takes: t, says: says})
 		}
 	}
-	add("aliases.yaml", "alias", text(func() string { return aliases() + "names: *z\ntrials: *z\n" }), ofLabels, ofTrials)
-	add("deep.json", "depth|deep|names|nest", text(deep), ofLabels, ofBoxes, ofParts)
-	add("flow.yaml", "depth|deep|aliases|yaml|trials|at most", text(func() string { return "names: " + strings.Repeat("[", 900_000) }), ofLabels, ofTrials)
-	add("block.yaml", "depth|deep|at most|yaml|names|trials", text(func() string { return "names:\n" + strings.Repeat("- ", 500_000) + "a\n" }), ofLabels, ofTrials)
+	add("aliases.yaml", "alias", text(func() string { return aliases() + "names: *z\n" }), ofLabels)
+	add("list.yaml", "want settings", text(func() string {
+		return "trials:\n- &a [x, x, x, x, x, x, x, x, x, x]\n" + inList()
+	}), ofTrials)
+	add("deep.json", "lines and items, want at most", text(deep), ofLabels)
+	add("deep.json", "depth|deep|nest", text(deep), ofBoxes, ofParts)
+	add("flow.yaml", "lines and items, want at most|exceeded max depth", text(func() string { return "names: " + strings.Repeat("[", 900_000) }), ofLabels, ofTrials)
+	add("block.yaml", "exceeded max depth", text(func() string { return "names:\n" + strings.Repeat("- ", 500_000) + "a\n" }), ofLabels, ofTrials)
 	add("numbers.txt", "has none|at most", text(func() string { return "400000: x\n" + strings.Repeat("0: a\n", 300_000) }), ofLabels)
-	add("many.json", "names|at most", text(func() string { return "[" + strings.Repeat("0,", 1<<20) + "0]" }), ofLabels)
+	add("many.json", "lines and items, want at most", text(func() string { return "[" + strings.Repeat("0,", 1<<20) + "0]" }), ofLabels)
 	add("deep.settings.json", "depth|deep|object|nest", text(deep), ofPixels)
 	add("boxes.json", "annotation 0", text(func() string { return `{"annotations":[{}` + strings.Repeat(",{}", 10<<20) + "]}" }), ofBoxes)
 	add("boxes.xml", "XML", text(func() string { return "<annotation>" + strings.Repeat("<a>", 200_000) }), ofBoxes)
@@ -61,6 +65,14 @@ func texts() []bomb {
 		}
 	}
 	return out
+}
+
+// inList are members of a list of ten times the member before, in YAML.
+func inList() (text string) {
+	for c := 'b'; c <= 'z'; c++ {
+		text += "- &" + string(c) + " [" + strings.TrimSuffix(strings.Repeat("*"+string(c-1)+", ", 10), ", ") + "]\n"
+	}
+	return text
 }
 
 // aliases are lists of ten times the list before, in YAML.

@@ -119,12 +119,16 @@ func try(viz, at, args string, n network, input string) count {
 		err = fmt.Errorf("it hangs")
 	case end.Code() == 0:
 		c.results++
-		if err = finite(filepath.Join(at, "out"), end.Stdout); err == nil && n.damaged && strings.Contains(args, "net.bin") {
+		if err = finite(filepath.Join(at, "out"), end.Stdout); err == nil && n.damaged != "" && strings.Contains(args, "net.bin") {
 			err = fmt.Errorf("nothing is said of the weights")
 		}
 	default:
 		c.refused++
-		err = refusal(end.Code(), string(end.Stderr), n.damaged && strings.Contains(args, "net.bin"), input)
+		damaged := ""
+		if strings.Contains(args, "net.bin") {
+			damaged = n.damaged
+		}
+		err = refusal(end.Code(), string(end.Stderr), damaged, input)
 	}
 	if err != nil {
 		c.failures++
@@ -140,7 +144,7 @@ var layer = regexp.MustCompile(`\b(conv|fc|relu|pool|prob|logits?|flatten)\d*\b`
 var setting = regexp.MustCompile(`\b(rate|class|score|value|width|layer|preprocessing|scale|mean|std|weights or the input|fill|such file)\b`)
 
 // refusal is what is wrong with an error: it says in which layer, or in which file, or which setting.
-func refusal(code int, text string, damaged bool, input string) error {
+func refusal(code int, text, damaged, input string) error {
 	said, lines := "", 0
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "viz: error: ") {
@@ -154,7 +158,7 @@ func refusal(code int, text string, damaged bool, input string) error {
 		return fmt.Errorf("exit code %d: %s", code, text)
 	case lines == 0:
 		return fmt.Errorf("no error is said: %s", text)
-	case damaged && !names && !strings.Contains(said, "--") && !strings.Contains(said, "fill"):
+	case damaged != "" && !strings.Contains(said, damaged) && !strings.Contains(said, "--") && !strings.Contains(said, "fill"):
 		return fmt.Errorf("the layer is not said: %s", text)
 	case !plain:
 		return fmt.Errorf("it is not said what: %s", text)

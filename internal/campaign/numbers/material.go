@@ -14,7 +14,7 @@ import (
 // network is a kind of network that is sound as a file.
 type network struct {
 	name    string
-	damaged bool // it has weights that are no numbers, or infinite: every command says in which layer
+	damaged string // the layer that has weights that are no numbers, or infinite: every command says so
 	change  func(weights [][]float32)
 }
 
@@ -40,15 +40,15 @@ func one(k int, v float32) func([][]float32) {
 }
 
 var networks = []network{
-	{"as it is", false, func([][]float32) {}},
-	{"NaN in the first layer", true, one(0, nan)}, {"NaN in a bias", true, one(1, nan)}, {"NaN in the last layer", true, one(-2, nan)},
-	{"an infinity in the first layer", true, one(0, inf)}, {"an infinity in the last bias", true, one(-1, -inf)},
-	{"denormal weights", false, each(func(v float32) float32 { return v * 1e-42 })},
-	{"one weight of 1e38", false, one(0, 1e38)}, {"weights of 1e38", false, each(func(v float32) float32 { return float32(math.Copysign(1e38, float64(v))) })},
-	{"weights of 1e19", false, each(func(v float32) float32 { return v * 1e19 })},
-	{"a last bias of 1e38", false, one(-1, 1e38)},
-	{"all weights 0", false, each(func(float32) float32 { return 0 })},
-	{"dead maps", false, func(weights [][]float32) {
+	{"as it is", "", func([][]float32) {}},
+	{"NaN in the first layer", "conv1", one(0, nan)}, {"NaN in a bias", "conv1", one(1, nan)}, {"NaN in the last layer", "fc2", one(-2, nan)},
+	{"an infinity in the first layer", "conv1", one(0, inf)}, {"an infinity in the last bias", "fc2", one(-1, -inf)},
+	{"denormal weights", "", each(func(v float32) float32 { return v * 1e-42 })},
+	{"one weight of 1e38", "", one(0, 1e38)}, {"weights of 1e38", "", each(func(v float32) float32 { return float32(math.Copysign(1e38, float64(v))) })},
+	{"weights of 1e19", "", each(func(v float32) float32 { return v * 1e19 })},
+	{"a last bias of 1e38", "", one(-1, 1e38)},
+	{"all weights 0", "", each(func(float32) float32 { return 0 })},
+	{"dead maps", "", func(weights [][]float32) {
 		for k, w := range weights {
 			for i := range w {
 				if w[i] = 0; k == 1 {
