@@ -344,3 +344,31 @@ func TestRetry(t *testing.T) {
 		}
 	}
 }
+
+// TestBatchOfManyWorkers: a batch grows with the workers, and the index stays the same.
+func TestBatchOfManyWorkers(t *testing.T) {
+	net, images := small(rand.New(rand.NewPCG(7, 1))), noise{n: 50}
+	var want []byte
+	for _, c := range []struct{ workers, batch int }{{1, 32}, {8, 32}, {10, 40}} {
+		engine := model.NewEngine(c.workers)
+		batch := 0
+		index, err := features.Collect(context.Background(), engine, net, images, features.Options{Layers: []string{"relu1"},
+			Progress: func(done, _ int) {
+				if batch == 0 {
+					batch = done
+				}
+			}})
+		engine.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if batch != c.batch {
+			t.Errorf("%d workers: batches of %d, want %d", c.workers, batch, c.batch)
+		}
+		if got := bytesOf(t, index); want == nil {
+			want = got
+		} else if !bytes.Equal(got, want) {
+			t.Errorf("%d workers: the index differs", c.workers)
+		}
+	}
+}
