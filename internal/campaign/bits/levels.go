@@ -40,7 +40,9 @@ func levels(dir, viz, arm string, chosen []work) error {
 		if err != nil {
 			return errors.New("-arm64 needs qemu-aarch64-static")
 		}
-		list = append(list, level{name: "neon", run: []string{qemu, arm}})
+		// Behind AVX2, whose sums it has.
+		at := 1 + slices.IndexFunc(list, func(l level) bool { return l.name == "avx2" })
+		list = slices.Insert(list, at, level{name: "neon", run: []string{qemu, arm}})
 	}
 	chosen = slices.DeleteFunc(slices.Clone(chosen), func(w work) bool { return !w.levels })
 	first, avx2 := make([]map[string][]byte, len(chosen)), make([]map[string][]byte, len(chosen))
