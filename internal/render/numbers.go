@@ -21,9 +21,9 @@ func Signed(data []float32, c, h, w int, scale float64) *image.NRGBA {
 		}
 		t := min(max(v/scale, -1), 1)
 		if t < 0 {
-			return uint8(128 + 128*t + 0.5)
+			return uint8(128 + float64(128*t) + 0.5)
 		}
-		return uint8(128 + 127*t + 0.5)
+		return uint8(128 + float64(127*t) + 0.5)
 	})
 }
 
@@ -149,7 +149,7 @@ func Percentile(data []float32, p float64) float64 {
 	i := min(int(at), len(sorted)-1)
 	a, b := float64(sorted[i]), float64(sorted[min(i+1, len(sorted)-1)])
 	if f := at - float64(i); f > 0 {
-		return a + f*(b-a)
+		return a + float64(f*(b-a))
 	}
 	return a
 }
@@ -246,7 +246,7 @@ func Overlay(base, heat image.Image, alpha float64) *image.NRGBA {
 		for x := range w {
 			b, o := under.NRGBAAt(x, y), over.NRGBAAt(x, y)
 			a := alpha * float64(o.A) / 255
-			mix := func(p, q uint8) uint8 { return uint8((1-a)*float64(p) + a*float64(q) + 0.5) }
+			mix := func(p, q uint8) uint8 { return uint8(float64((1-a)*float64(p)) + float64(a*float64(q)) + 0.5) }
 			dst.SetNRGBA(x, y, color.NRGBA{mix(b.R, o.R), mix(b.G, o.G), mix(b.B, o.B), b.A})
 		}
 	}
@@ -263,9 +263,9 @@ func Smooth(values []float32, h, w, toH, toW int) []float32 {
 	out := make([]float32, toH*toW)
 	for y, r := range rows {
 		for x, c := range cols {
-			top := (1-c.share)*float64(values[r.i*w+c.i]) + c.share*float64(values[r.i*w+c.j])
-			bottom := (1-c.share)*float64(values[r.j*w+c.i]) + c.share*float64(values[r.j*w+c.j])
-			out[y*toW+x] = float32((1-r.share)*top + r.share*bottom)
+			top := float64((1-c.share)*float64(values[r.i*w+c.i])) + float64(c.share*float64(values[r.i*w+c.j]))
+			bottom := float64((1-c.share)*float64(values[r.j*w+c.i])) + float64(c.share*float64(values[r.j*w+c.j]))
+			out[y*toW+x] = float32(float64((1-r.share)*top) + float64(r.share*bottom))
 		}
 	}
 	return out

@@ -45,7 +45,7 @@ func Jet(t float64) color.NRGBA {
 		return nan
 	}
 	t = clip(t)
-	ramp := func(centre float64) uint8 { return byteOf(clip(1.5 - math.Abs(4*t-centre))) }
+	ramp := func(centre float64) uint8 { return byteOf(clip(1.5 - math.Abs(float64(4*t)-centre))) }
 	return color.NRGBA{ramp(3), ramp(2), ramp(1), 255}
 }
 
@@ -68,7 +68,7 @@ func Viridis(t float64) color.NRGBA {
 	i := min(int(at), len(viridis)-2)
 	a, b := toLab(viridis[i]), toLab(viridis[i+1])
 	f := at - float64(i)
-	return lab{a.l + f*(b.l-a.l), a.a + f*(b.a-a.a), a.b + f*(b.b-a.b)}.color()
+	return lab{a.l + float64(f*(b.l-a.l)), a.a + float64(f*(b.a-a.a)), a.b + float64(f*(b.b-a.b))}.color()
 }
 
 // Diverging shows the sign: t = 0.5 is exactly (128,128,128), below it the colour
@@ -91,7 +91,7 @@ func Diverging(t float64) color.NRGBA {
 		hue = blue
 	}
 	c := chroma * math.Abs(s)
-	return lab{midGrey.l + rise*s, c * math.Cos(hue), c * math.Sin(hue)}.color()
+	return lab{midGrey.l + float64(rise*s), c * math.Cos(hue), c * math.Sin(hue)}.color()
 }
 
 var midGrey = toLab(color.NRGBA{128, 128, 128, 255})
@@ -203,11 +203,11 @@ func gamma(x float64) uint8 {
 	if x <= 0.0031308 {
 		return byteOf(clip(12.92 * x))
 	}
-	return byteOf(clip(1.055*math.Pow(x, 1/2.4) - 0.055))
+	return byteOf(clip(float64(1.055*math.Pow(x, 1/2.4)) - 0.055))
 }
 
 // clip limits t to 0..1.
 func clip(t float64) float64 { return min(max(t, 0), 1) }
 
 // byteOf maps 0..1 to 0..255, rounding to nearest.
-func byteOf(t float64) uint8 { return uint8(t*255 + 0.5) }
+func byteOf(t float64) uint8 { return uint8(float64(t*255) + 0.5) }
