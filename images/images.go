@@ -114,21 +114,23 @@ func (l *List) Hash() string {
 }
 
 // Files tells of the files that the pictures are in: a hash of their sizes, and which was changed last, and when. All are
-// "" and 0 if they are in none; there is no hash if the disk does not say all sizes.
-func (l *List) Files() (sizes, last string, changed time.Time) {
+// "" and 0 if they are in none. If the disk does not say all sizes there is no hash, and err is the first that it gave.
+func (l *List) Files() (sizes, last string, changed time.Time, err error) {
 	if l.file == nil {
-		return "", "", changed
+		return "", "", changed, nil
 	}
-	h, before, unknown := sha256.New(), "", false
+	h, before := sha256.New(), ""
 	for i := range l.Items {
 		name := l.file(i)
 		if name == before { // one file of many pictures
 			continue
 		}
 		before = name
-		info, err := os.Stat(name)
-		unknown = unknown || err != nil && !errors.Is(err, fs.ErrNotExist)
-		if err != nil || info.IsDir() {
+		info, problem := os.Stat(name)
+		if problem != nil && !errors.Is(problem, fs.ErrNotExist) && err == nil {
+			err = problem
+		}
+		if problem != nil || info.IsDir() {
 			continue // generated, or what is wrong with it is said when it is read
 		}
 		fmt.Fprintf(h, "%d\x00%d\n", i, info.Size())
@@ -136,13 +138,10 @@ func (l *List) Files() (sizes, last string, changed time.Time) {
 			last, changed = name, info.ModTime()
 		}
 	}
-	if last == "" {
-		return "", "", changed
+	if last == "" || err != nil {
+		return "", last, changed, err
 	}
-	if unknown {
-		return "", last, changed
-	}
-	return hex.EncodeToString(h.Sum(nil)[:8]), last, changed
+	return hex.EncodeToString(h.Sum(nil)[:8]), last, changed, nil
 }
 
 // Class is the name of item i's label, "" if it has none.

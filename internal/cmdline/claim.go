@@ -14,10 +14,10 @@ import (
 )
 
 // claim refuses to write over a picture that was made from another network or image, or not by viz, unless
-// --force says so. Of viz's own pictures the very name in --out is as good.
+// --force says so. Of viz's own pictures the very name in --out is as good, and so is --resume.
 func (o *Output) claim(path string, facts ...string) error {
 	other, viz := madeFrom(path, o.session.Hash(), facts...)
-	return o.c.Claimed(path, other, o.One != "" && viz)
+	return o.c.Claimed(path, other, (o.One != "" || o.resumed) && viz)
 }
 
 // Claimed is an error about a file that is there and is not what will be written: other says what it is, "" if

@@ -57,7 +57,9 @@ func (c *Run) OpenIndexed(net *model.Network, from features.Source) (*images.Inp
 		from.Images, from.Data = nil, src.Data // an archive, or a data set by name
 	}
 	from.Names = src.Hash()
-	from.Sizes, _, _ = src.Files()
+	if from.Sizes, _, _, err = src.Files(); errors.Is(err, syscall.EIO) { // as above
+		return nil, from, err
+	}
 	return src, from, nil
 }
 
@@ -157,7 +159,7 @@ func (c *Run) indexSource(from features.Source) features.Source {
 
 // unchanged is an error if pictures have changed since the index under --out was written.
 func (c *Run) unchanged(x *features.Index, src *images.Inputs) error {
-	sizes, last, changed := src.Files()
+	sizes, last, changed, _ := src.Files()
 	if e, ok := errors.AsType[*features.Mismatch](x.IsOf(src.Len(), src.Hash(), sizes)); ok {
 		return fmt.Errorf("%s %s", c.Out, e.Problem)
 	}

@@ -46,7 +46,7 @@ func TestUnchanged(t *testing.T) {
 			t.Fatal(list, err)
 		}
 		src := &images.Inputs{List: list}
-		sizes, _, _ := src.Files()
+		sizes, _, _, _ := src.Files()
 		if sizes == "" {
 			t.Error("the sizes of the files are not known")
 		}

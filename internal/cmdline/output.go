@@ -27,6 +27,7 @@ type Output struct {
 	Stdout  bool           // --out -: one picture goes to stdout, without its numbers
 	used    map[string]int // how often a name was asked for
 	silent  bool           // files are not named on stdout
+	resumed bool           // --resume: figures of fewer images may be replaced
 	written int
 	results []any // JSON forms of the pictures, for --json
 }

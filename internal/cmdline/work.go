@@ -149,6 +149,7 @@ func Measure(c *Run, what string, resume bool, check func() error, do func(*Work
 		return err
 	}
 	defer kept.Close()
+	w.Out.resumed = resume
 	step, end := c.Progress(what)
 	m, err := do(w, kept, step, bad)
 	end()
