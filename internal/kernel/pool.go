@@ -290,17 +290,18 @@ func (e *Engine) AvgPool(g Pool, planes int, dst []float32, out Box, src []float
 		// A single window that is the plane.
 		whole := j.lv != refLevel && j.out == Full(1, 1) && j.in == Full(j.dim[0], j.dim[1]) && j.pool.KH == j.dim[0] && j.pool.KW == j.dim[1] &&
 			j.pool.PadTop == 0 && j.pool.PadLeft == 0 && j.pool.DilY == 1 && j.pool.DilX == 1 && !j.flag
-		plane := avgPoolPlane
-		if j.lv == refLevel {
-			plane = refAvgPool
-		}
 		for p := lo; p < hi; p++ {
 			a, b := j.out.Area(), j.in.Area()
 			if whole {
 				j.s[0][p] = j.lv.sumOf(j.s[1][p*b:][:b]) / float32(b)
 				continue
 			}
-			plane(j.pool, j.s[0][p*a:][:a], j.out, j.s[1][p*b:][:b], j.in, j.dim[0], j.dim[1], j.dim[2], j.dim[3], j.flag)
+			d, s := j.s[0][p*a:][:a], j.s[1][p*b:][:b]
+			if j.lv == refLevel {
+				refAvgPool(j.pool, d, j.out, s, j.in, j.dim[0], j.dim[1], j.dim[2], j.dim[3], j.flag)
+			} else {
+				(&avgPool{j.lv, j.pool, d, s, j.out, j.in, j.in.Intersect(Full(j.dim[0], j.dim[1])), j.dim[0], j.dim[1], j.dim[2], j.dim[3], j.flag}).run()
+			}
 		}
 	})
 }

@@ -180,6 +180,18 @@ func weave_neon(dst *float32, even *float32, odd *float32, n int)
 //go:noescape
 func weaveSums_neon(dst *float32, a *float32, b *float32, c *float32, d *float32, n int, wa float32, wb float32, wc float32, wd float32)
 
+// means computes dst[i] = scale times the sum, in float64, of kh rows, pitch bytes apart, of kw numbers from src[1 i] on, for i < n, a
+// multiple of 8 above 0. A number more is read where the step is 2.
+//
+//go:noescape
+func means_neon(dst *float32, src *float32, n int, kh int, kw int, pitch int, scale float64)
+
+// meansSecond computes dst[i] = scale times the sum, in float64, of kh rows, pitch bytes apart, of kw numbers from src[2 i] on, for i < n, a
+// multiple of 8 above 0. A number more is read where the step is 2.
+//
+//go:noescape
+func meansSecond_neon(dst *float32, src *float32, n int, kh int, kw int, pitch int, scale float64)
+
 // rowSum returns the sum of x[i]
 // for i < n.
 //

@@ -34,6 +34,10 @@ type vectorOps struct {
 	// each product rounded.
 	weave     func(dst, even, odd *float32, n int)
 	weaveSums func(dst, a, b, c, d *float32, n int, wa, wb, wc, wd float32)
+
+	// Means, by step: dst[i] = scale times the sum, in float64, of kh rows, pitch bytes apart, of kw numbers from
+	// src[step i] on. n is a multiple of 8. With step 2 one number more may be read.
+	means [3]func(dst, src *float32, n, kh, kw, pitch int, scale float64)
 }
 
 // Func is a function of one number, with up to two parameters.

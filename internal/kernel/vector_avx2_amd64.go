@@ -62,4 +62,5 @@ var avx2Vector = &vectorOps{
 	columnNorm:    columnNorm_avx2,
 	weave:         weave_avx2,
 	weaveSums:     weaveSums_avx2,
+	means:         [3]func(*float32, *float32, int, int, int, int, float64){1: means_avx2, 2: meansSecond_avx2},
 }

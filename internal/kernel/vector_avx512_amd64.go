@@ -62,4 +62,5 @@ var avx512Vector = &vectorOps{
 	columnNorm:    columnNorm_avx512,
 	weave:         weave_avx512,
 	weaveSums:     weaveSums_avx512,
+	means:         [3]func(*float32, *float32, int, int, int, int, float64){1: means_avx512, 2: meansSecond_avx512},
 }

@@ -3863,6 +3863,101 @@ loop:
 	VZEROUPPER
 	RET
 
+// func means_avx512(dst *float32, src *float32, n int, kh int, kw int, pitch int, scale float64)
+// Requires: AVX
+TEXT ·means_avx512(SB), NOSPLIT, $0-56
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         n+16(FP), DX
+	MOVQ         kh+24(FP), R8
+	MOVQ         kw+32(FP), R9
+	MOVQ         pitch+40(FP), R10
+	VBROADCASTSD scale+48(FP), Y4
+
+loop:
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   R8, R13
+	MOVQ   SI, R11
+
+row:
+	MOVQ R9, AX
+	MOVQ R11, R12
+
+tap:
+	VCVTPS2PD  (R12), Y0
+	VCVTPS2PD  16(R12), Y1
+	VADDPD     Y0, Y2, Y2
+	VADDPD     Y1, Y3, Y3
+	ADDQ       $0x04, R12
+	DECQ       AX
+	JNE        tap
+	ADDQ       R10, R11
+	DECQ       R13
+	JNE        row
+	VMULPD     Y4, Y2, Y2
+	VMULPD     Y4, Y3, Y3
+	VCVTPD2PSY Y2, X2
+	VCVTPD2PSY Y3, X3
+	VMOVUPS    X2, (DI)
+	VMOVUPS    X3, 16(DI)
+	ADDQ       $0x20, DI
+	ADDQ       $0x20, SI
+	SUBQ       $0x08, DX
+	JG         loop
+	VZEROUPPER
+	RET
+
+// func meansSecond_avx512(dst *float32, src *float32, n int, kh int, kw int, pitch int, scale float64)
+// Requires: AVX, AVX2
+TEXT ·meansSecond_avx512(SB), NOSPLIT, $0-56
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         n+16(FP), DX
+	MOVQ         kh+24(FP), R8
+	MOVQ         kw+32(FP), R9
+	MOVQ         pitch+40(FP), R10
+	VBROADCASTSD scale+48(FP), Y4
+
+loop:
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   R8, R13
+	MOVQ   SI, R11
+
+row:
+	MOVQ R9, AX
+	MOVQ R11, R12
+
+tap:
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VSHUFPS      $0x88, Y1, Y0, Y0
+	VPERMPD      $0xd8, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VCVTPS2PD    X0, Y0
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y0, Y2, Y2
+	VADDPD       Y1, Y3, Y3
+	ADDQ         $0x04, R12
+	DECQ         AX
+	JNE          tap
+	ADDQ         R10, R11
+	DECQ         R13
+	JNE          row
+	VMULPD       Y4, Y2, Y2
+	VMULPD       Y4, Y3, Y3
+	VCVTPD2PSY   Y2, X2
+	VCVTPD2PSY   Y3, X3
+	VMOVUPS      X2, (DI)
+	VMOVUPS      X3, 16(DI)
+	ADDQ         $0x20, DI
+	ADDQ         $0x40, SI
+	SUBQ         $0x08, DX
+	JG           loop
+	VZEROUPPER
+	RET
+
 // func rowSum_avx512(x *float32, n int) (s float32)
 // Requires: AVX, AVX512F, SSE
 TEXT ·rowSum_avx512(SB), NOSPLIT, $0-20

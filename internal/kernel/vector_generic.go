@@ -31,6 +31,7 @@ var genericVector = &vectorOps{
 	columnNorm:    columnNormGeneric,
 	weave:         weaveGeneric,
 	weaveSums:     weaveSumsGeneric,
+	means:         [3]func(dst, src *float32, n, kh, kw, pitch int, scale float64){1: meansGeneric(1), 2: meansGeneric(2)},
 }
 
 // row returns the n floats at p.
@@ -223,6 +224,21 @@ func columnNormGeneric(dst, src, mean, scale, gamma, beta *float32, n, rows, str
 		d := row(at(dst, r*stride), n)
 		for i, v := range row(at(src, r*stride), n) {
 			d[i] = float32((v-m[i])*s[i]*g[r]) + b[r]
+		}
+	}
+}
+
+func meansGeneric(step int) func(dst, src *float32, n, kh, kw, pitch int, scale float64) {
+	return func(dst, src *float32, n, kh, kw, pitch int, scale float64) {
+		s := row(src, (kh-1)*pitch/4+(n-1)*step+kw)
+		for i, d := 0, row(dst, n); i < n; i++ {
+			sum := 0.0
+			for y := range kh {
+				for _, v := range s[y*pitch/4+i*step:][:kw] {
+					sum += float64(v)
+				}
+			}
+			d[i] = float32(sum * scale)
 		}
 	}
 }

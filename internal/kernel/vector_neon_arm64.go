@@ -64,4 +64,5 @@ var neonVector = &vectorOps{
 	columnNorm:    columnNorm_neon,
 	weave:         weave_neon,
 	weaveSums:     weaveSums_neon,
+	means:         [3]func(*float32, *float32, int, int, int, int, float64){1: means_neon, 2: meansSecond_neon},
 }

@@ -20,6 +20,8 @@
 #define eor_16b(d, n, m) WORD $(0x6e201c00|d|n<<5|m<<16)
 // ext v#.16b, v#.16b, v#.16b, #8
 #define ext_16b8(d, n, m) WORD $(0x6e004000|d|n<<5|m<<16)
+// fadd v#.2d, v#.2d, v#.2d
+#define fadd_2d(d, n, m) WORD $(0x4e60d400|d|n<<5|m<<16)
 // fadd v#.4s, v#.4s, v#.4s
 #define fadd_4s(d, n, m) WORD $(0x4e20d400|d|n<<5|m<<16)
 // fcmeq v#.4s, v#.4s, v#.4s
@@ -28,6 +30,14 @@
 #define fcmge_4s(d, n, m) WORD $(0x6e20e400|d|n<<5|m<<16)
 // fcmgt v#.4s, v#.4s, v#.4s
 #define fcmgt_4s(d, n, m) WORD $(0x6ea0e400|d|n<<5|m<<16)
+// fcvtl2 v#.2d, v#.4s
+#define fcvtl2_2d(d, n) WORD $(0x4e617800|d|n<<5)
+// fcvtl v#.2d, v#.2s
+#define fcvtl_2d(d, n) WORD $(0x0e617800|d|n<<5)
+// fcvtn2 v#.4s, v#.2d
+#define fcvtn2_4s(d, n) WORD $(0x4e616800|d|n<<5)
+// fcvtn v#.2s, v#.2d
+#define fcvtn_2s(d, n) WORD $(0x0e616800|d|n<<5)
 // fcvtns v#.4s, v#.4s
 #define fcvtns_4s(d, n) WORD $(0x4e21a800|d|n<<5)
 // fdiv v#.4s, v#.4s, v#.4s
@@ -50,6 +60,8 @@
 #define fmls_4s2(d, n, m) WORD $(0x4f805800|d|n<<5|m<<16)
 // fmls v#.4s, v#.4s, v#.s[3]
 #define fmls_4s3(d, n, m) WORD $(0x4fa05800|d|n<<5|m<<16)
+// fmul v#.2d, v#.2d, v#.2d
+#define fmul_2d(d, n, m) WORD $(0x6e60dc00|d|n<<5|m<<16)
 // fmul v#.4s, v#.4s, v#.4s
 #define fmul_4s(d, n, m) WORD $(0x6e20dc00|d|n<<5|m<<16)
 // fmul v#.4s, v#.4s, v#.s[0]
@@ -8890,6 +8902,112 @@ loop:
 	ADD $32, R10, R10
 	SUBS $8, R3, R3
 	BGT loop
+	RET
+
+TEXT ·means_neon(SB), NOSPLIT, $0-56
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R2
+	MOVD kh+24(FP), R3
+	MOVD kw+32(FP), R4
+	MOVD pitch+40(FP), R5
+	MOVD scale+48(FP), R10
+	VDUP R10, V16.D2
+
+loop:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	MOVD R3, R8
+	MOVD R1, R6
+
+row:
+	MOVD R4, R9
+	MOVD R6, R7
+
+tap:
+	VLD1 (R7), [V0.S4, V1.S4]
+	fcvtl_2d(17, 0)
+	fcvtl2_2d(18, 0)
+	fadd_2d(4, 4, 17)
+	fadd_2d(5, 5, 18)
+	fcvtl_2d(17, 1)
+	fcvtl2_2d(18, 1)
+	fadd_2d(6, 6, 17)
+	fadd_2d(7, 7, 18)
+	ADD $4, R7, R7
+	SUBS $1, R9, R9
+	BNE tap
+	ADD R5, R6, R6
+	SUBS $1, R8, R8
+	BNE row
+	fmul_2d(4, 4, 16)
+	fmul_2d(5, 5, 16)
+	fmul_2d(6, 6, 16)
+	fmul_2d(7, 7, 16)
+	fcvtn_2s(0, 4)
+	fcvtn2_4s(0, 5)
+	fcvtn_2s(1, 6)
+	fcvtn2_4s(1, 7)
+	VST1.P [V0.S4, V1.S4], 32(R0)
+	ADD $32, R1, R1
+	SUBS $8, R2, R2
+	BNE loop
+	RET
+
+TEXT ·meansSecond_neon(SB), NOSPLIT, $0-56
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R2
+	MOVD kh+24(FP), R3
+	MOVD kw+32(FP), R4
+	MOVD pitch+40(FP), R5
+	MOVD scale+48(FP), R10
+	VDUP R10, V16.D2
+
+loop:
+	eor_16b(4, 4, 4)
+	eor_16b(5, 5, 5)
+	eor_16b(6, 6, 6)
+	eor_16b(7, 7, 7)
+	MOVD R3, R8
+	MOVD R1, R6
+
+row:
+	MOVD R4, R9
+	MOVD R6, R7
+
+tap:
+	ADD $32, R7, R11
+	VLD2 (R7), [V0.S4, V1.S4]
+	VLD2 (R11), [V2.S4, V3.S4]
+	fcvtl_2d(17, 0)
+	fcvtl2_2d(18, 0)
+	fadd_2d(4, 4, 17)
+	fadd_2d(5, 5, 18)
+	fcvtl_2d(17, 2)
+	fcvtl2_2d(18, 2)
+	fadd_2d(6, 6, 17)
+	fadd_2d(7, 7, 18)
+	ADD $4, R7, R7
+	SUBS $1, R9, R9
+	BNE tap
+	ADD R5, R6, R6
+	SUBS $1, R8, R8
+	BNE row
+	fmul_2d(4, 4, 16)
+	fmul_2d(5, 5, 16)
+	fmul_2d(6, 6, 16)
+	fmul_2d(7, 7, 16)
+	fcvtn_2s(0, 4)
+	fcvtn2_4s(0, 5)
+	fcvtn_2s(1, 6)
+	fcvtn2_4s(1, 7)
+	VST1.P [V0.S4, V1.S4], 32(R0)
+	ADD $64, R1, R1
+	SUBS $8, R2, R2
+	BNE loop
 	RET
 
 TEXT ·rowSum_neon(SB), NOSPLIT, $32-20

@@ -16,6 +16,7 @@ func vectors() {
 	functions()
 	binary()
 	weaves()
+	averages()
 	rows()
 }
 

@@ -2,11 +2,14 @@ package main
 
 import "strings"
 
-// hand are the functions that are not translated: their AVX2 programs keep in memory what 32 registers hold.
+// hand are the functions that are not translated: their AVX2 programs keep in memory what 32 registers hold, or compute in
+// float64.
 var hand = map[string]func(a *asm){
 	"winogradOut6x4_avx2": func(a *asm) { a.winogradOut(6, 4) },
 	"winogradOut6x2_avx2": func(a *asm) { a.winogradOut(6, 2) },
 	"winogradOut4x2_avx2": func(a *asm) { a.winogradOut(4, 2) },
+	"means_avx2":          func(a *asm) { a.means(false) },
+	"meansSecond_avx2":    func(a *asm) { a.means(true) },
 }
 
 // Registers of winogradOut: its arguments, and R10 to R15, R19 to R22.
