@@ -162,6 +162,7 @@ func (c *Run) noteOldNames() {
 type ends struct {
 	args     []string // of the command line, flags first
 	made     []string // folders, which are taken away if the run failed and left them empty
+	limit    int64    // of the memory of the process as it was begun: GOMEMLIMIT
 	unusable error    // images of data sets that were learnt from and could not be used
 }
 

@@ -38,7 +38,7 @@ type Budget struct {
 
 // collectorBound is the bound of a command with --memory that was not given it: GOMEMLIMIT, if it is set.
 func (c *Run) collectorBound() {
-	if limit := debug.SetMemoryLimit(-1); c.Memory == 0 && limit < math.MaxInt64 && c.fields.Named("memory") != nil {
+	if limit := c.ends.limit; c.Memory == 0 && limit < math.MaxInt64 && c.fields.Named("memory") != nil {
 		c.Memory, c.boundBy = int(min(limit, math.MaxInt)), "GOMEMLIMIT"
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -44,7 +45,8 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 			return Usage("there is no command "+c.Args().First(), "the commands are "+names(app.Commands))
 		},
 	}
-	e := &ends{}
+	e := &ends{limit: debug.SetMemoryLimit(-1)}
+	defer debug.SetMemoryLimit(e.limit)
 	for _, d := range append(p.Commands, about(app)...) {
 		app.Commands = append(app.Commands, d.build(e, p.Name+" "))
 	}
