@@ -79,7 +79,7 @@ func (e *Engine) For(n int, f func(i int)) {
 	e.pool.For(n, func(i, worker int) { f(i) })
 }
 
-// Shares is For where f is told the worker as well.
+// Shares is For without a closure of its own, which would be an allocation: f is told the worker, too.
 func (e *Engine) Shares(n int, f func(i, worker int)) { e.pool.For(n, f) }
 
 // Largest is For over tasks of these costs, the largest first.

@@ -10,9 +10,8 @@ const (
 	largePage = 2 << 20
 )
 
-// advise asks for large pages for all that an array has a part of. The whole array is in them if what is beside it, up
-// to the next 2 MB, is memory of this process too, and only its pages of 4 KB are asked for otherwise, which is of use
-// to those in between.
+// advise asks for large pages for an array, and for what shares its first and last one, which is the heap's as well. If
+// that reaches beyond the heap, nothing is granted, and it asks for what is wholly inside of the array.
 func advise(s []float32) {
 	at := uintptr(unsafe.Pointer(&s[0]))
 	end := at + 4*uintptr(len(s))

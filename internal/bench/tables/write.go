@@ -69,7 +69,7 @@ func (o options) write() error {
 }
 
 // table is the table of a task: a row for each work measured, milliseconds or seconds by program, and for each level of
-// viz the time of the fastest peer over ours.
+// viz the time of the fastest peer over ours. A sentence stands for a table without rows.
 func table(task string, results map[string]map[string]Line) string {
 	var columns []string
 	var rows []Work
@@ -83,6 +83,9 @@ func table(task string, results map[string]map[string]Line) string {
 				columns = append(columns, by)
 			}
 		}
+	}
+	if len(rows) == 0 {
+		return "Not measured yet.\n"
 	}
 	columns = slices.DeleteFunc(slices.Clone(programs), func(by string) bool { return !slices.Contains(columns, by) })
 	head, rule := "| network |", "| --- |"

@@ -59,8 +59,7 @@ b
 <!-- end -->
 <!-- bench topk -->
 
-| network | layer | ratio AVX-512 | ratio AVX2 |
-| --- | --- | --- | --- |
+Not measured yet.
 
 <!-- end -->
 c
