@@ -52,7 +52,7 @@ type typeface struct {
 }
 
 func newTypeface(f *opentype.Font, size float64) typeface {
-	face, err := opentype.NewFace(f, &opentype.FaceOptions{Size: size, DPI: 72})
+	face, err := newSteadyFace(f, size)
 	if err != nil {
 		panic("render: embedded font: " + err.Error())
 	}
