@@ -10,10 +10,8 @@ import (
 // from shapes and constants. Then what runs is written out.
 
 // structureOps are operators about other nodes, or about lists of arrays.
-var structureOps map[string]func(*converter, *node) error
-
-func init() {
-	structureOps = map[string]func(*converter, *node) error{
+func structureOps() map[string]operator {
+	return map[string]operator{
 		"If": ifNode, "Loop": loop, "Scan": scan, "SequenceMap": sequenceMap,
 		"SequenceConstruct": sequenceConstruct, "SequenceEmpty": sequenceConstruct, "SequenceInsert": sequenceInsert,
 		"SequenceErase": sequenceErase, "SequenceAt": sequenceAt, "SequenceLength": sequenceLength,

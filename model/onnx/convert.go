@@ -64,6 +64,7 @@ func malformed(format string, args ...any) error { return fmt.Errorf(format, arg
 
 // converter turns a graph into a network.
 type converter struct {
+	ops       *operators
 	graph     *graph
 	src       *source
 	opt       Options
@@ -112,7 +113,7 @@ type refusedNode struct {
 }
 
 func newConverter(f *file, src *source, o Options, mode batchMode) (*converter, error) {
-	c := &converter{graph: f.graph, src: src, opt: o, mode: mode, meta: map[string]string{}, others: map[string]int64{},
+	c := &converter{ops: newOperators(), graph: f.graph, src: src, opt: o, mode: mode, meta: map[string]string{}, others: map[string]int64{},
 		tensors: map[string]*tensorProto{}, values: map[string]*value{}, uses: map[string]int{},
 		nodeNames: map[string]int{}, layers: map[string]int{}, streamed: map[string]bool{},
 		functions: map[functionKey]*function{}, sparse: map[string]*sparseProto{}, prefixes: map[string]int{}, spoiled: map[*node][]string{},
@@ -399,19 +400,13 @@ func (c *converter) input() error {
 
 // unknown says why a node's operator is out of the question, "" if it is not.
 func (c *converter) unknown(n *node) string {
-	if _, ok := quantOps[n.key()]; ok || n.rewrite() != nil {
+	if c.ops.quantised[n.key()] != nil || c.ops.rewrite(n) != nil {
 		return ""
 	}
 	if n.domain != "" && n.domain != "ai.onnx" {
 		return "operators of this domain are not supported"
 	}
-	if _, ok := structureOps[n.op]; ok {
-		return ""
-	}
-	if _, ok := layerOps[n.op]; ok {
-		return ""
-	}
-	if _, ok := foldOps[n.op]; ok {
+	if c.ops.structures[n.op] != nil || c.ops.known(n.op) {
 		return ""
 	}
 	return unknownOp
@@ -486,7 +481,7 @@ func (c *converter) node(n *node) error {
 	defer func(was int64) { c.opset = was }(c.opset)
 	c.opset = c.opsetOf(&node{opsets: n.opsets})
 	constants, bad := true, c.unknown(n) != ""
-	quant := quantOps[n.key()]
+	quant := c.ops.quantised[n.key()]
 	for i := range n.inputs {
 		if quant != nil && c.unread(n, i) != nil { // it goes straight to where it is used
 			continue
@@ -502,7 +497,7 @@ func (c *converter) node(n *node) error {
 		}
 	}
 	var err error
-	structure, ok := structureOps[n.op]
+	structure, ok := c.ops.structures[n.op]
 	switch own := n.domain == "" || n.domain == "ai.onnx"; {
 	case bad:
 	case ok && own:
@@ -513,8 +508,8 @@ func (c *converter) node(n *node) error {
 		err = refuse("an input is a sequence")
 	case quant != nil:
 		err = quant(c, n)
-	case n.rewrite() != nil:
-		err = c.rewritten(n, n.rewrite())
+	case c.ops.rewrite(n) != nil:
+		err = c.rewritten(n, c.ops.rewrite(n))
 	default:
 		err = c.compute(n, constants)
 	}
@@ -559,8 +554,8 @@ func (c *converter) compute(n *node, constants bool) error {
 
 // computeFloats is compute for a node none of whose inputs is quantised.
 func (c *converter) computeFloats(n *node, constants bool) error {
-	fold, foldable := foldOps[n.op]
-	layer, known := layerOps[n.op]
+	fold, foldable := c.ops.folds[n.op]
+	layer, known := c.ops.layers[n.op]
 	if constants && foldable || n.op == "Shape" || n.op == "Size" {
 		k, err := fold(c, n)
 		if _, refused := errors.AsType[*refusal](err); !refused || !known || len(n.inputs) == 0 {

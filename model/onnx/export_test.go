@@ -98,15 +98,16 @@ func HelpWith(op string) string { return helpWith(op) }
 // that depend on the picture.
 func Supported() map[string]bool {
 	out := map[string]bool{}
-	for op := range foldOps {
+	ops := newOperators()
+	for op := range ops.folds {
 		out[op] = false
 	}
 	for _, op := range alike {
-		if known(op) {
+		if ops.known(op) {
 			out[microsoft+"."+op] = true
 		}
 	}
-	for _, list := range [][]string{slices.Collect(maps.Keys(layerOps)), slices.Collect(maps.Keys(quantOps)), slices.Collect(maps.Keys(rewriteOps)), slices.Collect(maps.Keys(structureOps))} {
+	for _, list := range [][]string{slices.Collect(maps.Keys(ops.layers)), slices.Collect(maps.Keys(ops.quantised)), slices.Collect(maps.Keys(ops.rewrites)), slices.Collect(maps.Keys(ops.structures))} {
 		for _, op := range list {
 			out[op] = true
 		}

@@ -17,10 +17,8 @@ import (
 // would round from 2^24 on.
 
 // foldOps computes nodes of constants. Only Shape and Size take a value that is not constant.
-var foldOps map[string]func(*converter, *node) (*constant, error)
-
-func init() {
-	foldOps = map[string]func(*converter, *node) (*constant, error){
+func foldOps() map[string]folding {
+	all := map[string]folding{
 		"Constant":        foldConstant,
 		"ConstantOfShape": of(foldConstantOfShape),
 		"Range":           foldRange,
@@ -44,15 +42,16 @@ func init() {
 		"Not":             of(foldNot),
 	}
 	for _, op := range []string{"Sqrt", "Neg", "Floor", "Ceil", "Exp", "Log", "Abs", "Erf", "Round", "Reciprocal"} {
-		foldOps[op] = of(foldUnary)
+		all[op] = of(foldUnary)
 	}
 	for op, whole := range integerOps {
-		foldOps[op] = foldBinary(whole)
+		all[op] = foldBinary(whole)
 	}
 	for op := range integerSums {
-		foldOps[op] = of(foldReduce)
+		all[op] = of(foldReduce)
 	}
-	foldOps["ReduceMean"] = of(foldReduce)
+	all["ReduceMean"] = of(foldReduce)
+	return all
 }
 
 // computed runs a layer on constants, as it runs on values, to one of dims.

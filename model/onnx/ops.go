@@ -9,17 +9,38 @@ import (
 	"github.com/deconvnet/viz/model/tensor"
 )
 
-// layerOps turns nodes into layers. What the constants of a node may be is checked
-// with refuse.
-var layerOps map[string]operator
+// operators are what is done for nodes, by their operator. They are a value and
+// no variables of the package, since what is done leads to other operators.
+type operators struct {
+	layers     map[string]operator        // turn nodes into layers, and check what their constants may be with refuse
+	folds      map[string]folding         // compute nodes of constants; only Shape and Size take a value that is not constant
+	quantised  map[string]operator        // make, take or give quantised values, and read constants themselves; by key
+	rewrites   map[string]func(*rewriter) // write a node in operators of ONNX; by key
+	structures map[string]operator        // are about other nodes, or about lists of arrays
+}
 
 type operator func(*converter, *node) error
 
-func init() { layerOps = operators() }
+type folding func(*converter, *node) (*constant, error)
 
-// operators lists what makes layers of which operators of ONNX. A new operator is
+func newOperators() *operators {
+	return &operators{layers: layerOps(), folds: foldOps(), quantised: quantOps(), rewrites: rewriteOps(), structures: structureOps()}
+}
+
+// known reports whether an operator of ONNX can be used.
+func (o *operators) known(op string) bool { return o.layers[op] != nil || o.folds[op] != nil }
+
+// rewrite returns how a node is written in operators of ONNX, nil if it need not be.
+func (o *operators) rewrite(n *node) func(*rewriter) {
+	if n.domain == microsoft && slices.Contains(alike, n.op) && o.known(n.op) {
+		return func(r *rewriter) { r.last(n.op, n.attrs, n.inputs...) }
+	}
+	return o.rewrites[n.key()]
+}
+
+// layerOps lists what makes layers of which operators of ONNX. A new operator is
 // one entry here, if the model has a layer for it.
-func operators() map[string]operator {
+func layerOps() map[string]operator {
 	all := map[string]operator{}
 	for _, f := range []struct {
 		to    operator

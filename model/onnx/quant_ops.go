@@ -19,10 +19,8 @@ func (n *node) key() string {
 
 // quantOps are the operators that make, take or give quantised values. They read
 // constants themselves.
-var quantOps map[string]func(*converter, *node) error
-
-func init() {
-	quantOps = map[string]func(*converter, *node) error{
+func quantOps() map[string]operator {
+	return map[string]operator{
 		"QuantizeLinear":        quantizeLinear,
 		"DequantizeLinear":      dequantizeLinear,
 		"DynamicQuantizeLinear": dynamicQuantize,

@@ -1,9 +1,6 @@
 package onnx
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // Operators of ONNX Runtime's optimiser, and some that older converters wrote,
 // become operators of ONNX.
@@ -20,10 +17,8 @@ type rewriter struct {
 }
 
 // rewriteOps are operators by key, with their domain if that is not ONNX's own.
-var rewriteOps map[string]func(*rewriter)
-
-func init() {
-	rewriteOps = map[string]func(*rewriter){
+func rewriteOps() map[string]func(*rewriter) {
+	all := map[string]func(*rewriter){
 		"SimplifiedLayerNormalization": func(r *rewriter) { r.norm("RMSNormalization", r.in(0), 1, -1) },
 		"ImageScaler":                  imageScaler,
 		"Affine": func(r *rewriter) {
@@ -57,27 +52,17 @@ func init() {
 		"RotaryEmbedding": rotaryEmbedding, "MultiHeadAttention": multiHeadAttention, "Attention": packedAttention,
 		"ExpandDims": func(r *rewriter) { r.last("Unsqueeze", nil, r.in(0), r.list(r.in(1))) },
 	} {
-		rewriteOps[microsoft+"."+op] = f
+		all[microsoft+"."+op] = f
 	}
 	for _, op := range []string{"Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization",
 		"InstanceNormalization", "DepthToSpace", "SpaceToDepth", "LRN"} {
-		rewriteOps[nhwcDomain+"."+op] = channelsLast(op)
+		all[nhwcDomain+"."+op] = channelsLast(op)
 	}
-}
-
-// rewrite returns how a node is written in operators of ONNX, nil if it need not be.
-func (n *node) rewrite() func(*rewriter) {
-	if n.domain == microsoft && slices.Contains(alike, n.op) && known(n.op) {
-		return func(r *rewriter) { r.last(n.op, n.attrs, n.inputs...) }
-	}
-	return rewriteOps[n.key()]
+	return all
 }
 
 // alike are ONNX Runtime's operators that became ONNX's, under the same names.
 var alike = []string{"Pad", "Trilu", "GridSample", "GatherND", "Range"}
-
-// known reports whether an operator of ONNX can be used.
-func known(op string) bool { return layerOps[op] != nil || foldOps[op] != nil }
 
 // channelsLast reports whether a node wants maps with the channels last.
 func (n *node) channelsLast() bool {
