@@ -227,3 +227,57 @@ func batchNormTraining(c *converter, n *node, in *value, p [4][]float32) error {
 	c.notes = append(c.notes, fmt.Sprintf("layer %s normalises in training mode: by the statistics of the image itself (model.eval() before the export uses those of training)", c.title(n)))
 	return c.put(n, in.dims, &model.GroupNorm{Groups: in.shape.C, Scale: p[0], Shift: p[1], Eps: float64(n.float("epsilon", 1e-5))}, in)
 }
+
+func lrn(c *converter, n *node) error {
+	in, _, err := c.maps(n, 0, 0, maxRank)
+	if err != nil {
+		return err
+	}
+	size := n.int("size", 0)
+	if size < 1 || size > maxSize {
+		return malformed("size is %d", size)
+	}
+	return c.put(n, in.dims, &model.LRN{Size: int(size), Alpha: float64(n.float("alpha", 1e-4)), Beta: float64(n.float("beta", 0.75)),
+		Bias: float64(n.float("bias", 1))}, in)
+}
+
+func batchNorm(c *converter, n *node) error {
+	switch {
+	case n.int("spatial", 1) == 0:
+		return refuse("it normalises every place by itself")
+	}
+	in, _, err := c.maps(n, 0, 0, maxRank)
+	if err != nil {
+		return err
+	}
+	var p [4][]float32
+	for i := range p {
+		if p[i], err = c.vector(n, i+1, in.shape.C); err != nil {
+			return err
+		}
+		if p[i] == nil {
+			return malformed("input %d is missing", i+1)
+		}
+	}
+	if n.int("training_mode", 0) != 0 || c.opset < 7 && n.int("is_test", 0) == 0 {
+		return batchNormTraining(c, n, in, p)
+	}
+	return c.put(n, in.dims, &model.BatchNorm{Scale: p[0], Shift: p[1], Mean: p[2], Var: p[3], Eps: float64(n.float("epsilon", 1e-5))}, in)
+}
+
+func instanceNorm(c *converter, n *node) error {
+	in, _, err := c.maps(n, 0, 1, maxRank)
+	if err != nil {
+		return err
+	}
+	var p [2][]float32
+	for i := range p {
+		if p[i], err = c.vector(n, i+1, in.shape.C); err != nil {
+			return err
+		}
+		if p[i] == nil {
+			return malformed("input %d is missing", i+1)
+		}
+	}
+	return c.put(n, in.dims, &model.GroupNorm{Scale: p[0], Shift: p[1], Eps: float64(n.float("epsilon", 1e-5))}, in)
+}
