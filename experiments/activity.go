@@ -75,7 +75,7 @@ func Watch(ctx context.Context, engine *model.Engine, net *model.Network, images
 			for _, v := range t.Value(before[l]).Data {
 				lo, hi = min(lo, v), max(hi, v)
 				s.sum += float64(v)
-				s.squares += float64(v) * float64(v)
+				s.squares += float64(float64(v) * float64(v))
 				a.Histogram[min(max(int((float64(v)+reach)*scale), 0), activityBins-1)]++
 				a.Values++
 			}
@@ -85,7 +85,7 @@ func Watch(ctx context.Context, engine *model.Engine, net *model.Network, images
 					s.zero++
 				}
 				s.fsum += float64(v)
-				s.fsquares += float64(v) * float64(v)
+				s.fsquares += float64(float64(v) * float64(v))
 			}
 		})
 	})
@@ -95,8 +95,8 @@ func Watch(ctx context.Context, engine *model.Engine, net *model.Network, images
 	for l := range out {
 		a, s, n := &out[l], &total[l], float64(out[l].Values)
 		a.Mean, a.FeatureMean = s.sum/n, s.fsum/n
-		a.Std = math.Sqrt(max(s.squares/n-a.Mean*a.Mean, 0))
-		a.FeatureStd = math.Sqrt(max(s.fsquares/n-a.FeatureMean*a.FeatureMean, 0))
+		a.Std = math.Sqrt(max(s.squares/n-float64(a.Mean*a.Mean), 0))
+		a.FeatureStd = math.Sqrt(max(s.fsquares/n-float64(a.FeatureMean*a.FeatureMean), 0))
 		a.OldStd, a.OldFeatureStd = a.Std, a.FeatureStd
 		a.Sparsity = float64(s.zero) / n
 	}

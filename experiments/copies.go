@@ -160,7 +160,7 @@ func normalise(x []float32) {
 	}
 	mean /= float64(len(x))
 	for _, v := range x {
-		squares += (float64(v) - mean) * (float64(v) - mean)
+		squares += float64((float64(v) - mean) * (float64(v) - mean))
 	}
 	scale := 0.0
 	if squares > 1e-9*mean*mean*float64(len(x)) {
@@ -187,7 +187,7 @@ func shrink(x []float32, h, w, rows, cols int, thumb []float32) float64 {
 			}
 			sum /= math.Sqrt(float64((y1 - y0) * (x1 - x0)))
 			thumb[r*cols+c] = float32(sum)
-			squares += sum * sum
+			squares += float64(sum * sum)
 		}
 	}
 	if squares == 0 && dot(x, x) == 0 {
@@ -199,7 +199,7 @@ func shrink(x []float32, h, w, rows, cols int, thumb []float32) float64 {
 func dot(a, b []float32) float64 {
 	sum := 0.0
 	for i, v := range a {
-		sum += float64(v) * float64(b[i])
+		sum += float64(float64(v) * float64(b[i]))
 	}
 	return sum
 }

@@ -305,7 +305,7 @@ func square(n int) [][]float64 {
 func add(dst, src [][]float64, f float64) {
 	for i, row := range src {
 		for j, v := range row {
-			dst[i][j] += f * v
+			dst[i][j] += float64(f * v)
 		}
 	}
 }
@@ -364,7 +364,7 @@ func pairStatistics(d [][]float64) (mean, std, e float64) {
 		}
 	}
 	mean, std = meanStd(all)
-	sum := mean * float64(len(all))
+	sum := float64(mean * float64(len(all)))
 	for i := range n {
 		own := 0.0
 		for j := range n {

@@ -155,7 +155,7 @@ func diagnose(net *model.Network, n *model.Node, l *model.Conv) FilterDiagnosis 
 			dot := 0.0
 			other := weights[b*size : (b+1)*size]
 			for i, v := range weights[a*size : (a+1)*size] {
-				dot += float64(v) * float64(other[i])
+				dot += float64(float64(v) * float64(other[i]))
 			}
 			if c := dot / (raw[a] * raw[b]); c > duplicateCos {
 				d.Duplicate = append(d.Duplicate, Pair{a, b, c})
@@ -254,7 +254,7 @@ func sharesOf(power []float64, carry [2]float64, spectrum []float64) (f shares) 
 			if bin := int(r * 2 * spectrumBins); bin < spectrumBins {
 				spectrum[bin] += p
 			}
-			f.centre += p * r
+			f.centre += float64(p * r)
 			lost := math.Abs(fy) > carry[0] || math.Abs(fx) > carry[1]
 			if lost {
 				f.aliased += p
@@ -287,7 +287,7 @@ func addAutocorrelation(lags []float64, w []float32, kh, kw int) {
 			for y1 := range kh {
 				row := lags[(y1-y0+kh-1)*(2*kw-1)+kw-1-x0:]
 				for x1, b := range w[y1*kw : (y1+1)*kw] {
-					row[x1] += a * float64(b)
+					row[x1] += float64(a * float64(b))
 				}
 			}
 		}

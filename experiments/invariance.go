@@ -141,7 +141,7 @@ func (t Transform) Apply(net *model.Network, dst, src []float32, amount float64)
 		}
 		warp(dst, src, in, fill, func(y, x float64) (float64, float64) {
 			dy, dx := y-cy, x-cx
-			return cy + cos*dy + sin*dx, cx + cos*dx - sin*dy
+			return cy + float64(cos*dy) + float64(sin*dx), cx + float64(cos*dx) - float64(sin*dy)
 		})
 	case Brightness, Contrast:
 		for c := range in.C {
@@ -152,9 +152,9 @@ func (t Transform) Apply(net *model.Network, dst, src []float32, amount float64)
 				mean += float64(v) / float64(plane)
 			}
 			for i, v := range part {
-				w := v + float32(amount)*(one-zero)
+				w := v + float32(float32(amount)*(one-zero))
 				if t == Contrast {
-					w = float32(mean + amount*(float64(v)-mean))
+					w = float32(mean + float64(amount*(float64(v)-mean)))
 				}
 				if lo, hi := min(zero, net.Preprocess.Units(c, 255)), max(zero, net.Preprocess.Units(c, 255)); amount != t.Identity() {
 					w = min(max(w, lo), hi) // pixels are 0..255
@@ -189,15 +189,15 @@ func warp(dst, src []float32, in model.Input, fill []float32, from func(y, x flo
 				}
 				iy, ix := int(y0), int(x0)
 				// A weight of 0 must not bring in what lies outside.
-				v := float32((1-fy)*(1-fx)) * at(iy, ix)
+				v := float32(float32((1-fy)*(1-fx)) * at(iy, ix))
 				if fx > 0 {
-					v += float32((1-fy)*fx) * at(iy, ix+1)
+					v += float32(float32((1-fy)*fx) * at(iy, ix+1))
 				}
 				if fy > 0 {
-					v += float32(fy*(1-fx)) * at(iy+1, ix)
+					v += float32(float32(fy*(1-fx)) * at(iy+1, ix))
 				}
 				if fy > 0 && fx > 0 {
-					v += float32(fy*fx) * at(iy+1, ix+1)
+					v += float32(float32(fy*fx) * at(iy+1, ix+1))
 				}
 				dst[c*plane+y*in.W+x] = v
 			}
@@ -225,7 +225,7 @@ func blur(dst, src []float32, in model.Input, sigma float64) {
 		for i := range n {
 			v := 0.0
 			for k, w := range weights {
-				v += w * float64(dst[start+step*min(max(i+k-reach, 0), n-1)])
+				v += float64(w * float64(dst[start+step*min(max(i+k-reach, 0), n-1)]))
 			}
 			line[i] = v / sum
 		}
@@ -401,7 +401,7 @@ func distance(a, b []float32) float64 {
 		if b != nil {
 			d -= float64(b[i])
 		}
-		sum += d * d
+		sum += float64(d * d)
 	}
 	return math.Sqrt(sum)
 }

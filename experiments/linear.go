@@ -125,8 +125,8 @@ func squaredHinge(v *scored, sum float64) float64 {
 			sign = 1
 		}
 		v.slopes[c] = 0
-		if short := 1 - sign*float64(s); short > 0 {
-			sum += short * short
+		if short := 1 - float64(sign*float64(s)); short > 0 {
+			sum += float64(short * short)
 			v.slopes[c] = float32(-2 * sign * short / v.n)
 		}
 	}
@@ -177,14 +177,14 @@ func (f *fitting) objective(v, grad []float64) float64 {
 	if grad != nil {
 		f.k.DenseWeights(n, m.Dim, m.Classes, f.dw, f.db, f.x, f.ds)
 		for i, g := range f.dw {
-			grad[i] = float64(g) + f.lambda*v[i]
+			grad[i] = float64(g) + float64(f.lambda*v[i])
 		}
 		for i, g := range f.db {
 			grad[len(f.dw)+i] = float64(g)
 		}
 	}
 	for _, w := range v[:len(m.W)] {
-		loss += f.lambda / 2 * w * w
+		loss += float64(f.lambda / 2 * w * w)
 	}
 	return loss
 }

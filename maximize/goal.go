@@ -144,7 +144,7 @@ func (a *aim) value(t *model.Trace, image int) (v float64, fires bool) {
 	data := t.Value(a.at.layer).Data[image*n : (image+1)*n]
 	if a.at.values != nil {
 		for i, w := range a.at.values {
-			v += float64(w) * float64(data[i])
+			v += float64(float64(w) * float64(data[i]))
 		}
 		return v, v != 0
 	}

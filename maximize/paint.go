@@ -194,9 +194,9 @@ func (v *canvas) mix(u []float64, i int, transposed bool) {
 	for c, row := range v.colours {
 		for a, k := range row {
 			if transposed {
-				out[a] += k * u[c*plane+i]
+				out[a] += float64(k * u[c*plane+i])
 			} else {
-				out[c] += k * u[a*plane+i]
+				out[c] += float64(k * u[a*plane+i])
 			}
 		}
 	}
@@ -225,7 +225,7 @@ func (v *canvas) units(picture []float64) []float64 {
 	out, plane := make([]float64, len(picture)), v.h*v.w
 	for i, p := range picture {
 		c := i / plane
-		out[i] = v.lo[c] + p*(v.hi[c]-v.lo[c])
+		out[i] = v.lo[c] + float64(p*(v.hi[c]-v.lo[c]))
 	}
 	return out
 }
@@ -249,7 +249,7 @@ func (v *canvas) blur(numbers []float32, deviation float64) {
 	half := v.w/2 + 1
 	weight := func(i int) float64 {
 		fy, fx := float64(min(i/half, v.h-i/half))/float64(v.h), float64(i%half)/float64(v.w)
-		return math.Exp(-2 * math.Pi * math.Pi * deviation * deviation * (fy*fy + fx*fx))
+		return math.Exp(-2 * math.Pi * math.Pi * deviation * deviation * (float64(fy*fy) + float64(fx*fx)))
 	}
 	if v.paint == Fourier {
 		for i := range numbers {

@@ -17,8 +17,8 @@ func (v *canvas) penalty(picture []float64, l2, variation float64, g []float64) 
 	for i, p := range picture {
 		if l2 > 0 {
 			d := p - v.grey[i/plane]
-			sum += l2 * d * d / 2
-			g[i] -= l2 * d
+			sum += float64(l2 * d * d / 2)
+			g[i] -= float64(l2 * d)
 		}
 		if variation > 0 {
 			var down, right float64
@@ -29,8 +29,8 @@ func (v *canvas) penalty(picture []float64, l2, variation float64, g []float64) 
 			if (j+1)%v.w != 0 {
 				right = picture[i+1] - p
 			}
-			length := math.Sqrt(down*down + right*right + even*even)
-			sum += variation * (length - even)
+			length := math.Sqrt(float64(down*down) + float64(right*right) + float64(even*even))
+			sum += float64(variation * (length - even))
 			if j+v.w < plane {
 				g[i+v.w] -= variation * down / length
 				g[i] += variation * down / length
@@ -54,7 +54,7 @@ func likeness(k *kernel.Engine, maps [][]float32, c int, weights []float64) (mea
 	for i, a := range maps {
 		grams[i] = gram(k, a, c)
 		for _, v := range grams[i] {
-			lengths[i] += v * v
+			lengths[i] += float64(v * v)
 		}
 		lengths[i] = math.Sqrt(lengths[i])
 	}
@@ -67,7 +67,7 @@ func likeness(k *kernel.Engine, maps [][]float32, c int, weights []float64) (mea
 				continue
 			}
 			for m, v := range grams[i] {
-				cosines[i][j] += v * grams[j][m]
+				cosines[i][j] += float64(v * grams[j][m])
 			}
 			cosines[i][j] /= lengths[i] * lengths[j]
 			mean[i] += cosines[i][j] / float64(n-1)
@@ -81,7 +81,7 @@ func likeness(k *kernel.Engine, maps [][]float32, c int, weights []float64) (mea
 			}
 			w := (weights[i] + weights[j]) / float64(n-1) / lengths[i]
 			for m := range turn {
-				turn[m] += w * (grams[j][m]/lengths[j] - cosines[i][j]*grams[i][m]/lengths[i])
+				turn[m] += float64(w * (grams[j][m]/lengths[j] - float64(cosines[i][j]*grams[i][m]/lengths[i])))
 			}
 		}
 		gradient[i] = make([]float32, len(a))
@@ -94,7 +94,7 @@ func likeness(k *kernel.Engine, maps [][]float32, c int, weights []float64) (mea
 					continue
 				}
 				for p, v := range a[other*plane : (other+1)*plane] {
-					sum[p] += w * float64(v)
+					sum[p] += float64(w * float64(v))
 				}
 			}
 			for p, v := range sum {
@@ -112,7 +112,7 @@ func gram(k *kernel.Engine, a []float32, c int) []float64 {
 		for j := range c {
 			sum := 0.0
 			for p, v := range a[i*plane : (i+1)*plane] {
-				sum += float64(v) * float64(a[j*plane+p])
+				sum += float64(float64(v) * float64(a[j*plane+p]))
 			}
 			out[i*c+j] = sum
 		}

@@ -291,7 +291,7 @@ func (r *Run) climb(s *start, view glimpse, picture []float64, gradient []float3
 	for i := range g {
 		c := i / (v.h * v.w)
 		g[i] *= v.hi[c] - v.lo[c]
-		square += g[i] * g[i]
+		square += float64(g[i] * g[i])
 	}
 	if square > 0 {
 		k := 1 / math.Sqrt(square/float64(len(g)))
@@ -302,8 +302,8 @@ func (r *Run) climb(s *start, view glimpse, picture []float64, gradient []float3
 	v.penalty(picture, *r.o.L2, *r.o.Variation, g)
 	c1, c2 := 1-math.Pow(beta1, float64(step)), 1-math.Pow(beta2, float64(step))
 	for i, d := range v.gradient(picture, g) {
-		m := beta1*float64(s.m[i]) + (1-beta1)*d
-		q := beta2*float64(s.v[i]) + (1-beta2)*d*d
+		m := float64(beta1*float64(s.m[i])) + float64((1-beta1)*d)
+		q := float64(beta2*float64(s.v[i])) + float64((1-beta2)*d*d)
 		s.m[i], s.v[i] = float32(m), float32(q)
 		s.numbers[i] = float32(float64(s.numbers[i]) + r.o.Rate*(m/c1)/(math.Sqrt(q/c2)+epsilon))
 	}

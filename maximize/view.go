@@ -25,18 +25,24 @@ func (v *canvas) still(in model.Input) glimpse { return glimpse{v: v, h: in.H, w
 func (v *canvas) draw(in model.Input, o Options, rng *rand.Rand) glimpse {
 	jitter := *o.Jitter
 	dy, dx := rng.IntN(2*jitter+1)-jitter, rng.IntN(2*jitter+1)-jitter
-	zoom := 1 + *o.Zoom*(2*rng.Float64()-1)
-	sin, cos := math.Sincos(*o.Turn * (2*rng.Float64() - 1) * math.Pi / 180)
+	zoom := 1 + float64(*o.Zoom*symmetric(rng))
+	sin, cos := math.Sincos(*o.Turn * symmetric(rng) * math.Pi / 180)
 	return glimpse{v: v, h: in.H, w: in.W, dy: float64(dy), dx: float64(dx), cos: cos / zoom, sin: sin / zoom}
 }
+
+// symmetric draws a number from -1 to 1.
+func symmetric(rng *rand.Rand) float64 { return float64(2*rng.Float64()) - 1 }
+
+// half is exact; the conversion says so to compilers that would round it together with a sum.
+func half(n int) float64 { return float64(float64(n) / 2) }
 
 // at are the four pixels of the canvas that pixel (y, x) of the view is made of, with
 // their weights.
 func (g glimpse) at(y, x int) (where [4]int, weights [4]float64) {
 	v := g.v
-	ry, rx := float64(y)-float64(g.h-1)/2, float64(x)-float64(g.w-1)/2
-	sy := g.cos*ry - g.sin*rx + float64(v.h-1)/2 + g.dy
-	sx := g.sin*ry + g.cos*rx + float64(v.w-1)/2 + g.dx
+	ry, rx := float64(y)-half(g.h-1), float64(x)-half(g.w-1)
+	sy := float64(g.cos*ry) - float64(g.sin*rx) + half(v.h-1) + g.dy
+	sx := float64(g.sin*ry) + float64(g.cos*rx) + half(v.w-1) + g.dx
 	sy, sx = min(max(sy, 0), float64(v.h-1)), min(max(sx, 0), float64(v.w-1))
 	y0, x0 := int(sy), int(sx)
 	fy, fx := sy-float64(y0), sx-float64(x0)
@@ -53,7 +59,7 @@ func (g glimpse) see(planes []float64, dst []float32) {
 			for c := range g.v.c {
 				sum := 0.0
 				for i, at := range where {
-					sum += weights[i] * planes[c*from+at]
+					sum += float64(weights[i] * planes[c*from+at])
 				}
 				dst[c*to+y*g.w+x] = float32(sum)
 			}
@@ -68,7 +74,7 @@ func (g glimpse) back(view []float32, dst []float64) {
 		for i, d := range view[c*to : (c+1)*to] {
 			where, weights := g.at(i/g.w, i%g.w)
 			for j, at := range where {
-				dst[c*from+at] += weights[j] * float64(d)
+				dst[c*from+at] += float64(weights[j] * float64(d))
 			}
 		}
 	})

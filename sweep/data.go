@@ -148,7 +148,7 @@ func MeasurePixels(m *train.Memory, in model.Input, n int) Pixels {
 			n += plane
 		}
 		mean := float64(sum) / float64(n)
-		std := math.Sqrt(max(float64(squares)/float64(n)-mean*mean, 0))
+		std := math.Sqrt(max(float64(squares)/float64(n)-float64(mean*mean), 0))
 		if std < 1 {
 			std = 1 // a channel that never changes
 		}

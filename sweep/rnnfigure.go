@@ -28,7 +28,7 @@ func (t *RNNResult) Figure() view.Figure {
 	floor := 0.8
 	for _, r := range runs {
 		if v := orNaN(r.Final().TestAccuracy); v < floor+0.05 {
-			floor = math.Max(0, math.Floor(v*10-1)/10)
+			floor = math.Max(0, math.Floor(float64(v*10)-1)/10)
 		}
 	}
 	byTime := fmt.Sprintf("Test accuracy by time (%.0f s for each)", orNaN(t.Seconds))

@@ -64,7 +64,7 @@ func ranks(v []float64) []float64 {
 				same++
 			}
 		}
-		out[i] = float64(below) + float64(same+1)/2
+		out[i] = float64(below) + float64(float64(same+1)/2)
 	}
 	return out
 }

@@ -111,7 +111,7 @@ func (m *meter) report(r train.Report) Progress {
 			if m.rate == 0 {
 				m.rate = rate
 			}
-			m.rate += 0.2 * (rate - m.rate)
+			m.rate += float64(0.2 * (rate - m.rate))
 		}
 	}
 	m.since, m.images = now, r.Images

@@ -268,7 +268,7 @@ func (t *transferring) head(ctx context.Context, fold experiments.Fold, lambda f
 		for j := range m.Dim {
 			v := m.W[k*m.Dim+j] * m.Scale
 			w.Data[k*m.Dim+j] = v
-			sum -= float64(v) * float64(m.Mean[j])
+			sum -= float64(float64(v) * float64(m.Mean[j]))
 		}
 		b[k] = float32(sum)
 	}

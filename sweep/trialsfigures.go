@@ -105,7 +105,7 @@ func accuracyRange(all []*finishedTrial) float64 {
 			best = max(best, *v)
 		}
 	}
-	return min(math.Floor(10*best+1)/10, 1)
+	return min(math.Floor(float64(10*best)+1)/10, 1)
 }
 
 // drawCurves draws a trial's accuracies and losses, 2 x 2.
@@ -141,7 +141,7 @@ func drawActivity(f *finishedTrial, l int, all []*finishedTrial) image.Image {
 			}
 			return lo, hi
 		})
-		room := 0.04 * (hi - lo)
+		room := float64(0.04 * (hi - lo))
 		return render.Chart{Title: title, XLabel: "steps", YLabel: y, Width: 760, Height: 500, Scale: 1.6, YMin: lo - room, YMax: hi + room}.Lines([]render.Series{s})
 	}
 	return render.Plate{Title: "Activations of " + layer + ", " + f.describe(), Columns: 3, Scale: 1.6, Panels: []image.Image{
@@ -194,13 +194,13 @@ func ridges(f *finishedTrial, l int, all []*finishedTrial) image.Image {
 			total[i+1] = total[i] + v
 		}
 		below := func(x float64) float64 {
-			at := min(max((x+a.Range)/(2*a.Range), 0), 1) * float64(len(a.Histogram))
+			at := float64(min(max((x+a.Range)/(2*a.Range), 0), 1) * float64(len(a.Histogram)))
 			i := min(int(at), len(a.Histogram)-1)
-			return (float64(total[i]) + (at-float64(i))*float64(a.Histogram[i])) / float64(a.Values)
+			return (float64(total[i]) + float64((at-float64(i))*float64(a.Histogram[i]))) / float64(a.Values)
 		}
 		row := make([]float64, bins)
 		for b := range row {
-			share := below(lo+(hi-lo)*float64(b+1)/bins) - below(lo+(hi-lo)*float64(b)/bins)
+			share := below(lo+float64((hi-lo)*float64(b+1)/bins)) - below(lo+float64((hi-lo)*float64(b)/bins))
 			row[b] = math.Sqrt(share) // roots, or the peak at 0 hides the rest
 		}
 		names, counts = append(names, strconv.Itoa(m.Step)), append(counts, row)

@@ -185,8 +185,8 @@ func (a *atlasData) addMaps(l *atlasLayer, src *images.Inputs, from *features.La
 			if m.Dead {
 				l.Dead++
 			}
-			l.Fired += 100 * m.Fired
-			l.Positions += 100 * m.Positions
+			l.Fired += float64(100 * m.Fired)
+			l.Positions += float64(100 * m.Positions)
 			l.Maps = append(l.Maps, m)
 		}
 	}

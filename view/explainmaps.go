@@ -267,7 +267,7 @@ func (m *explaining) votesPicture(a *ExplainAgreement) image.Image {
 			keep := 0.15 + 0.85*float64(votes)/float64(a.Maps)
 			o := img.PixOffset(x, y)
 			for c := range 3 {
-				img.Pix[o+c] = uint8(keep*float64(img.Pix[o+c]) + (1-keep)*235)
+				img.Pix[o+c] = uint8(float64(keep*float64(img.Pix[o+c])) + float64((1-keep)*235))
 			}
 		}
 	}

@@ -183,7 +183,7 @@ func level(v float32, lo, hi float64) uint8 {
 		return 0
 	}
 	t := (float64(v) - lo) / (hi - lo)
-	return uint8(min(max(t, 0), 1)*255 + 0.5)
+	return uint8(float64(min(max(t, 0), 1)*255) + 0.5)
 }
 
 // Colors are 256 steps of a palette.

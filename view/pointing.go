@@ -132,9 +132,9 @@ func (n *PointingNumbers) addProjection(p *deconv.Projection, object image.Recta
 	for j, v := range p.Pixels {
 		y, x := j/p.Box.W()%p.Box.H()+p.Box.Y0, j%p.Box.W()+p.Box.X0
 		if inside(object, float64(y), float64(x)) {
-			on += float64(v) * float64(v)
+			on += float64(float64(v) * float64(v))
 		} else {
-			off += float64(v) * float64(v)
+			off += float64(float64(v) * float64(v))
 		}
 	}
 	n.AreaShare += float64(object.Dx()*object.Dy()) / float64(in.H*in.W)

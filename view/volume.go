@@ -55,7 +55,7 @@ func inDepth(values []float32, dims []int, z, n, h, w int) []float32 {
 	for i := range part {
 		a := values[first*size+i]
 		b := values[min(first+1, dims[0]-1)*size+i]
-		part[i] = a + float32(at-float64(first))*(b-a)
+		part[i] = a + float32(float32(at-float64(first))*(b-a))
 	}
 	return render.Smooth(part, dims[1], dims[2], h, w)
 }

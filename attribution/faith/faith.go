@@ -193,7 +193,7 @@ func (p *Probe) Curves(ctx context.Context, from, to []float32, orders [][]int, 
 func Area(curve []float64) float64 {
 	sum := 0.0
 	for i := 1; i < len(curve); i++ {
-		sum += (curve[i-1] + curve[i]) / 2
+		sum += float64((curve[i-1] + curve[i]) / 2)
 	}
 	return sum / float64(len(curve)-1)
 }
@@ -257,7 +257,7 @@ func SensitivityN(shares, drops []float64) float64 { return stat.Correlation(sha
 func Infidelity(shares, drops []float64) float64 {
 	sum := 0.0
 	for i, s := range shares {
-		sum += (s - drops[i]) * (s - drops[i])
+		sum += float64((s - drops[i]) * (s - drops[i]))
 	}
 	return sum / float64(len(shares))
 }
@@ -268,9 +268,9 @@ func Infidelity(shares, drops []float64) float64 {
 func ScaledInfidelity(shares, drops []float64) float64 {
 	var both, own, all float64
 	for i, s := range shares {
-		both += s * drops[i]
-		own += s * s
-		all += drops[i] * drops[i]
+		both += float64(s * drops[i])
+		own += float64(s * s)
+		all += float64(drops[i] * drops[i])
 	}
 	if own == 0 {
 		own = 1 // a map of zeros says nothing

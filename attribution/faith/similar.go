@@ -111,8 +111,9 @@ func SSIM(a, b []float32, h, w int, window []float64) float64 {
 	xx, yy, xy := means(product(x, x), h, w, window), means(product(y, y), h, w, window), means(product(x, y), h, w, window)
 	sum := 0.0
 	for i := range mx {
-		vx, vy, cov := xx[i]-mx[i]*mx[i], yy[i]-my[i]*my[i], xy[i]-mx[i]*my[i]
-		sum += (2*mx[i]*my[i] + c1) * (2*cov + c2) / ((mx[i]*mx[i] + my[i]*my[i] + c1) * (vx + vy + c2))
+		mx2, my2, mxy := float64(mx[i]*mx[i]), float64(my[i]*my[i]), float64(mx[i]*my[i])
+		vx, vy, cov := xx[i]-mx2, yy[i]-my2, xy[i]-mxy
+		sum += (2*mxy + c1) * (2*cov + c2) / ((mx2 + my2 + c1) * (vx + vy + c2))
 	}
 	return sum / float64(len(mx))
 }
@@ -124,7 +125,7 @@ func means(v []float64, h, w int, window []float64) []float64 {
 	for y := range h {
 		for x := range w - n + 1 {
 			for i, g := range window {
-				rows[y*(w-n+1)+x] += g * v[y*w+x+i]
+				rows[y*(w-n+1)+x] += float64(g * v[y*w+x+i])
 			}
 		}
 	}
@@ -132,7 +133,7 @@ func means(v []float64, h, w int, window []float64) []float64 {
 	for y := range h - n + 1 {
 		for x := range w - n + 1 {
 			for i, g := range window {
-				out[y*(w-n+1)+x] += g * rows[(y+i)*(w-n+1)+x]
+				out[y*(w-n+1)+x] += float64(g * rows[(y+i)*(w-n+1)+x])
 			}
 		}
 	}

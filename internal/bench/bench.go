@@ -38,7 +38,7 @@ func Noise(shape ...int) *tensor.Tensor {
 		h ^= h >> 16
 		h *= 0x85ebca6b
 		h ^= h >> 13
-		x.Data[i] = float32((float64(h)/(1<<32)*2 - 1) * math.Sqrt(3))
+		x.Data[i] = float32((float64(float64(h)/(1<<32)*2) - 1) * math.Sqrt(3))
 	}
 	return x
 }

@@ -228,7 +228,7 @@ func (g *Graph) spread(row []int, y float64) {
 	slices.SortStableFunc(row, func(a, b int) int { return cmp.Compare(want[a], want[b]) })
 	for i := 0; i < len(row); { // boxes that want to be closer than one apart share a middle
 		j, sum := i+1, want[row[i]]
-		start := func() float64 { return sum/float64(j-i) - float64(j-i-1)/2 }
+		start := func() float64 { return sum/float64(j-i) - float64(float64(j-i-1)/2) }
 		for j < len(row) && want[row[j]] < start()+float64(j-i) {
 			sum += want[row[j]]
 			j++
@@ -270,7 +270,7 @@ func (g *Graph) lines(left, right []float64) {
 			lo, hi = min(lo, left[y]), max(hi, right[y])
 		}
 		x := hi + step
-		if middle := (a.X + b.X) / 2; middle-lo < hi-middle {
+		if middle := float64((a.X + b.X) / 2); middle-lo < hi-middle {
 			x = lo - step
 		}
 		for y := int(a.Y) + 1; y < int(b.Y); y++ {

@@ -125,7 +125,7 @@ func (t *tiffFile) writer(pix []uint8, n int, scale float64) rowSink {
 				i := x*k + s
 				switch {
 				case t.format == formatFloat:
-					p[slot] = uint8(t.float(row, i)*scale + roundFor(scale))
+					p[slot] = uint8(float64(t.float(row, i)*scale) + roundFor(scale))
 				case t.photometric == photoMap:
 					p[slot] = uint8(t.sample(row, i, width))
 				default:

@@ -259,7 +259,7 @@ func barTicks(lo, hi float64, w int, face typeface) []barTick {
 	step := niceStep(span, max(2, w/room))
 	for i := math.Ceil(lo/step + 1e-6); i*step < hi; i++ {
 		s := number(i*step, digits)
-		at := int((i*step - lo) / span * float64(w))
+		at := int((float64(i*step) - lo) / span * float64(w))
 		left := at - face.width(s)/2
 		if left < free || left+face.width(s) > end {
 			continue

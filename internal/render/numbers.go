@@ -145,7 +145,7 @@ func Percentile(data []float32, p float64) float64 {
 		return 0
 	}
 	slices.Sort(sorted)
-	at := clip(p/100) * float64(len(sorted)-1)
+	at := float64(clip(p/100) * float64(len(sorted)-1))
 	i := min(int(at), len(sorted)-1)
 	a, b := float64(sorted[i]), float64(sorted[min(i+1, len(sorted)-1)])
 	if f := at - float64(i); f > 0 {

@@ -64,7 +64,7 @@ func Viridis(t float64) color.NRGBA {
 	if math.IsNaN(t) {
 		return nan
 	}
-	at := clip(t) * float64(len(viridis)-1)
+	at := float64(clip(t) * float64(len(viridis)-1))
 	i := min(int(at), len(viridis)-2)
 	a, b := toLab(viridis[i]), toLab(viridis[i+1])
 	f := at - float64(i)
@@ -85,7 +85,7 @@ func Diverging(t float64) color.NRGBA {
 		blue   = 260 * math.Pi / 180
 		orange = 56 * math.Pi / 180
 	)
-	s := 2*clip(t) - 1
+	s := float64(2*clip(t)) - 1
 	hue := orange
 	if s < 0 {
 		hue = blue
@@ -112,8 +112,8 @@ func Categorical(i int) color.NRGBA {
 	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
 	h ^= h >> 33
 	hue := 2 * math.Pi * float64(h&0xffff) / 0x10000
-	l := 0.45 + 0.4*float64(h>>16&0xff)/255
-	c := 0.06 + 0.06*float64(h>>24&0xff)/255
+	l := 0.45 + float64(0.4*float64(h>>16&0xff)/255)
+	c := 0.06 + float64(0.06*float64(h>>24&0xff)/255)
 	return lab{l, c * math.Cos(hue), c * math.Sin(hue)}.color()
 }
 
@@ -159,30 +159,33 @@ var distinct = sync.OnceValue(func() []color.NRGBA {
 type lab struct{ l, a, b float64 }
 
 func (p lab) distance2(q lab) float64 {
-	return (p.l-q.l)*(p.l-q.l) + (p.a-q.a)*(p.a-q.a) + (p.b-q.b)*(p.b-q.b)
+	return float64((p.l-q.l)*(p.l-q.l)) + float64((p.a-q.a)*(p.a-q.a)) + float64((p.b-q.b)*(p.b-q.b))
 }
+
+// sum3 rounds products before it adds them, on every processor.
+func sum3(a, b, c float64) float64 { return float64(a) + float64(b) + float64(c) }
 
 func toLab(c color.NRGBA) lab {
 	r, g, b := linear(c.R), linear(c.G), linear(c.B)
-	l := math.Cbrt(0.4122214708*r + 0.5363325363*g + 0.0514459929*b)
-	m := math.Cbrt(0.2119034982*r + 0.6806995451*g + 0.1073969566*b)
-	s := math.Cbrt(0.0883024619*r + 0.2817188376*g + 0.6299787005*b)
+	l := math.Cbrt(sum3(0.4122214708*r, 0.5363325363*g, 0.0514459929*b))
+	m := math.Cbrt(sum3(0.2119034982*r, 0.6806995451*g, 0.1073969566*b))
+	s := math.Cbrt(sum3(0.0883024619*r, 0.2817188376*g, 0.6299787005*b))
 	return lab{
-		0.2104542553*l + 0.7936177850*m - 0.0040720468*s,
-		1.9779984951*l - 2.4285922050*m + 0.4505937099*s,
-		0.0259040371*l + 0.7827717662*m - 0.8086757660*s,
+		sum3(0.2104542553*l, 0.7936177850*m, -0.0040720468*s),
+		sum3(1.9779984951*l, -2.4285922050*m, 0.4505937099*s),
+		sum3(0.0259040371*l, 0.7827717662*m, -0.8086757660*s),
 	}
 }
 
 // rgb is p in linear sRGB; outside the gamut it leaves 0..1.
 func (p lab) rgb() (r, g, b float64) {
-	l := p.l + 0.3963377774*p.a + 0.2158037573*p.b
-	m := p.l - 0.1055613458*p.a - 0.0638541728*p.b
-	s := p.l - 0.0894841775*p.a - 1.2914855480*p.b
+	l := sum3(p.l, 0.3963377774*p.a, 0.2158037573*p.b)
+	m := sum3(p.l, -0.1055613458*p.a, -0.0638541728*p.b)
+	s := sum3(p.l, -0.0894841775*p.a, -1.2914855480*p.b)
 	l, m, s = l*l*l, m*m*m, s*s*s
-	return 4.0767416621*l - 3.3077115913*m + 0.2309699292*s,
-		-1.2684380046*l + 2.6097574011*m - 0.3413193965*s,
-		-0.0041960863*l - 0.7034186147*m + 1.7076147010*s
+	return sum3(4.0767416621*l, -3.3077115913*m, 0.2309699292*s),
+		sum3(-1.2684380046*l, 2.6097574011*m, -0.3413193965*s),
+		sum3(-0.0041960863*l, -0.7034186147*m, 1.7076147010*s)
 }
 
 func (p lab) color() color.NRGBA {

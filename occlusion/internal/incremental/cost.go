@@ -48,33 +48,33 @@ func (s *step) convWay(way kernel.LaneWay, out, in *window) (cost, macs float64)
 	places := float64(out.places())
 	switch way {
 	case kernel.LaneDirect:
-		macs = places * taps * cg * kg
-		cost = macs + places*kg*rowCost
+		macs = float64(places * taps * cg * kg)
+		cost = macs + float64(places*kg*rowCost)
 		switch {
 		case g.LanePlanes():
 			frame := float64(((out.y.size-1)*max(g.StrideY, 1) + g.KH) * ((out.x.size-1)*max(g.StrideX, 1) + g.KW))
-			cost = planeCost*macs + frame*kg*copyCost + max(frame-float64(in.places()), 0)*kg*gatherCost
+			cost = float64(planeCost*macs) + float64(frame*kg*copyCost) + float64(max(frame-float64(in.places()), 0)*kg*gatherCost)
 		case taps > 1:
 			frame := float64(((out.y.size-1)*max(g.StrideY, 1) + g.KH) * ((out.x.size-1)*max(g.StrideX, 1) + g.KW))
-			cost += places*taps*float64(g.In)*packCost + frame*float64(g.In)*copyCost + max(frame-float64(in.places()), 0)*float64(g.In)*gatherCost
+			cost += float64(places*taps*float64(g.In)*packCost) + float64(frame*float64(g.In)*copyCost) + float64(max(frame-float64(in.places()), 0)*float64(g.In)*gatherCost)
 		}
 		return cost, macs
 	case kernel.LaneTaps:
 		ty := hits(&out.y, &in.y, max(g.StrideY, 1), g.PadTop, g.KH, max(g.DilY, 1))
 		tx := hits(&out.x, &in.x, max(g.StrideX, 1), g.PadLeft, g.KW, max(g.DilX, 1))
 		products := float64(ty * tx)
-		macs = products * cg * kg
+		macs = float64(products * cg * kg)
 		tiles := products
 		if groups == 1 && g.In*g.KW <= 512 { // a row of taps is one sum
 			tiles = float64(ty * out.x.size)
 		}
-		cost = macs + tiles*kg*rowCost
+		cost = macs + float64(tiles*kg*rowCost)
 	case kernel.LaneWinograd:
 		tiles := float64((in.y.size + 1) / 2 * ((in.x.size + 1) / 2))
-		macs = tiles * 16 * cg * kg
-		cost = macs + tiles*(16*kg*rowCost+cg*inCost+kg*outCost)
+		macs = float64(tiles * 16 * cg * kg)
+		cost = macs + float64(tiles*(float64(16*kg*rowCost)+float64(cg*inCost)+float64(kg*outCost)))
 	}
-	return cost + (float64(in.places())*float64(g.In)+places*kg)*(gatherCost+copyCost), macs
+	return cost + float64((float64(float64(in.places())*float64(g.In))+float64(places*kg))*(gatherCost+copyCost)), macs
 }
 
 // hits counts the pairs of an output and a tap along an axis that read a changed
@@ -206,20 +206,20 @@ func (n *Net) Cost(changes []model.Box) Cost {
 			l := at(s.node.Name)
 			l.Map = n.values[s.out].shape.H * n.values[s.out].shape.W
 			l.Whole = whole[s.node.Name]
-			l.Box += k * float64(w.places())
+			l.Box += float64(k * float64(w.places()))
 			if w.empty() {
 				continue
 			}
 			switch s.op {
 			case opConv:
 				_, macs := s.convWay(s.way, w, &wins[s.in[0]])
-				l.MACs += k * macs
+				l.MACs += float64(k * macs)
 				l.Way = wayNames[s.way]
 			case opWhole:
 				l.Way = "whole"
-				l.MACs += k * l.Whole
+				l.MACs += float64(k * l.Whole)
 			default:
-				l.MACs += k * l.Whole * float64(w.places()) / float64(max(l.Map, 1))
+				l.MACs += float64(k*l.Whole) * float64(w.places()) / float64(max(l.Map, 1))
 			}
 		}
 		for i := range n.late {
@@ -227,7 +227,7 @@ func (n *Net) Cost(changes []model.Box) Cost {
 			l := at(late.node.Name)
 			l.Map = n.shapes[late.node.Name].H * n.shapes[late.node.Name].W
 			l.Whole = whole[late.node.Name]
-			l.Box += k * float64(l.Map)
+			l.Box += float64(k * float64(l.Map))
 			macs := l.Whole
 			if late.delta >= 0 {
 				l.Way = "delta"
@@ -237,15 +237,15 @@ func (n *Net) Cost(changes []model.Box) Cost {
 			} else if macs > 0 {
 				l.Way = "whole"
 			}
-			l.MACs += k * macs
+			l.MACs += float64(k * macs)
 		}
 	})
 	for i := range c.Layers {
 		l := &c.Layers[i]
 		l.MACs /= seen
 		l.Box /= seen
-		c.MACs += l.MACs * float64(len(changes))
-		c.Whole += l.Whole * float64(len(changes))
+		c.MACs += float64(l.MACs * float64(len(changes)))
+		c.Whole += float64(l.Whole * float64(len(changes)))
 	}
 	return c
 }
@@ -274,7 +274,7 @@ func (n *Net) workOf(wins []window, whole map[string]float64) float64 {
 	for i := range n.steps {
 		s := &n.steps[i]
 		w := &wins[s.out]
-		cost += float64(w.places()*n.values[s.out].shape.C) * 2 * copyCost
+		cost += float64(float64(w.places()*n.values[s.out].shape.C) * 2 * copyCost)
 		if s.op == opConv && !w.empty() {
 			c, _ := s.convWay(s.way, w, &wins[s.in[0]])
 			cost += c
