@@ -36,7 +36,7 @@ var allowed = map[string][]string{
 	"images":                         {"model", "internal/classes", "model/tensor", "internal/dataset", "internal/imageio", "internal/npy"},
 	"sweep":                          {"images", "model", "model/tensor", "model/train", "experiments", "view", "internal/imageio", "internal/lockfile", "internal/page", "internal/render"},
 	"internal/lockfile":              {},
-	"view":                           {"images", "model", "model/tensor", "deconv", "attribution", "attribution/faith", "occlusion", "features", "maximize", "experiments", "internal/page", "internal/render"},
+	"view":                           {"images", "model", "model/tensor", "deconv", "attribution", "attribution/faith", "occlusion", "features", "maximize", "experiments", "internal/imageio", "internal/page", "internal/render"},
 	"internal/graph":                 {},
 	"internal/web":                   {"attribution", "deconv", "features", "images", "internal/classes", "internal/graph", "internal/imageio", "internal/npy", "internal/render", "model", "occlusion", "view"},
 	"internal/licences":              {},

@@ -131,7 +131,7 @@ func (p Preprocess) Fit(img image.Image, h, w int) *image.NRGBA {
 		img = onWhite(img)
 	}
 	if p.own() {
-		return p.fitOwn(img, h, w, imaging.Linear)
+		return p.fitOwn(img, h, w, func(img image.Image, w, h int) *image.NRGBA { return imageio.Resize(img, w, h, imageio.Linear) })
 	}
 	pad := color.NRGBA{A: 255}
 	if n := len(p.Pad); n > 0 {
@@ -148,10 +148,23 @@ func onWhite(img image.Image) *image.NRGBA {
 	out := image.NewNRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
 	for y := 0; y < b.Dy(); y += rows {
 		part := imaging.Crop(img, image.Rect(b.Min.X, b.Min.Y+y, b.Max.X, min(b.Min.Y+y+rows, b.Max.Y)))
-		white := imaging.New(part.Rect.Dx(), part.Rect.Dy(), color.White)
-		copy(out.Pix[y*out.Stride:], imaging.Overlay(white, part, image.Point{}, 1).Pix)
+		for i := 0; i < len(part.Pix); i += 4 {
+			over(out.Pix[y*out.Stride+i:][:4], part.Pix[i:i+4])
+		}
 	}
 	return out
+}
+
+// over lays a pixel on white. The colours are as in imaging.Overlay on amd64: the sum of two products, cut off.
+func over(dst, src []uint8) {
+	below, above := 1-float64(src[3])/255, float64(src[3])/255
+	below = below * 255 / 255
+	sum := below + above
+	below, above = below/sum, above/sum
+	for c := range 3 {
+		dst[c] = uint8(float64(255*below) + float64(float64(src[c])*above))
+	}
+	dst[3] = 255
 }
 
 // Memory is about the most bytes that Tensor takes for an image of w x h pixels beside the image itself; clear says that it
@@ -189,12 +202,14 @@ func (p Preprocess) Memory(w, h int, clear bool, in Input) int {
 // pixel is one of the picture's, transparent ones stay so.
 func (p Preprocess) FitLabels(img image.Image, h, w int) *image.NRGBA {
 	if p.own() {
-		return p.fitOwn(img, h, w, imaging.NearestNeighbor)
+		return p.fitOwn(img, h, w, func(img image.Image, w, h int) *image.NRGBA {
+			return imaging.Resize(img, w, h, imaging.NearestNeighbor)
+		})
 	}
 	return p.fit(img, h, w, ResampleNearest, color.NRGBA{})
 }
 
-func (p Preprocess) fitOwn(img image.Image, h, w int, filter imaging.ResampleFilter) *image.NRGBA {
+func (p Preprocess) fitOwn(img image.Image, h, w int, resize func(img image.Image, w, h int) *image.NRGBA) *image.NRGBA {
 	b := img.Bounds()
 	if b.Dx() == w && b.Dy() == h {
 		return imaging.Clone(img)
@@ -212,7 +227,7 @@ func (p Preprocess) fitOwn(img image.Image, h, w int, filter imaging.ResampleFil
 		img = imaging.CropCenter(img, cw, ch)
 		rw, rh = max(int(float64(float64(cw)*scale)+0.5), w), max(int(float64(float64(ch)*scale)+0.5), h)
 	}
-	return imaging.CropCenter(imaging.Resize(img, rw, rh, filter), w, h)
+	return imaging.CropCenter(resize(img, rw, rh), w, h)
 }
 
 // fit resizes and crops by the rules of other libraries.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/page"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/disintegration/imaging"
@@ -214,7 +215,7 @@ func (s *Session) atlasPicture(ctx context.Context, r Atlas, a *atlasData, src *
 		}
 		tile := image.Image(s.Net.Picture(x.Data))
 		if max(in.H, in.W) > atlasTile {
-			tile = imaging.Fit(tile, atlasTile, atlasTile, imaging.Linear)
+			tile = imageio.Fit(tile, atlasTile, atlasTile, imageio.Linear)
 		} else {
 			tile = render.Magnify(tile, atlasTile/max(in.H, in.W))
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/deconvnet/viz/attribution"
 	"github.com/deconvnet/viz/deconv"
-	"github.com/disintegration/imaging"
+	"github.com/deconvnet/viz/internal/imageio"
 )
 
 // command is the line that makes a part.
@@ -89,5 +89,5 @@ func (m *explaining) writeCommands() {
 
 // shrunk is a picture no larger than a side.
 func shrunk(img image.Image, side int) image.Image {
-	return imaging.Fit(img, side, side, imaging.Lanczos)
+	return imageio.Fit(img, side, side, imageio.Lanczos)
 }

@@ -11,10 +11,10 @@ import (
 
 	"github.com/deconvnet/viz/attribution"
 	"github.com/deconvnet/viz/deconv"
+	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/occlusion"
-	"github.com/disintegration/imaging"
 )
 
 // ExplainFeature is a map of a layer that speaks for the first class.
@@ -173,7 +173,7 @@ func (m *explaining) featurePicture(f ExplainFeature, p *deconv.Projection) {
 // where is the image, small, with a box.
 func (m *explaining) where(b model.Box) image.Image {
 	in := m.s.Net.Input
-	img := imaging.Fit(render.MagnifyTo(m.in.picture(m.s.Net), 128), 128, 128, imaging.Lanczos)
+	img := imageio.Fit(render.MagnifyTo(m.in.picture(m.s.Net), 128), 128, 128, imageio.Lanczos)
 	w, h := img.Rect.Dx(), img.Rect.Dy()
 	render.DrawBox(img, image.Rect(b.X0*w/in.W, b.Y0*h/in.H, b.X1*w/in.W, b.Y1*h/in.H), color.NRGBA{255, 120, 0, 255}, 2)
 	return img

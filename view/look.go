@@ -11,10 +11,10 @@ import (
 
 	"github.com/deconvnet/viz/deconv"
 	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/imageio"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/occlusion"
-	"github.com/disintegration/imaging"
 )
 
 // Look is a session made ready for the small questions of somebody who looks around: what a layer does for an image,
@@ -378,5 +378,5 @@ func (k *Look) Small(p images.Picture, side int) (image.Image, error) {
 	if b := img.Bounds(); b.Dx() <= side && b.Dy() <= side {
 		return img, nil
 	}
-	return imaging.Fit(img, side, side, imaging.Box), nil
+	return imageio.Fit(img, side, side, imageio.Box), nil
 }
