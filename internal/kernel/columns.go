@@ -44,7 +44,7 @@ func (j *convJob) cutTurned(workers int) int {
 	columns := j.images * j.h * j.w
 	j.panels = (columns + panel - 1) / panel
 	j.chunks, j.splits = cutProduct(productShape{count: 1, panels: j.panels, most: max(1, columnsFloats/(j.t.k()*panel)),
-		blocks: outs, rows: panel, read: packCost, weights: 1}, workers)
+		blocks: outs, rows: panel, read: packCost, weights: 1, begin: beginSteps / j.t.k()}, workers)
 	return j.chunks * j.splits
 }
 
@@ -58,7 +58,7 @@ func (j *convJob) turnedChunk(i, worker int) {
 	first, last := p0*panel, min(p1*panel, j.images*j.h*j.w)
 	ws.b = grow(ws.b, (p1-p0)*panel*kAll)
 	ws.c = grow(ws.c, (p1-p0)*panel*panel)
-	j.packPanels(ws, 0, p0, p1, 0, kAll)
+	j.packPanels(ws, ws.b, 0, p0, p1, 0, kAll, true)
 	kBlocks := (kAll + kBlock - 1) / kBlock
 	for q := rowStart(outs, j.splits, split); q < rowStart(outs, j.splits, split+1); q++ {
 		n := min(panel, t.rows-q*panel)

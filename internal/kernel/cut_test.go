@@ -23,12 +23,12 @@ func TestCutProduct(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(5, 6))
 	for range 500 {
-		s := productShape{count: 1 + r.IntN(3), panels: 1 + r.IntN(20), most: 1 + r.IntN(8), blocks: 1 + r.IntN(20), rows: 1 + r.IntN(14), read: r.IntN(20), weights: r.IntN(2)}
+		s := productShape{count: 1 + r.IntN(3), panels: 1 + r.IntN(20), most: 1 + r.IntN(8), blocks: 1 + r.IntN(20), rows: 1 + r.IntN(14), read: r.IntN(20), weights: r.IntN(2), begin: r.IntN(20)}
 		workers := 1 + r.IntN(33)
 		cost := func(chunks, splits int) int {
 			p, b := (s.panels+chunks-1)/chunks, (s.blocks+splits-1)/splits
 			rounds := (s.count*chunks*splits + workers - 1) / workers
-			return (2*p*(b*s.rows+s.read) + b*s.rows*s.weights) * (8*rounds + min(workers-1, 1))
+			return (2*p*(b*s.rows+s.read) + b*s.rows*s.weights + 2*s.begin) * (8*rounds + min(workers-1, 4))
 		}
 		chunks, splits := cutProduct(s, workers)
 		if chunks < 1 || chunks > s.panels || splits < 1 || splits > s.blocks || (s.panels+chunks-1)/chunks > s.most {
@@ -40,6 +40,70 @@ func TestCutProduct(t *testing.T) {
 					t.Fatalf("%+v on %d: %d chunks, %d splits cost %d; %d, %d cost %d", s, workers, chunks, splits, cost(chunks, splits), c, n, cost(c, n))
 				}
 			}
+		}
+	}
+}
+
+// TestManyWorkers: however finely work is cut, also where many workers share packed columns or the stages of tiles, the
+// bits are those of one worker.
+func TestManyWorkers(t *testing.T) {
+	forLevels(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(7, 8))
+		one := New(1)
+		for _, c := range []struct {
+			g Conv
+			n int
+			h int
+		}{
+			{Conv{In: 40, Out: 70, KH: 3, KW: 3, PadTop: 1, PadLeft: 1}, 1, 28},                         // tiles in stages
+			{Conv{In: 20, Out: 18, KH: 3, KW: 3, PadTop: 1, PadLeft: 1}, 3, 36},                         // tiles in local tasks for some
+			{Conv{In: 70, Out: 90, KH: 3, KW: 3, StrideY: 2, StrideX: 2, PadTop: 1, PadLeft: 1}, 1, 15}, // sums of several blocks
+			{Conv{In: 30, Out: 64, KH: 1, KW: 1, StrideY: 2, StrideX: 2}, 2, 9},                         // panels across images
+			{Conv{In: 32, Out: 48, KH: 3, KW: 3, StrideY: 2, StrideX: 2, Groups: 2, PadTop: 1}, 1, 13},  // groups
+			{Conv{In: 200, Out: 100, KH: 1, KW: 1}, 1, 6},                                               // a single run of columns
+		} {
+			in := Full(c.h, c.h)
+			g := c.g.norm()
+			out := Full((c.h+2*g.PadTop-g.KH)/g.StrideY+1, (c.h+2*g.PadLeft-g.KW)/g.StrideX+1)
+			x, w := randSlice(r, c.n*c.g.In*in.Area()), randSlice(r, c.g.norm().weights())
+			ep := Epilogue{Bias: randSlice(r, c.g.Out), ReLU: true}
+			f := PackForwardFast(c.g, w)
+			want := make([]float32, c.n*c.g.Out*out.Area())
+			one.ConvForward(f, c.n, want, out, x, in, ep)
+			for _, workers := range []int{2, 5, 8, 32} {
+				e := New(workers)
+				for range 2 { // the second time with the memory of the first
+					got := make([]float32, len(want))
+					e.ConvForward(f, c.n, got, out, x, in, ep)
+					if !equalBits(got, want) {
+						t.Errorf("%v, %d images: %d workers differ from one", c.g, c.n, workers)
+					}
+				}
+				e.Close()
+			}
+		}
+	})
+}
+
+// TestSharedColumns: columns of a strided convolution are packed once for eight workers, and by each for two.
+func TestSharedColumns(t *testing.T) {
+	for _, c := range []struct{ workers, loops int }{{2, 2}, {8, 3}} {
+		e := New(1)
+		loops := 0
+		e.Simulate(c.workers, func(n int, inOrder bool, f func(i, worker int)) {
+			loops++
+			for i := range n {
+				f(i, i*c.workers/n)
+			}
+		})
+		if current() == refLevel {
+			t.Skip("no products")
+		}
+		g := Conv{In: 128, Out: 256, KH: 3, KW: 3, StrideY: 2, StrideX: 2, PadTop: 1, PadLeft: 1}
+		f := PackForward(g, make([]float32, g.norm().weights()))
+		e.ConvForward(f, 1, make([]float32, 256*14*14), Full(14, 14), make([]float32, 128*28*28), Full(28, 28), Epilogue{})
+		if loops != c.loops {
+			t.Errorf("%d workers: %d loops, want %d", c.workers, loops, c.loops)
 		}
 	}
 }

@@ -16,6 +16,8 @@ const (
 	scratchLimit = 2 << 20
 	// fillChunk is about the number of floats copied in one task.
 	fillChunk = 8 << 10
+	// fillLeast is how few they are where there would be few tasks.
+	fillLeast = 1 << 10
 	// directFloats is about the number of outputs of a task without packing.
 	directFloats = 2 << 10
 	// directK is the longest sum made without packing; such a call cannot be
@@ -121,7 +123,9 @@ type convJob struct {
 
 	panels, chunks, splits int
 	workers                []convWorker
-	runs, runW, widest     int // in place: runs of columns in memory, vectors of the widest tile
+	runs, runW, widest     int       // in place: runs of columns in memory, vectors of the widest tile
+	packed                 []float32 // columns that are packed for all workers, or nil
+	pack                   func(i, worker int)
 	fill, multiply, direct func(i, worker int)
 	turnedRun              func(i, worker int)
 	plane                  planeJob // of a depthwise convolution
@@ -142,7 +146,7 @@ func (e *Engine) getConv() *convJob {
 	}
 	j := &convJob{workers: make([]convWorker, e.pool.Workers())}
 	j.fill, j.multiply, j.direct, j.plane.run = j.fillPlanes, j.multiplyChunk, j.directChunk, j.planeTask
-	j.turnedRun, j.channels.run = j.turnedChunk, j.channelTask
+	j.turnedRun, j.channels.run, j.pack = j.turnedChunk, j.channelTask, j.packPart
 	return j
 }
 
@@ -246,7 +250,8 @@ func (j *convJob) fillTasks(workers int) int {
 	if j.images == 1 {
 		j.fillBands = min(workers, j.hs)
 	}
-	j.fillTask = max(1, fillChunk*j.fillBands/j.planeStride)
+	floats := j.images * j.imageStride
+	j.fillTask = max(1, min(fillChunk, max(fillLeast, floats/(perWorker*workers)))*j.fillBands/j.planeStride)
 	return j.fillBands * ((j.images*j.t.groups*j.t.chans + j.fillTask - 1) / j.fillTask)
 }
 
@@ -380,11 +385,33 @@ func (e *Engine) product(j *convJob) {
 		return
 	}
 	columns := j.images * j.h * j.w
-	j.panels = (columns + j.lv.panel() - 1) / j.lv.panel()
+	panel, k, workers := j.lv.panel(), j.t.k(), e.pool.Workers()
+	j.panels = (columns + panel - 1) / panel
 	blocks := rowBlocks(j.t.rows, j.lv.rows)
-	j.chunks, j.splits = cutProduct(productShape{count: j.t.groups, panels: j.panels, most: panelBlock / j.lv.panel(),
-		blocks: blocks, rows: (j.t.rows + blocks - 1) / blocks, read: packCost, weights: 1}, e.pool.Workers())
+	shape := productShape{count: j.t.groups, panels: j.panels, most: panelBlock / panel,
+		blocks: blocks, rows: (j.t.rows + blocks - 1) / blocks, read: packCost, weights: 1, begin: beginSteps / k}
+	j.chunks, j.splits = cutProduct(shape, workers)
+	// Where several tasks would pack the same columns, many workers pack them once for all, which is one more loop.
+	if size := j.panels * panel * k; j.splits > 1 && workers >= unevenWorkers && j.t.groups == 1 && size <= packedFloats {
+		j.packed = e.floats(size)
+		e.pool.For(j.panels*rowBlocks(k, kBlock), j.pack)
+		shape.read = 1
+		j.chunks, j.splits = cutProduct(shape, workers)
+	}
 	e.pool.For(j.t.groups*j.chunks*j.splits, j.multiply)
+	e.put(j.packed)
+	j.packed = nil
+}
+
+// packedFloats is the number of floats of the largest columns that are packed once for all workers.
+const packedFloats = 1 << 20
+
+// packPart packs a block of rows of one panel for all workers: [block][panel][row].
+func (j *convJob) packPart(i, worker int) {
+	ws, panel, k, kBlocks := &j.workers[worker], j.lv.panel(), j.t.k(), rowBlocks(j.t.k(), kBlock)
+	p, kb := i/kBlocks, i%kBlocks
+	k0, k1 := rowStart(k, kBlocks, kb), rowStart(k, kBlocks, kb+1)
+	j.packPanels(ws, j.packed[(k0*j.panels+p*(k1-k0))*panel:], 0, p, p+1, k0, k1, true)
 }
 
 func grow[T any](s []T, n int) []T {
@@ -448,7 +475,7 @@ func (j *convJob) directTasks(workers int) int {
 	j.panels = j.runs * ((j.runW + width - 1) / width)
 	blocks := rowBlocks(t.rows, lv.rows)
 	j.chunks, j.splits = cutProduct(productShape{count: j.images * t.groups, panels: j.panels, most: directFloats / width,
-		blocks: blocks, rows: (t.rows + blocks - 1) / blocks, read: packSteps}, workers)
+		blocks: blocks, rows: (t.rows + blocks - 1) / blocks, read: packSteps, begin: beginSteps / t.k()}, workers)
 	return j.images * t.groups * j.chunks * j.splits
 }
 
@@ -528,7 +555,9 @@ func (j *convJob) multiplyChunk(i, worker int) {
 	columns := j.images * area
 	kAll := t.k()
 	kBlocks := (kAll + kBlock - 1) / kBlock
-	ws.b = grow(ws.b, (p1-p0)*panel*(kAll/kBlocks+1))
+	if j.packed == nil {
+		ws.b = grow(ws.b, (p1-p0)*panel*(kAll/kBlocks+1))
+	}
 	row0 := rowStart(t.rows, blocks, rb0)
 	rows := rowStart(t.rows, blocks, rb1) - row0
 	if j.images > 1 {
@@ -538,7 +567,12 @@ func (j *convJob) multiplyChunk(i, worker int) {
 	for kb := range kBlocks {
 		k0, k1 := rowStart(kAll, kBlocks, kb), rowStart(kAll, kBlocks, kb+1)
 		kn := k1 - k0
-		j.packPanels(ws, group, p0, p1, k0, k1)
+		from := ws.b
+		if j.packed != nil {
+			from = j.packed[(k0*j.panels+p0*kn)*panel:]
+		} else {
+			j.packPanels(ws, ws.b, group, p0, p1, k0, k1, kb == 0)
+		}
 		flags := 0
 		if kb > 0 {
 			flags |= tileLoad
@@ -573,7 +607,7 @@ func (j *convJob) multiplyChunk(i, worker int) {
 					nv = 1
 				}
 				mask := uint64(1)<<width - 1
-				b := &ws.b[(p-p0)*kn*panel]
+				b := &from[(p-p0)*kn*panel]
 				if j.images > 1 && j.crosses(p) {
 					c := &ws.c[((p-p0)*rows+r0-row0)*panel]
 					lv.tile[nv][mr](kn, a, b, c, bias, 4*panel, flags|ahead, mask)
@@ -598,18 +632,18 @@ func (j *convJob) multiplyChunk(i, worker int) {
 	}
 }
 
-// packPanels packs the columns of the panels [p0, p1) of a group, k in [k0, k1), into ws.b.
-func (j *convJob) packPanels(ws *convWorker, group, p0, p1, k0, k1 int) {
+// packPanels packs the columns of the panels [p0, p1) of a group, k in [k0, k1), into b; find: their places are not known yet.
+func (j *convJob) packPanels(ws *convWorker, b []float32, group, p0, p1, k0, k1 int, find bool) {
 	lv, t := j.lv, j.t
 	panel, area, kn := lv.panel(), j.h*j.w, k1-k0
 	base := j.base[group*t.chans*j.planeStride:]
 	if j.images == 1 && j.pitch == j.w && lv.packRun != nil {
 		// The columns of a 1x1 kernel on one image are a single run.
 		n := min(p1*panel, area) - p0*panel
-		lv.packRun(&ws.b[0], &base[j.first/4+p0*panel], &j.koff[k0], kn, n, 4*kn*panel)
+		lv.packRun(&b[0], &base[j.first/4+p0*panel], &j.koff[k0], kn, n, 4*kn*panel)
 		return
 	}
-	if k0 == 0 {
+	if find {
 		j.segments(ws, p0*panel, p1*panel)
 	}
 	for p := p0; p < p1; p++ {
@@ -617,7 +651,7 @@ func (j *convJob) packPanels(ws *convWorker, group, p0, p1, k0, k1 int) {
 			s := (p-p0)*2 + v
 			from, n := ws.index[s], ws.index[s+1]-ws.index[s]
 			if n > 0 {
-				lv.pack(&ws.b[(p-p0)*kn*panel+v*lv.lanes], &base[0], &j.koff[k0], kn, &ws.segs[2*from], n)
+				lv.pack(&b[(p-p0)*kn*panel+v*lv.lanes], &base[0], &j.koff[k0], kn, &ws.segs[2*from], n)
 			}
 		}
 	}

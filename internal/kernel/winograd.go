@@ -23,6 +23,9 @@ const (
 	maxTaps   = 36
 	tileChans = 8  // channels transformed at a time, for L1
 	tileRows  = 16 // output channels transformed back at a time
+	// leastChans and leastRows are how few where there would be few tasks.
+	leastChans = 2
+	leastRows  = 4
 	// winogradFloats is about the size of the transformed inputs and outputs
 	// of the panels that are worked on together, per worker.
 	winogradFloats = 256 << 10
@@ -30,6 +33,9 @@ const (
 	// band has at least about bandTiles tiles.
 	bandFloats = 384 << 10
 	bandTiles  = 256
+	// perWorker is how many tasks a worker has at least where that costs little: the more, the shorter is the time
+	// that all wait for the last.
+	perWorker = 4
 )
 
 // transformed are weights taken to the alpha x alpha products of tiles with
@@ -227,6 +233,8 @@ type winogradJob struct {
 	first int // panel
 	count int // panels of the group
 	split int
+	ins   int // channels of a task that transforms
+	outs  int // output channels of one that transforms back
 	in    func(i, worker int)
 	mult  func(i, worker int)
 	out   func(i, worker int)
@@ -255,7 +263,7 @@ func (e *Engine) runWinograd(f *Filters, t *transformed, n int, dst []float32, o
 	r.lv, r.t = f.lv, &t.tiles
 	r.n, r.h, r.w = n, (j.h+t.size-1)/t.size, (j.w+t.size-1)/t.size
 	r.src, r.in, r.y, r.x, r.sy, r.sx = src, in, y, x, t.size, t.size
-	if len(t.u) <= localWeights && n*r.h >= workers {
+	if len(t.u) <= localWeights && n*r.h >= workers && j.cutLocal(n, workers) {
 		e.runLocal(j, n, y)
 		e.putWinograd(j)
 		return
@@ -263,13 +271,12 @@ func (e *Engine) runWinograd(f *Filters, t *transformed, n int, dst []float32, o
 	r.read()
 	panel := f.lv.panel()
 	perPanel := t.taps() * (t.chans + t.rows) * panel
-	blocks := rowBlocks(t.rows, f.lv.rows)
-	j.split = min(blocks, (4*workers+t.taps()-1)/t.taps())
 	chunk := max(1, min(n, scratchLimit/r.imageStride))
 	r.base = e.floats(chunk * r.imageStride)
 	total := (chunk*r.h*r.w + panel - 1) / panel
 	group := min(total, max(2, workers*winogradFloats/perPanel))
 	group = (total + (total+group-1)/group - 1) / ((total + group - 1) / group)
+	j.cutStages(group, workers)
 	j.v = e.floats(t.taps() * apart(group*t.chans) * panel)
 	j.c = e.floats(t.taps() * apart(group*t.rows) * panel)
 	// A large image is taken in bands of tile rows, so that what is read again
@@ -292,9 +299,9 @@ func (e *Engine) runWinograd(f *Filters, t *transformed, n int, dst []float32, o
 			r.panels = (r.images*r.h*r.w + panel - 1) / panel
 			for j.first = 0; j.first < r.panels; j.first += group {
 				j.count = min(group, r.panels-j.first)
-				e.pool.For(j.count*((t.chans+tileChans-1)/tileChans), j.in)
+				e.pool.For(j.count*((t.chans+j.ins-1)/j.ins), j.in)
 				e.pool.For(t.taps()*j.split, j.mult)
-				e.pool.For(j.count*((t.rows+tileRows-1)/tileRows), j.out)
+				e.pool.For(j.count*((t.rows+j.outs-1)/j.outs), j.out)
 			}
 		}
 	}
@@ -302,6 +309,21 @@ func (e *Engine) runWinograd(f *Filters, t *transformed, n int, dst []float32, o
 	e.put(j.v)
 	e.put(j.c)
 	e.putWinograd(j)
+}
+
+// cutStages cuts the stages of a group of panels into tasks.
+func (j *winogradJob) cutStages(group, workers int) {
+	t, lv := j.win, j.read.lv
+	few := func(all, most, least int) int {
+		for most > least && group*((all+most-1)/most) < perWorker*workers {
+			most /= 2
+		}
+		return most
+	}
+	j.ins, j.outs = few(t.chans, tileChans, leastChans), few(t.rows, tileRows, leastRows)
+	blocks := rowBlocks(t.rows, lv.rows)
+	_, j.split = cutProduct(productShape{count: t.taps(), panels: 1, most: 1, blocks: blocks, rows: (t.rows + blocks - 1) / blocks, read: 4,
+		begin: beginSteps / (t.chans * group)}, workers)
 }
 
 func (e *Engine) putWinograd(j *winogradJob) {
@@ -313,8 +335,8 @@ func (e *Engine) putWinograd(j *winogradJob) {
 func (j *winogradJob) transformIn(i, worker int) {
 	chans, panel := j.win.chans, j.read.lv.panel()
 	p := i % j.count
-	c0 := i / j.count * tileChans
-	j.panelIn(&j.read.workers[worker], j.read.base, j.v[(p*chans+c0)*panel:], apart(j.count*chans), (j.first+p)*panel, c0, min(tileChans, chans-c0))
+	c0 := i / j.count * j.ins
+	j.panelIn(&j.read.workers[worker], j.read.base, j.v[(p*chans+c0)*panel:], apart(j.count*chans), (j.first+p)*panel, c0, min(j.ins, chans-c0))
 }
 
 // panelIn transforms n channels from c0 on of the tiles of the panel that begins
@@ -382,8 +404,8 @@ func (j *winogradJob) transformOut(i, worker int) {
 	r, t := &j.read, j.win
 	panel := r.lv.panel()
 	p := i % j.count
-	r0 := i / j.count * tileRows
-	j.panelOut(&r.workers[worker], j.c[(p*t.rows+r0)*panel:], apart(j.count*t.rows), (j.first+p)*panel, r.images*r.h*r.w, r.image0, j.row0, r0, min(tileRows, t.rows-r0))
+	r0 := i / j.count * j.outs
+	j.panelOut(&r.workers[worker], j.c[(p*t.rows+r0)*panel:], apart(j.count*t.rows), (j.first+p)*panel, r.images*r.h*r.w, r.image0, j.row0, r0, min(j.outs, t.rows-r0))
 }
 
 // panelOut transforms n output channels from r0 on of the panel that begins with
@@ -437,24 +459,29 @@ func (j *winogradJob) finish(ws *convWorker, image0, row0, r0, n, from, to int) 
 	}
 }
 
+// cutLocal finds into how many rows of tiles local tasks are cut: those that cost least time, by vectors that are full and
+// tasks that are even. It reports whether no worker has much more than its share; with other tasks there are more of them.
+func (j *winogradJob) cutLocal(n, workers int) bool {
+	r, t := &j.read, j.win
+	rows, lanes, best, even := r.h, r.lv.lanes, 0, 0
+	perRow := t.chans * t.size * r.w * t.size
+	for h := 1; h <= rows && (h == 1 || h*perRow <= localFloats); h++ {
+		bands := (rows + h - 1) / h
+		rounds := (n*bands + workers - 1) / workers
+		cost := rounds * ((h*r.w+lanes-1)/lanes*lanes + r.w*(t.alpha-t.size)/(2*t.size) + 4)
+		if best == 0 || cost < best {
+			best, j.localRows, even = cost, h, 11*n*rows-10*rounds*h*workers
+		}
+	}
+	return even >= 0
+}
+
 // runLocal is the way for weights that fit the cache of a worker beside a panel:
 // each task takes some rows of tiles of an image all the way, so that nothing
 // but the input goes from one worker to another.
 func (e *Engine) runLocal(j *winogradJob, n, y int) {
-	r, t := &j.read, j.win
-	rows, workers := r.h, e.pool.Workers()
-	// As many rows of tiles in a task as cost least time: vectors that are full,
-	// tasks that are even.
-	lanes, best := r.lv.lanes, 0
-	perRow := t.chans * t.size * r.w * t.size
-	for h := 1; h <= rows && (h == 1 || h*perRow <= localFloats); h++ {
-		tasks := n * ((rows + h - 1) / h)
-		rounds := (tasks + workers - 1) / workers
-		cost := rounds * ((h*r.w+lanes-1)/lanes*lanes + r.w*(t.alpha-t.size)/(2*t.size) + 4)
-		if best == 0 || cost < best {
-			best, j.localRows = cost, h
-		}
-	}
+	r := &j.read
+	rows := r.h
 	j.y0, r.h = y, j.localRows
 	j.tileRows = rows
 	r.images, r.image0 = 1, 0
