@@ -29,7 +29,7 @@ func FuzzIndex(f *testing.F) {
 	}
 	_, line, _ := bytes.Cut(made.Bytes(), []byte("\n"))
 	f.Add(line)
-	f.Fuzz(func(t *testing.T, text []byte) {
+	hostile.Fuzz(f, func(t testing.TB, text []byte) {
 		for _, file := range [][]byte{text, indexFile(text)} {
 			var x *features.Index
 			if hostile.ReadWithin(t, len(file), hostile.Memory(len(file))+16*len(file), func() (err error) {

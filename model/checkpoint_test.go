@@ -904,7 +904,7 @@ func FuzzRead(f *testing.F) {
 			f.Add(edit(f, small, tt.old, tt.new))
 		}
 	}
-	f.Fuzz(func(t *testing.T, file []byte) {
+	hostile.Fuzz(f, func(t testing.TB, file []byte) {
 		for _, b := range [][]byte{file, reseal(file)} {
 			var net *Network
 			var state *State

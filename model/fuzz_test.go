@@ -126,7 +126,7 @@ func FuzzSafetensors(f *testing.F) {
 		f.Add(storedParts(list))
 	}
 	f.Add([]byte("\x60\x00\x00\x00\x00\x00\x00\x00{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}0123"))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	hostile.Fuzz(f, func(t testing.TB, b []byte) {
 		list, ok := plainly(b)
 		got, err := readsArrays(t, b)
 		if !ok {
@@ -154,7 +154,7 @@ func FuzzSafetensors(f *testing.F) {
 }
 
 // sameArrays holds arrays to the parts of floating point, by their names.
-func sameArrays(t *testing.T, got []array, list []part) {
+func sameArrays(t testing.TB, got []array, list []part) {
 	t.Helper()
 	of := map[string]part{}
 	n := 0
@@ -190,7 +190,7 @@ func FuzzPreprocess(f *testing.F) {
 	} {
 		f.Add([]byte(text))
 	}
-	f.Fuzz(func(t *testing.T, text []byte) {
+	hostile.Fuzz(f, func(t testing.TB, text []byte) {
 		hostile.Read(t, len(text), func() error {
 			_, _, err := ReadPreprocess(text)
 			return imageio.OneLine(err)
@@ -203,7 +203,7 @@ func FuzzSettings(f *testing.F) {
 	for _, s := range []string{"imagenet,size=232,std=.5", "scale=2/255,mean=1/1/1,order=bgr,crop=20x30", "unit,size=10x20,filter=nearest", "scale=1e-400,mean=NaN/1/1,crop=99999999999x1"} {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, s string) {
+	hostile.Fuzz(f, func(t testing.TB, s string) {
 		var p Preprocess
 		if hostile.Read(t, len(s), func() (err error) {
 			p, _, err = ParsePreprocess("scale=1," + s) // so that it names no file

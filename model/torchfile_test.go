@@ -159,7 +159,7 @@ func FuzzTorch(f *testing.F) {
 			}
 		}
 	}
-	f.Fuzz(func(t *testing.T, text []byte) {
+	hostile.Fuzz(f, func(t testing.TB, text []byte) {
 		files := map[string][]byte{"data.pkl": text}
 		for _, key := range []string{"0", "1", "2", "10"} {
 			files["data/"+key] = make([]byte, 400)
@@ -170,7 +170,7 @@ func FuzzTorch(f *testing.F) {
 }
 
 // readsArrays reads a file of weights, whose arrays have as many numbers as their shapes say.
-func readsArrays(t *testing.T, data []byte) ([]array, error) {
+func readsArrays(t testing.TB, data []byte) ([]array, error) {
 	t.Helper()
 	var list []array
 	err := hostile.Read(t, len(data), func() (err error) {

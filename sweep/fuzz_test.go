@@ -22,7 +22,7 @@ func FuzzTrials(f *testing.F) {
 	} {
 		f.Add([]byte(text))
 	}
-	f.Fuzz(func(t *testing.T, text []byte) {
+	hostile.Fuzz(f, func(t testing.TB, text []byte) {
 		var list []Trial
 		if hostile.ReadWithin(t, len(text), hostile.Memory(len(text))+1000*len(text), func() (err error) {
 			list, err = parseTrials(text)
@@ -59,7 +59,7 @@ func FuzzRun(f *testing.F) {
 	f.Add([]byte(`{"name":"a","initial":"x","parameters":3,"macs":4,"data":"shapes","images":[3,4],"options":{},"points":[{"step":1,"images":10,"test_accuracy":0.5,"test_loss":1.5}],"measured":[10,2],"done":true}`))
 	f.Add([]byte(`{"points":[{},{"test_accuracy":1e300}],"measured":[1,-1]}`))
 	f.Add([]byte(`{"step":3,"layers":[{"name":"a"}],"filter_shape":[2,1],"filters":[1,2]}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
+	hostile.Fuzz(f, func(t testing.TB, text []byte) {
 		hostile.ReadWithin(t, len(text), hostile.Memory(len(text))+100*len(text), func() error {
 			_, err := parseMoment(text)
 			return imageio.OneLine(err)
@@ -93,7 +93,7 @@ func FuzzRun(f *testing.F) {
 func FuzzLog(f *testing.F) {
 	f.Add([]byte("{\"step\":1,\"loss\":2}\n{\"step\":9}\n{\"from_step\":5}\nx\n{\"step\":2}"), 5)
 	f.Add([]byte("\n\n\r\n{}\n"), 1)
-	f.Fuzz(func(t *testing.T, old []byte, first int) {
+	hostile.Fuzz(f, func(t testing.TB, old []byte, first int) {
 		var keep []byte
 		hostile.ReadWithin(t, len(old), hostile.Memory(len(old))+100*len(old), func() error { keep = linesBefore(old, first); return nil })
 		if again := linesBefore(keep, first); !bytes.Equal(again, keep) {

@@ -1,7 +1,6 @@
 package sweep
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -34,17 +33,16 @@ func (e *LogError) Unwrap() error { return e.Err }
 // Hint says what can be done.
 func (e *LogError) Hint() string { return "choose another place with --log" }
 
-// linesBefore are the lines of a log up to a step.
+// linesBefore are the lines of a log up to a step, as they are.
 func linesBefore(old []byte, first int) (keep []byte) {
-	lines := bufio.NewScanner(bytes.NewReader(old))
-	lines.Buffer(nil, len(old)+1)
-	for lines.Scan() {
+	for line := range bytes.Lines(old) {
+		line = bytes.TrimSuffix(line, []byte("\n"))
 		var l struct {
 			Step int `json:"step"`
 			From int `json:"from_step"`
 		}
-		if json.Unmarshal(lines.Bytes(), &l) == nil && l.Step <= first && l.From < first {
-			keep = append(append(keep, lines.Bytes()...), '\n')
+		if json.Unmarshal(line, &l) == nil && l.Step <= first && l.From < first {
+			keep = append(append(keep, line...), '\n')
 		}
 	}
 	return keep

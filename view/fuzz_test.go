@@ -24,7 +24,7 @@ func FuzzFields(f *testing.F) {
 		f.Add(uint8(i), c.texts)
 	}
 	f.Add(uint8(0), "patch=99999999999x1 stride=-1 class=1e9 at=,, position=\x1b[31m layer=relu1,\xff")
-	f.Fuzz(func(t *testing.T, which uint8, text string) {
+	hostile.Fuzz(f, func(t testing.TB, which uint8, text string) {
 		c := all[int(which)%len(all)]
 		texts := map[string]string{}
 		for pair := range strings.FieldsSeq(text) {
@@ -56,7 +56,7 @@ func FuzzParts(f *testing.F) {
 	f.Add([]byte(`{"left eye": {"dog1.png": [1, 2, 3, 4], "dog2.png": []}}`))
 	f.Add([]byte(`{"a":null,"b":{}}`))
 	f.Add([]byte(strings.Repeat(`{"a":`, 200)))
-	f.Fuzz(func(t *testing.T, text []byte) {
+	hostile.Fuzz(f, func(t testing.TB, text []byte) {
 		var boxes map[string]map[string][]int
 		if hostile.ReadWithin(t, len(text), hostile.Memory(len(text))+200*len(text), func() (err error) {
 			boxes, err = ParseParts(text)

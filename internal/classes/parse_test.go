@@ -165,7 +165,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(".pbtxt", []byte("item {\n  id: 1\n  name: 'a'\n}\n"))
 	f.Add(".yaml", []byte("a: &a [x, x]\nb: &b [*a, *a]\nnames: [*b, *b]\n"))
 	f.Add(".json", []byte(strings.Repeat("[", 500)))
-	f.Fuzz(func(t *testing.T, ext string, text []byte) {
+	hostile.Fuzz(f, func(t testing.TB, ext string, text []byte) {
 		if !slices.Contains([]string{".txt", ".csv", ".tsv", ".yaml", ".json", ".pbtxt"}, ext) {
 			ext = ".txt"
 		}

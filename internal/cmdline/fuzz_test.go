@@ -20,7 +20,7 @@ func FuzzArgs(f *testing.F) {
 		"help\ntry", "try\n--help", "try\n--top\n99999999999999999999", "try\n-\n--=\n---\n-=", "--generate-bash-completion"} {
 		f.Add(args)
 	}
-	f.Fuzz(func(t *testing.T, text string) {
+	hostile.Fuzz(f, func(t testing.TB, text string) {
 		if strings.ContainsRune(text, 0) {
 			return // no argument has it
 		}
@@ -62,7 +62,7 @@ func FuzzKept(f *testing.F) {
 	f.Add([]byte("{\"key\":\"a\",\"part\":1}\n{\"key\":\"b\",\"part\":[2]}\n{\"key\":\"c"))
 	f.Add([]byte("{}\n"))
 	f.Add([]byte("no JSON"))
-	f.Fuzz(func(t *testing.T, text []byte) {
+	hostile.Fuzz(f, func(t testing.TB, text []byte) {
 		var parts map[string][]byte
 		var whole int
 		var ours bool
@@ -84,7 +84,7 @@ func FuzzKept(f *testing.F) {
 // FuzzPlain: nothing reaches a terminal but text, whatever names hold.
 func FuzzPlain(f *testing.F) {
 	f.Add("a\x1b[31m\u0085\u202e\xff é\t\n")
-	f.Fuzz(func(t *testing.T, text string) {
+	hostile.Fuzz(f, func(t testing.TB, text string) {
 		out := Plain(text)
 		if !utf8.ValidString(out) || strings.ContainsFunc(out, acts) || Plain(out) != out {
 			t.Fatalf("%q is printed as %q", text, out)

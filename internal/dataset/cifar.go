@@ -107,12 +107,12 @@ func newCIFAR(ctx context.Context, src *source, name string, splits map[string][
 func readCIFAR(st *stream, classes int) ([][]byte, error) {
 	var records [][]byte
 	for {
-		// 128 records at a time: one allocation for each would leave the collector 60,000 pieces.
+		// Up to 128 records at a time: one allocation for each would leave the collector 60,000 pieces.
 		offset := int64(len(records)) * cifarRecord
 		if offset > st.bound {
 			return nil, fmt.Errorf("record %d: offset %d: got more bytes than the %d the file can hold", len(records), offset, st.bound)
 		}
-		block, err := readN(st, 128*cifarRecord)
+		block, err := readN(st, min(128, 1+(st.bound-offset)/cifarRecord)*cifarRecord)
 		for len(block) >= cifarRecord {
 			if label := int(block[0]); label >= classes {
 				return nil, fmt.Errorf("record %d: label at offset %d: got %d, want 0..%d", len(records), int64(len(records))*cifarRecord, label, classes-1)

@@ -161,10 +161,11 @@ func (s *source) open(ctx context.Context, f file, o *Options) (*stream, error) 
 	if !s.archive { // members of an archive were counted while it was read
 		in = &counter{r: r, total: f.size, o: o}
 	}
-	st.Reader = bufio.NewReaderSize(in, 1<<16)
+	buffer := int(min(f.size, 1<<16))
+	st.Reader = bufio.NewReaderSize(in, buffer)
 	if hasSuffix(strings.ToLower(f.path), ".gz", ".tgz") {
 		packed := &counted{Reader: in}
-		z, err := gzip.NewReader(bufio.NewReaderSize(packed, 1<<16))
+		z, err := gzip.NewReader(bufio.NewReaderSize(packed, buffer))
 		if err != nil {
 			r.Close()
 			return nil, fmt.Errorf("%s: %w", s.where(f), unexpected(err))

@@ -20,13 +20,13 @@ import (
 // Run with -fuzzminimizetime 20x: by default go test spends its time shrinking records of 3073 bytes.
 
 // reads runs a reader of a file. What is packed may hold what the limits say.
-func reads(t *testing.T, input int, read func() error) error {
+func reads(t testing.TB, input int, read func() error) error {
 	t.Helper()
 	return hostile.ReadWithin(t, input, hostile.Memory(input)+8*maxRatio*input, read)
 }
 
 // small fails the test if f allocates more than a small file gives reason to.
-func small(t *testing.T, input int, f func()) { reads(t, input, func() error { f(); return nil }) }
+func small(t testing.TB, input int, f func()) { reads(t, input, func() error { f(); return nil }) }
 
 // streams gives the bytes as a plain and as a gzip file.
 func streams(b []byte) []*stream {
@@ -46,7 +46,7 @@ func FuzzIDX(f *testing.F) {
 	f.Add(gz(idx(make([]byte, 5000), 5, 10, 100)))
 	f.Add(gz(idx(nil, 1<<16, 1<<16, 1<<16)))
 	f.Add([]byte{0, 0, 8, 3})
-	f.Fuzz(func(t *testing.T, b []byte) {
+	hostile.Fuzz(f, func(t testing.TB, b []byte) {
 		for _, st := range streams(b) {
 			var shape []int
 			var data []byte
@@ -74,7 +74,7 @@ func FuzzCIFAR(f *testing.F) {
 	f.Add(records(1)[:100])
 	f.Add(gz(records(1, 2, 3)))
 	f.Add(gz(records(1))[:20])
-	f.Fuzz(func(t *testing.T, b []byte) {
+	hostile.Fuzz(f, func(t testing.TB, b []byte) {
 		for _, st := range streams(b) {
 			var records [][]byte
 			err := reads(t, len(b), func() (err error) {
@@ -100,7 +100,7 @@ func FuzzTar(f *testing.F) {
 	f.Add(pack([]member{{"train-images-idx3-ubyte", idx(make([]byte, 4), 1, 2, 2)}, {"train-labels-idx1-ubyte", idx([]byte{1}, 1)}}))
 	f.Add(gz(pack([]member{{"../../etc/a.png", img}, {"a/b.png", img[:20]}})))
 	f.Add(pack([]member{{"a/1.png", img}})[:700])
-	f.Fuzz(func(t *testing.T, b []byte) {
+	hostile.Fuzz(f, func(t testing.TB, b []byte) {
 		for _, st := range streams(b) {
 			opensAs(t, len(b), "fuzz.tar", func() (*source, error) { return readTar(st) })
 		}
@@ -108,7 +108,7 @@ func FuzzTar(f *testing.F) {
 }
 
 // opensAs reads an archive, recognises what it holds and looks at it.
-func opensAs(t *testing.T, size int, name string, read func() (*source, error)) {
+func opensAs(t testing.TB, size int, name string, read func() (*source, error)) {
 	t.Helper()
 	var d *Data
 	err := reads(t, size, func() error {
@@ -128,7 +128,7 @@ func opensAs(t *testing.T, size int, name string, read func() (*source, error)) 
 }
 
 // looks opens the first pictures of a data set.
-func looks(t *testing.T, size int, d *Data) {
+func looks(t testing.TB, size int, d *Data) {
 	t.Helper()
 	for _, s := range []*Set{d.Train, d.Test} {
 		for i := range min(s.Len(), 5) {
@@ -152,7 +152,7 @@ func FuzzZip(f *testing.F) {
 	f.Add(zipped(zip.Deflate, []member{{"c/data_batch_1.bin", records(1)}}))
 	f.Add(zipped(zip.Deflate, []member{{`..\..\a\b.png`, img}, {"/a/../b/c.png", img}, {"__MACOSX/x.png", nil}}))
 	f.Add(zipped(zip.Deflate, []member{{"a/b.png", make([]byte, 100_000)}}))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	hostile.Fuzz(f, func(t testing.TB, b []byte) {
 		opensAs(t, len(b), "fuzz.zip", func() (*source, error) {
 			z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 			if err != nil {
@@ -177,7 +177,7 @@ func FuzzNPZ(f *testing.F) {
 	}
 	f.Add(zipped(zip.Store, []member{{"images.npy", header("|u1", "1, 1, 2", 1, 2)}, {"labels.npy", header("<i2", "1,", 3, 0)}}))
 	f.Add(zipped(zip.Store, []member{{"x_train.npy", header("<f4", "1, 1, 1, 1", 0, 0, 0, 63)}, {"y_train.npy", header("|u1", "1, 1", 0)}}))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	hostile.Fuzz(f, func(t testing.TB, b []byte) {
 		z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
 			return
@@ -201,7 +201,7 @@ func FuzzPickle(f *testing.F) {
 		f.Add(b[:min(len(b), 400)])
 	}
 	f.Add(python2([]byte{1}, make([]byte, 10)))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	hostile.Fuzz(f, func(t testing.TB, b []byte) {
 		reads(t, len(b), func() error {
 			_, err := unpickle(b)
 			return err
@@ -217,7 +217,7 @@ func FuzzTree(f *testing.F) {
 	f.Add("train/a/1.png\ntest/b/2.jpg\nval/c/x.gif")
 	f.Add("x/10/1.png\nx/9/2.png\n./x\n//\n\x1b[31m/a.png")
 	f.Add("a.png\nb/c.png\nb/labels.txt\ntrain/1.png")
-	f.Fuzz(func(t *testing.T, text string) {
+	hostile.Fuzz(f, func(t testing.TB, text string) {
 		img := grey(3, 2, 1)
 		src := &source{archive: true}
 		names := map[string]bool{}

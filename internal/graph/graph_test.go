@@ -3,6 +3,8 @@ package graph
 import (
 	"fmt"
 	"testing"
+
+	"github.com/deconvnet/viz/internal/hostile"
 )
 
 func chain(n int, name func(i int) string) []Node {
@@ -18,7 +20,7 @@ func chain(n int, name func(i int) string) []Node {
 }
 
 // check holds a layout to what makes it readable: every node is in one box, boxes do not overlap, lines go down.
-func check(t *testing.T, nodes []Node, g *Graph) {
+func check(t testing.TB, nodes []Node, g *Graph) {
 	t.Helper()
 	at := 0
 	place := map[[2]float64]bool{}
@@ -137,7 +139,7 @@ func TestManyNodes(t *testing.T) {
 // FuzzFold: no names and edges break a layout.
 func FuzzFold(f *testing.F) {
 	f.Add([]byte{3, 1, 4, 1, 5, 9, 2, 6}, 3)
-	f.Fuzz(func(t *testing.T, seed []byte, most int) {
+	hostile.Fuzz(f, func(t testing.TB, seed []byte, most int) {
 		if len(seed) > 300 {
 			return
 		}

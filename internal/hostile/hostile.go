@@ -23,16 +23,29 @@ const (
 
 // Read runs a reader of so many bytes and returns its error. The test fails if the reader allocates more than Memory, if
 // its error is not one plain line, and, while fuzzing, if it takes longer than a second of the processor.
-func Read(t *testing.T, size int, read func() error) error {
+func Read(t testing.TB, size int, read func() error) error {
 	t.Helper()
 	return ReadWithin(t, size, Memory(size), read)
 }
 
 // ReadWithin is Read with another limit of memory.
-func ReadWithin(t *testing.T, size, memory int, read func() error) error {
+func ReadWithin(t testing.TB, size, memory int, read func() error) error {
 	t.Helper()
-	fuzzing := Fuzzing()
-	if fuzzing {
+	limit := time.Duration(0)
+	if Fuzzing() {
+		limit = most
+	}
+	if q, ok := t.(*try); ok && !q.measured {
+		q.least = min(q.least, memory)
+		err := read()
+		if err != nil {
+			Line(t, err.Error())
+		}
+		return err
+	} else if ok {
+		limit = q.most
+	}
+	if limit > 0 {
 		defer time.AfterFunc(hang, func() { panic("no answer") }).Stop()
 	}
 	from, start := allocated(), processor()
@@ -42,12 +55,12 @@ func ReadWithin(t *testing.T, size, memory int, read func() error) error {
 		t.Errorf("%d bytes of memory for %d bytes, want at most %d", took, size, memory)
 	}
 	// Under other load the clock of one try is not to be believed.
-	for try := 0; fuzzing && took2 > most && try < 2; try++ {
+	for try := 0; limit > 0 && took2 > limit && try < 2; try++ {
 		start = processor()
 		read()
 		took2 = min(took2, processor()-start)
 	}
-	if fuzzing && took2 > most {
+	if limit > 0 && took2 > limit {
 		t.Errorf("%v for %d bytes", took2, size)
 	}
 	if err != nil {
@@ -57,7 +70,7 @@ func ReadWithin(t *testing.T, size, memory int, read func() error) error {
 }
 
 // Line fails a test if a text is not one line without anything that a terminal acts on.
-func Line(t *testing.T, text string) {
+func Line(t testing.TB, text string) {
 	t.Helper()
 	if text == "" || len(text) > long || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
 		t.Errorf("not a plain line: %.300q", text)

@@ -24,7 +24,7 @@ import (
 
 // decodesWithin decodes a picture: in the memory that its header states, to the size that it states, grey or solid only
 // as it says.
-func decodesWithin(t *testing.T, b []byte) {
+func decodesWithin(t testing.TB, b []byte) {
 	var h Header
 	err := hostile.Read(t, len(b), func() (err error) {
 		h, err = ReadHeader(bytes.NewReader(b), "fuzz")
@@ -80,7 +80,7 @@ func fuzzPictures(f *testing.F, magic string, encode func(io.Writer, image.Image
 			f.Add(b)
 		}
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
+	hostile.Fuzz(f, func(t testing.TB, b []byte) {
 		if magic != "" {
 			if len(b) < len(magic) {
 				return
@@ -183,7 +183,7 @@ func FuzzEXIF(f *testing.F) {
 	f.Add([]byte("Exif\x00\x00II\x2a\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00"))
 	f.Add([]byte("MM\x00\x2b\x00\x08\x00\x00\x00\x00\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00\x01\x01\x12\x00\x03\x00\x00\x00\x00\x00\x00\x00\x01\x00\x08\x00\x00\x00\x00\x00\x00"))
 	f.Add([]byte("MM\x00\x2a\xff\xff\xff\xff"))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	hostile.Fuzz(f, func(t testing.TB, b []byte) {
 		hostile.Read(t, len(b), func() error {
 			if o := orientationOf(b); o < 1 || o > 8 {
 				t.Errorf("orientation %d", o)
@@ -203,7 +203,7 @@ func FuzzNames(f *testing.F) {
 	for _, name := range []string{"a.png", "../../etc/passwd", "con", "a\x00b", "é\xff.heic", strings.Repeat("é", 300), ".", "-rf", "a/b\\c.TIFF"} {
 		f.Add(name)
 	}
-	f.Fuzz(func(t *testing.T, name string) {
+	hostile.Fuzz(f, func(t testing.TB, name string) {
 		hostile.Read(t, len(name), func() error {
 			file := FileName(name)
 			if len(file) > 200 || strings.ContainsAny(file, "/\x00\n\x1b") || utf8.ValidString(name) && !utf8.ValidString(file) {

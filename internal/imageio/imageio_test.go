@@ -20,6 +20,8 @@ import (
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
+
+	"github.com/deconvnet/viz/internal/hostile"
 )
 
 // halves is a w x h picture, red on the left, blue on the right.
@@ -292,5 +294,5 @@ func FuzzDecode(f *testing.F) {
 	for _, name := range names {
 		f.Add(files[name])
 	}
-	f.Fuzz(decodesWithin)
+	hostile.Fuzz(f, decodesWithin)
 }

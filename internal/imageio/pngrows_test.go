@@ -7,6 +7,8 @@ import (
 	"image/png"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/deconvnet/viz/internal/hostile"
 )
 
 // drawn is a picture of one of several kinds: noise, paper with few values, enlarged noise, a slope.
@@ -89,7 +91,7 @@ func TestPNGFile(t *testing.T) {
 }
 
 // samePNG compares the picture and the header that we and image/png make.
-func samePNG(t *testing.T, img image.Image) bool {
+func samePNG(t testing.TB, img image.Image) bool {
 	t.Helper()
 	ours, err := pngFile(img)
 	if err != nil {
@@ -97,7 +99,7 @@ func samePNG(t *testing.T, img image.Image) bool {
 		return false
 	}
 	var want bytes.Buffer
-	if err := png.Encode(&want, img); err != nil {
+	if err := (&png.Encoder{CompressionLevel: png.NoCompression}).Encode(&want, img); err != nil {
 		t.Error(err)
 		return false
 	}
@@ -161,4 +163,49 @@ func TestJoinAdler(t *testing.T) {
 			t.Errorf("%d: %08x, want %08x", at, got, want)
 		}
 	}
+}
+
+// FuzzEncode: image/png decodes what is written of any picture, also of part of a larger one, to the same pixels.
+func FuzzEncode(f *testing.F) {
+	f.Add([]byte{8, 8, 1, 2, 0, 255, 255, 255, 0, 0, 0, 9})
+	f.Add([]byte{40, 3, 0, 7, 3, 1, 2, 3, 4, 5, 6, 7})
+	f.Add([]byte{0, 90, 3, 0, 0, 1, 1, 1, 1, 1, 2, 3})
+	f.Add([]byte{201, 200, 4, 1, 5, 1, 60, 33, 7, 211})
+	f.Add([]byte{20, 20, 2, 1, 0, 10, 20, 30, 40, 50})
+	hostile.Fuzz(f, func(t testing.TB, b []byte) {
+		if len(b) < 6 {
+			return
+		}
+		w, h, kind, times, left, data := 1+int(b[0])%220, 1+int(b[1])%220, b[2], 1+int(b[3])%9, int(b[4])%8, b[5:]
+		if kind&28 != 4 {
+			w, h = 1+w%24, 1+h%24
+		}
+		x := uint32(len(data))
+		next := func(i int) byte { // the input's bytes, each several times; behind them they go on in another order
+			if i /= times; i < len(data) {
+				return data[i]
+			}
+			x = x*1664525 + 1013904223
+			return data[int(x>>16)%len(data)]
+		}
+		large := image.Rect(0, 0, w+left, h)
+		part := image.Rect(left, 0, w+left, h)
+		var img image.Image
+		if kind&1 > 0 {
+			m := image.NewGray(large)
+			for i := range m.Pix {
+				m.Pix[i] = next(i)
+			}
+			img = m.SubImage(part)
+		} else {
+			m := image.NewNRGBA(large)
+			for i := range m.Pix {
+				if m.Pix[i] = next(i); i%4 == 3 && kind&2 == 0 {
+					m.Pix[i] = 255
+				}
+			}
+			img = m.SubImage(part)
+		}
+		samePNG(t, img)
+	})
 }

@@ -3,6 +3,8 @@ package kernel
 import (
 	"math"
 	"testing"
+
+	"github.com/deconvnet/viz/internal/hostile"
 )
 
 // shapeReader takes small numbers from the bytes of a fuzz input.
@@ -41,7 +43,7 @@ func FuzzConv(f *testing.F) {
 	f.Add([]byte{5, 5, 2, 3, 1, 2, 2, 2, 14, 33, 1, 3, 20, 40, 0, 1, 2, 3, 4, 5, 6, 7})
 	f.Add([]byte{1, 1, 1, 1, 1, 1, 0, 0, 70, 17, 1, 5, 7, 7})
 	f.Add([]byte{3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 8, 1, 30, 30})
-	f.Fuzz(func(t *testing.T, data []byte) {
+	hostile.Fuzz(f, func(t testing.TB, data []byte) {
 		s := shapeReader(data)
 		g := Conv{
 			KH: 1 + s.next(6), KW: 1 + s.next(6), StrideY: 1 + s.next(4), StrideX: 1 + s.next(4),

@@ -9,7 +9,7 @@ import (
 
 // guard returns a slice of n values between canaries, and a function that
 // fails the test if one of those was overwritten.
-func guard(t *testing.T, n int) (s []float32, check func()) {
+func guard(t testing.TB, n int) (s []float32, check func()) {
 	t.Helper()
 	const pad = 40
 	all := make([]float32, n+2*pad)

@@ -125,7 +125,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(file(1, dict("<i8", "False", "(1,)"), 1, 2, 3, 0, 0, 0, 0, 0))
 	f.Add(file(1, dict("<f2", "False", "(0, 4000000000)")))
 	f.Add(file(3, "{'descr': [('a', '<f4')], 'shape': (1L,)}"))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	hostile.Fuzz(f, func(t testing.TB, b []byte) {
 		var a *Array
 		err := hostile.Read(t, len(b), func() (err error) {
 			a, err = Read(bytes.NewReader(b), int64(len(b)))
@@ -155,7 +155,7 @@ func FuzzRead(f *testing.F) {
 }
 
 // sameRaw holds ReadRaw to the elements that Read has.
-func sameRaw(t *testing.T, b []byte, a *Array) {
+func sameRaw(t testing.TB, b []byte, a *Array) {
 	r, err := ReadRaw(bytes.NewReader(b), int64(len(b)))
 	if err != nil || !slices.Equal(r.Shape, a.Shape) || r.Len() != a.Len() {
 		t.Fatalf("Read gives %v, ReadRaw %v, %v", a, r, err)
@@ -171,7 +171,7 @@ func sameRaw(t *testing.T, b []byte, a *Array) {
 	}
 }
 
-func writtenAgain(t *testing.T, a *Array) {
+func writtenAgain(t testing.TB, a *Array) {
 	var out bytes.Buffer
 	var err error
 	if a.Float32 != nil {

@@ -148,7 +148,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("F" + strings.Repeat("y", 5000) + "\n."))
 	f.Add([]byte("cos\x1b\xff\nsystem\n."))
 	f.Add([]byte("]q\x00h\x00ah\x00a2h\x002a."))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	hostile.Fuzz(f, func(t testing.TB, b []byte) {
 		var v, again any
 		err := hostile.Read(t, len(b), func() (err error) {
 			v, err = Decode(b, sets)

@@ -40,7 +40,7 @@ func fuzzServer(f *testing.F) *Server {
 }
 
 // asks sends one request, for which there is little time. The answer is whole, or says in one line what is wrong.
-func (s *Server) asks(t *testing.T, method, path, query string, body []byte) {
+func (s *Server) asks(t testing.TB, method, path, query string, body []byte) {
 	ctx, stop := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer stop()
 	r := httptest.NewRequestWithContext(ctx, method, "/", bytes.NewReader(body))
@@ -77,7 +77,7 @@ func FuzzQueries(f *testing.F) {
 		f.Add(uint8(i), q)
 	}
 	f.Add(uint8(14), "view=gradcam&layer=%1b[31m&net=-1&image=99999999999999999999&class=%ff&class=%00")
-	f.Fuzz(func(t *testing.T, which uint8, query string) {
+	hostile.Fuzz(f, func(t testing.TB, which uint8, query string) {
 		if values, err := url.ParseQuery(query); err == nil && values.Get("view") != "" {
 			for _, costly := range []string{"masks", "samples", "steps", "starts", "points", "stride", "patch"} { // a map of every pixel takes its time, until the client goes
 				if values.Get(costly) != "" && int(which)%len(paths) == 14 {
@@ -100,7 +100,7 @@ func FuzzUploads(f *testing.F) {
 		f.Add("name=a.png", b.Bytes())
 	}
 	f.Add("name=../../%1b[31m%0a", []byte("GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"))
-	f.Fuzz(func(t *testing.T, query string, body []byte) {
+	hostile.Fuzz(f, func(t testing.TB, query string, body []byte) {
 		if h := len(body); h > 1<<16 {
 			return
 		}

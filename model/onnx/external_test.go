@@ -188,7 +188,7 @@ func FuzzExternal(f *testing.F) {
 		{filepath.Join(dir, "out.bin"), "", ""}, {"sub", "", ""}, {"w.bin", "-4", "16"}, {"w.bin", "9223372036854775807", "16"}, {"C:\\w.bin", "", ""}, {"w.bin\x00", "", ""}, {"", "", ""}, {"/dev/zero", "", ""}} {
 		f.Add(where[0], where[1], where[2])
 	}
-	f.Fuzz(func(t *testing.T, location, offset, length string) {
+	hostile.Fuzz(f, func(t testing.TB, location, offset, length string) {
 		entries := []string{"location", location}
 		for key, value := range map[string]string{"offset": offset, "length": length} {
 			if value != "" {

@@ -21,7 +21,7 @@ func FuzzNotes(f *testing.F) {
 	} {
 		f.Add([]byte(text))
 	}
-	f.Fuzz(func(t *testing.T, text []byte) {
+	hostile.Fuzz(f, func(t testing.TB, text []byte) {
 		var n *Notes
 		if hostile.ReadWithin(t, len(text), hostile.Memory(len(text))+100*len(text), func() (err error) {
 			n, err = parseNotes(text)

@@ -1,39 +1,50 @@
 // Command fuzz runs every fuzz target of the module in turn, each for the same part of the time, and counts executions
-// and failures. What it counted is added to a file, of which it prints the sums.
+// and failures. What it counted is added to a file, of which it prints the sums. Inputs are those that go test -fuzz
+// finds, guided by what code they reach; or, with -drawn, changes of them drawn from a seed, which are many more.
 //
 //	go run ./internal/campaign/fuzz -for 10m
+//	go run ./internal/campaign/fuzz -for 10m -drawn
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"regexp"
-	"strings"
 	"syscall"
 	"time"
 )
 
 func main() {
-	all := flag.Duration("for", 10*time.Minute, "time in all, the same for each target")
-	only := flag.String("run", "", "only targets whose package and name match this expression")
-	workers := flag.Int("parallel", 1, "inputs tried at a time")
-	record := flag.String("record", "docs/results/fuzz.csv", "file that keeps the counts; empty: none")
+	var r request
+	flag.DurationVar(&r.all, "for", 10*time.Minute, "time in all, the same for each target")
+	flag.StringVar(&r.only, "run", "", "only targets whose package and name match this expression")
+	flag.IntVar(&r.workers, "parallel", 1, "inputs tried at a time, if they are guided")
+	flag.StringVar(&r.record, "record", "docs/results/fuzz.csv", "file that keeps the counts; empty: none")
+	flag.BoolVar(&r.drawn, "drawn", false, "inputs are drawn, not guided; numbers go on where the counts end")
+	flag.Uint64Var(&r.seed, "seed", 1, "of inputs that are drawn")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := campaign(ctx, *all, *only, *workers, *record); err != nil {
+	if err := campaign(ctx, r); err != nil {
 		fmt.Fprintln(os.Stderr, "fuzz:", err)
 		os.Exit(1)
 	}
 }
 
-func campaign(ctx context.Context, all time.Duration, only string, workers int, record string) error {
-	match, err := regexp.Compile(only)
+// request is what the command line says.
+type request struct {
+	all          time.Duration
+	only, record string
+	workers      int
+	drawn        bool
+	seed         uint64
+}
+
+func campaign(ctx context.Context, r request) error {
+	match, err := regexp.Compile(r.only)
 	if err != nil {
 		return err
 	}
@@ -42,20 +53,28 @@ func campaign(ctx context.Context, all time.Duration, only string, workers int, 
 		return err
 	}
 	if len(list) == 0 {
-		return fmt.Errorf("no target matches %q", only)
+		return fmt.Errorf("no target matches %q", r.only)
 	}
-	counts, err := readCounts(record)
+	counts, err := readCounts(r.record)
 	if err != nil {
 		return err
 	}
-	each := max(all/time.Duration(len(list)), time.Second).Round(time.Second)
+	p, err := newPrograms(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer p.remove()
+	each := max(r.all/time.Duration(len(list)), time.Second).Round(time.Second)
 	fmt.Printf("%d targets, %v each\n", len(list), each)
 	failures := 0
 	for _, t := range list {
 		if ctx.Err() != nil {
 			break
 		}
-		c, said, err := t.fuzz(ctx, each, workers)
+		c, said, err := p.fuzz(ctx, t, each, counts.last(t.String()))
+		if ctx.Err() != nil && c.executions == 0 {
+			break
+		}
 		if err != nil {
 			return err
 		}
@@ -65,8 +84,8 @@ func campaign(ctx context.Context, all time.Duration, only string, workers int, 
 			fmt.Println(said)
 		}
 		counts.add(c)
-		if record != "" {
-			if err := counts.write(record); err != nil {
+		if r.record != "" {
+			if err := counts.write(r.record); err != nil {
 				return err
 			}
 		}
@@ -76,85 +95,4 @@ func campaign(ctx context.Context, all time.Duration, only string, workers int, 
 		return fmt.Errorf("%d targets failed", failures)
 	}
 	return nil
-}
-
-// target is a fuzz target of a package.
-type target struct{ module, pkg, name string }
-
-func (t target) String() string {
-	return strings.TrimPrefix(strings.TrimPrefix(t.pkg, t.module), "/") + "." + t.name
-}
-
-var declared = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
-
-// targets lists those of all packages.
-func targets(ctx context.Context, match *regexp.Regexp) (list []target, err error) {
-	out, err := output(ctx, "go", "list", "-f", `{{$m := .Module.Path}}{{$p := .}}{{range .TestGoFiles}}{{$m}} {{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$m}} {{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}`, "./...")
-	if err != nil {
-		return nil, err
-	}
-	for line := range strings.Lines(out) {
-		f := strings.SplitN(strings.TrimSpace(line), " ", 3)
-		if len(f) < 3 {
-			continue
-		}
-		text, err := os.ReadFile(f[2])
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range declared.FindAllStringSubmatch(string(text), -1) {
-			if t := (target{f[0], f[1], m[1]}); match.MatchString(t.String()) {
-				list = append(list, t)
-			}
-		}
-	}
-	return list, nil
-}
-
-func output(ctx context.Context, name string, args ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, name, args...).Output()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return "", fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, out, exit.Stderr)
-	}
-	return string(out), err
-}
-
-var progress = regexp.MustCompile(`execs: (\d+) .*new interesting: (\d+)`)
-
-// fuzz runs the target. said is what go test printed.
-func (t target) fuzz(ctx context.Context, each time.Duration, workers int) (c count, said string, err error) {
-	ctx, stop := context.WithTimeout(ctx, each+3*time.Minute) // the package may have to be built; a hang is a failure
-	defer stop()
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", each.String(), "-fuzzminimizetime", "20x", "-parallel", fmt.Sprint(workers), t.pkg)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 30 * time.Second
-	out, err := cmd.CombinedOutput()
-	said = string(out)
-	c = count{date: time.Now().Format(time.DateOnly), tree: tree(ctx), target: t.String(), seconds: int(each.Seconds())}
-	for _, m := range progress.FindAllStringSubmatch(said, -1) {
-		fmt.Sscan(m[1], &c.executions)
-		fmt.Sscan(m[2], &c.interesting)
-	}
-	switch {
-	case err == nil:
-	case c.executions == 0 && !strings.Contains(said, "--- FAIL"):
-		return c, said, fmt.Errorf("%s: %w\n%s", t, err, said)
-	case errors.Is(ctx.Err(), context.Canceled), strings.Contains(said, "\nok  "): // interrupted, or late on a busy machine
-	default:
-		c.failures = 1
-	}
-	return c, said, nil
-}
-
-// tree is the commit that is tried, with a plus if files differ from it.
-func tree(ctx context.Context) string {
-	commit, err := output(ctx, "git", "rev-parse", "--short", "HEAD")
-	if err != nil {
-		return "unknown"
-	}
-	commit = strings.TrimSpace(commit)
-	if changed, err := output(ctx, "git", "status", "--porcelain", "--untracked-files=no", "--", "*.go"); err == nil && changed != "" {
-		commit += "+"
-	}
-	return commit
 }
