@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"runtime"
 )
 
 // MaxPixels is the largest picture that is decoded, in pixels (width x height).
@@ -98,11 +99,23 @@ func decode(r io.ReadSeeker) (image.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	collect(h.Memory)
 	img, err := pixels()
 	if err != nil {
 		return nil, explain(h.Format, err)
 	}
-	return turn(plain(img), h.orientation), nil
+	turned := turn(plain(img), h.orientation)
+	collect(h.Memory - 4*h.Width*h.Height)
+	return turned, nil
+}
+
+// collect lets go of garbage before or after a large picture is decoded. The collector counts an array after it has been
+// given: a picture would come on top of the one before, which nobody needs any more.
+func collect(bytes int) {
+	const large = 16 << 20
+	if bytes >= large {
+		runtime.GC()
+	}
 }
 
 // readHeader reads the header of a picture as it is stored, not turned, and checks it.

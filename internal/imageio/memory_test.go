@@ -11,6 +11,7 @@ import (
 	"image/png"
 	"io"
 	"runtime"
+	"runtime/debug"
 	"testing"
 
 	"golang.org/x/image/bmp"
@@ -79,6 +80,32 @@ func TestMemoryOfHeader(t *testing.T) {
 		}
 		if grey := m.ColorModel() == color.GrayModel; !grey && h.Memory > 2*took {
 			t.Errorf("%s: the header said %d bytes, decoding took %d", c.name, h.Memory, took)
+		}
+	}
+}
+
+// TestGarbageOfPictures decodes large pictures one after the other while the collector waits: what one leaves is let go of
+// before the next is decoded, whose array would come on top of it.
+func TestGarbageOfPictures(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	const w, h = 4300, 1000
+	b := image.Rect(0, 0, w, h)
+	for name, m := range map[string]image.Image{"PNG": image.NewNRGBA(b), "grey PNG of 16 bits": image.NewGray16(b)} {
+		var text bytes.Buffer
+		if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&text, m); err != nil {
+			t.Fatal(err)
+		}
+		runtime.GC()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range 6 {
+			if _, err := Decode(bytes.NewReader(text.Bytes()), name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if took := int(after.HeapAlloc) - int(before.HeapAlloc); took > 3*4*w*h {
+			t.Errorf("%s: %d MB are left of six pictures of %d MB", name, took>>20, 4*w*h>>20)
 		}
 	}
 }
