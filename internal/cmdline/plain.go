@@ -30,9 +30,16 @@ func Plain(text string) string {
 	return b.String()
 }
 
+// mostSaid is more than a path or name has that systems allow.
+const mostSaid = 16 << 10
+
 // said is a message for a terminal: lines after the first are indented, so that a name with ends of lines in it cannot
-// pass for a message of its own.
+// pass for a message of its own. Of a very long one, in which a file has its say, the middle is left out.
 func said(text string) string {
+	if n := len(text) - mostSaid; n > 0 {
+		begin, end := text[:mostSaid*3/4], text[len(text)-mostSaid/4:]
+		text = fmt.Sprintf("%s ... (%d bytes more) ... %s", strings.ToValidUTF8(begin, ""), n, strings.ToValidUTF8(end, ""))
+	}
 	return strings.ReplaceAll(Plain(text), "\n", "\n     ")
 }
 

@@ -57,3 +57,14 @@ func TestNamesAreData(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 }
+
+// TestLongMessage: of a message that a file makes endless the beginning and the end are printed.
+func TestLongMessage(t *testing.T) {
+	got := said("viz: " + strings.Repeat("é", 1<<20) + " is too long")
+	if len(got) > mostSaid+100 || !strings.HasPrefix(got, "viz: é") || !strings.HasSuffix(got, "é is too long") || !strings.Contains(got, "bytes more") {
+		t.Errorf("%d bytes: %.100q", len(got), got)
+	}
+	if text := "cannot open " + strings.Repeat("n", 4096); said(text) != text {
+		t.Error("a long name is cut")
+	}
+}

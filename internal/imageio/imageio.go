@@ -162,9 +162,11 @@ func (h Header) memory(file int64) int {
 
 // input is a file that is read here and there. Its beginning is read once.
 type input struct {
-	r    io.ReadSeeker
-	size int64
-	head []byte
+	r      io.ReadSeeker
+	size   int64
+	head   []byte
+	window []byte // of the file from at on, where a few bytes were read last
+	at     int64
 }
 
 func newInput(r io.ReadSeeker) (*input, error) {
@@ -193,6 +195,29 @@ func (in *input) ReadAt(p []byte, off int64) (int, error) {
 	if off+int64(len(p)) <= int64(len(in.head)) {
 		return copy(p, in.head[off:]), nil
 	}
+	if len(p) > len(in.head)/4 {
+		return in.readAt(p, off)
+	}
+	if off < in.at || off+int64(len(p)) > in.at+int64(len(in.window)) { // a few bytes: those behind are asked for next
+		block := make([]byte, len(in.head))
+		if cap(in.window) > 0 {
+			block = in.window[:len(in.head)]
+		}
+		n, err := in.readAt(block, off)
+		if err != nil && err != io.EOF {
+			n = 0
+		}
+		if in.window, in.at = block[:n], off; n == 0 {
+			return 0, err
+		}
+	}
+	if n := copy(p, in.window[off-in.at:]); n < len(p) {
+		return n, io.EOF
+	}
+	return len(p), nil
+}
+
+func (in *input) readAt(p []byte, off int64) (int, error) {
 	if _, err := in.r.Seek(off, io.SeekStart); err != nil {
 		return 0, err
 	}

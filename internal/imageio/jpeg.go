@@ -36,14 +36,17 @@ type jpegHead struct {
 	scan    int64  // where the first scan begins; 0 if there is none
 }
 
-// maxStray bounds the bytes between segments.
-const maxStray = 1 << 16
+// maxStray bounds the bytes between segments, maxFill those of 255 before markers.
+const (
+	maxStray = 1 << 16
+	maxFill  = 1 << 20
+)
 
 // readJPEGHead reads segments up to the first scan or, for the tables of a TIFF, to
 // the end of the image. Section B.1.1 of ITU-T T.81.
 func readJPEGHead(in *input) (*jpegHead, error) {
 	j := &jpegHead{adobe: -1}
-	stray := 0
+	stray, fill := 0, 0
 	for off := int64(2); ; {
 		b, err := in.bytes(off, 2)
 		if err != nil {
@@ -57,7 +60,10 @@ func readJPEGHead(in *input) (*jpegHead, error) {
 			}
 			off++
 			continue
-		case m == 0xff: // fill
+		case m == 0xff:
+			if fill++; fill > maxFill {
+				return nil, fmt.Errorf("more than %d bytes before markers", maxFill)
+			}
 			off++
 			continue
 		case m == 0xd9: // end of image

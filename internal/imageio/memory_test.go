@@ -12,6 +12,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"testing"
 
 	"golang.org/x/image/bmp"
@@ -107,5 +108,43 @@ func TestGarbageOfPictures(t *testing.T) {
 		if took := int(after.HeapAlloc) - int(before.HeapAlloc); took > 3*4*w*h {
 			t.Errorf("%s: %d MB are left of six pictures of %d MB", name, took>>20, 4*w*h>>20)
 		}
+	}
+}
+
+// reads counts the calls of a reader.
+type reads struct {
+	*bytes.Reader
+	n int
+}
+
+func (r *reads) Read(p []byte) (int, error) { r.n++; return r.Reader.Read(p) }
+
+// TestFewReads: headers of very many small parts are read in blocks, not part by part, and bytes before a marker have a bound.
+func TestFewReads(t *testing.T) {
+	var picture, small bytes.Buffer
+	if err := jpeg.Encode(&picture, image.NewGray(image.Rect(0, 0, 8, 8)), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := png.Encode(&small, image.NewNRGBA(image.Rect(0, 0, 8, 8))); err != nil {
+		t.Fatal(err)
+	}
+	with := func(b []byte, at int, part string, n int) []byte {
+		return slices.Concat(b[:at], bytes.Repeat([]byte(part), n), b[at:])
+	}
+	for name, data := range map[string][]byte{
+		"comments":    with(picture.Bytes(), 2, "\xff\xfe\x00\x02", 100_000),
+		"no lengths":  with(picture.Bytes(), 2, "\xff\xd0", 100_000),
+		"fill":        with(picture.Bytes(), 2, "\xff", 200_000),
+		"stray bytes": with(picture.Bytes(), 2, "x", 60_000),
+		"chunks":      with(small.Bytes(), 33, "\x00\x00\x00\x00abCd\x7e\x36\x4b\xcb", 50_000),
+	} {
+		r := &reads{Reader: bytes.NewReader(data)}
+		_, err := ReadHeader(r, name)
+		if most := len(data)/1000 + 100; err != nil || r.n > most {
+			t.Errorf("%s: %d reads of %d bytes, want at most %d; %v", name, r.n, len(data), most, err)
+		}
+	}
+	if _, err := ReadHeader(bytes.NewReader(with(picture.Bytes(), 2, "\xff", 2<<20)), "a.jpg"); err == nil {
+		t.Error("two million bytes before a marker are taken")
 	}
 }

@@ -24,9 +24,10 @@ func (n *node) int(name string, def int64) int64 {
 	return def
 }
 
+// ints are numbers about axes: of very many, so many that they are refused.
 func (n *node) ints(name string) []int64 {
 	if a := n.attr(name); a != nil {
-		return a.ints
+		return a.ints[:min(len(a.ints), 2*maxRank+1)]
 	}
 	return nil
 }

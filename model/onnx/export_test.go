@@ -55,7 +55,7 @@ func OutputTypes(data []byte) ([]string, error) {
 
 // TensorType is the element type of a tensor message.
 func TensorType(msg []byte) string {
-	d := decoder{left: 10}
+	d := decoder{left: 1 << 20}
 	t, err := d.tensor(msg)
 	if err != nil {
 		return ""
@@ -78,7 +78,7 @@ func Operators(data []byte) ([]string, error) {
 
 // Tensor decodes a TensorProto.
 func Tensor(msg []byte) (Value, error) {
-	d := decoder{left: 10}
+	d := decoder{left: 1 << 20}
 	t, err := d.tensor(msg)
 	if err != nil {
 		return Value{}, err

@@ -380,7 +380,7 @@ func TestManyNodes(t *testing.T) {
 	for range 40_001 {
 		parts = append(parts, op("Neg", "x", "y"))
 	}
-	if _, err := onnx.Read(file(13, parts...), ""); err == nil || !strings.Contains(err.Error(), "more nodes than 40000") {
+	if _, err := onnx.Read(file(13, parts...), ""); err == nil || !strings.Contains(err.Error(), "more nodes in a graph than 40000") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -413,5 +413,47 @@ func TestManyLayers(t *testing.T) {
 	last := net.Nodes[len(net.Nodes)-1].Name
 	if n := testing.AllocsPerRun(1, func() { fields.Size(last) }); n > 0 {
 		t.Errorf("%v allocations for a field, want none: no boxes of all layers", n)
+	}
+}
+
+// TestLongLists: lists that are much longer than any network's are refused with the limit, and so are many of them that
+// together take much more memory than the file.
+func TestLongLists(t *testing.T) {
+	small := func(n int) (attrs [][]byte) {
+		for range n {
+			attrs = append(attrs, text(nil, 1, "a"))
+		}
+		return attrs
+	}
+	weights := func(places int) part {
+		tensor := text(num(nil, 2, 1), 8, "w")
+		for range places {
+			tensor = msg(tensor, 13, text(text(nil, 1, "location"), 2, "w.data"))
+		}
+		return msg(nil, 5, tensor)
+	}
+	var outputs, nodes []part
+	for range 10_001 {
+		outputs = append(outputs, output("y"))
+	}
+	for i := range 200 {
+		nodes = append(nodes, op("Neg", "x", fmt.Sprint("y", i), small(900)...))
+	}
+	names := strings.TrimSpace(strings.Repeat("x ", 10_001))
+	for want, parts := range map[string][]part{
+		"more inputs of a node than 10000":                  {op("Concat", names, "y")},
+		"more outputs of a node than 10000":                 {op("Split", "x", names)},
+		"more outputs of a graph than 10000":                outputs,
+		"more attributes of a node than 1000":               {op("Neg", "x", "y", small(1001)...)},
+		"more texts of an attribute than 100000":            {op("Neg", "x", "y", strs("a", make([]string, 100_001)...))},
+		"1048577 whole numbers, want at most 1048576":       {op("Neg", "x", "y", ints("a", make([]int64, 1<<20+1)...))},
+		"more places of external data than 100":             {weights(101)},
+		"too many small messages for the file's size":       nodes,
+		"pads are [0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0": {input("x", 1, 1, 4, 4), output("y"), op("MaxPool", "x", "y", ints("kernel_shape", 1, 1), ints("pads", make([]int64, 100_000)...))},
+	} {
+		_, err := onnx.Read(file(13, parts...), "")
+		if err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 1000 {
+			t.Errorf("%s: got %.300v", want, err)
+		}
 	}
 }

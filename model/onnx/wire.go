@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"unicode/utf8"
 
@@ -101,11 +102,31 @@ const maxRank = 16
 // file has it: skeletons leave out fields that they do not know.
 const elsewhere = protowire.Number(protowire.MaxValidNumber)
 
-// decoder reads messages and bounds the number of structs they become, so that
-// a file of empty messages cannot ask for far more memory than it has.
+// decoder reads messages and bounds the memory of what they become, so that a file
+// of empty messages cannot ask for far more than it has.
 type decoder struct {
-	left  int
+	left  int // bytes
 	depth int // of graphs inside nodes
+}
+
+// The most that lists hold: the largest networks have a tenth. Graphs of old files have their weights among their inputs.
+const (
+	maxNodes      = 40_000
+	maxList       = 10_000  // inputs and outputs of a node, outputs of a graph
+	maxAttributes = 1_000   // of a node
+	maxTexts      = 100_000 // of an attribute
+	maxNumbers    = 1 << 20 // whole ones of an attribute, each of which may be a byte of the file
+	maxPlaces     = 100     // what a tensor says about where its data is
+	unbounded     = math.MaxInt
+)
+
+// put appends to a list of at most so many.
+func put[T any](d *decoder, list *[]T, v T, most int, what string) error {
+	if len(*list) >= most {
+		return fmt.Errorf("more %s than %d, want at most so many", what, most)
+	}
+	*list = append(*list, v)
+	return d.spend(int(reflect.TypeFor[T]().Size()))
 }
 
 // field is one field of a message: a number for varints and fixed sizes, bytes else.
@@ -173,9 +194,21 @@ func fields(b []byte, do func(field) error) error {
 	return nil
 }
 
-// spend counts one more struct.
-func (d *decoder) spend() error {
-	if d.left--; d.left < 0 {
+// name appends a text to a list.
+func (d *decoder) name(f field, list *[]string, most int, what string) error {
+	s, err := f.string()
+	if err != nil {
+		return err
+	}
+	if err := put(d, list, s, most, what); err != nil {
+		return err
+	}
+	return d.spend(len(s))
+}
+
+// spend counts bytes of what is kept.
+func (d *decoder) spend(bytes int) error {
+	if d.left -= bytes; d.left < 0 {
 		return errors.New("too many small messages for the file's size")
 	}
 	return nil
@@ -183,7 +216,7 @@ func (d *decoder) spend() error {
 
 // decodeFile decodes a skeleton.
 func decodeFile(data []byte) (*file, error) {
-	d := &decoder{left: len(data)/10 + 1000}
+	d := &decoder{left: 3*len(data) + 24<<20}
 	m := &file{}
 	err := fields(data, func(f field) (err error) {
 		switch {
@@ -200,21 +233,18 @@ func decodeFile(data []byte) (*file, error) {
 			m.graph, err = d.graph(f.b)
 		case f.bytes(8):
 			var o opset
-			if err = d.spend(); err == nil {
-				o, err = d.opset(f.b)
-				m.opsets = append(m.opsets, o)
+			if o, err = d.opset(f.b); err == nil {
+				err = put(d, &m.opsets, o, maxList, "operator sets")
 			}
 		case f.bytes(14):
 			var e entry
-			if err = d.spend(); err == nil {
-				e, err = d.entry(f.b)
-				m.metadata = append(m.metadata, e)
+			if e, err = d.entry(f.b); err == nil {
+				err = put(d, &m.metadata, e, unbounded, "notes")
 			}
 		case f.bytes(25):
 			var fn function
-			if err = d.spend(); err == nil {
-				fn, err = d.function(f.b)
-				m.functions = append(m.functions, fn)
+			if fn, err = d.function(f.b); err == nil {
+				err = put(d, &m.functions, fn, maxNodes, "functions")
 			}
 		}
 		return err
@@ -254,53 +284,40 @@ func (d *decoder) entry(b []byte) (e entry, err error) {
 	return e, err
 }
 
-// maxNodes bounds the nodes of a graph: the largest networks have some thousands.
-const maxNodes = 40_000
-
 func (d *decoder) graph(b []byte) (*graph, error) {
 	g := &graph{}
 	err := fields(b, func(f field) (err error) {
 		switch {
-		case f.bytes(1), f.bytes(5), f.bytes(11), f.bytes(12), f.bytes(15):
-			if err := d.spend(); err != nil {
-				return err
-			}
-		}
-		switch {
 		case f.bytes(1):
-			if len(g.nodes) == maxNodes {
-				return fmt.Errorf("a graph of more nodes than %d, want at most so many", maxNodes)
-			}
 			var n node
-			n, err = d.node(f.b)
-			g.nodes = append(g.nodes, n)
-			if err != nil {
-				return fmt.Errorf("node %d (%s): %w", len(g.nodes)-1, n.name, err)
+			if n, err = d.node(f.b); err != nil {
+				return fmt.Errorf("node %d (%s): %w", len(g.nodes), n.name, err)
 			}
+			err = put(d, &g.nodes, n, maxNodes, "nodes in a graph")
 		case f.bytes(2):
 			g.name, err = f.string()
 		case f.bytes(5):
 			var t tensorProto
-			t, err = d.tensor(f.b)
-			g.tensors = append(g.tensors, t)
-			if err != nil {
-				return fmt.Errorf("initialiser %d (%s): %w", len(g.tensors)-1, t.name, err)
+			if t, err = d.tensor(f.b); err != nil {
+				return fmt.Errorf("initialiser %d (%s): %w", len(g.tensors), t.name, err)
 			}
+			err = put(d, &g.tensors, t, unbounded, "initialisers")
 		case f.bytes(11):
 			var v valueInfo
-			v, err = d.valueInfo(f.b)
-			g.inputs = append(g.inputs, v)
+			if v, err = d.valueInfo(f.b); err == nil {
+				err = put(d, &g.inputs, v, unbounded, "inputs of a graph")
+			}
 		case f.bytes(12):
 			var v valueInfo
-			v, err = d.valueInfo(f.b)
-			g.outputs = append(g.outputs, v)
+			if v, err = d.valueInfo(f.b); err == nil {
+				err = put(d, &g.outputs, v, maxList, "outputs of a graph")
+			}
 		case f.bytes(15):
 			var t sparseProto
-			t, err = d.sparse(f.b)
-			g.sparse = append(g.sparse, t)
-			if err != nil {
-				return fmt.Errorf("sparse initialiser %d (%s): %w", len(g.sparse)-1, t.values.name, err)
+			if t, err = d.sparse(f.b); err != nil {
+				return fmt.Errorf("sparse initialiser %d (%s): %w", len(g.sparse), t.values.name, err)
 			}
+			err = put(d, &g.sparse, t, unbounded, "sparse initialisers")
 		}
 		return err
 	})
@@ -309,37 +326,27 @@ func (d *decoder) graph(b []byte) (*graph, error) {
 
 func (d *decoder) node(b []byte) (n node, err error) {
 	err = fields(b, func(f field) (err error) {
-		var s string
 		switch {
 		case f.bytes(1):
-			s, err = f.string()
-			n.inputs = append(n.inputs, s)
+			err = d.name(f, &n.inputs, maxList, "inputs of a node")
 		case f.bytes(2):
-			s, err = f.string()
-			n.outputs = append(n.outputs, s)
+			err = d.name(f, &n.outputs, maxList, "outputs of a node")
 		case f.bytes(3):
 			n.name, err = f.string()
 		case f.bytes(4):
 			n.op, err = f.string()
 		case f.bytes(5):
-			if err := d.spend(); err != nil {
-				return err
-			}
 			var a attribute
-			a, err = d.attribute(f.b)
-			n.attrs = append(n.attrs, a)
-			if err != nil {
+			if a, err = d.attribute(f.b); err != nil {
 				return fmt.Errorf("attribute %s: %w", a.name, err)
 			}
+			err = put(d, &n.attrs, a, maxAttributes, "attributes of a node")
 		case f.bytes(7):
 			n.domain, err = f.string()
 		case f.bytes(8):
 			n.overload, err = f.string()
 		case f.bytes(9):
 			var e entry
-			if err := d.spend(); err != nil {
-				return err
-			}
 			e, err = d.entry(f.b)
 			n.scopes = cmp.Or(scopesOf(e), n.scopes)
 		}
@@ -360,28 +367,23 @@ func (d *decoder) attribute(b []byte) (a attribute, err error) {
 		case f.bytes(4):
 			a.s = f.b
 		case f.bytes(5):
-			var t tensorProto
-			if err = d.spend(); err == nil {
-				t, err = d.tensor(f.b)
-				a.tensor = &t
-			}
+			a.tensor = &tensorProto{}
+			*a.tensor, err = d.tensor(f.b)
 		case f.bytes(6):
 			a.graph, err = d.subgraph(f.b)
 		case f.bytes(21):
 			a.ref, err = f.string()
 		case f.bytes(22):
-			var t sparseProto
-			if err = d.spend(); err == nil {
-				t, err = d.sparse(f.b)
-				a.sparse = &t
-			}
+			a.sparse = &sparseProto{}
+			*a.sparse, err = d.sparse(f.b)
 		case f.num == 7:
 			err = each32(f, func(v uint32) { a.floats = append(a.floats, math.Float32frombits(v)) })
 		case f.bytes(9):
-			var s string
-			s, err = f.string()
-			a.strings = append(a.strings, s)
+			err = d.name(f, &a.strings, maxTexts, "texts of an attribute")
 		case f.num == 8:
+			if n := len(a.ints) + varints(f); n > maxNumbers {
+				return fmt.Errorf("%d whole numbers, want at most %d", n, maxNumbers)
+			}
 			err = eachVarint(f, func(v uint64) { a.ints = append(a.ints, int64(v)) })
 		case f.varint(20):
 			a.typ = int64(f.u)
@@ -407,9 +409,9 @@ func (d *decoder) tensor(b []byte) (t tensorProto, err error) {
 			t.name, err = f.string()
 		case f.bytes(13):
 			var e entry
-			if err = d.spend(); err == nil {
-				e, err = d.entry(f.b)
-				t.where, t.external = append(t.where, e), true
+			if e, err = d.entry(f.b); err == nil {
+				t.external = true
+				err = put(d, &t.where, e, maxPlaces, "places of external data")
 			}
 		case f.varint(14):
 			t.external = t.external || f.u == 1
@@ -505,6 +507,17 @@ func each64(f field, do func(uint64)) error {
 		b = b[n:]
 	}
 	return nil
+}
+
+// varints is how many numbers eachVarint visits.
+func varints(f field) (n int) {
+	if f.typ == protowire.VarintType {
+		n++
+	}
+	for _, b := range f.b {
+		n += int(^b >> 7) // the last byte of a number
+	}
+	return n
 }
 
 func eachVarint(f field, do func(uint64)) error {

@@ -13,42 +13,32 @@ const maxDepth = 20
 
 func (d *decoder) function(b []byte) (fn function, err error) {
 	err = fields(b, func(f field) (err error) {
-		var s string
 		switch {
 		case f.bytes(1):
 			fn.name, err = f.string()
 		case f.bytes(4):
-			s, err = f.string()
-			fn.inputs = append(fn.inputs, s)
+			err = d.name(f, &fn.inputs, maxList, "inputs of a function")
 		case f.bytes(5):
-			s, err = f.string()
-			fn.outputs = append(fn.outputs, s)
+			err = d.name(f, &fn.outputs, maxList, "outputs of a function")
 		case f.bytes(6):
-			s, err = f.string()
-			fn.attrs = append(fn.attrs, s)
+			err = d.name(f, &fn.attrs, maxList, "attributes of a function")
 		case f.bytes(7):
-			if err = d.spend(); err != nil {
-				return err
-			}
 			var n node
-			n, err = d.node(f.b)
-			fn.nodes = append(fn.nodes, n)
-		case f.bytes(9):
-			if err = d.spend(); err != nil {
-				return err
+			if n, err = d.node(f.b); err == nil {
+				err = put(d, &fn.nodes, n, maxNodes, "nodes in a function")
 			}
+		case f.bytes(9):
 			var o opset
-			o, err = d.opset(f.b)
-			fn.opsets = append(fn.opsets, o)
+			if o, err = d.opset(f.b); err == nil {
+				err = put(d, &fn.opsets, o, maxList, "operator sets")
+			}
 		case f.bytes(10):
 			fn.domain, err = f.string()
 		case f.bytes(11):
-			if err = d.spend(); err != nil {
-				return err
-			}
 			var a attribute
-			a, err = d.attribute(f.b)
-			fn.defaults = append(fn.defaults, a)
+			if a, err = d.attribute(f.b); err == nil {
+				err = put(d, &fn.defaults, a, maxAttributes, "attributes of a function")
+			}
 		case f.bytes(13):
 			fn.overload, err = f.string()
 		}
@@ -66,9 +56,6 @@ func (d *decoder) subgraph(b []byte) (*graph, error) {
 		return nil, fmt.Errorf("graphs lie inside each other more than %d deep", maxDepth)
 	}
 	defer func() { d.depth-- }()
-	if err := d.spend(); err != nil {
-		return nil, err
-	}
 	g, err := d.graph(b)
 	if err == nil {
 		g.free = freeNames(g)
@@ -144,9 +131,6 @@ func (d *decoder) sparse(b []byte) (t sparseProto, err error) {
 	err = fields(b, func(f field) (err error) {
 		switch {
 		case f.bytes(1), f.bytes(2):
-			if err = d.spend(); err != nil {
-				return err
-			}
 			var part tensorProto
 			if part, err = d.tensor(f.b); f.num == 1 {
 				t.values = part

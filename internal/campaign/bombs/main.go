@@ -200,12 +200,24 @@ func (b *bomb) try(viz, work, path string, args []string, base int) (r result) {
 	return r
 }
 
-// firstError is what a run said, in one line.
+// firstError is what a run said was wrong, with the lines that go on with it, which are indented.
 func firstError(said string) string {
+	var found []string
 	for line := range strings.Lines(said) {
-		if strings.HasPrefix(line, "viz: error:") {
-			return strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "viz: error:"):
+			if found != nil {
+				return strings.Join(found, " ")
+			}
+			found = append(found, strings.TrimSpace(line))
+		case found != nil && strings.HasPrefix(line, " "):
+			found = append(found, strings.TrimSpace(line))
+		case found != nil:
+			return strings.Join(found, " ")
 		}
+	}
+	if found != nil {
+		return strings.Join(found, " ")
 	}
 	return strings.TrimSpace(said)
 }
