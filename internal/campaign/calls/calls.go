@@ -51,4 +51,4 @@ type End struct {
 }
 
 // ErrCannot says that this system cannot do it, or does not allow it.
-var ErrCannot = errors.New("programs cannot be traced here: it takes Linux on amd64, and leave to use ptrace")
+var ErrCannot = errors.New("programs cannot be traced here: it takes Linux on amd64, and leave to use ptrace and seccomp")

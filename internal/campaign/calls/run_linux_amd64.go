@@ -17,7 +17,9 @@ const (
 	waitAll      = 0x40000000 | 0x20000000 // __WALL | __WNOTHREAD: threads, too, and only those that this thread traces
 	goodStops    = 0x1                     // PTRACE_O_TRACESYSGOOD: stops at system calls are told from signals
 	endsWithUs   = 0x100000                // PTRACE_O_EXITKILL
-	atCall       = syscall.SIGTRAP | 0x80
+	atFilter     = 0x80                    // PTRACE_O_TRACESECCOMP: the filter stops the program
+	filtered     = 7                       // PTRACE_EVENT_SECCOMP: it did
+	atEnd        = syscall.SIGTRAP | 0x80
 	here         = -100 // AT_FDCWD: paths begin where the program runs
 	anonymous    = 0x20 // MAP_ANONYMOUS: no file is mapped
 	largestWrite = 1 << 30
@@ -25,9 +27,7 @@ const (
 
 // thread is one thread of the program.
 type thread struct {
-	inside bool // of a call: its end comes next
-	call   *Call
-	fail   syscall.Errno
+	call *Call // whose end After wants to see
 }
 
 // tracer follows one process.
@@ -45,8 +45,9 @@ func Run(p Program) (End, error) {
 	if p.Within == "" {
 		p.Within = p.Dir
 	}
+	watched := p.Before != nil || p.After != nil
 	process, err := os.StartProcess(p.Args[0], p.Args, &os.ProcAttr{Dir: p.Dir, Env: p.Env, Files: []*os.File{nil, p.Stdout, p.Stderr},
-		Sys: &syscall.SysProcAttr{Ptrace: true}})
+		Sys: &syscall.SysProcAttr{Ptrace: watched}})
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
 		return End{}, fmt.Errorf("%w: %w", ErrCannot, err)
 	}
@@ -60,12 +61,30 @@ func Run(p Program) (End, error) {
 		timer := time.AfterFunc(p.Limit, func() { late.Store(true); syscall.Kill(t.pid, syscall.SIGKILL) })
 		defer timer.Stop()
 	}
-	end, err := t.follow()
+	follow := t.follow
+	if !watched {
+		follow = t.leave
+	}
+	end, err := follow()
 	if err != nil {
 		syscall.Kill(t.pid, syscall.SIGKILL)
 	}
 	end.Late = end.Signal == syscall.SIGKILL && late.Load()
 	return end, err
+}
+
+// leave waits for a program that nobody watches.
+func (t *tracer) leave() (End, error) {
+	var status syscall.WaitStatus
+	_, err := wait(t.pid, &status)
+	return ended(status), err
+}
+
+func ended(status syscall.WaitStatus) End {
+	if status.Exited() {
+		return End{Code: status.ExitStatus()}
+	}
+	return End{Code: -1, Signal: status.Signal()}
 }
 
 func (t *tracer) follow() (End, error) {
@@ -76,8 +95,11 @@ func (t *tracer) follow() (End, error) {
 	if !status.Stopped() {
 		return End{}, fmt.Errorf("%w: %v", ErrCannot, status)
 	}
-	if err := syscall.PtraceSetOptions(t.pid, goodStops|endsWithUs|syscall.PTRACE_O_TRACECLONE); err != nil {
+	if err := syscall.PtraceSetOptions(t.pid, goodStops|endsWithUs|atFilter|syscall.PTRACE_O_TRACECLONE); err != nil {
 		return End{}, fmt.Errorf("%w: %w", ErrCannot, err)
+	}
+	if err := t.setFilter(); err != nil {
+		return End{}, err
 	}
 	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", t.pid))
 	if err != nil {
@@ -87,7 +109,7 @@ func (t *tracer) follow() (End, error) {
 	t.memory = memory
 	next, signal := t.pid, 0
 	for {
-		if err := proceed(next, signal); err != nil && err != syscall.ESRCH {
+		if err := t.proceed(next, signal); err != nil && err != syscall.ESRCH {
 			return End{}, err
 		}
 		if next, err = wait(-1, &status); err != nil {
@@ -97,21 +119,21 @@ func (t *tracer) follow() (End, error) {
 		switch {
 		case status.Exited() || status.Signaled():
 			delete(t.threads, next)
-			if next == t.pid && status.Exited() {
-				return End{Code: status.ExitStatus()}, nil
-			}
 			if next == t.pid {
-				return End{Code: -1, Signal: status.Signal()}, nil
+				return ended(status), nil
 			}
 		case t.threads[next] == nil: // a new thread stops before it begins
 			t.threads[next] = &thread{}
-		case status.StopSignal() == atCall:
-			if err := t.at(next); err != nil && err != syscall.ESRCH {
-				return End{}, err
-			}
+		case status.TrapCause() == filtered:
+			err = t.begins(next)
+		case status.StopSignal() == atEnd:
+			err = t.ends(next)
 		case status.StopSignal() == syscall.SIGTRAP: // a thread was made
 		default:
 			signal = int(status.StopSignal())
+		}
+		if err != nil && err != syscall.ESRCH {
+			return End{}, err
 		}
 	}
 }
@@ -125,51 +147,52 @@ func wait(pid int, status *syscall.WaitStatus) (int, error) {
 	}
 }
 
-// proceed lets a thread run to its next stop. One that has gone is no error.
-func proceed(tid, signal int) error { return syscall.PtraceSyscall(tid, signal) }
+// proceed lets a thread run to its next stop: the end of a call that After wants to see, or a call that the filter stops
+// at. One that has gone is no error.
+func (t *tracer) proceed(tid, signal int) error {
+	if th := t.threads[tid]; th != nil && th.call != nil {
+		return syscall.PtraceSyscall(tid, signal)
+	}
+	return syscall.PtraceCont(tid, signal)
+}
 
-// at is a thread at the begin or the end of a call.
-func (t *tracer) at(tid int) error {
+// ends is a thread at the end of a call.
+func (t *tracer) ends(tid int) error {
 	th := t.threads[tid]
+	call := th.call
+	th.call = nil
 	var r syscall.PtraceRegs
 	if err := syscall.PtraceGetRegs(tid, &r); err != nil {
 		return err
 	}
-	if th.inside = !th.inside; th.inside {
-		return t.begins(tid, th, &r)
-	}
-	switch {
-	case th.fail != 0:
-		r.Rax = uint64(-int64(th.fail))
-		th.fail = 0
-		return syscall.PtraceSetRegs(tid, &r)
-	case th.call != nil && t.After != nil:
-		t.After(*th.call, int64(r.Rax))
+	if call != nil && t.After != nil {
+		t.After(*call, int64(r.Rax))
 	}
 	return nil
 }
 
-func (t *tracer) begins(tid int, th *thread, r *syscall.PtraceRegs) error {
-	th.call = nil
-	k, ok := kinds[r.Orig_rax]
-	if !ok {
-		return nil
+// begins is a thread at the begin of a call.
+func (t *tracer) begins(tid int) error {
+	var r syscall.PtraceRegs
+	if err := syscall.PtraceGetRegs(tid, &r); err != nil {
+		return err
 	}
-	call, err := t.call(k, r)
+	call, err := t.call(kinds[r.Orig_rax], &r)
 	if err != nil || call == nil {
 		return err
 	}
 	if t.Before != nil {
-		th.fail = t.Before(call)
+		if fail := t.Before(call); fail != 0 {
+			r.Orig_rax, r.Rax = ^uint64(0), uint64(-int64(fail)) // no call at all
+			return syscall.PtraceSetRegs(tid, &r)
+		}
 	}
-	if th.fail != 0 {
-		r.Orig_rax = ^uint64(0) // no call at all
-		return syscall.PtraceSetRegs(tid, r)
+	if t.After != nil {
+		t.threads[tid].call = call
 	}
-	th.call = call
 	if call.Name == "write" && uint64(call.Size) < r.Rdx {
 		r.Rdx = uint64(call.Size)
-		return syscall.PtraceSetRegs(tid, r)
+		return syscall.PtraceSetRegs(tid, &r)
 	}
 	return nil
 }

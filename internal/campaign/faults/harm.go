@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -29,17 +30,35 @@ var harms = []struct {
 	name, title string
 }{
 	{once, "call", "one call fails"},
-	{full, "full", "the disk is full"},
-	{readOnly, "readonly", "the folders become read-only"},
-	{removed, "removed", "the output folder is removed"},
-	{twice, "twice", "the command runs there a second time"},
-	{homeless, "homeless", "HOME, TMPDIR or the current folder is missing"},
+	{full, "full", "disk full"},
+	{readOnly, "readonly", "read-only"},
+	{removed, "removed", "removed"},
+	{twice, "twice", "twice"},
+	{homeless, "homeless", "no HOME ..."},
 }
 
 // homes are environments, and the current folder that is not there.
 var homes = [][]string{{"HOME"}, {"HOME=/nowhere/at/all"}, {"TMPDIR=/nowhere/at/all"}, {"HOME", "TMPDIR", "PATH"}, nil}
 
-// draw makes n faults of a kind that is not once.
+// sizes are all places where the disk can be full: before each write, and after its first byte, half of it, and all but its
+// last byte. Without a write it is full from the begin.
+func (t *trial) sizes() []fault {
+	at, from := []int{0}, 0
+	for _, n := range t.writes {
+		at = append(at, from, from+1, from+n/2, from+n-1)
+		from += n
+	}
+	slices.Sort(at)
+	var out []fault
+	for _, room := range slices.Compact(at) {
+		if room < max(from, 1) {
+			out = append(out, fault{harm: full, nth: room + 1})
+		}
+	}
+	return out
+}
+
+// draw makes n faults of a kind that is met at a call, or in an environment.
 func (t *trial) draw(h harm, n int, r *rand.Rand) []fault {
 	var out []fault
 	if h == homeless {
@@ -48,16 +67,12 @@ func (t *trial) draw(h harm, n int, r *rand.Rand) []fault {
 		}
 		return out
 	}
-	most := t.calls
-	if h == full {
-		most = t.written
-	}
 	for i := range n { // evenly, and the first for sure
-		at := 1 + int((float64(i)+r.Float64())*float64(most)/float64(n))
+		at := 1 + int((float64(i)+r.Float64())*float64(t.calls)/float64(n))
 		if i == 0 {
 			at = 1
 		}
-		out = append(out, fault{harm: h, nth: min(at, most)})
+		out = append(out, fault{harm: h, nth: min(at, t.calls)})
 	}
 	return out
 }

@@ -28,36 +28,55 @@ func main() {
 		os.Exit(campaign.Get(os.Args[2:]))
 	}
 	var o options
-	flag.IntVar(&o.most, "most", 60, "faults of a command at most: the first half, and a draw from the others; 0: all")
+	flag.IntVar(&o.most, "most", 60, "calls of a command that fail, and sizes of a full disk, at most: the first half, and a draw from the others; 0: all")
 	flag.Uint64Var(&o.seed, "seed", 1, "of the draw")
 	flag.StringVar(&o.only, "only", "", "one command")
 	flag.StringVar(&o.at, "at", "", "only faults whose description holds this text")
 	flag.StringVar(&o.harm, "harm", "", "only this: call, full, readonly, removed, twice or homeless")
-	flag.IntVar(&o.each, "each", 6, "tries of a command with each harm but call")
+	flag.IntVar(&o.each, "each", 6, "tries of a command with each other harm")
 	flag.IntVar(&o.workers, "workers", runtime.NumCPU(), "runs at once")
+	flag.BoolVar(&o.short, "short", false, "a few tries of some commands, in seconds; where nothing can be traced it says so, which is no failure")
 	program := flag.String("viz", "", "the program; default: built from ./cmd/viz")
 	flag.Parse()
-	campaign.Main("faults", *program, func(dir, viz string) error { return o.all(dir, viz) })
+	if o.short {
+		o.most, o.each = 12, 1
+	}
+	campaign.Main("faults", *program, func(dir, viz string) error {
+		err := o.all(dir, viz)
+		if o.short && errors.Is(err, calls.ErrCannot) {
+			fmt.Println("NOT TESTED:", err)
+			return nil
+		}
+		return err
+	})
 }
 
 type options struct {
 	most, each, workers int
 	seed                uint64
 	only, at, harm      string
+	short               bool
 }
 
 // fault is what is done to a run.
 type fault struct {
 	harm       harm
 	name, path string // of one call: the system call, and the file
-	nth        int    // of these calls in the run, from 1; of others: which call of all, how many bytes, which environment
+	nth        int    // of these calls in the run, from 1; of others: which call of all, the byte that is too much, which environment
 	err        errno
 	folder     bool // the file is a folder
 }
 
-// count is what became of a command.
+// count is what became of tries.
 type count struct {
-	calls, tries, harmless, missed, failures int
+	tries, harmless, missed, failures int
+}
+
+func (c *count) add(d count) {
+	c.tries += d.tries
+	c.harmless += d.harmless
+	c.missed += d.missed
+	c.failures += d.failures
 }
 
 func (o options) all(dir, viz string) error {
@@ -65,82 +84,106 @@ func (o options) all(dir, viz string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("seed %d\n", o.seed)
-	var trials []*trial
+	fmt.Printf("seed %d\n\n| command | calls on files |", o.seed)
+	for _, h := range harms {
+		fmt.Printf(" %s |", h.title)
+	}
+	fmt.Printf(" failures |\n| --- | ---: |%s ---: |\n", strings.Repeat(" ---: |", len(harms)))
+	total, sum := map[harm]count{}, count{}
 	kinds := map[string]int{}
 	for i, w := range works {
-		if o.only == "" || o.only == w.Name {
-			trials = append(trials, &trial{Trial: campaign.Trial{Work: w, Viz: viz, Dir: filepath.Join(dir, fmt.Sprint(i))}, kinds: kinds})
-		}
-	}
-	failures := 0
-	for _, h := range harms {
-		if o.harm != "" && o.harm != h.name {
+		if o.only != "" && o.only != w.Name || o.short && !slices.Contains(short, w.Name) {
 			continue
 		}
-		n, err := o.table(h.harm, h.title, trials)
-		if err != nil {
-			return err
+		w.Before = slices.Concat(small, w.Before)
+		t := &trial{Trial: campaign.Trial{Work: w, Viz: viz, Dir: filepath.Join(dir, fmt.Sprint(i))}, kinds: kinds}
+		if err := t.prepare(); err != nil {
+			return fmt.Errorf("%s: %w", w.Name, err)
 		}
-		failures += n
+		of := o.suffer(t, uint64(i))
+		row(w.Name, fmt.Sprint(t.calls), of)
+		for h, c := range of {
+			had := total[h]
+			had.add(c)
+			total[h] = had
+			sum.add(c)
+		}
+		os.RemoveAll(t.Dir)
 	}
+	row("all", "", total)
+	fmt.Printf("\n%d tries: %d ended with 0 and all files, %d failures\n", sum.tries, sum.harmless, sum.failures)
 	if len(kinds) > 0 {
 		fmt.Print("\n| what failed and did no harm | times |\n| --- | ---: |\n")
 		for _, k := range slices.Sorted(maps.Keys(kinds)) {
 			fmt.Printf("| %s | %d |\n", k, kinds[k])
 		}
 	}
-	if failures > 0 {
-		return fmt.Errorf("%d failures", failures)
+	if sum.failures > 0 {
+		return fmt.Errorf("%d failures", sum.failures)
 	}
 	return nil
 }
 
-// table does one kind of harm to all commands.
-func (o options) table(h harm, title string, trials []*trial) (failures int, err error) {
-	fmt.Printf("\n| %s | calls on files | tries | harmless | failures |\n| --- | ---: | ---: | ---: | ---: |\n", title)
-	total := count{}
-	for i, t := range trials {
-		if t.Work.Own && h == twice {
-			continue // viz data get locks its folder; the function that it calls does not
+// row prints how often each harm was done.
+func row(name, calls string, of map[harm]count) {
+	failures := 0
+	fmt.Printf("| %s | %s |", name, calls)
+	for _, h := range harms {
+		if c, ok := of[h.harm]; ok {
+			fmt.Printf(" %d |", c.tries)
+			failures += c.failures
+		} else {
+			fmt.Print(" - |")
 		}
-		if t.calls == 0 {
-			if err := t.prepare(); errors.Is(err, calls.ErrCannot) {
-				return 0, err
-			} else if err != nil {
-				return 0, fmt.Errorf("%s: %w", t.Work.Name, err)
-			}
-		}
-		r := rand.New(rand.NewPCG(o.seed, uint64(i)+1000*uint64(h)))
-		faults := t.faults
-		if h != once {
-			faults = t.draw(h, o.each, r)
-		}
-		c := o.turns(t, faults, r)
-		fmt.Printf("| %s | %d | %d | %d | %d |\n", t.Work.Name, c.calls, c.tries, c.harmless, c.failures)
-		if c.missed > 0 {
-			fmt.Fprintf(os.Stderr, "%s: %d calls did not come again\n", t.Work.Name, c.missed)
-		}
-		total = count{total.calls + c.calls, total.tries + c.tries, total.harmless + c.harmless, 0, total.failures + c.failures}
 	}
-	fmt.Printf("| all | %d | %d | %d | %d |\n", total.calls, total.tries, total.harmless, total.failures)
-	return total.failures, nil
+	fmt.Printf(" %d |\n", failures)
 }
 
-// turns lets each call fail by turns, some at a time.
-func (o options) turns(t *trial, faults []fault, r *rand.Rand) count {
-	faults = slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !strings.Contains(f.String(), o.at) })
-	if rest := len(faults) - o.most/2; o.most > 0 && len(faults) > o.most {
-		later := faults[o.most/2:]
-		drawn := r.Perm(rest)[:o.most-o.most/2]
-		slices.Sort(drawn)
-		some := slices.Clone(faults[:o.most/2])
-		for _, i := range drawn {
-			some = append(some, later[i])
+// suffer does each kind of harm to a command.
+func (o options) suffer(t *trial, number uint64) map[harm]count {
+	out := map[harm]count{}
+	for _, h := range harms {
+		if o.harm != "" && o.harm != h.name || t.Work.Own && h.harm == twice {
+			continue // viz data get locks its folder; the function that it calls does not
 		}
-		faults = some
+		r := rand.New(rand.NewPCG(o.seed, number+1000*uint64(h.harm)))
+		var faults []fault
+		switch h.harm {
+		case once:
+			faults = o.some(t.faults, r)
+		case full:
+			faults = o.some(t.sizes(), r)
+		default:
+			faults = t.draw(h.harm, o.each, r)
+		}
+		c := o.turns(t, faults)
+		if c.missed > 0 {
+			fmt.Fprintf(os.Stderr, "%s: %s: %d did not come about\n", t.Work.Name, h.title, c.missed)
+		}
+		out[h.harm] = c
 	}
-	c := count{calls: t.calls}
+	return out
+}
+
+// some are as many faults as are wanted: the first half of that, and a draw from the others.
+func (o options) some(faults []fault, r *rand.Rand) []fault {
+	if o.most == 0 || len(faults) <= o.most {
+		return faults
+	}
+	first, later := faults[:o.most/2], faults[o.most/2:]
+	drawn := r.Perm(len(later))[:o.most-o.most/2]
+	slices.Sort(drawn)
+	out := slices.Clone(first)
+	for _, i := range drawn {
+		out = append(out, later[i])
+	}
+	return out
+}
+
+// turns does harm by turns, to some runs at a time.
+func (o options) turns(t *trial, faults []fault) count {
+	faults = slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !strings.Contains(f.String(), o.at) })
+	c := count{}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
 	next := make(chan int)

@@ -25,8 +25,8 @@ func (e errno) String() string {
 // trial is a command whose calls fail by turns.
 type trial struct {
 	campaign.Trial
-	calls    int // on files, of a run in which nothing fails
-	written  int // bytes
+	calls    int   // on files, of a run in which nothing fails
+	writes   []int // how many bytes each
 	faults   []fault
 	kinds    map[string]int
 	versions map[string][]string // what a file may hold, by hash: all that runs gave its name
@@ -68,8 +68,8 @@ func (t *trial) prepare() error {
 // note makes faults of a call.
 func (t *trial) note(c calls.Call, nth int, folder bool) {
 	t.calls++
-	if c.Name == "write" {
-		t.written += int(c.Size)
+	if c.Name == "write" && c.Size > 0 {
+		t.writes = append(t.writes, int(c.Size))
 	}
 	for _, e := range []syscall.Errno{syscall.EIO, syscall.ENOSPC} {
 		if e == syscall.EIO || fills(c) {
