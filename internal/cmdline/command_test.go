@@ -140,7 +140,7 @@ func TestParseSize(t *testing.T) {
 			t.Errorf("%s: %d, %v; want %d", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "M", "-3M", "NaN", "1e30"} {
+	for _, text := range []string{"", "M", "-3M", "NaN", "1e30", "0.5", "1e-9M"} {
 		if _, err := ParseSize(text); err == nil {
 			t.Errorf("%q is taken for a size", text)
 		}

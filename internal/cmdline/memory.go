@@ -145,7 +145,7 @@ func ParseSize(text string) (int, error) {
 		}
 	}
 	v, err := strconv.ParseFloat(digits, 64)
-	if err != nil || !(v > 0 && v*unit < 1e15) {
+	if err != nil || !(v*unit >= 1 && v*unit < 1e15) {
 		return 0, &view.FieldError{Field: "memory", Problem: text + ": want a size such as 900M or 2G"}
 	}
 	return int(v * unit), nil

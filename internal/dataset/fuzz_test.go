@@ -217,8 +217,8 @@ func FuzzTree(f *testing.F) {
 	f.Add("train/a/1.png\ntest/b/2.jpg\nval/c/x.gif")
 	f.Add("x/10/1.png\nx/9/2.png\n./x\n//\n\x1b[31m/a.png")
 	f.Add("a.png\nb/c.png\nb/labels.txt\ntrain/1.png")
+	img := grey(3, 2, 1)
 	hostile.Fuzz(f, func(t testing.TB, text string) {
-		img := grey(3, 2, 1)
 		src := &source{archive: true}
 		names := map[string]bool{}
 		for line := range strings.Lines(text) {

@@ -208,9 +208,14 @@ func TestWriteVolumes(t *testing.T) {
 // and columns back that pads had taken away.
 func TestWriteOutputPadding(t *testing.T) {
 	w := tensor.From([]float32{1, 2, 3, 4, 5, 6, 7, 8, 9}, 1, 1, 3, 3)
-	net := &model.Network{Name: "n", Input: model.Input{Name: "x", C: 1, H: 3, W: 4}, Nodes: []model.Node{{Name: "up", Inputs: []string{"x"},
-		Layer: &model.ConvTranspose{Weight: w, Bias: []float32{1}, Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: []int{0, 0, 1, 2}, OutPad: []int{2, 1}, Groups: 1}}}}
-	back(t, net, 13)
+	for _, k := range []struct {
+		pads, more []int
+		h, w       int
+	}{{[]int{0, 0, 1, 2}, []int{2, 1}, 3, 4}, {[]int{3, 3, 0, 0}, []int{3, 1}, 1, 2}, {[]int{2, 0, 1, 0}, []int{3, 0}, 1, 1}} {
+		net := &model.Network{Name: "n", Input: model.Input{Name: "x", C: 1, H: k.h, W: k.w}, Nodes: []model.Node{{Name: "up", Inputs: []string{"x"},
+			Layer: &model.ConvTranspose{Weight: w, Bias: []float32{1}, Stride: []int{1, 1}, Dilation: []int{1, 1}, Pads: k.pads, OutPad: k.more, Groups: 1}}}}
+		back(t, net, 13)
+	}
 }
 
 // TestWriteRefuses: what no operator expresses is named, and no file is left.

@@ -107,12 +107,19 @@ func (e *exporter) transposed(n *model.Node, ins []string, bias []float32, maps 
 		return e.step(n, "ConvTranspose", ins, append(attrs, attrInts("pads", pads...), attrInts("output_padding", more...))...)
 	}
 	pads, more = slices.Clone(pads), slices.Clone(more)
+	cut := make([]int, axes) // from the beginnings, in the end: without what is added, nothing may be left
 	for a := range axes {
 		back := min(pads[axes+a], more[a])
 		pads[axes+a], more[a] = pads[axes+a]-back, more[a]-back
+		if more[a] > 0 && pads[a] > 0 {
+			cut[a], pads[a] = -pads[a], 0
+		}
 	}
 	v := e.step(n, "ConvTranspose", ins, append(attrs, attrInts("pads", pads...))...)
 	v = e.step(n, "Pad", []string{v, e.ints("pads", append(make([]int, axes+4), more...)...)})
+	if slices.Min(cut) < 0 {
+		v = e.step(n, "Pad", []string{v, e.ints("pads", slices.Concat([]int{0, 0}, cut, make([]int, axes+2))...)})
+	}
 	if bias == nil {
 		return v
 	}

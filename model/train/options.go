@@ -134,7 +134,7 @@ func (o Options) Resolve(n int) (Options, error) {
 	}
 	if o.Steps == 0 {
 		count(&o.Epochs, 10)
-		if o.Epochs > math.MaxInt/n {
+		if o.Epochs > (math.MaxInt-o.Batch)/n {
 			return o, fmt.Errorf("%d epochs of %d images", o.Epochs, n)
 		}
 		o.Steps = (o.Epochs*n + o.Batch - 1) / o.Batch
