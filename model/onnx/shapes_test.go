@@ -33,7 +33,9 @@ func (g *drawnGraph) next(n int) int64 {
 	return int64(v % n)
 }
 
-func (g *drawnGraph) value() string { return g.values[len(g.values)-1-int(g.next(min(3, len(g.values))))] }
+func (g *drawnGraph) value() string {
+	return g.values[len(g.values)-1-int(g.next(min(3, len(g.values))))]
+}
 
 func (g *drawnGraph) add(kind, in string, channels int64, attributes ...[]byte) {
 	out := fmt.Sprint("v", len(g.values))
