@@ -40,6 +40,9 @@ func (r Ablation) Validate() error {
 			return &view.FieldError{Field: c.field, Problem: fmt.Sprintf("must be at least %d", c.least)}
 		}
 	}
+	if r.Seeds > mostRuns {
+		return tooMany("seeds", r.Seeds)
+	}
 	return nil
 }
 

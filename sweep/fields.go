@@ -85,7 +85,7 @@ func (r *Ablation) Fields() view.Fields {
 		view.TextField(view.Field{Name: "arch", Default: "small", Usage: "architecture to vary: " + strings.Join(model.Arches()[:2], ", ")}, &r.Arch),
 		view.NumberField(view.Field{Name: "width", Default: "0.5", Usage: "scale the numbers of maps of all variants"}, &r.Width),
 		view.FieldOf(view.Field{Name: "variant", Lines: true, Otherwise: "the paper's", Usage: "`\"NAME: -LAYER LAYER*FACTOR ...\"`"}, &r.Variants, view.Plain(parseVariants), variantsText),
-		view.IntField(view.Field{Name: "seeds", Default: "3", Usage: "runs of each variant"}, &r.Seeds, 1),
+		view.RangeField(view.Field{Name: "seeds", Default: "3", Usage: "runs of each variant"}, &r.Seeds, 1, mostRuns),
 		view.IntField(view.Field{Name: "evals", Default: "5", Usage: "measurements of accuracy in each run"}, &r.Evals, 1),
 		view.NumberField(view.Field{Name: "keep", Otherwise: "the architecture's", Usage: "probability to keep a value in dropout"}, &r.Keep),
 	}, trainFields(&r.Options, "0.002", "600")...)
@@ -149,7 +149,7 @@ func (r *Probe) Fields() view.Fields {
 		view.LayersField(view.Field{Name: "layers", Otherwise: "convolutions, at most 8 of them, and top", Usage: "`LAYER`s by number or name; top is what the class scores are made of"}, &r.Layers, view.ParseTopLayers),
 		view.IntField(view.Field{Name: "per-class", Default: "100", Usage: "training images of each class in a fold"}, &r.PerClass, 1),
 		view.IntField(view.Field{Name: "test-per-class", Default: "50", Usage: "test images of each class in a fold, at most"}, &r.TestPerClass, 1),
-		view.IntField(view.Field{Name: "folds", Default: "5", Usage: "random choices of images"}, &r.Folds, 1),
+		view.RangeField(view.Field{Name: "folds", Default: "5", Usage: "random choices of images"}, &r.Folds, 1, mostRuns),
 		view.ListField(view.Field{Name: "classifiers", Was: []string{"solvers"}, Default: view.Joined(experiments.Classifiers(), ","), Usage: "comma-separated"}, &r.Classifiers),
 		view.IntField(view.Field{Name: "most", Default: "4096", Usage: "values of a layer, at most"}, &r.Most, 1),
 		view.SeedField(view.Field{Name: "seed", Default: "1", Usage: "of the folds"}, &r.Seed),
@@ -177,7 +177,7 @@ func (r *Transfer) Fields() view.Fields {
 			func(layer string) string { return layer }),
 		view.NumbersField(view.Field{Name: "per-class", Default: "5,15,30,60", Usage: "training images of each class, comma-separated"}, &r.PerClass),
 		view.IntField(view.Field{Name: "test-per-class", Default: "50", Usage: "test images of each class, at most"}, &r.TestPerClass, 1),
-		view.IntField(view.Field{Name: "folds", Default: "5", Usage: "random choices of images"}, &r.Folds, 1),
+		view.RangeField(view.Field{Name: "folds", Default: "5", Usage: "random choices of images"}, &r.Folds, 1, mostRuns),
 		view.TextField(view.Field{Name: "classifier", Was: []string{"solver"}, Default: "softmax", Usage: view.Joined(experiments.Classifiers(), " or ")}, &r.Classifier),
 		view.FieldOf(view.Field{Name: "no-scratch", Switch: true, Default: "false", Usage: "leave out training from scratch, which takes most of the time"}, &r.Scratch, view.Plain(func(s string) (*Scratch, error) {
 			if s == "true" {

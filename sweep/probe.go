@@ -26,10 +26,20 @@ type Probe struct {
 
 // Validate reports the first thing wrong with the request.
 func (r Probe) Validate() error {
+	if r.Folds > mostRuns {
+		return tooMany("folds", r.Folds)
+	}
 	if err := atLeastOne("per-class", r.PerClass, "test-per-class", r.TestPerClass, "folds", r.Folds, "most", r.Most); err != nil {
 		return err
 	}
 	return checkClassifiers("classifiers", r.Classifiers...)
+}
+
+// mostRuns bounds the runs of each variant, and the choices of images, whose results are kept until the end.
+const mostRuns = 1000
+
+func tooMany(field string, n int) error {
+	return &view.FieldError{Field: field, Problem: fmt.Sprintf("%d: want at most %d", n, mostRuns)}
 }
 
 // atLeastOne checks fields, given as name and value in turn.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"html"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -143,10 +144,13 @@ func TestRequests(t *testing.T) {
 	odd.Cells, huge.Hidden = []string{"lsdm"}, []int{5000}
 	noFolds.Folds, forest.Classifiers = 0, []experiments.Classifier{"forest"}
 	negative.PerClass, above.Above = []int{3, -1}, 95
+	manySeeds, manyFolds, manyChoices, backwards, certain := ablation, probe, transfer, rnn, rnn
+	manySeeds.Seeds, manyFolds.Folds, manyChoices.Folds = 1001, 1001, math.MaxInt
+	backwards.CNN, backwards.CNNRate, certain.Keep = "", -1, 1.5
 	for _, c := range []struct {
 		r     interface{ Validate() error }
 		field string
-	}{{Trials{Shorten: 2}, "shorten"}, {Trials{Evals: 1}, "evals"}, {Trials{Only: []string{"ninth"}}, "only"}, {noSeeds, "seeds"}, {fewSteps, "steps"},
+	}{{manySeeds, "seeds"}, {manyFolds, "folds"}, {manyChoices, "folds"}, {backwards, "cnn-rate"}, {certain, "keep"}, {Trials{Shorten: 2}, "shorten"}, {Trials{Evals: 1}, "evals"}, {Trials{Only: []string{"ninth"}}, "only"}, {noSeeds, "seeds"}, {fewSteps, "steps"},
 		{odd, "cells"}, {huge, "hidden"}, {noFolds, "folds"}, {forest, "classifiers"}, {negative, "per-class"}, {above, "exclude-above"},
 		{Split{HoldOut: 1}, "hold-out"}} {
 		if e, ok := c.r.Validate().(*view.FieldError); !ok || e.Field != c.field {

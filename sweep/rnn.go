@@ -47,6 +47,12 @@ func (r RNN) Validate() error {
 	if r.Evals < 1 {
 		return &view.FieldError{Field: "evals", Problem: "must be at least 1"}
 	}
+	if !(r.CNNRate >= 0) { // even where no convolutional network is trained
+		return &view.FieldError{Field: "cnn-rate", Problem: fmt.Sprintf("%g: must not be negative", r.CNNRate)}
+	}
+	if !(r.Keep >= 0 && r.Keep <= 1) {
+		return &view.FieldError{Field: "keep", Problem: fmt.Sprintf("%g: want a share from 0 to 1", r.Keep)}
+	}
 	if r.timed() && r.Options.Steps < 2*r.Evals {
 		return &SettingError{fmt.Errorf("%d measurements in %d steps leave no time between them to measure speed", r.Evals, r.Options.Steps),
 			"give more --steps or fewer --evals, or compare for equal steps alone with --steps-only"}

@@ -39,6 +39,9 @@ type Scratch struct {
 
 // Validate reports the first thing wrong with the request.
 func (r Transfer) Validate() error {
+	if r.Folds > mostRuns {
+		return tooMany("folds", r.Folds)
+	}
 	if err := atLeastOne("test-per-class", r.TestPerClass, "folds", r.Folds); err != nil {
 		return err
 	}
