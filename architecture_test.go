@@ -6,9 +6,11 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -18,25 +20,26 @@ import (
 // its tests) may import. ARCHITECTURE.md draws the same arrows.
 var allowed = map[string][]string{
 	"":                               {},
-	"model/tensor":                   {"internal/pages"},
+	"model/tensor":                   {"internal/pages", "internal/exact"},
 	"internal/pages":                 {},
+	"internal/exact":                 {},
 	"internal/par":                   {},
-	"internal/kernel":                {"internal/pages", "internal/par", "model/tensor"},
-	"internal/imageio":               {},
+	"internal/kernel":                {"internal/pages", "internal/par", "model/tensor", "internal/exact"},
+	"internal/imageio":               {"internal/exact"},
 	"internal/classes":               {},
 	"internal/pickle":                {},
 	"internal/npy":                   {"internal/imageio"},
-	"internal/render":                {},
-	"internal/dataset":               {"internal/imageio", "internal/npy", "internal/pickle"},
-	"model":                          {"model/tensor", "internal/kernel", "internal/imageio", "internal/pages", "internal/par", "internal/pickle"},
+	"internal/render":                {"internal/exact"},
+	"internal/dataset":               {"internal/imageio", "internal/npy", "internal/pickle", "internal/exact"},
+	"model":                          {"model/tensor", "internal/kernel", "internal/imageio", "internal/pages", "internal/par", "internal/pickle", "internal/exact"},
 	"model/builtin":                  {"model"},
-	"model/onnx":                     {"model", "model/tensor", "internal/imageio", "internal/pages"},
-	"model/train":                    {"model", "model/tensor", "internal/kernel"},
+	"model/onnx":                     {"model", "model/tensor", "internal/imageio", "internal/pages", "internal/exact"},
+	"model/train":                    {"model", "model/tensor", "internal/kernel", "internal/exact"},
 	"model/open":                     {"model", "internal/classes", "model/builtin", "model/onnx", "internal/imageio", "internal/npy"},
 	"images":                         {"model", "internal/classes", "model/tensor", "internal/dataset", "internal/imageio", "internal/npy"},
-	"sweep":                          {"images", "model", "model/tensor", "model/train", "experiments", "view", "internal/imageio", "internal/lockfile", "internal/page", "internal/render"},
+	"sweep":                          {"images", "model", "model/tensor", "model/train", "experiments", "view", "internal/imageio", "internal/lockfile", "internal/page", "internal/render", "internal/exact"},
 	"internal/lockfile":              {},
-	"view":                           {"images", "model", "model/tensor", "deconv", "attribution", "attribution/faith", "occlusion", "features", "maximize", "experiments", "internal/imageio", "internal/page", "internal/render"},
+	"view":                           {"images", "model", "model/tensor", "deconv", "attribution", "attribution/faith", "occlusion", "features", "maximize", "experiments", "internal/imageio", "internal/page", "internal/render", "internal/exact"},
 	"internal/graph":                 {},
 	"internal/web":                   {"attribution", "deconv", "features", "images", "internal/classes", "internal/graph", "internal/imageio", "internal/npy", "internal/render", "model", "occlusion", "view"},
 	"internal/licences":              {},
@@ -56,16 +59,16 @@ var allowed = map[string][]string{
 	"internal/bench":                 {"model", "model/tensor", "model/train", "deconv", "features", "occlusion", "internal/kernel", "internal/par"},
 	"internal/bench/tables":          {},
 	"internal/page":                  {"internal/render"},
-	"model/backward":                 {"model", "model/tensor", "internal/kernel", "internal/par"},
+	"model/backward":                 {"model", "model/tensor", "internal/kernel", "internal/par", "internal/exact"},
 	"deconv":                         {"attribution", "model", "model/backward", "model/tensor", "internal/render"},
-	"attribution/faith":              {"model", "model/tensor"},
-	"attribution":                    {"model", "model/backward", "model/tensor", "occlusion", "internal/render"},
-	"occlusion":                      {"model", "model/tensor", "occlusion/internal/incremental", "internal/kernel", "internal/render"},
+	"attribution/faith":              {"model", "model/tensor", "internal/exact"},
+	"attribution":                    {"model", "model/backward", "model/tensor", "occlusion", "internal/render", "internal/exact"},
+	"occlusion":                      {"model", "model/tensor", "occlusion/internal/incremental", "internal/kernel", "internal/render", "internal/exact"},
 	"occlusion/internal/incremental": {"model", "model/tensor", "internal/kernel"},
 	"features":                       {"model", "model/tensor", "internal/kernel"},
 	"internal/viztest":               {"model", "model/tensor", "model/onnx", "internal/npy"},
-	"experiments":                    {"model", "model/tensor", "deconv", "features", "internal/kernel"},
-	"maximize":                       {"model", "model/backward", "model/tensor", "internal/kernel"},
+	"experiments":                    {"model", "model/tensor", "deconv", "features", "internal/kernel", "internal/exact"},
+	"maximize":                       {"model", "model/backward", "model/tensor", "internal/kernel", "internal/exact"},
 	"cmd/viz":                        {"*"},
 	"internal/cmdline": {"features", "images", "internal/classes", "internal/dataset", "internal/imageio", "internal/kernel", "internal/lockfile", "internal/npy", "model", "model/builtin", "model/onnx", "model/open", "model/tensor",
 		"occlusion", "sweep", "view"},
@@ -107,6 +110,30 @@ func TestArrows(t *testing.T) {
 	for name := range allowed {
 		if !seen[name] {
 			t.Errorf("package %q is in the table of arrows but does not exist", name)
+		}
+	}
+}
+
+// TestSameBits: functions of package math whose last bits depend on the processor are called in tests only; those of
+// internal/exact stand in for them.
+func TestSameBits(t *testing.T) {
+	depends := regexp.MustCompile(`\bmath\.(Acosh?|Asinh?|Atan[2h]?|Cbrt|Cosh?|Erf(c|inv|cinv)?|Exp2?|Expm1|Gamma|Hypot|Lgamma|Log(10|1p|2)?|Pow|Sin(h|cos)?|Tanh?)\b`)
+	for name := range allowed {
+		if name == "internal/exact" || strings.HasPrefix(name, "internal/campaign") {
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join(name, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found := depends.Find(text); found != nil && !strings.HasSuffix(file, "_test.go") {
+				t.Errorf("%s calls %s: want that of internal/exact", file, found)
+			}
 		}
 	}
 }

@@ -1,8 +1,7 @@
 package attribution
 
 import (
-	"math"
-
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 )
@@ -103,7 +102,7 @@ func (r *run) fuse(layers [][]float64) (values []float32, shape []int) {
 		for i, v := range sum {
 			one[i] = float32(v)
 			if len(layers) > 1 {
-				one[i] = float32(math.Tanh(2 * ratio(max(v, 0), most)))
+				one[i] = float32(exact.Tanh(2 * ratio(max(v, 0), most)))
 			}
 		}
 		one = render.Smooth(one, p.H, p.W, h, w)

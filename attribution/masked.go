@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -239,7 +240,7 @@ func softmax(v []float64) []float64 {
 	}
 	out := make([]float64, len(v))
 	for i, x := range v {
-		out[i] = math.Exp(x - top)
+		out[i] = exact.Exp(x - top)
 		sum += out[i]
 	}
 	for i := range out {

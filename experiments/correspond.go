@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 	"gonum.org/v1/gonum/stat"
@@ -252,7 +253,7 @@ func (r *correspondence) results(layer string, parts int) []Correspondence {
 	_, same.Std = meanStd(r.sameDraws)
 	// The place of a draw is common to all images: leaving one out does not tell how much hangs on it.
 	draws := same.Std / math.Sqrt(float64(len(r.sameDraws)))
-	same.Error, same.BelowError = math.Hypot(same.Error, draws), math.Hypot(same.BelowError, draws)
+	same.Error, same.BelowError = exact.Hypot(same.Error, draws), exact.Hypot(same.BelowError, draws)
 	same.Lower, same.Draws = inErrors(same.Below, same.BelowError), len(r.sameDraws)
 	random := Correspondence{Layer: layer, Part: Random, Draws: len(r.randomDraws)}
 	random.Score, _, random.Error = pairStatistics(r.random)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/model"
 	"gonum.org/v1/gonum/dsp/fourier"
 )
@@ -249,7 +250,7 @@ func sharesOf(power []float64, carry [2]float64, spectrum []float64) (f shares) 
 		for u := range spectrumSize {
 			fy, fx := frequency(v), frequency(u)
 			p := power[v*spectrumSize+u] / total
-			r := math.Hypot(fy, fx)
+			r := exact.Hypot(fy, fx)
 			f.bands[band(r)] += p
 			if bin := int(r * 2 * spectrumBins); bin < spectrumBins {
 				spectrum[bin] += p

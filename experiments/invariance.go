@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 )
@@ -105,7 +106,7 @@ func (t Transform) Amounts(h, w, n int) []float64 {
 			if len(out) > 0 && e > 0 && out[len(out)-1] < 1 {
 				out = append(out, 1)
 			}
-			out = append(out, math.Exp2(e))
+			out = append(out, exact.Exp2(e))
 		}
 		return out
 	case Blur:
@@ -135,7 +136,7 @@ func (t Transform) Apply(net *model.Network, dst, src []float32, amount float64)
 		}
 		warp(dst, src, in, fill, func(y, x float64) (float64, float64) { return cy + (y-cy)/amount, cx + (x-cx)/amount })
 	case Rotate:
-		sin, cos := math.Sincos(amount * math.Pi / 180)
+		sin, cos := exact.Sincos(amount * math.Pi / 180)
 		if amount == 0 {
 			sin, cos = 0, 1
 		}
@@ -217,7 +218,7 @@ func blur(dst, src []float32, in model.Input, sigma float64) {
 	sum := 0.0
 	for i := range weights {
 		d := float64(i - reach)
-		weights[i] = math.Exp(-d * d / (2 * sigma * sigma))
+		weights[i] = exact.Exp(-d * d / (2 * sigma * sigma))
 		sum += weights[i]
 	}
 	line := make([]float64, max(in.H, in.W))

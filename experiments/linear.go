@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -108,14 +109,14 @@ type scored struct {
 func crossEntropy(v *scored, sum float64) float64 {
 	top, all := float64(slices.Max(v.scores)), 0.0
 	for c, s := range v.scores {
-		v.p[c] = math.Exp(float64(s) - top)
+		v.p[c] = exact.Exp(float64(s) - top)
 		all += v.p[c]
 	}
 	for c, p := range v.p {
 		v.slopes[c] = float32(p / all / v.n)
 	}
 	v.slopes[v.label] -= float32(1 / v.n)
-	return sum + (math.Log(all) + top - float64(v.scores[v.label]))
+	return sum + (exact.Log(all) + top - float64(v.scores[v.label]))
 }
 
 func squaredHinge(v *scored, sum float64) float64 {

@@ -3,6 +3,7 @@ package maximize
 import (
 	"math"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 	"gonum.org/v1/gonum/dsp/fourier"
@@ -47,7 +48,7 @@ func newCanvas(k *kernel.Engine, net *model.Network, o Options) *canvas {
 				grey = 1 - grey
 			}
 		}
-		v.grey, v.offset = append(v.grey, grey), append(v.offset, math.Log(grey/(1-grey)))
+		v.grey, v.offset = append(v.grey, grey), append(v.offset, exact.Log(grey/(1-grey)))
 	}
 	if in.C == 3 && !o.PlainColours {
 		for c := range 3 {
@@ -82,7 +83,7 @@ func (v *canvas) waves() []float64 {
 	for y := range v.h {
 		fy := float64(min(y, v.h-y)) / float64(v.h)
 		for x := range half {
-			f := math.Hypot(fy, float64(x)/float64(v.w))
+			f := exact.Hypot(fy, float64(x)/float64(v.w))
 			out[y*half+x] = 1 / (4 * max(f, 1/side) * math.Sqrt(float64(v.h*v.w)))
 		}
 	}
@@ -177,7 +178,7 @@ func (v *canvas) picture(numbers []float32) []float64 {
 		for i := y * v.w; i < (y+1)*v.w; i++ {
 			v.mix(u, i, false)
 			for c, offset := range v.offset {
-				u[c*plane+i] = 1 / (1 + math.Exp(-u[c*plane+i]-offset))
+				u[c*plane+i] = 1 / (1 + exact.Exp(-u[c*plane+i]-offset))
 			}
 		}
 	})
@@ -249,7 +250,7 @@ func (v *canvas) blur(numbers []float32, deviation float64) {
 	half := v.w/2 + 1
 	weight := func(i int) float64 {
 		fy, fx := float64(min(i/half, v.h-i/half))/float64(v.h), float64(i%half)/float64(v.w)
-		return math.Exp(-2 * math.Pi * math.Pi * deviation * deviation * (float64(fy*fy) + float64(fx*fx)))
+		return exact.Exp(-2 * math.Pi * math.Pi * deviation * deviation * (float64(fy*fy) + float64(fx*fx)))
 	}
 	if v.paint == Fourier {
 		for i := range numbers {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/backward"
@@ -300,7 +301,7 @@ func (r *Run) climb(s *start, view glimpse, picture []float64, gradient []float3
 		}
 	}
 	v.penalty(picture, *r.o.L2, *r.o.Variation, g)
-	c1, c2 := 1-math.Pow(beta1, float64(step)), 1-math.Pow(beta2, float64(step))
+	c1, c2 := 1-exact.Pow(beta1, float64(step)), 1-exact.Pow(beta2, float64(step))
 	for i, d := range v.gradient(picture, g) {
 		m := float64(beta1*float64(s.m[i])) + float64((1-beta1)*d)
 		q := float64(beta2*float64(s.v[i])) + float64((1-beta2)*d*d)

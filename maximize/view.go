@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/model"
 )
 
@@ -26,7 +27,7 @@ func (v *canvas) draw(in model.Input, o Options, rng *rand.Rand) glimpse {
 	jitter := *o.Jitter
 	dy, dx := rng.IntN(2*jitter+1)-jitter, rng.IntN(2*jitter+1)-jitter
 	zoom := 1 + float64(*o.Zoom*symmetric(rng))
-	sin, cos := math.Sincos(*o.Turn * symmetric(rng) * math.Pi / 180)
+	sin, cos := exact.Sincos(*o.Turn * symmetric(rng) * math.Pi / 180)
 	return glimpse{v: v, h: in.H, w: in.W, dy: float64(dy), dx: float64(dx), cos: cos / zoom, sin: sin / zoom}
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model/tensor"
 )
@@ -205,12 +206,12 @@ var binaryOps = map[BinaryOp]binaryOp{
 	BinarySub: {func(a, b float32) float32 { return a - b }, func(_, _ float32) float32 { return 1 }, func(_, _ float32) float32 { return -1 }},
 	BinaryMul: {func(a, b float32) float32 { return a * b }, func(_, b float32) float32 { return b }, func(a, _ float32) float32 { return a }},
 	BinaryDiv: {func(a, b float32) float32 { return a / b }, func(_, b float32) float32 { return 1 / b }, func(a, b float32) float32 { return -a / (b * b) }},
-	BinaryPow: {func(a, b float32) float32 { return float32(math.Pow(float64(a), float64(b))) },
+	BinaryPow: {func(a, b float32) float32 { return float32(exact.Pow(float64(a), float64(b))) },
 		func(a, b float32) float32 {
-			return float32(float64(b) * math.Pow(float64(a), float64(b)-1))
+			return float32(float64(b) * exact.Pow(float64(a), float64(b)-1))
 		},
 		func(a, b float32) float32 {
-			return float32(math.Pow(float64(a), float64(b)) * math.Log(float64(a)))
+			return float32(exact.Pow(float64(a), float64(b)) * exact.Log(float64(a)))
 		}},
 	BinaryMax: {func(a, b float32) float32 { return max(a, b) }, func(a, b float32) float32 { return float32Step(a >= b) }, func(a, b float32) float32 { return float32Step(b > a) }},
 	BinaryMin: {func(a, b float32) float32 { return min(a, b) }, func(a, b float32) float32 { return float32Step(a <= b) }, func(a, b float32) float32 { return float32Step(b < a) }},

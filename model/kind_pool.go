@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/kernel"
 )
 
@@ -240,14 +241,14 @@ func (w *PoolWindows) pool(dst, src []float32) {
 		if w.l.Op == PoolAverage {
 			sums[i] += float64(src[j])
 		} else {
-			sums[i] += math.Pow(math.Abs(float64(src[j])), float64(w.l.P))
+			sums[i] += exact.Pow(math.Abs(float64(src[j])), float64(w.l.P))
 		}
 	})
 	for i, sum := range sums {
 		if w.l.Op == PoolAverage {
 			sum /= float64(max(w.counts[i%len(w.counts)], 1))
 		} else {
-			sum = math.Pow(sum, 1/float64(w.l.P))
+			sum = exact.Pow(sum, 1/float64(w.l.P))
 		}
 		dst[i] = float32(sum)
 	}

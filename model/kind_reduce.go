@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/deconvnet/viz/internal/exact"
 )
 
 // Reduce takes the axes Axes of an array of dims From together and leaves them
@@ -144,8 +146,8 @@ var reduceOps = map[ReduceOp]struct {
 	ReduceL1:        {0, func(s, v float64) float64 { return s + math.Abs(v) }, nil},
 	ReduceL2:        {0, func(s, v float64) float64 { return s + float64(v*v) }, func(s float64, _ int) float64 { return math.Sqrt(s) }},
 	ReduceSumSquare: {0, func(s, v float64) float64 { return s + float64(v*v) }, nil},
-	ReduceLogSum:    {0, func(s, v float64) float64 { return s + v }, func(s float64, _ int) float64 { return math.Log(s) }},
-	ReduceLogSumExp: {0, func(s, v float64) float64 { return s + math.Exp(v) }, func(s float64, _ int) float64 { return math.Log(s) }},
+	ReduceLogSum:    {0, func(s, v float64) float64 { return s + v }, func(s float64, _ int) float64 { return exact.Log(s) }},
+	ReduceLogSumExp: {0, func(s, v float64) float64 { return s + exact.Exp(v) }, func(s float64, _ int) float64 { return exact.Log(s) }},
 }
 
 // argOps: whether v is better than what was best so far.

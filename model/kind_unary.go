@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/kernel"
 )
 
@@ -147,9 +148,9 @@ type unaryOp struct {
 	slope      func(x, y, a, b float64) float64
 }
 
-func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+func sigmoid(x float64) float64 { return 1 / (1 + exact.Exp(-x)) }
 
-func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
+func softplus(x float64) float64 { return max(x, 0) + exact.Log1p(exact.Exp(-math.Abs(x))) }
 
 func indicator(on bool) float64 {
 	if on {
@@ -174,38 +175,38 @@ var unaryOps = map[UnaryOp]unaryOp{
 	UnaryAbs:  {0, func(x, _, _ float64) float64 { return math.Abs(x) }, func(x, _, _, _ float64) float64 { return pick(x > 0, 1, -indicator(x < 0)) }},
 	UnaryNeg:  {0, func(x, _, _ float64) float64 { return -x }, func(_, _, _, _ float64) float64 { return -1 }},
 	UnarySqrt: {0, func(x, _, _ float64) float64 { return math.Sqrt(x) }, func(_, y, _, _ float64) float64 { return 0.5 / y }},
-	UnaryExp:  {0, func(x, _, _ float64) float64 { return math.Exp(x) }, func(_, y, _, _ float64) float64 { return y }},
-	UnaryLog:  {0, func(x, _, _ float64) float64 { return math.Log(x) }, func(x, _, _, _ float64) float64 { return 1 / x }},
-	UnaryErf: {0, func(x, _, _ float64) float64 { return math.Erf(x) },
-		func(x, _, _, _ float64) float64 { return 2 / math.Sqrt(math.Pi) * math.Exp(-x*x) }},
+	UnaryExp:  {0, func(x, _, _ float64) float64 { return exact.Exp(x) }, func(_, y, _, _ float64) float64 { return y }},
+	UnaryLog:  {0, func(x, _, _ float64) float64 { return exact.Log(x) }, func(x, _, _, _ float64) float64 { return 1 / x }},
+	UnaryErf: {0, func(x, _, _ float64) float64 { return exact.Erf(x) },
+		func(x, _, _, _ float64) float64 { return 2 / math.Sqrt(math.Pi) * exact.Exp(-x*x) }},
 	UnaryReciprocal: {0, func(x, _, _ float64) float64 { return 1 / x }, func(_, y, _, _ float64) float64 { return -y * y }},
-	UnarySin:        {0, func(x, _, _ float64) float64 { return math.Sin(x) }, func(x, _, _, _ float64) float64 { return math.Cos(x) }},
-	UnaryCos:        {0, func(x, _, _ float64) float64 { return math.Cos(x) }, func(x, _, _, _ float64) float64 { return -math.Sin(x) }},
+	UnarySin:        {0, func(x, _, _ float64) float64 { return exact.Sin(x) }, func(x, _, _, _ float64) float64 { return exact.Cos(x) }},
+	UnaryCos:        {0, func(x, _, _ float64) float64 { return exact.Cos(x) }, func(x, _, _, _ float64) float64 { return -exact.Sin(x) }},
 	UnaryFloor:      {0, func(x, _, _ float64) float64 { return math.Floor(x) }, nil},
 	UnaryCeil:       {0, func(x, _, _ float64) float64 { return math.Ceil(x) }, nil},
 	UnaryRound:      {0, func(x, _, _ float64) float64 { return math.RoundToEven(x) }, nil},
 	UnaryTruncate:   {0, func(x, _, _ float64) float64 { return math.Trunc(x) }, nil},      // conversion to an integer
 	UnaryNotZero:    {0, func(x, _, _ float64) float64 { return indicator(x != 0) }, flat}, // conversion to a boolean
 	UnarySign:       {0, func(x, _, _ float64) float64 { return pick(x > 0, 1, -indicator(x < 0)) }, nil},
-	UnaryTanh:       {0, func(x, _, _ float64) float64 { return math.Tanh(x) }, func(_, y, _, _ float64) float64 { return 1 - float64(y*y) }},
+	UnaryTanh:       {0, func(x, _, _ float64) float64 { return exact.Tanh(x) }, func(_, y, _, _ float64) float64 { return 1 - float64(y*y) }},
 	UnarySigmoid:    {0, func(x, _, _ float64) float64 { return sigmoid(x) }, func(_, y, _, _ float64) float64 { return y * (1 - y) }},
 	UnaryRelu:       {0, func(x, _, _ float64) float64 { return max(x, 0) }, func(x, _, _, _ float64) float64 { return indicator(x > 0) }},
 	UnarySoftplus:   {0, func(x, _, _ float64) float64 { return softplus(x) }, func(x, _, _, _ float64) float64 { return sigmoid(x) }},
 	UnarySoftsign: {0, func(x, _, _ float64) float64 { return x / (1 + math.Abs(x)) },
 		func(x, _, _, _ float64) float64 { return 1 / ((1 + math.Abs(x)) * (1 + math.Abs(x))) }},
-	UnaryMish: {0, func(x, _, _ float64) float64 { return x * math.Tanh(softplus(x)) }, func(x, _, _, _ float64) float64 {
-		t := math.Tanh(softplus(x))
+	UnaryMish: {0, func(x, _, _ float64) float64 { return x * exact.Tanh(softplus(x)) }, func(x, _, _, _ float64) float64 {
+		t := exact.Tanh(softplus(x))
 		return t + float64(x*(1-float64(t*t))*sigmoid(x))
 	}},
 	UnaryHardSwish: {0, func(x, _, _ float64) float64 { return x * min(max(x/6+0.5, 0), 1) },
 		func(x, _, _, _ float64) float64 { return pick(x >= 3, 1, indicator(x > -3)*(x/3+0.5)) }},
-	UnaryGelu: {0, func(x, _, _ float64) float64 { return 0.5 * x * (1 + math.Erf(x/math.Sqrt2)) }, func(x, _, _, _ float64) float64 {
-		return float64(0.5*(1+math.Erf(x/math.Sqrt2))) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
+	UnaryGelu: {0, func(x, _, _ float64) float64 { return 0.5 * x * (1 + exact.Erf(x/math.Sqrt2)) }, func(x, _, _, _ float64) float64 {
+		return float64(0.5*(1+exact.Erf(x/math.Sqrt2))) + x*exact.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
 	}},
 	UnaryGeluTanh: {0, func(x, _, _ float64) float64 {
-		return 0.5 * x * (1 + math.Tanh(sqrt2OverPi*(x+float64(0.044715*x*x*x))))
+		return 0.5 * x * (1 + exact.Tanh(sqrt2OverPi*(x+float64(0.044715*x*x*x))))
 	}, func(x, _, _, _ float64) float64 {
-		t := math.Tanh(sqrt2OverPi * (x + float64(0.044715*x*x*x)))
+		t := exact.Tanh(sqrt2OverPi * (x + float64(0.044715*x*x*x)))
 		return float64(0.5*(1+t)) + float64(0.5*x*(1-float64(t*t))*sqrt2OverPi*(1+float64(3*0.044715*x*x)))
 	}},
 	UnaryLeakyRelu:       {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*x) }, func(x, _, a, _ float64) float64 { return pick(x > 0, 1, a) }},
@@ -214,11 +215,11 @@ var unaryOps = map[UnaryOp]unaryOp{
 		s := sigmoid(a * x)
 		return s + float64(a*y*(1-s))
 	}},
-	UnaryElu: {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*math.Expm1(x)) },
+	UnaryElu: {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*exact.Expm1(x)) },
 		func(x, y, a, _ float64) float64 { return pick(x > 0, 1, y+a) }},
-	UnaryCelu: {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*math.Expm1(x/a)) },
-		func(x, _, a, _ float64) float64 { return pick(x > 0, 1, math.Exp(x/a)) }},
-	UnarySelu: {2, func(x, a, b float64) float64 { return b * pick(x > 0, x, a*math.Expm1(x)) },
+	UnaryCelu: {1, func(x, a, _ float64) float64 { return pick(x > 0, x, a*exact.Expm1(x/a)) },
+		func(x, _, a, _ float64) float64 { return pick(x > 0, 1, exact.Exp(x/a)) }},
+	UnarySelu: {2, func(x, a, b float64) float64 { return b * pick(x > 0, x, a*exact.Expm1(x)) },
 		func(x, y, a, b float64) float64 { return pick(x > 0, b, y+float64(a*b)) }},
 	UnaryHardSigmoid: {2, func(x, a, b float64) float64 { return min(max(float64(a*x)+b, 0), 1) },
 		func(x, y, a, _ float64) float64 { return a * indicator(y > 0 && y < 1) }},
@@ -226,20 +227,20 @@ var unaryOps = map[UnaryOp]unaryOp{
 		return float64(indicator(x < -b)*(x+a)) + float64(indicator(x > b)*(x-a))
 	},
 		func(x, _, _, b float64) float64 { return indicator(math.Abs(x) > b) }},
-	UnaryTan:   {0, func(x, _, _ float64) float64 { return math.Tan(x) }, func(_, y, _, _ float64) float64 { return 1 + float64(y*y) }},
-	UnaryAsin:  {0, func(x, _, _ float64) float64 { return math.Asin(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(1-float64(x*x)) }},
-	UnaryAcos:  {0, func(x, _, _ float64) float64 { return math.Acos(x) }, func(x, _, _, _ float64) float64 { return -1 / math.Sqrt(1-float64(x*x)) }},
-	UnaryAtan:  {0, func(x, _, _ float64) float64 { return math.Atan(x) }, func(x, _, _, _ float64) float64 { return 1 / (1 + float64(x*x)) }},
-	UnarySinh:  {0, func(x, _, _ float64) float64 { return math.Sinh(x) }, func(x, _, _, _ float64) float64 { return math.Cosh(x) }},
-	UnaryCosh:  {0, func(x, _, _ float64) float64 { return math.Cosh(x) }, func(x, _, _, _ float64) float64 { return math.Sinh(x) }},
-	UnaryAsinh: {0, func(x, _, _ float64) float64 { return math.Asinh(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(float64(x*x)+1) }},
-	UnaryAcosh: {0, func(x, _, _ float64) float64 { return math.Acosh(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(float64(x*x)-1) }},
-	UnaryAtanh: {0, func(x, _, _ float64) float64 { return math.Atanh(x) }, func(x, _, _, _ float64) float64 { return 1 / (1 - float64(x*x)) }},
+	UnaryTan:   {0, func(x, _, _ float64) float64 { return exact.Tan(x) }, func(_, y, _, _ float64) float64 { return 1 + float64(y*y) }},
+	UnaryAsin:  {0, func(x, _, _ float64) float64 { return exact.Asin(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(1-float64(x*x)) }},
+	UnaryAcos:  {0, func(x, _, _ float64) float64 { return exact.Acos(x) }, func(x, _, _, _ float64) float64 { return -1 / math.Sqrt(1-float64(x*x)) }},
+	UnaryAtan:  {0, func(x, _, _ float64) float64 { return exact.Atan(x) }, func(x, _, _, _ float64) float64 { return 1 / (1 + float64(x*x)) }},
+	UnarySinh:  {0, func(x, _, _ float64) float64 { return exact.Sinh(x) }, func(x, _, _, _ float64) float64 { return exact.Cosh(x) }},
+	UnaryCosh:  {0, func(x, _, _ float64) float64 { return exact.Cosh(x) }, func(x, _, _, _ float64) float64 { return exact.Sinh(x) }},
+	UnaryAsinh: {0, func(x, _, _ float64) float64 { return exact.Asinh(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(float64(x*x)+1) }},
+	UnaryAcosh: {0, func(x, _, _ float64) float64 { return exact.Acosh(x) }, func(x, _, _, _ float64) float64 { return 1 / math.Sqrt(float64(x*x)-1) }},
+	UnaryAtanh: {0, func(x, _, _ float64) float64 { return exact.Atanh(x) }, func(x, _, _, _ float64) float64 { return 1 / (1 - float64(x*x)) }},
 	UnaryNot:   {0, func(x, _, _ float64) float64 { return indicator(x == 0) }, flat},
 	UnaryIsNaN: {0, func(x, _, _ float64) float64 { return indicator(math.IsNaN(x)) }, flat},
 	UnaryIsInf: {2, func(x, a, b float64) float64 {
 		return indicator(a != 0 && math.IsInf(x, 1) || b != 0 && math.IsInf(x, -1))
 	}, flat},
 	UnaryAffine:     {2, func(x, a, b float64) float64 { return float64(a*x) + b }, func(_, _, a, _ float64) float64 { return a }},
-	UnaryScaledTanh: {2, func(x, a, b float64) float64 { return a * math.Tanh(b*x) }, func(x, _, a, b float64) float64 { t := math.Tanh(b * x); return a * b * (1 - float64(t*t)) }},
+	UnaryScaledTanh: {2, func(x, a, b float64) float64 { return a * exact.Tanh(b*x) }, func(x, _, a, b float64) float64 { t := exact.Tanh(b * x); return a * b * (1 - float64(t*t)) }},
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/disintegration/imaging"
 )
 
@@ -62,7 +63,7 @@ func (f Resampling) kernel() (support float64, shape func(x float64) float64) {
 		if x == 0 {
 			return 1
 		}
-		return math.Sin(math.Pi*x) / (math.Pi * x)
+		return exact.Sin(math.Pi*x) / (math.Pi * x)
 	}
 	switch f {
 	case ResampleBilinear:
@@ -74,7 +75,7 @@ func (f Resampling) kernel() (support float64, shape func(x float64) float64) {
 			if math.Abs(x) >= 1 {
 				return 0
 			}
-			return sinc(x) * (0.54 + float64(0.46*math.Cos(math.Pi*x)))
+			return sinc(x) * (0.54 + float64(0.46*exact.Cos(math.Pi*x)))
 		}
 	case ResampleLanczos:
 		return 3, func(x float64) float64 {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/model/tensor"
 )
 
@@ -394,7 +395,7 @@ func (r *Reading) Start(t Target) []float32 {
 // exp of the others'.
 func logOdds(scores []float32, p []float64, c int) float64 {
 	if p[c] < 0.5 && p[c] > 1e-300 {
-		return math.Log(p[c]) - math.Log1p(-p[c])
+		return exact.Log(p[c]) - exact.Log1p(-p[c])
 	}
 	top := math.Inf(-1)
 	for i, s := range scores {
@@ -405,8 +406,8 @@ func logOdds(scores []float32, p []float64, c int) float64 {
 	var others float64
 	for i, s := range scores {
 		if i != c {
-			others += math.Exp(float64(s) - top)
+			others += exact.Exp(float64(s) - top)
 		}
 	}
-	return float64(scores[c]) - top - math.Log(others)
+	return float64(scores[c]) - top - exact.Log(others)
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
 )
@@ -150,7 +151,7 @@ func blur(dst, src []float32, h, w int, sigma float64) {
 	r := int(float64(3*sigma) + 0.5)
 	weights := make([]float64, r+1)
 	for i := range weights {
-		weights[i] = math.Exp(-float64(i*i) / (2 * sigma * sigma))
+		weights[i] = exact.Exp(-float64(i*i) / (2 * sigma * sigma))
 	}
 	rows := make([]float64, len(src))
 	pass := func(n, size int, at func(i, j int) float64, put func(i, j int, v float64)) {

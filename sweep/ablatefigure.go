@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/view"
 )
@@ -67,7 +68,7 @@ func (t *AblationResult) against(i int) string {
 		return ""
 	}
 	text := fmt.Sprintf("%+.1f", 100*difference)
-	if e := math.Hypot(orNaN(r.TestStd)/math.Sqrt(float64(len(r.Test))), orNaN(full.TestStd)/math.Sqrt(float64(len(full.Test)))); e > 0 {
+	if e := exact.Hypot(orNaN(r.TestStd)/math.Sqrt(float64(len(r.Test))), orNaN(full.TestStd)/math.Sqrt(float64(len(full.Test)))); e > 0 {
 		text += fmt.Sprintf(" (%.1f standard errors)", difference/e)
 	}
 	return text

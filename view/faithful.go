@@ -10,6 +10,7 @@ import (
 	"github.com/deconvnet/viz/attribution"
 	"github.com/deconvnet/viz/attribution/faith"
 	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/model/tensor"
 )
 
@@ -245,7 +246,7 @@ func centre(h, w int) []float32 {
 	for y := range h {
 		for x := range w {
 			dy, dx := (float64(y)+0.5)/float64(h)-0.5, (float64(x)+0.5)/float64(w)-0.5
-			out = append(out, float32(math.Exp(-(float64(dy*dy)+float64(dx*dx))*8)))
+			out = append(out, float32(exact.Exp(-(float64(dy*dy)+float64(dx*dx))*8)))
 		}
 	}
 	return out

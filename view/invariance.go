@@ -12,6 +12,7 @@ import (
 
 	"github.com/deconvnet/viz/experiments"
 	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -313,7 +314,7 @@ func change(t experiments.Transform, amount float64) float64 {
 	case experiments.Rotate:
 		return min(d, 360-d)
 	case experiments.Scale, experiments.Contrast:
-		return math.Abs(math.Log(amount))
+		return math.Abs(exact.Log(amount))
 	default:
 		return d
 	}

@@ -32,6 +32,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/deconvnet/viz/images"
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -161,7 +162,7 @@ func columns(n int, ratio float64) int {
 	best, cost := 1, math.Inf(1)
 	for c := 1; c <= n; c++ {
 		empty := (c - n%c) % c
-		if k := math.Abs(math.Log(float64(c)/ideal)) + float64(empty)/float64(c)/3; k < cost {
+		if k := math.Abs(exact.Log(float64(c)/ideal)) + float64(empty)/float64(c)/3; k < cost {
 			best, cost = c, k
 		}
 	}

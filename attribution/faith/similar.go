@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"gonum.org/v1/gonum/stat"
 )
 
@@ -76,7 +77,7 @@ func UniformWindow() []float64 {
 func GaussianWindow() []float64 {
 	w, sum := make([]float64, 11), 0.0
 	for i := range w {
-		w[i] = math.Exp(-float64((i-5)*(i-5)) / (2 * 1.5 * 1.5))
+		w[i] = exact.Exp(-float64((i-5)*(i-5)) / (2 * 1.5 * 1.5))
 		sum += w[i]
 	}
 	for i := range w {
@@ -99,7 +100,7 @@ func SSIM(a, b []float32, h, w int, window []float64) float64 {
 	if lo == hi {
 		return 1
 	}
-	c1, c2 := math.Pow(0.01*(hi-lo), 2), math.Pow(0.03*(hi-lo), 2)
+	c1, c2 := exact.Pow(0.01*(hi-lo), 2), exact.Pow(0.03*(hi-lo), 2)
 	product := func(p, q []float64) []float64 {
 		out := make([]float64, len(p))
 		for i := range p {

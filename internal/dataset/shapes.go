@@ -5,6 +5,8 @@ import (
 	"image"
 	"math"
 	"strconv"
+
+	"github.com/deconvnet/viz/internal/exact"
 )
 
 // The shapes set: 32x32 RGB, one object of one of ten classes on a noisy background. It stands in for a
@@ -31,9 +33,9 @@ type shape struct {
 }
 
 var shapes = []shape{
-	{"disc", 0, func(x, y, _ float64) bool { return math.Hypot(x, y) <= 0.95 }},
+	{"disc", 0, func(x, y, _ float64) bool { return exact.Hypot(x, y) <= 0.95 }},
 	{"ring", 0, func(x, y, k float64) bool {
-		r := math.Hypot(x, y)
+		r := exact.Hypot(x, y)
 		return r <= 1 && r >= 0.5+float64(0.1*k)
 	}},
 	{"square", 15, func(x, y, _ float64) bool { return max(math.Abs(x), math.Abs(y)) <= 0.85 }},
@@ -49,7 +51,7 @@ var shapes = []shape{
 		if k < 0.5 {
 			x = -x
 		}
-		return math.Hypot(x, y) <= 1 && math.Hypot(x-0.5, y) > 0.85
+		return exact.Hypot(x, y) <= 1 && exact.Hypot(x-0.5, y) > 0.85
 	}},
 	{"rows", 10, inRows},
 	{"columns", 10, func(x, y, k float64) bool { return inRows(y, x, k) }},
@@ -67,11 +69,11 @@ var shapes = []shape{
 func inStar(x, y, _ float64) bool {
 	const sector = 2 * math.Pi / 5
 	const notch = 0.44 // radius of the notches; the points have radius 1
-	a := math.Atan2(x, -y)
+	a := exact.Atan2(x, -y)
 	a = math.Abs(a - float64(sector*math.Round(a/sector)))
-	r := math.Hypot(x, y)
-	px, py := float64(r*math.Cos(a)), float64(r*math.Sin(a))
-	nx, ny := float64(notch*math.Cos(sector/2)), float64(notch*math.Sin(sector/2))
+	r := exact.Hypot(x, y)
+	px, py := float64(r*exact.Cos(a)), float64(r*exact.Sin(a))
+	nx, ny := float64(notch*exact.Cos(sector/2)), float64(notch*exact.Sin(sector/2))
 	// On the centre's side of the line from the point (1, 0) to the notch (nx, ny).
 	return float64((nx-1)*py)-float64(ny*(px-1)) >= 0
 }
@@ -161,7 +163,7 @@ func (c *rgb) mix(d rgb, a float64) {
 }
 
 // drawShape draws image i of a split. It depends on nothing but its arguments: products are rounded by
-// themselves on all processors (only math.Exp and Sincos may differ in their last bit). With object false
+// themselves on all processors (only exact.Exp and Sincos may differ in their last bit). With object false
 // everything else is drawn alike and the rectangle is empty: for tests.
 func drawShape(seed, split, i uint64, label int, object bool) (*image.NRGBA, image.Rectangle) {
 	var canvas [shapeSide][shapeSide]rgb
@@ -177,7 +179,7 @@ func drawShape(seed, split, i uint64, label int, object bool) (*image.NRGBA, ima
 	var box image.Rectangle
 	if object {
 		s := shapes[label]
-		sin, cos := math.Sincos(turn * s.tilt * math.Pi / 180)
+		sin, cos := exact.Sincos(turn * s.tilt * math.Pi / 180)
 		for y := int(cy - margin); y < min(int(math.Ceil(cy+margin)), shapeSide); y++ {
 			for x := int(cx - margin); x < min(int(math.Ceil(cx+margin)), shapeSide); x++ {
 				hits := 0
@@ -253,7 +255,7 @@ func drawBackground(canvas *[shapeSide][shapeSide]rgb, r *random) {
 	}
 	for range 5 {
 		x0, y0 := r.in(0, shapeSide), r.in(0, shapeSide)
-		sin, cos := math.Sincos(r.in(0, 2*math.Pi))
+		sin, cos := exact.Sincos(r.in(0, 2*math.Pi))
 		length, width := r.in(4, 9), r.in(1.2, 2.2)
 		if r.in(0, 1) < 0.4 {
 			length = 0 // a spot
@@ -271,7 +273,7 @@ func drawBackground(canvas *[shapeSide][shapeSide]rgb, r *random) {
 				if d2 > 9 { // less than 0.01 of a grey level
 					continue
 				}
-				a := math.Exp(-d2)
+				a := exact.Exp(-d2)
 				for c := range delta {
 					canvas[y][x][c] += float64(a * delta[c])
 				}

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/disintegration/imaging"
 )
 
@@ -37,7 +38,7 @@ func sinc(x float64) float64 {
 	if x == 0 {
 		return 1
 	}
-	return math.Sin(math.Pi*x) / (math.Pi * x)
+	return exact.Sin(math.Pi*x) / (math.Pi * x)
 }
 
 // Fit is a picture made as small as it must be for a w x h frame, with its shape.

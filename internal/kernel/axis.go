@@ -1,6 +1,10 @@
 package kernel
 
-import "math"
+import (
+	"math"
+
+	"github.com/deconvnet/viz/internal/exact"
+)
 
 // Axis says how an array is seen by what works along one of its axes: [Outer][Size][Inner],
 // along the one in the middle. Inner is 1 for rows.
@@ -202,7 +206,7 @@ func softmaxRows(j *loopJob, lo, hi int) {
 			continue
 		}
 		v.right[SubOp](dst, src, size, top)
-		v.right[SubOp](dst, dst, size, float32(math.Log(float64(sum))))
+		v.right[SubOp](dst, dst, size, float32(exact.Log(float64(sum))))
 	}
 }
 
@@ -230,7 +234,7 @@ func softmaxColumns(j *loopJob, lo, hi int) {
 		if j.flag {
 			op = SubOp
 			for i, s := range sum[:n] {
-				sum[i] = float32(math.Log(float64(s)))
+				sum[i] = float32(exact.Log(float64(s)))
 			}
 		}
 		for r := range size {

@@ -1,6 +1,10 @@
 package kernel
 
-import "math"
+import (
+	"math"
+
+	"github.com/deconvnet/viz/internal/exact"
+)
 
 // chunk is the number of elements a worker takes at a time in elementwise loops
 // over n: 64 KiB of each slice, less where workers would have to wait. It is a
@@ -158,15 +162,15 @@ func SoftmaxCrossEntropy(rows, cols int, dlogits, logits []float32, labels []int
 		}
 		sum := 0.0
 		for _, v := range row {
-			sum += math.Exp(float64(v) - m)
+			sum += exact.Exp(float64(v) - m)
 		}
-		loss += math.Log(sum) + m - float64(row[l])
+		loss += exact.Log(sum) + m - float64(row[l])
 		if dlogits == nil {
 			continue
 		}
 		d := dlogits[i*cols:][:cols]
 		for j, v := range row {
-			p := math.Exp(float64(v)-m) / sum
+			p := exact.Exp(float64(v)-m) / sum
 			if j == l {
 				p--
 			}

@@ -1,6 +1,10 @@
 package kernel
 
-import "math"
+import (
+	"math"
+
+	"github.com/deconvnet/viz/internal/exact"
+)
 
 // checkPlanes panics unless every slice holds n*c*hw values.
 func checkPlanes(n, c, hw int, slices ...[]float32) {
@@ -107,7 +111,7 @@ func lrnPower(i int, j *loopJob) {
 // float32: 2^(y log2 x), by the series of atanh and of 2^f.
 func power(x, y float64) float64 {
 	if !(x > 1e-30 && x < 1e30) {
-		return math.Pow(x, y)
+		return exact.Pow(x, y)
 	}
 	const root = 0x3FE6A09E667F3BCD // of 1/2
 	b := math.Float64bits(x)
@@ -121,7 +125,7 @@ func power(x, y float64) float64 {
 	}
 	z := float64(y * (float64(e) + float64(float64(t*p)*(2*math.Log2E))))
 	if !(z > -1000 && z < 1000) {
-		return math.Pow(x, y)
+		return exact.Pow(x, y)
 	}
 	n := math.Floor(z + 0.5)
 	f := (z - n) * math.Ln2

@@ -1,6 +1,10 @@
 package kernel
 
-import "math"
+import (
+	"math"
+
+	"github.com/deconvnet/viz/internal/exact"
+)
 
 // The functions in this file are the definition of what the package computes:
 // plain loops that sum in float64. They are compiled everywhere, tests compare
@@ -296,7 +300,7 @@ func refLRN(c, hw, p int, dst, src []float32, size int, alpha, beta, bias float6
 			v := float64(src[j*hw+p])
 			sum += float64(v * v)
 		}
-		dst[k*hw+p] = float32(float64(src[k*hw+p]) * math.Pow(bias+float64(alpha/float64(size)*sum), -beta))
+		dst[k*hw+p] = float32(float64(src[k*hw+p]) * exact.Pow(bias+float64(alpha/float64(size)*sum), -beta))
 	}
 }
 
@@ -315,7 +319,7 @@ func refLRNGrad(c, hw, p int, dx, dy, x []float32, size int, alpha, beta, bias f
 			sum += float64(v * v)
 		}
 		s := bias + float64(alpha/float64(size)*sum)
-		t[k] = float64(dy[k*hw+p]) * math.Pow(s, -beta)
+		t[k] = float64(dy[k*hw+p]) * exact.Pow(s, -beta)
 		u[k] = t[k] * float64(x[k*hw+p]) / s
 	}
 	low := (size - 1) / 2
@@ -336,10 +340,10 @@ func refSoftmax(dst, src []float32) {
 	}
 	sum := 0.0
 	for _, v := range src {
-		sum += math.Exp(float64(v) - m)
+		sum += exact.Exp(float64(v) - m)
 	}
 	for j, v := range src {
-		dst[j] = float32(math.Exp(float64(v)-m) / sum)
+		dst[j] = float32(exact.Exp(float64(v)-m) / sum)
 	}
 }
 
@@ -396,7 +400,7 @@ func refBatchNormGrad(k, n, c, hw int, dx, dgamma, dbeta, dy, x, gamma, mean, in
 func refRecurrent(r Recurrent, n, i int, s *Recurrence, w RecurrentWeights) {
 	h := r.Hidden
 	g := r.Cell.Gates() * h
-	sigmoid := func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }
+	sigmoid := func(v float64) float64 { return 1 / (1 + exact.Exp(-v)) }
 	for t := range r.Steps {
 		at := t*n + i
 		x, hb, ha := s.x[at*r.In:][:r.In], s.hidden[at*h:][:h], s.hidden[(at+n)*h:][:h]
@@ -416,16 +420,16 @@ func refRecurrent(r Recurrent, n, i int, s *Recurrence, w RecurrentWeights) {
 			var out [4]float64
 			switch r.Cell {
 			case RNN:
-				out[0] = math.Tanh(sum(0))
+				out[0] = exact.Tanh(sum(0))
 				ha[j] = float32(out[0])
 			case LSTM:
-				out = [4]float64{sigmoid(sum(0)), sigmoid(sum(1)), math.Tanh(sum(2)), sigmoid(sum(3))}
+				out = [4]float64{sigmoid(sum(0)), sigmoid(sum(1)), exact.Tanh(sum(2)), sigmoid(sum(3))}
 				c := float64(out[1]*float64(s.cell[at*h+j])) + float64(out[0]*out[2])
 				s.cell[(at+n)*h+j] = float32(c)
-				ha[j] = float32(out[3] * math.Tanh(c))
+				ha[j] = float32(out[3] * exact.Tanh(c))
 			case GRU:
 				out[0], out[1] = sigmoid(sum(0)), sigmoid(sum(1))
-				out[2] = math.Tanh(fromX[2*h+j] + float64(out[0]*fromH[2*h+j]))
+				out[2] = exact.Tanh(fromX[2*h+j] + float64(out[0]*fromH[2*h+j]))
 				s.inner[at*h+j] = float32(fromH[2*h+j])
 				ha[j] = float32(float64((1-out[1])*out[2]) + float64(out[1]*float64(hb[j])))
 			}

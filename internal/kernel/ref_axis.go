@@ -1,6 +1,10 @@
 package kernel
 
-import "math"
+import (
+	"math"
+
+	"github.com/deconvnet/viz/internal/exact"
+)
 
 // eachRow calls f for each row along the axis of rows or blocks of columns [lo, hi), with
 // the place of its first number and the step to the next.
@@ -71,14 +75,14 @@ func refSoftmaxAxis(j *loopJob, lo, hi int) {
 			top = max(top, j.s[1][at+k*step])
 		}
 		for k := range j.dim[0] {
-			sum += math.Exp(float64(j.s[1][at+k*step]) - float64(top))
+			sum += exact.Exp(float64(j.s[1][at+k*step]) - float64(top))
 		}
 		for k := range j.dim[0] {
 			v := float64(j.s[1][at+k*step]) - float64(top)
 			if j.flag {
-				v -= math.Log(sum)
+				v -= exact.Log(sum)
 			} else {
-				v = math.Exp(v) / sum
+				v = exact.Exp(v) / sum
 			}
 			j.s[0][at+k*step] = float32(v)
 		}

@@ -1,21 +1,25 @@
 package kernel
 
-import "math"
+import (
+	"math"
+
+	"github.com/deconvnet/viz/internal/exact"
+)
 
 // refFunction defines the functions of single numbers.
 func refFunction(f Function, x float64) float64 {
 	a, b := float64(f.A), float64(f.B)
 	switch f.Func {
 	case Exp:
-		return math.Exp(x)
+		return exact.Exp(x)
 	case Sigmoid:
 		return refSigmoid(x)
 	case Tanh:
-		return math.Tanh(x)
+		return exact.Tanh(x)
 	case Erf:
-		return math.Erf(x)
+		return exact.Erf(x)
 	case Gelu:
-		return x * math.Erfc(-x/math.Sqrt2) / 2
+		return x * exact.Erfc(-x/math.Sqrt2) / 2
 	case GeluTanh:
 		return x * refSigmoid(2*refInner*(x+float64(0.044715*x*x*x)))
 	case Swish:
@@ -25,14 +29,14 @@ func refFunction(f Function, x float64) float64 {
 	case HardSigmoid:
 		return min(max(float64(a*x)+b, 0), 1)
 	case Softplus:
-		return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))
+		return max(x, 0) + exact.Log1p(exact.Exp(-math.Abs(x)))
 	case Mish:
-		return x * math.Tanh(max(x, 0)+math.Log1p(math.Exp(-math.Abs(x))))
+		return x * exact.Tanh(max(x, 0)+exact.Log1p(exact.Exp(-math.Abs(x))))
 	case Elu:
 		if x > 0 {
 			return b * x
 		}
-		return a * math.Expm1(x)
+		return a * exact.Expm1(x)
 	case Leaky:
 		if x > 0 {
 			return x
@@ -50,10 +54,10 @@ const refInner = 0.7978845608028654 // sqrt(2/pi)
 
 func refSigmoid(x float64) float64 {
 	if x < 0 {
-		e := math.Exp(x)
+		e := exact.Exp(x)
 		return e / (1 + e)
 	}
-	return 1 / (1 + math.Exp(-x))
+	return 1 / (1 + exact.Exp(-x))
 }
 
 // refSlopes are the functions whose slopes there are.
@@ -72,10 +76,10 @@ func refDerivative(f Function, x float64) float64 {
 	case Sigmoid:
 		return refSigmoid(x) * refSigmoid(-x)
 	case Tanh:
-		t := math.Tanh(x)
+		t := exact.Tanh(x)
 		return 1 - float64(t*t)
 	case Gelu:
-		return math.Erfc(-x/math.Sqrt2)/2 + float64(x*math.Exp(-x*x/2))/math.Sqrt(2*math.Pi)
+		return exact.Erfc(-x/math.Sqrt2)/2 + float64(x*exact.Exp(-x*x/2))/math.Sqrt(2*math.Pi)
 	case GeluTanh:
 		x = min(max(x, -20), 20)
 		s := refSigmoid(2 * refInner * (x + float64(0.044715*x*x*x)))
@@ -93,7 +97,7 @@ func refDerivative(f Function, x float64) float64 {
 		}
 		return x/3 + 0.5
 	case Erf:
-		return 2 / math.Sqrt(math.Pi) * math.Exp(-x*x)
+		return 2 / math.Sqrt(math.Pi) * exact.Exp(-x*x)
 	}
 	panic("kernel: no slope of the function")
 }

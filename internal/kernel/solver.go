@@ -1,6 +1,10 @@
 package kernel
 
-import "math"
+import (
+	"math"
+
+	"github.com/deconvnet/viz/internal/exact"
+)
 
 func checkSame(w []float32, others ...[]float32) {
 	for _, s := range others {
@@ -51,8 +55,8 @@ func (e *Engine) Adam(w, m, v, g []float32, lr, b1, b2, eps float32, t int) {
 	if t < 1 {
 		panic("kernel: Adam: steps count from 1")
 	}
-	step := float32(float64(lr) / (1 - math.Pow(float64(b1), float64(t))))
-	root := float32(1 / math.Sqrt(1-math.Pow(float64(b2), float64(t))))
+	step := float32(float64(lr) / (1 - exact.Pow(float64(b1), float64(t))))
+	root := float32(1 / math.Sqrt(1-exact.Pow(float64(b2), float64(t))))
 	e.loop(len(w), e.chunk(len(w)), func(j *loopJob, lo, hi int) {
 		w, m, v, g := j.s[0][lo:hi], j.s[1][lo:hi], j.s[2][lo:hi], j.s[3][lo:hi]
 		b1, c1, b2, c2, step, root, eps := j.k[0], j.k[1], j.k[2], j.k[3], j.k[4], j.k[5], j.k[6]

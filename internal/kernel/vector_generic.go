@@ -1,8 +1,9 @@
 package kernel
 
 import (
-	"math"
 	"unsafe"
+
+	"github.com/deconvnet/viz/internal/exact"
 )
 
 // genericVector are the vector kernels in plain Go. Its functions are computed in
@@ -181,7 +182,7 @@ func rowMaxGeneric(x *float32, n int) float32 {
 func expSumGeneric(dst, src *float32, n int, shift float32) float32 {
 	d, sum := row(dst, n), 0.0
 	for i, v := range row(src, n) {
-		e := math.Exp(float64(v - shift))
+		e := exact.Exp(float64(v - shift))
 		d[i] = float32(e)
 		sum += e
 	}

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/deconvnet/viz/internal/exact"
 )
 
 // axes are a chart's ranges, the marks beside them, and what is drawn between.
@@ -298,7 +300,7 @@ func niceTicks(lo, hi float64, n int) []mark {
 		return []mark{{lo, number(lo, 6)}}
 	}
 	step := niceStep(hi-lo, max(2, n))
-	digits := max(6, int(math.Ceil(math.Log10(max(math.Abs(lo), math.Abs(hi))/step)))+1)
+	digits := max(6, int(math.Ceil(exact.Log10(max(math.Abs(lo), math.Abs(hi))/step)))+1)
 	var ticks []mark
 	first, last := math.Ceil(lo/step-1e-9), math.Floor(hi/step+1e-9)
 	for i := first; i <= last; i++ {

@@ -2,7 +2,8 @@ package render
 
 import (
 	"image"
-	"math"
+
+	"github.com/deconvnet/viz/internal/exact"
 )
 
 func inside(v point, r image.Rectangle) bool {
@@ -83,7 +84,7 @@ func dashes(points []point, on, off float64) [][]point {
 	draw, left := true, on
 	for i := 1; i < len(points); i++ {
 		a, b := points[i-1], points[i]
-		length := math.Hypot(b.X-a.X, b.Y-a.Y)
+		length := exact.Hypot(b.X-a.X, b.Y-a.Y)
 		done := 0.0
 		for length-done > left {
 			done += left

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/deconvnet/viz/internal/exact"
 )
 
 // A Figure is a page of labelled panels. Draw wraps its texts and makes the page
@@ -249,7 +251,7 @@ func barTicks(lo, hi float64, w int, face typeface) []barTick {
 		return []barTick{{w / 2, (w - face.width(s)) / 2, s}}
 	}
 	// Enough digits to tell the ends apart when they are close together.
-	digits := 3 + max(0, int(math.Floor(math.Log10(max(math.Abs(lo), math.Abs(hi))/span))))
+	digits := 3 + max(0, int(math.Floor(exact.Log10(max(math.Abs(lo), math.Abs(hi))/span))))
 	const gap = 10
 	first, last := number(lo, digits), number(hi, digits)
 	ticks := []barTick{{0, 0, first}}
@@ -274,7 +276,7 @@ func barTicks(lo, hi float64, w int, face typeface) []barTick {
 // at most n steps.
 func niceStep(span float64, n int) float64 {
 	raw := span / float64(n)
-	power := math.Pow(10, math.Floor(math.Log10(raw)))
+	power := exact.Pow(10, math.Floor(exact.Log10(raw)))
 	for _, m := range []float64{1, 2, 5} {
 		if m*power >= raw*(1-1e-9) {
 			return m * power

@@ -4,6 +4,8 @@ import (
 	"image/color"
 	"math"
 	"sync"
+
+	"github.com/deconvnet/viz/internal/exact"
 )
 
 // A Palette gives the colour of t in 0..1. Values outside are clipped to the
@@ -91,7 +93,7 @@ func Diverging(t float64) color.NRGBA {
 		hue = blue
 	}
 	c := chroma * math.Abs(s)
-	return lab{midGrey.l + float64(rise*s), c * math.Cos(hue), c * math.Sin(hue)}.color()
+	return lab{midGrey.l + float64(rise*s), c * exact.Cos(hue), c * exact.Sin(hue)}.color()
 }
 
 var midGrey = toLab(color.NRGBA{128, 128, 128, 255})
@@ -114,7 +116,7 @@ func Categorical(i int) color.NRGBA {
 	hue := 2 * math.Pi * float64(h&0xffff) / 0x10000
 	l := 0.45 + float64(0.4*float64(h>>16&0xff)/255)
 	c := 0.06 + float64(0.06*float64(h>>24&0xff)/255)
-	return lab{l, c * math.Cos(hue), c * math.Sin(hue)}.color()
+	return lab{l, c * exact.Cos(hue), c * exact.Sin(hue)}.color()
 }
 
 // distinct picks 32 colours out of a lattice over sRGB, beginning with a blue and
@@ -134,7 +136,7 @@ var distinct = sync.OnceValue(func() []color.NRGBA {
 	for n := range steps * steps * steps {
 		c := color.NRGBA{uint8(n / steps / steps * 17), uint8(n / steps % steps * 17), uint8(n % steps * 17), 255}
 		l := toLab(c)
-		if chroma := math.Hypot(l.a, l.b); l.l >= 0.42 && l.l <= 0.84 && chroma >= 0.06 && chroma <= 0.2 {
+		if chroma := exact.Hypot(l.a, l.b); l.l >= 0.42 && l.l <= 0.84 && chroma >= 0.06 && chroma <= 0.2 {
 			all = append(all, candidate{c, l, min(l.distance2(white), l.distance2(magenta))})
 		}
 	}
@@ -167,9 +169,9 @@ func sum3(a, b, c float64) float64 { return float64(a) + float64(b) + float64(c)
 
 func toLab(c color.NRGBA) lab {
 	r, g, b := linear(c.R), linear(c.G), linear(c.B)
-	l := math.Cbrt(sum3(0.4122214708*r, 0.5363325363*g, 0.0514459929*b))
-	m := math.Cbrt(sum3(0.2119034982*r, 0.6806995451*g, 0.1073969566*b))
-	s := math.Cbrt(sum3(0.0883024619*r, 0.2817188376*g, 0.6299787005*b))
+	l := exact.Cbrt(sum3(0.4122214708*r, 0.5363325363*g, 0.0514459929*b))
+	m := exact.Cbrt(sum3(0.2119034982*r, 0.6806995451*g, 0.1073969566*b))
+	s := exact.Cbrt(sum3(0.0883024619*r, 0.2817188376*g, 0.6299787005*b))
 	return lab{
 		sum3(0.2104542553*l, 0.7936177850*m, -0.0040720468*s),
 		sum3(1.9779984951*l, -2.4285922050*m, 0.4505937099*s),
@@ -199,14 +201,14 @@ func linear(v uint8) float64 {
 	if x <= 0.04045 {
 		return x / 12.92
 	}
-	return math.Pow((x+0.055)/1.055, 2.4)
+	return exact.Pow((x+0.055)/1.055, 2.4)
 }
 
 func gamma(x float64) uint8 {
 	if x <= 0.0031308 {
 		return byteOf(clip(12.92 * x))
 	}
-	return byteOf(clip(float64(1.055*math.Pow(x, 1/2.4)) - 0.055))
+	return byteOf(clip(float64(1.055*exact.Pow(x, 1/2.4)) - 0.055))
 }
 
 // clip limits t to 0..1.

@@ -4,6 +4,8 @@ import (
 	"image"
 	"image/color"
 	"math"
+
+	"github.com/deconvnet/viz/internal/exact"
 )
 
 // A point is a place, in values or in pixels.
@@ -150,7 +152,7 @@ func (p plot) dot(v point, col color.Color) {
 	}
 	var ring []point
 	for k := range corners {
-		sin, cos := math.Sincos(2 * math.Pi * float64(k) / corners)
+		sin, cos := exact.Sincos(2 * math.Pi * float64(k) / corners)
 		ring = append(ring, point{X: middle.X + snap(2.5*p.scale*cos), Y: middle.Y + snap(2.5*p.scale*sin)})
 	}
 	p.path(ring)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 )
@@ -336,9 +337,9 @@ func (d *solo) reduced(n *model.Node, l *model.Reduce, dst, g []float32) error {
 		case model.ReduceSumSquare:
 			dst[j] = 2 * g[i] * x[j]
 		case model.ReduceLogSum:
-			dst[j] = g[i] / float32(math.Exp(float64(y[i])))
+			dst[j] = g[i] / float32(exact.Exp(float64(y[i])))
 		case model.ReduceLogSumExp:
-			dst[j] = g[i] * float32(math.Exp(float64(x[j]-y[i])))
+			dst[j] = g[i] * float32(exact.Exp(float64(x[j]-y[i])))
 		}
 	})
 	return nil
@@ -391,7 +392,7 @@ func (d *solo) pooled(n *model.Node, l *model.Pool, dst, g []float32) error {
 		}
 		w.Visit(func(i, j, _ int) {
 			if g[i] != 0 && y[i] != 0 {
-				r := math.Pow(math.Abs(float64(x[j]/y[i])), float64(l.P-1))
+				r := exact.Pow(math.Abs(float64(x[j]/y[i])), float64(l.P-1))
 				dst[j] += float32(g[i] * float32(math.Copysign(r, float64(x[j]))))
 			}
 		})
@@ -413,7 +414,7 @@ func softmaxGrad(axis kernel.Axis, log bool, dst, g, y []float32) {
 			for i := range size {
 				j := at + i*inner
 				if log {
-					dst[j] = float32(float64(g[j]) - float64(math.Exp(float64(y[j]))*sum))
+					dst[j] = float32(float64(g[j]) - float64(exact.Exp(float64(y[j]))*sum))
 				} else {
 					dst[j] = float32(float64(y[j]) * (float64(g[j]) - dot))
 				}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/model"
 )
 
@@ -34,7 +35,7 @@ var integerOps = map[string]integerOp{
 	},
 	"Mod": remainder,
 	"Pow": func(a, b int64) (int64, bool) {
-		p := math.Pow(float64(a), float64(b))
+		p := exact.Pow(float64(a), float64(b))
 		return int64(p), b >= 0 && math.Abs(p) < 1<<53
 	},
 	"Max":            func(a, b int64) (int64, bool) { return max(a, b), true },

@@ -14,6 +14,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/pages"
 )
 
@@ -112,7 +113,7 @@ func Softmax(x []float32) []float64 {
 		top = max(top, float64(v))
 	}
 	for i, v := range x {
-		p[i] = math.Exp(float64(v) - top)
+		p[i] = exact.Exp(float64(v) - top)
 		sum += p[i]
 	}
 	for i := range p {
@@ -129,7 +130,7 @@ func CrossEntropy(x []float32, label int) float64 {
 		top = max(top, float64(v))
 	}
 	for _, v := range x {
-		sum += math.Exp(float64(v) - top)
+		sum += exact.Exp(float64(v) - top)
 	}
-	return math.Log(sum) + top - float64(x[label])
+	return exact.Log(sum) + top - float64(x[label])
 }

@@ -2,9 +2,9 @@ package train
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/kernel"
 	"github.com/deconvnet/viz/model"
 	G "gorgonia.org/gorgonia"
@@ -570,10 +570,10 @@ func (b *graph) crossEntropy(logits *G.Node, classes int) *G.Node {
 			}
 			top, sum := float64(row[best]), 0.0
 			for c, v := range row {
-				p[c] = math.Exp(float64(v) - top)
+				p[c] = exact.Exp(float64(v) - top)
 				sum += p[c]
 			}
-			norm := top + math.Log(sum)
+			norm := top + exact.Log(sum)
 			w := 1.0
 			if b.weight != nil {
 				w = b.weight[label]

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/deconvnet/viz/internal/exact"
 )
 
 // Options say how to train. The zero value of each field means its default.
@@ -180,11 +182,11 @@ func (o *Options) rate(step int) float64 {
 	r := o.Rate
 	switch o.Schedule {
 	case ScheduleStep:
-		r *= math.Pow(o.DropFactor, float64(step/o.DropEvery))
+		r *= exact.Pow(o.DropFactor, float64(step/o.DropEvery))
 	case ScheduleCosine:
 		// From Warmup to the end, so that the first full rate is Rate itself.
 		if step >= o.Warmup && o.Steps > o.Warmup {
-			r *= 0.5 + float64(0.5*math.Cos(math.Pi*float64(step-o.Warmup)/float64(o.Steps-o.Warmup)))
+			r *= 0.5 + float64(0.5*exact.Cos(math.Pi*float64(step-o.Warmup)/float64(o.Steps-o.Warmup)))
 		}
 	}
 	if step < o.Warmup {

@@ -188,7 +188,11 @@ func (w work) run(viz, at string, c circumstance) (map[string][]byte, error) {
 		cmd = exec.Command("sh", append([]string{"-c", "umask " + c.umask + `; exec "$0" "$@"`, viz}, args...)...)
 	}
 	cmd.Dir, cmd.Env = at, append(os.Environ(), c.env...)
-	end, err := campaign.RunWithin(cmd, 3*time.Minute)
+	limit := 3 * time.Minute
+	if w.runner != nil {
+		limit *= 10 // the emulator is slow
+	}
+	end, err := campaign.RunWithin(cmd, limit)
 	if err != nil {
 		return nil, err
 	}
