@@ -18,7 +18,7 @@ type harm int
 const (
 	once     harm = iota // one call fails
 	full                 // the disk is full after so many bytes
-	readOnly             // nothing can be made or renamed from some call on
+	readOnly             // from some call on that makes, renames or removes a file, no such call is done
 	removed              // the output folder goes
 	twice                // the same command runs in the same folder, and ends, meanwhile
 	homeless             // HOME, TMPDIR or the current folder is missing
@@ -58,15 +58,21 @@ func (t *trial) sizes() []fault {
 	return out
 }
 
-// draw makes n faults of a kind that is met at a call, or in an environment.
-func (t *trial) draw(h harm, n int, r *rand.Rand) []fault {
+// upTo makes n faults of a kind, from the first-th.
+func upTo(h harm, first, n int) []fault {
 	var out []fault
-	if h == homeless {
-		for i := range homes {
-			out = append(out, fault{harm: h, nth: i})
-		}
-		return out
+	for i := range n {
+		out = append(out, fault{harm: h, nth: first + i})
 	}
+	return out
+}
+
+// draw makes n faults of a kind that is met at any call; 0: at each.
+func (t *trial) draw(h harm, n int, r *rand.Rand) []fault {
+	if n == 0 || n > t.calls {
+		return upTo(h, 1, t.calls)
+	}
+	var out []fault
 	for i := range n { // evenly, and the first for sure
 		at := 1 + int((float64(i)+r.Float64())*float64(t.calls)/float64(n))
 		if i == 0 {
@@ -82,7 +88,7 @@ func (f fault) String() string {
 	case full:
 		return fmt.Sprintf("disk full after %d bytes", f.nth-1)
 	case readOnly:
-		return fmt.Sprintf("read-only from call %d on", f.nth)
+		return fmt.Sprintf("read-only from change %d on", f.nth)
 	case removed:
 		return fmt.Sprintf("out removed at call %d", f.nth)
 	case twice:
@@ -117,10 +123,14 @@ func (s *suffering) before(c *calls.Call) syscall.Errno {
 		if c.Name != s.name || c.Path != s.path {
 			return 0
 		}
+	case readOnly:
+		if !entry(*c) {
+			return 0
+		}
 	}
 	s.n++
 	switch {
-	case s.harm == readOnly && s.n >= s.nth && entry(c):
+	case s.harm == readOnly && s.n >= s.nth:
 		return s.fail(c, syscall.EACCES)
 	case s.harm == homeless && s.n == 1 && homes[s.nth] == nil:
 		s.met = true
@@ -160,7 +170,7 @@ func (s *suffering) fail(c *calls.Call, e syscall.Errno) syscall.Errno {
 }
 
 // entry reports whether a call changes a folder.
-func entry(c *calls.Call) bool {
+func entry(c calls.Call) bool {
 	switch c.Name {
 	case "mkdirat", "renameat", "renameat2", "unlinkat":
 		return true

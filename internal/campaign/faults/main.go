@@ -28,12 +28,12 @@ func main() {
 		os.Exit(campaign.Get(os.Args[2:]))
 	}
 	var o options
-	flag.IntVar(&o.most, "most", 60, "calls of a command that fail, and sizes of a full disk, at most: the first half, and a draw from the others; 0: all")
+	flag.IntVar(&o.most, "most", 60, "tries of a command at most with calls that fail, with a full disk, and with read-only folders: the first half, and a draw from the others; 0: all")
 	flag.Uint64Var(&o.seed, "seed", 1, "of the draw")
 	flag.StringVar(&o.only, "only", "", "one command")
 	flag.StringVar(&o.at, "at", "", "only faults whose description holds this text")
 	flag.StringVar(&o.harm, "harm", "", "only this: call, full, readonly, removed, twice or homeless")
-	flag.IntVar(&o.each, "each", 6, "tries of a command with each other harm")
+	flag.IntVar(&o.each, "each", 6, "tries of a command whose folder is removed, or that runs twice; 0: at every call")
 	flag.IntVar(&o.workers, "workers", runtime.NumCPU(), "runs at once")
 	flag.BoolVar(&o.short, "short", false, "a few tries of some commands, in seconds; where nothing can be traced it says so, which is no failure")
 	program := flag.String("viz", "", "the program; default: built from ./cmd/viz")
@@ -89,7 +89,7 @@ func (o options) all(dir, viz string) error {
 		fmt.Printf(" %s |", h.title)
 	}
 	fmt.Printf(" failures |\n| --- | ---: |%s ---: |\n", strings.Repeat(" ---: |", len(harms)))
-	total, sum := map[harm]count{}, count{}
+	total, sum, next := map[harm]count{}, count{}, 0
 	kinds := map[string]int{}
 	for i, w := range works {
 		if o.only != "" && o.only != w.Name || o.short && !slices.Contains(short, w.Name) {
@@ -102,6 +102,7 @@ func (o options) all(dir, viz string) error {
 		}
 		of := o.suffer(t, uint64(i))
 		row(w.Name, fmt.Sprint(t.calls), of)
+		next += len(t.next)
 		for h, c := range of {
 			had := total[h]
 			had.add(c)
@@ -111,7 +112,7 @@ func (o options) all(dir, viz string) error {
 		os.RemoveAll(t.Dir)
 	}
 	row("all", "", total)
-	fmt.Printf("\n%d tries: %d ended with 0 and all files, %d failures\n", sum.tries, sum.harmless, sum.failures)
+	fmt.Printf("\n%d tries: %d ended with 0 and all files, %d failures; they left %d different folders\n", sum.tries, sum.harmless, sum.failures, next)
 	if len(kinds) > 0 {
 		fmt.Print("\n| what failed and did no harm | times |\n| --- | ---: |\n")
 		for _, k := range slices.Sorted(maps.Keys(kinds)) {
@@ -153,6 +154,10 @@ func (o options) suffer(t *trial, number uint64) map[harm]count {
 			faults = o.some(t.faults, r)
 		case full:
 			faults = o.some(t.sizes(), r)
+		case readOnly:
+			faults = o.some(upTo(readOnly, 1, t.entries), r)
+		case homeless:
+			faults = upTo(homeless, 0, len(homes))
 		default:
 			faults = t.draw(h.harm, o.each, r)
 		}

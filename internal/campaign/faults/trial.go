@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/deconvnet/viz/internal/campaign"
@@ -27,9 +29,13 @@ type trial struct {
 	campaign.Trial
 	calls    int   // on files, of a run in which nothing fails
 	writes   []int // how many bytes each
+	entries  int   // calls that change a folder
 	faults   []fault
 	kinds    map[string]int
 	versions map[string][]string // what a file may hold, by hash: all that runs gave its name
+
+	mu   sync.Mutex
+	next map[string]error // what came of the run after, by the files that it began with
 }
 
 // outcome is what became of a run with a fault.
@@ -43,7 +49,7 @@ const (
 
 // prepare writes down the calls that a run makes and the files that it gives their names.
 func (t *trial) prepare() error {
-	t.versions = map[string][]string{}
+	t.versions, t.next = map[string][]string{}, map[string]error{}
 	first := true
 	return t.Prepare(func(at string) campaign.Watch {
 		seen := map[fault]int{}
@@ -70,6 +76,9 @@ func (t *trial) note(c calls.Call, nth int, folder bool) {
 	t.calls++
 	if c.Name == "write" && c.Size > 0 {
 		t.writes = append(t.writes, int(c.Size))
+	}
+	if entry(c) {
+		t.entries++
 	}
 	for _, e := range []syscall.Errno{syscall.EIO, syscall.ENOSPC} {
 		if e == syscall.EIO || fills(c) {
@@ -117,7 +126,37 @@ func (t *trial) try(f fault, number int) (got outcome, err error) {
 	if err := campaign.Readable(at); err != nil {
 		return got, err
 	}
-	return got, t.Again(at)
+	return got, t.again(at)
+}
+
+// again runs the command once more, unless a run began with the same files before: many faults leave the same.
+func (t *trial) again(at string) error {
+	files, err := campaign.Contents(at)
+	if err != nil {
+		return err
+	}
+	delete(files, campaign.Stdout) // it begins anew
+	state := fmt.Sprint(files)     // by name
+	err = filepath.WalkDir(at, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			state += campaign.Inside(at, path) + "\n"
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	err, ok := t.next[state]
+	t.mu.Unlock()
+	if ok {
+		return err
+	}
+	err = t.Again(at)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.next[state] = err
+	return err
 }
 
 // restore puts back the files that were there before, where there are none now.
