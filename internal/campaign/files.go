@@ -3,6 +3,7 @@ package campaign
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,13 +50,61 @@ func each[T any](dir string, read func(path string) (T, error)) (map[string]T, e
 	return out, err
 }
 
-// Content is the hash of a file; of the log of a training, that of its losses.
+// Content is the hash of a file; of the log of a training, that of its losses; of tables and
+// JSON, that of what holds no times.
 func Content(path string) (string, error) {
 	b, err := os.ReadFile(path)
-	if filepath.Base(path) == "log.jsonl" {
+	switch {
+	case filepath.Base(path) == "log.jsonl":
 		b = losses(b)
+	case filepath.Ext(path) == ".csv":
+		b = untimed(b)
+	case filepath.Ext(path) == ".json" && timed(string(b)):
+		var all any
+		if json.Unmarshal(b, &all) == nil {
+			b = fmt.Append(nil, timeless(all))
+		}
 	}
 	return fmt.Sprintf("%x", sha256.Sum256(b)), err
+}
+
+// untimed is a table without its columns of seconds; what is no table is left as it is.
+func untimed(table []byte) []byte {
+	rows, err := csv.NewReader(bytes.NewReader(table)).ReadAll()
+	if err != nil || len(rows) == 0 {
+		return table
+	}
+	var out []byte
+	for _, row := range rows {
+		for i, cell := range row {
+			if !timed(rows[0][i]) {
+				out = fmt.Appendf(out, "%q,", cell)
+			}
+		}
+		out = append(out, '\n')
+	}
+	return out
+}
+
+// timeless is what JSON holds, without times.
+func timeless(all any) any {
+	switch v := all.(type) {
+	case map[string]any:
+		maps.DeleteFunc(v, func(name string, _ any) bool { return timed(name) })
+		for name, part := range v {
+			v[name] = timeless(part)
+		}
+	case []any:
+		for i, part := range v {
+			v[i] = timeless(part)
+		}
+	}
+	return all
+}
+
+// timed reports whether what has this name, or some of what a file holds, was measured with a clock.
+func timed(name string) bool {
+	return strings.Contains(name, "second") || strings.Contains(name, "time")
 }
 
 // losses are the lines of a log with losses, without what a clock says.

@@ -52,7 +52,7 @@ type Watch struct {
 // Base is the folder that runs begin with copies of.
 func (t *Trial) Base() string { return filepath.Join(t.Dir, "base") }
 
-// Prepare makes what the command reads, and two runs that are left alone, of which the first is watched.
+// Prepare makes what the command reads, and three runs that are left alone.
 func (t *Trial) Prepare(watch func(at string) Watch) error {
 	for _, d := range []string{"home", "tmp", "out"} {
 		if err := os.MkdirAll(filepath.Join(t.Base(), d), 0o777); err != nil {
@@ -76,7 +76,7 @@ func (t *Trial) Prepare(watch func(at string) Watch) error {
 	if t.Before, err = Contents(t.Base()); err != nil {
 		return err
 	}
-	for i := range 2 {
+	for i := range 3 {
 		at := filepath.Join(t.Dir, fmt.Sprint("whole", i))
 		if err := t.Copy(at); err != nil {
 			return err
