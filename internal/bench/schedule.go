@@ -21,6 +21,14 @@ type Schedule struct {
 	start   float64    // of what the current layer does outside of loops, since its last loop
 	serial  float64    // outside of loops, in this run
 	loop    int        // of the layer, in this run
+	busy    bool       // in a loop
+	task    *taskParts // the current one of a loop of Largest, or nil
+}
+
+// taskParts are the parts of a task so far.
+type taskParts struct {
+	list []par.Part
+	last float64 // when the last one ended
 }
 
 // LayerWork is what a layer, or a whole task, is made of; times in seconds are the least of all runs.
@@ -65,31 +73,67 @@ func (s *Schedule) stop() {
 	}
 }
 
-// run runs a loop and keeps the least time of each of its tasks.
+// run runs a loop and keeps the least time of each of its tasks, with their parts.
 func (s *Schedule) run(n int, inOrder bool, f func(i, worker int)) {
 	l := s.at
-	if l == nil {
+	switch {
+	case l == nil:
 		for i := range n {
 			f(i, i*s.Workers/n)
 		}
 		return
+	case s.busy:
+		s.inner(n, inOrder, f)
+		return
 	}
+	s.busy = true
+	defer func() { s.busy, s.task = false, nil }()
 	s.serial += s.clock() - s.start
 	if s.loop == len(l.Loops) {
 		l.Loops = append(l.Loops, par.Loop{})
 	}
-	tasks := l.Loops[s.loop].Tasks
-	if len(tasks) != n { // the first run, or a part of the batch of another size
-		tasks = slices.Repeat([]float64{math.Inf(1)}, n)
-		l.Loops[s.loop] = par.Loop{Tasks: tasks, InOrder: inOrder}
+	loop := &l.Loops[s.loop]
+	if len(loop.Tasks) != n { // the first run, or a part of the batch of another size
+		*loop = par.Loop{Tasks: slices.Repeat([]float64{math.Inf(1)}, n), InOrder: inOrder}
+		if inOrder {
+			loop.Parts = make([][]par.Part, n)
+		}
 	}
 	for i := range n {
 		start := s.clock()
+		if inOrder {
+			s.task = &taskParts{last: start}
+		}
 		f(i, i*s.Workers/n)
-		tasks[i] = min(tasks[i], s.clock()-start)
+		if time := s.clock() - start; time < loop.Tasks[i] {
+			if loop.Tasks[i] = time; inOrder {
+				loop.Parts[i] = s.task.list
+			}
+		}
 	}
 	s.loop++
 	s.start = s.clock()
+}
+
+// inner runs a loop within a task, of which it is a part if workers without tasks would share it.
+func (s *Schedule) inner(n int, large bool, f func(i, worker int)) {
+	t := s.task
+	if t == nil || large {
+		for i := range n {
+			f(i, 0)
+		}
+		return
+	}
+	s.task = nil // what is inside of it is not shared
+	p := par.Part{Tasks: make([]float64, n)}
+	start := s.clock()
+	p.Before = start - t.last
+	for i := range n {
+		f(i, 0)
+		now := s.clock()
+		p.Tasks[i], start = now-start, now
+	}
+	t.list, t.last, s.task = append(t.list, p), start, t
 }
 
 // Measure runs the task so often and returns its layers in order, or the task as one layer where it does not tell

@@ -30,7 +30,7 @@ func cutProduct(s productShape, workers int) (chunks, splits int) {
 			task := 2*p*(b*s.rows+s.read) + b*s.rows*s.weights + 2*s.begin
 			rounds := (s.count*c*n + workers - 1) / workers
 			// Workers that are not of one speed wait a part of a task in the end, the larger the more there are.
-			if cost := task * (8*rounds + min(workers-1, unevenWorkers-1)); best == 0 || cost < best {
+			if cost := task * (8*rounds + min(workers-1, 8)); best == 0 || cost < best {
 				best, chunks, splits = cost, c, n
 			}
 			if b == 1 {

@@ -28,7 +28,7 @@ func TestCutProduct(t *testing.T) {
 		cost := func(chunks, splits int) int {
 			p, b := (s.panels+chunks-1)/chunks, (s.blocks+splits-1)/splits
 			rounds := (s.count*chunks*splits + workers - 1) / workers
-			return (2*p*(b*s.rows+s.read) + b*s.rows*s.weights + 2*s.begin) * (8*rounds + min(workers-1, 4))
+			return (2*p*(b*s.rows+s.read) + b*s.rows*s.weights + 2*s.begin) * (8*rounds + min(workers-1, 8))
 		}
 		chunks, splits := cutProduct(s, workers)
 		if chunks < 1 || chunks > s.panels || splits < 1 || splits > s.blocks || (s.panels+chunks-1)/chunks > s.most {

@@ -49,6 +49,10 @@ type shared struct {
 
 	helpers []helper
 	shares  []share // by worker
+
+	active atomic.Int32 // workers at a task of a loop of Largest
+	idle   atomic.Int32 // workers without one, who take part in loops of others
+	boards []board
 }
 
 // share is what is left of a worker's part of the loop: hi<<32 | lo. Its owner
@@ -111,6 +115,7 @@ func New(workers int) *Pool {
 		spin:    workers <= procs && procs > 1,
 		helpers: make([]helper, workers-1),
 		shares:  make([]share, workers),
+		boards:  make([]board, workers),
 	}
 	for i := range s.helpers {
 		s.helpers[i].wake = make(chan struct{}, 1)
@@ -122,8 +127,8 @@ func New(workers int) *Pool {
 }
 
 // Simulated returns a pool that says it has so many workers and leaves every loop
-// of more than one index to the caller: loop calls f for every index, in the goroutine
-// of For, or if inOrder of Largest. It is for measuring how loops are shared; see Loop.
+// of more than one index to the caller, also those within loops: loop calls f for every
+// index, in the goroutine of For, or if inOrder of Largest. It is for measuring how loops are shared; see Loop.
 func Simulated(workers int, loop func(n int, inOrder bool, f func(i, worker int))) *Pool {
 	return &Pool{&shared{workers: workers, loop: loop}}
 }
@@ -174,18 +179,20 @@ func (p *Pool) loop(n int, inOrder bool, f func(i, worker int)) {
 	if n <= 0 {
 		return
 	}
-	if p != nil && p.s.loop != nil && n > 1 && p.s.busy.CompareAndSwap(false, true) {
-		defer p.s.busy.Store(false)
+	if p != nil && p.s.loop != nil && n > 1 {
 		p.s.loop(n, inOrder, f)
 		return
 	}
-	if p == nil || n == 1 || len(p.s.helpers) == 0 || p.s.stopped.Load() || !p.s.busy.CompareAndSwap(false, true) {
+	switch {
+	case p == nil || n == 1 || len(p.s.helpers) == 0 || p.s.stopped.Load():
 		for i := range n {
 			f(i, 0)
 		}
-		return
+	case p.s.busy.CompareAndSwap(false, true):
+		p.s.run(n, inOrder, f)
+	default:
+		p.s.inner(n, inOrder, f)
 	}
-	p.s.run(n, inOrder, f)
 	runtime.KeepAlive(p)
 }
 
@@ -202,11 +209,13 @@ func (s *shared) run(n int, inOrder bool, f func(i, worker int)) {
 		s.shares[i].left.Store(uint64(hi)<<32 | uint64(lo))
 	}
 	epoch := s.state.Load()>>epochShift + 1
+	s.active.Store(1)
 	s.state.Store(epoch<<epochShift | openBit)
 	for i := range min(len(s.helpers), n-1) {
 		s.unpark(i)
 	}
 	s.work(0)
+	s.finish()
 	// Close the loop, then wait for the helpers that entered it.
 	for {
 		v := s.state.Load()
@@ -261,6 +270,13 @@ func (s *shared) work(worker int) {
 	done = true
 }
 
+// finish is what a worker without tasks does until the loop ends. Tasks of loops that are not of Largest are short.
+func (s *shared) finish() {
+	if s.active.Add(-1); s.inOrder {
+		s.assist()
+	}
+}
+
 func (s *shared) unpark(i int) {
 	h := &s.helpers[i]
 	if h.parked.Load() && h.parked.CompareAndSwap(true, false) {
@@ -276,7 +292,9 @@ func (s *shared) help(i int) {
 		last = v >> epochShift
 		for v&openBit != 0 && v>>epochShift == last {
 			if s.state.CompareAndSwap(v, v+1) {
+				s.active.Add(1)
 				s.work(i + 1)
+				s.finish()
 				s.state.Add(^uint64(0))
 				break
 			}

@@ -6,10 +6,12 @@ import (
 )
 
 // Loop is what a loop is made of: the time of each task, in the order in which a
-// worker would have them, and whether it is one of Largest.
+// worker would have them, and whether it is one of Largest. Parts, if not nil, are those
+// of each task.
 type Loop struct {
 	Tasks   []float64
 	InOrder bool
+	Parts   [][]Part
 }
 
 // Span is how long the loop would take on workers of these speeds (1 is the speed at
@@ -17,6 +19,9 @@ type Loop struct {
 // begins with its own part from below and then steals from the parts of the next ones
 // from above. Starting and waking workers is not counted.
 func (l Loop) Span(speeds []float64) float64 {
+	if l.Parts != nil {
+		return l.assistedSpan(speeds)
+	}
 	end := 0.0
 	free := make([]float64, len(speeds)) // when a worker asks for its next task
 	l.share(speeds, free, func(task, worker int) { end = max(end, free[worker]) })
@@ -80,7 +85,7 @@ func Aside(costs []float64, workers int, waste float64) int {
 		rest += c
 	}
 	best, count, end, n := rest*waste/float64(workers), 0, 0.0, 0
-	Loop{costs, true}.share(even, free, func(task, w int) {
+	Loop{Tasks: costs, InOrder: true}.share(even, free, func(task, w int) {
 		rest -= costs[task]
 		end = max(end, free[w])
 		n++

@@ -37,14 +37,64 @@ func TestSpan(t *testing.T) {
 		k := float64(1 + r.IntN(9))
 		longest := slices.Max(tasks)
 		inOrder := r.IntN(2) == 0
-		got := Loop{tasks, inOrder}.Span(slices.Repeat([]float64{1}, int(k)))
+		got := Loop{Tasks: tasks, InOrder: inOrder}.Span(slices.Repeat([]float64{1}, int(k)))
 		if low, high := max(longest, sum/k), (sum-longest)/k+longest; got < low-1e-9 || got > high+1e-9 {
 			t.Fatalf("%d tasks on %g workers: %g, want between %g and %g", len(tasks), k, got, low, high)
 		}
 	}
 }
 
-// TestSimulated: the caller runs every loop but those within loops; a loop of one index is none.
+// TestSpanOfParts: idle workers take part in the loops of the last tasks, by hand; then bounds, and without loops the
+// span of plain tasks.
+func TestSpanOfParts(t *testing.T) {
+	part := func(before float64, tasks ...float64) Part { return Part{before, tasks} }
+	for _, c := range []struct {
+		tasks  []float64
+		parts  [][]Part
+		speeds []float64
+		want   float64
+	}{
+		{[]float64{4}, [][]Part{{part(0, 1, 1, 1, 1)}}, []float64{1, 1}, 2},
+		{[]float64{6}, [][]Part{{part(1, 2, 2)}}, []float64{1, 1}, 4}, // 1 alone, 2 together, 1 alone
+		{[]float64{4, 2}, [][]Part{{part(0, 1, 1, 1, 1)}, {part(2)}}, []float64{1, 1}, 3},
+		{[]float64{4}, [][]Part{{part(0, 1, 1, 1, 1)}}, []float64{1, 0.5}, 3},
+		{[]float64{8}, [][]Part{{part(0, 1, 1, 1, 1, 1, 1, 1, 1)}}, slices.Repeat([]float64{1}, 8), 2}, // three beside the caller
+	} {
+		if got := (Loop{c.tasks, true, c.parts}).Span(c.speeds); got != c.want {
+			t.Errorf("tasks %v of %v on %v: %g, want %g", c.tasks, c.parts, c.speeds, got, c.want)
+		}
+	}
+	r := rand.New(rand.NewPCG(9, 10))
+	for range 100 {
+		l := Loop{InOrder: true}
+		sum := 0.0
+		for range 1 + r.IntN(20) {
+			var parts []Part
+			all := 0.0
+			for range r.IntN(6) {
+				p := part(r.Float64() / 10)
+				all += p.Before
+				for range r.IntN(5) {
+					p.Tasks = append(p.Tasks, r.Float64())
+					all += p.Tasks[len(p.Tasks)-1]
+				}
+				parts = append(parts, p)
+			}
+			sum, l.Tasks, l.Parts = sum+all, append(l.Tasks, all), append(l.Parts, parts)
+		}
+		speeds := slices.Repeat([]float64{1}, 1+r.IntN(9))
+		alone := Loop{Tasks: l.Tasks, InOrder: true}.Span(speeds)
+		if got := l.Span(speeds); got < sum/float64(len(speeds))-1e-9 || got > alone+1e-9 {
+			t.Fatalf("%v on %d workers: %g, at least %g, %g alone", l, len(speeds), got, sum/float64(len(speeds)), alone)
+		}
+		l.Parts = make([][]Part, len(l.Tasks))
+		if got := l.Span(speeds); got < alone-1e-9 || got > alone+1e-9 {
+			t.Fatalf("%v on %d workers: %g, want %g", l, len(speeds), got, alone)
+		}
+	}
+}
+
+// TestSimulated: the caller runs every loop, also those within loops; a loop of one index is none.
 func TestSimulated(t *testing.T) {
 	var loops []int
 	p := Simulated(5, func(n int, inOrder bool, f func(i, worker int)) {
@@ -64,7 +114,7 @@ func TestSimulated(t *testing.T) {
 		p.Largest([]float64{1, 3, 2}, func(j, worker int) { sum = 10*sum + j })
 	})
 	p.Close()
-	if p.Workers() != 5 || sum != 63_120 || !slices.Equal(loops, []int{3, -3}) {
+	if p.Workers() != 5 || sum != 63_120 || !slices.Equal(loops, []int{3, 2, 2, 2, -3}) {
 		t.Errorf("%d workers, sum %d, loops %v", p.Workers(), sum, loops)
 	}
 }
@@ -92,7 +142,7 @@ func TestLargest(t *testing.T) {
 				t.Fatalf("costs %v in order %v", costs, order)
 			}
 		}
-		if got := (Loop{tasks, true}).Span(slices.Repeat([]float64{1}, k)); len(costs) >= 4*k && got > 1.12*sum/float64(k) {
+		if got := (Loop{Tasks: tasks, InOrder: true}).Span(slices.Repeat([]float64{1}, k)); len(costs) >= 4*k && got > 1.12*sum/float64(k) {
 			t.Fatalf("%d tasks on %d: %g, mean %g", len(costs), k, got, sum/float64(k))
 		}
 		p = New(k)
