@@ -11,7 +11,6 @@ import (
 	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
-	"gonum.org/v1/gonum/stat"
 )
 
 // Part is one part in several images, such as the left eye of five dogs: a box in
@@ -391,7 +390,7 @@ func meanStd(v []float64) (mean, sd float64) {
 	case 1:
 		return v[0], 0
 	}
-	return stat.MeanStdDev(v, nil)
+	return exact.MeanStdDev(v)
 }
 
 // ObjectParts are the parts of an object that its box alone gives: the five

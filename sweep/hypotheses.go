@@ -6,8 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"gonum.org/v1/gonum/stat"
-
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/model/train"
 )
 
@@ -138,7 +137,7 @@ func (c comparison) sparsityAndAccuracy() Finding {
 				}
 			}
 		}
-		if rho := stat.Correlation(ranks(sparse), ranks(acc), nil); len(sparse) >= 3 && rho == rho {
+		if rho := exact.Correlation(ranks(sparse), ranks(acc)); len(sparse) >= 3 && rho == rho {
 			f.Numbers = append(f.Numbers, fmt.Sprintf("%s: rank correlation %+.2f of the first layer's sparsity and test accuracy through its %d measurements after the start", t.Trial.Name, rho, len(sparse)))
 		}
 	}

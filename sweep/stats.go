@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"gonum.org/v1/gonum/stat"
+	"github.com/deconvnet/viz/internal/exact"
 	"gonum.org/v1/gonum/stat/combin"
 )
 
@@ -21,14 +21,14 @@ func spearman(x, y []float64) (rho, p float64, n int) {
 	}
 	n = len(a)
 	ra, rb := ranks(a), ranks(b)
-	rho = stat.Correlation(ra, rb, nil)
+	rho = exact.Correlation(ra, rb)
 	if n < 3 || rho != rho {
 		return math.NaN(), math.NaN(), n
 	}
 	as, all := 0, 0
 	try := func(order []float64) {
 		all++
-		if math.Abs(stat.Correlation(ra, order, nil)) >= math.Abs(rho)-1e-12 {
+		if math.Abs(exact.Correlation(ra, order)) >= math.Abs(rho)-1e-12 {
 			as++
 		}
 	}
@@ -77,5 +77,5 @@ func meanStd(v []float64) (mean, std float64) {
 	if len(v) == 1 {
 		return v[0], math.NaN()
 	}
-	return stat.MeanStdDev(v, nil)
+	return exact.MeanStdDev(v)
 }

@@ -5,10 +5,9 @@ import (
 	"math"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
-	"gonum.org/v1/gonum/stat"
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Mean is a mean over images with its standard error, which is missing for one image.
@@ -86,9 +85,10 @@ func mean(values []float64) *Mean {
 	if len(values) == 0 {
 		return nil
 	}
-	m := &Mean{Mean: stat.Mean(values, nil), Images: len(values)}
+	m := &Mean{Mean: exact.Mean(values), Images: len(values)}
 	if len(values) > 1 {
-		e := stat.StdErr(stat.StdDev(values, nil), float64(len(values)))
+		_, e := exact.MeanStdDev(values)
+		e /= math.Sqrt(float64(len(values)))
 		m.Error = &e
 	}
 	return m
@@ -136,7 +136,7 @@ func paired(measure string, a, b *FaithfulRow) (FaithfulTest, bool) {
 	t := FaithfulTest{Measure: measure, A: a.Method, B: b.Method, Difference: m.Mean, Error: *m.Error, P: 1, Images: len(d)}
 	switch {
 	case t.Error > 0:
-		t.P = 2 * distuv.StudentsT{Sigma: 1, Nu: float64(len(d) - 1)}.CDF(-math.Abs(t.Difference)/t.Error)
+		t.P = exact.Student(t.Difference/t.Error, len(d)-1)
 	case t.Difference != 0:
 		t.P = 0
 	}

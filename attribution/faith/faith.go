@@ -15,9 +15,9 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
-	"gonum.org/v1/gonum/stat"
 )
 
 // Probe asks a network for one target's score and probability, many images at a time.
@@ -249,7 +249,7 @@ func Shares(values []float32, plane int, subsets [][]int) []float64 {
 // SensitivityN is the correlation of Shares and Drops (M. Ancona et al., Towards
 // Better Understanding of Gradient-based Attribution Methods, 2018, section 4). It is
 // not known (NaN) if either is constant.
-func SensitivityN(shares, drops []float64) float64 { return stat.Correlation(shares, drops, nil) }
+func SensitivityN(shares, drops []float64) float64 { return exact.Correlation(shares, drops) }
 
 // Infidelity is the mean square of Shares - Drops (C.-K. Yeh et al., On the
 // (In)fidelity and Sensitivity of Explanations, 2019, definition 2.1), for attributions

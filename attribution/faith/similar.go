@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/deconvnet/viz/internal/exact"
-	"gonum.org/v1/gonum/stat"
 )
 
 // Spearman is the correlation of the ranks of two maps, equal values sharing their
@@ -13,7 +12,7 @@ import (
 // magnitude compares magnitudes.
 func Spearman(a, b []float32, magnitude bool) float64 {
 	a, b = numbers(a, b)
-	return stat.Correlation(ranks(a, magnitude), ranks(b, magnitude), nil)
+	return exact.Correlation(ranks(a, magnitude), ranks(b, magnitude))
 }
 
 // numbers are the values of two maps where both have one.

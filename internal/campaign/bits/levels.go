@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,7 +26,8 @@ type level struct {
 	run  []string // what runs the program
 }
 
-// levels compares the numbers of all levels with those of the first, the fastest.
+// levels compares the numbers of all levels with those of the first, the fastest, and the bytes of NEON with AVX2's, which
+// it does for all commands.
 func levels(dir, viz, arm string, chosen []work) error {
 	var list []level
 	for _, name := range kernel.Names() {
@@ -44,7 +44,7 @@ func levels(dir, viz, arm string, chosen []work) error {
 		at := 1 + slices.IndexFunc(list, func(l level) bool { return l.name == "avx2" })
 		list = slices.Insert(list, at, level{name: "neon", run: []string{qemu, arm}})
 	}
-	chosen = slices.DeleteFunc(slices.Clone(chosen), func(w work) bool { return !w.levels })
+	chosen = slices.DeleteFunc(slices.Clone(chosen), func(w work) bool { return !w.levels && arm == "" })
 	first, avx2 := make([]map[string][]byte, len(chosen)), make([]map[string][]byte, len(chosen))
 	failures := 0
 	same := "" // what is said of NEON, which has the sums of AVX2
@@ -53,6 +53,9 @@ func levels(dir, viz, arm string, chosen []work) error {
 		d := &distance{}
 		files := 0
 		for i, w := range chosen {
+			if !w.levels && l.name != "avx2" && l.name != "neon" {
+				continue
+			}
 			w.runner = l.run
 			got, err := w.run(viz, filepath.Join(dir, fmt.Sprint("level", k, "-", i)), circumstance{env: l.env})
 			if err != nil {
@@ -66,18 +69,17 @@ func levels(dir, viz, arm string, chosen []work) error {
 				if avx2[i] == nil {
 					break
 				}
-				n := 0
-				for name, content := range avx2[i] {
-					if !bytes.Equal(content, got[name]) {
-						fmt.Printf("%s: %s is not AVX2's\n", w.name, name)
-						n++
-					}
+				different := compare(avx2[i], got, map[string]bool{})
+				for _, text := range different {
+					fmt.Printf("%s: %s\n", w.name, text)
 				}
-				same += fmt.Sprintf("%s: NEON %d files, AVX2 %d, %d with other bytes\n", w.name, len(got), len(avx2[i]), n)
-				failures += n + max(0, len(got)-len(avx2[i]))
+				same += fmt.Sprintf("%s: NEON %d files, AVX2 %d, %d with other bytes\n", w.name, len(got), len(avx2[i]), len(different))
+				failures += len(different)
 			}
 			if k == 0 {
 				first[i] = got
+			}
+			if k == 0 || !w.levels {
 				continue
 			}
 			for name, content := range first[i] {
