@@ -23,6 +23,9 @@ type Schedule struct {
 	loop    int        // of the layer, in this run
 	busy    bool       // in a loop
 	task    *taskParts // the current one of a loop of Largest, or nil
+	layered bool       // layers are told
+	moved   *kernel.Moved
+	before  kernel.Moved // of the layers before
 }
 
 // taskParts are the parts of a task so far.
@@ -36,6 +39,8 @@ type LayerWork struct {
 	Layer  string
 	Serial float64 // outside of loops
 	Loops  []par.Loop
+	Moved  int // bytes that workers read of what others wrote
+	Other  int // loops of which that is not known
 }
 
 // NewSchedule makes the engine, which was not used yet, one of so many simulated workers. clock is the time in seconds.
@@ -50,6 +55,7 @@ func (s *Schedule) Before() func(layer string) {
 	if s == nil {
 		return nil
 	}
+	s.layered = true
 	return s.Layer
 }
 
@@ -68,6 +74,10 @@ func (s *Schedule) Layer(name string) {
 // stop ends the current layer.
 func (s *Schedule) stop() {
 	if s.at != nil {
+		if m := s.moved; m != nil {
+			s.at.Moved, s.at.Other = m.Bytes-s.before.Bytes, s.loop-m.Loops+s.before.Loops
+			s.before = *m
+		}
 		s.at.Serial = min(s.at.Serial, s.serial+s.clock()-s.start)
 		s.at = nil
 	}
@@ -137,9 +147,13 @@ func (s *Schedule) inner(n int, large bool, f func(i, worker int)) {
 }
 
 // Measure runs the task so often and returns its layers in order, or the task as one layer where it does not tell
-// them.
+// them. Before, it runs once more to count what goes from worker to worker in layers.
 func (s *Schedule) Measure(ctx context.Context, t *Task, runs int) ([]*LayerWork, error) {
-	for range runs {
+	for run := range runs + 1 {
+		if s.moved = nil; run == 0 && s.layered {
+			s.moved, s.before = new(kernel.Moved), kernel.Moved{}
+		}
+		s.kernels.Watch(s.moved)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -170,6 +184,10 @@ type Share struct {
 	// Ratio and MixedRatio are these times to what they were if nobody ever waited.
 	Ratio      float64 `json:"ratio"`
 	MixedRatio float64 `json:"mixed_ratio"`
+	// Moved is the bytes that workers read of what others wrote, if each does the tasks that it begins with, and Other
+	// the loops of which that is not known. For layers only.
+	Moved int `json:"moved_bytes"`
+	Other int `json:"uncounted_loops"`
 	// Of all: the scratch memory of the kernels in bytes, of the worker that has most and of all together.
 	WorkerBytes int `json:"worker_bytes,omitempty"`
 	SharedBytes int `json:"shared_bytes,omitempty"`
@@ -194,7 +212,8 @@ func shares(task, net string, layers []*LayerWork, workers int) []Share {
 	all := Share{Task: task, Model: net, Layer: "all", Workers: workers}
 	var out []Share
 	for _, l := range layers {
-		s := Share{Task: task, Model: net, Layer: l.Layer, Workers: workers, Loops: len(l.Loops), Work: l.Serial, Serial: l.Serial, Span: l.Serial, Mixed: l.Serial}
+		s := Share{Task: task, Model: net, Layer: l.Layer, Workers: workers, Loops: len(l.Loops), Work: l.Serial, Serial: l.Serial, Span: l.Serial, Mixed: l.Serial,
+			Moved: l.Moved, Other: l.Other}
 		for _, loop := range l.Loops {
 			s.Tasks += len(loop.Tasks)
 			for _, t := range loop.Tasks {
@@ -205,6 +224,7 @@ func shares(task, net string, layers []*LayerWork, workers int) []Share {
 			s.Mixed += loop.Span(mixed)
 		}
 		out = append(out, s)
+		all.Moved, all.Other = all.Moved+s.Moved, all.Other+s.Other
 		all.Loops, all.Tasks, all.Longest = all.Loops+s.Loops, all.Tasks+s.Tasks, max(all.Longest, s.Longest)
 		all.Work, all.Serial, all.Span, all.Mixed = all.Work+s.Work, all.Serial+s.Serial, all.Span+s.Span, all.Mixed+s.Mixed
 	}

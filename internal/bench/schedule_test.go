@@ -53,6 +53,9 @@ func TestSchedule(t *testing.T) {
 		}
 	}
 	all := shares[len(shares)-1]
+	if all.Moved == 0 || all.Moved > 4<<20 || all.Other != 0 {
+		t.Errorf("%d bytes between workers, %d loops not counted", all.Moved, all.Other)
+	}
 	if all.WorkerBytes == 0 || all.WorkerBytes > 2<<20 {
 		t.Errorf("%d bytes a worker", all.WorkerBytes)
 	}

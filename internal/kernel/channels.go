@@ -41,6 +41,9 @@ func (e *Engine) runChannels(j *convJob) {
 	vectors := (t.groups + lanes - 1) / lanes
 	p.groups = max(1, min(planesFloats/(lanes*p.rows*p.pitch), vectors*j.n/(2*e.pool.Workers())))
 	p.tasks = (vectors + p.groups - 1) / p.groups
+	if e.watch != nil {
+		e.show(j.n*p.tasks, j.touchChannels)
+	}
 	e.pool.For(j.n*p.tasks, p.run)
 }
 

@@ -85,6 +85,9 @@ func (e *Engine) ConvPair(p *Pair, n int, dst []float32, out Box, src []float32,
 	j.p, j.dst, j.out, j.src, j.h, j.w, j.mid, j.last = p, dst, out, src, h, w, mid, last
 	rows := max(1, pairFloats/(pairChannels*w*p.second.StrideY))
 	j.bands = (out.H() + rows - 1) / rows
+	if e.watch != nil {
+		e.show(n*j.bands*len(p.blocks), j.touch)
+	}
 	e.pool.For(n*j.bands*len(p.blocks), j.run)
 	j.p, j.dst, j.src, j.mid, j.last = nil, nil, nil, Epilogue{}, Epilogue{}
 	e.pairJobs.put(j)

@@ -48,6 +48,9 @@ func (e *Engine) ConvMaxPool(f *Filters, n int, dst []float32, out Box, g Pool, 
 	}
 	j.f, j.g, j.ep, j.h, j.w = f, g, ep, h, w
 	j.dst, j.out, j.src, j.in, j.bands = dst, out, src, in, bands
+	if e.watch != nil {
+		e.show(n*bands, j.touch)
+	}
 	e.pool.For(n*bands, j.run)
 	j.f, j.ep, j.dst, j.src = nil, Epilogue{}, nil, nil
 	e.bandJobs.put(j)

@@ -44,27 +44,29 @@ func TestCutProduct(t *testing.T) {
 	}
 }
 
+// manyCases are convolutions that many workers cut in different ways.
+var manyCases = []struct {
+	g Conv
+	n int
+	h int
+}{
+	{Conv{In: 40, Out: 70, KH: 3, KW: 3, PadTop: 1, PadLeft: 1}, 1, 28},                         // tiles in stages
+	{Conv{In: 20, Out: 18, KH: 3, KW: 3, PadTop: 1, PadLeft: 1}, 3, 36},                         // tiles in local tasks for some
+	{Conv{In: 70, Out: 90, KH: 3, KW: 3, StrideY: 2, StrideX: 2, PadTop: 1, PadLeft: 1}, 1, 15}, // sums of several blocks
+	{Conv{In: 30, Out: 64, KH: 1, KW: 1, StrideY: 2, StrideX: 2}, 2, 9},                         // panels across images
+	{Conv{In: 32, Out: 48, KH: 3, KW: 3, StrideY: 2, StrideX: 2, Groups: 2, PadTop: 1}, 1, 13},  // groups
+	{Conv{In: 200, Out: 100, KH: 1, KW: 1}, 1, 6},                                               // a single run of columns
+}
+
 // TestManyWorkers: however finely work is cut, also where many workers share packed columns or the stages of tiles, the
 // bits are those of one worker.
 func TestManyWorkers(t *testing.T) {
 	forLevels(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(7, 8))
 		one := New(1)
-		for _, c := range []struct {
-			g Conv
-			n int
-			h int
-		}{
-			{Conv{In: 40, Out: 70, KH: 3, KW: 3, PadTop: 1, PadLeft: 1}, 1, 28},                         // tiles in stages
-			{Conv{In: 20, Out: 18, KH: 3, KW: 3, PadTop: 1, PadLeft: 1}, 3, 36},                         // tiles in local tasks for some
-			{Conv{In: 70, Out: 90, KH: 3, KW: 3, StrideY: 2, StrideX: 2, PadTop: 1, PadLeft: 1}, 1, 15}, // sums of several blocks
-			{Conv{In: 30, Out: 64, KH: 1, KW: 1, StrideY: 2, StrideX: 2}, 2, 9},                         // panels across images
-			{Conv{In: 32, Out: 48, KH: 3, KW: 3, StrideY: 2, StrideX: 2, Groups: 2, PadTop: 1}, 1, 13},  // groups
-			{Conv{In: 200, Out: 100, KH: 1, KW: 1}, 1, 6},                                               // a single run of columns
-		} {
+		for _, c := range manyCases {
 			in := Full(c.h, c.h)
-			g := c.g.norm()
-			out := Full((c.h+2*g.PadTop-g.KH)/g.StrideY+1, (c.h+2*g.PadLeft-g.KW)/g.StrideX+1)
+			out := outputs(c.g, c.h)
 			x, w := randSlice(r, c.n*c.g.In*in.Area()), randSlice(r, c.g.norm().weights())
 			ep := Epilogue{Bias: randSlice(r, c.g.Out), ReLU: true}
 			f := PackForwardFast(c.g, w)
@@ -106,4 +108,10 @@ func TestSharedColumns(t *testing.T) {
 			t.Errorf("%d workers: %d loops, want %d", c.workers, loops, c.loops)
 		}
 	}
+}
+
+// outputs is the box of the outputs of maps of h x h, padded alike on both sides.
+func outputs(g Conv, h int) Box {
+	g = g.norm()
+	return Full((h+2*g.PadTop-g.KH)/g.StrideY+1, (h+2*g.PadLeft-g.KW)/g.StrideX+1)
 }

@@ -31,7 +31,9 @@ func (e *Engine) DenseForward(n, in, out int, y, x, w, b []float32) {
 	step := lv.dots[0].cols
 	size := max(step, (out/(4*e.Workers())+step-1)/step*step)
 	size = min(size, 16*step)
-	e.loop(out, size, denseChunk, [7]float32{}, y[:n*out], x[:n*in], w)
+	j := e.newLoop()
+	j.s[0], j.s[1], j.s[2], j.whole = y[:n*out], x[:n*in], w, 1
+	e.runLoop(j, out, size, denseChunk)
 }
 
 // denseChunk adds the products of outputs [lo, hi) to y.

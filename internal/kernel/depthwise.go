@@ -79,6 +79,9 @@ func (e *Engine) runPlanes(j *convJob, f planeConv) {
 	p.bands = (p.h + j.h - 1) / j.h
 	p.channels = max(1, planesFloats/(j.h*perRow))
 	p.setMasks(j)
+	if e.watch != nil {
+		e.show(j.n*p.bands*((t.groups+p.channels-1)/p.channels), j.touchPlanes)
+	}
 	e.pool.For(j.n*p.bands*((t.groups+p.channels-1)/p.channels), p.run)
 	j.h = p.h
 }

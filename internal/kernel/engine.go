@@ -11,7 +11,8 @@ import (
 // which is kept and used again. It is safe for concurrent use; calls that find
 // the workers busy run in their caller alone.
 type Engine struct {
-	pool *par.Pool
+	pool  *par.Pool
+	watch *Moved // or nil
 
 	mu   sync.Mutex
 	free [][]float32
@@ -138,6 +139,7 @@ type loopJob struct {
 	x       [3]float64
 	dim     [6]int
 	flag    bool
+	whole   int // the slice that all tasks read in whole, 0: none
 	clip    *Clip
 	taps    *Taps
 	pool    Pool
@@ -158,7 +160,11 @@ func (e *Engine) newLoop() *loopJob {
 // back. Where sums depend on the size, it must not depend on the number of workers.
 func (e *Engine) runLoop(j *loopJob, n, size int, f func(j *loopJob, lo, hi int)) {
 	j.n, j.size, j.f = n, size, f
+	if e.watch != nil {
+		e.show((n+size-1)/size, j.touch)
+	}
 	e.pool.For((n+size-1)/size, j.run)
+	j.whole = 0
 	j.s, j.ints, j.clip, j.taps = [4][]float32{}, nil, nil, nil
 	e.loops.put(j)
 }

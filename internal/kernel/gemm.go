@@ -175,7 +175,11 @@ func (e *Engine) runConv(j *convJob) {
 	j.base = e.floats(chunk * j.imageStride)
 	for j.image0 = 0; j.image0 < j.n; j.image0 += chunk {
 		j.images = min(chunk, j.n-j.image0)
-		e.pool.For(j.fillTasks(e.pool.Workers()), j.fill)
+		n := j.fillTasks(e.pool.Workers())
+		if e.watch != nil {
+			e.show(n, j.touchFill)
+		}
+		e.pool.For(n, j.fill)
 		e.product(j)
 	}
 	e.put(j.base)
@@ -377,11 +381,19 @@ func stride(dst, src []float32, p, step int) {
 // product multiplies the weights with the images of the current chunk.
 func (e *Engine) product(j *convJob) {
 	if j.t.turned {
-		e.pool.For(j.cutTurned(e.pool.Workers()), j.turnedRun)
+		n := j.cutTurned(e.pool.Workers())
+		if e.watch != nil {
+			e.show(n, j.touchTurned)
+		}
+		e.pool.For(n, j.turnedRun)
 		return
 	}
 	if j.inPlace() {
-		e.pool.For(j.directTasks(e.pool.Workers()), j.direct)
+		n := j.directTasks(e.pool.Workers())
+		if e.watch != nil {
+			e.show(n, j.touchDirect)
+		}
+		e.pool.For(n, j.direct)
 		return
 	}
 	columns := j.images * j.h * j.w
@@ -394,9 +406,15 @@ func (e *Engine) product(j *convJob) {
 	// Where several tasks would pack the same columns, many workers pack them once for all, which is one more loop.
 	if size := j.panels * panel * k; j.splits > 1 && workers >= unevenWorkers && j.t.groups == 1 && size <= packedFloats {
 		j.packed = e.floats(size)
+		if e.watch != nil {
+			e.show(j.panels*rowBlocks(k, kBlock), j.touchPack)
+		}
 		e.pool.For(j.panels*rowBlocks(k, kBlock), j.pack)
 		shape.read = 1
 		j.chunks, j.splits = cutProduct(shape, workers)
+	}
+	if e.watch != nil {
+		e.show(j.t.groups*j.chunks*j.splits, j.touchMultiply)
 	}
 	e.pool.For(j.t.groups*j.chunks*j.splits, j.multiply)
 	e.put(j.packed)

@@ -45,6 +45,9 @@ func (e *Engine) MaxPool(g Pool, planes int, dst []float32, switches []int32, ou
 	if most := max(1, planes*j.bands/(2*e.pool.Workers())); j.size > most {
 		j.size = max(most, min(j.size, leastPooled*j.bands/max(1, in.Area())))
 	}
+	if e.watch != nil {
+		e.show(j.bands*((planes+j.size-1)/j.size), j.touch)
+	}
 	e.pool.For(j.bands*((planes+j.size-1)/j.size), j.run)
 	j.dst, j.switches, j.src = nil, nil, nil
 	e.pools.put(j)

@@ -99,6 +99,9 @@ func (e *Engine) Combine(op Arith, w *Walk, images, size, sizeA, sizeB int, dst,
 	j := e.newWalk(w)
 	j.op, j.dst, j.a, j.b, j.size, j.sizeA, j.sizeB = op, dst[:images*size], a, b, size, sizeA, sizeB
 	rows := images * w.rows
+	if e.watch != nil {
+		e.show((rows+j.perTask-1)/j.perTask*j.parts, j.touchArith)
+	}
 	e.pool.For((rows+j.perTask-1)/j.perTask*j.parts, j.arith)
 	e.putWalk(j)
 }

@@ -295,13 +295,15 @@ func (e *Engine) runWinograd(f *Filters, t *transformed, n int, dst []float32, o
 				r.h, r.y = h, y+j.row0*t.size
 				r.read()
 			}
-			e.pool.For(r.fillTasks(workers), r.fill)
+			n := r.fillTasks(workers)
+			if e.watch != nil {
+				e.show(n, r.touchFill)
+			}
+			e.pool.For(n, r.fill)
 			r.panels = (r.images*r.h*r.w + panel - 1) / panel
 			for j.first = 0; j.first < r.panels; j.first += group {
 				j.count = min(group, r.panels-j.first)
-				e.pool.For(j.count*((t.chans+j.ins-1)/j.ins), j.in)
-				e.pool.For(t.taps()*j.split, j.mult)
-				e.pool.For(j.count*((t.rows+j.outs-1)/j.outs), j.out)
+				e.stages(j)
 			}
 		}
 	}
@@ -324,6 +326,19 @@ func (j *winogradJob) cutStages(group, workers int) {
 	blocks := rowBlocks(t.rows, lv.rows)
 	_, j.split = cutProduct(productShape{count: t.taps(), panels: 1, most: 1, blocks: blocks, rows: (t.rows + blocks - 1) / blocks, read: 4,
 		begin: beginSteps / (t.chans * group)}, workers)
+}
+
+// stages takes a group of panels through all stages.
+func (e *Engine) stages(j *winogradJob) {
+	ins, mults, outs := j.count*((j.win.chans+j.ins-1)/j.ins), j.win.taps()*j.split, j.count*((j.win.rows+j.outs-1)/j.outs)
+	if e.watch != nil {
+		e.show(ins, j.touchIn)
+		e.show(mults, j.touchMultiply)
+		e.show(outs, j.touchOut)
+	}
+	e.pool.For(ins, j.in)
+	e.pool.For(mults, j.mult)
+	e.pool.For(outs, j.out)
 }
 
 func (e *Engine) putWinograd(j *winogradJob) {
@@ -487,6 +502,9 @@ func (e *Engine) runLocal(j *winogradJob, n, y int) {
 	r.images, r.image0 = 1, 0
 	r.read()
 	j.bands = (rows + j.localRows - 1) / j.localRows
+	if e.watch != nil {
+		e.show(n*j.bands, j.touchLocal)
+	}
 	e.pool.For(n*j.bands, j.local)
 }
 
