@@ -25,6 +25,7 @@ func main() {
 	flag.StringVar(&r.record, "record", "docs/results/fuzz.csv", "file that keeps the counts; empty: none")
 	flag.BoolVar(&r.drawn, "drawn", false, "inputs are drawn, not guided; numbers go on where the counts end")
 	flag.Uint64Var(&r.seed, "seed", 1, "of inputs that are drawn")
+	flag.StringVar(&r.programs, "programs", "", "folder that keeps the test programs for the next run of the same tree; empty: they are not kept")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -36,11 +37,11 @@ func main() {
 
 // request is what the command line says.
 type request struct {
-	all          time.Duration
-	only, record string
-	workers      int
-	drawn        bool
-	seed         uint64
+	all                    time.Duration
+	only, record, programs string
+	workers                int
+	drawn                  bool
+	seed                   uint64
 }
 
 func campaign(ctx context.Context, r request) error {

@@ -35,18 +35,26 @@ func newPrograms(ctx context.Context, r request) (*programs, error) {
 	if err != nil {
 		return nil, err
 	}
-	folder, err := os.MkdirTemp("", "viz-fuzz-")
-	if err != nil {
-		return nil, err
-	}
-	p := &programs{request: r, way: guided, tree: tree(ctx), folder: folder, kept: filepath.Join(strings.TrimSpace(cache), "fuzz")}
+	p := &programs{request: r, way: guided, tree: tree(ctx), kept: filepath.Join(strings.TrimSpace(cache), "fuzz")}
 	if r.drawn {
 		p.way = drawn
 	}
-	return p, nil
+	if r.programs == "" {
+		p.folder, err = os.MkdirTemp("", "viz-fuzz-")
+		return p, err
+	}
+	p.folder = filepath.Join(r.programs, p.tree+"-"+string(p.way))
+	if !committed(p.tree) {
+		os.RemoveAll(p.folder)
+	}
+	return p, os.MkdirAll(p.folder, 0o777)
 }
 
-func (p *programs) remove() { os.RemoveAll(p.folder) }
+func (p *programs) remove() {
+	if p.programs == "" {
+		os.RemoveAll(p.folder)
+	}
+}
 
 // build builds the tests of the target's package, if they are not there.
 func (p *programs) build(ctx context.Context, t target) (program string, err error) {

@@ -28,7 +28,7 @@ func targets(ctx context.Context, match *regexp.Regexp) (list []target, err erro
 	}
 	for line := range strings.Lines(out) {
 		f := strings.SplitN(strings.TrimSpace(line), " ", 3)
-		if len(f) < 3 {
+		if len(f) < 3 || strings.HasSuffix(f[1], "/internal/hostile") { // whose target reads nothing
 			continue
 		}
 		text, err := os.ReadFile(f[2])
@@ -56,6 +56,9 @@ func tree(ctx context.Context) string {
 	}
 	return commit
 }
+
+// committed reports whether a tree is a commit and nothing else.
+func committed(tree string) bool { return tree != "unknown" && !strings.HasSuffix(tree, "+") }
 
 func output(ctx context.Context, name string, args ...string) (string, error) {
 	out, err := exec.CommandContext(ctx, name, args...).Output()
