@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/deconvnet/viz/internal/imageio"
 )
@@ -97,41 +98,56 @@ func (list counts) last(target string) (n int) {
 	return n
 }
 
-// print writes a table of all days, and the sum.
+// kinds are what targets read, by the beginnings of their names; the first that fits counts.
+var kinds = []struct{ begin, kind string }{
+	{"model", "networks, weights and their notes"},
+	{"internal/imageio.", "pictures and their notes"},
+	{"internal/dataset.", "data sets, archives and arrays"}, {"internal/npy.", "data sets, archives and arrays"}, {"internal/pickle.", "data sets, archives and arrays"},
+	{"internal/classes.", "labels, boxes, indexes, trials and runs"}, {"images.", "labels, boxes, indexes, trials and runs"}, {"features.", "labels, boxes, indexes, trials and runs"},
+	{"sweep.", "labels, boxes, indexes, trials and runs"}, {"view.FuzzParts", "labels, boxes, indexes, trials and runs"},
+	{"internal/cmdline.", "command lines and the page"}, {"internal/web.", "command lines and the page"}, {"view.", "command lines and the page"},
+	{"", "convolutions and layouts of graphs"},
+}
+
+func kindOf(target string) string {
+	for _, k := range kinds {
+		if strings.HasPrefix(target, k.begin) {
+			return k.kind
+		}
+	}
+	return ""
+}
+
+// print writes a table of all days by kinds, and the sum.
 func (list counts) print(w io.Writer) {
 	type sum struct {
+		targets, days     map[string]bool
 		seconds, failures int
 		executions        map[way]int
 	}
 	sums := map[string]*sum{}
-	var names, days []string
-	const all = ""
+	const all = "all"
 	for _, c := range list {
-		for _, name := range []string{c.target, all} {
-			if sums[name] == nil {
-				sums[name] = &sum{executions: map[way]int{}}
-				names = append(names, name)
-			}
+		for _, name := range []string{kindOf(c.target), all} {
 			s := sums[name]
+			if s == nil {
+				s = &sum{targets: map[string]bool{}, days: map[string]bool{}, executions: map[way]int{}}
+				sums[name] = s
+			}
+			s.targets[c.target], s.days[c.date] = true, true
 			s.seconds += c.seconds
 			s.executions[c.way] += c.executions
 			s.failures += c.failures
 		}
-		days = append(days, c.date)
 	}
-	slices.SortFunc(names, func(a, b string) int {
-		if a == all || b == all {
-			return cmp.Compare(b, a)
+	fmt.Fprintf(w, "| what is read | targets | days | seconds | executions, %s | %s | failures found |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n", guided, drawn)
+	names := []string{}
+	for _, k := range kinds {
+		names = append(names, k.kind)
+	}
+	for _, name := range append(slices.Compact(names), all) {
+		if s := sums[name]; s != nil {
+			fmt.Fprintf(w, "| %s | %d | %d | %d | %d | %d | %d |\n", name, len(s.targets), len(s.days), s.seconds, s.executions[guided], s.executions[drawn], s.failures)
 		}
-		return cmp.Compare(a, b)
-	})
-	slices.Sort(days)
-	fmt.Fprintf(w, "| target | seconds | executions, %s | %s | failures found |\n| --- | ---: | ---: | ---: | ---: |\n", guided, drawn)
-	for _, name := range names {
-		s := sums[name]
-		if name == all {
-			name = fmt.Sprintf("all, on %d days", len(slices.Compact(days)))
-		}
-		fmt.Fprintf(w, "| %s | %d | %d | %d | %d |\n", name, s.seconds, s.executions[guided], s.executions[drawn], s.failures)
 	}
 }
