@@ -116,7 +116,7 @@ func (p *programs) run(ctx context.Context, t target, each time.Duration, plan h
 	cmd.Dir = t.folder
 	cmd.Env = os.Environ()
 	if p.way == drawn {
-		cmd.Env = append(cmd.Env, hostile.Variable+"="+plan.String(), "GOGC=400")
+		cmd.Env = append(cmd.Env, hostile.Variable+"="+plan.String(), "GOGC=2000")
 	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 30 * time.Second
