@@ -194,6 +194,8 @@ func Open(ctx context.Context, spec Spec, o Options) (*List, error) {
 		case spec.ByClass && isDir(name):
 			if data, err := openData(ctx, name, spec, o); err == nil {
 				return FromData(data, name, spec)
+			} else if ctx.Err() != nil {
+				return nil, err
 			}
 		}
 	}

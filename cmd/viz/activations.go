@@ -61,13 +61,21 @@ func activations(c *cmdline.Run, r *view.Activations, dir string) error {
 		if drawn++; drawn > draw {
 			return nil, nil
 		}
-		figures, err := w.Session.Activations(*r, t, in)
-		for k := range figures {
+		for _, layer := range r.Layers { // drawn, a layer takes several times what its values do
+			one := *r
+			one.Layers = []string{layer}
+			figures, err := w.Session.Activations(one, t, in)
+			if err != nil {
+				return nil, err
+			}
 			if arrays != nil {
-				figures[k].Array = nil // among the arrays of all images
+				figures[0].Array = nil // among the arrays of all images
+			}
+			if _, err := w.Out.Figures(figures...); err != nil {
+				return nil, err
 			}
 		}
-		return figures, err
+		return nil, nil
 	}, func() error {
 		if arrays == nil {
 			return nil

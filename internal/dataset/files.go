@@ -255,9 +255,6 @@ func readDir(ctx context.Context, root string) (*source, error) {
 	s := &source{root: root}
 	var walk func(rel string, depth int) error
 	walk = func(rel string, depth int) error {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("%s: %w", root, err)
-		}
 		dir := filepath.Join(root, filepath.FromSlash(rel))
 		entries, err := os.ReadDir(dir)
 		if err != nil && rel != "" {
@@ -268,6 +265,9 @@ func readDir(ctx context.Context, root string) (*source, error) {
 			return cannotOpen(dir, err)
 		}
 		for _, e := range entries {
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("%s: %w", root, err)
+			}
 			name := path.Join(rel, e.Name())
 			if hidden(e.Name()) {
 				continue

@@ -35,6 +35,9 @@ func (s *Score) PerClass() float64 {
 	return sum / float64(n)
 }
 
+// evaluateBytes is about what a batch takes beside what a training holds meanwhile.
+const evaluateBytes = 64 << 20
+
 // Evaluate runs the network over n of the images (0: all) as it is used after
 // training: without dropout, batch normalisation with its running statistics.
 // Data sets are often sorted by class, so a part is a fixed random choice.
@@ -56,8 +59,7 @@ func Evaluate(ctx context.Context, e *model.Engine, net *model.Network, images I
 	}
 	chosen := choice(images.Len(), n)
 	size := net.Input.Shape().Len()
-	// Batches of about 8 MB of input at most.
-	batch := min(max(1<<21/size, 1), 100)
+	batch := plan.Batch(evaluateBytes, 100)
 	pixels := make([]uint8, size)
 	x := make([]float32, batch*size)
 	table := units(net)

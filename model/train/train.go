@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strconv"
 
 	"github.com/deconvnet/viz/internal/kernel"
@@ -110,6 +111,7 @@ func Run(ctx context.Context, e *model.Engine, net *model.Network, train, test I
 	if err != nil {
 		return nil, nil, err
 	}
+	runtime.GC() // what a training before has left, as large as this one, would come on top of it
 	r, err := newRun(e, net, train, state, o)
 	if err != nil {
 		return nil, nil, err
