@@ -69,7 +69,8 @@ func OpenBoxes(name string) (*Boxes, error) {
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(hash, "%s %d %s", stemOf(file), len(text), text)
+		fmt.Fprintf(hash, "%s %d ", stemOf(file), len(text))
+		hash.Write(text) // no copy of it
 		if err := b.read(text, file, info.IsDir()); err != nil {
 			return nil, imageio.OneLine(fmt.Errorf("%s: %w", file, err))
 		}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/deconvnet/viz/internal/cmdline"
 	"github.com/deconvnet/viz/internal/imageio"
-	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/view"
 )
 
@@ -67,7 +66,7 @@ func (r *attributeRun) array() error {
 	if !r.raw {
 		shape, values = []int{in.H, in.W}, o.PlaneAt(in.H, in.W)
 	}
-	if err := npy.WriteFile(r.npy, shape, values); err != nil {
+	if err := r.WriteArray(r.npy, shape, values); err != nil {
 		return err
 	}
 	if o.Completeness != nil {

@@ -4,7 +4,6 @@ import (
 	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/images"
 	"github.com/deconvnet/viz/internal/cmdline"
-	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/view"
 )
 
@@ -76,7 +75,7 @@ func (r *deconvRun) one(c *cmdline.Run) error {
 	}
 	if r.npy != "" {
 		size := w.Session.Net.Input
-		if err := npy.WriteFile(r.npy, []int{size.C, size.H, size.W}, p.Full(size.H, size.W)); err != nil {
+		if err := c.WriteArray(r.npy, []int{size.C, size.H, size.W}, p.Full(size.H, size.W)); err != nil {
 			return err
 		}
 		c.Wrote(r.npy)

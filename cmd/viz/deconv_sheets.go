@@ -6,7 +6,6 @@ import (
 	"github.com/deconvnet/viz/features"
 	"github.com/deconvnet/viz/internal/cmdline"
 	"github.com/deconvnet/viz/internal/imageio"
-	"github.com/deconvnet/viz/internal/npy"
 	"github.com/deconvnet/viz/view"
 )
 
@@ -57,7 +56,7 @@ func (r *deconvRun) layer(w *cmdline.Work, layer *features.Layer) ([]view.AtlasS
 		return err
 	})
 	if err == nil && full != nil {
-		if err = npy.WriteFile(r.npy, full.Shape, full.Data); err == nil {
+		if err = w.WriteArray(r.npy, full.Shape, full.Data); err == nil {
 			w.Wrote(r.npy)
 		}
 	}

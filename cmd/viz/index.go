@@ -82,5 +82,8 @@ func showIndex(c *cmdline.Run, to io.Writer, x *features.Index, layer string) er
 	}
 	head, rows := sum.Text(x)
 	fmt.Fprintln(to, cmdline.Plain(head))
-	return cmdline.RightRows(to, rows, 2)
+	if err := cmdline.RightRows(to, rows, 2); to != c.Stderr { // notes that nobody reads are no failure
+		return err
+	}
+	return nil
 }

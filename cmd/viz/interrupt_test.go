@@ -118,3 +118,24 @@ func TestHangup(t *testing.T) {
 		t.Errorf("%v is left", left)
 	}
 }
+
+// TestNobodyReads: what is said beside the result is not what a run is judged by.
+func TestNobodyReads(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, args := range []string{
+		"train --limit 20 --width 0.1 --batch 5 --steps 2", "features --data shapes --limit 4", "features merge --out all.idx features.idx", "classify --data shapes --limit 2", "occlude --data shapes --limit 1 --stride 16",
+		"attribute --data shapes --limit 1 --method saliency", "sanity --data shapes --limit 1 --method saliency", "faithful --data shapes --limit 1 --method saliency --steps 2 --subsets 2",
+		"evolve --data shapes --limit 3 ckpt.bin ckpt.bin", "deconv --layer 1 --maps 0 --data shapes --limit 2", "import --out other.bin ckpt.bin", "export --onnx ckpt.bin", "inspect", "eval --limit 3",
+	} {
+		if code := run(t.Context(), append([]string{"viz"}, strings.Fields(args)...), io.Discard, closed{}); code != 0 {
+			var said strings.Builder
+			run(t.Context(), append([]string{"viz"}, strings.Fields(args)...), io.Discard, &said)
+			t.Errorf("viz %s: exit code %d; with a terminal: %s", args, code, said.String())
+		}
+	}
+}
+
+// closed is a terminal that is gone.
+type closed struct{}
+
+func (closed) Write([]byte) (int, error) { return 0, syscall.EPIPE }

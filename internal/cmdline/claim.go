@@ -2,6 +2,7 @@ package cmdline
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,16 @@ import (
 func (o *Output) claim(path string, facts ...string) error {
 	other, viz := madeFrom(path, o.session.Hash(), facts...)
 	return o.c.Claimed(path, other, (o.One != "" || o.resumed) && viz)
+}
+
+// ahead refuses before the work what claim would refuse after it.
+func (o *Output) ahead(name string) error {
+	path := o.Path(name) + o.Ext
+	other, viz := madeFrom(path, o.session.Hash())
+	if o.Stdout || o.c.Force || viz && (o.One != "" || o.resumed) {
+		return nil
+	}
+	return o.c.Claimed(path, other, false)
 }
 
 // Claimed is an error about a file that is there and is not what will be written: other says what it is, "" if
@@ -86,6 +97,20 @@ func (o *Output) Shows(path, image string) bool {
 	}
 	_, err := imageio.Open(path + o.Ext)
 	return err == nil && WholeArrays(filepath.Dir(path), filepath.Base(path))
+}
+
+// WriteArray writes an array, but over no file that is none, unless --force says so.
+func (c *Run) WriteArray(path string, shape []int, values []float32) error {
+	if f, size, err := imageio.OpenPlain(path); err == nil { // not there, as a rule, or a pipe
+		head := make([]byte, 6)
+		_, err := io.ReadFull(f, head)
+		if f.Close(); size > 0 && (err != nil || string(head) != "\x93NUMPY") {
+			if err := c.Claimed(path, "is no array", false); err != nil {
+				return err
+			}
+		}
+	}
+	return npy.WriteFile(path, shape, values)
 }
 
 // WholeArrays reports whether arrays are in a folder and can be read.

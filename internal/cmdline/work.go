@@ -144,12 +144,15 @@ func Measure(c *Run, what string, resume bool, check func() error, do func(*Work
 	if err != nil {
 		return err
 	}
+	w.Out.resumed = resume
+	if err := w.Out.ahead(c.Command); err != nil {
+		return err
+	}
 	kept, err := w.Kept(c.Command, resume)
 	if err != nil {
 		return err
 	}
 	defer kept.Close()
-	w.Out.resumed = resume
 	step, end := c.Progress(what)
 	m, err := do(w, kept, step, bad)
 	end()

@@ -129,5 +129,10 @@ func ReadSmall(path string, most int64) ([]byte, error) {
 	if size > most {
 		return nil, fmt.Errorf("%s has %d bytes, want at most %d", path, size, most)
 	}
-	return io.ReadAll(io.LimitReader(f, most)) // it may have changed
+	text := make([]byte, size)
+	n, err := io.ReadFull(f, text)
+	if err == io.EOF || err == io.ErrUnexpectedEOF { // it has changed
+		err = nil
+	}
+	return text[:n], err
 }
