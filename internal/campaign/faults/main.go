@@ -28,7 +28,7 @@ func main() {
 		os.Exit(campaign.Get(os.Args[2:]))
 	}
 	var o options
-	flag.IntVar(&o.most, "most", 60, "tries of a command at most with calls that fail, with a full disk, and with read-only folders: the first half, and a draw from the others; 0: all")
+	flag.IntVar(&o.most, "most", 60, "tries of a command with each harm at most: the first half, and a draw from the others; 0: all")
 	flag.Uint64Var(&o.seed, "seed", 1, "of the draw")
 	flag.StringVar(&o.only, "only", "", "one command")
 	flag.StringVar(&o.at, "at", "", "only faults whose description holds this text")
@@ -39,7 +39,7 @@ func main() {
 	program := flag.String("viz", "", "the program; default: built from ./cmd/viz")
 	flag.Parse()
 	if o.short {
-		o.most, o.each = 12, 1
+		o.most, o.each = 8, 1
 	}
 	campaign.Main("faults", *program, func(dir, viz string) error {
 		err := o.all(dir, viz)
@@ -148,20 +148,7 @@ func (o options) suffer(t *trial, number uint64) map[harm]count {
 			continue // viz data get locks its folder; the function that it calls does not
 		}
 		r := rand.New(rand.NewPCG(o.seed, number+1000*uint64(h.harm)))
-		var faults []fault
-		switch h.harm {
-		case once:
-			faults = o.some(t.faults, r)
-		case full:
-			faults = o.some(t.sizes(), r)
-		case readOnly:
-			faults = o.some(upTo(readOnly, 1, t.entries), r)
-		case homeless:
-			faults = upTo(homeless, 0, len(homes))
-		default:
-			faults = t.draw(h.harm, o.each, r)
-		}
-		c := o.turns(t, faults)
+		c := o.turns(t, o.some(o.faults(t, h.harm, r), r))
 		if c.missed > 0 {
 			fmt.Fprintf(os.Stderr, "%s: %s: %d did not come about\n", t.Work.Name, h.title, c.missed)
 		}
@@ -170,15 +157,30 @@ func (o options) suffer(t *trial, number uint64) map[harm]count {
 	return out
 }
 
-// some are as many faults as are wanted: the first half of that, and a draw from the others.
+// faults are all of a kind that a command may meet.
+func (o options) faults(t *trial, h harm, r *rand.Rand) []fault {
+	switch h {
+	case once:
+		return t.faults
+	case full:
+		return t.sizes()
+	case readOnly:
+		return upTo(readOnly, 1, t.entries)
+	case homeless:
+		return upTo(homeless, 0, len(homes))
+	}
+	return t.draw(h, o.each, r)
+}
+
+// some are those that are asked for, as many as are wanted: the first half of that, and a draw from the others.
 func (o options) some(faults []fault, r *rand.Rand) []fault {
+	faults = slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !strings.Contains(f.String(), o.at) })
 	if o.most == 0 || len(faults) <= o.most {
 		return faults
 	}
-	first, later := faults[:o.most/2], faults[o.most/2:]
+	out, later := slices.Clone(faults[:o.most/2]), faults[o.most/2:]
 	drawn := r.Perm(len(later))[:o.most-o.most/2]
 	slices.Sort(drawn)
-	out := slices.Clone(first)
 	for _, i := range drawn {
 		out = append(out, later[i])
 	}
@@ -187,7 +189,6 @@ func (o options) some(faults []fault, r *rand.Rand) []fault {
 
 // turns does harm by turns, to some runs at a time.
 func (o options) turns(t *trial, faults []fault) count {
-	faults = slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !strings.Contains(f.String(), o.at) })
 	c := count{}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
