@@ -16,10 +16,8 @@ import (
 // trainLog is the log: a line for each start (command and options), then one
 // for each report, each written at once. What could not be written is tried again with the next line.
 type trainLog struct {
-	file interface {
-		io.WriteCloser
-		Sync() error
-	}
+	file imageio.LineFile
+	size int64
 	rest []byte // of lines that could not be written
 	bad  error  // of a line that cannot be one
 }
@@ -66,7 +64,7 @@ func openLog(path string, first int) (*trainLog, error) {
 	if err != nil {
 		return nil, &LogError{err}
 	}
-	return &trainLog{file: f}, nil
+	return &trainLog{file: f, size: int64(len(keep))}, nil
 }
 
 func (l *trainLog) Close() error { return l.file.Close() }
@@ -74,8 +72,8 @@ func (l *trainLog) Close() error { return l.file.Close() }
 // write writes more, after what is left.
 func (l *trainLog) write(more []byte) error {
 	l.rest = append(l.rest, more...)
-	n, err := l.file.Write(l.rest)
-	l.rest = l.rest[n:]
+	n, err := imageio.AppendLines(l.file, l.size, l.rest)
+	l.size, l.rest = l.size+int64(n), l.rest[n:]
 	if err != nil {
 		return &LogError{err}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -31,6 +32,11 @@ func (f *faulty) Write(b []byte) (int, error) {
 	return n, syscall.ENOSPC
 }
 
+func (f *faulty) Truncate(size int64) error {
+	f.Buffer.Truncate(int(size))
+	return nil
+}
+
 func (f *faulty) Sync() error  { return f.sync }
 func (f *faulty) Close() error { return nil }
 
@@ -42,6 +48,9 @@ func TestLogWithoutHoles(t *testing.T) {
 		l := &trainLog{file: f}
 		for step := 1; step <= 3; step++ {
 			l.line(map[string]any{"step": step})
+			if text := f.String(); !strings.HasPrefix(want, text) || text != "" && !strings.HasSuffix(text, "\n") {
+				t.Errorf("room %v: after step %d the log is %q", room, step, text)
+			}
 		}
 		if err := l.last(); err != nil || f.String() != want {
 			t.Errorf("room %v: %q, %v", room, f.String(), err)

@@ -16,6 +16,7 @@ import (
 // implements view.Kept; nil keeps nothing.
 type keptFile struct {
 	f      *os.File
+	size   int64
 	parts  map[string][]byte
 	unlock func()
 }
@@ -56,7 +57,7 @@ func (k *keptFile) open(path string, resume bool) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if k.f, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666); err != nil {
+	if k.f, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666); err != nil {
 		return err
 	}
 	parts, whole, ours := keptParts(text)
@@ -68,11 +69,11 @@ func (k *keptFile) open(path string, resume bool) error {
 	} else {
 		whole = 0
 	}
-	if err := k.f.Truncate(int64(whole)); err != nil {
+	k.size = int64(whole)
+	if err := k.f.Truncate(k.size); err != nil {
 		return errors.Join(err, k.f.Close())
 	}
-	_, err = k.f.Seek(int64(whole), 0)
-	return err
+	return nil
 }
 
 // keptParts reads the whole lines that a file of parts begins with, which take so many bytes. ours: viz wrote it.
@@ -123,7 +124,9 @@ func (k *keptFile) Keep(key string, v any) error {
 	if err != nil {
 		return err
 	}
-	if _, err := k.f.Write(append(line, '\n')); err != nil {
+	n, err := imageio.AppendLines(k.f, k.size, append(line, '\n'))
+	k.size += int64(n)
+	if err != nil {
 		return err
 	}
 	k.parts[key] = part
