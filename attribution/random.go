@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/internal/render"
 	"github.com/deconvnet/viz/model"
 	"github.com/deconvnet/viz/model/tensor"
@@ -48,7 +49,7 @@ func (r *run) noisy(ctx context.Context) ([]*Result, error) {
 	draw := func(i int, dst []float32) {
 		rng := rand.New(rand.NewPCG(r.r.Seed, uint64(i)))
 		for j, x := range r.x {
-			dst[j] = float32(float64(x) + float64(deviation*rng.NormFloat64()))
+			dst[j] = float32(float64(x) + float64(deviation*exact.Normal(rng)))
 		}
 	}
 	family := r.r.Base.info().family

@@ -168,7 +168,7 @@ func (r *Run) begin(goal int) {
 		n := r.canvas.size()
 		s := &start{numbers: make([]float32, n), m: make([]float32, n), v: make([]float32, n)}
 		for j := range s.numbers {
-			s.numbers[j] = float32(deviation * rng.NormFloat64())
+			s.numbers[j] = float32(deviation * exact.Normal(rng))
 		}
 		r.state[goal].starts = append(r.state[goal].starts, s)
 	}

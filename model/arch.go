@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/deconvnet/viz/internal/exact"
 	"github.com/deconvnet/viz/model/tensor"
 )
 
@@ -159,7 +160,7 @@ func (b *builder) normal(std float64, shape ...int) *tensor.Tensor {
 		return t
 	}
 	for i := range t.Data {
-		t.Data[i] = float32(b.rng.NormFloat64() * std)
+		t.Data[i] = float32(exact.Normal(b.rng) * std)
 	}
 	return t
 }
@@ -172,9 +173,9 @@ func (b *builder) weights(std float64, shape ...int) *tensor.Tensor {
 	}
 	t := tensor.New(shape...)
 	for i := range t.Data {
-		v := b.rng.NormFloat64()
+		v := exact.Normal(b.rng)
 		for math.Abs(v) > 2 {
-			v = b.rng.NormFloat64()
+			v = exact.Normal(b.rng)
 		}
 		t.Data[i] = float32(0.1 * v)
 	}

@@ -112,7 +112,7 @@ func (f Fill) Pixels(x *tensor.Tensor, net *model.Network, patch [2]int) ([]floa
 			level[c] = float32(mean)
 			if f.Kind == NoiseFill {
 				for i := range plane {
-					out[c*plane+i] = float32(mean + float64(dev*rng.NormFloat64()))
+					out[c*plane+i] = float32(mean + float64(dev*exact.Normal(rng)))
 				}
 			}
 		}
