@@ -10,6 +10,7 @@ import (
 
 	"github.com/deconvnet/viz/internal/hostile"
 	"github.com/deconvnet/viz/internal/imageio"
+	"github.com/deconvnet/viz/view"
 )
 
 // FuzzTrials: lists of trials in YAML or JSON. What is read is read again from JSON, and resolves or says what is wrong.
@@ -106,6 +107,60 @@ func FuzzLog(f *testing.F) {
 				t.Fatalf("%q is not in the order of %q", keep, old)
 			}
 			rest = after
+		}
+	})
+}
+
+// FuzzFields: settings of comparisons of trainings. What is taken is taken again as it is written.
+func FuzzFields(f *testing.F) {
+	requests := []func() interface{ Fields() view.Fields }{
+		func() interface{ Fields() view.Fields } { return new(Ablation) }, func() interface{ Fields() view.Fields } { return new(RNN) },
+		func() interface{ Fields() view.Fields } { return new(Trials) }, func() interface{ Fields() view.Fields } { return new(Probe) },
+		func() interface{ Fields() view.Fields } { return new(Transfer) },
+	}
+	for i, text := range []string{
+		"variant=thin: conv1*0.5 -fc1\nplain: |seeds=2|width=0.25|steps=9|rate=0.1|batch=7", "cells=lstm,gru|hidden=5,60|cnn=none|epochs=2", "plan=x|rate=1e-300|seed=18446744073709551615",
+		"layers=relu1,fc1|l2=1,0.1", "per-class=1,5,all|layers=fc1|variant= : -", "variant=\x1b[31m: *1|width=NaN|keep=-1|seeds=99999999999",
+	} {
+		f.Add(uint8(i), text)
+	}
+	for i, r := range requests { // every setting at its default
+		var texts []string
+		for _, field := range r().Fields() {
+			texts = append(texts, field.Name+"="+field.Default)
+		}
+		f.Add(uint8(i), strings.Join(texts, "|"))
+	}
+	hostile.Fuzz(f, func(t testing.TB, which uint8, text string) {
+		set := func(texts map[string]string) (view.Fields, error) {
+			fields := requests[int(which)%len(requests)]().Fields()
+			err := hostile.Read(t, len(text), func() error {
+				return imageio.OneLine(fields.Set(nil, func(name string) (string, bool) {
+					text, ok := texts[name]
+					if i := slices.IndexFunc(fields, func(f view.Field) bool { return f.Name == name }); !ok && i >= 0 {
+						return fields[i].Default, fields[i].Default != ""
+					}
+					return text, ok
+				}))
+			})
+			return fields, err
+		}
+		texts := map[string]string{}
+		for pair := range strings.SplitSeq(text, "|") {
+			name, value, _ := strings.Cut(pair, "=")
+			texts[name] = value
+		}
+		fields, err := set(texts)
+		if err != nil {
+			return
+		}
+		written := map[string]string{}
+		for _, field := range fields.Changed() {
+			written[field.Name] = field.Text()
+		}
+		again, err := set(written)
+		if err != nil || !slices.Equal(again.Arguments(), fields.Arguments()) {
+			t.Fatalf("%q is %q, and that %q, %v", text, fields.Arguments(), again.Arguments(), err)
 		}
 	})
 }
