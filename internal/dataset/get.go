@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/deconvnet/viz/internal/imageio"
@@ -231,8 +232,8 @@ func (d *download) fetch(ctx context.Context) error {
 	}
 	defer resp.Body.Close()
 	late.Stop()
-	silent := time.AfterFunc(d.stall, func() { cancel(fmt.Errorf("nothing arrived for %v", d.stall)) })
-	defer silent.Stop()
+	body := &meter{r: resp.Body, report: func(done int64) { d.progress(done) }}
+	go body.watch(ctx, d.stall, cancel)
 	if have, err = d.accept(resp, have); err != nil {
 		return err
 	}
@@ -241,7 +242,7 @@ func (d *download) fetch(ctx context.Context) error {
 		return err
 	}
 	limit := d.limit()
-	body := &meter{r: resp.Body, done: have, report: func(done int64) { d.progress(done) }, alive: func() { silent.Reset(d.stall) }}
+	body.done = have
 	n, err := io.Copy(w, io.LimitReader(body, limit-have+1))
 	// What did arrive is kept for the next time, so it is synced also after an error.
 	if serr := w.Sync(); err == nil {
@@ -355,20 +356,53 @@ type meter struct {
 	r          io.Reader
 	done, next int64
 	report     func(done int64)
-	alive      func() // called when bytes have arrived
+	fresh      atomic.Int64 // bytes that watch has not seen
 }
 
 func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.r.Read(p)
 	m.done += int64(n)
-	if n > 0 {
-		m.alive()
-	}
+	m.fresh.Add(int64(n))
 	if m.done >= m.next {
 		m.report(m.done)
 		m.next = m.done + 1<<20
 	}
 	return n, err
+}
+
+// leastBytes is what must arrive in twice the time that nothing may: a server that sends a byte now and then is as silent
+// as one that sends none.
+const leastBytes = 1 << 10
+
+// watch cancels a download when too little arrives.
+func (m *meter) watch(ctx context.Context, stall time.Duration, cancel context.CancelCauseFunc) {
+	const parts = 4
+	tick := time.NewTicker(max(stall/parts, 1))
+	defer tick.Stop()
+	silent, slow, got := 0, 0, int64(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		n := m.fresh.Swap(0)
+		silent, slow, got = silent+1, slow+1, got+n
+		if n > 0 {
+			silent = 0
+		}
+		if got >= leastBytes {
+			slow, got = 0, 0
+		}
+		switch {
+		case silent >= parts:
+			cancel(fmt.Errorf("nothing arrived for %v", stall))
+			return
+		case slow >= 2*parts:
+			cancel(fmt.Errorf("less than %d bytes arrived in %v", leastBytes, 2*stall))
+			return
+		}
+	}
 }
 
 func fileMD5(ctx context.Context, path string) (string, error) {
