@@ -2,7 +2,9 @@ package view
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +26,8 @@ func FuzzFields(f *testing.F) {
 		f.Add(uint8(i), c.texts)
 	}
 	f.Add(uint8(0), "patch=99999999999x1 stride=-1 class=1e9 at=,, position=\x1b[31m layer=relu1,\xff")
+	pointers := regexp.MustCompile(`\b0x[0-9a-f]{6,}\b`)
+	plain := func(r request) string { return pointers.ReplaceAllString(fmt.Sprintf("%+v", r), "pointer") }
 	hostile.Fuzz(f, func(t testing.TB, which uint8, text string) {
 		c := all[int(which)%len(all)]
 		texts := map[string]string{}
@@ -34,9 +38,9 @@ func FuzzFields(f *testing.F) {
 		get := func(name string) (string, bool) { text, ok := texts[name]; return text, ok }
 		r := c.new()
 		if hostile.Read(t, len(text), func() error {
-			err := r.Fields().Set(nil, get)
+			err := r.Fields().Set(nil, orDefault(r.Fields(), get))
 			if err == nil {
-				err = r.Fields().Set(net, get)
+				err = r.Fields().Set(net, orDefault(r.Fields(), get))
 			}
 			return imageio.OneLine(err)
 		}) != nil {
@@ -44,11 +48,23 @@ func FuzzFields(f *testing.F) {
 		}
 		args := r.Fields().Arguments()
 		again := c.new()
-		err := again.Fields().Set(net, fromArguments(args))
-		if err != nil || !slices.Equal(again.Fields().Arguments(), args) {
-			t.Fatalf("%s: %q gives %q, and that %q, %v", c.name, text, args, again.Fields().Arguments(), err)
+		err := again.Fields().Set(net, orDefault(again.Fields(), fromArguments(args)))
+		if err != nil || !slices.Equal(again.Fields().Arguments(), args) || plain(again) != plain(r) {
+			t.Fatalf("%s: %q gives %q %+v, and that %q %+v, %v", c.name, text, args, r, again.Fields().Arguments(), again, err)
 		}
 	})
+}
+
+// orDefault gives what get does not: the field's default.
+func orDefault(fields Fields, get func(string) (string, bool)) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		if text, ok := get(name); ok {
+			return text, true
+		}
+		i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name })
+		given := i >= 0 && slices.ContainsFunc(fields[i].Names(), func(older string) bool { _, ok := get(older); return ok })
+		return fields[max(i, 0)].Default, i >= 0 && !given && fields[i].Default != ""
+	}
 }
 
 // FuzzParts: boxes of parts of pictures. What is read is read again.
