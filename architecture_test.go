@@ -55,7 +55,7 @@ var allowed = map[string][]string{
 	"internal/campaign/names":        {"internal/campaign", "internal/imageio", "model", "model/onnx"},
 	"internal/campaign/numbers":      {"internal/campaign", "internal/npy", "model"},
 	"internal/campaign/concurrent":   {},
-	"internal/campaign/memory":       {"internal/campaign", "attribution", "model", "model/tensor"},
+	"internal/campaign/memory":       {"internal/campaign", "attribution", "images", "model", "model/tensor"},
 	"internal/bench":                 {"model", "model/tensor", "model/train", "deconv", "features", "occlusion", "internal/kernel", "internal/par"},
 	"internal/bench/tables":          {},
 	"internal/page":                  {"internal/render"},
