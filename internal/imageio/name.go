@@ -30,7 +30,7 @@ func FileName(name string) string {
 		return r
 	}, name)
 	if strings.Trim(name, ".") == "" { // this folder, the one above, or nothing
-		return strings.Repeat("_", max(len(name), 1))
+		name = strings.Repeat("_", max(len(name), 1))
 	}
 	// File systems take 255 bytes, of which extensions and temporary names need some.
 	if len(name) <= maxName {
