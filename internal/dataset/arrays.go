@@ -107,6 +107,10 @@ func (p *pictures) draw(i int) image.Image {
 	return m
 }
 
+// maxClasses bounds the numbers of classes in arrays and pickles, of which each up to the largest gets a name: the whole of
+// ImageNet has 21,841.
+const maxClasses = 100_000
+
 // labelsOf reads labels: whole numbers [N] or [N,1], or one of K is 1 in [N,K].
 func labelsOf(a *npy.Raw) ([]int, error) {
 	s := a.Shape
@@ -115,8 +119,8 @@ func labelsOf(a *npy.Raw) ([]int, error) {
 		labels := make([]int, a.Len())
 		for i := range labels {
 			v := a.At(i)
-			if v != math.Floor(v) || v < 0 || v >= 1<<20 {
-				return nil, fmt.Errorf("label %d is %g: want class numbers from 0", i, v)
+			if v != math.Floor(v) || !(v >= 0 && v < maxClasses) {
+				return nil, fmt.Errorf("label %d is %g: want class numbers from 0 to %d", i, v, maxClasses-1)
 			}
 			labels[i] = int(v)
 		}

@@ -179,8 +179,8 @@ func pyLabels(v any) ([]int, error) {
 		out := make([]int, len(v.Items))
 		for i, e := range v.Items {
 			n := pickledNumber(e)
-			if n < 0 || n > 1<<20 {
-				return nil, fmt.Errorf("label %d is %v: want class numbers from 0", i, e)
+			if n < 0 || n >= maxClasses {
+				return nil, fmt.Errorf("label %d is %v: want class numbers from 0 to %d", i, e, maxClasses-1)
 			}
 			out[i] = int(n)
 		}

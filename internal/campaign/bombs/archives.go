@@ -3,12 +3,14 @@ package main
 import (
 	"archive/tar"
 	"archive/zip"
+	"bytes"
 	"compress/gzip"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // zeros gives n zeros, which packed take a thousandth.
@@ -153,6 +155,8 @@ func archives() []bomb {
 		bombs("many.zip", "at most", zipOf(many(200, member{name: "a/%d.bmp", size: 60 << 20})...)),
 		bombs("bomb.npz", "at most", zipOf(member{name: "images.npy", data: npyHead("2000000, 32, 32"), size: 2000000 * 1024}, member{name: "labels.npy", data: npyHead("2000000,"), size: 2000000})),
 		bombs("overflow.npz", "too large|at most|only", zipOf(member{name: "images.npy", data: npyHead("4294967296, 4294967296, 3")}, member{name: "labels.npy", data: npyHead("1,"), size: 1})),
+		bombs("labels.npz", "class numbers", zipOf(member{name: "images.npy", data: npyHead("1, 8, 8"), size: 64},
+			member{name: "labels.npy", data: slices.Concat(bytes.Replace(npyHead("1,"), []byte("'|u1'"), []byte("'<u4'"), 1), []byte{0, 0, 15, 0})})),
 		bombs("pickle", "operations|pickle|at most", func(path string) error {
 			if err := os.MkdirAll(filepath.Join(path, "cifar-10-batches-py"), 0o777); err != nil {
 				return err

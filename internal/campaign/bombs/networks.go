@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/zip"
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -85,6 +86,14 @@ func nested(n int) []byte {
 	return onnx(value(11, "x", 1, 1, 4, 4), body, value(12, "y", 1))
 }
 
+// listed is a network of one node with a field that often.
+func listed(field []byte, n int) func(string) error {
+	return written(func() []byte {
+		node := text(text(text(text(nil, 1, "x"), 2, "y"), 3, "n"), 4, "Neg")
+		return onnx(value(11, "x", 1, 1, 4, 4), msg(nil, 1, node, bytes.Repeat(field, n)), value(12, "y", 1, 1, 4, 4))
+	})
+}
+
 // ofNetworks are the commands that take a network.
 var ofNetworks = each("inspect FILE", "classify --model FILE good.png", "filters --out OUT FILE", "import --out OUT/n.bin FILE", "export --onnx --out OUT/n.onnx FILE", "gradcam --model FILE --out OUT good.png", "occlude --model FILE --out OUT good.png",
 	"attribute --model FILE --out OUT good.png", "deconv --model FILE --out OUT good.png", "activations --model FILE --out OUT good.png", "explain --out OUT FILE good.png", "sanity --model FILE --out OUT good.png",
@@ -125,6 +134,14 @@ func networks() []bomb {
 		of(large, "beside.onnx", "more layers than", written(func() []byte { return wide(39_999) })),
 		of(large, "deep.onnx", "nodes|at most|more than|deep", written(func() []byte { return chain(50_000) })),
 		of(large, "nested.onnx", "nested|deep|at most|more than|graph", written(func() []byte { return nested(3000) })),
+		of(large, "attributes.onnx", "more attributes of a node than", listed(text(nil, 5, "\n\x01a"), 300_000)),
+		of(large, "inputs.onnx", "more inputs of a node than", listed(text(nil, 1, "x"), 1_000_000)),
+		of(large, "outputs.onnx", "more outputs of a node than", listed(text(nil, 2, "z"), 500_000)),
+		of(large, "numbers.onnx", "whole numbers, want at most", listed(msg(nil, 5, text(nil, 1, "pads"), bytes.Repeat(num(nil, 8, 0), 3_000_000)), 1)),
+		of(large, "results.onnx", "more outputs of a graph than", written(func() []byte {
+			return onnx(value(11, "x", 1, 1, 4, 4), op("Neg", "y", "x"), bytes.Repeat(value(12, "y", 1, 1, 4, 4), 100_000))
+		})),
+		of(large, "places.onnx", "more places of external data than", written(conv(tensor("w", []int64{1, 1, 2, 2}, bytes.Repeat(msg(nil, 13, text(text(nil, 1, "location"), 2, "w.bin")), 500_000))))),
 		of(dims, "input.onnx", "large|overflow|at most|more than|numbers|memory", written(func() []byte {
 			return onnx(value(11, "x", 1, 1<<31, 1<<31, 1<<31), op("Neg", "y", "x"), value(12, "y", 1, 1<<31, 1<<31, 1<<31))
 		})),

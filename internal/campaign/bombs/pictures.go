@@ -93,6 +93,15 @@ func pictures() []bomb {
 		{group: "other pictures", name: "pipe.png", make: pipe, takes: ofPictures, says: `not a plain file`},
 		{group: "other pictures", name: "zero.png", make: linkTo("/dev/zero"), takes: ofPictures, says: `not a plain file`},
 		{group: "other pictures", name: "scans.jpg", make: written(func() []byte { return scans(20_000) }), takes: ofPictures, says: `scans, want at most`},
+		{group: "other pictures", name: "fill.jpg", make: written(func() []byte {
+			return append(bytes.Repeat([]byte{0xff}, 20<<20), "\xd8"...)
+		}), takes: ofPictures, says: `not an image`},
+		{group: "other pictures", name: "behind.jpg", make: written(func() []byte {
+			return append([]byte("\xff\xd8"), bytes.Repeat([]byte{0xff}, 20<<20)...)
+		}), takes: ofPictures, says: `before markers`},
+		{group: "other pictures", name: "comments.jpg", make: written(func() []byte {
+			return append([]byte("\xff\xd8"), bytes.Repeat([]byte("\xff\xfe\x00\x02"), 2<<20)...)
+		}), takes: ofPictures, says: `broken jpeg`},
 		{group: "other pictures", name: strings.Repeat("n", 200) + "\x1b[31m\n.png", make: written(func() []byte { return pngOf(side, side) }), takes: ofPictures, says: `want at most 100 million`},
 	}
 }
