@@ -162,7 +162,7 @@ func (b *benchmark) share(t *bench.Task) error {
 	if err != nil {
 		return err
 	}
-	for _, l := range b.schedule.Shares(t.Name, b.name, layers) {
+	for _, l := range b.schedule.Shares(t, b.name, layers) {
 		if err := json.NewEncoder(b.Stdout).Encode(l); err != nil {
 			return err
 		}

@@ -22,6 +22,8 @@ type Task struct {
 	Name   string
 	Params map[string]any // what it was asked for
 	Run    func() (checksum float64, err error)
+	// Bound, if not nil, is how much scratch memory it keeps at most, layer by layer: each worker, and all together.
+	Bound func() (worker, shared int)
 }
 
 // LeNet is the network that is trained.
@@ -67,7 +69,7 @@ func Forward(engine *model.Engine, net *model.Network, batch int, exact bool, be
 		return nil, err
 	}
 	x, t := Input(net, batch), new(model.Trace)
-	return &Task{"forward", map[string]any{"batch": batch, "exact": exact}, func() (float64, error) {
+	return &Task{Name: "forward", Params: map[string]any{"batch": batch, "exact": exact}, Bound: func() (int, int) { return plan.Scratch(batch) }, Run: func() (float64, error) {
 		if err := plan.RunInto(t, x); err != nil {
 			return 0, err
 		}
@@ -87,7 +89,7 @@ func Deconv(ctx context.Context, engine *model.Engine, net *model.Network, layer
 		return nil, err
 	}
 	x := Input(net, 1)
-	return &Task{"deconv", map[string]any{"layer": layer, "units": units, "rule": rule}, func() (float64, error) {
+	return &Task{Name: "deconv", Params: map[string]any{"layer": layer, "units": units, "rule": rule}, Run: func() (float64, error) {
 		t, err := plan.Run(x)
 		if err != nil {
 			return 0, err
@@ -133,7 +135,7 @@ func Scan(ctx context.Context, engine *model.Engine, net *model.Network, layer s
 	if o.Plan, err = features.Compile(engine, net, o); err != nil {
 		return nil, err
 	}
-	return &Task{"topk", map[string]any{"layer": layer, "images": images, "batch": batch, "exact": exact}, func() (float64, error) {
+	return &Task{Name: "topk", Params: map[string]any{"layer": layer, "images": images, "batch": batch, "exact": exact}, Run: func() (float64, error) {
 		index, err := features.Collect(ctx, engine, net, src, o)
 		if err != nil {
 			return 0, err

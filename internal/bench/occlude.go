@@ -19,7 +19,7 @@ func Occlude(ctx context.Context, engine *model.Engine, net *model.Network, o oc
 		return nil, err
 	}
 	x := Input(net, 1)
-	return &Task{"occlude", params, func() (float64, error) {
+	return &Task{Name: "occlude", Params: params, Run: func() (float64, error) {
 		maps, err := s.ScanAll(ctx, x, nil)
 		if err != nil {
 			return 0, err

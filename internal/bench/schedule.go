@@ -191,14 +191,20 @@ type Share struct {
 	// Of all: the scratch memory of the kernels in bytes, of the worker that has most and of all together.
 	WorkerBytes int `json:"worker_bytes,omitempty"`
 	SharedBytes int `json:"shared_bytes,omitempty"`
+	// Of a forward pass: what these are at most, whoever does which task.
+	WorkerBound int `json:"worker_bound,omitempty"`
+	SharedBound int `json:"shared_bound,omitempty"`
 }
 
 // Shares says how the workers would share each layer, and last all of them.
-func (s *Schedule) Shares(task, net string, layers []*LayerWork) []Share {
-	out := shares(task, net, layers, s.Workers)
+func (s *Schedule) Shares(t *Task, net string, layers []*LayerWork) []Share {
+	out := shares(t.Name, net, layers, s.Workers)
 	all := &out[len(out)-1]
 	each, shared := s.kernels.Scratch()
 	all.WorkerBytes, all.SharedBytes = slices.Max(each), shared
+	if t.Bound != nil {
+		all.WorkerBound, all.SharedBound = t.Bound()
+	}
 	return out
 }
 

@@ -37,7 +37,7 @@ func TestSchedule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shares := s.Shares("forward", "lenet", layers)
+	shares := s.Shares(task, "lenet", layers)
 	names := map[string]bool{}
 	for i, l := range shares[:len(shares)-1] {
 		names[l.Layer] = true
@@ -55,6 +55,9 @@ func TestSchedule(t *testing.T) {
 	all := shares[len(shares)-1]
 	if all.Moved == 0 || all.Moved > 4<<20 || all.Other != 0 {
 		t.Errorf("%d bytes between workers, %d loops not counted", all.Moved, all.Other)
+	}
+	if all.WorkerBound < all.WorkerBytes || all.SharedBound < all.SharedBytes || all.SharedBytes == 0 {
+		t.Errorf("%d bytes a worker and %d shared, bounds %d and %d", all.WorkerBytes, all.SharedBytes, all.WorkerBound, all.SharedBound)
 	}
 	if all.WorkerBytes == 0 || all.WorkerBytes > 2<<20 {
 		t.Errorf("%d bytes a worker", all.WorkerBytes)

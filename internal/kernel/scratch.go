@@ -24,6 +24,21 @@ func (e *Engine) Scratch() (workers []int, shared int) {
 			workers[i] += 4 * cap(f)
 		}
 	}
+	serial := func(list []*Engine) {
+		for i, one := range list {
+			own, more := one.Scratch()
+			for _, n := range own {
+				more += n
+			}
+			workers[i] += more
+		}
+	}
+	for _, j := range e.bandJobs.list {
+		serial(j.serial)
+	}
+	for _, j := range e.pairJobs.list {
+		serial(j.serial)
+	}
 	for _, f := range e.free {
 		shared += 4 * cap(f)
 	}
