@@ -127,7 +127,7 @@ var works = map[string]work{
 func (w work) stated(f facts) int {
 	most := 60_000_000 + 3*f.weights + f.picture
 	if w.kind == onSet || w.kind == training || w.kind == listing {
-		most += 2 * f.data
+		most += 5 * f.data / 2
 	}
 	if w.kind == training {
 		most += f.training(f.batch)
