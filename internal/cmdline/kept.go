@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -18,6 +19,8 @@ type keptFile struct {
 	f      *os.File
 	size   int64
 	parts  map[string][]byte
+	used   []string // keys of this run's parts, as it came to them
+	seen   map[string]bool
 	unlock func()
 }
 
@@ -40,7 +43,7 @@ func (w *Work) Kept(name string, resume bool) (*keptFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &keptFile{parts: map[string][]byte{}, unlock: unlock}
+	k := &keptFile{parts: map[string][]byte{}, seen: map[string]bool{}, unlock: unlock}
 	if err := k.open(path, resume); err != nil {
 		unlock()
 		return nil, err
@@ -108,7 +111,15 @@ func (k *keptFile) Part(key string, v any) (bool, error) {
 	if err := json.Unmarshal(k.parts[key], v); err != nil {
 		return false, fmt.Errorf("%s: part %s: %w", k.f.Name(), key, err)
 	}
+	k.use(key)
 	return true, nil
+}
+
+func (k *keptFile) use(key string) {
+	if !k.seen[key] {
+		k.seen[key] = true
+		k.used = append(k.used, key)
+	}
 }
 
 // Keep appends a part.
@@ -130,7 +141,33 @@ func (k *keptFile) Keep(key string, v any) error {
 		return err
 	}
 	k.parts[key] = part
+	k.use(key)
 	return k.f.Sync()
+}
+
+// tidy leaves nothing but the parts of this run, in its order: those of a run that could not read a picture, or that was
+// asked for something else, go. It ends the file.
+func (k *keptFile) tidy() error {
+	if k == nil || len(k.used) == len(k.parts) {
+		return nil
+	}
+	var text []byte
+	for _, key := range k.used {
+		line, err := json.Marshal(keptLine{key, k.parts[key]})
+		if err != nil {
+			return err
+		}
+		text = append(append(text, line...), '\n')
+	}
+	path := k.f.Name()
+	if err := k.f.Close(); err != nil {
+		return err
+	}
+	k.f, k.parts = nil, nil
+	return imageio.WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
 }
 
 // Close ends the file; one without parts goes.
@@ -139,6 +176,9 @@ func (k *keptFile) Close() error {
 		return nil
 	}
 	defer k.unlock()
+	if k.f == nil { // tidied
+		return nil
+	}
 	if len(k.parts) == 0 {
 		os.Remove(k.f.Name())
 	}

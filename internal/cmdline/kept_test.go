@@ -10,7 +10,7 @@ import (
 func TestKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x-parts.jsonl")
 	open := func(resume bool) *keptFile {
-		k := &keptFile{parts: map[string][]byte{}, unlock: func() {}}
+		k := &keptFile{parts: map[string][]byte{}, seen: map[string]bool{}, unlock: func() {}}
 		if err := k.open(path, resume); err != nil {
 			t.Fatal(err)
 		}
@@ -55,6 +55,17 @@ func TestKept(t *testing.T) {
 		t.Error("a number is read as a text")
 	}
 	close(k)
+	k = open(true)
+	if err := k.Keep("e", 4); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := k.Part("b", &v); !ok || err != nil || k.tidy() != nil {
+		t.Fatal("b is gone", err)
+	}
+	close(k)
+	if text, _ := os.ReadFile(path); string(text) != `{"key":"e","part":4}`+"\n"+`{"key":"b","part":2}`+"\n" {
+		t.Errorf("tidied: %q", text)
+	}
 	close(open(false)) // anew, and nothing was kept
 	if _, err := os.Stat(path); err == nil {
 		t.Error("an empty file stays")

@@ -159,6 +159,11 @@ func Measure(c *Run, what string, resume bool, check func() error, do func(*Work
 	if err != nil {
 		return RequestErr(err)
 	}
+	if len(bad.Errs) == 0 {
+		if err := kept.tidy(); err != nil {
+			return err
+		}
+	}
 	return w.Report(m, bad)
 }
 
