@@ -59,6 +59,13 @@ var viridis = [...]color.NRGBA{
 	{0x5e, 0xc9, 0x62, 255}, {0xad, 0xdc, 0x30, 255}, {0xfd, 0xe7, 0x25, 255},
 }
 
+var viridisLab = sync.OnceValue(func() (list [len(viridis)]lab) {
+	for i, c := range viridis {
+		list[i] = toLab(c)
+	}
+	return list
+})
+
 // Viridis runs from dark violet over green to yellow with evenly rising
 // lightness: the default for maps that have no zero in the middle. Between nine
 // control points it is linear in OKLab.
@@ -68,7 +75,8 @@ func Viridis(t float64) color.NRGBA {
 	}
 	at := float64(clip(t) * float64(len(viridis)-1))
 	i := min(int(at), len(viridis)-2)
-	a, b := toLab(viridis[i]), toLab(viridis[i+1])
+	list := viridisLab()
+	a, b := list[i], list[i+1]
 	f := at - float64(i)
 	return lab{a.l + float64(f*(b.l-a.l)), a.a + float64(f*(b.a-a.a)), a.b + float64(f*(b.b-a.b))}.color()
 }
@@ -84,8 +92,6 @@ func Diverging(t float64) color.NRGBA {
 	const (
 		rise   = 0.165 // lightness gained or lost at the ends
 		chroma = 0.162 // at the ends; sRGB has no more at this lightness and orange
-		blue   = 260 * math.Pi / 180
-		orange = 56 * math.Pi / 180
 	)
 	s := float64(2*clip(t)) - 1
 	hue := orange
@@ -93,8 +99,15 @@ func Diverging(t float64) color.NRGBA {
 		hue = blue
 	}
 	c := chroma * math.Abs(s)
-	return lab{midGrey.l + float64(rise*s), c * exact.Cos(hue), c * exact.Sin(hue)}.color()
+	return lab{midGrey.l + float64(rise*s), c * hue.cos, c * hue.sin}.color()
 }
+
+// direction is a hue on the plane of a and b.
+type direction struct{ cos, sin float64 }
+
+func directionOf(angle float64) direction { return direction{exact.Cos(angle), exact.Sin(angle)} }
+
+var blue, orange = directionOf(260 * math.Pi / 180), directionOf(56 * math.Pi / 180)
 
 var midGrey = toLab(color.NRGBA{128, 128, 128, 255})
 
@@ -196,15 +209,44 @@ func (p lab) color() color.NRGBA {
 }
 
 // linear and gamma are the sRGB transfer function (IEC 61966-2-1) both ways.
-func linear(v uint8) float64 {
-	x := float64(v) / 255
+func linear(v uint8) float64 { return unbent(float64(v) / 255) }
+
+// unbent is a channel of 0..1 without sRGB's gamma.
+func unbent(x float64) float64 {
 	if x <= 0.04045 {
 		return x / 12.92
 	}
 	return exact.Pow((x+0.055)/1.055, 2.4)
 }
 
+// gammaSteps are where gamma gives the next byte, to some 50 bits.
+var gammaSteps = sync.OnceValue(func() []float64 {
+	steps := make([]float64, 257)
+	for i := 1; i < 256; i++ {
+		steps[i] = unbent((float64(i) - 0.5) / 255)
+	}
+	steps[256] = math.Inf(1)
+	return steps
+})
+
+// gamma is the byte of a linear channel. Powers take long, so it looks where x is between the steps, and asks
+// gammaByDefinition near one.
 func gamma(x float64) uint8 {
+	steps := gammaSteps()
+	i := 0
+	for half := 128; half > 0; half /= 2 {
+		if steps[i+half] <= x {
+			i += half
+		}
+	}
+	const near = 1e-9
+	if x-steps[i] < near || steps[i+1]-x < near {
+		return gammaByDefinition(x)
+	}
+	return uint8(i)
+}
+
+func gammaByDefinition(x float64) uint8 {
 	if x <= 0.0031308 {
 		return byteOf(clip(12.92 * x))
 	}
