@@ -131,6 +131,9 @@ func (p *webpFrame) size(in *input, off, n int64, lossless bool) error {
 	default:
 		return errors.New("header of the picture is wrong")
 	}
+	if p.w == 0 || p.h == 0 { // the decoder would take what is one less than that for a size
+		return errors.New("the picture has no pixels")
+	}
 	return nil
 }
 
