@@ -190,7 +190,7 @@ func (o *Options) rate(step int) float64 {
 		}
 	}
 	if step < o.Warmup {
-		r *= float64(step+1) / float64(o.Warmup+1)
+		r *= float64(step+1) / (float64(o.Warmup) + 1)
 	}
 	return r
 }
