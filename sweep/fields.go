@@ -118,7 +118,10 @@ func (r *RNN) Fields() view.Fields {
 		view.ListField(view.Field{Name: "cells", Default: "rnn,lstm,gru", Usage: "comma-separated"}, &r.Cells),
 		view.NumbersField(view.Field{Name: "hidden", Default: "50,100,200", Usage: "hidden units, comma-separated (the course also has 500)"}, &r.Hidden),
 		view.FieldOf(view.Field{Name: "cnn", Default: "lenet5", Usage: "convolutional `ARCH`itecture beside them, or none"}, &r.CNN, view.Plain(func(s string) (string, error) {
-			return strings.TrimPrefix(s, "none"), nil
+			if s == "none" {
+				return "", nil
+			}
+			return s, nil
 		}), func(s string) string {
 			if s == "" {
 				return "none"

@@ -114,10 +114,10 @@ func ParsePatches(s string) (patch [2]int, sizes [][2]int, err error) {
 		switch {
 		case err != nil:
 			return patch, nil, err
+		case p == [2]int{} && strings.Contains(s, ","):
+			return patch, nil, &FieldError{Field: "patch", Problem: s + ": a size is missing"}
 		case i == 0:
 			patch = p
-		case p == [2]int{}:
-			return patch, nil, &FieldError{Field: "patch", Problem: s + ": a size is missing"}
 		case p != patch && !slices.Contains(sizes, p):
 			sizes = append(sizes, p)
 		}
